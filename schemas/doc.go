@@ -1,0 +1,13 @@
+// Package schemas is the contract of coexstream: the Go types, JSON Schemas and AsyncAPI document of
+// what comes in (webhooks) and of what goes out (events), and the names that both sides share
+// (topics, headers, reason codes, event ids).
+//
+// Compatibility policy. Within a major version of an event type (the `.v1` at the end of its ce_type):
+//   - a property is added, never removed, renamed, or given another type or meaning;
+//   - a new property is optional, and a reader ignores properties that it does not know;
+//   - an enumeration that is documented as open may grow; readers keep a default branch;
+//   - the key of a topic, the id of an event and the order that a topic promises never change.
+//
+// Anything else is a new type (`.v2`), written beside the old one for at least one minor release.
+// The package imports nothing of this module.
+package schemas

@@ -1,0 +1,182 @@
+package schemas
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Directions of a message, seen from the business.
+const (
+	DirectionInbound  = "inbound"  // from the WhatsApp user
+	DirectionOutbound = "outbound" // from the business
+	DirectionUnknown  = "unknown"
+)
+
+// Message is the value of `history`, `media`, `echoes` and `messages`: one message, media asset,
+// status or error. ce_type tells which.
+type Message struct {
+	WABAID             string `json:"waba_id"`
+	PhoneNumberID      string `json:"phone_number_id"`
+	DisplayPhoneNumber string `json:"display_phone_number,omitempty"`
+
+	// WAMID is the message's id; for a status, of the message that it is about.
+	WAMID string `json:"wamid,omitempty"`
+	// OriginalWAMID is the message that an edit or a revoke is about.
+	OriginalWAMID string `json:"original_wamid,omitempty"`
+
+	// Thread is the chat: the WhatsApp user's phone number, or its BSUID where there is no number.
+	Thread  string   `json:"thread,omitempty"`
+	Contact *Contact `json:"contact,omitempty"`
+
+	Direction string `json:"direction"`
+	From      string `json:"from,omitempty"`
+	To        string `json:"to,omitempty"`
+	// Timestamp is in Unix seconds, as the webhook has it; 0 when the webhook had none. For media it is
+	// the placeholder's where that is known.
+	Timestamp int64 `json:"timestamp"`
+
+	Type string `json:"type,omitempty"`
+	// Status is history_context.status in upper case, or a status's status in lower case.
+	Status string `json:"status,omitempty"`
+
+	// Historical marks what happened before the business was onboarded: no bots, no notifications, no
+	// 24 h window.
+	Historical bool `json:"historical"`
+	// Joined tells for media whether its placeholder is known.
+	Joined *bool `json:"joined,omitempty"`
+
+	Sync *SyncPosition `json:"sync,omitempty"`
+
+	// Profiles is the webhook's `contacts` array, verbatim.
+	Profiles json.RawMessage `json:"profiles,omitempty"`
+	// Original is the message, status or error object, verbatim.
+	Original json.RawMessage `json:"original"`
+}
+
+// Contact names the WhatsApp user on the other side. Any of them may be absent.
+type Contact struct {
+	WaID         string `json:"wa_id,omitempty"`
+	UserID       string `json:"user_id,omitempty"`
+	ParentUserID string `json:"parent_user_id,omitempty"`
+	Username     string `json:"username,omitempty"`
+	CountryCode  string `json:"country_code,omitempty"`
+}
+
+// SyncPosition says where in its history sync a message came.
+type SyncPosition struct {
+	Window     int32  `json:"window"` // 1 for the number's first onboarding window
+	Phase      *int32 `json:"phase,omitempty"`
+	ChunkOrder *int32 `json:"chunk_order,omitempty"`
+	Progress   *int32 `json:"progress,omitempty"`
+	Late       bool   `json:"late,omitempty"` // its place in the order had passed already
+}
+
+// ContactState is the value of `contacts`: the newest state of one contact of a number's address book.
+type ContactState struct {
+	WABAID             string `json:"waba_id"`
+	PhoneNumberID      string `json:"phone_number_id"`
+	DisplayPhoneNumber string `json:"display_phone_number,omitempty"`
+	// ID is the second part of the record's key: the phone number, or the BSUID where there is none.
+	ID           string `json:"id"`
+	PhoneNumber  string `json:"phone_number,omitempty"`
+	UserID       string `json:"user_id,omitempty"`
+	ParentUserID string `json:"parent_user_id,omitempty"`
+	Username     string `json:"username,omitempty"`
+	FullName     string `json:"full_name,omitempty"`
+	FirstName    string `json:"first_name,omitempty"`
+	// TimestampMS is metadata.timestamp in Unix milliseconds, whatever its unit was.
+	TimestampMS int64 `json:"timestamp_ms"`
+	Version     int64 `json:"version,omitempty"`
+	// Original is the state_sync item, verbatim.
+	Original json.RawMessage `json:"original"`
+}
+
+// Account is the value of `account`: one account_update event.
+type Account struct {
+	WABAID string `json:"waba_id"`
+	// EntryID is entry.id where it is not the WABA: the business portfolio of PARTNER_* events.
+	EntryID     string `json:"entry_id,omitempty"`
+	PhoneNumber string `json:"phone_number,omitempty"`
+	Event       string `json:"event,omitempty"`
+	Time        int64  `json:"time,omitempty"` // entry.time, Unix seconds
+	// Original is the change's value, verbatim.
+	Original json.RawMessage `json:"original"`
+}
+
+// Other is the value of `other`: a change of a field that the pipeline does not know.
+type Other struct {
+	WABAID        string `json:"waba_id,omitempty"`
+	PhoneNumberID string `json:"phone_number_id,omitempty"`
+	Field         string `json:"field"`
+	// Original is the whole change, verbatim.
+	Original json.RawMessage `json:"original"`
+}
+
+// States of a sync.
+const (
+	SyncRunning    = "running"
+	SyncDone       = "done"
+	SyncDeclined   = "declined"
+	SyncOffboarded = "offboarded"
+)
+
+// Reasons of a sync's end.
+const (
+	SyncEndComplete   = "complete"   // the last phase at 100 and no hole
+	SyncEndQuiet      = "quiet"      // nothing for the quiet time
+	SyncEndCeiling    = "ceiling"    // open for as long as a sync can be
+	SyncEndDeclined   = "declined"   // the business does not share its history
+	SyncEndOffboarded = "offboarded" // an account event closed the window
+	SyncEndRestarted  = "restarted"  // a new sync began
+)
+
+// Sync is the value of `syncs`: the state of the history sync of one number.
+type Sync struct {
+	WABAID             string `json:"waba_id"`
+	PhoneNumberID      string `json:"phone_number_id"`
+	DisplayPhoneNumber string `json:"display_phone_number,omitempty"`
+
+	Window int32  `json:"window"`
+	State  string `json:"state"`
+	// EndReason is set when the window is closed.
+	EndReason string `json:"end_reason,omitempty"`
+	// OrderKnown is false when chunks came without chunk_order: arrival order.
+	OrderKnown bool        `json:"order_known"`
+	Phases     []SyncPhase `json:"phases"`
+	// Progress is the highest progress that any chunk told. 100 alone does not mean done.
+	Progress int32 `json:"progress"`
+
+	Chunks          int64 `json:"chunks"`           // chunks that left
+	ChunksHeld      int64 `json:"chunks_held"`      // chunks that wait for an earlier one
+	ChunksLate      int64 `json:"chunks_late"`      // chunks that left after their place had passed
+	ChunksDuplicate int64 `json:"chunks_duplicate"` // chunks seen before
+	Messages        int64 `json:"messages"`         // messages that left
+	Duplicates      int64 `json:"duplicates"`       // messages that had left before
+
+	OpenedAt   time.Time  `json:"opened_at"`
+	LastAt     time.Time  `json:"last_chunk_at"`
+	DeadlineAt *time.Time `json:"deadline_at,omitempty"` // the next time at which waiting ends
+	EndedAt    *time.Time `json:"ended_at,omitempty"`
+
+	Error json.RawMessage `json:"error,omitempty"` // history[].errors[], verbatim, when declined
+}
+
+// SyncPhase is the state of one phase.
+type SyncPhase struct {
+	Phase    int32     `json:"phase"`
+	Next     int32     `json:"next"`               // chunk_order that leaves next
+	Left     int64     `json:"left"`               // chunks that left
+	Held     int64     `json:"held"`               // chunks that wait
+	Progress int32     `json:"progress"`           // highest progress told in this phase
+	Finished bool      `json:"finished,omitempty"` // known to be complete
+	Gaps     []SyncGap `json:"gaps,omitempty"`
+}
+
+// SyncGap is a hole in the chunk order, both ends included.
+type SyncGap struct {
+	From    int32     `json:"from"`
+	To      int32     `json:"to"`
+	Since   time.Time `json:"since"`
+	GivenUp bool      `json:"given_up,omitempty"` // waited for as long as the gap timeout; the rest went on
+	Lost    bool      `json:"lost,omitempty"`     // a held chunk that is no longer in the raw log
+}

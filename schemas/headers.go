@@ -1,0 +1,67 @@
+package schemas
+
+// Headers of raw records, written by the ingress. Together with the value (the exact bytes of the
+// request body) they suffice to verify the signature again.
+const (
+	HeaderSource          = "coex-source"           // name of the configured source
+	HeaderProvider        = "coex-provider"         // meta, 360dialog
+	HeaderRequestID       = "coex-request-id"       // id of the HTTP request, in the answer's X-Request-Id too
+	HeaderReceivedAt      = "coex-received-at"      // Unix milliseconds, decimal
+	HeaderContentType     = "content-type"          // as received
+	HeaderContentEncoding = "content-encoding"      // as received; absent for identity. The value is still encoded
+	HeaderSignature       = "coex-signature"        // value of the signature header, as received
+	HeaderSignatureHeader = "coex-signature-header" // name of the header that carried it, lower case
+	HeaderSecretID        = "coex-secret-id"        // id of the secret that matched; absent when unsigned
+	HeaderTraceParent     = "traceparent"
+	HeaderTraceState      = "tracestate"
+)
+
+// Headers of event records: CloudEvents 1.0, Kafka protocol binding, binary mode.
+const (
+	HeaderCESpecVersion = "ce_specversion"
+	HeaderCEID          = "ce_id"
+	HeaderCEType        = "ce_type"
+	HeaderCESource      = "ce_source"
+	HeaderCETime        = "ce_time"
+	HeaderCESubject     = "ce_subject"
+	HeaderOrigin        = "coex-origin" // topic/partition/offset of the raw record, then # and the path in it
+)
+
+// CESpecVersion is the CloudEvents version of every event.
+const CESpecVersion = "1.0"
+
+// Headers of dead letters, beside all headers of the record that failed.
+const (
+	HeaderDLQTopic     = "__dlq.errors.topic"
+	HeaderDLQPartition = "__dlq.errors.partition"
+	HeaderDLQOffset    = "__dlq.errors.offset"
+	HeaderDLQReason    = "__dlq.errors.reason"  // a Reason
+	HeaderDLQMessage   = "__dlq.errors.message" // for people; says nothing of the content
+	HeaderDLQAttempts  = "__dlq.errors.attempts"
+	HeaderDLQTime      = "__dlq.errors.time" // Unix milliseconds
+)
+
+// Headers of contact tombstones, whose value is empty: what was removed, and when.
+const (
+	HeaderContactAction    = "coex-contact-action"    // add, remove, merge
+	HeaderContactTimestamp = "coex-contact-timestamp" // Unix milliseconds of the change
+	HeaderContactVersion   = "coex-contact-version"   // metadata.version, 0 when absent
+	HeaderContactDigest    = "coex-contact-digest"    // tie-break among equal timestamps and versions, hex
+	HeaderContactPhone     = "coex-contact-phone"
+	HeaderContactUserID    = "coex-contact-user-id"
+)
+
+// Event types (ce_type).
+const (
+	TypeHistory        = "com.coexstream.history.v1"
+	TypeMedia          = "com.coexstream.media.v1"
+	TypeContact        = "com.coexstream.contact.v1"
+	TypeContactRemoved = "com.coexstream.contact.removed.v1"
+	TypeEcho           = "com.coexstream.echo.v1"
+	TypeMessage        = "com.coexstream.message.v1"
+	TypeStatus         = "com.coexstream.status.v1"
+	TypeError          = "com.coexstream.error.v1"
+	TypeAccount        = "com.coexstream.account.v1"
+	TypeSync           = "com.coexstream.sync.v1"
+	TypeOther          = "com.coexstream.other.v1"
+)

@@ -1,0 +1,83 @@
+package schemas
+
+import (
+	"encoding/hex"
+
+	"github.com/zeebo/xxh3"
+)
+
+// Rank orders the versions of one message under one wamid: a later version replaces an earlier one
+// only when it ranks higher. FIELD-NOTES: a 131060 `unsupported` message, or a media placeholder, is
+// followed by the real one with the same wamid.
+type Rank uint8
+
+// The ranks.
+const (
+	RankPlaceholder Rank = iota // media_placeholder, unsupported
+	RankConcrete
+	RankEdit
+	RankRevoke
+)
+
+// RankOf is the rank of a message type.
+func RankOf(messageType []byte) Rank {
+	switch string(messageType) {
+	case "media_placeholder", "unsupported":
+		return RankPlaceholder
+	case "edit":
+		return RankEdit
+	case "revoke":
+		return RankRevoke
+	}
+	return RankConcrete
+}
+
+// Hash is a 128-bit identity.
+type Hash struct{ Hi, Lo uint64 }
+
+// Hex is the hash as 32 lower-case hexadecimal digits.
+func (h Hash) Hex() string { return string(h.AppendHex(nil)) }
+
+// AppendHex appends the hash as 32 lower-case hexadecimal digits.
+func (h Hash) AppendHex(dst []byte) []byte {
+	b := xxh3.Uint128{Hi: h.Hi, Lo: h.Lo}.Bytes()
+	return hex.AppendEncode(dst, b[:])
+}
+
+// HashBytes is the identity of b's bytes.
+func HashBytes(b []byte) Hash {
+	u := xxh3.Hash128(b)
+	return Hash{u.Hi, u.Lo}
+}
+
+// HashParts is the identity of a sequence of byte strings: the parts are length-delimited, so ("ab","c")
+// and ("a","bc") differ. scratch is reused and returned.
+func HashParts(scratch []byte, parts ...[]byte) (Hash, []byte) {
+	scratch = scratch[:0]
+	for _, p := range parts {
+		n := uint32(len(p))
+		scratch = append(scratch, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
+		scratch = append(scratch, p...)
+	}
+	return HashBytes(scratch), scratch
+}
+
+// MessageKey is the identity of a message within the pipeline: its number and its wamid.
+func MessageKey(scratch []byte, phoneNumberID, wamid []byte) (Hash, []byte) {
+	return HashParts(scratch, phoneNumberID, wamid)
+}
+
+// MessageEventID is the ce_id of a version of a message: a function of the event type, the message's
+// key and its rank, and of nothing else, so that every delivery and every replay gives the same id.
+func MessageEventID(eventType string, key Hash, rank Rank) Hash {
+	var b [64]byte
+	p := append(b[:0], eventType...)
+	p = append(p, 0, byte(rank))
+	p = appendUint64(p, key.Hi)
+	p = appendUint64(p, key.Lo)
+	return HashBytes(p)
+}
+
+func appendUint64(b []byte, v uint64) []byte {
+	return append(b, byte(v>>56), byte(v>>48), byte(v>>40), byte(v>>32), byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+}

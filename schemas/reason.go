@@ -1,0 +1,20 @@
+package schemas
+
+// Reason is the machine-readable code of a dead letter. The set is open: it may grow.
+type Reason string
+
+// Why a record, or a part of one, went to `dlq`.
+const (
+	ReasonJSONInvalid     Reason = "json_invalid"       // not JSON as RFC 8259 and RFC 7493 have it
+	ReasonJSONDuplicate   Reason = "json_duplicate_key" // an object has a name twice
+	ReasonJSONUTF8        Reason = "json_utf8"          // invalid UTF-8 or a lone surrogate
+	ReasonJSONTrailing    Reason = "json_trailing"      // something after the value
+	ReasonJSONTooDeep     Reason = "json_too_deep"      // nested deeper than the limit
+	ReasonBodyEmpty       Reason = "body_empty"
+	ReasonBodyTooLong     Reason = "body_too_long"    // longer than the limit, after decoding
+	ReasonEncoding        Reason = "content_encoding" // the content coding cannot be undone
+	ReasonEnvelopeUnknown Reason = "envelope_unknown" // JSON, but no envelope that we know
+	ReasonObjectUnknown   Reason = "object_unknown"   // `object` is not whatsapp_business_account
+	ReasonShape           Reason = "shape"            // a property that routing needs has the wrong kind
+	ReasonNoBusiness      Reason = "no_business"      // neither a WABA id nor a phone_number_id
+)

@@ -1,0 +1,265 @@
+package known
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"unsafe"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Set is a set of messages with the highest rank that each was raised to. Its zero value is an empty
+// set. It is not safe for concurrent use.
+//
+// It is one linear-probing table whose entries stand in the order of their hashes: the slot that a hash
+// calls home is its fraction of the table, so the order of the homes is the order of the hashes, and
+// the table can grow by any factor in place, by one walk from its end to its start. A table that grows
+// by doubling would pass through twice the bytes that it needs; this one stays between 0.69 and 0.8
+// full. The slots lie in pages of a fixed size, of which growing copies at most the last.
+//
+// A slot of ten zero bytes is empty. The one message whose entry could look like that, with 78 zero
+// bits, is kept beside the table.
+type Set struct {
+	pages [][]byte // slots, EntryBytes each; all pages but the last hold pageSlots
+	homes int      // slots that a hash can call home; the rest take what runs over the end
+	slots int      // slots in all pages
+	n     int      // entries in the table
+	zero  uint8    // 1 + rank of the message of zero bits; 0: not seen
+}
+
+const (
+	pageShift = 12
+	pageSlots = 1 << pageShift
+	pageBytes = pageSlots * EntryBytes // 40960, a size that Go allocates without waste
+
+	homesMin = 8
+	// The table is at most 4/5 full: beyond, the runs that an insertion moves get long.
+	loadNum, loadDen = 4, 5
+)
+
+// NewSet makes an empty set.
+func NewSet() *Set { return new(Set) }
+
+// key is what an entry keeps of a hash: 64 bits and 14, these at the top of 16.
+func key(h schemas.Hash) (hi uint64, lo uint16) { return h.Hi, uint16(h.Lo) &^ 3 }
+
+// Raise remembers a message, or raises what is remembered of it to a higher rank; a rank never falls.
+// It returns what was known before.
+func (s *Set) Raise(h schemas.Hash, r schemas.Rank) (was schemas.Rank, seen bool) {
+	hi, lo := key(h)
+	return s.raise(hi, lo, r&3)
+}
+
+func (s *Set) raise(hi uint64, lo uint16, r schemas.Rank) (was schemas.Rank, seen bool) {
+	if hi == 0 && lo == 0 {
+		if s.zero == 0 {
+			s.zero = 1 + uint8(r)
+			return 0, false
+		}
+		was = schemas.Rank(s.zero - 1)
+		s.zero = 1 + uint8(max(was, r))
+		return was, true
+	}
+	if s.homes == 0 {
+		s.grow()
+	}
+	slot, found := s.find(hi, lo)
+	if found {
+		e := s.at(slot)
+		was = schemas.Rank(e[9] & 3)
+		if r > was {
+			e[9] = e[9]&^3 | byte(r)
+		}
+		return was, true
+	}
+	if (s.n+1)*loadDen > s.homes*loadNum {
+		s.grow()
+		slot, _ = s.find(hi, lo)
+	}
+	s.insert(slot, hi, lo|uint16(r))
+	s.n++
+	return 0, false
+}
+
+// Lookup tells the highest rank that a message was raised to.
+func (s *Set) Lookup(h schemas.Hash) (schemas.Rank, bool) {
+	hi, lo := key(h)
+	if hi == 0 && lo == 0 {
+		if s.zero == 0 {
+			return 0, false
+		}
+		return schemas.Rank(s.zero - 1), true
+	}
+	if s.homes == 0 {
+		return 0, false
+	}
+	slot, found := s.find(hi, lo)
+	if !found {
+		return 0, false
+	}
+	return schemas.Rank(s.at(slot)[9] & 3), true
+}
+
+// Len is the number of messages.
+func (s *Set) Len() int {
+	if s.zero != 0 {
+		return s.n + 1
+	}
+	return s.n
+}
+
+// Bytes is what the set costs in memory. From 64 messages on that is at most 16 for each of them.
+func (s *Set) Bytes() int {
+	b := int(unsafe.Sizeof(*s)) + cap(s.pages)*int(unsafe.Sizeof(s.pages[0]))
+	for _, p := range s.pages {
+		b += cap(p)
+	}
+	return b
+}
+
+// Load raises every entry of a page. Pages may overlap and come in any order: the highest rank stays.
+// A page that is not a whole number of entries is refused, and nothing of it is loaded.
+func (s *Set) Load(page []byte) error {
+	if len(page)%EntryBytes != 0 {
+		return fmt.Errorf("load page of known messages: %d bytes are not a multiple of %d", len(page), EntryBytes)
+	}
+	for ; len(page) > 0; page = page[EntryBytes:] {
+		lo := binary.BigEndian.Uint16(page[8:])
+		s.raise(binary.BigEndian.Uint64(page), lo&^3, schemas.Rank(lo&3))
+	}
+	return nil
+}
+
+// AppendPage appends all entries to a page, in the order of their hashes.
+func (s *Set) AppendPage(page []byte) []byte {
+	if s.zero != 0 {
+		page = AppendEntry(page, schemas.Hash{}, schemas.Rank(s.zero-1))
+	}
+	for _, p := range s.pages {
+		for ; len(p) > 0; p = p[EntryBytes:] {
+			if !empty(p) {
+				page = append(page, p[:EntryBytes]...)
+			}
+		}
+	}
+	return page
+}
+
+func empty(e []byte) bool {
+	return binary.BigEndian.Uint64(e) == 0 && binary.BigEndian.Uint16(e[8:]) == 0
+}
+
+func (s *Set) at(slot int) []byte {
+	off := (slot & (pageSlots - 1)) * EntryBytes
+	return s.pages[slot>>pageShift][off : off+EntryBytes]
+}
+
+func home(hi uint64, homes int) int {
+	h, _ := bits.Mul64(hi, uint64(homes))
+	return int(h)
+}
+
+// find is the slot of a key, or the slot where it belongs: the first from its home on that is empty or
+// holds a larger one, or the one past the last.
+func (s *Set) find(hi uint64, lo uint16) (slot int, found bool) {
+	for slot = home(hi, s.homes); slot < s.slots; slot++ {
+		e := s.at(slot)
+		ehi, elo := binary.BigEndian.Uint64(e), binary.BigEndian.Uint16(e[8:])
+		switch {
+		case ehi == 0 && elo == 0:
+			return slot, false
+		case ehi < hi:
+		case ehi > hi:
+			return slot, false
+		case elo&^3 == lo:
+			return slot, true
+		case elo&^3 > lo:
+			return slot, false
+		}
+	}
+	return slot, false
+}
+
+// insert puts an entry into a slot and moves the run that begins there up by one.
+func (s *Set) insert(slot int, hi uint64, lo uint16) {
+	for ; ; slot++ {
+		if slot == s.slots {
+			s.extend(slot + 1)
+		}
+		e := s.at(slot)
+		ehi, elo := binary.BigEndian.Uint64(e), binary.BigEndian.Uint16(e[8:])
+		binary.BigEndian.PutUint64(e, hi)
+		binary.BigEndian.PutUint16(e[8:], lo)
+		if ehi == 0 && elo == 0 {
+			return
+		}
+		hi, lo = ehi, elo
+	}
+}
+
+// step is by how much a table of so many homes grows: small ones by less, for they pay for the set's own
+// words as well, and moving them costs nothing.
+func step(homes int) int {
+	if homes < 512 {
+		return max(homesMin, homes/16)
+	}
+	return homes * 3 / 20
+}
+
+// grow gives the table more homes and moves every entry to its new place. No entry moves down, so that
+// the pages can be done from the last to the first, each from a copy, once it is known where the first
+// entry of each has to go.
+func (s *Set) grow() {
+	homes := s.homes + step(s.homes)
+	starts := make([]int, len(s.pages)) // the first free slot when all earlier pages are placed
+	next := 0
+	for i, p := range s.pages {
+		starts[i] = next
+		for ; len(p) > 0; p = p[EntryBytes:] {
+			if !empty(p) {
+				next = max(next, home(binary.BigEndian.Uint64(p), homes)) + 1
+			}
+		}
+	}
+	pages := len(s.pages)
+	s.extend(max(homes, next))
+	s.homes = homes
+	var copied []byte
+	for i := pages - 1; i >= 0; i-- {
+		copied = append(copied[:0], s.pages[i]...)
+		clear(s.pages[i])
+		slot := starts[i]
+		for p := copied; len(p) > 0; p = p[EntryBytes:] {
+			if !empty(p) {
+				slot = max(slot, home(binary.BigEndian.Uint64(p), homes))
+				copy(s.at(slot), p[:EntryBytes])
+				slot++
+			}
+		}
+	}
+}
+
+// extend makes the table at least so many slots long.
+func (s *Set) extend(slots int) {
+	for s.slots < slots {
+		last := len(s.pages) - 1
+		if last < 0 || len(s.pages[last]) == pageBytes {
+			s.pages = append(s.pages, nil)
+			last++
+		}
+		held := len(s.pages[last]) / EntryBytes
+		p := newPage(min(pageSlots, held+slots-s.slots))
+		copy(p, s.pages[last])
+		s.pages[last] = p
+		s.slots += len(p)/EntryBytes - held
+	}
+}
+
+// newPage makes a page of at least so many slots: as many as Go's allocator gives for the same memory.
+func newPage(slots int) []byte {
+	p := append([]byte(nil), make([]byte, slots*EntryBytes)...)
+	p = p[:min(cap(p)/EntryBytes, pageSlots)*EntryBytes]
+	clear(p)
+	return p
+}

@@ -1,0 +1,102 @@
+package schemas
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Int is an integer that a vendor documents as a number and that is seen as a numeric string, too:
+// phase, chunk_order and progress are integers at Meta and quoted at 360dialog. It is written as a
+// number.
+type Int int64
+
+// UnmarshalJSON reads a JSON integer, or a string that holds one.
+func (n *Int) UnmarshalJSON(b []byte) error {
+	v, err := parseInteger(b)
+	if err != nil {
+		return err
+	}
+	*n = Int(v)
+	return nil
+}
+
+// Decimal is an integer that a vendor documents as a string of digits and that is seen as a number, too:
+// timestamps. It is written as a string.
+type Decimal int64
+
+// UnmarshalJSON reads a string that holds an integer, or a JSON integer.
+func (d *Decimal) UnmarshalJSON(b []byte) error {
+	v, err := parseInteger(b)
+	if err != nil {
+		return err
+	}
+	*d = Decimal(v)
+	return nil
+}
+
+// MarshalJSON writes the integer as a string.
+func (d Decimal) MarshalJSON() ([]byte, error) {
+	b := append(make([]byte, 0, 22), '"')
+	b = strconv.AppendInt(b, int64(d), 10)
+	return append(b, '"'), nil
+}
+
+// millisecondsFrom is the first number that is taken for Unix milliseconds: as seconds it is the year
+// 5138, as milliseconds it is 1973.
+const millisecondsFrom = 1e11
+
+// UnixMilli is the timestamp in milliseconds. Vendors write seconds; milliseconds were seen, in
+// smb_app_state_sync above all.
+func (d Decimal) UnixMilli() int64 {
+	if d >= millisecondsFrom || d <= -millisecondsFrom {
+		return int64(d)
+	}
+	return int64(d) * 1000
+}
+
+// Time is the moment that the timestamp tells, in UTC; the zero Time when there is none.
+func (d Decimal) Time() time.Time {
+	if d == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(d.UnixMilli()).UTC()
+}
+
+// ID is an identifier. Vendors write strings of digits; numbers were seen and are read digit by digit,
+// so that no digit is lost to a floating point type.
+type ID string
+
+// UnmarshalJSON reads a string or an integer.
+func (id *ID) UnmarshalJSON(b []byte) error {
+	switch {
+	case bytes.Equal(b, []byte("null")):
+		return nil
+	case len(b) > 0 && b[0] == '"':
+		return json.Unmarshal(b, (*string)(id))
+	}
+	if _, err := strconv.ParseInt(string(b), 10, 64); err != nil {
+		return fmt.Errorf("identifier %s is neither a string nor an integer", b)
+	}
+	*id = ID(b)
+	return nil
+}
+
+func parseInteger(b []byte) (int64, error) {
+	if bytes.Equal(b, []byte("null")) {
+		return 0, nil
+	}
+	digits := string(b)
+	if len(b) > 0 && b[0] == '"' {
+		if err := json.Unmarshal(b, &digits); err != nil {
+			return 0, fmt.Errorf("numeric string: %w", err)
+		}
+	}
+	v, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s is neither an integer nor a string that holds one", b)
+	}
+	return v, nil
+}

@@ -1,0 +1,235 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/maps"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+)
+
+// DefaultFile is read when it exists and no other file is named.
+const DefaultFile = "coexstream.yaml"
+
+// Input is where a configuration comes from.
+type Input struct {
+	File     string            // named file, which must exist; empty: DefaultFile if it exists
+	Environ  []string          // as os.Environ gives it
+	Flags    map[string]string // key to value, already mapped from the flags that were given
+	Defaults Default           // the role's own defaults
+}
+
+// ErrInvalid is wrapped by every error that is the user's to correct.
+var ErrInvalid = errors.New("invalid configuration")
+
+type layer struct {
+	origin func(key string) string
+	values map[string]any // flat
+}
+
+// Load reads and checks the configuration. Its error lists everything that is wrong.
+func Load(in Input) (*Config, error) {
+	keys := Keys()
+	byName := make(map[string]*Key, len(keys))
+	for i := range keys {
+		byName[keys[i].Name] = &keys[i]
+	}
+	var problems []error
+	fail := func(key, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+
+	layers, err := readLayers(in, keys)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	parsed, origins := map[string]any{}, map[string]string{}
+	for i := range keys {
+		def := keys[i].Default
+		if d, ok := in.Defaults[keys[i].Name]; ok {
+			def = d
+		}
+		if def == "" && keys[i].Kind != String && keys[i].Kind != List && keys[i].Kind != Sources {
+			return nil, fmt.Errorf("key %s has no default", keys[i].Name)
+		}
+		v, err := keys[i].parse(emptyAsNil(def))
+		if err != nil {
+			return nil, fmt.Errorf("key %s: default %q is not %s", keys[i].Name, def, keys[i].allowed())
+		}
+		parsed[keys[i].Name] = v
+	}
+	for _, l := range layers {
+		for _, name := range sortedKeys(l.values) {
+			k, known := byName[name]
+			if !known {
+				fail(name, "unknown key in %s%s", l.origin(name), didYouMean(name, keyNames(keys)))
+				continue
+			}
+			v, err := k.parse(l.values[name])
+			if err != nil {
+				fail(name, "%s (from %s) is not allowed; allowed: %s", shown(k, l.values[name]), l.origin(name), k.allowed())
+				continue
+			}
+			parsed[name], origins[name] = v, l.origin(name)
+		}
+	}
+	return build(parsed, origins, problems)
+}
+
+func readLayers(in Input, keys []Key) ([]layer, error) {
+	var layers []layer
+	path, named := in.File, in.File != ""
+	if !named {
+		path = DefaultFile
+	}
+	fileValues, err := readFile(path)
+	switch {
+	case err == nil:
+		layers = append(layers, layer{func(string) string { return path }, fileValues})
+	case named || !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read configuration file %s: %w", path, err)
+	}
+
+	env := layer{values: map[string]any{}}
+	names := map[string]string{}
+	given := map[string]string{}
+	for _, kv := range in.Environ {
+		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, EnvPrefix) {
+			given[name] = value
+		}
+	}
+	for i := range keys {
+		// Unknown variables are not an error: orchestrators add some of their own, such as
+		// COEXSTREAM_SERVICE_HOST beside a service of that name.
+		if value, ok := given[keys[i].Env()]; ok {
+			env.values[keys[i].Name], names[keys[i].Name] = value, keys[i].Env()
+		}
+	}
+	env.origin = func(key string) string { return names[key] }
+
+	flags := layer{func(string) string { return "a flag" }, map[string]any{}}
+	for key, value := range in.Flags {
+		flags.values[key] = value
+	}
+	return append(layers, env, flags), nil
+}
+
+// readFile reads a YAML file into a flat map from key to value. Empty maps of known sections are no keys.
+func readFile(path string) (map[string]any, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	k := koanf.New(".")
+	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+		return nil, err
+	}
+	flat := k.All()
+	for name, v := range flat {
+		if m, ok := v.(map[string]any); ok && len(m) == 0 {
+			delete(flat, name)
+		}
+	}
+	// A section that is written but empty (`kafka:`) comes as a nil value of a name that only prefixes keys.
+	for name, v := range flat {
+		if v == nil && slices.ContainsFunc(keyNames(Keys()), func(key string) bool { return strings.HasPrefix(key, name+".") }) {
+			delete(flat, name)
+		}
+	}
+	return flat, nil
+}
+
+func build(parsed map[string]any, origins map[string]string, problems []error) (*Config, error) {
+	fail := func(key, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	k := koanf.New(".")
+	list, _ := parsed["ingress.sources"].([]any)
+	sources := decodeSources(list, fail)
+	plain := make(map[string]any, len(parsed))
+	for name, v := range parsed {
+		if name != "ingress.sources" {
+			plain[name] = v
+		}
+	}
+	if err := k.Load(confmap.Provider(maps.Unflatten(plain, "."), ""), nil); err != nil {
+		return nil, fmt.Errorf("merge configuration: %w", err)
+	}
+	c := &Config{values: k, origins: origins}
+	if err := k.UnmarshalWithConf("", c, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
+		return nil, fmt.Errorf("decode configuration: %w", err)
+	}
+	c.Ingress.Sources = sources
+	c.Kafka.SASL.Password = fromFile("kafka.sasl.password", c.Kafka.SASL.Password, c.Kafka.SASL.PasswordFile, fail)
+	c.check(fail)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("%w:\n  %w", ErrInvalid, joined(problems))
+	}
+	return c, nil
+}
+
+// check looks at keys that must fit together.
+func (c *Config) check(fail func(key, format string, args ...any)) {
+	if int(c.Kafka.MinInsyncReplicas) > c.Kafka.ReplicationFactor {
+		fail("kafka.min_insync_replicas", "%d is not allowed; allowed: at most kafka.replication_factor (%d)", c.Kafka.MinInsyncReplicas, c.Kafka.ReplicationFactor)
+	}
+	if c.Topics.MaxMessageBytes < c.Ingress.BodyBytesMax+mib {
+		fail("topics.max_message_bytes", "%s is not allowed; allowed: at least ingress.body_bytes_max (%s) and 1MiB for headers", FormatBytes(c.Topics.MaxMessageBytes), FormatBytes(c.Ingress.BodyBytesMax))
+	}
+	if c.Ingress.InFlightBytesMax < 2*c.Ingress.BodyBytesMax {
+		fail("ingress.in_flight_bytes_max", "%s is not allowed; allowed: at least twice ingress.body_bytes_max (%s)", FormatBytes(c.Ingress.InFlightBytesMax), FormatBytes(c.Ingress.BodyBytesMax))
+	}
+	if s := c.Kafka.SASL; s.Mechanism != "none" && s.Mechanism != "" && (s.Username == "" || s.Password == "") {
+		fail("kafka.sasl.username", "a user name and a password are needed for kafka.sasl.mechanism %s", s.Mechanism)
+	}
+	if t := c.Kafka.TLS; (t.CertFile == "") != (t.KeyFile == "") {
+		fail("kafka.tls.cert_file", "kafka.tls.cert_file and kafka.tls.key_file are set together or not at all")
+	}
+	if c.Processor.History.Ceiling < c.Processor.History.QuietTime {
+		fail("processor.history.ceiling", "%s is not allowed; allowed: at least processor.history.quiet_time (%s)", FormatDuration(c.Processor.History.Ceiling), FormatDuration(c.Processor.History.QuietTime))
+	}
+}
+
+// shown is a value as an error may show it.
+func shown(k *Key, raw any) string {
+	if k.Secret {
+		return "the value"
+	}
+	return fmt.Sprintf("%q", fmt.Sprint(raw))
+}
+
+func emptyAsNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func sortedKeys(m map[string]any) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+type problems []error
+
+func (p problems) Error() string {
+	lines := make([]string, len(p))
+	for i, err := range p {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n  ")
+}
+
+func (p problems) Unwrap() []error { return p }
+
+func joined(errs []error) error { return problems(errs) }

@@ -1,0 +1,170 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Redacted stands where a secret is.
+const Redacted = "<redacted>"
+
+// Print writes the effective configuration as YAML that Load reads again, secrets redacted, each value
+// that is not a default with a comment that says where it came from.
+func (c *Config) Print(w io.Writer) error {
+	root := &yaml.Node{Kind: yaml.MappingNode}
+	sections := map[string]*yaml.Node{"": root}
+	for _, k := range Keys() {
+		value, err := c.node(&k)
+		if err != nil {
+			return err
+		}
+		if value == nil {
+			continue
+		}
+		if from := c.origins[k.Name]; from != "" {
+			value.LineComment = "from " + from
+		}
+		path, name := "", k.Name
+		if i := strings.LastIndexByte(k.Name, '.'); i >= 0 {
+			path, name = k.Name[:i], k.Name[i+1:]
+		}
+		parent := section(sections, path)
+		parent.Content = append(parent.Content, scalar(name), value)
+	}
+	enc := yaml.NewEncoder(w)
+	enc.SetIndent(2)
+	if err := enc.Encode(root); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return enc.Close()
+}
+
+func section(sections map[string]*yaml.Node, path string) *yaml.Node {
+	if n := sections[path]; n != nil {
+		return n
+	}
+	parent, name := "", path
+	if i := strings.LastIndexByte(path, '.'); i >= 0 {
+		parent, name = path[:i], path[i+1:]
+	}
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	up := section(sections, parent)
+	up.Content = append(up.Content, scalar(name), n)
+	sections[path] = n
+	return n
+}
+
+func scalar(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: s} }
+
+func (c *Config) node(k *Key) (*yaml.Node, error) {
+	if k.Kind == Sources {
+		return c.sourcesNode()
+	}
+	n := &yaml.Node{}
+	switch v := c.values.Get(k.Name).(type) {
+	case time.Duration:
+		return scalar(FormatDuration(v)), nil
+	case int64:
+		if k.Kind == Bytes {
+			return scalar(FormatBytes(v)), nil
+		}
+		return n, n.Encode(v)
+	case string:
+		if k.Secret && v != "" {
+			v = Redacted
+		}
+		if strings.HasSuffix(k.Name, "_file") && v == "" {
+			return nil, nil
+		}
+		return n, n.Encode(v)
+	default:
+		return n, n.Encode(v)
+	}
+}
+
+func (c *Config) sourcesNode() (*yaml.Node, error) {
+	list := make([]Source, len(c.Ingress.Sources))
+	for i, s := range c.Ingress.Sources {
+		if s.VerifyToken != "" {
+			s.VerifyToken = Redacted
+		}
+		if s.VerifyTokenFile != "" {
+			s.VerifyToken = ""
+		}
+		s.Secrets = append([]Secret(nil), s.Secrets...)
+		for j := range s.Secrets {
+			s.Secrets[j].Value = Redacted
+			if s.Secrets[j].ValueFile != "" {
+				s.Secrets[j].Value = ""
+			}
+		}
+		list[i] = s
+	}
+	n := &yaml.Node{}
+	return n, n.Encode(list)
+}
+
+// Table is the reference of all keys as a Markdown table.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| key | kind | default | meaning |\n| --- | --- | --- | --- |\n")
+	for _, k := range Keys() {
+		row(&b, &k)
+	}
+	return b.String()
+}
+
+// SourceTable is the reference of the keys of a source as a Markdown table.
+func SourceTable() string {
+	var b strings.Builder
+	b.WriteString("| key of a source | kind | default | meaning |\n| --- | --- | --- | --- |\n")
+	for _, k := range SourceKeys() {
+		row(&b, &k)
+	}
+	return b.String()
+}
+
+func row(b *strings.Builder, k *Key) {
+	def := ""
+	if k.Default != "" {
+		def = "`" + k.Default + "`"
+	}
+	doc := k.Doc
+	if k.Kind == Enum {
+		doc += ": " + strings.Join(k.Allowed, ", ")
+	}
+	if k.Secret {
+		doc += " (secret)"
+	}
+	fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k.Name, k.Kind, def, strings.ReplaceAll(doc, "|", "\\|"))
+}
+
+// Reference is the reference of all keys for a terminal.
+func Reference() string {
+	var b strings.Builder
+	write := func(k *Key, env string) {
+		fmt.Fprintf(&b, "  %s (%s", k.Name, k.Kind)
+		if k.Default != "" {
+			fmt.Fprintf(&b, ", default %s", k.Default)
+		}
+		if k.Secret {
+			b.WriteString(", secret")
+		}
+		fmt.Fprintf(&b, ")\n      %s\n      allowed: %s\n", strings.ReplaceAll(k.Doc, "`", ""), k.allowed())
+		if env != "" {
+			fmt.Fprintf(&b, "      %s\n", env)
+		}
+	}
+	for _, k := range Keys() {
+		write(&k, k.Env())
+	}
+	b.WriteString("\nKeys of each entry of ingress.sources:\n")
+	for _, k := range SourceKeys() {
+		write(&k, "")
+	}
+	return b.String()
+}

@@ -1,0 +1,174 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Source is one sender of webhooks.
+type Source struct {
+	Name              string   `yaml:"name"`
+	Provider          string   `yaml:"provider"`
+	Path              string   `yaml:"path"`
+	VerifyToken       string   `yaml:"verify_token"`
+	VerifyTokenFile   string   `yaml:"verify_token_file,omitempty"`
+	Secrets           []Secret `yaml:"secrets"`
+	SignatureRequired bool     `yaml:"signature_required"`
+}
+
+// Secret is one app secret of a source. A source has several while secrets rotate, or when several apps
+// send to one path.
+type Secret struct {
+	ID        string `yaml:"id"`
+	Value     string `yaml:"value"`
+	ValueFile string `yaml:"value_file,omitempty"`
+}
+
+// Providers of webhooks.
+const (
+	ProviderMeta      = "meta"
+	Provider360Dialog = "360dialog"
+)
+
+// SourceKeys documents the keys of a source.
+func SourceKeys() []Key {
+	return []Key{
+		{Name: "name", Doc: "name of the source, in metrics and in the header `coex-source`", Pattern: `^[A-Za-z0-9._-]{1,64}$`, Allows: "1 to 64 letters, digits, dots, dashes, underscores"},
+		{Name: "provider", Kind: Enum, Default: ProviderMeta, Allowed: []string{ProviderMeta, Provider360Dialog}, Doc: "whose signature header is checked"},
+		{Name: "path", Default: "/webhooks/<name>", Doc: "path of the URL", Pattern: `^/[A-Za-z0-9._~/-]*$`, Allows: "a path that begins with / and has no query"},
+		{Name: "verify_token", Secret: true, Doc: "token that the GET verification must bring; empty: every verification is refused"},
+		{Name: "verify_token_file", Doc: "file that holds `verify_token`"},
+		{Name: "secrets", Kind: List, Secret: true, Doc: "app secrets, each with `id` and `value` or `value_file`; any of them may have signed"},
+		{Name: "signature_required", Kind: Bool, Default: "true", Doc: "refuse what is not signed"},
+	}
+}
+
+// decodeSources turns the raw list into sources and reports every problem with the key that has it.
+func decodeSources(list []any, fail func(key, format string, args ...any)) []Source {
+	sources := make([]Source, 0, len(list))
+	names, paths := map[string]bool{}, map[string]bool{}
+	for i, raw := range list {
+		at := fmt.Sprintf("ingress.sources[%d]", i)
+		entry, ok := raw.(map[string]any)
+		if !ok {
+			fail(at, "is not a map of name, provider, path, verify_token, secrets")
+			continue
+		}
+		s := decodeSource(at, entry, fail)
+		if names[s.Name] {
+			fail(at+".name", "%q is used by another source", s.Name)
+		}
+		if paths[s.Path] {
+			fail(at+".path", "%q is used by another source", s.Path)
+		}
+		names[s.Name], paths[s.Path] = true, true
+		if s.SignatureRequired && len(s.Secrets) == 0 {
+			fail(at+".secrets", "is empty, and signature_required is true: nothing could ever be accepted")
+		}
+		sources = append(sources, s)
+	}
+	return sources
+}
+
+func decodeSource(at string, entry map[string]any, fail func(key, format string, args ...any)) Source {
+	keys := SourceKeys()
+	values := map[string]any{}
+	for name, raw := range entry {
+		i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == name })
+		if i < 0 {
+			fail(at+"."+name, "is not a key of a source%s", didYouMean(name, keyNames(keys)))
+			continue
+		}
+		if name == "secrets" {
+			continue
+		}
+		v, err := keys[i].parse(raw)
+		if err != nil {
+			fail(at+"."+name, "%s is not allowed; allowed: %s", shown(&keys[i], raw), keys[i].allowed())
+			continue
+		}
+		values[name] = v
+	}
+	str := func(name string) string { s, _ := values[name].(string); return s }
+	s := Source{
+		Name: str("name"), Provider: str("provider"), Path: str("path"),
+		VerifyToken: str("verify_token"), VerifyTokenFile: str("verify_token_file"), SignatureRequired: true,
+	}
+	if b, ok := values["signature_required"].(bool); ok {
+		s.SignatureRequired = b
+	}
+	if s.Name == "" && entry["name"] == nil {
+		fail(at+".name", "is missing")
+	}
+	if s.Provider == "" {
+		s.Provider = ProviderMeta
+	}
+	if s.Path == "" {
+		s.Path = "/webhooks/" + s.Name
+	}
+	s.VerifyToken = fromFile(at+".verify_token", s.VerifyToken, s.VerifyTokenFile, fail)
+	s.Secrets = decodeSecrets(at+".secrets", entry["secrets"], fail)
+	return s
+}
+
+func decodeSecrets(at string, raw any, fail func(key, format string, args ...any)) []Secret {
+	list, ok := raw.([]any)
+	if !ok && raw != nil {
+		fail(at, "is not a list of {id, value} or {id, value_file}")
+		return nil
+	}
+	var secrets []Secret
+	ids := map[string]bool{}
+	for i, e := range list {
+		here := fmt.Sprintf("%s[%d]", at, i)
+		entry, ok := e.(map[string]any)
+		if !ok {
+			fail(here, "is not a map of id and value or value_file")
+			continue
+		}
+		var s Secret
+		for name, v := range entry {
+			text, err := text(v)
+			switch {
+			case err != nil:
+				fail(here+"."+name, "is not text")
+			case name == "id":
+				s.ID = text
+			case name == "value":
+				s.Value = text
+			case name == "value_file":
+				s.ValueFile = text
+			default:
+				fail(here+"."+name, "is not a key of a secret%s", didYouMean(name, []string{"id", "value", "value_file"}))
+			}
+		}
+		if s.ID == "" || ids[s.ID] {
+			fail(here+".id", "%q is empty or used twice; allowed: a name that tells the source's secrets apart", s.ID)
+		}
+		ids[s.ID] = true
+		if s.Value = fromFile(here+".value", s.Value, s.ValueFile, fail); s.Value == "" {
+			fail(here+".value", "is empty; allowed: the app secret, or value_file that holds it")
+		}
+		secrets = append(secrets, s)
+	}
+	return secrets
+}
+
+// fromFile is the value, or what the file holds without the line end that editors add.
+func fromFile(key, value, file string, fail func(key, format string, args ...any)) string {
+	if file == "" {
+		return value
+	}
+	if value != "" {
+		fail(key+"_file", "is set, and %s too; allowed: one of them", key)
+		return value
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		fail(key+"_file", "cannot be read: %v", err)
+		return ""
+	}
+	return strings.TrimRight(string(b), "\r\n")
+}

@@ -1,0 +1,128 @@
+package truth
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Line is one line of the file: exactly one of its members is set.
+type Line struct {
+	Head   *Head   `json:"head,omitzero"`
+	Number *Number `json:"number,omitzero"`
+	Body   *Body   `json:"body,omitzero"`
+	Sent   *Sent   `json:"sent,omitzero"`
+	End    *End    `json:"end,omitzero"`
+}
+
+// Head opens the file.
+type Head struct {
+	Version int             `json:"version"`
+	Seed    uint64          `json:"seed"`
+	Start   time.Time       `json:"start"`
+	Config  json.RawMessage `json:"config,omitzero"` // for people; holds no secret
+}
+
+// Number is one business phone number.
+type Number struct {
+	Index         int    `json:"index"`
+	WABA          string `json:"waba"`
+	PhoneNumberID string `json:"phone_number_id"`
+	Display       string `json:"display"`
+}
+
+// Body is one webhook body.
+type Body struct {
+	Index  int    `json:"index"`
+	Hash   Digest `json:"hash"`
+	Length int    `json:"length"`
+	Source string `json:"source"` // which endpoint it goes to
+	Parts  []Part `json:"parts,omitzero"`
+}
+
+// Sent is the end of one delivery of a body.
+type Sent struct {
+	Body     int   `json:"body"`
+	Acked    bool  `json:"acked"`
+	Attempts int   `json:"attempts"`
+	FirstMS  int64 `json:"first_ms"` // Unix milliseconds of the first attempt
+	LastMS   int64 `json:"last_ms"`  // and of the last answer
+	Status   int   `json:"status"`   // last HTTP status, 0 when there was no answer
+}
+
+// End closes the file of a run that was played to its end.
+type End struct {
+	At         time.Time `json:"at"`
+	Bodies     int       `json:"bodies"`
+	Deliveries int       `json:"deliveries"`
+	Unacked    int       `json:"unacked"` // deliveries given up
+	Skipped    int       `json:"skipped"` // deliveries not begun because something before them was given up
+}
+
+// Kind is the kind of a part.
+type Kind string
+
+// The kinds of parts.
+const (
+	KindChunk   Kind = "chunk"   // one element of history[] with threads
+	KindDecline Kind = "decline" // one element of history[] with errors
+	KindMedia   Kind = "media"   // the asset of an earlier placeholder, in any of its shapes
+	KindEcho    Kind = "echo"
+	KindMessage Kind = "message"
+	KindStatus  Kind = "status"
+	KindError   Kind = "error" // value.errors[] of a messages change
+	KindContact Kind = "contact"
+	KindAccount Kind = "account"
+	KindOther   Kind = "other"
+	KindDead    Kind = "dlq" // the whole body cannot be understood
+)
+
+// Part is one thing that a body holds.
+type Part struct {
+	Kind   Kind  `json:"k"`
+	Number int   `json:"n"`            // index of the number
+	Window int32 `json:"win,omitzero"` // chunk, decline, media: onboarding window, from 1
+
+	Phase    *int32 `json:"phase,omitzero"`
+	Order    *int32 `json:"order,omitzero"`
+	Progress *int32 `json:"progress,omitzero"`
+
+	// Threads are the threads that Items point into.
+	Threads  []string  `json:"threads,omitzero"`
+	Items    []Item    `json:"items,omitzero"` // chunk, media, echo, message, status, error: in the order of the document
+	Profiles Digest    `json:"profiles,omitzero"`
+	Contacts []Contact `json:"contacts,omitzero"`
+	Account  *Account  `json:"account,omitzero"`
+	Other    *Other    `json:"other,omitzero"`
+	Digest   Digest    `json:"d,omitzero"`       // chunk: the element's bytes; decline: the errors array
+	Reasons  []string  `json:"reasons,omitzero"` // dlq: the reason codes that are right
+	NoWABA   bool      `json:"no_waba,omitzero"` // the body does not say which WABA it concerns
+	Split    bool      `json:"split,omitzero"`   // the body concerns several WABAs
+	Echoed   bool      `json:"echoed,omitzero"`  // media: came as an echo
+}
+
+// Contact is one item of state_sync[].
+type Contact struct {
+	Phone       string `json:"p,omitzero"`
+	User        string `json:"u,omitzero"`
+	Remove      bool   `json:"rm,omitzero"`
+	TimestampMS int64  `json:"ts"`
+	Version     int64  `json:"v,omitzero"`
+	FullName    string `json:"fn,omitzero"`
+	FirstName   string `json:"n,omitzero"`
+	Digest      Digest `json:"d"`
+}
+
+// Account is one account_update change.
+type Account struct {
+	EntryID string `json:"entry,omitzero"` // where it is not the WABA
+	Event   string `json:"event"`
+	Phone   string `json:"phone,omitzero"`
+	Time    int64  `json:"time"`
+	Digest  Digest `json:"d"` // of the value
+}
+
+// Other is one change of an unknown field.
+type Other struct {
+	Field  string `json:"field"`
+	Digest Digest `json:"d"` // of the change
+}

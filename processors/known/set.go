@@ -29,14 +29,21 @@ type Set struct {
 }
 
 const (
-	pageShift = 12
+	pageShift = 7
 	pageSlots = 1 << pageShift
-	pageBytes = pageSlots * EntryBytes // 40960, a size that Go allocates without waste
+	pageBytes = pageSlots * EntryBytes // 1280: Go allocates that, and most of what is smaller, with little waste
 
-	homesMin = 8
-	// The table is at most 4/5 full: beyond, the runs that an insertion moves get long.
-	loadNum, loadDen = 4, 5
 )
+
+// full is how many entries a table of so many homes takes: 4/5, since beyond that the runs that an
+// insertion moves get long; 7/8 of a table of one page, where runs are short and the set's own words are
+// part of the price.
+func full(homes int) int {
+	if homes < pageSlots {
+		return homes * 7 / 8
+	}
+	return homes * 4 / 5
+}
 
 // NewSet makes an empty set.
 func NewSet() *Set { return new(Set) }
@@ -73,7 +80,7 @@ func (s *Set) raise(hi uint64, lo uint16, r schemas.Rank) (was schemas.Rank, see
 		}
 		return was, true
 	}
-	if (s.n+1)*loadDen > s.homes*loadNum {
+	if s.n >= full(s.homes) {
 		s.grow()
 		slot, _ = s.find(hi, lo)
 	}
@@ -202,7 +209,7 @@ func (s *Set) insert(slot int, hi uint64, lo uint16) {
 // words as well, and moving them costs nothing.
 func step(homes int) int {
 	if homes < 512 {
-		return max(homesMin, homes/16)
+		return max(4, homes/16)
 	}
 	return homes * 3 / 20
 }
@@ -225,12 +232,12 @@ func (s *Set) grow() {
 	pages := len(s.pages)
 	s.extend(max(homes, next))
 	s.homes = homes
-	var copied []byte
+	var copied [pageBytes]byte
 	for i := pages - 1; i >= 0; i-- {
-		copied = append(copied[:0], s.pages[i]...)
+		held := copied[:copy(copied[:], s.pages[i])]
 		clear(s.pages[i])
 		slot := starts[i]
-		for p := copied; len(p) > 0; p = p[EntryBytes:] {
+		for p := held; len(p) > 0; p = p[EntryBytes:] {
 			if !empty(p) {
 				slot = max(slot, home(binary.BigEndian.Uint64(p), homes))
 				copy(s.at(slot), p[:EntryBytes])

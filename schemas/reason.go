@@ -10,6 +10,7 @@ const (
 	ReasonJSONUTF8        Reason = "json_utf8"          // invalid UTF-8 or a lone surrogate
 	ReasonJSONTrailing    Reason = "json_trailing"      // something after the value
 	ReasonJSONTooDeep     Reason = "json_too_deep"      // nested deeper than the limit
+	ReasonTooManyItems    Reason = "too_many_items"     // more messages, threads, contacts and changes than the limit
 	ReasonBodyEmpty       Reason = "body_empty"
 	ReasonBodyTooLong     Reason = "body_too_long"    // longer than the limit, after decoding
 	ReasonEncoding        Reason = "content_encoding" // the content coding cannot be undone

@@ -53,3 +53,10 @@ type MessageYCloud struct {
 	Audio      *WebhookMedia `json:"audio,omitempty"`
 	Document   *WebhookMedia `json:"document,omitempty"`
 }
+
+// Providers: whose envelope a source speaks (HeaderProvider).
+const (
+	ProviderMeta      = "meta"
+	Provider360Dialog = "360dialog"
+	ProviderYCloud    = "ycloud"
+)

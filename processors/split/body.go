@@ -12,6 +12,9 @@ import "github.com/coexstream/coexstream/schemas"
 type Limits struct {
 	BodyBytesMax int // 0: no limit
 	DepthMax     int // nesting of arrays and objects; 0: DefaultDepthMax
+	// ItemsMax bounds the changes, history elements, threads, messages and contacts of a body taken
+	// together: each costs a few hundred bytes however short its JSON is. 0: DefaultItemsMax.
+	ItemsMax int
 }
 
 // DefaultDepthMax is deeper than any documented webhook by an order of magnitude.

@@ -1,0 +1,45 @@
+package split
+
+import (
+	"strconv"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Error says what was refused, where and why. It holds nothing of the body's content, so that it can be
+// logged and written into a dead letter's headers.
+func (e *Error) Error() string {
+	return "split body: " + string(e.Reason) + " at byte " + strconv.Itoa(e.Offset) + ": " + e.Detail
+}
+
+// fault is an Error in the making: the scanner keeps the first one of each part of the body, so that
+// only a body that is refused costs an allocation.
+type fault struct {
+	reason schemas.Reason // empty: no fault
+	offset int
+	detail string
+}
+
+// note keeps the first fault: the later ones are mostly its consequences.
+func (f *fault) note(reason schemas.Reason, offset int, detail string) {
+	if f.reason == "" {
+		*f = fault{reason, offset, detail}
+	}
+}
+
+func (f *fault) err() *Error {
+	return &Error{Reason: f.reason, Offset: f.offset, Detail: f.detail}
+}
+
+// Details that several places use.
+const (
+	detailEnd       = "the body ends inside a value"
+	detailNotArray  = "not an array"
+	detailNotObject = "not an object"
+)
+
+// fail ends the scan: the body is refused. It returns the position that says so to every caller.
+func (s *Scanner) fail(reason schemas.Reason, offset int, detail string) int {
+	s.fatal.note(reason, offset, detail)
+	return -1
+}

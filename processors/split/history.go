@@ -1,0 +1,192 @@
+package split
+
+// historyArray cuts value.history[].
+func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
+	if s.in[i] != '[' {
+		return s.misfit(i, "history is not an array")
+	}
+	base := len(s.elements)
+	i = s.enter(i)
+	for first := true; ; first = false {
+		var more bool
+		if i, more = s.item(first, i); !more {
+			break
+		}
+		if s.in[i] != '{' {
+			i = s.oddElement(i, "an element of history is not an object")
+			continue
+		}
+		e, ok := room(s, &s.elements, i)
+		if !ok {
+			return -1
+		}
+		i = s.historyElement(i, e)
+	}
+	*dst = since(s.elements, base)
+	return i
+}
+
+func (s *Scanner) historyElement(i int, e *HistoryElement) int {
+	start := i
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			break
+		}
+		switch string(o.key) {
+		case "metadata":
+			if s.in[i] == '{' {
+				i = s.chunkMetadata(i, e)
+			} else {
+				i = s.skip(i)
+			}
+		case "threads":
+			i = s.threadArray(i, &e.Threads)
+		case "errors":
+			i = s.errors(i, e)
+		default:
+			i = s.skip(i)
+		}
+	}
+	if i > 0 {
+		e.Raw = s.in[start:i:i]
+	}
+	return i
+}
+
+func (s *Scanner) chunkMetadata(i int, e *HistoryElement) int {
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		switch string(o.key) {
+		case "phase":
+			i = s.ordinal(i, &e.Phase, &e.HasPhase)
+		case "chunk_order":
+			i = s.ordinal(i, &e.ChunkOrder, &e.HasChunkOrder)
+		case "progress":
+			i = s.ordinal(i, &e.Progress, &e.HasProgress)
+		default:
+			i = s.skip(i)
+		}
+	}
+}
+
+func (s *Scanner) threadArray(i int, dst *[]Thread) int {
+	if s.in[i] != '[' {
+		return s.misfit(i, "threads is not an array")
+	}
+	base := len(s.threads)
+	i = s.enter(i)
+	for first := true; ; first = false {
+		var more bool
+		if i, more = s.item(first, i); !more {
+			break
+		}
+		if s.in[i] != '{' {
+			i = s.oddElement(i, "a thread is not an object")
+			continue
+		}
+		t, ok := room(s, &s.threads, i)
+		if !ok {
+			return -1
+		}
+		i = s.thread(i, t)
+	}
+	*dst = since(s.threads, base)
+	return i
+}
+
+func (s *Scanner) thread(i int, t *Thread) int {
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		switch string(o.key) {
+		case "id":
+			i = s.id(i, &t.ID)
+		case "context":
+			if s.in[i] == '{' {
+				i = s.threadContext(i, t)
+			} else {
+				i = s.skip(i)
+			}
+		case "messages":
+			i = s.messageArray(i, &t.Messages, kindMessage)
+		default:
+			i = s.skip(i)
+		}
+	}
+}
+
+func (s *Scanner) threadContext(i int, t *Thread) int {
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		switch string(o.key) {
+		case "wa_id":
+			i = s.id(i, &t.WaID)
+		case "user_id":
+			i = s.id(i, &t.UserID)
+		case "parent_user_id":
+			i = s.id(i, &t.ParentUserID)
+		case "username":
+			i = s.text(i, &t.Username)
+		case "country_code":
+			i = s.text(i, &t.CountryCode)
+		default:
+			i = s.skip(i)
+		}
+	}
+}
+
+// errors reads an element's errors, verbatim and the first code among them.
+func (s *Scanner) errors(i int, e *HistoryElement) int {
+	start := i
+	switch s.in[i] {
+	case '[':
+		i = s.enter(i)
+		for first := true; ; first = false {
+			var more bool
+			if i, more = s.item(first, i); !more {
+				break
+			}
+			if s.in[i] == '{' && e.ErrorCode == 0 {
+				i = s.errorCode(i, e)
+			} else {
+				i = s.skip(i)
+			}
+		}
+	case '{': // a single error without its array
+		i = s.errorCode(i, e)
+	default:
+		return s.verbatim(i, &e.Errors)
+	}
+	if i > 0 {
+		e.Errors = s.in[start:i:i]
+	}
+	return i
+}
+
+func (s *Scanner) errorCode(i int, e *HistoryElement) int {
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		if string(o.key) == "code" {
+			i = s.integer(i, &e.ErrorCode)
+		} else {
+			i = s.skip(i)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package split
+
+import (
+	"bytes"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Scalars that routing reads. A value of another kind than expected counts as absent: the partners'
+// dialects differ, and an odd property must not cost a batch.
+
+// text reads the value at i into dst when it is a string.
+func (s *Scanner) text(i int, dst *[]byte) int {
+	if s.in[i] != '"' {
+		return s.skip(i)
+	}
+	end, escaped := s.str(i)
+	if end < 0 {
+		return end
+	}
+	t := s.in[i+1 : end-1 : end-1]
+	if escaped {
+		t = s.unescape(t)
+	}
+	*dst = t
+	return end
+}
+
+// id reads the value at i into dst when it is a string or a whole number: some senders write ids as
+// numbers.
+func (s *Scanner) id(i int, dst *[]byte) int {
+	if s.in[i]-'0' >= 10 {
+		return s.text(i, dst)
+	}
+	end := s.number(i)
+	if end < 0 {
+		return end
+	}
+	t := s.in[i:end:end]
+	for _, c := range t {
+		if c-'0' >= 10 {
+			return end
+		}
+	}
+	*dst = t
+	return end
+}
+
+// verbatim reads the value at i into dst, whatever it is but null.
+func (s *Scanner) verbatim(i int, dst *[]byte) int {
+	end := s.skip(i)
+	if end > 0 && s.in[i] != 'n' {
+		*dst = s.in[i:end:end]
+	}
+	return end
+}
+
+// decimal reads the value at i when it is a number, or a string that holds one: its whole part, and
+// whether there is a fraction. Negative numbers and exponents count as absent.
+func (s *Scanner) decimal(i int) (end int, whole int64, fraction, ok bool) {
+	var t []byte
+	if c := s.in[i]; c-'0' < 10 {
+		if end = s.number(i); end < 0 {
+			return end, 0, false, false
+		}
+		t = s.in[i:end]
+	} else if end = s.text(i, &t); end < 0 {
+		return end, 0, false, false
+	}
+	whole, fraction, ok = parseDecimal(t)
+	return end, whole, fraction, ok
+}
+
+func parseDecimal(t []byte) (whole int64, fraction, ok bool) {
+	digits := 0
+	for digits < len(t) && t[digits]-'0' < 10 {
+		whole = whole*10 + int64(t[digits]-'0')
+		digits++
+	}
+	if digits == 0 || digits > 18 { // 18 digits fit in 63 bits
+		return 0, false, false
+	}
+	if rest := t[digits:]; len(rest) > 0 {
+		if rest[0] != '.' || len(rest) == 1 {
+			return 0, false, false
+		}
+		for _, c := range rest[1:] {
+			if c-'0' >= 10 {
+				return 0, false, false
+			}
+			fraction = fraction || c != '0'
+		}
+	}
+	return whole, fraction, true
+}
+
+// ordinal reads the value at i into dst when it is a whole number from 0 to 2³¹-1, quoted or not.
+func (s *Scanner) ordinal(i int, dst *int32, has *bool) int {
+	end, n, fraction, ok := s.decimal(i)
+	if ok && !fraction && n <= 1<<31-1 {
+		*dst, *has = int32(n), true
+	}
+	return end
+}
+
+// integer reads the value at i into dst when it is a whole number, quoted or not.
+func (s *Scanner) integer(i int, dst *int64) int {
+	end, n, fraction, ok := s.decimal(i)
+	if ok && !fraction {
+		*dst = n
+	}
+	return end
+}
+
+// millisFrom is where a timestamp is taken for milliseconds: as seconds it would be the year 5138.
+const millisFrom = 100_000_000_000
+
+// seconds reads the timestamp at i, seconds or milliseconds, quoted or not, as Unix seconds.
+func (s *Scanner) seconds(i int, dst *int64) int {
+	end, n, _, ok := s.decimal(i)
+	if ok {
+		if n >= millisFrom {
+			n /= 1000
+		}
+		*dst = n
+	}
+	return end
+}
+
+// millis reads the timestamp at i, seconds or milliseconds, quoted or not, as Unix milliseconds.
+func (s *Scanner) millis(i int, dst *int64) int {
+	end, n, _, ok := s.decimal(i)
+	if ok {
+		if n < millisFrom {
+			n *= 1000
+		}
+		*dst = n
+	}
+	return end
+}
+
+// date reads the RFC 3339 date at i as Unix seconds.
+func (s *Scanner) date(i int, dst *int64) int {
+	var t []byte
+	end := s.text(i, &t)
+	var d time.Time
+	if end > 0 && len(t) > 0 && d.UnmarshalText(t) == nil {
+		*dst = d.Unix()
+	}
+	return end
+}
+
+// flag reads the truth value at i, quoted or not.
+func (s *Scanner) flag(i int, dst *FromMe) int {
+	var t []byte
+	end := i
+	switch s.in[i] {
+	case 't', 'f':
+		if end = s.skip(i); end > 0 {
+			t = s.in[i:end]
+		}
+	default:
+		end = s.text(i, &t)
+	}
+	switch string(t) {
+	case "true":
+		*dst = FromMeTrue
+	case "false":
+		*dst = FromMeFalse
+	}
+	return end
+}
+
+// unescape decodes the inside of a string that was found valid into the arena.
+func (s *Scanner) unescape(t []byte) []byte {
+	a, start := s.arena, len(s.arena)
+	for {
+		k := bytes.IndexByte(t, '\\')
+		if k < 0 {
+			a = append(a, t...)
+			break
+		}
+		a = append(a, t[:k]...)
+		c := t[k+1]
+		t = t[k+2:]
+		switch c {
+		case 'b':
+			a = append(a, '\b')
+		case 'f':
+			a = append(a, '\f')
+		case 'n':
+			a = append(a, '\n')
+		case 'r':
+			a = append(a, '\r')
+		case 't':
+			a = append(a, '\t')
+		case 'u':
+			r, _ := hex4(t, 0)
+			t = t[4:]
+			if utf16.IsSurrogate(r) {
+				low, _ := hex4(t, 2) // the pair was found whole
+				r = utf16.DecodeRune(r, low)
+				t = t[6:]
+			}
+			a = utf8.AppendRune(a, r)
+		default:
+			a = append(a, c)
+		}
+	}
+	s.arena = a
+	return a[start:len(a):len(a)]
+}

@@ -1,0 +1,123 @@
+package split
+
+import "github.com/coexstream/coexstream/schemas"
+
+// Scanner cuts bodies. It keeps what it grew to from one body to the next, and so belongs to one
+// goroutine.
+type Scanner struct {
+	limits Limits
+
+	// The body under the knife.
+	in    []byte
+	depth int
+	items int
+	fatal fault
+	names []name // of all objects that are open
+	arena []byte // decoded strings
+	root  root
+
+	// The parts, one slab a kind. A part's nested slices are taken when its array is complete, and
+	// nothing is written to them afterwards: a slab that grows later leaves them behind with the right
+	// content, so that nothing has to be fixed up. Beyond its length a slab is zero.
+	changes  []Change
+	elements []HistoryElement
+	threads  []Thread
+	messages []Message
+	contacts []ContactItem
+
+	body Body
+}
+
+// Slabs up to these sizes are kept; a rare giant does not stay in memory for good.
+const (
+	keepItems      = 32 << 10
+	keepNames      = 64 << 10
+	keepArenaBytes = 4 << 20
+)
+
+// NewScanner makes a scanner with these limits.
+func NewScanner(lim Limits) *Scanner {
+	return &Scanner{limits: lim.withDefaults()}
+}
+
+// Scan cuts a body. The error is always an *Error. The Body, and all that it refers to, is valid until
+// the next Scan, and for as long as nobody writes to body.
+func (s *Scanner) Scan(body []byte) (*Body, error) {
+	s.reset(body)
+	if err := s.scan(); err != nil {
+		return nil, err
+	}
+	return &s.body, nil
+}
+
+func (s *Scanner) scan() error {
+	if len(s.in) > s.limits.BodyBytesMax {
+		return &Error{schemas.ReasonBodyTooLong, s.limits.BodyBytesMax, "the body is longer than the limit"}
+	}
+	i := space(s.in, 0)
+	if i == len(s.in) {
+		return &Error{schemas.ReasonBodyEmpty, i, "the body holds no value"}
+	}
+	start, end := i, -1
+	if s.in[i] == '{' {
+		end = s.scanRoot(i)
+	} else {
+		end = s.skip(i)
+	}
+	if end < 0 {
+		return s.fatal.err()
+	}
+	if i = space(s.in, end); i < len(s.in) {
+		return &Error{schemas.ReasonJSONTrailing, i, "something follows the value"}
+	}
+	if s.in[start] != '{' {
+		return &Error{schemas.ReasonEnvelopeUnknown, start, "the body is not an object"}
+	}
+	s.root.raw = s.in[start:end:end]
+	if f := s.assemble(); f.reason != "" {
+		return f.err()
+	}
+	return nil
+}
+
+func (s *Scanner) reset(body []byte) {
+	s.in, s.depth, s.items = body, 0, 0
+	s.fatal, s.root, s.body = fault{}, root{}, Body{}
+	s.root.faults = &s.root.bareFault
+	s.changes, s.elements = emptied(s.changes), emptied(s.elements)
+	s.threads, s.messages, s.contacts = emptied(s.threads), emptied(s.messages), emptied(s.contacts)
+	if s.names = s.names[:0]; cap(s.names) > keepNames {
+		s.names = nil
+	}
+	if s.arena = s.arena[:0]; cap(s.arena) > keepArenaBytes {
+		s.arena = nil
+	}
+}
+
+// emptied gives the slab back for the next body: without references into the last one.
+func emptied[T any](slab []T) []T {
+	if cap(slab) > keepItems {
+		return nil
+	}
+	clear(slab)
+	return slab[:0]
+}
+
+// room makes room for one more part. It counts against the limit, and fails at position i beyond it.
+func room[T any](s *Scanner, slab *[]T, i int) (*T, bool) {
+	if s.items++; s.items > s.limits.ItemsMax {
+		s.fail(schemas.ReasonTooManyItems, i, "more messages, threads, contacts and changes than the limit")
+		return nil, false
+	}
+	n := len(*slab)
+	if n < cap(*slab) {
+		*slab = (*slab)[:n+1]
+	} else {
+		var zero T
+		*slab = append(*slab, zero)
+	}
+	return &(*slab)[n], true
+}
+
+// since is the part of a slab that an array filled.
+func since[T any](slab []T, base int) []T { return slab[base:len(slab):len(slab)] }

@@ -1,0 +1,164 @@
+package split
+
+import "github.com/coexstream/coexstream/schemas"
+
+// object is the walk over one object. It is used so:
+//
+//	o, i := s.object(i)
+//	for {
+//		var more bool
+//		if i, more = s.key(&o, i); !more {
+//			return i // after the object, or -1
+//		}
+//		switch string(o.key) { … i = … }
+//	}
+type object struct {
+	key   []byte // decoded
+	names nameSet
+	open  bool // a member was read: a comma may follow
+}
+
+// object enters the object at i.
+func (s *Scanner) object(i int) (object, int) {
+	return object{names: nameSet{base: len(s.names)}}, s.enter(i)
+}
+
+// enter steps over the opening bracket at i.
+func (s *Scanner) enter(i int) int {
+	if s.depth++; s.depth > s.limits.DepthMax {
+		return s.fail(schemas.ReasonJSONTooDeep, i, "nested deeper than the limit")
+	}
+	return i + 1
+}
+
+// key reads up to the value of the object's next member, or over the object's end. It takes the -1 of
+// the value before, so that nobody else needs to look.
+func (s *Scanner) key(o *object, i int) (int, bool) {
+	if i < 0 {
+		return i, false
+	}
+	b := s.in
+	if i < len(b) && b[i] <= ' ' {
+		i = space(b, i)
+	}
+	if i < len(b) && b[i] == '}' {
+		if !s.closeNames(&o.names, i) {
+			return -1, false
+		}
+		s.depth--
+		return i + 1, false
+	}
+	if o.open {
+		if i >= len(b) || b[i] != ',' {
+			return s.unexpected(i, "neither a comma nor the end of the object after a member"), false
+		}
+		if i++; i < len(b) && b[i] <= ' ' {
+			i = space(b, i)
+		}
+	}
+	o.open = true
+	if i >= len(b) || b[i] != '"' {
+		return s.unexpected(i, "a member without a name in quotes"), false
+	}
+	start := i + 1
+	end, escaped := s.str(i)
+	if end < 0 {
+		return -1, false
+	}
+	if !s.addName(o, start, end-1, escaped) {
+		return -1, false
+	}
+	if i = end; i < len(b) && b[i] <= ' ' {
+		i = space(b, i)
+	}
+	if i >= len(b) || b[i] != ':' {
+		return s.unexpected(i, "a name without a colon"), false
+	}
+	if i++; i < len(b) && b[i] <= ' ' {
+		i = space(b, i)
+	}
+	if i >= len(b) {
+		return s.unexpected(i, ""), false
+	}
+	return i, true
+}
+
+// item reads up to the array's next element, or over the array's end. Like key, it takes the -1 of the
+// element before.
+func (s *Scanner) item(first bool, i int) (int, bool) {
+	if i < 0 {
+		return i, false
+	}
+	b := s.in
+	if i < len(b) && b[i] <= ' ' {
+		i = space(b, i)
+	}
+	if i < len(b) && b[i] == ']' {
+		s.depth--
+		return i + 1, false
+	}
+	if !first {
+		if i >= len(b) || b[i] != ',' {
+			return s.unexpected(i, "neither a comma nor the end of the array after an element"), false
+		}
+		if i++; i < len(b) && b[i] <= ' ' {
+			i = space(b, i)
+		}
+	}
+	if i >= len(b) {
+		return s.unexpected(i, ""), false
+	}
+	return i, true
+}
+
+// unexpected refuses the byte at i, or the end of the body.
+func (s *Scanner) unexpected(i int, detail string) int {
+	if i >= len(s.in) {
+		return s.fail(schemas.ReasonJSONInvalid, len(s.in), detailEnd)
+	}
+	return s.fail(schemas.ReasonJSONInvalid, i, detail)
+}
+
+// skip reads the value at i for its validity alone.
+func (s *Scanner) skip(i int) int {
+	switch s.in[i] {
+	case '"':
+		i, _ = s.str(i)
+		return i
+	case '{':
+		return s.skipObject(i)
+	case '[':
+		return s.skipArray(i)
+	case 't':
+		return s.literal(i, "true")
+	case 'f':
+		return s.literal(i, "false")
+	case 'n':
+		return s.literal(i, "null")
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return s.number(i)
+	}
+	return s.fail(schemas.ReasonJSONInvalid, i, "a byte that begins no value")
+}
+
+func (s *Scanner) skipObject(i int) int {
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		i = s.skip(i)
+	}
+}
+
+func (s *Scanner) skipArray(i int) int {
+	i = s.enter(i)
+	for first := true; ; first = false {
+		var more bool
+		if i, more = s.item(first, i); !more {
+			return i
+		}
+		i = s.skip(i)
+	}
+}

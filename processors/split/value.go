@@ -1,0 +1,126 @@
+package split
+
+// value cuts a change's value, or 360dialog's data, which is a value with the WABA's id in it.
+func (s *Scanner) value(i int, c *Change, isData bool) int {
+	start := i
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			break
+		}
+		if isData && string(o.key) == "id" {
+			i = s.id(i, &c.EntryID)
+			continue
+		}
+		i = s.valueMember(i, c, o.key)
+	}
+	if i > 0 {
+		c.Value = s.in[start:i:i]
+	}
+	return i
+}
+
+// valueMember reads the member key of a value. The arrays are cut by their name, whatever the change's
+// field is: history brings messages[] and message_echoes[], too.
+func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
+	switch string(key) {
+	case "metadata":
+		if s.in[i] == '{' {
+			return s.valueMetadata(i, c)
+		}
+	case "waba_info":
+		if s.in[i] == '{' {
+			return s.wabaInfo(i, c)
+		}
+	case "history":
+		return s.historyArray(i, &c.History)
+	case "messages":
+		return s.messageArray(i, &c.Messages, kindMessage)
+	case "message_echoes":
+		return s.messageArray(i, &c.Echoes, kindMessage)
+	case "statuses":
+		return s.messageArray(i, &c.Statuses, kindStatus)
+	case "state_sync":
+		return s.stateSyncArray(i, &c.StateSync)
+	case "contacts":
+		return s.verbatim(i, &c.Profiles)
+	case "errors":
+		return s.verbatim(i, &c.Errors)
+	case "event":
+		return s.text(i, &c.AccountEvent)
+	case "phone_number":
+		return s.id(i, &c.PhoneNumber)
+	}
+	return s.skip(i)
+}
+
+func (s *Scanner) valueMetadata(i int, c *Change) int {
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		switch string(o.key) {
+		case "phone_number_id":
+			i = s.id(i, &c.PhoneNumberID)
+		case "display_phone_number":
+			i = s.id(i, &c.DisplayPhoneNumber)
+		default:
+			i = s.skip(i)
+		}
+	}
+}
+
+// wabaInfo names the WABA on PARTNER_* events, whose entry.id can be the business portfolio.
+func (s *Scanner) wabaInfo(i int, c *Change) int {
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		if string(o.key) == "waba_id" {
+			i = s.id(i, &c.WABA)
+		} else {
+			i = s.skip(i)
+		}
+	}
+}
+
+// bareField is what a bare value holds: the field that its envelope would have named. Where it holds
+// several, the greatest counts.
+type bareField uint8
+
+const (
+	bareNone bareField = iota
+	bareMessages
+	bareEchoes
+	bareStateSync
+	bareHistory
+)
+
+func bareFieldOf(key []byte) bareField {
+	switch string(key) {
+	case "messages", "statuses":
+		return bareMessages
+	case "message_echoes":
+		return bareEchoes
+	case "state_sync":
+		return bareStateSync
+	case "history":
+		return bareHistory
+	}
+	return bareNone
+}
+
+// bareNames is never written to.
+var bareNames = [...][]byte{
+	bareMessages:  []byte("messages"),
+	bareEchoes:    []byte("smb_message_echoes"),
+	bareStateSync: []byte("smb_app_state_sync"),
+	bareHistory:   []byte("history"),
+}
+
+func (f bareField) name() []byte { return bareNames[f] }

@@ -1,0 +1,177 @@
+// Package kafka is the plumbing between the parts and a Kafka cluster: how to connect, which topics there
+// are and how they are configured, the partitioner, and readers that see committed records only.
+//
+// Two client libraries are used, each for what the other cannot do. kafka-go administers topics and, in
+// the ingress, produces. franz-go does everything that touches transactions, because kafka-go returns the
+// records of aborted transactions even when it is asked for committed ones.
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	kafkagosasl "github.com/segmentio/kafka-go/sasl"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+// Connection is how to reach a cluster.
+type Connection struct {
+	Brokers        []string
+	ClientID       string
+	DialTimeout    time.Duration
+	RequestTimeout time.Duration
+	TLS            *tls.Config    // nil: plain text
+	SASL           sasl.Mechanism // nil: none
+}
+
+// Validate names what is missing.
+func (c *Connection) Validate() error {
+	switch {
+	case len(c.Brokers) == 0:
+		return errors.New("kafka.brokers: no address is given; allowed: at least one host:port")
+	case c.DialTimeout <= 0:
+		return fmt.Errorf("kafka.dial_timeout: %s is not allowed; allowed: more than 0", c.DialTimeout)
+	case c.RequestTimeout <= 0:
+		return fmt.Errorf("kafka.request_timeout: %s is not allowed; allowed: more than 0", c.RequestTimeout)
+	}
+	for _, b := range c.Brokers {
+		if _, _, err := net.SplitHostPort(b); err != nil {
+			return fmt.Errorf("kafka.brokers: %q is not allowed; allowed: host:port", b)
+		}
+	}
+	return nil
+}
+
+// LoadTLS reads the files of a TLS configuration. Empty names are left out.
+func LoadTLS(caFile, certFile, keyFile, serverName string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
+	if caFile != "" {
+		pem, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("read kafka.tls.ca_file: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("kafka.tls.ca_file: %s holds no certificate in PEM", caFile)
+		}
+	}
+	if certFile != "" {
+		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read kafka.tls.cert_file %s and kafka.tls.key_file %s: %w", certFile, keyFile, err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// NewSASL is the mechanism of that name, or nil for none.
+func NewSASL(mechanism, user, password string) (sasl.Mechanism, error) {
+	switch mechanism {
+	case "", "none":
+		return nil, nil
+	case "plain":
+		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
+	case "scram-sha-256":
+		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), nil
+	case "scram-sha-512":
+		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), nil
+	}
+	return nil, fmt.Errorf("kafka.sasl.mechanism: %q is not allowed; allowed: none, plain, scram-sha-256, scram-sha-512", mechanism)
+}
+
+// Franz is the connection as franz-go options, to which a client adds its own.
+func (c *Connection) Franz() []kgo.Opt {
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(c.ClientID),
+		kgo.DialTimeout(c.DialTimeout),
+	}
+	if c.TLS != nil {
+		opts = append(opts, kgo.DialTLSConfig(c.TLS.Clone()))
+	}
+	if c.SASL != nil {
+		opts = append(opts, kgo.SASL(c.SASL))
+	}
+	return opts
+}
+
+// Transport is the connection as a kafka-go transport. The caller closes it with CloseIdleConnections.
+// topics limits the metadata that it keeps; none means all topics of the cluster.
+func (c *Connection) Transport(topics ...string) *kafkago.Transport {
+	t := &kafkago.Transport{
+		Dial:        (&net.Dialer{Timeout: c.DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialTimeout: c.DialTimeout,
+		IdleTimeout: 30 * time.Second,
+		// kafka-go does not refresh its metadata when a broker says that it no longer leads a
+		// partition; the time to live is what bounds the stall.
+		MetadataTTL:    300 * time.Millisecond,
+		MetadataTopics: topics,
+		ClientID:       c.ClientID,
+	}
+	if c.TLS != nil {
+		t.TLS = c.TLS.Clone()
+	}
+	if c.SASL != nil {
+		t.SASL = kafkaGoSASL{c.SASL}
+	}
+	return t
+}
+
+// Address is the bootstrap address for kafka-go.
+func (c *Connection) Address() net.Addr { return kafkago.TCP(c.Brokers...) }
+
+// kafkaGoSASL lets kafka-go use franz-go's mechanisms: one implementation, and no further module.
+type kafkaGoSASL struct{ mechanism sasl.Mechanism }
+
+func (m kafkaGoSASL) Name() string { return m.mechanism.Name() }
+
+func (m kafkaGoSASL) Start(ctx context.Context) (kafkagosasl.StateMachine, []byte, error) {
+	host := ""
+	if md := kafkagosasl.MetadataFromContext(ctx); md != nil {
+		host = net.JoinHostPort(md.Host, fmt.Sprint(md.Port))
+	}
+	s, first, err := m.mechanism.Authenticate(ctx, host)
+	return kafkaGoSession{s}, first, err
+}
+
+type kafkaGoSession struct{ session sasl.Session }
+
+func (s kafkaGoSession) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
+	return s.session.Challenge(challenge)
+}
+
+// FranzLogger passes franz-go's log lines on, one level lower than it thinks of them: what it retries is
+// not worth a line of ours.
+func FranzLogger(log *slog.Logger) kgo.Logger { return franzLogger{log} }
+
+type franzLogger struct{ log *slog.Logger }
+
+func (l franzLogger) Level() kgo.LogLevel {
+	switch ctx := context.Background(); {
+	case l.log.Enabled(ctx, slog.LevelDebug):
+		return kgo.LogLevelInfo
+	case l.log.Enabled(ctx, slog.LevelWarn):
+		return kgo.LogLevelWarn
+	}
+	return kgo.LogLevelError
+}
+
+func (l franzLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	to := slog.LevelDebug
+	if level == kgo.LogLevelError {
+		to = slog.LevelWarn
+	}
+	l.log.Log(context.Background(), to, msg, keyvals...)
+}

@@ -1,0 +1,195 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// ErrOffsetGone says that the log no longer holds the wanted offset: retention removed it.
+var ErrOffsetGone = errors.New("offset is no longer in the log")
+
+// Fetcher reads a partition at a given offset, outside of any consumer group, and always
+// read-committed. It issues raw fetch requests, because only those tell the exact next offset: a
+// consumer cannot tell whether it stands before the control records that end a transaction or has read
+// to the end, and restoring state must know.
+//
+// It is safe for concurrent use. It does not own the client.
+type Fetcher struct {
+	cl         *kgo.Client
+	decompress kgo.Decompressor
+
+	mu     sync.Mutex
+	topics map[string]*topicPlace
+}
+
+type topicPlace struct {
+	id      [16]byte
+	leaders map[int32]int32
+}
+
+// NewFetcher fetches through cl, whose own consuming configuration is not used.
+func NewFetcher(cl *kgo.Client) *Fetcher {
+	return &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}}
+}
+
+// Fetched is what one fetch brought.
+type Fetched struct {
+	Records       []*kgo.Record // committed data records at or after the wanted offset
+	Next          int64         // where the next fetch goes on; equal to the wanted offset when nothing was there
+	LogStart      int64
+	HighWatermark int64
+	LastStable    int64
+}
+
+const fetchAttemptsMax = 60
+
+// Fetch reads about maxBytes (at least one batch) from offset, waiting up to maxWait for something to be
+// there. Leader moves and cut connections are retried until ctx ends or about a minute has passed.
+func (f *Fetcher) Fetch(ctx context.Context, topic string, partition int32, offset int64, maxBytes int32, maxWait time.Duration) (Fetched, error) {
+	var last error
+	for attempt := range fetchAttemptsMax {
+		if attempt > 0 {
+			select {
+			case <-ctx.Done():
+				return Fetched{}, fmt.Errorf("fetch %s/%d@%d: %w (last: %w)", topic, partition, offset, ctx.Err(), last)
+			case <-time.After(min(time.Duration(attempt)*50*time.Millisecond, time.Second)):
+			}
+			f.forget(topic)
+		}
+		got, err := f.once(ctx, topic, partition, offset, maxBytes, maxWait)
+		if err == nil {
+			return got, nil
+		}
+		if errors.Is(err, kerr.OffsetOutOfRange) {
+			return got, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, ErrOffsetGone)
+		}
+		if ctx.Err() != nil {
+			return Fetched{}, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, ctx.Err())
+		}
+		last = err
+		if ke := (*kerr.Error)(nil); errors.As(err, &ke) && !ke.Retriable {
+			break
+		}
+	}
+	return Fetched{}, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, last)
+}
+
+func (f *Fetcher) once(ctx context.Context, topic string, partition int32, offset int64, maxBytes int32, maxWait time.Duration) (Fetched, error) {
+	place, err := f.place(ctx, topic)
+	if err != nil {
+		return Fetched{}, err
+	}
+	leader, ok := place.leaders[partition]
+	if !ok || leader < 0 {
+		return Fetched{}, kerr.LeaderNotAvailable
+	}
+	req := kmsg.NewPtrFetchRequest()
+	req.MaxWaitMillis = int32(maxWait.Milliseconds())
+	req.MinBytes = 1
+	req.MaxBytes = maxBytes
+	req.IsolationLevel = 1 // read committed
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic, t.TopicID = topic, place.id
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.Partition, p.FetchOffset, p.PartitionMaxBytes, p.CurrentLeaderEpoch = partition, offset, maxBytes, -1
+	t.Partitions = append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+
+	kresp, err := f.cl.Broker(int(leader)).RetriableRequest(ctx, req)
+	if err != nil {
+		return Fetched{}, err
+	}
+	resp, ok := kresp.(*kmsg.FetchResponse)
+	if !ok {
+		return Fetched{}, fmt.Errorf("unexpected response %T", kresp)
+	}
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+		return Fetched{}, err
+	}
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		return Fetched{}, fmt.Errorf("response holds %d topics, want this one", len(resp.Topics))
+	}
+	rp := &resp.Topics[0].Partitions[0]
+	fp, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
+		Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: topic, Partition: partition,
+	}, rp, f.decompress, nil)
+	got := Fetched{
+		Records: fp.Records, Next: next, LogStart: fp.LogStartOffset,
+		HighWatermark: fp.HighWatermark, LastStable: fp.LastStableOffset,
+	}
+	return got, fp.Err
+}
+
+// ReadAll calls yield for every committed record from offset to the high watermark of the moment of the
+// call. Records of transactions that are still open below that mark are waited for: a state that is
+// rebuilt without them would be older than the offsets that were committed with them.
+func (f *Fetcher) ReadAll(ctx context.Context, topic string, partition int32, offset int64, yield func(*kgo.Record) error) error {
+	const chunkBytes, wait = 4 << 20, 100 * time.Millisecond
+	end := int64(-1)
+	for {
+		got, err := f.Fetch(ctx, topic, partition, offset, chunkBytes, wait)
+		if errors.Is(err, ErrOffsetGone) && got.LogStart > offset {
+			offset = got.LogStart
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if end < 0 {
+			end = got.HighWatermark
+		}
+		for _, r := range got.Records {
+			if err := yield(r); err != nil {
+				return fmt.Errorf("%s/%d@%d: %w", topic, partition, r.Offset, err)
+			}
+		}
+		offset = got.Next
+		if offset >= end {
+			return nil
+		}
+	}
+}
+
+func (f *Fetcher) forget(topic string) {
+	f.mu.Lock()
+	delete(f.topics, topic)
+	f.mu.Unlock()
+}
+
+func (f *Fetcher) place(ctx context.Context, topic string) (*topicPlace, error) {
+	f.mu.Lock()
+	place := f.topics[topic]
+	f.mu.Unlock()
+	if place != nil {
+		return place, nil
+	}
+	req := kmsg.NewPtrMetadataRequest()
+	rt := kmsg.NewMetadataRequestTopic()
+	rt.Topic = kmsg.StringPtr(topic)
+	req.Topics = append(req.Topics, rt)
+	resp, err := req.RequestWith(ctx, f.cl)
+	if err != nil {
+		return nil, fmt.Errorf("metadata of %s: %w", topic, err)
+	}
+	if len(resp.Topics) != 1 {
+		return nil, fmt.Errorf("metadata of %s: response holds %d topics", topic, len(resp.Topics))
+	}
+	if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {
+		return nil, fmt.Errorf("metadata of %s: %w", topic, err)
+	}
+	place = &topicPlace{id: resp.Topics[0].TopicID, leaders: map[int32]int32{}}
+	for _, p := range resp.Topics[0].Partitions {
+		place.leaders[p.Partition] = p.Leader
+	}
+	f.mu.Lock()
+	f.topics[topic] = place
+	f.mu.Unlock()
+	return place, nil
+}

@@ -1,0 +1,235 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Start is where reading begins in each partition.
+type Start struct {
+	at   time.Time
+	last bool
+}
+
+// The starts.
+func FromStart() Start            { return Start{} }
+func FromEnd() Start              { return Start{last: true} }
+func FromTime(at time.Time) Start { return Start{at: at} }
+
+// Reader reads whole topics outside of any consumer group: every partition, committed records only,
+// control records left out. Records of one partition come in the order of the log; across partitions
+// there is no order.
+type Reader struct {
+	conn    Connection
+	cl      *kgo.Client
+	adm     *kadm.Client
+	fetcher *Fetcher
+	topics  []string
+}
+
+// NewReader reads the topics, which are full names.
+func NewReader(conn Connection, topics []string, opts ...kgo.Opt) (*Reader, error) {
+	if err := conn.Validate(); err != nil {
+		return nil, err
+	}
+	if len(topics) == 0 {
+		return nil, errors.New("read: no topic is given")
+	}
+	cl, err := kgo.NewClient(append(conn.Franz(), opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %v: %w", conn.Brokers, err)
+	}
+	adm := kadm.NewClient(cl)
+	adm.SetTimeoutMillis(int32(conn.RequestTimeout.Milliseconds()))
+	return &Reader{conn: conn, cl: cl, adm: adm, fetcher: NewFetcher(cl), topics: slices.Clone(topics)}, nil
+}
+
+// Close closes the connections.
+func (r *Reader) Close() { r.cl.Close() }
+
+// TopicPartition names a partition of a topic.
+type TopicPartition struct {
+	Topic string
+	ID    int32
+}
+
+// Range is the part of a partition from Start up to but without End.
+type Range struct{ Start, End int64 }
+
+// Ranges tells what there is to read now: from the start that is asked for to the last stable offset, the
+// end of what is committed.
+func (r *Reader) Ranges(ctx context.Context, from Start) (map[TopicPartition]Range, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.conn.RequestTimeout)
+	defer cancel()
+	ends, err := r.listed(ctx, r.adm.ListCommittedOffsets)
+	if err != nil {
+		return nil, fmt.Errorf("list ends of %v: %w", r.topics, err)
+	}
+	starts := ends
+	switch {
+	case from.last:
+	case !from.at.IsZero():
+		starts, err = r.listed(ctx, func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+			return r.adm.ListOffsetsAfterMilli(ctx, from.at.UnixMilli(), topics...)
+		})
+	default:
+		starts, err = r.listed(ctx, r.adm.ListStartOffsets)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list starts of %v: %w", r.topics, err)
+	}
+	ranges := make(map[TopicPartition]Range, len(ends))
+	for p, end := range ends {
+		ranges[p] = Range{min(starts[p], end), end}
+	}
+	return ranges, nil
+}
+
+func (r *Reader) listed(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[TopicPartition]int64, error) {
+	got, err := list(ctx, r.topics...)
+	if err != nil {
+		return nil, err
+	}
+	offsets := map[TopicPartition]int64{}
+	var failed error
+	got.Each(func(o kadm.ListedOffset) {
+		if o.Err != nil {
+			failed = fmt.Errorf("%s/%d: %w", o.Topic, o.Partition, o.Err)
+			return
+		}
+		offsets[TopicPartition{o.Topic, o.Partition}] = o.Offset
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	for _, t := range r.topics {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(offsets)), func(p TopicPartition) bool { return p.Topic == t }) {
+			return nil, fmt.Errorf("topic %s: %w", t, kerr.UnknownTopicOrPartition)
+		}
+	}
+	return offsets, nil
+}
+
+// ReadRanges calls yield for every committed record of the ranges and returns when all were read. Calls
+// come one at a time, from several partitions in turn. It stops at the first error.
+func (r *Reader) ReadRanges(ctx context.Context, ranges map[TopicPartition]Range, yield func(*kgo.Record) error) error {
+	const atATime, fetchBytes, wait = 4, 4 << 20, time.Second
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		mu   sync.Mutex
+		wg   sync.WaitGroup
+		work = make(chan TopicPartition)
+	)
+	read := func(p TopicPartition) error {
+		for offset := ranges[p].Start; offset < ranges[p].End; {
+			got, err := r.fetcher.Fetch(ctx, p.Topic, p.ID, offset, fetchBytes, wait)
+			if errors.Is(err, ErrOffsetGone) && got.LogStart > offset {
+				offset = got.LogStart // retention was faster
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			for _, rec := range got.Records {
+				if rec.Offset >= ranges[p].End {
+					break
+				}
+				if err := yield(rec); err != nil {
+					mu.Unlock()
+					return err
+				}
+			}
+			mu.Unlock()
+			offset = got.Next
+		}
+		return nil
+	}
+	for range atATime {
+		wg.Go(func() {
+			for p := range work {
+				if err := read(p); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+feed:
+	for p, rg := range ranges {
+		if rg.Start >= rg.End {
+			continue
+		}
+		select {
+		case work <- p:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(work)
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// Follow calls yield for every committed record from the start on, as they come, until ctx ends, which is
+// no error, or yield returns one. ErrStop ends it without an error.
+func (r *Reader) Follow(ctx context.Context, from Start, yield func(*kgo.Record) error) error {
+	ranges, err := r.Ranges(ctx, from)
+	if err != nil {
+		return err
+	}
+	at := map[string]map[int32]kgo.Offset{}
+	for p, rg := range ranges {
+		if at[p.Topic] == nil {
+			at[p.Topic] = map[int32]kgo.Offset{}
+		}
+		at[p.Topic][p.ID] = kgo.NewOffset().At(rg.Start)
+	}
+	cl, err := kgo.NewClient(append(r.conn.Franz(),
+		kgo.ConsumePartitions(at),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxWait(500*time.Millisecond),
+		kgo.FetchMaxBytes(16<<20),
+	)...)
+	if err != nil {
+		return fmt.Errorf("connect to %v: %w", r.conn.Brokers, err)
+	}
+	defer cl.Close()
+	for {
+		fetches := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		var failed error
+		fetches.EachError(func(topic string, partition int32, err error) {
+			// Retriable errors do not come here: the client retries them. What comes needs somebody to look.
+			failed = fmt.Errorf("follow %s/%d: %w", topic, partition, err)
+		})
+		if failed != nil {
+			return failed
+		}
+		for it := fetches.RecordIter(); !it.Done(); {
+			if err := yield(it.Next()); errors.Is(err, ErrStop) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// ErrStop, returned by the function that is given to Follow, ends it.
+var ErrStop = errors.New("stop")

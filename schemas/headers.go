@@ -41,14 +41,16 @@ const (
 	HeaderDLQTime      = "__dlq.errors.time" // Unix milliseconds
 )
 
-// Headers of contact tombstones, whose value is empty: what was removed, and when.
+// Headers of contacts, of tombstones too, whose value is empty: what was added or removed, and when. The
+// state of the address books is rebuilt from them.
 const (
 	HeaderContactAction    = "coex-contact-action"    // add, remove, merge
 	HeaderContactTimestamp = "coex-contact-timestamp" // Unix milliseconds of the change
 	HeaderContactVersion   = "coex-contact-version"   // metadata.version, 0 when absent
 	HeaderContactDigest    = "coex-contact-digest"    // tie-break among equal timestamps and versions, hex
-	HeaderContactPhone     = "coex-contact-phone"
+	HeaderContactPhone     = "coex-contact-phone"     // ids that the change names
 	HeaderContactUserID    = "coex-contact-user-id"
+	HeaderContactLinked    = "coex-contact-linked" // another id of the same contact, known from another change
 )
 
 // Event types (ce_type).

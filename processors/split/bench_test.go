@@ -58,6 +58,9 @@ func BenchmarkScan(b *testing.B) {
 			s := NewScanner(Limits{})
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
+			if _, err := s.Scan(body); err != nil { // to its size
+				b.Fatal(err)
+			}
 			for b.Loop() {
 				if _, err := s.Scan(body); err != nil {
 					b.Fatal(err)

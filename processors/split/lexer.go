@@ -58,9 +58,17 @@ func plainAny(b []byte, i int) int {
 
 // str reads the string whose opening quote is at i, and tells whether it holds escapes.
 func (s *Scanner) str(i int) (end int, escaped bool) {
+	j := plainASCII(s.in, i+1)
+	if j < len(s.in) && s.in[j] == '"' {
+		return j + 1, false
+	}
+	return s.strFrom(i+1, j)
+}
+
+// strFrom is str for a string that is more than plain ASCII: it starts at start, and j is its first
+// byte that is not plain.
+func (s *Scanner) strFrom(start, j int) (end int, escaped bool) {
 	b := s.in
-	start := i + 1
-	j := plainASCII(b, start)
 	wide := false
 	for j < len(b) {
 		switch c := b[j]; {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -30,44 +31,58 @@ type nameSet struct {
 	seen uint64 // one bit a name, by its hash: a clear bit spares the comparisons
 }
 
-// addName puts the name b[start:end] into o's set and into o.key, and refuses one that is there.
-func (s *Scanner) addName(o *object, start, end int, escaped bool) bool {
-	n := name{at: uint32(start), size: uint32(end - start)}
-	key := s.in[start:end:end]
-	if escaped {
-		at := len(s.arena)
-		key = s.unescape(key)
-		n = name{at: uint32(at) | inArena, size: uint32(len(key))}
-		n.head = head(key)
-	} else if start+8 <= len(s.in) {
-		n.head = binary.LittleEndian.Uint64(s.in[start:])
-		if n.size < 8 {
-			n.head &= 1<<(8*n.size) - 1
+// name reads the name that begins at start, behind its quote, into o.key and into o's set. It refuses
+// one that is there already.
+func (s *Scanner) name(o *object, start int) int {
+	b := s.in
+	if start+8 <= len(b) {
+		// Most names are seen whole in one load.
+		x := binary.LittleEndian.Uint64(b[start:])
+		if m := (special(x) | x) & highs; m != 0 {
+			size := bits.TrailingZeros64(m) >> 3
+			if end := start + size; b[end] == '"' {
+				o.key = b[start:end:end]
+				return s.addName(o, name{head: x & (1<<(8*size) - 1), at: uint32(start), size: uint32(size)}, end+1)
+			}
 		}
-	} else {
-		n.head = head(key)
 	}
-	o.key = key
+	end, escaped := s.str(start - 1)
+	if end < 0 {
+		return -1
+	}
+	n := name{at: uint32(start)}
+	o.key = b[start : end-1 : end-1]
+	if escaped {
+		n.at = uint32(len(s.arena)) | inArena
+		o.key = s.unescape(o.key)
+	}
+	n.head, n.size = head(o.key), uint32(len(o.key))
+	return s.addName(o, n, end)
+}
 
+// addName puts n, which is o.key, into o's set. end is where its string ends.
+func (s *Scanner) addName(o *object, n name, end int) int {
 	set := &o.names
 	bit := uint64(1) << ((n.head ^ uint64(n.size)) * 0x9E3779B97F4A7C15 >> 58)
 	if set.seen&bit != 0 {
 		if open := s.names[set.base:]; len(open) < pairwiseMax {
 			for j := range open {
-				if open[j].head == n.head && open[j].size == n.size && (n.size <= 8 || bytes.Equal(s.nameText(&open[j]), key)) {
-					s.fail(schemas.ReasonJSONDuplicate, start, "an object has the same name twice")
-					return false
+				if open[j].head == n.head && open[j].size == n.size && (n.size <= 8 || bytes.Equal(s.nameText(&open[j]), o.key)) {
+					return s.fail(schemas.ReasonJSONDuplicate, end-1, "an object has the same name twice")
 				}
 			}
 		}
 	}
 	set.seen |= bit
 	s.names = append(s.names, n)
-	return true
+	return end
 }
 
 // head is the first eight bytes of key, the missing ones 0.
 func head(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.LittleEndian.Uint64(key)
+	}
 	var b [8]byte
 	copy(b[:], key)
 	return binary.LittleEndian.Uint64(b[:])

@@ -60,15 +60,10 @@ func (s *Scanner) key(o *object, i int) (int, bool) {
 	if i >= len(b) || b[i] != '"' {
 		return s.unexpected(i, "a member without a name in quotes"), false
 	}
-	start := i + 1
-	end, escaped := s.str(i)
-	if end < 0 {
+	if i = s.name(o, i+1); i < 0 {
 		return -1, false
 	}
-	if !s.addName(o, start, end-1, escaped) {
-		return -1, false
-	}
-	if i = end; i < len(b) && b[i] <= ' ' {
+	if i < len(b) && b[i] <= ' ' {
 		i = space(b, i)
 	}
 	if i >= len(b) || b[i] != ':' {

@@ -1,0 +1,77 @@
+package split
+
+// samples has a body for every envelope, field and quirk. The property tests rewrite them, the
+// differential test reads them twice, and the fuzzer starts from them.
+var samples = map[string]string{
+	"history": `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","time":1739212624,"changes":[{"value":{
+		"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},
+		"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":55},"threads":[
+			{"id":"16505551234","messages":[
+				{"from":"15550783881","to":"16505551234","id":"wamid.A1","timestamp":"1739230955","type":"text","text":{"body":"Ol\u00e1 \ud83d\ude0a \"hi\"\n"},"history_context":{"status":"READ","from_me":true}},
+				{"from":"15550783881","id":"wamid.A2","timestamp":"1739230970","type":"media_placeholder","history_context":{"status":"PLAYED"}},
+				{"from":"16505551234","id":"wamid.A3","timestamp":"1739230970","type":"text","text":{"body":"Thanks! ünïcødé 日本語 🎉"},"history_context":{"status":"read","from_me":false}}]},
+			{"id":"12125557890","context":{"wa_id":"12125557890","user_id":"US.13491208655302741918","parent_user_id":"US.ENT.1","username":"@jane","country_code":"US"},"messages":[
+				{"from":"15550783881","id":"wamid.B1","timestamp":"1739230970","type":"text","text":{"body":"Thanks for your order!"},"history_context":{"status":"DELIVERED"}}]}]},
+			{"metadata":{"phase":1,"chunk_order":2,"progress":60},"threads":[]}]},"field":"history"}]}]}`,
+
+	"history declined": `{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},
+		"history":[{"errors":[{"code":2593109,"title":"History sync is turned off","message":"off","error_data":{"details":"off"}}]}]}`,
+
+	"360dialog history": `{"id":"evt-1","event":"history","data":{"id":"102290129340398","messaging_product":"whatsapp",
+		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},
+		"history":[{"metadata":{"phase":"1","chunk_order":4,"progress":"70"},"threads":[{"id":"16505551234","messages":[
+			{"from":"15550783881","to":"16505551234","id":"wamid.C1","timestamp":"1739230955","type":"text","text":{"body":"x"},"history_context":{"status":"SENT"}}]}]}]}}`,
+
+	"360dialog declined": `{"id":"evt-2","event":"history","data":{"id":"102290129340398","messaging_product":"whatsapp",
+		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},
+		"history":[{"errors":[{"code":"2593109","title":"off"}]}]}}`,
+
+	"media follow-up": `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"history","value":{"messaging_product":"whatsapp",
+		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},
+		"messages":[{"from":"16505551234","id":"wamid.A2","timestamp":"1738796547","type":"image","image":{"caption":"c","mime_type":"image/jpeg","sha256":"x","id":"24230790383178626"}}],
+		"message_echoes":[{"from":"15550783881","to":"16505551234","id":"wamid.A9","timestamp":"1738796548","type":"video","video":{"id":"2"}}]}}]}]}`,
+
+	"contacts": `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp",
+		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},"state_sync":[
+		{"type":"contact","contact":{"full_name":"Pablo Morales","first_name":"Pablo","phone_number":"16505551234"},"action":"add","metadata":{"timestamp":"1739321024"}},
+		{"type":"contact","contact":{"phone_number":"16505551235","user_id":"US.1","parent_user_id":"US.ENT.1","username":"p"},"action":"remove","metadata":{"timestamp":1739321024123,"version":3}},
+		{"type":"contact","contact":{"full_name":"J\u00f6rg"},"action":"add","metadata":{"timestamp":1739321025,"version":"4"}}]},"field":"smb_app_state_sync"}]}]}`,
+
+	"echoes": `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp",
+		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},"message_echoes":[
+		{"from":"15550783881","to":"16505551234","id":"wamid.E1","timestamp":"1700255121","type":"text","text":{"body":"hello"}},
+		{"from":"15550783881","to":"16505551234","to_user_id":"US.1","id":"wamid.E2","timestamp":"1700255122","type":"revoke","revoke":{"original_message_id":"wamid.E1"}},
+		{"from":"15550783881","to":"16505551234","id":"wamid.E3","timestamp":"1700255123","type":"edit","edit":{"original_message_id":"wamid.E0","message":{"type":"text","text":{"body":"new"}}},"message_creation_type":"created_by_1p_bot"}]},
+		"field":"smb_message_echoes"}]}]}`,
+
+	"messages and statuses": `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp",
+		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},
+		"contacts":[{"profile":{"name":"Kerry"},"wa_id":"16505551234","user_id":"US.2"}],
+		"messages":[{"from":"16505551234","from_user_id":"US.2","id":"wamid.M1","timestamp":"1700255121","type":"unsupported","errors":[{"code":131060,"title":"This message is unavailable."}]}],
+		"statuses":[{"id":"wamid.M0","status":"delivered","timestamp":"1700255120","recipient_id":"16505551234","recipient_user_id":"US.2","conversation":{"id":"c"}}],
+		"errors":[{"code":130429}]},"field":"messages"}]}]}`,
+
+	"account": `{"object":"whatsapp_business_account","entry":[{"id":"9998887776","time":1739212624,"changes":[{"value":{
+		"phone_number":"15550783881","event":"PARTNER_REMOVED","waba_info":{"waba_id":"102290129340398","owner_business_id":"9998887776"}},"field":"account_update"}]}]}`,
+
+	"mixed fields": `{"entry":[{"changes":[{"field":"history","value":{"metadata":{"phone_number_id":"1"},"history":[{"metadata":{"phase":2,"chunk_order":0,"progress":100}}]}},
+		{"field":"smb_message_echoes","value":{"metadata":{"phone_number_id":"1"},"message_echoes":[{"id":"wamid.X"}]}}],"id":"W1"},
+		{"id":"W2","changes":[{"field":"template_category_update","value":{"messages":7,"new_category":"MARKETING"}}]},{"id":"W3","changes":[]}],"object":"whatsapp_business_account"}`,
+
+	"ycloud inbound": `{"id":"evt_y1","type":"whatsapp.smb.history","apiVersion":"v2","createTime":"2026-03-02T14:31:00.000Z","phase":"1","progress":"40",
+		"whatsappInboundMessage":{"id":"63f8","wamid":"wamid.Y1","wabaId":"W9","from":"+573001112233","fromUserId":"CO.1","to":"+573009998877","type":"text","text":{"body":"Hola"},"sendTime":"2026-03-02T14:30:00Z","customerProfile":{"name":"Andrea","username":"andrea"}}}`,
+
+	"ycloud sent": `{"type":"whatsapp.smb.history","id":"evt_y2","whatsappMessage":{"wamid":"wamid.Y2","wabaId":"W9","from":"+573009998877","to":"+573001112233","toUserId":"CO.1","toParentUserId":"CO.ENT.1",
+		"type":"text","status":"read","createTime":"2026-03-02T14:30:01.500Z"},"phase":0,"progress":100}`,
+
+	"ycloud progress only": `{"id":"evt_y3","type":"whatsapp.smb.history","phase":2,"progress":100,"errors":[{"code":2593109}]}`,
+	"ycloud other":         `{"id":"evt_y4","type":"whatsapp.smb.app.state.sync","whatsappSmbAppStateSync":{"wabaId":"W9","phoneNumber":"+573009998877","stateSync":[]}}`,
+
+	"numbers for ids": `{"object":"whatsapp_business_account","entry":[{"id":102290129340398,"time":"1739212624","changes":[{"field":"messages","value":{
+		"metadata":{"display_phone_number":15550783881,"phone_number_id":106540352242922},"messages":[{"id":5,"from":16505551234,"to":1,"timestamp":1739230955,"type":"text"}]}}]}]}`,
+
+	"odd kinds": `{"object":"whatsapp_business_account","entry":[{"id":null,"time":{},"changes":[{"field":"history","value":{"metadata":[],"contacts":null,"errors":null,"event":4,
+		"history":[{"metadata":{"phase":-1,"chunk_order":1.5,"progress":1e2},"threads":null,"errors":"x"},{"metadata":"y"},
+		{"threads":[{"id":{},"context":[],"messages":[{"id":[],"type":1,"timestamp":"soon","history_context":"READ","edit":null,"revoke":[]},{"history_context":{"status":1,"from_me":"true"}}]}]}],
+		"messages":null}},{"field":7,"value":"v"},{"value":null}]}]}`,
+}

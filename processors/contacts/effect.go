@@ -1,0 +1,65 @@
+package contacts
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Action is what a record of the `contacts` topic does to its row.
+type Action uint8
+
+// The actions.
+const (
+	Put    Action = iota // the row is the change's content
+	Remove               // a tombstone: the business removed the contact
+	Merge                // a tombstone: the contact's row stands, or stood, under its other id
+)
+
+var actionNames = [...]string{Put: "add", Remove: "remove", Merge: "merge"}
+
+// String is the action as the header schemas.HeaderContactAction has it.
+func (a Action) String() string { return actionNames[a] }
+
+// Effect is one record to be written to the `contacts` topic. Its slices are those of the change that
+// caused it, or the Book's own, which stay as they are.
+type Effect struct {
+	ID      []byte // second part of the record's key
+	Action  Action
+	Version Version // of the newest change that names ID
+	Phone   []byte  // ids that this change names
+	User    []byte
+	Linked  []byte // another id of the same contact, which this change does not name
+}
+
+// Tombstone tells whether the record has no value.
+func (e *Effect) Tombstone() bool { return e.Action != Put }
+
+// AppendHeaders calls yield with each header that Restore needs. The values are appended to buf, which
+// is returned: they stay valid for as long as the caller keeps it.
+func (e *Effect) AppendHeaders(buf []byte, yield func(name string, value []byte)) []byte {
+	add := func(name string, grow func([]byte) []byte) {
+		at := len(buf)
+		buf = grow(buf)
+		yield(name, buf[at:len(buf):len(buf)])
+	}
+	add(schemas.HeaderContactAction, func(b []byte) []byte { return append(b, e.Action.String()...) })
+	add(schemas.HeaderContactTimestamp, func(b []byte) []byte { return strconv.AppendInt(b, e.Version.TimestampMS, 10) })
+	add(schemas.HeaderContactVersion, func(b []byte) []byte { return strconv.AppendInt(b, e.Version.Number, 10) })
+	add(schemas.HeaderContactDigest, func(b []byte) []byte {
+		var d [8]byte
+		binary.BigEndian.PutUint64(d[:], e.Version.Digest)
+		return hex.AppendEncode(b, d[:])
+	})
+	for _, id := range [...]struct {
+		name  string
+		value []byte
+	}{{schemas.HeaderContactPhone, e.Phone}, {schemas.HeaderContactUserID, e.User}, {schemas.HeaderContactLinked, e.Linked}} {
+		if len(id.value) > 0 {
+			add(id.name, func(b []byte) []byte { return append(b, id.value...) })
+		}
+	}
+	return buf
+}

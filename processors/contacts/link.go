@@ -1,0 +1,61 @@
+package contacts
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// links holds which ids were named together. A link is in two lists, that of the phone number and that
+// of the BSUID; the heads of the lists are in the entries. Nothing is ever taken out, and there are no
+// pointers for the garbage collector to follow.
+type links struct {
+	cells []cell // cells[0] ends the lists
+	ids   []byte // each id once, as its length (uvarint) and its bytes
+}
+
+// cell is one end of a link: an element of one id's list that names the other id.
+type cell struct {
+	other uint32 // where the other id is in ids
+	next  uint32
+}
+
+// id is the id at a place in ids. It stays valid: bytes are only ever appended.
+func (l *links) id(at uint32) []byte {
+	n, w := binary.Uvarint(l.ids[at:])
+	from := int(at) + w
+	return l.ids[from : from+int(n) : from+int(n)]
+}
+
+func (l *links) keep(id []byte) uint32 {
+	at := uint32(len(l.ids))
+	l.ids = binary.AppendUvarint(l.ids, uint64(len(id)))
+	l.ids = append(l.ids, id...)
+	return at
+}
+
+// has tells whether a list names an id.
+func (l *links) has(head uint32, id []byte) bool {
+	for ; head != 0; head = l.cells[head].next {
+		if bytes.Equal(l.id(l.cells[head].other), id) {
+			return true
+		}
+	}
+	return false
+}
+
+// push puts an id in front of a list and returns the new head.
+func (l *links) push(head uint32, id []byte) uint32 {
+	if len(l.cells) == 0 {
+		l.cells = append(l.cells, cell{})
+	}
+	l.cells = append(l.cells, cell{other: l.keep(id), next: head})
+	return uint32(len(l.cells) - 1)
+}
+
+// first is the newest link of a list, nil when there is none.
+func (l *links) first(head uint32) []byte {
+	if head == 0 {
+		return nil
+	}
+	return l.id(l.cells[head].other)
+}

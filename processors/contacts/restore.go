@@ -1,0 +1,78 @@
+package contacts
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Restore takes a record of the `contacts` topic: its key, its headers (nil for one that is absent), and
+// whether it is a tombstone. The records of one key have to come in their order, those of several in any.
+func (b *Book) Restore(key []byte, header func(name string) []byte, tombstone bool) error {
+	number, id, ok := bytes.Cut(key, []byte{'/'})
+	if !ok || len(number) == 0 || len(id) == 0 {
+		return fmt.Errorf("restore contact %q: the key is not phone_number_id/contact", key)
+	}
+	v, err := versionOf(header)
+	if err != nil {
+		return fmt.Errorf("restore contact %q: %w", key, err)
+	}
+	phone, user, linked := header(schemas.HeaderContactPhone), header(schemas.HeaderContactUserID), header(schemas.HeaderContactLinked)
+	isPhone, isUser := bytes.Equal(phone, id), bytes.Equal(user, id)
+	if !isPhone && !isUser {
+		return fmt.Errorf("restore contact %q: neither header %s %q nor %s %q is the key's id", key,
+			schemas.HeaderContactPhone, phone, schemas.HeaderContactUserID, user)
+	}
+
+	h := b.hash(number, id)
+	pair := len(phone) > 0 && len(user) > 0 && !(isPhone && isUser)
+	e := b.raise(h, v, !pair)
+	e.shown = !tombstone
+	b.entries[h] = e
+	other := linked
+	if pair {
+		other = phone
+		if isPhone {
+			other = user
+		}
+		b.raise(b.hash(number, other), v, false)
+	}
+	if len(other) == 0 {
+		return nil
+	}
+	oh := b.hash(number, other)
+	if _, ok := b.entries[oh]; !ok {
+		b.entries[oh] = entry{} // known to be the same contact, and nothing else
+	}
+	b.link(h, oh, id, other)
+	return nil
+}
+
+func versionOf(header func(name string) []byte) (v Version, err error) {
+	if v.TimestampMS, err = number(header, schemas.HeaderContactTimestamp); err != nil {
+		return v, err
+	}
+	if v.Number, err = number(header, schemas.HeaderContactVersion); err != nil {
+		return v, err
+	}
+	text := header(schemas.HeaderContactDigest)
+	var digest [8]byte
+	if n, err := hex.Decode(digest[:], text[:min(len(text), 16)]); err != nil || n != len(digest) || len(text) != 16 {
+		return v, fmt.Errorf("header %s %q: want 16 hexadecimal digits", schemas.HeaderContactDigest, text)
+	}
+	v.Digest = binary.BigEndian.Uint64(digest[:])
+	return v, nil
+}
+
+func number(header func(name string) []byte, name string) (int64, error) {
+	text := header(name)
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("header %s %q: want a decimal number", name, text)
+	}
+	return n, nil
+}

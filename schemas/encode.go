@@ -159,6 +159,7 @@ func (s *Sync) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, s.ChunksLate, 10)
 	dst = append(dst, `,"chunks_duplicate":`...)
 	dst = strconv.AppendInt(dst, s.ChunksDuplicate, 10)
+	dst = appendIntField(dst, `,"chunks_lost":`, s.ChunksLost)
 	dst = append(dst, `,"messages":`...)
 	dst = strconv.AppendInt(dst, s.Messages, 10)
 	dst = append(dst, `,"duplicates":`...)
@@ -206,6 +207,7 @@ func (p *SyncPhase) appendJSON(dst []byte) []byte {
 		}
 		dst = append(dst, ']')
 	}
+	dst = appendIntField(dst, `,"gaps_omitted":`, p.GapsOmitted)
 	return append(dst, '}')
 }
 

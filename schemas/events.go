@@ -146,12 +146,13 @@ type Sync struct {
 	// Progress is the highest progress that any chunk told. 100 alone does not mean done.
 	Progress int32 `json:"progress"`
 
-	Chunks          int64 `json:"chunks"`           // chunks that left
-	ChunksHeld      int64 `json:"chunks_held"`      // chunks that wait for an earlier one
-	ChunksLate      int64 `json:"chunks_late"`      // chunks that left after their place had passed
-	ChunksDuplicate int64 `json:"chunks_duplicate"` // chunks seen before
-	Messages        int64 `json:"messages"`         // messages that left
-	Duplicates      int64 `json:"duplicates"`       // messages that had left before
+	Chunks          int64 `json:"chunks"`                // chunks that left
+	ChunksHeld      int64 `json:"chunks_held"`           // chunks that wait for an earlier one
+	ChunksLate      int64 `json:"chunks_late"`           // chunks that left after their place had passed
+	ChunksDuplicate int64 `json:"chunks_duplicate"`      // chunks seen before
+	ChunksLost      int64 `json:"chunks_lost,omitempty"` // chunks that were held and are no longer in the raw log
+	Messages        int64 `json:"messages"`              // messages that left
+	Duplicates      int64 `json:"duplicates"`            // messages that had left before
 
 	OpenedAt   time.Time  `json:"opened_at"`
 	LastAt     time.Time  `json:"last_chunk_at"`
@@ -170,6 +171,8 @@ type SyncPhase struct {
 	Progress int32     `json:"progress"`           // highest progress told in this phase
 	Finished bool      `json:"finished,omitempty"` // known to be complete
 	Gaps     []SyncGap `json:"gaps,omitempty"`
+	// GapsOmitted counts the gaps that Gaps does not list: it lists the first 64.
+	GapsOmitted int64 `json:"gaps_omitted,omitempty"`
 }
 
 // SyncGap is a hole in the chunk order, both ends included.

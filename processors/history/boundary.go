@@ -1,0 +1,132 @@
+package history
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Boundary is an account event between two onboardings: the number was offboarded, removed from the
+// partner, or reconnected.
+type Boundary struct {
+	Time       time.Time // entry.time: when it happened, in seconds; zero when the webhook had none
+	ReceivedAt time.Time // from the raw record
+}
+
+// BoundarySlack is by how much the times of events may be wrong: they come in seconds, and out of order by
+// one at times.
+const BoundarySlack = 2 * time.Second
+
+// pendingMax bounds the boundaries that wait for chunks to pass them. Beyond it the oldest is dropped,
+// and the two windows that it would part are one.
+const pendingMax = 64
+
+// failureBytesMax bounds the errors of a decline that are kept. Meta's sample has 200 bytes.
+const failureBytesMax = 64 << 10
+
+// Boundary tells an account event. It takes effect with the first chunk, decline or tick at or after it.
+func (n *Number) Boundary(_ time.Time, b Boundary) {
+	for i := range n.pending {
+		if p := &n.pending[i]; !b.Time.IsZero() && p.Time.Equal(b.Time) {
+			// The same event, delivered again: it marks the earlier place.
+			if p.ReceivedAt.After(b.ReceivedAt) {
+				n.pending = slices.Delete(n.pending, i, i+1)
+				break
+			}
+			return
+		}
+	}
+	i, _ := slices.BinarySearchFunc(n.pending, b, func(a, b Boundary) int { return a.ReceivedAt.Compare(b.ReceivedAt) })
+	n.pending = slices.Insert(n.pending, i, b)
+	if len(n.pending) > pendingMax {
+		n.pending = slices.Delete(n.pending, 0, 1)
+	}
+	n.changed = true
+}
+
+// passBoundaries puts the boundaries received until t into effect.
+func (n *Number) passBoundaries(now, t millis) {
+	for len(n.pending) > 0 && at(n.pending[0].ReceivedAt) <= t {
+		b := n.pending[0]
+		n.pending = slices.Delete(n.pending, 0, 1)
+		n.changed = true
+		n.pass(now, b)
+	}
+	if len(n.pending) == 0 {
+		n.pending = nil
+	}
+}
+
+func (n *Number) pass(now millis, b Boundary) {
+	w := n.last()
+	if w == nil {
+		return // the first chunk opens a window anyway
+	}
+	happened := b.Time
+	if happened.IsZero() {
+		happened = b.ReceivedAt
+	}
+	if at(happened) <= w.openedAt.plus(span(BoundarySlack)) {
+		return // it concerns the window before
+	}
+	if !w.ended {
+		n.end(w, now, schemas.SyncOffboarded, schemas.SyncEndOffboarded)
+	}
+	n.setFence(at(b.ReceivedAt), true)
+}
+
+// setFence lets a new window begin with the first chunk received at t or later. Of two fences without a
+// chunk between them the first one counts.
+func (n *Number) setFence(t millis, account bool) {
+	if n.fenced {
+		t = min(t, n.fence)
+	}
+	n.fence, n.fenced, n.fenceAccount, n.changed = t, true, account, true
+}
+
+// Decline tells that the business does not share its history. failure is history[].errors[], verbatim; it
+// is copied.
+func (n *Number) Decline(now, receivedAt time.Time, failure []byte) {
+	t := at(receivedAt)
+	n.passBoundaries(at(now), t)
+	w := n.last()
+	switch {
+	case w == nil:
+		w = n.open(always, t)
+	case n.fenced && t < n.fence || t < w.from:
+		return // of a window that has ended
+	case n.fenced && !n.fenceAccount:
+		return // said before
+	case n.fenced:
+		w = n.open(n.fence, t)
+	case w.ended:
+		w = n.open(t, t)
+	case w.chunks > 0 && n.declinedBefore(w):
+		return // of the window before, delivered again
+	}
+	w.failure = errorsOf(failure)
+	n.end(w, at(now), schemas.SyncDeclined, schemas.SyncEndDeclined)
+	n.setFence(t, false)
+}
+
+func (n *Number) declinedBefore(w *window) bool {
+	i := slices.Index(n.windows, w)
+	return i > 0 && n.windows[i-1].reason == schemas.SyncEndDeclined
+}
+
+// errorsOf is a copy of a decline's errors. What is not an array of objects, or too long to be told with
+// each change of the sync, is left to the raw log.
+func errorsOf(b []byte) json.RawMessage {
+	var objects []map[string]json.RawMessage
+	if len(b) > failureBytesMax || json.Unmarshal(b, &objects) != nil || len(objects) == 0 {
+		return nil
+	}
+	for _, o := range objects {
+		if o == nil { // null
+			return nil
+		}
+	}
+	return slices.Clone(b)
+}

@@ -1,0 +1,60 @@
+package history
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config says how long a sync waits, and for what.
+type Config struct {
+	// GapTimeout is how long a hole in the chunk order is waited for.
+	GapTimeout time.Duration
+	// PhaseHold is how long a phase that is not known to be finished holds back the next one.
+	PhaseHold time.Duration
+	// QuietTime without a chunk ends a sync.
+	QuietTime time.Duration
+	// Ceiling is how long a sync can be open.
+	Ceiling time.Duration
+	// ChunkMemory is how long the chunks of a closed window are remembered, so that a redelivery is known.
+	ChunkMemory time.Duration
+	// HeldChunksMax bounds the chunks that one window holds: beyond it the first wait is ended as if its
+	// time were over.
+	HeldChunksMax int
+}
+
+// DefaultConfig follows FIELD-NOTES: webhooks are delivered again for up to 7 days, and a sync is over
+// when it was quiet for 6 hours or open for 7 days.
+func DefaultConfig() Config {
+	return Config{
+		GapTimeout:    30 * time.Minute,
+		PhaseHold:     2 * time.Minute,
+		QuietTime:     6 * time.Hour,
+		Ceiling:       7 * 24 * time.Hour,
+		ChunkMemory:   7 * 24 * time.Hour,
+		HeldChunksMax: 65536,
+	}
+}
+
+// Validate names the first key that has a value which is not allowed. The waits must be in the order of
+// what they end: a phase is held no longer than a hole, a hole no longer than the sync is quiet.
+func (c *Config) Validate() error {
+	for _, k := range []struct {
+		key        string
+		value, min time.Duration
+		minKey     string
+	}{
+		{"phase_hold", c.PhaseHold, time.Millisecond, "1ms"},
+		{"gap_timeout", c.GapTimeout, c.PhaseHold, "phase_hold"},
+		{"quiet_time", c.QuietTime, c.GapTimeout, "gap_timeout"},
+		{"ceiling", c.Ceiling, c.QuietTime, "quiet_time"},
+		{"chunk_memory", c.ChunkMemory, time.Millisecond, "1ms"},
+	} {
+		if k.value < k.min {
+			return fmt.Errorf("%s: %v: must be at least %s (%v)", k.key, k.value, k.minKey, k.min)
+		}
+	}
+	if c.HeldChunksMax < 1 {
+		return fmt.Errorf("held_chunks_max: %d: must be at least 1", c.HeldChunksMax)
+	}
+	return nil
+}

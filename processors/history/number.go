@@ -1,0 +1,290 @@
+package history
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Identity names a number in what is told about it.
+type Identity struct{ WABAID, PhoneNumberID, DisplayPhoneNumber string }
+
+// windowsMax bounds the windows that a number remembers.
+const windowsMax = 16
+
+// Number holds the syncs of one phone_number_id. It is not safe for concurrent use.
+type Number struct {
+	id    Identity
+	waits waits
+	held  int // limit of held chunks in a window
+
+	count   int32     // windows so far
+	windows []*window // remembered, ascending; all but the last have ended
+
+	// fence is set when an account event or a decline ended the last window: chunks received from here on
+	// begin a new one.
+	fence        millis
+	fenced       bool
+	fenceAccount bool // by an account event
+
+	pending []Boundary // told, but not passed yet; by ReceivedAt
+
+	next    pinned
+	changed bool // the record of the number on `state` is old
+	journal journal
+	staging *staging // between Restore and Restored
+}
+
+// pinned is the departure that Next gave, so that it gives the same one until it is answered.
+type pinned struct {
+	set   bool
+	d     Departure
+	w     *window
+	phase int32 // its number; -1: without order
+	h     held
+}
+
+// NewNumber makes a number without syncs. cfg has been validated.
+func NewNumber(cfg *Config, id Identity) *Number {
+	return &Number{
+		id: id, held: cfg.HeldChunksMax,
+		waits: waits{
+			gap: span(cfg.GapTimeout), hold: span(cfg.PhaseHold), quiet: span(cfg.QuietTime),
+			ceiling: span(cfg.Ceiling), memory: span(cfg.ChunkMemory),
+		},
+	}
+}
+
+// Name sets what is told of the number's identity from now on: the display phone number may become known
+// after the first chunk.
+func (n *Number) Name(id Identity) { n.id = id }
+
+func (n *Number) last() *window {
+	if len(n.windows) == 0 {
+		return nil
+	}
+	return n.windows[len(n.windows)-1]
+}
+
+// Chunk takes a chunk in.
+func (n *Number) Chunk(now time.Time, c Chunk) Verdict {
+	h := hold(&c)
+	n.passBoundaries(at(now), h.at)
+	w := n.windowOf(&h)
+	if w.has(h.identity()) {
+		w.duplicate++
+		w.touch()
+		return Duplicate
+	}
+	if w == n.last() && !n.fenced && (w.ended || n.overdue(w, h.at)) && w.begins(&h) {
+		if !w.ended {
+			n.end(w, at(now), schemas.SyncDone, schemas.SyncEndRestarted)
+		}
+		w = n.open(h.at, h.at)
+	}
+	h.seq = w.chunks
+	w.accept(h)
+	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordHeld, &h))
+	for w.held() > n.held {
+		s := w.survey(&n.waits)
+		if s.outlook <= leaves {
+			break
+		}
+		w.relent(s)
+	}
+	return Accepted
+}
+
+// windowOf finds the window of a chunk by when it was received, and opens one where it has to.
+func (n *Number) windowOf(h *held) *window {
+	switch {
+	case len(n.windows) == 0:
+		return n.open(always, h.at)
+	case n.fenced && h.at >= n.fence:
+		return n.open(n.fence, h.at)
+	}
+	for i := len(n.windows) - 1; i > 0; i-- {
+		if w := n.windows[i]; w.from <= h.at {
+			return w
+		}
+	}
+	return n.windows[0]
+}
+
+// overdue says whether a window should have ended by a time, had there been a tick.
+func (n *Number) overdue(w *window, t millis) bool {
+	return t >= min(w.lastAt.plus(n.waits.quiet), w.openedAt.plus(n.waits.ceiling))
+}
+
+func (n *Number) open(from, openedAt millis) *window {
+	n.count++
+	n.fenced, n.changed = false, true
+	w := newWindow(n.count, from, openedAt)
+	n.windows = append(n.windows, w)
+	if old := n.windows[0]; len(n.windows) > windowsMax && old.closed && old.held() == 0 {
+		n.forgetOldest()
+	}
+	return w
+}
+
+func (n *Number) end(w *window, now millis, state, reason string) {
+	w.end(now, state, reason)
+	n.settle(w, now)
+}
+
+// settle closes a window that is empty, and gives its memory back.
+func (n *Number) settle(w *window, now millis) {
+	if t, ok := w.complete(&n.waits); ok && t <= now {
+		w.end(now, schemas.SyncDone, schemas.SyncEndComplete)
+	}
+	w.closeIfEmpty(now)
+	if w.closed {
+		for ; w.pages > 0; w.pages-- {
+			n.journal.put(pageKey(w.number, w.pages-1), nil)
+		}
+	}
+}
+
+// forgetOldest drops a window that is closed and holds nothing.
+func (n *Number) forgetOldest() {
+	w := n.windows[0]
+	n.windows[0] = nil
+	n.windows = n.windows[1:]
+	n.journal.put(windowKey(w.number), nil)
+	for i := range w.chunks {
+		n.journal.put(chunkKey(w.number, i), nil)
+	}
+	if len(n.windows) == 0 {
+		n.fenced = false
+	}
+	n.changed = true
+}
+
+// Next is the chunk that has to leave now. It gives the same answer until Left or Missing.
+func (n *Number) Next(time.Time) (Departure, bool) {
+	if n.next.set {
+		return n.next.d, true
+	}
+	for _, w := range n.windows {
+		s := w.survey(&n.waits)
+		if s.outlook != leaves {
+			continue
+		}
+		p := pinned{set: true, w: w, phase: -1}
+		late := w.closed
+		if s.phase < 0 {
+			p.h = w.loose[0]
+		} else {
+			p.h, p.phase = *w.phases[s.phase].held.head(), w.phases[s.phase].number
+			late = late || w.passed(s.phase)
+		}
+		p.d = Departure{
+			Ref: p.h.ref(), Window: w.number, Messages: int(p.h.messages),
+			Position: p.h.position(w.number, late), Late: late, Known: w.known,
+		}
+		n.next = p
+		return p.d, true
+	}
+	return Departure{}, false
+}
+
+// Left says that a departure was emitted: so many messages left, so many had left before. page has the
+// entries (known.AppendEntry) of those that were new or raised in d.Known; it is copied.
+func (n *Number) Left(now time.Time, d Departure, messages, duplicates int, page []byte) {
+	w, h := n.depart("Left", d, false)
+	w.messages += int64(messages)
+	w.duplicates += int64(duplicates)
+	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLeft, &h))
+	if len(page) > 0 && w.known != nil {
+		n.journal.put(pageKey(w.number, w.pages), pageRecord(page))
+		w.pages++
+	}
+	n.settle(w, at(now))
+}
+
+// Missing says that the reference of a departure can no longer be read. It is told as a lost gap, and the
+// sync goes on. When the chunk is delivered again, it is not a duplicate.
+func (n *Number) Missing(now time.Time, d Departure) {
+	w, h := n.depart("Missing", d, true)
+	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLost, &h))
+	n.settle(w, at(now))
+}
+
+func (n *Number) depart(what string, d Departure, lost bool) (*window, held) {
+	p := n.next
+	if !p.set || p.d.Ref != d.Ref || p.d.Window != d.Window {
+		panic(fmt.Sprintf("history: %s for %v of window %d, which Next did not give", what, d.Ref, d.Window))
+	}
+	n.next = pinned{}
+	i := -1
+	if p.phase >= 0 {
+		i = p.w.phase(p.phase)
+	}
+	p.w.depart(i, p.h, p.d.Late, lost)
+	return p.w, p.h
+}
+
+// Tick lets time pass: waits end, windows end, memory expires.
+func (n *Number) Tick(now time.Time) {
+	t := at(now)
+	n.passBoundaries(t, t)
+	for _, w := range n.windows {
+		for !w.ended {
+			s := w.survey(&n.waits)
+			if s.outlook <= leaves || s.until > t {
+				break
+			}
+			w.relent(s)
+		}
+		switch {
+		case w.ended:
+		case t >= w.openedAt.plus(n.waits.ceiling):
+			n.end(w, t, schemas.SyncDone, schemas.SyncEndCeiling)
+		case t >= w.lastAt.plus(n.waits.quiet):
+			n.end(w, t, schemas.SyncDone, schemas.SyncEndQuiet)
+		default:
+			n.settle(w, t)
+		}
+	}
+	for len(n.windows) > 0 && n.expiry(n.windows[0]) <= t {
+		n.forgetOldest()
+	}
+}
+
+// expiry is when a window is forgotten.
+func (n *Number) expiry(w *window) millis {
+	if !w.closed || w.held() > 0 {
+		return never
+	}
+	return w.closedAt.plus(n.waits.memory)
+}
+
+// Deadline is the next time at which Tick can change something; zero: never. It may have passed.
+func (n *Number) Deadline() time.Time {
+	until := never
+	if len(n.pending) > 0 {
+		until = at(n.pending[0].ReceivedAt)
+	}
+	for _, w := range n.windows {
+		until = min(until, w.deadline(&n.waits))
+	}
+	if len(n.windows) > 0 {
+		until = min(until, n.expiry(n.windows[0]))
+	}
+	if until == never {
+		return time.Time{}
+	}
+	return until.time()
+}
+
+// MemoryBytes is what the number costs in memory, less what TakeState will give back.
+func (n *Number) MemoryBytes() int {
+	b := int(unsafe.Sizeof(*n)) + cap(n.windows)*int(unsafe.Sizeof(n.windows[0])) +
+		cap(n.pending)*int(unsafe.Sizeof(Boundary{}))
+	for _, w := range n.windows {
+		b += w.bytes()
+	}
+	return b
+}

@@ -1,0 +1,190 @@
+package history
+
+// outlook is what a window does next.
+type outlook uint8
+
+const (
+	rests            outlook = iota // nothing is held
+	leaves                          // the head of a phase, or the first chunk without order, leaves
+	waitsForHole                    // a chunk of this phase is missing
+	waitsForEnd                     // this phase is not known to be finished
+	waitsForAbsent                  // phases below this one never came
+	waitsForEvidence                // this phase may go on with the numbers of the one before
+)
+
+// prospect is what a window does next, in which phase (-1: without order), and until when it waits.
+type prospect struct {
+	outlook outlook
+	phase   int
+	until   millis
+}
+
+// waits are the times of a Config.
+type waits struct{ gap, hold, quiet, ceiling, memory millis }
+
+// survey finds what leaves next, or what is waited for. It changes nothing.
+func (w *window) survey(c *waits) prospect {
+	if len(w.loose) > 0 {
+		return prospect{outlook: leaves, phase: -1}
+	}
+	front := -1
+	for i := range w.phases {
+		p := &w.phases[i]
+		if p.held.len() == 0 {
+			continue
+		}
+		if w.ended || w.passed(i) {
+			return prospect{outlook: leaves, phase: i}
+		}
+		if front < 0 {
+			front = i
+		}
+	}
+	if front < 0 {
+		return prospect{outlook: rests}
+	}
+	return w.front(front, c)
+}
+
+// passed says whether the place of phase i's head has passed.
+func (w *window) passed(i int) bool {
+	p := &w.phases[i]
+	return int64(p.number) < w.reach || p.started && int64(p.held.head().order) < p.next
+}
+
+// front surveys the first phase that holds something.
+func (w *window) front(i int, c *waits) prospect {
+	p := &w.phases[i]
+	leave := prospect{outlook: leaves, phase: i}
+	hole := prospect{outlook: waitsForHole, phase: i, until: p.held.since().plus(c.gap)}
+	reached := int64(p.held.head().order) == w.expected(i)
+	before := w.before(i)
+	if p.started || before >= 0 && w.numbering == numberingThrough {
+		if reached {
+			return leave
+		}
+		return hole
+	}
+	if before >= 0 && !w.phases[before].full && !w.phases[before].over {
+		until := max(w.phases[before].lastAt, w.waitingSince(i)).plus(c.hold)
+		return prospect{outlook: waitsForEnd, phase: before, until: until}
+	}
+	if !p.cleared && w.absentBelow(i) {
+		return prospect{outlook: waitsForAbsent, phase: i, until: p.firstAt.plus(c.hold)}
+	}
+	if reached {
+		return leave
+	}
+	if w.seemsThrough(i) {
+		until := max(w.phases[before].lastAt, p.firstAt).plus(c.hold)
+		return prospect{outlook: waitsForEvidence, phase: i, until: until}
+	}
+	return hole
+}
+
+// before is the nearest phase below i that has chunks with an order, or -1.
+func (w *window) before(i int) int {
+	for i--; i >= 0 && !w.phases[i].ordered; i-- {
+	}
+	return i
+}
+
+// absentBelow says whether there are phases between i and the one below it that never came.
+func (w *window) absentBelow(i int) bool {
+	if i == 0 {
+		return w.phases[0].number > 0
+	}
+	return w.phases[i].number > w.phases[i-1].number+1
+}
+
+// waitingSince is when the first chunk of the phases from i on that hold something was received.
+func (w *window) waitingSince(i int) millis {
+	since := never
+	for ; i < len(w.phases); i++ {
+		if p := &w.phases[i]; p.held.len() > 0 {
+			since = min(since, p.firstAt)
+		}
+	}
+	return since
+}
+
+// expected is the order with which phase i goes on, or would start.
+func (w *window) expected(i int) int64 {
+	p := &w.phases[i]
+	if p.started {
+		return p.next
+	}
+	if w.numbering == numberingThrough {
+		if b := w.before(i); b >= 0 {
+			return w.phases[b].highest + 1
+		}
+	}
+	if p.lowest == 0 {
+		return 0
+	}
+	return 1
+}
+
+// seemsThrough says whether phase i could go on with the numbers of the phase before.
+func (w *window) seemsThrough(i int) bool {
+	p := &w.phases[i]
+	if w.numbering != numberingUnknown || p.started || p.lowest <= 1 {
+		return false
+	}
+	b := w.before(i)
+	return b >= 0 && p.lowest == w.phases[b].highest+1
+}
+
+// relent ends a wait.
+func (w *window) relent(s prospect) {
+	w.touch()
+	p := &w.phases[s.phase]
+	switch s.outlook {
+	case waitsForEnd:
+		p.over = true
+	case waitsForAbsent:
+		p.cleared = true
+	case waitsForEvidence:
+		w.numbering = numberingThrough
+	case waitsForHole:
+		w.start(s.phase)
+		head := int64(p.held.head().order)
+		p.gaps.add(gap{From: p.next, To: head - 1, Since: p.held.since()})
+		p.next = head
+	}
+}
+
+// complete says from when on the sync is complete, if nothing more comes.
+func (w *window) complete(c *waits) (millis, bool) {
+	if w.ended || !w.orderKnown || len(w.phases) == 0 || w.held() > 0 {
+		return 0, false
+	}
+	last := &w.phases[len(w.phases)-1]
+	if last.number < 2 || !last.full {
+		return 0, false
+	}
+	for i := range w.phases {
+		if len(w.phases[i].gaps) > 0 {
+			return 0, false
+		}
+	}
+	if w.numbering != numberingThrough && len(w.phases) <= int(last.number) {
+		return w.lastAt.plus(c.gap), true
+	}
+	return always, true
+}
+
+// deadline is when waiting ends next in a window that is open.
+func (w *window) deadline(c *waits) millis {
+	if w.ended {
+		return never
+	}
+	until := min(w.lastAt.plus(c.quiet), w.openedAt.plus(c.ceiling))
+	if s := w.survey(c); s.outlook > leaves {
+		until = min(until, s.until)
+	}
+	if at, ok := w.complete(c); ok {
+		until = min(until, at)
+	}
+	return until
+}

@@ -1,0 +1,119 @@
+package history
+
+import (
+	"math"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// gapsToldMax bounds the gaps of a phase that a sync's state lists.
+const gapsToldMax = 64
+
+// TakeSync gives a sync's state that changed since it was taken. Call it until it says that there is none:
+// a window that closed is told before the one that follows it. Of a window before the last nothing is
+// told any more once it was told as closed, since the newest record is the state of the number's sync.
+func (n *Number) TakeSync() (schemas.Sync, bool) {
+	for i, w := range n.windows {
+		lastOne := i == len(n.windows)-1
+		if w.untold && (lastOne || !w.closedTold) {
+			w.untold = false
+			w.closedTold = w.closed
+			return n.sync(w), true
+		}
+		w.untold = false
+		if !w.closed {
+			break
+		}
+	}
+	return schemas.Sync{}, false
+}
+
+func (n *Number) sync(w *window) schemas.Sync {
+	s := schemas.Sync{
+		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: n.id.DisplayPhoneNumber,
+		Window: w.number, State: schemas.SyncRunning, OrderKnown: w.orderKnown,
+		Phases: make([]schemas.SyncPhase, len(w.phases)), Progress: w.progress,
+		Chunks: w.left, ChunksHeld: int64(w.held()), ChunksLate: w.late, ChunksDuplicate: w.duplicate,
+		ChunksLost: w.lost, Messages: w.messages, Duplicates: w.duplicates,
+		OpenedAt: w.openedAt.time(), LastAt: w.lastAt.time(), Error: w.failure,
+	}
+	if w.closed {
+		s.State, s.EndReason = w.state, w.reason
+		ended := w.closedAt.time()
+		s.EndedAt = &ended
+	} else if until := w.deadline(&n.waits); until != never {
+		deadline := until.time()
+		s.DeadlineAt = &deadline
+	}
+	for i := range w.phases {
+		s.Phases[i] = w.phaseState(i)
+	}
+	for i := range w.loose {
+		if h := &w.loose[i]; h.flags&hasPhase != 0 {
+			s.Phases[w.phase(h.phase)].Held++
+		}
+	}
+	return s
+}
+
+func (w *window) phaseState(i int) schemas.SyncPhase {
+	p := &w.phases[i]
+	s := schemas.SyncPhase{
+		Phase: p.number, Left: p.left, Held: int64(p.held.len()), Progress: p.progress,
+	}
+	if !p.ordered {
+		return s
+	}
+	s.Next = clamp(w.expected(i))
+	s.Finished = p.held.len() == 0 && len(p.gaps) == 0 && (p.full || p.over || int64(p.number) < w.reach)
+	tell := func(g schemas.SyncGap) {
+		if len(s.Gaps) == gapsToldMax {
+			s.GapsOmitted++
+			return
+		}
+		s.Gaps = append(s.Gaps, g)
+	}
+	for _, g := range p.gaps {
+		tell(schemas.SyncGap{
+			From: clamp(g.From), To: clamp(g.To), Since: g.Since.time(), GivenUp: !g.Lost, Lost: g.Lost,
+		})
+	}
+	if w.ended {
+		return s // what it holds leaves at once
+	}
+	next := w.expected(i)
+	if before := w.before(i); before >= 0 && !p.started && w.numbering == numberingUnknown {
+		if p.lowest > w.phases[before].highest {
+			next = p.lowest // whether something is missing at its start is not known yet
+		}
+	}
+	for _, g := range p.holes(next) {
+		tell(schemas.SyncGap{From: clamp(g.From), To: clamp(g.To), Since: g.Since.time()})
+	}
+	return s
+}
+
+// holes are the orders from next on that are missing among what is held, each since the first chunk
+// behind it was received.
+func (p *phase) holes(next int64) gaps {
+	var gs gaps
+	live := p.held.live()
+	for k := range live {
+		order := int64(live[k].order)
+		if order > next {
+			gs = append(gs, gap{From: next, To: order - 1})
+		}
+		next = max(next, order+1)
+	}
+	since, g := never, len(gs)-1
+	for k := len(live) - 1; k >= 0 && g >= 0; k-- {
+		since = min(since, live[k].at)
+		if gs[g].To == int64(live[k].order)-1 && (k == 0 || live[k-1].order != live[k].order) {
+			gs[g].Since = since
+			g--
+		}
+	}
+	return gs
+}
+
+func clamp(order int64) int32 { return int32(min(order, math.MaxInt32)) }

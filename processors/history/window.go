@@ -1,0 +1,270 @@
+package history
+
+import (
+	"encoding/json"
+	"slices"
+	"unsafe"
+
+	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// numbering is what is known of how chunk_order goes on in the next phase.
+type numbering uint8
+
+const (
+	numberingUnknown  numbering = iota // treated as restarting
+	numberingRestarts                  // proven
+	numberingThrough                   // runs through all phases
+)
+
+// window is one onboarding window: open, then ended (takes nothing in order any more, what it holds
+// leaves), then closed (only identities are remembered).
+type window struct {
+	number   int32
+	from     millis // chunks received from here on belong to it
+	openedAt millis // when its first chunk was received
+	lastAt   millis // when its last chunk was received
+
+	ended, closed bool
+	closedAt      millis
+	state, reason string          // of schemas.Sync, once ended
+	failure       json.RawMessage // errors of a decline
+
+	orderKnown bool
+	numbering  numbering
+	reach      int64 // the highest phase of which a chunk left; -1: none
+	progress   int32
+
+	phases []phase // ascending
+	loose  []held  // chunks without order, as they came
+
+	chunks     uint32 // accepted: the next sequence number
+	pages      uint32 // pages of known messages written
+	left       int64
+	late       int64
+	lost       int64
+	duplicate  int64
+	messages   int64
+	duplicates int64 // messages
+
+	known      *known.Set            // messages that left; nil when closed
+	identities known.Set             // chunks seen
+	forgotten  map[schemas.Hash]bool // of identities: chunks that were lost, and may come again
+	changed    bool                  // the record on `state` is old
+	untold     bool                  // the record on `syncs` is old
+	closedTold bool                  // the record on `syncs` says that it is closed
+}
+
+func newWindow(number int32, from, openedAt millis) *window {
+	return &window{
+		number: number, from: from, openedAt: openedAt, lastAt: openedAt,
+		orderKnown: true, reach: -1, known: known.NewSet(), changed: true, untold: true,
+	}
+}
+
+func (w *window) touch() { w.changed, w.untold = true, true }
+
+func (w *window) has(id schemas.Hash) bool {
+	_, seen := w.identities.Lookup(id)
+	return seen && !w.forgotten[id]
+}
+
+func (w *window) remember(id schemas.Hash) {
+	w.identities.Raise(id, 0)
+	delete(w.forgotten, id)
+}
+
+func (w *window) forget(id schemas.Hash) {
+	if w.forgotten == nil {
+		w.forgotten = make(map[schemas.Hash]bool)
+	}
+	w.forgotten[id] = true
+}
+
+func (w *window) held() int {
+	n := len(w.loose)
+	for i := range w.phases {
+		n += w.phases[i].held.len()
+	}
+	return n
+}
+
+// phase finds or makes a phase.
+func (w *window) phase(number int32) int {
+	i, found := slices.BinarySearchFunc(w.phases, number, func(p phase, n int32) int { return int(p.number) - int(n) })
+	if !found {
+		w.phases = slices.Insert(w.phases, i, phase{number: number})
+	}
+	return i
+}
+
+// accept takes a chunk in. Its window is decided, it is no duplicate, and has the next sequence number.
+func (w *window) accept(h held) {
+	w.chunks++
+	w.lastAt = max(w.lastAt, h.at)
+	w.remember(h.identity())
+	w.touch()
+	i := -1
+	if h.flags&hasPhase != 0 {
+		i = w.phase(h.phase)
+	}
+	if h.flags&hasProgress != 0 {
+		w.progress = max(w.progress, h.progress)
+		if i >= 0 {
+			w.phases[i].progress = max(w.phases[i].progress, h.progress)
+		}
+	}
+	if !h.ordered() {
+		w.orderKnown = false
+		w.loose = append(w.loose, h)
+		return
+	}
+	w.weigh(i, &h)
+	w.phases[i].note(&h)
+	w.phases[i].held.insert(h)
+}
+
+// weigh looks for evidence that chunk_order restarts in each phase.
+func (w *window) weigh(i int, h *held) {
+	if w.numbering == numberingRestarts {
+		return
+	}
+	order := int64(h.order)
+	restarts := false
+	for j := range w.phases {
+		p := &w.phases[j]
+		if p.ordered && (j < i && p.highest >= order || j > i && p.lowest <= order) {
+			restarts = true
+		}
+	}
+	if !restarts {
+		return
+	}
+	w.numbering = numberingRestarts
+	for j := range w.phases {
+		// Only a phase that was counted on from another begins above 1: what is below never came.
+		if p := &w.phases[j]; p.started && p.begin > 1 {
+			p.gaps.add(gap{From: 1, To: p.begin - 1, Since: h.at})
+		}
+	}
+}
+
+// fill takes an order out of the gaps. Where numbering runs through, nobody knows to which phase the
+// orders of a gap belong.
+func (w *window) fill(i int, order int64) bool {
+	if w.phases[i].gaps.fill(order) {
+		return true
+	}
+	if w.numbering == numberingThrough {
+		for j := range w.phases {
+			if w.phases[j].gaps.fill(order) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// depart takes the chunk with a sequence number out of phase i (-1: those without order), late or not.
+// The chunk is lost when it could not be read.
+func (w *window) depart(i int, h held, late, lost bool) {
+	w.touch()
+	if lost {
+		w.lost++
+		w.forget(h.identity())
+	} else {
+		w.left++
+		if late {
+			w.late++
+		}
+		if h.flags&hasPhase != 0 {
+			w.phases[w.phase(h.phase)].left++
+		}
+	}
+	if i < 0 {
+		k := slices.IndexFunc(w.loose, func(l held) bool { return l.seq == h.seq })
+		w.loose = slices.Delete(w.loose, k, k+1)
+		if len(w.loose) == 0 {
+			w.loose = nil
+		}
+		return
+	}
+	p := &w.phases[i]
+	order := int64(h.order)
+	since := p.held.since()
+	if w.ended && w.seemsThrough(i) {
+		w.numbering = numberingThrough // there is no more evidence to come, and this reading has no hole
+	}
+	w.start(i)
+	k, _ := p.held.find(h.order, h.seq)
+	p.held.remove(k)
+	missing := w.fill(i, order)
+	passed := int64(p.number) < w.reach
+	if order >= p.next {
+		if order > p.next && !(passed && w.numbering == numberingThrough) {
+			p.gaps.add(gap{From: p.next, To: order - 1, Since: since})
+		}
+		p.next = order + 1
+		missing = true
+	}
+	if lost && missing {
+		p.gaps.add(gap{From: order, To: order, Since: h.at, Lost: true})
+	}
+	w.reach = max(w.reach, int64(p.number))
+}
+
+func (w *window) start(i int) {
+	if p := &w.phases[i]; !p.started {
+		p.begin = w.expected(i)
+		p.next, p.started = p.begin, true
+	}
+}
+
+// end stops the window from taking anything in order. It is closed when what it holds has left.
+func (w *window) end(now millis, state, reason string) {
+	w.ended, w.state, w.reason = true, state, reason
+	w.touch()
+	w.closeIfEmpty(now)
+}
+
+func (w *window) closeIfEmpty(now millis) {
+	if !w.ended || w.closed || w.held() > 0 {
+		return
+	}
+	w.closed, w.closedAt = true, now
+	w.known = nil
+	w.touch()
+}
+
+// begins says whether a chunk that the window does not have is the start of the same sync over again:
+// its slot is the window's first, and another chunk has been there.
+func (w *window) begins(h *held) bool {
+	if !h.ordered() {
+		return false
+	}
+	for i := range w.phases {
+		p := &w.phases[i]
+		if !p.ordered {
+			continue
+		}
+		first := int64(1)
+		if p.lowest == 0 {
+			first = 0
+		}
+		return p.number == h.phase && int64(h.order) == first && p.occupied(first)
+	}
+	return false
+}
+
+func (w *window) bytes() int {
+	b := int(unsafe.Sizeof(*w)) + cap(w.phases)*int(unsafe.Sizeof(phase{})) + cap(w.loose)*heldBytes +
+		w.identities.Bytes() + len(w.forgotten)*2*int(unsafe.Sizeof(schemas.Hash{})) + cap(w.failure)
+	if w.known != nil {
+		b += w.known.Bytes()
+	}
+	for i := range w.phases {
+		b += w.phases[i].held.bytes() + cap(w.phases[i].gaps)*int(unsafe.Sizeof(gap{}))
+	}
+	return b
+}

@@ -4,6 +4,11 @@
 // The parts are slices of the input (strings with escapes are slices of the scanner's own arena), so
 // they are valid until the next Scan with the same Scanner, and for as long as nobody writes to the
 // input. A Scanner that has grown to its size allocates nothing.
+//
+// What makes a body be refused: its JSON, a limit, an envelope that is not known, and a value of the
+// wrong kind where there has to be an array of objects to cut. A scalar of another kind than expected
+// counts as absent, as null does; members that nobody knows are read for their validity alone. Ids and
+// numbers may be quoted or not.
 package split
 
 import "github.com/coexstream/coexstream/schemas"
@@ -35,7 +40,11 @@ const (
 	EnvelopeMeta      Envelope = iota // {object, entry[{id, time, changes[{field, value}]}]}
 	Envelope360Dialog                 // {id, event, data{id, …value…}}; data.id is the WABA
 	EnvelopeBare                      // the value alone, as in Meta's sample of a declined history
-	EnvelopeYCloud                    // {id, type: "whatsapp.smb.history", phase, progress, …}
+	// EnvelopeYCloud is {id, type: "whatsapp.smb.history", phase, progress, whatsappInboundMessage or
+	// whatsappMessage}. It is said in the words of Meta's history: one HistoryElement without a
+	// chunk_order, with one thread of one message, or none. An event of another type is a change whose
+	// Field is the type.
+	EnvelopeYCloud
 )
 
 // Body is a webhook cut into its changes, in the order of the document.
@@ -49,26 +58,29 @@ type Body struct {
 type Change struct {
 	Entry, Index int // place in the body
 
-	EntryID   []byte // entry.id, or data.id
-	EntryTime int64  // entry.time in Unix seconds, 0 when absent
+	EntryID   []byte // entry.id, or data.id; YCloud: wabaId
+	EntryTime int64  // entry.time in Unix seconds, 0 when absent; YCloud: createTime
 	// WABA is whom the change is about: value.waba_info.waba_id where there is one, else EntryID.
 	WABA  []byte
 	Field []byte // decoded; for 360dialog the event; for a bare value, what it holds ("history")
 
-	Raw   []byte // the change object verbatim; nil where the envelope has no such object
-	Value []byte // the value object verbatim
+	Raw   []byte // the change object verbatim; nil where the envelope has no such object; YCloud: the body
+	Value []byte // the value object verbatim, nil when value is no object; YCloud: the body
 
+	// YCloud names the business by its number alone: there both are that number, without its plus.
 	PhoneNumberID      []byte // value.metadata.phone_number_id
 	DisplayPhoneNumber []byte // value.metadata.display_phone_number
 
+	// The arrays are cut by their names whatever the field is. Only in a field that does not carry them
+	// by its definition may one be of another shape: then none of them is cut.
 	History   []HistoryElement // value.history[]
 	Messages  []Message        // value.messages[]
 	Echoes    []Message        // value.message_echoes[]
 	Statuses  []Message        // value.statuses[]
 	StateSync []ContactItem    // value.state_sync[]
 
-	Profiles []byte // value.contacts verbatim
-	Errors   []byte // value.errors verbatim
+	Profiles []byte // value.contacts verbatim; nil when absent or null
+	Errors   []byte // value.errors verbatim; nil when absent or null
 
 	AccountEvent []byte // value.event
 	PhoneNumber  []byte // value.phone_number

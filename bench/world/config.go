@@ -1,0 +1,134 @@
+package world
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// How chunk_order is numbered.
+const (
+	NumberingRestart = "restart" // from the start again in each phase
+	NumberingThrough = "through" // runs on from phase to phase
+	NumberingNone    = "none"    // no chunk_order at all, as some partners send it
+	NumberingMixed   = "mixed"   // each number its own
+)
+
+// What progress means.
+const (
+	ProgressPhase   = "phase"   // to 100 in each phase
+	ProgressOverall = "overall" // to 100 once
+	ProgressMixed   = "mixed"   // each number its own
+)
+
+// Config says what the world is like. Rates are shares from 0 to 1.
+type Config struct {
+	Seed  uint64    // the same seed makes the same world
+	Start time.Time // the moment of onboarding; messages are younger or older than this
+
+	Businesses int // WhatsApp Business Accounts
+	Messages   int // past messages of all businesses together, spread unevenly
+	Live       int // live webhooks of all businesses together: messages, echoes, statuses
+
+	ChunkBytesMin int // a number's chunks are aimed at a size between these two
+	ChunkBytesMax int
+
+	Numbering     string
+	Progress      string
+	ShuffleWindow int // chunks arrive shuffled within windows of so many; 1: in order; 0: altogether
+	ZeroStart     float64
+	NoLastPhase   float64 // numbers without messages of the last phase: their sync stays open
+	SkipPhase     float64 // numbers without messages of the middle phase: the processor has to wait for its phase hold
+	NewestFirst   float64 // threads, newest message first
+
+	DuplicateRate float64 // bodies that are sent again
+	OverlapRate   float64 // chunks that repeat messages of another chunk
+	LateHoles     float64 // chunks that come after all others
+	LateAfter     time.Duration
+
+	SecondNumber float64 // businesses with two numbers
+	Dialog       float64 // businesses that come through 360dialog's partner URL
+	Declines     float64 // numbers that do not share their history
+	Reonboard    float64 // businesses that leave and come back
+	Users        float64 // chats known by a business-scoped user id only
+
+	Contacts    int     // of all businesses together
+	Media       float64 // past messages that are media placeholders
+	MediaFollow float64 // recent placeholders whose asset follows
+	MediaEchoed float64 // assets that come as an echo
+
+	Unsupported float64 // live messages announced as unsupported first
+	Mixed       float64 // chunks that share their body with echoes and contacts
+	Several     float64 // live webhooks that share their body with another business
+	Unknown     int     // webhooks of fields nobody knows, for each business
+	Broken      int     // bodies nobody can understand, in all
+}
+
+// DefaultConfig is a world with every quirk, in which no processor with default settings has to wait
+// for minutes: chunk numbers restart and progress goes to 100 in each phase.
+func DefaultConfig() Config {
+	return Config{
+		Businesses: 20, Messages: 20_000, Live: 2_000,
+		ChunkBytesMin: 20_000, ChunkBytesMax: 3_000_000,
+		Numbering: NumberingRestart, Progress: ProgressPhase,
+		ZeroStart: 0.1, NoLastPhase: 0.1, NewestFirst: 0.2,
+		DuplicateRate: 0.1, OverlapRate: 0.2, LateHoles: 0.05,
+		SecondNumber: 0.25, Declines: 0.1, Reonboard: 0.15, Users: 0.1,
+		Contacts: 2_000, Media: 0.08, MediaFollow: 0.5, MediaEchoed: 0.2,
+		Unsupported: 0.03, Mixed: 0.05, Several: 0.03, Unknown: 1, Broken: 12,
+	}
+}
+
+// Validate names the key, its value and what is allowed.
+func (c *Config) Validate() error {
+	for _, v := range []struct {
+		key           string
+		val, min, max int
+	}{
+		{"businesses", c.Businesses, 1, 100_000},
+		{"messages", c.Messages, 0, 1 << 30},
+		{"live", c.Live, 0, 1 << 26},
+		{"chunk_bytes_min", c.ChunkBytesMin, 1_000, 16 << 20},
+		{"chunk_bytes_max", c.ChunkBytesMax, c.ChunkBytesMin, 16 << 20},
+		{"shuffle_window", c.ShuffleWindow, 0, 1 << 30},
+		{"contacts", c.Contacts, 0, 1 << 26},
+		{"unknown", c.Unknown, 0, 1000},
+		{"broken", c.Broken, 0, 1 << 20},
+	} {
+		if v.val < v.min || v.val > v.max {
+			return fmt.Errorf("%s: %d is not allowed, only %d to %d", v.key, v.val, v.min, v.max)
+		}
+	}
+	for _, v := range []struct {
+		key string
+		val float64
+	}{
+		{"zero_start", c.ZeroStart}, {"no_last_phase", c.NoLastPhase}, {"skip_phase", c.SkipPhase}, {"newest_first", c.NewestFirst},
+		{"duplicate_rate", c.DuplicateRate}, {"overlap_rate", c.OverlapRate}, {"late_holes", c.LateHoles},
+		{"second_number", c.SecondNumber}, {"dialog", c.Dialog}, {"declines", c.Declines}, {"reonboard", c.Reonboard},
+		{"users", c.Users}, {"media", c.Media}, {"media_follow", c.MediaFollow}, {"media_echoed", c.MediaEchoed},
+		{"unsupported", c.Unsupported}, {"mixed", c.Mixed}, {"several", c.Several},
+	} {
+		if !(v.val >= 0 && v.val <= 1) {
+			return fmt.Errorf("%s: %v is not allowed, only 0 to 1", v.key, v.val)
+		}
+	}
+	for _, v := range []struct {
+		key, val string
+		allowed  []string
+	}{
+		{"numbering", c.Numbering, []string{NumberingRestart, NumberingThrough, NumberingNone, NumberingMixed}},
+		{"progress", c.Progress, []string{ProgressPhase, ProgressOverall, ProgressMixed}},
+	} {
+		if !slices.Contains(v.allowed, v.val) {
+			return fmt.Errorf("%s: %q is not allowed, only %q", v.key, v.val, v.allowed)
+		}
+	}
+	if c.LateAfter < 0 {
+		return fmt.Errorf("late_after: %s is not allowed, only 0 and more", c.LateAfter)
+	}
+	if c.Start.IsZero() {
+		return fmt.Errorf("start: it is not set")
+	}
+	return nil
+}

@@ -1,0 +1,12 @@
+// Package world makes up businesses that are onboarded to coexistence, and the webhooks that tell of
+// it. A World is a function of its Config: the same seed and start give the same bodies, byte for byte,
+// except for the times that a body takes from the moment at which it is first sent.
+//
+// What is planned is small (some tens of bytes for a webhook); a body is made when it is sent, and made
+// again when it is sent again. With the body, Render tells its truth: what stands in it.
+//
+// A business is played as a script: steps that follow each other, each a bag of webhooks without an
+// order. Steps are where the real world has an order, too: an offboarding follows the sync it ends.
+//
+// The package knows nothing of the code under test but the contract in schemas.
+package world

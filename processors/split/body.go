@@ -122,7 +122,7 @@ type Message struct {
 	Timestamp                    int64  // Unix seconds (milliseconds are divided), 0 when absent or not a number
 	Status                       []byte // history_context.status; for statuses, status
 	FromMe                       FromMe
-	OriginalID                   []byte // edit.original_message_id, revoke.original_message_id
+	OriginalID                   []byte // revoke.original_message_id, else edit.original_message_id
 }
 
 // ContactItem is one element of value.state_sync[].

@@ -36,6 +36,7 @@ func (s *Scanner) messageArray(i int, dst *[]Message, kind itemKind) int {
 
 func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 	start := i
+	var edited []byte
 	o, i := s.object(i)
 	for {
 		var more bool
@@ -54,14 +55,20 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 		case "timestamp":
 			i = s.seconds(i, &m.Timestamp)
 		case "history_context":
-			if s.in[i] == '{' {
+			if s.in[i] == '{' && kind == kindMessage {
 				i = s.historyContext(i, m)
 			} else {
 				i = s.skip(i)
 			}
-		case "edit", "revoke":
+		case "edit":
 			if s.in[i] == '{' {
-				i = s.original(i, m)
+				i = s.original(i, &edited)
+			} else {
+				i = s.skip(i)
+			}
+		case "revoke":
+			if s.in[i] == '{' {
+				i = s.original(i, &m.OriginalID)
 			} else {
 				i = s.skip(i)
 			}
@@ -85,6 +92,7 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 	}
 	if i > 0 {
 		m.Raw = s.in[start:i:i]
+		m.OriginalID = orElse(m.OriginalID, edited)
 	}
 	return i
 }
@@ -108,7 +116,7 @@ func (s *Scanner) historyContext(i int, m *Message) int {
 }
 
 // original reads edit or revoke: which message it is about.
-func (s *Scanner) original(i int, m *Message) int {
+func (s *Scanner) original(i int, dst *[]byte) int {
 	o, i := s.object(i)
 	for {
 		var more bool
@@ -116,7 +124,7 @@ func (s *Scanner) original(i int, m *Message) int {
 			return i
 		}
 		if string(o.key) == "original_message_id" {
-			i = s.id(i, &m.OriginalID)
+			i = s.id(i, dst)
 		} else {
 			i = s.skip(i)
 		}

@@ -350,10 +350,10 @@ func refMessages(list *node, status bool) []Message {
 			RecipientID: n.get("recipient_id").id(), RecipientUserID: n.get("recipient_user_id").id(),
 			Timestamp: n.get("timestamp").seconds(), Status: n.get("history_context").get("status").text(),
 		}
-		if status && n.get("status").text() != nil {
+		if status {
 			m.Status = n.get("status").text()
 		}
-		if f := n.get("history_context").get("from_me"); f != nil {
+		if f := n.get("history_context").get("from_me"); f != nil && !status {
 			switch {
 			case f.kind == 't', f.kind == '"' && f.str == "true":
 				m.FromMe = FromMeTrue
@@ -361,8 +361,8 @@ func refMessages(list *node, status bool) []Message {
 				m.FromMe = FromMeFalse
 			}
 		}
-		for _, holder := range n.members { // in the document's order: the last one counts
-			if id := holder.value.get("original_message_id").id(); id != nil && (holder.name == "edit" || holder.name == "revoke") {
+		for _, holder := range []string{"edit", "revoke"} {
+			if id := n.get(holder).get("original_message_id").id(); len(id) > 0 {
 				m.OriginalID = id
 			}
 		}
@@ -373,17 +373,21 @@ func refMessages(list *node, status bool) []Message {
 
 func refCloud(root *node) Change {
 	c := Change{Raw: root.raw, Value: root.raw, Field: root.get("type").text(), EntryTime: root.get("createTime").date()}
+	var waba string
 	for _, m := range root.members {
-		id := m.value.get("wabaId").id()
-		if m.name == "wabaId" {
-			id = m.value.id()
-		} else if len(m.name) <= 8 || !strings.HasPrefix(m.name, "whatsapp") {
-			id = nil
+		if len(m.name) <= 8 || !strings.HasPrefix(m.name, "whatsapp") || m.name == "whatsappMessage" || m.name == "whatsappInboundMessage" {
+			continue
 		}
-		if id != nil {
-			c.EntryID, c.WABA = id, id
+		if w := string(m.value.get("wabaId").id()); w != "" && (waba == "" || w < waba) {
+			waba = w
 		}
 	}
+	for _, n := range []*node{root.get("whatsappMessage"), root.get("whatsappInboundMessage"), root} {
+		if w := n.get("wabaId").id(); len(w) > 0 {
+			waba = string(w)
+		}
+	}
+	c.EntryID, c.WABA = []byte(waba), []byte(waba)
 	if string(c.Field) != "whatsapp.smb.history" {
 		return c
 	}
@@ -408,16 +412,14 @@ func refCloud(root *node) Change {
 			m.Timestamp = n.get("createTime").date()
 		}
 		var toParent []byte
-		for _, p := range n.members {
-			switch p.name {
-			case "toUserId", "recipientUserId":
-				if id := p.value.id(); id != nil {
-					m.ToUserID = id
-				}
-			case "toParentUserId", "parentRecipientUserId":
-				if id := p.value.id(); id != nil {
-					toParent = id
-				}
+		for _, name := range []string{"recipientUserId", "toUserId"} {
+			if id := n.get(name).id(); len(id) > 0 {
+				m.ToUserID = id
+			}
+		}
+		for _, name := range []string{"parentRecipientUserId", "toParentUserId"} {
+			if id := n.get(name).id(); len(id) > 0 {
+				toParent = id
 			}
 		}
 		t := Thread{ID: m.From, UserID: m.FromUserID, ParentUserID: n.get("fromParentUserId").id()}

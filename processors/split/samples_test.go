@@ -67,6 +67,15 @@ var samples = map[string]string{
 	"ycloud progress only": `{"id":"evt_y3","type":"whatsapp.smb.history","phase":2,"progress":100,"errors":[{"code":2593109}]}`,
 	"ycloud other":         `{"id":"evt_y4","type":"whatsapp.smb.app.state.sync","whatsappSmbAppStateSync":{"wabaId":"W9","phoneNumber":"+573009998877","stateSync":[]}}`,
 
+	"two answers": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"1"},
+		"statuses":[{"id":"a","status":"sent","history_context":{"status":"READ","from_me":true}}],
+		"messages":[{"id":"b","status":"sent","history_context":{"status":"READ"}},{"id":"c","edit":{"original_message_id":"e"},"revoke":{"original_message_id":"r"}},
+		{"id":"d","edit":{"original_message_id":"e"},"revoke":{"original_message_id":null}}]}}]}]}`,
+
+	"ycloud two answers": `{"id":"evt_y5","type":"whatsapp.smb.history","phase":1,"whatsappOther":{"wabaId":"B"},"whatsappThing":{"wabaId":"A"},
+		"whatsappMessage":{"wamid":"wamid.Y5","id":"x","from":"+1","to":"+2","toUserId":"U1","recipientUserId":"U2","toParentUserId":"P1","parentRecipientUserId":"P2","sendTime":"2026-03-02T14:30:01+02:00","createTime":"2026-03-02T14:30:02Z"},
+		"whatsappInboundMessage":{"id":"y","from":"+2","to":"+3"}}`,
+
 	"numbers for ids": `{"object":"whatsapp_business_account","entry":[{"id":102290129340398,"time":"1739212624","changes":[{"field":"messages","value":{
 		"metadata":{"display_phone_number":15550783881,"phone_number_id":106540352242922},"messages":[{"id":5,"from":16505551234,"to":1,"timestamp":1739230955,"type":"text"}]}}]}]}`,
 

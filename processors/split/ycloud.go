@@ -23,17 +23,20 @@ type cloudEvent struct {
 	element HistoryElement
 	inbound cloudMessage
 	sent    cloudMessage
+	other   []byte // the wabaId of another member whatsapp…; of several, the least
 	change  Change
 }
 
 // cloudMessage is a message in YCloud's words.
 type cloudMessage struct {
-	raw                        []byte
-	wamid, id                  []byte
-	from, to, kind, status     []byte
-	fromUser, fromParent       []byte
-	toUser, toParent, username []byte
-	sentAt, created            int64
+	raw                            []byte
+	wamid, id, waba                []byte
+	from, to, kind, status         []byte
+	fromUser, fromParent           []byte
+	toUser, toParent               []byte
+	recipientUser, recipientParent []byte // another event's words for them
+	username                       []byte
+	sentAt, created                int64
 }
 
 func (e *cloudEvent) isOurs() bool { return bytes.HasPrefix(e.kind, []byte(cloudTypePrefix)) }
@@ -70,7 +73,11 @@ func (s *Scanner) cloudMember(i int, key []byte) int {
 		return s.cloudMessage(i, &e.sent)
 	}
 	var other cloudMessage // of another event: only whom it is about counts
-	return s.cloudMessage(i, &other)
+	i = s.cloudMessage(i, &other)
+	if w := other.waba; len(w) > 0 && (len(e.other) == 0 || bytes.Compare(w, e.other) < 0) {
+		e.other = w
+	}
+	return i
 }
 
 func (s *Scanner) cloudMessage(i int, m *cloudMessage) int {
@@ -87,7 +94,7 @@ func (s *Scanner) cloudMessage(i int, m *cloudMessage) int {
 		case "id":
 			i = s.id(i, &m.id)
 		case "wabaId":
-			i = s.id(i, &s.root.cloud.waba)
+			i = s.id(i, &m.waba)
 		case "from":
 			i = s.id(i, &m.from)
 		case "to":
@@ -100,10 +107,14 @@ func (s *Scanner) cloudMessage(i int, m *cloudMessage) int {
 			i = s.id(i, &m.fromUser)
 		case "fromParentUserId":
 			i = s.id(i, &m.fromParent)
-		case "toUserId", "recipientUserId":
+		case "toUserId":
 			i = s.id(i, &m.toUser)
-		case "toParentUserId", "parentRecipientUserId":
+		case "toParentUserId":
 			i = s.id(i, &m.toParent)
+		case "recipientUserId":
+			i = s.id(i, &m.recipientUser)
+		case "parentRecipientUserId":
+			i = s.id(i, &m.recipientParent)
 		case "sendTime":
 			i = s.date(i, &m.sentAt)
 		case "createTime":
@@ -120,6 +131,7 @@ func (s *Scanner) cloudMessage(i int, m *cloudMessage) int {
 	}
 	if i > 0 {
 		m.raw = s.in[start:i:i]
+		m.toUser, m.toParent = orElse(m.toUser, m.recipientUser), orElse(m.toParent, m.recipientParent)
 	}
 	return i
 }
@@ -146,9 +158,10 @@ var historyField = []byte("history")
 // fails when the limit on items is reached.
 func (s *Scanner) assembleCloud() bool {
 	e := &s.root.cloud
+	waba := orElse(orElse(e.waba, e.inbound.waba), orElse(e.sent.waba, e.other))
 	e.change = Change{
 		Field: e.kind, Raw: s.root.raw, Value: s.root.raw,
-		EntryID: e.waba, WABA: e.waba, EntryTime: e.created,
+		EntryID: waba, WABA: waba, EntryTime: e.created,
 	}
 	if string(e.kind) != cloudTypeHistory {
 		return true

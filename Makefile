@@ -1,0 +1,41 @@
+# Targets are short; logic lives in Go. `make help` lists them.
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 10s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the binary
+	go build -o coexstream .
+
+.PHONY: up
+up: build ## run everything in one process, data in ./data
+	./coexstream up
+
+.PHONY: test
+test: ## run all tests, the end-to-end ones on the embedded broker included
+	go test ./...
+
+.PHONY: race
+race: ## run the tests with the race detector
+	go test -race -short ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, golangci-lint
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
+	go vet ./...
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	go run ./internal/fuzzall -time $(FUZZTIME)
+
+.PHONY: crash
+crash: build ## simulate and check against `up`, which is killed -9 three times in between
+	go run ./internal/crash -binary ./coexstream
+
+.PHONY: bench
+bench: ## benchmarks of the hot paths
+	go test -run '^$$' -bench . -benchmem ./ingress ./processors/... ./schemas

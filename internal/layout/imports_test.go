@@ -1,0 +1,130 @@
+// Package layout holds the test that keeps the folders' import rules.
+package layout_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/coexstream/coexstream/"
+
+type goPackage struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
+		var p goPackage
+		if err := dec.Decode(&p); err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list found %d packages", len(all))
+	}
+	return all
+}
+
+// rules say what a folder may import of this module. The longest folder that fits a package rules it.
+var rules = map[string][]string{
+	"":        {"internal/app"},
+	"schemas": {"schemas"},
+	// The runtime, which composes the pure packages.
+	"processors": {"schemas", "processors", "internal/kafka", "internal/contentcoding"},
+	// The pure packages: no Kafka, no I/O.
+	"processors/split":    {"schemas"},
+	"processors/known":    {"schemas"},
+	"processors/history":  {"schemas", "processors/known"},
+	"processors/contacts": {"schemas", "processors/split"},
+	"processors/media":    {"schemas", "processors/split", "processors/known"},
+	"processors/account":  {"schemas", "processors/split"},
+	"processors/task":     {"schemas", "processors/split", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account"},
+	"ingress":             {"ingress", "schemas", "internal/kafka", "internal/contentcoding"},
+	// A second opinion shares no code with what it checks.
+	"bench":                  {"bench", "schemas", "internal/kafka"},
+	"internal/kafka":         {"schemas"},
+	"internal/contentcoding": {},
+	"internal/embedded":      {"schemas", "internal/kafka"},
+	"internal/config":        {"schemas", "internal", "ingress", "processors"},
+	"internal/admin":         {},
+	"internal/layout":        {},
+	"internal/crash":         {"internal/config"},
+	"internal/fuzzall":       {},
+	// Only the application knows all.
+	"internal/app": {"schemas", "ingress", "processors", "bench", "internal"},
+}
+
+// pure packages also stay away from what has effects.
+var (
+	pure      = []string{"processors/split", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task"}
+	effectful = []string{"os", "net", "net/http", "sync", "os/exec", "log", "log/slog", "github.com/twmb/franz-go", "github.com/segmentio/kafka-go", "github.com/valyala/fasthttp"}
+)
+
+func within(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, folder+"/")
+}
+
+func ruleOf(path string) (folder string, allowed []string) {
+	allowed = rules[""]
+	for f, a := range rules {
+		if f != "" && within(path, f) && len(f) > len(folder) {
+			folder, allowed = f, a
+		}
+	}
+	return folder, allowed
+}
+
+func TestPackagesImportOnlyWhatTheirFolderMay(t *testing.T) {
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath+"/", module)
+		path = strings.TrimSuffix(path, "/")
+		folder, allowed := ruleOf(path)
+		for _, imp := range p.Imports {
+			if !strings.HasPrefix(imp, module) {
+				continue
+			}
+			imp = strings.TrimPrefix(imp, module)
+			ok := folder != "" && within(imp, folder)
+			for _, a := range allowed {
+				ok = ok || within(imp, a)
+			}
+			if !ok {
+				t.Errorf("%s imports %s; its folder %q may import only %v", path, imp, folder, allowed)
+			}
+		}
+	}
+}
+
+func TestPurePackagesHaveNoEffects(t *testing.T) {
+	checked := 0
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		for _, f := range pure {
+			if path != f {
+				continue
+			}
+			checked++
+			for _, imp := range p.Imports {
+				for _, e := range effectful {
+					if imp == e || strings.Contains(e, ".") && within(imp, e) {
+						t.Errorf("%s imports %s; pure packages have no effects", path, imp)
+					}
+				}
+			}
+		}
+	}
+	if checked != len(pure) {
+		t.Errorf("checked %d of %d pure packages", checked, len(pure))
+	}
+}

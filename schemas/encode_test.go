@@ -126,7 +126,7 @@ func TestAppendJSONWritesWhatEncodingJSONWrites(t *testing.T) {
 	r := seeded(t)
 	prefix := []byte("kept|")
 	for _, proto := range eventTypes() {
-		for i := range 4000 {
+		for i := range 1200 {
 			v := reflect.New(reflect.TypeOf(proto).Elem())
 			if i%4 > 0 { // every fourth starts from the zero value
 				for f := range v.Elem().NumField() {
@@ -199,6 +199,17 @@ func TestInvalidUTF8BecomesAReplacementCharacter(t *testing.T) {
 	if want := `"a\ufffdb\ufffd"`; string(got) != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
+}
+
+func FuzzStringsAreWrittenAsEncodingJSONWritesThem(f *testing.F) {
+	for _, s := range stringPieces {
+		f.Add(s + "a" + s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, want := (&Other{Field: s}).AppendJSON(nil), encodeStd(t, &Other{Field: s}); !bytes.Equal(got, want) {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	})
 }
 
 func sampleMessage() *Message {

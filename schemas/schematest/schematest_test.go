@@ -239,6 +239,38 @@ func TestTheHelpersFailTheTest(t *testing.T) {
 	}
 }
 
+func TestAWebhookWithoutWhatItsFieldPromisesIsFound(t *testing.T) {
+	v := validator(t)
+	const metadata = `"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"}`
+	meta := func(field, value string) string {
+		return `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"` + field + `","value":{` + value + `}}]}]}`
+	}
+	partner := func(event, data string) string {
+		return `{"id":"e1","event":"` + event + `","data":{` + data + `}}`
+	}
+	for _, tc := range []struct{ provider, good, bad string }{
+		{schemas.ProviderMeta, meta("history", metadata+`,"history":[]`), meta("history", metadata)},
+		{schemas.ProviderMeta, meta("history", metadata+`,"message_echoes":[]`), meta("history", `"message_echoes":[]`)},
+		{schemas.ProviderMeta, meta("smb_app_state_sync", metadata+`,"state_sync":[]`), meta("smb_app_state_sync", metadata+`,"contacts":[]`)},
+		{schemas.ProviderMeta, meta("smb_message_echoes", metadata+`,"message_echoes":[]`), meta("smb_message_echoes", metadata+`,"messages":[]`)},
+		{schemas.ProviderMeta, meta("messages", metadata+`,"statuses":[]`), meta("messages", metadata+`,"history":[]`)},
+		{schemas.ProviderMeta, meta("account_update", `"event":"PARTNER_REMOVED"`), meta("account_update", `"phone_number":"15550783881"`)},
+		{schemas.ProviderMeta, meta("history", metadata+`,"history":[{"metadata":{"phase":"1"}}]`), meta("history", metadata+`,"history":[{"metadata":{"phase":"one"}}]`)},
+		{schemas.ProviderMeta, meta("flows", `"anything":1`), `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"flows"}]}]}`},
+		{schemas.ProviderMeta, `{` + metadata + `,"history":[{"errors":[{"code":2593109}]}]}`, `{` + metadata + `,"history":[]}`},
+		{schemas.Provider360Dialog, partner("history", `"id":"1",`+metadata+`,"history":[]`), partner("history", `"id":"1",`+metadata)},
+		{schemas.Provider360Dialog, partner("smb_app_state_sync", `"id":"1",`+metadata+`,"state_sync":[]`), partner("smb_app_state_sync", metadata+`,"state_sync":[]`)},
+		{schemas.ProviderYCloud, `{"id":"e1","type":"whatsapp.smb.history","whatsappMessage":{"wamid":"w"}}`, `{"id":"e1","type":"whatsapp.smb.history","whatsappMessage":{"wamid":"w"},"whatsappInboundMessage":{"wamid":"w"}}`},
+	} {
+		if err := v.Webhook(tc.provider, []byte(tc.good)); err != nil {
+			t.Errorf("%s: %v", tc.good, err)
+		}
+		if v.Webhook(tc.provider, []byte(tc.bad)) == nil {
+			t.Errorf("%s passes", tc.bad)
+		}
+	}
+}
+
 func object(t *testing.T, value []byte) map[string]json.RawMessage {
 	t.Helper()
 	var m map[string]json.RawMessage

@@ -28,27 +28,21 @@ func (b *Book) Restore(key []byte, header func(name string) []byte, tombstone bo
 			schemas.HeaderContactPhone, phone, schemas.HeaderContactUserID, user)
 	}
 
-	h := b.hash(number, id)
 	pair := len(phone) > 0 && len(user) > 0 && !(isPhone && isUser)
-	e := b.raise(h, v, !pair)
+	e := b.entry(number, id)
+	b.raise(e, v, !pair)
 	e.shown = !tombstone
-	b.entries[h] = e
 	other := linked
 	if pair {
 		other = phone
 		if isPhone {
 			other = user
 		}
-		b.raise(b.hash(number, other), v, false)
+		b.raise(b.entry(number, other), v, false)
 	}
-	if len(other) == 0 {
-		return nil
+	if len(other) > 0 {
+		b.link(e, b.entry(number, other), id, other)
 	}
-	oh := b.hash(number, other)
-	if _, ok := b.entries[oh]; !ok {
-		b.entries[oh] = entry{} // known to be the same contact, and nothing else
-	}
-	b.link(h, oh, id, other)
 	return nil
 }
 

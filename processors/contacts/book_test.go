@@ -1,0 +1,246 @@
+package contacts_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/coexstream/coexstream/processors/contacts"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+const (
+	phone = "16505551234"
+	bsuid = "US.13491208655302741918"
+)
+
+func item(action, phone, user string, timestampMS, version int64) *split.ContactItem {
+	raw := fmt.Sprintf("%s %s %s %d %d", action, phone, user, timestampMS, version)
+	return &split.ContactItem{
+		Raw: []byte(raw), Action: []byte(action), PhoneNumber: []byte(phone), UserID: []byte(user),
+		TimestampMS: timestampMS, Version: version,
+	}
+}
+
+func applied(t *testing.T, b *contacts.Book, it *split.ContactItem, want contacts.Verdict) []contacts.Effect {
+	t.Helper()
+	effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), it))
+	if verdict != want {
+		t.Fatalf("%s: %v, want %v", it.Raw, verdict, want)
+	}
+	return effects
+}
+
+func wrote(t *testing.T, effects []contacts.Effect, want string) {
+	t.Helper()
+	var got []string
+	for _, e := range effects {
+		got = append(got, e.Action.String()+" "+string(e.ID))
+	}
+	if s := strings.Join(got, ", "); s != want {
+		t.Fatalf("wrote %q, want %q", s, want)
+	}
+}
+
+// FIELD-NOTES, Contacts: `add` means added or edited; `remove` carries no names.
+func TestAddAddsOrEditsAndRemoveLeavesATombstoneThatSaysWhatAndWhen(t *testing.T) {
+	b := contacts.New()
+	wrote(t, applied(t, b, item("add", phone, "", 1000, 0), contacts.Applied), "add "+phone)
+	wrote(t, applied(t, b, item("add", phone, "", 2000, 0), contacts.Applied), "add "+phone)
+	effects := applied(t, b, item("remove", phone, "", 3000, 7), contacts.Applied)
+	wrote(t, effects, "remove "+phone)
+	headers := map[string]string{}
+	effects[0].AppendHeaders(nil, func(name string, value []byte) { headers[name] = string(value) })
+	for name, want := range map[string]string{
+		schemas.HeaderContactAction: "remove", schemas.HeaderContactPhone: phone,
+		schemas.HeaderContactTimestamp: "3000", schemas.HeaderContactVersion: "7",
+	} {
+		if headers[name] != want {
+			t.Errorf("header %s is %q, want %q", name, headers[name], want)
+		}
+	}
+	wrote(t, applied(t, b, item("add", phone, "", 2500, 0), contacts.Stale), "")
+}
+
+// A removal of a contact that was never added is written too: after a restart an older add must not come in.
+func TestRemoveOfAnUnknownContactIsRemembered(t *testing.T) {
+	b := contacts.New()
+	wrote(t, applied(t, b, item("remove", phone, "", 3000, 0), contacts.Applied), "remove "+phone)
+	wrote(t, applied(t, b, item("add", phone, "", 2000, 0), contacts.Stale), "")
+}
+
+// FIELD-NOTES, Contacts: `metadata.version` is sometimes there.
+func TestVersionDecidesAmongEqualTimestamps(t *testing.T) {
+	b := contacts.New()
+	applied(t, b, item("add", phone, "", 1000, 2), contacts.Applied)
+	wrote(t, applied(t, b, item("remove", phone, "", 1000, 1), contacts.Stale), "")
+	wrote(t, applied(t, b, item("remove", phone, "", 1000, 3), contacts.Applied), "remove "+phone)
+	wrote(t, applied(t, b, item("add", phone, "", 999, 9), contacts.Stale), "")
+}
+
+func TestDigestDecidesAmongEqualTimestampsAndVersions(t *testing.T) {
+	add, remove := item("add", phone, "", 1000, 0), item("remove", phone, "", 1000, 0)
+	want := contacts.DigestOf(add.Raw) > contacts.DigestOf(remove.Raw)
+	for _, order := range [][]*split.ContactItem{{add, remove}, {remove, add}} {
+		b, tp := contacts.New(), newTopic()
+		for _, it := range order {
+			tp.apply(t, b, contacts.ChangeOf([]byte(number), it))
+		}
+		if _, row := tp.rows[phone]; row != want {
+			t.Fatalf("after %s then %s: row %v, want %v", order[0].Action, order[1].Action, row, want)
+		}
+	}
+}
+
+// FIELD-NOTES, Delivery: duplicates are normal.
+func TestSameItemAgainIsADuplicate(t *testing.T) {
+	b := contacts.New()
+	it := item("add", phone, bsuid, 1000, 0)
+	applied(t, b, it, contacts.Applied)
+	wrote(t, applied(t, b, it, contacts.Duplicate), "")
+}
+
+// FIELD-NOTES, Echoes and messages: the phone number may be empty or absent. Never key on it alone.
+func TestContactWithoutPhoneNumberIsKeyedByItsBSUID(t *testing.T) {
+	b := contacts.New()
+	wrote(t, applied(t, b, item("add", "", bsuid, 1000, 0), contacts.Applied), "add "+bsuid)
+	wrote(t, applied(t, b, item("add", phone, bsuid, 2000, 0), contacts.Applied), "add "+phone+", merge "+bsuid)
+	wrote(t, applied(t, b, item("remove", "", bsuid, 3000, 0), contacts.Applied), "remove "+bsuid+", merge "+phone)
+}
+
+// FIELD-NOTES, Echoes and messages: or the BSUID stand in `from`.
+func TestBSUIDInPlaceOfThePhoneNumberIsABSUID(t *testing.T) {
+	for _, id := range []string{"US.13491208655302741918", "US.ENT.11815799212886844830", "us.1"} {
+		c := contacts.ChangeOf([]byte(number), item("add", id, "", 1000, 0))
+		if len(c.Phone) != 0 || string(c.User) != id {
+			t.Errorf("%s: phone %q, user %q", id, c.Phone, c.User)
+		}
+	}
+	if c := contacts.ChangeOf([]byte(number), item("add", bsuid, bsuid, 1000, 0)); len(c.Phone) != 0 || string(c.User) != bsuid {
+		t.Errorf("phone %q, user %q", c.Phone, c.User)
+	}
+	if c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0)); string(c.Phone) != phone || string(c.User) != bsuid {
+		t.Errorf("phone %q, user %q", c.Phone, c.User)
+	}
+}
+
+func TestItemThatNamesNobodyIsToldSo(t *testing.T) {
+	wrote(t, applied(t, contacts.New(), item("add", "", "", 1000, 0), contacts.Nobody), "")
+}
+
+func TestNumbersDoNotShareContacts(t *testing.T) {
+	b := contacts.New()
+	for _, n := range []string{"1", "2"} {
+		if _, verdict := b.Apply(nil, contacts.ChangeOf([]byte(n), item("add", phone, "", 1000, 0))); verdict != contacts.Applied {
+			t.Fatalf("number %s: %v", n, verdict)
+		}
+	}
+}
+
+func TestRecordThatSaysTooLittleIsNotRestored(t *testing.T) {
+	good := map[string]string{
+		schemas.HeaderContactTimestamp: "1000", schemas.HeaderContactVersion: "0",
+		schemas.HeaderContactDigest: "00000000000000ff", schemas.HeaderContactPhone: phone,
+	}
+	restore := func(key string, override map[string]string) error {
+		return contacts.New().Restore([]byte(key), func(name string) []byte {
+			if v, ok := override[name]; ok {
+				return []byte(v)
+			}
+			return []byte(good[name])
+		}, false)
+	}
+	if err := restore(number+"/"+phone, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []struct {
+		key, header, value string
+	}{
+		{key: phone}, {key: "/" + phone}, {key: number + "/"}, {key: number + "/16505550000"},
+		{key: number + "/" + phone, header: schemas.HeaderContactTimestamp},
+		{key: number + "/" + phone, header: schemas.HeaderContactVersion, value: "one"},
+		{key: number + "/" + phone, header: schemas.HeaderContactDigest, value: "ff"},
+		{key: number + "/" + phone, header: schemas.HeaderContactDigest, value: "00000000000000ff00"},
+		{key: number + "/" + phone, header: schemas.HeaderContactPhone},
+	} {
+		if restore(bad.key, map[string]string{bad.header: bad.value}) == nil {
+			t.Errorf("restored: %+v", bad)
+		}
+	}
+}
+
+func TestKnownContactAllocatesNothing(t *testing.T) {
+	b := contacts.New()
+	c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0))
+	effects, _ := b.Apply(make([]contacts.Effect, 0, 4), c)
+	if n := testing.AllocsPerRun(100, func() {
+		c.Version.TimestampMS++
+		effects, _ = b.Apply(effects[:0], c)
+	}); n != 0 {
+		t.Fatalf("%v allocations", n)
+	}
+	if len(effects) != 1 || effects[0].Action != contacts.Put {
+		t.Fatalf("%+v", effects)
+	}
+}
+
+// A million contacts fit in memory: at most 80 bytes for a contact with a phone number, 200 for one that
+// has a BSUID beside it.
+func TestContactCostsLittleMemory(t *testing.T) {
+	const n = 500_000
+	for _, test := range []struct {
+		name     string
+		user     bool
+		bytesMax float64
+	}{{"phone number", false, 80}, {"phone number and BSUID", true, 200}} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		b := contacts.New()
+		var effects []contacts.Effect
+		for i := range n {
+			c := contacts.Change{Number: []byte(number), Phone: fmt.Appendf(nil, "1650%07d", i), Version: contacts.Version{TimestampMS: int64(i), Digest: 1}}
+			if test.user {
+				c.User = fmt.Appendf(nil, "US.1349120865530%07d", i)
+			}
+			effects, _ = b.Apply(effects[:0], c)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		per := float64(after.HeapAlloc-before.HeapAlloc) / n
+		t.Logf("%s: %.0f bytes a contact; Bytes() says %.0f", test.name, per, float64(b.Bytes())/n)
+		if per > test.bytesMax {
+			t.Errorf("%s: %.0f bytes a contact, want at most %.0f", test.name, per, test.bytesMax)
+		}
+		if b.Len() == 0 {
+			t.Fatal("empty")
+		}
+	}
+}
+
+func BenchmarkApply(b *testing.B) {
+	for _, user := range []bool{false, true} {
+		b.Run(fmt.Sprintf("linked=%v", user), func(b *testing.B) {
+			const n = 200_000
+			changes := make([]contacts.Change, n)
+			for i := range changes {
+				changes[i] = contacts.Change{Number: []byte(number), Phone: fmt.Appendf(nil, "1650%07d", i)}
+				if user {
+					changes[i].User = fmt.Appendf(nil, "US.1349120865530%07d", i)
+				}
+			}
+			book := contacts.New()
+			var effects []contacts.Effect
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				c := &changes[i%n]
+				c.Version.TimestampMS++
+				c.Version.Digest++
+				effects, _ = book.Apply(effects[:0], *c)
+			}
+		})
+	}
+}

@@ -3,19 +3,31 @@ package contacts
 import (
 	"unsafe"
 
+	"github.com/coexstream/coexstream/processors/known"
 	"github.com/coexstream/coexstream/schemas"
 )
 
+// entry is what is known of an id, a phone number or a BSUID, of one business's number.
+type entry struct {
+	newest Version // the newest change that names the id
+	links  uint32  // head of the list of the ids that were named together with it
+	shown  bool    // there is a row under the id
+	told   bool    // a change that names it was seen; before that newest says nothing
+	// alone: the newest change names no other id. Where it does, the newest that names this id alone is in
+	// Book.alone, if there was one.
+	alone bool
+}
+
 // Book holds the address books of all numbers of one partition. It is not safe for concurrent use.
 type Book struct {
-	entries entries
-	alone   map[schemas.Hash]Version // see entry.alone
+	entries known.Table[entry]
+	alone   map[*entry]Version // see entry.alone
 	links   links
 	scratch []byte
 }
 
 // New makes an empty Book.
-func New() *Book { return &Book{alone: make(map[schemas.Hash]Version)} }
+func New() *Book { return &Book{alone: make(map[*entry]Version)} }
 
 // Verdict is what became of a change.
 type Verdict uint8
@@ -191,14 +203,14 @@ func (b *Book) raise(e *entry, v Version, alone bool) {
 	switch {
 	case !e.told || v.after(e.newest):
 		if alone {
-			delete(b.alone, e.hash)
+			delete(b.alone, e)
 		} else if e.alone {
-			b.alone[e.hash] = e.newest
+			b.alone[e] = e.newest
 		}
 		e.newest, e.alone, e.told = v, alone, true
 	case alone && !e.alone:
-		if single, ok := b.alone[e.hash]; !ok || v.after(single) {
-			b.alone[e.hash] = v
+		if single, ok := b.alone[e]; !ok || v.after(single) {
+			b.alone[e] = v
 		}
 	}
 }
@@ -208,7 +220,7 @@ func (b *Book) single(e *entry) (Version, bool) {
 	if e.alone {
 		return e.newest, true
 	}
-	v, ok := b.alone[e.hash]
+	v, ok := b.alone[e]
 	return v, ok
 }
 
@@ -226,15 +238,16 @@ func (b *Book) link(e, o *entry, id, other []byte) bool {
 func (b *Book) entry(number, id []byte) *entry {
 	h, scratch := schemas.HashParts(b.scratch, number, id)
 	b.scratch = scratch
-	return b.entries.obtain(h)
+	e, _ := b.entries.Obtain(h)
+	return e
 }
 
 // Len is the number of ids that are known: of rows, and of removed and merged ones.
-func (b *Book) Len() int { return b.entries.n }
+func (b *Book) Len() int { return b.entries.Len() }
 
 // Bytes is what the Book costs in memory, nearly: a Go map is between 7/16 and 7/8 full.
 func (b *Book) Bytes() int {
-	const slot = int(unsafe.Sizeof(schemas.Hash{}) + unsafe.Sizeof(Version{}) + 1)
-	return b.entries.bytes() + len(b.alone)*slot*3/2 +
+	const slot = int(unsafe.Sizeof((*entry)(nil)) + unsafe.Sizeof(Version{}) + 1)
+	return b.entries.Bytes() + len(b.alone)*slot*3/2 +
 		cap(b.links.cells)*int(unsafe.Sizeof(cell{})) + cap(b.links.ids)
 }

@@ -2,7 +2,11 @@
 //
 // Set holds the wamids of one onboarding window; Recent holds those of the last hours for the
 // de-duplication of live webhooks. Both are rebuilt from pages: the same 10-byte entries, as the
-// processor wrote them to the `state` topic. Neither reads a clock.
+// processor wrote them to the `state` topic. Neither reads a clock. Table is for what more has to be known
+// of a hash than a rank.
+//
+// Two messages that agree in 78 bits of their hashes are taken for one: among a million messages that
+// happens by chance once in 6e11 times.
 package known
 
 import "github.com/coexstream/coexstream/schemas"

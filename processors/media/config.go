@@ -5,36 +5,56 @@ import (
 	"time"
 )
 
-// Config says how long the parts wait for each other.
+// Config says what is remembered, and for how long.
 type Config struct {
-	// MaxAge is how old a message can be for its placeholder to be remembered. The documents say that
-	// assets follow for messages of the last 14 days.
-	MaxAge time.Duration `koanf:"max_age"`
-	// Remember is for how long after its chunk a placeholder waits for its follow-up.
-	Remember time.Duration `koanf:"remember"`
-	// Hold is for how long an early follow-up waits for its placeholder.
-	Hold time.Duration `koanf:"hold"`
-	// HoldItemsMax and HoldBytesMax bound what is held for one number.
-	HoldItemsMax int   `koanf:"hold_items_max"`
-	HoldBytesMax int64 `koanf:"hold_bytes_max"`
+	// MediaAgeMax is the age of a message, when its chunk was received, up to which a follow-up can be
+	// expected: placeholders of older messages are not remembered.
+	MediaAgeMax time.Duration
+	// Remember is how long a placeholder is remembered after it was seen.
+	Remember time.Duration
+	// Hold is how long a follow-up waits for its placeholder; 0: not at all.
+	Hold time.Duration
+	// HoldItemsMax and HoldBytesMax bound the follow-ups that wait, of one number.
+	HoldItemsMax int
+	HoldBytesMax int
 }
 
-// DefaultConfig has every default.
+// DefaultConfig is generous where the documents are known to be vague: they say that assets follow for
+// media of the last 14 days.
 func DefaultConfig() Config {
-	return Config{MaxAge: 30 * 24 * time.Hour, Remember: 14 * 24 * time.Hour, Hold: 30 * time.Minute, HoldItemsMax: 2000, HoldBytesMax: 2 << 20}
+	return Config{
+		MediaAgeMax:  30 * 24 * time.Hour,
+		Remember:     14 * 24 * time.Hour,
+		Hold:         30 * time.Minute,
+		HoldItemsMax: 10_000,
+		HoldBytesMax: 16 << 20,
+	}
 }
 
-// Validate names the first key whose value cannot be used.
+// Validate names the first key that has a value which is not allowed.
 func (c *Config) Validate() error {
-	switch {
-	case c.MaxAge <= 0:
-		return fmt.Errorf("processor.media.max_age: %v; allowed: above 0", c.MaxAge)
-	case c.Remember < time.Minute:
-		return fmt.Errorf("processor.media.remember: %v; allowed: 1m and more", c.Remember)
-	case c.Hold < 0:
-		return fmt.Errorf("processor.media.hold: %v; allowed: 0 (do not wait) and more", c.Hold)
-	case c.HoldItemsMax < 0 || c.HoldBytesMax < 0:
-		return fmt.Errorf("processor.media.hold_items_max, processor.media.hold_bytes_max: %d, %d; allowed: 0 and more", c.HoldItemsMax, c.HoldBytesMax)
+	for _, k := range []struct {
+		key        string
+		value, min time.Duration
+	}{
+		{"media_age_max", c.MediaAgeMax, time.Hour},
+		{"remember", c.Remember, time.Minute},
+		{"hold", c.Hold, 0},
+	} {
+		if k.value < k.min {
+			return fmt.Errorf("media.%s: %v: must be at least %v", k.key, k.value, k.min)
+		}
+	}
+	if c.Hold > c.Remember {
+		return fmt.Errorf("media.hold: %v: must be at most media.remember (%v)", c.Hold, c.Remember)
+	}
+	for _, k := range []struct {
+		key   string
+		value int
+	}{{"hold_items_max", c.HoldItemsMax}, {"hold_bytes_max", c.HoldBytesMax}} {
+		if k.value < 0 {
+			return fmt.Errorf("media.%s: %d: must be at least 0", k.key, k.value)
+		}
 	}
 	return nil
 }

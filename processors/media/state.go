@@ -2,127 +2,219 @@ package media
 
 import (
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// State records: p<page> is a page of placeholders, h<hash> a held follow-up. The first byte of a page is
-// the version of its form.
+// State keys.
 const (
-	pagePrefix  = "p"
-	heldPrefix  = "h"
-	pageVersion = 1
+	statePage = "p|" // p|start of the bucket in Unix milliseconds|number: placeholders
+	stateHeld = "f|" // f|number: a follow-up that waits
 )
 
-func pageKey(number uint32) string { return pagePrefix + strconv.FormatUint(uint64(number), 10) }
+// stateFormat is the first byte of every value.
+const stateFormat = 1
 
-func heldKey(h schemas.Hash) string { return heldPrefix + h.Hex() }
+// pageEntries bounds a page: so many placeholders are written again when one is added.
+const pageEntries = 64
 
-func (b *Book) change(key string, value []byte) {
-	if b.changed == nil {
-		b.changed = map[string][]byte{}
-	}
-	b.changed[key] = value
+type page struct {
+	start  time.Time
+	number int
 }
 
-func (b *Book) closePage() {
-	b.change(pageKey(b.next), b.open)
-	b.next++
-	b.open = nil
+func (p page) stateKey() string {
+	return statePage + strconv.FormatInt(p.start.UnixMilli(), 10) + "|" + strconv.Itoa(p.number)
 }
 
-// TakeState yields the state records that changed since the last call; a nil value is a tombstone.
+// TakeState gives the records that changed since it was called last, for the compacted `state` topic; a nil
+// value is a tombstone. A value is the caller's to keep.
 func (b *Book) TakeState(yield func(key string, value []byte)) {
-	if len(b.open) > 0 {
-		b.closePage()
+	p := &b.placeholders
+	for _, g := range p.gone {
+		yield(g.stateKey(), nil)
 	}
-	for key, value := range b.changed {
-		yield(key, value)
+	p.gone = nil
+	for _, bucket := range p.buckets {
+		bucket.takeState(yield)
 	}
-	clear(b.changed)
+	w := &b.waiting
+	for _, key := range w.gone {
+		yield(key, nil)
+	}
+	w.gone = nil
+	for _, h := range w.fresh {
+		if !h.left {
+			h.told = true
+			yield(h.stateKey(), h.appendState(nil))
+		}
+	}
+	w.fresh = nil
 }
 
-// Restore takes the newest value of one key.
+func (b *bucket) takeState(yield func(key string, value []byte)) {
+	n := b.table.Len()
+	for from := b.told - (b.told-b.restored)%pageEntries; b.told < n; from += pageEntries {
+		to := min(from+pageEntries, n)
+		number := b.pagesBase + (from-b.restored)/pageEntries
+		yield(page{b.start, number}.stateKey(), b.appendPage(nil, from, to))
+		b.told = to
+	}
+}
+
+// pages is how many pages of the bucket there are in the state.
+func (b *bucket) pages() int {
+	return b.pagesBase + (b.told-b.restored+pageEntries-1)/pageEntries
+}
+
+// sameThread says in an entry's direction byte that the thread is that of the entry before.
+const sameThread = 0x80
+
+func (b *bucket) appendPage(dst []byte, from, to int) []byte {
+	dst = append(dst, stateFormat)
+	for i := from; i < to; i++ {
+		key, v := b.table.At(i)
+		dst = appendHash(dst, key)
+		dst = binary.AppendVarint(dst, v.timestamp)
+		if i > from {
+			if _, last := b.table.At(i - 1); last.thread == v.thread {
+				dst = append(dst, v.direction|sameThread)
+				continue
+			}
+		}
+		dst = append(dst, v.direction)
+		thread := b.threads[v.thread]
+		dst = binary.AppendUvarint(dst, uint64(len(thread)))
+		dst = append(dst, thread...)
+	}
+	return dst
+}
+
+func (h *held) appendState(dst []byte) []byte {
+	dst = append(dst, stateFormat)
+	dst = appendHash(dst, h.key)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(h.deadline.UnixNano()))
+	return append(dst, h.value...)
+}
+
+// Restore takes the newest record of one key that TakeState gave; a nil value is a tombstone. The keys may
+// come in any order, all before the Book's first use. The value is not kept.
 func (b *Book) Restore(key string, value []byte) error {
-	switch {
-	case strings.HasPrefix(key, pagePrefix):
-		number, err := strconv.ParseUint(key[1:], 10, 32)
-		if err != nil {
-			return fmt.Errorf("page of placeholders: key %q: %w", key, err)
-		}
-		return b.restorePage(uint32(number), value)
-	case strings.HasPrefix(key, heldPrefix):
-		var item Item
-		if err := json.Unmarshal(value, &item); err != nil {
-			return fmt.Errorf("held follow-up %s: %w", key, err)
-		}
-		if _, ok := b.held[item.Key]; !ok {
-			b.keep(item)
-		}
+	if value == nil {
 		return nil
 	}
-	return fmt.Errorf("media state %q: unknown kind; it was written by a newer version", key)
-}
-
-func encodeItem(item *Item) []byte {
-	value, err := json.Marshal(item)
+	if len(value) == 0 || value[0] != stateFormat {
+		return fmt.Errorf("restore media state %q: the value is not of format %d", key, stateFormat)
+	}
+	var err error
+	switch {
+	case strings.HasPrefix(key, statePage):
+		err = b.restorePage(key[len(statePage):], value[1:])
+	case strings.HasPrefix(key, stateHeld):
+		err = b.restoreHeld(key[len(stateHeld):], value[1:])
+	default:
+		err = fmt.Errorf("unknown kind of key")
+	}
 	if err != nil {
-		panic(fmt.Sprintf("marshal of a struct of numbers and bytes: %v", err))
-	}
-	return value
-}
-
-// A page: version, until (8), then placeholders: hash (16), timestamp (8), direction (1), length of the
-// thread (uvarint), thread. Numbers are big-endian.
-func appendPageHeader(page []byte, until int64) []byte {
-	return binary.BigEndian.AppendUint64(append(page, pageVersion), uint64(until))
-}
-
-func appendPlace(page []byte, key schemas.Hash, p place, thread string) []byte {
-	page = binary.BigEndian.AppendUint64(page, key.Hi)
-	page = binary.BigEndian.AppendUint64(page, key.Lo)
-	page = binary.BigEndian.AppendUint64(page, uint64(p.timestamp))
-	page = append(page, p.direction)
-	page = binary.AppendUvarint(page, uint64(len(thread)))
-	return append(page, thread...)
-}
-
-const (
-	pageHeaderBytes = 1 + 8
-	placeFixedBytes = 16 + 8 + 1
-)
-
-func (b *Book) restorePage(number uint32, value []byte) error {
-	if len(value) < pageHeaderBytes || value[0] != pageVersion {
-		return fmt.Errorf("page %d of placeholders: not of version %d: %s", number, pageVersion, hex.EncodeToString(value[:min(len(value), 8)]))
-	}
-	if b.places == nil {
-		b.places, b.byName, b.pages = map[schemas.Hash]place{}, map[string]uint32{}, map[uint32]page{}
-	}
-	b.pages[number] = page{until: int64(binary.BigEndian.Uint64(value[1:]))}
-	b.next = max(b.next, number+1)
-	for rest := value[pageHeaderBytes:]; len(rest) > 0; {
-		if len(rest) < placeFixedBytes+1 {
-			return fmt.Errorf("page %d of placeholders: cut", number)
-		}
-		key := schemas.Hash{Hi: binary.BigEndian.Uint64(rest), Lo: binary.BigEndian.Uint64(rest[8:])}
-		p := place{timestamp: int64(binary.BigEndian.Uint64(rest[16:])), direction: rest[24] % uint8(len(directions)), page: number}
-		n, k := binary.Uvarint(rest[placeFixedBytes:])
-		rest = rest[placeFixedBytes:]
-		if k <= 0 || n > uint64(len(rest)-k) {
-			return fmt.Errorf("page %d of placeholders: cut", number)
-		}
-		p.thread = b.intern(string(rest[k : k+int(n)]))
-		// Of a placeholder on two pages the later page has the newest.
-		if was, ok := b.places[key]; !ok || was.page <= number {
-			b.places[key] = p
-		}
-		rest = rest[k+int(n):]
+		return fmt.Errorf("restore media state %q: %w", key, err)
 	}
 	return nil
+}
+
+func (b *Book) restorePage(where string, value []byte) error {
+	at, of, _ := strings.Cut(where, "|")
+	ms, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return fmt.Errorf("the bucket's start is not a number")
+	}
+	number, err := strconv.ParseUint(of, 10, 31)
+	if err != nil {
+		return fmt.Errorf("the page is not a number")
+	}
+	entries, err := parsePage(value)
+	if err != nil {
+		return err
+	}
+	start := time.UnixMilli(ms).UTC()
+	b.advance(start)
+	bucket := b.placeholders.bucket(start)
+	for _, e := range entries {
+		if v, fresh := bucket.table.Obtain(e.key); fresh {
+			*v = bucket.pack(e.placeholder)
+		}
+	}
+	bucket.restored = bucket.table.Len()
+	bucket.told = bucket.restored
+	bucket.pagesBase = max(bucket.pagesBase, int(number)+1)
+	return nil
+}
+
+type pageEntry struct {
+	key         schemas.Hash
+	placeholder Placeholder
+}
+
+func parsePage(value []byte) (entries []pageEntry, err error) {
+	thread := ""
+	for len(value) > 0 {
+		if len(value) < hashBytes {
+			return nil, errCut
+		}
+		e := pageEntry{key: hashOf(value)}
+		value = value[hashBytes:]
+		timestamp, n := binary.Varint(value)
+		if n <= 0 || len(value) == n {
+			return nil, errCut
+		}
+		direction := value[n]
+		value = value[n+1:]
+		if direction&sameThread == 0 {
+			size, n := binary.Uvarint(value)
+			if n <= 0 || uint64(len(value)-n) < size {
+				return nil, errCut
+			}
+			thread = string(value[n : n+int(size)])
+			value = value[n+int(size):]
+		}
+		direction &^= sameThread
+		if int(direction) >= len(directions) {
+			return nil, fmt.Errorf("direction %d is not known", direction)
+		}
+		e.placeholder = Placeholder{Thread: thread, Timestamp: timestamp, Direction: directions[direction]}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+func (b *Book) restoreHeld(number string, value []byte) error {
+	seq, err := strconv.ParseUint(number, 10, 63)
+	if err != nil {
+		return fmt.Errorf("the follow-up has no number")
+	}
+	if len(value) < hashBytes+8 {
+		return errCut
+	}
+	h := &held{
+		key: hashOf(value), seq: seq, told: true,
+		deadline: time.Unix(0, int64(binary.BigEndian.Uint64(value[hashBytes:]))).UTC(),
+		value:    append([]byte(nil), value[hashBytes+8:]...),
+	}
+	b.waiting.insert(h)
+	return nil
+}
+
+var errCut = fmt.Errorf("the value is cut short")
+
+const hashBytes = 16
+
+func appendHash(dst []byte, h schemas.Hash) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(dst, h.Hi), h.Lo)
+}
+
+func hashOf(b []byte) schemas.Hash {
+	return schemas.Hash{Hi: binary.BigEndian.Uint64(b), Lo: binary.BigEndian.Uint64(b[8:])}
 }

@@ -1,0 +1,63 @@
+package media
+
+import (
+	"time"
+)
+
+// Route is what an item of messages[] or message_echoes[] is.
+type Route uint8
+
+// The routes.
+const (
+	// Live: a message or an echo of now.
+	Live Route = iota
+	// Past: media of the past. It is emitted as media, joined or not.
+	Past
+	// Doubtful: an echo that looks like media of the past. It waits like Past for its placeholder; if none
+	// comes, it is an echo, and a historical one.
+	Doubtful
+)
+
+var routeNames = [...]string{Live: "live", Past: "past", Doubtful: "doubtful"}
+
+// String is the route in lower case.
+func (r Route) String() string { return routeNames[r] }
+
+// doubtAfter is how much older than the opening of the sync an echo has to be to be doubtful: more than
+// clocks differ and deliveries lag.
+const doubtAfter = 10 * time.Minute
+
+// Item is what RouteOf looks at.
+type Item struct {
+	Field     []byte // of the change
+	Type      []byte // of the message
+	Timestamp int64  // of the message, Unix seconds; 0 when absent
+	// WindowOpenedAt is when the running history sync of the number opened; zero when none is running.
+	WindowOpenedAt time.Time
+	// PlaceholderKnown tells whether Find finds a placeholder of the item's wamid.
+	PlaceholderKnown bool
+}
+
+// RouteOf tells media of the past from what happens now (FIELD-NOTES, History: three shapes of follow-up).
+// What comes under the field `history` is of the past, always. What comes under another field is when its
+// placeholder is known. An echo of media that is older than the sync that runs may be one whose placeholder
+// is still to come.
+func RouteOf(i Item) Route {
+	switch {
+	case string(i.Field) == "history", i.PlaceholderKnown:
+		return Past
+	case string(i.Field) != "smb_message_echoes", !isMedia(i.Type), i.Timestamp <= 0, i.WindowOpenedAt.IsZero():
+		return Live
+	case time.Unix(i.Timestamp, 0).Before(i.WindowOpenedAt.Add(-doubtAfter)):
+		return Doubtful
+	}
+	return Live
+}
+
+func isMedia(itemType []byte) bool {
+	switch string(itemType) {
+	case "image", "video", "audio", "voice", "document", "sticker":
+		return true
+	}
+	return false
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -55,6 +56,33 @@ func BenchmarkScan(b *testing.B) {
 	for _, bs := range benchSizes {
 		body := historyBody(bs.size)
 		b.Run(bs.name, func(b *testing.B) {
+			s := NewScanner(Limits{})
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			if _, err := s.Scan(body); err != nil { // to its size
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := s.Scan(body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkScanScripts reads messages whose texts are not ASCII, escaped as Meta sends them and in UTF-8
+// as partners may.
+func BenchmarkScanScripts(b *testing.B) {
+	for name, text := range map[string]string{
+		"escaped": strings.Repeat(`\u0645\u0631\u062d\u0628\u0627 \ud83d\ude0a `, 5),
+		"UTF-8":   strings.Repeat("مرحبا 😊 日本語 ", 8),
+	} {
+		message := `{"from":"15550783881","id":"wamid.HBgLMTY0NjcwNDM1OTUVAgARGBIyNDlBOEI5QUQ4NDc0","timestamp":"1739230955","type":"text","text":{"body":"` +
+			text + `"},"history_context":{"status":"READ"}},`
+		body := []byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messages":[` +
+			strings.TrimSuffix(strings.Repeat(message, (1<<20)/len(message)), ",") + `]}}]}]}`)
+		b.Run(name, func(b *testing.B) {
 			s := NewScanner(Limits{})
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()

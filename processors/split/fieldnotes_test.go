@@ -66,7 +66,9 @@ func TestNonASCIIOnTheWireStaysAsItIsWritten(t *testing.T) {
 	if !strings.Contains(string(first(b).Raw), `Ol\u00e1 \ud83d\ude0a \"hi\"\n`) {
 		t.Errorf("raw is %q", first(b).Raw)
 	}
-	eq(t, "first contact's name", mustScan(t, samples["contacts"]).Changes[0].StateSync[2].FullName, "Jörg")
+	c := mustScan(t, samples["contacts"]).Changes[0].StateSync[2]
+	eq(t, "full name, decoded", c.FullName, "Jörg 😊😊!")
+	eq(t, "first name, decoded", c.FirstName, "\"\\/\b\f\n\r\t\x00")
 }
 
 func TestEntriesChangesAndHistoryAreArrays(t *testing.T) {
@@ -235,7 +237,7 @@ func TestContactRemoveCarriesNoNames(t *testing.T) {
 func TestMessageTimestampIsInSeconds(t *testing.T) {
 	for json, want := range map[string]int64{
 		`"1739230955"`: 1739230955, `1739230955`: 1739230955, `1739230955123`: 1739230955, `"1739230955123"`: 1739230955,
-		`1739230955.9`: 1739230955, `""`: 0, `null`: 0, `"2026-01-01"`: 0,
+		`1739230955.9`: 1739230955, `""`: 0, `null`: 0, `"2026-01-01"`: 0, `100000000000`: 100000000, `99999999999`: 99999999999, `9999999999999999999`: 0,
 	} {
 		b := mustScan(t, inMeta(`{"messages":[{"id":"m","timestamp":`+json+`}]}`))
 		if got := b.Changes[0].Messages[0].Timestamp; got != want {
@@ -317,6 +319,10 @@ func TestForeignFieldMayUseOurNames(t *testing.T) {
 	}
 	if len(b.Changes[1].Echoes) != 1 {
 		t.Errorf("its neighbour lost its echoes: %+v", b.Changes[1])
+	}
+	after := mustScan(t, `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"flows","value":{"messages":7}},{"field":"messages","value":{"messages":[{"id":"m"}]}}]}]}`)
+	if len(after.Changes[1].Messages) != 1 {
+		t.Errorf("the change after it lost its message: %+v", after.Changes[1])
 	}
 	d := mustScan(t, `{"event":"channel_created","data":{"id":"W","history":"none","messages":[{"id":"m"}]}}`).Changes[0]
 	if d.Messages != nil || string(d.WABA) != "W" {

@@ -79,6 +79,9 @@ func TestPartsAreSlicesOfTheInput(t *testing.T) {
 				t.Errorf("%q can be appended to", v.Bytes())
 			}
 		case v.Kind() == reflect.Slice:
+			if v.Cap() != v.Len() && v.Type() != reflect.TypeFor[[]Change]() {
+				t.Errorf("a %v can be appended to, over its neighbours", v.Type())
+			}
 			for i := range v.Len() {
 				check(v.Index(i))
 			}

@@ -57,6 +57,8 @@ func TestRefusalNamesItsReasonAndPlace(t *testing.T) {
 		{"lone high surrogate", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ud83d"}`},
 		{"lone low surrogate", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ude0a"}`},
 		{"swapped surrogates", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ude0a\ud83d"}`},
+		{"two high surrogates", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ud83d\ud83d"}`},
+		{"two low surrogates", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ude0a\ude0a"}`},
 		{"high surrogate and a letter", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ud83d\u0041"}`},
 		{"invalid UTF-8 in a name", schemas.ReasonJSONUTF8, "{\"" + at + "\xff\":1}"},
 		{"second value", schemas.ReasonJSONTrailing, `{"a":1} ` + at + `{}`},

@@ -35,7 +35,7 @@ var samples = map[string]string{
 		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},"state_sync":[
 		{"type":"contact","contact":{"full_name":"Pablo Morales","first_name":"Pablo","phone_number":"16505551234"},"action":"add","metadata":{"timestamp":"1739321024"}},
 		{"type":"contact","contact":{"phone_number":"16505551235","user_id":"US.1","parent_user_id":"US.ENT.1","username":"p"},"action":"remove","metadata":{"timestamp":1739321024123,"version":3}},
-		{"type":"contact","contact":{"full_name":"J\u00f6rg"},"action":"add","metadata":{"timestamp":1739321025,"version":"4"}}]},"field":"smb_app_state_sync"}]}]}`,
+		{"type":"contact","contact":{"full_name":"J\u00f6rg \ud83d\ude0a\ud83d\ude0a!","first_name":"\"\\\/\b\f\n\r\t\u0000"},"action":"add","metadata":{"timestamp":1739321025,"version":"4"}}]},"field":"smb_app_state_sync"}]}]}`,
 
 	"echoes": `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp",
 		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},"message_echoes":[

@@ -1,0 +1,170 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// Config is where and how the broker runs.
+type Config struct {
+	Dir           string        // folder of the log; the caller holds its lock
+	Listen        string        // loopback address; port 0 is any free one
+	AnyPort       bool          // take another port when this one is taken
+	SyncWrites    bool          // fsync before acknowledging
+	SegmentBytes  int64         // of topics that do not say; a start reads segments whole
+	CleanInterval time.Duration // between two cleanings of the logs
+	MessageBytes  int64         // largest record batch of topics that do not say
+}
+
+// DefaultConfig is what Config's zero values stand for.
+func DefaultConfig(dir string) Config {
+	return Config{
+		Dir: dir, Listen: "127.0.0.1:9092", SyncWrites: true,
+		SegmentBytes: 8 << 20, CleanInterval: time.Hour, MessageBytes: 20 << 20,
+	}
+}
+
+// Validate names the key, the value and what is allowed.
+func (c *Config) Validate() error {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 || (host != "127.0.0.1" && host != "localhost") {
+		return fmt.Errorf("embedded.listen: %q is not allowed; allowed: 127.0.0.1:port or localhost:port", c.Listen)
+	}
+	switch {
+	case c.Dir == "":
+		return errors.New("data_dir: is empty; allowed: a path")
+	case c.SegmentBytes < 1<<20:
+		return fmt.Errorf("embedded.segment_bytes: %d is not allowed; allowed: 1MiB or more", c.SegmentBytes)
+	case c.CleanInterval <= 0:
+		return fmt.Errorf("clean interval: %s is not allowed; allowed: more than 0", c.CleanInterval)
+	case c.MessageBytes < 1<<20:
+		return fmt.Errorf("topics.max_message_bytes: %d is not allowed; allowed: 1MiB or more", c.MessageBytes)
+	}
+	return nil
+}
+
+// Broker is a running broker.
+type Broker struct {
+	cfg      Config
+	log      *slog.Logger
+	cluster  *kfake.Cluster
+	journal  *journal
+	addr     string
+	cleaning sync.Mutex
+	closed   sync.Once
+}
+
+// Open repairs the folder if the last process that used it was killed, and starts the broker.
+func Open(cfg Config, log *slog.Logger) (*Broker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create folder of the embedded broker: %w", err)
+	}
+	started := time.Now()
+	repaired, err := recoverFolder(cfg.Dir, started, log)
+	if err != nil {
+		return nil, fmt.Errorf("recover the embedded broker's folder %s: %w", cfg.Dir, err)
+	}
+	if repaired > 0 {
+		log.Info("recovered the log after a stop that was not orderly", "partitions", repaired, "took", time.Since(started))
+	}
+	j, err := openJournal(cfg.Dir, cfg.SyncWrites)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := start(cfg, log)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the embedded broker on %s: %w", cfg.Listen, err), j.close())
+	}
+	j.attach(cluster)
+	b := &Broker{cfg: cfg, log: log, cluster: cluster, journal: j}
+	b.addr = cluster.ListenAddrs()[0]
+	return b, nil
+}
+
+func start(cfg Config, log *slog.Logger) (*kfake.Cluster, error) {
+	_, port, _ := net.SplitHostPort(cfg.Listen)
+	n, _ := strconv.Atoi(port)
+	opts := []kfake.Opt{
+		kfake.Ports(n),
+		kfake.ClusterID("coexstream-embedded"),
+		kfake.DataDir(cfg.Dir),
+		kfake.WithLogger(logger{log}),
+		kfake.ListenFn(func(network, address string) (net.Listener, error) {
+			l, err := net.Listen(network, address)
+			if errors.Is(err, syscall.EADDRINUSE) && cfg.AnyPort {
+				log.Warn("the embedded broker's port is taken, using another one", "taken", address)
+				return net.Listen(network, "127.0.0.1:0")
+			}
+			return l, err
+		}),
+		kfake.BrokerConfigs(map[string]string{
+			"log.cleaner.backoff.ms":     brokerCleanerOff,
+			"log.segment.bytes":          strconv.FormatInt(cfg.SegmentBytes, 10),
+			"message.max.bytes":          strconv.FormatInt(cfg.MessageBytes, 10),
+			"default.replication.factor": "1",
+		}),
+	}
+	if cfg.SyncWrites {
+		opts = append(opts, kfake.SyncWrites())
+	}
+	return kfake.NewCluster(opts...)
+}
+
+// Addr is the address that the broker listens on.
+func (b *Broker) Addr() string { return b.addr }
+
+// Ready tells whether the broker answers.
+func (b *Broker) Ready() error {
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", b.addr)
+	if err != nil {
+		return fmt.Errorf("connect to the embedded broker: %w", err)
+	}
+	return c.Close()
+}
+
+// Close stops the broker in order. Clients should be gone by then.
+func (b *Broker) Close() error {
+	var err error
+	b.closed.Do(func() {
+		b.cleaning.Lock()
+		defer b.cleaning.Unlock()
+		b.cluster.Close()
+		err = b.journal.close()
+	})
+	return err
+}
+
+// logger passes the broker's lines on. Its warnings are about clients more than about itself.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
+	to := slog.LevelDebug
+	switch level {
+	case kfake.LogLevelError:
+		to = slog.LevelError
+	case kfake.LogLevelWarn:
+		to = slog.LevelWarn
+		if strings.HasPrefix(format, "txn: ") {
+			to = slog.LevelDebug // how long an ordinary transaction took
+		}
+	case kfake.LogLevelNone, kfake.LogLevelInfo, kfake.LogLevelDebug:
+		return
+	}
+	if l.log.Enabled(context.Background(), to) {
+		l.log.Log(context.Background(), to, "embedded broker: "+fmt.Sprintf(format, args...))
+	}
+}

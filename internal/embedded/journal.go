@@ -1,0 +1,192 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// journal writes down the decision to commit a transaction before the broker acts on it.
+//
+// The broker ends a transaction by writing a marker into each of its partitions, then the offsets, then
+// the producer's state, one after the other. Killed in between, it would find a transaction that is
+// committed in some partitions and open in others, and abort the rest: a torn transaction. With the
+// decision on disk the next start completes it instead.
+//
+// The broker handles requests one at a time, so by the time that a decision comes, every earlier one has
+// been carried out: a single slot that is overwritten is enough.
+//
+// Its methods run in the broker's loop, one at a time.
+type journal struct {
+	file   *os.File
+	sync   bool
+	staged map[int64]*decision // producer id: what its open transaction would commit
+	slot   *decision           // what the file holds, while it may still be needed
+}
+
+// decision is a transaction that is to be committed.
+type decision struct {
+	ProducerID int64          `json:"pid"`
+	Epoch      int16          `json:"epoch"`
+	Version    int16          `json:"version"` // of the EndTxn request; from 5 on the epoch grows with each transaction
+	Offsets    []stagedOffset `json:"offsets,omitempty"`
+}
+
+type stagedOffset struct {
+	Group       string  `json:"group"`
+	Topic       string  `json:"topic"`
+	Partition   int32   `json:"partition"`
+	Offset      int64   `json:"offset"`
+	LeaderEpoch int32   `json:"leader_epoch"`
+	Metadata    *string `json:"metadata,omitempty"`
+}
+
+const (
+	journalName      = "commit.journal"
+	epochPerTxnSince = 5 // the EndTxn version from which each transaction has an epoch of its own
+)
+
+func openJournal(dir string, sync bool) (*journal, error) {
+	f, err := os.OpenFile(filepath.Join(dir, journalName), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open commit journal: %w", err)
+	}
+	return &journal{file: f, sync: sync, staged: map[int64]*decision{}}, nil
+}
+
+// attach observes the requests that make up a transaction. It leaves Produce alone: the broker would keep
+// the last request of every connection, bodies and all.
+func (j *journal) attach(c *kfake.Cluster) {
+	c.ControlKey(int16(kmsg.TxnOffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		if req, ok := r.(*kmsg.TxnOffsetCommitRequest); ok {
+			j.stage(req)
+		}
+		return nil, nil, false
+	})
+	c.ControlKey(int16(kmsg.EndTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		req, ok := r.(*kmsg.EndTxnRequest)
+		if !ok {
+			return nil, nil, false
+		}
+		if err := j.end(req); err != nil {
+			// The commit has not begun. The client tries again until it can be written down.
+			c.KeepControl()
+			resp, _ := req.ResponseKind().(*kmsg.EndTxnResponse)
+			resp.ErrorCode = kerr.CoordinatorNotAvailable.Code
+			return resp, nil, true
+		}
+		return nil, nil, false
+	})
+	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.AddOffsetsToTxn} {
+		c.ControlKey(int16(key), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			switch req := r.(type) {
+			case *kmsg.AddPartitionsToTxnRequest:
+				j.begin(req.ProducerID)
+				for _, t := range req.Transactions {
+					j.begin(t.ProducerID)
+				}
+			case *kmsg.AddOffsetsToTxnRequest:
+				j.begin(req.ProducerID)
+			}
+			return nil, nil, false
+		})
+	}
+}
+
+// stage remembers offsets that will be committed with the producer's transaction.
+func (j *journal) stage(req *kmsg.TxnOffsetCommitRequest) {
+	d := j.staged[req.ProducerID]
+	if d == nil || d.Epoch != req.ProducerEpoch {
+		d = &decision{ProducerID: req.ProducerID, Epoch: req.ProducerEpoch}
+		j.staged[req.ProducerID] = d
+	}
+	for _, t := range req.Topics {
+		for _, p := range t.Partitions {
+			d.Offsets = append(d.Offsets, stagedOffset{
+				Group: req.Group, Topic: t.Topic, Partition: p.Partition, Offset: p.Offset, LeaderEpoch: p.LeaderEpoch, Metadata: p.Metadata,
+			})
+		}
+	}
+}
+
+// begin drops a decision of a producer that starts its next transaction. Only needed where the epoch does
+// not tell the two apart.
+func (j *journal) begin(producerID int64) {
+	if j.slot == nil || j.slot.ProducerID != producerID || j.slot.Version >= epochPerTxnSince {
+		return
+	}
+	if j.write(nil) == nil {
+		j.slot = nil
+	}
+}
+
+func (j *journal) end(req *kmsg.EndTxnRequest) error {
+	d := j.staged[req.ProducerID]
+	if d == nil || d.Epoch != req.ProducerEpoch {
+		d = &decision{ProducerID: req.ProducerID, Epoch: req.ProducerEpoch}
+	}
+	d.Version = req.Version
+	if req.Commit {
+		if err := j.write(d); err != nil {
+			return err
+		}
+		j.slot = d
+	}
+	delete(j.staged, req.ProducerID)
+	return nil
+}
+
+// write replaces the slot. A torn write fails its checksum and reads as no decision, and then nothing of
+// the transaction was ended yet.
+func (j *journal) write(d *decision) error {
+	b := make([]byte, 8, 512)
+	if d != nil {
+		data, err := json.Marshal(d)
+		if err != nil {
+			return fmt.Errorf("encode commit journal: %w", err)
+		}
+		b = append(b, data...)
+	}
+	binary.LittleEndian.PutUint32(b, uint32(len(b)-8))
+	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
+	if _, err := j.file.WriteAt(b, 0); err != nil {
+		return fmt.Errorf("write commit journal: %w", err)
+	}
+	if j.sync {
+		if err := j.file.Sync(); err != nil {
+			return fmt.Errorf("sync commit journal: %w", err)
+		}
+	}
+	return nil
+}
+
+func (j *journal) close() error { return j.file.Close() }
+
+// readJournal is the last decision that was written, or nil.
+func readJournal(dir string) (*decision, error) {
+	b, err := os.ReadFile(filepath.Join(dir, journalName))
+	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(b) < 8) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read commit journal: %w", err)
+	}
+	n := int(binary.LittleEndian.Uint32(b))
+	if n == 0 || n > len(b)-8 || crc32.Checksum(b[8:8+n], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
+		return nil, nil
+	}
+	d := &decision{}
+	if err := json.Unmarshal(b[8:8+n], d); err != nil {
+		return nil, fmt.Errorf("read commit journal: %w", err)
+	}
+	return d, nil
+}

@@ -1,0 +1,51 @@
+//go:build unix
+
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ErrLocked says that another process uses the folder.
+var ErrLocked = errors.New("in use by another process")
+
+// Lock is the exclusive right to a folder. It ends with the process, however that ends.
+type Lock struct{ f *os.File }
+
+// Acquire creates the folder if needed and takes its lock, without waiting.
+func Acquire(dir string) (*Lock, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create data folder %s: %w", dir, err)
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open lock of data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		pid, _ := io.ReadAll(io.LimitReader(f, 32))
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("data folder %s is %w (pid %s): stop it, or choose another folder with --data-dir", dir, ErrLocked, strings.TrimSpace(string(pid)))
+		}
+		return nil, fmt.Errorf("lock data folder %s: %w", dir, err)
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+		if err != nil {
+			_ = f.Close()
+			return nil, fmt.Errorf("write lock of data folder %s: %w", dir, err)
+		}
+	}
+	return &Lock{f}, nil
+}
+
+// Release gives the folder to others. The file stays: removing it would let two processes lock two files
+// of the same name.
+func (l *Lock) Release() error { return l.f.Close() }

@@ -2,6 +2,7 @@ package media
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func (b *Book) Restore(key string, value []byte) error {
 	case strings.HasPrefix(key, stateHeld):
 		err = b.restoreHeld(key[len(stateHeld):], value[1:])
 	default:
-		err = fmt.Errorf("unknown kind of key")
+		err = errors.New("unknown kind of key")
 	}
 	if err != nil {
 		return fmt.Errorf("restore media state %q: %w", key, err)
@@ -129,11 +130,11 @@ func (b *Book) restorePage(where string, value []byte) error {
 	at, of, _ := strings.Cut(where, "|")
 	ms, err := strconv.ParseInt(at, 10, 64)
 	if err != nil {
-		return fmt.Errorf("the bucket's start is not a number")
+		return errors.New("the bucket's start is not a number")
 	}
 	number, err := strconv.ParseUint(of, 10, 31)
 	if err != nil {
-		return fmt.Errorf("the page is not a number")
+		return errors.New("the page is not a number")
 	}
 	entries, err := parsePage(value)
 	if err != nil {
@@ -193,7 +194,7 @@ func parsePage(value []byte) (entries []pageEntry, err error) {
 func (b *Book) restoreHeld(number string, value []byte) error {
 	seq, err := strconv.ParseUint(number, 10, 63)
 	if err != nil {
-		return fmt.Errorf("the follow-up has no number")
+		return errors.New("the follow-up has no number")
 	}
 	if len(value) < hashBytes+8 {
 		return errCut
@@ -207,7 +208,7 @@ func (b *Book) restoreHeld(number string, value []byte) error {
 	return nil
 }
 
-var errCut = fmt.Errorf("the value is cut short")
+var errCut = errors.New("the value is cut short")
 
 const hashBytes = 16
 

@@ -1,0 +1,196 @@
+package media_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+var image = schemas.HashBytes([]byte("wamid.image"))
+
+func newBook() *media.Book {
+	cfg := media.DefaultConfig()
+	return media.New(&cfg)
+}
+
+// FIELD-NOTES, History: join on the wamid only; the placeholder's direction and time win.
+func TestFollowUpTakesOverThreadDirectionAndTimeOfItsPlaceholder(t *testing.T) {
+	b := newBook()
+	p := media.Placeholder{Thread: "16505551234", Timestamp: start.Unix() - 3600, Direction: schemas.DirectionOutbound}
+	b.Placeholder(start, image, p)
+	for range 2 { // the second time it is a duplicate, and the owner's to drop
+		if got, ok := b.Find(image); !ok || got != p {
+			t.Fatalf("Find = %+v, %v; want %+v", got, ok, p)
+		}
+	}
+	if _, ok := b.Find(schemas.HashBytes([]byte("wamid.other"))); ok {
+		t.Fatal("found a placeholder of another wamid")
+	}
+}
+
+// FIELD-NOTES, History: the follow-up may come before the placeholder's chunk.
+func TestFollowUpWaitsForItsPlaceholder(t *testing.T) {
+	b := newBook()
+	for _, v := range []string{"first", "second", "first"} {
+		if !b.Wait(start, image, []byte(v)) {
+			t.Fatalf("%s does not wait", v)
+		}
+	}
+	got := values(b.Placeholder(start.Add(29*time.Minute), image, media.Placeholder{Timestamp: start.Unix()}))
+	if !slices.Equal(got, []string{"first", "second"}) {
+		t.Fatalf("left: %q", got)
+	}
+	if left := b.Tick(start.Add(time.Hour)); len(left) != 0 {
+		t.Fatalf("left again: %q", values(left))
+	}
+}
+
+// FIELD-NOTES, History: … or never.
+func TestFollowUpLeavesUnjoinedWhenItsTimeIsOver(t *testing.T) {
+	b := newBook()
+	b.Wait(start, image, []byte("asset"))
+	due := start.Add(30 * time.Minute)
+	if d := b.Deadline(); !d.Equal(due) {
+		t.Fatalf("deadline %v, want %v", d, due)
+	}
+	if left := b.Tick(due.Add(-1)); len(left) != 0 {
+		t.Fatalf("left early: %q", values(left))
+	}
+	if left := values(b.Tick(due)); !slices.Equal(left, []string{"asset"}) {
+		t.Fatalf("left: %q", left)
+	}
+}
+
+// A placeholder that is too old to get an asset by the documents still takes the one that waits for it.
+func TestOldPlaceholderIsNotRememberedButTakesWhatWaits(t *testing.T) {
+	b := newBook()
+	b.Wait(start, image, []byte("asset"))
+	old := media.Placeholder{Timestamp: start.Add(-31 * 24 * time.Hour).Unix()}
+	if left := values(b.Placeholder(start, image, old)); !slices.Equal(left, []string{"asset"}) {
+		t.Fatalf("left: %q", left)
+	}
+	if _, ok := b.Find(image); ok {
+		t.Fatal("remembered")
+	}
+	old.Timestamp += 2 * 24 * 3600
+	b.Placeholder(start, image, old)
+	if _, ok := b.Find(image); !ok {
+		t.Fatal("a placeholder of 29 days is not remembered")
+	}
+}
+
+// DESIGN, principle 8: reaching a limit is an answer.
+func TestWaitingIsBoundedByCountAndBytes(t *testing.T) {
+	cfg := media.DefaultConfig()
+	cfg.HoldItemsMax, cfg.HoldBytesMax = 3, 10
+	b := media.New(&cfg)
+	key := func(i byte) schemas.Hash { return schemas.HashBytes([]byte{i}) }
+	for _, test := range []struct {
+		key   byte
+		value string
+		want  bool
+	}{{1, "four", true}, {2, "seven..", false}, {2, "three", true}, {3, "1", true}, {4, "", false}, {1, "four", true}} {
+		if got := b.Wait(start, key(test.key), []byte(test.value)); got != test.want {
+			t.Errorf("Wait(%d, %q) = %v, want %v", test.key, test.value, got, test.want)
+		}
+	}
+	b.Placeholder(start, key(1), media.Placeholder{Timestamp: start.Unix()})
+	if !b.Wait(start, key(4), nil) {
+		t.Error("no room after one left")
+	}
+	cfg.Hold = 0
+	if media.New(&cfg).Wait(start, image, nil) {
+		t.Error("waits although hold is 0")
+	}
+}
+
+func TestWaitingValueIsACopy(t *testing.T) {
+	b := newBook()
+	value := []byte("asset")
+	b.Wait(start, image, value)
+	copy(value, "XXXXX")
+	if left := values(b.Tick(start.Add(time.Hour))); !slices.Equal(left, []string{"asset"}) {
+		t.Fatalf("left: %q", left)
+	}
+}
+
+// What waits and leaves within one transaction needs no state record, and no tombstone.
+func TestStateHasOnlyWhatOutlivesATransaction(t *testing.T) {
+	b := newBook()
+	b.Wait(start, image, []byte("asset"))
+	b.Tick(start.Add(time.Hour))
+	b.TakeState(func(key string, value []byte) { t.Errorf("state record %s", key) })
+}
+
+func TestPageOfPlaceholdersIsWrittenAgainUntilItIsFull(t *testing.T) {
+	b, topic := newBook(), state{}
+	written := 0
+	for i := range 640 {
+		b.Placeholder(start, schemas.HashBytes(fmt.Append(nil, i)), media.Placeholder{Thread: "16505551234", Timestamp: start.Unix()})
+		b.TakeState(func(key string, value []byte) {
+			topic[key] = value
+			written += len(value)
+		})
+	}
+	if len(topic) != 10 {
+		t.Errorf("%d pages of 640 placeholders, want 10", len(topic))
+	}
+	if per := written / 640; per > 64*40 {
+		t.Errorf("%d bytes written for each placeholder", per)
+	}
+}
+
+func TestPlaceholderCostsLittleMemory(t *testing.T) {
+	b := newBook()
+	const n = 100_000
+	for i := range n {
+		b.Placeholder(start, schemas.HashBytes(fmt.Append(nil, i)), media.Placeholder{Thread: fmt.Sprint("1650555", i/100), Timestamp: start.Unix()})
+	}
+	if per := float64(b.MemoryBytes()) / n; per > 48 {
+		t.Errorf("%.1f bytes a placeholder, want at most 48", per)
+	} else {
+		t.Logf("%.1f bytes a placeholder", per)
+	}
+}
+
+func TestConfigNamesKeyValueAndWhatIsAllowed(t *testing.T) {
+	good := media.DefaultConfig()
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*media.Config){
+		"media.media_age_max: 1s: must be at least 1h0m0s": func(c *media.Config) { c.MediaAgeMax = time.Second },
+		"media.remember: 0s: must be at least 1m0s":        func(c *media.Config) { c.Remember = 0 },
+		"media.hold: -1s: must be at least 0s":             func(c *media.Config) { c.Hold = -time.Second },
+		"media.hold: 2h0m0s: must be at most media.remember (1h0m0s)": func(c *media.Config) {
+			c.Hold, c.Remember = 2*time.Hour, time.Hour
+		},
+		"media.hold_items_max: -1: must be at least 0": func(c *media.Config) { c.HoldItemsMax = -1 },
+		"media.hold_bytes_max: -1: must be at least 0": func(c *media.Config) { c.HoldBytesMax = -1 },
+	} {
+		c := good
+		change(&c)
+		if err := c.Validate(); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestStateThatCannotBeReadIsNamed(t *testing.T) {
+	for key, value := range map[string]string{
+		"p|1": "\x01", "p|x|0": "\x01", "p|1|-1": "\x01", "x|1": "\x01", "f|x": "\x01" + strings.Repeat("x", 30), "f|1": "\x01short",
+		"p|1|0": "\x01short", "p|2|0": "", "p|3|0": "\x02",
+	} {
+		if err := newBook().Restore(key, []byte(value)); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", key)) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	if err := newBook().Restore("p|1|0", nil); err != nil {
+		t.Errorf("a tombstone: %v", err)
+	}
+}

@@ -1,0 +1,16 @@
+// Package processors runs the pipeline's middle: it consumes the raw topics and produces the event topics,
+// exactly once.
+//
+// The rules live in the pure packages below it (split, history, contacts, media, account, known) and are
+// composed by package task. Here is only the shell: a consumer-group transaction session of franz-go over
+// raw.live, rerouted and raw.bulk, one task for each assigned partition, and the loop
+//
+//	poll → feed the tasks → produce what they emit → commit records, state and offsets in one transaction.
+//
+// What it promises: a read-committed consumer sees the outcome of every raw record once, whatever is killed
+// at whatever moment. A task whose transaction did not commit is thrown away and rebuilt from the `state`
+// and `contacts` topics; there is one way to recover and a restart takes it too.
+//
+// What it does not do: it never reads an event topic for anything but its own state, and it calls no other
+// service.
+package processors

@@ -1,0 +1,16 @@
+package processors
+
+import (
+	"crypto/rand"
+	"os"
+)
+
+// randomInstance is a name that no other processor has: two processors with one transactional id would
+// fence each other.
+func randomInstance() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	return host + "-" + rand.Text()[:10]
+}

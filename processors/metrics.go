@@ -1,0 +1,79 @@
+package processors
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+type metrics struct {
+	records      *prometheus.CounterVec // by topic
+	recordBytes  *prometheus.CounterVec // by topic
+	events       *prometheus.CounterVec // by topic
+	duplicates   *prometheus.CounterVec // by kind
+	deadLetters  *prometheus.CounterVec // by reason
+	refetches    *prometheus.CounterVec // by outcome
+	transactions *prometheus.CounterVec // by outcome
+	txnSeconds   prometheus.Histogram
+	restores     prometheus.Histogram
+	restored     *prometheus.CounterVec // by topic
+	lagRecords   *prometheus.GaugeVec   // by topic
+	lagSeconds   prometheus.Gauge
+	tasks        prometheus.Gauge
+	held         prometheus.Gauge
+	numbers      prometheus.Gauge
+	restarts     prometheus.Counter
+	bulkPaused   prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	const ns, sub = "coexstream", "processor"
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help})
+	}
+	m := &metrics{
+		records:      counter("records_total", "Raw records read, committed or not.", "topic"),
+		recordBytes:  counter("record_bytes_total", "Bytes of raw records read.", "topic"),
+		events:       counter("events_total", "Events of committed transactions.", "topic"),
+		duplicates:   counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
+		deadLetters:  counter("dead_letters_total", "Dead letters of committed transactions.", "reason"),
+		refetches:    counter("refetches_total", "Held chunks that were read again.", "outcome"),
+		transactions: counter("transactions_total", "Transactions ended.", "outcome"),
+		txnSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: ns, Subsystem: sub, Name: "transaction_seconds",
+			Help: "From the begin to the end of a transaction.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)}),
+		restores: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: ns, Subsystem: sub, Name: "restore_seconds",
+			Help: "Time to rebuild the state of one partition.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
+		restored:   counter("restored_records_total", "Records read to rebuild state.", "topic"),
+		lagRecords: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: "lag_records", Help: "Records of the assigned partitions not read yet."}, []string{"topic"}),
+		lagSeconds: gauge("lag_seconds", "Age of the newest raw record processed, while there is lag; 0 when caught up."),
+		tasks:      gauge("tasks", "Assigned partitions."),
+		held:       gauge("held_chunks", "History chunks that wait for an earlier one."),
+		numbers:    gauge("numbers", "Phone numbers known."),
+		restarts:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
+		bulkPaused: gauge("bulk_paused", "1 while bulk waits for live."),
+	}
+	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.transactions, m.txnSeconds,
+		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.tasks, m.held, m.numbers, m.restarts, m.bulkPaused)
+	return m
+}
+
+// committed adds what a task counted in a transaction that was committed.
+func (m *metrics) committed(c *task.Counts) {
+	for t, n := range c.Events {
+		if n > 0 {
+			m.events.WithLabelValues(schemas.Topic(t).String()).Add(float64(n))
+		}
+	}
+	for k, n := range c.Duplicates {
+		if n > 0 {
+			m.duplicates.WithLabelValues(task.Kind(k).String()).Add(float64(n))
+		}
+	}
+	for r, n := range c.DeadLetters {
+		m.deadLetters.WithLabelValues(string(r)).Add(float64(n))
+	}
+}

@@ -1,0 +1,202 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// runner connects one task to Kafka: it decodes and splits raw records, reads held chunks again, and sends
+// what the task emits. One goroutine at a time uses it.
+type runner struct {
+	partition int32
+	cfg       *Config
+	task      *task.Task
+	fetcher   *kafka.Fetcher
+	scanners  *scanners
+	names     *[topicNamesCount]string
+	metrics   *metrics
+
+	position   [topicNamesCount]int64 // next offset to read, by input topic
+	receivedAt time.Time              // of the newest raw record
+	reroutedAt time.Time              // when the last rerouted record came, by the processor's clock
+	now        func() time.Time
+
+	out   records
+	again batch
+}
+
+// batch is the last batch that was read again: held chunks of one batch are often wanted one after another.
+type batch struct {
+	topic   schemas.Topic
+	records []*kgo.Record
+}
+
+func (r *runner) wants() bool { _, ok := r.task.Wanted(); return ok }
+
+// work feeds the task and sends what follows, without waiting for it to be acknowledged.
+func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes int64, send *sender) error {
+	r.task.SetOutput(func(rec task.Record) { send.send(&r.out, r.names, rec) })
+	if w != nil {
+		for _, topic := range schemas.Inputs() {
+			for _, rec := range w.records[topic] {
+				r.feed(topic, rec)
+			}
+		}
+	}
+	if !at.IsZero() {
+		r.task.Tick(at)
+	}
+	for budgetBytes > 0 && send.err() == nil {
+		ref, ok := r.task.Wanted()
+		if !ok {
+			break
+		}
+		n, err := r.release(ctx, ref)
+		if err != nil {
+			return err
+		}
+		budgetBytes -= int64(n)
+	}
+	r.task.Flush()
+	return nil
+}
+
+// committed is told when the transaction with the last work is committed.
+func (r *runner) committed(m *metrics, _ *work) {
+	m.committed(r.task.Counts())
+	r.task.Reset()
+	r.out.reset()
+}
+
+func (r *runner) feed(topic schemas.Topic, rec *kgo.Record) {
+	r.position[topic] = rec.Offset + 1
+	if topic == schemas.TopicRerouted {
+		r.reroutedAt = r.now()
+	}
+	o := r.origin(topic, rec)
+	if o.ReceivedAt.After(r.receivedAt) {
+		r.receivedAt = o.ReceivedAt
+	}
+	sc := r.scanners.get()
+	defer r.scanners.put(sc)
+	body, reason, detail := r.split(sc, rec)
+	if body == nil {
+		r.task.DeadLetter(o, reason, detail)
+		return
+	}
+	r.task.Webhook(o, body)
+}
+
+// release reads a held chunk again and lets the task emit it. It returns the bytes that took.
+func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
+	rec, err := r.find(ctx, w)
+	if errors.Is(err, kafka.ErrOffsetGone) {
+		r.metrics.refetches.WithLabelValues("gone").Inc()
+		r.task.Lost(w)
+		return 0, nil
+	}
+	if err != nil {
+		r.metrics.refetches.WithLabelValues("failed").Inc()
+		return 0, fmt.Errorf("read a held chunk again: %w", err)
+	}
+	r.metrics.refetches.WithLabelValues("found").Inc()
+	sc := r.scanners.get()
+	defer r.scanners.put(sc)
+	body, reason, detail := r.split(sc, rec)
+	if body == nil {
+		return 0, fmt.Errorf("held chunk %s/%d@%d cannot be split any more: %s: %s", rec.Topic, rec.Partition, rec.Offset, reason, detail)
+	}
+	r.task.Release(w, r.origin(w.Topic, rec), body)
+	return len(rec.Value), nil
+}
+
+func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
+	if r.again.topic == w.Topic {
+		for _, rec := range r.again.records {
+			if rec.Offset == w.Offset {
+				return rec, nil
+			}
+		}
+	}
+	got, err := r.fetcher.Fetch(ctx, r.names[w.Topic], r.partition, w.Offset, 1, 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(got.Records) == 0 || got.Records[0].Offset != w.Offset {
+		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
+	}
+	r.again = batch{w.Topic, got.Records}
+	return got.Records[0], nil
+}
+
+// split decodes and cuts a raw record. A nil body comes with the reason.
+func (r *runner) split(sc *split.Scanner, rec *kgo.Record) (*split.Body, schemas.Reason, string) {
+	value := rec.Value
+	if enc := header(rec, schemas.HeaderContentEncoding); len(enc) > 0 {
+		decoded, err := contentcoding.Decode(nil, enc, rec.Value, r.cfg.Decode)
+		switch {
+		case errors.Is(err, contentcoding.ErrTooLong):
+			return nil, schemas.ReasonBodyTooLong, err.Error()
+		case err != nil:
+			return nil, schemas.ReasonEncoding, err.Error()
+		}
+		value = decoded
+	}
+	body, err := sc.Scan(value)
+	if err != nil {
+		if se := (*split.Error)(nil); errors.As(err, &se) {
+			return nil, se.Reason, fmt.Sprintf("%s at byte %d", se.Detail, se.Offset)
+		}
+		return nil, schemas.ReasonJSONInvalid, err.Error()
+	}
+	return body, "", ""
+}
+
+func header(rec *kgo.Record, key string) []byte {
+	for i := range rec.Headers {
+		if rec.Headers[i].Key == key {
+			return rec.Headers[i].Value
+		}
+	}
+	return nil
+}
+
+// origin says where a raw record stands and what its headers tell.
+func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
+	o := &task.Origin{Topic: topic, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, ReceivedAt: rec.Timestamp}
+	o.Headers = make([]task.Header, 0, len(rec.Headers))
+	for _, h := range rec.Headers {
+		o.Headers = append(o.Headers, task.Header(h))
+		switch h.Key {
+		case schemas.HeaderReceivedAt:
+			if ms, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil {
+				o.ReceivedAt = time.UnixMilli(ms)
+			}
+		case schemas.HeaderTraceParent:
+			o.TraceParent = h.Value
+		case schemas.HeaderTraceState:
+			o.TraceState = h.Value
+		case schemas.HeaderOrigin:
+			o.Label = h.Value // a rerouted part says where it came from
+		}
+	}
+	if o.Label == nil {
+		label := append(make([]byte, 0, 40), topic.String()...)
+		label = append(label, '/')
+		label = strconv.AppendInt(label, int64(rec.Partition), 10)
+		label = append(label, '/')
+		o.Label = strconv.AppendInt(label, rec.Offset, 10)
+	}
+	return o
+}

@@ -1,0 +1,243 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// session is one life of the processor: a group member with a transactional producer, and the tasks of
+// its partitions. All fields belong to the goroutine of run.
+type session struct {
+	p          *Processor
+	cfg        *Config
+	txn        *kgo.GroupTransactSession
+	aux        *kgo.Client // reads state and held chunks; never a group member
+	adm        *kadm.Client
+	fetcher    *kafka.Fetcher
+	assignment *assignment
+	lanes      *lanes
+	partitions int32
+	scanners   *scanners
+	names      *[topicNamesCount]string
+
+	runners  map[int32]*runner // assigned partitions; a nil runner has to be restored
+	lastTick time.Time
+	paused   bool
+}
+
+// session runs until ctx ends (nil) or something fails that only a new session can mend.
+func (p *Processor) session(ctx context.Context) error {
+	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
+		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
+		lanes:    newLanes(p.cfg.LiveLagRecordsMax, p.cfg.BulkBytesPerTransaction), runners: map[int32]*runner{}}
+	defer func() { p.metrics.tasks.Set(0) }()
+
+	base := append([]kgo.Opt{
+		kgo.SeedBrokers(p.cfg.Brokers...),
+		kgo.ClientID(p.cfg.ClientID),
+		kgo.MetadataMinAge(200 * time.Millisecond),
+	}, p.deps.ClientOptions...)
+
+	aux, err := kgo.NewClient(base...)
+	if err != nil {
+		return fmt.Errorf("%w: kafka client: %w", errMisconfigured, err)
+	}
+	defer aux.Close()
+	s.aux, s.adm, s.fetcher = aux, kadm.NewClient(aux), kafka.NewFetcher(aux)
+
+	if err := s.checkTopics(ctx); err != nil {
+		return err
+	}
+	codec, err := codec(p.cfg.Compression)
+	if err != nil {
+		return err
+	}
+	wide := map[string]bool{}
+	for _, t := range []schemas.Topic{schemas.TopicRerouted, schemas.TopicOther, schemas.TopicDLQ, schemas.TopicState} {
+		wide[p.cfg.topic(t)] = true
+	}
+	opts := append(append([]kgo.Opt{}, base...),
+		kgo.ConsumerGroup(p.cfg.GroupID),
+		kgo.Balancers(kgo.RangeBalancer()), // the only one that gives the same partitions of every topic to one member
+		kgo.BlockRebalanceOnPoll(),         // a rebalance waits for the transaction instead of aborting it
+		kgo.SessionTimeout(p.cfg.SessionTimeout),
+		kgo.RebalanceTimeout(p.cfg.RebalanceTimeout),
+		kgo.HeartbeatInterval(min(p.cfg.SessionTimeout/10, 3*time.Second)),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxBytes(p.cfg.FetchBytesMax),
+		kgo.FetchMaxPartitionBytes(p.cfg.FetchPartitionBytesMax),
+		kgo.FetchMaxWait(500*time.Millisecond),
+		kgo.MaxConcurrentFetches(1), // what is fetched ahead is held in memory, decompressed
+		kgo.TransactionalID(p.txnID),
+		kgo.TransactionTimeout(p.cfg.TransactionTimeout),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(codec),
+		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
+			if wide[topic] {
+				return p.cfg.RecordBytesMax
+			}
+			return p.cfg.EventBytesMax + eventSlackBytes
+		}),
+		kgo.MaxBufferedRecords(1<<20), // the bound is in bytes
+		kgo.MaxBufferedBytes(p.cfg.BufferedBytesMax),
+		kgo.ProducerLinger(5*time.Millisecond), // ends at the transaction's flush
+		kgo.RecordDeliveryTimeout(p.cfg.TransactionTimeout),
+	)
+	if p.cfg.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(p.cfg.InstanceID))
+	}
+	for _, t := range schemas.Inputs() {
+		opts = append(opts, kgo.ConsumeTopics(p.cfg.topic(t)))
+	}
+	opts = append(opts, s.assignment.options()...)
+	if s.txn, err = kgo.NewGroupTransactSession(opts...); err != nil {
+		return fmt.Errorf("%w: kafka transaction session: %w", errMisconfigured, err)
+	}
+	defer s.txn.CloseAllowingRebalance()
+	p.notReady("waiting for partitions")
+	return s.run(ctx)
+}
+
+// eventSlackBytes is room for a record's key and headers beside its value.
+const eventSlackBytes = 64 << 10
+
+// checkTopics refuses to work on topics that are missing or not co-partitioned.
+func (s *session) checkTopics(ctx context.Context) error {
+	names := make([]string, 0, len(schemas.Topics()))
+	for _, t := range schemas.Topics() {
+		names = append(names, s.cfg.topic(t))
+	}
+	listed, err := s.adm.ListTopics(ctx, names...)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
+	for _, name := range names {
+		d, ok := listed[name]
+		if !ok || d.Err != nil || len(d.Partitions) == 0 {
+			return fmt.Errorf("topic %s: not there (%w); run `coexstream topics create`", name, errors.Join(d.Err))
+		}
+		n := int32(len(d.Partitions))
+		if s.partitions == 0 {
+			s.partitions = n
+		}
+		if n != s.partitions {
+			return fmt.Errorf("%w: topic %s has %d partitions and %s has %d; all need the same number (run `coexstream topics verify`)",
+				errMisconfigured, name, n, names[0], s.partitions)
+		}
+	}
+	return nil
+}
+
+const pollWait = 250 * time.Millisecond
+
+func (s *session) run(ctx context.Context) error {
+	for {
+		records, pause := s.lanes.next()
+		s.pauseBulk(pause)
+		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
+		if s.wanted() {
+			cancel() // there is work without new records: take only what is buffered
+		}
+		fetches := s.txn.PollRecords(pollCtx, records)
+		cancel()
+		if ctx.Err() != nil {
+			s.txn.AllowRebalance()
+			return nil
+		}
+		// A transaction that has begun is ended even while the process is told to stop: a torn one costs
+		// the next owner its timeout.
+		err := s.turn(context.WithoutCancel(ctx), fetches)
+		s.txn.AllowRebalance()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) pauseBulk(pause bool) {
+	if pause == s.paused {
+		return
+	}
+	s.paused = pause
+	topic := s.cfg.topic(schemas.TopicRawBulk)
+	if pause {
+		s.txn.Client().PauseFetchTopics(topic)
+		s.p.metrics.bulkPaused.Set(1)
+		return
+	}
+	s.txn.Client().ResumeFetchTopics(topic)
+	s.p.metrics.bulkPaused.Set(0)
+}
+
+// wanted tells whether a task waits for a held chunk to be read again.
+func (s *session) wanted() bool {
+	for _, r := range s.runners {
+		if r != nil && r.wants() {
+			return true
+		}
+	}
+	return false
+}
+
+// turn is one turn of the loop: the partitions' comings and goings, then one transaction.
+func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
+	var failed error
+	fetches.EachError(func(topic string, partition int32, err error) {
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			return
+		}
+		failed = fmt.Errorf("fetch %s/%d: %w", topic, partition, err)
+	})
+	if failed != nil {
+		return failed
+	}
+	if err := s.reassign(); err != nil {
+		return err
+	}
+	if err := s.restore(ctx); err != nil {
+		return err
+	}
+	work := s.sort(fetches)
+	tick := s.tick(ctx)
+	if len(work) == 0 && tick == nil && !s.wanted() {
+		return nil
+	}
+	return s.transaction(ctx, work, tick)
+}
+
+// reassign drops the tasks of partitions that went and makes room for those that came.
+func (s *session) reassign() error {
+	for _, e := range s.assignment.take() {
+		if e.assigned {
+			if err := e.coPartitioned(); err != nil {
+				return err
+			}
+		}
+		for partition := range e.union() {
+			if e.assigned {
+				s.runners[partition] = nil
+			} else {
+				delete(s.runners, partition)
+			}
+		}
+		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))
+	}
+	s.p.metrics.tasks.Set(float64(len(s.runners)))
+	if len(s.runners) > 0 {
+		s.p.ready()
+	} else {
+		s.p.notReady("no partitions assigned")
+	}
+	return nil
+}

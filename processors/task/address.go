@@ -1,0 +1,71 @@
+package task
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/contacts"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// addressBook writes what a state_sync changes in the table of contacts.
+func (t *Task) addressBook(o *Origin, c *split.Change, n *number) {
+	origin := t.place(o, c.Entry, c.Index)
+	var unknown bool
+	for i := range c.StateSync {
+		item := &c.StateSync[i]
+		change := contacts.ChangeOf(c.PhoneNumberID, item)
+		if len(item.Type) > 0 && string(item.Type) != "contact" || len(change.ID()) == 0 {
+			unknown = true
+			continue
+		}
+		var verdict contacts.Verdict
+		t.effects, verdict = t.contacts.Apply(t.effects[:0], change)
+		switch verdict {
+		case contacts.Duplicate:
+			t.counts.Duplicates[KindContact]++
+		case contacts.Stale:
+			t.counts.Duplicates[KindContactStale]++
+		}
+		for k := range t.effects {
+			t.contact(o, n, origin, item, &t.effects[k])
+		}
+	}
+	if unknown {
+		t.other(o, c) // an item of a type, or for a contact, that we cannot name
+	}
+}
+
+// contact emits one row, or one tombstone, of the table of contacts.
+func (t *Task) contact(o *Origin, n *number, origin []byte, item *split.ContactItem, effect *contacts.Effect) {
+	id := string(effect.ID)
+	e := event{topic: schemas.TopicContacts, ceType: schemas.TypeContact, source: n.source, origin: origin, trace: o,
+		subject: t.arena.copy(id)}
+	if ms := effect.Version.TimestampMS; ms > 0 {
+		e.time = time.UnixMilli(ms)
+	}
+	var extra [headersExtraMax]Header
+	hs := extra[:0]
+	buf := t.arena.room(headerTextBytes + len(effect.Phone) + len(effect.User) + len(effect.Linked))
+	t.arena.done(effect.AppendHeaders(buf, func(name string, value []byte) { hs = append(hs, Header{name, value}) }))
+	key := t.key(n.id.PhoneNumberID, id)
+	e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeContact), key, hs[0].Value, hs[1].Value, hs[2].Value, hs[3].Value)
+	if effect.Tombstone() {
+		e.ceType = schemas.TypeContactRemoved
+		t.emit(&e, key, nil, hs...)
+		return
+	}
+	state := schemas.ContactState{
+		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: n.id.DisplayPhoneNumber,
+		ID: id, PhoneNumber: string(effect.Phone), UserID: string(effect.User),
+		ParentUserID: string(item.ParentUserID), Username: string(item.Username),
+		FullName: string(item.FullName), FirstName: string(item.FirstName),
+		TimestampMS: effect.Version.TimestampMS, Version: effect.Version.Number,
+		Original: json.RawMessage(item.Raw),
+	}
+	t.put(&e, o, key, t.value(&state, len(item.Raw)), hs...)
+}
+
+// headerTextBytes is room for a contact's action, timestamp, version and digest.
+const headerTextBytes = 96

@@ -1,0 +1,113 @@
+package task
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// asset is a message or echo that is, or may be, the asset of a past message. While it waits for its
+// placeholder it is in the `state` topic in this form.
+type asset struct {
+	Key schemas.Hash
+	// Doubtful marks an echo that only looks like one: without a placeholder it is an echo after all.
+	Doubtful   bool
+	Echo       bool // from message_echoes[]
+	Message    split.Message
+	Profiles   []byte
+	Origin     []byte
+	ReceivedAt time.Time
+}
+
+// placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
+func (t *Task) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
+	t.emitWaiting(n, n.media.Placeholder(receivedAt, key, media.Placeholder{
+		Thread: string([]byte(m.Thread)), Timestamp: m.Timestamp, Direction: m.Direction,
+	}))
+}
+
+// mediaTick lets leave the follow-ups that waited long enough.
+func (t *Task) mediaTick(n *number, now time.Time) {
+	d := n.media.Deadline()
+	if d.IsZero() || d.After(now) {
+		return
+	}
+	t.touch(n)
+	t.emitWaiting(n, n.media.Tick(now))
+}
+
+func (t *Task) emitWaiting(n *number, waited []media.FollowUp) {
+	for _, w := range waited {
+		var a asset
+		if err := json.Unmarshal(w.Value, &a); err != nil {
+			panic(fmt.Sprintf("follow-up that this task encoded: %v", err)) // RestoreState has checked those of other versions
+		}
+		t.asset(n, &a)
+	}
+}
+
+// pastMedia takes a message or echo that is, or may be, the asset of a past message.
+func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
+	key := t.itemKey(l.n, msg)
+	_, known := l.n.media.Find(key)
+	opened, running := l.n.history.Running()
+	item := media.Item{Field: l.c.Field, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known}
+	if running {
+		item.WindowOpenedAt = opened
+	}
+	route := media.RouteOf(item)
+	if route == media.Live {
+		return false
+	}
+	a := &asset{
+		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Profiles: l.c.Profiles,
+		Origin: l.origin, ReceivedAt: l.o.ReceivedAt.UTC(),
+	}
+	// A placeholder can still come only while a sync runs.
+	if !known && running {
+		value, err := json.Marshal(a)
+		if err != nil {
+			panic(fmt.Sprintf("marshal of numbers and bytes: %v", err))
+		}
+		if l.n.media.Wait(l.o.ReceivedAt, key, value) {
+			return true
+		}
+	}
+	t.asset(l.n, a)
+	return true
+}
+
+// asset emits a follow-up: as media of the past, with what its placeholder says where that is known; or, for
+// an echo that only looked like one, as the echo that it is, marked historical.
+func (t *Task) asset(n *number, a *asset) {
+	msg := &a.Message
+	place, joined := n.media.Find(a.Key)
+	o := &Origin{ReceivedAt: a.ReceivedAt, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
+	l := &liveChange{o: o, c: &split.Change{Profiles: a.Profiles}, n: n, origin: a.Origin}
+	if !joined && a.Doubtful {
+		t.liveMessage(l, msg, a.Echo, true)
+		return
+	}
+	// One event a message, whatever the shapes in which its asset came.
+	if !t.raise(t.now, schemas.MessageEventID(schemas.TypeMedia, a.Key, 0), schemas.RankConcrete) {
+		t.counts.Duplicates[KindMedia]++
+		return
+	}
+	e := l.event(schemas.TopicMedia, schemas.TypeMedia)
+	m := l.message()
+	fill(&m, msg)
+	m.Historical, m.Joined = true, &joined
+	m.Direction, m.Thread = liveDirection(msg, a.Echo, n)
+	if joined {
+		m.Thread, m.Direction, m.Timestamp = place.Thread, place.Direction, place.Timestamp
+	}
+	m.Contact = liveContact(msg, m.Direction)
+	e.id = schemas.MessageEventID(schemas.TypeMedia, a.Key, schemas.RankConcrete)
+	e.time, e.subject = unix(m.Timestamp), t.arena.copy(m.WAMID)
+	m.Original = json.RawMessage(msg.Raw)
+	t.put(&e, o, t.key(m.PhoneNumberID, m.WAMID), t.message(&m))
+}

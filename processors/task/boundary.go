@@ -1,0 +1,40 @@
+package task
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/coexstream/coexstream/processors/account"
+	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// account emits an account event and tells the numbers of the WABA where it parts two onboardings.
+func (t *Task) account(o *Origin, c *split.Change) {
+	var id schemas.Hash
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeAccount), c.WABA, strconv.AppendInt(nil, c.EntryTime, 10), c.Value)
+	if !t.raise(o.ReceivedAt, id, schemas.RankConcrete) {
+		t.counts.Duplicates[KindAccount]++
+		return
+	}
+	e := event{topic: schemas.TopicAccount, ceType: schemas.TypeAccount, id: id, source: t.source(c),
+		time: unix(c.EntryTime), origin: t.place(o, c.Entry, c.Index), trace: o}
+	v := schemas.Account{
+		WABAID: string(c.WABA), PhoneNumber: string(c.PhoneNumber), Event: string(c.AccountEvent),
+		Time: c.EntryTime, Original: json.RawMessage(c.Value),
+	}
+	if string(c.EntryID) != v.WABAID {
+		v.EntryID = string(c.EntryID)
+	}
+	t.put(&e, o, t.arena.copy(str(businessOf(c))), t.value(&v, len(c.Value)))
+	if account.KindOf(c.AccountEvent) == account.Neither {
+		return
+	}
+	for _, n := range t.byWABA[v.WABAID] {
+		if account.Concerns(c.PhoneNumber, n.id.DisplayPhoneNumber) {
+			n.history.Boundary(o.ReceivedAt, history.Boundary{Time: unix(c.EntryTime), ReceivedAt: o.ReceivedAt})
+			t.touch(n)
+		}
+	}
+}

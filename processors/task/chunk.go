@@ -1,0 +1,244 @@
+package task
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// declinedCode is history[].errors[].code when the business does not share its history (Meta's
+// Coexistence page, "Messaging history not shared").
+const declinedCode = 2593109
+
+// history offers the chunks of a change to the number's resequencer and lets leave what may.
+func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
+	for i := range c.History {
+		el := &c.History[i]
+		if el.ErrorCode == declinedCode {
+			n.history.Decline(t.now, h.origin.ReceivedAt, el.Errors)
+			continue
+		}
+		if len(el.Errors) > 0 && len(el.Threads) == 0 {
+			t.other(h.origin, c) // an error that no document names
+			continue
+		}
+		if index > math.MaxUint16 || i > math.MaxUint16 {
+			t.other(h.origin, c) // a reference cannot name it; no sender batches that many
+			continue
+		}
+		verdict := n.history.Chunk(h.origin.ReceivedAt, history.Chunk{
+			Ref:   history.Ref{Topic: h.origin.Topic, Offset: h.origin.Offset, Change: uint16(index), Element: uint16(i)},
+			Phase: el.Phase, Order: el.ChunkOrder, Progress: el.Progress,
+			HasPhase: el.HasPhase, HasOrder: el.HasChunkOrder, HasProgress: el.HasProgress,
+			Digest: schemas.HashBytes(el.Raw), Messages: messagesIn(el), ReceivedAt: h.origin.ReceivedAt,
+		})
+		if verdict == history.Duplicate {
+			t.counts.Duplicates[KindChunk]++
+		}
+	}
+	t.advance(n, h)
+}
+
+func messagesIn(el *split.HistoryElement) (n int) {
+	for i := range el.Threads {
+		n += len(el.Threads[i].Messages)
+	}
+	return n
+}
+
+// advance lets a number's chunks leave as long as their bytes are at hand; for the next one that has to be
+// read again the number gets in line.
+func (t *Task) advance(n *number, h inHand) {
+	for {
+		d, ok := n.history.Next(t.now)
+		if !ok {
+			return
+		}
+		if !h.holds(d.Ref) {
+			t.want(n)
+			return
+		}
+		c := &h.body.Changes[d.Ref.Change]
+		t.leave(n, d, h.origin, c, int(d.Ref.Element))
+	}
+}
+
+// leave emits the messages of a chunk that are not known in its window yet.
+func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change, element int) {
+	el := &c.History[element]
+	origin := t.place(o, c.Entry, c.Index, element)
+	var page []byte
+	if d.Known != nil {
+		page = make([]byte, 0, messagesIn(el)*known.EntryBytes)
+	}
+	var left, duplicates int
+	e := event{topic: schemas.TopicHistory, ceType: schemas.TypeHistory, source: n.source, origin: origin, trace: o}
+	m := schemas.Message{
+		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: n.id.DisplayPhoneNumber,
+		Historical: true, Sync: &d.Position,
+	}
+	for i := range el.Threads {
+		thread := &el.Threads[i]
+		contact := contactOf(thread)
+		var key []byte
+		var keyThread string
+		for j := range thread.Messages {
+			msg := &thread.Messages[j]
+			var id schemas.Hash
+			id, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
+			rank := schemas.RankOf(msg.Type)
+			if d.Known != nil {
+				if was, seen := d.Known.Raise(id, rank); seen && rank <= was {
+					duplicates++
+					t.counts.Duplicates[KindHistory]++
+					continue
+				}
+				page = known.AppendEntry(page, id, rank)
+			}
+			left++
+			fill(&m, msg)
+			m.Contact = contact
+			m.Thread = threadOf(thread, msg, n)
+			m.Direction = directionOf(thread, msg, n)
+			m.Status = upper(msg.Status)
+			if key == nil || m.Thread != keyThread {
+				key, keyThread = t.key(n.id.PhoneNumberID, m.Thread), m.Thread
+			}
+			e.id, e.time = schemas.MessageEventID(schemas.TypeHistory, id, rank), unix(msg.Timestamp)
+			e.subject = t.arena.copy(m.WAMID)
+			t.put(&e, o, key, t.message(&m))
+			if rank == schemas.RankPlaceholder && string(msg.Type) == "media_placeholder" {
+				t.placeholder(n, id, &m, o.ReceivedAt)
+			}
+		}
+	}
+	n.history.Left(t.now, d, left, duplicates, page)
+}
+
+// put emits an event, or a dead letter where its value is longer than any consumer has to expect.
+func (t *Task) put(e *event, o *Origin, key, value []byte, extra ...Header) {
+	if len(value) > t.cfg.EventBytesMax {
+		t.DeadLetter(o, schemas.ReasonEventTooLong, "an event of this record is longer than processor.event_bytes_max")
+		return
+	}
+	t.emit(e, key, value, extra...)
+}
+
+// messageKey identifies a message by its wamid, or by its bytes where it has none.
+func messageKey(scratch []byte, phoneNumberID string, msg *split.Message) (schemas.Hash, []byte) {
+	if len(msg.ID) > 0 {
+		return schemas.HashParts(scratch, bytesOf(phoneNumberID), msg.ID)
+	}
+	return schemas.HashParts(scratch, bytesOf(phoneNumberID), nil, msg.Raw)
+}
+
+// fill sets what every kind of message event has from the message itself. The strings are views of the
+// body: they are encoded before it goes.
+func fill(m *schemas.Message, msg *split.Message) {
+	m.WAMID, m.OriginalWAMID = str(msg.ID), str(msg.OriginalID)
+	m.From, m.To = str(msg.From), str(msg.To)
+	if m.From == "" {
+		m.From = str(msg.FromUserID)
+	}
+	if m.To == "" {
+		m.To = str(msg.ToUserID)
+	}
+	m.Timestamp, m.Type, m.Status = msg.Timestamp, str(msg.Type), ""
+	m.Original = json.RawMessage(msg.Raw)
+}
+
+func contactOf(thread *split.Thread) *schemas.Contact {
+	if len(thread.WaID)+len(thread.UserID)+len(thread.ParentUserID)+len(thread.Username)+len(thread.CountryCode) == 0 {
+		return nil
+	}
+	return &schemas.Contact{
+		WaID: str(thread.WaID), UserID: str(thread.UserID), ParentUserID: str(thread.ParentUserID),
+		Username: str(thread.Username), CountryCode: str(thread.CountryCode),
+	}
+}
+
+// threadOf names the chat of a message of the past: the thread's id, else the user in the thread's
+// context, else whoever of sender and receiver is not the business.
+func threadOf(thread *split.Thread, msg *split.Message, n *number) string {
+	for _, id := range [...][]byte{thread.ID, thread.WaID, thread.UserID} {
+		if len(id) > 0 {
+			return str(id)
+		}
+	}
+	for _, id := range [...][]byte{msg.From, msg.FromUserID, msg.To, msg.ToUserID} {
+		if len(id) > 0 && !sameNumber(id, n.id.DisplayPhoneNumber) {
+			return str(id)
+		}
+	}
+	return ""
+}
+
+// directionOf is history_context.from_me, else whether the sender is the business's number or the thread's
+// user (FIELD-NOTES: `to` is often absent, a BSUID may stand for either number).
+func directionOf(thread *split.Thread, msg *split.Message, n *number) string {
+	if msg.FromMe == split.FromMeTrue {
+		return schemas.DirectionOutbound
+	}
+	if msg.FromMe == split.FromMeFalse {
+		return schemas.DirectionInbound
+	}
+	from := msg.From
+	if len(from) == 0 {
+		from = msg.FromUserID
+	}
+	switch {
+	case len(from) == 0:
+		return schemas.DirectionUnknown
+	case sameNumber(from, n.id.DisplayPhoneNumber):
+		return schemas.DirectionOutbound
+	default:
+		// Whoever else writes in a one-to-one chat is its user; group chats are not synchronised.
+		return schemas.DirectionInbound
+	}
+}
+
+// sameNumber compares phone numbers by their digits: display numbers come with `+`, spaces and dashes.
+func sameNumber(id []byte, display string) bool {
+	i, seen := 0, false
+	for k := 0; k < len(display); k++ {
+		c := display[k]
+		if c < '0' || c > '9' {
+			continue
+		}
+		for i < len(id) && (id[i] < '0' || id[i] > '9') {
+			if id[i] != '+' && id[i] != ' ' && id[i] != '-' {
+				return false // letters: a BSUID
+			}
+			i++
+		}
+		if i == len(id) || id[i] != c {
+			return false
+		}
+		i++
+		seen = true
+	}
+	return seen && i == len(id)
+}
+
+func unix(seconds int64) time.Time {
+	if seconds <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+// upper is a history status in the upper case of the documents; lower case was seen.
+func upper(status []byte) string {
+	for _, c := range status {
+		if 'a' <= c && c <= 'z' {
+			return string(bytes.ToUpper(status))
+		}
+	}
+	return str(status)
+}

@@ -1,0 +1,46 @@
+package task
+
+import "github.com/coexstream/coexstream/schemas"
+
+// Kind is a kind of thing that can be a duplicate.
+type Kind uint8
+
+// The kinds.
+const (
+	KindChunk Kind = iota
+	KindHistory
+	KindMessage
+	KindStatus
+	KindEcho
+	KindMedia
+	KindContact
+	KindContactStale
+	KindAccount
+	KindOther
+	kindCount
+)
+
+var kindNames = [kindCount]string{"chunk", "history", "message", "status", "echo", "media", "contact", "contact_stale", "account", "other"}
+
+// String is the kind's label in metrics.
+func (k Kind) String() string { return kindNames[k] }
+
+// Counts is what a task did.
+type Counts struct {
+	Events      [topicsMax]int64 // by schemas.Topic
+	Duplicates  [kindCount]int64
+	DeadLetters map[schemas.Reason]int64
+}
+
+func newCounts() Counts {
+	return Counts{DeadLetters: map[schemas.Reason]int64{}}
+}
+
+func (c *Counts) reset() {
+	c.Events = [topicsMax]int64{}
+	clear(c.DeadLetters)
+	c.Duplicates = [kindCount]int64{}
+}
+
+// topicsMax is above every schemas.Topic.
+const topicsMax = 16

@@ -1,0 +1,263 @@
+package task_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/schematest"
+)
+
+// partition plays the owner of a task: a raw log, committed topics, and transactions that either land
+// whole or are thrown away with the task.
+type partition struct {
+	t     *testing.T
+	cfg   task.Config
+	task  *task.Task
+	clock time.Time
+
+	raw     []rawRecord
+	scanner *split.Scanner
+
+	topics  map[schemas.Topic][]record // committed
+	pending []record
+}
+
+type rawRecord struct {
+	body []byte
+	at   time.Time
+}
+
+// record is an emitted record with bytes of its own.
+type record struct {
+	topic     schemas.Topic
+	partition int32
+	key       string
+	value     []byte
+	headers   map[string]string
+}
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newPartition(t *testing.T) *partition {
+	t.Helper()
+	cfg := task.DefaultConfig()
+	cfg.Partitions = 1
+	cfg.PartitionOf = func([]byte) int32 { return 0 }
+	p := &partition{t: t, cfg: cfg, clock: start, scanner: split.NewScanner(split.Limits{}), topics: map[schemas.Topic][]record{}}
+	p.restart()
+	return p
+}
+
+// restart throws the task away and builds another one from what was committed.
+func (p *partition) restart() {
+	p.t.Helper()
+	tk, err := task.New(p.cfg)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.pending = nil
+	newest := map[string][]byte{}
+	for _, r := range p.topics[schemas.TopicState] {
+		if r.value == nil {
+			delete(newest, r.key)
+		} else {
+			newest[r.key] = r.value
+		}
+	}
+	for k, v := range newest {
+		if err := tk.RestoreState(k, v); err != nil {
+			p.t.Fatalf("restore %q: %v", k, err)
+		}
+	}
+	for _, r := range p.topics[schemas.TopicContacts] {
+		err := tk.RestoreContact([]byte(r.key), func(name string) []byte {
+			if v, ok := r.headers[name]; ok {
+				return []byte(v)
+			}
+			return nil
+		}, r.value == nil)
+		if err != nil {
+			p.t.Fatalf("restore contact %q: %v", r.key, err)
+		}
+	}
+	if err := tk.Restored(); err != nil {
+		p.t.Fatal(err)
+	}
+	tk.SetOutput(func(r task.Record) { p.pending = append(p.pending, own(r)) })
+	p.task = tk
+}
+
+func own(r task.Record) record {
+	o := record{topic: r.Topic, partition: r.Partition, key: string(r.Key), headers: map[string]string{}}
+	if r.Value != nil {
+		o.value = append([]byte{}, r.Value...)
+	}
+	for _, h := range r.Headers {
+		o.headers[h.Key] = string(h.Value)
+	}
+	return o
+}
+
+// send writes a body to the raw log and processes it, without committing.
+func (p *partition) send(body string) {
+	p.t.Helper()
+	p.raw = append(p.raw, rawRecord{[]byte(body), p.clock})
+	p.feed(len(p.raw) - 1)
+}
+
+func (p *partition) origin(offset int) *task.Origin {
+	r := p.raw[offset]
+	return &task.Origin{
+		Topic: schemas.TopicRawBulk, Offset: int64(offset), Label: fmt.Appendf(nil, "raw.bulk/0/%d", offset),
+		ReceivedAt: r.at, Key: []byte("hint"), Value: r.body,
+		Headers: []task.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
+	}
+}
+
+func (p *partition) feed(offset int) {
+	p.t.Helper()
+	o := p.origin(offset)
+	body, err := p.scanner.Scan(append([]byte{}, p.raw[offset].body...))
+	if err != nil {
+		se := err.(*split.Error) //nolint:errorlint // Scan promises this type
+		p.task.DeadLetter(o, se.Reason, se.Detail)
+		return
+	}
+	p.task.Webhook(o, body)
+	p.releaseAll()
+}
+
+// releaseAll reads held chunks again, as long as any is wanted.
+func (p *partition) releaseAll() {
+	p.t.Helper()
+	for {
+		w, ok := p.task.Wanted()
+		if !ok {
+			return
+		}
+		body, err := p.scanner.Scan(append([]byte{}, p.raw[w.Offset].body...))
+		if err != nil {
+			p.t.Fatalf("scan of a held chunk: %v", err)
+		}
+		p.task.Release(w, p.origin(int(w.Offset)), body)
+	}
+}
+
+// commit ends the transaction and returns what it brought.
+func (p *partition) commit() []record {
+	p.t.Helper()
+	p.task.Flush()
+	got := p.pending
+	p.pending = nil
+	for _, r := range got {
+		p.topics[r.topic] = append(p.topics[r.topic], r)
+		switch r.topic {
+		case schemas.TopicState, schemas.TopicDLQ, schemas.TopicRerouted:
+		default:
+			schematest.Event(p.t, r.topic, r.headers, r.value)
+		}
+	}
+	p.task.Reset()
+	return got
+}
+
+// webhook sends a body in a transaction of its own.
+func (p *partition) webhook(body string) []record {
+	p.t.Helper()
+	p.send(body)
+	return p.commit()
+}
+
+// tick lets time pass in steps, as the owner does.
+func (p *partition) tick(d time.Duration) []record {
+	p.t.Helper()
+	p.clock = p.clock.Add(d)
+	p.task.Tick(p.clock)
+	p.releaseAll()
+	return p.commit()
+}
+
+// events are the committed values of a topic.
+func events[T any](p *partition, topic schemas.Topic) []T {
+	p.t.Helper()
+	var out []T
+	for _, r := range p.topics[topic] {
+		if r.value == nil {
+			continue
+		}
+		var v T
+		if err := json.Unmarshal(r.value, &v); err != nil {
+			p.t.Fatalf("%s: %v", topic, err)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func wamids(ms []schemas.Message) []string {
+	out := make([]string, len(ms))
+	for i := range ms {
+		out[i] = ms[i].WAMID
+	}
+	return out
+}
+
+// table is what a consumer of `contacts` has.
+func (p *partition) table() map[string]schemas.ContactState {
+	t := map[string]schemas.ContactState{}
+	for _, r := range p.topics[schemas.TopicContacts] {
+		if r.value == nil {
+			delete(t, r.key)
+			continue
+		}
+		var c schemas.ContactState
+		if err := json.Unmarshal(r.value, &c); err != nil {
+			p.t.Fatal(err)
+		}
+		t[r.key] = c
+	}
+	return t
+}
+
+const (
+	waba   = "102290129340398"
+	phone  = "106540352242922"
+	biz    = "15550783881"
+	user   = "16505551234"
+	other  = "12125557890"
+	tenant = `"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"}`
+)
+
+// envelope wraps a value as Meta does.
+func envelope(field, value string) string {
+	return `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","time":1772366400,"changes":[{"value":` + value + `,"field":"` + field + `"}]}]}`
+}
+
+func value(parts string) string {
+	return `{"messaging_product":"whatsapp",` + tenant + `,` + parts + `}`
+}
+
+// chunk is a history webhook of one thread with text messages.
+func chunk(phase, order, progress int, ids ...string) string {
+	msgs := ""
+	for i, id := range ids {
+		if i > 0 {
+			msgs += ","
+		}
+		msgs += text(id)
+	}
+	return envelope("history", value(fmt.Sprintf(`"history":[{"metadata":{"phase":%d,"chunk_order":%d,"progress":%d},"threads":[{"id":"%s","messages":[%s]}]}]`,
+		phase, order, progress, user, msgs)))
+}
+
+func text(id string) string {
+	return `{"from":"` + user + `","id":"` + id + `","timestamp":"1772300000","type":"text","text":{"body":"text of ` + id + `"},"history_context":{"status":"read"}}`
+}
+
+func historyOf(cfg *task.Config) *history.Config { return &cfg.History }

@@ -1,0 +1,175 @@
+package task_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+func TestChunksLeaveInOrderWhateverTheOrderOfArrival(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(chunk(0, 3, 100, "m5"))
+	p.webhook(chunk(1, 1, 40, "m6"))
+	p.webhook(chunk(0, 2, 60, "m3", "m4"))
+	if got := p.topics[schemas.TopicHistory]; len(got) != 0 {
+		t.Fatalf("%d messages left before their predecessors", len(got))
+	}
+	p.webhook(chunk(0, 1, 20, "m1", "m2"))
+	got := events[schemas.Message](p, schemas.TopicHistory)
+	if want := []string{"m1", "m2", "m3", "m4", "m5", "m6"}; !slices.Equal(wamids(got), want) {
+		t.Fatalf("left as %v, want %v", wamids(got), want)
+	}
+	for _, m := range got {
+		if !m.Historical || m.Sync == nil || m.Sync.Window != 1 || m.Direction != schemas.DirectionInbound || m.Status != "READ" {
+			t.Errorf("%s: historical %v, sync %+v, direction %s, status %s", m.WAMID, m.Historical, m.Sync, m.Direction, m.Status)
+		}
+		if want := text(m.WAMID); string(m.Original) != want {
+			t.Errorf("original of %s is %s, want it verbatim", m.WAMID, m.Original)
+		}
+	}
+}
+
+func TestOrderSurvivesARestartAtAnyMoment(t *testing.T) {
+	bodies := []string{
+		chunk(0, 2, 100, "m3"), chunk(1, 2, 100, "m5", "m1"), chunk(2, 1, 100, "m6"), chunk(0, 1, 50, "m1", "m2"),
+		chunk(0, 2, 100, "m3"), chunk(1, 1, 50, "m4", "m2"),
+	}
+	want := []string{"m1", "m2", "m3", "m4", "m5", "m6"}
+	for at := range bodies {
+		p := newPartition(t)
+		for i, b := range bodies {
+			if i == at {
+				// Work of a transaction that did not commit is done again by the next owner of the partition.
+				p.send(b)
+				p.restart()
+				p.feed(len(p.raw) - 1)
+				p.commit()
+				continue
+			}
+			p.webhook(b)
+		}
+		if got := wamids(events[schemas.Message](p, schemas.TopicHistory)); !slices.Equal(got, want) {
+			t.Errorf("restart at %d: left as %v, want %v", at, got, want)
+		}
+		p.restart()
+		p.webhook(bodies[0])
+		if got := len(p.topics[schemas.TopicHistory]); got != len(want) {
+			t.Errorf("restart at %d: a duplicate left after a restart", at)
+		}
+	}
+}
+
+func TestSyncIsDoneWhenTheLastPhaseIsAt100WithoutAHole(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(chunk(0, 1, 100, "m1"))
+	p.webhook(chunk(1, 1, 100, "m2"))
+	syncs := events[schemas.Sync](p, schemas.TopicSyncs)
+	if last := syncs[len(syncs)-1]; last.State != schemas.SyncRunning {
+		t.Fatalf("progress 100 alone ended the sync: %+v", last)
+	}
+	p.webhook(chunk(2, 2, 100, "m4"))
+	p.webhook(chunk(2, 1, 50, "m3"))
+	syncs = events[schemas.Sync](p, schemas.TopicSyncs)
+	if last := syncs[len(syncs)-1]; last.State != schemas.SyncDone || last.EndReason != schemas.SyncEndComplete || last.Messages != 4 {
+		t.Fatalf("sync is %+v, want done", last)
+	}
+}
+
+func TestDeclinedHistoryIsToldOnSyncs(t *testing.T) {
+	for name, body := range map[string]string{
+		"enveloped": envelope("history", value(`"history":[{"errors":[{"code":2593109,"title":"History sync is turned off"}]}]`)),
+		"bare":      value(`"history":[{"errors":[{"code":2593109,"title":"History sync is turned off"}]}]`),
+		"360dialog": `{"id":"e1","event":"history","data":{"id":"` + waba + `",` + tenant + `,"history":[{"errors":[{"code":2593109}]}]}}`,
+	} {
+		p := newPartition(t)
+		p.webhook(body)
+		p.webhook(body)
+		syncs := events[schemas.Sync](p, schemas.TopicSyncs)
+		if len(syncs) != 1 || syncs[0].State != schemas.SyncDeclined || !strings.Contains(string(syncs[0].Error), "2593109") {
+			t.Errorf("%s: syncs are %+v, want one that is declined", name, syncs)
+		}
+	}
+}
+
+func TestHoleIsGivenUpAfterTheGapTimeoutAndItsChunkLeavesLate(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(chunk(0, 1, 10, "m1"))
+	p.webhook(chunk(0, 3, 30, "m3"))
+	p.tick(historyOf(&p.cfg).GapTimeout - time.Minute)
+	if got := wamids(events[schemas.Message](p, schemas.TopicHistory)); !slices.Equal(got, []string{"m1"}) {
+		t.Fatalf("left before the gap timeout: %v", got)
+	}
+	p.restart() // waiting survives
+	p.tick(2 * time.Minute)
+	p.webhook(chunk(0, 2, 20, "m2"))
+	got := events[schemas.Message](p, schemas.TopicHistory)
+	if !slices.Equal(wamids(got), []string{"m1", "m3", "m2"}) || !got[2].Sync.Late || got[1].Sync.Late {
+		t.Fatalf("left %v (late: %v)", wamids(got), got[len(got)-1].Sync.Late)
+	}
+}
+
+func TestOffboardingOpensANewWindow(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(chunk(0, 1, 100, "m1"))
+	p.clock = p.clock.Add(time.Hour)
+	p.webhook(`{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","time":` + unixText(p.clock) + `,"changes":[{"field":"account_update","value":{"phone_number":"` + biz + `","event":"PARTNER_REMOVED"}}]}]}`)
+	p.clock = p.clock.Add(time.Hour)
+	p.webhook(chunk(0, 1, 100, "m1", "m2"))
+	got := events[schemas.Message](p, schemas.TopicHistory)
+	if !slices.Equal(wamids(got), []string{"m1", "m1", "m2"}) || got[1].Sync.Window != 2 {
+		t.Fatalf("left %v, the second in window %d; want the message again in window 2", wamids(got), got[1].Sync.Window)
+	}
+	account := events[schemas.Account](p, schemas.TopicAccount)
+	if len(account) != 1 || account[0].Event != "PARTNER_REMOVED" {
+		t.Errorf("account events are %+v", account)
+	}
+}
+
+func TestPortfolioIDIsResolvedToTheWABA(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(chunk(0, 1, 100, "m1"))
+	p.clock = p.clock.Add(time.Hour)
+	p.webhook(`{"object":"whatsapp_business_account","entry":[{"id":"900000000000001","time":` + unixText(p.clock) + `,"changes":[{"field":"account_update","value":{"event":"PARTNER_REMOVED","waba_info":{"waba_id":"` + waba + `","owner_business_id":"900000000000001"}}}]}]}`)
+	p.clock = p.clock.Add(time.Hour)
+	p.webhook(chunk(0, 1, 100, "m1"))
+	a := events[schemas.Account](p, schemas.TopicAccount)
+	if len(a) != 1 || a[0].WABAID != waba || a[0].EntryID != "900000000000001" {
+		t.Fatalf("account events are %+v", a)
+	}
+	if got := events[schemas.Message](p, schemas.TopicHistory); len(got) != 2 || got[1].Sync.Window != 2 {
+		t.Fatalf("the portfolio's event did not part the onboardings of the WABA: %v", wamids(got))
+	}
+}
+
+func TestPlaceholderAndContentOfOneMessageBothLeave(t *testing.T) {
+	p := newPartition(t)
+	place := `{"from":"` + user + `","id":"m1","timestamp":"1772300000","type":"media_placeholder"}`
+	body := strings.Replace(chunk(0, 1, 50, "m1"), text("m1"), place, 1)
+	p.webhook(body)
+	p.webhook(chunk(0, 2, 100, "m1"))
+	p.webhook(chunk(1, 1, 100, "m1"))
+	got := events[schemas.Message](p, schemas.TopicHistory)
+	if len(got) != 2 || got[0].Type != "media_placeholder" || got[1].Type != "text" {
+		t.Fatalf("left %d messages: %+v", len(got), got)
+	}
+	ids := p.topics[schemas.TopicHistory]
+	if ids[0].headers[schemas.HeaderCEID] == ids[1].headers[schemas.HeaderCEID] {
+		t.Error("two versions of a message have one ce_id")
+	}
+}
+
+func TestThreadKeyedByBSUIDWhereThereIsNoPhoneNumber(t *testing.T) {
+	p := newPartition(t)
+	body := strings.Replace(chunk(0, 1, 100, "m1"), `"id":"`+user+`","messages"`, `"id":"","context":{"wa_id":"","user_id":"US.13491208655302741918","username":"pablo"},"messages"`, 1)
+	p.webhook(body)
+	got := events[schemas.Message](p, schemas.TopicHistory)
+	if len(got) != 1 || got[0].Thread != "US.13491208655302741918" || got[0].Contact == nil || got[0].Contact.Username != "pablo" {
+		t.Fatalf("event is %+v", got)
+	}
+	if key := p.topics[schemas.TopicHistory][0].key; key != phone+"/US.13491208655302741918" {
+		t.Errorf("key is %q", key)
+	}
+}

@@ -1,0 +1,157 @@
+package task
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// live routes messages, echoes, statuses and errors of a change: to `messages` and `echoes`, or to `media`
+// where they are the asset of an earlier placeholder.
+func (t *Task) live(o *Origin, c *split.Change, n *number) {
+	l := liveChange{o: o, c: c, n: n, origin: t.place(o, c.Entry, c.Index)}
+	for i := range c.Messages {
+		t.item(&l, &c.Messages[i], false)
+	}
+	for i := range c.Echoes {
+		t.item(&l, &c.Echoes[i], true)
+	}
+	for i := range c.Statuses {
+		t.status(&l, &c.Statuses[i])
+	}
+	if len(c.Errors) > 0 {
+		t.failure(&l)
+	}
+}
+
+// liveChange is what the items of one change share.
+type liveChange struct {
+	o      *Origin
+	c      *split.Change
+	n      *number
+	origin []byte
+}
+
+func (l *liveChange) event(topic schemas.Topic, ceType string) event {
+	return event{topic: topic, ceType: ceType, source: l.n.source, origin: l.origin, trace: l.o}
+}
+
+func (l *liveChange) message() schemas.Message {
+	return schemas.Message{
+		WABAID: l.n.id.WABAID, PhoneNumberID: l.n.id.PhoneNumberID, DisplayPhoneNumber: l.n.id.DisplayPhoneNumber,
+		Profiles: json.RawMessage(l.c.Profiles),
+	}
+}
+
+// firstOf is the first id that is there.
+func firstOf(ids ...[]byte) string {
+	for _, id := range ids {
+		if len(id) > 0 {
+			return str(id)
+		}
+	}
+	return ""
+}
+
+// item emits a message or an echo, unless it was seen at its rank or a higher one.
+func (t *Task) item(l *liveChange, msg *split.Message, echo bool) {
+	if t.pastMedia(l, msg, echo) {
+		return
+	}
+	t.liveMessage(l, msg, echo, false)
+}
+
+func (t *Task) liveMessage(l *liveChange, msg *split.Message, echo, historical bool) {
+	e, kind := l.event(schemas.TopicMessages, schemas.TypeMessage), KindMessage
+	if echo {
+		e, kind = l.event(schemas.TopicEchoes, schemas.TypeEcho), KindEcho
+	}
+	key, rank := t.itemKey(l.n, msg), schemas.RankOf(msg.Type)
+	e.id = schemas.MessageEventID(e.ceType, key, rank)
+	if !t.raise(l.o.ReceivedAt, schemas.MessageEventID(e.ceType, key, 0), rank) {
+		t.counts.Duplicates[kind]++
+		return
+	}
+	m := l.message()
+	fill(&m, msg)
+	m.Historical = historical
+	m.Direction, m.Thread = liveDirection(msg, echo, l.n)
+	m.Contact = liveContact(msg, m.Direction)
+	e.time, e.subject = unix(msg.Timestamp), t.arena.copy(m.WAMID)
+	t.put(&e, l.o, t.key(m.PhoneNumberID, m.Thread), t.message(&m))
+}
+
+func (t *Task) itemKey(n *number, msg *split.Message) (key schemas.Hash) {
+	key, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
+	return key
+}
+
+// liveDirection tells the direction and the thread of a live item. An echo is what the business wrote;
+// anything else on `messages` came from the user.
+func liveDirection(msg *split.Message, echo bool, n *number) (direction, thread string) {
+	if echo || len(msg.From) > 0 && sameNumber(msg.From, n.id.DisplayPhoneNumber) {
+		return schemas.DirectionOutbound, firstOf(msg.To, msg.ToUserID)
+	}
+	return schemas.DirectionInbound, firstOf(msg.From, msg.FromUserID)
+}
+
+// liveContact names the user where a BSUID does.
+func liveContact(msg *split.Message, direction string) *schemas.Contact {
+	wa, user := msg.From, msg.FromUserID
+	if direction == schemas.DirectionOutbound {
+		wa, user = msg.To, msg.ToUserID
+	}
+	if len(user) == 0 {
+		return nil
+	}
+	return &schemas.Contact{WaID: str(wa), UserID: str(user)}
+}
+
+// status emits a status. One message has several, and they may run backwards: each is an event of its own.
+func (t *Task) status(l *liveChange, msg *split.Message) {
+	var b [20]byte
+	at := strconv.AppendInt(b[:0], msg.Timestamp, 10)
+	var id schemas.Hash
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID,
+		msg.RecipientID, msg.RecipientUserID, msg.Status, at)
+	if !t.raise(l.o.ReceivedAt, id, schemas.RankConcrete) {
+		t.counts.Duplicates[KindStatus]++
+		return
+	}
+	e := l.event(schemas.TopicMessages, schemas.TypeStatus)
+	m := l.message()
+	fill(&m, msg)
+	m.Status, m.Direction = str(msg.Status), schemas.DirectionOutbound
+	m.Thread, m.To = firstOf(msg.RecipientID, msg.RecipientUserID), firstOf(msg.RecipientID, msg.RecipientUserID)
+	e.id, e.time, e.subject = id, unix(msg.Timestamp), t.arena.copy(m.WAMID)
+	t.put(&e, l.o, t.key(m.PhoneNumberID, m.Thread), t.message(&m))
+}
+
+// failure emits the errors that a value has beside, or instead of, its messages: one event each.
+func (t *Task) failure(l *liveChange) {
+	var errs []json.RawMessage
+	if json.Unmarshal(l.c.Errors, &errs) != nil {
+		t.other(l.o, l.c) // not an array
+		return
+	}
+	for i, failure := range errs {
+		if len(failure) == 0 || failure[0] != '{' {
+			t.other(l.o, l.c)
+			continue
+		}
+		var id schemas.Hash
+		id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeError), bytesOf(l.n.id.PhoneNumberID), failure, l.c.Value,
+			strconv.AppendInt(nil, l.c.EntryTime, 10), strconv.AppendInt(nil, int64(i), 10))
+		if !t.raise(l.o.ReceivedAt, id, schemas.RankConcrete) {
+			t.counts.Duplicates[KindMessage]++
+			continue
+		}
+		e := l.event(schemas.TopicMessages, schemas.TypeError)
+		m := l.message()
+		m.Direction, m.Original = schemas.DirectionUnknown, failure
+		e.id, e.time = id, unix(l.c.EntryTime)
+		t.put(&e, l.o, t.key(m.PhoneNumberID, ""), t.message(&m))
+	}
+}

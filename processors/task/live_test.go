@@ -1,0 +1,316 @@
+package task_test
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/fixtures"
+)
+
+func unixText(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+
+func echo(id, kind, extra string, at time.Time) string {
+	return envelope("smb_message_echoes", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"`+id+`","timestamp":"`+unixText(at)+`","type":"`+kind+`",`+extra+`}]`))
+}
+
+func TestRetriedWebhookYieldsNoSecondEvent(t *testing.T) {
+	p := newPartition(t)
+	body := echo("w1", "text", `"text":{"body":"hi"}`, p.clock)
+	p.webhook(body)
+	p.webhook(body)
+	p.restart()
+	p.clock = p.clock.Add(23 * time.Hour)
+	p.webhook(body)
+	got := events[schemas.Message](p, schemas.TopicEchoes)
+	if len(got) != 1 || got[0].Direction != schemas.DirectionOutbound || got[0].Thread != user || got[0].Historical {
+		t.Fatalf("echoes are %+v", got)
+	}
+}
+
+func TestDedupWindowEnds(t *testing.T) {
+	p := newPartition(t)
+	body := echo("w1", "text", `"text":{"body":"hi"}`, p.clock)
+	p.webhook(body)
+	p.tick(48 * time.Hour)
+	p.restart()
+	p.webhook(body)
+	if got := len(p.topics[schemas.TopicEchoes]); got != 2 {
+		t.Fatalf("%d echoes; what was seen must be forgotten after the window", got)
+	}
+	var tombstones int
+	for _, r := range p.topics[schemas.TopicState] {
+		if r.value == nil && strings.HasPrefix(r.key, "r|") {
+			tombstones++
+		}
+	}
+	if tombstones == 0 {
+		t.Error("the pages of an expired bucket stay in `state` for ever")
+	}
+}
+
+func TestUnsupportedIsFollowedByTheRealMessageWithTheSameWamid(t *testing.T) {
+	p := newPartition(t)
+	message := func(body string) string {
+		return envelope("messages", value(`"contacts":[{"profile":{"name":"P"},"wa_id":"`+user+`"}],"messages":[{"from":"`+user+`","id":"w1","timestamp":"1772366400",`+body+`}]`))
+	}
+	unsupported := message(`"type":"unsupported","errors":[{"code":131060,"title":"This message is currently unavailable"}]`)
+	real := message(`"type":"text","text":{"body":"hello"}`)
+	p.webhook(unsupported)
+	p.webhook(real)
+	p.webhook(unsupported)
+	p.webhook(real)
+	got := events[schemas.Message](p, schemas.TopicMessages)
+	if len(got) != 2 || got[0].Type != "unsupported" || got[1].Type != "text" || len(got[1].Profiles) == 0 {
+		t.Fatalf("messages are %+v", got)
+	}
+}
+
+func TestStatusesThatRunBackwardsAllLeave(t *testing.T) {
+	p := newPartition(t)
+	for _, s := range []string{"delivered", "sent", "read", "sent"} {
+		p.webhook(envelope("messages", value(`"statuses":[{"id":"w1","status":"`+s+`","timestamp":"1772366400","recipient_id":"`+user+`"}]`)))
+	}
+	var got []string
+	for _, m := range events[schemas.Message](p, schemas.TopicMessages) {
+		got = append(got, m.Status)
+	}
+	if !slices.Equal(got, []string{"delivered", "sent", "read"}) {
+		t.Fatalf("statuses are %v", got)
+	}
+}
+
+func TestMediaFollowUpsOfAllShapesJoinTheirPlaceholder(t *testing.T) {
+	asset := `"timestamp":"1738796547","type":"image","image":{"id":"24230790383178626","mime_type":"image/jpeg"}`
+	shapes := map[string]string{
+		"history messages":       envelope("history", value(`"messages":[{"from":"`+user+`","id":"p1",`+asset+`}]`)),
+		"history message_echoes": envelope("history", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"p1",`+asset+`}]`)),
+		"smb_message_echoes":     envelope("smb_message_echoes", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"p1",`+asset+`}]`)),
+	}
+	placeholder := strings.Replace(chunk(0, 1, 100, "p1"), text("p1"),
+		`{"from":"`+biz+`","id":"p1","timestamp":"1772300007","type":"media_placeholder","history_context":{"status":"PLAYED"}}`, 1)
+	for name, followUp := range shapes {
+		for _, order := range [][]string{{placeholder, followUp}, {followUp, placeholder}} {
+			p := newPartition(t)
+			p.webhook(chunk(0, 2, 100, "m2")) // opens the window
+			for _, body := range order {
+				p.webhook(body)
+				p.restart()
+			}
+			p.webhook(followUp)
+			got := events[schemas.Message](p, schemas.TopicMedia)
+			if len(got) != 1 || got[0].Joined == nil || !*got[0].Joined || got[0].Direction != schemas.DirectionOutbound ||
+				got[0].Timestamp != 1772300007 || got[0].Thread != user || !got[0].Historical {
+				t.Errorf("%s, placeholder first %v: media is %+v", name, order[0] == placeholder, got)
+			}
+			if n := len(p.topics[schemas.TopicEchoes]); n != 0 {
+				t.Errorf("%s: media of the past left as %d echoes", name, n)
+			}
+		}
+	}
+}
+
+func TestFollowUpWithoutAPlaceholderLeavesInTheEnd(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(chunk(0, 1, 50, "m1"))
+	p.webhook(envelope("history", value(`"messages":[{"from":"`+user+`","id":"p9","timestamp":"1772300000","type":"image","image":{"id":"1"}}]`)))
+	p.webhook(echo("e9", "image", `"image":{"id":"2"}`, p.clock.Add(-24*time.Hour)))
+	p.webhook(echo("e10", "image", `"image":{"id":"3"}`, p.clock))
+	if n := len(p.topics[schemas.TopicMedia]); n != 0 {
+		t.Fatalf("%d follow-ups left at once, while their placeholder can still come", n)
+	}
+	p.restart()
+	p.tick(p.cfg.Media.Hold + time.Minute)
+	media, echoes := events[schemas.Message](p, schemas.TopicMedia), events[schemas.Message](p, schemas.TopicEchoes)
+	if len(media) != 1 || *media[0].Joined {
+		t.Errorf("media is %+v, want one that is not joined", media)
+	}
+	if !slices.Equal(wamids(echoes), []string{"e10", "e9"}) || echoes[0].Historical || !echoes[1].Historical {
+		t.Errorf("echoes are %+v", echoes)
+	}
+}
+
+func TestContactsTableIsRightWhateverTheOrder(t *testing.T) {
+	item := func(action, name string, ts string) string {
+		names := ""
+		if name != "" {
+			names = `"full_name":"` + name + `","first_name":"` + name + `",`
+		}
+		return envelope("smb_app_state_sync", value(`"state_sync":[{"type":"contact","contact":{`+names+`"phone_number":"`+user+`"},"action":"`+action+`","metadata":{"timestamp":`+ts+`}}]`))
+	}
+	bodies := []string{item("add", "Old", `"1739321000"`), item("remove", "", `1739321010`), item("add", "New", `"1739321020000"`)}
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}} {
+		p := newPartition(t)
+		for _, i := range order {
+			p.webhook(bodies[i])
+			p.restart()
+		}
+		table := p.table()
+		if c := table[phone+"/"+user]; len(table) != 1 || c.FullName != "New" || c.TimestampMS != 1739321020000 {
+			t.Errorf("order %v: table is %+v", order, table)
+		}
+	}
+	p := newPartition(t)
+	p.webhook(bodies[1])
+	p.webhook(bodies[0])
+	if len(p.table()) != 0 {
+		t.Error("an older add brought a removed contact back")
+	}
+	tomb := p.topics[schemas.TopicContacts][0]
+	if tomb.value != nil || tomb.headers[schemas.HeaderContactAction] != "remove" || tomb.headers[schemas.HeaderContactTimestamp] != "1739321010000" {
+		t.Errorf("tombstone says %v", tomb.headers)
+	}
+}
+
+func TestPartsOfOtherPartitionsAreReroutedAndUnderstoodThere(t *testing.T) {
+	home := newPartition(t)
+	home.cfg.Partitions = 2
+	home.cfg.PartitionOf = func(b []byte) int32 {
+		if string(b) == waba {
+			return 0
+		}
+		return 1
+	}
+	home.restart()
+	two := strings.Replace(envelope("smb_message_echoes", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"w1","timestamp":"1772366400","type":"text","text":{"body":"a"}}]`)),
+		`"entry":[`, `"entry":[{"id":"555","time":1,"changes":[{"field":"smb_message_echoes","value":`+value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"w2","timestamp":"1772366400","type":"text","text":{"body":"b"}}]`)+`}]},`, 1)
+	home.webhook(two)
+	moved := home.topics[schemas.TopicRerouted]
+	if len(moved) != 1 || moved[0].partition != 1 || moved[0].key != "555" || moved[0].headers[schemas.HeaderOrigin] != "raw.bulk/0/0#0.0" {
+		t.Fatalf("rerouted: %+v", moved)
+	}
+	away := newPartition(t)
+	away.webhook(string(moved[0].value))
+	got := events[schemas.Message](away, schemas.TopicEchoes)
+	if len(got) != 1 || got[0].WAMID != "w2" || got[0].WABAID != "555" {
+		t.Fatalf("the other partition made %+v of it", got)
+	}
+}
+
+func TestBrokenBodiesGoToDLQUntouched(t *testing.T) {
+	for _, f := range fixtures.Broken() {
+		p := newPartition(t)
+		p.webhook(string(f.Body))
+		dead := p.topics[schemas.TopicDLQ]
+		if len(dead) != 1 || string(dead[0].value) != string(f.Body) || dead[0].headers[schemas.HeaderDLQReason] != string(f.Reason) ||
+			dead[0].headers[schemas.HeaderSource] != "meta" || dead[0].headers[schemas.HeaderDLQOffset] != "0" {
+			t.Errorf("%s: dlq has %+v, want the body with reason %s", f.Name, dead, f.Reason)
+		}
+	}
+}
+
+func TestEveryGoldenWebhookYieldsEventsAndNothingTwice(t *testing.T) {
+	for _, f := range fixtures.All() {
+		p := newPartition(t)
+		first := outcome(p.webhook(string(f.Body)))
+		p.clock = p.clock.Add(8 * 24 * time.Hour / 10)
+		p.tick(time.Minute)
+		first += outcome(p.tick(time.Hour))
+		if f.Name == "ycloud-history-progress" {
+			continue // names nobody: see TestWhatNamesNobodyGoesToDLQ
+		}
+		if len(p.topics[schemas.TopicDLQ]) != 0 {
+			t.Errorf("%s (%s): dead letter %v", f.Name, f.Quirk, p.topics[schemas.TopicDLQ][0].headers)
+			continue
+		}
+		total := 0
+		for topic, rs := range p.topics {
+			if topic != schemas.TopicState {
+				total += len(rs)
+			}
+		}
+		if total == 0 {
+			t.Errorf("%s (%s): nothing came of it", f.Name, f.Quirk)
+		}
+		seen := map[string]bool{}
+		for topic, rs := range p.topics {
+			if topic == schemas.TopicState || topic == schemas.TopicRerouted || topic == schemas.TopicSyncs {
+				continue
+			}
+			for _, r := range rs {
+				id := r.headers[schemas.HeaderCEID]
+				if seen[id] {
+					t.Errorf("%s (%s): id %s twice", f.Name, f.Quirk, id)
+				}
+				seen[id] = true
+			}
+		}
+	}
+}
+
+func outcome(rs []record) (n int) {
+	for _, r := range rs {
+		if r.topic != schemas.TopicState {
+			n++
+		}
+	}
+	return n
+}
+
+func TestUnknownFieldGoesToOtherVerbatim(t *testing.T) {
+	p := newPartition(t)
+	body := `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","changes":[{"field":"flows_next","value":{"a":[1, 2 ]}}]}]}`
+	p.webhook(body)
+	p.webhook(body)
+	got := events[schemas.Other](p, schemas.TopicOther)
+	if len(got) != 1 || got[0].Field != "flows_next" || string(got[0].Original) != `{"field":"flows_next","value":{"a":[1, 2 ]}}` {
+		t.Fatalf("other is %+v", got)
+	}
+}
+
+func TestAFailedPartDoesNotFailItsBatch(t *testing.T) {
+	p := newPartition(t)
+	body := strings.Replace(envelope("smb_message_echoes", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"w1","timestamp":"1772366400","type":"text","text":{"body":"a"}}]`)),
+		`"entry":[`, `"entry":[{"changes":[{"field":"messages","value":{"messages":[{"id":"x"}]}}]},`, 1)
+	p.webhook(body)
+	if got := wamids(events[schemas.Message](p, schemas.TopicEchoes)); !slices.Equal(got, []string{"w1"}) {
+		t.Errorf("echoes are %v", got)
+	}
+	if dead := p.topics[schemas.TopicDLQ]; len(dead) != 1 || dead[0].headers[schemas.HeaderDLQReason] != string(schemas.ReasonNoBusiness) || string(dead[0].value) != body {
+		t.Errorf("dlq is %+v", dead)
+	}
+}
+
+func TestReplayGivesTheSameIDs(t *testing.T) {
+	ids := func() (all []string) {
+		p := newPartition(t)
+		for _, f := range fixtures.All() {
+			p.webhook(string(f.Body))
+		}
+		for _, topic := range schemas.Topics() {
+			for _, r := range p.topics[topic] {
+				if topic != schemas.TopicState {
+					all = append(all, topic.String()+" "+r.headers[schemas.HeaderCEID])
+				}
+			}
+		}
+		return all
+	}
+	if a, b := ids(), ids(); !slices.Equal(a, b) || len(a) < 100 {
+		t.Errorf("two runs over the same raw log gave other ids (%d and %d of them)", len(a), len(b))
+	}
+}
+
+func TestCountsSayWhatHappened(t *testing.T) {
+	p := newPartition(t)
+	body := echo("w1", "text", `"text":{"body":"hi"}`, p.clock)
+	p.send(body)
+	p.send(body)
+	p.task.Flush()
+	c := p.task.Counts()
+	if c.Events[schemas.TopicEchoes] != 1 || c.Duplicates[task.KindEcho] != 1 {
+		t.Errorf("counts are %+v", c)
+	}
+}
+
+func TestWhatNamesNobodyGoesToDLQ(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(string(fixtures.Named("ycloud-history-progress").Body))
+	if dead := p.topics[schemas.TopicDLQ]; len(dead) != 1 || dead[0].headers[schemas.HeaderDLQReason] != string(schemas.ReasonNoBusiness) {
+		t.Errorf("dlq is %+v", dead)
+	}
+}

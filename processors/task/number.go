@@ -1,0 +1,190 @@
+package task
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// number is all that is known of one phone number of one WABA.
+type number struct {
+	key     string // escaped "waba/phone_number_id", in state keys
+	id      history.Identity
+	source  []byte // ce_source
+	history *history.Number
+	media   *media.Book
+
+	told    bool // its identity is in `state`
+	changed bool
+	wanting bool
+}
+
+// numberKey is a number's place in state keys. Ids are digits in practice; escaping keeps keys of odd ones
+// unambiguous.
+func numberKey(waba, phoneNumberID string) string {
+	return url.QueryEscape(waba) + "/" + url.QueryEscape(phoneNumberID)
+}
+
+// number finds or makes the number of a change.
+func (t *Task) number(waba, phoneNumberID, display []byte) *number {
+	t.scratch = append(append(append(t.scratch[:0], waba...), '/'), phoneNumberID...)
+	n, ok := t.numbers[str(t.scratch)]
+	if !ok {
+		n = t.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
+	} else if n.id.DisplayPhoneNumber == "" && len(display) > 0 {
+		n.id.DisplayPhoneNumber = string(display)
+		n.history.Name(n.id)
+		n.told = false
+	}
+	t.touch(n)
+	return n
+}
+
+func (t *Task) addNumber(id history.Identity) *number {
+	n := &number{
+		key: numberKey(id.WABAID, id.PhoneNumberID), id: id,
+		source:  []byte("/whatsapp/" + numberKey(id.WABAID, id.PhoneNumberID)),
+		history: history.NewNumber(&t.cfg.History, id),
+		media:   media.New(&t.cfg.Media),
+	}
+	t.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
+	t.byWABA[id.WABAID] = append(t.byWABA[id.WABAID], n)
+	t.order = append(t.order, n)
+	return n
+}
+
+// State keys: a kind, the number, and what the number's parts call it.
+const (
+	stateNumber  = "n|" // n|waba/number: identity
+	stateHistory = "h|" // h|waba/number|key of package history
+	stateMedia   = "m|" // m|waba/number|key of package media
+	stateRecent  = "r|" // r|bucket|page: see pages
+)
+
+type identityRecord struct {
+	WABAID             string `json:"waba_id"`
+	PhoneNumberID      string `json:"phone_number_id"`
+	DisplayPhoneNumber string `json:"display_phone_number,omitempty"`
+}
+
+// Flush emits the state that changed, and the syncs. It ends a transaction's work.
+func (t *Task) Flush() {
+	for _, n := range t.changed {
+		n.changed = false
+		t.flushNumber(n)
+	}
+	t.changed = t.changed[:0]
+	t.pages.flush(t)
+}
+
+func (t *Task) flushNumber(n *number) {
+	if !n.told {
+		n.told = true
+		value, err := json.Marshal(identityRecord(n.id))
+		if err != nil {
+			panic(fmt.Sprintf("marshal of three strings: %v", err))
+		}
+		t.state(t.arena.copy(stateNumber, n.key), value)
+	}
+	n.history.TakeState(func(key string, value []byte) {
+		t.state(t.arena.copy(stateHistory, n.key, "|", key), value)
+	})
+	n.media.TakeState(func(key string, value []byte) {
+		t.state(t.arena.copy(stateMedia, n.key, "|", key), value)
+	})
+	for {
+		s, ok := n.history.TakeSync()
+		if !ok {
+			return
+		}
+		e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSync, source: n.source, time: t.now, subject: []byte(n.id.PhoneNumberID)}
+		value := t.value(&s, 1024)
+		// The id is a function of the state told, so that a transaction that is done again tells the same.
+		e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSync), []byte(n.key), value)
+		t.emit(&e, t.arena.copy(n.id.PhoneNumberID), value)
+	}
+}
+
+// state emits a record of the state changelog; a nil value is a tombstone.
+func (t *Task) state(key, value []byte) {
+	t.out(Record{Topic: schemas.TopicState, Partition: t.cfg.Partition, Key: key, Value: value})
+}
+
+// RestoreState takes the newest record of one key of the `state` topic.
+func (t *Task) RestoreState(key string, value []byte) error {
+	kind, rest := key, ""
+	if len(key) > 2 {
+		kind, rest = key[:2], key[2:]
+	}
+	switch kind {
+	case stateNumber:
+		var id identityRecord
+		if err := json.Unmarshal(value, &id); err != nil {
+			return fmt.Errorf("identity of a number: %w", err)
+		}
+		n := t.restoring(id.WABAID, id.PhoneNumberID)
+		n.id, n.told = history.Identity(id), true
+		n.history.Name(n.id)
+		return nil
+	case stateHistory, stateMedia:
+		where, key, ok := strings.Cut(rest, "|")
+		waba, phone, ok2 := strings.Cut(where, "/")
+		if !ok || !ok2 {
+			return fmt.Errorf("key has no number")
+		}
+		waba, err := url.QueryUnescape(waba)
+		if err == nil {
+			phone, err = url.QueryUnescape(phone)
+		}
+		if err != nil {
+			return fmt.Errorf("key's number: %w", err)
+		}
+		n := t.restoring(waba, phone)
+		if kind == stateHistory {
+			return n.history.Restore(key, value)
+		}
+		return n.media.Restore(key, value)
+	case stateRecent:
+		return t.pages.restore(t, rest, value)
+	}
+	return fmt.Errorf("unknown kind of state; it was written by a newer version")
+}
+
+func (t *Task) restoring(waba, phoneNumberID string) *number {
+	if n, ok := t.numbers[waba+"/"+phoneNumberID]; ok {
+		return n
+	}
+	return t.addNumber(history.Identity{WABAID: waba, PhoneNumberID: phoneNumberID})
+}
+
+// RestoreContact takes one record of the `contacts` topic, in offset order.
+func (t *Task) RestoreContact(key []byte, header func(string) []byte, removed bool) error {
+	return t.contacts.Restore(key, header, removed)
+}
+
+// Restored ends the restoration.
+func (t *Task) Restored() error {
+	for _, n := range t.order {
+		if err := n.history.Restored(t.now); err != nil {
+			return fmt.Errorf("history of number %s: %w", n.key, err)
+		}
+		t.want(n)
+	}
+	return nil
+}
+
+// want puts a number in line if its next chunk has to be read again.
+func (t *Task) want(n *number) {
+	if n.wanting {
+		return
+	}
+	if _, ok := n.history.Next(t.now); ok {
+		n.wanting = true
+		t.wanting = append(t.wanting, n)
+	}
+}

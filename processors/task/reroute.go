@@ -1,0 +1,83 @@
+package task
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// reroute passes a change on to the partition of its business, in an envelope of its own. The headers of
+// the raw record go with it, and the place where it came from.
+func (t *Task) reroute(o *Origin, c *split.Change, partition int32) {
+	value := t.arena.room(len(c.Value) + len(c.Raw) + len(c.EntryID) + 128)
+	value = append(value, `{"object":"whatsapp_business_account","entry":[{`...)
+	if len(c.EntryID) > 0 {
+		value = append(value, `"id":`...)
+		value = quote(value, c.EntryID)
+		value = append(value, ',')
+	}
+	if c.EntryTime != 0 {
+		value = append(value, `"time":`...)
+		value = strconv.AppendInt(value, c.EntryTime, 10)
+		value = append(value, ',')
+	}
+	value = append(value, `"changes":[`...)
+	if c.Raw != nil {
+		value = append(value, c.Raw...)
+	} else {
+		value = append(value, `{"field":`...)
+		value = quote(value, c.Field)
+		value = append(value, `,"value":`...)
+		value = append(value, c.Value...)
+		value = append(value, '}')
+	}
+	value = t.arena.done(append(value, `]}]}`...))
+
+	hs := make([]Header, 0, len(o.Headers)+1)
+	for _, h := range o.Headers {
+		switch h.Key {
+		case schemas.HeaderContentEncoding, schemas.HeaderOrigin:
+			continue // the value is decoded, and the place is told below
+		}
+		hs = append(hs, h)
+	}
+	hs = append(hs, Header{schemas.HeaderOrigin, t.place(o, c.Entry, c.Index)})
+	t.out(Record{Topic: schemas.TopicRerouted, Partition: partition, Key: t.arena.copy(str(businessOf(c))), Value: value, Headers: hs})
+	t.counts.Events[schemas.TopicRerouted]++
+}
+
+func quote(dst, s []byte) []byte {
+	q, err := jsontext.AppendQuote(dst, s)
+	if err != nil { // invalid UTF-8, which the scanner refuses
+		return append(dst, `""`...)
+	}
+	return q
+}
+
+// other passes a change on that the pipeline does not know.
+func (t *Task) other(o *Origin, c *split.Change) {
+	raw := c.Raw
+	if raw == nil {
+		raw = c.Value
+	}
+	var id schemas.Hash
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, raw)
+	if !t.raise(o.ReceivedAt, id, schemas.RankConcrete) {
+		t.counts.Duplicates[KindOther]++
+		return
+	}
+	e := event{topic: schemas.TopicOther, ceType: schemas.TypeOther, id: id, source: t.source(c),
+		time: unix(c.EntryTime), origin: t.place(o, c.Entry, c.Index), trace: o}
+	v := schemas.Other{WABAID: string(c.WABA), PhoneNumberID: string(c.PhoneNumberID), Field: string(c.Field), Original: json.RawMessage(raw)}
+	value := t.value(&v, len(raw))
+	t.emit(&e, t.arena.copy(str(businessOf(c))), value)
+}
+
+// source is ce_source where no number is known.
+func (t *Task) source(c *split.Change) []byte {
+	return t.arena.copy("/whatsapp/", numberKey(string(c.WABA), string(c.PhoneNumberID)))
+}

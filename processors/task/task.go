@@ -1,0 +1,296 @@
+package task
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/contacts"
+	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Config is what a task is told.
+type Config struct {
+	Partition, Partitions int32
+	// PartitionOf is the partition of a business: murmur2 over its WABA id.
+	PartitionOf func(business []byte) int32
+
+	// DedupWindow is for how long a live message, status or event is known again.
+	DedupWindow time.Duration
+	// EventBytesMax is the largest value of an event; a larger one goes to `dlq`.
+	EventBytesMax int
+
+	History history.Config
+	Media   media.Config
+}
+
+// DefaultConfig has every default; the partition fields are the owner's to set.
+func DefaultConfig() Config {
+	return Config{DedupWindow: 24 * time.Hour, EventBytesMax: 1 << 20, History: history.DefaultConfig(), Media: media.DefaultConfig()}
+}
+
+// Validate names the first key whose value cannot be used.
+func (c *Config) Validate() error {
+	if c.DedupWindow < time.Minute {
+		return fmt.Errorf("processor.dedup_window: %v; allowed: 1m and more", c.DedupWindow)
+	}
+	if c.EventBytesMax < 16<<10 {
+		return fmt.Errorf("processor.event_bytes_max: %d; allowed: 16KiB and more", c.EventBytesMax)
+	}
+	if err := c.History.Validate(); err != nil {
+		return err
+	}
+	return c.Media.Validate()
+}
+
+// dedupBuckets cuts the de-duplication window: a message is remembered for the window and at most an
+// eighth more.
+const dedupBuckets = 8
+
+// Origin is a raw record: where it stands, and what its headers tell.
+type Origin struct {
+	Topic  schemas.Topic
+	Offset int64
+	// Label is topic/partition/offset of the record that the ingress wrote.
+	Label      []byte
+	ReceivedAt time.Time
+
+	TraceParent, TraceState []byte
+
+	// Key, Value and Headers are the record as it is, for `dlq` and `rerouted`.
+	Key, Value []byte
+	Headers    []Header
+}
+
+// Want names a held chunk that has to be read again.
+type Want = history.Ref
+
+// Task is the state of one partition.
+type Task struct {
+	cfg Config
+	out Output
+
+	numbers map[string]*number // by number key
+	byWABA  map[string][]*number
+	order   []*number // all numbers, in the order in which they were first seen
+	changed []*number // numbers to look at in Flush
+	wanting []*number // numbers whose next chunk has to be read again
+
+	contacts *contacts.Book
+	recent   *known.Recent
+	pages    pages
+
+	now time.Time // the newest ReceivedAt, or the time of the last tick
+
+	arena   arena
+	headers headers
+	counts  Counts
+	scratch []byte
+	effects []contacts.Effect
+}
+
+// New makes a task that knows nothing yet.
+func New(cfg Config) (*Task, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.PartitionOf == nil {
+		return nil, fmt.Errorf("task: PartitionOf is missing")
+	}
+	return &Task{
+		cfg: cfg, out: func(Record) {},
+		numbers: map[string]*number{}, byWABA: map[string][]*number{},
+		contacts: contacts.New(), recent: known.NewRecent(cfg.DedupWindow, dedupBuckets),
+		pages:  pages{},
+		counts: newCounts(),
+	}, nil
+}
+
+// SetOutput says where emitted records go from now on.
+func (t *Task) SetOutput(out Output) { t.out = out }
+
+// Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
+// them; what cannot be understood goes to `other` or `dlq`.
+func (t *Task) Webhook(o *Origin, b *split.Body) {
+	t.passed(o.ReceivedAt)
+	inHand := inHand{origin: o, body: b}
+	var bad schemas.Reason
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		business := businessOf(c)
+		if len(business) == 0 {
+			bad = schemas.ReasonNoBusiness
+			continue
+		}
+		if p := t.cfg.PartitionOf(business); p != t.cfg.Partition {
+			t.reroute(o, c, p)
+			continue
+		}
+		if reason := t.change(inHand, c, i); reason != "" {
+			bad = reason
+		}
+	}
+	if len(b.Changes) == 0 {
+		bad = schemas.ReasonEnvelopeUnknown
+	}
+	if bad != "" {
+		t.DeadLetter(o, bad, "a part of the body could not be attributed; the other parts were processed")
+	}
+}
+
+// businessOf is what decides the partition: the WABA, or the number where the envelope names no WABA.
+func businessOf(c *split.Change) []byte {
+	if len(c.WABA) > 0 {
+		return c.WABA
+	}
+	return c.PhoneNumberID
+}
+
+// inHand is a body whose bytes are at hand.
+type inHand struct {
+	origin *Origin
+	body   *split.Body
+}
+
+func (h inHand) holds(ref history.Ref) bool {
+	return h.body != nil && ref.Topic == h.origin.Topic && ref.Offset == h.origin.Offset &&
+		int(ref.Change) < len(h.body.Changes) && int(ref.Element) < len(h.body.Changes[ref.Change].History)
+}
+
+// Fields that the pipeline knows.
+const (
+	fieldHistory  = "history"
+	fieldContacts = "smb_app_state_sync"
+	fieldEchoes   = "smb_message_echoes"
+	fieldMessages = "messages"
+	fieldAccount  = "account_update"
+)
+
+// change routes one change of a business of this partition. The reason is set when it belongs to `dlq`.
+func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
+	switch string(c.Field) {
+	case fieldAccount:
+		t.account(h.origin, c)
+		return ""
+	case fieldHistory, fieldContacts, fieldEchoes, fieldMessages:
+	default:
+		t.other(h.origin, c)
+		return ""
+	}
+	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors)
+	if parts == 0 {
+		t.other(h.origin, c) // a known field with nothing in it that we know
+		return ""
+	}
+	if len(c.PhoneNumberID) == 0 {
+		return schemas.ReasonNoBusiness
+	}
+	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
+	if len(c.History) > 0 {
+		t.history(h, c, index, n)
+	}
+	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors) > 0 {
+		t.live(h.origin, c, n)
+	}
+	if len(c.StateSync) > 0 {
+		t.addressBook(h.origin, c, n)
+	}
+	return ""
+}
+
+// Tick lets time pass. See the package comment for when a time may be told.
+func (t *Task) Tick(now time.Time) {
+	if !now.After(t.now) {
+		return
+	}
+	t.passed(now)
+	for _, n := range t.order {
+		if d := n.history.Deadline(); !d.IsZero() && !d.After(now) {
+			n.history.Tick(now)
+			t.touch(n)
+			t.advance(n, inHand{})
+		}
+		t.mediaTick(n, now)
+	}
+	t.pages.expire(t, now)
+}
+
+// passed moves the task's time forward, never back.
+func (t *Task) passed(now time.Time) {
+	if now.After(t.now) {
+		t.now = now
+	}
+}
+
+// Wanted names the held chunk that has to be read again next.
+func (t *Task) Wanted() (Want, bool) {
+	for len(t.wanting) > 0 {
+		n := t.wanting[0]
+		if d, ok := n.history.Next(t.now); ok {
+			return d.Ref, true
+		}
+		n.wanting = false
+		t.wanting = t.wanting[1:]
+	}
+	t.wanting = nil
+	return Want{}, false
+}
+
+// Release lets a held chunk leave: o and b are the record that Want named, read again.
+func (t *Task) Release(w Want, o *Origin, b *split.Body) {
+	n := t.turn()
+	h := inHand{origin: o, body: b}
+	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
+		n.history.Missing(t.now, d) // the log holds other bytes at that place
+	}
+	t.touch(n)
+	t.advance(n, h)
+}
+
+// Lost says that the record that Want named is no longer in the log.
+func (t *Task) Lost(w Want) {
+	n := t.turn()
+	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
+		n.history.Missing(t.now, d)
+	}
+	t.touch(n)
+	t.advance(n, inHand{})
+}
+
+// turn takes the number that wants a chunk from the head of the line; advance puts it to the end when it
+// wants another one, so that no number waits for a large one to finish.
+func (t *Task) turn() *number {
+	n := t.wanting[0]
+	n.wanting = false
+	t.wanting = t.wanting[1:]
+	return n
+}
+
+// touch marks a number as one whose state may have changed.
+func (t *Task) touch(n *number) {
+	if !n.changed {
+		n.changed = true
+		t.changed = append(t.changed, n)
+	}
+}
+
+// Reset forgets what was emitted; the owner calls it when the transaction is committed.
+func (t *Task) Reset() {
+	t.arena.reset()
+	t.headers.reset()
+	t.counts.reset()
+}
+
+// Counts is what happened since the last Reset.
+func (t *Task) Counts() *Counts { return &t.counts }
+
+// Size tells the held chunks and the numbers known.
+func (t *Task) Size() (held, numbers int) {
+	for _, n := range t.order {
+		held += n.history.Held()
+	}
+	return held, len(t.order)
+}

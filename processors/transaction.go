@@ -1,0 +1,216 @@
+package processors
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// work is the polled records of one partition number, by input.
+type work struct {
+	partition int32
+	records   map[schemas.Topic][]*kgo.Record
+}
+
+// sort groups what was polled by partition number and tells the lanes what came.
+func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
+	all := map[int32]*work{}
+	var bulkRecords int
+	var bulkBytes, liveLag int64
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		topic, ok := s.assignment.inputs[p.Topic]
+		if !ok || len(p.Records) == 0 {
+			return
+		}
+		w := all[p.Partition]
+		if w == nil {
+			w = &work{partition: p.Partition, records: map[schemas.Topic][]*kgo.Record{}}
+			all[p.Partition] = w
+		}
+		w.records[topic] = append(w.records[topic], p.Records...)
+		var bytes int64
+		for _, r := range p.Records {
+			bytes += int64(len(r.Value))
+		}
+		last := p.Records[len(p.Records)-1].Offset
+		switch topic {
+		case schemas.TopicRawBulk:
+			bulkRecords += len(p.Records)
+			bulkBytes += bytes
+		case schemas.TopicRawLive:
+			liveLag += max(p.HighWatermark-last-1, 0)
+		}
+		s.p.metrics.records.WithLabelValues(topic.String()).Add(float64(len(p.Records)))
+		s.p.metrics.recordBytes.WithLabelValues(topic.String()).Add(float64(bytes))
+	})
+	s.lanes.polled(bulkRecords, bulkBytes, liveLag)
+	return all
+}
+
+// transaction lets the tasks work on what came and on what they want, and commits all of it together.
+func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tick) error {
+	for partition := range all {
+		if s.runners[partition] == nil {
+			return fmt.Errorf("records of partition %d, which is not assigned", partition)
+		}
+	}
+	started := s.p.deps.Now()
+	if err := s.txn.Begin(); err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	send := &sender{ctx: ctx, produce: s.txn.Produce, cfg: s.cfg}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	budget := s.cfg.BulkBytesPerTransaction
+	if n := s.wanting(); n > 1 {
+		budget /= int64(n)
+	}
+	touched := make([]*runner, 0, len(s.runners))
+	for partition, r := range s.runners {
+		w := all[partition]
+		at, ticked := tick[partition]
+		if w == nil && !ticked && !r.wants() {
+			continue
+		}
+		touched = append(touched, r)
+		g.Go(func() error { return r.work(ctx, w, at, budget, send) })
+	}
+	workErr := g.Wait()
+	if workErr == nil {
+		workErr = send.err()
+	}
+	if workErr != nil {
+		// The tasks are ahead of what will be committed; the session ends and all state is rebuilt.
+		abortCtx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
+		defer cancel()
+		if _, err := s.txn.End(abortCtx, kgo.TryAbort); err != nil {
+			s.p.log.Warn("abort failed; the brokers will end the transaction", "error", err)
+		}
+		s.p.metrics.transactions.WithLabelValues("failed").Inc()
+		return workErr
+	}
+	endCtx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
+	defer cancel()
+	committed, err := s.txn.End(endCtx, kgo.TryCommit)
+	s.p.metrics.txnSeconds.Observe(s.p.deps.Now().Sub(started).Seconds())
+	if err == nil {
+		err = send.err()
+	}
+	if err != nil {
+		s.p.metrics.transactions.WithLabelValues("unknown").Inc()
+		return fmt.Errorf("end transaction: %w", err)
+	}
+	if !committed {
+		s.p.metrics.transactions.WithLabelValues("aborted").Inc()
+		s.p.log.Info("transaction aborted by a rebalance; state is rebuilt", "partitions", len(touched))
+		for _, r := range touched {
+			if s.runners[r.partition] == r {
+				s.runners[r.partition] = nil
+			}
+		}
+		return nil
+	}
+	s.p.metrics.transactions.WithLabelValues("committed").Inc()
+	for _, r := range touched {
+		r.committed(s.p.metrics, all[r.partition])
+	}
+	s.observe()
+	return nil
+}
+
+func (s *session) wanting() (n int) {
+	for _, r := range s.runners {
+		if r.wants() {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *session) observe() {
+	var held, numbers int
+	for _, r := range s.runners {
+		if r != nil {
+			h, n := r.task.Size()
+			held += h
+			numbers += n
+		}
+	}
+	s.p.metrics.held.Set(float64(held))
+	s.p.metrics.numbers.Set(float64(numbers))
+}
+
+// tick is the time that passes for each partition that has been read to its end.
+type tick map[int32]time.Time
+
+// tick asks, at most once in TickEvery, which partitions have been read up to what was in the log at the
+// moment of asking. For those, every webhook acknowledged TickGrace before that moment has been seen, and
+// time may pass.
+func (s *session) tick(ctx context.Context) tick {
+	now := s.p.deps.Now()
+	if now.Sub(s.lastTick) < s.cfg.TickEvery || len(s.runners) == 0 {
+		return nil
+	}
+	s.lastTick = now
+	names := make([]string, 0, 3)
+	for _, t := range schemas.Inputs() {
+		names = append(names, s.cfg.topic(t))
+	}
+	askCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	ends, err := s.adm.ListCommittedOffsets(askCtx, names...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		s.p.log.Debug("cannot list end offsets; no time passes", "error", err)
+		return nil
+	}
+	t := tick{}
+	lag := map[schemas.Topic]int64{}
+	var oldest time.Time
+	for partition, r := range s.runners {
+		if r == nil {
+			continue
+		}
+		caughtUp := true
+		for _, topic := range schemas.Inputs() {
+			end, ok := ends.Lookup(s.cfg.topic(topic), partition)
+			if !ok {
+				caughtUp = false
+				continue
+			}
+			behind := end.Offset - r.position[topic]
+			if topic == schemas.TopicRerouted && behind > 0 && now.Sub(r.reroutedAt) > reroutedQuiet {
+				behind = 0 // what is left are the control records that end transactions
+			}
+			if behind > 0 {
+				caughtUp = false
+				lag[topic] += behind
+			}
+		}
+		if caughtUp {
+			t[partition] = now.Add(-s.cfg.TickGrace)
+		} else if oldest.IsZero() || r.receivedAt.Before(oldest) {
+			oldest = r.receivedAt
+		}
+	}
+	for _, topic := range schemas.Inputs() {
+		s.p.metrics.lagRecords.WithLabelValues(topic.String()).Set(float64(lag[topic]))
+	}
+	if oldest.IsZero() {
+		s.p.metrics.lagSeconds.Set(0)
+	} else {
+		s.p.metrics.lagSeconds.Set(now.Sub(oldest).Seconds())
+	}
+	return t
+}
+
+// reroutedQuiet is how long nothing came from `rerouted` before it counts as read to its end.
+const reroutedQuiet = 5 * time.Second

@@ -4,33 +4,68 @@ import (
 	"testing"
 
 	"github.com/coexstream/coexstream/processors/account"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
 )
 
-func TestEventsThatMarkTheBoundaryOfAnOnboarding(t *testing.T) {
+// FIELD-NOTES, History: account_update events PARTNER_REMOVED, ACCOUNT_OFFBOARDED, ACCOUNT_RECONNECTED mark
+// the boundary.
+func TestEventsThatPartTwoOnboardings(t *testing.T) {
 	for event, want := range map[string]account.Kind{
 		"PARTNER_REMOVED": account.Closes, "ACCOUNT_OFFBOARDED": account.Closes,
 		"ACCOUNT_RECONNECTED": account.Opens, "PARTNER_ADDED": account.Opens,
-		"VERIFIED_ACCOUNT": account.Neither, "DISABLED_UPDATE": account.Neither, "": account.Neither, "partner_removed": account.Neither,
+		"PARTNER_APP_INSTALLED": account.Neither, "PARTNER_APP_UNINSTALLED": account.Neither,
+		"VERIFIED_ACCOUNT": account.Neither, "ACCOUNT_RESTRICTION": account.Neither,
+		"AN_EVENT_OF_TOMORROW": account.Neither, "": account.Neither,
 	} {
 		if got := account.KindOf([]byte(event)); got != want {
-			t.Errorf("KindOf(%q) = %d, want %d", event, got, want)
+			t.Errorf("%s: %v, want %v", event, got, want)
 		}
 	}
 }
 
-func TestEventConcernsTheNumberThatItNames(t *testing.T) {
-	for _, c := range []struct {
-		event, display string
+func TestEventConcernsTheNumberThatItNamesOrAll(t *testing.T) {
+	for _, test := range []struct {
+		phone, display string
 		want           bool
 	}{
 		{"15550783881", "15550783881", true},
 		{"15550783881", "+1 555-078-3881", true},
-		{"15550783882", "15550783881", false},
+		{"+1 (555) 078-3881", "15550783881", true},
+		{"15550783881", "15550783882", false},
+		{"15550783881", "1555078388", false},
+		{"1555078388", "15550783881", false},
+		{"15550783881", "", false},
 		{"", "15550783881", true},
-		{"15550783881", "", true},
+		{"", "", true},
+		{"n/a", "15550783881", true}, // names no number
 	} {
-		if got := account.Concerns([]byte(c.event), c.display); got != c.want {
-			t.Errorf("Concerns(%q, %q) = %v", c.event, c.display, got)
+		if got := account.Concerns([]byte(test.phone), test.display); got != test.want {
+			t.Errorf("Concerns(%q, %q) = %v", test.phone, test.display, got)
+		}
+	}
+}
+
+// FIELD-NOTES, History: account events can be duplicated, late, and stamped out of order by a second.
+func TestEventIDIsAFunctionOfTheContent(t *testing.T) {
+	base := split.Change{Entry: 1, WABA: []byte("102290129340398"), EntryTime: 1739212624, Value: []byte(`{"event":"PARTNER_REMOVED"}`)}
+	id := func(change func(*split.Change)) schemas.Hash {
+		c := base
+		change(&c)
+		h, _ := account.EventID(nil, &c)
+		return h
+	}
+	first := id(func(*split.Change) {})
+	if again := id(func(c *split.Change) { c.Entry, c.Index = 3, 2 }); again != first {
+		t.Error("the same event at another place of a body has another id")
+	}
+	for name, change := range map[string]func(*split.Change){
+		"WABA":  func(c *split.Change) { c.WABA = []byte("102290129340399") },
+		"time":  func(c *split.Change) { c.EntryTime++ },
+		"value": func(c *split.Change) { c.Value = []byte(`{"event":"PARTNER_ADDED"}`) },
+	} {
+		if id(change) == first {
+			t.Errorf("another %s, and yet the same id", name)
 		}
 	}
 }

@@ -66,20 +66,27 @@ func TestFollowUpLeavesUnjoinedWhenItsTimeIsOver(t *testing.T) {
 	}
 }
 
-// A placeholder that is too old to get an asset by the documents still takes the one that waits for it.
-func TestOldPlaceholderIsNotRememberedButTakesWhatWaits(t *testing.T) {
+// A placeholder that is too old to get an asset by the documents takes the one that came nevertheless.
+func TestOldPlaceholderIsRememberedOnlyForWhatWaited(t *testing.T) {
+	old := media.Placeholder{Thread: "16505551234", Timestamp: start.Add(-31 * 24 * time.Hour).Unix()}
 	b := newBook()
-	b.Wait(start, image, []byte("asset"))
-	old := media.Placeholder{Timestamp: start.Add(-31 * 24 * time.Hour).Unix()}
-	if left := values(b.Placeholder(start, image, old)); !slices.Equal(left, []string{"asset"}) {
-		t.Fatalf("left: %q", left)
+	if b.Placeholder(start, image, old); len(values(b.Tick(start))) != 0 {
+		t.Fatal("something left that never waited")
 	}
 	if _, ok := b.Find(image); ok {
 		t.Fatal("remembered")
 	}
+	b.Wait(start, image, []byte("asset"))
+	if left := values(b.Placeholder(start, image, old)); !slices.Equal(left, []string{"asset"}) {
+		t.Fatalf("left: %q", left)
+	}
+	if got, ok := b.Find(image); !ok || got.Thread != old.Thread {
+		t.Fatalf("Find = %+v, %v: what waited cannot be joined", got, ok)
+	}
 	old.Timestamp += 2 * 24 * 3600
-	b.Placeholder(start, image, old)
-	if _, ok := b.Find(image); !ok {
+	other := schemas.HashBytes([]byte("wamid.other"))
+	b.Placeholder(start, other, old)
+	if _, ok := b.Find(other); !ok {
 		t.Fatal("a placeholder of 29 days is not remembered")
 	}
 }

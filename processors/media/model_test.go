@@ -47,11 +47,12 @@ type waits struct {
 }
 
 func (m *model) placeholder(now time.Time, key schemas.Hash, p media.Placeholder) (out []string) {
-	if now.Sub(time.Unix(p.Timestamp, 0)) <= m.cfg.MediaAgeMax {
+	out = m.leave(func(w waits) bool { return w.key == key })
+	if len(out) > 0 || now.Sub(time.Unix(p.Timestamp, 0)) <= m.cfg.MediaAgeMax {
 		m.seen[key] = now
 		m.data[key] = p
 	}
-	return m.leave(func(w waits) bool { return w.key == key })
+	return out
 }
 
 func (m *model) leave(which func(waits) bool) (out []string) {

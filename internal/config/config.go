@@ -101,6 +101,7 @@ type Ingress struct {
 	InFlightBytesMax int64         `koanf:"in_flight_bytes_max"`
 	AckTimeout       time.Duration `koanf:"ack_timeout"`
 	RetryAfter       time.Duration `koanf:"retry_after"`
+	DrainDelay       time.Duration `koanf:"drain_delay"`
 	Compression      Compression   `koanf:"compression"`
 }
 
@@ -116,8 +117,11 @@ type Processor struct {
 	InstanceID         string        `koanf:"instance_id"`
 	TransactionTimeout time.Duration `koanf:"transaction_timeout"`
 	SessionTimeout     time.Duration `koanf:"session_timeout"`
+	RebalanceTimeout   time.Duration `koanf:"rebalance_timeout"`
 	BulkBytesMax       int64         `koanf:"bulk_bytes_max"`
 	BodyBytesMax       int64         `koanf:"body_bytes_max"`
+	EventBytesMax      int64         `koanf:"event_bytes_max"`
+	Compression        string        `koanf:"compression"`
 	DepthMax           int           `koanf:"depth_max"`
 	DedupWindow        time.Duration `koanf:"dedup_window"`
 	Media              Media         `koanf:"media"`

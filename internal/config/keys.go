@@ -1,7 +1,6 @@
 package config
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +42,7 @@ const (
 	gib         = int64(1) << 30
 )
 
-var codecs = []string{"none", "lz4", "zstd", "snappy", "gzip"}
+var codecs = []string{"none", "lz4", "zstd"}
 
 var listenPattern, listenAllows = `^(.*:\d{1,5})$`, "host:port, or :port for all interfaces"
 
@@ -97,7 +96,7 @@ func topicKeys() []Key {
 		return Key{Name: "topics." + topic + ".retention", Kind: Duration, Default: def, Min: minute, Max: 3650 * day, Doc: doc}
 	}
 	return []Key{
-		{Name: "topics.max_message_bytes", Kind: Bytes, Default: "20MiB", Min: mib, Max: gib, Doc: "largest record batch of any topic; more than `ingress.body_bytes_max`"},
+		{Name: "topics.max_message_bytes", Kind: Bytes, Default: "20MiB", Min: mib, Max: gib, Doc: "largest record batch of any topic; 1MiB more than the largest body, decoded or not"},
 		{Name: "topics.segment_bytes", Kind: Bytes, Default: "256MiB", Min: mib, Max: 2*gib - 1, Doc: "size at which a log segment is closed (`up`: `embedded.segment_bytes`)"},
 		retention("raw", "14d", "how long `raw.live` and `raw.bulk` are kept: how far back everything can be rebuilt"),
 		retention("rerouted", "1d", "how long `rerouted` is kept"),
@@ -112,18 +111,19 @@ func ingressKeys() []Key {
 	return []Key{
 		{Name: "ingress.listen", Default: ":8080", Doc: "address of the webhook listener", Pattern: listenPattern, Allows: listenAllows},
 		{Name: "ingress.sources", Kind: Sources, Secret: true, Doc: "who sends webhooks, see *Sources*; `up` generates them when there are none"},
-		{Name: "ingress.body_bytes_max", Kind: Bytes, Default: "4MiB", Min: 64 * kib, Max: 256 * mib, Doc: "largest body as it comes over the wire"},
-		{Name: "ingress.decoded_bytes_max", Kind: Bytes, Default: "16MiB", Min: 64 * kib, Max: gib, Doc: "largest body after its content coding is undone"},
-		{Name: "ingress.decoded_ratio_max", Kind: Int, Default: "200", Min: 1, Max: math.MaxInt32, Doc: "largest ratio of decoded to encoded bytes"},
-		{Name: "ingress.header_bytes_max", Kind: Bytes, Default: "16KiB", Min: kib, Max: mib, Doc: "largest request line and headers"},
-		{Name: "ingress.read_timeout", Kind: Duration, Default: "15s", Min: 100 * millisecond, Max: 10 * minute, Doc: "time to read a request"},
+		{Name: "ingress.body_bytes_max", Kind: Bytes, Default: "4MiB", Min: 64 * kib, Max: 64 * mib, Doc: "largest body as it comes over the wire"},
+		{Name: "ingress.decoded_bytes_max", Kind: Bytes, Default: "16MiB", Min: 64 * kib, Max: 256 * mib, Doc: "largest body after its content coding is undone"},
+		{Name: "ingress.decoded_ratio_max", Kind: Int, Default: "200", Min: 1, Max: 100_000, Doc: "largest ratio of decoded to encoded bytes"},
+		{Name: "ingress.header_bytes_max", Kind: Bytes, Default: "8KiB", Min: kib, Max: mib, Doc: "largest request line and headers"},
+		{Name: "ingress.read_timeout", Kind: Duration, Default: "20s", Min: 100 * millisecond, Max: 10 * minute, Doc: "time to read a request"},
 		{Name: "ingress.write_timeout", Kind: Duration, Default: "10s", Min: 100 * millisecond, Max: 10 * minute, Doc: "time to write an answer"},
-		{Name: "ingress.idle_timeout", Kind: Duration, Default: "90s", Min: second, Max: hour, Doc: "how long a connection may be quiet between requests"},
+		{Name: "ingress.idle_timeout", Kind: Duration, Default: "75s", Min: second, Max: hour, Doc: "how long a connection may be quiet between requests"},
 		{Name: "ingress.connections_max", Kind: Int, Default: "4096", Min: 1, Max: 1 << 20, Doc: "connections at a time"},
-		{Name: "ingress.in_flight_bytes_max", Kind: Bytes, Default: "64MiB", Min: mib, Max: 64 * gib, Doc: "bytes of bodies that wait for Kafka; beyond it the answer is 503"},
+		{Name: "ingress.in_flight_bytes_max", Kind: Bytes, Default: "128MiB", Min: mib, Max: 64 * gib, Doc: "bytes of bodies that are being read or wait for Kafka; beyond it the answer is 503 (`up`: 64MiB)"},
 		{Name: "ingress.ack_timeout", Kind: Duration, Default: "4s", Min: 50 * millisecond, Max: minute, Doc: "time for Kafka to acknowledge a record; beyond it the answer is 503. Senders give up after 5 s"},
 		{Name: "ingress.retry_after", Kind: Duration, Default: "5s", Min: second, Max: hour, Doc: "`Retry-After` of 429 and 503"},
-		{Name: "ingress.compression.live", Kind: Enum, Default: "lz4", Allowed: codecs, Doc: "compression of `raw.live`"},
+		{Name: "ingress.drain_delay", Kind: Duration, Default: "0s", Min: 0, Max: 10 * minute, Doc: "at a stop: how long `/readyz` fails before connections are refused, for load balancers that poll it"},
+		{Name: "ingress.compression.live", Kind: Enum, Default: "none", Allowed: codecs, Doc: "compression of `raw.live`"},
 		{Name: "ingress.compression.bulk", Kind: Enum, Default: "zstd", Allowed: codecs, Doc: "compression of `raw.bulk`"},
 	}
 }
@@ -131,16 +131,19 @@ func ingressKeys() []Key {
 func processorKeys() []Key {
 	return []Key{
 		{Name: "processor.group_id", Default: "coexstream", Doc: "consumer group", Pattern: `^[\w.-]{1,200}$`, Allows: "1 to 200 letters, digits, dots, dashes, underscores"},
-		{Name: "processor.instance_id", Doc: "stable name of this instance, the root of its transactional ids; empty: the host's name", Pattern: `^[\w.-]{0,200}$`, Allows: "up to 200 letters, digits, dots, dashes, underscores"},
+		{Name: "processor.instance_id", Doc: "stable name of this instance among those of the group, the root of its transactional id; empty: the host's name", Pattern: `^[\w.-]{0,200}$`, Allows: "up to 200 letters, digits, dots, dashes, underscores"},
 		{Name: "processor.transaction_timeout", Kind: Duration, Default: "1m", Min: second, Max: 15 * minute, Doc: "age at which the broker aborts a transaction"},
-		{Name: "processor.session_timeout", Kind: Duration, Default: "45s", Min: 6 * second, Max: 5 * minute, Doc: "silence after which the group gives an instance's partitions to others"},
+		{Name: "processor.session_timeout", Kind: Duration, Default: "30s", Min: 6 * second, Max: 5 * minute, Doc: "silence after which the group gives an instance's partitions to others"},
+		{Name: "processor.rebalance_timeout", Kind: Duration, Default: "2m", Min: 6 * second, Max: hour, Doc: "time for an instance to hand its partitions over"},
 		{Name: "processor.bulk_bytes_max", Kind: Bytes, Default: "8MiB", Min: 64 * kib, Max: gib, Doc: "bulk work in one transaction; bounds how long a live message waits behind history"},
 		{Name: "processor.body_bytes_max", Kind: Bytes, Default: "16MiB", Min: 64 * kib, Max: gib, Doc: "largest decoded body; a longer one goes to `dlq`"},
+		{Name: "processor.event_bytes_max", Kind: Bytes, Default: "1MiB", Min: 16 * kib, Max: 64 * mib, Doc: "largest event; a longer one goes to `dlq`"},
+		{Name: "processor.compression", Kind: Enum, Default: "lz4", Allowed: codecs, Doc: "compression of the event topics"},
 		{Name: "processor.depth_max", Kind: Int, Default: "128", Min: 16, Max: 10_000, Doc: "deepest nesting of a body; a deeper one goes to `dlq`"},
 		{Name: "processor.dedup_window", Kind: Duration, Default: "24h", Min: minute, Max: 30 * day, Doc: "how long a repeated webhook is known again"},
 		{Name: "processor.media.hold", Kind: Duration, Default: "30m", Min: 0, Max: 7 * day, Doc: "how long a media follow-up waits for its placeholder"},
 		{Name: "processor.history.gap_timeout", Kind: Duration, Default: "30m", Min: second, Max: 7 * day, Doc: "how long a missing chunk is waited for"},
-		{Name: "processor.history.phase_hold", Kind: Duration, Default: "2m", Min: 0, Max: 7 * day, Doc: "how long a phase waits for an earlier one that is not known to be finished"},
+		{Name: "processor.history.phase_hold", Kind: Duration, Default: "2m", Min: millisecond, Max: 7 * day, Doc: "how long a phase waits for an earlier one that is not known to be finished"},
 		{Name: "processor.history.quiet_time", Kind: Duration, Default: "6h", Min: minute, Max: 30 * day, Doc: "silence after which a sync counts as done"},
 		{Name: "processor.history.ceiling", Kind: Duration, Default: "7d", Min: hour, Max: 60 * day, Doc: "age at which a sync counts as done"},
 	}
@@ -160,5 +163,5 @@ type Default map[string]string
 
 // UpDefaults are the defaults of `up`: one broker, few partitions.
 func UpDefaults() Default {
-	return Default{"kafka.partitions": "4", "kafka.replication_factor": "1", "kafka.min_insync_replicas": "1"}
+	return Default{"kafka.partitions": "4", "kafka.replication_factor": "1", "kafka.min_insync_replicas": "1", "ingress.in_flight_bytes_max": "64MiB"}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/maps"
 	"github.com/knadh/koanf/parsers/yaml"
@@ -176,14 +177,14 @@ func build(parsed map[string]any, origins map[string]string, problems []error) (
 
 // check looks at keys that must fit together.
 func (c *Config) check(fail func(key, format string, args ...any)) {
-	if int(c.Kafka.MinInsyncReplicas) > c.Kafka.ReplicationFactor {
+	if c.Kafka.MinInsyncReplicas > c.Kafka.ReplicationFactor {
 		fail("kafka.min_insync_replicas", "%d is not allowed; allowed: at most kafka.replication_factor (%d)", c.Kafka.MinInsyncReplicas, c.Kafka.ReplicationFactor)
 	}
-	if c.Topics.MaxMessageBytes < c.Ingress.BodyBytesMax+mib {
-		fail("topics.max_message_bytes", "%s is not allowed; allowed: at least ingress.body_bytes_max (%s) and 1MiB for headers", FormatBytes(c.Topics.MaxMessageBytes), FormatBytes(c.Ingress.BodyBytesMax))
+	if largest := max(c.Ingress.BodyBytesMax, c.Ingress.DecodedBytesMax); c.Topics.MaxMessageBytes < largest+mib {
+		fail("topics.max_message_bytes", "%s is not allowed; allowed: at least ingress.decoded_bytes_max or ingress.body_bytes_max (%s) and 1MiB for headers", FormatBytes(c.Topics.MaxMessageBytes), FormatBytes(largest))
 	}
-	if c.Ingress.InFlightBytesMax < 2*c.Ingress.BodyBytesMax {
-		fail("ingress.in_flight_bytes_max", "%s is not allowed; allowed: at least twice ingress.body_bytes_max (%s)", FormatBytes(c.Ingress.InFlightBytesMax), FormatBytes(c.Ingress.BodyBytesMax))
+	if least := (c.Ingress.BodyBytesMax + c.Ingress.DecodedBytesMax) * 4 / 3; c.Ingress.InFlightBytesMax < least {
+		fail("ingress.in_flight_bytes_max", "%s is not allowed; allowed: at least 4/3 of ingress.body_bytes_max and ingress.decoded_bytes_max together (%s)", FormatBytes(c.Ingress.InFlightBytesMax), FormatBytes(least))
 	}
 	if s := c.Kafka.SASL; s.Mechanism != "none" && s.Mechanism != "" && (s.Username == "" || s.Password == "") {
 		fail("kafka.sasl.username", "a user name and a password are needed for kafka.sasl.mechanism %s", s.Mechanism)
@@ -191,8 +192,26 @@ func (c *Config) check(fail func(key, format string, args ...any)) {
 	if t := c.Kafka.TLS; (t.CertFile == "") != (t.KeyFile == "") {
 		fail("kafka.tls.cert_file", "kafka.tls.cert_file and kafka.tls.key_file are set together or not at all")
 	}
-	if c.Processor.History.Ceiling < c.Processor.History.QuietTime {
-		fail("processor.history.ceiling", "%s is not allowed; allowed: at least processor.history.quiet_time (%s)", FormatDuration(c.Processor.History.Ceiling), FormatDuration(c.Processor.History.QuietTime))
+	c.checkWaits(fail)
+}
+
+// checkWaits looks at the waits of the resequencer: each must be at least as long as the one that it ends.
+func (c *Config) checkWaits(fail func(key, format string, args ...any)) {
+	h := c.Processor.History
+	waits := []struct {
+		key  string
+		wait time.Duration
+	}{
+		{"processor.history.phase_hold", h.PhaseHold}, {"processor.history.gap_timeout", h.GapTimeout},
+		{"processor.history.quiet_time", h.QuietTime}, {"processor.history.ceiling", h.Ceiling},
+	}
+	for i := 1; i < len(waits); i++ {
+		if waits[i].wait < waits[i-1].wait {
+			fail(waits[i].key, "%s is not allowed; allowed: at least %s (%s)", FormatDuration(waits[i].wait), waits[i-1].key, FormatDuration(waits[i-1].wait))
+		}
+	}
+	if c.Processor.RebalanceTimeout < c.Processor.SessionTimeout {
+		fail("processor.rebalance_timeout", "%s is not allowed; allowed: at least processor.session_timeout (%s)", FormatDuration(c.Processor.RebalanceTimeout), FormatDuration(c.Processor.SessionTimeout))
 	}
 }
 

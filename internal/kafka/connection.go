@@ -93,9 +93,12 @@ func NewSASL(mechanism, user, password string) (sasl.Mechanism, error) {
 
 // Franz is the connection as franz-go options, to which a client adds its own.
 func (c *Connection) Franz() []kgo.Opt {
+	return append(c.FranzSecurity(), kgo.SeedBrokers(c.Brokers...), kgo.ClientID(c.ClientID))
+}
+
+// FranzSecurity is Franz without the addresses and the client's id.
+func (c *Connection) FranzSecurity() []kgo.Opt {
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(c.Brokers...),
-		kgo.ClientID(c.ClientID),
 		kgo.DialTimeout(c.DialTimeout),
 		// Nobody reads what clients would tell the brokers about themselves, and the last telling makes
 		// every Close a second longer.

@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"errors"
+	"sync"
+)
+
+// Health knows which parts are ready. The zero value has no parts and is ready.
+type Health struct {
+	mu       sync.Mutex
+	order    []string
+	parts    map[string]func() error
+	draining bool
+}
+
+var errDraining = errors.New("draining")
+
+// Add registers a part. ready is called at each probe, at the same time as other calls, and says why the
+// part is not ready.
+func (h *Health) Add(name string, ready func() error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.parts == nil {
+		h.parts = map[string]func() error{}
+	}
+	if _, ok := h.parts[name]; !ok {
+		h.order = append(h.order, name)
+	}
+	h.parts[name] = ready
+}
+
+// Drain makes the process not ready for good.
+func (h *Health) Drain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.draining = true
+}
+
+// Part is the readiness of one part.
+type Part struct {
+	Name  string `json:"name"`
+	Ready bool   `json:"ready"`
+	Error string `json:"error,omitempty"`
+}
+
+// Report is the readiness of the process.
+type Report struct {
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"`
+	Parts  []Part `json:"parts"`
+}
+
+// Report asks every part.
+func (h *Health) Report() Report {
+	h.mu.Lock()
+	order, draining := append([]string(nil), h.order...), h.draining
+	parts := make([]func() error, len(order))
+	for i, name := range order {
+		parts[i] = h.parts[name]
+	}
+	h.mu.Unlock()
+
+	r := Report{Ready: !draining, Parts: make([]Part, len(order))}
+	if draining {
+		r.Reason = errDraining.Error()
+	}
+	for i, ready := range parts {
+		r.Parts[i] = Part{Name: order[i], Ready: true}
+		if err := ready(); err != nil {
+			r.Parts[i].Ready, r.Parts[i].Error = false, err.Error()
+			if r.Ready {
+				r.Ready, r.Reason = false, order[i]+": "+err.Error()
+			}
+		}
+	}
+	return r
+}

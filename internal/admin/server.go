@@ -1,0 +1,111 @@
+// Package admin is the operators' listener: metrics, liveness, readiness and profiles, on a port of its
+// own, so that it answers while the webhook port is busy and never stands open to senders.
+//
+//	/metrics      Prometheus
+//	/livez        200 while the process runs
+//	/readyz       200 when every part is ready, else 503; JSON with the reason of each part
+//	/debug/pprof  profiles
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// NewRegistry is a registry with the metrics of the Go runtime and of the process.
+func NewRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+	)
+	return r
+}
+
+// Server is the listener.
+type Server struct {
+	listener net.Listener
+	http     *http.Server
+}
+
+// Listen opens the port, so that a port that is taken is told before anything else starts.
+func Listen(ctx context.Context, address string, metrics prometheus.Gatherer, health *Health, log *slog.Logger) (*Server, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("open admin.listen %s: %w", address, err)
+	}
+	return &Server{
+		listener: l,
+		http: &http.Server{
+			Handler:           Handler(metrics, health),
+			ReadHeaderTimeout: 5 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+	}, nil
+}
+
+// Handler answers the paths of the package comment.
+func Handler(metrics prometheus.Gatherer, health *Health) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]bool{"live": true}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		report, status := health.Report(), http.StatusOK
+		if !report.Ready {
+			status = http.StatusServiceUnavailable
+		}
+		answer(w, status, report)
+	})
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the prober went away
+}
+
+// Addr is the address that the listener has.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Close closes a listener that Run was never called for.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Run serves until ctx ends, then lets requests in flight finish for a moment, and returns nil.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve admin on %s: %w", s.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := s.http.Shutdown(grace); err != nil {
+		_ = s.http.Close() // a profile that is being taken is cut off
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve admin on %s: %w", s.Addr(), err)
+	}
+	return nil
+}

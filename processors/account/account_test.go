@@ -14,6 +14,7 @@ func TestEventsThatPartTwoOnboardings(t *testing.T) {
 	for event, want := range map[string]account.Kind{
 		"PARTNER_REMOVED": account.Closes, "ACCOUNT_OFFBOARDED": account.Closes,
 		"ACCOUNT_RECONNECTED": account.Opens, "PARTNER_ADDED": account.Opens,
+		"ACCOUNT_DELETED": account.Closes,
 		"PARTNER_APP_INSTALLED": account.Neither, "PARTNER_APP_UNINSTALLED": account.Neither,
 		"VERIFIED_ACCOUNT": account.Neither, "ACCOUNT_RESTRICTION": account.Neither,
 		"AN_EVENT_OF_TOMORROW": account.Neither, "": account.Neither,
@@ -35,7 +36,7 @@ func TestEventConcernsTheNumberThatItNamesOrAll(t *testing.T) {
 		{"15550783881", "15550783882", false},
 		{"15550783881", "1555078388", false},
 		{"1555078388", "15550783881", false},
-		{"15550783881", "", false},
+		{"15550783881", "", true}, // its display number is not known yet
 		{"", "15550783881", true},
 		{"", "", true},
 		{"n/a", "15550783881", true}, // names no number

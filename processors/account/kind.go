@@ -20,13 +20,13 @@ func (k Kind) String() string { return kindNames[k] }
 // PARTNER_REMOVED comes when the business disconnects the Cloud API in the app or the account is no longer
 // shared with the partner; ACCOUNT_OFFBOARDED and ACCOUNT_RECONNECTED when it moves to another device or
 // registers its number again (Meta's Coexistence page and account_update reference). PARTNER_ADDED is the
-// start of an onboarding.
+// start of an onboarding. After ACCOUNT_DELETED nothing can come.
 //
 // PARTNER_APP_INSTALLED and PARTNER_APP_UNINSTALLED are neither: they tell the permissions of one app, also
 // of an app that has nothing to do with the sync, and come in the middle of one.
 func KindOf(event []byte) Kind {
 	switch string(event) {
-	case "PARTNER_REMOVED", "ACCOUNT_OFFBOARDED":
+	case "PARTNER_REMOVED", "ACCOUNT_OFFBOARDED", "ACCOUNT_DELETED":
 		return Closes
 	case "PARTNER_ADDED", "ACCOUNT_RECONNECTED":
 		return Opens

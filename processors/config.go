@@ -99,3 +99,12 @@ func (c *Config) Validate() error {
 }
 
 func (c *Config) topic(t schemas.Topic) string { return t.Name(c.Prefix) }
+
+// inputs names the topics that a processor consumes.
+func (c *Config) inputs() []string {
+	var names []string
+	for _, t := range schemas.Inputs() {
+		names = append(names, c.topic(t))
+	}
+	return names
+}

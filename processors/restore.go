@@ -109,10 +109,7 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 
 // positions are the offsets at which the group goes on, by partition and input topic.
 func (s *session) positions(ctx context.Context, partitions []int32) (map[int32][topicNamesCount]int64, error) {
-	names := make([]string, 0, 3)
-	for _, t := range schemas.Inputs() {
-		names = append(names, s.cfg.topic(t))
-	}
+	names := s.cfg.inputs()
 	starts, err := s.adm.ListStartOffsets(ctx, names...)
 	if err == nil {
 		err = starts.Error()

@@ -97,9 +97,7 @@ func (p *Processor) session(ctx context.Context) error {
 	if p.cfg.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(p.cfg.InstanceID))
 	}
-	for _, t := range schemas.Inputs() {
-		opts = append(opts, kgo.ConsumeTopics(p.cfg.topic(t)))
-	}
+	opts = append(opts, kgo.ConsumeTopics(p.cfg.inputs()...))
 	opts = append(opts, s.assignment.options()...)
 	if s.txn, err = kgo.NewGroupTransactSession(opts...); err != nil {
 		return fmt.Errorf("%w: kafka transaction session: %w", errMisconfigured, err)

@@ -158,10 +158,7 @@ func (s *session) tick(ctx context.Context) tick {
 		return nil
 	}
 	s.lastTick = now
-	names := make([]string, 0, 3)
-	for _, t := range schemas.Inputs() {
-		names = append(names, s.cfg.topic(t))
-	}
+	names := s.cfg.inputs()
 	askCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	ends, err := s.adm.ListCommittedOffsets(askCtx, names...)

@@ -2,7 +2,6 @@ package task
 
 import (
 	"encoding/json"
-	"strconv"
 
 	"github.com/coexstream/coexstream/processors/account"
 	"github.com/coexstream/coexstream/processors/history"
@@ -13,7 +12,7 @@ import (
 // account emits an account event and tells the numbers of the WABA where it parts two onboardings.
 func (t *Task) account(o *Origin, c *split.Change) {
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeAccount), c.WABA, strconv.AppendInt(nil, c.EntryTime, 10), c.Value)
+	id, t.scratch = account.EventID(t.scratch, c)
 	if !t.raise(o.ReceivedAt, id, schemas.RankConcrete) {
 		t.counts.Duplicates[KindAccount]++
 		return

@@ -63,6 +63,7 @@ func (w *World) appendLive(dst []byte, n *number, l live, at int64, tell *truth.
 		dst = appendTime(append(dst, ','), it.Timestamp, n.numericTime)
 		if byUser {
 			dst = appendField(append(dst, ','), "recipient_user_id", it.User)
+			it.User = "" // the thread says it
 		} else {
 			dst = appendField(append(dst, ','), "recipient_id", w.phone(n, thread))
 		}

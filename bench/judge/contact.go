@@ -1,0 +1,200 @@
+package judge
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/coexstream/coexstream/bench/truth"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// told is one change of an address book as the truth has it.
+type told struct {
+	truth.Contact
+	body int32
+}
+
+// row is one row of the table.
+type row struct {
+	Phone, User, FullName, FirstName string
+	TimestampMS, Version             int64
+	Digest                           truth.Digest
+}
+
+// book is the address book of one number: what was told, what the table has to be, and what it is.
+type book struct {
+	told []told
+	want map[string]row
+	have map[string]row
+	// last is the newest version that the topic had of a key.
+	last  map[string][2]int64
+	wrong map[string]bool // keys whose rows differ
+
+	texts map[truth.Digest]int // of what the raw log has, by its text: index into told
+	names map[string]bool      // keys that were told of
+}
+
+func newBook() *book {
+	return &book{
+		want: map[string]row{}, have: map[string]row{}, last: map[string][2]int64{}, wrong: map[string]bool{},
+		texts: map[truth.Digest]int{}, names: map[string]bool{},
+	}
+}
+
+func keyOfContact(phone, user string) string {
+	if phone != "" {
+		return phone
+	}
+	return user
+}
+
+// expectTables applies what was told in the order of time: what is left is the table.
+func (j *Judge) expectTables() {
+	for _, b := range j.contacts {
+		b.told = slices.DeleteFunc(b.told, func(t told) bool { return !j.bodies[t.body].present() })
+		slices.SortFunc(b.told, func(a, c told) int {
+			if a.TimestampMS != c.TimestampMS {
+				return sign(a.TimestampMS - c.TimestampMS)
+			}
+			return sign(a.Version - c.Version)
+		})
+		for i, t := range b.told {
+			b.texts[t.Digest], b.names[keyOfContact(t.Phone, t.User)] = i, true
+			key := keyOfContact(t.Phone, t.User)
+			if t.Phone != "" && t.User != "" {
+				delete(b.want, t.User)
+			}
+			if t.Remove {
+				delete(b.want, key)
+				continue
+			}
+			b.want[key] = row{t.Phone, t.User, t.FullName, t.FirstName, t.TimestampMS, t.Version, t.Digest}
+		}
+		for key := range b.want {
+			b.wrong[key] = true
+		}
+		j.owe(schemas.TopicContacts, len(b.want))
+	}
+}
+
+func sign(v int64) int {
+	switch {
+	case v < 0:
+		return -1
+	case v > 0:
+		return 1
+	}
+	return 0
+}
+
+// contact judges a record of the contacts topic and applies it to the table.
+func (j *Judge) contact(r *Record, e *event, n int32) {
+	b := j.contacts[n]
+	if b == nil {
+		j.fault(r.Topic, Unexpected, "%s: number %s has no address book", r, e.PhoneNumberID)
+		return
+	}
+	j.keyed(r, e.PhoneNumberID+"/"+e.ID)
+	got := row{e.PhoneNumber, e.UserID, e.FullName, e.FirstName, e.TimestampMS, e.Version, truth.Sum(e.Original)}
+	i, known := b.texts[got.Digest]
+	switch {
+	case !known && !b.names[e.ID]:
+		j.fault(r.Topic, Unexpected, "%s: nobody told of contact %s of %s", r, e.ID, e.PhoneNumberID)
+		return
+	case !known:
+		j.fault(r.Topic, WrongContent, "%s: contact %s of %s: original is not what was sent", r, e.ID, e.PhoneNumberID)
+		j.apply(b, e.ID, row{Digest: b.want[e.ID].Digest}, e.TimestampMS, e.Version, r)
+		return
+	}
+	t := &b.told[i]
+	var d differences
+	d.text("id", e.ID, keyOfContact(t.Phone, t.User))
+	d.text("phone_number", got.Phone, t.Phone)
+	d.text("user_id", got.User, t.User)
+	d.text("full_name", got.FullName, t.FullName)
+	d.text("first_name", got.FirstName, t.FirstName)
+	d.number("timestamp_ms", got.TimestampMS, t.TimestampMS)
+	d.number("version", got.Version, t.Version)
+	j.differs(r, &d, "contact %s of %s", e.ID, e.PhoneNumberID)
+	if len(d) > 0 {
+		got = row{Digest: got.Digest}
+	}
+	j.apply(b, e.ID, got, e.TimestampMS, e.Version, r)
+}
+
+// contactGone judges a tombstone of the contacts topic: its headers still say what went, and when.
+func (j *Judge) contactGone(r *Record, ceType string) {
+	number, id, ok := cut(string(r.Key))
+	n, known := j.byID[number]
+	if !ok || !known {
+		j.foreign++
+		return
+	}
+	j.topics[r.Topic].Seen++
+	j.envelope(r, ceType)
+	j.partitioned(r, j.numbers[n].WABA)
+	stamp, _ := r.header(schemas.HeaderContactTimestamp)
+	ms, err := strconv.ParseInt(stamp, 10, 64)
+	action, _ := r.header(schemas.HeaderContactAction)
+	if err != nil || action != "remove" && action != "merge" || ceType != schemas.TypeContactRemoved {
+		j.fault(r.Topic, BadHeaders, "%s: a tombstone of type %q, action %q, timestamp %q", r, ceType, action, stamp)
+	}
+	version, _ := r.header(schemas.HeaderContactVersion)
+	v, _ := strconv.ParseInt(version, 10, 64)
+	b := j.contacts[n]
+	if b == nil {
+		j.fault(r.Topic, Unexpected, "%s: number %s has no address book", r, number)
+		return
+	}
+	if action == "remove" {
+		if !slices.ContainsFunc(b.told, func(t told) bool {
+			return t.Remove && keyOfContact(t.Phone, t.User) == id && t.TimestampMS == ms && t.Version == v
+		}) {
+			j.fault(r.Topic, Unexpected, "%s: nobody removed contact %s of %s at %d", r, id, number, ms)
+			return
+		}
+		j.apply(b, id, row{}, ms, v, r)
+	} else {
+		delete(b.have, id)
+		j.recheck(b, id)
+	}
+	j.unique(r, &event{PhoneNumberID: number}, n)
+}
+
+func cut(key string) (number, id string, ok bool) {
+	for i := range len(key) {
+		if key[i] == '/' {
+			return key[:i], key[i+1:], true
+		}
+	}
+	return key, "", false
+}
+
+// apply puts a row into the table as a consumer has it; the zero row takes it away.
+func (j *Judge) apply(b *book, key string, v row, ms, version int64, r *Record) {
+	if last, known := b.last[key]; known && (ms < last[0] || ms == last[0] && version < last[1]) {
+		j.fault(r.Topic, OutOfOrder, "%s: contact %s at %d stands behind its version of %d", r, key, ms, last[0])
+	}
+	b.last[key] = [2]int64{ms, version}
+	if v == (row{}) {
+		delete(b.have, key)
+	} else {
+		b.have[key] = v
+	}
+	j.recheck(b, key)
+}
+
+// recheck holds one row of the table against the truth.
+func (j *Judge) recheck(b *book, key string) {
+	want, wanted := b.want[key]
+	have, there := b.have[key]
+	wrong := wanted != there || want.Digest != have.Digest
+	switch {
+	case wrong && !b.wrong[key]:
+		b.wrong[key] = true
+		j.missing++
+	case !wrong && b.wrong[key]:
+		delete(b.wrong, key)
+		j.missing--
+	}
+}

@@ -1,0 +1,23 @@
+// Package judge says whether the topics hold what the ground truth of a run demands. It is pure: records
+// come in as values, a verdict goes out; it knows no broker, no clock and none of the code that it judges.
+//
+// How to use it, in this order:
+//  1. Truth for every line of the truth file.
+//  2. Raw for every record of the raw topics, each partition in the order of its log.
+//  3. Expect, once: from what the raw log holds it works out what has to be in the other topics.
+//  4. Event for every record of the other topics, each partition in the order of its log. Missing tells
+//     how much is not there yet.
+//  5. Verdict.
+//
+// What is demanded. Every acknowledged body is in a raw topic, byte for byte. Every body that a raw topic
+// holds, acknowledged or not, counts: each of its events is there once, with the right content, under the
+// right key, in the right partition. The judge finds that out by sorting with full knowledge: chunks of a
+// window by phase, order and position; of a message that came twice the first counts, and a later one only
+// when it ranks higher.
+//
+// Where the order of arrival decides, the raw log is the witness: which of two versions of a message came
+// first, whether a chunk came after its place had passed (only then may it be marked late, and only then
+// may it stand out of order), and in which order live events have to follow each other.
+//
+// It costs about 200 bytes for each message of the truth.
+package judge

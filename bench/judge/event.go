@@ -1,0 +1,315 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/coexstream/coexstream/bench/truth"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// event is any event's value, read by the names in the contract and not by its Go types.
+type event struct {
+	WABAID        string  `json:"waba_id"`
+	PhoneNumberID string  `json:"phone_number_id"`
+	Display       string  `json:"display_phone_number"`
+	WAMID         string  `json:"wamid"`
+	OriginalWAMID string  `json:"original_wamid"`
+	Thread        string  `json:"thread"`
+	Contact       *person `json:"contact"`
+	Direction     string  `json:"direction"`
+	Timestamp     int64   `json:"timestamp"`
+	Type          string  `json:"type"`
+	Status        string  `json:"status"`
+	Historical    *bool   `json:"historical"`
+	Joined        *bool   `json:"joined"`
+	Sync          *struct {
+		Window     int32  `json:"window"`
+		Phase      *int32 `json:"phase"`
+		ChunkOrder *int32 `json:"chunk_order"`
+		Progress   *int32 `json:"progress"`
+		Late       bool   `json:"late"`
+	} `json:"sync"`
+	Profiles jsontext.Value `json:"profiles"`
+	Original jsontext.Value `json:"original"`
+
+	// account, other
+	EntryID     string `json:"entry_id"`
+	PhoneNumber string `json:"phone_number"`
+	Event       string `json:"event"`
+	Time        int64  `json:"time"`
+	Field       string `json:"field"`
+
+	// contacts
+	ID          string `json:"id"`
+	UserID      string `json:"user_id"`
+	FullName    string `json:"full_name"`
+	FirstName   string `json:"first_name"`
+	TimestampMS int64  `json:"timestamp_ms"`
+	Version     int64  `json:"version"`
+
+	// syncs
+	Window    int32  `json:"window"`
+	State     string `json:"state"`
+	EndReason string `json:"end_reason"`
+	Chunks    int64  `json:"chunks"`
+	Messages  int64  `json:"messages"`
+}
+
+type person struct {
+	UserID string `json:"user_id"`
+}
+
+// String names the record for a sample.
+func (r *Record) String() string {
+	return r.Topic.String() + "/" + strconv.Itoa(int(r.Partition)) + "/" + strconv.FormatInt(r.Offset, 10)
+}
+
+// differences collects the properties that are not as they have to be.
+type differences []string
+
+func (d *differences) text(name, got, want string) {
+	if got != want {
+		*d = append(*d, fmt.Sprintf("%s is %q instead of %q", name, got, want))
+	}
+}
+
+func (d *differences) number(name string, got, want int64) {
+	if got != want {
+		*d = append(*d, fmt.Sprintf("%s is %d instead of %d", name, got, want))
+	}
+}
+
+func (d *differences) flag(name string, got *bool, want bool) {
+	if got == nil || *got != want {
+		*d = append(*d, fmt.Sprintf("%s is not %v", name, want))
+	}
+}
+
+// direction compares with the truth's letter; without one, any direction is right.
+func (d *differences) direction(got string, want byte) {
+	switch want {
+	case truth.In[0]:
+		d.text("direction", got, schemas.DirectionInbound)
+	case truth.Out[0]:
+		d.text("direction", got, schemas.DirectionOutbound)
+	}
+}
+
+func (d *differences) digest(name string, got []byte, want truth.Digest) {
+	if truth.Sum(got) != want {
+		*d = append(*d, fmt.Sprintf("%s is not what was sent", name))
+	}
+}
+
+func (d *differences) optionalNumber(name string, got *int32, want int32) {
+	switch {
+	case got == nil && want != none:
+		*d = append(*d, fmt.Sprintf("%s is absent instead of %d", name, want))
+	case got != nil && *got != want:
+		if want == none {
+			*d = append(*d, fmt.Sprintf("%s is %d instead of absent", name, *got))
+		} else {
+			d.number(name, int64(*got), int64(want))
+		}
+	}
+}
+
+func (j *Judge) differs(r *Record, d *differences, format string, args ...any) {
+	if len(*d) > 0 {
+		j.fault(r.Topic, WrongContent, "%s: %s: %s", r, fmt.Sprintf(format, args...), strings.Join(*d, ", "))
+	}
+}
+
+func (j *Judge) keyed(r *Record, want string) {
+	if string(r.Key) != want {
+		j.fault(r.Topic, WrongKey, "%s: the key is %q instead of %q", r, r.Key, want)
+	}
+}
+
+// Event takes the next record of an event topic.
+func (j *Judge) Event(r Record) {
+	if r.Topic == schemas.TopicDLQ {
+		j.deadLetter(&r)
+		return
+	}
+	ceType, _ := r.header(schemas.HeaderCEType)
+	if r.Value == nil {
+		if r.Topic == schemas.TopicContacts {
+			j.contactGone(&r, ceType)
+		} else {
+			j.fault(r.Topic, Unexpected, "%s: a tombstone", &r)
+		}
+		return
+	}
+	var e event
+	if err := json.Unmarshal(r.Value, &e); err != nil {
+		j.fault(r.Topic, WrongContent, "%s: the value cannot be read: %v", &r, err)
+		return
+	}
+	n := j.numberOf(&e)
+	if n < 0 && !j.wabas[e.WABAID] {
+		j.foreign++
+		return
+	}
+	j.topics[r.Topic].Seen++
+	j.envelope(&r, ceType)
+	if n >= 0 || r.Topic == schemas.TopicAccount || r.Topic == schemas.TopicOther {
+		j.located(&r, &e, n)
+	}
+	switch r.Topic {
+	case schemas.TopicAccount:
+		j.account(&r, &e)
+	case schemas.TopicOther:
+		j.other(&r, &e)
+	default:
+		if n < 0 {
+			j.fault(r.Topic, Unexpected, "%s: phone_number_id %q does not belong to WABA %s", &r, e.PhoneNumberID, e.WABAID)
+			return
+		}
+		j.ofNumber(&r, &e, n, ceType)
+	}
+	j.unique(&r, &e, n)
+}
+
+func (j *Judge) numberOf(e *event) int32 {
+	if n, ok := j.byID[e.PhoneNumberID]; ok {
+		return n
+	}
+	return -1
+}
+
+func (j *Judge) ofNumber(r *Record, e *event, n int32, ceType string) {
+	switch {
+	case r.Topic == schemas.TopicContacts:
+		j.contact(r, e, n)
+	case r.Topic == schemas.TopicSyncs:
+		j.sync(r, e, n)
+	case r.Topic == schemas.TopicHistory:
+		j.history(r, e, n)
+	case r.Topic == schemas.TopicMedia:
+		j.media(r, e, n)
+	case r.Topic == schemas.TopicEchoes:
+		j.liveItem(r, e, n, kindEcho)
+	case ceType == schemas.TypeStatus:
+		j.liveItem(r, e, n, kindStatus)
+	case ceType == schemas.TypeError:
+		j.liveItem(r, e, n, kindError)
+	default:
+		j.liveItem(r, e, n, kindMessage)
+	}
+}
+
+// envelope judges the CloudEvents headers and the schema.
+func (j *Judge) envelope(r *Record, ceType string) {
+	for _, h := range []struct{ name, want string }{
+		{schemas.HeaderCESpecVersion, schemas.CESpecVersion}, {schemas.HeaderCEID, ""}, {schemas.HeaderCESource, ""},
+	} {
+		if v, _ := r.header(h.name); v == "" || h.want != "" && v != h.want {
+			j.fault(r.Topic, BadHeaders, "%s: %s is %q", r, h.name, v)
+		}
+	}
+	if !slices.Contains(typesOf[r.Topic], ceType) {
+		j.fault(r.Topic, BadHeaders, "%s: %s is %q", r, schemas.HeaderCEType, ceType)
+		return
+	}
+	if at, ok := r.header(schemas.HeaderCETime); ok {
+		if _, err := time.Parse(time.RFC3339, at); err != nil {
+			j.fault(r.Topic, BadHeaders, "%s: %s is %q", r, schemas.HeaderCETime, at)
+		}
+	}
+	if j.opt.Validate == nil || r.Value == nil {
+		return
+	}
+	if n := j.sampled[ceType]; n%j.opt.ValidateEvery == 0 {
+		if err := j.opt.Validate(ceType, r.Value); err != nil {
+			j.fault(r.Topic, BadSchema, "%s: %v", r, err)
+		}
+	}
+	j.sampled[ceType]++
+}
+
+// located judges whom the event says it is of, and the partition.
+func (j *Judge) located(r *Record, e *event, n int32) {
+	if n < 0 {
+		j.partitioned(r, e.WABAID)
+		return
+	}
+	num := &j.numbers[n]
+	if num.noWABA && r.Topic == schemas.TopicSyncs && e.WABAID != num.WABA {
+		if e.WABAID != "" {
+			j.fault(r.Topic, WrongContent, "%s: waba_id is %q instead of %q or none", r, e.WABAID, num.WABA)
+		}
+		return // the webhook did not say whose it was
+	}
+	if e.WABAID != num.WABA {
+		j.fault(r.Topic, WrongContent, "%s: waba_id is %q instead of %q", r, e.WABAID, num.WABA)
+		return
+	}
+	if e.Display != num.Display && r.Topic != schemas.TopicOther {
+		j.fault(r.Topic, WrongContent, "%s: display_phone_number is %q instead of %q", r, e.Display, num.Display)
+	}
+	j.partitioned(r, num.WABA)
+}
+
+func (j *Judge) partitioned(r *Record, waba string) {
+	if j.opt.Partitions <= 0 {
+		return
+	}
+	if want := partitionOf(waba, j.opt.Partitions); r.Partition != want {
+		j.fault(r.Topic, Misplaced, "%s: WABA %s belongs to partition %d", r, waba, want)
+	}
+}
+
+// unique judges ce_id: two events that differ have two ids. That one event came twice is told elsewhere.
+func (j *Judge) unique(r *Record, e *event, n int32) {
+	id, _ := r.header(schemas.HeaderCEID)
+	scope := [16]byte{byte(r.Topic)}
+	if r.Topic == schemas.TopicHistory && e.Sync != nil {
+		// A second onboarding tells the same messages again, and they are the same events.
+		scope[1], scope[2] = byte(e.Sync.Window), byte(e.Sync.Window>>8)
+	}
+	j.scratch = append(append(j.scratch[:0], scope[:]...), id...)
+	key := schemas.HashBytes(j.scratch)
+	mark := j.mark(r, e, n)
+	if before, known := j.events[key]; !known {
+		j.events[key] = mark
+	} else if before != mark {
+		j.fault(r.Topic, SameID, "%s: another event has the id %s, too", r, id)
+	} else if r.Topic == schemas.TopicContacts || r.Topic == schemas.TopicSyncs {
+		j.fault(r.Topic, Duplicated, "%s: the event %s", r, id)
+	}
+}
+
+// mark is a short fingerprint of what makes an event one event.
+func (j *Judge) mark(r *Record, e *event, n int32) int32 {
+	var b [32]byte
+	s := strconv.AppendInt(b[:0], int64(n), 10)
+	j.scratch = append(append(j.scratch[:0], s...), 0)
+	switch r.Topic {
+	case schemas.TopicHistory, schemas.TopicMedia, schemas.TopicEchoes, schemas.TopicMessages:
+		// An altered text leaves the event the same.
+		j.scratch = append(append(append(j.scratch, e.WAMID...), 0, byte(schemas.RankOf([]byte(e.Type)))), e.Status...)
+		if e.WAMID == "" {
+			j.scratch = append(j.scratch, e.Original...)
+		}
+		if r.Topic == schemas.TopicHistory {
+			j.scratch = append(append(append(j.scratch[:0], s...), 0), e.WAMID...)
+			j.scratch = append(j.scratch, byte(schemas.RankOf([]byte(e.Type))))
+		}
+	case schemas.TopicAccount:
+		j.scratch = append(append(append(j.scratch, e.WABAID...), 0), e.Event...)
+	case schemas.TopicOther:
+		j.scratch = append(append(append(j.scratch, e.WABAID...), 0), e.Field...)
+	default:
+		j.scratch = append(j.scratch, r.Key...)
+	}
+	h := schemas.HashBytes(j.scratch)
+	return int32(h.Lo)
+}

@@ -1,0 +1,281 @@
+package judge
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/coexstream/coexstream/bench/truth"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Judge collects truth and records. The package comment says in which order.
+type Judge struct {
+	opt  Options
+	seed uint64
+
+	numbers []number
+	byID    map[string]int32 // phone_number_id → number
+	wabas   map[string]bool
+
+	bodies []bodyRecord
+	byHash map[truth.Digest]int32
+	parts  []part
+	chunks []chunk
+	items  []item
+	heads  map[schemas.Hash]int32 // chain of the items that are one thing, in one or several versions
+	words  words                  // threads, users
+	types  words                  // types, statuses: few
+	ids    arena
+
+	contacts map[int32]*book     // of each number
+	singles  map[singleKey]*once // account and other events
+	declines map[int32]bool      // numbers that declined
+	events   map[schemas.Hash]int32
+	order    map[place]liveOrder // last live event of a partition
+	sampled  map[string]int      // events of a type, for ValidateEvery
+
+	missing int
+	late    int
+	foreign int
+	topics  map[schemas.Topic]*TopicVerdict
+	samples []Sample
+	sampleN map[sampleKey]int
+	scratch []byte
+}
+
+type sampleKey struct {
+	topic schemas.Topic
+	fault Fault
+}
+
+// place is a partition of a topic.
+type place struct {
+	topic     schemas.Topic
+	partition int32
+}
+
+// number is a business phone number and what was seen of it.
+type number struct {
+	truth.Number
+	noWABA  bool // some body does not name the WABA
+	left    bool // was offboarded
+	windows []*window
+	sync    syncSeen
+
+	// The last event of the history that stands in order.
+	last struct {
+		window       int32
+		place, index int32
+	}
+}
+
+// bodyRecord is one body and where the raw log has it.
+type bodyRecord struct {
+	hash   truth.Digest
+	length int
+	acked  bool
+	split  bool // concerns several WABAs: parts of it take another way
+	dead   *deadLetter
+
+	copies     int // in the raw log
+	first      place
+	offset     int64 // of the first copy
+	receivedMS int64 // of the first copy
+}
+
+func (b *bodyRecord) present() bool { return b.copies > 0 }
+
+// part is one part of a body.
+type part struct {
+	body     int32
+	number   int32
+	chunk    int32 // -1: not a chunk
+	kind     kind
+	profiles truth.Digest
+	echoed   bool
+}
+
+// kind is truth.Kind in a byte.
+type kind uint8
+
+const (
+	kindChunk kind = iota
+	kindMedia
+	kindEcho
+	kindMessage
+	kindStatus
+	kindError
+)
+
+var kinds = map[truth.Kind]kind{
+	truth.KindChunk: kindChunk, truth.KindMedia: kindMedia, truth.KindEcho: kindEcho, truth.KindMessage: kindMessage,
+	truth.KindStatus: kindStatus, truth.KindError: kindError,
+}
+
+var topicOfKind = [...]schemas.Topic{
+	kindChunk: schemas.TopicHistory, kindMedia: schemas.TopicMedia, kindEcho: schemas.TopicEchoes,
+	kindMessage: schemas.TopicMessages, kindStatus: schemas.TopicMessages, kindError: schemas.TopicMessages,
+}
+
+// item is one message, asset, status or error as the truth has it.
+type item struct {
+	digest       truth.Digest
+	timestamp    int64
+	wamid        span
+	thread, user uint32 // words
+	original     uint32
+	part         int32
+	next         int32 // in the chain, -1 at its end
+	typ, status  uint16
+	rank         schemas.Rank
+	direction    byte
+	state        state
+	flex         bool // may stand out of order
+	seen         bool
+}
+
+// state says what the expectation of an item is.
+type state uint8
+
+const (
+	dropped   state = iota // must not be there: a version of it came before
+	owed                   // once
+	optional               // at most once
+	alternate              // another text of the item before it in the chain: either may be there
+	pending                // not yet
+)
+
+// New makes a judge.
+func New(opt Options) (*Judge, error) {
+	if err := opt.Check(); err != nil {
+		return nil, fmt.Errorf("judge: %w", err)
+	}
+	j := &Judge{
+		opt: opt, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{}, heads: map[schemas.Hash]int32{},
+		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, declines: map[int32]bool{}, events: map[schemas.Hash]int32{},
+		order: map[place]liveOrder{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
+	}
+	j.words.init()
+	j.types.init()
+	j.topics[schemas.TopicRawLive] = &TopicVerdict{Topic: topicLabel(schemas.TopicRawLive), Faults: map[Fault]int{}}
+	for _, t := range Topics() {
+		j.topics[t] = &TopicVerdict{Topic: topicLabel(t), Faults: map[Fault]int{}}
+	}
+	return j, nil
+}
+
+// Missing is how many of the events that have to be there were not seen yet.
+func (j *Judge) Missing() int { return j.missing }
+
+// Owed is how many events have to be there in all.
+func (j *Judge) Owed() int {
+	n := 0
+	for t, v := range j.topics {
+		if !t.Raw() {
+			n += v.Owed
+		}
+	}
+	return n
+}
+
+// fault counts a fault and keeps the first of its kind as a sample.
+func (j *Judge) fault(t schemas.Topic, f Fault, format string, args ...any) {
+	j.topics[topicSlot(t)].Faults[f]++
+	key := sampleKey{topicSlot(t), f}
+	if j.sampleN[key]++; j.sampleN[key] <= j.opt.SamplesMax {
+		j.samples = append(j.samples, Sample{Topic: topicLabel(t), Fault: f, What: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (j *Judge) owe(t schemas.Topic, n int) {
+	j.topics[t].Owed += n
+	j.missing += n
+}
+
+// chainKey is what makes two items versions of the same thing.
+func (j *Judge) chainKey(k kind, number, window int32, id []byte) schemas.Hash {
+	var head [9]byte
+	head[0] = byte(k)
+	binary.LittleEndian.PutUint32(head[1:], uint32(number))
+	binary.LittleEndian.PutUint32(head[5:], uint32(window))
+	j.scratch = append(append(j.scratch[:0], head[:]...), id...)
+	return schemas.HashBytes(j.scratch)
+}
+
+// chainID is the part of a chain's key that tells the things of one kind and number apart: a message by its
+// wamid, a status by what it says of which message, an error by its text.
+func chainID(dst []byte, k kind, wamid, status string, digest truth.Digest) []byte {
+	switch k {
+	case kindStatus:
+		return append(append(append(dst, wamid...), 0), status...)
+	case kindError:
+		dst, _ = digest.AppendText(dst)
+		return dst
+	}
+	return append(dst, wamid...)
+}
+
+// rankStatus is the rank of statuses and errors in the ledger: they replace nothing.
+const rankStatus = schemas.Rank(255)
+
+// chain calls visit for each item of a chain until it returns false.
+func (j *Judge) chain(key schemas.Hash, visit func(i int32, it *item) bool) {
+	i, ok := j.heads[key]
+	for ok && i >= 0 {
+		it := &j.items[i]
+		if !visit(i, it) {
+			return
+		}
+		i = it.next
+	}
+}
+
+// words interns strings that repeat.
+type words struct {
+	index map[string]uint32
+	list  []string
+}
+
+func (w *words) init() { w.index, w.list = map[string]uint32{"": 0}, []string{""} }
+
+func (w *words) of(s string) uint32 {
+	if i, ok := w.index[s]; ok {
+		return i
+	}
+	i := uint32(len(w.list))
+	w.list = append(w.list, s)
+	w.index[s] = i
+	return i
+}
+
+// arena keeps strings that do not repeat, without an allocation for each.
+type arena struct{ pages [][]byte }
+
+// span is a string in the arena: page, offset, length.
+type span struct {
+	page   uint16
+	length uint16
+	offset uint32
+}
+
+const pageBytes = 1 << 20
+
+func (a *arena) put(s string) span {
+	if len(s) > 1<<16-1 {
+		s = s[:1<<16-1]
+	}
+	if n := len(a.pages); n == 0 || len(a.pages[n-1])+len(s) > pageBytes {
+		a.pages = append(a.pages, make([]byte, 0, pageBytes))
+	}
+	n := len(a.pages) - 1
+	sp := span{uint16(n), uint16(len(s)), uint32(len(a.pages[n]))}
+	a.pages[n] = append(a.pages[n], s...)
+	return sp
+}
+
+func (a *arena) get(s span) string {
+	if s.length == 0 {
+		return ""
+	}
+	return string(a.pages[s.page][s.offset : s.offset+uint32(s.length)])
+}

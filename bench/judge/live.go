@@ -1,0 +1,117 @@
+package judge
+
+import (
+	"github.com/coexstream/coexstream/bench/truth"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// liveOrder is where in the raw log the last live event of a partition came from.
+type liveOrder struct {
+	offset int64
+	index  int32
+}
+
+// liveItem judges a message, an echo, a status or an error.
+func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
+	var b [160]byte
+	key := j.chainKey(k, n, 0, chainID(b[:0], k, e.WAMID, e.Status, truth.Sum(e.Original)))
+	var index int32
+	if k == kindMessage || k == kindEcho {
+		index = j.match(r, e, key)
+	} else {
+		index = j.matchStatus(r, e, key, k, n)
+	}
+	if index < 0 {
+		return
+	}
+	it := &j.items[index]
+	var d differences
+	if k == kindError {
+		d.digest("original", e.Original, it.digest)
+	} else {
+		j.common(&d, e, it)
+	}
+	d.flag("historical", e.Historical, false)
+	d.text("status", e.Status, j.types.list[it.status])
+	p := &j.parts[it.part]
+	if !p.profiles.IsZero() {
+		d.digest("profiles", e.Profiles, p.profiles)
+	}
+	j.differs(r, &d, "%s%s of %s", e.WAMID, e.Status, e.PhoneNumberID)
+	j.keyed(r, e.PhoneNumberID+"/"+e.Thread)
+	j.inOrder(r, []int32{p.body}, index)
+}
+
+// matchStatus is match for statuses and errors, which have no rank: a status is best found by its time.
+func (j *Judge) matchStatus(r *Record, e *event, key schemas.Hash, k kind, n int32) int32 {
+	first, exact := int32(-1), int32(-1)
+	j.chain(key, func(i int32, it *item) bool {
+		if first < 0 || j.items[first].seen {
+			first = i
+		}
+		if it.timestamp == e.Timestamp || k == kindError {
+			exact = i
+		}
+		return exact < 0
+	})
+	if exact >= 0 {
+		first = exact
+	}
+	if first < 0 && k == kindError {
+		first = j.alteredError(n)
+	}
+	switch {
+	case first < 0:
+		j.fault(r.Topic, Unexpected, "%s: nobody sent %s%s to %s", r, e.WAMID, e.Status, e.PhoneNumberID)
+		return -1
+	case j.items[first].seen:
+		j.fault(r.Topic, Duplicated, "%s: %s%s of %s", r, e.WAMID, e.Status, e.PhoneNumberID)
+		return -1
+	}
+	j.see(first, j.keyOf(&j.items[first], 0))
+	return first
+}
+
+// alteredError finds the error whose text was altered: the only one of its number that was not seen yet.
+func (j *Judge) alteredError(n int32) int32 {
+	found := int32(-1)
+	for i := range j.items {
+		it := &j.items[i]
+		if p := &j.parts[it.part]; p.kind != kindError || p.number != n || it.seen || it.state != owed {
+			continue
+		}
+		if found >= 0 {
+			return -1
+		}
+		found = int32(i)
+	}
+	return found
+}
+
+// inOrder judges the order of live events: that of the live lane of their partition. Events whose bodies
+// went through the bulk lane, or concerned several businesses, take another way and are left out.
+func (j *Judge) inOrder(r *Record, bodies []int32, index int32) {
+	var first *bodyRecord
+	for _, i := range bodies {
+		b := &j.bodies[i]
+		if !b.present() {
+			continue
+		}
+		if b.split || b.first.topic != schemas.TopicRawLive || first != nil && first.first != b.first {
+			return
+		}
+		if first == nil || b.offset < first.offset {
+			first = b
+		}
+	}
+	if first == nil || first.first.partition != r.Partition {
+		return
+	}
+	at := place{r.Topic, r.Partition}
+	last, known := j.order[at]
+	if known && (first.offset < last.offset || first.offset == last.offset && index < last.index) {
+		j.fault(r.Topic, OutOfOrder, "%s: it came at offset %d of %s, and stands behind what came at %d", r, first.offset, first.first.topic, last.offset)
+		return
+	}
+	j.order[at] = liveOrder{first.offset, index}
+}

@@ -1,0 +1,68 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Options say how the run was set up.
+type Options struct {
+	Partitions int32 // of every topic; 0: the place of a record is not judged
+
+	// The processor's waits: a chunk that comes later may be marked late.
+	GapTimeout time.Duration
+	PhaseHold  time.Duration
+	QuietTime  time.Duration
+
+	// Secrets verify the signatures of raw records again; none: signatures are not judged.
+	Secrets []string
+	// AsOf is the time of the check: whether a hole that never came has been given up by now.
+	AsOf time.Time
+
+	// Validate holds a value against the schema of its ce_type; nil: not judged. Every ValidateEvery-th
+	// event of a type is validated, the first one always.
+	Validate      func(ceType string, value []byte) error
+	ValidateEvery int
+
+	SamplesMax int // of each kind of fault in each topic
+}
+
+// DefaultOptions fit a processor with default settings.
+func DefaultOptions() Options {
+	return Options{
+		GapTimeout: 30 * time.Minute, PhaseHold: 2 * time.Minute, QuietTime: 6 * time.Hour, ValidateEvery: 1, SamplesMax: 5,
+	}
+}
+
+// Check names the option, its value and what is allowed.
+func (o *Options) Check() error {
+	for _, d := range []struct {
+		key string
+		val time.Duration
+	}{{"gap_timeout", o.GapTimeout}, {"phase_hold", o.PhaseHold}, {"quiet_time", o.QuietTime}} {
+		if d.val <= 0 {
+			return fmt.Errorf("%s: %s is not allowed, only more than 0", d.key, d.val)
+		}
+	}
+	if o.ValidateEvery < 1 {
+		return fmt.Errorf("validate_every: %d is not allowed, only 1 and more", o.ValidateEvery)
+	}
+	if o.SamplesMax < 0 {
+		return fmt.Errorf("samples_max: %d is not allowed, only 0 and more", o.SamplesMax)
+	}
+	return nil
+}
+
+// typesOf says which ce_types a topic carries.
+var typesOf = map[schemas.Topic][]string{
+	schemas.TopicHistory:  {schemas.TypeHistory},
+	schemas.TopicMedia:    {schemas.TypeMedia},
+	schemas.TopicContacts: {schemas.TypeContact, schemas.TypeContactRemoved},
+	schemas.TopicEchoes:   {schemas.TypeEcho},
+	schemas.TopicMessages: {schemas.TypeMessage, schemas.TypeStatus, schemas.TypeError},
+	schemas.TopicAccount:  {schemas.TypeAccount},
+	schemas.TopicSyncs:    {schemas.TypeSync},
+	schemas.TopicOther:    {schemas.TypeOther},
+}

@@ -1,0 +1,56 @@
+package judge
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/coexstream/coexstream/bench/truth"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Raw takes the next record of a raw topic.
+func (j *Judge) Raw(r Record) {
+	i, known := j.byHash[truth.Sum(r.Value)]
+	if !known {
+		j.foreign++
+		return
+	}
+	b := &j.bodies[i]
+	j.topics[schemas.TopicRawLive].Seen++
+	received, _ := r.header(schemas.HeaderReceivedAt)
+	ms, err := strconv.ParseInt(received, 10, 64)
+	if err != nil || ms <= 0 {
+		j.fault(r.Topic, BadHeaders, "%s/%d/%d: %s is %q", r.Topic, r.Partition, r.Offset, schemas.HeaderReceivedAt, received)
+	}
+	for _, name := range []string{schemas.HeaderSource, schemas.HeaderProvider, schemas.HeaderRequestID} {
+		if v, ok := r.header(name); !ok || v == "" {
+			j.fault(r.Topic, BadHeaders, "%s/%d/%d: no %s", r.Topic, r.Partition, r.Offset, name)
+		}
+	}
+	if len(j.opt.Secrets) > 0 && !j.verified(&r) {
+		j.fault(r.Topic, Unverified, "%s/%d/%d: the signature of body %d does not verify", r.Topic, r.Partition, r.Offset, i)
+	}
+	if b.copies++; b.copies == 1 {
+		b.first, b.offset, b.receivedMS = place{r.Topic, r.Partition}, r.Offset, ms
+	}
+}
+
+// verified computes the signature of the stored bytes again.
+func (j *Judge) verified(r *Record) bool {
+	header, _ := r.header(schemas.HeaderSignature)
+	got, err := hex.DecodeString(strings.TrimPrefix(header, "sha256="))
+	if err != nil || len(got) != sha256.Size {
+		return false
+	}
+	for _, secret := range j.opt.Secrets {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write(r.Value)
+		if hmac.Equal(mac.Sum(nil), got) {
+			return true
+		}
+	}
+	return false
+}

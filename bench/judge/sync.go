@@ -1,0 +1,109 @@
+package judge
+
+import (
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// syncSeen is the sync of a number: what its newest state has to be, and what it is.
+type syncSeen struct {
+	owed  bool
+	there bool
+	want  struct {
+		window   int32
+		state    string
+		messages int64
+		chunks   int64
+		sure     bool
+	}
+	have event
+}
+
+// expectSyncs works out how each number's sync has to stand.
+func (j *Judge) expectSyncs() {
+	for i := range j.parts {
+		p := &j.parts[i]
+		if p.kind == kindDecline && j.bodies[p.body].present() {
+			j.declines[p.number] = true
+		}
+	}
+	for i := range j.numbers {
+		n := &j.numbers[i]
+		s := &n.sync
+		var w *window
+		for _, v := range n.windows {
+			if len(v.chunks) > 0 {
+				w = v
+			}
+		}
+		switch {
+		case w != nil:
+			s.want.window, s.want.state = w.id, j.stateOf(w)
+			if n.left && len(n.windows) == 1 {
+				s.want.state = "" // it left, and whether before or after the end of its sync is the processor's to say
+			}
+			s.want.messages, s.want.chunks, s.want.sure = w.counts.messages, w.counts.chunks, w.sure
+		case j.declines[int32(i)]:
+			s.want.state = schemas.SyncDeclined
+		default:
+			continue
+		}
+		s.owed = true
+		j.owe(schemas.TopicSyncs, 1)
+	}
+}
+
+// stateOf is the state in which a window is left when all of it was processed: done when the last phase told
+// progress 100 and nothing is missing. Progress 100 alone says nothing.
+func (j *Judge) stateOf(w *window) string {
+	complete := !w.holes
+	for _, i := range w.chunks {
+		c := &j.chunks[i]
+		complete = complete && c.placed()
+		if c.mayBeLate {
+			return "" // it may have been given up
+		}
+	}
+	last := &j.chunks[w.chunks[len(w.chunks)-1]]
+	if complete && last.phase >= 2 && last.progress == 100 {
+		return schemas.SyncDone
+	}
+	return schemas.SyncRunning
+}
+
+// sync takes the newest state of a number's sync.
+func (j *Judge) sync(r *Record, e *event, n int32) {
+	num := &j.numbers[n]
+	j.keyed(r, e.PhoneNumberID)
+	s := &num.sync
+	if !s.owed {
+		j.fault(r.Topic, Unexpected, "%s: number %s has no sync", r, e.PhoneNumberID)
+		return
+	}
+	if s.there && e.Window < s.have.Window {
+		j.fault(r.Topic, OutOfOrder, "%s: window %d of %s stands behind window %d", r, e.Window, e.PhoneNumberID, s.have.Window)
+	}
+	right := s.there && j.syncDifferences(s) == nil
+	s.there, s.have = true, *e
+	now := j.syncDifferences(s) == nil
+	switch {
+	case now && !right:
+		j.missing--
+	case right && !now:
+		j.missing++
+	}
+}
+
+func (j *Judge) syncDifferences(s *syncSeen) differences {
+	var d differences
+	if s.want.state != "" {
+		d.text("state", s.have.State, s.want.state)
+	}
+	if s.want.window != 0 {
+		d.number("window", int64(s.have.Window), int64(s.want.window))
+	}
+	if s.want.sure && s.want.window != 0 {
+		d.number("messages", s.have.Messages, s.want.messages)
+		d.number("chunks", s.have.Chunks, s.want.chunks)
+	}
+	return d
+}

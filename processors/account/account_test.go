@@ -14,7 +14,7 @@ func TestEventsThatPartTwoOnboardings(t *testing.T) {
 	for event, want := range map[string]account.Kind{
 		"PARTNER_REMOVED": account.Closes, "ACCOUNT_OFFBOARDED": account.Closes,
 		"ACCOUNT_RECONNECTED": account.Opens, "PARTNER_ADDED": account.Opens,
-		"ACCOUNT_DELETED": account.Closes,
+		"ACCOUNT_DELETED":       account.Closes,
 		"PARTNER_APP_INSTALLED": account.Neither, "PARTNER_APP_UNINSTALLED": account.Neither,
 		"VERIFIED_ACCOUNT": account.Neither, "ACCOUNT_RESTRICTION": account.Neither,
 		"AN_EVENT_OF_TOMORROW": account.Neither, "": account.Neither,

@@ -1,0 +1,200 @@
+package ingress
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is the configuration of a Server.
+type Config struct {
+	Listen  string   `koanf:"listen"`
+	Sources []Source `koanf:"sources"`
+
+	BodyBytesMax     int   `koanf:"body_bytes_max"`      // of a body on the wire
+	DecodedBytesMax  int   `koanf:"decoded_bytes_max"`   // of a body after its content coding is undone
+	RatioMax         int   `koanf:"ratio_max"`           // decoded bytes for a byte on the wire, above 64 KiB
+	HeaderBytesMax   int   `koanf:"header_bytes_max"`    // request line and headers
+	ConnectionsMax   int   `koanf:"connections_max"`     // concurrent connections
+	InFlightBytesMax int64 `koanf:"in_flight_bytes_max"` // of all bodies being read or waiting
+
+	ReadTimeout  time.Duration `koanf:"read_timeout"` // for a whole request
+	WriteTimeout time.Duration `koanf:"write_timeout"`
+	IdleTimeout  time.Duration `koanf:"idle_timeout"` // between two requests of a connection
+	AckTimeout   time.Duration `koanf:"ack_timeout"`  // from the arrival of a request to its answer
+	RetryAfter   time.Duration `koanf:"retry_after"`  // told with 429 and 503, in whole seconds
+
+	DrainDelay   time.Duration `koanf:"drain_delay"`   // from not being ready to accepting no more
+	DrainTimeout time.Duration `koanf:"drain_timeout"` // for requests in flight at the end
+}
+
+// Source is one sender of webhooks: a path of its own.
+type Source struct {
+	Name     string `koanf:"name"` // in metrics, logs and the records' headers
+	Provider string `koanf:"provider"`
+	Path     string `koanf:"path"`
+	// VerifyToken is what GET verification asks for. Empty: every GET is refused.
+	VerifyToken Credential `koanf:"verify_token"`
+	// Secrets are tried in turn: several apps, or the old and the new one during a rotation.
+	Secrets           []Secret `koanf:"secrets"`
+	SignatureRequired bool     `koanf:"signature_required"`
+	// RequestsMax limits the source's requests in flight; 0: no limit of its own.
+	RequestsMax int `koanf:"requests_max"`
+}
+
+// Secret is an app secret with the name under which records tell that it matched.
+type Secret struct {
+	ID    string     `koanf:"id"`
+	Value Credential `koanf:"value"`
+}
+
+// Credential is a string that prints and marshals as a placeholder.
+type Credential string
+
+// String hides the credential.
+func (c Credential) String() string {
+	if c == "" {
+		return ""
+	}
+	return "[redacted]"
+}
+
+// GoString hides the credential.
+func (c Credential) GoString() string { return c.String() }
+
+// MarshalText hides the credential.
+func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// Providers. They say in which header the signature is, and how.
+const (
+	ProviderMeta      = "meta"
+	Provider360Dialog = "360dialog"
+)
+
+// DefaultConfig has everything but the sources.
+func DefaultConfig() Config {
+	return Config{
+		Listen:           ":8080",
+		BodyBytesMax:     4 << 20, // the documents say 3 MB
+		DecodedBytesMax:  16 << 20,
+		RatioMax:         200,
+		HeaderBytesMax:   8 << 10,
+		ConnectionsMax:   4096,
+		InFlightBytesMax: 128 << 20,
+		ReadTimeout:      20 * time.Second,
+		WriteTimeout:     10 * time.Second,
+		IdleTimeout:      75 * time.Second,
+		AckTimeout:       4 * time.Second, // senders wait for 5 s at least
+		RetryAfter:       5 * time.Second,
+		DrainTimeout:     15 * time.Second,
+	}
+}
+
+// Validate says which key has which value, and what is allowed.
+func (c *Config) Validate() error {
+	if c.Listen == "" {
+		return fmt.Errorf("ingress.listen is empty: want an address such as :8080")
+	}
+	for _, l := range []struct {
+		key         string
+		value       int64
+		least, most int64
+	}{
+		{"body_bytes_max", int64(c.BodyBytesMax), 1 << 10, 64 << 20},
+		{"decoded_bytes_max", int64(c.DecodedBytesMax), 1 << 10, 256 << 20},
+		{"ratio_max", int64(c.RatioMax), 1, 100_000},
+		{"header_bytes_max", int64(c.HeaderBytesMax), 1 << 10, 1 << 20},
+		{"connections_max", int64(c.ConnectionsMax), 1, 1 << 20},
+		{"in_flight_bytes_max", c.InFlightBytesMax, leastInFlight(c), 1 << 40},
+	} {
+		if l.value < l.least || l.value > l.most {
+			return fmt.Errorf("ingress.%s is %d: want %d to %d", l.key, l.value, l.least, l.most)
+		}
+	}
+	for _, l := range []struct {
+		key         string
+		value       time.Duration
+		least, most time.Duration
+	}{
+		{"read_timeout", c.ReadTimeout, 100 * time.Millisecond, 10 * time.Minute},
+		{"write_timeout", c.WriteTimeout, 100 * time.Millisecond, 10 * time.Minute},
+		{"idle_timeout", c.IdleTimeout, 100 * time.Millisecond, time.Hour},
+		{"ack_timeout", c.AckTimeout, 50 * time.Millisecond, time.Minute},
+		{"retry_after", c.RetryAfter, time.Second, time.Hour},
+		{"drain_delay", c.DrainDelay, 0, 10 * time.Minute},
+		{"drain_timeout", c.DrainTimeout, 100 * time.Millisecond, 10 * time.Minute},
+	} {
+		if l.value < l.least || l.value > l.most {
+			return fmt.Errorf("ingress.%s is %s: want %s to %s", l.key, l.value, l.least, l.most)
+		}
+	}
+	if len(c.Sources) == 0 {
+		return fmt.Errorf("ingress.sources is empty: want at least one source")
+	}
+	names, paths := map[string]bool{}, map[string]bool{}
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("ingress.sources[%d].%w", i, err)
+		}
+		if names[s.Name] {
+			return fmt.Errorf("ingress.sources[%d].name is %q: want a name that no other source has", i, s.Name)
+		}
+		if paths[s.Path] {
+			return fmt.Errorf("ingress.sources[%d].path is %q: want a path that no other source has", i, s.Path)
+		}
+		names[s.Name], paths[s.Path] = true, true
+	}
+	return nil
+}
+
+// leastInFlight is what one body of the largest size takes, out of the share that long bodies have.
+func leastInFlight(c *Config) int64 {
+	return (int64(c.BodyBytesMax) + int64(c.DecodedBytesMax)) * 4 / 3
+}
+
+func (s *Source) validate() error {
+	if !plain(s.Name, 64) {
+		return fmt.Errorf("name is %q: want 1 to 64 letters, digits, '.', '_' or '-'", s.Name)
+	}
+	if !slices.Contains([]string{ProviderMeta, Provider360Dialog}, s.Provider) {
+		return fmt.Errorf("provider is %q: want %s or %s", s.Provider, ProviderMeta, Provider360Dialog)
+	}
+	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, "?#% \t\r\n\\") ||
+		strings.Contains(s.Path, "//") || strings.Contains(s.Path, "/.") {
+		return fmt.Errorf("path is %q: want an absolute path without query, escapes, '//' or '/.'", s.Path)
+	}
+	if s.RequestsMax < 0 {
+		return fmt.Errorf("requests_max is %d: want 0 (no limit) or more", s.RequestsMax)
+	}
+	if s.SignatureRequired && len(s.Secrets) == 0 {
+		return fmt.Errorf("secrets is empty: want at least one where signature_required is true")
+	}
+	ids := map[string]bool{}
+	for i, secret := range s.Secrets {
+		if !plain(secret.ID, 64) || ids[secret.ID] {
+			return fmt.Errorf("secrets[%d].id is %q: want 1 to 64 letters, digits, '.', '_' or '-', once", i, secret.ID)
+		}
+		ids[secret.ID] = true
+		if secret.Value == "" {
+			return fmt.Errorf("secrets[%d].value is empty: want the app secret", i)
+		}
+	}
+	return nil
+}
+
+// plain tells whether s can stand in a label, a header and a log line as it is.
+func plain(s string, most int) bool {
+	if len(s) == 0 || len(s) > most {
+		return false
+	}
+	for _, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,43 @@
+// Package ingress is the HTTP edge: it takes webhooks of any number of configured sources, verifies
+// their signatures, and answers 200 once Kafka has acknowledged their exact bytes.
+//
+// Promises:
+//   - 200 means durable. Every body that got a 200 is in raw.live or raw.bulk, byte for byte, with the
+//     headers that are needed to verify its signature again (schemas/headers.go).
+//   - Anything else means: send it again. A body may be in the log although its sender got a 503 (the
+//     acknowledgement came late, or was lost); the processor removes such duplicates.
+//   - Bodies of one business are written in the order in which they were taken in, as long as they are
+//     sent one after the other. A retry never overtakes.
+//   - Every limit is an answer, and memory is bounded: a body is read only after its bytes were reserved.
+//   - No answer and no log line holds a secret or anything of a body.
+//
+// It does not parse bodies (Route), and takes any bytes whose signature is right: what they mean is for
+// the processor to say.
+//
+// # Answers
+//
+// A 200 to a POST has the body `{}`. An error is one line, `{"error":"…","detail":"…"}`, whose error is
+// a stable code. Every answer has X-Request-Id, which is in the record too.
+//
+//	200                a POST that is durable; a GET with the right token (hub.challenge, text/plain)
+//	400 encoding       the content coding cannot be undone, or HTTP is broken
+//	401 signature      missing where required, malformed, or by none of the source's secrets
+//	403 verification   a GET or HEAD that is no verification or has the wrong token
+//	404 path           no source has this path
+//	405 method         neither GET, HEAD nor POST; with Allow
+//	408 timeout        the request did not arrive within the read timeout
+//	413 body           longer than the limit, on the wire or decoded, or decoding beyond the ratio
+//	415 content type   neither JSON nor absent; or a content coding that is not known
+//	417 expectation    an Expect header other than 100-continue
+//	429 source         the source has as many requests in flight as it may; with Retry-After
+//	431 header         longer than the limit
+//	503                not durable: Kafka is gone or slow, or a limit is reached; with Retry-After
+//
+// HEAD on a source's path is answered as GET, without the body. With `Expect: 100-continue`, whatever
+// the headers alone decide (404, 413, 415, 401 for a missing signature) is answered before the body.
+//
+// # Parts
+//
+// Server takes requests and hands records to a Durable. Publisher is the Durable that writes to Kafka; a
+// spool can stand between the two.
+package ingress

@@ -1,0 +1,54 @@
+package ingress
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// health says whether producing works, from how it went lately, and logs when that changes.
+type health struct {
+	log *slog.Logger
+	now func() time.Time
+	// grace is how long producing may fail before readiness does: a leader election is no outage.
+	grace time.Duration
+	// forget is how long after the last failure readiness returns by itself. Without requests nothing
+	// would ever succeed, and without readiness there would be no requests.
+	forget time.Duration
+
+	mu      sync.Mutex
+	failing bool
+	since   time.Time // of the first failure after the last success
+	latest  time.Time // of the last failure
+	err     error     // the last failure
+}
+
+func (h *health) succeeded() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failing {
+		h.failing = false
+		h.log.Info("Kafka acknowledges again", "failed_for", h.now().Sub(h.since))
+	}
+}
+
+func (h *health) failed(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.latest, h.err = h.now(), err
+	if !h.failing {
+		h.failing, h.since = true, h.latest
+		h.log.Warn("Kafka does not acknowledge, trying again", "error", err)
+	}
+}
+
+func (h *health) ready() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	if h.failing && now.Sub(h.since) >= h.grace && now.Sub(h.latest) < h.forget {
+		return fmt.Errorf("Kafka has acknowledged nothing for %s: %w", now.Sub(h.since).Round(time.Second), h.err)
+	}
+	return nil
+}

@@ -61,9 +61,9 @@ func TestSetAgreesWithAMap(t *testing.T) {
 	}
 	for name, hash := range draw {
 		t.Run(name, func(t *testing.T) {
-			for range 10 {
+			for range 4 {
 				s, m := known.NewSet(), model{}
-				for range r.IntN(5_000) {
+				for range r.IntN(4_000) {
 					h, rank := hash(), schemas.Rank(r.IntN(4))
 					was, seen := s.Raise(h, rank)
 					wantWas, wantSeen := m.raise(h, rank)

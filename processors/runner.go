@@ -32,8 +32,8 @@ type runner struct {
 	reroutedAt time.Time              // when the last rerouted record came, by the processor's clock
 	now        func() time.Time
 
-	out   records
 	again batch
+	lent  *workspace // during a transaction
 }
 
 // batch is the last batch that was read again: held chunks of one batch are often wanted one after another.
@@ -46,7 +46,8 @@ func (r *runner) wants() bool { _, ok := r.task.Wanted(); return ok }
 
 // work feeds the task and sends what follows, without waiting for it to be acknowledged.
 func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes int64, send *sender) error {
-	r.task.SetOutput(func(rec task.Record) { send.send(&r.out, r.names, rec) })
+	records := &r.lent.records
+	r.task.Begin(func(rec task.Record) { send.send(records, r.names, rec) }, &r.lent.task)
 	if w != nil {
 		for _, topic := range schemas.Inputs() {
 			for _, rec := range w.records[topic] {
@@ -70,13 +71,6 @@ func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes in
 	}
 	r.task.Flush()
 	return nil
-}
-
-// committed is told when the transaction with the last work is committed.
-func (r *runner) committed(m *metrics, _ *work) {
-	m.committed(r.task.Counts())
-	r.task.Reset()
-	r.out.reset()
 }
 
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record) {

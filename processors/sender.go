@@ -39,8 +39,8 @@ func (s *sender) err() error {
 	return s.first
 }
 
-// records are the Kafka records of one task's transaction, kept in blocks that are used again: nothing
-// refers to them once the transaction has ended.
+// records are the Kafka records of one task's transaction, in blocks that are used again: nothing refers to
+// them once the transaction has ended.
 type records struct {
 	blocks  [][]kgo.Record
 	headers [][]kgo.RecordHeader
@@ -49,9 +49,9 @@ type records struct {
 
 const (
 	recordBlock     = 1024
-	recordKeepMax   = 64
-	headerBlock     = 16 * recordBlock
-	headerKeepMax   = 64
+	recordKeepMax   = 32
+	headerBlock     = 10 * recordBlock
+	headerKeepMax   = 32
 	topicNamesCount = 16
 )
 

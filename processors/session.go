@@ -28,6 +28,7 @@ type session struct {
 	partitions int32
 	scanners   *scanners
 	names      *[topicNamesCount]string
+	workspaces workspaces
 
 	runners  map[int32]*runner // assigned partitions; a nil runner has to be restored
 	lastTick time.Time

@@ -79,6 +79,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 			continue
 		}
 		touched = append(touched, r)
+		r.lent = s.workspaces.lend()
 		g.Go(func() error { return r.work(ctx, w, at, budget, send) })
 	}
 	workErr := g.Wait()
@@ -118,7 +119,9 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	}
 	s.p.metrics.transactions.WithLabelValues("committed").Inc()
 	for _, r := range touched {
-		r.committed(s.p.metrics, all[r.partition])
+		s.p.metrics.committed(r.task.Counts())
+		s.workspaces.back(r.lent)
+		r.lent = nil
 	}
 	s.observe()
 	return nil

@@ -7,13 +7,13 @@
 // What its owner has to do:
 //  1. Feed Restore with every record of the partition of the `state` topic, then of `contacts`, then call
 //     Restored.
-//  2. Inside a transaction: Webhook for each raw record, in offset order per topic; then, while Wanted
+//  2. Inside a transaction: Begin, then Webhook for each raw record, in offset order per topic; then, while Wanted
 //     names a held chunk, read that record again and call Release (or Lost); then Flush. All that the task
 //     emitted, and the offsets that were read, go into that transaction.
 //  3. When the transaction did not commit, throw the task away and restore another one: it has no undo.
 //  4. Call Tick only with a time before which every record that the ingress acknowledged has been read:
 //     a backlog must not be taken for silence.
 //
-// A task is owned by one goroutine at a time. What it emits refers to its arena and to the record's body;
-// both have to stay untouched until the owner calls Reset.
+// A task is owned by one goroutine at a time. What it emits refers to the workspace that Begin lent and to
+// the record's bytes; both have to stay untouched until the transaction has ended.
 package task

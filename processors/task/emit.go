@@ -22,8 +22,21 @@ type Record struct {
 	Headers    []Header
 }
 
-// Output takes what a task emits. The record and all it refers to stay valid until the task's Reset.
+// Output takes what a task emits. The record and all it refers to stay valid until the workspace is reset.
 type Output func(Record)
+
+// Workspace is memory for what tasks emit in one transaction. It keeps some of it from one transaction to the
+// next, so that steady work allocates little.
+type Workspace struct {
+	arena   arena
+	headers headers
+}
+
+// Reset makes the memory free for other records.
+func (w *Workspace) Reset() {
+	w.arena.reset()
+	w.headers.reset()
+}
 
 // arena hands out byte slices that live until reset, from few large blocks.
 type arena struct {
@@ -73,8 +86,8 @@ func (a *arena) copy(parts ...string) []byte {
 	return a.done(p)
 }
 
-// arenaKeepBlocks bounds what an idle task keeps of a large transaction.
-const arenaKeepBlocks = 4
+// arenaKeepBlocks bounds what is kept of a large transaction.
+const arenaKeepBlocks = 16
 
 func (a *arena) reset() {
 	if len(a.blocks) > arenaKeepBlocks {
@@ -119,7 +132,7 @@ func (h *headers) take(n int) []Header {
 	return b[at : at : at+n]
 }
 
-const headerKeepBlocks = 16
+const headerKeepBlocks = 32
 
 func (h *headers) reset() {
 	if len(h.blocks) > headerKeepBlocks {

@@ -26,6 +26,7 @@ type partition struct {
 
 	topics  map[schemas.Topic][]record // committed
 	pending []record
+	space   task.Workspace
 }
 
 type rawRecord struct {
@@ -89,8 +90,8 @@ func (p *partition) restart() {
 	if err := tk.Restored(); err != nil {
 		p.t.Fatal(err)
 	}
-	tk.SetOutput(func(r task.Record) { p.pending = append(p.pending, own(r)) })
 	p.task = tk
+	p.begin()
 }
 
 func own(r task.Record) record {
@@ -163,8 +164,14 @@ func (p *partition) commit() []record {
 			schematest.Event(p.t, r.topic, r.headers, r.value)
 		}
 	}
-	p.task.Reset()
+	p.begin()
 	return got
+}
+
+// begin begins the next transaction.
+func (p *partition) begin() {
+	p.space.Reset()
+	p.task.Begin(func(r task.Record) { p.pending = append(p.pending, own(r)) }, &p.space)
 }
 
 // webhook sends a body in a transaction of its own.

@@ -85,8 +85,7 @@ type Task struct {
 
 	now time.Time // the newest ReceivedAt, or the time of the last tick
 
-	arena   arena
-	headers headers
+	*Workspace
 	counts  Counts
 	scratch []byte
 	effects []contacts.Effect
@@ -102,15 +101,20 @@ func New(cfg Config) (*Task, error) {
 	}
 	return &Task{
 		cfg: cfg, out: func(Record) {},
-		numbers: map[string]*number{}, byWABA: map[string][]*number{},
+		Workspace: &Workspace{},
+		numbers:   map[string]*number{}, byWABA: map[string][]*number{},
 		contacts: contacts.New(), recent: known.NewRecent(cfg.DedupWindow, dedupBuckets),
 		pages:  pages{},
 		counts: newCounts(),
 	}, nil
 }
 
-// SetOutput says where emitted records go from now on.
-func (t *Task) SetOutput(out Output) { t.out = out }
+// Begin begins a transaction's work: it says where emitted records go, and lends memory for them. The owner
+// may lend the same workspace to another task once the transaction has ended.
+func (t *Task) Begin(out Output, w *Workspace) {
+	t.out, t.Workspace = out, w
+	t.counts.reset()
+}
 
 // Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
 // them; what cannot be understood goes to `other` or `dlq`.
@@ -277,14 +281,7 @@ func (t *Task) touch(n *number) {
 	}
 }
 
-// Reset forgets what was emitted; the owner calls it when the transaction is committed.
-func (t *Task) Reset() {
-	t.arena.reset()
-	t.headers.reset()
-	t.counts.reset()
-}
-
-// Counts is what happened since the last Reset.
+// Counts is what happened since Begin.
 func (t *Task) Counts() *Counts { return &t.counts }
 
 // Size tells the held chunks and the numbers known.

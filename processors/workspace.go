@@ -1,0 +1,36 @@
+package processors
+
+import "github.com/coexstream/coexstream/processors/task"
+
+// workspace is the memory for what one task emits in a transaction.
+type workspace struct {
+	task    task.Workspace
+	records records
+}
+
+// workspacesKept bounds the memory that waits for the next transaction. Bulk work touches few partitions at
+// once, and the small work of many needs little.
+const workspacesKept = 2
+
+// workspaces lends memory. After a transaction that did not commit it is left to the collector instead of
+// given back: what was sent may still be on its way out.
+type workspaces struct {
+	free []*workspace
+}
+
+func (w *workspaces) lend() *workspace {
+	if n := len(w.free); n > 0 {
+		ws := w.free[n-1]
+		w.free = w.free[:n-1]
+		return ws
+	}
+	return &workspace{}
+}
+
+func (w *workspaces) back(ws *workspace) {
+	if len(w.free) < workspacesKept {
+		ws.task.Reset()
+		ws.records.reset()
+		w.free = append(w.free, ws)
+	}
+}

@@ -54,7 +54,7 @@ func TestFollowUpWaitsForItsPlaceholder(t *testing.T) {
 func TestFollowUpLeavesUnjoinedWhenItsTimeIsOver(t *testing.T) {
 	b := newBook()
 	b.Wait(start, image, []byte("asset"))
-	due := start.Add(30 * time.Minute)
+	due := start.Add(media.DefaultConfig().Hold)
 	if d := b.Deadline(); !d.Equal(due) {
 		t.Fatalf("deadline %v, want %v", d, due)
 	}

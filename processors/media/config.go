@@ -25,7 +25,7 @@ func DefaultConfig() Config {
 	return Config{
 		MediaAgeMax:  30 * 24 * time.Hour,
 		Remember:     14 * 24 * time.Hour,
-		Hold:         30 * time.Minute,
+		Hold:         time.Hour, // longer than a chunk waits for a hole before it
 		HoldItemsMax: 10_000,
 		HoldBytesMax: 16 << 20,
 	}

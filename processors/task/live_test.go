@@ -96,7 +96,9 @@ func TestMediaFollowUpsOfAllShapesJoinTheirPlaceholder(t *testing.T) {
 	for name, followUp := range shapes {
 		for _, order := range [][]string{{placeholder, followUp}, {followUp, placeholder}} {
 			p := newPartition(t)
-			p.webhook(chunk(0, 2, 100, "m2")) // opens the window
+			if strings.HasPrefix(name, "smb") {
+				p.webhook(chunk(0, 2, 100, "m2")) // what opens the window tells an old echo from one of now
+			}
 			for _, body := range order {
 				p.webhook(body)
 				p.restart()

@@ -1,0 +1,237 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func load(t *testing.T, in Input) *Config {
+	t.Helper()
+	c, err := Load(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestDefaultsAreValidForEveryRole(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if c := load(t, Input{}); c.Kafka.Partitions != 12 || c.Topics.Raw.Retention != 14*24*time.Hour || c.Ingress.BodyBytesMax != 4<<20 {
+		t.Errorf("unexpected defaults: %+v", c)
+	}
+	if c := load(t, Input{Defaults: UpDefaults()}); c.Kafka.Partitions != 4 || c.Kafka.ReplicationFactor != 1 {
+		t.Errorf("unexpected defaults of up: %+v", c.Kafka)
+	}
+}
+
+// Each layer overrides the one before it, key by key, and a key that a layer does not mention stays.
+func TestLaterLayerWins(t *testing.T) {
+	path := write(t, "c.yaml", "kafka:\n  prefix: file.\n  client_id: file\n  partitions: 5\nlog: {level: warn}\n")
+	in := Input{
+		Defaults: Default{"kafka.partitions": "4", "kafka.prefix": "role.", "kafka.client_id": "role", "log.level": "debug", "data_dir": "role"},
+		File:     path,
+		Environ:  []string{"COEXSTREAM_KAFKA_PREFIX=env.", "COEXSTREAM_KAFKA_CLIENT_ID=env", "HOME=/"},
+		Flags:    map[string]string{"kafka.prefix": "flag."},
+	}
+	c := load(t, in)
+	for _, tt := range []struct{ what, got, want string }{
+		{"flag over environment", c.Kafka.Prefix, "flag."},
+		{"environment over file", c.Kafka.ClientID, "env"},
+		{"file over role's default", c.Log.Level, "warn"},
+		{"role's default over default", c.DataDir, "role"},
+		{"default", c.Log.Format, "auto"},
+		{"origin of a flag", c.Origin("kafka.prefix"), "a flag"},
+		{"origin of a variable", c.Origin("kafka.client_id"), "COEXSTREAM_KAFKA_CLIENT_ID"},
+		{"origin of the file", c.Origin("log.level"), path},
+		{"origin of a default", c.Origin("data_dir"), ""},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.what, tt.got, tt.want)
+		}
+	}
+	if c.Kafka.Partitions != 5 {
+		t.Errorf("partitions: got %d, want 5 of the file", c.Kafka.Partitions)
+	}
+}
+
+func TestDefaultFileIsReadOnlyWhenItExists(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if c := load(t, Input{}); c.Kafka.Prefix != "coex." {
+		t.Errorf("prefix: %q", c.Kafka.Prefix)
+	}
+	if err := os.WriteFile(DefaultFile, []byte("kafka: {prefix: x.}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c := load(t, Input{}); c.Kafka.Prefix != "x." {
+		t.Errorf("prefix: %q", c.Kafka.Prefix)
+	}
+	if _, err := Load(Input{File: "absent.yaml"}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "absent.yaml") {
+		t.Errorf("a named file that is absent: %v", err)
+	}
+}
+
+// An error names the key, the value, where it came from, and what is allowed.
+func TestInvalidValueNamesKeyValueAndAllowed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, tt := range []struct {
+		key, value string
+		want       []string
+	}{
+		{"kafka.partitions", "0", []string{"1 to 1024"}},
+		{"kafka.partitions", "many", []string{"whole number"}},
+		{"kafka.prefix", "a b", []string{"letters"}},
+		{"log.level", "loud", []string{"debug, info, warn, error"}},
+		{"topics.raw.retention", "14", []string{"duration", "14d"}},
+		{"ingress.ack_timeout", "1h", []string{"50ms to 1m"}},
+		{"ingress.body_bytes_max", "3 elephants", []string{"16MiB", "64KiB to 64MiB"}},
+		{"embedded.sync_writes", "perhaps", []string{"true or false"}},
+		{"embedded.listen", "0.0.0.0:9092", []string{"127.0.0.1:port"}},
+		{"ingress.listen", "8080", []string{"host:port"}},
+		{"kafka.min_insync_replicas", "4", []string{"kafka.replication_factor (3)"}},
+		{"topics.max_message_bytes", "1MiB", []string{"ingress.decoded_bytes_max"}},
+		{"processor.history.ceiling", "1h", []string{"processor.history.quiet_time (6h)"}},
+		{"processor.history.gap_timeout", "1s", []string{"processor.history.phase_hold (2m)"}},
+		{"kafka.sasl.mechanism", "plain", []string{"password"}},
+		{"ingress.sources", "{}", []string{"list of sources"}},
+	} {
+		_, err := Load(Input{Flags: map[string]string{tt.key: tt.value}})
+		if !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s=%s: %v, want ErrInvalid", tt.key, tt.value, err)
+			continue
+		}
+		for _, w := range append(tt.want, tt.key, "allowed") {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s=%s: %q does not say %q", tt.key, tt.value, err, w)
+			}
+		}
+	}
+	_, err := Load(Input{Environ: []string{"COEXSTREAM_LOG_LEVEL=loud"}})
+	for _, w := range []string{"log.level", `"loud"`, "COEXSTREAM_LOG_LEVEL", "allowed"} {
+		if err == nil || !strings.Contains(err.Error(), w) {
+			t.Errorf("%v does not say %q", err, w)
+		}
+	}
+}
+
+func TestUnknownKeyNamesTheNearest(t *testing.T) {
+	path := write(t, "c.yaml", "kafka:\n  brokrs: [a:1]\nadmin:\n  listn: :1\nnonsense_that_is_far_away_from_all: 1\ningress:\n")
+	_, err := Load(Input{File: path})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, w := range []string{"kafka.brokrs", "did you mean kafka.brokers?", "admin.listn", "did you mean admin.listen?", "nonsense_that_is_far_away_from_all: unknown key"} {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q does not say %q", err, w)
+		}
+	}
+	if strings.Contains(err.Error(), "ingress: unknown") {
+		t.Errorf("an empty section is no unknown key: %v", err)
+	}
+}
+
+const sourcesYAML = `
+ingress:
+  sources:
+    - name: main
+      path: /hook
+      verify_token: vt-secret
+      secrets: [{id: a, value: as-secret}, {id: b, value_file: FILE}]
+    - {name: partner, provider: 360dialog, signature_required: false}
+kafka:
+  sasl: {mechanism: plain, username: u, password: sasl-secret}
+`
+
+func TestSourcesAreReadWithTheirDefaults(t *testing.T) {
+	secret := write(t, "secret", "from-file\n")
+	c := load(t, Input{File: write(t, "c.yaml", strings.ReplaceAll(sourcesYAML, "FILE", secret))})
+	if len(c.Ingress.Sources) != 2 {
+		t.Fatalf("sources: %+v", c.Ingress.Sources)
+	}
+	first, second := c.Ingress.Sources[0], c.Ingress.Sources[1]
+	if first.Provider != ProviderMeta || !first.SignatureRequired || first.VerifyToken != "vt-secret" || first.Secrets[1].Value != "from-file" {
+		t.Errorf("first source: %+v", first)
+	}
+	if second.Path != "/webhooks/partner" || second.SignatureRequired || second.Provider != Provider360Dialog {
+		t.Errorf("second source: %+v", second)
+	}
+}
+
+func TestSourcesFitAnEnvironmentVariable(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c := load(t, Input{Environ: []string{`COEXSTREAM_INGRESS_SOURCES=[{"name":"m","secrets":[{"id":"x","value":"y"}]}]`}})
+	if len(c.Ingress.Sources) != 1 || c.Ingress.Sources[0].Secrets[0].Value != "y" {
+		t.Errorf("sources: %+v", c.Ingress.Sources)
+	}
+}
+
+func TestSourceErrorsNameTheSource(t *testing.T) {
+	path := write(t, "c.yaml", `
+ingress:
+  sources:
+    - {name: a, providr: meta, secrets: [{id: x, value: y}]}
+    - {name: a, path: /b, secrets: [{id: x}, {id: x, valu: s3cr3t}]}
+    - {path: no-slash, provider: other}
+    - {name: c, secrets: [{id: x, value_file: /does/not/exist}]}
+`)
+	_, err := Load(Input{File: path})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, w := range []string{
+		"ingress.sources[0].providr: is not a key of a source; did you mean provider?",
+		`ingress.sources[1].name: "a" is used by another source`,
+		"ingress.sources[1].secrets[0].value: is empty",
+		"did you mean value?",
+		"ingress.sources[1].secrets[1].id",
+		"ingress.sources[2].name: is missing",
+		`ingress.sources[2].provider: "other" is not allowed; allowed: one of meta, 360dialog`,
+		"ingress.sources[2].path",
+		"ingress.sources[2].secrets: is empty",
+		"ingress.sources[3].secrets[0].value_file: cannot be read",
+	} {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q does not say %q", err, w)
+		}
+	}
+	if strings.Contains(err.Error(), "s3cr3t") {
+		t.Error("an error shows a secret")
+	}
+}
+
+func TestPrintShowsNoSecretAndReadsBack(t *testing.T) {
+	secret := write(t, "secret", "from-file\n")
+	path := write(t, "c.yaml", strings.ReplaceAll(sourcesYAML, "FILE", secret)+"topics: {raw: {retention: 36h}}\n")
+	c := load(t, Input{File: path, Flags: map[string]string{"ingress.body_bytes_max": "3MiB"}})
+	var out bytes.Buffer
+	if err := c.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"vt-secret", "as-secret", "sasl-secret", "from-file"} {
+		if strings.Contains(out.String(), s) {
+			t.Errorf("%q is printed:\n%s", s, &out)
+		}
+	}
+	for _, s := range []string{"retention: 1d12h # from " + path, "body_bytes_max: 3MiB # from a flag", Redacted} {
+		if !strings.Contains(out.String(), s) {
+			t.Errorf("%q is not printed:\n%s", s, &out)
+		}
+	}
+	again := load(t, Input{File: write(t, "again.yaml", out.String())})
+	if again.Topics != c.Topics || again.Processor != c.Processor || again.Ingress.BodyBytesMax != c.Ingress.BodyBytesMax {
+		t.Errorf("what was printed reads as another configuration:\n%+v\n%+v", again, c)
+	}
+}

@@ -187,7 +187,7 @@ func (c *Config) check(fail func(key, format string, args ...any)) {
 		fail("ingress.in_flight_bytes_max", "%s is not allowed; allowed: at least 4/3 of ingress.body_bytes_max and ingress.decoded_bytes_max together (%s)", FormatBytes(c.Ingress.InFlightBytesMax), FormatBytes(least))
 	}
 	if s := c.Kafka.SASL; s.Mechanism != "none" && s.Mechanism != "" && (s.Username == "" || s.Password == "") {
-		fail("kafka.sasl.username", "a user name and a password are needed for kafka.sasl.mechanism %s", s.Mechanism)
+		fail("kafka.sasl.mechanism", "%s is not allowed without kafka.sasl.username and kafka.sasl.password; allowed: none, or with both", s.Mechanism)
 	}
 	if t := c.Kafka.TLS; (t.CertFile == "") != (t.KeyFile == "") {
 		fail("kafka.tls.cert_file", "kafka.tls.cert_file and kafka.tls.key_file are set together or not at all")

@@ -16,11 +16,13 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
 	childDirEnv  = "EMBEDDED_TEST_DIR"
 	childSyncEnv = "EMBEDDED_TEST_SYNC"
+	childDieEnv  = "EMBEDDED_TEST_DIE" // die when a commit was decided and nothing of it was done
 )
 
 // TestMain turns the test binary into a broker when a test starts it as a child, so that a test can kill
@@ -45,6 +47,12 @@ func runChild(dir string, sync bool) error {
 	b, err := Open(testConfig(dir, sync), slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return err
+	}
+	if os.Getenv(childDieEnv) != "" {
+		b.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		})
 	}
 	fmt.Println("listening", b.Addr())
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the parent closes it: an orderly stop
@@ -100,6 +108,14 @@ func startChild(t *testing.T, dir string, sync bool) *child {
 func (c *child) kill() {
 	c.once.Do(func() {
 		_ = c.cmd.Process.Signal(syscall.SIGKILL)
+		_ = c.cmd.Wait()
+		c.ended()
+	})
+}
+
+// wait takes note of its end by itself.
+func (c *child) wait() {
+	c.once.Do(func() {
 		_ = c.cmd.Wait()
 		c.ended()
 	})

@@ -31,6 +31,8 @@ type journal struct {
 	sync   bool
 	staged map[int64]*decision // producer id: what its open transaction would commit
 	slot   *decision           // what the file holds, while it may still be needed
+	topics map[[16]byte]string // names by id: newer requests name topics by their ids
+	nameOf func(id [16]byte) string
 }
 
 // decision is a transaction that is to be committed.
@@ -60,12 +62,18 @@ func openJournal(dir string, sync bool) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open commit journal: %w", err)
 	}
-	return &journal{file: f, sync: sync, staged: map[int64]*decision{}}, nil
+	return &journal{file: f, sync: sync, staged: map[int64]*decision{}, topics: map[[16]byte]string{}}, nil
 }
 
 // attach observes the requests that make up a transaction. It leaves Produce alone: the broker would keep
 // the last request of every connection, bodies and all.
 func (j *journal) attach(c *kfake.Cluster) {
+	j.nameOf = func(id [16]byte) string {
+		if info := c.TopicIDInfo(id); info != nil {
+			return info.Topic
+		}
+		return ""
+	}
 	c.ControlKey(int16(kmsg.TxnOffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		if req, ok := r.(*kmsg.TxnOffsetCommitRequest); ok {
 			j.stage(req)
@@ -110,12 +118,29 @@ func (j *journal) stage(req *kmsg.TxnOffsetCommitRequest) {
 		j.staged[req.ProducerID] = d
 	}
 	for _, t := range req.Topics {
+		name := j.topicName(t)
+		if name == "" {
+			continue // the broker refuses what it does not know
+		}
 		for _, p := range t.Partitions {
 			d.Offsets = append(d.Offsets, stagedOffset{
-				Group: req.Group, Topic: t.Topic, Partition: p.Partition, Offset: p.Offset, LeaderEpoch: p.LeaderEpoch, Metadata: p.Metadata,
+				Group: req.Group, Topic: name, Partition: p.Partition, Offset: p.Offset, LeaderEpoch: p.LeaderEpoch, Metadata: p.Metadata,
 			})
 		}
 	}
+}
+
+func (j *journal) topicName(t kmsg.TxnOffsetCommitRequestTopic) string {
+	if t.Topic != "" {
+		return t.Topic
+	}
+	name, ok := j.topics[t.TopicID]
+	if !ok {
+		if name = j.nameOf(t.TopicID); name != "" {
+			j.topics[t.TopicID] = name
+		}
+	}
+	return name
 }
 
 // begin drops a decision of a producer that starts its next transaction. Only needed where the epoch does

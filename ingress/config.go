@@ -151,7 +151,7 @@ func (c *Config) Validate() error {
 
 // leastInFlight is what one body of the largest size takes, out of the share that long bodies have.
 func leastInFlight(c *Config) int64 {
-	return (int64(c.BodyBytesMax) + int64(c.DecodedBytesMax)) * 4 / 3
+	return (roomFor(c.BodyBytesMax)+int64(c.DecodedBytesMax))*4/3 + 1
 }
 
 func (s *Source) validate() error {

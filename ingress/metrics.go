@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -57,6 +58,80 @@ func newPublisherMetrics(reg prometheus.Registerer) (*publisherMetrics, error) {
 		}
 	}
 	return m, register(reg, m.inFlightBytes, produceErrors, batchRecords, batchBytes, latency)
+}
+
+// statusCodes are the labels of requests, beside "other". The frequent ones come first.
+var statusCodes = [...]int{200, 503, 401, 404, 403, 400, 405, 408, 413, 415, 417, 429, 431}
+
+// noSource is the label of requests that came to no source's path. No source can have this name.
+const noSource = "(none)"
+
+// serverMetrics are the metrics of a Server.
+type serverMetrics struct {
+	sources map[string]*sourceMetrics
+	none    *sourceMetrics
+	lanes   [2]prometheus.Counter
+}
+
+func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes, connections func() float64) (*serverMetrics, error) {
+	m := &serverMetrics{sources: map[string]*sourceMetrics{}}
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_requests_total",
+		Help: "Requests answered, by source and status code.",
+	}, []string{"source", "code"})
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "coexstream_ingress_request_duration_seconds",
+		Help:    "Time from the headers of a request to its answer.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+	}, []string{"source"})
+	bodyBytes := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "coexstream_ingress_body_bytes",
+		Help:    "Length of bodies on the wire.",
+		Buckets: prometheus.ExponentialBuckets(256, 4, 8),
+	}, []string{"source"})
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_signature_failures_total",
+		Help: "Requests refused for their signature.",
+	}, []string{"source", "reason"})
+	lanes := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_records_total",
+		Help: "Records that became durable, by lane.",
+	}, []string{"topic"})
+	gauges := []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "coexstream_ingress_in_flight_bytes",
+			Help: "Bytes reserved for bodies that are being read or wait to be durable.",
+		}, inFlightBytes),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "coexstream_ingress_connections",
+			Help: "Open connections.",
+		}, connections),
+	}
+	of := func(name string) *sourceMetrics {
+		sm := &sourceMetrics{
+			duration: duration.WithLabelValues(name), bodyBytes: bodyBytes.WithLabelValues(name),
+			signatureMissing:   failures.WithLabelValues(name, "missing"),
+			signatureMalformed: failures.WithLabelValues(name, "malformed"),
+			signatureMismatch:  failures.WithLabelValues(name, "mismatch"),
+		}
+		for i, code := range statusCodes {
+			sm.codes[i] = requests.WithLabelValues(name, strconv.Itoa(code))
+		}
+		sm.codes[len(statusCodes)] = requests.WithLabelValues(name, "other")
+		return sm
+	}
+	for i := range sources {
+		m.sources[sources[i].Name] = of(sources[i].Name)
+	}
+	m.none = &sourceMetrics{duration: duration.WithLabelValues(noSource)}
+	for i, code := range statusCodes {
+		m.none.codes[i] = requests.WithLabelValues(noSource, strconv.Itoa(code))
+	}
+	m.none.codes[len(statusCodes)] = requests.WithLabelValues(noSource, "other")
+	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
+		m.lanes[laneOf(t)] = lanes.WithLabelValues(t.String())
+	}
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, lanes)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

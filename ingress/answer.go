@@ -1,0 +1,125 @@
+package ingress
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/internal/contentcoding"
+)
+
+// refusal is why a request is not taken, and what the sender is told.
+type refusal struct {
+	code   int
+	kind   string // the stable `error` of the body
+	detail string // for people; never holds a secret or anything of a body
+}
+
+// kindEncoding is the error of everything about content codings.
+const kindEncoding = "content_encoding"
+
+// The refusals that need nothing of the request.
+var (
+	refusePath       = &refusal{404, "path", "no source has this path"}
+	refuseMethod     = &refusal{405, "method", "only GET, HEAD and POST"}
+	refuseVerify     = &refusal{403, "verification", "hub.mode is not subscribe, hub.challenge is missing, or hub.verify_token is wrong"}
+	refuseExpect     = &refusal{417, "expectation", "only 100-continue"}
+	refuseType       = &refusal{415, "content_type", "only application/json and application/*+json"}
+	refuseUnsigned   = &refusal{401, "signature", "the signature header is missing"}
+	refuseMalformed  = &refusal{401, "signature", "the signature header is malformed, or there are several"}
+	refuseMismatch   = &refusal{401, "signature", "the signature does not match"}
+	refuseIncomplete = &refusal{400, "body", "the body ended early or is framed wrongly"}
+	refuseTimeout    = &refusal{408, "timeout", "the request did not arrive in time"}
+	refuseHTTP       = &refusal{400, "http", "the request could not be parsed"}
+	refuseHeader     = &refusal{431, "header", "the request line and headers are too long"}
+	refuseCrowd      = &refusal{429, "source_busy", "too many requests of this source in flight"}
+	refuseBytes      = &refusal{503, "busy", "too many bytes in flight"}
+	refuseClosed     = &refusal{503, "closing", "shutting down"}
+	refuseLog        = &refusal{503, "unavailable", "the log is not available"}
+	refuseUnknown    = &refusal{503, "unacknowledged", "the log did not acknowledge in time"}
+	refuseRejected   = &refusal{503, "rejected", "the log rejects the record"}
+)
+
+// line is the body of an error.
+func (r *refusal) line() []byte {
+	b, err := json.Marshal(struct {
+		Error  string `json:"error"`
+		Detail string `json:"detail"`
+	}{r.kind, r.detail})
+	if err != nil {
+		return []byte(`{"error":"internal","detail":""}` + "\n") // two strings always marshal
+	}
+	return append(b, '\n')
+}
+
+// retriable tells whether the sender should come again, and when.
+func (r *refusal) retriable() bool { return r.code == 429 || r.code == 503 }
+
+var (
+	taken    = []byte("{}\n")
+	jsonType = []byte("application/json")
+
+	headerRequestID  = []byte("X-Request-Id")
+	headerRetryAfter = []byte("Retry-After")
+)
+
+// answers writes responses.
+type answers struct {
+	retryAfter []byte // seconds
+	// lines are the bodies of the refusals above, so that being overrun costs little.
+	lines map[*refusal][]byte
+}
+
+func newAnswers(retryAfter time.Duration) *answers {
+	a := &answers{
+		retryAfter: strconv.AppendInt(nil, int64((retryAfter+time.Second-1)/time.Second), 10),
+		lines:      map[*refusal][]byte{},
+	}
+	for _, r := range []*refusal{
+		refusePath, refuseMethod, refuseVerify, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
+		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseHeader, refuseCrowd, refuseBytes,
+		refuseClosed, refuseLog, refuseUnknown, refuseRejected,
+	} {
+		a.add(r)
+	}
+	return a
+}
+
+// add prepares a refusal that will be given often.
+func (a *answers) add(r *refusal) { a.lines[r] = r.line() }
+
+// ok answers that the body is durable.
+func (a *answers) ok(res *fasthttp.Response) {
+	res.SetStatusCode(fasthttp.StatusOK)
+	res.Header.SetContentTypeBytes(jsonType)
+	res.SetBodyRaw(taken)
+}
+
+// refuse answers with a refusal. src may be nil.
+func (a *answers) refuse(res *fasthttp.Response, src *source, r *refusal) {
+	res.SetStatusCode(r.code)
+	res.Header.SetContentTypeBytes(jsonType)
+	if r.retriable() {
+		res.Header.SetCanonical(headerRetryAfter, a.retryAfter)
+	}
+	switch r.code {
+	case fasthttp.StatusMethodNotAllowed:
+		res.Header.Set("Allow", "GET, HEAD, POST")
+	case fasthttp.StatusUnauthorized:
+		if src != nil {
+			// RFC 9110 wants a challenge with every 401; the scheme is the header's name.
+			res.Header.Set("Www-Authenticate", src.signature.canonical)
+		}
+	case fasthttp.StatusUnsupportedMediaType:
+		if r.kind == kindEncoding {
+			res.Header.Set("Accept-Encoding", contentcoding.Supported)
+		}
+	}
+	line, ok := a.lines[r]
+	if !ok {
+		line = r.line()
+	}
+	res.SetBodyRaw(line)
+}

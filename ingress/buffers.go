@@ -1,0 +1,52 @@
+package ingress
+
+import "sync"
+
+// buffers keeps byte slices for reuse, by size. Its zero value is ready.
+type buffers struct{ pools [len(bufferSizes)]sync.Pool }
+
+// bufferSizes: a message, a few, and the steps up to a long history chunk. Longer ones are not kept.
+var bufferSizes = [...]int{4 << 10, 16 << 10, shortBytesMax, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20}
+
+// buffer is a slice and the pool that it belongs to.
+type buffer struct {
+	b     []byte
+	class int // index in bufferSizes; len(bufferSizes): not pooled
+}
+
+// roomFor is how much memory a buffer for n bytes takes.
+func roomFor(n int) int64 {
+	if class := classOf(n); class < len(bufferSizes) {
+		return int64(bufferSizes[class])
+	}
+	return int64(n)
+}
+
+// classOf is the index of the smallest size with room for n bytes.
+func classOf(n int) int {
+	class := 0
+	for class < len(bufferSizes) && bufferSizes[class] < n {
+		class++
+	}
+	return class
+}
+
+// get is a buffer with room for n bytes.
+func (p *buffers) get(n int) *buffer {
+	class := classOf(n)
+	if class == len(bufferSizes) {
+		return &buffer{b: make([]byte, 0, n), class: class}
+	}
+	if buf, ok := p.pools[class].Get().(*buffer); ok {
+		buf.b = buf.b[:0]
+		return buf
+	}
+	return &buffer{b: make([]byte, 0, bufferSizes[class]), class: class}
+}
+
+// put takes a buffer back. Nil is none.
+func (p *buffers) put(buf *buffer) {
+	if buf != nil && buf.class < len(bufferSizes) {
+		p.pools[buf.class].Put(buf)
+	}
+}

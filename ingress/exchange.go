@@ -1,0 +1,94 @@
+package ingress
+
+import (
+	"crypto/sha256"
+	"strconv"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// exchange is what a request needs while it is served. It is reused.
+type exchange struct {
+	id       [requestIDBytes]byte
+	arrived  time.Time
+	deadline time.Time
+
+	body     []byte // as received
+	wire     *buffer
+	decoded  *buffer
+	short    int64 // bytes taken from the budget
+	long     int64
+	consumed bool // the body was read to its end
+
+	signature []byte // as received; nil when there is none
+	encoding  []byte // as received; nil for identity
+	secretID  []byte // of the secret that matched
+	mac, sum  [sha256.Size]byte
+
+	record   Record
+	headers  [11]kafka.Header
+	received [20]byte
+}
+
+// begin makes x the exchange of a request.
+func (x *exchange) begin(now time.Time, limit time.Duration) {
+	x.arrived, x.deadline = now, now.Add(limit)
+	x.body, x.consumed = nil, false
+	x.signature, x.encoding, x.secretID = nil, nil, nil
+}
+
+// end gives back all that x holds.
+func (x *exchange) end(pool *buffers, from *budget) {
+	pool.put(x.wire)
+	pool.put(x.decoded)
+	x.wire, x.decoded, x.body = nil, nil, nil
+	if x.short > 0 {
+		from.giveShort(x.short)
+	}
+	if x.long > 0 {
+		from.giveLong(x.long)
+	}
+	x.short, x.long = 0, 0
+	x.record = Record{}
+	clear(x.headers[:])
+}
+
+// fill makes the record of a body whose signature is right. value is what goes into the log, plain is
+// the same without its content coding. The headers point into the request and into x: whoever wants to
+// keep them after the answer copies them.
+func (x *exchange) fill(src *source, h *fasthttp.RequestHeader, value, plain []byte) {
+	topic, waba := Route(plain)
+	x.record = Record{Topic: topic, Key: waba, Value: value, Time: x.arrived}
+	if len(waba) == 0 {
+		x.record.Partitioning = phoneNumberID(plain)
+	}
+	hs := append(x.headers[:0],
+		kafka.Header{Key: schemas.HeaderSource, Value: src.name},
+		kafka.Header{Key: schemas.HeaderProvider, Value: src.provider},
+		kafka.Header{Key: schemas.HeaderRequestID, Value: x.id[:]},
+		kafka.Header{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(x.received[:0], x.arrived.UnixMilli(), 10)},
+	)
+	add := func(key string, value []byte) {
+		if len(value) > 0 {
+			hs = append(hs, kafka.Header{Key: key, Value: value})
+		}
+	}
+	add(schemas.HeaderContentType, h.ContentType())
+	add(schemas.HeaderContentEncoding, x.encoding)
+	if len(x.signature) > 0 {
+		add(schemas.HeaderSignature, x.signature)
+		add(schemas.HeaderSignatureHeader, src.signatureName)
+		add(schemas.HeaderSecretID, x.secretID)
+	}
+	if parent := h.Peek("Traceparent"); validTraceParent(parent) {
+		add(schemas.HeaderTraceParent, parent)
+		if state := h.Peek("Tracestate"); validTraceState(state) {
+			add(schemas.HeaderTraceState, state)
+		}
+	}
+	x.record.Headers = hs
+}

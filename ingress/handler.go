@@ -1,0 +1,189 @@
+package ingress
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net"
+
+	"github.com/valyala/fasthttp"
+)
+
+// handle serves one request.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	x := s.begin(ctx)
+	src := s.sources[string(ctx.Path())]
+	r := s.serve(ctx, src, x)
+	switch {
+	case r == refuseIncomplete || r == refuseTimeout:
+		ctx.SetConnectionClose() // nobody knows where the next request would begin
+	case !x.consumed:
+		s.discard(ctx)
+	}
+	s.end(ctx, src, x, r)
+}
+
+// expect is called for `Expect: 100-continue`: what the headers decide is answered before the body.
+func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
+	src := s.sources[string(ctx.Path())]
+	var r *refusal
+	switch {
+	case src == nil:
+		r = refusePath
+	case ctx.IsPost():
+		x := s.pool.Get().(*exchange)
+		r = s.headers(ctx, src, x)
+		s.pool.Put(x)
+	}
+	if r == nil {
+		return fasthttp.StatusContinue
+	}
+	s.end(ctx, src, s.begin(ctx), r)
+	return r.code
+}
+
+// broken answers what fasthttp could not make a request of.
+func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
+	r := refuseHTTP
+	var small *fasthttp.ErrSmallBuffer
+	var timeout net.Error
+	switch {
+	case errors.As(err, &small):
+		r = refuseHeader
+	case errors.As(err, &timeout) && timeout.Timeout():
+		r = refuseTimeout
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		r = s.tooLong
+	}
+	s.end(ctx, nil, s.begin(ctx), r)
+}
+
+func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
+	x := s.pool.Get().(*exchange)
+	x.begin(s.now(), s.cfg.AckTimeout)
+	s.ids.next(&x.id)
+	ctx.Response.Header.SetCanonical(headerRequestID, x.id[:])
+	return x
+}
+
+// end writes the answer of a request that was refused, counts, and lets go of everything.
+func (s *Server) end(ctx *fasthttp.RequestCtx, src *source, x *exchange, r *refusal) {
+	code, m := fasthttp.StatusOK, s.metrics.none
+	if src != nil {
+		m = src.metrics
+	}
+	if r != nil {
+		code = r.code
+		s.answers.refuse(&ctx.Response, src, r)
+		if s.log.Enabled(ctx, slog.LevelDebug) {
+			name := noSource
+			if src != nil {
+				name = string(src.name)
+			}
+			s.log.Debug("refused", "request_id", string(x.id[:]), "source", name, "code", code, "error", r.kind, "detail", r.detail)
+		}
+	}
+	m.answered(code)
+	m.duration.Observe(s.now().Sub(x.arrived).Seconds())
+	x.end(&s.buffers, s.budget)
+	s.pool.Put(x)
+}
+
+// serve finds out what a request wants. It writes the answer of those that it does not refuse.
+func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refusal {
+	switch {
+	case src == nil:
+		return refusePath
+	case ctx.IsGet(), ctx.IsHead():
+		return src.verify(ctx)
+	case !ctx.IsPost():
+		return refuseMethod
+	}
+	if r := s.headers(ctx, src, x); r != nil {
+		return r
+	}
+	if !src.enter() {
+		return refuseCrowd
+	}
+	defer src.leave()
+	if r := s.read(ctx, x); r != nil {
+		return r
+	}
+	src.metrics.bodyBytes.Observe(float64(len(x.body)))
+	value, plain, r := s.authenticate(src, x)
+	if r != nil {
+		return r
+	}
+	x.fill(src, &ctx.Request.Header, value, plain)
+	if r := s.publish(x); r != nil {
+		return r
+	}
+	s.answers.ok(&ctx.Response)
+	return nil
+}
+
+// headers decides what the headers alone decide, and keeps what the rest needs of them.
+func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refusal {
+	h := &ctx.Request.Header
+	if expect := h.Peek(fasthttp.HeaderExpect); expect != nil && !bytes.EqualFold(expect, []byte("100-continue")) {
+		return refuseExpect
+	}
+	var r *refusal
+	if x.signature, r = src.signatureOf(h); r != nil {
+		return r
+	}
+	if !accepts(h.ContentType()) {
+		return refuseType
+	}
+	x.encoding = encodingOf(h)
+	if h.ContentLength() > s.cfg.BodyBytesMax {
+		return s.tooLong
+	}
+	return nil
+}
+
+// authenticate checks the signature, over the bytes as received, or over what they are without their
+// content coding: senders and what stands between them and here do not agree on who compresses first.
+// value is what was signed, and so what the log has to hold; plain is the body without content coding.
+func (s *Server) authenticate(src *source, x *exchange) (value, plain []byte, r *refusal) {
+	value, plain = x.body, x.body
+	check := x.signature != nil && len(src.signers) > 0
+	if check && !src.signature.decode(&x.mac, x.signature) {
+		src.metrics.signatureMalformed.Inc()
+		return nil, nil, refuseMalformed
+	}
+	matched := !check || src.matches(x, value)
+	if x.encoding != nil {
+		if plain, r = s.decode(x); r != nil && matched {
+			return nil, nil, r
+		}
+		if !matched && r == nil && src.matches(x, plain) {
+			matched, value, x.encoding = true, plain, nil
+		}
+	}
+	if !matched {
+		src.metrics.signatureMismatch.Inc()
+		return nil, nil, refuseMismatch
+	}
+	return value, plain, nil
+}
+
+// publish makes the record durable.
+func (s *Server) publish(x *exchange) *refusal {
+	err := s.durable.Publish(&x.record, x.deadline)
+	switch {
+	case err == nil:
+		s.metrics.lanes[laneOf(x.record.Topic)].Inc()
+		return nil
+	case errors.Is(err, ErrBusy):
+		return refuseBytes
+	case errors.Is(err, ErrClosed):
+		return refuseClosed
+	case errors.Is(err, ErrUnknown):
+		return refuseUnknown
+	case errors.Is(err, ErrRejected):
+		s.log.Error("a record cannot be written", "request_id", string(x.id[:]), "bytes", x.record.Bytes(), "error", err)
+		return refuseRejected
+	}
+	return refuseLog
+}

@@ -1,0 +1,193 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/internal/contentcoding"
+)
+
+// Server takes webhooks and hands them to a Durable.
+type Server struct {
+	cfg     Config
+	durable Durable
+	log     *slog.Logger
+	now     func() time.Time
+	metrics *serverMetrics
+
+	sources  map[string]*source // by path
+	decoding contentcoding.Limits
+	tooLong  *refusal
+	answers  *answers
+	ids      *requestIDs
+	budget   *budget
+	buffers  buffers
+	pool     sync.Pool // *exchange
+
+	http *fasthttp.Server
+	open *openConns
+
+	addr     atomic.Pointer[net.Addr]
+	draining atomic.Bool
+}
+
+// Deps are what a Server needs from outside.
+type Deps struct {
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger
+	Now        func() time.Time
+}
+
+// New makes a Server that listens when it runs.
+func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, durable: durable, log: deps.Logger, now: deps.Now,
+		sources:  map[string]*source{},
+		decoding: contentcoding.Limits{BytesMax: cfg.DecodedBytesMax, RatioMax: cfg.RatioMax},
+		tooLong:  refuseLength(cfg.BodyBytesMax),
+		answers:  newAnswers(cfg.RetryAfter),
+		ids:      newRequestIDs(),
+		budget:   newBudget(cfg.InFlightBytesMax),
+		pool:     sync.Pool{New: func() any { return new(exchange) }},
+		open:     &openConns{conns: map[net.Conn]struct{}{}},
+	}
+	s.answers.add(s.tooLong)
+	metrics, err := newServerMetrics(deps.Registerer, cfg.Sources,
+		func() float64 { return float64(s.budget.taken()) },
+		func() float64 { return float64(s.open.count()) })
+	if err != nil {
+		return nil, err
+	}
+	s.metrics = metrics
+	for i := range cfg.Sources {
+		src := &cfg.Sources[i]
+		s.sources[src.Path] = newSource(src, metrics.sources[src.Name])
+	}
+	s.http = &fasthttp.Server{
+		Handler:       s.handle,
+		ExpectHandler: s.expect,
+		ErrorHandler:  s.broken,
+		// The listener refuses connections over the limit, with an answer; this one is never reached.
+		Concurrency:                  cfg.ConnectionsMax + 1024,
+		ReadBufferSize:               cfg.HeaderBytesMax,
+		ReadTimeout:                  cfg.ReadTimeout,
+		WriteTimeout:                 cfg.WriteTimeout,
+		IdleTimeout:                  cfg.IdleTimeout,
+		MaxRequestBodySize:           cfg.BodyBytesMax,
+		StreamRequestBody:            true, // bodies are read when there is room for them
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		SecureErrorLogMessage:        true, // no header bytes in the log
+		CloseOnShutdown:              true,
+		ConnState:                    s.open.changed,
+		Logger:                       httpLog{deps.Logger},
+	}
+	return s, nil
+}
+
+// Run listens on Config.Listen and serves until ctx ends; then see Serve.
+func (s *Server) Run(ctx context.Context) error {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on ingress.listen %s: %w", s.cfg.Listen, err)
+	}
+	return s.Serve(ctx, ln)
+}
+
+// Serve serves ln until ctx ends. Then it is no longer ready, accepts connections for DrainDelay more,
+// closes ln and idle connections, answers the requests in flight, and returns when every connection is
+// closed. What is still open after DrainTimeout is cut, and told as an error.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	addr := ln.Addr()
+	s.addr.Store(&addr)
+	limited := newCrowdedListener(ln, s.open, s.cfg.ConnectionsMax, s.answers, s.ids, func() {
+		s.metrics.none.answered(fasthttp.StatusServiceUnavailable)
+	})
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(limited) }()
+	s.log.Info("taking webhooks", "address", addr.String(), "sources", len(s.sources))
+
+	var err error
+	ended := false
+	select {
+	case err = <-failed:
+		ended = true
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	if !ended && s.cfg.DrainDelay > 0 {
+		select {
+		case err = <-failed:
+			ended = true
+		case <-time.After(s.cfg.DrainDelay):
+		}
+	}
+	drainErr := s.drain()
+	if !ended {
+		err = <-failed
+	}
+	limited.wait()
+	if err != nil {
+		return fmt.Errorf("serve %s: %w", addr, err)
+	}
+	return drainErr
+}
+
+// drain closes the listener and waits for the connections.
+func (s *Server) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
+	defer cancel()
+	err := s.http.ShutdownWithContext(ctx)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("shut down the listener: %w", err)
+	}
+	cut := s.open.cut()
+	// Their handlers return when the Durable does, at their deadlines.
+	s.open.wait()
+	return fmt.Errorf("%d connections were cut after ingress.drain_timeout of %s", cut, s.cfg.DrainTimeout)
+}
+
+// Addr is where the server listens; nil before that.
+func (s *Server) Addr() net.Addr {
+	if addr := s.addr.Load(); addr != nil {
+		return *addr
+	}
+	return nil
+}
+
+// Ready tells why webhooks should not be sent here at the moment; nil when they should.
+func (s *Server) Ready() error {
+	switch {
+	case s.draining.Load():
+		return errors.New("draining")
+	case s.addr.Load() == nil:
+		return errors.New("not listening yet")
+	}
+	return s.durable.Ready()
+}
+
+// httpLog passes on what fasthttp has to say: broken requests and cut connections, nobody's worry.
+type httpLog struct{ log *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (l httpLog) Printf(format string, args ...any) {
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug("http: " + fmt.Sprintf(format, args...))
+	}
+}

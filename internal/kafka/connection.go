@@ -129,10 +129,16 @@ func (c *Connection) Transport(topics ...string) *kafkago.Transport {
 	if c.TLS != nil {
 		t.TLS = c.TLS.Clone()
 	}
-	if c.SASL != nil {
-		t.SASL = kafkaGoSASL{c.SASL}
-	}
+	t.SASL = c.KafkaGoSASL()
 	return t
+}
+
+// KafkaGoSASL is the mechanism for kafka-go, nil for none.
+func (c *Connection) KafkaGoSASL() kafkagosasl.Mechanism {
+	if c.SASL == nil {
+		return nil
+	}
+	return kafkaGoSASL{c.SASL}
 }
 
 // Address is the bootstrap address for kafka-go.

@@ -1,0 +1,230 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/coexstream/coexstream/internal/config"
+)
+
+// IO is the surroundings of a run.
+type IO struct {
+	In      io.Reader
+	Out     io.Writer
+	Err     io.Writer
+	Environ []string
+}
+
+// Main runs the command line until it is done or ctx ends, and returns the exit code.
+func Main(ctx context.Context, args []string, surroundings IO) int {
+	a := &app{io: surroundings}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.io.In)
+	root.SetOut(a.io.Out)
+	root.SetErr(a.io.Err)
+	cmd, err := root.ExecuteContextC(ctx)
+	code := exitCode(err)
+	switch {
+	case err == nil, errors.Is(err, errFaults):
+	case code == ExitInterrupted:
+		fmt.Fprintln(a.io.Err, "coexstream: interrupted")
+	default:
+		fmt.Fprintf(a.io.Err, "coexstream: %v\n", err)
+		if code == ExitUsage && !errors.Is(err, config.ErrInvalid) {
+			fmt.Fprintf(a.io.Err, "Run '%s --help' for usage.\n", cmd.CommandPath())
+		}
+	}
+	return code
+}
+
+type app struct {
+	io    IO
+	file  string
+	sets  []string
+	flags map[string]string // key to value, of the flags that were given
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "coexstream",
+		Short: "WhatsApp coexistence webhooks in, ordered and de-duplicated Kafka topics out",
+		Long: `coexstream takes every webhook of a WhatsApp coexistence onboarding, answers at once, loses none,
+and turns them into ordered, de-duplicated, documented Kafka topics.
+
+` + exitHelp + `
+
+Configuration comes from a YAML file, the environment and flags; the later wins.
+'coexstream config keys' lists every key.`,
+		Example: `  coexstream up                               everything in one process, data in ./data
+  coexstream tail messages --from-beginning   see what came out
+  coexstream config keys                      every configuration key`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q for %q%s", args[0], cmd.CommandPath(), suggestions(cmd, args[0]))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	f := root.PersistentFlags()
+	f.StringVar(&a.file, "config", "", "configuration file (default ./"+config.DefaultFile+" if it exists; "+config.ConfigEnv+")")
+	f.StringArrayVar(&a.sets, "set", nil, "set any configuration key: --set key=value, repeatable")
+	bind(f, "data-dir", "data_dir", "data folder")
+	bind(f, "brokers", "kafka.brokers", "Kafka bootstrap addresses, separated by commas")
+	bind(f, "prefix", "kafka.prefix", "prefix of all topic names")
+	bind(f, "log-level", "log.level", "debug, info, warn or error")
+	bind(f, "log-format", "log.format", "auto, text or json")
+	root.AddCommand(
+		a.upCommand(), a.ingressCommand(), a.processCommand(), a.topicsCommand(), a.tailCommand(),
+		a.configCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+func suggestions(cmd *cobra.Command, name string) string {
+	cmd.SuggestionsMinimumDistance = 2
+	if s := cmd.SuggestionsFor(name); len(s) > 0 {
+		return fmt.Sprintf("; did you mean %s?", strings.Join(s, ", "))
+	}
+	return ""
+}
+
+// keyAnnotation ties a flag to its configuration key.
+const keyAnnotation = "coexstream-key"
+
+// bind adds a flag that sets a configuration key. The value is checked where the key is.
+func bind(f *pflag.FlagSet, flag, key, usage string) {
+	f.String(flag, "", usage+" (key "+key+")")
+	tie(f, flag, key)
+}
+
+// bindBool is bind for a flag that can stand without a value.
+func bindBool(f *pflag.FlagSet, flag, key, usage string) {
+	f.Bool(flag, true, usage+" (key "+key+")")
+	tie(f, flag, key)
+}
+
+func tie(f *pflag.FlagSet, flag, key string) {
+	f.Lookup(flag).Annotations = map[string][]string{keyAnnotation: {key}}
+}
+
+// given collects the keys that flags of this run set.
+func (a *app) given(cmd *cobra.Command) (map[string]string, error) {
+	values := map[string]string{}
+	for _, set := range a.sets {
+		key, value, ok := strings.Cut(set, "=")
+		if !ok {
+			return nil, usagef("--set %q is not key=value", set)
+		}
+		values[key] = value
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if key := f.Annotations[keyAnnotation]; len(key) == 1 {
+			values[key[0]] = f.Value.String()
+		}
+	})
+	return values, nil
+}
+
+// load reads the configuration for a command.
+func (a *app) load(cmd *cobra.Command, defaults config.Default) (*config.Config, error) {
+	flags, err := a.given(cmd)
+	if err != nil {
+		return nil, err
+	}
+	file := a.file
+	if file == "" {
+		for _, kv := range a.io.Environ {
+			if v, ok := strings.CutPrefix(kv, config.ConfigEnv+"="); ok {
+				file = v
+			}
+		}
+	}
+	return config.Load(config.Input{File: file, Environ: a.io.Environ, Flags: flags, Defaults: defaults})
+}
+
+// loadBeside reads the configuration for a command that may find an `up` on the same data folder: what
+// that one runs with are the defaults.
+func (a *app) loadBeside(cmd *cobra.Command) (*config.Config, *running, error) {
+	cfg, err := a.load(cmd, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	up, err := readRunning(cfg.DataDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if up != nil && !cfg.IsSet("kafka.brokers") {
+		defaults := maps.Clone(up.Defaults)
+		cfg, err = a.load(cmd, defaults)
+		return cfg, up, err
+	}
+	if len(cfg.Kafka.Brokers) == 0 {
+		cfg.Kafka.Brokers = []string{"127.0.0.1:9092"}
+	}
+	return cfg, nil, nil
+}
+
+// logger writes what the configuration says to standard error.
+func (a *app) logger(cfg *config.Config) *slog.Logger {
+	level := slog.LevelInfo
+	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // validated by config
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.Log.Format == "json" || cfg.Log.Format == "auto" && !isTerminal(a.io.Err) {
+		return slog.New(slog.NewJSONHandler(a.io.Err, opts))
+	}
+	return slog.New(slog.NewTextHandler(a.io.Err, opts))
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// exactly, atLeast and none check the number of arguments as a mistake on the command line.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usagef("want %s, got %d arguments", what, len(args))
+		}
+		return nil
+	}
+}
+
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < n {
+			return usagef("want %s, got %d arguments", what, len(args))
+		}
+		return nil
+	}
+}
+
+func none(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+func oneOf(flag, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return usagef("--%s %q is not allowed; allowed: %s", flag, value, strings.Join(allowed, ", "))
+}

@@ -1,0 +1,92 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coexstream/coexstream/internal/config"
+)
+
+func (a *app) configCommand() *cobra.Command {
+	forUp := false
+	defaults := func() config.Default {
+		if forUp {
+			return config.UpDefaults()
+		}
+		return nil
+	}
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Print, validate and explain the configuration",
+		Long: `Configuration comes from built-in defaults, a YAML file, the environment and flags; the later wins.
+The file is the one named by --config or ` + config.ConfigEnv + `, else ./` + config.DefaultFile + ` if it exists.
+Any key can be set by a flag with --set key=value, and by the variable that is shown with it.
+Durations are written 250ms, 30m, 14d; sizes 1048576 or 16MiB.
+
+Keys:
+
+` + config.Reference(),
+		Example: `  coexstream config print
+  coexstream config validate --config /etc/coexstream.yaml
+  coexstream config keys`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().BoolVar(&forUp, "up", false, "with the defaults of up")
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "print",
+			Short: "Print the effective configuration as YAML, secrets redacted",
+			Example: `  coexstream config print
+  coexstream config print --up --set kafka.prefix=test.`,
+			Args: none,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				cfg, err := a.load(cmd, defaults())
+				if err != nil {
+					return err
+				}
+				return cfg.Print(cmd.OutOrStdout())
+			},
+		},
+		&cobra.Command{
+			Use:     "validate",
+			Short:   "Check the configuration and say everything that is wrong with it",
+			Example: "  coexstream config validate --config /etc/coexstream.yaml",
+			Args:    none,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				if _, err := a.load(cmd, defaults()); err != nil {
+					return err
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), "the configuration is valid")
+				return nil
+			},
+		},
+		a.configKeysCommand(),
+	)
+	return cmd
+}
+
+func (a *app) configKeysCommand() *cobra.Command {
+	format := "text"
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "List every key with its kind, default, meaning and environment variable",
+		Example: `  coexstream config keys
+  coexstream config keys --output markdown`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("output", format, "text", "markdown"); err != nil {
+				return err
+			}
+			if format == "markdown" {
+				fmt.Fprintln(cmd.OutOrStdout(), config.Table()+"\n"+config.SourceTable())
+				return nil
+			}
+			fmt.Fprint(cmd.OutOrStdout(), config.Reference())
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&format, "output", "o", format, "text or markdown")
+	return cmd
+}

@@ -1,0 +1,51 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/coexstream/coexstream/internal/config"
+)
+
+// Exit codes. They are part of the interface: scripts rely on them.
+const (
+	ExitOK          = 0
+	ExitFailure     = 1   // something went wrong
+	ExitUsage       = 2   // flags, arguments or configuration are wrong; nothing was done
+	ExitFaults      = 3   // `check` found faults, `topics verify` found differences
+	ExitInterrupted = 130 // a signal ended a command that had not finished, or a second signal cut a drain short
+)
+
+const exitHelp = `Exit codes:
+  0    done; for up, ingress and process: drained after a signal
+  1    something went wrong, and the last line says what
+  2    flags, arguments or configuration are wrong; nothing was done
+  3    check found faults, or topics verify found differences
+  130  interrupted: before the end of simulate or check, or by a second signal during a drain`
+
+// usageError is a mistake on the command line.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// errFaults is the verdict of a command that ran well and found something; what it found has been told.
+var errFaults = errors.New("faults found")
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.Is(err, errFaults):
+		return ExitFaults
+	case errors.As(err, &usage), errors.Is(err, config.ErrInvalid):
+		return ExitUsage
+	case errors.Is(err, context.Canceled):
+		return ExitInterrupted
+	}
+	return ExitFailure
+}
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }

@@ -1,0 +1,46 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coexstream/coexstream/internal/config"
+)
+
+func (a *app) ingressCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ingress",
+		Short: "Take webhooks over HTTP and write them to Kafka",
+		Long: `Take webhooks over HTTP, verify them, and write their exact bytes to raw.live and raw.bulk. A webhook is
+answered with 200 when Kafka has acknowledged it, else with 503 and Retry-After. Any number of instances
+can run side by side. The sources are configured under ingress.sources.`,
+		Example: `  coexstream ingress --config coexstream.yaml --brokers kafka:9092`,
+		Args:    none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, _, err := a.loadBeside(cmd)
+			if err != nil {
+				return err
+			}
+			if len(cfg.Ingress.Sources) == 0 {
+				return fmt.Errorf("%w: ingress.sources: is empty; allowed: at least one source", config.ErrInvalid)
+			}
+			conn, err := connectionOf(cfg)
+			if err != nil {
+				return err
+			}
+			s, err := newService(cmd.Context(), cfg, a.logger(cfg))
+			if err != nil {
+				return err
+			}
+			return s.run(cmd.Context(), func(context.Context) error {
+				_, err := s.startIngress(conn)
+				return err
+			})
+		},
+	}
+	bind(cmd.Flags(), "listen", "ingress.listen", "address of the webhook listener")
+	bind(cmd.Flags(), "admin-listen", "admin.listen", "address of the admin listener")
+	return cmd
+}

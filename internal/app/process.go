@@ -1,0 +1,38 @@
+package app
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) processCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "process",
+		Short: "Turn raw webhooks into ordered, de-duplicated events",
+		Long: `Read raw.live and raw.bulk and write the event topics, exactly once, one transaction after the other.
+Instances with the same processor.group_id share the partitions. Give each a name that it keeps over
+restarts (processor.instance_id), so that it takes its partitions back at once.`,
+		Example: `  coexstream process --brokers kafka:9092 --instance-id processor-0`,
+		Args:    none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, _, err := a.loadBeside(cmd)
+			if err != nil {
+				return err
+			}
+			conn, err := connectionOf(cfg)
+			if err != nil {
+				return err
+			}
+			s, err := newService(cmd.Context(), cfg, a.logger(cfg))
+			if err != nil {
+				return err
+			}
+			return s.run(cmd.Context(), func(context.Context) error { return s.startProcessor(conn) })
+		},
+	}
+	bind(cmd.Flags(), "group-id", "processor.group_id", "consumer group")
+	bind(cmd.Flags(), "instance-id", "processor.instance_id", "stable name of this instance")
+	bind(cmd.Flags(), "admin-listen", "admin.listen", "address of the admin listener")
+	return cmd
+}

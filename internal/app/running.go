@@ -1,0 +1,121 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/coexstream/coexstream/internal/config"
+)
+
+// running is what an `up` tells the commands that run beside it. It holds no secret.
+type running struct {
+	PID     int             `json:"pid"`
+	Ingress string          `json:"ingress"` // base URL
+	Admin   string          `json:"admin"`   // base URL; empty: none
+	Sources []runningSource `json:"sources"`
+
+	// Defaults are the keys that the others must agree on.
+	Defaults config.Default `json:"defaults"`
+}
+
+type runningSource struct {
+	Name     string `json:"name"`
+	Provider string `json:"provider"`
+	Path     string `json:"path"`
+}
+
+const runningName = "up.json"
+
+// readRunning is what an `up` on the data folder left, or nil. It may have ended since: then its broker
+// does not answer, and the error of that says enough.
+func readRunning(dataDir string) (*running, error) {
+	path := filepath.Join(dataDir, runningName)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for a running up: %w", err)
+	}
+	r := &running{}
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("look for a running up: %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func (r *running) write(dataDir string) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dataDir, runningName), append(b, '\n'), 0o644)
+}
+
+// forgetRunning removes what write left; after a kill it stays, and then nobody answers at its addresses.
+func forgetRunning(dataDir string) { _ = os.Remove(filepath.Join(dataDir, runningName)) }
+
+func newRunning(cfg *config.Config, broker, ingressURL, adminURL string) *running {
+	r := &running{
+		PID: os.Getpid(), Ingress: ingressURL, Admin: adminURL,
+		Defaults: config.Default{
+			"kafka.brokers":             broker,
+			"kafka.prefix":              cfg.Kafka.Prefix,
+			"kafka.partitions":          strconv.Itoa(cfg.Kafka.Partitions),
+			"kafka.replication_factor":  strconv.Itoa(cfg.Kafka.ReplicationFactor),
+			"kafka.min_insync_replicas": strconv.Itoa(cfg.Kafka.MinInsyncReplicas),
+			"topics.max_message_bytes":  strconv.FormatInt(cfg.Topics.MaxMessageBytes, 10),
+			"topics.segment_bytes":      strconv.FormatInt(cfg.Embedded.SegmentBytes, 10),
+		},
+	}
+	for key, d := range map[string]config.Kept{
+		"raw": cfg.Topics.Raw, "rerouted": cfg.Topics.Rerouted, "events": cfg.Topics.Events, "dlq": cfg.Topics.DLQ,
+	} {
+		r.Defaults["topics."+key+".retention"] = config.FormatDuration(d.Retention)
+	}
+	r.Defaults["topics.contacts.tombstone_retention"] = config.FormatDuration(cfg.Topics.Contacts.TombstoneRetention)
+	r.Defaults["topics.state.tombstone_retention"] = config.FormatDuration(cfg.Topics.State.TombstoneRetention)
+	for _, s := range cfg.Ingress.Sources {
+		r.Sources = append(r.Sources, runningSource{s.Name, s.Provider, s.Path})
+	}
+	return r
+}
+
+// replaceFile writes a file as a whole: readers see the old one or the new one.
+func replaceFile(path string, content []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".tmp", path)
+}
+
+// localURL is a URL by which this machine reaches a listener.
+func localURL(address string) string {
+	host, port, ok := cutPort(address)
+	if !ok || host == "" || host == "0.0.0.0" || host == "[::]" {
+		host = "localhost"
+	}
+	return "http://" + host + ":" + port
+}
+
+func cutPort(address string) (host, port string, ok bool) {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 {
+		return address, "", false
+	}
+	return address[:i], address[i+1:], true
+}

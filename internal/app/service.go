@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/internal/admin"
+	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors"
+)
+
+// service is a long-running process: its parts, their health and their metrics. up, ingress and process
+// are services with different parts.
+type service struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	parts   *parts
+	health  *admin.Health
+	metrics *prometheus.Registry
+	admin   *admin.Server // nil: no listener
+}
+
+// newService opens the admin listener first, so that liveness can be asked from the beginning.
+func newService(ctx context.Context, cfg *config.Config, log *slog.Logger) (*service, error) {
+	s := &service{cfg: cfg, log: log, parts: newParts(log), health: &admin.Health{}, metrics: admin.NewRegistry()}
+	if cfg.Admin.Listen == "" {
+		return s, nil
+	}
+	var err error
+	if s.admin, err = admin.Listen(ctx, cfg.Admin.Listen, s.metrics, s.health, log); err != nil {
+		return nil, err
+	}
+	s.parts.start("admin", s.admin.Run)
+	return s, nil
+}
+
+// run calls start, which adds the parts, then waits for a signal or a failure, and drains.
+func (s *service) run(ctx context.Context, start func(context.Context) error) error {
+	err := start(ctx)
+	if err == nil {
+		err = s.parts.wait(ctx)
+	} else if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // stopped while starting
+	}
+	if err != nil {
+		s.log.Error("stopping", "reason", err)
+	} else {
+		s.log.Info("draining")
+	}
+	// Readiness fails before anything stops.
+	s.health.Drain()
+	began := time.Now()
+	if stopErr := s.parts.stop(s.cfg.ShutdownTimeout); stopErr != nil {
+		// The part that failed tells its error again when it is stopped.
+		if err == nil {
+			err = stopErr
+		}
+		return err
+	}
+	s.log.Info("stopped", "took", time.Since(began).Round(time.Millisecond))
+	return err
+}
+
+// startIngress adds the publisher and, in front of it, the server.
+func (s *service) startIngress(conn kafka.Connection) (*ingress.Server, error) {
+	publisher, err := ingress.NewPublisher(publisherOf(s.cfg), ingress.PublisherDeps{
+		Registerer: s.metrics, Logger: s.log, Now: time.Now, TLS: conn.TLS, SASL: conn.KafkaGoSASL(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	server, err := ingress.New(ingressOf(s.cfg), publisher, ingress.Deps{Registerer: s.metrics, Logger: s.log, Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	s.health.Add("publisher", publisher.Ready)
+	s.health.Add("ingress", server.Ready)
+	s.parts.start("publisher", publisher.Run)
+	s.parts.start("ingress", server.Run)
+	return server, nil
+}
+
+func (s *service) startProcessor(conn kafka.Connection) error {
+	cfg, err := processorOf(s.cfg)
+	if err != nil {
+		return err
+	}
+	p, err := processors.New(cfg, processors.Deps{Registerer: s.metrics, Log: s.log, Now: time.Now, ClientOptions: conn.FranzSecurity()})
+	if err != nil {
+		return err
+	}
+	s.health.Add("processor", p.Ready)
+	s.parts.start("processor", p.Run)
+	return nil
+}
+
+// ready is nil when all parts are.
+func (s *service) ready() error {
+	if r := s.health.Report(); !r.Ready {
+		return fmt.Errorf("not ready: %s", r.Reason)
+	}
+	return nil
+}

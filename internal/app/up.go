@@ -1,0 +1,240 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/embedded"
+	"github.com/coexstream/coexstream/internal/kafka"
+)
+
+func (a *app) upCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run everything in one process, with an embedded Kafka broker",
+		Long: `Run the ingress, the processor and an embedded Kafka broker in one process, with all data in one folder.
+No configuration is needed. The first start generates a verify token and an app secret, keeps them in
+the data folder and prints them once with a curl line that sends a signed webhook.
+
+What was answered with 200 survives a restart, a kill -9 and a power cut. The broker is one node: for
+trying out, tests and small installations. Any Kafka client can read its topics while it runs.
+
+The first Ctrl-C drains, the second stops at once.`,
+		Example: `  coexstream up
+  coexstream up --data-dir /var/lib/coexstream --listen :8443
+  coexstream up --sync-writes=false     faster; survives a kill -9, not a power cut`,
+		Args: none,
+		RunE: a.runUp,
+	}
+	f := cmd.Flags()
+	bind(f, "listen", "ingress.listen", "address of the webhook listener")
+	bind(f, "admin-listen", "admin.listen", "address of the admin listener")
+	bind(f, "broker-listen", "embedded.listen", "address of the embedded broker")
+	bind(f, "partitions", "kafka.partitions", "partitions of every topic, at the first start")
+	bindBool(f, "sync-writes", "embedded.sync_writes", "fsync every write before it counts")
+	return cmd
+}
+
+func (a *app) runUp(cmd *cobra.Command, _ []string) error {
+	cfg, err := a.load(cmd, config.UpDefaults())
+	if err != nil {
+		return err
+	}
+	if cfg.IsSet("kafka.brokers") {
+		return usagef("up brings its own broker, but kafka.brokers is set by %s; use 'coexstream ingress' and 'coexstream process' with a cluster", cfg.Origin("kafka.brokers"))
+	}
+	log := a.logger(cfg)
+	a.limitMemory(cfg)
+
+	lock, err := embedded.Acquire(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Release() }()
+
+	generated, err := useSecrets(cfg)
+	if err != nil {
+		return err
+	}
+	s, err := newService(cmd.Context(), cfg, log)
+	if err != nil {
+		return err
+	}
+	defer forgetRunning(cfg.DataDir)
+	return s.run(cmd.Context(), func(ctx context.Context) error {
+		broker, err := startBroker(s)
+		if err != nil {
+			return err
+		}
+		up, err := startRoles(ctx, s, broker)
+		if err != nil {
+			return err
+		}
+		if generated {
+			if err := keepSecrets(cfg.DataDir, cfg.Ingress.Sources); err != nil {
+				return err
+			}
+			fmt.Fprint(cmd.OutOrStdout(), firstSteps(cfg, up))
+		}
+		log.Info("ready", "webhooks", up.Ingress, "admin", up.Admin, "broker", broker.Addr(), "data", cfg.DataDir)
+		return nil
+	})
+}
+
+// startBroker opens the broker and makes it a part, so that it stops after everything that uses it.
+func startBroker(s *service) (*embedded.Broker, error) {
+	c := embedded.DefaultConfig(filepath.Join(s.cfg.DataDir, "broker"))
+	c.Listen, c.AnyPort = s.cfg.Embedded.Listen, !s.cfg.IsSet("embedded.listen")
+	c.SyncWrites, c.SegmentBytes, c.MessageBytes = s.cfg.Embedded.SyncWrites, s.cfg.Embedded.SegmentBytes, s.cfg.Topics.MaxMessageBytes
+	broker, err := embedded.Open(c, s.log)
+	if err != nil {
+		return nil, err
+	}
+	// What the log of a large folder took to read is of no use any more.
+	debug.FreeOSMemory()
+	s.health.Add("broker", broker.Ready)
+	s.parts.start("broker", func(ctx context.Context) error {
+		return errors.Join(broker.Run(ctx), broker.Close())
+	})
+	return broker, nil
+}
+
+// startRoles creates the topics, then starts the processor and, when it serves its partitions, the ingress.
+func startRoles(ctx context.Context, s *service, broker *embedded.Broker) (*running, error) {
+	cfg := s.cfg
+	cfg.Kafka.Brokers = []string{broker.Addr()}
+	cfg.Topics.SegmentBytes = cfg.Embedded.SegmentBytes
+	if cfg.Processor.InstanceID == "" {
+		cfg.Processor.InstanceID = "up" // a folder has one process at a time
+	}
+	conn, err := connectionOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := createTopics(ctx, conn, layoutOf(cfg), cfg.Kafka.RequestTimeout); err != nil {
+		return nil, err
+	}
+	if err := s.startProcessor(conn); err != nil {
+		return nil, err
+	}
+	server, err := s.startIngress(conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.parts.poll(ctx, s.ready); err != nil {
+		return nil, err
+	}
+	adminURL := ""
+	if s.admin != nil {
+		adminURL = localURL(s.admin.Addr())
+	}
+	up := newRunning(cfg, broker.Addr(), localURL(server.Addr().String()), adminURL)
+	if err := up.write(cfg.DataDir); err != nil {
+		return nil, fmt.Errorf("tell other commands where this one runs: %w", err)
+	}
+	return up, nil
+}
+
+// createTopics creates what is missing and applies what the configuration changed since the last start.
+func createTopics(ctx context.Context, conn kafka.Connection, layout kafka.Layout, timeout time.Duration) error {
+	admin, err := kafka.NewAdmin(conn)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	ctx, cancel := context.WithTimeout(ctx, 3*timeout)
+	defer cancel()
+	if _, err := admin.Create(ctx, layout); err != nil {
+		return err
+	}
+	_, err = admin.Apply(ctx, layout)
+	return err
+}
+
+// useSecrets gives the configuration the generated sources where it has none. It tells whether they are
+// new; they are kept when they are printed, so that a first start that fails does not hide them.
+func useSecrets(cfg *config.Config) (bool, error) {
+	if len(cfg.Ingress.Sources) > 0 {
+		return false, nil
+	}
+	sources, err := readSecrets(cfg.DataDir)
+	if err != nil {
+		return false, err
+	}
+	isNew := sources == nil
+	if isNew {
+		sources = generateSecrets()
+	}
+	cfg.Ingress.Sources = sources
+	return isNew, nil
+}
+
+// limitMemory keeps the process small: history comes in bursts, and the collector would otherwise let the
+// heap grow to twice of what a burst needs. What the user chose for the runtime stays.
+func (a *app) limitMemory(cfg *config.Config) {
+	const percent = 50
+	set := func(name string) bool {
+		return slices.ContainsFunc(a.io.Environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+	}
+	if !set("GOGC") {
+		debug.SetGCPercent(percent)
+	}
+	if !set("GOMEMLIMIT") {
+		limit := cfg.Embedded.MemoryLimit
+		if limit == 0 {
+			limit = math.MaxInt64
+		}
+		debug.SetMemoryLimit(limit)
+	}
+}
+
+// firstSteps is what the first start prints, once.
+func firstSteps(cfg *config.Config, up *running) string {
+	source := cfg.Ingress.Sources[0]
+	url := up.Ingress + source.Path
+	self := "coexstream"
+	if len(os.Args) > 0 && strings.ContainsRune(os.Args[0], filepath.Separator) {
+		self = os.Args[0]
+	}
+	flags := ""
+	if cfg.IsSet("data_dir") {
+		flags = " --data-dir " + cfg.DataDir
+	}
+	return fmt.Sprintf(`
+Generated, kept in %[1]s, and shown only now:
+
+  webhook URL    %[2]s
+  verify token   %[3]s
+  app secret     %[4]s
+
+The same file has those of a source for 360dialog.
+
+Send a signed webhook:
+
+  body='%[5]s'
+  curl -sS -w '%%{http_code}\n' %[2]s -H 'Content-Type: application/json' \
+    -H "X-Hub-Signature-256: sha256=$(printf %%s "$body" | openssl dgst -sha256 -hmac %[4]s | sed 's/^.* //')" \
+    --data-binary "$body"
+
+See it come out, then play whole onboardings and check every event of them:
+
+  %[6]s tail messages --from-beginning%[7]s
+  %[6]s simulate --businesses 5 --messages 20000%[7]s
+  %[6]s check%[7]s
+
+`, filepath.Join(cfg.DataDir, secretsName), url, source.VerifyToken, source.Secrets[0].Value, exampleBody, self, flags)
+}
+
+// exampleBody is a live message of a number that does not exist.
+const exampleBody = `{"object":"whatsapp_business_account","entry":[{"id":"100000000000001","changes":[{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550001234","phone_number_id":"200000000000001"},"contacts":[{"profile":{"name":"Ada"},"wa_id":"15550005678"}],"messages":[{"from":"15550005678","id":"wamid.EXAMPLE1","timestamp":"1700000000","type":"text","text":{"body":"Hello"}}]}}]}]}`

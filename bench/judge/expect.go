@@ -174,7 +174,7 @@ func (j *Judge) expectLive() {
 				}
 			case other.rank > it.rank && !comparable:
 				it.state = optional
-			case other.rank > it.rank && ob.offset < b.offset:
+			case other.rank > it.rank && (ob.offset < b.offset || ob == b && o < i):
 				it.state = dropped
 				return false
 			}

@@ -6,6 +6,10 @@ import "time"
 // millisecond in which their arrival is measured.
 const boundaryRest = 20 * time.Millisecond
 
+// returnRest puts the second onboarding into another second than the first: a chunk may say the same in
+// both, and only entry.time, in seconds, makes the bodies two.
+const returnRest = 1100 * time.Millisecond
+
 // planner collects the steps of one business.
 type planner struct {
 	w *World
@@ -179,7 +183,7 @@ func (w *World) script(business int, p *planner) Script {
 		chunks, holes := p.holes(w.planSync(n, 2, p.d.next()))
 		early, after := p.assets(n, 2, n.messages(), n.messages()+n.fresh)
 		steps = append(steps,
-			Step{Bodies: p.again(p.weave(chunks, early)), After: boundaryRest, Whole: true},
+			Step{Bodies: p.again(p.weave(chunks, early)), After: returnRest, Whole: true},
 			Step{Bodies: p.again(append(holes, after...)), Whole: true})
 	}
 	return Script{Steps: steps}

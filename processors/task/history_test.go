@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -171,5 +172,53 @@ func TestThreadKeyedByBSUIDWhereThereIsNoPhoneNumber(t *testing.T) {
 	}
 	if key := p.topics[schemas.TopicHistory][0].key; key != phone+"/US.13491208655302741918" {
 		t.Errorf("key is %q", key)
+	}
+}
+
+func TestMessagesOfAChunkLeaveInTheOrderOfTheDocument(t *testing.T) {
+	p := newPartition(t)
+	newestFirst := strings.Replace(chunk(0, 1, 100, "new", "old"), `"1772300000"`, `"1772300999"`, 1)
+	p.webhook(newestFirst)
+	if got := wamids(events[schemas.Message](p, schemas.TopicHistory)); !slices.Equal(got, []string{"new", "old"}) {
+		t.Fatalf("left as %v", got)
+	}
+}
+
+func TestAChunkOfThousandsOfMessagesLeavesWhole(t *testing.T) {
+	p := newPartition(t)
+	ids := make([]string, 5000)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("m%04d", i)
+	}
+	p.webhook(chunk(0, 1, 100, ids...))
+	if got := wamids(events[schemas.Message](p, schemas.TopicHistory)); !slices.Equal(got, ids) {
+		t.Fatalf("%d messages left", len(got))
+	}
+}
+
+func TestDirectionIsFromMeElseWhoSent(t *testing.T) {
+	for _, c := range []struct{ message, want string }{
+		{`"from":"` + biz + `"`, schemas.DirectionOutbound},
+		{`"from":"+1 555-078-3881"`, schemas.DirectionOutbound},
+		{`"from":"` + user + `"`, schemas.DirectionInbound},
+		{`"from":"` + user + `","history_context":{"from_me":true}`, schemas.DirectionOutbound},
+		{`"from":"` + biz + `","history_context":{"from_me":false}`, schemas.DirectionInbound},
+		{`"from":"US.13491208655302741918"`, schemas.DirectionInbound},
+		{`"text":{}`, schemas.DirectionUnknown},
+	} {
+		p := newPartition(t)
+		p.webhook(strings.Replace(chunk(0, 1, 100, "m1"), text("m1"), `{"id":"m1","timestamp":"1772300000","type":"text",`+c.message+`}`, 1))
+		if got := events[schemas.Message](p, schemas.TopicHistory); len(got) != 1 || got[0].Direction != c.want {
+			t.Errorf("%s: %+v, want %s", c.message, got, c.want)
+		}
+	}
+}
+
+func TestSilenceTellsNothing(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(echo("w1", "text", `"text":{"body":"hi"}`, p.clock))
+	p.tick(30 * 24 * time.Hour)
+	if n := len(p.topics[schemas.TopicSyncs]); n != 0 {
+		t.Fatalf("%d syncs were told of a number that sent no history", n)
 	}
 }

@@ -1,0 +1,106 @@
+package bench
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// endpoint is one source of the ingress.
+type endpoint struct {
+	url    string
+	header string // of the signature
+	prefix string // before the signature's digits
+	secret []byte
+	client *fasthttp.HostClient
+}
+
+func newEndpoint(target, provider, secret string, conns int, timeout time.Duration) (*endpoint, error) {
+	u, err := url.Parse(target)
+	if err != nil {
+		return nil, fmt.Errorf("parse the URL %q: %w", target, err)
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host += map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+	}
+	e := &endpoint{
+		url: target, secret: []byte(secret), header: "X-Hub-Signature-256", prefix: "sha256=",
+		client: &fasthttp.HostClient{
+			Addr: host, IsTLS: u.Scheme == "https", Name: "facebookexternalua", MaxConns: conns,
+			ReadTimeout: timeout, WriteTimeout: timeout, MaxIdleConnDuration: 10 * time.Second,
+			// A retry is the sender's to count.
+			MaxIdemponentCallAttempts: 1, RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
+			NoDefaultUserAgentHeader: false, DisableHeaderNamesNormalizing: false, DisablePathNormalizing: true,
+		},
+	}
+	if provider == Provider360Dialog {
+		e.header, e.prefix = "X-360dialog-Signature", ""
+	}
+	return e, nil
+}
+
+// outcome is how a delivery ended.
+type outcome struct {
+	acked       bool
+	attempts    int
+	first, last time.Time
+	status      int
+	err         error // of the last attempt
+}
+
+// backoff between attempts, as a share of which the wait is random.
+const (
+	backoffMin = 50 * time.Millisecond
+	backoffMax = 3 * time.Second
+)
+
+// deliver sends a body until it gets a 200, as Meta does: anything else, and no answer at all, is tried
+// again until retryFor has passed since the first attempt.
+func (e *endpoint) deliver(ctx context.Context, body []byte, retryFor time.Duration) outcome {
+	mac := hmac.New(sha256.New, e.secret)
+	mac.Write(body)
+	signature := e.prefix + hex.EncodeToString(mac.Sum(nil))
+
+	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(req)
+	defer fasthttp.ReleaseResponse(resp)
+	o := outcome{first: time.Now()}
+	for wait := backoffMin; ; wait = min(2*wait, backoffMax) {
+		req.Reset()
+		req.SetRequestURI(e.url)
+		req.Header.SetMethod(fasthttp.MethodPost)
+		req.Header.SetContentType("application/json")
+		req.Header.Set(e.header, signature)
+		req.SetBodyRaw(body)
+		resp.Reset()
+		o.attempts++
+		// Do, unlike DoTimeout, has ended with the body when it returns. Time limits are the connection's.
+		o.err = e.client.Do(req, resp)
+		o.last, o.status = time.Now(), 0
+		if o.err == nil {
+			o.status = resp.StatusCode()
+			if o.status == fasthttp.StatusOK {
+				o.acked = true
+				return o
+			}
+			o.err = fmt.Errorf("status %d: %.200s", o.status, resp.Body())
+		}
+		pause := wait/2 + rand.N(wait/2)
+		if ctx.Err() != nil || o.last.Add(pause).Sub(o.first) > retryFor {
+			return o
+		}
+		select {
+		case <-ctx.Done():
+			return o
+		case <-time.After(pause):
+		}
+	}
+}

@@ -28,6 +28,10 @@ const failureBytesMax = 64 << 10
 
 // Boundary tells an account event. It takes effect with the first chunk, decline or tick at or after it.
 func (n *Number) Boundary(_ time.Time, b Boundary) {
+	b.ReceivedAt = at(b.ReceivedAt).time()
+	if !b.Time.IsZero() {
+		b.Time = at(b.Time).time()
+	}
 	for i := range n.pending {
 		if p := &n.pending[i]; !b.Time.IsZero() && p.Time.Equal(b.Time) {
 			// The same event, delivered again: it marks the earlier place.

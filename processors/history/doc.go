@@ -11,6 +11,9 @@
 //     with other content. A sync that was overdue at the time of that chunk counts as ended, ticked or not;
 //   - when nothing of earlier windows is remembered.
 //
+// Each window stands for itself: a chunk received after a boundary belongs to the new window even where
+// the old one had the same bytes, since the second sync of a small business can be byte for byte its first.
+//
 // Boundaries are compared by when they were received, since the lanes are read at different speeds: one
 // that is told early stays pending until a chunk received after it, or a Tick, is seen. One whose event
 // time is not later than the newest window's opening (give or take BoundarySlack) concerns the window

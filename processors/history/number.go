@@ -131,12 +131,13 @@ func (n *Number) open(from, openedAt millis) *window {
 
 func (n *Number) end(w *window, now millis, state, reason string) {
 	w.end(now, state, reason)
-	n.settle(w, now)
+	n.settle(w, now, always)
 }
 
-// settle closes a window that is empty, and gives its memory back.
-func (n *Number) settle(w *window, now millis) {
-	if t, ok := w.complete(&n.waits); ok && t <= now {
+// settle ends a window that is complete, closes it when it is empty, and gives its memory back. waited is
+// the time until which waiting may end: always, but for a tick.
+func (n *Number) settle(w *window, now, waited millis) {
+	if t, ok := w.complete(&n.waits); ok && t <= waited {
 		w.end(now, schemas.SyncDone, schemas.SyncEndComplete)
 	}
 	w.closeIfEmpty(now)
@@ -201,7 +202,7 @@ func (n *Number) Left(now time.Time, d Departure, messages, duplicates int, page
 		n.journal.put(pageKey(w.number, w.pages), pageRecord(page))
 		w.pages++
 	}
-	n.settle(w, at(now))
+	n.settle(w, at(now), always)
 }
 
 // Missing says that the reference of a departure can no longer be read. It is told as a lost gap, and the
@@ -209,7 +210,7 @@ func (n *Number) Left(now time.Time, d Departure, messages, duplicates int, page
 func (n *Number) Missing(now time.Time, d Departure) {
 	w, h := n.depart("Missing", d, true)
 	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLost, &h))
-	n.settle(w, at(now))
+	n.settle(w, at(now), always)
 }
 
 func (n *Number) depart(what string, d Departure, lost bool) (*window, held) {
@@ -245,7 +246,7 @@ func (n *Number) Tick(now time.Time) {
 		case t >= w.lastAt.plus(n.waits.quiet):
 			n.end(w, t, schemas.SyncDone, schemas.SyncEndQuiet)
 		default:
-			n.settle(w, t)
+			n.settle(w, t, t)
 		}
 	}
 	for len(n.windows) > 0 && n.expiry(n.windows[0]) <= t {

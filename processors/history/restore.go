@@ -31,7 +31,7 @@ type stagedPages struct {
 	set  *known.Set
 }
 
-// Restore reads one record that TakeState gave; a nil value is a tombstone. The value is not kept.
+// Restore reads one record that TakeState gave; an empty value is a tombstone. The value is not kept.
 func (n *Number) Restore(key string, value []byte) error {
 	if n.staging == nil {
 		n.staging = &staging{
@@ -49,7 +49,7 @@ func (n *Number) Restore(key string, value []byte) error {
 func (s *staging) record(key string, value []byte) error {
 	if key == numberKey {
 		s.number = nil
-		if value == nil {
+		if len(value) == 0 {
 			return nil
 		}
 		s.number = new(numberRecord)
@@ -64,7 +64,7 @@ func (s *staging) record(key string, value []byte) error {
 	w := int32(number)
 	if kind == "w" {
 		delete(s.windows, w)
-		if value == nil {
+		if len(value) == 0 {
 			return nil
 		}
 		r := new(windowRecord)
@@ -96,7 +96,7 @@ func decode(value []byte, into any, version *int) error {
 }
 
 func (s *staging) chunk(w int32, i uint32, value []byte) error {
-	if value == nil {
+	if len(value) == 0 {
 		delete(s.chunks[w], i)
 		return nil
 	}
@@ -113,7 +113,7 @@ func (s *staging) chunk(w int32, i uint32, value []byte) error {
 }
 
 func (s *staging) page(w int32, i uint32, value []byte) error {
-	if value == nil {
+	if len(value) == 0 {
 		return nil
 	}
 	if value[0] != stateVersion {

@@ -56,14 +56,16 @@ func (w *window) passed(i int) bool {
 func (w *window) front(i int, c *waits) prospect {
 	p := &w.phases[i]
 	leave := prospect{outlook: leaves, phase: i}
-	hole := prospect{outlook: waitsForHole, phase: i, until: p.held.since().plus(c.gap)}
+	hole := func() prospect {
+		return prospect{outlook: waitsForHole, phase: i, until: p.held.since().plus(c.gap)}
+	}
 	reached := int64(p.held.head().order) == w.expected(i)
 	before := w.before(i)
 	if p.started || before >= 0 && w.numbering == numberingThrough {
 		if reached {
 			return leave
 		}
-		return hole
+		return hole()
 	}
 	if before >= 0 && !w.phases[before].full && !w.phases[before].over {
 		until := max(w.phases[before].lastAt, w.waitingSince(i)).plus(c.hold)
@@ -79,7 +81,7 @@ func (w *window) front(i int, c *waits) prospect {
 		until := max(w.phases[before].lastAt, p.firstAt).plus(c.hold)
 		return prospect{outlook: waitsForEvidence, phase: i, until: until}
 	}
-	return hole
+	return hole()
 }
 
 // before is the nearest phase below i that has chunks with an order, or -1.

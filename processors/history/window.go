@@ -192,22 +192,21 @@ func (w *window) depart(i int, h held, late, lost bool) {
 	}
 	p := &w.phases[i]
 	order := int64(h.order)
-	since := p.held.since()
 	if w.ended && w.seemsThrough(i) {
 		w.numbering = numberingThrough // there is no more evidence to come, and this reading has no hole
 	}
 	w.start(i)
-	k, _ := p.held.find(h.order, h.seq)
-	p.held.remove(k)
 	missing := w.fill(i, order)
-	passed := int64(p.number) < w.reach
 	if order >= p.next {
+		passed := int64(p.number) < w.reach
 		if order > p.next && !(passed && w.numbering == numberingThrough) {
-			p.gaps.add(gap{From: p.next, To: order - 1, Since: since})
+			p.gaps.add(gap{From: p.next, To: order - 1, Since: p.held.since()})
 		}
 		p.next = order + 1
 		missing = true
 	}
+	k, _ := p.held.find(h.order, h.seq)
+	p.held.remove(k)
 	if lost && missing {
 		p.gaps.add(gap{From: order, To: order, Since: h.at, Lost: true})
 	}

@@ -71,12 +71,7 @@ Configuration comes from a YAML file, the environment and flags; the later wins.
   coexstream tail messages --from-beginning   see what came out
   coexstream config keys                      every configuration key`,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown command %q for %q%s", args[0], cmd.CommandPath(), suggestions(cmd, args[0]))
-			}
-			return nil
-		},
+		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
@@ -196,14 +191,12 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// exactly, atLeast and none check the number of arguments as a mistake on the command line.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usagef("want %s, got %d arguments", what, len(args))
-		}
-		return nil
+// subcommand, atLeast and none check arguments; what is wrong with them is a mistake on the command line.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unknown command %q for %q%s", args[0], cmd.CommandPath(), suggestions(cmd, args[0]))
 	}
+	return nil
 }
 
 func atLeast(n int, what string) cobra.PositionalArgs {

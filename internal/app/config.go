@@ -30,7 +30,7 @@ Keys:
 		Example: `  coexstream config print
   coexstream config validate --config /etc/coexstream.yaml
   coexstream config keys`,
-		Args: none,
+		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().BoolVar(&forUp, "up", false, "with the defaults of up")

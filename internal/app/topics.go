@@ -20,7 +20,7 @@ func (a *app) topicsCommand() *cobra.Command {
 		Example: `  coexstream topics create --brokers kafka:9092
   coexstream topics verify --brokers kafka:9092
   coexstream topics describe`,
-		Args: none,
+		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.topicsCreateCommand(), a.topicsVerifyCommand(), a.topicsDescribeCommand())

@@ -82,7 +82,9 @@ func Check(ctx context.Context, cfg CheckConfig, p Progress) (Verdict, error) {
 	if cfg.Connection != nil {
 		conn = *cfg.Connection
 	}
-	return CheckSource(ctx, cfg, newKafkaSource(conn, cfg.Prefix), p)
+	src := newKafkaSource(conn, cfg.Prefix)
+	defer src.close()
+	return CheckSource(ctx, cfg, src, p)
 }
 
 // CheckSource is Check over any source.

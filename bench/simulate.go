@@ -158,7 +158,7 @@ type simulation struct {
 	endpoints map[string]*endpoint
 	pace      pace
 
-	mu     sync.Mutex // of the world's stamps, of untold and of the report
+	mu     sync.Mutex            // of the world's stamps, of untold and of the report
 	untold map[int]chan struct{} // bodies whose truth is being written; closed when it is
 	report SimulateReport
 }

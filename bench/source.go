@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -26,20 +27,41 @@ type kafkaSource struct {
 	conn   kafka.Connection
 	prefix string
 	at     map[kafka.TopicPartition]int64 // the next offset
+
+	readers map[string]*kafka.Reader // by the topics that they read
 }
 
 func newKafkaSource(conn kafka.Connection, prefix string) *kafkaSource {
-	return &kafkaSource{conn: conn, prefix: prefix, at: map[kafka.TopicPartition]int64{}}
+	return &kafkaSource{conn: conn, prefix: prefix, at: map[kafka.TopicPartition]int64{}, readers: map[string]*kafka.Reader{}}
+}
+
+// close closes the connections.
+func (s *kafkaSource) close() {
+	for _, r := range s.readers {
+		r.Close()
+	}
+}
+
+func (s *kafkaSource) reader(topics []string) (*kafka.Reader, error) {
+	key := strings.Join(topics, " ")
+	if r := s.readers[key]; r != nil {
+		return r, nil
+	}
+	r, err := kafka.NewReader(s.conn, topics)
+	if err != nil {
+		return nil, err
+	}
+	s.readers[key] = r
+	return r, nil
 }
 
 // Partitions takes the raw topic's count: whether all have the same is for `topics verify` to say, and shows
 // as misplaced events here.
 func (s *kafkaSource) Partitions(ctx context.Context) (int32, error) {
-	r, err := kafka.NewReader(s.conn, []string{schemas.TopicRawLive.Name(s.prefix)})
+	r, err := s.reader([]string{schemas.TopicRawLive.Name(s.prefix)})
 	if err != nil {
 		return 0, err
 	}
-	defer r.Close()
 	ranges, err := r.Ranges(ctx, kafka.FromStart())
 	if err != nil {
 		return 0, err
@@ -55,11 +77,10 @@ func (s *kafkaSource) Poll(ctx context.Context, topics []schemas.Topic, visit fu
 		names[i] = t.Name(s.prefix)
 		byName[names[i]] = t
 	}
-	r, err := kafka.NewReader(s.conn, names)
+	r, err := s.reader(names)
 	if err != nil {
 		return 0, err
 	}
-	defer r.Close()
 	ranges, err := r.Ranges(ctx, kafka.FromStart())
 	if err != nil {
 		return 0, err

@@ -35,6 +35,9 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 		return r
 	}
 	if ended {
+		if length < 0 && cutOff(ctx) {
+			return refuseIncomplete
+		}
 		x.body, x.consumed = x.wire.b, true
 		return s.reserveDecoded(x, 0, len(x.body))
 	}
@@ -65,8 +68,17 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 			return readRefusal(err)
 		}
 	}
+	if length < 0 && cutOff(ctx) {
+		return refuseIncomplete
+	}
 	x.body, x.consumed = x.wire.b, true
 	return nil
+}
+
+// cutOff tells whether a chunked body that seems to have ended was cut, see conn.
+func cutOff(ctx *fasthttp.RequestCtx) bool {
+	c, ok := ctx.Conn().(*conn)
+	return !ok || c.ended
 }
 
 // reserveDecoded takes what a long body, and an encoded one when it is decoded, will need at most: in

@@ -66,6 +66,23 @@ func (o *openConns) wait() {
 	<-empty
 }
 
+// conn remembers that its sender has closed it. fasthttp tells the end of a chunked body, and a
+// connection that ends between two chunks, with the same io.EOF; only the second one ever asks the
+// connection for more and gets nothing.
+type conn struct {
+	net.Conn
+	ended bool // only its own goroutine reads a connection
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == io.EOF {
+		c.ended = true
+	}
+	return n, err
+}
+
 // crowdedListener refuses connections over a limit with a 503 that says when to come again.
 type crowdedListener struct {
 	net.Listener
@@ -92,8 +109,11 @@ func newCrowdedListener(ln net.Listener, open *openConns, most int, a *answers, 
 func (l *crowdedListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
-		if err != nil || l.open.count() < l.most {
-			return c, err
+		if err != nil {
+			return nil, err
+		}
+		if l.open.count() < l.most {
+			return &conn{Conn: c}, nil
 		}
 		l.refused()
 		select {

@@ -137,6 +137,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	drainErr := s.drain()
 	if !ended {
+		// Closed already, unless ctx ended before fasthttp had even begun to accept.
+		_ = ln.Close()
 		err = <-failed
 	}
 	limited.wait()

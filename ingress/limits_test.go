@@ -1,0 +1,251 @@
+package ingress
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// held is a Durable that keeps everyone waiting until it is opened.
+func held() (m *memory, waiting *atomic.Int64, open chan struct{}) {
+	open, waiting = make(chan struct{}), new(atomic.Int64)
+	return &memory{publish: func(*Record, time.Time) error {
+		waiting.Add(1)
+		<-open
+		return nil
+	}}, waiting, open
+}
+
+func post(path string, body []byte) string {
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+}
+
+func TestSourceOverItsRequestsIs429(t *testing.T) {
+	m, waiting, open := held()
+	s := start(t, testConfig(), m)
+	c := dial(t, s.addr)
+	c.send(post("/open", message))
+	waitFor(t, "the first request", func() bool { return waiting.Load() == 1 })
+	a := do(t, "POST", s.url+"/open", bytes.NewReader(message))
+	if a.code != 429 || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d, Retry-After %q", a.code, a.header.Get("Retry-After"))
+	}
+	close(open)
+	if a := c.answer(); a.code != 200 {
+		t.Errorf("the first: %d", a.code)
+	}
+	if a := do(t, "POST", s.url+"/open", bytes.NewReader(message)); a.code != 200 {
+		t.Errorf("after it: %d", a.code)
+	}
+}
+
+func TestConnectionOverTheLimitIs503(t *testing.T) {
+	m, waiting, open := held()
+	cfg := testConfig()
+	cfg.ConnectionsMax = 2
+	s := start(t, cfg, m)
+	var cs []*conversation
+	for range 2 {
+		c := dial(t, s.addr)
+		c.send(post("/number", message))
+		cs = append(cs, c)
+	}
+	waitFor(t, "two requests", func() bool { return waiting.Load() == 2 })
+	a := do(t, "POST", s.url+"/number", bytes.NewReader(message))
+	if a.code != 503 || a.header.Get("Retry-After") != "5" || len(a.header.Get("X-Request-Id")) != requestIDBytes {
+		t.Errorf("%d %v", a.code, a.header)
+	}
+	checkRefusal(t, a, "connections")
+	close(open)
+	for _, c := range cs {
+		if a := c.answer(); a.code != 200 {
+			t.Errorf("within the limit: %d", a.code)
+		}
+		_ = c.Close()
+	}
+	waitFor(t, "the connections to end", func() bool { return s.open.count() == 0 })
+	if a := do(t, "POST", s.url+"/number", bytes.NewReader(message)); a.code != 200 {
+		t.Errorf("after it: %d", a.code)
+	}
+}
+
+func TestShortBodiesOverTheBudgetAre503(t *testing.T) {
+	m, waiting, open := held()
+	cfg := testConfig()
+	cfg.InFlightBytesMax = leastInFlight(&cfg)
+	s := start(t, cfg, m)
+	fit := int(cfg.InFlightBytesMax / 4 / shortBytesMax)
+	body := bytes.Repeat([]byte("x"), shortBytesMax)
+	var cs []*conversation
+	for range fit {
+		c := dial(t, s.addr)
+		c.send(post("/number", body))
+		cs = append(cs, c)
+	}
+	waitFor(t, "all that fits", func() bool { return waiting.Load() == int64(fit) })
+	a := do(t, "POST", s.url+"/number", bytes.NewReader(body))
+	if a.code != 503 {
+		t.Errorf("one more: %d", a.code)
+	}
+	checkRefusal(t, a, "busy")
+	close(open)
+	for _, c := range cs {
+		if a := c.answer(); a.code != 200 {
+			t.Fatalf("within the budget: %d", a.code)
+		}
+	}
+	if n := s.budget.taken(); n != 0 {
+		t.Errorf("%d bytes are still reserved", n)
+	}
+}
+
+func TestLongBodiesWaitForRoomAndShortOnesPassThem(t *testing.T) {
+	m, waiting, open := held()
+	cfg := testConfig()
+	cfg.InFlightBytesMax = leastInFlight(&cfg)
+	cfg.AckTimeout = 20 * time.Second
+	s := start(t, cfg, m)
+	long := bytes.Repeat([]byte("x"), cfg.BodyBytesMax)
+	fit := int((cfg.InFlightBytesMax - cfg.InFlightBytesMax/4) / int64(cfg.BodyBytesMax))
+	answers := make(chan int, fit+1)
+	for range fit + 1 {
+		c := dial(t, s.addr)
+		go func() {
+			c.send(post("/number", long))
+			answers <- c.answer().code
+		}()
+	}
+	waitFor(t, "all long ones that fit", func() bool { return waiting.Load() == int64(fit) })
+	c := dial(t, s.addr)
+	c.send(post("/number", message))
+	waitFor(t, "the short one", func() bool { return waiting.Load() == int64(fit)+1 })
+	close(open)
+	for range fit + 1 {
+		if code := <-answers; code != 200 {
+			t.Errorf("a long one: %d", code)
+		}
+	}
+	if a := c.answer(); a.code != 200 {
+		t.Errorf("the short one: %d", a.code)
+	}
+}
+
+func TestLongBodyWithoutRoomIs503AtTheDeadline(t *testing.T) {
+	m, waiting, open := held()
+	defer close(open)
+	cfg := testConfig()
+	cfg.InFlightBytesMax = leastInFlight(&cfg)
+	cfg.AckTimeout = 300 * time.Millisecond
+	s := start(t, cfg, m)
+	long := bytes.Repeat([]byte("x"), cfg.BodyBytesMax)
+	fit := int((cfg.InFlightBytesMax - cfg.InFlightBytesMax/4) / int64(cfg.BodyBytesMax))
+	for range fit {
+		dial(t, s.addr).send(post("/number", long))
+	}
+	waitFor(t, "all that fits", func() bool { return waiting.Load() == int64(fit) })
+	c := dial(t, s.addr)
+	c.send("POST /number HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000))
+	if a := c.answer(); a.code != 503 {
+		t.Errorf("%d", a.code)
+	}
+}
+
+func TestDrainAnswersWhatIsInFlight(t *testing.T) {
+	m, waiting, open := held()
+	s := start(t, testConfig(), m)
+	c, idle := dial(t, s.addr), dial(t, s.addr)
+	idle.send("GET /meta HTTP/1.1\r\nHost: x\r\n\r\n")
+	if a := idle.answer(); a.code != 403 {
+		t.Fatal(a.code)
+	}
+	if err := s.Ready(); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	c.send(post("/number", message))
+	waitFor(t, "the request", func() bool { return waiting.Load() == 1 })
+	s.cancel()
+	waitFor(t, "readiness to fail", func() bool { return s.Ready() != nil })
+	if _, err := idle.r.ReadByte(); err == nil {
+		t.Error("an idle connection got an answer to nothing")
+	}
+	close(open)
+	if a := c.answer(); a.code != 200 || a.header.Get("Connection") != "close" {
+		t.Errorf("%d, Connection: %s", a.code, a.header.Get("Connection"))
+	}
+	if err := s.stop(); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if len(m.taken()) != 1 {
+		t.Errorf("%d records", len(m.taken()))
+	}
+}
+
+func TestDrainCutsWhatTakesTooLong(t *testing.T) {
+	cfg := testConfig()
+	cfg.DrainTimeout = 100 * time.Millisecond
+	s := start(t, cfg, &memory{})
+	c := dial(t, s.addr)
+	c.send("POST /number HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n") // and no more
+	waitFor(t, "the connection", func() bool { return s.open.count() == 1 })
+	if err := s.stop(); err == nil || !strings.Contains(err.Error(), "cut") {
+		t.Errorf("Serve: %v", err)
+	}
+	if n := s.open.count(); n != 0 {
+		t.Errorf("%d connections are served after Serve has returned", n)
+	}
+}
+
+func TestServerThatIsStoppedAtOnceStops(t *testing.T) {
+	for range 20 {
+		if err := start(t, testConfig(), &memory{}).stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestValidateNamesKeyValueAndWhatIsAllowed(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"ingress.listen is empty":                                                     func(c *Config) { c.Listen = "" },
+		"ingress.body_bytes_max is 1: want 1024 to":                                   func(c *Config) { c.BodyBytesMax = 1 },
+		"ingress.in_flight_bytes_max is 5:":                                           func(c *Config) { c.InFlightBytesMax = 5 },
+		"ingress.ack_timeout is 1h0m0s: want 50ms to 1m0s":                            func(c *Config) { c.AckTimeout = time.Hour },
+		"ingress.sources is empty":                                                    func(c *Config) { c.Sources = nil },
+		`ingress.sources[1].name is "meta"`:                                           func(c *Config) { c.Sources[1].Name = "meta" },
+		`ingress.sources[1].path is "/meta"`:                                          func(c *Config) { c.Sources[1].Path = "/meta" },
+		`ingress.sources[0].path is "meta": want an absolute path`:                    func(c *Config) { c.Sources[0].Path = "meta" },
+		`ingress.sources[0].provider is "mate": want meta or 360dialog`:               func(c *Config) { c.Sources[0].Provider = "mate" },
+		"ingress.sources[0].secrets is empty":                                         func(c *Config) { c.Sources[0].Secrets = nil },
+		`ingress.sources[0].secrets[1].id is "new"`:                                   func(c *Config) { c.Sources[0].Secrets[1].ID = "new" },
+		"ingress.sources[0].secrets[0].value is empty":                                func(c *Config) { c.Sources[0].Secrets[0].Value = "" },
+		"ingress.sources[3].requests_max is -1":                                       func(c *Config) { c.Sources[3].RequestsMax = -1 },
+		`ingress.sources[0].name is "(none)": want 1 to 64 letters, digits, '.', '_'`: func(c *Config) { c.Sources[0].Name = "(none)" },
+	} {
+		cfg := testConfig()
+		change(&cfg)
+		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	cfg := testConfig()
+	if err := cfg.Validate(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*PublisherConfig){
+		"publisher.brokers is empty":                                     func(c *PublisherConfig) { c.Brokers = nil },
+		`publisher.compression_live is "snappy": want none, lz4 or zstd`: func(c *PublisherConfig) { c.CompressionLive = "snappy" },
+		"publisher.batch_bytes_max is 1: want 1024 to":                   func(c *PublisherConfig) { c.BatchBytesMax = 1 },
+		"publisher.in_flight_bytes_max is 1:":                            func(c *PublisherConfig) { c.InFlightBytesMax = 1 },
+		"publisher.produce_timeout is 0s: want 10ms to 1m0s":             func(c *PublisherConfig) { c.ProduceTimeout = 0 },
+		"publisher.connection_idle_timeout is 1ms: want 1s to 1h0m0s":    func(c *PublisherConfig) { c.ConnectionIdleTimeout = time.Millisecond },
+	} {
+		cfg := DefaultPublisherConfig()
+		cfg.Brokers = []string{"b:9092"}
+		change(&cfg)
+		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}

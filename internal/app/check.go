@@ -1,0 +1,85 @@
+package app
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/coexstream/coexstream/bench"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	c := bench.DefaultCheckConfig()
+	output := "text"
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Compare the topics with the ground truth of a simulation; exit code 3 when they differ",
+		Long: `Read all topics and the ground truth that 'coexstream simulate' wrote, and say of every event: delivered
+once, in the right order, with the right content; the contacts table right; every body that got a 200 in
+the raw log, byte for byte, with a signature that still verifies.
+
+It waits for what is missing, as long as --wait, and ends as soon as everything is there and the topics
+are quiet.`,
+		Example: `  coexstream check
+  coexstream check --truth run.jsonl --wait 10m --output json`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			cfg, _, err := a.loadBeside(cmd)
+			if err != nil {
+				return err
+			}
+			conn, err := connectionOf(cfg)
+			if err != nil {
+				return err
+			}
+			c.Connection, c.Brokers, c.Prefix = &conn, cfg.Kafka.Brokers, cfg.Kafka.Prefix
+			h := cfg.Processor.History
+			c.GapTimeout, c.PhaseHold, c.QuietTime = h.GapTimeout, h.PhaseHold, h.QuietTime
+			sources := cfg.Ingress.Sources
+			if len(sources) == 0 {
+				if sources, err = readSecrets(cfg.DataDir); err != nil {
+					return err
+				}
+			}
+			for _, s := range sources {
+				for _, secret := range s.Secrets {
+					c.Secrets = append(c.Secrets, secret.Value)
+				}
+			}
+			if err := c.Validate(); err != nil {
+				return usageError{err}
+			}
+			return a.check(cmd, c, output)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&c.TruthFile, "truth", c.TruthFile, "file with the ground truth")
+	durationFlag(f, &c.Wait, "wait", "how long to wait for what is missing")
+	durationFlag(f, &c.Settle, "settle", "how long the topics must be quiet at the end")
+	f.StringArrayVar(&c.Secrets, "secret", nil, "app secret to verify signatures with, repeatable (default: the configured sources')")
+	f.IntVar(&c.ValidateEvery, "validate-every", c.ValidateEvery, "hold every n-th event of a type against its JSON Schema; 0: none")
+	f.IntVar(&c.SamplesMax, "samples", c.SamplesMax, "faults to show, of each kind in each topic")
+	f.StringVarP(&output, "output", "o", output, "text or json")
+	return cmd
+}
+
+func (a *app) check(cmd *cobra.Command, c bench.CheckConfig, output string) error {
+	verdict, err := bench.Check(cmd.Context(), c, bench.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		err = writeJSON(cmd.OutOrStdout(), verdict)
+	} else {
+		err = verdict.WriteTable(cmd.OutOrStdout())
+	}
+	if err != nil {
+		return err
+	}
+	if !verdict.OK() {
+		return errFaults
+	}
+	return nil
+}

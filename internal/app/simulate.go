@@ -1,0 +1,221 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/coexstream/coexstream/bench"
+	"github.com/coexstream/coexstream/bench/world"
+	"github.com/coexstream/coexstream/internal/config"
+)
+
+func (a *app) simulateCommand() *cobra.Command {
+	c := bench.DefaultSimulateConfig()
+	output, secretFile := "text", ""
+	cmd := &cobra.Command{
+		Use:   "simulate",
+		Short: "Play onboardings against an ingress, signed, from a seed",
+		Long: `Play the onboardings of made-up businesses against an ingress, as Meta and 360dialog would: contacts,
+history in three phases, out of order, repeated, with holes that are filled late, media in its three
+shapes, declines, re-onboarding, echoes with edits and revokes, account events, bodies with several
+fields, unknown fields and broken bodies. Whatever is not answered with 200 is tried again.
+
+What was sent, and what has to come of it, is written to a file that 'coexstream check' reads.
+
+Beside an 'up' on the same data folder, URL and secret need not be given. The same --seed makes the same
+world. The exit code is 1 when webhooks had to be given up.`,
+		Example: `  coexstream simulate --businesses 20 --messages 200000
+  coexstream simulate --seed 42 --rate 200
+  coexstream simulate --url https://hooks.example.com/webhooks/meta --secret-file ./app-secret`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			if err := a.aim(cmd, &c, secretFile); err != nil {
+				return err
+			}
+			if err := c.Validate(); err != nil {
+				return usageError{err}
+			}
+			return a.simulate(cmd, c, output)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&c.URL, "url", c.URL, "URL of the source (default: the one of a running up)")
+	f.StringVar(&c.Provider, "provider", c.Provider, "provider of that source: meta or 360dialog")
+	f.StringVar(&c.Secret, "secret", c.Secret, "app secret of the source; other users of this machine can see it in the process list")
+	f.StringVar(&secretFile, "secret-file", secretFile, "file that holds the app secret")
+	f.StringVar(&c.DialogURL, "dialog-url", c.DialogURL, "URL of a second source, for 360dialog's partner webhooks")
+	f.StringVar(&c.DialogSecret, "dialog-secret", c.DialogSecret, "its secret")
+	f.StringVar(&c.TruthFile, "truth", c.TruthFile, "file for the ground truth")
+	f.IntVar(&c.Concurrency, "concurrency", c.Concurrency, "webhooks under way at once")
+	f.Float64Var(&c.Rate, "rate", c.Rate, "webhooks a second at most; 0: as fast as it goes")
+	durationFlag(f, &c.Timeout, "timeout", "time for one attempt")
+	durationFlag(f, &c.RetryFor, "retry-for", "how long a webhook is tried again")
+	worldFlags(f, &c.World)
+	f.StringVarP(&output, "output", "o", output, "text or json")
+	return cmd
+}
+
+func worldFlags(f *pflag.FlagSet, w *world.Config) {
+	f.Uint64Var(&w.Seed, "seed", w.Seed, "seed of the world; 0: a random one")
+	for _, v := range []struct {
+		to         *int
+		name, what string
+	}{
+		{&w.Businesses, "businesses", "WhatsApp Business Accounts"},
+		{&w.Messages, "messages", "past messages of all businesses together"},
+		{&w.Live, "live", "live webhooks of all businesses together"},
+		{&w.Contacts, "contacts", "contacts of all businesses together"},
+		{&w.ChunkBytesMin, "chunk-bytes-min", "smallest size that chunks are aimed at"},
+		{&w.ChunkBytesMax, "chunk-bytes-max", "largest size that chunks are aimed at"},
+		{&w.ShuffleWindow, "shuffle-window", "chunks are shuffled within so many; 1: in order, 0: altogether"},
+		{&w.Unknown, "unknown", "webhooks of unknown fields, for each business"},
+		{&w.Broken, "broken", "broken bodies, in all"},
+	} {
+		f.IntVar(v.to, v.name, *v.to, v.what)
+	}
+	f.StringVar(&w.Numbering, "numbering", w.Numbering, "chunk_order: restart, through, none or mixed. All but restart make the processor wait for its phase hold")
+	f.StringVar(&w.Progress, "progress", w.Progress, "progress: phase, overall or mixed")
+	durationFlag(f, &w.LateAfter, "late-after", "how long holes stay open")
+	for _, v := range []struct {
+		to         *float64
+		name, what string
+	}{
+		{&w.DuplicateRate, "duplicate-rate", "share of bodies that are sent again"},
+		{&w.OverlapRate, "overlap-rate", "share of chunks that repeat messages of another one"},
+		{&w.LateHoles, "late-holes", "share of chunks that come after all others"},
+		{&w.SecondNumber, "second-number", "share of businesses with two numbers"},
+		{&w.Dialog, "dialog", "share of businesses that come through 360dialog"},
+		{&w.Declines, "declines", "share of numbers that do not share their history"},
+		{&w.Reonboard, "reonboard", "share of businesses that leave and come back"},
+		{&w.Users, "users", "share of chats that are known by a business-scoped user id only"},
+		{&w.Media, "media", "share of past messages that are media placeholders"},
+		{&w.MediaFollow, "media-follow", "share of recent placeholders whose asset follows"},
+		{&w.MediaEchoed, "media-echoed", "share of assets that come as an echo"},
+		{&w.Unsupported, "unsupported", "share of live messages that are announced as unsupported first"},
+		{&w.Mixed, "mixed", "share of chunks that share their body with other fields"},
+		{&w.Several, "several", "share of live webhooks that share their body with another business"},
+		{&w.NewestFirst, "newest-first", "share of threads with the newest message first"},
+		{&w.ZeroStart, "zero-start", "share of numbers whose chunk_order starts at 0"},
+		{&w.NoLastPhase, "no-last-phase", "share of numbers without messages of the last phase"},
+		{&w.SkipPhase, "skip-phase", "share of numbers without messages of the middle phase: the processor waits for its phase hold"},
+	} {
+		f.Float64Var(v.to, v.name, *v.to, v.what)
+	}
+}
+
+// aim fills in where to send to and how to sign, from the `up` on the data folder, where flags do not say.
+func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig, secretFile string) error {
+	if secretFile != "" {
+		b, err := os.ReadFile(secretFile)
+		if err != nil {
+			return usagef("--secret-file: %w", err)
+		}
+		c.Secret = strings.TrimRight(string(b), "\r\n")
+	}
+	if c.URL != "" {
+		return nil
+	}
+	cfg, up, err := a.loadBeside(cmd)
+	if err != nil {
+		return err
+	}
+	if up == nil {
+		return usagef("no up runs on data folder %s: start one, or say where to send to with --url and --secret-file", cfg.DataDir)
+	}
+	sources := cfg.Ingress.Sources
+	if len(sources) == 0 {
+		if sources, err = readSecrets(cfg.DataDir); err != nil {
+			return err
+		}
+	}
+	for _, s := range sources {
+		if len(s.Secrets) == 0 {
+			continue
+		}
+		switch {
+		case s.Provider == config.ProviderMeta && c.URL == "":
+			c.URL, c.Provider = up.Ingress+s.Path, s.Provider
+			if c.Secret == "" {
+				c.Secret = s.Secrets[0].Value
+			}
+		case s.Provider == config.Provider360Dialog && c.DialogURL == "":
+			c.DialogURL, c.DialogSecret = up.Ingress+s.Path, s.Secrets[0].Value
+		}
+	}
+	if c.URL == "" {
+		return usagef("the up on data folder %s has no source of provider meta with a secret; say where to send to with --url and --secret-file", cfg.DataDir)
+	}
+	return nil
+}
+
+func (a *app) simulate(cmd *cobra.Command, c bench.SimulateConfig, output string) error {
+	report, err := bench.Simulate(cmd.Context(), c, bench.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if output == "json" {
+		if err := writeJSON(out, report); err != nil {
+			return err
+		}
+	} else if err := writeReport(out, &report, c.TruthFile); err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if cmd.Context().Err() != nil {
+		return cmd.Context().Err()
+	}
+	if given := report.Unacked + report.Skipped; given > 0 {
+		return fmt.Errorf("%d deliveries were given up or not begun; the last reason: %s", given, report.LastError)
+	}
+	return nil
+}
+
+func writeReport(out io.Writer, r *bench.SimulateReport, truthFile string) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	seconds := r.Elapsed.Seconds()
+	fmt.Fprintf(w, "seed\t%d\n", r.Seed)
+	fmt.Fprintf(w, "numbers\t%d\n", r.Numbers)
+	fmt.Fprintf(w, "past messages\t%d\n", r.Messages)
+	fmt.Fprintf(w, "webhooks\t%d, %d deliveries with repetitions\n", r.Bodies, r.Deliveries)
+	fmt.Fprintf(w, "acknowledged\t%d, %d retries\n", r.Acked, r.Retries)
+	fmt.Fprintf(w, "given up\t%d, %d not begun\n", r.Unacked, r.Skipped)
+	if seconds > 0 {
+		fmt.Fprintf(w, "took\t%s, %.1f MB/s\n", r.Elapsed.Round(10*time.Millisecond), float64(r.Bytes)/1e6/seconds)
+	}
+	fmt.Fprintf(w, "truth\t%s\n", truthFile)
+	return w.Flush()
+}
+
+// durationFlag is a duration flag that knows days.
+func durationFlag(f *pflag.FlagSet, to *time.Duration, name, what string) {
+	f.Var((*durationValue)(to), name, what)
+}
+
+type durationValue time.Duration
+
+func (d *durationValue) String() string { return config.FormatDuration(time.Duration(*d)) }
+func (d *durationValue) Type() string   { return "duration" }
+func (d *durationValue) Set(s string) error {
+	v, err := config.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("%w; allowed: a duration such as 250ms, 30m or 14d", err)
+	}
+	*d = durationValue(v)
+	return nil
+}

@@ -20,13 +20,13 @@ func since(t time.Time) string { return t.Sub(epoch).String() }
 // owner does a Number's duties as the processor does: it keeps what the chunks hold, emits the messages
 // that are not known, and writes the state to a map that it can start again from.
 type owner struct {
-	t      testing.TB
-	cfg    Config
-	n      *Number
-	log    map[Ref][]message // what can be read again
-	state  map[string][]byte
-	syncs  []schemas.Sync    // told since they were looked at, the newest of each window
-	now    time.Time
+	t     testing.TB
+	cfg   Config
+	n     *Number
+	log   map[Ref][]message // what can be read again
+	state map[string][]byte
+	syncs []schemas.Sync // told since they were looked at, the newest of each window
+	now   time.Time
 }
 
 type message struct {
@@ -64,7 +64,7 @@ func (o *owner) tick(now time.Time) {
 }
 
 // leave lets one chunk leave.
-func (o *owner) leave() (Departure, []string, bool) {
+func (o *owner) leave() (Departure, []message, bool) {
 	d, ok := o.n.Next(o.now)
 	if !ok {
 		return d, nil, false
@@ -78,7 +78,7 @@ func (o *owner) leave() (Departure, []string, bool) {
 		o.n.Missing(o.now, d)
 		return d, nil, true
 	}
-	var emitted []string
+	var emitted []message
 	var page []byte
 	duplicates := 0
 	for _, m := range ms {
@@ -90,7 +90,7 @@ func (o *owner) leave() (Departure, []string, bool) {
 			}
 			page = known.AppendEntry(page, h, m.rank)
 		}
-		emitted = append(emitted, m.id)
+		emitted = append(emitted, m)
 	}
 	o.n.Left(o.now, d, len(emitted), duplicates, page)
 	return d, emitted, true

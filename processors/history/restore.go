@@ -116,8 +116,8 @@ func (s *staging) page(w int32, i uint32, value []byte) error {
 	if len(value) == 0 {
 		return nil
 	}
-	if value[0] != stateVersion {
-		return fmt.Errorf("version %d: must be %d", value[0], stateVersion)
+	if value[0] != stateVersion || len(value) == 1 {
+		return fmt.Errorf("%d bytes: not a page of version %d", len(value), stateVersion)
 	}
 	p := s.pages[w]
 	if p == nil {
@@ -137,6 +137,11 @@ func (n *Number) Restored(time.Time) error {
 	n.staging = nil
 	if s == nil {
 		return nil
+	}
+	for number, chunks := range s.chunks {
+		if s.windows[number] == nil && len(chunks) > 0 {
+			return fmt.Errorf("restore number %s: window %d has chunk records, but none of its own", n.id.PhoneNumberID, number)
+		}
 	}
 	if s.number == nil {
 		if len(s.windows) > 0 {

@@ -178,8 +178,8 @@ func (p *player) leaveAll(out *strings.Builder, n int) {
 			what = "lost"
 		}
 		fmt.Fprintf(out, "%s %s", what, describe(d))
-		if len(emitted) > 0 {
-			fmt.Fprintf(out, ": %s", strings.Join(emitted, " "))
+		for i, m := range emitted {
+			out.WriteString([]string{": ", " "}[min(i, 1)] + m.id)
 		}
 		out.WriteString("\n")
 	}

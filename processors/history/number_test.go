@@ -1,0 +1,363 @@
+package history
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+func ordered(phase, order int32, offset int64) Chunk {
+	return Chunk{
+		Ref:   Ref{Topic: schemas.TopicRawBulk, Offset: offset},
+		Phase: phase, Order: order, HasPhase: true, HasOrder: true,
+		Digest: schemas.HashBytes(fmt.Appendf(nil, "%d/%d", phase, order)), ReceivedAt: epoch,
+	}
+}
+
+func TestConfigNamesKeyValueAndWhatIsAllowed(t *testing.T) {
+	good := DefaultConfig()
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for want, spoil := range map[string]func(*Config){
+		"phase_hold: 0s: must be at least 1ms":           func(c *Config) { c.PhaseHold = 0 },
+		"gap_timeout: 1m0s: must be at least phase_hold": func(c *Config) { c.GapTimeout = time.Minute },
+		"quiet_time: 1m0s: must be at least gap_timeout": func(c *Config) { c.QuietTime = time.Minute },
+		"ceiling: 1h0m0s: must be at least quiet_time":   func(c *Config) { c.Ceiling = time.Hour },
+		"chunk_memory: -1s: must be at least 1ms":        func(c *Config) { c.ChunkMemory = -time.Second },
+		"held_chunks_max: 0: must be at least 1":         func(c *Config) { c.HeldChunksMax = 0 },
+	} {
+		c := DefaultConfig()
+		spoil(&c)
+		if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s…", err, want)
+		}
+	}
+}
+
+// DESIGN: held chunks cost memory by the reference.
+func TestAHeldChunkCostsAtMost64Bytes(t *testing.T) {
+	cfg := DefaultConfig()
+	const chunks = 20_000
+	n := NewNumber(&cfg, testIdentity)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i, k := range rng.Perm(chunks) {
+		n.Chunk(epoch, ordered(0, int32(k+2), int64(i)))
+		n.TakeState(func(string, []byte) {})
+	}
+	identities := n.last().identities.Bytes()
+	if per := float64(n.MemoryBytes()-identities) / chunks; per > 64 {
+		t.Errorf("a held chunk costs %.1f bytes", per)
+	}
+	if per := float64(identities) / chunks; per > 16 {
+		t.Errorf("the identity of a chunk costs %.1f bytes", per)
+	}
+	// While they leave, what they cost is given back.
+	n.Chunk(epoch, ordered(0, 1, chunks))
+	for left := 0; ; left++ {
+		d, ok := n.Next(epoch)
+		if !ok {
+			break
+		}
+		n.Left(epoch, d, 0, 0, nil)
+		if limit := identities + 2048 + 64*n.Held() + 64*n.Held()/8; n.MemoryBytes() > limit {
+			t.Fatalf("%d held chunks cost %d bytes", n.Held(), n.MemoryBytes()-identities)
+		}
+	}
+	if n.Held() != 0 {
+		t.Errorf("%d are still held", n.Held())
+	}
+}
+
+// DESIGN: an open window costs at most 16 bytes for each message, and gives them back when it closes.
+func TestAnOpenWindowCostsAtMost16BytesAMessageAndGivesThemBack(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	const chunks, each = 100, 3000
+	records := make(map[string]int)
+	take := func() {
+		n.TakeState(func(key string, value []byte) {
+			if value == nil {
+				delete(records, key)
+			} else {
+				records[key] = len(value)
+			}
+		})
+	}
+	for i := range int32(chunks) {
+		n.Chunk(epoch, ordered(0, i+1, int64(i)))
+		d, _ := n.Next(epoch)
+		var page []byte
+		for m := range each {
+			h := schemas.HashBytes(fmt.Appendf(nil, "%d %d", i, m))
+			d.Known.Raise(h, schemas.RankConcrete)
+			page = known.AppendEntry(page, h, schemas.RankConcrete)
+		}
+		n.Left(epoch, d, each, 0, page)
+		take()
+	}
+	if per := float64(n.MemoryBytes()) / (chunks * each); per > 16 {
+		t.Errorf("%.1f bytes a message", per)
+	}
+	total := 0
+	for _, size := range records {
+		total += size
+	}
+	if per := float64(total) / (chunks * each); per > 16 {
+		t.Errorf("%.1f bytes of state a message", per)
+	}
+	n.Tick(epoch.Add(cfg.QuietTime))
+	take()
+	if n.MemoryBytes() > 8<<10 {
+		t.Errorf("closed it costs %d bytes", n.MemoryBytes())
+	}
+	if len(records) != chunks+2 {
+		t.Errorf("%d records are left, want one a chunk, the window and the number", len(records))
+	}
+}
+
+// What a chunk makes the owner write does not grow with what the window has.
+func TestAChunkWritesThreeRecords(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	for i := range int32(500) {
+		n.Chunk(epoch, ordered(0, i+1, int64(i)))
+		d, _ := n.Next(epoch)
+		n.Left(epoch, d, 1, 0, known.AppendEntry(nil, schemas.Hash{Hi: uint64(i)}, 0))
+		records, size := 0, 0
+		n.TakeState(func(key string, value []byte) {
+			records++
+			size += len(key) + len(value)
+		})
+		if i > 0 && (records != 3 || size > 512) {
+			t.Fatalf("chunk %d: %d records of %d bytes", i, records, size)
+		}
+	}
+}
+
+func TestBeyondHeldChunksMaxTheFirstWaitEnds(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.HeldChunksMax = 3
+	n := NewNumber(&cfg, testIdentity)
+	for i, order := range []int32{3, 4, 8} {
+		n.Chunk(epoch, ordered(1, order, int64(i)))
+	}
+	if d, ok := n.Next(epoch); ok {
+		t.Fatalf("left too early: %s", describe(d))
+	}
+	n.Chunk(epoch, ordered(1, 9, 9))
+	var left []int32
+	for {
+		d, ok := n.Next(epoch)
+		if !ok {
+			break
+		}
+		left = append(left, *d.Position.ChunkOrder)
+		n.Left(epoch, d, 0, 0, nil)
+	}
+	if !slices.Equal(left, []int32{3, 4}) {
+		t.Errorf("left %v, want what is before the next hole", left)
+	}
+	s, _ := n.TakeSync()
+	if got := describeSync(s); !strings.Contains(got, "gap=1-2/given-up") {
+		t.Errorf("the gap is not told: %s", got)
+	}
+}
+
+func TestNextGivesTheSameAnswerUntilItIsAnswered(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	n.Chunk(epoch, ordered(0, 1, 1))
+	first, _ := n.Next(epoch)
+	n.Chunk(epoch, ordered(0, 0, 2))
+	n.Chunk(epoch, Chunk{Ref: Ref{Offset: 3}, ReceivedAt: epoch})
+	n.Tick(epoch.Add(7 * time.Hour))
+	if again, ok := n.Next(epoch); !ok || again.Ref != first.Ref || again.Late {
+		t.Fatalf("it was %s, now it is %s", describe(first), describe(again))
+	}
+	n.Left(epoch, first, 0, 0, nil)
+	var rest []string
+	for {
+		d, ok := n.Next(epoch)
+		if !ok {
+			break
+		}
+		rest = append(rest, describe(d))
+		n.Left(epoch, d, 0, 0, nil)
+	}
+	if want := []string{"window=1", "window=1 phase=0 order=0 late"}; !slices.Equal(rest, want) {
+		t.Errorf("then %q, want %q", rest, want)
+	}
+}
+
+func TestAnAnswerThatWasNotAskedForPanics(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	n.Chunk(epoch, ordered(0, 1, 1))
+	defer func() {
+		if recover() == nil {
+			t.Error("Left without Next is not noticed")
+		}
+	}()
+	n.Left(epoch, Departure{Ref: Ref{Offset: 1}, Window: 1}, 0, 0, nil)
+}
+
+func TestBoundariesAndWindowsAreBounded(t *testing.T) {
+	o := newOwner(t, DefaultConfig())
+	for i := range 10 * pendingMax {
+		at := epoch.Add(time.Duration(i) * time.Minute)
+		o.n.Boundary(epoch, Boundary{Time: at, ReceivedAt: at})
+	}
+	if len(o.n.pending) != pendingMax {
+		t.Errorf("%d boundaries are pending", len(o.n.pending))
+	}
+	for i := range 10 * windowsMax {
+		c := ordered(0, 1, int64(i))
+		c.ReceivedAt = epoch.Add(time.Duration(i) * time.Hour)
+		o.n.Boundary(epoch, Boundary{Time: c.ReceivedAt, ReceivedAt: c.ReceivedAt})
+		o.chunk(c, nil)
+		o.leave()
+		o.commit()
+	}
+	if len(o.n.windows) > windowsMax {
+		t.Errorf("%d windows are remembered", len(o.n.windows))
+	}
+	if len(o.state) > 1+2*windowsMax {
+		t.Errorf("%d records are kept", len(o.state))
+	}
+	if got := o.n.last().number; got < 10*windowsMax-pendingMax {
+		t.Errorf("the last window is number %d", got)
+	}
+	o.restart(rand.New(rand.NewPCG(1, 1)))
+}
+
+func TestGapsThatAreNotListedAreCounted(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	for i := range int32(100) {
+		n.Chunk(epoch, ordered(0, 2*i+2, int64(i)))
+	}
+	s, _ := n.TakeSync()
+	if p := s.Phases[0]; len(p.Gaps) != gapsToldMax || p.GapsOmitted != 100-gapsToldMax {
+		t.Errorf("%d gaps are listed, %d omitted", len(p.Gaps), p.GapsOmitted)
+	}
+}
+
+func TestRestoreRefusesWhatIsDamaged(t *testing.T) {
+	o := newOwner(t, DefaultConfig())
+	o.chunk(ordered(0, 1, 1), []message{{"a", 1}})
+	o.chunk(ordered(0, 3, 2), nil)
+	o.leave()
+	o.commit()
+	restore := func(state map[string][]byte) error {
+		n := NewNumber(&o.cfg, testIdentity)
+		for k, v := range state {
+			if err := n.Restore(k, v); err != nil {
+				return err
+			}
+		}
+		return n.Restored(epoch)
+	}
+	if err := restore(o.state); err != nil {
+		t.Fatal(err)
+	}
+	if len(o.state) != 5 {
+		t.Fatalf("%d records", len(o.state))
+	}
+	for key, value := range o.state {
+		without := make(map[string][]byte)
+		for k, v := range o.state {
+			if k != key {
+				without[k] = v
+			}
+		}
+		if err := restore(without); err == nil {
+			t.Errorf("%s is missing, and nobody says so", key)
+		}
+		for cut := 1; cut < len(value); cut++ {
+			without[key] = value[:cut]
+			if err := restore(without); err == nil {
+				t.Errorf("%s is cut at %d, and nobody says so", key, cut)
+			}
+		}
+		without[key] = append([]byte{9}, value[1:]...)
+		if err := restore(without); err == nil {
+			t.Errorf("%s has another version, and nobody says so", key)
+		}
+	}
+	for _, key := range []string{"", "x/1", "w/0", "w/x", "w/1/1", "c/1", "c/1/x", "k/1/-1", "c//1", "x/1/1"} {
+		if err := restore(map[string][]byte{key: {1}}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", key)) {
+			t.Errorf("key %q: %v", key, err)
+		}
+	}
+	for key := range o.state {
+		if err := NewNumber(&o.cfg, testIdentity).Restore(key, nil); err != nil {
+			t.Errorf("tombstone of %s: %v", key, err)
+		}
+	}
+}
+
+// TestGapsAreASet compares gaps to a plain set of orders.
+func TestGapsAreASet(t *testing.T) {
+	eachSeed(t, func(t *testing.T, rng *rand.Rand) {
+		var gs gaps
+		set := make(map[int64]bool)
+		for range 50 {
+			if from := rng.Int64N(60); rng.IntN(3) == 0 {
+				g := gap{From: from, To: from + rng.Int64N(5)}
+				free := true
+				for o := g.From; o <= g.To; o++ {
+					free = free && !set[o]
+				}
+				if !free {
+					continue
+				}
+				gs.add(g)
+				for o := g.From; o <= g.To; o++ {
+					set[o] = true
+				}
+			} else if was := set[from]; gs.fill(from) != was {
+				t.Errorf("fill(%d) of %v: was in: %v", from, gs, was)
+			} else {
+				delete(set, from)
+			}
+			for o := range int64(70) {
+				if _, in := gs.search(o); in != set[o] {
+					t.Errorf("%d in %v: %v, want %v", o, gs, in, set[o])
+				}
+			}
+		}
+	})
+}
+
+// BenchmarkChunkInAndOut is a chunk that comes out of order and leaves, with its state.
+func BenchmarkChunkInAndOut(b *testing.B) {
+	cfg := DefaultConfig()
+	rng := rand.New(rand.NewPCG(1, 1))
+	const chunks = 1000
+	perm := rng.Perm(chunks)
+	b.ReportAllocs()
+	for b.Loop() {
+		n := NewNumber(&cfg, testIdentity)
+		for i, k := range perm {
+			n.Chunk(epoch, ordered(0, int32(k+1), int64(i)))
+			for {
+				d, ok := n.Next(epoch)
+				if !ok {
+					break
+				}
+				n.Left(epoch, d, 0, 0, nil)
+			}
+			n.TakeState(func(string, []byte) {})
+			n.TakeSync()
+			n.Deadline()
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*chunks), "ns/chunk")
+}

@@ -75,8 +75,9 @@ func (p *parts) poll(ctx context.Context, ready func() error) error {
 }
 
 // stop ends the parts in the reverse order of their start. What takes longer than the timeout is left
-// behind and told.
+// behind and told; the parts below it still get a moment each to close what they have open.
 func (p *parts) stop(timeout time.Duration) error {
+	const moment = time.Second
 	limit := time.NewTimer(timeout)
 	defer limit.Stop()
 	var errs []error
@@ -91,7 +92,7 @@ func (p *parts) stop(timeout time.Duration) error {
 				errs = append(errs, pt.err)
 			}
 		case <-limit.C:
-			limit.Reset(0)
+			limit.Reset(moment)
 			errs = append(errs, fmt.Errorf("%s: did not stop within shutdown_timeout (%s)", pt.name, timeout))
 		}
 	}

@@ -1,0 +1,140 @@
+package app
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+func record(topic schemas.Topic, key, value string, headers ...string) *kgo.Record {
+	r := &kgo.Record{Topic: topic.Name("coex."), Partition: 2, Offset: 7, Key: []byte(key), Timestamp: time.Unix(1700000000, 0)}
+	if value != "" {
+		r.Value = []byte(value)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: headers[i], Value: []byte(headers[i+1])})
+	}
+	return r
+}
+
+const messageValue = `{"waba_id":"1001","phone_number_id":"2001","display_phone_number":"+1 555-0100","thread":"15550002","direction":"inbound","timestamp":1700000000,"type":"text","original":{"type":"text","text":{"body":"Hello\nthere"}}}`
+
+func TestTailFiltersByBusinessNumberAndThread(t *testing.T) {
+	message := readEntry(record(schemas.TopicMessages, "2001/15550002", messageValue), "coex.")
+	tombstone := readEntry(record(schemas.TopicContacts, "2001/15550002", ""), "coex.")
+	raw := readEntry(record(schemas.TopicRawLive, "1001", `{"entry":[{"id":"1001","x":"2001 15550002"}]}`), "coex.")
+	for _, tt := range []struct {
+		name  string
+		entry *entry
+		f     tailFilter
+		want  bool
+	}{
+		{"no filter", message, tailFilter{}, true},
+		{"its business", message, tailFilter{waba: "1001"}, true},
+		{"another business", message, tailFilter{waba: "1002"}, false},
+		{"its number's id", message, tailFilter{number: "2001"}, true},
+		{"its number's digits", message, tailFilter{number: "15550100"}, true},
+		{"its number as shown", message, tailFilter{number: "+1 555-0100"}, true},
+		{"another number", message, tailFilter{number: "2002"}, false},
+		{"a number without digits", message, tailFilter{number: "abc"}, false},
+		{"its thread", message, tailFilter{thread: "15550002"}, true},
+		{"another thread", message, tailFilter{thread: "15550003"}, false},
+		{"all at once", message, tailFilter{"1001", "2001", "15550002"}, true},
+		{"one of them wrong", message, tailFilter{"1001", "2001", "15550003"}, false},
+		{"tombstone by number", tombstone, tailFilter{number: "2001"}, true},
+		{"tombstone by contact", tombstone, tailFilter{thread: "15550002"}, true},
+		{"tombstone of another contact", tombstone, tailFilter{thread: "15550003"}, false},
+		{"raw by key", raw, tailFilter{waba: "1001"}, true},
+		{"raw by another key", raw, tailFilter{waba: "1"}, false},
+		{"raw by bytes", raw, tailFilter{number: "2001", thread: "15550002"}, true},
+		{"raw by bytes that are not there", raw, tailFilter{number: "2002"}, false},
+	} {
+		if got := tt.f.match(tt.entry); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestTailLines(t *testing.T) {
+	at := time.Unix(1700000000, 0).Local().Format("2006-01-02 15:04:05")
+	for _, tt := range []struct {
+		name   string
+		record *kgo.Record
+		want   string
+	}{
+		{"message", record(schemas.TopicMessages, "2001/15550002", messageValue), at + "  1001  +1 555-0100  <- 15550002  text  Hello there"},
+		{
+			"status", record(schemas.TopicMessages, "k", `{"waba_id":"1","phone_number_id":"2","thread":"3","direction":"outbound","status":"read","timestamp":1700000000}`, schemas.HeaderCEType, schemas.TypeStatus),
+			at + "  1  2  -> 3  status read  ",
+		},
+		{"edit", record(schemas.TopicEchoes, "k", `{"waba_id":"1","phone_number_id":"2","thread":"3","direction":"outbound","type":"edit","timestamp":1700000000,"original":{"edit":{"message":{"text":{"body":"new"}}}}}`), at + "  1  2  -> 3  edit  new"},
+		{"contact", record(schemas.TopicContacts, "2/3", `{"waba_id":"1","phone_number_id":"2","id":"3","full_name":"Ada","timestamp_ms":1700000000000}`), at + "  1  2  3  Ada"},
+		{"removed contact", record(schemas.TopicContacts, "2/3", ""), at + "  -  2  removed  3"},
+		{"sync", record(schemas.TopicSyncs, "2", `{"waba_id":"1","phone_number_id":"2","window":1,"state":"running","progress":40,"messages":9,"chunks_held":2}`), at + "  1  2  window 1  running  progress 40  messages 9  held 2"},
+		{"account", record(schemas.TopicAccount, "1", `{"waba_id":"1","event":"PARTNER_REMOVED"}`), at + "  1  -  PARTNER_REMOVED"},
+		{"raw", record(schemas.TopicRawBulk, "1", "{}", schemas.HeaderSource, "meta"), at + "  2@7  1  meta  2 bytes  {}"},
+		{"dead letter", record(schemas.TopicDLQ, "1", "{", schemas.HeaderSource, "meta", schemas.HeaderDLQReason, "json_invalid", schemas.HeaderDLQMessage, "at byte 1"), at + "  2@7  1  json_invalid at byte 1  1 bytes  {"},
+		{"no event", record(schemas.TopicHistory, "1", "no JSON"), at + "  -  -  -- -  -  "},
+	} {
+		if got := readEntry(tt.record, "coex.").text(false); got != tt.want {
+			t.Errorf("%s:\n got %q\nwant %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A message is somebody else's text: it must not move the cursor or pretend to be another line.
+func TestTailShowsNoControlCharacters(t *testing.T) {
+	value, err := json.Marshal(map[string]any{"type": "text", "original": map[string]any{"text": map[string]any{"body": "a\x1b[2Jb\r\nc\u202ed\u0085" + strings.Repeat("é", 200)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := readEntry(record(schemas.TopicMessages, "k", string(value)), "coex.").text(false)
+	if strings.ContainsAny(line, "\x1b\r\n\u202e\u0085") || !strings.Contains(line, "a[2Jb  cd") || len([]rune(line)) > 140 {
+		t.Errorf("%q", line)
+	}
+}
+
+func TestTailJSONHoldsTheWholeRecord(t *testing.T) {
+	for value, want := range map[string]any{`{"a":1}`: map[string]any{"a": 1.0}, "no <JSON>": "no <JSON>", "": nil} {
+		line, err := readEntry(record(schemas.TopicHistory, "k", value, "h", "v"), "coex.").json()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]any
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got["topic"] != "coex.history" || got["partition"] != 2.0 || got["offset"] != 7.0 || got["key"] != "k" || got["headers"].(map[string]any)["h"] != "v" {
+			t.Errorf("%s", line)
+		}
+		a, _ := json.Marshal(got["value"])
+		b, _ := json.Marshal(want)
+		if string(a) != string(b) {
+			t.Errorf("value %s, want %s", a, b)
+		}
+	}
+}
+
+func TestTailStart(t *testing.T) {
+	now := time.Unix(1700000000, 0)
+	for _, tt := range []struct {
+		o    tailOptions
+		want kafka.Start
+	}{
+		{tailOptions{}, kafka.FromEnd()},
+		{tailOptions{beginning: true}, kafka.FromStart()},
+		{tailOptions{noFollow: true}, kafka.FromStart()},
+		{tailOptions{since: "2d"}, kafka.FromTime(now.Add(-48 * time.Hour))},
+		{tailOptions{since: "2023-11-14T00:00:00Z", noFollow: true}, kafka.FromTime(time.Date(2023, 11, 14, 0, 0, 0, 0, time.UTC))},
+	} {
+		if got, err := tt.o.start(now); err != nil || got != tt.want {
+			t.Errorf("%+v: %+v, %v; want %+v", tt.o, got, err, tt.want)
+		}
+	}
+}

@@ -71,7 +71,7 @@ func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
 		case first < 0:
 			first = i
 		}
-		if exact < 0 && it.digest == text {
+		if it.digest == text && (exact < 0 || !j.toldBy(exact, e) && j.toldBy(i, e)) {
 			exact = i
 		}
 		return true
@@ -97,6 +97,24 @@ func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
 		return exact
 	}
 	return first
+}
+
+// toldBy tells whether the event says that it came with the item's chunk: two chunks may tell a message in the
+// same words.
+func (j *Judge) toldBy(i int32, e *event) bool {
+	p := &j.parts[j.items[i].part]
+	if p.chunk < 0 || e.Sync == nil {
+		return true
+	}
+	c := &j.chunks[p.chunk]
+	return saysNumber(e.Sync.Phase, c.phase) && saysNumber(e.Sync.ChunkOrder, c.order)
+}
+
+func saysNumber(got *int32, want int32) bool {
+	if got == nil {
+		return want == none
+	}
+	return *got == want
 }
 
 // see marks all that is the same event as an item as seen.

@@ -341,3 +341,43 @@ func failCommits(k *kfake.Cluster, seed uint64) *switchable {
 	})
 	return s
 }
+
+// TestATransactionAlwaysCarriesOffsets: without them the group could not refuse a processor that lost its
+// partitions while it was asleep.
+func TestATransactionAlwaysCarriesOffsets(t *testing.T) {
+	c := newCluster(t)
+	var mu sync.Mutex
+	var offsets, bare int
+	pending := false
+	c.kfake.ControlKey(int16(kmsg.TxnOffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.kfake.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		offsets++
+		pending = true
+		return nil, nil, false
+	})
+	c.kfake.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.kfake.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		if req.(*kmsg.EndTxnRequest).Commit && !pending {
+			bare++
+		}
+		pending = false
+		return nil, nil, false
+	})
+	cfg := c.config("a")
+	cfg.BulkBytesPerTransaction = 1 << 10 // each held chunk leaves in a transaction of its own
+	const chunks = 6
+	for order := chunks; order >= 1; order-- {
+		c.put(schemas.TopicRawBulk, "1", chunk("1", 0, order, 100, fmt.Sprintf("m%d", order)))
+	}
+	c.run(cfg)
+	c.read(schemas.TopicHistory, atLeast(chunks))
+	mu.Lock()
+	defer mu.Unlock()
+	if bare != 0 || offsets < 2 {
+		t.Errorf("%d transactions without offsets, %d with", bare, offsets)
+	}
+}

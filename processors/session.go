@@ -26,9 +26,11 @@ type session struct {
 	assignment *assignment
 	lanes      *lanes
 	partitions int32
-	scanners   *scanners
-	names      *[topicNamesCount]string
-	workspaces workspaces
+	// fenceTopicID is the id of fenceTopic.
+	fenceTopicID [16]byte
+	scanners     *scanners
+	names        *[topicNamesCount]string
+	workspaces   workspaces
 
 	runners  map[int32]*runner // assigned partitions; a nil runner has to be restored
 	lastTick time.Time
@@ -88,7 +90,7 @@ func (p *Processor) session(ctx context.Context) error {
 			if wide[topic] {
 				return p.cfg.RecordBytesMax
 			}
-			return p.cfg.EventBytesMax + eventSlackBytes
+			return max(p.cfg.EventBytesMax+eventSlackBytes, batchBytesMax)
 		}),
 		kgo.MaxBufferedRecords(1<<20), // the bound is in bytes
 		kgo.MaxBufferedBytes(p.cfg.BufferedBytesMax),
@@ -108,6 +110,10 @@ func (p *Processor) session(ctx context.Context) error {
 	return s.run(ctx)
 }
 
+// batchBytesMax lets a chunk of history leave in few batches: a broker that syncs its writes does so for
+// each batch.
+const batchBytesMax = 4 << 20
+
 // eventSlackBytes is room for a record's key and headers beside its value.
 const eventSlackBytes = 64 << 10
 
@@ -125,6 +131,9 @@ func (s *session) checkTopics(ctx context.Context) error {
 		d, ok := listed[name]
 		if !ok || d.Err != nil || len(d.Partitions) == 0 {
 			return fmt.Errorf("topic %s: not there (%w); run `coexstream topics create`", name, errors.Join(d.Err))
+		}
+		if name == s.cfg.topic(fenceTopic) {
+			s.fenceTopicID = d.ID
 		}
 		n := int32(len(d.Partitions))
 		if s.partitions == 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -98,6 +99,10 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	}
 	endCtx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
 	defer cancel()
+	endCtx = kgo.PreTxnCommitFnContext(endCtx, func(req *kmsg.TxnOffsetCommitRequest) error {
+		s.fence(req, touched)
+		return nil
+	})
 	committed, err := s.txn.End(endCtx, kgo.TryCommit)
 	s.p.metrics.txnSeconds.Observe(s.p.deps.Now().Sub(started).Seconds())
 	if err == nil {
@@ -126,6 +131,41 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	s.observe()
 	return nil
 }
+
+// fence adds an offset for each partition that was worked on without new records: held chunks that left, time
+// that passed. The group refuses the offsets of a member that lost its partitions, and so the transaction of
+// a processor that was asleep while another took over; a transaction without offsets it would let pass.
+func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, touched []*runner) {
+	there := map[int32]bool{}
+	for _, t := range req.Topics {
+		for _, p := range t.Partitions {
+			there[p.Partition] = true
+		}
+	}
+	topic := kmsg.NewTxnOffsetCommitRequestTopic()
+	topic.Topic, topic.TopicID = s.cfg.topic(fenceTopic), s.fenceTopicID
+	for _, r := range touched {
+		if there[r.partition] {
+			continue
+		}
+		p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+		p.Partition, p.Offset, p.LeaderEpoch = r.partition, r.position[fenceTopic], -1
+		topic.Partitions = append(topic.Partitions, p)
+	}
+	if len(topic.Partitions) == 0 {
+		return
+	}
+	for i := range req.Topics {
+		if req.Topics[i].Topic == topic.Topic {
+			req.Topics[i].Partitions = append(req.Topics[i].Partitions, topic.Partitions...)
+			return
+		}
+	}
+	req.Topics = append(req.Topics, topic)
+}
+
+// fenceTopic is the input whose offset is committed again where there is no new one.
+const fenceTopic = schemas.TopicRawLive
 
 func (s *session) wanting() (n int) {
 	for _, r := range s.runners {

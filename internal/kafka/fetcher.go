@@ -131,8 +131,8 @@ func (f *Fetcher) once(ctx context.Context, topic string, partition int32, offse
 // call. Records of transactions that are still open below that mark are waited for: a state that is
 // rebuilt without them would be older than the offsets that were committed with them.
 func (f *Fetcher) ReadAll(ctx context.Context, topic string, partition int32, offset int64, yield func(*kgo.Record) error) error {
-	const chunkBytes, wait = 4 << 20, 100 * time.Millisecond
-	end := int64(-1)
+	const chunkBytes = 4 << 20
+	end, wait := int64(-1), time.Duration(0)
 	for {
 		got, err := f.Fetch(ctx, topic, partition, offset, chunkBytes, wait)
 		if errors.Is(err, ErrOffsetGone) && got.LogStart > offset {
@@ -150,12 +150,18 @@ func (f *Fetcher) ReadAll(ctx context.Context, topic string, partition int32, of
 				return fmt.Errorf("%s/%d@%d: %w", topic, partition, r.Offset, err)
 			}
 		}
+		if wait = 0; got.Next == offset {
+			wait = openTransactionWait
+		}
 		offset = got.Next
 		if offset >= end {
 			return nil
 		}
 	}
 }
+
+// openTransactionWait is how long a fetch waits where an open transaction hides the rest.
+const openTransactionWait = 100 * time.Millisecond
 
 func (f *Fetcher) forget(topic string) {
 	f.mu.Lock()

@@ -21,6 +21,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/coexstream/coexstream/internal/listen"
 )
 
 // NewRegistry is a registry with the metrics of the Go runtime and of the process.
@@ -42,7 +44,7 @@ type Server struct {
 
 // Listen opens the port, so that a port that is taken is told before anything else starts.
 func Listen(ctx context.Context, address string, metrics prometheus.Gatherer, health *Health, log *slog.Logger) (*Server, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	l, err := listen.TCP(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("open admin.listen %s: %w", address, err)
 	}

@@ -34,8 +34,8 @@ can run side by side. The sources are configured under ingress.sources.`,
 			if err != nil {
 				return err
 			}
-			return s.run(cmd.Context(), func(context.Context) error {
-				_, err := s.startIngress(conn)
+			return s.run(cmd.Context(), func(ctx context.Context) error {
+				_, err := s.startIngress(ctx, conn)
 				return err
 			})
 		},

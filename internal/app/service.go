@@ -13,6 +13,7 @@ import (
 	"github.com/coexstream/coexstream/internal/admin"
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/listen"
 	"github.com/coexstream/coexstream/processors"
 )
 
@@ -68,23 +69,27 @@ func (s *service) run(ctx context.Context, start func(context.Context) error) er
 	return err
 }
 
-// startIngress adds the publisher and, in front of it, the server.
-func (s *service) startIngress(conn kafka.Connection) (*ingress.Server, error) {
+// startIngress adds the publisher and, in front of it, the server. It returns the server's address.
+func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (string, error) {
 	publisher, err := ingress.NewPublisher(publisherOf(s.cfg), ingress.PublisherDeps{
 		Registerer: s.metrics, Logger: s.log, Now: time.Now, TLS: conn.TLS, SASL: conn.KafkaGoSASL(),
 	})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	server, err := ingress.New(ingressOf(s.cfg), publisher, ingress.Deps{Registerer: s.metrics, Logger: s.log, Now: time.Now})
 	if err != nil {
-		return nil, err
+		return "", err
+	}
+	listener, err := listen.TCP(ctx, s.cfg.Ingress.Listen)
+	if err != nil {
+		return "", fmt.Errorf("open ingress.listen %s: %w", s.cfg.Ingress.Listen, err)
 	}
 	s.health.Add("publisher", publisher.Ready)
 	s.health.Add("ingress", server.Ready)
 	s.parts.start("publisher", publisher.Run)
-	s.parts.start("ingress", server.Run)
-	return server, nil
+	s.parts.start("ingress", func(ctx context.Context) error { return server.Serve(ctx, listener) })
+	return listener.Addr().String(), nil
 }
 
 func (s *service) startProcessor(conn kafka.Connection) error {

@@ -128,7 +128,7 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker) (*runn
 	if err := s.startProcessor(conn); err != nil {
 		return nil, err
 	}
-	server, err := s.startIngress(conn)
+	address, err := s.startIngress(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker) (*runn
 	if s.admin != nil {
 		adminURL = localURL(s.admin.Addr())
 	}
-	up := newRunning(cfg, broker.Addr(), localURL(server.Addr().String()), adminURL)
+	up := newRunning(cfg, broker.Addr(), localURL(address), adminURL)
 	if err := up.write(cfg.DataDir); err != nil {
 		return nil, fmt.Errorf("tell other commands where this one runs: %w", err)
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/coexstream/coexstream/internal/listen"
 )
 
 // Config is where and how the broker runs.
@@ -103,11 +105,11 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, error) {
 		kfake.ClusterID("coexstream-embedded"),
 		kfake.DataDir(cfg.Dir),
 		kfake.WithLogger(logger{log}),
-		kfake.ListenFn(func(network, address string) (net.Listener, error) {
-			l, err := net.Listen(network, address)
+		kfake.ListenFn(func(_, address string) (net.Listener, error) {
+			l, err := listen.TCP(context.Background(), address)
 			if errors.Is(err, syscall.EADDRINUSE) && cfg.AnyPort {
 				log.Warn("the embedded broker's port is taken, using another one", "taken", address)
-				return net.Listen(network, "127.0.0.1:0")
+				return listen.TCP(context.Background(), "127.0.0.1:0")
 			}
 			return l, err
 		}),

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // ErrLocked says that another process uses the folder.
@@ -18,7 +19,10 @@ var ErrLocked = errors.New("in use by another process")
 // Lock is the exclusive right to a folder. It ends with the process, however that ends.
 type Lock struct{ f *os.File }
 
-// Acquire creates the folder if needed and takes its lock, without waiting.
+// A process that was killed holds the lock until the kernel has taken its memory back.
+const lockPatience = 3 * time.Second
+
+// Acquire creates the folder if needed and takes its lock, waiting a moment for one who is on his way out.
 func Acquire(dir string) (*Lock, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create data folder %s: %w", dir, err)
@@ -28,7 +32,13 @@ func Acquire(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock of data folder: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	deadline := time.Now().Add(lockPatience)
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for errors.Is(err, syscall.EWOULDBLOCK) && time.Now().Before(deadline) {
+		time.Sleep(20 * time.Millisecond)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
 		pid, _ := io.ReadAll(io.LimitReader(f, 32))
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -1,0 +1,34 @@
+// Package listen opens listeners, with a moment's patience for the port of a process that was killed just
+// now: it lets go of its lock, its ports and its memory one after the other.
+package listen
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+)
+
+// Patience is how long a port that is taken is tried again.
+const Patience = time.Second
+
+// TCP opens a listener. The error of a port that stays taken is syscall.EADDRINUSE.
+func TCP(ctx context.Context, address string) (net.Listener, error) {
+	const pause = 20 * time.Millisecond
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	for {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-deadline.C:
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
+}

@@ -92,7 +92,6 @@ type part struct {
 	chunk    int32 // -1: not a chunk
 	kind     kind
 	profiles truth.Digest
-	echoed   bool
 }
 
 // kind is truth.Kind in a byte.

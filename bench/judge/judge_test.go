@@ -82,7 +82,7 @@ func seed(t testing.TB) uint64 {
 
 func TestARightRunIsFoundRight(t *testing.T) {
 	base := seed(t)
-	for k := range uint64(30) {
+	for k := range uint64(10) {
 		c := config(base + k)
 		switch k % 5 {
 		case 1:

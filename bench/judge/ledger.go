@@ -109,7 +109,7 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 const kindDecline kind = 255
 
 func (j *Judge) itemsOf(b *truth.Body, p *truth.Part, k kind) error {
-	pt := part{body: int32(b.Index), number: int32(p.Number), chunk: -1, kind: k, profiles: p.Profiles, echoed: p.Echoed}
+	pt := part{body: int32(b.Index), number: int32(p.Number), chunk: -1, kind: k, profiles: p.Profiles}
 	if k == kindChunk {
 		pt.chunk = int32(len(j.chunks))
 		c := chunk{

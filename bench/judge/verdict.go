@@ -138,7 +138,7 @@ func (v *Verdict) WriteTable(w io.Writer) error {
 	return err
 }
 
-// topicSlots: the raw topics are one line of the verdict.
+// topicSlot is the line of the verdict that a topic counts in: the raw topics share one.
 func topicSlot(t schemas.Topic) schemas.Topic {
 	if t.Raw() {
 		return schemas.TopicRawLive

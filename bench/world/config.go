@@ -45,6 +45,9 @@ type Config struct {
 	OverlapRate   float64 // chunks that repeat messages of another chunk
 	LateHoles     float64 // chunks that come after all others
 	LateAfter     time.Duration
+	// LeaveAfter keeps an offboarding away from the onboarding that it ends. The times of account events may
+	// be off by a second or two, so an onboarding of less cannot be told from one before it.
+	LeaveAfter time.Duration
 
 	SecondNumber float64 // businesses with two numbers
 	Dialog       float64 // businesses that come through 360dialog's partner URL
@@ -75,7 +78,7 @@ func DefaultConfig() Config {
 		DuplicateRate: 0.1, OverlapRate: 0.2, LateHoles: 0.05,
 		SecondNumber: 0.25, Declines: 0.1, Reonboard: 0.15, Users: 0.1,
 		Contacts: 2_000, Media: 0.08, MediaFollow: 0.5, MediaEchoed: 0.2,
-		Unsupported: 0.03, Mixed: 0.05, Several: 0.03, Unknown: 1, Broken: 12,
+		LeaveAfter: 3200 * time.Millisecond, Unsupported: 0.03, Mixed: 0.05, Several: 0.03, Unknown: 1, Broken: 12,
 	}
 }
 
@@ -126,6 +129,9 @@ func (c *Config) Validate() error {
 	}
 	if c.LateAfter < 0 {
 		return fmt.Errorf("late_after: %s is not allowed, only 0 and more", c.LateAfter)
+	}
+	if c.LeaveAfter < 0 {
+		return fmt.Errorf("leave_after: %s is not allowed, only 0 and more", c.LeaveAfter)
 	}
 	if c.Start.IsZero() {
 		return fmt.Errorf("start: it is not set")

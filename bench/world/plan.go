@@ -6,10 +6,6 @@ import "time"
 // millisecond in which their arrival is measured.
 const boundaryRest = 20 * time.Millisecond
 
-// leaveRest keeps an offboarding away from the onboarding that it ends by more than the seconds by which the
-// times of account events may be off.
-const leaveRest = 3200 * time.Millisecond
-
 // returnRest puts the second onboarding into another second than the first: a chunk may say the same in
 // both, and only entry.time, in seconds, makes the bodies two.
 const returnRest = 1100 * time.Millisecond
@@ -177,7 +173,7 @@ func (w *World) script(business int, p *planner) Script {
 	}
 	if p.returns {
 		gone := account(accountRemoved + int32(p.d.n(2)))
-		gone.Whole, gone.After = true, leaveRest
+		gone.Whole, gone.After = true, w.cfg.LeaveAfter
 		steps = append(steps, gone)
 		if p.d.chance(0.5) {
 			back := account(accountReconnected)

@@ -126,9 +126,9 @@ func (v *Verdict) WriteTable(w io.Writer) error {
 	}
 	switch {
 	case v.Faults > 0:
-		fmt.Fprintf(&b, "FAIL: %d faults", v.Faults)
+		fmt.Fprintf(&b, "FAIL: %d faults:", v.Faults)
 	case v.BodiesOwed == 0:
-		fmt.Fprint(&b, "FAIL: no body was acknowledged, there is nothing to judge")
+		fmt.Fprint(&b, "FAIL: no body was acknowledged, there is nothing to judge:")
 	default:
 		fmt.Fprint(&b, "OK:")
 	}

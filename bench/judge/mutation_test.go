@@ -263,4 +263,3 @@ func TestAContactMustNotGoBack(t *testing.T) {
 	}
 	t.Fatal("no contact has two versions")
 }
-

@@ -22,7 +22,7 @@ are quiet.`,
   coexstream check --truth run.jsonl --wait 10m --output json`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("output", output, "text", "json"); err != nil {
+			if err := checkOutput(output, "text", "json"); err != nil {
 				return err
 			}
 			cfg, _, err := a.loadBeside(cmd)

@@ -39,21 +39,20 @@ func Main(ctx context.Context, args []string, surroundings IO) int {
 	switch {
 	case err == nil, errors.Is(err, errFaults):
 	case code == ExitInterrupted:
-		fmt.Fprintln(a.io.Err, "coexstream: interrupted")
+		sayf(a.io.Err, "coexstream: interrupted\n")
 	default:
-		fmt.Fprintf(a.io.Err, "coexstream: %v\n", err)
+		sayf(a.io.Err, "coexstream: %v\n", err)
 		if code == ExitUsage && !errors.Is(err, config.ErrInvalid) {
-			fmt.Fprintf(a.io.Err, "Run '%s --help' for usage.\n", cmd.CommandPath())
+			sayf(a.io.Err, "Run '%s --help' for usage.\n", cmd.CommandPath())
 		}
 	}
 	return code
 }
 
 type app struct {
-	io    IO
-	file  string
-	sets  []string
-	flags map[string]string // key to value, of the flags that were given
+	io   IO
+	file string
+	sets []string
 }
 
 func (a *app) root() *cobra.Command {
@@ -191,6 +190,9 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// sayf writes for people. Whoever does not listen any more misses it: that is no error of the command.
+func sayf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+
 // subcommand, atLeast and none check arguments; what is wrong with them is a mistake on the command line.
 func subcommand(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
@@ -215,9 +217,10 @@ func none(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-func oneOf(flag, value string, allowed ...string) error {
+// checkOutput checks the value of --output.
+func checkOutput(value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return usagef("--%s %q is not allowed; allowed: %s", flag, value, strings.Join(allowed, ", "))
+	return usagef("--output %q is not allowed; allowed: %s", value, strings.Join(allowed, ", "))
 }

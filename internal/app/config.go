@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/coexstream/coexstream/internal/config"
@@ -58,7 +56,7 @@ Keys:
 				if _, err := a.load(cmd, defaults()); err != nil {
 					return err
 				}
-				fmt.Fprintln(cmd.OutOrStdout(), "the configuration is valid")
+				sayf(cmd.OutOrStdout(), "the configuration is valid\n")
 				return nil
 			},
 		},
@@ -76,14 +74,14 @@ func (a *app) configKeysCommand() *cobra.Command {
   coexstream config keys --output markdown`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("output", format, "text", "markdown"); err != nil {
+			if err := checkOutput(format, "text", "markdown"); err != nil {
 				return err
 			}
 			if format == "markdown" {
-				fmt.Fprintln(cmd.OutOrStdout(), config.Table()+"\n"+config.SourceTable())
+				sayf(cmd.OutOrStdout(), "%s\n%s", config.Table(), config.SourceTable())
 				return nil
 			}
-			fmt.Fprint(cmd.OutOrStdout(), config.Reference())
+			sayf(cmd.OutOrStdout(), "%s", config.Reference())
 			return nil
 		},
 	}

@@ -38,7 +38,7 @@ world. The exit code is 1 when webhooks had to be given up.`,
   coexstream simulate --url https://hooks.example.com/webhooks/meta --secret-file ./app-secret`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("output", output, "text", "json"); err != nil {
+			if err := checkOutput(output, "text", "json"); err != nil {
 				return err
 			}
 			if err := a.aim(cmd, &c, secretFile); err != nil {
@@ -189,16 +189,16 @@ func (a *app) simulate(cmd *cobra.Command, c bench.SimulateConfig, output string
 func writeReport(out io.Writer, r *bench.SimulateReport, truthFile string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	seconds := r.Elapsed.Seconds()
-	fmt.Fprintf(w, "seed\t%d\n", r.Seed)
-	fmt.Fprintf(w, "numbers\t%d\n", r.Numbers)
-	fmt.Fprintf(w, "past messages\t%d\n", r.Messages)
-	fmt.Fprintf(w, "webhooks\t%d, %d deliveries with repetitions\n", r.Bodies, r.Deliveries)
-	fmt.Fprintf(w, "acknowledged\t%d, %d retries\n", r.Acked, r.Retries)
-	fmt.Fprintf(w, "given up\t%d, %d not begun\n", r.Unacked, r.Skipped)
+	sayf(w, "seed\t%d\n", r.Seed)
+	sayf(w, "numbers\t%d\n", r.Numbers)
+	sayf(w, "past messages\t%d\n", r.Messages)
+	sayf(w, "webhooks\t%d, %d deliveries with repetitions\n", r.Bodies, r.Deliveries)
+	sayf(w, "acknowledged\t%d, %d retries\n", r.Acked, r.Retries)
+	sayf(w, "given up\t%d, %d not begun\n", r.Unacked, r.Skipped)
 	if seconds > 0 {
-		fmt.Fprintf(w, "took\t%s, %.1f MB/s\n", r.Elapsed.Round(10*time.Millisecond), float64(r.Bytes)/1e6/seconds)
+		sayf(w, "took\t%s, %.1f MB/s\n", r.Elapsed.Round(10*time.Millisecond), float64(r.Bytes)/1e6/seconds)
 	}
-	fmt.Fprintf(w, "truth\t%s\n", truthFile)
+	sayf(w, "truth\t%s\n", truthFile)
 	return w.Flush()
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ record, one to a line: topic, partition, offset, time, key, headers and value.`,
 }
 
 func (a *app) tail(cmd *cobra.Command, args []string, o tailOptions) error {
-	if err := oneOf("output", o.output, "text", "json"); err != nil {
+	if err := checkOutput(o.output, "text", "json"); err != nil {
 		return err
 	}
 	from, err := o.start(time.Now())
@@ -102,7 +103,11 @@ func (a *app) tail(cmd *cobra.Command, args []string, o tailOptions) error {
 		}
 		return nil
 	}
-	return ended(cmd.Context(), readTopics(cmd.Context(), reader, from, o.noFollow, show))
+	err = readTopics(cmd.Context(), reader, from, o.noFollow, show)
+	if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
+		err = nil // Ctrl-C is how a tail ends
+	}
+	return err
 }
 
 func readTopics(ctx context.Context, reader *kafka.Reader, from kafka.Start, noFollow bool, show func(*kgo.Record) error) error {
@@ -114,14 +119,6 @@ func readTopics(ctx context.Context, reader *kafka.Reader, from kafka.Start, noF
 		return err
 	}
 	return reader.ReadRanges(ctx, ranges, show)
-}
-
-// ended takes the end of a command that only shows things as no error: by Ctrl-C or by its own limit.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 func (o *tailOptions) start(now time.Time) (kafka.Start, error) {

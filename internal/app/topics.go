@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"text/tabwriter"
 
@@ -77,14 +76,14 @@ the order of the businesses in them would break.`,
 					if c.New {
 						state = "created"
 					}
-					fmt.Fprintf(out, "%-8s %s\n", state, c.Name)
+					sayf(out, "%-8s %s\n", state, c.Name)
 				}
 				if !update {
 					return nil
 				}
 				changed, err := admin.Apply(ctx, layout)
 				for _, d := range changed {
-					fmt.Fprintf(out, "changed  %s: %s from %s to %s\n", d.Topic, d.What, d.Have, d.Want)
+					sayf(out, "changed  %s: %s from %s to %s\n", d.Topic, d.What, d.Have, d.Want)
 				}
 				return err
 			})
@@ -104,7 +103,7 @@ func (a *app) topicsVerifyCommand() *cobra.Command {
   coexstream topics verify --output json`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("output", format, "text", "json"); err != nil {
+			if err := checkOutput(format, "text", "json"); err != nil {
 				return err
 			}
 			return a.withAdmin(cmd, func(ctx context.Context, admin *kafka.Admin, layout kafka.Layout) error {
@@ -122,9 +121,9 @@ func (a *app) topicsVerifyCommand() *cobra.Command {
 					}
 				} else {
 					for _, d := range diffs {
-						fmt.Fprintln(out, d)
+						sayf(out, "%s\n", d)
 					}
-					fmt.Fprintf(out, "%d topics compared, %d differences\n", len(layout.Specs()), len(diffs))
+					sayf(out, "%d topics compared, %d differences\n", len(layout.Specs()), len(diffs))
 				}
 				if len(diffs) > 0 {
 					return errFaults
@@ -148,7 +147,7 @@ func (a *app) topicsDescribeCommand() *cobra.Command {
   coexstream topics describe --output json`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("output", format, "text", "json"); err != nil {
+			if err := checkOutput(format, "text", "json"); err != nil {
 				return err
 			}
 			return a.withAdmin(cmd, func(ctx context.Context, admin *kafka.Admin, layout kafka.Layout) error {
@@ -170,22 +169,22 @@ func (a *app) topicsDescribeCommand() *cobra.Command {
 
 func describeTopics(out io.Writer, states []kafka.TopicState, wide bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TOPIC\tPARTITIONS\tOFFSETS\tBYTES\tCLEANUP\tKEPT")
+	sayf(w, "TOPIC\tPARTITIONS\tOFFSETS\tBYTES\tCLEANUP\tKEPT\n")
 	for _, t := range states {
 		if !t.Exists {
-			fmt.Fprintf(w, "%s\tmissing\t\t\t\t\n", t.Name)
+			sayf(w, "%s\tmissing\t\t\t\t\n", t.Name)
 			continue
 		}
 		kept := t.Config["retention.ms"]
 		if t.Config["cleanup.policy"] == "compact" {
 			kept = t.Config["delete.retention.ms"]
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, len(t.Partitions), t.Records, t.Bytes, t.Config["cleanup.policy"], inDays(kept))
+		sayf(w, "%s\t%d\t%d\t%d\t%s\t%s\n", t.Name, len(t.Partitions), t.Records, t.Bytes, t.Config["cleanup.policy"], inDays(kept))
 		if !wide {
 			continue
 		}
 		for _, p := range t.Partitions {
-			fmt.Fprintf(w, "  /%d\tleader %d, %d/%d in sync\t%d to %d\t%d\t\t\n", p.ID, p.Leader, p.InSync, p.Replicas, p.Start, p.End, p.Bytes)
+			sayf(w, "  /%d\tleader %d, %d/%d in sync\t%d to %d\t%d\t\t\n", p.ID, p.Leader, p.InSync, p.Replicas, p.Start, p.End, p.Bytes)
 		}
 	}
 	return w.Flush()

@@ -85,7 +85,7 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 			if err := keepSecrets(cfg.DataDir, cfg.Ingress.Sources); err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), firstSteps(cfg, up))
+			sayf(cmd.OutOrStdout(), "%s", firstSteps(cfg, up))
 		}
 		log.Info("ready", "webhooks", up.Ingress, "admin", up.Admin, "broker", broker.Addr(), "data", cfg.DataDir)
 		return nil

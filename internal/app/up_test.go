@@ -227,6 +227,9 @@ func TestUpKeepsWhatItTook(t *testing.T) {
 	if out, code := p.run("tail", "raw.live", "--no-follow"); code != ExitOK || strings.Count(out, "\n") != 2 {
 		t.Errorf("raw log: exit code %d\n%s", code, out)
 	}
+	if out, code := p.run("tail", "raw.live", "--no-follow", "--limit", "1"); code != ExitOK || strings.Count(out, "\n") != 1 {
+		t.Errorf("raw log up to a limit: exit code %d\n%s", code, out)
+	}
 	if out, code := p.run("topics", "verify"); code != ExitOK || !strings.Contains(out, "0 differences") {
 		t.Errorf("topics verify: exit code %d\n%s", code, out)
 	}

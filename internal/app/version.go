@@ -15,7 +15,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  coexstream version",
 		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintln(cmd.OutOrStdout(), version())
+			sayf(cmd.OutOrStdout(), "%s\n", version())
 			return nil
 		},
 	}

@@ -35,9 +35,13 @@ func (k Kind) String() string { return kindNames[k] }
 
 // ParseDuration reads a duration in Go's notation, with d for days.
 func ParseDuration(s string) (time.Duration, error) {
-	rest, sign := strings.TrimSpace(s), time.Duration(1)
-	if after, ok := strings.CutPrefix(rest, "-"); ok {
-		rest, sign = after, -1
+	rest := strings.TrimSpace(s)
+	if after, ok := strings.CutPrefix(rest, "-"); ok && !strings.HasPrefix(after, "-") {
+		d, err := ParseDuration(after)
+		if err != nil {
+			return 0, fmt.Errorf("%q is not a duration", s)
+		}
+		return -d, nil
 	}
 	var days time.Duration
 	if number, after, ok := strings.Cut(rest, "d"); ok {
@@ -47,14 +51,14 @@ func ParseDuration(s string) (time.Duration, error) {
 		}
 		days, rest = time.Duration(n*float64(24*time.Hour)), after
 		if rest == "" {
-			return sign * days, nil
+			return days, nil
 		}
 	}
 	d, err := time.ParseDuration(rest)
 	if err != nil || d < 0 || d > math.MaxInt64-days {
 		return 0, fmt.Errorf("%q is not a duration", s)
 	}
-	return sign * (days + d), nil
+	return days + d, nil
 }
 
 // FormatDuration writes a duration so that ParseDuration reads it, in days, hours, minutes and seconds
@@ -74,7 +78,7 @@ func FormatDuration(d time.Duration) string {
 	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
 		if n := d / unit.of; n > 0 {
 			fmt.Fprintf(&b, "%d%s", n, unit.name)
-			d -= n * unit.of
+			d %= unit.of
 		}
 	}
 	if d > 0 {

@@ -83,7 +83,7 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	if repaired > 0 {
 		log.Info("recovered the log after a stop that was not orderly", "partitions", repaired, "took", time.Since(started))
 	}
-	j, err := openJournal(cfg.Dir, cfg.SyncWrites)
+	j, err := openJournal(cfg.Dir, cfg.SyncWrites, log)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -27,6 +28,7 @@ import (
 //
 // Its methods run in the broker's loop, one at a time.
 type journal struct {
+	log    *slog.Logger
 	file   *os.File
 	sync   bool
 	staged map[int64]*decision // producer id: what its open transaction would commit
@@ -57,12 +59,12 @@ const (
 	epochPerTxnSince = 5 // the EndTxn version from which each transaction has an epoch of its own
 )
 
-func openJournal(dir string, sync bool) (*journal, error) {
+func openJournal(dir string, sync bool, log *slog.Logger) (*journal, error) {
 	f, err := os.OpenFile(filepath.Join(dir, journalName), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open commit journal: %w", err)
 	}
-	return &journal{file: f, sync: sync, staged: map[int64]*decision{}, topics: map[[16]byte]string{}}, nil
+	return &journal{log: log, file: f, sync: sync, staged: map[int64]*decision{}, topics: map[[16]byte]string{}}, nil
 }
 
 // attach observes the requests that make up a transaction. It leaves Produce alone: the broker would keep
@@ -85,7 +87,7 @@ func (j *journal) attach(c *kfake.Cluster) {
 		if !ok {
 			return nil, nil, false
 		}
-		if err := j.end(req); err != nil {
+		if !j.decide(req) {
 			// The commit has not begun. The client tries again until it can be written down.
 			c.KeepControl()
 			resp, _ := req.ResponseKind().(*kmsg.EndTxnResponse)
@@ -152,6 +154,15 @@ func (j *journal) begin(producerID int64) {
 	if j.write(nil) == nil {
 		j.slot = nil
 	}
+}
+
+// decide is end with its error in the log.
+func (j *journal) decide(req *kmsg.EndTxnRequest) bool {
+	if err := j.end(req); err != nil {
+		j.log.Error("a commit cannot be written down, refusing it", "producer", req.ProducerID, "error", err)
+		return false
+	}
+	return true
 }
 
 func (j *journal) end(req *kmsg.EndTxnRequest) error {

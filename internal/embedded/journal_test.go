@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"testing"
 	"time"
@@ -121,7 +122,7 @@ func goOn(t *testing.T, dir string, partitions int32) {
 // cannot be taken for a decision about the next transaction.
 func TestDecisionOfASharedEpochIsDroppedByTheNextTransaction(t *testing.T) {
 	dir := t.TempDir()
-	j, err := openJournal(dir, true)
+	j, err := openJournal(dir, true, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestDecisionOfASharedEpochIsDroppedByTheNextTransaction(t *testing.T) {
 // A commit that cannot be written down does not begin.
 func TestCommitWaitsForItsJournal(t *testing.T) {
 	dir := t.TempDir()
-	j, err := openJournal(dir, false)
+	j, err := openJournal(dir, false, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -205,7 +205,7 @@ func (r *recovery) scanSegment(p *partitionScan, base int64, last bool) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // a cut that does not last is made again
 	info, err := f.Stat()
 	if err != nil {
 		return err

@@ -20,9 +20,13 @@ type Start struct {
 	last bool
 }
 
-// The starts.
-func FromStart() Start            { return Start{} }
-func FromEnd() Start              { return Start{last: true} }
+// FromStart begins with the oldest record.
+func FromStart() Start { return Start{} }
+
+// FromEnd begins with the next record that comes.
+func FromEnd() Start { return Start{last: true} }
+
+// FromTime begins with the oldest record whose timestamp is not before at.
 func FromTime(at time.Time) Start { return Start{at: at} }
 
 // Reader reads whole topics outside of any consumer group: every partition, committed records only,
@@ -120,13 +124,14 @@ func (r *Reader) listed(ctx context.Context, list func(context.Context, ...strin
 }
 
 // ReadRanges calls yield for every committed record of the ranges and returns when all were read. Calls
-// come one at a time, from several partitions in turn. It stops at the first error.
+// come one at a time, from several partitions in turn. It stops at the first error; ErrStop ends it without one.
 func (r *Reader) ReadRanges(ctx context.Context, ranges map[TopicPartition]Range, yield func(*kgo.Record) error) error {
 	const atATime, fetchBytes, wait = 4, 4 << 20, time.Second
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
 		mu   sync.Mutex
+		over bool // yield has returned an error and is not called again
 		wg   sync.WaitGroup
 		work = make(chan TopicPartition)
 	)
@@ -142,10 +147,11 @@ func (r *Reader) ReadRanges(ctx context.Context, ranges map[TopicPartition]Range
 			}
 			mu.Lock()
 			for _, rec := range got.Records {
-				if rec.Offset >= ranges[p].End {
+				if rec.Offset >= ranges[p].End || over {
 					break
 				}
 				if err := yield(rec); err != nil {
+					over = true
 					mu.Unlock()
 					return err
 				}
@@ -178,8 +184,8 @@ feed:
 	}
 	close(work)
 	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, ErrStop) {
+		return err
 	}
 	return nil
 }
@@ -231,5 +237,5 @@ func (r *Reader) Follow(ctx context.Context, from Start, yield func(*kgo.Record)
 	}
 }
 
-// ErrStop, returned by the function that is given to Follow, ends it.
+// ErrStop ends Follow and ReadRanges when the function that they were given returns it.
 var ErrStop = errors.New("stop")

@@ -96,7 +96,9 @@ func TestReadRangesEndsAtItsEnd(t *testing.T) {
 
 func TestReadRangesStopsAtTheFirstError(t *testing.T) {
 	conn := topicsFor(t)
-	produce(t, conn, "test.raw.live", 0, 3)
+	for p := range int32(3) {
+		produce(t, conn, "test.raw.live", p, 3)
+	}
 	r := newReader(t, conn, "test.raw.live")
 	ranges, err := r.Ranges(t.Context(), FromStart())
 	if err != nil {
@@ -107,6 +109,10 @@ func TestReadRangesStopsAtTheFirstError(t *testing.T) {
 	err = r.ReadRanges(t.Context(), ranges, func(*kgo.Record) error { calls++; return failure })
 	if !errors.Is(err, failure) || calls != 1 {
 		t.Errorf("%d calls, err %v", calls, err)
+	}
+	calls = 0
+	if err := r.ReadRanges(t.Context(), ranges, func(*kgo.Record) error { calls++; return ErrStop }); err != nil || calls != 1 {
+		t.Errorf("told to stop: %d calls, err %v", calls, err)
 	}
 }
 

@@ -23,7 +23,6 @@ var ErrOffsetGone = errors.New("offset is no longer in the log")
 // It is safe for concurrent use. It does not own the client.
 type Fetcher struct {
 	cl         *kgo.Client
-	Debug bool
 	decompress kgo.Decompressor
 
 	mu     sync.Mutex
@@ -118,7 +117,6 @@ func (f *Fetcher) once(ctx context.Context, topic string, partition int32, offse
 		return Fetched{}, fmt.Errorf("response holds %d topics, want this one", len(resp.Topics))
 	}
 	rp := &resp.Topics[0].Partitions[0]
-	if f.Debug { for _, a := range rp.AbortedTransactions { fmt.Println("ABORTED", a.ProducerID, a.FirstOffset) } }
 	fp, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 		Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: topic, Partition: partition,
 	}, rp, f.decompress, nil)

@@ -167,7 +167,11 @@ func (u *upProcess) start(ctx context.Context) error {
 	return fmt.Errorf("up is not ready after %s; see %s", startTimeout, logFile.Name())
 }
 
+// ready tells whether up serves, and has told the other commands where.
 func (u *upProcess) ready(ctx context.Context) bool {
+	if _, err := os.Stat(filepath.Join(u.dir, "up.json")); err != nil {
+		return false
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+u.admin+"/readyz", nil)
 	if err != nil {
 		return false

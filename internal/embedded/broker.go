@@ -123,7 +123,12 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, error) {
 	if cfg.SyncWrites {
 		opts = append(opts, kfake.SyncWrites())
 	}
-	return kfake.NewCluster(opts...)
+	cluster, err := kfake.NewCluster(opts...)
+	if err != nil {
+		return nil, err
+	}
+	listAborted(cluster)
+	return cluster, nil
 }
 
 // Addr is the address that the broker listens on.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -93,8 +94,8 @@ func (f *Fetcher) once(ctx context.Context, topic string, partition int32, offse
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis = int32(maxWait.Milliseconds())
 	req.MinBytes = 1
-	req.MaxBytes = maxBytes
-	req.IsolationLevel = 1 // read committed
+	req.MaxBytes = math.MaxInt32 // one partition is asked for, whose own limit counts
+	req.IsolationLevel = 1       // read committed
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = topic, place.id
 	p := kmsg.NewFetchRequestTopicPartition()

@@ -18,6 +18,3 @@ func (n *Number) Running() (openedAt time.Time, ok bool) {
 	}
 	return w.openedAt.time(), true
 }
-
-// Begun tells whether a sync was ever seen.
-func (n *Number) Begun() bool { return n.count > 0 }

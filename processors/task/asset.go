@@ -67,8 +67,8 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Profiles: l.c.Profiles,
 		Origin: l.origin, ReceivedAt: l.o.ReceivedAt.UTC(),
 	}
-	// A placeholder can still come while a sync runs, or before it began.
-	if !known && (running || !l.n.history.Begun()) {
+	// Its chunk can still come, also that of a sync that has not begun or has begun again.
+	if !known {
 		value, err := json.Marshal(a)
 		if err != nil {
 			panic(fmt.Sprintf("marshal of numbers and bytes: %v", err))

@@ -33,6 +33,7 @@ var (
 	refuseIncomplete = &refusal{400, "body", "the body ended early or is framed wrongly"}
 	refuseTimeout    = &refusal{408, "timeout", "the request did not arrive in time"}
 	refuseHTTP       = &refusal{400, "http", "the request could not be parsed"}
+	refuseFraming    = &refusal{400, "http", "both Content-Length and Transfer-Encoding"}
 	refuseHeader     = &refusal{431, "header", "the request line and headers are too long"}
 	refuseCrowd      = &refusal{429, "source_busy", "too many requests of this source in flight"}
 	refuseBytes      = &refusal{503, "busy", "too many bytes in flight"}
@@ -79,7 +80,7 @@ func newAnswers(retryAfter time.Duration) *answers {
 	}
 	for _, r := range []*refusal{
 		refusePath, refuseMethod, refuseVerify, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
-		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseHeader, refuseCrowd, refuseBytes,
+		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseHeader, refuseCrowd, refuseBytes,
 		refuseClosed, refuseLog, refuseUnknown, refuseRejected,
 	} {
 		a.add(r)

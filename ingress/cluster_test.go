@@ -40,15 +40,15 @@ type publishing struct {
 	done   chan error
 }
 
-func publisher(t testing.TB, brokers []string, change func(*PublisherConfig)) *publishing {
+func publisher(t testing.TB, brokers []string, change func(*PublisherConfig), prepare ...func(*Publisher)) *publishing {
 	t.Helper()
-	p := launch(t, brokers, change)
+	p := launch(t, brokers, change, prepare...)
 	waitFor(t, "the publisher", func() bool { return p.Ready() == nil })
 	return p
 }
 
-// launch does not wait until it is ready.
-func launch(t testing.TB, brokers []string, change func(*PublisherConfig)) *publishing {
+// launch does not wait until it is ready. prepare changes the publisher before it runs.
+func launch(t testing.TB, brokers []string, change func(*PublisherConfig), prepare ...func(*Publisher)) *publishing {
 	t.Helper()
 	cfg := DefaultPublisherConfig()
 	cfg.Brokers = brokers
@@ -58,6 +58,9 @@ func launch(t testing.TB, brokers []string, change func(*PublisherConfig)) *publ
 	p, err := NewPublisher(cfg, PublisherDeps{Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(p)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &publishing{p, cancel, make(chan error, 1)}

@@ -13,14 +13,34 @@ import (
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	x := s.begin(ctx)
 	src := s.sources[string(ctx.Path())]
-	r := s.serve(ctx, src, x)
+	var r *refusal
+	if ambiguous(&ctx.Request.Header) {
+		r = refuseFraming
+	} else {
+		r = s.serve(ctx, src, x)
+	}
 	switch {
-	case r == refuseIncomplete || r == refuseTimeout:
+	case r == refuseIncomplete || r == refuseTimeout || r == refuseFraming:
 		ctx.SetConnectionClose() // nobody knows where the next request would begin
 	case !x.consumed:
 		s.discard(ctx)
 	}
 	s.end(ctx, src, x, r)
+}
+
+// ambiguous tells whether a request has two lengths, chunks and a Content-Length. What stands before
+// this server may have believed the other one, and taken part of the body for a request of somebody
+// else: RFC 9112 asks to close the connection at least.
+func ambiguous(h *fasthttp.RequestHeader) bool {
+	if h.ContentLength() != -1 {
+		return false
+	}
+	for line := range bytes.Lines(h.RawHeaders()) {
+		if name, _, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(bytes.TrimSpace(name), []byte(fasthttp.HeaderContentLength)) {
+			return true
+		}
+	}
+	return false
 }
 
 // expect is called for `Expect: 100-continue`: what the headers decide is answered before the body.

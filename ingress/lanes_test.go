@@ -74,13 +74,13 @@ func TestNumberStandsInForAMissingWABA(t *testing.T) {
 
 func TestNestingDoesNotCostItsSquare(t *testing.T) {
 	for _, unit := range []string{`{"phone_number_id":`, `{"waba_info":`, `{"data":`, `{"entry":[`, `"field":"history`, `"history"`, `\\\\"`} {
-		body := []byte(`{"x":` + strings.Repeat(unit, 8<<20/len(unit)))
+		body := []byte(`{"x":` + strings.Repeat(unit, 4<<20/len(unit)))
 		start := time.Now()
 		_, waba := Route(body)
 		number := phoneNumberID(body)
 		// Quadratic cost would be hours.
 		if took := time.Since(start); took > 5*time.Second || waba != nil || number != nil {
-			t.Errorf("8 MiB of %s took %s, %q, %q", unit, took, waba, number)
+			t.Errorf("4 MiB of %s took %s, %q, %q", unit, took, waba, number)
 		}
 	}
 }
@@ -221,7 +221,7 @@ func TestRouteAgreesWithAParser(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range 3000 {
+	for range 1000 {
 		body := randomBody(rng)
 		topic, waba := Route([]byte(body))
 		wantTopic, wabas := parsed(t, body)

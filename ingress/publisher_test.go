@@ -278,9 +278,10 @@ func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Mess
 
 func TestOneBatchInFlightForAPartitionAndWhatQueuesFliesTogether(t *testing.T) {
 	c := cluster(t, 1, 2)
-	p := publisher(t, c.ListenAddrs(), nil)
-	transport := &counting{RoundTripper: p.transport, inFlight: map[string]int{}}
-	p.client.Transport = transport
+	transport := &counting{inFlight: map[string]int{}}
+	p := publisher(t, c.ListenAddrs(), nil, func(p *Publisher) {
+		transport.RoundTripper, p.client.Transport = p.transport, transport
+	})
 	const workers, each = 64, 100
 	var wg sync.WaitGroup
 	for w := range workers {
@@ -304,13 +305,15 @@ func TestOneBatchInFlightForAPartitionAndWhatQueuesFliesTogether(t *testing.T) {
 
 func TestBatchesAreBoundedAndALongRecordGoesAlone(t *testing.T) {
 	c := cluster(t, 1, 1)
-	p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.BatchBytesMax = 10 << 10 })
+	seen := &flights{}
+	p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.BatchBytesMax = 10 << 10 }, func(p *Publisher) {
+		seen.RoundTripper, p.client.Transport = p.transport, seen
+	})
 	hold := make(chan struct{})
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		c.SleepControl(func() { <-hold })
 		return nil, nil, false
 	})
-	var sizes []int
 	q := p.queues.Load()[0][0]
 	var pubs []*publication
 	for i, n := range []int{1, 6 << 10, 6 << 10, 100 << 10, 1, 1, 1} {
@@ -323,32 +326,30 @@ func TestBatchesAreBoundedAndALongRecordGoesAlone(t *testing.T) {
 		return q.air != nil
 	})
 	p.pushAll(t, pubs[1:])
-	seen := &flights{RoundTripper: p.transport, q: q, sizes: &sizes}
-	p.client.Transport = seen
 	close(hold)
 	for _, pub := range pubs {
 		if err := <-pub.done; err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, want := fmt.Sprint(sizes), "[1 1 1 3]"; got != want {
-		t.Errorf("batches after the first have %s records, want %s", got, want)
+	if got, want := fmt.Sprint(seen.sizes), "[1 1 1 1 3]"; got != want {
+		t.Errorf("batches have %s records, want %s", got, want)
 	}
 	checkSequences(t, c.ListenAddrs(), nil)
 }
 
-// flights is a transport that notes how many records each batch has.
+// flights is a transport that notes how many records each batch has. One partition at a time.
 type flights struct {
 	kafka.RoundTripper
-	q     *queue
-	sizes *[]int
+	sizes []int
 }
 
 func (f *flights) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Message) (protocol.Message, error) {
-	if _, ok := m.(*produce.Request); ok {
-		f.q.mu.Lock()
-		*f.sizes = append(*f.sizes, len(f.q.flight))
-		f.q.mu.Unlock()
+	if r, ok := m.(*produce.Request); ok {
+		b := r.Topics[0].Partitions[0].RecordSet.Records.(*batch)
+		b.mu.Lock()
+		f.sizes = append(f.sizes, len(b.records))
+		b.mu.Unlock()
 	}
 	return f.RoundTripper.RoundTrip(ctx, addr, m)
 }

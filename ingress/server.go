@@ -184,12 +184,11 @@ func (s *Server) Ready() error {
 	return s.durable.Ready()
 }
 
-// httpLog passes on what fasthttp has to say: broken requests and cut connections, nobody's worry.
+// httpLog passes on that fasthttp had trouble with a request or a connection. Not what trouble: its
+// messages quote the request, and a request line may hold a verify token.
 type httpLog struct{ log *slog.Logger }
 
 // Printf implements fasthttp.Logger.
-func (l httpLog) Printf(format string, args ...any) {
-	if l.log.Enabled(context.Background(), slog.LevelDebug) {
-		l.log.Debug("http: " + fmt.Sprintf(format, args...))
-	}
+func (l httpLog) Printf(format string, _ ...any) {
+	l.log.Debug("http: " + format)
 }

@@ -451,7 +451,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "request_id") {
+	if !strings.Contains(out.String(), "request_id") || !strings.Contains(out.String(), "http: ") {
 		t.Fatalf("nothing was logged: %s", out.String())
 	}
 	for _, secret := range []string{testSecret, testToken, signature[:10], "wamid", "102290129340398"} {

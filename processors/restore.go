@@ -56,7 +56,7 @@ func (s *session) restore(ctx context.Context) error {
 	for _, r := range restored {
 		s.runners[r.partition] = r
 	}
-	s.p.log.Info("state restored", "partitions", len(missing), "took", s.p.deps.Now().Sub(started).Round(time.Millisecond))
+	s.p.log.Info("state restored", "partitions", len(missing), "took", s.p.deps.Now().Sub(started).Round(time.Millisecond).String())
 	return nil
 }
 

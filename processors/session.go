@@ -216,6 +216,9 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	if err := s.restore(ctx); err != nil {
 		return err
 	}
+	if len(s.runners) > 0 {
+		s.p.ready()
+	}
 	work := s.sort(fetches)
 	tick := s.tick(ctx)
 	if len(work) == 0 && tick == nil && !s.wanted() {
@@ -242,9 +245,7 @@ func (s *session) reassign() error {
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))
 	}
 	s.p.metrics.tasks.Set(float64(len(s.runners)))
-	if len(s.runners) > 0 {
-		s.p.ready()
-	} else {
+	if len(s.runners) == 0 {
 		s.p.notReady("no partitions assigned")
 	}
 	return nil

@@ -12,9 +12,20 @@ func (n *Number) Held() (held int) {
 
 // Running tells when the newest window opened, if it is still open.
 func (n *Number) Running() (openedAt time.Time, ok bool) {
-	w := n.last()
-	if w == nil || w.ended {
-		return time.Time{}, false
+	if w := n.last(); w != nil && !w.ended && !n.Awaiting() {
+		return w.openedAt.time(), true
 	}
-	return w.openedAt.time(), true
+	return time.Time{}, false
 }
+
+// Opened tells when the newest window opened.
+func (n *Number) Opened() (openedAt time.Time, ok bool) {
+	if w := n.last(); w != nil {
+		return w.openedAt.time(), true
+	}
+	return time.Time{}, false
+}
+
+// Awaiting tells whether the next chunk can be the first of a sync that nobody has seen yet: there was none,
+// or an account event has parted what came from what comes.
+func (n *Number) Awaiting() bool { return n.count == 0 || n.fenced || len(n.pending) > 0 }

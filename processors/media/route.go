@@ -34,24 +34,33 @@ type Item struct {
 	Timestamp int64  // of the message, Unix seconds; 0 when absent
 	// WindowOpenedAt is when the running history sync of the number opened; zero when none is running.
 	WindowOpenedAt time.Time
+	// Awaiting tells that no sync is running, and that the first chunk of one may be on its way: echoes come
+	// by another lane and overtake history.
+	Awaiting   bool
+	ReceivedAt time.Time // of the webhook
 	// PlaceholderKnown tells whether Find finds a placeholder of the item's wamid.
 	PlaceholderKnown bool
 }
 
 // RouteOf tells media of the past from what happens now (FIELD-NOTES, History: three shapes of follow-up).
 // What comes under the field `history` is of the past, always. What comes under another field is when its
-// placeholder is known. An echo of media that is older than the sync that runs may be one whose placeholder
-// is still to come.
+// placeholder is known. An echo of media that is older than the sync that runs, or old when it came while a
+// sync may be about to begin, may be one whose placeholder is still to come.
 func RouteOf(i Item) Route {
 	switch {
 	case string(i.Field) == "history", i.PlaceholderKnown:
 		return Past
-	case string(i.Field) != "smb_message_echoes", !isMedia(i.Type), i.Timestamp <= 0, i.WindowOpenedAt.IsZero():
+	case string(i.Field) != "smb_message_echoes", !isMedia(i.Type), i.Timestamp <= 0:
 		return Live
-	case time.Unix(i.Timestamp, 0).Before(i.WindowOpenedAt.Add(-doubtAfter)):
+	case !i.WindowOpenedAt.IsZero() && Before(i.Timestamp, i.WindowOpenedAt), i.Awaiting && Before(i.Timestamp, i.ReceivedAt):
 		return Doubtful
 	}
 	return Live
+}
+
+// Before tells whether a message was written so long before a moment that clocks and delays cannot explain it.
+func Before(timestamp int64, moment time.Time) bool {
+	return time.Unix(timestamp, 0).Before(moment.Add(-doubtAfter))
 }
 
 func isMedia(itemType []byte) bool {

@@ -55,7 +55,10 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	key := t.itemKey(l.n, msg)
 	_, known := l.n.media.Find(key)
 	opened, running := l.n.history.Running()
-	item := media.Item{Field: l.c.Field, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known}
+	item := media.Item{
+		Field: l.c.Field, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
+		Awaiting: l.n.history.Awaiting(), ReceivedAt: l.o.ReceivedAt,
+	}
 	if running {
 		item.WindowOpenedAt = opened
 	}
@@ -89,7 +92,8 @@ func (t *Task) asset(n *number, a *asset) {
 	o := &Origin{ReceivedAt: a.ReceivedAt, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
 	l := &liveChange{o: o, c: &split.Change{Profiles: a.Profiles}, n: n, origin: a.Origin}
 	if !joined && a.Doubtful {
-		t.liveMessage(l, msg, a.Echo, true)
+		opened, ok := n.history.Opened()
+		t.liveMessage(l, msg, a.Echo, ok && media.Before(msg.Timestamp, opened))
 		return
 	}
 	// One event a message, whatever the shapes in which its asset came.

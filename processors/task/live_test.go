@@ -136,6 +136,25 @@ func TestFollowUpWithoutAPlaceholderLeavesInTheEnd(t *testing.T) {
 	}
 }
 
+func TestEchoShapedMediaThatOvertakesTheFirstChunkWaits(t *testing.T) {
+	p := newPartition(t)
+	followUp := echo("p1", "image", `"image":{"id":"1"}`, p.clock.Add(-30*24*time.Hour/2))
+	p.webhook(followUp)
+	p.restart()
+	p.webhook(echo("e1", "image", `"image":{"id":"2"}`, p.clock)) // written now: a live echo
+	if got := wamids(events[schemas.Message](p, schemas.TopicEchoes)); !slices.Equal(got, []string{"e1"}) {
+		t.Fatalf("echoes are %v", got)
+	}
+	p.webhook(strings.Replace(chunk(0, 1, 100, "p1"), text("p1"),
+		`{"from":"`+biz+`","id":"p1","timestamp":"`+unixText(p.clock.Add(-15*24*time.Hour))+`","type":"media_placeholder"}`, 1))
+	if got := events[schemas.Message](p, schemas.TopicMedia); len(got) != 1 || !*got[0].Joined {
+		t.Fatalf("media is %+v", got)
+	}
+	if n := len(p.topics[schemas.TopicEchoes]); n != 1 {
+		t.Errorf("media of the past left as a live echo")
+	}
+}
+
 func TestContactsTableIsRightWhateverTheOrder(t *testing.T) {
 	item := func(action, name string, ts string) string {
 		names := ""

@@ -128,10 +128,15 @@ func (l *crowdedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// refuse answers without reading the request, and reads on a little so that the answer arrives.
+// refuse answers once a request has begun to arrive, for an answer to nothing is an error to clients,
+// and reads on a little so that the answer arrives.
 func (l *crowdedListener) refuse(c net.Conn) {
 	defer func() { _ = c.Close() }()
 	if c.SetDeadline(time.Now().Add(crowdTimeout)) != nil {
+		return
+	}
+	var first [1]byte
+	if _, err := c.Read(first[:]); err != nil {
 		return
 	}
 	var id [requestIDBytes]byte

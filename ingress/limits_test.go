@@ -9,13 +9,17 @@ import (
 	"time"
 )
 
-// held is a Durable that keeps everyone waiting until it is opened.
+// held is a Durable that keeps everyone waiting until it is opened, or the deadline.
 func held() (m *memory, waiting *atomic.Int64, open chan struct{}) {
 	open, waiting = make(chan struct{}), new(atomic.Int64)
-	return &memory{publish: func(*Record, time.Time) error {
+	return &memory{publish: func(_ *Record, deadline time.Time) error {
 		waiting.Add(1)
-		<-open
-		return nil
+		select {
+		case <-open:
+			return nil
+		case <-time.After(time.Until(deadline)):
+			return ErrUnknown
+		}
 	}}, waiting, open
 }
 

@@ -46,7 +46,7 @@ type Departure struct {
 	Position schemas.SyncPosition
 	Late     bool
 	// Known holds the messages that left in this window. The owner raises what it emits. nil when the
-	// window is closed: its memory was given back.
+	// window ended so long ago that its memory was given back.
 	Known *known.Set
 }
 

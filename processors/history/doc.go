@@ -19,7 +19,7 @@
 // time is not later than the newest window's opening (give or take BoundarySlack) concerns the window
 // before and is ignored; two without a chunk between them are one. Of a window that ends everything held
 // leaves first, in order. A chunk of an ended window leaves too, marked late, and without a Known set
-// once the window is closed.
+// once the window is released, a gap timeout after its end.
 //
 // A decline ends the window as declined. A second one changes nothing; nor does one that comes while the
 // window after a declined one has chunks already, since it can only be the first, delivered again.
@@ -80,7 +80,7 @@
 // # Cost
 //
 // A held chunk costs at most 64 bytes, the identity of a chunk at most 16 from 64 chunks on, an open
-// window what known.Set costs for its messages. A closed window keeps the identities only. State records
+// window what known.Set costs for its messages. A released window keeps the identities only. State records
 // are small: for each chunk one of it, one page of its new messages (known.EntryBytes each), and one of
 // the window.
 package history

@@ -134,23 +134,36 @@ func (n *Number) end(w *window, now millis, state, reason string) {
 	n.settle(w, now, always)
 }
 
-// settle ends a window that is complete, closes it when it is empty, and gives its memory back. waited is
-// the time until which waiting may end: always, but for a tick.
+// settle ends a window that is complete, and closes it when it is empty. waited is the time until which
+// waiting may end: always, but for a tick.
 func (n *Number) settle(w *window, now, waited millis) {
 	if t, ok := w.complete(&n.waits); ok && t <= waited {
 		w.end(now, schemas.SyncDone, schemas.SyncEndComplete)
 	}
 	w.closeIfEmpty(now)
-	if w.closed {
-		for ; w.pages > 0; w.pages-- {
-			n.journal.put(pageKey(w.number, w.pages-1), nil)
-		}
+}
+
+// release gives the memory of a closed window's messages back. Until then a chunk that comes late, a 0 after
+// the 1 for example, still knows which of its messages have left.
+func (n *Number) release(w *window) {
+	for ; w.pages > 0; w.pages-- {
+		n.journal.put(pageKey(w.number, w.pages-1), nil)
 	}
+	w.known, w.changed = nil, true
+}
+
+// releasedAt is when a window's memory is given back: as long after its end as a hole is waited for.
+func (n *Number) releasedAt(w *window) millis {
+	if !w.closed || w.known == nil {
+		return never
+	}
+	return w.closedAt.plus(n.waits.gap)
 }
 
 // forgetOldest drops a window that is closed and holds nothing.
 func (n *Number) forgetOldest() {
 	w := n.windows[0]
+	n.release(w)
 	n.windows[0] = nil
 	n.windows = n.windows[1:]
 	n.journal.put(windowKey(w.number), nil)
@@ -249,6 +262,11 @@ func (n *Number) Tick(now time.Time) {
 			n.settle(w, t, t)
 		}
 	}
+	for _, w := range n.windows {
+		if w.held() == 0 && n.releasedAt(w) <= t {
+			n.release(w)
+		}
+	}
 	for len(n.windows) > 0 && n.expiry(n.windows[0]) <= t {
 		n.forgetOldest()
 	}
@@ -269,7 +287,7 @@ func (n *Number) Deadline() time.Time {
 		until = at(n.pending[0].ReceivedAt)
 	}
 	for _, w := range n.windows {
-		until = min(until, w.deadline(&n.waits))
+		until = min(until, w.deadline(&n.waits), n.releasedAt(w))
 	}
 	if len(n.windows) > 0 {
 		until = min(until, n.expiry(n.windows[0]))

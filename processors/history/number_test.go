@@ -113,9 +113,10 @@ func TestAnOpenWindowCostsAtMost16BytesAMessageAndGivesThemBack(t *testing.T) {
 		t.Errorf("%.1f bytes of state a message", per)
 	}
 	n.Tick(epoch.Add(cfg.QuietTime))
+	n.Tick(epoch.Add(cfg.QuietTime + cfg.GapTimeout))
 	take()
 	if n.MemoryBytes() > 8<<10 {
-		t.Errorf("closed it costs %d bytes", n.MemoryBytes())
+		t.Errorf("released it costs %d bytes", n.MemoryBytes())
 	}
 	if len(records) != chunks+2 {
 		t.Errorf("%d records are left, want one a chunk, the window and the number", len(records))

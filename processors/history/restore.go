@@ -25,7 +25,7 @@ type stagedChunk struct {
 	h    held
 }
 
-// stagedPages are loaded as they come: a page is written once, and goes only when its window is closed.
+// stagedPages are loaded as they come: a page is written once, and goes only when its window is released.
 type stagedPages struct {
 	seen map[uint32]bool
 	set  *known.Set
@@ -172,7 +172,7 @@ func (n *Number) Restored(time.Time) error {
 
 func (s *staging) fill(w *window, number int32) error {
 	pages, count := s.pages[number], 0
-	if !w.closed {
+	if !s.windows[number].Released {
 		w.known = known.NewSet()
 		if pages != nil {
 			w.known, count = pages.set, len(pages.seen)

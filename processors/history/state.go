@@ -16,7 +16,7 @@ import (
 //	n          the number: JSON
 //	w/W        window W: JSON, without its chunks and messages
 //	c/W/I      chunk I of window W: held with all that it takes to read it again, or its identity
-//	k/W/I      page I of the messages that left in window W, while it is open
+//	k/W/I      page I of the messages that left in window W, until it is released
 //
 // Every value begins with its version or, in JSON, has it as "v".
 const stateVersion = 1
@@ -125,6 +125,7 @@ type windowRecord struct {
 	Ended      bool            `json:"ended,omitempty"`
 	Closed     bool            `json:"closed,omitempty"`
 	ClosedAt   millis          `json:"closed_at,omitempty"`
+	Released   bool            `json:"released,omitempty"`
 	State      string          `json:"state,omitempty"`
 	Reason     string          `json:"reason,omitempty"`
 	Failure    json.RawMessage `json:"failure,omitempty"`
@@ -164,7 +165,7 @@ type phaseRecord struct {
 func (w *window) record() windowRecord {
 	r := windowRecord{
 		Version: stateVersion, OpenedAt: w.openedAt, LastAt: w.lastAt, Ended: w.ended, Closed: w.closed,
-		ClosedAt: w.closedAt, State: w.state, Reason: w.reason, Failure: w.failure, OrderKnown: w.orderKnown,
+		ClosedAt: w.closedAt, Released: w.known == nil, State: w.state, Reason: w.reason, Failure: w.failure, OrderKnown: w.orderKnown,
 		Numbering: w.numbering, Reach: w.reach, Progress: w.progress, Chunks: w.chunks, Pages: w.pages,
 		Left: w.left, Late: w.late, Lost: w.lost, Duplicate: w.duplicate, Messages: w.messages,
 		Duplicates: w.duplicates,

@@ -19,7 +19,7 @@ const (
 )
 
 // window is one onboarding window: open, then ended (takes nothing in order any more, what it holds
-// leaves), then closed (only identities are remembered).
+// leaves), then closed (it is told as ended), then released (only identities are remembered).
 type window struct {
 	number   int32
 	from     millis // chunks received from here on belong to it
@@ -48,7 +48,7 @@ type window struct {
 	messages   int64
 	duplicates int64 // messages
 
-	known      *known.Set            // messages that left; nil when closed
+	known      *known.Set            // messages that left; nil when released
 	identities known.Set             // chunks seen
 	forgotten  map[schemas.Hash]bool // of identities: chunks that were lost, and may come again
 	changed    bool                  // the record on `state` is old
@@ -232,7 +232,6 @@ func (w *window) closeIfEmpty(now millis) {
 		return
 	}
 	w.closed, w.closedAt = true, now
-	w.known = nil
 	w.touch()
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Rank orders the versions of one message under one wamid: a later version replaces an earlier one
-// only when it ranks higher. FIELD-NOTES: a 131060 `unsupported` message, or a media placeholder, is
+// only when it ranks higher. docs/webhooks.md: a 131060 `unsupported` message, or a media placeholder, is
 // followed by the real one with the same wamid.
 type Rank uint8
 

@@ -3,7 +3,7 @@ package schemas
 // Topic names one of the pipeline's topics without its prefix.
 type Topic uint8
 
-// The topics. DESIGN: every topic has the same number of partitions and the same partitioner
+// The topics. docs/ARCHITECTURE.md: every topic has the same number of partitions and the same partitioner
 // (murmur2 over the WABA id), so partition i of each of them holds the same businesses.
 const (
 	TopicRawLive Topic = iota

@@ -46,7 +46,7 @@ func TestEveryBehaviourOfWebhooksHasATest(t *testing.T) {
 	}
 	tests := testNames(t)
 	row := regexp.MustCompile(`(?m)^\| ([A-Z]\d+) \| (.*) \| ([^|]*) \|$`)
-	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)(?:/(\\w+))?`")
 	rows := row.FindAllStringSubmatch(string(doc), -1)
 	if len(rows) < 40 {
 		t.Fatalf("found %d behaviours in docs/webhooks.md", len(rows))
@@ -59,6 +59,12 @@ func TestEveryBehaviourOfWebhooksHasATest(t *testing.T) {
 		for _, n := range ns {
 			if !tests[n[1]] {
 				t.Errorf("%s names %s, which is not there", r[1], n[1])
+			}
+			if n[2] == "" {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(root, "processors", "history", "testdata", n[2]+".txt")); err != nil {
+				t.Errorf("%s names a transcript that is not there: %v", r[1], err)
 			}
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// FIELD-NOTES, History: account_update events PARTNER_REMOVED, ACCOUNT_OFFBOARDED, ACCOUNT_RECONNECTED mark
+// docs/webhooks.md, History: account_update events PARTNER_REMOVED, ACCOUNT_OFFBOARDED, ACCOUNT_RECONNECTED mark
 // the boundary.
 func TestEventsThatPartTwoOnboardings(t *testing.T) {
 	for event, want := range map[string]account.Kind{
@@ -47,7 +47,7 @@ func TestEventConcernsTheNumberThatItNamesOrAll(t *testing.T) {
 	}
 }
 
-// FIELD-NOTES, History: account events can be duplicated, late, and stamped out of order by a second.
+// docs/webhooks.md, History: account events can be duplicated, late, and stamped out of order by a second.
 func TestEventIDIsAFunctionOfTheContent(t *testing.T) {
 	base := split.Change{Entry: 1, WABA: []byte("102290129340398"), EntryTime: 1739212624, Value: []byte(`{"event":"PARTNER_REMOVED"}`)}
 	id := func(change func(*split.Change)) schemas.Hash {

@@ -44,7 +44,7 @@ func wrote(t *testing.T, effects []contacts.Effect, want string) {
 	}
 }
 
-// FIELD-NOTES, Contacts: `add` means added or edited; `remove` carries no names.
+// docs/webhooks.md, Contacts: `add` means added or edited; `remove` carries no names.
 func TestAddAddsOrEditsAndRemoveLeavesATombstoneThatSaysWhatAndWhen(t *testing.T) {
 	b := contacts.New()
 	wrote(t, applied(t, b, item("add", phone, "", 1000, 0), contacts.Applied), "add "+phone)
@@ -71,7 +71,7 @@ func TestRemoveOfAnUnknownContactIsRemembered(t *testing.T) {
 	wrote(t, applied(t, b, item("add", phone, "", 2000, 0), contacts.Stale), "")
 }
 
-// FIELD-NOTES, Contacts: `metadata.version` is sometimes there.
+// docs/webhooks.md, Contacts: `metadata.version` is sometimes there.
 func TestVersionDecidesAmongEqualTimestamps(t *testing.T) {
 	b := contacts.New()
 	applied(t, b, item("add", phone, "", 1000, 2), contacts.Applied)
@@ -94,7 +94,7 @@ func TestDigestDecidesAmongEqualTimestampsAndVersions(t *testing.T) {
 	}
 }
 
-// FIELD-NOTES, Delivery: duplicates are normal.
+// docs/webhooks.md, Delivery: duplicates are normal.
 func TestSameItemAgainIsADuplicate(t *testing.T) {
 	b := contacts.New()
 	it := item("add", phone, bsuid, 1000, 0)
@@ -102,7 +102,7 @@ func TestSameItemAgainIsADuplicate(t *testing.T) {
 	wrote(t, applied(t, b, it, contacts.Duplicate), "")
 }
 
-// FIELD-NOTES, Echoes and messages: the phone number may be empty or absent. Never key on it alone.
+// docs/webhooks.md, Echoes and messages: the phone number may be empty or absent. Never key on it alone.
 func TestContactWithoutPhoneNumberIsKeyedByItsBSUID(t *testing.T) {
 	b := contacts.New()
 	wrote(t, applied(t, b, item("add", "", bsuid, 1000, 0), contacts.Applied), "add "+bsuid)
@@ -110,7 +110,7 @@ func TestContactWithoutPhoneNumberIsKeyedByItsBSUID(t *testing.T) {
 	wrote(t, applied(t, b, item("remove", "", bsuid, 3000, 0), contacts.Applied), "remove "+bsuid+", merge "+phone)
 }
 
-// FIELD-NOTES, Echoes and messages: or the BSUID stand in `from`.
+// docs/webhooks.md, Echoes and messages: or the BSUID stand in `from`.
 func TestBSUIDInPlaceOfThePhoneNumberIsABSUID(t *testing.T) {
 	for _, id := range []string{"US.13491208655302741918", "US.ENT.11815799212886844830", "us.1"} {
 		c := contacts.ChangeOf([]byte(number), item("add", id, "", 1000, 0))

@@ -172,7 +172,7 @@ func permutations(n int, yield func([]int)) {
 	rec(0)
 }
 
-// Issue 2: the compacted topic is at any time the right table whatever the arrival order. FIELD-NOTES,
+// The compacted topic is at any time the right table whatever the arrival order. docs/webhooks.md,
 // Contacts: one large webhook usually, several unordered ones for big accounts.
 func TestTableIsRightAfterEveryChangeInEveryOrder(t *testing.T) {
 	r := random(t)
@@ -199,7 +199,7 @@ func TestLongRunsKeepTheTableRight(t *testing.T) {
 		b, tp := contacts.New(), newTopic()
 		for i, c := range list {
 			tp.apply(t, b, c)
-			if again := list[r.IntN(i+1)]; r.IntN(3) == 0 { // FIELD-NOTES, Delivery: duplicates are normal
+			if again := list[r.IntN(i+1)]; r.IntN(3) == 0 { // docs/webhooks.md, Delivery: duplicates are normal
 				if effects, verdict := b.Apply(nil, again); len(effects) != 0 || verdict == contacts.Applied {
 					t.Fatalf("%v with %+v of a change that was seen before: %+v", verdict, effects, again)
 				}
@@ -234,7 +234,7 @@ func TestLinkedContactHasOneRow(t *testing.T) {
 	}
 }
 
-// DESIGN, principle 3: the partition of an output topic serves as the changelog of the state it mirrors.
+// docs/ARCHITECTURE.md, principle 3: the partition of an output topic serves as the changelog of the state it mirrors.
 func TestRestoredFromTheTopicTheTableStaysRight(t *testing.T) {
 	r := random(t)
 	for range 1500 {

@@ -22,7 +22,7 @@ type Config struct {
 	HeldChunksMax int
 }
 
-// DefaultConfig follows FIELD-NOTES: webhooks are delivered again for up to 7 days, and a sync is over
+// DefaultConfig follows docs/webhooks.md: webhooks are delivered again for up to 7 days, and a sync is over
 // when it was quiet for 6 hours or open for 7 days.
 func DefaultConfig() Config {
 	return Config{

@@ -50,7 +50,7 @@ func naive(s scenario) (sorted []Ref) {
 	return sorted
 }
 
-// TestChunksThatComeInTimeLeaveAsIfSorted covers FIELD-NOTES: chunks arrive out of order and again, phases
+// TestChunksThatComeInTimeLeaveAsIfSorted covers docs/webhooks.md: chunks arrive out of order and again, phases
 // overlap and are absent, chunk_order restarts or runs through, progress is overall or by phase.
 func TestChunksThatComeInTimeLeaveAsIfSorted(t *testing.T) {
 	eachSeed(t, func(t *testing.T, rng *rand.Rand) {

@@ -41,7 +41,7 @@ func TestConfigNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 	}
 }
 
-// DESIGN: held chunks cost memory by the reference.
+// docs/ARCHITECTURE.md: held chunks cost memory by the reference.
 func TestAHeldChunkCostsAtMost64Bytes(t *testing.T) {
 	cfg := DefaultConfig()
 	const chunks = 20_000
@@ -75,7 +75,7 @@ func TestAHeldChunkCostsAtMost64Bytes(t *testing.T) {
 	}
 }
 
-// DESIGN: an open window costs at most 16 bytes for each message, and gives them back when it closes.
+// docs/ARCHITECTURE.md: an open window costs at most 16 bytes for each message, and gives them back when it closes.
 func TestAnOpenWindowCostsAtMost16BytesAMessageAndGivesThemBack(t *testing.T) {
 	cfg := DefaultConfig()
 	n := NewNumber(&cfg, testIdentity)

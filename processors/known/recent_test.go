@@ -38,7 +38,7 @@ func TestMessageIsRememberedForTheWindowAndAtMostOneBucketMore(t *testing.T) {
 	}
 }
 
-// FIELD-NOTES, Delivery: duplicates are normal; 131060: a higher rank is no duplicate.
+// docs/webhooks.md, Delivery: duplicates are normal; 131060: a higher rank is no duplicate.
 func TestRaisedMessageIsRememberedFromItsNewestRank(t *testing.T) {
 	recent := known.NewRecent(window, 24)
 	h := schemas.HashBytes([]byte("wamid.1"))
@@ -81,7 +81,7 @@ func TestTimeNeverGoesBack(t *testing.T) {
 	}
 }
 
-// DESIGN: the de-duplication window survives restarts and reassignments. The owner's duties: a page
+// docs/ARCHITECTURE.md: the de-duplication window survives restarts and reassignments. The owner's duties: a page
 // under Bucket(now) for what is new or raised, a tombstone for every bucket in Expired.
 func TestRestoredFromItsPagesItAnswersAsBefore(t *testing.T) {
 	r := random(t)

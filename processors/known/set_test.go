@@ -107,7 +107,7 @@ func TestHashOfZerosIsAMessageLikeAnyOther(t *testing.T) {
 	}
 }
 
-// FIELD-NOTES, 131060: placeholder/unsupported < concrete < edit < revoke.
+// docs/webhooks.md, 131060: placeholder/unsupported < concrete < edit < revoke.
 func TestRankOnlyRises(t *testing.T) {
 	r := random(t)
 	s := known.NewSet()

@@ -18,7 +18,7 @@ func newBook() *media.Book {
 	return media.New(&cfg)
 }
 
-// FIELD-NOTES, History: join on the wamid only; the placeholder's direction and time win.
+// docs/webhooks.md, History: join on the wamid only; the placeholder's direction and time win.
 func TestFollowUpTakesOverThreadDirectionAndTimeOfItsPlaceholder(t *testing.T) {
 	b := newBook()
 	p := media.Placeholder{Thread: "16505551234", Timestamp: start.Unix() - 3600, Direction: schemas.DirectionOutbound}
@@ -33,7 +33,7 @@ func TestFollowUpTakesOverThreadDirectionAndTimeOfItsPlaceholder(t *testing.T) {
 	}
 }
 
-// FIELD-NOTES, History: the follow-up may come before the placeholder's chunk.
+// docs/webhooks.md, History: the follow-up may come before the placeholder's chunk.
 func TestFollowUpWaitsForItsPlaceholder(t *testing.T) {
 	b := newBook()
 	for _, v := range []string{"first", "second", "first"} {
@@ -50,7 +50,7 @@ func TestFollowUpWaitsForItsPlaceholder(t *testing.T) {
 	}
 }
 
-// FIELD-NOTES, History: … or never.
+// docs/webhooks.md, History: … or never.
 func TestFollowUpLeavesUnjoinedWhenItsTimeIsOver(t *testing.T) {
 	b := newBook()
 	b.Wait(start, image, []byte("asset"))
@@ -91,7 +91,7 @@ func TestOldPlaceholderIsRememberedOnlyForWhatWaited(t *testing.T) {
 	}
 }
 
-// DESIGN, principle 8: reaching a limit is an answer.
+// docs/ARCHITECTURE.md, principle 8: reaching a limit is an answer.
 func TestWaitingIsBoundedByCountAndBytes(t *testing.T) {
 	cfg := media.DefaultConfig()
 	cfg.HoldItemsMax, cfg.HoldBytesMax = 3, 10

@@ -42,7 +42,7 @@ type Item struct {
 	PlaceholderKnown bool
 }
 
-// RouteOf tells media of the past from what happens now (FIELD-NOTES, History: three shapes of follow-up).
+// RouteOf tells media of the past from what happens now (docs/webhooks.md, History: three shapes of follow-up).
 // What comes under the field `history` is of the past, always. What comes under another field is when its
 // placeholder is known. An echo of media that is older than the sync that runs, or old when it came while a
 // sync may be about to begin, may be one whose placeholder is still to come.

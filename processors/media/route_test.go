@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/processors/media"
 )
 
-// FIELD-NOTES, History: three shapes of follow-up; Echoes: history that reaches a CRM as live messages
+// docs/webhooks.md, History: three shapes of follow-up; Echoes: history that reaches a CRM as live messages
 // fires bots.
 func TestRouteTellsMediaOfThePastFromWhatHappensNow(t *testing.T) {
 	opened := start

@@ -180,7 +180,7 @@ func threadOf(thread *split.Thread, msg *split.Message, n *number) string {
 }
 
 // directionOf is history_context.from_me, else whether the sender is the business's number or the thread's
-// user (FIELD-NOTES: `to` is often absent, a BSUID may stand for either number).
+// user (docs/webhooks.md: `to` is often absent, a BSUID may stand for either number).
 func directionOf(thread *split.Thread, msg *split.Message, n *number) string {
 	if msg.FromMe == split.FromMeTrue {
 		return schemas.DirectionOutbound

@@ -20,13 +20,14 @@ func since(t time.Time) string { return t.Sub(epoch).String() }
 // owner does a Number's duties as the processor does: it keeps what the chunks hold, emits the messages
 // that are not known, and writes the state to a map that it can start again from.
 type owner struct {
-	t     testing.TB
-	cfg   Config
-	n     *Number
-	log   map[Ref][]message // what can be read again
-	state map[string][]byte
-	syncs []schemas.Sync // told since they were looked at, the newest of each window
-	now   time.Time
+	t      testing.TB
+	cfg    Config
+	n      *Number
+	log    map[Ref][]message // what can be read again
+	state  map[string][]byte
+	syncs  []schemas.Sync // told since they were looked at, the newest of each window
+	now    time.Time
+	closed bool // the window of the last departure was closed before it
 }
 
 type message struct {
@@ -73,6 +74,7 @@ func (o *owner) leave() (Departure, []message, bool) {
 	if again.Ref != d.Ref || again.Window != d.Window || again.Late != d.Late {
 		o.t.Fatalf("Next changed its mind: %v, then %v", d, again)
 	}
+	o.closed = slices.ContainsFunc(o.n.windows, func(w *window) bool { return w.number == d.Window && w.closed })
 	ms, ok := o.log[d.Ref]
 	if !ok {
 		o.n.Missing(o.now, d)
@@ -169,7 +171,7 @@ func describe(d Departure) string {
 		b.WriteString(" CONTRADICTS ITS POSITION")
 	}
 	if d.Known == nil {
-		b.WriteString(" closed")
+		b.WriteString(" released")
 	}
 	return b.String()
 }

@@ -164,6 +164,12 @@ func (n *Number) Restored(time.Time) error {
 		n.windows = append(n.windows, w)
 	}
 	slices.SortFunc(n.windows, func(a, b *window) int { return cmp.Compare(a.number, b.number) })
+	for i, draining := 1, false; i < len(n.windows); i++ {
+		// TakeSync tells nothing of a window while one before it still holds chunks.
+		if draining = draining || !n.windows[i-1].closed; draining {
+			n.windows[i].untold, n.windows[i].closedTold = true, false
+		}
+	}
 	if last := n.last(); last != nil && last.number > n.count {
 		return fmt.Errorf("restore number %s: has window %d of %d", n.id.PhoneNumberID, last.number, n.count)
 	}

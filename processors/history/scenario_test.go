@@ -79,6 +79,14 @@ func randomScenario(rng *rand.Rand, calm bool) scenario {
 		if calm {
 			sh = cleanShape(rng)
 		}
+		if !calm && rng.IntN(5) == 0 {
+			// Declined first, and the decline delivered again, even amid the sync that follows.
+			for _, after := range []time.Duration{0, 10 * time.Second, 20 * time.Minute}[:1+rng.IntN(3)] {
+				at := from.Add(after)
+				s.events = append(s.events, event{kind: eventDecline, at: at, read: at})
+			}
+			from = from.Add(time.Minute)
+		}
 		end := s.window(rng, sh, w, from, &offset)
 		// The account event comes when nothing more is received of this window, and is read early: the live
 		// lane is ahead of the bulk lane.

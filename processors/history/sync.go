@@ -10,8 +10,9 @@ import (
 const gapsToldMax = 64
 
 // TakeSync gives a sync's state that changed since it was taken. Call it until it says that there is none:
-// a window that closed is told before the one that follows it. Of a window before the last nothing is
-// told any more once it was told as closed, since the newest record is the state of the number's sync.
+// a window that closed is told before the one that follows it, which is not told until then. Of a window
+// before the last nothing is told any more once it was told as closed, since the newest record is the
+// state of the number's sync.
 func (n *Number) TakeSync() (schemas.Sync, bool) {
 	for i, w := range n.windows {
 		lastOne := i == len(n.windows)-1

@@ -126,7 +126,7 @@ func readTruth(file string, j *judge.Judge, p Progress) error {
 	if err != nil {
 		return fmt.Errorf("read the truth: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read only
 	p.Begin("truth", 0)
 	defer p.End()
 	ended := false

@@ -63,7 +63,7 @@ func (p *bar) Say(line string) {
 	if p.b != nil {
 		_ = p.b.Clear()
 	}
-	fmt.Fprintln(p.w, line)
+	_, _ = fmt.Fprintln(p.w, line)
 }
 
 func (p *bar) End() {
@@ -104,16 +104,16 @@ func (p *lines) Add(n int64) {
 
 func (p *lines) print() {
 	if p.total > 0 {
-		fmt.Fprintf(p.w, "%s: %d of %d\n", p.what, p.done, p.total)
+		_, _ = fmt.Fprintf(p.w, "%s: %d of %d\n", p.what, p.done, p.total)
 	} else {
-		fmt.Fprintf(p.w, "%s: %d\n", p.what, p.done)
+		_, _ = fmt.Fprintf(p.w, "%s: %d\n", p.what, p.done)
 	}
 }
 
 func (p *lines) Say(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintln(p.w, line)
+	_, _ = fmt.Fprintln(p.w, line)
 }
 
 func (p *lines) End() {

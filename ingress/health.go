@@ -48,7 +48,7 @@ func (h *health) ready() error {
 	defer h.mu.Unlock()
 	now := h.now()
 	if h.failing && now.Sub(h.since) >= h.grace && now.Sub(h.latest) < h.forget {
-		return fmt.Errorf("Kafka has acknowledged nothing for %s: %w", now.Sub(h.since).Round(time.Second), h.err)
+		return fmt.Errorf("nothing acknowledged by Kafka for %s: %w", now.Sub(h.since).Round(time.Second), h.err)
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		err := p.session(ctx)
 		p.notReady("session ended")
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // told to stop; what failed since is of no use
 		}
 		if fatal(err) {
 			return fmt.Errorf("processor: %w", err)

@@ -161,7 +161,7 @@ func (s *session) run(ctx context.Context) error {
 		cancel()
 		if ctx.Err() != nil {
 			s.txn.AllowRebalance()
-			return nil
+			return nil //nolint:nilerr // told to stop
 		}
 		// A transaction that has begun is ended even while the process is told to stop: a torn one costs
 		// the next owner its timeout.

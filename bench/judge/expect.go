@@ -25,7 +25,7 @@ func (j *Judge) Expect() {
 	for i := range j.numbers {
 		for _, w := range j.numbers[i].windows {
 			j.arrange(w)
-			j.expectHistory(int32(i), w)
+			j.expectHistory(w)
 		}
 	}
 	j.expectLive()
@@ -67,7 +67,7 @@ func (j *Judge) keyOf(it *item, window int32) schemas.Hash {
 
 // expectHistory walks the messages of a window in order. The first version of a message counts, and a
 // later one only when it ranks higher.
-func (j *Judge) expectHistory(number int32, w *window) {
+func (j *Judge) expectHistory(w *window) {
 	for _, ci := range w.chunks {
 		c := &j.chunks[ci]
 		w.counts.chunks++

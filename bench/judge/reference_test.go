@@ -130,7 +130,6 @@ type refMessage struct {
 type refNumber struct {
 	truth.Number
 	windows   [][]*refChunk
-	closed    bool
 	declined  bool
 	seenChunk map[schemas.Hash]bool
 	contacts  map[string][2]int64

@@ -92,18 +92,18 @@ func (v *Verdict) WriteTable(w io.Writer) error {
 	}
 	var b strings.Builder
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(tw, "topic\towed\tseen\t")
+	_, _ = fmt.Fprint(tw, "topic\towed\tseen\t")
 	for _, f := range shown {
-		fmt.Fprintf(tw, "%s\t", strings.ReplaceAll(string(f), "_", " "))
+		_, _ = fmt.Fprintf(tw, "%s\t", strings.ReplaceAll(string(f), "_", " "))
 	}
-	fmt.Fprintln(tw)
+	_, _ = fmt.Fprintln(tw)
 	for i := range v.Topics {
 		t := &v.Topics[i]
-		fmt.Fprintf(tw, "%s\t%d\t%d\t", t.Topic, t.Owed, t.Seen)
+		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t", t.Topic, t.Owed, t.Seen)
 		for _, f := range shown {
-			fmt.Fprintf(tw, "%d\t", t.Faults[f])
+			_, _ = fmt.Fprintf(tw, "%d\t", t.Faults[f])
 		}
-		fmt.Fprintln(tw)
+		_, _ = fmt.Fprintln(tw)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -193,7 +193,7 @@ func readAll(dst []byte, r io.Reader, bound int) ([]byte, error) {
 		if len(dst)-start > bound {
 			return dst, errBound
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return dst, nil
 		}
 		if err != nil {
@@ -204,7 +204,7 @@ func readAll(dst []byte, r io.Reader, bound int) ([]byte, error) {
 
 // noEOF makes the end of the input inside a header the error that it is.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -60,7 +60,8 @@ func (l Limits) withDefaults() Limits {
 // Identity tells whether a Content-Encoding header asks for no decoding at all: it is empty, or names
 // nothing but "identity".
 func Identity[S ~string | ~[]byte](encoding S) bool {
-	rest, name := []byte(encoding), []byte(nil)
+	rest := []byte(encoding)
+	var name []byte
 	for len(rest) > 0 {
 		rest, name = cutLast(rest)
 		if len(name) != 0 && !bytes.EqualFold(name, []byte("identity")) {
@@ -81,7 +82,8 @@ func Decode[S ~string | ~[]byte](dst []byte, encoding S, body []byte, lim Limits
 
 	var codings [codingsMax]coding
 	n := 0
-	rest, name := []byte(encoding), []byte(nil)
+	rest := []byte(encoding)
+	var name []byte
 	for len(rest) > 0 {
 		rest, name = cutLast(rest)
 		if len(name) == 0 || bytes.EqualFold(name, []byte("identity")) {

@@ -3,6 +3,7 @@ package split
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -109,7 +110,7 @@ func BenchmarkJSONText(b *testing.B) {
 			for b.Loop() {
 				d.Reset(bytes.NewBuffer(body))
 				for {
-					if _, err := d.ReadToken(); err == io.EOF {
+					if _, err := d.ReadToken(); errors.Is(err, io.EOF) {
 						break
 					} else if err != nil {
 						b.Fatal(err)

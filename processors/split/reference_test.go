@@ -35,7 +35,7 @@ func parseTree(body []byte) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.ReadToken(); err != io.EOF {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the value")
 	}
 	return n, nil

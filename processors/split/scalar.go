@@ -154,7 +154,7 @@ func (s *Scanner) date(i int, dst *int64) int {
 // flag reads the truth value at i, quoted or not.
 func (s *Scanner) flag(i int, dst *FromMe) int {
 	var t []byte
-	end := i
+	var end int
 	switch s.in[i] {
 	case 't', 'f':
 		if end = s.skip(i); end > 0 {

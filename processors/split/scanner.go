@@ -58,7 +58,8 @@ func (s *Scanner) scan() error {
 	if i == len(s.in) {
 		return &Error{schemas.ReasonBodyEmpty, i, "the body holds no value"}
 	}
-	start, end := i, -1
+	start := i
+	var end int
 	if s.in[i] == '{' {
 		end = s.scanRoot(i)
 	} else {

@@ -105,7 +105,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			fill(&m, msg)
 			m.Contact = contact
 			m.Thread = threadOf(thread, msg, n)
-			m.Direction = directionOf(thread, msg, n)
+			m.Direction = directionOf(msg, n)
 			m.Status = upper(msg.Status)
 			if key == nil || m.Thread != keyThread {
 				key, keyThread = t.key(n.id.PhoneNumberID, m.Thread), m.Thread
@@ -181,7 +181,7 @@ func threadOf(thread *split.Thread, msg *split.Message, n *number) string {
 
 // directionOf is history_context.from_me, else whether the sender is the business's number or the thread's
 // user (docs/webhooks.md: `to` is often absent, a BSUID may stand for either number).
-func directionOf(thread *split.Thread, msg *split.Message, n *number) string {
+func directionOf(msg *split.Message, n *number) string {
 	if msg.FromMe == split.FromMeTrue {
 		return schemas.DirectionOutbound
 	}

@@ -227,10 +227,10 @@ func TestBrokenBodiesGoToDLQUntouched(t *testing.T) {
 func TestEveryGoldenWebhookYieldsEventsAndNothingTwice(t *testing.T) {
 	for _, f := range fixtures.All() {
 		p := newPartition(t)
-		first := outcome(p.webhook(string(f.Body)))
+		p.webhook(string(f.Body))
 		p.clock = p.clock.Add(8 * 24 * time.Hour / 10)
 		p.tick(time.Minute)
-		first += outcome(p.tick(time.Hour))
+		p.tick(time.Hour)
 		if f.Name == "ycloud-history-progress" {
 			continue // names nobody: see TestWhatNamesNobodyGoesToDLQ
 		}
@@ -261,15 +261,6 @@ func TestEveryGoldenWebhookYieldsEventsAndNothingTwice(t *testing.T) {
 			}
 		}
 	}
-}
-
-func outcome(rs []record) (n int) {
-	for _, r := range rs {
-		if r.topic != schemas.TopicState {
-			n++
-		}
-	}
-	return n
 }
 
 func TestUnknownFieldGoesToOtherVerbatim(t *testing.T) {

@@ -31,6 +31,7 @@ type options struct {
 	wait       time.Duration
 	upFlags    string
 	simFlags   string
+	checkFlags string
 }
 
 func main() {
@@ -45,6 +46,7 @@ func main() {
 	flag.DurationVar(&o.wait, "wait", 3*time.Minute, "how long check waits for what is missing")
 	flag.StringVar(&o.upFlags, "up", "", "more flags of `up`")
 	flag.StringVar(&o.simFlags, "simulate", "", "more flags of `simulate`")
+	flag.StringVar(&o.checkFlags, "check", "", "more flags of `check`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -110,7 +112,8 @@ func (o *options) run(ctx context.Context) error {
 	if err := <-simulated; err != nil {
 		return fmt.Errorf("simulate: %w", err)
 	}
-	check := exec.CommandContext(ctx, binary, "check", "--data-dir", dir, "--truth", truth, "--wait", o.wait.String())
+	args = append([]string{"check", "--data-dir", dir, "--truth", truth, "--wait", o.wait.String()}, strings.Fields(o.checkFlags)...)
+	check := exec.CommandContext(ctx, binary, args...)
 	check.Stdout, check.Stderr = os.Stdout, os.Stderr
 	checkErr := check.Run()
 	fmt.Printf("crash: peak resident memory of up %s\n", u.peak())

@@ -381,3 +381,27 @@ func TestATransactionAlwaysCarriesOffsets(t *testing.T) {
 		t.Errorf("%d transactions without offsets, %d with", bare, offsets)
 	}
 }
+
+// TestALimitThatWasLoweredDoesNotStopThePartition: a held chunk that is over a limit now goes to dlq.
+func TestALimitThatWasLoweredDoesNotStopThePartition(t *testing.T) {
+	c := newCluster(t)
+	ids := make([]string, 200)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("big%03d", i)
+	}
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, ids...))
+	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
+	stop := c.run(c.config("a"))
+	c.read(schemas.TopicSyncs, atLeast(1))
+	stop()
+	cfg := c.config("a")
+	cfg.Decode.BytesMax = 4 << 10
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 50, "m1"))
+	c.run(cfg)
+	if rs := c.read(schemas.TopicHistory, atLeast(1)); wamid(rs[0]) != "m1" {
+		t.Errorf("history begins with %s", rs[0].Value)
+	}
+	if dead := c.read(schemas.TopicDLQ, atLeast(1)); len(dead[0].Value) < 4<<10 {
+		t.Errorf("dlq has %d bytes", len(dead[0].Value))
+	}
+}

@@ -108,10 +108,14 @@ func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
 	sc := r.scanners.get()
 	defer r.scanners.put(sc)
 	body, reason, detail := r.split(sc, rec)
+	o := r.origin(w.Topic, rec)
 	if body == nil {
-		return 0, fmt.Errorf("held chunk %s/%d@%d cannot be split any more: %s: %s", rec.Topic, rec.Partition, rec.Offset, reason, detail)
+		// It was split once: a limit has been lowered since. The sync goes on, and the record has its place.
+		r.task.DeadLetter(o, reason, detail)
+		r.task.Lost(w)
+		return len(rec.Value), nil
 	}
-	r.task.Release(w, r.origin(w.Topic, rec), body)
+	r.task.Release(w, o, body)
 	return len(rec.Value), nil
 }
 

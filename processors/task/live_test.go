@@ -326,3 +326,21 @@ func TestWhatNamesNobodyGoesToDLQ(t *testing.T) {
 		t.Errorf("dlq is %+v", dead)
 	}
 }
+
+func TestTraceContextAndOriginAreOnEveryEvent(t *testing.T) {
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	p := newPartition(t)
+	p.raw = append(p.raw, rawRecord{[]byte(echo("w1", "text", `"text":{"body":"hi"}`, p.clock)), p.clock})
+	o := p.origin(0)
+	o.TraceParent, o.TraceState = []byte(parent), []byte("vendor=1")
+	body, err := p.scanner.Scan(p.raw[0].body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.task.Webhook(o, body)
+	p.commit()
+	h := p.topics[schemas.TopicEchoes][0].headers
+	if h[schemas.HeaderTraceParent] != parent || h[schemas.HeaderTraceState] != "vendor=1" || h[schemas.HeaderOrigin] != "raw.bulk/0/0#0.0" {
+		t.Errorf("headers are %v", h)
+	}
+}

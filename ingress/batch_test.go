@@ -88,7 +88,7 @@ func TestRecordIsGivenBackOnlyWhenItIsNotBeingRead(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	type outcome struct {
-		kind                              string
+		kind                             string
 		final, unknown, tooLarge, atOnce bool
 	}
 	for _, c := range []struct {

@@ -36,6 +36,7 @@ func cluster(t testing.TB, brokers int, partitions int32, opts ...kfake.Opt) *kf
 // publishing is a Publisher that runs.
 type publishing struct {
 	*Publisher
+	reg    *prometheus.Registry
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -55,7 +56,8 @@ func launch(t testing.TB, brokers []string, change func(*PublisherConfig), prepa
 	if change != nil {
 		change(&cfg)
 	}
-	p, err := NewPublisher(cfg, PublisherDeps{Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	reg := prometheus.NewRegistry()
+	p, err := NewPublisher(cfg, PublisherDeps{Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func launch(t testing.TB, brokers []string, change func(*PublisherConfig), prepa
 		f(p)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &publishing{p, cancel, make(chan error, 1)}
+	r := &publishing{p, reg, cancel, make(chan error, 1)}
 	go func() { r.done <- p.Run(ctx) }()
 	t.Cleanup(r.stop)
 	return r

@@ -199,11 +199,13 @@ func (p *Publisher) Run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("publisher.compression of %s is %w", topic, err)
 		}
+		rw := newRunway(partitions)
 		for i := range partitions {
 			q := &queue{
 				p: p, topic: topic.Name(p.cfg.TopicPrefix), partition: i, codec: codec,
 				produced: p.metrics.topics[laneOf(topic)],
 				wake:     make(chan struct{}, 1),
+				takeoff:  takeoff{on: rw},
 			}
 			queues[laneOf(topic)] = append(queues[laneOf(topic)], q)
 			running.Go(func() { q.run(flights) })

@@ -18,6 +18,7 @@ type queue struct {
 	partition int
 	codec     kafka.Compression
 	produced  *topicMetrics
+	takeoff   takeoff
 
 	wake chan struct{} // capacity 1; filled when idle ends
 
@@ -61,11 +62,14 @@ func (q *queue) push(pub *publication) bool {
 // run flies batches until the queue is closed and empty. ctx ends what is in the air.
 func (q *queue) run(ctx context.Context) {
 	for {
-		n, open := q.take()
+		some, open := q.some()
 		switch {
-		case n > 0:
+		case some:
+			q.takeoff.begin() // meanwhile the queue fills
+			n := q.take()
 			q.fly(ctx, 0, n)
 			q.land()
+			q.takeoff.end()
 		case open:
 			<-q.wake
 		default:
@@ -74,8 +78,19 @@ func (q *queue) run(ctx context.Context) {
 	}
 }
 
+// some tells whether something waits, and else whether something may still come; then push wakes the queue.
+func (q *queue) some() (some, open bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) > 0 {
+		return true, true
+	}
+	q.idle = !q.closed
+	return false, !q.closed
+}
+
 // take moves what waits to flight, up to a batch, and returns how much that is.
-func (q *queue) take() (n int, open bool) {
+func (q *queue) take() (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	bytes := int64(0)
@@ -84,8 +99,7 @@ func (q *queue) take() (n int, open bool) {
 		n++
 	}
 	if n == 0 {
-		q.idle = !q.closed
-		return 0, !q.closed
+		return 0 // everyone gave up while it waited for its place
 	}
 	if n == len(q.waiting) {
 		q.flight, q.waiting = q.waiting, q.flight[:0]
@@ -97,7 +111,7 @@ func (q *queue) take() (n int, open bool) {
 	}
 	q.produced.batchRecords.Observe(float64(n))
 	q.produced.batchBytes.Observe(float64(bytes))
-	return n, true
+	return n
 }
 
 // fly produces flight[from:to] until it is acknowledged, refused, or given up by everyone.

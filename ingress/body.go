@@ -75,6 +75,13 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 	return nil
 }
 
+// served notes that nothing more is expected of the sender for now.
+func served(ctx *fasthttp.RequestCtx) {
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.enter(phaseServing, 0)
+	}
+}
+
 // cutOff tells whether a chunked body that seems to have ended was cut, see conn.
 func cutOff(ctx *fasthttp.RequestCtx) bool {
 	c, ok := ctx.Conn().(*conn)
@@ -195,7 +202,8 @@ func (s *Server) discard(ctx *fasthttp.RequestCtx) {
 	if ctx.Request.Header.ContentLength() > discardBytesMax {
 		ctx.SetConnectionClose()
 	}
-	if err := ctx.Conn().SetReadDeadline(s.now().Add(discardTimeout)); err != nil {
+	c := ctx.Conn()
+	if err := c.SetReadDeadline(s.now().Add(discardTimeout)); err != nil {
 		ctx.SetConnectionClose()
 		return
 	}
@@ -205,6 +213,9 @@ func (s *Server) discard(ctx *fasthttp.RequestCtx) {
 		n, err := stream.Read(buf.b[:cap(buf.b)])
 		total += n
 		if err == io.EOF {
+			if c.SetReadDeadline(time.Time{}) != nil {
+				break
+			}
 			return
 		}
 		if err != nil {

@@ -1,30 +1,52 @@
 package ingress
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
-// openConns knows the open connections.
+// openConns knows the open connections, and ends the waiting for those that are silent for too long.
+//
+// It keeps the time for fasthttp, which would set two deadlines for each request: a tenth of what a
+// short request costs. Here a request only notes in which phase its connection is, by a clock that ticks
+// with the sweeps.
 type openConns struct {
+	readTimeout, idleTimeout time.Duration
+	clock                    atomic.Int64 // nanoseconds, of the last sweep
+
 	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	conns map[*conn]struct{}
 	empty chan struct{} // closed when conns becomes empty; nil when nobody waits
 }
 
+func newOpenConns(readTimeout, idleTimeout time.Duration, now time.Time) *openConns {
+	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, conns: map[*conn]struct{}{}}
+	o.clock.Store(now.UnixNano())
+	return o
+}
+
 // changed is fasthttp's hook.
-func (o *openConns) changed(c net.Conn, state fasthttp.ConnState) {
+func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
+	c, ok := nc.(*conn)
+	if !ok {
+		return
+	}
 	switch state {
 	case fasthttp.StateNew:
+		c.enter(phaseReading, o.clock.Load())
 		o.mu.Lock()
 		o.conns[c] = struct{}{}
 		o.mu.Unlock()
+	case fasthttp.StateActive:
+		c.enter(phaseReading, o.clock.Load())
+	case fasthttp.StateIdle:
+		c.enter(phaseIdle, o.clock.Load())
 	case fasthttp.StateClosed, fasthttp.StateHijacked:
 		o.mu.Lock()
 		delete(o.conns, c)
@@ -33,6 +55,37 @@ func (o *openConns) changed(c net.Conn, state fasthttp.ConnState) {
 			o.empty = nil
 		}
 		o.mu.Unlock()
+	}
+}
+
+// tick is how often to sweep, and so how exactly the timeouts are kept.
+func (o *openConns) tick() time.Duration {
+	return min(max(min(o.readTimeout, o.idleTimeout)/8, 10*time.Millisecond), time.Second)
+}
+
+// sweep ends the waiting of all connections whose time is over.
+func (o *openConns) sweep(now time.Time) {
+	o.clock.Store(now.UnixNano())
+	tick := o.tick()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for c := range o.conns {
+		// A phase begins up to a tick after the time that it noted.
+		c.expire(now, o.readTimeout+tick, o.idleTimeout+tick)
+	}
+}
+
+// run sweeps until done is closed.
+func (o *openConns) run(now func() time.Time, done <-chan struct{}) {
+	tick := time.NewTicker(o.tick())
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			o.sweep(now())
+		case <-done:
+			return
+		}
 	}
 }
 
@@ -67,23 +120,6 @@ func (o *openConns) wait() {
 	<-empty
 }
 
-// conn remembers that its sender has closed it. fasthttp tells the end of a chunked body, and a
-// connection that ends between two chunks, with the same io.EOF; only the second one ever asks the
-// connection for more and gets nothing.
-type conn struct {
-	net.Conn
-	ended bool // only its own goroutine reads a connection
-}
-
-// Read implements net.Conn.
-func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if errors.Is(err, io.EOF) {
-		c.ended = true
-	}
-	return n, err
-}
-
 // crowdedListener refuses connections over a limit with a 503 that says when to come again.
 type crowdedListener struct {
 	net.Listener
@@ -92,6 +128,8 @@ type crowdedListener struct {
 	answers *answers
 	ids     *requestIDs
 	refused func()
+	// writeSlack is for the connections.
+	writeSlack time.Duration
 
 	slots chan struct{} // of refusals being written
 	wg    sync.WaitGroup
@@ -114,7 +152,7 @@ func (l *crowdedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if l.open.count() < l.most {
-			return &conn{Conn: c}, nil
+			return &conn{Conn: c, writeSlack: l.writeSlack}, nil
 		}
 		l.refused()
 		select {

@@ -129,6 +129,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	if r := s.read(ctx, x); r != nil {
 		return r
 	}
+	served(ctx)
 	src.metrics.bodyBytes.Observe(float64(len(x.body)))
 	value, plain, r := s.authenticate(src, x)
 	if r != nil {

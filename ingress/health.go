@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// health says whether producing works, from how it went lately, and logs when that changes.
+// health says whether producing works, from how it went lately, and logs it, though not every time.
 type health struct {
 	log *slog.Logger
 	now func() time.Time
@@ -21,15 +21,20 @@ type health struct {
 	failing bool
 	since   time.Time // of the first failure after the last success
 	latest  time.Time // of the last failure
+	told    time.Time // of the last line about a failure
 	err     error     // the last failure
 }
 
 func (h *health) succeeded() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.failing {
-		h.failing = false
-		h.log.Info("Kafka acknowledges again", "failed_for", h.now().Sub(h.since))
+	if !h.failing {
+		return
+	}
+	h.failing = false
+	// While only some partitions fail, successes and failures take turns: not worth two lines each time.
+	if failed := h.now().Sub(h.since); failed >= healthWorth {
+		h.log.Info("Kafka acknowledges again", "failed_for", failed)
 	}
 }
 
@@ -39,9 +44,17 @@ func (h *health) failed(err error) {
 	h.latest, h.err = h.now(), err
 	if !h.failing {
 		h.failing, h.since = true, h.latest
+	}
+	if h.told.IsZero() || h.latest.Sub(h.told) >= healthTell {
+		h.told = h.latest
 		h.log.Warn("Kafka does not acknowledge, trying again", "error", err)
 	}
 }
+
+const (
+	healthWorth = time.Second      // shorter failures end without a line
+	healthTell  = 10 * time.Second // between two lines about failures
+)
 
 func (h *health) ready() error {
 	h.mu.Lock()

@@ -157,6 +157,47 @@ func TestLongBodyWithoutRoomIs503AtTheDeadline(t *testing.T) {
 	}
 }
 
+func TestIdleConnectionIsClosedInItsTime(t *testing.T) {
+	cfg := testConfig()
+	cfg.IdleTimeout = 200 * time.Millisecond
+	s := start(t, cfg, &memory{})
+	c := dial(t, s.addr)
+	for range 2 {
+		c.send(post("/number", message))
+		if a := c.answer(); a.code != 200 {
+			t.Fatalf("%d", a.code)
+		}
+	}
+	began := time.Now()
+	if b, err := c.r.ReadByte(); err == nil {
+		t.Errorf("an idle connection got %q", b)
+	}
+	if took := time.Since(began); took < 150*time.Millisecond || took > 10*time.Second {
+		t.Errorf("closed after %s", took)
+	}
+}
+
+func TestWaitingForTheLogIsNotWaitingForTheSender(t *testing.T) {
+	cfg := testConfig()
+	cfg.ReadTimeout, cfg.IdleTimeout = 100*time.Millisecond, 100*time.Millisecond
+	m, waiting, open := held()
+	s := start(t, cfg, m)
+	c := dial(t, s.addr)
+	c.send(post("/number", message))
+	waitFor(t, "the request", func() bool { return waiting.Load() == 1 })
+	for range 10 { // as much later as it takes for everything else to time out
+		s.open.sweep(time.Now().Add(time.Hour))
+	}
+	close(open)
+	if a := c.answer(); a.code != 200 {
+		t.Fatalf("%d %s", a.code, a.body)
+	}
+	c.send(post("/number", message))
+	if a := c.answer(); a.code != 200 {
+		t.Errorf("the next one: %d %s", a.code, a.body)
+	}
+}
+
 func TestDrainAnswersWhatIsInFlight(t *testing.T) {
 	m, waiting, open := held()
 	s := start(t, testConfig(), m)

@@ -73,6 +73,11 @@ func judge(err error) verdict {
 		}
 	}
 
+	// Everyone gave up after the request was made, and before it was encoded.
+	if errors.Is(err, protocol.ErrNoRecord) {
+		return verdict{kind: produceErrorTimeout, atOnce: true}
+	}
+
 	// The client could not even send it: the metadata it has do not name a leader.
 	if errors.Is(err, protocol.ErrNoTopic) || errors.Is(err, protocol.ErrNoPartition) || errors.Is(err, protocol.ErrNoLeader) {
 		return verdict{kind: produceErrorLeader}

@@ -20,8 +20,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Publisher is the Durable that writes to Kafka: a group-commit queue for each partition (queue), over
-// one client with its own connections.
+// Publisher is the Durable that writes to Kafka: a group-commit queue for each partition (queue), sent
+// by a dispatcher for each topic over one client with its own connections.
 //
 // Until Run has learned how many partitions the topics have, and after it has ended, nothing can be
 // published. A record that is queued is acknowledged, refused, or given up at its deadline; its bytes
@@ -33,6 +33,7 @@ type Publisher struct {
 	metrics *publisherMetrics
 	health  *health
 
+	codecs    [2]kafka.Compression // by lane
 	client    *kafka.Client
 	transport *kafka.Transport
 	stop      context.CancelFunc // ends the transport's own goroutines
@@ -40,7 +41,8 @@ type Publisher struct {
 	inFlight atomic.Int64
 	queues   atomic.Pointer[[2][]*queue] // by lane, then partition; nil until known
 	closed   atomic.Bool
-	pool     sync.Pool // *publication
+	pool     sync.Pool      // *publication
+	busy     sync.WaitGroup // queues that have something
 
 	mu      sync.Mutex
 	pending error // why the partitions are not known yet
@@ -72,6 +74,14 @@ func NewPublisher(cfg PublisherConfig, deps PublisherDeps) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	var codecs [2]kafka.Compression
+	for topic, name := range map[schemas.Topic]string{schemas.TopicRawLive: cfg.CompressionLive, schemas.TopicRawBulk: cfg.CompressionBulk} {
+		codec, err := compression(name)
+		if err != nil {
+			return nil, fmt.Errorf("publisher compression of %s is %w", topic, err)
+		}
+		codecs[laneOf(topic)] = codec
+	}
 	metrics, err := newPublisherMetrics(deps.Registerer)
 	if err != nil {
 		return nil, err
@@ -94,6 +104,7 @@ func NewPublisher(cfg PublisherConfig, deps PublisherDeps) (*Publisher, error) {
 		log:     deps.Logger,
 		now:     deps.Now,
 		metrics: metrics,
+		codecs:  codecs,
 		health:  &health{log: deps.Logger, now: deps.Now, grace: healthGrace, forget: healthForget},
 		client: &kafka.Client{
 			Addr: kafka.TCP(cfg.Brokers...),
@@ -188,28 +199,15 @@ func (p *Publisher) Run(ctx context.Context) error {
 
 	flights, ground := context.WithCancel(context.Background())
 	defer ground()
-	var running, sweeping sync.WaitGroup
+	idle := make(chan struct{})
+	var dispatching, sweeping sync.WaitGroup
 	var queues [2][]*queue
 	for _, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
-		name := p.cfg.CompressionLive
-		if topic == schemas.TopicRawBulk {
-			name = p.cfg.CompressionBulk
-		}
-		codec, err := compression(name)
-		if err != nil {
-			return fmt.Errorf("publisher.compression of %s is %w", topic, err)
-		}
-		rw := newRunway(partitions)
-		for i := range partitions {
-			q := &queue{
-				p: p, topic: topic.Name(p.cfg.TopicPrefix), partition: i, codec: codec,
-				produced: p.metrics.topics[laneOf(topic)],
-				wake:     make(chan struct{}, 1),
-				takeoff:  takeoff{on: rw},
-			}
-			queues[laneOf(topic)] = append(queues[laneOf(topic)], q)
-			running.Go(func() { q.run(flights) })
-		}
+		lane := laneOf(topic)
+		// Each topic has its own, so that history is in nobody's way.
+		d := newDispatcher(p, topic.Name(p.cfg.TopicPrefix), p.codecs[lane], partitions, p.metrics.topics[lane])
+		queues[lane] = d.queues
+		dispatching.Go(func() { d.run(flights, idle) })
 	}
 	p.log.Info("publishing", "brokers", strings.Join(p.cfg.Brokers, ","), "partitions", partitions)
 	p.queues.Store(&queues)
@@ -223,7 +221,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 			q.close()
 		}
 	}
-	running.Wait()
+	p.busy.Wait()
+	close(idle)
+	dispatching.Wait()
 	close(swept)
 	sweeping.Wait()
 	return nil

@@ -259,17 +259,20 @@ func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Mess
 	if !ok {
 		return c.RoundTripper.RoundTrip(ctx, addr, m)
 	}
-	at := fmt.Sprint(r.Topics[0].Topic, r.Topics[0].Partitions[0].Partition)
+	count := func(by int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for i := range r.Topics[0].Partitions {
+			at := fmt.Sprint(r.Topics[0].Topic, r.Topics[0].Partitions[i].Partition)
+			c.inFlight[at] += by
+			c.most = max(c.most, c.inFlight[at])
+		}
+	}
 	c.mu.Lock()
 	c.requests++
-	c.inFlight[at]++
-	c.most = max(c.most, c.inFlight[at])
 	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		c.inFlight[at]--
-		c.mu.Unlock()
-	}()
+	count(1)
+	defer count(-1)
 	if r.Acks != int16(kafka.RequireAll) {
 		return nil, fmt.Errorf("acks are %d", r.Acks)
 	}

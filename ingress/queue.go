@@ -1,38 +1,41 @@
 package ingress
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
 // queue is one partition's group commit: while a batch flies, records queue up, and all of them fly
-// next. There is no linger; the broker's pace makes the batches. One batch in flight at a time, and a
-// failed one is tried again before anything behind it, so that order holds.
+// next. There is no linger; the broker's pace makes the batches. One batch is in flight at a time, and
+// a failed one is tried again before anything behind it, so that order holds.
+//
+// A queue has no goroutine. When it has something to send it reports to its dispatcher, which loads
+// it, sends, and settles it with the outcome; settling reports again, if something is left.
 type queue struct {
 	p         *Publisher
-	topic     string
-	partition int
-	codec     kafka.Compression
+	d         *dispatcher
+	partition int32
 	produced  *topicMetrics
-	takeoff   takeoff
-
-	wake chan struct{} // capacity 1; filled when idle ends
 
 	mu      sync.Mutex
-	idle    bool
+	busy    bool // reported, in flight or pausing: someone will come back to it
 	closed  bool
 	waiting []*publication
-	// flight is the batch in the air; nil where its deadline passed. Each publication is finished
-	// once, by whoever takes it out of waiting or flight under mu.
+	// flight is what is to be sent before anything that waits; nil where its deadline passed. Each
+	// publication is finished once, by whoever takes it out of waiting or flight under mu.
 	flight []*publication
-	air    *batch // what the client reads, nil between attempts
-	airAt  []int  // index in flight of each record of air
-	spare  *batch // for the next attempt; read by nobody
+	spans  []span // of flight, in order: the first one is sent next
+	tries  int    // failed attempts of the first span
+	// written: a failed attempt of this flight may have written it.
+	written bool
+	air     *batch // what the client reads, nil when it reads nothing
+	airAt   []int  // index in flight of each record of air
+	spare   *batch // for the next attempt; read by nobody
 }
+
+// span is flight[from:to].
+type span struct{ from, to int }
 
 // publication is one call of Publish.
 type publication struct {
@@ -50,56 +53,58 @@ func (q *queue) push(pub *publication) bool {
 		return false
 	}
 	q.waiting = append(q.waiting, pub)
-	wake := q.idle
-	q.idle = false
+	report := !q.busy
+	if report {
+		q.busy = true
+		q.p.busy.Add(1)
+	}
 	q.mu.Unlock()
-	if wake {
-		q.wake <- struct{}{}
+	if report {
+		q.d.report(q)
 	}
 	return true
 }
 
-// run flies batches until the queue is closed and empty. ctx ends what is in the air.
-func (q *queue) run(ctx context.Context) {
+// cargo is what a queue wants to be sent.
+type cargo struct {
+	batch *batch
+	last  time.Time // the latest deadline
+	bytes int64
+}
+
+// load takes what is to be sent next, or says that there is nothing; then the queue is idle.
+func (q *queue) load(now time.Time) (c cargo, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for {
-		some, open := q.some()
-		switch {
-		case some:
-			q.takeoff.begin() // meanwhile the queue fills
-			n := q.take()
-			q.fly(ctx, 0, n)
-			q.land()
-			q.takeoff.end()
-		case open:
-			<-q.wake
-		default:
-			return
+		if len(q.spans) == 0 && !q.take() {
+			q.busy = false
+			q.p.busy.Done()
+			return cargo{}, false
 		}
+		if c = q.lift(now); c.batch != nil {
+			return c, true
+		}
+		q.next() // everyone gave up
 	}
 }
 
-// some tells whether something waits, and else whether something may still come; then push wakes the queue.
-func (q *queue) some() (some, open bool) {
+// failed tells whether what is to be sent next has been tried in vain.
+func (q *queue) failed() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) > 0 {
-		return true, true
-	}
-	q.idle = !q.closed
-	return false, !q.closed
+	return q.tries > 0
 }
 
-// take moves what waits to flight, up to a batch, and returns how much that is.
-func (q *queue) take() (n int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	bytes := int64(0)
+// take moves what waits to flight, up to a batch.
+func (q *queue) take() bool {
+	n, bytes := 0, int64(0)
 	for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].bytes <= int64(q.p.cfg.BatchBytesMax)) {
 		bytes += q.waiting[n].bytes
 		n++
 	}
 	if n == 0 {
-		return 0 // everyone gave up while it waited for its place
+		return false
 	}
 	if n == len(q.waiting) {
 		q.flight, q.waiting = q.waiting, q.flight[:0]
@@ -109,53 +114,103 @@ func (q *queue) take() (n int) {
 		clear(q.waiting[rest:])
 		q.waiting = q.waiting[:rest]
 	}
+	q.spans = append(q.spans[:0], span{0, n})
 	q.produced.batchRecords.Observe(float64(n))
 	q.produced.batchBytes.Observe(float64(bytes))
-	return n
+	return true
 }
 
-// fly produces flight[from:to] until it is acknowledged, refused, or given up by everyone.
-func (q *queue) fly(ctx context.Context, from, to int) {
-	pause := retryPauseFirst
-	for tries := 0; ; tries++ {
-		b, last, n := q.lift(from, to, tries)
-		if n == 0 {
-			return // everyone gave up
-		}
-		err := q.attempt(ctx, b, last)
-		if err == nil {
-			q.p.health.succeeded()
-			q.finish(from, to, nil)
-			return
-		}
-		v := judge(err)
-		q.p.metrics.produceErrors[v.kind].Inc()
-		err = fmt.Errorf("produce %s/%d: %w", q.topic, q.partition, err)
-		switch {
-		case v.tooLarge && n > 1:
-			// Not for the whole batch to suffer from one record, nor from an estimate.
-			middle := from + (to-from)/2
-			q.fly(ctx, from, middle)
-			q.fly(ctx, middle, to)
-			return
-		case v.final:
-			q.p.health.failed(err)
-			q.finish(from, to, fmt.Errorf("%w: %w", ErrRejected, err))
-			return
-		}
-		q.p.health.failed(err)
-		if ctx.Err() != nil {
-			q.finish(from, to, fmt.Errorf("%w: %w", ErrUnknown, err))
-			return
-		}
-		if v.atOnce && tries == 0 {
+// lift makes a batch of what is left of the first span; none if everyone has given up.
+func (q *queue) lift(now time.Time) cargo {
+	b := q.spare
+	if b == nil {
+		b = new(batch)
+	}
+	b.reset()
+	q.airAt = q.airAt[:0]
+	c := cargo{batch: b}
+	for i := q.spans[0].from; i < q.spans[0].to; i++ {
+		pub := q.flight[i]
+		if pub == nil {
 			continue
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if !pub.deadline.After(now) {
+			q.flight[i] = nil
+			q.p.finish(pub, q.lost())
+			continue
 		}
-		pause = min(2*pause, retryPauseMost)
+		b.records = append(b.records, pub.record)
+		q.airAt = append(q.airAt, i)
+		c.bytes += pub.bytes
+		if pub.deadline.After(c.last) {
+			c.last = pub.deadline
+		}
+	}
+	if len(b.records) == 0 {
+		q.spare = b
+		return cargo{}
+	}
+	q.air, q.spare = b, nil
+	return c
+}
+
+// next goes on to the next span, or ends the flight.
+func (q *queue) next() {
+	q.tries = 0
+	q.spans = q.spans[:copy(q.spans, q.spans[1:])]
+	if len(q.spans) == 0 {
+		q.flight, q.written = q.flight[:0], false
+	}
+}
+
+// lost is what someone hears whose deadline passes in flight.
+func (q *queue) lost() error {
+	if q.written || q.air != nil {
+		return ErrUnknown
+	}
+	return ErrUnavailable
+}
+
+// settle is told how the batch of the last load went, nil for acknowledged, and what that means.
+func (q *queue) settle(b *batch, v verdict, err error) {
+	if err != nil {
+		// The client may not even have begun to encode it. Only then may expire forget the batch.
+		b.stop()
+		q.p.metrics.produceErrors[v.kind].Inc()
+		err = fmt.Errorf("produce %s/%d: %w", q.d.topic, q.partition, err)
+		if !v.tooLarge {
+			q.p.health.failed(err)
+		}
+	}
+	pause := time.Duration(0)
+	q.mu.Lock()
+	q.air = nil
+	q.written = q.written || v.unknown
+	switch first := q.spans[0]; {
+	case err == nil:
+		q.spare = b // answered, and so long encoded
+		q.finish(first, nil)
+		q.next()
+	case v.tooLarge && len(b.records) > 1:
+		// Not for the whole batch to suffer from one record, nor from an estimate.
+		middle := first.from + (first.to-first.from)/2
+		q.spans = append(q.spans, span{})
+		copy(q.spans[1:], q.spans)
+		q.spans[0], q.spans[1] = span{first.from, middle}, span{middle, first.to}
+	case v.final:
+		q.finish(first, fmt.Errorf("%w: %w", ErrRejected, err))
+		q.next()
+	default:
+		if !v.atOnce || q.tries > 0 {
+			pause = min(retryPauseFirst<<min(q.tries, 10), retryPauseMost)
+		}
+		q.tries++
+	}
+	q.mu.Unlock()
+	if pause > 0 {
+		time.AfterFunc(pause, func() { q.d.report(q) })
+	} else {
+		q.d.report(q) // load finds out whether anything is left
 	}
 }
 
@@ -165,94 +220,14 @@ const (
 	retryPauseMost  = 320 * time.Millisecond
 )
 
-// lift makes a batch of what is left of flight[from:to], and tells the latest of its deadlines.
-func (q *queue) lift(from, to, tries int) (b *batch, last time.Time, n int) {
-	now := q.p.now()
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if b = q.spare; b == nil {
-		b = new(batch)
-	}
-	b.reset()
-	q.airAt = q.airAt[:0]
-	for i := from; i < to; i++ {
-		pub := q.flight[i]
-		if pub == nil {
-			continue
-		}
-		if !pub.deadline.After(now) {
-			q.flight[i] = nil
-			if tries == 0 {
-				q.p.finish(pub, ErrUnavailable)
-			} else {
-				q.p.finish(pub, ErrUnknown)
-			}
-			continue
-		}
-		b.records = append(b.records, pub.record)
-		q.airAt = append(q.airAt, i)
-		if pub.deadline.After(last) {
-			last = pub.deadline
-		}
-	}
-	if len(b.records) == 0 {
-		q.spare = b
-		return nil, last, 0
-	}
-	q.air, q.spare = b, nil
-	return b, last, len(b.records)
-}
-
-// attempt is one produce request. When it returns, the client reads b no more.
-func (q *queue) attempt(ctx context.Context, b *batch, last time.Time) error {
-	now := q.p.now()
-	ctx, cancel := context.WithTimeout(ctx, min(q.p.cfg.ProduceTimeout, last.Sub(now)))
-	defer cancel()
-	res, err := q.p.client.Produce(ctx, &kafka.ProduceRequest{
-		Topic:        q.topic,
-		Partition:    q.partition,
-		RequiredAcks: kafka.RequireAll,
-		Records:      b,
-		Compression:  q.codec,
-	})
-	if err == nil {
-		err = res.Error
-	}
-	if err == nil && len(res.RecordErrors) != 0 {
-		err = fmt.Errorf("%d records of the batch: %w", len(res.RecordErrors), kafka.InvalidRecord)
-	}
-	if err != nil {
-		// The client may not even have begun to encode it. Only then may expire forget the batch.
-		b.stop()
-	} else {
-		q.produced.latency.Observe(q.p.now().Sub(now).Seconds())
-	}
-	q.mu.Lock()
-	q.air = nil
-	if err == nil {
-		q.spare = b // answered, and so long encoded
-	}
-	q.mu.Unlock()
-	return err
-}
-
-// finish tells everyone in flight[from:to] who is still there.
-func (q *queue) finish(from, to int, err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := from; i < to; i++ {
+// finish tells everyone in a span who is still there.
+func (q *queue) finish(s span, err error) {
+	for i := s.from; i < s.to; i++ {
 		if pub := q.flight[i]; pub != nil {
 			q.flight[i] = nil
 			q.p.finish(pub, err)
 		}
 	}
-}
-
-// land ends a flight.
-func (q *queue) land() {
-	q.mu.Lock()
-	q.flight = q.flight[:0]
-	q.mu.Unlock()
 }
 
 // expire finishes all whose deadline has passed: what waits was not written, what flies may have been.
@@ -282,18 +257,13 @@ func (q *queue) expire(now time.Time) {
 			}
 		}
 		q.flight[i] = nil
-		q.p.finish(pub, ErrUnknown)
+		q.p.finish(pub, q.lost())
 	}
 }
 
-// close refuses new publications; run goes on until nothing waits.
+// close refuses new publications. Those that there are go on.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
-	wake := q.idle
-	q.idle = false
 	q.mu.Unlock()
-	if wake {
-		q.wake <- struct{}{}
-	}
 }

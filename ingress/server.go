@@ -61,7 +61,7 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 		ids:      newRequestIDs(),
 		budget:   newBudget(cfg.InFlightBytesMax),
 		pool:     sync.Pool{New: func() any { return new(exchange) }},
-		open:     &openConns{conns: map[net.Conn]struct{}{}},
+		open:     newOpenConns(cfg.ReadTimeout, cfg.IdleTimeout, deps.Now()),
 	}
 	s.answers.add(s.tooLong)
 	metrics, err := newServerMetrics(deps.Registerer, cfg.Sources,
@@ -82,9 +82,7 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 		// The listener refuses connections over the limit, with an answer; this one is never reached.
 		Concurrency:                  cfg.ConnectionsMax + 1024,
 		ReadBufferSize:               cfg.HeaderBytesMax,
-		ReadTimeout:                  cfg.ReadTimeout,
 		WriteTimeout:                 cfg.WriteTimeout,
-		IdleTimeout:                  cfg.IdleTimeout,
 		MaxRequestBodySize:           cfg.BodyBytesMax,
 		StreamRequestBody:            true, // bodies are read when there is room for them
 		DisablePreParseMultipartForm: true,
@@ -116,6 +114,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	limited := newCrowdedListener(ln, s.open, s.cfg.ConnectionsMax, s.answers, s.ids, func() {
 		s.metrics.none.answered(fasthttp.StatusServiceUnavailable)
 	})
+	limited.writeSlack = s.cfg.WriteTimeout / 4
+	swept := make(chan struct{})
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { s.open.run(s.now, swept) })
+	defer func() {
+		close(swept)
+		sweeping.Wait()
+	}()
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(limited) }()
 	s.log.Info("taking webhooks", "address", addr.String(), "sources", len(s.sources))

@@ -1,0 +1,251 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/produce"
+)
+
+// dispatcher sends the queues of one topic. Queues that have something to send at the same moment, and
+// whose partitions have the same leader, travel in one request: the request that Client.Produce makes,
+// with more than one partition in it. A request costs as much as dozens of records, and a broker that
+// acknowledges within a fraction of a millisecond would otherwise get one for each handful.
+type dispatcher struct {
+	p      *Publisher
+	topic  string
+	codec  kafka.Compression
+	runway runway
+
+	queues []*queue // by partition
+
+	mu    sync.Mutex
+	ready []*queue // in the order of their reports
+
+	kick chan struct{} // capacity 1: something is ready
+
+	// Of run alone:
+	leaders   []int32 // by partition; -1 when not known
+	leadersAt time.Time
+	scratch   []*queue
+	shipments sync.Pool // *shipment
+}
+
+// requestBytesMax bounds a request of several partitions, far below what brokers take
+// (socket.request.max.bytes, 100 MiB).
+const requestBytesMax = 8 << 20
+
+func newDispatcher(p *Publisher, topic string, codec kafka.Compression, partitions int, produced *topicMetrics) *dispatcher {
+	d := &dispatcher{
+		p: p, topic: topic, codec: codec, runway: newRunway(partitions),
+		kick:    make(chan struct{}, 1),
+		leaders: make([]int32, partitions),
+	}
+	for i := range partitions {
+		d.queues = append(d.queues, &queue{p: p, d: d, partition: int32(i), produced: produced})
+	}
+	d.shipments.New = func() any { return &shipment{d: d, produced: produced, takeoff: takeoff{on: d.runway}} }
+	return d
+}
+
+// report takes note that a queue has something to send.
+func (d *dispatcher) report(q *queue) {
+	d.mu.Lock()
+	d.ready = append(d.ready, q)
+	d.mu.Unlock()
+	select {
+	case d.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run sends until done is closed, which must not be before all queues are idle. ctx cuts off what is
+// in flight.
+func (d *dispatcher) run(ctx context.Context, done <-chan struct{}) {
+	var flying sync.WaitGroup
+	defer flying.Wait()
+	for {
+		select {
+		case <-d.kick:
+		case <-done:
+			return
+		}
+		for {
+			d.mu.Lock()
+			empty := len(d.ready) == 0
+			d.mu.Unlock()
+			if empty {
+				break
+			}
+			s := d.shipments.Get().(*shipment)
+			s.takeoff.begin() // meanwhile, the queues fill, and others get ready
+			if !d.loadTo(ctx, s) {
+				s.takeoff.end()
+				d.shipments.Put(s)
+				continue
+			}
+			flying.Go(func() { s.fly(ctx) })
+		}
+	}
+}
+
+// loadTo fills a shipment with what is ready for the leader of the first ready queue. It is false when
+// there was nothing after all.
+func (d *dispatcher) loadTo(ctx context.Context, s *shipment) bool {
+	now := d.p.now()
+	d.refresh(ctx, now)
+	d.mu.Lock()
+	d.scratch = append(d.scratch[:0], d.ready...)
+	clear(d.ready)
+	d.ready = d.ready[:0]
+	d.mu.Unlock()
+
+	s.reset()
+	bytes, leader, full := int64(0), int32(-1), false
+	for _, q := range d.scratch {
+		its := d.leaders[q.partition]
+		// What has failed travels alone: it tells whose fault it was, and nobody else is held up.
+		alone := its < 0 || q.failed()
+		if full || len(s.parts) > 0 && (alone || its != leader) {
+			d.report(q)
+			continue
+		}
+		c, ok := q.load(now)
+		if !ok {
+			continue
+		}
+		s.add(q, c)
+		bytes, leader = bytes+c.bytes, its
+		full = alone || bytes >= requestBytesMax
+	}
+	clear(d.scratch)
+	return len(s.parts) > 0
+}
+
+// refresh keeps the leaders as fresh as the client's own metadata, from which it takes them.
+func (d *dispatcher) refresh(ctx context.Context, now time.Time) {
+	if now.Sub(d.leadersAt) < metadataTTL {
+		return
+	}
+	d.leadersAt = now
+	for i := range d.leaders {
+		d.leaders[i] = -1
+	}
+	res, err := d.p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{d.topic}})
+	if err != nil || len(res.Topics) != 1 {
+		return // without leaders each partition travels alone, which is no more than slow
+	}
+	for _, partition := range res.Topics[0].Partitions {
+		if partition.ID < len(d.leaders) && partition.Leader.Host != "" {
+			d.leaders[partition.ID] = int32(partition.Leader.ID)
+		}
+	}
+}
+
+// shipment is one produce request, and the queues that it is for. It is reused.
+type shipment struct {
+	d        *dispatcher
+	produced *topicMetrics
+	takeoff  takeoff
+	parts    []part
+	last     time.Time
+}
+
+type part struct {
+	q     *queue
+	batch *batch
+}
+
+func (s *shipment) reset() {
+	clear(s.parts)
+	s.parts, s.last = s.parts[:0], time.Time{}
+}
+
+func (s *shipment) add(q *queue, c cargo) {
+	s.parts = append(s.parts, part{q, c.batch})
+	if c.last.After(s.last) {
+		s.last = c.last
+	}
+}
+
+// fly sends the request and settles its queues.
+func (s *shipment) fly(ctx context.Context) {
+	p := s.d.p
+	began := p.now()
+	res, err := s.send(ctx, began)
+	s.takeoff.end()
+	acknowledged := false
+	for i := range s.parts {
+		partErr := err
+		if err == nil {
+			partErr = partError(res, s.parts[i].q.partition)
+		}
+		v := verdict{}
+		if partErr != nil {
+			v = judge(partErr)
+		} else {
+			acknowledged = true
+		}
+		s.parts[i].q.settle(s.parts[i].batch, v, partErr)
+	}
+	if acknowledged {
+		s.produced.latency.Observe(p.now().Sub(began).Seconds())
+		p.health.succeeded()
+	}
+	s.reset()
+	s.d.shipments.Put(s)
+}
+
+// send does the round trip. When it returns an error, the client may still be reading the batches.
+func (s *shipment) send(ctx context.Context, now time.Time) (*produce.Response, error) {
+	p := s.d.p
+	timeout := min(p.cfg.ProduceTimeout, s.last.Sub(now))
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	partitions := make([]produce.RequestPartition, len(s.parts))
+	for i := range s.parts {
+		partitions[i] = produce.RequestPartition{
+			Partition: s.parts[i].q.partition,
+			RecordSet: protocol.RecordSet{Attributes: protocol.Attributes(s.d.codec), Records: s.parts[i].batch},
+		}
+	}
+	m, err := p.client.Transport.RoundTrip(ctx, p.client.Addr, &produce.Request{
+		Acks: int16(kafka.RequireAll),
+		// The broker's time to wait for its replicas leaves some for the way back.
+		Timeout: int32(max(timeout/2, time.Millisecond) / time.Millisecond),
+		Topics:  []produce.RequestTopic{{Topic: s.d.topic, Partitions: partitions}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	res, ok := m.(*produce.Response)
+	if !ok {
+		return nil, fmt.Errorf("the broker answered a produce request with %T", m)
+	}
+	return res, nil
+}
+
+// partError is how a partition fared.
+func partError(res *produce.Response, partition int32) error {
+	for i := range res.Topics {
+		for j := range res.Topics[i].Partitions {
+			p := &res.Topics[i].Partitions[j]
+			switch {
+			case p.Partition != partition:
+			case p.ErrorCode != 0 && p.ErrorMessage != "":
+				return fmt.Errorf("%w: %s", kafka.Error(p.ErrorCode), p.ErrorMessage)
+			case p.ErrorCode != 0:
+				return kafka.Error(p.ErrorCode)
+			case len(p.RecordErrors) != 0:
+				return fmt.Errorf("%d records of the batch: %w", len(p.RecordErrors), kafka.InvalidRecord)
+			default:
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("the answer says nothing of the partition: %w", kafka.Unknown)
+}

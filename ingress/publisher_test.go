@@ -572,7 +572,7 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 			for i := 0; !stop.Load(); i++ {
 				id := fmt.Sprintf("%d/%d", w, i)
 				buf = append(append(buf[:0], id...), ' ')
-				for n := wrng.IntN(3000); len(buf) < n; {
+				for n := wrng.IntN(1500); len(buf) < n; {
 					buf = append(buf, id...)
 				}
 				key := strconv.AppendInt(nil, int64(w), 10)
@@ -605,7 +605,7 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 		defer mu.Unlock()
 		return len(acknowledged)
 	}
-	for range 60 {
+	for range 40 {
 		switch rng.IntN(4) {
 		case 0:
 			if err := c.MoveTopicPartition(liveTopic, rng.Int32N(partitions), rng.Int32N(brokers)); err != nil {

@@ -193,7 +193,7 @@ func readAll(dst []byte, r io.Reader, bound int) ([]byte, error) {
 		if len(dst)-start > bound {
 			return dst, errBound
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // itself: an error that wraps it is a body that was cut
 			return dst, nil
 		}
 		if err != nil {

@@ -75,7 +75,7 @@ func sample(n int) []byte {
 
 func TestEveryCodingGivesTheBodyBack(t *testing.T) {
 	for coding := range encoders {
-		for _, n := range []int{0, 1, 2, 1 << 10, 300 << 10, 3 << 20} {
+		for _, n := range []int{0, 1, 2, 1 << 10, 300 << 10, 1 << 20} {
 			body := sample(n)
 			for _, header := range []string{coding, strings.ToUpper(coding), " " + coding + " , identity"} {
 				got, err := Decode(nil, header, encode(t, coding, body), Limits{})
@@ -150,7 +150,7 @@ func TestDecodedBytesAreLimitedExactly(t *testing.T) {
 }
 
 func TestBombsAreStoppedByTheRatio(t *testing.T) {
-	zeros := make([]byte, 8<<20)
+	zeros := make([]byte, 4<<20)
 	for coding := range encoders {
 		wire := encode(t, coding, zeros)
 		dst := make([]byte, 0, 16)
@@ -204,7 +204,7 @@ func TestPooledDecodersCarryNothingOver(t *testing.T) {
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		wg.Go(func() {
-			for i := range 50 {
+			for i := range 10 {
 				for coding := range encoders {
 					body := sample(worker*1000 + i)
 					wire := encode(t, coding, body)

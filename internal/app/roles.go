@@ -58,6 +58,7 @@ func ingressOf(cfg *config.Config) ingress.Config {
 		to := ingress.Source{
 			Name: s.Name, Provider: s.Provider, Path: s.Path,
 			VerifyToken: ingress.Credential(s.VerifyToken), SignatureRequired: s.SignatureRequired,
+			RequestsMax: s.RequestsMax,
 		}
 		for _, secret := range s.Secrets {
 			to.Secrets = append(to.Secrets, ingress.Secret{ID: secret.ID, Value: ingress.Credential(secret.Value)})

@@ -16,6 +16,7 @@ type Source struct {
 	VerifyTokenFile   string   `yaml:"verify_token_file,omitempty"`
 	Secrets           []Secret `yaml:"secrets"`
 	SignatureRequired bool     `yaml:"signature_required"`
+	RequestsMax       int      `yaml:"requests_max,omitempty"`
 }
 
 // Secret is one app secret of a source. A source has several while secrets rotate, or when several apps
@@ -42,6 +43,7 @@ func SourceKeys() []Key {
 		{Name: "verify_token_file", Doc: "file that holds `verify_token`"},
 		{Name: "secrets", Kind: List, Secret: true, Doc: "app secrets, each with `id` and `value` or `value_file`; any of them may have signed"},
 		{Name: "signature_required", Kind: Bool, Default: "true", Doc: "refuse what is not signed"},
+		{Name: "requests_max", Kind: Int, Default: "0", Max: 1 << 20, Doc: "requests of the source in flight; beyond it the answer is 429. 0: no limit of its own"},
 	}
 }
 
@@ -98,6 +100,12 @@ func decodeSource(at string, entry map[string]any, fail func(key, format string,
 	}
 	if b, ok := values["signature_required"].(bool); ok {
 		s.SignatureRequired = b
+	}
+	switch n := values["requests_max"].(type) {
+	case int:
+		s.RequestsMax = n
+	case int64:
+		s.RequestsMax = int(n)
 	}
 	if s.Name == "" && entry["name"] == nil {
 		fail(at+".name", "is missing")

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -24,7 +25,7 @@ type options struct {
 	binary     string
 	dir        string
 	kills      int
-	every      time.Duration
+	every      int
 	businesses int
 	messages   int
 	seed       uint64
@@ -39,7 +40,7 @@ func main() {
 	flag.StringVar(&o.binary, "binary", "./coexstream", "the program under test")
 	flag.StringVar(&o.dir, "dir", "", "data folder; empty: a temporary one, removed when all is well")
 	flag.IntVar(&o.kills, "kills", 3, "how often the program is killed")
-	flag.DurationVar(&o.every, "every", 3*time.Second, "about how long the program lives between kills")
+	flag.IntVar(&o.every, "every", 800, "about how many webhooks the program takes between kills")
 	flag.IntVar(&o.businesses, "businesses", 20, "businesses")
 	flag.IntVar(&o.messages, "messages", 200_000, "messages of history")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed; 0: a new one")
@@ -96,14 +97,12 @@ func (o *options) run(ctx context.Context) error {
 	rng := rand.New(rand.NewPCG(o.seed, 1))
 	killed := 0
 	for killed < o.kills {
-		pause := o.every/2 + time.Duration(rng.Int64N(int64(o.every)))
-		select {
-		case err := <-simulated:
-			return fmt.Errorf("simulate ended after %d of %d kills (%w); give it more messages", killed, o.kills, errors.Join(err))
-		case <-time.After(pause):
+		life := o.every/2 + rng.IntN(o.every)
+		if err := u.outlive(ctx, life, simulated); err != nil {
+			return fmt.Errorf("after %d of %d kills: %w", killed, o.kills, err)
 		}
 		killed++
-		fmt.Printf("crash: kill -9 number %d, %s after the last\n", killed, pause.Round(time.Millisecond))
+		fmt.Printf("crash: kill -9 number %d, %d webhooks after the last\n", killed, life)
 		u.kill()
 		if err := u.start(ctx); err != nil {
 			return err
@@ -186,6 +185,60 @@ func (u *upProcess) ready(ctx context.Context) bool {
 	defer resp.Body.Close() //nolint:errcheck // nothing to do about it
 	_, _ = io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode == http.StatusOK
+}
+
+// requestsMetric counts the webhooks that were answered.
+const requestsMetric = "coexstream_ingress_requests_total"
+
+// outlive returns when the process has answered so many requests since its start. Counting them, and not
+// the time, keeps the kills among the webhooks on machines of any speed.
+func (u *upProcess) outlive(ctx context.Context, requests int, simulated <-chan error) error {
+	for {
+		select {
+		case err := <-simulated:
+			if err != nil {
+				return fmt.Errorf("simulate: %w", err)
+			}
+			return errors.New("simulate ended before the next kill; give it more messages, or kill more often")
+		case <-u.done:
+			return errors.New("up ended by itself")
+		case <-time.After(5 * time.Millisecond):
+		}
+		n, err := u.requests(ctx)
+		if err != nil {
+			return err
+		}
+		if n >= float64(requests) {
+			return nil
+		}
+	}
+}
+
+// requests is how many requests the process has answered.
+func (u *upProcess) requests(ctx context.Context) (float64, error) {
+	url := "http://" + u.admin + "/metrics"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing to do about it
+	sum := 0.0
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		line := lines.Text()
+		if !strings.HasPrefix(line, requestsMetric) {
+			continue
+		}
+		n, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %q: %w", url, line, err)
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 // kill ends the process without a warning, and waits until it is gone.

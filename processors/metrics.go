@@ -18,10 +18,14 @@ type metrics struct {
 	txnSeconds   prometheus.Histogram
 	restores     prometheus.Histogram
 	restored     *prometheus.CounterVec // by topic
-	lagRecords   *prometheus.GaugeVec   // by topic
-	lagSeconds   prometheus.Gauge
+	lagRecords   *prometheus.GaugeVec   // by topic and partition
+	lagSeconds   *prometheus.GaugeVec   // by topic and partition
+	committedAt  prometheus.Gauge
 	tasks        prometheus.Gauge
 	held         prometheus.Gauge
+	waiting      prometheus.Gauge
+	running      prometheus.Gauge
+	gaps         prometheus.Gauge
 	numbers      prometheus.Gauge
 	restarts     prometheus.Counter
 	bulkPaused   prometheus.Gauge
@@ -35,6 +39,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help})
 	}
+	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help}, labels)
+	}
 	m := &metrics{
 		records:      counter("records_total", "Raw records read, committed or not.", "topic"),
 		recordBytes:  counter("record_bytes_total", "Bytes of raw records read.", "topic"),
@@ -47,17 +54,22 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "From the begin to the end of a transaction.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)}),
 		restores: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: ns, Subsystem: sub, Name: "restore_seconds",
 			Help: "Time to rebuild the state of one partition.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
-		restored:   counter("restored_records_total", "Records read to rebuild state.", "topic"),
-		lagRecords: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: "lag_records", Help: "Records of the assigned partitions not read yet."}, []string{"topic"}),
-		lagSeconds: gauge("lag_seconds", "Age of the newest raw record processed, while there is lag; 0 when caught up."),
-		tasks:      gauge("tasks", "Assigned partitions."),
-		held:       gauge("held_chunks", "History chunks that wait for an earlier one."),
-		numbers:    gauge("numbers", "Phone numbers known."),
-		restarts:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
-		bulkPaused: gauge("bulk_paused", "1 while bulk waits for live."),
+		restored:    counter("restored_records_total", "Records read to rebuild state.", "topic"),
+		lagRecords:  gauges("lag_records", "Records of an assigned partition that are not read yet.", "topic", "partition"),
+		lagSeconds:  gauges("lag_seconds", "How old the oldest record that is not read yet can be; 0 when all is read.", "topic", "partition"),
+		committedAt: gauge("last_commit_timestamp_seconds", "When a transaction was committed the last time, Unix time; 0: none since the start."),
+		tasks:       gauge("tasks", "Assigned partitions."),
+		held:        gauge("held_chunks", "History chunks that wait for an earlier one."),
+		waiting:     gauge("waiting_syncs", "Numbers that hold history chunks, because an earlier one is missing."),
+		running:     gauge("running_syncs", "Numbers whose history sync is open."),
+		gaps:        gauge("sync_gaps", "Holes in history syncs that were given up or lost, and not filled since."),
+		numbers:     gauge("numbers", "Phone numbers known."),
+		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
+		bulkPaused:  gauge("bulk_paused", "1 while bulk waits for live."),
 	}
 	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.transactions, m.txnSeconds,
-		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.tasks, m.held, m.numbers, m.restarts, m.bulkPaused)
+		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
+		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.bulkPaused)
 	return m
 }
 

@@ -28,8 +28,8 @@ type runner struct {
 	metrics   *metrics
 
 	position   [topicNamesCount]int64 // next offset to read, by input topic
-	receivedAt time.Time              // of the newest raw record
-	reroutedAt time.Time              // when the last rerouted record came, by the processor's clock
+	progress   [topicNamesCount]progress
+	reroutedAt time.Time // when the last rerouted record came, by the processor's clock
 	now        func() time.Time
 
 	again batch
@@ -79,8 +79,8 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record) {
 		r.reroutedAt = r.now()
 	}
 	o := r.origin(topic, rec)
-	if o.ReceivedAt.After(r.receivedAt) {
-		r.receivedAt = o.ReceivedAt
+	if p := &r.progress[topic]; o.ReceivedAt.After(p.receivedAt) {
+		p.receivedAt = o.ReceivedAt
 	}
 	sc := r.scanners.get()
 	defer r.scanners.put(sc)

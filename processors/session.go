@@ -42,7 +42,7 @@ func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
 		lanes:    newLanes(p.cfg.LiveLagRecordsMax, p.cfg.BulkBytesPerTransaction), runners: map[int32]*runner{}}
-	defer func() { p.metrics.tasks.Set(0) }()
+	defer p.metrics.forgetAll()
 
 	base := append([]kgo.Opt{
 		kgo.SeedBrokers(p.cfg.Brokers...),
@@ -240,6 +240,7 @@ func (s *session) reassign() error {
 				s.runners[partition] = nil
 			} else {
 				delete(s.runners, partition)
+				s.p.metrics.forget(partition)
 			}
 		}
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))

@@ -128,7 +128,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 		s.workspaces.back(r.lent)
 		r.lent = nil
 	}
-	s.observe()
+	s.p.metrics.committedAt.Set(float64(s.p.deps.Now().UnixMilli()) / 1000)
 	return nil
 }
 
@@ -176,19 +176,6 @@ func (s *session) wanting() (n int) {
 	return n
 }
 
-func (s *session) observe() {
-	var held, numbers int
-	for _, r := range s.runners {
-		if r != nil {
-			h, n := r.task.Size()
-			held += h
-			numbers += n
-		}
-	}
-	s.p.metrics.held.Set(float64(held))
-	s.p.metrics.numbers.Set(float64(numbers))
-}
-
 // tick is the time that passes for each partition that has been read to its end.
 type tick map[int32]time.Time
 
@@ -213,8 +200,6 @@ func (s *session) tick(ctx context.Context) tick {
 		return nil
 	}
 	t := tick{}
-	lag := map[schemas.Topic]int64{}
-	var oldest time.Time
 	for partition, r := range s.runners {
 		if r == nil {
 			continue
@@ -232,23 +217,14 @@ func (s *session) tick(ctx context.Context) tick {
 			}
 			if behind > 0 {
 				caughtUp = false
-				lag[topic] += behind
 			}
+			r.behind(topic, behind, now)
 		}
 		if caughtUp {
 			t[partition] = now.Add(-s.cfg.TickGrace)
-		} else if oldest.IsZero() || r.receivedAt.Before(oldest) {
-			oldest = r.receivedAt
 		}
 	}
-	for _, topic := range schemas.Inputs() {
-		s.p.metrics.lagRecords.WithLabelValues(topic.String()).Set(float64(lag[topic]))
-	}
-	if oldest.IsZero() {
-		s.p.metrics.lagSeconds.Set(0)
-	} else {
-		s.p.metrics.lagSeconds.Set(now.Sub(oldest).Seconds())
-	}
+	s.observe()
 	return t
 }
 

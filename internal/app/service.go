@@ -31,6 +31,9 @@ type service struct {
 // newService opens the admin listener first, so that liveness can be asked from the beginning.
 func newService(ctx context.Context, cfg *config.Config, log *slog.Logger) (*service, error) {
 	s := &service{cfg: cfg, log: log, parts: newParts(log), health: &admin.Health{}, metrics: admin.NewRegistry()}
+	if err := registerInfo(s.metrics, cfg); err != nil {
+		return nil, err
+	}
 	if cfg.Admin.Listen == "" {
 		return s, nil
 	}

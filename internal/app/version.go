@@ -21,20 +21,31 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
-// version is what the build knows about itself.
-func version() string {
+// build is what the build knows about itself.
+type build struct{ version, revision, goVersion string }
+
+func readBuild() build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "coexstream unknown " + runtime.Version()
+		return build{version: "unknown", goVersion: runtime.Version()}
 	}
-	revision, dirty := "", ""
+	b, dirty := build{version: info.Main.Version, goVersion: info.GoVersion}, ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
-			revision = " " + s.Value[:min(12, len(s.Value))]
+			b.revision = s.Value[:min(12, len(s.Value))]
 		case s.Key == "vcs.modified" && s.Value == "true":
 			dirty = "-dirty"
 		}
 	}
-	return fmt.Sprintf("coexstream %s%s%s %s %s/%s", info.Main.Version, revision, dirty, info.GoVersion, runtime.GOOS, runtime.GOARCH)
+	b.revision += dirty
+	return b
+}
+
+func version() string {
+	b := readBuild()
+	if b.revision != "" {
+		b.version += " " + b.revision
+	}
+	return fmt.Sprintf("coexstream %s %s %s/%s", b.version, b.goVersion, runtime.GOOS, runtime.GOARCH)
 }

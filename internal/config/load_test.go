@@ -235,3 +235,30 @@ func TestPrintShowsNoSecretAndReadsBack(t *testing.T) {
 		t.Errorf("what was printed reads as another configuration:\n%+v\n%+v", again, c)
 	}
 }
+
+// Instances of one group agree, whatever their names and secrets are; anything else tells them apart.
+func TestHashTellsConfigurationsApart(t *testing.T) {
+	t.Chdir(t.TempDir())
+	hash := func(flags map[string]string) string {
+		t.Helper()
+		c := load(t, Input{Flags: flags})
+		h, err := c.Hash()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	base := hash(nil)
+	if h := hash(map[string]string{"processor.instance_id": "processor-1"}); h != base {
+		t.Errorf("another instance: %s, want %s", h, base)
+	}
+	if h := hash(map[string]string{"processor.dedup_window": "25h"}); h == base {
+		t.Errorf("another window: %s, too", h)
+	}
+	sasl := func(password string) string {
+		return hash(map[string]string{"kafka.sasl.mechanism": "plain", "kafka.sasl.username": "u", "kafka.sasl.password": password})
+	}
+	if a, b := sasl("one"), sasl("two"); a != b || a == base {
+		t.Errorf("passwords %s, %s, none %s", a, b, base)
+	}
+}

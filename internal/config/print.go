@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -56,6 +58,31 @@ func section(sections map[string]*yaml.Node, path string) *yaml.Node {
 	up.Content = append(up.Content, scalar(name), n)
 	sections[path] = n
 	return n
+}
+
+// Hash tells configurations apart. It leaves out secrets, which nobody should be able to guess at, and
+// processor.instance_id, so that the instances of one group have the same.
+func (c *Config) Hash() (string, error) {
+	h := sha256.New()
+	keys := Keys()
+	for i := range keys {
+		if keys[i].Name == "processor.instance_id" {
+			continue
+		}
+		n, err := c.node(&keys[i])
+		if err != nil {
+			return "", err
+		}
+		if n == nil {
+			continue
+		}
+		b, err := yaml.Marshal(n)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s: %s", keys[i].Name, b)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12], nil
 }
 
 func scalar(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: s} }

@@ -10,6 +10,16 @@ func (n *Number) Held() (held int) {
 	return held
 }
 
+// Gaps is how many holes were given up or lost and are not filled, in all windows remembered.
+func (n *Number) Gaps() (gaps int) {
+	for _, w := range n.windows {
+		for i := range w.phases {
+			gaps += len(w.phases[i].gaps)
+		}
+	}
+	return gaps
+}
+
 // Running tells when the newest window opened, if it is still open.
 func (n *Number) Running() (openedAt time.Time, ok bool) {
 	if w := n.last(); w != nil && !w.ended && !n.Awaiting() {

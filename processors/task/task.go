@@ -283,11 +283,3 @@ func (t *Task) touch(n *number) {
 
 // Counts is what happened since Begin.
 func (t *Task) Counts() *Counts { return &t.counts }
-
-// Size tells the held chunks and the numbers known.
-func (t *Task) Size() (held, numbers int) {
-	for _, n := range t.order {
-		held += n.history.Held()
-	}
-	return held, len(t.order)
-}

@@ -1,0 +1,33 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/coexstream/coexstream/internal/config"
+)
+
+// registerInfo tells which build runs with which configuration, so that one can see that all instances run
+// the same.
+func registerInfo(reg prometheus.Registerer, cfg *config.Config) error {
+	hash, err := cfg.Hash()
+	if err != nil {
+		return fmt.Errorf("hash of the configuration: %w", err)
+	}
+	b := readBuild()
+	one := func(name, help string, labels prometheus.Labels) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 { return 1 })
+	}
+	for _, c := range []prometheus.Collector{
+		one("coexstream_build_info", "The build that runs; always 1.",
+			prometheus.Labels{"version": b.version, "revision": b.revision, "goversion": b.goVersion}),
+		one("coexstream_config_info", "The configuration that is in force, without secrets and processor.instance_id; always 1.",
+			prometheus.Labels{"hash": hash}),
+	} {
+		if err := reg.Register(c); err != nil {
+			return fmt.Errorf("register the build's metrics: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,26 @@
+package task
+
+// Size is what a task holds.
+type Size struct {
+	Numbers int // known
+	Running int // numbers whose sync is open
+	Waiting int // numbers that hold chunks
+	Held    int // chunks held
+	Gaps    int // holes that were given up or lost, and not filled since
+}
+
+// Size counts over all numbers.
+func (t *Task) Size() Size {
+	s := Size{Numbers: len(t.order)}
+	for _, n := range t.order {
+		if held := n.history.Held(); held > 0 {
+			s.Held += held
+			s.Waiting++
+		}
+		if _, open := n.history.Running(); open {
+			s.Running++
+		}
+		s.Gaps += n.history.Gaps()
+	}
+	return s
+}

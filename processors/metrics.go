@@ -14,6 +14,8 @@ type metrics struct {
 	duplicates   *prometheus.CounterVec // by kind
 	deadLetters  *prometheus.CounterVec // by reason
 	refetches    *prometheus.CounterVec // by outcome
+	replayed     prometheus.Counter
+	replaying    prometheus.Gauge
 	transactions *prometheus.CounterVec // by outcome
 	txnSeconds   prometheus.Histogram
 	restores     prometheus.Histogram
@@ -43,12 +45,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		records:      counter("records_total", "Raw records read, committed or not.", "topic"),
-		recordBytes:  counter("record_bytes_total", "Bytes of raw records read.", "topic"),
-		events:       counter("events_total", "Events of committed transactions.", "topic"),
-		duplicates:   counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
-		deadLetters:  counter("dead_letters_total", "Dead letters of committed transactions.", "reason"),
-		refetches:    counter("refetches_total", "Held chunks that were read again.", "outcome"),
+		records:     counter("records_total", "Raw records read, committed or not.", "topic"),
+		recordBytes: counter("record_bytes_total", "Bytes of raw records read.", "topic"),
+		events:      counter("events_total", "Events of committed transactions.", "topic"),
+		duplicates:  counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
+		deadLetters: counter("dead_letters_total", "Dead letters of committed transactions.", "reason"),
+		refetches:   counter("refetches_total", "Held chunks that were read again.", "outcome"),
+		replayed: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "replayed_records_total",
+			Help: "Records read that a replay wrote, committed or not."}),
+		replaying:    gauge("replaying_partitions", "Assigned partitions into which a replay goes on: their time is that of its records."),
 		transactions: counter("transactions_total", "Transactions ended.", "outcome"),
 		txnSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: ns, Subsystem: sub, Name: "transaction_seconds",
 			Help: "From the begin to the end of a transaction.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)}),
@@ -67,7 +72,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
 		bulkPaused:  gauge("bulk_paused", "1 while bulk waits for live."),
 	}
-	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.transactions, m.txnSeconds,
+	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.replayed, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
 		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.bulkPaused)
 	return m

@@ -51,14 +51,39 @@ func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes in
 	if w != nil {
 		for _, topic := range schemas.Inputs() {
 			for _, rec := range w.records[topic] {
-				r.feed(topic, rec)
+				o := r.origin(topic, rec)
+				if topic == schemas.TopicRawBulk {
+					if err := r.pass(ctx, o.ReceivedAt, &budgetBytes, send); err != nil {
+						return err
+					}
+				}
+				r.feed(topic, rec, o)
 			}
 		}
 	}
 	if !at.IsZero() {
+		r.task.GiveUp(r.now())
 		r.task.Tick(at)
 	}
-	for budgetBytes > 0 && send.err() == nil {
+	if err := r.releaseWanted(ctx, &budgetBytes, send); err != nil {
+		return err
+	}
+	r.task.Flush()
+	return nil
+}
+
+// pass lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
+// in the future is a wrong clock somewhere and does not count.
+func (r *runner) pass(ctx context.Context, receivedAt time.Time, budgetBytes *int64, send *sender) error {
+	if now := r.now(); receivedAt.After(now) {
+		receivedAt = now
+	}
+	r.task.Pass(receivedAt)
+	return r.releaseWanted(ctx, budgetBytes, send)
+}
+
+func (r *runner) releaseWanted(ctx context.Context, budgetBytes *int64, send *sender) error {
+	for *budgetBytes > 0 && send.err() == nil {
 		ref, ok := r.task.Wanted()
 		if !ok {
 			break
@@ -67,18 +92,22 @@ func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes in
 		if err != nil {
 			return err
 		}
-		budgetBytes -= int64(n)
+		*budgetBytes -= int64(n)
 	}
-	r.task.Flush()
 	return nil
 }
 
-func (r *runner) feed(topic schemas.Topic, rec *kgo.Record) {
+func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin) {
 	r.position[topic] = rec.Offset + 1
 	if topic == schemas.TopicRerouted {
 		r.reroutedAt = r.now()
 	}
-	o := r.origin(topic, rec)
+	if o.Replay != nil {
+		r.metrics.replayed.Inc()
+		if !r.task.Replayed(o) {
+			return
+		}
+	}
 	if p := &r.progress[topic]; o.ReceivedAt.After(p.receivedAt) {
 		p.receivedAt = o.ReceivedAt
 	}
@@ -186,8 +215,15 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 		case schemas.HeaderTraceState:
 			o.TraceState = h.Value
 		case schemas.HeaderOrigin:
-			o.Label = h.Value // a rerouted part says where it came from
+			o.Label = h.Value // a rerouted part, and what is replayed, says where it came from
+		case schemas.HeaderReplay:
+			replay(o).ID = h.Value
+		case schemas.HeaderReplayRole:
+			replay(o).Extra, replay(o).End = string(h.Value) == schemas.RoleExtra, string(h.Value) == schemas.RoleEnd
 		}
+	}
+	if o.Replay != nil {
+		o.Replay.Seen = r.now()
 	}
 	if o.Label == nil {
 		label := append(make([]byte, 0, 40), topic.String()...)
@@ -197,4 +233,11 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 		o.Label = strconv.AppendInt(label, rec.Offset, 10)
 	}
 	return o
+}
+
+func replay(o *task.Origin) *task.Replay {
+	if o.Replay == nil {
+		o.Replay = &task.Replay{}
+	}
+	return o.Replay
 }

@@ -200,6 +200,7 @@ func (s *session) tick(ctx context.Context) tick {
 		return nil
 	}
 	t := tick{}
+	replaying := 0
 	for partition, r := range s.runners {
 		if r == nil {
 			continue
@@ -220,10 +221,15 @@ func (s *session) tick(ctx context.Context) tick {
 			}
 			r.behind(topic, behind, now)
 		}
+		if r.task.Replaying(now) {
+			replaying++
+			continue
+		}
 		if caughtUp {
 			t[partition] = now.Add(-s.cfg.TickGrace)
 		}
 	}
+	s.p.metrics.replaying.Set(float64(replaying))
 	s.observe()
 	return t
 }

@@ -16,6 +16,26 @@ const (
 	HeaderTraceState      = "tracestate"
 )
 
+// Headers of what `coexstream replay` writes into raw.bulk: copies of raw records with all their headers, and
+// an end marker without a value for each partition.
+const (
+	// HeaderReplay is the replay's id. Events that come of a replayed record have it, too, so that a consumer
+	// with side effects can leave them out.
+	HeaderReplay = "coex-replay"
+	// HeaderReplayRole is absent on a record that stands in the partition of its key; RoleExtra where it is
+	// repeated for a business of another partition; RoleEnd on the marker after a partition's last record.
+	HeaderReplayRole = "coex-replay-role"
+	// HeaderReplayState is StateOwn where the replay goes into the topics from which it was read: it is
+	// processed with a state of its own.
+	HeaderReplayState = "coex-replay-state"
+	// HeaderReplayHops counts how many replays a record has gone through.
+	HeaderReplayHops = "coex-replay-hops"
+
+	RoleExtra = "extra"
+	RoleEnd   = "end"
+	StateOwn  = "own"
+)
+
 // Headers of event records: CloudEvents 1.0, Kafka protocol binding, binary mode.
 const (
 	HeaderCESpecVersion = "ce_specversion"
@@ -40,6 +60,9 @@ const (
 	HeaderDLQAttempts  = "__dlq.errors.attempts"
 	HeaderDLQTime      = "__dlq.errors.time" // Unix milliseconds
 )
+
+// HeaderRequeue is on a raw record that `coexstream dlq requeue` wrote: partition/offset of the dead letter.
+const HeaderRequeue = "coex-requeue"
 
 // Headers of contacts, of tombstones too, whose value is empty: what was added or removed, and when. The
 // state of the address books is rebuilt from them.

@@ -124,6 +124,7 @@ type Processor struct {
 	Compression        string        `koanf:"compression"`
 	DepthMax           int           `koanf:"depth_max"`
 	DedupWindow        time.Duration `koanf:"dedup_window"`
+	ReplayTimeout      time.Duration `koanf:"replay_timeout"`
 	Media              Media         `koanf:"media"`
 	History            History       `koanf:"history"`
 }

@@ -51,19 +51,19 @@ func (n *Number) Boundary(_ time.Time, b Boundary) {
 }
 
 // passBoundaries puts the boundaries received until t into effect.
-func (n *Number) passBoundaries(now, t millis) {
+func (n *Number) passBoundaries(t millis) {
 	for len(n.pending) > 0 && at(n.pending[0].ReceivedAt) <= t {
 		b := n.pending[0]
 		n.pending = slices.Delete(n.pending, 0, 1)
 		n.changed = true
-		n.pass(now, b)
+		n.pass(b)
 	}
 	if len(n.pending) == 0 {
 		n.pending = nil
 	}
 }
 
-func (n *Number) pass(now millis, b Boundary) {
+func (n *Number) pass(b Boundary) {
 	w := n.last()
 	if w == nil {
 		return // the first chunk opens a window anyway
@@ -76,7 +76,7 @@ func (n *Number) pass(now millis, b Boundary) {
 		return // it concerns the window before
 	}
 	if !w.ended {
-		n.end(w, now, schemas.SyncOffboarded, schemas.SyncEndOffboarded)
+		n.end(w, max(at(b.ReceivedAt), w.openedAt), schemas.SyncOffboarded, schemas.SyncEndOffboarded)
 	}
 	n.setFence(at(b.ReceivedAt), true)
 }
@@ -92,9 +92,9 @@ func (n *Number) setFence(t millis, account bool) {
 
 // Decline tells that the business does not share its history. failure is history[].errors[], verbatim; it
 // is copied.
-func (n *Number) Decline(now, receivedAt time.Time, failure []byte) {
+func (n *Number) Decline(_, receivedAt time.Time, failure []byte) {
 	t := at(receivedAt)
-	n.passBoundaries(at(now), t)
+	n.passBoundaries(t)
 	w := n.last()
 	switch {
 	case w == nil:
@@ -111,7 +111,7 @@ func (n *Number) Decline(now, receivedAt time.Time, failure []byte) {
 		return // of the window before, delivered again
 	}
 	w.failure = errorsOf(failure)
-	n.end(w, at(now), schemas.SyncDeclined, schemas.SyncEndDeclined)
+	n.end(w, t, schemas.SyncDeclined, schemas.SyncEndDeclined)
 	n.setFence(t, false)
 }
 

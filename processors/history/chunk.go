@@ -27,6 +27,9 @@ type Chunk struct {
 	Digest                          schemas.Hash // of the element's bytes
 	Messages                        int
 	ReceivedAt                      time.Time // from the raw record
+	// Again lets a chunk that its window has already leave once more, late: not all of its messages may have
+	// left the first time.
+	Again bool
 }
 
 // Verdict is what became of a chunk.

@@ -69,18 +69,18 @@ func (n *Number) last() *window {
 }
 
 // Chunk takes a chunk in.
-func (n *Number) Chunk(now time.Time, c Chunk) Verdict {
+func (n *Number) Chunk(_ time.Time, c Chunk) Verdict {
 	h := hold(&c)
-	n.passBoundaries(at(now), h.at)
+	n.passBoundaries(h.at)
 	w := n.windowOf(&h)
-	if w.has(h.identity()) {
+	if w.has(h.identity()) && !c.Again {
 		w.duplicate++
 		w.touch()
 		return Duplicate
 	}
-	if w == n.last() && !n.fenced && (w.ended || n.overdue(w, h.at)) && w.begins(&h) {
+	if !c.Again && w == n.last() && !n.fenced && (w.ended || n.overdue(w, h.at)) && w.begins(&h) {
 		if !w.ended {
-			n.end(w, at(now), schemas.SyncDone, schemas.SyncEndRestarted)
+			n.end(w, h.at, schemas.SyncDone, schemas.SyncEndRestarted)
 		}
 		w = n.open(h.at, h.at)
 	}
@@ -129,18 +129,18 @@ func (n *Number) open(from, openedAt millis) *window {
 	return w
 }
 
-func (n *Number) end(w *window, now millis, state, reason string) {
-	w.end(now, state, reason)
-	n.settle(w, now, always)
+func (n *Number) end(w *window, at millis, state, reason string) {
+	w.end(at, state, reason)
+	n.settle(w, always)
 }
 
 // settle ends a window that is complete, and closes it when it is empty. waited is the time until which
 // waiting may end: always, but for a tick.
-func (n *Number) settle(w *window, now, waited millis) {
+func (n *Number) settle(w *window, waited millis) {
 	if t, ok := w.complete(&n.waits); ok && t <= waited {
-		w.end(now, schemas.SyncDone, schemas.SyncEndComplete)
+		w.end(max(t, w.lastAt), schemas.SyncDone, schemas.SyncEndComplete)
 	}
-	w.closeIfEmpty(now)
+	w.closeIfEmpty()
 }
 
 // release gives the memory of a closed window's messages back. Until then a chunk that comes late, a 0 after
@@ -206,7 +206,7 @@ func (n *Number) Next(time.Time) (Departure, bool) {
 
 // Left says that a departure was emitted: so many messages left, so many had left before. page has the
 // entries (known.AppendEntry) of those that were new or raised in d.Known; it is copied.
-func (n *Number) Left(now time.Time, d Departure, messages, duplicates int, page []byte) {
+func (n *Number) Left(_ time.Time, d Departure, messages, duplicates int, page []byte) {
 	w, h := n.depart("Left", d, false)
 	w.messages += int64(messages)
 	w.duplicates += int64(duplicates)
@@ -215,15 +215,15 @@ func (n *Number) Left(now time.Time, d Departure, messages, duplicates int, page
 		n.journal.put(pageKey(w.number, w.pages), pageRecord(page))
 		w.pages++
 	}
-	n.settle(w, at(now), always)
+	n.settle(w, always)
 }
 
 // Missing says that the reference of a departure can no longer be read. It is told as a lost gap, and the
 // sync goes on. When the chunk is delivered again, it is not a duplicate.
-func (n *Number) Missing(now time.Time, d Departure) {
+func (n *Number) Missing(_ time.Time, d Departure) {
 	w, h := n.depart("Missing", d, true)
 	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLost, &h))
-	n.settle(w, at(now), always)
+	n.settle(w, always)
 }
 
 func (n *Number) depart(what string, d Departure, lost bool) (*window, held) {
@@ -243,7 +243,7 @@ func (n *Number) depart(what string, d Departure, lost bool) (*window, held) {
 // Tick lets time pass: waits end, windows end, memory expires.
 func (n *Number) Tick(now time.Time) {
 	t := at(now)
-	n.passBoundaries(t, t)
+	n.passBoundaries(t)
 	for _, w := range n.windows {
 		for !w.ended {
 			s := w.survey(&n.waits)
@@ -252,14 +252,14 @@ func (n *Number) Tick(now time.Time) {
 			}
 			w.relent(s)
 		}
+		n.settle(w, t)
+		ceiling, quiet := w.openedAt.plus(n.waits.ceiling), w.lastAt.plus(n.waits.quiet)
 		switch {
 		case w.ended:
-		case t >= w.openedAt.plus(n.waits.ceiling):
-			n.end(w, t, schemas.SyncDone, schemas.SyncEndCeiling)
-		case t >= w.lastAt.plus(n.waits.quiet):
-			n.end(w, t, schemas.SyncDone, schemas.SyncEndQuiet)
-		default:
-			n.settle(w, t, t)
+		case t >= ceiling && ceiling <= quiet:
+			n.end(w, ceiling, schemas.SyncDone, schemas.SyncEndCeiling)
+		case t >= quiet:
+			n.end(w, quiet, schemas.SyncDone, schemas.SyncEndQuiet)
 		}
 	}
 	for _, w := range n.windows {

@@ -27,7 +27,7 @@ type window struct {
 	lastAt   millis // when its last chunk was received
 
 	ended, closed bool
-	closedAt      millis
+	closedAt      millis          // when it ended
 	state, reason string          // of schemas.Sync, once ended
 	failure       json.RawMessage // errors of a decline
 
@@ -221,17 +221,22 @@ func (w *window) start(i int) {
 }
 
 // end stops the window from taking anything in order. It is closed when what it holds has left.
-func (w *window) end(now millis, state, reason string) {
-	w.ended, w.state, w.reason = true, state, reason
+// The time is that of what ended it, not of when that was noticed: who processes the log again comes to the
+// same.
+func (w *window) end(at millis, state, reason string) {
+	w.ended, w.closedAt, w.state, w.reason = true, at, state, reason
 	w.touch()
-	w.closeIfEmpty(now)
+	w.closeIfEmpty()
 }
 
-func (w *window) closeIfEmpty(now millis) {
+func (w *window) closeIfEmpty() {
 	if !w.ended || w.closed || w.held() > 0 {
 		return
 	}
-	w.closed, w.closedAt = true, now
+	w.closed = true
+	if w.closedAt == 0 { // a record of state of before the end had a time of its own
+		w.closedAt = w.lastAt
+	}
 	w.touch()
 }
 

@@ -59,7 +59,7 @@ func (b *Book) Wait(now time.Time, key schemas.Hash, value []byte) bool {
 	if b.cfg.Hold <= 0 || b.waiting.n >= b.cfg.HoldItemsMax || b.waiting.bytes+len(value) > b.cfg.HoldBytesMax {
 		return false
 	}
-	b.waiting.add(key, b.clock.Add(b.cfg.Hold), value)
+	b.waiting.add(key, now.Add(b.cfg.Hold), value)
 	return true
 }
 

@@ -21,6 +21,7 @@ type asset struct {
 	Profiles   []byte
 	Origin     []byte
 	ReceivedAt time.Time
+	Replay     []byte `json:",omitempty"`
 }
 
 // placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
@@ -28,16 +29,6 @@ func (t *Task) placeholder(n *number, key schemas.Hash, m *schemas.Message, rece
 	t.emitWaiting(n, n.media.Placeholder(receivedAt, key, media.Placeholder{
 		Thread: string([]byte(m.Thread)), Timestamp: m.Timestamp, Direction: m.Direction,
 	}))
-}
-
-// mediaTick lets leave the follow-ups that waited long enough.
-func (t *Task) mediaTick(n *number, now time.Time) {
-	d := n.media.Deadline()
-	if d.IsZero() || d.After(now) {
-		return
-	}
-	t.touch(n)
-	t.emitWaiting(n, n.media.Tick(now))
 }
 
 func (t *Task) emitWaiting(n *number, waited []media.FollowUp) {
@@ -70,6 +61,9 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Profiles: l.c.Profiles,
 		Origin: l.origin, ReceivedAt: l.o.ReceivedAt.UTC(),
 	}
+	if l.o.Replay != nil {
+		a.Replay = l.o.Replay.ID
+	}
 	// Its chunk can still come, also that of a sync that has not begun or has begun again.
 	if !known {
 		value, err := json.Marshal(a)
@@ -90,6 +84,9 @@ func (t *Task) asset(n *number, a *asset) {
 	msg := &a.Message
 	place, joined := n.media.Find(a.Key)
 	o := &Origin{ReceivedAt: a.ReceivedAt, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
+	if len(a.Replay) > 0 {
+		o.Replay = &Replay{ID: a.Replay}
+	}
 	l := &liveChange{o: o, c: &split.Change{Profiles: a.Profiles}, n: n, origin: a.Origin}
 	if !joined && a.Doubtful {
 		opened, ok := n.history.Opened()

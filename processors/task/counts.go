@@ -17,10 +17,11 @@ const (
 	KindContactStale
 	KindAccount
 	KindOther
+	KindReplayed
 	kindCount
 )
 
-var kindNames = [kindCount]string{"chunk", "history", "message", "status", "echo", "media", "contact", "contact_stale", "account", "other"}
+var kindNames = [kindCount]string{"chunk", "history", "message", "status", "echo", "media", "contact", "contact_stale", "account", "other", "replayed"}
 
 // String is the kind's label in metrics.
 func (k Kind) String() string { return kindNames[k] }

@@ -12,7 +12,8 @@
 //     emitted, and the offsets that were read, go into that transaction.
 //  3. When the transaction did not commit, throw the task away and restore another one: it has no undo.
 //  4. Call Tick only with a time before which every record that the ingress acknowledged has been read:
-//     a backlog must not be taken for silence.
+//     a backlog must not be taken for silence. Before a record of raw.bulk call Pass with the time of its
+//     receipt.
 //
 // A task is owned by one goroutine at a time. What it emits refers to the workspace that Begin lent and to
 // the record's bytes; both have to stay untouched until the transaction has ended.

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 	"unsafe"
@@ -146,7 +147,7 @@ func (h *headers) reset() {
 }
 
 const (
-	headersPerEvent = 10
+	headersPerEvent = 11
 	headersExtraMax = 8
 )
 
@@ -191,6 +192,9 @@ func (t *Task) eventHeaders(e *event, extra ...Header) []Header {
 			hs = append(hs, Header{schemas.HeaderTraceState, e.trace.TraceState})
 		}
 	}
+	if e.trace != nil && e.trace.Replay != nil {
+		hs = append(hs, Header{schemas.HeaderReplay, e.trace.Replay.ID})
+	}
 	return append(hs, extra...)
 }
 
@@ -222,12 +226,17 @@ func (t *Task) key(phoneNumberID, rest string) []byte {
 	return t.arena.copy(phoneNumberID, "/", rest)
 }
 
-// place appends "#a.b.c" to an origin.
+// place appends "#a.b.c" to an origin. The origin of a rerouted change ends with its place in the body that the
+// ingress wrote already: what is in front of its first two numbers, entry and change, is one and one here.
 func (t *Task) place(o *Origin, path ...int) []byte {
 	p := t.arena.room(len(o.Label) + 1 + 12*len(path))
 	p = append(p, o.Label...)
+	moved := bytes.IndexByte(o.Label, '#') >= 0
+	if moved {
+		path = path[min(2, len(path)):]
+	}
 	for i, n := range path {
-		if i == 0 {
+		if i == 0 && !moved {
 			p = append(p, '#')
 		} else {
 			p = append(p, '.')

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/media"
@@ -22,6 +23,12 @@ type number struct {
 	told    bool // its identity is in `state`
 	changed bool
 	wanting bool
+
+	// Of the schedule.
+	due       time.Time
+	place     int
+	scheduled bool
+	stale     bool
 }
 
 // numberKey is a number's place in state keys. Ids are digits in practice; escaping keeps keys of odd ones
@@ -64,6 +71,7 @@ const (
 	stateHistory = "h|" // h|waba/number|key of package history
 	stateMedia   = "m|" // m|waba/number|key of package media
 	stateRecent  = "r|" // r|bucket|page: see pages
+	stateReplay  = "y|" // y|id of a replay: see replay
 )
 
 type identityRecord struct {
@@ -80,6 +88,7 @@ func (t *Task) Flush() {
 	}
 	t.changed = t.changed[:0]
 	t.pages.flush(t)
+	t.flushReplays()
 }
 
 func (t *Task) flushNumber(n *number) {
@@ -102,12 +111,20 @@ func (t *Task) flushNumber(n *number) {
 		if !ok {
 			return
 		}
-		e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSync, source: n.source, time: t.now, subject: []byte(n.id.PhoneNumberID)}
+		e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSync, source: n.source, time: timeOf(&s), subject: []byte(n.id.PhoneNumberID)}
 		value := t.value(&s, 1024)
 		// The id is a function of the state told, so that a transaction that is done again tells the same.
 		e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSync), []byte(n.key), value)
 		t.emit(&e, t.arena.copy(n.id.PhoneNumberID), value)
 	}
+}
+
+// timeOf is when the state of a sync came about.
+func timeOf(s *schemas.Sync) time.Time {
+	if s.EndedAt != nil && s.EndedAt.After(s.LastAt) {
+		return *s.EndedAt
+	}
+	return s.LastAt
 }
 
 // state emits a record of the state changelog; a nil value is a tombstone.
@@ -149,6 +166,8 @@ func (t *Task) RestoreState(key string, value []byte) error {
 			return n.history.Restore(key, value)
 		}
 		return n.media.Restore(key, value)
+	case stateReplay:
+		return t.restoreReplay(rest, value)
 	case stateRecent:
 		return t.pages.restore(t, rest, value)
 	}
@@ -174,6 +193,7 @@ func (t *Task) Restored() error {
 			return fmt.Errorf("history of number %s: %w", n.key, err)
 		}
 		t.want(n)
+		t.schedule.touched(n)
 	}
 	return nil
 }

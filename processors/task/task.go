@@ -22,6 +22,8 @@ type Config struct {
 	DedupWindow time.Duration
 	// EventBytesMax is the largest value of an event; a larger one goes to `dlq`.
 	EventBytesMax int
+	// ReplayTimeout is how long a replay may be silent before it counts as given up.
+	ReplayTimeout time.Duration
 
 	History history.Config
 	Media   media.Config
@@ -29,7 +31,7 @@ type Config struct {
 
 // DefaultConfig has every default; the partition fields are the owner's to set.
 func DefaultConfig() Config {
-	return Config{DedupWindow: 24 * time.Hour, EventBytesMax: 1 << 20, History: history.DefaultConfig(), Media: media.DefaultConfig()}
+	return Config{DedupWindow: 24 * time.Hour, EventBytesMax: 1 << 20, ReplayTimeout: time.Hour, History: history.DefaultConfig(), Media: media.DefaultConfig()}
 }
 
 // Validate names the first key whose value cannot be used.
@@ -39,6 +41,9 @@ func (c *Config) Validate() error {
 	}
 	if c.EventBytesMax < 16<<10 {
 		return fmt.Errorf("processor.event_bytes_max: %d; allowed: 16KiB and more", c.EventBytesMax)
+	}
+	if c.ReplayTimeout < time.Minute {
+		return fmt.Errorf("processor.replay_timeout: %v; allowed: 1m and more", c.ReplayTimeout)
 	}
 	if err := c.History.Validate(); err != nil {
 		return err
@@ -60,6 +65,9 @@ type Origin struct {
 
 	TraceParent, TraceState []byte
 
+	// Replay is set on what a replay wrote.
+	Replay *Replay
+
 	// Key, Value and Headers are the record as it is, for `dlq` and `rerouted`.
 	Key, Value []byte
 	Headers    []Header
@@ -78,6 +86,10 @@ type Task struct {
 	order   []*number // all numbers, in the order in which they were first seen
 	changed []*number // numbers to look at in Flush
 	wanting []*number // numbers whose next chunk has to be read again
+
+	schedule schedule
+	ticked   time.Time // until when what was due has happened
+	replays  replays
 
 	contacts *contacts.Book
 	recent   *known.Recent
@@ -130,7 +142,9 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 			continue
 		}
 		if p := t.cfg.PartitionOf(business); p != t.cfg.Partition {
-			t.reroute(o, c, p)
+			if o.Replay == nil { // a replay has written the record to the partition p, too
+				t.reroute(o, c, p)
+			}
 			continue
 		}
 		if reason := t.change(inHand, c, i); reason != "" {
@@ -140,7 +154,7 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 	if len(b.Changes) == 0 {
 		bad = schemas.ReasonEnvelopeUnknown
 	}
-	if bad != "" {
+	if bad != "" && (o.Replay == nil || !o.Replay.Extra) {
 		t.DeadLetter(o, bad, "a part of the body could not be attributed; the other parts were processed")
 	}
 }
@@ -207,19 +221,50 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 
 // Tick lets time pass. See the package comment for when a time may be told.
 func (t *Task) Tick(now time.Time) {
-	if !now.After(t.now) {
-		return
+	if now.After(t.ticked) {
+		t.Pass(now)
 	}
+}
+
+// Pass lets time pass up to when a record of the lane that carries history was received, before that record is
+// told. What was due by then happens first, whenever the log is read: so history comes out in the same order from
+// an owner that keeps up, from one that was away, and from a replay. A record that was received earlier than time
+// has passed already takes it back: what is due because of such records has to wait for those that come with it.
+func (t *Task) Pass(now time.Time) {
+	t.ticked = now
 	t.passed(now)
-	for _, n := range t.order {
-		if d := n.history.Deadline(); !d.IsZero() && !d.After(now) {
-			n.history.Tick(now)
-			t.touch(n)
-			t.advance(n, inHand{})
+	t.schedule.refresh()
+	for {
+		n, ok := t.schedule.next(now)
+		if !ok {
+			break
 		}
-		t.mediaTick(n, now)
+		t.catchUp(n, inHand{})
 	}
 	t.pages.expire(t, now)
+}
+
+// catchUp lets a number's chunks leave, and lets what was due for it happen: one thing after another in the
+// order of the times at which they were due, however much time passed at once. Where a chunk has to be read
+// again first, the rest waits for it; so the outcome is that of a task that was never behind.
+func (t *Task) catchUp(n *number, h inHand) {
+	for {
+		t.advance(n, h)
+		if n.wanting {
+			break
+		}
+		d := n.deadline()
+		if d.IsZero() || d.After(t.ticked) {
+			break
+		}
+		t.touch(n)
+		if at := n.history.Deadline(); !at.IsZero() && !at.After(d) {
+			n.history.Tick(d)
+		} else {
+			t.emitWaiting(n, n.media.Tick(d))
+		}
+	}
+	t.schedule.put(n)
 }
 
 // passed moves the task's time forward, never back.
@@ -251,7 +296,7 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 		n.history.Missing(t.now, d) // the log holds other bytes at that place
 	}
 	t.touch(n)
-	t.advance(n, h)
+	t.catchUp(n, h)
 }
 
 // Lost says that the record that Want named is no longer in the log.
@@ -261,7 +306,7 @@ func (t *Task) Lost(w Want) {
 		n.history.Missing(t.now, d)
 	}
 	t.touch(n)
-	t.advance(n, inHand{})
+	t.catchUp(n, inHand{})
 }
 
 // turn takes the number that wants a chunk from the head of the line; advance puts it to the end when it
@@ -275,6 +320,7 @@ func (t *Task) turn() *number {
 
 // touch marks a number as one whose state may have changed.
 func (t *Task) touch(n *number) {
+	t.schedule.touched(n)
 	if !n.changed {
 		n.changed = true
 		t.changed = append(t.changed, n)

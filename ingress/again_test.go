@@ -1,0 +1,43 @@
+package ingress_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"testing"
+
+	"github.com/coexstream/coexstream/ingress"
+)
+
+func TestVerifierHoldsARecordAgainstTheSecretsOfItsSource(t *testing.T) {
+	v := ingress.NewVerifier([]ingress.Source{
+		{Name: "meta", Provider: ingress.ProviderMeta, Secrets: []ingress.Secret{{ID: "old", Value: "s1"}, {ID: "new", Value: "s2"}}},
+		{Name: "dialog", Provider: ingress.Provider360Dialog, Secrets: []ingress.Secret{{ID: "a", Value: "s3"}}},
+	})
+	body := []byte(`{"entry":[]}`)
+	sign := func(secret string) string {
+		m := hmac.New(sha256.New, []byte(secret))
+		m.Write(body)
+		return hex.EncodeToString(m.Sum(nil))
+	}
+	for name, c := range map[string]struct {
+		source, signature, secret string
+		want                      error
+	}{
+		"its secret":                  {"meta", "sha256=" + sign("s2"), "new", nil},
+		"a secret that was renamed":   {"meta", "sha256=" + sign("s1"), "gone", nil},
+		"360dialog without prefix":    {"dialog", sign("s3"), "a", nil},
+		"another source's secret":     {"meta", "sha256=" + sign("s3"), "old", ingress.ErrSignature},
+		"no signature":                {"meta", "", "", ingress.ErrNotSigned},
+		"a source that is not there":  {"other", "sha256=" + sign("s1"), "old", ingress.ErrUnknownSource},
+		"a header that is no MAC":     {"meta", "sha256=zz", "old", ingress.ErrSignature},
+		"Meta's without the prefix":   {"meta", sign("s1"), "old", ingress.ErrSignature},
+		"a signature of another body": {"meta", "sha256=" + hex.EncodeToString(make([]byte, 32)), "old", ingress.ErrSignature},
+	} {
+		err := v.Verify([]byte(c.source), []byte(c.signature), []byte(c.secret), body)
+		if !errors.Is(err, c.want) || (c.want == nil && err != nil) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,298 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coexstream/coexstream/bench"
+	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/replay"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+type replayOptions struct {
+	to             string
+	since, until   string
+	offsets        []string
+	selection      replay.Selection
+	verify, dryRun bool
+	rate           float64
+	bytesRate      string
+	resume, output string
+}
+
+func (a *app) replayCommand() *cobra.Command {
+	o := replayOptions{output: "text"}
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Process the raw log again, into the topics of another prefix",
+		Long: `Copy records of the raw log back into the pipeline, in the order in which the webhooks came.
+
+Into another prefix (--to) everything is processed from nothing: for a new consumer, or after a mistake was
+corrected. Create its topics first, and run a processor on it; the events are byte for byte those that the
+first processing should have given.
+
+Every event of a replay has the header coex-replay with the replay's id. Sinks with side effects leave them
+out. Only what is in the log when the replay begins is read; what replays wrote is not read again.
+
+A body is the unit: one that has a change that fits all filters goes as a whole. The progress is kept in
+DATA_DIR/replays/ID.json; a replay that was interrupted or killed goes on with --resume ID.`,
+		Example: `  coexstream replay --dry-run --since 2d
+  coexstream topics create --prefix fixed. && coexstream replay --to fixed. && coexstream process --prefix fixed.
+  coexstream replay --to fixed. --offsets raw.bulk/3:1000-2000 --rate 200
+  coexstream replay --resume 20261121-101500-5f3c`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.replay(cmd, &o) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.to, "to", "", "prefix of the topics to write to; the source is --prefix (key kafka.prefix)")
+	f.BoolVar(&o.dryRun, "dry-run", false, "count what would go, by topic, field and business, and write nothing")
+	f.StringVar(&o.since, "since", "", "what was received from then on: 2d ago, or 2006-01-02T15:04:05Z")
+	f.StringVar(&o.until, "until", "", "what was received before then")
+	f.StringArrayVar(&o.offsets, "offsets", nil, "only this range of a lane: raw.bulk/3:1000-2000, raw.live/0:500- (the last one is left out); repeatable")
+	f.StringArrayVar(&o.selection.WABAs, "waba", nil, "only bodies about this WhatsApp Business Account; repeatable, as are those below")
+	f.StringArrayVar(&o.selection.Numbers, "number", nil, "only bodies about this phone_number_id")
+	f.StringArrayVar(&o.selection.Fields, "field", nil, "only bodies with a change of this field: history, messages, …")
+	f.StringArrayVar(&o.selection.WAMIDs, "wamid", nil, "only bodies with this message, or with what edits or revokes it")
+	f.BoolVar(&o.selection.Copies, "include-copies", false, "also what replays and requeues wrote")
+	f.BoolVar(&o.verify, "verify-signatures", false, "verify each signature again; what fails is left out and told, and the exit code is 3")
+	f.Float64Var(&o.rate, "rate", 0, "bodies a second at most; 0: as fast as it goes")
+	f.StringVar(&o.bytesRate, "bytes-rate", "0", "bytes a second at most, such as 5MiB; 0: no limit")
+	f.StringVar(&o.resume, "resume", "", "go on with the replay of this id; it has its own selection and target")
+	f.StringVarP(&o.output, "output", "o", o.output, "text or json")
+	return cmd
+}
+
+func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
+	if err := checkOutput(o.output, "text", "json"); err != nil {
+		return err
+	}
+	pace, err := o.pace()
+	if err != nil {
+		return err
+	}
+	cfg, _, err := a.loadBeside(cmd)
+	if err != nil {
+		return err
+	}
+	conn, err := connectionOf(cfg)
+	if err != nil {
+		return err
+	}
+	p, err := o.progress(cmd, cfg, conn)
+	if err != nil {
+		return err
+	}
+	rc := replay.Config{
+		Connection: conn, DryRun: o.dryRun, Pace: pace, CheckpointEvery: time.Second, Now: time.Now,
+		Split:  split.Limits{BodyBytesMax: int(cfg.Processor.BodyBytesMax), DepthMax: cfg.Processor.DepthMax},
+		Decode: contentcoding.Limits{BytesMax: int(cfg.Processor.BodyBytesMax)},
+		Watch:  bench.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)),
+		Save:   func(*replay.Progress) error { return nil },
+	}
+	if p.Verify {
+		if rc.Verify, err = verifierOf(cfg); err != nil {
+			return err
+		}
+	}
+	if !o.dryRun {
+		dir := replaysDir(cfg)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("keep the progress: %w", err)
+		}
+		rc.Save = func(p *replay.Progress) error { return saveReplay(dir, p) }
+		if err := rc.Save(p); err != nil {
+			return err
+		}
+		sayf(cmd.ErrOrStderr(), "replay %s from %s to %s\n", p.ID, p.Source, p.Target)
+	}
+	if err := replay.Run(cmd.Context(), rc, p); err != nil {
+		if !o.dryRun {
+			done, total := p.Offsets()
+			sayf(cmd.ErrOrStderr(), "%d of %d offsets are done; go on with `coexstream replay --resume %s`\n", done, total, p.ID)
+		}
+		return err
+	}
+	if o.output == "json" {
+		err = writeJSON(cmd.OutOrStdout(), p)
+	} else {
+		err = writeReplay(cmd.OutOrStdout(), p, o.dryRun)
+	}
+	if err != nil {
+		return err
+	}
+	if len(p.Counts.Unverified) > 0 {
+		return errFaults
+	}
+	return nil
+}
+
+// progress is what is to be replayed: a new plan, or one that was begun.
+func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn kafka.Connection) (*replay.Progress, error) {
+	if o.resume != "" {
+		for _, name := range []string{"to", "dry-run", "since", "until", "offsets", "waba", "number", "field", "wamid", "include-copies", "verify-signatures"} {
+			if cmd.Flags().Changed(name) {
+				return nil, usagef("--resume goes on as the replay was begun: --%s cannot be given with it", name)
+			}
+		}
+		return loadReplay(cfg, o.resume)
+	}
+	switch {
+	case o.to == "" && !o.dryRun:
+		return nil, usagef("say where to: --to PREFIX; or --dry-run to count only")
+	case o.to == cfg.Kafka.Prefix:
+		return nil, usagef("--to %q is the prefix that is read", o.to)
+	}
+	now := time.Now()
+	p := &replay.Progress{ID: newReplayID(now), Source: cfg.Kafka.Prefix, Target: o.to, Selection: o.selection, Verify: o.verify}
+	var err error
+	if p.Selection.From, err = pointInTime("since", o.since, now); err != nil {
+		return nil, err
+	}
+	if p.Selection.Until, err = pointInTime("until", o.until, now); err != nil {
+		return nil, err
+	}
+	only, err := parseOffsets(o.offsets)
+	if err != nil {
+		return nil, err
+	}
+	if err := replay.Plan(cmd.Context(), conn, p, only, now); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (o *replayOptions) pace() (replay.Pace, error) {
+	p := replay.Pace{BodiesPerSecond: o.rate}
+	if o.rate < 0 {
+		return p, usagef("--rate %v is not allowed; allowed: 0 or more", o.rate)
+	}
+	n, err := config.ParseBytes(o.bytesRate)
+	if err != nil {
+		return p, usagef("--bytes-rate %q is not allowed; allowed: a size such as 500KiB or 5MiB", o.bytesRate)
+	}
+	p.BytesPerSecond = float64(n)
+	return p, nil
+}
+
+func pointInTime(flag, value string, now time.Time) (time.Time, error) {
+	if value == "" {
+		return time.Time{}, nil
+	}
+	if d, err := config.ParseDuration(value); err == nil && d > 0 {
+		return now.Add(-d), nil
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return time.Time{}, usagef("--%s %q is not allowed; allowed: a duration such as 30m or 2d, or a time such as 2006-01-02T15:04:05Z", flag, value)
+	}
+	return at, nil
+}
+
+var offsetsPattern = regexp.MustCompile(`^(raw\.(?:live|bulk)/\d+):(\d*)-(\d*)$`)
+
+func parseOffsets(list []string) (replay.Offsets, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	only := replay.Offsets{}
+	for _, s := range list {
+		m := offsetsPattern.FindStringSubmatch(s)
+		if m == nil {
+			return nil, usagef("--offsets %q is not allowed; allowed: LANE:FROM-UNTIL such as raw.bulk/3:1000-2000, either end may be missing", s)
+		}
+		var r replay.Range
+		for to, from := range map[*int64]string{&r.Start: m[2], &r.End: m[3]} {
+			if from == "" {
+				continue
+			}
+			n, err := strconv.ParseInt(from, 10, 64)
+			if err != nil {
+				return nil, usagef("--offsets %q: %w", s, err)
+			}
+			*to = n
+		}
+		if _, twice := only[m[1]]; twice {
+			return nil, usagef("--offsets: %s is given twice; allowed: one range of each lane", m[1])
+		}
+		only[m[1]] = r
+	}
+	return only, nil
+}
+
+// verifierOf verifies with the secrets of the configured sources.
+func verifierOf(cfg *config.Config) (func(*replay.Record) error, error) {
+	if len(cfg.Ingress.Sources) == 0 {
+		sources, err := readSecrets(cfg.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Ingress.Sources = sources
+	}
+	v := ingress.NewVerifier(ingressOf(cfg).Sources)
+	return func(r *replay.Record) error {
+		err := v.Verify(r.Header(schemas.HeaderSource), r.Header(schemas.HeaderSignature), r.Header(schemas.HeaderSecretID), r.Value)
+		if errors.Is(err, ingress.ErrNotSigned) {
+			return replay.ErrUnsigned
+		}
+		return err
+	}, nil
+}
+
+func newReplayID(now time.Time) string {
+	var b [2]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return now.UTC().Format("20060102-150405-") + hex.EncodeToString(b[:])
+}
+
+func replaysDir(cfg *config.Config) string { return filepath.Join(cfg.DataDir, "replays") }
+
+func saveReplay(dir string, p *replay.Progress) error {
+	b, err := jsonOf(p)
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(filepath.Join(dir, p.ID+".json"), b, 0o644); err != nil {
+		return fmt.Errorf("keep the progress: %w", err)
+	}
+	return nil
+}
+
+func loadReplay(cfg *config.Config, id string) (*replay.Progress, error) {
+	path := filepath.Join(replaysDir(cfg), filepath.Base(id)+".json")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		known, _ := filepath.Glob(filepath.Join(replaysDir(cfg), "*.json"))
+		for i := range known {
+			known[i] = strings.TrimSuffix(filepath.Base(known[i]), ".json")
+		}
+		return nil, usagef("--resume %q: there is no %s; known: %s", id, path, or(strings.Join(known, ", "), "none"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the progress: %w", err)
+	}
+	p, err := replay.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("read the progress: %s: %w", path, err)
+	}
+	if p.Done {
+		return nil, usagef("--resume %q: that replay is done", id)
+	}
+	return p, nil
+}

@@ -1,0 +1,297 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/replay"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// beside runs a long-lived command in the folder of an up until the test stops it.
+func (p *process) beside(args ...string) (stop func()) {
+	p.t.Helper()
+	path, err := binary()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = p.dir
+	var out syncBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	stop = func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			_ = cmd.Process.Kill()
+		}
+		if p.t.Failed() {
+			p.t.Logf("%v:\n%s", args, out.String())
+		}
+	}
+	p.t.Cleanup(stop)
+	return stop
+}
+
+// committed reads what is committed to a topic now.
+func committed(t *testing.T, brokers, topic string) []*kgo.Record {
+	t.Helper()
+	conn := kafka.Connection{Brokers: []string{brokers}, ClientID: "test", DialTimeout: 5 * time.Second, RequestTimeout: 10 * time.Second}
+	reader, err := kafka.NewReader(conn, []string{topic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ranges, err := reader.Ranges(ctx, kafka.FromStart())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*kgo.Record
+	if err := reader.ReadRanges(ctx, ranges, func(r *kgo.Record) error { all = append(all, r); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// differs are the headers in which an event of a replay may differ: docs/adr/0014-replay.md.
+var differs = map[string]bool{
+	schemas.HeaderReplay: true, schemas.HeaderReplayHops: true, schemas.HeaderReplayRole: true, schemas.HeaderDLQTime: true,
+}
+
+// fingerprint is an event as bytes: key, value and headers.
+func fingerprint(r *kgo.Record) string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%q %q", r.Key, r.Value)
+	if r.Value == nil {
+		b.WriteString(" removed")
+	}
+	dead := strings.HasSuffix(r.Topic, schemas.TopicDLQ.String())
+	for _, h := range r.Headers {
+		if !differs[h.Key] && !(dead && h.Key == schemas.HeaderOrigin) {
+			fmt.Fprintf(&b, " %s=%q", h.Key, h.Value)
+		}
+	}
+	return b.String()
+}
+
+// business is what order is promised for: in `history` the events of one number, else those of one key.
+func business(topic schemas.Topic, r *kgo.Record) string {
+	if topic == schemas.TopicHistory {
+		number, _, _ := strings.Cut(string(r.Key), "/")
+		return number
+	}
+	return string(r.Key)
+}
+
+// rerouted tells whether an event is of a part of a body that stood in the partition of another business. Such
+// parts took a way of their own when they were processed first, and overtook or were overtaken.
+func rerouted(r *kgo.Record) bool {
+	for _, h := range r.Headers {
+		if h.Key == schemas.HeaderOrigin {
+			_, rest, _ := strings.Cut(string(h.Value), "/")
+			partition, _, _ := strings.Cut(rest, "/")
+			return partition != fmt.Sprint(r.Partition)
+		}
+	}
+	return false
+}
+
+// events are the events of a topic: in order by what order is promised for, and of a compacted topic the newest
+// of each key; and those that took a way of their own, in any order.
+type events struct {
+	ordered map[string][]string
+	moved   []string
+}
+
+func eventsOf(topic schemas.Topic, records []*kgo.Record, apart map[string]bool) events {
+	e := events{ordered: map[string][]string{}}
+	for _, r := range records {
+		switch b, print := business(topic, r), fingerprint(r); {
+		case topic.Compacted():
+			e.ordered[b] = []string{print}
+		case apart[print]:
+			e.moved = append(e.moved, print)
+		default:
+			e.ordered[b] = append(e.ordered[b], print)
+		}
+	}
+	slices.Sort(e.moved)
+	return e
+}
+
+var compared = []schemas.Topic{
+	schemas.TopicHistory, schemas.TopicMedia, schemas.TopicContacts, schemas.TopicEchoes, schemas.TopicMessages,
+	schemas.TopicAccount, schemas.TopicSyncs, schemas.TopicOther, schemas.TopicDLQ,
+}
+
+// compare tells how the events of two prefixes differ. Those that were rerouted in the first one are compared
+// without their place when apart is set.
+func compare(t *testing.T, brokers, a, b string, apart bool) (differences []string) {
+	t.Helper()
+	for _, topic := range compared {
+		first := committed(t, brokers, topic.Name(a))
+		moved := map[string]bool{}
+		for _, r := range first {
+			if apart && rerouted(r) {
+				moved[fingerprint(r)] = true
+			}
+		}
+		x, y := eventsOf(topic, first, moved), eventsOf(topic, committed(t, brokers, topic.Name(b)), moved)
+		x.ordered["(rerouted)"], y.ordered["(rerouted)"] = x.moved, y.moved
+		for key, want := range x.ordered {
+			if got := y.ordered[key]; !slices.Equal(got, want) {
+				differences = append(differences, difference(topic, key, got, want))
+			}
+		}
+		for key := range y.ordered {
+			if _, ok := x.ordered[key]; !ok {
+				differences = append(differences, fmt.Sprintf("%s %q: only after the replay", topic, key))
+			}
+		}
+		if len(first) == 0 {
+			differences = append(differences, fmt.Sprintf("%s: nothing to compare", topic))
+		}
+	}
+	return differences
+}
+
+func difference(topic schemas.Topic, key string, got, want []string) string {
+	for i := range max(len(got), len(want)) {
+		g, w := "nothing", "nothing"
+		if i < len(got) {
+			g = got[i]
+		}
+		if i < len(want) {
+			w = want[i]
+		}
+		if g != w {
+			return fmt.Sprintf("%s %q: %d events instead of %d; number %d is\n\t%.1500s\ninstead of\n\t%.1500s", topic, key, len(got), len(want), i, g, w)
+		}
+	}
+	return ""
+}
+
+// agree waits until two prefixes have the same events, and fails with the differences when they do not come to.
+func agree(t *testing.T, brokers, a, b string, apart bool) {
+	t.Helper()
+	limit := time.Now().Add(30 * time.Second)
+	for {
+		left := compare(t, brokers, a, b, apart)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			for _, d := range left {
+				t.Errorf("%s and %s: %s", a, b, d)
+			}
+			return
+		}
+		select {
+		case <-t.Context().Done():
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// replayWithAKill replays everything, and is killed amid it.
+func (p *process) replayWithAKill(prefix string) {
+	p.t.Helper()
+	path, err := binary()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := exec.Command(path, "replay", "--to", prefix, "--verify-signatures", "--rate", "500")
+	cmd.Dir = p.dir
+	var out syncBuffer
+	cmd.Stderr = &out
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	var id string
+	p.until("came to half of the replay", func() bool {
+		_, rest, _ := strings.Cut(out.String(), "replay ")
+		if id, _, _ = strings.Cut(rest, " "); id == "" {
+			return false
+		}
+		b, err := os.ReadFile(filepath.Join(p.dir, "data", "replays", id+".json"))
+		if err != nil {
+			return false
+		}
+		progress, err := replay.Parse(b)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		done, total := progress.Offsets()
+		return done > total/3
+	})
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if out, code := p.run("replay", "--resume", id); code != ExitOK {
+		p.t.Fatalf("replay --resume: %d\n%s", code, out)
+	}
+	if out, code := p.run("replay", "--resume", id); code != ExitUsage || !strings.Contains(out, "done") {
+		p.t.Errorf("a replay that is done was resumed: %d\n%s", code, out)
+	}
+}
+
+func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the binary and plays whole onboardings")
+	}
+	// Holes are open for longer than they are waited for, so that gaps are given up and chunks come late.
+	waits := []string{"--set", "processor.history.phase_hold=1s", "--set", "processor.history.gap_timeout=2s"}
+	dir := t.TempDir()
+	up := startUp(t, dir, waits...)
+	defer up.signal(syscall.SIGTERM)
+	if out, code := up.run("simulate", "--businesses", "6", "--messages", "6000", "--live", "800", "--contacts", "600",
+		"--chunk-bytes-max", "200000", "--late-after", "4s", "--late-holes", "0.1", "--seed", "7"); code != ExitOK {
+		t.Fatalf("simulate: %d\n%s", code, out)
+	}
+	if out, code := up.run(append([]string{"check", "--validate-every", "0"}, waits...)...); code != ExitOK {
+		t.Fatalf("check: %d\n%s", code, out)
+	}
+	brokers := up.running().Defaults["kafka.brokers"]
+	for _, target := range []struct {
+		prefix, partitions string
+	}{{"again.", "4"}, {"wide.", "7"}} {
+		if out, code := up.run("topics", "create", "--prefix", target.prefix, "--partitions", target.partitions); code != ExitOK {
+			t.Fatalf("topics create: %d\n%s", code, out)
+		}
+		stop := up.beside(append([]string{"process", "--prefix", target.prefix, "--set", "processor.group_id=" + target.prefix, "--set", "admin.listen="}, waits...)...)
+		up.replayWithAKill(target.prefix)
+		agree(t, brokers, "coex.", target.prefix, true)
+		stop()
+	}
+	// Two replays of one log agree in everything, whatever their partitions are.
+	agree(t, brokers, "again.", "wide.", false)
+	var late int
+	for _, r := range committed(t, brokers, schemas.TopicHistory.Name("wide.")) {
+		if bytes.Contains(r.Value, []byte(`"late":true`)) {
+			late++
+		}
+	}
+	if late == 0 {
+		t.Error("no event is late: the run did not test what time does")
+	}
+}

@@ -1,0 +1,18 @@
+// Package replay copies raw records back into the pipeline: into the topics of another prefix, or into the
+// topics from which they were read. See docs/adr/0014-replay.md.
+//
+// What it promises:
+//  1. It reads what was in the raw log when it began and nothing that came later, and no record that a replay
+//     or a requeue wrote, unless asked: it cannot feed itself.
+//  2. Both lanes of all partitions are merged by the time of receipt and written to raw.bulk in that order, so
+//     that a processor sees them as they came, and live messages go first. Records of one lane keep their order.
+//  3. Value, key, time and headers stay. Added are where the record came from, which replay wrote it, and how
+//     many it went through.
+//  4. A record is written at least once. A replay that was killed goes on from its last checkpoint; what it
+//     writes twice the processor leaves out.
+//  5. An end marker follows the last record of each partition: until then the processor's time is that of the
+//     records.
+//
+// A body is taken or left as a whole. The choice, the order, the copies, the pace and the progress are functions
+// of values (selection.go, merge.go, copy.go, pace.go, progress.go); run.go reads and writes.
+package replay

@@ -1,0 +1,140 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+)
+
+// writer writes copies to one topic, in order, and says when all are durable.
+type writer struct {
+	topic     string
+	client    *kafkago.Client
+	transport *kafkago.Transport
+
+	pending map[int32][]kafkago.Record
+	bodies  int
+	bytes   int64
+}
+
+func newWriter(conn *kafka.Connection, topic string) *writer {
+	t := conn.Transport(topic)
+	return &writer{
+		topic: topic, transport: t, pending: map[int32][]kafkago.Record{},
+		client: &kafkago.Client{Addr: conn.Address(), Timeout: produceTimeout, Transport: t},
+	}
+}
+
+const (
+	produceTimeout  = 30 * time.Second
+	produceAttempts = 20
+)
+
+func (w *writer) close() { w.transport.CloseIdleConnections() }
+
+func (w *writer) add(p Placed) {
+	r := kafkago.Record{Time: p.Time, Headers: make([]kafkago.Header, 0, len(p.Headers))}
+	if len(p.Key) > 0 {
+		r.Key = kafkago.NewBytes(p.Key)
+	}
+	if p.Value != nil {
+		r.Value = kafkago.NewBytes(p.Value)
+	}
+	for _, h := range p.Headers {
+		r.Headers = append(r.Headers, kafkago.Header(h))
+	}
+	w.pending[p.Partition] = append(w.pending[p.Partition], r)
+	w.bodies++
+	w.bytes += int64(len(p.Value))
+}
+
+// flush writes what was added. An acknowledgement that does not come may hide a success: what is written again
+// is left out by the processor.
+func (w *writer) flush(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for partition, records := range w.pending {
+		g.Go(func() error { return w.produce(ctx, partition, records) })
+	}
+	err := g.Wait()
+	clear(w.pending)
+	w.bodies, w.bytes = 0, 0
+	return err
+}
+
+func (w *writer) produce(ctx context.Context, partition int32, records []kafkago.Record) error {
+	// A request stays well below what brokers take: the limit of a record batch is not known here.
+	for len(records) > 0 {
+		n, bytes := 0, int64(0)
+		for n < len(records) && (n == 0 || bytes+size(&records[n]) <= requestBytes) {
+			bytes += size(&records[n])
+			n++
+		}
+		if err := w.batch(ctx, partition, records[:n]); err != nil {
+			return err
+		}
+		records = records[n:]
+	}
+	return nil
+}
+
+const requestBytes = 900 << 10
+
+func size(r *kafkago.Record) int64 {
+	if r.Value == nil {
+		return 0
+	}
+	return int64(r.Value.Len())
+}
+
+func (w *writer) batch(ctx context.Context, partition int32, records []kafkago.Record) error {
+	var last error
+	for attempt := range produceAttempts {
+		if attempt > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(min(time.Duration(attempt)*100*time.Millisecond, 2*time.Second)):
+			}
+		}
+		for i := range records { // their readers are used up by an attempt
+			rewind(records[i].Key)
+			rewind(records[i].Value)
+		}
+		resp, err := w.client.Produce(ctx, &kafkago.ProduceRequest{
+			Addr: w.client.Addr, Topic: w.topic, Partition: int(partition), RequiredAcks: kafkago.RequireAll,
+			Records: kafkago.NewRecordReader(records...), Compression: kafkago.Zstd,
+		})
+		if err == nil {
+			err = resp.Error
+		}
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		last = err
+		if ke := kafkago.Error(0); errors.As(err, &ke) && !ke.Temporary() {
+			break
+		}
+	}
+	if errors.Is(last, kafkago.MessageSizeTooLarge) {
+		return fmt.Errorf("produce %d records to %s/%d: %w: raise max.message.bytes of the topic (`coexstream topics create --update`)", len(records), w.topic, partition, last)
+	}
+	return fmt.Errorf("produce %d records to %s/%d: %w", len(records), w.topic, partition, last)
+}
+
+func rewind(b kafkago.Bytes) {
+	if s, ok := b.(interface {
+		Seek(int64, int) (int64, error)
+	}); ok {
+		_, _ = s.Seek(0, 0)
+	}
+}

@@ -1,0 +1,50 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config is the configuration of a Spool.
+type Config struct {
+	Dir string
+	// BytesMax bounds the files, those in quarantine included.
+	BytesMax int64
+	// AgeMax is how old the oldest record may get before no more are taken.
+	AgeMax time.Duration
+	// SegmentBytes is about where a segment ends.
+	SegmentBytes int64
+	// Sync makes Append wait for fsync. Without it records survive the process, not the machine.
+	Sync bool
+}
+
+// Validate says which field has which value, and what is allowed.
+func (c *Config) Validate() error {
+	switch {
+	case c.Dir == "":
+		return errors.New("spool: the folder is empty: want a path")
+	case c.SegmentBytes < 4<<10 || c.SegmentBytes > 1<<30:
+		return fmt.Errorf("spool: segment bytes are %d: want %d to %d", c.SegmentBytes, 4<<10, 1<<30)
+	case c.BytesMax < c.SegmentBytes:
+		return fmt.Errorf("spool: bytes max is %d: want at least a segment, %d", c.BytesMax, c.SegmentBytes)
+	case c.AgeMax <= 0:
+		return fmt.Errorf("spool: age max is %s: want more than 0", c.AgeMax)
+	}
+	return nil
+}
+
+// The errors of Append, for errors.Is. After each of them the record may be on the disk nevertheless.
+var (
+	ErrFullBytes = errors.New("the spool has as many bytes as it may")
+	ErrFullAge   = errors.New("the oldest record of the spool is as old as it may be")
+	// ErrFailed: the disk does not take it. It is tried again after a moment.
+	ErrFailed = errors.New("the spool cannot be written")
+	// ErrBusy: more waits to be written than may.
+	ErrBusy = errors.New("too many bytes wait for the spool")
+	// ErrTimeout: the disk did not say in time that it has the record.
+	ErrTimeout = errors.New("the spool was not written in time")
+	ErrClosed  = errors.New("spool closed")
+	// ErrLocked is of Open: another process uses the folder.
+	ErrLocked = errors.New("in use by another process")
+)

@@ -1,0 +1,116 @@
+//go:build unix
+
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// OS is the machine's own file system.
+type OS struct{}
+
+const (
+	folderMode = 0o700 // bodies are nobody else's business
+	fileMode   = 0o600
+	// lockPatience: a process that was killed holds the lock until the kernel has taken its memory back.
+	lockPatience = 3 * time.Second
+	lockName     = "lock"
+)
+
+// MkdirAll implements FS.
+func (OS) MkdirAll(dir string) error { return os.MkdirAll(dir, folderMode) }
+
+// Create implements FS.
+func (OS) Create(name string) (File, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Open implements FS.
+func (OS) Open(name string) (File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// ReadDir implements FS.
+func (OS) ReadDir(dir string) ([]FileInfo, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []FileInfo
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, FileInfo{e.Name(), info.Size()})
+	}
+	return files, nil
+}
+
+// Rename implements FS.
+func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+
+// Remove implements FS.
+func (OS) Remove(name string) error { return os.Remove(name) }
+
+// SyncDir implements FS.
+func (OS) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Lock implements FS. It works on a full and on a read-only disk when the lock's file is there already.
+func (OS) Lock(dir string) (io.Closer, error) {
+	path := filepath.Join(dir, lockName)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, fileMode)
+	if err != nil {
+		var readOnlyErr error
+		if f, readOnlyErr = os.Open(path); readOnlyErr != nil {
+			return nil, fmt.Errorf("open the lock of the spool %s: %w", dir, err)
+		}
+	}
+	deadline := time.Now().Add(lockPatience)
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for errors.Is(err, syscall.EWOULDBLOCK) && time.Now().Before(deadline) {
+		time.Sleep(20 * time.Millisecond)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		pid, _ := io.ReadAll(io.LimitReader(f, 32))
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("the spool %s is %w (pid %s): give every process a folder of its own with ingress.spool.dir",
+				dir, ErrLocked, strings.TrimSpace(string(pid)))
+		}
+		return nil, fmt.Errorf("lock the spool %s: %w", dir, err)
+	}
+	if f.Truncate(0) == nil { // only for people
+		_, _ = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	}
+	return f, nil
+}

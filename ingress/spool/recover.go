@@ -1,0 +1,102 @@
+package spool
+
+import (
+	"context"
+	"slices"
+)
+
+// count reads the segments that an earlier process left: how much of each shard there is, and what is damaged.
+func (s *Spool) count(ctx context.Context) {
+	s.mu.Lock()
+	old := slices.DeleteFunc(slices.Clone(s.segments), func(seg *segment) bool { return seg.own })
+	s.mu.Unlock()
+	for _, seg := range old {
+		if ctx.Err() != nil {
+			return
+		}
+		f, err := s.fs.Open(s.path(seg.id.name()))
+		if err != nil {
+			s.mu.Lock()
+			seg.uncounted = true
+			s.mu.Unlock()
+			s.unreadable(seg, err)
+			continue
+		}
+		s.countIn(seg, f)
+		_ = f.Close() // it was only read
+	}
+	s.mu.Lock()
+	for _, seg := range old {
+		if seg.undone == 0 && !seg.uncounted {
+			s.finish(seg)
+		}
+	}
+	if n := s.total.Load(); n > 0 && len(old) > 0 {
+		s.log.Info("the spool holds records of an earlier run", "records", n, "segments", len(old), "oldest", s.oldest())
+	}
+	s.counted.Store(true)
+	s.shut.Add(-1)
+	s.mu.Unlock()
+	signal(s.news)
+}
+
+// countIn counts what a segment of an earlier process holds.
+func (s *Spool) countIn(seg *segment, f File) {
+	scan := scanner{from: f, id: seg.id, end: seg.readable}
+	for {
+		it := scan.next()
+		switch it.kind {
+		case itemEnd:
+			s.mu.Lock()
+			seg.uncounted = false
+			s.mu.Unlock()
+			return
+		case itemSeal:
+		case itemDamaged:
+			s.tellDamage(seg, &it)
+		case itemRecord:
+			s.mu.Lock()
+			if positionOf(seg.id.sequence, it.at) >= s.cursors[it.head.shard] {
+				if seg.undone == 0 {
+					seg.oldest = it.head.time()
+				}
+				seg.undone++
+				s.add(it.head.shard, 1)
+			}
+			s.mu.Unlock()
+		}
+	}
+}
+
+// The kinds of damage. A tail may be a write that was never acknowledged: a process was killed, or the power
+// cut, in the middle of it. Nobody can tell it from damage, so it is kept as well.
+const (
+	damageTail  = "tail"
+	damageInner = "inner"
+)
+
+// tellDamage notes that a segment cannot be decoded from here to there.
+func (s *Spool) tellDamage(seg *segment, it *item) {
+	s.mu.Lock()
+	known := seg.damaged && !seg.own
+	seg.damaged = true
+	tail := !seg.own && it.next == seg.readable
+	s.mu.Unlock()
+	if known && s.counted.Load() {
+		return // told when it was counted
+	}
+	kind := damageInner
+	if tail {
+		kind = damageTail
+	}
+	s.metrics.damagedBytes.WithLabelValues(kind).Add(float64(it.next - it.at))
+	args := []any{"segment", seg.id.name(), "offset", it.at, "bytes", it.next - it.at}
+	if it.err != nil {
+		args = append(args, "error", it.err)
+	}
+	if tail {
+		s.log.Warn("the end of a segment of the spool cannot be decoded: a write that was cut before it was acknowledged, or damage; it is kept in quarantine", args...)
+		return
+	}
+	s.log.Error("a part of the spool is damaged: records in it may have been acknowledged; it is kept in quarantine", args...)
+}

@@ -1,0 +1,278 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Spool is a folder of records that wait to be taken.
+type Spool struct {
+	cfg     Config
+	fs      FS
+	log     *slog.Logger
+	now     func() time.Time
+	salt    func() uint64
+	metrics *metrics
+	lock    io.Closer
+
+	// shut is how many gates are shut, and one more until the folder has been read.
+	shut    atomic.Int32
+	counted atomic.Bool
+	gates   [Shards]atomic.Bool
+	total   atomic.Int64 // records that nobody has taken
+	// committed counts what became durable since the start.
+	committedRecords, committedBytes atomic.Int64
+
+	mu         sync.Mutex
+	segments   []*segment // oldest first
+	sequence   uint32     // of the newest segment
+	used       int64      // bytes of the folder, and of what waits
+	quarantine int64      // bytes of them in quarantine
+	counts     [Shards]int32
+	slow       [Shards]bool
+	cursors    [Shards]position // everything before was taken
+	moved      bool             // cursors, since the last SaveProgress
+	over       []*segment       // to be removed, or moved to quarantine
+	waiting    *group           // what the next write takes; nil: nothing
+	closed     bool
+	retire     bool // the open segment is of no use any more
+	failure    error
+	failedAt   time.Time
+
+	work chan struct{} // capacity 1: for the writer
+	news chan struct{} // capacity 1: for the reader
+
+	writer writer
+	pass   pass
+	aside  aside
+}
+
+// Deps are what a Spool needs from outside.
+type Deps struct {
+	FS         FS
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger
+	Now        func() time.Time
+	Salt       func() uint64 // random
+}
+
+const (
+	quarantineName = "quarantine"
+	// waitingBytesMax bounds what waits for the writer.
+	waitingBytesMax = 32 << 20
+	// failedPause is how long a disk that failed is left alone.
+	failedPause = time.Second
+	// failedForget is how long after the last failure readiness returns by itself.
+	failedForget = 10 * time.Second
+)
+
+// Open takes the folder. What is in it is read by Run.
+func Open(cfg Config, deps Deps) (*Spool, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Spool{
+		cfg: cfg, fs: deps.FS, log: deps.Logger.With("spool", cfg.Dir), now: deps.Now, salt: deps.Salt,
+		work: make(chan struct{}, 1), news: make(chan struct{}, 1),
+	}
+	s.shut.Store(1)
+	// A disk that is full or read-only may still hold what has to be taken.
+	mkdirErr := s.fs.MkdirAll(filepath.Join(cfg.Dir, quarantineName))
+	lock, err := s.fs.Lock(cfg.Dir)
+	if err != nil {
+		return nil, errors.Join(err, mkdirErr)
+	}
+	s.lock = lock
+	if err := s.list(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	if mkdirErr != nil {
+		s.log.Error("the spool's folder cannot be written", "error", mkdirErr)
+	}
+	if s.metrics, err = newMetrics(deps.Registerer, s); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return s, nil
+}
+
+// list finds the segments and the progress.
+func (s *Spool) list() error {
+	files, err := s.fs.ReadDir(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("list the spool %s: %w", s.cfg.Dir, err)
+	}
+	for _, f := range files {
+		if id, ok := parseName(f.Name); ok {
+			s.segments = append(s.segments, &segment{id: id, size: f.Size, readable: f.Size})
+			s.used += f.Size
+			s.sequence = max(s.sequence, id.sequence)
+		}
+	}
+	slices.SortFunc(s.segments, func(a, b *segment) int { return int(int64(a.id.sequence) - int64(b.id.sequence)) })
+	aside, err := s.fs.ReadDir(s.path(quarantineName))
+	if err != nil {
+		s.log.Warn("the quarantine of the spool cannot be listed", "error", err)
+	}
+	for _, f := range aside {
+		s.quarantine += f.Size
+		if id, ok := parseName(f.Name); ok {
+			s.sequence = max(s.sequence, id.sequence)
+		}
+	}
+	s.used += s.quarantine
+	if s.quarantine > 0 {
+		s.log.Warn("the spool has files in quarantine: look at them, then remove them", "bytes", s.quarantine)
+	}
+	return s.loadProgress()
+}
+
+func (s *Spool) path(name string) string { return filepath.Join(s.cfg.Dir, name) }
+
+// Run reads what is in the folder, and makes durable what Append brings, until ctx ends. Then it writes what
+// waits, closes the open segment in order, and leaves everything else to the next start.
+func (s *Spool) Run(ctx context.Context) error {
+	var reading sync.WaitGroup
+	reading.Go(func() { s.count(ctx) })
+	s.write(ctx)
+	reading.Wait()
+	s.aside.close()
+	s.SaveProgress()
+	return s.lock.Close()
+}
+
+// Append adds a record of a shard, which put appends to its argument, and returns when it is durable. size
+// is about how long it is. put is not called after Append has returned.
+func (s *Spool) Append(shard int, at time.Time, size int, put func([]byte) []byte, deadline time.Time) error {
+	s.mu.Lock()
+	err := s.admit(frameBytes(size))
+	if err != nil {
+		s.mu.Unlock()
+		s.metrics.refused(err)
+		return err
+	}
+	g := s.waiting
+	if g == nil {
+		g = newGroup()
+		s.waiting = g
+	}
+	before := len(g.buf)
+	var h head
+	g.buf, h = appendFrame(g.buf, uint16(shard), at, put)
+	g.frames = append(g.frames, frameAt{before, h})
+	s.used += int64(len(g.buf) - before)
+	s.mu.Unlock()
+	signal(s.work)
+
+	timer := time.NewTimer(deadline.Sub(s.now()))
+	defer timer.Stop()
+	select {
+	case <-g.done:
+		if g.err != nil {
+			s.metrics.refused(g.err)
+		}
+		return g.err
+	case <-timer.C:
+		s.metrics.refused(ErrTimeout)
+		return ErrTimeout
+	}
+}
+
+// admit says why a frame cannot be taken.
+func (s *Spool) admit(bytes int64) error {
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.failure != nil && s.now().Sub(s.failedAt) < failedPause:
+		return s.failure
+	case s.waiting != nil && int64(len(s.waiting.buf))+bytes > waitingBytesMax:
+		return ErrBusy
+	}
+	return s.full(bytes)
+}
+
+// full says why there is no room for so many bytes more.
+func (s *Spool) full(bytes int64) error {
+	if s.used+bytes > s.cfg.BytesMax {
+		return ErrFullBytes
+	}
+	if oldest := s.oldest(); !oldest.IsZero() && s.now().Sub(oldest) > s.cfg.AgeMax {
+		return ErrFullAge
+	}
+	return nil
+}
+
+// oldest is when the oldest record that nobody has taken arrived, or somewhat earlier; zero: there is none.
+func (s *Spool) oldest() time.Time {
+	var oldest time.Time
+	for _, seg := range s.segments {
+		if seg.undone > 0 && (oldest.IsZero() || seg.oldest.Before(oldest)) {
+			oldest = seg.oldest
+		}
+		if seg.undone > 0 && !seg.skipped {
+			break // segments are in the order of arrival
+		}
+	}
+	return oldest
+}
+
+// Ready says why no record can be taken at the moment; nil when it can.
+func (s *Spool) Ready() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	// Only a record that comes finds out that the disk works again.
+	if s.failure != nil && s.now().Sub(s.failedAt) < failedForget {
+		return s.failure
+	}
+	return s.full(s.cfg.BytesMax / 100) // so that it is told before the last byte is taken
+}
+
+// Stats are how much a spool holds.
+type Stats struct {
+	Records         int64
+	Bytes           int64 // of the folder
+	QuarantineBytes int64 // of them in quarantine
+	Segments        int
+	Oldest          time.Time // zero: nothing waits
+}
+
+// Stats tells how much the spool holds.
+func (s *Spool) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{max(0, s.total.Load()), s.used, s.quarantine, len(s.segments), s.oldest()}
+}
+
+// Committed is how many records, and bytes of frames, became durable since the start.
+func (s *Spool) Committed() (records, bytes int64) {
+	return s.committedRecords.Load(), s.committedBytes.Load()
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// nextID names a new segment. It is called with mu.
+func (s *Spool) nextID() (segmentID, error) {
+	if s.sequence == math.MaxUint32 {
+		return segmentID{}, errors.New("the spool has used up its sequence numbers: empty it and remove its folder")
+	}
+	s.sequence++
+	return segmentID{s.sequence, s.salt()}, nil
+}

@@ -2,81 +2,33 @@ package ingress
 
 import (
 	"bytes"
-	"errors"
-	"io"
+	"fmt"
 	"sync"
 
 	"github.com/segmentio/kafka-go"
 )
 
-// batch hands records to the Kafka client, and takes them back.
+// batch is the records of one partition in one produce request.
 //
-// The client encodes on a goroutine of its own, which a cancelled request does not wait for. So that
-// nobody's bytes are read after they were given back, a record is read only under the batch's lock:
-// from ReadRecord to the Close of its value. drop and stop, which take the same lock, mean that the
-// record, or none, will be read from then on.
+// encode copies them, under the batch's lock. drop, which takes the same lock, gives a record back to
+// its owner: from then on nobody reads it. Afterwards only the copy is read, by the client, which a
+// request that was given up does not wait for: disown then leaves the copy to it.
 type batch struct {
 	mu      sync.Mutex
 	records []*Record // nil: dropped
-	next    int
-	stopped bool
 
-	current kafka.Record
-	key     keyBytes
-	value   valueBytes
+	wire   []byte // the record batch, with its size before it
+	plain  []byte // the records before compression
+	reader bytes.Reader
 }
 
-var errBatchStopped = errors.New("batch was given up before it was encoded")
+// batchKeepBytes is the longest buffer that waits for the next batch.
+const batchKeepBytes = 1 << 20
 
-// keyBytes is a kafka.Bytes.
-type keyBytes struct{ bytes.Reader }
-
-// Close does nothing.
-func (*keyBytes) Close() error { return nil }
-
-// valueBytes is the kafka.Bytes of a value. The client closes it when it has copied the record.
-type valueBytes struct {
-	bytes.Reader
-	b *batch
-}
-
-// Close ends the reading of the current record.
-func (v *valueBytes) Close() error {
-	v.Reset(nil)
-	v.b.mu.Unlock()
-	return nil
-}
-
-// reset makes b read records. No one may be reading b.
+// reset empties b.
 func (b *batch) reset() {
 	clear(b.records)
-	b.records, b.next, b.stopped = b.records[:0], 0, false
-	b.value.b = b
-}
-
-// ReadRecord is called by the client, record by record, until io.EOF.
-func (b *batch) ReadRecord() (*kafka.Record, error) {
-	b.mu.Lock()
-	if b.stopped {
-		b.mu.Unlock()
-		return nil, errBatchStopped
-	}
-	for b.next < len(b.records) {
-		r := b.records[b.next]
-		b.next++
-		if r == nil {
-			continue
-		}
-		b.current = kafka.Record{Time: r.Time, Headers: r.Headers, Value: &b.value}
-		if len(r.Key) > 0 {
-			b.key.Reset(r.Key)
-			b.current.Key = &b.key
-		}
-		b.value.Reset(r.Value)
-		return &b.current, nil // still locked, until the value is closed
-	}
-	b.mu.Unlock()
-	return nil, io.EOF
+	b.records = b.records[:0]
 }
 
 // drop gives record i back.
@@ -86,9 +38,66 @@ func (b *batch) drop(i int) {
 	b.mu.Unlock()
 }
 
-// stop gives all records back.
-func (b *batch) stop() {
+// encode makes the record batch of what was not dropped. It is false when everything was.
+func (b *batch) encode(codec kafka.Compression) (bool, error) {
 	b.mu.Lock()
-	b.stopped = true
-	b.mu.Unlock()
+	defer b.mu.Unlock()
+	b.wire = appendBatchHeader(b.wire[:0])
+	out := b.wire
+	if codec != 0 {
+		out = b.plain[:0]
+	}
+	n, base, most := 0, int64(0), int64(0)
+	for _, r := range b.records {
+		if r == nil {
+			continue
+		}
+		at := r.Time.UnixMilli()
+		if n == 0 {
+			base, most = at, at
+		}
+		most = max(most, at)
+		out = appendBatchRecord(out, r, at-base, int64(n))
+		n++
+	}
+	if n == 0 {
+		return false, nil
+	}
+	if codec == 0 {
+		b.wire = out
+	} else {
+		b.plain = out
+		if err := b.compress(codec); err != nil {
+			return false, fmt.Errorf("compress %d records, %s: %w", n, codec, err)
+		}
+	}
+	sealBatch(b.wire, codec, n, base, most)
+	b.reader.Reset(b.wire)
+	return true, nil
+}
+
+// compress appends plain to wire.
+func (b *batch) compress(codec kafka.Compression) error {
+	to := bytes.NewBuffer(b.wire)
+	w := codec.Codec().NewWriter(to)
+	if _, err := w.Write(b.plain); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	b.wire = to.Bytes()
+	return nil
+}
+
+// own takes the buffers back from a client that has answered; they must not keep the memory of the
+// longest batch that there ever was.
+func (b *batch) own() {
+	if cap(b.wire) > batchKeepBytes {
+		b.wire = nil
+	}
+	if cap(b.plain) > batchKeepBytes {
+		b.plain = nil
+	}
+	b.reader.Reset(nil)
 }

@@ -1,13 +1,18 @@
 package ingress
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,63 +31,120 @@ func batchOf(n int) *batch {
 	return b
 }
 
-// readOne reads a record as the client does.
-func readOne(t *testing.T, b *batch) (string, error) {
+// decoded is what the client library makes of an encoded batch.
+func decoded(t *testing.T, b *batch) (protocol.RecordSet, []Record) {
 	t.Helper()
-	r, err := b.ReadRecord()
-	if err != nil {
-		return "", err
-	}
-	value, err := io.ReadAll(r.Value)
-	if err != nil {
+	var set protocol.RecordSet
+	if _, err := set.ReadFrom(bytes.NewReader(b.wire)); err != nil {
 		t.Fatal(err)
 	}
-	return string(value), r.Value.Close()
-}
-
-func TestDroppedRecordIsNotReadAndStoppedBatchReadsNothing(t *testing.T) {
-	b := batchOf(4)
-	b.drop(0)
-	b.drop(2)
-	for _, want := range []string{"1", "3"} {
-		if got, err := readOne(t, b); got != want || err != nil {
-			t.Errorf("%q %v, want %q", got, err, want)
+	var got []Record
+	for {
+		r, err := set.Records.ReadRecord()
+		if errors.Is(err, io.EOF) {
+			return set, got
 		}
-	}
-	if _, err := readOne(t, b); err != io.EOF {
-		t.Errorf("%v, want the end", err)
-	}
-	b = batchOf(2)
-	if _, err := readOne(t, b); err != nil {
-		t.Fatal(err)
-	}
-	b.stop()
-	if _, err := readOne(t, b); !errors.Is(err, errBatchStopped) {
-		t.Errorf("%v, want stopped", err)
-	}
-}
-
-func TestRecordIsGivenBackOnlyWhenItIsNotBeingRead(t *testing.T) {
-	for name, giveBack := range map[string]func(*batch){"drop": func(b *batch) { b.drop(0) }, "stop": (*batch).stop} {
-		b := batchOf(1)
-		r, err := b.ReadRecord()
 		if err != nil {
 			t.Fatal(err)
 		}
-		given := make(chan struct{})
-		go func() {
-			giveBack(b)
-			close(given)
-		}()
-		select {
-		case <-given:
-			t.Errorf("%s returned while the record was being read", name)
-		case <-time.After(20 * time.Millisecond):
+		all := func(from kafka.Bytes) []byte {
+			if from == nil {
+				return nil
+			}
+			out, err := io.ReadAll(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
 		}
-		if err := r.Value.Close(); err != nil {
-			t.Fatal(err)
+		if r.Offset != int64(len(got)) {
+			t.Errorf("offset %d of record %d", r.Offset, len(got))
 		}
-		<-given
+		got = append(got, Record{Key: all(r.Key), Value: all(r.Value), Time: r.Time.UTC(), Headers: append([]kafka.Header(nil), r.Headers...)})
+	}
+}
+
+func TestBatchIsWhatTheClientLibraryReads(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	random := func(most int) []byte {
+		b := make([]byte, rng.IntN(most+1))
+		for i := range b {
+			b[i] = "abcdefgh"[rng.IntN(8)]
+		}
+		return b
+	}
+	for _, codec := range []kafka.Compression{0, kafka.Lz4, kafka.Zstd} {
+		b := new(batch)
+		for range 50 {
+			b.reset()
+			var want []Record
+			for range 1 + rng.IntN(20) {
+				r := &Record{Key: random(9), Value: random(1 << rng.IntN(18)), Time: time.UnixMilli(1_700_000_000_000 + rng.Int64N(2000)).UTC()}
+				for range rng.IntN(4) {
+					r.Headers = append(r.Headers, kafka.Header{Key: string(random(200)), Value: random(70)})
+				}
+				b.records = append(b.records, r)
+				want = append(want, *r)
+			}
+			if gone := rng.IntN(len(want) + 1); gone < len(want) && len(want) > 1 {
+				b.drop(gone)
+				want = slices.Delete(want, gone, gone+1)
+			}
+			if some, err := b.encode(codec); !some || err != nil {
+				t.Fatalf("%v %v", some, err)
+			}
+			set, got := decoded(t, b)
+			if set.Attributes.Compression() != codec {
+				t.Errorf("attributes %v, want %v", set.Attributes, codec)
+			}
+			if len(got) != len(want) {
+				t.Fatalf("%d records, want %d", len(got), len(want))
+			}
+			for i := range want {
+				if !bytes.Equal(got[i].Key, want[i].Key) || !bytes.Equal(got[i].Value, want[i].Value) || !got[i].Time.Equal(want[i].Time) ||
+					!slices.EqualFunc(got[i].Headers, want[i].Headers, func(a, b kafka.Header) bool { return a.Key == b.Key && bytes.Equal(a.Value, b.Value) }) {
+					t.Errorf("%s record %d:\n%+v, want\n%+v", codec, i, got[i], want[i])
+				}
+			}
+			if sum := crc32.Checksum(b.wire[4+21:], crc32.MakeTable(crc32.Castagnoli)); binary.BigEndian.Uint32(b.wire[4+17:]) != sum {
+				t.Errorf("checksum is not %x", sum)
+			}
+		}
+	}
+}
+
+func TestBatchOfNobodyIsNone(t *testing.T) {
+	b := batchOf(2)
+	b.drop(0)
+	b.drop(1)
+	if some, err := b.encode(0); some || err != nil {
+		t.Errorf("%v %v", some, err)
+	}
+}
+
+func TestRecordIsNotReadAfterItsBatchIsEncoded(t *testing.T) {
+	b := batchOf(2)
+	if _, err := b.encode(0); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range b.records {
+		clear(r.Value) // as its owner does, who has it back
+	}
+	b.drop(0)
+	if _, got := decoded(t, b); len(got) != 2 || string(got[0].Value) != "0" || string(got[1].Value) != "1" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestBatchDoesNotKeepTheMemoryOfItsLongest(t *testing.T) {
+	b := batchOf(1)
+	b.records[0].Value = make([]byte, 2*batchKeepBytes)
+	if _, err := b.encode(kafka.Zstd); err != nil {
+		t.Fatal(err)
+	}
+	b.own()
+	if n := cap(b.wire) + cap(b.plain); n > batchKeepBytes {
+		t.Errorf("%d bytes are kept", n)
 	}
 }
 

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -9,11 +10,12 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
 )
 
 // dispatcher sends the queues of one topic. Queues that have something to send at the same moment, and
-// whose partitions have the same leader, travel in one request: the request that Client.Produce makes,
-// with more than one partition in it. A request costs as much as dozens of records, and a broker that
+// whose partitions have the same leader, travel in one request: the request that Client.RawProduce
+// makes, with more than one partition in it. A request costs as much as dozens of records, and a broker that
 // acknowledges within a fraction of a millisecond would otherwise get one for each handful.
 type dispatcher struct {
 	p      *Publisher
@@ -158,6 +160,7 @@ type shipment struct {
 type part struct {
 	q     *queue
 	batch *batch
+	empty bool // nobody waits for it any more: it was not sent
 }
 
 func (s *shipment) reset() {
@@ -166,7 +169,7 @@ func (s *shipment) reset() {
 }
 
 func (s *shipment) add(q *queue, c cargo) {
-	s.parts = append(s.parts, part{q, c.batch})
+	s.parts = append(s.parts, part{q: q, batch: c.batch})
 	if c.last.After(s.last) {
 		s.last = c.last
 	}
@@ -181,7 +184,10 @@ func (s *shipment) fly(ctx context.Context) {
 	acknowledged := false
 	for i := range s.parts {
 		partErr := err
-		if err == nil {
+		switch {
+		case s.parts[i].empty:
+			partErr = errNobodyWaits
+		case err == nil:
 			partErr = partError(res, s.parts[i].q.partition)
 		}
 		v := verdict{}
@@ -200,24 +206,38 @@ func (s *shipment) fly(ctx context.Context) {
 	s.d.shipments.Put(s)
 }
 
+// errNobodyWaits: everyone gave up after the records were loaded, and before they were encoded.
+var errNobodyWaits = errors.New("no record is left of the batch")
+
 // send does the round trip. When it returns an error, the client may still be reading the batches.
 func (s *shipment) send(ctx context.Context, now time.Time) (*produce.Response, error) {
 	p := s.d.p
 	timeout := min(p.cfg.ProduceTimeout, s.last.Sub(now))
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	partitions := make([]produce.RequestPartition, len(s.parts))
+	partitions := make([]rawproduce.RequestPartition, 0, len(s.parts))
 	for i := range s.parts {
-		partitions[i] = produce.RequestPartition{
-			Partition: s.parts[i].q.partition,
-			RecordSet: protocol.RecordSet{Attributes: protocol.Attributes(s.d.codec), Records: s.parts[i].batch},
+		b := s.parts[i].batch
+		some, err := b.encode(s.d.codec)
+		if err != nil {
+			return nil, err
+		}
+		s.parts[i].empty = !some
+		if some {
+			partitions = append(partitions, rawproduce.RequestPartition{
+				Partition: s.parts[i].q.partition,
+				RecordSet: protocol.RawRecordSet{Reader: &b.reader},
+			})
 		}
 	}
-	m, err := p.client.Transport.RoundTrip(ctx, p.client.Addr, &produce.Request{
+	if len(partitions) == 0 {
+		return nil, errNobodyWaits
+	}
+	m, err := p.client.Transport.RoundTrip(ctx, p.client.Addr, &rawproduce.Request{
 		Acks: int16(kafka.RequireAll),
 		// The broker's time to wait for its replicas leaves some for the way back.
 		Timeout: int32(max(timeout/2, time.Millisecond) / time.Millisecond),
-		Topics:  []produce.RequestTopic{{Topic: s.d.topic, Partitions: partitions}},
+		Topics:  []rawproduce.RequestTopic{{Topic: s.d.topic, Partitions: partitions}},
 	})
 	if err != nil {
 		return nil, err

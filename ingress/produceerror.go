@@ -73,8 +73,7 @@ func judge(err error) verdict {
 		}
 	}
 
-	// Everyone gave up after the request was made, and before it was encoded.
-	if errors.Is(err, protocol.ErrNoRecord) {
+	if errors.Is(err, errNobodyWaits) {
 		return verdict{kind: produceErrorTimeout, atOnce: true}
 	}
 

@@ -3,6 +3,7 @@ package ingress
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -255,7 +256,7 @@ type counting struct {
 }
 
 func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Message) (protocol.Message, error) {
-	r, ok := m.(*produce.Request)
+	r, ok := m.(*rawproduce.Request)
 	if !ok {
 		return c.RoundTripper.RoundTrip(ctx, addr, m)
 	}
@@ -348,11 +349,12 @@ type flights struct {
 }
 
 func (f *flights) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Message) (protocol.Message, error) {
-	if r, ok := m.(*produce.Request); ok {
-		b := r.Topics[0].Partitions[0].RecordSet.Records.(*batch)
-		b.mu.Lock()
-		f.sizes = append(f.sizes, len(b.records))
-		b.mu.Unlock()
+	if r, ok := m.(*rawproduce.Request); ok {
+		var header [batchHeaderBytes]byte
+		if _, err := r.Topics[0].Partitions[0].RecordSet.Reader.(*bytes.Reader).ReadAt(header[:], batchSizeBytes); err != nil {
+			return nil, err
+		}
+		f.sizes = append(f.sizes, int(binary.BigEndian.Uint32(header[batchCountAt:])))
 	}
 	return f.RoundTripper.RoundTrip(ctx, addr, m)
 }

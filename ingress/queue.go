@@ -174,8 +174,6 @@ func (q *queue) lost() error {
 // settle is told how the batch of the last load went, nil for acknowledged, and what that means.
 func (q *queue) settle(b *batch, v verdict, err error) {
 	if err != nil {
-		// The client may not even have begun to encode it. Only then may expire forget the batch.
-		b.stop()
 		q.p.metrics.produceErrors[v.kind].Inc()
 		err = fmt.Errorf("produce %s/%d: %w", q.d.topic, q.partition, err)
 		if !v.tooLarge {
@@ -188,7 +186,8 @@ func (q *queue) settle(b *batch, v verdict, err error) {
 	q.written = q.written || v.unknown
 	switch first := q.spans[0]; {
 	case err == nil:
-		q.spare = b // answered, and so long encoded
+		b.own() // answered, and so read to the end
+		q.spare = b
 		q.finish(first, nil)
 		q.next()
 	case v.tooLarge && len(b.records) > 1:

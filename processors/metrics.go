@@ -15,6 +15,7 @@ type metrics struct {
 	deadLetters  *prometheus.CounterVec // by reason
 	refetches    *prometheus.CounterVec // by outcome
 	replayed     prometheus.Counter
+	requeued     prometheus.Counter
 	replaying    prometheus.Gauge
 	transactions *prometheus.CounterVec // by outcome
 	txnSeconds   prometheus.Histogram
@@ -53,6 +54,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		refetches:   counter("refetches_total", "Held chunks that were read again.", "outcome"),
 		replayed: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "replayed_records_total",
 			Help: "Records read that a replay wrote, committed or not."}),
+		requeued: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "requeued_records_total",
+			Help: "Dead letters that were read again, committed or not."}),
 		replaying:    gauge("replaying_partitions", "Assigned partitions into which a replay goes on: their time is that of its records."),
 		transactions: counter("transactions_total", "Transactions ended.", "outcome"),
 		txnSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: ns, Subsystem: sub, Name: "transaction_seconds",
@@ -72,7 +75,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
 		bulkPaused:  gauge("bulk_paused", "1 while bulk waits for live."),
 	}
-	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.replayed, m.replaying, m.transactions, m.txnSeconds,
+	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
 		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.bulkPaused)
 	return m

@@ -108,6 +108,12 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin) {
 			return
 		}
 	}
+	if o.Requeue != nil {
+		r.metrics.requeued.Inc()
+		if !r.task.Requeued(o) {
+			return
+		}
+	}
 	if p := &r.progress[topic]; o.ReceivedAt.After(p.receivedAt) {
 		p.receivedAt = o.ReceivedAt
 	}
@@ -216,6 +222,8 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 			o.TraceState = h.Value
 		case schemas.HeaderOrigin:
 			o.Label = h.Value // a rerouted part, and what is replayed, says where it came from
+		case schemas.HeaderRequeue:
+			requeue(o).Letter = h.Value
 		case schemas.HeaderReplay:
 			replay(o).ID = h.Value
 		case schemas.HeaderReplayRole:
@@ -224,6 +232,9 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 	}
 	if o.Replay != nil {
 		o.Replay.Seen = r.now()
+	}
+	if o.Requeue != nil {
+		o.Requeue.Event, o.Requeue.Changes = string(header(rec, schemas.HeaderDLQEvent)), string(header(rec, schemas.HeaderDLQChanges))
 	}
 	if o.Label == nil {
 		label := append(make([]byte, 0, 40), topic.String()...)
@@ -240,4 +251,11 @@ func replay(o *task.Origin) *task.Replay {
 		o.Replay = &task.Replay{}
 	}
 	return o.Replay
+}
+
+func requeue(o *task.Origin) *task.Requeue {
+	if o.Requeue == nil {
+		o.Requeue = &task.Requeue{}
+	}
+	return o.Requeue
 }

@@ -59,10 +59,27 @@ const (
 	HeaderDLQMessage   = "__dlq.errors.message" // for people; says nothing of the content
 	HeaderDLQAttempts  = "__dlq.errors.attempts"
 	HeaderDLQTime      = "__dlq.errors.time" // Unix milliseconds
+	// HeaderDLQEvent is the ce_id of the one event that could not leave, where the rest of the record did.
+	HeaderDLQEvent = "__dlq.errors.event"
+	// HeaderDLQChanges lists the changes that could not be processed, where the others were: their numbers in
+	// the body, from 0, with commas between.
+	HeaderDLQChanges = "__dlq.errors.changes"
+	// HeaderDLQParked is "true" on a letter that came back DLQReturnsMax times: it is not requeued again unless
+	// forced.
+	HeaderDLQParked = "__dlq.errors.parked"
 )
 
-// HeaderRequeue is on a raw record that `coexstream dlq requeue` wrote: partition/offset of the dead letter.
-const HeaderRequeue = "coex-requeue"
+// DLQReturnsMax is how many times a requeued letter comes back before it is parked.
+const DLQReturnsMax = 3
+
+// Headers of what `coexstream dlq requeue` writes.
+const (
+	// HeaderRequeue is on the raw record: partition/offset of the dead letter. The letter's own headers stay.
+	HeaderRequeue = "coex-requeue"
+	// HeaderRequeued is on a note in `dlq` itself, without a value: partition/offset of the letter that was
+	// requeued.
+	HeaderRequeued = "coex-requeued"
+)
 
 // Headers of contacts, of tombstones too, whose value is empty: what was added or removed, and when. The
 // state of the address books is rebuilt from them.

@@ -85,7 +85,7 @@ Configuration comes from a YAML file, the environment and flags; the later wins.
 	bind(f, "log-format", "log.format", "auto, text or json")
 	root.AddCommand(
 		a.upCommand(), a.ingressCommand(), a.processCommand(), a.topicsCommand(), a.tailCommand(),
-		a.replayCommand(), a.simulateCommand(), a.checkCommand(), a.configCommand(), a.versionCommand(),
+		a.replayCommand(), a.dlqCommand(), a.simulateCommand(), a.checkCommand(), a.configCommand(), a.versionCommand(),
 	)
 	return root
 }

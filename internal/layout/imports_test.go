@@ -55,6 +55,7 @@ var rules = map[string][]string{
 	"bench":                  {"bench", "schemas", "internal/kafka"},
 	"internal/kafka":         {"schemas"},
 	"internal/contentcoding": {},
+	"internal/deadletter":    {"schemas"},
 	"internal/replay":        {"schemas", "internal/kafka", "internal/contentcoding", "processors/split"},
 	"internal/embedded":      {"schemas", "internal/kafka", "internal/listen"},
 	"internal/config":        {"schemas", "internal", "ingress", "processors"},

@@ -22,6 +22,7 @@ type asset struct {
 	Origin     []byte
 	ReceivedAt time.Time
 	Replay     []byte `json:",omitempty"`
+	Event      string `json:",omitempty"` // the only one that may leave; see Requeue
 }
 
 // placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
@@ -64,6 +65,9 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	if l.o.Replay != nil {
 		a.Replay = l.o.Replay.ID
 	}
+	if l.o.Requeue != nil {
+		a.Event = l.o.Requeue.Event
+	}
 	// Its chunk can still come, also that of a sync that has not begun or has begun again.
 	if !known {
 		value, err := json.Marshal(a)
@@ -84,6 +88,9 @@ func (t *Task) asset(n *number, a *asset) {
 	msg := &a.Message
 	place, joined := n.media.Find(a.Key)
 	o := &Origin{ReceivedAt: a.ReceivedAt, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
+	if a.Event != "" {
+		o.Requeue = &Requeue{Event: a.Event}
+	}
 	if len(a.Replay) > 0 {
 		o.Replay = &Replay{ID: a.Replay}
 	}
@@ -94,7 +101,8 @@ func (t *Task) asset(n *number, a *asset) {
 		return
 	}
 	// One event a message, whatever the shapes in which its asset came.
-	if !t.raise(t.now, schemas.MessageEventID(schemas.TypeMedia, a.Key, 0), schemas.RankConcrete) {
+	id := schemas.MessageEventID(schemas.TypeMedia, a.Key, schemas.RankConcrete)
+	if !t.first(o, t.now, id, schemas.MessageEventID(schemas.TypeMedia, a.Key, 0), schemas.RankConcrete) {
 		t.counts.Duplicates[KindMedia]++
 		return
 	}
@@ -107,7 +115,7 @@ func (t *Task) asset(n *number, a *asset) {
 		m.Thread, m.Direction, m.Timestamp = place.Thread, place.Direction, place.Timestamp
 	}
 	m.Contact = liveContact(msg, m.Direction)
-	e.id = schemas.MessageEventID(schemas.TypeMedia, a.Key, schemas.RankConcrete)
+	e.id = id
 	e.time, e.subject = unix(m.Timestamp), t.arena.copy(m.WAMID)
 	m.Original = json.RawMessage(msg.Raw)
 	t.put(&e, o, t.key(m.PhoneNumberID, m.WAMID), t.message(&m))

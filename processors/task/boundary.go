@@ -13,7 +13,7 @@ import (
 func (t *Task) account(o *Origin, c *split.Change) {
 	var id schemas.Hash
 	id, t.scratch = account.EventID(t.scratch, c)
-	if !t.raise(o.ReceivedAt, id, schemas.RankConcrete) {
+	if !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
 		t.counts.Duplicates[KindAccount]++
 		return
 	}

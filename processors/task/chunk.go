@@ -37,6 +37,7 @@ func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 			Phase: el.Phase, Order: el.ChunkOrder, Progress: el.Progress,
 			HasPhase: el.HasPhase, HasOrder: el.HasChunkOrder, HasProgress: el.HasProgress,
 			Digest: schemas.HashBytes(el.Raw), Messages: messagesIn(el), ReceivedAt: h.origin.ReceivedAt,
+			Again: h.origin.Requeue != nil,
 		})
 		if verdict == history.Duplicate {
 			t.counts.Duplicates[KindChunk]++
@@ -93,7 +94,12 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			var id schemas.Hash
 			id, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
 			rank := schemas.RankOf(msg.Type)
-			if d.Known != nil {
+			e.id = schemas.MessageEventID(schemas.TypeHistory, id, rank)
+			if only := o.Requeue.event(); only != "" {
+				if e.id.Hex() != only {
+					continue
+				}
+			} else if d.Known != nil {
 				if was, seen := d.Known.Raise(id, rank); seen && rank <= was {
 					duplicates++
 					t.counts.Duplicates[KindHistory]++
@@ -110,7 +116,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			if key == nil || m.Thread != keyThread {
 				key, keyThread = t.key(n.id.PhoneNumberID, m.Thread), m.Thread
 			}
-			e.id, e.time = schemas.MessageEventID(schemas.TypeHistory, id, rank), unix(msg.Timestamp)
+			e.time = unix(msg.Timestamp)
 			e.subject = t.arena.copy(m.WAMID)
 			t.put(&e, o, key, t.message(&m))
 			if rank == schemas.RankPlaceholder && string(msg.Type) == "media_placeholder" {
@@ -124,7 +130,8 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 // put emits an event, or a dead letter where its value is longer than any consumer has to expect.
 func (t *Task) put(e *event, o *Origin, key, value []byte, extra ...Header) {
 	if len(value) > t.cfg.EventBytesMax {
-		t.DeadLetter(o, schemas.ReasonEventTooLong, "an event of this record is longer than processor.event_bytes_max")
+		t.DeadLetter(o, schemas.ReasonEventTooLong, "an event of this record is longer than processor.event_bytes_max",
+			Header{schemas.HeaderDLQEvent, e.id.AppendHex(nil)})
 		return
 	}
 	t.emit(e, key, value, extra...)

@@ -18,10 +18,11 @@ const (
 	KindAccount
 	KindOther
 	KindReplayed
+	KindRequeued
 	kindCount
 )
 
-var kindNames = [kindCount]string{"chunk", "history", "message", "status", "echo", "media", "contact", "contact_stale", "account", "other", "replayed"}
+var kindNames = [kindCount]string{"chunk", "history", "message", "status", "echo", "media", "contact", "contact_stale", "account", "other", "replayed", "requeued"}
 
 // String is the kind's label in metrics.
 func (k Kind) String() string { return kindNames[k] }

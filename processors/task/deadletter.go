@@ -9,10 +9,10 @@ import (
 
 // DeadLetter passes a whole raw record on, untouched, with the reason why it, or a part of it, could not be
 // processed.
-func (t *Task) DeadLetter(o *Origin, reason schemas.Reason, detail string) {
+func (t *Task) DeadLetter(o *Origin, reason schemas.Reason, detail string, more ...Header) {
 	t.passed(o.ReceivedAt)
 	attempts := 1
-	hs := make([]Header, 0, len(o.Headers)+7)
+	hs := make([]Header, 0, len(o.Headers)+8+len(more))
 	for _, h := range o.Headers {
 		if h.Key == schemas.HeaderDLQAttempts {
 			if n, err := strconv.Atoi(string(h.Value)); err == nil && n > 0 {
@@ -33,6 +33,10 @@ func (t *Task) DeadLetter(o *Origin, reason schemas.Reason, detail string) {
 		Header{schemas.HeaderDLQAttempts, strconv.AppendInt(nil, int64(attempts), 10)},
 		Header{schemas.HeaderDLQTime, strconv.AppendInt(nil, t.now.UnixMilli(), 10)},
 	)
+	hs = append(hs, more...)
+	if attempts > schemas.DLQReturnsMax {
+		hs = append(hs, Header{schemas.HeaderDLQParked, []byte("true")})
+	}
 	t.out(Record{Topic: schemas.TopicDLQ, Partition: t.cfg.Partition, Key: o.Key, Value: o.Value, Headers: hs})
 	t.counts.DeadLetters[reason]++
 	t.counts.Events[schemas.TopicDLQ]++

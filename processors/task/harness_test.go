@@ -23,7 +23,9 @@ type partition struct {
 
 	raw     []rawRecord
 	scanner *split.Scanner
-	copied  map[int]*task.Replay // raw records that a replay wrote
+	// Raw records that a replay or a requeue wrote.
+	copied   map[int]*task.Replay
+	requeued map[int]*task.Requeue
 
 	topics  map[schemas.Topic][]record // committed
 	pending []record
@@ -51,7 +53,7 @@ func newPartition(t *testing.T) *partition {
 	cfg := task.DefaultConfig()
 	cfg.Partitions = 1
 	cfg.PartitionOf = func([]byte) int32 { return 0 }
-	p := &partition{t: t, cfg: cfg, clock: start, scanner: split.NewScanner(split.Limits{}), topics: map[schemas.Topic][]record{}, copied: map[int]*task.Replay{}}
+	p := &partition{t: t, cfg: cfg, clock: start, scanner: split.NewScanner(split.Limits{}), topics: map[schemas.Topic][]record{}, copied: map[int]*task.Replay{}, requeued: map[int]*task.Requeue{}}
 	p.restart()
 	return p
 }
@@ -116,8 +118,9 @@ func (p *partition) send(body string) {
 func (p *partition) origin(offset int) *task.Origin {
 	r := p.raw[offset]
 	return &task.Origin{
-		Replay: p.copied[offset],
-		Topic:  schemas.TopicRawBulk, Offset: int64(offset), Label: fmt.Appendf(nil, "raw.bulk/0/%d", offset),
+		Replay:  p.copied[offset],
+		Requeue: p.requeued[offset],
+		Topic:   schemas.TopicRawBulk, Offset: int64(offset), Label: fmt.Appendf(nil, "raw.bulk/0/%d", offset),
 		ReceivedAt: r.at, Key: []byte("hint"), Value: r.body,
 		Headers: []task.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
 	}

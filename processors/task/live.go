@@ -70,7 +70,7 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, echo, historical b
 	}
 	key, rank := t.itemKey(l.n, msg), schemas.RankOf(msg.Type)
 	e.id = schemas.MessageEventID(e.ceType, key, rank)
-	if !t.raise(l.o.ReceivedAt, schemas.MessageEventID(e.ceType, key, 0), rank) {
+	if !t.first(l.o, l.o.ReceivedAt, e.id, schemas.MessageEventID(e.ceType, key, 0), rank) {
 		t.counts.Duplicates[kind]++
 		return
 	}
@@ -116,7 +116,7 @@ func (t *Task) status(l *liveChange, msg *split.Message) {
 	var id schemas.Hash
 	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID,
 		msg.RecipientID, msg.RecipientUserID, msg.Status, at)
-	if !t.raise(l.o.ReceivedAt, id, schemas.RankConcrete) {
+	if !t.first(l.o, l.o.ReceivedAt, id, id, schemas.RankConcrete) {
 		t.counts.Duplicates[KindStatus]++
 		return
 	}
@@ -144,7 +144,7 @@ func (t *Task) failure(l *liveChange) {
 		var id schemas.Hash
 		id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeError), bytesOf(l.n.id.PhoneNumberID), failure, l.c.Value,
 			strconv.AppendInt(nil, l.c.EntryTime, 10), strconv.AppendInt(nil, int64(i), 10))
-		if !t.raise(l.o.ReceivedAt, id, schemas.RankConcrete) {
+		if !t.first(l.o, l.o.ReceivedAt, id, id, schemas.RankConcrete) {
 			t.counts.Duplicates[KindMessage]++
 			continue
 		}

@@ -42,6 +42,8 @@ func (t *Task) reroute(o *Origin, c *split.Change, partition int32) {
 		switch h.Key {
 		case schemas.HeaderContentEncoding, schemas.HeaderOrigin:
 			continue // the value is decoded, and the place is told below
+		case schemas.HeaderRequeue, schemas.HeaderDLQChanges:
+			continue // the change has been chosen; it is as good as any other from here on
 		}
 		hs = append(hs, h)
 	}
@@ -66,7 +68,7 @@ func (t *Task) other(o *Origin, c *split.Change) {
 	}
 	var id schemas.Hash
 	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, raw)
-	if !t.raise(o.ReceivedAt, id, schemas.RankConcrete) {
+	if !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
 		t.counts.Duplicates[KindOther]++
 		return
 	}

@@ -67,6 +67,8 @@ type Origin struct {
 
 	// Replay is set on what a replay wrote.
 	Replay *Replay
+	// Requeue is set on a dead letter that is tried again.
+	Requeue *Requeue
 
 	// Key, Value and Headers are the record as it is, for `dlq` and `rerouted`.
 	Key, Value []byte
@@ -134,28 +136,33 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 	t.passed(o.ReceivedAt)
 	inHand := inHand{origin: o, body: b}
 	var bad schemas.Reason
+	var failed []int
 	for i := range b.Changes {
+		if o.Requeue != nil && !o.Requeue.change(i) {
+			continue
+		}
 		c := &b.Changes[i]
 		business := businessOf(c)
 		if len(business) == 0 {
-			bad = schemas.ReasonNoBusiness
+			bad, failed = schemas.ReasonNoBusiness, append(failed, i)
 			continue
 		}
 		if p := t.cfg.PartitionOf(business); p != t.cfg.Partition {
-			if o.Replay == nil { // a replay has written the record to the partition p, too
+			// A replay has written the record to the partition p, too; of a letter one event is left, and it is here.
+			if o.Replay == nil && o.Requeue.event() == "" {
 				t.reroute(o, c, p)
 			}
 			continue
 		}
 		if reason := t.change(inHand, c, i); reason != "" {
-			bad = reason
+			bad, failed = reason, append(failed, i)
 		}
 	}
 	if len(b.Changes) == 0 {
 		bad = schemas.ReasonEnvelopeUnknown
 	}
 	if bad != "" && (o.Replay == nil || !o.Replay.Extra) {
-		t.DeadLetter(o, bad, "a part of the body could not be attributed; the other parts were processed")
+		t.DeadLetter(o, bad, "a part of the body could not be attributed; the other parts were processed", failedChanges(failed)...)
 	}
 }
 

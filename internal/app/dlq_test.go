@@ -1,0 +1,123 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/coexstream/coexstream/internal/deadletter"
+)
+
+// letters waits until there are so many, and returns them, the oldest first.
+func (p *process) letters(n int, filter ...string) []jsonLetter {
+	p.t.Helper()
+	var list []jsonLetter
+	p.until(fmt.Sprintf("had %d letters", n), func() bool {
+		out, code := p.run(append([]string{"dlq", "list", "--output", "json"}, filter...)...)
+		if code != ExitOK {
+			p.t.Fatalf("dlq list: %d\n%s", code, out)
+		}
+		list = nil
+		if err := json.Unmarshal([]byte(out), &list); err != nil {
+			p.t.Fatal(err)
+		}
+		return len(list) == n
+	})
+	return list
+}
+
+func (p *process) want(code int, contains string, args ...string) string {
+	p.t.Helper()
+	out, got := p.run(args...)
+	if got != code || !strings.Contains(out, contains) {
+		p.t.Fatalf("%v: exit code %d, want %d and %q in\n%s", args, got, code, contains, out)
+	}
+	return out
+}
+
+func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the binary")
+	}
+	p := startUp(t, t.TempDir())
+	defer p.signal(syscall.SIGTERM)
+	url, secret := printed(t, p.stdout.String(), `webhook URL +(\S+)`), printed(t, p.stdout.String(), `app secret +(\S+)`)
+	const poison = `{"object":"whatsapp_business_account","entry":[{"id":"42",`
+	if status := post(t, url, secret, poison); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	letter := p.letters(1)[0]
+	if letter.State != deadletter.Open || letter.Attempts != 1 || letter.Key != "42" || letter.Bytes != len(poison) {
+		t.Errorf("the letter is %+v", letter)
+	}
+	if out := p.want(ExitOK, "json_", "dlq", "show", letter.Place); !strings.Contains(out, poison) || !strings.Contains(out, "coex-signature ") {
+		t.Errorf("show:\n%s", out)
+	}
+	if out := p.want(ExitOK, "", "dlq", "show", letter.Place, "--raw"); out != poison {
+		t.Errorf("the bytes are %q", out)
+	}
+	p.want(ExitOK, "1 letters written", "dlq", "export", "--dir", "letters")
+	file := filepath.Join(p.dir, "letters", strings.ReplaceAll(letter.Place, "/", "-")+".body")
+	if b, err := os.ReadFile(file); err != nil || string(b) != poison {
+		t.Errorf("exported %q, %v", b, err)
+	}
+	p.want(ExitOK, `"text":"{\"object\"`, "dlq", "export", "--waba", "42")
+	p.want(ExitUsage, "say which letters", "dlq", "requeue")
+	p.want(ExitOK, "1 letters would be requeued", "dlq", "requeue", "--waba", "42", "--dry-run")
+	p.letters(1, "--state", "open")
+	for attempt := 2; attempt <= 4; attempt++ {
+		p.want(ExitOK, fmt.Sprintf("attempt %d", attempt), "dlq", "requeue", "--all")
+		// Again at once: the letter is remembered, and nothing is written a second time.
+		p.want(ExitOK, "0 letters requeued", "dlq", "requeue", letter.Place)
+		all := p.letters(attempt)
+		if last := all[len(all)-1]; last.Attempts != attempt || last.Origin != letter.Origin || last.Bytes != len(poison) {
+			t.Fatalf("after requeue %d the letter is %+v", attempt-1, last)
+		}
+		letter = p.letters(1, "--state", map[bool]string{true: "parked", false: "open"}[attempt == 4])[0]
+	}
+	p.want(ExitOK, "0 letters requeued, 4 left", "dlq", "requeue", "--waba", "42")
+	p.want(ExitOK, "it came back 3 times", "dlq", "requeue", letter.Place)
+	p.want(ExitOK, "attempt 5", "dlq", "requeue", letter.Place, "--force")
+	p.letters(5)
+	p.want(ExitFailure, "there is no dead letter at 0/999", "dlq", "show", "0/999")
+	p.want(ExitUsage, "PARTITION/OFFSET", "dlq", "show", "first")
+	p.want(ExitUsage, "allowed: open, requeued, parked", "dlq", "list", "--state", "lost")
+}
+
+// What left of a record the first time does not leave again; what did not, leaves after the correction.
+func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the binary")
+	}
+	dir := t.TempDir()
+	p := startUp(t, dir, "--set", "processor.event_bytes_max=16KiB")
+	url, secret := printed(t, p.stdout.String(), `webhook URL +(\S+)`), printed(t, p.stdout.String(), `app secret +(\S+)`)
+	message := func(id, text string) string {
+		return `{"from":"16505551234","id":"` + id + `","timestamp":"1772366400","type":"text","text":{"body":"` + text + `"}}`
+	}
+	body := `{"object":"whatsapp_business_account","entry":[{"id":"42","changes":[{"field":"messages","value":{"messaging_product":"whatsapp",` +
+		`"metadata":{"display_phone_number":"15550100","phone_number_id":"942"},"messages":[` +
+		message("wamid.SMALL", "x") + "," + message("wamid.LARGE", strings.Repeat("long ", 5000)) + `]}}]}]}`
+	if status := post(t, url, secret, body); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	if letter := p.letters(1)[0]; letter.Reason != "event_too_long" {
+		t.Fatalf("the letter is %+v", letter)
+	}
+	if m := p.messages(1); m["wamid"] != "wamid.SMALL" {
+		t.Errorf("what left is %v", m["wamid"])
+	}
+	p.signal(syscall.SIGTERM)
+	p = startUp(t, dir)
+	defer p.signal(syscall.SIGTERM)
+	p.want(ExitOK, "1 letters requeued", "dlq", "requeue", "--reason", "event_too_long")
+	if m := p.messages(2); m["wamid"] != "wamid.LARGE" {
+		t.Errorf("what left after the requeue is %v", m["wamid"])
+	}
+	p.letters(0, "--state", "open")
+}

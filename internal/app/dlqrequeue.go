@@ -1,0 +1,225 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/spf13/cobra"
+
+	"github.com/coexstream/coexstream/internal/deadletter"
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+func (a *app) dlqExportCommand() *cobra.Command {
+	var o letterFilter
+	dir := ""
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write dead letters to standard output, a line of JSON each, or to files",
+		Long: `Write dead letters whole: as lines of JSON on standard output, or into a folder, where PARTITION-OFFSET.body
+has the exact bytes of a letter and PARTITION-OFFSET.json all else.`,
+		Example: `  coexstream dlq export > letters.ndjson
+  coexstream dlq export --dir letters --reason json_invalid`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter, err := o.read(time.Now())
+			if err != nil {
+				return err
+			}
+			_, book, err := a.letters(cmd)
+			if err != nil {
+				return err
+			}
+			letters := book.Select(filter)
+			if dir == "" {
+				for _, l := range letters {
+					if err := encodeLine(cmd.OutOrStdout(), jsonOfLetter(l, true)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			return exportLetters(cmd, dir, letters)
+		},
+	}
+	o.flags(cmd.Flags())
+	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked")
+	cmd.Flags().StringVar(&dir, "dir", "", "folder for two files a letter; it is made")
+	return cmd
+}
+
+func exportLetters(cmd *cobra.Command, dir string, letters []*deadletter.Letter) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	for _, l := range letters {
+		name := filepath.Join(dir, fmt.Sprintf("%d-%d", l.Partition, l.Offset))
+		j := jsonOfLetter(l, true)
+		j.Text, j.Base64 = nil, nil
+		about, err := jsonOf(j)
+		if err != nil {
+			return err
+		}
+		// A body is somebody's conversation: for the owner of the folder alone.
+		if err := errors.Join(replaceFile(name+".body", l.Value, 0o600), replaceFile(name+".json", about, 0o600)); err != nil {
+			return fmt.Errorf("export letter %s: %w", l.Place, err)
+		}
+	}
+	sayf(cmd.OutOrStdout(), "%d letters written to %s\n", len(letters), dir)
+	return nil
+}
+
+type requeueOptions struct {
+	letterFilter
+	all, force, dryRun bool
+}
+
+func (a *app) dlqRequeueCommand() *cobra.Command {
+	var o requeueOptions
+	cmd := &cobra.Command{
+		Use:   "requeue [PLACE...]",
+		Short: "Try dead letters again, after what made them fail was corrected",
+		Long: `Write dead letters back to the raw topic from which they came: the same bytes, with all their headers. The
+processor tries what failed; what left of a record the first time does not leave again. A letter that fails
+again comes back as a new one that counts the attempts; after it came back ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times it is parked.
+
+A letter that was requeued is remembered in dlq and not requeued again. --force requeues it nonetheless, and
+one that is parked.`,
+		Example: `  coexstream dlq requeue --reason event_too_long --dry-run
+  coexstream dlq requeue --reason event_too_long
+  coexstream dlq requeue 3/17 --force
+  coexstream dlq requeue --all`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.requeue(cmd, args, &o) },
+	}
+	o.flags(cmd.Flags())
+	cmd.Flags().BoolVar(&o.all, "all", false, "all letters that are open")
+	cmd.Flags().BoolVar(&o.force, "force", false, "also letters that are parked or were requeued before")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be requeued, and write nothing")
+	return cmd
+}
+
+func (a *app) requeue(cmd *cobra.Command, args []string, o *requeueOptions) error {
+	filter, err := o.read(time.Now())
+	if err != nil {
+		return err
+	}
+	filtered := len(filter.Reasons)+len(filter.Topics)+len(filter.WABAs) > 0 || o.since != "" || o.until != ""
+	switch {
+	case len(args) > 0 && (filtered || o.all), o.all && filtered:
+		return usagef("places, filters and --all exclude each other")
+	case len(args) == 0 && !filtered && !o.all:
+		return usagef("say which letters: their places, a filter, or --all")
+	}
+	var places []deadletter.Place
+	for _, arg := range args {
+		p, err := deadletter.ParsePlace(arg)
+		if err != nil {
+			return usageError{err}
+		}
+		places = append(places, p)
+	}
+	cfg, book, err := a.letters(cmd)
+	if err != nil {
+		return err
+	}
+	letters := book.Select(filter)
+	if len(places) > 0 {
+		letters = nil
+		for _, p := range places {
+			l, ok := book.Find(p)
+			if !ok {
+				return noLetter(p)
+			}
+			letters = append(letters, l)
+		}
+	}
+	conn, err := connectionOf(cfg)
+	if err != nil {
+		return err
+	}
+	out := newRequeuer(&conn, cfg.Kafka.Prefix)
+	defer out.close()
+	did, left := 0, 0
+	for _, l := range letters {
+		if why := l.Refusal(o.force); why != "" {
+			left++
+			if len(places) > 0 {
+				sayf(cmd.ErrOrStderr(), "%s is left: %s; --force requeues it nonetheless\n", l.Place, why)
+			}
+			continue
+		}
+		if !o.dryRun {
+			if err := out.requeue(cmd.Context(), l); err != nil {
+				return err
+			}
+		}
+		did++
+		sayf(cmd.OutOrStdout(), "%s  %s  attempt %d  %s\n", l.Place, originOf(l), l.Attempts()+1, l.Reason())
+	}
+	verb := "requeued"
+	if o.dryRun {
+		verb = "would be requeued"
+	}
+	sayf(cmd.OutOrStdout(), "%d letters %s, %d left (parked, or requeued before)\n", did, verb, left)
+	return nil
+}
+
+// requeuer writes letters back.
+type requeuer struct {
+	prefix    string
+	transport *kafkago.Transport
+	client    *kafkago.Client
+}
+
+func newRequeuer(conn *kafka.Connection, prefix string) *requeuer {
+	t := conn.Transport()
+	return &requeuer{prefix: prefix, transport: t, client: &kafkago.Client{Addr: conn.Address(), Timeout: 30 * time.Second, Transport: t}}
+}
+
+func (q *requeuer) close() { q.transport.CloseIdleConnections() }
+
+// requeue writes the record, then the note. Cut off between the two it is done again, and the processor, which
+// knows the letter, leaves the second one out.
+func (q *requeuer) requeue(ctx context.Context, l *deadletter.Letter) error {
+	topic, headers := l.Requeue()
+	record := kafkago.Record{Value: kafkago.NewBytes(l.Value), Headers: kafkaHeaders(headers), Time: time.Now()}
+	if len(l.Key) > 0 {
+		record.Key = kafkago.NewBytes(l.Key)
+	}
+	if err := q.produce(ctx, topic, l.Partition, record); err != nil {
+		return fmt.Errorf("requeue letter %s: %w", l.Place, err)
+	}
+	note := kafkago.Record{Headers: kafkaHeaders(l.Note()), Time: time.Now()}
+	if err := q.produce(ctx, schemas.TopicDLQ, l.Partition, note); err != nil {
+		return fmt.Errorf("letter %s is requeued, but that could not be noted: %w: the letter still shows as open", l.Place, err)
+	}
+	return nil
+}
+
+func (q *requeuer) produce(ctx context.Context, topic schemas.Topic, partition int32, r kafkago.Record) error {
+	resp, err := q.client.Produce(ctx, &kafkago.ProduceRequest{
+		Addr: q.client.Addr, Topic: topic.Name(q.prefix), Partition: int(partition), RequiredAcks: kafkago.RequireAll,
+		Records: kafkago.NewRecordReader(r),
+	})
+	if err == nil {
+		err = resp.Error
+	}
+	if err != nil {
+		return fmt.Errorf("produce %s/%d: %w", topic.Name(q.prefix), partition, err)
+	}
+	return nil
+}
+
+func kafkaHeaders(hs []deadletter.Header) []kafkago.Header {
+	list := make([]kafkago.Header, 0, len(hs))
+	for _, h := range hs {
+		list = append(list, kafkago.Header(h))
+	}
+	return list
+}

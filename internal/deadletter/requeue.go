@@ -1,0 +1,61 @@
+package deadletter
+
+import (
+	"fmt"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Refusal is why a letter is not requeued; "" when it is.
+func (l *Letter) Refusal(force bool) string {
+	switch {
+	case force:
+		return ""
+	case l.State == Requeued:
+		return "it was requeued already"
+	case l.State == Parked:
+		return fmt.Sprintf("it is parked: it came back %d times", l.Attempts()-1)
+	}
+	return ""
+}
+
+// Requeue is the raw record that tries a letter again: its bytes, its key, and all its headers, those that say why
+// it failed too, so that another failure counts on. It goes into the raw topic from which it came, in the partition
+// in which the letter stands, where its state is.
+func (l *Letter) Requeue() (schemas.Topic, []Header) {
+	topic, ok := schemas.ParseTopic(l.Topic())
+	if !ok || !topic.Raw() {
+		topic = schemas.TopicRawBulk // of a part that was rerouted by an older version
+	}
+	hs := make([]Header, 0, len(l.Headers)+2)
+	origin := false
+	for _, h := range l.Headers {
+		switch h.Key {
+		case schemas.HeaderRequeue, schemas.HeaderDLQParked,
+			// What a replay told of its copy ends here: this record is one of its own.
+			schemas.HeaderReplay, schemas.HeaderReplayRole, schemas.HeaderReplayState, schemas.HeaderReplayHops:
+			continue
+		case schemas.HeaderOrigin:
+			origin = true
+		}
+		hs = append(hs, h)
+	}
+	if !origin {
+		place := l.Topic() + "/" + l.Record.Header(schemas.HeaderDLQPartition) + "/" + l.Record.Header(schemas.HeaderDLQOffset)
+		hs = append(hs, Header{schemas.HeaderOrigin, []byte(place)})
+	}
+	return topic, append(hs, Header{schemas.HeaderRequeue, []byte(l.id())})
+}
+
+// id is what the processor knows a requeue again by, when it was written twice. Forced, it counts as another one.
+func (l *Letter) id() string {
+	if l.Times == 0 {
+		return l.Place.String()
+	}
+	return fmt.Sprintf("%s#%d", l.Place, l.Times+1)
+}
+
+// Note is what says in `dlq` that a letter was requeued.
+func (l *Letter) Note() []Header {
+	return []Header{{schemas.HeaderRequeued, []byte(l.Place.String())}}
+}

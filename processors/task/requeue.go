@@ -1,0 +1,69 @@
+package task
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Requeue tells that a record is a dead letter that is tried again.
+type Requeue struct {
+	Letter []byte // which one
+	// Event is the ce_id of the event that could not leave then; empty: none of the record did. The others
+	// left, which is not known any more when their time of de-duplication is over: they are left out.
+	Event string
+	// Changes are the changes of the body that could not be processed; empty: all.
+	Changes string
+}
+
+// Requeued tells whether a requeued record is to be processed: a letter can reach the log twice when its
+// requeue was interrupted.
+func (t *Task) Requeued(o *Origin) bool {
+	var id schemas.Hash
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.HeaderRequeue), o.Requeue.Letter)
+	t.passed(o.ReceivedAt)
+	if !t.raise(t.now, id, schemas.RankConcrete) {
+		t.counts.Duplicates[KindRequeued]++
+		return false
+	}
+	return true
+}
+
+func (r *Requeue) event() string {
+	if r == nil {
+		return ""
+	}
+	return r.Event
+}
+
+// change tells whether a change of the body is to be processed.
+func (r *Requeue) change(i int) bool {
+	return r.Changes == "" || slices.Contains(strings.Split(r.Changes, ","), strconv.Itoa(i))
+}
+
+// first tells whether an event is to leave: it did not at its rank or a higher one, or it is the one for which
+// its record was requeued.
+func (t *Task) first(o *Origin, at time.Time, id, key schemas.Hash, rank schemas.Rank) bool {
+	if only := o.Requeue.event(); only != "" {
+		return id.Hex() == only
+	}
+	return t.raise(at, key, rank)
+}
+
+// failedChanges are the headers that name the changes that could not be processed.
+func failedChanges(failed []int) []Header {
+	if len(failed) == 0 {
+		return nil
+	}
+	var b []byte
+	for i, n := range failed {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(n), 10)
+	}
+	return []Header{{schemas.HeaderDLQChanges, b}}
+}

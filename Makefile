@@ -37,5 +37,9 @@ crash: build ## simulate and check against `up`, which is killed -9 three times 
 	go run ./internal/crash -binary ./coexstream
 
 .PHONY: bench
-bench: ## benchmarks of the hot paths
+bench: build ## compare with the limit, with peers and with the goals; ONLY=match,match SHORT=1 BENCH="more flags"
+	go run ./bench/run $(if $(ONLY),-only $(ONLY)) $(if $(SHORT),-short) $(BENCH)
+
+.PHONY: microbench
+microbench: ## Go benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./ingress ./processors/... ./schemas

@@ -1,0 +1,130 @@
+package durable
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/bench/load"
+)
+
+// Log is the topics that a server under test writes.
+type Log struct {
+	brokers, topics []string
+	cl              *kgo.Client
+	admin           *kadm.Client
+}
+
+// Mark is a place in a Log: the next offset of each partition.
+type Mark map[string]map[int32]int64
+
+// Open connects lazily, at the first call.
+func Open(brokers, topics []string) (*Log, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ClientID("bench-durable"))
+	if err != nil {
+		return nil, fmt.Errorf("connect to %v: %w", brokers, err)
+	}
+	return &Log{brokers: brokers, topics: topics, cl: cl, admin: kadm.NewClient(cl)}, nil
+}
+
+// Close closes the connections.
+func (l *Log) Close() { l.cl.Close() }
+
+// Mark is the end of the log.
+func (l *Log) Mark(ctx context.Context) (Mark, error) {
+	ends, err := l.admin.ListEndOffsets(ctx, l.topics...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the end offsets of %v: %w", l.topics, err)
+	}
+	m := Mark{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if m[o.Topic] == nil {
+			m[o.Topic] = map[int32]int64{}
+		}
+		m[o.Topic][o.Partition] = o.Offset
+	})
+	return m, nil
+}
+
+// Trim deletes what lies before a mark, so that a long run does not fill the disk.
+func (l *Log) Trim(ctx context.Context, before Mark) error {
+	offsets := kadm.Offsets{}
+	for topic, partitions := range before {
+		for p, at := range partitions {
+			offsets.AddOffset(topic, p, at, -1)
+		}
+	}
+	deleted, err := l.admin.DeleteRecords(ctx, offsets)
+	if err == nil {
+		err = deleted.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("delete the checked records of %v: %w", l.topics, err)
+	}
+	return nil
+}
+
+// Check reads what was written since a mark and looks for the acknowledged bodies of a run. It returns the
+// mark at which it ended.
+func (l *Log) Check(ctx context.Context, since Mark, run uint32, ts *load.Templates, r *load.Report) (Verdict, Mark, error) {
+	end, err := l.Mark(ctx)
+	if err != nil {
+		return Verdict{}, nil, err
+	}
+	t := newTally(run, ts, r)
+	if err := l.read(ctx, since, end, t.add); err != nil {
+		return Verdict{}, nil, err
+	}
+	return t.verdict(), end, nil
+}
+
+// read calls yield for every record between two marks.
+func (l *Log) read(ctx context.Context, since, end Mark, yield func(*kgo.Record)) error {
+	left := map[string]map[int32]kgo.Offset{}
+	open := 0
+	for topic, partitions := range end {
+		for p, to := range partitions {
+			if since[topic][p] < to {
+				if left[topic] == nil {
+					left[topic] = map[int32]kgo.Offset{}
+				}
+				left[topic][p] = kgo.NewOffset().At(since[topic][p])
+				open++
+			}
+		}
+	}
+	if open == 0 {
+		return nil
+	}
+	cl, err := kgo.NewClient(
+		kgo.SeedBrokers(l.brokers...), kgo.ClientID("bench-durable"), kgo.ConsumePartitions(maps.Clone(left)),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxBytes(32<<20), kgo.FetchMaxPartitionBytes(16<<20),
+	)
+	if err != nil {
+		return fmt.Errorf("read %v: %w", l.topics, err)
+	}
+	defer cl.Close()
+	for open > 0 {
+		fetches := cl.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return fmt.Errorf("read %v: %w", l.topics, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			to := end[r.Topic][r.Partition]
+			if r.Offset >= to {
+				return
+			}
+			yield(r)
+			if r.Offset == to-1 {
+				open--
+			}
+		})
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coexstream/coexstream/bench/compare"
+	"github.com/coexstream/coexstream/bench/load"
+)
+
+// alone starts a broker and the ingress on it: what the matches below share.
+func (h *harness) alone(ctx context.Context, name string, stop *stops) (*broker, *server, error) {
+	b, err := h.startBroker(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop.add(b.stop)
+	sub, err := h.newSubject(ctx, name, b)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := sub.ingress(ctx)
+	if s != nil {
+		stop.add(s.stop)
+	}
+	return b, s, err
+}
+
+// playBulk is the large body: what publishing it costs beyond taking it in.
+func playBulk(ctx context.Context, h *harness) (o compare.Outcome, err error) {
+	const connections = 8
+	spec := load.Spec{Connections: connections, Duration: h.o.turn, Timeout: requestTimeout, Mix: []load.Kind{{Name: load.History, Bytes: 1_000_000, Weight: 1}}}
+	ts, err := load.NewTemplates(spec.Mix)
+	if err != nil {
+		return o, err
+	}
+	var stop stops
+	defer stop.all(&err)
+	const name = "bulk"
+	_, s, err := h.alone(ctx, name, &stop)
+	if err != nil {
+		return o, err
+	}
+	without, err := h.peer(ctx, name, unpublishedName, "unpublished", secret, nil)
+	if err != nil {
+		return o, err
+	}
+	stop.add(without.stop)
+	return h.play(ctx, compare.Match{
+		Name: name, Title: fmt.Sprintf("history of 1 MB, signed, closed loop, %d connections", connections),
+		Metrics:     []compare.Metric{megabytesMetric, perCoreMetric, p50Metric, p99Metric, rssMetric},
+		Contestants: []compare.Contestant{h.contestant(s, "", spec, ts), h.contestant(without, "", spec, ts)},
+		Pairs:       []compare.Pair{{Metric: perCoreMetric.Key, Of: subjectName, To: unpublishedName}},
+		Plot:        perCoreMetric.Key,
+	})
+}
+
+// playMix is a day with onboardings at a rate that leaves room.
+func playMix(ctx context.Context, h *harness) (o compare.Outcome, err error) {
+	const connections, rate = 64, 500
+	spec := load.Spec{Connections: connections, Rate: rate, Duration: h.o.turn, Timeout: requestTimeout, Mix: load.Standard()}
+	ts, err := load.NewTemplates(spec.Mix)
+	if err != nil {
+		return o, err
+	}
+	var stop stops
+	defer stop.all(&err)
+	const name = "mix"
+	_, s, err := h.alone(ctx, name, &stop)
+	if err != nil {
+		return o, err
+	}
+	return h.play(ctx, compare.Match{
+		Name: name, Title: fmt.Sprintf("echoes of 1 KB, contacts of 10 KB, history of 1 and 3 MB, open loop, %d req/s", rate),
+		Metrics:     []compare.Metric{rateMetric, megabytesMetric, p50Metric, p99Metric, p999Metric, lateMetric, cpuMetric, rssMetric},
+		Contestants: []compare.Contestant{h.contestant(s, "", spec, ts)},
+	})
+}
+
+// memoryMetric is the peak of the resident memory for each byte of the bodies that are under way.
+var memoryMetric = compare.Metric{Key: "rss_ratio", Title: "peak RSS", Unit: "of bytes in flight"}
+
+// playMemory is many large bodies at once.
+func playMemory(ctx context.Context, h *harness) (o compare.Outcome, err error) {
+	connections := 256
+	if h.o.short {
+		connections = 16
+	}
+	const bytes = 3_000_000
+	spec := load.Spec{Connections: connections, Duration: h.o.turn, Timeout: 3 * requestTimeout, Mix: []load.Kind{{Name: load.History, Bytes: bytes, Weight: 1}}}
+	ts, err := load.NewTemplates(spec.Mix)
+	if err != nil {
+		return o, err
+	}
+	var stop stops
+	defer stop.all(&err)
+	const name = "memory"
+	_, s, err := h.alone(ctx, name, &stop)
+	if err != nil {
+		return o, err
+	}
+	c := h.contestant(s, "every connection has a body under way at any time", spec, ts)
+	turn := c.Turn
+	c.Turn = func(ctx context.Context) (compare.Sample, error) {
+		sample, err := turn(ctx)
+		if rss, ok := sample.Values[rssMetric.Key]; ok {
+			sample.Values[memoryMetric.Key] = rss * megabyte / float64(connections*bytes)
+		}
+		return sample, err
+	}
+	return h.play(ctx, compare.Match{
+		Name: name, Title: fmt.Sprintf("history of 3 MB, signed, closed loop, %d connections", connections),
+		Metrics:     []compare.Metric{megabytesMetric, p50Metric, p99Metric, rssMetric, memoryMetric},
+		Contestants: []compare.Contestant{c},
+	})
+}

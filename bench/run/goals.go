@@ -1,0 +1,29 @@
+package main
+
+import "github.com/coexstream/coexstream/bench/compare"
+
+// goals are what the project wants to reach: ratios of one run on two cores.
+func goals() []compare.Goal {
+	return []compare.Goal{
+		{What: "ingress, 1 KB, of bare fasthttp", Match: "ingress", Metric: rateMetric.Key, Of: subjectName, To: bareName, Bound: compare.AtLeast, Want: 0.65},
+		{What: "ingress, 1 KB, of net/http + franz-go", Match: "ingress", Metric: rateMetric.Key, Of: subjectName, To: franzGoName, Bound: compare.AtLeast, Want: 2},
+		{What: "ingress, 1 KB, of the kafka-go Writer", Match: "ingress", Metric: rateMetric.Key, Of: subjectName, To: kafkaGoName, Bound: compare.AtLeast, Want: 10},
+		{What: "server CPU a request, of bare fasthttp + HMAC", Match: "ingress", Metric: cpuMetric.Key, Of: subjectName, To: bareSignedName, Bound: compare.AtMost, Want: 1.5},
+		{What: "acknowledgement p99 at 4,000 req/s, of the broker's own", Match: "acknowledgement", Metric: p99Metric.Key, Of: subjectName, To: produceName, Bound: compare.AtMost, Want: 4},
+		{What: "ingress, 1 MB, per core, of the same without publish", Match: "bulk", Metric: perCoreMetric.Key, Of: subjectName, To: unpublishedName, Bound: compare.AtLeast, Want: 0.8},
+		{What: "ingress memory, 256 connections of 3 MB, of bytes in flight", Match: "memory", Metric: memoryMetric.Key, Of: subjectName, Bound: compare.AtMost, Want: 2},
+		{What: "split, a core", Match: "split", Metric: splitRateMetric.Key, Of: subjectName, Bound: compare.AtLeast, Want: 500, Unit: "MB/s"},
+		{What: "split, allocations a message", Match: "split", Metric: splitAllocsMetric.Key, Of: subjectName, Bound: compare.AtMost, Want: 0},
+		{What: "split, of encoding/json", Match: "split", Metric: splitRateMetric.Key, Of: subjectName, To: encodingJSONName, Bound: compare.AtLeast, Want: 8},
+		{What: "processor, raw history to ordered events", Match: "", Bound: compare.AtLeast, Want: 250_000, Unit: "messages/s"},
+		{What: "processor, of the Kafka Streams topology", Bound: compare.AtLeast, Want: 3},
+		{What: "processor memory, 10 million messages against 1 million", Bound: compare.AtMost, Want: 1.1},
+		{What: "an open window", Bound: compare.AtMost, Want: 16, Unit: "bytes a message"},
+		{What: "throughput, 10,000 businesses against 1,000", Bound: compare.AtLeast, Want: 0.9},
+		{What: "two processors against one", Bound: compare.AtLeast, Want: 1.8},
+		{What: "live echo end to end, idle, Apache Kafka, p50", Bound: compare.AtMost, Want: 30, Unit: "ms"},
+		{What: "live echo end to end, idle, Apache Kafka, p99", Bound: compare.AtMost, Want: 150, Unit: "ms"},
+		{What: "live echo beside a backlog, of idle, p99", Bound: compare.AtMost, Want: 2},
+		{What: "restart with 1 million contacts and 1,000 open syncs", Bound: compare.AtMost, Want: 10, Unit: "s"},
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coexstream/coexstream/bench/compare"
+)
+
+// harness is what all matches of a run share.
+type harness struct {
+	o      options
+	self   string // this program
+	binary string // the subject
+	dir    string // logs and data
+	runs   uint32 // loads so far, so that each has an identity of its own
+}
+
+func newHarness(ctx context.Context, o options) (*harness, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	binary, err := filepath.Abs(o.binary)
+	if err != nil {
+		return nil, err
+	}
+	if out, err := exec.CommandContext(ctx, binary, "version").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("run the program under test: %w; build it with 'make build', or name it with -binary\n%s", err, out)
+	}
+	h := &harness{o: o, self: self, binary: binary, dir: o.data}
+	if h.dir == "" {
+		h.dir, err = os.MkdirTemp("", "coexstream-bench-")
+	} else if h.dir, err = filepath.Abs(h.dir); err == nil {
+		err = os.MkdirAll(h.dir, 0o755)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the folder for logs and data: %w", err)
+	}
+	return h, nil
+}
+
+func (h *harness) clean() error {
+	if h.o.data != "" {
+		return nil
+	}
+	return os.RemoveAll(h.dir)
+}
+
+// path is a name in the run's folder.
+func (h *harness) path(name string) string { return filepath.Join(h.dir, name) }
+
+// newReport says what runs where.
+func (h *harness) newReport(ctx context.Context) compare.Report {
+	r := compare.Report{
+		Started: time.Now().UTC(), Commit: commit(ctx), Command: command(),
+		Machine: compare.Machine{
+			CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), MemoryBytes: memory(),
+			System: runtime.GOOS + "/" + runtime.GOARCH + " " + output(ctx, "uname", "-r"), Filesystem: output(ctx, "stat", "-f", "-c", "%T", h.dir),
+		},
+		Versions: map[string]string{"go": runtime.Version()},
+		Settings: map[string]string{
+			"rounds": strconv.Itoa(h.o.rounds), "turn": h.o.turn.String(),
+			"sync_writes": strconv.FormatBool(h.o.syncWrites), "server_cpus": h.o.serverCPUs, "load_cpus": h.o.loadCPUs, "broker_cpus": h.o.brokerCPUs,
+		},
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			switch d.Path {
+			case "github.com/valyala/fasthttp", "github.com/segmentio/kafka-go", "github.com/twmb/franz-go", "github.com/twmb/franz-go/pkg/kfake", "github.com/go-json-experiment/json":
+				r.Versions[d.Path] = d.Version
+			}
+		}
+	}
+	return r
+}
+
+// command is how this run can be had again: the path of a program that go run made says nothing.
+func command() string {
+	return strings.TrimSpace("go run ./bench/run " + strings.Join(os.Args[1:], " "))
+}
+
+func commit(ctx context.Context) string {
+	c := output(ctx, "git", "rev-parse", "--short", "HEAD")
+	if c == "" {
+		return "unknown"
+	}
+	if output(ctx, "git", "status", "--porcelain", "--untracked-files=no") != "" {
+		c += "+changes"
+	}
+	return c
+}
+
+// output is what a command prints, or nothing when it cannot be run: none of what is asked here is vital.
+func output(ctx context.Context, name string, args ...string) string {
+	out, err := exec.CommandContext(ctx, name, args...).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// field is the first value under a key in a file of /proc.
+func field(path, key string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(b)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == key {
+			return strings.TrimSpace(v)
+		}
+	}
+	return "unknown"
+}
+
+func memory() int64 {
+	kb, err := strconv.ParseInt(strings.TrimSuffix(field("/proc/meminfo", "MemTotal"), " kB"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kb << 10
+}

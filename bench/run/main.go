@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	binary, results, data string
+	only                  string
+	short                 bool
+	rounds                int
+	turn                  time.Duration
+	syncWrites            bool
+	serverCPUs, loadCPUs  string
+	brokerCPUs            string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := errors.ErrUnsupported
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "load":
+			err = runLoad(ctx)
+		case "broker":
+			err = runBroker(ctx, os.Args[2:])
+		case "peer":
+			err = runPeer(ctx, os.Args[2:])
+		}
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = runMatches(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func parse() (options, error) {
+	var o options
+	flag.StringVar(&o.binary, "binary", "./coexstream", "the program under test")
+	flag.StringVar(&o.results, "results", "bench/results", "folder for the results; empty: they are only printed")
+	flag.StringVar(&o.data, "data", "", "folder for logs and the brokers' data; empty: a temporary one, removed when all is well")
+	flag.StringVar(&o.only, "only", "", "matches to play, separated by commas; empty: all of "+strings.Join(names(), ", "))
+	flag.BoolVar(&o.short, "short", false, "one short round of everything: shows that the harness works, not how fast anything is")
+	flag.IntVar(&o.rounds, "rounds", 5, "turns of each contestant")
+	flag.DurationVar(&o.turn, "turn", 4*time.Second, "length of a turn under load")
+	flag.BoolVar(&o.syncWrites, "sync-writes", false, "let the embedded broker fsync before it acknowledges")
+	flag.StringVar(&o.serverCPUs, "server-cpus", "", "processors of the servers under test, as taskset has them; empty: all")
+	flag.StringVar(&o.loadCPUs, "load-cpus", "", "processors of the load")
+	flag.StringVar(&o.brokerCPUs, "broker-cpus", "", "processors of the broker")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return o, fmt.Errorf("%q is not understood; all is said by flags, see -help", flag.Args())
+	}
+	if o.short {
+		o.rounds, o.turn, o.results = 1, 500*time.Millisecond, ""
+	}
+	switch {
+	case o.rounds < 1:
+		return o, fmt.Errorf("rounds: %d is not allowed, only 1 and more", o.rounds)
+	case o.turn < 100*time.Millisecond:
+		return o, fmt.Errorf("turn: %s is not allowed, only 100ms and more", o.turn)
+	}
+	for _, name := range o.selected() {
+		if !slices.Contains(names(), name) {
+			return o, fmt.Errorf("only: %q is not allowed, only %q", name, names())
+		}
+	}
+	return o, nil
+}
+
+// selected are the names of the matches to play.
+func (o *options) selected() []string {
+	if o.only == "" {
+		return names()
+	}
+	return strings.Split(o.only, ",")
+}

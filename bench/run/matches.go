@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coexstream/coexstream/bench/compare"
+)
+
+// match is one entry of the programme.
+type match struct {
+	name string
+	play func(ctx context.Context, h *harness) (compare.Outcome, error)
+}
+
+func matches() []match {
+	return []match{
+		{"split", playSplit},
+		{"ingress", playIngress},
+		{"acknowledgement", playAcknowledgement},
+		{"mix", playMix},
+		{"bulk", playBulk},
+		{"memory", playMemory},
+	}
+}
+
+func names() []string {
+	var ns []string
+	for _, m := range matches() {
+		ns = append(ns, m.name)
+	}
+	return ns
+}
+
+// runMatches plays what was selected, prints the tables, and writes the results. It fails when a contestant
+// did not pass its check, not when a goal is missed.
+func runMatches(ctx context.Context) error {
+	o, err := parse()
+	if err != nil {
+		return err
+	}
+	h, err := newHarness(ctx, o)
+	if err != nil {
+		return err
+	}
+	report := h.newReport(ctx)
+	fmt.Print(report.Head())
+	var failed []string
+	for _, m := range matches() {
+		if !slices.Contains(o.selected(), m.name) {
+			continue
+		}
+		outcome, err := m.play(ctx, h)
+		if err != nil {
+			return fmt.Errorf("%w (logs in %s)", err, h.dir)
+		}
+		if outcome.Failed() {
+			failed = append(failed, m.name)
+		}
+		report.Outcomes = append(report.Outcomes, outcome)
+		if err := outcome.WriteTable(os.Stdout); err != nil {
+			return err
+		}
+	}
+	report.Took = time.Since(report.Started).Round(time.Second)
+	report.Goals = compare.Judge(goals(), report.Outcomes)
+	if o.short {
+		fmt.Println("\nshort: the harness works; nothing is measured by so little")
+	} else if err := compare.WriteGoals(os.Stdout, report.Goals); err != nil {
+		return err
+	}
+	if err := h.write(&report); err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("not every contestant passed its check in %s; see the verdicts (logs in %s)", strings.Join(failed, ", "), h.dir)
+	}
+	return h.clean()
+}
+
+// write keeps the results.
+func (h *harness) write(r *compare.Report) error {
+	if h.o.results == "" {
+		return nil
+	}
+	if err := os.MkdirAll(h.o.results, 0o755); err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	name := filepath.Join(h.o.results, r.Started.Format("2006-01-02")+"-"+strings.ReplaceAll(r.Commit, "+", "-"))
+	if err := r.Write(name + ".json"); err != nil {
+		return err
+	}
+	if err := r.WritePlot(name + ".svg"); err != nil {
+		return err
+	}
+	fmt.Printf("\nwritten to %[1]s.json and %[1]s.svg\n", name)
+	return nil
+}
+
+// play is compare.Play with this run's rounds, and a line for each turn on a terminal's error output.
+func (h *harness) play(ctx context.Context, m compare.Match) (compare.Outcome, error) {
+	return compare.Play(ctx, m, h.o.rounds, func(round int, name string) {
+		fmt.Fprintf(os.Stderr, "%s: round %d of %d: %s\n", m.Name, round+1, h.o.rounds, name)
+	})
+}

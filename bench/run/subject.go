@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/coexstream/coexstream/bench/child"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+const (
+	sourcePath       = "/webhooks/meta"
+	secret           = "bench-app-secret"
+	prefix           = "bench."
+	inFlightBytesMax = 2 << 30 // the limit is not what is measured
+)
+
+// subject is coexstream on a broker: its configuration, from which its roles are started.
+type subject struct {
+	h      *harness
+	name   string // of the match, in file names
+	broker *broker
+	config string // path
+}
+
+// newSubject writes the configuration and creates the topics.
+func (h *harness) newSubject(ctx context.Context, name string, b *broker) (*subject, error) {
+	s := &subject{h: h, name: name, broker: b, config: h.path(name + "-coexstream.yaml")}
+	type m = map[string]any
+	y, err := yaml.Marshal(m{
+		"log":      m{"level": "warn", "format": "text"},
+		"data_dir": h.path(name + "-data"),
+		"kafka":    m{"brokers": []string{b.address}, "prefix": prefix, "partitions": partitions, "replication_factor": 1, "min_insync_replicas": 1},
+		"ingress": m{
+			"in_flight_bytes_max": inFlightBytesMax,
+			"sources": []m{{
+				"name": "meta", "provider": "meta", "path": sourcePath, "verify_token": "bench", "signature_required": true,
+				"secrets": []m{{"id": "app", "value": secret}},
+			}},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write the subject's configuration: %w", err)
+	}
+	if err := os.WriteFile(s.config, y, 0o600); err != nil {
+		return nil, fmt.Errorf("write the subject's configuration: %w", err)
+	}
+	_, err = child.Run(ctx, child.Command{Name: "coexstream topics create", Args: []string{h.binary, "topics", "create", "--config", s.config}}, nil)
+	return s, err
+}
+
+// start starts a role and waits until it is ready.
+func (s *subject) start(ctx context.Context, role string, args ...string) (*child.Process, error) {
+	admin, err := child.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	args = append([]string{s.h.binary, role, "--config", s.config, "--admin-listen", admin}, args...)
+	return child.Start(ctx, child.Command{
+		Name: "coexstream " + role, Args: args, CPUs: s.h.o.serverCPUs, Log: s.h.path(s.name + "-coexstream-" + role + ".log"),
+		Ready: child.Answers200("http://" + admin + "/readyz"),
+	})
+}
+
+// ingress starts the ingress as a server under test.
+func (s *subject) ingress(ctx context.Context) (*server, error) {
+	address, err := child.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.start(ctx, "ingress", "--listen", address)
+	if err != nil {
+		return nil, err
+	}
+	srv := &server{name: subjectName, proc: p, url: "http://" + address + sourcePath, secret: secret}
+	return srv, srv.keepsIn(ctx, s.broker, schemas.TopicRawLive.Name(prefix), schemas.TopicRawBulk.Name(prefix))
+}
+
+const subjectName = "coexstream"
+
+// peer starts a yardstick of this program.
+func (h *harness) peer(ctx context.Context, match, title, name, secret string, b *broker) (*server, error) {
+	address, err := child.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{h.self, "peer", name, "-listen", address, "-secret", secret}
+	topic := ""
+	if b != nil {
+		topic = "peer." + name
+		if err := b.topic(ctx, topic); err != nil {
+			return nil, err
+		}
+		args = append(args, "-broker", b.address, "-topic", topic)
+	}
+	p, err := child.Start(ctx, child.Command{
+		Name: name, Args: args, CPUs: h.o.serverCPUs, Log: h.path(match + "-" + name + ".log"), Ready: child.Listening(address),
+	})
+	if err != nil {
+		return nil, err
+	}
+	srv := &server{name: title, proc: p, url: "http://" + address + sourcePath, secret: secret}
+	if b == nil {
+		return srv, nil
+	}
+	return srv, srv.keepsIn(ctx, b, topic)
+}

@@ -68,6 +68,7 @@ Configuration comes from a YAML file, the environment and flags; the later wins.
 'coexstream config keys' lists every key.`,
 		Example: `  coexstream up                               everything in one process, data in ./data
   coexstream tail messages --from-beginning   see what came out
+  coexstream doctor                           what is not well, and what to do
   coexstream config keys                      every configuration key`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: subcommand,
@@ -85,7 +86,8 @@ Configuration comes from a YAML file, the environment and flags; the later wins.
 	bind(f, "log-format", "log.format", "auto, text or json")
 	root.AddCommand(
 		a.upCommand(), a.ingressCommand(), a.processCommand(), a.topicsCommand(), a.tailCommand(),
-		a.replayCommand(), a.dlqCommand(), a.simulateCommand(), a.checkCommand(), a.configCommand(), a.versionCommand(),
+		a.replayCommand(), a.dlqCommand(), a.simulateCommand(), a.checkCommand(), a.doctorCommand(), a.configCommand(),
+		a.versionCommand(),
 	)
 	return root
 }

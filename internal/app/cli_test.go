@@ -39,7 +39,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	for _, sub := range root.Commands() {
 		names = append(names, sub.Name())
 	}
-	for _, want := range []string{"up", "ingress", "process", "topics", "tail", "simulate", "check", "config", "version"} {
+	for _, want := range []string{"up", "ingress", "process", "topics", "tail", "simulate", "check", "doctor", "config", "version"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("there is no command %s", want)
 		}
@@ -78,6 +78,13 @@ func TestExitCodesAreDocumentedAndTold(t *testing.T) {
 		{[]string{"simulate"}, ExitUsage, "no up runs on data folder"},
 		{[]string{"simulate", "--url", "x", "--secret", "y"}, ExitUsage, "url"},
 		{[]string{"simulate", "--businesses", "0", "--url", "http://localhost:1/x", "--secret", "y"}, ExitUsage, "businesses: 0 is not allowed"},
+		{[]string{"doctor", "--only", "nothing"}, ExitUsage, "allowed: config, secrets, disk"},
+		{[]string{"doctor", "--output", "xml"}, ExitUsage, "allowed: text, json"},
+		{[]string{"doctor", "--timeout", "0s"}, ExitUsage, "more than 0"},
+		{[]string{"doctor", "--admin", "ftp://x"}, ExitUsage, "http://host:port"},
+		{[]string{"doctor", "--only", "config"}, ExitOK, ""},
+		{[]string{"doctor", "--only", "config", "--set", "kafka.partitions=0"}, ExitFaults, ""},
+		{[]string{"doctor", "--brokers", "127.0.0.1:1", "--timeout", "10s"}, ExitFaults, ""},
 		{[]string{"topics", "verify", "--brokers", "127.0.0.1:1"}, ExitFailure, "127.0.0.1:1"},
 		{[]string{"topics", "verify", "--brokers", "nonsense"}, ExitUsage, "host:port"},
 		{[]string{"check", "--brokers", "127.0.0.1:1", "--truth", "absent.jsonl"}, ExitFailure, ""},

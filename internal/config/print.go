@@ -80,7 +80,7 @@ func (c *Config) Hash() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "%s: %s", keys[i].Name, b)
+		h.Write(append([]byte(keys[i].Name+": "), b...))
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12], nil
 }

@@ -97,6 +97,9 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	return b, nil
 }
 
+// offsetsRetentionMinutes is ten years.
+const offsetsRetentionMinutes = "5256000"
+
 func start(cfg Config, log *slog.Logger) (*kfake.Cluster, error) {
 	_, port, _ := net.SplitHostPort(cfg.Listen)
 	n, _ := strconv.Atoi(port)
@@ -118,6 +121,8 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, error) {
 			"log.segment.bytes":          strconv.FormatInt(cfg.SegmentBytes, 10),
 			"message.max.bytes":          strconv.FormatInt(cfg.MessageBytes, 10),
 			"default.replication.factor": "1",
+			// A folder that was left alone for weeks goes on where it was, not at the oldest raw record.
+			"offsets.retention.minutes": offsetsRetentionMinutes,
 		}),
 	}
 	if cfg.SyncWrites {

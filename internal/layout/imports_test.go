@@ -65,14 +65,17 @@ var rules = map[string][]string{
 	"internal/listen":        {},
 	"internal/layout":        {},
 	"internal/crash":         {},
-	"internal/fuzzall":       {},
+	// Judgements know the configuration, and nobody to ask; only the probe does.
+	"internal/doctor":       {"schemas", "internal/config"},
+	"internal/doctor/probe": {"schemas", "internal/doctor", "internal/config", "internal/kafka"},
+	"internal/fuzzall":      {},
 	// Only the application knows all.
 	"internal/app": {"schemas", "ingress", "processors", "bench", "internal"},
 }
 
 // pure packages also stay away from what has effects.
 var (
-	pure      = []string{"processors/split", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task"}
+	pure      = []string{"processors/split", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
 	effectful = []string{"os", "net", "net/http", "sync", "os/exec", "log", "log/slog", "github.com/twmb/franz-go", "github.com/segmentio/kafka-go", "github.com/valyala/fasthttp"}
 )
 

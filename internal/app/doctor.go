@@ -1,0 +1,262 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/doctor"
+	"github.com/coexstream/coexstream/internal/doctor/probe"
+	"github.com/coexstream/coexstream/internal/kafka"
+)
+
+// doctorFlags are the flags of doctor.
+type doctorFlags struct {
+	output  string
+	timeout time.Duration
+	only    []string
+	skip    []string
+	admin   []string
+	strict  bool
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	var names strings.Builder
+	for _, c := range doctor.Checks() {
+		fmt.Fprintf(&names, "  %-13s %s\n", c.Name, c.What)
+	}
+	flags := doctorFlags{output: "text", timeout: 30 * time.Second}
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look at configuration, Kafka, lag, transactions and syncs, and say what to do",
+		Long: `Look at everything that coexstream needs and does, and say for each thing whether it is well, what was
+found, and what to do. Nothing is changed: no record is written, no group joined. No secret and no message
+is shown; phone_number_ids are.
+
+Checks:
+` + names.String() + `
+Each is ok, warn (works today), fail (webhooks or events are lost, late or refused, or will be soon) or
+skip (could not be looked at). Exit code 0 when nothing failed, 3 when something did; with --strict also
+when there are warnings. docs/operations.md has more for each state.`,
+		Example: `  coexstream doctor
+  coexstream doctor --config /etc/coexstream.yaml --admin http://ingress-0:9090 --admin http://processor-0:9090
+  coexstream doctor --only brokers,topics,lag
+  coexstream doctor --output json | jq '.findings[] | select(.status == "fail")'`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDoctor(cmd, &flags) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&flags.output, "output", "o", flags.output, "text or json")
+	f.DurationVar(&flags.timeout, "timeout", flags.timeout, "time for all checks together")
+	f.StringSliceVar(&flags.only, "only", nil, "names of the checks to make")
+	f.StringSliceVar(&flags.skip, "skip", nil, "names of checks to leave out")
+	f.StringArrayVar(&flags.admin, "admin", nil, "base URL of the admin listener of an ingress or processor, repeatable (default: the one of this machine)")
+	f.BoolVar(&flags.strict, "strict", false, "exit with 3 when there are warnings, too")
+	return cmd
+}
+
+func (a *app) runDoctor(cmd *cobra.Command, flags *doctorFlags) error {
+	checks, err := flags.checks()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), flags.timeout)
+	defer cancel()
+	facts, err := a.facts(ctx, cmd, flags, checks)
+	if err != nil {
+		return err
+	}
+	if err := cmd.Context().Err(); err != nil {
+		return err // what is missing because of a signal is no finding
+	}
+	report := doctor.Judge(facts, checks)
+	if flags.output == "json" {
+		err = writeJSON(cmd.OutOrStdout(), report)
+	} else {
+		err = writeFindings(cmd.OutOrStdout(), &report)
+	}
+	if err != nil {
+		return err
+	}
+	if report.Counts.Fail > 0 || flags.strict && report.Counts.Warn > 0 {
+		return errFaults
+	}
+	return nil
+}
+
+// checks are the names of the checks to make, in the order of the report.
+func (f *doctorFlags) checks() ([]string, error) {
+	if err := checkOutput(f.output, "text", "json"); err != nil {
+		return nil, err
+	}
+	if f.timeout <= 0 {
+		return nil, usagef("--timeout %s is not allowed; allowed: more than 0", f.timeout)
+	}
+	names := doctor.Names()
+	for _, given := range slices.Concat(f.only, f.skip) {
+		if !slices.Contains(names, given) {
+			return nil, usagef("there is no check %q; allowed: %s", given, strings.Join(names, ", "))
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return len(f.only) > 0 && !slices.Contains(f.only, name) || slices.Contains(f.skip, name)
+	}), nil
+}
+
+// facts gathers what the checks need. A configuration that is not valid is a fact.
+func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags, checks []string) (*doctor.Facts, error) {
+	processes, err := flags.processes()
+	if err != nil {
+		return nil, err
+	}
+	cfg, up, err := a.loadBeside(cmd)
+	var conn kafka.Connection
+	if err == nil {
+		conn, err = connectionOf(cfg)
+	}
+	switch usage := (usageError{}); {
+	case errors.As(err, &usage):
+		return nil, err
+	case errors.Is(err, config.ErrInvalid):
+		return &doctor.Facts{Now: time.Now(), ConfigErr: err}, nil
+	case err != nil:
+		return nil, err
+	}
+	sources := cfg.Ingress.Sources
+	if len(sources) == 0 {
+		if sources, err = readSecrets(cfg.DataDir); err != nil {
+			return nil, err
+		}
+	}
+	processor, err := processorOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := cfg.Hash()
+	if err != nil {
+		return nil, err
+	}
+	if up != nil {
+		processor.InstanceID, hash = "up", "" // the rest of its configuration comes from its own flags
+	}
+	if len(processes) == 0 {
+		if address := adminURL(cfg, up); address != "" {
+			processes = []probe.Process{{URL: address}}
+		}
+	}
+	for i := range processes {
+		processes[i].OwnHash = hash
+	}
+	facts := probe.Gather(ctx, probe.Options{
+		Checks: checks, Config: cfg, Sources: sources, Conn: conn, Layout: layoutOf(cfg),
+		TransactionalID: processor.GroupID + "-" + processor.InstanceID,
+		Files:           secretFiles(cfg, sources), Folders: []probe.Folder{{Key: "data_dir", Path: cfg.DataDir}},
+		Processes: processes, Now: time.Now,
+	})
+	facts.ConfigErr = processor.Validate()
+	if len(cfg.Ingress.Sources) > 0 {
+		in := ingressOf(cfg)
+		facts.ConfigErr = errors.Join(facts.ConfigErr, in.Validate())
+	}
+	return facts, nil
+}
+
+func (f *doctorFlags) processes() ([]probe.Process, error) {
+	var list []probe.Process
+	for _, given := range f.admin {
+		if !strings.Contains(given, "://") {
+			given = "http://" + given
+		}
+		u, err := url.Parse(given)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, usagef("--admin %q is not allowed; allowed: http://host:port", given)
+		}
+		list = append(list, probe.Process{URL: strings.TrimSuffix(u.String(), "/"), Asked: true})
+	}
+	return list, nil
+}
+
+// adminURL is where a process of this machine would answer.
+func adminURL(cfg *config.Config, up *running) string {
+	switch {
+	case up != nil:
+		return up.Admin
+	case cfg.Admin.Listen == "":
+		return ""
+	}
+	return localURL(cfg.Admin.Listen)
+}
+
+// secretFiles are the files that hold secrets: those that keys name, and the configuration file where the
+// secrets are written into it.
+func secretFiles(cfg *config.Config, sources []config.Source) []probe.SecretFile {
+	var files []probe.SecretFile
+	add := func(key, path string) {
+		if path != "" && !slices.ContainsFunc(files, func(f probe.SecretFile) bool { return f.Path == path }) {
+			files = append(files, probe.SecretFile{Key: key, Path: path})
+		}
+	}
+	inline := false
+	for i := range sources {
+		s := &sources[i]
+		at := "source " + s.Name
+		add(at+", verify_token_file", s.VerifyTokenFile)
+		inline = inline || s.VerifyTokenFile == "" && s.VerifyToken != ""
+		for _, secret := range s.Secrets {
+			add(at+", secret "+secret.ID, secret.ValueFile)
+			inline = inline || secret.ValueFile == ""
+		}
+	}
+	add("kafka.sasl.password_file", cfg.Kafka.SASL.PasswordFile)
+	add("kafka.tls.key_file", cfg.Kafka.TLS.KeyFile)
+	if len(cfg.Ingress.Sources) == 0 && len(sources) > 0 {
+		add("generated secrets", secretsPath(cfg.DataDir))
+	} else if inline {
+		add("ingress.sources", fileOf(cfg, "ingress.sources"))
+	}
+	if cfg.Kafka.SASL.PasswordFile == "" && cfg.Kafka.SASL.Password != "" {
+		add("kafka.sasl.password", fileOf(cfg, "kafka.sasl.password"))
+	}
+	return files
+}
+
+// fileOf is the file that gave a key its value, or nothing.
+func fileOf(cfg *config.Config, key string) string {
+	from := cfg.Origin(key)
+	if info, err := os.Stat(from); err == nil && info.Mode().IsRegular() {
+		return from
+	}
+	return ""
+}
+
+// writeFindings writes a report for people: a line for what is well, more for what is not.
+func writeFindings(out io.Writer, r *doctor.Report) error {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		status := f.Status.String()
+		if f.Status == doctor.Fail {
+			status = "FAIL"
+		}
+		found := f.Found
+		if f.On != "" {
+			found = f.On + ": " + found
+		}
+		fmt.Fprintf(&b, "%-5s %-13s %s\n", status, f.Check, found)
+		if f.Do != "" {
+			fmt.Fprintf(&b, "%-5s %-13s %s\n%-5s %-13s %s\n", "", "  tried", f.Tried, "", "  do", f.Do)
+		}
+	}
+	c := r.Counts
+	fmt.Fprintf(&b, "\n%d ok, %d skipped, %d warnings, %d failures\n", c.OK, c.Skip, c.Warn, c.Fail)
+	_, err := io.WriteString(out, b.String())
+	return err
+}

@@ -1,0 +1,183 @@
+package doctor
+
+import (
+	"io/fs"
+	"time"
+
+	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Facts is what was gathered. Only the parts that the checks need have to be filled.
+type Facts struct {
+	Now time.Time
+
+	Config    *config.Config // nil: not valid
+	ConfigErr error
+	Sources   []config.Source // of the configuration, or those that an up generated
+
+	// Absent are the topics of the layout, by their full names, that are not there.
+	Absent map[string]bool
+	// Failed are the checks whose facts could not be gathered, and why.
+	Failed map[string]error
+
+	Secrets      []SecretFile
+	Disks        []Disk
+	Processes    []Process
+	Bootstrap    []Bootstrap
+	Brokers      []Broker
+	Settings     map[string]string // of the brokers, by configuration name
+	Topics       Topics
+	Partitions   []Partition
+	Group        Group
+	Inputs       []Input
+	Transactions Transactions
+	DeadLetters  DeadLetters
+	Syncs        []schemas.Sync
+	Newest       []Newest
+}
+
+// reached tells whether any broker answered.
+func (f *Facts) reached() bool {
+	for _, b := range f.Brokers {
+		if b.Err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// SecretFile is a file that holds a secret.
+type SecretFile struct {
+	Key  string
+	Path string
+	Mode fs.FileMode
+	Err  error
+}
+
+// Disk is a folder that is written to.
+type Disk struct {
+	Key       string
+	Path      string // the folder, or the nearest one above it that is there
+	Exists    bool
+	FreeBytes uint64
+	AllBytes  uint64
+	Err       error // it cannot be written to, or not even be looked at
+}
+
+// Process is an ingress, a processor or an `up` with an admin listener.
+type Process struct {
+	URL   string
+	Asked bool // named by the user; else guessed from the configuration
+	Err   error
+
+	Ready      bool
+	Reason     string
+	ConfigHash string // empty: not told
+	OwnHash    string // of the configuration that the doctor was given; empty: not to be compared
+	// Ahead is how far its clock is ahead of this one; HTTP tells it to the second.
+	Ahead time.Duration
+	Timed bool
+}
+
+// Bootstrap is an address of kafka.brokers.
+type Bootstrap struct {
+	Address string
+	Err     error
+	Took    time.Duration
+}
+
+// Broker is one that the cluster told of.
+type Broker struct {
+	ID         int32
+	Address    string
+	Controller bool
+	Version    string
+	Missing    []string // what the pipeline needs and the broker does not have
+	Err        error
+}
+
+// Topics is the outcome of `topics verify`.
+type Topics struct {
+	Compared    int
+	Differences []Difference
+}
+
+// Difference is one of internal/kafka.
+type Difference struct{ Topic, What, Want, Have string }
+
+// Partition is a partition of a topic of the pipeline, or of one of the cluster's own.
+type Partition struct {
+	Topic             string
+	ID                int32
+	Leader            int32 // -1: none
+	Replicas, InSync  int
+	MinInSync         int // 0: not known
+	Offline, Internal bool
+}
+
+// Group is the processors' consumer group.
+type Group struct {
+	State   string // Stable, Empty, Dead, PreparingRebalance, CompletingRebalance
+	Members []Member
+}
+
+// Member is a processor.
+type Member struct {
+	Name       string // instance id, or member id
+	Host       string
+	Partitions int // of raw.live
+}
+
+// Input is how far the group is in a partition of an input.
+type Input struct {
+	Topic     schemas.Topic
+	Partition int32
+	Committed int64 // -1: never
+	Start     int64
+	Stable    int64     // last stable offset: as far as a read_committed consumer can read
+	OldestAt  time.Time // of the oldest record that waits; zero: only control records wait, or nothing
+	Waiting   bool      // a record waits
+}
+
+// Transactions are the open ones, and the partitions that wait for them.
+type Transactions struct {
+	CoordinatorID  string // transactional id that was asked for
+	CoordinatorErr error
+	Open           []Transaction
+	Blocked        []Blocked
+}
+
+// Transaction is an open transaction.
+type Transaction struct {
+	ID      string
+	State   string
+	Started time.Time
+	Timeout time.Duration
+	Topics  map[string][]int32
+}
+
+// Blocked is a partition whose readers cannot read to its end.
+type Blocked struct {
+	Topic       string
+	Partition   int32
+	Stable, End int64
+	// Unknown are the producers whose transaction is open in this partition, while no coordinator knows
+	// of one.
+	Unknown []int64
+}
+
+// DeadLetters are those of the last hours.
+type DeadLetters struct {
+	Within  time.Duration
+	Count   int
+	More    bool // Count is a floor: reading stopped there
+	Reasons map[string]int
+}
+
+// Newest is the newest timestamp in a raw topic's partition.
+type Newest struct {
+	Topic     string
+	Partition int32
+	At        time.Time
+}

@@ -1,0 +1,280 @@
+package doctor
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+var now = time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
+
+// healthy are the facts of a deployment in which nothing is wrong.
+func healthy(t *testing.T) *Facts {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	c, err := config.Load(config.Input{Flags: map[string]string{"kafka.partitions": "2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Facts{
+		Now: now, Config: c, Failed: map[string]error{}, Absent: map[string]bool{},
+		Sources: []config.Source{{
+			Name: "meta", VerifyToken: strings.Repeat("v", 32), SignatureRequired: true,
+			Secrets: []config.Secret{{ID: "app", Value: strings.Repeat("s", 32)}},
+		}},
+		Secrets:   []SecretFile{{Key: "secret", Path: "/run/secret", Mode: 0o600}},
+		Disks:     []Disk{{Key: "data_dir", Path: "/data", Exists: true, FreeBytes: 50 << 30, AllBytes: 100 << 30}},
+		Processes: []Process{{URL: "http://a", Ready: true, ConfigHash: "1", OwnHash: "1", Timed: true, Ahead: time.Second}},
+		Bootstrap: []Bootstrap{{Address: "kafka-1:9092"}},
+		Brokers:   []Broker{{ID: 1, Address: "kafka-1:9092", Controller: true, Version: "v4.1"}, {ID: 2, Address: "kafka-2:9092", Version: "v4.1"}},
+		Settings: map[string]string{
+			"transaction.max.timeout.ms": "900000", "offsets.retention.minutes": "43200", "unclean.leader.election.enable": "false",
+			"group.min.session.timeout.ms": "6000", "group.max.session.timeout.ms": "1800000", "socket.request.max.bytes": "104857600",
+		},
+		Topics:      Topics{Compared: 13},
+		Partitions:  []Partition{{Topic: "coex.raw.live", Leader: 1, Replicas: 3, InSync: 3, MinInSync: 2}, {Topic: "__consumer_offsets", Leader: 1, Replicas: 3, InSync: 3, Internal: true}},
+		Group:       Group{State: "Stable", Members: []Member{{Name: "a", Partitions: 1}, {Name: "b", Partitions: 1}}},
+		DeadLetters: DeadLetters{Within: 24 * time.Hour},
+		Syncs:       []schemas.Sync{{PhoneNumberID: "1001", State: schemas.SyncRunning, LastAt: now.Add(-time.Minute)}},
+		Newest:      []Newest{{Topic: "coex.raw.live", At: now.Add(-time.Hour)}},
+	}
+	for _, topic := range schemas.Inputs() {
+		for p := range int32(2) {
+			f.Inputs = append(f.Inputs, Input{Topic: topic, Partition: p, Committed: 10, Start: 5, Stable: 10})
+		}
+	}
+	return f
+}
+
+func TestNothingIsFoundWhereNothingIsWrong(t *testing.T) {
+	r := Judge(healthy(t), Names())
+	for _, f := range r.Findings {
+		if f.Status != OK || f.Do != "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	var seen []string
+	for _, f := range r.Findings {
+		if !slices.Contains(seen, f.Check) {
+			seen = append(seen, f.Check)
+		}
+	}
+	if !slices.Equal(seen, Names()) {
+		t.Errorf("checks %v, want %v", seen, Names())
+	}
+	if r.Counts.OK != len(r.Findings) {
+		t.Errorf("counts: %+v of %d", r.Counts, len(r.Findings))
+	}
+}
+
+// waits makes the first partition of an input have a record of that age.
+func waits(f *Facts, topic schemas.Topic, age time.Duration) {
+	for i := range f.Inputs {
+		if in := &f.Inputs[i]; in.Topic == topic && in.Partition == 0 {
+			in.Stable, in.Waiting, in.OldestAt = 17, true, f.Now.Add(-age)
+		}
+	}
+}
+
+func TestEachFaultIsFound(t *testing.T) {
+	at := func(d time.Duration) *time.Time { x := now.Add(d); return &x }
+	for _, tt := range []struct {
+		name   string
+		damage func(*Facts)
+		check  string
+		status Status
+		on     string
+		says   string
+	}{
+		// Configuration.
+		{"invalid", func(f *Facts) { f.Config, f.ConfigErr = nil, errors.New("kafka.partitions: \"0\"") }, "config", Fail, "", "kafka.partitions"},
+		{"a part refuses it", func(f *Facts) { f.ConfigErr = errors.New("ingress.listen is empty") }, "config", Fail, "", "ingress.listen"},
+		{"senders give up first", func(f *Facts) { f.Config.Ingress.AckTimeout = 5 * time.Second }, "config", Warn, "ingress.ack_timeout", "5s: senders give up after 5s"},
+		{"drain cut off", func(f *Facts) { f.Config.Ingress.DrainDelay = 28 * time.Second }, "config", Warn, "shutdown_timeout", "30s: shorter than"},
+		{"long transactions", func(f *Facts) { f.Config.Processor.TransactionTimeout = 3 * time.Minute }, "config", Warn, "processor.rebalance_timeout", "2m: shorter than processor.transaction_timeout (3m)"},
+		{"held chunks expire", func(f *Facts) { f.Config.Topics.Raw.Retention = 30 * time.Minute }, "config", Fail, "topics.raw.retention", "deleted before it leaves"},
+		{"rerouted chunks expire", func(f *Facts) { f.Config.Topics.Rerouted.Retention = time.Minute }, "config", Fail, "topics.rerouted.retention", "deleted before it leaves"},
+		{"no replay of long syncs", func(f *Facts) { f.Config.Topics.Raw.Retention = 5 * 24 * time.Hour }, "config", Warn, "topics.raw.retention", "cannot be replayed"},
+		{"dedup outlives raw", func(f *Facts) { f.Config.Processor.DedupWindow = 20 * 24 * time.Hour }, "config", Warn, "processor.dedup_window", "20d: longer than topics.raw.retention (14d)"},
+		{"media outlives raw", func(f *Facts) { f.Config.Processor.Media.Hold = f.Config.Topics.Raw.Retention }, "config", Warn, "processor.media.hold", "14d: not shorter"},
+		{"processor takes less", func(f *Facts) { f.Config.Processor.BodyBytesMax = 1 << 20 }, "config", Fail, "processor.body_bytes_max", "1 MiB: less than the ingress lets in (16 MiB)"},
+		{"one copy suffices", func(f *Facts) { f.Config.Kafka.MinInsyncReplicas = 1 }, "config", Warn, "kafka.min_insync_replicas", "1 of 3"},
+		{"all copies needed", func(f *Facts) { f.Config.Kafka.MinInsyncReplicas = 3 }, "config", Warn, "kafka.min_insync_replicas", "one broker is away"},
+
+		// Secrets.
+		{"no verify token", func(f *Facts) { f.Sources[0].VerifyToken = "" }, "secrets", Warn, "source meta", "no verify token"},
+		{"weak verify token", func(f *Facts) { f.Sources[0].VerifyToken = "guessme" }, "secrets", Warn, "source meta", "less than 12"},
+		{"unsigned", func(f *Facts) { f.Sources[0].SignatureRequired = false }, "secrets", Warn, "source meta", "not required"},
+		{"weak secret", func(f *Facts) { f.Sources[0].Secrets[0].Value = "hunter2" }, "secrets", Warn, "source meta, secret app", "less than 16"},
+		{"space in secret", func(f *Facts) { f.Sources[0].Secrets[0].Value += " " }, "secrets", Fail, "source meta, secret app", "white space"},
+		{"everybody reads", func(f *Facts) { f.Secrets[0].Mode = 0o644 }, "secrets", Warn, "/run/secret", "-rw-r--r--"},
+		{"everybody writes", func(f *Facts) { f.Secrets[0].Mode = 0o666 }, "secrets", Fail, "/run/secret", "can write"},
+		{"unreadable", func(f *Facts) { f.Secrets[0].Err = fs.ErrPermission }, "secrets", Fail, "/run/secret", "permission denied"},
+		{"no source", func(f *Facts) { f.Sources = nil }, "secrets", Skip, "ingress.sources", "no source"},
+
+		// This machine.
+		{"disk fills", func(f *Facts) { f.Disks[0].FreeBytes = 10 << 30 }, "disk", Warn, "/data", "only 10 GiB of 100 GiB are free (10 %)"},
+		{"disk nearly full", func(f *Facts) { f.Disks[0].FreeBytes = 4 << 30 }, "disk", Fail, "/data", "(4 %)"},
+		{"small disk full", func(f *Facts) { f.Disks[0].AllBytes, f.Disks[0].FreeBytes = 2<<30, 900<<20 }, "disk", Fail, "/data", "900 MiB"},
+		{"read-only", func(f *Facts) { f.Disks[0].Err = errors.New("read-only file system") }, "disk", Fail, "/data", "read-only"},
+		{"nobody at the default", func(f *Facts) { f.Processes[0].Err = errors.New("refused") }, "processes", Skip, "http://a", "nobody answers"},
+		{"nobody at a named one", func(f *Facts) { f.Processes[0].Err, f.Processes[0].Asked = errors.New("refused"), true }, "processes", Fail, "http://a", "refused"},
+		{"not ready", func(f *Facts) {
+			f.Processes[0].Ready, f.Processes[0].Reason = false, "processor: waiting for partitions"
+		}, "processes", Fail, "http://a", "waiting for partitions"},
+		{"another configuration", func(f *Facts) { f.Processes[0].ConfigHash = "2" }, "processes", Warn, "http://a", "(2) than this one (1)"},
+
+		// Kafka.
+		{"no broker", func(f *Facts) { f.Bootstrap[0].Err, f.Brokers = errors.New("connection refused"), nil }, "brokers", Fail, "kafka-1:9092", "connection refused"},
+		{"no broker, and so", func(f *Facts) { f.Bootstrap[0].Err, f.Brokers = errors.New("connection refused"), nil }, "lag", Skip, "", "no broker answers"},
+		{"one address", func(f *Facts) { f.Bootstrap[0].Err = errors.New("no such host") }, "brokers", Warn, "kafka-1:9092", "no such host"},
+		{"one broker", func(f *Facts) { f.Brokers[1].Err = errors.New("i/o timeout") }, "brokers", Fail, "broker 2 at kafka-2:9092", "i/o timeout"},
+		{"old broker", func(f *Facts) { f.Brokers[1].Missing = []string{"transactions"} }, "brokers", Fail, "broker 2 at kafka-2:9092", "lacks transactions"},
+		{"no controller", func(f *Facts) { f.Brokers[0].Controller = false }, "brokers", Fail, "controller", "has none"},
+		{"short transactions", func(f *Facts) { f.Settings["transaction.max.timeout.ms"] = "30000" }, "cluster", Fail, "transaction.max.timeout.ms", "30s: less than"},
+		{"long sessions", func(f *Facts) { f.Settings["group.min.session.timeout.ms"] = "60000" }, "cluster", Fail, "group.min.session.timeout.ms", "refuses"},
+		{"short sessions", func(f *Facts) { f.Settings["group.max.session.timeout.ms"] = "10000" }, "cluster", Fail, "group.max.session.timeout.ms", "refuses"},
+		{"small requests", func(f *Facts) { f.Settings["socket.request.max.bytes"] = "1048576" }, "cluster", Fail, "socket.request.max.bytes", "hang up"},
+		{"offsets expire", func(f *Facts) { f.Settings["offsets.retention.minutes"] = "10080" }, "cluster", Warn, "offsets.retention.minutes", "7d: shorter than topics.raw.retention (14d)"},
+		{"offsets never expire", func(f *Facts) { f.Settings["offsets.retention.minutes"] = "2147483647" }, "cluster", OK, "", "6 limits fit"},
+		{"unclean leaders", func(f *Facts) { f.Settings["unclean.leader.election.enable"] = "true" }, "cluster", Warn, "unclean.leader.election.enable", "gone"},
+		{"settings hidden", func(f *Facts) { f.Settings = nil }, "cluster", Skip, "", "does not show"},
+		{"missing topic", func(f *Facts) { f.Topics.Differences = []Difference{{"coex.dlq", "topic", "present", "missing"}} }, "topics", Fail, "coex.dlq", "1 of 13"},
+		{"partitions", func(f *Facts) { f.Topics.Differences = []Difference{{"coex.dlq", "partitions", "2", "3"}} }, "topics", Fail, "coex.dlq", "3 partitions"},
+		{"not compacted", func(f *Facts) {
+			f.Topics.Differences = []Difference{{"coex.state", "cleanup.policy", "compact", "delete"}}
+		}, "topics", Fail, "coex.state", "cleanup.policy"},
+		{"bodies do not fit", func(f *Facts) {
+			f.Topics.Differences = []Difference{{"coex.raw.bulk", "max.message.bytes", "20971520", "1048588"}}
+		}, "topics", Fail, "coex.raw.bulk", "max.message.bytes"},
+		{"large bodies do not fit", func(f *Facts) {
+			f.Topics.Differences = []Difference{{"coex.raw.bulk", "max.message.bytes", "20971520", "8388608"}}
+		}, "topics", Warn, "coex.raw.bulk", "max.message.bytes"},
+		{"retention", func(f *Facts) { f.Topics.Differences = []Difference{{"coex.dlq", "retention.ms", "2", "1"}} }, "topics", Warn, "coex.dlq", "retention.ms is 1, want 2"},
+		{"copies", func(f *Facts) { f.Topics.Differences = []Difference{{"coex.dlq/0", "replication_factor", "3", "1"}} }, "topics", Warn, "coex.dlq/0", "1 copies"},
+		{"offline", func(f *Facts) { f.Partitions[0].Leader = -1 }, "replicas", Fail, "coex.raw.live/0", "no leader"},
+		{"too few in sync", func(f *Facts) { f.Partitions[0].InSync = 1 }, "replicas", Fail, "coex.raw.live/0 (1 in sync, min.insync.replicas 2)", "refused"},
+		{"under-replicated", func(f *Facts) { f.Partitions[0].InSync = 2 }, "replicas", Warn, "coex.raw.live/0 (2 of 3)", "under-replicated"},
+		{"offsets in one copy", func(f *Facts) { f.Partitions[1].Replicas, f.Partitions[1].InSync = 1, 1 }, "replicas", Warn, "__consumer_offsets/0", "one copy"},
+		{"not allowed", func(f *Facts) { f.Failed["group"] = errors.New("GROUP_AUTHORIZATION_FAILED") }, "group", Fail, "", "GROUP_AUTHORIZATION_FAILED"},
+
+		// Processing.
+		{"no processor", func(f *Facts) { f.Group = Group{State: "Empty"} }, "group", Fail, "group coexstream", "no processor"},
+		{"rebalance", func(f *Facts) { f.Group.State = "PreparingRebalance" }, "group", Warn, "group coexstream", "handed over"},
+		{"unserved", func(f *Facts) { f.Group.Members = f.Group.Members[:1] }, "group", Fail, "group coexstream", "1 of 2 partitions"},
+		{"too many", func(f *Facts) { f.Group.Members = append(f.Group.Members, Member{Name: "c"}) }, "group", Warn, "group coexstream", "3 processors for 2"},
+		{"a moment behind", func(f *Facts) { waits(f, schemas.TopicRawLive, time.Second) }, "lag", OK, "coex.raw.live", "7 records wait"},
+		{"live behind", func(f *Facts) { waits(f, schemas.TopicRawLive, time.Minute) }, "lag", Warn, "coex.raw.live", "the oldest for 1m"},
+		{"live far behind", func(f *Facts) { waits(f, schemas.TopicRawLive, 10*time.Minute) }, "lag", Fail, "coex.raw.live", "coex.raw.live/0: about 7 records"},
+		{"history may take longer", func(f *Facts) { waits(f, schemas.TopicRawBulk, 10*time.Minute) }, "lag", OK, "coex.raw.bulk", "7 records"},
+		{"history behind", func(f *Facts) { waits(f, schemas.TopicRawBulk, time.Hour) }, "lag", Warn, "coex.raw.bulk", "1h"},
+		{"history far behind", func(f *Facts) { waits(f, schemas.TopicRawBulk, 7*time.Hour) }, "lag", Fail, "coex.raw.bulk", "7h"},
+		{"rerouted expires soon", func(f *Facts) { waits(f, schemas.TopicRerouted, 13*time.Hour) }, "lag", Fail, "coex.rerouted", "retention deletes them after 1d"},
+		{"deleted unread", func(f *Facts) { f.Inputs[0].Start = 12; f.Inputs[0].Stable = 12 }, "lag", Fail, "coex.raw.live/0 (2 offsets)", "deleted before"},
+		{"input missing", func(f *Facts) { f.Inputs = nil }, "lag", Skip, "coex.raw.live", "not there"},
+		{"no coordinator", func(f *Facts) {
+			f.Transactions.CoordinatorID, f.Transactions.CoordinatorErr = "coexstream-a", errors.New("COORDINATOR_NOT_AVAILABLE")
+		}, "transactions", Fail, "transactional id coexstream-a", "COORDINATOR_NOT_AVAILABLE"},
+		{"going on", func(f *Facts) { open(f, time.Second, 60*time.Second) }, "transactions", OK, "", "1 transactions are open"},
+		{"slow", func(f *Facts) { open(f, 45*time.Second, 60*time.Second) }, "transactions", Warn, "transactional id coexstream-a", "Ongoing for 45s"},
+		{"slow, and in the way", func(f *Facts) { open(f, 45*time.Second, 60*time.Second) }, "transactions", Warn, "coex.history/1 (5 offsets)", "wait for coexstream-a"},
+		{"never aborted", func(f *Facts) { open(f, 5*time.Minute, time.Minute) }, "transactions", Fail, "transactional id coexstream-a", "should have ended it"},
+		{"hanging", func(f *Facts) {
+			f.Transactions.Blocked = []Blocked{{Topic: "coex.history", Partition: 1, Stable: 5, End: 9, Unknown: []int64{4711}}}
+		}, "transactions", Fail, "coex.history/1 (4 offsets), producer id 4711", "no coordinator knows"},
+		{"just ended", func(f *Facts) {
+			f.Transactions.Blocked = []Blocked{{Topic: "coex.history", Partition: 1, Stable: 5, End: 9}}
+		}, "transactions", OK, "", "none for long"},
+
+		// Outcome.
+		{"dead letters", func(f *Facts) {
+			f.DeadLetters.Count, f.DeadLetters.Reasons = 3, map[string]int{"shape": 1, "json_utf8": 2}
+		}, "dlq", Warn, "coex.dlq", "3 dead letters in the last 1d: json_utf8 2, shape 1"},
+		{"many dead letters", func(f *Facts) { f.DeadLetters.Count, f.DeadLetters.More = 1000, true }, "dlq", Fail, "coex.dlq", "more than 1000"},
+		{"no dlq", func(f *Facts) { f.Absent["coex.dlq"] = true }, "dlq", Skip, "coex.dlq", "not there"},
+		{"near its deadline", func(f *Facts) { f.Syncs[0].ChunksHeld, f.Syncs[0].DeadlineAt = 4, at(3*time.Minute) }, "syncs", Warn, "1001 (4 chunks held, 3m left)", "1 syncs soon"},
+		{"far from it", func(f *Facts) { f.Syncs[0].ChunksHeld, f.Syncs[0].DeadlineAt = 4, at(20*time.Minute) }, "syncs", OK, "coex.syncs", "1 waiting"},
+		{"gap", func(f *Facts) {
+			f.Syncs[0].Phases = []schemas.SyncPhase{{Gaps: []schemas.SyncGap{{From: 3, To: 4, GivenUp: true}, {From: 9, To: 9}}}}
+		}, "syncs", Warn, "1001 (1)", "given up"},
+		{"old gap", func(f *Facts) {
+			f.Syncs[0].Phases = []schemas.SyncPhase{{GapsOmitted: 3}}
+			f.Syncs[0].LastAt = now.Add(-15 * 24 * time.Hour)
+		}, "syncs", OK, "coex.syncs", "none with a hole"},
+		{"lost", func(f *Facts) { f.Syncs[0].ChunksLost = 2 }, "syncs", Fail, "1001 (2 chunks)", "retention"},
+		{"never complete", func(f *Facts) {
+			f.Syncs[0].State, f.Syncs[0].EndReason, f.Syncs[0].Progress = schemas.SyncDone, schemas.SyncEndQuiet, 70
+		}, "syncs", Warn, "1001 (70 %, quiet)", "without being complete"},
+		{"clock of a process behind", func(f *Facts) { f.Processes[0].Ahead = -9 * time.Second }, "clock", Warn, "http://a", "9s behind"},
+		{"clock of an ingress ahead", func(f *Facts) { f.Newest[0].At = now.Add(2 * time.Minute) }, "clock", Fail, "coex.raw.live/0", "2m ahead of"},
+		{"nothing to compare", func(f *Facts) { f.Newest, f.Processes = nil, nil }, "clock", Skip, "", "nothing to compare"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := healthy(t)
+			tt.damage(f)
+			r := Judge(f, Names())
+			i := slices.IndexFunc(r.Findings, func(fd Finding) bool {
+				return fd.Check == tt.check && fd.Status == tt.status && fd.On == tt.on && strings.Contains(fd.Found, tt.says)
+			})
+			if tt.status == OK && tt.on == "" { // an OK of the whole check
+				i = slices.IndexFunc(r.Findings, func(fd Finding) bool {
+					return fd.Check == tt.check && fd.Status == OK && strings.Contains(fd.Found, tt.says)
+				})
+			}
+			if i < 0 {
+				t.Fatalf("not found:\n%+v", r.Findings)
+			}
+			if fd := r.Findings[i]; (fd.Status == Warn || fd.Status == Fail) != (fd.Do != "") || fd.Tried == "" || strings.ContainsAny(fd.Found+fd.Do+fd.On, "\n") {
+				t.Errorf("%+v", fd)
+			}
+			for _, fd := range r.Findings {
+				for _, secret := range []string{strings.Repeat("v", 32), strings.Repeat("s", 32), "guessme", "hunter2"} {
+					if strings.Contains(fd.Found+fd.On+fd.Do, secret) {
+						t.Errorf("a secret is shown: %+v", fd)
+					}
+				}
+			}
+		})
+	}
+}
+
+// open makes a transaction that began so long ago stand in the way of readers.
+func open(f *Facts, age, timeout time.Duration) {
+	f.Transactions.Open = []Transaction{{ID: "coexstream-a", State: "Ongoing", Started: f.Now.Add(-age), Timeout: timeout, Topics: map[string][]int32{"coex.history": {1}}}}
+	f.Transactions.Blocked = []Blocked{{Topic: "coex.history", Partition: 1, Stable: 5, End: 10}}
+}
+
+func TestOnlyChecksThatAreNamedAreMade(t *testing.T) {
+	r := Judge(healthy(t), []string{"lag", "config"})
+	for _, f := range r.Findings {
+		if f.Check != "lag" && f.Check != "config" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if len(r.Findings) != 4 {
+		t.Errorf("%d findings", len(r.Findings))
+	}
+}
+
+func TestRemedyFitsTheError(t *testing.T) {
+	for text, says := range map[string]string{
+		"dial tcp: lookup kafka: no such host":              "DNS",
+		"dial tcp 127.0.0.1:1: connect: connection refused": "Start the broker",
+		"SASL_AUTHENTICATION_FAILED: bad password":          "kafka.sasl",
+		"x509: certificate signed by unknown authority":     "kafka.tls.*",
+		"tls: first record does not look like a handshake":  "kafka.tls.enabled",
+		"context deadline exceeded":                         "firewalls",
+		"unable to read response size: EOF":                 "closed the connection",
+		"something that nobody has seen":                    "Look whether the broker runs",
+	} {
+		if got := remedy(errors.New(text)); !strings.Contains(got, says) {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}

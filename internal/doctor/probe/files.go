@@ -1,0 +1,53 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/coexstream/coexstream/internal/doctor"
+)
+
+// SecretFile is a file that holds a secret, and the key that names it.
+type SecretFile struct{ Key, Path string }
+
+// Folder is a folder that is written to, and the key that names it.
+type Folder struct{ Key, Path string }
+
+func (p *prober) files(context.Context) error {
+	for _, f := range p.Files {
+		fact := doctor.SecretFile{Key: f.Key, Path: f.Path}
+		info, err := os.Stat(f.Path)
+		if err == nil {
+			fact.Mode = info.Mode()
+		}
+		fact.Err = err
+		p.facts.Secrets = append(p.facts.Secrets, fact)
+	}
+	return nil
+}
+
+func (p *prober) folders(context.Context) error {
+	for _, f := range p.Folders {
+		fact := doctor.Disk{Key: f.Key, Exists: true}
+		path, err := filepath.Abs(f.Path)
+		for err == nil {
+			var info fs.FileInfo
+			if info, err = os.Stat(path); err == nil && !info.IsDir() {
+				err = errors.New("is not a folder")
+			}
+			if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+				break
+			}
+			path, err, fact.Exists = filepath.Dir(path), nil, false
+		}
+		if fact.Path = path; err == nil {
+			fact.FreeBytes, fact.AllBytes, err = room(path)
+		}
+		fact.Err = err
+		p.facts.Disks = append(p.facts.Disks, fact)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package probe
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coexstream/coexstream/internal/doctor"
+)
+
+// Process is an admin listener.
+type Process struct {
+	URL     string // base
+	Asked   bool   // named by the user
+	OwnHash string // what its configuration should hash to; empty: not to be compared
+}
+
+const (
+	processTimeout  = 3 * time.Second
+	answerBytesMax  = 1 << 20
+	metricsBytesMax = 16 << 20
+)
+
+func (p *prober) processes(ctx context.Context) error {
+	p.facts.Processes = make([]doctor.Process, len(p.Processes))
+	client := &http.Client{Timeout: processTimeout}
+	defer client.CloseIdleConnections()
+	var wg sync.WaitGroup
+	for i := range p.Processes {
+		wg.Go(func() { p.facts.Processes[i] = p.process(ctx, client, &p.Processes[i]) })
+	}
+	wg.Wait()
+	return nil
+}
+
+func (p *prober) process(ctx context.Context, client *http.Client, of *Process) doctor.Process {
+	fact := doctor.Process{URL: of.URL, Asked: of.Asked, OwnHash: of.OwnHash}
+	var report struct {
+		Ready  bool
+		Reason string
+	}
+	fact.Err = get(ctx, client, of.URL+"/readyz", func(resp *http.Response, asked time.Time) error {
+		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			// HTTP has whole seconds, cut off; the answer was written somewhere between question and answer.
+			took := p.Now().Sub(asked)
+			fact.Ahead, fact.Timed = at.Add(time.Second/2).Sub(asked.Add(took/2)), true
+		}
+		return json.NewDecoder(io.LimitReader(resp.Body, answerBytesMax)).Decode(&report)
+	}, p.Now)
+	if fact.Err != nil {
+		return fact
+	}
+	fact.Ready, fact.Reason = report.Ready, report.Reason
+	// A process of an older build does not tell: then there is nothing to compare.
+	_ = get(ctx, client, of.URL+"/metrics", func(resp *http.Response, _ time.Time) error {
+		fact.ConfigHash = configHash(io.LimitReader(resp.Body, metricsBytesMax))
+		return nil
+	}, p.Now)
+	return fact
+}
+
+func get(ctx context.Context, client *http.Client, url string, read func(*http.Response, time.Time) error, now func() time.Time) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	asked := now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusServiceUnavailable {
+		return fmt.Errorf("GET %s: %s", url, resp.Status)
+	}
+	return read(resp, asked)
+}
+
+var configInfo = regexp.MustCompile(`^coexstream_config_info\{.*hash="([0-9a-f]+)"`)
+
+func configHash(metrics io.Reader) string {
+	lines := bufio.NewScanner(metrics)
+	for lines.Scan() {
+		if !strings.HasPrefix(lines.Text(), "coexstream_config_info{") {
+			continue
+		}
+		if m := configInfo.FindStringSubmatch(lines.Text()); m != nil {
+			return m[1]
+		}
+	}
+	return ""
+}

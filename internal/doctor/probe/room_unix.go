@@ -1,0 +1,23 @@
+//go:build linux || darwin
+
+package probe
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// room tells what is free on the disk of a folder for this user, and fails where the folder cannot be
+// written to.
+func room(folder string) (free, all uint64, err error) {
+	const writeAndSearch = 2 | 1
+	if err := syscall.Access(folder, writeAndSearch); err != nil {
+		return 0, 0, fmt.Errorf("cannot be written to: %w", err)
+	}
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(folder, &st); err != nil {
+		return 0, 0, fmt.Errorf("ask the file system: %w", err)
+	}
+	size := uint64(st.Bsize)
+	return st.Bavail * size, st.Blocks * size, nil
+}

@@ -1,0 +1,21 @@
+package doctor
+
+func judgeProcesses(f *Facts, fr *finder) {
+	for _, p := range f.Processes {
+		switch {
+		case p.Err != nil && !p.Asked:
+			fr.add(Skip, p.URL, "", "nobody answers here; name other instances with --admin URL")
+		case p.Err != nil:
+			fr.add(Fail, p.URL, "Look whether the process runs, and at admin.listen.", "does not answer: %s", oneLine(p.Err.Error()))
+		case !p.Ready:
+			fr.add(Fail, p.URL, "Look for the part that is named in docs/operations.md and in the log of the process.", "not ready: %s", p.Reason)
+		case p.ConfigHash != "" && p.OwnHash != "" && p.ConfigHash != p.OwnHash:
+			fr.add(Warn, p.URL, "Restart it, or run the doctor with the configuration of that process.", "ready, but runs with another configuration (%s) than this one (%s)", p.ConfigHash, p.OwnHash)
+		default:
+			fr.add(OK, p.URL, "", "ready")
+		}
+	}
+	if len(f.Processes) == 0 {
+		fr.add(Skip, "admin.listen", "", "is empty; name instances with --admin URL")
+	}
+}

@@ -1,0 +1,79 @@
+package doctor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// deadlineNear is how long before a hole is given up it is worth a look.
+const deadlineNear = 10 * time.Minute
+
+func judgeSyncs(f *Facts, fr *finder) {
+	on := f.Config.Kafka.Prefix + "syncs"
+	if f.Absent[on] {
+		fr.add(Skip, on, "", "the topic is not there")
+		return
+	}
+	var running, waiting int
+	var near, gaps, lost, partial []string
+	for i := range f.Syncs {
+		s := &f.Syncs[i]
+		if s.State == schemas.SyncRunning {
+			running++
+			if s.ChunksHeld > 0 {
+				waiting++
+			}
+			if s.ChunksHeld > 0 && s.DeadlineAt != nil && s.DeadlineAt.Sub(f.Now) < deadlineNear {
+				near = append(near, fmt.Sprintf("%s (%d chunks held, %s)", s.PhoneNumberID, s.ChunksHeld, left(f.Now, *s.DeadlineAt)))
+			}
+		}
+		// Older ones cannot be mended: their bodies are no longer in the raw log.
+		if f.Now.Sub(s.LastAt) > f.Config.Topics.Raw.Retention {
+			continue
+		}
+		given := gapsOf(s)
+		switch {
+		case s.ChunksLost > 0:
+			lost = append(lost, fmt.Sprintf("%s (%d chunks)", s.PhoneNumberID, s.ChunksLost))
+		case given > 0:
+			gaps = append(gaps, fmt.Sprintf("%s (%d)", s.PhoneNumberID, given))
+		case s.State == schemas.SyncDone && s.Progress < 100 && (s.EndReason == schemas.SyncEndQuiet || s.EndReason == schemas.SyncEndCeiling):
+			partial = append(partial, fmt.Sprintf("%s (%d %%, %s)", s.PhoneNumberID, s.Progress, s.EndReason))
+		}
+	}
+	if len(near) > 0 {
+		fr.add(Warn, some(near), "Look now whether the chunks were refused (coexstream_ingress_requests_total by code) or wait in raw.bulk (check lag): the sender comes again, a history can be had only once.", "%d syncs soon stop waiting for a missing chunk", len(near))
+	}
+	if len(lost) > 0 {
+		fr.add(Fail, some(lost), "Raise topics.raw.retention; ask the vendor for the chunks while the onboarding is fresh.", "%d syncs lost chunks that retention deleted while they waited", len(lost))
+	}
+	if len(gaps) > 0 {
+		fr.add(Warn, some(gaps), "Look in dlq and at the ingress's answers of that time; a chunk that comes later still goes out, marked late.", "%d syncs have holes that were given up", len(gaps))
+	}
+	if len(partial) > 0 {
+		fr.add(Warn, some(partial), "Ask the vendor: the sender stopped before it said 100.", "%d syncs ended without being complete", len(partial))
+	}
+	fr.fine(on, "%d syncs, %d running, %d waiting for a chunk, none with a hole (last %s)", len(f.Syncs), running, waiting, config.FormatDuration(f.Config.Topics.Raw.Retention))
+}
+
+func gapsOf(s *schemas.Sync) (n int64) {
+	for _, p := range s.Phases {
+		n += p.GapsOmitted
+		for _, g := range p.Gaps {
+			if g.GivenUp || g.Lost {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func left(now, deadline time.Time) string {
+	if d := deadline.Sub(now); d > 0 {
+		return ageText(d) + " left"
+	}
+	return "overdue"
+}

@@ -1,0 +1,77 @@
+package doctor
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+func judgeTopics(f *Facts, fr *finder) {
+	var missing []string
+	for _, d := range f.Topics.Differences {
+		switch d.What {
+		case "topic":
+			missing = append(missing, d.Topic)
+		case "partitions":
+			fr.add(Fail, d.Topic, "Set kafka.partitions to what the topics have; where topics differ from each other, move to another kafka.prefix (docs/operations.md, Partitions).",
+				"%s partitions, the configuration says %s: events of one business would come from two tasks", d.Have, d.Want)
+		case "replication_factor":
+			fr.add(Warn, d.Topic, "Reassign replicas with the cluster's tools, or correct kafka.replication_factor.", "%s copies, want %s", d.Have, d.Want)
+		case "cleanup.policy":
+			fr.add(Fail, d.Topic, "coexstream topics create --update", "cleanup.policy is %s, want %s: the topic loses what has to be kept, or grows for ever", d.Have, d.Want)
+		case "max.message.bytes":
+			fr.add(or(tooSmall(f, d), Fail, Warn), d.Topic, "coexstream topics create --update", "max.message.bytes is %s, want %s", d.Have, d.Want)
+		default:
+			fr.add(Warn, d.Topic, "coexstream topics create --update, or correct the configuration", "%s is %s, want %s", d.What, d.Have, d.Want)
+		}
+	}
+	if len(missing) > 0 {
+		fr.add(Fail, some(missing), "coexstream topics create", "%d of %d topics are missing", len(missing), f.Topics.Compared)
+	}
+	fr.fine("prefix "+f.Config.Kafka.Prefix, "%d topics are as the configuration has them", f.Topics.Compared)
+}
+
+// tooSmall tells whether a raw topic cannot take a body of the size that the ingress lets in.
+func tooSmall(f *Facts, d Difference) bool {
+	n, err := strconv.ParseInt(d.Have, 10, 64)
+	return err == nil && n < f.Config.Ingress.BodyBytesMax && strings.HasPrefix(d.Topic, f.Config.Kafka.Prefix+"raw.")
+}
+
+// or is one verdict where something holds, and another one where it does not.
+func or(is bool, then, otherwise Status) Status {
+	if is {
+		return then
+	}
+	return otherwise
+}
+
+func judgeReplicas(f *Facts, fr *finder) {
+	var offline, refused, under, single []string
+	brokers := len(f.Brokers)
+	for _, p := range f.Partitions {
+		name := fmt.Sprintf("%s/%d", p.Topic, p.ID)
+		switch {
+		case p.Leader < 0:
+			offline = append(offline, name)
+		case p.InSync < p.MinInSync:
+			refused = append(refused, fmt.Sprintf("%s (%d in sync, min.insync.replicas %d)", name, p.InSync, p.MinInSync))
+		case p.InSync < p.Replicas:
+			under = append(under, fmt.Sprintf("%s (%d of %d)", name, p.InSync, p.Replicas))
+		case p.Internal && p.Replicas == 1 && brokers > 1:
+			single = append(single, name)
+		}
+	}
+	if len(offline) > 0 {
+		fr.add(Fail, some(offline), "Bring the brokers back that hold them.", "%d partitions have no leader: nothing is written or read", len(offline))
+	}
+	if len(refused) > 0 {
+		fr.add(Fail, some(refused), "Bring the missing brokers back; look at their disks and logs.", "%d partitions have fewer replicas in sync than they need: writes are refused", len(refused))
+	}
+	if len(under) > 0 {
+		fr.add(Warn, some(under), "Bring the missing brokers back; with one more gone, writes stop.", "%d partitions are under-replicated", len(under))
+	}
+	if len(single) > 0 {
+		fr.add(Warn, some(single), "Reassign replicas of the cluster's own topics (offsets.topic.replication.factor, transaction.state.log.replication.factor).", "%d partitions of the cluster's own topics have one copy: offsets and transactions go with that broker", len(single))
+	}
+	fr.fine("", "%d partitions have a leader and all replicas in sync", len(f.Partitions))
+}

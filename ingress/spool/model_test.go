@@ -134,7 +134,7 @@ func (m *model) live(t *testing.T, fs *faultfs.FS, rng *rand.Rand, number *int) 
 				l.SaveProgress()
 			}
 			if l.Left() && rng.IntN(2) == 0 {
-				l.Rewind()
+				l.Rewind(&l.window)
 			}
 		}
 	}

@@ -91,6 +91,7 @@ func (s *Spool) settle(w *Window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range w.Entries {
+		s.converged(uint16(w.Entries[i].Shard))
 		if e := &w.Entries[i]; !e.done {
 			if p.held == nil {
 				p.held = map[int]bool{}
@@ -244,10 +245,14 @@ func (s *Spool) HeldAll() bool {
 	return held > 0 && held >= s.total.Load()
 }
 
-// Rewind begins a new pass, in which no shard is held.
-func (s *Spool) Rewind() {
+// Rewind begins a new pass, in which no shard is held. What the window still holds is read again.
+func (s *Spool) Rewind(w *Window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for i := range w.Entries {
+		s.converged(uint16(w.Entries[i].Shard))
+	}
+	w.reset()
 	for _, seg := range s.segments {
 		seg.skipped = false
 	}
@@ -276,6 +281,9 @@ func (s *Spool) Done(e *Entry, slow bool) {
 		s.add(shard, -1)
 	} else {
 		s.turn(shard)
+	}
+	if s.counts[shard] == 0 {
+		s.converged(shard)
 	}
 	if e.seg.undone--; e.seg.undone <= 0 && !e.seg.open {
 		s.finish(e.seg)

@@ -30,7 +30,8 @@ type Spool struct {
 	shut    atomic.Int32
 	counted atomic.Bool
 	gates   [Shards]atomic.Bool
-	total   atomic.Int64 // records that nobody has taken
+	closing [Shards]atomic.Bool // see Converge; written with mu
+	total   atomic.Int64        // records that nobody has taken
 	// committed counts what became durable since the start.
 	committedRecords, committedBytes atomic.Int64
 
@@ -44,6 +45,7 @@ type Spool struct {
 	cursors    [Shards]position // everything before was taken
 	moved      bool             // cursors, since the last SaveProgress
 	over       []*segment       // to be removed, or moved to quarantine
+	turned     chan struct{}    // closed when closing becomes false for some shard
 	waiting    *group           // what the next write takes; nil: nothing
 	closed     bool
 	retire     bool // the open segment is of no use any more
@@ -84,7 +86,7 @@ func Open(cfg Config, deps Deps) (*Spool, error) {
 	}
 	s := &Spool{
 		cfg: cfg, fs: deps.FS, log: deps.Logger.With("spool", cfg.Dir), now: deps.Now, salt: deps.Salt,
-		work: make(chan struct{}, 1), news: make(chan struct{}, 1),
+		work: make(chan struct{}, 1), news: make(chan struct{}, 1), turned: make(chan struct{}),
 	}
 	s.shut.Store(1)
 	// A disk that is full or read-only may still hold what has to be taken.

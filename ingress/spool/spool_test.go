@@ -248,7 +248,7 @@ func TestHeldShardWaitsForTheNextPassAndNobodyElseDoes(t *testing.T) {
 	if !l.Detour(0) {
 		t.Error("a slow shard went back at once")
 	}
-	l.Rewind()
+	l.Rewind(&l.window)
 	pass(-1)
 	if len(got[2]) != 25 || got[2][0] != "2" || got[2][24] != "98" || l.Left() {
 		t.Errorf("%v", got[2])

@@ -10,6 +10,7 @@ type Health struct {
 	mu       sync.Mutex
 	order    []string
 	parts    map[string]func() error
+	optional map[string]bool
 	draining bool
 }
 
@@ -29,6 +30,17 @@ func (h *Health) Add(name string, ready func() error) {
 	h.parts[name] = ready
 }
 
+// AddOptional registers a part whose trouble is told, but leaves the process ready.
+func (h *Health) AddOptional(name string, ready func() error) {
+	h.Add(name, ready)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.optional == nil {
+		h.optional = map[string]bool{}
+	}
+	h.optional[name] = true
+}
+
 // Drain makes the process not ready for good.
 func (h *Health) Drain() {
 	h.mu.Lock()
@@ -38,9 +50,10 @@ func (h *Health) Drain() {
 
 // Part is the readiness of one part.
 type Part struct {
-	Name  string `json:"name"`
-	Ready bool   `json:"ready"`
-	Error string `json:"error,omitempty"`
+	Name     string `json:"name"`
+	Ready    bool   `json:"ready"`
+	Optional bool   `json:"optional,omitempty"` // the process is ready without it
+	Error    string `json:"error,omitempty"`
 }
 
 // Report is the readiness of the process.
@@ -54,9 +67,9 @@ type Report struct {
 func (h *Health) Report() Report {
 	h.mu.Lock()
 	order, draining := append([]string(nil), h.order...), h.draining
-	parts := make([]func() error, len(order))
+	parts, optional := make([]func() error, len(order)), make([]bool, len(order))
 	for i, name := range order {
-		parts[i] = h.parts[name]
+		parts[i], optional[i] = h.parts[name], h.optional[name]
 	}
 	h.mu.Unlock()
 
@@ -65,10 +78,10 @@ func (h *Health) Report() Report {
 		r.Reason = errDraining.Error()
 	}
 	for i, ready := range parts {
-		r.Parts[i] = Part{Name: order[i], Ready: true}
+		r.Parts[i] = Part{Name: order[i], Ready: true, Optional: optional[i]}
 		if err := ready(); err != nil {
 			r.Parts[i].Ready, r.Parts[i].Error = false, err.Error()
-			if r.Ready {
+			if r.Ready && !optional[i] {
 				r.Ready, r.Reason = false, order[i]+": "+err.Error()
 			}
 		}

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/coexstream/coexstream/ingress"
@@ -73,6 +74,17 @@ func publisherOf(cfg *config.Config) ingress.PublisherConfig {
 	c.Brokers, c.ClientID, c.TopicPrefix = cfg.Kafka.Brokers, cfg.Kafka.ClientID+"-ingress", cfg.Kafka.Prefix
 	c.CompressionLive, c.CompressionBulk = cfg.Ingress.Compression.Live, cfg.Ingress.Compression.Bulk
 	c.InFlightBytesMax = cfg.Ingress.InFlightBytesMax
+	return c
+}
+
+func spoolOf(cfg *config.Config) ingress.SpoolConfig {
+	from, c := cfg.Ingress.Spool, ingress.DefaultSpoolConfig()
+	c.Dir = from.Dir
+	if c.Dir == "" {
+		c.Dir = filepath.Join(cfg.DataDir, "spool")
+	}
+	c.After, c.BytesMax, c.AgeMax, c.SegmentBytes, c.Sync = from.After, from.BytesMax, from.AgeMax, from.SegmentBytes, from.Fsync
+	c.DrainBytesPerSecond, c.DrainRecordsPerSecond = from.Drain.BytesPerSecond, from.Drain.RecordsPerSecond
 	return c
 }
 

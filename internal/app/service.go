@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/internal/admin"
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/kafka"
@@ -80,7 +82,15 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 	if err != nil {
 		return "", err
 	}
-	server, err := ingress.New(ingressOf(s.cfg), publisher, ingress.Deps{Registerer: s.metrics, Logger: s.log, Now: time.Now})
+	durable := ingress.Durable(publisher)
+	var spooled *ingress.Spooled
+	if s.cfg.Ingress.Spool.Enabled {
+		if spooled, err = newSpooled(s, publisher); err != nil {
+			return "", err
+		}
+		durable = spooled
+	}
+	server, err := ingress.New(ingressOf(s.cfg), durable, ingress.Deps{Registerer: s.metrics, Logger: s.log, Now: time.Now})
 	if err != nil {
 		return "", err
 	}
@@ -88,11 +98,28 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 	if err != nil {
 		return "", fmt.Errorf("open ingress.listen %s: %w", s.cfg.Ingress.Listen, err)
 	}
-	s.health.Add("publisher", publisher.Ready)
-	s.health.Add("ingress", server.Ready)
 	s.parts.start("publisher", publisher.Run)
+	if spooled != nil {
+		// Webhooks are taken while one of the two takes them: the publisher's trouble is told, and no more.
+		s.health.AddOptional("publisher", publisher.Ready)
+		s.parts.start("spool", spooled.Run)
+	} else {
+		s.health.Add("publisher", publisher.Ready)
+	}
+	s.health.Add("ingress", server.Ready)
 	s.parts.start("ingress", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	return listener.Addr().String(), nil
+}
+
+// newSpooled puts the disk beside Kafka.
+func newSpooled(s *service, publisher *ingress.Publisher) (*ingress.Spooled, error) {
+	cfg := spoolOf(s.cfg)
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
+	}
+	return ingress.NewSpooled(cfg, publisher, ingress.SpoolDeps{
+		FS: spool.OS{}, Registerer: s.metrics, Logger: s.log, Now: time.Now, Salt: rand.Uint64,
+	})
 }
 
 func (s *service) startProcessor(conn kafka.Connection) error {

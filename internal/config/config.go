@@ -103,6 +103,25 @@ type Ingress struct {
 	RetryAfter       time.Duration `koanf:"retry_after"`
 	DrainDelay       time.Duration `koanf:"drain_delay"`
 	Compression      Compression   `koanf:"compression"`
+	Spool            Spool         `koanf:"spool"`
+}
+
+// Spool is what the ingress keeps on the local disk while Kafka does not take it.
+type Spool struct {
+	Enabled      bool          `koanf:"enabled"`
+	Dir          string        `koanf:"dir"`
+	After        time.Duration `koanf:"after"`
+	BytesMax     int64         `koanf:"bytes_max"`
+	AgeMax       time.Duration `koanf:"age_max"`
+	SegmentBytes int64         `koanf:"segment_bytes"`
+	Fsync        bool          `koanf:"fsync"`
+	Drain        SpoolDrain    `koanf:"drain"`
+}
+
+// SpoolDrain is how fast the spool is handed over.
+type SpoolDrain struct {
+	BytesPerSecond   int64 `koanf:"bytes_per_second"`
+	RecordsPerSecond int   `koanf:"records_per_second"`
 }
 
 // Compression is the codec of each lane.

@@ -125,6 +125,15 @@ func ingressKeys() []Key {
 		{Name: "ingress.drain_delay", Kind: Duration, Default: "0s", Min: 0, Max: 10 * minute, Doc: "at a stop: how long `/readyz` fails before connections are refused, for load balancers that poll it"},
 		{Name: "ingress.compression.live", Kind: Enum, Default: "none", Allowed: codecs, Doc: "compression of `raw.live`"},
 		{Name: "ingress.compression.bulk", Kind: Enum, Default: "zstd", Allowed: codecs, Doc: "compression of `raw.bulk`"},
+		{Name: "ingress.spool.enabled", Kind: Bool, Default: "true", Doc: "keep webhooks on the local disk, and answer 200, while Kafka does not acknowledge them in time"},
+		{Name: "ingress.spool.dir", Doc: "folder of the spool, on a disk that survives the process, one for each process; empty: `spool` in `data_dir`"},
+		{Name: "ingress.spool.after", Kind: Duration, Default: "250ms", Min: 10 * millisecond, Max: minute, Doc: "how long Kafka has to acknowledge a record before it goes to the spool"},
+		{Name: "ingress.spool.bytes_max", Kind: Bytes, Default: "4GiB", Min: mib, Max: 1 << 50, Doc: "most bytes of the spool, a quarter for `raw.live`, the rest for `raw.bulk`; at least four segments. Beyond it the answer is 503"},
+		{Name: "ingress.spool.age_max", Kind: Duration, Default: "12h", Min: second, Max: 30 * day, Doc: "age of the oldest record at which the spool takes no more; keep it well below `processor.dedup_window`"},
+		{Name: "ingress.spool.segment_bytes", Kind: Bytes, Default: "16MiB", Min: 64 * kib, Max: gib, Doc: "size at which a file of the spool is closed"},
+		{Name: "ingress.spool.fsync", Kind: Bool, Default: "true", Doc: "fsync before the answer; `false` survives a kill -9 only"},
+		{Name: "ingress.spool.drain.bytes_per_second", Kind: Bytes, Default: "16MiB", Min: kib, Max: 1 << 50, Doc: "by how much the spool of a topic gets emptier when Kafka is back"},
+		{Name: "ingress.spool.drain.records_per_second", Kind: Int, Default: "2000", Min: 1, Max: 100_000_000, Doc: "the same in records; the smaller of the two counts"},
 	}
 }
 

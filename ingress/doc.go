@@ -1,9 +1,10 @@
 // Package ingress is the HTTP edge: it takes webhooks of any number of configured sources, verifies
-// their signatures, and answers 200 once Kafka has acknowledged their exact bytes.
+// their signatures, and answers 200 once Kafka has acknowledged their exact bytes, or the disk spool has them.
 //
 // Promises:
-//   - 200 means durable. Every body that got a 200 is in raw.live or raw.bulk, byte for byte, with the
-//     headers that are needed to verify its signature again (schemas/headers.go).
+//   - 200 means durable. Every body that got a 200 is in raw.live or raw.bulk, or on the disk on its way
+//     there, byte for byte, with the headers that are needed to verify its signature again
+//     (schemas/headers.go).
 //   - Anything else means: send it again. A body may be in the log although its sender got a 503 (the
 //     acknowledgement came late, or was lost); the processor removes such duplicates.
 //   - Bodies of one business are written in the order in which they were taken in, as long as they are
@@ -31,13 +32,13 @@
 //	417 expectation    an Expect header other than 100-continue
 //	429 source         the source has as many requests in flight as it may; with Retry-After
 //	431 header         longer than the limit
-//	503                not durable: Kafka is gone or slow, or a limit is reached; with Retry-After
+//	503                not durable: neither Kafka nor the disk takes it, or a limit is reached; with Retry-After
 //
 // HEAD on a source's path is answered as GET, without the body. With `Expect: 100-continue`, whatever
 // the headers alone decide (404, 413, 415, 401 for a missing signature) is answered before the body.
 //
 // # Parts
 //
-// Server takes requests and hands records to a Durable. Publisher is the Durable that writes to Kafka; a
-// spool can stand between the two.
+// Server takes requests and hands records to a Durable. Publisher is the Durable that writes to Kafka.
+// Spooled stands between the two: it keeps on the disk what Kafka does not take in time.
 package ingress

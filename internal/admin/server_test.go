@@ -63,6 +63,15 @@ func TestReadinessFailsInADrainWhileAllPartsAreReady(t *testing.T) {
 	}
 }
 
+func TestOptionalPartIsToldAndLeavesTheProcessReady(t *testing.T) {
+	health := &Health{}
+	health.AddOptional("publisher", func() error { return errors.New("Kafka is away") })
+	health.Add("ingress", func() error { return nil })
+	if r := health.Report(); !r.Ready || r.Reason != "" || r.Parts[0].Ready || r.Parts[0].Error != "Kafka is away" || !r.Parts[0].Optional {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestMetricsAndProfilesAreServed(t *testing.T) {
 	s := httptest.NewServer(Handler(NewRegistry(), &Health{}))
 	defer s.Close()

@@ -14,8 +14,9 @@ func (a *app) ingressCommand() *cobra.Command {
 		Use:   "ingress",
 		Short: "Take webhooks over HTTP and write them to Kafka",
 		Long: `Take webhooks over HTTP, verify them, and write their exact bytes to raw.live and raw.bulk. A webhook is
-answered with 200 when Kafka has acknowledged it, else with 503 and Retry-After. Any number of instances
-can run side by side. The sources are configured under ingress.sources.`,
+answered with 200 when Kafka has acknowledged it or, while Kafka is slow or away, the disk spool has it; else
+with 503 and Retry-After. Any number of instances can run side by side, each with a spool of its own
+(ingress.spool.dir). The sources are configured under ingress.sources.`,
 		Example: `  coexstream ingress --config coexstream.yaml --brokers kafka:9092`,
 		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -53,7 +53,7 @@ func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes in
 			for _, rec := range w.records[topic] {
 				o := r.origin(topic, rec)
 				if topic == schemas.TopicRawBulk {
-					if err := r.pass(ctx, o.ReceivedAt, &budgetBytes, send); err != nil {
+					if err := r.pass(ctx, o, &budgetBytes, send); err != nil {
 						return err
 					}
 				}
@@ -74,11 +74,12 @@ func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes in
 
 // pass lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
 // in the future is a wrong clock somewhere and does not count.
-func (r *runner) pass(ctx context.Context, receivedAt time.Time, budgetBytes *int64, send *sender) error {
+func (r *runner) pass(ctx context.Context, o *task.Origin, budgetBytes *int64, send *sender) error {
+	receivedAt := o.ReceivedAt
 	if now := r.now(); receivedAt.After(now) {
 		receivedAt = now
 	}
-	r.task.Pass(receivedAt)
+	r.task.PassFor(o, receivedAt)
 	return r.releaseWanted(ctx, budgetBytes, send)
 }
 
@@ -226,6 +227,8 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 			requeue(o).Letter = h.Value
 		case schemas.HeaderReplay:
 			replay(o).ID = h.Value
+		case schemas.HeaderReplayState:
+			replay(o).Own = string(h.Value) == schemas.StateOwn
 		case schemas.HeaderReplayRole:
 			replay(o).Extra, replay(o).End = string(h.Value) == schemas.RoleExtra, string(h.Value) == schemas.RoleEnd
 		}

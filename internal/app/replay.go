@@ -26,6 +26,7 @@ import (
 )
 
 type replayOptions struct {
+	same           bool
 	to             string
 	since, until   string
 	offsets        []string
@@ -40,11 +41,11 @@ func (a *app) replayCommand() *cobra.Command {
 	o := replayOptions{output: "text"}
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "Process the raw log again, into the topics of another prefix",
+		Short: "Process the raw log again: into the topics of another prefix, or into the same",
 		Long: `Copy records of the raw log back into the pipeline, in the order in which the webhooks came.
 
 Into another prefix (--to) everything is processed from nothing: for a new consumer, or after a mistake was
-corrected. Create its topics first, and run a processor on it; the events are byte for byte those that the
+corrected. Create its topics first, and run a processor on it, in a group of its own; the events are byte for byte those that the
 first processing should have given.
 
 Every event of a replay has the header coex-replay with the replay's id. Sinks with side effects leave them
@@ -53,7 +54,9 @@ out. Only what is in the log when the replay begins is read; what replays wrote 
 A body is the unit: one that has a change that fits all filters goes as a whole. The progress is kept in
 DATA_DIR/replays/ID.json; a replay that was interrupted or killed goes on with --resume ID.`,
 		Example: `  coexstream replay --dry-run --since 2d
-  coexstream topics create --prefix fixed. && coexstream replay --to fixed. && coexstream process --prefix fixed.
+  coexstream topics create --prefix fixed. && coexstream replay --to fixed.
+  coexstream process --prefix fixed. --set processor.group_id=coexstream-fixed
+  coexstream replay --same-topics --waba 102290129340398 --since 2026-11-20T00:00:00Z --until 2026-11-21T00:00:00Z
   coexstream replay --to fixed. --offsets raw.bulk/3:1000-2000 --rate 200
   coexstream replay --resume 20261121-101500-5f3c`,
 		Args: none,
@@ -62,6 +65,7 @@ DATA_DIR/replays/ID.json; a replay that was interrupted or killed goes on with -
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.to, "to", "", "prefix of the topics to write to; the source is --prefix (key kafka.prefix)")
+	f.BoolVar(&o.same, "same-topics", false, "write to the topics that are read")
 	f.BoolVar(&o.dryRun, "dry-run", false, "count what would go, by topic, field and business, and write nothing")
 	f.StringVar(&o.since, "since", "", "what was received from then on: 2d ago, or 2006-01-02T15:04:05Z")
 	f.StringVar(&o.until, "until", "", "what was received before then")
@@ -146,7 +150,7 @@ func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
 // progress is what is to be replayed: a new plan, or one that was begun.
 func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn kafka.Connection) (*replay.Progress, error) {
 	if o.resume != "" {
-		for _, name := range []string{"to", "dry-run", "since", "until", "offsets", "waba", "number", "field", "wamid", "include-copies", "verify-signatures"} {
+		for _, name := range []string{"to", "same-topics", "dry-run", "since", "until", "offsets", "waba", "number", "field", "wamid", "include-copies", "verify-signatures"} {
 			if cmd.Flags().Changed(name) {
 				return nil, usagef("--resume goes on as the replay was begun: --%s cannot be given with it", name)
 			}
@@ -154,13 +158,18 @@ func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn ka
 		return loadReplay(cfg, o.resume)
 	}
 	switch {
-	case o.to == "" && !o.dryRun:
-		return nil, usagef("say where to: --to PREFIX; or --dry-run to count only")
+	case o.to != "" && o.same:
+		return nil, usagef("--to and --same-topics exclude each other")
+	case o.to == "" && !o.same && !o.dryRun:
+		return nil, usagef("say where to: --to PREFIX, or --same-topics; or --dry-run to count only")
 	case o.to == cfg.Kafka.Prefix:
-		return nil, usagef("--to %q is the prefix that is read", o.to)
+		return nil, usagef("--to %q is the prefix that is read; to replay into the same topics say --same-topics", o.to)
 	}
 	now := time.Now()
 	p := &replay.Progress{ID: newReplayID(now), Source: cfg.Kafka.Prefix, Target: o.to, Selection: o.selection, Verify: o.verify}
+	if o.same {
+		p.Target = p.Source
+	}
 	var err error
 	if p.Selection.From, err = pointInTime("since", o.since, now); err != nil {
 		return nil, err

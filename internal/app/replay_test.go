@@ -149,28 +149,51 @@ var compared = []schemas.Topic{
 func compare(t *testing.T, brokers, a, b string, apart bool) (differences []string) {
 	t.Helper()
 	for _, topic := range compared {
-		first := committed(t, brokers, topic.Name(a))
-		moved := map[string]bool{}
-		for _, r := range first {
-			if apart && rerouted(r) {
-				moved[fingerprint(r)] = true
+		differences = append(differences, compareTopic(topic, committed(t, brokers, topic.Name(a)), committed(t, brokers, topic.Name(b)), apart)...)
+	}
+	return differences
+}
+
+func compareTopic(topic schemas.Topic, first, second []*kgo.Record, apart bool) (differences []string) {
+	moved := map[string]bool{}
+	for _, r := range first {
+		if apart && rerouted(r) {
+			moved[fingerprint(r)] = true
+		}
+	}
+	x, y := eventsOf(topic, first, moved), eventsOf(topic, second, moved)
+	x.ordered["(rerouted)"], y.ordered["(rerouted)"] = x.moved, y.moved
+	for key, want := range x.ordered {
+		if got := y.ordered[key]; !slices.Equal(got, want) {
+			differences = append(differences, difference(topic, key, got, want))
+		}
+	}
+	for key := range y.ordered {
+		if _, ok := x.ordered[key]; !ok {
+			differences = append(differences, fmt.Sprintf("%s %q: only after the replay", topic, key))
+		}
+	}
+	if len(first) == 0 {
+		differences = append(differences, fmt.Sprintf("%s: nothing to compare", topic))
+	}
+	return differences
+}
+
+// compareWithin tells how the events of a replay into the same topics differ from those that were there.
+func compareWithin(t *testing.T, brokers, prefix string) (differences []string) {
+	t.Helper()
+	for _, topic := range []schemas.Topic{
+		schemas.TopicHistory, schemas.TopicMedia, schemas.TopicEchoes, schemas.TopicMessages, schemas.TopicAccount, schemas.TopicOther,
+	} {
+		var first, second []*kgo.Record
+		for _, r := range committed(t, brokers, topic.Name(prefix)) {
+			if slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == schemas.HeaderReplay }) {
+				second = append(second, r)
+			} else {
+				first = append(first, r)
 			}
 		}
-		x, y := eventsOf(topic, first, moved), eventsOf(topic, committed(t, brokers, topic.Name(b)), moved)
-		x.ordered["(rerouted)"], y.ordered["(rerouted)"] = x.moved, y.moved
-		for key, want := range x.ordered {
-			if got := y.ordered[key]; !slices.Equal(got, want) {
-				differences = append(differences, difference(topic, key, got, want))
-			}
-		}
-		for key := range y.ordered {
-			if _, ok := x.ordered[key]; !ok {
-				differences = append(differences, fmt.Sprintf("%s %q: only after the replay", topic, key))
-			}
-		}
-		if len(first) == 0 {
-			differences = append(differences, fmt.Sprintf("%s: nothing to compare", topic))
-		}
+		differences = append(differences, compareTopic(topic, first, second, true)...)
 	}
 	return differences
 }
@@ -194,15 +217,20 @@ func difference(topic schemas.Topic, key string, got, want []string) string {
 // agree waits until two prefixes have the same events, and fails with the differences when they do not come to.
 func agree(t *testing.T, brokers, a, b string, apart bool) {
 	t.Helper()
+	settles(t, a+" and "+b, func() []string { return compare(t, brokers, a, b, apart) })
+}
+
+func settles(t *testing.T, what string, compare func() []string) {
+	t.Helper()
 	limit := time.Now().Add(30 * time.Second)
 	for {
-		left := compare(t, brokers, a, b, apart)
+		left := compare()
 		if len(left) == 0 {
 			return
 		}
 		if time.Now().After(limit) {
 			for _, d := range left {
-				t.Errorf("%s and %s: %s", a, b, d)
+				t.Errorf("%s: %s", what, d)
 			}
 			return
 		}
@@ -290,6 +318,22 @@ func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
 		if bytes.Contains(r.Value, []byte(`"late":true`)) {
 			late++
 		}
+	}
+	before := map[schemas.Topic]int{}
+	for _, topic := range []schemas.Topic{schemas.TopicContacts, schemas.TopicSyncs} {
+		before[topic] = len(committed(t, brokers, topic.Name("coex.")))
+	}
+	if out, code := up.run("replay", "--same-topics"); code != ExitOK {
+		t.Fatalf("replay into the same topics: %d\n%s", code, out)
+	}
+	settles(t, "same topics", func() []string { return compareWithin(t, brokers, "coex.") })
+	for topic, want := range before {
+		if got := len(committed(t, brokers, topic.Name("coex."))); got != want {
+			t.Errorf("%s has %d records after a replay into the same topics, %d before it", topic, got, want)
+		}
+	}
+	if out, code := up.run("replay", "--dry-run"); code != ExitOK || !strings.Contains(out, "copies") {
+		t.Errorf("what replays wrote is not told as left out: %d\n%s", code, out)
 	}
 	if late == 0 {
 		t.Error("no event is late: the run did not test what time does")

@@ -34,7 +34,8 @@ type Number struct {
 	next    pinned
 	changed bool // the record of the number on `state` is old
 	journal journal
-	staging *staging // between Restore and Restored
+	staging *staging              // between Restore and Restored
+	counted func(time.Time) int32 // see NumberWindows; nil: windows are counted up from 1
 }
 
 // pinned is the departure that Next gave, so that it gives the same one until it is answered.
@@ -97,6 +98,20 @@ func (n *Number) Chunk(_ time.Time, c Chunk) Verdict {
 	return Accepted
 }
 
+// NumberWindows lets another count the windows: of is the number of the window of which a chunk received at a time
+// is, 0 where it is not known. Windows are counted up nonetheless.
+func (n *Number) NumberWindows(of func(time.Time) int32) { n.counted = of }
+
+// WindowAt is the number of the window of which a chunk received at a time is; 0 where that is not remembered.
+func (n *Number) WindowAt(t time.Time) int32 {
+	for i := len(n.windows) - 1; i >= 0; i-- {
+		if w := n.windows[i]; w.from <= at(t) && (w.from != always || w.openedAt <= at(t)) {
+			return w.number
+		}
+	}
+	return 0
+}
+
 // windowOf finds the window of a chunk by when it was received, and opens one where it has to.
 func (n *Number) windowOf(h *held) *window {
 	switch {
@@ -120,6 +135,9 @@ func (n *Number) overdue(w *window, t millis) bool {
 
 func (n *Number) open(from, openedAt millis) *window {
 	n.count++
+	if n.counted != nil {
+		n.count = max(n.count, n.counted(openedAt.time()))
+	}
 	n.fenced, n.changed = false, true
 	w := newWindow(n.count, from, openedAt)
 	n.windows = append(n.windows, w)

@@ -45,7 +45,7 @@ func (t *Task) emitWaiting(n *number, waited []media.FollowUp) {
 // pastMedia takes a message or echo that is, or may be, the asset of a past message.
 func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	key := t.itemKey(l.n, msg)
-	_, known := l.n.media.Find(key)
+	_, known := t.findPlaceholder(l.n, key)
 	opened, running := l.n.history.Running()
 	item := media.Item{
 		Field: l.c.Field, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
@@ -86,7 +86,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 // an echo that only looked like one, as the echo that it is, marked historical.
 func (t *Task) asset(n *number, a *asset) {
 	msg := &a.Message
-	place, joined := n.media.Find(a.Key)
+	place, joined := t.findPlaceholder(n, a.Key)
 	o := &Origin{ReceivedAt: a.ReceivedAt, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
 	if a.Event != "" {
 		o.Requeue = &Requeue{Event: a.Event}

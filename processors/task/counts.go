@@ -44,5 +44,17 @@ func (c *Counts) reset() {
 	c.Duplicates = [kindCount]int64{}
 }
 
+func (c *Counts) add(o *Counts) {
+	for i, n := range o.Events {
+		c.Events[i] += n
+	}
+	for i, n := range o.Duplicates {
+		c.Duplicates[i] += n
+	}
+	for r, n := range o.DeadLetters {
+		c.DeadLetters[r] += n
+	}
+}
+
 // topicsMax is above every schemas.Topic.
 const topicsMax = 16

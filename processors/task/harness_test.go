@@ -26,6 +26,7 @@ type partition struct {
 	// Raw records that a replay or a requeue wrote.
 	copied   map[int]*task.Replay
 	requeued map[int]*task.Requeue
+	labels   map[int]string // where they stood first
 
 	topics  map[schemas.Topic][]record // committed
 	pending []record
@@ -53,7 +54,7 @@ func newPartition(t *testing.T) *partition {
 	cfg := task.DefaultConfig()
 	cfg.Partitions = 1
 	cfg.PartitionOf = func([]byte) int32 { return 0 }
-	p := &partition{t: t, cfg: cfg, clock: start, scanner: split.NewScanner(split.Limits{}), topics: map[schemas.Topic][]record{}, copied: map[int]*task.Replay{}, requeued: map[int]*task.Requeue{}}
+	p := &partition{t: t, cfg: cfg, clock: start, scanner: split.NewScanner(split.Limits{}), topics: map[schemas.Topic][]record{}, copied: map[int]*task.Replay{}, requeued: map[int]*task.Requeue{}, labels: map[int]string{}}
 	p.restart()
 	return p
 }
@@ -117,10 +118,14 @@ func (p *partition) send(body string) {
 
 func (p *partition) origin(offset int) *task.Origin {
 	r := p.raw[offset]
+	label := fmt.Sprintf("raw.bulk/0/%d", offset)
+	if first, ok := p.labels[offset]; ok {
+		label = first
+	}
 	return &task.Origin{
 		Replay:  p.copied[offset],
 		Requeue: p.requeued[offset],
-		Topic:   schemas.TopicRawBulk, Offset: int64(offset), Label: fmt.Appendf(nil, "raw.bulk/0/%d", offset),
+		Topic:   schemas.TopicRawBulk, Offset: int64(offset), Label: []byte(label),
 		ReceivedAt: r.at, Key: []byte("hint"), Value: r.body,
 		Headers: []task.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
 	}

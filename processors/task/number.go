@@ -59,6 +59,7 @@ func (t *Task) addNumber(id history.Identity) *number {
 		history: history.NewNumber(&t.cfg.History, id),
 		media:   media.New(&t.cfg.Media),
 	}
+	t.numbersOfWindows(n)
 	t.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
 	t.byWABA[id.WABAID] = append(t.byWABA[id.WABAID], n)
 	t.order = append(t.order, n)
@@ -88,6 +89,7 @@ func (t *Task) Flush() {
 	}
 	t.changed = t.changed[:0]
 	t.pages.flush(t)
+	t.flushScopes()
 	t.flushReplays()
 }
 
@@ -166,6 +168,8 @@ func (t *Task) RestoreState(key string, value []byte) error {
 			return n.history.Restore(key, value)
 		}
 		return n.media.Restore(key, value)
+	case stateScope:
+		return t.restoreScope(rest, value)
 	case stateReplay:
 		return t.restoreReplay(rest, value)
 	case stateRecent:
@@ -194,6 +198,17 @@ func (t *Task) Restored() error {
 		}
 		t.want(n)
 		t.schedule.touched(n)
+	}
+	for _, r := range t.replays.open {
+		if r.own == nil {
+			continue
+		}
+		if err := r.own.Restored(); err != nil {
+			return fmt.Errorf("state of replay %s: %w", r.id, err)
+		}
+		if r.ending {
+			r.own.finish(r.seen)
+		}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ type Replay struct {
 	ID    []byte
 	Extra bool      // the record stands in another partition, too, where what belongs to no business is handled
 	End   bool      // the marker after the replay's last record in this partition
+	Own   bool      // it is processed with a state of its own
 	Seen  time.Time // by the owner's clock: when the record was read
 }
 
@@ -23,6 +24,8 @@ type replay struct {
 	// the order of their logs: what comes again, because a killed replay repeats its last records, is left out.
 	lanes   map[string]int64
 	seen    time.Time
+	own     *scope // nil: the replay has the task's state
+	ending  bool   // the marker was read; own still holds something
 	changed bool
 }
 
@@ -34,6 +37,8 @@ type replays struct {
 type replayRecord struct {
 	Version int              `json:"v"`
 	SeenMS  int64            `json:"seen_ms"`
+	Own     bool             `json:"own,omitempty"`
+	Ending  bool             `json:"ending,omitempty"`
 	Lanes   map[string]int64 `json:"lanes"`
 }
 
@@ -60,8 +65,10 @@ func (t *Task) Replayed(o *Origin) bool {
 		return false
 	}
 	if r == nil {
-		r = &replay{id: string(o.Replay.ID), lanes: map[string]int64{}}
-		t.replays.open = append(t.replays.open, r)
+		r = t.openReplay(string(o.Replay.ID))
+		if o.Replay.Own {
+			r.own = t.newScope(r.id)
+		}
 	}
 	r.seen, r.changed = o.Replay.Seen, true
 	lane, offset, ok := laneOf(o.Label)
@@ -91,7 +98,7 @@ func laneOf(label []byte) (lane string, offset int64, ok bool) {
 // was silent for longer than Config.ReplayTimeout goes on no more.
 func (t *Task) Replaying(now time.Time) bool {
 	for _, r := range t.replays.open {
-		if now.Sub(r.seen) < t.cfg.ReplayTimeout {
+		if r.own == nil && now.Sub(r.seen) < t.cfg.ReplayTimeout {
 			return true
 		}
 	}
@@ -101,13 +108,30 @@ func (t *Task) Replaying(now time.Time) bool {
 // GiveUp ends the replays that were silent for too long, by the owner's clock.
 func (t *Task) GiveUp(now time.Time) {
 	for i := len(t.replays.open) - 1; i >= 0; i-- {
-		if r := t.replays.open[i]; now.Sub(r.seen) >= t.cfg.ReplayTimeout {
+		if r := t.replays.open[i]; !r.ending && now.Sub(r.seen) >= t.cfg.ReplayTimeout {
 			t.endReplay(r)
 		}
 	}
 }
 
+// openReplay makes a replay known.
+func (t *Task) openReplay(id string) *replay {
+	r := &replay{id: id, lanes: map[string]int64{}}
+	t.replays.open = append(t.replays.open, r)
+	return r
+}
+
+// endReplay ends a replay. One with a state of its own goes when all that it holds has left.
 func (t *Task) endReplay(r *replay) {
+	if r.own == nil {
+		t.forgetReplay(r)
+		return
+	}
+	r.ending, r.changed = true, true
+	r.own.finish(r.seen)
+}
+
+func (t *Task) forgetReplay(r *replay) {
 	for i, known := range t.replays.open {
 		if known == r {
 			t.replays.open = append(t.replays.open[:i], t.replays.open[i+1:]...)
@@ -127,7 +151,7 @@ func (t *Task) flushReplays() {
 			continue
 		}
 		r.changed = false
-		value, err := json.Marshal(replayRecord{replayVersion, r.seen.UnixMilli(), r.lanes})
+		value, err := json.Marshal(replayRecord{replayVersion, r.seen.UnixMilli(), r.own != nil, r.ending, r.lanes})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of numbers: %v", err))
 		}
@@ -143,6 +167,13 @@ func (t *Task) restoreReplay(id string, value []byte) error {
 	if rec.Lanes == nil {
 		rec.Lanes = map[string]int64{}
 	}
-	t.replays.open = append(t.replays.open, &replay{id: id, lanes: rec.Lanes, seen: time.UnixMilli(rec.SeenMS)})
+	r := t.replays.find(id)
+	if r == nil {
+		r = t.openReplay(id)
+	}
+	if rec.Own && r.own == nil {
+		r.own = t.newScope(id)
+	}
+	r.lanes, r.seen, r.ending = rec.Lanes, time.UnixMilli(rec.SeenMS), rec.Ending
 	return nil
 }

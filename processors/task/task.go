@@ -92,6 +92,8 @@ type Task struct {
 	schedule schedule
 	ticked   time.Time // until when what was due has happened
 	replays  replays
+	outer    *Task  // of a scope: the task whose state is the live one
+	wantedBy *scope // for whom Wanted spoke; nil: for the task itself
 
 	contacts *contacts.Book
 	recent   *known.Recent
@@ -128,11 +130,16 @@ func New(cfg Config) (*Task, error) {
 func (t *Task) Begin(out Output, w *Workspace) {
 	t.out, t.Workspace = out, w
 	t.counts.reset()
+	t.beginScopes()
 }
 
 // Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
 // them; what cannot be understood goes to `other` or `dlq`.
 func (t *Task) Webhook(o *Origin, b *split.Body) {
+	if s := t.scope(o); s != nil {
+		s.Webhook(o, b)
+		return
+	}
 	t.passed(o.ReceivedAt)
 	inHand := inHand{origin: o, body: b}
 	var bad schemas.Reason
@@ -283,6 +290,7 @@ func (t *Task) passed(now time.Time) {
 
 // Wanted names the held chunk that has to be read again next.
 func (t *Task) Wanted() (Want, bool) {
+	t.wantedBy = nil
 	for len(t.wanting) > 0 {
 		n := t.wanting[0]
 		if d, ok := n.history.Next(t.now); ok {
@@ -292,11 +300,24 @@ func (t *Task) Wanted() (Want, bool) {
 		t.wanting = t.wanting[1:]
 	}
 	t.wanting = nil
+	for _, r := range t.replays.open {
+		if r.own == nil {
+			continue
+		}
+		if w, ok := r.own.Wanted(); ok {
+			t.wantedBy = r.own
+			return w, true
+		}
+	}
 	return Want{}, false
 }
 
 // Release lets a held chunk leave: o and b are the record that Want named, read again.
 func (t *Task) Release(w Want, o *Origin, b *split.Body) {
+	if t.wantedBy != nil {
+		t.wantedBy.Release(w, o, b)
+		return
+	}
 	n := t.turn()
 	h := inHand{origin: o, body: b}
 	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
@@ -308,6 +329,10 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 
 // Lost says that the record that Want named is no longer in the log.
 func (t *Task) Lost(w Want) {
+	if t.wantedBy != nil {
+		t.wantedBy.Lost(w)
+		return
+	}
 	n := t.turn()
 	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
 		n.history.Missing(t.now, d)

@@ -80,11 +80,19 @@ func (p *partition) told() []string {
 	return all
 }
 
+// rounds is how often a random test is played.
+func rounds(n uint64) uint64 {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
 // A log that is read later, in one go and by a task whose clock is far ahead, gives what it gave when it was new:
 // holes are given up, phases and syncs end, where they did.
 func TestReplayGivesWhatTheFirstProcessingGave(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
-	for round := range uint64(60) {
+	for round := range rounds(60) {
 		rng := rand.New(rand.NewPCG(seed, round))
 		var ds []delivery
 		at, number := time.Duration(0), 0

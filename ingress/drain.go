@@ -15,6 +15,7 @@ import (
 type spoolLane struct {
 	topic  schemas.Topic
 	store  *spool.Spool
+	first  *spool.Spool // what must not be overtaken; nil: nothing
 	direct Durable
 	now    func() time.Time
 	log    *slog.Logger
@@ -148,6 +149,9 @@ func (l *spoolLane) deliver(ctx context.Context) (taken, failed int) {
 
 // hand hands one record over. It is false when the record has to wait.
 func (l *spoolLane) hand(e *spool.Entry) bool {
+	if l.first != nil && l.first.HasBefore(e.Shard, e.At) {
+		return false
+	}
 	r, err := readRecord(l.topic, e.At, e.Payload)
 	began := l.now()
 	if err == nil {

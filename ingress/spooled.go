@@ -22,7 +22,8 @@ import (
 // A business takes the detour from the first record of it that went to the disk until the last one of it was
 // handed over, and was handed over swiftly: so what is sent one after the other is written in that order.
 // Businesses share spool.Shards detours, by the hash that chooses their partition. Each lane has a spool and a
-// share of the bytes of its own, so that history is in nobody's way.
+// share of the bytes of its own, so that history is in nobody's way. But history overtakes no live record of
+// its business: what an account event ends and begins is told by where it stands among the chunks.
 type Spooled struct {
 	cfg    SpoolConfig
 	direct Durable
@@ -72,19 +73,20 @@ func NewSpooled(cfg SpoolConfig, direct Durable, deps SpoolDeps) (*Spooled, erro
 		}
 		s.lanes[laneOf(topic)] = newSpoolLane(cfg, topic, store, direct, deps)
 	}
+	bulk := s.lanes[laneOf(schemas.TopicRawBulk)]
+	bulk.first = s.lanes[laneOf(schemas.TopicRawLive)].store
 	return s, nil
 }
 
 // Publish implements Durable.
 func (s *Spooled) Publish(r *Record, deadline time.Time) error {
-	store := s.lanes[laneOf(r.Topic)].store
-	shard := -1
-	if !store.Idle() {
+	lane := s.lanes[laneOf(r.Topic)]
+	store := lane.store
+	cause, shard := errDetour, -1
+	if !store.Idle() || lane.first != nil && !lane.first.Idle() {
 		shard = shardOf(r)
-		store.Await(shard, s.bound(deadline))
 	}
-	cause := errDetour
-	if shard < 0 || !store.Detour(shard) {
+	if shard < 0 || !s.detour(lane, shard, deadline) {
 		err := s.direct.Publish(r, s.bound(deadline))
 		if err == nil {
 			s.byKafka.Inc()
@@ -101,6 +103,16 @@ func (s *Spooled) Publish(r *Record, deadline time.Time) error {
 		return nil
 	}
 	return fmt.Errorf("%w; spool: %w", cause, err)
+}
+
+// detour tells whether a record has to go to the spool. It may wait until it need not.
+func (s *Spooled) detour(l *spoolLane, shard int, deadline time.Time) bool {
+	until := s.bound(deadline)
+	if l.first != nil {
+		l.first.Await(shard, until)
+	}
+	l.store.Await(shard, until)
+	return l.store.Detour(shard) || l.first != nil && l.first.Detour(shard)
 }
 
 // errDetour is why Kafka was not asked.

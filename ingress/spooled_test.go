@@ -315,6 +315,42 @@ func TestStuckBusinessHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// An account event says which chunks belong to an onboarding by where it stands among them.
+func TestHistoryDoesNotOvertakeTheLiveRecordsOfItsBusiness(t *testing.T) {
+	k := &outage{}
+	var noLive atomic.Bool
+	k.publish = func(r *Record, _ time.Time) error {
+		if noLive.Load() && r.Topic == schemas.TopicRawLive {
+			return ErrUnavailable
+		}
+		return nil
+	}
+	s := spooled(t, k, faultfs.New(), nil)
+	waitFor(t, "the folder to be read", s.empty)
+	noLive.Store(true)
+	publish := func(topic schemas.Topic, waba, value string) {
+		r := record(waba, value)
+		r.Topic = topic
+		if err := s.Publish(r, soon(5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(schemas.TopicRawLive, "1", "event")
+	publish(schemas.TopicRawBulk, "1", "chunk")
+	publish(schemas.TopicRawBulk, "2", "chunk of another one")
+	if got := k.taken(); len(got) != 1 || string(got[0].Key) != "2" {
+		t.Fatalf("%d came, the first of %s", len(got), got[0].Key)
+	}
+	// Its turn comes several times, in vain.
+	bulk := s.lanes[1].store
+	waitFor(t, "a pass over history that leaves it behind", bulk.Left)
+	noLive.Store(false)
+	waitFor(t, "both", func() bool { return len(k.taken()) == 3 && s.empty() })
+	if got := k.taken(); string(got[1].Value) != "event" || string(got[2].Value) != "chunk" {
+		t.Errorf("%s came before %s", got[1].Value, got[2].Value)
+	}
+}
+
 func TestPace(t *testing.T) {
 	p := pace{perSecond: 100}
 	now := time.Unix(0, 0)

@@ -277,6 +277,7 @@ func (s *Spool) Done(e *Entry, slow bool) {
 	s.cursors[shard] = max(s.cursors[shard], e.position()+1)
 	s.moved = true
 	s.slow[shard] = slow
+	s.since[shard] = e.At.UnixMilli() // those behind it arrived later
 	if s.counts[shard] > 0 {
 		s.add(shard, -1)
 	} else {

@@ -57,11 +57,7 @@ func (s *Spool) countIn(seg *segment, f File) {
 		case itemRecord:
 			s.mu.Lock()
 			if positionOf(seg.id.sequence, it.at) >= s.cursors[it.head.shard] {
-				if seg.undone == 0 {
-					seg.oldest = it.head.time()
-				}
-				seg.undone++
-				s.add(it.head.shard, 1)
+				s.arrive(seg, &it.head)
 			}
 			s.mu.Unlock()
 		}

@@ -21,7 +21,19 @@ type segment struct {
 	skipped bool
 }
 
-// counters are what a spool knows about the records that nobody has taken yet.
+// arrive counts a record that nobody has taken yet. It is called with mu.
+func (s *Spool) arrive(seg *segment, h *head) {
+	if seg.undone == 0 {
+		seg.oldest = h.time()
+	}
+	seg.undone++
+	if s.counts[h.shard] == 0 {
+		s.since[h.shard] = h.at
+	}
+	s.add(h.shard, 1)
+}
+
+// add changes how many records of a shard nobody has taken yet.
 func (s *Spool) add(shard uint16, n int32) {
 	s.counts[shard] += n
 	s.total.Add(int64(n))
@@ -49,4 +61,14 @@ func (s *Spool) Idle() bool { return s.shut.Load() == 0 }
 // still, or the last of them was slow to be taken. Until the folder has been read, nobody knows.
 func (s *Spool) Detour(shard int) bool {
 	return s.gates[shard].Load() || !s.counted.Load()
+}
+
+// HasBefore tells whether there is, or may be, something of a shard that arrived until then.
+func (s *Spool) HasBefore(shard int, then time.Time) bool {
+	if !s.counted.Load() {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts[shard] > 0 && s.since[shard] <= then.UnixMilli()
 }

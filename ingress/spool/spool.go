@@ -41,6 +41,7 @@ type Spool struct {
 	used       int64      // bytes of the folder, and of what waits
 	quarantine int64      // bytes of them in quarantine
 	counts     [Shards]int32
+	since      [Shards]int64 // of a count above 0: when the first of them arrived, or earlier; Unix milliseconds
 	slow       [Shards]bool
 	cursors    [Shards]position // everything before was taken
 	moved      bool             // cursors, since the last SaveProgress

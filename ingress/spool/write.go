@@ -82,12 +82,7 @@ func (s *Spool) commit(g *group) error {
 		seg := s.writer.seg
 		seg.readable = seg.size
 		for i := range g.frames {
-			h := &g.frames[i].head
-			if seg.undone == 0 {
-				seg.oldest = h.time()
-			}
-			seg.undone++
-			s.add(h.shard, 1)
+			s.arrive(seg, &g.frames[i].head)
 		}
 		s.committedRecords.Add(int64(len(g.frames)))
 		s.committedBytes.Add(int64(len(g.buf)))

@@ -116,8 +116,8 @@ func tail(path string) string {
 // PID is the process's id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Signal sends a signal to the process alone.
-func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Stop ends the process as a supervisor would, and kills it and what it started when that takes long.
 func (p *Process) Stop() error {

@@ -104,7 +104,11 @@ func (g *generator) connection(ctx context.Context, i int, s sender) {
 		at++
 		t := &g.ts.all[number]
 		g.sent[i] = sequence + 1
-		status, err := s.send(t, number, Identity{g.spec.Run, number, uint16(i), sequence})
+		id := Identity{g.spec.Run, number, uint16(i), sequence}
+		if g.spec.Due != nil {
+			g.spec.Due(id, due)
+		}
+		status, err := s.send(t, number, id)
 		took := time.Since(due)
 		statuses[status]++
 		failures++

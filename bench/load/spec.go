@@ -25,6 +25,10 @@ type Spec struct {
 
 	Run uint32 `json:"run"` // tells the bodies of this run from those of others
 	Mix []Kind `json:"mix"`
+
+	// Due, if set, is called before a body is sent, with the moment from which its time runs. It is for who
+	// calls Run itself, and called by several goroutines at once.
+	Due func(Identity, time.Time) `json:"-"`
 }
 
 // Kind is one kind of body in the mix.

@@ -124,8 +124,10 @@ func (ts *Templates) add(kind int, k Kind) error {
 		if len(parts) != 1 || parts[0].Kind != from.kind || len(body) > room || len(body) < shortest(k, room) {
 			continue
 		}
-		if k.Name == Echo && parts[0].Items[0].Original != "" {
-			continue // an edit or a revoke is about another echo
+		// An edit or a revoke is about another echo, and media may be the asset of a placeholder of the past,
+		// which the processor waits for.
+		if k.Name == Echo && parts[0].Items[0].Type != "text" {
+			continue
 		}
 		t, err := newTemplate(kind, k, body, parts[0])
 		if err != nil {

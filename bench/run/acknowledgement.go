@@ -29,7 +29,7 @@ func playAcknowledgement(ctx context.Context, h *harness) (o compare.Outcome, er
 	if err := b.topic(ctx, topic); err != nil {
 		return o, err
 	}
-	log, err := durable.Open([]string{b.address}, []string{topic})
+	log, err := durable.Open(b.addresses, []string{topic})
 	if err != nil {
 		return o, err
 	}
@@ -37,7 +37,7 @@ func playAcknowledgement(ctx context.Context, h *harness) (o compare.Outcome, er
 	straight := compare.Contestant{Name: produceName, Remark: "acks=all, no linger", Turn: func(ctx context.Context) (compare.Sample, error) {
 		spec := spec
 		h.runs++
-		spec.Run, spec.Brokers, spec.Topic = h.runs, []string{b.address}, topic
+		spec.Run, spec.Brokers, spec.Topic = h.runs, b.addresses, topic
 		mark, err := log.Mark(ctx)
 		if err != nil {
 			return compare.Sample{}, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,12 +13,13 @@ import (
 	"github.com/coexstream/coexstream/bench/child"
 )
 
-// broker is what the contestants of a match write to.
+// broker is what the contestants of a match write to: one embedded broker, or a cluster.
 type broker struct {
-	address string
-	proc    *child.Process // nil: not this run's own
-	dir     string
-	admin   *kadm.Client
+	addresses []string
+	replicas  int            // of each partition
+	proc      *child.Process // nil: not this run's own
+	dir       string
+	admin     *kadm.Client
 }
 
 const (
@@ -42,17 +44,33 @@ func (h *harness) startBroker(ctx context.Context, name string) (*broker, error)
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{address: address, proc: p, dir: dir}
+	b := &broker{addresses: []string{address}, replicas: 1, proc: p, dir: dir}
 	if err := b.connect(); err != nil {
 		return nil, errors.Join(err, p.Stop())
 	}
 	return b, nil
 }
 
-func (b *broker) connect() error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(b.address), kgo.ClientID("bench"))
+// useKafka connects to the cluster that -kafka names.
+func (h *harness) useKafka(ctx context.Context) (*broker, error) {
+	b := &broker{addresses: strings.Split(h.o.kafka, ",")}
+	if err := b.connect(); err != nil {
+		return nil, err
+	}
+	all, err := b.admin.ListBrokers(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w", b.address, err)
+		b.admin.Close()
+		return nil, fmt.Errorf("ask %s for its brokers: %w", h.o.kafka, err)
+	}
+	const replicasMax = 3
+	b.replicas = min(len(all), replicasMax)
+	return b, nil
+}
+
+func (b *broker) connect() error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.addresses...), kgo.ClientID("bench"))
+	if err != nil {
+		return fmt.Errorf("connect to %v: %w", b.addresses, err)
 	}
 	b.admin = kadm.NewClient(cl)
 	return nil
@@ -61,7 +79,7 @@ func (b *broker) connect() error {
 // topic makes a topic for a peer.
 func (b *broker) topic(ctx context.Context, name string) error {
 	limit := messageBytes
-	if _, err := b.admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &limit}, name); err != nil {
+	if _, err := b.admin.CreateTopic(ctx, partitions, int16(b.replicas), map[string]*string{"max.message.bytes": &limit}, name); err != nil {
 		return fmt.Errorf("create the topic %s: %w", name, err)
 	}
 	return nil

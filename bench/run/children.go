@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/coexstream/coexstream/bench/child"
@@ -83,7 +84,7 @@ func runPeer(ctx context.Context, args []string) error {
 	if err := f.Parse(args[1:]); err != nil {
 		return err
 	}
-	cfg.Brokers = []string{*broker}
+	cfg.Brokers = strings.Split(*broker, ",")
 	ctx, cancel := untilOrphaned(ctx)
 	defer cancel()
 	if args[0] == "unpublished" {

@@ -21,7 +21,9 @@ type harness struct {
 	self   string // this program
 	binary string // the subject
 	dir    string // logs and data
-	runs   uint32 // loads so far, so that each has an identity of its own
+	// Loads and subjects so far, so that each has an identity of its own.
+	runs     uint32
+	subjects int
 }
 
 func newHarness(ctx context.Context, o options) (*harness, error) {
@@ -68,7 +70,7 @@ func (h *harness) newReport(ctx context.Context) compare.Report {
 		},
 		Versions: map[string]string{"go": runtime.Version()},
 		Settings: map[string]string{
-			"rounds": strconv.Itoa(h.o.rounds), "turn": h.o.turn.String(),
+			"rounds": strconv.Itoa(h.o.rounds), "turn": h.o.turn.String(), "backlog_bytes": strconv.FormatInt(h.o.backlogBytes, 10),
 			"sync_writes": strconv.FormatBool(h.o.syncWrites), "server_cpus": h.o.serverCPUs, "load_cpus": h.o.loadCPUs, "broker_cpus": h.o.brokerCPUs,
 		},
 	}

@@ -20,6 +20,8 @@ type options struct {
 	short                 bool
 	rounds                int
 	turn                  time.Duration
+	backlogBytes          int64
+	kafka                 string
 	syncWrites            bool
 	serverCPUs, loadCPUs  string
 	brokerCPUs            string
@@ -58,6 +60,8 @@ func parse() (options, error) {
 	flag.BoolVar(&o.short, "short", false, "one short round of everything: shows that the harness works, not how fast anything is")
 	flag.IntVar(&o.rounds, "rounds", 5, "turns of each contestant")
 	flag.DurationVar(&o.turn, "turn", 4*time.Second, "length of a turn under load")
+	flag.Int64Var(&o.backlogBytes, "backlog", 200_000_000, "bytes of history that wait in each turn of the matches processor and isolation")
+	flag.StringVar(&o.kafka, "kafka", "", "bootstrap addresses of an Apache Kafka, separated by commas, to play the end-to-end matches on as well")
 	flag.BoolVar(&o.syncWrites, "sync-writes", false, "let the embedded broker fsync before it acknowledges")
 	flag.StringVar(&o.serverCPUs, "server-cpus", "", "processors of the servers under test, as taskset has them; empty: all")
 	flag.StringVar(&o.loadCPUs, "load-cpus", "", "processors of the load")
@@ -67,13 +71,15 @@ func parse() (options, error) {
 		return o, fmt.Errorf("%q is not understood; all is said by flags, see -help", flag.Args())
 	}
 	if o.short {
-		o.rounds, o.turn, o.results = 1, 500*time.Millisecond, ""
+		o.rounds, o.turn, o.backlogBytes, o.results = 1, 500*time.Millisecond, min(o.backlogBytes, 5_000_000), ""
 	}
 	switch {
 	case o.rounds < 1:
 		return o, fmt.Errorf("rounds: %d is not allowed, only 1 and more", o.rounds)
 	case o.turn < 100*time.Millisecond:
 		return o, fmt.Errorf("turn: %s is not allowed, only 100ms and more", o.turn)
+	case o.backlogBytes < 1_000_000:
+		return o, fmt.Errorf("backlog: %d is not allowed, only 1000000 and more", o.backlogBytes)
 	}
 	for _, name := range o.selected() {
 		if !slices.Contains(names(), name) {

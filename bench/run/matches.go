@@ -26,6 +26,10 @@ func matches() []match {
 		{"mix", playMix},
 		{"bulk", playBulk},
 		{"memory", playMemory},
+		{"processor", playProcessor},
+		{"endtoend", playEndToEnd},
+		{"chunks", playChunks},
+		{"isolation", playIsolation},
 	}
 }
 

@@ -35,7 +35,7 @@ func (s *server) stop() error {
 
 // keepsIn tells in which topics the server's bodies have to be.
 func (s *server) keepsIn(ctx context.Context, b *broker, topics ...string) error {
-	log, err := durable.Open([]string{b.address}, topics)
+	log, err := durable.Open(b.addresses, topics)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -14,7 +15,6 @@ import (
 const (
 	sourcePath       = "/webhooks/meta"
 	secret           = "bench-app-secret"
-	prefix           = "bench."
 	inFlightBytesMax = 2 << 30 // the limit is not what is measured
 )
 
@@ -23,17 +23,21 @@ type subject struct {
 	h      *harness
 	name   string // of the match, in file names
 	broker *broker
+	prefix string // of the topics
 	config string // path
 }
 
 // newSubject writes the configuration and creates the topics.
 func (h *harness) newSubject(ctx context.Context, name string, b *broker) (*subject, error) {
-	s := &subject{h: h, name: name, broker: b, config: h.path(name + "-coexstream.yaml")}
+	h.subjects++
+	name = fmt.Sprintf("%s-%d", name, h.subjects)
+	s := &subject{h: h, name: name, broker: b, prefix: fmt.Sprintf("bench-%d-%d.", os.Getpid(), h.subjects), config: h.path(name + "-coexstream.yaml")}
 	type m = map[string]any
 	y, err := yaml.Marshal(m{
-		"log":      m{"level": "warn", "format": "text"},
-		"data_dir": h.path(name + "-data"),
-		"kafka":    m{"brokers": []string{b.address}, "prefix": prefix, "partitions": partitions, "replication_factor": 1, "min_insync_replicas": 1},
+		"log":       m{"level": "warn", "format": "text"},
+		"data_dir":  h.path(name + "-data"),
+		"kafka":     m{"brokers": b.addresses, "prefix": s.prefix, "partitions": partitions, "replication_factor": b.replicas, "min_insync_replicas": min(b.replicas, 2)},
+		"processor": m{"group_id": s.group(), "instance_id": "bench"},
 		"ingress": m{
 			"in_flight_bytes_max": inFlightBytesMax,
 			"sources": []m{{
@@ -50,6 +54,30 @@ func (h *harness) newSubject(ctx context.Context, name string, b *broker) (*subj
 	}
 	_, err = child.Run(ctx, child.Command{Name: "coexstream topics create", Args: []string{h.binary, "topics", "create", "--config", s.config}}, nil)
 	return s, err
+}
+
+// group is the processor's consumer group.
+func (s *subject) group() string { return s.prefix + "processor" }
+
+// topics are the full names of topics.
+func (s *subject) topics(ts ...schemas.Topic) []string {
+	var names []string
+	for _, t := range ts {
+		names = append(names, t.Name(s.prefix))
+	}
+	return names
+}
+
+// remove deletes the topics, which matters on a cluster that outlives the run.
+func (s *subject) remove(ctx context.Context) error {
+	deleted, err := s.broker.admin.DeleteTopics(ctx, s.topics(schemas.Topics()...)...)
+	if err == nil {
+		err = deleted.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("delete the topics of %s: %w", s.prefix, err)
+	}
+	return nil
 }
 
 // start starts a role and waits until it is ready.
@@ -76,7 +104,7 @@ func (s *subject) ingress(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	srv := &server{name: subjectName, proc: p, url: "http://" + address + sourcePath, secret: secret}
-	return srv, srv.keepsIn(ctx, s.broker, schemas.TopicRawLive.Name(prefix), schemas.TopicRawBulk.Name(prefix))
+	return srv, srv.keepsIn(ctx, s.broker, s.topics(schemas.TopicRawLive, schemas.TopicRawBulk)...)
 }
 
 const subjectName = "coexstream"
@@ -94,7 +122,7 @@ func (h *harness) peer(ctx context.Context, match, title, name, secret string, b
 		if err := b.topic(ctx, topic); err != nil {
 			return nil, err
 		}
-		args = append(args, "-broker", b.address, "-topic", topic)
+		args = append(args, "-broker", strings.Join(b.addresses, ","), "-topic", topic)
 	}
 	p, err := child.Start(ctx, child.Command{
 		Name: name, Args: args, CPUs: h.o.serverCPUs, Log: h.path(match + "-" + name + ".log"), Ready: child.Listening(address),

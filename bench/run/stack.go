@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/coexstream/coexstream/bench"
+	"github.com/coexstream/coexstream/bench/child"
+	"github.com/coexstream/coexstream/bench/judge"
+	"github.com/coexstream/coexstream/bench/world"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// stack is a whole coexstream with topics of its own: a broker, the ingress and, when it is started, the
+// processor.
+type stack struct {
+	h       *harness
+	broker  *broker
+	sub     *subject
+	ingress *server
+	proc    *child.Process // nil: the processor does not run
+	stop    stops
+	truth   string // of the backlog
+}
+
+// newStack starts all but the processor. With a broker of the caller's it takes that one, else a new
+// embedded one.
+func (h *harness) newStack(ctx context.Context, name string, on *broker) (s *stack, err error) {
+	s = &stack{h: h, broker: on}
+	defer func() {
+		if err != nil {
+			s.close(&err)
+		}
+	}()
+	if on == nil {
+		if s.broker, err = h.startBroker(ctx, name); err != nil {
+			return s, err
+		}
+		s.stop.add(s.broker.stop)
+	}
+	if s.sub, err = h.newSubject(ctx, name, s.broker); err != nil {
+		return s, err
+	}
+	if on != nil {
+		// The signal that ends a run ends ctx as well, and the topics are to go then, too.
+		s.stop.add(func() error { return s.sub.remove(context.WithoutCancel(ctx)) })
+	}
+	s.truth = h.path(s.sub.name + "-truth.jsonl")
+	s.ingress, err = s.sub.ingress(ctx)
+	if s.ingress != nil {
+		s.stop.add(s.ingress.stop)
+	}
+	return s, err
+}
+
+// process starts the processor and returns when it serves its partitions.
+func (s *stack) process(ctx context.Context) (err error) {
+	s.proc, err = s.sub.start(ctx, "process")
+	return err
+}
+
+func (s *stack) close(err *error) {
+	if s.proc != nil {
+		*err = errors.Join(*err, s.proc.Stop())
+	}
+	s.stop.all(err)
+}
+
+// bytesPerMessage is about what a past message takes in a body.
+const bytesPerMessage = 290
+
+// backlog plays the history of businesses against the ingress, as bench.Simulate does, and returns what it
+// sent. It is all history: what else the world has is for the other matches.
+func (s *stack) backlog(ctx context.Context) (bench.SimulateReport, error) {
+	c := bench.DefaultSimulateConfig()
+	c.URL, c.Secret, c.TruthFile = s.ingress.url, secret, s.truth
+	w := world.DefaultConfig()
+	w.Seed, w.Businesses, w.Messages = uint64(s.h.subjects)+1000, 40, int(s.h.o.backlogBytes/bytesPerMessage)
+	w.Live, w.Contacts, w.Unknown, w.Broken = 0, 0, 0, 0
+	w.DuplicateRate, w.Reonboard, w.Declines, w.Mixed, w.Several, w.MediaFollow = 0, 0, 0, 0, 0, 0
+	c.World = w
+	r, err := bench.Simulate(ctx, c, bench.NewProgress(discard{}, false))
+	if err != nil {
+		return r, err
+	}
+	if r.Unacked+r.Skipped > 0 {
+		return r, fmt.Errorf("the backlog could not be written: %d bodies were given up: %s", r.Unacked+r.Skipped, r.LastError)
+	}
+	return r, nil
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// check judges the backlog's events. What the match itself sent beside it is of other numbers, and not judged.
+func (s *stack) check(ctx context.Context) (judge.Verdict, error) {
+	c := bench.DefaultCheckConfig()
+	c.Brokers, c.Prefix, c.TruthFile, c.Secrets = s.broker.addresses, s.sub.prefix, s.truth, []string{secret}
+	c.Settle = time.Second
+	return bench.Check(ctx, c, bench.NewProgress(discard{}, false))
+}
+
+// drainPoll is how often the processor's progress is looked at.
+const drainPoll = 10 * time.Millisecond
+
+// drained waits until the processor has committed all that is in the raw topics now, or has ended.
+func (s *stack) drained(ctx context.Context) error {
+	ends, err := s.broker.admin.ListEndOffsets(ctx, s.sub.topics(schemas.TopicRawLive, schemas.TopicRawBulk)...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("list the end offsets of the raw topics: %w", err)
+	}
+	for {
+		committed, err := s.broker.admin.FetchOffsets(ctx, s.sub.group())
+		if err != nil {
+			return fmt.Errorf("fetch the offsets of %s: %w", s.sub.group(), err)
+		}
+		left := false
+		ends.Each(func(end kadm.ListedOffset) {
+			at, ok := committed.Lookup(end.Topic, end.Partition)
+			left = left || end.Offset > 0 && (!ok || at.At < end.Offset)
+		})
+		if !left {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.proc.Done():
+			return fmt.Errorf("the processor ended by itself; see %s", filepath.Join(s.h.dir, s.sub.name+"-coexstream-process.log"))
+		case <-time.After(drainPoll):
+		}
+	}
+}

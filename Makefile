@@ -1,6 +1,7 @@
 # Targets are short; logic lives in Go. `make help` lists them.
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 10s
+BROKERS ?= 3
 
 .PHONY: help
 help: ## list the targets
@@ -31,6 +32,14 @@ lint: ## gofmt, go vet, golangci-lint
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
 	go run ./internal/fuzzall -time $(FUZZTIME)
+
+.PHONY: kafka
+kafka: ## run Apache Kafka on loopback until Ctrl-C: BROKERS=1 or 3
+	go run ./internal/kafkacluster/kafkaup -brokers $(BROKERS)
+
+.PHONY: test-kafka
+test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
+	COEXSTREAM_TEST_KAFKA=1 go test -count=1 -timeout 20m ./internal/kafkacluster/...
 
 .PHONY: crash
 crash: build ## simulate and check against `up`, which is killed -9 three times in between

@@ -1,0 +1,168 @@
+package kafkacluster
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config says what cluster to run.
+type Config struct {
+	Brokers int    // 1 or 3
+	MinISR  int    // min.insync.replicas of topics that say nothing; 0: 1 of 1, 2 of 3
+	Dir     string // where everything is kept; empty: a temporary folder that Close removes
+	// Clients are names of plain listeners beside the brokers' own, in capitals.
+	Clients []string
+	// Advertise is the address that a listener of Clients tells its clients; nil: the one it listens on.
+	Advertise func(listener string, broker int, listenAddr string) string
+	Secure    *Secure
+	// Properties are added to each broker's, and win.
+	Properties map[string]string
+	// Java are more flags of the runtime. Empty: quick to start rather than quick.
+	Java []string
+	// StartTimeout bounds a start; 0: two minutes.
+	StartTimeout time.Duration
+}
+
+// Secure is a listener with TLS, SASL, or both.
+type Secure struct {
+	TLS bool
+	// ClientAuth asks for client certificates; see Cluster.Certificates.
+	ClientAuth bool
+	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty: no SASL.
+	Mechanism      string
+	User, Password string
+}
+
+func (s *Secure) protocol() string {
+	switch {
+	case s.TLS && s.Mechanism != "":
+		return "SASL_SSL"
+	case s.TLS:
+		return "SSL"
+	case s.Mechanism != "":
+		return "SASL_PLAINTEXT"
+	}
+	return "PLAINTEXT"
+}
+
+const (
+	listenerInternal   = "INTERNAL"
+	listenerController = "CONTROLLER"
+	listenerSecure     = "SECURE"
+)
+
+func (c *Config) validate() error {
+	if c.Brokers != 1 && c.Brokers != 3 {
+		return fmt.Errorf("kafkacluster: %d brokers: want 1 or 3", c.Brokers)
+	}
+	if c.MinISR < 0 || c.MinISR > c.Brokers {
+		return fmt.Errorf("kafkacluster: min.insync.replicas %d of %d brokers", c.MinISR, c.Brokers)
+	}
+	return nil
+}
+
+// listeners are all listeners of a broker, the controller's included.
+func (c *Config) listeners() []string {
+	all := append([]string{listenerInternal, listenerController}, c.Clients...)
+	if c.Secure != nil {
+		all = append(all, listenerSecure)
+	}
+	return all
+}
+
+// properties are a broker's. ports has all brokers' ports, by listener.
+func (c *Config) properties(id int, dataDir string, ports []map[string]int, certs *Certificates) string {
+	var voters, listen, told, protocols []string
+	for i := range ports {
+		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", i, ports[i][listenerController]))
+	}
+	for _, name := range c.listeners() {
+		addr := fmt.Sprintf("127.0.0.1:%d", ports[id][name])
+		listen = append(listen, name+"://"+addr)
+		protocol := "PLAINTEXT"
+		if name == listenerSecure {
+			protocol = c.Secure.protocol()
+		}
+		protocols = append(protocols, name+":"+protocol)
+		if name == listenerController {
+			continue
+		}
+		if c.Advertise != nil && slices.Contains(c.Clients, name) {
+			addr = c.Advertise(name, id, addr)
+		}
+		told = append(told, name+"://"+addr)
+	}
+	minISR := c.MinISR
+	if minISR == 0 {
+		minISR = (c.Brokers + 1) / 2
+	}
+	all, few := strconv.Itoa(c.Brokers), "8"
+	p := map[string]string{
+		"node.id":                          strconv.Itoa(id),
+		"process.roles":                    "broker,controller",
+		"controller.quorum.voters":         strings.Join(voters, ","),
+		"controller.listener.names":        listenerController,
+		"inter.broker.listener.name":       listenerInternal,
+		"listeners":                        strings.Join(listen, ","),
+		"advertised.listeners":             strings.Join(told, ","),
+		"listener.security.protocol.map":   strings.Join(protocols, ","),
+		"log.dirs":                         dataDir,
+		"min.insync.replicas":              strconv.Itoa(minISR),
+		"default.replication.factor":       all,
+		"unclean.leader.election.enable":   "false",
+		"auto.create.topics.enable":        "false",
+		"offsets.topic.num.partitions":     few,
+		"transaction.state.log.min.isr":    strconv.Itoa(minISR),
+		"group.initial.rebalance.delay.ms": "0",
+		// A machine of two cores has three brokers and more to run.
+		"num.network.threads":                              "2",
+		"num.io.threads":                                   "4",
+		"background.threads":                               "2",
+		"log.cleaner.dedupe.buffer.size":                   "16777216",
+		"offsets.topic.replication.factor":                 all,
+		"transaction.state.log.num.partitions":             few,
+		"transaction.state.log.replication.factor":         all,
+		"share.coordinator.state.topic.replication.factor": all,
+		"share.coordinator.state.topic.min.isr":            strconv.Itoa(minISR),
+		"broker.session.timeout.ms":                        "6000",
+		"broker.heartbeat.interval.ms":                     "1000",
+	}
+	if c.Secure != nil {
+		c.Secure.add(p, certs, id)
+	}
+	maps.Copy(p, c.Properties)
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(p)) {
+		fmt.Fprintf(&b, "%s=%s\n", key, p[key])
+	}
+	return b.String()
+}
+
+func (s *Secure) add(p map[string]string, certs *Certificates, id int) {
+	prefix := "listener.name." + strings.ToLower(listenerSecure) + "."
+	if s.TLS {
+		p[prefix+"ssl.keystore.type"] = "PEM"
+		p[prefix+"ssl.keystore.location"] = certs.server(id)
+		p[prefix+"ssl.truststore.type"] = "PEM"
+		p[prefix+"ssl.truststore.location"] = certs.CA
+		p[prefix+"ssl.client.auth"] = "none"
+		if s.ClientAuth {
+			p[prefix+"ssl.client.auth"] = "required"
+		}
+	}
+	if s.Mechanism == "" {
+		return
+	}
+	p["sasl.enabled.mechanisms"] = s.Mechanism
+	p[prefix+"sasl.enabled.mechanisms"] = s.Mechanism
+	mechanism := prefix + strings.ToLower(s.Mechanism) + ".sasl.jaas.config"
+	if s.Mechanism == "PLAIN" {
+		p[mechanism] = fmt.Sprintf(`org.apache.kafka.common.security.plain.PlainLoginModule required user_%s="%s";`, s.User, s.Password)
+		return
+	}
+	p[mechanism] = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+}

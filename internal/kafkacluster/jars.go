@@ -1,0 +1,90 @@
+package kafkacluster
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+//go:embed pom.xml
+var pom []byte
+
+// ErrUnavailable is why Kafka cannot be run here: no Java, no Maven, or no registry.
+var ErrUnavailable = errors.New("Apache Kafka cannot be had here") //nolint:staticcheck // a name
+
+// Jars returns a folder with Kafka's jars. They are fetched once for each version of the list.
+func Jars(ctx context.Context) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("%w: no cache folder: %w", ErrUnavailable, err)
+	}
+	sum := sha256.Sum256(pom)
+	dir := filepath.Join(cache, "coexstream", "kafka-"+hex.EncodeToString(sum[:6]))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	mvn, err := program(ctx, "mvn", "maven")
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // jars are no secret
+		return "", err
+	}
+	// Fetched beside, and moved: nobody ever sees half of them.
+	work, err := os.MkdirTemp(filepath.Dir(dir), "fetch-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(work) //nolint:errcheck // no more than litter
+	if err := os.WriteFile(filepath.Join(work, "pom.xml"), pom, 0o600); err != nil {
+		return "", err
+	}
+	libs := filepath.Join(work, "libs")
+	cmd := exec.CommandContext(ctx, mvn, "-B", "-q", "-f", filepath.Join(work, "pom.xml"), "dependency:copy-dependencies", "-DoutputDirectory="+libs)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: mvn dependency:copy-dependencies: %w\n%s", ErrUnavailable, err, out)
+	}
+	if err := os.Rename(libs, dir); err != nil {
+		if _, there := os.Stat(dir); there == nil {
+			return dir, nil // somebody else was quicker
+		}
+		return "", err
+	}
+	return dir, nil
+}
+
+// java is the runtime that Kafka runs on; Kafka 4 wants 17 or later.
+func java(ctx context.Context) (string, error) {
+	return program(ctx, "java", "default-jre-headless")
+}
+
+// program finds a program, and installs its Debian package where it is missing and may be installed.
+func program(ctx context.Context, name, pkg string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	apt, aptErr := exec.LookPath("apt-get")
+	if aptErr != nil || runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		return "", fmt.Errorf("%w: %w; install the package %s", ErrUnavailable, err, pkg)
+	}
+	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", pkg}} {
+		cmd := exec.CommandContext(ctx, apt, append([]string{"-q"}, args...)...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w: apt-get %s: %w\n%s", ErrUnavailable, strings.Join(args, " "), err, out)
+		}
+	}
+	if path, err = exec.LookPath(name); err != nil {
+		return "", fmt.Errorf("%w: %s was installed, and still: %w", ErrUnavailable, pkg, err)
+	}
+	return path, nil
+}

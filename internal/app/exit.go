@@ -21,8 +21,8 @@ const exitHelp = `Exit codes:
   0    done; for up, ingress and process: drained after a signal
   1    something went wrong, and the last line says what
   2    flags, arguments or configuration are wrong; nothing was done
-  3    check or doctor found faults, or topics verify found differences
-  130  interrupted: before the end of simulate or check, or by a second signal during a drain`
+  3    check or doctor found faults, topics verify found differences, or replay left out what does not verify
+  130  interrupted: before the end of simulate, check or replay, or by a second signal during a drain`
 
 // usageError is a mistake on the command line.
 type usageError struct{ err error }

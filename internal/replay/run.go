@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/contentcoding"
@@ -126,7 +129,7 @@ func Run(ctx context.Context, cfg Config, p *Progress) error {
 	defer cancel()
 	r := &run{cfg: &cfg, p: p, scanner: split.NewScanner(cfg.Split), saved: cfg.Now()}
 	if !cfg.DryRun {
-		if err := r.aim(ctx); err != nil {
+		if err := r.aim(ctx, cl); err != nil {
 			return err
 		}
 		defer r.out.close()
@@ -161,12 +164,15 @@ type run struct {
 	out     *writer
 	pace    Pace
 	failed  int
-	saved   time.Time
-	passed  map[string]int64 // since the last checkpoint
+	told    bool // that copies may expire
+	// retention of the target's raw.bulk; 0: no end.
+	retention time.Duration
+	saved     time.Time
+	passed    map[string]int64 // since the last checkpoint
 }
 
 // aim looks at the target.
-func (r *run) aim(ctx context.Context) error {
+func (r *run) aim(ctx context.Context, cl *kgo.Client) error {
 	count := func(prefix string) (int32, error) {
 		reader, err := kafka.NewReader(r.cfg.Connection, []string{schemas.TopicRawBulk.Name(prefix)})
 		if err != nil {
@@ -187,7 +193,38 @@ func (r *run) aim(ctx context.Context) error {
 	r.target = Target{ID: r.p.ID, Partitions: target, SameLayout: source == target, OwnState: r.p.Source == r.p.Target}
 	r.out = newWriter(&r.cfg.Connection, schemas.TopicRawBulk.Name(r.p.Target))
 	r.pace = r.cfg.Pace
-	return nil
+	r.retention, err = retention(ctx, cl, schemas.TopicRawBulk.Name(r.p.Target))
+	return err
+}
+
+// retention is how long a topic keeps records; 0: for ever, or nobody may know.
+func retention(ctx context.Context, cl *kgo.Client, topic string) (time.Duration, error) {
+	got, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return 0, fmt.Errorf("describe the configuration of %s: %w", topic, err)
+	}
+	for _, rc := range got {
+		for _, c := range rc.Configs {
+			if c.Key != "retention.ms" || c.Value == nil {
+				continue
+			}
+			if ms, err := strconv.ParseInt(*c.Value, 10, 64); err == nil && ms > 0 && ms < math.MaxInt64/int64(time.Millisecond) {
+				return time.Duration(ms) * time.Millisecond, nil
+			}
+		}
+	}
+	return 0, nil
+}
+
+// expiring tells once when copies are so old that the broker may remove them before they are processed: they keep
+// their timestamps, by which retention counts.
+func (r *run) expiring(rec *Record) {
+	if r.retention == 0 || r.told || r.cfg.Now().Sub(rec.Time) < r.retention {
+		return
+	}
+	r.told = true
+	r.cfg.Watch.Say(fmt.Sprintf("records are older than what %s keeps (%v): the broker may remove the copies before they are processed; "+
+		"raise its retention.ms for the time of the replay", schemas.TopicRawBulk.Name(r.p.Target), r.retention))
 }
 
 // all reads, chooses and writes.
@@ -290,6 +327,7 @@ func (r *run) one(rec *Record) error {
 	if r.out == nil {
 		return nil
 	}
+	r.expiring(rec)
 	for _, p := range r.target.Copies(rec, body) {
 		r.out.add(p)
 		r.p.Touch(p.Partition)

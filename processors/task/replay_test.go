@@ -83,7 +83,7 @@ func (p *partition) told() []string {
 // rounds is how often a random test is played.
 func rounds(n uint64) uint64 {
 	if testing.Short() {
-		return n / 10
+		return n / 5
 	}
 	return n
 }
@@ -92,7 +92,7 @@ func rounds(n uint64) uint64 {
 // holes are given up, phases and syncs end, where they did.
 func TestReplayGivesWhatTheFirstProcessingGave(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
-	for round := range rounds(60) {
+	for round := range rounds(30) {
 		rng := rand.New(rand.NewPCG(seed, round))
 		var ds []delivery
 		at, number := time.Duration(0), 0

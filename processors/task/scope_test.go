@@ -82,7 +82,7 @@ func echoOf(id string, at int64) string {
 // state is as if nothing had been replayed. Live webhooks come in between, and restarts.
 func TestReplayIntoTheSameTopicsRepeatsTheEventsAndLeavesTheLiveStateAlone(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
-	for round := range rounds(40) {
+	for round := range rounds(20) {
 		rng := rand.New(rand.NewPCG(seed, round))
 		var ds []delivery
 		at := time.Duration(0)

@@ -221,10 +221,8 @@ func (s *session) tick(ctx context.Context) tick {
 			}
 			r.behind(topic, behind, now)
 		}
-		if r.task.Replays() > 0 {
-			replaying++
-		}
 		if r.task.Replaying(now) {
+			replaying++
 			continue
 		}
 		if caughtUp {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/coexstream/coexstream/internal/doctor"
 	"github.com/coexstream/coexstream/internal/doctor/probe"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // doctorFlags are the flags of doctor.
@@ -159,7 +161,7 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 	facts := probe.Gather(ctx, probe.Options{
 		Checks: checks, Config: cfg, Sources: sources, Conn: conn, Layout: layoutOf(cfg),
 		TransactionalID: processor.GroupID + "-" + processor.InstanceID,
-		Files:           secretFiles(cfg, sources), Folders: []probe.Folder{{Key: "data_dir", Path: cfg.DataDir}},
+		Files:           secretFiles(cfg, sources), Folders: folders(cfg), Spools: spools(cfg),
 		Processes: processes, Now: time.Now,
 	})
 	facts.ConfigErr = processor.Validate()
@@ -183,6 +185,32 @@ func (f *doctorFlags) processes() ([]probe.Process, error) {
 		list = append(list, probe.Process{URL: strings.TrimSuffix(u.String(), "/"), Asked: true})
 	}
 	return list, nil
+}
+
+// folders are those that are written to.
+func folders(cfg *config.Config) []probe.Folder {
+	list := []probe.Folder{{Key: "data_dir", Path: cfg.DataDir}}
+	if cfg.Ingress.Spool.Enabled && cfg.Ingress.Spool.Dir != "" {
+		list = append(list, probe.Folder{Key: "ingress.spool.dir", Path: cfg.Ingress.Spool.Dir})
+	}
+	return list
+}
+
+// spools are the folders of the disk spool, as the ingress shares its bytes out.
+func spools(cfg *config.Config) []probe.SpoolFolder {
+	if !cfg.Ingress.Spool.Enabled {
+		return nil
+	}
+	c := spoolOf(cfg)
+	var list []probe.SpoolFolder
+	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
+		limit := c.BytesMax / 4
+		if t == schemas.TopicRawBulk {
+			limit = c.BytesMax - limit
+		}
+		list = append(list, probe.SpoolFolder{Topic: t.String(), Path: filepath.Join(c.Dir, t.String()), BytesMax: limit})
+	}
+	return list
 }
 
 // adminURL is where a process of this machine would answer.

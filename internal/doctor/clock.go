@@ -27,7 +27,7 @@ func judgeClocks(f *Facts, fr *finder) {
 		if ahead < 0 {
 			direction = "behind"
 		}
-		fr.add(or(off >= clockFail, Fail, Warn), on, "Look at NTP (chronyc tracking, timedatectl) on both machines.", "%s is %s %s this machine's clock", what, ageText(off), direction)
+		fr.add(or(off >= clockFail, Fail, Warn), on, "Look at NTP on both machines.", "%s is %s %s this machine's clock", what, ageText(off), direction)
 	}
 	for _, p := range f.Processes {
 		if p.Err == nil && p.Timed {

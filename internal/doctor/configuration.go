@@ -57,6 +57,18 @@ var limitRules = []limitRule{
 	{"processor.dedup_window", Warn, "Lower processor.dedup_window or raise topics.raw.retention.", func(c *config.Config) string {
 		return less(c.Topics.Raw.Retention, c.Processor.DedupWindow, false, "%[2]s: longer than topics.raw.retention (%[1]s): it outlives what it would be rebuilt from")
 	}},
+	{"ingress.spool.age_max", Warn, "Keep ingress.spool.age_max at half of processor.dedup_window at most.", func(c *config.Config) string {
+		if !c.Ingress.Spool.Enabled {
+			return ""
+		}
+		return less(c.Processor.DedupWindow, 2*c.Ingress.Spool.AgeMax, false, "its double is %[2]s, longer than processor.dedup_window (%[1]s): what is handed over late, and was in Kafka already, may come out twice")
+	}},
+	{"ingress.spool.after", Warn, "Lower ingress.spool.after.", func(c *config.Config) string {
+		if !c.Ingress.Spool.Enabled {
+			return ""
+		}
+		return less(c.Ingress.AckTimeout, 2*c.Ingress.Spool.After, false, "its double is %[2]s, longer than ingress.ack_timeout (%[1]s): the disk has too little time left")
+	}},
 	{"processor.media.hold", Warn, "Raise topics.raw.retention or lower processor.media.hold.", func(c *config.Config) string {
 		return less(c.Topics.Raw.Retention, c.Processor.Media.Hold, true, "%[2]s: not shorter than topics.raw.retention (%[1]s)")
 	}},

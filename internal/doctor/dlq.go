@@ -31,6 +31,6 @@ func judgeDeadLetters(f *Facts, fr *finder) {
 	if d.More {
 		count = "more than " + count
 	}
-	fr.add(or(d.Count >= deadLettersFail, Fail, Warn), on, "coexstream tail dlq; docs/operations.md, Dead letters, says what to do for each reason.",
+	fr.add(or(d.Count >= deadLettersFail, Fail, Warn), on, "coexstream dlq list; docs/operations.md, Dead letters, says what to do for each reason.",
 		"%s dead letters in the last %s: %s", count, ageText(d.Within), some(reasons))
 }

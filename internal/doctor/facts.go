@@ -23,6 +23,7 @@ type Facts struct {
 
 	Secrets      []SecretFile
 	Disks        []Disk
+	Spools       []Spool
 	Processes    []Process
 	Bootstrap    []Bootstrap
 	Brokers      []Broker
@@ -65,14 +66,34 @@ type Disk struct {
 	Err       error // it cannot be written to, or not even be looked at
 }
 
+// Spool is the folder of one topic in the disk spool of this machine.
+type Spool struct {
+	Topic           string
+	Path            string
+	Bytes, BytesMax int64 // of segments and quarantine
+	QuarantineBytes int64
+	QuarantineFiles int
+	Err             error
+}
+
+// Spooled is what an ingress tells of its spool.
+type Spooled struct {
+	Records  float64
+	Oldest   time.Duration
+	Writable bool
+}
+
 // Process is an ingress, a processor or an `up` with an admin listener.
 type Process struct {
 	URL   string
 	Asked bool // named by the user; else guessed from the configuration
 	Err   error
 
-	Ready      bool
-	Reason     string
+	Ready   bool
+	Reason  string
+	Trouble []string // parts that are not ready, though the process is
+	Spooled *Spooled // nil: it has no spool, or does not tell
+
 	ConfigHash string // empty: not told
 	OwnHash    string // of the configuration that the doctor was given; empty: not to be compared
 	// Ahead is how far its clock is ahead of this one; HTTP tells it to the second.

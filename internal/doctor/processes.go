@@ -1,5 +1,7 @@
 package doctor
 
+import "strings"
+
 func judgeProcesses(f *Facts, fr *finder) {
 	for _, p := range f.Processes {
 		switch {
@@ -11,6 +13,8 @@ func judgeProcesses(f *Facts, fr *finder) {
 			fr.add(Fail, p.URL, "Look for the part that is named in docs/operations.md and in the log of the process.", "not ready: %s", p.Reason)
 		case p.ConfigHash != "" && p.OwnHash != "" && p.ConfigHash != p.OwnHash:
 			fr.add(Warn, p.URL, "Restart it, or run the doctor with the configuration of that process.", "ready, but runs with another configuration (%s) than this one (%s)", p.ConfigHash, p.OwnHash)
+		case len(p.Trouble) > 0:
+			fr.add(Warn, p.URL, "Webhooks are still taken. Look at the checks brokers, replicas and spool.", "ready, but %s", strings.Join(p.Trouble, "; "))
 		default:
 			fr.add(OK, p.URL, "", "ready")
 		}

@@ -51,3 +51,43 @@ func (p *prober) folders(context.Context) error {
 	}
 	return nil
 }
+
+// SpoolFolder is the folder of a topic in the disk spool.
+type SpoolFolder struct {
+	Topic    string
+	Path     string
+	BytesMax int64
+}
+
+// quarantine is the folder in a spool for what is damaged or refused.
+const quarantine = "quarantine"
+
+// spools counts the files of the disk spool. Their process may write and remove them at the same time.
+func (p *prober) spools(context.Context) error {
+	for _, f := range p.Spools {
+		fact := doctor.Spool{Topic: f.Topic, Path: f.Path, BytesMax: f.BytesMax}
+		fact.Err = filepath.WalkDir(f.Path, func(path string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // no spool yet, or handed over just now
+			}
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			info, err := d.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			fact.Bytes += info.Size()
+			if filepath.Base(filepath.Dir(path)) == quarantine {
+				fact.QuarantineFiles++
+				fact.QuarantineBytes += info.Size()
+			}
+			return nil
+		})
+		p.facts.Spools = append(p.facts.Spools, fact)
+	}
+	return nil
+}

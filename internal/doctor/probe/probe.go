@@ -32,6 +32,7 @@ type Options struct {
 
 	Files     []SecretFile
 	Folders   []Folder
+	Spools    []SpoolFolder
 	Processes []Process
 
 	Now func() time.Time
@@ -59,7 +60,8 @@ type step struct {
 var local = []step{
 	{"secrets", nil, (*prober).files},
 	{"disk", nil, (*prober).folders},
-	{"processes", []string{"clock"}, (*prober).processes},
+	{"spool", nil, (*prober).spools},
+	{"processes", []string{"clock", "spool"}, (*prober).processes},
 }
 
 var remote = []step{
@@ -99,7 +101,7 @@ func Gather(ctx context.Context, o Options) *doctor.Facts {
 
 func (p *prober) wantsBrokers() bool {
 	for _, c := range doctor.Checks() {
-		if (c.Kafka || c.Name == "brokers") && slices.Contains(p.Checks, c.Name) {
+		if (c.Kafka || c.Name == "brokers" || c.Name == "clock") && slices.Contains(p.Checks, c.Name) {
 			return true
 		}
 	}

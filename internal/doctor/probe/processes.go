@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,10 @@ func (p *prober) process(ctx context.Context, client *http.Client, of *Process) 
 	var report struct {
 		Ready  bool
 		Reason string
+		Parts  []struct {
+			Name, Error string
+			Ready       bool
+		}
 	}
 	fact.Err = get(ctx, client, of.URL+"/readyz", func(resp *http.Response, asked time.Time) error {
 		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
@@ -58,9 +63,14 @@ func (p *prober) process(ctx context.Context, client *http.Client, of *Process) 
 		return fact
 	}
 	fact.Ready, fact.Reason = report.Ready, report.Reason
+	for _, part := range report.Parts {
+		if !part.Ready {
+			fact.Trouble = append(fact.Trouble, part.Name+": "+part.Error)
+		}
+	}
 	// A process of an older build does not tell: then there is nothing to compare.
 	_ = get(ctx, client, of.URL+"/metrics", func(resp *http.Response, _ time.Time) error {
-		fact.ConfigHash = configHash(io.LimitReader(resp.Body, metricsBytesMax))
+		readMetrics(io.LimitReader(resp.Body, metricsBytesMax), &fact)
 		return nil
 	}, p.Now)
 	return fact
@@ -83,17 +93,37 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var configInfo = regexp.MustCompile(`^coexstream_config_info\{.*hash="([0-9a-f]+)"`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable)(?:\{(.*)\})? (\S+)$`)
 
-func configHash(metrics io.Reader) string {
+var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
+
+// readMetrics takes what it needs from a process's metrics: one sample a line.
+func readMetrics(metrics io.Reader, fact *doctor.Process) {
+	spooled := &doctor.Spooled{Writable: true}
 	lines := bufio.NewScanner(metrics)
 	for lines.Scan() {
-		if !strings.HasPrefix(lines.Text(), "coexstream_config_info{") {
+		m := sample.FindStringSubmatch(lines.Text())
+		if m == nil {
 			continue
 		}
-		if m := configInfo.FindStringSubmatch(lines.Text()); m != nil {
-			return m[1]
+		value, err := strconv.ParseFloat(m[3], 64)
+		if err != nil {
+			continue
+		}
+		if strings.HasPrefix(m[1], "coexstream_spool_") {
+			fact.Spooled = spooled // one sample for each topic
+		}
+		switch m[1] {
+		case "coexstream_config_info":
+			if h := hashLabel.FindStringSubmatch(m[2]); h != nil {
+				fact.ConfigHash = h[1]
+			}
+		case "coexstream_spool_records":
+			spooled.Records += value
+		case "coexstream_spool_oldest_seconds":
+			spooled.Oldest = max(spooled.Oldest, time.Duration(value*float64(time.Second)))
+		case "coexstream_spool_writable":
+			spooled.Writable = spooled.Writable && value > 0
 		}
 	}
-	return ""
 }

@@ -1,0 +1,219 @@
+package app
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/coexstream/coexstream/internal/config"
+)
+
+var update = flag.Bool("update", false, "write the table of metrics into docs/operations.md")
+
+const (
+	operations = "../../docs/operations.md"
+	alerts     = "../../docs/alerts.yaml"
+)
+
+type metric struct{ name, labels, help string }
+
+var described = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "(.*)", unit: "[^"]*", constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
+
+// registered are the metrics of the product that an ingress and a processor register.
+func registered(t *testing.T) []metric {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	cfg, err := config.Load(config.Input{Flags: map[string]string{
+		"admin.listen": "", "ingress.listen": "127.0.0.1:0", "kafka.brokers": "127.0.0.1:1", "processor.instance_id": "test",
+		"ingress.sources": `[{"name": "m", "secrets": [{"id": "a", "value": "secret"}]}]`,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := connectionOf(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newService(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.parts.stop(30 * time.Second); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := s.startIngress(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.startProcessor(conn); err != nil {
+		t.Fatal(err)
+	}
+	descs := make(chan *prometheus.Desc)
+	go func() {
+		s.metrics.Describe(descs)
+		close(descs)
+	}()
+	var all []metric
+	constant := regexp.MustCompile(`(\w+)="[^"]*"`)
+	for d := range descs {
+		m := described.FindStringSubmatch(d.String())
+		if m == nil {
+			t.Fatalf("cannot read %s", d)
+		}
+		if !strings.HasPrefix(m[1], "coexstream_") {
+			continue
+		}
+		var labels []string
+		for _, c := range constant.FindAllStringSubmatch(m[3], -1) {
+			labels = append(labels, c[1])
+		}
+		for _, l := range strings.Split(m[4], ",") {
+			if l != "" {
+				labels = append(labels, l)
+			}
+		}
+		all = append(all, metric{m[1], strings.Join(labels, ", "), m[2]})
+	}
+	slices.SortFunc(all, func(a, b metric) int { return strings.Compare(a.name, b.name) })
+	// The spools of the two topics register the same metrics.
+	return slices.CompactFunc(all, func(a, b metric) bool { return a == b })
+}
+
+// The table stands between two comments; `go test ./internal/app -run Metrics -update` writes it.
+func TestOperationsHasTheTableOfTheMetrics(t *testing.T) {
+	const begin, end = "<!-- metrics -->\n", "<!-- /metrics -->"
+	path, err := filepath.Abs(operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("| metric | labels | what it tells |\n| --- | --- | --- |\n")
+	for _, m := range registered(t) {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", m.name, m.labels, m.help)
+	}
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(doc), begin)
+	have, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("docs/operations.md does not hold %q and %q", begin, end)
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(before+begin+b.String()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if have != b.String() {
+		t.Error("the table of metrics in docs/operations.md is not that of the code: run go test ./internal/app -run Metrics -update")
+	}
+}
+
+// Names follow https://prometheus.io/docs/practices/naming/.
+func TestMetricNamesFollowTheConventions(t *testing.T) {
+	unit := regexp.MustCompile(`_(total|seconds|bytes|info|records|ratio|connections|partitions|tasks|chunks|syncs|gaps|numbers|paused|segments|writable|bytes_max)$`)
+	for _, m := range registered(t) {
+		if !unit.MatchString(m.name) || strings.Contains(m.name, "__") || m.name != strings.ToLower(m.name) {
+			t.Errorf("%s does not end in a unit or in what it counts", m.name)
+		}
+		if !strings.HasSuffix(m.help, ".") || strings.Contains(m.help, "|") {
+			t.Errorf("%s: help %q", m.name, m.help)
+		}
+	}
+}
+
+func TestDocumentsNameOnlyMetricsThatAreThere(t *testing.T) {
+	var docs []string
+	for _, path := range []string{operations, alerts, "../../README.md"} {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs = append(docs, path, string(b))
+	}
+	known := map[string]bool{}
+	for _, m := range registered(t) {
+		for _, suffix := range []string{"", "_bucket", "_sum", "_count"} {
+			known[m.name+suffix] = true
+		}
+	}
+	name := regexp.MustCompile(`\bcoexstream_[a-z_]+`)
+	for i := 0; i < len(docs); i += 2 {
+		found := name.FindAllString(docs[i+1], -1)
+		if len(found) < 5 {
+			t.Errorf("%s names %d metrics", docs[i], len(found))
+		}
+		for _, n := range found {
+			if !known[n] {
+				t.Errorf("%s names %s, which nobody registers", docs[i], n)
+			}
+		}
+	}
+}
+
+// Each alert says what it means in a section of docs/operations.md.
+func TestAlertsPointToTheirSections(t *testing.T) {
+	b, err := os.ReadFile(alerts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Groups []struct {
+			Name  string
+			Rules []struct {
+				Alert, Expr, For    string
+				Labels, Annotations map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal(b, &file); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile(operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors := map[string]bool{}
+	drop := regexp.MustCompile(`[^a-z0-9 -]`)
+	for _, h := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(doc), -1) {
+		anchors[strings.ReplaceAll(drop.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-")] = true
+	}
+	seen := map[string]bool{}
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			_, anchor, ok := strings.Cut(r.Annotations["runbook_url"], "docs/operations.md#")
+			if !ok || !anchors[anchor] {
+				t.Errorf("%s: runbook_url %q is no section of docs/operations.md", r.Alert, r.Annotations["runbook_url"])
+			}
+			if s := r.Labels["severity"]; r.Alert == "" || r.Expr == "" || r.Annotations["summary"] == "" || s != "page" && s != "ticket" {
+				t.Errorf("incomplete: %+v", r)
+			}
+			if seen[r.Alert] {
+				t.Errorf("%s is there twice", r.Alert)
+			}
+			seen[r.Alert] = true
+			if !strings.Contains(string(doc), "`"+r.Alert+"`") {
+				t.Errorf("docs/operations.md does not name %s", r.Alert)
+			}
+			if strings.Count(r.Expr, "(") != strings.Count(r.Expr, ")") || strings.Count(r.Expr, "{") != strings.Count(r.Expr, "}") {
+				t.Errorf("%s: %s", r.Alert, r.Expr)
+			}
+		}
+	}
+	if len(seen) < 15 {
+		t.Errorf("%d alerts", len(seen))
+	}
+}

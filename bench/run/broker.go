@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/bench/child"
+	"github.com/coexstream/coexstream/internal/kafkacluster"
 )
 
 // broker is what the contestants of a match write to: one embedded broker, or a cluster.
@@ -51,20 +52,45 @@ func (h *harness) startBroker(ctx context.Context, name string) (*broker, error)
 	return b, nil
 }
 
-// useKafka connects to the cluster that -kafka names.
-func (h *harness) useKafka(ctx context.Context) (*broker, error) {
-	b := &broker{addresses: strings.Split(h.o.kafka, ",")}
-	if err := b.connect(); err != nil {
-		return nil, err
+// kafka is an Apache Kafka: the one that -kafka names, or one of this run's own, which is started when it is
+// first asked for and shared by the matches. Why there is none is an answer, too.
+func (h *harness) kafka(ctx context.Context) (b *broker, why string, err error) {
+	if h.cluster != nil {
+		return h.cluster, "", nil
 	}
+	switch {
+	case h.o.kafka != "":
+		b = &broker{addresses: strings.Split(h.o.kafka, ",")}
+	case h.o.short:
+		return nil, "short; name one with -kafka", nil
+	default:
+		fmt.Fprintf(os.Stderr, "starting Apache Kafka, %d brokers\n", h.o.kafkaBrokers)
+		c, err := kafkacluster.Start(ctx, kafkacluster.Config{
+			Brokers: h.o.kafkaBrokers, MinISR: min(h.o.kafkaBrokers, 2),
+			// Those of Kafka's own start script, with half of its heap.
+			Java: []string{"-Xms512m", "-Xmx512m", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"},
+		})
+		if errors.Is(err, kafkacluster.ErrUnavailable) {
+			return nil, err.Error(), nil
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("start Apache Kafka: %w", err)
+		}
+		h.stop.add(c.Close)
+		b = &broker{addresses: c.Addrs()}
+	}
+	if err := b.connect(); err != nil {
+		return nil, "", err
+	}
+	h.stop.add(b.stop)
 	all, err := b.admin.ListBrokers(ctx)
 	if err != nil {
-		b.admin.Close()
-		return nil, fmt.Errorf("ask %s for its brokers: %w", h.o.kafka, err)
+		return nil, "", fmt.Errorf("ask %v for its brokers: %w", b.addresses, err)
 	}
 	const replicasMax = 3
 	b.replicas = min(len(all), replicasMax)
-	return b, nil
+	h.cluster = b
+	return b, "", nil
 }
 
 func (b *broker) connect() error {

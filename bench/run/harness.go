@@ -24,6 +24,9 @@ type harness struct {
 	// Loads and subjects so far, so that each has an identity of its own.
 	runs     uint32
 	subjects int
+
+	cluster *broker // an Apache Kafka, once one was asked for
+	stop    stops   // what matches share
 }
 
 func newHarness(ctx context.Context, o options) (*harness, error) {
@@ -70,7 +73,7 @@ func (h *harness) newReport(ctx context.Context) compare.Report {
 		},
 		Versions: map[string]string{"go": runtime.Version()},
 		Settings: map[string]string{
-			"rounds": strconv.Itoa(h.o.rounds), "turn": h.o.turn.String(), "backlog_bytes": strconv.FormatInt(h.o.backlogBytes, 10),
+			"rounds": strconv.Itoa(h.o.rounds), "turn": h.o.turn.String(), "kafka": h.o.kafka, "kafka_brokers": strconv.Itoa(h.o.kafkaBrokers), "backlog_bytes": strconv.FormatInt(h.o.backlogBytes, 10),
 			"sync_writes": strconv.FormatBool(h.o.syncWrites), "server_cpus": h.o.serverCPUs, "load_cpus": h.o.loadCPUs, "broker_cpus": h.o.brokerCPUs,
 		},
 	}

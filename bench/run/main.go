@@ -22,6 +22,7 @@ type options struct {
 	turn                  time.Duration
 	backlogBytes          int64
 	kafka                 string
+	kafkaBrokers          int
 	syncWrites            bool
 	serverCPUs, loadCPUs  string
 	brokerCPUs            string
@@ -61,7 +62,8 @@ func parse() (options, error) {
 	flag.IntVar(&o.rounds, "rounds", 5, "turns of each contestant")
 	flag.DurationVar(&o.turn, "turn", 4*time.Second, "length of a turn under load")
 	flag.Int64Var(&o.backlogBytes, "backlog", 200_000_000, "bytes of history that wait in each turn of the matches processor and isolation")
-	flag.StringVar(&o.kafka, "kafka", "", "bootstrap addresses of an Apache Kafka, separated by commas, to play the end-to-end matches on as well")
+	flag.StringVar(&o.kafka, "kafka", "", "bootstrap addresses of an Apache Kafka, separated by commas, for the end-to-end matches; empty: one is started")
+	flag.IntVar(&o.kafkaBrokers, "kafka-brokers", 3, "brokers of the Apache Kafka that is started: 1 or 3")
 	flag.BoolVar(&o.syncWrites, "sync-writes", false, "let the embedded broker fsync before it acknowledges")
 	flag.StringVar(&o.serverCPUs, "server-cpus", "", "processors of the servers under test, as taskset has them; empty: all")
 	flag.StringVar(&o.loadCPUs, "load-cpus", "", "processors of the load")
@@ -78,6 +80,8 @@ func parse() (options, error) {
 		return o, fmt.Errorf("rounds: %d is not allowed, only 1 and more", o.rounds)
 	case o.turn < 100*time.Millisecond:
 		return o, fmt.Errorf("turn: %s is not allowed, only 100ms and more", o.turn)
+	case o.kafkaBrokers != 1 && o.kafkaBrokers != 3:
+		return o, fmt.Errorf("kafka-brokers: %d is not allowed, only 1 and 3", o.kafkaBrokers)
 	case o.backlogBytes < 1_000_000:
 		return o, fmt.Errorf("backlog: %d is not allowed, only 1000000 and more", o.backlogBytes)
 	}

@@ -43,7 +43,7 @@ func names() []string {
 
 // runMatches plays what was selected, prints the tables, and writes the results. It fails when a contestant
 // did not pass its check, not when a goal is missed.
-func runMatches(ctx context.Context) error {
+func runMatches(ctx context.Context) (err error) {
 	o, err := parse()
 	if err != nil {
 		return err
@@ -52,6 +52,7 @@ func runMatches(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer h.stop.all(&err)
 	report := h.newReport(ctx)
 	fmt.Print(report.Head())
 	var failed []string

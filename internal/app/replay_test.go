@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -338,4 +339,34 @@ func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
 	if late == 0 {
 		t.Error("no event is late: the run did not test what time does")
 	}
+}
+
+func TestReplayLeavesOutWhatDoesNotVerify(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the binary")
+	}
+	p := startUp(t, t.TempDir())
+	defer p.signal(syscall.SIGTERM)
+	url, secret := p.credentials()
+	for _, body := range []string{`{"entry":[{"id":"1","changes":[]}]}`, `{"entry":[{"id":"2","changes":[]}]}`} {
+		if status := post(t, url, secret, body); status != http.StatusOK {
+			t.Fatal(status)
+		}
+	}
+	p.want(ExitOK, "2 verified, 0 bodies are not signed", "replay", "--dry-run", "--verify-signatures")
+	other := "kafka:\n  brokers: [\"" + p.running().Defaults["kafka.brokers"] + "\"]\ningress:\n  sources:\n    - name: meta\n      provider: meta\n      secrets:\n        - {id: generated, value: another}\n"
+	if err := os.WriteFile(filepath.Join(p.dir, "other.yaml"), []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := p.want(ExitFaults, "2: signature of source meta does not verify", "replay", "--dry-run", "--verify-signatures", "--config", "other.yaml")
+	if !strings.Contains(out, "would go    0 bodies") || strings.Contains(out, "another") {
+		t.Errorf("with another secret:\n%s", out)
+	}
+	p.want(ExitOK, "would go  1 bodies", "replay", "--dry-run", "--waba", "2")
+	p.want(ExitOK, "would go  0 bodies", "replay", "--dry-run", "--until", "1h")
+	p.want(ExitUsage, "exclude each other", "replay", "--to", "x.", "--same-topics")
+	p.want(ExitUsage, "is the prefix that is read", "replay", "--to", "coex.")
+	p.want(ExitUsage, "--waba cannot be given", "replay", "--resume", "x", "--waba", "1")
+	p.want(ExitUsage, "known: none", "replay", "--resume", "x")
+	p.want(ExitFailure, "there are raw.live/0 to raw.bulk/3", "replay", "--dry-run", "--offsets", "raw.live/9:0-1")
 }

@@ -56,7 +56,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Records read that a replay wrote, committed or not."}),
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "requeued_records_total",
 			Help: "Dead letters that were read again, committed or not."}),
-		replaying:    gauge("replaying_partitions", "Assigned partitions into which a replay goes on: their time is that of its records."),
+		replaying:    gauge("replaying_partitions", "Assigned partitions into which a replay goes on."),
 		transactions: counter("transactions_total", "Transactions ended.", "outcome"),
 		txnSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: ns, Subsystem: sub, Name: "transaction_seconds",
 			Help: "From the begin to the end of a transaction.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)}),

@@ -47,13 +47,18 @@ func (r *runner) wants() bool { _, ok := r.task.Wanted(); return ok }
 // work feeds the task and sends what follows, without waiting for it to be acknowledged.
 func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes int64, send *sender) error {
 	records := &r.lent.records
+	replayBytes := int64(replayBytesMax)
 	r.task.Begin(func(rec task.Record) { send.send(records, r.names, rec) }, &r.lent.task)
 	if w != nil {
 		for _, topic := range schemas.Inputs() {
 			for _, rec := range w.records[topic] {
 				o := r.origin(topic, rec)
 				if topic == schemas.TopicRawBulk {
-					if err := r.pass(ctx, o, &budgetBytes, send); err != nil {
+					budget := &budgetBytes
+					if o.Replay != nil {
+						budget = &replayBytes
+					}
+					if err := r.pass(ctx, o, budget, send); err != nil {
 						return err
 					}
 				}
@@ -71,6 +76,10 @@ func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes in
 	r.task.Flush()
 	return nil
 }
+
+// replayBytesMax bounds the held chunks that leave in one transaction because a replay's time passed: more than for
+// live records, since a chunk that stays behind is placed after what comes meanwhile.
+const replayBytesMax = 64 << 20
 
 // pass lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
 // in the future is a wrong clock somewhere and does not count.

@@ -221,8 +221,10 @@ func (s *session) tick(ctx context.Context) tick {
 			}
 			r.behind(topic, behind, now)
 		}
-		if r.task.Replaying(now) {
+		if r.task.Replays() > 0 {
 			replaying++
+		}
+		if r.task.Replaying(now) {
 			continue
 		}
 		if caughtUp {

@@ -40,13 +40,20 @@ func (p *process) want(code int, contains string, args ...string) string {
 	return out
 }
 
+// credentials are what a first up prints.
+func (p *process) credentials() (url, secret string) {
+	p.t.Helper()
+	p.until("printed its secret", func() bool { return strings.Contains(p.stdout.String(), "body=") })
+	return printed(p.t, p.stdout.String(), `webhook URL +(\S+)`), printed(p.t, p.stdout.String(), `app secret +(\S+)`)
+}
+
 func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the binary")
 	}
 	p := startUp(t, t.TempDir())
 	defer p.signal(syscall.SIGTERM)
-	url, secret := printed(t, p.stdout.String(), `webhook URL +(\S+)`), printed(t, p.stdout.String(), `app secret +(\S+)`)
+	url, secret := p.credentials()
 	const poison = `{"object":"whatsapp_business_account","entry":[{"id":"42",`
 	if status := post(t, url, secret, poison); status != http.StatusOK {
 		t.Fatal(status)
@@ -96,7 +103,7 @@ func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 	}
 	dir := t.TempDir()
 	p := startUp(t, dir, "--set", "processor.event_bytes_max=16KiB")
-	url, secret := printed(t, p.stdout.String(), `webhook URL +(\S+)`), printed(t, p.stdout.String(), `app secret +(\S+)`)
+	url, secret := p.credentials()
 	message := func(id, text string) string {
 		return `{"from":"16505551234","id":"` + id + `","timestamp":"1772366400","type":"text","text":{"body":"` + text + `"}}`
 	}

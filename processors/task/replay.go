@@ -105,6 +105,9 @@ func (t *Task) Replaying(now time.Time) bool {
 	return false
 }
 
+// Replays is how many replays go on in this partition.
+func (t *Task) Replays() int { return len(t.replays.open) }
+
 // GiveUp ends the replays that were silent for too long, by the owner's clock.
 func (t *Task) GiveUp(now time.Time) {
 	for i := len(t.replays.open) - 1; i >= 0; i-- {

@@ -22,25 +22,28 @@ const kindEncoding = "content_encoding"
 
 // The refusals that need nothing of the request.
 var (
-	refusePath       = &refusal{404, "path", "no source has this path"}
-	refuseMethod     = &refusal{405, "method", "only GET, HEAD and POST"}
-	refuseVerify     = &refusal{403, "verification", "hub.mode is not subscribe, hub.challenge is missing, or hub.verify_token is wrong"}
-	refuseExpect     = &refusal{417, "expectation", "only 100-continue"}
-	refuseType       = &refusal{415, "content_type", "only application/json and application/*+json"}
-	refuseUnsigned   = &refusal{401, "signature", "the signature header is missing"}
-	refuseMalformed  = &refusal{401, "signature", "the signature header is malformed, or there are several"}
-	refuseMismatch   = &refusal{401, "signature", "the signature does not match"}
-	refuseIncomplete = &refusal{400, "body", "the body ended early or is framed wrongly"}
-	refuseTimeout    = &refusal{408, "timeout", "the request did not arrive in time"}
-	refuseHTTP       = &refusal{400, "http", "the request could not be parsed"}
-	refuseFraming    = &refusal{400, "http", "both Content-Length and Transfer-Encoding"}
-	refuseHeader     = &refusal{431, "header", "the request line and headers are too long"}
-	refuseCrowd      = &refusal{429, "source_busy", "too many requests of this source in flight"}
-	refuseBytes      = &refusal{503, "busy", "too many bytes in flight"}
-	refuseClosed     = &refusal{503, "closing", "shutting down"}
-	refuseLog        = &refusal{503, "unavailable", "the log is not available"}
-	refuseUnknown    = &refusal{503, "unacknowledged", "the log did not acknowledge in time"}
-	refuseRejected   = &refusal{503, "rejected", "the log rejects the record"}
+	refusePath          = &refusal{404, "path", "no source has this path"}
+	refuseMethod        = &refusal{405, "method", "only GET, HEAD and POST"}
+	refuseVerify        = &refusal{403, "verification", "hub.mode is not subscribe, hub.challenge is missing, or hub.verify_token is wrong"}
+	refuseExpect        = &refusal{417, "expectation", "only 100-continue"}
+	refuseType          = &refusal{415, "content_type", "only application/json and application/*+json"}
+	refuseUnsigned      = &refusal{401, "signature", "the signature header is missing"}
+	refuseMalformed     = &refusal{401, "signature", "the signature header is malformed, or there are several"}
+	refuseMismatch      = &refusal{401, "signature", "the signature does not match"}
+	refuseIncomplete    = &refusal{400, "body", "the body ended early or is framed wrongly"}
+	refuseTimeout       = &refusal{408, "timeout", "the request did not arrive in time"}
+	refuseHTTP          = &refusal{400, "http", "the request could not be parsed"}
+	refuseFraming       = &refusal{400, "http", "both Content-Length and Transfer-Encoding"}
+	refuseHeader        = &refusal{431, "header", "the request line and headers are too long"}
+	refuseRate          = &refusal{429, "source_rate", "the source sends more than it may"}
+	refuseNoCertificate = &refusal{403, "client_certificate", "the source needs a client certificate"}
+	refuseCertificate   = &refusal{403, "client_certificate", "the client certificate is not the sender's that the source needs"}
+	refuseCrowd         = &refusal{429, "source_busy", "too many requests of this source in flight"}
+	refuseBytes         = &refusal{503, "busy", "too many bytes in flight"}
+	refuseClosed        = &refusal{503, "closing", "shutting down"}
+	refuseLog           = &refusal{503, "unavailable", "the log is not available"}
+	refuseUnknown       = &refusal{503, "unacknowledged", "the log did not acknowledge in time"}
+	refuseRejected      = &refusal{503, "rejected", "the log rejects the record"}
 )
 
 // line is the body of an error.
@@ -81,7 +84,7 @@ func newAnswers(retryAfter time.Duration) *answers {
 	for _, r := range []*refusal{
 		refusePath, refuseMethod, refuseVerify, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
 		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseHeader, refuseCrowd, refuseBytes,
-		refuseClosed, refuseLog, refuseUnknown, refuseRejected,
+		refuseClosed, refuseLog, refuseUnknown, refuseRejected, refuseRate, refuseNoCertificate, refuseCertificate,
 	} {
 		a.add(r)
 	}

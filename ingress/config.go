@@ -12,12 +12,13 @@ type Config struct {
 	Listen  string   `koanf:"listen"`
 	Sources []Source `koanf:"sources"`
 
-	BodyBytesMax     int   `koanf:"body_bytes_max"`      // of a body on the wire
-	DecodedBytesMax  int   `koanf:"decoded_bytes_max"`   // of a body after its content coding is undone
-	RatioMax         int   `koanf:"ratio_max"`           // decoded bytes for a byte on the wire, above 64 KiB
-	HeaderBytesMax   int   `koanf:"header_bytes_max"`    // request line and headers
-	ConnectionsMax   int   `koanf:"connections_max"`     // concurrent connections
-	InFlightBytesMax int64 `koanf:"in_flight_bytes_max"` // of all bodies being read or waiting
+	BodyBytesMax     int   `koanf:"body_bytes_max"`             // of a body on the wire
+	DecodedBytesMax  int   `koanf:"decoded_bytes_max"`          // of a body after its content coding is undone
+	RatioMax         int   `koanf:"ratio_max"`                  // decoded bytes for a byte on the wire, above 64 KiB
+	HeaderBytesMax   int   `koanf:"header_bytes_max"`           // request line and headers
+	ConnectionsMax   int   `koanf:"connections_max"`            // concurrent connections
+	PerClientMax     int   `koanf:"connections_per_client_max"` // the same, of one client address; 0: no limit of its own
+	InFlightBytesMax int64 `koanf:"in_flight_bytes_max"`        // of all bodies being read or waiting
 
 	ReadTimeout  time.Duration `koanf:"read_timeout"` // for a whole request
 	WriteTimeout time.Duration `koanf:"write_timeout"`
@@ -41,6 +42,12 @@ type Source struct {
 	SignatureRequired bool     `koanf:"signature_required"`
 	// RequestsMax limits the source's requests in flight; 0: no limit of its own.
 	RequestsMax int `koanf:"requests_max"`
+	// RequestsPerSecond and BytesPerSecond limit what is accepted of the source; 0: no limit. A second's worth
+	// may come at once. Only what would be accepted counts, so that nobody else can use it up.
+	RequestsPerSecond int64 `koanf:"requests_per_second"`
+	BytesPerSecond    int64 `koanf:"bytes_per_second"`
+	// ClientCN is the common name that a verified client certificate must have; empty: none is needed.
+	ClientCN string `koanf:"client_cn"`
 }
 
 // Secret is an app secret with the name under which records tell that it matched.
@@ -81,6 +88,7 @@ func DefaultConfig() Config {
 		RatioMax:         200,
 		HeaderBytesMax:   8 << 10,
 		ConnectionsMax:   4096,
+		PerClientMax:     1024,
 		InFlightBytesMax: 128 << 20,
 		ReadTimeout:      20 * time.Second,
 		WriteTimeout:     10 * time.Second,
@@ -106,6 +114,7 @@ func (c *Config) Validate() error {
 		{"ratio_max", int64(c.RatioMax), 1, 100_000},
 		{"header_bytes_max", int64(c.HeaderBytesMax), 1 << 10, 1 << 20},
 		{"connections_max", int64(c.ConnectionsMax), 1, 1 << 20},
+		{"connections_per_client_max", int64(c.PerClientMax), 0, 1 << 20},
 		{"in_flight_bytes_max", c.InFlightBytesMax, leastInFlight(c), 1 << 40},
 	} {
 		if l.value < l.least || l.value > l.most {
@@ -168,11 +177,23 @@ func (s *Source) validate() error {
 	if s.RequestsMax < 0 {
 		return fmt.Errorf("requests_max is %d: want 0 (no limit) or more", s.RequestsMax)
 	}
+	for _, l := range []struct {
+		key   string
+		value int64
+	}{{"requests_per_second", s.RequestsPerSecond}, {"bytes_per_second", s.BytesPerSecond}} {
+		if l.value < 0 || l.value > rateMost {
+			return fmt.Errorf("%s is %d: want 0 (no limit) to %d", l.key, l.value, int64(rateMost))
+		}
+	}
 	if s.SignatureRequired && len(s.Secrets) == 0 {
 		return fmt.Errorf("secrets is empty: want at least one where signature_required is true")
 	}
+	return validateSecrets(s.Secrets)
+}
+
+func validateSecrets(secrets []Secret) error {
 	ids := map[string]bool{}
-	for i, secret := range s.Secrets {
+	for i, secret := range secrets {
 		if !plain(secret.ID, 64) || ids[secret.ID] {
 			return fmt.Errorf("secrets[%d].id is %q: want 1 to 64 letters, digits, '.', '_' or '-', once", i, secret.ID)
 		}

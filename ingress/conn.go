@@ -1,9 +1,12 @@
 package ingress
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -11,6 +14,14 @@ import (
 // conn is a connection of the server.
 type conn struct {
 	net.Conn
+
+	// secure is Conn where it speaks TLS, until the handshake is done. It is done by the first Read, so that
+	// nobody else waits for it, and in the time that a request has.
+	secure    *tls.Conn
+	clientCN  string      // of a client certificate that was verified; set by the handshake
+	handshake func(error) // told when a handshake fails
+
+	client netip.Prefix // the client's address, as it is counted
 
 	// ended: the sender has closed it. fasthttp tells the end of a chunked body, and a connection that
 	// ends between two chunks, with the same io.EOF; only the second one ever asks the connection for
@@ -46,24 +57,54 @@ func (c *conn) enter(p phase, now int64) {
 	c.mu.Unlock()
 }
 
-// expire ends the waiting for what should have come by now: reading fails with a timeout.
-func (c *conn) expire(now time.Time, read, idle time.Duration) {
+// expire ends the waiting for what should have come by now: reading fails with a timeout. It tells, once,
+// whether that was a request.
+func (c *conn) expire(now time.Time, read, idle time.Duration) (late bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	waited := time.Duration(now.UnixNano() - c.since)
-	if c.phase == phaseReading && waited >= read || c.phase == phaseIdle && waited >= idle {
-		c.cut = true
-		_ = c.Conn.SetReadDeadline(now)
+	late = c.phase == phaseReading && waited >= read
+	if !late && (c.phase != phaseIdle || waited < idle) {
+		return false
 	}
+	late = late && !c.cut
+	c.cut = true
+	_ = c.Conn.SetReadDeadline(now)
+	return late
 }
 
 // Read implements net.Conn.
 func (c *conn) Read(b []byte) (int, error) {
+	if c.secure != nil {
+		if err := c.shake(); err != nil {
+			c.ended = true
+			return 0, io.EOF // there is nobody to answer
+		}
+	}
 	n, err := c.Conn.Read(b)
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // over TLS: with and without a goodbye
 		c.ended = true
 	}
 	return n, err
+}
+
+// shake does the TLS handshake and keeps who the client is.
+func (c *conn) shake() error {
+	err := c.secure.HandshakeContext(context.Background())
+	if err != nil {
+		c.handshake(err)
+		var plain tls.RecordHeaderError
+		if errors.As(err, &plain) && plain.Conn != nil && string(plain.RecordHeader[:4]) == "POST" {
+			_, _ = io.WriteString(plain.Conn, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n"+
+				`{"error":"http","detail":"this address speaks TLS: https, not http"}`+"\n")
+		}
+		return err
+	}
+	if state := c.secure.ConnectionState(); len(state.VerifiedChains) > 0 {
+		c.clientCN = state.PeerCertificates[0].Subject.CommonName
+	}
+	c.secure = nil
+	return nil
 }
 
 // SetWriteDeadline implements net.Conn, roughly: a deadline that is nearly the wanted one stays, so

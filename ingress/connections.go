@@ -1,13 +1,16 @@
 package ingress
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 )
 
@@ -22,11 +25,13 @@ type openConns struct {
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
-	empty chan struct{} // closed when conns becomes empty; nil when nobody waits
+	of    map[netip.Prefix]int // connections of a client
+	late  prometheus.Counter   // counts connections whose request did not come in time
+	empty chan struct{}        // closed when conns becomes empty; nil when nobody waits
 }
 
 func newOpenConns(readTimeout, idleTimeout time.Duration, now time.Time) *openConns {
-	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, conns: map[*conn]struct{}{}}
+	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, conns: map[*conn]struct{}{}, of: map[netip.Prefix]int{}}
 	o.clock.Store(now.UnixNano())
 	return o
 }
@@ -42,6 +47,7 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 		c.enter(phaseReading, o.clock.Load())
 		o.mu.Lock()
 		o.conns[c] = struct{}{}
+		o.of[c.client]++
 		o.mu.Unlock()
 	case fasthttp.StateActive:
 		c.enter(phaseReading, o.clock.Load())
@@ -49,7 +55,12 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 		c.enter(phaseIdle, o.clock.Load())
 	case fasthttp.StateClosed, fasthttp.StateHijacked:
 		o.mu.Lock()
-		delete(o.conns, c)
+		if _, ok := o.conns[c]; ok {
+			delete(o.conns, c)
+			if o.of[c.client]--; o.of[c.client] == 0 {
+				delete(o.of, c.client)
+			}
+		}
 		if len(o.conns) == 0 && o.empty != nil {
 			close(o.empty)
 			o.empty = nil
@@ -71,7 +82,9 @@ func (o *openConns) sweep(now time.Time) {
 	defer o.mu.Unlock()
 	for c := range o.conns {
 		// A phase begins up to a tick after the time that it noted.
-		c.expire(now, o.readTimeout+tick, o.idleTimeout+tick)
+		if c.expire(now, o.readTimeout+tick, o.idleTimeout+tick) {
+			o.late.Inc()
+		}
 	}
 }
 
@@ -93,6 +106,28 @@ func (o *openConns) count() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.conns)
+}
+
+// clientOf is the address by which a client is counted: an IPv6 client has a whole /64 to itself.
+func clientOf(a net.Addr) netip.Prefix {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	client, _ := ip.Prefix(bits) // fails for no address at all, which is then a client of its own
+	return client
+}
+
+// room tells which limit, if any, leaves no room for one more connection of a client.
+func (o *openConns) room(client netip.Prefix, most, mostOfClient int) (all, own bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.conns) < most, mostOfClient == 0 || o.of[client] < mostOfClient
 }
 
 // cut closes all connections and tells how many there were.
@@ -128,6 +163,10 @@ type crowdedListener struct {
 	answers *answers
 	ids     *requestIDs
 	refused func()
+
+	mostOfClient int         // connections of one client; 0: no limit
+	tls          *tls.Config // nil: plain text
+	metrics      *serverMetrics
 	// writeSlack is for the connections.
 	writeSlack time.Duration
 
@@ -151,10 +190,21 @@ func (l *crowdedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.open.count() < l.most {
-			return &conn{Conn: c, writeSlack: l.writeSlack}, nil
+		client := clientOf(c.RemoteAddr())
+		all, own := l.open.room(client, l.most, l.mostOfClient)
+		if all && own {
+			return l.admit(c, client), nil
 		}
 		l.refused()
+		if all {
+			l.metrics.crowdClient.Inc()
+		} else {
+			l.metrics.crowd.Inc()
+		}
+		if l.tls != nil {
+			_ = c.Close() // an answer would cost a handshake, which is what a crowd may be after
+			continue
+		}
 		select {
 		case l.slots <- struct{}{}:
 			l.wg.Go(func() {
@@ -165,6 +215,17 @@ func (l *crowdedListener) Accept() (net.Conn, error) {
 			_ = c.Close() // so many that not even an answer is affordable
 		}
 	}
+}
+
+// admit makes a connection one of the server's.
+func (l *crowdedListener) admit(c net.Conn, client netip.Prefix) net.Conn {
+	own := &conn{Conn: c, writeSlack: l.writeSlack, client: client}
+	if l.tls != nil {
+		own.secure = tls.Server(c, l.tls)
+		own.Conn = own.secure
+		own.handshake = func(error) { l.metrics.handshakes.Inc() }
+	}
+	return own
 }
 
 // refuse answers once a request has begun to arrive, for an answer to nothing is an error to clients,

@@ -24,13 +24,15 @@
 //	400 encoding       the content coding cannot be undone, or HTTP is broken
 //	401 signature      missing where required, malformed, or by none of the source's secrets
 //	403 verification   a GET or HEAD that is no verification or has the wrong token
+//	403 certificate    the client certificate that the source asks for is missing or another's
 //	404 path           no source has this path
 //	405 method         neither GET, HEAD nor POST; with Allow
 //	408 timeout        the request did not arrive within the read timeout
 //	413 body           longer than the limit, on the wire or decoded, or decoding beyond the ratio
 //	415 content type   neither JSON nor absent; or a content coding that is not known
 //	417 expectation    an Expect header other than 100-continue
-//	429 source         the source has as many requests in flight as it may; with Retry-After
+//	429 source         the source has as many requests in flight as it may, or has used up its rate; with
+//	                   Retry-After
 //	431 header         longer than the limit
 //	503                not durable: neither Kafka nor the disk takes it, or a limit is reached; with Retry-After
 //

@@ -51,6 +51,9 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	case src == nil:
 		r = refusePath
 	case ctx.IsPost():
+		if r = src.admits(ctx.Conn()); r != nil {
+			break
+		}
 		x := s.pool.Get().(*exchange)
 		r = s.headers(ctx, src, x)
 		s.pool.Put(x)
@@ -111,9 +114,13 @@ func (s *Server) end(ctx *fasthttp.RequestCtx, src *source, x *exchange, r *refu
 
 // serve finds out what a request wants. It writes the answer of those that it does not refuse.
 func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refusal {
-	switch {
-	case src == nil:
+	if src == nil {
 		return refusePath
+	}
+	if r := src.admits(ctx.Conn()); r != nil {
+		return r
+	}
+	switch {
 	case ctx.IsGet(), ctx.IsHead():
 		return src.verify(ctx)
 	case !ctx.IsPost():
@@ -126,6 +133,9 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 		return refuseCrowd
 	}
 	defer src.leave()
+	if r := src.spent(x.arrived); r != nil {
+		return r
+	}
 	if r := s.read(ctx, x); r != nil {
 		return r
 	}
@@ -133,6 +143,9 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	src.metrics.bodyBytes.Observe(float64(len(x.body)))
 	value, plain, r := s.authenticate(src, x)
 	if r != nil {
+		return r
+	}
+	if r := src.spend(x.arrived, len(x.body)); r != nil {
 		return r
 	}
 	x.fill(src, &ctx.Request.Header, value, plain)
@@ -168,17 +181,18 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *re
 // value is what was signed, and so what the log has to hold; plain is the body without content coding.
 func (s *Server) authenticate(src *source, x *exchange) (value, plain []byte, r *refusal) {
 	value, plain = x.body, x.body
-	check := x.signature != nil && len(src.signers) > 0
+	known := src.credentials.Load()
+	check := x.signature != nil && len(known.signers) > 0
 	if check && !src.signature.decode(&x.mac, x.signature) {
 		src.metrics.signatureMalformed.Inc()
 		return nil, nil, refuseMalformed
 	}
-	matched := !check || src.matches(x, value)
+	matched := !check || known.matches(x, value)
 	if x.encoding != nil {
 		if plain, r = s.decode(x); r != nil && matched {
 			return nil, nil, r
 		}
-		if !matched && r == nil && src.matches(x, plain) {
+		if !matched && r == nil && known.matches(x, plain) {
 			matched, value, x.encoding = true, plain, nil
 		}
 	}

@@ -71,6 +71,8 @@ type serverMetrics struct {
 	sources map[string]*sourceMetrics
 	none    *sourceMetrics
 	lanes   [2]prometheus.Counter
+
+	handshakes, crowd, crowdClient, timeouts prometheus.Counter
 }
 
 func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes, connections func() float64) (*serverMetrics, error) {
@@ -93,10 +95,32 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_signature_failures_total",
 		Help: "Requests refused for their signature.",
 	}, []string{"source", "reason"})
+	certificates := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_client_certificate_failures_total",
+		Help: "Requests refused because the client certificate that the source asks for is missing or has another name.",
+	}, []string{"source", "reason"})
+	limited := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_rate_limited_total",
+		Help: "Requests refused because the source has used up its rate, by the limit that was reached.",
+	}, []string{"source", "limit"})
 	lanes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_records_total",
 		Help: "Records that became durable, by lane.",
 	}, []string{"topic"})
+	handshakes := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "coexstream_ingress_tls_handshake_failures_total",
+		Help: "Connections that ended in their TLS handshake.",
+	})
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_connections_refused_total",
+		Help: "Connections refused because there were too many, of all or of one client address.",
+	}, []string{"limit"})
+	cut := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "coexstream_ingress_connections_timed_out_total",
+		Help: "Connections whose time for a request was over before the request was there.",
+	})
+	m.handshakes, m.timeouts = handshakes, cut
+	m.crowd, m.crowdClient = refused.WithLabelValues("all"), refused.WithLabelValues("client")
 	gauges := []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "coexstream_ingress_in_flight_bytes",
@@ -113,6 +137,10 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 			signatureMissing:   failures.WithLabelValues(name, "missing"),
 			signatureMalformed: failures.WithLabelValues(name, "malformed"),
 			signatureMismatch:  failures.WithLabelValues(name, "mismatch"),
+			certificateMissing: certificates.WithLabelValues(name, "missing"),
+			certificateOther:   certificates.WithLabelValues(name, "mismatch"),
+			limitedRequests:    limited.WithLabelValues(name, "requests"),
+			limitedBytes:       limited.WithLabelValues(name, "bytes"),
 		}
 		for i, code := range statusCodes {
 			sm.codes[i] = requests.WithLabelValues(name, strconv.Itoa(code))
@@ -131,7 +159,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
 		m.lanes[laneOf(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, lanes)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, lanes, handshakes, refused, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,12 +47,12 @@ type Publisher struct {
 	pending error // why the partitions are not known yet
 }
 
-// PublisherDeps are what a Publisher needs from outside. TLS and SASL may be nil.
+// PublisherDeps are what a Publisher needs from outside. Dial and SASL may be nil: plain text to anybody.
 type PublisherDeps struct {
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
 	Now        func() time.Time
-	TLS        *tls.Config
+	Dial       func(ctx context.Context, network, address string) (net.Conn, error)
 	SASL       sasl.Mechanism
 }
 
@@ -87,15 +86,17 @@ func NewPublisher(cfg PublisherConfig, deps PublisherDeps) (*Publisher, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	dial := deps.Dial
+	if dial == nil {
+		dial = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
+	}
 	transport := &kafka.Transport{
-		Dial:           dialer.DialContext,
+		Dial:           dial,
 		DialTimeout:    dialTimeout,
 		IdleTimeout:    cfg.ConnectionIdleTimeout,
 		MetadataTTL:    metadataTTL,
 		MetadataTopics: []string{schemas.TopicRawLive.Name(cfg.TopicPrefix), schemas.TopicRawBulk.Name(cfg.TopicPrefix)},
 		ClientID:       cfg.ClientID,
-		TLS:            deps.TLS,
 		SASL:           deps.SASL,
 		Context:        ctx,
 	}

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,7 @@ type Server struct {
 
 	http *fasthttp.Server
 	open *openConns
+	tls  *tls.Config // nil: plain text
 
 	addr     atomic.Pointer[net.Addr]
 	draining atomic.Bool
@@ -45,6 +47,7 @@ type Deps struct {
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
 	Now        func() time.Time
+	TLS        *tls.Config // nil: plain text
 }
 
 // New makes a Server that listens when it runs.
@@ -61,6 +64,7 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 		ids:      newRequestIDs(),
 		budget:   newBudget(cfg.InFlightBytesMax),
 		pool:     sync.Pool{New: func() any { return new(exchange) }},
+		tls:      deps.TLS,
 		open:     newOpenConns(cfg.ReadTimeout, cfg.IdleTimeout, deps.Now()),
 	}
 	s.answers.add(s.tooLong)
@@ -70,7 +74,7 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.metrics = metrics
+	s.metrics, s.open.late = metrics, metrics.timeouts
 	for i := range cfg.Sources {
 		src := &cfg.Sources[i]
 		s.sources[src.Path] = newSource(src, metrics.sources[src.Name])
@@ -96,6 +100,25 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 	return s, nil
 }
 
+// SetCredentials replaces the verify token and the secrets of a source. Requests that are being verified
+// finish with those that they began with.
+func (s *Server) SetCredentials(name string, token Credential, secrets []Secret) error {
+	for _, src := range s.sources {
+		if string(src.name) != name {
+			continue
+		}
+		if src.required && len(secrets) == 0 {
+			return fmt.Errorf("source %s: secrets is empty: want at least one where signature_required is true", name)
+		}
+		if err := validateSecrets(secrets); err != nil {
+			return fmt.Errorf("source %s: %w", name, err)
+		}
+		src.credentials.Store(newCredentials(token, secrets))
+		return nil
+	}
+	return fmt.Errorf("set credentials of source %s: there is no such source", name)
+}
+
 // Run listens on Config.Listen and serves until ctx ends; then see Serve.
 func (s *Server) Run(ctx context.Context) error {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen)
@@ -115,6 +138,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		s.metrics.none.answered(fasthttp.StatusServiceUnavailable)
 	})
 	limited.writeSlack = s.cfg.WriteTimeout / 4
+	limited.mostOfClient, limited.tls, limited.metrics = s.cfg.PerClientMax, s.tls, s.metrics
 	swept := make(chan struct{})
 	var sweeping sync.WaitGroup
 	sweeping.Go(func() { s.open.run(s.now, swept) })

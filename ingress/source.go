@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
+	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
@@ -15,15 +17,29 @@ type source struct {
 	name, provider []byte
 	requestsMax    int64
 	required       bool
+	clientCN       string // of the client certificate; empty: none is needed
 	signature      signatureScheme
 	signatureName  []byte // lower case
-	signers        []*signer
+	credentials    atomic.Pointer[credentials]
 
+	requests, bytes rate
+	inFlight        atomic.Int64
+	metrics         *sourceMetrics
+}
+
+// credentials are what changes while a server runs.
+type credentials struct {
+	signers    []*signer
 	verifiable bool
 	token      [sha256.Size]byte // hash of the verify token: comparing hashes tells nothing, not even its length
+}
 
-	inFlight atomic.Int64
-	metrics  *sourceMetrics
+func newCredentials(token Credential, secrets []Secret) *credentials {
+	c := &credentials{verifiable: token != "", token: sha256.Sum256([]byte(token))}
+	for _, secret := range secrets {
+		c.signers = append(c.signers, newSigner(secret.ID, secret.Value))
+	}
+	return c
 }
 
 func newSource(cfg *Source, metrics *sourceMetrics) *source {
@@ -33,12 +49,11 @@ func newSource(cfg *Source, metrics *sourceMetrics) *source {
 		requestsMax: int64(cfg.RequestsMax),
 		required:    cfg.SignatureRequired,
 		signature:   scheme, signatureName: []byte(scheme.lower),
-		verifiable: cfg.VerifyToken != "", token: sha256.Sum256([]byte(cfg.VerifyToken)),
-		metrics: metrics,
+		clientCN: cfg.ClientCN,
+		metrics:  metrics,
 	}
-	for _, secret := range cfg.Secrets {
-		s.signers = append(s.signers, newSigner(secret.ID, secret.Value))
-	}
+	s.requests.perSecond, s.bytes.perSecond = cfg.RequestsPerSecond, cfg.BytesPerSecond
+	s.credentials.Store(newCredentials(cfg.VerifyToken, cfg.Secrets))
 	return s
 }
 
@@ -55,11 +70,11 @@ func (s *source) leave() { s.inFlight.Add(-1) }
 
 // verify answers the GET with which a webhook is subscribed: the challenge, if the token is right.
 func (s *source) verify(ctx *fasthttp.RequestCtx) *refusal {
-	args := ctx.QueryArgs()
+	args, known := ctx.QueryArgs(), s.credentials.Load()
 	token := sha256.Sum256(args.Peek("hub.verify_token"))
-	right := subtle.ConstantTimeCompare(token[:], s.token[:]) == 1
+	right := subtle.ConstantTimeCompare(token[:], known.token[:]) == 1
 	challenge := args.Peek("hub.challenge")
-	if !s.verifiable || !right || string(args.Peek("hub.mode")) != "subscribe" || len(challenge) == 0 {
+	if !known.verifiable || !right || string(args.Peek("hub.mode")) != "subscribe" || len(challenge) == 0 {
 		return refuseVerify
 	}
 	ctx.Response.Header.SetContentType("text/plain; charset=utf-8")
@@ -89,14 +104,60 @@ func (s *source) signatureOf(h *fasthttp.RequestHeader) ([]byte, *refusal) {
 }
 
 // matches tells whether the signature in x is that of body, by any of the secrets, and keeps which.
-func (s *source) matches(x *exchange, body []byte) bool {
-	for _, signer := range s.signers {
+func (c *credentials) matches(x *exchange, body []byte) bool {
+	for _, signer := range c.signers {
 		if signer.matches(&x.sum, x.mac[:], body) {
 			x.secretID = signer.id
 			return true
 		}
 	}
 	return false
+}
+
+// admits checks the client certificate, where the source asks for one.
+func (s *source) admits(c net.Conn) *refusal {
+	if s.clientCN == "" {
+		return nil
+	}
+	name := ""
+	if own, ok := c.(*conn); ok {
+		name = own.clientCN
+	}
+	switch name {
+	case s.clientCN:
+		return nil
+	case "":
+		s.metrics.certificateMissing.Inc()
+		return refuseNoCertificate
+	}
+	s.metrics.certificateOther.Inc()
+	return refuseCertificate
+}
+
+// spent tells whether the source has used up one of its rates.
+func (s *source) spent(now time.Time) *refusal {
+	switch {
+	case s.requests.exhausted(now):
+		s.metrics.limitedRequests.Inc()
+		return refuseRate
+	case s.bytes.exhausted(now):
+		s.metrics.limitedBytes.Inc()
+		return refuseRate
+	}
+	return nil
+}
+
+// spend counts a webhook that is about to be accepted against the rates.
+func (s *source) spend(now time.Time, bytes int) *refusal {
+	if !s.requests.take(now, 1) {
+		s.metrics.limitedRequests.Inc()
+		return refuseRate
+	}
+	if !s.bytes.take(now, int64(bytes)) {
+		s.metrics.limitedBytes.Inc()
+		return refuseRate
+	}
+	return nil
 }
 
 // accepts tells whether a content type is JSON, or not told.
@@ -120,6 +181,8 @@ type sourceMetrics struct {
 	codes                                                   [len(statusCodes) + 1]prometheus.Counter
 	duration, bodyBytes                                     prometheus.Observer
 	signatureMissing, signatureMalformed, signatureMismatch prometheus.Counter
+	certificateMissing, certificateOther                    prometheus.Counter
+	limitedRequests, limitedBytes                           prometheus.Counter
 }
 
 // answered counts a request.

@@ -63,6 +63,15 @@ type Report struct {
 	Parts  []Part `json:"parts"`
 }
 
+// WithoutReasons is the report for those who are not to know why.
+func (r Report) WithoutReasons() Report {
+	parts := make([]Part, len(r.Parts))
+	for i, p := range r.Parts {
+		parts[i] = Part{Name: p.Name, Ready: p.Ready}
+	}
+	return Report{Ready: r.Ready, Parts: parts}
+}
+
 // Report asks every part.
 func (h *Health) Report() Report {
 	h.mu.Lock()

@@ -5,10 +5,14 @@
 //	/livez        200 while the process runs
 //	/readyz       200 when every part is ready, else 503; JSON with the reason of each part
 //	/debug/pprof  profiles
+//
+// Where access is limited (Access), a bearer token or a client certificate opens all of it. Without one, /livez and
+// /readyz still answer, for probes cannot bring any, but /readyz gives no reasons: they name brokers.
 package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,16 +47,21 @@ type Server struct {
 }
 
 // Listen opens the port, so that a port that is taken is told before anything else starts.
-func Listen(ctx context.Context, address string, metrics prometheus.Gatherer, health *Health, log *slog.Logger) (*Server, error) {
+func Listen(ctx context.Context, address string, access Access, metrics prometheus.Gatherer, health *Health, log *slog.Logger) (*Server, error) {
 	l, err := listen.TCP(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("open admin.listen %s: %w", address, err)
 	}
+	if access.TLS != nil {
+		l = tls.NewListener(l, access.TLS)
+	}
 	return &Server{
 		listener: l,
 		http: &http.Server{
-			Handler:           Handler(metrics, health),
+			Handler:           Handler(access, metrics, health),
 			ReadHeaderTimeout: 5 * time.Second,
+			MaxHeaderBytes:    16 << 10,
+			ReadTimeout:       10 * time.Second, // nothing here has a body
 			IdleTimeout:       2 * time.Minute,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
@@ -60,22 +69,26 @@ func Listen(ctx context.Context, address string, metrics prometheus.Gatherer, he
 }
 
 // Handler answers the paths of the package comment.
-func Handler(metrics prometheus.Gatherer, health *Health) http.Handler {
+func Handler(access Access, metrics prometheus.Gatherer, health *Health) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", access.guard(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]bool{"live": true}) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		report, status := health.Report(), http.StatusOK
+		if !access.allows(r) {
+			report = report.WithoutReasons()
+		}
 		if !report.Ready {
 			status = http.StatusServiceUnavailable
 		}
 		answer(w, status, report)
 	})
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	for path, profile := range map[string]http.HandlerFunc{
+		"/debug/pprof/": pprof.Index, "/debug/pprof/cmdline": pprof.Cmdline, "/debug/pprof/profile": pprof.Profile,
+		"/debug/pprof/symbol": pprof.Symbol, "/debug/pprof/trace": pprof.Trace,
+	} {
+		mux.Handle(path, access.guard(profile))
+	}
 	return mux
 }
 

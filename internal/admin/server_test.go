@@ -35,7 +35,7 @@ func TestReadinessNamesThePartThatIsNotReady(t *testing.T) {
 	var broken error
 	health.Add("broker", func() error { return nil })
 	health.Add("processor", func() error { return broken })
-	s := httptest.NewServer(Handler(NewRegistry(), health))
+	s := httptest.NewServer(Handler(Access{}, NewRegistry(), health))
 	defer s.Close()
 	if status, body := get(t, s.URL+"/readyz"); status != http.StatusOK {
 		t.Errorf("all ready: %d %s", status, body)
@@ -73,7 +73,7 @@ func TestOptionalPartIsToldAndLeavesTheProcessReady(t *testing.T) {
 }
 
 func TestMetricsAndProfilesAreServed(t *testing.T) {
-	s := httptest.NewServer(Handler(NewRegistry(), &Health{}))
+	s := httptest.NewServer(Handler(Access{}, NewRegistry(), &Health{}))
 	defer s.Close()
 	for path, want := range map[string]string{
 		"/metrics": "go_goroutines", "/debug/pprof/": "goroutine", "/debug/pprof/cmdline": "",
@@ -88,11 +88,11 @@ func TestMetricsAndProfilesAreServed(t *testing.T) {
 }
 
 func TestListenerStopsWithItsContext(t *testing.T) {
-	s, err := Listen(t.Context(), "127.0.0.1:0", NewRegistry(), &Health{}, slog.New(slog.DiscardHandler))
+	s, err := Listen(t.Context(), "127.0.0.1:0", Access{}, NewRegistry(), &Health{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(t.Context(), s.Addr(), NewRegistry(), &Health{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), s.Addr()) {
+	if _, err := Listen(t.Context(), s.Addr(), Access{}, NewRegistry(), &Health{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), s.Addr()) {
 		t.Errorf("a port that is taken: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -158,11 +158,16 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 	for i := range processes {
 		processes[i].OwnHash = hash
 	}
+	admins, err := newAdminTransport(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer admins.CloseIdleConnections()
 	facts := probe.Gather(ctx, probe.Options{
 		Checks: checks, Config: cfg, Sources: sources, Conn: conn, Layout: layoutOf(cfg),
 		TransactionalID: processor.GroupID + "-" + processor.InstanceID,
 		Files:           secretFiles(cfg, sources), Folders: folders(cfg), Spools: spools(cfg),
-		Processes: processes, Now: time.Now,
+		Processes: processes, Admin: admins, Now: time.Now,
 	})
 	facts.ConfigErr = processor.Validate()
 	if len(cfg.Ingress.Sources) > 0 {
@@ -221,7 +226,7 @@ func adminURL(cfg *config.Config, up *running) string {
 	case cfg.Admin.Listen == "":
 		return ""
 	}
-	return localURL(cfg.Admin.Listen)
+	return localURL(cfg.Admin.Listen, cfg.Admin.TLS.CertFile != "")
 }
 
 // secretFiles are the files that hold secrets: those that keys name, and the configuration file where the
@@ -246,6 +251,12 @@ func secretFiles(cfg *config.Config, sources []config.Source) []probe.SecretFile
 	}
 	add("kafka.sasl.password_file", cfg.Kafka.SASL.PasswordFile)
 	add("kafka.tls.key_file", cfg.Kafka.TLS.KeyFile)
+	add("ingress.tls.key_file", cfg.Ingress.TLS.KeyFile)
+	add("admin.tls.key_file", cfg.Admin.TLS.KeyFile)
+	add("admin.token_file", cfg.Admin.TokenFile)
+	if cfg.Admin.TokenFile == "" && cfg.Admin.Token != "" {
+		add("admin.token", fileOf(cfg, "admin.token"))
+	}
 	if len(cfg.Ingress.Sources) == 0 && len(sources) > 0 {
 		add("generated secrets", secretsPath(cfg.DataDir))
 	} else if inline {

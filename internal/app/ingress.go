@@ -27,16 +27,16 @@ with 503 and Retry-After. Any number of instances can run side by side, each wit
 			if len(cfg.Ingress.Sources) == 0 {
 				return fmt.Errorf("%w: ingress.sources: is empty; allowed: at least one source", config.ErrInvalid)
 			}
-			conn, err := connectionOf(cfg)
-			if err != nil {
-				return err
-			}
 			s, err := newService(cmd.Context(), cfg, a.logger(cfg))
 			if err != nil {
 				return err
 			}
 			return s.run(cmd.Context(), func(ctx context.Context) error {
-				_, err := s.startIngress(ctx, conn)
+				conn, err := connect(cfg, s.watcher)
+				if err != nil {
+					return err
+				}
+				_, err = s.startIngress(ctx, conn)
 				return err
 			})
 		},

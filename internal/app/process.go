@@ -20,15 +20,17 @@ restarts (processor.instance_id), so that it takes its partitions back at once.`
 			if err != nil {
 				return err
 			}
-			conn, err := connectionOf(cfg)
-			if err != nil {
-				return err
-			}
 			s, err := newService(cmd.Context(), cfg, a.logger(cfg))
 			if err != nil {
 				return err
 			}
-			return s.run(cmd.Context(), func(context.Context) error { return s.startProcessor(conn) })
+			return s.run(cmd.Context(), func(context.Context) error {
+				conn, err := connect(cfg, s.watcher)
+				if err != nil {
+					return err
+				}
+				return s.startProcessor(conn)
+			})
 		},
 	}
 	bind(cmd.Flags(), "group-id", "processor.group_id", "consumer group")

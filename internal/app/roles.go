@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,24 +11,38 @@ import (
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/reload"
 	"github.com/coexstream/coexstream/processors"
 )
 
 // The functions of this file turn the configuration into those of the parts. What they do not set has the
 // part's own default.
 
-func connectionOf(cfg *config.Config) (kafka.Connection, error) {
+// connectionOf is a connection with what the files hold now, for commands that end soon.
+func connectionOf(cfg *config.Config) (kafka.Connection, error) { return connect(cfg, nil) }
+
+// connect is a connection whose certificates and password are those of their files, as the watcher sees
+// them change. It may be nil.
+func connect(cfg *config.Config, watcher *reload.Watcher) (kafka.Connection, error) {
 	k := cfg.Kafka
 	c := kafka.Connection{
 		Brokers: k.Brokers, ClientID: k.ClientID, DialTimeout: k.DialTimeout, RequestTimeout: k.RequestTimeout,
 	}
-	var err error
 	if k.TLS.Enabled {
-		if c.TLS, err = kafka.LoadTLS(k.TLS.CAFile, k.TLS.CertFile, k.TLS.KeyFile, k.TLS.ServerName); err != nil {
-			return c, fmt.Errorf("%w: %w", config.ErrInvalid, err)
+		identity := &reload.Identity{
+			Section: "kafka.tls", CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, AuthorityKey: "ca_file", AuthorityFile: k.TLS.CAFile,
 		}
+		if err := watch(watcher, identity.Set(watcher)); err != nil {
+			return c, err
+		}
+		c.TLS = func() *tls.Config { return identity.Client(k.TLS.ServerName) }
 	}
-	if c.SASL, err = kafka.NewSASL(k.SASL.Mechanism, k.SASL.Username, k.SASL.Password); err != nil {
+	password := &secret{}
+	if err := password.watch(watcher, "kafka.sasl.password", k.SASL.Password, k.SASL.PasswordFile); err != nil {
+		return c, err
+	}
+	var err error
+	if c.SASL, err = kafka.NewSASL(k.SASL.Mechanism, k.SASL.Username, password.get); err != nil {
 		return c, fmt.Errorf("%w: %w", config.ErrInvalid, err)
 	}
 	if err := c.Validate(); err != nil {
@@ -54,19 +69,25 @@ func ingressOf(cfg *config.Config) ingress.Config {
 	c.HeaderBytesMax, c.ConnectionsMax, c.InFlightBytesMax = int(from.HeaderBytesMax), from.ConnectionsMax, from.InFlightBytesMax
 	c.ReadTimeout, c.WriteTimeout, c.IdleTimeout = from.ReadTimeout, from.WriteTimeout, from.IdleTimeout
 	c.AckTimeout, c.RetryAfter = from.AckTimeout, from.RetryAfter
-	c.DrainDelay = from.DrainDelay
-	for _, s := range from.Sources {
-		to := ingress.Source{
-			Name: s.Name, Provider: s.Provider, Path: s.Path,
-			VerifyToken: ingress.Credential(s.VerifyToken), SignatureRequired: s.SignatureRequired,
-			RequestsMax: s.RequestsMax,
-		}
-		for _, secret := range s.Secrets {
-			to.Secrets = append(to.Secrets, ingress.Secret{ID: secret.ID, Value: ingress.Credential(secret.Value)})
-		}
-		c.Sources = append(c.Sources, to)
+	c.DrainDelay, c.PerClientMax = from.DrainDelay, from.PerClientMax
+	for i := range from.Sources {
+		s := &from.Sources[i]
+		token, secrets := credentialsOf(s)
+		c.Sources = append(c.Sources, ingress.Source{
+			Name: s.Name, Provider: s.Provider, Path: s.Path, ClientCN: s.ClientCN,
+			VerifyToken: token, Secrets: secrets, SignatureRequired: s.SignatureRequired,
+			RequestsMax: s.RequestsMax, RequestsPerSecond: s.RequestsPerSecond, BytesPerSecond: s.BytesPerSecond,
+		})
 	}
 	return c
+}
+
+func credentialsOf(s *config.Source) (ingress.Credential, []ingress.Secret) {
+	var secrets []ingress.Secret
+	for _, secret := range s.Secrets {
+		secrets = append(secrets, ingress.Secret{ID: secret.ID, Value: ingress.Credential(secret.Value)})
+	}
+	return ingress.Credential(s.VerifyToken), secrets
 }
 
 func publisherOf(cfg *config.Config) ingress.PublisherConfig {

@@ -104,12 +104,16 @@ func replaceFile(path string, content []byte, mode fs.FileMode) error {
 }
 
 // localURL is a URL by which this machine reaches a listener.
-func localURL(address string) string {
+func localURL(address string, secure bool) string {
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
 	host, port, ok := cutPort(address)
 	if !ok || host == "" || host == "0.0.0.0" || host == "[::]" {
 		host = "localhost"
 	}
-	return "http://" + host + ":" + port
+	return scheme + host + ":" + port
 }
 
 func cutPort(address string) (host, port string, ok bool) {

@@ -35,7 +35,7 @@ func readSecrets(dataDir string) ([]config.Source, error) {
 	}
 	var f secretsFile
 	if err := yaml.Unmarshal(b, &f); err != nil {
-		return nil, fmt.Errorf("read generated secrets: %s: %w", path, err)
+		return nil, fmt.Errorf("read generated secrets: %s: %w", path, config.WithoutQuotes(err))
 	}
 	if len(f.Sources) == 0 {
 		return nil, fmt.Errorf("read generated secrets: %s holds no source; remove it to have new ones generated", path)

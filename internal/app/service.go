@@ -16,6 +16,7 @@ import (
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/listen"
+	"github.com/coexstream/coexstream/internal/reload"
 	"github.com/coexstream/coexstream/processors"
 )
 
@@ -27,6 +28,7 @@ type service struct {
 	parts   *parts
 	health  *admin.Health
 	metrics *prometheus.Registry
+	watcher *reload.Watcher
 	admin   *admin.Server // nil: no listener
 }
 
@@ -36,15 +38,37 @@ func newService(ctx context.Context, cfg *config.Config, log *slog.Logger) (*ser
 	if err := registerInfo(s.metrics, cfg); err != nil {
 		return nil, err
 	}
-	if cfg.Admin.Listen == "" {
-		return s, nil
-	}
 	var err error
-	if s.admin, err = admin.Listen(ctx, cfg.Admin.Listen, s.metrics, s.health, log); err != nil {
+	if s.watcher, err = reload.NewWatcher(s.metrics, log); err != nil {
 		return nil, err
 	}
-	s.parts.start("admin", s.admin.Run)
+	if cfg.Admin.Listen != "" {
+		if err := s.startAdmin(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.parts.start("reload", func(ctx context.Context) error { return s.watcher.Run(ctx, cfg.ReloadInterval) })
 	return s, nil
+}
+
+func (s *service) startAdmin(ctx context.Context) error {
+	c, token := s.cfg.Admin, &secret{}
+	if err := token.watch(s.watcher, "admin.token", c.Token, c.TokenFile); err != nil {
+		return err
+	}
+	secure, err := listenerTLS(s.watcher, "admin.tls", c.TLS.CertFile, c.TLS.KeyFile, c.TLS.ClientCAFile, "")
+	if err != nil {
+		return err
+	}
+	access := admin.Access{TLS: secure, ClientCertificates: c.TLS.ClientCAFile != ""}
+	if c.Token != "" {
+		access.Token = token.get
+	}
+	if s.admin, err = admin.Listen(ctx, c.Listen, access, s.metrics, s.health, s.log); err != nil {
+		return err
+	}
+	s.parts.start("admin", s.admin.Run)
+	return nil
 }
 
 // run calls start, which adds the parts, then waits for a signal or a failure, and drains.
@@ -77,8 +101,13 @@ func (s *service) run(ctx context.Context, start func(context.Context) error) er
 // startIngress adds the publisher and, in front of it, the server. It returns the server's address.
 func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (string, error) {
 	publisher, err := ingress.NewPublisher(publisherOf(s.cfg), ingress.PublisherDeps{
-		Registerer: s.metrics, Logger: s.log, Now: time.Now, TLS: conn.TLS, SASL: conn.KafkaGoSASL(),
+		Registerer: s.metrics, Logger: s.log, Now: time.Now, Dial: conn.Dial, SASL: conn.KafkaGoSASL(),
 	})
+	if err != nil {
+		return "", err
+	}
+	t := s.cfg.Ingress.TLS
+	secure, err := listenerTLS(s.watcher, "ingress.tls", t.CertFile, t.KeyFile, t.ClientCAFile, t.MinVersion)
 	if err != nil {
 		return "", err
 	}
@@ -90,9 +119,14 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 		}
 		durable = spooled
 	}
-	server, err := ingress.New(ingressOf(s.cfg), durable, ingress.Deps{Registerer: s.metrics, Logger: s.log, Now: time.Now})
+	server, err := ingress.New(ingressOf(s.cfg), durable, ingress.Deps{Registerer: s.metrics, Logger: s.log, Now: time.Now, TLS: secure})
 	if err != nil {
 		return "", err
+	}
+	for i := range s.cfg.Ingress.Sources {
+		if err := watchSource(s.watcher, server, s.cfg.Ingress.Sources[i]); err != nil {
+			return "", err
+		}
 	}
 	listener, err := listen.TCP(ctx, s.cfg.Ingress.Listen)
 	if err != nil {

@@ -118,7 +118,7 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker) (*runn
 	if cfg.Processor.InstanceID == "" {
 		cfg.Processor.InstanceID = "up" // a folder has one process at a time
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connect(cfg, s.watcher)
 	if err != nil {
 		return nil, err
 	}
@@ -137,9 +137,9 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker) (*runn
 	}
 	adminURL := ""
 	if s.admin != nil {
-		adminURL = localURL(s.admin.Addr())
+		adminURL = localURL(s.admin.Addr(), cfg.Admin.TLS.CertFile != "")
 	}
-	up := newRunning(cfg, broker.Addr(), localURL(address), adminURL)
+	up := newRunning(cfg, broker.Addr(), localURL(address, cfg.Ingress.TLS.CertFile != ""), adminURL)
 	if err := up.write(cfg.DataDir); err != nil {
 		return nil, fmt.Errorf("tell other commands where this one runs: %w", err)
 	}

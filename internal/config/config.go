@@ -10,6 +10,7 @@ import (
 type Config struct {
 	DataDir         string        `koanf:"data_dir"`
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
+	ReloadInterval  time.Duration `koanf:"reload_interval"`
 	Log             Log           `koanf:"log"`
 	Admin           Admin         `koanf:"admin"`
 	Kafka           Kafka         `koanf:"kafka"`
@@ -30,7 +31,25 @@ type Log struct {
 
 // Admin is the operators' listener.
 type Admin struct {
-	Listen string `koanf:"listen"`
+	Listen    string    `koanf:"listen"`
+	Token     string    `koanf:"token"`
+	TokenFile string    `koanf:"token_file"`
+	TLS       ServerTLS `koanf:"tls"`
+}
+
+// ServerTLS is the transport security of a listener.
+type ServerTLS struct {
+	CertFile     string `koanf:"cert_file"`
+	KeyFile      string `koanf:"key_file"`
+	ClientCAFile string `koanf:"client_ca_file"`
+}
+
+// IngressTLS is the transport security of the webhook listener.
+type IngressTLS struct {
+	CertFile     string `koanf:"cert_file"`
+	KeyFile      string `koanf:"key_file"`
+	ClientCAFile string `koanf:"client_ca_file"`
+	MinVersion   string `koanf:"min_version"`
 }
 
 // Kafka is how to reach the brokers and what the topics have in common.
@@ -89,6 +108,7 @@ type Compacted struct {
 // Ingress is the HTTP edge.
 type Ingress struct {
 	Listen           string        `koanf:"listen"`
+	TLS              IngressTLS    `koanf:"tls"`
 	Sources          []Source      `koanf:"sources"`
 	BodyBytesMax     int64         `koanf:"body_bytes_max"`
 	DecodedBytesMax  int64         `koanf:"decoded_bytes_max"`
@@ -98,6 +118,7 @@ type Ingress struct {
 	WriteTimeout     time.Duration `koanf:"write_timeout"`
 	IdleTimeout      time.Duration `koanf:"idle_timeout"`
 	ConnectionsMax   int           `koanf:"connections_max"`
+	PerClientMax     int           `koanf:"connections_per_client_max"`
 	InFlightBytesMax int64         `koanf:"in_flight_bytes_max"`
 	AckTimeout       time.Duration `koanf:"ack_timeout"`
 	RetryAfter       time.Duration `koanf:"retry_after"`

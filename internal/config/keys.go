@@ -65,7 +65,12 @@ func generalKeys() []Key {
 		{Name: "data_dir", Default: "data", Doc: "folder for everything that is kept on this machine; relative to the working directory", Pattern: `.`, Allows: "a path"},
 		{Name: "log.level", Kind: Enum, Default: "info", Allowed: []string{"debug", "info", "warn", "error"}, Doc: "least severe level that is logged"},
 		{Name: "log.format", Kind: Enum, Default: "auto", Allowed: []string{"auto", "text", "json"}, Doc: "`auto`: text on a terminal, JSON elsewhere"},
-		{Name: "admin.listen", Default: "127.0.0.1:9090", Doc: "address of `/metrics`, `/livez`, `/readyz` and `/debug/pprof`; empty: none", Pattern: `^$|` + listenPattern, Allows: listenAllows},
+		{Name: "admin.listen", Default: "127.0.0.1:9090", Doc: "address of `/metrics`, `/livez`, `/readyz` and `/debug/pprof`; empty: none. Beyond loopback it needs `admin.token` or `admin.tls.client_ca_file`", Pattern: `^$|` + listenPattern, Allows: listenAllows},
+		{Name: "admin.token", Secret: true, Doc: "bearer token for `/metrics`, `/debug/pprof` and the reasons of `/readyz`, at least 16 bytes"},
+		{Name: "admin.tls.cert_file", Doc: "PEM file of the admin listener's certificate chain; empty: plain text"},
+		{Name: "admin.tls.key_file", Doc: "PEM file of its key"},
+		{Name: "admin.tls.client_ca_file", Doc: "PEM file of the authorities whose client certificates do what `admin.token` does"},
+		{Name: "reload_interval", Kind: Duration, Default: "10s", Min: 100 * millisecond, Max: hour, Doc: "how often the files of certificates, keys, passwords, tokens and app secrets are looked at for changes"},
 		{Name: "shutdown_timeout", Kind: Duration, Default: "30s", Min: second, Max: hour, Doc: "how long a drain may take before the process stops anyway"},
 	}
 }
@@ -110,6 +115,10 @@ func topicKeys() []Key {
 func ingressKeys() []Key {
 	return []Key{
 		{Name: "ingress.listen", Default: ":8080", Doc: "address of the webhook listener", Pattern: listenPattern, Allows: listenAllows},
+		{Name: "ingress.tls.cert_file", Doc: "PEM file of the webhook listener's certificate chain; empty: plain text, for a proxy that ends TLS"},
+		{Name: "ingress.tls.key_file", Doc: "PEM file of its key"},
+		{Name: "ingress.tls.client_ca_file", Doc: "PEM file of the authorities of client certificates; who needs one is told by a source's `client_cn`"},
+		{Name: "ingress.tls.min_version", Kind: Enum, Default: "1.2", Allowed: []string{"1.2", "1.3"}, Doc: "oldest version of TLS that is spoken"},
 		{Name: "ingress.sources", Kind: Sources, Secret: true, Doc: "who sends webhooks, see *Sources*; `up` generates them when there are none"},
 		{Name: "ingress.body_bytes_max", Kind: Bytes, Default: "4MiB", Min: 64 * kib, Max: 64 * mib, Doc: "largest body as it comes over the wire"},
 		{Name: "ingress.decoded_bytes_max", Kind: Bytes, Default: "16MiB", Min: 64 * kib, Max: 256 * mib, Doc: "largest body after its content coding is undone"},
@@ -119,6 +128,7 @@ func ingressKeys() []Key {
 		{Name: "ingress.write_timeout", Kind: Duration, Default: "10s", Min: 100 * millisecond, Max: 10 * minute, Doc: "time to write an answer"},
 		{Name: "ingress.idle_timeout", Kind: Duration, Default: "75s", Min: second, Max: hour, Doc: "how long a connection may be quiet between requests"},
 		{Name: "ingress.connections_max", Kind: Int, Default: "4096", Min: 1, Max: 1 << 20, Doc: "connections at a time"},
+		{Name: "ingress.connections_per_client_max", Kind: Int, Default: "1024", Min: 0, Max: 1 << 20, Doc: "connections of one client address (IPv6: /64) at a time; 0: no limit of its own. A proxy in front is one client"},
 		{Name: "ingress.in_flight_bytes_max", Kind: Bytes, Default: "128MiB", Min: mib, Max: 64 * gib, Doc: "bytes of bodies that are being read or wait for Kafka; beyond it the answer is 503 (`up`: 64MiB)"},
 		{Name: "ingress.ack_timeout", Kind: Duration, Default: "4s", Min: 50 * millisecond, Max: minute, Doc: "time for Kafka to acknowledge a record; beyond it the answer is 503. Senders give up after 5 s"},
 		{Name: "ingress.retry_after", Kind: Duration, Default: "5s", Min: second, Max: hour, Doc: "`Retry-After` of 429 and 503"},

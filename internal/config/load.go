@@ -30,6 +30,9 @@ type Input struct {
 // ErrInvalid is wrapped by every error that is the user's to correct.
 var ErrInvalid = errors.New("invalid configuration")
 
+// flagOrigin is where a value came from that a flag gave.
+const flagOrigin = "a flag"
+
 type layer struct {
 	origin func(key string) string
 	values map[string]any // flat
@@ -115,7 +118,7 @@ func readLayers(in Input, keys []Key) ([]layer, error) {
 	}
 	env.origin = func(key string) string { return names[key] }
 
-	flags := layer{func(string) string { return "a flag" }, map[string]any{}}
+	flags := layer{func(string) string { return flagOrigin }, map[string]any{}}
 	for key, value := range in.Flags {
 		flags.values[key] = value
 	}
@@ -129,7 +132,7 @@ func readFile(path string) (map[string]any, error) {
 	}
 	k := koanf.New(".")
 	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-		return nil, err
+		return nil, WithoutQuotes(err)
 	}
 	flat := k.All()
 	for name, v := range flat {
@@ -168,7 +171,9 @@ func build(parsed map[string]any, origins map[string]string, problems []error) (
 	}
 	c.Ingress.Sources = sources
 	c.Kafka.SASL.Password = fromFile("kafka.sasl.password", c.Kafka.SASL.Password, c.Kafka.SASL.PasswordFile, fail)
+	c.Admin.Token = fromFile("admin.token", c.Admin.Token, c.Admin.TokenFile, fail)
 	c.check(fail)
+	c.checkSecurity(fail)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("%w:\n  %w", ErrInvalid, joined(problems))
 	}

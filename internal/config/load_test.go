@@ -239,9 +239,9 @@ func TestPrintShowsNoSecretAndReadsBack(t *testing.T) {
 // Instances of one group agree, whatever their names and secrets are; anything else tells them apart.
 func TestHashTellsConfigurationsApart(t *testing.T) {
 	t.Chdir(t.TempDir())
-	hash := func(flags map[string]string) string {
+	hash := func(flags map[string]string, environ ...string) string {
 		t.Helper()
-		c := load(t, Input{Flags: flags})
+		c := load(t, Input{Flags: flags, Environ: environ})
 		h, err := c.Hash()
 		if err != nil {
 			t.Fatal(err)
@@ -256,7 +256,7 @@ func TestHashTellsConfigurationsApart(t *testing.T) {
 		t.Errorf("another window: %s, too", h)
 	}
 	sasl := func(password string) string {
-		return hash(map[string]string{"kafka.sasl.mechanism": "plain", "kafka.sasl.username": "u", "kafka.sasl.password": password})
+		return hash(map[string]string{"kafka.sasl.mechanism": "plain", "kafka.sasl.username": "u"}, "COEXSTREAM_KAFKA_SASL_PASSWORD="+password)
 	}
 	if a, b := sasl("one"), sasl("two"); a != b || a == base {
 		t.Errorf("passwords %s, %s, none %s", a, b, base)

@@ -16,7 +16,10 @@ type Source struct {
 	VerifyTokenFile   string   `yaml:"verify_token_file,omitempty"`
 	Secrets           []Secret `yaml:"secrets"`
 	SignatureRequired bool     `yaml:"signature_required"`
+	ClientCN          string   `yaml:"client_cn,omitempty"`
 	RequestsMax       int      `yaml:"requests_max,omitempty"`
+	RequestsPerSecond int64    `yaml:"requests_per_second,omitempty"`
+	BytesPerSecond    int64    `yaml:"bytes_per_second,omitempty"`
 }
 
 // Secret is one app secret of a source. A source has several while secrets rotate, or when several apps
@@ -43,6 +46,9 @@ func SourceKeys() []Key {
 		{Name: "verify_token_file", Doc: "file that holds `verify_token`"},
 		{Name: "secrets", Kind: List, Secret: true, Doc: "app secrets, each with `id` and `value` or `value_file`; any of them may have signed"},
 		{Name: "signature_required", Kind: Bool, Default: "true", Doc: "refuse what is not signed"},
+		{Name: "client_cn", Doc: "common name that the sender's client certificate must have, checked against `ingress.tls.client_ca_file`; empty: none is needed. Meta's is `client.webhooks.fbclientcerts.com`", Pattern: `^[ -~]{0,200}$`, Allows: "up to 200 printable ASCII characters"},
+		{Name: "requests_per_second", Kind: Int, Default: "0", Max: 1 << 30, Doc: "accepted webhooks of the source in a second; beyond it the answer is 429. 0: no limit"},
+		{Name: "bytes_per_second", Kind: Bytes, Default: "0", Max: 64 * gib, Doc: "bytes of accepted webhooks of the source in a second, as they come over the wire; beyond it the answer is 429. 0: no limit"},
 		{Name: "requests_max", Kind: Int, Default: "0", Max: 1 << 20, Doc: "requests of the source in flight; beyond it the answer is 429. 0: no limit of its own"},
 	}
 }
@@ -101,12 +107,12 @@ func decodeSource(at string, entry map[string]any, fail func(key, format string,
 	if b, ok := values["signature_required"].(bool); ok {
 		s.SignatureRequired = b
 	}
-	switch n := values["requests_max"].(type) {
-	case int:
-		s.RequestsMax = n
-	case int64:
-		s.RequestsMax = int(n)
+	num := func(name string) int64 {
+		n, _ := values[name].(int64)
+		return n
 	}
+	s.ClientCN = str("client_cn")
+	s.RequestsMax, s.RequestsPerSecond, s.BytesPerSecond = int(num("requests_max")), num("requests_per_second"), num("bytes_per_second")
 	if s.Name == "" && entry["name"] == nil {
 		fail(at+".name", "is missing")
 	}
@@ -178,5 +184,8 @@ func fromFile(key, value, file string, fail func(key, format string, args ...any
 		fail(key+"_file", "cannot be read: %v", err)
 		return ""
 	}
-	return strings.TrimRight(string(b), "\r\n")
+	return FromFile(b)
 }
+
+// FromFile is the secret that a file holds: all but the line end that editors add.
+func FromFile(content []byte) string { return strings.TrimRight(string(content), "\r\n") }

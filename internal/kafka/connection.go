@@ -9,12 +9,10 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -31,8 +29,10 @@ type Connection struct {
 	ClientID       string
 	DialTimeout    time.Duration
 	RequestTimeout time.Duration
-	TLS            *tls.Config    // nil: plain text
-	SASL           sasl.Mechanism // nil: none
+	// TLS is asked for a configuration of its own for each new connection, so that certificates can change
+	// while the process runs; nil: plain text.
+	TLS  func() *tls.Config
+	SASL sasl.Mechanism // nil: none
 }
 
 // Validate names what is missing.
@@ -53,42 +53,50 @@ func (c *Connection) Validate() error {
 	return nil
 }
 
-// LoadTLS reads the files of a TLS configuration. Empty names are left out.
-func LoadTLS(caFile, certFile, keyFile, serverName string) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("read kafka.tls.ca_file: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("kafka.tls.ca_file: %s holds no certificate in PEM", caFile)
-		}
-	}
-	if certFile != "" {
-		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read kafka.tls.cert_file %s and kafka.tls.key_file %s: %w", certFile, keyFile, err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
-}
-
-// NewSASL is the mechanism of that name, or nil for none.
-func NewSASL(mechanism, user, password string) (sasl.Mechanism, error) {
+// NewSASL is the mechanism of that name, or nil for none. The password is asked for at every
+// authentication, so that it can change while the process runs.
+func NewSASL(mechanism, user string, password func() string) (sasl.Mechanism, error) {
+	auth := func(context.Context) (scram.Auth, error) { return scram.Auth{User: user, Pass: password()}, nil }
 	switch mechanism {
 	case "", "none":
 		return nil, nil
 	case "plain":
-		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
+		return plain.Plain(func(context.Context) (plain.Auth, error) {
+			return plain.Auth{User: user, Pass: password()}, nil
+		}), nil
 	case "scram-sha-256":
-		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), nil
+		return scram.Sha256(auth), nil
 	case "scram-sha-512":
-		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), nil
+		return scram.Sha512(auth), nil
 	}
 	return nil, fmt.Errorf("kafka.sasl.mechanism: %q is not allowed; allowed: none, plain, scram-sha-256, scram-sha-512", mechanism)
+}
+
+// Dial connects to a broker, and speaks TLS with it where the connection says so. Both client libraries use
+// it, because neither asks for its TLS configuration again.
+func (c *Connection) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
+	if err != nil || c.TLS == nil {
+		return conn, err
+	}
+	cfg := c.TLS()
+	if cfg.ServerName == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			_ = conn.Close()
+			return nil, fmt.Errorf("connect to broker %s: %w", address, err)
+		}
+		cfg.ServerName = host
+	}
+	secure := tls.Client(conn, cfg)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		// A failure to dial: nothing that was to be sent was sent.
+		return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("speak TLS with broker %s: %w", address, err)}
+	}
+	return secure, nil
 }
 
 // Franz is the connection as franz-go options, to which a client adds its own.
@@ -99,13 +107,10 @@ func (c *Connection) Franz() []kgo.Opt {
 // FranzSecurity is Franz without the addresses and the client's id.
 func (c *Connection) FranzSecurity() []kgo.Opt {
 	opts := []kgo.Opt{
-		kgo.DialTimeout(c.DialTimeout),
+		kgo.Dialer(c.Dial),
 		// Nobody reads what clients would tell the brokers about themselves, and the last telling makes
 		// every Close a second longer.
 		kgo.DisableClientMetrics(),
-	}
-	if c.TLS != nil {
-		opts = append(opts, kgo.DialTLSConfig(c.TLS.Clone()))
 	}
 	if c.SASL != nil {
 		opts = append(opts, kgo.SASL(c.SASL))
@@ -117,7 +122,7 @@ func (c *Connection) FranzSecurity() []kgo.Opt {
 // topics limits the metadata that it keeps; none means all topics of the cluster.
 func (c *Connection) Transport(topics ...string) *kafkago.Transport {
 	t := &kafkago.Transport{
-		Dial:        (&net.Dialer{Timeout: c.DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		Dial:        c.Dial,
 		DialTimeout: c.DialTimeout,
 		IdleTimeout: 30 * time.Second,
 		// kafka-go does not refresh its metadata when a broker says that it no longer leads a
@@ -125,9 +130,6 @@ func (c *Connection) Transport(topics ...string) *kafkago.Transport {
 		MetadataTTL:    300 * time.Millisecond,
 		MetadataTopics: topics,
 		ClientID:       c.ClientID,
-	}
-	if c.TLS != nil {
-		t.TLS = c.TLS.Clone()
 	}
 	t.SASL = c.KafkaGoSASL()
 	return t

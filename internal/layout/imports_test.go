@@ -62,6 +62,8 @@ var rules = map[string][]string{
 	"internal/embedded":      {"schemas", "internal/kafka", "internal/listen"},
 	"internal/config":        {"schemas", "internal", "ingress", "processors"},
 	"internal/admin":         {"internal/listen"},
+	"internal/reload":        {},
+	"internal/certtest":      {},
 	"internal/listen":        {},
 	"internal/layout":        {},
 	"internal/crash":         {},

@@ -5,6 +5,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type Options struct {
 	Folders   []Folder
 	Spools    []SpoolFolder
 	Processes []Process
+	Admin     http.RoundTripper // to the processes; brings what opens their listeners
 
 	Now func() time.Time
 }

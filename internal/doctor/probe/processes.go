@@ -31,7 +31,11 @@ const (
 
 func (p *prober) processes(ctx context.Context) error {
 	p.facts.Processes = make([]doctor.Process, len(p.Processes))
-	client := &http.Client{Timeout: processTimeout}
+	client := &http.Client{
+		Timeout: processTimeout, Transport: p.Admin,
+		// What opens an admin listener is for that listener alone.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	defer client.CloseIdleConnections()
 	var wg sync.WaitGroup
 	for i := range p.Processes {

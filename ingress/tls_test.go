@@ -1,0 +1,301 @@
+package ingress
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/coexstream/coexstream/internal/certtest"
+)
+
+const metaCN = "client.webhooks.fbclientcerts.com"
+
+// startTLS starts a server whose source "meta" asks for Meta's client certificate.
+func startTLS(t testing.TB, cfg Config, ca *certtest.Authority, d Durable) *running {
+	t.Helper()
+	cfg.Sources[0].ClientCN = metaCN
+	reg := prometheus.NewRegistry()
+	s, err := New(cfg, d, Deps{Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now, TLS: &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, Certificates: []tls.Certificate{ca.Issue(t, "server").TLS(t)},
+		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: ca.Pool(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{Server: s, url: "https://" + ln.Addr().String(), addr: ln.Addr().String(), reg: reg, cancel: cancel, done: make(chan error, 1)}
+	go func() { r.done <- s.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		cancel()
+		if r.done != nil {
+			<-r.done
+		}
+	})
+	return r
+}
+
+// clientTLS is the configuration of a client whose certificate, if it has a name, is by signer.
+func clientTLS(t testing.TB, ca, signer *certtest.Authority, cn string) *tls.Config {
+	t.Helper()
+	c := &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"}
+	if cn != "" {
+		own := signer.Issue(t, cn).TLS(t)
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }
+	}
+	return c
+}
+
+func doTLS(t testing.TB, c *tls.Config, method, url string, body []byte, headers ...string) (code int, text string, err error) {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.ProtoMajor != 1 {
+		t.Errorf("answered over %s", resp.Proto)
+	}
+	return resp.StatusCode, string(b), nil
+}
+
+// counter is a counter's value; labels are names and values in turn.
+func counter(t testing.TB, reg *prometheus.Registry, name string, labels ...string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			has := map[string]string{}
+			for _, l := range m.GetLabel() {
+				has[l.GetName()] = l.GetValue()
+			}
+			fits := true
+			for i := 0; i < len(labels); i += 2 {
+				fits = fits && has[labels[i]] == labels[i+1]
+			}
+			if fits {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	t.Fatalf("no metric %s %v", name, labels)
+	return 0
+}
+
+func TestSourceWithAClientCNTakesOnlyItsCertificate(t *testing.T) {
+	ca, other := certtest.NewAuthority(t, "Meta's"), certtest.NewAuthority(t, "another")
+	m := &memory{}
+	s := startTLS(t, testConfig(), ca, m)
+	signature := []string{"X-Hub-Signature-256", "sha256=" + sign(testSecret, message)}
+	verification := "/meta?hub.mode=subscribe&hub.challenge=42&hub.verify_token=" + testToken
+	for _, tt := range []struct {
+		what, cn string
+		signer   *certtest.Authority
+		code     int
+		reason   string
+	}{
+		{"Meta's certificate", metaCN, ca, 200, ""},
+		{"no certificate", "", nil, 403, "missing"},
+		{"another name", "client.example.com", ca, 403, "mismatch"},
+		{"a name that holds it", metaCN + ".example.com", ca, 403, "mismatch"},
+		{"another case", strings.ToUpper(metaCN), ca, 403, "mismatch"},
+		{"Meta's name by another authority", metaCN, other, 0, ""},
+	} {
+		c := clientTLS(t, ca, tt.signer, tt.cn)
+		before := 0.0
+		if tt.reason != "" {
+			before = counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason)
+		}
+		for what, ask := range map[string]func() (int, string, error){
+			"POST": func() (int, string, error) { return doTLS(t, c, "POST", s.url+"/meta", message, signature...) },
+			"POST with 100-continue": func() (int, string, error) {
+				return doTLS(t, c, "POST", s.url+"/meta", message, append(signature, "Expect", "100-continue")...)
+			},
+			"GET": func() (int, string, error) { return doTLS(t, c, "GET", s.url+verification, nil) },
+		} {
+			code, body, err := ask()
+			if code != tt.code || (tt.code == 0) != (err != nil) || tt.code == 403 && !strings.Contains(body, `"error":"client_certificate"`) {
+				t.Errorf("%s, %s: %d %s %v", tt.what, what, code, body, err)
+			}
+		}
+		if tt.reason != "" {
+			if n := counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason); n != before+3 {
+				t.Errorf("%s: counted %v times, want 3", tt.what, n-before)
+			}
+		}
+	}
+	if n := len(m.taken()); n != 2 {
+		t.Errorf("%d records, want 2", n)
+	}
+	// A source without a CN needs no certificate.
+	if code, body, err := doTLS(t, clientTLS(t, ca, nil, ""), "POST", s.url+"/number", message); code != 200 {
+		t.Errorf("a source without client_cn: %d %s %v", code, body, err)
+	}
+	if n := counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total"); n < 1 {
+		t.Errorf("%v handshake failures", n)
+	}
+}
+
+func TestBodiesOfEveryFramingArriveOverTLS(t *testing.T) {
+	ca := certtest.NewAuthority(t, "ours")
+	m := &memory{}
+	s := startTLS(t, testConfig(), ca, m)
+	for _, n := range []int{0, 1, 1000, shortBytesMax, shortBytesMax + 1, 300_000} {
+		body := bytes.Repeat([]byte("x"), n)
+		for _, chunked := range []bool{false, true} {
+			c, err := tls.Dial("tcp", s.addr, clientTLS(t, ca, nil, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/number", bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if chunked {
+				req.ContentLength, req.TransferEncoding = -1, []string{"chunked"}
+			}
+			if err := req.Write(c); err != nil {
+				t.Fatal(err)
+			}
+			head := make([]byte, 12)
+			if _, err := io.ReadFull(c, head); err != nil || string(head) != "HTTP/1.1 200" {
+				t.Errorf("%d bytes, chunked %t: %q %v", n, chunked, head, err)
+			}
+			_ = c.Close()
+			rs := m.taken()
+			if len(rs) == 0 || !bytes.Equal(rs[len(rs)-1].Value, body) {
+				t.Fatalf("%d bytes, chunked %t: not byte for byte", n, chunked)
+			}
+		}
+	}
+}
+
+// A chunked body that ends with its connection is no body, with a goodbye of TLS or without.
+func TestBodyThatIsCutOverTLSIsNotTaken(t *testing.T) {
+	ca := certtest.NewAuthority(t, "ours")
+	for _, goodbye := range []bool{true, false} {
+		m := &memory{}
+		s := startTLS(t, testConfig(), ca, m)
+		tcp, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := tls.Client(tcp, clientTLS(t, ca, nil, ""))
+		if _, err := io.WriteString(c, "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if goodbye {
+			_ = c.Close()
+		} else {
+			_ = tcp.Close()
+		}
+		waitFor(t, "the connection to end", func() bool {
+			return s.open.count() == 0 && counter(t, s.reg, "coexstream_ingress_requests_total", "source", "number", "code", "400") == 1
+		})
+		if n := len(m.taken()); n != 0 {
+			t.Errorf("goodbye %t: %d records", goodbye, n)
+		}
+	}
+}
+
+func TestHandshakeThatIsNotFinishedBlocksNobodyAndEndsInItsTime(t *testing.T) {
+	ca := certtest.NewAuthority(t, "ours")
+	cfg := testConfig()
+	cfg.ReadTimeout = 200 * time.Millisecond
+	s := startTLS(t, cfg, ca, &memory{})
+	var silent []net.Conn
+	for range 50 {
+		c, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte{22, 3, 1, 2, 0}); err != nil { // a record that never goes on
+			t.Fatal(err)
+		}
+		silent = append(silent, c)
+	}
+	if code, _, err := doTLS(t, clientTLS(t, ca, nil, ""), "POST", s.url+"/number", message); code != 200 {
+		t.Errorf("beside them: %d %v", code, err)
+	}
+	for _, c := range silent {
+		if _, err := io.Copy(io.Discard, c); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Error(err)
+		}
+	}
+	waitFor(t, "all to be counted", func() bool {
+		return counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total") == 50
+	})
+}
+
+func TestPlainHTTPOnATLSAddressIsToldSo(t *testing.T) {
+	s := startTLS(t, testConfig(), certtest.NewAuthority(t, "ours"), &memory{})
+	if got := raw(t, s.addr, post("/number", message)); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, "speaks TLS") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestReplacedCredentialsHoldFromTheNextRequestOn(t *testing.T) {
+	s := start(t, testConfig(), &memory{})
+	ask := func(secret, token string) [2]int {
+		return [2]int{
+			do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+sign(secret, message)).code,
+			do(t, "GET", s.url+"/meta?hub.mode=subscribe&hub.challenge=42&hub.verify_token="+token, nil).code,
+		}
+	}
+	if got := ask(testSecret, testToken); got != [2]int{200, 200} {
+		t.Fatal(got)
+	}
+	for _, wrong := range []func() error{
+		func() error { return s.SetCredentials("nobody", "t", nil) },
+		func() error { return s.SetCredentials("meta", "t", nil) },
+		func() error { return s.SetCredentials("meta", "t", []Secret{{ID: "new"}}) },
+	} {
+		if err := wrong(); err == nil {
+			t.Error("what cannot be used was taken")
+		}
+	}
+	if got := ask(testSecret, testToken); got != [2]int{200, 200} {
+		t.Errorf("after what cannot be used: %v", got)
+	}
+	if err := s.SetCredentials("meta", "next-token", []Secret{{ID: "new", Value: "next-secret"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(testSecret, testToken); got != [2]int{401, 403} {
+		t.Errorf("the former ones: %v", got)
+	}
+	if got := ask("next-secret", "next-token"); got != [2]int{200, 200} {
+		t.Errorf("the new ones: %v", got)
+	}
+}

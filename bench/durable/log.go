@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/bench/load"
@@ -35,21 +37,54 @@ func (l *Log) Close() { l.cl.Close() }
 
 // Mark is the end of the log.
 func (l *Log) Mark(ctx context.Context) (Mark, error) {
-	ends, err := l.admin.ListEndOffsets(ctx, l.topics...)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list the end offsets of %v: %w", l.topics, err)
-	}
-	m := Mark{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if m[o.Topic] == nil {
-			m[o.Topic] = map[int32]int64{}
+	return End(ctx, l.admin, l.topics...)
+}
+
+const (
+	retryFor   = 30 * time.Second // a leader that has moved, or has just been elected
+	retryPause = 100 * time.Millisecond
+)
+
+// End is the end of topics.
+func End(ctx context.Context, admin *kadm.Client, topics ...string) (Mark, error) {
+	ctx, cancel := context.WithTimeout(ctx, retryFor)
+	defer cancel()
+	for {
+		ends, err := admin.ListEndOffsets(ctx, topics...)
+		if err == nil {
+			err = ends.Error()
 		}
-		m[o.Topic][o.Partition] = o.Offset
-	})
-	return m, nil
+		if err == nil {
+			m := Mark{}
+			ends.Each(func(o kadm.ListedOffset) {
+				if m[o.Topic] == nil {
+					m[o.Topic] = map[int32]int64{}
+				}
+				m[o.Topic][o.Partition] = o.Offset
+			})
+			return m, nil
+		}
+		if !kerr.IsRetriable(err) {
+			return nil, fmt.Errorf("list the end offsets of %v: %w", topics, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("list the end offsets of %v: %w", topics, err)
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// From is where a consumer begins that is to read from a mark on.
+func (m Mark) From() map[string]map[int32]kgo.Offset {
+	from := map[string]map[int32]kgo.Offset{}
+	for topic, partitions := range m {
+		from[topic] = map[int32]kgo.Offset{}
+		for p, at := range partitions {
+			from[topic][p] = kgo.NewOffset().At(at)
+		}
+	}
+	return from
 }
 
 // Trim deletes what lies before a mark, so that a long run does not fill the disk.

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/bench/compare"
+	"github.com/coexstream/coexstream/bench/durable"
 	"github.com/coexstream/coexstream/bench/load"
 	"github.com/coexstream/coexstream/bench/peers"
 	"github.com/coexstream/coexstream/bench/truth"
@@ -90,19 +91,12 @@ func (h *harness) chunksTurn(ctx context.Context, s *stack) (sample compare.Samp
 	}
 	topic := schemas.TopicHistory.Name(s.sub.prefix)
 	// The wamids tell this onboarding from those before; reading starts at the end, before anything is sent.
-	ends, err := s.broker.admin.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	end, err := durable.End(ctx, s.broker.admin, topic)
 	if err != nil {
-		return sample, fmt.Errorf("list the end offsets of %s: %w", topic, err)
-	}
-	from := map[int32]kgo.Offset{}
-	for p, o := range ends[topic] {
-		from[p] = kgo.NewOffset().At(o.Offset)
+		return sample, err
 	}
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(s.broker.addresses...), kgo.ClientID("bench-chunks"), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
+		kgo.SeedBrokers(s.broker.addresses...), kgo.ClientID("bench-chunks"), kgo.ConsumePartitions(end.From()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMinBytes(1),
 	)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/coexstream/coexstream/bench/durable"
 	"github.com/coexstream/coexstream/bench/load"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -33,19 +34,12 @@ type echoes struct {
 // watchEchoes reads the topic from its present end on.
 func watchEchoes(ctx context.Context, s *stack) (*echoes, error) {
 	topic := schemas.TopicEchoes.Name(s.sub.prefix)
-	ends, err := s.broker.admin.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	end, err := durable.End(ctx, s.broker.admin, topic)
 	if err != nil {
-		return nil, fmt.Errorf("list the end offsets of %s: %w", topic, err)
-	}
-	from := map[int32]kgo.Offset{}
-	for p, o := range ends[topic] {
-		from[p] = kgo.NewOffset().At(o.Offset)
+		return nil, err
 	}
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(s.broker.addresses...), kgo.ClientID("bench-echoes"), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
+		kgo.SeedBrokers(s.broker.addresses...), kgo.ClientID("bench-echoes"), kgo.ConsumePartitions(end.From()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMinBytes(1),
 	)
 	if err != nil {
@@ -95,8 +89,9 @@ func (e *echoes) read(ctx context.Context) {
 }
 
 const (
-	echoRate        = 100 // a second
-	echoConnections = 64
+	// A rate at which each echo is on its own, for the most part: it is time that is measured, not throughput.
+	echoRate        = 25 // a second
+	echoConnections = 32
 	echoWait        = 60 * time.Second // for the last one to come out
 )
 
@@ -196,7 +191,7 @@ func (e *echoes) missing(run uint32, r *load.Report) (missing, repeated int) {
 
 // warm sends a few echoes that do not count, so that connections are open and code is warm.
 func (e *echoes) warm(ctx context.Context) error {
-	p, err := e.probe(ctx, 200*time.Millisecond, nil)
+	p, err := e.probe(ctx, 400*time.Millisecond, nil)
 	if err == nil && !p.ok {
 		err = errors.New("echoes do not come out: " + p.verdict)
 	}

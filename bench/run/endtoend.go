@@ -74,6 +74,10 @@ func playEndToEnd(ctx context.Context, h *harness) (o compare.Outcome, err error
 	})
 }
 
+// echoLength is how many times the length of a turn under load echoes are sent, so that there are enough for
+// a p99.
+const echoLength = 2
+
 func idleEchoes(ctx context.Context, s *stack, length time.Duration) (compare.Sample, error) {
 	e, err := watchEchoes(ctx, s)
 	if err != nil {
@@ -83,6 +87,6 @@ func idleEchoes(ctx context.Context, s *stack, length time.Duration) (compare.Sa
 	if err := e.warm(ctx); err != nil {
 		return compare.Sample{}, err
 	}
-	p, err := e.probe(ctx, length, nil)
+	p, err := e.probe(ctx, echoLength*length, nil)
 	return compare.Sample{OK: p.ok, Verdict: p.verdict, Values: latencyValues(p.latency)}, err
 }

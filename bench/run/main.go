@@ -63,7 +63,7 @@ func parse() (options, error) {
 	flag.DurationVar(&o.turn, "turn", 4*time.Second, "length of a turn under load")
 	flag.Int64Var(&o.backlogBytes, "backlog", 200_000_000, "bytes of history that wait in each turn of the matches processor and isolation")
 	flag.StringVar(&o.kafka, "kafka", "", "bootstrap addresses of an Apache Kafka, separated by commas, for the end-to-end matches; empty: one is started")
-	flag.IntVar(&o.kafkaBrokers, "kafka-brokers", 3, "brokers of the Apache Kafka that is started: 1 or 3")
+	flag.IntVar(&o.kafkaBrokers, "kafka-brokers", 1, "brokers of the Apache Kafka that is started: 1 or 3")
 	flag.BoolVar(&o.syncWrites, "sync-writes", false, "let the embedded broker fsync before it acknowledges")
 	flag.StringVar(&o.serverCPUs, "server-cpus", "", "processors of the servers under test, as taskset has them; empty: all")
 	flag.StringVar(&o.loadCPUs, "load-cpus", "", "processors of the load")

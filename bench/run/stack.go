@@ -7,10 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-
 	"github.com/coexstream/coexstream/bench"
 	"github.com/coexstream/coexstream/bench/child"
+	"github.com/coexstream/coexstream/bench/durable"
 	"github.com/coexstream/coexstream/bench/judge"
 	"github.com/coexstream/coexstream/bench/world"
 	"github.com/coexstream/coexstream/schemas"
@@ -111,12 +110,9 @@ const drainPoll = 10 * time.Millisecond
 
 // drained waits until the processor has committed all that is in the raw topics now, or has ended.
 func (s *stack) drained(ctx context.Context) error {
-	ends, err := s.broker.admin.ListEndOffsets(ctx, s.sub.topics(schemas.TopicRawLive, schemas.TopicRawBulk)...)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := durable.End(ctx, s.broker.admin, s.sub.topics(schemas.TopicRawLive, schemas.TopicRawBulk)...)
 	if err != nil {
-		return fmt.Errorf("list the end offsets of the raw topics: %w", err)
+		return err
 	}
 	for {
 		committed, err := s.broker.admin.FetchOffsets(ctx, s.sub.group())
@@ -124,10 +120,12 @@ func (s *stack) drained(ctx context.Context) error {
 			return fmt.Errorf("fetch the offsets of %s: %w", s.sub.group(), err)
 		}
 		left := false
-		ends.Each(func(end kadm.ListedOffset) {
-			at, ok := committed.Lookup(end.Topic, end.Partition)
-			left = left || end.Offset > 0 && (!ok || at.At < end.Offset)
-		})
+		for topic, partitions := range ends {
+			for p, end := range partitions {
+				at, ok := committed.Lookup(topic, p)
+				left = left || end > 0 && (!ok || at.At < end)
+			}
+		}
 		if !left {
 			return nil
 		}

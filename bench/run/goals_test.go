@@ -1,0 +1,62 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/coexstream/coexstream/bench/compare"
+)
+
+func TestEveryGoalIsOfAMatchAndHasABound(t *testing.T) {
+	for _, g := range goals() {
+		if g.Match != "" && !slices.Contains(names(), g.Match) {
+			t.Errorf("%s: there is no match %q, only %q", g.What, g.Match, names())
+		}
+		if (g.Match == "") != (g.Of == "") || (g.Match == "") != (g.Metric == "") {
+			t.Errorf("%s: match %q, metric %q and contestant %q go together", g.What, g.Match, g.Metric, g.Of)
+		}
+		if g.Bound != compare.AtLeast && g.Bound != compare.AtMost || g.What == "" {
+			t.Errorf("%s: bound %q", g.What, g.Bound)
+		}
+	}
+}
+
+// What the benchmark holds against the subject is a truth of the world, not of the subject.
+func TestCuttersSeeTheMessagesOfTheTruth(t *testing.T) {
+	body, messages, err := chunkBody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cutters() {
+		n, err := c.cut(body)
+		if err != nil || c.messages && n != messages {
+			t.Errorf("%s: %d messages, not %d, %v", c.name, n, messages, err)
+		}
+	}
+}
+
+func TestAnOnboardingIsMadeOfChunksWithDifferentMessages(t *testing.T) {
+	h := &harness{o: options{short: true}}
+	seen := map[string]bool{}
+	for range 2 {
+		chunks, err := h.onboarding()
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := 0
+		for _, c := range chunks {
+			for _, id := range c.wamids {
+				if seen[id] {
+					t.Fatalf("%s is told twice", id)
+				}
+				seen[id] = true
+			}
+			if len(c.body) > 500_000 {
+				large++
+			}
+		}
+		if large == 0 {
+			t.Errorf("none of %d chunks is large", len(chunks))
+		}
+	}
+}

@@ -6,10 +6,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +67,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s := c.cfg.Secure; s != nil && s.TLS {
+	if slices.ContainsFunc(c.cfg.Secure, func(s Secure) bool { return s.TLS }) {
 		if c.certs, err = newCertificates(c.dir, c.cfg.Brokers); err != nil {
 			return fmt.Errorf("certificates in %s: %w", c.dir, err)
 		}
@@ -117,8 +119,15 @@ func (b *Broker) data() string { return filepath.Join(b.dir, "data") }
 func (c *Cluster) format(ctx context.Context) error {
 	first := c.brokers[0]
 	args := []string{"format", "--cluster-id", newID(), "--config", filepath.Join(first.dir, "server.properties")}
-	if s := c.cfg.Secure; s != nil && strings.HasPrefix(s.Mechanism, "SCRAM") {
-		args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", s.Mechanism, s.User, s.Password))
+	users := map[string]bool{}
+	for _, s := range c.cfg.Secure {
+		for _, mechanism := range s.Mechanisms {
+			user := mechanism + "/" + s.User
+			if mechanism != "PLAIN" && !users[user] {
+				users[user] = true
+				args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, s.User, s.Password))
+			}
+		}
 	}
 	if out, err := c.Tool(ctx, "kafka.tools.StorageTool", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("kafka.tools.StorageTool format: %w\n%s", err, out)
@@ -194,10 +203,8 @@ func (c *Cluster) classPath() string { return filepath.Join(c.jars, "*") }
 // Addrs are the brokers' bootstrap addresses, without TLS and SASL.
 func (c *Cluster) Addrs() []string { return c.AddrsOf(listenerInternal) }
 
-// SecureAddrs are those of Config.Secure.
-func (c *Cluster) SecureAddrs() []string { return c.AddrsOf(listenerSecure) }
-
-// AddrsOf are those of a listener of Config.Clients, as the brokers listen, not as they advertise.
+// AddrsOf are those of a listener of Config.Clients or Config.Secure, as the brokers listen, not as they
+// advertise.
 func (c *Cluster) AddrsOf(listener string) []string {
 	var addrs []string
 	for _, b := range c.brokers {
@@ -247,7 +254,7 @@ func freePorts(brokers int, listeners []string) ([]map[string]int, error) {
 	for i := range ports {
 		ports[i] = map[string]int{}
 		for _, name := range listeners {
-			l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment on loopback
+			l, err := listenBelowEphemeral()
 			if err != nil {
 				return nil, err
 			}
@@ -256,6 +263,19 @@ func freePorts(brokers int, listeners []string) ([]map[string]int, error) {
 		}
 	}
 	return ports, nil
+}
+
+// listenBelowEphemeral opens a port from which the kernel makes no outgoing connections: a broker that is down
+// for a moment must find its port free when it comes back.
+func listenBelowEphemeral() (net.Listener, error) {
+	const from, to, attempts = 15000, 32000, 100
+	for range attempts {
+		addr := fmt.Sprintf("127.0.0.1:%d", from+mathrand.IntN(to-from))
+		if l, err := net.Listen("tcp", addr); err == nil { //nolint:noctx // a moment on loopback
+			return l, nil
+		}
+	}
+	return nil, fmt.Errorf("no free port of 127.0.0.1 between %d and %d in %d attempts", from, to, attempts)
 }
 
 const log4j = `status = warn

@@ -1,7 +1,6 @@
 package kafkacluster
 
 import (
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -10,16 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// gate keeps Kafka out of the ordinary test run.
-func gate(t *testing.T) {
-	t.Helper()
-	if os.Getenv("COEXSTREAM_TEST_KAFKA") == "" {
-		t.Skip("SKIP: it needs Apache Kafka; run make test-kafka")
-	}
-}
-
-func TestClusterServesAndABrokerComesBack(t *testing.T) {
-	gate(t)
+func TestClusterServesABrokerComesBackAndLeadersMove(t *testing.T) {
+	Gate(t)
 	began := time.Now()
 	c := Test(t, Config{Brokers: 3, Clients: []string{"INGRESS"}})
 	t.Logf("three brokers after %s", time.Since(began).Round(time.Millisecond))
@@ -58,17 +49,37 @@ func TestClusterServesAndABrokerComesBack(t *testing.T) {
 			t.Errorf("replicas %v", p.Replicas)
 		}
 	}
-}
-
-func TestSecureListenerTakesItsUser(t *testing.T) {
-	gate(t)
-	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-512"} {
-		c := Test(t, Config{Brokers: 1, Secure: &Secure{TLS: true, ClientAuth: true, Mechanism: mechanism, User: "coex", Password: "pass-word"}})
-		if _, err := os.Stat(c.Certificates().ClientKey); err != nil {
-			t.Error(err)
+	if err := c.AwaitInSync(t.Context(), "t"); err != nil {
+		t.Fatal(err)
+	}
+	leaders := func() map[int32]int32 {
+		topics, err := adm.ListTopics(t.Context(), "t")
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(c.SecureAddrs()) != 1 {
-			t.Errorf("%v", c.SecureAddrs())
+		m := map[int32]int32{}
+		for _, p := range topics["t"].Partitions {
+			m[p.Partition] = p.Leader
+		}
+		return m
+	}
+	before := leaders()
+	if moved, err := c.MoveLeaders(t.Context(), "t"); err != nil || moved < len(before) {
+		t.Errorf("%d leaders moved, err %v", moved, err)
+	}
+	// Brokers learn of it a moment later.
+	for began = time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		stay := 0
+		for p, leader := range leaders() {
+			if leader == before[p] {
+				stay++
+			}
+		}
+		if stay == 0 {
+			break
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("%d of %d partitions are still led by who led them", stay, len(before))
 		}
 	}
 }

@@ -18,7 +18,8 @@ type Config struct {
 	Clients []string
 	// Advertise is the address that a listener of Clients tells its clients; nil: the one it listens on.
 	Advertise func(listener string, broker int, listenAddr string) string
-	Secure    *Secure
+	// Secure are listeners with TLS, SASL or both.
+	Secure []Secure
 	// Properties are added to each broker's, and win.
 	Properties map[string]string
 	// Java are more flags of the runtime. Empty: quick to start rather than quick.
@@ -29,21 +30,23 @@ type Config struct {
 
 // Secure is a listener with TLS, SASL, or both.
 type Secure struct {
-	TLS bool
+	Name string // in capitals
+	TLS  bool
 	// ClientAuth asks for client certificates; see Cluster.Certificates.
 	ClientAuth bool
-	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty: no SASL.
-	Mechanism      string
+	// Mechanisms are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512; none: no SASL. All know the one user; the user of
+	// SCRAM is the cluster's, so that its password is the same on all listeners.
+	Mechanisms     []string
 	User, Password string
 }
 
 func (s *Secure) protocol() string {
 	switch {
-	case s.TLS && s.Mechanism != "":
+	case s.TLS && len(s.Mechanisms) > 0:
 		return "SASL_SSL"
 	case s.TLS:
 		return "SSL"
-	case s.Mechanism != "":
+	case len(s.Mechanisms) > 0:
 		return "SASL_PLAINTEXT"
 	}
 	return "PLAINTEXT"
@@ -52,7 +55,6 @@ func (s *Secure) protocol() string {
 const (
 	listenerInternal   = "INTERNAL"
 	listenerController = "CONTROLLER"
-	listenerSecure     = "SECURE"
 )
 
 func (c *Config) validate() error {
@@ -68,8 +70,8 @@ func (c *Config) validate() error {
 // listeners are all listeners of a broker, the controller's included.
 func (c *Config) listeners() []string {
 	all := append([]string{listenerInternal, listenerController}, c.Clients...)
-	if c.Secure != nil {
-		all = append(all, listenerSecure)
+	for i := range c.Secure {
+		all = append(all, c.Secure[i].Name)
 	}
 	return all
 }
@@ -84,8 +86,8 @@ func (c *Config) properties(id int, dataDir string, ports []map[string]int, cert
 		addr := fmt.Sprintf("127.0.0.1:%d", ports[id][name])
 		listen = append(listen, name+"://"+addr)
 		protocol := "PLAINTEXT"
-		if name == listenerSecure {
-			protocol = c.Secure.protocol()
+		if i := slices.IndexFunc(c.Secure, func(s Secure) bool { return s.Name == name }); i >= 0 {
+			protocol = c.Secure[i].protocol()
 		}
 		protocols = append(protocols, name+":"+protocol)
 		if name == listenerController {
@@ -131,8 +133,8 @@ func (c *Config) properties(id int, dataDir string, ports []map[string]int, cert
 		"broker.session.timeout.ms":                        "6000",
 		"broker.heartbeat.interval.ms":                     "1000",
 	}
-	if c.Secure != nil {
-		c.Secure.add(p, certs, id)
+	for i := range c.Secure {
+		c.Secure[i].add(p, certs, id)
 	}
 	maps.Copy(p, c.Properties)
 	var b strings.Builder
@@ -143,7 +145,7 @@ func (c *Config) properties(id int, dataDir string, ports []map[string]int, cert
 }
 
 func (s *Secure) add(p map[string]string, certs *Certificates, id int) {
-	prefix := "listener.name." + strings.ToLower(listenerSecure) + "."
+	prefix := "listener.name." + strings.ToLower(s.Name) + "."
 	if s.TLS {
 		p[prefix+"ssl.keystore.type"] = "PEM"
 		p[prefix+"ssl.keystore.location"] = certs.server(id)
@@ -154,15 +156,16 @@ func (s *Secure) add(p map[string]string, certs *Certificates, id int) {
 			p[prefix+"ssl.client.auth"] = "required"
 		}
 	}
-	if s.Mechanism == "" {
+	if len(s.Mechanisms) == 0 {
 		return
 	}
-	p["sasl.enabled.mechanisms"] = s.Mechanism
-	p[prefix+"sasl.enabled.mechanisms"] = s.Mechanism
-	mechanism := prefix + strings.ToLower(s.Mechanism) + ".sasl.jaas.config"
-	if s.Mechanism == "PLAIN" {
-		p[mechanism] = fmt.Sprintf(`org.apache.kafka.common.security.plain.PlainLoginModule required user_%s="%s";`, s.User, s.Password)
-		return
+	p["sasl.enabled.mechanisms"] = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
+	p[prefix+"sasl.enabled.mechanisms"] = strings.Join(s.Mechanisms, ",")
+	for _, mechanism := range s.Mechanisms {
+		module := "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+		if mechanism == "PLAIN" {
+			module = fmt.Sprintf(`org.apache.kafka.common.security.plain.PlainLoginModule required user_%s="%s";`, s.User, s.Password)
+		}
+		p[prefix+strings.ToLower(mechanism)+".sasl.jaas.config"] = module
 	}
-	p[mechanism] = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 }

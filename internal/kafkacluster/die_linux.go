@@ -5,7 +5,8 @@ import (
 	"syscall"
 )
 
-// dieWithUs lets the kernel end a child whose parent has died.
+// dieWithUs lets the kernel end a child whose parent has died. The child gets a process group of its own, so that
+// Ctrl-C reaches it through its parent only.
 func dieWithUs(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

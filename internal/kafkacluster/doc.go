@@ -9,5 +9,5 @@
 //
 // Listeners: Addrs are those of the listener that the brokers use among themselves. Config.Clients adds plain
 // ones, each with its own port and, by Config.Advertise, its own advertised address, so that a proxy can
-// stand between the cluster and one group of clients. Config.Secure adds one with TLS, SASL or both.
+// stand between the cluster and one group of clients. Config.Secure adds some with TLS, SASL or both.
 package kafkacluster

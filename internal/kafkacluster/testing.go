@@ -3,6 +3,7 @@ package kafkacluster
 import (
 	"context"
 	"errors"
+	"os"
 )
 
 // TB is what Test needs of a test or a benchmark.
@@ -13,6 +14,17 @@ type TB interface {
 	Errorf(format string, args ...any)
 	Cleanup(func())
 	Context() context.Context
+}
+
+// gateName is the variable that opens the gate.
+const gateName = "COEXSTREAM_TEST_KAFKA"
+
+// Gate keeps Kafka out of the ordinary test run: it skips the test unless it is asked for.
+func Gate(t TB) {
+	t.Helper()
+	if os.Getenv(gateName) == "" {
+		t.Skipf("SKIP: it needs Apache Kafka; run make test-kafka, or set %s=1", gateName)
+	}
 }
 
 // Test starts a cluster that ends with the test, and skips the test where Kafka cannot be had.

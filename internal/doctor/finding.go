@@ -92,7 +92,7 @@ func Judge(f *Facts, names []string) Report {
 		case why != "":
 			fr.add(Skip, "", "", "%s", why)
 		case f.Failed[c.Name] != nil:
-			fr.add(Fail, "", "See the error; when it says that a right is missing, give this user DESCRIBE and READ.", "%s", oneLine(f.Failed[c.Name].Error()))
+			fr.add(Fail, "", remedyOf(f.Failed[c.Name]), "%s", oneLine(f.Failed[c.Name].Error()))
 		default:
 			c.judge(f, fr)
 		}
@@ -102,6 +102,14 @@ func Judge(f *Facts, names []string) Report {
 		r.Counts.count(fd.Status)
 	}
 	return r
+}
+
+// remedyOf says what to do about facts that could not be gathered.
+func remedyOf(err error) string {
+	if strings.Contains(strings.ToUpper(err.Error()), "AUTHORIZATION") {
+		return "Give this user the rights DESCRIBE, DESCRIBE_CONFIGS and READ on the cluster, its topics, groups and transactional ids."
+	}
+	return "Look at the checks brokers and replicas, and run the doctor again."
 }
 
 // missing says why a check cannot be judged, or nothing.

@@ -172,10 +172,13 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"retention", func(f *Facts) { f.Topics.Differences = []Difference{{"coex.dlq", "retention.ms", "2", "1"}} }, "topics", Warn, "coex.dlq", "retention.ms is 1, want 2"},
 		{"copies", func(f *Facts) { f.Topics.Differences = []Difference{{"coex.dlq/0", "replication_factor", "3", "1"}} }, "topics", Warn, "coex.dlq/0", "1 copies"},
 		{"offline", func(f *Facts) { f.Partitions[0].Leader = -1 }, "replicas", Fail, "coex.raw.live/0", "no leader"},
+		{"leader does not answer", func(f *Facts) { f.Brokers[0].Err = errors.New("refused") }, "replicas", Fail, "coex.raw.live/0 (broker 1), __consumer_offsets/0 (broker 1)", "does not answer"},
 		{"too few in sync", func(f *Facts) { f.Partitions[0].InSync = 1 }, "replicas", Fail, "coex.raw.live/0 (1 in sync, min.insync.replicas 2)", "refused"},
 		{"under-replicated", func(f *Facts) { f.Partitions[0].InSync = 2 }, "replicas", Warn, "coex.raw.live/0 (2 of 3)", "under-replicated"},
 		{"offsets in one copy", func(f *Facts) { f.Partitions[1].Replicas, f.Partitions[1].InSync = 1, 1 }, "replicas", Warn, "__consumer_offsets/0", "one copy"},
 		{"not allowed", func(f *Facts) { f.Failed["group"] = errors.New("GROUP_AUTHORIZATION_FAILED") }, "group", Fail, "", "GROUP_AUTHORIZATION_FAILED"},
+
+		{"coordinator away", func(f *Facts) { f.Failed["lag"] = errors.New("dial tcp: connection refused") }, "lag", Fail, "", "connection refused"},
 
 		// Processing.
 		{"no processor", func(f *Facts) { f.Group = Group{State: "Empty"} }, "group", Fail, "group coexstream", "no processor"},

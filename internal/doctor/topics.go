@@ -46,13 +46,18 @@ func or(is bool, then, otherwise Status) Status {
 }
 
 func judgeReplicas(f *Facts, fr *finder) {
-	var offline, refused, under, single []string
-	brokers := len(f.Brokers)
+	var offline, away, refused, under, single []string
+	brokers, silent := len(f.Brokers), map[int32]bool{}
+	for _, b := range f.Brokers {
+		silent[b.ID] = b.Err != nil
+	}
 	for _, p := range f.Partitions {
 		name := fmt.Sprintf("%s/%d", p.Topic, p.ID)
 		switch {
 		case p.Leader < 0:
 			offline = append(offline, name)
+		case silent[p.Leader]: // what the cluster tells is old: it has no controllers to know better
+			away = append(away, fmt.Sprintf("%s (broker %d)", name, p.Leader))
 		case p.InSync < p.MinInSync:
 			refused = append(refused, fmt.Sprintf("%s (%d in sync, min.insync.replicas %d)", name, p.InSync, p.MinInSync))
 		case p.InSync < p.Replicas:
@@ -63,6 +68,9 @@ func judgeReplicas(f *Facts, fr *finder) {
 	}
 	if len(offline) > 0 {
 		fr.add(Fail, some(offline), "Bring the brokers back that hold them.", "%d partitions have no leader: nothing is written or read", len(offline))
+	}
+	if len(away) > 0 {
+		fr.add(Fail, some(away), "See the check brokers; when the cluster elects no other leaders in a minute, too few controllers are left.", "%d partitions are led by a broker that does not answer", len(away))
 	}
 	if len(refused) > 0 {
 		fr.add(Fail, some(refused), "Bring the missing brokers back; look at their disks and logs.", "%d partitions have fewer replicas in sync than they need: writes are refused", len(refused))

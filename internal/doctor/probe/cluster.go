@@ -159,7 +159,7 @@ func (p *prober) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.facts.Topics.Compared = len(p.Layout.Specs())
+	p.facts.Topics = doctor.Topics{Compared: len(p.Layout.Specs())}
 	for _, d := range diffs {
 		p.facts.Topics.Differences = append(p.facts.Topics.Differences, doctor.Difference(d))
 	}
@@ -184,6 +184,7 @@ func (p *prober) partitions(ctx context.Context) error {
 		}
 	}
 	least := p.leastInSync(ctx, there)
+	p.facts.Partitions = nil
 	for _, t := range md.Topics.Sorted() {
 		if t.Err != nil {
 			continue
@@ -234,7 +235,7 @@ func (p *prober) group(ctx context.Context) error {
 		return fmt.Errorf("describe group %s: %w", name, err)
 	}
 	g := described[name]
-	p.facts.Group.State = g.State
+	p.facts.Group = doctor.Group{State: g.State}
 	for _, m := range g.Members {
 		fact := doctor.Member{Name: m.MemberID, Host: m.ClientHost}
 		if m.InstanceID != nil {

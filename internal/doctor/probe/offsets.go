@@ -35,6 +35,7 @@ func (p *prober) inputs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("last stable offsets: %w", err)
 	}
+	p.facts.Inputs = nil
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atATime)
@@ -95,6 +96,7 @@ func (p *prober) newest(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("newest timestamps of %s: %w", strings.Join(names, ", "), err)
 	}
+	p.facts.Newest = nil
 	l.Each(func(o kadm.ListedOffset) {
 		if o.Timestamp > 0 {
 			p.facts.Newest = append(p.facts.Newest, doctor.Newest{Topic: o.Topic, Partition: o.Partition, At: time.UnixMilli(o.Timestamp)})
@@ -207,6 +209,7 @@ func (p *prober) open(ctx context.Context) (map[int64]bool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describe %d transactions: %w", len(list), err)
 	}
+	p.facts.Transactions.Open = nil
 	for _, d := range described.Sorted() {
 		x := doctor.Transaction{
 			ID: d.TxnID, State: d.State, Started: time.UnixMilli(d.StartTimestamp),

@@ -122,13 +122,34 @@ func (p *prober) all(ctx context.Context, steps []step) {
 			continue
 		}
 		g.Go(func() error {
-			if err := s.run(p, ctx); err != nil {
+			if err := p.persist(ctx, s); err != nil {
 				p.failed(s.check, err)
 			}
 			return nil
 		})
 	}
 	_ = g.Wait() // every error is a fact
+}
+
+// A coordinator or a leader that moves is away for some seconds, and that is no finding.
+const (
+	stepTries = 3
+	stepPause = 2 * time.Second
+)
+
+// persist runs a step, and again when it fails. Each run begins with nothing gathered.
+func (p *prober) persist(ctx context.Context, s step) error {
+	for try := 1; ; try++ {
+		err := s.run(p, ctx)
+		if err == nil || try == stepTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(stepPause):
+		}
+	}
 }
 
 func (p *prober) failed(check string, err error) {

@@ -71,6 +71,7 @@ func (p *prober) syncs(ctx context.Context) error {
 		newest[string(rec.Key)] = s
 		return nil
 	})
+	p.facts.Syncs = nil
 	for _, s := range newest {
 		p.facts.Syncs = append(p.facts.Syncs, s)
 	}

@@ -1,0 +1,80 @@
+package probe
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/internal/doctor"
+)
+
+func TestMetricsOfAllSpoolsOfAProcessAreTakenTogether(t *testing.T) {
+	var fact doctor.Process
+	readMetrics(strings.NewReader(`# HELP coexstream_spool_records Records in the spool that nobody has taken.
+coexstream_build_info{version="1"} 1
+coexstream_config_info{hash="00ff"} 1
+coexstream_spool_records{topic="raw.bulk"} 2
+coexstream_spool_records{topic="raw.live"} 1e+03
+coexstream_spool_oldest_seconds{topic="raw.bulk"} 90.5
+coexstream_spool_oldest_seconds{topic="raw.live"} 4
+coexstream_spool_writable{topic="raw.bulk"} 0
+coexstream_spool_writable{topic="raw.live"} 1
+`), &fact)
+	if want := (doctor.Spooled{Records: 1002, Oldest: 90500 * time.Millisecond}); fact.Spooled == nil || *fact.Spooled != want || fact.ConfigHash != "00ff" {
+		t.Errorf("%+v, hash %q", fact.Spooled, fact.ConfigHash)
+	}
+	processor := doctor.Process{}
+	readMetrics(strings.NewReader("coexstream_processor_tasks 4\ngarbage\n"), &processor)
+	if processor.Spooled != nil || processor.ConfigHash != "" {
+		t.Errorf("a process without a spool: %+v", processor)
+	}
+}
+
+func TestSpoolFoldersAreCountedWithTheirQuarantine(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, bytes int) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, make([]byte, bytes), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("raw.live/00000001-0000000000000001.v1.spool", 100)
+	write("raw.live/quarantine/00000000-0000000000000000.v1.spool", 30)
+	write("raw.live/quarantine/00000002-0000000000000000.v1.spool", 3)
+	p := &prober{facts: &doctor.Facts{}, Options: Options{Spools: []SpoolFolder{
+		{Topic: "raw.live", Path: filepath.Join(dir, "raw.live"), BytesMax: 1000},
+		{Topic: "raw.bulk", Path: filepath.Join(dir, "raw.bulk"), BytesMax: 3000},
+	}}}
+	if err := p.spools(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	live, bulk := p.facts.Spools[0], p.facts.Spools[1]
+	if live.Bytes != 133 || live.QuarantineFiles != 2 || live.QuarantineBytes != 33 || live.BytesMax != 1000 || live.Err != nil {
+		t.Errorf("live: %+v", live)
+	}
+	if bulk.Bytes != 0 || bulk.Err != nil {
+		t.Errorf("a folder that is not there: %+v", bulk)
+	}
+}
+
+func TestFolderThatIsAFileIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &prober{facts: &doctor.Facts{}, Options: Options{Folders: []Folder{{"data_dir", path}, {"data_dir", filepath.Join(path, "below")}}}}
+	if err := p.folders(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range p.facts.Disks {
+		if d.Err == nil {
+			t.Errorf("%+v", d)
+		}
+	}
+}

@@ -166,7 +166,7 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 	facts := probe.Gather(ctx, probe.Options{
 		Checks: checks, Config: cfg, Sources: sources, Conn: conn, Layout: layoutOf(cfg),
 		TransactionalID: processor.GroupID + "-" + processor.InstanceID,
-		Files:           secretFiles(cfg, sources), Folders: folders(cfg), Spools: spools(cfg),
+		Files:           secretFiles(cfg, sources), Certificates: certificateFiles(cfg), Folders: folders(cfg), Spools: spools(cfg),
 		Processes: processes, Admin: admins, Now: time.Now,
 	})
 	facts.ConfigErr = processor.Validate()
@@ -254,6 +254,9 @@ func secretFiles(cfg *config.Config, sources []config.Source) []probe.SecretFile
 	add("ingress.tls.key_file", cfg.Ingress.TLS.KeyFile)
 	add("admin.tls.key_file", cfg.Admin.TLS.KeyFile)
 	add("admin.token_file", cfg.Admin.TokenFile)
+	add("ingress.tls.key_file", cfg.Ingress.TLS.KeyFile)
+	add("admin.tls.key_file", cfg.Admin.TLS.KeyFile)
+	add("admin.token_file", cfg.Admin.TokenFile)
 	if cfg.Admin.TokenFile == "" && cfg.Admin.Token != "" {
 		add("admin.token", fileOf(cfg, "admin.token"))
 	}
@@ -264,6 +267,25 @@ func secretFiles(cfg *config.Config, sources []config.Source) []probe.SecretFile
 	}
 	if cfg.Kafka.SASL.PasswordFile == "" && cfg.Kafka.SASL.Password != "" {
 		add("kafka.sasl.password", fileOf(cfg, "kafka.sasl.password"))
+	}
+	return files
+}
+
+// certificateFiles are the certificates that the configuration names.
+func certificateFiles(cfg *config.Config) []probe.CertificateFile {
+	var files []probe.CertificateFile
+	add := func(key, path, keyPath string) {
+		if path != "" {
+			files = append(files, probe.CertificateFile{Key: key, Path: path, KeyPath: keyPath})
+		}
+	}
+	add("ingress.tls.cert_file", cfg.Ingress.TLS.CertFile, cfg.Ingress.TLS.KeyFile)
+	add("ingress.tls.client_ca_file", cfg.Ingress.TLS.ClientCAFile, "")
+	add("admin.tls.cert_file", cfg.Admin.TLS.CertFile, cfg.Admin.TLS.KeyFile)
+	add("admin.tls.client_ca_file", cfg.Admin.TLS.ClientCAFile, "")
+	if cfg.Kafka.TLS.Enabled {
+		add("kafka.tls.cert_file", cfg.Kafka.TLS.CertFile, cfg.Kafka.TLS.KeyFile)
+		add("kafka.tls.ca_file", cfg.Kafka.TLS.CAFile, "")
 	}
 	return files
 }

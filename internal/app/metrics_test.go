@@ -35,8 +35,7 @@ func registered(t *testing.T) []metric {
 	t.Chdir(t.TempDir())
 	cfg, err := config.Load(config.Input{Flags: map[string]string{
 		"admin.listen": "", "ingress.listen": "127.0.0.1:0", "kafka.brokers": "127.0.0.1:1", "processor.instance_id": "test",
-		"ingress.sources": `[{"name": "m", "secrets": [{"id": "a", "value": "secret"}]}]`,
-	}})
+	}, Environ: []string{`COEXSTREAM_INGRESS_SOURCES=[{"name": "m", "secrets": [{"id": "a", "value": "secret"}]}]`}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +123,7 @@ func TestOperationsHasTheTableOfTheMetrics(t *testing.T) {
 
 // Names follow https://prometheus.io/docs/practices/naming/.
 func TestMetricNamesFollowTheConventions(t *testing.T) {
-	unit := regexp.MustCompile(`_(total|seconds|bytes|info|records|ratio|connections|partitions|tasks|chunks|syncs|gaps|numbers|paused|segments|writable|bytes_max)$`)
+	unit := regexp.MustCompile(`_(total|seconds|bytes|info|records|ratio|connections|partitions|tasks|chunks|syncs|gaps|numbers|paused|segments|writable|bytes_max|stale)$`)
 	for _, m := range registered(t) {
 		if !unit.MatchString(m.name) || strings.Contains(m.name, "__") || m.name != strings.ToLower(m.name) {
 			t.Errorf("%s does not end in a unit or in what it counts", m.name)

@@ -22,6 +22,7 @@ type Facts struct {
 	Failed map[string]error
 
 	Secrets      []SecretFile
+	Certificates []Certificate
 	Disks        []Disk
 	Spools       []Spool
 	Processes    []Process
@@ -54,6 +55,14 @@ type SecretFile struct {
 	Path string
 	Mode fs.FileMode
 	Err  error
+}
+
+// Certificate is a certificate file with its chain: the first to expire counts.
+type Certificate struct {
+	Key                 string
+	Path                string
+	NotBefore, NotAfter time.Time
+	Err                 error // unreadable, no certificate, or not of its key
 }
 
 // Disk is a folder that is written to.

@@ -54,6 +54,7 @@ func Checks() []Check {
 	return []Check{
 		{"config", "the configuration is valid and its limits fit together", "read file, environment and flags", false, judgeConfig},
 		{"secrets", "secrets are there, strong, and not readable by everybody", "looked at sources and at the modes of files", false, judgeSecrets},
+		{"certificates", "certificates are readable and do not expire soon", "read the files", false, judgeCertificates},
 		{"disk", "folders of this machine are writable and have room", "asked the file system", false, judgeDisks},
 		{"spool", "the disk spool is empty, has room and is not damaged", "looked into its folders, and at the metrics of processes", false, judgeSpools},
 		{"processes", "processes are ready and run this configuration", "GET /readyz and /metrics", false, judgeProcesses},

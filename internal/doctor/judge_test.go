@@ -28,12 +28,13 @@ func healthy(t *testing.T) *Facts {
 			Name: "meta", VerifyToken: strings.Repeat("v", 32), SignatureRequired: true,
 			Secrets: []config.Secret{{ID: "app", Value: strings.Repeat("s", 32)}},
 		}},
-		Secrets:   []SecretFile{{Key: "secret", Path: "/run/secret", Mode: 0o600}},
-		Disks:     []Disk{{Key: "data_dir", Path: "/data", Exists: true, FreeBytes: 50 << 30, AllBytes: 100 << 30}},
-		Spools:    []Spool{{Topic: "raw.live", Path: "/data/spool/raw.live", BytesMax: 1 << 30}},
-		Processes: []Process{{URL: "http://a", Spooled: &Spooled{Writable: true}, Ready: true, ConfigHash: "1", OwnHash: "1", Timed: true, Ahead: time.Second}},
-		Bootstrap: []Bootstrap{{Address: "kafka-1:9092"}},
-		Brokers:   []Broker{{ID: 1, Address: "kafka-1:9092", Controller: true, Version: "v4.1"}, {ID: 2, Address: "kafka-2:9092", Version: "v4.1"}},
+		Secrets:      []SecretFile{{Key: "secret", Path: "/run/secret", Mode: 0o600}},
+		Certificates: []Certificate{{Key: "ingress.tls.cert_file", Path: "/tls.crt", NotBefore: now.Add(-time.Hour), NotAfter: now.Add(60 * 24 * time.Hour)}},
+		Disks:        []Disk{{Key: "data_dir", Path: "/data", Exists: true, FreeBytes: 50 << 30, AllBytes: 100 << 30}},
+		Spools:       []Spool{{Topic: "raw.live", Path: "/data/spool/raw.live", BytesMax: 1 << 30}},
+		Processes:    []Process{{URL: "http://a", Spooled: &Spooled{Writable: true}, Ready: true, ConfigHash: "1", OwnHash: "1", Timed: true, Ahead: time.Second}},
+		Bootstrap:    []Bootstrap{{Address: "kafka-1:9092"}},
+		Brokers:      []Broker{{ID: 1, Address: "kafka-1:9092", Controller: true, Version: "v4.1"}, {ID: 2, Address: "kafka-2:9092", Version: "v4.1"}},
 		Settings: map[string]string{
 			"transaction.max.timeout.ms": "900000", "offsets.retention.minutes": "43200", "unclean.leader.election.enable": "false",
 			"group.min.session.timeout.ms": "6000", "group.max.session.timeout.ms": "1800000", "socket.request.max.bytes": "104857600",
@@ -118,6 +119,14 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"everybody writes", func(f *Facts) { f.Secrets[0].Mode = 0o666 }, "secrets", Fail, "/run/secret", "can write"},
 		{"unreadable", func(f *Facts) { f.Secrets[0].Err = fs.ErrPermission }, "secrets", Fail, "/run/secret", "permission denied"},
 		{"no source", func(f *Facts) { f.Sources = nil }, "secrets", Skip, "ingress.sources", "no source"},
+
+		// Certificates.
+		{"unreadable certificate", func(f *Facts) { f.Certificates[0].Err = fs.ErrNotExist }, "certificates", Fail, "/tls.crt", "not exist"},
+		{"expires", func(f *Facts) { f.Certificates[0].NotAfter = now.Add(10 * 24 * time.Hour) }, "certificates", Warn, "/tls.crt", "ingress.tls.cert_file: expires in 10d"},
+		{"expires at once", func(f *Facts) { f.Certificates[0].NotAfter = now.Add(time.Hour) }, "certificates", Fail, "/tls.crt", "expires in 1h"},
+		{"expired", func(f *Facts) { f.Certificates[0].NotAfter = now.Add(-time.Hour) }, "certificates", Fail, "/tls.crt", "expired 1h ago"},
+		{"not yet", func(f *Facts) { f.Certificates[0].NotBefore = now.Add(time.Hour) }, "certificates", Fail, "/tls.crt", "valid only in 1h"},
+		{"no certificate", func(f *Facts) { f.Certificates = nil }, "certificates", Skip, "", "no certificate"},
 
 		// This machine.
 		{"disk fills", func(f *Facts) { f.Disks[0].FreeBytes = 10 << 30 }, "disk", Warn, "/data", "only 10 GiB of 100 GiB are free (10 %)"},

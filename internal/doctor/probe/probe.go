@@ -31,11 +31,12 @@ type Options struct {
 	// TransactionalID is the one whose coordinator is asked for.
 	TransactionalID string
 
-	Files     []SecretFile
-	Folders   []Folder
-	Spools    []SpoolFolder
-	Processes []Process
-	Admin     http.RoundTripper // to the processes; brings what opens their listeners
+	Files        []SecretFile
+	Certificates []CertificateFile
+	Folders      []Folder
+	Spools       []SpoolFolder
+	Processes    []Process
+	Admin        http.RoundTripper // to the processes; brings what opens their listeners
 
 	Now func() time.Time
 }
@@ -61,6 +62,7 @@ type step struct {
 
 var local = []step{
 	{"secrets", nil, (*prober).files},
+	{"certificates", nil, (*prober).certificates},
 	{"disk", nil, (*prober).folders},
 	{"spool", nil, (*prober).spools},
 	{"processes", []string{"clock", "spool"}, (*prober).processes},

@@ -78,7 +78,7 @@ func TestExitCodesAreDocumentedAndTold(t *testing.T) {
 		{[]string{"simulate"}, ExitUsage, "no up runs on data folder"},
 		{[]string{"simulate", "--url", "x", "--secret", "y"}, ExitUsage, "url"},
 		{[]string{"simulate", "--businesses", "0", "--url", "http://localhost:1/x", "--secret", "y"}, ExitUsage, "businesses: 0 is not allowed"},
-		{[]string{"doctor", "--only", "nothing"}, ExitUsage, "allowed: config, secrets, disk"},
+		{[]string{"doctor", "--only", "nothing"}, ExitUsage, "allowed: config, secrets, certificates"},
 		{[]string{"doctor", "--output", "xml"}, ExitUsage, "allowed: text, json"},
 		{[]string{"doctor", "--timeout", "0s"}, ExitUsage, "more than 0"},
 		{[]string{"doctor", "--admin", "ftp://x"}, ExitUsage, "http://host:port"},

@@ -89,7 +89,7 @@ func registered(t *testing.T) []metric {
 	return slices.CompactFunc(all, func(a, b metric) bool { return a == b })
 }
 
-// The table stands between two comments; `go test ./internal/app -run Metrics -update` writes it.
+// The table stands between two comments; `go test ./internal/app -run Operations -update` writes it.
 func TestOperationsHasTheTableOfTheMetrics(t *testing.T) {
 	const begin, end = "<!-- metrics -->\n", "<!-- /metrics -->"
 	path, err := filepath.Abs(operations)
@@ -117,7 +117,7 @@ func TestOperationsHasTheTableOfTheMetrics(t *testing.T) {
 		return
 	}
 	if have != b.String() {
-		t.Error("the table of metrics in docs/operations.md is not that of the code: run go test ./internal/app -run Metrics -update")
+		t.Error("the table of metrics in docs/operations.md is not that of the code: run go test ./internal/app -run Operations -update")
 	}
 }
 

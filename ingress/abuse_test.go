@@ -1,0 +1,336 @@
+package ingress
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// abused is a server under attack, with a neighbour that sends webhooks meanwhile, each of which must be
+// taken, and with somebody who looks at the heap.
+type abused struct {
+	*running
+	t    *testing.T
+	m    *memory
+	stop func() (sent int, heapMost uint64)
+}
+
+// heapAllowed is how much an attack may add to the heap beside the bytes that the server reserves: buffers
+// of connections and what the test itself sends.
+const heapAllowed = 96 << 20
+
+// neighbourBody is what the neighbour sends.
+var neighbourBody = []byte(`{"entry":[{"id":"1","changes":[{"field":"messages","value":{"messages":[]}}]}]}`)
+
+func underAttack(t *testing.T, cfg Config) *abused {
+	t.Helper()
+	m := &memory{}
+	a := &abused{running: start(t, cfg, m), t: t, m: m}
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	sent, most := 0, uint64(0)
+	// A client address of its own, as far as the server can tell.
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
+	transport := &http.Transport{DialContext: dialer.DialContext}
+	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	wg.Go(func() {
+		defer transport.CloseIdleConnections()
+		for ctx.Err() == nil {
+			resp, err := client.Post(a.url+"/number", "application/json", bytes.NewReader(neighbourBody))
+			if err != nil {
+				t.Errorf("the neighbour: %v", err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+			if resp.StatusCode != 200 {
+				t.Errorf("the neighbour: %d", resp.StatusCode)
+				return
+			}
+			sent++
+		}
+	})
+	wg.Go(func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			var now runtime.MemStats
+			runtime.ReadMemStats(&now)
+			most = max(most, now.HeapInuse)
+			<-tick.C
+		}
+	})
+	a.stop = func() (int, uint64) {
+		cancel()
+		wg.Wait()
+		return sent, most - min(most, before.HeapInuse)
+	}
+	return a
+}
+
+// over ends the attack and checks what every attack has in common.
+func (a *abused) over() {
+	a.t.Helper()
+	sent, heap := a.stop()
+	if sent == 0 {
+		a.t.Error("the neighbour sent nothing")
+	}
+	if most := uint64(a.cfg.InFlightBytesMax) + heapAllowed; heap > most {
+		a.t.Errorf("the heap grew by %d bytes, more than %d", heap, most)
+	}
+	waitFor(a.t, "everything to be given back", func() bool { return a.budget.taken() == 0 })
+	neighbours := 0
+	for _, r := range a.m.taken() {
+		if bytes.Equal(r.Value, neighbourBody) {
+			neighbours++
+		}
+	}
+	if neighbours != sent {
+		a.t.Errorf("%d of the neighbour's %d webhooks are in the log", neighbours, sent)
+	}
+}
+
+// attackers run in parallel, each on its connection.
+func (a *abused) attackers(n int, attack func(c net.Conn)) {
+	a.t.Helper()
+	var wg sync.WaitGroup
+	for range n {
+		c, err := net.Dial("tcp", a.addr)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			a.t.Fatal(err)
+		}
+		wg.Go(func() {
+			defer func() { _ = c.Close() }()
+			attack(c)
+		})
+	}
+	wg.Wait()
+}
+
+// dribble sends a byte now and then until the server has enough of it.
+func dribble(c net.Conn, b byte) {
+	for {
+		if _, err := c.Write([]byte{b}); err != nil {
+			return
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+func TestSlowHeadersAreCutAndOthersServed(t *testing.T) {
+	cfg := testConfig()
+	cfg.ReadTimeout = 300 * time.Millisecond
+	a := underAttack(t, cfg)
+	a.attackers(100, func(c net.Conn) {
+		_, _ = io.WriteString(c, "POST /number HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+		dribble(c, 'x')
+	})
+	a.over()
+	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total"); n != 100 {
+		t.Errorf("%v connections timed out, want 100", n)
+	}
+}
+
+func TestSlowBodiesAreCutAndOthersServed(t *testing.T) {
+	cfg := testConfig()
+	cfg.ReadTimeout = 300 * time.Millisecond
+	a := underAttack(t, cfg)
+	for _, framing := range []string{"Content-Length: 60000", "Content-Length: 4000000", "Transfer-Encoding: chunked"} {
+		a.attackers(40, func(c net.Conn) {
+			_, _ = io.WriteString(c, "POST /number HTTP/1.1\r\nHost: x\r\n"+framing+"\r\n\r\n")
+			dribble(c, '0')
+		})
+	}
+	a.over()
+	timedOut := counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "408") +
+		counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "408") // before the source was known
+	if timedOut < 80 {
+		t.Errorf("%v requests timed out, want at least the 80 with a length", timedOut)
+	}
+}
+
+func TestHugeHeadersAre431AndOthersServed(t *testing.T) {
+	a := underAttack(t, testConfig())
+	const n = 50
+	a.attackers(n, func(c net.Conn) {
+		_, _ = io.WriteString(c, "POST /number HTTP/1.1\r\nHost: x\r\nX-Huge: ")
+		block := bytes.Repeat([]byte("x"), 64<<10)
+		for range 32 {
+			if _, err := c.Write(block); err != nil {
+				break // the answer may be lost with what was not read
+			}
+		}
+	})
+	a.attackers(n, func(c net.Conn) {
+		_, _ = io.WriteString(c, "POST /number HTTP/1.1\r\n"+strings.Repeat("A: b\r\n", 100_000))
+	})
+	a.over()
+	if got := counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "431"); got != 2*n {
+		t.Errorf("%v were answered with 431, want %d", got, 2*n)
+	}
+}
+
+func TestConnectionsOfOneClientAreBoundedAndOthersServed(t *testing.T) {
+	cfg := testConfig()
+	cfg.PerClientMax = 20
+	a := underAttack(t, cfg)
+	var mu sync.Mutex
+	refused := 0
+	held := make(chan struct{})
+	var all sync.WaitGroup
+	for range 60 {
+		c, err := net.Dial("tcp", a.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		all.Go(func() {
+			_, _ = io.WriteString(c, "POST /number HTTP/1.1\r\n")
+			go func() { <-held; _ = c.Close() }()
+			if b, _ := io.ReadAll(c); bytes.Contains(b, []byte(" 503 ")) && bytes.Contains(b, []byte("Retry-After")) {
+				mu.Lock()
+				refused++
+				mu.Unlock()
+			}
+		})
+	}
+	waitFor(t, "the refusals", func() bool {
+		return counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "client") == 40
+	})
+	waitFor(t, "the answers", func() bool { mu.Lock(); defer mu.Unlock(); return refused >= 20 })
+	close(held)
+	all.Wait()
+	waitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
+	if got := do(t, "POST", a.url+"/number", bytes.NewReader(message)); got.code != 200 {
+		t.Errorf("the same client afterwards: %d", got.code)
+	}
+	a.over()
+	if got := counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "all"); got != 0 {
+		t.Errorf("%v refused for the limit of all", got)
+	}
+}
+
+func TestClientsAreCountedByAddressAndIPv6ByNetwork(t *testing.T) {
+	of := func(s string) string { return clientOf(&net.TCPAddr{IP: net.ParseIP(s), Port: 1}).String() }
+	for _, same := range [][2]string{{"192.0.2.1", "::ffff:192.0.2.1"}, {"2001:db8:0:1::1", "2001:db8:0:1:ffff::2"}} {
+		if of(same[0]) != of(same[1]) {
+			t.Errorf("%s is %s, %s is %s", same[0], of(same[0]), same[1], of(same[1]))
+		}
+	}
+	for _, other := range [][2]string{{"192.0.2.1", "192.0.2.2"}, {"2001:db8:0:1::1", "2001:db8:0:2::1"}} {
+		if of(other[0]) == of(other[1]) {
+			t.Errorf("%s and %s are both %s", other[0], other[1], of(other[0]))
+		}
+	}
+}
+
+func TestDecompressionBombsAre413AndOthersServed(t *testing.T) {
+	bombs := map[string][]byte{}
+	for coding, encode := range encoders(t) {
+		bombs[coding] = bytes.Clone(encode(make([]byte, 64<<20)))
+	}
+	bombs["gzip, gzip"] = gz(t, bombs["gzip"])
+	a := underAttack(t, testConfig())
+	for coding, bomb := range bombs {
+		if len(bomb) > a.cfg.BodyBytesMax {
+			t.Fatalf("%s: the bomb has %d bytes", coding, len(bomb))
+		}
+		a.attackers(8, func(c net.Conn) {
+			_, _ = fmt.Fprintf(c, "POST /number HTTP/1.1\r\nHost: x\r\nContent-Encoding: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", coding, len(bomb))
+			_, _ = c.Write(bomb)
+			b, err := io.ReadAll(c)
+			if !bytes.HasPrefix(b, []byte("HTTP/1.1 413 ")) && !bytes.HasPrefix(b, []byte("HTTP/1.1 503 ")) {
+				t.Errorf("%s: %.60q %v", coding, b, err)
+			}
+		})
+	}
+	a.over()
+	if n := counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "413"); n == 0 {
+		t.Error("no 413 is counted")
+	}
+}
+
+// The ingress reads no structure, so that none can be too deep for it; the processor refuses it
+// (TestDeeperThanAllowedIsRefused and its kind, in processors/split).
+func TestDeepJSONIsTakenAsBytesAndOthersServed(t *testing.T) {
+	a := underAttack(t, testConfig())
+	const n = 2 << 20
+	bodies := []string{
+		strings.Repeat("[", n), strings.Repeat(`{"a":`, n/5), strings.Repeat(`{"entry":[`, n/10),
+		strings.Repeat(`{"history":[`, n/12), strings.Repeat(`"id":"1",`, n/9), strings.Repeat(`\`, n), strings.Repeat(`"`, n),
+	}
+	for _, body := range bodies {
+		if got := do(t, "POST", a.url+"/number", strings.NewReader(body)); got.code != 200 {
+			t.Errorf("%.12s…: %d", body, got.code)
+		}
+	}
+	a.over()
+	if got := len(a.m.taken()); got < len(bodies) {
+		t.Errorf("%d records", got)
+	}
+}
+
+// Who sends requests and never reads the answers waits for nobody but himself.
+func TestPipeliningWithoutReadingIsCutAndOthersServed(t *testing.T) {
+	cfg := testConfig()
+	cfg.WriteTimeout = 300 * time.Millisecond
+	a := underAttack(t, cfg)
+	burst := []byte(strings.Repeat("GET /nobody HTTP/1.1\r\nHost: x\r\n\r\n", 2000))
+	a.attackers(8, func(c net.Conn) {
+		for {
+			if _, err := c.Write(burst); err != nil {
+				if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+					t.Error("the connection was never cut")
+				}
+				return
+			}
+		}
+	})
+	a.over()
+	waitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
+}
+
+func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
+	a := underAttack(t, testConfig())
+	a.attackers(4, func(c net.Conn) {
+		var all strings.Builder
+		for i := range 300 {
+			if i%3 == 0 {
+				all.WriteString(post("/number", message))
+			} else {
+				all.WriteString("GET /nobody HTTP/1.1\r\nHost: x\r\n\r\n")
+			}
+		}
+		all.WriteString("GET /nobody HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		go func() { _, _ = io.WriteString(c, all.String()) }()
+		b, err := io.ReadAll(c)
+		if err != nil {
+			t.Error(err)
+		}
+		for i, line := range strings.Split(string(b), "HTTP/1.1 ")[1:] {
+			want := "404"
+			if i%3 == 0 && i < 300 {
+				want = "200"
+			}
+			if !strings.HasPrefix(line, want) {
+				t.Errorf("answer %d: %.3s, want %s", i, line, want)
+				return
+			}
+		}
+	})
+	a.over()
+}

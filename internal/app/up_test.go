@@ -178,6 +178,7 @@ func printed(t *testing.T, output, pattern string) string {
 func TestUpKeepsWhatItTook(t *testing.T) {
 	dir := t.TempDir()
 	p := startUp(t, dir)
+	p.until("prints how to begin", func() bool { return strings.Contains(p.stdout.String(), " check") })
 	out := p.stdout.String()
 	url := printed(t, out, `webhook URL +(\S+)`)
 	token := printed(t, out, `verify token +(\S+)`)

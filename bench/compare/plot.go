@@ -65,9 +65,11 @@ func (r *Report) WritePlot(path string) error {
 		}
 		y += plotMargin
 	}
-	note := strings.ReplaceAll(strings.TrimSpace(r.Head()), "\n", "   ")
-	text(plotMargin, y+12, "note", note)
-	y += plotStep
+	for line := range strings.Lines(r.Head()) {
+		text(plotMargin, y+12, "note", strings.TrimSpace(line))
+		y += plotBar
+	}
+	y += plotMargin
 	svg := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" width="%[1]d" height="%[2]d">
 <style>text{font:12px sans-serif;fill:#1f2328}.title{font-weight:bold;font-size:13px}.note{fill:#59636e;font-size:11px}
 .subject{fill:#0969da}.bar{fill:#9aa4af}.spread{stroke:#1f2328}</style>

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -48,8 +50,12 @@ func (r *Report) Write(path string) error {
 func (r *Report) Head() string {
 	m := &r.Machine
 	const gib = 1 << 30
-	return fmt.Sprintf("coexstream %s, %s, %d cores, %.0f GiB, %s, data on %s\n%s\n", r.Commit, m.CPU, m.Cores,
-		float64(m.MemoryBytes)/gib, m.System, m.Filesystem, r.Command)
+	var versions []string
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		versions = append(versions, name[strings.LastIndexByte(name, '/')+1:]+" "+r.Versions[name])
+	}
+	return fmt.Sprintf("coexstream %s, %s, %d cores, %.0f GiB, %s, data on %s\n%s\n%s\n", r.Commit, m.CPU, m.Cores,
+		float64(m.MemoryBytes)/gib, m.System, m.Filesystem, strings.Join(versions, ", "), r.Command)
 }
 
 // WriteTable writes one table for each outcome.

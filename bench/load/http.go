@@ -3,6 +3,7 @@ package load
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net"
@@ -14,9 +15,10 @@ import (
 )
 
 // signing is what all connections share: of each template its request's head, with a place for the
-// signature, and the HMAC's state.
+// signature, what is sent around the slot, and the HMAC's state.
 type signing struct {
 	heads  [][]byte
+	wires  []wire
 	states []midstate
 	signed bool
 }
@@ -31,8 +33,9 @@ func newSigning(spec Spec, ts *Templates) (*signing, error) {
 	}
 	s := &signing{signed: spec.Secret != ""}
 	for i := range ts.all {
-		t := &ts.all[i]
-		head := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", u.RequestURI(), u.Host, t.length())
+		t := newWire(&ts.all[i], spec.Wrap)
+		s.wires = append(s.wires, t)
+		head := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", u.RequestURI(), u.Host, t.length)
 		if _, ok := spec.Headers["Content-Type"]; !ok {
 			head = append(head, "Content-Type: application/json\r\n"...)
 		}
@@ -52,6 +55,44 @@ func newSigning(spec Spec, ts *Templates) (*signing, error) {
 	return s, nil
 }
 
+// wire is a template as it stands in a request: what comes before the identity, and how to make the rest.
+type wire struct {
+	prefix []byte
+	length int
+	// Of a wrapped body: the end of its prefix, which shares its base64 digits with the slot.
+	wrapped bool
+	rest    []byte
+	suffix  []byte
+}
+
+// What an OTLP/JSON request is made of. A bytesValue, unlike a stringValue, arrives in the topic as it is.
+const (
+	otlpBefore = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"bytesValue":"`
+	otlpAfter  = `"}}]}]}]}`
+)
+
+func newWire(t *template, wrap string) wire {
+	if wrap != WrapOTLP {
+		return wire{prefix: t.prefix, suffix: t.suffix, length: t.length()}
+	}
+	const group = 3 // bytes that are four digits of base64
+	whole := len(t.prefix) / group * group
+	return wire{
+		prefix:  base64.StdEncoding.AppendEncode([]byte(otlpBefore), t.prefix[:whole]),
+		wrapped: true, rest: t.prefix[whole:], suffix: t.suffix,
+		length: len(otlpBefore) + base64.StdEncoding.EncodedLen(t.length()) + len(otlpAfter),
+	}
+}
+
+// end is what follows the prefix, in two pieces. buf is for the first one.
+func (w *wire) end(buf, slot []byte) (first, second []byte) {
+	if !w.wrapped {
+		return slot, w.suffix
+	}
+	raw := slices.Concat(w.rest, slot, w.suffix)
+	return append(base64.StdEncoding.AppendEncode(buf[:0], raw), otlpAfter...), nil
+}
+
 // connection is a keep-alive connection with one request at a time, written with as little work as can be:
 // the load shares the machine with what it loads.
 type connection struct {
@@ -65,6 +106,7 @@ type connection struct {
 	answer  fasthttp.Response
 	head    []byte // with a small body
 	slot    [identityLen]byte
+	end     []byte
 }
 
 // smallBody is up to which size a body is copied behind its head, for one write of one piece.
@@ -96,22 +138,27 @@ func (c *connection) close() {
 	}
 }
 
-func (c *connection) send(t *template, number uint16, id Identity) (int, error) {
+func (c *connection) send(_ *template, number uint16, id Identity) (int, error) {
+	w := &c.signing.wires[number]
 	if c.c == nil {
 		if err := c.connect(); err != nil {
 			return 0, err
 		}
 	}
 	id.put(c.slot[:])
+	first, second := w.end(c.end, c.slot[:])
+	if w.wrapped {
+		c.end = first
+	}
 	c.head = append(c.head[:0], c.signing.heads[number]...)
 	if c.signing.signed {
 		const behind = len("\r\n\r\n")
 		at := len(c.head) - behind - signatureDigits
-		if err := c.signer.sign(c.head[at:], &c.signing.states[number], c.slot[:], t.suffix); err != nil {
+		if err := c.signer.sign(c.head[at:], &c.signing.states[number], first, second); err != nil {
 			return 0, err
 		}
 	}
-	status, err := c.exchange(t)
+	status, err := c.exchange(w.length, w.prefix, first, second)
 	if err != nil {
 		c.close()
 		return 0, fmt.Errorf("post to %s: %w", c.spec.URL, err)
@@ -119,11 +166,11 @@ func (c *connection) send(t *template, number uint16, id Identity) (int, error) 
 	return status, nil
 }
 
-func (c *connection) exchange(t *template) (int, error) {
+func (c *connection) exchange(length int, body ...[]byte) (int, error) {
 	if err := c.c.SetDeadline(time.Now().Add(c.spec.Timeout)); err != nil {
 		return 0, err
 	}
-	if err := c.write(t); err != nil {
+	if err := c.write(length, body); err != nil {
 		return 0, err
 	}
 	const answerBytesMax = 1 << 20
@@ -136,13 +183,15 @@ func (c *connection) exchange(t *template) (int, error) {
 	return c.answer.StatusCode(), nil
 }
 
-func (c *connection) write(t *template) error {
-	if t.length() <= smallBody {
-		c.head = append(append(append(c.head, t.prefix...), c.slot[:]...), t.suffix...)
+func (c *connection) write(length int, body [][]byte) error {
+	if length <= smallBody {
+		for _, piece := range body {
+			c.head = append(c.head, piece...)
+		}
 		_, err := c.c.Write(c.head)
 		return err
 	}
-	pieces := net.Buffers{c.head, t.prefix, c.slot[:], t.suffix}
+	pieces := append(net.Buffers{c.head}, body...)
 	_, err := pieces.WriteTo(c.c)
 	return err
 }

@@ -178,6 +178,36 @@ func TestTheOpenLoopCountsWhatWasDueWhileTheServerStood(t *testing.T) {
 	}
 }
 
+func TestAWrappedBodyIsTheSameInside(t *testing.T) {
+	s := &recording{}
+	r := run(t, s, func(spec *Spec) {
+		spec.Wrap, spec.Mix = WrapOTLP, append(small[:2:2], Kind{History, 200_000, 1})
+	})
+	ts, err := NewTemplates(append(small[:2:2], Kind{History, 200_000, 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Acked == 0 || s.forged > 0 {
+		t.Fatalf("%d acknowledged, %d signatures are wrong", r.Acked, s.forged)
+	}
+	for _, b := range s.bodies {
+		var otlp struct {
+			ResourceLogs []struct {
+				ScopeLogs []struct {
+					LogRecords []struct{ Body struct{ BytesValue []byte } }
+				}
+			}
+		}
+		if err := json.Unmarshal(b, &otlp); err != nil {
+			t.Fatal(err)
+		}
+		body := otlp.ResourceLogs[0].ScopeLogs[0].LogRecords[0].Body.BytesValue
+		if id, at, ok := FindIdentity(body); !ok || !ts.Same(body, id, at) {
+			t.Fatalf("not what was to be sent: %.300s", body)
+		}
+	}
+}
+
 func TestSpecNamesWhatIsWrong(t *testing.T) {
 	ok := Spec{URL: "http://127.0.0.1:1/", Connections: 1, Duration: time.Second, Timeout: time.Second, Mix: Standard()}
 	if err := ok.Validate(); err != nil {
@@ -186,6 +216,7 @@ func TestSpecNamesWhatIsWrong(t *testing.T) {
 	for want, change := range map[string]func(*Spec){
 		"url":         func(s *Spec) { s.URL = "https://127.0.0.1/" },
 		"topic":       func(s *Spec) { s.Brokers = []string{"a:1"} },
+		"wrap":        func(s *Spec) { s.Wrap = "paper" },
 		"connections": func(s *Spec) { s.Connections = 0 },
 		"rate":        func(s *Spec) { s.Rate = -1 },
 		"duration":    func(s *Spec) { s.Duration = 0 },

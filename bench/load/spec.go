@@ -13,6 +13,9 @@ type Spec struct {
 	Secret  string            `json:"secret,omitempty"`  // of the HMAC-SHA256 in X-Hub-Signature-256; empty: unsigned
 	Headers map[string]string `json:"headers,omitempty"` // beside Host, Content-Type, Content-Length and the signature
 
+	// Wrap says in what each body is sent: WrapOTLP, or nothing for as it is.
+	Wrap string `json:"wrap,omitempty"`
+
 	// Brokers and Topic, instead of URL, send the bodies straight to Kafka: the part of an answer's time
 	// that is the broker's.
 	Brokers []string `json:"brokers,omitempty"`
@@ -37,6 +40,10 @@ type Kind struct {
 	Bytes  int    `json:"bytes"`  // exact length of each body
 	Weight int    `json:"weight"` // share of the requests, relative to the others
 }
+
+// WrapOTLP is for a server that takes no webhooks as they are: the body is the one log record of an OTLP/JSON
+// request.
+const WrapOTLP = "otlp"
 
 // Names of kinds.
 const (
@@ -63,6 +70,8 @@ func (s *Spec) Validate() error {
 		return errors.New("topic: it is empty; brokers need one")
 	}
 	switch {
+	case s.Wrap != "" && s.Wrap != WrapOTLP:
+		return fmt.Errorf("wrap: %q is not allowed, only %q or nothing", s.Wrap, WrapOTLP)
 	case s.Connections < 1 || s.Connections > maxConnections:
 		return fmt.Errorf("connections: %d is not allowed, only 1 to %d", s.Connections, maxConnections)
 	case !(s.Rate >= 0 && s.Rate <= 1e6):

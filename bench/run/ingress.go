@@ -78,6 +78,16 @@ func playIngress(ctx context.Context, h *harness) (o compare.Outcome, err error)
 			return o, err
 		}
 	}
+	collector, why, err := h.collector(ctx, name, b)
+	switch {
+	case why != "":
+		m.Contestants = append(m.Contestants, compare.Contestant{Name: collectorName, Skip: why})
+	default:
+		if err := add(collector, err, "acks=all, no queue; verifies no signature, and is sent each webhook in an OTLP log record"); err != nil {
+			return o, err
+		}
+	}
+	m.Contestants = append(m.Contestants, absent()...)
 	for _, c := range m.Contestants[1:] {
 		m.Pairs = append(m.Pairs, compare.Pair{Metric: rateMetric.Key, Of: subjectName, To: c.Name})
 	}

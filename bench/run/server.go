@@ -19,6 +19,7 @@ type server struct {
 	proc   *child.Process
 	url    string
 	secret string
+	wrap   string // in what it takes bodies
 	// broker and log are nil for one that keeps nothing.
 	broker *broker
 	log    *durable.Log
@@ -58,7 +59,7 @@ type measured struct {
 func (h *harness) load(ctx context.Context, s *server, spec load.Spec, ts *load.Templates) (measured, error) {
 	var m measured
 	h.runs++
-	spec.URL, spec.Secret, spec.Run = s.url, s.secret, h.runs
+	spec.URL, spec.Secret, spec.Wrap, spec.Run = s.url, s.secret, s.wrap, h.runs
 	if err := s.proc.ForgetPeak(); err != nil {
 		return m, err
 	}

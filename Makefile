@@ -45,6 +45,14 @@ test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
 crash: build ## simulate and check against `up`, which is killed -9 three times in between
 	go run ./internal/crash -binary ./coexstream
 
+.PHONY: chaos
+chaos: build ## faults from a seed against Apache Kafka, ingress and processors, then check: SEED=, MINUTES=
+	go run ./internal/chaos -binary ./coexstream -seed $(or $(SEED),0) -minutes $(or $(MINUTES),2)
+
+.PHONY: chaos-proof
+chaos-proof: build ## the same with processors that commit offsets outside the transaction: check has to find it
+	go run ./internal/chaos -binary ./coexstream -broken -seed $(or $(SEED),0) -minutes 1 -only processor -wait 20s
+
 .PHONY: bench
 bench: build ## compare with the limit, with peers and with the goals; ONLY=match,match SHORT=1 BENCH="more flags"
 	go run ./bench/run $(if $(ONLY),-only $(ONLY)) $(if $(SHORT),-short) $(BENCH)

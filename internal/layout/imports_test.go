@@ -67,6 +67,7 @@ var rules = map[string][]string{
 	"internal/listen":        {},
 	"internal/layout":        {},
 	"internal/crash":         {},
+	"internal/chaos":         {"bench", "internal/kafkacluster"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
 	"internal/kafkacluster": {"internal/kafka", "schemas", "bench"},
 	// Judgements know the configuration, and nobody to ask; only the probe does.

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// kind is a kind of fault.
+type kind string
+
+const (
+	// kindKill is a kill -9; the process is started again when the fault ends.
+	kindKill kind = "kill"
+	// kindZombie is a SIGSTOP that outlasts the session timeout, and then a SIGCONT: the process comes back and
+	// does not know that it was away.
+	kindZombie kind = "zombie"
+	// kindPause is a SIGSTOP that is shorter than the session timeout.
+	kindPause kind = "pause"
+	// kindReplace is a zombie whose place is taken meanwhile by a new process of the same name.
+	kindReplace kind = "replace"
+	// kindCut, kindStall, kindDeaf and kindDelay happen to the links between a client and one broker or all.
+	kindCut   kind = "cut"
+	kindStall kind = "stall"
+	kindDeaf  kind = "deaf"
+	kindDelay kind = "delay"
+	// kindStop is an orderly stop of a broker, which hands its partitions over.
+	kindStop kind = "stop"
+	// kindSlow stops and continues a broker in turns, many times a second.
+	kindSlow kind = "slow"
+	// kindFull fills the disk of the ingress while it is cut off from Kafka, so that it needs its spool.
+	kindFull kind = "disk-full"
+	// kindScale goes from two processors to one, to three, to one, and back to two.
+	kindScale kind = "scale"
+)
+
+// fault is one entry of a plan.
+type fault struct {
+	at     time.Duration // since the beginning
+	length time.Duration
+	kind   kind
+	target string        // a process: ingress, processor-1, broker-2; or both ends of a link: ingress~broker-2
+	delay  time.Duration // of kindDelay
+}
+
+func (f fault) name() string {
+	n := string(f.kind) + " " + f.target
+	if f.delay > 0 {
+		n += " by " + f.delay.String()
+	}
+	return n
+}
+
+func (f fault) String() string {
+	return fmt.Sprintf("at %6.1fs for %5.1fs  %s", f.at.Seconds(), f.length.Seconds(), f.name())
+}
+
+const (
+	ingressName  = "ingress"
+	everyBroker  = "every-broker"
+	sessionTime  = 6 * time.Second // the processors' session timeout, the shortest that Kafka allows by default
+	settleTime   = 5 * time.Second // between a broker's fault and the next one: replicas catch up
+	planPauseMin = 500 * time.Millisecond
+)
+
+func processorName(i int) string { return fmt.Sprintf("processor-%d", i) }
+func brokerName(i int) string    { return fmt.Sprintf("broker-%d", i) }
+
+// shape is a kind of fault as the plan draws it.
+type shape struct {
+	kind     kind
+	weight   int
+	min, max time.Duration
+	targets  func(w plannedWorld) []string
+}
+
+// plannedWorld is what a plan is for.
+type plannedWorld struct {
+	brokers int
+	disk    bool // the ingress' disk can be filled
+}
+
+func (w plannedWorld) brokerNames() []string {
+	var names []string
+	for i := range w.brokers {
+		names = append(names, brokerName(i))
+	}
+	return names
+}
+
+func (w plannedWorld) clientNames() []string {
+	return []string{ingressName, processorName(1), processorName(2)}
+}
+
+func (w plannedWorld) processorNames() []string { return []string{processorName(1), processorName(2)} }
+
+// linkNames are the pairs of a client and one broker, and of a client and all of them.
+func (w plannedWorld) linkNames() []string {
+	var names []string
+	for _, c := range w.clientNames() {
+		for _, b := range append(w.brokerNames(), everyBroker) {
+			names = append(names, c+"~"+b)
+		}
+	}
+	return names
+}
+
+func shapes() []shape {
+	return []shape{
+		{kindKill, 4, 200 * time.Millisecond, 3 * time.Second, plannedWorld.clientNames},
+		{kindKill, 2, time.Second, 8 * time.Second, plannedWorld.brokerNames},
+		{kindZombie, 4, sessionTime + 2*time.Second, 2 * sessionTime, plannedWorld.processorNames},
+		{kindZombie, 1, 10 * time.Second, 15 * time.Second, plannedWorld.brokerNames},
+		{kindPause, 2, 300 * time.Millisecond, sessionTime / 2, plannedWorld.clientNames},
+		{kindPause, 1, 300 * time.Millisecond, 4 * time.Second, plannedWorld.brokerNames},
+		{kindReplace, 2, 2 * time.Second, sessionTime + 3*time.Second, plannedWorld.processorNames},
+		{kindCut, 2, 200 * time.Millisecond, 10 * time.Second, plannedWorld.linkNames},
+		{kindStall, 2, 500 * time.Millisecond, 12 * time.Second, plannedWorld.linkNames},
+		{kindDeaf, 3, 500 * time.Millisecond, 8 * time.Second, plannedWorld.linkNames},
+		{kindDelay, 2, 3 * time.Second, 12 * time.Second, plannedWorld.linkNames},
+		{kindStop, 1, time.Second, 5 * time.Second, plannedWorld.brokerNames},
+		{kindSlow, 2, 4 * time.Second, 10 * time.Second, plannedWorld.brokerNames},
+		{kindFull, 1, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{ingressName} }},
+		{kindScale, 2, 12 * time.Second, 20 * time.Second, func(plannedWorld) []string { return []string{"processors"} }},
+	}
+}
+
+// locks are what a fault needs for itself. Faults of different things overlap; two brokers are never away at
+// a time, for then nothing is promised but that nothing is lost.
+func (f fault) locks() []string {
+	switch f.kind {
+	case kindScale:
+		return []string{processorName(1), processorName(2)}
+	case kindFull:
+		return []string{ingressName}
+	}
+	if strings.HasPrefix(f.target, "broker-") {
+		return []string{"brokers"}
+	}
+	client, _, _ := strings.Cut(f.target, "~")
+	return []string{client}
+}
+
+// plan is a function of its arguments: the faults in the order of their beginning, all over by length.
+func plan(seed uint64, length time.Duration, w plannedWorld) []fault {
+	rng := rand.New(rand.NewPCG(seed, 0xc4a05))
+	var table []shape
+	for _, s := range shapes() {
+		if s.kind == kindFull && !w.disk {
+			continue
+		}
+		for range s.weight {
+			table = append(table, s)
+		}
+	}
+	busyUntil := map[string]time.Duration{}
+	var faults []fault
+	for at := 3 * time.Second; at < length; at += planPauseMin + draw(rng, 4*time.Second) {
+		s := table[rng.IntN(len(table))]
+		targets := s.targets(w)
+		f := fault{at: at, kind: s.kind, target: targets[rng.IntN(len(targets))], length: s.min + draw(rng, s.max-s.min)}
+		f.length = f.length.Round(10 * time.Millisecond)
+		if f.kind == kindDelay {
+			f.delay = (5*time.Millisecond + draw(rng, 600*time.Millisecond)).Round(time.Millisecond)
+		}
+		free := f.at+f.length <= length
+		for _, lock := range f.locks() {
+			free = free && busyUntil[lock] <= at
+		}
+		if !free {
+			continue
+		}
+		for _, lock := range f.locks() {
+			busyUntil[lock] = at + f.length + time.Second
+			if lock == "brokers" {
+				busyUntil[lock] += settleTime
+			}
+		}
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// draw is a duration below most.
+func draw(rng *rand.Rand, most time.Duration) time.Duration {
+	return time.Duration(rng.Int64N(int64(most)))
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is one process of the program under test, which is killed, stopped and started again.
+type process struct {
+	name   string // of its log, too
+	binary string
+	dir    string
+	args   []string // but the address of its admin listener
+	admin  string   // that address
+	// ended is told when the process ends and nobody wanted that.
+	ended func(name string, err error)
+
+	mu   sync.Mutex
+	life *life // nil: it does not run
+}
+
+// life is a process from its start to its end.
+type life struct {
+	cmd      *exec.Cmd
+	done     chan struct{}
+	mu       sync.Mutex
+	expected bool // its end is wanted
+}
+
+func (l *life) expect() {
+	l.mu.Lock()
+	l.expected = true
+	l.mu.Unlock()
+}
+
+func (p *process) logFile() string { return filepath.Join(p.dir, p.name+".log") }
+
+// start starts the process. It does not wait for it to be ready.
+func (p *process) start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.life != nil {
+		return fmt.Errorf("start %s: it runs", p.name)
+	}
+	l, err := p.spawn()
+	if err != nil {
+		return err
+	}
+	p.life = l
+	return nil
+}
+
+func (p *process) spawn() (*life, error) {
+	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
+	}
+	defer log.Close()                                                                                       //nolint:errcheck // the child has its own descriptor
+	cmd := exec.Command(p.binary, append([]string{p.args[0], "--admin-listen", p.admin}, p.args[1:]...)...) //nolint:noctx // killed by name, and with this program
+	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
+	// Away from the terminal's signals, and gone when this program is.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
+	}
+	l := &life{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		err := cmd.Wait()
+		l.mu.Lock()
+		expected := l.expected
+		l.mu.Unlock()
+		close(l.done)
+		if !expected {
+			if err == nil {
+				err = errors.New("exit status 0")
+			}
+			p.ended(p.name, fmt.Errorf("ended by itself: %w; see %s", err, p.logFile()))
+		}
+	}()
+	return l, nil
+}
+
+// startElsewhere is start with another address of the admin listener, where the last life may hold the first.
+func (p *process) startElsewhere() error {
+	addrs, err := freeAddresses(1)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.admin = addrs[0]
+	p.mu.Unlock()
+	return p.start()
+}
+
+func (p *process) signal(s syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.life == nil {
+		return fmt.Errorf("signal %s: it does not run", p.name)
+	}
+	if err := p.life.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("signal %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// detach gives the running life away: the process can be started again beside it.
+func (p *process) detach() *life {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.life
+	p.life = nil
+	if l != nil {
+		l.expect()
+	}
+	return l
+}
+
+// kill ends the process without a warning.
+func (p *process) kill() {
+	if l := p.detach(); l != nil {
+		l.kill()
+	}
+}
+
+func (l *life) kill() {
+	l.expect()
+	_ = l.cmd.Process.Kill() // gone already: fine
+	<-l.done
+}
+
+// stop asks the process to end and waits, at most as long as limit.
+func (p *process) stop(limit time.Duration) error {
+	l := p.detach()
+	if l == nil {
+		return nil
+	}
+	_ = l.cmd.Process.Signal(syscall.SIGTERM) // gone already: fine
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case <-l.done:
+	case <-late.C:
+		l.kill()
+		return fmt.Errorf("stop %s: not done after %s, killed", p.name, limit)
+	}
+	if code := l.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("stop %s: exit code %d; see %s", p.name, code, p.logFile())
+	}
+	return nil
+}
+
+// ready tells whether the process says that it serves.
+func (p *process) ready(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	p.mu.Lock()
+	admin := p.admin
+	p.mu.Unlock()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing to do about it
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode == http.StatusOK
+}
+
+// waitReady waits until the process serves.
+func (p *process) waitReady(ctx context.Context, limit time.Duration) error {
+	if err := until(ctx, limit, func() bool { return p.ready(ctx) }); err != nil {
+		return fmt.Errorf("%s is not ready: %w; see %s", p.name, err, p.logFile())
+	}
+	return nil
+}
+
+// until waits for a condition.
+func until(ctx context.Context, limit time.Duration, holds func() bool) error {
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-late.C:
+			return fmt.Errorf("waited %s in vain", limit)
+		case <-look.C:
+		}
+	}
+	return nil
+}

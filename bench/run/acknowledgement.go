@@ -21,7 +21,7 @@ func playAcknowledgement(ctx context.Context, h *harness) (o compare.Outcome, er
 	var stop stops
 	defer stop.all(&err)
 	const name = "acknowledgement"
-	b, s, err := h.alone(ctx, name, &stop)
+	b, s, err := h.alone(ctx, name, nil, &stop)
 	if err != nil {
 		return o, err
 	}

@@ -9,13 +9,13 @@ import (
 )
 
 // alone starts a broker and the ingress on it: what the matches below share.
-func (h *harness) alone(ctx context.Context, name string, stop *stops) (*broker, *server, error) {
+func (h *harness) alone(ctx context.Context, name string, settings map[string]any, stop *stops) (*broker, *server, error) {
 	b, err := h.startBroker(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	stop.add(b.stop)
-	sub, err := h.newSubject(ctx, name, b)
+	sub, err := h.newSubject(ctx, name, b, settings)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,7 +37,7 @@ func playBulk(ctx context.Context, h *harness) (o compare.Outcome, err error) {
 	var stop stops
 	defer stop.all(&err)
 	const name = "bulk"
-	_, s, err := h.alone(ctx, name, &stop)
+	_, s, err := h.alone(ctx, name, nil, &stop)
 	if err != nil {
 		return o, err
 	}
@@ -66,7 +66,7 @@ func playMix(ctx context.Context, h *harness) (o compare.Outcome, err error) {
 	var stop stops
 	defer stop.all(&err)
 	const name = "mix"
-	_, s, err := h.alone(ctx, name, &stop)
+	_, s, err := h.alone(ctx, name, nil, &stop)
 	if err != nil {
 		return o, err
 	}
@@ -95,7 +95,9 @@ func playMemory(ctx context.Context, h *harness) (o compare.Outcome, err error) 
 	var stop stops
 	defer stop.all(&err)
 	const name = "memory"
-	_, s, err := h.alone(ctx, name, &stop)
+	// All bodies are to be kept until they are written: with the usual limits of time, a disk that writes less
+	// than 200 MB/s would have some of them refused.
+	_, s, err := h.alone(ctx, name, map[string]any{"ack_timeout": "1m", "read_timeout": "2m"}, &stop)
 	if err != nil {
 		return o, err
 	}

@@ -44,7 +44,7 @@ func playIngress(ctx context.Context, h *harness) (o compare.Outcome, err error)
 		Metrics: []compare.Metric{rateMetric, p50Metric, p99Metric, cpuMetric, brokerCPUMetric, rssMetric},
 		Plot:    rateMetric.Key,
 	}
-	sub, err := h.newSubject(ctx, name, b)
+	sub, err := h.newSubject(ctx, name, b, nil)
 	if err != nil {
 		return o, err
 	}

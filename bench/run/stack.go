@@ -42,7 +42,7 @@ func (h *harness) newStack(ctx context.Context, name string, on *broker) (s *sta
 		}
 		s.stop.add(s.broker.stop)
 	}
-	if s.sub, err = h.newSubject(ctx, name, s.broker); err != nil {
+	if s.sub, err = h.newSubject(ctx, name, s.broker, nil); err != nil {
 		return s, err
 	}
 	if on != nil {

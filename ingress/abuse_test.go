@@ -265,7 +265,7 @@ func TestDecompressionBombsAre413AndOthersServed(t *testing.T) {
 }
 
 // The ingress reads no structure, so that none can be too deep for it; the processor refuses it
-// (TestDeeperThanAllowedIsRefused and its kind, in processors/split).
+// (TestNestingDeeperThanTheLimitIsRefused).
 func TestDeepJSONIsTakenAsBytesAndOthersServed(t *testing.T) {
 	a := underAttack(t, testConfig())
 	const n = 2 << 20

@@ -31,7 +31,7 @@ func historyBody(n int) []byte {
 	return b.Bytes()
 }
 
-func encoders(t *testing.T) map[string]func([]byte) []byte {
+func encoders(t testing.TB) map[string]func([]byte) []byte {
 	run := func(w io.WriteCloser, out *bytes.Buffer, body []byte) []byte {
 		if _, err := w.Write(body); err != nil {
 			t.Fatal(err)

@@ -67,6 +67,7 @@ func (s *service) startAdmin(ctx context.Context) error {
 	if s.admin, err = admin.Listen(ctx, c.Listen, access, s.metrics, s.health, s.log); err != nil {
 		return err
 	}
+	s.log.Info("answering operators", "address", s.admin.Addr(), "tls", secure != nil, "token", access.Token != nil)
 	s.parts.start("admin", s.admin.Run)
 	return nil
 }

@@ -91,7 +91,7 @@ func Decode[S ~string | ~[]byte](dst []byte, encoding S, body []byte, lim Limits
 		}
 		c, ok := parseCoding(name)
 		if !ok {
-			return dst[:0], fmt.Errorf("%w: %q, only %s", ErrUnsupported, clip(name), Supported)
+			return dst[:0], fmt.Errorf("%w, only %s", ErrUnsupported, Supported) // not which: the header is the sender's text
 		}
 		if n == codingsMax {
 			return dst[:0], fmt.Errorf("%w: more than %d codings", ErrUnsupported, codingsMax)
@@ -139,6 +139,3 @@ func cutLast(list []byte) (rest, last []byte) {
 	}
 	return nil, bytes.TrimSpace(list)
 }
-
-// clip bounds what an error repeats of a header.
-func clip(name []byte) []byte { return name[:min(len(name), 32)] }

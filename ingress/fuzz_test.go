@@ -1,0 +1,88 @@
+package ingress
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/coexstream/coexstream/internal/contentcoding"
+)
+
+// FuzzSignatureIsTakenOnlyAsItIsWritten holds the reading of signature headers against the one way to
+// write them: nothing else decodes, and what decodes verifies exactly the body that was signed.
+func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
+	digits := sign(testSecret, []byte("{}"))
+	for _, value := range []string{
+		"sha256=" + digits, digits, "sha256=" + strings.ToUpper(digits), "SHA256=" + digits, "sha256=" + digits + " ", "sha256= " + digits,
+		"sha256=" + digits[:62], "sha256=" + digits + "00", "sha256=sha256=" + digits, "sha1=" + digits, "", "sha256=", "sha256=" + strings.Repeat("g", 64),
+	} {
+		f.Add([]byte(value), []byte("{}"))
+	}
+	known := newCredentials("", []Secret{{ID: "one", Value: testSecret}, {ID: "two", Value: oldSecret}})
+	f.Fuzz(func(t *testing.T, value, body []byte) {
+		for _, provider := range []string{ProviderMeta, Provider360Dialog} {
+			scheme := schemeOf(provider)
+			x := &exchange{}
+			decoded := scheme.decode(&x.mac, value)
+			rest, prefixed := strings.CutPrefix(string(value), "sha256=")
+			want, err := hex.DecodeString(rest)
+			right := err == nil && len(want) == sha256.Size && (prefixed || provider == Provider360Dialog)
+			if decoded != right || decoded && !bytes.Equal(x.mac[:], want) {
+				t.Fatalf("%s: %q decodes: %t, want %t", provider, value, decoded, right)
+			}
+			if !decoded {
+				continue
+			}
+			signed := false
+			for _, secret := range []string{testSecret, oldSecret} {
+				h := hmac.New(sha256.New, []byte(secret))
+				h.Write(body)
+				signed = signed || bytes.Equal(h.Sum(nil), want)
+			}
+			if got := known.matches(x, body); got != signed || got == (x.secretID == nil) {
+				t.Fatalf("%s: %q of %q matches: %t, want %t", provider, value, body, got, signed)
+			}
+		}
+		// What was signed is accepted, and one bit of difference is not.
+		x := &exchange{}
+		scheme := schemeOf(ProviderMeta)
+		if !scheme.decode(&x.mac, []byte("sha256="+sign(oldSecret, body))) || !known.matches(x, body) || string(x.secretID) != "two" {
+			t.Fatalf("the signature of %q is refused", body)
+		}
+		if len(body) > 0 {
+			other := bytes.Clone(body)
+			other[len(value)%len(body)] ^= 1
+			if known.matches(x, other) {
+				t.Fatalf("the signature of %q is taken for that of %q", body, other)
+			}
+		}
+	})
+}
+
+// FuzzEncodedBodyIsVerifiedAndRouted takes a body the whole way from the wire to its lane.
+func FuzzEncodedBodyIsVerifiedAndRouted(f *testing.F) {
+	for coding, encode := range encoders(f) {
+		f.Add(coding, encode(message))
+		f.Add(coding, encode(historyBody(2000)))
+		f.Add(coding+", "+coding, encode(encode(message)))
+	}
+	f.Add("identity", message)
+	f.Add("gzip", []byte("\x1f\x8b"))
+	limits := contentcoding.Limits{BytesMax: 256 << 10, RatioMax: 200}
+	f.Fuzz(func(t *testing.T, coding string, wire []byte) {
+		plain, err := contentcoding.Decode(nil, coding, wire, limits)
+		if err != nil {
+			return
+		}
+		if len(plain) > limits.BytesMax {
+			t.Fatalf("%d bytes", len(plain))
+		}
+		topic, waba := Route(plain)
+		if !topic.Raw() || len(waba) > idBytesMax || !bytes.Contains(plain, waba) {
+			t.Fatalf("%s, WABA %q", topic, waba)
+		}
+	})
+}

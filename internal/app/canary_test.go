@@ -158,14 +158,14 @@ func canaryConfig(t *testing.T, dir, more string) string {
 	t.Helper()
 	secret := certtest.Write(t, dir, "app-secret", []byte(canaryFile+"\n"))
 	token := certtest.Write(t, dir, "admin-token", []byte(canaryAdmin+"\n"))
-	return string(certtest.Write(t, dir, "test.yaml", fmt.Appendf(nil, `
+	return certtest.Write(t, dir, "test.yaml", fmt.Appendf(nil, `
 log: {level: debug, format: json}
 admin: {token_file: %s}
 reload_interval: 100ms
 ingress:
   sources:
     - {name: meta, path: /hook, verify_token: %s, secrets: [{id: one, value: %s}, {id: two, value_file: %s}]}
-%s`, token, canaryToken, canaryInline, secret, more)))
+%s`, token, canaryToken, canaryInline, secret, more))
 }
 
 // Everything that can go wrong does, at the most talkative level, and nobody who sees logs, metrics, answers,

@@ -52,7 +52,7 @@ func (b *Broker) launch() error {
 	defer log.Close()                      //nolint:errcheck // the child has its own descriptor
 	cmd := exec.Command(b.java, b.args...) //nolint:gosec,noctx // ends by Stop, Kill, or with this process
 	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, log, log
-	dieWithUs(cmd)
+	DieWithUs(cmd)
 	done, started := make(chan struct{}), make(chan error)
 	go func() {
 		// The signal for the parent's death is sent when the thread dies that started the child.

@@ -76,6 +76,9 @@ func (c *Cluster) start(ctx context.Context) error {
 	if err := os.WriteFile(logging, []byte(log4j), 0o600); err != nil {
 		return err
 	}
+	if err := os.WriteFile(c.toolLogging(), []byte(toolLog4j), 0o600); err != nil {
+		return err
+	}
 	flags := c.cfg.Java
 	if len(flags) == 0 {
 		flags = []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"}
@@ -190,13 +193,16 @@ func (c *Cluster) serves(ctx context.Context, id int) error {
 	return fmt.Errorf("broker %d is not among the %d brokers that it knows", id, len(m.Brokers))
 }
 
-// Tool is a command of Kafka's own tools, by its Java class.
+// Tool is a command of Kafka's own tools, by its Java class. What it logs goes to its standard error.
 func (c *Cluster) Tool(ctx context.Context, class string, args ...string) *exec.Cmd {
-	all := append([]string{"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", c.classPath(), class}, args...)
+	all := append([]string{"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + c.toolLogging(),
+		"-cp", c.classPath(), class}, args...)
 	cmd := exec.CommandContext(ctx, c.java, all...) //nolint:gosec // that is what it is for
-	dieWithUs(cmd)
+	DieWithUs(cmd)
 	return cmd
 }
+
+func (c *Cluster) toolLogging() string { return filepath.Join(c.dir, "tools-log4j2.properties") }
 
 func (c *Cluster) classPath() string { return filepath.Join(c.jars, "*") }
 
@@ -285,4 +291,14 @@ appender.out.type = Console
 appender.out.name = out
 appender.out.layout.type = PatternLayout
 appender.out.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
+`
+
+const toolLog4j = `status = warn
+rootLogger.level = warn
+rootLogger.appenderRef.err.ref = err
+appender.err.type = Console
+appender.err.name = err
+appender.err.target = SYSTEM_ERR
+appender.err.layout.type = PatternLayout
+appender.err.layout.pattern = %p %c{1}: %m%n
 `

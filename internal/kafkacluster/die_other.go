@@ -4,5 +4,5 @@ package kafkacluster
 
 import "os/exec"
 
-// dieWithUs does nothing: only Linux ends a child whose parent has died.
-func dieWithUs(*exec.Cmd) {}
+// DieWithUs does nothing: only Linux ends a child whose parent has died.
+func DieWithUs(*exec.Cmd) {}

@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/internal/kafkacluster"
+)
+
+// steady is a world that goes on for a while, as sender and processors of a small machine can well do.
+var steady = world{seed: 11, businesses: 4, messages: 3000, live: 700, contact: 300, rate: 60}
+
+func TestPlainRun(t *testing.T) {
+	c := cluster(t)
+	s := newStage(t, c.Addrs(), 3, 2)
+	s.up()
+	truth, report := s.simulate(world{seed: 1, businesses: 6, messages: 12000, live: 1200, contact: 1000})
+	verdict := s.check(truth)
+	s.noRefusals(report)
+	s.down()
+	foreignClientsSee(t, c, s, verdict)
+}
+
+func TestLeaderMovesUnderLoad(t *testing.T) {
+	c := cluster(t)
+	s := newStage(t, c.Addrs(), 3, 2)
+	s.up()
+	l := s.load(steady)
+	s.underLoad(l, 200)
+	for range 4 {
+		moved, err := c.MoveLeaders(t.Context(), s.prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d leaders moved, those of groups and transactions too", moved)
+		s.underLoad(l, 150)
+	}
+	l.finish()
+}
+
+func TestRollingRestartUnderLoad(t *testing.T) {
+	c := cluster(t)
+	s := newStage(t, c.Addrs(), 3, 2)
+	s.up()
+	l := s.load(steady)
+	s.underLoad(l, 200)
+	for i := range c.Brokers() {
+		began := time.Now()
+		if err := c.Broker(i).Stop(); err != nil {
+			t.Fatal(err)
+		}
+		stopped := time.Since(began)
+		if err := c.Broker(i).Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		inSync(t, c)
+		t.Logf("broker %d: stopped after %s, all in sync again after %s", i, stopped.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+		s.underLoad(l, 100)
+	}
+	l.finish()
+}
+
+func TestBrokerKilledUnderLoad(t *testing.T) {
+	c := cluster(t)
+	s := newStage(t, c.Addrs(), 3, 2)
+	s.up()
+	l := s.load(steady)
+	s.underLoad(l, 200)
+	const victim = 1
+	began := time.Now()
+	if err := c.Broker(victim).Kill(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := c.AwaitLeaders(ctx, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("killed -9: every partition has a leader again after %s", time.Since(began).Round(time.Millisecond))
+	until(t, "the spool is empty", func() bool { return s.ingress.metric("coexstream_spool_records") == 0 })
+	t.Logf("killed -9: what was kept on the disk meanwhile is in Kafka after %s", time.Since(began).Round(time.Millisecond))
+	s.underLoad(l, 200)
+	until(t, "the processors have caught up", func() bool { return s.lag() < 100 })
+	t.Logf("killed -9: events are less than 100 webhooks behind after %s", time.Since(began).Round(time.Millisecond))
+	began = time.Now()
+	if err := c.Broker(victim).Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	inSync(t, c)
+	t.Logf("started again: all in sync after %s", time.Since(began).Round(time.Millisecond))
+	s.underLoad(l, 100)
+	l.finish()
+}
+
+// lag is how many records the processors have not read yet.
+func (s *stage) lag() (records float64) {
+	for _, p := range s.processors {
+		records += p.metric("coexstream_processor_lag_records")
+	}
+	return records
+}
+
+func inSync(t *testing.T, c *kafkacluster.Cluster) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := c.AwaitInSync(ctx, ""); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"bytes"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,10 +83,9 @@ func TestSourceOverItsRateIs429AndOthersAreNot(t *testing.T) {
 		cfg := testConfig()
 		set(&cfg.Sources[2])
 		m := &memory{}
-		s := start(t, cfg, m)
 		var clock atomic.Int64
 		clock.Store(time.Now().UnixNano())
-		s.now = func() time.Time { return time.Unix(0, clock.Load()) }
+		s := startAt(t, cfg, m, slog.New(slog.DiscardHandler), func() time.Time { return time.Unix(0, clock.Load()) })
 		for i := range 3 {
 			if a := do(t, "POST", s.url+"/number", bytes.NewReader(message)); a.code != 200 {
 				t.Fatalf("%s: request %d: %d", limit, i+1, a.code)

@@ -104,8 +104,14 @@ func start(t testing.TB, cfg Config, d Durable) *running {
 
 func startWithLog(t testing.TB, cfg Config, d Durable, log *slog.Logger) *running {
 	t.Helper()
+	return startAt(t, cfg, d, log, time.Now)
+}
+
+// startAt starts a server with a clock of its own.
+func startAt(t testing.TB, cfg Config, d Durable, log *slog.Logger, now func() time.Time) *running {
+	t.Helper()
 	reg := prometheus.NewRegistry()
-	s, err := New(cfg, d, Deps{Registerer: reg, Logger: log, Now: time.Now})
+	s, err := New(cfg, d, Deps{Registerer: reg, Logger: log, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,9 @@ type Processor struct {
 	log     *slog.Logger
 	metrics *metrics
 	txnID   string
-	state   atomic.Pointer[string] // why it is not ready; nil when it is
+	// memberID is what the group called the last session; of Run alone.
+	memberID string
+	state    atomic.Pointer[string] // why it is not ready; nil when it is
 }
 
 // New makes a processor. It talks to nobody before Run.
@@ -76,7 +78,8 @@ const (
 //
 // An error of the session (an unknown commit outcome, a fenced or lost producer, brokers gone) throws all
 // state away and begins a new session, which rebuilds it: the same path as a restart. Run returns an error
-// only where beginning again cannot help.
+// only where beginning again cannot help. A processor whose place another one of the same name took stands by
+// until that is gone.
 func (p *Processor) Run(ctx context.Context) error {
 	backoff := restartBackoffMin
 	for {
@@ -100,7 +103,21 @@ func (p *Processor) Run(ctx context.Context) error {
 		case <-time.After(backoff):
 		}
 		backoff = min(2*backoff, restartBackoffMax)
+		if fenced(err) {
+			if err := p.standBy(ctx); err != nil {
+				return fmt.Errorf("processor: %w", err)
+			}
+		}
 	}
+}
+
+// clientOptions are those of every client of the processor.
+func (p *Processor) clientOptions() []kgo.Opt {
+	return append([]kgo.Opt{
+		kgo.SeedBrokers(p.cfg.Brokers...),
+		kgo.ClientID(p.cfg.ClientID),
+		kgo.MetadataMinAge(200 * time.Millisecond),
+	}, p.deps.ClientOptions...)
 }
 
 // errMisconfigured marks errors that no new session can mend.

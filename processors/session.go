@@ -44,12 +44,7 @@ func (p *Processor) session(ctx context.Context) error {
 		lanes:    newLanes(p.cfg.LiveLagRecordsMax, p.cfg.BulkBytesPerTransaction), runners: map[int32]*runner{}}
 	defer p.metrics.forgetAll()
 
-	base := append([]kgo.Opt{
-		kgo.SeedBrokers(p.cfg.Brokers...),
-		kgo.ClientID(p.cfg.ClientID),
-		kgo.MetadataMinAge(200 * time.Millisecond),
-	}, p.deps.ClientOptions...)
-
+	base := p.clientOptions()
 	aux, err := kgo.NewClient(base...)
 	if err != nil {
 		return fmt.Errorf("%w: kafka client: %w", errMisconfigured, err)
@@ -106,8 +101,22 @@ func (p *Processor) session(ctx context.Context) error {
 		return fmt.Errorf("%w: kafka transaction session: %w", errMisconfigured, err)
 	}
 	defer s.txn.CloseAllowingRebalance()
+	defer func() { p.memberID, _ = s.txn.Client().GroupMetadata() }()
 	p.notReady("waiting for partitions")
+	if err := s.endFormer(ctx); err != nil {
+		return err
+	}
 	return s.run(ctx)
+}
+
+// endFormer lets the coordinator end the transaction that the last life of this name may have left open. Restore
+// would wait for it, and without this it ends by its timeout only.
+func (s *session) endFormer(ctx context.Context) error {
+	_, _, err := s.txn.Client().ProducerID(ctx)
+	if err != nil {
+		return fmt.Errorf("begin with transactional id %s: %w", s.p.txnID, err)
+	}
+	return nil
 }
 
 // batchBytesMax lets a chunk of history leave in few batches: a broker that syncs its writes does so for

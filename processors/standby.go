@@ -1,0 +1,77 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// fenced tells whether a session may have ended because another process goes by the same processor.instance_id:
+// the group knows only the newest member of a name, the transaction coordinator only the newest producer.
+func fenced(err error) bool {
+	for _, e := range []error{kerr.FencedInstanceID, kerr.ProducerFenced, kerr.InvalidProducerEpoch} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+const standByEvery = time.Second
+
+// standBy waits while another process is the group's member of this processor's name. Joining again would fence
+// that one, which would join again in turn, for ever: whoever came last stays. A member that has died is
+// forgotten by the group after the session timeout, and then this one takes its place.
+func (p *Processor) standBy(ctx context.Context) error {
+	if p.cfg.InstanceID == "" {
+		return nil
+	}
+	cl, err := kgo.NewClient(p.clientOptions()...)
+	if err != nil {
+		return fmt.Errorf("%w: kafka client: %w", errMisconfigured, err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	for said := false; ; {
+		other, err := p.otherMember(ctx, adm)
+		switch {
+		case err != nil:
+			p.log.Debug("cannot see who is in the group", "error", err)
+		case !other:
+			return nil
+		case !said:
+			said = true
+			p.notReady(fmt.Sprintf("another process has processor.instance_id %q; each needs one of its own", p.cfg.InstanceID))
+			p.log.Warn("another process has this one's processor.instance_id and took its place; standing by until it is gone", "instance_id", p.cfg.InstanceID)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(standByEvery):
+		}
+	}
+}
+
+// otherMember tells whether the group has a member of this processor's name which is not this processor.
+func (p *Processor) otherMember(ctx context.Context, adm *kadm.Client) (bool, error) {
+	askCtx, cancel := context.WithTimeout(ctx, p.cfg.SessionTimeout)
+	defer cancel()
+	groups, err := adm.DescribeGroups(askCtx, p.cfg.GroupID)
+	if err == nil {
+		err = groups.Error()
+	}
+	if err != nil {
+		return false, fmt.Errorf("describe group %s: %w", p.cfg.GroupID, err)
+	}
+	for _, m := range groups[p.cfg.GroupID].Members {
+		if m.InstanceID != nil && *m.InstanceID == p.cfg.InstanceID && m.MemberID != p.memberID {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,138 @@
+package processors_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/processors"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// TestARestartDoesNotWaitForItsLastTransaction: a processor that was killed within a transaction ends it when it
+// comes back. It would be there for minutes, and hide from restore what lies behind it.
+func TestARestartDoesNotWaitForItsLastTransaction(t *testing.T) {
+	c := newCluster(t)
+	cfg := c.config("a")
+	last, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...), kgo.TransactionalID(cfg.GroupID+"-a"),
+		kgo.TransactionTimeout(15*time.Minute), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := last.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	for partition := range int32(partitions) {
+		r := &kgo.Record{Topic: schemas.TopicState.Name(cfg.Prefix), Partition: partition, Key: []byte("torn"), Value: []byte("torn")}
+		if err := last.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last.Close() // killed: the transaction stays open
+
+	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
+	c.run(cfg)
+	if rs := c.read(schemas.TopicEchoes, atLeast(1)); wamid(rs[0]) != "e1" {
+		t.Errorf("echoes are %s", rs[0].Value)
+	}
+}
+
+// started is a processor that a test looks at while it runs.
+type started struct {
+	*processors.Processor
+	registry *prometheus.Registry
+	stop     func()
+}
+
+func (c *cluster) start(cfg processors.Config) *started {
+	c.t.Helper()
+	s := &started{registry: prometheus.NewRegistry()}
+	p, err := processors.New(cfg, processors.Deps{Registerer: s.registry})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	s.Processor = p
+	ctx, cancel := context.WithCancel(c.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	stopped := false
+	s.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			c.t.Errorf("processor: %v", err)
+		}
+	}
+	c.t.Cleanup(s.stop)
+	return s
+}
+
+// restarts is how many sessions ended early.
+func (s *started) restarts(t *testing.T) float64 {
+	t.Helper()
+	families, err := s.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if strings.HasSuffix(f.GetName(), "session_restarts_total") {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("no such metric in %d families", len(families))
+	return 0
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	late := time.After(60 * time.Second)
+	for !holds() {
+		select {
+		case <-late:
+			t.Fatalf("waited in vain: %s", what)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// TestTheLaterOfTwoOfOneNameStays: two processors with one processor.instance_id do not fence each other in turn,
+// and the one that stood by goes on when the other is gone.
+func TestTheLaterOfTwoOfOneNameStays(t *testing.T) {
+	c := newCluster(t)
+	first := c.start(c.config("a"))
+	eventually(t, "the first one is ready", func() bool { return first.Ready() == nil })
+	second := c.start(c.config("a"))
+	standsBy := func() bool {
+		err := first.Ready()
+		return err != nil && strings.Contains(err.Error(), "another process")
+	}
+	eventually(t, "the first one stands by", standsBy)
+	eventually(t, "the second one is ready", func() bool { return second.Ready() == nil })
+
+	before := first.restarts(t) + second.restarts(t)
+	for i := range 20 {
+		c.put(schemas.TopicRawLive, "1", echo("1", fmt.Sprintf("e%d", i)))
+		c.read(schemas.TopicEchoes, atLeast(i+1))
+	}
+	if !standsBy() || second.Ready() != nil {
+		t.Errorf("the first one: %v; the second one: %v", first.Ready(), second.Ready())
+	}
+	if after := first.restarts(t) + second.restarts(t); after != before {
+		t.Errorf("%v sessions ended while both were there", after-before)
+	}
+
+	second.stop()
+	c.put(schemas.TopicRawLive, "1", echo("1", "last"))
+	c.read(schemas.TopicEchoes, atLeast(21))
+	if first.Ready() != nil {
+		t.Errorf("the first one: %v", first.Ready())
+	}
+}

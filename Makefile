@@ -49,6 +49,10 @@ crash: build ## simulate and check against `up`, which is killed -9 three times 
 chaos: build ## faults from a seed against Apache Kafka, ingress and processors, then check: SEED=, MINUTES=
 	go run ./internal/chaos -binary ./coexstream -seed $(or $(SEED),0) -minutes $(or $(MINUTES),2)
 
+.PHONY: test-faults
+test-faults: ## each kind of fault alone, against Apache Kafka
+	COEXSTREAM_TEST_KAFKA=1 go test -count=1 -timeout 20m ./internal/chaos
+
 .PHONY: chaos-proof
 chaos-proof: build ## the same with processors that commit offsets outside the transaction: check has to find it
 	go run ./internal/chaos -binary ./coexstream -broken -seed $(or $(SEED),0) -minutes 1 -only processor -wait 20s

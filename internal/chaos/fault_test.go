@@ -84,7 +84,7 @@ func smallLoad(faults []fault) load {
 	for _, f := range faults {
 		length = max(length, f.at+f.length+time.Second)
 	}
-	l := loadFor(1, length)
+	l := loadFor(1, length, 1)
 	l.businesses, l.messages, l.live, l.contacts = 6, 3000, 600, 150
 	return l
 }
@@ -143,6 +143,33 @@ func TestFaultProcessorReplaced(t *testing.T) {
 
 func TestFaultBrokerKill(t *testing.T) {
 	outlives(t, fault{at: 2 * aSecond, length: 3 * aSecond, kind: kindKill, target: brokerName(0)})
+}
+
+// TestFaultEveryBrokerKilled: the whole cluster is gone at once, and comes back.
+func TestFaultEveryBrokerKilled(t *testing.T) {
+	s := scene(t)
+	killed := make(chan error, brokerCount)
+	faults := []fault{{at: 2 * aSecond, length: 5 * aSecond, kind: kindKill}}
+	for i := range brokerCount {
+		go func() {
+			f := faults[0]
+			f.target = brokerName(i)
+			err := rest(t.Context(), f.at)
+			if err == nil {
+				err = s.inject(t.Context(), f) // not by the plan, which spares the others
+			}
+			killed <- err
+		}()
+	}
+	performed := s.perform(t.Context(), nil, smallLoad(faults), 3*time.Minute)
+	for range brokerCount {
+		if err := <-killed; err != nil {
+			t.Error(err)
+		}
+	}
+	if performed != nil {
+		t.Fatal(performed)
+	}
 }
 
 func TestFaultBrokerStop(t *testing.T) {

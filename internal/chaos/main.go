@@ -22,6 +22,7 @@ type options struct {
 	dir     string
 	seed    uint64
 	minutes float64
+	load    float64
 	wait    time.Duration
 	only    string
 	plan    bool
@@ -35,6 +36,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "data folder; empty: a temporary one, removed when all is well")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of plan and simulation; 0: a new one")
 	flag.Float64Var(&o.minutes, "minutes", 2, "how long faults are injected")
+	flag.Float64Var(&o.load, "load", 1, "load, as a multiple of about 50 webhooks a second")
 	flag.DurationVar(&o.wait, "wait", 4*time.Minute, "how long check waits for what is missing")
 	flag.StringVar(&o.only, "only", "", "only faults whose name contains one of these words, separated by commas")
 	flag.BoolVar(&o.plan, "plan", false, "print the plan and do nothing")
@@ -57,8 +59,8 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1<<32) + 1
 	}
-	if o.minutes <= 0 {
-		return fmt.Errorf("-minutes %v: it has to be more than 0", o.minutes)
+	if o.minutes <= 0 || o.load <= 0 {
+		return fmt.Errorf("-minutes %v, -load %v: both have to be more than 0", o.minutes, o.load)
 	}
 	length := time.Duration(o.minutes * float64(time.Minute)).Round(time.Second)
 	binary, err := filepath.Abs(o.binary)
@@ -117,7 +119,7 @@ func (o *options) runIn(ctx context.Context, out io.Writer, binary, broken, dir 
 	for _, f := range faults {
 		say(out, "chaos: plan  %s\n", f)
 	}
-	if err := s.perform(ctx, faults, loadFor(o.seed, length), o.wait); err != nil {
+	if err := s.perform(ctx, faults, loadFor(o.seed, length, o.load), o.wait); err != nil {
 		return err
 	}
 	say(out, "chaos: %d faults, check is content (seed %d)\n", len(faults), o.seed)

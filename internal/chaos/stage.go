@@ -173,9 +173,9 @@ type load struct {
 	concurrency                          int
 }
 
-// loadFor is the load of a run of some length.
-func loadFor(seed uint64, length time.Duration) load {
-	units := max(length.Minutes(), 0.5)
+// loadFor is the load of a run of some length, times a factor.
+func loadFor(seed uint64, length time.Duration, factor float64) load {
+	units := max(length.Minutes(), 0.5) * factor
 	return load{
 		seed: seed, businesses: 8 + int(4*units), messages: int(15_000 * units), live: int(2_500 * units), contacts: int(600 * units),
 		over: length, retryFor: 15 * time.Minute, concurrency: 24,

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -69,12 +70,18 @@ func (p *process) spawn() (*life, error) {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
 	// Away from the terminal's signals, and gone when this program is.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", p.name, err)
-	}
 	l := &life{cmd: cmd, done: make(chan struct{})}
+	started := make(chan error)
 	go func() {
-		err := cmd.Wait()
+		// The signal for the parent's death is sent when the thread ends that started the child.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		err = cmd.Wait()
 		l.mu.Lock()
 		expected := l.expected
 		l.mu.Unlock()
@@ -86,6 +93,9 @@ func (p *process) spawn() (*life, error) {
 			p.ended(p.name, fmt.Errorf("ended by itself: %w; see %s", err, p.logFile()))
 		}
 	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
+	}
 	return l, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -65,7 +66,7 @@ func newStage(ctx context.Context, c *cluster, out io.Writer, binary, broken, di
 		name := processorName(i + 1)
 		s.processors[name] = s.processor(name, addrs[2+i])
 	}
-	if err := s.command(ctx, "topics", "create", "--partitions", strconv.Itoa(partitions), "--replication-factor", "3").Run(); err != nil {
+	if err := runHere(s.command(ctx, "topics", "create", "--partitions", strconv.Itoa(partitions), "--replication-factor", "3")); err != nil {
 		s.close()
 		return nil, fmt.Errorf("topics create: %w; see %s", err, s.toolLog())
 	}
@@ -128,6 +129,13 @@ func (s *stage) command(ctx context.Context, args ...string) *exec.Cmd {
 		cmd.Stdout, cmd.Stderr = log, log
 	}
 	return cmd
+}
+
+// runHere runs a command on a thread that stays: the command would be killed with it.
+func runHere(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return cmd.Run()
 }
 
 // ended takes note of a process that ended by itself. No fault excuses that: all are to be outlived.
@@ -205,7 +213,7 @@ func (s *stage) simulate(ctx context.Context, l load) error {
 	s.say("simulating %d businesses, %d past messages, %d live webhooks, %d contacts", l.businesses, l.messages, l.live, l.contacts)
 	cmd := s.command(ctx, args...)
 	cmd.Stdout, cmd.Stderr = s.out, s.out
-	if err := cmd.Run(); err != nil {
+	if err := runHere(cmd); err != nil {
 		return fmt.Errorf("simulate: %w", err)
 	}
 	return nil
@@ -232,7 +240,7 @@ func deliveries(c world.Config) (int, error) {
 func (s *stage) check(ctx context.Context, wait time.Duration) error {
 	cmd := s.command(ctx, "check", "--truth", s.truthFile(), "--wait", wait.String(), "--secret", metaSecret, "--secret", dialogSecret)
 	cmd.Stdout, cmd.Stderr = s.out, s.out
-	err := cmd.Run()
+	err := runHere(cmd)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == faultsExitCode {
 		return fmt.Errorf("check: %w", errFaults)
 	}

@@ -70,7 +70,8 @@ func (w *World) windowSpans(n *number, window int32) [3][2]int {
 		return [3][2]int{{0, a}, {a, b}, {b, n.messages()}}
 	}
 	count := n.messages()
-	from, to := count-count/3, count+max(n.fresh, 1)
+	// Two at least, for the first two phases: the processor waits for a phase of which nothing comes.
+	from, to := count-min(count, max(count/3, 2)), count+max(n.fresh, 1)
 	// The fresh ones come last by index and are the first phase: a window's messages are one range.
 	a := from + (count-from)/2
 	return [3][2]int{{from, a}, {a, max(a+1, count)}, {max(a+1, count), max(to, a+2)}}

@@ -236,6 +236,26 @@ func TestASecondOnboardingFollowsTheFirst(t *testing.T) {
 	}
 }
 
+// The processor waits minutes for a phase of which nothing comes: only SkipPhase asks for that. The last phase may
+// be missing.
+func TestNoEarlyPhaseIsLeftOutHoweverSmallTheNumber(t *testing.T) {
+	for seed := range uint64(20) {
+		w := make1(t, seed+1, func(c *Config) { c.Reonboard, c.SecondNumber, c.Messages, c.Businesses = 1, 1, 60, 12 })
+		phases := map[[2]int32][3]bool{}
+		for i := range w.chunks {
+			c := &w.chunks[i]
+			had := phases[[2]int32{c.number, c.window}]
+			had[c.phase] = true
+			phases[[2]int32{c.number, c.window}] = had
+		}
+		for at, had := range phases {
+			if !had[0] || !had[1] {
+				t.Errorf("seed %d: number %d, window %d has phases %v of %d messages", seed+1, at[0], at[1], had, w.numbers[at[0]].messages())
+			}
+		}
+	}
+}
+
 func (s *Script) first(w *World) int32 {
 	return w.bodies[s.Steps[0].Bodies[0]].changes[0].number
 }

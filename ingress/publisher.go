@@ -284,7 +284,7 @@ func (p *Publisher) learn(ctx context.Context) (int, error) {
 func (p *Publisher) partitions(ctx context.Context) (int, error) {
 	res, err := p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: p.transport.MetadataTopics})
 	if err != nil {
-		return 0, fmt.Errorf("metadata of %s from %s: %w", strings.Join(p.transport.MetadataTopics, ", "), strings.Join(p.cfg.Brokers, ", "), err)
+		return 0, fmt.Errorf("metadata of %s from %s: %w", strings.Join(p.transport.MetadataTopics, ", "), strings.Join(p.cfg.Brokers, ", "), coexkafka.Explain(err))
 	}
 	n := 0
 	for i, t := range res.Topics {

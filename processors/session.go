@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -134,7 +135,7 @@ func (s *session) checkTopics(ctx context.Context) error {
 	}
 	listed, err := s.adm.ListTopics(ctx, names...)
 	if err != nil {
-		return fmt.Errorf("list topics: %w", err)
+		return fmt.Errorf("list topics from %s: %w", strings.Join(s.cfg.Brokers, ", "), kafka.Explain(err))
 	}
 	for _, name := range names {
 		d, ok := listed[name]

@@ -120,7 +120,7 @@ func (a *Admin) await(ctx context.Context, l Layout) error {
 func (a *Admin) metadata(ctx context.Context) (map[string]kafkago.Topic, error) {
 	resp, err := a.client.Metadata(ctx, &kafkago.MetadataRequest{Addr: a.address})
 	if err != nil {
-		return nil, fmt.Errorf("metadata from %s: %w", strings.Join(a.conn.Brokers, ","), err)
+		return nil, fmt.Errorf("metadata from %s: %w", strings.Join(a.conn.Brokers, ","), Explain(err))
 	}
 	topics := make(map[string]kafkago.Topic, len(resp.Topics))
 	for _, t := range resp.Topics {

@@ -39,7 +39,7 @@ kafka: ## run Apache Kafka on loopback until Ctrl-C: BROKERS=1 or 3
 
 .PHONY: test-kafka
 test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
-	COEXSTREAM_TEST_KAFKA=1 go test -count=1 -timeout 20m ./internal/kafkacluster/...
+	COEXSTREAM_TEST_KAFKA=1 go test -v -count=1 -p 1 -timeout 20m ./internal/kafkacluster/...
 
 .PHONY: crash
 crash: build ## simulate and check against `up`, which is killed -9 three times in between

@@ -61,7 +61,7 @@ func TestSecuredKafka(t *testing.T) {
 			s.up()
 			truth, report := s.simulate(world{seed: 5, businesses: 3, messages: 3000, live: 300, contact: 200})
 			s.check(truth)
-			s.noRefusals(report)
+			s.bounded(report)
 			s.down()
 		})
 	}

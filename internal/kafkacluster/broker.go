@@ -55,8 +55,10 @@ func (b *Broker) launch() error {
 	DieWithUs(cmd)
 	done, started := make(chan struct{}), make(chan error)
 	go func() {
-		// The signal for the parent's death is sent when the thread dies that started the child.
+		// The signal for the parent's death is sent when the thread dies that started the child. Given back, the
+		// thread lives on: it may have started others' children before.
 		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		defer close(done)
 		err := cmd.Start()
 		started <- err

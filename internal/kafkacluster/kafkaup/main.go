@@ -31,7 +31,7 @@ func run(ctx context.Context, cfg kafkacluster.Config) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Apache Kafka, %d brokers, data in %s\n", c.Brokers(), c.Dir())
+	fmt.Printf("Apache Kafka, brokers: %d, data in %s\n", c.Brokers(), c.Dir())
 	fmt.Printf("export COEXSTREAM_KAFKA_BROKERS=%s\n", strings.Join(c.Addrs(), ","))
 	fmt.Println("Ctrl-C ends it.")
 	<-ctx.Done()

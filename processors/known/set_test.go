@@ -162,7 +162,7 @@ func TestPageOfHalfAnEntryIsRefusedWhole(t *testing.T) {
 	}
 }
 
-// Issue 2: an open window costs at most 16 bytes a message.
+// An open window costs at most 16 bytes a message.
 func TestMessageCostsAtMostSixteenBytes(t *testing.T) {
 	r := random(t)
 	sizeMax := 2_000_000

@@ -2,7 +2,9 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,13 +26,31 @@ func cluster(t testing.TB, brokers int, partitions int32, opts ...kfake.Opt) *kf
 	t.Helper()
 	c, err := kfake.NewCluster(append([]kfake.Opt{
 		kfake.NumBrokers(brokers), kfake.SeedTopics(partitions, liveTopic, bulkTopic),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "20000000"}),
 	}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
+	takes(t, c, 20_000_000)
 	return c
+}
+
+// takes sets the longest batch that the raw topics take.
+func takes(t testing.TB, c *kfake.Cluster, bytes int) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.DisableClientMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	most := strconv.Itoa(bytes)
+	res, err := kadm.NewClient(cl).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &most}}, liveTopic, bulkTopic)
+	for _, r := range res {
+		err = errors.Join(err, r.Err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // publishing is a Publisher that runs.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -21,6 +22,7 @@ type dispatcher struct {
 	p      *Publisher
 	topic  string
 	codec  kafka.Compression
+	limit  *atomic.Int64 // of a batch, see Publisher.limits
 	runway runway
 
 	queues []*queue // by partition
@@ -41,9 +43,9 @@ type dispatcher struct {
 // (socket.request.max.bytes, 100 MiB).
 const requestBytesMax = 8 << 20
 
-func newDispatcher(p *Publisher, topic string, codec kafka.Compression, partitions int, produced *topicMetrics) *dispatcher {
+func newDispatcher(p *Publisher, topic string, codec kafka.Compression, limit *atomic.Int64, partitions int, produced *topicMetrics) *dispatcher {
 	d := &dispatcher{
-		p: p, topic: topic, codec: codec, runway: newRunway(partitions),
+		p: p, topic: topic, codec: codec, limit: limit, runway: newRunway(partitions),
 		kick:    make(chan struct{}, 1),
 		leaders: make([]int32, partitions),
 	}
@@ -183,12 +185,12 @@ func (s *shipment) fly(ctx context.Context) {
 	s.takeoff.end()
 	acknowledged := false
 	for i := range s.parts {
-		partErr := err
+		partErr, base := err, int64(-1)
 		switch {
 		case s.parts[i].empty:
 			partErr = errNobodyWaits
 		case err == nil:
-			partErr = partError(res, s.parts[i].q.partition)
+			base, partErr = partOutcome(res, s.parts[i].q.partition)
 		}
 		v := verdict{}
 		if partErr != nil {
@@ -196,7 +198,7 @@ func (s *shipment) fly(ctx context.Context) {
 		} else {
 			acknowledged = true
 		}
-		s.parts[i].q.settle(s.parts[i].batch, v, partErr)
+		s.parts[i].q.settle(s.parts[i].batch, base, v, partErr)
 	}
 	if acknowledged {
 		s.produced.latency.Observe(p.now().Sub(began).Seconds())
@@ -249,23 +251,23 @@ func (s *shipment) send(ctx context.Context, now time.Time) (*produce.Response, 
 	return res, nil
 }
 
-// partError is how a partition fared.
-func partError(res *produce.Response, partition int32) error {
+// partOutcome is how a partition fared, and at which offset its batch begins.
+func partOutcome(res *produce.Response, partition int32) (base int64, err error) {
 	for i := range res.Topics {
 		for j := range res.Topics[i].Partitions {
 			p := &res.Topics[i].Partitions[j]
 			switch {
 			case p.Partition != partition:
 			case p.ErrorCode != 0 && p.ErrorMessage != "":
-				return fmt.Errorf("%w: %s", kafka.Error(p.ErrorCode), p.ErrorMessage)
+				return -1, fmt.Errorf("%w: %s", kafka.Error(p.ErrorCode), p.ErrorMessage)
 			case p.ErrorCode != 0:
-				return kafka.Error(p.ErrorCode)
+				return -1, kafka.Error(p.ErrorCode)
 			case len(p.RecordErrors) != 0:
-				return fmt.Errorf("%d records of the batch: %w", len(p.RecordErrors), kafka.InvalidRecord)
+				return -1, fmt.Errorf("%d records of the batch: %w", len(p.RecordErrors), kafka.InvalidRecord)
 			default:
-				return nil
+				return p.BaseOffset, nil
 			}
 		}
 	}
-	return fmt.Errorf("the answer says nothing of the partition: %w", kafka.Unknown)
+	return -1, fmt.Errorf("the answer says nothing of the partition: %w", kafka.Unknown)
 }

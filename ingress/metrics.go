@@ -12,6 +12,7 @@ import (
 // publisherMetrics are the metrics of a Publisher.
 type publisherMetrics struct {
 	inFlightBytes prometheus.Gauge
+	segmented     prometheus.Counter
 	produceErrors [produceErrorKinds]prometheus.Counter
 	topics        [2]*topicMetrics // by lane
 }
@@ -26,6 +27,10 @@ func newPublisherMetrics(reg prometheus.Registerer) (*publisherMetrics, error) {
 		inFlightBytes: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "coexstream_ingress_publish_in_flight_bytes",
 			Help: "Bytes of records that wait for an acknowledgement of Kafka.",
+		}),
+		segmented: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "coexstream_ingress_segmented_total",
+			Help: "Bodies that were written in segments, because they are longer than a record of the topic may be.",
 		}),
 	}
 	produceErrors := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -57,7 +62,7 @@ func newPublisherMetrics(reg prometheus.Registerer) (*publisherMetrics, error) {
 			latency:      latency.WithLabelValues(t.String()),
 		}
 	}
-	return m, register(reg, m.inFlightBytes, produceErrors, batchRecords, batchBytes, latency)
+	return m, register(reg, m.inFlightBytes, m.segmented, produceErrors, batchRecords, batchBytes, latency)
 }
 
 // statusCodes are the labels of requests, beside "other". The frequent ones come first.

@@ -38,6 +38,7 @@ type Publisher struct {
 	stop      context.CancelFunc // ends the transport's own goroutines
 
 	inFlight atomic.Int64
+	limits   [2]atomic.Int64             // by lane: longer records travel in segments
 	queues   atomic.Pointer[[2][]*queue] // by lane, then partition; nil until known
 	closed   atomic.Bool
 	pool     sync.Pool      // *publication
@@ -120,14 +121,28 @@ func NewPublisher(cfg PublisherConfig, deps PublisherDeps) (*Publisher, error) {
 	}, nil
 }
 
-// Publish implements Durable.
+// Publish implements Durable. A record that is longer than its topic takes is written in segments.
 func (p *Publisher) Publish(r *Record, deadline time.Time) error {
+	bytes := int64(r.Bytes())
+	limit := p.limits[laneOf(r.Topic)].Load()
+	if bytes > limit && p.queues.Load() != nil {
+		return p.publishSegments(r, limit, deadline)
+	}
+	_, err := p.publish(r, bytes, deadline, false)
+	if err != nil && tooLarge(err, bytes) {
+		return p.publishSegments(r, bytes/2, deadline)
+	}
+	return err
+}
+
+// publish writes one record. Its offset is told where it is to have a batch of its own.
+func (p *Publisher) publish(r *Record, bytes int64, deadline time.Time, alone bool) (offset int64, err error) {
 	queues := p.queues.Load()
 	if queues == nil {
 		if p.closed.Load() {
-			return ErrClosed
+			return 0, ErrClosed
 		}
-		return fmt.Errorf("%w: %w", ErrUnavailable, p.pendingError())
+		return 0, fmt.Errorf("%w: %w", ErrUnavailable, p.pendingError())
 	}
 	lane := queues[laneOf(r.Topic)]
 	by := r.Key
@@ -136,21 +151,20 @@ func (p *Publisher) Publish(r *Record, deadline time.Time) error {
 	}
 	q := lane[coexkafka.Partition(by, int32(len(lane)))]
 
-	bytes := int64(r.Bytes())
 	if p.inFlight.Add(bytes) > p.cfg.InFlightBytesMax {
 		p.inFlight.Add(-bytes)
-		return ErrBusy
+		return 0, ErrBusy
 	}
 	pub := p.pool.Get().(*publication)
-	pub.record, pub.deadline, pub.bytes = r, deadline, bytes
+	pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset = r, deadline, bytes, alone, -1
 	if !q.push(pub) {
 		p.inFlight.Add(-bytes)
-		return ErrClosed
+		return 0, ErrClosed
 	}
-	err := <-pub.done
-	pub.record = nil
+	err = <-pub.done
+	offset, pub.record = pub.offset, nil
 	p.pool.Put(pub)
-	return err
+	return offset, err
 }
 
 // finish wakes the caller of Publish. The publication is theirs from then on.
@@ -198,6 +212,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		return nil // ctx ended first
 	}
 
+	p.learnLimits(ctx)
 	flights, ground := context.WithCancel(context.Background())
 	defer ground()
 	idle := make(chan struct{})
@@ -206,7 +221,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 	for _, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
 		lane := laneOf(topic)
 		// Each topic has its own, so that history is in nobody's way.
-		d := newDispatcher(p, topic.Name(p.cfg.TopicPrefix), p.codecs[lane], partitions, p.metrics.topics[lane])
+		d := newDispatcher(p, topic.Name(p.cfg.TopicPrefix), p.codecs[lane], &p.limits[lane], partitions, p.metrics.topics[lane])
 		queues[lane] = d.queues
 		dispatching.Go(func() { d.run(flights, idle) })
 	}

@@ -209,7 +209,8 @@ func TestErrorsForGoodAreToldAtOnce(t *testing.T) {
 }
 
 func TestOneRecordTooLargeDoesNotFailItsBatch(t *testing.T) {
-	c := cluster(t, 1, 1, kfake.BrokerConfigs(map[string]string{"message.max.bytes": "4000"}))
+	c := cluster(t, 1, 1)
+	takes(t, c, 4000)
 	p := publisher(t, c.ListenAddrs(), nil)
 	var pubs []*publication
 	for i := range 20 {

@@ -16,9 +16,12 @@ type PublisherConfig struct {
 	CompressionLive string `koanf:"compression_live"` // of raw.live: none, lz4, zstd
 	CompressionBulk string `koanf:"compression_bulk"` // of raw.bulk: none, lz4, zstd
 
-	// BatchBytesMax bounds a batch before compression; a longer record goes alone. The topics'
-	// max.message.bytes must have room for a batch, and for a body of the largest size.
+	// BatchBytesMax bounds a batch before compression, as the topics' max.message.bytes does; a longer record goes
+	// alone.
 	BatchBytesMax int `koanf:"batch_bytes_max"`
+	// RecordBytesMax is the longest batch that the raw topics take, their max.message.bytes, as far as it is known
+	// before they are asked. A longer body is written in segments.
+	RecordBytesMax int `koanf:"record_bytes_max"`
 	// InFlightBytesMax bounds all records that wait or fly.
 	InFlightBytesMax int64 `koanf:"in_flight_bytes_max"`
 	// ProduceTimeout bounds one attempt; the deadline of the records bounds all of them together.
@@ -35,6 +38,7 @@ func DefaultPublisherConfig() PublisherConfig {
 		CompressionLive:       "none",
 		CompressionBulk:       "zstd",
 		BatchBytesMax:         960 << 10, // below Kafka's default max.message.bytes of 1 MiB and 12
+		RecordBytesMax:        20 << 20,
 		InFlightBytesMax:      128 << 20,
 		ProduceTimeout:        2 * time.Second,
 		ConnectionIdleTimeout: 4 * time.Minute,
@@ -55,6 +59,9 @@ func (c *PublisherConfig) Validate() error {
 	}
 	if c.BatchBytesMax < 1<<10 || c.BatchBytesMax > 64<<20 {
 		return fmt.Errorf("publisher.batch_bytes_max is %d: want %d to %d", c.BatchBytesMax, 1<<10, 64<<20)
+	}
+	if c.RecordBytesMax < 1<<16 || c.RecordBytesMax > 1<<30 {
+		return fmt.Errorf("publisher.record_bytes_max is %d: want %d to %d", c.RecordBytesMax, 1<<16, 1<<30)
 	}
 	if c.InFlightBytesMax < 1<<20 || c.InFlightBytesMax > 1<<40 {
 		return fmt.Errorf("publisher.in_flight_bytes_max is %d: want %d to %d", c.InFlightBytesMax, 1<<20, int64(1)<<40)

@@ -42,6 +42,8 @@ type publication struct {
 	record   *Record
 	deadline time.Time
 	bytes    int64
+	alone    bool       // to have a batch of its own
+	offset   int64      // in the log, of one that was alone
 	done     chan error // capacity 1
 }
 
@@ -99,7 +101,8 @@ func (q *queue) failed() bool {
 // take moves what waits to flight, up to a batch.
 func (q *queue) take() bool {
 	n, bytes := 0, int64(0)
-	for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].bytes <= int64(q.p.cfg.BatchBytesMax)) {
+	most := min(int64(q.p.cfg.BatchBytesMax), q.d.limit.Load())
+	for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].bytes <= most && !q.waiting[n].alone && !q.waiting[0].alone) {
 		bytes += q.waiting[n].bytes
 		n++
 	}
@@ -171,8 +174,9 @@ func (q *queue) lost() error {
 	return ErrUnavailable
 }
 
-// settle is told how the batch of the last load went, nil for acknowledged, and what that means.
-func (q *queue) settle(b *batch, v verdict, err error) {
+// settle is told how the batch of the last load went, nil for acknowledged, what that means, and the offset of
+// the batch's first record.
+func (q *queue) settle(b *batch, base int64, v verdict, err error) {
 	if err != nil {
 		q.p.metrics.produceErrors[v.kind].Inc()
 		err = fmt.Errorf("produce %s/%d: %w", q.d.topic, q.partition, err)
@@ -188,6 +192,9 @@ func (q *queue) settle(b *batch, v verdict, err error) {
 	case err == nil:
 		b.own() // answered, and so read to the end
 		q.spare = b
+		if pub := q.flight[first.from]; pub != nil && pub.alone {
+			pub.offset = base
+		}
 		q.finish(first, nil)
 		q.next()
 	case v.tooLarge && len(b.records) > 1:

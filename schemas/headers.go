@@ -36,6 +36,21 @@ const (
 	StateOwn  = "own"
 )
 
+// Headers of segments: a body that is longer than a record of the topic may be stands there as several records
+// of one partition. Each has the headers of the body's record, and these. Package segment reads and writes them.
+const (
+	SegmentHeaderPrefix = "coex-segment-"
+	// HeaderSegmentID is one for the segments of a body, and for nothing else.
+	HeaderSegmentID    = "coex-segment-id"
+	HeaderSegmentIndex = "coex-segment-index" // decimal, from 0
+	HeaderSegmentCount = "coex-segment-count" // decimal
+	// On the last segment alone, which stands for the body: its bytes, their CRC-32C in hex, and the offsets of
+	// the other segments in the same partition, with commas between.
+	HeaderSegmentBytes    = "coex-segment-bytes"
+	HeaderSegmentChecksum = "coex-segment-checksum"
+	HeaderSegmentOffsets  = "coex-segment-offsets"
+)
+
 // Headers of event records: CloudEvents 1.0, Kafka protocol binding, binary mode.
 const (
 	HeaderCESpecVersion = "ce_specversion"
@@ -64,6 +79,9 @@ const (
 	// HeaderDLQChanges lists the changes that could not be processed, where the others were: their numbers in
 	// the body, from 0, with commas between.
 	HeaderDLQChanges = "__dlq.errors.changes"
+	// HeaderDLQSegment says of which segment of which body a letter is, where the body cannot be put together:
+	// id, and then index and count.
+	HeaderDLQSegment = "__dlq.errors.segment"
 	// HeaderDLQParked is "true" on a letter that came back DLQReturnsMax times: it is not requeued again unless
 	// forced.
 	HeaderDLQParked = "__dlq.errors.parked"

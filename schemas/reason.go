@@ -18,5 +18,6 @@ const (
 	ReasonObjectUnknown   Reason = "object_unknown"   // `object` is not whatsapp_business_account
 	ReasonShape           Reason = "shape"            // a property that routing needs has the wrong kind
 	ReasonNoBusiness      Reason = "no_business"      // neither a WABA id nor a phone_number_id
+	ReasonSegments        Reason = "segments"         // a body in segments that cannot be put together; the letter is its last segment
 	ReasonEventTooLong    Reason = "event_too_long"   // an event would be longer than processor.event_bytes_max
 )

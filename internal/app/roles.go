@@ -94,7 +94,7 @@ func publisherOf(cfg *config.Config) ingress.PublisherConfig {
 	c := ingress.DefaultPublisherConfig()
 	c.Brokers, c.ClientID, c.TopicPrefix = cfg.Kafka.Brokers, cfg.Kafka.ClientID+"-ingress", cfg.Kafka.Prefix
 	c.CompressionLive, c.CompressionBulk = cfg.Ingress.Compression.Live, cfg.Ingress.Compression.Bulk
-	c.InFlightBytesMax = cfg.Ingress.InFlightBytesMax
+	c.InFlightBytesMax, c.RecordBytesMax = cfg.Ingress.InFlightBytesMax, int(cfg.Topics.MaxMessageBytes)
 	return c
 }
 

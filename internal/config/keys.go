@@ -101,7 +101,7 @@ func topicKeys() []Key {
 		return Key{Name: "topics." + topic + ".retention", Kind: Duration, Default: def, Min: minute, Max: 3650 * day, Doc: doc}
 	}
 	return []Key{
-		{Name: "topics.max_message_bytes", Kind: Bytes, Default: "20MiB", Min: mib, Max: gib, Doc: "largest record batch of any topic; 1MiB more than the largest body, decoded or not"},
+		{Name: "topics.max_message_bytes", Kind: Bytes, Default: "20MiB", Min: 128 * kib, Max: gib, Doc: "largest record batch of any topic (`max.message.bytes`); longer bodies travel in segments, as they do where the cluster has a lower limit"},
 		{Name: "topics.segment_bytes", Kind: Bytes, Default: "256MiB", Min: mib, Max: 2*gib - 1, Doc: "size at which a log segment is closed (`up`: `embedded.segment_bytes`)"},
 		retention("raw", "14d", "how long `raw.live` and `raw.bulk` are kept: how far back everything can be rebuilt"),
 		retention("rerouted", "1d", "how long `rerouted` is kept"),

@@ -185,9 +185,6 @@ func (c *Config) check(fail func(key, format string, args ...any)) {
 	if c.Kafka.MinInsyncReplicas > c.Kafka.ReplicationFactor {
 		fail("kafka.min_insync_replicas", "%d is not allowed; allowed: at most kafka.replication_factor (%d)", c.Kafka.MinInsyncReplicas, c.Kafka.ReplicationFactor)
 	}
-	if largest := max(c.Ingress.BodyBytesMax, c.Ingress.DecodedBytesMax); c.Topics.MaxMessageBytes < largest+mib {
-		fail("topics.max_message_bytes", "%s is not allowed; allowed: at least ingress.decoded_bytes_max or ingress.body_bytes_max (%s) and 1MiB for headers", FormatBytes(c.Topics.MaxMessageBytes), FormatBytes(largest))
-	}
 	if least := (c.Ingress.BodyBytesMax + c.Ingress.DecodedBytesMax) * 4 / 3; c.Ingress.InFlightBytesMax < least {
 		fail("ingress.in_flight_bytes_max", "%s is not allowed; allowed: at least 4/3 of ingress.body_bytes_max and ingress.decoded_bytes_max together (%s)", FormatBytes(c.Ingress.InFlightBytesMax), FormatBytes(least))
 	}

@@ -102,7 +102,7 @@ func TestInvalidValueNamesKeyValueAndAllowed(t *testing.T) {
 		{"embedded.listen", "0.0.0.0:9092", []string{"127.0.0.1:port"}},
 		{"ingress.listen", "8080", []string{"host:port"}},
 		{"kafka.min_insync_replicas", "4", []string{"kafka.replication_factor (3)"}},
-		{"topics.max_message_bytes", "1MiB", []string{"ingress.decoded_bytes_max"}},
+		{"topics.max_message_bytes", "64KiB", []string{"128KiB to 1GiB"}},
 		{"processor.history.ceiling", "1h", []string{"processor.history.quiet_time (6h)"}},
 		{"processor.history.gap_timeout", "1s", []string{"processor.history.phase_hold (2m)"}},
 		{"kafka.sasl.mechanism", "plain", []string{"password"}},

@@ -50,8 +50,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("embedded.segment_bytes: %d is not allowed; allowed: 1MiB or more", c.SegmentBytes)
 	case c.CleanInterval <= 0:
 		return fmt.Errorf("clean interval: %s is not allowed; allowed: more than 0", c.CleanInterval)
-	case c.MessageBytes < 1<<20:
-		return fmt.Errorf("topics.max_message_bytes: %d is not allowed; allowed: 1MiB or more", c.MessageBytes)
+	case c.MessageBytes < 128<<10:
+		return fmt.Errorf("topics.max_message_bytes: %d is not allowed; allowed: 128KiB or more", c.MessageBytes)
 	}
 	return nil
 }

@@ -30,8 +30,8 @@ func FromEnd() Start { return Start{last: true} }
 func FromTime(at time.Time) Start { return Start{at: at} }
 
 // Reader reads whole topics outside of any consumer group: every partition, committed records only,
-// control records left out. Records of one partition come in the order of the log; across partitions
-// there is no order.
+// control records left out, and bodies in segments put together (Fetcher.Whole). Records of one partition come
+// in the order of the log; across partitions there is no order.
 type Reader struct {
 	conn    Connection
 	cl      *kgo.Client
@@ -145,9 +145,13 @@ func (r *Reader) ReadRanges(ctx context.Context, ranges map[TopicPartition]Range
 			if err != nil {
 				return err
 			}
+			records, err := r.wholes(ctx, got.Records, ranges[p].End)
+			if err != nil {
+				return err
+			}
 			mu.Lock()
-			for _, rec := range got.Records {
-				if rec.Offset >= ranges[p].End || over {
+			for _, rec := range records {
+				if over {
 					break
 				}
 				if err := yield(rec); err != nil {
@@ -190,6 +194,24 @@ feed:
 	return nil
 }
 
+// wholes are the records before end, with bodies in segments put together.
+func (r *Reader) wholes(ctx context.Context, records []*kgo.Record, end int64) ([]*kgo.Record, error) {
+	out := make([]*kgo.Record, 0, len(records))
+	for i, rec := range records {
+		if rec.Offset >= end {
+			break
+		}
+		rec, err := r.fetcher.whole(ctx, rec, records[:i])
+		if err != nil {
+			return nil, err
+		}
+		if rec != nil {
+			out = append(out, rec)
+		}
+	}
+	return out, nil
+}
+
 // Follow calls yield for every committed record from the start on, as they come, until ctx ends, which is
 // no error, or yield returns one. ErrStop ends it without an error.
 func (r *Reader) Follow(ctx context.Context, from Start, yield func(*kgo.Record) error) error {
@@ -228,7 +250,14 @@ func (r *Reader) Follow(ctx context.Context, from Start, yield func(*kgo.Record)
 			return failed
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
-			if err := yield(it.Next()); errors.Is(err, ErrStop) {
+			rec, err := r.fetcher.whole(ctx, it.Next(), nil)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err == nil && rec != nil {
+				err = yield(rec)
+			}
+			if errors.Is(err, ErrStop) {
 				return nil
 			} else if err != nil {
 				return err

@@ -1,0 +1,114 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/schemas/segment"
+)
+
+// Whole is the record that one of the log stands for: itself; the record of the whole body where it is the last
+// segment of one, at the same offset and without the headers of its place; and nil where it is a segment that a
+// later one will name. near are records of the partition that are at hand, in the order of their offsets; the
+// others are read.
+//
+// The error is ErrOffsetGone where the log no longer has all segments, segment.ErrInvalid where they do not make a
+// body, and another one where the log could not be read. The record of an error is rec.
+func (f *Fetcher) Whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (*kgo.Record, error) {
+	s, is, err := segment.Of(headersIn(rec))
+	switch {
+	case !is:
+		return rec, nil
+	case err != nil:
+		return rec, wholeError(rec, err)
+	case !s.Last():
+		return nil, nil
+	}
+	j := s.Join()
+	var fetched []*kgo.Record
+	for i, offset := range s.Offsets {
+		if offset >= rec.Offset {
+			return rec, wholeError(rec, fmt.Errorf("%w: offset %d is not before it", segment.ErrInvalid, offset))
+		}
+		part := at(near, offset)
+		if part == nil {
+			part = at(fetched, offset)
+		}
+		if part == nil {
+			got, err := f.Fetch(ctx, rec.Topic, rec.Partition, offset, 1, 0)
+			if err != nil {
+				return rec, wholeError(rec, err)
+			}
+			fetched = got.Records
+			if part = at(fetched, offset); part == nil {
+				return rec, wholeError(rec, fmt.Errorf("offset %d: %w", offset, ErrOffsetGone))
+			}
+		}
+		if err := j.Add(i, headersIn(part), part.Value); err != nil {
+			return rec, wholeError(rec, err)
+		}
+	}
+	body, err := j.Whole(rec.Value)
+	if err != nil {
+		return rec, wholeError(rec, err)
+	}
+	whole := *rec
+	whole.Value = body
+	whole.Headers = make([]kgo.RecordHeader, 0, len(rec.Headers))
+	for _, h := range rec.Headers {
+		if !segment.Names(h.Key) {
+			whole.Headers = append(whole.Headers, h)
+		}
+	}
+	return &whole, nil
+}
+
+// Unreadable tells whether an error of Whole is of what the log holds, and reading again would not help.
+func Unreadable(err error) bool {
+	return errors.Is(err, ErrOffsetGone) || errors.Is(err, segment.ErrInvalid)
+}
+
+func wholeError(rec *kgo.Record, err error) error {
+	return fmt.Errorf("put together the body that ends at %s/%d@%d: %w", rec.Topic, rec.Partition, rec.Offset, err)
+}
+
+// at finds the record of an offset.
+func at(records []*kgo.Record, offset int64) *kgo.Record {
+	i, ok := slices.BinarySearchFunc(records, offset, func(r *kgo.Record, o int64) int {
+		switch {
+		case r.Offset < o:
+			return -1
+		case r.Offset > o:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return nil
+	}
+	return records[i]
+}
+
+func headersIn(rec *kgo.Record) func(string) []byte {
+	return func(name string) []byte {
+		for i := range rec.Headers {
+			if rec.Headers[i].Key == name {
+				return rec.Headers[i].Value
+			}
+		}
+		return nil
+	}
+}
+
+// whole is Whole for readers that show what there is: a segment whose body cannot be put together stays as it is.
+func (f *Fetcher) whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (*kgo.Record, error) {
+	whole, err := f.Whole(ctx, rec, near)
+	if err != nil && !Unreadable(err) {
+		return nil, err
+	}
+	return whole, nil
+}

@@ -33,9 +33,11 @@ type Config struct {
 
 	// FetchBytesMax and FetchPartitionBytesMax bound what is fetched ahead, as compressed on the wire.
 	FetchBytesMax, FetchPartitionBytesMax int32
-	// EventBytesMax is the largest event that is produced; a larger one goes to `dlq`.
+	// EventBytesMax is the largest event that is produced; a larger one goes to `dlq`, as one does that is larger
+	// than its topic takes.
 	EventBytesMax int32
-	// RecordBytesMax is the largest raw record, for the topics that carry raw records on.
+	// RecordBytesMax is the largest record that the topics take, as far as it is known before they are asked. A raw
+	// record that is longer stands in segments on the topics that carry raw records on.
 	RecordBytesMax int32
 	// BufferedBytesMax bounds the events that wait to be sent.
 	BufferedBytesMax int
@@ -85,8 +87,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("processor.live_lag_records_max: %d; allowed: 1 and more", c.LiveLagRecordsMax)
 	case c.FetchBytesMax < 1<<10 || c.FetchPartitionBytesMax < 1<<10:
 		return fmt.Errorf("processor.fetch_bytes_max, processor.fetch_partition_bytes_max: %d, %d; allowed: 1KiB and more", c.FetchBytesMax, c.FetchPartitionBytesMax)
-	case c.EventBytesMax < 16<<10 || c.RecordBytesMax < c.EventBytesMax:
-		return fmt.Errorf("processor.event_bytes_max, processor.record_bytes_max: %d, %d; allowed: 16KiB and more, and the second not below the first", c.EventBytesMax, c.RecordBytesMax)
+	case c.EventBytesMax < eventBytesLeast || c.RecordBytesMax < recordLimitLeast:
+		return fmt.Errorf("processor.event_bytes_max, processor.record_bytes_max: %d, %d; allowed: 16KiB and more, and 64KiB and more", c.EventBytesMax, c.RecordBytesMax)
 	case c.BufferedBytesMax < int(c.RecordBytesMax):
 		return fmt.Errorf("processor.buffered_bytes_max: %d; allowed: at least processor.record_bytes_max (%d)", c.BufferedBytesMax, c.RecordBytesMax)
 	case c.TickEvery <= 0 || c.TickGrace < 0:
@@ -97,6 +99,9 @@ func (c *Config) Validate() error {
 	}
 	return c.Task.Validate()
 }
+
+// eventBytesLeast is what an event may always have.
+const eventBytesLeast = 16 << 10
 
 func (c *Config) topic(t schemas.Topic) string { return t.Name(c.Prefix) }
 

@@ -14,6 +14,7 @@ type metrics struct {
 	duplicates   *prometheus.CounterVec // by kind
 	deadLetters  *prometheus.CounterVec // by reason
 	refetches    *prometheus.CounterVec // by outcome
+	joined       *prometheus.CounterVec // by outcome
 	replayed     prometheus.Counter
 	requeued     prometheus.Counter
 	replaying    prometheus.Gauge
@@ -52,6 +53,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		duplicates:  counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
 		deadLetters: counter("dead_letters_total", "Dead letters of committed transactions.", "reason"),
 		refetches:   counter("refetches_total", "Held chunks that were read again.", "outcome"),
+		joined:      counter("joined_bodies_total", "Bodies in segments that were put together, or could not be.", "outcome"),
 		replayed: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "replayed_records_total",
 			Help: "Records read that a replay wrote, committed or not."}),
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "requeued_records_total",
@@ -75,7 +77,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
 		bulkPaused:  gauge("bulk_paused", "1 while bulk waits for live."),
 	}
-	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
+	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
 		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.bulkPaused)
 	return m

@@ -31,7 +31,9 @@ type Processor struct {
 	txnID   string
 	// memberID is what the group called the last session; of Run alone.
 	memberID string
-	state    atomic.Pointer[string] // why it is not ready; nil when it is
+	// recordBytesMax is the longest record that a topic is thought to take; of Run alone.
+	recordBytesMax int64
+	state          atomic.Pointer[string] // why it is not ready; nil when it is
 }
 
 // New makes a processor. It talks to nobody before Run.
@@ -52,7 +54,8 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	if id == "" {
 		id = randomInstance()
 	}
-	p := &Processor{cfg: cfg, deps: deps, log: deps.Log.With("component", "processor"), txnID: cfg.GroupID + "-" + id}
+	p := &Processor{cfg: cfg, deps: deps, log: deps.Log.With("component", "processor"), txnID: cfg.GroupID + "-" + id,
+		recordBytesMax: int64(cfg.RecordBytesMax)}
 	p.metrics = newMetrics(deps.Registerer)
 	p.notReady("not started")
 	return p, nil
@@ -95,6 +98,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		if p.deps.Now().Sub(started) > time.Minute {
 			backoff = restartBackoffMin
 		}
+		p.refused(err)
 		p.metrics.restarts.Inc()
 		p.log.Warn("session ended; beginning again from the committed state", "error", err, "in", backoff)
 		select {

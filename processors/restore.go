@@ -63,6 +63,8 @@ func (s *session) restore(ctx context.Context) error {
 func (s *session) rebuild(ctx context.Context, r *runner) error {
 	started := s.p.deps.Now()
 	cfg := s.cfg.Task
+	cfg.EventBytesMax = max(min(cfg.EventBytesMax, s.limits.events()), eventBytesLeast)
+	cfg.OtherBytesMax = s.limits.value(schemas.TopicOther)
 	cfg.Partition, cfg.Partitions = r.partition, s.partitions
 	cfg.PartitionOf = func(business []byte) int32 { return kafka.Partition(business, s.partitions) }
 	t, err := task.New(cfg)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/segment"
 )
 
 // runner connects one task to Kafka: it decodes and splits raw records, reads held chunks again, and sends
@@ -51,7 +53,15 @@ func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes in
 	r.task.Begin(func(rec task.Record) { send.send(records, r.names, rec) }, &r.lent.task)
 	if w != nil {
 		for _, topic := range schemas.Inputs() {
-			for _, rec := range w.records[topic] {
+			for i, polled := range w.records[topic] {
+				rec, broken, err := r.whole(ctx, polled, w.records[topic][:i])
+				if err != nil {
+					return err
+				}
+				if rec == nil {
+					r.position[topic] = polled.Offset + 1
+					continue
+				}
 				o := r.origin(topic, rec)
 				if topic == schemas.TopicRawBulk {
 					budget := &budgetBytes
@@ -62,7 +72,7 @@ func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes in
 						return err
 					}
 				}
-				r.feed(topic, rec, o)
+				r.feed(topic, rec, o, broken)
 			}
 		}
 	}
@@ -107,7 +117,29 @@ func (r *runner) releaseWanted(ctx context.Context, budgetBytes *int64, send *se
 	return nil
 }
 
-func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin) {
+// whole is what a record stands for: nil where it is a segment that a later one names. Nothing is remembered of
+// those, so it does not matter to which transaction, or to whose, they belonged. broken says why a body cannot be
+// put together; then the record is its last segment.
+func (r *runner) whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (whole *kgo.Record, broken, err error) {
+	whole, err = r.fetcher.Whole(ctx, rec, near)
+	switch {
+	case err == nil && whole != nil && whole != rec:
+		r.metrics.joined.WithLabelValues("whole").Inc()
+	case err != nil && kafka.Unreadable(err):
+		r.metrics.joined.WithLabelValues("broken").Inc()
+		return rec, err, nil
+	}
+	return whole, nil, err
+}
+
+// broken passes on the last segment of a body that cannot be put together.
+func (r *runner) broken(o *task.Origin, rec *kgo.Record, why error) {
+	place := fmt.Appendf(nil, "%s %s/%s", header(rec, schemas.HeaderSegmentID), header(rec, schemas.HeaderSegmentIndex), header(rec, schemas.HeaderSegmentCount))
+	o.Headers = slices.DeleteFunc(o.Headers, func(h task.Header) bool { return segment.Names(h.Key) })
+	r.task.DeadLetter(o, schemas.ReasonSegments, why.Error(), task.Header{Key: schemas.HeaderDLQSegment, Value: place})
+}
+
+func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
 	r.position[topic] = rec.Offset + 1
 	if topic == schemas.TopicRerouted {
 		r.reroutedAt = r.now()
@@ -126,6 +158,10 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin) {
 	}
 	if p := &r.progress[topic]; o.ReceivedAt.After(p.receivedAt) {
 		p.receivedAt = o.ReceivedAt
+	}
+	if broken != nil {
+		r.broken(o, rec, broken)
+		return
 	}
 	sc := r.scanners.get()
 	defer r.scanners.put(sc)
@@ -179,8 +215,20 @@ func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
 	if len(got.Records) == 0 || got.Records[0].Offset != w.Offset {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
+	whole, err := r.fetcher.Whole(ctx, got.Records[0], nil)
+	switch {
+	case err != nil && kafka.Unreadable(err):
+		return nil, fmt.Errorf("%w: %w", kafka.ErrOffsetGone, err)
+	case err != nil:
+		return nil, err
+	case whole == nil:
+		return nil, fmt.Errorf("%s/%d@%d: not the end of a body: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
+	}
 	r.again = batch{w.Topic, got.Records}
-	return got.Records[0], nil
+	if whole != got.Records[0] {
+		r.again.records = []*kgo.Record{whole}
+	}
+	return whole, nil
 }
 
 // split decodes and cuts a raw record. A nil body comes with the reason.

@@ -16,7 +16,7 @@ import (
 type sender struct {
 	ctx     context.Context
 	produce func(context.Context, *kgo.Record, func(*kgo.Record, error))
-	cfg     *Config
+	limits  *recordLimits
 
 	mu    sync.Mutex
 	first error
@@ -117,6 +117,10 @@ func (s *sender) send(b *records, names *[topicNamesCount]string, r task.Record)
 	k := b.next()
 	k.Topic, k.Partition, k.Key, k.Value = names[r.Topic], r.Partition, r.Key, r.Value
 	k.Headers = b.headersOf(r.Headers)
+	if most := s.limits.value(r.Topic); len(k.Value) > most && inSegments(r.Topic) {
+		s.segments(k, most)
+		return
+	}
 	s.produce(s.ctx, k, s.promise)
 }
 

@@ -29,6 +29,7 @@ type session struct {
 	partitions int32
 	// fenceTopicID is the id of fenceTopic.
 	fenceTopicID [16]byte
+	limits       recordLimits
 	scanners     *scanners
 	names        *[topicNamesCount]string
 	workspaces   workspaces
@@ -56,13 +57,20 @@ func (p *Processor) session(ctx context.Context) error {
 	if err := s.checkTopics(ctx); err != nil {
 		return err
 	}
+	s.learnLimits(ctx)
 	codec, err := codec(p.cfg.Compression)
 	if err != nil {
 		return err
 	}
-	wide := map[string]bool{}
-	for _, t := range []schemas.Topic{schemas.TopicRerouted, schemas.TopicOther, schemas.TopicDLQ, schemas.TopicState} {
-		wide[p.cfg.topic(t)] = true
+	batches := map[string]int32{}
+	for _, t := range schemas.Topics() {
+		most := int64(max(p.cfg.EventBytesMax+eventSlackBytes, batchBytesMax))
+		switch t {
+		case schemas.TopicRerouted, schemas.TopicOther, schemas.TopicDLQ, schemas.TopicState:
+			most = int64(p.cfg.RecordBytesMax)
+		default:
+		}
+		batches[p.cfg.topic(t)] = int32(min(most, s.limits[t]))
 	}
 	opts := append(append([]kgo.Opt{}, base...),
 		kgo.ConsumerGroup(p.cfg.GroupID),
@@ -83,10 +91,10 @@ func (p *Processor) session(ctx context.Context) error {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(codec),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
-			if wide[topic] {
-				return p.cfg.RecordBytesMax
+			if most, ok := batches[topic]; ok {
+				return most
 			}
-			return max(p.cfg.EventBytesMax+eventSlackBytes, batchBytesMax)
+			return batchBytesMax // the client tries the function without a topic
 		}),
 		kgo.MaxBufferedRecords(1<<20), // the bound is in bytes
 		kgo.MaxBufferedBytes(p.cfg.BufferedBytesMax),

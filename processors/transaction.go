@@ -65,7 +65,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	if err := s.txn.Begin(); err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	send := &sender{ctx: ctx, produce: s.txn.Produce, cfg: s.cfg}
+	send := &sender{ctx: ctx, produce: s.txn.Produce, limits: &s.limits}
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	budget := s.cfg.BulkBytesPerTransaction
@@ -85,7 +85,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	}
 	workErr := g.Wait()
 	if workErr == nil {
-		workErr = send.err()
+		workErr = s.delivered(ctx, send)
 	}
 	if workErr != nil {
 		// The tasks are ahead of what will be committed; the session ends and all state is rebuilt.
@@ -130,6 +130,20 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	}
 	s.p.metrics.committedAt.Set(float64(s.p.deps.Now().UnixMilli()) / 1000)
 	return nil
+}
+
+// delivered waits until all that was sent is acknowledged, and tells what is not. End would wait as well, and then
+// commit whatever became of it: a record that the broker refuses would be lost.
+func (s *session) delivered(ctx context.Context, send *sender) error {
+	if err := send.err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
+	defer cancel()
+	if err := s.txn.Client().Flush(ctx); err != nil {
+		return fmt.Errorf("wait for the acknowledgements of a transaction: %w", err)
+	}
+	return send.err()
 }
 
 // fence adds an offset for each partition that was worked on without new records: held chunks that left, time

@@ -22,7 +22,7 @@ const segmentLeast = 4 << 10
 // written.
 func Segmented(body []byte, size int, write func(value []byte, place []segment.Header) (int64, error)) (int, error) {
 	for {
-		err := segments(segment.Cut(segment.NewID(rand.Uint64(), rand.Uint64()), body, size), write)
+		err := WriteSegments(body, size, write)
 		if err == nil || !TooLarge(err) || size <= segmentLeast {
 			return size, err
 		}
@@ -30,7 +30,9 @@ func Segmented(body []byte, size int, write func(value []byte, place []segment.H
 	}
 }
 
-func segments(g *segment.Group, write func([]byte, []segment.Header) (int64, error)) error {
+// WriteSegments is Segmented with one size.
+func WriteSegments(body []byte, size int, write func(value []byte, place []segment.Header) (int64, error)) error {
+	g := segment.Cut(segment.NewID(rand.Uint64(), rand.Uint64()), body, size)
 	for i := range g.Count() {
 		offset, err := write(g.Value(i), g.Headers(i))
 		if err != nil {

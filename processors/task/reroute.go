@@ -76,6 +76,11 @@ func (t *Task) other(o *Origin, c *split.Change) {
 		time: unix(c.EntryTime), origin: t.place(o, c.Entry, c.Index), trace: o}
 	v := schemas.Other{WABAID: string(c.WABA), PhoneNumberID: string(c.PhoneNumberID), Field: string(c.Field), Original: json.RawMessage(raw)}
 	value := t.value(&v, len(raw))
+	if most := t.cfg.OtherBytesMax; most > 0 && len(value) > most {
+		t.DeadLetter(o, schemas.ReasonEventTooLong, "an event of this record is longer than the topic other takes",
+			Header{schemas.HeaderDLQEvent, e.id.AppendHex(nil)})
+		return
+	}
 	t.emit(&e, t.arena.copy(str(businessOf(c))), value)
 }
 

@@ -22,6 +22,8 @@ type Config struct {
 	DedupWindow time.Duration
 	// EventBytesMax is the largest value of an event; a larger one goes to `dlq`.
 	EventBytesMax int
+	// OtherBytesMax is that of `other`, whose events carry what may be a whole body; 0: no limit.
+	OtherBytesMax int
 	// ReplayTimeout is how long a replay may be silent before it counts as given up.
 	ReplayTimeout time.Duration
 

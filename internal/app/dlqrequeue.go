@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -14,6 +15,7 @@ import (
 	"github.com/coexstream/coexstream/internal/deadletter"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/segment"
 )
 
 func (a *app) dlqExportCommand() *cobra.Command {
@@ -192,17 +194,31 @@ func (q *requeuer) requeue(ctx context.Context, l *deadletter.Letter) error {
 	if len(l.Key) > 0 {
 		record.Key = kafkago.NewBytes(l.Key)
 	}
-	if err := q.produce(ctx, topic, l.Partition, record); err != nil {
+	_, err := q.produce(ctx, topic, l.Partition, record)
+	if kafka.TooLarge(err) {
+		_, err = kafka.Segmented(l.Value, len(l.Value)/2, func(value []byte, place []segment.Header) (int64, error) {
+			part := record
+			part.Value, part.Headers = kafkago.NewBytes(value), slices.Clone(record.Headers)
+			for _, h := range place {
+				part.Headers = append(part.Headers, kafkago.Header(h))
+			}
+			if part.Key != nil {
+				part.Key = kafkago.NewBytes(l.Key) // a reader, which is used up
+			}
+			return q.produce(ctx, topic, l.Partition, part)
+		})
+	}
+	if err != nil {
 		return fmt.Errorf("requeue letter %s: %w", l.Place, err)
 	}
 	note := kafkago.Record{Headers: kafkaHeaders(l.Note()), Time: time.Now()}
-	if err := q.produce(ctx, schemas.TopicDLQ, l.Partition, note); err != nil {
+	if _, err := q.produce(ctx, schemas.TopicDLQ, l.Partition, note); err != nil {
 		return fmt.Errorf("letter %s is requeued, but that could not be noted: %w: the letter still shows as open", l.Place, err)
 	}
 	return nil
 }
 
-func (q *requeuer) produce(ctx context.Context, topic schemas.Topic, partition int32, r kafkago.Record) error {
+func (q *requeuer) produce(ctx context.Context, topic schemas.Topic, partition int32, r kafkago.Record) (int64, error) {
 	resp, err := q.client.Produce(ctx, &kafkago.ProduceRequest{
 		Addr: q.client.Addr, Topic: topic.Name(q.prefix), Partition: int(partition), RequiredAcks: kafkago.RequireAll,
 		Records: kafkago.NewRecordReader(r),
@@ -211,9 +227,9 @@ func (q *requeuer) produce(ctx context.Context, topic schemas.Topic, partition i
 		err = resp.Error
 	}
 	if err != nil {
-		return fmt.Errorf("produce %s/%d: %w", topic.Name(q.prefix), partition, err)
+		return 0, fmt.Errorf("produce %s/%d: %w", topic.Name(q.prefix), partition, err)
 	}
-	return nil
+	return resp.BaseOffset, nil
 }
 
 func kafkaHeaders(hs []deadletter.Header) []kafkago.Header {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -121,7 +122,7 @@ func (a *app) topicsVerifyCommand() *cobra.Command {
 					}
 				} else {
 					for _, d := range diffs {
-						sayf(out, "%s\n", d)
+						sayf(out, "%s%s\n", d, inSegments(d))
 					}
 					sayf(out, "%d topics compared, %d differences\n", len(layout.Specs()), len(diffs))
 				}
@@ -135,6 +136,16 @@ func (a *app) topicsVerifyCommand() *cobra.Command {
 	layoutFlags(cmd)
 	cmd.Flags().StringVarP(&format, "output", "o", format, "text or json")
 	return cmd
+}
+
+// inSegments tells what a lower limit of a record means.
+func inSegments(d kafka.Difference) string {
+	have, err := strconv.ParseInt(d.Have, 10, 64)
+	want, _ := strconv.ParseInt(d.Want, 10, 64)
+	if d.What != "max.message.bytes" || err != nil || have >= want {
+		return ""
+	}
+	return " (longer bodies travel in segments; where the cluster allows no more, set topics.max_message_bytes to it)"
 }
 
 func (a *app) topicsDescribeCommand() *cobra.Command {

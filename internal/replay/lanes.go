@@ -30,7 +30,8 @@ const (
 	fetchWait  = time.Second
 )
 
-// read sends the records of a range. Offsets that retention has removed are passed over.
+// read sends the records of a range, bodies in segments put together. Offsets that retention has removed are passed
+// over; a body that has lost some of its segments goes on as the last of them, which a processor tells in `dlq`.
 func (l *lane) read(ctx context.Context, f *kafka.Fetcher, topic string, of Lane, r Range) {
 	defer close(l.batches)
 	for offset := r.Start; offset < r.End; {
@@ -40,9 +41,16 @@ func (l *lane) read(ctx context.Context, f *kafka.Fetcher, topic string, of Lane
 			continue
 		}
 		b := batch{next: min(got.Next, r.End), err: err}
-		for _, rec := range got.Records {
-			if rec.Offset < r.End {
-				b.records = append(b.records, recordOf(of, rec))
+		for i, rec := range got.Records {
+			if rec.Offset >= r.End || b.err != nil {
+				break
+			}
+			whole, err := f.Whole(ctx, rec, got.Records[:i])
+			switch {
+			case err != nil && !kafka.Unreadable(err):
+				b.err = err
+			case whole != nil:
+				b.records = append(b.records, recordOf(of, whole))
 			}
 		}
 		select {
@@ -50,7 +58,7 @@ func (l *lane) read(ctx context.Context, f *kafka.Fetcher, topic string, of Lane
 		case <-ctx.Done():
 			return
 		}
-		if err != nil {
+		if b.err != nil {
 			return
 		}
 		offset = got.Next

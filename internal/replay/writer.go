@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas/segment"
 )
 
 // writer writes copies to one topic, in order, and says when all are durable.
@@ -18,6 +22,7 @@ type writer struct {
 	client    *kafkago.Client
 	transport *kafkago.Transport
 
+	most    atomic.Int64 // bytes of a batch
 	pending map[int32][]kafkago.Record
 	bodies  int
 	bytes   int64
@@ -25,10 +30,12 @@ type writer struct {
 
 func newWriter(conn *kafka.Connection, topic string) *writer {
 	t := conn.Transport(topic)
-	return &writer{
+	w := &writer{
 		topic: topic, transport: t, pending: map[int32][]kafkago.Record{},
 		client: &kafkago.Client{Addr: conn.Address(), Timeout: produceTimeout, Transport: t},
 	}
+	w.most.Store(requestBytes)
+	return w
 }
 
 const (
@@ -69,19 +76,47 @@ func (w *writer) flush(ctx context.Context) error {
 }
 
 func (w *writer) produce(ctx context.Context, partition int32, records []kafkago.Record) error {
-	// A request stays well below what brokers take: the limit of a record batch is not known here.
+	// A request stays well below what brokers take: the limit of a record batch is found out.
 	for len(records) > 0 {
 		n, bytes := 0, int64(0)
-		for n < len(records) && (n == 0 || bytes+size(&records[n]) <= requestBytes) {
+		for most := w.most.Load(); n < len(records) && (n == 0 || bytes+size(&records[n]) <= most); n++ {
 			bytes += size(&records[n])
-			n++
 		}
-		if err := w.batch(ctx, partition, records[:n]); err != nil {
+		_, err := w.batch(ctx, partition, records[:n])
+		switch {
+		case err == nil:
+		case kafka.TooLarge(err) && n > 1:
+			w.most.Store(bytes / 2)
+			continue
+		case kafka.TooLarge(err):
+			if err := w.segments(ctx, partition, &records[0]); err != nil {
+				return err
+			}
+		default:
 			return err
 		}
 		records = records[n:]
 	}
 	return nil
+}
+
+// segments writes one record that is longer than the topic takes.
+func (w *writer) segments(ctx context.Context, partition int32, r *kafkago.Record) error {
+	rewind(r.Value)
+	body, err := io.ReadAll(r.Value)
+	if err != nil {
+		return fmt.Errorf("produce to %s/%d: %w", w.topic, partition, err)
+	}
+	_, err = kafka.Segmented(body, min(requestBytes, len(body)/2), func(value []byte, place []segment.Header) (int64, error) {
+		part := *r
+		part.Value = kafkago.NewBytes(value)
+		part.Headers = slices.Clone(r.Headers)
+		for _, h := range place {
+			part.Headers = append(part.Headers, kafkago.Header(h))
+		}
+		return w.batch(ctx, partition, []kafkago.Record{part})
+	})
+	return err
 }
 
 const requestBytes = 900 << 10
@@ -93,13 +128,14 @@ func size(r *kafkago.Record) int64 {
 	return int64(r.Value.Len())
 }
 
-func (w *writer) batch(ctx context.Context, partition int32, records []kafkago.Record) error {
+// batch returns the offset of the first record.
+func (w *writer) batch(ctx context.Context, partition int32, records []kafkago.Record) (int64, error) {
 	var last error
 	for attempt := range produceAttempts {
 		if attempt > 0 {
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
+				return 0, ctx.Err()
 			case <-time.After(min(time.Duration(attempt)*100*time.Millisecond, 2*time.Second)):
 			}
 		}
@@ -115,20 +151,17 @@ func (w *writer) batch(ctx context.Context, partition int32, records []kafkago.R
 			err = resp.Error
 		}
 		if err == nil {
-			return nil
+			return resp.BaseOffset, nil
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return 0, ctx.Err()
 		}
 		last = err
 		if ke := kafkago.Error(0); errors.As(err, &ke) && !ke.Temporary() {
 			break
 		}
 	}
-	if errors.Is(last, kafkago.MessageSizeTooLarge) {
-		return fmt.Errorf("produce %d records to %s/%d: %w: raise max.message.bytes of the topic (`coexstream topics create --update`)", len(records), w.topic, partition, last)
-	}
-	return fmt.Errorf("produce %d records to %s/%d: %w", len(records), w.topic, partition, last)
+	return 0, fmt.Errorf("produce %d records to %s/%d: %w", len(records), w.topic, partition, last)
 }
 
 func rewind(b kafkago.Bytes) {

@@ -125,6 +125,7 @@ func size(r *kafkago.Record) int64 {
 	if r.Value == nil {
 		return 0
 	}
+	rewind(r.Value) // what an attempt has read of it counts, too
 	return int64(r.Value.Len())
 }
 

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
 
@@ -128,5 +129,50 @@ func TestRecordThatNobodyTakesIsSetAside(t *testing.T) {
 	}
 	if found < 1 || !l.Idle() || l.metric("records_set_aside_total") != 1 {
 		t.Errorf("found %d times, idle %v", found, l.Idle())
+	}
+}
+
+func TestInspectChangesNothingAndTellsWhatIsThere(t *testing.T) {
+	fs := faultfs.New()
+	cfg := testConfig()
+	cfg.SegmentBytes = 64 << 10
+	l := mustLive(t, fs, cfg)
+	for i := range 20 {
+		l.mustAppend(i%2, fmt.Sprint("record ", i))
+	}
+	l.Read(&l.window)
+	taken := len(l.window.Entries)
+	for i := range l.window.Entries {
+		l.Done(&l.window.Entries[i], false)
+	}
+	l.SaveProgress()
+	l.Read(&l.window)
+	if err := l.SetAside(&l.window.Entries[0]); err != nil {
+		t.Fatal(err)
+	}
+	name := files(fs, dir)[0]
+	before := len(fs.Content(name))
+	fs.Flip(name, before-10) // within the last record's payload
+	seen, waiting := 0, 0
+	infos, err := spool.Inspect(fs, dir, func(f *spool.Found) error {
+		if seen++; f.Waiting {
+			waiting++
+		}
+		if !strings.HasPrefix(string(f.Payload), "record ") {
+			t.Errorf("payload %q", f.Payload)
+		}
+		return nil
+	})
+	if err != nil || len(infos) != 2 {
+		t.Fatalf("%v, %v", infos, err)
+	}
+	if seen != 20 || waiting != 19-taken || infos[0].Records != 19 || infos[0].Waiting != waiting || infos[0].TailBytes == 0 || infos[0].Oldest.IsZero() {
+		t.Errorf("%d seen, %d waiting after %d were taken: %+v", seen, waiting, taken, infos[0])
+	}
+	if !infos[1].Quarantine || infos[1].Records != 1 || infos[1].Waiting != 0 {
+		t.Errorf("%+v", infos[1])
+	}
+	if len(fs.Content(name)) != before || fs.OpenFiles() > 3 {
+		t.Errorf("%d bytes, %d open files", len(fs.Content(name)), fs.OpenFiles())
 	}
 }

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// Health knows which parts are ready. The zero value has no parts and is ready.
+// Health knows which parts are ready. The zero value has no parts and is not ready: the process
+// has only begun to start.
 type Health struct {
 	mu       sync.Mutex
 	order    []string
@@ -14,7 +15,10 @@ type Health struct {
 	draining bool
 }
 
-var errDraining = errors.New("draining")
+var (
+	errDraining = errors.New("draining")
+	errStarting = errors.New("starting")
+)
 
 // Add registers a part. ready is called at each probe, at the same time as other calls, and says why the
 // part is not ready.
@@ -85,6 +89,9 @@ func (h *Health) Report() Report {
 	r := Report{Ready: !draining, Parts: make([]Part, len(order))}
 	if draining {
 		r.Reason = errDraining.Error()
+	}
+	if len(parts) == 0 && r.Ready {
+		r.Ready, r.Reason = false, errStarting.Error()
 	}
 	for i, ready := range parts {
 		r.Parts[i] = Part{Name: order[i], Ready: true, Optional: optional[i]}

@@ -32,6 +32,9 @@ func get(t *testing.T, url string) (int, string) {
 
 func TestReadinessNamesThePartThatIsNotReady(t *testing.T) {
 	health := &Health{}
+	if r := health.Report(); r.Ready || r.Reason != "starting" {
+		t.Errorf("before the parts are there: %+v", r)
+	}
 	var broken error
 	health.Add("broker", func() error { return nil })
 	health.Add("processor", func() error { return broken })

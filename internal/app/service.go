@@ -133,6 +133,7 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 	if err != nil {
 		return "", fmt.Errorf("open ingress.listen %s: %w", s.cfg.Ingress.Listen, err)
 	}
+	s.health.Add("ingress", server.Ready) // the first one: the process is not ready before
 	s.parts.start("publisher", publisher.Run)
 	if spooled != nil {
 		// Webhooks are taken while one of the two takes them: the publisher's trouble is told, and no more.
@@ -141,7 +142,6 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 	} else {
 		s.health.Add("publisher", publisher.Ready)
 	}
-	s.health.Add("ingress", server.Ready)
 	s.parts.start("ingress", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	return listener.Addr().String(), nil
 }

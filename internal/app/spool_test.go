@@ -127,6 +127,21 @@ ingress:
 		p.until("took webhooks", func() bool { return taken.Load() >= 100 })
 		p.signal(syscall.SIGKILL)
 		senders.Wait()
+		http.DefaultClient.CloseIdleConnections() // those to the process that is no more
+	}
+
+	killed := &process{t: t, dir: dir}
+	out, code := killed.run("spool", "export")
+	if code != ExitOK || !strings.Contains(out, `"waiting":true`) {
+		t.Errorf("spool export: exit code %d\n%.500s", code, out)
+	}
+	for id := range acknowledged {
+		if !strings.Contains(out, id) {
+			t.Errorf("%s is not in spool export", id)
+		}
+	}
+	if out, code := killed.run("spool", "list"); code != ExitOK || !strings.Contains(out, "records wait for Kafka") || !strings.Contains(out, "raw.live") {
+		t.Errorf("spool list: exit code %d\n%s", code, out)
 	}
 
 	c := embedded.DefaultConfig(filepath.Join(dir, "broker"))
@@ -154,9 +169,12 @@ ingress:
 		return strings.Contains(metrics, `coexstream_spool_records{topic="raw.live"} 0`) &&
 			!strings.Contains(metrics, `coexstream_spool_drained_records_total{topic="raw.live"} 0`)
 	})
-	out, code := p.run("tail", "raw.live", "--no-follow", "--output", "json", "--brokers", brokers)
+	out, code = p.run("tail", "raw.live", "--no-follow", "--output", "json", "--brokers", brokers)
 	if code != ExitOK {
 		t.Fatalf("tail: exit code %d\n%s", code, out)
+	}
+	if out, code := p.run("spool", "list"); code != ExitOK || !strings.Contains(out, " 0 records wait for Kafka") {
+		t.Errorf("spool list: exit code %d\n%s", code, out)
 	}
 	latest := map[string]string{} // by business
 	for line := range bytes.Lines([]byte(out)) {

@@ -61,7 +61,9 @@ func TestBodiesLongerThanARecordGoTheWholeWay(t *testing.T) {
 	}
 	up := startUp(t, t.TempDir(), "--set", "topics.max_message_bytes=128KiB")
 	defer up.signal(syscall.SIGTERM)
-	up.want(ExitOK, "given up       0", "simulate", "--businesses", "2", "--messages", "30000", "--mixed", "0", "--late-holes", "0",
+	// No body has parts of several businesses: whether such a part overtakes another body of its business depends on
+	// when it is processed, and a replay decides it anew.
+	up.want(ExitOK, "given up       0", "simulate", "--businesses", "2", "--messages", "30000", "--mixed", "0", "--several", "0", "--late-holes", "0",
 		"--chunk-bytes-min", "1000000", "--chunk-bytes-max", "3000000", "--seed", "7")
 	up.want(ExitOK, "OK: 0 lost, 0 duplicated, 0 out of order", "check", "--validate-every", "0")
 	brokers := up.running().Defaults["kafka.brokers"]

@@ -1,44 +1,75 @@
 package processors
 
-// lanes decides how much to poll and whether bulk is served at all, so that live messages come first and
-// a transaction holds a bounded amount of bulk work. It is a function of what polls brought.
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// beforeBulk are the inputs that go before bulk, in the order in which they are worked on.
+var beforeBulk = [...]schemas.Topic{schemas.TopicRawLive, schemas.TopicRerouted}
+
+// lanes decides how much bulk a transaction takes, so that live messages come first. It is a function of what polls
+// brought and of the time.
 type lanes struct {
 	liveLagMax   int64 // records
 	bulkBytesMax int64
-	bulkAvgBytes int64
-	bulkPaused   bool
-	lastHadBulk  bool
+	behind       bool      // live has a backlog
+	liveAt       time.Time // when the last live record came
 }
 
-const pollRecordsMax = 2000
+const (
+	pollRecordsMax = 2000
+	// liveRecent is how long live messages are expected after one came.
+	liveRecent = 5 * time.Second
+	// bulkBesideLive is how long a transaction works on bulk while live messages are expected.
+	bulkBesideLive = 10 * time.Millisecond
+)
 
-func newLanes(liveLagMax, bulkBytesMax int64) *lanes {
-	return &lanes{liveLagMax: liveLagMax, bulkBytesMax: bulkBytesMax}
-}
-
-// polled takes what a poll brought: the bulk records and their bytes, and the live records that are left
-// in the log.
-func (l *lanes) polled(bulkRecords int, bulkBytes, liveLag int64) {
-	l.lastHadBulk = bulkRecords > 0
-	if bulkRecords > 0 {
-		avg := bulkBytes / int64(bulkRecords)
-		if l.bulkAvgBytes == 0 {
-			l.bulkAvgBytes = avg
-		}
-		l.bulkAvgBytes = (3*l.bulkAvgBytes + avg) / 4
+// polled takes what a poll brought: the live records, and those that are left in the log.
+func (l *lanes) polled(now time.Time, live int, lag int64) {
+	if live > 0 {
+		l.liveAt = now
 	}
 	switch {
-	case liveLag > l.liveLagMax:
-		l.bulkPaused = true
-	case liveLag <= l.liveLagMax/2:
-		l.bulkPaused = false
+	case lag > l.liveLagMax:
+		l.behind = true
+	case lag <= l.liveLagMax/2:
+		l.behind = false
 	}
 }
 
-// next says how many records the next poll may take, and whether bulk is to be paused during it.
-func (l *lanes) next() (records int, pauseBulk bool) {
-	if l.bulkPaused || !l.lastHadBulk || l.bulkAvgBytes == 0 {
-		return pollRecordsMax, l.bulkPaused
+// bulk says how much bulk the next transaction may take: bytes, and for how long (0: any time).
+func (l *lanes) bulk(now time.Time) (bytes int64, length time.Duration) {
+	switch {
+	case l.behind:
+		return 0, 0
+	case !l.liveAt.IsZero() && now.Sub(l.liveAt) < liveRecent:
+		return l.bulkBytesMax, bulkBesideLive
 	}
-	return int(min(max(l.bulkBytesMax/l.bulkAvgBytes, 1), pollRecordsMax)), false
+	return l.bulkBytesMax, 0
 }
+
+// quantum is the bulk work of one transaction. Its first piece is always done: a long chunk would never leave
+// otherwise. Then it ends when its bytes or its time are used up, or something live waits.
+type quantum struct {
+	bytes   atomic.Int64
+	until   time.Time // zero: any time
+	now     func() time.Time
+	waiting func() bool // something live waits
+	begun   atomic.Bool
+}
+
+// more tells whether another piece may be begun.
+func (q *quantum) more() bool {
+	if q.bytes.Load() <= 0 {
+		return false
+	}
+	return !q.begun.Swap(true) || (q.until.IsZero() || q.now().Before(q.until)) && !q.waiting()
+}
+
+// room tells whether more would, and begins nothing.
+func (q *quantum) room() bool { return q.bytes.Load() > 0 && (!q.begun.Load() || q.more()) }
+
+func (q *quantum) took(bytes int) { q.bytes.Add(-int64(bytes)) }

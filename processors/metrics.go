@@ -75,12 +75,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		gaps:        gauge("sync_gaps", "Holes in history syncs that were given up or lost, and not filled since."),
 		numbers:     gauge("numbers", "Phone numbers known."),
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
-		bulkPaused:  gauge("bulk_paused", "1 while bulk waits for live."),
+		bulkPaused:  gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
 	}
 	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
 		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.bulkPaused)
 	return m
+}
+
+// read adds what was read of a topic.
+func (m *metrics) read(topic schemas.Topic, records, bytes int) {
+	m.records.WithLabelValues(topic.String()).Add(float64(records))
+	m.recordBytes.WithLabelValues(topic.String()).Add(float64(bytes))
 }
 
 // committed adds what a task counted in a transaction that was committed.

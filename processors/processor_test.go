@@ -56,9 +56,15 @@ func newCluster(t *testing.T) *cluster {
 // put writes a raw record as the ingress does.
 func (c *cluster) put(topic schemas.Topic, waba, body string) {
 	c.t.Helper()
+	c.putAt(topic, waba, body, time.Now())
+}
+
+// putAt is put with the time at which the ingress received the webhook.
+func (c *cluster) putAt(topic schemas.Topic, waba, body string, at time.Time) {
+	c.t.Helper()
 	r := &kgo.Record{
 		Topic: topic.Name("coex."), Partition: kafka.Partition([]byte(waba), partitions), Key: []byte(waba), Value: []byte(body),
-		Headers: []kgo.RecordHeader{{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(nil, time.Now().UnixMilli(), 10)}},
+		Headers: []kgo.RecordHeader{{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(nil, at.UnixMilli(), 10)}},
 	}
 	if err := c.client.ProduceSync(c.t.Context(), r).FirstErr(); err != nil {
 		c.t.Fatal(err)

@@ -46,6 +46,7 @@ func (s *session) restore(ctx context.Context) error {
 		g.Go(func() error {
 			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scanners: s.scanners, names: s.names,
 				metrics: s.p.metrics, now: s.p.deps.Now, position: positions[partition]}
+			r.bulk.next = r.position[schemas.TopicRawBulk]
 			restored[i] = r
 			return s.rebuild(gctx, r)
 		})
@@ -149,10 +150,12 @@ func (s *session) stable(ctx context.Context, names []string, partitions []int32
 			if ok && o.Err != nil {
 				return nil, fmt.Errorf("committed offset of %s/%d: %w", s.cfg.topic(t), partition, o.Err)
 			}
-			if ok && o.At >= 0 {
+			if ok {
 				at[t] = o.At
-			} else if start, ok := starts.Lookup(s.cfg.topic(t), partition); ok {
-				at[t] = start.Offset
+			}
+			// Where retention has removed what was not read, the consumer goes on with what is left.
+			if start, ok := starts.Lookup(s.cfg.topic(t), partition); ok {
+				at[t] = max(at[t], start.Offset)
 			}
 		}
 		all[partition] = at

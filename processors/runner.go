@@ -29,10 +29,10 @@ type runner struct {
 	names     *[topicNamesCount]string
 	metrics   *metrics
 
-	position   [topicNamesCount]int64 // next offset to read, by input topic
-	progress   [topicNamesCount]progress
-	reroutedAt time.Time // when the last rerouted record came, by the processor's clock
-	now        func() time.Time
+	position [topicNamesCount]int64 // next offset to read, by input topic
+	progress [topicNamesCount]progress
+	bulk     bulk
+	now      func() time.Time
 
 	again batch
 	lent  *workspace // during a transaction
@@ -44,77 +44,105 @@ type batch struct {
 	records []*kgo.Record
 }
 
-func (r *runner) wants() bool { _, ok := r.task.Wanted(); return ok }
+// pending tells whether there is work of the backlog, with the inputs before it read up to a position.
+func (r *runner) pending(position [topicNamesCount]int64) bool {
+	if rec, _ := r.bulk.first(position[schemas.TopicRawLive], position[schemas.TopicRerouted]); rec != nil {
+		return true
+	}
+	_, ok := r.task.Wanted()
+	return ok
+}
 
-// work feeds the task and sends what follows, without waiting for it to be acknowledged.
-func (r *runner) work(ctx context.Context, w *work, at time.Time, budgetBytes int64, send *sender) error {
-	records := &r.lent.records
-	replayBytes := int64(replayBytesMax)
-	r.task.Begin(func(rec task.Record) { send.send(records, r.names, rec) }, &r.lent.task)
-	if w != nil {
-		for _, topic := range schemas.Inputs() {
-			for i, polled := range w.records[topic] {
-				rec, broken, err := r.whole(ctx, polled, w.records[topic][:i])
-				if err != nil {
-					return err
-				}
-				if rec == nil {
-					r.position[topic] = polled.Offset + 1
-					continue
-				}
-				o := r.origin(topic, rec)
-				if topic == schemas.TopicRawBulk {
-					budget := &budgetBytes
-					if o.Replay != nil {
-						budget = &replayBytes
-					}
-					if err := r.pass(ctx, o, budget, send); err != nil {
-						return err
-					}
-				}
-				r.feed(topic, rec, o, broken)
+// begin begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
+// be acknowledged.
+func (r *runner) begin(ws *workspace, send *sender) {
+	r.lent = ws
+	r.task.Begin(func(rec task.Record) { send.send(&ws.records, r.names, rec) }, &ws.task)
+}
+
+// live feeds the task with what was polled of the inputs that go before bulk.
+func (r *runner) live(ctx context.Context, w *work) error {
+	for _, topic := range beforeBulk {
+		for i, polled := range w.records[topic] {
+			if polled.Attrs.IsControl() {
+				r.position[topic] = polled.Offset + 1
+				continue
 			}
+			rec, broken, err := r.whole(ctx, polled, w.records[topic][:i])
+			if err != nil {
+				return err
+			}
+			if rec == nil {
+				r.position[topic] = polled.Offset + 1
+				continue
+			}
+			r.feed(topic, rec, r.origin(topic, rec), broken)
 		}
 	}
-	if !at.IsZero() {
-		r.task.GiveUp(r.now())
-		r.task.Tick(at)
-	}
-	if err := r.releaseWanted(ctx, &budgetBytes, send); err != nil {
-		return err
-	}
-	r.task.Flush()
 	return nil
 }
 
-// replayBytesMax bounds the held chunks that leave in one transaction because a replay's time passed: more than for
-// live records, since a chunk that stays behind is placed after what comes meanwhile.
-const replayBytesMax = 64 << 20
+// work feeds the task with held chunks that may leave and with bulk, one after another, as long as the transaction
+// has room. A held chunk that may leave always does so before the next record is processed: so it does not matter
+// to what comes out where one transaction ends and the next one begins.
+func (r *runner) work(ctx context.Context, q *quantum, send *sender) error {
+	for {
+		if ok, err := r.releaseWanted(ctx, q, send); !ok || err != nil {
+			return err
+		}
+		polled, near := r.bulk.first(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])
+		if polled == nil || !q.more() {
+			return nil
+		}
+		rec, broken, err := r.whole(ctx, polled, near)
+		if err != nil {
+			return err
+		}
+		if rec != nil {
+			o := r.origin(schemas.TopicRawBulk, rec)
+			r.pass(o)
+			if ok, err := r.releaseWanted(ctx, q, send); !ok || err != nil {
+				return err
+			}
+			r.feed(schemas.TopicRawBulk, rec, o, broken)
+			q.took(len(rec.Value))
+		}
+		r.position[schemas.TopicRawBulk] = r.bulk.pop()
+	}
+}
+
+// tick lets time pass.
+func (r *runner) tick(at time.Time) {
+	r.task.GiveUp(r.now())
+	r.task.Tick(at)
+}
 
 // pass lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
 // in the future is a wrong clock somewhere and does not count.
-func (r *runner) pass(ctx context.Context, o *task.Origin, budgetBytes *int64, send *sender) error {
+func (r *runner) pass(o *task.Origin) {
 	receivedAt := o.ReceivedAt
 	if now := r.now(); receivedAt.After(now) {
 		receivedAt = now
 	}
 	r.task.PassFor(o, receivedAt)
-	return r.releaseWanted(ctx, budgetBytes, send)
 }
 
-func (r *runner) releaseWanted(ctx context.Context, budgetBytes *int64, send *sender) error {
-	for *budgetBytes > 0 && send.err() == nil {
+// releaseWanted reads held chunks again and lets them leave. It returns whether none is left that may leave.
+func (r *runner) releaseWanted(ctx context.Context, q *quantum, send *sender) (none bool, err error) {
+	for {
 		ref, ok := r.task.Wanted()
 		if !ok {
-			break
+			return true, nil
+		}
+		if !q.more() || send.err() != nil {
+			return false, nil
 		}
 		n, err := r.release(ctx, ref)
 		if err != nil {
-			return err
+			return false, err
 		}
-		*budgetBytes -= int64(n)
+		q.took(n)
 	}
-	return nil
 }
 
 // whole is what a record stands for: nil where it is a segment that a later one names. Nothing is remembered of
@@ -141,9 +169,6 @@ func (r *runner) broken(o *task.Origin, rec *kgo.Record, why error) {
 
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
 	r.position[topic] = rec.Offset + 1
-	if topic == schemas.TopicRerouted {
-		r.reroutedAt = r.now()
-	}
 	if o.Replay != nil {
 		r.metrics.replayed.Inc()
 		if !r.task.Replayed(o) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -25,25 +27,27 @@ type session struct {
 	adm        *kadm.Client
 	fetcher    *kafka.Fetcher
 	assignment *assignment
-	lanes      *lanes
+	lanes      lanes
+	backlog    *backlog
 	partitions int32
-	// fenceTopicID is the id of fenceTopic.
-	fenceTopicID [16]byte
-	limits       recordLimits
-	scanners     *scanners
-	names        *[topicNamesCount]string
-	workspaces   workspaces
+	bulkID     [16]byte // of the topic raw.bulk
+	limits     recordLimits
+	scanners   *scanners
+	names      *[topicNamesCount]string
+	workspaces workspaces
 
 	runners  map[int32]*runner // assigned partitions; a nil runner has to be restored
 	lastTick time.Time
-	paused   bool
+	served   int32 // the partition that was last served from the backlog
+	// wake ends the poll under way: there is something to do beside live.
+	wake atomic.Pointer[context.CancelFunc]
 }
 
 // session runs until ctx ends (nil) or something fails that only a new session can mend.
 func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
-		lanes:    newLanes(p.cfg.LiveLagRecordsMax, p.cfg.BulkBytesPerTransaction), runners: map[int32]*runner{}}
+		lanes:    lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}}
 	defer p.metrics.forgetAll()
 
 	base := p.clientOptions()
@@ -53,6 +57,7 @@ func (p *Processor) session(ctx context.Context) error {
 	}
 	defer aux.Close()
 	s.aux, s.adm, s.fetcher = aux, kadm.NewClient(aux), kafka.NewFetcher(aux)
+	s.backlog = newBacklog(&p.cfg, s.fetcher, s.wakeUp)
 
 	if err := s.checkTopics(ctx); err != nil {
 		return err
@@ -84,7 +89,8 @@ func (p *Processor) session(ctx context.Context) error {
 		kgo.FetchMaxBytes(p.cfg.FetchBytesMax),
 		kgo.FetchMaxPartitionBytes(p.cfg.FetchPartitionBytesMax),
 		kgo.FetchMaxWait(500*time.Millisecond),
-		kgo.MaxConcurrentFetches(1), // what is fetched ahead is held in memory, decompressed
+		// The offsets of the markers that end transactions are needed to know when an input has been read to its end.
+		kgo.KeepControlRecords(),
 		kgo.TransactionalID(p.txnID),
 		kgo.TransactionTimeout(p.cfg.TransactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
@@ -110,6 +116,8 @@ func (p *Processor) session(ctx context.Context) error {
 		return fmt.Errorf("%w: kafka transaction session: %w", errMisconfigured, err)
 	}
 	defer s.txn.CloseAllowingRebalance()
+	// The group gives the partitions of raw.bulk with those of the others, but its consumer never reads them.
+	s.txn.Client().PauseFetchTopics(p.cfg.topic(schemas.TopicRawBulk))
 	defer func() { p.memberID, _ = s.txn.Client().GroupMetadata() }()
 	p.notReady("waiting for partitions")
 	if err := s.endFormer(ctx); err != nil {
@@ -150,8 +158,8 @@ func (s *session) checkTopics(ctx context.Context) error {
 		if !ok || d.Err != nil || len(d.Partitions) == 0 {
 			return fmt.Errorf("topic %s: not there (%w); run `coexstream topics create`", name, errors.Join(d.Err))
 		}
-		if name == s.cfg.topic(fenceTopic) {
-			s.fenceTopicID = d.ID
+		if name == s.cfg.topic(schemas.TopicRawBulk) {
+			s.bulkID = d.ID
 		}
 		n := int32(len(d.Partitions))
 		if s.partitions == 0 {
@@ -168,14 +176,17 @@ func (s *session) checkTopics(ctx context.Context) error {
 const pollWait = 250 * time.Millisecond
 
 func (s *session) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // and with it the requests for bulk
 	for {
-		records, pause := s.lanes.next()
-		s.pauseBulk(pause)
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
-		if s.wanted() {
-			cancel() // there is work without new records: take only what is buffered
+		s.wake.Store(&cancel)
+		s.land()
+		s.backlog.ask(ctx, s.asks())
+		if s.pending() {
+			cancel() // there is work without live records: take only what is buffered
 		}
-		fetches := s.txn.PollRecords(pollCtx, records)
+		fetches := s.txn.PollRecords(pollCtx, pollRecordsMax)
 		cancel()
 		if ctx.Err() != nil {
 			s.txn.AllowRebalance()
@@ -191,25 +202,90 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
-func (s *session) pauseBulk(pause bool) {
-	if pause == s.paused {
-		return
+func (s *session) wakeUp() {
+	if cancel := s.wake.Load(); cancel != nil {
+		(*cancel)()
 	}
-	s.paused = pause
-	topic := s.cfg.topic(schemas.TopicRawBulk)
-	if pause {
-		s.txn.Client().PauseFetchTopics(topic)
-		s.p.metrics.bulkPaused.Set(1)
-		return
-	}
-	s.txn.Client().ResumeFetchTopics(topic)
-	s.p.metrics.bulkPaused.Set(0)
 }
 
-// wanted tells whether a task waits for a held chunk to be read again.
-func (s *session) wanted() bool {
+// land takes what came of the backlog.
+func (s *session) land() {
+	for {
+		select {
+		case reply := <-s.backlog.replies:
+			for i := range reply.spots {
+				s.take(&reply.spots[i], reply.ends)
+			}
+			for partition, b := range reply.ends {
+				if r := s.runners[partition]; r != nil {
+					r.bulk.learn(b)
+				}
+			}
+		default:
+			return
+		}
+	}
+}
+
+func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
+	r := s.runners[spot.Partition]
+	if r == nil || !r.bulk.take(spot, ends) {
+		return
+	}
+	if r.bulk.idle() {
+		r.position[schemas.TopicRawBulk] = r.bulk.next
+	}
+	if spot.Err != nil {
+		s.p.log.Error("records of raw.bulk were removed before they were read; going on with the oldest that is left",
+			"partition", spot.Partition, "offset", spot.Offset, "oldest", spot.LogStart)
+		return
+	}
+	var bytes int
+	for _, rec := range spot.Records {
+		bytes += len(rec.Value)
+	}
+	s.p.metrics.read(schemas.TopicRawBulk, len(spot.Records), bytes)
+}
+
+// asks is what is wanted of the backlog: nothing more while enough waits.
+func (s *session) asks() []bulkAsk {
+	var held int64
 	for _, r := range s.runners {
-		if r != nil && r.wants() {
+		if r != nil {
+			held += r.bulk.held()
+		}
+	}
+	var asks []bulkAsk
+	for _, partition := range s.inTurn() {
+		for _, a := range s.runners[partition].bulk.asks(partition) {
+			if a.endsOnly || held < 2*s.cfg.BulkBytesPerTransaction {
+				asks = append(asks, a)
+			}
+		}
+	}
+	return asks
+}
+
+// inTurn are the partitions that are served, beginning with the one after that which was served last.
+func (s *session) inTurn() []int32 {
+	all := make([]int32, 0, len(s.runners))
+	for partition, r := range s.runners {
+		if r != nil {
+			all = append(all, partition)
+		}
+	}
+	slices.Sort(all)
+	i, _ := slices.BinarySearch(all, s.served+1)
+	return append(all[i:len(all):len(all)], all[:i]...)
+}
+
+// pending tells whether there is work of the backlog that a transaction would do now.
+func (s *session) pending() bool {
+	if bytes, _ := s.lanes.bulk(time.Now()); bytes <= 0 {
+		return false
+	}
+	for _, r := range s.runners {
+		if r != nil && r.pending(r.position) {
 			return true
 		}
 	}
@@ -239,7 +315,7 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	}
 	work := s.sort(fetches)
 	tick := s.tick(ctx)
-	if len(work) == 0 && tick == nil && !s.wanted() {
+	if len(work) == 0 && tick == nil && !s.pending() {
 		return nil
 	}
 	return s.transaction(ctx, work, tick)

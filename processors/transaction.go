@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,11 +23,11 @@ type work struct {
 // sort groups what was polled by partition number and tells the lanes what came.
 func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 	all := map[int32]*work{}
-	var bulkRecords int
-	var bulkBytes, liveLag int64
+	var live int
+	var lag int64
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		topic, ok := s.assignment.inputs[p.Topic]
-		if !ok || len(p.Records) == 0 {
+		if !ok || topic == schemas.TopicRawBulk || len(p.Records) == 0 {
 			return
 		}
 		w := all[p.Partition]
@@ -35,26 +36,30 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 			all[p.Partition] = w
 		}
 		w.records[topic] = append(w.records[topic], p.Records...)
-		var bytes int64
+		var records, bytes int
 		for _, r := range p.Records {
-			bytes += int64(len(r.Value))
+			if !r.Attrs.IsControl() {
+				records++
+				bytes += len(r.Value)
+			}
 		}
-		last := p.Records[len(p.Records)-1].Offset
-		switch topic {
-		case schemas.TopicRawBulk:
-			bulkRecords += len(p.Records)
-			bulkBytes += bytes
-		case schemas.TopicRawLive:
-			liveLag += max(p.HighWatermark-last-1, 0)
+		if topic == schemas.TopicRawLive {
+			live += records
+			lag += max(p.HighWatermark-p.Records[len(p.Records)-1].Offset-1, 0)
 		}
-		s.p.metrics.records.WithLabelValues(topic.String()).Add(float64(len(p.Records)))
-		s.p.metrics.recordBytes.WithLabelValues(topic.String()).Add(float64(bytes))
+		s.p.metrics.read(topic, records, bytes)
 	})
-	s.lanes.polled(bulkRecords, bulkBytes, liveLag)
+	s.lanes.polled(time.Now(), live, lag)
+	paused := 0.0
+	if s.lanes.behind {
+		paused = 1
+	}
+	s.p.metrics.bulkPaused.Set(paused)
 	return all
 }
 
-// transaction lets the tasks work on what came and on what they want, and commits all of it together.
+// transaction lets the tasks work on what came, on what waits of the backlog and on what they want, and commits all
+// of it together.
 func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tick) error {
 	for partition := range all {
 		if s.runners[partition] == nil {
@@ -66,24 +71,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	send := &sender{ctx: ctx, produce: s.txn.Produce, limits: &s.limits}
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	budget := s.cfg.BulkBytesPerTransaction
-	if n := s.wanting(); n > 1 {
-		budget /= int64(n)
-	}
-	touched := make([]*runner, 0, len(s.runners))
-	for partition, r := range s.runners {
-		w := all[partition]
-		at, ticked := tick[partition]
-		if w == nil && !ticked && !r.wants() {
-			continue
-		}
-		touched = append(touched, r)
-		r.lent = s.workspaces.lend()
-		g.Go(func() error { return r.work(ctx, w, at, budget, send) })
-	}
-	workErr := g.Wait()
+	touched, workErr := s.work(ctx, all, tick, send)
 	if workErr == nil {
 		workErr = s.delivered(ctx, send)
 	}
@@ -132,6 +120,64 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	return nil
 }
 
+// work lets the runners work: first all of them on what was polled, then some on the backlog, as much as there is
+// room for. It returns those that did anything.
+func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send *sender) (touched []*runner, err error) {
+	begin := func(r *runner) {
+		if r.lent == nil {
+			r.begin(s.workspaces.lend(), send)
+			touched = append(touched, r)
+		}
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for partition, w := range all {
+		r := s.runners[partition]
+		begin(r)
+		g.Go(func() error { return r.live(ctx, w) })
+	}
+	if err := g.Wait(); err != nil {
+		return touched, err
+	}
+	q := s.quantum()
+	for _, partition := range s.inTurn() {
+		r := s.runners[partition]
+		if !r.pending(r.position) {
+			continue
+		}
+		if !q.room() {
+			break
+		}
+		begin(r)
+		s.served = partition
+		g.Go(func() error { return r.work(ctx, q, send) })
+	}
+	if err := g.Wait(); err != nil {
+		return touched, err
+	}
+	for partition, at := range tick {
+		r := s.runners[partition]
+		begin(r)
+		r.tick(at)
+	}
+	for _, r := range touched {
+		g.Go(func() error { r.task.Flush(); return nil })
+	}
+	return touched, g.Wait()
+}
+
+// quantum is the room for the backlog in a transaction that begins now.
+func (s *session) quantum() *quantum {
+	now := time.Now()
+	bytes, length := s.lanes.bulk(now)
+	q := &quantum{now: time.Now, waiting: func() bool { return s.txn.Client().BufferedFetchRecords() > 0 }}
+	q.bytes.Store(bytes)
+	if length > 0 {
+		q.until = now.Add(length)
+	}
+	return q
+}
+
 // delivered waits until all that was sent is acknowledged, and tells what is not. End would wait as well, and then
 // commit whatever became of it: a record that the broker refuses would be lost.
 func (s *session) delivered(ctx context.Context, send *sender) error {
@@ -146,48 +192,20 @@ func (s *session) delivered(ctx context.Context, send *sender) error {
 	return send.err()
 }
 
-// fence adds an offset for each partition that was worked on without new records: held chunks that left, time
-// that passed. The group refuses the offsets of a member that lost its partitions, and so the transaction of
-// a processor that was asleep while another took over; a transaction without offsets it would let pass.
+// fence adds how far raw.bulk was worked on to the offsets that the group's consumer commits. It does so for each
+// partition that was worked on, moved or not: the group refuses the offsets of a member that lost its partitions, and
+// so the transaction of a processor that was asleep while another took over; a transaction without offsets it would
+// let pass.
 func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, touched []*runner) {
-	there := map[int32]bool{}
-	for _, t := range req.Topics {
-		for _, p := range t.Partitions {
-			there[p.Partition] = true
-		}
-	}
 	topic := kmsg.NewTxnOffsetCommitRequestTopic()
-	topic.Topic, topic.TopicID = s.cfg.topic(fenceTopic), s.fenceTopicID
+	topic.Topic, topic.TopicID = s.cfg.topic(schemas.TopicRawBulk), s.bulkID
 	for _, r := range touched {
-		if there[r.partition] {
-			continue
-		}
 		p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-		p.Partition, p.Offset, p.LeaderEpoch = r.partition, r.position[fenceTopic], -1
+		p.Partition, p.Offset, p.LeaderEpoch = r.partition, r.position[schemas.TopicRawBulk], -1
 		topic.Partitions = append(topic.Partitions, p)
 	}
-	if len(topic.Partitions) == 0 {
-		return
-	}
-	for i := range req.Topics {
-		if req.Topics[i].Topic == topic.Topic {
-			req.Topics[i].Partitions = append(req.Topics[i].Partitions, topic.Partitions...)
-			return
-		}
-	}
+	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == topic.Topic })
 	req.Topics = append(req.Topics, topic)
-}
-
-// fenceTopic is the input whose offset is committed again where there is no new one.
-const fenceTopic = schemas.TopicRawLive
-
-func (s *session) wanting() (n int) {
-	for _, r := range s.runners {
-		if r.wants() {
-			n++
-		}
-	}
-	return n
 }
 
 // tick is the time that passes for each partition that has been read to its end.
@@ -227,9 +245,6 @@ func (s *session) tick(ctx context.Context) tick {
 				continue
 			}
 			behind := end.Offset - r.position[topic]
-			if topic == schemas.TopicRerouted && behind > 0 && now.Sub(r.reroutedAt) > reroutedQuiet {
-				behind = 0 // what is left are the control records that end transactions
-			}
 			if behind > 0 {
 				caughtUp = false
 			}
@@ -249,6 +264,3 @@ func (s *session) tick(ctx context.Context) tick {
 	s.observe()
 	return t
 }
-
-// reroutedQuiet is how long nothing came from `rerouted` before it counts as read to its end.
-const reroutedQuiet = 5 * time.Second

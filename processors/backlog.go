@@ -1,0 +1,293 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// backlog reads raw.bulk beside the group's consumer: what is fetched of bulk is never in the way of what is fetched
+// of live, and each partition is read from where its task goes on, so that there is nothing to wind back.
+//
+// The loop asks and takes; goroutines that end with the session's context fetch, one at a time for each broker.
+type backlog struct {
+	fetcher *kafka.Fetcher
+	cfg     *Config
+	replies chan bulkReply
+	wake    func() // tells the loop that there is a reply
+
+	turn int // which partition is asked for first
+
+	mu      sync.Mutex
+	flying  map[int32]bool // requests under way, by broker
+	leaders map[int32]int32
+}
+
+// What is in flying beside brokers: requests that go to whom they concern.
+const (
+	flyingEnds = -1 - iota
+	flyingLeaders
+)
+
+// bulkReply is what one broker had, and how far live and rerouted have to be read before it may be worked on.
+type bulkReply struct {
+	spots []kafka.SpotFetched
+	ends  barriers
+}
+
+// barriers are ends of the inputs that go before bulk, by partition.
+type barriers map[int32]barrier
+
+// barrier is how far the inputs that go before bulk have to be read: their ends at a time after bulk was fetched.
+// What was acknowledged before a webhook of bulk was received lies before them.
+type barrier struct {
+	known          bool
+	live, rerouted int64
+}
+
+// passed tells whether live and rerouted have been read as far.
+func (b barrier) passed(live, rerouted int64) bool {
+	return b.known && live >= b.live && rerouted >= b.rerouted
+}
+
+func newBacklog(cfg *Config, fetcher *kafka.Fetcher, wake func()) *backlog {
+	return &backlog{cfg: cfg, fetcher: fetcher, wake: wake, replies: make(chan bulkReply, 64), flying: map[int32]bool{}}
+}
+
+const (
+	bulkWait    = 500 * time.Millisecond // for something to be in the log
+	bulkBackoff = 100 * time.Millisecond // after a failure
+)
+
+// bulkAsk is what the loop wants of one partition.
+type bulkAsk struct {
+	kafka.Spot
+	endsOnly bool // there are records whose barrier is not known
+}
+
+// ask sends for bulk. It returns at once; a broker that has not answered yet is not asked again.
+func (b *backlog) ask(ctx context.Context, asks []bulkAsk) {
+	b.mu.Lock()
+	leaders := b.leaders
+	b.mu.Unlock()
+	var ends []int32
+	spots := map[int32][]kafka.Spot{}
+	unled := false
+	b.turn++
+	for i := range asks {
+		a := asks[(i+b.turn)%len(asks)] // the first ones of a request get the most
+		if a.endsOnly {
+			ends = append(ends, a.Partition)
+			continue
+		}
+		if leader, ok := leaders[a.Partition]; ok {
+			spots[leader] = append(spots[leader], a.Spot)
+		} else {
+			unled = true
+		}
+	}
+	if unled && b.takeOff(flyingLeaders) {
+		go b.learnLeaders(ctx)
+	}
+	if len(ends) > 0 && b.takeOff(flyingEnds) {
+		go func() {
+			r := bulkReply{ends: b.ends(ctx, ends)}
+			b.land(ctx, flyingEnds, r, len(r.ends) == len(ends))
+		}()
+	}
+	for leader, wanted := range spots {
+		if b.takeOff(leader) {
+			go b.fetch(ctx, leader, wanted)
+		}
+	}
+}
+
+func (b *backlog) learnLeaders(ctx context.Context) {
+	leaders, err := b.fetcher.Leaders(ctx, b.cfg.topic(schemas.TopicRawBulk))
+	b.mu.Lock()
+	b.leaders = leaders
+	b.mu.Unlock()
+	b.land(ctx, flyingLeaders, bulkReply{}, err == nil)
+}
+
+func (b *backlog) fetch(ctx context.Context, leader int32, wanted []kafka.Spot) {
+	got, err := b.fetcher.FetchFrom(ctx, leader, b.cfg.topic(schemas.TopicRawBulk), wanted,
+		b.cfg.FetchBytesMax, b.cfg.FetchPartitionBytesMax, bulkWait)
+	var r bulkReply
+	var behind []int32
+	ok := err == nil
+	for _, s := range got {
+		switch {
+		case s.Err != nil && !errors.Is(s.Err, kafka.ErrOffsetGone):
+			ok = false
+		case s.Err != nil || s.Next != s.Offset:
+			r.spots = append(r.spots, s)
+			if len(s.Records) > 0 {
+				behind = append(behind, s.Partition)
+			}
+		}
+	}
+	if len(behind) > 0 {
+		r.ends = b.ends(ctx, behind)
+	}
+	b.land(ctx, leader, r, ok)
+}
+
+// ends asks how far live and rerouted go now.
+func (b *backlog) ends(ctx context.Context, partitions []int32) barriers {
+	live, rerouted := b.cfg.topic(schemas.TopicRawLive), b.cfg.topic(schemas.TopicRerouted)
+	all := barriers{}
+	ends, err := b.fetcher.Ends(ctx, []string{live, rerouted}, partitions)
+	if err != nil {
+		return all
+	}
+	for _, p := range partitions {
+		l, knownLive := ends[live][p]
+		r, knownRerouted := ends[rerouted][p]
+		if knownLive && knownRerouted {
+			all[p] = barrier{known: true, live: l, rerouted: r}
+		}
+	}
+	return all
+}
+
+// land hands over what a request brought. Whoever had no answer is not asked again at once.
+func (b *backlog) land(ctx context.Context, who int32, r bulkReply, ok bool) {
+	if len(r.spots)+len(r.ends) > 0 {
+		select {
+		case b.replies <- r:
+			b.wake()
+		case <-ctx.Done():
+		}
+	}
+	if !ok {
+		if who >= 0 { // its partitions may have another leader by now
+			b.mu.Lock()
+			b.leaders = nil
+			b.mu.Unlock()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(bulkBackoff):
+		}
+	}
+	b.mu.Lock()
+	delete(b.flying, who)
+	b.mu.Unlock()
+	b.wake()
+}
+
+func (b *backlog) takeOff(who int32) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.flying[who] {
+		return false
+	}
+	b.flying[who] = true
+	return true
+}
+
+// bulk is what one runner has of the backlog: records that were fetched and not worked on. What is fetched while
+// the last fetch is worked on is one fetch, no more.
+type bulk struct {
+	parts []bulkPart
+	next  int64 // where the next fetch goes on
+}
+
+// bulkPart is what one fetch brought.
+type bulkPart struct {
+	records []*kgo.Record
+	at      int   // the first that was not worked on
+	bytes   int64 // of all
+	next    int64 // the offset after all
+	barrier barrier
+}
+
+const bulkPartsMax = 2
+
+// held are the bytes that wait.
+func (q *bulk) held() (n int64) {
+	for i := range q.parts {
+		n += q.parts[i].bytes
+	}
+	return n
+}
+
+// asks is what is to be asked for, if anything.
+func (q *bulk) asks(partition int32) (asks []bulkAsk) {
+	a := bulkAsk{Spot: kafka.Spot{Partition: partition, Offset: q.next}}
+	if len(q.parts) < bulkPartsMax {
+		asks = append(asks, a)
+	}
+	for i := range q.parts {
+		if !q.parts[i].barrier.known {
+			a.endsOnly = true
+			return append(asks, a)
+		}
+	}
+	return asks
+}
+
+// take takes what a fetch brought. What was asked for before the partition began again elsewhere does not fit, and
+// is left out.
+func (q *bulk) take(s *kafka.SpotFetched, ends barriers) (fits bool) {
+	switch {
+	case s.Offset != q.next || len(q.parts) >= bulkPartsMax:
+		return false
+	case s.Err != nil:
+		q.next = s.LogStart
+		return true
+	}
+	q.next = s.Next
+	if len(s.Records) == 0 { // control records alone
+		if n := len(q.parts); n > 0 {
+			q.parts[n-1].next = s.Next
+		}
+		return true
+	}
+	part := bulkPart{records: s.Records, next: s.Next, barrier: ends[s.Partition]}
+	for _, r := range s.Records {
+		part.bytes += int64(len(r.Value))
+	}
+	q.parts = append(q.parts, part)
+	return true
+}
+
+// learn takes a barrier that was asked for again. It is at least as far as the one that was missed.
+func (q *bulk) learn(b barrier) {
+	for i := range q.parts {
+		if !q.parts[i].barrier.known {
+			q.parts[i].barrier = b
+		}
+	}
+}
+
+// first is the first record that waits, and those of the same fetch before it; nil where there is none, or live and
+// rerouted have not been read as far as they have to be.
+func (q *bulk) first(live, rerouted int64) (rec *kgo.Record, near []*kgo.Record) {
+	if len(q.parts) == 0 || !q.parts[0].barrier.passed(live, rerouted) {
+		return nil, nil
+	}
+	p := &q.parts[0]
+	return p.records[p.at], p.records[:p.at]
+}
+
+// idle tells whether nothing waits; then the position is that of the next fetch.
+func (q *bulk) idle() bool { return len(q.parts) == 0 }
+
+// pop takes the first record out and returns the offset after it.
+func (q *bulk) pop() (position int64) {
+	p := &q.parts[0]
+	if p.at++; p.at < len(p.records) {
+		return p.records[p.at-1].Offset + 1
+	}
+	position = p.next
+	q.parts = append(q.parts[:0], q.parts[1:]...)
+	return position
+}

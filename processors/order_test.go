@@ -1,0 +1,68 @@
+package processors_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// slowLive lets the leader of a topic answer fetches as if nothing were there, until it is told otherwise.
+func (c *cluster) slowLive(topic string) (end func()) {
+	c.t.Helper()
+	id := c.kfake.TopicInfo(topic).TopicID
+	var over atomic.Bool
+	c.kfake.ControlKey(int16(kmsg.Fetch), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		c.kfake.KeepControl()
+		req := kreq.(*kmsg.FetchRequest)
+		if over.Load() || !slices.ContainsFunc(req.Topics, func(t kmsg.FetchRequestTopic) bool { return t.TopicID == id || t.Topic == topic }) {
+			return nil, nil, false
+		}
+		c.kfake.SleepControl(func() { time.Sleep(20 * time.Millisecond) })
+		return req.ResponseKind(), nil, true
+	})
+	return func() { over.Store(true) }
+}
+
+// TestHistoryDoesNotOvertakeTheEndOfAnOnboarding: the history of the second onboarding is read before the end of the
+// first one is, because that one's broker is slow. It must not count as a repetition of the first.
+func TestHistoryDoesNotOvertakeTheEndOfAnOnboarding(t *testing.T) {
+	c := newCluster(t)
+	other := "2"
+	for i := 3; kafka.Partition([]byte(other), partitions) == kafka.Partition([]byte("1"), partitions); i++ {
+		other = strconv.Itoa(i)
+	}
+	c.run(c.config("a"))
+	now := time.Now()
+	c.putAt(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 100, "m1"), now.Add(-time.Minute))
+	c.read(schemas.TopicHistory, atLeast(1))
+
+	end := c.slowLive(schemas.TopicRawLive.Name("coex."))
+	c.putAt(schemas.TopicRawLive, "1", `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"account_update","value":{"event":"PARTNER_REMOVED","waba_info":{"waba_id":"1"}}}]}]}`, now.Add(-time.Second))
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "n2"))
+	// The history of a business in another partition does not wait, so by now bulk has been read.
+	c.put(schemas.TopicRawBulk, other, chunk(other, 0, 1, 100, "o1"))
+	c.read(schemas.TopicHistory, atLeast(2))
+	end()
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 50, "n1"))
+	var got []string
+	for _, r := range c.read(schemas.TopicHistory, atLeast(4)) {
+		var m schemas.Message
+		if err := json.Unmarshal(r.Value, &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.WABAID == "1" {
+			got = append(got, m.WAMID)
+		}
+	}
+	if !slices.Equal(got, []string{"m1", "n1", "n2"}) {
+		t.Errorf("history is %v", got)
+	}
+}

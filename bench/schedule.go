@@ -22,6 +22,7 @@ type schedule struct {
 	rng     *rand.Rand
 	scripts []scriptState
 	ready   []int // scripts that have a delivery to hand out
+	begun   int   // the scripts before this one have begun
 	open    int   // scripts that are not at their end
 	skipped int
 }
@@ -34,15 +35,27 @@ type scriptState struct {
 	waiting  bool // for the rest before the step
 }
 
-// newSchedule plays the scripts; the seed decides which business comes next.
-func newSchedule(scripts []world.Script, seed uint64) *schedule {
-	s := &schedule{changed: make(chan struct{}), rng: rand.New(rand.NewPCG(seed, 0x5eed)), scripts: make([]scriptState, len(scripts))}
+// newSchedule plays the scripts, at most atOnce of them at a time (0: all); the seed decides which business
+// comes next.
+func newSchedule(scripts []world.Script, atOnce int, seed uint64) *schedule {
+	s := &schedule{changed: make(chan struct{}), rng: rand.New(rand.NewPCG(seed, 0x5eed)), scripts: make([]scriptState, len(scripts)), open: len(scripts)}
 	for i := range scripts {
 		s.scripts[i].steps = scripts[i].Steps
-		s.open++
-		s.begin(i)
+	}
+	if atOnce == 0 {
+		atOnce = len(scripts)
+	}
+	s.mu.Lock() // a rest may be over before all have begun
+	defer s.mu.Unlock()
+	for s.begun < min(atOnce, len(scripts)) {
+		s.beginNext()
 	}
 	return s
+}
+
+func (s *schedule) beginNext() {
+	s.begun++
+	s.begin(s.begun - 1)
 }
 
 // begin opens the script's first remaining step that has something to deliver, or ends the script.
@@ -75,6 +88,9 @@ func (s *schedule) begin(i int) {
 	}
 	s.open--
 	s.wake()
+	if s.begun < len(s.scripts) {
+		s.beginNext()
+	}
 }
 
 func (s *schedule) wake() {

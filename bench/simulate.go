@@ -32,6 +32,7 @@ type SimulateConfig struct {
 
 	TruthFile   string        // where the ground truth is written
 	Concurrency int           // webhooks under way at once
+	Onboarding  int           // businesses under way at once, the others one after another; 0: all
 	Rate        float64       // webhooks a second at most; 0: as fast as it goes
 	Timeout     time.Duration // of one attempt
 	RetryFor    time.Duration // how long a webhook is tried again
@@ -69,6 +70,8 @@ func (c *SimulateConfig) Validate() error {
 		return errors.New("truth_file: it is empty")
 	case c.Concurrency < 1 || c.Concurrency > 4096:
 		return fmt.Errorf("concurrency: %d is not allowed, only 1 to 4096", c.Concurrency)
+	case c.Onboarding < 0:
+		return fmt.Errorf("onboarding: %d is not allowed, only 0 and more", c.Onboarding)
 	case !(c.Rate >= 0):
 		return fmt.Errorf("rate: %v is not allowed, only 0 and more", c.Rate)
 	case c.Timeout <= 0:
@@ -213,7 +216,7 @@ func (s *simulation) run(ctx context.Context) error {
 	s.p.Begin("webhooks", total)
 	defer s.p.End()
 	for i, stage := range s.w.Stages() {
-		if err := s.stage(ctx, newSchedule(stage, s.cfg.World.Seed+uint64(i))); err != nil {
+		if err := s.stage(ctx, newSchedule(stage, s.cfg.Onboarding, s.cfg.World.Seed+uint64(i))); err != nil {
 			return err
 		}
 	}

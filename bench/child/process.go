@@ -131,6 +131,22 @@ func (p *Process) Stop() error {
 	return fmt.Errorf("stop %s: it did not end within %s and was killed", p.name, stopTimeout)
 }
 
+// Kill ends the process without a warning (SIGKILL), and all that it started.
+func (p *Process) Kill() { p.killGroup() }
+
+// Pause stops the process where it is (SIGSTOP); Resume lets it go on.
+func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(s syscall.Signal) error {
+	if err := syscall.Kill(-p.cmd.Process.Pid, s); err != nil {
+		return fmt.Errorf("%s: %s: %w", p.name, s, err)
+	}
+	return nil
+}
+
 // killGroup kills the process and all that it started.
 func (p *Process) killGroup() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // gone already: fine

@@ -17,13 +17,15 @@ func goals() []compare.Goal {
 		{What: "split, of encoding/json", Match: "split", Metric: splitRateMetric.Key, Of: subjectName, To: encodingJSONName, Bound: compare.AtLeast, Want: 8},
 		{What: "processor, raw history to ordered events", Match: "processor", Metric: messagesMetric.Key, Of: subjectName, Bound: compare.AtLeast, Want: 250_000, Unit: "messages/s"},
 		{What: "processor, of the Kafka Streams topology", Bound: compare.AtLeast, Want: 3},
-		{What: "processor memory, 10 million messages against 1 million", Bound: compare.AtMost, Want: 1.1},
-		{What: "an open window", Bound: compare.AtMost, Want: 16, Unit: "bytes a message"},
-		{What: "throughput, 10,000 businesses against 1,000", Bound: compare.AtLeast, Want: 0.9},
-		{What: "two processors against one", Bound: compare.AtLeast, Want: 1.8},
+		{What: "processor memory, 10 million messages against 1 million", Match: "growth", Metric: rssMetric.Key, Of: manyName, To: fewName, Bound: compare.AtMost, Want: 1.1},
+		{What: "an open window", Match: "window", Metric: windowMetric.Key, Of: textName, Bound: compare.AtMost, Want: 16, Unit: "bytes a message"},
+		{What: "throughput, 10,000 businesses against 1,000", Match: "scale", Metric: messagesMetric.Key, Of: manyName, To: fewName, Bound: compare.AtLeast, Want: 0.9},
+		{What: "two processors against one", Match: "team", Metric: messagesMetric.Key, Of: twoName, To: oneName, Bound: compare.AtLeast, Want: 1.8},
+		// With cores enough, two that need as little as this for a message do 1.8 of what one does.
+		{What: "two processors against one, CPU of a message", Match: "team", Metric: cpuMessageMetric.Key, Of: twoName, To: oneName, Bound: compare.AtMost, Want: 1.11},
 		{What: "live echo end to end, idle, Apache Kafka, p50", Match: "endtoend", Metric: p50Metric.Key, Of: onKafkaName, Bound: compare.AtMost, Want: 30, Unit: "ms"},
 		{What: "live echo end to end, idle, Apache Kafka, p99", Match: "endtoend", Metric: p99Metric.Key, Of: onKafkaName, Bound: compare.AtMost, Want: 150, Unit: "ms"},
 		{What: "live echo beside a backlog, of idle, p99", Match: "isolation", Metric: p99Metric.Key, Of: backlogName, To: idleName, Bound: compare.AtMost, Want: 2},
-		{What: "restart with 1 million contacts and 1,000 open syncs", Bound: compare.AtMost, Want: 10, Unit: "s"},
+		{What: "restart with 1 million contacts and 1,000 open syncs", Match: "restart", Metric: readyMetric.Key, Of: subjectName, Bound: compare.AtMost, Want: 10, Unit: "s"},
 	}
 }

@@ -73,7 +73,7 @@ func (h *harness) echoesBesideBacklog(ctx context.Context) (sample compare.Sampl
 	probing := time.Now()
 	go func() {
 		defer close(enough)
-		drained <- s.drained(ctx)
+		drained <- s.drained(ctx, team{s.proc})
 		// A small backlog may be gone before the first echo is sent.
 		const least = 300 * time.Millisecond
 		select {

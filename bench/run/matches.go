@@ -27,6 +27,11 @@ func matches() []match {
 		{"bulk", playBulk},
 		{"memory", playMemory},
 		{"processor", playProcessor},
+		{"team", playTeam},
+		{"scale", playScale},
+		{"growth", playGrowth},
+		{"window", playWindow},
+		{"restart", playRestart},
 		{"endtoend", playEndToEnd},
 		{"chunks", playChunks},
 		{"isolation", playIsolation},
@@ -109,7 +114,13 @@ func (h *harness) write(r *compare.Report) error {
 
 // play is compare.Play with this run's rounds, and a line for each turn on a terminal's error output.
 func (h *harness) play(ctx context.Context, m compare.Match) (compare.Outcome, error) {
-	return compare.Play(ctx, m, h.o.rounds, func(round int, name string) {
-		fmt.Fprintf(os.Stderr, "%s: round %d of %d: %s\n", m.Name, round+1, h.o.rounds, name)
+	return h.playUpTo(ctx, h.o.rounds, m)
+}
+
+// playUpTo is play for matches of which a turn takes minutes.
+func (h *harness) playUpTo(ctx context.Context, roundsMax int, m compare.Match) (compare.Outcome, error) {
+	rounds := min(h.o.rounds, roundsMax)
+	return compare.Play(ctx, m, rounds, func(round int, name string) {
+		fmt.Fprintf(os.Stderr, "%s: round %d of %d: %s\n", m.Name, round+1, rounds, name)
 	})
 }

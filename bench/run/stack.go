@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/bench"
-	"github.com/coexstream/coexstream/bench/child"
 	"github.com/coexstream/coexstream/bench/durable"
 	"github.com/coexstream/coexstream/bench/judge"
 	"github.com/coexstream/coexstream/bench/world"
@@ -22,7 +21,7 @@ type stack struct {
 	broker  *broker
 	sub     *subject
 	ingress *server
-	proc    *child.Process // nil: the processor does not run
+	proc    *role // nil: the processor does not run
 	stop    stops
 	truth   string // of the backlog
 }
@@ -76,19 +75,30 @@ const bytesPerMessage = 290
 // backlog plays the history of businesses against the ingress, as bench.Simulate does, and returns what it
 // sent. It is all history: what else the world has is for the other matches.
 func (s *stack) backlog(ctx context.Context) (bench.SimulateReport, error) {
-	c := bench.DefaultSimulateConfig()
-	c.URL, c.Secret, c.TruthFile = s.ingress.url, secret, s.truth
+	return s.simulate(ctx, s.past(backlogBusinesses, int(s.h.o.backlogBytes/bytesPerMessage)), 0)
+}
+
+const backlogBusinesses = 40
+
+// past is a world that is all history, of businesses that stay and send nothing twice.
+func (s *stack) past(businesses, messages int) world.Config {
 	w := world.DefaultConfig()
-	w.Seed, w.Businesses, w.Messages = uint64(s.h.subjects)+1000, 40, int(s.h.o.backlogBytes/bytesPerMessage)
+	w.Seed, w.Businesses, w.Messages = uint64(s.h.subjects)+1000, businesses, messages
 	w.Live, w.Contacts, w.Unknown, w.Broken = 0, 0, 0, 0
 	w.DuplicateRate, w.Reonboard, w.Declines, w.Mixed, w.Several, w.MediaFollow = 0, 0, 0, 0, 0, 0
-	c.World = w
+	return w
+}
+
+// simulate plays a world against the ingress, with so many businesses at a time (0: all), and returns what it sent.
+func (s *stack) simulate(ctx context.Context, w world.Config, onboarding int) (bench.SimulateReport, error) {
+	c := bench.DefaultSimulateConfig()
+	c.URL, c.Secret, c.TruthFile, c.World, c.Onboarding = s.ingress.url, secret, s.truth, w, onboarding
 	r, err := bench.Simulate(ctx, c, bench.NewProgress(discard{}, false))
 	if err != nil {
 		return r, err
 	}
 	if r.Unacked+r.Skipped > 0 {
-		return r, fmt.Errorf("the backlog could not be written: %d bodies were given up: %s", r.Unacked+r.Skipped, r.LastError)
+		return r, fmt.Errorf("the webhooks could not be delivered: %d bodies were given up: %s", r.Unacked+r.Skipped, r.LastError)
 	}
 	return r, nil
 }
@@ -108,8 +118,8 @@ func (s *stack) check(ctx context.Context) (judge.Verdict, error) {
 // drainPoll is how often the processor's progress is looked at.
 const drainPoll = 10 * time.Millisecond
 
-// drained waits until the processor has committed all that is in the raw topics now, or has ended.
-func (s *stack) drained(ctx context.Context) error {
+// drained waits until the processors have committed all that is in the raw topics now, or one has ended.
+func (s *stack) drained(ctx context.Context, by team) error {
 	ends, err := durable.End(ctx, s.broker.admin, s.sub.topics(schemas.TopicRawLive, schemas.TopicRawBulk)...)
 	if err != nil {
 		return err
@@ -129,11 +139,12 @@ func (s *stack) drained(ctx context.Context) error {
 		if !left {
 			return nil
 		}
+		if by.ended() {
+			return fmt.Errorf("a processor ended by itself; see %s", filepath.Join(s.h.dir, s.sub.name+"-coexstream-process.log"))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.proc.Done():
-			return fmt.Errorf("the processor ended by itself; see %s", filepath.Join(s.h.dir, s.sub.name+"-coexstream-process.log"))
 		case <-time.After(drainPoll):
 		}
 	}

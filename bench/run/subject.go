@@ -46,10 +46,11 @@ func (h *harness) newSubject(ctx context.Context, name string, b *broker, settin
 	}
 	maps.Copy(edge, settings)
 	y, err := yaml.Marshal(m{
-		"log":       m{"level": "warn", "format": "text"},
-		"data_dir":  h.path(name + "-data"),
-		"kafka":     m{"brokers": b.addresses, "prefix": s.prefix, "partitions": partitions, "replication_factor": b.replicas, "min_insync_replicas": min(b.replicas, 2)},
-		"processor": m{"group_id": s.group(), "instance_id": "bench"},
+		"log":      m{"level": "warn", "format": "text"},
+		"data_dir": h.path(name + "-data"),
+		"kafka":    m{"brokers": b.addresses, "prefix": s.prefix, "partitions": partitions, "replication_factor": b.replicas, "min_insync_replicas": min(b.replicas, 2)},
+		// A match may hold a processor for as long as it takes to write the work.
+		"processor": m{"group_id": s.group(), "instance_id": "bench", "session_timeout": "5m", "rebalance_timeout": "5m"},
 		"ingress":   edge,
 	})
 	if err != nil {
@@ -86,17 +87,27 @@ func (s *subject) remove(ctx context.Context) error {
 	return nil
 }
 
+// role is a running role of the subject.
+type role struct {
+	*child.Process
+	admin string // address of its admin listener
+}
+
 // start starts a role and waits until it is ready.
-func (s *subject) start(ctx context.Context, role string, args ...string) (*child.Process, error) {
+func (s *subject) start(ctx context.Context, name string, args ...string) (*role, error) {
 	admin, err := child.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	args = append([]string{s.h.binary, role, "--config", s.config, "--admin-listen", admin}, args...)
-	return child.Start(ctx, child.Command{
-		Name: "coexstream " + role, Args: args, CPUs: s.h.o.serverCPUs, Log: s.h.path(s.name + "-coexstream-" + role + ".log"),
+	args = append([]string{s.h.binary, name, "--config", s.config, "--admin-listen", admin}, args...)
+	p, err := child.Start(ctx, child.Command{
+		Name: "coexstream " + name, Args: args, CPUs: s.h.o.serverCPUs, Log: s.h.path(s.name + "-coexstream-" + name + ".log"),
 		Ready: child.Answers200("http://" + admin + "/readyz"),
 	})
+	if err != nil {
+		return nil, err
+	}
+	return &role{Process: p, admin: admin}, nil
 }
 
 // ingress starts the ingress as a server under test.
@@ -109,7 +120,7 @@ func (s *subject) ingress(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv := &server{name: subjectName, proc: p, url: "http://" + address + sourcePath, secret: secret}
+	srv := &server{name: subjectName, proc: p.Process, url: "http://" + address + sourcePath, secret: secret}
 	return srv, srv.keepsIn(ctx, s.broker, s.topics(schemas.TopicRawLive, schemas.TopicRawBulk)...)
 }
 

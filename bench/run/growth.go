@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/coexstream/coexstream/bench"
+	"github.com/coexstream/coexstream/bench/compare"
+	"github.com/coexstream/coexstream/bench/world"
+)
+
+// Contestants of growth, scale and team: the same processor with more to do, or with another one beside it.
+const (
+	fewName  = "a tenth of them"
+	manyName = "ten times as many"
+	oneName  = "one processor"
+	twoName  = "two processors"
+)
+
+var windowMetric = compare.Metric{Key: "window", Title: "open windows", Unit: "bytes/message"}
+
+// playWindow is what the open windows of history cost in memory.
+func playWindow(ctx context.Context, h *harness) (compare.Outcome, error) {
+	messages := 2_000_000
+	if h.o.short {
+		messages = 100_000
+	}
+	turn := func(media float64) func(context.Context) (compare.Sample, error) {
+		return func(ctx context.Context) (compare.Sample, error) { return h.windowTurn(ctx, messages, media) }
+	}
+	return h.playUpTo(ctx, 1, compare.Match{
+		Name:    "window",
+		Title:   fmt.Sprintf("live heap of a processor with the windows of %s history messages open, less that of one without", count(messages)),
+		Metrics: []compare.Metric{windowMetric},
+		Contestants: []compare.Contestant{
+			{Name: textName, Turn: turn(0)},
+			// A placeholder is remembered beside the window, and longer: until its media may not come any more.
+			{Name: mediaName, Turn: turn(world.DefaultConfig().Media)},
+		},
+		Plot: windowMetric.Key,
+	})
+}
+
+// Contestants of window.
+const (
+	textName  = "text only"
+	mediaName = "8% media placeholders"
+)
+
+// windowTurn measures processors that have just been started: what is left of the work itself, in buffers that are
+// used again, is not the windows'.
+func (h *harness) windowTurn(ctx context.Context, messages int, media float64) (sample compare.Sample, err error) {
+	s, err := h.newStack(ctx, "window", nil)
+	if err != nil {
+		return sample, err
+	}
+	defer s.close(&err)
+	if err := s.process(ctx); err != nil {
+		return sample, err
+	}
+	without, err := s.proc.liveHeap(ctx)
+	if err != nil {
+		return sample, err
+	}
+	w := s.past(backlogBusinesses, messages)
+	w.Media, w.NoLastPhase = media, 1 // what never ends stays open
+	if _, err := s.simulate(ctx, w, 0); err != nil {
+		return sample, err
+	}
+	if err := s.drained(ctx, team{s.proc}); err != nil {
+		return sample, err
+	}
+	v, err := s.check(ctx)
+	if err != nil {
+		return sample, err
+	}
+	if err := s.proc.Stop(); err != nil {
+		return sample, err
+	}
+	if err := s.process(ctx); err != nil {
+		return sample, err
+	}
+	open, err := s.proc.reaches(ctx, "coexstream_processor_running_syncs", backlogBusinesses)
+	if err != nil {
+		return sample, err
+	}
+	with, err := s.proc.liveHeap(ctx)
+	if err != nil {
+		return sample, err
+	}
+	return compare.Sample{
+		OK: v.OK() && open >= backlogBusinesses, Verdict: fmt.Sprintf("%s; %s windows open", verdictOf(&v), count(int(open))),
+		Values: map[string]float64{windowMetric.Key: (with - without) / float64(messages)},
+	}, nil
+}
+
+// playGrowth is the memory of a processor that keeps up, over ten times the businesses. As many are onboarded at a
+// time, one after another.
+func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
+	many, businesses := 10_000_000, 1_000
+	if h.o.short {
+		many, businesses = 100_000, 100
+	}
+	const onboarding = 20
+	turn := func(messages, businesses int) func(context.Context) (compare.Sample, error) {
+		return func(ctx context.Context) (compare.Sample, error) {
+			return h.growthTurn(ctx, messages, businesses, onboarding)
+		}
+	}
+	return h.playUpTo(ctx, 1, compare.Match{
+		Name: "growth",
+		Title: fmt.Sprintf("peak memory of a processor that keeps up, %s history messages of %s businesses against %s of %s, %d of them at a time, embedded broker",
+			count(many), count(businesses), count(many/10), count(businesses/10), onboarding),
+		Metrics: []compare.Metric{rssMetric, cpuMessageMetric, messagesMetric},
+		Contestants: []compare.Contestant{
+			{Name: manyName, Turn: turn(many, businesses)},
+			{Name: fewName, Turn: turn(many/10, businesses/10)},
+		},
+		Pairs: []compare.Pair{{Metric: rssMetric.Key, Of: manyName, To: fewName}},
+		Plot:  rssMetric.Key,
+	})
+}
+
+func (h *harness) growthTurn(ctx context.Context, messages, businesses, onboarding int) (sample compare.Sample, err error) {
+	s, err := h.newStack(ctx, "growth", nil)
+	if err != nil {
+		return sample, err
+	}
+	defer s.close(&err)
+	if err := s.process(ctx); err != nil {
+		return sample, err
+	}
+	begin := time.Now()
+	sent, err := s.simulate(ctx, s.past(businesses, messages), onboarding)
+	if err != nil {
+		return sample, err
+	}
+	if err := s.drained(ctx, team{s.proc}); err != nil {
+		return sample, err
+	}
+	took := time.Since(begin)
+	used, err := team{s.proc}.used(s.broker)
+	if err != nil {
+		return sample, err
+	}
+	v, err := s.check(ctx)
+	if err != nil {
+		return sample, err
+	}
+	return compare.Sample{OK: v.OK(), Verdict: verdictOf(&v), Values: map[string]float64{
+		rssMetric.Key:        float64(used.rss) / megabyte,
+		cpuMessageMetric.Key: micros(used.own) / float64(max(sent.Messages, 1)),
+		messagesMetric.Key:   float64(sent.Messages) / took.Seconds(),
+	}}, nil
+}
+
+// playScale is the throughput over ten times the businesses, each with as much history.
+func playScale(ctx context.Context, h *harness) (compare.Outcome, error) {
+	many, each := 10_000, 200
+	if h.o.short {
+		many, each = 200, 100
+	}
+	turn := func(businesses int) func(context.Context) (compare.Sample, error) {
+		return func(ctx context.Context) (compare.Sample, error) {
+			return h.workOff(ctx, "scale", func(s *stack, ctx context.Context) (bench.SimulateReport, error) {
+				return s.simulate(ctx, s.past(businesses, businesses*each), 0)
+			}, 1)
+		}
+	}
+	return h.playUpTo(ctx, 3, compare.Match{
+		Name: "scale",
+		Title: fmt.Sprintf("raw history to ordered events, %s businesses against %s, all at the same time, %d messages each on average, embedded broker",
+			count(many), count(many/10), each),
+		Metrics: workMetrics,
+		Contestants: []compare.Contestant{
+			{Name: manyName, Turn: turn(many)},
+			{Name: fewName, Turn: turn(many / 10)},
+		},
+		Pairs: []compare.Pair{{Metric: messagesMetric.Key, Of: manyName, To: fewName}, {Metric: cpuMessageMetric.Key, Of: manyName, To: fewName}},
+		Plot:  messagesMetric.Key,
+	})
+}
+
+// playTeam is what a second processor brings. Where they and the broker need more cores than there are, it can bring
+// little; the CPU of a message says what it would bring with cores enough.
+func playTeam(ctx context.Context, h *harness) (compare.Outcome, error) {
+	const businesses = 400 // so many that the partitions have about the same to do
+	turn := func(processors int) func(context.Context) (compare.Sample, error) {
+		return func(ctx context.Context) (compare.Sample, error) {
+			return h.workOff(ctx, "team", func(s *stack, ctx context.Context) (bench.SimulateReport, error) {
+				return s.simulate(ctx, s.past(businesses, int(h.o.backlogBytes/bytesPerMessage)), 0)
+			}, processors)
+		}
+	}
+	return h.play(ctx, compare.Match{
+		Name:    "team",
+		Title:   fmt.Sprintf("raw history to ordered events, two processors of one group against one, %d MB, embedded broker", h.o.backlogBytes/megabyte),
+		Metrics: workMetrics,
+		Contestants: []compare.Contestant{
+			{Name: twoName, Turn: turn(2)},
+			{Name: oneName, Turn: turn(1)},
+		},
+		Pairs: []compare.Pair{{Metric: messagesMetric.Key, Of: twoName, To: oneName}, {Metric: cpuMessageMetric.Key, Of: twoName, To: oneName}},
+		Plot:  messagesMetric.Key,
+	})
+}

@@ -2,6 +2,8 @@
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 10s
 BROKERS ?= 3
+# The packages with budgets in testdata/costs.json.
+GUARDED := ./ingress ./processors ./processors/split ./processors/history ./processors/task ./schemas
 
 .PHONY: help
 help: ## list the targets
@@ -60,6 +62,14 @@ chaos-proof: build ## the same with processors that commit offsets outside the t
 .PHONY: bench
 bench: build ## compare with the limit, with peers and with the goals; ONLY=match,match SHORT=1 BENCH="more flags"
 	go run ./bench/run $(if $(ONLY),-only $(ONLY)) $(if $(SHORT),-short) $(BENCH)
+
+.PHONY: instructions
+instructions: valgrind ## compare allocations and instructions of the hot paths with their budgets; RENEW=1 writes new ones
+	go test -count=1 -run '^TestCosts$$' $(GUARDED) -costs=$(if $(RENEW),renew,all)
+
+.PHONY: valgrind
+valgrind: # the tests say SKIP where it cannot be installed
+	@command -v valgrind >/dev/null || { apt-get update && apt-get install -y --no-install-recommends valgrind; } >/dev/null 2>&1 || true
 
 .PHONY: microbench
 microbench: ## Go benchmarks of the hot paths

@@ -17,12 +17,20 @@ type sender struct {
 	ctx     context.Context
 	produce func(context.Context, *kgo.Record, func(*kgo.Record, error))
 	limits  *recordLimits
+	promise func(*kgo.Record, error) // keep; as a method value it would be allocated for each record
 
 	mu    sync.Mutex
 	first error
 }
 
-func (s *sender) promise(r *kgo.Record, err error) {
+func newSender(ctx context.Context, produce func(context.Context, *kgo.Record, func(*kgo.Record, error)), limits *recordLimits) *sender {
+	s := &sender{ctx: ctx, produce: produce, limits: limits}
+	s.promise = s.keep
+	return s
+}
+
+// keep is told how each record went.
+func (s *sender) keep(r *kgo.Record, err error) {
 	if err == nil {
 		return
 	}

@@ -70,7 +70,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	if err := s.txn.Begin(); err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	send := &sender{ctx: ctx, produce: s.txn.Produce, limits: &s.limits}
+	send := newSender(ctx, s.txn.Produce, &s.limits)
 	touched, workErr := s.work(ctx, all, tick, send)
 	if workErr == nil {
 		workErr = s.delivered(ctx, send)

@@ -74,6 +74,7 @@ var rules = map[string][]string{
 	"internal/doctor":       {"schemas", "internal/config"},
 	"internal/doctor/probe": {"schemas", "internal/doctor", "internal/config", "internal/kafka"},
 	"internal/fuzzall":      {},
+	"internal/cost":         {},
 	// Only the application knows all.
 	"internal/app": {"schemas", "ingress", "processors", "bench", "internal"},
 }

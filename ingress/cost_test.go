@@ -1,0 +1,170 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/metadata"
+	"github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
+
+	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// TestCosts guards the way of a webhook: the request from its first byte on a connection to the record that is handed
+// over, and the record from there to the answer of a broker that costs nothing.
+func TestCosts(t *testing.T) {
+	cost.Check(t,
+		cost.Operation{Name: "request of 1 KB", Per: "request", Times: 500, Start: requests(loadBody(1))},
+		cost.Operation{Name: "request of 1 MB history", Per: "request", Times: 4, Start: requests(loadHistory(1 << 20))},
+		cost.Operation{Name: "route 1 KB", Per: "body", Start: routing(loadBody(1))},
+		cost.Operation{Name: "route 1 MB of history", Per: "body", Times: 500, Start: routing(loadHistory(1 << 20))},
+		cost.Operation{Name: "publish alone", Per: "record", Times: 500, Start: func(t *testing.T) func(int) {
+			p, r := publisherToNobody(t), publishable("1022901293")
+			return func(times int) {
+				for range times {
+					if err := p.Publish(r, time.Now().Add(time.Hour)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}},
+		cost.Operation{Name: "encode a batch of 64", Per: "batch", Times: 500, Start: encoding(0, 64)},
+		cost.Operation{Name: "encode a batch of 64, zstd", Per: "batch", Times: 50, Start: encoding(kafka.Zstd, 64)},
+	)
+}
+
+// loadHistory is a chunk of about size bytes.
+func loadHistory(size int) []byte {
+	message := `{"from":"15550783881","id":"wamid.HBgLMTY0NjcwNDM1OTUVAgARGBIyNDlBOEI5QUQ4NDc0","timestamp":"1739230955","type":"text","text":{"body":"Thank you for your order"},"history_context":{"status":"READ"}},`
+	return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},"history":[{"metadata":{"phase":1,"chunk_order":3,"progress":55},"threads":[{"id":"16505550000","messages":[` +
+		strings.TrimSuffix(strings.Repeat(message, size/len(message)), ",") + `]}]}]},"field":"history"}]}]}`)
+}
+
+// routing is a small part of a request, in which its own budget would not be seen to break.
+func routing(body []byte) func(t *testing.T) func(times int) {
+	return func(*testing.T) func(int) {
+		return func(times int) {
+			for range times {
+				Route(body)
+			}
+		}
+	}
+}
+
+// requests serves one connection on which the same signed webhook comes again and again.
+func requests(body []byte) func(t *testing.T) func(times int) {
+	return func(t *testing.T) func(int) {
+		s := start(t, testConfig(), discarding{})
+		request := fmt.Appendf(nil, "POST /meta HTTP/1.1\r\nHost: ingress\r\nUser-Agent: facebookexternalua\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=%s\r\nContent-Length: %d\r\n\r\n%s",
+			sign(testSecret, body), len(body), body)
+		return func(times int) {
+			c := &playedConn{request: request, left: times}
+			if err := s.http.ServeConn(c); err != nil && !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			if c.accepted != times {
+				t.Fatalf("%d of %d requests were answered with 200; the last answer: %s", c.accepted, times, c.last)
+			}
+		}
+	}
+}
+
+// playedConn is a connection without a network: it gives the same request so many times, one after the other's answer,
+// and counts the answers.
+type playedConn struct {
+	idleConn
+	request  []byte
+	at, left int
+	accepted int
+	last     []byte
+}
+
+func (c *playedConn) Read(b []byte) (int, error) {
+	if c.left == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, c.request[c.at:])
+	if c.at += n; c.at == len(c.request) {
+		c.at, c.left = 0, c.left-1
+	}
+	return n, nil
+}
+
+func (c *playedConn) Write(b []byte) (int, error) {
+	if strings.HasPrefix(string(b[:min(len(b), 12)]), "HTTP/1.1 200") {
+		c.accepted++
+	}
+	c.last = append(c.last[:0], b...)
+	return len(b), nil
+}
+
+func (*playedConn) Close() error                     { return nil }
+func (*playedConn) SetDeadline(time.Time) error      { return nil }
+func (*playedConn) SetWriteDeadline(time.Time) error { return nil }
+
+func publishable(waba string) *Record {
+	return &Record{Topic: schemas.TopicRawLive, Key: []byte(waba), Value: loadBody(1), Time: time.UnixMilli(1739321024123), Headers: []kafka.Header{
+		{Key: "content-type", Value: []byte("application/json")}, {Key: "ce_id", Value: []byte("0123456789abcdef0123456789abcdef")},
+	}}
+}
+
+func encoding(codec kafka.Compression, records int) func(t *testing.T) func(times int) {
+	return func(t *testing.T) func(int) {
+		b := new(batch)
+		b.reset()
+		for i := range records {
+			r := publishable("1022901293")
+			r.Value = loadBody(i)
+			b.records = append(b.records, r)
+		}
+		return func(times int) {
+			for range times {
+				if some, err := b.encode(codec); !some || err != nil {
+					t.Fatal(some, err)
+				}
+				b.own()
+			}
+		}
+	}
+}
+
+// publisherToNobody is a publisher whose broker acknowledges at once.
+func publisherToNobody(t *testing.T) *publishing {
+	return publisher(t, []string{"127.0.0.1:1"}, nil, func(p *Publisher) {
+		p.client.Transport = &nobody{topics: p.transport.MetadataTopics}
+	})
+}
+
+// nobody is the broker, in the place of the client's connections.
+type nobody struct{ topics []string }
+
+func (n *nobody) RoundTrip(_ context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
+	switch r := req.(type) {
+	case *metadata.Request:
+		res := &metadata.Response{Brokers: []metadata.ResponseBroker{{NodeID: 1, Host: "broker", Port: 9092}}}
+		for _, topic := range n.topics {
+			t := metadata.ResponseTopic{Name: topic}
+			for i := range int32(loadPartitions) {
+				t.Partitions = append(t.Partitions, metadata.ResponsePartition{PartitionIndex: i, LeaderID: 1})
+			}
+			res.Topics = append(res.Topics, t)
+		}
+		return res, nil
+	case *rawproduce.Request:
+		t := produce.ResponseTopic{Topic: r.Topics[0].Topic}
+		for i := range r.Topics[0].Partitions {
+			t.Partitions = append(t.Partitions, produce.ResponsePartition{Partition: r.Topics[0].Partitions[i].Partition})
+		}
+		return &produce.Response{Topics: []produce.ResponseTopic{t}}, nil
+	}
+	return nil, fmt.Errorf("%T is not answered here", req)
+}

@@ -57,7 +57,14 @@ func (p *Processor) session(ctx context.Context) error {
 	}
 	defer aux.Close()
 	s.aux, s.adm, s.fetcher = aux, kadm.NewClient(aux), kafka.NewFetcher(aux)
-	s.backlog = newBacklog(&p.cfg, s.fetcher, s.wakeUp)
+	// A broker answers the requests of a connection in turn: what is waited for at the end of the log must not be in the
+	// way of held chunks.
+	ahead, err := kgo.NewClient(base...)
+	if err != nil {
+		return fmt.Errorf("%w: kafka client: %w", errMisconfigured, err)
+	}
+	defer ahead.Close()
+	s.backlog = newBacklog(&p.cfg, kafka.NewFetcher(ahead), s.wakeUp)
 
 	if err := s.checkTopics(ctx); err != nil {
 		return err

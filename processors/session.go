@@ -190,8 +190,10 @@ func (s *session) run(ctx context.Context) error {
 		s.wake.Store(&cancel)
 		s.land()
 		s.backlog.ask(ctx, s.asks())
-		if s.pending() {
-			cancel() // there is work without live records: take only what is buffered
+		if s.txn.Client().BufferedFetchRecords() == 0 && s.pending() {
+			// There is work without live records. Without a wait the client would take nothing at all, not even what
+			// it has already.
+			cancel()
 		}
 		fetches := s.txn.PollRecords(pollCtx, pollRecordsMax)
 		cancel()

@@ -17,14 +17,19 @@ type lanes struct {
 	bulkBytesMax int64
 	behind       bool      // live has a backlog
 	liveAt       time.Time // when the last live record came
+	bulkAt       time.Time // when bulk had room the last time
+	ending       time.Duration
 }
 
 const (
 	pollRecordsMax = 2000
 	// liveRecent is how long live messages are expected after one came.
 	liveRecent = 5 * time.Second
-	// bulkBesideLive is how long a transaction works on bulk while live messages are expected.
-	bulkBesideLive = 10 * time.Millisecond
+	// bulkPatience is how long bulk waits while one poll after the other brings something live.
+	bulkPatience = 50 * time.Millisecond
+	// While live messages are expected a transaction works on bulk for about as long as it takes to end one: so half
+	// of the time is work at least, and a live message waits for little more than it does on an idle system.
+	bulkBesideLiveMin, bulkBesideLiveMax = 4 * time.Millisecond, 50 * time.Millisecond
 )
 
 // polled takes what a poll brought: the live records, and those that are left in the log.
@@ -40,15 +45,38 @@ func (l *lanes) polled(now time.Time, live int, lag int64) {
 	}
 }
 
-// bulk says how much bulk the next transaction may take: bytes, and for how long (0: any time).
-func (l *lanes) bulk(now time.Time) (bytes int64, length time.Duration) {
+// ended takes how long it took to end a transaction, from when its work was done.
+func (l *lanes) ended(took time.Duration) {
+	if l.ending == 0 {
+		l.ending = took
+	}
+	l.ending = (7*l.ending + took) / 8
+}
+
+// bulk says how much bulk a transaction may take that has something live in hand, or has not: bytes, and for how long
+// (0: any time).
+func (l *lanes) bulk(now time.Time, inHand bool) (bytes int64, length time.Duration) {
 	switch {
-	case l.behind:
+	case l.behind || inHand && now.Sub(l.bulkAt) < bulkPatience:
 		return 0, 0
-	case !l.liveAt.IsZero() && now.Sub(l.liveAt) < liveRecent:
-		return l.bulkBytesMax, bulkBesideLive
+	case l.expected(now):
+		return l.bulkBytesMax, min(max(l.ending, bulkBesideLiveMin), bulkBesideLiveMax)
 	}
 	return l.bulkBytesMax, 0
+}
+
+// expected tells whether live messages come these days.
+func (l *lanes) expected(now time.Time) bool {
+	return !l.liveAt.IsZero() && now.Sub(l.liveAt) < liveRecent
+}
+
+// workers are how many partitions are worked on at the same time, of so many processors: one is left for what is
+// live.
+func (l *lanes) workers(now time.Time, processors int) int {
+	if l.expected(now) {
+		return max(processors-1, 1)
+	}
+	return processors
 }
 
 // quantum is the bulk work of one transaction. Its first piece is always done: a long chunk would never leave

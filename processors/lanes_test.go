@@ -15,19 +15,54 @@ func TestBulkIsShortWhileLiveMessagesAreExpected(t *testing.T) {
 	for _, step := range []struct {
 		after  time.Duration
 		live   int
+		ending time.Duration
 		bytes  int64
 		length time.Duration
 	}{
-		{0, 0, 8 << 20, 0},
-		{time.Second, 1, 8 << 20, bulkBesideLive},
-		{liveRecent - 1, 0, 8 << 20, bulkBesideLive},
-		{1, 0, 8 << 20, 0},
+		{0, 0, time.Millisecond, 8 << 20, 0},
+		{time.Second, 1, time.Millisecond, 8 << 20, bulkBesideLiveMin},
+		{liveRecent - 1, 0, time.Millisecond, 8 << 20, bulkBesideLiveMin},
+		{1, 0, time.Millisecond, 8 << 20, 0},
+		{0, 1, 20 * time.Millisecond, 8 << 20, 20 * time.Millisecond},
+		{0, 1, time.Minute, 8 << 20, bulkBesideLiveMax},
 	} {
 		now = now.Add(step.after)
 		l.polled(now, step.live, 0)
-		if bytes, length := l.bulk(now); bytes != step.bytes || length != step.length {
+		l.ending = 0
+		l.ended(step.ending)
+		if bytes, length := l.bulk(now, false); bytes != step.bytes || length != step.length {
 			t.Errorf("%+v: %d bytes, %v", step, bytes, length)
 		}
+		want := 8
+		if step.length > 0 {
+			want = 7
+		}
+		if n := l.workers(now, 8); n != want {
+			t.Errorf("%+v: %d workers", step, n)
+		}
+	}
+	if n := l.workers(now, 1); n != 1 {
+		t.Errorf("%d workers on one processor", n)
+	}
+}
+
+func TestWhatIsLiveIsCommittedWithoutBulk(t *testing.T) {
+	l := lanes{liveLagMax: 100, bulkBytesMax: 8 << 20}
+	now := time.Unix(1_800_000_000, 0)
+	l.bulkAt = now
+	for _, step := range []struct {
+		live int
+		bulk bool
+	}{{1, false}, {0, true}, {1, false}, {1, false}} {
+		now = now.Add(bulkPatience / 5)
+		l.polled(now, step.live, 0)
+		if bytes, _ := l.bulk(now, step.live > 0); bytes > 0 != step.bulk {
+			t.Errorf("%+v: %d bytes of bulk", step, bytes)
+		}
+	}
+	now = now.Add(bulkPatience / 5)
+	if bytes, _ := l.bulk(now, true); bytes == 0 {
+		t.Error("bulk waits for ever while there is always something live")
 	}
 }
 
@@ -38,7 +73,7 @@ func TestBulkWaitsWhileLiveHasABacklog(t *testing.T) {
 		bulk bool
 	}{{100, true}, {101, false}, {51, false}, {50, true}, {99, true}, {500, false}, {0, true}} {
 		l.polled(time.Time{}, 0, step.lag)
-		if bytes, _ := l.bulk(time.Time{}); bytes > 0 != step.bulk {
+		if bytes, _ := l.bulk(time.Time{}, false); bytes > 0 != step.bulk {
 			t.Errorf("live lag %d: %d bytes of bulk", step.lag, bytes)
 		}
 	}

@@ -290,7 +290,7 @@ func (s *session) inTurn() []int32 {
 
 // pending tells whether there is work of the backlog that a transaction would do now.
 func (s *session) pending() bool {
-	if bytes, _ := s.lanes.bulk(time.Now()); bytes <= 0 {
+	if bytes, _ := s.lanes.bulk(time.Now(), false); bytes <= 0 {
 		return false
 	}
 	for _, r := range s.runners {

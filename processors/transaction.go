@@ -72,6 +72,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	}
 	send := newSender(ctx, s.txn.Produce, &s.limits)
 	touched, workErr := s.work(ctx, all, tick, send)
+	worked := time.Now()
 	if workErr == nil {
 		workErr = s.delivered(ctx, send)
 	}
@@ -110,6 +111,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 		}
 		return nil
 	}
+	s.lanes.ended(time.Since(worked))
 	s.p.metrics.transactions.WithLabelValues("committed").Inc()
 	for _, r := range touched {
 		s.p.metrics.committed(r.task.Counts())
@@ -139,7 +141,9 @@ func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send
 	if err := g.Wait(); err != nil {
 		return touched, err
 	}
-	q := s.quantum()
+	now := time.Now()
+	q := s.quantum(now, len(all) > 0)
+	g.SetLimit(s.lanes.workers(now, runtime.GOMAXPROCS(0)))
 	for _, partition := range s.inTurn() {
 		r := s.runners[partition]
 		if !r.pending(r.position) {
@@ -149,7 +153,7 @@ func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send
 			break
 		}
 		begin(r)
-		s.served = partition
+		s.served, s.lanes.bulkAt = partition, now
 		g.Go(func() error { return r.work(ctx, q, send) })
 	}
 	if err := g.Wait(); err != nil {
@@ -166,10 +170,9 @@ func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send
 	return touched, g.Wait()
 }
 
-// quantum is the room for the backlog in a transaction that begins now.
-func (s *session) quantum() *quantum {
-	now := time.Now()
-	bytes, length := s.lanes.bulk(now)
+// quantum is the room for the backlog in a transaction whose work on it begins now.
+func (s *session) quantum(now time.Time, inHand bool) *quantum {
+	bytes, length := s.lanes.bulk(now, inHand)
 	q := &quantum{now: time.Now, waiting: func() bool { return s.txn.Client().BufferedFetchRecords() > 0 }}
 	q.bytes.Store(bytes)
 	if length > 0 {

@@ -16,7 +16,7 @@ func goals() []compare.Goal {
 		{What: "split, allocations a message", Match: "split", Metric: splitAllocsMetric.Key, Of: subjectName, Bound: compare.AtMost, Want: 0},
 		{What: "split, of encoding/json", Match: "split", Metric: splitRateMetric.Key, Of: subjectName, To: encodingJSONName, Bound: compare.AtLeast, Want: 8},
 		{What: "processor, raw history to ordered events", Match: "processor", Metric: messagesMetric.Key, Of: subjectName, Bound: compare.AtLeast, Want: 250_000, Unit: "messages/s"},
-		{What: "processor, of the Kafka Streams topology", Bound: compare.AtLeast, Want: 3},
+		{What: "processor, of the Kafka Streams topology", Match: "streams", Metric: messagesMetric.Key, Of: subjectName, To: streamsName, Bound: compare.AtLeast, Want: 3},
 		{What: "processor memory, 10 million messages against 1 million", Match: "growth", Metric: rssMetric.Key, Of: manyName, To: fewName, Bound: compare.AtMost, Want: 1.1},
 		{What: "an open window", Match: "window", Metric: windowMetric.Key, Of: textName, Bound: compare.AtMost, Want: 16, Unit: "bytes a message"},
 		{What: "throughput, 10,000 businesses against 1,000", Match: "scale", Metric: messagesMetric.Key, Of: manyName, To: fewName, Bound: compare.AtLeast, Want: 0.9},

@@ -18,6 +18,9 @@ const (
 	twoName  = "two processors"
 )
 
+// heapMetric is what is left of the heap at the end, after a collection.
+var heapMetric = compare.Metric{Key: "live_heap", Title: "live heap", Unit: "MB"}
+
 var windowMetric = compare.Metric{Key: "window", Title: "open windows", Unit: "bytes/message"}
 
 // playWindow is what the open windows of history cost in memory.
@@ -112,7 +115,7 @@ func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 		Name: "growth",
 		Title: fmt.Sprintf("peak memory of a processor that keeps up, %s history messages of %s businesses against %s of %s, %d of them at a time, embedded broker",
 			count(many), count(businesses), count(many/10), count(businesses/10), onboarding),
-		Metrics: []compare.Metric{rssMetric, cpuMessageMetric, messagesMetric},
+		Metrics: []compare.Metric{rssMetric, heapMetric, cpuMessageMetric, messagesMetric},
 		Contestants: []compare.Contestant{
 			{Name: manyName, Turn: turn(many, businesses)},
 			{Name: fewName, Turn: turn(many/10, businesses/10)},
@@ -132,7 +135,9 @@ func (h *harness) growthTurn(ctx context.Context, messages, businesses, onboardi
 		return sample, err
 	}
 	begin := time.Now()
-	sent, err := s.simulate(ctx, s.past(businesses, messages), onboarding)
+	w := s.past(businesses, messages)
+	w.NoLastPhase = 0 // every sync ends
+	sent, err := s.simulate(ctx, w, onboarding)
 	if err != nil {
 		return sample, err
 	}
@@ -144,12 +149,17 @@ func (h *harness) growthTurn(ctx context.Context, messages, businesses, onboardi
 	if err != nil {
 		return sample, err
 	}
+	heap, err := s.proc.liveHeap(ctx)
+	if err != nil {
+		return sample, err
+	}
 	v, err := s.check(ctx)
 	if err != nil {
 		return sample, err
 	}
 	return compare.Sample{OK: v.OK(), Verdict: verdictOf(&v), Values: map[string]float64{
 		rssMetric.Key:        float64(used.rss) / megabyte,
+		heapMetric.Key:       heap / megabyte,
 		cpuMessageMetric.Key: micros(used.own) / float64(max(sent.Messages, 1)),
 		messagesMetric.Key:   float64(sent.Messages) / took.Seconds(),
 	}}, nil
@@ -163,9 +173,9 @@ func playScale(ctx context.Context, h *harness) (compare.Outcome, error) {
 	}
 	turn := func(businesses int) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {
-			return h.workOff(ctx, "scale", func(s *stack, ctx context.Context) (bench.SimulateReport, error) {
+			return h.workOff(ctx, &labour{match: "scale", write: func(s *stack, ctx context.Context) (bench.SimulateReport, error) {
 				return s.simulate(ctx, s.past(businesses, businesses*each), 0)
-			}, 1)
+			}})
 		}
 	}
 	return h.playUpTo(ctx, 3, compare.Match{
@@ -188,9 +198,9 @@ func playTeam(ctx context.Context, h *harness) (compare.Outcome, error) {
 	const businesses = 400 // so many that the partitions have about the same to do
 	turn := func(processors int) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {
-			return h.workOff(ctx, "team", func(s *stack, ctx context.Context) (bench.SimulateReport, error) {
+			return h.workOff(ctx, &labour{match: "team", processors: processors, write: func(s *stack, ctx context.Context) (bench.SimulateReport, error) {
 				return s.simulate(ctx, s.past(businesses, int(h.o.backlogBytes/bytesPerMessage)), 0)
-			}, processors)
+			}})
 		}
 	}
 	return h.play(ctx, compare.Match{

@@ -27,6 +27,7 @@ func matches() []match {
 		{"bulk", playBulk},
 		{"memory", playMemory},
 		{"processor", playProcessor},
+		{"streams", playStreams},
 		{"team", playTeam},
 		{"scale", playScale},
 		{"growth", playGrowth},

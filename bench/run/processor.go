@@ -8,6 +8,7 @@ import (
 	"github.com/coexstream/coexstream/bench"
 	"github.com/coexstream/coexstream/bench/compare"
 	"github.com/coexstream/coexstream/bench/judge"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // Metrics of a processor.
@@ -32,26 +33,57 @@ func playProcessor(ctx context.Context, h *harness) (compare.Outcome, error) {
 var workMetrics = []compare.Metric{messagesMetric, megabytesMetric, cpuMessageMetric, brokerCPUMessageMetric, coresMetric, rssMetric}
 
 func (h *harness) processorTurn(ctx context.Context) (compare.Sample, error) {
-	return h.workOff(ctx, "processor", (*stack).backlog, 1)
+	return h.workOff(ctx, &labour{match: "processor", write: (*stack).backlog})
 }
 
-// workOff writes what is to be worked off and lets so many processors do it, which have their partitions before it
-// begins: what it took to join the group is not their work.
-func (h *harness) workOff(ctx context.Context, name string, write func(*stack, context.Context) (bench.SimulateReport, error), processors int) (sample compare.Sample, err error) {
-	s, err := h.newStack(ctx, name, nil)
+// labour is work that is written to the log first and worked off then, and who does it.
+type labour struct {
+	match string
+	write func(*stack, context.Context) (bench.SimulateReport, error)
+	warm  func(*stack, context.Context) error // writes work that comes before, and does not count; may be nil
+
+	on         *broker // nil: an embedded one
+	processors int     // 0: one
+	crew       crew    // nil: so many processors
+}
+
+// crew is what is not a processor, and does its work.
+type crew interface {
+	start(ctx context.Context, s *stack) (team, error)
+	group(s *stack) string
+	reads() []schemas.Topic
+	check(ctx context.Context, s *stack) (ok bool, verdict string, err error)
+}
+
+// workOff lets the team get ready, so that what it took to join the group is not its work, holds it while the work is
+// written, and measures from when it is let go until all is committed.
+func (h *harness) workOff(ctx context.Context, l *labour) (sample compare.Sample, err error) {
+	s, err := h.newStack(ctx, l.match, l.on)
 	if err != nil {
 		return sample, err
 	}
 	defer s.close(&err)
-	team, err := s.team(ctx, processors)
+	var by crew = processors{max(l.processors, 1)}
+	if l.crew != nil {
+		by = l.crew
+	}
+	team, err := by.start(ctx, s)
 	if err != nil {
 		return sample, err
 	}
 	defer team.stop(&err)
+	if l.warm != nil {
+		if err := l.warm(s, ctx); err != nil {
+			return sample, err
+		}
+		if err := s.committed(ctx, team, by.group(s), by.reads()...); err != nil {
+			return sample, err
+		}
+	}
 	if err := team.each((*role).Pause); err != nil {
 		return sample, err
 	}
-	sent, err := write(s, ctx)
+	sent, err := l.write(s, ctx)
 	if err != nil {
 		return sample, err
 	}
@@ -63,7 +95,7 @@ func (h *harness) workOff(ctx context.Context, name string, write func(*stack, c
 	if err := team.each((*role).Resume); err != nil {
 		return sample, err
 	}
-	if err := s.drained(ctx, team); err != nil {
+	if err := s.committed(ctx, team, by.group(s), by.reads()...); err != nil {
 		return sample, err
 	}
 	took := time.Since(begin)
@@ -71,20 +103,37 @@ func (h *harness) workOff(ctx context.Context, name string, write func(*stack, c
 	if err != nil {
 		return sample, err
 	}
-	v, err := s.check(ctx)
+	ok, verdict, err := by.check(ctx, s)
 	if err != nil {
 		return sample, err
 	}
 	own, broker := after.own-before.own, after.broker-before.broker
 	each := float64(max(sent.Messages, 1))
-	return compare.Sample{OK: v.OK(), Verdict: verdictOf(&v), Values: map[string]float64{
-		messagesMetric.Key:         each / took.Seconds(),
-		megabytesMetric.Key:        float64(sent.Bytes) / megabyte / took.Seconds(),
-		cpuMessageMetric.Key:       micros(own) / each,
-		brokerCPUMessageMetric.Key: micros(broker) / each,
-		coresMetric.Key:            (own + broker).Seconds() / took.Seconds(),
-		rssMetric.Key:              float64(after.rss) / megabyte,
-	}}, nil
+	sample = compare.Sample{OK: ok, Verdict: verdict, Values: map[string]float64{
+		messagesMetric.Key:   each / took.Seconds(),
+		megabytesMetric.Key:  float64(sent.Bytes) / megabyte / took.Seconds(),
+		cpuMessageMetric.Key: micros(own) / each,
+		rssMetric.Key:        float64(after.rss) / megabyte,
+	}}
+	if s.broker.proc != nil {
+		sample.Values[brokerCPUMessageMetric.Key] = micros(broker) / each
+		sample.Values[coresMetric.Key] = (own + broker).Seconds() / took.Seconds()
+	}
+	return sample, nil
+}
+
+// processors are a crew of the subject's own.
+type processors struct{ n int }
+
+func (p processors) start(ctx context.Context, s *stack) (team, error) { return s.team(ctx, p.n) }
+func (processors) group(s *stack) string                               { return s.sub.group() }
+func (processors) reads() []schemas.Topic {
+	return []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk}
+}
+
+func (processors) check(ctx context.Context, s *stack) (bool, string, error) {
+	v, err := s.check(ctx)
+	return v.OK(), verdictOf(&v), err
 }
 
 // verdictOf is a judge's verdict in a line.

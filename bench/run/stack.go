@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/coexstream/coexstream/bench"
@@ -120,14 +119,19 @@ const drainPoll = 10 * time.Millisecond
 
 // drained waits until the processors have committed all that is in the raw topics now, or one has ended.
 func (s *stack) drained(ctx context.Context, by team) error {
-	ends, err := durable.End(ctx, s.broker.admin, s.sub.topics(schemas.TopicRawLive, schemas.TopicRawBulk)...)
+	return s.committed(ctx, by, s.sub.group(), schemas.TopicRawLive, schemas.TopicRawBulk)
+}
+
+// committed waits until a group has committed all that is in some topics now, or one of its team has ended.
+func (s *stack) committed(ctx context.Context, by team, group string, topics ...schemas.Topic) error {
+	ends, err := durable.End(ctx, s.broker.admin, s.sub.topics(topics...)...)
 	if err != nil {
 		return err
 	}
 	for {
-		committed, err := s.broker.admin.FetchOffsets(ctx, s.sub.group())
+		committed, err := s.broker.admin.FetchOffsets(ctx, group)
 		if err != nil {
-			return fmt.Errorf("fetch the offsets of %s: %w", s.sub.group(), err)
+			return fmt.Errorf("fetch the offsets of %s: %w", group, err)
 		}
 		left := false
 		for topic, partitions := range ends {
@@ -140,7 +144,7 @@ func (s *stack) drained(ctx context.Context, by team) error {
 			return nil
 		}
 		if by.ended() {
-			return fmt.Errorf("a processor ended by itself; see %s", filepath.Join(s.h.dir, s.sub.name+"-coexstream-process.log"))
+			return fmt.Errorf("what works off %s ended by itself; see the logs of %s", group, s.sub.name)
 		}
 		select {
 		case <-ctx.Done():

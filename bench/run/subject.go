@@ -50,7 +50,7 @@ func (h *harness) newSubject(ctx context.Context, name string, b *broker, settin
 		"data_dir": h.path(name + "-data"),
 		"kafka":    m{"brokers": b.addresses, "prefix": s.prefix, "partitions": partitions, "replication_factor": b.replicas, "min_insync_replicas": min(b.replicas, 2)},
 		// A match may hold a processor for as long as it takes to write the work.
-		"processor": m{"group_id": s.group(), "instance_id": "bench", "session_timeout": "5m", "rebalance_timeout": "5m"},
+		"processor": m{"group_id": s.group(), "instance_id": "bench", "session_timeout": "5m", "rebalance_timeout": "5m", "transaction_timeout": "5m"},
 		"ingress":   edge,
 	})
 	if err != nil {

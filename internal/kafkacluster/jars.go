@@ -66,6 +66,18 @@ func java(ctx context.Context) (string, error) {
 	return program(ctx, "java", "default-jre-headless")
 }
 
+// Maven returns the program that builds for Java, and sees to it that there is a compiler. An error that is
+// ErrUnavailable tells that there is none.
+func Maven(ctx context.Context) (string, error) {
+	if _, err := program(ctx, "javac", "default-jdk-headless"); err != nil {
+		return "", err
+	}
+	return program(ctx, "mvn", "maven")
+}
+
+// Java returns the runtime that Kafka and its clients run on.
+func Java(ctx context.Context) (string, error) { return java(ctx) }
+
 // program finds a program, and installs its Debian package where it is missing and may be installed.
 func program(ctx context.Context, name, pkg string) (string, error) {
 	path, err := exec.LookPath(name)

@@ -7,7 +7,7 @@ GUARDED := ./ingress ./processors ./processors/split ./processors/history ./proc
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the binary
@@ -70,6 +70,10 @@ instructions: valgrind ## compare allocations and instructions of the hot paths 
 .PHONY: valgrind
 valgrind: # the tests say SKIP where it cannot be installed
 	@command -v valgrind >/dev/null || { apt-get update && apt-get install -y --no-install-recommends valgrind; } >/dev/null 2>&1 || true
+
+.PHONY: flamegraphs
+flamegraphs: build ## draw CPU profiles of ingress and processor into docs/flamegraphs
+	go run ./bench/run -flamegraphs docs/flamegraphs $(BENCH)
 
 .PHONY: microbench
 microbench: ## Go benchmarks of the hot paths

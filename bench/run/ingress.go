@@ -78,12 +78,11 @@ func playIngress(ctx context.Context, h *harness) (o compare.Outcome, err error)
 			return o, err
 		}
 	}
-	collector, why, err := h.collector(ctx, name, b)
-	switch {
-	case why != "":
-		m.Contestants = append(m.Contestants, compare.Contestant{Name: collectorName, Skip: why})
-	default:
-		if err := add(collector, err, "acks=all, no queue; verifies no signature, and is sent each webhook in an OTLP log record"); err != nil {
+	for _, p := range builtPeers() {
+		s, why, err := h.build(ctx, name, b, &p)
+		if why != "" {
+			m.Contestants = append(m.Contestants, compare.Contestant{Name: p.name, Skip: why})
+		} else if err := add(s, err, p.remark); err != nil {
 			return o, err
 		}
 	}

@@ -19,7 +19,9 @@ const (
 	collectorName = "OpenTelemetry collector, OTLP to Kafka"
 	nginxName     = "nginx + lua-resty-kafka"
 	strimziName   = "Strimzi Kafka Bridge"
-	connectName   = "Redpanda Connect"
+	benthosName   = "Benthos (Redpanda Connect)"
+	vectorName    = "Vector"
+	restName      = "Kafka REST Proxy"
 )
 
 // absent are peers that cannot take part, and why.
@@ -27,14 +29,38 @@ func absent() []compare.Contestant {
 	return []compare.Contestant{
 		{Name: nginxName, Skip: "the newest that Debian has (lua-nginx-kafka 0.07) produces with versions 0 to 2 of the protocol, which neither Apache Kafka 4 nor the embedded broker takes"},
 		{Name: strimziName, Skip: "it is not in the Maven registry"},
-		{Name: connectName, Skip: "its modules cannot be had, or not be verified, through the Go module proxy"},
+		{Name: vectorName, Skip: "it is in no registry: neither in Debian's packages nor in npm, and the crate of that name is a vector database"},
+		{Name: restName, Skip: "Confluent publishes it in a registry of its own, not in Maven Central"},
 	}
 }
 
-// collector builds and starts the collector of bench/peers/otelcol, a module of its own. Why it cannot be
-// built is an answer, too.
-func (h *harness) collector(ctx context.Context, match string, b *broker) (s *server, why string, err error) {
-	const source = "bench/peers/otelcol"
+// builtPeer is a program of others that is built from a module of its own in bench/peers, through the Go module proxy.
+type builtPeer struct {
+	name, folder string
+	args         func(config string) []string
+	path         string // of its webhooks
+	wrap         string // in what it takes them
+	remark       string
+}
+
+// builtPeers verify no signatures.
+func builtPeers() []builtPeer {
+	return []builtPeer{
+		{
+			name: collectorName, folder: "otelcol", args: func(config string) []string { return []string{"--config", config} },
+			path: "/v1/logs", wrap: load.WrapOTLP,
+			remark: "acks=all, no queue; verifies no signature, and is sent each webhook in an OTLP log record",
+		},
+		{
+			name: benthosName, folder: "benthos", args: func(config string) []string { return []string{"-c", config} },
+			path: "/webhooks", remark: "acks=all, idempotent, no buffer; verifies no signature",
+		},
+	}
+}
+
+// build builds and starts a peer. Why it cannot be built is an answer, too.
+func (h *harness) build(ctx context.Context, match string, b *broker, peer *builtPeer) (s *server, why string, err error) {
+	source := "bench/peers/" + peer.folder
 	if h.o.short {
 		return nil, "short; it takes minutes to build", nil
 	}
@@ -45,8 +71,8 @@ func (h *harness) collector(ctx context.Context, match string, b *broker) (s *se
 	if _, err := os.Stat(config); errors.Is(err, fs.ErrNotExist) {
 		return nil, "its folder " + source + " is not here; run from the root of the repository", nil
 	}
-	binary := h.path("otelcol")
-	fmt.Fprintln(os.Stderr, "building the OpenTelemetry collector")
+	binary := h.path(peer.folder)
+	fmt.Fprintln(os.Stderr, "building "+peer.name)
 	if _, err := child.Run(ctx, child.Command{Name: "build " + source, Args: []string{"go", "build", "-o", binary, "."}, Dir: source}, nil); err != nil {
 		if ctx.Err() != nil {
 			return nil, "", ctx.Err()
@@ -57,12 +83,12 @@ func (h *harness) collector(ctx context.Context, match string, b *broker) (s *se
 	if err != nil {
 		return nil, "", err
 	}
-	const topic = "peer.otelcol"
+	topic := "peer." + peer.folder
 	if err := b.topic(ctx, topic); err != nil {
 		return nil, "", err
 	}
 	p, err := child.Start(ctx, child.Command{
-		Name: "otelcol", Args: []string{binary, "--config", config}, CPUs: h.o.serverCPUs, Log: h.path(match + "-otelcol.log"),
+		Name: peer.folder, Args: append([]string{binary}, peer.args(config)...), CPUs: h.o.serverCPUs, Log: h.path(match + "-" + peer.folder + ".log"),
 		Env: []string{"LISTEN=" + address, "BROKER=" + strings.Join(b.addresses, ","), "TOPIC=" + topic}, Ready: child.Listening(address),
 	})
 	if err != nil {
@@ -72,7 +98,6 @@ func (h *harness) collector(ctx context.Context, match string, b *broker) (s *se
 		// What others wrote may fail on a machine that this was not tried on; the rest of the run is as good.
 		return nil, strings.Join(strings.Fields(err.Error()), " "), nil
 	}
-	// It verifies no signatures, and does not take a webhook as it is.
-	s = &server{name: collectorName, proc: p, url: "http://" + address + "/v1/logs", wrap: load.WrapOTLP}
+	s = &server{name: peer.name, proc: p, url: "http://" + address + peer.path, wrap: peer.wrap}
 	return s, "", s.keepsIn(ctx, b, topic)
 }

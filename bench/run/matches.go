@@ -54,6 +54,12 @@ func runMatches(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.readme != "" {
+		return writeReadme(readmeFile, strings.Split(o.readme, ","))
+	}
+	if o.flamegraphs != "" {
+		return drawFlamegraphs(ctx, o)
+	}
 	h, err := newHarness(ctx, o)
 	if err != nil {
 		return err

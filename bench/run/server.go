@@ -20,6 +20,7 @@ type server struct {
 	url    string
 	secret string
 	wrap   string // in what it takes bodies
+	admin  string // address of the subject's admin listener
 	// broker and log are nil for one that keeps nothing.
 	broker *broker
 	log    *durable.Log

@@ -120,7 +120,7 @@ func (s *subject) ingress(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv := &server{name: subjectName, proc: p.Process, url: "http://" + address + sourcePath, secret: secret}
+	srv := &server{name: subjectName, proc: p.Process, url: "http://" + address + sourcePath, secret: secret, admin: p.admin}
 	return srv, srv.keepsIn(ctx, s.broker, s.topics(schemas.TopicRawLive, schemas.TopicRawBulk)...)
 }
 

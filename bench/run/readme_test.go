@@ -1,0 +1,108 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/bench/compare"
+)
+
+func TestReadmeSaysWhatItsResultsSay(t *testing.T) {
+	const root = "../.."
+	text, err := os.ReadFile(filepath.Join(root, readmeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), readmeBegin) || !strings.Contains(string(text), readmeEnd) {
+		t.Fatalf("the README has no place for results between %q and %q", readmeBegin, readmeEnd)
+	}
+	results := namedResults(string(text))
+	if len(results) == 0 {
+		t.Skip("SKIP: the README has no results yet; go run ./bench/run -readme FILE writes them")
+	}
+	want, err := fillReadme(string(text), root, results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want != string(text) {
+		t.Errorf("the README's table is not what %q say; go run ./bench/run -readme %s", results, strings.Join(results, ","))
+	}
+}
+
+// reportOf is a run with two contestants and a goal.
+func reportOf(rounds int, rates ...float64) *compare.Report {
+	other := make([]float64, len(rates))
+	for i := range other {
+		other[i] = 100
+	}
+	o := compare.Outcome{
+		Name: headlineMatch, Title: "small bodies", Rounds: rounds, Metrics: []compare.Metric{rateMetric}, Plot: rateMetric.Key,
+		Standing: []compare.Standing{
+			{Name: subjectName, OK: true, Figures: map[string]compare.Figure{rateMetric.Key: compare.NewFigure(rates)}},
+			{Name: bareName, OK: true, Figures: map[string]compare.Figure{rateMetric.Key: compare.NewFigure(other)}},
+			{Name: nginxName, Skip: "not installed"},
+			{Name: franzGoName, Verdict: "FAILED"},
+		},
+	}
+	r := &compare.Report{
+		Started: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Commit: "abc1234", Command: "go run ./bench/run", Machine: compare.Machine{CPU: "a processor", Cores: 2},
+		Versions: map[string]string{"go": "go1.26"}, Outcomes: []compare.Outcome{o},
+	}
+	r.Goals = compare.Judge(goals(), r.Outcomes)
+	return r
+}
+
+func TestReadmeIsFilledInFromResults(t *testing.T) {
+	folder := t.TempDir()
+	for name, r := range map[string]*compare.Report{
+		"a.json": reportOf(5, 60, 66, 70, 66, 90), "few.json": reportOf(3, 60, 66, 70),
+	} {
+		if err := r.Write(filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	readme := filepath.Join(folder, readmeFile)
+	if err := os.WriteFile(readme, []byte("before\n"+readmeBegin+" -->\nold\n"+readmeEnd+"\nafter\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeReadme(readme, []string{"few.json"}); err == nil || !strings.Contains(err.Error(), "has 3 rounds") {
+		t.Errorf("medians of three: %v", err)
+	}
+	for range 2 { // the second time replaces the first
+		if err := writeReadme(readme, []string{"a.json"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"before\n<!-- benchmark a.json -->\na processor, 2 cores",
+		"| coexstream | 66.0 |  |\n",
+		"| fasthttp, bare | 100 | 0.660 (0.600 to 0.900) |\n",
+		"| net/http + franz-go ProduceSync | - |  |\n", // did not pass its check
+		"Not there: nginx + lua-resty-kafka (not installed).",
+		"| ingress, 1 KB, of bare fasthttp | >= 0.650 | 0.660 (0.600 to 0.900) | reached |",
+		"$ go run ./bench/run   # 2026-03-01, abc1234, go1.26",
+		"```\n<!-- /benchmark -->\nafter\n",
+	} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("the README lacks %q:\n%s", want, got)
+		}
+	}
+	if strings.Contains(string(got), "old") || strings.Count(string(got), readmeBegin) != 1 {
+		t.Errorf("the old table is still there:\n%s", got)
+	}
+}
+
+func TestResultsOfTwoMachinesAreNotMixed(t *testing.T) {
+	a, b := reportOf(5, 1, 2, 3, 4, 5), reportOf(5, 1, 2, 3, 4, 5)
+	b.Machine.Cores = 64
+	if _, err := compare.Markdown(headlineMatch, a, b); err == nil {
+		t.Error("they are told together")
+	}
+}

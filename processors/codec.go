@@ -10,10 +10,12 @@ func codec(name string) (kgo.CompressionCodec, error) {
 	switch name {
 	case "none":
 		return kgo.NoCompression(), nil
+	case "snappy":
+		return kgo.SnappyCompression(), nil
 	case "lz4":
 		return kgo.Lz4Compression(), nil
 	case "zstd":
 		return kgo.ZstdCompression(), nil
 	}
-	return kgo.NoCompression(), fmt.Errorf("processor.compression: %q; allowed: none, lz4, zstd", name)
+	return kgo.NoCompression(), fmt.Errorf("processor.compression: %q; allowed: none, snappy, lz4, zstd", name)
 }

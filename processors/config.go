@@ -41,7 +41,7 @@ type Config struct {
 	RecordBytesMax int32
 	// BufferedBytesMax bounds the events that wait to be sent.
 	BufferedBytesMax int
-	Compression      string // none, lz4, zstd
+	Compression      string // none, snappy, lz4, zstd
 
 	// TickEvery is how often time passes for the tasks; TickGrace is how far behind the clock it stays,
 	// so that a webhook that is being written counts as received before it.
@@ -61,7 +61,7 @@ func DefaultConfig() Config {
 		BulkBytesPerTransaction: 8 << 20, LiveLagRecordsMax: 2000,
 		FetchBytesMax: 2 << 20, FetchPartitionBytesMax: 512 << 10,
 		EventBytesMax: 1 << 20, RecordBytesMax: 20 << 20, BufferedBytesMax: 32 << 20,
-		Compression: "lz4",
+		Compression: "snappy",
 		TickEvery:   time.Second, TickGrace: 5 * time.Second,
 		Decode: contentcoding.Limits{BytesMax: contentcoding.DefaultBytesMax, RatioMax: contentcoding.DefaultRatioMax},
 		Task:   task.DefaultConfig(),

@@ -42,7 +42,12 @@ const (
 	gib         = int64(1) << 30
 )
 
-var codecs = []string{"none", "lz4", "zstd"}
+var (
+	codecs = []string{"none", "lz4", "zstd"}
+	// eventCodecs are those of the processor, whose client compresses snappy in assembly: in a third of the time of
+	// its lz4, to about the same size.
+	eventCodecs = []string{"none", "snappy", "lz4", "zstd"}
+)
 
 var listenPattern, listenAllows = `^(.*:\d{1,5})$`, "host:port, or :port for all interfaces"
 
@@ -157,7 +162,7 @@ func processorKeys() []Key {
 		{Name: "processor.bulk_bytes_max", Kind: Bytes, Default: "8MiB", Min: 64 * kib, Max: gib, Doc: "bulk work in one transaction, where no live messages come; where they do, it is bounded by time"},
 		{Name: "processor.body_bytes_max", Kind: Bytes, Default: "16MiB", Min: 64 * kib, Max: gib, Doc: "largest decoded body; a longer one goes to `dlq`"},
 		{Name: "processor.event_bytes_max", Kind: Bytes, Default: "1MiB", Min: 16 * kib, Max: 64 * mib, Doc: "largest event; a longer one goes to `dlq`"},
-		{Name: "processor.compression", Kind: Enum, Default: "lz4", Allowed: codecs, Doc: "compression of the event topics"},
+		{Name: "processor.compression", Kind: Enum, Default: "snappy", Allowed: eventCodecs, Doc: "compression of the event topics"},
 		{Name: "processor.depth_max", Kind: Int, Default: "128", Min: 16, Max: 10_000, Doc: "deepest nesting of a body; a deeper one goes to `dlq`"},
 		{Name: "processor.dedup_window", Kind: Duration, Default: "24h", Min: minute, Max: 30 * day, Doc: "how long a repeated webhook is known again"},
 		{Name: "processor.replay_timeout", Kind: Duration, Default: "1h", Min: minute, Max: 30 * day, Doc: "silence after which a replay that did not end is given up; until then its records tell the time of their partitions"},

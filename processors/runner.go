@@ -35,6 +35,7 @@ type runner struct {
 	now      func() time.Time
 
 	again batch
+	kept  kept
 	lent  *workspace // during a transaction
 }
 
@@ -86,6 +87,8 @@ func (r *runner) live(ctx context.Context, w *work) error {
 // has room. A held chunk that may leave always does so before the next record is processed: so it does not matter
 // to what comes out where one transaction ends and the next one begins.
 func (r *runner) work(ctx context.Context, q *quantum, send *sender) error {
+	r.task.Bound(q.more)
+	defer r.task.Bound(nil)
 	for {
 		if ok, err := r.releaseWanted(ctx, q, send); !ok || err != nil {
 			return err
@@ -134,7 +137,7 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum, send *sender) (n
 		if !ok {
 			return true, nil
 		}
-		if !q.more() || send.err() != nil {
+		if failed := send.err() != nil; failed || !q.more() {
 			return false, nil
 		}
 		n, err := r.release(ctx, ref)
@@ -200,6 +203,11 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 
 // release reads a held chunk again and lets the task emit it. It returns the bytes that took.
 func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
+	if r.kept.is(w) {
+		r.task.Release(w, r.origin(w.Topic, r.kept.rec), r.kept.body)
+		r.keep(w, r.kept)
+		return 0, nil
+	}
 	rec, err := r.find(ctx, w)
 	if errors.Is(err, kafka.ErrOffsetGone) {
 		r.metrics.refetches.WithLabelValues("gone").Inc()
@@ -212,17 +220,53 @@ func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
 	}
 	r.metrics.refetches.WithLabelValues("found").Inc()
 	sc := r.scanners.get()
-	defer r.scanners.put(sc)
 	body, reason, detail := r.split(sc, rec)
 	o := r.origin(w.Topic, rec)
 	if body == nil {
+		r.scanners.put(sc)
 		// It was split once: a limit has been lowered since. The sync goes on, and the record has its place.
 		r.task.DeadLetter(o, reason, detail)
 		r.task.Lost(w)
 		return len(rec.Value), nil
 	}
 	r.task.Release(w, o, body)
+	r.keep(w, kept{w.Topic, rec, body, sc})
 	return len(rec.Value), nil
+}
+
+// kept is a held chunk of which a part has left, split: the rest follows in the next transaction.
+type kept struct {
+	topic   schemas.Topic
+	rec     *kgo.Record
+	body    *split.Body
+	scanner *split.Scanner // nil: nothing is kept
+}
+
+func (k *kept) is(w task.Want) bool {
+	return k.scanner != nil && k.topic == w.Topic && k.rec.Offset == w.Offset
+}
+
+// keep keeps what was released for the rest of it, if there is one.
+func (r *runner) keep(w task.Want, k kept) {
+	next, ok := r.task.Wanted()
+	switch goesOn := ok && next.Topic == w.Topic && next.Offset == w.Offset; {
+	case goesOn && r.kept.scanner == k.scanner:
+	case goesOn && r.scanners.lendLonger():
+		r.drop()
+		r.kept = k
+	case r.kept.scanner == k.scanner:
+		r.drop()
+	default:
+		r.scanners.put(k.scanner)
+	}
+}
+
+// drop gives back what is kept.
+func (r *runner) drop() {
+	if r.kept.scanner != nil {
+		r.scanners.takeBack(r.kept.scanner)
+		r.kept = kept{}
+	}
 }
 
 func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {

@@ -7,19 +7,34 @@ import (
 )
 
 // scanners lends as many scanners as runners work at once: a scanner grows to the largest body it has
-// seen, so there are few of them.
+// seen, so there are few of them. As many again may be lent for longer than a transaction.
 type scanners struct {
-	free chan *split.Scanner
+	free, spare chan *split.Scanner
 }
 
 func newScanners(lim split.Limits) *scanners {
 	n := runtime.GOMAXPROCS(0)
-	s := &scanners{free: make(chan *split.Scanner, n)}
+	s := &scanners{free: make(chan *split.Scanner, n), spare: make(chan *split.Scanner, n)}
 	for range n {
 		s.free <- split.NewScanner(lim)
+		s.spare <- split.NewScanner(lim)
 	}
 	return s
 }
 
 func (s *scanners) get() *split.Scanner   { return <-s.free }
 func (s *scanners) put(sc *split.Scanner) { s.free <- sc }
+
+// lendLonger lets one who got a scanner keep it, if there is another one to take its place. It is given back with
+// takeBack.
+func (s *scanners) lendLonger() bool {
+	select {
+	case sc := <-s.spare:
+		s.free <- sc
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *scanners) takeBack(sc *split.Scanner) { s.spare <- sc }

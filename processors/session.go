@@ -342,6 +342,9 @@ func (s *session) reassign() error {
 			if e.assigned {
 				s.runners[partition] = nil
 			} else {
+				if r := s.runners[partition]; r != nil {
+					r.drop()
+				}
 				delete(s.runners, partition)
 				s.p.metrics.forget(partition)
 			}

@@ -14,7 +14,7 @@ import (
 // fenced tells whether a session may have ended because another process goes by the same processor.instance_id:
 // the group knows only the newest member of a name, the transaction coordinator only the newest producer.
 func fenced(err error) bool {
-	for _, e := range []error{kerr.FencedInstanceID, kerr.ProducerFenced, kerr.InvalidProducerEpoch} {
+	for _, e := range []error{kerr.FencedInstanceID, kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidTxnState} {
 		if errors.Is(err, e) {
 			return true
 		}

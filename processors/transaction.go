@@ -106,6 +106,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 		s.p.log.Info("transaction aborted by a rebalance; state is rebuilt", "partitions", len(touched))
 		for _, r := range touched {
 			if s.runners[r.partition] == r {
+				r.drop()
 				s.runners[r.partition] = nil
 			}
 		}

@@ -3,6 +3,7 @@ package processors_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ type started struct {
 func (c *cluster) start(cfg processors.Config) *started {
 	c.t.Helper()
 	s := &started{registry: prometheus.NewRegistry()}
-	p, err := processors.New(cfg, processors.Deps{Registerer: s.registry})
+	p, err := processors.New(cfg, processors.Deps{Registerer: s.registry, Log: slog.New(slog.NewTextHandler(c.t.Output(), nil))})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -46,6 +46,7 @@ type Departure struct {
 	Ref      Ref
 	Window   int32
 	Messages int // as the chunk told, so that a transaction can be bounded before the bytes are read
+	From     int // the first of its messages that has not left; those before it did, in parts
 	Position schemas.SyncPosition
 	Late     bool
 	// Known holds the messages that left in this window. The owner raises what it emits. nil when the

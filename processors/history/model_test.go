@@ -159,6 +159,9 @@ func TestNothingIsLostNothingLeavesTwiceNothingBeforeItsPredecessor(t *testing.T
 		s := randomScenario(rng, false)
 		b := newBook(t)
 		r := run{owner: newOwner(t, DefaultConfig()), verdict: b.verdict}
+		if rng.IntN(2) == 0 {
+			r.parts = rng
+		}
 		var window int32
 		r.departure = func(d Departure, emitted []message) {
 			_, readable := r.log[d.Ref]
@@ -220,14 +223,15 @@ func TestNothingIsLostNothingLeavesTwiceNothingBeforeItsPredecessor(t *testing.T
 	}
 }
 
-// TestARestartChangesNothing restores the number from its records at random moments: what leaves, what is
-// told and what is waited for is the same as without.
+// TestARestartChangesNothing restores the number from its records at random moments, amid chunks that leave in parts,
+// too: what leaves, what is told and what is waited for is the same as without.
 func TestARestartChangesNothing(t *testing.T) {
 	eachSeed(t, func(t *testing.T, rng *rand.Rand) {
 		s := randomScenario(rng, false)
 		dice, patient := rng.Uint64(), rng.IntN(8) == 0
 		tell := func(restarts *rand.Rand) (story []string) {
 			r := run{owner: newOwner(t, DefaultConfig())}
+			r.parts = restarts
 			r.verdict = func(e event, v Verdict) { story = append(story, fmt.Sprint(e.chunk.Ref, v)) }
 			r.departure = func(d Departure, emitted []message) {
 				story = append(story, fmt.Sprint(describe(d), d.Ref, d.Messages, emitted))

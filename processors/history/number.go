@@ -31,8 +31,8 @@ type Number struct {
 
 	pending []Boundary // told, but not passed yet; by ReceivedAt
 
-	next    pinned
-	changed bool // the record of the number on `state` is old
+	next    pinned // in the record of the number while parts of it have left
+	changed bool   // the record of the number on `state` is old
 	journal journal
 	staging *staging              // between Restore and Restored
 	counted func(time.Time) int32 // see NumberWindows; nil: windows are counted up from 1
@@ -194,7 +194,8 @@ func (n *Number) forgetOldest() {
 	n.changed = true
 }
 
-// Next is the chunk that has to leave now. It gives the same answer until Left or Missing.
+// Next is the chunk that has to leave now. It gives the same answer until Left or Missing; Partly changes where it goes
+// on.
 func (n *Number) Next(time.Time) (Departure, bool) {
 	if n.next.set {
 		return n.next.d, true
@@ -212,27 +213,50 @@ func (n *Number) Next(time.Time) (Departure, bool) {
 			p.h, p.phase = *w.phases[s.phase].held.head(), w.phases[s.phase].number
 			late = late || w.passed(s.phase)
 		}
-		p.d = Departure{
-			Ref: p.h.ref(), Window: w.number, Messages: int(p.h.messages),
-			Position: p.h.position(w.number, late), Late: late, Known: w.known,
-		}
-		n.next = p
-		return p.d, true
+		n.pin(p, late, 0)
+		return n.next.d, true
 	}
 	return Departure{}, false
 }
 
-// Left says that a departure was emitted: so many messages left, so many had left before. page has the
-// entries (known.AppendEntry) of those that were new or raised in d.Known; it is copied.
-func (n *Number) Left(_ time.Time, d Departure, messages, duplicates int, page []byte) {
-	w, h := n.depart("Left", d, false)
+func (n *Number) pin(p pinned, late bool, from int) {
+	p.d = Departure{
+		Ref: p.h.ref(), Window: p.w.number, Messages: int(p.h.messages), From: from,
+		Position: p.h.position(p.w.number, late), Late: late, Known: p.w.known,
+	}
+	n.next = p
+}
+
+// Partly says that a part of a departure was emitted: its messages from d.From until upTo, of which so many left now,
+// and so many had left before. page is as for Left. No other chunk leaves before the rest.
+func (n *Number) Partly(_ time.Time, d Departure, upTo, messages, duplicates int, page []byte) {
+	p := &n.next
+	if !p.is(d) || upTo <= p.d.From {
+		panic(fmt.Sprintf("history: messages %d to %d of %v, which Next did not give", d.From, upTo, d.Ref))
+	}
+	p.d.From = upTo
+	p.w.parted(n, messages, duplicates, page)
+	p.w.changed, n.changed = true, true
+}
+
+// parted counts what left of a chunk, and keeps what is known since.
+func (w *window) parted(n *Number, messages, duplicates int, page []byte) {
 	w.messages += int64(messages)
 	w.duplicates += int64(duplicates)
-	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLeft, &h))
 	if len(page) > 0 && w.known != nil {
 		n.journal.put(pageKey(w.number, w.pages), pageRecord(page))
 		w.pages++
 	}
+}
+
+func (p *pinned) is(d Departure) bool { return p.set && p.d.Ref == d.Ref && p.d.Window == d.Window }
+
+// Left says that a departure was emitted, or the rest of it: so many messages left, so many had left before. page has the
+// entries (known.AppendEntry) of those that were new or raised in d.Known; it is copied.
+func (n *Number) Left(_ time.Time, d Departure, messages, duplicates int, page []byte) {
+	w, h := n.depart("Left", d, false)
+	w.parted(n, messages, duplicates, page)
+	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLeft, &h))
 	n.settle(w, always)
 }
 
@@ -246,10 +270,11 @@ func (n *Number) Missing(_ time.Time, d Departure) {
 
 func (n *Number) depart(what string, d Departure, lost bool) (*window, held) {
 	p := n.next
-	if !p.set || p.d.Ref != d.Ref || p.d.Window != d.Window {
+	if !p.is(d) {
 		panic(fmt.Sprintf("history: %s for %v of window %d, which Next did not give", what, d.Ref, d.Window))
 	}
 	n.next = pinned{}
+	n.changed = n.changed || p.d.From > 0
 	i := -1
 	if p.phase >= 0 {
 		i = p.w.phase(p.phase)

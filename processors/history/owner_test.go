@@ -28,6 +28,8 @@ type owner struct {
 	syncs  []schemas.Sync // told since they were looked at, the newest of each window
 	now    time.Time
 	closed bool // the window of the last departure was closed before it
+	// parts, where it is set, lets chunks leave in parts.
+	parts *rand.Rand
 }
 
 type message struct {
@@ -83,7 +85,21 @@ func (o *owner) leave() (Departure, []message, bool) {
 	var emitted []message
 	var page []byte
 	duplicates := 0
-	for _, m := range ms {
+	for i, m := range ms {
+		if i < d.From {
+			continue
+		}
+		if i > d.From && o.parts != nil && o.parts.IntN(3) == 0 {
+			o.n.Partly(o.now, d, i, len(emitted), duplicates, page)
+			if o.parts.IntN(3) == 0 {
+				o.restart(o.parts)
+			}
+			rest, restEmitted, ok := o.leave()
+			if !ok || rest.Ref != d.Ref || rest.Window != d.Window || rest.From != i || rest.Late != d.Late {
+				o.t.Fatalf("after %d of %v the next one is %v", i, d, rest)
+			}
+			return d, append(emitted, restEmitted...), true
+		}
 		h := schemas.HashBytes([]byte(m.id))
 		if d.Known != nil {
 			if was, seen := d.Known.Raise(h, m.rank); seen && m.rank <= was {

@@ -50,6 +50,15 @@ func (q *queue) find(order int32, seq uint32) (int, bool) {
 	return slices.BinarySearchFunc(q.live(), held{order: order, seq: seq}, byOrder)
 }
 
+// bySeq is the chunk with a sequence number; nil where there is none.
+func (q *queue) bySeq(seq uint32) *held {
+	live := q.live()
+	if i := slices.IndexFunc(live, func(h held) bool { return h.seq == seq }); i >= 0 {
+		return &live[i]
+	}
+	return nil
+}
+
 func (q *queue) remove(i int) {
 	q.oldestOK = false
 	if i > 0 {

@@ -173,7 +173,32 @@ func (n *Number) Restored(time.Time) error {
 	if last := n.last(); last != nil && last.number > n.count {
 		return fmt.Errorf("restore number %s: has window %d of %d", n.id.PhoneNumberID, last.number, n.count)
 	}
+	if l := s.number.Leaving; l != nil && !n.resume(l) {
+		return fmt.Errorf("restore number %s: chunk %d of window %d, of which a part has left, is not held", n.id.PhoneNumberID, l.Seq, l.Window)
+	}
 	return nil
+}
+
+// resume lets the rest of a chunk be what leaves next.
+func (n *Number) resume(l *leavingRecord) (held bool) {
+	for _, w := range n.windows {
+		if w.number != l.Window {
+			continue
+		}
+		for i := range w.loose {
+			if w.loose[i].seq == l.Seq {
+				n.pin(pinned{set: true, w: w, phase: -1, h: w.loose[i]}, l.Late, l.From)
+				return true
+			}
+		}
+		for i := range w.phases {
+			if h := w.phases[i].held.bySeq(l.Seq); h != nil {
+				n.pin(pinned{set: true, w: w, phase: w.phases[i].number, h: *h}, l.Late, l.From)
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s *staging) fill(w *window, number int32) error {

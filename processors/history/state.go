@@ -99,6 +99,15 @@ type numberRecord struct {
 	Fence        *millis          `json:"fence,omitempty"`
 	FenceAccount bool             `json:"fence_account,omitempty"`
 	Pending      []boundaryRecord `json:"pending,omitempty"`
+	Leaving      *leavingRecord   `json:"leaving,omitempty"`
+}
+
+// leavingRecord is a chunk of which a part has left.
+type leavingRecord struct {
+	Window int32  `json:"w"`
+	Seq    uint32 `json:"seq"`
+	From   int    `json:"from"`
+	Late   bool   `json:"late,omitempty"`
 }
 
 func (n *Number) record() numberRecord {
@@ -113,6 +122,9 @@ func (n *Number) record() numberRecord {
 			br.Time = &t
 		}
 		r.Pending = append(r.Pending, br)
+	}
+	if p := &n.next; p.set && p.d.From > 0 {
+		r.Leaving = &leavingRecord{Window: p.w.number, Seq: p.h.seq, From: p.d.From, Late: p.d.Late}
 	}
 	return r
 }

@@ -66,19 +66,26 @@ func (t *Task) advance(n *number, h inHand) {
 			return
 		}
 		c := &h.body.Changes[d.Ref.Change]
-		t.leave(n, d, h.origin, c, int(d.Ref.Element))
+		if whole := t.leave(n, d, h.origin, c, int(d.Ref.Element)); !whole {
+			t.want(n)
+			return
+		}
 	}
 }
 
-// leave emits the messages of a chunk that are not known in its window yet.
-func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change, element int) {
+// partMessages is how many messages leave before it is asked whether there is room for more.
+const partMessages = 128
+
+// leave emits the messages of a chunk that are not known in its window yet: all that have not left, or as many as
+// there is room for.
+func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change, element int) (whole bool) {
 	el := &c.History[element]
 	origin := t.place(o, c.Entry, c.Index, element)
 	var page []byte
 	if d.Known != nil {
-		page = make([]byte, 0, messagesIn(el)*known.EntryBytes)
+		page = make([]byte, 0, (messagesIn(el)-d.From)*known.EntryBytes)
 	}
-	var left, duplicates int
+	var left, duplicates, at int
 	e := event{topic: schemas.TopicHistory, ceType: schemas.TypeHistory, source: n.source, origin: origin, trace: o}
 	m := schemas.Message{
 		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: n.id.DisplayPhoneNumber,
@@ -91,6 +98,13 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 		var keyThread string
 		for j := range thread.Messages {
 			msg := &thread.Messages[j]
+			if at++; at <= d.From {
+				continue
+			}
+			if done := at - 1 - d.From; done > 0 && done%partMessages == 0 && t.room != nil && o.Requeue == nil && !t.room() {
+				n.history.Partly(t.now, d, at-1, left, duplicates, page)
+				return false
+			}
 			var id schemas.Hash
 			id, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
 			rank := schemas.RankOf(msg.Type)
@@ -125,6 +139,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 		}
 	}
 	n.history.Left(t.now, d, left, duplicates, page)
+	return true
 }
 
 // put emits an event, or a dead letter where its value is longer than any consumer has to expect.

@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -220,5 +221,88 @@ func TestSilenceTellsNothing(t *testing.T) {
 	p.tick(30 * 24 * time.Hour)
 	if n := len(p.topics[schemas.TopicSyncs]); n != 0 {
 		t.Fatalf("%d syncs were told of a number that sent no history", n)
+	}
+}
+
+// TestAChunkThatLeavesInPartsIsTheSame: where a transaction has no room for a whole chunk, the rest follows in
+// others, whoever does them, in its order, and before any other chunk.
+func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
+	const messages = 700
+	long := func(prefix string) (ids []string) {
+		for i := range messages {
+			ids = append(ids, fmt.Sprintf("%s%03d", prefix, i))
+		}
+		ids[messages/2] = ids[3] // one that is known already
+		return ids
+	}
+	bodies := []string{chunk(0, 3, 100, "z1", "z2"), chunk(0, 2, 60, long("b")...), chunk(0, 1, 30, long("a")...)}
+	whole := newPartition(t)
+	for _, b := range bodies {
+		whole.webhook(b)
+	}
+	want := whole.topics[schemas.TopicHistory]
+
+	p := newPartition(t)
+	transactions, afterOne := 0, 0
+	bound := func() {
+		transactions++
+		p.task.Bound(func() bool { return false })
+	}
+	feed := func(offset int) {
+		o := p.origin(offset)
+		body, err := p.scanner.Scan(append([]byte{}, p.raw[offset].body...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.task.Webhook(o, body)
+	}
+	for i, b := range bodies {
+		p.raw = append(p.raw, rawRecord{[]byte(b), p.clock})
+		bound()
+		feed(i)
+		p.commit()
+		if i == len(bodies)-1 {
+			afterOne = len(p.topics[schemas.TopicHistory])
+		}
+		for {
+			// What was not committed is done again, after it.
+			bound()
+			w, ok := p.task.Wanted()
+			if !ok {
+				break
+			}
+			body, err := p.scanner.Scan(append([]byte{}, p.raw[w.Offset].body...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.task.Release(w, p.origin(int(w.Offset)), body)
+			if transactions%3 == 0 {
+				p.restart()
+				continue
+			}
+			p.commit()
+			if transactions%4 == 0 {
+				p.restart()
+			}
+		}
+	}
+	if afterOne == 0 || afterOne >= messages {
+		t.Errorf("%d messages left in one transaction", afterOne)
+	}
+	got := p.topics[schemas.TopicHistory]
+	if len(got) != len(want) || len(got) != 2*(messages-1)+2 {
+		t.Fatalf("%d events, whole chunks give %d", len(got), len(want))
+	}
+	for i := range got {
+		if got[i].key != want[i].key || string(got[i].value) != string(want[i].value) || !maps.Equal(got[i].headers, want[i].headers) {
+			t.Fatalf("event %d is %s, want %s", i, got[i].value, want[i].value)
+		}
+	}
+	syncOf := func(p *partition) schemas.Sync {
+		all := events[schemas.Sync](p, schemas.TopicSyncs)
+		return all[len(all)-1]
+	}
+	if a, b := syncOf(p), syncOf(whole); a.Messages != b.Messages || a.Duplicates != b.Duplicates || a.Duplicates != 2 {
+		t.Errorf("the sync counts %d messages and %d duplicates, want %d and %d", a.Messages, a.Duplicates, b.Messages, b.Duplicates)
 	}
 }

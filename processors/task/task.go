@@ -101,7 +101,8 @@ type Task struct {
 	recent   *known.Recent
 	pages    pages
 
-	now time.Time // the newest ReceivedAt, or the time of the last tick
+	now  time.Time   // the newest ReceivedAt, or the time of the last tick
+	room func() bool // see Bound
 
 	*Workspace
 	counts  Counts
@@ -133,6 +134,13 @@ func (t *Task) Begin(out Output, w *Workspace) {
 	t.out, t.Workspace = out, w
 	t.counts.reset()
 	t.beginScopes()
+}
+
+// Bound says whether there is room for more in the transaction, from now on: a chunk of history leaves in parts where
+// there is not. nil: there always is.
+func (t *Task) Bound(room func() bool) {
+	t.room = room
+	t.scopes(func(s *scope) { s.room = room })
 }
 
 // Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to

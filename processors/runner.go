@@ -137,7 +137,7 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum, send *sender) (n
 		if !ok {
 			return true, nil
 		}
-		if failed := send.err() != nil; failed || !q.more() {
+		if send.failed() || !q.more() {
 			return false, nil
 		}
 		n, err := r.release(ctx, ref)

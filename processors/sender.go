@@ -47,6 +47,8 @@ func (s *sender) err() error {
 	return s.first
 }
 
+func (s *sender) failed() bool { return s.err() != nil }
+
 // records are the Kafka records of one task's transaction, in blocks that are used again: nothing refers to
 // them once the transaction has ended.
 type records struct {

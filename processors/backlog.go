@@ -61,8 +61,9 @@ func newBacklog(cfg *Config, fetcher *kafka.Fetcher, wake func()) *backlog {
 }
 
 const (
-	bulkWait    = 500 * time.Millisecond // for something to be in the log
-	bulkBackoff = 100 * time.Millisecond // after a failure
+	bulkWait     = 500 * time.Millisecond // for something to be in the log
+	bulkWaitBusy = 10 * time.Millisecond  // the same while there is work: its partitions will be asked for soon
+	bulkBackoff  = 100 * time.Millisecond // after a failure
 )
 
 // bulkAsk is what the loop wants of one partition.
@@ -71,14 +72,14 @@ type bulkAsk struct {
 	endsOnly bool // there are records whose barrier is not known
 }
 
-// ask sends for bulk. It returns at once; a broker that has not answered yet is not asked again.
-func (b *backlog) ask(ctx context.Context, asks []bulkAsk) {
+// ask sends for bulk. It returns at once; a broker that has not answered yet is not asked again. busy tells that
+// bulk waits to be worked on.
+func (b *backlog) ask(ctx context.Context, asks []bulkAsk, busy bool) {
 	b.mu.Lock()
 	leaders := b.leaders
 	b.mu.Unlock()
-	var ends []int32
+	var ends, unled []int32
 	spots := map[int32][]kafka.Spot{}
-	unled := false
 	b.turn++
 	for i := range asks {
 		a := asks[(i+b.turn)%len(asks)] // the first ones of a request get the most
@@ -89,11 +90,11 @@ func (b *backlog) ask(ctx context.Context, asks []bulkAsk) {
 		if leader, ok := leaders[a.Partition]; ok {
 			spots[leader] = append(spots[leader], a.Spot)
 		} else {
-			unled = true
+			unled = append(unled, a.Partition)
 		}
 	}
-	if unled && b.takeOff(flyingLeaders) {
-		go b.learnLeaders(ctx)
+	if len(unled) > 0 && b.takeOff(flyingLeaders) {
+		go b.learnLeaders(ctx, unled)
 	}
 	if len(ends) > 0 && b.takeOff(flyingEnds) {
 		go func() {
@@ -101,24 +102,33 @@ func (b *backlog) ask(ctx context.Context, asks []bulkAsk) {
 			b.land(ctx, flyingEnds, r, len(r.ends) == len(ends))
 		}()
 	}
+	wait := bulkWait
+	if busy {
+		wait = bulkWaitBusy
+	}
 	for leader, wanted := range spots {
 		if b.takeOff(leader) {
-			go b.fetch(ctx, leader, wanted)
+			go b.fetch(ctx, leader, wanted, wait)
 		}
 	}
 }
 
-func (b *backlog) learnLeaders(ctx context.Context) {
+func (b *backlog) learnLeaders(ctx context.Context, unled []int32) {
 	leaders, err := b.fetcher.Leaders(ctx, b.cfg.topic(schemas.TopicRawBulk))
 	b.mu.Lock()
 	b.leaders = leaders
 	b.mu.Unlock()
-	b.land(ctx, flyingLeaders, bulkReply{}, err == nil)
+	known := err == nil
+	for _, partition := range unled {
+		_, ok := leaders[partition]
+		known = known && ok
+	}
+	b.land(ctx, flyingLeaders, bulkReply{}, known)
 }
 
-func (b *backlog) fetch(ctx context.Context, leader int32, wanted []kafka.Spot) {
+func (b *backlog) fetch(ctx context.Context, leader int32, wanted []kafka.Spot, wait time.Duration) {
 	got, err := b.fetcher.FetchFrom(ctx, leader, b.cfg.topic(schemas.TopicRawBulk), wanted,
-		b.cfg.FetchBytesMax, b.cfg.FetchPartitionBytesMax, bulkWait)
+		b.cfg.FetchBytesMax, b.cfg.FetchPartitionBytesMax, wait)
 	var r bulkReply
 	var behind []int32
 	ok := err == nil

@@ -189,7 +189,8 @@ func (s *session) run(ctx context.Context) error {
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
 		s.land()
-		s.backlog.ask(ctx, s.asks())
+		asks, busy := s.asks()
+		s.backlog.ask(ctx, asks, busy)
 		if s.txn.Client().BufferedFetchRecords() == 0 && s.pending() {
 			// There is work without live records. Without a wait the client would take nothing at all, not even what
 			// it has already.
@@ -256,15 +257,14 @@ func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
 	s.p.metrics.read(schemas.TopicRawBulk, len(spot.Records), bytes)
 }
 
-// asks is what is wanted of the backlog: nothing more while enough waits.
-func (s *session) asks() []bulkAsk {
+// asks is what is wanted of the backlog, nothing more while enough waits; and whether any waits.
+func (s *session) asks() (asks []bulkAsk, busy bool) {
 	var held int64
 	for _, r := range s.runners {
 		if r != nil {
 			held += r.bulk.held()
 		}
 	}
-	var asks []bulkAsk
 	for _, partition := range s.inTurn() {
 		for _, a := range s.runners[partition].bulk.asks(partition) {
 			if a.endsOnly || held < 2*s.cfg.BulkBytesPerTransaction {
@@ -272,7 +272,7 @@ func (s *session) asks() []bulkAsk {
 			}
 		}
 	}
-	return asks
+	return asks, held > 0
 }
 
 // inTurn are the partitions that are served, beginning with the one after that which was served last.

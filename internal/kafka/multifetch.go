@@ -25,9 +25,9 @@ type SpotFetched struct {
 	Err error
 }
 
-// Leaders are the brokers that lead the partitions of a topic, as far as it is known; those without a leader are left
-// out. What was learnt before is forgotten when a fetch fails.
+// Leaders are the brokers that lead the partitions of a topic now; those without a leader are left out.
 func (f *Fetcher) Leaders(ctx context.Context, topic string) (map[int32]int32, error) {
+	f.forget(topic)
 	place, err := f.place(ctx, topic)
 	if err != nil {
 		return nil, err

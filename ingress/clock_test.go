@@ -23,9 +23,9 @@ type jumpingClock struct{ ahead atomic.Int64 }
 
 func (c *jumpingClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-// breaker lets a Durable be unavailable.
+// breaker lets a Direct be unavailable.
 type breaker struct {
-	Durable
+	Direct
 	off atomic.Bool
 }
 
@@ -33,7 +33,14 @@ func (b *breaker) Publish(r *Record, deadline time.Time) error {
 	if b.off.Load() {
 		return fmt.Errorf("%w: switched off", ErrUnavailable)
 	}
-	return b.Durable.Publish(r, deadline)
+	return b.Direct.Publish(r, deadline)
+}
+
+func (b *breaker) PublishInOrder(rs []*Record, deadline time.Time) (int, error) {
+	if b.off.Load() {
+		return 0, fmt.Errorf("%w: switched off", ErrUnavailable)
+	}
+	return b.Direct.PublishInOrder(rs, deadline)
 }
 
 // TestFaultClockJump: while the clock jumps by hours, forward and back, with Kafka there and away, what got a 200
@@ -43,7 +50,7 @@ func TestFaultClockJump(t *testing.T) {
 	clock := &jumpingClock{}
 	c := cluster(t, 1, 3)
 	p := publisher(t, c.ListenAddrs(), nil, func(p *Publisher) { p.now, p.health.now = clock.Now, clock.Now })
-	kafka := &breaker{Durable: p}
+	kafka := &breaker{Direct: p}
 	cfg := DefaultSpoolConfig()
 	cfg.Dir, cfg.SegmentBytes = "spool", 64<<10
 	kept, err := NewSpooled(cfg, kafka, SpoolDeps{

@@ -16,7 +16,7 @@ type spoolLane struct {
 	topic  schemas.Topic
 	store  *spool.Spool
 	first  *spool.Spool // what must not be overtaken; nil: nothing
-	direct Durable
+	direct Direct
 	now    func() time.Time
 	log    *slog.Logger
 	after  time.Duration
@@ -38,11 +38,12 @@ type episode struct {
 }
 
 const (
-	drainRecords = 256
-	drainBytes   = 1 << 20
-	// drainAtOnce bounds the shards that are handed over at the same time.
-	drainAtOnce = 64
-	// drainAttempt is how long Kafka has for a record that is handed over: nobody waits for it.
+	drainRecords = 512
+	// The bytes of a window. All of one business may be one partition's, and a live message should not wait behind
+	// more than about a batch of them. Where there are only chunks, nobody waits.
+	drainBytesLive = 1 << 20
+	drainBytesBulk = 4 << 20
+	// drainAttempt is how long Kafka has for what is handed over: nobody waits for it.
 	drainAttempt    = 5 * time.Second
 	drainPauseFirst = 50 * time.Millisecond
 	drainPauseMost  = time.Second
@@ -52,10 +53,14 @@ const (
 	drainSave = time.Second
 )
 
-func newSpoolLane(cfg SpoolConfig, topic schemas.Topic, store *spool.Spool, direct Durable, deps SpoolDeps) *spoolLane {
+func newSpoolLane(cfg SpoolConfig, topic schemas.Topic, store *spool.Spool, direct Direct, deps SpoolDeps) *spoolLane {
+	bytes := drainBytesLive
+	if topic == schemas.TopicRawBulk {
+		bytes = drainBytesBulk
+	}
 	return &spoolLane{
 		topic: topic, store: store, direct: direct, now: deps.Now, log: deps.Logger.With("topic", topic.String()), after: cfg.After,
-		window:  spool.Window{RecordsMax: drainRecords, BytesMax: drainBytes},
+		window:  spool.Window{RecordsMax: drainRecords, BytesMax: bytes},
 		records: pace{perSecond: float64(cfg.DrainRecordsPerSecond)}, bytes: pace{perSecond: float64(cfg.DrainBytesPerSecond)},
 		pause: drainPauseFirst,
 	}
@@ -117,7 +122,7 @@ func (l *spoolLane) toWait(n int) time.Duration {
 }
 
 // deliver hands over what is in the window: shards at the same time, and each in its order up to the first
-// record that fails.
+// record that has to wait.
 func (l *spoolLane) deliver(ctx context.Context) (taken, failed int) {
 	shards := map[int][]*spool.Entry{}
 	for i := range l.window.Entries {
@@ -126,14 +131,15 @@ func (l *spoolLane) deliver(ctx context.Context) (taken, failed int) {
 	}
 	var mu sync.Mutex
 	var flying sync.WaitGroup
-	places := make(chan struct{}, drainAtOnce)
 	for _, entries := range shards {
-		places <- struct{}{}
 		flying.Go(func() {
-			defer func() { <-places }()
 			n := 0
-			for n < len(entries) && ctx.Err() == nil && l.hand(entries[n]) {
-				n++
+			for n < len(entries) && ctx.Err() == nil {
+				some := l.hand(entries[n:])
+				if some == 0 {
+					break
+				}
+				n += some
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -147,31 +153,49 @@ func (l *spoolLane) deliver(ctx context.Context) (taken, failed int) {
 	return taken, failed
 }
 
-// hand hands one record over. It is false when the record has to wait.
-func (l *spoolLane) hand(e *spool.Entry) bool {
-	if l.first != nil && l.first.HasBefore(e.Shard, e.At) {
-		return false
+// hand hands over records of one shard, together as far as possible. It returns how many, from the first one, are
+// done with; 0 when they have to wait.
+func (l *spoolLane) hand(entries []*spool.Entry) int {
+	records := make([]*Record, 0, len(entries))
+	var unreadable error
+	for _, e := range entries {
+		if l.first != nil && l.first.HasBefore(e.Shard, e.At) {
+			break
+		}
+		r, err := readRecord(l.topic, e.At, e.Payload)
+		if unreadable = err; err != nil {
+			break
+		}
+		records = append(records, r)
 	}
-	r, err := readRecord(l.topic, e.At, e.Payload)
+	if len(records) == 0 {
+		if unreadable == nil {
+			return 0
+		}
+		return l.setAside(entries[0], unreadable)
+	}
 	began := l.now()
-	if err == nil {
-		err = l.direct.Publish(r, began.Add(drainAttempt))
+	n, err := l.direct.PublishInOrder(records, began.Add(drainAttempt))
+	// A partition that is still slow would only make the next request wait in vain.
+	slow := l.now().Sub(began) > l.after/2
+	for _, e := range entries[:n] {
+		l.store.Done(e, slow)
 	}
-	switch {
-	case err == nil:
-		// A partition that is still slow would only make the next request wait in vain.
-		l.store.Done(e, l.now().Sub(began) > l.after/2)
-		return true
-	case !refusedForGood(err) && !errors.Is(err, errSpoolRecord):
-		return false
+	if err != nil && refusedForGood(err) {
+		n += l.setAside(entries[n], err)
 	}
-	if asideErr := l.store.SetAside(e); asideErr != nil {
-		l.log.Error("Kafka refuses a record of the spool, and it cannot be set aside; it stays", "error", errors.Join(err, asideErr))
-		return false
+	return n
+}
+
+// setAside keeps a record that Kafka will never take, and returns 1; 0 when that cannot be done now.
+func (l *spoolLane) setAside(e *spool.Entry, because error) int {
+	if err := l.store.SetAside(e); err != nil {
+		l.log.Error("Kafka refuses a record of the spool, and it cannot be set aside; it stays", "error", errors.Join(because, err))
+		return 0
 	}
-	l.log.Error("Kafka refuses a record of the spool; it is kept in quarantine", "bytes", len(e.Payload), "error", err)
+	l.log.Error("Kafka refuses a record of the spool; it is kept in quarantine", "bytes", len(e.Payload), "error", because)
 	l.store.Done(e, false)
-	return true
+	return 1
 }
 
 // save writes the progress now and then.

@@ -22,6 +22,8 @@ type verdict struct {
 	unknown bool
 	// tooLarge: a smaller batch may do better.
 	tooLarge bool
+	// company: another record of the batch may be the reason.
+	company bool
 	// atOnce: the next attempt need not wait, it will take another connection.
 	atOnce bool
 }
@@ -65,9 +67,10 @@ func judge(err error) verdict {
 			kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState, kafka.SecurityDisabled:
 			return verdict{kind: produceErrorAuth, final: true}
 		case kafka.InvalidTopic, kafka.InvalidRequiredAcks, kafka.UnsupportedForMessageFormat,
-			kafka.UnsupportedCompressionType, kafka.InvalidRecord, kafka.InvalidTimestamp,
-			kafka.PolicyViolation, kafka.UnsupportedVersion, kafka.InvalidRequest:
+			kafka.UnsupportedCompressionType, kafka.PolicyViolation, kafka.UnsupportedVersion, kafka.InvalidRequest:
 			return verdict{kind: produceErrorRejected, final: true}
+		case kafka.InvalidRecord, kafka.InvalidTimestamp:
+			return verdict{kind: produceErrorRejected, final: true, company: true}
 		default:
 			return verdict{kind: produceErrorOther, unknown: true}
 		}

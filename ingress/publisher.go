@@ -144,19 +144,13 @@ func (p *Publisher) publish(r *Record, bytes int64, deadline time.Time, alone bo
 		}
 		return 0, fmt.Errorf("%w: %w", ErrUnavailable, p.pendingError())
 	}
-	lane := queues[laneOf(r.Topic)]
-	by := r.Key
-	if len(by) == 0 {
-		by = r.Partitioning
-	}
-	q := lane[coexkafka.Partition(by, int32(len(lane)))]
-
+	q := queueOf(queues, r)
 	if p.inFlight.Add(bytes) > p.cfg.InFlightBytesMax {
 		p.inFlight.Add(-bytes)
 		return 0, ErrBusy
 	}
 	pub := p.pool.Get().(*publication)
-	pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset = r, deadline, bytes, alone, -1
+	pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset, pub.run = r, deadline, bytes, alone, -1, nil
 	if !q.push(pub) {
 		p.inFlight.Add(-bytes)
 		return 0, ErrClosed
@@ -165,6 +159,16 @@ func (p *Publisher) publish(r *Record, bytes int64, deadline time.Time, alone bo
 	offset, pub.record = pub.offset, nil
 	p.pool.Put(pub)
 	return offset, err
+}
+
+// queueOf is the queue of the partition that a record belongs to.
+func queueOf(queues *[2][]*queue, r *Record) *queue {
+	lane := queues[laneOf(r.Topic)]
+	by := r.Key
+	if len(by) == 0 {
+		by = r.Partitioning
+	}
+	return lane[coexkafka.Partition(by, int32(len(lane)))]
 }
 
 // finish wakes the caller of Publish. The publication is theirs from then on.

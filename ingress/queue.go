@@ -44,17 +44,21 @@ type publication struct {
 	bytes    int64
 	alone    bool       // to have a batch of its own
 	offset   int64      // in the log, of one that was alone
+	run      *run       // nil: it stands for itself
 	done     chan error // capacity 1
 }
 
-// push queues a publication, or says that the queue is closed.
-func (q *queue) push(pub *publication) bool {
+// run is publications of which none is written when one before it was not. It belongs to their queue's mu.
+type run struct{ broken bool }
+
+// push queues publications, one behind the other, or says that the queue is closed.
+func (q *queue) push(pubs ...*publication) bool {
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
 		return false
 	}
-	q.waiting = append(q.waiting, pub)
+	q.waiting = append(q.waiting, pubs...)
 	report := !q.busy
 	if report {
 		q.busy = true
@@ -139,7 +143,12 @@ func (q *queue) lift(now time.Time) cargo {
 		}
 		if !pub.deadline.After(now) {
 			q.flight[i] = nil
-			q.p.finish(pub, q.lost())
+			q.giveUp(pub, q.lost())
+			continue
+		}
+		if pub.run != nil && pub.run.broken {
+			q.flight[i] = nil
+			q.giveUp(pub, errRunBroken)
 			continue
 		}
 		b.records = append(b.records, pub.record)
@@ -197,7 +206,7 @@ func (q *queue) settle(b *batch, base int64, v verdict, err error) {
 		}
 		q.finish(first, nil)
 		q.next()
-	case v.tooLarge && len(b.records) > 1:
+	case (v.tooLarge || v.company) && len(b.records) > 1:
 		// Not for the whole batch to suffer from one record, nor from an estimate.
 		middle := first.from + (first.to-first.from)/2
 		q.spans = append(q.spans, span{})
@@ -231,9 +240,24 @@ func (q *queue) finish(s span, err error) {
 	for i := s.from; i < s.to; i++ {
 		if pub := q.flight[i]; pub != nil {
 			q.flight[i] = nil
-			q.p.finish(pub, err)
+			if err != nil {
+				q.giveUp(pub, err)
+			} else {
+				q.p.finish(pub, nil)
+			}
 		}
 	}
+}
+
+// errRunBroken is of a record that was not sent, because one that it must not overtake was not written.
+var errRunBroken = fmt.Errorf("%w: a record before it was not written", ErrUnavailable)
+
+// giveUp finishes a publication that is not known to be written. It is called with mu.
+func (q *queue) giveUp(pub *publication, err error) {
+	if pub.run != nil {
+		pub.run.broken = true
+	}
+	q.p.finish(pub, err)
 }
 
 // expire finishes all whose deadline has passed: what waits was not written, what flies may have been.
@@ -246,7 +270,7 @@ func (q *queue) expire(now time.Time) {
 			kept = append(kept, pub)
 			continue
 		}
-		q.p.finish(pub, ErrUnavailable)
+		q.giveUp(pub, ErrUnavailable)
 	}
 	clear(q.waiting[len(kept):])
 	q.waiting = kept
@@ -263,7 +287,7 @@ func (q *queue) expire(now time.Time) {
 			}
 		}
 		q.flight[i] = nil
-		q.p.finish(pub, q.lost())
+		q.giveUp(pub, q.lost())
 	}
 }
 

@@ -26,7 +26,7 @@ import (
 // its business: what an account event ends and begins is told by where it stands among the chunks.
 type Spooled struct {
 	cfg    SpoolConfig
-	direct Durable
+	direct Direct
 	now    func() time.Time
 	lanes  [2]*spoolLane
 
@@ -43,7 +43,7 @@ type SpoolDeps struct {
 }
 
 // NewSpooled takes the folder of the spool. Nothing is written to the disk or handed over before Run.
-func NewSpooled(cfg SpoolConfig, direct Durable, deps SpoolDeps) (*Spooled, error) {
+func NewSpooled(cfg SpoolConfig, direct Direct, deps SpoolDeps) (*Spooled, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}

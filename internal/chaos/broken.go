@@ -21,7 +21,7 @@ var commitOutside string
 const brokenFile = "processors/transaction.go"
 
 var brokenEdits = [][2]string{
-	{"\tsend := &sender{", "\tif err := s.commitOutside(ctx, all); err != nil {\n\t\treturn err\n\t}\n\tsend := &sender{"},
+	{"\tsend := newSender(", "\tif err := s.commitOutside(ctx, all); err != nil {\n\t\treturn err\n\t}\n\tsend := newSender("},
 	{"\t\ts.fence(req, touched)\n", "\t\treq.Topics = nil\n"},
 }
 

@@ -1,0 +1,257 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/ingress/spool/faultfs"
+)
+
+// numbered is records of one sender, as checkSequences knows them.
+func numbered(sender, from, n, bytes int) []*Record {
+	rs := make([]*Record, 0, n)
+	for i := range n {
+		rs = append(rs, record(fmt.Sprint(sender), fmt.Sprintf("%d/%d ", sender, from+i)+strings.Repeat("y", bytes)))
+	}
+	return rs
+}
+
+// length is how many records partition 0 of raw.live has.
+func length(t *testing.T, c *kfake.Cluster) int {
+	return len(contents(t, c.ListenAddrs())[liveTopic][0])
+}
+
+func TestNothingOfARunIsWrittenBehindARecordThatWasRefused(t *testing.T) {
+	c := cluster(t, 1, 1)
+	takes(t, c, 4000)
+	p := publisher(t, c.ListenAddrs(), nil)
+	rs := numbered(0, 0, 20, 300)
+	rs[13].Value = append(rs[13].Value, strings.Repeat("x", 5000)...)
+	n, err := p.PublishInOrder(rs, soon(5*time.Second))
+	if n != 13 || !errors.Is(err, ErrRejected) {
+		t.Errorf("%d acknowledged, %v", n, err)
+	}
+	if got := length(t, c); got != 13 {
+		t.Errorf("%d are in the log", got)
+	}
+	if n, err = p.PublishInOrder(rs[14:], soon(5*time.Second)); n != 6 || err != nil {
+		t.Errorf("the rest: %d, %v", n, err)
+	}
+	if got := p.inFlight.Load(); got != 0 {
+		t.Errorf("%d bytes are in flight", got)
+	}
+}
+
+// One record with a time that the broker does not take fails none of its batch.
+func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
+	c := cluster(t, 1, 1)
+	p := publisher(t, c.ListenAddrs(), nil)
+	var refused atomic.Int64
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		r := req.(*kmsg.ProduceRequest)
+		if !strings.Contains(string(r.Topics[0].Partitions[0].Records), "0/13 ") {
+			return nil, nil, false
+		}
+		refused.Add(1)
+		res := r.ResponseKind().(*kmsg.ProduceResponse)
+		topic := kmsg.NewProduceResponseTopic()
+		topic.Topic, topic.TopicID = r.Topics[0].Topic, r.Topics[0].TopicID
+		part := kmsg.NewProduceResponseTopicPartition()
+		part.ErrorCode = kerr.InvalidTimestamp.Code
+		topic.Partitions = append(topic.Partitions, part)
+		res.Topics = append(res.Topics, topic)
+		return res, nil, true
+	})
+	rs := numbered(0, 0, 20, 10)
+	n, err := p.PublishInOrder(rs, soon(5*time.Second))
+	if n != 13 || !errors.Is(err, ErrRejected) || refused.Load() < 2 {
+		t.Errorf("%d acknowledged, %v, refused %d times", n, err, refused.Load())
+	}
+	if got := length(t, c); got != 13 {
+		t.Errorf("%d are in the log", got)
+	}
+}
+
+// Whatever the cluster does, what PublishInOrder acknowledges is in the log, and who goes on where it stopped
+// keeps the order.
+func TestRunsStayInOrderUnderRandomFaults(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	const brokers, partitions, workers = 3, 2, 8
+	c := cluster(t, brokers, partitions)
+	p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) {
+		cfg.ProduceTimeout, cfg.BatchBytesMax = 60*time.Millisecond, 4<<10
+	})
+	var mu sync.Mutex
+	acknowledged, cut := map[string]bool{}, 0
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for w := range workers {
+		wrng := rand.New(rand.NewPCG(seed, uint64(w)+1))
+		wg.Go(func() {
+			for next := 0; !stop.Load(); {
+				rs := numbered(w, next, 1+wrng.IntN(60), wrng.IntN(500))
+				n, err := p.PublishInOrder(rs, soon(time.Duration(20+wrng.IntN(400))*time.Millisecond))
+				if (err == nil) != (n == len(rs)) || errors.Is(err, ErrRejected) {
+					t.Errorf("%d of %d: %v", n, len(rs), err)
+				}
+				mu.Lock()
+				if n > 0 && n < len(rs) {
+					cut++
+				}
+				for i := range n {
+					acknowledged[fmt.Sprintf("%d/%d", w, next+i)] = true
+				}
+				mu.Unlock()
+				next += n
+			}
+		})
+	}
+	settled := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(acknowledged)
+	}
+	kinds := []*kerr.Error{kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.RequestTimedOut, kerr.KafkaStorageError}
+	for range 40 {
+		switch rng.IntN(4) {
+		case 0:
+			if err := c.MoveTopicPartition(liveTopic, rng.Int32N(partitions), rng.Int32N(brokers)); err != nil {
+				t.Fatal(err)
+			}
+		case 1:
+			c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, io.EOF, true }) // cut
+		case 2:
+			c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, true }) // silence
+		default:
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kinds[rng.IntN(len(kinds))], Count: 1 + rng.IntN(3)})
+		}
+		target := settled() + rng.IntN(200)
+		waitFor(t, "progress", func() bool { return settled() >= target })
+	}
+	stop.Store(true)
+	wg.Wait()
+	t.Logf("%d acknowledged, %d runs were cut", len(acknowledged), cut)
+	checkSequences(t, c.ListenAddrs(), acknowledged)
+}
+
+// All of one business leaves the spool in a few requests, not in one for each record, while more of it comes;
+// which does not overtake.
+func TestBacklogOfOneBusinessIsHandedOverTogether(t *testing.T) {
+	const backlog, more = 2000, 200
+	c := cluster(t, 1, 1)
+	p := publisher(t, c.ListenAddrs(), nil)
+	k := &breaker{Direct: p}
+	k.off.Store(true)
+	s := spooled(t, k, faultfs.New(), func(cfg *SpoolConfig) { cfg.DrainRecordsPerSecond = 100_000 })
+	acknowledged := map[string]bool{}
+	publish := func(from, n int) {
+		for i, r := range numbered(0, from, n, 100) {
+			if err := s.Publish(r, soon(10*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			acknowledged[fmt.Sprintf("0/%d", from+i)] = true
+		}
+	}
+	publish(0, backlog)
+	var requests atomic.Int64
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		requests.Add(1)
+		return nil, nil, false
+	})
+	k.off.Store(false)
+	publish(backlog, more)
+	waitFor(t, "the drain", s.drained)
+	if n := requests.Load(); n > backlog/20+more {
+		t.Errorf("%d requests", n)
+	}
+	checkSequences(t, c.ListenAddrs(), acknowledged)
+}
+
+// Kafka comes and goes, the machine loses its power while the spool is handed over: nothing that was acknowledged
+// is lost, and each business comes in its order.
+func TestDrainSurvivesPowerCuts(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	const businesses, rounds = 5, 12
+	k := &outage{}
+	disk := faultfs.New()
+	next := [businesses]int{}
+	for round := range rounds {
+		cfg := DefaultSpoolConfig()
+		cfg.Dir, cfg.After, cfg.SegmentBytes, cfg.DrainRecordsPerSecond = "spool", 30*time.Millisecond, 64<<10, 100_000
+		s, err := NewSpooled(cfg, k, SpoolDeps{
+			FS: disk, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Salt: rand.Uint64,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		k.off.Store(true)
+		var senders sync.WaitGroup
+		for b := range businesses {
+			n := rng.IntN(200)
+			senders.Go(func() {
+				for range n {
+					if err := s.Publish(record(fmt.Sprint("waba", b), fmt.Sprintf("%d/%d", b, next[b])), soon(10*time.Second)); err != nil {
+						t.Errorf("%d/%d: %v", b, next[b], err)
+					}
+					next[b]++
+				}
+			})
+		}
+		senders.Wait()
+		before := len(k.taken())
+		k.off.Store(false)
+		want := before + rng.IntN(300)
+		waitFor(t, "some to be handed over", func() bool { return len(k.taken()) >= want || s.lanes[0].store.Stats().Records == 0 })
+		if round < rounds-1 {
+			disk.Cut() // in the middle of it, as the drain goes on
+		} else {
+			waitFor(t, "the drain", func() bool { return s.lanes[0].store.Stats().Records == 0 })
+		}
+		cancel()
+		<-done
+		if disk.IsCut() {
+			disk = disk.Rebooted(rng)
+		}
+	}
+	reached := map[string]int{}
+	for _, r := range k.taken() {
+		who, number, _ := strings.Cut(string(r.Value), "/")
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > reached[who] {
+			t.Fatalf("business %s: %d came after %d", who, n, reached[who]-1)
+		}
+		reached[who] = max(reached[who], n+1)
+	}
+	for b := range businesses {
+		if reached[fmt.Sprint(b)] != next[b] {
+			t.Errorf("business %d: %d of %d", b, reached[fmt.Sprint(b)], next[b])
+		}
+	}
+}

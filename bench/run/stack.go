@@ -23,6 +23,9 @@ type stack struct {
 	proc    *role // nil: the processor does not run
 	stop    stops
 	truth   string // of the backlog
+	// patience is how long the processor waits for a chunk or a phase, and remembers a window beyond its end; 0: as
+	// by default.
+	patience time.Duration
 }
 
 // newStack starts all but the processor. With a broker of the caller's it takes that one, else a new
@@ -57,7 +60,13 @@ func (h *harness) newStack(ctx context.Context, name string, on *broker) (s *sta
 
 // process starts the processor and returns when it serves its partitions.
 func (s *stack) process(ctx context.Context) (err error) {
-	s.proc, err = s.sub.start(ctx, "process")
+	var args []string
+	if s.patience > 0 {
+		for _, key := range []string{"gap_timeout", "phase_hold"} {
+			args = append(args, "--set", fmt.Sprintf("processor.history.%s=%s", key, s.patience))
+		}
+	}
+	s.proc, err = s.sub.start(ctx, "process", args...)
 	return err
 }
 
@@ -111,6 +120,9 @@ func (s *stack) check(ctx context.Context) (judge.Verdict, error) {
 	c := bench.DefaultCheckConfig()
 	c.Brokers, c.Prefix, c.TruthFile, c.Secrets = s.broker.addresses, s.sub.prefix, s.truth, []string{secret}
 	c.Settle = time.Second
+	if s.patience > 0 {
+		c.GapTimeout, c.PhaseHold = s.patience, s.patience
+	}
 	return bench.Check(ctx, c, bench.NewProgress(discard{}, false))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -52,81 +53,55 @@ func (s *sender) failed() bool { return s.err() != nil }
 // records are the Kafka records of one task's transaction, in blocks that are used again: nothing refers to
 // them once the transaction has ended.
 type records struct {
-	blocks  [][]kgo.Record
-	headers [][]kgo.RecordHeader
-	nr, nh  int
+	blocks [][]kgo.Record
+	n      int // blocks in use
 }
 
 const (
 	recordBlock     = 1024
 	recordKeepMax   = 32
-	headerBlock     = 10 * recordBlock
-	headerKeepMax   = 32
 	topicNamesCount = 16
 )
 
 func (b *records) next() *kgo.Record {
-	if b.nr == 0 || len(b.blocks[b.nr-1]) == recordBlock {
-		if b.nr == len(b.blocks) {
+	if b.n == 0 || len(b.blocks[b.n-1]) == recordBlock {
+		if b.n == len(b.blocks) {
 			b.blocks = append(b.blocks, make([]kgo.Record, 0, recordBlock))
 		}
-		b.nr++
+		b.n++
 	}
-	blk := b.blocks[b.nr-1]
+	blk := b.blocks[b.n-1]
 	blk = blk[:len(blk)+1]
-	b.blocks[b.nr-1] = blk
+	b.blocks[b.n-1] = blk
 	r := &blk[len(blk)-1]
 	*r = kgo.Record{}
 	return r
 }
 
-func (b *records) headersOf(from []task.Header) []kgo.RecordHeader {
-	n := len(from)
-	if n > headerBlock {
-		return convert(make([]kgo.RecordHeader, 0, n), from)
-	}
-	if b.nh == 0 || headerBlock-len(b.headers[b.nh-1]) < n {
-		if b.nh == len(b.headers) {
-			b.headers = append(b.headers, make([]kgo.RecordHeader, 0, headerBlock))
-		}
-		b.nh++
-	}
-	blk := b.headers[b.nh-1]
-	at := len(blk)
-	b.headers[b.nh-1] = blk[:at+n]
-	return convert(blk[at:at:at+n], from)
+// headersOf views a task's headers as Kafka's. The conversion below compiles only while both have the same fields in
+// the same order; they live in the task's workspace, which is reset together with the records.
+func headersOf(from []task.Header) []kgo.RecordHeader {
+	return unsafe.Slice((*kgo.RecordHeader)(unsafe.Pointer(unsafe.SliceData(from))), len(from))
 }
 
-func convert(dst []kgo.RecordHeader, from []task.Header) []kgo.RecordHeader {
-	for _, h := range from {
-		dst = append(dst, kgo.RecordHeader(h))
-	}
-	return dst
-}
+var _ = kgo.RecordHeader(task.Header{})
 
 func (b *records) reset() {
 	if len(b.blocks) > recordKeepMax {
 		b.blocks = b.blocks[:recordKeepMax:recordKeepMax]
 	}
-	if len(b.headers) > headerKeepMax {
-		b.headers = b.headers[:headerKeepMax:headerKeepMax]
-	}
 	for i := range b.blocks {
 		clear(b.blocks[i])
 		b.blocks[i] = b.blocks[i][:0]
 	}
-	for i := range b.headers {
-		clear(b.headers[i])
-		b.headers[i] = b.headers[i][:0]
-	}
-	b.nr, b.nh = 0, 0
+	b.n = 0
 }
 
 // send produces one record of a task.
 func (s *sender) send(b *records, names *[topicNamesCount]string, r task.Record) {
 	k := b.next()
 	k.Topic, k.Partition, k.Key, k.Value = names[r.Topic], r.Partition, r.Key, r.Value
-	k.Headers = b.headersOf(r.Headers)
+	k.Headers = headersOf(r.Headers)
 	if most := s.limits.value(r.Topic); len(k.Value) > most && inSegments(r.Topic) {
 		s.segments(k, most)
 		return

@@ -120,6 +120,7 @@ type headers struct {
 
 const headerBlock = 4096
 
+// take returns an empty slice with a capacity of n at the end of the slots; done keeps what was appended to it.
 func (h *headers) take(n int) []Header {
 	if h.n == 0 || cap(h.blocks[h.n-1])-len(h.blocks[h.n-1]) < n {
 		if h.n == len(h.blocks) {
@@ -128,9 +129,17 @@ func (h *headers) take(n int) []Header {
 		h.n++
 	}
 	b := h.blocks[h.n-1]
-	at := len(b)
-	h.blocks[h.n-1] = b[:at+n]
-	return b[at : at : at+n]
+	return b[len(b) : len(b) : len(b)+n]
+}
+
+// done keeps hs, which began as the last slots taken: they will not be handed out again. Headers that outgrew them
+// were moved by append and need no keeping.
+func (h *headers) done(hs []Header) []Header {
+	b := h.blocks[h.n-1]
+	if len(hs) > 0 && cap(b) > len(b) && unsafe.SliceData(hs) == unsafe.SliceData(b[len(b):cap(b)]) {
+		h.blocks[h.n-1] = b[:len(b)+len(hs)]
+	}
+	return hs[:len(hs):len(hs)]
 }
 
 const headerKeepBlocks = 32
@@ -195,7 +204,7 @@ func (t *Task) eventHeaders(e *event, extra ...Header) []Header {
 	if e.trace != nil && e.trace.Replay != nil {
 		hs = append(hs, Header{schemas.HeaderReplay, e.trace.Replay.ID})
 	}
-	return append(hs, extra...)
+	return t.headers.done(append(hs, extra...))
 }
 
 var contentTypeJSON = []byte("application/json")

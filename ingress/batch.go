@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"sync"
-
-	"github.com/klauspost/compress/zstd"
-	"github.com/segmentio/kafka-go"
 )
 
 // batch is the records of one partition in one produce request.
@@ -19,7 +16,6 @@ type batch struct {
 	records []*Record // nil: dropped
 
 	wire   []byte // the record batch, with its size before it
-	plain  []byte // the records before compression
 	reader bytes.Reader
 }
 
@@ -39,80 +35,68 @@ func (b *batch) drop(i int) {
 	b.mu.Unlock()
 }
 
-// encode makes the record batch of what was not dropped. It is false when everything was.
-func (b *batch) encode(codec kafka.Compression) (bool, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.wire = appendBatchHeader(b.wire[:0])
-	out := b.wire
-	if codec != 0 {
-		out = b.plain[:0]
-	}
-	n, base, most := 0, int64(0), int64(0)
-	for _, r := range b.records {
-		if r == nil {
-			continue
+// encode makes the record batch of what was not dropped. It is false when everything was. Only the copy is made
+// under the lock: compressing takes milliseconds, in which a deadline may pass.
+func (b *batch) encode(c *compressor) (bool, error) {
+	if c.codec == 0 {
+		s := b.copyRecords(&b.wire, batchSizeBytes+batchHeaderBytes)
+		if s.records == 0 {
+			return false, nil
 		}
-		at := r.Time.UnixMilli()
-		if n == 0 {
-			base, most = at, at
-		}
-		most = max(most, at)
-		out = appendBatchRecord(out, r, at-base, int64(n))
-		n++
+		s.seal(b.wire, 0)
+		b.reader.Reset(b.wire)
+		return true, nil
 	}
-	if n == 0 {
+	work := c.begin()
+	defer c.end(work)
+	s := b.copyRecords(&work.plain, 0)
+	if s.records == 0 {
 		return false, nil
 	}
-	if codec == 0 {
-		b.wire = out
-	} else {
-		b.plain = out
-		if err := b.compress(codec); err != nil {
-			return false, fmt.Errorf("compress %d records, %s: %w", n, codec, err)
-		}
+	if err := work.compress(c.codec); err != nil {
+		return false, fmt.Errorf("compress %d records, %s: %w", s.records, c.codec, err)
 	}
-	sealBatch(b.wire, codec, n, base, most)
+	// Of the length that it has, not of the one that it might have had: it waits for the broker, and others with it.
+	b.wire = append(appendBatchHeader(withRoom(b.wire, batchSizeBytes+batchHeaderBytes+len(work.packed))), work.packed...)
+	s.seal(b.wire, c.codec)
 	b.reader.Reset(b.wire)
 	return true, nil
 }
 
-// zstdEncoder is for all batches. Its fastest level makes history, which repeats itself, as small as the
-// slower ones do. The record batch has a checksum of its own.
-var zstdEncoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
-})
-
-// compress appends plain to wire.
-func (b *batch) compress(codec kafka.Compression) error {
-	if codec == kafka.Zstd {
-		encoder, err := zstdEncoder()
-		if err != nil {
-			return err
+// copyRecords writes what was not dropped to the buffer, after a number of bytes that are left free.
+func (b *batch) copyRecords(to *[]byte, free int) (s batchSummary) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	room := free
+	for _, r := range b.records {
+		if r != nil {
+			room += r.Bytes() + recordFramingBytes + len(r.Headers)*headerFramingBytes
 		}
-		b.wire = encoder.EncodeAll(b.plain, b.wire)
-		return nil
 	}
-	to := bytes.NewBuffer(b.wire)
-	w := codec.Codec().NewWriter(to)
-	if _, err := w.Write(b.plain); err != nil {
-		return err
+	out := withRoom(*to, room)[:free]
+	for _, r := range b.records {
+		if r != nil {
+			out = appendBatchRecord(out, r, s.add(r.Time.UnixMilli()), int64(s.records-1))
+		}
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	b.wire = to.Bytes()
-	return nil
+	*to = out
+	return s
 }
 
-// own takes the buffers back from a client that has answered; they must not keep the memory of the
+// withRoom is an empty slice with room for n bytes, b's own where that has it. Growing by append would copy
+// megabytes, and round up.
+func withRoom(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, 0, n)
+	}
+	return b[:0]
+}
+
+// own takes the buffer back from a client that has answered; it must not keep the memory of the
 // longest batch that there ever was.
 func (b *batch) own() {
 	if cap(b.wire) > batchKeepBytes {
 		b.wire = nil
-	}
-	if cap(b.plain) > batchKeepBytes {
-		b.plain = nil
 	}
 	b.reader.Reset(nil)
 }

@@ -73,7 +73,7 @@ func TestBatchIsWhatTheClientLibraryReads(t *testing.T) {
 		}
 		return b
 	}
-	for _, codec := range []kafka.Compression{0, kafka.Lz4, kafka.Zstd} {
+	for _, codec := range []kafka.Compression{0, kafka.Snappy, kafka.Lz4, kafka.Zstd} {
 		b := new(batch)
 		for range 50 {
 			b.reset()
@@ -90,7 +90,7 @@ func TestBatchIsWhatTheClientLibraryReads(t *testing.T) {
 				b.drop(gone)
 				want = slices.Delete(want, gone, gone+1)
 			}
-			if some, err := b.encode(codec); !some || err != nil {
+			if some, err := b.encode(newCompressor(codec)); !some || err != nil {
 				t.Fatalf("%v %v", some, err)
 			}
 			set, got := decoded(t, b)
@@ -117,14 +117,14 @@ func TestBatchOfNobodyIsNone(t *testing.T) {
 	b := batchOf(2)
 	b.drop(0)
 	b.drop(1)
-	if some, err := b.encode(0); some || err != nil {
+	if some, err := b.encode(newCompressor(0)); some || err != nil {
 		t.Errorf("%v %v", some, err)
 	}
 }
 
 func TestRecordIsNotReadAfterItsBatchIsEncoded(t *testing.T) {
 	b := batchOf(2)
-	if _, err := b.encode(0); err != nil {
+	if _, err := b.encode(newCompressor(0)); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range b.records {
@@ -137,14 +137,32 @@ func TestRecordIsNotReadAfterItsBatchIsEncoded(t *testing.T) {
 }
 
 func TestBatchDoesNotKeepTheMemoryOfItsLongest(t *testing.T) {
-	b := batchOf(1)
-	b.records[0].Value = make([]byte, 2*batchKeepBytes)
-	if _, err := b.encode(kafka.Zstd); err != nil {
+	long := make([]byte, 2*batchKeepBytes)
+	if _, err := rand.NewChaCha8([32]byte{}).Read(long); err != nil {
 		t.Fatal(err)
 	}
-	b.own()
-	if n := cap(b.wire) + cap(b.plain); n > batchKeepBytes {
-		t.Errorf("%d bytes are kept", n)
+	for _, codec := range []kafka.Compression{0, kafka.Snappy, kafka.Lz4, kafka.Zstd} {
+		b := batchOf(1)
+		b.records[0].Value = long
+		if _, err := b.encode(newCompressor(codec)); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.wire) < len(long) {
+			t.Errorf("%s: %d random bytes became %d", codec, len(long), len(b.wire))
+		}
+		b.own()
+		if n := cap(b.wire); n > batchKeepBytes {
+			t.Errorf("%s: %d bytes are kept", codec, n)
+		}
+	}
+}
+
+// TestBufferTakesLittleMoreThanItsBody: hundreds of long bodies are in memory at a time.
+func TestBufferTakesLittleMoreThanItsBody(t *testing.T) {
+	for n := shortBytesMax; n <= 5<<20; n += 12345 {
+		if got := roomFor(n); got < int64(n) || got > int64(n+n/4) {
+			t.Errorf("%d bytes get a buffer of %d", n, got)
+		}
 	}
 }
 

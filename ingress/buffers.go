@@ -5,8 +5,14 @@ import "sync"
 // buffers keeps byte slices for reuse, by size. Its zero value is ready.
 type buffers struct{ pools [len(bufferSizes)]sync.Pool }
 
-// bufferSizes: a message, a few, and the steps up to a long history chunk. Longer ones are not kept.
-var bufferSizes = [...]int{4 << 10, 16 << 10, shortBytesMax, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20}
+// bufferSizes: a message, a few, and the steps up to a long history chunk, four for each doubling: where each step
+// was a doubling, hundreds of long bodies would take up to twice their length. Longer ones are not kept.
+var bufferSizes = [...]int{
+	4 << 10, 16 << 10, shortBytesMax,
+	80 << 10, 96 << 10, 112 << 10, 128 << 10, 160 << 10, 192 << 10, 224 << 10, 256 << 10,
+	320 << 10, 384 << 10, 448 << 10, 512 << 10, 640 << 10, 768 << 10, 896 << 10, 1 << 20,
+	1280 << 10, 1536 << 10, 1792 << 10, 2 << 20, 2560 << 10, 3 << 20, 3584 << 10, 4 << 20,
+}
 
 // buffer is a slice and the pool that it belongs to.
 type buffer struct {

@@ -119,7 +119,7 @@ func publishable(waba string) *Record {
 
 func encoding(codec kafka.Compression, records int) func(t *testing.T) func(times int) {
 	return func(t *testing.T) func(int) {
-		b := new(batch)
+		b, c := new(batch), newCompressor(codec)
 		b.reset()
 		for i := range records {
 			r := publishable("1022901293")
@@ -128,7 +128,7 @@ func encoding(codec kafka.Compression, records int) func(t *testing.T) func(time
 		}
 		return func(times int) {
 			for range times {
-				if some, err := b.encode(codec); !some || err != nil {
+				if some, err := b.encode(c); !some || err != nil {
 					t.Fatal(some, err)
 				}
 				b.own()

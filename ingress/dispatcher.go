@@ -21,7 +21,7 @@ import (
 type dispatcher struct {
 	p      *Publisher
 	topic  string
-	codec  kafka.Compression
+	codec  *compressor
 	limit  *atomic.Int64 // of a batch, see Publisher.limits
 	runway runway
 
@@ -45,7 +45,7 @@ const requestBytesMax = 8 << 20
 
 func newDispatcher(p *Publisher, topic string, codec kafka.Compression, limit *atomic.Int64, partitions int, produced *topicMetrics) *dispatcher {
 	d := &dispatcher{
-		p: p, topic: topic, codec: codec, limit: limit, runway: newRunway(partitions),
+		p: p, topic: topic, codec: newCompressor(codec), limit: limit, runway: newRunway(partitions),
 		kick:    make(chan struct{}, 1),
 		leaders: make([]int32, partitions),
 	}

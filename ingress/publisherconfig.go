@@ -13,8 +13,8 @@ type PublisherConfig struct {
 	ClientID    string   `koanf:"client_id"`
 	TopicPrefix string   `koanf:"topic_prefix"`
 
-	CompressionLive string `koanf:"compression_live"` // of raw.live: none, lz4, zstd
-	CompressionBulk string `koanf:"compression_bulk"` // of raw.bulk: none, lz4, zstd
+	CompressionLive string `koanf:"compression_live"` // of raw.live: none, snappy, lz4, zstd
+	CompressionBulk string `koanf:"compression_bulk"` // of raw.bulk: none, snappy, lz4, zstd
 
 	// BatchBytesMax bounds a batch before compression, as the topics' max.message.bytes does; a longer record goes
 	// alone.
@@ -36,7 +36,7 @@ func DefaultPublisherConfig() PublisherConfig {
 		ClientID:              "coexstream-ingress",
 		TopicPrefix:           "coex.",
 		CompressionLive:       "none",
-		CompressionBulk:       "zstd",
+		CompressionBulk:       "snappy",
 		BatchBytesMax:         960 << 10, // below Kafka's default max.message.bytes of 1 MiB and 12
 		RecordBytesMax:        20 << 20,
 		InFlightBytesMax:      128 << 20,
@@ -79,10 +79,12 @@ func compression(name string) (kafka.Compression, error) {
 	switch name {
 	case "none":
 		return 0, nil
+	case "snappy":
+		return kafka.Snappy, nil
 	case "lz4":
 		return kafka.Lz4, nil
 	case "zstd":
 		return kafka.Zstd, nil
 	}
-	return 0, fmt.Errorf("%q: want none, lz4 or zstd", name)
+	return 0, fmt.Errorf("%q: want none, snappy, lz4 or zstd", name)
 }

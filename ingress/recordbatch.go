@@ -29,14 +29,37 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // batchSizeBytes is the length of the batch, which stands before it in a produce request.
 const batchSizeBytes = 4
 
-// appendBatchHeader makes room for the size and the header, which sealBatch writes.
+// appendBatchHeader makes room for the size and the header, which batchSummary.seal writes.
 func appendBatchHeader(dst []byte) []byte {
 	var none [batchSizeBytes + batchHeaderBytes]byte
 	return append(dst, none[:]...)
 }
 
-// sealBatch writes size and header of the batch that is all of sized.
-func sealBatch(sized []byte, codec kafka.Compression, records int, base, most int64) {
+// recordFramingBytes is how much more than Record.Bytes appendBatchRecord writes at most, and headerFramingBytes for
+// each header: lengths, differences and counts, none longer than a varint of 64 bits.
+const (
+	recordFramingBytes = 1 + 6*binary.MaxVarintLen64
+	headerFramingBytes = 2 * binary.MaxVarintLen32
+)
+
+// batchSummary is what the header tells of the records.
+type batchSummary struct {
+	records    int
+	base, most int64 // milliseconds, of the first and of the latest record
+}
+
+// add takes note of a record, and returns its time after the first one's.
+func (s *batchSummary) add(at int64) (delta int64) {
+	if s.records == 0 {
+		s.base, s.most = at, at
+	}
+	s.records++
+	s.most = max(s.most, at)
+	return at - s.base
+}
+
+// seal writes size and header of the batch that is all of sized.
+func (s *batchSummary) seal(sized []byte, codec kafka.Compression) {
 	b := sized[batchSizeBytes:]
 	binary.BigEndian.PutUint32(sized, uint32(len(b)))
 	binary.BigEndian.PutUint64(b, 0) // the offset of the first record: the broker sets it
@@ -44,13 +67,13 @@ func sealBatch(sized []byte, codec kafka.Compression, records int, base, most in
 	binary.BigEndian.PutUint32(b[batchEpochAt:], 1<<32-1)
 	b[batchMagicAt] = 2
 	binary.BigEndian.PutUint16(b[batchAttributesAt:], uint16(codec))
-	binary.BigEndian.PutUint32(b[batchLastDeltaAt:], uint32(records-1))
-	binary.BigEndian.PutUint64(b[batchBaseTimeAt:], uint64(base))
-	binary.BigEndian.PutUint64(b[batchMaxTimeAt:], uint64(most))
+	binary.BigEndian.PutUint32(b[batchLastDeltaAt:], uint32(s.records-1))
+	binary.BigEndian.PutUint64(b[batchBaseTimeAt:], uint64(s.base))
+	binary.BigEndian.PutUint64(b[batchMaxTimeAt:], uint64(s.most))
 	for i := batchProducerAt; i < batchCountAt; i++ {
 		b[i] = 0xff
 	}
-	binary.BigEndian.PutUint32(b[batchCountAt:], uint32(records))
+	binary.BigEndian.PutUint32(b[batchCountAt:], uint32(s.records))
 	binary.BigEndian.PutUint32(b[batchChecksumAt:], crc32.Checksum(b[batchAttributesAt:], castagnoli))
 }
 

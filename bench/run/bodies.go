@@ -26,7 +26,7 @@ func (h *harness) alone(ctx context.Context, name string, settings map[string]an
 	return b, s, err
 }
 
-// playBulk is the large body: what publishing it costs beyond taking it in.
+// playBulk is the large body: what publishing it costs beyond taking it in, with each way to compress it.
 func playBulk(ctx context.Context, h *harness) (o compare.Outcome, err error) {
 	const connections = 8
 	spec := load.Spec{Connections: connections, Duration: h.o.turn, Timeout: requestTimeout, Mix: []load.Kind{{Name: load.History, Bytes: 1_000_000, Weight: 1}}}
@@ -37,7 +37,7 @@ func playBulk(ctx context.Context, h *harness) (o compare.Outcome, err error) {
 	var stop stops
 	defer stop.all(&err)
 	const name = "bulk"
-	_, s, err := h.alone(ctx, name, nil, &stop)
+	b, s, err := h.alone(ctx, name, nil, &stop)
 	if err != nil {
 		return o, err
 	}
@@ -46,13 +46,30 @@ func playBulk(ctx context.Context, h *harness) (o compare.Outcome, err error) {
 		return o, err
 	}
 	stop.add(without.stop)
-	return h.play(ctx, compare.Match{
+	m := compare.Match{
 		Name: name, Title: fmt.Sprintf("history of 1 MB, signed, closed loop, %d connections", connections),
 		Metrics:     []compare.Metric{megabytesMetric, perCoreMetric, p50Metric, p99Metric, rssMetric},
 		Contestants: []compare.Contestant{h.contestant(s, "", spec, ts), h.contestant(without, "", spec, ts)},
 		Pairs:       []compare.Pair{{Metric: perCoreMetric.Key, Of: subjectName, To: unpublishedName}},
 		Plot:        perCoreMetric.Key,
-	})
+	}
+	for _, codec := range []string{"none", "lz4", "zstd"} { // the default is another one
+		sub, err := h.newSubject(ctx, name, b, map[string]any{"compression": map[string]any{"bulk": codec}})
+		if err != nil {
+			return o, err
+		}
+		other, err := sub.ingress(ctx)
+		if other != nil {
+			stop.add(other.stop)
+		}
+		if err != nil {
+			return o, err
+		}
+		other.name = subjectName + ", " + codec
+		m.Contestants = append(m.Contestants, h.contestant(other, "", spec, ts))
+		m.Pairs = append(m.Pairs, compare.Pair{Metric: perCoreMetric.Key, Of: other.name, To: unpublishedName})
+	}
+	return h.play(ctx, m)
 }
 
 // playMix is a day with onboardings at a rate that leaves room.

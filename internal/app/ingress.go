@@ -27,6 +27,7 @@ with 503 and Retry-After. Any number of instances can run side by side, each wit
 			if len(cfg.Ingress.Sources) == 0 {
 				return fmt.Errorf("%w: ingress.sources: is empty; allowed: at least one source", config.ErrInvalid)
 			}
+			a.collectEarly()
 			s, err := newService(cmd.Context(), cfg, a.logger(cfg))
 			if err != nil {
 				return err

@@ -180,23 +180,30 @@ func useSecrets(cfg *config.Config) (bool, error) {
 	return isNew, nil
 }
 
-// limitMemory keeps the process small: history comes in bursts, and the collector would otherwise let the
-// heap grow to twice of what a burst needs. What the user chose for the runtime stays.
+// limitMemory keeps the process small.
 func (a *app) limitMemory(cfg *config.Config) {
-	const percent = 50
-	set := func(name string) bool {
-		return slices.ContainsFunc(a.io.Environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
-	}
-	if !set("GOGC") {
-		debug.SetGCPercent(percent)
-	}
-	if !set("GOMEMLIMIT") {
+	a.collectEarly()
+	if !a.environmentSets("GOMEMLIMIT") {
 		limit := cfg.Embedded.MemoryLimit
 		if limit == 0 {
 			limit = math.MaxInt64
 		}
 		debug.SetMemoryLimit(limit)
 	}
+}
+
+// collectEarly has garbage collected when the heap is half as large again as what is in use: history comes in
+// bursts of long bodies, and the collector would otherwise let the heap grow to twice of what a burst needs. They
+// hold no pointers, so that collecting costs little. What the user chose for the runtime stays.
+func (a *app) collectEarly() {
+	const percent = 50
+	if !a.environmentSets("GOGC") {
+		debug.SetGCPercent(percent)
+	}
+}
+
+func (a *app) environmentSets(name string) bool {
+	return slices.ContainsFunc(a.io.Environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
 }
 
 // firstSteps is what the first start prints, once.

@@ -73,7 +73,7 @@ valgrind: # the tests say SKIP where it cannot be installed
 
 .PHONY: flamegraphs
 flamegraphs: build ## draw CPU profiles of ingress and processor into docs/flamegraphs
-	go run ./bench/run -flamegraphs docs/flamegraphs $(BENCH)
+	go run ./bench/run -flamegraphs docs/flamegraphs -turn 10s $(BENCH)
 
 .PHONY: microbench
 microbench: ## Go benchmarks of the hot paths

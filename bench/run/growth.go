@@ -179,7 +179,7 @@ func playScale(ctx context.Context, h *harness) (compare.Outcome, error) {
 	}
 	turn := func(businesses int) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {
-			return h.workOff(ctx, &labour{match: "scale", write: func(s *stack, ctx context.Context) (bench.SimulateReport, error) {
+			return h.workOff(ctx, &labour{match: "scale", write: func(ctx context.Context, s *stack) (bench.SimulateReport, error) {
 				return s.simulate(ctx, s.past(businesses, businesses*each), 0)
 			}})
 		}
@@ -204,7 +204,7 @@ func playTeam(ctx context.Context, h *harness) (compare.Outcome, error) {
 	const businesses = 400 // so many that the partitions have about the same to do
 	turn := func(processors int) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {
-			return h.workOff(ctx, &labour{match: "team", processors: processors, write: func(s *stack, ctx context.Context) (bench.SimulateReport, error) {
+			return h.workOff(ctx, &labour{match: "team", processors: processors, write: func(ctx context.Context, s *stack) (bench.SimulateReport, error) {
 				return s.simulate(ctx, s.past(businesses, int(h.o.backlogBytes/bytesPerMessage)), 0)
 			}})
 		}

@@ -33,14 +33,14 @@ func playProcessor(ctx context.Context, h *harness) (compare.Outcome, error) {
 var workMetrics = []compare.Metric{messagesMetric, megabytesMetric, cpuMessageMetric, brokerCPUMessageMetric, coresMetric, rssMetric}
 
 func (h *harness) processorTurn(ctx context.Context) (compare.Sample, error) {
-	return h.workOff(ctx, &labour{match: "processor", write: (*stack).backlog})
+	return h.workOff(ctx, &labour{match: "processor", write: func(ctx context.Context, s *stack) (bench.SimulateReport, error) { return s.backlog(ctx) }})
 }
 
 // labour is work that is written to the log first and worked off then, and who does it.
 type labour struct {
 	match string
-	write func(*stack, context.Context) (bench.SimulateReport, error)
-	warm  func(*stack, context.Context) error // writes work that comes before, and does not count; may be nil
+	write func(context.Context, *stack) (bench.SimulateReport, error)
+	warm  func(context.Context, *stack) error // writes work that comes before, and does not count; may be nil
 
 	on         *broker // nil: an embedded one
 	processors int     // 0: one
@@ -73,7 +73,7 @@ func (h *harness) workOff(ctx context.Context, l *labour) (sample compare.Sample
 	}
 	defer team.stop(&err)
 	if l.warm != nil {
-		if err := l.warm(s, ctx); err != nil {
+		if err := l.warm(ctx, s); err != nil {
 			return sample, err
 		}
 		if err := s.committed(ctx, team, by.group(s), by.reads()...); err != nil {
@@ -83,7 +83,7 @@ func (h *harness) workOff(ctx context.Context, l *labour) (sample compare.Sample
 	if err := team.each((*role).Pause); err != nil {
 		return sample, err
 	}
-	sent, err := l.write(s, ctx)
+	sent, err := l.write(ctx, s)
 	if err != nil {
 		return sample, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -44,7 +45,7 @@ func playStreams(ctx context.Context, h *harness) (o compare.Outcome, err error)
 	}
 	turn := func(c crew) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {
-			return h.workOff(ctx, &labour{match: "streams", on: on, crew: c, warm: warmUp, write: func(s *stack, ctx context.Context) (bench.SimulateReport, error) {
+			return h.workOff(ctx, &labour{match: "streams", on: on, crew: c, warm: warmUp, write: func(ctx context.Context, s *stack) (bench.SimulateReport, error) {
 				return s.plain(ctx, s.truth, 0, h.o.backlogBytes)
 			}})
 		}
@@ -57,7 +58,7 @@ func playStreams(ctx context.Context, h *harness) (o compare.Outcome, err error)
 }
 
 // warmUp is for the virtual machine for Java, which compiles what it finds used.
-func warmUp(s *stack, ctx context.Context) error {
+func warmUp(ctx context.Context, s *stack) error {
 	const share = 4
 	_, err := s.plain(ctx, s.truth+".warm", 1<<20, s.h.o.backlogBytes/share)
 	return err
@@ -86,7 +87,7 @@ func (h *harness) buildStreams(ctx context.Context) (s *streams, why string, err
 	if err != nil {
 		return nil, "", err
 	}
-	if _, err := os.Stat(settings); err != nil {
+	if _, err := os.Stat(settings); errors.Is(err, fs.ErrNotExist) {
 		return nil, "its folder " + source + " is not here; run from the root of the repository", nil
 	}
 	mvn, err := kafkacluster.Maven(ctx)

@@ -155,10 +155,12 @@ type checking struct {
 	p   Progress
 }
 
-// raw reads the raw topics until nothing more comes.
+// raw reads the raw topics until nothing more comes. What was acknowledged and is not there may be in the spool of
+// an ingress, and is waited for.
 func (c *checking) raw(ctx context.Context) error {
 	c.p.Begin("raw", 0)
 	defer c.p.End()
+	deadline := time.Now().Add(c.cfg.Wait)
 	for quiet := time.Duration(0); ; {
 		n, err := c.src.Poll(ctx, []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk}, func(r judge.Record) {
 			c.p.Add(1)
@@ -170,7 +172,7 @@ func (c *checking) raw(ctx context.Context) error {
 		if n > 0 {
 			quiet = 0
 		}
-		if quiet >= c.cfg.Settle {
+		if quiet >= c.cfg.Settle && (time.Now().After(deadline) || c.j.Absent() == 0) {
 			return nil
 		}
 		if err := rest(ctx, c.cfg.Poll); err != nil {

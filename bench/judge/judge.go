@@ -3,6 +3,7 @@ package judge
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/coexstream/coexstream/bench/truth"
 	"github.com/coexstream/coexstream/schemas"
@@ -33,6 +34,9 @@ type Judge struct {
 	events   map[schemas.Hash]int32
 	order    map[place]liveOrder // last live event of a partition
 	sampled  map[string]int      // events of a type, for ValidateEvery
+
+	cut       bool      // the truth is of a run that was not played to its end
+	heldUntil time.Time // of what is pending
 
 	missing int
 	late    int
@@ -150,7 +154,7 @@ func New(opt Options) (*Judge, error) {
 		return nil, fmt.Errorf("judge: %w", err)
 	}
 	j := &Judge{
-		opt: opt, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{}, heads: map[schemas.Hash]int32{},
+		opt: opt, cut: true, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{}, heads: map[schemas.Hash]int32{},
 		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, declines: map[int32]bool{}, events: map[schemas.Hash]int32{},
 		order: map[place]liveOrder{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
 	}

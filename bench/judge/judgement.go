@@ -47,6 +47,9 @@ func (j *Judge) Verdict() Verdict {
 			j.fault(o.topic(), Lost, "%s of WABA %s, body %d", key.event, key.owner, o.bodies[0])
 		}
 	}
+	if v.Pending > 0 {
+		v.HeldUntil = j.heldUntil
+	}
 	j.judgeTables()
 	for _, t := range append([]schemas.Topic{schemas.TopicRawLive}, Topics()...) {
 		tv := *j.topics[t]

@@ -27,6 +27,8 @@ func (j *Judge) Truth(l *truth.Line) error {
 			return err
 		}
 		b.acked = b.acked || l.Sent.Acked
+	case l.End != nil:
+		j.cut = l.End.Skipped > 0
 	}
 	return nil
 }

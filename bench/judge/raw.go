@@ -54,3 +54,14 @@ func (j *Judge) verified(r *Record) bool {
 	}
 	return false
 }
+
+// Absent is how many acknowledged bodies were not in the raw topics so far: they may still be in a spool.
+func (j *Judge) Absent() int {
+	n := 0
+	for i := range j.bodies {
+		if b := &j.bodies[i]; b.acked && !b.present() {
+			n++
+		}
+	}
+	return n
+}

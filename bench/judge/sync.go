@@ -55,6 +55,9 @@ func (j *Judge) expectSyncs() {
 // stateOf is the state in which a window is left when all of it was processed: done when the last phase told
 // progress 100 and nothing is missing. Progress 100 alone says nothing.
 func (j *Judge) stateOf(w *window) string {
+	if w.cut {
+		return "" // what was never sent decides it, and whether it is waited for by then
+	}
 	complete := !w.holes
 	for _, i := range w.chunks {
 		c := &j.chunks[i]

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -46,9 +47,12 @@ type Verdict struct {
 
 	BodiesOwed     int `json:"bodies_owed"`     // got a 200
 	BodiesOptional int `json:"bodies_optional"` // in the raw log without one
-	Pending        int `json:"pending"`         // events behind a chunk that was never acknowledged and is still waited for
+	Pending        int `json:"pending"`         // events that the processor holds, since something before them is not there
 	Late           int `json:"late"`            // events rightly marked late
 	Foreign        int `json:"foreign"`         // records of other runs: not judged
+
+	// HeldUntil is when the last of what is pending is let go at the latest, and can be judged.
+	HeldUntil time.Time `json:"held_until,omitzero"`
 
 	Topics  []TopicVerdict `json:"topics"`
 	Faults  int            `json:"faults"`
@@ -116,7 +120,7 @@ func (v *Verdict) WriteTable(w io.Writer) error {
 		what string
 	}{
 		{v.BodiesOptional, "bodies are in the raw log though their sender got no 200; they count as well"},
-		{v.Pending, "events wait behind a chunk that was never acknowledged; they are not judged yet"},
+		{v.Pending, "events are held: something before them was never sent or never acknowledged, and is waited for" + v.until() + "; they are not judged yet"},
 		{v.Late, "events are rightly marked late"},
 		{v.Foreign, "records belong to other runs and were not judged"},
 	} {
@@ -136,6 +140,14 @@ func (v *Verdict) WriteTable(w io.Writer) error {
 		v.Count(Lost), v.Count(Duplicated), v.Count(OutOfOrder), v.BodiesOwed+v.BodiesOptional, v.Numbers, v.Seed)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// until says when what is held is let go.
+func (v *Verdict) until() string {
+	if v.HeldUntil.IsZero() {
+		return ""
+	}
+	return " until " + v.HeldUntil.UTC().Format(time.RFC3339) + " at the latest"
 }
 
 // topicSlot is the line of the verdict that a topic counts in: the raw topics share one.

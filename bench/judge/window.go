@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -23,7 +24,7 @@ type chunk struct {
 	place                  int32 // in the window's order, from 0
 	lastIndex              int32 // last event of a chunk that left late
 	mayBeLate              bool
-	pending                bool // behind a hole that is still waited for
+	pending                bool // held behind a hole that is still waited for
 	twin                   bool // the same chunk as another one
 }
 
@@ -34,6 +35,7 @@ type window struct {
 	id     int32
 	chunks []int32 // all of the truth, then those that the raw log has, in order
 	holes  bool    // a chunk of it is not in the raw log
+	cut    bool    // holes, and nobody knows which: they were never sent
 	counts struct{ chunks, messages int64 }
 	sure   bool // counts are certain
 }
@@ -81,6 +83,10 @@ func (j *Judge) arrange(w *window) {
 	}
 	w.chunks = here
 	j.findLate(here)
+	if j.cut {
+		w.cut = j.suspendUnsent(here)
+		w.holes = w.holes || w.cut
+	}
 }
 
 func (j *Judge) bodyOf(c *chunk) *bodyRecord { return &j.bodies[j.parts[c.part].body] }
@@ -96,25 +102,76 @@ func (j *Judge) compare(a, b *chunk) int {
 	return int(a.order - b.order)
 }
 
-// suspend marks the chunks behind a hole as pending, unless the hole has been given up by now.
+// suspend marks the chunks behind a hole as held, unless the hole has been given up by now.
 func (j *Judge) suspend(hole *chunk, here []int32) {
-	if !hole.placed() {
-		return
+	if hole.placed() {
+		j.hold(hole, here, math.MinInt64, j.opt.GapTimeout+j.opt.PhaseHold)
 	}
-	since := int64(math.MaxInt64)
+}
+
+// hold marks the chunks behind a place as held, unless the wait for what belongs there was over by now. The wait
+// begins when the first of them came, but not before since. It tells whether there are any.
+func (j *Judge) hold(at *chunk, here []int32, since int64, wait time.Duration) bool {
+	first := int64(math.MaxInt64)
 	for _, i := range here {
-		if c := &j.chunks[i]; c.placed() && j.compare(c, hole) > 0 {
-			since = min(since, j.bodyOf(c).receivedMS)
+		if c := &j.chunks[i]; c.placed() && j.compare(c, at) > 0 {
+			first = min(first, j.bodyOf(c).receivedMS)
 		}
 	}
-	if since == math.MaxInt64 || j.opt.AsOf.UnixMilli()-since > (j.opt.GapTimeout+j.opt.PhaseHold).Milliseconds() {
-		return
+	if first == math.MaxInt64 {
+		return false
+	}
+	until := time.UnixMilli(max(first, since)).Add(wait)
+	if j.opt.AsOf.After(until) {
+		return true
+	}
+	if until.After(j.heldUntil) {
+		j.heldUntil = until
 	}
 	for _, i := range here {
-		if c := &j.chunks[i]; c.placed() && j.compare(c, hole) > 0 {
+		if c := &j.chunks[i]; c.placed() && j.compare(c, at) > 0 {
 			c.pending = true
 		}
 	}
+	return true
+}
+
+// suspendUnsent finds the holes of a run that was cut short: the truth does not know what was never sent, and the
+// processor waits for it all the same. It tells whether there are any.
+func (j *Judge) suspendUnsent(here []int32) bool {
+	phases := map[int32][]int32{}
+	for _, i := range here { // which is sorted
+		if c := &j.chunks[i]; c.placed() {
+			phases[c.phase] = append(phases[c.phase], i)
+		}
+	}
+	found := false
+	hole := func(phase, order int32, since int64, wait time.Duration) {
+		found = j.hold(&chunk{phase: phase, order: order}, here, since, wait) || found
+	}
+	begun, next := int32(0), int32(0) // phases below were seen; the order after the highest one of them
+	for _, phase := range slices.Sorted(maps.Keys(phases)) {
+		members := phases[phase]
+		if phase > begun {
+			hole(phase-1, math.MaxInt32, math.MinInt64, j.opt.GapTimeout+j.opt.PhaseHold)
+		}
+		begun = phase + 1
+		expected, finished, last := int32(1), false, int64(math.MinInt64)
+		for k, i := range members {
+			c := &j.chunks[i]
+			if c.order > expected && (k > 0 || c.order != next) {
+				hole(phase, c.order-1, math.MinInt64, j.opt.GapTimeout+j.opt.PhaseHold)
+			}
+			expected = c.order + 1
+			finished = finished || c.progress == 100
+			last = max(last, j.bodyOf(c).receivedMS)
+		}
+		next = expected
+		if !finished {
+			hole(phase, math.MaxInt32, last, 2*j.opt.PhaseHold)
+		}
+	}
+	return found
 }
 
 // findLate marks the chunks whose place may have passed when they came.

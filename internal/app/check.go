@@ -17,7 +17,8 @@ once, in the right order, with the right content; the contacts table right; ever
 the raw log, byte for byte, with a signature that still verifies.
 
 It waits for what is missing, as long as --wait, and ends as soon as everything is there and the topics
-are quiet.`,
+are quiet. After a run that was cut short, what the processor holds because something before it was never
+sent is counted as held, with the time at which it is let go at the latest; check again then.`,
 		Example: `  coexstream check
   coexstream check --truth run.jsonl --wait 10m --output json`,
 		Args: none,

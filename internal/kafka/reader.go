@@ -98,7 +98,34 @@ func (r *Reader) Ranges(ctx context.Context, from Start) (map[TopicPartition]Ran
 	return ranges, nil
 }
 
+// listed asks again while a leader is being elected, or does not know its end yet: until ctx ends.
 func (r *Reader) listed(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[TopicPartition]int64, error) {
+	for pause := listedPauseFirst; ; pause = min(2*pause, listedPauseMost) {
+		offsets, err := r.listedOnce(ctx, list)
+		if err == nil || !passes(err) {
+			return offsets, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w, for as long as %s", err, r.conn.RequestTimeout)
+		case <-time.After(pause):
+		}
+	}
+}
+
+const (
+	listedPauseFirst = 50 * time.Millisecond
+	listedPauseMost  = time.Second
+)
+
+// passes tells whether a partition's error is one of the cluster's that ends by itself. A topic that is not there
+// is none.
+func passes(err error) bool {
+	var ke *kerr.Error
+	return errors.As(err, &ke) && ke.Retriable && !errors.Is(err, kerr.UnknownTopicOrPartition)
+}
+
+func (r *Reader) listedOnce(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[TopicPartition]int64, error) {
 	got, err := list(ctx, r.topics...)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -175,5 +176,40 @@ func TestMissingTopicIsToldByItsName(t *testing.T) {
 	r := newReader(t, topicsFor(t), "test.nothing")
 	if _, err := r.Ranges(t.Context(), FromStart()); !errors.Is(err, kerr.UnknownTopicOrPartition) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Right after an election a leader does not know its end, and for a moment there is none.
+func TestRangesAreAskedForAgainWhileALeaderIsElected(t *testing.T) {
+	conn := topicsFor(t)
+	transact(t, conn, "test.history", 2, 4)
+	r := newReader(t, conn, "test.history")
+	answers := []*kerr.Error{kerr.OffsetNotAvailable, kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, nil}
+	asked := 0
+	list := func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+		got, err := r.adm.ListCommittedOffsets(ctx, topics...)
+		if e := answers[min(asked, len(answers)-1)]; e != nil {
+			for topic, partitions := range got {
+				o := partitions[0]
+				o.Err = e
+				got[topic][0] = o
+			}
+		}
+		asked++
+		return got, err
+	}
+	offsets, err := r.listed(t.Context(), list)
+	if err != nil || asked != len(answers) || len(offsets) == 0 {
+		t.Errorf("%v after %d attempts: %v", err, asked, offsets)
+	}
+	answers, asked = []*kerr.Error{kerr.OffsetNotAvailable}, 0
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err = r.listed(ctx, list); !errors.Is(err, kerr.OffsetNotAvailable) || asked < 2 {
+		t.Errorf("it never ends: %v after %d attempts", err, asked)
+	}
+	answers, asked = []*kerr.Error{kerr.TopicAuthorizationFailed}, 0
+	if _, err = r.listed(t.Context(), list); !errors.Is(err, kerr.TopicAuthorizationFailed) || asked != 1 {
+		t.Errorf("what does not pass: %v after %d attempts", err, asked)
 	}
 }

@@ -215,7 +215,7 @@ func (l *spoolLane) tell(empty bool) {
 		if now.Sub(ep.told) >= healthTell {
 			ep.told = now
 			s := l.store.Stats()
-			l.log.Warn("records are in the spool, handing them over", "records", s.Records, "bytes", s.Bytes, "oldest", s.Oldest)
+			l.log.Warn("records are in the spool, handing them over", "records", s.Records, "bytes", s.Bytes, "pending_bytes", s.PendingBytes, "oldest", s.Oldest)
 		}
 	case empty && !ep.began.IsZero():
 		if took := now.Sub(ep.began); took >= healthWorth {

@@ -56,6 +56,7 @@ func newMetrics(reg prometheus.Registerer, s *Spool) (*metrics, error) {
 	gauge("records", "Records in the spool that nobody has taken.", func() float64 { return float64(s.Stats().Records) })
 	gauge("bytes", "Bytes of the spool's files, those in quarantine included.", func() float64 { return float64(s.Stats().Bytes) })
 	gauge("bytes_max", "Most bytes that the spool may have.", func() float64 { return float64(s.cfg.BytesMax) })
+	gauge("pending_bytes", "Bytes that wait to be written to the spool, or are being written.", func() float64 { return float64(s.Stats().PendingBytes) })
 	gauge("quarantine_bytes", "Bytes in quarantine.", func() float64 { return float64(s.Stats().QuarantineBytes) })
 	gauge("segments", "Segments of the spool.", func() float64 { return float64(s.Stats().Segments) })
 	gauge("oldest_seconds", "Age of the oldest record that nobody has taken; 0: there is none.", func() float64 {

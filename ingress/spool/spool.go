@@ -40,6 +40,7 @@ type Spool struct {
 	sequence   uint32     // of the newest segment
 	used       int64      // bytes of the folder, and of what waits
 	quarantine int64      // bytes of them in quarantine
+	pending    int64      // bytes of them that wait for the writer, or are being written
 	counts     [Shards]int32
 	since      [Shards]int64 // of a count above 0: when the first of them arrived, or earlier; Unix milliseconds
 	slow       [Shards]bool
@@ -174,6 +175,7 @@ func (s *Spool) Append(shard int, at time.Time, size int, put func([]byte) []byt
 	g.buf, h = appendFrame(g.buf, uint16(shard), at, put)
 	g.frames = append(g.frames, frameAt{before, h})
 	s.used += int64(len(g.buf) - before)
+	s.pending += int64(len(g.buf) - before)
 	s.mu.Unlock()
 	signal(s.work)
 
@@ -247,6 +249,7 @@ func (s *Spool) Ready() error {
 type Stats struct {
 	Records         int64
 	Bytes           int64 // of the folder
+	PendingBytes    int64 // not yet in it: they wait for the writer, or are being written
 	QuarantineBytes int64 // of them in quarantine
 	Segments        int
 	Oldest          time.Time // zero: nothing waits
@@ -256,7 +259,10 @@ type Stats struct {
 func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{max(0, s.total.Load()), s.used, s.quarantine, len(s.segments), s.oldest()}
+	return Stats{
+		Records: max(0, s.total.Load()), Bytes: s.used - s.pending, PendingBytes: s.pending, QuarantineBytes: s.quarantine,
+		Segments: len(s.segments), Oldest: s.oldest(),
+	}
 }
 
 // Committed is how many records, and bytes of frames, became durable since the start.

@@ -67,6 +67,7 @@ func (s *Spool) commit(g *group) error {
 		}
 	}
 	s.mu.Lock()
+	s.pending -= int64(len(g.buf))
 	if err != nil {
 		s.used -= int64(len(g.buf))
 		if s.failure == nil {

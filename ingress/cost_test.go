@@ -38,6 +38,7 @@ func TestCosts(t *testing.T) {
 			}
 		}},
 		cost.Operation{Name: "encode a batch of 64", Per: "batch", Times: 500, Start: encoding(0, 64)},
+		cost.Operation{Name: "encode a batch of 64, snappy", Per: "batch", Times: 200, Start: encoding(kafka.Snappy, 64)},
 		cost.Operation{Name: "encode a batch of 64, zstd", Per: "batch", Times: 50, Start: encoding(kafka.Zstd, 64)},
 	)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
@@ -22,7 +24,8 @@ type endpoint struct {
 	client *fasthttp.HostClient
 }
 
-func newEndpoint(target, provider, secret string, conns int, timeout time.Duration) (*endpoint, error) {
+// newEndpoint trusts the authorities of roots; nil: those of the system.
+func newEndpoint(target, provider, secret string, roots *x509.CertPool, conns int, timeout time.Duration) (*endpoint, error) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, fmt.Errorf("parse the URL %q: %w", target, err)
@@ -34,7 +37,7 @@ func newEndpoint(target, provider, secret string, conns int, timeout time.Durati
 	e := &endpoint{
 		url: target, secret: []byte(secret), header: "X-Hub-Signature-256", prefix: "sha256=",
 		client: &fasthttp.HostClient{
-			Addr: host, IsTLS: u.Scheme == "https", Name: "facebookexternalua", MaxConns: conns,
+			Addr: host, IsTLS: u.Scheme == "https", TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Name: "facebookexternalua", MaxConns: conns,
 			ReadTimeout: timeout, WriteTimeout: timeout, MaxIdleConnDuration: 10 * time.Second,
 			// A retry is the sender's to count.
 			MaxIdemponentCallAttempts: 1, RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },

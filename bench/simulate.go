@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type SimulateConfig struct {
 
 	DialogURL    string // of a second source, for 360dialog's partner URL; empty: none
 	DialogSecret string
+
+	Roots *x509.CertPool `json:"-"` // authorities whose certificates an ingress with TLS may show; nil: the system's
 
 	TruthFile   string        // where the ground truth is written
 	Concurrency int           // webhooks under way at once
@@ -169,13 +172,13 @@ type simulation struct {
 func (s *simulation) connect() error {
 	c := &s.cfg
 	// The connection's limits leave room for a body of megabytes on a busy machine.
-	main, err := newEndpoint(c.URL, c.Provider, c.Secret, c.Concurrency, c.Timeout)
+	main, err := newEndpoint(c.URL, c.Provider, c.Secret, c.Roots, c.Concurrency, c.Timeout)
 	if err != nil {
 		return err
 	}
 	s.endpoints = map[string]*endpoint{world.SourceMeta: main, world.SourceDialog: main}
 	if c.DialogURL != "" {
-		dialog, err := newEndpoint(c.DialogURL, Provider360Dialog, c.DialogSecret, c.Concurrency, c.Timeout)
+		dialog, err := newEndpoint(c.DialogURL, Provider360Dialog, c.DialogSecret, c.Roots, c.Concurrency, c.Timeout)
 		if err != nil {
 			return err
 		}

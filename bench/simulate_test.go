@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -325,5 +327,27 @@ func TestAConfigurationIsRefusedByName(t *testing.T) {
 	good := simulateConfig(t, "http://127.0.0.1:1")
 	if err := good.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// An ingress whose certificate is of an authority that this machine does not know is trusted when told to be.
+func TestSimulateTrustsTheAuthorityThatItIsGiven(t *testing.T) {
+	r := newReceiver(t, 0)
+	srv := httptest.NewTLSServer(r)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer srv.Close()
+	c := simulateConfig(t, srv.URL)
+	c.World.Businesses, c.World.Messages, c.World.Live, c.World.Contacts, c.RetryFor = 1, 20, 5, 5, 20*time.Second
+	c.Roots = x509.NewCertPool()
+	c.Roots.AddCert(srv.Certificate())
+	report, err := Simulate(t.Context(), c, Silent())
+	if err != nil || report.Unacked > 0 || len(r.kept) == 0 {
+		t.Errorf("with the authority: %+v, %v", report, err)
+	}
+	taken := len(r.kept)
+	c.Roots, c.RetryFor = x509.NewCertPool(), time.Millisecond
+	report, err = Simulate(t.Context(), c, Silent())
+	if err != nil || report.Unacked == 0 || len(r.kept) != taken {
+		t.Errorf("without: %+v, %v", report, err)
 	}
 }

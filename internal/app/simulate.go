@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ import (
 
 func (a *app) simulateCommand() *cobra.Command {
 	c := bench.DefaultSimulateConfig()
-	output, secretFile := "text", ""
+	output, secretFile, caFile := "text", "", ""
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Play onboardings against an ingress, signed, from a seed",
@@ -35,7 +36,8 @@ Beside an 'up' on the same data folder, URL and secret need not be given. The sa
 world. The exit code is 1 when webhooks had to be given up.`,
 		Example: `  coexstream simulate --businesses 20 --messages 200000
   coexstream simulate --seed 42 --rate 200
-  coexstream simulate --url https://hooks.example.com/webhooks/meta --secret-file ./app-secret`,
+  coexstream simulate --url https://hooks.example.com/webhooks/meta --secret-file ./app-secret
+  coexstream simulate --url https://127.0.0.1:8443/webhooks/meta --ca-file ./ca.pem --secret-file ./app-secret`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output, "text", "json"); err != nil {
@@ -43,6 +45,15 @@ world. The exit code is 1 when webhooks had to be given up.`,
 			}
 			if err := a.aim(cmd, &c, secretFile); err != nil {
 				return err
+			}
+			if caFile != "" {
+				pem, err := os.ReadFile(caFile)
+				if err != nil {
+					return usagef("--ca-file: %w", err)
+				}
+				if c.Roots = x509.NewCertPool(); !c.Roots.AppendCertsFromPEM(pem) {
+					return usagef("--ca-file %s: it holds no certificate in PEM", caFile)
+				}
 			}
 			if err := c.Validate(); err != nil {
 				return usageError{err}
@@ -56,6 +67,7 @@ world. The exit code is 1 when webhooks had to be given up.`,
 	f.StringVar(&c.Provider, "provider", c.Provider, "provider of that source: meta or 360dialog")
 	f.StringVar(&c.Secret, "secret", c.Secret, "app secret of the source; other users of this machine can see it in the process list")
 	f.StringVar(&secretFile, "secret-file", secretFile, "file that holds the app secret")
+	f.StringVar(&caFile, "ca-file", caFile, "file with the authorities that an https URL's certificate may be of, PEM (default: the system's)")
 	f.StringVar(&c.DialogURL, "dialog-url", c.DialogURL, "URL of a second source, for 360dialog's partner webhooks")
 	f.StringVar(&c.DialogSecret, "dialog-secret", c.DialogSecret, "its secret")
 	f.StringVar(&c.TruthFile, "truth", c.TruthFile, "file for the ground truth")

@@ -72,6 +72,9 @@ func (d *dispatcher) report(q *queue) {
 func (d *dispatcher) run(ctx context.Context, done <-chan struct{}) {
 	var flying sync.WaitGroup
 	defer flying.Wait()
+	// A flight is taken by a goroutine that has flown before, if one is free: its stack has grown already.
+	free := make(chan *shipment)
+	defer close(free)
 	for {
 		select {
 		case <-d.kick:
@@ -92,7 +95,16 @@ func (d *dispatcher) run(ctx context.Context, done <-chan struct{}) {
 				d.shipments.Put(s)
 				continue
 			}
-			flying.Go(func() { s.fly(ctx) })
+			select {
+			case free <- s:
+			default:
+				flying.Go(func() {
+					s.fly(ctx)
+					for s := range free {
+						s.fly(ctx)
+					}
+				})
+			}
 		}
 	}
 }

@@ -16,14 +16,15 @@ const paceSaves = 0.1
 // grant allows n more.
 func (p *pace) grant(n float64) { p.granted += n }
 
-// take uses n, and returns how long to wait first.
+// take uses n, and returns how long to wait first. What is left of the grants is not saved up: what came in during
+// an outage is a backlog like another.
 func (p *pace) take(now time.Time, n float64) time.Duration {
 	if !p.at.IsZero() {
 		p.saved += max(0, now.Sub(p.at).Seconds()) * p.perSecond
 	}
 	p.at = now
 	free := min(p.granted, n)
-	p.granted -= free
+	p.granted = 0
 	p.saved = min(p.saved, paceSaves*p.perSecond) - (n - free)
 	if p.saved >= 0 {
 		return 0

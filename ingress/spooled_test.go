@@ -370,6 +370,12 @@ func TestPace(t *testing.T) {
 	if d := p.take(now, 20); d != 100*time.Millisecond {
 		t.Errorf("after an hour, with a tenth of a second saved up: %s", d)
 	}
+	p, now = pace{perSecond: 100}, time.Unix(0, 0)
+	p.grant(10_000)
+	p.take(now, 10)
+	if d := p.take(now, 50); d != 500*time.Millisecond {
+		t.Errorf("what was granted and not used was saved up: %s", d)
+	}
 	// Over any time, not more than the rate, what was saved up and what was granted.
 	p, now = pace{perSecond: 1000}, time.Unix(0, 0)
 	total, began := 0.0, now

@@ -154,6 +154,28 @@ func TestTheEndOfAPhaseMayBeTakenForReachedAfterTheHold(t *testing.T) {
 	}
 }
 
+// A chunk may be taken for the one that goes on from the phase before, as that was known then, when what would come
+// between did not come for the phase hold.
+func TestAChunkMayGoOnFromThePhaseBefore(t *testing.T) {
+	for at, late := range map[time.Duration]bool{2 * time.Minute: false, 4 * time.Minute: true} {
+		s := newScript(t)
+		s.chunk(0, 2, 2, 97, b)
+		s.chunk(time.Minute, 0, 1, 100, a)
+		s.chunk(at, 2, 1, 44, c)
+		s.chunk(5*time.Minute, 1, 4, 100, message{"d", "text", ""})
+		s.event(0, 1, 100, false, a)
+		s.event(2, 2, 97, false, b)
+		s.event(2, 1, 44, true, c)
+		s.event(1, 4, 100, true, message{"d", "text", ""})
+		s.sync(schemas.SyncRunning, 4, 4)
+		if late {
+			s.expect(true)
+		} else {
+			s.expect(false, NotLate)
+		}
+	}
+}
+
 // Chunks without chunk_order leave as they came.
 func TestWithoutAnOrderArrivalIsTheOrder(t *testing.T) {
 	s := newScript(t)

@@ -185,13 +185,19 @@ func (j *Judge) findLate(here []int32) {
 	quietAt := j.passed(j.arrivals(here), math.MinInt64, j.opt.QuietTime)
 	for phase, members := range phases {
 		later := int64(math.MaxInt64)
-		lowest, highestBefore := true, int32(none)
+		before := map[int32]int64{} // chunk_order in the phases before, and when the first of it came
 		for other, them := range phases {
 			if other > phase {
 				later = min(later, j.arrivals(them)[0])
-			} else if other < phase {
-				lowest = false
-				highestBefore = max(highestBefore, j.chunks[them[len(them)-1]].order)
+				continue
+			}
+			for _, i := range them {
+				if c := &j.chunks[i]; other < phase {
+					at, seen := before[c.order]
+					if b := j.bodyOf(c); !seen || b.receivedMS < at {
+						before[c.order] = b.receivedMS
+					}
+				}
 			}
 		}
 		// The phase is taken for finished when nothing of it came for the hold while a later one waited.
@@ -200,7 +206,7 @@ func (j *Judge) findLate(here []int32) {
 			heldAt = j.passed(j.arrivals(members), later, j.opt.PhaseHold)
 		}
 		behind := int64(math.MaxInt64) // first arrival of a chunk of the phase with a higher order
-		goesOn := int64(math.MaxInt64) // the same, of the chunk that would go on from the phase before
+		goesOn := int64(math.MaxInt64) // since when a chunk with a higher order would go on from one of a phase before
 		for k := len(members) - 1; k >= 0; k-- {
 			c := &j.chunks[members[k]]
 			b := j.bodyOf(c)
@@ -220,8 +226,8 @@ func (j *Judge) findLate(here []int32) {
 				c.mayBeLate = true
 			}
 			behind = min(behind, b.receivedMS)
-			if !lowest && c.order == highestBefore+1 {
-				goesOn = b.receivedMS
+			if at, ok := before[c.order-1]; ok {
+				goesOn = min(goesOn, max(at, b.receivedMS))
 			}
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/cost"
 )
 
 // abused is a server under attack, with a neighbour that sends webhooks meanwhile, each of which must be
@@ -86,7 +88,8 @@ func (a *abused) over() {
 	if sent == 0 {
 		a.t.Error("the neighbour sent nothing")
 	}
-	if most := uint64(a.cfg.InFlightBytesMax) + heapAllowed; heap > most {
+	// With the race detector a sync.Pool forgets at random, and the heap says nothing.
+	if most := uint64(a.cfg.InFlightBytesMax) + heapAllowed; heap > most && !cost.RaceDetector {
 		a.t.Errorf("the heap grew by %d bytes, more than %d", heap, most)
 	}
 	waitFor(a.t, "everything to be given back", func() bool { return a.budget.taken() == 0 })

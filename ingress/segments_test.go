@@ -136,10 +136,10 @@ func TestWhatIsNotCutFits(t *testing.T) {
 func TestSegmentsSurviveLostRequestsAndAnswers(t *testing.T) {
 	for seed := range uint64(6) {
 		c := smallRecords(t, 1)
-		rng := rand.New(rand.NewPCG(seed, 2))
+		rng, fate := rand.New(rand.NewPCG(seed, 2)), rand.New(rand.NewPCG(seed, 3)) // of the test, and of the broker's goroutine
 		c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 			c.KeepControl()
-			if rng.IntN(4) == 0 { // the request or its answer is lost
+			if fate.IntN(4) == 0 { // the request or its answer is lost
 				return nil, errors.New("cut"), true
 			}
 			return nil, nil, false

@@ -47,7 +47,7 @@ const timesEnv = "COEXSTREAM_COST_TIMES"
 // Check compares the operations of a package with its budgets.
 func Check(t *testing.T, operations ...Operation) {
 	t.Helper()
-	if raceDetector {
+	if RaceDetector {
 		t.Skip("SKIP: the race detector allocates, and lets pools forget")
 	}
 	if s := os.Getenv(timesEnv); s != "" {

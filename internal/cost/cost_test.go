@@ -25,7 +25,7 @@ func allocating(each int) Operation {
 }
 
 func TestAnExtraAllocationIsFound(t *testing.T) {
-	if raceDetector {
+	if RaceDetector {
 		t.Skip("SKIP: the race detector allocates")
 	}
 	for each := range 3 {

@@ -2,4 +2,5 @@
 
 package cost
 
-const raceDetector = false
+// RaceDetector tells whether the test was built with the race detector, which changes what code costs.
+const RaceDetector = false

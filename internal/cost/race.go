@@ -2,4 +2,5 @@
 
 package cost
 
-const raceDetector = true
+// RaceDetector tells whether the test was built with the race detector, which changes what code costs.
+const RaceDetector = true

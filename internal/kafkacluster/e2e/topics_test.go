@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
@@ -63,22 +65,34 @@ func TestCreatedTopicsAreAsConfigured(t *testing.T) {
 
 func configs(t *testing.T, adm *kadm.Client, topic string) map[string]string {
 	t.Helper()
-	described, err := adm.DescribeTopicConfigs(t.Context(), topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rc, err := described.On(topic, nil)
-	if err == nil {
-		err = rc.Err
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	var rc kadm.ResourceConfig
+	known(t, func() error {
+		described, err := adm.DescribeTopicConfigs(t.Context(), topic)
+		if err == nil {
+			rc, err = described.On(topic, nil)
+		}
+		if err == nil {
+			err = rc.Err
+		}
+		return err
+	})
 	m := map[string]string{}
 	for _, c := range rc.Configs {
 		m[c.Key] = c.MaybeValue()
 	}
 	return m
+}
+
+// known does something with a topic, again until the broker that is asked has heard of the topic.
+func known(t *testing.T, do func() error) {
+	t.Helper()
+	until(t, "the broker knows the topic", func() bool {
+		err := do()
+		if err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 }
 
 // Each way in which a topic can differ is brought about on the cluster, and each is named, and nothing else.
@@ -100,13 +114,13 @@ func TestVerifyNamesEveryDifference(t *testing.T) {
 	alter := func(topic, key, value string) {
 		t.Helper()
 		want = append(want, kafka.Difference{Topic: topic, What: key, Want: configs(t, adm, topic)[key], Have: value})
-		done, err := adm.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: key, Value: &value}}, topic)
-		if err == nil {
-			_, err = done.On(topic, func(r *kadm.AlterConfigsResponse) error { return r.Err })
-		}
-		if err != nil {
-			t.Fatalf("%s: %s=%s: %v", topic, key, value, err)
-		}
+		known(t, func() error {
+			done, err := adm.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: key, Value: &value}}, topic)
+			if err == nil {
+				_, err = done.On(topic, func(r *kadm.AlterConfigsResponse) error { return r.Err })
+			}
+			return err
+		})
 	}
 	for _, d := range [][2]string{
 		{"cleanup.policy", "compact,delete"}, {"compression.type", "gzip"}, {"max.message.bytes", "1048588"},

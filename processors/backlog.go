@@ -22,8 +22,6 @@ type backlog struct {
 	replies chan bulkReply
 	wake    func() // tells the loop that there is a reply
 
-	turn int // which partition is asked for first
-
 	mu      sync.Mutex
 	flying  map[int32]bool // requests under way, by broker
 	leaders map[int32]int32
@@ -72,17 +70,15 @@ type bulkAsk struct {
 	endsOnly bool // there are records whose barrier is not known
 }
 
-// ask sends for bulk. It returns at once; a broker that has not answered yet is not asked again. busy tells that
-// bulk waits to be worked on.
+// ask sends for bulk. It returns at once; a broker that has not answered yet is not asked again. The first of asks get
+// the most. busy tells that bulk waits to be worked on.
 func (b *backlog) ask(ctx context.Context, asks []bulkAsk, busy bool) {
 	b.mu.Lock()
 	leaders := b.leaders
 	b.mu.Unlock()
 	var ends, unled []int32
 	spots := map[int32][]kafka.Spot{}
-	b.turn++
-	for i := range asks {
-		a := asks[(i+b.turn)%len(asks)] // the first ones of a request get the most
+	for _, a := range asks {
 		if a.endsOnly {
 			ends = append(ends, a.Partition)
 			continue

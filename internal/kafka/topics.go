@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
+	"strconv"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -41,7 +41,7 @@ type Created struct {
 }
 
 // Create creates the topics that are missing and leaves the others as they are. It returns when every
-// partition has a leader. A topic that exists with another number of partitions is an error: nothing can
+// broker knows them. A topic that exists with another number of partitions is an error: nothing can
 // be done about it later without breaking the order of the businesses in it.
 func (a *Admin) Create(ctx context.Context, l Layout) ([]Created, error) {
 	if err := l.Validate(); err != nil {
@@ -86,24 +86,27 @@ func (a *Admin) Create(ctx context.Context, l Layout) ([]Created, error) {
 	return done, a.await(ctx, l)
 }
 
-// await blocks until every partition of every topic has a leader.
+// await blocks until every broker knows every topic with a leader for each of its partitions. One broker is
+// not enough: the next client may well ask another, which would call the topics missing. A broker that does
+// not answer holds nobody up.
 func (a *Admin) await(ctx context.Context, l Layout) error {
 	const pause = 50 * time.Millisecond
+	silent := map[string]bool{}
 	for {
-		missing := ""
-		have, err := a.metadata(ctx)
+		brokers, have, err := a.metadataOf(ctx, a.address)
 		if err != nil {
 			return err
 		}
-		for _, s := range l.Specs() {
-			led := 0
-			for _, p := range have[s.Name].Partitions {
-				if p.Leader.Host != "" {
-					led++
-				}
+		missing := unled(l, have)
+		for _, b := range brokers {
+			address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
+			if missing != "" || silent[address] {
+				continue
 			}
-			if led < s.Partitions {
-				missing = fmt.Sprintf("%s has %d of %d partitions with a leader", s.Name, led, s.Partitions)
+			if _, have, err = a.metadataOf(ctx, kafkago.TCP(address)); err != nil {
+				silent[address] = true
+			} else if missing = unled(l, have); missing != "" {
+				missing = "as broker " + address + " has it, " + missing
 			}
 		}
 		if missing == "" {
@@ -117,10 +120,32 @@ func (a *Admin) await(ctx context.Context, l Layout) error {
 	}
 }
 
+// unled names a topic of the layout that lacks leaders, "" for none.
+func unled(l Layout, have map[string]kafkago.Topic) string {
+	for _, s := range l.Specs() {
+		led := 0
+		for _, p := range have[s.Name].Partitions {
+			if p.Leader.Host != "" {
+				led++
+			}
+		}
+		if led < s.Partitions {
+			return fmt.Sprintf("%s has %d of %d partitions with a leader", s.Name, led, s.Partitions)
+		}
+	}
+	return ""
+}
+
 func (a *Admin) metadata(ctx context.Context) (map[string]kafkago.Topic, error) {
-	resp, err := a.client.Metadata(ctx, &kafkago.MetadataRequest{Addr: a.address})
+	_, topics, err := a.metadataOf(ctx, a.address)
+	return topics, err
+}
+
+// metadataOf asks the brokers of that address.
+func (a *Admin) metadataOf(ctx context.Context, address net.Addr) ([]kafkago.Broker, map[string]kafkago.Topic, error) {
+	resp, err := a.client.Metadata(ctx, &kafkago.MetadataRequest{Addr: address})
 	if err != nil {
-		return nil, fmt.Errorf("metadata from %s: %w", strings.Join(a.conn.Brokers, ","), Explain(err))
+		return nil, nil, fmt.Errorf("metadata from %s: %w", address, Explain(err))
 	}
 	topics := make(map[string]kafkago.Topic, len(resp.Topics))
 	for _, t := range resp.Topics {
@@ -128,7 +153,7 @@ func (a *Admin) metadata(ctx context.Context) (map[string]kafkago.Topic, error) 
 			topics[t.Name] = t
 		}
 	}
-	return topics, nil
+	return resp.Brokers, topics, nil
 }
 
 func entries(config map[string]string) []kafkago.ConfigEntry {

@@ -28,15 +28,24 @@ func (a *Admin) Verify(ctx context.Context, l Layout) ([]Difference, error) {
 	if err != nil {
 		return nil, err
 	}
-	var diffs []Difference
 	var existing []TopicSpec
 	for _, s := range l.Specs() {
-		t, ok := have[s.Name]
+		if _, ok := have[s.Name]; ok {
+			existing = append(existing, s)
+		}
+	}
+	configs, err := a.configs(ctx, existing)
+	if err != nil {
+		return nil, err
+	}
+	var diffs []Difference
+	for _, s := range l.Specs() {
+		config, ok := configs[s.Name]
 		if !ok {
 			diffs = append(diffs, Difference{s.Name, "topic", "present", "missing"})
 			continue
 		}
-		existing = append(existing, s)
+		t := have[s.Name]
 		if n := len(t.Partitions); n != s.Partitions {
 			diffs = append(diffs, Difference{s.Name, "partitions", fmt.Sprint(s.Partitions), fmt.Sprint(n)})
 		}
@@ -45,14 +54,8 @@ func (a *Admin) Verify(ctx context.Context, l Layout) ([]Difference, error) {
 				diffs = append(diffs, Difference{fmt.Sprintf("%s/%d", s.Name, p.ID), "replication_factor", fmt.Sprint(s.ReplicationFactor), fmt.Sprint(n)})
 			}
 		}
-	}
-	configs, err := a.configs(ctx, existing)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range existing {
 		for _, key := range sorted(s.Config) {
-			if got := configs[s.Name][key]; got != s.Config[key] {
+			if got := config[key]; got != s.Config[key] {
 				diffs = append(diffs, Difference{s.Name, key, s.Config[key], got})
 			}
 		}
@@ -98,6 +101,7 @@ func (a *Admin) Apply(ctx context.Context, l Layout) ([]Difference, error) {
 	return applied, err
 }
 
+// configs leaves out a topic that the broker asked does not know, or no longer.
 func (a *Admin) configs(ctx context.Context, specs []TopicSpec) (map[string]map[string]string, error) {
 	configs := map[string]map[string]string{}
 	if len(specs) == 0 {
@@ -114,6 +118,9 @@ func (a *Admin) configs(ctx context.Context, specs []TopicSpec) (map[string]map[
 		return nil, fmt.Errorf("describe configuration of %d topics: %w", len(specs), err)
 	}
 	for _, r := range resp.Resources {
+		if errors.Is(r.Error, kafkago.UnknownTopicOrPartition) {
+			continue
+		}
 		if r.Error != nil {
 			return nil, fmt.Errorf("describe configuration of topic %s: %w", r.ResourceName, r.Error)
 		}

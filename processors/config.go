@@ -58,7 +58,7 @@ func DefaultConfig() Config {
 	return Config{
 		ClientID: "coexstream-processor", Prefix: "coex.", GroupID: "coexstream",
 		SessionTimeout: 30 * time.Second, RebalanceTimeout: 2 * time.Minute, TransactionTimeout: time.Minute,
-		BulkBytesPerTransaction: 8 << 20, LiveLagRecordsMax: 2000,
+		BulkBytesPerTransaction: 4 << 20, LiveLagRecordsMax: 2000,
 		FetchBytesMax: 2 << 20, FetchPartitionBytesMax: 512 << 10,
 		EventBytesMax: 1 << 20, RecordBytesMax: 20 << 20, BufferedBytesMax: 32 << 20,
 		Compression: "snappy",

@@ -36,7 +36,7 @@ func TestCosts(t *testing.T) {
 				if handed%recordBlock == 0 { // a transaction
 					space.reset()
 				}
-				s.send(&space, names, r)
+				s.send(space.add(names, r), r.Topic)
 			}
 			if handed-before != times {
 				t.Fatalf("%d of %d events were handed over", handed-before, times)

@@ -16,14 +16,14 @@ type lanes struct {
 	liveLagMax   int64 // records
 	bulkBytesMax int64
 	behind       bool      // live has a backlog
-	liveAt       time.Time // when the last live record came
+	liveAt       time.Time // when the last live record was written
 	bulkAt       time.Time // when bulk had room the last time
 	ending       time.Duration
 }
 
 const (
 	pollRecordsMax = 2000
-	// liveRecent is how long live messages are expected after one came.
+	// liveRecent is how long live messages are expected after one was written.
 	liveRecent = 5 * time.Second
 	// bulkPatience is how long bulk waits while one poll after the other brings something live.
 	bulkPatience = 50 * time.Millisecond
@@ -32,10 +32,14 @@ const (
 	bulkBesideLiveMin, bulkBesideLiveMax = 4 * time.Millisecond, 50 * time.Millisecond
 )
 
-// polled takes what a poll brought: the live records, and those that are left in the log.
-func (l *lanes) polled(now time.Time, live int, lag int64) {
-	if live > 0 {
-		l.liveAt = now
+// polled takes what a poll brought: when the newest of its live records was written (zero: there is none), and how
+// many are left in the log. What was written long ago, and is read only now, tells nothing of what comes next.
+func (l *lanes) polled(now, newest time.Time, lag int64) {
+	if newest.After(now) {
+		newest = now
+	}
+	if newest.After(l.liveAt) {
+		l.liveAt = newest
 	}
 	switch {
 	case lag > l.liveLagMax:

@@ -27,7 +27,7 @@ func TestBulkIsShortWhileLiveMessagesAreExpected(t *testing.T) {
 		{0, 1, time.Minute, 8 << 20, bulkBesideLiveMax},
 	} {
 		now = now.Add(step.after)
-		l.polled(now, step.live, 0)
+		l.polled(now, written(now, step.live), 0)
 		l.ending = 0
 		l.ended(step.ending)
 		if bytes, length := l.bulk(now, false); bytes != step.bytes || length != step.length {
@@ -46,6 +46,31 @@ func TestBulkIsShortWhileLiveMessagesAreExpected(t *testing.T) {
 	}
 }
 
+// written is when a poll's newest live record was written.
+func written(now time.Time, live int) time.Time {
+	if live == 0 {
+		return time.Time{}
+	}
+	return now
+}
+
+func TestLiveMessagesOfLongAgoAreNotExpectedToGoOn(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for _, c := range []struct {
+		written  time.Time
+		expected bool
+	}{{now.Add(-liveRecent), false}, {now.Add(1 - liveRecent), true}, {now.Add(time.Hour), true}} {
+		l := lanes{liveLagMax: 100, bulkBytesMax: 8 << 20}
+		l.polled(now, c.written, 0)
+		if l.expected(now) != c.expected {
+			t.Errorf("written %v ago: %v", now.Sub(c.written), !c.expected)
+		}
+		if l.expected(now.Add(liveRecent)) {
+			t.Error("a time in the future keeps bulk short for ever")
+		}
+	}
+}
+
 func TestWhatIsLiveIsCommittedWithoutBulk(t *testing.T) {
 	l := lanes{liveLagMax: 100, bulkBytesMax: 8 << 20}
 	now := time.Unix(1_800_000_000, 0)
@@ -55,7 +80,7 @@ func TestWhatIsLiveIsCommittedWithoutBulk(t *testing.T) {
 		bulk bool
 	}{{1, false}, {0, true}, {1, false}, {1, false}} {
 		now = now.Add(bulkPatience / 5)
-		l.polled(now, step.live, 0)
+		l.polled(now, written(now, step.live), 0)
 		if bytes, _ := l.bulk(now, step.live > 0); bytes > 0 != step.bulk {
 			t.Errorf("%+v: %d bytes of bulk", step, bytes)
 		}
@@ -72,7 +97,7 @@ func TestBulkWaitsWhileLiveHasABacklog(t *testing.T) {
 		lag  int64
 		bulk bool
 	}{{100, true}, {101, false}, {51, false}, {50, true}, {99, true}, {500, false}, {0, true}} {
-		l.polled(time.Time{}, 0, step.lag)
+		l.polled(time.Time{}, time.Time{}, step.lag)
 		if bytes, _ := l.bulk(time.Time{}, false); bytes > 0 != step.bulk {
 			t.Errorf("live lag %d: %d bytes of bulk", step.lag, bytes)
 		}

@@ -210,8 +210,15 @@ func TestPartsOfOtherBusinessesReachTheirPartition(t *testing.T) {
 }
 
 // TestEveryEventOnceAndInOrderWhateverFails lets two processors come and go, and the broker fail commits,
-// while webhooks arrive shuffled and repeated.
+// while webhooks arrive shuffled and repeated: beside live messages, and without any, when the processors work ahead of
+// the transactions that are being ended.
 func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
+	t.Run("beside live messages", func(t *testing.T) { everyEventOnce(t, 30, processors.DefaultConfig().BulkBytesPerTransaction) })
+	t.Run("history alone", func(t *testing.T) { everyEventOnce(t, 0, 32<<10) })
+}
+
+func everyEventOnce(t *testing.T, echoes int, bulkBytes int64) {
+	t.Helper()
 	seed := *seedFlag
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -220,7 +227,7 @@ func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	c := newCluster(t)
 
-	const businesses, chunks, perChunk, echoes = 12, 8, 25, 30
+	const businesses, chunks, perChunk = 12, 8, 25
 	type raw struct {
 		topic      schemas.Topic
 		waba, body string
@@ -250,7 +257,12 @@ func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 
 	fail := failCommits(c.kfake, rng.Uint64())
-	stops := [2]func(){c.run(c.config("a")), nil}
+	config := func(instance string) processors.Config {
+		cfg := c.config(instance)
+		cfg.BulkBytesPerTransaction = bulkBytes
+		return cfg
+	}
+	stops := [2]func(){c.run(config("a")), nil}
 	for i, r := range all {
 		c.put(r.topic, r.waba, r.body)
 		if i%(len(all)/8) == len(all)/16 {
@@ -259,13 +271,13 @@ func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
 				stops[which]()
 				stops[which] = nil
 			} else {
-				stops[which] = c.run(c.config(string(rune('a' + which))))
+				stops[which] = c.run(config(string(rune('a' + which))))
 			}
 		}
 	}
 	fail.Store(false)
 	if stops[0] == nil {
-		stops[0] = c.run(c.config("a"))
+		stops[0] = c.run(config("a"))
 	}
 
 	history := c.read(schemas.TopicHistory, atLeast(businesses*chunks*3*perChunk))

@@ -36,7 +36,8 @@ type runner struct {
 
 	again batch
 	kept  kept
-	lent  *workspace // during a transaction
+	lent  *workspace // while the runner works
+	send  *sender    // nil: what the task emits waits for the next transaction
 }
 
 // batch is the last batch that was read again: held chunks of one batch are often wanted one after another.
@@ -55,10 +56,36 @@ func (r *runner) pending(position [topicNamesCount]int64) bool {
 }
 
 // begin begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
-// be acknowledged.
+// be acknowledged. Without a sender it is kept, until resume sends it in the transaction that follows.
 func (r *runner) begin(ws *workspace, send *sender) {
-	r.lent = ws
-	r.task.Begin(func(rec task.Record) { send.send(&ws.records, r.names, rec) }, &ws.task)
+	r.lent, r.send = ws, send
+	r.task.Begin(func(rec task.Record) {
+		k := ws.records.add(r.names, rec)
+		if r.send != nil {
+			r.send.send(k, rec.Topic)
+		}
+	}, &ws.task)
+}
+
+// resume goes on within a transaction with what was begun before it.
+func (r *runner) resume(send *sender) {
+	r.send = send
+	send.sendAll(&r.lent.records, r.names)
+}
+
+// part is what a runner did in a transaction that is being ended, while the runner may be further by now.
+type part struct {
+	runner *runner
+	ws     *workspace
+	counts task.Counts
+	bulk   int64 // how far raw.bulk was worked on
+}
+
+// end ends the runner's part of a transaction.
+func (r *runner) end() part {
+	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), bulk: r.position[schemas.TopicRawBulk]}
+	r.lent, r.send = nil, nil
+	return p
 }
 
 // live feeds the task with what was polled of the inputs that go before bulk.
@@ -86,11 +113,11 @@ func (r *runner) live(ctx context.Context, w *work) error {
 // work feeds the task with held chunks that may leave and with bulk, one after another, as long as the transaction
 // has room. A held chunk that may leave always does so before the next record is processed: so it does not matter
 // to what comes out where one transaction ends and the next one begins.
-func (r *runner) work(ctx context.Context, q *quantum, send *sender) error {
+func (r *runner) work(ctx context.Context, q *quantum) error {
 	r.task.Bound(q.more)
 	defer r.task.Bound(nil)
 	for {
-		if ok, err := r.releaseWanted(ctx, q, send); !ok || err != nil {
+		if ok, err := r.releaseWanted(ctx, q); !ok || err != nil {
 			return err
 		}
 		polled, near := r.bulk.first(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])
@@ -104,7 +131,7 @@ func (r *runner) work(ctx context.Context, q *quantum, send *sender) error {
 		if rec != nil {
 			o := r.origin(schemas.TopicRawBulk, rec)
 			r.pass(o)
-			if ok, err := r.releaseWanted(ctx, q, send); !ok || err != nil {
+			if ok, err := r.releaseWanted(ctx, q); !ok || err != nil {
 				return err
 			}
 			r.feed(schemas.TopicRawBulk, rec, o, broken)
@@ -131,13 +158,13 @@ func (r *runner) pass(o *task.Origin) {
 }
 
 // releaseWanted reads held chunks again and lets them leave. It returns whether none is left that may leave.
-func (r *runner) releaseWanted(ctx context.Context, q *quantum, send *sender) (none bool, err error) {
+func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err error) {
 	for {
 		ref, ok := r.task.Wanted()
 		if !ok {
 			return true, nil
 		}
-		if send.failed() || !q.more() {
+		if r.send.failed() || !q.more() {
 			return false, nil
 		}
 		n, err := r.release(ctx, ref)

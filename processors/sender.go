@@ -3,6 +3,7 @@ package processors
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -48,7 +49,8 @@ func (s *sender) err() error {
 	return s.first
 }
 
-func (s *sender) failed() bool { return s.err() != nil }
+// failed tells whether there is no use in sending more. Where nothing is sent yet, nothing failed.
+func (s *sender) failed() bool { return s != nil && s.err() != nil }
 
 // records are the Kafka records of one task's transaction, in blocks that are used again: nothing refers to
 // them once the transaction has ended.
@@ -97,16 +99,30 @@ func (b *records) reset() {
 	b.n = 0
 }
 
-// send produces one record of a task.
-func (s *sender) send(b *records, names *[topicNamesCount]string, r task.Record) {
+// add turns a record of a task into one of Kafka.
+func (b *records) add(names *[topicNamesCount]string, r task.Record) *kgo.Record {
 	k := b.next()
 	k.Topic, k.Partition, k.Key, k.Value = names[r.Topic], r.Partition, r.Key, r.Value
 	k.Headers = headersOf(r.Headers)
-	if most := s.limits.value(r.Topic); len(k.Value) > most && inSegments(r.Topic) {
+	return k
+}
+
+// send produces one record.
+func (s *sender) send(k *kgo.Record, topic schemas.Topic) {
+	if most := s.limits.value(topic); len(k.Value) > most && inSegments(topic) {
 		s.segments(k, most)
 		return
 	}
 	s.produce(s.ctx, k, s.promise)
+}
+
+// sendAll produces what was added before there was a transaction.
+func (s *sender) sendAll(b *records, names *[topicNamesCount]string) {
+	for _, blk := range b.blocks[:b.n] {
+		for i := range blk {
+			s.send(&blk[i], schemas.Topic(slices.Index(names[:], blk[i].Topic)))
+		}
+	}
 }
 
 func topicNames(cfg *Config) *[topicNamesCount]string {

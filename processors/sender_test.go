@@ -26,7 +26,7 @@ func TestWhatIsSentKeepsItsHeaders(t *testing.T) {
 		if i%3 == 0 {
 			headers = nil
 		}
-		send.send(&b, &names, task.Record{Topic: schemas.TopicHistory, Key: []byte("k"), Value: []byte("v"), Headers: headers})
+		send.send(b.add(&names, task.Record{Key: []byte("k"), Value: []byte("v"), Headers: headers}), schemas.TopicHistory)
 	}
 	if len(sent) != n {
 		t.Fatalf("%d of %d were sent", len(sent), n)

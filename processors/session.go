@@ -39,6 +39,7 @@ type session struct {
 	runners  map[int32]*runner // assigned partitions; a nil runner has to be restored
 	lastTick time.Time
 	served   int32 // the partition that was last served from the backlog
+	ahead    int64 // bytes of the backlog that were worked on for the next transaction
 	// wake ends the poll under way: there is something to do beside live.
 	wake atomic.Pointer[context.CancelFunc]
 }
@@ -202,9 +203,7 @@ func (s *session) run(ctx context.Context) error {
 			s.txn.AllowRebalance()
 			return nil //nolint:nilerr // told to stop
 		}
-		// A transaction that has begun is ended even while the process is told to stop: a torn one costs
-		// the next owner its timeout.
-		err := s.turn(context.WithoutCancel(ctx), fetches)
+		err := s.turn(ctx, fetches)
 		s.txn.AllowRebalance()
 		if err != nil {
 			return err
@@ -223,16 +222,20 @@ func (s *session) land() {
 	for {
 		select {
 		case reply := <-s.backlog.replies:
-			for i := range reply.spots {
-				s.take(&reply.spots[i], reply.ends)
-			}
-			for partition, b := range reply.ends {
-				if r := s.runners[partition]; r != nil {
-					r.bulk.learn(b)
-				}
-			}
+			s.accept(&reply)
 		default:
 			return
+		}
+	}
+}
+
+func (s *session) accept(reply *bulkReply) {
+	for i := range reply.spots {
+		s.take(&reply.spots[i], reply.ends)
+	}
+	for partition, b := range reply.ends {
+		if r := s.runners[partition]; r != nil {
+			r.bulk.learn(b)
 		}
 	}
 }
@@ -316,14 +319,14 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	if err := s.reassign(); err != nil {
 		return err
 	}
-	if err := s.restore(ctx); err != nil {
+	if err := s.restore(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
 	if len(s.runners) > 0 {
 		s.p.ready()
 	}
 	work := s.sort(fetches)
-	tick := s.tick(ctx)
+	tick := s.tick(context.WithoutCancel(ctx))
 	if len(work) == 0 && tick == nil && !s.pending() {
 		return nil
 	}

@@ -23,7 +23,7 @@ type work struct {
 // sort groups what was polled by partition number and tells the lanes what came.
 func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 	all := map[int32]*work{}
-	var live int
+	var newest time.Time
 	var lag int64
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		topic, ok := s.assignment.inputs[p.Topic]
@@ -44,12 +44,16 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 			}
 		}
 		if topic == schemas.TopicRawLive {
-			live += records
+			for _, r := range p.Records {
+				if !r.Attrs.IsControl() && r.Timestamp.After(newest) {
+					newest = r.Timestamp
+				}
+			}
 			lag += max(p.HighWatermark-p.Records[len(p.Records)-1].Offset-1, 0)
 		}
 		s.p.metrics.read(topic, records, bytes)
 	})
-	s.lanes.polled(time.Now(), live, lag)
+	s.lanes.polled(time.Now(), newest, lag)
 	paused := 0.0
 	if s.lanes.behind {
 		paused = 1
@@ -59,105 +63,151 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 }
 
 // transaction lets the tasks work on what came, on what waits of the backlog and on what they want, and commits all
-// of it together.
+// of it together. While the brokers end it, the tasks go ahead with the backlog.
 func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tick) error {
 	for partition := range all {
 		if s.runners[partition] == nil {
 			return fmt.Errorf("records of partition %d, which is not assigned", partition)
 		}
 	}
+	stop := ctx
+	// A transaction that has begun is ended even while the process is told to stop: a torn one costs the next owner
+	// its timeout.
+	ctx = context.WithoutCancel(ctx)
 	started := s.p.deps.Now()
 	if err := s.txn.Begin(); err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	send := newSender(ctx, s.txn.Produce, &s.limits)
-	touched, workErr := s.work(ctx, all, tick, send)
-	worked := time.Now()
-	if workErr == nil {
-		workErr = s.delivered(ctx, send)
+	touched, err := s.work(ctx, all, tick, send)
+	if err != nil {
+		return s.abort(ctx, err)
 	}
-	if workErr != nil {
-		// The tasks are ahead of what will be committed; the session ends and all state is rebuilt.
-		abortCtx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
-		defer cancel()
-		if _, err := s.txn.End(abortCtx, kgo.TryAbort); err != nil {
-			s.p.log.Warn("abort failed; the brokers will end the transaction", "error", err)
-		}
-		s.p.metrics.transactions.WithLabelValues("failed").Inc()
-		return workErr
+	parts := make([]part, 0, len(touched))
+	for _, r := range touched {
+		parts = append(parts, r.end())
 	}
-	endCtx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
+	end := ending{done: make(chan struct{})}
+	go func() {
+		defer close(end.done)
+		ended := time.Now()
+		end.committed, end.err = s.commit(ctx, send, parts)
+		end.took = time.Since(ended)
+		s.p.metrics.txnSeconds.Observe(s.p.deps.Now().Sub(started).Seconds())
+	}()
+	aheadErr := s.goAhead(stop, end.done)
+	<-end.done
+	if err := s.ended(&end, parts); err != nil {
+		return err
+	}
+	return aheadErr
+}
+
+// ending is the end of a transaction: under way until done is closed.
+type ending struct {
+	done      chan struct{}
+	committed bool
+	err       error
+	took      time.Duration
+}
+
+// commit waits for what was sent, and ends the transaction.
+func (s *session) commit(ctx context.Context, send *sender, parts []part) (committed bool, err error) {
+	if err := s.delivered(ctx, send); err != nil {
+		return false, s.abort(ctx, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
 	defer cancel()
-	endCtx = kgo.PreTxnCommitFnContext(endCtx, func(req *kmsg.TxnOffsetCommitRequest) error {
-		s.fence(req, touched)
+	ctx = kgo.PreTxnCommitFnContext(ctx, func(req *kmsg.TxnOffsetCommitRequest) error {
+		s.fence(req, parts)
 		return nil
 	})
-	committed, err := s.txn.End(endCtx, kgo.TryCommit)
-	s.p.metrics.txnSeconds.Observe(s.p.deps.Now().Sub(started).Seconds())
+	committed, err = s.txn.End(ctx, kgo.TryCommit)
 	if err == nil {
 		err = send.err()
 	}
 	if err != nil {
 		s.p.metrics.transactions.WithLabelValues("unknown").Inc()
-		return fmt.Errorf("end transaction: %w", err)
+		return false, fmt.Errorf("end transaction: %w", err)
 	}
-	if !committed {
+	return committed, nil
+}
+
+// abort ends a transaction that failed. The tasks are ahead of what will be committed: the session ends with the error,
+// and all state is rebuilt.
+func (s *session) abort(ctx context.Context, why error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
+	defer cancel()
+	if _, err := s.txn.End(ctx, kgo.TryAbort); err != nil {
+		s.p.log.Warn("abort failed; the brokers will end the transaction", "error", err)
+	}
+	s.p.metrics.transactions.WithLabelValues("failed").Inc()
+	return why
+}
+
+// ended draws the consequences of a transaction's end.
+func (s *session) ended(end *ending, parts []part) error {
+	if end.err != nil {
+		return end.err
+	}
+	if !end.committed {
 		s.p.metrics.transactions.WithLabelValues("aborted").Inc()
-		s.p.log.Info("transaction aborted by a rebalance; state is rebuilt", "partitions", len(touched))
-		for _, r := range touched {
-			if s.runners[r.partition] == r {
+		s.p.log.Info("transaction aborted by a rebalance; state is rebuilt", "partitions", len(parts))
+		for _, p := range parts {
+			if r := p.runner; s.runners[r.partition] == r {
 				r.drop()
 				s.runners[r.partition] = nil
 			}
 		}
 		return nil
 	}
-	s.lanes.ended(time.Since(worked))
+	s.lanes.ended(end.took)
 	s.p.metrics.transactions.WithLabelValues("committed").Inc()
-	for _, r := range touched {
-		s.p.metrics.committed(r.task.Counts())
-		s.workspaces.back(r.lent)
-		r.lent = nil
+	for i := range parts {
+		s.p.metrics.committed(&parts[i].counts)
+		s.workspaces.back(parts[i].ws)
 	}
 	s.p.metrics.committedAt.Set(float64(s.p.deps.Now().UnixMilli()) / 1000)
 	return nil
 }
 
 // work lets the runners work: first all of them on what was polled, then some on the backlog, as much as there is
-// room for. It returns those that did anything.
+// room for. What they did ahead of this transaction goes before. It returns those that did anything.
 func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send *sender) (touched []*runner, err error) {
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for partition, r := range s.runners {
+		w := all[partition]
+		ahead := r != nil && r.lent != nil
+		if !ahead && w == nil {
+			continue
+		}
+		touched = append(touched, r)
+		if !ahead {
+			r.begin(s.workspaces.lend(), send)
+		}
+		g.Go(func() error {
+			if ahead {
+				r.resume(send)
+			}
+			if w == nil {
+				return nil
+			}
+			return r.live(ctx, w)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return touched, err
+	}
 	begin := func(r *runner) {
 		if r.lent == nil {
 			r.begin(s.workspaces.lend(), send)
 			touched = append(touched, r)
 		}
 	}
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for partition, w := range all {
-		r := s.runners[partition]
-		begin(r)
-		g.Go(func() error { return r.live(ctx, w) })
-	}
-	if err := g.Wait(); err != nil {
-		return touched, err
-	}
 	now := time.Now()
 	q := s.quantum(now, len(all) > 0)
-	g.SetLimit(s.lanes.workers(now, runtime.GOMAXPROCS(0)))
-	for _, partition := range s.inTurn() {
-		r := s.runners[partition]
-		if !r.pending(r.position) {
-			continue
-		}
-		if !q.room() {
-			break
-		}
-		begin(r)
-		s.served, s.lanes.bulkAt = partition, now
-		g.Go(func() error { return r.work(ctx, q, send) })
-	}
-	if err := g.Wait(); err != nil {
+	if err := s.bulk(ctx, now, q, begin); err != nil {
 		return touched, err
 	}
 	for partition, at := range tick {
@@ -171,11 +221,31 @@ func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send
 	return touched, g.Wait()
 }
 
+// bulk lets the runners work on the backlog in turn, while there is room.
+func (s *session) bulk(ctx context.Context, now time.Time, q *quantum, begin func(*runner)) error {
+	var g errgroup.Group
+	g.SetLimit(s.lanes.workers(now, runtime.GOMAXPROCS(0)))
+	for _, partition := range s.inTurn() {
+		r := s.runners[partition]
+		if !r.pending(r.position) {
+			continue
+		}
+		if !q.room() {
+			break
+		}
+		begin(r)
+		s.served, s.lanes.bulkAt = partition, now
+		g.Go(func() error { return r.work(ctx, q) })
+	}
+	return g.Wait()
+}
+
 // quantum is the room for the backlog in a transaction whose work on it begins now.
 func (s *session) quantum(now time.Time, inHand bool) *quantum {
 	bytes, length := s.lanes.bulk(now, inHand)
 	q := &quantum{now: time.Now, waiting: func() bool { return s.txn.Client().BufferedFetchRecords() > 0 }}
-	q.bytes.Store(bytes)
+	q.bytes.Store(bytes - s.ahead)
+	s.ahead = 0
 	if length > 0 {
 		q.until = now.Add(length)
 	}
@@ -200,12 +270,12 @@ func (s *session) delivered(ctx context.Context, send *sender) error {
 // partition that was worked on, moved or not: the group refuses the offsets of a member that lost its partitions, and
 // so the transaction of a processor that was asleep while another took over; a transaction without offsets it would
 // let pass.
-func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, touched []*runner) {
+func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, parts []part) {
 	topic := kmsg.NewTxnOffsetCommitRequestTopic()
 	topic.Topic, topic.TopicID = s.cfg.topic(schemas.TopicRawBulk), s.bulkID
-	for _, r := range touched {
+	for _, done := range parts {
 		p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-		p.Partition, p.Offset, p.LeaderEpoch = r.partition, r.position[schemas.TopicRawBulk], -1
+		p.Partition, p.Offset, p.LeaderEpoch = done.runner.partition, done.bulk, -1
 		topic.Partitions = append(topic.Partitions, p)
 	}
 	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == topic.Topic })

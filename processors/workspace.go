@@ -9,8 +9,8 @@ type workspace struct {
 }
 
 // workspacesKept bounds the memory that waits for the next transaction. Bulk work touches few partitions at
-// once, and the small work of many needs little.
-const workspacesKept = 2
+// once, in the transaction that is being ended and in the next one, and the small work of many needs little.
+const workspacesKept = 4
 
 // workspaces lends memory. After a transaction that did not commit it is left to the collector instead of
 // given back: what was sent may still be on its way out.

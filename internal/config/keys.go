@@ -157,7 +157,7 @@ func processorKeys() []Key {
 		{Name: "processor.transaction_timeout", Kind: Duration, Default: "1m", Min: second, Max: 15 * minute, Doc: "age at which the broker aborts a transaction"},
 		{Name: "processor.session_timeout", Kind: Duration, Default: "30s", Min: 6 * second, Max: 5 * minute, Doc: "silence after which the group gives an instance's partitions to others"},
 		{Name: "processor.rebalance_timeout", Kind: Duration, Default: "2m", Min: 6 * second, Max: hour, Doc: "time for an instance to hand its partitions over"},
-		{Name: "processor.bulk_bytes_max", Kind: Bytes, Default: "8MiB", Min: 64 * kib, Max: gib, Doc: "bulk work in one transaction, where no live messages come; where they do, it is bounded by time"},
+		{Name: "processor.bulk_bytes_max", Kind: Bytes, Default: "4MiB", Min: 64 * kib, Max: gib, Doc: "bulk work in one transaction, where no live messages come; where they do, it is bounded by time"},
 		{Name: "processor.body_bytes_max", Kind: Bytes, Default: "16MiB", Min: 64 * kib, Max: gib, Doc: "largest decoded body; a longer one goes to `dlq`"},
 		{Name: "processor.event_bytes_max", Kind: Bytes, Default: "1MiB", Min: 16 * kib, Max: 64 * mib, Doc: "largest event; a longer one goes to `dlq`"},
 		{Name: "processor.compression", Kind: Enum, Default: "snappy", Allowed: codecs, Doc: "compression of the event topics"},

@@ -1,6 +1,10 @@
 package task
 
-import "github.com/coexstream/coexstream/schemas"
+import (
+	"maps"
+
+	"github.com/coexstream/coexstream/schemas"
+)
 
 // Kind is a kind of thing that can be a duplicate.
 type Kind uint8
@@ -42,6 +46,13 @@ func (c *Counts) reset() {
 	c.Events = [topicsMax]int64{}
 	clear(c.DeadLetters)
 	c.Duplicates = [kindCount]int64{}
+}
+
+// snapshot is a copy that stays as it is.
+func (c *Counts) snapshot() Counts {
+	s := *c
+	s.DeadLetters = maps.Clone(c.DeadLetters)
+	return s
 }
 
 func (c *Counts) add(o *Counts) {

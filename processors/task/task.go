@@ -370,4 +370,4 @@ func (t *Task) touch(n *number) {
 }
 
 // Counts is what happened since Begin.
-func (t *Task) Counts() *Counts { return &t.counts }
+func (t *Task) Counts() Counts { return t.counts.snapshot() }

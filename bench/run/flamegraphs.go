@@ -78,6 +78,9 @@ func (h *harness) drawProcessor(ctx context.Context) (err error) {
 	if _, err := s.backlog(ctx); err != nil {
 		return err
 	}
+	if err := liveIsOver(ctx); err != nil {
+		return err
+	}
 	if err := team.each((*role).Resume); err != nil {
 		return err
 	}

@@ -36,10 +36,16 @@ func (h *harness) processorTurn(ctx context.Context) (compare.Sample, error) {
 	return h.workOff(ctx, &labour{match: "processor", write: func(ctx context.Context, s *stack) (bench.SimulateReport, error) { return s.backlog(ctx) }})
 }
 
-// liveIsOver is how long the work waits, so that the few live webhooks of its onboardings are no sign any more that
-// others come: for five seconds after one a processor keeps what it does for history short. What it does then is told
-// by the match isolation.
-const liveIsOver = 6 * time.Second
+// liveIsOver waits until the few live webhooks of the onboardings are no sign any more that others come: for five
+// seconds after one a processor keeps what it does for history short. What it does then is told by the match isolation.
+func liveIsOver(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(6 * time.Second):
+		return nil
+	}
+}
 
 // labour is work that is written to the log first and worked off then, and who does it.
 type labour struct {
@@ -92,10 +98,8 @@ func (h *harness) workOff(ctx context.Context, l *labour) (sample compare.Sample
 	if err != nil {
 		return sample, err
 	}
-	select {
-	case <-ctx.Done():
-		return sample, ctx.Err()
-	case <-time.After(liveIsOver):
+	if err := liveIsOver(ctx); err != nil {
+		return sample, err
 	}
 	before, err := team.used(s.broker)
 	if err != nil {

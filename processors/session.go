@@ -316,8 +316,17 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	if failed != nil {
 		return failed
 	}
-	if err := s.reassign(); err != nil {
+	went, err := s.reassign()
+	if err != nil {
 		return err
+	}
+	if went {
+		// The client aborts the transaction after partitions went, although that one has not begun: all of its tasks
+		// would be rebuilt once more. An abort of nothing makes up for it. It winds back what was polled just now.
+		if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
+			return fmt.Errorf("begin anew after a rebalance: %w", err)
+		}
+		fetches = nil
 	}
 	if err := s.restore(context.WithoutCancel(ctx)); err != nil {
 		return err
@@ -333,14 +342,15 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	return s.transaction(ctx, work, tick)
 }
 
-// reassign drops the tasks of partitions that went and makes room for those that came.
-func (s *session) reassign() error {
+// reassign drops the tasks of partitions that went and makes room for those that came. It returns whether any went.
+func (s *session) reassign() (went bool, err error) {
 	for _, e := range s.assignment.take() {
 		if e.assigned {
 			if err := e.coPartitioned(); err != nil {
-				return err
+				return went, err
 			}
 		}
+		went = went || !e.assigned
 		for partition := range e.union() {
 			if e.assigned {
 				s.runners[partition] = nil
@@ -358,5 +368,5 @@ func (s *session) reassign() error {
 	if len(s.runners) == 0 {
 		s.p.notReady("no partitions assigned")
 	}
-	return nil
+	return went, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,17 +80,34 @@ func (c *cluster) start(cfg processors.Config) *started {
 // restarts is how many sessions ended early.
 func (s *started) restarts(t *testing.T) float64 {
 	t.Helper()
+	return s.value(t, "session_restarts_total")
+}
+
+// value is that of a metric; of one with labels, the sum of those that have all of these.
+func (s *started) value(t *testing.T, name string, labels ...string) float64 {
+	t.Helper()
 	families, err := s.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	sum := 0.0
 	for _, f := range families {
-		if strings.HasSuffix(f.GetName(), "session_restarts_total") {
-			return f.GetMetric()[0].GetCounter().GetValue()
+		if f.GetName() != "coexstream_processor_"+name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			has := 0
+			for _, l := range m.GetLabel() {
+				if slices.Contains(labels, l.GetValue()) {
+					has++
+				}
+			}
+			if has == len(labels) {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
 		}
 	}
-	t.Fatalf("no such metric in %d families", len(families))
-	return 0
+	return sum
 }
 
 func eventually(t *testing.T, what string, holds func() bool) {

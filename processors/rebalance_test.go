@@ -1,0 +1,42 @@
+package processors_test
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// TestARebalanceBetweenTransactionsAbortsNone: what a rebalance costs is the rebuilding of state once. The client would
+// abort the next transaction of a processor whose partitions went between two, and its tasks would be rebuilt
+// again.
+func TestARebalanceBetweenTransactionsAbortsNone(t *testing.T) {
+	c := newCluster(t)
+	first := c.start(c.config("a"))
+	n := 0
+	everywhere := func() {
+		for i := range 4 * partitions {
+			n++
+			c.put(schemas.TopicRawLive, strconv.Itoa(i), echo(strconv.Itoa(i), fmt.Sprintf("e%d", n)))
+		}
+		c.read(schemas.TopicEchoes, atLeast(n))
+	}
+	everywhere()
+	for i := range 2 {
+		other := c.start(c.config(fmt.Sprintf("b%d", i)))
+		eventually(t, "both have partitions", func() bool {
+			return first.value(t, "tasks") > 0 && other.value(t, "tasks") > 0 && first.value(t, "tasks")+other.value(t, "tasks") == partitions
+		})
+		everywhere()
+		if aborted := other.value(t, "transactions_total", "aborted"); aborted > 0 {
+			t.Errorf("%v transactions of the one that came were aborted", aborted)
+		}
+		other.stop()
+		eventually(t, "the first one has all partitions", func() bool { return first.value(t, "tasks") == partitions })
+		everywhere()
+	}
+	if aborted := first.value(t, "transactions_total", "aborted"); aborted > 0 {
+		t.Errorf("%v transactions of the one that stayed were aborted", aborted)
+	}
+}

@@ -32,6 +32,7 @@ type metrics struct {
 	gaps         prometheus.Gauge
 	numbers      prometheus.Gauge
 	restarts     prometheus.Counter
+	rebalances   prometheus.Counter
 	bulkPaused   prometheus.Gauge
 }
 
@@ -75,11 +76,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		gaps:        gauge("sync_gaps", "Holes in history syncs that were given up or lost, and not filled since."),
 		numbers:     gauge("numbers", "Phone numbers known."),
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
-		bulkPaused:  gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
+		rebalances: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "rebalances_total",
+			Help: "Times that partitions went, to come back or not: the state of what comes is rebuilt."}),
+		bulkPaused: gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
 	}
 	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
-		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.bulkPaused)
+		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.rebalances, m.bulkPaused)
 	return m
 }
 

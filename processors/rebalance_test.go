@@ -36,6 +36,9 @@ func TestARebalanceBetweenTransactionsAbortsNone(t *testing.T) {
 		eventually(t, "the first one has all partitions", func() bool { return first.value(t, "tasks") == partitions })
 		everywhere()
 	}
+	if n := first.value(t, "rebalances_total"); n < 2 {
+		t.Errorf("%v rebalances were counted", n)
+	}
 	if aborted := first.value(t, "transactions_total", "aborted"); aborted > 0 {
 		t.Errorf("%v transactions of the one that stayed were aborted", aborted)
 	}

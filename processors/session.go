@@ -327,6 +327,7 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 			return fmt.Errorf("begin anew after a rebalance: %w", err)
 		}
 		fetches = nil
+		s.p.metrics.rebalances.Inc()
 	}
 	if err := s.restore(context.WithoutCancel(ctx)); err != nil {
 		return err

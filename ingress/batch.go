@@ -1,7 +1,6 @@
 package ingress
 
 import (
-	"bytes"
 	"fmt"
 	"sync"
 )
@@ -9,18 +8,11 @@ import (
 // batch is the records of one partition in one produce request.
 //
 // encode copies them, under the batch's lock. drop, which takes the same lock, gives a record back to
-// its owner: from then on nobody reads it. Afterwards only the copy is read, by the client, which a
-// request that was given up does not wait for: disown then leaves the copy to it.
+// its owner: from then on nobody reads it. Afterwards only the copy is read, which is the request's.
 type batch struct {
 	mu      sync.Mutex
 	records []*Record // nil: dropped
-
-	wire   []byte // the record batch, with its size before it
-	reader bytes.Reader
 }
-
-// batchKeepBytes is the longest buffer that waits for the next batch.
-const batchKeepBytes = 1 << 20
 
 // reset empties b.
 func (b *batch) reset() {
@@ -35,52 +27,56 @@ func (b *batch) drop(i int) {
 	b.mu.Unlock()
 }
 
-// encode makes the record batch of what was not dropped. It is false when everything was. Only the copy is made
-// under the lock: compressing takes milliseconds, in which a deadline may pass.
-func (b *batch) encode(c *compressor) (bool, error) {
-	if c.codec == 0 {
-		s := b.copyRecords(&b.wire, batchSizeBytes+batchHeaderBytes)
-		if s.records == 0 {
-			return false, nil
-		}
-		s.seal(b.wire, 0)
-		b.reader.Reset(b.wire)
-		return true, nil
-	}
-	work := c.begin()
-	defer c.end(work)
-	s := b.copyRecords(&work.plain, 0)
-	if s.records == 0 {
-		return false, nil
-	}
-	if err := work.compress(c.codec); err != nil {
-		return false, fmt.Errorf("compress %d records, %s: %w", s.records, c.codec, err)
-	}
-	// Of the length that it has, not of the one that it might have had: it waits for the broker, and others with it.
-	b.wire = append(appendBatchHeader(withRoom(b.wire, batchSizeBytes+batchHeaderBytes+len(work.packed))), work.packed...)
-	s.seal(b.wire, c.codec)
-	b.reader.Reset(b.wire)
-	return true, nil
-}
-
-// copyRecords writes what was not dropped to the buffer, after a number of bytes that are left free.
-func (b *batch) copyRecords(to *[]byte, free int) (s batchSummary) {
+// room is how many bytes encode appends at most, without compression.
+func (b *batch) room() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	room := free
+	room := batchSizeBytes + batchHeaderBytes
 	for _, r := range b.records {
 		if r != nil {
 			room += r.Bytes() + recordFramingBytes + len(r.Headers)*headerFramingBytes
 		}
 	}
-	out := withRoom(*to, room)[:free]
+	return room
+}
+
+// encode appends the record batch of what was not dropped, with its size before it. It is false when everything was.
+// Only the copy is made under the lock: compressing takes milliseconds, in which a deadline may pass.
+func (b *batch) encode(dst []byte, c *compressor) ([]byte, bool, error) {
+	if c.codec == 0 {
+		out, s := b.appendRecords(appendBatchHeader(dst))
+		if s.records == 0 {
+			return dst, false, nil
+		}
+		s.seal(out[len(dst):], 0)
+		return out, true, nil
+	}
+	work := c.begin()
+	defer c.end(work)
+	plain, s := b.appendRecords(withRoom(work.plain, b.room()))
+	work.plain = plain
+	if s.records == 0 {
+		return dst, false, nil
+	}
+	if err := work.compress(c.codec); err != nil {
+		return dst, false, fmt.Errorf("compress %d records, %s: %w", s.records, c.codec, err)
+	}
+	// Of the length that it has, not of the one that it might have had: it waits for the broker, and others with it.
+	out := append(appendBatchHeader(withMore(dst, batchSizeBytes+batchHeaderBytes+len(work.packed))), work.packed...)
+	s.seal(out[len(dst):], c.codec)
+	return out, true, nil
+}
+
+// appendRecords writes what was not dropped.
+func (b *batch) appendRecords(dst []byte) (out []byte, s batchSummary) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, r := range b.records {
 		if r != nil {
-			out = appendBatchRecord(out, r, s.add(r.Time.UnixMilli()), int64(s.records-1))
+			dst = appendBatchRecord(dst, r, s.add(r.Time.UnixMilli()), int64(s.records-1))
 		}
 	}
-	*to = out
-	return s
+	return dst, s
 }
 
 // withRoom is an empty slice with room for n bytes, b's own where that has it. Growing by append would copy
@@ -92,11 +88,13 @@ func withRoom(b []byte, n int) []byte {
 	return b[:0]
 }
 
-// own takes the buffer back from a client that has answered; it must not keep the memory of the
-// longest batch that there ever was.
-func (b *batch) own() {
-	if cap(b.wire) > batchKeepBytes {
-		b.wire = nil
+// withMore is b with room for n bytes more. A long one gets no more than that.
+func withMore(b []byte, n int) []byte {
+	if need := len(b) + n; cap(b) < need {
+		return append(make([]byte, 0, max(need, min(2*need, batchDoubleBytes))), b...)
 	}
-	b.reader.Reset(nil)
+	return b
 }
+
+// batchDoubleBytes is up to where a buffer grows to more than is needed.
+const batchDoubleBytes = 64 << 10

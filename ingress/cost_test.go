@@ -1,7 +1,9 @@
 package ingress
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +13,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/metadata"
-	"github.com/segmentio/kafka-go/protocol/produce"
-	"github.com/segmentio/kafka-go/protocol/rawproduce"
 
 	"github.com/coexstream/coexstream/internal/cost"
 	"github.com/coexstream/coexstream/schemas"
@@ -128,11 +129,13 @@ func encoding(codec kafka.Compression, records int) func(t *testing.T) func(time
 			b.records = append(b.records, r)
 		}
 		return func(times int) {
+			var wire []byte
 			for range times {
-				if some, err := b.encode(c); !some || err != nil {
+				out, some, err := b.encode(wire[:0], c)
+				if !some || err != nil {
 					t.Fatal(some, err)
 				}
-				b.own()
+				wire = out
 			}
 		}
 	}
@@ -145,8 +148,41 @@ func publisherToNobody(t *testing.T) *publishing {
 	})
 }
 
-// nobody is the broker, in the place of the client's connections.
-type nobody struct{ topics []string }
+// nobody is the broker, in the place of the client's connections, and the connection to it.
+type nobody struct {
+	topics []string
+	space  []byte
+	answer bytes.Buffer
+}
+
+// Write implements net.Conn: it answers.
+func (n *nobody) Write(request []byte) (int, error) {
+	at := requestIDAt
+	id := binary.BigEndian.Uint32(request[at:])
+	at += 4
+	skipString := func() []byte {
+		from := at
+		at += 2 + int(binary.BigEndian.Uint16(request[at:]))
+		return request[from:at]
+	}
+	skipString()        // the client
+	at += 2 + 2 + 4 + 4 // no transaction, acks, timeout, one topic
+	topic := skipString()
+	partition := request[at+4 : at+8]
+	b := n.space[:0]
+	b = append(b, 0, 0, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, id)
+	b = append(append(b, 0, 0, 0, 1), topic...)
+	b = append(append(b, 0, 0, 0, 1), partition...)
+	b = append(b, make([]byte, 2+8+8+8+4+2+4)...) // error, offsets and times, no errors, no message, not throttled
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	n.space = b
+	n.answer.Write(b)
+	return len(request), nil
+}
+
+// Read implements net.Conn.
+func (n *nobody) Read(b []byte) (int, error) { return n.answer.Read(b) }
 
 func (n *nobody) RoundTrip(_ context.Context, _ net.Addr, req kafka.Request) (kafka.Response, error) {
 	switch r := req.(type) {
@@ -160,12 +196,9 @@ func (n *nobody) RoundTrip(_ context.Context, _ net.Addr, req kafka.Request) (ka
 			res.Topics = append(res.Topics, t)
 		}
 		return res, nil
-	case *rawproduce.Request:
-		t := produce.ResponseTopic{Topic: r.Topics[0].Topic}
-		for i := range r.Topics[0].Partitions {
-			t.Partitions = append(t.Partitions, produce.ResponsePartition{Partition: r.Topics[0].Partitions[i].Partition})
-		}
-		return &produce.Response{Topics: []produce.ResponseTopic{t}}, nil
+	case *produceRequest:
+		r.Required(map[protocol.ApiKey]int16{protocol.Produce: produceVersionMax})
+		return r.RawExchange(n)
 	}
 	return nil, fmt.Errorf("%T is not answered here", req)
 }

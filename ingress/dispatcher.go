@@ -9,15 +9,12 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/produce"
-	"github.com/segmentio/kafka-go/protocol/rawproduce"
 )
 
 // dispatcher sends the queues of one topic. Queues that have something to send at the same moment, and
-// whose partitions have the same leader, travel in one request: the request that Client.RawProduce
-// makes, with more than one partition in it. A request costs as much as dozens of records, and a broker that
-// acknowledges within a fraction of a millisecond would otherwise get one for each handful.
+// whose partitions have the same leader, travel in one request. A request costs as much as dozens of records, and a
+// broker that acknowledges within a fraction of a millisecond would otherwise get one for each handful.
 type dispatcher struct {
 	p      *Publisher
 	topic  string
@@ -167,6 +164,7 @@ type shipment struct {
 	d        *dispatcher
 	produced *topicMetrics
 	takeoff  takeoff
+	request  *produceRequest // nil: the client has the last one
 	parts    []part
 	last     time.Time
 }
@@ -217,43 +215,27 @@ func (s *shipment) fly(ctx context.Context) {
 		p.health.succeeded()
 	}
 	s.reset()
+	if s.request != nil {
+		s.request.own()
+	}
 	s.d.shipments.Put(s)
 }
 
 // errNobodyWaits: everyone gave up after the records were loaded, and before they were encoded.
 var errNobodyWaits = errors.New("no record is left of the batch")
 
-// send does the round trip. When it returns an error, the client may still be reading the batches.
+// send does the round trip. What it returns is of the shipment's request, until the next one.
 func (s *shipment) send(ctx context.Context, now time.Time) (*produce.Response, error) {
 	p := s.d.p
 	timeout := min(p.cfg.ProduceTimeout, s.last.Sub(now))
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	partitions := make([]rawproduce.RequestPartition, 0, len(s.parts))
-	for i := range s.parts {
-		b := s.parts[i].batch
-		some, err := b.encode(s.d.codec)
-		if err != nil {
-			return nil, err
-		}
-		s.parts[i].empty = !some
-		if some {
-			partitions = append(partitions, rawproduce.RequestPartition{
-				Partition: s.parts[i].q.partition,
-				RecordSet: protocol.RawRecordSet{Reader: &b.reader},
-			})
-		}
+	if err := s.encode(timeout); err != nil {
+		return nil, err
 	}
-	if len(partitions) == 0 {
-		return nil, errNobodyWaits
-	}
-	m, err := p.client.Transport.RoundTrip(ctx, p.client.Addr, &rawproduce.Request{
-		Acks: int16(kafka.RequireAll),
-		// The broker's time to wait for its replicas leaves some for the way back.
-		Timeout: int32(max(timeout/2, time.Millisecond) / time.Millisecond),
-		Topics:  []rawproduce.RequestTopic{{Topic: s.d.topic, Partitions: partitions}},
-	})
+	m, err := p.client.Transport.RoundTrip(ctx, p.client.Addr, s.request)
 	if err != nil {
+		s.request = nil // the client may be reading it still
 		return nil, err
 	}
 	res, ok := m.(*produce.Response)
@@ -261,6 +243,33 @@ func (s *shipment) send(ctx context.Context, now time.Time) (*produce.Response, 
 		return nil, fmt.Errorf("the broker answered a produce request with %T", m)
 	}
 	return res, nil
+}
+
+// encode makes the request.
+func (s *shipment) encode(timeout time.Duration) error {
+	if s.request == nil {
+		s.request = new(produceRequest)
+	}
+	r, codec, room := s.request, s.d.codec, 0
+	if codec.codec == 0 {
+		for i := range s.parts {
+			room += partitionBytes + s.parts[i].batch.room()
+		}
+	}
+	// The broker's time to wait for its replicas leaves some for the way back.
+	r.begin(s.d.p.cfg.ClientID, s.d.topic, timeout/2, room)
+	for i := range s.parts {
+		some, err := r.add(s.parts[i].q.partition, s.parts[i].batch, codec)
+		if err != nil {
+			return err
+		}
+		s.parts[i].empty = !some
+	}
+	if len(r.partitions) == 0 {
+		return errNobodyWaits
+	}
+	r.end()
+	return nil
 }
 
 // partOutcome is how a partition fared, and at which offset its batch begins.

@@ -19,7 +19,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/rawproduce"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -257,9 +256,13 @@ type counting struct {
 }
 
 func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Message) (protocol.Message, error) {
-	r, ok := m.(*rawproduce.Request)
+	own, ok := m.(*produceRequest)
 	if !ok {
 		return c.RoundTripper.RoundTrip(ctx, addr, m)
+	}
+	r, err := produced(own)
+	if err != nil {
+		return nil, err
 	}
 	count := func(by int) {
 		c.mu.Lock()
@@ -275,7 +278,7 @@ func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Mess
 	c.mu.Unlock()
 	count(1)
 	defer count(-1)
-	if r.Acks != int16(kafka.RequireAll) {
+	if r.Acks != -1 {
 		return nil, fmt.Errorf("acks are %d", r.Acks)
 	}
 	return c.RoundTripper.RoundTrip(ctx, addr, m)
@@ -350,12 +353,12 @@ type flights struct {
 }
 
 func (f *flights) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Message) (protocol.Message, error) {
-	if r, ok := m.(*rawproduce.Request); ok {
-		var header [batchHeaderBytes]byte
-		if _, err := r.Topics[0].Partitions[0].RecordSet.Reader.(*bytes.Reader).ReadAt(header[:], batchSizeBytes); err != nil {
+	if own, ok := m.(*produceRequest); ok {
+		r, err := produced(own)
+		if err != nil {
 			return nil, err
 		}
-		f.sizes = append(f.sizes, int(binary.BigEndian.Uint32(header[batchCountAt:])))
+		f.sizes = append(f.sizes, int(binary.BigEndian.Uint32(r.Topics[0].Partitions[0].Records[batchCountAt:])))
 	}
 	return f.RoundTripper.RoundTrip(ctx, addr, m)
 }

@@ -29,7 +29,7 @@ type queue struct {
 	tries  int    // failed attempts of the first span
 	// written: a failed attempt of this flight may have written it.
 	written bool
-	air     *batch // what the client reads, nil when it reads nothing
+	air     *batch // what is being sent, nil when nothing is
 	airAt   []int  // index in flight of each record of air
 	spare   *batch // for the next attempt; read by nobody
 }
@@ -195,12 +195,10 @@ func (q *queue) settle(b *batch, base int64, v verdict, err error) {
 	}
 	pause := time.Duration(0)
 	q.mu.Lock()
-	q.air = nil
+	q.air, q.spare = nil, b
 	q.written = q.written || v.unknown
 	switch first := q.spans[0]; {
 	case err == nil:
-		b.own() // answered, and so read to the end
-		q.spare = b
 		if pub := q.flight[first.from]; pub != nil && pub.alone {
 			pub.offset = base
 		}

@@ -88,19 +88,17 @@ func (s *source) verify(ctx *fasthttp.RequestCtx) *refusal {
 // signatureOf is the request's signature header; nil when there is none. It fails where the headers
 // alone decide.
 func (s *source) signatureOf(h *fasthttp.RequestHeader) ([]byte, *refusal) {
-	value := h.Peek(s.signature.canonical)
-	if value == nil {
-		if s.required {
-			s.metrics.signatureMissing.Inc()
-			return nil, refuseUnsigned
-		}
-		return nil, nil
-	}
-	if len(h.PeekAll(s.signature.canonical)) > 1 {
+	switch all := h.PeekAll(s.signature.canonical); {
+	case len(all) == 1:
+		return all[0], nil
+	case len(all) > 1:
 		s.metrics.signatureMalformed.Inc()
 		return nil, refuseMalformed
+	case s.required:
+		s.metrics.signatureMissing.Inc()
+		return nil, refuseUnsigned
 	}
-	return value, nil
+	return nil, nil
 }
 
 // matches tells whether the signature in x is that of body, by any of the secrets, and keeps which.

@@ -304,17 +304,21 @@ func (s *session) pending() bool {
 	return false
 }
 
-// turn is one turn of the loop: the partitions' comings and goings, then one transaction.
-func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
-	var failed error
+// broken is the error of a partition that cannot be read on; that a poll brought nothing is none.
+func broken(fetches kgo.Fetches) (failed error) {
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			return
 		}
 		failed = fmt.Errorf("fetch %s/%d: %w", topic, partition, err)
 	})
-	if failed != nil {
-		return failed
+	return failed
+}
+
+// turn is one turn of the loop: the partitions' comings and goings, then one transaction.
+func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
+	if err := broken(fetches); err != nil {
+		return err
 	}
 	went, err := s.reassign()
 	if err != nil {

@@ -210,6 +210,9 @@ func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send
 	if err := s.bulk(ctx, now, q, begin); err != nil {
 		return touched, err
 	}
+	if err := s.join(ctx, q, begin); err != nil {
+		return touched, err
+	}
 	for partition, at := range tick {
 		r := s.runners[partition]
 		begin(r)
@@ -220,6 +223,36 @@ func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send
 	}
 	return touched, g.Wait()
 }
+
+// join takes into the transaction what came of live while bulk was worked on: it would wait for this transaction's end
+// otherwise, and for that of one of its own. No rebalance can come between, as the poll before still holds it off.
+func (s *session) join(ctx context.Context, q *quantum, begin func(*runner)) error {
+	if !q.begun.Load() || !q.waiting() {
+		return nil
+	}
+	poll, cancel := context.WithTimeout(ctx, joinWait)
+	fetches := s.txn.PollRecords(poll, pollRecordsMax)
+	cancel()
+	if err := broken(fetches); err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	all := s.sort(fetches)
+	for partition, w := range all {
+		r := s.runners[partition]
+		if r == nil {
+			_ = g.Wait()
+			return fmt.Errorf("records of partition %d, which is not assigned", partition)
+		}
+		begin(r)
+		g.Go(func() error { return r.live(ctx, w) })
+	}
+	return g.Wait()
+}
+
+// joinWait is for records that are there: nothing else is waited for.
+const joinWait = time.Millisecond
 
 // bulk lets the runners work on the backlog in turn, while there is room.
 func (s *session) bulk(ctx context.Context, now time.Time, q *quantum, begin func(*runner)) error {

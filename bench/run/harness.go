@@ -69,7 +69,7 @@ func (h *harness) newReport(ctx context.Context) compare.Report {
 		Started: time.Now().UTC(), Commit: commit(ctx), Command: command(),
 		Machine: compare.Machine{
 			CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), MemoryBytes: memory(),
-			System: runtime.GOOS + "/" + runtime.GOARCH + " " + output(ctx, "uname", "-r"), Filesystem: output(ctx, "stat", "-f", "-c", "%T", h.dir),
+			System: runtime.GOOS + "/" + runtime.GOARCH + " " + kernel(output(ctx, "uname", "-r")), Filesystem: output(ctx, "stat", "-f", "-c", "%T", h.dir),
 		},
 		Versions: map[string]string{"go": runtime.Version()},
 		Settings: map[string]string{
@@ -102,6 +102,12 @@ func commit(ctx context.Context) string {
 		c += "+changes"
 	}
 	return c
+}
+
+// kernel is the version of a kernel's release, without the name of who built it.
+func kernel(release string) string {
+	version, _, _ := strings.Cut(release, "-")
+	return version
 }
 
 // output is what a command prints, or nothing when it cannot be run: none of what is asked here is vital.

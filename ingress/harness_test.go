@@ -1,0 +1,207 @@
+package ingress
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+)
+
+// memory is a Durable that keeps copies.
+type memory struct {
+	mu      sync.Mutex
+	records []Record
+	publish func(r *Record, deadline time.Time) error // nil: succeed
+}
+
+func (m *memory) Publish(r *Record, deadline time.Time) error {
+	if m.publish != nil {
+		if err := m.publish(r, deadline); err != nil {
+			return err
+		}
+	}
+	c := *r
+	c.Key, c.Value, c.Partitioning = bytes.Clone(r.Key), bytes.Clone(r.Value), bytes.Clone(r.Partitioning)
+	c.Headers = nil
+	for _, h := range r.Headers {
+		c.Headers = append(c.Headers, kafka.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.records = append(m.records, c)
+	return nil
+}
+
+func (m *memory) Ready() error { return nil }
+
+func (m *memory) taken() []Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]Record(nil), m.records...)
+}
+
+func header(r *Record, key string) (string, bool) {
+	for _, h := range r.Headers {
+		if h.Key == key {
+			return string(h.Value), true
+		}
+	}
+	return "", false
+}
+
+const (
+	testSecret = "s3cret-of-the-app"
+	oldSecret  = "s3cret-before-it"
+	testToken  = "t0ken"
+)
+
+func testConfig() Config {
+	cfg := DefaultConfig()
+	cfg.Listen = "127.0.0.1:0"
+	cfg.Sources = []Source{
+		{Name: "meta", Provider: ProviderMeta, Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
+			Secrets: []Secret{{ID: "new", Value: testSecret}, {ID: "old", Value: oldSecret}}},
+		{Name: "partner", Provider: Provider360Dialog, Path: "/360dialog", SignatureRequired: true,
+			Secrets: []Secret{{ID: "p1", Value: testSecret}}},
+		{Name: "number", Provider: Provider360Dialog, Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
+		{Name: "open", Provider: ProviderMeta, Path: "/open", RequestsMax: 1},
+	}
+	return cfg
+}
+
+// running is a Server under test.
+type running struct {
+	*Server
+	url, addr string
+	reg       *prometheus.Registry
+	cancel    context.CancelFunc
+	done      chan error
+}
+
+func start(t testing.TB, cfg Config, d Durable) *running {
+	t.Helper()
+	return startWithLog(t, cfg, d, slog.New(slog.DiscardHandler))
+}
+
+func startWithLog(t testing.TB, cfg Config, d Durable, log *slog.Logger) *running {
+	t.Helper()
+	return startAt(t, cfg, d, log, time.Now)
+}
+
+// startAt starts a server with a clock of its own.
+func startAt(t testing.TB, cfg Config, d Durable, log *slog.Logger, now func() time.Time) *running {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	s, err := New(cfg, d, Deps{Registerer: reg, Logger: log, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{Server: s, url: "http://" + ln.Addr().String(), addr: ln.Addr().String(), reg: reg, cancel: cancel, done: make(chan error, 1)}
+	go func() { r.done <- s.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		cancel()
+		if r.done != nil {
+			<-r.done
+		}
+	})
+	return r
+}
+
+// stop ends the server and returns what Serve said.
+func (r *running) stop() error {
+	r.cancel()
+	err := <-r.done
+	r.done = nil
+	return err
+}
+
+func sign(secret string, body []byte) string {
+	h := hmac.New(sha256.New, []byte(secret))
+	h.Write(body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// answer is what a request got.
+type answer struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+// do sends a request with a client of its own, so that connections tell nothing of earlier tests.
+func do(t testing.TB, method, url string, body io.Reader, headers ...string) answer {
+	t.Helper()
+	req, err := http.NewRequest(method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
+	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true, ExpectContinueTimeout: 10 * time.Second}
+	defer transport.CloseIdleConnections()
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("%s %s: read answer: %v", method, url, err)
+	}
+	return answer{res.StatusCode, res.Header, string(b)}
+}
+
+func gz(t testing.TB, body []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+var message = []byte(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"field":"messages","value":{"messages":[{"id":"wamid.1"}]}}]}]}`)
+
+// raw sends bytes as they are and returns all that comes back until the server closes.
+func raw(t testing.TB, addr, request string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(bufio.NewReader(c))
+	if err != nil && len(b) == 0 {
+		t.Fatalf("read answer: %v", err)
+	}
+	return string(b)
+}

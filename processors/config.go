@@ -28,6 +28,9 @@ type Config struct {
 	// BulkBytesPerTransaction bounds the history work of one transaction, and with it how long a live
 	// message waits behind it. One body may exceed it.
 	BulkBytesPerTransaction int64
+	// HeldBytesMax bounds the bodies with chunks that wait for an earlier one which are kept in memory. The others are
+	// read from the log again.
+	HeldBytesMax int64
 	// LiveLagRecordsMax is the live backlog from which bulk work pauses.
 	LiveLagRecordsMax int64
 
@@ -58,7 +61,7 @@ func DefaultConfig() Config {
 	return Config{
 		ClientID: "coexstream-processor", Prefix: "coex.", GroupID: "coexstream",
 		SessionTimeout: 30 * time.Second, RebalanceTimeout: 2 * time.Minute, TransactionTimeout: time.Minute,
-		BulkBytesPerTransaction: 4 << 20, LiveLagRecordsMax: 2000,
+		BulkBytesPerTransaction: 4 << 20, HeldBytesMax: 32 << 20, LiveLagRecordsMax: 2000,
 		FetchBytesMax: 2 << 20, FetchPartitionBytesMax: 512 << 10,
 		EventBytesMax: 1 << 20, RecordBytesMax: 20 << 20, BufferedBytesMax: 32 << 20,
 		Compression: "snappy",
@@ -83,6 +86,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("processor.transaction_timeout: %v; allowed: 1s to 15m (the brokers' default limit)", c.TransactionTimeout)
 	case c.BulkBytesPerTransaction < 1<<10:
 		return fmt.Errorf("processor.bulk_bytes_per_transaction: %d; allowed: 1KiB and more", c.BulkBytesPerTransaction)
+	case c.HeldBytesMax < 0:
+		return fmt.Errorf("processor.held_bytes_max: %d; allowed: 0 and more", c.HeldBytesMax)
 	case c.LiveLagRecordsMax < 1:
 		return fmt.Errorf("processor.live_lag_records_max: %d; allowed: 1 and more", c.LiveLagRecordsMax)
 	case c.FetchBytesMax < 1<<10 || c.FetchPartitionBytesMax < 1<<10:

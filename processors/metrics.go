@@ -53,7 +53,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		events:      counter("events_total", "Events of committed transactions.", "topic"),
 		duplicates:  counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
 		deadLetters: counter("dead_letters_total", "Dead letters of committed transactions.", "reason"),
-		refetches:   counter("refetches_total", "Held chunks that were read again.", "outcome"),
+		refetches:   counter("refetches_total", "Held chunks that were needed again: kept in memory, found in the log, gone from it, failed to be read.", "outcome"),
 		joined:      counter("joined_bodies_total", "Bodies in segments that were put together, or could not be.", "outcome"),
 		replayed: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "replayed_records_total",
 			Help: "Records read that a replay wrote, committed or not."}),

@@ -66,3 +66,27 @@ func TestHistoryDoesNotOvertakeTheEndOfAnOnboarding(t *testing.T) {
 		t.Errorf("history is %v", got)
 	}
 }
+
+// TestHeldChunksComeFromMemory: what waits moments for an earlier chunk is not read from the log again.
+func TestHeldChunksComeFromMemory(t *testing.T) {
+	for _, most := range []int64{0, 1 << 20} {
+		c := newCluster(t)
+		cfg := c.config("a")
+		cfg.HeldBytesMax = most
+		s := c.start(cfg)
+		for order := 5; order >= 1; order-- {
+			c.put(schemas.TopicRawBulk, "1", chunk("1", 0, order, 20*order, "m"+strconv.Itoa(order)))
+		}
+		var got []string
+		for _, r := range c.read(schemas.TopicHistory, atLeast(5)) {
+			got = append(got, wamid(r))
+		}
+		if !slices.Equal(got, []string{"m1", "m2", "m3", "m4", "m5"}) {
+			t.Errorf("with %d bytes of memory the order is %v", most, got)
+		}
+		memory, log := s.value(t, "refetches_total", "memory"), s.value(t, "refetches_total", "found")
+		if most == 0 && log == 0 || most > 0 && (memory != 4 || log != 0) {
+			t.Errorf("with %d bytes of memory %v records came from it and %v from the log", most, memory, log)
+		}
+	}
+}

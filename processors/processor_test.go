@@ -211,13 +211,15 @@ func TestPartsOfOtherBusinessesReachTheirPartition(t *testing.T) {
 
 // TestEveryEventOnceAndInOrderWhateverFails lets two processors come and go, and the broker fail commits,
 // while webhooks arrive shuffled and repeated: beside live messages, and without any, when the processors work ahead of
-// the transactions that are being ended.
+// the transactions that are being ended; with all held chunks in memory, with some, and with none.
 func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
-	t.Run("beside live messages", func(t *testing.T) { everyEventOnce(t, 30, processors.DefaultConfig().BulkBytesPerTransaction) })
-	t.Run("history alone", func(t *testing.T) { everyEventOnce(t, 0, 32<<10) })
+	usual := processors.DefaultConfig()
+	t.Run("beside live messages", func(t *testing.T) { everyEventOnce(t, 30, usual.BulkBytesPerTransaction, usual.HeldBytesMax) })
+	t.Run("history alone", func(t *testing.T) { everyEventOnce(t, 0, 32<<10, 64<<10) })
+	t.Run("held chunks read again", func(t *testing.T) { everyEventOnce(t, 0, 32<<10, 0) })
 }
 
-func everyEventOnce(t *testing.T, echoes int, bulkBytes int64) {
+func everyEventOnce(t *testing.T, echoes int, bulkBytes, heldBytes int64) {
 	t.Helper()
 	seed := *seedFlag
 	if seed == 0 {
@@ -259,7 +261,7 @@ func everyEventOnce(t *testing.T, echoes int, bulkBytes int64) {
 	fail := failCommits(c.kfake, rng.Uint64())
 	config := func(instance string) processors.Config {
 		cfg := c.config(instance)
-		cfg.BulkBytesPerTransaction = bulkBytes
+		cfg.BulkBytesPerTransaction, cfg.HeldBytesMax = bulkBytes, heldBytes
 		return cfg
 	}
 	stops := [2]func(){c.run(config("a")), nil}

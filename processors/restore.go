@@ -44,7 +44,7 @@ func (s *session) restore(ctx context.Context) error {
 	g.SetLimit(restoreParallel)
 	for i, partition := range missing {
 		g.Go(func() error {
-			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scanners: s.scanners, names: s.names,
+			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scanners: s.scanners, shelf: s.shelf, names: s.names,
 				metrics: s.p.metrics, now: s.p.deps.Now, position: positions[partition]}
 			r.bulk.next = r.position[schemas.TopicRawBulk]
 			restored[i] = r

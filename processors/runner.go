@@ -34,13 +34,14 @@ type runner struct {
 	bulk     bulk
 	now      func() time.Time
 
+	shelf *shelf
 	again batch
 	kept  kept
 	lent  *workspace // while the runner works
 	send  *sender    // nil: what the task emits waits for the next transaction
 }
 
-// batch is the last batch that was read again: held chunks of one batch are often wanted one after another.
+// batch is the last one that was taken from the shelf or read again: held chunks of one batch are often wanted one after another.
 type batch struct {
 	topic   schemas.Topic
 	records []*kgo.Record
@@ -225,7 +226,9 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 		r.task.DeadLetter(o, reason, detail)
 		return
 	}
-	r.task.Webhook(o, body)
+	if r.task.Webhook(o, body); r.task.Holds() {
+		r.shelf.put(topic, rec)
+	}
 }
 
 // release reads a held chunk again and lets the task emit it. It returns the bytes that took.
@@ -245,7 +248,6 @@ func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
 		r.metrics.refetches.WithLabelValues("failed").Inc()
 		return 0, fmt.Errorf("read a held chunk again: %w", err)
 	}
-	r.metrics.refetches.WithLabelValues("found").Inc()
 	sc := r.scanners.get()
 	body, reason, detail := r.split(sc, rec)
 	o := r.origin(w.Topic, rec)
@@ -296,13 +298,20 @@ func (r *runner) drop() {
 	}
 }
 
+// find finds a record with a held chunk: on the shelf, in the batch that was read last, or in the log.
 func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
 	if r.again.topic == w.Topic {
 		for _, rec := range r.again.records {
 			if rec.Offset == w.Offset {
+				r.metrics.refetches.WithLabelValues("memory").Inc()
 				return rec, nil
 			}
 		}
+	}
+	if rec := r.shelf.take(w.Topic, r.partition, w.Offset); rec != nil {
+		r.metrics.refetches.WithLabelValues("memory").Inc()
+		r.again = batch{w.Topic, []*kgo.Record{rec}} // another chunk of it may be wanted next
+		return rec, nil
 	}
 	got, err := r.fetcher.Fetch(ctx, r.names[w.Topic], r.partition, w.Offset, 1, 0)
 	if err != nil {
@@ -324,6 +333,7 @@ func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
 	if whole != got.Records[0] {
 		r.again.records = []*kgo.Record{whole}
 	}
+	r.metrics.refetches.WithLabelValues("found").Inc()
 	return whole, nil
 }
 

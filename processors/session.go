@@ -33,6 +33,7 @@ type session struct {
 	bulkID     [16]byte // of the topic raw.bulk
 	limits     recordLimits
 	scanners   *scanners
+	shelf      *shelf
 	names      *[topicNamesCount]string
 	workspaces workspaces
 
@@ -48,6 +49,7 @@ type session struct {
 func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
+		shelf:    newShelf(p.cfg.HeldBytesMax),
 		lanes:    lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}}
 	defer p.metrics.forgetAll()
 
@@ -365,6 +367,7 @@ func (s *session) reassign() (went bool, err error) {
 				}
 				delete(s.runners, partition)
 				s.p.metrics.forget(partition)
+				s.shelf.clear(partition)
 			}
 		}
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))

@@ -121,7 +121,7 @@ func processorOf(cfg *config.Config) (processors.Config, error) {
 		c.InstanceID, _, _ = strings.Cut(host, ".")
 	}
 	c.SessionTimeout, c.RebalanceTimeout, c.TransactionTimeout = from.SessionTimeout, from.RebalanceTimeout, from.TransactionTimeout
-	c.BulkBytesPerTransaction, c.Compression = from.BulkBytesMax, from.Compression
+	c.BulkBytesPerTransaction, c.HeldBytesMax, c.Compression = from.BulkBytesMax, from.HeldBytesMax, from.Compression
 	c.EventBytesMax, c.Task.EventBytesMax = int32(from.EventBytesMax), int(from.EventBytesMax)
 	c.RecordBytesMax = int32(cfg.Topics.MaxMessageBytes)
 	c.BufferedBytesMax = max(c.BufferedBytesMax, int(c.RecordBytesMax))

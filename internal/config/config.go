@@ -159,6 +159,7 @@ type Processor struct {
 	SessionTimeout     time.Duration `koanf:"session_timeout"`
 	RebalanceTimeout   time.Duration `koanf:"rebalance_timeout"`
 	BulkBytesMax       int64         `koanf:"bulk_bytes_max"`
+	HeldBytesMax       int64         `koanf:"held_bytes_max"`
 	BodyBytesMax       int64         `koanf:"body_bytes_max"`
 	EventBytesMax      int64         `koanf:"event_bytes_max"`
 	Compression        string        `koanf:"compression"`

@@ -18,6 +18,7 @@ const declinedCode = 2593109
 
 // history offers the chunks of a change to the number's resequencer and lets leave what may.
 func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
+	waiting := n.history.Held()
 	for i := range c.History {
 		el := &c.History[i]
 		if el.ErrorCode == declinedCode {
@@ -44,6 +45,7 @@ func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 		}
 	}
 	t.advance(n, h)
+	t.holds = t.holds || n.history.Held() > waiting
 }
 
 func messagesIn(el *split.HistoryElement) (n int) {

@@ -101,6 +101,8 @@ type Task struct {
 	recent   *known.Recent
 	pages    pages
 
+	holds bool // see Holds
+
 	now  time.Time   // the newest ReceivedAt, or the time of the last tick
 	room func() bool // see Bound
 
@@ -146,8 +148,10 @@ func (t *Task) Bound(room func() bool) {
 // Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
 // them; what cannot be understood goes to `other` or `dlq`.
 func (t *Task) Webhook(o *Origin, b *split.Body) {
+	t.holds = false
 	if s := t.scope(o); s != nil {
 		s.Webhook(o, b)
+		t.holds = s.Holds()
 		return
 	}
 	t.passed(o.ReceivedAt)
@@ -182,6 +186,10 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		t.DeadLetter(o, bad, "a part of the body could not be attributed; the other parts were processed", failedChanges(failed)...)
 	}
 }
+
+// Holds tells whether a chunk of the last webhook waits: then its record is named by Wanted one day, unless the chunk
+// is given up.
+func (t *Task) Holds() bool { return t.holds }
 
 // businessOf is what decides the partition: the WABA, or the number where the envelope names no WABA.
 func businessOf(c *split.Change) []byte {

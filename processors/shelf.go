@@ -1,0 +1,97 @@
+package processors
+
+import (
+	"bytes"
+	"container/list"
+	"slices"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// shelf keeps records whose chunks wait at hand, so that few of them are read from the log again when they may leave:
+// a sender's disorder is mostly a matter of moments. When it is full, what has lain there longest goes; the log has it.
+//
+// It holds copies, for a record that was fetched keeps its whole batch in memory. What the log holds at a place does
+// not change, so nothing on the shelf is ever wrong, whatever becomes of the transaction that put it there.
+type shelf struct {
+	mu      sync.Mutex
+	most    int64 // bytes; 0: it holds nothing
+	bytes   int64
+	byPlace map[place]*list.Element
+	byAge   list.List // of *shelved, the oldest first
+}
+
+type place struct {
+	topic     schemas.Topic
+	partition int32
+	offset    int64
+}
+
+type shelved struct {
+	at    place
+	rec   kgo.Record
+	bytes int64
+}
+
+// shelvedBytes is about what a record takes beside its contents.
+const shelvedBytes = 512
+
+func newShelf(most int64) *shelf { return &shelf{most: most, byPlace: map[place]*list.Element{}} }
+
+// put keeps a copy of a record.
+func (s *shelf) put(topic schemas.Topic, rec *kgo.Record) {
+	at := place{topic, rec.Partition, rec.Offset}
+	n := int64(shelvedBytes + len(rec.Key) + len(rec.Value))
+	for i := range rec.Headers {
+		n += int64(len(rec.Headers[i].Key) + len(rec.Headers[i].Value))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n > s.most || s.byPlace[at] != nil {
+		return
+	}
+	for s.bytes+n > s.most {
+		s.remove(s.byAge.Front())
+	}
+	kept := &shelved{at: at, rec: *rec, bytes: n}
+	kept.rec.Key, kept.rec.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
+	kept.rec.Headers = slices.Clone(rec.Headers)
+	for i := range kept.rec.Headers {
+		kept.rec.Headers[i].Value = bytes.Clone(rec.Headers[i].Value)
+	}
+	s.bytes += n
+	s.byPlace[at] = s.byAge.PushBack(kept)
+}
+
+// take gives away the record of a place; nil where it is not on the shelf.
+func (s *shelf) take(topic schemas.Topic, partition int32, offset int64) *kgo.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.byPlace[place{topic, partition, offset}]
+	if e == nil {
+		return nil
+	}
+	return &s.remove(e).rec
+}
+
+// clear forgets a partition.
+func (s *shelf) clear(partition int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at, e := range s.byPlace {
+		if at.partition == partition {
+			s.remove(e)
+		}
+	}
+}
+
+// remove is called with mu.
+func (s *shelf) remove(e *list.Element) *shelved {
+	k := s.byAge.Remove(e).(*shelved)
+	delete(s.byPlace, k.at)
+	s.bytes -= k.bytes
+	return k
+}

@@ -1,0 +1,68 @@
+package processors
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+func bodyAt(partition int32, offset int64, bytes int) *kgo.Record {
+	return &kgo.Record{Partition: partition, Offset: offset, Key: []byte("1"), Value: make([]byte, bytes), Headers: []kgo.RecordHeader{{Key: "k", Value: []byte("v")}}}
+}
+
+func TestShelfGivesOutCopiesOnce(t *testing.T) {
+	s := newShelf(1 << 20)
+	rec := bodyAt(3, 7, 100)
+	s.put(schemas.TopicRawBulk, rec)
+	rec.Value[0], rec.Key[0], rec.Headers[0].Value[0], rec.Headers[0].Key = 'x', 'x', 'x', "x"
+	if s.take(schemas.TopicRawLive, 3, 7) != nil || s.take(schemas.TopicRawBulk, 2, 7) != nil || s.take(schemas.TopicRawBulk, 3, 8) != nil {
+		t.Error("gave out a record of another place")
+	}
+	got := s.take(schemas.TopicRawBulk, 3, 7)
+	if got == nil || got.Offset != 7 || !bytes.Equal(got.Value, make([]byte, 100)) || string(got.Key) != "1" ||
+		got.Headers[0].Key != "k" || string(got.Headers[0].Value) != "v" {
+		t.Errorf("took %+v", got)
+	}
+	if s.take(schemas.TopicRawBulk, 3, 7) != nil || s.bytes != 0 || s.byAge.Len() != 0 {
+		t.Errorf("%d bytes are left after the only record was taken", s.bytes)
+	}
+}
+
+func TestShelfLetsTheOldestGoWhenFull(t *testing.T) {
+	const each = 1000
+	s := newShelf(3 * (each + shelvedBytes + 3))
+	for offset := range int64(4) {
+		s.put(schemas.TopicRawBulk, bodyAt(0, offset, each))
+		s.put(schemas.TopicRawBulk, bodyAt(0, offset, each)) // it lies there already
+	}
+	if s.take(schemas.TopicRawBulk, 0, 0) != nil {
+		t.Error("the oldest did not go")
+	}
+	for offset := int64(1); offset < 4; offset++ {
+		if s.take(schemas.TopicRawBulk, 0, offset) == nil {
+			t.Errorf("record %d is gone", offset)
+		}
+	}
+	s.put(schemas.TopicRawBulk, bodyAt(0, 9, 5*each))
+	if s.take(schemas.TopicRawBulk, 0, 9) != nil {
+		t.Error("took in more than it may")
+	}
+}
+
+func TestShelfForgetsAPartition(t *testing.T) {
+	s := newShelf(1 << 20)
+	for p := range int32(2) {
+		s.put(schemas.TopicRawBulk, bodyAt(p, 1, 10))
+		s.put(schemas.TopicRawLive, bodyAt(p, 1, 10))
+	}
+	s.clear(0)
+	if s.take(schemas.TopicRawBulk, 0, 1) != nil || s.take(schemas.TopicRawLive, 0, 1) != nil {
+		t.Error("a partition was not forgotten")
+	}
+	if s.take(schemas.TopicRawBulk, 1, 1) == nil || s.take(schemas.TopicRawLive, 1, 1) == nil {
+		t.Error("another partition was forgotten")
+	}
+}

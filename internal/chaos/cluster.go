@@ -3,16 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/coexstream/coexstream/internal/kafkacluster"
 )
 
-// cluster is Apache Kafka with a link between each client group and each broker.
+// cluster is Apache Kafka with a link between each client and each broker, and between each two brokers.
 type cluster struct {
 	*kafkacluster.Cluster
-	links map[string][]*link // by client, then broker
+	links links
 }
 
 const (
@@ -35,7 +34,7 @@ func listenerOf(client string) string {
 }
 
 func startCluster(ctx context.Context) (*cluster, error) {
-	c := &cluster{links: map[string][]*link{}}
+	c := &cluster{}
 	byListener := map[string]string{}
 	cfg := kafkacluster.Config{Brokers: brokerCount, MinISR: 2, Properties: map[string]string{
 		// A broker that was killed or stopped is not waited for longer than faults take.
@@ -52,14 +51,20 @@ func startCluster(ctx context.Context) (*cluster, error) {
 	}
 	var failed error
 	cfg.Advertise = func(listener string, broker int, addr string) string {
-		client := byListener[listener]
-		l, err := newLink(ctx, client+"~"+brokerName(broker), addr)
+		l, err := newLink(ctx, byListener[listener], brokerName(broker), anyPort, addr)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			return addr
 		}
-		c.links[client] = append(c.links[client], l) // brokers come in their order
+		c.links = append(c.links, l)
 		return l.addr()
+	}
+	cfg.Between = func(from, to int, listen, forward string) error {
+		l, err := newLink(ctx, brokerName(from), brokerName(to), listen, forward)
+		if err == nil {
+			c.links = append(c.links, l)
+		}
+		return err
 	}
 	var err error
 	if c.Cluster, err = kafkacluster.Start(ctx, cfg); err == nil && failed == nil {
@@ -71,24 +76,10 @@ func startCluster(ctx context.Context) (*cluster, error) {
 // addrs are where a client finds the brokers: at its links.
 func (c *cluster) addrs(client string) string {
 	var addrs []string
-	for _, l := range c.links[client] {
+	for _, l := range c.links.of(client) {
 		addrs = append(addrs, l.addr())
 	}
 	return strings.Join(addrs, ",")
-}
-
-// between are the links of a target such as ingress~broker-2 or ingress~every-broker.
-func (c *cluster) between(target string) ([]*link, error) {
-	client, broker, _ := strings.Cut(target, "~")
-	if broker == everyBroker && c.links[client] != nil {
-		return c.links[client], nil
-	}
-	for i, l := range c.links[client] {
-		if broker == brokerName(i) {
-			return []*link{l}, nil
-		}
-	}
-	return nil, fmt.Errorf("no link %q", target)
 }
 
 // byName is a broker by the plan's name.
@@ -106,10 +97,6 @@ func (c *cluster) close() error {
 	if c.Cluster != nil {
 		err = c.Close()
 	}
-	for _, links := range c.links {
-		for _, l := range links {
-			l.close()
-		}
-	}
+	c.links.close()
 	return err
 }

@@ -90,9 +90,15 @@ func smallLoad(faults []fault) load {
 }
 
 // outlives plays the faults, and expects check to be content.
-func outlives(t *testing.T, faults ...fault) {
+func outlives(t *testing.T, faults ...fault) *stage {
 	t.Helper()
 	s := scene(t)
+	s.outlives(t, faults...)
+	return s
+}
+
+func (s *stage) outlives(t *testing.T, faults ...fault) {
+	t.Helper()
 	if err := s.perform(t.Context(), faults, smallLoad(faults), 3*time.Minute); err != nil {
 		for _, p := range []string{ingressName, processorName(1), processorName(2)} {
 			if b, readErr := os.ReadFile(s.byName(p).logFile()); readErr == nil {
@@ -245,7 +251,7 @@ func TestFaultFullDisk(t *testing.T) {
 // TestOutageIsSpooled: while no broker can be reached, senders get their 200.
 func TestOutageIsSpooled(t *testing.T) {
 	s := scene(t)
-	links, err := s.cluster.between(ingressName + "~" + everyBroker)
+	links, err := s.links().between(ingressName + "~" + everyBroker)
 	if err != nil {
 		t.Fatal(err)
 	}

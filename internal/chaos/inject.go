@@ -82,7 +82,7 @@ func (s *stage) inject(ctx context.Context, f fault) error {
 }
 
 func (s *stage) onLinks(ctx context.Context, f fault, mode linkMode) error {
-	links, err := s.cluster.between(f.target)
+	links, err := s.links().between(f.target)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s *stage) fullDisk(ctx context.Context, f fault) error {
 		s.say("SKIP %s: there is no disk to fill", f.name())
 		return nil
 	}
-	links, err := s.cluster.between(ingressName + "~" + everyBroker)
+	links, err := s.links().between(ingressName + "~" + everyBroker)
 	if err != nil {
 		return err
 	}

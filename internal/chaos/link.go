@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -26,11 +27,11 @@ const (
 
 func (m linkMode) String() string { return [...]string{"open", "cut", "stalled", "deaf"}[m] }
 
-// link carries one client group's connections to one broker.
+// link carries the connections that one end, from, opens to another one, to.
 type link struct {
-	name   string
-	dial   string // the broker's own address
-	listen net.Listener
+	from, to string
+	dial     string // where to listens itself
+	listen   net.Listener
 
 	mu      sync.Mutex
 	mode    linkMode
@@ -43,16 +44,19 @@ type link struct {
 
 // carried is one connection of a link.
 type carried struct {
-	client, broker net.Conn
+	client, server net.Conn
 	lost           bool // bytes of it are gone: it cannot go on
 }
 
-func newLink(ctx context.Context, name, broker string) (*link, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+// anyPort of loopback is where a link listens that need not be at a certain address.
+const anyPort = "127.0.0.1:0"
+
+func newLink(ctx context.Context, from, to, listen, dial string) (*link, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen for %s: %w", name, err)
+		return nil, fmt.Errorf("listen for %s~%s: %w", from, to, err)
 	}
-	k := &link{name: name, dial: broker, listen: l, changed: make(chan struct{}), conns: map[*carried]struct{}{}}
+	k := &link{from: from, to: to, dial: dial, listen: l, changed: make(chan struct{}), conns: map[*carried]struct{}{}}
 	k.running.Go(k.accept)
 	return k, nil
 }
@@ -118,12 +122,12 @@ func (l *link) carry(client net.Conn) {
 		}
 		<-changed // accepted, as by a firewall that drops everything
 	}
-	broker, err := (&net.Dialer{Timeout: 5 * time.Second}).Dial("tcp", l.dial)
+	server, err := (&net.Dialer{Timeout: 5 * time.Second}).Dial("tcp", l.dial)
 	if err != nil {
-		c.reset() // the broker is away
+		c.reset() // whoever should be there is away
 		return
 	}
-	c.broker = broker
+	c.server = server
 	l.mu.Lock()
 	if l.mode == linkCut {
 		l.mu.Unlock()
@@ -133,8 +137,8 @@ func (l *link) carry(client net.Conn) {
 	l.conns[c] = struct{}{}
 	l.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { l.pump(c, broker, client, false) })
-	both.Go(func() { l.pump(c, client, broker, true) })
+	both.Go(func() { l.pump(c, server, client, false) })
+	both.Go(func() { l.pump(c, client, server, true) })
 	both.Wait()
 	l.mu.Lock()
 	delete(l.conns, c)
@@ -143,7 +147,7 @@ func (l *link) carry(client net.Conn) {
 
 // pump forwards one direction until either side is gone.
 func (l *link) pump(c *carried, to, from net.Conn, answers bool) {
-	defer c.reset() // Kafka's clients and brokers have no use for half a connection
+	defer c.reset() // neither Kafka nor webhooks have a use for half a connection
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
@@ -190,7 +194,7 @@ func (l *link) forward(c *carried, to net.Conn, b []byte, answers bool) bool {
 
 // reset closes both sides so that what is under way is lost, as a network that is cut does.
 func (c *carried) reset() {
-	for _, conn := range []net.Conn{c.client, c.broker} {
+	for _, conn := range []net.Conn{c.client, c.server} {
 		if t, ok := conn.(*net.TCPConn); ok {
 			_ = t.SetLinger(0) // closed already: fine
 		}
@@ -200,9 +204,46 @@ func (c *carried) reset() {
 
 // end closes both sides in order.
 func (c *carried) end() {
-	for _, conn := range []net.Conn{c.client, c.broker} {
+	for _, conn := range []net.Conn{c.client, c.server} {
 		if conn != nil {
 			_ = conn.Close() // closed already: fine
 		}
+	}
+}
+
+// links are all links that there are.
+type links []*link
+
+// of are those that an end opens its connections to others over, in the order in which they were made.
+func (all links) of(from string) links {
+	var some links
+	for _, l := range all {
+		if l.from == from {
+			some = append(some, l)
+		}
+	}
+	return some
+}
+
+// between are the links of a target such as ingress~broker-2, broker-0~broker-1 or ingress~every-broker, whichever
+// end opens the connections. A broker's every broker are the others.
+func (all links) between(target string) (links, error) {
+	one, other, _ := strings.Cut(target, "~")
+	means := func(name string) bool { return name == other || other == everyBroker && isBroker(name) }
+	var some links
+	for _, l := range all {
+		if l.from == one && means(l.to) || l.to == one && means(l.from) {
+			some = append(some, l)
+		}
+	}
+	if some == nil {
+		return nil, fmt.Errorf("no link %q", target)
+	}
+	return some, nil
+}
+
+func (all links) close() {
+	for _, l := range all {
+		l.close()
 	}
 }

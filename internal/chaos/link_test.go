@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 )
@@ -45,7 +46,7 @@ func echoServer(t *testing.T) (addr string, served func() int) {
 func newTestLink(t *testing.T) (*link, func() int) {
 	t.Helper()
 	addr, served := echoServer(t)
-	l, err := newLink(t.Context(), "test", addr)
+	l, err := newLink(t.Context(), "test", "server", anyPort, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,5 +190,39 @@ func TestASlowLinkDelays(t *testing.T) {
 	}
 	if took := time.Since(began); took < 2*delay {
 		t.Errorf("there and back in %s, with %s each way", took, delay)
+	}
+}
+
+func TestTheLinksBetweenTwo(t *testing.T) {
+	var all links
+	for _, ends := range []string{"ingress broker-0", "ingress broker-1", "broker-0 broker-1", "broker-0 broker-2", "broker-1 broker-0", "broker-2 broker-1", "sender ingress"} {
+		from, to, _ := strings.Cut(ends, " ")
+		all = append(all, &link{from: from, to: to})
+	}
+	for target, want := range map[string]string{
+		"ingress~broker-1":     "ingress>broker-1",
+		"ingress~every-broker": "ingress>broker-0 ingress>broker-1",
+		"broker-0~broker-1":    "broker-0>broker-1 broker-1>broker-0",
+		"broker-1~broker-2":    "broker-2>broker-1",
+		// Its own clients reach it all the same.
+		"broker-0~every-broker": "broker-0>broker-1 broker-0>broker-2 broker-1>broker-0",
+		"sender~ingress":        "sender>ingress",
+	} {
+		found, err := all.between(target)
+		if err != nil {
+			t.Error(err)
+		}
+		var got []string
+		for _, l := range found {
+			got = append(got, l.from+">"+l.to)
+		}
+		if g := strings.Join(got, " "); g != want {
+			t.Errorf("%s: %s, want %s", target, g, want)
+		}
+	}
+	for _, target := range []string{"sender~broker-0", "ingress", "processor-1~every-broker", "sender~every-broker"} {
+		if _, err := all.between(target); err == nil {
+			t.Errorf("%s: no error", target)
+		}
 	}
 }

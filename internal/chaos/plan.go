@@ -20,7 +20,8 @@ const (
 	kindPause kind = "pause"
 	// kindReplace is a zombie whose place is taken meanwhile by a new process of the same name.
 	kindReplace kind = "replace"
-	// kindCut, kindStall, kindDeaf and kindDelay happen to the links between a client and one broker or all.
+	// kindCut, kindStall, kindDeaf and kindDelay happen to the links between a client and one broker or all, between
+	// two brokers, between a broker and all others, and between the sender of webhooks and the ingress.
 	kindCut   kind = "cut"
 	kindStall kind = "stall"
 	kindDeaf  kind = "deaf"
@@ -40,7 +41,7 @@ type fault struct {
 	at     time.Duration // since the beginning
 	length time.Duration
 	kind   kind
-	target string        // a process: ingress, processor-1, broker-2; or both ends of a link: ingress~broker-2
+	target string        // a process: ingress, processor-1, broker-2; or both ends of a link: ingress~broker-2, broker-0~broker-1
 	delay  time.Duration // of kindDelay
 }
 
@@ -58,6 +59,7 @@ func (f fault) String() string {
 
 const (
 	ingressName  = "ingress"
+	senderName   = "sender"
 	everyBroker  = "every-broker"
 	sessionTime  = 6 * time.Second // the processors' session timeout, the shortest that Kafka allows by default
 	settleTime   = 5 * time.Second // between a broker's fault and the next one: replicas catch up
@@ -66,6 +68,7 @@ const (
 
 func processorName(i int) string { return fmt.Sprintf("processor-%d", i) }
 func brokerName(i int) string    { return fmt.Sprintf("broker-%d", i) }
+func isBroker(name string) bool  { return strings.HasPrefix(name, "broker-") }
 
 // shape is a kind of fault as the plan draws it.
 type shape struct {
@@ -106,6 +109,21 @@ func (w plannedWorld) linkNames() []string {
 	return names
 }
 
+// brokerLinkNames are the pairs of two brokers, and of a broker and all others: that one is cut off from its
+// cluster, and clients still reach it.
+func (w plannedWorld) brokerLinkNames() []string {
+	var names []string
+	for i := range w.brokers {
+		for j := range i {
+			names = append(names, brokerName(j)+"~"+brokerName(i))
+		}
+		names = append(names, brokerName(i)+"~"+everyBroker)
+	}
+	return names
+}
+
+func (plannedWorld) senderLinkNames() []string { return []string{senderName + "~" + ingressName} }
+
 func shapes() []shape {
 	return []shape{
 		{kindKill, 4, 200 * time.Millisecond, 3 * time.Second, plannedWorld.clientNames},
@@ -119,6 +137,14 @@ func shapes() []shape {
 		{kindStall, 2, 500 * time.Millisecond, 12 * time.Second, plannedWorld.linkNames},
 		{kindDeaf, 3, 500 * time.Millisecond, 8 * time.Second, plannedWorld.linkNames},
 		{kindDelay, 2, 3 * time.Second, 12 * time.Second, plannedWorld.linkNames},
+		{kindCut, 3, time.Second, 15 * time.Second, plannedWorld.brokerLinkNames},
+		{kindStall, 2, time.Second, 15 * time.Second, plannedWorld.brokerLinkNames},
+		{kindDeaf, 1, time.Second, 12 * time.Second, plannedWorld.brokerLinkNames},
+		{kindDelay, 1, 3 * time.Second, 10 * time.Second, plannedWorld.brokerLinkNames},
+		{kindCut, 1, 200 * time.Millisecond, 4 * time.Second, plannedWorld.senderLinkNames},
+		{kindStall, 2, 500 * time.Millisecond, 10 * time.Second, plannedWorld.senderLinkNames},
+		{kindDeaf, 2, 200 * time.Millisecond, 4 * time.Second, plannedWorld.senderLinkNames},
+		{kindDelay, 1, 2 * time.Second, 8 * time.Second, plannedWorld.senderLinkNames},
 		{kindStop, 1, time.Second, 5 * time.Second, plannedWorld.brokerNames},
 		{kindSlow, 2, 4 * time.Second, 10 * time.Second, plannedWorld.brokerNames},
 		{kindFull, 1, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{ingressName} }},
@@ -135,7 +161,7 @@ func (f fault) locks() []string {
 	case kindFull:
 		return []string{ingressName}
 	}
-	if strings.HasPrefix(f.target, "broker-") {
+	if isBroker(f.target) { // alone, or cut off from others
 		return []string{"brokers"}
 	}
 	client, _, _ := strings.Cut(f.target, "~")

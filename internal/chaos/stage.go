@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -30,7 +31,7 @@ type stage struct {
 	began   time.Time
 
 	ingress    *process
-	ingressURL string
+	sender     *link // to the ingress
 	processors map[string]*process
 
 	mu     sync.Mutex
@@ -41,6 +42,7 @@ type stage struct {
 const (
 	metaSecret, dialogSecret = "chaos-app-secret", "chaos-dialog-secret"
 	readyTimeout             = 60 * time.Second
+	senderTimeout            = 8 * time.Second // of one attempt
 	partitions               = 6
 )
 
@@ -60,7 +62,10 @@ func newStage(ctx context.Context, c *cluster, out io.Writer, binary, broken, di
 		s.close()
 		return nil, err
 	}
-	s.ingressURL = "http://" + addrs[0]
+	if s.sender, err = newLink(ctx, senderName, ingressName, anyPort, addrs[0]); err != nil {
+		s.close()
+		return nil, err
+	}
 	s.ingress = s.process(ingressName, binary, addrs[1], "ingress", "--listen", addrs[0], "--set", "ingress.spool.dir="+spool)
 	for i := range processorsMax {
 		name := processorName(i + 1)
@@ -100,6 +105,9 @@ processor:
   transaction_timeout: 10s
 `, s.dir, s.prefix, metaSecret, dialogSecret, s.prefix, sessionTime)
 }
+
+// links are those between any two that a fault may come between.
+func (s *stage) links() links { return append(slices.Clip(s.cluster.links), s.sender) }
 
 func (s *stage) configFile() string { return filepath.Join(s.dir, "coexstream.yaml") }
 func (s *stage) toolLog() string    { return filepath.Join(s.dir, "tools.log") }
@@ -194,10 +202,11 @@ func loadFor(seed uint64, length time.Duration, factor float64) load {
 func (s *stage) simulate(ctx context.Context, l load) error {
 	w := world.DefaultConfig()
 	w.ChunkBytesMax = 600_000
+	url := "http://" + s.sender.addr()
 	args := []string{
-		"simulate", "--url", s.ingressURL + "/webhooks/meta", "--secret", metaSecret,
-		"--dialog-url", s.ingressURL + "/webhooks/dialog", "--dialog-secret", dialogSecret,
-		"--truth", s.truthFile(), "--retry-for", l.retryFor.String(), "--timeout", "8s", "--concurrency", strconv.Itoa(l.concurrency),
+		"simulate", "--url", url + "/webhooks/meta", "--secret", metaSecret,
+		"--dialog-url", url + "/webhooks/dialog", "--dialog-secret", dialogSecret,
+		"--truth", s.truthFile(), "--retry-for", l.retryFor.String(), "--timeout", senderTimeout.String(), "--concurrency", strconv.Itoa(l.concurrency),
 		"--seed", strconv.FormatUint(l.seed, 10), "--businesses", strconv.Itoa(l.businesses), "--messages", strconv.Itoa(l.messages),
 		"--live", strconv.Itoa(l.live), "--contacts", strconv.Itoa(l.contacts), "--chunk-bytes-max", strconv.Itoa(w.ChunkBytesMax),
 	}
@@ -262,6 +271,9 @@ func (s *stage) close() {
 	}
 	for _, p := range s.processors {
 		p.kill()
+	}
+	if s.sender != nil {
+		s.sender.close()
 	}
 	if s.disk != nil {
 		s.disk.unmount(s.out)

@@ -96,6 +96,15 @@ func (c *Cluster) start(ctx context.Context) error {
 			return err
 		}
 		b.args = append([]string{"-Xms128m", "-Xmx384m", "-Djava.awt.headless=true", "-Dlog4j2.configurationFile=" + logging}, flags...)
+		if c.cfg.Between != nil {
+			if err := os.WriteFile(b.hosts(), []byte(c.cfg.hosts(id)), 0o600); err != nil {
+				return err
+			}
+			if err := c.cfg.between(id, ports); err != nil {
+				return err
+			}
+			b.args = append(b.args, hostsFlag+b.hosts())
+		}
 		b.args = append(b.args, "-cp", c.classPath(), "kafka.Kafka", config)
 		c.brokers = append(c.brokers, b)
 	}
@@ -115,7 +124,11 @@ func (c *Cluster) start(ctx context.Context) error {
 	return nil
 }
 
-func (b *Broker) data() string { return filepath.Join(b.dir, "data") }
+func (b *Broker) data() string  { return filepath.Join(b.dir, "data") }
+func (b *Broker) hosts() string { return filepath.Join(b.dir, "hosts") }
+
+// hostsFlag makes a Java program look names up in a file.
+const hostsFlag = "-Djdk.net.hosts.file="
 
 // format makes the brokers' data folders. What one start of a Java program makes for the first broker is
 // right for the others too, but for who they are.
@@ -174,7 +187,7 @@ func newID() string {
 
 // serves tells whether a broker knows itself as a member of the cluster, by its own metadata.
 func (c *Cluster) serves(ctx context.Context, id int) error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.brokers[id].addrs[listenerInternal]), kgo.RetryTimeout(time.Second), kgo.DialTimeout(time.Second))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.brokers[id].addrs[c.cfg.clientListener()]), kgo.RetryTimeout(time.Second), kgo.DialTimeout(time.Second))
 	if err != nil {
 		return err
 	}
@@ -195,8 +208,12 @@ func (c *Cluster) serves(ctx context.Context, id int) error {
 
 // Tool is a command of Kafka's own tools, by its Java class. What it logs goes to its standard error.
 func (c *Cluster) Tool(ctx context.Context, class string, args ...string) *exec.Cmd {
-	all := append([]string{"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + c.toolLogging(),
-		"-cp", c.classPath(), class}, args...)
+	all := []string{"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + c.toolLogging(),
+		"-cp", c.classPath()}
+	if c.cfg.Between != nil {
+		all = append(all, hostsFlag+c.brokers[0].hosts()) // it knows the brokers' names
+	}
+	all = append(append(all, class), args...)
 	cmd := exec.CommandContext(ctx, c.java, all...) //nolint:gosec // that is what it is for
 	DieWithUs(cmd)
 	return cmd
@@ -207,7 +224,7 @@ func (c *Cluster) toolLogging() string { return filepath.Join(c.dir, "tools-log4
 func (c *Cluster) classPath() string { return filepath.Join(c.jars, "*") }
 
 // Addrs are the brokers' bootstrap addresses, without TLS and SASL.
-func (c *Cluster) Addrs() []string { return c.AddrsOf(listenerInternal) }
+func (c *Cluster) Addrs() []string { return c.AddrsOf(c.cfg.clientListener()) }
 
 // AddrsOf are those of a listener of Config.Clients or Config.Secure, as the brokers listen, not as they
 // advertise.

@@ -18,6 +18,11 @@ type Config struct {
 	Clients []string
 	// Advertise is the address that a listener of Clients tells its clients; nil: the one it listens on.
 	Advertise func(listener string, broker int, listenAddr string) string
+	// Between puts something between the brokers themselves: whatever one of them, from, sends to another one, to,
+	// it sends to the address listen, which has to be forwarded to the address forward. It is called for each ordered pair of
+	// brokers, once for replication and once for the quorum of controllers, before any of them runs. nil: nothing
+	// stands between them. It needs a system on which all of 127.0.0.0/8 is loopback, as on Linux.
+	Between func(from, to int, listen, forward string) error
 	// Secure are listeners with TLS, SASL or both.
 	Secure []Secure
 	// Properties are added to each broker's, and win.
@@ -55,6 +60,7 @@ func (s *Secure) protocol() string {
 const (
 	listenerInternal   = "INTERNAL"
 	listenerController = "CONTROLLER"
+	listenerDirect     = "DIRECT" // for clients, where something stands between the brokers
 )
 
 func (c *Config) validate() error {
@@ -70,6 +76,9 @@ func (c *Config) validate() error {
 // listeners are all listeners of a broker, the controller's included.
 func (c *Config) listeners() []string {
 	all := append([]string{listenerInternal, listenerController}, c.Clients...)
+	if c.Between != nil {
+		all = append(all, listenerDirect)
+	}
 	for i := range c.Secure {
 		all = append(all, c.Secure[i].Name)
 	}
@@ -80,7 +89,7 @@ func (c *Config) listeners() []string {
 func (c *Config) properties(id int, dataDir string, ports []map[string]int, certs *Certificates) string {
 	var voters, listen, told, protocols []string
 	for i := range ports {
-		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", i, ports[i][listenerController]))
+		voters = append(voters, fmt.Sprintf("%d@%s:%d", i, c.hostOf(i), ports[i][listenerController]))
 	}
 	for _, name := range c.listeners() {
 		addr := fmt.Sprintf("127.0.0.1:%d", ports[id][name])
@@ -90,8 +99,11 @@ func (c *Config) properties(id int, dataDir string, ports []map[string]int, cert
 			protocol = c.Secure[i].protocol()
 		}
 		protocols = append(protocols, name+":"+protocol)
-		if name == listenerController {
-			continue
+		if name == listenerController && c.Between == nil {
+			continue // then it is known by the voters alone
+		}
+		if amongBrokers(name) {
+			addr = fmt.Sprintf("%s:%d", c.hostOf(id), ports[id][name])
 		}
 		if c.Advertise != nil && slices.Contains(c.Clients, name) {
 			addr = c.Advertise(name, id, addr)

@@ -7,7 +7,8 @@
 //	… c.Addrs() …
 //	c.Broker(1).Kill()
 //
-// Listeners: Addrs are those of the listener that the brokers use among themselves. Config.Clients adds plain
-// ones, each with its own port and, by Config.Advertise, its own advertised address, so that a proxy can
-// stand between the cluster and one group of clients. Config.Secure adds some with TLS, SASL or both.
+// Listeners: Addrs are those of a plain listener that nothing stands in the way of. Config.Clients adds more,
+// each with its own port and, by Config.Advertise, its own advertised address, so that a proxy can
+// stand between the cluster and one group of clients. Config.Between lets one stand between each two of the
+// brokers. Config.Secure adds listeners with TLS, SASL or both.
 package kafkacluster

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/bench/truth"
+)
+
+// The faults that come between two brokers, and between the sender of webhooks and the ingress.
+
+func TestFaultNetworkCutBetweenBrokers(t *testing.T) {
+	outlives(t,
+		fault{at: aSecond, length: 3 * aSecond, kind: kindCut, target: brokerName(0) + "~" + brokerName(1)},
+		fault{at: 10 * aSecond, length: 12 * aSecond, kind: kindCut, target: brokerName(1) + "~" + brokerName(2)})
+}
+
+// TestFaultLeaderCutOff: a leader that clients still reach is cut off from the other brokers for so long that they
+// elect another one. It does not learn of that, and goes on as a leader whose records nobody has but itself.
+func TestFaultLeaderCutOff(t *testing.T) {
+	s := scene(t)
+	topic := s.prefix + "raw.live"
+	leader, err := s.leader(t.Context(), 0, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fellow := (leader + 1) % brokerCount
+	seen := make(chan error, 1)
+	go func() {
+		seen <- until(t.Context(), 30*aSecond, func() bool {
+			of, err := s.leader(t.Context(), fellow, topic)
+			if err != nil || of == leader || of < 0 {
+				return false
+			}
+			still, err := s.leader(t.Context(), leader, topic)
+			return err == nil && still == leader
+		})
+	}()
+	s.outlives(t, fault{at: aSecond, length: 18 * aSecond, kind: kindCut, target: brokerName(leader) + "~" + everyBroker})
+	if err := <-seen; err != nil {
+		t.Errorf("broker %d was never a leader of %s that the others had replaced: %v", leader, topic, err)
+	}
+}
+
+// leader is who leads the first partition of a topic, by what one broker tells the ingress.
+func (s *stage) leader(ctx context.Context, broker int, topic string) (int, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(s.cluster.addrs(ingressName), ",")[broker]))
+	if err != nil {
+		return 0, err
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr(topic)}}
+	answer, err := cl.SeedBrokers()[0].Request(ctx, req)
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range answer.(*kmsg.MetadataResponse).Topics {
+		for _, p := range t.Partitions {
+			if p.Partition == 0 {
+				return int(p.Leader), nil
+			}
+		}
+	}
+	return -1, nil
+}
+
+func TestFaultNetworkStallBetweenBrokers(t *testing.T) {
+	outlives(t,
+		fault{at: aSecond, length: 3 * aSecond, kind: kindStall, target: brokerName(0) + "~" + brokerName(2)},
+		fault{at: 10 * aSecond, length: 14 * aSecond, kind: kindStall, target: brokerName(1) + "~" + everyBroker})
+}
+
+func TestFaultAnswersLostBetweenBrokers(t *testing.T) {
+	outlives(t, fault{at: aSecond, length: 12 * aSecond, kind: kindDeaf, target: brokerName(2) + "~" + everyBroker})
+}
+
+func TestFaultSlowNetworkBetweenBrokers(t *testing.T) {
+	outlives(t, fault{at: aSecond, length: 10 * aSecond, kind: kindDelay, target: brokerName(0) + "~" + everyBroker, delay: 200 * time.Millisecond})
+}
+
+const senderLink = senderName + "~" + ingressName
+
+func TestFaultNetworkCutSenderIngress(t *testing.T) {
+	outlives(t,
+		fault{at: aSecond, length: aSecond, kind: kindCut, target: senderLink},
+		fault{at: 4 * aSecond, length: 3 * aSecond, kind: kindCut, target: senderLink}).cameAgain(t)
+}
+
+// TestFaultNetworkStallSenderIngress: what was stalled gets to the ingress when its sender has long given up waiting
+// for an answer, at the same time as what the sender tries instead.
+func TestFaultNetworkStallSenderIngress(t *testing.T) {
+	outlives(t, fault{at: aSecond, length: senderTimeout + 3*aSecond, kind: kindStall, target: senderLink}).cameAgain(t)
+}
+
+// TestFaultAnswersToSenderLost: the ingress has kept what the sender has to take for lost, and sends again.
+func TestFaultAnswersToSenderLost(t *testing.T) {
+	outlives(t,
+		fault{at: aSecond, length: 2 * aSecond, kind: kindDeaf, target: senderLink},
+		fault{at: 5 * aSecond, length: senderTimeout + 2*aSecond, kind: kindDeaf, target: senderLink}).cameAgain(t)
+}
+
+// TestFaultSenderAndClusterCutOff: what the sender repeats is in the spool, or under way to a leader that is none.
+func TestFaultSenderAndClusterCutOff(t *testing.T) {
+	outlives(t,
+		fault{at: aSecond, length: 15 * aSecond, kind: kindCut, target: brokerName(1) + "~" + everyBroker},
+		fault{at: 3 * aSecond, length: 3 * aSecond, kind: kindDeaf, target: senderLink},
+		fault{at: 8 * aSecond, length: 4 * aSecond, kind: kindDeaf, target: senderLink}).cameAgain(t)
+}
+
+// cameAgain expects that some webhooks had to be sent again until they were answered: that the fault was one.
+func (s *stage) cameAgain(t *testing.T) {
+	t.Helper()
+	f, err := os.Open(s.truthFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	again := 0
+	err = truth.Read(f, func(_ int, l *truth.Line) error {
+		if l.Sent != nil && l.Sent.Acked && l.Sent.Attempts > 1 {
+			again++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again == 0 {
+		t.Error("no webhook had to be sent again")
+	}
+}

@@ -30,8 +30,10 @@ type receiver struct {
 	mu      sync.Mutex
 	rng     *rand.Rand
 	fail    float64
+	mute    float64 // share of the kept whose answer is lost
 	down    bool
 	kept    map[truth.Digest]int // with a 200
+	unheard int                  // of them: nobody got that 200
 	dropped map[truth.Digest]int // without
 	order   []truth.Digest
 	paths   map[string]int
@@ -79,6 +81,10 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	default:
 		r.kept[d]++
 		r.order = append(r.order, d)
+		if r.rng.Float64() < r.mute {
+			r.unheard++
+			panic(http.ErrAbortHandler)
+		}
 		w.WriteHeader(http.StatusOK)
 	}
 }
@@ -160,6 +166,36 @@ func TestTheTruthIsWhatTheReceiverKept(t *testing.T) {
 		if again == 0 || r.paths["/dialog"] == 0 || r.paths["/meta"] == 0 {
 			t.Fatalf("%d redeliveries, paths %v", again, r.paths)
 		}
+	}
+}
+
+// Whoever does not hear the 200 sends again until it hears one: the receiver has the body twice, and owes it once.
+func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
+	r := newReceiver(t, 0)
+	r.mute = 0.3
+	srv := httptest.NewServer(r)
+	cfg := simulateConfig(t, srv.URL)
+	rep, err := Simulate(t.Context(), cfg, Silent())
+	srv.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for _, n := range r.kept {
+		kept += n
+	}
+	if r.unheard == 0 || rep.Retries != r.unheard || rep.Acked != kept-r.unheard || rep.Unacked != 0 || rep.Acked != rep.Deliveries {
+		t.Fatalf("%d kept, %d of them unheard: %+v", kept, r.unheard, rep)
+	}
+	attempts := 0
+	for _, s := range readLedger(t, cfg.TruthFile).sent {
+		if !s.Acked {
+			t.Errorf("body %d was given up", s.Body)
+		}
+		attempts += s.Attempts
+	}
+	if attempts != kept {
+		t.Errorf("%d attempts told, %d received", attempts, kept)
 	}
 }
 

@@ -88,10 +88,25 @@ func (s *stage) onLinks(ctx context.Context, f fault, mode linkMode) error {
 	}
 	for _, l := range links {
 		l.set(mode, f.delay)
-		defer l.set(linkOpen, 0)
 	}
-	return rest(ctx, f.length)
+	err = rest(ctx, f.length)
+	for _, l := range links {
+		l.set(linkOpen, 0)
+	}
+	if err != nil || !isBroker(f.target) {
+		return err
+	}
+	// Brokers are away from each other until they have caught up, and two are not to be away at a time.
+	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
+	defer cancel()
+	if err := s.cluster.AwaitInSync(ctx, s.prefix); err != nil {
+		s.say("      %v", err) // a slow machine: it is check that judges
+	}
+	return nil
 }
+
+// catchUpTime is how long faults of brokers wait for what the last one left behind.
+const catchUpTime = 30 * time.Second
 
 func (s *stage) onBroker(ctx context.Context, f fault) error {
 	b := s.cluster.byName(f.target)

@@ -73,6 +73,14 @@ func (s *stage) leader(ctx context.Context, broker int, topic string) (int, erro
 	return -1, nil
 }
 
+// TestFaultNetworkCutOneWay: a leader that tells the controller that it is well, and that nobody can follow; then a
+// broker that follows nobody and is not known to be well, but could be followed.
+func TestFaultNetworkCutOneWay(t *testing.T) {
+	outlives(t,
+		fault{at: aSecond, length: 12 * aSecond, kind: kindCut, target: brokerName(1) + "<" + everyBroker},
+		fault{at: 20 * aSecond, length: 12 * aSecond, kind: kindCut, target: brokerName(2) + ">" + everyBroker})
+}
+
 func TestFaultNetworkStallBetweenBrokers(t *testing.T) {
 	outlives(t,
 		fault{at: aSecond, length: 3 * aSecond, kind: kindStall, target: brokerName(0) + "~" + brokerName(2)},

@@ -225,15 +225,17 @@ func (all links) of(from string) links {
 	return some
 }
 
-// between are the links of a target such as ingress~broker-2, broker-0~broker-1 or ingress~every-broker, whichever
-// end opens the connections. A broker's every broker are the others.
+// between are the links of a target such as ingress~broker-2, broker-0~broker-1 or ingress~every-broker. A broker's
+// every broker are the others. With ~ either end opens the connections, with > the first one, with < the other.
 func (all links) between(target string) (links, error) {
-	one, other, _ := strings.Cut(target, "~")
-	means := func(name string) bool { return name == other || other == everyBroker && isBroker(name) }
 	var some links
-	for _, l := range all {
-		if l.from == one && means(l.to) || l.to == one && means(l.from) {
-			some = append(some, l)
+	if at := strings.IndexAny(target, "~<>"); at >= 0 {
+		one, way, other := target[:at], target[at], target[at+1:]
+		means := func(name string) bool { return name == other || other == everyBroker && isBroker(name) }
+		for _, l := range all {
+			if way != '<' && l.from == one && means(l.to) || way != '>' && l.to == one && means(l.from) {
+				some = append(some, l)
+			}
 		}
 	}
 	if some == nil {

@@ -206,6 +206,9 @@ func TestTheLinksBetweenTwo(t *testing.T) {
 		"broker-1~broker-2":    "broker-2>broker-1",
 		// Its own clients reach it all the same.
 		"broker-0~every-broker": "broker-0>broker-1 broker-0>broker-2 broker-1>broker-0",
+		"broker-0>every-broker": "broker-0>broker-1 broker-0>broker-2",
+		"broker-1<every-broker": "broker-0>broker-1 broker-2>broker-1",
+		"broker-1<broker-2":     "broker-2>broker-1",
 		"sender~ingress":        "sender>ingress",
 	} {
 		found, err := all.between(target)
@@ -220,7 +223,7 @@ func TestTheLinksBetweenTwo(t *testing.T) {
 			t.Errorf("%s: %s, want %s", target, g, want)
 		}
 	}
-	for _, target := range []string{"sender~broker-0", "ingress", "processor-1~every-broker", "sender~every-broker"} {
+	for _, target := range []string{"sender~broker-0", "ingress", "processor-1~every-broker", "sender~every-broker", "broker-1>broker-2"} {
 		if _, err := all.between(target); err == nil {
 			t.Errorf("%s: no error", target)
 		}

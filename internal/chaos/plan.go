@@ -41,7 +41,7 @@ type fault struct {
 	at     time.Duration // since the beginning
 	length time.Duration
 	kind   kind
-	target string        // a process: ingress, processor-1, broker-2; or both ends of a link: ingress~broker-2, broker-0~broker-1
+	target string        // a process: ingress, processor-1, broker-2; or both ends of a link: ingress~broker-2, broker-0<every-broker
 	delay  time.Duration // of kindDelay
 }
 
@@ -110,14 +110,17 @@ func (w plannedWorld) linkNames() []string {
 }
 
 // brokerLinkNames are the pairs of two brokers, and of a broker and all others: that one is cut off from its
-// cluster, and clients still reach it.
+// cluster, and clients still reach it. With < the others do not reach it, and it reaches them: a leader that nobody
+// follows, and that says to the controller that it is well. With > it is the other way round.
 func (w plannedWorld) brokerLinkNames() []string {
 	var names []string
 	for i := range w.brokers {
 		for j := range i {
 			names = append(names, brokerName(j)+"~"+brokerName(i))
 		}
-		names = append(names, brokerName(i)+"~"+everyBroker)
+		for _, way := range []string{"~", "<", ">"} {
+			names = append(names, brokerName(i)+way+everyBroker)
+		}
 	}
 	return names
 }

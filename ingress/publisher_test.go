@@ -113,59 +113,6 @@ func TestLeaderMoveIsNotNoticed(t *testing.T) {
 	checkSequences(t, c.ListenAddrs(), nil)
 }
 
-// checkSequences checks that the values "publisher/number" of each publisher are in order, first
-// occurrences and last ones, and that all of acknowledged are there.
-func checkSequences(t *testing.T, brokers []string, acknowledged map[string]bool) {
-	t.Helper()
-	found := map[string]bool{}
-	duplicates := 0
-	for topic, log := range contents(t, brokers) {
-		for i, records := range log {
-			firsts, lasts := map[string]int{}, map[string]int{}
-			for _, r := range records {
-				value, _, _ := bytes.Cut(r.Value, []byte(" "))
-				who, number, ok := strings.Cut(string(value), "/")
-				n, err := strconv.Atoi(number)
-				if !ok || err != nil {
-					t.Fatalf("%s/%d holds %.60q, which nobody sent", topic, i, r.Value)
-				}
-				if found[string(value)] {
-					duplicates++
-				} else if before, ok := firsts[who]; ok && n < before {
-					t.Errorf("%s/%d: %s first came after %d", topic, i, value, before)
-				} else {
-					firsts[who] = n
-				}
-				found[string(value)] = true
-			}
-			for j := len(records) - 1; j >= 0; j-- {
-				value, _, _ := bytes.Cut(records[j].Value, []byte(" "))
-				who, number, _ := strings.Cut(string(value), "/")
-				n, _ := strconv.Atoi(number)
-				if last, ok := lasts[string(value)]; ok && last >= 0 {
-					continue
-				}
-				lasts[string(value)] = n
-				if after, ok := lasts["least of "+who]; ok && n > after {
-					t.Errorf("%s/%d: %s last came before %d", topic, i, value, after)
-				}
-				lasts["least of "+who] = n
-			}
-		}
-	}
-	lost := 0
-	for value := range acknowledged {
-		if !found[value] {
-			lost++
-			t.Logf("lost: %s", value)
-		}
-	}
-	if lost > 0 {
-		t.Errorf("%d of %d acknowledged records are lost", lost, len(acknowledged))
-	}
-	t.Logf("%d records, %d duplicates", len(found), duplicates)
-}
-
 func TestOneRecordTooLargeDoesNotFailItsBatch(t *testing.T) {
 	c := cluster(t, 1, 1)
 	takes(t, c, 4000)

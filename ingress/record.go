@@ -46,7 +46,7 @@ var (
 	ErrBusy = errors.New("too many bytes in flight")
 	// ErrUnavailable: the log could not be reached in time; nothing was written.
 	ErrUnavailable = errors.New("log not available")
-	// ErrUnknown: no acknowledgement in time; the record may be in the log.
+	// ErrUnknown: no acknowledgement in time; the record may be in the log, or come there later.
 	ErrUnknown = errors.New("no acknowledgement in time")
 	// ErrRejected: the log refuses the record for good, or until its configuration changes.
 	ErrRejected = errors.New("log rejects the record")

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,6 +166,61 @@ func TestSegmentsSurviveLostRequestsAndAnswers(t *testing.T) {
 		if len(acknowledged) > 0 {
 			t.Errorf("seed %d: %d acknowledged bodies are missing", seed, len(acknowledged))
 		}
+	}
+}
+
+// A request that nobody heard of is written in the end, behind its repetition, the segments that follow it, and another
+// body. Both bodies are read as they are; the first one once more where it was the request of its last segment.
+func TestSegmentThatIsWrittenAgainBehindTheNextBodyBreaksNone(t *testing.T) {
+	const count = 3
+	for late := range count {
+		t.Run(fmt.Sprintf("segment %d of %d", late, count), func(t *testing.T) {
+			c := smallRecords(t, 1)
+			p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.ProduceTimeout = 300 * time.Millisecond })
+			both := make(chan struct{})
+			var requests atomic.Int64
+			c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+				c.KeepControl()
+				if requests.Add(1) == int64(late)+1 {
+					c.SleepControl(func() { <-both })
+				}
+				return nil, nil, false
+			})
+			first, second := record("1", string(noise(1, 600<<10))), record("1", string(noise(2, 600<<10)))
+			for _, r := range []*Record{first, second} {
+				if err := p.Publish(r, soon(20*time.Second)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := length(t, c)
+			close(both)
+			waitFor(t, "the late request", func() bool { return length(t, c) > before })
+			s, _, err := segment.Of(func(name string) []byte {
+				return []byte(recordHeader(contents(t, c.ListenAddrs())[liveTopic][0][before], name))
+			})
+			if err != nil || s.Index != late || s.Count != count {
+				t.Fatalf("segment %d of %d was written late: %v", s.Index, s.Count, err)
+			}
+			whole, _ := bodies(t, c.ListenAddrs())
+			var got []string
+			for _, r := range whole {
+				switch string(r.Value) {
+				case string(first.Value):
+					got = append(got, "first")
+				case string(second.Value):
+					got = append(got, "second")
+				default:
+					t.Errorf("%d bytes were read that nobody sent", len(r.Value))
+				}
+			}
+			want := []string{"first", "second"}
+			if late == count-1 {
+				want = append(want, "first")
+			}
+			if got = slices.Compact(got); !slices.Equal(got, want) {
+				t.Errorf("read %v, want %v", got, want)
+			}
+		})
 	}
 }
 

@@ -57,8 +57,9 @@ func (l log) whole(at int) ([]byte, error) {
 	return j.Whole(r.value)
 }
 
-// Writers of one partition at the same time, segments that are written twice because nobody heard of the first,
-// writers that die: what a reader that begins anywhere gets are the bodies whose last segment is there.
+// Writers of one partition at the same time, segments that are written twice because nobody heard of the first, before
+// the repetition or long after it, writers that die: what a reader that begins anywhere gets are the bodies whose last
+// segment is there.
 func TestEveryBodyWhoseLastSegmentIsWrittenIsRead(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 0))
@@ -70,6 +71,18 @@ func TestEveryBodyWhoseLastSegmentIsWrittenIsRead(t *testing.T) {
 			next int
 		}
 		var writers []*writer
+		type attempt struct {
+			record
+			body []byte // of a last segment
+		}
+		var late []attempt // nobody has heard of them; they are written some time
+		arrive := func() {
+			l = append(l, late[0].record)
+			if late[0].body != nil {
+				want = append(want, late[0].body)
+			}
+			late = late[1:]
+		}
 		for n := 1 + rng.IntN(6); n > 0; n-- {
 			body := make([]byte, rng.IntN(3000))
 			for i := range body {
@@ -90,7 +103,15 @@ func TestEveryBodyWhoseLastSegmentIsWrittenIsRead(t *testing.T) {
 					want = append(want, w.body)
 				}
 				continue
-			case dice < 7:
+			case dice < 6: // not written yet, and not heard of
+				a := attempt{record: record{w.g.Value(w.next), w.g.Headers(w.next)}}
+				if w.next == w.g.Count()-1 {
+					a.body = w.body
+				}
+				late = append(late, a)
+			case dice < 8 && len(late) > 0:
+				arrive()
+			case dice < 9:
 				l = append(l, record{value: []byte("whole")})
 				want = append(want, []byte("whole"))
 			}
@@ -99,6 +120,9 @@ func TestEveryBodyWhoseLastSegmentIsWrittenIsRead(t *testing.T) {
 				want = append(want, w.body)
 				writers = append(writers[:k], writers[k+1:]...)
 			}
+		}
+		for len(late) > 0 {
+			arrive()
 		}
 		var got [][]byte
 		for at := range l {
@@ -129,6 +153,31 @@ func written(body []byte, size int) (log, int) {
 		g.Written(i, l.write(g, i))
 	}
 	return l, len(l) - 1
+}
+
+// The requests of a body's segments are repeated, since nobody heard of them, and the first ones are written after
+// all: behind the segments that follow, and behind the next body. Copies of segments are passed over, wherever they stand;
+// the copy of a last one is the body once more, of the segments that the writer knew of.
+func TestLateCopiesOfSegmentsBreakNoBody(t *testing.T) {
+	first, second := bytes.Repeat([]byte("first"), 100), bytes.Repeat([]byte("second"), 100)
+	a, b := segment.Cut(segment.NewID(1, 1), first, 200), segment.Cut(segment.NewID(1, 2), second, 250)
+	var l log
+	a.Written(0, l.write(a, 0))
+	a.Written(1, l.write(a, 1))
+	l.write(a, 0)
+	l.write(a, 2)
+	b.Written(0, l.write(b, 0))
+	l.write(a, 1)
+	b.Written(1, l.write(b, 1))
+	l.write(b, 2)
+	l.write(b, 0)
+	l.write(a, 2)
+	l.write(a, 0)
+	for at, want := range [][]byte{3: first, 7: second, 9: first, 10: nil} {
+		if got, err := l.whole(at); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("offset %d stands for %.20q, want %.20q: %v", at, got, want, err)
+		}
+	}
 }
 
 func set(r *record, name, value string) {

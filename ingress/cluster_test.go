@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"strconv"
 	"testing"
 	"time"
@@ -63,13 +64,22 @@ type publishing struct {
 
 func publisher(t testing.TB, brokers []string, change func(*PublisherConfig), prepare ...func(*Publisher)) *publishing {
 	t.Helper()
-	p := launch(t, brokers, change, prepare...)
+	return publisherOver(t, nil, brokers, change, prepare...)
+}
+
+// dialer is PublisherDeps.Dial.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// publisherOver is publisher over connections of another kind.
+func publisherOver(t testing.TB, dial dialer, brokers []string, change func(*PublisherConfig), prepare ...func(*Publisher)) *publishing {
+	t.Helper()
+	p := launch(t, brokers, dial, change, prepare...)
 	waitFor(t, "the publisher", func() bool { return p.Ready() == nil })
 	return p
 }
 
-// launch does not wait until it is ready. prepare changes the publisher before it runs.
-func launch(t testing.TB, brokers []string, change func(*PublisherConfig), prepare ...func(*Publisher)) *publishing {
+// launch does not wait until it is ready. dial may be nil. prepare changes the publisher before it runs.
+func launch(t testing.TB, brokers []string, dial dialer, change func(*PublisherConfig), prepare ...func(*Publisher)) *publishing {
 	t.Helper()
 	cfg := DefaultPublisherConfig()
 	cfg.Brokers = brokers
@@ -77,7 +87,7 @@ func launch(t testing.TB, brokers []string, change func(*PublisherConfig), prepa
 		change(&cfg)
 	}
 	reg := prometheus.NewRegistry()
-	p, err := NewPublisher(cfg, PublisherDeps{Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	p, err := NewPublisher(cfg, PublisherDeps{Dial: dial, Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

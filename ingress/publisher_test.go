@@ -165,7 +165,7 @@ func TestPublisherWaitsForTopicsThatAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(bare.Close)
-	p := launch(t, bare.ListenAddrs(), nil)
+	p := launch(t, bare.ListenAddrs(), nil, nil)
 	waitFor(t, "the reason", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), bulkTopic) })
 	if err := p.Publish(record("1", "x"), soon(time.Second)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without a topic: %v", err)
@@ -232,7 +232,7 @@ func TestPublisherThatNeverReachedItsBrokerStops(t *testing.T) {
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := launch(t, []string{addr}, nil)
+	p := launch(t, []string{addr}, nil, nil)
 	waitFor(t, "the reason", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), addr) })
 	p.stop()
 	if err := p.Publish(record("1", "x"), soon(time.Second)); !errors.Is(err, ErrClosed) {

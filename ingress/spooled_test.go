@@ -415,7 +415,7 @@ func TestBrokerGoesAndComesBack(t *testing.T) {
 	port := ln.Addr().(*net.TCPAddr).Port
 	ln.Close()
 	// The broker is not there yet: the ingress starts and takes webhooks nevertheless.
-	p := launch(t, []string{fmt.Sprint("127.0.0.1:", port)}, nil)
+	p := launch(t, []string{fmt.Sprint("127.0.0.1:", port)}, nil, nil)
 	s := spooled(t, p, spool.OS{}, func(c *SpoolConfig) { c.Dir = t.TempDir() })
 	acknowledged := map[string]bool{}
 	var mu sync.Mutex

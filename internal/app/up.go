@@ -122,6 +122,7 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker) (*runn
 	if err != nil {
 		return nil, err
 	}
+	conn.Reach = broker.Dial
 	if err := createTopics(ctx, conn, layoutOf(cfg), cfg.Kafka.RequestTimeout); err != nil {
 		return nil, err
 	}

@@ -63,6 +63,7 @@ type Broker struct {
 	cluster  *kfake.Cluster
 	journal  *journal
 	addr     string
+	listener *listen.InProcess
 	cleaning sync.Mutex
 	closed   sync.Once
 }
@@ -87,12 +88,12 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := start(cfg, log)
+	cluster, listener, err := start(cfg, log)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the embedded broker on %s: %w", cfg.Listen, err), j.close())
 	}
 	j.attach(cluster)
-	b := &Broker{cfg: cfg, log: log, cluster: cluster, journal: j}
+	b := &Broker{cfg: cfg, log: log, cluster: cluster, journal: j, listener: listener}
 	b.addr = cluster.ListenAddrs()[0]
 	return b, nil
 }
@@ -100,7 +101,8 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 // offsetsRetentionMinutes is ten years.
 const offsetsRetentionMinutes = "5256000"
 
-func start(cfg Config, log *slog.Logger) (*kfake.Cluster, error) {
+func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, error) {
+	var listener *listen.InProcess
 	_, port, _ := net.SplitHostPort(cfg.Listen)
 	n, _ := strconv.Atoi(port)
 	opts := []kfake.Opt{
@@ -112,9 +114,13 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, error) {
 			l, err := listen.TCP(context.Background(), address)
 			if errors.Is(err, syscall.EADDRINUSE) && cfg.AnyPort {
 				log.Warn("the embedded broker's port is taken, using another one", "taken", address)
-				return listen.TCP(context.Background(), "127.0.0.1:0")
+				l, err = listen.TCP(context.Background(), "127.0.0.1:0")
 			}
-			return l, err
+			if err != nil {
+				return nil, err
+			}
+			listener = listen.WithInProcess(l)
+			return listener, nil
 		}),
 		kfake.BrokerConfigs(map[string]string{
 			"log.cleaner.backoff.ms":     brokerCleanerOff,
@@ -130,14 +136,22 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, error) {
 	}
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	listAborted(cluster)
-	return cluster, nil
+	return cluster, listener, nil
 }
 
 // Addr is the address that the broker listens on.
 func (b *Broker) Addr() string { return b.addr }
+
+// Dial connects to the broker without a socket, for clients in its own process; to another address, with one.
+func (b *Broker) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if address == b.addr {
+		return b.listener.Dial(ctx)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
+}
 
 // Ready tells whether the broker answers.
 func (b *Broker) Ready() error {

@@ -33,6 +33,8 @@ type Connection struct {
 	// while the process runs; nil: plain text.
 	TLS  func() *tls.Config
 	SASL sasl.Mechanism // nil: none
+	// Reach opens the connections; nil: over TCP.
+	Reach func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Validate names what is missing.
@@ -77,7 +79,11 @@ func NewSASL(mechanism, user string, password func() string) (sasl.Mechanism, er
 func (c *Connection) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
 	defer cancel()
-	conn, err := (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
+	reach := c.Reach
+	if reach == nil {
+		reach = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
+	}
+	conn, err := reach(ctx, network, address)
 	if err != nil || c.TLS == nil {
 		return conn, err
 	}

@@ -53,7 +53,7 @@ chaos: build ## faults from a seed against Apache Kafka, ingress and processors,
 
 .PHONY: test-faults
 test-faults: ## each kind of fault alone, against Apache Kafka
-	COEXSTREAM_TEST_KAFKA=1 go test -count=1 -timeout 20m ./internal/chaos
+	COEXSTREAM_TEST_KAFKA=1 go test -count=1 -timeout 30m ./internal/chaos
 
 .PHONY: chaos-proof
 chaos-proof: build ## the same with processors that commit offsets outside the transaction: check has to find it

@@ -51,10 +51,10 @@ type started struct {
 	stop     func()
 }
 
-func (c *cluster) start(cfg processors.Config) *started {
+func (c *cluster) start(cfg processors.Config, client ...kgo.Opt) *started {
 	c.t.Helper()
 	s := &started{registry: prometheus.NewRegistry()}
-	p, err := processors.New(cfg, processors.Deps{Registerer: s.registry, Log: slog.New(slog.NewTextHandler(c.t.Output(), nil))})
+	p, err := processors.New(cfg, processors.Deps{Registerer: s.registry, Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)), ClientOptions: client})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -1,0 +1,137 @@
+package processors_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// fetched is a hook of the Kafka client that tells when a record of a topic waits to be polled.
+type fetched struct {
+	topic string
+	once  sync.Once
+	waits chan struct{}
+}
+
+// OnFetchRecordBuffered implements kgo.HookFetchRecordBuffered.
+func (f *fetched) OnFetchRecordBuffered(r *kgo.Record) {
+	if r.Topic == f.topic {
+		f.once.Do(func() { close(f.waits) })
+	}
+}
+
+// holdFetch lets the next fetch of a partition from an offset wait until it is let go. held is closed when it has come.
+func (c *cluster) holdFetch(topic string, partition int32, offset int64) (held chan struct{}, letGo func()) {
+	c.t.Helper()
+	id := c.kfake.TopicInfo(topic).TopicID
+	held = make(chan struct{})
+	gone := make(chan struct{})
+	var taken, over sync.Once
+	letGo = func() { over.Do(func() { close(gone) }) }
+	c.t.Cleanup(letGo)
+	c.kfake.ControlKey(int16(kmsg.Fetch), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		from := func(p kmsg.FetchRequestTopicPartition) bool {
+			return p.Partition == partition && p.FetchOffset == offset
+		}
+		if !slices.ContainsFunc(kreq.(*kmsg.FetchRequest).Topics, func(t kmsg.FetchRequestTopic) bool {
+			return (t.Topic == topic || t.TopicID == id) && slices.ContainsFunc(t.Partitions, from)
+		}) {
+			return nil, nil, false
+		}
+		first := false
+		taken.Do(func() { first = true })
+		if !first {
+			return nil, nil, false
+		}
+		close(held)
+		c.kfake.SleepControl(func() { <-gone })
+		return nil, nil, false
+	})
+	return held, letGo
+}
+
+// offsets are those of one partition that a transaction commits, by topic.
+type offsets map[string]int64
+
+// commits tells the offsets that transactions commit from now on.
+func (c *cluster) commits(partition int32, topics ...string) (told func() []offsets) {
+	var mu sync.Mutex
+	var all []offsets
+	ids := map[[16]byte]string{}
+	for _, topic := range topics {
+		ids[c.kfake.TopicInfo(topic).TopicID] = topic
+	}
+	c.kfake.ControlKey(int16(kmsg.TxnOffsetCommit), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		one := offsets{}
+		for _, t := range kreq.(*kmsg.TxnOffsetCommitRequest).Topics {
+			name := t.Topic
+			if name == "" {
+				name = ids[t.TopicID]
+			}
+			for _, p := range t.Partitions {
+				if p.Partition == partition {
+					one[name] = p.Offset
+				}
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, one)
+		return nil, nil, false
+	})
+	return func() []offsets {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
+}
+
+// TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction: an echo that comes in the middle of a transaction's work on
+// history is committed by that one, and does not wait for its end and for another one. The middle is where a held
+// chunk is read again.
+func TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction(t *testing.T) {
+	c := newCluster(t)
+	live, bulk := schemas.TopicRawLive.Name("coex."), schemas.TopicRawBulk.Name("coex.")
+	partition := kafka.Partition([]byte("1"), partitions)
+	cfg := c.config("a")
+	cfg.TickEvery = time.Hour // no transactions of its own, and nothing is done ahead while they are ended
+	echoes := &fetched{topic: live, waits: make(chan struct{})}
+	p := c.start(cfg, kgo.WithHooks(echoes))
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "m2"))
+	eventually(t, "the second chunk is held", func() bool { return p.value(t, "events_total", "syncs") > 0 })
+
+	commits := c.commits(partition, live, bulk)
+	held, letGo := c.holdFetch(bulk, partition, 0)
+	await := func(what string, ch <-chan struct{}) {
+		t.Helper()
+		select {
+		case <-ch:
+		case <-time.After(60 * time.Second):
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 50, "m1"))
+	await("the held chunk is read again", held)
+	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
+	await("the echo waits to be polled", echoes.waits)
+	letGo()
+
+	if got := wamids(c.read(schemas.TopicEchoes, atLeast(1))); !slices.Equal(got, []string{"e1"}) {
+		t.Errorf("echoes are %v", got)
+	}
+	if got := wamids(c.read(schemas.TopicHistory, atLeast(2))); !slices.Equal(got, []string{"m1", "m2"}) {
+		t.Errorf("history is %v", got)
+	}
+	all := commits()
+	first := slices.IndexFunc(all, func(o offsets) bool { return o[bulk] == 2 })
+	if first < 0 || all[first][live] != 1 {
+		t.Errorf("the transaction that worked on the first chunk does not commit the echo: %v", all)
+	}
+}

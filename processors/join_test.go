@@ -96,11 +96,25 @@ func (c *cluster) commits(partition int32, topics ...string) (told func() []offs
 // TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction: an echo that comes in the middle of a transaction's work on
 // history is committed by that one, and does not wait for its end and for another one. The middle is where a held
 // chunk is read again.
+//
+// What the client has told of is not always ready to be polled at that moment. Then it waits for the next transaction,
+// which is right, too; but not each time.
 func TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction(t *testing.T) {
+	for range 5 {
+		if joined := echoWhileBulkIsWorkedOn(t); joined || t.Failed() {
+			return
+		}
+	}
+	t.Error("the transaction that worked on the first chunk never committed the echo")
+}
+
+func echoWhileBulkIsWorkedOn(t *testing.T) (joined bool) {
+	t.Helper()
 	c := newCluster(t)
 	live, bulk := schemas.TopicRawLive.Name("coex."), schemas.TopicRawBulk.Name("coex.")
 	partition := kafka.Partition([]byte("1"), partitions)
 	cfg := c.config("a")
+	cfg.HeldBytesMax = 0      // held chunks are read again
 	cfg.TickEvery = time.Hour // no transactions of its own, and nothing is done ahead while they are ended
 	echoes := &fetched{topic: live, waits: make(chan struct{})}
 	p := c.start(cfg, kgo.WithHooks(echoes))
@@ -131,7 +145,10 @@ func TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction(t *testing.T) {
 	}
 	all := commits()
 	first := slices.IndexFunc(all, func(o offsets) bool { return o[bulk] == 2 })
-	if first < 0 || all[first][live] != 1 {
-		t.Errorf("the transaction that worked on the first chunk does not commit the echo: %v", all)
+	if first < 0 {
+		t.Errorf("no transaction commits the first chunk: %v", all)
+		return false
 	}
+	p.stop()
+	return all[first][live] == 1
 }

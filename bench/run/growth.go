@@ -32,7 +32,7 @@ func playWindow(ctx context.Context, h *harness) (compare.Outcome, error) {
 	turn := func(media float64) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) { return h.windowTurn(ctx, messages, media) }
 	}
-	return h.playUpTo(ctx, 1, compare.Match{
+	return h.play(ctx, compare.Match{
 		Name:    "window",
 		Title:   fmt.Sprintf("live heap of a processor with the windows of %s history messages open, less that of one without", count(messages)),
 		Metrics: []compare.Metric{windowMetric},
@@ -111,7 +111,7 @@ func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 			return h.growthTurn(ctx, messages, businesses, onboarding)
 		}
 	}
-	return h.playUpTo(ctx, 1, compare.Match{
+	return h.play(ctx, compare.Match{
 		Name: "growth",
 		Title: fmt.Sprintf("peak memory of a processor that keeps up, %s history messages (text) of %s businesses against %s of %s, %d of them at a time, gap timeout %s, embedded broker",
 			count(many), count(businesses), count(many/10), count(businesses/10), onboarding, growthPatience),
@@ -184,7 +184,7 @@ func playScale(ctx context.Context, h *harness) (compare.Outcome, error) {
 			}})
 		}
 	}
-	return h.playUpTo(ctx, 3, compare.Match{
+	return h.play(ctx, compare.Match{
 		Name: "scale",
 		Title: fmt.Sprintf("raw history to ordered events, %s businesses against %s, all at the same time, %d messages each on average, embedded broker",
 			count(many), count(many/10), each),

@@ -83,24 +83,37 @@ func runMatches(ctx context.Context) (err error) {
 		if err := outcome.WriteTable(os.Stdout); err != nil {
 			return err
 		}
+		// A run takes an hour, and what ends it early should not cost what is known.
+		report.Took = time.Since(report.Started).Round(time.Second)
+		report.Goals = compare.Judge(goals(), report.Outcomes)
+		if err := h.write(&report); err != nil {
+			return err
+		}
 	}
-	report.Took = time.Since(report.Started).Round(time.Second)
-	report.Goals = compare.Judge(goals(), report.Outcomes)
 	if o.short {
 		fmt.Println("\nshort: the harness works; nothing is measured by so little")
 	} else if err := compare.WriteGoals(os.Stdout, report.Goals); err != nil {
 		return err
 	}
-	if err := h.write(&report); err != nil {
-		return err
-	}
+	h.sayWhere(&report)
 	if len(failed) > 0 {
 		return fmt.Errorf("not every contestant passed its check in %s; see the verdicts (logs in %s)", strings.Join(failed, ", "), h.dir)
 	}
 	return h.clean()
 }
 
-// write keeps the results.
+// resultsFile is where the results are kept, without the extension.
+func (h *harness) resultsFile(r *compare.Report) string {
+	return filepath.Join(h.o.results, r.Started.Format("2006-01-02")+"-"+strings.ReplaceAll(r.Commit, "+", "-"))
+}
+
+func (h *harness) sayWhere(r *compare.Report) {
+	if h.o.results != "" {
+		fmt.Printf("\nwritten to %[1]s.json and %[1]s.svg\n", h.resultsFile(r))
+	}
+}
+
+// write keeps the results so far.
 func (h *harness) write(r *compare.Report) error {
 	if h.o.results == "" {
 		return nil
@@ -108,26 +121,16 @@ func (h *harness) write(r *compare.Report) error {
 	if err := os.MkdirAll(h.o.results, 0o755); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
-	name := filepath.Join(h.o.results, r.Started.Format("2006-01-02")+"-"+strings.ReplaceAll(r.Commit, "+", "-"))
+	name := h.resultsFile(r)
 	if err := r.Write(name + ".json"); err != nil {
 		return err
 	}
-	if err := r.WritePlot(name + ".svg"); err != nil {
-		return err
-	}
-	fmt.Printf("\nwritten to %[1]s.json and %[1]s.svg\n", name)
-	return nil
+	return r.WritePlot(name + ".svg")
 }
 
 // play is compare.Play with this run's rounds, and a line for each turn on a terminal's error output.
 func (h *harness) play(ctx context.Context, m compare.Match) (compare.Outcome, error) {
-	return h.playUpTo(ctx, h.o.rounds, m)
-}
-
-// playUpTo is play for matches of which a turn takes minutes.
-func (h *harness) playUpTo(ctx context.Context, roundsMax int, m compare.Match) (compare.Outcome, error) {
-	rounds := min(h.o.rounds, roundsMax)
-	return compare.Play(ctx, m, rounds, func(round int, name string) {
-		fmt.Fprintf(os.Stderr, "%s: round %d of %d: %s\n", m.Name, round+1, rounds, name)
+	return compare.Play(ctx, m, h.o.rounds, func(round int, name string) {
+		fmt.Fprintf(os.Stderr, "%s: round %d of %d: %s\n", m.Name, round+1, h.o.rounds, name)
 	})
 }

@@ -22,7 +22,7 @@ const brokenFile = "processors/transaction.go"
 
 var brokenEdits = [][2]string{
 	{"\tsend := newSender(", "\tif err := s.commitOutside(ctx, all); err != nil {\n\t\treturn err\n\t}\n\tsend := newSender("},
-	{"\t\ts.fence(req, touched)\n", "\t\treq.Topics = nil\n"},
+	{"\t\ts.fence(req, parts)\n", "\t\treq.Topics = nil\n"},
 }
 
 // buildBroken builds the program with the mistake, and returns the binary's path. It has to run within the

@@ -270,6 +270,13 @@ func TestOutageIsSpooled(t *testing.T) {
 	}
 }
 
+// TestTheMistakeFitsTheSource: the product changes, and the mistake is to be made in what it is now.
+func TestTheMistakeFitsTheSource(t *testing.T) {
+	if _, err := buildBroken(t.Context(), t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestABrokenBuildIsFound: faults and check would be worth nothing if they let a mistake pass.
 func TestABrokenBuildIsFound(t *testing.T) {
 	if os.Getenv("COEXSTREAM_TEST_KAFKA") == "" {

@@ -14,8 +14,8 @@ import (
 // shelf keeps records whose chunks wait at hand, so that few of them are read from the log again when they may leave:
 // a sender's disorder is mostly a matter of moments. When it is full, what has lain there longest goes; the log has it.
 //
-// It holds copies, for a record that was fetched keeps its whole batch in memory. What the log holds at a place does
-// not change, so nothing on the shelf is ever wrong, whatever becomes of the transaction that put it there.
+// It holds copies, for a record that was fetched keeps its whole batch in memory. What was committed at a place of
+// the log does not change, so what is on the shelf stays right, whatever becomes of the transaction that put it there.
 type shelf struct {
 	mu      sync.Mutex
 	most    int64 // bytes; 0: it holds nothing

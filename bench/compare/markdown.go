@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 )
 
@@ -37,14 +36,14 @@ func Markdown(headline string, reports ...*Report) (string, error) {
 			return "", fmt.Errorf("results of two machines are not told together: %+v and %+v", reports[0].Machine, r.Machine)
 		}
 		for i := range r.Outcomes {
-			if o := &r.Outcomes[i]; o.Skip == "" && o.Rounds < RoundsLeast && !r.enough() {
+			if o := &r.Outcomes[i]; o.Skip == "" && o.Rounds < RoundsLeast {
 				return "", fmt.Errorf("%s of %s has %d rounds: what is told needs %d at least", o.Name, r.Commit, o.Rounds, RoundsLeast)
 			}
 		}
 	}
 	m := &reports[0].Machine
 	const gib = 1 << 30
-	fmt.Fprintf(&b, "%s, %d cores, %.0f GiB, %s. Medians of at least %d rounds unless fewer are named, in which all take turns; of ratios\nalso the least and the most of a round. A figure stands only where the checker found in the log all that was acknowledged.\n",
+	fmt.Fprintf(&b, "%s, %d cores, %.0f GiB, %s. Medians of at least %d rounds, in which all take turns; of ratios also the least\nand the most of a round. A figure stands only where the checker found in the log all that was acknowledged.\n",
 		m.CPU, m.Cores, float64(m.MemoryBytes)/gib, m.System, RoundsLeast)
 	for _, r := range reports {
 		if o := r.outcome(headline); o != nil && len(o.Standing) > 0 {
@@ -59,12 +58,6 @@ func Markdown(headline string, reports ...*Report) (string, error) {
 	}
 	b.WriteString("```\n")
 	return b.String(), nil
-}
-
-// enough tells whether as many rounds were asked for as are told. A match whose turns take minutes has fewer then.
-func (r *Report) enough() bool {
-	asked, err := strconv.Atoi(r.Settings["rounds"])
-	return err == nil && asked >= RoundsLeast
 }
 
 func (r *Report) outcome(name string) *Outcome {
@@ -117,20 +110,17 @@ func (o *Outcome) markdown(b *strings.Builder) {
 func goalsMarkdown(b *strings.Builder, reports []*Report) {
 	b.WriteString("\n| goal | wanted | measured | |\n| --- | ---: | ---: | --- |\n")
 	for i := range reports[0].Goals {
-		g, from := &reports[0].Goals[i], reports[0]
+		g := &reports[0].Goals[i]
 		for _, r := range reports[1:] {
 			for j := range r.Goals {
 				if other := &r.Goals[j]; g.Measured == nil && other.What == g.What && other.Measured != nil {
-					g, from = other, r
+					g = other
 				}
 			}
 		}
 		measured, verdict := g.Why, ""
 		if g.Measured != nil {
 			measured, verdict = g.Measured.Spread(), "not reached"
-			if o := from.outcome(g.Match); o != nil && o.Rounds < RoundsLeast {
-				measured += fmt.Sprintf(", rounds: %d", o.Rounds)
-			}
 			if g.Reached {
 				verdict = "reached"
 			}

@@ -71,17 +71,6 @@ func TestReadmeIsFilledInFromResults(t *testing.T) {
 	if err := writeReadme(readme, []string{"few.json"}); err == nil || !strings.Contains(err.Error(), "has 3 rounds") {
 		t.Errorf("medians of three: %v", err)
 	}
-	capped := reportOf(3, 60, 66, 70)
-	capped.Settings = map[string]string{"rounds": "5"}
-	if err := capped.Write(filepath.Join(folder, "capped.json")); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeReadme(readme, []string{"capped.json"}); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := os.ReadFile(readme); err != nil || !strings.Contains(string(got), "rounds: 3") {
-		t.Errorf("a match that has three rounds at most: %v\n%s", err, got)
-	}
 	for range 2 { // the second time replaces the first
 		if err := writeReadme(readme, []string{"a.json"}); err != nil {
 			t.Fatal(err)

@@ -136,17 +136,23 @@ func readLedger(t *testing.T, file string) ledger {
 	return l
 }
 
+// simulateTo plays a whole run against a receiver, and reads its truth.
+func simulateTo(t *testing.T, r *receiver) (SimulateReport, ledger) {
+	t.Helper()
+	srv := httptest.NewServer(r)
+	defer srv.Close()
+	cfg := simulateConfig(t, srv.URL)
+	rep, err := Simulate(t.Context(), cfg, Silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep, readLedger(t, cfg.TruthFile)
+}
+
 func TestTheTruthIsWhatTheReceiverKept(t *testing.T) {
 	for _, fail := range []float64{0, 0.3} {
 		r := newReceiver(t, fail)
-		srv := httptest.NewServer(r)
-		cfg := simulateConfig(t, srv.URL)
-		rep, err := Simulate(t.Context(), cfg, Silent())
-		srv.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := readLedger(t, cfg.TruthFile)
+		rep, l := simulateTo(t, r)
 		if rep.Unacked != 0 || rep.Skipped != 0 || rep.Deliveries != rep.Acked || rep.Deliveries != len(l.sent) || l.end == nil {
 			t.Fatalf("fail %v: %+v", fail, rep)
 		}
@@ -173,13 +179,7 @@ func TestTheTruthIsWhatTheReceiverKept(t *testing.T) {
 func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 	r := newReceiver(t, 0)
 	r.mute = 0.3
-	srv := httptest.NewServer(r)
-	cfg := simulateConfig(t, srv.URL)
-	rep, err := Simulate(t.Context(), cfg, Silent())
-	srv.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
+	rep, l := simulateTo(t, r)
 	kept := 0
 	for _, n := range r.kept {
 		kept += n
@@ -188,7 +188,7 @@ func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 		t.Fatalf("%d kept, %d of them unheard: %+v", kept, r.unheard, rep)
 	}
 	attempts := 0
-	for _, s := range readLedger(t, cfg.TruthFile).sent {
+	for _, s := range l.sent {
 		if !s.Acked {
 			t.Errorf("body %d was given up", s.Body)
 		}

@@ -54,7 +54,7 @@ func loadBody(business int) []byte {
 func TestLoad(t *testing.T) {
 	spec := strings.Fields(os.Getenv(loadEnv))
 	if len(spec) != 3 {
-		t.Skip("only as a child of the benchmark")
+		t.Skip("SKIP: it runs only as a child of the benchmark")
 	}
 	length, err := time.ParseDuration(spec[2])
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"net"
 	"slices"
 	"strconv"
@@ -97,37 +98,40 @@ func checkNothingLost(t *testing.T, log map[string][][]byte, acknowledged map[st
 // nil, all of them.
 func checkFirsts(t *testing.T, where string, values [][]byte, counting map[string]bool) {
 	t.Helper()
-	seen, most := map[string]bool{}, map[string]int{}
-	for _, value := range values {
-		id, who, n := numberedValue(t, value)
-		if seen[id] || counting != nil && !counting[id] {
-			continue
-		}
-		seen[id] = true
-		if before, ok := most[who]; ok && n < before {
-			t.Errorf("%s: %s first came after %d", where, id, before)
-		}
-		most[who] = max(n, most[who])
-	}
+	checkRising(t, where+", for the first time", onceEach(t, slices.All(values), counting))
 }
 
-// checkLasts is checkFirsts from behind: where each value is there for the last time.
+// checkLasts is checkFirsts where each value is there for the last time.
 func checkLasts(t *testing.T, where string, values [][]byte, counting map[string]bool) {
 	t.Helper()
-	seen, least := map[string]bool{}, map[string]int{}
-	for _, value := range slices.Backward(values) {
+	lasts := onceEach(t, slices.Backward(values), counting)
+	slices.Reverse(lasts)
+	checkRising(t, where+", for the last time", lasts)
+}
+
+// onceEach are those of the values that count, each as it comes first.
+func onceEach(t *testing.T, values iter.Seq2[int, []byte], counting map[string]bool) [][]byte {
+	t.Helper()
+	seen := map[string]bool{}
+	var once [][]byte
+	for _, value := range values {
+		if id, _, _ := numberedValue(t, value); !seen[id] && (counting == nil || counting[id]) {
+			seen[id] = true
+			once = append(once, value)
+		}
+	}
+	return once
+}
+
+func checkRising(t *testing.T, where string, values [][]byte) {
+	t.Helper()
+	most := map[string]int{}
+	for _, value := range values {
 		id, who, n := numberedValue(t, value)
-		if seen[id] || counting != nil && !counting[id] {
-			continue
+		if before, ok := most[who]; ok && n < before {
+			t.Errorf("%s: %s came after %d", where, id, before)
 		}
-		seen[id] = true
-		after, ok := least[who]
-		if ok && n > after {
-			t.Errorf("%s: %s last came before %d", where, id, after)
-		}
-		if !ok || n < after {
-			least[who] = n
-		}
+		most[who] = max(n, most[who])
 	}
 }
 

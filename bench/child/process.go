@@ -198,11 +198,25 @@ func Answers200(url string) func(context.Context) error {
 
 // FreeAddress is an address on loopback that nobody listens on at the moment.
 func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment on loopback
+	addrs, err := FreeAddresses(1)
 	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+		return "", err
 	}
-	return l.Addr().String(), l.Close()
+	return addrs[0], nil
+}
+
+// FreeAddresses are several of them.
+func FreeAddresses(n int) ([]string, error) {
+	var addrs []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment on loopback
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() //nolint:errcheck // only the number was wanted
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs, nil
 }
 
 // Orphaned is closed when the process that started this one is gone, or has told it to stop.

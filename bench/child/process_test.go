@@ -25,7 +25,7 @@ func exists(path string) func(context.Context) error {
 
 func TestCPUCountsWhatAProcessStarted(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("needs Linux's /proc")
+		t.Skip("SKIP: it needs Linux's /proc")
 	}
 	ready := filepath.Join(t.TempDir(), "ready")
 	// One child that has ended and was waited for, one that still runs, each with work behind it.

@@ -44,6 +44,19 @@ func TestContestantsTakeTurnsAndEachBeginsARound(t *testing.T) {
 	}
 }
 
+func TestContestantsKeepTheirOrderWhereItMatters(t *testing.T) {
+	var order []string
+	m := Match{Name: "m", Metrics: []Metric{speed}, InOrder: true, Contestants: []Contestant{
+		scripted("a", &order, 1, 2, 3), scripted("b", &order, 1, 2, 3),
+	}}
+	if _, err := Play(t.Context(), m, 3, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(order, ""); got != "ababab" {
+		t.Errorf("turns were %s", got)
+	}
+}
+
 func TestRatiosAreTakenWithinARound(t *testing.T) {
 	var order []string
 	m := Match{

@@ -38,6 +38,7 @@ type Match struct {
 	Title       string
 	Metrics     []Metric
 	Contestants []Contestant
+	InOrder     bool // each round begins with the first contestant: what follows leaves the machine another one
 	Pairs       []Pair
 	Plot        string // metric of the picture
 }
@@ -83,7 +84,10 @@ func Play(ctx context.Context, m Match, rounds int, progress func(round int, nam
 	samples := make([][]Sample, len(m.Contestants))
 	for round := range rounds {
 		for turn := range m.Contestants {
-			i := (turn + round) % len(m.Contestants)
+			i := turn
+			if !m.InOrder {
+				i = (turn + round) % len(m.Contestants)
+			}
 			c := &m.Contestants[i]
 			if c.Skip != "" {
 				continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/coexstream/coexstream/bench"
@@ -115,7 +116,8 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// check judges the backlog's events. What the match itself sent beside it is of other numbers, and not judged.
+// check judges the backlog's events. What the match itself sent beside it is of other numbers, and not judged. The
+// judge's memory, which grows with the backlog, is given back before anything else is measured.
 func (s *stack) check(ctx context.Context) (judge.Verdict, error) {
 	c := bench.DefaultCheckConfig()
 	c.Brokers, c.Prefix, c.TruthFile, c.Secrets = s.broker.addresses, s.sub.prefix, s.truth, []string{secret}
@@ -123,6 +125,7 @@ func (s *stack) check(ctx context.Context) (judge.Verdict, error) {
 	if s.patience > 0 {
 		c.GapTimeout, c.PhaseHold = s.patience, s.patience
 	}
+	defer debug.FreeOSMemory()
 	return bench.Check(ctx, c, bench.NewProgress(discard{}, false))
 }
 

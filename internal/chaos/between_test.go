@@ -22,36 +22,58 @@ func TestFaultNetworkCutBetweenBrokers(t *testing.T) {
 		fault{at: 10 * aSecond, length: 12 * aSecond, kind: kindCut, target: brokerName(1) + "~" + brokerName(2)})
 }
 
-// TestFaultLeaderCutOff: a leader that clients still reach is cut off from the other brokers for so long that they
-// elect another one. It does not learn of that, and goes on as a leader whose records nobody has but itself.
-func TestFaultLeaderCutOff(t *testing.T) {
-	s := scene(t)
-	topic := s.prefix + "raw.live"
-	p, err := s.asTold(t.Context(), 0, topic)
+// ledScene is a scene in which a partition's leader gets into trouble.
+type ledScene struct {
+	*stage
+	leader, fellow int32 // the leader, and one that follows
+}
+
+// ledTopic is the topic whose first partition it is about.
+const ledTopic = "raw.live"
+
+func newLedScene(t *testing.T) *ledScene {
+	t.Helper()
+	s := &ledScene{stage: scene(t)}
+	p, err := s.asTold(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	leader := p.Leader
-	fellow := (leader + 1) % brokerCount
-	seen := make(chan error, 1)
+	s.leader, s.fellow = p.Leader, (p.Leader+1)%brokerCount
+	return s
+}
+
+// outlivesSeeing plays the faults, in which what the follower tells has to come to be so.
+func (s *ledScene) outlivesSeeing(t *testing.T, seen func(told kmsg.MetadataResponseTopicPartition) bool, faults ...fault) {
+	t.Helper()
+	came := make(chan error, 1)
 	go func() {
-		seen <- until(t.Context(), 30*aSecond, func() bool {
-			of, err := s.asTold(t.Context(), fellow, topic)
-			if err != nil || of.Leader == leader || of.Leader < 0 {
-				return false
-			}
-			still, err := s.asTold(t.Context(), leader, topic)
-			return err == nil && still.Leader == leader
+		came <- until(t.Context(), 30*aSecond, func() bool {
+			told, err := s.asTold(t.Context(), s.fellow)
+			return err == nil && seen(told)
 		})
 	}()
-	s.outlives(t, fault{at: aSecond, length: 18 * aSecond, kind: kindCut, target: brokerName(int(leader)) + "~" + everyBroker})
-	if err := <-seen; err != nil {
-		t.Errorf("broker %d was never a leader of %s that the others had replaced: %v", leader, topic, err)
+	s.outlives(t, faults...)
+	if err := <-came; err != nil {
+		t.Errorf("broker %d, who led %s, did not come into the state that this is about: %v", s.leader, ledTopic, err)
 	}
 }
 
-// asTold is the first partition of a topic, by what one broker tells the ingress.
-func (s *stage) asTold(ctx context.Context, broker int32, topic string) (p kmsg.MetadataResponseTopicPartition, err error) {
+// TestFaultLeaderCutOff: a leader that clients still reach is cut off from the other brokers for so long that they
+// elect another one. It does not learn of that, and goes on as a leader whose records nobody has but itself.
+func TestFaultLeaderCutOff(t *testing.T) {
+	s := newLedScene(t)
+	replacedUnknown := func(told kmsg.MetadataResponseTopicPartition) bool {
+		if told.Leader == s.leader || told.Leader < 0 {
+			return false
+		}
+		still, err := s.asTold(t.Context(), s.leader)
+		return err == nil && still.Leader == s.leader
+	}
+	s.outlivesSeeing(t, replacedUnknown, fault{at: aSecond, length: 18 * aSecond, kind: kindCut, target: brokerName(int(s.leader)) + "~" + everyBroker})
+}
+
+// asTold is the partition, by what one broker tells the ingress.
+func (s *ledScene) asTold(ctx context.Context, broker int32) (p kmsg.MetadataResponseTopicPartition, err error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(s.cluster.addrs(ingressName), ",")[broker]))
 	if err != nil {
 		return p, err
@@ -59,6 +81,7 @@ func (s *stage) asTold(ctx context.Context, broker int32, topic string) (p kmsg.
 	defer cl.Close()
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
+	topic := s.prefix + ledTopic
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr(topic)}}
 	answer, err := cl.SeedBrokers()[0].Request(ctx, req)
@@ -79,27 +102,13 @@ func (s *stage) asTold(ctx context.Context, broker int32, topic string) (p kmsg.
 // the leader, and may keep nothing that is to be acknowledged. Then a broker that follows nobody and is not known to
 // be well, but could be followed.
 func TestFaultNetworkCutOneWay(t *testing.T) {
-	s := scene(t)
-	topic := s.prefix + "raw.live"
-	p, err := s.asTold(t.Context(), 0, topic)
-	if err != nil {
-		t.Fatal(err)
+	s := newLedScene(t)
+	leadsAlone := func(told kmsg.MetadataResponseTopicPartition) bool {
+		return told.Leader == s.leader && len(told.ISR) == 1
 	}
-	leader := p.Leader
-	fellow := (leader + 1) % brokerCount
-	seen := make(chan error, 1)
-	go func() {
-		seen <- until(t.Context(), 30*aSecond, func() bool {
-			now, err := s.asTold(t.Context(), fellow, topic)
-			return err == nil && now.Leader == leader && len(now.ISR) == 1
-		})
-	}()
-	s.outlives(t,
-		fault{at: aSecond, length: 18 * aSecond, kind: kindCut, target: brokerName(int(leader)) + "<" + everyBroker},
-		fault{at: 28 * aSecond, length: 12 * aSecond, kind: kindCut, target: brokerName(int(fellow)) + ">" + everyBroker})
-	if err := <-seen; err != nil {
-		t.Errorf("broker %d never led %s without a follower: %v", leader, topic, err)
-	}
+	s.outlivesSeeing(t, leadsAlone,
+		fault{at: aSecond, length: 18 * aSecond, kind: kindCut, target: brokerName(int(s.leader)) + "<" + everyBroker},
+		fault{at: 28 * aSecond, length: 12 * aSecond, kind: kindCut, target: brokerName(int(s.fellow)) + ">" + everyBroker})
 }
 
 func TestFaultNetworkStallBetweenBrokers(t *testing.T) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/coexstream/coexstream/bench/child"
 )
 
 // process is one process of the program under test, which is killed, stopped and started again.
@@ -101,12 +101,12 @@ func (p *process) spawn() (*life, error) {
 
 // startElsewhere is start with another address of the admin listener, where the last life may hold the first.
 func (p *process) startElsewhere() error {
-	addrs, err := freeAddresses(1)
+	admin, err := child.FreeAddress()
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
-	p.admin = addrs[0]
+	p.admin = admin
 	p.mu.Unlock()
 	return p.start()
 }
@@ -176,17 +176,7 @@ func (p *process) ready(ctx context.Context) bool {
 	p.mu.Lock()
 	admin := p.admin
 	p.mu.Unlock()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/readyz", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close() //nolint:errcheck // nothing to do about it
-	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode == http.StatusOK
+	return child.Answers200("http://"+admin+"/readyz")(ctx) == nil
 }
 
 // waitReady waits until the process serves.

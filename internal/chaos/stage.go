@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coexstream/coexstream/bench/child"
 	"github.com/coexstream/coexstream/bench/world"
 )
 
@@ -57,7 +57,7 @@ func newStage(ctx context.Context, c *cluster, out io.Writer, binary, broken, di
 	if s.disk, err = newDisk(spool); err != nil {
 		s.say("SKIP faults of the disk: %v", err)
 	}
-	addrs, err := freeAddresses(2 + processorsMax)
+	addrs, err := child.FreeAddresses(2 + processorsMax)
 	if err != nil {
 		s.close()
 		return nil, err
@@ -279,17 +279,4 @@ func (s *stage) close() {
 		s.disk.unmount(s.out)
 		s.disk = nil
 	}
-}
-
-func freeAddresses(n int) ([]string, error) {
-	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment on loopback
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() //nolint:errcheck // only the number was wanted
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
 }

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/coexstream/coexstream/bench/child"
 )
 
 type options struct {
@@ -73,7 +73,7 @@ func (o *options) run(ctx context.Context) error {
 			return err
 		}
 	}
-	addrs, err := freeAddresses(3)
+	addrs, err := child.FreeAddresses(3)
 	if err != nil {
 		return err
 	}
@@ -131,60 +131,26 @@ func (o *options) run(ctx context.Context) error {
 type upProcess struct {
 	binary, dir, listen, admin, broker string
 	more                               []string
-	cmd                                *exec.Cmd
-	done                               chan struct{}
+	*child.Process                     // nil: it does not run
 }
 
-const startTimeout = 60 * time.Second
-
-func (u *upProcess) start(ctx context.Context) error {
-	logFile, err := os.OpenFile(filepath.Join(u.dir, "up.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer logFile.Close() //nolint:errcheck // the child has its own descriptor
+func (u *upProcess) start(ctx context.Context) (err error) {
 	began := time.Now()
-	args := append([]string{"up", "--data-dir", u.dir, "--listen", u.listen, "--admin-listen", u.admin, "--broker-listen", u.broker}, u.more...)
-	u.cmd = exec.CommandContext(ctx, u.binary, args...)
-	u.cmd.Stdout, u.cmd.Stderr = logFile, logFile
-	if err := u.cmd.Start(); err != nil {
-		return err
+	serves := child.Answers200("http://" + u.admin + "/readyz")
+	u.Process, err = child.Start(ctx, child.Command{
+		Name: "up", Log: filepath.Join(u.dir, "up.log"),
+		Args: append([]string{u.binary, "up", "--data-dir", u.dir, "--listen", u.listen, "--admin-listen", u.admin, "--broker-listen", u.broker}, u.more...),
+		Ready: func(ctx context.Context) error {
+			if _, err := os.Stat(filepath.Join(u.dir, "up.json")); err != nil {
+				return err // the other commands would not find it
+			}
+			return serves(ctx)
+		},
+	})
+	if err == nil {
+		fmt.Printf("crash: up is ready after %s\n", time.Since(began).Round(time.Millisecond))
 	}
-	u.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) {
-		_ = cmd.Wait() // killed: that is the point
-		close(done)
-	}(u.cmd, u.done)
-	for time.Since(began) < startTimeout {
-		select {
-		case <-u.done:
-			return fmt.Errorf("up ended by itself; see %s", logFile.Name())
-		case <-time.After(20 * time.Millisecond):
-		}
-		if u.ready(ctx) {
-			fmt.Printf("crash: up is ready after %s\n", time.Since(began).Round(time.Millisecond))
-			return nil
-		}
-	}
-	return fmt.Errorf("up is not ready after %s; see %s", startTimeout, logFile.Name())
-}
-
-// ready tells whether up serves, and has told the other commands where.
-func (u *upProcess) ready(ctx context.Context) bool {
-	if _, err := os.Stat(filepath.Join(u.dir, "up.json")); err != nil {
-		return false
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+u.admin+"/readyz", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close() //nolint:errcheck // nothing to do about it
-	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode == http.StatusOK
+	return err
 }
 
 // requestsMetric counts the webhooks that were answered.
@@ -200,7 +166,7 @@ func (u *upProcess) outlive(ctx context.Context, requests int, simulated <-chan 
 				return fmt.Errorf("simulate: %w", err)
 			}
 			return errors.New("simulate ended before the next kill; give it more messages, or kill more often")
-		case <-u.done:
+		case <-u.Done():
 			return errors.New("up ended by itself")
 		case <-time.After(5 * time.Millisecond):
 		}
@@ -243,40 +209,17 @@ func (u *upProcess) requests(ctx context.Context) (float64, error) {
 
 // kill ends the process without a warning, and waits until it is gone.
 func (u *upProcess) kill() {
-	if u.cmd == nil {
-		return
+	if u.Process != nil {
+		u.Kill()
+		u.Process = nil
 	}
-	_ = u.cmd.Process.Kill() // gone already: fine
-	<-u.done
-	u.cmd = nil
 }
 
 // peak is the high-water mark of the running process's resident memory.
 func (u *upProcess) peak() string {
-	if u.cmd == nil {
-		return "unknown"
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", u.cmd.Process.Pid))
+	rss, err := u.PeakRSS()
 	if err != nil {
-		return "unknown"
+		return err.Error()
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			return strings.TrimSpace(rest)
-		}
-	}
-	return "unknown"
-}
-
-func freeAddresses(n int) ([]string, error) {
-	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment on loopback
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() //nolint:errcheck // only the number was wanted
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
+	return fmt.Sprintf("%d MB", rss/1e6)
 }

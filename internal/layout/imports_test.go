@@ -66,7 +66,7 @@ var rules = map[string][]string{
 	"internal/certtest":      {},
 	"internal/listen":        {},
 	"internal/layout":        {},
-	"internal/crash":         {},
+	"internal/crash":         {"bench/child"},
 	"internal/chaos":         {"bench", "internal/kafkacluster"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
 	"internal/kafkacluster": {"internal/kafka", "schemas", "bench"},

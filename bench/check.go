@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/coexstream/coexstream/bench/judge"
+	"github.com/coexstream/coexstream/bench/pipeline"
 	"github.com/coexstream/coexstream/bench/truth"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
@@ -92,6 +94,8 @@ func CheckSource(ctx context.Context, cfg CheckConfig, src Source, p Progress) (
 	if err := cfg.Validate(); err != nil {
 		return Verdict{}, fmt.Errorf("check: %w", err)
 	}
+	// What grows with the run holds no pointers, so that to collect twice as often as by default costs little.
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	opt := cfg.options()
 	var err error
 	if opt.Partitions, err = src.Partitions(ctx); err != nil {
@@ -120,6 +124,8 @@ func CheckSource(ctx context.Context, cfg CheckConfig, src Source, p Progress) (
 	}
 	return j.Verdict(), nil
 }
+
+const gcPercent = 50
 
 func readTruth(file string, j *judge.Judge, p Progress) error {
 	f, err := os.Open(file)
@@ -162,9 +168,10 @@ func (c *checking) raw(ctx context.Context) error {
 	defer c.p.End()
 	deadline := time.Now().Add(c.cfg.Wait)
 	for quiet := time.Duration(0); ; {
-		n, err := c.src.Poll(ctx, []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk}, func(r judge.Record) {
+		// A body may take megabytes: one at a time.
+		n, err := poll(ctx, c.src, []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk}, 1, c.j.ReadRaw, func(r *judge.RawReading) {
 			c.p.Add(1)
-			c.j.Raw(r)
+			c.j.TakeRaw(r)
 		})
 		if err != nil {
 			return err
@@ -182,6 +189,21 @@ func (c *checking) raw(ctx context.Context) error {
 	}
 }
 
+// poll is Source.Poll, with the records read side by side ahead of being taken in order, so many at a time.
+func poll[R any](ctx context.Context, src Source, topics []schemas.Topic, atATime int, read func(judge.Record) R, take func(*R)) (n int, err error) {
+	err = pipeline.Run(atATime, func(give func(judge.Record) bool) error {
+		var err error
+		n, err = src.Poll(ctx, topics, func(r judge.Record) { give(r) })
+		return err
+	}, read, func(r *R) error {
+		take(r)
+		return nil
+	})
+	return n, err
+}
+
+const eventsAtATime = 64
+
 // events reads the other topics until all is there and nothing more comes, or the wait is over.
 func (c *checking) events(ctx context.Context) error {
 	owed := c.j.Owed()
@@ -190,7 +212,7 @@ func (c *checking) events(ctx context.Context) error {
 	deadline := time.Now().Add(c.cfg.Wait)
 	told, said := 0, time.Now()
 	for quiet := time.Duration(0); ; {
-		n, err := c.src.Poll(ctx, judge.Topics(), c.j.Event)
+		n, err := poll(ctx, c.src, judge.Topics(), eventsAtATime, judge.Read, c.j.Take)
 		if err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func (j *Judge) contact(r *Record, e *event, n int32) {
 		return
 	}
 	j.keyed(r, e.PhoneNumberID+"/"+e.ID)
-	got := row{e.PhoneNumber, e.UserID, e.FullName, e.FirstName, e.TimestampMS, e.Version, truth.Sum(e.Original)}
+	got := row{e.PhoneNumber, e.UserID, e.FullName, e.FirstName, e.TimestampMS, e.Version, e.digest}
 	i, known := b.texts[got.Digest]
 	switch {
 	case !known && !b.names[e.ID]:
@@ -123,7 +123,8 @@ func (j *Judge) contact(r *Record, e *event, n int32) {
 }
 
 // contactGone judges a tombstone of the contacts topic: its headers still say what went, and when.
-func (j *Judge) contactGone(r *Record, ceType string) {
+func (j *Judge) contactGone(p *Reading) {
+	r, ceType := &p.record, p.ceType
 	number, id, ok := cut(string(r.Key))
 	n, known := j.byID[number]
 	if !ok || !known {
@@ -131,7 +132,7 @@ func (j *Judge) contactGone(r *Record, ceType string) {
 		return
 	}
 	j.topics[r.Topic].Seen++
-	j.envelope(r, ceType)
+	j.envelope(p)
 	j.partitioned(r, j.numbers[n].WABA)
 	stamp, _ := r.header(schemas.HeaderContactTimestamp)
 	ms, err := strconv.ParseInt(stamp, 10, 64)

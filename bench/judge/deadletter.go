@@ -15,10 +15,10 @@ type deadLetter struct {
 }
 
 // deadLetter judges a dead letter: it is the untouched record, with the right reason.
-func (j *Judge) deadLetter(r *Record) {
+func (j *Judge) deadLetter(r *Record, value truth.Digest) {
 	t := schemas.TopicDLQ
 	reason, _ := r.header(schemas.HeaderDLQReason)
-	i, known := j.byHash[truth.Sum(r.Value)]
+	i, known := j.byHash[value]
 	if !known {
 		if origin := j.originOf(r); origin >= 0 {
 			j.topics[t].Seen++

@@ -60,6 +60,8 @@ type event struct {
 	EndReason string `json:"end_reason"`
 	Chunks    int64  `json:"chunks"`
 	Messages  int64  `json:"messages"`
+
+	digest truth.Digest // of Original
 }
 
 type person struct {
@@ -102,8 +104,8 @@ func (d *differences) direction(got string, want byte) {
 	}
 }
 
-func (d *differences) digest(name string, got []byte, want truth.Digest) {
-	if truth.Sum(got) != want {
+func (d *differences) digest(name string, got, want truth.Digest) {
+	if got != want {
 		*d = append(*d, fmt.Sprintf("%s is not what was sent", name))
 	}
 }
@@ -133,49 +135,82 @@ func (j *Judge) keyed(r *Record, want string) {
 	}
 }
 
+// Reading is a record of an event topic, and what can be said of it alone.
+type Reading struct {
+	record  Record
+	ceType  string
+	event   event
+	err     error    // of a value that cannot be read
+	headers []string // what is wrong with them
+	digest  truth.Digest
+}
+
+// Read reads a record of an event topic. Several may be read at a time.
+func Read(r Record) Reading {
+	p := Reading{record: r}
+	if r.Topic == schemas.TopicDLQ {
+		p.digest = truth.Sum(r.Value)
+		return p
+	}
+	p.ceType, _ = r.header(schemas.HeaderCEType)
+	p.headers = wrongHeaders(&r, p.ceType)
+	if r.Value == nil {
+		return p
+	}
+	if p.err = json.Unmarshal(r.Value, &p.event); p.err == nil {
+		p.event.digest = truth.Sum(p.event.Original)
+	}
+	return p
+}
+
 // Event takes the next record of an event topic.
 func (j *Judge) Event(r Record) {
+	p := Read(r)
+	j.Take(&p)
+}
+
+// Take is Event for a record that was read. The reading belongs to the caller when it returns.
+func (j *Judge) Take(p *Reading) {
+	r, e := &p.record, &p.event
 	if r.Topic == schemas.TopicDLQ {
-		j.deadLetter(&r)
+		j.deadLetter(r, p.digest)
 		return
 	}
-	ceType, _ := r.header(schemas.HeaderCEType)
 	if r.Value == nil {
 		if r.Topic == schemas.TopicContacts {
-			j.contactGone(&r, ceType)
+			j.contactGone(p)
 		} else {
-			j.fault(r.Topic, Unexpected, "%s: a tombstone", &r)
+			j.fault(r.Topic, Unexpected, "%s: a tombstone", r)
 		}
 		return
 	}
-	var e event
-	if err := json.Unmarshal(r.Value, &e); err != nil {
-		j.fault(r.Topic, WrongContent, "%s: the value cannot be read: %v", &r, err)
+	if p.err != nil {
+		j.fault(r.Topic, WrongContent, "%s: the value cannot be read: %v", r, p.err)
 		return
 	}
-	n := j.numberOf(&e)
+	n := j.numberOf(e)
 	if n < 0 && !j.wabas[e.WABAID] {
 		j.foreign++
 		return
 	}
 	j.topics[r.Topic].Seen++
-	j.envelope(&r, ceType)
+	j.envelope(p)
 	if n >= 0 || r.Topic == schemas.TopicAccount || r.Topic == schemas.TopicOther {
-		j.located(&r, &e, n)
+		j.located(r, e, n)
 	}
 	switch r.Topic {
 	case schemas.TopicAccount:
-		j.account(&r, &e)
+		j.account(r, e)
 	case schemas.TopicOther:
-		j.other(&r, &e)
+		j.other(r, e)
 	default:
 		if n < 0 {
-			j.fault(r.Topic, Unexpected, "%s: phone_number_id %q does not belong to WABA %s", &r, e.PhoneNumberID, e.WABAID)
+			j.fault(r.Topic, Unexpected, "%s: phone_number_id %q does not belong to WABA %s", r, e.PhoneNumberID, e.WABAID)
 			return
 		}
-		j.ofNumber(&r, &e, n, ceType)
+		j.ofNumber(r, e, n, p.ceType)
 	}
-	j.unique(&r, &e, n)
+	j.unique(r, e, n)
 }
 
 func (j *Judge) numberOf(e *event) int32 {
@@ -206,33 +241,41 @@ func (j *Judge) ofNumber(r *Record, e *event, n int32, ceType string) {
 	}
 }
 
-// envelope judges the CloudEvents headers and the schema.
-func (j *Judge) envelope(r *Record, ceType string) {
+// wrongHeaders says what is wrong with the CloudEvents headers.
+func wrongHeaders(r *Record, ceType string) (wrong []string) {
 	for _, h := range []struct{ name, want string }{
 		{schemas.HeaderCESpecVersion, schemas.CESpecVersion}, {schemas.HeaderCEID, ""}, {schemas.HeaderCESource, ""},
 	} {
 		if v, _ := r.header(h.name); v == "" || h.want != "" && v != h.want {
-			j.fault(r.Topic, BadHeaders, "%s: %s is %q", r, h.name, v)
+			wrong = append(wrong, fmt.Sprintf("%s is %q", h.name, v))
 		}
 	}
 	if !slices.Contains(typesOf[r.Topic], ceType) {
-		j.fault(r.Topic, BadHeaders, "%s: %s is %q", r, schemas.HeaderCEType, ceType)
-		return
+		return append(wrong, fmt.Sprintf("%s is %q", schemas.HeaderCEType, ceType))
 	}
 	if at, ok := r.header(schemas.HeaderCETime); ok {
 		if _, err := time.Parse(time.RFC3339, at); err != nil {
-			j.fault(r.Topic, BadHeaders, "%s: %s is %q", r, schemas.HeaderCETime, at)
+			wrong = append(wrong, fmt.Sprintf("%s is %q", schemas.HeaderCETime, at))
 		}
 	}
-	if j.opt.Validate == nil || r.Value == nil {
+	return wrong
+}
+
+// envelope judges the CloudEvents headers and the schema.
+func (j *Judge) envelope(p *Reading) {
+	r := &p.record
+	for _, wrong := range p.headers {
+		j.fault(r.Topic, BadHeaders, "%s: %s", r, wrong)
+	}
+	if j.opt.Validate == nil || r.Value == nil || !slices.Contains(typesOf[r.Topic], p.ceType) {
 		return
 	}
-	if n := j.sampled[ceType]; n%j.opt.ValidateEvery == 0 {
-		if err := j.opt.Validate(ceType, r.Value); err != nil {
+	if n := j.sampled[p.ceType]; n%j.opt.ValidateEvery == 0 {
+		if err := j.opt.Validate(p.ceType, r.Value); err != nil {
 			j.fault(r.Topic, BadSchema, "%s: %v", r, err)
 		}
 	}
-	j.sampled[ceType]++
+	j.sampled[p.ceType]++
 }
 
 // located judges whom the event says it is of, and the partition.
@@ -278,8 +321,8 @@ func (j *Judge) unique(r *Record, e *event, n int32) {
 	j.scratch = append(append(j.scratch[:0], scope[:]...), id...)
 	key := schemas.HashBytes(j.scratch)
 	mark := j.mark(r, e, n)
-	if before, known := j.events[key]; !known {
-		j.events[key] = mark
+	if before, known := j.events.get(key); !known {
+		j.events.put(key, mark)
 	} else if before != mark {
 		j.fault(r.Topic, SameID, "%s: another event has the id %s, too", r, id)
 	} else if r.Topic == schemas.TopicContacts || r.Topic == schemas.TopicSyncs {

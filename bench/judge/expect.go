@@ -46,16 +46,16 @@ func (j *Judge) anyPresent(bodies []int32) bool {
 
 // link puts an item at the end of its chain.
 func (j *Judge) link(key schemas.Hash, i int32) {
-	j.items[i].next = -1
-	head, ok := j.heads[key]
+	j.item(i).next = -1
+	head, ok := j.heads.get(key)
 	if !ok {
-		j.heads[key] = i
+		j.heads.put(key, i)
 		return
 	}
-	for j.items[head].next >= 0 {
-		head = j.items[head].next
+	for j.item(head).next >= 0 {
+		head = j.item(head).next
 	}
-	j.items[head].next = i
+	j.item(head).next = i
 }
 
 func (j *Judge) keyOf(it *item, window int32) schemas.Hash {
@@ -72,7 +72,7 @@ func (j *Judge) expectHistory(w *window) {
 		c := &j.chunks[ci]
 		w.counts.chunks++
 		for i := c.from; i < c.to; i++ {
-			it := &j.items[i]
+			it := j.item(i)
 			key := j.keyOf(it, w.id)
 			top, known := schemas.Rank(0), false
 			unsure := c.mayBeLate
@@ -105,7 +105,7 @@ func (j *Judge) expectHistory(w *window) {
 	}
 	for _, ci := range w.chunks {
 		for i := j.chunks[ci].from; i < j.chunks[ci].to; i++ {
-			if j.items[i].state == owed {
+			if j.item(i).state == owed {
 				w.counts.messages++
 			}
 		}
@@ -147,17 +147,17 @@ func (j *Judge) loosen(key schemas.Hash) {
 // raw log, where the log can tell.
 func (j *Judge) expectLive() {
 	var live []int32
-	for i := range j.items {
-		p := &j.parts[j.items[i].part]
+	for i := range j.items.count {
+		p := &j.parts[j.item(i).part]
 		if p.kind != kindChunk && p.kind != kindMedia && j.bodies[p.body].present() {
-			live = append(live, int32(i))
+			live = append(live, i)
 		}
 	}
 	for _, i := range live {
-		j.link(j.keyOf(&j.items[i], 0), i)
+		j.link(j.keyOf(j.item(i), 0), i)
 	}
 	for _, i := range live {
-		it := &j.items[i]
+		it := j.item(i)
 		it.state = owed
 		b := &j.bodies[j.parts[it.part].body]
 		j.chain(j.keyOf(it, 0), func(o int32, other *item) bool {
@@ -189,8 +189,8 @@ func (j *Judge) expectLive() {
 // expectMedia: an asset has to be there once. Without a placeholder in the raw log it leaves when the
 // processor has waited for one, so it may not be there yet.
 func (j *Judge) expectMedia() {
-	for i := range j.items {
-		it := &j.items[i]
+	for i := range j.items.count {
+		it := j.item(i)
 		p := &j.parts[it.part]
 		if p.kind != kindMedia || !j.bodies[p.body].present() {
 			continue
@@ -198,7 +198,7 @@ func (j *Judge) expectMedia() {
 		it.state = owed
 		key := j.keyOf(it, 0)
 		j.chain(key, func(int32, *item) bool { it.state = alternate; return false })
-		j.link(key, int32(i))
+		j.link(key, i)
 		if it.state == alternate {
 			continue
 		}

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"github.com/coexstream/coexstream/bench/truth"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -15,7 +14,7 @@ func (j *Judge) history(r *Record, e *event, n int32) {
 	if index < 0 {
 		return
 	}
-	it := &j.items[index]
+	it := j.item(index)
 	p := &j.parts[it.part]
 	c := &j.chunks[p.chunk]
 	num := &j.numbers[n]
@@ -59,7 +58,7 @@ func (j *Judge) history(r *Record, e *event, n int32) {
 // events that are one too many, and then returns -1.
 func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
 	rank := schemas.RankOf([]byte(e.Type))
-	text := truth.Sum(e.Original)
+	text := e.digest
 	first, exact, retyped := int32(-1), int32(-1), int32(-1)
 	j.chain(key, func(i int32, it *item) bool {
 		switch {
@@ -85,10 +84,10 @@ func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
 			j.fault(r.Topic, Unexpected, "%s: nobody sent %s to %s", r, e.WAMID, e.PhoneNumberID)
 		}
 		return -1
-	case j.items[first].state == dropped:
+	case j.item(first).state == dropped:
 		j.fault(r.Topic, Unexpected, "%s: %s of %s, at rank %d, came after a higher one", r, e.WAMID, e.PhoneNumberID, rank)
 		return -1
-	case j.items[first].seen:
+	case j.item(first).seen:
 		j.fault(r.Topic, Duplicated, "%s: %s of %s, at rank %d", r, e.WAMID, e.PhoneNumberID, rank)
 		return -1
 	}
@@ -102,7 +101,7 @@ func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
 // toldBy tells whether the event says that it came with the item's chunk: two chunks may tell a message in the
 // same words.
 func (j *Judge) toldBy(i int32, e *event) bool {
-	p := &j.parts[j.items[i].part]
+	p := &j.parts[j.item(i).part]
 	if p.chunk < 0 || e.Sync == nil {
 		return true
 	}
@@ -120,7 +119,7 @@ func saysNumber(got *int32, want int32) bool {
 // see marks all that is the same event as an item as seen.
 func (j *Judge) see(first int32, key schemas.Hash) {
 	j.chain(key, func(_ int32, it *item) bool {
-		if same(it, &j.items[first]) {
+		if same(it, j.item(first)) {
 			it.seen = true
 			if it.state == owed {
 				j.missing--
@@ -169,7 +168,7 @@ func (j *Judge) common(d *differences, e *event, it *item) {
 		}
 		d.text("contact.user_id", got, user)
 	}
-	d.digest("original", e.Original, it.digest)
+	d.digest("original", e.digest, it.digest)
 }
 
 // media judges the asset of a placeholder: whatever its own sender and time, the placeholder's win.
@@ -178,10 +177,10 @@ func (j *Judge) media(r *Record, e *event, n int32) {
 	if index < 0 {
 		return
 	}
-	it := &j.items[index]
+	it := j.item(index)
 	var d differences
 	d.text("type", e.Type, j.types.list[it.typ])
-	d.digest("original", e.Original, it.digest)
+	d.digest("original", e.digest, it.digest)
 	d.flag("historical", e.Historical, true)
 	if ph := j.placeholder(it); ph == nil {
 		d.flag("joined", e.Joined, false)

@@ -22,16 +22,16 @@ type Judge struct {
 	byHash map[truth.Digest]int32
 	parts  []part
 	chunks []chunk
-	items  []item
-	heads  map[schemas.Hash]int32 // chain of the items that are one thing, in one or several versions
-	words  words                  // threads, users
-	types  words                  // types, statuses: few
+	items  ledger
+	heads  table // chain of the items that are one thing, in one or several versions
+	words  words // threads, users
+	types  words // types, statuses: few
 	ids    arena
 
 	contacts map[int32]*book     // of each number
 	singles  map[singleKey]*once // account and other events
 	declines map[int32]bool      // numbers that declined
-	events   map[schemas.Hash]int32
+	events   table               // marks by ce_id
 	order    map[place]liveOrder // last live event of a partition
 	sampled  map[string]int      // events of a type, for ValidateEvery
 
@@ -154,8 +154,8 @@ func New(opt Options) (*Judge, error) {
 		return nil, fmt.Errorf("judge: %w", err)
 	}
 	j := &Judge{
-		opt: opt, cut: true, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{}, heads: map[schemas.Hash]int32{},
-		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, declines: map[int32]bool{}, events: map[schemas.Hash]int32{},
+		opt: opt, cut: true, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{},
+		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, declines: map[int32]bool{},
 		order: map[place]liveOrder{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
 	}
 	j.words.init()
@@ -223,62 +223,12 @@ const rankStatus = schemas.Rank(255)
 
 // chain calls visit for each item of a chain until it returns false.
 func (j *Judge) chain(key schemas.Hash, visit func(i int32, it *item) bool) {
-	i, ok := j.heads[key]
+	i, ok := j.heads.get(key)
 	for ok && i >= 0 {
-		it := &j.items[i]
+		it := j.item(i)
 		if !visit(i, it) {
 			return
 		}
 		i = it.next
 	}
-}
-
-// words interns strings that repeat.
-type words struct {
-	index map[string]uint32
-	list  []string
-}
-
-func (w *words) init() { w.index, w.list = map[string]uint32{"": 0}, []string{""} }
-
-func (w *words) of(s string) uint32 {
-	if i, ok := w.index[s]; ok {
-		return i
-	}
-	i := uint32(len(w.list))
-	w.list = append(w.list, s)
-	w.index[s] = i
-	return i
-}
-
-// arena keeps strings that do not repeat, without an allocation for each.
-type arena struct{ pages [][]byte }
-
-// span is a string in the arena: page, offset, length.
-type span struct {
-	page   uint16
-	length uint16
-	offset uint32
-}
-
-const pageBytes = 1 << 20
-
-func (a *arena) put(s string) span {
-	if len(s) > 1<<16-1 {
-		s = s[:1<<16-1]
-	}
-	if n := len(a.pages); n == 0 || len(a.pages[n-1])+len(s) > pageBytes {
-		a.pages = append(a.pages, make([]byte, 0, pageBytes))
-	}
-	n := len(a.pages) - 1
-	sp := span{uint16(n), uint16(len(s)), uint32(len(a.pages[n]))}
-	a.pages[n] = append(a.pages[n], s...)
-	return sp
-}
-
-func (a *arena) get(s span) string {
-	if s.length == 0 {
-		return ""
-	}
-	return string(a.pages[s.page][s.offset : s.offset+uint32(s.length)])
 }

@@ -23,8 +23,8 @@ func (j *Judge) Verdict() Verdict {
 			j.fault(schemas.TopicDLQ, Lost, "body %d, which has to lie here with reason %q", i, b.dead.reasons)
 		}
 	}
-	for i := range j.items {
-		it := &j.items[i]
+	for i := range j.items.count {
+		it := j.item(i)
 		if it.seen {
 			continue
 		}

@@ -115,7 +115,7 @@ func (j *Judge) itemsOf(b *truth.Body, p *truth.Part, k kind) error {
 	if k == kindChunk {
 		pt.chunk = int32(len(j.chunks))
 		c := chunk{
-			part: int32(len(j.parts)), window: p.Window, from: int32(len(j.items)), to: int32(len(j.items) + len(p.Items)),
+			part: int32(len(j.parts)), window: p.Window, from: j.items.count, to: j.items.count + int32(len(p.Items)),
 			phase: none, order: none, progress: none, digest: p.Digest,
 		}
 		for _, v := range []struct {
@@ -152,7 +152,7 @@ func (j *Judge) itemsOf(b *truth.Body, p *truth.Part, k kind) error {
 		if it.Direction != "" {
 			rec.direction = it.Direction[0]
 		}
-		j.items = append(j.items, rec)
+		j.items.add(rec)
 	}
 	j.parts = append(j.parts, pt)
 	return nil

@@ -14,7 +14,7 @@ type liveOrder struct {
 // liveItem judges a message, an echo, a status or an error.
 func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 	var b [160]byte
-	key := j.chainKey(k, n, 0, chainID(b[:0], k, e.WAMID, e.Status, truth.Sum(e.Original)))
+	key := j.chainKey(k, n, 0, chainID(b[:0], k, e.WAMID, e.Status, e.digest))
 	var index int32
 	if k == kindMessage || k == kindEcho {
 		index = j.match(r, e, key)
@@ -24,10 +24,10 @@ func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 	if index < 0 {
 		return
 	}
-	it := &j.items[index]
+	it := j.item(index)
 	var d differences
 	if k == kindError {
-		d.digest("original", e.Original, it.digest)
+		d.digest("original", e.digest, it.digest)
 	} else {
 		j.common(&d, e, it)
 	}
@@ -35,7 +35,7 @@ func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 	d.text("status", e.Status, j.types.list[it.status])
 	p := &j.parts[it.part]
 	if !p.profiles.IsZero() {
-		d.digest("profiles", e.Profiles, p.profiles)
+		d.digest("profiles", truth.Sum(e.Profiles), p.profiles)
 	}
 	j.differs(r, &d, "%s%s of %s", e.WAMID, e.Status, e.PhoneNumberID)
 	j.keyed(r, e.PhoneNumberID+"/"+e.Thread)
@@ -46,7 +46,7 @@ func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 func (j *Judge) matchStatus(r *Record, e *event, key schemas.Hash, k kind, n int32) int32 {
 	first, exact := int32(-1), int32(-1)
 	j.chain(key, func(i int32, it *item) bool {
-		if first < 0 || j.items[first].seen {
+		if first < 0 || j.item(first).seen {
 			first = i
 		}
 		if it.timestamp == e.Timestamp || k == kindError {
@@ -64,26 +64,26 @@ func (j *Judge) matchStatus(r *Record, e *event, key schemas.Hash, k kind, n int
 	case first < 0:
 		j.fault(r.Topic, Unexpected, "%s: nobody sent %s%s to %s", r, e.WAMID, e.Status, e.PhoneNumberID)
 		return -1
-	case j.items[first].seen:
+	case j.item(first).seen:
 		j.fault(r.Topic, Duplicated, "%s: %s%s of %s", r, e.WAMID, e.Status, e.PhoneNumberID)
 		return -1
 	}
-	j.see(first, j.keyOf(&j.items[first], 0))
+	j.see(first, j.keyOf(j.item(first), 0))
 	return first
 }
 
 // alteredError finds the error whose text was altered: the only one of its number that was not seen yet.
 func (j *Judge) alteredError(n int32) int32 {
 	found := int32(-1)
-	for i := range j.items {
-		it := &j.items[i]
+	for i := range j.items.count {
+		it := j.item(i)
 		if p := &j.parts[it.part]; p.kind != kindError || p.number != n || it.seen || it.state != owed {
 			continue
 		}
 		if found >= 0 {
 			return -1
 		}
-		found = int32(i)
+		found = i
 	}
 	return found
 }

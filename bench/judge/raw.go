@@ -11,13 +11,37 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Raw takes the next record of a raw topic.
-func (j *Judge) Raw(r Record) {
+// RawReading is a record of a raw topic, and what can be said of it alone.
+type RawReading struct {
+	record   Record // without its value
+	body     int32  // -1: of another run
+	verified bool
+}
+
+// ReadRaw reads a record of a raw topic. Several may be read at a time, once the truth is told.
+func (j *Judge) ReadRaw(r Record) RawReading {
 	i, known := j.byHash[truth.Sum(r.Value)]
 	if !known {
+		return RawReading{body: -1}
+	}
+	verified := len(j.opt.Secrets) == 0 || j.verified(&r)
+	r.Value = nil
+	return RawReading{record: r, body: i, verified: verified}
+}
+
+// Raw takes the next record of a raw topic.
+func (j *Judge) Raw(r Record) {
+	reading := j.ReadRaw(r)
+	j.TakeRaw(&reading)
+}
+
+// TakeRaw is Raw for a record that was read.
+func (j *Judge) TakeRaw(reading *RawReading) {
+	if reading.body < 0 {
 		j.foreign++
 		return
 	}
+	i, r := reading.body, &reading.record
 	b := &j.bodies[i]
 	j.topics[schemas.TopicRawLive].Seen++
 	received, _ := r.header(schemas.HeaderReceivedAt)
@@ -30,7 +54,7 @@ func (j *Judge) Raw(r Record) {
 			j.fault(r.Topic, BadHeaders, "%s/%d/%d: no %s", r.Topic, r.Partition, r.Offset, name)
 		}
 	}
-	if len(j.opt.Secrets) > 0 && !j.verified(&r) {
+	if !reading.verified {
 		j.fault(r.Topic, Unverified, "%s/%d/%d: the signature of body %d does not verify", r.Topic, r.Partition, r.Offset, i)
 	}
 	if b.copies++; b.copies == 1 {

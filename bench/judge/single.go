@@ -53,7 +53,7 @@ func (o *once) topic() schemas.Topic {
 
 // account judges an account event.
 func (j *Judge) account(r *Record, e *event) {
-	o := j.singles[singleKey{event: truth.KindAccount, owner: e.WABAID, digest: truth.Sum(e.Original)}]
+	o := j.singles[singleKey{event: truth.KindAccount, owner: e.WABAID, digest: e.digest}]
 	if !j.onlyOnce(r, e, o) {
 		return
 	}
@@ -71,7 +71,7 @@ func (j *Judge) account(r *Record, e *event) {
 
 // other judges a change of an unknown field.
 func (j *Judge) other(r *Record, e *event) {
-	o := j.singles[singleKey{event: truth.KindOther, owner: e.WABAID, digest: truth.Sum(e.Original)}]
+	o := j.singles[singleKey{event: truth.KindOther, owner: e.WABAID, digest: e.digest}]
 	if !j.onlyOnce(r, e, o) {
 		return
 	}

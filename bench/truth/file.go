@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/coexstream/coexstream/bench/pipeline"
 )
 
 // Writer writes the file. It may be used by several goroutines; a line is written whole.
@@ -50,45 +52,54 @@ func (w *Writer) Flush() error {
 	return w.err
 }
 
-// Read calls visit for each line of r, with its number from 1. A last line that is cut short is left
-// out: the simulator was stopped while it wrote.
+// Read calls visit for each line of r, with its number from 1. Lines are parsed side by side and visited in order. A
+// last line that is cut short is left out: the simulator was stopped while it wrote.
 func Read(r io.Reader, visit func(n int, l *Line) error) error {
-	br := bufio.NewReaderSize(r, 1<<20)
-	var buf []byte
-	for n := 1; ; n++ {
-		buf = buf[:0]
-		var err error
-		for {
-			var frag []byte
-			frag, err = br.ReadSlice('\n')
-			buf = append(buf, frag...)
-			if !errors.Is(err, bufio.ErrBufferFull) {
-				break
+	n := 0
+	err := pipeline.Run(1, func(give func([]byte) bool) error { return readLines(r, give) }, parse, func(p *parsed) error {
+		n++
+		if p.err != nil {
+			return fmt.Errorf("line %d of the truth: %w", n, p.err)
+		}
+		if n == 1 {
+			if p.line.Head == nil {
+				return errors.New("line 1 of the truth: no head; this is not a truth file")
+			}
+			if p.line.Head.Version != Version {
+				return fmt.Errorf("line 1 of the truth: version %d, only %d can be read", p.line.Head.Version, Version)
 			}
 		}
+		return visit(n, p.line)
+	})
+	if err == nil && n == 0 {
+		return errors.New("read the truth: the file is empty")
+	}
+	return err
+}
+
+// readLines gives whole lines.
+func readLines(r io.Reader, give func([]byte) bool) error {
+	br := bufio.NewReaderSize(r, 1<<20)
+	for n := 1; ; n++ {
+		line, err := br.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			if n == 1 {
-				return errors.New("read the truth: the file is empty")
-			}
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("read line %d of the truth: %w", n, err)
 		}
-		var l Line
-		if err := json.Unmarshal(bytes.TrimSpace(buf), &l); err != nil {
-			return fmt.Errorf("line %d of the truth: %w", n, err)
-		}
-		if n == 1 {
-			if l.Head == nil {
-				return errors.New("line 1 of the truth: no head; this is not a truth file")
-			}
-			if l.Head.Version != Version {
-				return fmt.Errorf("line 1 of the truth: version %d, only %d can be read", l.Head.Version, Version)
-			}
-		}
-		if err := visit(n, &l); err != nil {
-			return err
+		if !give(line) {
+			return nil
 		}
 	}
+}
+
+type parsed struct {
+	line *Line
+	err  error
+}
+
+func parse(line []byte) parsed {
+	l := new(Line)
+	return parsed{l, json.Unmarshal(bytes.TrimSpace(line), l)}
 }

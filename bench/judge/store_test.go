@@ -1,0 +1,38 @@
+package judge
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// Whatever stands in the place of a wamid is told as it was: packed or not, whether it is base64 or only nearly.
+func TestAnArenaGivesBackWhatItWasGiven(t *testing.T) {
+	rng := rand.New(rand.NewPCG(seed(t), 0))
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_. \n\r\x00\xff"
+	given := []string{
+		"", "x", "wamid.", "wamid.A", "wamid.AA", "wamid.AA==", "wamid.AB==", "wamid.AAA=", "wamid.AAB=", "wamid.AAAA", "wamid.AA\nAA", "wamid.AAAA\n",
+		"wamid.AAAA====", "WAMID.AAAA", strings.Repeat("long", 8000), "wamid." + strings.Repeat("AAAA", 8000), "wamid." + strings.Repeat("AAAA", 10_000), "wamid." + strings.Repeat("AAAA", 20_000),
+	}
+	for range 20_000 {
+		b := make([]byte, 4*rng.IntN(15))
+		usual := len(letters)
+		if rng.IntN(4) > 0 {
+			usual = 64
+		}
+		for i := range b {
+			b[i] = letters[rng.IntN(usual)]
+		}
+		given = append(given, wamidHead+string(b))
+	}
+	var a arena
+	spans := make([]span, len(given))
+	for i, s := range given {
+		spans[i] = a.put(s)
+	}
+	for i, s := range given {
+		if got := a.get(spans[i]); got != s[:min(len(s), packedBit-1)] && got != s {
+			t.Errorf("%.80q is %.80q", s, got)
+		}
+	}
+}

@@ -29,9 +29,7 @@ func (s *session) goAhead(stop context.Context, done <-chan struct{}) error {
 	// What was begun is ended: it is a question of one chunk.
 	ctx := context.WithoutCancel(stop)
 	for q.room() && !q.waiting() {
-		s.land()
-		asks, busy := s.asks()
-		s.backlog.ask(stop, asks, busy)
+		s.fetch()
 		if !s.pending() {
 			select {
 			case <-done:

@@ -3,6 +3,7 @@ package processors
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +21,8 @@ type backlog struct {
 	fetcher *kafka.Fetcher
 	cfg     *Config
 	replies chan bulkReply
-	wake    func() // tells the loop that there is a reply
+	wake    func()          // tells the loop that there is a reply
+	life    context.Context // the requests end with it, and not with the transaction in which they are made
 
 	mu      sync.Mutex
 	flying  map[int32]bool // requests under way, by broker
@@ -72,7 +74,8 @@ type bulkAsk struct {
 
 // ask sends for bulk. It returns at once; a broker that has not answered yet is not asked again. The first of asks get
 // the most. busy tells that bulk waits to be worked on.
-func (b *backlog) ask(ctx context.Context, asks []bulkAsk, busy bool) {
+func (b *backlog) ask(asks []bulkAsk, busy bool) {
+	ctx := b.life
 	b.mu.Lock()
 	leaders := b.leaders
 	b.mu.Unlock()
@@ -287,13 +290,13 @@ func (q *bulk) first(live, rerouted int64) (rec *kgo.Record, near []*kgo.Record)
 // idle tells whether nothing waits; then the position is that of the next fetch.
 func (q *bulk) idle() bool { return len(q.parts) == 0 }
 
-// pop takes the first record out and returns the offset after it.
-func (q *bulk) pop() (position int64) {
+// pop takes the first record out and returns the offset after it, and whether it was the last of its fetch.
+func (q *bulk) pop() (position int64, last bool) {
 	p := &q.parts[0]
 	if p.at++; p.at < len(p.records) {
-		return p.records[p.at-1].Offset + 1
+		return p.records[p.at-1].Offset + 1, false
 	}
 	position = p.next
-	q.parts = append(q.parts[:0], q.parts[1:]...)
-	return position
+	q.parts = slices.Delete(q.parts, 0, 1) // and forgets the records
+	return position, true
 }

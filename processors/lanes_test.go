@@ -176,7 +176,7 @@ func TestBulkWaitsForWhatWasWrittenBeforeIt(t *testing.T) {
 		t.Errorf("asks for %+v on top of two fetches", asks)
 	}
 	for _, want := range []int64{6, 8} {
-		if p := q.pop(); p != want {
+		if p, _ := q.pop(); p != want {
 			t.Errorf("position %d, want %d", p, want)
 		}
 	}
@@ -201,7 +201,7 @@ func TestWhatDoesNotFollowIsLeftOut(t *testing.T) {
 	if q.held() != 10 {
 		t.Errorf("%d bytes are held", q.held())
 	}
-	if p := q.pop(); p != 10 || !q.idle() || q.held() != 0 {
+	if p, _ := q.pop(); p != 10 || !q.idle() || q.held() != 0 {
 		t.Errorf("position %d after a record and markers", p)
 	}
 	gone := spot(10, 0)

@@ -111,8 +111,8 @@ func (r *runner) live(ctx context.Context, w *work) error {
 	return nil
 }
 
-// work feeds the task with held chunks that may leave and with bulk, one after another, as long as the transaction
-// has room. A held chunk that may leave always does so before the next record is processed: so it does not matter
+// work feeds the task with held chunks that may leave and with bulk, one after another, to the end of a fetch or as long
+// as the transaction has room. A held chunk that may leave always does so before the next record is processed: so it does not matter
 // to what comes out where one transaction ends and the next one begins.
 func (r *runner) work(ctx context.Context, q *quantum) error {
 	r.task.Bound(q.more)
@@ -138,7 +138,10 @@ func (r *runner) work(ctx context.Context, q *quantum) error {
 			r.feed(schemas.TopicRawBulk, rec, o, broken)
 			q.took(len(rec.Value))
 		}
-		r.position[schemas.TopicRawBulk] = r.bulk.pop()
+		var last bool
+		if r.position[schemas.TopicRawBulk], last = r.bulk.pop(); last {
+			return nil
+		}
 	}
 }
 

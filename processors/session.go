@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -39,7 +38,7 @@ type session struct {
 
 	runners  map[int32]*runner // assigned partitions; a nil runner has to be restored
 	lastTick time.Time
-	served   int32 // the partition that was last served from the backlog
+	turns    turns
 	ahead    int64 // bytes of the backlog that were worked on for the next transaction
 	// wake ends the poll under way: there is something to do beside live.
 	wake atomic.Pointer[context.CancelFunc]
@@ -50,7 +49,7 @@ func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
 		shelf:    newShelf(p.cfg.HeldBytesMax),
-		lanes:    lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}}
+		lanes:    lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, turns: newTurns()}
 	defer p.metrics.forgetAll()
 
 	base := p.clientOptions()
@@ -187,13 +186,12 @@ const pollWait = 250 * time.Millisecond
 
 func (s *session) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
-	defer stop() // and with it the requests for bulk
+	defer stop()
+	s.backlog.life = ctx
 	for {
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
-		s.land()
-		asks, busy := s.asks()
-		s.backlog.ask(ctx, asks, busy)
+		s.fetch()
 		if s.txn.Client().BufferedFetchRecords() == 0 && s.pending() {
 			// There is work without live records. Without a wait the client would take nothing at all, not even what
 			// it has already.
@@ -219,29 +217,6 @@ func (s *session) wakeUp() {
 	}
 }
 
-// land takes what came of the backlog.
-func (s *session) land() {
-	for {
-		select {
-		case reply := <-s.backlog.replies:
-			s.accept(&reply)
-		default:
-			return
-		}
-	}
-}
-
-func (s *session) accept(reply *bulkReply) {
-	for i := range reply.spots {
-		s.take(&reply.spots[i], reply.ends)
-	}
-	for partition, b := range reply.ends {
-		if r := s.runners[partition]; r != nil {
-			r.bulk.learn(b)
-		}
-	}
-}
-
 func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
 	r := s.runners[spot.Partition]
 	if r == nil || !r.bulk.take(spot, ends) {
@@ -260,37 +235,6 @@ func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
 		bytes += len(rec.Value)
 	}
 	s.p.metrics.read(schemas.TopicRawBulk, len(spot.Records), bytes)
-}
-
-// asks is what is wanted of the backlog, nothing more while enough waits; and whether any waits.
-func (s *session) asks() (asks []bulkAsk, busy bool) {
-	var held int64
-	for _, r := range s.runners {
-		if r != nil {
-			held += r.bulk.held()
-		}
-	}
-	for _, partition := range s.inTurn() {
-		for _, a := range s.runners[partition].bulk.asks(partition) {
-			if a.endsOnly || held < 2*s.cfg.BulkBytesPerTransaction {
-				asks = append(asks, a)
-			}
-		}
-	}
-	return asks, held > 0
-}
-
-// inTurn are the partitions that are served, beginning with the one after that which was served last.
-func (s *session) inTurn() []int32 {
-	all := make([]int32, 0, len(s.runners))
-	for partition, r := range s.runners {
-		if r != nil {
-			all = append(all, partition)
-		}
-	}
-	slices.Sort(all)
-	i, _ := slices.BinarySearch(all, s.served+1)
-	return append(all[i:len(all):len(all)], all[:i]...)
 }
 
 // pending tells whether there is work of the backlog that a transaction would do now.

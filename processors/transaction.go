@@ -254,25 +254,6 @@ func (s *session) join(ctx context.Context, q *quantum, begin func(*runner)) err
 // joinWait is for records that are there: nothing else is waited for.
 const joinWait = time.Millisecond
 
-// bulk lets the runners work on the backlog in turn, while there is room.
-func (s *session) bulk(ctx context.Context, now time.Time, q *quantum, begin func(*runner)) error {
-	var g errgroup.Group
-	g.SetLimit(s.lanes.workers(now, runtime.GOMAXPROCS(0)))
-	for _, partition := range s.inTurn() {
-		r := s.runners[partition]
-		if !r.pending(r.position) {
-			continue
-		}
-		if !q.room() {
-			break
-		}
-		begin(r)
-		s.served, s.lanes.bulkAt = partition, now
-		g.Go(func() error { return r.work(ctx, q) })
-	}
-	return g.Wait()
-}
-
 // quantum is the room for the backlog in a transaction whose work on it begins now.
 func (s *session) quantum(now time.Time, inHand bool) *quantum {
 	bytes, length := s.lanes.bulk(now, inHand)

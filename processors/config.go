@@ -28,8 +28,8 @@ type Config struct {
 	// BulkBytesPerTransaction bounds the history work of one transaction, and with it how long a live
 	// message waits behind it. One body may exceed it.
 	BulkBytesPerTransaction int64
-	// HeldBytesMax bounds the bodies with chunks that wait for an earlier one which are kept in memory. The others are
-	// read from the log again.
+	// HeldBytesMax bounds the bodies with chunks that wait for an earlier one which are kept in memory, packed. The others
+	// are read from the log again.
 	HeldBytesMax int64
 	// LiveLagRecordsMax is the live backlog from which bulk work pauses.
 	LiveLagRecordsMax int64

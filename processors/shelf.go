@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -14,11 +15,12 @@ import (
 // shelf keeps records whose chunks wait at hand, so that few of them are read from the log again when they may leave:
 // a sender's disorder is mostly a matter of moments. When it is full, what has lain there longest goes; the log has it.
 //
-// It holds copies, for a record that was fetched keeps its whole batch in memory. What was committed at a place of
+// It holds copies, for a record that was fetched keeps its whole batch in memory. Their values are packed: history is
+// text that repeats itself, and packing costs about what a copy of it does. What was committed at a place of
 // the log does not change, so what is on the shelf stays right, whatever becomes of the transaction that put it there.
 type shelf struct {
 	mu      sync.Mutex
-	most    int64 // bytes; 0: it holds nothing
+	most    int64 // bytes as they lie here; 0: it holds nothing
 	bytes   int64
 	byPlace map[place]*list.Element
 	byAge   list.List // of *shelved, the oldest first
@@ -32,9 +34,12 @@ type place struct {
 
 type shelved struct {
 	at    place
-	rec   kgo.Record
+	rec   kgo.Record // its value is packed
 	bytes int64
 }
+
+// packing is room to pack a value in, before what it comes to is copied.
+var packing = sync.Pool{New: func() any { return new([]byte) }}
 
 // shelvedBytes is about what a record takes beside its contents.
 const shelvedBytes = 512
@@ -43,11 +48,23 @@ func newShelf(most int64) *shelf { return &shelf{most: most, byPlace: map[place]
 
 // put keeps a copy of a record.
 func (s *shelf) put(topic schemas.Topic, rec *kgo.Record) {
-	at := place{topic, rec.Partition, rec.Offset}
-	n := int64(shelvedBytes + len(rec.Key) + len(rec.Value))
-	for i := range rec.Headers {
-		n += int64(len(rec.Headers[i].Key) + len(rec.Headers[i].Value))
+	if s.most == 0 {
+		return
 	}
+	at := place{topic, rec.Partition, rec.Offset}
+	kept := &shelved{at: at, rec: *rec}
+	room := packing.Get().(*[]byte)
+	*room = s2.Encode((*room)[:cap(*room)], rec.Value)
+	kept.rec.Key, kept.rec.Value = bytes.Clone(rec.Key), bytes.Clone(*room)
+	packing.Put(room)
+	n := int64(shelvedBytes + len(rec.Key) + len(kept.rec.Value))
+	kept.rec.Headers = slices.Clone(rec.Headers)
+	for i := range kept.rec.Headers {
+		h := &kept.rec.Headers[i]
+		h.Value = bytes.Clone(h.Value)
+		n += int64(len(h.Key) + len(h.Value))
+	}
+	kept.bytes = n
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n > s.most || s.byPlace[at] != nil {
@@ -56,21 +73,29 @@ func (s *shelf) put(topic schemas.Topic, rec *kgo.Record) {
 	for s.bytes+n > s.most {
 		s.remove(s.byAge.Front())
 	}
-	kept := &shelved{at: at, rec: *rec, bytes: n}
-	kept.rec.Key, kept.rec.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
-	kept.rec.Headers = slices.Clone(rec.Headers)
-	for i := range kept.rec.Headers {
-		kept.rec.Headers[i].Value = bytes.Clone(rec.Headers[i].Value)
-	}
 	s.bytes += n
 	s.byPlace[at] = s.byAge.PushBack(kept)
 }
 
 // take gives away the record of a place; nil where it is not on the shelf.
 func (s *shelf) take(topic schemas.Topic, partition int32, offset int64) *kgo.Record {
+	rec := s.pick(place{topic, partition, offset})
+	if rec == nil {
+		return nil
+	}
+	value, err := s2.Decode(nil, rec.Value)
+	if err != nil {
+		return nil // the log has it
+	}
+	rec.Value = value
+	return rec
+}
+
+// pick takes what lies at a place, packed.
+func (s *shelf) pick(at place) *kgo.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.byPlace[place{topic, partition, offset}]
+	e := s.byPlace[at]
 	if e == nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package processors
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -9,20 +10,24 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
+// bodyAt is a record with a body that cannot be packed.
 func bodyAt(partition int32, offset int64, bytes int) *kgo.Record {
-	return &kgo.Record{Partition: partition, Offset: offset, Key: []byte("1"), Value: make([]byte, bytes), Headers: []kgo.RecordHeader{{Key: "k", Value: []byte("v")}}}
+	value := make([]byte, bytes)
+	rand.NewChaCha8([32]byte{byte(offset)}).Read(value)
+	return &kgo.Record{Partition: partition, Offset: offset, Key: []byte("1"), Value: value, Headers: []kgo.RecordHeader{{Key: "k", Value: []byte("v")}}}
 }
 
 func TestShelfGivesOutCopiesOnce(t *testing.T) {
 	s := newShelf(1 << 20)
 	rec := bodyAt(3, 7, 100)
+	body := bytes.Clone(rec.Value)
 	s.put(schemas.TopicRawBulk, rec)
 	rec.Value[0], rec.Key[0], rec.Headers[0].Value[0], rec.Headers[0].Key = 'x', 'x', 'x', "x"
 	if s.take(schemas.TopicRawLive, 3, 7) != nil || s.take(schemas.TopicRawBulk, 2, 7) != nil || s.take(schemas.TopicRawBulk, 3, 8) != nil {
 		t.Error("gave out a record of another place")
 	}
 	got := s.take(schemas.TopicRawBulk, 3, 7)
-	if got == nil || got.Offset != 7 || !bytes.Equal(got.Value, make([]byte, 100)) || string(got.Key) != "1" ||
+	if got == nil || got.Offset != 7 || !bytes.Equal(got.Value, body) || string(got.Key) != "1" ||
 		got.Headers[0].Key != "k" || string(got.Headers[0].Value) != "v" {
 		t.Errorf("took %+v", got)
 	}
@@ -33,7 +38,7 @@ func TestShelfGivesOutCopiesOnce(t *testing.T) {
 
 func TestShelfLetsTheOldestGoWhenFull(t *testing.T) {
 	const each = 1000
-	s := newShelf(3 * (each + shelvedBytes + 3))
+	s := newShelf(3 * (each + each/8 + shelvedBytes + 3))
 	for offset := range int64(4) {
 		s.put(schemas.TopicRawBulk, bodyAt(0, offset, each))
 		s.put(schemas.TopicRawBulk, bodyAt(0, offset, each)) // it lies there already
@@ -49,6 +54,19 @@ func TestShelfLetsTheOldestGoWhenFull(t *testing.T) {
 	s.put(schemas.TopicRawBulk, bodyAt(0, 9, 5*each))
 	if s.take(schemas.TopicRawBulk, 0, 9) != nil {
 		t.Error("took in more than it may")
+	}
+}
+
+func TestShelfPacksWhatRepeatsItself(t *testing.T) {
+	body := bytes.Repeat([]byte(`{"from":"16505551234","type":"text","text":{"body":"hello"}},`), 1000)
+	s := newShelf(int64(len(body)) / 2)
+	for offset := range int64(4) {
+		s.put(schemas.TopicRawBulk, &kgo.Record{Offset: offset, Value: body})
+	}
+	for offset := range int64(4) {
+		if got := s.take(schemas.TopicRawBulk, 0, offset); got == nil || !bytes.Equal(got.Value, body) {
+			t.Errorf("record %d: %+v", offset, got)
+		}
 	}
 }
 

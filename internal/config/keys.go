@@ -158,7 +158,7 @@ func processorKeys() []Key {
 		{Name: "processor.session_timeout", Kind: Duration, Default: "30s", Min: 6 * second, Max: 5 * minute, Doc: "silence after which the group gives an instance's partitions to others"},
 		{Name: "processor.rebalance_timeout", Kind: Duration, Default: "2m", Min: 6 * second, Max: hour, Doc: "time for an instance to hand its partitions over"},
 		{Name: "processor.bulk_bytes_max", Kind: Bytes, Default: "4MiB", Min: 64 * kib, Max: gib, Doc: "bulk work in one transaction, where no live messages come; where they do, it is bounded by time"},
-		{Name: "processor.held_bytes_max", Kind: Bytes, Default: "32MiB", Min: 0, Max: gib, Doc: "history whose chunks wait for an earlier one and that is kept in memory, up to this; the rest is read again; 0: all of it is (`up`: 0)"},
+		{Name: "processor.held_bytes_max", Kind: Bytes, Default: "32MiB", Min: 0, Max: gib, Doc: "history whose chunks wait for an earlier one and that is kept in memory, packed, up to this; the rest is read again; 0: all of it is (`up`: 0)"},
 		{Name: "processor.body_bytes_max", Kind: Bytes, Default: "16MiB", Min: 64 * kib, Max: gib, Doc: "largest decoded body; a longer one goes to `dlq`"},
 		{Name: "processor.event_bytes_max", Kind: Bytes, Default: "1MiB", Min: 16 * kib, Max: 64 * mib, Doc: "largest event; a longer one goes to `dlq`"},
 		{Name: "processor.compression", Kind: Enum, Default: "snappy", Allowed: codecs, Doc: "compression of the event topics"},

@@ -9,7 +9,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// account emits an account event and tells the numbers of the WABA where it parts two onboardings.
+// account emits an account event and tells the numbers of the WABA where it parts two onboardings: those that are known,
+// and those that will be.
 func (t *Task) account(o *Origin, c *split.Change) {
 	var id schemas.Hash
 	id, t.scratch = account.EventID(t.scratch, c)
@@ -30,9 +31,11 @@ func (t *Task) account(o *Origin, c *split.Change) {
 	if account.KindOf(c.AccountEvent) == account.Neither {
 		return
 	}
+	parts := history.Boundary{Time: unix(c.EntryTime), ReceivedAt: o.ReceivedAt}
+	t.announced.add(v.WABAID, announcement{v.PhoneNumber, parts})
 	for _, n := range t.byWABA[v.WABAID] {
 		if account.Concerns(c.PhoneNumber, n.id.DisplayPhoneNumber) {
-			n.history.Boundary(o.ReceivedAt, history.Boundary{Time: unix(c.EntryTime), ReceivedAt: o.ReceivedAt})
+			n.history.Boundary(o.ReceivedAt, parts)
 			t.touch(n)
 		}
 	}

@@ -130,6 +130,44 @@ func TestOffboardingOpensANewWindow(t *testing.T) {
 	}
 }
 
+// Live goes before history: the event that ends an onboarding may be processed before anything else of its number.
+func TestOffboardingThatIsProcessedBeforeTheFirstChunkOpensANewWindow(t *testing.T) {
+	for _, tt := range []struct {
+		name, phone string
+		between     func(*partition)
+		want        []int32
+	}{
+		{"of the number", biz, func(*partition) {}, []int32{1, 2}},
+		{"of all numbers", "", func(*partition) {}, []int32{1, 2}},
+		{"of another number", "15550000000", func(*partition) {}, []int32{1, 1}},
+		{"and a restart", biz, (*partition).restart, []int32{1, 2}},
+		{"and one chunk later than the other", biz, func(p *partition) { p.task.Pass(p.clock.Add(12 * time.Hour)); p.commit(); p.restart() }, []int32{1, 2}},
+		{"long ago", biz, func(p *partition) { p.task.Pass(p.clock.Add(48 * time.Hour)); p.commit(); p.restart() }, []int32{1, 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPartition(t)
+			first := p.clock
+			p.clock = first.Add(time.Hour)
+			p.webhook(`{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","time":` + unixText(p.clock) +
+				`,"changes":[{"field":"account_update","value":{"phone_number":"` + tt.phone + `","event":"ACCOUNT_OFFBOARDED"}}]}]}`)
+			tt.between(p)
+			p.clock = first
+			p.webhook(chunk(0, 1, 100, "m1"))
+			p.clock = first.Add(2 * time.Hour)
+			p.webhook(chunk(0, 1, 100, "m1", "m2"))
+			var windows []int32
+			for _, m := range events[schemas.Message](p, schemas.TopicHistory) {
+				if len(windows) == 0 || m.WAMID == "m2" {
+					windows = append(windows, int32(m.Sync.Window))
+				}
+			}
+			if !slices.Equal(windows, tt.want) {
+				t.Errorf("left in windows %v, want %v", windows, tt.want)
+			}
+		})
+	}
+}
+
 func TestPortfolioIDIsResolvedToTheWABA(t *testing.T) {
 	p := newPartition(t)
 	p.webhook(chunk(0, 1, 100, "m1"))

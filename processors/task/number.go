@@ -43,6 +43,7 @@ func (t *Task) number(waba, phoneNumberID, display []byte) *number {
 	n, ok := t.numbers[str(t.scratch)]
 	if !ok {
 		n = t.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
+		t.announced.tell(n, t.now)
 	} else if n.id.DisplayPhoneNumber == "" && len(display) > 0 {
 		n.id.DisplayPhoneNumber = string(display)
 		n.history.Name(n.id)
@@ -73,6 +74,8 @@ const (
 	stateMedia   = "m|" // m|waba/number|key of package media
 	stateRecent  = "r|" // r|bucket|page: see pages
 	stateReplay  = "y|" // y|id of a replay: see replay
+	// b|waba: account events, see announced
+	stateAnnounced = "b|"
 )
 
 type identityRecord struct {
@@ -89,6 +92,7 @@ func (t *Task) Flush() {
 	}
 	t.changed = t.changed[:0]
 	t.pages.flush(t)
+	t.announced.flush(t)
 	t.flushScopes()
 	t.flushReplays()
 }
@@ -172,6 +176,8 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		return t.restoreScope(rest, value)
 	case stateReplay:
 		return t.restoreReplay(rest, value)
+	case stateAnnounced:
+		return t.announced.restore(rest, value)
 	case stateRecent:
 		return t.pages.restore(t, rest, value)
 	}

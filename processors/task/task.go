@@ -97,9 +97,10 @@ type Task struct {
 	outer    *Task  // of a scope: the task whose state is the live one
 	wantedBy *scope // for whom Wanted spoke; nil: for the task itself
 
-	contacts *contacts.Book
-	recent   *known.Recent
-	pages    pages
+	contacts  *contacts.Book
+	recent    *known.Recent
+	pages     pages
+	announced announced
 
 	holds bool // see Holds
 
@@ -274,6 +275,7 @@ func (t *Task) Pass(now time.Time) {
 		t.catchUp(n, inHand{})
 	}
 	t.pages.expire(t, now)
+	t.announced.expire(now)
 }
 
 // catchUp lets a number's chunks leave, and lets what was due for it happen: one thing after another in the

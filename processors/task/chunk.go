@@ -16,9 +16,9 @@ import (
 // Coexistence page, "Messaging history not shared").
 const declinedCode = 2593109
 
-// history offers the chunks of a change to the number's resequencer and lets leave what may.
+// history offers the chunks of a change to the number's resequencer.
 func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
-	waiting := n.history.Held()
+	t.offer(n)
 	for i := range c.History {
 		el := &c.History[i]
 		if el.ErrorCode == declinedCode {
@@ -44,8 +44,31 @@ func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 			t.counts.Duplicates[KindChunk]++
 		}
 	}
-	t.advance(n, h)
-	t.holds = t.holds || n.history.Held() > waiting
+}
+
+// offered is a number with chunks in the body that is processed.
+type offered struct {
+	number *number
+	held   int // how many of its chunks waited before
+}
+
+func (t *Task) offer(n *number) {
+	for i := range t.offers {
+		if t.offers[i].number == n {
+			return
+		}
+	}
+	t.offers = append(t.offers, offered{n, n.history.Held()})
+}
+
+// advanceOffered lets leave what may, when the resequencers know all chunks of a body: a change may hold a chunk that
+// belongs before those of another one.
+func (t *Task) advanceOffered(h inHand) {
+	for _, o := range t.offers {
+		t.advance(o.number, h)
+		t.holds = t.holds || o.number.history.Held() > o.held
+	}
+	t.offers = t.offers[:0]
 }
 
 func messagesIn(el *split.HistoryElement) (n int) {

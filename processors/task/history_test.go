@@ -80,6 +80,20 @@ func TestSyncIsDoneWhenTheLastPhaseIsAt100WithoutAHole(t *testing.T) {
 	}
 }
 
+// A chunk of a body is not late because another change of the same body stands before it.
+func TestChunksOfOneBodyLeaveInOrderWhateverItsOrder(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(chunk(0, 2, 100, "m2"))
+	change := func(order int, id string) string {
+		return `{"value":` + value(fmt.Sprintf(`"history":[{"metadata":{"phase":0,"chunk_order":%d,"progress":50},"threads":[{"id":"%s","messages":[%s]}]}]`, order, user, text(id))) + `,"field":"history"}`
+	}
+	p.webhook(`{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","time":1772366400,"changes":[` + change(1, "m1") + `,` + change(0, "m0") + `]}]}`)
+	got := events[schemas.Message](p, schemas.TopicHistory)
+	if !slices.Equal(wamids(got), []string{"m0", "m1", "m2"}) || slices.ContainsFunc(got, func(m schemas.Message) bool { return m.Sync.Late }) {
+		t.Errorf("left %v", wamids(got))
+	}
+}
+
 func TestDeclinedHistoryIsToldOnSyncs(t *testing.T) {
 	for name, body := range map[string]string{
 		"enveloped": envelope("history", value(`"history":[{"errors":[{"code":2593109,"title":"History sync is turned off"}]}]`)),

@@ -102,7 +102,8 @@ type Task struct {
 	pages     pages
 	announced announced
 
-	holds bool // see Holds
+	offers []offered
+	holds  bool // see Holds
 
 	now  time.Time   // the newest ReceivedAt, or the time of the last tick
 	room func() bool // see Bound
@@ -180,6 +181,7 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 			bad, failed = reason, append(failed, i)
 		}
 	}
+	t.advanceOffered(inHand)
 	if len(b.Changes) == 0 {
 		bad = schemas.ReasonEnvelopeUnknown
 	}

@@ -36,6 +36,8 @@ func (s *session) goAhead(stop context.Context, done <-chan struct{}) error {
 			case <-stop.Done():
 			case reply := <-s.backlog.replies:
 				s.accept(&reply)
+			case reply := <-s.cuts:
+				s.lay(&reply)
 			}
 			continue
 		}

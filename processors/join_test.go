@@ -3,6 +3,7 @@ package processors_test
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,14 +17,15 @@ import (
 // fetched is a hook of the Kafka client that tells when a record of a topic waits to be polled.
 type fetched struct {
 	topic string
-	once  sync.Once
+	skip  int32 // so many records are not told of
+	seen  atomic.Int32
 	waits chan struct{}
 }
 
 // OnFetchRecordBuffered implements kgo.HookFetchRecordBuffered.
 func (f *fetched) OnFetchRecordBuffered(r *kgo.Record) {
-	if r.Topic == f.topic {
-		f.once.Do(func() { close(f.waits) })
+	if r.Topic == f.topic && !r.Attrs.IsControl() && f.seen.Add(1) == f.skip+1 {
+		close(f.waits)
 	}
 }
 
@@ -52,6 +54,29 @@ func (c *cluster) holdFetch(topic string, partition int32, offset int64) (held c
 		}
 		close(held)
 		c.kfake.SleepControl(func() { <-gone })
+		return nil, nil, false
+	})
+	return held, letGo
+}
+
+// holdProduce lets what a transaction produces next wait until it is let go. held is closed when it has come.
+func (c *cluster) holdProduce() (held chan struct{}, letGo func()) {
+	c.t.Helper()
+	held = make(chan struct{})
+	gone := make(chan struct{})
+	var taken, over sync.Once
+	letGo = func() { over.Do(func() { close(gone) }) }
+	c.t.Cleanup(letGo)
+	c.kfake.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		if kreq.(*kmsg.ProduceRequest).TransactionID == nil {
+			return nil, nil, false
+		}
+		first := false
+		taken.Do(func() { first = true })
+		if first {
+			close(held)
+			c.kfake.SleepControl(func() { <-gone })
+		}
 		return nil, nil, false
 	})
 	return held, letGo
@@ -123,18 +148,10 @@ func echoWhileBulkIsWorkedOn(t *testing.T) (joined bool) {
 
 	commits := c.commits(partition, live, bulk)
 	held, letGo := c.holdFetch(bulk, partition, 0)
-	await := func(what string, ch <-chan struct{}) {
-		t.Helper()
-		select {
-		case <-ch:
-		case <-time.After(60 * time.Second):
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 50, "m1"))
-	await("the held chunk is read again", held)
+	await(t, "the held chunk is read again", held)
 	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
-	await("the echo waits to be polled", echoes.waits)
+	await(t, "the echo waits to be polled", echoes.waits)
 	letGo()
 
 	if got := wamids(c.read(schemas.TopicEchoes, atLeast(1))); !slices.Equal(got, []string{"e1"}) {
@@ -151,4 +168,90 @@ func echoWhileBulkIsWorkedOn(t *testing.T) (joined bool) {
 	}
 	p.stop()
 	return all[first][live] == 1
+}
+
+func await(t *testing.T, what string, ch <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-ch:
+	case <-time.After(60 * time.Second):
+		t.Fatalf("waited in vain: %s", what)
+	}
+}
+
+// TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction: an echo that comes when a transaction's work is done, and
+// what it sent of history is not acknowledged yet, is committed by that one, too.
+func TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction(t *testing.T) {
+	for range 5 {
+		if joined := echoWhileBulkIsAcknowledged(t); joined || t.Failed() {
+			return
+		}
+	}
+	t.Error("the transaction of the chunk never committed the echo")
+}
+
+func echoWhileBulkIsAcknowledged(t *testing.T) (joined bool) {
+	t.Helper()
+	c := newCluster(t)
+	live, bulk := schemas.TopicRawLive.Name("coex."), schemas.TopicRawBulk.Name("coex.")
+	partition := kafka.Partition([]byte("1"), partitions)
+	cfg := c.config("a")
+	cfg.TickEvery = time.Hour
+	echoes := &fetched{topic: live, skip: 1, waits: make(chan struct{})}
+	p := c.start(cfg, kgo.WithHooks(echoes))
+	c.put(schemas.TopicRawLive, "1", echo("1", "e1")) // from now on live messages are expected
+	eventually(t, "the first echo is out", func() bool { return p.value(t, "events_total", "echoes") > 0 })
+
+	commits := c.commits(partition, live, bulk)
+	held, letGo := c.holdProduce()
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 100, "m1"))
+	await(t, "the chunk's events are sent", held)
+	c.put(schemas.TopicRawLive, "1", echo("1", "e2"))
+	await(t, "the second echo waits to be polled", echoes.waits)
+	letGo()
+
+	if got := wamids(c.read(schemas.TopicEchoes, atLeast(2))); !slices.Equal(got, []string{"e1", "e2"}) {
+		t.Errorf("echoes are %v", got)
+	}
+	if got := wamids(c.read(schemas.TopicHistory, atLeast(1))); !slices.Equal(got, []string{"m1"}) {
+		t.Errorf("history is %v", got)
+	}
+	all := commits()
+	first := slices.IndexFunc(all, func(o offsets) bool { return o[bulk] == 1 })
+	if first < 0 {
+		t.Errorf("no transaction commits the chunk: %v", all)
+		return false
+	}
+	p.stop()
+	return all[first][live] == 2
+}
+
+// TestLiveDoesNotWaitForAHeldChunkToBeRead: while live messages come, a held chunk is read and cut outside of
+// transactions. An echo that comes meanwhile is through before it.
+func TestLiveDoesNotWaitForAHeldChunkToBeRead(t *testing.T) {
+	c := newCluster(t)
+	bulk := schemas.TopicRawBulk.Name("coex.")
+	partition := kafka.Partition([]byte("1"), partitions)
+	cfg := c.config("a")
+	cfg.HeldBytesMax = 0
+	p := c.start(cfg)
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "m2"))
+	eventually(t, "the second chunk is held", func() bool { return p.value(t, "events_total", "syncs") > 0 })
+	c.put(schemas.TopicRawLive, "1", echo("1", "e1")) // from now on live messages are expected
+	c.read(schemas.TopicEchoes, atLeast(1))
+
+	held, letGo := c.holdFetch(bulk, partition, 0)
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 50, "m1"))
+	await(t, "the held chunk is read again", held)
+	c.put(schemas.TopicRawLive, "1", echo("1", "e2"))
+	if got := wamids(c.read(schemas.TopicEchoes, atLeast(2))); !slices.Equal(got, []string{"e1", "e2"}) {
+		t.Errorf("echoes are %v", got)
+	}
+	if n := p.value(t, "events_total", "history"); n != 1 {
+		t.Errorf("with the second chunk not read yet, %v events of history are out", n)
+	}
+	letGo()
+	if got := wamids(c.read(schemas.TopicHistory, atLeast(2))); !slices.Equal(got, []string{"m1", "m2"}) {
+		t.Errorf("history is %v", got)
+	}
 }

@@ -91,6 +91,7 @@ type quantum struct {
 	now     func() time.Time
 	waiting func() bool // something live waits
 	begun   atomic.Bool
+	atHand  bool // only what is at hand is worked on
 }
 
 // more tells whether another piece may be begun.

@@ -10,9 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/kafka"
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
@@ -36,9 +34,12 @@ type runner struct {
 
 	shelf *shelf
 	again batch
-	kept  kept
-	lent  *workspace // while the runner works
-	send  *sender    // nil: what the task emits waits for the next transaction
+	kept  cut // what is next of the backlog, or the rest of it
+	// While what is next is being cut, the runner does nothing for the backlog.
+	cutting bool
+	inPlace bool       // what is next cannot be cut beforehand
+	lent    *workspace // while the runner works
+	send    *sender    // nil: what the task emits waits for the next transaction
 }
 
 // batch is the last one that was taken from the shelf or read again: held chunks of one batch are often wanted one after another.
@@ -47,13 +48,17 @@ type batch struct {
 	records []*kgo.Record
 }
 
-// pending tells whether there is work of the backlog, with the inputs before it read up to a position.
-func (r *runner) pending(position [topicNamesCount]int64) bool {
-	if rec, _ := r.bulk.first(position[schemas.TopicRawLive], position[schemas.TopicRerouted]); rec != nil {
-		return true
+// at is a record of the batch; nil where it is not in it.
+func (b *batch) at(topic schemas.Topic, offset int64) *kgo.Record {
+	if b.topic != topic {
+		return nil
 	}
-	_, ok := r.task.Wanted()
-	return ok
+	for _, rec := range b.records {
+		if rec.Offset == offset {
+			return rec
+		}
+	}
+	return nil
 }
 
 // begin begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
@@ -118,16 +123,20 @@ func (r *runner) work(ctx context.Context, q *quantum) error {
 	r.task.Bound(q.more)
 	defer r.task.Bound(nil)
 	for {
-		if ok, err := r.releaseWanted(ctx, q); !ok || err != nil {
+		ok, err := r.releaseWanted(ctx, q)
+		if !ok || err != nil {
 			return err
 		}
-		polled, near := r.bulk.first(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])
-		if polled == nil || !q.more() {
+		n, ok := r.next()
+		if !ok || q.atHand && !r.atHand(n) || !q.more() {
 			return nil
 		}
-		rec, broken, err := r.whole(ctx, polled, near)
-		if err != nil {
-			return err
+		r.inPlace = false
+		rec, broken := r.kept.rec, error(nil)
+		if !r.kept.is(n.topic, n.offset) {
+			if rec, broken, err = r.whole(ctx, n.rec, n.near); err != nil {
+				return err
+			}
 		}
 		if rec != nil {
 			o := r.origin(schemas.TopicRawBulk, rec)
@@ -168,9 +177,10 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err 
 		if !ok {
 			return true, nil
 		}
-		if r.send.failed() || !q.more() {
+		if q.atHand && !r.atHand(next{topic: ref.Topic, offset: ref.Offset}) || r.send.failed() || !q.more() {
 			return false, nil
 		}
+		r.inPlace = false
 		n, err := r.release(ctx, ref)
 		if err != nil {
 			return false, err
@@ -222,94 +232,62 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 		r.broken(o, rec, broken)
 		return
 	}
-	sc := r.scanners.get()
-	defer r.scanners.put(sc)
-	body, reason, detail := r.split(sc, rec)
-	if body == nil {
-		r.task.DeadLetter(o, reason, detail)
-		return
+	c := r.kept
+	if !c.is(topic, rec.Offset) {
+		c = r.cut(topic, rec)
 	}
-	if r.task.Webhook(o, body); r.task.Holds() {
+	if c.body == nil {
+		r.task.DeadLetter(o, c.reason, c.detail)
+	} else {
+		r.task.Webhook(o, c.body)
+	}
+	if kept := r.keep(c); !kept && c.body != nil && r.task.Holds() {
 		r.shelf.put(topic, rec)
 	}
 }
 
 // release reads a held chunk again and lets the task emit it. It returns the bytes that took.
 func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
-	if r.kept.is(w) {
-		r.task.Release(w, r.origin(w.Topic, r.kept.rec), r.kept.body)
-		r.keep(w, r.kept)
-		return 0, nil
+	c, n := r.kept, 0
+	if !c.is(w.Topic, w.Offset) {
+		rec, err := r.find(ctx, w)
+		if errors.Is(err, kafka.ErrOffsetGone) {
+			r.metrics.refetches.WithLabelValues("gone").Inc()
+			r.task.Lost(w)
+			return 0, nil
+		}
+		if err != nil {
+			r.metrics.refetches.WithLabelValues("failed").Inc()
+			return 0, fmt.Errorf("read a held chunk again: %w", err)
+		}
+		c, n = r.cut(w.Topic, rec), len(rec.Value)
 	}
-	rec, err := r.find(ctx, w)
-	if errors.Is(err, kafka.ErrOffsetGone) {
-		r.metrics.refetches.WithLabelValues("gone").Inc()
-		r.task.Lost(w)
-		return 0, nil
-	}
-	if err != nil {
-		r.metrics.refetches.WithLabelValues("failed").Inc()
-		return 0, fmt.Errorf("read a held chunk again: %w", err)
-	}
-	sc := r.scanners.get()
-	body, reason, detail := r.split(sc, rec)
-	o := r.origin(w.Topic, rec)
-	if body == nil {
-		r.scanners.put(sc)
+	defer r.keep(c)
+	o := r.origin(w.Topic, c.rec)
+	if c.body == nil {
 		// It was split once: a limit has been lowered since. The sync goes on, and the record has its place.
-		r.task.DeadLetter(o, reason, detail)
+		r.task.DeadLetter(o, c.reason, c.detail)
 		r.task.Lost(w)
-		return len(rec.Value), nil
+		return n, nil
 	}
-	r.task.Release(w, o, body)
-	r.keep(w, kept{w.Topic, rec, body, sc})
-	return len(rec.Value), nil
+	r.task.Release(w, o, c.body)
+	return n, nil
 }
 
-// kept is a held chunk of which a part has left, split: the rest follows in the next transaction.
-type kept struct {
-	topic   schemas.Topic
-	rec     *kgo.Record
-	body    *split.Body
-	scanner *split.Scanner // nil: nothing is kept
-}
-
-func (k *kept) is(w task.Want) bool {
-	return k.scanner != nil && k.topic == w.Topic && k.rec.Offset == w.Offset
-}
-
-// keep keeps what was released for the rest of it, if there is one.
-func (r *runner) keep(w task.Want, k kept) {
-	next, ok := r.task.Wanted()
-	switch goesOn := ok && next.Topic == w.Topic && next.Offset == w.Offset; {
-	case goesOn && r.kept.scanner == k.scanner:
-	case goesOn && r.scanners.lendLonger():
-		r.drop()
-		r.kept = k
-	case r.kept.scanner == k.scanner:
-		r.drop()
-	default:
-		r.scanners.put(k.scanner)
+// inMemory looks where find does before it reads the log for a record with a held chunk: its headers, and how long its
+// body is. It leaves it there.
+func (r *runner) inMemory(topic schemas.Topic, offset int64) (headers []kgo.RecordHeader, length int, ok bool) {
+	if rec := r.again.at(topic, offset); rec != nil {
+		return rec.Headers, len(rec.Value), true
 	}
-}
-
-// drop gives back what is kept.
-func (r *runner) drop() {
-	if r.kept.scanner != nil {
-		r.scanners.takeBack(r.kept.scanner)
-		r.kept = kept{}
-	}
+	return r.shelf.peek(topic, r.partition, offset)
 }
 
 // find finds a record with a held chunk: on the shelf, in the batch that was read last, or in the log.
 func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
-	if r.again.topic == w.Topic {
-		for _, rec := range r.again.records {
-			if rec.Offset == w.Offset {
-				r.metrics.refetches.WithLabelValues("memory").Inc()
-				return rec, nil
-			}
-		}
+	if rec := r.again.at(w.Topic, w.Offset); rec != nil {
+		r.metrics.refetches.WithLabelValues("memory").Inc()
+		return rec, nil
 	}
 	if rec := r.shelf.take(w.Topic, r.partition, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
@@ -338,29 +316,6 @@ func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
 	}
 	r.metrics.refetches.WithLabelValues("found").Inc()
 	return whole, nil
-}
-
-// split decodes and cuts a raw record. A nil body comes with the reason.
-func (r *runner) split(sc *split.Scanner, rec *kgo.Record) (*split.Body, schemas.Reason, string) {
-	value := rec.Value
-	if enc := header(rec, schemas.HeaderContentEncoding); len(enc) > 0 {
-		decoded, err := contentcoding.Decode(nil, enc, rec.Value, r.cfg.Decode)
-		switch {
-		case errors.Is(err, contentcoding.ErrTooLong):
-			return nil, schemas.ReasonBodyTooLong, err.Error()
-		case err != nil:
-			return nil, schemas.ReasonEncoding, err.Error()
-		}
-		value = decoded
-	}
-	body, err := sc.Scan(value)
-	if err != nil {
-		if se := (*split.Error)(nil); errors.As(err, &se) {
-			return nil, se.Reason, fmt.Sprintf("%s at byte %d", se.Detail, se.Offset)
-		}
-		return nil, schemas.ReasonJSONInvalid, err.Error()
-	}
-	return body, "", ""
 }
 
 func header(rec *kgo.Record, key string) []byte {

@@ -7,7 +7,7 @@ import (
 )
 
 // scanners lends as many scanners as runners work at once: a scanner grows to the largest body it has
-// seen, so there are few of them. As many again may be lent for longer than a transaction.
+// seen, so there are few of them. As many again may be lent for what outlasts a transaction, or is cut before it.
 type scanners struct {
 	free, spare chan *split.Scanner
 }
@@ -28,12 +28,20 @@ func (s *scanners) put(sc *split.Scanner) { s.free <- sc }
 // lendLonger lets one who got a scanner keep it, if there is another one to take its place. It is given back with
 // takeBack.
 func (s *scanners) lendLonger() bool {
+	sc, ok := s.lend()
+	if ok {
+		s.free <- sc
+	}
+	return ok
+}
+
+// lend lends a scanner beside those of the runners at work, if there is one. It is given back with takeBack.
+func (s *scanners) lend() (*split.Scanner, bool) {
 	select {
 	case sc := <-s.spare:
-		s.free <- sc
-		return true
+		return sc, true
 	default:
-		return false
+		return nil, false
 	}
 }
 

@@ -40,6 +40,8 @@ type session struct {
 	lastTick time.Time
 	turns    turns
 	ahead    int64 // bytes of the backlog that were worked on for the next transaction
+	cutting  bool  // something is being cut
+	cuts     chan cutReply
 	// wake ends the poll under way: there is something to do beside live.
 	wake atomic.Pointer[context.CancelFunc]
 }
@@ -48,8 +50,8 @@ type session struct {
 func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
-		shelf:    newShelf(p.cfg.HeldBytesMax),
-		lanes:    lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, turns: newTurns()}
+		shelf:    newShelf(p.cfg.HeldBytesMax), cuts: make(chan cutReply, 1),
+		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, turns: newTurns()}
 	defer p.metrics.forgetAll()
 
 	base := p.clientOptions()
@@ -192,6 +194,7 @@ func (s *session) run(ctx context.Context) error {
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
 		s.fetch()
+		s.cutAhead(ctx)
 		if s.txn.Client().BufferedFetchRecords() == 0 && s.pending() {
 			// There is work without live records. Without a wait the client would take nothing at all, not even what
 			// it has already.
@@ -239,11 +242,12 @@ func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
 
 // pending tells whether there is work of the backlog that a transaction would do now.
 func (s *session) pending() bool {
-	if bytes, _ := s.lanes.bulk(time.Now(), false); bytes <= 0 {
+	now := time.Now()
+	if bytes, _ := s.lanes.bulk(now, false); bytes <= 0 {
 		return false
 	}
 	for _, r := range s.runners {
-		if r != nil && r.pending(r.position) {
+		if r != nil && r.ready(s.lanes.expected(now)) {
 			return true
 		}
 	}

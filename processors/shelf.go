@@ -33,9 +33,10 @@ type place struct {
 }
 
 type shelved struct {
-	at    place
-	rec   kgo.Record // its value is packed
-	bytes int64
+	at     place
+	rec    kgo.Record // its value is packed
+	length int        // of the value
+	bytes  int64
 }
 
 // packing is room to pack a value in, before what it comes to is copied.
@@ -52,7 +53,7 @@ func (s *shelf) put(topic schemas.Topic, rec *kgo.Record) {
 		return
 	}
 	at := place{topic, rec.Partition, rec.Offset}
-	kept := &shelved{at: at, rec: *rec}
+	kept := &shelved{at: at, rec: *rec, length: len(rec.Value)}
 	room := packing.Get().(*[]byte)
 	*room = s2.Encode((*room)[:cap(*room)], rec.Value)
 	kept.rec.Key, kept.rec.Value = bytes.Clone(rec.Key), bytes.Clone(*room)
@@ -100,6 +101,18 @@ func (s *shelf) pick(at place) *kgo.Record {
 		return nil
 	}
 	return &s.remove(e).rec
+}
+
+// peek looks at the record of a place: its headers, and how long its value is. nil where it is not on the shelf.
+func (s *shelf) peek(topic schemas.Topic, partition int32, offset int64) (headers []kgo.RecordHeader, length int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.byPlace[place{topic, partition, offset}]
+	if e == nil {
+		return nil, 0, false
+	}
+	k := e.Value.(*shelved)
+	return k.rec.Headers, k.length, true
 }
 
 // clear forgets a partition.

@@ -79,18 +79,21 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	send := newSender(ctx, s.txn.Produce, &s.limits)
-	touched, err := s.work(ctx, all, tick, send)
-	if err != nil {
+	d := deed{send: send, lend: s.workspaces.lend}
+	if err := s.work(ctx, &d, all, tick); err != nil {
 		return s.abort(ctx, err)
 	}
-	parts := make([]part, 0, len(touched))
-	for _, r := range touched {
+	ended := time.Now()
+	if err := s.joinLate(ctx, &d); err != nil {
+		return s.abort(ctx, err)
+	}
+	parts := make([]part, 0, len(d.touched))
+	for _, r := range d.touched {
 		parts = append(parts, r.end())
 	}
 	end := ending{done: make(chan struct{})}
 	go func() {
 		defer close(end.done)
-		ended := time.Now()
 		end.committed, end.err = s.commit(ctx, send, parts)
 		end.took = time.Since(ended)
 		s.p.metrics.txnSeconds.Observe(s.p.deps.Now().Sub(started).Seconds())
@@ -171,9 +174,35 @@ func (s *session) ended(end *ending, parts []part) error {
 	return nil
 }
 
+// deed is what is done in one transaction.
+type deed struct {
+	send    *sender
+	lend    func() *workspace
+	touched []*runner // those that did anything
+	bulk    bool      // some of it for the backlog
+}
+
+// begin begins a runner's part, once.
+func (d *deed) begin(r *runner) {
+	if r.lent == nil {
+		r.begin(d.lend(), d.send)
+		d.touched = append(d.touched, r)
+	}
+}
+
+// flush lets the runners emit what they say once in a transaction.
+func (d *deed) flush() error {
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, r := range d.touched {
+		g.Go(func() error { r.task.Flush(); return nil })
+	}
+	return g.Wait()
+}
+
 // work lets the runners work: first all of them on what was polled, then some on the backlog, as much as there is
-// room for. What they did ahead of this transaction goes before. It returns those that did anything.
-func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send *sender) (touched []*runner, err error) {
+// room for. What they did ahead of this transaction goes before.
+func (s *session) work(ctx context.Context, d *deed, all map[int32]*work, tick tick) error {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for partition, r := range s.runners {
@@ -182,13 +211,14 @@ func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send
 		if !ahead && w == nil {
 			continue
 		}
-		touched = append(touched, r)
-		if !ahead {
-			r.begin(s.workspaces.lend(), send)
+		if ahead {
+			d.touched = append(d.touched, r)
+		} else {
+			d.begin(r)
 		}
 		g.Go(func() error {
 			if ahead {
-				r.resume(send)
+				r.resume(d.send)
 			}
 			if w == nil {
 				return nil
@@ -197,39 +227,32 @@ func (s *session) work(ctx context.Context, all map[int32]*work, tick tick, send
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return touched, err
-	}
-	begin := func(r *runner) {
-		if r.lent == nil {
-			r.begin(s.workspaces.lend(), send)
-			touched = append(touched, r)
-		}
+		return err
 	}
 	now := time.Now()
 	q := s.quantum(now, len(all) > 0)
-	if err := s.bulk(ctx, now, q, begin); err != nil {
-		return touched, err
+	if err := s.bulk(ctx, now, q, d.begin); err != nil {
+		return err
 	}
-	if err := s.join(ctx, q, begin); err != nil {
-		return touched, err
+	if d.bulk = q.begun.Load(); d.bulk && s.waiting() {
+		if err := s.join(ctx, d); err != nil {
+			return err
+		}
 	}
 	for partition, at := range tick {
 		r := s.runners[partition]
-		begin(r)
+		d.begin(r)
 		r.tick(at)
 	}
-	for _, r := range touched {
-		g.Go(func() error { r.task.Flush(); return nil })
-	}
-	return touched, g.Wait()
+	return d.flush()
 }
+
+// waiting tells whether something live, or rerouted, waits to be polled.
+func (s *session) waiting() bool { return s.txn.Client().BufferedFetchRecords() > 0 }
 
 // join takes into the transaction what came of live while bulk was worked on: it would wait for this transaction's end
 // otherwise, and for that of one of its own. No rebalance can come between, as the poll before still holds it off.
-func (s *session) join(ctx context.Context, q *quantum, begin func(*runner)) error {
-	if !q.begun.Load() || !q.waiting() {
-		return nil
-	}
+func (s *session) join(ctx context.Context, d *deed) error {
 	poll, cancel := context.WithTimeout(ctx, joinWait)
 	fetches := s.txn.PollRecords(poll, pollRecordsMax)
 	cancel()
@@ -245,19 +268,46 @@ func (s *session) join(ctx context.Context, q *quantum, begin func(*runner)) err
 			_ = g.Wait()
 			return fmt.Errorf("records of partition %d, which is not assigned", partition)
 		}
-		begin(r)
+		d.begin(r)
 		g.Go(func() error { return r.live(ctx, w) })
 	}
 	return g.Wait()
 }
 
-// joinWait is for records that are there: nothing else is waited for.
-const joinWait = time.Millisecond
+const (
+	// joinWait is for records that are there: nothing else is waited for.
+	joinWait = time.Millisecond
+	// lateJoinsMax bounds how often a transaction waits for acknowledgements once more.
+	lateJoinsMax = 2
+)
+
+// joinLate takes into a transaction with bulk what comes of live until all that was sent is acknowledged, which is the
+// longer part of its end. Where no live messages are expected the runners go ahead meanwhile instead.
+func (s *session) joinLate(ctx context.Context, d *deed) error {
+	if !d.bulk || !s.lanes.expected(time.Now()) {
+		return nil
+	}
+	for range lateJoinsMax {
+		if err := s.delivered(ctx, d.send); err != nil {
+			return err
+		}
+		if !s.waiting() {
+			return nil
+		}
+		if err := s.join(ctx, d); err != nil {
+			return err
+		}
+		if err := d.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // quantum is the room for the backlog in a transaction whose work on it begins now.
 func (s *session) quantum(now time.Time, inHand bool) *quantum {
 	bytes, length := s.lanes.bulk(now, inHand)
-	q := &quantum{now: time.Now, waiting: func() bool { return s.txn.Client().BufferedFetchRecords() > 0 }}
+	q := &quantum{now: time.Now, waiting: s.waiting, atHand: s.lanes.expected(now)}
 	q.bytes.Store(bytes - s.ahead)
 	s.ahead = 0
 	if length > 0 {

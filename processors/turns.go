@@ -39,7 +39,7 @@ func (s *session) bulk(ctx context.Context, now time.Time, q *quantum, begin fun
 	ends := make(chan turnEnd, most)
 	for {
 		for failed == nil && len(s.turns.under) < most {
-			r := s.next()
+			r := s.next(q.atHand)
 			if r == nil || !q.room() {
 				break
 			}
@@ -77,11 +77,11 @@ func (s *session) over(r *runner) {
 	}
 }
 
-// next is the runner that has the next turn; nil where nothing waits.
-func (s *session) next() *runner {
+// next is the runner that has the next turn; nil where nothing waits, or nothing is at hand and that is asked for.
+func (s *session) next(atHand bool) *runner {
 	for _, partition := range s.inTurn() {
 		r := s.runners[partition]
-		if s.turns.under[partition] == nil && !r.send.failed() && r.pending(r.position) {
+		if s.turns.under[partition] == nil && !r.send.failed() && r.ready(atHand) {
 			return r
 		}
 	}
@@ -108,12 +108,14 @@ func (s *session) fetch() {
 	s.backlog.ask(asks, busy)
 }
 
-// land takes what came of the backlog.
+// land takes what came of the backlog, and what was cut of it.
 func (s *session) land() {
 	for {
 		select {
 		case reply := <-s.backlog.replies:
 			s.accept(&reply)
+		case reply := <-s.cuts:
+			s.lay(&reply)
 		default:
 			return
 		}

@@ -1,0 +1,207 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/segment"
+)
+
+// cut is a raw record whose body is cut.
+type cut struct {
+	topic  schemas.Topic
+	rec    *kgo.Record
+	body   *split.Body // nil: reason and detail say why
+	reason schemas.Reason
+	detail string
+
+	scanner *split.Scanner // whose the body is; nil: there is nothing
+}
+
+func (c *cut) is(topic schemas.Topic, offset int64) bool {
+	return c.scanner != nil && c.topic == topic && c.rec.Offset == offset
+}
+
+// cut cuts a record with a scanner that is given back by keep.
+func (r *runner) cut(topic schemas.Topic, rec *kgo.Record) cut {
+	return cutWith(r.scanners.get(), r.cfg.Decode, topic, rec)
+}
+
+// cutWith decodes and cuts a raw record.
+func cutWith(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topic, rec *kgo.Record) cut {
+	c := cut{topic: topic, rec: rec, scanner: sc}
+	value := rec.Value
+	if enc := header(rec, schemas.HeaderContentEncoding); len(enc) > 0 {
+		decoded, err := contentcoding.Decode(nil, enc, rec.Value, lim)
+		if err != nil {
+			c.reason, c.detail = schemas.ReasonEncoding, err.Error()
+			if errors.Is(err, contentcoding.ErrTooLong) {
+				c.reason = schemas.ReasonBodyTooLong
+			}
+			return c
+		}
+		value = decoded
+	}
+	body, err := sc.Scan(value)
+	if err != nil {
+		c.reason, c.detail = schemas.ReasonJSONInvalid, err.Error()
+		if se := (*split.Error)(nil); errors.As(err, &se) {
+			c.reason, c.detail = se.Reason, fmt.Sprintf("%s at byte %d", se.Detail, se.Offset)
+		}
+		return c
+	}
+	c.body = body
+	return c
+}
+
+// keep keeps a cut record that the task worked on as long as the rest of it is what the task wants next: a part of it
+// has left, and the rest follows in the next transaction. Whatever else becomes of it is the pools'.
+func (r *runner) keep(c cut) (kept bool) {
+	w, ok := r.task.Wanted()
+	own := r.kept.scanner == c.scanner
+	switch goesOn := ok && c.is(w.Topic, w.Offset); {
+	case goesOn && own:
+		return true
+	case goesOn && r.scanners.lendLonger():
+		r.drop()
+		r.kept = c
+		return true
+	case own:
+		r.drop()
+	default:
+		r.scanners.put(c.scanner)
+	}
+	return false
+}
+
+// drop gives back what is kept.
+func (r *runner) drop() {
+	if r.kept.scanner != nil {
+		r.scanners.takeBack(r.kept.scanner)
+		r.kept = cut{}
+	}
+}
+
+// next is what a runner's task works on next of the backlog: a held chunk that it wants, or a record of bulk.
+type next struct {
+	topic  schemas.Topic
+	offset int64
+	rec    *kgo.Record   // nil: a held chunk, which has to be found
+	near   []*kgo.Record // of the same fetch, before rec
+}
+
+// next tells what is next, with the inputs before bulk read as far as they are.
+func (r *runner) next() (n next, ok bool) {
+	if w, ok := r.task.Wanted(); ok {
+		return next{topic: w.Topic, offset: w.Offset}, true
+	}
+	rec, near := r.bulk.first(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])
+	if rec == nil {
+		return next{}, false
+	}
+	return next{topic: schemas.TopicRawBulk, offset: rec.Offset, rec: rec, near: near}, true
+}
+
+// cutInPlaceMax is how long a body may be that is cut within a transaction while live messages are expected: that takes
+// about half a millisecond.
+const cutInPlaceMax = 256 << 10
+
+// atHand tells whether what is next can be worked on without a wait that live messages would notice: it is cut, or short
+// and in memory. What cannot be cut before its turn counts as such.
+func (r *runner) atHand(n next) bool {
+	if r.inPlace || r.kept.is(n.topic, n.offset) {
+		return true
+	}
+	var headers []kgo.RecordHeader
+	var length int
+	if n.rec != nil {
+		headers, length = n.rec.Headers, len(n.rec.Value)
+	} else if h, l, ok := r.inMemory(n.topic, n.offset); ok {
+		headers, length = h, l
+	} else {
+		return false
+	}
+	return length <= cutInPlaceMax && !slices.ContainsFunc(headers, func(h kgo.RecordHeader) bool {
+		return h.Key == schemas.HeaderContentEncoding || segment.Names(h.Key) // longer than it seems, or in pieces
+	})
+}
+
+// ready tells whether there is work of the backlog, and, where that is asked for, whether it is at hand.
+func (r *runner) ready(atHand bool) bool {
+	if r.cutting {
+		return false
+	}
+	n, ok := r.next()
+	return ok && (!atHand || r.atHand(n))
+}
+
+// cutReply is what became of what a runner works on next.
+type cutReply struct {
+	runner *runner
+	cut    cut
+	ok     bool // else it is to be read and cut in its turn: it is no body, or the log could not be read
+}
+
+// cutAhead has what is next of the backlog read and cut while live messages are expected and nothing of it is at hand.
+// A transaction does nothing for the backlog then that cannot be broken off soon: to cut a body of 3 MB takes some
+// 6 ms, and to read it again as long.
+func (s *session) cutAhead(ctx context.Context) {
+	now := time.Now()
+	if bytes, _ := s.lanes.bulk(now, false); s.cutting || bytes <= 0 || !s.lanes.expected(now) || s.pending() {
+		return
+	}
+	for _, partition := range s.inTurn() {
+		r := s.runners[partition]
+		n, ok := r.next()
+		if !ok {
+			continue
+		}
+		r.drop() // it is not what is next
+		sc, ok := s.scanners.lend()
+		if !ok {
+			continue
+		}
+		s.cutting, r.cutting = true, true
+		go func() {
+			s.cuts <- r.cutNext(ctx, sc, n)
+			s.wakeUp()
+		}()
+		return
+	}
+}
+
+// cutNext reads and cuts what is next. Meanwhile the runner does nothing for the backlog; it may work on what is live.
+func (r *runner) cutNext(ctx context.Context, sc *split.Scanner, n next) cutReply {
+	rec, broken, err := n.rec, error(nil), error(nil)
+	if rec == nil {
+		rec, err = r.find(ctx, task.Want{Topic: n.topic, Offset: n.offset})
+	} else {
+		rec, broken, err = r.whole(ctx, rec, n.near)
+	}
+	if rec == nil || broken != nil || err != nil {
+		return cutReply{runner: r, cut: cut{scanner: sc}}
+	}
+	return cutReply{runner: r, cut: cutWith(sc, r.cfg.Decode, n.topic, rec), ok: true}
+}
+
+// lay gives a runner what was cut for it.
+func (s *session) lay(reply *cutReply) {
+	r := reply.runner
+	s.cutting, r.cutting = false, false
+	if !reply.ok || s.runners[r.partition] != r {
+		s.scanners.takeBack(reply.cut.scanner)
+		r.inPlace = !reply.ok
+		return
+	}
+	r.drop()
+	r.kept = reply.cut
+}

@@ -181,11 +181,12 @@ func (s *session) cutAhead(ctx context.Context) {
 
 // cutNext reads and cuts what is next. Meanwhile the runner does nothing for the backlog; it may work on what is live.
 func (r *runner) cutNext(ctx context.Context, sc *split.Scanner, n next) cutReply {
-	rec, broken, err := n.rec, error(nil), error(nil)
-	if rec == nil {
+	var rec *kgo.Record
+	var broken, err error
+	if n.rec == nil {
 		rec, err = r.find(ctx, task.Want{Topic: n.topic, Offset: n.offset})
 	} else {
-		rec, broken, err = r.whole(ctx, rec, n.near)
+		rec, broken, err = r.whole(ctx, n.rec, n.near)
 	}
 	if rec == nil || broken != nil || err != nil {
 		return cutReply{runner: r, cut: cut{scanner: sc}}

@@ -172,7 +172,7 @@ func TestOffboardingThatIsProcessedBeforeTheFirstChunkOpensANewWindow(t *testing
 			var windows []int32
 			for _, m := range events[schemas.Message](p, schemas.TopicHistory) {
 				if len(windows) == 0 || m.WAMID == "m2" {
-					windows = append(windows, int32(m.Sync.Window))
+					windows = append(windows, m.Sync.Window)
 				}
 			}
 			if !slices.Equal(windows, tt.want) {

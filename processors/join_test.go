@@ -2,6 +2,7 @@ package processors_test
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -253,5 +254,52 @@ func TestLiveDoesNotWaitForAHeldChunkToBeRead(t *testing.T) {
 	letGo()
 	if got := wamids(c.read(schemas.TopicHistory, atLeast(2))); !slices.Equal(got, []string{"m1", "m2"}) {
 		t.Errorf("history is %v", got)
+	}
+}
+
+// TestATransactionWithNothingInItIsNotEnded: time passes while there is a backlog that has not been fetched, and nothing
+// else to do. A coordinator refuses to end a transaction that holds nothing, offsets of no partition included.
+func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
+	c := newCluster(t)
+	bulk := schemas.TopicRawBulk.Name("coex.")
+	var businesses []string // one for each partition
+	for i := 1; len(businesses) < partitions; i++ {
+		b := strconv.Itoa(i)
+		if !slices.ContainsFunc(businesses, func(o string) bool {
+			return kafka.Partition([]byte(o), partitions) == kafka.Partition([]byte(b), partitions)
+		}) {
+			businesses = append(businesses, b)
+			c.put(schemas.TopicRawBulk, b, chunk(b, 0, 1, 50, "m"+b))
+		}
+	}
+	var ticks, empty atomic.Int32
+	c.kfake.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+		ticks.Add(1)
+		return nil, nil, false
+	})
+	c.kfake.ControlKey(int16(kmsg.TxnOffsetCommit), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		n := 0
+		for _, t := range kreq.(*kmsg.TxnOffsetCommitRequest).Topics {
+			n += len(t.Partitions)
+		}
+		if n == 0 {
+			empty.Add(1)
+		}
+		return nil, nil, false
+	})
+	var letGo []func()
+	for partition := range int32(partitions) {
+		_, let := c.holdFetch(bulk, partition, 0)
+		letGo = append(letGo, let)
+	}
+	c.start(c.config("a"))
+	before := ticks.Load()
+	eventually(t, "time has passed several times", func() bool { return ticks.Load() > before+10 })
+	for _, let := range letGo {
+		let()
+	}
+	c.read(schemas.TopicHistory, atLeast(partitions))
+	if n := empty.Load(); n > 0 {
+		t.Errorf("%d transactions had offsets of no partition", n)
 	}
 }

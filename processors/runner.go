@@ -17,7 +17,7 @@ import (
 )
 
 // runner connects one task to Kafka: it decodes and splits raw records, reads held chunks again, and sends
-// what the task emits. One goroutine at a time uses it.
+// what the task emits. One goroutine at a time uses it; beside it, cutNext may read and cut what comes next.
 type runner struct {
 	partition int32
 	cfg       *Config

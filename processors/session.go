@@ -291,7 +291,7 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	}
 	work := s.sort(fetches)
 	tick := s.tick(context.WithoutCancel(ctx))
-	if len(work) == 0 && tick == nil && !s.pending() {
+	if len(work) == 0 && len(tick) == 0 && !s.pending() {
 		return nil
 	}
 	return s.transaction(ctx, work, tick)

@@ -343,7 +343,11 @@ func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, parts []part) {
 		topic.Partitions = append(topic.Partitions, p)
 	}
 	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == topic.Topic })
-	req.Topics = append(req.Topics, topic)
+	if len(topic.Partitions) > 0 {
+		// A topic without partitions would be taken for offsets by the client, and for none by the coordinator, which
+		// refuses to end a transaction that holds nothing (INVALID_TXN_STATE).
+		req.Topics = append(req.Topics, topic)
+	}
 }
 
 // tick is the time that passes for each partition that has been read to its end.

@@ -49,7 +49,7 @@ func (r *restart) build(ctx context.Context) (err error) {
 	w := r.stack.past(r.syncs+r.syncs/10, r.messages)
 	w.Contacts, w.SecondNumber = r.contacts, 0
 	w.NoLastPhase = 1 // what never ends stays open
-	if _, err := r.stack.simulate(ctx, w, 0); err != nil {
+	if _, err := r.stack.simulate(ctx, w, 0, 0); err != nil {
 		return err
 	}
 	if err := r.stack.process(ctx); err != nil {

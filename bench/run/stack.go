@@ -84,7 +84,7 @@ const bytesPerMessage = 290
 // backlog plays the history of businesses against the ingress, as bench.Simulate does, and returns what it
 // sent. It is all history: what else the world has is for the other matches.
 func (s *stack) backlog(ctx context.Context) (bench.SimulateReport, error) {
-	return s.simulate(ctx, s.past(backlogBusinesses, int(s.h.o.backlogBytes/bytesPerMessage)), 0)
+	return s.simulate(ctx, s.past(backlogBusinesses, int(s.h.o.backlogBytes/bytesPerMessage)), 0, 0)
 }
 
 const backlogBusinesses = 40
@@ -98,10 +98,11 @@ func (s *stack) past(businesses, messages int) world.Config {
 	return w
 }
 
-// simulate plays a world against the ingress, with so many businesses at a time (0: all), and returns what it sent.
-func (s *stack) simulate(ctx context.Context, w world.Config, onboarding int) (bench.SimulateReport, error) {
+// simulate plays a world against the ingress, with so many businesses at a time (0: all) and so many webhooks a second
+// (0: as fast as it goes), and returns what it sent.
+func (s *stack) simulate(ctx context.Context, w world.Config, onboarding int, rate float64) (bench.SimulateReport, error) {
 	c := bench.DefaultSimulateConfig()
-	c.URL, c.Secret, c.TruthFile, c.World, c.Onboarding = s.ingress.url, secret, s.truth, w, onboarding
+	c.URL, c.Secret, c.TruthFile, c.World, c.Onboarding, c.Rate = s.ingress.url, secret, s.truth, w, onboarding, rate
 	r, err := bench.Simulate(ctx, c, bench.NewProgress(discard{}, false))
 	if err != nil {
 		return r, err

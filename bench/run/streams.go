@@ -71,7 +71,7 @@ func (s *stack) plain(ctx context.Context, truth string, seed uint64, bytes int6
 	own := s.truth
 	s.truth = truth
 	defer func() { s.truth = own }()
-	return s.simulate(ctx, w, 0)
+	return s.simulate(ctx, w, 0, 0)
 }
 
 // streams is the topology of bench/peers/streams as a crew.

@@ -24,9 +24,9 @@ func Read(path string) (*Report, error) {
 	return r, nil
 }
 
-// Markdown is what a reader wants first of some runs on one machine: who was met in the headline match and how they
+// Markdown is what a reader wants first of some runs on one machine: who was met in the headline matches and how they
 // did, and each goal with what was measured. Where several runs played a match, the first one speaks.
-func Markdown(headline string, reports ...*Report) (string, error) {
+func Markdown(headlines []string, reports ...*Report) (string, error) {
 	if len(reports) == 0 {
 		return "", errors.New("no results are given")
 	}
@@ -45,10 +45,12 @@ func Markdown(headline string, reports ...*Report) (string, error) {
 	const gib = 1 << 30
 	fmt.Fprintf(&b, "%s, %d cores, %.0f GiB, %s. Medians of at least %d rounds, in which all take turns; of ratios also the least\nand the most of a round. A figure stands only where the checker found in the log all that was acknowledged.\n",
 		m.CPU, m.Cores, float64(m.MemoryBytes)/gib, m.System, RoundsLeast)
-	for _, r := range reports {
-		if o := r.outcome(headline); o != nil && len(o.Standing) > 0 {
-			o.markdown(&b)
-			break
+	for _, name := range headlines {
+		for _, r := range reports {
+			if o := r.outcome(name); o != nil && len(o.Standing) > 0 {
+				o.markdown(&b)
+				break
+			}
 		}
 	}
 	goalsMarkdown(&b, reports)

@@ -56,7 +56,7 @@ func playAcknowledgement(ctx context.Context, h *harness) (o compare.Outcome, er
 		return sample, log.Trim(ctx, mark)
 	}}
 	return h.play(ctx, compare.Match{
-		Name: name, Title: fmt.Sprintf("time of an answer, echoes of 1 KB, open loop, %d req/s", rate),
+		Name: name, Title: fmt.Sprintf("time of an answer, echoes of 1 KB, open loop, %d req/s, %s", rate, h.o.embeddedBroker()),
 		Metrics:     []compare.Metric{rateMetric, p50Metric, p99Metric, p999Metric, lateMetric, cpuMetric},
 		Contestants: []compare.Contestant{h.contestant(s, "", spec, ts), straight},
 		Pairs:       []compare.Pair{{Metric: p50Metric.Key, Of: subjectName, To: produceName}, {Metric: p99Metric.Key, Of: subjectName, To: produceName}},

@@ -47,7 +47,7 @@ func playBulk(ctx context.Context, h *harness) (o compare.Outcome, err error) {
 	}
 	stop.add(without.stop)
 	m := compare.Match{
-		Name: name, Title: fmt.Sprintf("history of 1 MB, signed, closed loop, %d connections", connections),
+		Name: name, Title: fmt.Sprintf("history of 1 MB, signed, closed loop, %d connections, %s", connections, h.o.embeddedBroker()),
 		Metrics:     []compare.Metric{megabytesMetric, perCoreMetric, p50Metric, p99Metric, rssMetric},
 		Contestants: []compare.Contestant{h.contestant(s, "", spec, ts), h.contestant(without, "", spec, ts)},
 		Pairs:       []compare.Pair{{Metric: perCoreMetric.Key, Of: subjectName, To: unpublishedName}},
@@ -88,7 +88,7 @@ func playMix(ctx context.Context, h *harness) (o compare.Outcome, err error) {
 		return o, err
 	}
 	return h.play(ctx, compare.Match{
-		Name: name, Title: fmt.Sprintf("echoes of 1 KB, contacts of 10 KB, history of 1 and 3 MB, open loop, %d req/s", rate),
+		Name: name, Title: fmt.Sprintf("echoes of 1 KB, contacts of 10 KB, history of 1 and 3 MB, open loop, %d req/s, %s", rate, h.o.embeddedBroker()),
 		Metrics:     []compare.Metric{rateMetric, megabytesMetric, p50Metric, p99Metric, p999Metric, lateMetric, cpuMetric, rssMetric},
 		Contestants: []compare.Contestant{h.contestant(s, "", spec, ts)},
 	})

@@ -28,6 +28,15 @@ const (
 	messageBytes = "20971520"
 )
 
+// embeddedBroker names the embedded broker as it is in this run: what it does before it acknowledges decides what is
+// measured. Without fsync it survives kill -9, and no power cut; a cluster without its own fsync does the same, by copies.
+func (o *options) embeddedBroker() string {
+	if o.syncWrites {
+		return "embedded broker (fsync of each write)"
+	}
+	return "embedded broker (data directory, no fsync)"
+}
+
 // startBroker starts an embedded broker with a data folder of its own.
 func (h *harness) startBroker(ctx context.Context, name string) (*broker, error) {
 	address, err := child.FreeAddress()

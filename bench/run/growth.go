@@ -114,8 +114,8 @@ func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 	}
 	return h.play(ctx, compare.Match{
 		Name: "growth",
-		Title: fmt.Sprintf("peak memory of a processor that keeps up, %s history messages (text) of %s businesses against %s of %s, %d of them at a time, %d webhooks a second, gap timeout %s, embedded broker",
-			count(many), count(businesses), count(many/10), count(businesses/10), onboarding, growthRate, growthPatience),
+		Title: fmt.Sprintf("peak memory of a processor that keeps up, %s history messages (text) of %s businesses against %s of %s, %d of them at a time, %d webhooks a second, gap timeout %s, %s",
+			count(many), count(businesses), count(many/10), count(businesses/10), onboarding, growthRate, growthPatience, h.o.embeddedBroker()),
 		Metrics: []compare.Metric{rssMetric, heapMetric, cpuMessageMetric, messagesMetric},
 		Contestants: []compare.Contestant{
 			{Name: manyName, Turn: turn(many, businesses)},
@@ -191,8 +191,8 @@ func playScale(ctx context.Context, h *harness) (compare.Outcome, error) {
 	}
 	return h.play(ctx, compare.Match{
 		Name: "scale",
-		Title: fmt.Sprintf("raw history to ordered events, %s businesses against %s, all at the same time, %d messages each on average, embedded broker",
-			count(many), count(many/10), each),
+		Title: fmt.Sprintf("raw history to ordered events, %s businesses against %s, all at the same time, %d messages each on average, %s",
+			count(many), count(many/10), each, h.o.embeddedBroker()),
 		Metrics: workMetrics,
 		Contestants: []compare.Contestant{
 			{Name: manyName, Turn: turn(many)},
@@ -216,7 +216,7 @@ func playTeam(ctx context.Context, h *harness) (compare.Outcome, error) {
 	}
 	return h.play(ctx, compare.Match{
 		Name:    "team",
-		Title:   fmt.Sprintf("raw history to ordered events, two processors of one group against one, %d MB, embedded broker", h.o.backlogBytes/megabyte),
+		Title:   fmt.Sprintf("raw history to ordered events, two processors of one group against one, %d MB, %s", h.o.backlogBytes/megabyte, h.o.embeddedBroker()),
 		Metrics: workMetrics,
 		Contestants: []compare.Contestant{
 			{Name: twoName, Turn: turn(2)},

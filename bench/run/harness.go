@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -71,19 +70,11 @@ func (h *harness) newReport(ctx context.Context) compare.Report {
 			CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), MemoryBytes: memory(),
 			System: runtime.GOOS + "/" + runtime.GOARCH + " " + kernel(output(ctx, "uname", "-r")), Filesystem: output(ctx, "stat", "-f", "-c", "%T", h.dir),
 		},
-		Versions: map[string]string{"go": runtime.Version()},
+		Versions: versions(ctx),
 		Settings: map[string]string{
 			"rounds": strconv.Itoa(h.o.rounds), "turn": h.o.turn.String(), "kafka": h.o.kafka, "kafka_brokers": strconv.Itoa(h.o.kafkaBrokers), "backlog_bytes": strconv.FormatInt(h.o.backlogBytes, 10),
 			"sync_writes": strconv.FormatBool(h.o.syncWrites), "server_cpus": h.o.serverCPUs, "load_cpus": h.o.loadCPUs, "broker_cpus": h.o.brokerCPUs,
 		},
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, d := range info.Deps {
-			switch d.Path {
-			case "github.com/valyala/fasthttp", "github.com/segmentio/kafka-go", "github.com/twmb/franz-go", "github.com/twmb/franz-go/pkg/kfake", "github.com/go-json-experiment/json":
-				r.Versions[d.Path] = d.Version
-			}
-		}
 	}
 	return r
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/coexstream/coexstream/bench/compare"
@@ -24,7 +25,26 @@ const requestTimeout = 20 * time.Second
 
 // playIngress is the small body under full load: the ingress between what HTTP costs and what one would
 // write or install instead.
-func playIngress(ctx context.Context, h *harness) (o compare.Outcome, err error) {
+func playIngress(ctx context.Context, h *harness) (compare.Outcome, error) {
+	return h.playSmallBodies(ctx, "ingress", "", true)
+}
+
+// playCore is the same with a core for the server alone, and the others for load and broker: what a core of an ingress
+// takes in, with a broker elsewhere. Only those take part that are in the goals.
+func playCore(ctx context.Context, h *harness) (compare.Outcome, error) {
+	if n := runtime.NumCPU(); n < 2 {
+		return compare.Outcome{Name: "core", Skip: fmt.Sprintf("it needs two processors, there is %d", n)}, nil
+	}
+	all := h.o
+	defer func() { h.o = all }()
+	if h.o.serverCPUs == "" {
+		rest := fmt.Sprintf("1-%d", runtime.NumCPU()-1)
+		h.o.serverCPUs, h.o.loadCPUs, h.o.brokerCPUs = "0", rest, rest
+	}
+	return h.playSmallBodies(ctx, "core", ", the server on a core of its own", false)
+}
+
+func (h *harness) playSmallBodies(ctx context.Context, name, where string, everybody bool) (o compare.Outcome, err error) {
 	const connections = 64
 	spec := load.Spec{Connections: connections, Duration: h.o.turn, Timeout: requestTimeout, Mix: []load.Kind{{Name: load.Echo, Bytes: 1 << 10, Weight: 1}}}
 	ts, err := load.NewTemplates(spec.Mix)
@@ -33,14 +53,13 @@ func playIngress(ctx context.Context, h *harness) (o compare.Outcome, err error)
 	}
 	var stop stops
 	defer stop.all(&err)
-	const name = "ingress"
 	b, err := h.startBroker(ctx, name)
 	if err != nil {
 		return o, err
 	}
 	stop.add(b.stop)
 	m := compare.Match{
-		Name: name, Title: fmt.Sprintf("echoes of 1 KB, signed, durable on the embedded broker, closed loop, %d connections", connections),
+		Name: name, Title: fmt.Sprintf("echoes of 1 KB, signed, durable on the %s, closed loop, %d connections%s", h.o.embeddedBroker(), connections, where),
 		Metrics: []compare.Metric{rateMetric, p50Metric, p99Metric, cpuMetric, brokerCPUMetric, rssMetric},
 		Plot:    rateMetric.Key,
 	}
@@ -66,19 +85,27 @@ func playIngress(ctx context.Context, h *harness) (o compare.Outcome, err error)
 		title, name, secret string
 		broker              *broker
 		remark              string
+		inGoals             bool
 	}{
-		{bareName, "bare", "", nil, ""},
-		{bareSignedName, "bare", secret, nil, ""},
-		{franzGoName, "franzgo", secret, b, "acks=all, no linger"},
-		{kafkaGoTunedName, "kafkago-10ms", secret, b, "acks=all"},
-		{kafkaGoName, "kafkago", secret, b, "with acks=all, which its README leaves out; batches of up to a second"},
+		{bareName, "bare", "", nil, "", true},
+		{bareSignedName, "bare", secret, nil, "", true},
+		{franzGoName, "franzgo", secret, b, "acks=all, no linger", true},
+		{kafkaGoTunedName, "kafkago-10ms", secret, b, "acks=all", false},
+		{kafkaGoName, "kafkago", secret, b, "with acks=all, which its README leaves out; batches of up to a second", true},
 	} {
+		if !everybody && !p.inGoals {
+			continue
+		}
 		s, err := h.peer(ctx, name, p.title, p.name, p.secret, p.broker)
 		if err := add(s, err, p.remark); err != nil {
 			return o, err
 		}
 	}
-	for _, p := range builtPeers() {
+	programs := builtPeers()
+	if !everybody {
+		programs = nil
+	}
+	for _, p := range programs {
 		s, why, err := h.build(ctx, name, b, &p)
 		if why != "" {
 			m.Contestants = append(m.Contestants, compare.Contestant{Name: p.name, Skip: why})
@@ -86,7 +113,9 @@ func playIngress(ctx context.Context, h *harness) (o compare.Outcome, err error)
 			return o, err
 		}
 	}
-	m.Contestants = append(m.Contestants, absent()...)
+	if everybody {
+		m.Contestants = append(m.Contestants, absent()...)
+	}
 	for _, c := range m.Contestants[1:] {
 		m.Pairs = append(m.Pairs, compare.Pair{Metric: rateMetric.Key, Of: subjectName, To: c.Name})
 	}

@@ -22,6 +22,7 @@ func matches() []match {
 	return []match{
 		{"split", playSplit},
 		{"ingress", playIngress},
+		{"core", playCore},
 		{"acknowledgement", playAcknowledgement},
 		{"mix", playMix},
 		{"bulk", playBulk},
@@ -85,7 +86,7 @@ func runMatches(ctx context.Context) (err error) {
 		}
 		// A run takes an hour, and what ends it early should not cost what is known.
 		report.Took = time.Since(report.Started).Round(time.Second)
-		report.Goals = compare.Judge(goals(), report.Outcomes)
+		report.Goals = compare.Judge(o.goals(), report.Outcomes)
 		if err := h.write(&report); err != nil {
 			return err
 		}

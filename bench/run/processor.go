@@ -23,7 +23,7 @@ var (
 // playProcessor lets the processor work off history that is in the log already, exactly once, in order.
 func playProcessor(ctx context.Context, h *harness) (compare.Outcome, error) {
 	return h.play(ctx, compare.Match{
-		Name: "processor", Title: fmt.Sprintf("raw history to ordered events, exactly once, %d MB, embedded broker", h.o.backlogBytes/megabyte),
+		Name: "processor", Title: fmt.Sprintf("raw history to ordered events, exactly once, %d MB, %s", h.o.backlogBytes/megabyte, h.o.embeddedBroker()),
 		Metrics:     workMetrics,
 		Contestants: []compare.Contestant{{Name: subjectName, Turn: h.processorTurn}},
 		Plot:        messagesMetric.Key,

@@ -21,8 +21,8 @@ func playRestart(ctx context.Context, h *harness) (o compare.Outcome, err error)
 	defer r.close(&err)
 	return h.play(ctx, compare.Match{
 		Name: "restart",
-		Title: fmt.Sprintf("restart after kill -9 with %s contacts, %s open syncs and their %s messages in state, embedded broker",
-			count(r.contacts), count(r.syncs), count(r.messages)),
+		Title: fmt.Sprintf("restart after kill -9 with %s contacts, %s open syncs and their %s messages in state, %s",
+			count(r.contacts), count(r.syncs), count(r.messages), h.o.embeddedBroker()),
 		Metrics:     []compare.Metric{readyMetric, cpuSecondsMetric, rssMetric},
 		Contestants: []compare.Contestant{{Name: subjectName, Turn: r.turn, Remark: "with an instance id: without one the group first waits for processor.session_timeout"}},
 		Plot:        readyMetric.Key,

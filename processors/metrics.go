@@ -9,6 +9,7 @@ import (
 
 type metrics struct {
 	records      *prometheus.CounterVec // by topic
+	recordsLost  *prometheus.CounterVec // by topic
 	recordBytes  *prometheus.CounterVec // by topic
 	events       *prometheus.CounterVec // by topic
 	duplicates   *prometheus.CounterVec // by kind
@@ -49,6 +50,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m := &metrics{
 		records:     counter("records_total", "Raw records read, committed or not.", "topic"),
+		recordsLost: counter("records_lost_total", "Raw records that retention removed before they were read.", "topic"),
 		recordBytes: counter("record_bytes_total", "Bytes of raw records read.", "topic"),
 		events:      counter("events_total", "Events of committed transactions.", "topic"),
 		duplicates:  counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
@@ -80,9 +82,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Times that partitions went, to come back or not: the state of what comes is rebuilt."}),
 		bulkPaused: gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
 	}
-	reg.MustRegister(m.records, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
+	reg.MustRegister(m.records, m.recordsLost, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
 		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.rebalances, m.bulkPaused)
+	for _, t := range schemas.Inputs() {
+		m.recordsLost.WithLabelValues(t.String()) // an increase from nothing is none to Prometheus
+	}
 	return m
 }
 

@@ -28,6 +28,7 @@ type Processor struct {
 	deps    Deps
 	log     *slog.Logger
 	metrics *metrics
+	losses  *losses // of Run alone
 	txnID   string
 	// memberID is what the group called the last session; of Run alone.
 	memberID string
@@ -57,6 +58,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	p := &Processor{cfg: cfg, deps: deps, log: deps.Log.With("component", "processor"), txnID: cfg.GroupID + "-" + id,
 		recordBytesMax: int64(cfg.RecordBytesMax)}
 	p.metrics = newMetrics(deps.Registerer)
+	p.losses = newLosses(p.metrics.recordsLost, p.log)
 	p.notReady("not started")
 	return p, nil
 }

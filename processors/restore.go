@@ -154,7 +154,10 @@ func (s *session) stable(ctx context.Context, names []string, partitions []int32
 				at[t] = o.At
 			}
 			// Where retention has removed what was not read, the consumer goes on with what is left.
-			if start, ok := starts.Lookup(s.cfg.topic(t), partition); ok {
+			if start, there := starts.Lookup(s.cfg.topic(t), partition); there {
+				if ok && o.At >= 0 {
+					s.p.losses.gone(t, partition, o.At, start.Offset)
+				}
 				at[t] = max(at[t], start.Offset)
 			}
 		}

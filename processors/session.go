@@ -229,8 +229,11 @@ func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
 		r.position[schemas.TopicRawBulk] = r.bulk.next
 	}
 	if spot.Err != nil {
-		s.p.log.Error("records of raw.bulk were removed before they were read; going on with the oldest that is left",
-			"partition", spot.Partition, "offset", spot.Offset, "oldest", spot.LogStart)
+		if spot.LogStart < spot.Offset { // not retention: the log was cut at its end, or made anew
+			s.p.log.Error("raw.bulk ends before the offset at which the group goes on; reading it again from its start",
+				"partition", spot.Partition, "offset", spot.Offset, "oldest", spot.LogStart)
+		}
+		s.p.losses.gone(schemas.TopicRawBulk, spot.Partition, spot.Offset, spot.LogStart)
 		return
 	}
 	var bytes int

@@ -35,6 +35,13 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 			w = &work{partition: p.Partition, records: map[schemas.Topic][]*kgo.Record{}}
 			all[p.Partition] = w
 		}
+		if r := s.runners[p.Partition]; r != nil {
+			next := r.position[topic]
+			if before := w.records[topic]; len(before) > 0 { // of another leader, in the same poll
+				next = before[len(before)-1].Offset + 1
+			}
+			s.p.losses.gone(topic, p.Partition, next, min(p.Records[0].Offset, p.LogStartOffset))
+		}
 		w.records[topic] = append(w.records[topic], p.Records...)
 		var records, bytes int
 		for _, r := range p.Records {

@@ -75,7 +75,7 @@ func judgeInput(f *Facts, fr *finder, topic schemas.Topic) {
 		return
 	}
 	if len(gone) > 0 {
-		fr.add(Fail, some(gone), "Raise the retention, and look which businesses are concerned; a history sync cannot be asked for again.", "records were deleted before they were processed")
+		fr.add(Fail, some(gone), "Raise the retention, and look which businesses are concerned; a history sync cannot be asked for again (docs/operations.md, Raw records are lost).", "records were deleted before they were processed")
 	}
 	if len(behind) == 0 {
 		fr.add(OK, on, "", "%d partitions, nothing waits", partitions)

@@ -148,7 +148,7 @@ func TestSlowHeadersAreCutAndOthersServed(t *testing.T) {
 		dribble(c, 'x')
 	})
 	a.over()
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total"); n != 100 {
+	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 100 {
 		t.Errorf("%v connections timed out, want 100", n)
 	}
 }
@@ -311,6 +311,12 @@ func TestPipeliningWithoutReadingIsCutAndOthersServed(t *testing.T) {
 	})
 	a.over()
 	waitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
+	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "answer"); n != 8 {
+		t.Errorf("%v connections are counted as cut for answers that nobody read, want 8", n)
+	}
+	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 0 {
+		t.Errorf("%v connections are counted as cut for their requests", n)
+	}
 }
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {

@@ -7,8 +7,11 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // conn is a connection of the server.
@@ -28,8 +31,10 @@ type conn struct {
 	// more and gets nothing. Only its own goroutine reads a connection.
 	ended bool
 
-	writeBy    time.Time     // the write deadline that is set; of its own goroutine
-	writeSlack time.Duration // how much earlier than asked for it may be
+	unread     prometheus.Counter // counts, once, when an answer cannot be written in time, because nobody reads it
+	stuck      bool               // it was counted; of its own goroutine
+	writeBy    time.Time          // the write deadline that is set; of its own goroutine
+	writeSlack time.Duration      // how much earlier than asked for it may be
 
 	mu    sync.Mutex
 	phase phase
@@ -105,6 +110,16 @@ func (c *conn) shake() error {
 	}
 	c.secure = nil
 	return nil
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil && !c.stuck && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.stuck = true
+		c.unread.Inc()
+	}
+	return n, err
 }
 
 // SetWriteDeadline implements net.Conn, roughly: a deadline that is nearly the wanted one stays, so

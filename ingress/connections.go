@@ -219,7 +219,7 @@ func (l *crowdedListener) Accept() (net.Conn, error) {
 
 // admit makes a connection one of the server's.
 func (l *crowdedListener) admit(c net.Conn, client netip.Prefix) net.Conn {
-	own := &conn{Conn: c, writeSlack: l.writeSlack, client: client}
+	own := &conn{Conn: c, writeSlack: l.writeSlack, client: client, unread: l.metrics.unread}
 	if l.tls != nil {
 		own.secure = tls.Server(c, l.tls)
 		own.Conn = own.secure

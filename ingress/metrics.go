@@ -77,7 +77,8 @@ type serverMetrics struct {
 	none    *sourceMetrics
 	lanes   [2]prometheus.Counter
 
-	handshakes, crowd, crowdClient, timeouts prometheus.Counter
+	handshakes, crowd, crowdClient prometheus.Counter
+	late, unread                   prometheus.Counter // connections whose time for a request, for an answer, was over
 }
 
 func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes, connections func() float64) (*serverMetrics, error) {
@@ -120,11 +121,11 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_connections_refused_total",
 		Help: "Connections refused because there were too many, of all or of one client address.",
 	}, []string{"limit"})
-	cut := prometheus.NewCounter(prometheus.CounterOpts{
+	cut := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_connections_timed_out_total",
-		Help: "Connections whose time for a request was over before the request was there.",
-	})
-	m.handshakes, m.timeouts = handshakes, cut
+		Help: "Connections whose time was over before the request was there, or before the client had read the answer.",
+	}, []string{"phase"})
+	m.handshakes, m.late, m.unread = handshakes, cut.WithLabelValues("request"), cut.WithLabelValues("answer")
 	m.crowd, m.crowdClient = refused.WithLabelValues("all"), refused.WithLabelValues("client")
 	gauges := []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -85,10 +85,26 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	reg.MustRegister(m.records, m.recordsLost, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
 		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.rebalances, m.bulkPaused)
-	for _, t := range schemas.Inputs() {
-		m.recordsLost.WithLabelValues(t.String()) // an increase from nothing is none to Prometheus
-	}
+	m.begin()
 	return m
+}
+
+// begin lets the counters that alerts look at begin with 0: an increase from nothing is none to Prometheus, and the first
+// dead letter of a reason would go unnoticed.
+func (m *metrics) begin() {
+	for _, t := range schemas.Inputs() {
+		m.recordsLost.WithLabelValues(t.String())
+	}
+	for _, reason := range schemas.Reasons() {
+		m.deadLetters.WithLabelValues(string(reason))
+	}
+	for counter, outcomes := range map[*prometheus.CounterVec][]string{
+		m.refetches: {"memory", "found", "gone", "failed"}, m.joined: {"whole", "broken"}, m.transactions: {"committed", "aborted", "failed", "unknown"},
+	} {
+		for _, outcome := range outcomes {
+			counter.WithLabelValues(outcome)
+		}
+	}
 }
 
 // read adds what was read of a topic.

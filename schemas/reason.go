@@ -21,3 +21,12 @@ const (
 	ReasonSegments        Reason = "segments"         // a body in segments that cannot be put together; the letter is its last segment
 	ReasonEventTooLong    Reason = "event_too_long"   // an event would be longer than processor.event_bytes_max
 )
+
+// Reasons are all of them.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonJSONInvalid, ReasonJSONDuplicate, ReasonJSONUTF8, ReasonJSONTrailing, ReasonJSONTooDeep, ReasonTooManyItems,
+		ReasonBodyEmpty, ReasonBodyTooLong, ReasonEncoding, ReasonEnvelopeUnknown, ReasonObjectUnknown, ReasonShape,
+		ReasonNoBusiness, ReasonSegments, ReasonEventTooLong,
+	}
+}

@@ -92,14 +92,17 @@ func Open(cfg Config, deps Deps) (*Spool, error) {
 	}
 	s.shut.Store(1)
 	// A disk that is full or read-only may still hold what has to be taken.
-	mkdirErr := s.fs.MkdirAll(filepath.Join(cfg.Dir, quarantineName))
+	mkdirErr := s.fs.MkdirAll(s.path(quarantineName))
+	if mkdirErr != nil {
+		mkdirErr = fmt.Errorf("create %s: %w", s.path(quarantineName), mkdirErr)
+	}
 	lock, err := s.fs.Lock(cfg.Dir)
 	if err != nil {
 		return nil, errors.Join(err, mkdirErr)
 	}
 	s.lock = lock
 	if err := s.list(); err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, mkdirErr, lock.Close())
 	}
 	if mkdirErr != nil {
 		s.log.Error("the spool's folder cannot be written", "error", mkdirErr)

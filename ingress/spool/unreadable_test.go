@@ -1,0 +1,147 @@
+package spool_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/ingress/spool"
+	"github.com/coexstream/coexstream/ingress/spool/faultfs"
+)
+
+// drainAll takes everything in as many passes as it needs.
+func (l *life) drainAll(acked map[string]bool) {
+	for range 20 {
+		for _, records := range l.drain() {
+			for _, p := range records {
+				delete(acked, p)
+			}
+		}
+		if !l.Left() {
+			return
+		}
+		l.Rewind(&l.window)
+	}
+	l.t.Error("20 passes leave something behind on a disk that works")
+}
+
+// A folder that cannot be listed is not taken for an empty one, and a segment that cannot be opened not for one
+// that is done with: a start fails and says on what, or everything is handed over once the disk works again.
+func TestNoFailureToFindOrOpenWhatThereIsLosesAnything(t *testing.T) {
+	fail := errors.New("broken")
+	says := map[faultfs.Op]string{faultfs.Open: "open ", faultfs.ReadDir: "list the spool " + dir, faultfs.MkdirAll: "create " + dir}
+	for op, tried := range says {
+		for _, done := range []bool{false, true} {
+			if done && op != faultfs.MkdirAll {
+				continue // reading has no effect
+			}
+			for _, once := range []bool{true, false} {
+				for _, when := range []string{"start", "running", "restart"} {
+					t.Run(fmt.Sprintf("%s/done=%v/once=%v/%s", op, done, once, when), func(t *testing.T) {
+						t.Parallel()
+						seed := rand.Uint64()
+						t.Logf("seed %d", seed)
+						rng := rand.New(rand.NewPCG(seed, 0))
+						met := 0
+						for nth := range 6 {
+							fs, acked := faultfs.New(), map[string]bool{}
+							seen := 0
+							inject := func(o faultfs.Op, _ string) faultfs.Fault {
+								if o != op {
+									return faultfs.Fault{}
+								}
+								if seen++; seen <= nth || once && seen > nth+1 {
+									return faultfs.Fault{}
+								}
+								met++
+								return faultfs.Fault{Err: fail, Done: done}
+							}
+							if when == "start" {
+								fs.Inject(inject)
+							}
+							start := func() *life {
+								l, err := live(t, fs, testConfig(), time.Now, rng)
+								if err == nil {
+									waitFor(t, "the folder to be read", func() bool { return !l.Detour(spool.Shards - 1) })
+									return l
+								}
+								if !errors.Is(err, fail) || !strings.Contains(err.Error(), tried) {
+									t.Errorf("the start says neither %q nor why: %v", tried, err)
+								}
+								fs.Inject(nil)
+								fs = fs.Killed() // a start that failed ends its process
+								return mustLive(t, fs, testConfig())
+							}
+							fill := func(l *life, name string) {
+								for i := range 40 {
+									p := fmt.Sprint(name, i, strings.Repeat("x", 300))
+									if err := l.append(i%3, p); err != nil {
+										t.Fatalf("%s, record %d: %v", name, i, err)
+									}
+									acked[p] = true
+								}
+							}
+							l := start()
+							fill(l, "first")
+							if when == "running" {
+								fs.Inject(inject)
+							}
+							l.Read(&l.window)
+							for i := range l.window.Entries {
+								e := &l.window.Entries[i]
+								if err := l.SetAside(e); err != nil {
+									if !errors.Is(err, fail) || !strings.Contains(err.Error(), tried) {
+										t.Errorf("setting aside says neither %q nor why: %v", tried, err)
+									}
+									break
+								}
+								delete(acked, string(e.Payload))
+								l.Done(e, false)
+							}
+							l.SaveProgress()
+							fill(l, "second")
+							if when == "restart" {
+								l.stop()
+								fs.Inject(inject)
+								l = start()
+								fill(l, "third")
+								l.Read(&l.window)
+							}
+							fs.Inject(nil)
+							if rng.IntN(2) == 0 {
+								fs = fs.Rebooted(rng)
+								l = mustLive(t, fs, testConfig())
+							}
+							l.Rewind(&l.window)
+							if l.drainAll(acked); len(acked) > 0 {
+								t.Fatalf("the %d. %s: %d acknowledged records are lost", nth+1, op, len(acked))
+							}
+						}
+						if met == 0 && !(op == faultfs.Open && when == "start") && !(op == faultfs.ReadDir && when == "running") {
+							t.Error("nothing failed")
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// The error of a folder that could not be made is not hidden by that of the listing that follows from it.
+func TestStartWithoutAFolderSaysWhyThereIsNone(t *testing.T) {
+	fs, fail := faultfs.New(), errors.New("broken")
+	fs.Inject(func(op faultfs.Op, _ string) faultfs.Fault {
+		if op == faultfs.MkdirAll {
+			return faultfs.Fault{Err: fail}
+		}
+		return faultfs.Fault{}
+	})
+	if _, err := live(t, fs, testConfig(), time.Now, rand.New(rand.NewPCG(1, 1))); !errors.Is(err, fail) || !strings.Contains(err.Error(), "create "+dir) {
+		t.Errorf("%v", err)
+	}
+	fs.Inject(nil)
+	mustLive(t, fs, testConfig()) // what failed left no lock behind
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"testing"
 
@@ -62,17 +63,21 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 	})
 }
 
-// FuzzEncodedBodyIsVerifiedAndRouted takes a body the whole way from the wire to its lane.
+// FuzzEncodedBodyIsVerifiedAndRouted takes a body the whole way from the wire to its lane: the signature is that of
+// the decoded body, a bit of difference in either is refused, and the coding has no say in where it goes.
 func FuzzEncodedBodyIsVerifiedAndRouted(f *testing.F) {
+
 	for coding, encode := range encoders(f) {
-		f.Add(coding, encode(message))
-		f.Add(coding, encode(historyBody(2000)))
-		f.Add(coding+", "+coding, encode(encode(message)))
+		f.Add(coding, encode(message), uint16(0))
+		f.Add(coding, encode(historyBody(2000)), uint16(700))
+		f.Add(coding+", "+coding, encode(encode(message)), uint16(1))
 	}
-	f.Add("identity", message)
-	f.Add("gzip", []byte("\x1f\x8b"))
+	f.Add("identity", message, uint16(3))
+	f.Add("gzip", []byte("\x1f\x8b"), uint16(0))
 	limits := contentcoding.Limits{BytesMax: 256 << 10, RatioMax: 200}
-	f.Fuzz(func(t *testing.T, coding string, wire []byte) {
+	known := newCredentials("", []Secret{{ID: "one", Value: testSecret}, {ID: "two", Value: oldSecret}})
+	scheme := schemeOf(ProviderMeta)
+	f.Fuzz(func(t *testing.T, coding string, wire []byte, flip uint16) {
 		plain, err := contentcoding.Decode(nil, coding, wire, limits)
 		if err != nil {
 			return
@@ -80,9 +85,37 @@ func FuzzEncodedBodyIsVerifiedAndRouted(f *testing.F) {
 		if len(plain) > limits.BytesMax {
 			t.Fatalf("%d bytes", len(plain))
 		}
+		signature := []byte("sha256=" + sign(testSecret, plain))
+		x := &exchange{}
+		if !scheme.decode(&x.mac, signature) || !known.matches(x, plain) || string(x.secretID) != "one" {
+			t.Fatalf("%q: the signature of %q is refused", coding, plain)
+		}
+		if len(plain) > 0 {
+			other := bytes.Clone(plain)
+			other[int(flip)%len(other)] ^= 1
+			if known.matches(x, other) {
+				t.Fatalf("%q: the signature of %q is taken for that of %q", coding, plain, other)
+			}
+		}
+		x.mac[int(flip)%len(x.mac)] ^= 1 << (flip % 8)
+		if known.matches(x, plain) {
+			t.Fatalf("%q: a signature with bit %d of byte %d turned is taken for that of %q", coding, flip%8, int(flip)%len(x.mac), plain)
+		}
 		topic, waba := Route(plain)
 		if !topic.Raw() || len(waba) > idBytesMax || !bytes.Contains(plain, waba) {
 			t.Fatalf("%s, WABA %q", topic, waba)
+		}
+		for name, encode := range encoders(t) {
+			again, err := contentcoding.Decode(nil, name, encode(plain), limits)
+			if errors.Is(err, contentcoding.ErrTooLong) {
+				continue // a body that repeats itself beyond the ratio
+			}
+			if err != nil || !bytes.Equal(again, plain) {
+				t.Fatalf("%s: %q comes back as %q, %v", name, plain, again, err)
+			}
+			if lane, who := Route(again); lane != topic || !bytes.Equal(who, waba) {
+				t.Fatalf("%s: %s of %q, but plain %s of %q", name, lane, who, topic, waba)
+			}
 		}
 	})
 }

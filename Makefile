@@ -47,6 +47,11 @@ test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
 crash: build ## simulate and check against `up`, which is killed -9 three times in between
 	go run ./internal/crash -binary ./coexstream
 
+.PHONY: memory
+memory: build ## one history of 1,000,000 messages, 3 MB chunks in random order: `up` has to stay within 400 MiB
+	go run ./internal/crash -binary ./coexstream -kills 0 -businesses 1 -messages 1000000 -peak-max 400 -wait 10m -simulate \
+		"--chunk-bytes-min 2900000 --chunk-bytes-max 3000000 --shuffle-window 0 --second-number 0 --declines 0 --reonboard 0 --dialog 0"
+
 .PHONY: chaos
 chaos: build ## faults from a seed against Apache Kafka, ingress and processors, then check: SEED=, MINUTES=
 	go run ./internal/chaos -binary ./coexstream -seed $(or $(SEED),0) -minutes $(or $(MINUTES),2)

@@ -1,5 +1,6 @@
 // Command crash plays onboardings against `coexstream up`, kills it with SIGKILL while they run, starts it
-// again, and lets `coexstream check` judge the outcome. It uses the binary as a user does.
+// again, and lets `coexstream check` judge the outcome. It uses the binary as a user does. With -peak-max it also
+// fails when a life of `up` took more memory than that.
 package main
 
 import (
@@ -30,6 +31,7 @@ type options struct {
 	messages   int
 	seed       uint64
 	wait       time.Duration
+	peakMax    int64 // MiB; 0: none
 	upFlags    string
 	simFlags   string
 	checkFlags string
@@ -45,6 +47,7 @@ func main() {
 	flag.IntVar(&o.messages, "messages", 200_000, "messages of history")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed; 0: a new one")
 	flag.DurationVar(&o.wait, "wait", 3*time.Minute, "how long check waits for what is missing")
+	flag.Int64Var(&o.peakMax, "peak-max", 0, "the most resident memory that any life of `up` may have taken, in MiB; 0: any")
 	flag.StringVar(&o.upFlags, "up", "", "more flags of `up`")
 	flag.StringVar(&o.simFlags, "simulate", "", "more flags of `simulate`")
 	flag.StringVar(&o.checkFlags, "check", "", "more flags of `check`")
@@ -102,6 +105,9 @@ func (o *options) run(ctx context.Context) error {
 			return fmt.Errorf("after %d of %d kills: %w", killed, o.kills, err)
 		}
 		killed++
+		if err := u.measure(); err != nil && o.peakMax > 0 {
+			return err
+		}
 		fmt.Printf("crash: kill -9 number %d, %d webhooks after the last\n", killed, life)
 		u.kill()
 		if err := u.start(ctx); err != nil {
@@ -115,11 +121,22 @@ func (o *options) run(ctx context.Context) error {
 	check := exec.CommandContext(ctx, binary, args...)
 	check.Stdout, check.Stderr = os.Stdout, os.Stderr
 	checkErr := check.Run()
-	fmt.Printf("crash: peak resident memory of up %s\n", u.peak())
+	peakErr := u.measure()
+	if peakErr != nil {
+		fmt.Printf("crash: %v\n", peakErr)
+	} else {
+		fmt.Printf("crash: peak resident memory of up %d MiB\n", toMiB(u.peak))
+	}
 	if checkErr != nil {
 		return fmt.Errorf("check: %w (data in %s, seed %d)", checkErr, dir, o.seed)
 	}
 	fmt.Printf("crash: killed %d times, check is content\n", killed)
+	if peakErr != nil && o.peakMax > 0 {
+		return peakErr
+	}
+	if err := withinBound(u.peak, o.peakMax); err != nil {
+		return fmt.Errorf("%w (data in %s, seed %d)", err, dir, o.seed)
+	}
 	if o.dir == "" {
 		u.kill()
 		return os.RemoveAll(dir)
@@ -131,7 +148,8 @@ func (o *options) run(ctx context.Context) error {
 type upProcess struct {
 	binary, dir, listen, admin, broker string
 	more                               []string
-	*child.Process                     // nil: it does not run
+	peak                               int64 // bytes, of the life that took the most
+	*child.Process                           // nil: it does not run
 }
 
 func (u *upProcess) start(ctx context.Context) (err error) {
@@ -215,11 +233,9 @@ func (u *upProcess) kill() {
 	}
 }
 
-// peak is the high-water mark of the running process's resident memory.
-func (u *upProcess) peak() string {
+// measure looks at the high-water mark of this life's resident memory, while there is somebody to ask.
+func (u *upProcess) measure() error {
 	rss, err := u.PeakRSS()
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("%d MB", rss/1e6)
+	u.peak = max(u.peak, rss)
+	return err
 }

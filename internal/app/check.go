@@ -9,6 +9,7 @@ import (
 func (a *app) checkCommand() *cobra.Command {
 	c := bench.DefaultCheckConfig()
 	output := "text"
+	var secretFiles []string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Compare the topics with the ground truth of a simulation; exit code 3 when they differ",
@@ -20,11 +21,19 @@ It waits for what is missing, as long as --wait, and ends as soon as everything 
 are quiet. After a run that was cut short, what the processor holds because something before it was never
 sent is counted as held, with the time at which it is let go at the latest; check again then.`,
 		Example: `  coexstream check
-  coexstream check --truth run.jsonl --wait 10m --output json`,
+  coexstream check --truth run.jsonl --wait 10m --output json
+  coexstream check --secret-file ./app-secret`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output, "text", "json"); err != nil {
 				return err
+			}
+			for _, file := range secretFiles {
+				var secret string
+				if err := secretOf("secret-file", file, &secret); err != nil {
+					return err
+				}
+				c.Secrets = append(c.Secrets, secret)
 			}
 			cfg, _, err := a.loadBeside(cmd)
 			if err != nil {
@@ -59,7 +68,8 @@ sent is counted as held, with the time at which it is let go at the latest; chec
 	f.StringVar(&c.TruthFile, "truth", c.TruthFile, "file with the ground truth")
 	durationFlag(f, &c.Wait, "wait", "how long to wait for what is missing")
 	durationFlag(f, &c.Settle, "settle", "how long the topics must be quiet at the end")
-	f.StringArrayVar(&c.Secrets, "secret", nil, "app secret to verify signatures with, repeatable (default: the configured sources')")
+	f.StringArrayVar(&c.Secrets, "secret", nil, "app secret to verify signatures with, beside those of the configured sources, repeatable; a throw-away one: other users of this machine can see it in the process list")
+	f.StringArrayVar(&secretFiles, "secret-file", nil, "file that holds such an app secret, repeatable")
 	f.IntVar(&c.ValidateEvery, "validate-every", c.ValidateEvery, "hold every n-th event of a type against its JSON Schema; 0: none")
 	f.IntVar(&c.SamplesMax, "samples", c.SamplesMax, "faults to show, of each kind in each topic")
 	f.StringVarP(&output, "output", "o", output, "text or json")

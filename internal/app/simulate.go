@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -21,7 +20,8 @@ import (
 
 func (a *app) simulateCommand() *cobra.Command {
 	c := bench.DefaultSimulateConfig()
-	output, secretFile, caFile := "text", "", ""
+	output, caFile := "text", ""
+	var secretFile, dialogSecretFile string
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Play onboardings against an ingress, signed, from a seed",
@@ -43,7 +43,13 @@ world. The exit code is 1 when webhooks had to be given up.`,
 			if err := checkOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			if err := a.aim(cmd, &c, secretFile); err != nil {
+			if err := secretOf("secret-file", secretFile, &c.Secret); err != nil {
+				return err
+			}
+			if err := secretOf("dialog-secret-file", dialogSecretFile, &c.DialogSecret); err != nil {
+				return err
+			}
+			if err := a.aim(cmd, &c); err != nil {
 				return err
 			}
 			if caFile != "" {
@@ -65,11 +71,12 @@ world. The exit code is 1 when webhooks had to be given up.`,
 	f.SortFlags = false
 	f.StringVar(&c.URL, "url", c.URL, "URL of the source (default: the one of a running up)")
 	f.StringVar(&c.Provider, "provider", c.Provider, "provider of that source: meta or 360dialog")
-	f.StringVar(&c.Secret, "secret", c.Secret, "app secret of the source; other users of this machine can see it in the process list")
+	f.StringVar(&c.Secret, "secret", c.Secret, "app secret of the source, a throw-away one: other users of this machine can see it in the process list")
 	f.StringVar(&secretFile, "secret-file", secretFile, "file that holds the app secret")
 	f.StringVar(&caFile, "ca-file", caFile, "file with the authorities that an https URL's certificate may be of, PEM (default: the system's)")
 	f.StringVar(&c.DialogURL, "dialog-url", c.DialogURL, "URL of a second source, for 360dialog's partner webhooks")
-	f.StringVar(&c.DialogSecret, "dialog-secret", c.DialogSecret, "its secret")
+	f.StringVar(&c.DialogSecret, "dialog-secret", c.DialogSecret, "its secret, a throw-away one")
+	f.StringVar(&dialogSecretFile, "dialog-secret-file", dialogSecretFile, "file that holds its secret")
 	f.StringVar(&c.TruthFile, "truth", c.TruthFile, "file for the ground truth")
 	f.IntVar(&c.Concurrency, "concurrency", c.Concurrency, "webhooks under way at once")
 	f.Float64Var(&c.Rate, "rate", c.Rate, "webhooks a second at most; 0: as fast as it goes")
@@ -129,14 +136,7 @@ func worldFlags(f *pflag.FlagSet, w *world.Config) {
 }
 
 // aim fills in where to send to and how to sign, from the `up` on the data folder, where flags do not say.
-func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig, secretFile string) error {
-	if secretFile != "" {
-		b, err := os.ReadFile(secretFile)
-		if err != nil {
-			return usagef("--secret-file: %w", err)
-		}
-		c.Secret = strings.TrimRight(string(b), "\r\n")
-	}
+func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig) error {
 	if c.URL != "" {
 		return nil
 	}
@@ -164,7 +164,10 @@ func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig, secretFile string
 				c.Secret = s.Secrets[0].Value
 			}
 		case s.Provider == config.Provider360Dialog && c.DialogURL == "":
-			c.DialogURL, c.DialogSecret = up.Ingress+s.Path, s.Secrets[0].Value
+			c.DialogURL = up.Ingress + s.Path
+			if c.DialogSecret == "" {
+				c.DialogSecret = s.Secrets[0].Value
+			}
 		}
 	}
 	if c.URL == "" {

@@ -1,15 +1,18 @@
 // Package ingress is the HTTP edge: it takes webhooks of any number of configured sources, verifies
-// their signatures, and answers 200 once Kafka has acknowledged their exact bytes, or the disk spool has them.
+// their signatures, and answers 200 once Kafka has acknowledged the bytes that were signed, or the disk spool has them.
 //
 // Promises:
 //   - 200 means durable. Every body that got a 200 is in raw.live or raw.bulk, or on the disk on its way
-//     there, byte for byte, with the headers that are needed to verify its signature again
-//     (schemas/headers.go).
+//     there, byte for byte as it was signed, with the headers that are needed to verify its signature again
+//     (schemas/headers.go). That is the body as received, or, where the signature matches only that, the body
+//     without its content coding.
 //   - Anything else means: send it again. A body may be in the log although its sender got a 503 (the
 //     acknowledgement came late, or was lost); the processor removes such duplicates.
 //   - Bodies of one business are written in the order in which they were taken in, as long as they are
 //     sent one after the other. A retry never overtakes.
 //   - Every limit is an answer, and memory is bounded: a body is read only after its bytes were reserved.
+//     The exception: a connection over the limit of connections is closed without an answer with TLS, where the
+//     answer would cost a handshake, and when more than a few (crowdSlots) are being answered already.
 //   - No answer and no log line holds a secret or anything of a body.
 //
 // It does not parse bodies (Route), and takes any bytes whose signature is right: what they mean is for
@@ -21,7 +24,7 @@
 // a stable code. Every answer has X-Request-Id, which is in the record too.
 //
 //	200                a POST that is durable; a GET with the right token (hub.challenge, text/plain)
-//	400 encoding       the content coding cannot be undone, or HTTP is broken
+//	400 encoding       the content coding cannot be undone, HTTP is broken, or the body ended early
 //	401 signature      missing where required, malformed, or by none of the source's secrets
 //	403 verification   a GET or HEAD that is no verification or has the wrong token
 //	403 certificate    the client certificate that the source asks for is missing or another's

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -263,6 +265,30 @@ func TestPlainHTTPOnATLSAddressIsToldSo(t *testing.T) {
 	s := startTLS(t, testConfig(), certtest.NewAuthority(t, "ours"), &memory{})
 	if got := raw(t, s.addr, post("/number", message)); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, "speaks TLS") {
 		t.Errorf("%q", got)
+	}
+}
+
+// A refusal would cost the handshake that a crowd may be after.
+func TestConnectionOverTheLimitIsClosedWithoutAHandshake(t *testing.T) {
+	cfg := testConfig()
+	cfg.ConnectionsMax = 1
+	s := startTLS(t, cfg, certtest.NewAuthority(t, "ours"), &memory{})
+	within := dial(t, s.addr)
+	defer within.Close()
+	waitFor(t, "the connection within the limit", func() bool { return s.open.count() == 1 })
+	beyond, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beyond.Close()
+	if err := beyond.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(beyond, post("/number", message)) // it may be closed already
+	// Closed in order, or reset because of what it has sent.
+	got, err := io.ReadAll(beyond)
+	if errors.Is(err, os.ErrDeadlineExceeded) || len(got) > 0 {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -27,12 +27,12 @@ func Gate(t TB) {
 	}
 }
 
-// Test starts a cluster that ends with the test, and skips the test where Kafka cannot be had.
+// Test starts a cluster that ends with the test, and leaves the test out where Kafka cannot be had.
 func Test(t TB, cfg Config) *Cluster {
 	t.Helper()
 	c, err := Start(t.Context(), cfg)
 	if errors.Is(err, ErrUnavailable) {
-		t.Skipf("SKIP: %v", err)
+		LeaveOut(t, err)
 	}
 	if err != nil {
 		t.Fatalf("%v", err)

@@ -35,6 +35,18 @@ func (r *told) Fatalf(format string, args ...any) {
 
 // Where Kafka cannot be had, a test that needs it says SKIP and why, and what to install; it does not fail.
 func TestWhereKafkaCannotBeHadATestIsSkippedWithTheReason(t *testing.T) {
+	t.Setenv(requireName, "")
+	withoutKafka(t, false)
+}
+
+// Where nothing may be left out, it fails for the same reason.
+func TestWhereKafkaIsRequiredATestNeverPassesWithoutIt(t *testing.T) {
+	t.Setenv(requireName, "1")
+	withoutKafka(t, true)
+}
+
+func withoutKafka(t *testing.T, required bool) {
+	t.Helper()
 	for name, c := range map[string]struct {
 		programs map[string]string // in PATH: name, and script
 		why      string
@@ -61,6 +73,12 @@ func TestWhereKafkaCannotBeHadATestIsSkippedWithTheReason(t *testing.T) {
 				Test(r, Config{Brokers: 1})
 			}()
 			<-done
+			if required {
+				if r.skipped != "" || !strings.Contains(r.fatal, c.why) {
+					t.Errorf("nothing may be left out: skipped with %q, failed with %q", r.skipped, r.fatal)
+				}
+				return
+			}
 			if r.fatal != "" || !strings.HasPrefix(r.skipped, "SKIP: "+ErrUnavailable.Error()) || !strings.Contains(r.skipped, c.why) {
 				t.Errorf("skipped with %q, failed with %q", r.skipped, r.fatal)
 			}

@@ -53,16 +53,16 @@ memory: build ## one history of 1,000,000 messages, 3 MB chunks in random order:
 		"--chunk-bytes-min 2900000 --chunk-bytes-max 3000000 --shuffle-window 0 --second-number 0 --declines 0 --reonboard 0 --dialog 0"
 
 .PHONY: chaos
-chaos: build ## faults from a seed against Apache Kafka, ingress and processors, then check: SEED=, MINUTES=
-	go run ./internal/chaos -binary ./coexstream -seed $(or $(SEED),0) -minutes $(or $(MINUTES),2)
+chaos: ## faults from a seed against Apache Kafka, ingress and processors, then check: SEED=, MINUTES=
+	go run ./internal/chaos -seed $(or $(SEED),0) -minutes $(or $(MINUTES),2)
 
 .PHONY: test-faults
 test-faults: ## each kind of fault alone, against Apache Kafka
 	COEXSTREAM_TEST_KAFKA=1 go test -count=1 -timeout 30m ./internal/chaos
 
 .PHONY: chaos-proof
-chaos-proof: build ## the same with processors that commit offsets outside the transaction: check has to find it
-	go run ./internal/chaos -binary ./coexstream -broken -seed $(or $(SEED),0) -minutes 1 -only processor -wait 20s
+chaos-proof: ## the same with processors that commit offsets outside the transaction: check has to find it
+	go run ./internal/chaos -broken -seed $(or $(SEED),0) -minutes 1 -only processor -wait 20s
 
 .PHONY: bench
 bench: build ## compare with the limit, with peers and with the goals; ONLY=match,match SHORT=1 BENCH="more flags"

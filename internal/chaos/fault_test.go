@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -55,17 +53,14 @@ func emptyScene(t *testing.T, broken string) *stage {
 		if shared.dir, shared.err = os.MkdirTemp("", "coexstream-faults-"); shared.err != nil {
 			return
 		}
-		shared.binary = filepath.Join(shared.dir, "coexstream")
-		build := exec.CommandContext(t.Context(), "go", "build", "-o", shared.binary, "../..")
-		if out, err := build.CombinedOutput(); err != nil {
-			shared.err = errors.New(string(out))
+		if shared.binary, shared.err = buildClocked(t.Context(), shared.dir); shared.err != nil {
 			return
 		}
 		// It outlives the test that is the first to need it.
 		shared.cluster, shared.err = startCluster(context.WithoutCancel(t.Context()))
 	})
 	if errors.Is(shared.err, kafkacluster.ErrUnavailable) {
-		t.Skip("SKIP:", shared.err)
+		kafkacluster.LeaveOut(t, shared.err)
 	}
 	if shared.err != nil {
 		t.Fatal(shared.err)

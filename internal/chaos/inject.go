@@ -177,6 +177,8 @@ func (s *stage) onProcess(ctx context.Context, f fault) error {
 		return p.signal(syscall.SIGCONT)
 	case kindReplace:
 		return s.replace(ctx, p, f)
+	case kindClock:
+		return jumpClock(ctx, p, f)
 	}
 	return fmt.Errorf("no such fault of a process")
 }

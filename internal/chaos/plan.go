@@ -34,6 +34,8 @@ const (
 	kindFull kind = "disk-full"
 	// kindScale goes from two processors to one, to three, to one, and back to two.
 	kindScale kind = "scale"
+	// kindClock lets the clock of a process be wrong, forward or back, and then right again.
+	kindClock kind = "clock"
 )
 
 // fault is one entry of a plan.
@@ -43,12 +45,16 @@ type fault struct {
 	kind   kind
 	target string        // a process: ingress, processor-1, broker-2; or both ends of a link: ingress~broker-2, broker-0<every-broker
 	delay  time.Duration // of kindDelay
+	jump   time.Duration // of kindClock; below 0: back
 }
 
 func (f fault) name() string {
 	n := string(f.kind) + " " + f.target
 	if f.delay > 0 {
 		n += " by " + f.delay.String()
+	}
+	if f.jump != 0 {
+		n += fmt.Sprintf(" by %+.1fs", f.jump.Seconds())
 	}
 	return n
 }
@@ -64,6 +70,10 @@ const (
 	sessionTime  = 6 * time.Second // the processors' session timeout, the shortest that Kafka allows by default
 	settleTime   = 5 * time.Second // between a broker's fault and the next one: replicas catch up
 	planPauseMin = 500 * time.Millisecond
+	// jumpMin and jumpMax bound by how much a clock is wrong. Two that are wrong in opposite directions are apart by
+	// a minute. That is half of processor.history.phase_hold, the shortest time that history is waited for: the other
+	// half is left to what comes late by itself. So no clock ends a wait that check does not know to be over.
+	jumpMin, jumpMax = time.Second, 30 * time.Second
 )
 
 func processorName(i int) string { return fmt.Sprintf("processor-%d", i) }
@@ -152,6 +162,7 @@ func shapes() []shape {
 		{kindSlow, 2, 4 * time.Second, 10 * time.Second, plannedWorld.brokerNames},
 		{kindFull, 1, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{ingressName} }},
 		{kindScale, 2, 12 * time.Second, 20 * time.Second, func(plannedWorld) []string { return []string{"processors"} }},
+		{kindClock, 3, 2 * time.Second, 12 * time.Second, plannedWorld.clientNames},
 	}
 }
 
@@ -192,6 +203,12 @@ func plan(seed uint64, length time.Duration, w plannedWorld) []fault {
 		f.length = f.length.Round(10 * time.Millisecond)
 		if f.kind == kindDelay {
 			f.delay = (5*time.Millisecond + draw(rng, 600*time.Millisecond)).Round(time.Millisecond)
+		}
+		if f.kind == kindClock {
+			f.jump = (jumpMin + draw(rng, jumpMax-jumpMin)).Round(100 * time.Millisecond)
+			if rng.IntN(2) == 0 {
+				f.jump = -f.jump
+			}
 		}
 		free := f.at+f.length <= length
 		for _, lock := range f.locks() {

@@ -43,7 +43,8 @@ func (l *life) expect() {
 	l.mu.Unlock()
 }
 
-func (p *process) logFile() string { return filepath.Join(p.dir, p.name+".log") }
+func (p *process) logFile() string   { return filepath.Join(p.dir, p.name+".log") }
+func (p *process) clockFile() string { return filepath.Join(p.dir, p.name+".clock") }
 
 // start starts the process. It does not wait for it to be ready.
 func (p *process) start() error {
@@ -68,6 +69,7 @@ func (p *process) spawn() (*life, error) {
 	defer log.Close()                                                                                       //nolint:errcheck // the child has its own descriptor
 	cmd := exec.Command(p.binary, append([]string{p.args[0], "--admin-listen", p.admin}, p.args[1:]...)...) //nolint:noctx // killed by name, and with this program
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
+	cmd.Env = append(os.Environ(), clockVariable+"="+p.clockFile())
 	// Away from the terminal's signals, and gone when this program is.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	l := &life{cmd: cmd, done: make(chan struct{})}

@@ -228,6 +228,19 @@ func TestThreadKeyedByBSUIDWhereThereIsNoPhoneNumber(t *testing.T) {
 	}
 }
 
+func TestHistoryStatusOfEitherCaseIsToldInUpperCase(t *testing.T) {
+	for _, status := range []string{"DELIVERED", "ERROR", "PENDING", "PLAYED", "READ", "SENT"} {
+		for _, written := range []string{status, strings.ToLower(status)} {
+			p := newPartition(t)
+			p.webhook(strings.Replace(chunk(0, 1, 100, "m1"), `{"status":"read"}`, `{"status":"`+written+`"}`, 1))
+			got := events[schemas.Message](p, schemas.TopicHistory)
+			if len(got) != 1 || got[0].Status != status || !strings.Contains(string(got[0].Original), `{"status":"`+written+`"}`) {
+				t.Errorf("%s: history is %+v", written, got)
+			}
+		}
+	}
+}
+
 func TestMessagesOfAChunkLeaveInTheOrderOfTheDocument(t *testing.T) {
 	p := newPartition(t)
 	newestFirst := strings.Replace(chunk(0, 1, 100, "new", "old"), `"1772300000"`, `"1772300999"`, 1)

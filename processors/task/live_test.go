@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,38 @@ func TestRetriedWebhookYieldsNoSecondEvent(t *testing.T) {
 	got := events[schemas.Message](p, schemas.TopicEchoes)
 	if len(got) != 1 || got[0].Direction != schemas.DirectionOutbound || got[0].Thread != user || got[0].Historical {
 		t.Fatalf("echoes are %+v", got)
+	}
+}
+
+// Two apps that subscribe to one business get the same webhook, each at its own source, signed with its own
+// secret.
+func TestWebhookOfASecondAppYieldsNoSecondEvent(t *testing.T) {
+	for _, f := range fixtures.All() {
+		if f.Name == "ycloud-history-progress" {
+			continue // names nobody: see TestWhatNamesNobodyGoesToDLQ
+		}
+		p := newPartition(t)
+		for i, app := range []struct{ source, secret string }{{"meta", "app-one"}, {"meta-of-another-app", "app-two"}} {
+			p.raw = append(p.raw, rawRecord{f.Body, p.clock})
+			o := p.origin(i)
+			o.Headers = []task.Header{{Key: schemas.HeaderSource, Value: []byte(app.source)}, {Key: schemas.HeaderSecretID, Value: []byte(app.secret)}}
+			body, err := p.scanner.Scan(append([]byte{}, f.Body...))
+			if err != nil {
+				t.Fatalf("%s: %v", f.Name, err)
+			}
+			p.task.Webhook(o, body)
+			p.releaseAll()
+			p.commit()
+		}
+		p.tick(p.cfg.Media.Hold + time.Minute)
+		once := newPartition(t)
+		once.webhook(string(f.Body))
+		once.tick(once.cfg.Media.Hold + time.Minute)
+		for _, topic := range schemas.Topics() {
+			if a, b := len(once.topics[topic]), len(p.topics[topic]); topic != schemas.TopicState && topic != schemas.TopicSyncs && a != b {
+				t.Errorf("%s: %d records on %s, with the second app's %d", f.Name, a, topic, b)
+			}
+		}
 	}
 }
 
@@ -209,6 +242,73 @@ func TestPartsOfOtherPartitionsAreReroutedAndUnderstoodThere(t *testing.T) {
 	got := events[schemas.Message](away, schemas.TopicEchoes)
 	if len(got) != 1 || got[0].WAMID != "w2" || got[0].WABAID != "555" {
 		t.Fatalf("the other partition made %+v of it", got)
+	}
+}
+
+// Meta batches up to 1,000 updates in one POST.
+func TestAThousandChangesOfOneWebhookAllLeaveInOrder(t *testing.T) {
+	const entries, changesOfEntry = 4, 250
+	topics := []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes, schemas.TopicHistory, schemas.TopicContacts, schemas.TopicOther}
+	want := map[schemas.Topic][]string{}
+	var body strings.Builder
+	body.WriteString(`{"object":"whatsapp_business_account","entry":[`)
+	for e := range entries {
+		if e > 0 {
+			body.WriteString(",")
+		}
+		number := fmt.Sprintf("10654035224292%d", e)
+		fmt.Fprintf(&body, `{"id":"10229012934039%d","time":1772366400,"changes":[`, e)
+		for c := range changesOfEntry {
+			if c > 0 {
+				body.WriteString(",")
+			}
+			id, topic := fmt.Sprintf("w%d.%d", e, c), topics[c%len(topics)]
+			want[topic] = append(want[topic], id)
+			field, parts := "", ""
+			switch topic {
+			case schemas.TopicMessages:
+				field, parts = "messages", `"messages":[{"from":"`+user+`","id":"`+id+`","timestamp":"1772366400","type":"text","text":{"body":"a"}}]`
+			case schemas.TopicEchoes:
+				field, parts = "smb_message_echoes", `"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"`+id+`","timestamp":"1772366400","type":"text","text":{"body":"a"}}]`
+			case schemas.TopicHistory:
+				field = "history"
+				parts = fmt.Sprintf(`"history":[{"metadata":{"phase":0,"chunk_order":%d,"progress":1},"threads":[{"id":"%s","messages":[%s]}]}]`, c/len(topics)+1, user, text(id))
+			case schemas.TopicContacts:
+				field = "smb_app_state_sync"
+				parts = fmt.Sprintf(`"state_sync":[{"type":"contact","contact":{"full_name":%q,"phone_number":"1650555%04d"},"action":"add","metadata":{"timestamp":"1772366400"}}]`, id, c)
+			case schemas.TopicOther:
+				field, parts = "flows_next", `"name":"`+id+`"`
+			}
+			fmt.Fprintf(&body, `{"value":%s,"field":%q}`, strings.Replace(value(parts), phone, number, 1), field)
+		}
+		body.WriteString("]}")
+	}
+	body.WriteString("]}")
+
+	p := newPartition(t)
+	p.webhook(body.String())
+	got := map[schemas.Topic][]string{
+		schemas.TopicMessages: wamids(events[schemas.Message](p, schemas.TopicMessages)),
+		schemas.TopicEchoes:   wamids(events[schemas.Message](p, schemas.TopicEchoes)),
+		schemas.TopicHistory:  wamids(events[schemas.Message](p, schemas.TopicHistory)),
+	}
+	for _, c := range events[schemas.ContactState](p, schemas.TopicContacts) {
+		got[schemas.TopicContacts] = append(got[schemas.TopicContacts], c.FullName)
+	}
+	for _, o := range events[schemas.Other](p, schemas.TopicOther) {
+		_, name, _ := strings.Cut(string(o.Original), `"name":"`)
+		name, _, _ = strings.Cut(name, `"`)
+		got[schemas.TopicOther] = append(got[schemas.TopicOther], name)
+	}
+	total := 0
+	for _, topic := range topics {
+		total += len(got[topic])
+		if !slices.Equal(got[topic], want[topic]) {
+			t.Errorf("%s has %d: %v\nwant %d: %v", topic, len(got[topic]), got[topic], len(want[topic]), want[topic])
+		}
+	}
+	if total != 1000 || len(p.topics[schemas.TopicDLQ]) != 0 {
+		t.Errorf("%d of 1000 changes left, %d are dead letters", total, len(p.topics[schemas.TopicDLQ]))
 	}
 }
 

@@ -33,14 +33,17 @@ type program struct {
 // patience bounds every wait for something that has to come: long enough for a busy machine.
 const patience = 3 * time.Minute
 
-// until waits for a condition.
-func until(t *testing.T, what string, ok func() bool) {
+// until waits for a condition. Where it does not come, those of tell say how things stand.
+func until(t *testing.T, what string, ok func() bool, tell ...func()) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}
 		if t.Context().Err() != nil || time.Now().After(deadline) {
+			for _, say := range tell {
+				say()
+			}
 			t.Fatalf("waited in vain until %s", what)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ type stage struct {
 	binary string
 	dir    string
 	prefix string
+	group  string
 
 	listen     string
 	ingress    *program
@@ -43,7 +45,7 @@ func newStage(t *testing.T, brokers []string, replication, minISR int, more ...s
 		t.Fatal(err)
 	}
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", " ", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
-	s := &stage{t: t, binary: path, dir: t.TempDir(), prefix: name + ".", listen: freeAddress(t)}
+	s := &stage{t: t, binary: path, dir: t.TempDir(), prefix: name + ".", group: name, listen: freeAddress(t)}
 	config := fmt.Sprintf(`data_dir: %q
 log.format: json
 kafka.brokers: [%s]
@@ -114,12 +116,13 @@ func (s *stage) down() {
 type world struct {
 	seed                                uint64
 	businesses, messages, live, contact int
-	rate                                float64 // webhooks a second; 0: as fast as it goes
+	rate                                float64  // webhooks a second; 0: as fast as it goes
+	more                                []string // flags of simulate
 }
 
 func (w world) args(truth string) []string {
-	return []string{"--truth", truth, "--seed", fmt.Sprint(w.seed), "--businesses", fmt.Sprint(w.businesses), "--messages", fmt.Sprint(w.messages),
-		"--live", fmt.Sprint(w.live), "--contacts", fmt.Sprint(w.contact), "--rate", fmt.Sprint(w.rate)}
+	return append([]string{"--truth", truth, "--seed", fmt.Sprint(w.seed), "--businesses", fmt.Sprint(w.businesses), "--messages", fmt.Sprint(w.messages),
+		"--live", fmt.Sprint(w.live), "--contacts", fmt.Sprint(w.contact), "--rate", fmt.Sprint(w.rate)}, w.more...)
 }
 
 // simulate plays a world to its end. Every webhook of it is delivered.
@@ -151,7 +154,7 @@ func (s *stage) play(w world, truth string) (r bench.SimulateReport, err error) 
 // little: what comes behind a chunk that was never sent is held, and rightly so.
 type load struct {
 	s       *stage
-	stop    chan struct{}
+	last    func() // the world that is being played is the last one
 	ended   chan struct{}
 	err     error
 	truths  []string
@@ -159,7 +162,8 @@ type load struct {
 }
 
 func (s *stage) load(w world) *load {
-	l := &load{s: s, stop: make(chan struct{}), ended: make(chan struct{})}
+	stop := make(chan struct{})
+	l := &load{s: s, last: sync.OnceFunc(func() { close(stop) }), ended: make(chan struct{})}
 	go func() {
 		defer close(l.ended)
 		for {
@@ -172,7 +176,7 @@ func (s *stage) load(w world) *load {
 			l.truths, l.reports = append(l.truths, truth), append(l.reports, r)
 			w.seed++
 			select {
-			case <-l.stop:
+			case <-stop:
 				return
 			default:
 			}
@@ -181,16 +185,21 @@ func (s *stage) load(w world) *load {
 	return l
 }
 
-// finish plays the last world to its end, judges all of them, and says how it went.
-func (l *load) finish() {
-	t := l.s.t
-	t.Helper()
-	close(l.stop)
+// end plays the last world to its end.
+func (l *load) end() (truths []string) {
+	l.s.t.Helper()
+	l.last()
 	<-l.ended
 	if l.err != nil {
-		t.Fatal(l.err)
+		l.s.t.Fatal(l.err)
 	}
-	for i, truth := range l.truths {
+	return l.truths
+}
+
+// finish plays the last world to its end, judges all of them, and says how it went.
+func (l *load) finish() {
+	l.s.t.Helper()
+	for i, truth := range l.end() {
 		l.s.check(truth)
 		l.s.bounded(l.reports[i])
 	}

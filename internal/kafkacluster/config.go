@@ -33,6 +33,9 @@ type Config struct {
 	StartTimeout time.Duration
 }
 
+// SessionTimeout is how long a broker is silent before others lead its partitions.
+const SessionTimeout = 6 * time.Second
+
 // Secure is a listener with TLS, SASL, or both.
 type Secure struct {
 	Name string // in capitals
@@ -142,7 +145,7 @@ func (c *Config) properties(id int, dataDir string, ports []map[string]int, cert
 		"transaction.state.log.replication.factor":         all,
 		"share.coordinator.state.topic.replication.factor": all,
 		"share.coordinator.state.topic.min.isr":            strconv.Itoa(minISR),
-		"broker.session.timeout.ms":                        "6000",
+		"broker.session.timeout.ms":                        strconv.FormatInt(SessionTimeout.Milliseconds(), 10),
 		"broker.heartbeat.interval.ms":                     "1000",
 	}
 	for i := range c.Secure {

@@ -93,6 +93,15 @@ func TestBrokerKilledUnderLoad(t *testing.T) {
 	l.finish()
 }
 
+// ackTimeout is the default of ingress.ack_timeout: a request that came before there was a leader is answered with
+// 503 so much later. electionSlack is for the election and for the ingress to hear of it, on a busy machine.
+// docs/operations.md tells users of this bound.
+const (
+	ackTimeout    = 4 * time.Second
+	electionSlack = 5 * time.Second
+	refusedFor    = kafkacluster.SessionTimeout + ackTimeout + electionSlack
+)
+
 // Without the spool, whose leader is gone is answered with 503, and tried again by its sender, until another leads.
 func TestBrokerKilledWithoutSpool(t *testing.T) {
 	c := cluster(t)
@@ -106,19 +115,21 @@ func TestBrokerKilledWithoutSpool(t *testing.T) {
 	if err := c.Broker(victim).Kill(); err != nil {
 		t.Fatal(err)
 	}
-	before := s.refusalsMax
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := c.AwaitLeaders(ctx, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("killed -9: every partition has a leader again after %s", time.Since(began).Round(time.Millisecond))
+	before, last := s.refusalsMax, time.Duration(0)
+	accepted := s.accepted() // at the last 503
 	until(t, "200 webhooks in a row are accepted", func() bool {
-		s.refusalsMax = s.refusals()
-		s.underLoad(l, 200)
-		return s.refusals() == s.refusalsMax
+		if n := s.refusals(); n > s.refusalsMax {
+			s.refusalsMax, last, accepted = n, time.Since(began), s.accepted()
+		}
+		return time.Since(began) > refusedFor && s.accepted() >= accepted+200
 	})
-	t.Logf("killed -9: %v webhooks were answered with 503, none of the last 200 of %s", s.refusalsMax-before, time.Since(began).Round(time.Millisecond))
+	t.Logf("killed -9: %v webhooks were answered with 503, the last one after %s", s.refusalsMax-before, last.Round(time.Millisecond))
+	if last > refusedFor {
+		t.Errorf("killed -9: a 503 after %s, the bound is %s", last.Round(time.Millisecond), refusedFor)
+	}
+	if s.refusalsMax == before {
+		t.Errorf("killed -9: no webhook was answered with 503: the broker led nothing that was written to")
+	}
 	if err := c.Broker(victim).Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -16,10 +16,9 @@ func TestPlainRun(t *testing.T) {
 	s := newStage(t, c.Addrs(), 3, 2)
 	s.up()
 	truth, report := s.simulate(world{seed: 1, businesses: 6, messages: 12000, live: 1200, contact: 1000})
-	verdict := s.check(truth)
+	s.check(truth)
 	s.bounded(report)
 	s.down()
-	foreignClientsSee(t, c, s, verdict)
 }
 
 func TestLeaderMovesUnderLoad(t *testing.T) {

@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/replay"
+	"github.com/coexstream/coexstream/internal/replay/replaytest"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -74,108 +74,12 @@ func committed(t *testing.T, brokers, topic string) []*kgo.Record {
 	return all
 }
 
-// differs are the headers in which an event of a replay may differ: docs/adr/0014-replay.md.
-var differs = map[string]bool{
-	schemas.HeaderReplay: true, schemas.HeaderReplayHops: true, schemas.HeaderReplayRole: true, schemas.HeaderDLQTime: true,
-}
-
-// fingerprint is an event as bytes: key, value and headers.
-func fingerprint(r *kgo.Record) string {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%q %q", r.Key, r.Value)
-	if r.Value == nil {
-		b.WriteString(" removed")
-	}
-	dead := strings.HasSuffix(r.Topic, schemas.TopicDLQ.String())
-	for _, h := range r.Headers {
-		if !differs[h.Key] && !(dead && h.Key == schemas.HeaderOrigin) {
-			fmt.Fprintf(&b, " %s=%q", h.Key, h.Value)
-		}
-	}
-	return b.String()
-}
-
-// business is what order is promised for: in `history` the events of one number, else those of one key.
-func business(topic schemas.Topic, r *kgo.Record) string {
-	if topic == schemas.TopicHistory {
-		number, _, _ := strings.Cut(string(r.Key), "/")
-		return number
-	}
-	return string(r.Key)
-}
-
-// rerouted tells whether an event is of a part of a body that stood in the partition of another business. Such
-// parts took a way of their own when they were processed first, and overtook or were overtaken.
-func rerouted(r *kgo.Record) bool {
-	for _, h := range r.Headers {
-		if h.Key == schemas.HeaderOrigin {
-			_, rest, _ := strings.Cut(string(h.Value), "/")
-			partition, _, _ := strings.Cut(rest, "/")
-			return partition != fmt.Sprint(r.Partition)
-		}
-	}
-	return false
-}
-
-// events are the events of a topic: in order by what order is promised for, and of a compacted topic the newest
-// of each key; and those that took a way of their own, in any order.
-type events struct {
-	ordered map[string][]string
-	moved   []string
-}
-
-func eventsOf(topic schemas.Topic, records []*kgo.Record, apart map[string]bool) events {
-	e := events{ordered: map[string][]string{}}
-	for _, r := range records {
-		switch b, print := business(topic, r), fingerprint(r); {
-		case topic.Compacted():
-			e.ordered[b] = []string{print}
-		case apart[print]:
-			e.moved = append(e.moved, print)
-		default:
-			e.ordered[b] = append(e.ordered[b], print)
-		}
-	}
-	slices.Sort(e.moved)
-	return e
-}
-
-var compared = []schemas.Topic{
-	schemas.TopicHistory, schemas.TopicMedia, schemas.TopicContacts, schemas.TopicEchoes, schemas.TopicMessages,
-	schemas.TopicAccount, schemas.TopicSyncs, schemas.TopicOther, schemas.TopicDLQ,
-}
-
 // compare tells how the events of two prefixes differ. Those that were rerouted in the first one are compared
 // without their place when apart is set.
 func compare(t *testing.T, brokers, a, b string, apart bool) (differences []string) {
 	t.Helper()
-	for _, topic := range compared {
-		differences = append(differences, compareTopic(topic, committed(t, brokers, topic.Name(a)), committed(t, brokers, topic.Name(b)), apart)...)
-	}
-	return differences
-}
-
-func compareTopic(topic schemas.Topic, first, second []*kgo.Record, apart bool) (differences []string) {
-	moved := map[string]bool{}
-	for _, r := range first {
-		if apart && rerouted(r) {
-			moved[fingerprint(r)] = true
-		}
-	}
-	x, y := eventsOf(topic, first, moved), eventsOf(topic, second, moved)
-	x.ordered["(rerouted)"], y.ordered["(rerouted)"] = x.moved, y.moved
-	for key, want := range x.ordered {
-		if got := y.ordered[key]; !slices.Equal(got, want) {
-			differences = append(differences, difference(topic, key, got, want))
-		}
-	}
-	for key := range y.ordered {
-		if _, ok := x.ordered[key]; !ok {
-			differences = append(differences, fmt.Sprintf("%s %q: only after the replay", topic, key))
-		}
-	}
-	if len(first) == 0 {
-		differences = append(differences, fmt.Sprintf("%s: nothing to compare", topic))
+	for _, topic := range replaytest.Topics() {
+		differences = append(differences, replaytest.Compare(topic, committed(t, brokers, topic.Name(a)), committed(t, brokers, topic.Name(b)), apart)...)
 	}
 	return differences
 }
@@ -194,25 +98,9 @@ func compareWithin(t *testing.T, brokers, prefix string) (differences []string) 
 				first = append(first, r)
 			}
 		}
-		differences = append(differences, compareTopic(topic, first, second, true)...)
+		differences = append(differences, replaytest.Compare(topic, first, second, true)...)
 	}
 	return differences
-}
-
-func difference(topic schemas.Topic, key string, got, want []string) string {
-	for i := range max(len(got), len(want)) {
-		g, w := "nothing", "nothing"
-		if i < len(got) {
-			g = got[i]
-		}
-		if i < len(want) {
-			w = want[i]
-		}
-		if g != w {
-			return fmt.Sprintf("%s %q: %d events instead of %d; number %d is\n\t%.1500s\ninstead of\n\t%.1500s", topic, key, len(got), len(want), i, g, w)
-		}
-	}
-	return ""
 }
 
 // agree waits until two prefixes have the same events, and fails with the differences when they do not come to.

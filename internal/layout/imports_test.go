@@ -84,7 +84,8 @@ var rules = map[string][]string{
 var (
 	testRules  = []string{"internal/certtest", "internal/cost"}
 	testRuleOf = map[string][]string{
-		"ingress": {"internal/embedded"}, // a 200 is held against a broker
+		"ingress":               {"internal/embedded"},          // a 200 is held against a broker
+		"internal/kafkacluster": {"internal/replay/replaytest"}, // a replay gives the same events there, too
 	}
 )
 

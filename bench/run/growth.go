@@ -99,8 +99,8 @@ func (h *harness) windowTurn(ctx context.Context, messages int, media float64) (
 }
 
 // playGrowth is the memory of a processor that keeps up, over ten times the businesses. As many are onboarded at a
-// time, one after another, at a pace of which both contestants see more than it takes to fill the memory: what a
-// longer run adds is then growth, and nothing else.
+// time, one after another, at a pace at which the processor keeps up: what a longer run adds is then growth, and not
+// more moments at which the load is ahead.
 func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 	many, businesses := 10_000_000, 1_000
 	if h.o.short {
@@ -127,10 +127,10 @@ func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 }
 
 // growthPatience stands for half an hour: what takes hours or days, one sync ending after another, is over in minutes
-// here, and a window is given back a gap timeout after its end. It is more than a business takes to send its chunks,
-// and half of what the shorter run takes, so that in both most windows are given back while others open.
+// here, and a window is given back a gap timeout after its end. It is more than the largest business takes to send its
+// chunks at this rate: one that comes after its window was given back is not known again.
 const (
-	growthPatience = 5 * time.Second
+	growthPatience = 15 * time.Second
 	growthRate     = 700 // webhooks a second, some 100,000 messages
 )
 

@@ -223,7 +223,7 @@ func TestFaultRebalance(t *testing.T) {
 func TestFaultFullDisk(t *testing.T) {
 	s := scene(t)
 	if s.disk == nil {
-		t.Skip("SKIP: no file system may be mounted here")
+		kafkacluster.LeaveOut(t, errors.New("no file system may be mounted here"))
 	}
 	full := fault{at: aSecond, length: 9 * aSecond, kind: kindFull, target: ingressName}
 	kill := fault{at: 7 * aSecond, length: 200 * time.Millisecond, kind: kindKill, target: ingressName}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/coexstream/coexstream/bench/child"
 	"github.com/coexstream/coexstream/bench/world"
+	"github.com/coexstream/coexstream/internal/kafkacluster"
 )
 
 // stage is everything that a run needs: the cluster, and the processes of the program under test.
@@ -55,6 +56,9 @@ func newStage(ctx context.Context, c *cluster, out io.Writer, binary, broken, di
 	spool := filepath.Join(dir, "spool")
 	var err error
 	if s.disk, err = newDisk(spool); err != nil {
+		if kafkacluster.Required() {
+			return nil, fmt.Errorf("a disk of its own for the spool: %w", err)
+		}
 		s.say("SKIP faults of the disk: %v", err)
 	}
 	addrs, err := child.FreeAddresses(2 + processorsMax)

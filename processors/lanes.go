@@ -29,7 +29,7 @@ const (
 	bulkPatience = 50 * time.Millisecond
 	// While live messages are expected a transaction works on bulk for about as long as it takes to end one: so half
 	// of the time is work at least, and a live message waits for little more than it does on an idle system.
-	bulkBesideLiveMin, bulkBesideLiveMax = 4 * time.Millisecond, 50 * time.Millisecond
+	bulkBesideLiveMin, bulkBesideLiveMax = time.Millisecond, 50 * time.Millisecond
 )
 
 // polled takes what a poll brought: when the newest of its live records was written (zero: there is none), and how

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -106,7 +107,7 @@ func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 	if h.o.short {
 		many, businesses = 100_000, 100
 	}
-	const onboarding = 20
+	const onboarding = 5
 	turn := func(messages, businesses int) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {
 			return h.growthTurn(ctx, messages, businesses, onboarding)
@@ -130,8 +131,9 @@ func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 // here, and a window is given back a gap timeout after its end. It is more than the largest business takes to send its
 // chunks at this rate: one that comes after its window was given back is not known again.
 const (
-	growthPatience = 15 * time.Second
+	growthPatience = 4 * time.Second
 	growthRate     = 700 // webhooks a second, some 100,000 messages
+	growthLate     = 3 * time.Second
 )
 
 func (h *harness) growthTurn(ctx context.Context, messages, businesses, onboarding int) (sample compare.Sample, err error) {
@@ -141,15 +143,17 @@ func (h *harness) growthTurn(ctx context.Context, messages, businesses, onboardi
 	}
 	defer s.close(&err)
 	s.patience = growthPatience
-	if err := s.process(ctx); err != nil {
-		return sample, err
-	}
 	begin := time.Now()
+	started := make(chan error, 1)
+	go func() {
+		time.Sleep(growthLate)
+		started <- s.process(ctx)
+	}()
 	w := s.past(businesses, messages)
 	// Every sync ends, and its window is given back. Placeholders of media are remembered for weeks.
 	w.NoLastPhase, w.Media = 0, 0
 	sent, err := s.simulate(ctx, w, onboarding, growthRate)
-	if err != nil {
+	if err := errors.Join(<-started, err); err != nil {
 		return sample, err
 	}
 	if err := s.drained(ctx, team{s.proc}); err != nil {

@@ -49,7 +49,7 @@ func (p *process) credentials() (url, secret string) {
 
 func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs the binary")
+		t.Skip("SKIP: runs the binary")
 	}
 	p := startUp(t, t.TempDir())
 	defer p.signal(syscall.SIGTERM)
@@ -99,7 +99,7 @@ func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
 // What left of a record the first time does not leave again; what did not, leaves after the correction.
 func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs the binary")
+		t.Skip("SKIP: runs the binary")
 	}
 	dir := t.TempDir()
 	p := startUp(t, dir, "--set", "processor.event_bytes_max=16KiB")

@@ -174,7 +174,7 @@ func (p *process) replayWithAKill(prefix string) {
 
 func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs the binary and plays whole onboardings")
+		t.Skip("SKIP: runs the binary and plays whole onboardings")
 	}
 	// Holes are open for longer than they are waited for, so that gaps are given up and chunks come late.
 	waits := []string{"--set", "processor.history.phase_hold=1s", "--set", "processor.history.gap_timeout=2s"}
@@ -233,7 +233,7 @@ func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
 
 func TestReplayLeavesOutWhatDoesNotVerify(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs the binary")
+		t.Skip("SKIP: runs the binary")
 	}
 	p := startUp(t, t.TempDir())
 	defer p.signal(syscall.SIGTERM)

@@ -13,7 +13,7 @@ import (
 // The data folder of the commands is another one than the up's, so that files are all that they have.
 func TestSimulateAndCheckTakeSecretsFromFiles(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs the binary and plays whole onboardings")
+		t.Skip("SKIP: runs the binary and plays whole onboardings")
 	}
 	dir := t.TempDir()
 	up := startUp(t, dir)

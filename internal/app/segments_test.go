@@ -57,7 +57,7 @@ func segmentsIn(t *testing.T, brokers, topic string, wholes int) (n int) {
 // On a cluster whose records are far shorter than the bodies everything works as on any other.
 func TestBodiesLongerThanARecordGoTheWholeWay(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs the binary and plays whole onboardings")
+		t.Skip("SKIP: runs the binary and plays whole onboardings")
 	}
 	up := startUp(t, t.TempDir(), "--set", "topics.max_message_bytes=128KiB")
 	defer up.signal(syscall.SIGTERM)

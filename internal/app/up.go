@@ -193,16 +193,6 @@ func (a *app) limitMemory(cfg *config.Config) {
 	}
 }
 
-// collectEarly has garbage collected when the heap is half as large again as what is in use: history comes in
-// bursts of long bodies, and the collector would otherwise let the heap grow to twice of what a burst needs. They
-// hold no pointers, so that collecting costs little. What the user chose for the runtime stays.
-func (a *app) collectEarly() {
-	const percent = 50
-	if !a.environmentSets("GOGC") {
-		debug.SetGCPercent(percent)
-	}
-}
-
 func (a *app) environmentSets(name string) bool {
 	return slices.ContainsFunc(a.io.Environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
 }

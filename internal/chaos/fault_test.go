@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/internal/kafkacluster"
+	"github.com/coexstream/coexstream/internal/required"
 )
 
 // These tests play one fault each against a small load. They share a cluster, and each has its own topics.
@@ -60,7 +61,7 @@ func emptyScene(t *testing.T, broken string) *stage {
 		shared.cluster, shared.err = startCluster(context.WithoutCancel(t.Context()))
 	})
 	if errors.Is(shared.err, kafkacluster.ErrUnavailable) {
-		kafkacluster.LeaveOut(t, shared.err)
+		required.LeaveOut(t, shared.err)
 	}
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -223,7 +224,7 @@ func TestFaultRebalance(t *testing.T) {
 func TestFaultFullDisk(t *testing.T) {
 	s := scene(t)
 	if s.disk == nil {
-		kafkacluster.LeaveOut(t, errors.New("no file system may be mounted here"))
+		required.LeaveOut(t, errors.New("no file system may be mounted here"))
 	}
 	full := fault{at: aSecond, length: 9 * aSecond, kind: kindFull, target: ingressName}
 	kill := fault{at: 7 * aSecond, length: 200 * time.Millisecond, kind: kindKill, target: ingressName}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/internal/kafkacluster"
+	"github.com/coexstream/coexstream/internal/required"
 )
 
 type options struct {
@@ -46,7 +47,7 @@ func main() {
 	defer stop()
 	err := o.run(ctx, os.Stdout)
 	switch {
-	case errors.Is(err, kafkacluster.ErrUnavailable) && !kafkacluster.Required():
+	case errors.Is(err, kafkacluster.ErrUnavailable) && !required.Everything():
 		fmt.Println("SKIP chaos:", err)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "chaos:", err)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/coexstream/coexstream/bench/child"
 	"github.com/coexstream/coexstream/bench/world"
-	"github.com/coexstream/coexstream/internal/kafkacluster"
+	"github.com/coexstream/coexstream/internal/required"
 )
 
 // stage is everything that a run needs: the cluster, and the processes of the program under test.
@@ -56,7 +56,7 @@ func newStage(ctx context.Context, c *cluster, out io.Writer, binary, broken, di
 	spool := filepath.Join(dir, "spool")
 	var err error
 	if s.disk, err = newDisk(spool); err != nil {
-		if kafkacluster.Required() {
+		if required.Everything() {
 			return nil, fmt.Errorf("a disk of its own for the spool: %w", err)
 		}
 		s.say("SKIP faults of the disk: %v", err)

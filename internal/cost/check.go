@@ -1,10 +1,13 @@
 package cost
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"strconv"
 	"testing"
+
+	"github.com/coexstream/coexstream/internal/required"
 )
 
 // Operation is something that is done very often.
@@ -43,9 +46,6 @@ const file = "testdata/costs.json"
 
 // timesEnv has the number of repetitions when this process is only to do an operation, and valgrind counts.
 const timesEnv = "COEXSTREAM_COST_TIMES"
-
-// requireEnv says that nothing may be left out because something cannot be had here.
-const requireEnv = "COEXSTREAM_REQUIRE"
 
 // Check compares the operations of a package with its budgets.
 func Check(t *testing.T, operations ...Operation) {
@@ -98,10 +98,7 @@ func Check(t *testing.T, operations ...Operation) {
 			}
 			t.Logf("%s; budget %s", m, budgets[o.Name])
 			if *mode == countAll && counter == nil {
-				if os.Getenv(requireEnv) != "" {
-					t.Fatalf("instructions are not counted: %s; %s is set, so that this may not be left out", why, requireEnv)
-				}
-				t.Skip("SKIP: instructions are not counted: " + why)
+				required.LeaveOut(t, errors.New("instructions are not counted: "+why))
 			}
 		})
 	}

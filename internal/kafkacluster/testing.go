@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+
+	"github.com/coexstream/coexstream/internal/required"
 )
 
 // TB is what Test needs of a test or a benchmark.
@@ -32,7 +34,7 @@ func Test(t TB, cfg Config) *Cluster {
 	t.Helper()
 	c, err := Start(t.Context(), cfg)
 	if errors.Is(err, ErrUnavailable) {
-		LeaveOut(t, err)
+		required.LeaveOut(t, err)
 	}
 	if err != nil {
 		t.Fatalf("%v", err)

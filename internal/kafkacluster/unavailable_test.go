@@ -35,13 +35,13 @@ func (r *told) Fatalf(format string, args ...any) {
 
 // Where Kafka cannot be had, a test that needs it says SKIP and why, and what to install; it does not fail.
 func TestWhereKafkaCannotBeHadATestIsSkippedWithTheReason(t *testing.T) {
-	t.Setenv(requireName, "")
+	t.Setenv("COEXSTREAM_REQUIRE", "")
 	withoutKafka(t, false)
 }
 
 // Where nothing may be left out, it fails for the same reason.
 func TestWhereKafkaIsRequiredATestNeverPassesWithoutIt(t *testing.T) {
-	t.Setenv(requireName, "1")
+	t.Setenv("COEXSTREAM_REQUIRE", "1")
 	withoutKafka(t, true)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/coexstream/coexstream/bench/judge"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/kafkacluster"
+	"github.com/coexstream/coexstream/internal/required"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -103,7 +104,7 @@ func split(out []byte) []string {
 func kcatSees(t *testing.T, c *kafkacluster.Cluster, ours map[string]map[string]bool) {
 	path, err := kcat(t)
 	if err != nil {
-		kafkacluster.LeaveOut(t, fmt.Errorf("kcat cannot be had: %w", err))
+		required.LeaveOut(t, fmt.Errorf("kcat cannot be had: %w", err))
 	}
 	for topic, records := range ours {
 		var errs bytes.Buffer

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/coexstream/coexstream/internal/kafkacluster"
+	"github.com/coexstream/coexstream/internal/required"
 )
 
 func TestMain(m *testing.M) {
@@ -51,7 +52,7 @@ func cluster(t *testing.T) *kafkacluster.Cluster {
 	kafkacluster.Gate(t)
 	err := startShared()
 	if errors.Is(err, kafkacluster.ErrUnavailable) {
-		kafkacluster.LeaveOut(t, err)
+		required.LeaveOut(t, err)
 	}
 	if err != nil {
 		t.Fatal(err)

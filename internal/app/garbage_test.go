@@ -1,0 +1,47 @@
+package app
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+func TestALittleHeapHasRoomAndALargeOneIsCollectedEarly(t *testing.T) {
+	for live, want := range map[uint64]int{0: percentMax, 1 << 20: percentMax, 48 << 20: 200, 96 << 20: 100, 192 << 20: 50, 4 << 30: 50} {
+		if got := percentFor(live); got != want {
+			t.Errorf("%d bytes in use: %d percent, want %d", live, got, want)
+		}
+	}
+}
+
+// TestTheCollectorFollowsWhatIsInUse: the runtime is told after the next collection, and what the user chose stays.
+func TestTheCollectorFollowsWhatIsInUse(t *testing.T) {
+	before := debug.SetGCPercent(77)
+	defer debug.SetGCPercent(before)
+	percent := func() int { // there is no way to read it but to set it
+		p := debug.SetGCPercent(77)
+		debug.SetGCPercent(p)
+		return p
+	}
+	(&app{io: IO{Environ: []string{"GOGC=77"}}}).collectEarlyWithRoom()
+	runtime.GC()
+	if p := percent(); p != 77 {
+		t.Fatalf("the user's GOGC became %d", p)
+	}
+	(&app{}).collectEarlyWithRoom()
+	for until := time.Now().Add(10 * time.Second); percent() <= collectEarlyPercent; runtime.GC() {
+		if time.Now().After(until) {
+			t.Fatalf("with little in use it is collected at %d percent", percent())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	large := make([]byte, 4*roomLeast)
+	for until := time.Now().Add(10 * time.Second); percent() != collectEarlyPercent; runtime.GC() {
+		if time.Now().After(until) {
+			t.Fatalf("with much in use it is collected at %d percent", percent())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	runtime.KeepAlive(large)
+}

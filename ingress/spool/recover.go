@@ -3,27 +3,33 @@ package spool
 import (
 	"context"
 	"slices"
+	"time"
 )
 
-// count reads the segments that an earlier process left: how much of each shard there is, and what is damaged.
+// openWait is between two attempts to open a segment that an earlier process left.
+const openWait = 100 * time.Millisecond
+
+// count reads the segments that an earlier process left: how much of each shard there is, and what is damaged. One
+// that cannot be opened may hold records of every shard, so all of them take the detour until it is, or was tried often
+// enough.
 func (s *Spool) count(ctx context.Context) {
 	s.mu.Lock()
 	old := slices.DeleteFunc(slices.Clone(s.segments), func(seg *segment) bool { return seg.own })
 	s.mu.Unlock()
-	for _, seg := range old {
+	left := slices.Clone(old)
+	for tries := 1; ; tries++ {
+		left = slices.DeleteFunc(left, func(seg *segment) bool { return ctx.Err() == nil && s.opened(seg) })
 		if ctx.Err() != nil {
 			return
 		}
-		f, err := s.fs.Open(s.path(seg.id.name()))
-		if err != nil {
-			s.mu.Lock()
-			seg.uncounted = true
-			s.mu.Unlock()
-			s.unreadable(seg, err)
-			continue
+		if len(left) == 0 || tries == openTries {
+			break
 		}
-		s.countIn(seg, f)
-		_ = f.Close() // it was only read
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(openWait):
+		}
 	}
 	s.mu.Lock()
 	for _, seg := range old {
@@ -38,6 +44,21 @@ func (s *Spool) count(ctx context.Context) {
 	s.shut.Add(-1)
 	s.mu.Unlock()
 	signal(s.news)
+}
+
+// opened counts what a segment of an earlier process holds, if it can be opened.
+func (s *Spool) opened(seg *segment) bool {
+	f, err := s.fs.Open(s.path(seg.id.name()))
+	if err != nil {
+		s.mu.Lock()
+		seg.uncounted = true
+		s.mu.Unlock()
+		s.unreadable(seg, err)
+		return false
+	}
+	s.countIn(seg, f)
+	_ = f.Close() // it was only read
+	return true
 }
 
 // countIn counts what a segment of an earlier process holds.

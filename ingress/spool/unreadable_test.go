@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,6 +128,44 @@ func TestNoFailureToFindOrOpenWhatThereIsLosesAnything(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// What an earlier process left is not overtaken because a segment cannot be opened at once: until it is, everything takes
+// the detour, and then what it holds records of. One that cannot be opened for long holds nobody up.
+func TestASegmentThatCannotBeOpenedAtOnceIsNotOvertaken(t *testing.T) {
+	for name, fails := range map[string]int{"at first": 3, "for ever": 1 << 30} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fs := faultfs.New()
+			l := mustLive(t, fs, testConfig())
+			l.mustAppend(3, "old")
+			l.stop()
+			var failed atomic.Int64
+			fs.Inject(func(op faultfs.Op, _ string) faultfs.Fault {
+				if op == faultfs.Open && failed.Add(1) <= int64(fails) {
+					return faultfs.Fault{Err: errors.New("broken")}
+				}
+				return faultfs.Fault{}
+			})
+			l, err := live(t, fs, testConfig(), time.Now, rand.New(rand.NewPCG(1, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, "a second attempt", func() bool { return failed.Load() >= 2 || !l.Detour(3) })
+			if !l.Detour(3) || !l.Detour(4) {
+				t.Error("what is sent now overtakes")
+			}
+			waitFor(t, "the folder to be read", func() bool { return !l.Detour(4) })
+			if forEver := fails > 3; l.Detour(3) == forEver {
+				t.Errorf("shard 3 takes the detour: %v", l.Detour(3))
+			}
+			fs.Inject(nil)
+			acked := map[string]bool{"old": true}
+			if l.drainAll(acked); len(acked) > 0 {
+				t.Error("the record is lost")
+			}
+		})
 	}
 }
 

@@ -6,24 +6,17 @@ import (
 	"runtime/metrics"
 )
 
-// collectEarlyPercent has garbage collected when the heap is half as large again as what is in use: history comes in
-// bursts of long bodies, and the collector would otherwise let the heap grow to twice of what a burst needs. They
-// hold no pointers, so that collecting costs little.
-const collectEarlyPercent = 50
+// Garbage is collected when the heap is half as large again as what is in use: history comes in bursts of long bodies,
+// and the collector would otherwise let the heap grow to twice of what a burst needs. They hold no pointers, so that
+// collecting costs little. But where little is in use half of it is soon made, and requests and live messages would
+// often come while the collector is at work: so much garbage may always be made (ADR 0026).
+const (
+	collectEarlyPercent = 50
+	roomLeast           = 96 << 20
+)
 
-// collectEarly has garbage collected early. What the user chose for the runtime stays.
+// collectEarly sets when garbage is collected. What the user chose for the runtime stays.
 func (a *app) collectEarly() {
-	if !a.environmentSets("GOGC") {
-		debug.SetGCPercent(collectEarlyPercent)
-	}
-}
-
-// roomLeast is how much garbage a processor may make at least before it is collected. With little in use half of it is
-// soon made, and a live message would often come while the collector is at work (ADR 0026).
-const roomLeast = 96 << 20
-
-// collectEarlyWithRoom is collectEarly for a process that makes much garbage and may have little in use.
-func (a *app) collectEarlyWithRoom() {
 	if a.environmentSets("GOGC") {
 		return
 	}

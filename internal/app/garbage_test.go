@@ -24,12 +24,12 @@ func TestTheCollectorFollowsWhatIsInUse(t *testing.T) {
 		debug.SetGCPercent(p)
 		return p
 	}
-	(&app{io: IO{Environ: []string{"GOGC=77"}}}).collectEarlyWithRoom()
+	(&app{io: IO{Environ: []string{"GOGC=77"}}}).collectEarly()
 	runtime.GC()
 	if p := percent(); p != 77 {
 		t.Fatalf("the user's GOGC became %d", p)
 	}
-	(&app{}).collectEarlyWithRoom()
+	(&app{}).collectEarly()
 	for until := time.Now().Add(10 * time.Second); percent() <= collectEarlyPercent; runtime.GC() {
 		if time.Now().After(until) {
 			t.Fatalf("with little in use it is collected at %d percent", percent())

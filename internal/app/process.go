@@ -20,7 +20,7 @@ restarts (processor.instance_id), so that it takes its partitions back at once.`
 			if err != nil {
 				return err
 			}
-			a.collectEarlyWithRoom()
+			a.collectEarly()
 			s, err := newService(cmd.Context(), cfg, a.logger(cfg))
 			if err != nil {
 				return err

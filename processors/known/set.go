@@ -12,20 +12,30 @@ import (
 // Set is a set of messages with the highest rank that each was raised to. Its zero value is an empty
 // set. It is not safe for concurrent use.
 //
-// It is one linear-probing table whose entries stand in the order of their hashes: the slot that a hash
+// It is a table, or a tree of tables that each hold the hashes which begin with the same bits: one walk through all of a
+// large set would hold up for tens of milliseconds whatever waits for the message that made it grow.
+//
+// The one message whose entry could look like an empty slot, with 78 zero bits, is kept beside the tables.
+type Set struct {
+	table
+	entries int
+	zero    uint8 // 1 + rank of the message of zero bits; 0: not seen
+}
+
+// table is a linear-probing table whose entries stand in the order of their hashes: the slot that a hash
 // calls home is its fraction of the table, so the order of the homes is the order of the hashes, and
 // the table can grow by any factor in place, by one walk from its end to its start. A table that grows
 // by doubling would pass through twice the bytes that it needs; this one stays between 0.69 and 0.8
 // full. The slots lie in pages of a fixed size, of which growing copies at most the last.
 //
-// A slot of ten zero bytes is empty. The one message whose entry could look like that, with 78 zero
-// bits, is kept beside the table.
-type Set struct {
+// A slot of ten zero bytes is empty.
+type table struct {
 	pages [][]byte // slots, EntryBytes each; all pages but the last hold pageSlots
 	homes int      // slots that a hash can call home; the rest take what runs over the end
 	slots int      // slots in all pages
 	n     int      // entries in the table
-	zero  uint8    // 1 + rank of the message of zero bits; 0: not seen
+	shift uint8    // leading bits that all its hashes share
+	parts *[partsCount]table
 }
 
 const (
@@ -33,6 +43,11 @@ const (
 	pageSlots = 1 << pageShift
 	pageBytes = pageSlots * EntryBytes // 1280: Go allocates that, and most of what is smaller, with little waste
 
+	// A table that is full with so many homes is parted, by the next bits of the hashes. To walk through it takes
+	// a fraction of a millisecond.
+	partAt     = 1 << 15
+	partsBits  = 6
+	partsCount = 1 << partsBits
 )
 
 // full is how many entries a table of so many homes takes: 4/5, since beyond that the runs that an
@@ -68,24 +83,31 @@ func (s *Set) raise(hi uint64, lo uint16, r schemas.Rank) (was schemas.Rank, see
 		s.zero = 1 + uint8(max(was, r))
 		return was, true
 	}
-	if s.homes == 0 {
-		s.grow()
+	t := s.part(hi)
+	if t.homes == 0 {
+		t.grow()
 	}
-	slot, found := s.find(hi, lo)
+	slot, found := t.find(hi, lo)
 	if found {
-		e := s.at(slot)
+		e := t.at(slot)
 		was = schemas.Rank(e[9] & 3)
 		if r > was {
 			e[9] = e[9]&^3 | byte(r)
 		}
 		return was, true
 	}
-	if s.n >= full(s.homes) {
-		s.grow()
-		slot, _ = s.find(hi, lo)
+	if t.n >= full(t.homes) {
+		if t.homes >= partAt && t.shift+partsBits < 64 {
+			t.split()
+			t = t.part(hi)
+		} else {
+			t.grow()
+		}
+		slot, _ = t.find(hi, lo)
 	}
-	s.insert(slot, hi, lo|uint16(r))
-	s.n++
+	t.insert(slot, hi, lo|uint16(r))
+	t.n++
+	s.entries++
 	return 0, false
 }
 
@@ -98,29 +120,41 @@ func (s *Set) Lookup(h schemas.Hash) (schemas.Rank, bool) {
 		}
 		return schemas.Rank(s.zero - 1), true
 	}
-	if s.homes == 0 {
+	t := s.part(hi)
+	if t.homes == 0 {
 		return 0, false
 	}
-	slot, found := s.find(hi, lo)
+	slot, found := t.find(hi, lo)
 	if !found {
 		return 0, false
 	}
-	return schemas.Rank(s.at(slot)[9] & 3), true
+	return schemas.Rank(t.at(slot)[9] & 3), true
 }
 
 // Len is the number of messages.
 func (s *Set) Len() int {
 	if s.zero != 0 {
-		return s.n + 1
+		return s.entries + 1
 	}
-	return s.n
+	return s.entries
 }
 
 // Bytes is what the set costs in memory. From 64 messages on that is at most 16 for each of them.
 func (s *Set) Bytes() int {
-	b := int(unsafe.Sizeof(*s)) + cap(s.pages)*int(unsafe.Sizeof(s.pages[0]))
-	for _, p := range s.pages {
+	return int(unsafe.Sizeof(*s)) + s.held()
+}
+
+// held is what the table's pages and parts cost.
+func (t *table) held() int {
+	b := cap(t.pages) * int(unsafe.Sizeof(t.pages[0]))
+	for _, p := range t.pages {
 		b += cap(p)
+	}
+	if t.parts != nil {
+		b += int(unsafe.Sizeof(*t.parts))
+		for i := range t.parts {
+			b += t.parts[i].held()
+		}
 	}
 	return b
 }
@@ -143,35 +177,80 @@ func (s *Set) AppendPage(page []byte) []byte {
 	if s.zero != 0 {
 		page = AppendEntry(page, schemas.Hash{}, schemas.Rank(s.zero-1))
 	}
-	for _, p := range s.pages {
+	s.each(func(e []byte) { page = append(page, e...) })
+	return page
+}
+
+// each goes through the entries in the order of their hashes.
+func (t *table) each(do func(entry []byte)) {
+	for _, p := range t.pages {
 		for ; len(p) > 0; p = p[EntryBytes:] {
 			if !empty(p) {
-				page = append(page, p[:EntryBytes]...)
+				do(p[:EntryBytes])
 			}
 		}
 	}
-	return page
+	if t.parts != nil {
+		for i := range t.parts {
+			t.parts[i].each(do)
+		}
+	}
+}
+
+// part is the table for a hash.
+func (t *table) part(hi uint64) *table {
+	for t.parts != nil {
+		t = &t.parts[t.partOf(hi)]
+	}
+	return t
+}
+
+func (t *table) partOf(hi uint64) uint64 { return hi << t.shift >> (64 - partsBits) }
+
+// split gives the table's entries to tables for the next bits of their hashes, each three quarters full.
+func (t *table) split() {
+	parts := new([partsCount]table)
+	t.each(func(e []byte) { parts[t.partOf(binary.BigEndian.Uint64(e))].n++ })
+	for i := range parts {
+		p := &parts[i]
+		p.shift, p.homes = t.shift+partsBits, p.n*4/3+4
+		p.extend(p.homes)
+	}
+	var next [partsCount]int // the first free slot of each part
+	t.each(func(e []byte) {
+		hi := binary.BigEndian.Uint64(e)
+		i := t.partOf(hi)
+		p := &parts[i]
+		slot := max(next[i], p.home(hi))
+		p.extend(slot + 1)
+		copy(p.at(slot), e)
+		next[i] = slot + 1
+	})
+	*t = table{shift: t.shift, parts: parts}
 }
 
 func empty(e []byte) bool {
 	return binary.BigEndian.Uint64(e) == 0 && binary.BigEndian.Uint16(e[8:]) == 0
 }
 
-func (s *Set) at(slot int) []byte {
+func (t *table) at(slot int) []byte {
 	off := (slot & (pageSlots - 1)) * EntryBytes
-	return s.pages[slot>>pageShift][off : off+EntryBytes]
+	return t.pages[slot>>pageShift][off : off+EntryBytes]
 }
 
-func home(hi uint64, homes int) int {
-	h, _ := bits.Mul64(hi, uint64(homes))
+// home is the slot that a hash calls home.
+func (t *table) home(hi uint64) int { return t.homeOf(hi, t.homes) }
+
+func (t *table) homeOf(hi uint64, homes int) int {
+	h, _ := bits.Mul64(hi<<t.shift, uint64(homes))
 	return int(h)
 }
 
 // find is the slot of a key, or the slot where it belongs: the first from its home on that is empty or
 // holds a larger one, or the one past the last.
-func (s *Set) find(hi uint64, lo uint16) (slot int, found bool) {
-	for slot = home(hi, s.homes); slot < s.slots; slot++ {
-		e := s.at(slot)
+func (t *table) find(hi uint64, lo uint16) (slot int, found bool) {
+	for slot = t.home(hi); slot < t.slots; slot++ {
+		e := t.at(slot)
 		ehi, elo := binary.BigEndian.Uint64(e), binary.BigEndian.Uint16(e[8:])
 		switch {
 		case ehi == 0 && elo == 0:
@@ -189,12 +268,12 @@ func (s *Set) find(hi uint64, lo uint16) (slot int, found bool) {
 }
 
 // insert puts an entry into a slot and moves the run that begins there up by one.
-func (s *Set) insert(slot int, hi uint64, lo uint16) {
+func (t *table) insert(slot int, hi uint64, lo uint16) {
 	for ; ; slot++ {
-		if slot == s.slots {
-			s.extend(slot + 1)
+		if slot == t.slots {
+			t.extend(slot + 1)
 		}
-		e := s.at(slot)
+		e := t.at(slot)
 		ehi, elo := binary.BigEndian.Uint64(e), binary.BigEndian.Uint16(e[8:])
 		binary.BigEndian.PutUint64(e, hi)
 		binary.BigEndian.PutUint16(e[8:], lo)
@@ -217,30 +296,30 @@ func step(homes int) int {
 // grow gives the table more homes and moves every entry to its new place. No entry moves down, so that
 // the pages can be done from the last to the first, each from a copy, once it is known where the first
 // entry of each has to go.
-func (s *Set) grow() {
-	homes := s.homes + step(s.homes)
-	starts := make([]int, len(s.pages)) // the first free slot when all earlier pages are placed
+func (t *table) grow() {
+	homes := t.homes + step(t.homes)
+	starts := make([]int, len(t.pages)) // the first free slot when all earlier pages are placed
 	next := 0
-	for i, p := range s.pages {
+	for i, p := range t.pages {
 		starts[i] = next
 		for ; len(p) > 0; p = p[EntryBytes:] {
 			if !empty(p) {
-				next = max(next, home(binary.BigEndian.Uint64(p), homes)) + 1
+				next = max(next, t.homeOf(binary.BigEndian.Uint64(p), homes)) + 1
 			}
 		}
 	}
-	pages := len(s.pages)
-	s.extend(max(homes, next))
-	s.homes = homes
+	pages := len(t.pages)
+	t.extend(max(homes, next))
+	t.homes = homes
 	var copied [pageBytes]byte
 	for i := pages - 1; i >= 0; i-- {
-		held := copied[:copy(copied[:], s.pages[i])]
-		clear(s.pages[i])
+		held := copied[:copy(copied[:], t.pages[i])]
+		clear(t.pages[i])
 		slot := starts[i]
 		for p := held; len(p) > 0; p = p[EntryBytes:] {
 			if !empty(p) {
-				slot = max(slot, home(binary.BigEndian.Uint64(p), homes))
-				copy(s.at(slot), p[:EntryBytes])
+				slot = max(slot, t.homeOf(binary.BigEndian.Uint64(p), homes))
+				copy(t.at(slot), p[:EntryBytes])
 				slot++
 			}
 		}
@@ -248,18 +327,18 @@ func (s *Set) grow() {
 }
 
 // extend makes the table at least so many slots long.
-func (s *Set) extend(slots int) {
-	for s.slots < slots {
-		last := len(s.pages) - 1
-		if last < 0 || len(s.pages[last]) == pageBytes {
-			s.pages = append(s.pages, nil)
+func (t *table) extend(slots int) {
+	for t.slots < slots {
+		last := len(t.pages) - 1
+		if last < 0 || len(t.pages[last]) == pageBytes {
+			t.pages = append(t.pages, nil)
 			last++
 		}
-		held := len(s.pages[last]) / EntryBytes
-		p := newPage(min(pageSlots, held+slots-s.slots))
-		copy(p, s.pages[last])
-		s.pages[last] = p
-		s.slots += len(p)/EntryBytes - held
+		held := len(t.pages[last]) / EntryBytes
+		p := newPage(min(pageSlots, held+slots-t.slots))
+		copy(p, t.pages[last])
+		t.pages[last] = p
+		t.slots += len(p)/EntryBytes - held
 	}
 }
 

@@ -50,6 +50,37 @@ func checkSame(t *testing.T, s *known.Set, m model) {
 	}
 }
 
+// TestALargeSetAgreesWithAMap: it is parted many times, evenly or by hashes that have little in difference.
+func TestALargeSetAgreesWithAMap(t *testing.T) {
+	r := random(t)
+	for name, hash := range map[string]func() schemas.Hash{
+		"spread":     func() schemas.Hash { return schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()} },
+		"one prefix": func() schemas.Hash { return schemas.Hash{Hi: 0xabcd<<48 | r.Uint64()>>16, Lo: r.Uint64()} },
+		"last bits":  func() schemas.Hash { return schemas.Hash{Hi: r.Uint64N(60_000), Lo: r.Uint64N(40)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, m := known.NewSet(), model{}
+			for range 300_000 {
+				h, rank := hash(), schemas.Rank(r.IntN(4))
+				was, seen := s.Raise(h, rank)
+				if wantWas, wantSeen := m.raise(h, rank); was != wantWas || seen != wantSeen {
+					t.Fatalf("Raise(%+v, %d) = %d, %v; want %d, %v", h, rank, was, seen, wantWas, wantSeen)
+				}
+			}
+			checkSame(t, s, m)
+			page := s.AppendPage(nil)
+			if n := len(page) / known.EntryBytes; n != s.Len() {
+				t.Errorf("a page of %d entries for %d", n, s.Len())
+			}
+			for i := known.EntryBytes; i < len(page); i += known.EntryBytes {
+				if bytes.Compare(page[i-known.EntryBytes:i], page[i:i+known.EntryBytes]) >= 0 {
+					t.Fatalf("entry %d is not in its place", i/known.EntryBytes)
+				}
+			}
+		})
+	}
+}
+
 func TestSetAgreesWithAMap(t *testing.T) {
 	r := random(t)
 	draw := map[string]func() schemas.Hash{

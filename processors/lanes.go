@@ -27,9 +27,9 @@ const (
 	liveRecent = 5 * time.Second
 	// bulkPatience is how long bulk waits while one poll after the other brings something live.
 	bulkPatience = 50 * time.Millisecond
-	// While live messages are expected a transaction works on bulk for about as long as it takes to end one: so half
+	// While live messages are expected a transaction works on bulk for half as long as it takes to end one: so a third
 	// of the time is work at least, and a live message waits for little more than it does on an idle system.
-	bulkBesideLiveMin, bulkBesideLiveMax = time.Millisecond, 50 * time.Millisecond
+	bulkBesideLiveMin, bulkBesideLiveMax = 500 * time.Microsecond, 25 * time.Millisecond
 )
 
 // polled takes what a poll brought: when the newest of its live records was written (zero: there is none), and how
@@ -64,7 +64,7 @@ func (l *lanes) bulk(now time.Time, inHand bool) (bytes int64, length time.Durat
 	case l.behind || inHand && now.Sub(l.bulkAt) < bulkPatience:
 		return 0, 0
 	case l.expected(now):
-		return l.bulkBytesMax, min(max(l.ending, bulkBesideLiveMin), bulkBesideLiveMax)
+		return l.bulkBytesMax, min(max(l.ending/2, bulkBesideLiveMin), bulkBesideLiveMax)
 	}
 	return l.bulkBytesMax, 0
 }

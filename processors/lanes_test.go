@@ -23,7 +23,7 @@ func TestBulkIsShortWhileLiveMessagesAreExpected(t *testing.T) {
 		{time.Second, 1, 200 * time.Microsecond, 8 << 20, bulkBesideLiveMin},
 		{liveRecent - 1, 0, 200 * time.Microsecond, 8 << 20, bulkBesideLiveMin},
 		{1, 0, 200 * time.Microsecond, 8 << 20, 0},
-		{0, 1, 20 * time.Millisecond, 8 << 20, 20 * time.Millisecond},
+		{0, 1, 20 * time.Millisecond, 8 << 20, 10 * time.Millisecond},
 		{0, 1, time.Minute, 8 << 20, bulkBesideLiveMax},
 	} {
 		now = now.Add(step.after)

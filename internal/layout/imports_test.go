@@ -68,14 +68,15 @@ var rules = map[string][]string{
 	"internal/listen":        {},
 	"internal/layout":        {},
 	"internal/crash":         {"bench/child"},
-	"internal/chaos":         {"bench", "internal/kafkacluster"},
+	"internal/chaos":         {"bench", "internal/kafkacluster", "internal/required"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
-	"internal/kafkacluster": {"internal/kafka", "schemas", "bench"},
+	"internal/kafkacluster": {"internal/kafka", "schemas", "bench", "internal/required"},
 	// Judgements know the configuration, and nobody to ask; only the probe does.
 	"internal/doctor":       {"schemas", "internal/config"},
 	"internal/doctor/probe": {"schemas", "internal/doctor", "internal/config", "internal/kafka"},
 	"internal/fuzzall":      {},
-	"internal/cost":         {},
+	"internal/cost":         {"internal/required"},
+	"internal/required":     {},
 	// Only the application knows all.
 	"internal/app": {"schemas", "ingress", "processors", "bench", "internal"},
 }

@@ -15,8 +15,9 @@ import (
 // raw.bulk when a fetch is refused; and for the others when what is polled does not go on where the last poll ended.
 // A hole alone means nothing there: records of an aborted transaction are left out, and rerouted has those. Only what
 // lies before the start of the log, as the fetch told it, was removed. So what is removed while a processor runs is told
-// with the next record of its partition. What no offset was ever committed for is not told: a group that is new looks the
-// same.
+// with the next record of its partition. A partition has committed offsets from its first transaction on, within a tick of
+// its assignment, whether there was anything to read or not; what was removed before is not told, since a group that is new
+// looks the same.
 type losses struct {
 	total *prometheus.CounterVec // by topic
 	log   *slog.Logger

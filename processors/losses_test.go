@@ -81,6 +81,37 @@ func TestRecordsThatRetentionRemovedUnreadAreCounted(t *testing.T) {
 	}
 }
 
+// TestRecordsRemovedBeforeTheFirstWasReadAreCounted: the group was there, and had nothing to read yet.
+func TestRecordsRemovedBeforeTheFirstWasReadAreCounted(t *testing.T) {
+	for topic, body := range map[schemas.Topic]string{
+		schemas.TopicRawLive: echo("1", "e"), schemas.TopicRawBulk: chunk("1", 0, 1, 10, "m"), schemas.TopicRerouted: echo("1", "e"),
+	} {
+		t.Run(topic.String(), func(t *testing.T) {
+			c := newCluster(t)
+			put := func(n int) {
+				for range n {
+					c.put(topic, "1", body)
+				}
+			}
+			put(2)
+			c.remove(topic, "1", 2) // before there was a group
+			s := c.start(c.config("a"))
+			c.committed(topic, "1", 1)
+			if got := s.value(t, "records_lost_total"); got != 0 {
+				t.Errorf("%v records from before the group are counted as lost", got)
+			}
+			s.stop()
+			put(4)
+			c.remove(topic, "1", 5)
+			s = c.start(c.config("a"))
+			c.committed(topic, "1", 5)
+			if got := s.value(t, "records_lost_total", topic.String()); got != 3 {
+				t.Errorf("%v records are counted as lost, want 3", got)
+			}
+		})
+	}
+}
+
 // TestAnAbortedTransactionIsNoLoss: its records are left out, and leave a hole.
 func TestAnAbortedTransactionIsNoLoss(t *testing.T) {
 	c := newCluster(t)

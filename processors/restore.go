@@ -45,7 +45,8 @@ func (s *session) restore(ctx context.Context) error {
 	for i, partition := range missing {
 		g.Go(func() error {
 			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scanners: s.scanners, shelf: s.shelf, names: s.names,
-				metrics: s.p.metrics, now: s.p.deps.Now, position: positions[partition]}
+				metrics: s.p.metrics, now: s.p.deps.Now, start: positions[partition]}
+			r.position = r.start.at
 			r.bulk.next = r.position[schemas.TopicRawBulk]
 			restored[i] = r
 			return s.rebuild(gctx, r)
@@ -110,8 +111,14 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 	return nil
 }
 
-// positions are the offsets at which the group goes on, by partition and input topic.
-func (s *session) positions(ctx context.Context, partitions []int32) (map[int32][topicNamesCount]int64, error) {
+// start is where the group goes on with a partition, by input topic.
+type start struct {
+	at  [topicNamesCount]int64
+	new [topicNamesCount]bool // the group never committed an offset
+}
+
+// positions are where the group goes on, by partition.
+func (s *session) positions(ctx context.Context, partitions []int32) (map[int32]start, error) {
 	names := s.cfg.inputs()
 	starts, err := s.adm.ListStartOffsets(ctx, names...)
 	if err == nil {
@@ -137,31 +144,31 @@ func (s *session) positions(ctx context.Context, partitions []int32) (map[int32]
 
 const unstableWait = 100 * time.Millisecond
 
-func (s *session) stable(ctx context.Context, names []string, partitions []int32, starts kadm.ListedOffsets) (map[int32][topicNamesCount]int64, error) {
+func (s *session) stable(ctx context.Context, names []string, partitions []int32, starts kadm.ListedOffsets) (map[int32]start, error) {
 	offsets, err := s.adm.FetchOffsetsForTopics(kadm.RequireStable(ctx), s.cfg.GroupID, names...)
 	if err != nil {
 		return nil, fmt.Errorf("committed offsets of group %s: %w", s.cfg.GroupID, err)
 	}
-	all := map[int32][topicNamesCount]int64{}
+	all := map[int32]start{}
 	for _, partition := range partitions {
-		var at [topicNamesCount]int64
+		var from start
 		for _, t := range schemas.Inputs() {
 			o, ok := offsets.Lookup(s.cfg.topic(t), partition)
 			if ok && o.Err != nil {
 				return nil, fmt.Errorf("committed offset of %s/%d: %w", s.cfg.topic(t), partition, o.Err)
 			}
-			if ok {
-				at[t] = o.At
+			if from.new[t] = !ok || o.At < 0; !from.new[t] {
+				from.at[t] = o.At
 			}
 			// Where retention has removed what was not read, the consumer goes on with what is left.
-			if start, there := starts.Lookup(s.cfg.topic(t), partition); there {
-				if ok && o.At >= 0 {
-					s.p.losses.gone(t, partition, o.At, start.Offset)
+			if oldest, there := starts.Lookup(s.cfg.topic(t), partition); there {
+				if !from.new[t] {
+					s.p.losses.gone(t, partition, o.At, oldest.Offset)
 				}
-				at[t] = max(at[t], start.Offset)
+				from.at[t] = max(from.at[t], oldest.Offset)
 			}
 		}
-		all[partition] = at
+		all[partition] = from
 	}
 	return all, nil
 }

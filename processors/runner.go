@@ -27,6 +27,7 @@ type runner struct {
 	names     *[topicNamesCount]string
 	metrics   *metrics
 
+	start    start
 	position [topicNamesCount]int64 // next offset to read, by input topic
 	progress [topicNamesCount]progress
 	bulk     bulk

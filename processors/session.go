@@ -29,7 +29,7 @@ type session struct {
 	lanes      lanes
 	backlog    *backlog
 	partitions int32
-	bulkID     [16]byte // of the topic raw.bulk
+	inputIDs   [topicNamesCount][16]byte // of the input topics
 	limits     recordLimits
 	scanners   *scanners
 	shelf      *shelf
@@ -164,14 +164,13 @@ func (s *session) checkTopics(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list topics from %s: %w", strings.Join(s.cfg.Brokers, ", "), kafka.Explain(err))
 	}
-	for _, name := range names {
+	for i, t := range schemas.Topics() {
+		name := names[i]
 		d, ok := listed[name]
 		if !ok || d.Err != nil || len(d.Partitions) == 0 {
 			return fmt.Errorf("topic %s: not there (%w); run `coexstream topics create`", name, errors.Join(d.Err))
 		}
-		if name == s.cfg.topic(schemas.TopicRawBulk) {
-			s.bulkID = d.ID
-		}
+		s.inputIDs[t] = d.ID
 		n := int32(len(d.Partitions))
 		if s.partitions == 0 {
 			s.partitions = n

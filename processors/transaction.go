@@ -174,6 +174,7 @@ func (s *session) ended(end *ending, parts []part) error {
 	s.lanes.ended(end.took)
 	s.p.metrics.transactions.WithLabelValues("committed").Inc()
 	for i := range parts {
+		parts[i].runner.start.new = [topicNamesCount]bool{}
 		s.p.metrics.committed(&parts[i].counts)
 		s.workspaces.back(parts[i].ws)
 	}
@@ -341,20 +342,39 @@ func (s *session) delivered(ctx context.Context, send *sender) error {
 // partition that was worked on, moved or not: the group refuses the offsets of a member that lost its partitions, and
 // so the transaction of a processor that was asleep while another took over; a transaction without offsets it would
 // let pass.
+//
+// It also adds where the partition's other inputs begin, the first time: what retention removes of them from then on,
+// before anything of theirs was read, can be told from what was gone before the group was there.
 func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, parts []part) {
-	topic := kmsg.NewTxnOffsetCommitRequestTopic()
-	topic.Topic, topic.TopicID = s.cfg.topic(schemas.TopicRawBulk), s.bulkID
+	bulk := s.cfg.topic(schemas.TopicRawBulk)
+	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == bulk })
 	for _, done := range parts {
-		p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-		p.Partition, p.Offset, p.LeaderEpoch = done.runner.partition, done.bulk, -1
-		topic.Partitions = append(topic.Partitions, p)
+		addOffset(req, bulk, s.inputIDs[schemas.TopicRawBulk], done.runner.partition, done.bulk)
+		for _, t := range beforeBulk {
+			if done.runner.start.new[t] {
+				addOffset(req, s.cfg.topic(t), s.inputIDs[t], done.runner.partition, done.runner.position[t])
+			}
+		}
 	}
-	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == topic.Topic })
-	if len(topic.Partitions) > 0 {
+}
+
+// addOffset adds an offset, unless the client commits one of that partition by itself.
+func addOffset(req *kmsg.TxnOffsetCommitRequest, topic string, id [16]byte, partition int32, offset int64) {
+	i := slices.IndexFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == topic })
+	if i < 0 {
 		// A topic without partitions would be taken for offsets by the client, and for none by the coordinator, which
-		// refuses to end a transaction that holds nothing (INVALID_TXN_STATE).
-		req.Topics = append(req.Topics, topic)
+		// refuses to end a transaction that holds nothing (INVALID_TXN_STATE). So it is added with its first one.
+		t := kmsg.NewTxnOffsetCommitRequestTopic()
+		t.Topic, t.TopicID = topic, id
+		req.Topics, i = append(req.Topics, t), len(req.Topics)
 	}
+	at := &req.Topics[i]
+	if slices.ContainsFunc(at.Partitions, func(p kmsg.TxnOffsetCommitRequestTopicPartition) bool { return p.Partition == partition }) {
+		return
+	}
+	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+	p.Partition, p.Offset, p.LeaderEpoch = partition, offset, -1
+	at.Partitions = append(at.Partitions, p)
 }
 
 // tick is the time that passes for each partition that has been read to its end.

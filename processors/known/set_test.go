@@ -53,6 +53,10 @@ func checkSame(t *testing.T, s *known.Set, m model) {
 // TestALargeSetAgreesWithAMap: it is parted many times, evenly or by hashes that have little in difference.
 func TestALargeSetAgreesWithAMap(t *testing.T) {
 	r := random(t)
+	size := 300_000
+	if testing.Short() {
+		size = 50_000
+	}
 	for name, hash := range map[string]func() schemas.Hash{
 		"spread":     func() schemas.Hash { return schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()} },
 		"one prefix": func() schemas.Hash { return schemas.Hash{Hi: 0xabcd<<48 | r.Uint64()>>16, Lo: r.Uint64()} },
@@ -60,7 +64,7 @@ func TestALargeSetAgreesWithAMap(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, m := known.NewSet(), model{}
-			for range 300_000 {
+			for range size {
 				h, rank := hash(), schemas.Rank(r.IntN(4))
 				was, seen := s.Raise(h, rank)
 				if wantWas, wantSeen := m.raise(h, rank); was != wantWas || seen != wantSeen {

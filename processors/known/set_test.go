@@ -63,6 +63,9 @@ func TestALargeSetAgreesWithAMap(t *testing.T) {
 		"last bits":  func() schemas.Hash { return schemas.Hash{Hi: r.Uint64N(60_000), Lo: r.Uint64N(40)} },
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name != "spread" {
+				t.Skip("SKIP: hashes that begin alike make long runs, until the set is parted often enough")
+			}
 			s, m := known.NewSet(), model{}
 			for range size {
 				h, rank := hash(), schemas.Rank(r.IntN(4))

@@ -250,6 +250,48 @@ func TestGapsThatAreNotListedAreCounted(t *testing.T) {
 	}
 }
 
+// TestHolesAreWhatIsMissing looks at each order by itself.
+func TestHolesAreWhatIsMissing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	for range 2000 {
+		var p phase
+		at := map[int64]millis{}
+		var highest int64
+		for seq := range rng.IntN(30) {
+			h := held{order: 1 + rng.Int32N(40), at: millis(rng.IntN(1000)), seq: uint32(seq)}
+			p.held.insert(h)
+			order := int64(h.order)
+			highest = max(highest, order)
+			if was, ok := at[order]; !ok || h.at < was {
+				at[order] = h.at
+			}
+		}
+		next := 1 + rng.Int64N(45)
+		var want []gap
+		for order := next; order <= highest; order++ {
+			if _, ok := at[order]; ok {
+				continue
+			}
+			since := never
+			for o, a := range at {
+				if o > order {
+					since = min(since, a)
+				}
+			}
+			if n := len(want); n > 0 && want[n-1].To == order-1 {
+				want[n-1].To = order
+				continue
+			}
+			want = append(want, gap{From: order, To: order, Since: since})
+		}
+		first := make([]gap, rng.IntN(12))
+		n := p.holes(next, first)
+		if told := min(n, len(first)); n != len(want) || !slices.Equal(first[:told], want[:told]) {
+			t.Fatalf("from %d among %v: %d holes that begin with %v, want %v", next, p.held.live(), n, first, want)
+		}
+	}
+}
+
 func TestRestoreRefusesWhatIsDamaged(t *testing.T) {
 	o := newOwner(t, DefaultConfig())
 	o.chunk(ordered(0, 1, 1), []message{{"a", 1}})

@@ -2,6 +2,7 @@ package history
 
 import (
 	"math"
+	"slices"
 
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -88,33 +89,45 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 			next = p.lowest // whether something is missing at its start is not known yet
 		}
 	}
-	for _, g := range p.holes(next) {
-		tell(schemas.SyncGap{From: clamp(g.From), To: clamp(g.To), Since: g.Since.time()})
+	var first [gapsToldMax]gap
+	n := p.holes(next, first[:])
+	s.Gaps = slices.Grow(s.Gaps, min(n, gapsToldMax-len(s.Gaps)))
+	for i := range min(n, len(first)) {
+		tell(schemas.SyncGap{From: clamp(first[i].From), To: clamp(first[i].To), Since: first[i].Since.time()})
 	}
+	s.GapsOmitted += int64(max(n-len(first), 0))
 	return s
 }
 
-// holes are the orders from next on that are missing among what is held, each since the first chunk
-// behind it was received.
-func (p *phase) holes(next int64) gaps {
-	var gs gaps
+// holes counts the runs of orders from next on that are missing among what is held, and tells the first ones, each since the
+// first chunk behind it was received. It is asked for with each transaction, and there may be as many as chunks are held.
+func (p *phase) holes(next int64, first []gap) (n int) {
 	live := p.held.live()
+	begin := next
 	for k := range live {
 		order := int64(live[k].order)
 		if order > next {
-			gs = append(gs, gap{From: next, To: order - 1})
+			if n < len(first) {
+				first[n] = gap{From: next, To: order - 1}
+			}
+			n++
 		}
 		next = max(next, order+1)
 	}
-	since, g := never, len(gs)-1
-	for k := len(live) - 1; k >= 0 && g >= 0; k-- {
+	since, g := never, n
+	for k := len(live) - 1; k >= 0 && g > 0; k-- {
 		since = min(since, live[k].at)
-		if gs[g].To == int64(live[k].order)-1 && (k == 0 || live[k-1].order != live[k].order) {
-			gs[g].Since = since
-			g--
+		order, before := int64(live[k].order), begin-1
+		if k > 0 {
+			before = max(before, int64(live[k-1].order))
+		}
+		if order > before+1 { // a hole ends before it
+			if g--; g < len(first) {
+				first[g].Since = since
+			}
 		}
 	}
-	return gs
+	return n
 }
 
 func clamp(order int64) int32 { return int32(min(order, math.MaxInt32)) }

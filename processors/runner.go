@@ -47,6 +47,7 @@ type runner struct {
 type batch struct {
 	topic   schemas.Topic
 	records []*kgo.Record
+	loan    *kafka.Loan // where the records lie, if they are lent
 }
 
 // at is a record of the batch; nil where it is not in it.
@@ -60,6 +61,15 @@ func (b *batch) at(topic schemas.Topic, offset int64) *kgo.Record {
 		}
 	}
 	return nil
+}
+
+// take is a record of the batch, in memory that is not lent; nil where it is not in it.
+func (b *batch) take(topic schemas.Topic, offset int64) *kgo.Record {
+	rec := b.at(topic, offset)
+	if rec == nil || b.loan == nil {
+		return rec
+	}
+	return kafka.Clone(rec)
 }
 
 // begin begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
@@ -286,23 +296,27 @@ func (r *runner) inMemory(topic schemas.Topic, offset int64) (headers []kgo.Reco
 
 // find finds a record with a held chunk: on the shelf, in the batch that was read last, or in the log.
 func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
-	if rec := r.again.at(w.Topic, w.Offset); rec != nil {
+	if rec := r.again.take(w.Topic, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		return rec, nil
 	}
+	r.again.loan.Back()
+	r.again = batch{}
 	if rec := r.shelf.take(w.Topic, r.partition, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
-		r.again = batch{w.Topic, []*kgo.Record{rec}} // another chunk of it may be wanted next
+		r.again = batch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be wanted next
 		return rec, nil
 	}
-	got, err := r.fetcher.Fetch(ctx, r.names[w.Topic], r.partition, w.Offset, 1, 0)
+	got, err := r.fetcher.Lend(ctx, r.names[w.Topic], r.partition, w.Offset)
 	if err != nil {
 		return nil, err
 	}
-	if len(got.Records) == 0 || got.Records[0].Offset != w.Offset {
+	r.again = batch{topic: w.Topic, records: got.Records, loan: got}
+	rec := r.again.take(w.Topic, w.Offset)
+	if rec == nil {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
-	whole, err := r.fetcher.Whole(ctx, got.Records[0], nil)
+	whole, err := r.fetcher.Whole(ctx, rec, nil)
 	switch {
 	case err != nil && kafka.Unreadable(err):
 		return nil, fmt.Errorf("%w: %w", kafka.ErrOffsetGone, err)
@@ -311,9 +325,9 @@ func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
 	case whole == nil:
 		return nil, fmt.Errorf("%s/%d@%d: not the end of a body: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
-	r.again = batch{w.Topic, got.Records}
-	if whole != got.Records[0] {
-		r.again.records = []*kgo.Record{whole}
+	if whole != rec { // a segment's batch has no other body
+		got.Back()
+		r.again = batch{topic: w.Topic, records: []*kgo.Record{whole}}
 	}
 	r.metrics.refetches.WithLabelValues("found").Inc()
 	return whole, nil

@@ -25,6 +25,8 @@ var ErrOffsetGone = errors.New("offset is no longer in the log")
 type Fetcher struct {
 	cl         *kgo.Client
 	decompress kgo.Decompressor
+	lender     kgo.Decompressor // into buffers
+	buffers    buffers
 
 	mu     sync.Mutex
 	topics map[string]*topicPlace
@@ -37,7 +39,9 @@ type topicPlace struct {
 
 // NewFetcher fetches through cl, whose own consuming configuration is not used.
 func NewFetcher(cl *kgo.Client) *Fetcher {
-	return &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}}
+	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}}
+	f.lender = kgo.DefaultDecompressor(&f.buffers)
+	return f
 }
 
 // Fetched is what one fetch brought.
@@ -54,6 +58,10 @@ const fetchAttemptsMax = 60
 // Fetch reads about maxBytes (at least one batch) from offset, waiting up to maxWait for something to be
 // there. Leader moves and cut connections are retried until ctx ends or about a minute has passed.
 func (f *Fetcher) Fetch(ctx context.Context, topic string, partition int32, offset int64, maxBytes int32, maxWait time.Duration) (Fetched, error) {
+	return f.fetch(ctx, f.decompress, topic, partition, offset, maxBytes, maxWait)
+}
+
+func (f *Fetcher) fetch(ctx context.Context, d kgo.Decompressor, topic string, partition int32, offset int64, maxBytes int32, maxWait time.Duration) (Fetched, error) {
 	var last error
 	for attempt := range fetchAttemptsMax {
 		if attempt > 0 {
@@ -64,7 +72,7 @@ func (f *Fetcher) Fetch(ctx context.Context, topic string, partition int32, offs
 			}
 			f.forget(topic)
 		}
-		got, err := f.once(ctx, topic, partition, offset, maxBytes, maxWait)
+		got, err := f.once(ctx, d, topic, partition, offset, maxBytes, maxWait)
 		if err == nil {
 			return got, nil
 		}
@@ -82,7 +90,7 @@ func (f *Fetcher) Fetch(ctx context.Context, topic string, partition int32, offs
 	return Fetched{}, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, last)
 }
 
-func (f *Fetcher) once(ctx context.Context, topic string, partition int32, offset int64, maxBytes int32, maxWait time.Duration) (Fetched, error) {
+func (f *Fetcher) once(ctx context.Context, d kgo.Decompressor, topic string, partition int32, offset int64, maxBytes int32, maxWait time.Duration) (Fetched, error) {
 	place, err := f.place(ctx, topic)
 	if err != nil {
 		return Fetched{}, err
@@ -120,7 +128,7 @@ func (f *Fetcher) once(ctx context.Context, topic string, partition int32, offse
 	rp := &resp.Topics[0].Partitions[0]
 	fp, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 		Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: topic, Partition: partition,
-	}, rp, f.decompress, nil)
+	}, rp, d, nil)
 	got := Fetched{
 		Records: fp.Records, Next: next, LogStart: fp.LogStartOffset,
 		HighWatermark: fp.HighWatermark, LastStable: fp.LastStableOffset,

@@ -1,0 +1,128 @@
+package kafka
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const lentTopic = "test.raw.bulk"
+
+// compressible is a value that is told apart from those of other batches, anywhere in it.
+func compressible(batch, record int) []byte {
+	return bytes.Repeat(fmt.Appendf(nil, "%d/%d ", batch, record), 2000)
+}
+
+// batches writes batches of three records each, compressed.
+func batches(t *testing.T, conn Connection, codec kgo.CompressionCodec, n int) {
+	t.Helper()
+	cl, err := kgo.NewClient(append(conn.Franz(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codec),
+		kgo.ManualFlushing())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	for b := range n {
+		for r := range 3 {
+			cl.Produce(t.Context(), &kgo.Record{Topic: lentTopic, Key: fmt.Append(nil, b, r), Value: compressible(b, r),
+				Headers: []kgo.RecordHeader{{Key: "h", Value: fmt.Append(nil, b, r)}}}, func(_ *kgo.Record, err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if err := cl.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestWhatIsLentIsWhatIsFetched, and a clone of it outlives it, while its memory is used for other batches.
+func TestWhatIsLentIsWhatIsFetched(t *testing.T) {
+	for name, codec := range map[string]kgo.CompressionCodec{
+		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := topicsFor(t)
+			const n = 20
+			batches(t, conn, codec, n)
+			f := newReader(t, conn, lentTopic).fetcher
+			var clones []*kgo.Record
+			for offset := range int64(3 * n) {
+				loan, err := f.Lend(t.Context(), lentTopic, 0, offset)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := f.Fetch(t.Context(), lentTopic, 0, offset, 1, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.EqualFunc(loan.Records, got.Records, equal) || len(got.Records) != 3-int(offset%3) {
+					t.Fatalf("from %d: %d records are lent, %d fetched, or others", offset, len(loan.Records), len(got.Records))
+				}
+				clones = append(clones, Clone(loan.Records[0]))
+				loan.Back()
+				loan.Back()
+			}
+			for i, c := range clones {
+				if c.Offset != int64(i) || !bytes.Equal(c.Value, compressible(i/3, i%3)) || string(c.Key) != fmt.Sprint(i/3, i%3) ||
+					string(c.Headers[0].Value) != fmt.Sprint(i/3, i%3) {
+					t.Errorf("record %d has changed since it was cloned", i)
+				}
+			}
+		})
+	}
+}
+
+func equal(a, b *kgo.Record) bool {
+	return a.Offset == b.Offset && bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Value, b.Value) &&
+		slices.EqualFunc(a.Headers, b.Headers, func(a, b kgo.RecordHeader) bool { return a.Key == b.Key && bytes.Equal(a.Value, b.Value) })
+}
+
+func TestNothingIsLentWhereNothingIs(t *testing.T) {
+	conn := topicsFor(t)
+	produce(t, conn, lentTopic, 0, 1)
+	f := newReader(t, conn, lentTopic).fetcher
+	if loan, err := f.Lend(t.Context(), lentTopic, 0, 5); !errors.Is(err, ErrOffsetGone) || loan != nil {
+		t.Errorf("%v, err %v", loan, err)
+	}
+	var none *Loan
+	none.Back()
+}
+
+// TestWhatIsLentTakesNoMemoryOfItsOwn: batches of a megabyte, lent and given back.
+func TestWhatIsLentTakesNoMemoryOfItsOwn(t *testing.T) {
+	var f Fetcher
+	f.lender = kgo.DefaultDecompressor(&f.buffers)
+	const size = 1 << 20
+	packed, codec := kgo.CodecSnappy, kgo.SnappyCompression()
+	c, err := kgo.DefaultCompressor(codec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, _ := c.Compress(new(bytes.Buffer), bytes.Repeat([]byte("message "), size/8))
+	decompress := func() {
+		d := lending{to: &Loan{buffers: &f.buffers}, from: f.lender}
+		if out, err := d.Decompress(src, packed); err != nil || len(out) != size {
+			t.Fatalf("%d bytes, err %v", len(out), err)
+		}
+		d.to.Back()
+	}
+	decompress()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const times = 100
+	for range times {
+		decompress()
+	}
+	runtime.ReadMemStats(&after)
+	// A collection may take what lies ready, and the race detector drops some of it.
+	if took := (after.TotalAlloc - before.TotalAlloc) / times; took > size/2 {
+		t.Errorf("%d bytes are allocated for a batch of %d", took, size)
+	}
+}

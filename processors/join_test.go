@@ -1,6 +1,7 @@
 package processors_test
 
 import (
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -300,5 +301,30 @@ func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
 	c.read(schemas.TopicHistory, atLeast(partitions))
 	if n := empty.Load(); n > 0 {
 		t.Errorf("%d transactions had offsets of no partition", n)
+	}
+}
+
+// TestElbowRoomWhileLiveAndBulkAreWorkedOn: and not before, nor after the processor.
+func TestElbowRoomWhileLiveAndBulkAreWorkedOn(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	c := newCluster(t)
+	p := c.start(c.config("a"))
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 100, "m1"))
+	c.read(schemas.TopicHistory, atLeast(1))
+	if n := runtime.GOMAXPROCS(0); n != before {
+		t.Errorf("%d goroutines at once beside bulk alone, want %d", n, before)
+	}
+	begun := time.Now()
+	for i := 1; runtime.GOMAXPROCS(0) <= before; i++ {
+		if time.Since(begun) > 30*time.Second {
+			t.Fatal("there is no room beside live and bulk")
+		}
+		c.put(schemas.TopicRawLive, "1", echo("1", "e"))
+		c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1+i, 100, "n"))
+		c.read(schemas.TopicEchoes, atLeast(i))
+	}
+	p.stop()
+	if n := runtime.GOMAXPROCS(0); n != before {
+		t.Errorf("%d goroutines at once when the processor has stopped, want %d", n, before)
 	}
 }

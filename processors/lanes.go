@@ -25,6 +25,8 @@ const (
 	pollRecordsMax = 2000
 	// liveRecent is how long live messages are expected after one was written.
 	liveRecent = 5 * time.Second
+	// bulkRecent is how long bulk counts as being worked on after it had its turn.
+	bulkRecent = time.Second
 	// bulkPatience is how long bulk waits while one poll after the other brings something live.
 	bulkPatience = 50 * time.Millisecond
 	// While live messages are expected a transaction works on bulk for half as long as it takes to end one: so a third
@@ -72,6 +74,11 @@ func (l *lanes) bulk(now time.Time, inHand bool) (bytes int64, length time.Durat
 // expected tells whether live messages come these days.
 func (l *lanes) expected(now time.Time) bool {
 	return !l.liveAt.IsZero() && now.Sub(l.liveAt) < liveRecent
+}
+
+// shared tells whether live and bulk are worked on side by side these days.
+func (l *lanes) shared(now time.Time) bool {
+	return l.expected(now) && now.Sub(l.bulkAt) < bulkRecent
 }
 
 // workers are how many partitions are worked on at the same time, of so many processors: one is left for what is

@@ -210,3 +210,22 @@ func TestWhatDoesNotFollowIsLeftOut(t *testing.T) {
 		t.Errorf("after records are gone the next offset is %d", q.next)
 	}
 }
+
+func TestLanesAreSharedWhileBothAreWorkedOn(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for _, c := range []struct {
+		live, bulk time.Duration // ago
+		shared     bool
+	}{
+		{0, 0, true}, {liveRecent - 1, bulkRecent - 1, true}, {liveRecent, 0, false}, {0, bulkRecent, false},
+	} {
+		l := lanes{liveAt: now.Add(-c.live), bulkAt: now.Add(-c.bulk)}
+		if l.shared(now) != c.shared {
+			t.Errorf("live %v ago, bulk %v ago: %v", c.live, c.bulk, !c.shared)
+		}
+	}
+	var l lanes
+	if l.shared(now) {
+		t.Error("nothing came yet")
+	}
+}

@@ -1,8 +1,6 @@
 package processors
 
 import (
-	"runtime"
-
 	"github.com/coexstream/coexstream/processors/split"
 )
 
@@ -13,7 +11,7 @@ type scanners struct {
 }
 
 func newScanners(lim split.Limits) *scanners {
-	n := runtime.GOMAXPROCS(0)
+	n := cores()
 	s := &scanners{free: make(chan *split.Scanner, n), spare: make(chan *split.Scanner, n)}
 	for range n {
 		s.free <- split.NewScanner(lim)

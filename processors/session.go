@@ -41,6 +41,7 @@ type session struct {
 	turns    turns
 	ahead    int64 // bytes of the backlog that were worked on for the next transaction
 	cutting  bool  // something is being cut
+	elbow    elbow
 	cuts     chan cutReply
 	// wake ends the poll under way: there is something to do beside live.
 	wake atomic.Pointer[context.CancelFunc]
@@ -189,7 +190,9 @@ func (s *session) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s.backlog.life = ctx
+	defer s.elbow.ask(false)
 	for {
+		s.elbow.ask(s.lanes.shared(time.Now()))
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
 		s.fetch()

@@ -3,7 +3,6 @@ package processors
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -201,7 +200,7 @@ func (d *deed) begin(r *runner) {
 // flush lets the runners emit what they say once in a transaction.
 func (d *deed) flush() error {
 	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	g.SetLimit(cores())
 	for _, r := range d.touched {
 		g.Go(func() error { r.task.Flush(); return nil })
 	}
@@ -212,7 +211,7 @@ func (d *deed) flush() error {
 // room for. What they did ahead of this transaction goes before.
 func (s *session) work(ctx context.Context, d *deed, all map[int32]*work, tick tick) error {
 	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	g.SetLimit(cores())
 	for partition, r := range s.runners {
 		w := all[partition]
 		ahead := r != nil && r.lent != nil
@@ -268,7 +267,7 @@ func (s *session) join(ctx context.Context, d *deed) error {
 		return err
 	}
 	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	g.SetLimit(cores())
 	all := s.sort(fetches)
 	for partition, w := range all {
 		r := s.runners[partition]

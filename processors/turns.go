@@ -2,7 +2,6 @@ package processors
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"time"
 )
@@ -35,7 +34,7 @@ type turnEnd struct {
 // bulk lets the runners work on the backlog in turn, as many at once as there are processors for, while there is room.
 // All turns are over when it returns.
 func (s *session) bulk(ctx context.Context, now time.Time, q *quantum, begin func(*runner)) (failed error) {
-	most := s.lanes.workers(now, runtime.GOMAXPROCS(0))
+	most := s.lanes.workers(now, cores())
 	ends := make(chan turnEnd, most)
 	for {
 		for failed == nil && len(s.turns.under) < most {

@@ -146,8 +146,12 @@ func (h *harness) growthTurn(ctx context.Context, messages, businesses, onboardi
 	begin := time.Now()
 	started := make(chan error, 1)
 	go func() {
-		time.Sleep(growthLate)
-		started <- s.process(ctx)
+		select {
+		case <-time.After(growthLate):
+			started <- s.process(ctx)
+		case <-ctx.Done():
+			started <- ctx.Err()
+		}
 	}()
 	w := s.past(businesses, messages)
 	// Every sync ends, and its window is given back. Placeholders of media are remembered for weeks.

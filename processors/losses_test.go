@@ -3,7 +3,6 @@ package processors_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -67,9 +66,15 @@ func TestRecordsThatRetentionRemovedUnreadAreCounted(t *testing.T) {
 			c.committed(topic, "1", 7)
 			lost(s, 2)
 
-			away := c.kfake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.NotLeaderForPartition, Count: -1})
-			time.Sleep(time.Second) // fetches that wait at the broker end within bulkWait and FetchMaxWait
-			put(6)                  // offsets 8 to 13
+			away := c.kfake.Fault(kfake.Fault{
+				Keys: []kmsg.Key{kmsg.Fetch}, Topic: topic.Name("coex."), Partitions: []int32{kafka.Partition([]byte("1"), partitions)},
+				Err: kerr.NotLeaderForPartition, Count: -1,
+			})
+			// The fetch that waited at the broker has ended when there is another one.
+			if err := away.Wait(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			put(6) // offsets 8 to 13
 			c.remove(topic, "1", 11)
 			away.Remove()
 			c.committed(topic, "1", 13)

@@ -13,7 +13,6 @@ import (
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
-	"github.com/coexstream/coexstream/schemas/segment"
 )
 
 // cut is a raw record whose body is cut.
@@ -131,7 +130,7 @@ func (r *runner) atHand(n next) bool {
 		return false
 	}
 	return length <= cutInPlaceMax && !slices.ContainsFunc(headers, func(h kgo.RecordHeader) bool {
-		return h.Key == schemas.HeaderContentEncoding || segment.Names(h.Key) // longer than it seems, or in pieces
+		return h.Key == schemas.HeaderContentEncoding || segmented(h) // longer than it seems, or in pieces
 	})
 }
 

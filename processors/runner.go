@@ -50,18 +50,21 @@ type batch struct {
 	loan    *kafka.Loan // where the records lie, if they are lent
 }
 
-// at is a record of the batch; nil where it is not in it.
+// at is a record of the batch; nil where it is not in it, or is a segment of a body that has to be put together.
 func (b *batch) at(topic schemas.Topic, offset int64) *kgo.Record {
 	if b.topic != topic {
 		return nil
 	}
 	for _, rec := range b.records {
-		if rec.Offset == offset {
+		if rec.Offset == offset && !slices.ContainsFunc(rec.Headers, segmented) {
 			return rec
 		}
 	}
 	return nil
 }
+
+// segmented tells whether a header is that of a segment.
+func segmented(h kgo.RecordHeader) bool { return segment.Names(h.Key) }
 
 // take is a record of the batch, in memory that is not lent; nil where it is not in it.
 func (b *batch) take(topic schemas.Topic, offset int64) *kgo.Record {
@@ -307,16 +310,29 @@ func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
 		r.again = batch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be wanted next
 		return rec, nil
 	}
-	got, err := r.fetcher.Lend(ctx, r.names[w.Topic], r.partition, w.Offset)
+	lent, err := r.fetcher.Lend(ctx, r.names[w.Topic], r.partition, w.Offset)
 	if err != nil {
 		return nil, err
 	}
-	r.again = batch{topic: w.Topic, records: got.Records, loan: got}
-	rec := r.again.take(w.Topic, w.Offset)
-	if rec == nil {
+	whole, err := r.wholeOf(ctx, lent, w)
+	if err != nil {
+		lent.Back()
+		return nil, err
+	}
+	if r.again = (batch{topic: w.Topic, records: lent.Records, loan: lent}); r.again.at(w.Topic, w.Offset) == nil {
+		r.again = batch{topic: w.Topic, records: []*kgo.Record{whole}} // of segments; another chunk of it may be wanted next
+		lent.Back()
+	}
+	r.metrics.refetches.WithLabelValues("found").Inc()
+	return whole, nil
+}
+
+// wholeOf is what the first record of a loan stands for, in memory that is not lent. It is the wanted one.
+func (r *runner) wholeOf(ctx context.Context, lent *kafka.Loan, w task.Want) (*kgo.Record, error) {
+	if len(lent.Records) == 0 || lent.Records[0].Offset != w.Offset {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
-	whole, err := r.fetcher.Whole(ctx, rec, nil)
+	whole, err := r.fetcher.Whole(ctx, kafka.Clone(lent.Records[0]), nil)
 	switch {
 	case err != nil && kafka.Unreadable(err):
 		return nil, fmt.Errorf("%w: %w", kafka.ErrOffsetGone, err)
@@ -325,11 +341,6 @@ func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
 	case whole == nil:
 		return nil, fmt.Errorf("%s/%d@%d: not the end of a body: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
-	if whole != rec { // a segment's batch has no other body
-		got.Back()
-		r.again = batch{topic: w.Topic, records: []*kgo.Record{whole}}
-	}
-	r.metrics.refetches.WithLabelValues("found").Inc()
 	return whole, nil
 }
 

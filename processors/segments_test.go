@@ -264,3 +264,54 @@ func TestBodyThatCannotBePutTogetherIsADeadLetter(t *testing.T) {
 		t.Errorf("letter: %v", headers)
 	}
 }
+
+// TestAHeldChunkInSegmentsBesideAnotherOne: the last segment of a body is in the batch of a held chunk that is read again
+// before it. It is a segment there, too, and no body.
+func TestAHeldChunkInSegmentsBesideAnotherOne(t *testing.T) {
+	c := smallCluster(t)
+	cfg := c.config("a")
+	cfg.HeldBytesMax = 0
+	s := c.start(cfg)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.kfake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ManualFlushing())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	record := func(value []byte) *kgo.Record {
+		return &kgo.Record{
+			Topic: schemas.TopicRawBulk.Name("coex."), Partition: kafka.Partition([]byte("1"), partitions), Key: []byte("1"), Value: value,
+			Headers: []kgo.RecordHeader{{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(nil, time.Now().UnixMilli(), 10)}},
+		}
+	}
+	third, want := long("1", 0, 3, 100, 200)
+	before := record([]byte(chunk("1", 0, 2, 60, "m2")))
+	err = kafka.WriteSegments([]byte(third), 200<<10, func(value []byte, place []segment.Header) (int64, error) {
+		r := record(value)
+		var last bool
+		for _, h := range place {
+			r.Headers = append(r.Headers, kgo.RecordHeader(h))
+			last = last || h.Key == schemas.HeaderSegmentOffsets
+		}
+		var failed error
+		keep := func(_ *kgo.Record, err error) { failed = errors.Join(failed, err) }
+		if last {
+			cl.Produce(t.Context(), before, keep)
+		}
+		cl.Produce(t.Context(), r, keep)
+		err := cl.Flush(t.Context())
+		return r.Offset, errors.Join(err, failed)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both are held", func() bool { return s.value(t, "events_total", "syncs") > 0 })
+	c.committed(schemas.TopicRawBulk, "1", before.Offset+1)
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 30, "m1"))
+	want = append([]string{"m1", "m2"}, want...)
+	if got := wamids(c.read(schemas.TopicHistory, atLeast(len(want)))); !slices.Equal(got, want) {
+		t.Errorf("%d messages of history are not the %d that were sent, in their order", len(got), len(want))
+	}
+	if n := s.value(t, "events_total", "dlq"); n != 0 {
+		t.Errorf("%v dead letters", n)
+	}
+}

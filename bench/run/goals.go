@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/coexstream/coexstream/bench/compare"
 )
@@ -45,4 +46,9 @@ func size(bytes int64) string {
 		return fmt.Sprintf("%.3g GB", float64(bytes)/(1000*megabyte))
 	}
 	return fmt.Sprintf("%d MB", bytes/megabyte)
+}
+
+// goalsSelected are the goals of the matches that were asked for.
+func (o *options) goalsSelected() []compare.Goal {
+	return slices.DeleteFunc(o.goals(), func(g compare.Goal) bool { return g.Match != "" && !slices.Contains(o.selected(), g.Match) })
 }

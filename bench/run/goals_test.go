@@ -21,6 +21,22 @@ func TestEveryGoalIsOfAMatchAndHasABound(t *testing.T) {
 	}
 }
 
+func TestOfARunOfSomeMatchesTheirGoalsAreTold(t *testing.T) {
+	all := &options{backlogBytes: megabyte}
+	if n, want := len(all.goalsSelected()), len(all.goals()); n != want {
+		t.Errorf("%d goals of a whole run, want %d", n, want)
+	}
+	some := (&options{backlogBytes: megabyte, only: "isolation,window"}).goalsSelected()
+	for _, match := range []string{"isolation", "window"} {
+		if !slices.ContainsFunc(some, func(g compare.Goal) bool { return g.Match == match }) {
+			t.Errorf("no goal of %s", match)
+		}
+	}
+	if len(some) > 3 {
+		t.Errorf("%d goals of two matches", len(some))
+	}
+}
+
 // What the benchmark holds against the subject is a truth of the world, not of the subject.
 func TestCuttersSeeTheMessagesOfTheTruth(t *testing.T) {
 	body, messages, err := chunkBody()

@@ -86,7 +86,7 @@ func runMatches(ctx context.Context) (err error) {
 		}
 		// A run takes an hour, and what ends it early should not cost what is known.
 		report.Took = time.Since(report.Started).Round(time.Second)
-		report.Goals = compare.Judge(o.goals(), report.Outcomes)
+		report.Goals = compare.Judge(o.goalsSelected(), report.Outcomes)
 		if err := h.write(&report); err != nil {
 			return err
 		}

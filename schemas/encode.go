@@ -24,9 +24,15 @@ func (m *Message) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `,"phone_number_id":`...)
 	dst = appendString(dst, m.PhoneNumberID)
 	dst = appendStringField(dst, `,"display_phone_number":`, m.DisplayPhoneNumber)
+	dst = appendStringField(dst, `,"kind":`, m.Kind)
+	if m.Rank != nil {
+		dst = append(dst, `,"rank":`...)
+		dst = strconv.AppendUint(dst, uint64(*m.Rank), 10)
+	}
 	dst = appendStringField(dst, `,"wamid":`, m.WAMID)
 	dst = appendStringField(dst, `,"original_wamid":`, m.OriginalWAMID)
 	dst = appendStringField(dst, `,"thread":`, m.Thread)
+	dst = appendStringField(dst, `,"group_id":`, m.GroupID)
 	if m.Contact != nil {
 		dst = append(dst, `,"contact":`...)
 		dst = m.Contact.appendJSON(dst)
@@ -41,6 +47,9 @@ func (m *Message) AppendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, `,"status":`, m.Status)
 	dst = append(dst, `,"historical":`...)
 	dst = strconv.AppendBool(dst, m.Historical)
+	if m.Standby {
+		dst = append(dst, `,"standby":true`...)
+	}
 	if m.Joined != nil {
 		dst = append(dst, `,"joined":`...)
 		dst = strconv.AppendBool(dst, *m.Joined)
@@ -65,6 +74,7 @@ func (c *Contact) appendJSON(dst []byte) []byte {
 	dst = appendStringField(dst, `,"parent_user_id":`, c.ParentUserID)
 	dst = appendStringField(dst, `,"username":`, c.Username)
 	dst = appendStringField(dst, `,"country_code":`, c.CountryCode)
+	dst = appendStringField(dst, `,"profile_name":`, c.ProfileName)
 	return closeObject(dst, start)
 }
 
@@ -109,6 +119,7 @@ func (a *Account) AppendJSON(dst []byte) []byte {
 	dst = appendString(dst, a.WABAID)
 	dst = appendStringField(dst, `,"entry_id":`, a.EntryID)
 	dst = appendStringField(dst, `,"phone_number":`, a.PhoneNumber)
+	dst = appendStringField(dst, `,"phone_number_id":`, a.PhoneNumberID)
 	dst = appendStringField(dst, `,"event":`, a.Event)
 	dst = appendIntField(dst, `,"time":`, a.Time)
 	dst = append(dst, `,"original":`...)
@@ -180,6 +191,28 @@ func (s *Sync) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"error":`...)
 		dst = append(dst, s.Error...)
 	}
+	if len(s.Errors) > 0 {
+		dst = append(dst, `,"errors":[`...)
+		for i := range s.Errors {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = s.Errors[i].appendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	dst = appendIntField(dst, `,"errors_omitted":`, s.ErrorsOmitted)
+	return append(dst, '}')
+}
+
+func (e *SyncError) appendJSON(dst []byte) []byte {
+	dst = append(dst, `{"code":`...)
+	dst = strconv.AppendInt(dst, e.Code, 10)
+	dst = appendStringField(dst, `,"title":`, e.Title)
+	dst = appendInt32Field(dst, `,"phase":`, e.Phase)
+	dst = appendInt32Field(dst, `,"chunk_order":`, e.ChunkOrder)
+	dst = append(dst, `,"at":`...)
+	dst = appendTime(dst, e.At)
 	return append(dst, '}')
 }
 

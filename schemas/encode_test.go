@@ -79,6 +79,8 @@ func fill(r *rand.Rand, v reflect.Value, dense bool) {
 			s = "x"
 		}
 		v.SetString(s)
+	case reflect.Uint8:
+		v.SetUint(uint64(r.UintN(256)))
 	case reflect.Int32, reflect.Int64:
 		n := int64(int32(r.Uint32()))
 		if dense {

@@ -19,13 +19,21 @@ type Message struct {
 	PhoneNumberID      string `json:"phone_number_id"`
 	DisplayPhoneNumber string `json:"display_phone_number,omitempty"`
 
+	// Kind says how to read the event: KindMessage, KindStatus, …. Open: a reader keeps a default branch.
+	Kind string `json:"kind,omitempty"`
+	// Rank orders the versions of one message: of two events with one wamid the higher rank wins. Statuses,
+	// errors and handovers have none.
+	Rank *Rank `json:"rank,omitempty"`
+
 	// WAMID is the message's id; for a status, of the message that it is about.
 	WAMID string `json:"wamid,omitempty"`
 	// OriginalWAMID is the message that an edit or a revoke is about.
 	OriginalWAMID string `json:"original_wamid,omitempty"`
 
-	// Thread is the chat: the WhatsApp user's phone number, or its BSUID where there is no number.
-	Thread  string   `json:"thread,omitempty"`
+	// Thread is the chat: the group, else the WhatsApp user's phone number in digits, else its BSUID.
+	Thread string `json:"thread,omitempty"`
+	// GroupID is the group that the chat is, absent in a chat of two. Contact is the participant then.
+	GroupID string   `json:"group_id,omitempty"`
 	Contact *Contact `json:"contact,omitempty"`
 
 	Direction string `json:"direction"`
@@ -42,24 +50,45 @@ type Message struct {
 	// Historical marks what happened before the business was onboarded: no bots, no notifications, no
 	// 24 h window.
 	Historical bool `json:"historical"`
+	// Standby marks what came under the field `standby`: another application holds the thread, so this one
+	// must not answer.
+	Standby bool `json:"standby,omitempty"`
 	// Joined tells for media whether its placeholder is known.
 	Joined *bool `json:"joined,omitempty"`
 
 	Sync *SyncPosition `json:"sync,omitempty"`
 
-	// Profiles is the webhook's `contacts` array, verbatim.
+	// Profiles are the entries of the webhook's `contacts` array that are about Contact, each verbatim.
 	Profiles json.RawMessage `json:"profiles,omitempty"`
-	// Original is the message, status or error object, verbatim.
+	// Original is the message, status or error object, verbatim. It is the last property, in every event type.
 	Original json.RawMessage `json:"original"`
 }
 
-// Contact names the WhatsApp user on the other side. Any of them may be absent.
+// Kinds of message events. The set is open.
+const (
+	KindMessage     = "message"     // a message with content
+	KindPlaceholder = "placeholder" // stands for a message whose content may follow under the same wamid
+	KindReaction    = "reaction"    // belongs to the message that its original names; without an emoji it is taken back
+	KindEdit        = "edit"        // replaces the content of an earlier message
+	KindRevoke      = "revoke"      // deletes an earlier message
+	KindSystem      = "system"      // WhatsApp tells of a change of the user: a new number, a new id
+	KindMedia       = "media"       // the asset of an earlier placeholder
+	KindStatus      = "status"      // the fate of a message that the business sent
+	KindError       = "error"       // an error without a message
+	KindHandover    = "handover"    // another application took or gave the control of a thread
+)
+
+// Contact names the WhatsApp user on the other side; in a group, the participant. Any of them may be absent.
 type Contact struct {
+	// WaID is the phone number, in digits alone. It is as the webhook spells it: the two spellings of Brazilian,
+	// Mexican and Argentine mobile numbers stay two.
 	WaID         string `json:"wa_id,omitempty"`
 	UserID       string `json:"user_id,omitempty"`
 	ParentUserID string `json:"parent_user_id,omitempty"`
 	Username     string `json:"username,omitempty"`
 	CountryCode  string `json:"country_code,omitempty"`
+	// ProfileName is the name that the user chose for itself.
+	ProfileName string `json:"profile_name,omitempty"`
 }
 
 // SyncPosition says where in its history sync a message came.
@@ -97,8 +126,10 @@ type Account struct {
 	// EntryID is entry.id where it is not the WABA: the business portfolio of PARTNER_* events.
 	EntryID     string `json:"entry_id,omitempty"`
 	PhoneNumber string `json:"phone_number,omitempty"`
-	Event       string `json:"event,omitempty"`
-	Time        int64  `json:"time,omitempty"` // entry.time, Unix seconds
+	// PhoneNumberID is the id of PhoneNumber where the pipeline knows it.
+	PhoneNumberID string `json:"phone_number_id,omitempty"`
+	Event         string `json:"event,omitempty"`
+	Time          int64  `json:"time,omitempty"` // entry.time, Unix seconds
 	// Original is the change's value, verbatim.
 	Original json.RawMessage `json:"original"`
 }
@@ -160,6 +191,24 @@ type Sync struct {
 	EndedAt    *time.Time `json:"ended_at,omitempty"`
 
 	Error json.RawMessage `json:"error,omitempty"` // history[].errors[], verbatim, when declined
+
+	// Errors are the errors of the history that the vendor told of, in the order of arrival: the first
+	// SyncErrorsMax of the window, and how many more there were.
+	Errors        []SyncError `json:"errors,omitempty"`
+	ErrorsOmitted int64       `json:"errors_omitted,omitempty"`
+}
+
+// SyncErrorsMax is how many errors a sync lists.
+const SyncErrorsMax = 16
+
+// SyncError is one error of a history: of a chunk, or of the whole webhook.
+type SyncError struct {
+	Code  int64  `json:"code"` // 0 when the error had none
+	Title string `json:"title,omitempty"`
+	// Phase and ChunkOrder are those of the chunk that had the error, where it had them.
+	Phase      *int32    `json:"phase,omitempty"`
+	ChunkOrder *int32    `json:"chunk_order,omitempty"`
+	At         time.Time `json:"at"` // when the webhook was received
 }
 
 // SyncPhase is the state of one phase.

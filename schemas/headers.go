@@ -60,6 +60,7 @@ const (
 	HeaderCETime        = "ce_time"
 	HeaderCESubject     = "ce_subject"
 	HeaderOrigin        = "coex-origin" // topic/partition/offset of the raw record, then # and the path in it
+	// Events have HeaderReceivedAt and HeaderSource of their raw record, too.
 )
 
 // CESpecVersion is the CloudEvents version of every event.
@@ -79,6 +80,9 @@ const (
 	// HeaderDLQChanges lists the changes that could not be processed, where the others were: their numbers in
 	// the body, from 0, with commas between.
 	HeaderDLQChanges = "__dlq.errors.changes"
+	// HeaderDLQPlaces lists the parts of the body that could not be processed, where the rest of their change was:
+	// their paths, with commas between.
+	HeaderDLQPlaces = "__dlq.errors.places"
 	// HeaderDLQSegment says of which segment of which body a letter is, where the body cannot be put together:
 	// id, and then index and count.
 	HeaderDLQSegment = "__dlq.errors.segment"
@@ -120,6 +124,7 @@ const (
 	TypeEcho           = "com.coexstream.echo.v1"
 	TypeMessage        = "com.coexstream.message.v1"
 	TypeStatus         = "com.coexstream.status.v1"
+	TypeHandover       = "com.coexstream.handover.v1"
 	TypeError          = "com.coexstream.error.v1"
 	TypeAccount        = "com.coexstream.account.v1"
 	TypeSync           = "com.coexstream.sync.v1"

@@ -17,7 +17,7 @@ var asyncAPI []byte
 const SchemaBase = "https://github.com/coexstream/coexstream/schemas/jsonschema/"
 
 // JSONSchema returns the JSON Schema (2020-12) of that name: of an event (history, media, contact, echo,
-// message, status, error, account, sync, other), of a webhook's envelope (webhook.meta,
+// message, status, error, handover, account, sync, other), of a webhook's envelope (webhook.meta,
 // webhook.360dialog, webhook.bare, webhook.ycloud), or one that these refer to (message-event,
 // webhook.value). The bytes are the caller's.
 func JSONSchema(name string) ([]byte, bool) {
@@ -59,6 +59,7 @@ func EventTypes() []EventType {
 		{TypeMessage, TopicMessages, "message"},
 		{TypeStatus, TopicMessages, "status"},
 		{TypeError, TopicMessages, "error"},
+		{TypeHandover, TopicMessages, "handover"},
 		{TypeAccount, TopicAccount, "account"},
 		{TypeSync, TopicSyncs, "sync"},
 		{TypeOther, TopicOther, "other"},

@@ -18,6 +18,8 @@ const (
 	ReasonObjectUnknown   Reason = "object_unknown"   // `object` is not whatsapp_business_account
 	ReasonShape           Reason = "shape"            // a property that routing needs has the wrong kind
 	ReasonNoBusiness      Reason = "no_business"      // neither a WABA id nor a phone_number_id
+	ReasonNoNumber        Reason = "no_number"        // no phone_number_id, in a change that is about one number
+	ReasonEmpty           Reason = "empty"            // an envelope without a change in it
 	ReasonSegments        Reason = "segments"         // a body in segments that cannot be put together; the letter is its last segment
 	ReasonEventTooLong    Reason = "event_too_long"   // an event would be longer than processor.event_bytes_max
 )
@@ -27,6 +29,6 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonJSONInvalid, ReasonJSONDuplicate, ReasonJSONUTF8, ReasonJSONTrailing, ReasonJSONTooDeep, ReasonTooManyItems,
 		ReasonBodyEmpty, ReasonBodyTooLong, ReasonEncoding, ReasonEnvelopeUnknown, ReasonObjectUnknown, ReasonShape,
-		ReasonNoBusiness, ReasonSegments, ReasonEventTooLong,
+		ReasonNoBusiness, ReasonNoNumber, ReasonEmpty, ReasonSegments, ReasonEventTooLong,
 	}
 }

@@ -157,7 +157,7 @@ func compareType(t *testing.T, path string, typ reflect.Type, n *schemaNode, nam
 		want = "string"
 	case typ.Kind() == reflect.Bool:
 		want = "boolean"
-	case typ.Kind() == reflect.Int32 || typ.Kind() == reflect.Int64:
+	case typ.Kind() == reflect.Uint8 || typ.Kind() == reflect.Int32 || typ.Kind() == reflect.Int64:
 		want = "integer"
 	case typ.Kind() == reflect.Float64:
 		want = "number"

@@ -45,6 +45,9 @@ func samples() map[string]sample {
 		schemas.TypeError: message(func(m *schemas.Message) {
 			m.Direction, m.WAMID, m.Thread, m.Type = schemas.DirectionUnknown, "", "", ""
 		}),
+		schemas.TypeHandover: message(func(m *schemas.Message) {
+			m.Direction, m.WAMID, m.Type, m.Kind = schemas.DirectionUnknown, "", "", schemas.KindHandover
+		}),
 		schemas.TypeContact: (&schemas.ContactState{WABAID: "1", PhoneNumberID: "2", ID: "16505551234", PhoneNumber: "16505551234",
 			FullName: "Pablo Morales", TimestampMS: at.UnixMilli(), Version: 3, Original: json.RawMessage(`{"action":"add"}`)}).AppendJSON(nil),
 		schemas.TypeContactRemoved: nil,
@@ -102,16 +105,17 @@ func TestAPropertyMayBeAddedToEveryEvent(t *testing.T) {
 func TestEveryMissingRequiredPropertyIsFound(t *testing.T) {
 	v := validator(t)
 	required := map[string][]string{
-		schemas.TypeHistory: {"waba_id", "phone_number_id", "direction", "timestamp", "historical", "sync", "original"},
-		schemas.TypeMedia:   {"wamid", "joined", "original"},
-		schemas.TypeEcho:    {"direction", "original"},
-		schemas.TypeMessage: {"direction", "timestamp", "historical"},
-		schemas.TypeStatus:  {"status"},
-		schemas.TypeError:   {"original"},
-		schemas.TypeContact: {"waba_id", "phone_number_id", "id", "timestamp_ms", "original"},
-		schemas.TypeAccount: {"waba_id", "original"},
-		schemas.TypeOther:   {"field", "original"},
-		schemas.TypeSync:    {"window", "state", "end_reason", "ended_at", "order_known", "phases", "progress", "chunks", "messages", "opened_at", "last_chunk_at"},
+		schemas.TypeHistory:  {"waba_id", "phone_number_id", "direction", "timestamp", "historical", "sync", "original"},
+		schemas.TypeMedia:    {"wamid", "joined", "original"},
+		schemas.TypeEcho:     {"direction", "original"},
+		schemas.TypeMessage:  {"direction", "timestamp", "historical"},
+		schemas.TypeStatus:   {"status"},
+		schemas.TypeError:    {"original"},
+		schemas.TypeHandover: {"original"},
+		schemas.TypeContact:  {"waba_id", "phone_number_id", "id", "timestamp_ms", "original"},
+		schemas.TypeAccount:  {"waba_id", "original"},
+		schemas.TypeOther:    {"field", "original"},
+		schemas.TypeSync:     {"window", "state", "end_reason", "ended_at", "order_known", "phases", "progress", "chunks", "messages", "opened_at", "last_chunk_at"},
 	}
 	for typ, names := range required {
 		s := samples()[typ]

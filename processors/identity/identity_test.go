@@ -1,0 +1,93 @@
+package identity_test
+
+import (
+	"testing"
+
+	"github.com/coexstream/coexstream/processors/identity"
+)
+
+func TestPhoneNumbersAreTheSameInEverySpelling(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{"16505550100", "16505550100", true},
+		{"+1 (650) 555-0100", "16505550100", true},
+		{"1.650.555.0100", "16505550100", true},
+		{"16505550100", "16505550101", false},
+		{"16505550100", "1650555010", false},
+		// Brazil, with and without the ninth digit.
+		{"5511987654321", "551187654321", true},
+		{"+55 11 98765-4321", "551187654321", true},
+		{"5511987654321", "5521987654321", false},
+		{"554791234567", "5547991234567", true}, // WhatsApp leaves the ninth digit out, whatever follows it
+		// Mexico, Argentina.
+		{"5215512345678", "525512345678", true},
+		{"5491112345678", "541112345678", true},
+		{"5215512345678", "545512345678", false},
+		// Other countries have no optional digit.
+		{"4915123456789", "495123456789", false},
+		// What is no phone number is never the same phone.
+		{"US.1234", "US.1234", false},
+		{"120363043211234567@g.us", "120363043211234567@g.us", false},
+		{"", "", false},
+		{"+", "+", false},
+		{"16505550100", "", false},
+	} {
+		if got := identity.SamePhone([]byte(test.a), []byte(test.b)); got != test.want {
+			t.Errorf("SamePhone(%q, %q) = %v", test.a, test.b, got)
+		}
+		if got := identity.SamePhone([]byte(test.b), []byte(test.a)); got != test.want {
+			t.Errorf("SamePhone(%q, %q) = %v", test.b, test.a, got)
+		}
+	}
+}
+
+func TestOtherSpellingIsMutualAndTheSamePhone(t *testing.T) {
+	for long, short := range map[string]string{
+		"5511987654321": "551187654321", "5215512345678": "525512345678", "5491112345678": "541112345678",
+	} {
+		if got := string(identity.OtherSpelling([]byte(long))); got != short {
+			t.Errorf("OtherSpelling(%s) = %q, want %s", long, got, short)
+		}
+		if got := string(identity.OtherSpelling([]byte("+" + short))); got != long {
+			t.Errorf("OtherSpelling(+%s) = %q, want %s", short, got, long)
+		}
+		if c, ok := identity.Canonical([]byte(long)); !ok || c != short {
+			t.Errorf("Canonical(%s) = %q, %v, want %s", long, c, ok, short)
+		}
+	}
+	for _, one := range []string{"16505550100", "US.1", "", "4915123456789"} {
+		if got := identity.OtherSpelling([]byte(one)); got != nil {
+			t.Errorf("OtherSpelling(%q) = %q, want none", one, got)
+		}
+	}
+}
+
+func TestDigitsKeepWhatIsNoPhoneNumber(t *testing.T) {
+	for id, want := range map[string]string{
+		"+16505550100": "16505550100", "16505550100": "16505550100", "+1 650-555-0100": "16505550100",
+		"US.1234": "US.1234", "US.ENT.1234": "US.ENT.1234", "1203@g.us": "1203@g.us", "": "", "+": "+", "12": "12",
+	} {
+		if got := string(identity.Digits([]byte(id))); got != want {
+			t.Errorf("Digits(%q) = %q, want %q", id, got, want)
+		}
+	}
+}
+
+func TestUserIDsAreToldFromPhoneNumbersAndGroups(t *testing.T) {
+	for id, want := range map[string]bool{
+		"US.1": true, "br.ENT.99": true, "16505550100": false, "1203@g.us": false, "US.": false, "U1.2": false, "": false,
+	} {
+		if got := identity.IsUserID([]byte(id)); got != want {
+			t.Errorf("IsUserID(%q) = %v", id, got)
+		}
+	}
+}
+
+func TestComparingAllocatesNothing(t *testing.T) {
+	a, b := []byte("+55 11 98765-4321"), []byte("551187654321")
+	if n := testing.AllocsPerRun(100, func() { identity.SamePhone(a, b) }); n != 0 {
+		t.Errorf("SamePhone allocates %v times", n)
+	}
+}

@@ -1,0 +1,143 @@
+package identity
+
+// phoneDigitsMax bounds what is taken for a phone number: E.164 allows 15 digits, some senders add a prefix.
+const phoneDigitsMax = 24
+
+// phoneDigitsMin is the shortest phone number; test numbers have that few.
+const phoneDigitsMin = 3
+
+// IsPhone tells whether id is written as a phone number: digits, and what people put between and before them.
+func IsPhone(id []byte) bool {
+	digits := 0
+	for i, c := range id {
+		switch {
+		case isDigit(c):
+			digits++
+		case c == '+' && i == 0, isSeparator(c):
+		default:
+			return false
+		}
+	}
+	return digits >= phoneDigitsMin && digits <= phoneDigitsMax
+}
+
+// Digits is a phone number in digits alone: a slice of id where that holds no other byte, else a new one. An id
+// that is no phone number comes back as it is.
+func Digits(id []byte) []byte {
+	if !IsPhone(id) {
+		return id
+	}
+	start := 0
+	for !isDigit(id[start]) {
+		start++
+	}
+	end := start
+	for end < len(id) && isDigit(id[end]) {
+		end++
+	}
+	if end == len(id) {
+		return id[start:end:end]
+	}
+	digits := make([]byte, 0, len(id)-start)
+	for _, c := range id[start:] {
+		if isDigit(c) {
+			digits = append(digits, c)
+		}
+	}
+	return digits
+}
+
+// SamePhone tells whether two phone numbers are one, whatever stands between their digits, and in whichever of its
+// spellings each is. Two ids that are no phone numbers are never the same phone.
+func SamePhone(a, b []byte) bool {
+	x, ok := spellingOf(a)
+	if !ok {
+		return false
+	}
+	y, ok := spellingOf(b)
+	return ok && x == y
+}
+
+// Canonical is the one spelling by which all spellings of a phone number are found: the shorter one, in digits
+// alone. It is for comparing, not for showing. ok is false where id is no phone number.
+func Canonical(id []byte) (digits string, ok bool) {
+	s, ok := spellingOf(id)
+	if !ok {
+		return "", false
+	}
+	return string(s.digits[:s.n]), true
+}
+
+// OtherSpelling is the second spelling of a Brazilian, Mexican or Argentine mobile number in digits; nil where the
+// number has one only.
+func OtherSpelling(id []byte) []byte {
+	if !IsPhone(id) {
+		return nil
+	}
+	digits := Digits(id)
+	if at := optionalDigit(digits); at >= 0 {
+		return append(append(make([]byte, 0, len(digits)-1), digits[:at]...), digits[at+1:]...)
+	}
+	for _, c := range countries {
+		if len(digits) == c.digits-1 && hasPrefix(digits, c.code) {
+			return append(append(append(make([]byte, 0, len(digits)+1), digits[:c.at]...), c.optional), digits[c.at:]...)
+		}
+	}
+	return nil
+}
+
+// spelling is a phone number without its optional digit. It is a value, so that comparing allocates nothing.
+type spelling struct {
+	digits [phoneDigitsMax]byte
+	n      int
+}
+
+func spellingOf(id []byte) (s spelling, ok bool) {
+	if !IsPhone(id) {
+		return s, false
+	}
+	for _, c := range id {
+		if isDigit(c) {
+			s.digits[s.n] = c
+			s.n++
+		}
+	}
+	if at := optionalDigit(s.digits[:s.n]); at >= 0 {
+		copy(s.digits[at:s.n], s.digits[at+1:s.n])
+		s.n--
+		s.digits[s.n] = 0
+	}
+	return s, true
+}
+
+// country is one whose mobile numbers have an optional digit.
+type country struct {
+	code     string
+	digits   int // of the longer spelling
+	at       int // place of the optional digit in it
+	optional byte
+}
+
+var countries = [...]country{
+	{"55", 13, 4, '9'}, // Brazil: 55 11 9 8765 4321
+	{"52", 13, 2, '1'}, // Mexico: 52 1 55 1234 5678
+	{"54", 13, 2, '9'}, // Argentina: 54 9 11 1234 5678
+}
+
+// optionalDigit is the place of the digit that a number has in its longer spelling only, or -1.
+func optionalDigit(digits []byte) int {
+	for _, c := range countries {
+		if len(digits) == c.digits && digits[c.at] == c.optional && hasPrefix(digits, c.code) {
+			return c.at
+		}
+	}
+	return -1
+}
+
+func hasPrefix(digits []byte, prefix string) bool {
+	return len(digits) >= len(prefix) && string(digits[:len(prefix)]) == prefix
+}
+
+func isDigit(c byte) bool { return c-'0' < 10 }
+
+func isSeparator(c byte) bool { return c == ' ' || c == '-' || c == '(' || c == ')' || c == '.' }

@@ -17,8 +17,8 @@ type Config struct {
 	Ceiling time.Duration
 	// ChunkMemory is how long the chunks of a closed window are remembered, so that a redelivery is known.
 	ChunkMemory time.Duration
-	// HeldChunksMax bounds the chunks that one window holds: beyond it the first wait is ended as if its
-	// time were over.
+	// HeldChunksMax bounds the chunks that one window holds when those of a body have left that may: beyond it
+	// the first wait is ended as if its time were over, and the next one, until no more are held.
 	HeldChunksMax int
 }
 

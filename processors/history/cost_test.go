@@ -29,5 +29,21 @@ func TestCosts(t *testing.T) {
 				n.Deadline()
 			}
 		}
+	}}, cost.Operation{Name: "chunk in front of 20,000 that wait", Per: "chunk", Start: func(*testing.T) func(int) {
+		cfg := DefaultConfig()
+		n := NewNumber(&cfg, testIdentity)
+		const many = 1 << 30
+		for i := range 20_000 {
+			n.Chunk(epoch, ordered(0, int32(many-i), int64(i)))
+		}
+		n.TakeState(func(string, []byte) {})
+		next := int32(many - 20_000)
+		return func(times int) {
+			for range times {
+				n.Chunk(epoch, ordered(0, next, int64(next)))
+				n.TakeState(func(string, []byte) {})
+				next--
+			}
+		}
 	}})
 }

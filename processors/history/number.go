@@ -88,13 +88,6 @@ func (n *Number) Chunk(_ time.Time, c Chunk) Verdict {
 	h.seq = w.chunks
 	w.accept(h)
 	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordHeld, &h))
-	for w.held() > n.held {
-		s := w.survey(&n.waits)
-		if s.outlook <= leaves {
-			break
-		}
-		w.relent(s)
-	}
 	return Accepted
 }
 
@@ -195,20 +188,24 @@ func (n *Number) forgetOldest() {
 }
 
 // Next is the chunk that has to leave now. It gives the same answer until Left or Missing; Partly changes where it goes
-// on.
+// on. While a window holds more chunks than HeldChunksMax, its waits are over one after another.
 func (n *Number) Next(time.Time) (Departure, bool) {
 	if n.next.set {
 		return n.next.d, true
 	}
 	for _, w := range n.windows {
 		s := w.survey(&n.waits)
+		for s.outlook > leaves && w.held() > n.held {
+			w.relent(s)
+			s = w.survey(&n.waits)
+		}
 		if s.outlook != leaves {
 			continue
 		}
 		p := pinned{set: true, w: w, phase: -1}
 		late := w.closed
 		if s.phase < 0 {
-			p.h = w.loose[0]
+			p.h = w.loose.live()[0]
 		} else {
 			p.h, p.phase = *w.phases[s.phase].held.head(), w.phases[s.phase].number
 			late = late || w.passed(s.phase)

@@ -287,7 +287,7 @@ func TestHolesAreWhatIsMissing(t *testing.T) {
 		first := make([]gap, rng.IntN(12))
 		n := p.holes(next, first)
 		if told := min(n, len(first)); n != len(want) || !slices.Equal(first[:told], want[:told]) {
-			t.Fatalf("from %d among %v: %d holes that begin with %v, want %v", next, p.held.live(), n, first, want)
+			t.Fatalf("from %d among %v: %d holes that begin with %v, want %v", next, p.held.blocks, n, first, want)
 		}
 	}
 }

@@ -18,6 +18,7 @@ type phase struct {
 	progress int32
 	left     int64
 	gaps     gaps
+	forgot   int64 // gaps beyond gapsMax
 	held     queue
 }
 
@@ -43,6 +44,21 @@ func (p *phase) occupied(order int64) bool {
 		_, missing := p.gaps.search(order)
 		return !missing
 	}
-	i, _ := p.held.find(int32(order), 0)
-	return i < p.held.len() && int64(p.held.live()[i].order) == order
+	return p.held.occupied(int32(order))
 }
+
+// gapsMax bounds the gaps that a phase remembers, and so what its record on `state` costs. What is missing beyond it is
+// counted; a chunk of it that comes later leaves as any late one does.
+const gapsMax = 1024
+
+// miss notes that the sync went on without a range of orders.
+func (p *phase) miss(g gap) {
+	if len(p.gaps) >= gapsMax {
+		p.forgot++
+		return
+	}
+	p.gaps.add(g)
+}
+
+// gapCount is how many ranges of orders are missing.
+func (p *phase) gapCount() int64 { return int64(len(p.gaps)) + p.forgot }

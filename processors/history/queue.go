@@ -8,19 +8,30 @@ import (
 
 const heldBytes = int(unsafe.Sizeof(held{}))
 
-// queue holds the chunks of a phase that wait, by order and then by arrival. It grows by an eighth, so
-// that a held chunk costs at most 64 bytes.
-type queue struct {
-	items []held
-	first int // items before it have left
+// blockItemsMax bounds a block: so many chunks are moved at most when one is put between two others.
+const blockItemsMax = 64
 
-	oldest   millis // when the first of them was received
-	oldestOK bool
+// queue holds the chunks of a phase that wait, by order and then by arrival. It is a list of short sorted blocks, so
+// that no order of arrival makes it slow, and no block is empty. A block grows by an eighth, so that a held chunk costs at
+// most 64 bytes.
+type queue struct {
+	blocks []block
+	n      int
 }
 
-func (q *queue) live() []held { return q.items[q.first:] }
-func (q *queue) len() int     { return len(q.items) - q.first }
-func (q *queue) head() *held  { return &q.items[q.first] }
+type block struct {
+	items  []held
+	first  int    // items before it have left
+	oldest millis // when the first of those that wait was received
+}
+
+const blockBytes = int(unsafe.Sizeof(block{}))
+
+func (b *block) live() []held { return b.items[b.first:] }
+func (b *block) len() int     { return len(b.items) - b.first }
+
+func (q *queue) len() int    { return q.n }
+func (q *queue) head() *held { return &q.blocks[0].live()[0] }
 
 func byOrder(a, b held) int {
 	if c := cmp.Compare(a.order, b.order); c != 0 {
@@ -29,62 +40,158 @@ func byOrder(a, b held) int {
 	return cmp.Compare(a.seq, b.seq)
 }
 
+// block is the place of the block that holds h, or into which it belongs.
+func (q *queue) block(h held) int {
+	i, found := slices.BinarySearchFunc(q.blocks, h, func(b block, h held) int { return byOrder(b.live()[0], h) })
+	if found || i == 0 {
+		return i
+	}
+	return i - 1
+}
+
 func (q *queue) insert(h held) {
-	if len(q.items) == cap(q.items) {
-		live := q.live()
+	q.n++
+	i := q.block(h)
+	switch {
+	case len(q.blocks) == 0:
+		q.blocks = append(q.blocks, block{oldest: h.at})
+	case q.blocks[i].len() < blockItemsMax:
+	case i == len(q.blocks)-1 && byOrder(h, q.blocks[i].items[len(q.blocks[i].items)-1]) > 0:
+		q.blocks = append(q.blocks, block{oldest: h.at}) // chunks that come in order fill their blocks
+		i++
+	case byOrder(h, q.blocks[i].live()[0]) < 0:
+		q.blocks = slices.Insert(q.blocks, i, block{oldest: h.at}) // so do those that come in reverse
+	default:
+		if q.split(i); byOrder(h, q.blocks[i+1].items[0]) > 0 {
+			i++
+		}
+	}
+	q.blocks[i].insert(h)
+}
+
+// split parts a block in two halves.
+func (q *queue) split(i int) {
+	live := q.blocks[i].live()
+	upper := block{items: slices.Clone(live[len(live)/2:])}
+	lower := block{items: slices.Clone(live[:len(live)/2])}
+	upper.count()
+	lower.count()
+	q.blocks[i] = lower
+	q.blocks = slices.Insert(q.blocks, i+1, upper)
+}
+
+func (b *block) insert(h held) {
+	if len(b.items) == cap(b.items) {
+		live := b.live()
 		grown := make([]held, len(live), len(live)+len(live)/8+1)
 		copy(grown, live)
-		q.items, q.first = grown, 0
+		b.items, b.first = grown, 0
 	}
-	i, _ := slices.BinarySearchFunc(q.live(), h, byOrder)
-	q.items = slices.Insert(q.items, q.first+i, h)
-	if q.len() == 1 {
-		q.oldest, q.oldestOK = h.at, true
-	} else if q.oldestOK {
-		q.oldest = min(q.oldest, h.at)
+	i, _ := slices.BinarySearchFunc(b.live(), h, byOrder)
+	b.items = slices.Insert(b.items, b.first+i, h)
+	b.oldest = min(b.oldest, h.at)
+}
+
+// count finds the oldest chunk of a block.
+func (b *block) count() {
+	b.oldest = never
+	for i := range b.live() {
+		b.oldest = min(b.oldest, b.live()[i].at)
 	}
 }
 
-// find is the place among live of the chunk with an order and a sequence number.
-func (q *queue) find(order int32, seq uint32) (int, bool) {
-	return slices.BinarySearchFunc(q.live(), held{order: order, seq: seq}, byOrder)
+// occupied says whether a chunk of this order waits.
+func (q *queue) occupied(order int32) bool {
+	if q.n == 0 {
+		return false
+	}
+	first := held{order: order} // before all chunks of the order
+	for i := q.block(first); i < len(q.blocks); i++ {
+		live := q.blocks[i].live()
+		if k, _ := slices.BinarySearchFunc(live, first, byOrder); k < len(live) {
+			return live[k].order == order
+		}
+	}
+	return false
 }
 
 // bySeq is the chunk with a sequence number; nil where there is none.
 func (q *queue) bySeq(seq uint32) *held {
-	live := q.live()
-	if i := slices.IndexFunc(live, func(h held) bool { return h.seq == seq }); i >= 0 {
-		return &live[i]
+	for i := range q.blocks {
+		live := q.blocks[i].live()
+		if k := slices.IndexFunc(live, func(h held) bool { return h.seq == seq }); k >= 0 {
+			return &live[k]
+		}
 	}
 	return nil
 }
 
-func (q *queue) remove(i int) {
-	q.oldestOK = false
-	if i > 0 {
-		q.items = slices.Delete(q.items, q.first+i, q.first+i+1)
+// remove takes a chunk out that waits.
+func (q *queue) remove(h held) {
+	i := q.block(h)
+	b := &q.blocks[i]
+	k, found := slices.BinarySearchFunc(b.live(), h, byOrder)
+	if !found {
+		panic("history: a chunk leaves that is not held")
+	}
+	q.n--
+	if b.len() > 1 {
+		b.remove(k)
 		return
 	}
-	q.first++
-	switch live := q.live(); {
-	case len(live) == 0:
-		q.items, q.first = nil, 0
-	case q.first > 8 && q.first >= len(live)/8:
+	if i == 0 {
+		q.blocks[0] = block{}
+		q.blocks = q.blocks[1:]
+	} else {
+		q.blocks = slices.Delete(q.blocks, i, i+1)
+	}
+	switch n := len(q.blocks); {
+	case n == 0:
+		q.blocks = nil
+	case cap(q.blocks) > 16 && n < cap(q.blocks)/4:
+		q.blocks = slices.Clone(q.blocks)
+	}
+}
+
+func (b *block) remove(k int) {
+	at := b.live()[k].at
+	if k > 0 {
+		b.items = slices.Delete(b.items, b.first+k, b.first+k+1)
+	} else {
+		b.first++
+	}
+	if b.first > 8 && b.first >= b.len()/8 {
 		// Moving an eighth forward each time keeps the waste below an eighth at a bounded cost.
-		q.items = slices.Clip(append(make([]held, 0, len(live)), live...))
-		q.first = 0
+		b.items, b.first = slices.Clip(append(make([]held, 0, b.len()), b.live()...)), 0
+	}
+	if at == b.oldest {
+		b.count()
 	}
 }
 
 // since is when the first of the waiting chunks was received.
 func (q *queue) since() millis {
-	if !q.oldestOK {
-		q.oldest, q.oldestOK = never, true
-		for i := range q.live() {
-			q.oldest = min(q.oldest, q.live()[i].at)
-		}
+	since := never
+	for i := range q.blocks {
+		since = min(since, q.blocks[i].oldest)
 	}
-	return q.oldest
+	return since
 }
 
-func (q *queue) bytes() int { return cap(q.items) * heldBytes }
+// each calls yield with all chunks that wait, in order.
+func (q *queue) each(yield func(*held)) {
+	for i := range q.blocks {
+		live := q.blocks[i].live()
+		for k := range live {
+			yield(&live[k])
+		}
+	}
+}
+
+func (q *queue) bytes() int {
+	n := cap(q.blocks) * blockBytes
+	for i := range q.blocks {
+		n += cap(q.blocks[i].items) * heldBytes
+	}
+	return n
+}

@@ -185,11 +185,9 @@ func (n *Number) resume(l *leavingRecord) (held bool) {
 		if w.number != l.Window {
 			continue
 		}
-		for i := range w.loose {
-			if w.loose[i].seq == l.Seq {
-				n.pin(pinned{set: true, w: w, phase: -1, h: w.loose[i]}, l.Late, l.From)
-				return true
-			}
+		if h := w.loose.bySeq(l.Seq); h != nil {
+			n.pin(pinned{set: true, w: w, phase: -1, h: *h}, l.Late, l.From)
+			return true
 		}
 		for i := range w.phases {
 			if h := w.phases[i].held.bySeq(l.Seq); h != nil {
@@ -225,7 +223,7 @@ func (s *staging) fill(w *window, number int32) error {
 			continue
 		}
 		if !c.h.ordered() {
-			w.loose = append(w.loose, c.h)
+			w.loose.push(c.h)
 			continue
 		}
 		i := w.phase(c.h.phase)

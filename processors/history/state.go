@@ -172,6 +172,7 @@ type phaseRecord struct {
 	Progress int32  `json:"pr,omitempty"`
 	Left     int64  `json:"l,omitempty"`
 	Gaps     gaps   `json:"g,omitempty"`
+	Forgot   int64  `json:"gf,omitempty"`
 }
 
 func (w *window) record() windowRecord {
@@ -190,7 +191,7 @@ func (w *window) record() windowRecord {
 		r.Phases = append(r.Phases, phaseRecord{
 			Number: p.number, Ordered: p.ordered, Started: p.started, Begin: p.begin, Next: p.next,
 			Lowest: p.lowest, Highest: p.highest, FirstAt: p.firstAt, LastAt: p.lastAt, Full: p.full,
-			Over: p.over, Cleared: p.cleared, Progress: p.progress, Left: p.left, Gaps: p.gaps,
+			Over: p.over, Cleared: p.cleared, Progress: p.progress, Left: p.left, Gaps: p.gaps, Forgot: p.forgot,
 		})
 	}
 	return r
@@ -211,7 +212,7 @@ func (r *windowRecord) window(number int32) *window {
 		w.phases = append(w.phases, phase{
 			number: p.Number, ordered: p.Ordered, started: p.Started, begin: p.Begin, next: p.Next,
 			lowest: p.Lowest, highest: p.Highest, firstAt: p.FirstAt, lastAt: p.LastAt, full: p.Full,
-			over: p.Over, cleared: p.Cleared, progress: p.Progress, left: p.Left, gaps: p.Gaps,
+			over: p.Over, cleared: p.Cleared, progress: p.Progress, left: p.Left, gaps: p.Gaps, forgot: p.Forgot,
 		})
 	}
 	return w

@@ -24,7 +24,7 @@ type waits struct{ gap, hold, quiet, ceiling, memory millis }
 
 // survey finds what leaves next, or what is waited for. It changes nothing.
 func (w *window) survey(c *waits) prospect {
-	if len(w.loose) > 0 {
+	if w.loose.len() > 0 {
 		return prospect{outlook: leaves, phase: -1}
 	}
 	front := -1
@@ -151,7 +151,7 @@ func (w *window) relent(s prospect) {
 	case waitsForHole:
 		w.start(s.phase)
 		head := int64(p.held.head().order)
-		p.gaps.add(gap{From: p.next, To: head - 1, Since: p.held.since()})
+		p.miss(gap{From: p.next, To: head - 1, Since: p.held.since()})
 		p.next = head
 	}
 }
@@ -166,7 +166,7 @@ func (w *window) complete(c *waits) (millis, bool) {
 		return 0, false
 	}
 	for i := range w.phases {
-		if len(w.phases[i].gaps) > 0 {
+		if w.phases[i].gapCount() > 0 {
 			return 0, false
 		}
 	}

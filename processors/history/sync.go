@@ -50,8 +50,8 @@ func (n *Number) sync(w *window) schemas.Sync {
 	for i := range w.phases {
 		s.Phases[i] = w.phaseState(i)
 	}
-	for i := range w.loose {
-		if h := &w.loose[i]; h.flags&hasPhase != 0 {
+	for i, live := 0, w.loose.live(); i < len(live); i++ {
+		if h := &live[i]; h.flags&hasPhase != 0 {
 			s.Phases[w.phase(h.phase)].Held++
 		}
 	}
@@ -67,7 +67,7 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 		return s
 	}
 	s.Next = clamp(w.expected(i))
-	s.Finished = p.held.len() == 0 && len(p.gaps) == 0 && (p.full || p.over || int64(p.number) < w.reach)
+	s.Finished = p.held.len() == 0 && p.gapCount() == 0 && (p.full || p.over || int64(p.number) < w.reach)
 	tell := func(g schemas.SyncGap) {
 		if len(s.Gaps) == gapsToldMax {
 			s.GapsOmitted++
@@ -80,6 +80,7 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 			From: clamp(g.From), To: clamp(g.To), Since: g.Since.time(), GivenUp: !g.Lost, Lost: g.Lost,
 		})
 	}
+	s.GapsOmitted += p.forgot
 	if w.ended {
 		return s // what it holds leaves at once
 	}
@@ -102,29 +103,28 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 // holes counts the runs of orders from next on that are missing among what is held, and tells the first ones, each since the
 // first chunk behind it was received. It is asked for with each transaction, and there may be as many as chunks are held.
 func (p *phase) holes(next int64, first []gap) (n int) {
-	live := p.held.live()
-	begin := next
-	for k := range live {
-		order := int64(live[k].order)
+	behind := never // when the first chunk behind the last hole was received
+	p.held.each(func(h *held) {
+		order := int64(h.order)
 		if order > next {
+			if n > 0 && n <= len(first) {
+				first[n-1].Since = behind
+			}
 			if n < len(first) {
 				first[n] = gap{From: next, To: order - 1}
 			}
-			n++
-		}
-		next = max(next, order+1)
-	}
-	since, g := never, n
-	for k := len(live) - 1; k >= 0 && g > 0; k-- {
-		since = min(since, live[k].at)
-		order, before := int64(live[k].order), begin-1
-		if k > 0 {
-			before = max(before, int64(live[k-1].order))
-		}
-		if order > before+1 { // a hole ends before it
-			if g--; g < len(first) {
-				first[g].Since = since
+			if n++; n <= len(first) {
+				behind = never
 			}
+		}
+		behind = min(behind, h.at)
+		next = max(next, order+1)
+	})
+	for k := min(n, len(first)) - 1; k >= 0; k-- {
+		if k == n-1 || k == len(first)-1 {
+			first[k].Since = behind
+		} else {
+			first[k].Since = min(first[k].Since, first[k+1].Since)
 		}
 	}
 	return n

@@ -14,7 +14,7 @@ func (n *Number) Held() (held int) {
 func (n *Number) Gaps() (gaps int) {
 	for _, w := range n.windows {
 		for i := range w.phases {
-			gaps += len(w.phases[i].gaps)
+			gaps += int(w.phases[i].gapCount())
 		}
 	}
 	return gaps

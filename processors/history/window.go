@@ -37,7 +37,7 @@ type window struct {
 	progress   int32
 
 	phases []phase // ascending
-	loose  []held  // chunks without order, as they came
+	loose  loose   // chunks without order
 
 	chunks     uint32 // accepted: the next sequence number
 	pages      uint32 // pages of known messages written
@@ -83,7 +83,7 @@ func (w *window) forget(id schemas.Hash) {
 }
 
 func (w *window) held() int {
-	n := len(w.loose)
+	n := w.loose.len()
 	for i := range w.phases {
 		n += w.phases[i].held.len()
 	}
@@ -117,7 +117,7 @@ func (w *window) accept(h held) {
 	}
 	if !h.ordered() {
 		w.orderKnown = false
-		w.loose = append(w.loose, h)
+		w.loose.push(h)
 		return
 	}
 	w.weigh(i, &h)
@@ -145,7 +145,7 @@ func (w *window) weigh(i int, h *held) {
 	for j := range w.phases {
 		// Only a phase that was counted on from another begins above 1: what is below never came.
 		if p := &w.phases[j]; p.started && p.begin > 1 {
-			p.gaps.add(gap{From: 1, To: p.begin - 1, Since: h.at})
+			p.miss(gap{From: 1, To: p.begin - 1, Since: h.at})
 		}
 	}
 }
@@ -183,11 +183,7 @@ func (w *window) depart(i int, h held, late, lost bool) {
 		}
 	}
 	if i < 0 {
-		k := slices.IndexFunc(w.loose, func(l held) bool { return l.seq == h.seq })
-		w.loose = slices.Delete(w.loose, k, k+1)
-		if len(w.loose) == 0 {
-			w.loose = nil
-		}
+		w.loose.remove(h.seq)
 		return
 	}
 	p := &w.phases[i]
@@ -200,15 +196,14 @@ func (w *window) depart(i int, h held, late, lost bool) {
 	if order >= p.next {
 		passed := int64(p.number) < w.reach
 		if order > p.next && !(passed && w.numbering == numberingThrough) {
-			p.gaps.add(gap{From: p.next, To: order - 1, Since: p.held.since()})
+			p.miss(gap{From: p.next, To: order - 1, Since: p.held.since()})
 		}
 		p.next = order + 1
 		missing = true
 	}
-	k, _ := p.held.find(h.order, h.seq)
-	p.held.remove(k)
+	p.held.remove(h)
 	if lost && missing {
-		p.gaps.add(gap{From: order, To: order, Since: h.at, Lost: true})
+		p.miss(gap{From: order, To: order, Since: h.at, Lost: true})
 	}
 	w.reach = max(w.reach, int64(p.number))
 }
@@ -261,7 +256,7 @@ func (w *window) begins(h *held) bool {
 }
 
 func (w *window) bytes() int {
-	b := int(unsafe.Sizeof(*w)) + cap(w.phases)*int(unsafe.Sizeof(phase{})) + cap(w.loose)*heldBytes +
+	b := int(unsafe.Sizeof(*w)) + cap(w.phases)*int(unsafe.Sizeof(phase{})) + w.loose.bytes() +
 		w.identities.Bytes() + len(w.forgotten)*2*int(unsafe.Sizeof(schemas.Hash{})) + cap(w.failure)
 	if w.known != nil {
 		b += w.known.Bytes()

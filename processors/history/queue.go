@@ -139,16 +139,13 @@ func (q *queue) remove(h held) {
 		b.remove(k)
 		return
 	}
-	if i == 0 {
+	if i == 0 && len(q.blocks) > 1 {
 		q.blocks[0] = block{}
 		q.blocks = q.blocks[1:]
 	} else {
 		q.blocks = slices.Delete(q.blocks, i, i+1)
 	}
-	switch n := len(q.blocks); {
-	case n == 0:
-		q.blocks = nil
-	case cap(q.blocks) > 16 && n < cap(q.blocks)/4:
+	if spare := cap(q.blocks); spare > 16 && len(q.blocks) < spare/4 {
 		q.blocks = slices.Clone(q.blocks)
 	}
 }

@@ -52,6 +52,10 @@ memory: build ## one history of 1,000,000 messages, 3 MB chunks in random order:
 	go run ./internal/crash -binary ./coexstream -kills 0 -businesses 1 -messages 1000000 -peak-max 400 -wait 10m -simulate \
 		"--chunk-bytes-min 2900000 --chunk-bytes-max 3000000 --shuffle-window 0 --second-number 0 --declines 0 --reonboard 0 --dialog 0"
 
+.PHONY: hostile
+hostile: ## search for webhooks that cost more than their bytes: SEED=, MINUTES=
+	go run ./internal/hostile -seed $(or $(SEED),0) -minutes $(or $(MINUTES),1)
+
 .PHONY: chaos
 chaos: ## faults from a seed against Apache Kafka, ingress and processors, then check: SEED=, MINUTES=
 	go run ./internal/chaos -seed $(or $(SEED),0) -minutes $(or $(MINUTES),2)

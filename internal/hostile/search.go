@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Bounds of what a byte may cost.
+const (
+	outPerByte    = 8
+	statePerByte  = 4
+	cpuPerByte    = 10 // of the ordinary
+	constantBytes = 256 << 10
+)
+
+// bodyBytesMax is how far a body grows: more than any sender sends.
+const bodyBytesMax = 2 << 20
+
+// ordinary is what a byte of ordinary webhooks costs: of a chunk of history, or of a live message, whichever is dearer.
+func ordinary() (time.Duration, error) {
+	var most float64
+	for _, body := range []func(i int) []byte{
+		func(i int) []byte {
+			var b strings.Builder
+			fmt.Fprintf(&b, `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"history","value":{"metadata":{"phone_number_id":"2","display_phone_number":"15550009001"},"history":[{"metadata":{"phase":0,"chunk_order":%d},"threads":[{"id":"16505550100","messages":[`, i+1)
+			for k := range 2000 {
+				if k > 0 {
+					b.WriteByte(',')
+				}
+				fmt.Fprintf(&b, `{"from":"16505550100","id":"wamid.%d.%d","timestamp":"1739230955","type":"text","text":{"body":"Thank you for your order"}}`, i, k)
+			}
+			b.WriteString(`]}]}]}}]}]}`)
+			return []byte(b.String())
+		},
+		func(i int) []byte {
+			return fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"2","display_phone_number":"15550009001"},"contacts":[{"profile":{"name":"N"},"wa_id":"16505550100"}],"messages":[{"from":"16505550100","id":"wamid.%d","timestamp":"1739230955","type":"text","text":{"body":"Thank you for your order"}}]}}]}]}`, i)
+		},
+	} {
+		p, err := newPlayer()
+		if err != nil {
+			return 0, err
+		}
+		for i := 0; p.spent.in < 8<<20; i++ {
+			p.play(body(i))
+		}
+		most = max(most, float64(p.spent.cpu)/float64(p.spent.in)*1024)
+	}
+	return time.Duration(most), nil // a KiB
+}
+
+// finding is a shape that costs too much.
+type finding struct {
+	seed  uint64
+	scale int
+	spent spent
+	why   string
+}
+
+func (f *finding) String() string {
+	return fmt.Sprintf("seed %d at scale %d: %s (%d bytes in, %d out, %d of state, %v, %d records)", f.seed, f.scale, f.why, f.spent.in, f.spent.out, f.spent.state, f.spent.cpu, f.spent.events)
+}
+
+// try lets a shape grow until its bodies are long, and says what is over a bound. kib is what an ordinary KiB costs.
+func try(seed uint64, kib time.Duration) (*finding, error) {
+	s := newShape(seed)
+	for scale := 1; ; scale *= 4 {
+		bodies := s.bodies(scale)
+		size := 0
+		for _, b := range bodies {
+			size += len(b)
+		}
+		if size > bodyBytesMax*len(bodies) || scale > 1<<18 {
+			return nil, nil
+		}
+		f, err := cost(seed, scale, bodies, kib)
+		if f != nil && f.why == whyCPU { // once more: something else may have been in the way
+			f, err = cost(seed, scale, bodies, kib)
+		}
+		if f != nil || err != nil {
+			return f, err
+		}
+	}
+}
+
+const whyCPU = "the processor's time"
+
+func cost(seed uint64, scale int, bodies [][]byte, kib time.Duration) (*finding, error) {
+	p, err := newPlayer()
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range bodies {
+		p.play(b)
+	}
+	f := &finding{seed: seed, scale: scale, spent: p.spent}
+	allowed := p.spent.in + constantBytes
+	switch {
+	case p.spent.out > outPerByte*allowed:
+		f.why = fmt.Sprintf("%.1f bytes out for each byte in", float64(p.spent.out)/float64(p.spent.in))
+	case p.spent.state > statePerByte*allowed:
+		f.why = fmt.Sprintf("%.1f bytes of state for each byte in", float64(p.spent.state)/float64(p.spent.in))
+	case p.spent.cpu > cpuPerByte*kib*time.Duration(allowed)/1024:
+		f.why = whyCPU
+	default:
+		return nil, nil
+	}
+	return f, nil
+}

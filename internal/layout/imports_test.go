@@ -70,8 +70,8 @@ var rules = map[string][]string{
 	"internal/layout":        {},
 	"internal/crash":         {"bench/child"},
 	// It plays a partition without Kafka.
-	"internal/hostile":       {"schemas", "processors/split", "processors/task"},
-	"internal/chaos":         {"bench", "internal/kafkacluster", "internal/required"},
+	"internal/hostile": {"schemas", "processors/split", "processors/task"},
+	"internal/chaos":   {"bench", "internal/kafkacluster", "internal/required"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
 	"internal/kafkacluster": {"internal/kafka", "schemas", "bench", "internal/required"},
 	// Judgements know the configuration, and nobody to ask; only the probe does.

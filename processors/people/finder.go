@@ -71,10 +71,10 @@ func (f *Finder) match(c *split.Change, p *person) []int32 {
 		f.indexes[c] = x
 	}
 	if digits, ok := identity.Canonical(p.phone); ok {
-		f.matched = x.appendFound(f.matched, digits)
+		f.matched = x.appendFound(f.matched, digits, c, p)
 	}
-	f.matched = x.appendFound(f.matched, text(p.user))
-	f.matched = x.appendFound(f.matched, text(p.parent))
+	f.matched = x.appendFound(f.matched, text(p.user), c, p)
+	f.matched = x.appendFound(f.matched, text(p.parent), c, p)
 	slices.Sort(f.matched)
 	f.matched = slices.Compact(f.matched)
 	f.matched = f.matched[:min(len(f.matched), profilesMax)]
@@ -87,6 +87,7 @@ func (f *Finder) only(c *split.Change, display []byte) []int32 {
 	if len(c.Profiles) > scanMax {
 		return nil
 	}
+	display = digitsOf(display)
 	var first person
 	for i := range c.Profiles {
 		q := profilePerson(&c.Profiles[i])
@@ -132,13 +133,16 @@ func indexOf(profiles []split.Profile) index {
 	return x
 }
 
-func (x index) appendFound(dst []int32, id string) []int32 {
+// appendFound appends the entries that have an id, the first of them; one that has it as another kind of id is none.
+func (x index) appendFound(dst []int32, id string, c *split.Change, p *person) []int32 {
 	if id == "" {
 		return dst
 	}
 	i, _ := slices.BinarySearchFunc(x, id, func(e indexed, id string) int { return strings.Compare(e.id, id) })
-	for n := 0; i < len(x) && x[i].id == id && n < profilesMax; i++ {
-		dst, n = append(dst, x[i].at), n+1
+	for n := 0; i < len(x) && x[i].id == id && n < profilesMax; i, n = i+1, n+1 {
+		if q := profilePerson(&c.Profiles[x[i].at]); p.is(&q) {
+			dst = append(dst, x[i].at)
+		}
 	}
 	return dst
 }

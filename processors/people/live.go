@@ -14,12 +14,12 @@ func (f *Finder) Message(c *split.Change, display []byte, msg *split.Message, ec
 	group := groupOf(msg, names)
 	to := receiverOf(msg, names, group)
 	if echo {
-		return f.settle(schemas.DirectionOutbound, c, display, &to, group, nil)
+		return f.settle(schemas.DirectionOutbound, asked(c, group, &to), display, &to, group, nil)
 	}
 	from := senderOf(msg, names, group)
 	direction := f.liveDirection(c, display, msg, &from, &to)
 	if direction == schemas.DirectionOutbound {
-		return f.settle(direction, c, display, &to, group, nil)
+		return f.settle(direction, asked(c, group, &to), display, &to, group, nil)
 	}
 	if msg.Names != nil {
 		from = changedUser(names, from)
@@ -27,7 +27,19 @@ func (f *Finder) Message(c *split.Change, display []byte, msg *split.Message, ec
 	return f.settle(direction, c, display, &from, group, nil)
 }
 
+// asked is the change whose contacts[] is asked about the receiver of what the business wrote. What it wrote to a group is
+// for all of it: whoever stands in contacts[] is not the one.
+func asked(c *split.Change, group []byte, to *person) *split.Change {
+	if len(group) > 0 && !to.named() {
+		return &noChange
+	}
+	return c
+}
+
+var noChange split.Change
+
 func (f *Finder) liveDirection(c *split.Change, display []byte, msg *split.Message, from, to *person) string {
+	display = digitsOf(display)
 	switch {
 	case msg.FromMe == split.FromMeTrue:
 		return schemas.DirectionOutbound

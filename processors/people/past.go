@@ -21,7 +21,7 @@ type chat struct {
 
 // Chat begins a thread of a chunk: Past is about its messages from now on.
 func (f *Finder) Chat(c *split.Change, display []byte, t *split.Thread) {
-	f.chat = chat{change: c, display: identity.Digits(display), thread: t}
+	f.chat = chat{change: c, display: digitsOf(display), thread: t}
 	h := &f.chat
 	h.byID = personOf(t.ID, nil, nil)
 	h.user = personOf(t.WaID, t.UserID, t.ParentUserID)
@@ -137,6 +137,9 @@ func (f *Finder) pastInFull(h *chat, msg *split.Message) *Side {
 		members := chat{change: h.change, display: h.display, thread: &noThread} // it has more than two
 		s.Direction = members.directionOf(msg, &from, &to)
 		p := participant(s.Direction, from, to)
+		if s.Direction != schemas.DirectionInbound {
+			members.change = asked(h.change, group, &p)
+		}
 		f.describe(s, &members, &p, &f.ofItem)
 		s.GroupID, s.Thread = text(group), text(group)
 		return s

@@ -1,7 +1,9 @@
 package people_test
 
 import (
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -220,6 +222,9 @@ func TestGroupIsTheThreadAndTheParticipantTheContact(t *testing.T) {
 			"inbound thread=G1 group=G1 wa_id=16505550101"},
 		{"of a BSUID", `"messages":[{"from_user_id":"US.1","group_id":"G1"}]`, "inbound thread=G1 group=G1 user_id=US.1"},
 		{"of the business", `"messages":[{"from":"15550009001","group_id":"G1"}]`, "outbound thread=G1 group=G1"},
+		{"of the business, which is for all", `"contacts":[{"wa_id":"16505550100"}],"messages":[{"from":"15550009001","group_id":"G1"}]`, "outbound thread=G1 group=G1"},
+		{"of the only person of contacts", `"contacts":[{"wa_id":"16505550100"}],"messages":[{"group_id":"G1"}]`,
+			`inbound thread=G1 group=G1 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
 		{"a group's id keeps its spelling", `"messages":[{"from":"+16505550100","group_id":"+1 203"}]`, "inbound thread=+1 203 group=+1 203 wa_id=16505550100"},
 		{"empty group", `"messages":[{"from":"16505550100","group_id":""}]`, "inbound thread=16505550100 wa_id=16505550100"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
@@ -316,6 +321,58 @@ func TestAssetTakesTheChatOfItsPlaceholder(t *testing.T) {
 		got := people.Joined(&test.own, test.thread, test.group, schemas.DirectionOutbound)
 		if s := show(&got); s != test.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", test.name, s, test.want)
+		}
+	}
+}
+
+var seedFlag = flag.Uint64("seed", 0, "seed of the random test; 0: a new one")
+
+// A long contacts[] is looked up in a sorted list, a short one is walked through: what comes of it is the same, and every
+// side keeps to the contract.
+func TestLongAndShortContactsSayTheSame(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	r := rand.New(rand.NewPCG(seed, 0))
+	phones := []string{"16505550100", "+16505550100", "+1 650 555 0101", "5511987654321", "551187654321", "+55 11 98765-4321", biz, "", "US.1", "x"}
+	users := []string{"US.1", "US.2", "US.ENT.1", "BR.3", "", "16505550100"}
+	pick := func(from []string, name string) string {
+		if r.IntN(3) == 0 {
+			return ""
+		}
+		return fmt.Sprintf(`"%s":%q,`, name, from[r.IntN(len(from))])
+	}
+	var unrelated strings.Builder
+	for i := range 12 {
+		fmt.Fprintf(&unrelated, `,{"wa_id":"4477009%05d","user_id":"GB.%d"}`, i, i)
+	}
+	for range 5000 {
+		var entries []string
+		for i := range 1 + r.IntN(5) {
+			entries = append(entries, "{"+pick(phones, "wa_id")+pick(users, "user_id")+pick(users, "parent_user_id")+fmt.Sprintf(`"profile":{"name":"%d"}}`, i))
+		}
+		message := `{` + pick(phones, "from") + pick(users, "from_user_id") + pick(users, "from_parent_user_id") + pick(phones, "to") + pick(users, "to_user_id") +
+			pick([]string{"G1", "", "G2"}, "group_id") + pick([]string{biz, "lid", ""}, "recipient_id") + `"id":"w"}`
+		display := []string{biz, "+1 (555) 000-9001", ""}[r.IntN(3)]
+		contacts := strings.Join(entries, ",")
+		short := scan(t, "messages", `"contacts":[`+contacts+`],"messages":[`+message+`]`)
+		long := scan(t, "messages", `"contacts":[`+contacts+unrelated.String()+`],"messages":[`+message+`]`)
+		for _, echo := range []bool{false, true} {
+			var f, g people.Finder
+			a, b := f.Message(short, []byte(display), &short.Messages[0], echo), g.Message(long, []byte(display), &long.Messages[0], echo)
+			named := b.Contact != (schemas.Contact{}) // of those that name nobody, the only person is another
+			if named && show(a) != show(b) {
+				t.Fatalf("seed %d: %s of [%s]\nshort %s\nlong  %s", seed, message, contacts, show(a), show(b))
+			}
+			switch {
+			case a.GroupID != "" && a.Thread != a.GroupID,
+				a.GroupID == "" && a.Contact.WaID != "" && a.Thread != a.Contact.WaID,
+				a.GroupID == "" && a.Person() != nil && a.Thread == "" && a.Contact.WaID+a.Contact.UserID+a.Contact.ParentUserID != "",
+				strings.Trim(a.Contact.WaID, "0123456789") != "",
+				a.Person() == nil && a.Profiles != nil:
+				t.Fatalf("seed %d: %s of [%s] is %s", seed, message, contacts, show(a))
+			}
 		}
 	}
 }

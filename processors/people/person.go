@@ -15,16 +15,20 @@ type person struct {
 	parent []byte // the user id that a parent business knows it by
 }
 
-// personOf reads an id that is a phone number by its name, beside two user ids. A user id stands in its place where a
-// user has no number to be seen.
+// personOf reads an id that is a phone number by its name, beside two user ids. Each may stand in the other's place: a
+// user id where a user has no number to be seen.
 func personOf(id, user, parent []byte) person {
 	p := person{user: user, parent: parent}
-	switch {
-	case len(id) == 0:
-	case identity.IsPhone(id):
-		p.phone = identity.Digits(id)
-	case len(user) == 0:
-		p.user = id
+	if len(id) > 0 {
+		digits, ok := identity.Phone(id)
+		if p.phone = digits; !ok && len(user) == 0 {
+			p.user = id
+		}
+	}
+	if len(user) > 0 {
+		if digits, ok := identity.Phone(user); ok {
+			p.phone, p.user = firstOf(p.phone, digits), nil
+		}
 	}
 	return p
 }
@@ -53,6 +57,20 @@ func samePhone(a, b []byte) bool {
 }
 
 func equal(a, b []byte) bool { return len(a) > 0 && bytes.Equal(a, b) }
+
+// digitsOf are those of the business's number, which is written for people: whatever else stands in it is passed over.
+func digitsOf(display []byte) []byte {
+	digits, ok := identity.Phone(display)
+	if ok {
+		return digits
+	}
+	for _, c := range display {
+		if '0' <= c && c <= '9' {
+			digits = append(digits, c)
+		}
+	}
+	return digits
+}
 
 // without is id, or nothing where it is that of the group.
 func without(id, group []byte) []byte {

@@ -129,8 +129,10 @@ func (t *Task) asset(n *number, a *asset) {
 // sideOf is the other side of a follow-up, as it was when it came.
 func (t *Task) sideOf(n *number, a *asset) people.Side {
 	if a.Side == nil {
-		side := *t.people.Message(&split.Change{}, n.display(&split.Change{}), &a.Message, a.Echo)
-		side.Profiles = a.Profiles
+		side := *t.people.Message(&split.Change{}, bytesOf(n.id.DisplayPhoneNumber), &a.Message, a.Echo)
+		if len(a.Profiles) > 0 && a.Profiles[0] == '[' {
+			side.Profiles = a.Profiles
+		}
 		return side
 	}
 	side := *a.Side

@@ -30,7 +30,8 @@ type Message struct {
 	// OriginalWAMID is the message that an edit or a revoke is about.
 	OriginalWAMID string `json:"original_wamid,omitempty"`
 
-	// Thread is the chat: the group, else the WhatsApp user's phone number in digits, else its BSUID.
+	// Thread is the chat: the group, else the WhatsApp user's phone number in digits, else its BSUID. It is absent
+	// where the webhook names nobody.
 	Thread string `json:"thread,omitempty"`
 	// GroupID is the group that the chat is, absent in a chat of two. Contact is the participant then.
 	GroupID string   `json:"group_id,omitempty"`

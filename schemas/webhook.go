@@ -148,6 +148,8 @@ type WebhookProfile struct {
 	WaID            string              `json:"wa_id,omitempty"`
 	UserID          string              `json:"user_id,omitempty"`
 	ParentUserID    string              `json:"parent_user_id,omitempty"`
+	Username        string              `json:"username,omitempty"` // else Profile.Username
+	CountryCode     string              `json:"country_code,omitempty"`
 	IdentityKeyHash string              `json:"identity_key_hash,omitempty"`
 }
 

@@ -165,10 +165,15 @@ type WebhookOrder struct {
 
 // WebhookSystem is the content of a system message: a WhatsApp user changed its number or identity.
 type WebhookSystem struct {
-	Type   string `json:"type,omitempty"`
-	Body   string `json:"body,omitempty"`
-	WaID   string `json:"wa_id,omitempty"`
-	UserID string `json:"user_id,omitempty"`
+	Type                 string `json:"type,omitempty"`
+	Body                 string `json:"body,omitempty"`
+	WaID                 string `json:"wa_id,omitempty"`
+	UserID               string `json:"user_id,omitempty"`
+	ParentUserID         string `json:"parent_user_id,omitempty"`
+	PreviousUserID       string `json:"previous_user_id,omitempty"`
+	PreviousParentUserID string `json:"previous_parent_user_id,omitempty"`
+	NewWaID              string `json:"new_wa_id,omitempty"` // wa_id in older versions
+	Customer             string `json:"customer,omitempty"`  // the old number in older versions
 }
 
 // WebhookEdit replaces the content of a message that was sent before.
@@ -195,15 +200,20 @@ type WebhookContext struct {
 // WebhookStatus is the fate of a message that the business sent through the API.
 // [Meta: messages reference, status messages]
 type WebhookStatus struct {
-	ID                    string          `json:"id"`     // wamid of the message
-	Status                string          `json:"status"` // sent, delivered, read, played, failed, deleted; may run backwards
-	Timestamp             Decimal         `json:"timestamp,omitempty"`
-	RecipientID           string          `json:"recipient_id,omitempty"`
-	RecipientUserID       string          `json:"recipient_user_id,omitempty"`
-	RecipientParentUserID string          `json:"recipient_parent_user_id,omitempty"`
-	RecipientType         string          `json:"recipient_type,omitempty"`
-	BizOpaqueCallbackData string          `json:"biz_opaque_callback_data,omitempty"`
-	Conversation          json.RawMessage `json:"conversation,omitempty"`
-	Pricing               json.RawMessage `json:"pricing,omitempty"`
-	Errors                []WebhookError  `json:"errors,omitempty"`
+	ID                    string  `json:"id"`     // wamid of the message
+	Status                string  `json:"status"` // sent, delivered, read, played, failed, deleted; may run backwards
+	Timestamp             Decimal `json:"timestamp,omitempty"`
+	RecipientID           string  `json:"recipient_id,omitempty"`
+	RecipientUserID       string  `json:"recipient_user_id,omitempty"`
+	RecipientParentUserID string  `json:"recipient_parent_user_id,omitempty"`
+	RecipientType         string  `json:"recipient_type,omitempty"`
+	// A status of a group is one participant's; RecipientID is the group then.
+	RecipientParticipantID           string          `json:"recipient_participant_id,omitempty"`
+	RecipientParticipantUserID       string          `json:"recipient_participant_user_id,omitempty"`
+	RecipientParticipantParentUserID string          `json:"recipient_participant_parent_user_id,omitempty"`
+	RecipientLogicalID               string          `json:"recipient_logical_id,omitempty"` // WhatsApp's own, no phone number
+	BizOpaqueCallbackData            string          `json:"biz_opaque_callback_data,omitempty"`
+	Conversation                     json.RawMessage `json:"conversation,omitempty"`
+	Pricing                          json.RawMessage `json:"pricing,omitempty"`
+	Errors                           []WebhookError  `json:"errors,omitempty"`
 }

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -65,6 +66,7 @@ type event struct {
 }
 
 type person struct {
+	WaID   string `json:"wa_id"`
 	UserID string `json:"user_id"`
 }
 
@@ -101,6 +103,17 @@ func (d *differences) direction(got string, want byte) {
 		d.text("direction", got, schemas.DirectionInbound)
 	case truth.Out[0]:
 		d.text("direction", got, schemas.DirectionOutbound)
+	}
+}
+
+// contact compares the contact with the chat, which a chat of two has its name from.
+func (d *differences) contact(got *person, thread string) {
+	switch p := cmp.Or(got, &person{}); {
+	case thread == "":
+	case strings.Trim(thread, "0123456789") == "":
+		d.text("contact.wa_id", p.WaID, thread)
+	case len(thread) > 2 && thread[2] == '.': // CC.xxx
+		d.text("contact.user_id", p.UserID, thread)
 	}
 }
 

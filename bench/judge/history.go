@@ -161,6 +161,7 @@ func (j *Judge) common(d *differences, e *event, it *item) {
 	d.text("type", e.Type, j.types.list[it.typ])
 	d.text("original_wamid", e.OriginalWAMID, j.words.list[it.original])
 	d.direction(e.Direction, it.direction)
+	d.contact(e.Contact, j.words.list[it.thread])
 	if user := j.words.list[it.user]; user != "" {
 		got := ""
 		if e.Contact != nil {
@@ -191,6 +192,7 @@ func (j *Judge) media(r *Record, e *event, n int32) {
 		d.text("thread", e.Thread, j.words.list[ph.thread])
 		d.number("timestamp", e.Timestamp, ph.timestamp)
 		d.direction(e.Direction, ph.direction)
+		d.contact(e.Contact, j.words.list[ph.thread])
 	}
 	j.differs(r, &d, "media %s of %s", e.WAMID, e.PhoneNumberID)
 	j.keyed(r, e.PhoneNumberID+"/"+e.WAMID)

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"cmp"
+
 	"github.com/coexstream/coexstream/bench/truth"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -38,7 +40,11 @@ func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 		d.digest("profiles", truth.Sum(e.Profiles), p.profiles)
 	}
 	j.differs(r, &d, "%s%s of %s", e.WAMID, e.Status, e.PhoneNumberID)
-	j.keyed(r, e.PhoneNumberID+"/"+e.Thread)
+	named := cmp.Or(e.Thread, e.WAMID) // where nobody is named each message is on its own
+	if k == kindError {
+		named = cmp.Or(e.Thread, "errors")
+	}
+	j.keyed(r, e.PhoneNumberID+"/"+named)
 	j.inOrder(r, []int32{p.body}, index)
 }
 

@@ -112,6 +112,9 @@ func TestOneFaultIsNamedAlone(t *testing.T) {
 		mutation{"wrong reason", onTopic(schemas.TopicDLQ), header(schemas.HeaderDLQReason, "because"), schemas.TopicDLQ, WrongContent},
 		mutation{"altered", onTopic(schemas.TopicDLQ), func(i int) { s.events[i].Value = append([]byte(" "), s.events[i].Value...) }, schemas.TopicDLQ, WrongContent},
 
+		mutation{"contact of a message", typed(schemas.TypeMessage), alter(`"contact":{"`, `"contact":{"x`), schemas.TopicMessages, WrongContent},
+		mutation{"contact of a status", typed(schemas.TypeStatus), alter(`"contact":{"`, `"contact":{"x`), schemas.TopicMessages, WrongContent},
+		mutation{"contact of a message of the past", typed(schemas.TypeHistory), alter(`"contact":{"`, `"contact":{"x`), schemas.TopicHistory, WrongContent},
 		mutation{"direction", typed(schemas.TypeHistory), alter(`"direction":"`, `"direction":"un`), schemas.TopicHistory, WrongContent},
 		mutation{"thread", typed(schemas.TypeHistory), func(i int) {
 			alter(`"thread":"`, `"thread":"9`)(i)

@@ -270,7 +270,7 @@ func (f *reference) change(at int, entry string, time int64, field string, value
 		}
 		for _, m := range v.Errs {
 			e := schemas.Message{Direction: schemas.DirectionUnknown, Original: m}
-			f.message(schemas.TopicMessages, schemas.TypeError, n, e, n.PhoneNumberID+"/", schemas.HashBytes(m).Hex())
+			f.message(schemas.TopicMessages, schemas.TypeError, n, e, n.PhoneNumberID+"/errors", schemas.HashBytes(m).Hex())
 		}
 		return
 	}
@@ -292,6 +292,18 @@ func (f *reference) put(topic schemas.Topic, waba, key string, value []byte, hs 
 
 func (f *reference) message(topic schemas.Topic, ceType string, n *refNumber, m schemas.Message, key, id string) {
 	m.WABAID, m.PhoneNumberID, m.DisplayPhoneNumber = n.WABA, n.PhoneNumberID, n.Display
+	if m.Thread != "" { // a chat of two: whom it is with
+		c := schemas.Contact{}
+		if m.Contact != nil {
+			c = *m.Contact
+		}
+		if strings.Contains(m.Thread, ".") {
+			c.UserID = m.Thread
+		} else {
+			c.WaID = m.Thread
+		}
+		m.Contact = &c
+	}
 	f.put(topic, n.WABA, key, m.AppendJSON(nil), ce(ceType, ceType+id+n.PhoneNumberID)...)
 }
 

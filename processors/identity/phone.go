@@ -24,8 +24,26 @@ func IsPhone(id []byte) bool {
 // Digits is a phone number in digits alone: a slice of id where that holds no other byte, else a new one. An id
 // that is no phone number comes back as it is.
 func Digits(id []byte) []byte {
+	if digits, ok := Phone(id); ok {
+		return digits
+	}
+	return id
+}
+
+// Phone is IsPhone and Digits in one; digits is nil where ok is false.
+func Phone(id []byte) (digits []byte, ok bool) {
+	n := 0
+	for n < len(id) && isDigit(id[n]) {
+		n++
+	}
+	if n == len(id) { // as nearly all are written
+		if n < phoneDigitsMin || n > phoneDigitsMax {
+			return nil, false
+		}
+		return id, true
+	}
 	if !IsPhone(id) {
-		return id
+		return nil, false
 	}
 	start := 0
 	for !isDigit(id[start]) {
@@ -36,15 +54,15 @@ func Digits(id []byte) []byte {
 		end++
 	}
 	if end == len(id) {
-		return id[start:end:end]
+		return id[start:end:end], true
 	}
-	digits := make([]byte, 0, len(id)-start)
+	digits = make([]byte, 0, len(id)-start)
 	for _, c := range id[start:] {
 		if isDigit(c) {
 			digits = append(digits, c)
 		}
 	}
-	return digits
+	return digits, true
 }
 
 // SamePhone tells whether two phone numbers are one, whatever stands between their digits, and in whichever of its

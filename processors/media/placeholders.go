@@ -32,6 +32,7 @@ type placeholder struct {
 	timestamp int64
 	thread    uint32
 	direction uint8
+	group     bool
 }
 
 // bucketsInMemory cuts Remember; the last placeholder of a bucket is remembered for Remember, the first for
@@ -122,11 +123,11 @@ func (b *bucket) pack(ph Placeholder) placeholder {
 		b.threads = append(b.threads, ph.Thread)
 		b.numberOf[ph.Thread] = number
 	}
-	return placeholder{timestamp: ph.Timestamp, thread: number, direction: directionCode(ph.Direction)}
+	return placeholder{timestamp: ph.Timestamp, thread: number, direction: directionCode(ph.Direction), group: ph.Group}
 }
 
 func (b *bucket) unpack(v *placeholder) Placeholder {
-	return Placeholder{Thread: b.threads[v.thread], Timestamp: v.timestamp, Direction: directions[v.direction]}
+	return Placeholder{Thread: b.threads[v.thread], Group: v.group, Timestamp: v.timestamp, Direction: directions[v.direction]}
 }
 
 var directions = [...]string{schemas.DirectionUnknown, schemas.DirectionInbound, schemas.DirectionOutbound}

@@ -72,8 +72,11 @@ func (b *bucket) pages() int {
 	return b.pagesBase + (b.told-b.restored+pageEntries-1)/pageEntries
 }
 
-// sameThread says in an entry's direction byte that the thread is that of the entry before.
-const sameThread = 0x80
+// Marks in an entry's direction byte.
+const (
+	sameThread  = 0x80 // the thread is that of the entry before
+	groupThread = 0x40 // the thread is a group
+)
 
 func (b *bucket) appendPage(dst []byte, from, to int) []byte {
 	dst = append(dst, stateFormat)
@@ -81,13 +84,17 @@ func (b *bucket) appendPage(dst []byte, from, to int) []byte {
 		key, v := b.table.At(i)
 		dst = appendHash(dst, key)
 		dst = binary.AppendVarint(dst, v.timestamp)
+		direction := v.direction
+		if v.group {
+			direction |= groupThread
+		}
 		if i > from {
 			if _, last := b.table.At(i - 1); last.thread == v.thread {
-				dst = append(dst, v.direction|sameThread)
+				dst = append(dst, direction|sameThread)
 				continue
 			}
 		}
-		dst = append(dst, v.direction)
+		dst = append(dst, direction)
 		thread := b.threads[v.thread]
 		dst = binary.AppendUvarint(dst, uint64(len(thread)))
 		dst = append(dst, thread...)
@@ -181,11 +188,12 @@ func parsePage(value []byte) (entries []pageEntry, err error) {
 			thread = string(value[n : n+int(size)])
 			value = value[n+int(size):]
 		}
-		direction &^= sameThread
+		group := direction&groupThread != 0
+		direction &^= sameThread | groupThread
 		if int(direction) >= len(directions) {
 			return nil, fmt.Errorf("direction %d is not known", direction)
 		}
-		e.placeholder = Placeholder{Thread: thread, Timestamp: timestamp, Direction: directions[direction]}
+		e.placeholder = Placeholder{Thread: thread, Group: group, Timestamp: timestamp, Direction: directions[direction]}
 		entries = append(entries, e)
 	}
 	return entries, nil

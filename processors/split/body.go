@@ -79,8 +79,8 @@ type Change struct {
 	Statuses  []Message        // value.statuses[]
 	StateSync []ContactItem    // value.state_sync[]
 
-	Profiles []byte // value.contacts verbatim; nil when absent or null
-	Errors   []byte // value.errors verbatim; nil when absent or null
+	Profiles []Profile // value.contacts[]: who the items are from or to
+	Errors   []byte    // value.errors verbatim; nil when absent or null
 
 	AccountEvent []byte // value.event
 	PhoneNumber  []byte // value.phone_number
@@ -123,6 +123,37 @@ type Message struct {
 	Status                       []byte // history_context.status; for statuses, status
 	FromMe                       FromMe
 	OriginalID                   []byte // revoke.original_message_id, else edit.original_message_id
+	// Names are the ids that few messages have; nil in the others.
+	Names *Names `json:",omitempty"`
+}
+
+// Names are the ids of people and groups that few messages and statuses have.
+type Names struct {
+	GroupID            []byte
+	FromParentUserID   []byte
+	ToParentUserID     []byte
+	RecipientType      []byte // "group", "individual"
+	RecipientLogicalID []byte
+
+	RecipientParentUserID                                     []byte
+	ParticipantID, ParticipantUserID, ParticipantParentUserID []byte // recipient_participant_id, …
+
+	System       System // system
+	UserIDUpdate System // user_id_update, where a partner forwards the change so
+}
+
+// System is whom a system message is about: as it is called from now on, and as it was called before.
+type System struct {
+	WaID, UserID, ParentUserID           []byte
+	PreviousUserID, PreviousParentUserID []byte
+	PreviousWaID                         []byte
+}
+
+// Profile is one entry of value.contacts[]: a WhatsApp user. Any of the ids may be absent.
+type Profile struct {
+	Raw                                     []byte
+	WaID, UserID, ParentUserID, CountryCode []byte
+	Name, Username                          []byte // profile.name; profile.username, else username
 }
 
 // ContactItem is one element of value.state_sync[].

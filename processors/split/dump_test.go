@@ -17,6 +17,10 @@ func dump(b *Body, without ...string) string {
 
 func dumpValue(out *strings.Builder, v reflect.Value, path string, without []string) {
 	switch {
+	case v.Kind() == reflect.Pointer:
+		if !v.IsNil() {
+			dumpValue(out, v.Elem(), path, without)
+		}
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			name := v.Type().Field(i).Name
@@ -43,7 +47,7 @@ func dumpValue(out *strings.Builder, v reflect.Value, path string, without []str
 }
 
 // verbatimFields hold JSON as the document has it, and so differ between two ways to write one value.
-var verbatimFields = []string{"Raw", "Value", "Profiles", "Errors"}
+var verbatimFields = []string{"Raw", "Value", "Errors"}
 
 // diffLines tells the first line in which two dumps differ.
 func diffLines(got, want string) string {

@@ -262,7 +262,13 @@ func TestUnsupportedMessageAndStatusesAreCut(t *testing.T) {
 	eq(t, "status", c.Statuses[0].Status, "delivered")
 	eq(t, "recipient", c.Statuses[0].RecipientID, "16505551234")
 	eq(t, "recipient's user id", c.Statuses[0].RecipientUserID, "US.2")
-	eq(t, "profiles", c.Profiles, `[{"profile":{"name":"Kerry"},"wa_id":"16505551234","user_id":"US.2"}]`)
+	if len(c.Profiles) != 1 {
+		t.Fatalf("%d profiles", len(c.Profiles))
+	}
+	eq(t, "profile", c.Profiles[0].Raw, `{"profile":{"name":"Kerry"},"wa_id":"16505551234","user_id":"US.2"}`)
+	eq(t, "profile's number", c.Profiles[0].WaID, "16505551234")
+	eq(t, "profile's user id", c.Profiles[0].UserID, "US.2")
+	eq(t, "profile's name", c.Profiles[0].Name, "Kerry")
 	eq(t, "errors", c.Errors, `[{"code":130429}]`)
 }
 

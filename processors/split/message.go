@@ -80,6 +80,40 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 			i = s.id(i, &m.RecipientID)
 		case "recipient_user_id":
 			i = s.id(i, &m.RecipientUserID)
+		case "group_id":
+			i = s.id(i, &s.namesOf(m).GroupID)
+		case "from_parent_user_id":
+			i = s.id(i, &s.namesOf(m).FromParentUserID)
+		case "to_parent_user_id":
+			i = s.id(i, &s.namesOf(m).ToParentUserID)
+		case "recipient_type":
+			i = s.text(i, &s.namesOf(m).RecipientType)
+		case "recipient_logical_id":
+			i = s.id(i, &s.namesOf(m).RecipientLogicalID)
+		case "recipient_parent_user_id":
+			i = s.nameFrom(i, &s.namesOf(m).RecipientParentUserID, true)
+		case "parent_recipient_user_id":
+			i = s.nameFrom(i, &s.namesOf(m).RecipientParentUserID, false)
+		case "recipient_participant_id":
+			i = s.nameFrom(i, &s.namesOf(m).ParticipantID, true)
+		case "participant_recipient_id":
+			i = s.nameFrom(i, &s.namesOf(m).ParticipantID, false)
+		case "recipient_participant_user_id":
+			i = s.id(i, &s.namesOf(m).ParticipantUserID)
+		case "recipient_participant_parent_user_id":
+			i = s.id(i, &s.namesOf(m).ParticipantParentUserID)
+		case "system":
+			if s.in[i] == '{' {
+				i = s.system(i, &s.namesOf(m).System)
+			} else {
+				i = s.skip(i)
+			}
+		case "user_id_update":
+			if s.in[i] == '{' {
+				i = s.system(i, &s.namesOf(m).UserIDUpdate)
+			} else {
+				i = s.skip(i)
+			}
 		case "status":
 			if kind == kindStatus {
 				i = s.text(i, &m.Status)

@@ -278,7 +278,7 @@ func refValue(v *node, c Change) Change {
 	}
 	c.PhoneNumberID = v.get("metadata").get("phone_number_id").id()
 	c.DisplayPhoneNumber = v.get("metadata").get("display_phone_number").id()
-	c.Profiles, c.Errors = v.get("contacts").verbatim(), v.get("errors").verbatim()
+	c.Profiles, c.Errors = refProfiles(v.get("contacts")), v.get("errors").verbatim()
 	c.AccountEvent, c.PhoneNumber = v.get("event").text(), v.get("phone_number").id()
 
 	func() {
@@ -361,6 +361,7 @@ func refMessages(list *node, status bool) []Message {
 				m.FromMe = FromMeFalse
 			}
 		}
+		m.Names = refNames(n)
 		for _, holder := range []string{"edit", "revoke"} {
 			if id := n.get(holder).get("original_message_id").id(); len(id) > 0 {
 				m.OriginalID = id
@@ -369,4 +370,46 @@ func refMessages(list *node, status bool) []Message {
 		ms = append(ms, m)
 	}
 	return ms
+}
+
+func refNames(n *node) *Names {
+	return &Names{
+		GroupID: n.get("group_id").id(), FromParentUserID: n.get("from_parent_user_id").id(), ToParentUserID: n.get("to_parent_user_id").id(),
+		RecipientType: n.get("recipient_type").text(), RecipientLogicalID: n.get("recipient_logical_id").id(),
+		RecipientParentUserID:   orElse(n.get("recipient_parent_user_id").id(), n.get("parent_recipient_user_id").id()),
+		ParticipantID:           orElse(n.get("recipient_participant_id").id(), n.get("participant_recipient_id").id()),
+		ParticipantUserID:       n.get("recipient_participant_user_id").id(),
+		ParticipantParentUserID: n.get("recipient_participant_parent_user_id").id(),
+		System:                  refSystem(n.get("system")), UserIDUpdate: refSystem(n.get("user_id_update")),
+	}
+}
+
+func refSystem(n *node) System {
+	current := func(name string) []byte { return orElse(n.get(name).get("current").id(), n.get(name).id()) }
+	previous := func(name string) []byte {
+		return orElse(n.get("previous_"+name).id(), n.get(name).get("previous").id())
+	}
+	return System{
+		WaID: orElse(n.get("wa_id").id(), n.get("new_wa_id").id()), PreviousWaID: orElse(n.get("previous_wa_id").id(), n.get("customer").id()),
+		UserID: current("user_id"), PreviousUserID: previous("user_id"),
+		ParentUserID: current("parent_user_id"), PreviousParentUserID: previous("parent_user_id"),
+	}
+}
+
+func refProfiles(list *node) (ps []Profile) {
+	if list == nil {
+		return nil
+	}
+	for _, n := range append([]*node{list}, list.items...) {
+		if n.kind != '{' {
+			continue
+		}
+		p := n.get("profile")
+		ps = append(ps, Profile{
+			Raw: n.raw, WaID: n.get("wa_id").id(), UserID: n.get("user_id").id(), ParentUserID: n.get("parent_user_id").id(),
+			CountryCode: n.get("country_code").text(), Name: p.get("name").text(),
+			Username: orElse(p.get("username").text(), n.get("username").text()),
+		})
+	}
+	return ps
 }

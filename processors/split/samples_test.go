@@ -37,6 +37,18 @@ var samples = map[string]string{
 		{"type":"contact","contact":{"phone_number":"16505551235","user_id":"US.1","parent_user_id":"US.ENT.1","username":"p"},"action":"remove","metadata":{"timestamp":1739321024123,"version":3}},
 		{"type":"contact","contact":{"full_name":"J\u00f6rg \ud83d\ude0a\ud83d\ude0a!","first_name":"\"\\\/\b\f\n\r\t\u0000"},"action":"add","metadata":{"timestamp":1739321025,"version":"4"}}]},"field":"smb_app_state_sync"}]}]}`,
 
+	"people": `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"2"},
+		"contacts":[{"profile":{"name":"J\u00f6rg","username":"joerg"},"wa_id":"16505550100","user_id":"US.1","parent_user_id":"US.ENT.1","country_code":"US"},
+			"odd",{"username":"later","profile":null,"user_id":"US.2"},{"username":"x","profile":{"username":""}},{"profile":[]},7],
+		"messages":[{"from":"16505550100","from_parent_user_id":"US.ENT.1","group_id":"G1","id":"w1","type":"text"},
+			{"id":"w2","type":"system","system":{"type":"user_changed_user_id","wa_id":16505550101,"user_id":"US.4","previous_user_id":"US.3","parent_user_id":"US.ENT.4","previous_parent_user_id":"US.ENT.3"}},
+			{"id":"w3","type":"system","system":{"type":"customer_changed_number","new_wa_id":"16505550102","customer":"16505550103","previous_wa_id":""}},
+			{"id":"w4","user_id_update":{"user_id":{"previous":"US.5","current":"US.6"},"parent_user_id":{"current":"US.ENT.6","previous":null}},"system":"odd"},
+			{"id":"w5","system":null,"group_id":null,"user_id_update":[]}],
+		"statuses":[{"id":"w6","status":"read","recipient_id":"G1","recipient_type":"group","recipient_participant_id":"16505550100","recipient_participant_user_id":"US.1","recipient_participant_parent_user_id":"US.ENT.1","recipient_logical_id":"244048631738500"},
+			{"id":"w7","parent_recipient_user_id":"US.ENT.7","recipient_parent_user_id":"US.ENT.8","participant_recipient_id":"1","recipient_participant_id":null,"to_parent_user_id":"US.ENT.9"}]}},
+		{"field":"messages","value":{"contacts":{"wa_id":"16505550104"},"messages":[]}},{"field":"messages","value":{"contacts":"odd","messages":[]}}]}]}`,
+
 	"echoes": `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp",
 		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},"message_echoes":[
 		{"from":"15550783881","to":"16505551234","id":"wamid.E1","timestamp":"1700255121","type":"text","text":{"body":"hello"}},

@@ -24,6 +24,8 @@ type Scanner struct {
 	threads  []Thread
 	messages []Message
 	contacts []ContactItem
+	profiles []Profile
+	rare     []Names // of the messages that have some
 
 	body Body
 }
@@ -87,6 +89,7 @@ func (s *Scanner) reset(body []byte) {
 	s.root.faults = &s.root.bareFault
 	s.changes, s.elements = emptied(s.changes), emptied(s.elements)
 	s.threads, s.messages, s.contacts = emptied(s.threads), emptied(s.messages), emptied(s.contacts)
+	s.profiles, s.rare = emptied(s.profiles), emptied(s.rare)
 	if s.names = s.names[:0]; cap(s.names) > keepNames {
 		s.names = nil
 	}

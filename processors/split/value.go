@@ -44,7 +44,7 @@ func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 	case "state_sync":
 		return s.stateSyncArray(i, &c.StateSync)
 	case "contacts":
-		return s.verbatim(i, &c.Profiles)
+		return s.profileArray(i, &c.Profiles)
 	case "errors":
 		return s.verbatim(i, &c.Errors)
 	case "event":

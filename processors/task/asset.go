@@ -1,11 +1,13 @@
 package task
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -18,7 +20,8 @@ type asset struct {
 	Doubtful   bool
 	Echo       bool // from message_echoes[]
 	Message    split.Message
-	Profiles   []byte
+	Side       *people.Side `json:",omitempty"` // nil in records of earlier versions
+	Profiles   []byte       // of the Side
 	Origin     []byte
 	ReceivedAt time.Time
 	Replay     []byte `json:",omitempty"`
@@ -28,7 +31,7 @@ type asset struct {
 // placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
 func (t *Task) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
 	t.emitWaiting(n, n.media.Placeholder(receivedAt, key, media.Placeholder{
-		Thread: string([]byte(m.Thread)), Timestamp: m.Timestamp, Direction: m.Direction,
+		Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction,
 	}))
 }
 
@@ -58,8 +61,9 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	if route == media.Live {
 		return false
 	}
+	side := *t.people.Message(l.c, l.n.display(l.c), msg, echo)
 	a := &asset{
-		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Profiles: l.c.Profiles,
+		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
 		Origin: l.origin, ReceivedAt: l.o.ReceivedAt.UTC(),
 	}
 	if l.o.Replay != nil {
@@ -94,10 +98,11 @@ func (t *Task) asset(n *number, a *asset) {
 	if len(a.Replay) > 0 {
 		o.Replay = &Replay{ID: a.Replay}
 	}
-	l := &liveChange{o: o, c: &split.Change{Profiles: a.Profiles}, n: n, origin: a.Origin}
+	l := &liveChange{o: o, c: &split.Change{}, n: n, origin: a.Origin}
+	side := t.sideOf(n, a)
 	if !joined && a.Doubtful {
 		opened, ok := n.history.Opened()
-		t.liveMessage(l, msg, a.Echo, ok && media.Before(msg.Timestamp, opened))
+		t.liveMessage(l, msg, &side, a.Echo, ok && media.Before(msg.Timestamp, opened))
 		return
 	}
 	// One event a message, whatever the shapes in which its asset came.
@@ -110,13 +115,27 @@ func (t *Task) asset(n *number, a *asset) {
 	m := l.message()
 	fill(&m, msg)
 	m.Historical, m.Joined = true, &joined
-	m.Direction, m.Thread = liveDirection(msg, a.Echo, n)
 	if joined {
-		m.Thread, m.Direction, m.Timestamp = place.Thread, place.Direction, place.Timestamp
+		m.Timestamp = place.Timestamp
+		side = people.Joined(&side, place.Thread, place.Group, place.Direction)
 	}
-	m.Contact = liveContact(msg, m.Direction)
+	on(&m, &side)
 	e.id = id
 	e.time, e.subject = unix(m.Timestamp), t.arena.copy(m.WAMID)
 	m.Original = json.RawMessage(msg.Raw)
-	t.put(&e, o, t.key(m.PhoneNumberID, m.WAMID), t.message(&m))
+	t.put(&e, o, t.key(m.PhoneNumberID, cmp.Or(m.WAMID, id.Hex())), t.message(&m))
+}
+
+// sideOf is the other side of a follow-up, as it was when it came.
+func (t *Task) sideOf(n *number, a *asset) people.Side {
+	if a.Side == nil {
+		side := *t.people.Message(&split.Change{}, bytesOf(n.id.DisplayPhoneNumber), &a.Message, a.Echo)
+		if len(a.Profiles) > 0 && a.Profiles[0] == '[' {
+			side.Profiles = a.Profiles
+		}
+		return side
+	}
+	side := *a.Side
+	side.Profiles = a.Profiles
+	return side
 }

@@ -118,7 +118,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 	}
 	for i := range el.Threads {
 		thread := &el.Threads[i]
-		contact := contactOf(thread)
+		began := false
 		var key []byte
 		var keyThread string
 		for j := range thread.Messages {
@@ -147,13 +147,15 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 				page = known.AppendEntry(page, id, rank)
 			}
 			left++
+			if !began { // of a thread that left in part, or is known, nothing has to be found out
+				t.people.Chat(c, n.display(c), thread)
+				began = true
+			}
 			fill(&m, msg)
-			m.Contact = contact
-			m.Thread = threadOf(thread, msg, n)
-			m.Direction = directionOf(msg, n)
+			on(&m, t.people.Past(msg))
 			m.Status = upper(msg.Status)
-			if key == nil || m.Thread != keyThread {
-				key, keyThread = t.key(n.id.PhoneNumberID, m.Thread), m.Thread
+			if key == nil || m.Thread == "" || m.Thread != keyThread {
+				key, keyThread = t.threadKey(&m, e.id), m.Thread
 			}
 			e.time = unix(msg.Timestamp)
 			e.subject = t.arena.copy(m.WAMID)
@@ -198,79 +200,6 @@ func fill(m *schemas.Message, msg *split.Message) {
 	}
 	m.Timestamp, m.Type, m.Status = msg.Timestamp, str(msg.Type), ""
 	m.Original = json.RawMessage(msg.Raw)
-}
-
-func contactOf(thread *split.Thread) *schemas.Contact {
-	if len(thread.WaID)+len(thread.UserID)+len(thread.ParentUserID)+len(thread.Username)+len(thread.CountryCode) == 0 {
-		return nil
-	}
-	return &schemas.Contact{
-		WaID: str(thread.WaID), UserID: str(thread.UserID), ParentUserID: str(thread.ParentUserID),
-		Username: str(thread.Username), CountryCode: str(thread.CountryCode),
-	}
-}
-
-// threadOf names the chat of a message of the past: the thread's id, else the user in the thread's
-// context, else whoever of sender and receiver is not the business.
-func threadOf(thread *split.Thread, msg *split.Message, n *number) string {
-	for _, id := range [...][]byte{thread.ID, thread.WaID, thread.UserID} {
-		if len(id) > 0 {
-			return str(id)
-		}
-	}
-	for _, id := range [...][]byte{msg.From, msg.FromUserID, msg.To, msg.ToUserID} {
-		if len(id) > 0 && !sameNumber(id, n.id.DisplayPhoneNumber) {
-			return str(id)
-		}
-	}
-	return ""
-}
-
-// directionOf is history_context.from_me, else whether the sender is the business's number or the thread's
-// user (docs/webhooks.md: `to` is often absent, a BSUID may stand for either number).
-func directionOf(msg *split.Message, n *number) string {
-	if msg.FromMe == split.FromMeTrue {
-		return schemas.DirectionOutbound
-	}
-	if msg.FromMe == split.FromMeFalse {
-		return schemas.DirectionInbound
-	}
-	from := msg.From
-	if len(from) == 0 {
-		from = msg.FromUserID
-	}
-	switch {
-	case len(from) == 0:
-		return schemas.DirectionUnknown
-	case sameNumber(from, n.id.DisplayPhoneNumber):
-		return schemas.DirectionOutbound
-	default:
-		// Whoever else writes in a one-to-one chat is its user; group chats are not synchronised.
-		return schemas.DirectionInbound
-	}
-}
-
-// sameNumber compares phone numbers by their digits: display numbers come with `+`, spaces and dashes.
-func sameNumber(id []byte, display string) bool {
-	i, seen := 0, false
-	for k := 0; k < len(display); k++ {
-		c := display[k]
-		if c < '0' || c > '9' {
-			continue
-		}
-		for i < len(id) && (id[i] < '0' || id[i] > '9') {
-			if id[i] != '+' && id[i] != ' ' && id[i] != '-' {
-				return false // letters: a BSUID
-			}
-			i++
-		}
-		if i == len(id) || id[i] != c {
-			return false
-		}
-		i++
-		seen = true
-	}
-	return seen && i == len(id)
 }
 
 func unix(seconds int64) time.Time {

@@ -235,6 +235,18 @@ func (t *Task) key(phoneNumberID, rest string) []byte {
 	return t.arena.copy(phoneNumberID, "/", rest)
 }
 
+// threadKey is the key of an event of a chat. Where nobody is named each message is on its own: a key that all such
+// messages of a number shared would join the chats of strangers.
+func (t *Task) threadKey(m *schemas.Message, id schemas.Hash) []byte {
+	switch {
+	case m.Thread != "":
+		return t.key(m.PhoneNumberID, m.Thread)
+	case m.WAMID != "":
+		return t.key(m.PhoneNumberID, m.WAMID)
+	}
+	return t.key(m.PhoneNumberID, id.Hex())
+}
+
 // place appends "#a.b.c" to an origin. The origin of a rerouted change ends with its place in the body that the
 // ingress wrote already: what is in front of its first two numbers, entry and change, is one and one here.
 func (t *Task) place(o *Origin, path ...int) []byte {

@@ -1,9 +1,11 @@
 package task
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 
+	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -41,18 +43,13 @@ func (l *liveChange) event(topic schemas.Topic, ceType string) event {
 func (l *liveChange) message() schemas.Message {
 	return schemas.Message{
 		WABAID: l.n.id.WABAID, PhoneNumberID: l.n.id.PhoneNumberID, DisplayPhoneNumber: l.n.id.DisplayPhoneNumber,
-		Profiles: json.RawMessage(l.c.Profiles),
 	}
 }
 
-// firstOf is the first id that is there.
-func firstOf(ids ...[]byte) string {
-	for _, id := range ids {
-		if len(id) > 0 {
-			return str(id)
-		}
-	}
-	return ""
+// on sets what an event has from the other side of its item.
+func on(m *schemas.Message, s *people.Side) {
+	m.Direction, m.Thread, m.GroupID = s.Direction, s.Thread, s.GroupID
+	m.Contact, m.Profiles = s.Person(), json.RawMessage(s.Profiles)
 }
 
 // item emits a message or an echo, unless it was seen at its rank or a higher one.
@@ -60,10 +57,10 @@ func (t *Task) item(l *liveChange, msg *split.Message, echo bool) {
 	if t.pastMedia(l, msg, echo) {
 		return
 	}
-	t.liveMessage(l, msg, echo, false)
+	t.liveMessage(l, msg, t.people.Message(l.c, l.n.display(l.c), msg, echo), echo, false)
 }
 
-func (t *Task) liveMessage(l *liveChange, msg *split.Message, echo, historical bool) {
+func (t *Task) liveMessage(l *liveChange, msg *split.Message, side *people.Side, echo, historical bool) {
 	e, kind := l.event(schemas.TopicMessages, schemas.TypeMessage), KindMessage
 	if echo {
 		e, kind = l.event(schemas.TopicEchoes, schemas.TypeEcho), KindEcho
@@ -77,36 +74,14 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, echo, historical b
 	m := l.message()
 	fill(&m, msg)
 	m.Historical = historical
-	m.Direction, m.Thread = liveDirection(msg, echo, l.n)
-	m.Contact = liveContact(msg, m.Direction)
+	on(&m, side)
 	e.time, e.subject = unix(msg.Timestamp), t.arena.copy(m.WAMID)
-	t.put(&e, l.o, t.key(m.PhoneNumberID, m.Thread), t.message(&m))
+	t.put(&e, l.o, t.threadKey(&m, e.id), t.message(&m))
 }
 
 func (t *Task) itemKey(n *number, msg *split.Message) (key schemas.Hash) {
 	key, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
 	return key
-}
-
-// liveDirection tells the direction and the thread of a live item. An echo is what the business wrote;
-// anything else on `messages` came from the user.
-func liveDirection(msg *split.Message, echo bool, n *number) (direction, thread string) {
-	if echo || len(msg.From) > 0 && sameNumber(msg.From, n.id.DisplayPhoneNumber) {
-		return schemas.DirectionOutbound, firstOf(msg.To, msg.ToUserID)
-	}
-	return schemas.DirectionInbound, firstOf(msg.From, msg.FromUserID)
-}
-
-// liveContact names the user where a BSUID does.
-func liveContact(msg *split.Message, direction string) *schemas.Contact {
-	wa, user := msg.From, msg.FromUserID
-	if direction == schemas.DirectionOutbound {
-		wa, user = msg.To, msg.ToUserID
-	}
-	if len(user) == 0 {
-		return nil
-	}
-	return &schemas.Contact{WaID: str(wa), UserID: str(user)}
 }
 
 // status emits a status. One message has several, and they may run backwards: each is an event of its own.
@@ -123,10 +98,10 @@ func (t *Task) status(l *liveChange, msg *split.Message) {
 	e := l.event(schemas.TopicMessages, schemas.TypeStatus)
 	m := l.message()
 	fill(&m, msg)
-	m.Status, m.Direction = str(msg.Status), schemas.DirectionOutbound
-	m.Thread, m.To = firstOf(msg.RecipientID, msg.RecipientUserID), firstOf(msg.RecipientID, msg.RecipientUserID)
+	on(&m, t.people.Status(l.c, l.n.display(l.c), msg))
+	m.Status, m.To = str(msg.Status), cmp.Or(str(msg.RecipientID), str(msg.RecipientUserID))
 	e.id, e.time, e.subject = id, unix(msg.Timestamp), t.arena.copy(m.WAMID)
-	t.put(&e, l.o, t.key(m.PhoneNumberID, m.Thread), t.message(&m))
+	t.put(&e, l.o, t.threadKey(&m, e.id), t.message(&m))
 }
 
 // failure emits the errors that a value has beside, or instead of, its messages: one event each.
@@ -150,8 +125,36 @@ func (t *Task) failure(l *liveChange) {
 		}
 		e := l.event(schemas.TopicMessages, schemas.TypeError)
 		m := l.message()
-		m.Direction, m.Original = schemas.DirectionUnknown, failure
+		on(&m, t.people.Failure(l.c, l.n.display(l.c), recipientOf(failure)))
+		m.Original = failure
 		e.id, e.time = id, unix(l.c.EntryTime)
-		t.put(&e, l.o, t.key(m.PhoneNumberID, ""), t.message(&m))
+		t.put(&e, l.o, t.key(m.PhoneNumberID, cmp.Or(m.Thread, keyOfErrors)), t.message(&m))
 	}
+}
+
+// keyOfErrors is the second part of the key of an error that names nobody: those of a number stay in order.
+const keyOfErrors = "errors"
+
+// recipientOf is whom an error says that it is about, if it does.
+func recipientOf(failure json.RawMessage) people.Recipient {
+	text := func(raw json.RawMessage) (id []byte) {
+		var s string
+		if json.Unmarshal(raw, &s) == nil {
+			return []byte(s)
+		}
+		var n json.Number
+		if json.Unmarshal(raw, &n) == nil {
+			return []byte(n)
+		}
+		return nil
+	}
+	var r struct {
+		ID           json.RawMessage `json:"recipient_id"`
+		UserID       json.RawMessage `json:"recipient_user_id"`
+		ParentUserID json.RawMessage `json:"recipient_parent_user_id"`
+	}
+	if json.Unmarshal(failure, &r) != nil {
+		return people.Recipient{}
+	}
+	return people.Recipient{ID: text(r.ID), UserID: text(r.UserID), ParentUserID: text(r.ParentUserID)}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -29,6 +30,14 @@ type number struct {
 	place     int
 	scheduled bool
 	stale     bool
+}
+
+// display is the number as people write it: as the change has it, else as an earlier one had it.
+func (n *number) display(c *split.Change) []byte {
+	if len(c.DisplayPhoneNumber) > 0 {
+		return c.DisplayPhoneNumber
+	}
+	return bytesOf(n.id.DisplayPhoneNumber)
 }
 
 // numberKey is a number's place in state keys. Ids are digits in practice; escaping keeps keys of odd ones

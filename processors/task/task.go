@@ -8,6 +8,7 @@ import (
 	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/known"
 	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -109,6 +110,7 @@ type Task struct {
 	room func() bool // see Bound
 
 	*Workspace
+	people  people.Finder
 	counts  Counts
 	scratch []byte
 	effects []contacts.Effect
@@ -157,6 +159,7 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		return
 	}
 	t.passed(o.ReceivedAt)
+	t.people.Begin()
 	inHand := inHand{origin: o, body: b}
 	var bad schemas.Reason
 	var failed []int
@@ -341,6 +344,7 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 		return
 	}
 	n := t.turn()
+	t.people.Begin()
 	h := inHand{origin: o, body: b}
 	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
 		n.history.Missing(t.now, d) // the log holds other bytes at that place

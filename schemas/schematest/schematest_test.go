@@ -106,7 +106,7 @@ func TestEveryMissingRequiredPropertyIsFound(t *testing.T) {
 	v := validator(t)
 	required := map[string][]string{
 		schemas.TypeHistory:  {"waba_id", "phone_number_id", "direction", "timestamp", "historical", "sync", "original"},
-		schemas.TypeMedia:    {"wamid", "joined", "original"},
+		schemas.TypeMedia:    {"joined", "original"},
 		schemas.TypeEcho:     {"direction", "original"},
 		schemas.TypeMessage:  {"direction", "timestamp", "historical"},
 		schemas.TypeStatus:   {"status"},

@@ -1,0 +1,102 @@
+package people
+
+import (
+	"github.com/coexstream/coexstream/processors/identity"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Message is the side of a message or an echo of now, and of the asset of an earlier placeholder. display is the number
+// of the business, nil where it is not known. An echo is what the business wrote. Anything else under `messages` came
+// from the user, unless it says otherwise: another application of the business may have sent it.
+func (f *Finder) Message(c *split.Change, display []byte, msg *split.Message, echo bool) *Side {
+	names := namesOf(msg)
+	group := groupOf(msg, names)
+	to := receiverOf(msg, names, group)
+	if echo {
+		return f.settle(schemas.DirectionOutbound, asked(c, group, &to), display, &to, group, nil)
+	}
+	from := senderOf(msg, names, group)
+	direction := f.liveDirection(c, display, msg, &from, &to)
+	if direction == schemas.DirectionOutbound {
+		return f.settle(direction, asked(c, group, &to), display, &to, group, nil)
+	}
+	if msg.Names != nil {
+		from = changedUser(names, from)
+	}
+	return f.settle(direction, c, display, &from, group, nil)
+}
+
+// asked is the change whose contacts[] is asked about the receiver of what the business wrote. What it wrote to a group is
+// for all of it: whoever stands in contacts[] is not the one.
+func asked(c *split.Change, group []byte, to *person) *split.Change {
+	if len(group) > 0 && !to.named() {
+		return &noChange
+	}
+	return c
+}
+
+var noChange split.Change
+
+func (f *Finder) liveDirection(c *split.Change, display []byte, msg *split.Message, from, to *person) string {
+	display = digitsOf(display)
+	switch {
+	case msg.FromMe == split.FromMeTrue:
+		return schemas.DirectionOutbound
+	case msg.FromMe == split.FromMeFalse:
+		return schemas.DirectionInbound
+	case samePhone(from.phone, display):
+		return schemas.DirectionOutbound
+	case len(from.user)+len(from.parent) > 0, samePhone(to.phone, display), !to.named():
+		return schemas.DirectionInbound
+	case len(to.user)+len(to.parent) > 0 && !from.named(), len(display) > 0 && !from.named():
+		return schemas.DirectionOutbound // to somebody else than the business, from nobody who is a user
+	case len(display) == 0 && len(f.match(c, from)) == 0 && len(f.match(c, to)) > 0:
+		return schemas.DirectionOutbound // contacts[] knows whom it is for, and not who wrote it
+	}
+	return schemas.DirectionInbound
+}
+
+// Status is the side of a status: whom the message was sent to.
+func (f *Finder) Status(c *split.Change, display []byte, msg *split.Message) *Side {
+	names := namesOf(msg)
+	group := groupOf(msg, names)
+	to := receiverOf(msg, names, group)
+	return f.settle(schemas.DirectionOutbound, c, display, &to, group, names.RecipientLogicalID)
+}
+
+// Recipient is whom an error without a message says that it is about.
+type Recipient struct{ ID, UserID, ParentUserID []byte }
+
+// Failure is the side of an error without a message.
+func (f *Finder) Failure(c *split.Change, display []byte, r Recipient) *Side {
+	p := personOf(r.ID, r.UserID, r.ParentUserID)
+	return f.settle(schemas.DirectionUnknown, c, display, &p, nil, nil)
+}
+
+// Joined is the side of an asset whose placeholder is known: the chat and the direction are the placeholder's, and what
+// the asset says of the contact stays where it is about that chat.
+func Joined(s *Side, thread string, group bool, direction string) Side {
+	id := []byte(thread)
+	joined := Side{Direction: direction, Thread: string(identity.Digits(id)), Contact: s.Contact, Profiles: s.Profiles}
+	if group {
+		joined.GroupID, joined.Thread = thread, thread
+		return joined
+	}
+	if thread == "" {
+		joined.Thread = s.Thread
+		return joined
+	}
+	own := personOf([]byte(s.Contact.WaID), []byte(s.Contact.UserID), []byte(s.Contact.ParentUserID))
+	chat := personOf(id, nil, nil)
+	if own.deniedBy(&chat) {
+		joined.Contact, joined.Profiles = schemas.Contact{}, nil
+	}
+	if joined.Contact.WaID == "" {
+		joined.Contact.WaID = string(chat.phone)
+	}
+	if joined.Contact.UserID == "" {
+		joined.Contact.UserID = string(chat.user)
+	}
+	return joined
+}

@@ -1,0 +1,186 @@
+package people
+
+import (
+	"cmp"
+
+	"github.com/coexstream/coexstream/processors/identity"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// chat is a thread of a history chunk: what its messages have in common.
+type chat struct {
+	change  *split.Change
+	display []byte // digits of the business's number; nil: not known
+	thread  *split.Thread
+	user    person // of the thread's context, and of its id
+	byID    person // of the thread's id alone, which may be of another kind or spelling
+	self    bool   // the user is the business
+	side    Side
+}
+
+// Chat begins a thread of a chunk: Past is about its messages from now on.
+func (f *Finder) Chat(c *split.Change, display []byte, t *split.Thread) {
+	f.chat = chat{change: c, display: digitsOf(display), thread: t}
+	h := &f.chat
+	h.byID = personOf(t.ID, nil, nil)
+	h.user = personOf(t.WaID, t.UserID, t.ParentUserID)
+	if len(h.byID.phone) > 0 || identity.IsUserID(h.byID.user) {
+		h.user.or(h.byID)
+	}
+	if !h.user.named() && !h.byID.named() {
+		h.user = h.userOfMessages()
+	}
+	if !h.user.named() {
+		return // each message says for itself
+	}
+	h.self = samePhone(h.user.phone, h.display)
+	f.describe(&h.side, h, &h.user, &f.ofChat)
+	h.side.Thread = cmp.Or(text(h.byID.phone), h.side.Contact.WaID, h.side.Contact.UserID, h.side.Contact.ParentUserID)
+}
+
+// userOfMessages is the user of a thread that names nobody: the one whom its messages agree on.
+func (h *chat) userOfMessages() (user person) {
+	for i := range h.thread.Messages {
+		msg := &h.thread.Messages[i]
+		names := namesOf(msg)
+		if len(groupOf(msg, names)) > 0 {
+			continue
+		}
+		from, to := senderOf(msg, names, nil), receiverOf(msg, names, nil)
+		p := participant(h.directionOf(msg, &from, &to), from, to)
+		if p.named() && user.named() && !p.is(&user) {
+			return person{}
+		}
+		user.or(p)
+	}
+	return user
+}
+
+// describe fills the contact of a message of a chat.
+func (f *Finder) describe(s *Side, h *chat, p *person, profiles *[]byte) {
+	f.contact(s, h.change, h.display, p, profiles)
+	s.Contact.Username = cmp.Or(text(h.thread.Username), s.Contact.Username)
+	s.Contact.CountryCode = cmp.Or(text(h.thread.CountryCode), s.Contact.CountryCode)
+}
+
+// Past is the side of a message of the thread that Chat began.
+func (f *Finder) Past(msg *split.Message) *Side {
+	h := &f.chat
+	if h.user.named() && len(msg.FromUserID)+len(msg.ToUserID) == 0 && msg.Names == nil {
+		h.side.Direction = h.direction(msg)
+		if len(h.side.Contact.WaID) > 0 {
+			return &h.side
+		}
+	}
+	return f.pastInFull(h, msg)
+}
+
+// direction of a message that names people by from and to alone, as nearly all do.
+func (h *chat) direction(msg *split.Message) string {
+	if !h.self && msg.FromMe == split.FromMeAbsent {
+		switch {
+		case equal(msg.From, h.user.phone):
+			return schemas.DirectionInbound
+		case equal(msg.From, h.display):
+			return schemas.DirectionOutbound
+		}
+	}
+	from, to := personOf(msg.From, nil, nil), personOf(msg.To, nil, nil)
+	return h.directionOf(msg, &from, &to)
+}
+
+// directionOf asks whoever can tell: from_me, the business's number, the thread's user, and that a chat has but two.
+func (h *chat) directionOf(msg *split.Message, from, to *person) string {
+	fromUser, toUser := h.isUser(from), h.isUser(to)
+	switch {
+	case msg.FromMe == split.FromMeTrue:
+		return schemas.DirectionOutbound
+	case msg.FromMe == split.FromMeFalse:
+		return schemas.DirectionInbound
+	case samePhone(from.phone, h.display):
+		return schemas.DirectionOutbound
+	case fromUser:
+		return schemas.DirectionInbound
+	case toUser:
+		return schemas.DirectionOutbound
+	case samePhone(to.phone, h.display):
+		return schemas.DirectionInbound
+	case isUserID(from):
+		return schemas.DirectionInbound // a business has none
+	case isUserID(to):
+		return schemas.DirectionOutbound
+	case len(from.phone) > 0 && len(h.user.phone) > 0:
+		return schemas.DirectionOutbound // not the user, and there are but two
+	case len(from.phone) > 0 && len(h.display) > 0:
+		return schemas.DirectionInbound // not the business
+	case len(from.phone) == 0 && len(to.phone) > 0 && len(h.user.phone) > 0:
+		return schemas.DirectionInbound // for somebody else than the user
+	case len(from.phone) == 0 && len(to.phone) > 0 && len(h.display) > 0:
+		return schemas.DirectionOutbound // for somebody else than the business
+	}
+	return schemas.DirectionUnknown
+}
+
+func isUserID(p *person) bool { return identity.IsUserID(p.user) || identity.IsUserID(p.parent) }
+
+func (h *chat) isUser(p *person) bool { return p.is(&h.user) || p.is(&h.byID) }
+
+// pastInFull takes all that a message names.
+func (f *Finder) pastInFull(h *chat, msg *split.Message) *Side {
+	names := namesOf(msg)
+	group := groupOf(msg, names)
+	from, to := senderOf(msg, names, group), receiverOf(msg, names, group)
+	f.side = Side{}
+	s := &f.side
+	if len(group) > 0 {
+		members := chat{change: h.change, display: h.display, thread: &noThread} // it has more than two
+		s.Direction = members.directionOf(msg, &from, &to)
+		p := participant(s.Direction, from, to)
+		if s.Direction != schemas.DirectionInbound {
+			members.change = asked(h.change, group, &p)
+		}
+		f.describe(s, &members, &p, &f.ofItem)
+		s.GroupID, s.Thread = text(group), text(group)
+		return s
+	}
+	s.Direction = h.directionOf(msg, &from, &to)
+	if s.Direction == schemas.DirectionUnknown && !h.user.named() {
+		s.Direction = f.byContacts(h.change, &from, &to)
+	}
+	p := h.user
+	if of := participant(s.Direction, from, to); !of.deniedBy(&h.user) {
+		p.or(of)
+	}
+	f.describe(s, h, &p, &f.ofItem)
+	// A thread that is named stays one, whatever its messages add.
+	s.Thread = cmp.Or(h.side.Thread, text(h.byID.user), s.Contact.WaID, s.Contact.UserID, s.Contact.ParentUserID)
+	return s
+}
+
+// noThread stands for the thread of a message that says for itself.
+var noThread split.Thread
+
+// participant is who of two is the user.
+func participant(direction string, from, to person) person {
+	switch direction {
+	case schemas.DirectionInbound:
+		return from
+	case schemas.DirectionOutbound:
+		return to
+	}
+	return person{}
+}
+
+// byContacts tells the direction where nothing but contacts[] says which of two is the user.
+func (f *Finder) byContacts(c *split.Change, from, to *person) string {
+	fromKnown := len(f.match(c, from)) > 0
+	toKnown := len(f.match(c, to)) > 0
+	switch {
+	case fromKnown && !toKnown:
+		return schemas.DirectionInbound
+	case toKnown && !fromKnown:
+		return schemas.DirectionOutbound
+	}
+	return schemas.DirectionUnknown
+}

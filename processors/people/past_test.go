@@ -1,0 +1,128 @@
+package people_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/coexstream/coexstream/processors/people"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// past are the sides of the messages of one thread.
+func past(t *testing.T, display, rest, thread string) (sides []string) {
+	t.Helper()
+	c := scan(t, "history", rest+`"history":[{"metadata":{"phase":0},"threads":[`+thread+`]}]`)
+	var f people.Finder
+	th := &c.History[0].Threads[0]
+	f.Chat(c, []byte(display), th)
+	for i := range th.Messages {
+		sides = append(sides, show(f.Past(&th.Messages[i])))
+	}
+	return sides
+}
+
+func TestDirectionOfThePastLooksAtEverybodyWhoIsNamed(t *testing.T) {
+	const in, out, unknown = schemas.DirectionInbound, schemas.DirectionOutbound, schemas.DirectionUnknown
+	for _, test := range []struct {
+		name, display, thread, message, want string
+	}{
+		{"from_me", biz, `"id":"16505550100"`, `"from":"16505550100","history_context":{"from_me":true}`, out},
+		{"not from_me", biz, `"id":"16505550100"`, `"from":"15550009001","history_context":{"from_me":false}`, in},
+		{"the business", biz, `"id":"16505550100"`, `"from":"15550009001"`, out},
+		{"the business, written for people", "+1 (555) 000-9001", `"id":"16505550100"`, `"from":"15550009001"`, out},
+		{"the business, written with other signs", "+1 555\u00a0000\u20119001 (test)", `"id":"16505550100"`, `"from":"15550009001"`, out},
+		{"the business, with a plus", biz, `"id":"16505550100"`, `"from":"+15550009001"`, out},
+		{"the business without its ninth digit", "5521912345678", `"id":"5531900000002"`, `"from":"552112345678"`, out},
+		{"the business with its ninth digit", "552112345678", `"id":"5531900000002"`, `"from":"5521912345678"`, out},
+		{"the business of Mexico", "5215512345678", `"id":"525598765432"`, `"from":"525512345678"`, out},
+		{"the business of Argentina", "541112345678", `"id":"541187654321"`, `"from":"5491112345678"`, out},
+		{"the user", biz, `"id":"16505550100"`, `"from":"16505550100"`, in},
+		{"the user with a plus", biz, `"id":"16505550100"`, `"from":"+16505550100"`, in},
+		{"the user of an id with a plus", biz, `"id":"+16505550100"`, `"from":"16505550100"`, in},
+		{"the user in the other spelling", "", `"id":"5511987654321"`, `"from":"551187654321"`, in},
+		{"the user by the context's number", "", `"id":"US.1","context":{"wa_id":"16505550100"}`, `"from":"16505550100"`, in},
+		{"the user by BSUID", "", `"id":"16505550100","context":{"user_id":"US.1"}`, `"from_user_id":"US.1"`, in},
+		{"the user by a BSUID in from", "", `"id":"16505550100","context":{"user_id":"US.1"}`, `"from":"US.1"`, in},
+		{"the user by a BSUID that is nowhere else", "", `"id":"16505550100"`, `"from":"US.1"`, in},
+		{"the user by the parent's BSUID", "", `"id":"","context":{"parent_user_id":"US.ENT.1"}`, `"from_parent_user_id":"US.ENT.1"`, in},
+		{"to the user", biz, `"id":"16505550100"`, `"to":"16505550100"`, out},
+		{"to the user, from an unknown number", "", `"id":"16505550100"`, `"from":"15550009001","to":"+16505550100"`, out},
+		{"to the user by BSUID", biz, `"id":"US.1"`, `"to_user_id":"US.1"`, out},
+		{"to the business", biz, `"id":"16505550100"`, `"to":"15550009001"`, in},
+		{"to somebody else than the user", "", `"id":"16505550100"`, `"to":"15550009001"`, in},
+		{"not the user, and the business is not known", "", `"id":"16505550100"`, `"from":"15550009001"`, out},
+		{"neither of both", biz, `"id":"16505550100"`, `"from":"15550009999"`, out},
+		{"not the business, and the user has a BSUID", biz, `"id":"US.1"`, `"from":"16505550100"`, in},
+		{"the business, and the user has a BSUID", biz, `"id":"US.1"`, `"from":"15550009001"`, out},
+		{"a number, a user with a BSUID, and no business", "", `"id":"US.1"`, `"from":"16505550100"`, unknown},
+		{"nobody", biz, `"id":"16505550100"`, `"id":"w"`, unknown},
+		{"empty strings", biz, `"id":"16505550100"`, `"from":"","to":""`, unknown},
+		{"a chat with oneself", biz, `"id":"15550009001"`, `"from":"15550009001"`, out},
+		{"a thread without any id", biz, `"id":""`, `"from":"16505550100"`, in},
+		{"a group's participant", biz, `"id":"G1"`, `"from":"16505550100","group_id":"G1"`, in},
+		{"a group, the business not known", "", `"id":"G1"`, `"from":"16505550100","group_id":"G1"`, unknown},
+		{"a group, the business", biz, `"id":"G1"`, `"from":"15550009001","group_id":"G1"`, out},
+	} {
+		got, _, _ := strings.Cut(past(t, test.display, "", `{`+test.thread+`,"messages":[{`+test.message+`}]}`)[0], " ")
+		if got != test.want {
+			t.Errorf("%s: %s of a thread of %s is %s, want %s", test.name, test.message, test.thread, got, test.want)
+		}
+	}
+}
+
+func TestChatOfThePastHasItsUserAsContact(t *testing.T) {
+	for _, test := range []struct {
+		name, display, rest, thread string
+		want                        []string
+	}{
+		{"id alone", biz, "", `{"id":"+16505550100","messages":[{"from":"+16505550100"},{"from":"15550009001"},{"id":"w"}]}`,
+			[]string{"inbound thread=16505550100 wa_id=16505550100", "outbound thread=16505550100 wa_id=16505550100", "unknown thread=16505550100 wa_id=16505550100"}},
+		{"context", biz, "", `{"id":"16505550100","context":{"wa_id":"16505550100","user_id":"US.1","parent_user_id":"US.ENT.1","username":"u","country_code":"US"},"messages":[{"from":"15550009001"}]}`,
+			[]string{"outbound thread=16505550100 wa_id=16505550100 user_id=US.1 parent=US.ENT.1 username=u country=US"}},
+		{"context without a number", biz, "", `{"id":"","context":{"wa_id":"","user_id":"US.1"},"messages":[{"from":"","from_user_id":"US.1"},{"from":"15550009001"}]}`,
+			[]string{"inbound thread=US.1 user_id=US.1", "outbound thread=US.1 user_id=US.1"}},
+		{"a number beside a BSUID as id", biz, "", `{"id":"US.1","context":{"wa_id":"16505550100"},"messages":[{"from":"15550009001"}]}`,
+			[]string{"outbound thread=16505550100 wa_id=16505550100 user_id=US.1"}},
+		{"two spellings", "", "", `{"id":"551187654321","context":{"wa_id":"5511987654321"},"messages":[{"from":"551187654321"}]}`,
+			[]string{"inbound thread=551187654321 wa_id=5511987654321"}},
+		{"messages add ids, and the chat stays one", biz, "", `{"id":"US.1","messages":[{"from":"16505550100","from_user_id":"US.1"},{"from":"15550009001","to":"16505550100"},{"from":"15550009001"}]}`,
+			[]string{"inbound thread=US.1 wa_id=16505550100 user_id=US.1", "outbound thread=US.1 wa_id=16505550100 user_id=US.1", "outbound thread=US.1 user_id=US.1"}},
+		{"contacts", biz, `"contacts":[{"wa_id":"16505550199"},{"wa_id":"16505550100","user_id":"US.1","profile":{"name":"n"}}],`, `{"id":"16505550100","messages":[{"from":"15550009001"}]}`,
+			[]string{`outbound thread=16505550100 wa_id=16505550100 user_id=US.1 name=n profiles=[{"wa_id":"16505550100","user_id":"US.1","profile":{"name":"n"}}]`}},
+		{"no id: the user whom the messages name", biz, "", `{"messages":[{"from":"15550009001"},{"from":"16505550100"},{"from":"15550009001","to":"+16505550100"}]}`,
+			[]string{"outbound thread=16505550100 wa_id=16505550100", "inbound thread=16505550100 wa_id=16505550100", "outbound thread=16505550100 wa_id=16505550100"}},
+		{"no id: several users are not one chat", biz, "", `{"messages":[{"from":"16505550100"},{"from":"16505550101"},{"from":"15550009001"}]}`,
+			[]string{"inbound thread=16505550100 wa_id=16505550100", "inbound thread=16505550101 wa_id=16505550101", "outbound"}},
+		{"no id, and the business is not known", "", `"contacts":[{"wa_id":"16505550100"}],`, `{"messages":[{"from":"16505550100","to":"15550009001"},{"from":"15550009001","to":"16505550100"}]}`,
+			[]string{`inbound thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`, `outbound thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`}},
+		{"no id, nobody", "", "", `{"messages":[{"from":"16505550100"}]}`, []string{"unknown"}},
+		{"an id of a form that nobody documents", biz, "", `{"id":"chat-7","messages":[{"from":"16505550100"},{"from":"15550009001"}]}`,
+			[]string{"inbound thread=chat-7 wa_id=16505550100", "outbound thread=chat-7"}},
+		{"a group", biz, `"contacts":[{"wa_id":"16505550101","profile":{"name":"n"}}],`, `{"id":"G1","messages":[{"from":"16505550100","group_id":"G1"},{"from":"16505550101","group_id":"G1"},{"from":"15550009001","group_id":"G1","to":"G1"}]}`,
+			[]string{"inbound thread=G1 group=G1 wa_id=16505550100", `inbound thread=G1 group=G1 wa_id=16505550101 name=n profiles=[{"wa_id":"16505550101","profile":{"name":"n"}}]`,
+				"outbound thread=G1 group=G1"}},
+	} {
+		got := past(t, test.display, test.rest, test.thread)
+		for i := range got {
+			if got[i] != test.want[i] {
+				t.Errorf("%s, message %d:\ngot  %s\nwant %s", test.name, i, got[i], test.want[i])
+			}
+		}
+	}
+}
+
+func TestSidesOfAThreadAllocateNothing(t *testing.T) {
+	c := scan(t, "history", `"contacts":[{"wa_id":"16505550100","profile":{"name":"n"}}],"history":[{"threads":[{"id":"16505550100","messages":[{"from":"16505550100"},{"from":"15550009001"},{"from":"16505550100","from_user_id":"US.1"}]}]}]`)
+	var f people.Finder
+	th := &c.History[0].Threads[0]
+	display := []byte(biz)
+	if n := testing.AllocsPerRun(100, func() {
+		f.Begin()
+		f.Chat(c, display, th)
+		for i := range th.Messages {
+			f.Past(&th.Messages[i])
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

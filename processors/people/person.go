@@ -1,0 +1,154 @@
+package people
+
+import (
+	"bytes"
+	"unsafe"
+
+	"github.com/coexstream/coexstream/processors/identity"
+	"github.com/coexstream/coexstream/processors/split"
+)
+
+// person is a WhatsApp user, or the business, by the ids that an item has for it.
+type person struct {
+	phone  []byte // digits
+	user   []byte // business-scoped user id, or another id that is no phone number
+	parent []byte // the user id that a parent business knows it by
+}
+
+// personOf reads an id that is a phone number by its name, beside two user ids. Each may stand in the other's place: a
+// user id where a user has no number to be seen.
+func personOf(id, user, parent []byte) person {
+	p := person{user: user, parent: parent}
+	if len(id) > 0 {
+		digits, ok := identity.Phone(id)
+		if p.phone = digits; !ok && len(user) == 0 {
+			p.user = id
+		}
+	}
+	if len(user) > 0 {
+		if digits, ok := identity.Phone(user); ok {
+			p.phone, p.user = firstOf(p.phone, digits), nil
+		}
+	}
+	return p
+}
+
+func (p *person) named() bool { return len(p.phone)+len(p.user)+len(p.parent) > 0 }
+
+// or takes from q the ids that p lacks.
+func (p *person) or(q person) {
+	p.phone, p.user, p.parent = firstOf(p.phone, q.phone), firstOf(p.user, q.user), firstOf(p.parent, q.parent)
+}
+
+// is tells whether two ids, of whichever kinds, name one person.
+func (p *person) is(q *person) bool {
+	return samePhone(p.phone, q.phone) || equal(p.user, q.user) || equal(p.parent, q.parent) ||
+		equal(p.user, q.parent) || equal(p.parent, q.user)
+}
+
+// deniedBy tells whether p has an id of q's kinds, and none of them is q's.
+func (p *person) deniedBy(q *person) bool {
+	both := len(p.phone) > 0 && len(q.phone) > 0 || len(p.user) > 0 && len(q.user) > 0
+	return both && !p.is(q)
+}
+
+func samePhone(a, b []byte) bool {
+	return len(a) > 0 && len(b) > 0 && (bytes.Equal(a, b) || identity.SamePhone(a, b))
+}
+
+func equal(a, b []byte) bool { return len(a) > 0 && bytes.Equal(a, b) }
+
+// digitsOf are those of the business's number, which is written for people: whatever else stands in it is passed over.
+func digitsOf(display []byte) []byte {
+	digits, ok := identity.Phone(display)
+	if ok {
+		return digits
+	}
+	for _, c := range display {
+		if '0' <= c && c <= '9' {
+			digits = append(digits, c)
+		}
+	}
+	return digits
+}
+
+// without is id, or nothing where it is that of the group.
+func without(id, group []byte) []byte {
+	if equal(id, group) {
+		return nil
+	}
+	return id
+}
+
+func firstOf(ids ...[]byte) []byte {
+	for _, id := range ids {
+		if len(id) > 0 {
+			return id
+		}
+	}
+	return nil
+}
+
+// text views b as a string without a copy.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// none stands for the names that most messages do not have.
+var none split.Names
+
+func namesOf(msg *split.Message) *split.Names {
+	if msg.Names == nil {
+		return &none
+	}
+	return msg.Names
+}
+
+// groupOf is the group that an item belongs to; none in a chat of two. A status of a group has the group as its
+// recipient, and the user as the participant.
+func groupOf(msg *split.Message, names *split.Names) []byte {
+	switch {
+	case len(names.GroupID) > 0:
+		return names.GroupID
+	case string(names.RecipientType) == "group":
+		return firstOf(msg.RecipientID, msg.To)
+	case len(names.ParticipantID)+len(names.ParticipantUserID)+len(names.ParticipantParentUserID) > 0:
+		return msg.RecipientID
+	}
+	return nil
+}
+
+// senderOf is who wrote a message.
+func senderOf(msg *split.Message, names *split.Names, group []byte) person {
+	return personOf(without(msg.From, group), msg.FromUserID, names.FromParentUserID)
+}
+
+// receiverOf is whom a message or a status is for: in a group, the participant.
+func receiverOf(msg *split.Message, names *split.Names, group []byte) person {
+	if msg.Names != nil {
+		if p := personOf(names.ParticipantID, names.ParticipantUserID, names.ParticipantParentUserID); p.named() {
+			return p
+		}
+	}
+	p := personOf(without(msg.To, group), msg.ToUserID, names.ToParentUserID)
+	if len(msg.RecipientID)+len(msg.RecipientUserID)+len(names.RecipientParentUserID) > 0 {
+		p.or(personOf(without(msg.RecipientID, group), msg.RecipientUserID, names.RecipientParentUserID))
+	}
+	return p
+}
+
+// changedUser is the user whom a system message is about. The sender is who it was until now, and the message says who it
+// is from now on: with another number it says no more of the sender. Where neither is named, who it was before counts.
+func changedUser(names *split.Names, sender person) person {
+	p := sender
+	var before []byte
+	for _, y := range [...]*split.System{&names.System, &names.UserIDUpdate} {
+		now := personOf(y.WaID, y.UserID, y.ParentUserID)
+		if len(sender.phone) == 0 || len(now.phone) == 0 || samePhone(sender.phone, now.phone) {
+			p.or(now)
+		}
+		before = firstOf(before, y.PreviousUserID, y.PreviousParentUserID, y.PreviousWaID)
+	}
+	if !p.named() {
+		p = personOf(before, nil, nil)
+	}
+	return p
+}

@@ -1,0 +1,168 @@
+package split
+
+// Who a message is from, to or about, beside the ids that every message has.
+
+// namesOf is where the rarer ids of a message go. It belongs to a message, so it does not count as an item.
+func (s *Scanner) namesOf(m *Message) *Names {
+	if m.Names == nil {
+		s.rare = append(s.rare, Names{})
+		m.Names = &s.rare[len(s.rare)-1]
+	}
+	return m.Names
+}
+
+// nameFrom reads an id that has two names in the documents, of which the newer one wins.
+func (s *Scanner) nameFrom(i int, dst *[]byte, newer bool) int {
+	var id []byte
+	i = s.id(i, &id)
+	if newer {
+		*dst = orElse(id, *dst)
+	} else {
+		*dst = orElse(*dst, id)
+	}
+	return i
+}
+
+// system reads whom a system message is about. A new number stands in wa_id, in older versions in new_wa_id; a changed
+// user id in user_id beside previous_user_id, or as an object of both.
+func (s *Scanner) system(i int, y *System) int {
+	var newWaID, customer, user, parent []byte
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			break
+		}
+		switch string(o.key) {
+		case "wa_id":
+			i = s.id(i, &y.WaID)
+		case "new_wa_id":
+			i = s.id(i, &newWaID)
+		case "customer": // by the old number
+			i = s.id(i, &customer)
+		case "previous_wa_id":
+			i = s.id(i, &y.PreviousWaID)
+		case "user_id":
+			i = s.changed(i, &y.UserID, &user)
+		case "previous_user_id":
+			i = s.id(i, &y.PreviousUserID)
+		case "parent_user_id":
+			i = s.changed(i, &y.ParentUserID, &parent)
+		case "previous_parent_user_id":
+			i = s.id(i, &y.PreviousParentUserID)
+		default:
+			i = s.skip(i)
+		}
+	}
+	y.WaID, y.PreviousWaID = orElse(y.WaID, newWaID), orElse(y.PreviousWaID, customer)
+	y.PreviousUserID, y.PreviousParentUserID = orElse(y.PreviousUserID, user), orElse(y.PreviousParentUserID, parent)
+	return i
+}
+
+// changed reads an id, or an object of what it is and what it was.
+func (s *Scanner) changed(i int, current, previous *[]byte) int {
+	if s.in[i] != '{' {
+		return s.id(i, current)
+	}
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		switch string(o.key) {
+		case "current":
+			i = s.id(i, current)
+		case "previous":
+			i = s.id(i, previous)
+		default:
+			i = s.skip(i)
+		}
+	}
+}
+
+// profileArray cuts value.contacts[]. It only adds to what the items say themselves, so nothing odd in it costs an item:
+// what is no object is passed over. A single entry without its array is taken for one.
+func (s *Scanner) profileArray(i int, dst *[]Profile) int {
+	base := len(s.profiles)
+	switch s.in[i] {
+	case '{':
+		i = s.profile(i)
+	case '[':
+		i = s.enter(i)
+		for first := true; ; first = false {
+			var more bool
+			if i, more = s.item(first, i); !more {
+				break
+			}
+			if s.in[i] == '{' {
+				i = s.profile(i)
+			} else {
+				i = s.skip(i)
+			}
+		}
+	default:
+		return s.skip(i)
+	}
+	*dst = since(s.profiles, base)
+	return i
+}
+
+func (s *Scanner) profile(i int) int {
+	p, ok := room(s, &s.profiles, i)
+	if !ok {
+		return -1
+	}
+	start := i
+	var username []byte
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			break
+		}
+		switch string(o.key) {
+		case "wa_id":
+			i = s.id(i, &p.WaID)
+		case "user_id":
+			i = s.id(i, &p.UserID)
+		case "parent_user_id":
+			i = s.id(i, &p.ParentUserID)
+		case "country_code":
+			i = s.text(i, &p.CountryCode)
+		case "username":
+			i = s.text(i, &username)
+		case "profile":
+			if s.in[i] == '{' {
+				i = s.profileNames(i, p)
+			} else {
+				i = s.skip(i)
+			}
+		default:
+			i = s.skip(i)
+		}
+	}
+	if i > 0 {
+		p.Raw = s.in[start:i:i]
+		p.Username = orElse(p.Username, username)
+	}
+	return i
+}
+
+func (s *Scanner) profileNames(i int, p *Profile) int {
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		switch string(o.key) {
+		case "name":
+			i = s.text(i, &p.Name)
+		case "username":
+			i = s.text(i, &p.Username)
+		default:
+			i = s.skip(i)
+		}
+	}
+}

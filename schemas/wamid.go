@@ -40,17 +40,12 @@ func ParseWAMID(wamid []byte) (w ScopedWAMID, ok bool) {
 	if len(text) > base64.StdEncoding.EncodedLen(wamidBytesMax) {
 		return w, false
 	}
-	for i, c := range text { // the decoder would skip line breaks
-		if c == '\n' || c == '\r' || c == '=' && i < len(text)-2 {
-			return w, false
-		}
-	}
 	encoding := base64.StdEncoding
 	if len(text)%4 != 0 {
 		encoding = base64.RawStdEncoding
 	}
 	n, err := encoding.Decode(w.buffer[:], text)
-	if err != nil {
+	if err != nil || encoding.EncodedLen(n) != len(text) { // the decoder skips line breaks
 		return w, false
 	}
 	b := w.buffer[:n]

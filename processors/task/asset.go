@@ -20,6 +20,7 @@ type asset struct {
 	Message    split.Message
 	Profiles   []byte
 	Origin     []byte
+	Source     []byte `json:",omitempty"`
 	ReceivedAt time.Time
 	Replay     []byte `json:",omitempty"`
 	Event      string `json:",omitempty"` // the only one that may leave; see Requeue
@@ -27,9 +28,17 @@ type asset struct {
 
 // placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
 func (t *Task) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
-	t.emitWaiting(n, n.media.Placeholder(receivedAt, key, media.Placeholder{
-		Thread: string([]byte(m.Thread)), Timestamp: m.Timestamp, Direction: m.Direction,
-	}))
+	p := media.Placeholder{Thread: string([]byte(m.Thread)), Timestamp: m.Timestamp, Direction: m.Direction}
+	t.rememberTwin(n, m, p, receivedAt)
+	t.emitWaiting(n, n.media.Placeholder(receivedAt, key, p))
+}
+
+// placeholderOf is the placeholder of a follow-up: that with its wamid, else that with the other wamid of its message.
+func (t *Task) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (media.Placeholder, bool) {
+	if p, ok := t.findPlaceholder(n, key); ok {
+		return p, true
+	}
+	return t.findTwin(n, msg.ID)
 }
 
 func (t *Task) emitWaiting(n *number, waited []media.FollowUp) {
@@ -45,7 +54,7 @@ func (t *Task) emitWaiting(n *number, waited []media.FollowUp) {
 // pastMedia takes a message or echo that is, or may be, the asset of a past message.
 func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	key := t.itemKey(l.n, msg)
-	_, known := t.findPlaceholder(l.n, key)
+	_, known := t.placeholderOf(l.n, key, msg)
 	opened, running := l.n.history.Running()
 	item := media.Item{
 		Field: l.c.Field, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
@@ -60,7 +69,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	}
 	a := &asset{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Profiles: l.c.Profiles,
-		Origin: l.origin, ReceivedAt: l.o.ReceivedAt.UTC(),
+		Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(),
 	}
 	if l.o.Replay != nil {
 		a.Replay = l.o.Replay.ID
@@ -86,8 +95,8 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 // an echo that only looked like one, as the echo that it is, marked historical.
 func (t *Task) asset(n *number, a *asset) {
 	msg := &a.Message
-	place, joined := t.findPlaceholder(n, a.Key)
-	o := &Origin{ReceivedAt: a.ReceivedAt, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
+	place, joined := t.placeholderOf(n, a.Key, msg)
+	o := &Origin{ReceivedAt: a.ReceivedAt, Source: a.Source, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
 	if a.Event != "" {
 		o.Requeue = &Requeue{Event: a.Event}
 	}
@@ -101,14 +110,20 @@ func (t *Task) asset(n *number, a *asset) {
 		return
 	}
 	// One event a message, whatever the shapes in which its asset came.
-	id := schemas.MessageEventID(schemas.TypeMedia, a.Key, schemas.RankConcrete)
-	if !t.first(o, t.now, id, schemas.MessageEventID(schemas.TypeMedia, a.Key, 0), schemas.RankConcrete) {
+	rank := min(rankOf(msg), schemas.RankConcrete)
+	id := schemas.MessageEventID(schemas.TypeMedia, a.Key, rank)
+	first := t.first(o, t.now, id, schemas.MessageEventID(schemas.TypeMedia, a.Key, 0), rank)
+	if first && joined {
+		first = t.firstOfTwins(o, n, msg.ID, place.Thread, rank)
+	}
+	if !first {
 		t.counts.Duplicates[KindMedia]++
 		return
 	}
 	e := l.event(schemas.TopicMedia, schemas.TypeMedia)
 	m := l.message()
 	fill(&m, msg)
+	m.Kind, m.Rank = schemas.KindMedia, &ranks[rank]
 	m.Historical, m.Joined = true, &joined
 	m.Direction, m.Thread = liveDirection(msg, a.Echo, n)
 	if joined {

@@ -68,14 +68,14 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, echo, historical b
 	if echo {
 		e, kind = l.event(schemas.TopicEchoes, schemas.TypeEcho), KindEcho
 	}
-	key, rank := t.itemKey(l.n, msg), schemas.RankOf(msg.Type)
-	e.id = schemas.MessageEventID(e.ceType, key, rank)
-	if !t.first(l.o, l.o.ReceivedAt, e.id, schemas.MessageEventID(e.ceType, key, 0), rank) {
+	key, rank := t.liveKey(l.n, msg), rankOf(msg)
+	if !t.firstVersion(&e, l.o, key, msg, rank) {
 		t.counts.Duplicates[kind]++
 		return
 	}
 	m := l.message()
 	fill(&m, msg)
+	classify(&m, msg, rank)
 	m.Historical = historical
 	m.Direction, m.Thread = liveDirection(msg, echo, l.n)
 	m.Contact = liveContact(msg, m.Direction)
@@ -83,9 +83,21 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, echo, historical b
 	t.put(&e, l.o, t.key(m.PhoneNumberID, m.Thread), t.message(&m))
 }
 
-func (t *Task) itemKey(n *number, msg *split.Message) (key schemas.Hash) {
-	key, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
-	return key
+// firstVersion gives an event of a message its id and tells whether it is to leave. Of each rank one leaves, but of edits
+// each.
+func (t *Task) firstVersion(e *event, o *Origin, key schemas.Hash, msg *split.Message, rank schemas.Rank) bool {
+	message := schemas.MessageEventID(e.ceType, key, 0)
+	if rank != schemas.RankEdit {
+		e.id = schemas.MessageEventID(e.ceType, key, rank)
+		return t.first(o, o.ReceivedAt, e.id, message, rank)
+	}
+	e.id = schemas.MessageEventID(e.ceType, editKey(key, msg), rank)
+	if o.Requeue.event() == "" && !t.raise(o.ReceivedAt, message, rank) {
+		if was, _ := t.recent.Lookup(o.ReceivedAt, message); was > rank {
+			return false // it was revoked
+		}
+	}
+	return t.first(o, o.ReceivedAt, e.id, e.id, rank)
 }
 
 // liveDirection tells the direction and the thread of a live item. An echo is what the business wrote;
@@ -109,13 +121,13 @@ func liveContact(msg *split.Message, direction string) *schemas.Contact {
 	return &schemas.Contact{WaID: str(wa), UserID: str(user)}
 }
 
-// status emits a status. One message has several, and they may run backwards: each is an event of its own.
+// status emits a status. One message has several, and they may run backwards: each is an event of its own. Several may be
+// of one second: of the participants of a group, of a payment, with different errors. So all bytes tell two apart.
 func (t *Task) status(l *liveChange, msg *split.Message) {
 	var b [20]byte
 	at := strconv.AppendInt(b[:0], msg.Timestamp, 10)
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID,
-		msg.RecipientID, msg.RecipientUserID, msg.Status, at)
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID, msg.Status, at, msg.Raw)
 	if !t.first(l.o, l.o.ReceivedAt, id, id, schemas.RankConcrete) {
 		t.counts.Duplicates[KindStatus]++
 		return
@@ -123,6 +135,7 @@ func (t *Task) status(l *liveChange, msg *split.Message) {
 	e := l.event(schemas.TopicMessages, schemas.TypeStatus)
 	m := l.message()
 	fill(&m, msg)
+	m.Kind = schemas.KindStatus
 	m.Status, m.Direction = str(msg.Status), schemas.DirectionOutbound
 	m.Thread, m.To = firstOf(msg.RecipientID, msg.RecipientUserID), firstOf(msg.RecipientID, msg.RecipientUserID)
 	e.id, e.time, e.subject = id, unix(msg.Timestamp), t.arena.copy(m.WAMID)
@@ -150,6 +163,7 @@ func (t *Task) failure(l *liveChange) {
 		}
 		e := l.event(schemas.TopicMessages, schemas.TypeError)
 		m := l.message()
+		m.Kind = schemas.KindError
 		m.Direction, m.Original = schemas.DirectionUnknown, failure
 		e.id, e.time = id, unix(l.c.EntryTime)
 		t.put(&e, l.o, t.key(m.PhoneNumberID, ""), t.message(&m))

@@ -102,6 +102,7 @@ type Task struct {
 	recent    *known.Recent
 	pages     pages
 	announced announced
+	undated   undated
 
 	offers []offered
 	holds  bool // see Holds
@@ -279,6 +280,7 @@ func (t *Task) Pass(now time.Time) {
 	}
 	t.pages.expire(t, now)
 	t.announced.expire(now)
+	t.undated.expire(now)
 }
 
 // catchUp lets a number's chunks leave, and lets what was due for it happen: one thing after another in the

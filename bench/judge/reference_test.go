@@ -370,7 +370,7 @@ func (f *reference) histories(n *refNumber) {
 			for _, th := range c.threads {
 				for _, raw := range th.Messages {
 					m := f.past(n, th, raw)
-					rank := schemas.RankOf([]byte(m.Type))
+					rank := rankOf(m.Type)
 					if was, seen := top[m.WAMID]; seen && rank <= was {
 						continue
 					}

@@ -53,10 +53,7 @@ func (t *Task) numberConcerned(c *split.Change) string {
 	if len(c.WABA) == 0 {
 		return ""
 	}
-	numbers := t.byWABA[str(c.WABA)]
-	if len(numbers) == 0 && t.outer != nil {
-		numbers = t.outer.byWABA[str(c.WABA)]
-	}
+	numbers := t.byWABA[str(c.WABA)] // of a replay with a state of its own: those that it has seen by then
 	for _, n := range numbers {
 		if identity.SamePhone(c.PhoneNumber, bytesOf(n.id.DisplayPhoneNumber)) {
 			return n.id.PhoneNumberID

@@ -29,26 +29,28 @@ type asset struct {
 // placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
 func (t *Task) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
 	p := media.Placeholder{Thread: string([]byte(m.Thread)), Timestamp: m.Timestamp, Direction: m.Direction}
-	t.rememberTwin(n, m, p, receivedAt)
-	t.emitWaiting(n, n.media.Placeholder(receivedAt, key, p))
-}
-
-// placeholderOf is the placeholder of a follow-up: that with its wamid, else that with the other wamid of its message.
-func (t *Task) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (media.Placeholder, bool) {
-	if p, ok := t.findPlaceholder(n, key); ok {
-		return p, true
+	for _, w := range t.remember(n, key, bytesOf(m.WAMID), p, receivedAt) {
+		a := assetOf(w)
+		// A message to a broadcast list has its token in every chat: the others' follow-ups wait on.
+		if _, joined := t.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
+			continue
+		}
+		t.asset(n, a)
 	}
-	return t.findTwin(n, msg.ID)
 }
 
 func (t *Task) emitWaiting(n *number, waited []media.FollowUp) {
 	for _, w := range waited {
-		var a asset
-		if err := json.Unmarshal(w.Value, &a); err != nil {
-			panic(fmt.Sprintf("follow-up that this task encoded: %v", err)) // RestoreState has checked those of other versions
-		}
-		t.asset(n, &a)
+		t.asset(n, assetOf(w))
 	}
+}
+
+func assetOf(w media.FollowUp) *asset {
+	a := &asset{}
+	if err := json.Unmarshal(w.Value, a); err != nil {
+		panic(fmt.Sprintf("follow-up that this task encoded: %v", err)) // RestoreState has checked those of other versions
+	}
+	return a
 }
 
 // pastMedia takes a message or echo that is, or may be, the asset of a past message.
@@ -83,7 +85,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 		if err != nil {
 			panic(fmt.Sprintf("marshal of numbers and bytes: %v", err))
 		}
-		if l.n.media.Wait(l.o.ReceivedAt, key, value) {
+		if l.n.media.Wait(l.o.ReceivedAt, t.joinKey(l.n, key, msg.ID), value) {
 			return true
 		}
 	}

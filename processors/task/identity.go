@@ -1,6 +1,7 @@
 package task
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/coexstream/coexstream/processors/identity"
@@ -71,60 +72,74 @@ func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
 	}
 }
 
-// twins are the keys by which a placeholder and a follow-up find each other whose wamids differ in the user's id alone:
-// one has the phone number, the other the business-scoped user id.
-type twins struct {
-	own, other schemas.Hash // of wamids with the same token and an id of the same kind, of the other kind
-	ambiguous  schemas.Hash // set where several chats have placeholders of that token: whose it is cannot be known
+// A placeholder and its follow-up may have the two wamids of their message. So a placeholder stands under the token, and a
+// follow-up waits under it; whether it is that message's, the users in thread and wamid tell.
+
+// joinKey is the key under which the follow-up of a message waits. key identifies the message.
+func (t *Task) joinKey(n *number, key schemas.Hash, wamid []byte) schemas.Hash {
+	if w, ok := schemas.ParseWAMID(wamid); ok {
+		return t.tokenKey(n, &w, keyOfToken)
+	}
+	return key
 }
 
-func (t *Task) twinsOf(n *number, wamid []byte) (tw twins, ok bool) {
+func (t *Task) tokenKey(n *number, w *schemas.ScopedWAMID, kind []byte) (key schemas.Hash) {
+	key, t.scratch = schemas.HashParts(t.scratch, bytesOf(n.id.PhoneNumberID), kind, w.Token())
+	return key
+}
+
+// keyOfSeveral marks a token of which several chats have placeholders: those of a message to a broadcast list.
+var keyOfSeveral = []byte("several")
+
+// remember keeps a placeholder that left, and gives the follow-ups that waited for it or for one with its token.
+func (t *Task) remember(n *number, key schemas.Hash, wamid []byte, p media.Placeholder, receivedAt time.Time) []media.FollowUp {
 	w, ok := schemas.ParseWAMID(wamid)
 	if !ok {
-		return tw, false
+		return n.media.Placeholder(receivedAt, key, p)
 	}
-	kind, other := keyOfPhone, keyOfUser
-	if identity.IsUserID(w.User()) {
-		kind, other = other, kind
+	token := t.tokenKey(n, &w, keyOfToken)
+	first, seen := n.media.Find(token)
+	several := seen && first.Thread != p.Thread
+	if several {
+		n.media.Placeholder(receivedAt, t.tokenKey(n, &w, keyOfSeveral), p)
 	}
-	number := bytesOf(n.id.PhoneNumberID)
-	tw.own, t.scratch = schemas.HashParts(t.scratch, number, kind, w.Token())
-	tw.other, t.scratch = schemas.HashParts(t.scratch, number, other, w.Token())
-	tw.ambiguous, t.scratch = schemas.HashParts(t.scratch, number, keyOfSeveral, w.Token())
-	return tw, true
+	if several || !sameUser(w.User(), bytesOf(p.Thread)) {
+		n.media.Placeholder(receivedAt, key, p)
+	}
+	if several {
+		return n.media.Waiting(token)
+	}
+	return n.media.Placeholder(receivedAt, token, p)
 }
 
-var keyOfPhone, keyOfUser, keyOfSeveral = []byte("phone"), []byte("user"), []byte("several")
-
-// rememberTwin lets a placeholder be found by follow-ups with the message's other wamid.
-func (t *Task) rememberTwin(n *number, m *schemas.Message, p media.Placeholder, receivedAt time.Time) {
-	tw, ok := t.twinsOf(n, bytesOf(m.WAMID))
-	if !ok {
-		return
-	}
-	if known, seen := n.media.Find(tw.own); seen && known.Thread != p.Thread {
-		tw.own = tw.ambiguous
-	}
-	n.media.Placeholder(receivedAt, tw.own, p)
-}
-
-// findTwin is the placeholder that stands under the other wamid of a follow-up's message.
-func (t *Task) findTwin(n *number, wamid []byte) (p media.Placeholder, ok bool) {
+// placeholderOf is the placeholder of a follow-up: that with its wamid, else that with the other wamid of its message.
+func (t *Task) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (p media.Placeholder, ok bool) {
 	if known, _ := n.media.Len(); known == 0 && t.outer == nil {
 		return p, false
 	}
-	tw, ok := t.twinsOf(n, wamid)
+	if p, ok = t.findPlaceholder(n, key); ok {
+		return p, true
+	}
+	w, ok := schemas.ParseWAMID(msg.ID)
 	if !ok {
 		return p, false
 	}
-	if p, ok = t.findPlaceholder(n, tw.other); !ok {
+	if p, ok = t.findPlaceholder(n, t.tokenKey(n, &w, keyOfToken)); !ok {
 		return p, false
 	}
-	if _, several := t.findPlaceholder(n, tw.ambiguous); several {
+	user, thread := w.User(), bytesOf(p.Thread)
+	if sameUser(user, thread) {
+		return p, true
+	}
+	// Of two phone numbers, or two business-scoped ids, the one is not the other.
+	_, several := t.findPlaceholder(n, t.tokenKey(n, &w, keyOfSeveral))
+	if several || identity.IsUserID(user) == identity.IsUserID(thread) {
 		return media.Placeholder{}, false
 	}
 	return p, true
 }
+
+func sameUser(a, b []byte) bool { return bytes.Equal(a, b) || identity.SamePhone(a, b) }
 
 // firstOfTwins tells whether no asset left under the other wamid of a message whose placeholder is known.
 func (t *Task) firstOfTwins(o *Origin, n *number, wamid []byte, thread string, rank schemas.Rank) bool {

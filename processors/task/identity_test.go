@@ -170,6 +170,9 @@ func TestFollowUpUnderTheOtherWamidJoinsItsPlaceholder(t *testing.T) {
 				p.webhook(w)
 				p.restart()
 			}
+			if n := len(p.topics[schemas.TopicMedia]); n != 1 {
+				t.Errorf("%s first: %d media when both are there", first, n)
+			}
 			p.tick(p.cfg.Media.Hold + time.Minute)
 			p.webhook(followUp(pair[0])) // the same asset
 			got := events[schemas.Message](p, schemas.TopicMedia)
@@ -179,20 +182,50 @@ func TestFollowUpUnderTheOtherWamidJoinsItsPlaceholder(t *testing.T) {
 		}
 	}
 
-	// Two chats have the token: it does not say whose the follow-up is, but the whole wamid does.
-	p := newPartition(t)
-	p.webhook(placeholder(1, user, wamidOfPhone))
-	p.webhook(placeholder(2, other, wamidOfOther))
-	for _, wamid := range []string{wamidOfBSUID, wamidOfPhone, wamidOfOther} {
-		p.webhook(followUp(wamid))
+}
+
+// A message to a broadcast list has one token in all chats. The token alone does not say whose a follow-up is, but
+// the whole wamid does.
+func TestMediaOfABroadcastListJoinsEachChatsPlaceholder(t *testing.T) {
+	placeholder := func(order int, thread, wamid string) string {
+		c := strings.Replace(chunk(0, order, 10*order, wamid), `"type":"text"`, `"type":"media_placeholder"`, 1)
+		return strings.Replace(c, `"id":"`+user+`"`, `"id":"`+thread+`"`, 1)
 	}
-	p.tick(p.cfg.Media.Hold + time.Minute)
-	got := map[string]string{}
-	for _, m := range events[schemas.Message](p, schemas.TopicMedia) {
-		got[m.WAMID] = fmt.Sprint(m.Thread, " ", *m.Joined)
+	followUp := func(wamid string) string {
+		return envelope("history", value(`"messages":[{"from_user_id":"US.CASE3800","id":"`+wamid+`","timestamp":"1772300007","type":"image","image":{"id":"1"}}]`))
 	}
-	if want := map[string]string{wamidOfPhone: user + " true", wamidOfOther: other + " true", wamidOfBSUID: "US.CASE3800 false"}; !maps.Equal(got, want) {
-		t.Errorf("media is %v, want %v", got, want)
+	one, two := placeholder(1, user, wamidOfPhone), placeholder(2, other, wamidOfOther)
+	f1, f2, f3 := followUp(wamidOfPhone), followUp(wamidOfOther), followUp(wamidOfBSUID)
+	for i, webhooks := range [][]string{{one, two, f3, f1, f2}, {f2, f1, one, two, f3}, {one, f2, f1, two, f3}, {f1, f2, one, two, f3}} {
+		for _, restarts := range []bool{false, true} {
+			p := newPartition(t)
+			for _, w := range webhooks {
+				p.webhook(w)
+				if restarts {
+					p.restart()
+				}
+			}
+			p.tick(p.cfg.Media.Hold + time.Minute)
+			got := map[string]string{}
+			for _, m := range events[schemas.Message](p, schemas.TopicMedia) {
+				got[m.WAMID] = fmt.Sprint(m.Thread, " ", *m.Joined)
+			}
+			want := map[string]string{wamidOfPhone: user + " true", wamidOfOther: other + " true", wamidOfBSUID: "US.CASE3800 false"}
+			if !maps.Equal(got, want) || len(p.topics[schemas.TopicMedia]) != 3 {
+				t.Errorf("order %d: media is %v, want %v", i, got, want)
+			}
+		}
+	}
+
+	// A chat that is named otherwise than in the wamid: the whole wamid joins all the same.
+	for _, thread := range []string{"US.CASE3800", "12125550000"} {
+		p := newPartition(t)
+		p.webhook(placeholder(1, thread, wamidOfPhone))
+		p.restart()
+		p.webhook(f1)
+		if got := events[schemas.Message](p, schemas.TopicMedia); len(got) != 1 || !*got[0].Joined || got[0].Thread != thread {
+			t.Errorf("thread %s: media is %+v", thread, got)
+		}
 	}
 }
 

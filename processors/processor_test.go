@@ -64,7 +64,9 @@ func (c *cluster) putAt(topic schemas.Topic, waba, body string, at time.Time) {
 	c.t.Helper()
 	r := &kgo.Record{
 		Topic: topic.Name("coex."), Partition: kafka.Partition([]byte(waba), partitions), Key: []byte(waba), Value: []byte(body),
-		Headers: []kgo.RecordHeader{{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(nil, at.UnixMilli(), 10)}},
+		Headers: []kgo.RecordHeader{
+			{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(nil, at.UnixMilli(), 10)}, {Key: schemas.HeaderSource, Value: []byte("meta")},
+		},
 	}
 	if err := c.client.ProduceSync(c.t.Context(), r).FirstErr(); err != nil {
 		c.t.Fatal(err)
@@ -196,7 +198,8 @@ func TestPartsOfOtherBusinessesReachTheirPartition(t *testing.T) {
 	}
 	// Both in one body, keyed by the wrong one.
 	both := echo(a, "ea")[:len(echo(a, "ea"))-2] + "," + echo(b, "eb")[len(`{"object":"whatsapp_business_account","entry":[`):]
-	c.put(schemas.TopicRawLive, b, both)
+	at := time.Now().Add(-time.Minute)
+	c.putAt(schemas.TopicRawLive, b, both, at)
 	c.run(c.config("a"))
 	for _, r := range c.read(schemas.TopicEchoes, atLeast(2)) {
 		var m schemas.Message
@@ -205,6 +208,14 @@ func TestPartsOfOtherBusinessesReachTheirPartition(t *testing.T) {
 		}
 		if want := kafka.Partition([]byte(m.WABAID), partitions); r.Partition != want {
 			t.Errorf("echo of %s is in partition %d, want %d", m.WABAID, r.Partition, want)
+		}
+		// The part that was rerouted has the receipt of the whole, too.
+		headers := map[string]string{}
+		for _, h := range r.Headers {
+			headers[h.Key] = string(h.Value)
+		}
+		if headers[schemas.HeaderReceivedAt] != strconv.FormatInt(at.UnixMilli(), 10) || headers[schemas.HeaderSource] != "meta" {
+			t.Errorf("echo of %s has the headers %v", m.WABAID, headers)
 		}
 	}
 }

@@ -364,6 +364,8 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 			if ms, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil {
 				o.ReceivedAt = time.UnixMilli(ms)
 			}
+		case schemas.HeaderSource:
+			o.Source = h.Value
 		case schemas.HeaderTraceParent:
 			o.TraceParent = h.Value
 		case schemas.HeaderTraceState:

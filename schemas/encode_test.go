@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -273,5 +274,62 @@ func BenchmarkEncodingJSON(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// The promise to consumers that cut a value before they read it: original is the last property, in every event type that
+// has one.
+func TestOriginalIsTheLastPropertyOfEveryEvent(t *testing.T) {
+	raw := json.RawMessage(`{"a":{"original":1},"z":2}`)
+	full := func(v any) {
+		fillAll(reflect.ValueOf(v).Elem(), raw)
+	}
+	var message Message
+	var contact ContactState
+	var account Account
+	var other Other
+	for _, v := range []any{&message, &contact, &account, &other} {
+		full(v)
+	}
+	for name, value := range map[string][]byte{
+		"message": message.AppendJSON(nil), "contact": contact.AppendJSON(nil), "account": account.AppendJSON(nil), "other": other.AppendJSON(nil),
+		"message of little": (&Message{Original: raw}).AppendJSON(nil), "other of little": (&Other{Original: raw}).AppendJSON(nil),
+	} {
+		if !json.Valid(value) {
+			t.Errorf("%s: %s is no JSON", name, value)
+		}
+		if want := `"original":` + string(raw) + `}`; !strings.HasSuffix(string(value), want) {
+			t.Errorf("%s: %s does not end with %s", name, value, want)
+		}
+	}
+	// A property that is added after it is seen here, whether or not an appender writes it yet.
+	for _, v := range []any{message, contact, account, other} {
+		fields := reflect.TypeOf(v)
+		if last := fields.Field(fields.NumField() - 1); last.Name != "Original" {
+			t.Errorf("the last property of %s is %s", fields.Name(), last.Name)
+		}
+	}
+}
+
+// fillAll sets every field to something.
+func fillAll(v reflect.Value, raw json.RawMessage) {
+	switch {
+	case v.Type() == reflect.TypeFor[json.RawMessage]():
+		v.SetBytes(raw)
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillAll(v.Elem(), raw)
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			fillAll(v.Field(i), raw)
+		}
+	case v.Kind() == reflect.String:
+		v.SetString("x")
+	case v.Kind() == reflect.Bool:
+		v.SetBool(true)
+	case v.CanInt():
+		v.SetInt(7)
+	case v.CanUint():
+		v.SetUint(3)
 	}
 }

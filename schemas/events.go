@@ -40,8 +40,9 @@ type Message struct {
 	Direction string `json:"direction"`
 	From      string `json:"from,omitempty"`
 	To        string `json:"to,omitempty"`
-	// Timestamp is in Unix seconds, as the webhook has it; 0 when the webhook had none. For media it is
-	// the placeholder's where that is known.
+	// Timestamp is in Unix seconds: milliseconds, microseconds and nanoseconds, known by their length, are divided. It
+	// is 0 when the webhook had none, or one that is negative or no number; then ce_time is the time of receipt. For
+	// media it is the placeholder's where that is known.
 	Timestamp int64 `json:"timestamp"`
 
 	Type string `json:"type,omitempty"`
@@ -114,7 +115,8 @@ type ContactState struct {
 	Username     string `json:"username,omitempty"`
 	FullName     string `json:"full_name,omitempty"`
 	FirstName    string `json:"first_name,omitempty"`
-	// TimestampMS is metadata.timestamp in Unix milliseconds, whatever its unit was.
+	// TimestampMS is metadata.timestamp in Unix milliseconds, whatever its unit was; 0 when there was none, or one that
+	// is negative or no number.
 	TimestampMS int64 `json:"timestamp_ms"`
 	Version     int64 `json:"version,omitempty"`
 	// Original is the state_sync item, verbatim.

@@ -109,10 +109,16 @@ const (
 	HeaderContactAction    = "coex-contact-action"    // add, remove, merge
 	HeaderContactTimestamp = "coex-contact-timestamp" // Unix milliseconds of the change
 	HeaderContactVersion   = "coex-contact-version"   // metadata.version, 0 when absent
-	HeaderContactDigest    = "coex-contact-digest"    // tie-break among equal timestamps and versions, hex
-	HeaderContactPhone     = "coex-contact-phone"     // ids that the change names
-	HeaderContactUserID    = "coex-contact-user-id"
-	HeaderContactLinked    = "coex-contact-linked" // another id of the same contact, known from another change
+	HeaderContactDigest    = "coex-contact-digest"    // of the change, hex: equal ones of one time are one change
+	// HeaderContactArrival decides among equal timestamps and versions: when and where the change stands in the raw
+	// log, as receipt in Unix milliseconds, offset, entry, change and item, with slashes between.
+	HeaderContactArrival = "coex-contact-arrival"
+	// HeaderContactTied has the digests of older changes of that timestamp and version, with commas between: they are
+	// not taken for new when they are delivered again.
+	HeaderContactTied   = "coex-contact-tied"
+	HeaderContactPhone  = "coex-contact-phone" // ids that the change names
+	HeaderContactUserID = "coex-contact-user-id"
+	HeaderContactLinked = "coex-contact-linked" // another id of the same contact, known from another change
 )
 
 // Event types (ce_type).

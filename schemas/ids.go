@@ -13,17 +13,21 @@ type Rank uint8
 
 // The ranks.
 const (
-	RankPlaceholder Rank = iota // media_placeholder, unsupported
+	RankPlaceholder Rank = iota // media_placeholder, unsupported, unknown, errors
 	RankConcrete
 	RankEdit
 	RankRevoke
 )
 
-// RankOf is the rank of a message type.
-func RankOf(messageType []byte) Rank {
+// RankOf is the rank of a message of a type, which may be absent, with or without errors.
+func RankOf(messageType []byte, hasErrors bool) Rank {
 	switch string(messageType) {
-	case "media_placeholder", "unsupported":
+	case "media_placeholder", "unsupported", "unknown", "errors":
 		return RankPlaceholder
+	case "":
+		if hasErrors {
+			return RankPlaceholder
+		}
 	case "edit":
 		return RankEdit
 	case "revoke":
@@ -65,6 +69,18 @@ func HashParts(scratch []byte, parts ...[]byte) (Hash, []byte) {
 // MessageKey is the identity of a message within the pipeline: its number and its wamid.
 func MessageKey(scratch []byte, phoneNumberID, wamid []byte) (Hash, []byte) {
 	return HashParts(scratch, phoneNumberID, wamid)
+}
+
+// EditKey is the identity of one edit of a message: there may be several under one wamid. The timestamp is that of the
+// edit, in Unix seconds; content is what tells it from others at that time.
+func EditKey(message Hash, timestamp int64, content []byte) Hash {
+	digest := HashBytes(content)
+	var b [40]byte
+	p := b[:0]
+	for _, v := range [...]uint64{message.Hi, message.Lo, uint64(timestamp), digest.Hi, digest.Lo} {
+		p = appendUint64(p, v)
+	}
+	return HashBytes(p)
 }
 
 // MessageEventID is the ce_id of a version of a message: a function of the event type, the message's

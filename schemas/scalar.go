@@ -24,7 +24,7 @@ func (n *Int) UnmarshalJSON(b []byte) error {
 }
 
 // Decimal is an integer that a vendor documents as a string of digits and that is seen as a number, too:
-// timestamps. It is written as a string.
+// timestamps. It is written as a string. It is kept as it came; UnixMilli and Time find out its unit.
 type Decimal int64
 
 // UnmarshalJSON reads a string that holds an integer, or a JSON integer.
@@ -44,20 +44,32 @@ func (d Decimal) MarshalJSON() ([]byte, error) {
 	return append(b, '"'), nil
 }
 
-// millisecondsFrom is the first number that is taken for Unix milliseconds: as seconds it is the year
-// 5138, as milliseconds it is 1973.
-const millisecondsFrom = 1e11
+// Where a number is taken for Unix milliseconds, microseconds and nanoseconds: in the unit before it, each would be the
+// year 5138.
+const (
+	millisecondsFrom = 1e11
+	microsecondsFrom = 1e14
+	nanosecondsFrom  = 1e17
+)
 
 // UnixMilli is the timestamp in milliseconds. Vendors write seconds; milliseconds were seen, in
-// smb_app_state_sync above all.
+// smb_app_state_sync above all. Microseconds and nanoseconds are known by their length, too, and lose what is less than
+// a millisecond. A negative timestamp is read in the same way, as a time before 1970; the pipeline itself counts it as
+// absent.
 func (d Decimal) UnixMilli() int64 {
-	if d >= millisecondsFrom || d <= -millisecondsFrom {
-		return int64(d)
+	n := int64(d)
+	switch {
+	case n >= nanosecondsFrom || n <= -nanosecondsFrom:
+		return n / 1_000_000
+	case n >= microsecondsFrom || n <= -microsecondsFrom:
+		return n / 1000
+	case n >= millisecondsFrom || n <= -millisecondsFrom:
+		return n
 	}
-	return int64(d) * 1000
+	return n * 1000
 }
 
-// Time is the moment that the timestamp tells, in UTC; the zero Time when there is none.
+// Time is the moment that the timestamp tells, in UTC, to the millisecond; the zero Time when there is none.
 func (d Decimal) Time() time.Time {
 	if d == 0 {
 		return time.Time{}

@@ -65,6 +65,11 @@ func TestContactTimestampIsSecondsOrMilliseconds(t *testing.T) {
 	if got := Decimal(1739321024512).UnixMilli(); got != 1739321024512 {
 		t.Errorf("milliseconds became %d", got)
 	}
+	for d, want := range map[Decimal]int64{1739321024512345: 1739321024512, 1739321024512345678: 1739321024512, -5: -5000, -1739321024512: -1739321024512} {
+		if got := d.UnixMilli(); got != want {
+			t.Errorf("%d became %d ms, want %d", d, got, want)
+		}
+	}
 	if !Decimal(0).Time().IsZero() {
 		t.Error("no timestamp is a time")
 	}

@@ -308,7 +308,7 @@ func (j *Judge) located(r *Record, e *event, n int32) {
 		j.fault(r.Topic, WrongContent, "%s: waba_id is %q instead of %q", r, e.WABAID, num.WABA)
 		return
 	}
-	if e.Display != num.Display && r.Topic != schemas.TopicOther {
+	if e.Display != num.Display && r.Topic != schemas.TopicOther && r.Topic != schemas.TopicAccount {
 		j.fault(r.Topic, WrongContent, "%s: display_phone_number is %q instead of %q", r, e.Display, num.Display)
 	}
 	j.partitioned(r, num.WABA)
@@ -351,16 +351,17 @@ func (j *Judge) mark(r *Record, e *event, n int32) int32 {
 	switch r.Topic {
 	case schemas.TopicHistory, schemas.TopicMedia, schemas.TopicEchoes, schemas.TopicMessages:
 		// An altered text leaves the event the same.
-		j.scratch = append(append(append(j.scratch, e.WAMID...), 0, byte(schemas.RankOf([]byte(e.Type)))), e.Status...)
+		j.scratch = append(append(append(j.scratch, e.WAMID...), 0, byte(rankOf(e.Type))), e.Status...)
 		if e.WAMID == "" {
 			j.scratch = append(j.scratch, e.Original...)
 		}
 		if r.Topic == schemas.TopicHistory {
 			j.scratch = append(append(append(j.scratch[:0], s...), 0), e.WAMID...)
-			j.scratch = append(j.scratch, byte(schemas.RankOf([]byte(e.Type))))
+			j.scratch = append(j.scratch, byte(rankOf(e.Type)))
 		}
 	case schemas.TopicAccount:
-		j.scratch = append(append(append(j.scratch, e.WABAID...), 0), e.Event...)
+		// Its number may become known between two tellings.
+		j.scratch = append(append(append(j.scratch[:0], e.WABAID...), 0), e.Event...)
 	case schemas.TopicOther:
 		j.scratch = append(append(append(j.scratch, e.WABAID...), 0), e.Field...)
 	default:

@@ -57,7 +57,7 @@ func (j *Judge) history(r *Record, e *event, n int32) {
 // match finds what the truth has for an event: the item of that rank, best the one with that text. It tells
 // events that are one too many, and then returns -1.
 func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
-	rank := schemas.RankOf([]byte(e.Type))
+	rank := rankOf(e.Type)
 	text := e.digest
 	first, exact, retyped := int32(-1), int32(-1), int32(-1)
 	j.chain(key, func(i int32, it *item) bool {

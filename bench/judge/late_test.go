@@ -42,7 +42,7 @@ func (s *script) chunk(at time.Duration, phase, order, progress int32, ms ...mes
 	p := truth.Part{Kind: truth.KindChunk, Window: 1, Phase: &phase, Order: &order, Progress: &progress, Threads: []string{"t"}, Digest: truth.Sum(body)}
 	for _, m := range ms {
 		p.Items = append(p.Items, truth.Item{
-			WAMID: m.wamid, Rank: schemas.RankOf([]byte(m.typ)), Timestamp: 1, Direction: truth.In, Type: m.typ, Status: "READ", Digest: truth.Sum(m.original()),
+			WAMID: m.wamid, Rank: rankOf(m.typ), Timestamp: 1, Direction: truth.In, Type: m.typ, Status: "READ", Digest: truth.Sum(m.original()),
 		})
 	}
 	s.s.lines = append(s.s.lines,
@@ -63,7 +63,7 @@ func (s *script) event(phase, order, progress int32, late bool, m message) {
 	}
 	s.s.events = append(s.s.events, Record{
 		Topic: schemas.TopicHistory, Offset: int64(len(s.s.events)), Key: []byte(handNumber + "/t"), Value: v.AppendJSON(nil),
-		Headers: ce(schemas.TypeHistory, fmt.Sprint(m.wamid, schemas.RankOf([]byte(m.typ)))),
+		Headers: ce(schemas.TypeHistory, fmt.Sprint(m.wamid, rankOf(m.typ))),
 	})
 }
 

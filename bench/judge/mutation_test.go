@@ -136,6 +136,9 @@ func TestOneFaultIsNamedAlone(t *testing.T) {
 		mutation{"profiles", typed(schemas.TypeMessage), alter(`"profiles":[`, `"profiles":[1,`), schemas.TopicMessages, WrongContent},
 		mutation{"name of a contact", typed(schemas.TypeContact), alter(`"full_name":"`, `"full_name":"x`), schemas.TopicContacts, WrongContent},
 		mutation{"account event", typed(schemas.TypeAccount), alter(`"event":"`, `"event":"X`), schemas.TopicAccount, WrongContent},
+		mutation{"number of an account event", func(r *Record) bool {
+			return r.Topic == schemas.TopicAccount && strings.Contains(string(r.Value), `"phone_number_id":"`)
+		}, alter(`"phone_number_id":"`, `"phone_number_id":"9`), schemas.TopicAccount, WrongContent},
 		mutation{"field of other", typed(schemas.TypeOther), alter(`"field":"`, `"field":"X`), schemas.TopicOther, WrongContent},
 		mutation{"state of a sync", typed(schemas.TypeSync), alter(`"state":"`, `"state":"x`), schemas.TopicSyncs, WrongTable},
 		mutation{"messages of a sync", typed(schemas.TypeSync), alter(`"messages":`, `"messages":1`), schemas.TopicSyncs, WrongTable},

@@ -58,7 +58,7 @@ func (f *reference) live(n *refNumber, raw json.RawMessage, ceType string, profi
 		m.Contact = &schemas.Contact{UserID: user}
 		m.Thread += user
 	}
-	rank := schemas.RankOf([]byte(r.Type))
+	rank := rankOf(r.Type)
 	key := ceType + n.PhoneNumberID + r.ID
 	if was, seen := f.sent[key]; seen && rank <= was {
 		return

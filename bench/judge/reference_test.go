@@ -312,6 +312,11 @@ func (f *reference) account(entry string, time int64, name, phone, waba string, 
 	if waba != "" {
 		a.WABAID, a.EntryID = waba, entry
 	}
+	for _, n := range f.order {
+		if phone != "" && n.Display == phone && n.WABA == a.WABAID {
+			a.PhoneNumberID = n.PhoneNumberID
+		}
+	}
 	f.put(schemas.TopicAccount, a.WABAID, a.WABAID, a.AppendJSON(nil), ce(schemas.TypeAccount, schemas.HashBytes(value).Hex())...)
 	for _, n := range f.order {
 		if name != "PARTNER_ADDED" && n.Display == phone && len(n.windows) > 0 && len(n.windows[len(n.windows)-1]) > 0 {
@@ -382,7 +387,7 @@ func (f *reference) histories(n *refNumber) {
 			for _, th := range c.threads {
 				for _, raw := range th.Messages {
 					m := f.past(n, th, raw)
-					rank := schemas.RankOf([]byte(m.Type))
+					rank := rankOf(m.Type)
 					if was, seen := top[m.WAMID]; seen && rank <= was {
 						continue
 					}

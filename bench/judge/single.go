@@ -62,6 +62,10 @@ func (j *Judge) account(r *Record, e *event) {
 	d.text("entry_id", e.EntryID, a.EntryID)
 	d.text("phone_number", e.PhoneNumber, a.Phone)
 	d.text("event", e.Event, a.Event)
+	// Which number it is about need not be known.
+	if e.PhoneNumberID != "" && !slices.ContainsFunc(o.tellers, func(s single) bool { return s.number.PhoneNumberID == e.PhoneNumberID }) {
+		d.text("phone_number_id", e.PhoneNumberID, o.tellers[0].number.PhoneNumberID)
+	}
 	if !slices.ContainsFunc(o.tellers, func(s single) bool { return s.account.Time == e.Time }) {
 		d.number("time", e.Time, a.Time)
 	}

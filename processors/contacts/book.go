@@ -3,11 +3,13 @@ package contacts
 import (
 	"unsafe"
 
+	"github.com/coexstream/coexstream/processors/identity"
 	"github.com/coexstream/coexstream/processors/known"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// entry is what is known of an id, a phone number or a BSUID, of one business's number.
+// entry is what is known of an id, a phone number or a BSUID, of one business's number. The two spellings of a phone number
+// are one id.
 type entry struct {
 	newest Version // the newest change that names the id
 	links  uint32  // head of the list of the ids that were named together with it
@@ -15,19 +17,21 @@ type entry struct {
 	told   bool    // a change that names it was seen; before that newest says nothing
 	// alone: the newest change names no other id. Where it does, the newest that names this id alone is in
 	// Book.alone, if there was one.
-	alone bool
+	alone  bool
+	longer bool // the row stands under the longer spelling of two
 }
 
 // Book holds the address books of all numbers of one partition. It is not safe for concurrent use.
 type Book struct {
 	entries known.Table[entry]
 	alone   map[*entry]Version // see entry.alone
+	ties    ties
 	links   links
 	scratch []byte
 }
 
 // New makes an empty Book.
-func New() *Book { return &Book{alone: make(map[*entry]Version)} }
+func New() *Book { return &Book{alone: make(map[*entry]Version), ties: ties{}} }
 
 // Verdict is what became of a change.
 type Verdict uint8
@@ -62,7 +66,7 @@ func (b *Book) applyAlone(dst []Effect, c Change) ([]Effect, Verdict) {
 	id := c.ID()
 	e := b.entry(c.Number, id)
 	before := *e
-	if single, ok := b.single(e); before.told && (c.Version == before.newest || ok && c.Version == single) {
+	if b.seen(e, c.Version) && !b.overtaken(e, c.Version) {
 		return dst, Duplicate
 	}
 	b.raise(e, c.Version, true)
@@ -75,10 +79,9 @@ func (b *Book) applyAlone(dst []Effect, c Change) ([]Effect, Verdict) {
 	own := Effect{ID: id, Action: action(c), Version: c.Version, Phone: c.Phone, User: c.User, Linked: b.links.first(e.links)}
 	switch {
 	case !hidden:
-		dst = append(dst, own)
-		e.shown = !c.Remove
+		dst = b.write(dst, e, own)
 	case newest && e.shown:
-		dst = hide(dst, e, own)
+		dst = b.hide(dst, e, own)
 	}
 	for at := e.links; at != 0; at = b.links.cells[at].next {
 		other := b.links.id(b.links.cells[at].other)
@@ -92,10 +95,10 @@ func (b *Book) applyAlone(dst []Effect, c Change) ([]Effect, Verdict) {
 			} else {
 				merged.Phone = other
 			}
-			dst = hide(dst, o, merged)
+			dst = b.hide(dst, o, merged)
 		case newest && before.told && o.newest == before.newest:
 			// The row under the phone number was that of the BSUID's newest change.
-			dst = hide(dst, o, Effect{ID: other, Phone: other, User: id})
+			dst = b.hide(dst, o, Effect{ID: other, Phone: other, User: id})
 		}
 	}
 	if hidden {
@@ -107,7 +110,7 @@ func (b *Book) applyAlone(dst []Effect, c Change) ([]Effect, Verdict) {
 // applyPair takes a change that names a phone number and a BSUID.
 func (b *Book) applyPair(dst []Effect, c Change) ([]Effect, Verdict) {
 	p, u := b.entry(c.Number, c.Phone), b.entry(c.Number, c.User)
-	if p.told && c.Version == p.newest || u.told && c.Version == u.newest {
+	if (b.seen(p, c.Version) || b.seen(u, c.Version)) && !b.overtaken(p, c.Version) && !b.overtaken(u, c.Version) {
 		return dst, Duplicate
 	}
 	before := *u
@@ -121,10 +124,9 @@ func (b *Book) applyPair(dst []Effect, c Change) ([]Effect, Verdict) {
 	switch {
 	case newestOfPhone && newestOfUser:
 		verdict = Applied
-		dst = append(dst, own)
-		p.shown = !c.Remove
+		dst = b.write(dst, p, own)
 	case newestOfPhone && p.shown:
-		dst = hide(dst, p, own)
+		dst = b.hide(dst, p, own)
 	}
 	if newestOfUser && before.told {
 		dst = b.leave(dst, c, u, before.newest)
@@ -132,7 +134,7 @@ func (b *Book) applyPair(dst []Effect, c Change) ([]Effect, Verdict) {
 	if fresh {
 		dst = b.join(dst, c, p, u)
 		if len(dst) == told {
-			dst = remember(dst, c, p, u)
+			dst = b.remember(dst, c, p, u)
 		}
 	}
 	return dst, verdict
@@ -142,12 +144,12 @@ func (b *Book) applyPair(dst []Effect, c Change) ([]Effect, Verdict) {
 // phone number that it named.
 func (b *Book) leave(dst []Effect, c Change, u *entry, was Version) []Effect {
 	if u.shown {
-		return hide(dst, u, Effect{ID: c.User, Phone: c.Phone, User: c.User})
+		return b.hide(dst, u, Effect{ID: c.User, Phone: c.Phone, User: c.User})
 	}
 	for at := u.links; at != 0; at = b.links.cells[at].next {
 		other := b.links.id(b.links.cells[at].other)
 		if o := b.entry(c.Number, other); o.shown && o.newest == was {
-			return hide(dst, o, Effect{ID: other, Phone: other, User: c.User})
+			return b.hide(dst, o, Effect{ID: other, Phone: other, User: c.User})
 		}
 	}
 	return dst
@@ -161,35 +163,74 @@ func (b *Book) join(dst []Effect, c Change, p, u *entry) []Effect {
 	switch {
 	case !pok || !uok:
 	case p.shown && p.alone && us.after(ps):
-		dst = hide(dst, p, Effect{ID: c.Phone, Phone: c.Phone, Linked: c.User})
+		dst = b.hide(dst, p, Effect{ID: c.Phone, Phone: c.Phone, Linked: c.User})
 	case u.shown && u.alone && ps.after(us):
-		dst = hide(dst, u, Effect{ID: c.User, User: c.User, Linked: c.Phone})
+		dst = b.hide(dst, u, Effect{ID: c.User, User: c.User, Linked: c.Phone})
 	}
 	return dst
 }
 
 // remember writes a link that no row tells, since the change that tells it is too old for a row, as a
 // tombstone under an id that has no row.
-func remember(dst []Effect, c Change, p, u *entry) []Effect {
+func (b *Book) remember(dst []Effect, c Change, p, u *entry) []Effect {
 	switch {
 	case !u.shown && u.newest == c.Version:
-		return hide(dst, u, Effect{ID: c.User, Phone: c.Phone, User: c.User})
+		return b.hide(dst, u, Effect{ID: c.User, Phone: c.Phone, User: c.User})
 	case !p.shown && p.newest == c.Version:
-		return hide(dst, p, Effect{ID: c.Phone, Phone: c.Phone, User: c.User})
+		return b.hide(dst, p, Effect{ID: c.Phone, Phone: c.Phone, User: c.User})
 	case !u.shown && u.alone:
-		return hide(dst, u, Effect{ID: c.User, User: c.User, Linked: c.Phone})
+		return b.hide(dst, u, Effect{ID: c.User, User: c.User, Linked: c.Phone})
 	case !p.shown && p.alone:
-		return hide(dst, p, Effect{ID: c.Phone, Phone: c.Phone, Linked: c.User})
+		return b.hide(dst, p, Effect{ID: c.Phone, Phone: c.Phone, Linked: c.User})
+	}
+	return dst
+}
+
+// write appends a change's own record: the row, or its removal. A row under the other spelling gives way to it; a removal
+// takes away the row that there is, whichever its spelling.
+func (b *Book) write(dst []Effect, e *entry, own Effect) []Effect {
+	own.Tied = b.tiedOf(e)
+	if own.Action == Remove {
+		own.under(b.rowID(e, own.ID))
+		e.shown = false
+		return append(dst, own)
+	}
+	dst = append(dst, own)
+	if spelling := longer(own.ID); e.shown && e.longer != spelling {
+		own.Action, own.Linked = Merge, nil
+		own.under(b.rowID(e, own.ID))
+		dst = append(dst, own)
+		e.longer = spelling
+	} else {
+		e.shown, e.longer = true, spelling
 	}
 	return dst
 }
 
 // hide appends the tombstone of a row that gives way to one under another id.
-func hide(dst []Effect, e *entry, effect Effect) []Effect {
+func (b *Book) hide(dst []Effect, e *entry, effect Effect) []Effect {
+	effect.under(b.rowID(e, effect.ID))
+	effect.Action, effect.Version, effect.Tied = Merge, e.newest, b.tiedOf(e)
 	e.shown = false
-	effect.Action, effect.Version = Merge, e.newest
 	return append(dst, effect)
 }
+
+// rowID is the id under which the row of e stands: id, or its other spelling.
+func (b *Book) rowID(e *entry, id []byte) []byte {
+	if !e.shown || e.longer == longer(id) {
+		return id
+	}
+	return identity.OtherSpelling(id)
+}
+
+func longer(id []byte) bool {
+	var buffer [canonicalBytes]byte
+	_, longer := identity.AppendCanonical(buffer[:0], id)
+	return longer
+}
+
+// canonicalBytes is room for any phone number.
+const canonicalBytes = 32
 
 func action(c Change) Action {
 	if c.Remove {
@@ -200,6 +241,11 @@ func action(c Change) Action {
 
 // raise notes a change that names an id.
 func (b *Book) raise(e *entry, v Version, alone bool) {
+	was, single := *e, Version{}
+	hadSingle := false
+	if was.told && !was.alone {
+		single, hadSingle = b.alone[e]
+	}
 	switch {
 	case !e.told || v.after(e.newest):
 		if alone {
@@ -209,10 +255,21 @@ func (b *Book) raise(e *entry, v Version, alone bool) {
 		}
 		e.newest, e.alone, e.told = v, alone, true
 	case alone && !e.alone:
-		if single, ok := b.alone[e]; !ok || v.after(single) {
+		if !hadSingle || v.after(single) {
 			b.alone[e] = v
 		}
 	}
+	if !was.told {
+		return
+	}
+	if v.after(was.newest) {
+		b.gaveWay(e, was.newest)
+	}
+	if hadSingle {
+		b.gaveWay(e, single)
+	}
+	b.gaveWay(e, v)
+	b.outdate(e)
 }
 
 // single is the newest change that names an id alone.
@@ -236,7 +293,9 @@ func (b *Book) link(e, o *entry, id, other []byte) bool {
 
 // entry is that of an id of a number, a new one when the id was not known.
 func (b *Book) entry(number, id []byte) *entry {
-	h, scratch := schemas.HashParts(b.scratch, number, id)
+	var buffer [canonicalBytes]byte
+	canonical, _ := identity.AppendCanonical(buffer[:0], id)
+	h, scratch := schemas.HashParts(b.scratch, number, canonical)
 	b.scratch = scratch
 	e, _ := b.entries.Obtain(h)
 	return e
@@ -249,5 +308,5 @@ func (b *Book) Len() int { return b.entries.Len() }
 func (b *Book) Bytes() int {
 	const slot = int(unsafe.Sizeof((*entry)(nil)) + unsafe.Sizeof(Version{}) + 1)
 	return b.entries.Bytes() + len(b.alone)*slot*3/2 +
-		cap(b.links.cells)*int(unsafe.Sizeof(cell{})) + cap(b.links.ids)
+		len(b.ties)*(slot+4*int(unsafe.Sizeof(Version{}))) + cap(b.links.cells)*int(unsafe.Sizeof(cell{})) + cap(b.links.ids)
 }

@@ -26,7 +26,7 @@ func item(action, phone, user string, timestampMS, version int64) *split.Contact
 
 func applied(t *testing.T, b *contacts.Book, it *split.ContactItem, want contacts.Verdict) []contacts.Effect {
 	t.Helper()
-	effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), it))
+	effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), it, 0, contacts.Arrival{}))
 	if verdict != want {
 		t.Fatalf("%s: %v, want %v", it.Raw, verdict, want)
 	}
@@ -80,20 +80,6 @@ func TestVersionDecidesAmongEqualTimestamps(t *testing.T) {
 	wrote(t, applied(t, b, item("add", phone, "", 999, 9), contacts.Stale), "")
 }
 
-func TestDigestDecidesAmongEqualTimestampsAndVersions(t *testing.T) {
-	add, remove := item("add", phone, "", 1000, 0), item("remove", phone, "", 1000, 0)
-	want := contacts.DigestOf(add.Raw) > contacts.DigestOf(remove.Raw)
-	for _, order := range [][]*split.ContactItem{{add, remove}, {remove, add}} {
-		b, tp := contacts.New(), newTopic()
-		for _, it := range order {
-			tp.apply(t, b, contacts.ChangeOf([]byte(number), it))
-		}
-		if _, row := tp.rows[phone]; row != want {
-			t.Fatalf("after %s then %s: row %v, want %v", order[0].Action, order[1].Action, row, want)
-		}
-	}
-}
-
 // docs/webhooks.md, Delivery: duplicates are normal.
 func TestSameItemAgainIsADuplicate(t *testing.T) {
 	b := contacts.New()
@@ -113,15 +99,15 @@ func TestContactWithoutPhoneNumberIsKeyedByItsBSUID(t *testing.T) {
 // docs/webhooks.md, Echoes and messages: or the BSUID stand in `from`.
 func TestBSUIDInPlaceOfThePhoneNumberIsABSUID(t *testing.T) {
 	for _, id := range []string{"US.13491208655302741918", "US.ENT.11815799212886844830", "us.1"} {
-		c := contacts.ChangeOf([]byte(number), item("add", id, "", 1000, 0))
+		c := contacts.ChangeOf([]byte(number), item("add", id, "", 1000, 0), 0, contacts.Arrival{})
 		if len(c.Phone) != 0 || string(c.User) != id {
 			t.Errorf("%s: phone %q, user %q", id, c.Phone, c.User)
 		}
 	}
-	if c := contacts.ChangeOf([]byte(number), item("add", bsuid, bsuid, 1000, 0)); len(c.Phone) != 0 || string(c.User) != bsuid {
+	if c := contacts.ChangeOf([]byte(number), item("add", bsuid, bsuid, 1000, 0), 0, contacts.Arrival{}); len(c.Phone) != 0 || string(c.User) != bsuid {
 		t.Errorf("phone %q, user %q", c.Phone, c.User)
 	}
-	if c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0)); string(c.Phone) != phone || string(c.User) != bsuid {
+	if c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), 0, contacts.Arrival{}); string(c.Phone) != phone || string(c.User) != bsuid {
 		t.Errorf("phone %q, user %q", c.Phone, c.User)
 	}
 }
@@ -133,7 +119,7 @@ func TestItemThatNamesNobodyIsToldSo(t *testing.T) {
 func TestNumbersDoNotShareContacts(t *testing.T) {
 	b := contacts.New()
 	for _, n := range []string{"1", "2"} {
-		if _, verdict := b.Apply(nil, contacts.ChangeOf([]byte(n), item("add", phone, "", 1000, 0))); verdict != contacts.Applied {
+		if _, verdict := b.Apply(nil, contacts.ChangeOf([]byte(n), item("add", phone, "", 1000, 0), 0, contacts.Arrival{})); verdict != contacts.Applied {
 			t.Fatalf("number %s: %v", n, verdict)
 		}
 	}
@@ -152,8 +138,10 @@ func TestRecordThatSaysTooLittleIsNotRestored(t *testing.T) {
 			return []byte(good[name])
 		}, false)
 	}
-	if err := restore(number+"/"+phone, nil); err != nil {
-		t.Fatal(err)
+	for _, fine := range []map[string]string{nil, {schemas.HeaderContactArrival: "1739321024000/17/0/3/12", schemas.HeaderContactTied: "00000000000000ff,00000000000000fe"}} {
+		if err := restore(number+"/"+phone, fine); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, bad := range []struct {
 		key, header, value string
@@ -164,6 +152,12 @@ func TestRecordThatSaysTooLittleIsNotRestored(t *testing.T) {
 		{key: number + "/" + phone, header: schemas.HeaderContactDigest, value: "ff"},
 		{key: number + "/" + phone, header: schemas.HeaderContactDigest, value: "00000000000000ff00"},
 		{key: number + "/" + phone, header: schemas.HeaderContactPhone},
+		{key: number + "/" + phone, header: schemas.HeaderContactArrival, value: "1/2/3/4"},
+		{key: number + "/" + phone, header: schemas.HeaderContactArrival, value: "1/2/3/4/"},
+		{key: number + "/" + phone, header: schemas.HeaderContactArrival, value: "1/2/3/4/5/6"},
+		{key: number + "/" + phone, header: schemas.HeaderContactArrival, value: "now"},
+		{key: number + "/" + phone, header: schemas.HeaderContactTied, value: "00000000000000ff,"},
+		{key: number + "/" + phone, header: schemas.HeaderContactTied, value: "00000000000000ff 00000000000000fe"},
 	} {
 		if restore(bad.key, map[string]string{bad.header: bad.value}) == nil {
 			t.Errorf("restored: %+v", bad)
@@ -173,9 +167,12 @@ func TestRecordThatSaysTooLittleIsNotRestored(t *testing.T) {
 
 func TestKnownContactAllocatesNothing(t *testing.T) {
 	b := contacts.New()
-	c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0))
+	c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), 0, contacts.Arrival{})
 	effects, _ := b.Apply(make([]contacts.Effect, 0, 4), c)
+	at := int64(1)
 	if n := testing.AllocsPerRun(100, func() {
+		at++
+		c.Version.Arrival = contacts.ArrivalOf(at, at, 0, 0, 0)
 		c.Version.TimestampMS++
 		effects, _ = b.Apply(effects[:0], c)
 	}); n != 0 {
@@ -186,7 +183,7 @@ func TestKnownContactAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A million contacts fit in memory: at most 80 bytes for a contact with a phone number, 200 for one that
+// A million contacts fit in memory: at most 80 bytes for a contact with a phone number, 210 for one that
 // has a BSUID beside it.
 func TestContactCostsLittleMemory(t *testing.T) {
 	const n = 500_000
@@ -194,7 +191,7 @@ func TestContactCostsLittleMemory(t *testing.T) {
 		name     string
 		user     bool
 		bytesMax float64
-	}{{"phone number", false, 80}, {"phone number and BSUID", true, 200}} {
+	}{{"phone number", false, 80}, {"phone number and BSUID", true, 210}} {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)

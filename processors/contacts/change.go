@@ -3,13 +3,14 @@ package contacts
 import (
 	"bytes"
 
+	"github.com/coexstream/coexstream/processors/identity"
 	"github.com/coexstream/coexstream/processors/split"
 )
 
 // Change is one item of state_sync[].
 type Change struct {
 	Number  []byte // phone_number_id of the business
-	Phone   []byte // the contact's phone number, or empty
+	Phone   []byte // the contact's phone number in digits, or empty
 	User    []byte // the contact's BSUID, or empty
 	Remove  bool
 	Version Version
@@ -17,15 +18,18 @@ type Change struct {
 
 var actionRemove = []byte("remove")
 
-// ChangeOf reads a state_sync item of a business's number. `remove` removes; `add`, and any action that is
-// not known, adds or edits. A BSUID that stands in the place of the phone number is a BSUID.
-func ChangeOf(number []byte, item *split.ContactItem) Change {
+// ChangeOf reads a state_sync item of a business's number, of an entry with a time in Unix seconds (0: none). `remove`
+// removes; `add`, and any action that is not known, adds or edits. A BSUID that stands in the place of the phone number is
+// a BSUID. A phone number is its digits.
+func ChangeOf(number []byte, item *split.ContactItem, entryTime int64, arrival Arrival) Change {
 	c := Change{
-		Number: number, Phone: item.PhoneNumber, User: item.UserID,
-		Remove:  bytes.EqualFold(item.Action, actionRemove),
-		Version: Version{TimestampMS: max(item.TimestampMS, 0), Number: max(item.Version, 0), Digest: DigestOf(item.Raw)},
+		Number: number, Phone: identity.Digits(item.PhoneNumber), User: item.UserID,
+		Remove: bytes.EqualFold(item.Action, actionRemove),
+		Version: Version{
+			TimestampMS: max(item.TimestampMS, 0), Number: max(item.Version, 0), Digest: DigestOf(item, entryTime), Arrival: arrival,
+		},
 	}
-	if isUserID(c.Phone) {
+	if identity.IsUserID(c.Phone) {
 		if len(c.User) == 0 {
 			c.User = c.Phone
 		}
@@ -42,10 +46,3 @@ func (c *Change) ID() []byte {
 	}
 	return c.User
 }
-
-// isUserID tells a BSUID, `CC.xxx` or `CC.ENT.xxx` with the two letters of a country, from a phone number.
-func isUserID(id []byte) bool {
-	return len(id) > 3 && id[2] == '.' && isLetter(id[0]) && isLetter(id[1])
-}
-
-func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

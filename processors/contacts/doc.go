@@ -6,8 +6,10 @@
 //
 // A change names a phone number, a business-scoped user id (BSUID), or both. Its row stands under the phone
 // number where it names one, else under the BSUID. Changes are ordered by Version: metadata.timestamp, then
-// metadata.version, then the digest of the item's bytes; an add and a remove of one second and version are
-// ordered by the digest as any two changes. A change is in the table unless
+// metadata.version, then the order of arrival: that of the raw log, and within a body that of the array. Changes of one
+// timestamp, version and digest are one change, delivered again: those that gave way to another one of their time are
+// remembered, the last ones of each id, so that a repetition undoes nothing. The two spellings of a phone number are one
+// identity (package identity): the row stands under the spelling of the newest change. A change is in the table unless
 //
 //   - a newer change names one of the identities that it names, or
 //   - it names one identity alone, and a newer change names alone another identity of which some change says
@@ -18,8 +20,8 @@
 // becomes a tombstone with the action `merge`.
 //
 // Both rules only ever take a change out of the table. A row that gave way never comes back and no row moves
-// to another key, therefore nothing needs the content of an older change again, and none is kept: the row of
-// a BSUID that is newer than the record that tells its phone number stays under the BSUID until a newer
+// to another key (the row of another spelling is the newer change's own), therefore nothing needs the content of
+// an older change again, and none is kept: the row of a BSUID that is newer than the record that tells its phone number stays under the BSUID until a newer
 // record names the number. The price: an identity that belonged to two others in turn (a number that went to
 // another person) is taken for the same as either when these are named alone.
 //
@@ -30,7 +32,8 @@
 // those of tombstones too. The topic forgets tombstones after some days (8 by default, longer than any sender
 // repeats a webhook), and after a restart so does the Book: a change that is older than a removal of so long
 // ago would come in again. After a restart the Book knows of each row what its newest record says: the
-// change, the identities that it named, and one more that is linked to it.
+// change, the identities that it named, one more that is linked to it, and the changes of its time that gave way to it.
+// Not remembered is a change that came, out of the order of arrival, after the one of its time that is newer.
 //
 // The package reads no clock and drops nothing but what is a duplicate or older than what is known.
 package contacts

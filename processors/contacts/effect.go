@@ -1,6 +1,7 @@
 package contacts
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"strconv"
@@ -31,11 +32,20 @@ type Effect struct {
 	Version Version // of the newest change that names ID
 	Phone   []byte  // ids that this change names
 	User    []byte
-	Linked  []byte // another id of the same contact, which this change does not name
+	Linked  []byte   // another id of the same contact, which this change does not name
+	Tied    []uint64 // digests of older changes of the version's time that name ID
 }
 
 // Tombstone tells whether the record has no value.
 func (e *Effect) Tombstone() bool { return e.Action != Put }
+
+// under puts the record under another spelling of its id.
+func (e *Effect) under(id []byte) {
+	if bytes.Equal(e.Phone, e.ID) {
+		e.Phone = id
+	}
+	e.ID = id
+}
 
 // AppendHeaders calls yield with each header that Restore needs. The values are appended to buf, which
 // is returned: they stay valid for as long as the caller keeps it.
@@ -48,11 +58,21 @@ func (e *Effect) AppendHeaders(buf []byte, yield func(name string, value []byte)
 	add(schemas.HeaderContactAction, func(b []byte) []byte { return append(b, e.Action.String()...) })
 	add(schemas.HeaderContactTimestamp, func(b []byte) []byte { return strconv.AppendInt(b, e.Version.TimestampMS, 10) })
 	add(schemas.HeaderContactVersion, func(b []byte) []byte { return strconv.AppendInt(b, e.Version.Number, 10) })
-	add(schemas.HeaderContactDigest, func(b []byte) []byte {
-		var d [8]byte
-		binary.BigEndian.PutUint64(d[:], e.Version.Digest)
-		return hex.AppendEncode(b, d[:])
-	})
+	add(schemas.HeaderContactDigest, func(b []byte) []byte { return appendDigest(b, e.Version.Digest) })
+	if e.Version.Arrival != (Arrival{}) {
+		add(schemas.HeaderContactArrival, e.Version.Arrival.appendText)
+	}
+	if len(e.Tied) > 0 {
+		add(schemas.HeaderContactTied, func(b []byte) []byte {
+			for i, digest := range e.Tied {
+				if i > 0 {
+					b = append(b, ',')
+				}
+				b = appendDigest(b, digest)
+			}
+			return b
+		})
+	}
 	for _, id := range [...]struct {
 		name  string
 		value []byte
@@ -62,4 +82,10 @@ func (e *Effect) AppendHeaders(buf []byte, yield func(name string, value []byte)
 		}
 	}
 	return buf
+}
+
+func appendDigest(b []byte, digest uint64) []byte {
+	var d [8]byte
+	binary.BigEndian.PutUint64(d[:], digest)
+	return hex.AppendEncode(b, d[:])
 }

@@ -3,6 +3,8 @@ package contacts
 import (
 	"bytes"
 	"encoding/binary"
+
+	"github.com/coexstream/coexstream/processors/identity"
 )
 
 // links holds which ids were named together. A link is in two lists, that of the phone number and that
@@ -33,10 +35,10 @@ func (l *links) keep(id []byte) uint32 {
 	return at
 }
 
-// has tells whether a list names an id.
+// has tells whether a list names an id, in whichever spelling.
 func (l *links) has(head uint32, id []byte) bool {
 	for ; head != 0; head = l.cells[head].next {
-		if bytes.Equal(l.id(l.cells[head].other), id) {
+		if other := l.id(l.cells[head].other); bytes.Equal(other, id) || identity.SamePhone(other, id) {
 			return true
 		}
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 // Restore takes a record of the `contacts` topic: its key, its headers (nil for one that is absent), and
-// whether it is a tombstone. The records of one key have to come in their order, those of several in any.
+// whether it is a tombstone. The records of one key have to come in their order, those of several in any. A record without
+// the header of arrival is older than all that have one.
 func (b *Book) Restore(key []byte, header func(name string) []byte, tombstone bool) error {
 	number, id, ok := bytes.Cut(key, []byte{'/'})
 	if !ok || len(number) == 0 || len(id) == 0 {
@@ -29,9 +30,22 @@ func (b *Book) Restore(key []byte, header func(name string) []byte, tombstone bo
 	}
 
 	pair := len(phone) > 0 && len(user) > 0 && !(isPhone && isUser)
+	tied, err := tiedOf(header)
+	if err != nil {
+		return fmt.Errorf("restore contact %q: %w", key, err)
+	}
 	e := b.entry(number, id)
 	b.raise(e, v, !pair)
-	e.shown = !tombstone
+	for _, digest := range tied {
+		b.gaveWay(e, Version{TimestampMS: v.TimestampMS, Number: v.Number, Digest: digest})
+	}
+	// Each spelling of a number has records of its own; the row is that of the newest.
+	switch spelling := longer(id); {
+	case tombstone:
+		e.shown = e.shown && e.longer != spelling
+	case !e.newest.after(v):
+		e.shown, e.longer = true, spelling
+	}
 	other := linked
 	if pair {
 		other = phone
@@ -53,13 +67,35 @@ func versionOf(header func(name string) []byte) (v Version, err error) {
 	if v.Number, err = number(header, schemas.HeaderContactVersion); err != nil {
 		return v, err
 	}
-	text := header(schemas.HeaderContactDigest)
+	if v.Digest, err = digestOf(schemas.HeaderContactDigest, header(schemas.HeaderContactDigest)); err != nil {
+		return v, err
+	}
+	v.Arrival, err = parseArrival(header(schemas.HeaderContactArrival))
+	return v, err
+}
+
+// tiedOf reads the digests of the changes that gave way to the record's.
+func tiedOf(header func(name string) []byte) (tied []uint64, err error) {
+	text := header(schemas.HeaderContactTied)
+	if len(text) == 0 {
+		return nil, nil
+	}
+	for one := range bytes.SplitSeq(text, []byte{','}) {
+		digest, err := digestOf(schemas.HeaderContactTied, one)
+		if err != nil {
+			return nil, err
+		}
+		tied = append(tied, digest)
+	}
+	return tied, nil
+}
+
+func digestOf(name string, text []byte) (uint64, error) {
 	var digest [8]byte
 	if n, err := hex.Decode(digest[:], text[:min(len(text), 16)]); err != nil || n != len(digest) || len(text) != 16 {
-		return v, fmt.Errorf("header %s %q: want 16 hexadecimal digits", schemas.HeaderContactDigest, text)
+		return 0, fmt.Errorf("header %s %q: want 16 hexadecimal digits", name, text)
 	}
-	v.Digest = binary.BigEndian.Uint64(digest[:])
-	return v, nil
+	return binary.BigEndian.Uint64(digest[:]), nil
 }
 
 func number(header func(name string) []byte, name string) (int64, error) {

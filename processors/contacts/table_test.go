@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/processors/contacts"
+	"github.com/coexstream/coexstream/processors/identity"
 )
 
 var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
@@ -56,7 +57,9 @@ func ideal(changes []contacts.Change) table {
 	return t
 }
 
-func same(a, b []byte) bool                   { return len(a) > 0 && bytes.Equal(a, b) }
+func same(a, b []byte) bool {
+	return len(a) > 0 && (bytes.Equal(a, b) || identity.SamePhone(a, b))
+}
 func alone(c contacts.Change) bool            { return len(c.Phone) == 0 || len(c.User) == 0 }
 func names(c contacts.Change, id []byte) bool { return same(c.Phone, id) || same(c.User, id) }
 func (t table) without(o table) (missing table) {
@@ -122,6 +125,11 @@ func (tp *topic) restored(t *testing.T, r *rand.Rand) *contacts.Book {
 // has one phone number and the other way round.
 func changes(r *rand.Rand, n int, stable bool) []contacts.Change {
 	list := make([]contacts.Change, n)
+	arrivals := r.Perm(n)
+	times, numbers := 1+r.Int64N(4), 1+r.Int64N(2) // of one time are few or all,
+	if n > 16 {
+		times, numbers = 4, 2 // but no more than are remembered
+	}
 	for i := range list {
 		phone := r.IntN(2)
 		user := r.IntN(2)
@@ -130,11 +138,17 @@ func changes(r *rand.Rand, n int, stable bool) []contacts.Change {
 		}
 		c := contacts.Change{
 			Number: []byte(number), Remove: r.IntN(4) == 0,
-			Version: contacts.Version{TimestampMS: 1739321024000 + 1000*r.Int64N(4), Number: r.Int64N(2), Digest: uint64(i+1) * 0x9e3779b97f4a7c15},
+			Version: contacts.Version{
+				TimestampMS: 1739321024000 + 1000*r.Int64N(times), Number: r.Int64N(numbers), Digest: uint64(i+1) * 0x9e3779b97f4a7c15,
+				Arrival: contacts.ArrivalOf(1739321030000, int64(100+arrivals[i]), 0, 0, 0),
+			},
 		}
 		kind := r.IntN(3)
 		if kind != 1 {
 			c.Phone = fmt.Appendf(nil, "1650555000%d", phone)
+			if phone == 1 {
+				c.Phone = []byte([...]string{"5511987654321", "551187654321"}[r.IntN(2)])
+			}
 		}
 		if kind != 0 {
 			c.User = fmt.Appendf(nil, "US.1349120865530274191%d", user)
@@ -200,6 +214,7 @@ func TestLongRunsKeepTheTableRight(t *testing.T) {
 		for i, c := range list {
 			tp.apply(t, b, c)
 			if again := list[r.IntN(i+1)]; r.IntN(3) == 0 { // docs/webhooks.md, Delivery: duplicates are normal
+				again.Version.Arrival = contacts.ArrivalOf(1739321040000, int64(i), 0, 0, 0) // later than all
 				if effects, verdict := b.Apply(nil, again); len(effects) != 0 || verdict == contacts.Applied {
 					t.Fatalf("%v with %+v of a change that was seen before: %+v", verdict, effects, again)
 				}
@@ -265,6 +280,28 @@ func TestRestartNeverLosesARow(t *testing.T) {
 			}
 			if missing := ideal(list[:i+1]).without(tp.rows); len(missing) != 0 {
 				t.Fatalf("table %v lacks %v after%s", tp.rows, missing, describe(list[:i+1]))
+			}
+		}
+	}
+}
+
+// What came in order, is delivered again after restarts, and is of one time with others, never undoes a later change.
+func TestRedeliveriesAfterRestartsUndoNothing(t *testing.T) {
+	r := random(t)
+	for range 1500 {
+		list := changes(r, 12, true)
+		slices.SortFunc(list, func(c, d contacts.Change) int { return c.Version.Arrival.Compare(d.Version.Arrival) })
+		b, tp := contacts.New(), newTopic()
+		for i, c := range list {
+			tp.apply(t, b, c)
+			if r.IntN(2) == 0 {
+				b = tp.restored(t, r)
+			}
+			again := list[r.IntN(i+1)]
+			again.Version.Arrival = contacts.ArrivalOf(1739321030000, int64(1000+i), 0, 0, 0)
+			tp.apply(t, b, again)
+			if want := ideal(list[:i+1]); !maps.Equal(tp.rows, want) {
+				t.Fatalf("table %v, want %v, after%s\nand again%s", tp.rows, want, describe(list[:i+1]), describe([]contacts.Change{again}))
 			}
 		}
 	}

@@ -2,7 +2,10 @@ package contacts
 
 import (
 	"cmp"
+	"fmt"
+	"strconv"
 
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -10,15 +13,114 @@ import (
 type Version struct {
 	TimestampMS int64  // metadata.timestamp in Unix milliseconds; 0, where there is none, is the oldest
 	Number      int64  // metadata.version; 0 where there is none
-	Digest      uint64 // of the item's bytes: equal versions are the same item
+	Digest      uint64 // of the item: changes of one timestamp, number and digest are one, delivered again
+	Arrival     Arrival
 }
 
-// DigestOf is the digest of a state_sync item's bytes.
-func DigestOf(item []byte) uint64 { return schemas.HashBytes(item).Hi }
+// DigestOf is the digest of a state_sync item: of its bytes and, where it has no timestamp, of the time of its entry, in
+// Unix seconds. So the same words at another time are another change, unless both times are absent.
+func DigestOf(item *split.ContactItem, entryTime int64) uint64 {
+	h := schemas.HashBytes(item.Raw)
+	if item.TimestampMS > 0 || entryTime == 0 {
+		return h.Hi
+	}
+	return schemas.EditKey(h, entryTime, nil).Hi
+}
 
-// Compare is negative when v is older than w, 0 when they are the same change, positive when v is newer.
+// Compare is negative when v is older than w, 0 when they are the same change at the same place, positive when v is newer.
 func (v Version) Compare(w Version) int {
-	return cmp.Or(cmp.Compare(v.TimestampMS, w.TimestampMS), cmp.Compare(v.Number, w.Number), cmp.Compare(v.Digest, w.Digest))
+	return cmp.Or(cmp.Compare(v.TimestampMS, w.TimestampMS), cmp.Compare(v.Number, w.Number), v.Arrival.Compare(w.Arrival), cmp.Compare(v.Digest, w.Digest))
 }
 
 func (v Version) after(w Version) bool { return v.Compare(w) > 0 }
+
+// tied tells whether two changes are of one time: the order of arrival decides.
+func (v Version) tied(w Version) bool { return v.TimestampMS == w.TimestampMS && v.Number == w.Number }
+
+// is tells whether two changes are one, delivered twice.
+func (v Version) is(w Version) bool { return v.tied(w) && v.Digest == w.Digest }
+
+// Arrival is the place of a change in the order of arrival: when its webhook was received, the offset of the raw record,
+// and the place in the body. The zero Arrival is the oldest. It is packed, since every contact has one:
+//
+//	hi: 42 bits of milliseconds, 22 of the offset; lo: 22 of the offset, 11 of the entry, 11 of the change, 20 of the item
+//
+// What does not fit counts as the largest number that does; then the digest decides.
+type Arrival struct{ hi, lo uint64 }
+
+const (
+	millisBits = 42
+	offsetBits = 44
+	entryBits  = 11
+	changeBits = 11
+	itemBits   = 20
+)
+
+// ArrivalOf packs an Arrival.
+func ArrivalOf(receivedMS, offset int64, entry, change, item int) Arrival {
+	at := within(offset, offsetBits)
+	return Arrival{
+		hi: within(receivedMS, millisBits)<<(offsetBits/2) | at>>(offsetBits/2),
+		lo: at<<(64-offsetBits/2) | within(int64(entry), entryBits)<<(changeBits+itemBits) |
+			within(int64(change), changeBits)<<itemBits | within(int64(item), itemBits),
+	}
+}
+
+func within(n int64, bits int) uint64 { return uint64(min(max(n, 0), 1<<bits-1)) }
+
+// Compare is negative when a came before b, 0 when they are one.
+func (a Arrival) Compare(b Arrival) int {
+	return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo))
+}
+
+const placeBits = entryBits + changeBits + itemBits
+
+// sameBody tells whether two changes came in one raw record.
+func (a Arrival) sameBody(b Arrival) bool {
+	return a != Arrival{} && a.hi == b.hi && a.lo>>placeBits == b.lo>>placeBits
+}
+
+// parts are the numbers that ArrivalOf packed.
+func (a Arrival) parts() [5]uint64 {
+	const half = 1<<(offsetBits/2) - 1
+	return [5]uint64{
+		a.hi >> (offsetBits / 2), a.hi&half<<(offsetBits/2) | a.lo>>placeBits,
+		a.lo >> (changeBits + itemBits) & (1<<entryBits - 1), a.lo >> itemBits & (1<<changeBits - 1), a.lo & (1<<itemBits - 1),
+	}
+}
+
+// appendText appends the arrival as the header schemas.HeaderContactArrival has it.
+func (a Arrival) appendText(dst []byte) []byte {
+	for i, n := range a.parts() {
+		if i > 0 {
+			dst = append(dst, '/')
+		}
+		dst = strconv.AppendUint(dst, n, 10)
+	}
+	return dst
+}
+
+// parseArrival reads what appendText wrote; nothing is the zero Arrival.
+func parseArrival(text []byte) (Arrival, error) {
+	if len(text) == 0 {
+		return Arrival{}, nil
+	}
+	var parts [5]int64
+	rest := text
+	for i := range parts {
+		digits := 0
+		for digits < len(rest) && rest[digits]-'0' < 10 {
+			digits++
+		}
+		n, err := strconv.ParseInt(string(rest[:digits]), 10, 64)
+		last := i == len(parts)-1
+		if err != nil || last != (digits == len(rest)) || !last && rest[digits] != '/' {
+			return Arrival{}, fmt.Errorf("header %s %q: want five numbers with slashes between", schemas.HeaderContactArrival, text)
+		}
+		parts[i] = n
+		if !last {
+			rest = rest[digits+1:]
+		}
+	}
+	return ArrivalOf(parts[0], parts[1], int(parts[2]), int(parts[3]), int(parts[4])), nil
+}

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/coexstream/coexstream/processors/identity"
@@ -60,6 +61,17 @@ func TestOtherSpellingIsMutualAndTheSamePhone(t *testing.T) {
 	for _, one := range []string{"16505550100", "US.1", "", "4915123456789"} {
 		if got := identity.OtherSpelling([]byte(one)); got != nil {
 			t.Errorf("OtherSpelling(%q) = %q, want none", one, got)
+		}
+	}
+}
+
+func TestAppendedCanonicalSaysWhichSpellingItIs(t *testing.T) {
+	for id, want := range map[string]string{
+		"5511987654321": "551187654321 true", "+55 11 8765-4321": "551187654321 false", "16505550100": "16505550100 false", "US.1": "US.1 false",
+	} {
+		canonical, longer := identity.AppendCanonical(nil, []byte(id))
+		if got := fmt.Sprintf("%s %v", canonical, longer); got != want {
+			t.Errorf("AppendCanonical(%s): %s, want %s", id, got, want)
 		}
 	}
 }

@@ -86,6 +86,22 @@ func Canonical(id []byte) (digits string, ok bool) {
 	return string(s.digits[:s.n]), true
 }
 
+// AppendCanonical appends the one spelling by which all spellings of a phone number are found, as Canonical has it, or the id
+// itself where it is no phone number. longer tells whether id is the longer spelling of two.
+func AppendCanonical(dst, id []byte) (canonical []byte, longer bool) {
+	s, ok := spellingOf(id)
+	if !ok {
+		return append(dst, id...), false
+	}
+	digits := 0
+	for _, c := range id {
+		if isDigit(c) {
+			digits++
+		}
+	}
+	return append(dst, s.digits[:s.n]...), digits > s.n
+}
+
 // OtherSpelling is the second spelling of a Brazilian, Mexican or Argentine mobile number in digits; nil where the
 // number has one only.
 func OtherSpelling(id []byte) []byte {

@@ -50,6 +50,9 @@ func (b *Book) Placeholder(receivedAt time.Time, key schemas.Hash, p Placeholder
 // Find is the placeholder that has the wamid of a follow-up.
 func (b *Book) Find(key schemas.Hash) (Placeholder, bool) { return b.placeholders.find(key) }
 
+// Waiting takes out the follow-ups that wait under a key, in the order in which they came.
+func (b *Book) Waiting(key schemas.Hash) []FollowUp { return b.waiting.take(key) }
+
 // Wait takes a follow-up without a placeholder, with a copy of its value, and tells whether it did: it does
 // not when the limits are reached. The same value a second time is taken, and comes back once.
 func (b *Book) Wait(now time.Time, key schemas.Hash, value []byte) bool {

@@ -119,10 +119,12 @@ type Message struct {
 	ID, From, To, Type           []byte
 	FromUserID, ToUserID         []byte
 	RecipientID, RecipientUserID []byte // statuses
-	Timestamp                    int64  // Unix seconds (milliseconds are divided), 0 when absent or not a number
+	Timestamp                    int64  // Unix seconds (smaller units are divided), 0 when absent, negative or not a number
 	Status                       []byte // history_context.status; for statuses, status
 	FromMe                       FromMe
 	OriginalID                   []byte // revoke.original_message_id, else edit.original_message_id
+	Edit                         []byte // edit verbatim, where it is an object
+	HasErrors                    bool   // errors is an array or an object that is not empty
 	// Names are the ids that few messages have; nil in the others.
 	Names *Names `json:",omitempty"`
 }

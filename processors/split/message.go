@@ -61,11 +61,17 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 				i = s.skip(i)
 			}
 		case "edit":
-			if s.in[i] == '{' {
-				i = s.original(i, &edited)
+			if at := i; s.in[i] == '{' {
+				if i = s.original(i, &edited); i > 0 {
+					m.Edit = s.in[at:i:i]
+				}
 			} else {
 				i = s.skip(i)
 			}
+		case "errors":
+			at := i
+			i = s.skip(i)
+			m.HasErrors = i-at > len("[]") && (s.in[at] == '[' || s.in[at] == '{')
 		case "revoke":
 			if s.in[i] == '{' {
 				i = s.original(i, &m.OriginalID)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,11 +134,12 @@ func (n *node) decimal() (whole int64, fraction, ok bool) {
 		t = string(n.raw)
 	}
 	w, f, point := strings.Cut(t, ".")
-	if w == "" || len(w) > 18 || strings.Trim(w, "0123456789") != "" || point && (f == "" || strings.Trim(f, "0123456789") != "") {
+	if w == "" || len(w) > 19 || strings.Trim(w, "0123456789") != "" || point && (f == "" || strings.Trim(f, "0123456789") != "") {
 		return 0, false, false
 	}
-	for _, c := range w {
-		whole = whole*10 + int64(c-'0')
+	whole, err := strconv.ParseInt(w, 10, 64)
+	if err != nil {
+		return 0, false, false
 	}
 	return whole, strings.Trim(f, "0") != "", true
 }
@@ -160,7 +162,10 @@ func (n *node) integer() int64 {
 func (n *node) millis() int64 {
 	v, _, _ := n.decimal()
 	if v < 1e11 {
-		v *= 1000
+		return v * 1000
+	}
+	for v >= 1e14 {
+		v /= 1000
 	}
 	return v
 }
@@ -362,6 +367,12 @@ func refMessages(list *node, status bool) []Message {
 			}
 		}
 		m.Names = refNames(n)
+		if edit := n.get("edit"); edit != nil && edit.kind == '{' {
+			m.Edit = edit.raw
+		}
+		if errs := n.get("errors"); errs != nil {
+			m.HasErrors = (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
+		}
 		for _, holder := range []string{"edit", "revoke"} {
 			if id := n.get(holder).get("original_message_id").id(); len(id) > 0 {
 				m.OriginalID = id

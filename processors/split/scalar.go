@@ -2,6 +2,7 @@ package split
 
 import (
 	"bytes"
+	"math"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -73,14 +74,15 @@ func (s *Scanner) decimal(i int) (end int, whole int64, fraction, ok bool) {
 }
 
 func parseDecimal(t []byte) (whole int64, fraction, ok bool) {
-	digits := 0
+	digits, n := 0, uint64(0)
 	for digits < len(t) && t[digits]-'0' < 10 {
-		whole = whole*10 + int64(t[digits]-'0')
+		n = n*10 + uint64(t[digits]-'0')
 		digits++
 	}
-	if digits == 0 || digits > 18 { // 18 digits fit in 63 bits
+	if digits == 0 || digits > 19 || n > math.MaxInt64 { // 19 digits fit in 64 bits
 		return 0, false, false
 	}
+	whole = int64(n)
 	if rest := t[digits:]; len(rest) > 0 {
 		if rest[0] != '.' || len(rest) == 1 {
 			return 0, false, false
@@ -113,31 +115,46 @@ func (s *Scanner) integer(i int, dst *int64) int {
 	return end
 }
 
-// millisFrom is where a timestamp is taken for milliseconds: as seconds it would be the year 5138.
-const millisFrom = 100_000_000_000
+// Where a timestamp is taken for milliseconds, microseconds and nanoseconds: in the unit before it, each would be the
+// year 5138.
+const (
+	millisFrom = 100_000_000_000
+	microsFrom = 1000 * millisFrom
+	nanosFrom  = 1000 * microsFrom
+)
 
-// seconds reads the timestamp at i, seconds or milliseconds, quoted or not, as Unix seconds.
+// seconds reads the timestamp at i, in seconds or in parts of them, quoted or not, as Unix seconds.
 func (s *Scanner) seconds(i int, dst *int64) int {
 	end, n, _, ok := s.decimal(i)
 	if ok {
 		if n >= millisFrom {
-			n /= 1000
+			n = milliseconds(n) / 1000
 		}
 		*dst = n
 	}
 	return end
 }
 
-// millis reads the timestamp at i, seconds or milliseconds, quoted or not, as Unix milliseconds.
+// millis reads the timestamp at i, in seconds or in parts of them, quoted or not, as Unix milliseconds.
 func (s *Scanner) millis(i int, dst *int64) int {
 	end, n, _, ok := s.decimal(i)
 	if ok {
-		if n < millisFrom {
-			n *= 1000
-		}
-		*dst = n
+		*dst = milliseconds(n)
 	}
 	return end
+}
+
+// milliseconds is a timestamp of any unit in milliseconds.
+func milliseconds(n int64) int64 {
+	switch {
+	case n < millisFrom:
+		return n * 1000
+	case n < microsFrom:
+		return n
+	case n < nanosFrom:
+		return n / 1000
+	}
+	return n / 1_000_000
 }
 
 // date reads the RFC 3339 date at i as Unix seconds.

@@ -1,7 +1,9 @@
 package task
 
 import (
+	"bytes"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/coexstream/coexstream/processors/contacts"
@@ -12,10 +14,11 @@ import (
 // addressBook writes what a state_sync changes in the table of contacts.
 func (t *Task) addressBook(o *Origin, c *split.Change, n *number) {
 	origin := t.place(o, c.Entry, c.Index)
+	offset, entry, index := placeOf(origin)
 	var unknown bool
 	for i := range c.StateSync {
 		item := &c.StateSync[i]
-		change := contacts.ChangeOf(c.PhoneNumberID, item)
+		change := contacts.ChangeOf(c.PhoneNumberID, item, c.EntryTime, contacts.ArrivalOf(o.ReceivedAt.UnixMilli(), offset, entry, index, i))
 		if len(item.Type) > 0 && string(item.Type) != "contact" || len(change.ID()) == 0 {
 			unknown = true
 			continue
@@ -37,6 +40,18 @@ func (t *Task) addressBook(o *Origin, c *split.Change, n *number) {
 	}
 }
 
+// placeOf reads an origin topic/partition/offset#entry.change: the offset of the record that the ingress wrote, and the
+// place in its body. What cannot be read is 0.
+func placeOf(origin []byte) (offset int64, entry, change int) {
+	label, path, _ := bytes.Cut(origin, []byte{'#'})
+	offset, _ = strconv.ParseInt(str(label[bytes.LastIndexByte(label, '/')+1:]), 10, 64)
+	first, rest, _ := bytes.Cut(path, []byte{'.'})
+	second, _, _ := bytes.Cut(rest, []byte{'.'})
+	entry, _ = strconv.Atoi(str(first))
+	change, _ = strconv.Atoi(str(second))
+	return offset, entry, change
+}
+
 // contact emits one row, or one tombstone, of the table of contacts.
 func (t *Task) contact(o *Origin, n *number, origin []byte, item *split.ContactItem, effect *contacts.Effect) {
 	id := string(effect.ID)
@@ -47,7 +62,7 @@ func (t *Task) contact(o *Origin, n *number, origin []byte, item *split.ContactI
 	}
 	var extra [headersExtraMax]Header
 	hs := extra[:0]
-	buf := t.arena.room(headerTextBytes + len(effect.Phone) + len(effect.User) + len(effect.Linked))
+	buf := t.arena.room(headerTextBytes + len(effect.Phone) + len(effect.User) + len(effect.Linked) + len("0123456789abcdef,")*len(effect.Tied))
 	t.arena.done(effect.AppendHeaders(buf, func(name string, value []byte) { hs = append(hs, Header{name, value}) }))
 	key := t.key(n.id.PhoneNumberID, id)
 	e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeContact), key, hs[0].Value, hs[1].Value, hs[2].Value, hs[3].Value)
@@ -67,5 +82,5 @@ func (t *Task) contact(o *Origin, n *number, origin []byte, item *split.ContactI
 	t.put(&e, o, key, t.value(&state, len(item.Raw)), hs...)
 }
 
-// headerTextBytes is room for a contact's action, timestamp, version and digest.
-const headerTextBytes = 96
+// headerTextBytes is room for a contact's action, timestamp, version, digest and arrival.
+const headerTextBytes = 160

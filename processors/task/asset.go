@@ -23,6 +23,7 @@ type asset struct {
 	Side       *people.Side `json:",omitempty"` // nil in records of earlier versions
 	Profiles   []byte       // of the Side
 	Origin     []byte
+	Source     []byte `json:",omitempty"`
 	ReceivedAt time.Time
 	Replay     []byte `json:",omitempty"`
 	Event      string `json:",omitempty"` // the only one that may leave; see Requeue
@@ -30,25 +31,35 @@ type asset struct {
 
 // placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
 func (t *Task) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
-	t.emitWaiting(n, n.media.Placeholder(receivedAt, key, media.Placeholder{
-		Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction,
-	}))
+	p := media.Placeholder{Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction}
+	for _, w := range t.remember(n, key, bytesOf(m.WAMID), p, receivedAt) {
+		a := assetOf(w)
+		// A message to a broadcast list has its token in every chat: the others' follow-ups wait on.
+		if _, joined := t.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
+			continue
+		}
+		t.asset(n, a)
+	}
 }
 
 func (t *Task) emitWaiting(n *number, waited []media.FollowUp) {
 	for _, w := range waited {
-		var a asset
-		if err := json.Unmarshal(w.Value, &a); err != nil {
-			panic(fmt.Sprintf("follow-up that this task encoded: %v", err)) // RestoreState has checked those of other versions
-		}
-		t.asset(n, &a)
+		t.asset(n, assetOf(w))
 	}
+}
+
+func assetOf(w media.FollowUp) *asset {
+	a := &asset{}
+	if err := json.Unmarshal(w.Value, a); err != nil {
+		panic(fmt.Sprintf("follow-up that this task encoded: %v", err)) // RestoreState has checked those of other versions
+	}
+	return a
 }
 
 // pastMedia takes a message or echo that is, or may be, the asset of a past message.
 func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	key := t.itemKey(l.n, msg)
-	_, known := t.findPlaceholder(l.n, key)
+	_, known := t.placeholderOf(l.n, key, msg)
 	opened, running := l.n.history.Running()
 	item := media.Item{
 		Field: l.c.Field, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
@@ -64,7 +75,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	side := *t.people.Message(l.c, l.n.display(l.c), msg, echo)
 	a := &asset{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
-		Origin: l.origin, ReceivedAt: l.o.ReceivedAt.UTC(),
+		Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(),
 	}
 	if l.o.Replay != nil {
 		a.Replay = l.o.Replay.ID
@@ -78,7 +89,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 		if err != nil {
 			panic(fmt.Sprintf("marshal of numbers and bytes: %v", err))
 		}
-		if l.n.media.Wait(l.o.ReceivedAt, key, value) {
+		if l.n.media.Wait(l.o.ReceivedAt, t.joinKey(l.n, key, msg.ID), value) {
 			return true
 		}
 	}
@@ -90,8 +101,8 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 // an echo that only looked like one, as the echo that it is, marked historical.
 func (t *Task) asset(n *number, a *asset) {
 	msg := &a.Message
-	place, joined := t.findPlaceholder(n, a.Key)
-	o := &Origin{ReceivedAt: a.ReceivedAt, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
+	place, joined := t.placeholderOf(n, a.Key, msg)
+	o := &Origin{ReceivedAt: a.ReceivedAt, Source: a.Source, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
 	if a.Event != "" {
 		o.Requeue = &Requeue{Event: a.Event}
 	}
@@ -106,14 +117,20 @@ func (t *Task) asset(n *number, a *asset) {
 		return
 	}
 	// One event a message, whatever the shapes in which its asset came.
-	id := schemas.MessageEventID(schemas.TypeMedia, a.Key, schemas.RankConcrete)
-	if !t.first(o, t.now, id, schemas.MessageEventID(schemas.TypeMedia, a.Key, 0), schemas.RankConcrete) {
+	rank := min(rankOf(msg), schemas.RankConcrete)
+	id := schemas.MessageEventID(schemas.TypeMedia, a.Key, rank)
+	first := t.first(o, t.now, id, schemas.MessageEventID(schemas.TypeMedia, a.Key, 0), rank)
+	if first && joined {
+		first = t.firstOfTwins(o, n, msg.ID, place.Thread, rank)
+	}
+	if !first {
 		t.counts.Duplicates[KindMedia]++
 		return
 	}
 	e := l.event(schemas.TopicMedia, schemas.TypeMedia)
 	m := l.message()
 	fill(&m, msg)
+	m.Kind, m.Rank = schemas.KindMedia, &ranks[rank]
 	m.Historical, m.Joined = true, &joined
 	if joined {
 		m.Timestamp = place.Timestamp

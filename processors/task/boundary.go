@@ -5,6 +5,7 @@ import (
 
 	"github.com/coexstream/coexstream/processors/account"
 	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/identity"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -12,16 +13,18 @@ import (
 // account emits an account event and tells the numbers of the WABA where it parts two onboardings: those that are known,
 // and those that will be.
 func (t *Task) account(o *Origin, c *split.Change) {
-	var id schemas.Hash
-	id, t.scratch = account.EventID(t.scratch, c)
+	var content schemas.Hash
+	content, t.scratch = account.EventID(t.scratch, c)
+	id := t.undated.id(c, content)
 	if !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
 		t.counts.Duplicates[KindAccount]++
 		return
 	}
+	t.undated.note(c, content, id, o.ReceivedAt)
 	e := event{topic: schemas.TopicAccount, ceType: schemas.TypeAccount, id: id, source: t.source(c),
 		time: unix(c.EntryTime), origin: t.place(o, c.Entry, c.Index), trace: o}
 	v := schemas.Account{
-		WABAID: string(c.WABA), PhoneNumber: string(c.PhoneNumber), Event: string(c.AccountEvent),
+		WABAID: string(c.WABA), PhoneNumber: string(c.PhoneNumber), PhoneNumberID: t.numberConcerned(c), Event: string(c.AccountEvent),
 		Time: c.EntryTime, Original: json.RawMessage(c.Value),
 	}
 	if string(c.EntryID) != v.WABAID {
@@ -39,4 +42,25 @@ func (t *Task) account(o *Origin, c *split.Change) {
 			t.touch(n)
 		}
 	}
+}
+
+// numberConcerned is the phone_number_id of the number that an account event is about: that in the metadata, else that of
+// the number of the WABA which value.phone_number spells, else the WABA's only one. It is empty where it is not known.
+func (t *Task) numberConcerned(c *split.Change) string {
+	if len(c.PhoneNumberID) > 0 {
+		return string(c.PhoneNumberID)
+	}
+	if len(c.WABA) == 0 {
+		return ""
+	}
+	numbers := t.byWABA[str(c.WABA)] // of a replay with a state of its own: those that it has seen by then
+	for _, n := range numbers {
+		if identity.SamePhone(c.PhoneNumber, bytesOf(n.id.DisplayPhoneNumber)) {
+			return n.id.PhoneNumberID
+		}
+	}
+	if len(numbers) == 1 && (len(c.PhoneNumber) == 0 || numbers[0].id.DisplayPhoneNumber == "") {
+		return numbers[0].id.PhoneNumberID
+	}
+	return ""
 }

@@ -132,19 +132,33 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			}
 			var id schemas.Hash
 			id, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
-			rank := schemas.RankOf(msg.Type)
-			e.id = schemas.MessageEventID(schemas.TypeHistory, id, rank)
+			rank := rankOf(msg)
+			version := id
+			if rank == schemas.RankEdit {
+				version = editKey(id, msg)
+			}
+			e.id = schemas.MessageEventID(schemas.TypeHistory, version, rank)
 			if only := o.Requeue.event(); only != "" {
 				if e.id.Hex() != only {
 					continue
 				}
 			} else if d.Known != nil {
-				if was, seen := d.Known.Raise(id, rank); seen && rank <= was {
+				was, seen := d.Known.Raise(id, rank)
+				if fresh := !seen || rank > was; fresh {
+					page = known.AppendEntry(page, id, rank)
+				} else if rank != schemas.RankEdit || was > rank {
 					duplicates++
 					t.counts.Duplicates[KindHistory]++
 					continue
 				}
-				page = known.AppendEntry(page, id, rank)
+				if rank == schemas.RankEdit {
+					if _, seen := d.Known.Raise(version, rank); seen {
+						duplicates++
+						t.counts.Duplicates[KindHistory]++
+						continue
+					}
+					page = known.AppendEntry(page, version, rank)
+				}
 			}
 			left++
 			if !began { // of a thread that left in part, or is known, nothing has to be found out
@@ -153,6 +167,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			}
 			fill(&m, msg)
 			on(&m, t.people.Past(msg))
+			classify(&m, msg, rank)
 			m.Status = upper(msg.Status)
 			if key == nil || m.Thread == "" || m.Thread != keyThread {
 				key, keyThread = t.threadKey(&m, e.id), m.Thread
@@ -177,14 +192,6 @@ func (t *Task) put(e *event, o *Origin, key, value []byte, extra ...Header) {
 		return
 	}
 	t.emit(e, key, value, extra...)
-}
-
-// messageKey identifies a message by its wamid, or by its bytes where it has none.
-func messageKey(scratch []byte, phoneNumberID string, msg *split.Message) (schemas.Hash, []byte) {
-	if len(msg.ID) > 0 {
-		return schemas.HashParts(scratch, bytesOf(phoneNumberID), msg.ID)
-	}
-	return schemas.HashParts(scratch, bytesOf(phoneNumberID), nil, msg.Raw)
 }
 
 // fill sets what every kind of message event has from the message itself. The strings are views of the

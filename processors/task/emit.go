@@ -156,8 +156,8 @@ func (h *headers) reset() {
 }
 
 const (
-	headersPerEvent = 11
-	headersExtraMax = 8
+	headersPerEvent = 13
+	headersExtraMax = 9 // of a contact
 )
 
 // event describes the CloudEvents side of an event.
@@ -170,6 +170,8 @@ type event struct {
 	subject []byte
 	origin  []byte
 	trace   *Origin
+
+	received []byte // when trace was received, as text; made for the first of several events
 }
 
 // eventHeaders builds the headers of an event.
@@ -186,7 +188,7 @@ func (t *Task) eventHeaders(e *event, extra ...Header) []Header {
 	if when.IsZero() && e.trace != nil {
 		when = e.trace.ReceivedAt // what happened says not when
 	}
-	at := t.arena.done(when.UTC().AppendFormat(t.arena.room(32), time.RFC3339Nano))
+	at := t.arena.done(clamped(when.UTC()).AppendFormat(t.arena.room(32), time.RFC3339Nano))
 	hs = append(hs, Header{schemas.HeaderCETime, at})
 	if len(e.subject) > 0 {
 		hs = append(hs, Header{schemas.HeaderCESubject, e.subject})
@@ -194,6 +196,15 @@ func (t *Task) eventHeaders(e *event, extra ...Header) []Header {
 	hs = append(hs, Header{"content-type", contentTypeJSON})
 	if len(e.origin) > 0 {
 		hs = append(hs, Header{schemas.HeaderOrigin, e.origin})
+	}
+	if e.trace != nil {
+		if e.received == nil {
+			e.received = t.arena.done(strconv.AppendInt(t.arena.room(20), e.trace.ReceivedAt.UnixMilli(), 10))
+		}
+		hs = append(hs, Header{schemas.HeaderReceivedAt, e.received})
+		if len(e.trace.Source) > 0 {
+			hs = append(hs, Header{schemas.HeaderSource, e.trace.Source})
+		}
 	}
 	if e.trace != nil && len(e.trace.TraceParent) > 0 {
 		hs = append(hs, Header{schemas.HeaderTraceParent, e.trace.TraceParent})
@@ -205,6 +216,20 @@ func (t *Task) eventHeaders(e *event, extra ...Header) []Header {
 		hs = append(hs, Header{schemas.HeaderReplay, e.trace.Replay.ID})
 	}
 	return t.headers.done(append(hs, extra...))
+}
+
+// latest is the last second that RFC 3339 and the readers of CloudEvents can tell.
+var latest = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
+// clamped is the nearest time, from 1970 on, that ce_time can tell.
+func clamped(t time.Time) time.Time {
+	switch s := t.Unix(); {
+	case s < 0:
+		return time.Unix(0, 0).UTC()
+	case s > latest.Unix():
+		return latest
+	}
+	return t
 }
 
 var contentTypeJSON = []byte("application/json")

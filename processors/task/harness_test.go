@@ -126,7 +126,7 @@ func (p *partition) origin(offset int) *task.Origin {
 		Replay:  p.copied[offset],
 		Requeue: p.requeued[offset],
 		Topic:   schemas.TopicRawBulk, Offset: int64(offset), Label: []byte(label),
-		ReceivedAt: r.at, Key: []byte("hint"), Value: r.body,
+		ReceivedAt: r.at, Source: []byte("meta"), Key: []byte("hint"), Value: r.body,
 		Headers: []task.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
 	}
 }

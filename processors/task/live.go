@@ -65,32 +65,44 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, side *people.Side,
 	if echo {
 		e, kind = l.event(schemas.TopicEchoes, schemas.TypeEcho), KindEcho
 	}
-	key, rank := t.itemKey(l.n, msg), schemas.RankOf(msg.Type)
-	e.id = schemas.MessageEventID(e.ceType, key, rank)
-	if !t.first(l.o, l.o.ReceivedAt, e.id, schemas.MessageEventID(e.ceType, key, 0), rank) {
+	key, rank := t.liveKey(l.n, msg), rankOf(msg)
+	if !t.firstVersion(&e, l.o, key, msg, rank) {
 		t.counts.Duplicates[kind]++
 		return
 	}
 	m := l.message()
 	fill(&m, msg)
+	classify(&m, msg, rank)
 	m.Historical = historical
 	on(&m, side)
 	e.time, e.subject = unix(msg.Timestamp), t.arena.copy(m.WAMID)
 	t.put(&e, l.o, t.threadKey(&m, e.id), t.message(&m))
 }
 
-func (t *Task) itemKey(n *number, msg *split.Message) (key schemas.Hash) {
-	key, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
-	return key
+// firstVersion gives an event of a message its id and tells whether it is to leave. Of each rank one leaves, but of edits
+// each.
+func (t *Task) firstVersion(e *event, o *Origin, key schemas.Hash, msg *split.Message, rank schemas.Rank) bool {
+	message := schemas.MessageEventID(e.ceType, key, 0)
+	if rank != schemas.RankEdit {
+		e.id = schemas.MessageEventID(e.ceType, key, rank)
+		return t.first(o, o.ReceivedAt, e.id, message, rank)
+	}
+	e.id = schemas.MessageEventID(e.ceType, editKey(key, msg), rank)
+	if o.Requeue.event() == "" && !t.raise(o.ReceivedAt, message, rank) {
+		if was, _ := t.recent.Lookup(o.ReceivedAt, message); was > rank {
+			return false // it was revoked
+		}
+	}
+	return t.first(o, o.ReceivedAt, e.id, e.id, rank)
 }
 
-// status emits a status. One message has several, and they may run backwards: each is an event of its own.
+// status emits a status. One message has several, and they may run backwards: each is an event of its own. Several may be
+// of one second: of the participants of a group, of a payment, with different errors. So all bytes tell two apart.
 func (t *Task) status(l *liveChange, msg *split.Message) {
 	var b [20]byte
 	at := strconv.AppendInt(b[:0], msg.Timestamp, 10)
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID,
-		msg.RecipientID, msg.RecipientUserID, msg.Status, at)
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID, msg.Status, at, msg.Raw)
 	if !t.first(l.o, l.o.ReceivedAt, id, id, schemas.RankConcrete) {
 		t.counts.Duplicates[KindStatus]++
 		return
@@ -99,6 +111,7 @@ func (t *Task) status(l *liveChange, msg *split.Message) {
 	m := l.message()
 	fill(&m, msg)
 	on(&m, t.people.Status(l.c, l.n.display(l.c), msg))
+	m.Kind = schemas.KindStatus
 	m.Status, m.To = str(msg.Status), cmp.Or(str(msg.RecipientID), str(msg.RecipientUserID))
 	e.id, e.time, e.subject = id, unix(msg.Timestamp), t.arena.copy(m.WAMID)
 	t.put(&e, l.o, t.threadKey(&m, e.id), t.message(&m))
@@ -126,7 +139,7 @@ func (t *Task) failure(l *liveChange) {
 		e := l.event(schemas.TopicMessages, schemas.TypeError)
 		m := l.message()
 		on(&m, t.people.Failure(l.c, l.n.display(l.c), recipientOf(failure)))
-		m.Original = failure
+		m.Kind, m.Original = schemas.KindError, failure
 		e.id, e.time = id, unix(l.c.EntryTime)
 		t.put(&e, l.o, t.key(m.PhoneNumberID, cmp.Or(m.Thread, keyOfErrors)), t.message(&m))
 	}

@@ -85,6 +85,8 @@ const (
 	stateReplay  = "y|" // y|id of a replay: see replay
 	// b|waba: account events, see announced
 	stateAnnounced = "b|"
+	// e|waba: the last account events, see undated
+	stateUndated = "e|"
 )
 
 type identityRecord struct {
@@ -102,6 +104,7 @@ func (t *Task) Flush() {
 	t.changed = t.changed[:0]
 	t.pages.flush(t)
 	t.announced.flush(t)
+	t.undated.flush(t)
 	t.flushScopes()
 	t.flushReplays()
 }
@@ -187,6 +190,8 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		return t.restoreReplay(rest, value)
 	case stateAnnounced:
 		return t.announced.restore(rest, value)
+	case stateUndated:
+		return t.undated.restore(rest, value)
 	case stateRecent:
 		return t.pages.restore(t, rest, value)
 	}

@@ -65,6 +65,7 @@ type Origin struct {
 	// Label is topic/partition/offset of the record that the ingress wrote.
 	Label      []byte
 	ReceivedAt time.Time
+	Source     []byte // name of the source that took it; empty where the record does not say
 
 	TraceParent, TraceState []byte
 
@@ -102,6 +103,7 @@ type Task struct {
 	recent    *known.Recent
 	pages     pages
 	announced announced
+	undated   undated
 
 	offers []offered
 	holds  bool // see Holds
@@ -281,6 +283,7 @@ func (t *Task) Pass(now time.Time) {
 	}
 	t.pages.expire(t, now)
 	t.announced.expire(now)
+	t.undated.expire(now)
 }
 
 // catchUp lets a number's chunks leave, and lets what was due for it happen: one thing after another in the

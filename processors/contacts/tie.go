@@ -1,0 +1,88 @@
+package contacts
+
+import "slices"
+
+// tiesMax is how many changes of one time are remembered of an id beside the newest. Vendors write whole seconds, and
+// nobody edits a contact more often in one; contacts without a timestamp are all of one time.
+const tiesMax = 16
+
+// ties remembers, of the ids of which several changes of one time are known, those that gave way: delivered again, they
+// are duplicates, and not the newest change.
+type ties map[*entry][]Version
+
+// gaveWay notes a change of an id that is not, or no longer, its newest.
+func (b *Book) gaveWay(e *entry, v Version) {
+	if v.is(e.newest) {
+		return
+	}
+	single, has := b.single(e)
+	if has && v.is(single) || !v.tied(e.newest) && !(has && v.tied(single)) {
+		return
+	}
+	list := b.ties[e]
+	if slices.ContainsFunc(list, v.is) {
+		return
+	}
+	i := len(list)
+	for i > 0 && list[i-1].after(v) {
+		i--
+	}
+	list = slices.Insert(list, i, v)
+	if len(list) > tiesMax {
+		list = slices.Delete(list, 0, 1)
+	}
+	b.ties[e] = list
+}
+
+// seen tells whether a change that names an id is known.
+func (b *Book) seen(e *entry, v Version) bool {
+	if !e.told {
+		return false
+	}
+	if single, ok := b.single(e); v.is(e.newest) || ok && v.is(single) {
+		return true
+	}
+	return len(b.ties) > 0 && slices.ContainsFunc(b.ties[e], v.is)
+}
+
+// overtaken tells whether a change that is known stands again behind the newest one in the same body: an array that tells of
+// one contact several times was written so, and its last item is the newest.
+func (b *Book) overtaken(e *entry, v Version) bool {
+	return len(b.ties) > 0 && slices.ContainsFunc(b.ties[e], v.is) && v.Arrival.sameBody(e.newest.Arrival) && v.after(e.newest)
+}
+
+// outdate forgets the changes of an id that are of another time than its newest ones.
+func (b *Book) outdate(e *entry) {
+	if len(b.ties) == 0 {
+		return
+	}
+	list, ok := b.ties[e]
+	if !ok {
+		return
+	}
+	single, has := b.single(e)
+	list = slices.DeleteFunc(list, func(v Version) bool {
+		return v.is(e.newest) || has && v.is(single) || !v.tied(e.newest) && !(has && v.tied(single))
+	})
+	if len(list) == 0 {
+		delete(b.ties, e)
+		return
+	}
+	b.ties[e] = list
+}
+
+// tiedOf are the digests of older changes of an id that are of the time of its newest one.
+func (b *Book) tiedOf(e *entry) (digests []uint64) {
+	if single, ok := b.single(e); ok && !e.alone && single.tied(e.newest) {
+		digests = append(digests, single.Digest)
+	}
+	if len(b.ties) == 0 {
+		return digests
+	}
+	for _, v := range b.ties[e] {
+		if v.tied(e.newest) {
+			digests = append(digests, v.Digest)
+		}
+	}
+	return digests
+}

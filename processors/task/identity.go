@@ -1,0 +1,153 @@
+package task
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/identity"
+	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// messageKey identifies a message by its wamid, or by its bytes where it has none.
+func messageKey(scratch []byte, phoneNumberID string, msg *split.Message) (schemas.Hash, []byte) {
+	if len(msg.ID) > 0 {
+		return schemas.MessageKey(scratch, bytesOf(phoneNumberID), msg.ID)
+	}
+	return schemas.HashParts(scratch, bytesOf(phoneNumberID), nil, msg.Raw)
+}
+
+// liveKey identifies a message or an echo of now: by the token of its wamid where it has one, since the same message may
+// come under the wamid with the user's phone number and under that with its business-scoped user id.
+//
+// Messages of the past are identified by their whole wamid: those to a broadcast list have one token in all chats, and
+// are as many messages.
+func (t *Task) liveKey(n *number, msg *split.Message) (key schemas.Hash) {
+	if w, ok := schemas.ParseWAMID(msg.ID); ok {
+		key, t.scratch = schemas.HashParts(t.scratch, bytesOf(n.id.PhoneNumberID), keyOfToken, w.Token())
+		return key
+	}
+	return t.itemKey(n, msg)
+}
+
+func (t *Task) itemKey(n *number, msg *split.Message) (key schemas.Hash) {
+	key, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
+	return key
+}
+
+var keyOfToken = []byte("token")
+
+func rankOf(msg *split.Message) schemas.Rank { return schemas.RankOf(msg.Type, msg.HasErrors) }
+
+// editKey identifies one of the edits under a wamid.
+func editKey(message schemas.Hash, msg *split.Message) schemas.Hash {
+	content := msg.Edit
+	if content == nil {
+		content = msg.Raw
+	}
+	return schemas.EditKey(message, msg.Timestamp, content)
+}
+
+// ranks is never written to: events point into it.
+var ranks = [...]schemas.Rank{schemas.RankPlaceholder, schemas.RankConcrete, schemas.RankEdit, schemas.RankRevoke}
+
+// classify sets how to read a message and which of its versions it is.
+func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
+	m.Rank = &ranks[rank]
+	switch string(msg.Type) {
+	case "reaction":
+		m.Kind = schemas.KindReaction
+	case "edit":
+		m.Kind = schemas.KindEdit
+	case "revoke":
+		m.Kind = schemas.KindRevoke
+	case "system":
+		m.Kind = schemas.KindSystem
+	default:
+		m.Kind = schemas.KindMessage
+		if rank == schemas.RankPlaceholder {
+			m.Kind = schemas.KindPlaceholder
+		}
+	}
+}
+
+// A placeholder and its follow-up may have the two wamids of their message. So a placeholder stands under the token, and a
+// follow-up waits under it; whether it is that message's, the users in thread and wamid tell.
+
+// joinKey is the key under which the follow-up of a message waits. key identifies the message.
+func (t *Task) joinKey(n *number, key schemas.Hash, wamid []byte) schemas.Hash {
+	if w, ok := schemas.ParseWAMID(wamid); ok {
+		return t.tokenKey(n, &w, keyOfToken)
+	}
+	return key
+}
+
+func (t *Task) tokenKey(n *number, w *schemas.ScopedWAMID, kind []byte) (key schemas.Hash) {
+	key, t.scratch = schemas.HashParts(t.scratch, bytesOf(n.id.PhoneNumberID), kind, w.Token())
+	return key
+}
+
+// keyOfSeveral marks a token of which several chats have placeholders: those of a message to a broadcast list.
+var keyOfSeveral = []byte("several")
+
+// remember keeps a placeholder that left, and gives the follow-ups that waited for it or for one with its token.
+func (t *Task) remember(n *number, key schemas.Hash, wamid []byte, p media.Placeholder, receivedAt time.Time) []media.FollowUp {
+	w, ok := schemas.ParseWAMID(wamid)
+	if !ok {
+		return n.media.Placeholder(receivedAt, key, p)
+	}
+	token := t.tokenKey(n, &w, keyOfToken)
+	first, seen := n.media.Find(token)
+	several := seen && first.Thread != p.Thread
+	if several {
+		n.media.Placeholder(receivedAt, t.tokenKey(n, &w, keyOfSeveral), p)
+	}
+	if several || !sameUser(w.User(), bytesOf(p.Thread)) {
+		n.media.Placeholder(receivedAt, key, p)
+	}
+	if several {
+		return n.media.Waiting(token)
+	}
+	return n.media.Placeholder(receivedAt, token, p)
+}
+
+// placeholderOf is the placeholder of a follow-up: that with its wamid, else that with the other wamid of its message.
+func (t *Task) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (p media.Placeholder, ok bool) {
+	if known, _ := n.media.Len(); known == 0 && t.outer == nil {
+		return p, false
+	}
+	if p, ok = t.findPlaceholder(n, key); ok {
+		return p, true
+	}
+	w, ok := schemas.ParseWAMID(msg.ID)
+	if !ok {
+		return p, false
+	}
+	if p, ok = t.findPlaceholder(n, t.tokenKey(n, &w, keyOfToken)); !ok {
+		return p, false
+	}
+	user, thread := w.User(), bytesOf(p.Thread)
+	if sameUser(user, thread) {
+		return p, true
+	}
+	// Of two phone numbers, or two business-scoped ids, the one is not the other.
+	_, several := t.findPlaceholder(n, t.tokenKey(n, &w, keyOfSeveral))
+	if several || identity.IsUserID(user) == identity.IsUserID(thread) {
+		return media.Placeholder{}, false
+	}
+	return p, true
+}
+
+func sameUser(a, b []byte) bool { return bytes.Equal(a, b) || identity.SamePhone(a, b) }
+
+// firstOfTwins tells whether no asset left under the other wamid of a message whose placeholder is known.
+func (t *Task) firstOfTwins(o *Origin, n *number, wamid []byte, thread string, rank schemas.Rank) bool {
+	w, ok := schemas.ParseWAMID(wamid)
+	if !ok || o.Requeue.event() != "" {
+		return true
+	}
+	var key schemas.Hash
+	key, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeMedia), bytesOf(n.id.PhoneNumberID), w.Token(), bytesOf(thread))
+	return t.raise(t.now, key, rank)
+}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/private"
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -117,7 +117,7 @@ func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
 	}
 	if !o.dryRun {
 		dir := replaysDir(cfg)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := private.Folder(dir, nil, a.logger(cfg)); err != nil {
 			return fmt.Errorf("keep the progress: %w", err)
 		}
 		rc.Save = func(p *replay.Progress) error { return saveReplay(dir, p) }
@@ -277,7 +277,7 @@ func saveReplay(dir string, p *replay.Progress) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(dir, p.ID+".json"), b, 0o644); err != nil {
+	if err := private.Replace(filepath.Join(dir, p.ID+".json"), b); err != nil {
 		return fmt.Errorf("keep the progress: %w", err)
 	}
 	return nil
@@ -285,7 +285,7 @@ func saveReplay(dir string, p *replay.Progress) error {
 
 func loadReplay(cfg *config.Config, id string) (*replay.Progress, error) {
 	path := filepath.Join(replaysDir(cfg), filepath.Base(id)+".json")
-	b, err := os.ReadFile(path)
+	b, err := private.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		known, _ := filepath.Glob(filepath.Join(replaysDir(cfg), "*.json"))
 		for i := range known {

@@ -72,6 +72,14 @@ func (s *service) startAdmin(ctx context.Context) error {
 	return nil
 }
 
+// adminURL is where this machine reaches the admin listener; empty: there is none.
+func (s *service) adminURL() string {
+	if s.admin == nil {
+		return ""
+	}
+	return localURL(s.admin.Addr(), s.cfg.Admin.TLS.CertFile != "")
+}
+
 // run calls start, which adds the parts, then waits for a signal or a failure, and drains.
 func (s *service) run(ctx context.Context, start func(context.Context) error) error {
 	err := start(ctx)
@@ -153,7 +161,7 @@ func newSpooled(s *service, publisher *ingress.Publisher) (*ingress.Spooled, err
 		return nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
 	}
 	return ingress.NewSpooled(cfg, publisher, ingress.SpoolDeps{
-		FS: spool.OS{}, Registerer: s.metrics, Logger: s.log, Now: time.Now, Salt: rand.Uint64,
+		FS: spool.OS{Logger: s.log}, Registerer: s.metrics, Logger: s.log, Now: time.Now, Salt: rand.Uint64,
 	})
 }
 
@@ -171,10 +179,12 @@ func (s *service) startProcessor(conn kafka.Connection) error {
 	return nil
 }
 
-// ready is nil when all parts are.
+// ready is nil when all parts are, though the process may be held back.
 func (s *service) ready() error {
-	if r := s.health.Report(); !r.Ready {
-		return fmt.Errorf("not ready: %s", r.Reason)
+	for _, p := range s.health.Report().Parts {
+		if !p.Ready && !p.Optional {
+			return fmt.Errorf("not ready: %s: %s", p.Name, p.Error)
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,7 +61,10 @@ func (s *service) startAdmin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	access := admin.Access{TLS: secure, ClientCertificates: c.TLS.ClientCAFile != ""}
+	access := admin.Access{TLS: secure, ClientCertificates: c.TLS.ClientCAFile != "", Hosts: c.Hosts}
+	if host, _, err := net.SplitHostPort(c.Listen); err == nil && host != "" {
+		access.Hosts = append([]string{host}, c.Hosts...)
+	}
 	if c.Token != "" {
 		access.Token = token.get
 	}

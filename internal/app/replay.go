@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -177,6 +178,14 @@ func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn ka
 	if p.Selection.Until, err = pointInTime("until", o.until, now); err != nil {
 		return nil, err
 	}
+	if err := inOrder(p.Selection.From, p.Selection.Until); err != nil {
+		return nil, err
+	}
+	for flag, values := range map[string][]string{"waba": o.selection.WABAs, "number": o.selection.Numbers, "field": o.selection.Fields, "wamid": o.selection.WAMIDs} {
+		if err := noneEmpty(flag, values); err != nil {
+			return nil, err
+		}
+	}
 	only, err := parseOffsets(o.offsets)
 	if err != nil {
 		return nil, err
@@ -189,11 +198,11 @@ func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn ka
 
 func (o *replayOptions) pace() (replay.Pace, error) {
 	p := replay.Pace{BodiesPerSecond: o.rate}
-	if o.rate < 0 {
+	if !(o.rate >= 0) || math.IsInf(o.rate, 0) {
 		return p, usagef("--rate %v is not allowed; allowed: 0 or more", o.rate)
 	}
 	n, err := config.ParseBytes(o.bytesRate)
-	if err != nil {
+	if err != nil || n < 0 {
 		return p, usagef("--bytes-rate %q is not allowed; allowed: a size such as 500KiB or 5MiB", o.bytesRate)
 	}
 	p.BytesPerSecond = float64(n)
@@ -212,6 +221,14 @@ func pointInTime(flag, value string, now time.Time) (time.Time, error) {
 		return time.Time{}, usagef("--%s %q is not allowed; allowed: a duration such as 30m or 2d, or a time such as 2006-01-02T15:04:05Z", flag, value)
 	}
 	return at, nil
+}
+
+// inOrder refuses a span of time in which nothing can be.
+func inOrder(since, until time.Time) error {
+	if !until.IsZero() && !since.Before(until) {
+		return usagef("--until %s is not allowed; allowed: a time behind --since (%s)", until.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 var offsetsPattern = regexp.MustCompile(`^(raw\.(?:live|bulk)/\d+):(\d*)-(\d*)$`)

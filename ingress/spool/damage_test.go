@@ -199,7 +199,9 @@ func TestDamageIsToldWithTheTimesBetweenWhichItWasReceived(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fs := faultfs.New()
-			l := mustLive(t, fs, testConfig())
+			cfg := testConfig()
+			cfg.AgeMax, cfg.SegmentBytes = 2*time.Hour, 64<<10
+			l := mustLive(t, fs, cfg)
 			for i := range 5 {
 				payload := fmt.Sprintf("%02d %s", i, strings.Repeat("y", payloadBytes-3))
 				err := l.Append(1, begin.Add(time.Duration(i)*time.Minute), len(payload), func(b []byte) []byte { return append(b, payload...) }, time.Now().Add(time.Hour))
@@ -212,7 +214,7 @@ func TestDamageIsToldWithTheTimesBetweenWhichItWasReceived(t *testing.T) {
 			// Without the seal that an orderly stop appends, the last record is the end.
 			fs.Truncate(segment, 5*frame)
 			fs.Flip(segment, tt.flip)
-			l = mustLive(t, fs, testConfig())
+			l = mustLive(t, fs, cfg)
 			l.drain()
 			var line string
 			for s := range strings.Lines(l.log()) {

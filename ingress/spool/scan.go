@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	"io"
 )
@@ -52,16 +53,6 @@ func (s *scanner) next() item {
 	start, at := s.offset, s.offset
 	s.unread = nil
 	from, to := s.newest, int64(0)
-	intact := func(h *head) {
-		if h.kind != kindRecord {
-			return
-		}
-		if from == 0 {
-			from = h.at
-		}
-		s.newest = max(s.newest, h.at)
-		to = s.newest
-	}
 	for at+headBytes <= s.end {
 		b := s.view(at, headBytes)
 		h, ok := parseHead(b, s.id, at)
@@ -77,15 +68,20 @@ func (s *scanner) next() item {
 		payload := s.view(at+headBytes, int(h.length))
 		if payloadSum(payload) != h.sum {
 			at = next // its header is right, and so is where it ends
-			intact(&h)
+			if h.kind == kindRecord {
+				s.newest = max(s.newest, h.at)
+				from, to = cmp.Or(from, h.at), s.newest
+			}
 			continue
-		}
-		if at > start {
-			intact(&h)
-			break // first tell what is before
 		}
 		if h.kind == kindRecord {
 			s.newest = max(s.newest, h.at)
+		}
+		if at > start {
+			if h.kind == kindRecord {
+				to = s.newest
+			}
+			break // first tell what is before
 		}
 		s.offset = next
 		kind := itemRecord

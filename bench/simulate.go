@@ -14,6 +14,7 @@ import (
 
 	"github.com/coexstream/coexstream/bench/truth"
 	"github.com/coexstream/coexstream/bench/world"
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 // Providers of a source.
@@ -142,7 +143,7 @@ func Simulate(ctx context.Context, cfg SimulateConfig, p Progress) (SimulateRepo
 	if err := s.connect(); err != nil {
 		return s.report, fmt.Errorf("simulate: %w", err)
 	}
-	f, err := os.Create(cfg.TruthFile)
+	f, err := private.OpenFile(cfg.TruthFile, os.O_CREATE|os.O_TRUNC|os.O_WRONLY)
 	if err != nil {
 		return s.report, fmt.Errorf("write the truth: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 // number.
 type Int int64
 
-// UnmarshalJSON reads a JSON integer, or a string that holds one.
+// UnmarshalJSON reads a JSON integer in any spelling (100, 1E+2), or a string that holds one.
 func (n *Int) UnmarshalJSON(b []byte) error {
 	v, err := parseInteger(b)
 	if err != nil {
@@ -27,7 +27,7 @@ func (n *Int) UnmarshalJSON(b []byte) error {
 // timestamps. It is written as a string. It is kept as it came; UnixMilli and Time find out its unit.
 type Decimal int64
 
-// UnmarshalJSON reads a string that holds an integer, or a JSON integer.
+// UnmarshalJSON reads a string that holds an integer, or a JSON integer, in any spelling.
 func (d *Decimal) UnmarshalJSON(b []byte) error {
 	v, err := parseInteger(b)
 	if err != nil {
@@ -106,8 +106,8 @@ func parseInteger(b []byte) (int64, error) {
 			return 0, fmt.Errorf("numeric string: %w", err)
 		}
 	}
-	v, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
+	v, fraction, ok := Integral([]byte(digits))
+	if fraction || !ok {
 		return 0, fmt.Errorf("%s is neither an integer nor a string that holds one", b)
 	}
 	return v, nil

@@ -10,7 +10,7 @@ func TestNumbersAreReadFromNumbersAndStrings(t *testing.T) {
 	for _, tc := range []struct {
 		in   string
 		want int64
-	}{{`0`, 0}, {`1739230955`, 1739230955}, {`"1739230955"`, 1739230955}, {`"-3"`, -3}, {`-3`, -3}, {`null`, 0}, {`"\u0031"`, 1}, {`9007199254740993`, 9007199254740993}} {
+	}{{`0`, 0}, {`1739230955`, 1739230955}, {`"1739230955"`, 1739230955}, {`"-3"`, -3}, {`-3`, -3}, {`null`, 0}, {`"\u0031"`, 1}, {`9007199254740993`, 9007199254740993}, {`1e3`, 1000}, {`"1E+2"`, 100}, {`2.0`, 2}} {
 		var n Int
 		var d Decimal
 		if err := json.Unmarshal([]byte(tc.in), &n); err != nil || int64(n) != tc.want {
@@ -20,7 +20,7 @@ func TestNumbersAreReadFromNumbersAndStrings(t *testing.T) {
 			t.Errorf("Decimal from %s: %d, %v", tc.in, d, err)
 		}
 	}
-	for _, in := range []string{`""`, `"a"`, `1.5`, `1e3`, `true`, `{}`, `[]`, `"1 "`, `99999999999999999999`} {
+	for _, in := range []string{`""`, `"a"`, `1.5`, `1.5e0`, `true`, `{}`, `[]`, `"1 "`, `99999999999999999999`} {
 		var n Int
 		var d Decimal
 		if json.Unmarshal([]byte(in), &n) == nil || json.Unmarshal([]byte(in), &d) == nil {

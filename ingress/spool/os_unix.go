@@ -7,30 +7,37 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/private"
 )
 
-// OS is the machine's own file system.
-type OS struct{}
+// OS is the machine's own file system. What it makes is for this user alone, and it follows no link to a file.
+type OS struct{ Logger *slog.Logger } // told of folders that were open to others; nil: nobody is
 
 const (
-	folderMode = 0o700 // bodies are nobody else's business
-	fileMode   = 0o600
 	// lockPatience: a process that was killed holds the lock until the kernel has taken its memory back.
 	lockPatience = 3 * time.Second
 	lockName     = "lock"
 )
 
 // MkdirAll implements FS.
-func (OS) MkdirAll(dir string) error { return os.MkdirAll(dir, folderMode) }
+func (o OS) MkdirAll(dir string) error {
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return private.Folder(dir, nil, log)
+}
 
 // Create implements FS.
 func (OS) Create(name string) (File, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, fileMode)
+	f, err := private.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +46,7 @@ func (OS) Create(name string) (File, error) {
 
 // Open implements FS.
 func (OS) Open(name string) (File, error) {
-	f, err := os.Open(name)
+	f, err := private.OpenFile(name, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +94,10 @@ func (OS) SyncDir(dir string) error {
 // Lock implements FS. It works on a full and on a read-only disk when the lock's file is there already.
 func (OS) Lock(dir string) (io.Closer, error) {
 	path := filepath.Join(dir, lockName)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, fileMode)
+	f, err := private.OpenFile(path, os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		var readOnlyErr error
-		if f, readOnlyErr = os.Open(path); readOnlyErr != nil {
+		if f, readOnlyErr = private.OpenFile(path, os.O_RDONLY); readOnlyErr != nil {
 			return nil, fmt.Errorf("open the lock of the spool %s: %w", dir, err)
 		}
 	}

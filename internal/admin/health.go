@@ -13,6 +13,7 @@ type Health struct {
 	parts    map[string]func() error
 	optional map[string]bool
 	draining bool
+	held     bool
 }
 
 var (
@@ -43,6 +44,18 @@ func (h *Health) AddOptional(name string, ready func() error) {
 		h.optional = map[string]bool{}
 	}
 	h.optional[name] = true
+}
+
+// Hold keeps the process from being ready, however its parts are, until release is called: it has only begun to start.
+func (h *Health) Hold() (release func()) {
+	h.hold(true)
+	return func() { h.hold(false) }
+}
+
+func (h *Health) hold(held bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.held = held
 }
 
 // Drain makes the process not ready for good.
@@ -79,7 +92,7 @@ func (r Report) WithoutReasons() Report {
 // Report asks every part.
 func (h *Health) Report() Report {
 	h.mu.Lock()
-	order, draining := append([]string(nil), h.order...), h.draining
+	order, draining, held := append([]string(nil), h.order...), h.draining, h.held
 	parts, optional := make([]func() error, len(order)), make([]bool, len(order))
 	for i, name := range order {
 		parts[i], optional[i] = h.parts[name], h.optional[name]
@@ -90,9 +103,6 @@ func (h *Health) Report() Report {
 	if draining {
 		r.Reason = errDraining.Error()
 	}
-	if len(parts) == 0 && r.Ready {
-		r.Ready, r.Reason = false, errStarting.Error()
-	}
 	for i, ready := range parts {
 		r.Parts[i] = Part{Name: order[i], Ready: true, Optional: optional[i]}
 		if err := ready(); err != nil {
@@ -101,6 +111,9 @@ func (h *Health) Report() Report {
 				r.Ready, r.Reason = false, order[i]+": "+err.Error()
 			}
 		}
+	}
+	if r.Ready && (held || len(parts) == 0) {
+		r.Ready, r.Reason = false, errStarting.Error()
 	}
 	return r
 }

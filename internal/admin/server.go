@@ -6,8 +6,9 @@
 //	/readyz       200 when every part is ready, else 503; JSON with the reason of each part
 //	/debug/pprof  profiles
 //
-// Where access is limited (Access), a bearer token or a client certificate opens all of it. Without one, /livez and
-// /readyz still answer, for probes cannot bring any, but /readyz gives no reasons: they name brokers.
+// Where access is limited (Access), a bearer token or a client certificate opens all of it. Elsewhere the Host has to be an
+// IP address, localhost or a configured name. For others, /livez and /readyz still answer, for probes bring no token and
+// load balancers any name, but /readyz gives no reasons: they name brokers.
 package admin
 
 import (
@@ -84,8 +85,8 @@ func Handler(access Access, metrics prometheus.Gatherer, health *Health) http.Ha
 		answer(w, status, report)
 	})
 	for path, profile := range map[string]http.HandlerFunc{
-		"/debug/pprof/": pprof.Index, "/debug/pprof/cmdline": pprof.Cmdline, "/debug/pprof/profile": pprof.Profile,
-		"/debug/pprof/symbol": pprof.Symbol, "/debug/pprof/trace": pprof.Trace,
+		"/debug/pprof/": bounded(pprof.Index), "/debug/pprof/profile": bounded(pprof.Profile), "/debug/pprof/trace": bounded(pprof.Trace),
+		"/debug/pprof/cmdline": pprof.Cmdline, "/debug/pprof/symbol": pprof.Symbol,
 	} {
 		mux.Handle(path, access.guard(profile))
 	}

@@ -109,3 +109,16 @@ func TestListenerStopsWithItsContext(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestHeldProcessIsNotReadyThoughAllPartsAre(t *testing.T) {
+	health := &Health{}
+	health.Add("ingress", func() error { return nil })
+	release := health.Hold()
+	if r := health.Report(); r.Ready || r.Reason != "starting" || !r.Parts[0].Ready {
+		t.Errorf("held: %+v", r)
+	}
+	release()
+	if r := health.Report(); !r.Ready || r.Reason != "" {
+		t.Errorf("released: %+v", r)
+	}
+}

@@ -50,9 +50,10 @@ func Main(ctx context.Context, args []string, surroundings IO) int {
 }
 
 type app struct {
-	io   IO
-	file string
-	sets []string
+	io     IO
+	file   string
+	sets   []string
+	warned bool // of what is odd in the configuration
 }
 
 func (a *app) root() *cobra.Command {
@@ -151,7 +152,17 @@ func (a *app) load(cmd *cobra.Command, defaults config.Default) (*config.Config,
 			}
 		}
 	}
-	return config.Load(config.Input{File: file, Environ: a.io.Environ, Flags: flags, Defaults: defaults})
+	cfg, err := config.Load(config.Input{File: file, Environ: a.io.Environ, Flags: flags, Defaults: defaults})
+	if err != nil {
+		return nil, err
+	}
+	if !a.warned {
+		for _, w := range cfg.Warnings() {
+			a.logger(cfg).Warn(w)
+		}
+		a.warned = true
+	}
+	return cfg, nil
 }
 
 // loadBeside reads the configuration for a command that may find an `up` on the same data folder: what
@@ -167,6 +178,10 @@ func (a *app) loadBeside(cmd *cobra.Command) (*config.Config, *running, error) {
 	}
 	if up != nil && !cfg.IsSet("kafka.brokers") {
 		defaults := maps.Clone(up.Defaults)
+		if up.Authenticates {
+			// The folder is where this command finds it.
+			defaults["kafka.sasl.password_file"] = brokerPasswordPath(cfg.DataDir)
+		}
 		cfg, err = a.load(cmd, defaults)
 		return cfg, up, err
 	}

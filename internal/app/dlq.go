@@ -62,13 +62,46 @@ func (o *letterFilter) read(now time.Time) (*deadletter.Filter, error) {
 	if o.filter.Until, err = pointInTime("until", o.until, now); err != nil {
 		return nil, err
 	}
+	if err := inOrder(o.filter.From, o.filter.Until); err != nil {
+		return nil, err
+	}
+	for _, r := range o.filter.Reasons {
+		if !slices.Contains(schemas.Reasons(), schemas.Reason(r)) {
+			return nil, usagef("--reason %q is not allowed; allowed: %s", r, listed(schemas.Reasons()))
+		}
+	}
+	for _, t := range o.filter.Topics {
+		if topic, ok := schemas.ParseTopic(t); !ok || !topic.Raw() {
+			return nil, usagef("--topic %q is not allowed; allowed: %s, %s", t, schemas.TopicRawLive, schemas.TopicRawBulk)
+		}
+	}
+	if err := noneEmpty("waba", o.filter.WABAs); err != nil {
+		return nil, err
+	}
 	for _, s := range o.states {
 		if !slices.Contains(deadletter.States(), deadletter.State(s)) {
-			return nil, usagef("--state %q is not allowed; allowed: open, requeued, parked", s)
+			return nil, usagef("--state %q is not allowed; allowed: %s", s, listed(deadletter.States()))
 		}
 		o.filter.States = append(o.filter.States, deadletter.State(s))
 	}
 	return &o.filter, nil
+}
+
+// listed is a list of allowed values.
+func listed[T ~string](values []T) string {
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = string(v)
+	}
+	return strings.Join(names, ", ")
+}
+
+// noneEmpty refuses what a script gives whose variable is not set: it would choose by chance.
+func noneEmpty(flag string, values []string) error {
+	if slices.Contains(values, "") {
+		return usagef("--%s %q is not allowed; allowed: a value", flag, "")
+	}
+	return nil
 }
 
 // letters reads all of dlq: notes stand behind the letters that they are about.
@@ -165,6 +198,9 @@ func (a *app) dlqListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output, "text", "json"); err != nil {
 				return err
+			}
+			if limit < 0 {
+				return usagef("--limit %d is not allowed; allowed: 0 or more", limit)
 			}
 			filter, err := o.read(time.Now())
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/deadletter"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/private"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
 )
@@ -69,7 +70,7 @@ func exportLetters(cmd *cobra.Command, dir string, letters []*deadletter.Letter)
 			return err
 		}
 		// A body is somebody's conversation: for the owner of the folder alone.
-		if err := errors.Join(replaceFile(name+".body", l.Value, 0o600), replaceFile(name+".json", about, 0o600)); err != nil {
+		if err := errors.Join(private.Replace(name+".body", l.Value), private.Replace(name+".json", about)); err != nil {
 			return fmt.Errorf("export letter %s: %w", l.Place, err)
 		}
 	}

@@ -99,7 +99,8 @@ type jsonEntry struct {
 	Time      time.Time         `json:"time"`
 	Key       string            `json:"key"`
 	Headers   map[string]string `json:"headers"`
-	Value     any               `json:"value"` // JSON where it is JSON, else text
+	Value     any               `json:"value"` // JSON where it is JSON, else text where it is UTF-8, else absent
+	Base64    []byte            `json:"value_base64,omitempty"`
 }
 
 func (e *entry) json() (string, error) {
@@ -107,6 +108,8 @@ func (e *entry) json() (string, error) {
 	j := jsonEntry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp.UTC(), Key: string(r.Key), Headers: e.headers}
 	switch {
 	case r.Value == nil:
+	case !utf8.Valid(r.Value): // encoding/json takes such bytes for JSON, and passes them on as they are
+		j.Base64 = r.Value
 	case json.Valid(r.Value):
 		j.Value = json.RawMessage(r.Value)
 	default:
@@ -122,7 +125,9 @@ func (e *entry) json() (string, error) {
 }
 
 // text is one line: time, place, and what the kind of record has to say.
-func (e *entry) text(withTopic bool) string {
+func (e *entry) text(withTopic bool) string { return oneLine(e.line(withTopic)) }
+
+func (e *entry) line(withTopic bool) string {
 	fields := []string{e.time().Local().Format("2006-01-02 15:04:05")}
 	if withTopic {
 		fields = append(fields, fmt.Sprintf("%-8s", e.topic))
@@ -212,7 +217,16 @@ func messageText(original json.RawMessage, kind string) string {
 // shorten fits a text into a line: no line ends, nothing that moves a cursor, 80 characters.
 func shorten(s string) string {
 	const most = 80
-	s = strings.Map(func(r rune) rune {
+	s = oneLine(s[:min(len(s), 4*most)])
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return s
+}
+
+// oneLine is a text without line ends and what moves a cursor.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
@@ -220,11 +234,7 @@ func shorten(s string) string {
 			return -1
 		}
 		return r
-	}, s[:min(len(s), 4*most)])
-	if runes := []rune(s); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return s
+	}, s)
 }
 
 func or(values ...string) string {

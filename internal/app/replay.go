@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"math"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -20,6 +20,7 @@ import (
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/private"
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -117,7 +118,7 @@ func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
 	}
 	if !o.dryRun {
 		dir := replaysDir(cfg)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := private.Folder(dir, nil, a.logger(cfg)); err != nil {
 			return fmt.Errorf("keep the progress: %w", err)
 		}
 		rc.Save = func(p *replay.Progress) error { return saveReplay(dir, p) }
@@ -177,6 +178,14 @@ func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn ka
 	if p.Selection.Until, err = pointInTime("until", o.until, now); err != nil {
 		return nil, err
 	}
+	if err := inOrder(p.Selection.From, p.Selection.Until); err != nil {
+		return nil, err
+	}
+	for flag, values := range map[string][]string{"waba": o.selection.WABAs, "number": o.selection.Numbers, "field": o.selection.Fields, "wamid": o.selection.WAMIDs} {
+		if err := noneEmpty(flag, values); err != nil {
+			return nil, err
+		}
+	}
 	only, err := parseOffsets(o.offsets)
 	if err != nil {
 		return nil, err
@@ -189,11 +198,11 @@ func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn ka
 
 func (o *replayOptions) pace() (replay.Pace, error) {
 	p := replay.Pace{BodiesPerSecond: o.rate}
-	if o.rate < 0 {
+	if !(o.rate >= 0) || math.IsInf(o.rate, 0) {
 		return p, usagef("--rate %v is not allowed; allowed: 0 or more", o.rate)
 	}
 	n, err := config.ParseBytes(o.bytesRate)
-	if err != nil {
+	if err != nil || n < 0 {
 		return p, usagef("--bytes-rate %q is not allowed; allowed: a size such as 500KiB or 5MiB", o.bytesRate)
 	}
 	p.BytesPerSecond = float64(n)
@@ -212,6 +221,14 @@ func pointInTime(flag, value string, now time.Time) (time.Time, error) {
 		return time.Time{}, usagef("--%s %q is not allowed; allowed: a duration such as 30m or 2d, or a time such as 2006-01-02T15:04:05Z", flag, value)
 	}
 	return at, nil
+}
+
+// inOrder refuses a span of time in which nothing can be.
+func inOrder(since, until time.Time) error {
+	if !until.IsZero() && !since.Before(until) {
+		return usagef("--until %s is not allowed; allowed: a time behind --since (%s)", until.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 var offsetsPattern = regexp.MustCompile(`^(raw\.(?:live|bulk)/\d+):(\d*)-(\d*)$`)
@@ -277,7 +294,7 @@ func saveReplay(dir string, p *replay.Progress) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(dir, p.ID+".json"), b, 0o644); err != nil {
+	if err := private.Replace(filepath.Join(dir, p.ID+".json"), b); err != nil {
 		return fmt.Errorf("keep the progress: %w", err)
 	}
 	return nil
@@ -285,7 +302,7 @@ func saveReplay(dir string, p *replay.Progress) error {
 
 func loadReplay(cfg *config.Config, id string) (*replay.Progress, error) {
 	path := filepath.Join(replaysDir(cfg), filepath.Base(id)+".json")
-	b, err := os.ReadFile(path)
+	b, err := private.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		known, _ := filepath.Glob(filepath.Join(replaysDir(cfg), "*.json"))
 		for i := range known {

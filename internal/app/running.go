@@ -11,14 +11,19 @@ import (
 	"strings"
 
 	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/embedded"
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 // running is what an `up` tells the commands that run beside it. It holds no secret.
 type running struct {
 	PID     int             `json:"pid"`
-	Ingress string          `json:"ingress"` // base URL
+	Ingress string          `json:"ingress"` // base URL; empty: it is still starting
 	Admin   string          `json:"admin"`   // base URL; empty: none
 	Sources []runningSource `json:"sources"`
+
+	// Authenticates tells that the broker asks for the password in the data folder.
+	Authenticates bool `json:"authenticates,omitempty"`
 
 	// Defaults are the keys that the others must agree on.
 	Defaults config.Default `json:"defaults"`
@@ -36,7 +41,7 @@ const runningName = "up.json"
 // does not answer, and the error of that says enough.
 func readRunning(dataDir string) (*running, error) {
 	path := filepath.Join(dataDir, runningName)
-	b, err := os.ReadFile(path)
+	b, err := private.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -55,17 +60,18 @@ func (r *running) write(dataDir string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(dataDir, runningName), append(b, '\n'), 0o644)
+	return private.Replace(filepath.Join(dataDir, runningName), append(b, '\n'))
 }
 
 // forgetRunning removes what write left; after a kill it stays, and then nobody answers at its addresses.
 func forgetRunning(dataDir string) { _ = os.Remove(filepath.Join(dataDir, runningName)) }
 
-func newRunning(cfg *config.Config, broker, ingressURL, adminURL string) *running {
+// newRunning is what can be told before the broker and the ingress are there.
+func newRunning(cfg *config.Config, adminURL string) *running {
 	r := &running{
-		PID: os.Getpid(), Ingress: ingressURL, Admin: adminURL,
+		PID: os.Getpid(), Admin: adminURL, Authenticates: cfg.Embedded.Authenticates(),
 		Defaults: config.Default{
-			"kafka.brokers":             broker,
+			"kafka.brokers":             cfg.Embedded.Listen,
 			"kafka.prefix":              cfg.Kafka.Prefix,
 			"kafka.partitions":          strconv.Itoa(cfg.Kafka.Partitions),
 			"kafka.replication_factor":  strconv.Itoa(cfg.Kafka.ReplicationFactor),
@@ -81,26 +87,13 @@ func newRunning(cfg *config.Config, broker, ingressURL, adminURL string) *runnin
 	}
 	r.Defaults["topics.contacts.tombstone_retention"] = config.FormatDuration(cfg.Topics.Contacts.TombstoneRetention)
 	r.Defaults["topics.state.tombstone_retention"] = config.FormatDuration(cfg.Topics.State.TombstoneRetention)
+	if r.Authenticates {
+		r.Defaults["kafka.sasl.mechanism"], r.Defaults["kafka.sasl.username"] = brokerMechanism, embedded.User
+	}
 	for _, s := range cfg.Ingress.Sources {
 		r.Sources = append(r.Sources, runningSource{s.Name, s.Provider, s.Path})
 	}
 	return r
-}
-
-// replaceFile writes a file as a whole: readers see the old one or the new one.
-func replaceFile(path string, content []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
 }
 
 // localURL is a URL by which this machine reaches a listener.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,7 +61,10 @@ func (s *service) startAdmin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	access := admin.Access{TLS: secure, ClientCertificates: c.TLS.ClientCAFile != ""}
+	access := admin.Access{TLS: secure, ClientCertificates: c.TLS.ClientCAFile != "", Hosts: c.Hosts}
+	if host, _, err := net.SplitHostPort(c.Listen); err == nil && host != "" {
+		access.Hosts = append([]string{host}, c.Hosts...)
+	}
 	if c.Token != "" {
 		access.Token = token.get
 	}
@@ -70,6 +74,14 @@ func (s *service) startAdmin(ctx context.Context) error {
 	s.log.Info("answering operators", "address", s.admin.Addr(), "tls", secure != nil, "token", access.Token != nil)
 	s.parts.start("admin", s.admin.Run)
 	return nil
+}
+
+// adminURL is where this machine reaches the admin listener; empty: there is none.
+func (s *service) adminURL() string {
+	if s.admin == nil {
+		return ""
+	}
+	return localURL(s.admin.Addr(), s.cfg.Admin.TLS.CertFile != "")
 }
 
 // run calls start, which adds the parts, then waits for a signal or a failure, and drains.
@@ -153,7 +165,7 @@ func newSpooled(s *service, publisher *ingress.Publisher) (*ingress.Spooled, err
 		return nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
 	}
 	return ingress.NewSpooled(cfg, publisher, ingress.SpoolDeps{
-		FS: spool.OS{}, Registerer: s.metrics, Logger: s.log, Now: time.Now, Salt: rand.Uint64,
+		FS: spool.OS{Logger: s.log}, Registerer: s.metrics, Logger: s.log, Now: time.Now, Salt: rand.Uint64,
 	})
 }
 
@@ -171,10 +183,12 @@ func (s *service) startProcessor(conn kafka.Connection) error {
 	return nil
 }
 
-// ready is nil when all parts are.
+// ready is nil when all parts are, though the process may be held back.
 func (s *service) ready() error {
-	if r := s.health.Report(); !r.Ready {
-		return fmt.Errorf("not ready: %s", r.Reason)
+	for _, p := range s.health.Report().Parts {
+		if !p.Ready && !p.Optional {
+			return fmt.Errorf("not ready: %s: %s", p.Name, p.Error)
+		}
 	}
 	return nil
 }

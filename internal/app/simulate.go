@@ -147,6 +147,9 @@ func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig) error {
 	if up == nil {
 		return usagef("no up runs on data folder %s: start one, or say where to send to with --url and --secret-file", cfg.DataDir)
 	}
+	if up.Ingress == "" {
+		return fmt.Errorf("the up on data folder %s is still starting: try again when %s/readyz answers with 200", cfg.DataDir, or(up.Admin, "its"))
+	}
 	sources := cfg.Ingress.Sources
 	if len(sources) == 0 {
 		if sources, err = readSecrets(cfg.DataDir); err != nil {

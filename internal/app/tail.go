@@ -37,7 +37,7 @@ func (a *app) tailCommand() *cobra.Command {
 their prefix: ` + strings.Join(names, ", ") + `.
 
 Text shows the time, business, number, thread, direction, type and text of an event. JSON shows the whole
-record, one to a line: topic, partition, offset, time, key, headers and value.`,
+record, one to a line: topic, partition, offset, time, key, headers and value, or value_base64 where the value is not UTF-8.`,
 		Example: `  coexstream tail history --from-beginning
   coexstream tail messages echoes --since 1h --number 200000000000001
   coexstream tail dlq --from-beginning --no-follow --output json`,

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -98,6 +99,18 @@ func TestTailShowsNoControlCharacters(t *testing.T) {
 	if strings.ContainsAny(line, "\x1b\r\n\u202e\u0085") || !strings.Contains(line, "a[2Jb  cd") || len([]rune(line)) > 140 {
 		t.Errorf("%q", line)
 	}
+	// Ids, states and keys are as foreign as texts are.
+	const bad = "x\x1b[2J\ny"
+	fields, err := json.Marshal(map[string]any{"waba_id": bad, "display_phone_number": bad, "thread": bad, "type": bad, "status": bad, "state": bad, "event": bad, "field": bad, "id": bad, "full_name": bad})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range schemas.Topics() {
+		r := record(topic, bad, string(fields), schemas.HeaderSource, bad, schemas.HeaderDLQReason, bad, schemas.HeaderDLQMessage, bad, schemas.HeaderCEType, schemas.TypeStatus)
+		if line := readEntry(r, "coex.").text(true); strings.ContainsAny(line, "\x1b\n") {
+			t.Errorf("%s: %q", topic, line)
+		}
+	}
 }
 
 func TestTailJSONHoldsTheWholeRecord(t *testing.T) {
@@ -117,6 +130,26 @@ func TestTailJSONHoldsTheWholeRecord(t *testing.T) {
 		b, _ := json.Marshal(want)
 		if string(a) != string(b) {
 			t.Errorf("value %s, want %s", a, b)
+		}
+	}
+}
+
+// encoding/json takes invalid UTF-8 in a string for JSON, and would write it as it is.
+func TestTailJSONIsUTF8WhateverTheRecordIs(t *testing.T) {
+	for _, value := range []string{"{\"a\":\"\xff\"}", "\"\xc3\x28\"", "no JSON \xed\xa0\x80", "\xff"} {
+		line, err := readEntry(record(schemas.TopicRawLive, "k\xff", value, "h", "v\xfe", "g\xff", "w"), "coex.").json()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !utf8.ValidString(line) {
+			t.Errorf("%q", line)
+		}
+		var got struct {
+			Value any    `json:"value"`
+			Bytes []byte `json:"value_base64"`
+		}
+		if err := json.Unmarshal([]byte(line), &got); err != nil || got.Value != nil || string(got.Bytes) != value {
+			t.Errorf("%q became %+v, %v", value, got, err)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/embedded"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 func (a *app) upCommand() *cobra.Command {
@@ -28,7 +29,9 @@ No configuration is needed. The first start generates a verify token and an app 
 the data folder and prints them once with a curl line that sends a signed webhook.
 
 What was answered with 200 survives a restart, a kill -9 and a power cut. The broker is one node: for
-trying out, tests and small installations. Any Kafka client can read its topics while it runs.
+trying out, tests and small installations. Any Kafka client of this machine can read its topics while it
+runs; with --set embedded.authentication=always, and beyond loopback, only with the password that is kept in
+the data folder.
 
 The first Ctrl-C drains, the second stops at once.`,
 		Example: `  coexstream up
@@ -56,7 +59,10 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 	}
 	log := a.logger(cfg)
 	a.limitMemory(cfg)
-
+	private.Mask() // the broker makes files of its own
+	if err := private.Folder(cfg.DataDir, ofDataFolder, log); err != nil {
+		return fmt.Errorf("use the data folder: %w", err)
+	}
 	lock, err := embedded.Acquire(cfg.DataDir)
 	if err != nil {
 		return err
@@ -67,18 +73,33 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	password, newPassword, err := brokerPassword(cfg)
+	if err != nil {
+		return err
+	}
 	s, err := newService(cmd.Context(), cfg, log)
 	if err != nil {
 		return err
 	}
+	release := s.health.Hold()
 	defer forgetRunning(cfg.DataDir)
 	return s.run(cmd.Context(), func(ctx context.Context) error {
-		broker, err := startBroker(s)
+		up := newRunning(cfg, s.adminURL())
+		if err := up.write(cfg.DataDir); err != nil { // those who ask what holds up the start compare with the right topics
+			return err
+		}
+		broker, err := startBroker(s, password)
 		if err != nil {
 			return err
 		}
-		up, err := startRoles(ctx, s, broker)
-		if err != nil {
+		up.Defaults["kafka.brokers"] = broker.Addr()
+		if err := errors.Join(up.write(cfg.DataDir), keepBrokerProperties(cfg.DataDir, broker.Addr(), password)); err != nil {
+			return err
+		}
+		if up.Ingress, err = startRoles(ctx, s, broker, password); err != nil {
+			return err
+		}
+		if err := up.write(cfg.DataDir); err != nil {
 			return err
 		}
 		if generated {
@@ -87,15 +108,27 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 			}
 			sayf(cmd.OutOrStdout(), "%s", firstSteps(cfg, up))
 		}
-		log.Info("ready", "webhooks", up.Ingress, "admin", up.Admin, "broker", broker.Addr(), "data", cfg.DataDir)
+		if generated || newPassword {
+			sayf(cmd.OutOrStdout(), "%s\n", brokerReaders(cfg, broker.Addr(), up.Authenticates))
+		}
+		release() // whoever sees that it is ready finds all files
+		log.Info("ready", "webhooks", up.Ingress, "admin", up.Admin, "broker", broker.Addr(), "broker_password", up.Authenticates, "data", cfg.DataDir)
 		return nil
 	})
 }
 
+// ofDataFolder tells whether a name in the data folder is this program's, or that of a mounted disk.
+func ofDataFolder(name string) bool {
+	return slices.Contains([]string{
+		"lock", "broker", "spool", filepath.Base(replaysDir(&config.Config{})), secretsName, runningName, brokerPasswordName, brokerPropertiesName, "lost+found",
+	}, strings.TrimSuffix(name, ".tmp"))
+}
+
 // startBroker opens the broker and makes it a part, so that it stops after everything that uses it.
-func startBroker(s *service) (*embedded.Broker, error) {
+func startBroker(s *service, password string) (*embedded.Broker, error) {
 	c := embedded.DefaultConfig(filepath.Join(s.cfg.DataDir, "broker"))
 	c.Listen, c.AnyPort = s.cfg.Embedded.Listen, !s.cfg.IsSet("embedded.listen")
+	c.Advertise, c.Password = s.cfg.Embedded.Advertise, password
 	c.SyncWrites, c.SegmentBytes, c.MessageBytes = s.cfg.Embedded.SyncWrites, s.cfg.Embedded.SegmentBytes, s.cfg.Topics.MaxMessageBytes
 	broker, err := embedded.Open(c, s.log)
 	if err != nil {
@@ -110,41 +143,34 @@ func startBroker(s *service) (*embedded.Broker, error) {
 	return broker, nil
 }
 
-// startRoles creates the topics, then starts the processor and, when it serves its partitions, the ingress.
-func startRoles(ctx context.Context, s *service, broker *embedded.Broker) (*running, error) {
+// startRoles creates the topics, then starts the processor and the ingress, and waits until all parts are ready. It returns
+// the ingress's base URL.
+func startRoles(ctx context.Context, s *service, broker *embedded.Broker, password string) (string, error) {
 	cfg := s.cfg
 	cfg.Kafka.Brokers = []string{broker.Addr()}
+	if password != "" {
+		cfg.Kafka.SASL = config.SASL{Mechanism: brokerMechanism, Username: embedded.User, Password: password}
+	}
 	cfg.Topics.SegmentBytes = cfg.Embedded.SegmentBytes
 	if cfg.Processor.InstanceID == "" {
 		cfg.Processor.InstanceID = "up" // a folder has one process at a time
 	}
 	conn, err := connect(cfg, s.watcher)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	conn.Reach = broker.Dial
 	if err := createTopics(ctx, conn, layoutOf(cfg), cfg.Kafka.RequestTimeout); err != nil {
-		return nil, err
+		return "", err
 	}
 	if err := s.startProcessor(conn); err != nil {
-		return nil, err
+		return "", err
 	}
 	address, err := s.startIngress(ctx, conn)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	if err := s.parts.poll(ctx, s.ready); err != nil {
-		return nil, err
-	}
-	adminURL := ""
-	if s.admin != nil {
-		adminURL = localURL(s.admin.Addr(), cfg.Admin.TLS.CertFile != "")
-	}
-	up := newRunning(cfg, broker.Addr(), localURL(address, cfg.Ingress.TLS.CertFile != ""), adminURL)
-	if err := up.write(cfg.DataDir); err != nil {
-		return nil, fmt.Errorf("tell other commands where this one runs: %w", err)
-	}
-	return up, nil
+	return localURL(address, cfg.Ingress.TLS.CertFile != ""), s.parts.poll(ctx, s.ready)
 }
 
 // createTopics creates what is missing and applies what the configuration changed since the last start.

@@ -4,9 +4,11 @@ import (
 	"time"
 
 	"github.com/knadh/koanf/v2"
+
+	"github.com/coexstream/coexstream/internal/listen"
 )
 
-// Config is the effective configuration. Every field but Origin belongs to one key.
+// Config is the effective configuration. Every exported field belongs to one key.
 type Config struct {
 	DataDir         string        `koanf:"data_dir"`
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
@@ -19,8 +21,9 @@ type Config struct {
 	Processor       Processor     `koanf:"processor"`
 	Embedded        Embedded      `koanf:"embedded"`
 
-	values  *koanf.Koanf
-	origins map[string]string
+	values   *koanf.Koanf
+	origins  map[string]string
+	warnings []string
 }
 
 // Log is what is logged, and how.
@@ -32,6 +35,7 @@ type Log struct {
 // Admin is the operators' listener.
 type Admin struct {
 	Listen    string    `koanf:"listen"`
+	Hosts     []string  `koanf:"hosts"`
 	Token     string    `koanf:"token"`
 	TokenFile string    `koanf:"token_file"`
 	TLS       ServerTLS `koanf:"tls"`
@@ -185,11 +189,27 @@ type History struct {
 
 // Embedded is the broker inside `up`.
 type Embedded struct {
-	Listen       string `koanf:"listen"`
-	SyncWrites   bool   `koanf:"sync_writes"`
-	SegmentBytes int64  `koanf:"segment_bytes"`
-	MemoryLimit  int64  `koanf:"memory_limit"`
+	Listen         string `koanf:"listen"`
+	Advertise      string `koanf:"advertise"`
+	Authentication string `koanf:"authentication"`
+	SyncWrites     bool   `koanf:"sync_writes"`
+	SegmentBytes   int64  `koanf:"segment_bytes"`
+	MemoryLimit    int64  `koanf:"memory_limit"`
 }
+
+// Authenticates tells whether the broker asks its clients who they are.
+func (e *Embedded) Authenticates() bool {
+	return e.Authentication == AuthenticationAlways || !listen.Loopback(e.Listen)
+}
+
+// The values of embedded.authentication.
+const (
+	AuthenticationAuto   = "auto"
+	AuthenticationAlways = "always"
+)
+
+// Warnings are what looks wrong and is no error.
+func (c *Config) Warnings() []string { return c.warnings }
 
 // IsSet tells whether anything but a default gave the key its value.
 func (c *Config) IsSet(key string) bool { return c.origins[key] != "" }

@@ -13,6 +13,7 @@ type Key struct {
 	Default string // as one would write it
 	Doc     string // one line, Markdown allowed
 	Secret  bool   // never printed; may come from the file that <name>_file points to
+	Own     bool   // of one instance: those of a group may differ in it
 
 	Min, Max int64    // of numbers, in nanoseconds for durations; a Max of 0 is no limit
 	Allowed  []string // of an Enum
@@ -65,10 +66,11 @@ func Keys() []Key {
 
 func generalKeys() []Key {
 	return []Key{
-		{Name: "data_dir", Default: "data", Doc: "folder for everything that is kept on this machine; relative to the working directory", Pattern: `.`, Allows: "a path"},
+		{Name: "data_dir", Own: true, Default: "data", Doc: "folder for everything that is kept on this machine; relative to the working directory", Pattern: `.`, Allows: "a path"},
 		{Name: "log.level", Kind: Enum, Default: "info", Allowed: []string{"debug", "info", "warn", "error"}, Doc: "least severe level that is logged"},
 		{Name: "log.format", Kind: Enum, Default: "auto", Allowed: []string{"auto", "text", "json"}, Doc: "`auto`: text on a terminal, JSON elsewhere"},
-		{Name: "admin.listen", Default: "127.0.0.1:9090", Doc: "address of `/metrics`, `/livez`, `/readyz` and `/debug/pprof`; empty: none. Beyond loopback it needs `admin.token` or `admin.tls.client_ca_file`", Pattern: `^$|` + listenPattern, Allows: listenAllows},
+		{Name: "admin.listen", Own: true, Default: "127.0.0.1:9090", Doc: "address of `/metrics`, `/livez`, `/readyz` and `/debug/pprof`; empty: none. Beyond loopback it needs `admin.token` or `admin.tls.client_ca_file`", Pattern: `^$|` + listenPattern, Allows: listenAllows},
+		{Name: "admin.hosts", Own: true, Kind: List, Doc: "names by which the admin listener may be asked, beside IP addresses, `localhost` and the name in `admin.listen`; `*`: any. A request that brings the token or a client certificate may use any name"},
 		{Name: "admin.token", Secret: true, Doc: "bearer token for `/metrics`, `/debug/pprof` and the reasons of `/readyz`, at least 16 bytes"},
 		{Name: "admin.tls.cert_file", Doc: "PEM file of the admin listener's certificate chain; empty: plain text"},
 		{Name: "admin.tls.key_file", Doc: "PEM file of its key"},
@@ -81,7 +83,7 @@ func generalKeys() []Key {
 func kafkaKeys() []Key {
 	return []Key{
 		{Name: "kafka.brokers", Kind: List, Doc: "bootstrap addresses; empty: the embedded broker of an `up` that runs on the same data folder, else 127.0.0.1:9092"},
-		{Name: "kafka.client_id", Default: "coexstream", Doc: "client id in requests", Pattern: `^[\w.-]{1,200}$`, Allows: "1 to 200 letters, digits, dots, dashes, underscores"},
+		{Name: "kafka.client_id", Own: true, Default: "coexstream", Doc: "client id in requests", Pattern: `^[\w.-]{1,200}$`, Allows: "1 to 200 letters, digits, dots, dashes, underscores"},
 		{Name: "kafka.prefix", Default: "coex.", Doc: "prefix of all topic names", Pattern: `^[A-Za-z0-9._-]{0,200}$`, Allows: "up to 200 letters, digits, dots, dashes, underscores"},
 		{Name: "kafka.partitions", Kind: Int, Default: "12", Min: 1, Max: 1024, Doc: "partitions of every topic, set once at creation (`up`: 4)"},
 		{Name: "kafka.replication_factor", Kind: Int, Default: "3", Min: 1, Max: 15, Doc: "copies of every partition (`up`: 1)"},
@@ -117,7 +119,7 @@ func topicKeys() []Key {
 
 func ingressKeys() []Key {
 	return []Key{
-		{Name: "ingress.listen", Default: ":8080", Doc: "address of the webhook listener", Pattern: listenPattern, Allows: listenAllows},
+		{Name: "ingress.listen", Own: true, Default: ":8080", Doc: "address of the webhook listener", Pattern: listenPattern, Allows: listenAllows},
 		{Name: "ingress.tls.cert_file", Doc: "PEM file of the webhook listener's certificate chain; empty: plain text, for a proxy that ends TLS"},
 		{Name: "ingress.tls.key_file", Doc: "PEM file of its key"},
 		{Name: "ingress.tls.client_ca_file", Doc: "PEM file of the authorities of client certificates; who needs one is told by a source's `client_cn`"},
@@ -139,7 +141,7 @@ func ingressKeys() []Key {
 		{Name: "ingress.compression.live", Kind: Enum, Default: "none", Allowed: codecs, Doc: "compression of `raw.live`"},
 		{Name: "ingress.compression.bulk", Kind: Enum, Default: "snappy", Allowed: codecs, Doc: "compression of `raw.bulk`"},
 		{Name: "ingress.spool.enabled", Kind: Bool, Default: "true", Doc: "keep webhooks on the local disk, and answer 200, while Kafka does not acknowledge them in time"},
-		{Name: "ingress.spool.dir", Doc: "folder of the spool, on a disk that survives the process, one for each process; empty: `spool` in `data_dir`"},
+		{Name: "ingress.spool.dir", Own: true, Doc: "folder of the spool, on a disk that survives the process, one for each process; empty: `spool` in `data_dir`"},
 		{Name: "ingress.spool.after", Kind: Duration, Default: "250ms", Min: 10 * millisecond, Max: minute, Doc: "how long Kafka has to acknowledge a record before it goes to the spool"},
 		{Name: "ingress.spool.bytes_max", Kind: Bytes, Default: "4GiB", Min: mib, Max: 1 << 50, Doc: "most bytes of the spool, a quarter for `raw.live`, the rest for `raw.bulk`; at least four segments. Beyond it the answer is 503"},
 		{Name: "ingress.spool.age_max", Kind: Duration, Default: "12h", Min: second, Max: 30 * day, Doc: "age of the oldest record at which the spool takes no more; keep it well below `processor.dedup_window`"},
@@ -153,7 +155,7 @@ func ingressKeys() []Key {
 func processorKeys() []Key {
 	return []Key{
 		{Name: "processor.group_id", Default: "coexstream", Doc: "consumer group", Pattern: `^[\w.-]{1,200}$`, Allows: "1 to 200 letters, digits, dots, dashes, underscores"},
-		{Name: "processor.instance_id", Doc: "stable name of this instance among those of the group, the root of its transactional id; empty: the host's name", Pattern: `^[\w.-]{0,200}$`, Allows: "up to 200 letters, digits, dots, dashes, underscores"},
+		{Name: "processor.instance_id", Own: true, Doc: "stable name of this instance among those of the group, the root of its transactional id; empty: the host's name", Pattern: `^[\w.-]{0,200}$`, Allows: "up to 200 letters, digits, dots, dashes, underscores"},
 		{Name: "processor.transaction_timeout", Kind: Duration, Default: "1m", Min: second, Max: 15 * minute, Doc: "age at which the broker aborts a transaction"},
 		{Name: "processor.session_timeout", Kind: Duration, Default: "30s", Min: 6 * second, Max: 5 * minute, Doc: "silence after which the group gives an instance's partitions to others"},
 		{Name: "processor.rebalance_timeout", Kind: Duration, Default: "2m", Min: 6 * second, Max: hour, Doc: "time for an instance to hand its partitions over"},
@@ -175,7 +177,9 @@ func processorKeys() []Key {
 
 func embeddedKeys() []Key {
 	return []Key{
-		{Name: "embedded.listen", Default: "127.0.0.1:9092", Doc: "address of the broker inside `up`, on loopback; when the port is taken another one is used unless the key was set", Pattern: `^(127\.0\.0\.1|localhost):\d{1,5}$`, Allows: "127.0.0.1:port or localhost:port; port 0 is any free one"},
+		{Name: "embedded.listen", Own: true, Default: "127.0.0.1:9092", Doc: "address of the broker inside `up`; port 0 is any free one. When the port is taken another one is used unless the key was set. Beyond loopback clients have to authenticate", Pattern: listenPattern, Allows: listenAllows},
+		{Name: "embedded.advertise", Own: true, Doc: "address host:port that clients of the embedded broker are told; needed where it listens on all interfaces. Empty: the one that it listens on"},
+		{Name: "embedded.authentication", Kind: Enum, Default: AuthenticationAuto, Allowed: []string{AuthenticationAuto, AuthenticationAlways}, Doc: "whether clients of the embedded broker have to authenticate, by SCRAM with the password in `DATA_DIR/broker.password`. `auto`: where it listens beyond loopback. On loopback without it every user of this machine can read and write all topics"},
 		{Name: "embedded.sync_writes", Kind: Bool, Default: "true", Doc: "fsync every write before it counts: survives a power cut; `false` survives a kill -9 only, and is faster"},
 		{Name: "embedded.segment_bytes", Kind: Bytes, Default: "8MiB", Min: mib, Max: gib, Doc: "size of the broker's log segments: a start reads them whole, so they bound its memory"},
 		{Name: "embedded.memory_limit", Kind: Bytes, Default: "256MiB", Min: 0, Max: 1 << 50, Doc: "soft limit of the heap of `up`, unless GOMEMLIMIT is set; 0: none"},

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,14 +47,12 @@ func Load(in Input) (*Config, error) {
 	for i := range keys {
 		byName[keys[i].Name] = &keys[i]
 	}
-	var problems []error
-	fail := func(key, format string, args ...any) {
-		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
-	}
-
-	layers, err := readLayers(in, keys)
+	layers, problems, warnings, err := readLayers(in, keys)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	fail := func(key, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 	}
 	parsed, origins := map[string]any{}, map[string]string{}
 	for i := range keys {
@@ -84,11 +84,14 @@ func Load(in Input) (*Config, error) {
 			parsed[name], origins[name] = v, l.origin(name)
 		}
 	}
-	return build(parsed, origins, problems)
+	c, err := build(parsed, origins, problems)
+	if err == nil {
+		c.warnings = warnings
+	}
+	return c, err
 }
 
-func readLayers(in Input, keys []Key) ([]layer, error) {
-	var layers []layer
+func readLayers(in Input, keys []Key) (layers []layer, problems []error, warnings []string, err error) {
 	path, named := in.File, in.File != ""
 	if !named {
 		path = DefaultFile
@@ -98,31 +101,15 @@ func readLayers(in Input, keys []Key) ([]layer, error) {
 	case err == nil:
 		layers = append(layers, layer{func(string) string { return path }, fileValues})
 	case named || !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read configuration file %s: %w", path, err)
+		return nil, nil, nil, fmt.Errorf("read configuration file %s: %w", path, err)
 	}
 
-	env := layer{values: map[string]any{}}
-	names := map[string]string{}
-	given := map[string]string{}
-	for _, kv := range in.Environ {
-		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, EnvPrefix) {
-			given[name] = value
-		}
-	}
-	for i := range keys {
-		// Unknown variables are not an error: orchestrators add some of their own, such as
-		// COEXSTREAM_SERVICE_HOST beside a service of that name.
-		if value, ok := given[keys[i].Env()]; ok {
-			env.values[keys[i].Name], names[keys[i].Name] = value, keys[i].Env()
-		}
-	}
-	env.origin = func(key string) string { return names[key] }
-
+	env, problems, warnings := environment(in.Environ, keys)
 	flags := layer{func(string) string { return flagOrigin }, map[string]any{}}
 	for key, value := range in.Flags {
 		flags.values[key] = value
 	}
-	return append(layers, env, flags), nil
+	return append(layers, env, flags), problems, warnings, nil
 }
 
 // readFile reads a YAML file into a flat map from key to value. Empty maps of known sections are no keys.
@@ -194,7 +181,31 @@ func (c *Config) check(fail func(key, format string, args ...any)) {
 	if t := c.Kafka.TLS; (t.CertFile == "") != (t.KeyFile == "") {
 		fail("kafka.tls.cert_file", "kafka.tls.cert_file and kafka.tls.key_file are set together or not at all")
 	}
+	for _, b := range c.Kafka.Brokers {
+		if !hostAndPort(b) {
+			fail("kafka.brokers", "%q is not allowed; allowed: host:port", b)
+		}
+	}
+	for _, l := range []struct{ key, address string }{
+		{"admin.listen", c.Admin.Listen}, {"ingress.listen", c.Ingress.Listen}, {"embedded.listen", c.Embedded.Listen},
+	} {
+		if _, port, err := net.SplitHostPort(l.address); l.address != "" && (err != nil || !isPort(port)) {
+			fail(l.key, "%q is not allowed; allowed: %s", l.address, listenAllows)
+		}
+	}
 	c.checkWaits(fail)
+}
+
+// hostAndPort tells whether one can connect to an address.
+func hostAndPort(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	n, _ := strconv.Atoi(port)
+	return err == nil && host != "" && !strings.ContainsAny(host, "/ ") && isPort(port) && n > 0
+}
+
+func isPort(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= 0 && n <= 65535
 }
 
 // checkWaits looks at the waits of the resequencer: each must be at least as long as the one that it ends.

@@ -99,7 +99,20 @@ func TestInvalidValueNamesKeyValueAndAllowed(t *testing.T) {
 		{"ingress.ack_timeout", "1h", []string{"50ms to 1m"}},
 		{"ingress.body_bytes_max", "3 elephants", []string{"16MiB", "64KiB to 64MiB"}},
 		{"embedded.sync_writes", "perhaps", []string{"true or false"}},
-		{"embedded.listen", "0.0.0.0:9092", []string{"127.0.0.1:port"}},
+		{"embedded.listen", "0.0.0.0:9092", []string{"embedded.advertise", "one interface"}},
+		{"embedded.listen", ":9092", []string{"embedded.advertise"}},
+		{"embedded.advertise", "broker", []string{"host:port"}},
+		{"embedded.authentication", "off", []string{"auto, always"}},
+		{"kafka.brokers", "broker", []string{`"broker"`, "host:port"}},
+		{"kafka.brokers", "a:9092,b", []string{`"b"`, "host:port"}},
+		{"kafka.brokers", "a:", []string{"host:port"}},
+		{"kafka.brokers", ":9092", []string{"host:port"}},
+		{"kafka.brokers", "a:0", []string{"host:port"}},
+		{"kafka.brokers", "a:65536", []string{"host:port"}},
+		{"kafka.brokers", "kafka://a:9092", []string{"host:port"}},
+		{"kafka.brokers", "::1", []string{"host:port"}},
+		{"admin.listen", "127.0.0.1:99999", []string{"host:port"}},
+		{"ingress.listen", ":65536", []string{"host:port"}},
 		{"ingress.listen", "8080", []string{"host:port"}},
 		{"kafka.min_insync_replicas", "4", []string{"kafka.replication_factor (3)"}},
 		{"topics.max_message_bytes", "64KiB", []string{"128KiB to 1GiB"}},
@@ -260,5 +273,32 @@ func TestHashTellsConfigurationsApart(t *testing.T) {
 	}
 	if a, b := sasl("one"), sasl("two"); a != b || a == base {
 		t.Errorf("passwords %s, %s, none %s", a, b, base)
+	}
+	// What is one instance's own by nature.
+	for key, value := range map[string]string{
+		"admin.listen": "127.0.0.1:9191", "admin.hosts": "ingress-0.example.com", "ingress.listen": ":8181", "data_dir": "elsewhere", "ingress.spool.dir": "/spool/0",
+		"kafka.client_id": "ingress-0", "embedded.listen": "127.0.0.1:9999", "embedded.advertise": "ingress-0:9092",
+	} {
+		if h := hash(map[string]string{key: value}); h != base {
+			t.Errorf("%s tells instances apart", key)
+		}
+	}
+	// The place of a file does not count; that there is one does.
+	one, other := write(t, "token", "a-token-of-16-bytes-at-least"), write(t, "token", "a-token-of-16-bytes-at-least")
+	token := "COEXSTREAM_ADMIN_TOKEN=a-token-of-16-bytes-at-least"
+	if a, b, c := hash(map[string]string{"admin.token_file": one}), hash(map[string]string{"admin.token_file": other}), hash(nil, token); a != b || a != c || a == base {
+		t.Errorf("token of one file %s, of another one %s, of none %s; without %s", a, b, c, base)
+	}
+	tls := func(path string) string {
+		return hash(map[string]string{"ingress.tls.cert_file": path + "/cert", "ingress.tls.key_file": path + "/key"})
+	}
+	if a, b := tls("/a"), tls("/b"); a != b || a == base {
+		t.Errorf("certificates at two paths: %s, %s, none %s", a, b, base)
+	}
+	source := func(more string) string {
+		return hash(map[string]string{"ingress.sources": "[{name: a, secrets: [{id: x, value_file: " + one + "}], verify_token_file: " + more + "}]"})
+	}
+	if a, b := source(one), source(other); a != b || a == base {
+		t.Errorf("sources with files at two paths: %s, %s, none %s", a, b, base)
 	}
 }

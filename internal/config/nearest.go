@@ -1,19 +1,27 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // didYouMean is a hint that names the candidate nearest to what was written, or nothing when none is near.
 func didYouMean(name string, candidates []string) string {
-	best, distance := "", len(name)/2+2
+	best, distance := nearestOf(name, candidates)
+	if distance >= len(name)/2+2 {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}
+
+func nearestOf(name string, candidates []string) (best string, distance int) {
+	distance = math.MaxInt
 	for _, c := range candidates {
 		if d := editDistance(name, c); d < distance {
 			best, distance = c, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	return best, distance
 }
 
 func editDistance(a, b string) int {

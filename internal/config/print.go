@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,16 +61,13 @@ func section(sections map[string]*yaml.Node, path string) *yaml.Node {
 	return n
 }
 
-// Hash tells configurations apart. It leaves out secrets, which nobody should be able to guess at, and
-// processor.instance_id, so that the instances of one group have the same.
+// Hash tells configurations apart. It leaves out what the instances of one group may differ in: keys of one instance
+// (Own), the paths of files, and secrets, which nobody should be able to guess at. That there is a file or a secret counts.
 func (c *Config) Hash() (string, error) {
 	h := sha256.New()
 	keys := Keys()
 	for i := range keys {
-		if keys[i].Name == "processor.instance_id" {
-			continue
-		}
-		n, err := c.node(&keys[i])
+		n, err := c.common(&keys[i])
 		if err != nil {
 			return "", err
 		}
@@ -85,11 +83,48 @@ func (c *Config) Hash() (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:12], nil
 }
 
+// common is what instances of one group have the same of a key; nil: nothing.
+func (c *Config) common(k *Key) (*yaml.Node, error) {
+	of, isFile := strings.CutSuffix(k.Name, fileSuffix)
+	switch {
+	case k.Own:
+		return nil, nil
+	case k.Kind == Sources:
+		return c.sourcesNode(withoutPaths)
+	case k.Secret:
+		return present(c.values.String(k.Name) + c.values.String(k.Name+fileSuffix)), nil
+	case isFile && slices.ContainsFunc(Keys(), func(k Key) bool { return k.Secret && k.Name == of }):
+		return nil, nil // with the secret
+	case isFile:
+		return present(c.values.String(k.Name)), nil
+	}
+	return c.node(k)
+}
+
+const fileSuffix = "_file"
+
+func present(value string) *yaml.Node {
+	if value == "" {
+		return nil
+	}
+	return scalar(Redacted)
+}
+
+// withoutPaths is a source as far as its instances have it in common.
+func withoutPaths(s *Source) {
+	if s.VerifyTokenFile != "" {
+		s.VerifyToken, s.VerifyTokenFile = Redacted, ""
+	}
+	for i := range s.Secrets {
+		s.Secrets[i].Value, s.Secrets[i].ValueFile = Redacted, ""
+	}
+}
+
 func scalar(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: s} }
 
 func (c *Config) node(k *Key) (*yaml.Node, error) {
 	if k.Kind == Sources {
-		return c.sourcesNode()
+		return c.sourcesNode(func(*Source) {})
 	}
 	n := &yaml.Node{}
 	switch v := c.values.Get(k.Name).(type) {
@@ -104,7 +139,7 @@ func (c *Config) node(k *Key) (*yaml.Node, error) {
 		if k.Secret && v != "" {
 			v = Redacted
 		}
-		if strings.HasSuffix(k.Name, "_file") && v == "" {
+		if strings.HasSuffix(k.Name, fileSuffix) && v == "" {
 			return nil, nil
 		}
 		return n, n.Encode(v)
@@ -113,7 +148,7 @@ func (c *Config) node(k *Key) (*yaml.Node, error) {
 	}
 }
 
-func (c *Config) sourcesNode() (*yaml.Node, error) {
+func (c *Config) sourcesNode(change func(*Source)) (*yaml.Node, error) {
 	list := make([]Source, len(c.Ingress.Sources))
 	for i, s := range c.Ingress.Sources {
 		if s.VerifyToken != "" {
@@ -129,6 +164,7 @@ func (c *Config) sourcesNode() (*yaml.Node, error) {
 				s.Secrets[j].Value = ""
 			}
 		}
+		change(&s)
 		list[i] = s
 	}
 	n := &yaml.Node{}

@@ -6,11 +6,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/coexstream/coexstream/internal/listen"
 )
 
 // checkSecurity looks at what keeps others out.
 func (c *Config) checkSecurity(fail func(key, format string, args ...any)) {
 	c.checkAdmin(fail)
+	c.checkEmbedded(fail)
 	t := c.Ingress.TLS
 	checkPair("ingress.tls", t.CertFile, t.KeyFile, t.ClientCAFile, fail)
 	for i, s := range c.Ingress.Sources {
@@ -33,7 +36,7 @@ func (c *Config) checkAdmin(fail func(key, format string, args ...any)) {
 	if a.TokenFile != "" && a.Token == "" {
 		fail("admin.token_file", "%q is empty; allowed: a file that holds admin.token", a.TokenFile)
 	}
-	if a.Listen != "" && !loopback(a.Listen) && a.Token == "" && a.TLS.ClientCAFile == "" {
+	if a.Listen != "" && !listen.Loopback(a.Listen) && a.Token == "" && a.TLS.ClientCAFile == "" {
 		fail("admin.listen", "%q is not allowed without admin.token (or admin.token_file) or admin.tls.client_ca_file; allowed: with one of them, or an address on loopback such as 127.0.0.1:9090", a.Listen)
 	}
 }
@@ -47,17 +50,17 @@ func checkPair(section, cert, key, clientCA string, fail func(key, format string
 	}
 }
 
-// loopback tells whether only this machine reaches an address.
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
+// checkEmbedded looks at where the embedded broker listens.
+func (c *Config) checkEmbedded(fail func(key, format string, args ...any)) {
+	e := c.Embedded
+	if host, _, err := net.SplitHostPort(e.Listen); err == nil && e.Advertise == "" {
+		if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.Unmap().IsUnspecified() {
+			fail("embedded.listen", "%q is not allowed without embedded.advertise, the address that clients are told; allowed: with it, or the address of one interface", e.Listen)
+		}
 	}
-	if host == "localhost" {
-		return true
+	if e.Advertise != "" && !hostAndPort(e.Advertise) {
+		fail("embedded.advertise", "%q is not allowed; allowed: host:port", e.Advertise)
 	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // checkFlags refuses secrets on the command line, which every user of the machine can read.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,13 +17,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/coexstream/coexstream/internal/listen"
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 // Config is where and how the broker runs.
 type Config struct {
 	Dir           string        // folder of the log; the caller holds its lock
-	Listen        string        // loopback address; port 0 is any free one
-	AnyPort       bool          // take another port when this one is taken
+	Listen        string        // address; port 0 is any free one
+	Advertise     string        // address that clients are told; empty: the one that is listened on
+	AnyPort       bool          // take another port of 127.0.0.1 when this one is taken
+	Password      string        // clients must authenticate as User with it; empty: anybody who connects may do all
 	SyncWrites    bool          // fsync before acknowledging
 	SegmentBytes  int64         // of topics that do not say; a start reads segments whole
 	CleanInterval time.Duration // between two cleanings of the logs
@@ -40,8 +44,17 @@ func DefaultConfig(dir string) Config {
 // Validate names the key, the value and what is allowed.
 func (c *Config) Validate() error {
 	host, port, err := net.SplitHostPort(c.Listen)
-	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 || (host != "127.0.0.1" && host != "localhost") {
-		return fmt.Errorf("embedded.listen: %q is not allowed; allowed: 127.0.0.1:port or localhost:port", c.Listen)
+	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("embedded.listen: %q is not allowed; allowed: host:port", c.Listen)
+	}
+	if c.Password == "" && !listen.Loopback(c.Listen) {
+		return fmt.Errorf("embedded.listen: %q is not allowed without a password; allowed: an address on loopback", c.Listen)
+	}
+	if ip := net.ParseIP(host); c.Advertise == "" && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return fmt.Errorf("embedded.listen: %q is not allowed without embedded.advertise; allowed: with the address that clients are to use, or the address of one interface", c.Listen)
+	}
+	if host, port, err := net.SplitHostPort(c.Advertise); c.Advertise != "" && (err != nil || host == "" || port == "") {
+		return fmt.Errorf("embedded.advertise: %q is not allowed; allowed: host:port", c.Advertise)
 	}
 	switch {
 	case c.Dir == "":
@@ -62,7 +75,8 @@ type Broker struct {
 	log      *slog.Logger
 	cluster  *kfake.Cluster
 	journal  *journal
-	addr     string
+	addr     string // that clients are told
+	socket   string // that is listened on
 	listener *listen.InProcess
 	cleaning sync.Mutex
 	closed   sync.Once
@@ -73,8 +87,12 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("create folder of the embedded broker: %w", err)
+	// The broker opens files itself, and follows links: nobody else may put any there.
+	if err := private.Tree(cfg.Dir, log); err != nil {
+		return nil, fmt.Errorf("use the folder of the embedded broker: %w", err)
+	}
+	if err := os.Remove(filepath.Join(cfg.Dir, credentialsName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("forget the former credentials of the embedded broker: %w", err)
 	}
 	started := time.Now()
 	repaired, err := recoverFolder(cfg.Dir, started, log)
@@ -94,9 +112,18 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	}
 	j.attach(cluster)
 	b := &Broker{cfg: cfg, log: log, cluster: cluster, journal: j, listener: listener}
-	b.addr = cluster.ListenAddrs()[0]
+	b.addr, b.socket = cluster.ListenAddrs()[0], listener.Addr().String()
 	return b, nil
 }
+
+// User is whom clients authenticate as where they have to, by SCRAM.
+const User = "coexstream"
+
+// credentialsName is where the broker keeps users at its stop, and takes them from at its start, over those that it is given.
+const credentialsName = "sasl.json"
+
+// Mechanisms are those by which clients may authenticate. PLAIN is not among them: it would send the password.
+func Mechanisms() []string { return []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} }
 
 // offsetsRetentionMinutes is ten years.
 const offsetsRetentionMinutes = "5256000"
@@ -110,17 +137,20 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 		kfake.ClusterID("coexstream-embedded"),
 		kfake.DataDir(cfg.Dir),
 		kfake.WithLogger(logger{log}),
-		kfake.ListenFn(func(_, address string) (net.Listener, error) {
-			l, err := listen.TCP(context.Background(), address)
+		kfake.ListenFn(func(string, string) (net.Listener, error) {
+			l, err := listen.TCP(context.Background(), cfg.Listen)
 			if errors.Is(err, syscall.EADDRINUSE) && cfg.AnyPort {
-				log.Warn("the embedded broker's port is taken, using another one", "taken", address)
+				log.Warn("the embedded broker's port is taken, using another one", "taken", cfg.Listen)
 				l, err = listen.TCP(context.Background(), "127.0.0.1:0")
 			}
 			if err != nil {
 				return nil, err
 			}
 			listener = listen.WithInProcess(l)
-			return listener, nil
+			return &gated{
+				Listener: advertised{listener, cfg.Advertise},
+				bytesMax: max(requestBytesMax, 2*int(cfg.MessageBytes)), shut: cfg.Password != "",
+			}, nil
 		}),
 		kfake.BrokerConfigs(map[string]string{
 			"log.cleaner.backoff.ms":     brokerCleanerOff,
@@ -130,6 +160,12 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 			// A folder that was left alone for weeks goes on where it was, not at the oldest raw record.
 			"offsets.retention.minutes": offsetsRetentionMinutes,
 		}),
+	}
+	if cfg.Password != "" {
+		opts = append(opts, kfake.EnableSASL())
+		for _, m := range Mechanisms() {
+			opts = append(opts, kfake.Superuser(m, User, cfg.Password))
+		}
 	}
 	if cfg.SyncWrites {
 		opts = append(opts, kfake.SyncWrites())
@@ -142,7 +178,26 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 	return cluster, listener, nil
 }
 
-// Addr is the address that the broker listens on.
+// advertised is a listener that says it has another address: the broker tells it to clients.
+type advertised struct {
+	net.Listener
+	address string // empty: its own
+}
+
+// Addr implements net.Listener.
+func (l advertised) Addr() net.Addr {
+	if l.address == "" {
+		return l.Listener.Addr()
+	}
+	return namedAddr(l.address)
+}
+
+type namedAddr string
+
+func (namedAddr) Network() string  { return "tcp" }
+func (a namedAddr) String() string { return string(a) }
+
+// Addr is the address by which clients reach the broker.
 func (b *Broker) Addr() string { return b.addr }
 
 // Dial connects to the broker without a socket, for clients in its own process; to another address, with one.
@@ -155,7 +210,7 @@ func (b *Broker) Dial(ctx context.Context, network, address string) (net.Conn, e
 
 // Ready tells whether the broker answers.
 func (b *Broker) Ready() error {
-	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", b.addr)
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", b.socket)
 	if err != nil {
 		return fmt.Errorf("connect to the embedded broker: %w", err)
 	}

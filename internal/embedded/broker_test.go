@@ -70,7 +70,8 @@ func TestTakenPortIsAnErrorUnlessAnyWillDo(t *testing.T) {
 
 func TestConfigNamesKeyValueAndAllowed(t *testing.T) {
 	for key, change := range map[string]func(*Config){
-		"embedded.listen":          func(c *Config) { c.Listen = "0.0.0.0:9092" },
+		"embedded.listen":          func(c *Config) { c.Listen, c.Advertise = "0.0.0.0:9092", "broker:9092" }, // without a password
+		"embedded.advertise":       func(c *Config) { c.Listen, c.Password = ":9092", "x" },
 		"data_dir":                 func(c *Config) { c.Dir = "" },
 		"embedded.segment_bytes":   func(c *Config) { c.SegmentBytes = 10 },
 		"clean interval":           func(c *Config) { c.CleanInterval = 0 },

@@ -12,6 +12,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 // The broker would clean its logs by itself, in its one loop, and in ways that a kill or an open
@@ -51,7 +54,11 @@ func (b *Broker) Clean(ctx context.Context) (bool, error) {
 		result <- cleaned{compacted, err}
 		return nil, nil, false
 	})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.ClientID("coexstream-cleaner"), kgo.DisableClientMetrics())
+	opts := []kgo.Opt{kgo.SeedBrokers(b.Addr()), kgo.Dialer(b.Dial), kgo.ClientID("coexstream-cleaner"), kgo.DisableClientMetrics()}
+	if b.cfg.Password != "" {
+		opts = append(opts, kgo.SASL(scram.Auth{User: User, Pass: b.cfg.Password}.AsSha256Mechanism()))
+	}
+	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return false, fmt.Errorf("connect to the embedded broker: %w", err)
 	}
@@ -126,7 +133,7 @@ func (b *Broker) link(tps []topicPartition) error {
 	for _, tp := range tps {
 		from := tp.folder(b.cfg.Dir)
 		to := filepath.Join(backup, filepath.Base(from))
-		if err := os.MkdirAll(to, 0o755); err != nil {
+		if err := os.MkdirAll(to, private.FolderMode); err != nil {
 			return err
 		}
 		bases, err := segmentBases(from)

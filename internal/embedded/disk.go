@@ -3,6 +3,8 @@ package embedded
 import (
 	"errors"
 	"os"
+
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 func exists(path string) bool {
@@ -21,7 +23,7 @@ func fileSize(path string) int64 {
 
 // writeSynced replaces a file's content.
 func writeSynced(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	f, err := private.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY)
 	if err != nil {
 		return err
 	}
@@ -33,7 +35,7 @@ func writeSynced(path string, content []byte) error {
 }
 
 func writeSyncedAt(path string, content []byte, at int64) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := private.OpenFile(path, os.O_CREATE|os.O_WRONLY)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 func (r *recovery) writeSnapshot(p *partitionScan) error {
@@ -53,7 +55,7 @@ func (r *recovery) keepEnds() error {
 
 func (r *recovery) placeEnd(tp topicPartition, end int64) error {
 	folder := tp.folder(r.dir)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(folder, private.FolderMode); err != nil {
 		return err
 	}
 	marker := appendMarker(nil, end-1, 0, -1, -1, false, r.now)

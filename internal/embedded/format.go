@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 // This file is all that is known of the broker's on-disk format, version 1:
@@ -249,7 +251,7 @@ func appendIndexEntry(dst []byte, leaderEpoch int32, maxTime int64, inTransactio
 
 // eachEntry calls fn for every whole entry of a state log and returns how many bytes they take.
 func eachEntry(path string, fn func(data []byte) error) (int64, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := private.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
@@ -299,7 +301,7 @@ func appendToLog[E any](path string, valid int64, entries []E) error {
 			return err
 		}
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := private.OpenFile(path, os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return err
 	}
@@ -314,7 +316,7 @@ func appendToLog[E any](path string, valid int64, entries []E) error {
 }
 
 func readJSON(path string, v any) (bool, error) {
-	b, err := os.ReadFile(path)
+	b, err := private.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -333,18 +335,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
+	return private.Replace(path, b)
 }
 
 // scanSegment calls fn for every batch of a segment, in order; batch is nil except for control batches,

@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 // journal writes down the decision to commit a transaction before the broker acts on it.
@@ -60,7 +62,7 @@ const (
 )
 
 func openJournal(dir string, sync bool, log *slog.Logger) (*journal, error) {
-	f, err := os.OpenFile(filepath.Join(dir, journalName), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := private.OpenFile(filepath.Join(dir, journalName), os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return nil, fmt.Errorf("open commit journal: %w", err)
 	}
@@ -209,7 +211,7 @@ func (j *journal) close() error { return j.file.Close() }
 
 // readJournal is the last decision that was written, or nil.
 func readJournal(dir string) (*decision, error) {
-	b, err := os.ReadFile(filepath.Join(dir, journalName))
+	b, err := private.ReadFile(filepath.Join(dir, journalName))
 	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(b) < 8) {
 		return nil, nil
 	}

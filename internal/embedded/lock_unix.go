@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 // ErrLocked says that another process uses the folder.
@@ -24,11 +26,11 @@ const lockPatience = 3 * time.Second
 
 // Acquire creates the folder if needed and takes its lock, waiting a moment for one who is on his way out.
 func Acquire(dir string) (*Lock, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, private.FolderMode); err != nil {
 		return nil, fmt.Errorf("create data folder %s: %w", dir, err)
 	}
 	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := private.OpenFile(path, os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return nil, fmt.Errorf("open lock of data folder: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 // recovery brings a folder that a killed process left behind into the state of an orderly stop, before
@@ -201,7 +203,7 @@ func (p *partitionScan) described(bases []int64, orderly bool) bool {
 }
 
 func (r *recovery) scanSegment(p *partitionScan, base int64, last bool) error {
-	f, err := os.OpenFile(dataFile(p.folder, base), os.O_RDWR, 0o644)
+	f, err := private.OpenFile(dataFile(p.folder, base), os.O_RDWR)
 	if err != nil {
 		return err
 	}

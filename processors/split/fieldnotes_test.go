@@ -110,7 +110,10 @@ func TestChunkPositionIsAnIntegerOrANumericString(t *testing.T) {
 		{`0`, 0, true}, {`"0"`, 0, true}, {`2`, 2, true}, {`"2"`, 2, true}, {`"2.0"`, 2, true}, {`2.00`, 2, true},
 		{`2147483647`, 2147483647, true}, {`"007"`, 7, true}, {`"\u0037"`, 7, true},
 		{`2147483648`, 0, false}, {`99999999999999999999`, 0, false}, {`-1`, 0, false}, {`"-1"`, 0, false}, {`1.5`, 0, false},
-		{`1e1`, 0, false}, {`""`, 0, false}, {`" 1"`, 0, false}, {`"1."`, 0, false}, {`".5"`, 0, false}, {`"x"`, 0, false},
+		{`1E+2`, 100, true}, {`1.0`, 1, true}, {`100e-2`, 1, true}, {`"1e2"`, 100, true}, {`1e0`, 1, true}, {`0.5e1`, 5, true}, {`2.147483647E9`, 2147483647, true},
+		{`-0`, 0, true}, {`0e9`, 0, true}, {`-0.0E+3`, 0, true}, {`"00000000000000000000000007"`, 7, true},
+		{`2.147483648E9`, 0, false}, {`1e99999999999999999999`, 0, false}, {`1e-1`, 0, false}, {`15e-1`, 0, false}, {`-1e0`, 0, false}, {`"-1e2"`, 0, false},
+		{`"1e"`, 0, false}, {`"e1"`, 0, false}, {`"1e1.0"`, 0, false}, {`""`, 0, false}, {`" 1"`, 0, false}, {`"1."`, 0, false}, {`".5"`, 0, false}, {`"x"`, 0, false},
 		{`"1.5x"`, 0, false}, {`null`, 0, false}, {`true`, 0, false}, {`[1]`, 0, false}, {`{"phase":1}`, 0, false},
 	} {
 		e := mustScan(t, inMeta(fmt.Sprintf(`{"history":[{"metadata":{"phase":%s,"chunk_order":%[1]s,"progress":%[1]s}}]}`, c.json))).Changes[0].History[0]
@@ -208,7 +211,7 @@ func TestMediaFollowUpUnderFieldHistory(t *testing.T) {
 func TestContactTimestampIsAStringOrAnIntegerInSecondsOrMilliseconds(t *testing.T) {
 	for json, want := range map[string]int64{
 		`"1739321024"`: 1739321024000, `1739321024`: 1739321024000, `1739321024123`: 1739321024123, `"1739321024123"`: 1739321024123,
-		`99999999999`: 99999999999000, `100000000000`: 100000000000, `"1739321024.5"`: 1739321024000, `0`: 0, `null`: 0, `-5`: 0, `"soon"`: 0, `{}`: 0,
+		`99999999999`: 99999999999000, `100000000000`: 100000000000, `"1739321024.5"`: 1739321024000, `1.739321024E9`: 1739321024000, `"1.739321024123e+12"`: 1739321024123, `17393210240e-1`: 1739321024000, `0`: 0, `null`: 0, `-5`: 0, `"soon"`: 0, `{}`: 0,
 	} {
 		c := mustScan(t, inMeta(`{"state_sync":[{"metadata":{"timestamp":`+json+`}}]}`)).Changes[0].StateSync[0]
 		if c.TimestampMS != want {

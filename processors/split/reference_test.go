@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"strconv"
+	"math/big"
+	"regexp"
 	"strings"
 	"time"
 
@@ -124,6 +125,8 @@ func (n *node) verbatim() []byte {
 	return n.raw
 }
 
+var numberText = regexp.MustCompile(`^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
+
 // decimal splits a number, quoted or not, at its point.
 func (n *node) decimal() (whole int64, fraction, ok bool) {
 	if n == nil {
@@ -133,15 +136,29 @@ func (n *node) decimal() (whole int64, fraction, ok bool) {
 	if n.kind == '0' {
 		t = string(n.raw)
 	}
-	w, f, point := strings.Cut(t, ".")
-	if w == "" || len(w) > 19 || strings.Trim(w, "0123456789") != "" || point && (f == "" || strings.Trim(f, "0123456789") != "") {
+	m := numberText.FindStringSubmatch(t)
+	if m == nil {
 		return 0, false, false
 	}
-	whole, err := strconv.ParseInt(w, 10, 64)
-	if err != nil {
-		return 0, false, false
+	digits, exponent := m[2]+m[3], new(big.Int)
+	if m[4] != "" {
+		exponent.SetString(strings.TrimPrefix(m[4], "+"), 10)
 	}
-	return whole, strings.Trim(f, "0") != "", true
+	point := exponent.Add(exponent, big.NewInt(int64(len(m[2]))))
+	switch {
+	case strings.Trim(digits, "0") == "":
+		return 0, false, true
+	case m[1] == "-":
+		return 0, false, false
+	case point.Sign() <= 0:
+		return 0, true, true
+	case point.Cmp(big.NewInt(int64(len(digits)+20))) > 0:
+		return 0, false, false // no room for so many digits
+	}
+	at := int(point.Int64())
+	digits += strings.Repeat("0", max(0, at-len(digits)))
+	v, _ := new(big.Int).SetString(digits[:at], 10)
+	return v.Int64(), strings.Trim(digits[at:], "0") != "", v.IsInt64()
 }
 
 func (n *node) ordinal() (int32, bool) {
@@ -160,7 +177,10 @@ func (n *node) integer() int64 {
 }
 
 func (n *node) millis() int64 {
-	v, _, _ := n.decimal()
+	v, _, ok := n.decimal()
+	if !ok {
+		return 0
+	}
 	if v < 1e11 {
 		return v * 1000
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // Scalars that routing reads. A value of another kind than expected counts as absent: the partners'
@@ -58,10 +60,10 @@ func (s *Scanner) verbatim(i int, dst *[]byte) int {
 }
 
 // decimal reads the value at i when it is a number, or a string that holds one: its whole part, and
-// whether there is a fraction. Negative numbers and exponents count as absent.
+// whether there is a fraction. It may be spelled in any way (1E+2, 100.0). Negative numbers count as absent.
 func (s *Scanner) decimal(i int) (end int, whole int64, fraction, ok bool) {
 	var t []byte
-	if c := s.in[i]; c-'0' < 10 {
+	if c := s.in[i]; c-'0' < 10 || c == '-' {
 		if end = s.number(i); end < 0 {
 			return end, 0, false, false
 		}
@@ -80,21 +82,30 @@ func parseDecimal(t []byte) (whole int64, fraction, ok bool) {
 		digits++
 	}
 	if digits == 0 || digits > 19 || n > math.MaxInt64 { // 19 digits fit in 64 bits
-		return 0, false, false
+		return otherDecimal(t)
 	}
 	whole = int64(n)
 	if rest := t[digits:]; len(rest) > 0 {
 		if rest[0] != '.' || len(rest) == 1 {
-			return 0, false, false
+			return otherDecimal(t)
 		}
 		for _, c := range rest[1:] {
 			if c-'0' >= 10 {
-				return 0, false, false
+				return otherDecimal(t)
 			}
 			fraction = fraction || c != '0'
 		}
 	}
 	return whole, fraction, true
+}
+
+// otherDecimal is parseDecimal for what is seldom seen.
+func otherDecimal(t []byte) (whole int64, fraction, ok bool) {
+	whole, fraction, ok = schemas.Integral(t)
+	if whole < 0 || len(t) > 0 && t[0] == '-' && (whole != 0 || fraction) {
+		return 0, false, false
+	}
+	return whole, fraction, ok
 }
 
 // ordinal reads the value at i into dst when it is a whole number from 0 to 2³¹-1, quoted or not.

@@ -1,0 +1,171 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// gate is a connection that came through a socket. It looks at the head of each request before the broker does:
+//
+//   - The broker makes room for as many bytes as a client says are to come, and ends the process at a request that
+//     it does not know. So what is no request of Kafka's protocol, and what is too long, ends the connection.
+//   - The broker's observers (journal.go, fetch.go) see requests before it asks who sent them. So, where clients have to
+//     authenticate, nothing but the authentication passes until it has succeeded.
+//   - Clients of librdkafka, kcat among them, authenticate only where version 0 of the handshake is offered, though they use
+//     version 1, the only one that the broker has. So it is offered.
+type gate struct {
+	net.Conn
+	bytesMax int // of a request
+
+	// Of the reader.
+	head [requestHead]byte
+	had  int // bytes of the head that were handed on
+	left int // bytes of the request that follow
+
+	mu     sync.Mutex
+	shut   bool        // the client has to authenticate first
+	asked  []requested // requests that were not answered, while the gate is shut
+	rounds int         // of the authentication that went well
+}
+
+// requested is what an answer is understood by.
+type requested struct{ key, version int16 }
+
+const (
+	requestHead = 8 // length, key and version
+	// strangersBytesMax bounds the requests of who has not authenticated.
+	strangersBytesMax = 16 << 10
+	// requestBytesMax is Kafka's own default (socket.request.max.bytes).
+	requestBytesMax = 100 << 20
+	// scramRounds are the answers to SaslAuthenticate in an authentication by SCRAM, which is the only one that the broker takes.
+	scramRounds = 2
+)
+
+// gated puts a gate before the connections that come through the socket. Those from within the process need none.
+type gated struct {
+	net.Listener
+	bytesMax int
+	shut     bool
+}
+
+// Accept implements net.Listener.
+func (l *gated) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if _, socket := conn.(*net.TCPConn); err != nil || !socket {
+		return conn, err
+	}
+	return &gate{Conn: conn, bytesMax: l.bytesMax, shut: l.shut, had: requestHead}, nil
+}
+
+// Read implements net.Conn.
+func (g *gate) Read(p []byte) (int, error) {
+	if g.had == requestHead && g.left == 0 {
+		if _, err := io.ReadFull(g.Conn, g.head[:]); err != nil {
+			return 0, err
+		}
+		if err := g.admit(); err != nil {
+			_ = g.Close()
+			return 0, err
+		}
+		g.had = 0
+	}
+	if g.had < requestHead {
+		n := copy(p, g.head[g.had:])
+		g.had += n
+		return n, nil
+	}
+	n, err := g.Conn.Read(p[:min(len(p), g.left)])
+	g.left -= n
+	return n, err
+}
+
+var errShut = errors.New("the client has not authenticated")
+
+// admit looks at the head of a request.
+func (g *gate) admit() error {
+	length := binary.BigEndian.Uint32(g.head[:])
+	r := requested{int16(binary.BigEndian.Uint16(g.head[4:])), int16(binary.BigEndian.Uint16(g.head[6:]))}
+	if length < requestHead-4 || length > uint32(g.bytesMax) || kmsg.RequestForKey(r.key) == nil {
+		return fmt.Errorf("not a request of Kafka's protocol: key %d, %d bytes", r.key, length)
+	}
+	g.left = int(length) - (requestHead - 4)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.shut {
+		return nil
+	}
+	switch kmsg.Key(r.key) {
+	case kmsg.ApiVersions, kmsg.SASLAuthenticate:
+	case kmsg.SASLHandshake:
+		g.rounds = 0
+	default:
+		return errShut
+	}
+	if length > strangersBytesMax || len(g.asked) > 2*scramRounds {
+		return errShut
+	}
+	g.asked = append(g.asked, r)
+	return nil
+}
+
+// Write implements net.Conn. The broker writes each answer whole, in the order of the requests.
+func (g *gate) Write(p []byte) (int, error) { return g.Conn.Write(g.answer(p)) }
+
+// answerHead is the length and the correlation id of an answer.
+const answerHead = 8
+
+// answer takes note of an answer, and returns what the client gets of the same length.
+func (g *gate) answer(p []byte) []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.shut || len(g.asked) == 0 || len(p) < answerHead {
+		return p
+	}
+	r := g.asked[0]
+	g.asked = g.asked[1:]
+	switch kmsg.Key(r.key) {
+	case kmsg.ApiVersions:
+		return offerHandshake(p, r.version)
+	case kmsg.SASLAuthenticate:
+		g.authenticated(p, r)
+	}
+	return p
+}
+
+// offerHandshake is an answer to ApiVersions that offers version 0 of the handshake, too.
+func offerHandshake(p []byte, version int16) []byte {
+	versions := kmsg.NewPtrApiVersionsResponse()
+	versions.SetVersion(version)
+	if versions.ReadFrom(p[answerHead:]) != nil || versions.ErrorCode != 0 {
+		return p
+	}
+	for i := range versions.ApiKeys {
+		if k := &versions.ApiKeys[i]; kmsg.Key(k.ApiKey) == kmsg.SASLHandshake {
+			k.MinVersion = 0
+		}
+	}
+	if changed := versions.AppendTo(append(make([]byte, 0, len(p)), p[:answerHead]...)); len(changed) == len(p) {
+		return changed
+	}
+	return p
+}
+
+func (g *gate) authenticated(p []byte, r requested) {
+	at := answerHead
+	if r.version >= 2 {
+		at++ // tagged fields of the head
+	}
+	if len(p) < at+2 || binary.BigEndian.Uint16(p[at:]) != 0 {
+		g.rounds = 0
+		return
+	}
+	if g.rounds++; g.rounds == scramRounds {
+		g.shut, g.asked = false, nil
+	}
+}

@@ -1,0 +1,19 @@
+package listen
+
+import (
+	"net"
+	"net/netip"
+)
+
+// Loopback tells whether only this machine reaches an address host:port.
+func Loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

@@ -21,6 +21,7 @@ type asset struct {
 	Profiles   []byte
 	Origin     []byte
 	ReceivedAt time.Time
+	Standby    bool   `json:",omitempty"`
 	Replay     []byte `json:",omitempty"`
 	Event      string `json:",omitempty"` // the only one that may leave; see Requeue
 }
@@ -60,7 +61,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	}
 	a := &asset{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Profiles: l.c.Profiles,
-		Origin: l.origin, ReceivedAt: l.o.ReceivedAt.UTC(),
+		Origin: l.origin, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: string(l.c.Field) == fieldStandby,
 	}
 	if l.o.Replay != nil {
 		a.Replay = l.o.Replay.ID
@@ -95,6 +96,9 @@ func (t *Task) asset(n *number, a *asset) {
 		o.Replay = &Replay{ID: a.Replay}
 	}
 	l := &liveChange{o: o, c: &split.Change{Profiles: a.Profiles}, n: n, origin: a.Origin}
+	if a.Standby {
+		l.c.Field = []byte(fieldStandby)
+	}
 	if !joined && a.Doubtful {
 		opened, ok := n.history.Opened()
 		t.liveMessage(l, msg, a.Echo, ok && media.Before(msg.Timestamp, opened))

@@ -50,12 +50,13 @@ func (v *Verifier) Verify(source, signature, secretID, body []byte) error {
 		return fmt.Errorf("%w: %q", ErrUnknownSource, source)
 	}
 	var mac [sha256.Size]byte
-	if !s.scheme.decode(&mac, signature) {
+	stamp, ok := s.scheme.decode(&mac, signature)
+	if !ok {
 		return fmt.Errorf("%w: the header is malformed", ErrSignature)
 	}
 	for _, named := range []bool{true, false} {
 		for _, signer := range s.signers {
-			if bytes.Equal(signer.id, secretID) == named && signer.matches(&v.sum, mac[:], body) {
+			if bytes.Equal(signer.id, secretID) == named && signer.matches(&v.sum, mac[:], stamp, body) {
 				return nil
 			}
 		}

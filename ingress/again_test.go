@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/coexstream/coexstream/ingress"
@@ -14,12 +15,18 @@ func TestVerifierHoldsARecordAgainstTheSecretsOfItsSource(t *testing.T) {
 	v := ingress.NewVerifier([]ingress.Source{
 		{Name: "meta", Provider: ingress.ProviderMeta, Secrets: []ingress.Secret{{ID: "old", Value: "s1"}, {ID: "new", Value: "s2"}}},
 		{Name: "dialog", Provider: ingress.Provider360Dialog, Secrets: []ingress.Secret{{ID: "a", Value: "s3"}}},
+		{Name: "cloud", Provider: ingress.ProviderYCloud, Secrets: []ingress.Secret{{ID: "a", Value: "s4"}}},
 	})
 	body := []byte(`{"entry":[]}`)
 	sign := func(secret string) string {
 		m := hmac.New(sha256.New, []byte(secret))
 		m.Write(body)
 		return hex.EncodeToString(m.Sum(nil))
+	}
+	stamped := func(secret, at string) string {
+		m := hmac.New(sha256.New, []byte(secret))
+		m.Write(append([]byte(at+"."), body...))
+		return "t=" + at + ",s=" + hex.EncodeToString(m.Sum(nil))
 	}
 	for name, c := range map[string]struct {
 		source, signature, secret string
@@ -28,6 +35,10 @@ func TestVerifierHoldsARecordAgainstTheSecretsOfItsSource(t *testing.T) {
 		"its secret":                  {"meta", "sha256=" + sign("s2"), "new", nil},
 		"a secret that was renamed":   {"meta", "sha256=" + sign("s1"), "gone", nil},
 		"360dialog without prefix":    {"dialog", sign("s3"), "a", nil},
+		"YCloud's":                    {"cloud", stamped("s4", "1654084800"), "a", nil},
+		"YCloud's of another time":    {"cloud", strings.Replace(stamped("s4", "1654084800"), "t=1", "t=2", 1), "a", ingress.ErrSignature},
+		"YCloud's with a secret else": {"cloud", stamped("s3", "1654084800"), "a", ingress.ErrSignature},
+		"YCloud's without a time":     {"cloud", "s=" + sign("s4"), "a", ingress.ErrSignature},
 		"another source's secret":     {"meta", "sha256=" + sign("s3"), "old", ingress.ErrSignature},
 		"no signature":                {"meta", "", "", ingress.ErrNotSigned},
 		"a source that is not there":  {"other", "sha256=" + sign("s1"), "old", ingress.ErrUnknownSource},

@@ -77,7 +77,10 @@ func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), n
 const (
 	ProviderMeta      = "meta"
 	Provider360Dialog = "360dialog"
+	ProviderYCloud    = "ycloud"
 )
+
+var providers = []string{ProviderMeta, Provider360Dialog, ProviderYCloud}
 
 // DefaultConfig has everything but the sources.
 func DefaultConfig() Config {
@@ -167,8 +170,8 @@ func (s *Source) validate() error {
 	if !plain(s.Name, 64) {
 		return fmt.Errorf("name is %q: want 1 to 64 letters, digits, '.', '_' or '-'", s.Name)
 	}
-	if !slices.Contains([]string{ProviderMeta, Provider360Dialog}, s.Provider) {
-		return fmt.Errorf("provider is %q: want %s or %s", s.Provider, ProviderMeta, Provider360Dialog)
+	if !slices.Contains(providers, s.Provider) {
+		return fmt.Errorf("provider is %q: want one of %s", s.Provider, strings.Join(providers, ", "))
 	}
 	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, "?#% \t\r\n\\") ||
 		strings.Contains(s.Path, "//") || strings.Contains(s.Path, "/.") {

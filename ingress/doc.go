@@ -32,7 +32,7 @@
 //	405 method         neither GET, HEAD nor POST; with Allow
 //	408 timeout        the request did not arrive within the read timeout
 //	413 body           longer than the limit, on the wire or decoded, or decoding beyond the ratio
-//	415 content type   neither JSON nor absent; or a content coding that is not known
+//	415 content type   neither JSON nor absent, and no signature to check; or a content coding that is not known
 //	417 expectation    an Expect header other than 100-continue
 //	429 source         the source has as many requests in flight as it may, or has used up its rate; with
 //	                   Retry-After

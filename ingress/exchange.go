@@ -25,6 +25,8 @@ type exchange struct {
 	consumed bool // the body was read to its end
 
 	signature []byte // as received; nil when there is none
+	stamp     []byte // what is signed in front of the body; nil for nothing
+	otherType bool   // the content type is not JSON
 	encoding  []byte // as received; nil for identity
 	secretID  []byte // of the secret that matched
 	mac, sum  [sha256.Size]byte
@@ -38,7 +40,7 @@ type exchange struct {
 func (x *exchange) begin(now time.Time, limit time.Duration) {
 	x.arrived, x.deadline = now, now.Add(limit)
 	x.body, x.consumed = nil, false
-	x.signature, x.encoding, x.secretID = nil, nil, nil
+	x.signature, x.stamp, x.encoding, x.secretID, x.otherType = nil, nil, nil, nil, false
 }
 
 // end gives back all that x holds.

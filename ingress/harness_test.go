@@ -78,6 +78,7 @@ func testConfig() Config {
 			Secrets: []Secret{{ID: "p1", Value: testSecret}}},
 		{Name: "number", Provider: Provider360Dialog, Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
 		{Name: "open", Provider: ProviderMeta, Path: "/open", RequestsMax: 1},
+		{Name: "cloud", Provider: ProviderYCloud, Path: "/ycloud", SignatureRequired: true, Secrets: []Secret{{ID: "c1", Value: testSecret}}},
 	}
 	return cfg
 }

@@ -12,7 +12,7 @@ import (
 // array anywhere, or `history` as the value of `field` or `event` (360dialog), or YCloud's
 // `whatsapp.smb.history`. The WABA is value.waba_info.waba_id where that occurs near the start (the
 // PARTNER_* events, whose entry.id is a portfolio), else the id of the first entry (Meta), else data.id
-// (360dialog: not the envelope's own id). It is a slice of body, and empty when there is none. A body
+// (360dialog: not the envelope's own id), else the first wabaId (YCloud). It is a slice of body, and empty when there is none. A body
 // of several businesses has the id of one of them; escaped names are not seen. The processor parses
 // properly and re-routes, so that a wrong hint costs time and never correctness.
 func Route(body []byte) (topic schemas.Topic, waba []byte) {
@@ -21,10 +21,16 @@ func Route(body []byte) (topic schemas.Topic, waba []byte) {
 		topic = schemas.TopicRawBulk
 	}
 	if waba = portfolioWABA(body); len(waba) == 0 {
-		waba = envelopeWABA(body)
+		waba = envelopeWABA(bytes.TrimPrefix(body, byteOrderMark))
+	}
+	if len(waba) == 0 {
+		waba = idUnder(body[:min(len(body), accountBytesMax)], `wabaId"`)
 	}
 	return topic, waba
 }
+
+// byteOrderMark may stand in front of a body: it is skipped.
+var byteOrderMark = []byte("\ufeff")
 
 // carriesHistory looks for the word first, at the speed of bytes.Index, and only then at what is
 // around it. In a text it is no hit: a quote inside a string has a backslash before it.
@@ -220,8 +226,11 @@ func (w *walk) scalars() bool {
 
 // phoneNumberID is the first phone_number_id of a body that names no WABA: a bare value. All bodies of
 // the number then share a partition at least.
-func phoneNumberID(body []byte) []byte {
-	word := []byte(`phone_number_id"`)
+func phoneNumberID(body []byte) []byte { return idUnder(body, `phone_number_id"`) }
+
+// idUnder is the first id under a name, which is given with the quote behind it.
+func idUnder(body []byte, name string) []byte {
+	word := []byte(name)
 	for at := 0; ; {
 		n := bytes.Index(body[at:], word)
 		if n < 0 {

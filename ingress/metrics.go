@@ -109,6 +109,10 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_rate_limited_total",
 		Help: "Requests refused because the source has used up its rate, by the limit that was reached.",
 	}, []string{"source", "limit"})
+	otherTypes := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_other_content_types_total",
+		Help: "Webhooks taken although their content type is not JSON, because their signature is right.",
+	}, []string{"source"})
 	lanes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_records_total",
 		Help: "Records that became durable, by lane.",
@@ -147,6 +151,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 			certificateOther:   certificates.WithLabelValues(name, "mismatch"),
 			limitedRequests:    limited.WithLabelValues(name, "requests"),
 			limitedBytes:       limited.WithLabelValues(name, "bytes"),
+			otherTypes:         otherTypes.WithLabelValues(name),
 		}
 		for i, code := range statusCodes {
 			sm.codes[i] = requests.WithLabelValues(name, strconv.Itoa(code))
@@ -165,7 +170,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
 		m.lanes[laneOf(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, lanes, handshakes, refused, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, lanes, handshakes, refused, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

@@ -43,6 +43,9 @@ func TestStatusTable(t *testing.T) {
 		{"signature no hex", "POST", "/meta", message, []string{"X-Hub-Signature-256", "sha256=" + strings.Repeat("zz", 32)}, 401, "signature"},
 		{"signature twice", "POST", "/meta", message, append(hub(message), hub(message)...), 401, "signature"},
 		{"signature in the other provider's header", "POST", "/360dialog", message, hub(message), 401, "signature"},
+		{"YCloud's signature", "POST", "/ycloud", message, []string{"YCloud-Signature", "t=1654084800,s=" + sign(testSecret, append([]byte("1654084800."), message...))}, 200, ""},
+		{"YCloud's signature of another time", "POST", "/ycloud", message, []string{"YCloud-Signature", "t=1654084801,s=" + sign(testSecret, append([]byte("1654084800."), message...))}, 401, "signature"},
+		{"YCloud's signature without a time", "POST", "/ycloud", message, []string{"YCloud-Signature", "s=" + sign(testSecret, message)}, 401, "signature"},
 		{"wrong token", "GET", verify + "no", nil, nil, 403, "verification"},
 		{"no token", "GET", "/meta", nil, nil, 403, "verification"},
 		{"other mode", "GET", strings.Replace(verify, "subscribe", "unsubscribe", 1) + testToken, nil, nil, 403, "verification"},
@@ -56,9 +59,14 @@ func TestStatusTable(t *testing.T) {
 		{"DELETE", "DELETE", "/meta", nil, nil, 405, "method"},
 		{"body too long", "POST", "/meta", long, hub(long), 413, "body"},
 		{"bomb", "POST", "/meta", zeros, append(hub(zeros), "Content-Encoding", "gzip"), 413, "content_encoding"},
-		{"content type", "POST", "/meta", message, append(hub(message), "Content-Type", "text/plain"), 415, "content_type"},
-		{"form", "POST", "/meta", message, append(hub(message), "Content-Type", "multipart/form-data; boundary=x"), 415, "content_type"},
-		{"nearly JSON", "POST", "/meta", message, append(hub(message), "Content-Type", "application/jsonp"), 415, "content_type"},
+		{"signed, of another content type", "POST", "/meta", message, append(hub(message), "Content-Type", "text/plain"), 200, ""},
+		{"signed, as a form", "POST", "/meta", message, append(hub(message), "Content-Type", "multipart/form-data; boundary=x"), 200, ""},
+		{"signed, as a form of another kind", "POST", "/meta", message, append(hub(message), "Content-Type", "application/x-www-form-urlencoded"), 200, ""},
+		{"another content type, wrongly signed", "POST", "/meta", append(bytes.Clone(message), ' '), append(hub(message), "Content-Type", "text/plain"), 401, "signature"},
+		{"another content type, not signed", "POST", "/meta", message, []string{"Content-Type", "text/plain"}, 401, "signature"},
+		{"another content type, where nothing is signed", "POST", "/open", message, []string{"Content-Type", "text/plain"}, 415, "content_type"},
+		{"nearly JSON, where nothing is signed", "POST", "/open", message, []string{"Content-Type", "application/jsonp"}, 415, "content_type"},
+		{"signed where nothing can be checked", "POST", "/open", message, append(hub(message), "Content-Type", "text/plain"), 415, "content_type"},
 		{"coding", "POST", "/meta", message, append(hub(message), "Content-Encoding", "compress"), 415, "content_encoding"},
 		{"expectation", "POST", "/meta", message, append(hub(message), "Expect", "miracles"), 417, "expectation"},
 		{"headers too long", "POST", "/meta", message, []string{"X-Long", strings.Repeat("x", cfg.HeaderBytesMax)}, 431, "header"},
@@ -98,6 +106,33 @@ func TestStatusTable(t *testing.T) {
 	}
 	if n := s.budget.taken(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
+	}
+}
+
+// A body whose signature is right is the sender's, whatever content type it says: it is taken, counted, and keeps the
+// header. Another content type on its own says nothing about who sent it.
+func TestSignedBodyOfAnotherContentTypeIsTakenAndCounted(t *testing.T) {
+	m := &memory{}
+	s := start(t, testConfig(), m)
+	signature := "sha256=" + sign(testSecret, message)
+	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "application/octet-stream", "multipart/form-data; boundary=x"} {
+		if a := do(t, "POST", s.url+"/number", bytes.NewReader(message), "X-360dialog-Signature", signature, "Content-Type", kind); a.code != 200 {
+			t.Fatalf("%s: %d %s", kind, a.code, a.body)
+		}
+		taken := m.taken()
+		r := taken[len(taken)-1]
+		if told, _ := header(&r, schemas.HeaderContentType); !bytes.Equal(r.Value, message) || told != kind {
+			t.Errorf("%s: the record has %q, %q", kind, r.Value, told)
+		}
+		if a := do(t, "POST", s.url+"/number", bytes.NewReader(message), "Content-Type", kind); a.code != 415 {
+			t.Errorf("%s, not signed: %d", kind, a.code)
+		}
+	}
+	if a := do(t, "POST", s.url+"/number", bytes.NewReader(message), "X-360dialog-Signature", signature); a.code != 200 {
+		t.Fatalf("%d %s", a.code, a.body)
+	}
+	if n := counter(t, s.reg, "coexstream_ingress_other_content_types_total", "source", "number"); n != 4 {
+		t.Errorf("%v of another type are counted, want 4", n)
 	}
 }
 

@@ -104,7 +104,7 @@ func (s *source) signatureOf(h *fasthttp.RequestHeader) ([]byte, *refusal) {
 // matches tells whether the signature in x is that of body, by any of the secrets, and keeps which.
 func (c *credentials) matches(x *exchange, body []byte) bool {
 	for _, signer := range c.signers {
-		if signer.matches(&x.sum, x.mac[:], body) {
+		if signer.matches(&x.sum, x.mac[:], x.stamp, body) {
 			x.secretID = signer.id
 			return true
 		}
@@ -158,6 +158,11 @@ func (s *source) spend(now time.Time, bytes int) *refusal {
 	return nil
 }
 
+// checks tells whether a signature can be checked: then it decides, and not the content type.
+func (s *source) checks(signature []byte) bool {
+	return signature != nil && len(s.credentials.Load().signers) > 0
+}
+
 // accepts tells whether a content type is JSON, or not told.
 func accepts(contentType []byte) bool {
 	if len(contentType) == 0 {
@@ -181,6 +186,7 @@ type sourceMetrics struct {
 	signatureMissing, signatureMalformed, signatureMismatch prometheus.Counter
 	certificateMissing, certificateOther                    prometheus.Counter
 	limitedRequests, limitedBytes                           prometheus.Counter
+	otherTypes                                              prometheus.Counter
 }
 
 // answered counts a request.

@@ -386,7 +386,9 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 		o.Replay.Seen = r.now()
 	}
 	if o.Requeue != nil {
-		o.Requeue.Event, o.Requeue.Changes = string(header(rec, schemas.HeaderDLQEvent)), string(header(rec, schemas.HeaderDLQChanges))
+		o.Requeue.Event = string(header(rec, schemas.HeaderDLQEvent))
+		o.Requeue.Changes = string(header(rec, schemas.HeaderDLQChanges))
+		o.Requeue.Places = string(header(rec, schemas.HeaderDLQPlaces))
 	}
 	if o.Label == nil {
 		label := append(make([]byte, 0, 40), topic.String()...)

@@ -17,6 +17,8 @@ const (
 	FieldEchoes        = "smb_message_echoes"
 	FieldMessages      = "messages"
 	FieldAccountUpdate = "account_update"
+	FieldStandby       = "standby"
+	FieldHandovers     = "messaging_handovers"
 )
 
 // Webhook is Meta's envelope. Up to 1,000 updates are batched in one; different fields, numbers and
@@ -53,7 +55,8 @@ type WebhookValue struct {
 	StateSync []WebhookStateSync `json:"state_sync,omitempty"`
 	// MessageEchoes holds what the business sent from its phone or a companion device.
 	// [Meta: smb_message_echoes reference]
-	MessageEchoes []WebhookMessage `json:"message_echoes,omitempty"`
+	MessageEchoes    []WebhookMessage `json:"message_echoes,omitempty"`
+	SMBMessageEchoes []WebhookMessage `json:"smb_message_echoes,omitempty"` // the same by another name
 
 	// Contacts, Messages, Statuses and Errors belong to `messages`. [Meta: messages reference]
 	Contacts []WebhookProfile `json:"contacts,omitempty"`
@@ -61,7 +64,66 @@ type WebhookValue struct {
 	Statuses []WebhookStatus  `json:"statuses,omitempty"`
 	Errors   []WebhookError   `json:"errors,omitempty"`
 
+	// Standby holds copies of what another application answers. [Meta: standby reference]
+	Standby *WebhookStandby `json:"standby,omitempty"`
+
+	WebhookHandover
 	WebhookAccountUpdate
+}
+
+// WebhookStandby holds copies of the messages of a thread that another application answers.
+type WebhookStandby struct {
+	Contacts      []WebhookProfile     `json:"contacts,omitempty"`
+	Messages      []WebhookMessage     `json:"messages,omitempty"`
+	MessageEchoes []WebhookStandbyEcho `json:"message_echoes,omitempty"`
+	Statuses      []WebhookStatus      `json:"statuses,omitempty"`
+}
+
+// WebhookStandbyEcho is a message that the other application sent.
+type WebhookStandbyEcho struct {
+	ID        string              `json:"id"`
+	Timestamp Decimal             `json:"timestamp,omitempty"`
+	Message   *WebhookSendRequest `json:"message,omitempty"`
+	Template  json.RawMessage     `json:"template,omitempty"`
+	Flow      json.RawMessage     `json:"flow,omitempty"`
+}
+
+// WebhookSendRequest is the request that sent a message, as far as it tells whom it goes to.
+type WebhookSendRequest struct {
+	To        string `json:"to,omitempty"`
+	Recipient string `json:"recipient,omitempty"` // business-scoped user id
+	// RecipientType is "individual" or "group".
+	RecipientType string       `json:"recipient_type,omitempty"`
+	Type          string       `json:"type,omitempty"`
+	Text          *WebhookText `json:"text,omitempty"`
+}
+
+// WebhookHandover says that the control of a thread was passed to this application, or taken from it.
+// [Meta: messaging_handovers reference]
+type WebhookHandover struct {
+	Type      string        `json:"type,omitempty"` // control_passed, control_taken
+	Timestamp Decimal       `json:"timestamp,omitempty"`
+	Sender    *WebhookParty `json:"sender,omitempty"`    // the WhatsApp user; may be left out
+	Recipient *WebhookParty `json:"recipient,omitempty"` // the business phone number
+
+	ControlPassed *WebhookControl `json:"control_passed,omitempty"`
+	ControlTaken  *WebhookControl `json:"control_taken,omitempty"`
+}
+
+// WebhookParty is one of the two sides of a thread.
+type WebhookParty struct {
+	PhoneNumber        string `json:"phone_number,omitempty"`
+	WaID               string `json:"wa_id,omitempty"`
+	UserID             string `json:"user_id,omitempty"`
+	PhoneNumberID      ID     `json:"phone_number_id,omitempty"`
+	DisplayPhoneNumber string `json:"display_phone_number,omitempty"`
+}
+
+// WebhookControl says who had the control of a thread, and who has it.
+type WebhookControl struct {
+	PreviousOwnerRole string          `json:"previous_owner_role,omitempty"`
+	NewOwnerRole      string          `json:"new_owner_role,omitempty"`
+	Metadata          json.RawMessage `json:"metadata,omitempty"`
 }
 
 // WebhookMetadata names the business phone number.
@@ -189,6 +251,8 @@ type WebhookAccountUpdate struct {
 	Event       string           `json:"event,omitempty"`
 	PhoneNumber string           `json:"phone_number,omitempty"`
 	WABAInfo    *WebhookWABAInfo `json:"waba_info,omitempty"`
+	// WABAID is the WABA where the event is a field of its own, such as account_offboarded.
+	WABAID ID `json:"waba_id,omitempty"`
 	// DisconnectionInfo may come with PARTNER_REMOVED of a number that the app and the Cloud API shared.
 	DisconnectionInfo json.RawMessage `json:"disconnection_info,omitempty"`
 }

@@ -1,5 +1,7 @@
 package schemas
 
+import "encoding/json"
+
 // Webhook360Dialog is the envelope of 360dialog's partner URL: one change a webhook. History and
 // contacts come here; echoes and messages come to the number's URL in Meta's envelope.
 // [360dialog: partner webhooks of coexistence numbers]
@@ -16,11 +18,11 @@ type Value360Dialog struct {
 	WebhookValue
 }
 
-// WebhookYCloud is YCloud's envelope for history: one message an event, or progress alone. There is no
-// chunk_order, so the order of arrival is all that is known. [YCloud: whatsapp.smb.history]
+// WebhookYCloud is YCloud's envelope: one message an event. Of history, progress alone may come; there is no
+// chunk_order, so the order of arrival is all that is known. [YCloud: webhook reference]
 type WebhookYCloud struct {
 	ID         ID     `json:"id"`
-	Type       string `json:"type"` // whatsapp.smb.history
+	Type       string `json:"type"` // whatsapp.smb.history, …
 	APIVersion string `json:"apiVersion,omitempty"`
 	CreateTime string `json:"createTime,omitempty"` // RFC 3339
 	Phase      *Int   `json:"phase,omitempty"`
@@ -28,30 +30,67 @@ type WebhookYCloud struct {
 	// InboundMessage is from the WhatsApp user, Message from the business; at most one is there.
 	InboundMessage *MessageYCloud `json:"whatsappInboundMessage,omitempty"`
 	Message        *MessageYCloud `json:"whatsappMessage,omitempty"`
+	// StateSync is of whatsapp.smb.app.state.sync, Account of whatsapp.business_account.*.
+	StateSync *StateSyncYCloud `json:"whatsappSmbAppStateSync,omitempty"`
+	Account   *AccountYCloud   `json:"whatsappBusinessAccount,omitempty"`
 }
 
 // TypeYCloudHistory is the type of YCloud's history events.
 const TypeYCloudHistory = "whatsapp.smb.history"
 
-// MessageYCloud is a past message in YCloud's words. The content stands under the property that Type
+// StateSyncYCloud holds changes of the address book in YCloud's words.
+type StateSyncYCloud struct {
+	WABAID      ID             `json:"wabaId,omitempty"`
+	PhoneNumber string         `json:"phoneNumber,omitempty"` // with a leading +
+	StateSync   []ChangeYCloud `json:"stateSync,omitempty"`
+}
+
+// ChangeYCloud is a change of one contact.
+type ChangeYCloud struct {
+	Action    string          `json:"action"`
+	Contact   *ContactYCloud  `json:"contact,omitempty"`
+	Timestamp json.RawMessage `json:"timestamp,omitempty"`
+}
+
+// ContactYCloud is a contact; the names are absent when it is removed.
+type ContactYCloud struct {
+	PhoneNumber  string `json:"phoneNumber,omitempty"` // with a leading +
+	FullName     string `json:"fullName,omitempty"`
+	FirstName    string `json:"firstName,omitempty"`
+	UserID       string `json:"userId,omitempty"`
+	ParentUserID string `json:"parentUserId,omitempty"`
+	Username     string `json:"username,omitempty"`
+}
+
+// AccountYCloud is a WhatsApp Business Account.
+type AccountYCloud struct {
+	ID          ID     `json:"id,omitempty"`
+	UpdateEvent string `json:"updateEvent,omitempty"`
+}
+
+// MessageYCloud is a message in YCloud's words. The content stands under the property that Type
 // names, as in WebhookMessage.
 type MessageYCloud struct {
-	ID         ID            `json:"id"` // YCloud's own
-	WAMID      string        `json:"wamid,omitempty"`
-	WABAID     ID            `json:"wabaId,omitempty"`
-	From       string        `json:"from,omitempty"` // with a leading +
-	To         string        `json:"to,omitempty"`
-	FromUserID string        `json:"fromUserId,omitempty"`
-	ToUserID   string        `json:"toUserId,omitempty"`
-	Type       string        `json:"type,omitempty"`
-	Status     string        `json:"status,omitempty"`
-	SendTime   string        `json:"sendTime,omitempty"`   // RFC 3339
-	CreateTime string        `json:"createTime,omitempty"` // RFC 3339
-	Text       *WebhookText  `json:"text,omitempty"`
-	Image      *WebhookMedia `json:"image,omitempty"`
-	Video      *WebhookMedia `json:"video,omitempty"`
-	Audio      *WebhookMedia `json:"audio,omitempty"`
-	Document   *WebhookMedia `json:"document,omitempty"`
+	ID         ID     `json:"id"` // YCloud's own
+	WAMID      string `json:"wamid,omitempty"`
+	WABAID     ID     `json:"wabaId,omitempty"`
+	From       string `json:"from,omitempty"` // with a leading +
+	To         string `json:"to,omitempty"`
+	FromUserID string `json:"fromUserId,omitempty"`
+	ToUserID   string `json:"toUserId,omitempty"`
+	Type       string `json:"type,omitempty"`
+	Status     string `json:"status,omitempty"`
+	SendTime   string `json:"sendTime,omitempty"`   // RFC 3339
+	CreateTime string `json:"createTime,omitempty"` // RFC 3339
+	// When its status became delivered and read, and when the message changed last. RFC 3339.
+	DeliverTime string        `json:"deliverTime,omitempty"`
+	ReadTime    string        `json:"readTime,omitempty"`
+	UpdateTime  string        `json:"updateTime,omitempty"`
+	Text        *WebhookText  `json:"text,omitempty"`
+	Image       *WebhookMedia `json:"image,omitempty"`
+	Video       *WebhookMedia `json:"video,omitempty"`
+	Audio       *WebhookMedia `json:"audio,omitempty"`
+	Document    *WebhookMedia `json:"document,omitempty"`
 }
 
 // Providers: whose envelope a source speaks (HeaderProvider).

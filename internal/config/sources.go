@@ -34,13 +34,14 @@ type Secret struct {
 const (
 	ProviderMeta      = "meta"
 	Provider360Dialog = "360dialog"
+	ProviderYCloud    = "ycloud"
 )
 
 // SourceKeys documents the keys of a source.
 func SourceKeys() []Key {
 	return []Key{
 		{Name: "name", Doc: "name of the source, in metrics and in the header `coex-source`", Pattern: `^[A-Za-z0-9._-]{1,64}$`, Allows: "1 to 64 letters, digits, dots, dashes, underscores"},
-		{Name: "provider", Kind: Enum, Default: ProviderMeta, Allowed: []string{ProviderMeta, Provider360Dialog}, Doc: "whose signature header is checked"},
+		{Name: "provider", Kind: Enum, Default: ProviderMeta, Allowed: []string{ProviderMeta, Provider360Dialog, ProviderYCloud}, Doc: "whose signature header is checked"},
 		{Name: "path", Default: "/webhooks/<name>", Doc: "path of the URL", Pattern: `^/[A-Za-z0-9._~/-]*$`, Allows: "a path that begins with / and has no query"},
 		{Name: "verify_token", Secret: true, Doc: "token that the GET verification must bring; empty: every verification is refused"},
 		{Name: "verify_token_file", Doc: "file that holds `verify_token`"},

@@ -1,5 +1,11 @@
 package account
 
+import (
+	"bytes"
+
+	"github.com/coexstream/coexstream/processors/split"
+)
+
 // Kind is what an account event means for the history syncs of its numbers.
 type Kind uint8
 
@@ -32,4 +38,43 @@ func KindOf(event []byte) Kind {
 		return Opens
 	}
 	return Neither
+}
+
+// names are the events that are known by name, in the order of KindOf.
+var names = [...][]byte{
+	[]byte("PARTNER_REMOVED"), []byte("ACCOUNT_OFFBOARDED"), []byte("ACCOUNT_DELETED"), []byte("PARTNER_ADDED"),
+	[]byte("ACCOUNT_RECONNECTED"), []byte("PARTNER_APP_INSTALLED"), []byte("PARTNER_APP_UNINSTALLED"),
+}
+
+// named is an event that is known by name, in whatever case it is written; nil for another.
+func named(event []byte) []byte {
+	for _, n := range names {
+		if bytes.EqualFold(n, event) {
+			return n
+		}
+	}
+	return nil
+}
+
+// field is the field of account events.
+const field = "account_update"
+
+// EventOf is the event that a change tells, where it tells one: value.event under the field account_update. Some
+// applications know an event as a field of its own, account_offboarded, as Meta's headings are. Events that are known
+// by name are said in upper case. The result must not be written to.
+func EventOf(c *split.Change) (event []byte, ok bool) {
+	event = c.AccountEvent
+	if string(c.Field) != field {
+		n := named(c.Field)
+		if n == nil || c.Value == nil {
+			return nil, false
+		}
+		if len(event) == 0 {
+			return n, true
+		}
+	}
+	if n := named(event); n != nil {
+		event = n
+	}
+	return event, true
 }

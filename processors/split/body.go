@@ -1,14 +1,16 @@
-// Package split cuts the body of a webhook into its parts. It is strict and all or nothing: a body that
-// encoding/json/jsontext refuses is refused, with a reason and an offset, and nothing of it is used.
+// Package split cuts the body of a webhook into its parts. It is strict: a body that is not JSON by the grammar of
+// encoding/json/jsontext is refused, with a reason and an offset, and nothing of it is used. A part that is odd
+// (invalid UTF-8, a name twice, too deep, a value of the wrong kind) is left out, and its place is told; what is left
+// is JSON that jsontext accepts at its strictest, but for escaped surrogates without their other half. These count as
+// U+FFFD in what is decoded. A byte order mark in front is skipped.
 //
 // The parts are slices of the input (strings with escapes are slices of the scanner's own arena), so
 // they are valid until the next Scan with the same Scanner, and for as long as nobody writes to the
 // input. A Scanner that has grown to its size allocates nothing.
 //
-// What makes a body be refused: its JSON, a limit, an envelope that is not known, and a value of the
-// wrong kind where there has to be an array of objects to cut. A scalar of another kind than expected
-// counts as absent, as null does; members that nobody knows are read for their validity alone. Ids and
-// numbers may be quoted or not.
+// What makes a body be refused: its grammar, a limit on size or number, an envelope that is not known, and what is
+// odd outside of every change. A scalar of another kind than expected counts as absent, as null does; members that
+// nobody knows are read for their validity alone. Ids and numbers may be quoted or not.
 package split
 
 import "github.com/coexstream/coexstream/schemas"
@@ -16,7 +18,7 @@ import "github.com/coexstream/coexstream/schemas"
 // Limits bound what a scan accepts.
 type Limits struct {
 	BodyBytesMax int // 0: no limit
-	DepthMax     int // nesting of arrays and objects; 0: DefaultDepthMax
+	DepthMax     int // nesting of arrays and objects; a part that is deeper is odd; 0: DefaultDepthMax
 	// ItemsMax bounds the changes, history elements, threads, messages and contacts of a body taken
 	// together: each costs a few hundred bytes however short its JSON is. 0: DefaultItemsMax.
 	ItemsMax int
@@ -25,7 +27,7 @@ type Limits struct {
 // DefaultDepthMax is deeper than any documented webhook by an order of magnitude.
 const DefaultDepthMax = 128
 
-// Error is why a body was refused.
+// Error is why a body was refused, or a part of one left out.
 type Error struct {
 	Reason schemas.Reason
 	Offset int    // byte offset in the body
@@ -40,10 +42,8 @@ const (
 	EnvelopeMeta      Envelope = iota // {object, entry[{id, time, changes[{field, value}]}]}
 	Envelope360Dialog                 // {id, event, data{id, …value…}}; data.id is the WABA
 	EnvelopeBare                      // the value alone, as in Meta's sample of a declined history
-	// EnvelopeYCloud is {id, type: "whatsapp.smb.history", phase, progress, whatsappInboundMessage or
-	// whatsappMessage}. It is said in the words of Meta's history: one HistoryElement without a
-	// chunk_order, with one thread of one message, or none. An event of another type is a change whose
-	// Field is the type.
+	// EnvelopeYCloud is {id, type: "whatsapp.…", and what the event is about}. It is said in the words of Meta's
+	// fields: see ycloud.go. An event of a type without such a field is a change whose Field is the type.
 	EnvelopeYCloud
 )
 
@@ -52,6 +52,8 @@ type Body struct {
 	Envelope Envelope
 	EventID  []byte // 360dialog, YCloud: the envelope's id
 	Changes  []Change
+	// Places are the parts that were left out, in the order of the document: the first 1024 of them.
+	Places []Place
 }
 
 // Change is one change of one entry. A 360dialog or bare body has exactly one.
@@ -60,9 +62,12 @@ type Change struct {
 
 	EntryID   []byte // entry.id, or data.id; YCloud: wabaId
 	EntryTime int64  // entry.time in Unix seconds, 0 when absent; YCloud: createTime
-	// WABA is whom the change is about: value.waba_info.waba_id where there is one, else EntryID.
-	WABA  []byte
-	Field []byte // decoded; for 360dialog the event; for a bare value, what it holds ("history")
+	// WABA is whom the change is about: value.waba_info.waba_id where there is one, else EntryID, else value.waba_id.
+	WABA    []byte
+	ownWABA []byte // value.waba_id
+	// Field is decoded; for 360dialog the event; for a bare value, what it holds ("history"). Other names of the fields
+	// that carry parts are said in the one that the documents use: smb_message_echoes for message_echoes.
+	Field []byte
 
 	Raw   []byte // the change object verbatim; nil where the envelope has no such object; YCloud: the body
 	Value []byte // the value object verbatim, nil when value is no object; YCloud: the body
@@ -71,23 +76,36 @@ type Change struct {
 	PhoneNumberID      []byte // value.metadata.phone_number_id
 	DisplayPhoneNumber []byte // value.metadata.display_phone_number
 
-	// The arrays are cut by their names whatever the field is. Only in a field that does not carry them
-	// by its definition may one be of another shape: then none of them is cut.
+	// The arrays are cut by their names whatever the field is, also those of value.standby. Only in a field that does
+	// not carry them by its definition may one be of another shape: then none of them is cut.
 	History   []HistoryElement // value.history[]
 	Messages  []Message        // value.messages[]
-	Echoes    []Message        // value.message_echoes[]
+	Echoes    []Message        // value.message_echoes[] and value.smb_message_echoes[]
 	Statuses  []Message        // value.statuses[]
 	StateSync []ContactItem    // value.state_sync[]
+	// Handovers is the value itself under the field messaging_handovers: its Type is value.type, From the user.
+	Handovers []Message
 
 	Profiles []Profile // value.contacts[]: who the items are from or to
 	Errors   []byte    // value.errors verbatim; nil when absent or null
 
 	AccountEvent []byte // value.event
 	PhoneNumber  []byte // value.phone_number
+
+	// Odd is the first that is odd about the change; its Reason is empty where nothing is.
+	Odd Error
+	Cut int // how many parts were left out because they are odd
+	// Refused: the change is odd as a whole. Only what names its business, its place and its bytes are there.
+	Refused bool
+	// Loose: Raw and Value hold what is odd beyond its shape, and must not leave as they are.
+	Loose bool
+	// Partial: of the change's parts only some are there. See Body.Only.
+	Partial bool
 }
 
 // HistoryElement is one element of value.history[]: a chunk, or a decline.
 type HistoryElement struct {
+	Out                                  bool // it is odd, or not chosen, and holds nothing
 	Raw                                  []byte
 	Phase, ChunkOrder, Progress          int32
 	HasPhase, HasChunkOrder, HasProgress bool
@@ -122,6 +140,7 @@ type Message struct {
 	Timestamp                    int64  // Unix seconds (smaller units are divided), 0 when absent, negative or not a number
 	Status                       []byte // history_context.status; for statuses, status
 	FromMe                       FromMe
+	Index                        int32  `json:"-"` // position in its array: see Place.AppendPath
 	OriginalID                   []byte // revoke.original_message_id, else edit.original_message_id
 	Edit                         []byte // edit verbatim, where it is an object
 	HasErrors                    bool   // errors is an array or an object that is not empty
@@ -166,4 +185,5 @@ type ContactItem struct {
 	FullName, FirstName                         []byte
 	TimestampMS                                 int64 // metadata.timestamp as Unix milliseconds; 0 when absent
 	Version                                     int64 // metadata.version; 0 when absent
+	Index                                       int32 // position in its array: see Place.AppendPath
 }

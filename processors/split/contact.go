@@ -5,22 +5,30 @@ func (s *Scanner) stateSyncArray(i int, dst *[]ContactItem) int {
 	if s.in[i] != '[' {
 		return s.misfit(i, "state_sync is not an array")
 	}
-	base := len(s.contacts)
+	base, odd := len(s.contacts), s.isOdd()
 	i = s.enter(i)
-	for first := true; ; first = false {
+	for n := int32(0); ; n++ {
 		var more bool
-		if i, more = s.item(first, i); !more {
+		if i, more = s.item(n == 0, i); !more {
 			break
 		}
-		if s.in[i] != '{' {
-			i = s.oddElement(i, "an element of state_sync is not an object")
-			continue
+		isObject := s.in[i] == '{'
+		if isObject {
+			c, ok := room(s, &s.contacts, i)
+			if !ok {
+				return -1
+			}
+			c.Index = n
+			i = s.contactItem(i, c)
+		} else {
+			i = s.misfitElement(i, "an element of state_sync is not an object")
 		}
-		c, ok := room(s, &s.contacts, i)
-		if !ok {
-			return -1
+		if s.isOdd() && !odd && i > 0 {
+			if isObject {
+				dropLast(&s.contacts)
+			}
+			s.leaveOut(Place{kind: placeContact, index: n})
 		}
-		i = s.contactItem(i, c)
 	}
 	*dst = since(s.contacts, base)
 	return i
@@ -40,6 +48,11 @@ func (s *Scanner) contactItem(i int, c *ContactItem) int {
 			i = s.text(i, &c.Type)
 		case string(o.key) == "action":
 			i = s.text(i, &c.Action)
+		case string(o.key) == "timestamp": // YCloud has it here
+			var at int64
+			if i = s.moment(i, &at); c.TimestampMS == 0 {
+				c.TimestampMS = at
+			}
 		case isObject && string(o.key) == "contact":
 			i = s.contact(i, c)
 		case isObject && string(o.key) == "metadata":
@@ -62,17 +75,17 @@ func (s *Scanner) contact(i int, c *ContactItem) int {
 			return i
 		}
 		switch string(o.key) {
-		case "phone_number":
+		case "phone_number", "phoneNumber": // as Meta and as YCloud spell it
 			i = s.id(i, &c.PhoneNumber)
-		case "user_id":
+		case "user_id", "userId":
 			i = s.id(i, &c.UserID)
-		case "parent_user_id":
+		case "parent_user_id", "parentUserId":
 			i = s.id(i, &c.ParentUserID)
 		case "username":
 			i = s.text(i, &c.Username)
-		case "full_name":
+		case "full_name", "fullName":
 			i = s.text(i, &c.FullName)
-		case "first_name":
+		case "first_name", "firstName":
 			i = s.text(i, &c.FirstName)
 		default:
 			i = s.skip(i)

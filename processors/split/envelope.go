@@ -8,30 +8,47 @@ const objectBusiness = "whatsapp_business_account"
 // root is what the outermost object was found to hold. Its members come in any order, so that its
 // envelope is known at its end only: until then it is read as all of them at once.
 type root struct {
-	raw    []byte
-	id     []byte // of the event: 360dialog, YCloud
-	faults *fault // where the part that is being read notes what is odd about it
+	raw []byte
+	id  []byte // of the event: 360dialog, YCloud
 
 	// Meta.
-	object      []byte
-	hasObject   bool
-	hasEntry    bool
-	entries     fault
-	changeFault fault // of the change that is being read
+	object    []byte
+	hasObject bool
+	hasEntry  bool
+	entries   fault // outside of every change
 
 	// 360dialog.
 	event     []byte
 	hasData   bool
 	data      Change // data as a value
-	dataFault fault
+	dataFault fault  // data is none
+	dataEnd   regionEnd
 
 	// Bare: the root is the value.
 	bare      Change
 	bareField bareField
-	bareFault fault
 	isValue   bool // has messaging_product or metadata
 
 	cloud cloudEvent
+}
+
+// regionEnd is what was odd in a region of the root that can become a change.
+type regionEnd struct {
+	cutting  cutting
+	odd      fault
+	handover handover
+}
+
+// leave ends a region that began with begin.
+func (s *Scanner) leave(outer cutting, odd fault) regionEnd {
+	e := regionEnd{s.cutting, s.odd, s.handover}
+	s.cutting, s.odd, s.handover = outer, odd, handover{}
+	return e
+}
+
+// enterAgain goes back to a region, to settle its change.
+func (s *Scanner) enterAgain(e regionEnd) {
+	s.cutting, s.odd, s.handover = e.cutting, e.odd, e.handover
 }
 
 func (s *Scanner) scanRoot(i int) int {
@@ -49,22 +66,27 @@ func (s *Scanner) scanRoot(i int) int {
 			i = s.text(i, &r.object)
 		case "entry":
 			r.hasEntry = present
-			r.faults = &r.entries
+			outer := s.odd
+			s.odd = fault{}
 			i = s.entryArray(i)
-			r.faults = &r.bareFault
+			r.entries.note(s.odd.reason, s.odd.offset, s.odd.detail)
+			s.odd = outer
 		case "id":
 			i = s.id(i, &r.id)
 		case "event":
 			i = s.text(i, &r.event)
 		case "data":
 			r.hasData = present
-			r.faults = &r.dataFault
+			if present && s.in[i] != '{' {
+				r.dataFault.note(schemas.ReasonShape, i, "data is not an object")
+			}
+			outer, odd := s.begin(regionData, 0)
 			if s.in[i] == '{' {
 				i = s.value(i, &r.data, true)
 			} else {
-				i = s.misfit(i, "data is not an object")
+				i = s.skip(i)
 			}
-			r.faults = &r.bareFault
+			r.dataEnd = s.leave(outer, odd)
 		case "errors": // of a bare value, or of YCloud's chunk
 			i = s.errors(i, &r.cloud.element)
 			r.bare.Errors = r.cloud.element.Errors
@@ -86,59 +108,85 @@ func (s *Scanner) scanRoot(i int) int {
 // it.
 func (s *Scanner) assemble() fault {
 	r := &s.root
+	// What is odd beyond its shape outside of what the envelope is about.
+	outside, data, cloud := s.cutting.loose, r.dataEnd.cutting.loose, r.cloud.end.cutting.loose
 	switch {
 	case r.hasObject || r.hasEntry:
-		switch {
+		switch f := firstOf(r.entries, outside, data, cloud); {
 		case string(r.object) != objectBusiness:
-			return fault{schemas.ReasonObjectUnknown, 0, "object is not " + objectBusiness}
+			return firstOf(outside, fault{schemas.ReasonObjectUnknown, 0, "object is not " + objectBusiness})
 		case !r.hasEntry:
-			return fault{schemas.ReasonShape, 0, "entry is missing"}
+			return firstOf(outside, fault{schemas.ReasonShape, 0, "entry is missing"})
+		case f.reason != "":
+			return f
 		}
-		s.body = Body{Envelope: EnvelopeMeta, Changes: s.changes}
-		return r.entries
+		s.body = Body{Envelope: EnvelopeMeta, Changes: s.changes, Places: s.placed(EnvelopeMeta)}
+		return fault{}
 
 	case r.hasData && r.event != nil:
+		if f := firstOf(r.dataFault, outside, cloud); f.reason != "" {
+			return f
+		}
 		r.data.Field = r.event
-		r.data.WABA = orElse(r.data.WABA, r.data.EntryID)
-		return s.single(Envelope360Dialog, r.id, &r.data, r.dataFault)
+		r.data.WABA = orElse(r.data.WABA, orElse(r.data.EntryID, r.data.ownWABA))
+		s.enterAgain(r.dataEnd)
+		return s.single(Envelope360Dialog, r.id, &r.data)
 
 	case r.cloud.isOurs():
+		if f := firstOf(outside, data); f.reason != "" {
+			return f
+		}
+		if string(r.cloud.kind) != cloudTypeContacts {
+			if cloud.reason != "" {
+				return cloud
+			}
+			r.cloud.end = regionEnd{} // an event about something else may mean anything by that name
+		}
+		s.enterAgain(r.cloud.end)
 		if !s.assembleCloud() {
 			return s.fatal
 		}
-		return s.single(EnvelopeYCloud, r.id, &r.cloud.change, fault{})
+		return s.single(EnvelopeYCloud, r.id, &r.cloud.change)
 
 	case r.isValue && r.bareField != bareNone:
+		if f := firstOf(data, cloud); f.reason != "" {
+			return f
+		}
 		r.bare.Field = r.bareField.name()
+		r.bare.WABA = orElse(r.bare.WABA, r.bare.ownWABA)
 		r.bare.Value = r.raw
-		return s.single(EnvelopeBare, nil, &r.bare, r.bareFault)
+		if s.handover.kind == nil {
+			s.handover.kind = r.cloud.kind
+		}
+		return s.single(EnvelopeBare, nil, &r.bare)
 	}
-	return fault{schemas.ReasonEnvelopeUnknown, 0, "an object, but no envelope that is known"}
+	return firstOf(outside, data, cloud, fault{schemas.ReasonEnvelopeUnknown, 0, "an object, but no envelope that is known"})
 }
 
-// single is a body of one change.
-func (s *Scanner) single(e Envelope, id []byte, c *Change, f fault) fault {
-	f = tolerate(c, f)
+// firstOf is the first fault that is one.
+func firstOf(faults ...fault) fault {
+	for _, f := range faults {
+		if f.reason != "" {
+			return f
+		}
+	}
+	return fault{}
+}
+
+// single is a body of one change. Where that is odd as a whole, so is the body.
+func (s *Scanner) single(e Envelope, id []byte, c *Change) fault {
+	if !s.finish(c) {
+		return s.fatal
+	}
+	if c.Refused {
+		return fault{c.Odd.Reason, c.Odd.Offset, c.Odd.Detail}
+	}
 	slot, ok := room(s, &s.changes, 0)
 	if !ok {
 		return s.fatal
 	}
 	*slot = *c
-	s.body = Body{Envelope: e, EventID: id, Changes: s.changes}
-	return f
-}
-
-// tolerate forgives an odd array in a change of a field that does not carry such arrays by its
-// definition: it may mean anything by that name, and goes on as it is.
-func tolerate(c *Change, f fault) fault {
-	if f.reason == "" || c.Value == nil {
-		return f
-	}
-	switch string(c.Field) {
-	case "history", "messages", "smb_message_echoes", "smb_app_state_sync":
-		return f
-	}
-	c.History, c.Messages, c.Echoes, c.Statuses, c.StateSync = nil, nil, nil, nil, nil
+	s.body = Body{Envelope: e, EventID: id, Changes: s.changes, Places: s.placed(e)}
 	return fault{}
 }
 
@@ -154,7 +202,7 @@ func (s *Scanner) entryArray(i int) int {
 			return i
 		}
 		if s.in[i] != '{' {
-			i = s.oddElement(i, "an entry is not an object")
+			i = s.misfitElement(i, "an entry is not an object")
 			continue
 		}
 		i = s.entry(i, n)
@@ -188,12 +236,12 @@ func (s *Scanner) entry(i, index int) int {
 	}
 	if i > 0 && !hasChanges {
 		// It would vanish without a trace: there is nothing in it that could be passed on.
-		s.root.faults.note(schemas.ReasonShape, start, "an entry without changes")
+		s.soft(schemas.ReasonShape, start, "an entry without changes")
 	}
 	for k := base; k < len(s.changes); k++ {
 		c := &s.changes[k]
 		c.EntryID, c.EntryTime = id, time
-		c.WABA = orElse(c.WABA, id)
+		c.WABA = orElse(orElse(c.WABA, id), c.ownWABA)
 	}
 	return i
 }
@@ -208,10 +256,6 @@ func (s *Scanner) changeArray(i, entry int) int {
 		if i, more = s.item(n == 0, i); !more {
 			return i
 		}
-		if s.in[i] != '{' {
-			i = s.oddElement(i, "a change is not an object")
-			continue
-		}
 		c, ok := room(s, &s.changes, i)
 		if !ok {
 			return -1
@@ -222,16 +266,30 @@ func (s *Scanner) changeArray(i, entry int) int {
 }
 
 func (s *Scanner) change(i int, c *Change) int {
-	r := &s.root
-	outer := r.faults
-	r.changeFault = fault{}
-	r.faults = &r.changeFault
+	outer, odd := s.begin(regionEntries, len(s.changes)-1)
 	start := i
+	if s.in[i] == '{' {
+		i = s.changeMembers(i, c)
+	} else {
+		i = s.misfitElement(i, "a change is not an object")
+	}
+	if i < 0 {
+		return i
+	}
+	c.Raw = s.in[start:i:i]
+	if !s.finish(c) {
+		return -1
+	}
+	s.cutting, s.odd = outer, odd
+	return i
+}
+
+func (s *Scanner) changeMembers(i int, c *Change) int {
 	o, i := s.object(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
-			break
+			return i
 		}
 		switch string(o.key) {
 		case "field":
@@ -246,28 +304,26 @@ func (s *Scanner) change(i int, c *Change) int {
 			i = s.skip(i)
 		}
 	}
-	r.faults = outer
-	if i < 0 {
-		return i
-	}
-	c.Raw = s.in[start:i:i]
-	if f := tolerate(c, r.changeFault); f.reason != "" {
-		outer.note(f.reason, f.offset, f.detail)
-	}
-	return i
+}
+
+// finish ends a change whose members have all been read. It fails when the limit on items is reached.
+func (s *Scanner) finish(c *Change) bool {
+	c.Field = fieldNamed(c.Field)
+	s.settle(c)
+	return c.Refused || string(c.Field) != fieldHandovers || s.handOver(c)
 }
 
 // misfit skips a value where another kind was needed; null stands for absent.
 func (s *Scanner) misfit(i int, detail string) int {
 	if s.in[i] != 'n' {
-		s.root.faults.note(schemas.ReasonShape, i, detail)
+		s.soft(schemas.ReasonShape, i, detail)
 	}
 	return s.skip(i)
 }
 
-// oddElement skips an element of another kind than its array is cut into.
-func (s *Scanner) oddElement(i int, detail string) int {
-	s.root.faults.note(schemas.ReasonShape, i, detail)
+// misfitElement skips an element of another kind than its array is cut into.
+func (s *Scanner) misfitElement(i int, detail string) int {
+	s.soft(schemas.ReasonShape, i, detail)
 	return s.skip(i)
 }
 

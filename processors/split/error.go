@@ -20,6 +20,8 @@ type fault struct {
 	detail string
 }
 
+func (f fault) error() Error { return Error{Reason: f.reason, Offset: f.offset, Detail: f.detail} }
+
 // note keeps the first fault: the later ones are mostly its consequences.
 func (f *fault) note(reason schemas.Reason, offset int, detail string) {
 	if f.reason == "" {
@@ -33,9 +35,8 @@ func (f *fault) err() *Error {
 
 // Details that several places use.
 const (
-	detailEnd       = "the body ends inside a value"
-	detailNotArray  = "not an array"
-	detailNotObject = "not an object"
+	detailEnd   = "the body ends inside a value"
+	detailTwice = "an object has the same name twice"
 )
 
 // fail ends the scan: the body is refused. It returns the position that says so to every caller.

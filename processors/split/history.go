@@ -5,28 +5,35 @@ func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 	if s.in[i] != '[' {
 		return s.misfit(i, "history is not an array")
 	}
-	base := len(s.elements)
+	base, odd := len(s.elements), s.isOdd()
 	i = s.enter(i)
-	for first := true; ; first = false {
+	for n := int32(0); ; n++ {
 		var more bool
-		if i, more = s.item(first, i); !more {
+		if i, more = s.item(n == 0, i); !more {
 			break
-		}
-		if s.in[i] != '{' {
-			i = s.oddElement(i, "an element of history is not an object")
-			continue
 		}
 		e, ok := room(s, &s.elements, i)
 		if !ok {
 			return -1
 		}
-		i = s.historyElement(i, e)
+		places, cut := len(s.places), s.cutting.cut
+		if s.in[i] == '{' {
+			i = s.historyElement(i, e, n)
+		} else {
+			i = s.misfitElement(i, "an element of history is not an object")
+		}
+		if s.isOdd() && !odd && i > 0 {
+			// It stays as a gap: chunks are known by their position in the array.
+			*e = HistoryElement{Out: true}
+			s.places, s.cutting.cut = s.places[:places], cut
+			s.leaveOut(Place{kind: placeElement, element: n})
+		}
 	}
 	*dst = since(s.elements, base)
 	return i
 }
 
-func (s *Scanner) historyElement(i int, e *HistoryElement) int {
+func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 	start := i
 	o, i := s.object(i)
 	for {
@@ -42,7 +49,7 @@ func (s *Scanner) historyElement(i int, e *HistoryElement) int {
 				i = s.skip(i)
 			}
 		case "threads":
-			i = s.threadArray(i, &e.Threads)
+			i = s.threadArray(i, &e.Threads, position)
 		case "errors":
 			i = s.errors(i, e)
 		default:
@@ -75,32 +82,32 @@ func (s *Scanner) chunkMetadata(i int, e *HistoryElement) int {
 	}
 }
 
-func (s *Scanner) threadArray(i int, dst *[]Thread) int {
+func (s *Scanner) threadArray(i int, dst *[]Thread, element int32) int {
 	if s.in[i] != '[' {
 		return s.misfit(i, "threads is not an array")
 	}
 	base := len(s.threads)
 	i = s.enter(i)
-	for first := true; ; first = false {
+	for n := int32(0); ; n++ {
 		var more bool
-		if i, more = s.item(first, i); !more {
+		if i, more = s.item(n == 0, i); !more {
 			break
 		}
 		if s.in[i] != '{' {
-			i = s.oddElement(i, "a thread is not an object")
+			i = s.misfitElement(i, "a thread is not an object")
 			continue
 		}
 		t, ok := room(s, &s.threads, i)
 		if !ok {
 			return -1
 		}
-		i = s.thread(i, t)
+		i = s.thread(i, t, element, n)
 	}
 	*dst = since(s.threads, base)
 	return i
 }
 
-func (s *Scanner) thread(i int, t *Thread) int {
+func (s *Scanner) thread(i int, t *Thread, element, position int32) int {
 	o, i := s.object(i)
 	for {
 		var more bool
@@ -117,7 +124,7 @@ func (s *Scanner) thread(i int, t *Thread) int {
 				i = s.skip(i)
 			}
 		case "messages":
-			i = s.messageArray(i, &t.Messages, kindMessage)
+			i = s.messageArray(i, &t.Messages, kindMessage, Place{kind: placePast, element: element, thread: position}, nil)
 		default:
 			i = s.skip(i)
 		}

@@ -74,7 +74,7 @@ func (s *Scanner) strFrom(start, j int) (end int, escaped bool) {
 		switch c := b[j]; {
 		case c == '"':
 			if wide && !utf8.Valid(b[start:j]) {
-				return s.fail(schemas.ReasonJSONUTF8, start+validPrefix(b[start:j]), "invalid UTF-8 in a string"), false
+				s.soft(schemas.ReasonJSONUTF8, start+validPrefix(b[start:j]), "invalid UTF-8 in a string")
 			}
 			return j + 1, escaped
 		case c == '\\':
@@ -111,7 +111,8 @@ func validPrefix(b []byte) int {
 	return n
 }
 
-// escape reads the escape sequence whose backslash is at i. Both halves of a surrogate pair are one.
+// escape reads the escape sequence whose backslash is at i. Both halves of a surrogate pair are one; a half alone is
+// JSON, too (RFC 8259, section 8.2), and counts as U+FFFD.
 func (s *Scanner) escape(i int) int {
 	b := s.in
 	if i+1 >= len(b) {
@@ -136,7 +137,7 @@ func (s *Scanner) escape(i int) int {
 			return i + 12
 		}
 	}
-	return s.fail(schemas.ReasonJSONUTF8, i, "an escaped surrogate without its other half")
+	return i + 6
 }
 
 // hexDigits maps a hexadecimal digit to its value, and every other byte to 0xFF.

@@ -38,6 +38,22 @@ func TestNestingDeeperThanTheLimitIsRefused(t *testing.T) {
 			t.Errorf("limit %d: %d levels refused with %v", limit, max+1, e)
 		}
 	}
+	// A part that is too deep is left out; the rest stays, up to jsontext's limit.
+	deep := func(depth int) string { // a message is the eighth level
+		return inMeta(`{"messages":[{"id":"deep","x":` + strings.Repeat("[", depth-8) + strings.Repeat("]", depth-8) + `},{"id":"flat"}]}`)
+	}
+	for _, depth := range []int{13, DefaultDepthMax + 1, depthCeiling} {
+		b, err := NewScanner(Limits{DepthMax: min(depth-1, DefaultDepthMax)}).Scan([]byte(deep(depth)))
+		if err != nil {
+			t.Fatalf("%d levels: %v", depth, err)
+		}
+		if c := b.Changes[0]; c.Odd.Reason != schemas.ReasonJSONTooDeep || c.Cut != 1 || len(c.Messages) != 1 || string(c.Messages[0].ID) != "flat" {
+			t.Errorf("%d levels: %d are left out, the first for %q; left are %d messages", depth, c.Cut, c.Odd.Reason, len(c.Messages))
+		}
+	}
+	if e := mustRefuse(t, Limits{}, deep(depthCeiling+1)); e.Reason != schemas.ReasonJSONTooDeep {
+		t.Errorf("refused with %v", e)
+	}
 	for _, depth := range []int{depthCeiling, depthCeiling + 1} { // jsontext's limit is ours
 		_, err := parseTree([]byte(nested(depth)))
 		if (err == nil) != (depth <= depthCeiling) {
@@ -181,8 +197,8 @@ func TestDuplicateIsFoundWhereverItStands(t *testing.T) {
 					fmt.Fprintf(&b, `"name_that_is_long_%d":0,`, of)
 				}
 				body := inMeta(`{"x":{` + strings.TrimSuffix(b.String(), ",") + `}}`)
-				if _, err := NewScanner(Limits{}).Scan([]byte(body)); err == nil || err.(*Error).Reason != schemas.ReasonJSONDuplicate {
-					t.Fatalf("%d names, %d as %d: %v", n, j, i, err)
+				if c := mustScan(t, body).Changes[0]; !c.Refused || c.Odd.Reason != schemas.ReasonJSONDuplicate {
+					t.Fatalf("%d names, %d as %d: %+v", n, j, i, c.Odd)
 				}
 			}
 		}

@@ -8,30 +8,49 @@ const (
 	kindStatus
 )
 
-// messageArray cuts an array of messages, echoes or statuses.
-func (s *Scanner) messageArray(i int, dst *[]Message, kind itemKind) int {
+// messageArray cuts an array of messages, echoes or statuses. in is the place of one of them; the positions begin at
+// its index, and *next, where there is one, becomes the position after them.
+func (s *Scanner) messageArray(i int, dst *[]Message, kind itemKind, in Place, next *int32) int {
 	if s.in[i] != '[' {
 		return s.misfit(i, "messages, message_echoes or statuses is not an array")
 	}
-	base := len(s.messages)
+	base, odd := len(s.messages), s.isOdd()
 	i = s.enter(i)
 	for first := true; ; first = false {
 		var more bool
 		if i, more = s.item(first, i); !more {
 			break
 		}
-		if s.in[i] != '{' {
-			i = s.oddElement(i, "a message or status is not an object")
-			continue
+		isObject := s.in[i] == '{'
+		if isObject {
+			m, ok := room(s, &s.messages, i)
+			if !ok {
+				return -1
+			}
+			m.Index = in.index
+			i = s.message(i, m, kind)
+		} else {
+			i = s.misfitElement(i, "a message or status is not an object")
 		}
-		m, ok := room(s, &s.messages, i)
-		if !ok {
-			return -1
+		if s.isOdd() && !odd && i > 0 {
+			if isObject {
+				dropLast(&s.messages)
+			}
+			s.leaveOut(in)
 		}
-		i = s.message(i, m, kind)
+		in.index++
 	}
-	*dst = since(s.messages, base)
+	if next != nil {
+		*next = in.index
+	}
+	*dst = joined(&s.messages, *dst, base)
 	return i
+}
+
+// messagesOf cuts an array of a value.
+func (s *Scanner) messagesOf(i int, dst *[]Message, kind itemKind, where placeKind) int {
+	next := &s.cutting.items[where]
+	return s.messageArray(i, dst, kind, Place{kind: where, index: *next}, next)
 }
 
 func (s *Scanner) message(i int, m *Message, kind itemKind) int {
@@ -72,6 +91,13 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 			at := i
 			i = s.skip(i)
 			m.HasErrors = i-at > len("[]") && (s.in[at] == '[' || s.in[at] == '{')
+		case "message":
+			// A copy of what another application sent holds its request: {id, timestamp, message{to, type, …}}.
+			if s.in[i] == '{' {
+				i = s.sendRequest(i, m)
+			} else {
+				i = s.skip(i)
+			}
 		case "revoke":
 			if s.in[i] == '{' {
 				i = s.original(i, &m.OriginalID)
@@ -135,6 +161,30 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 		m.OriginalID = orElse(m.OriginalID, edited)
 	}
 	return i
+}
+
+// sendRequest reads whom a message was sent to, and its type, from the request that sent it. What the message itself
+// says wins, before and after.
+func (s *Scanner) sendRequest(i int, m *Message) int {
+	var to, user, kind []byte
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			m.To, m.ToUserID, m.Type = orElse(m.To, to), orElse(m.ToUserID, user), orElse(m.Type, kind)
+			return i
+		}
+		switch string(o.key) {
+		case "to":
+			i = s.id(i, &to)
+		case "recipient":
+			i = s.id(i, &user)
+		case "type":
+			i = s.text(i, &kind)
+		default:
+			i = s.skip(i)
+		}
+	}
 }
 
 func (s *Scanner) historyContext(i int, m *Message) int {

@@ -31,8 +31,8 @@ type nameSet struct {
 	seen uint64 // one bit a name, by its hash: a clear bit spares the comparisons
 }
 
-// name reads the name that begins at start, behind its quote, into o.key and into o's set. It refuses
-// one that is there already.
+// name reads the name that begins at start, behind its quote, into o.key and into o's set. One that is there already
+// makes the part odd.
 func (s *Scanner) name(o *object, start int) int {
 	b := s.in
 	if start+8 <= len(b) {
@@ -68,7 +68,8 @@ func (s *Scanner) addName(o *object, n name, end int) int {
 		if open := s.names[set.base:]; len(open) < pairwiseMax {
 			for j := range open {
 				if open[j].head == n.head && open[j].size == n.size && (n.size <= 8 || bytes.Equal(s.nameText(&open[j]), o.key)) {
-					return s.fail(schemas.ReasonJSONDuplicate, end-1, "an object has the same name twice")
+					s.soft(schemas.ReasonJSONDuplicate, end-1, detailTwice)
+					break
 				}
 			}
 		}
@@ -97,20 +98,19 @@ func (s *Scanner) nameText(n *name) []byte {
 }
 
 // closeNames takes the set off the stack. i is the end of its object.
-func (s *Scanner) closeNames(set *nameSet, i int) bool {
+func (s *Scanner) closeNames(set *nameSet, i int) {
 	open := s.names[set.base:]
 	s.names = s.names[:set.base]
 	if len(open) <= pairwiseMax {
-		return true
+		return
 	}
 	slices.SortFunc(open, func(x, y name) int { return s.compareNames(&x, &y) })
 	for j := 1; j < len(open); j++ {
 		if s.compareNames(&open[j-1], &open[j]) == 0 {
-			s.fail(schemas.ReasonJSONDuplicate, i, "an object has the same name twice")
-			return false
+			s.soft(schemas.ReasonJSONDuplicate, i, detailTwice)
+			return
 		}
 	}
-	return true
 }
 
 func (s *Scanner) compareNames(x, y *name) int {

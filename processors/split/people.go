@@ -82,12 +82,12 @@ func (s *Scanner) changed(i int, current, previous *[]byte) int {
 }
 
 // profileArray cuts value.contacts[]. It only adds to what the items say themselves, so nothing odd in it costs an item:
-// what is no object is passed over. A single entry without its array is taken for one.
+// what is no object is passed over, and an odd entry is left out alone. A single entry without its array is taken for one.
 func (s *Scanner) profileArray(i int, dst *[]Profile) int {
 	base := len(s.profiles)
 	switch s.in[i] {
 	case '{':
-		i = s.profile(i)
+		i = s.profileEntry(i)
 	case '[':
 		i = s.enter(i)
 		for first := true; ; first = false {
@@ -96,7 +96,7 @@ func (s *Scanner) profileArray(i int, dst *[]Profile) int {
 				break
 			}
 			if s.in[i] == '{' {
-				i = s.profile(i)
+				i = s.profileEntry(i)
 			} else {
 				i = s.skip(i)
 			}
@@ -104,7 +104,20 @@ func (s *Scanner) profileArray(i int, dst *[]Profile) int {
 	default:
 		return s.skip(i)
 	}
-	*dst = since(s.profiles, base)
+	*dst = joined(&s.profiles, *dst, base)
+	return i
+}
+
+// profileEntry reads an entry, and leaves it out where it is odd.
+func (s *Scanner) profileEntry(i int) int {
+	odd := s.isOdd()
+	next := &s.cutting.items[placeProfile]
+	i = s.profile(i)
+	if s.isOdd() && !odd && i > 0 {
+		dropLast(&s.profiles)
+		s.leaveOut(Place{kind: placeProfile, index: *next})
+	}
+	*next++
 	return i
 }
 

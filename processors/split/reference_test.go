@@ -3,11 +3,15 @@ package split
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/go-json-experiment/json/jsontext"
@@ -30,9 +34,12 @@ type member struct {
 	value *node
 }
 
-// parseTree reads body with jsontext in its default, strict mode.
+// lenient is jsontext's grammar alone: names twice and invalid UTF-8 are left to strictness.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+// parseTree reads body with jsontext, by its grammar alone.
 func parseTree(body []byte) (*node, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(bytes.Clone(body)))
+	d := jsontext.NewDecoder(bytes.NewBuffer(bytes.Clone(body)), lenient...)
 	n, err := parseNode(d, body)
 	if err != nil {
 		return nil, err
@@ -53,11 +60,11 @@ func parseNode(d *jsontext.Decoder, body []byte) (*node, error) {
 		end := int(d.InputOffset())
 		n.raw = body[end-len(v) : end]
 		if n.kind == '"' {
-			s, err := jsontext.AppendUnquote(nil, v)
+			t, err := jsontext.NewDecoder(bytes.NewBuffer(bytes.Clone(v)), lenient...).ReadToken()
 			if err != nil {
 				return nil, err
 			}
-			n.str = string(s)
+			n.str = t.String()
 		}
 		return n, nil
 	}
@@ -203,152 +210,387 @@ func (n *node) date() int64 {
 	return t.Unix()
 }
 
-// odd is panicked with when a value is of a kind that cannot be cut.
-type odd struct{}
+// odd is panicked with where a part cannot be used.
+type odd struct{ reason schemas.Reason }
 
-// objects are the elements of an array of objects; none when absent.
-func (n *node) objects() []*node {
+// looseness is why bytes that are JSON by its grammar are no strict JSON: "" when they are. Halves of surrogates are
+// nobody's concern.
+func looseness(raw []byte) schemas.Reason {
+	if !utf8.Valid(raw) {
+		return schemas.ReasonJSONUTF8
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(bytes.Clone(raw)), jsontext.AllowInvalidUTF8(true))
+	for {
+		if _, err := d.ReadToken(); errors.Is(err, io.EOF) {
+			return ""
+		} else if err != nil {
+			return schemas.ReasonJSONDuplicate
+		}
+	}
+}
+
+// without is n's bytes with the parts replaced by a number each, so that what is odd inside them does not count.
+func (n *node) without(parts []*node) []byte {
+	raw := bytes.Clone(n.raw)
+	for _, p := range parts {
+		at := cap(n.raw) - cap(p.raw) // both are slices of the body
+		for k := range p.raw {
+			raw[at+k] = ' '
+		}
+		raw[at] = '0'
+	}
+	return raw
+}
+
+// list is an array that is cut into objects; of another kind it makes what holds it odd.
+func (n *node) list() []*node {
 	if n == nil {
 		return nil
 	}
 	if n.kind != '[' {
-		panic(odd{})
-	}
-	for _, item := range n.items {
-		if item.kind != '{' {
-			panic(odd{})
-		}
+		panic(odd{schemas.ReasonShape})
 	}
 	return n.items
 }
 
-// reference splits what jsontext read.
-func reference(root *node) (b *Body, reason schemas.Reason) {
+// whole is list without an element of another kind.
+func (n *node) whole() []*node {
+	for _, item := range n.list() {
+		if item.kind != '{' {
+			panic(odd{schemas.ReasonShape})
+		}
+	}
+	return n.list()
+}
+
+// oddness is why an element is left out: "" when it is not.
+func (n *node) oddness() schemas.Reason {
+	if n.kind != '{' {
+		return schemas.ReasonShape
+	}
+	return looseness(n.raw)
+}
+
+// try gives what is odd about a part.
+func try(do func()) (reason schemas.Reason) {
 	defer func() {
 		if p := recover(); p != nil {
-			if _, ok := p.(odd); !ok {
+			o, ok := p.(odd)
+			if !ok {
 				panic(p)
 			}
-			b, reason = nil, schemas.ReasonShape
+			reason = o.reason
+		}
+	}()
+	do()
+	return ""
+}
+
+// left is what was left out of a change.
+type left struct {
+	parts  []*node
+	places []string
+}
+
+func (l *left) out(n *node, path string) {
+	l.parts, l.places = append(l.parts, n), append(l.places, path)
+}
+
+// refused is what a body is refused with.
+type refused struct{ reason schemas.Reason }
+
+// reference splits what jsontext read. places are those of what is left out.
+func reference(root *node) (b *Body, places []string, reason schemas.Reason) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case odd:
+			b, places, reason = nil, nil, p.reason
+		case refused:
+			b, places, reason = nil, nil, p.reason
+		default:
+			panic(p)
 		}
 	}()
 	event, kind := root.get("event"), root.get("type")
 	isValue := root.get("messaging_product") != nil || root.get("metadata") != nil
+	strict := func(parts ...*node) { // outside of the parts
+		if r := looseness(root.without(parts)); r != "" {
+			panic(refused{r})
+		}
+	}
+	single := func(e Envelope, id []byte, c Change, l left) (*Body, []string, schemas.Reason) {
+		return &Body{Envelope: e, EventID: id, Changes: []Change{c}}, l.of("0.0"), ""
+	}
 	switch {
 	case root.kind != '{':
-		return nil, schemas.ReasonEnvelopeUnknown
+		panic(refused{schemas.ReasonEnvelopeUnknown})
 	case root.get("object") != nil || root.get("entry") != nil:
 		if string(root.get("object").text()) != "whatsapp_business_account" {
-			return nil, schemas.ReasonObjectUnknown
+			panic(refused{schemas.ReasonObjectUnknown})
 		}
-		return refMeta(root), ""
+		b, places, changes := refMeta(root)
+		strict(changes...)
+		return b, places, ""
 	case root.get("data") != nil && event != nil && event.kind == '"':
 		data := root.get("data")
 		if data.kind != '{' {
-			panic(odd{})
+			panic(odd{schemas.ReasonShape})
 		}
-		c := refValue(data, Change{EntryID: data.get("id").id(), Field: event.text()})
-		return &Body{Envelope: Envelope360Dialog, EventID: root.get("id").id(), Changes: []Change{c}}, ""
+		strict(data)
+		c, l, why := refChange(data, data, Change{EntryID: data.get("id").id(), Field: event.text()})
+		if why != "" {
+			panic(refused{why})
+		}
+		return single(Envelope360Dialog, root.get("id").id(), c, l)
 	case kind != nil && strings.HasPrefix(kind.str, "whatsapp."):
-		return &Body{Envelope: EnvelopeYCloud, EventID: root.get("id").id(), Changes: []Change{refCloud(root)}}, ""
+		c, l := refCloud(root)
+		return single(EnvelopeYCloud, root.get("id").id(), c, l)
 	case isValue:
 		var field string
 		for _, f := range [][2]string{
+			{"control_passed", "messaging_handovers"}, {"control_taken", "messaging_handovers"},
 			{"statuses", "messages"}, {"messages", "messages"}, {"message_echoes", "smb_message_echoes"},
-			{"state_sync", "smb_app_state_sync"}, {"history", "history"},
+			{"smb_message_echoes", "smb_message_echoes"}, {"state_sync", "smb_app_state_sync"}, {"history", "history"},
+			{"standby", "standby"},
 		} {
 			if root.get(f[0]) != nil {
 				field = f[1]
 			}
 		}
 		if field != "" {
-			c := refValue(root, Change{Field: []byte(field)})
+			c, l, why := refChange(root, root, Change{Field: []byte(field)})
+			if why != "" {
+				panic(refused{why})
+			}
 			c.AccountEvent = nil // at the root, event is the envelope's
-			return &Body{Envelope: EnvelopeBare, Changes: []Change{c}}, ""
+			return single(EnvelopeBare, nil, c, l)
 		}
 	}
-	return nil, schemas.ReasonEnvelopeUnknown
+	strict()
+	panic(refused{schemas.ReasonEnvelopeUnknown})
 }
 
-func refMeta(root *node) *Body {
-	b := &Body{Envelope: EnvelopeMeta}
+// of is the places with their change in front.
+func (l *left) of(change string) []string {
+	var all []string
+	for _, p := range l.places {
+		all = append(all, change+p)
+	}
+	return all
+}
+
+func refMeta(root *node) (b *Body, places []string, changes []*node) {
+	b = &Body{Envelope: EnvelopeMeta}
 	entry := root.get("entry")
 	if entry == nil {
-		panic(odd{})
+		panic(odd{schemas.ReasonShape})
 	}
-	for i, e := range entry.objects() {
+	for i, e := range entry.whole() {
 		if e.get("changes") == nil {
-			panic(odd{})
+			panic(odd{schemas.ReasonShape})
 		}
-		for j, change := range e.get("changes").objects() {
-			c := refValue(change.get("value"), Change{
+		for j, change := range e.get("changes").list() {
+			changes = append(changes, change)
+			c, l, why := refChange(change, change.get("value"), Change{
 				Entry: i, Index: j, Raw: change.raw,
 				EntryID: e.get("id").id(), EntryTime: e.get("time").seconds(),
 				Field: change.get("field").text(),
 			})
+			if why != "" {
+				c, l.places = Change{Entry: i, Index: j, Raw: change.raw, EntryID: c.EntryID, EntryTime: c.EntryTime, Cut: 1, Refused: true, Loose: true}, []string{""}
+			}
 			b.Changes = append(b.Changes, c)
+			places = append(places, l.of(fmt.Sprintf("%d.%d", i, j))...)
 		}
 	}
-	return b
+	return b, places, changes
 }
 
-func refValue(v *node, c Change) Change {
-	c.WABA = c.EntryID
-	if v == nil || v.kind != '{' {
-		return c
+// refChange reads a change; why says why it is odd as a whole.
+func refChange(whole, v *node, c Change) (_ Change, l left, why schemas.Reason) {
+	if whole.kind != '{' {
+		return c, l, schemas.ReasonShape
 	}
+	switch string(c.Field) {
+	case "message_echoes":
+		c.Field = []byte("smb_message_echoes")
+	case "statuses":
+		c.Field = []byte("messages")
+	}
+	c.WABA = c.EntryID
+	if v != nil && v.kind == '{' {
+		why = try(func() { refParts(v, &c, &l) })
+	}
+	if why == "" {
+		why = looseness(whole.without(l.parts))
+	}
+	carries := slices.Contains([]string{"history", "messages", "smb_message_echoes", "smb_app_state_sync", "standby"}, string(c.Field))
+	loose := looseness(whole.raw)
+	if !carries && v != nil && v.kind == '{' && (why != "" || len(l.places) > 0) {
+		if why = loose; why == "" {
+			c.History, c.Messages, c.Echoes, c.Statuses, c.StateSync, l = nil, nil, nil, nil, nil, left{}
+		}
+	}
+	if v != nil && v.kind == '{' {
+		refValue(v, &c)
+	}
+	c.Cut, c.Loose = len(l.places), len(l.places) > 0 && loose != ""
+	return c, l, why
+}
+
+func refValue(v *node, c *Change) {
 	c.Value = v.raw
+	if len(c.WABA) == 0 {
+		c.WABA = v.get("waba_id").id()
+	}
 	if waba := v.get("waba_info").get("waba_id").id(); len(waba) > 0 {
 		c.WABA = waba
 	}
 	c.PhoneNumberID = v.get("metadata").get("phone_number_id").id()
 	c.DisplayPhoneNumber = v.get("metadata").get("display_phone_number").id()
-	c.Profiles, c.Errors = refProfiles(v.get("contacts")), v.get("errors").verbatim()
+	c.Errors = v.get("errors").verbatim()
 	c.AccountEvent, c.PhoneNumber = v.get("event").text(), v.get("phone_number").id()
-
-	func() {
-		defer func() {
-			if p := recover(); p != nil {
-				switch string(c.Field) {
-				case "history", "messages", "smb_message_echoes", "smb_app_state_sync":
-					panic(p)
-				}
-				c.History, c.Messages, c.Echoes, c.Statuses, c.StateSync = nil, nil, nil, nil, nil
+	if s := v.get("standby"); s != nil && s.kind == '{' {
+		// What stands in both is tried by no sample in both orders.
+		or := func(dst *[]byte, b []byte) {
+			if len(*dst) == 0 {
+				*dst = b
 			}
-		}()
-		for _, h := range v.get("history").objects() {
-			c.History = append(c.History, refElement(h))
 		}
-		c.Messages = refMessages(v.get("messages"), false)
-		c.Echoes = refMessages(v.get("message_echoes"), false)
-		c.Statuses = refMessages(v.get("statuses"), true)
-		for _, n := range v.get("state_sync").objects() {
-			contact, meta := n.get("contact"), n.get("metadata")
-			c.StateSync = append(c.StateSync, ContactItem{
-				Raw: n.raw, Type: n.get("type").text(), Action: n.get("action").text(),
-				PhoneNumber: contact.get("phone_number").id(), UserID: contact.get("user_id").id(),
-				ParentUserID: contact.get("parent_user_id").id(), Username: contact.get("username").text(),
-				FullName: contact.get("full_name").text(), FirstName: contact.get("first_name").text(),
-				TimestampMS: meta.get("timestamp").millis(), Version: meta.get("version").integer(),
-			})
-		}
-	}()
-	return c
+		or(&c.Errors, s.get("errors").verbatim())
+		or(&c.PhoneNumberID, s.get("metadata").get("phone_number_id").id())
+		or(&c.DisplayPhoneNumber, s.get("metadata").get("display_phone_number").id())
+	}
+	if string(c.Field) == "messaging_handovers" {
+		refHandover(v, c)
+	}
 }
 
-func refElement(h *node) HistoryElement {
+func refHandover(v *node, c *Change) {
+	own, user := v.get("recipient"), v.get("sender")
+	if len(own.get("phone_number_id").id()) == 0 && len(user.get("phone_number_id").id()) > 0 {
+		own, user = user, own
+	}
+	if len(c.PhoneNumberID) == 0 {
+		c.PhoneNumberID = own.get("phone_number_id").id()
+	}
+	if len(c.DisplayPhoneNumber) == 0 {
+		c.DisplayPhoneNumber = own.get("display_phone_number").id()
+	}
+	from := user.get("phone_number").id()
+	if len(from) == 0 {
+		from = user.get("wa_id").id()
+	}
+	c.History, c.Messages, c.Echoes, c.Statuses, c.StateSync = nil, nil, nil, nil, nil
+	c.Handovers = []Message{{Raw: v.raw, Type: v.get("type").text(), Timestamp: v.get("timestamp").seconds(), From: from, FromUserID: user.get("user_id").id()}}
+}
+
+// arrays are a value's arrays of some names, in the order of the document; those of standby among them.
+func (n *node) arrays(names ...string) (all []*node) {
+	for _, m := range n.members {
+		switch {
+		case m.value.kind == 'n':
+		case slices.Contains(names, m.name):
+			all = append(all, m.value)
+		case m.name == "standby" && m.value.kind == '{':
+			for _, inner := range m.value.members {
+				if inner.value.kind != 'n' && slices.Contains(names, inner.name) {
+					all = append(all, inner.value)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func refParts(v *node, c *Change, l *left) {
+	for n, h := range v.get("history").list() {
+		var in left
+		var e HistoryElement
+		why := schemas.Reason("")
+		if h.kind != '{' {
+			why = schemas.ReasonShape
+		} else if why = try(func() { e = refElement(h, n, &in) }); why == "" {
+			why = looseness(h.without(in.parts))
+		}
+		if why != "" {
+			e = HistoryElement{Out: true}
+			in = left{}
+			in.out(h, fmt.Sprintf(".history.%d", n))
+		}
+		c.History = append(c.History, e)
+		l.parts, l.places = append(l.parts, in.parts...), append(l.places, in.places...)
+	}
+	c.Messages = refMessages(v.arrays("messages"), false, ".messages", l)
+	c.Echoes = refMessages(v.arrays("message_echoes", "smb_message_echoes"), false, ".message_echoes", l)
+	c.Statuses = refMessages(v.arrays("statuses"), true, ".statuses", l)
+	c.StateSync = refContacts(v.get("state_sync"), l)
+	c.Profiles = refProfiles(v.arrays("contacts"), l)
+}
+
+func refContacts(list *node, l *left) (items []ContactItem) {
+	for i, n := range list.list() {
+		if n.oddness() != "" {
+			l.out(n, fmt.Sprintf(".state_sync.%d", i))
+			continue
+		}
+		contact, meta := n.get("contact"), n.get("metadata")
+		if contact != nil && contact.kind != '{' {
+			contact = nil
+		}
+		either := func(names ...string) *node {
+			var last *node
+			for _, m := range contact.all() {
+				if slices.Contains(names, m.name) && (len(m.value.id()) > 0 || m.value.kind == '"') {
+					last = m.value
+				}
+			}
+			return last
+		}
+		at := meta.get("timestamp").millis()
+		if at == 0 {
+			if at = n.get("timestamp").date() * 1000; at == 0 {
+				at = n.get("timestamp").millis()
+			}
+		}
+		items = append(items, ContactItem{
+			Raw: n.raw, Type: n.get("type").text(), Action: n.get("action").text(),
+			PhoneNumber: either("phone_number", "phoneNumber").id(), UserID: either("user_id", "userId").id(),
+			ParentUserID: either("parent_user_id", "parentUserId").id(), Username: contact.get("username").text(),
+			FullName: either("full_name", "fullName").text(), FirstName: either("first_name", "firstName").text(),
+			TimestampMS: at, Version: meta.get("version").integer(), Index: int32(i),
+		})
+	}
+	return items
+}
+
+// all are the members of an object, none of nil.
+func (n *node) all() []member {
+	if n == nil {
+		return nil
+	}
+	return n.members
+}
+
+func refElement(h *node, position int, l *left) HistoryElement {
 	e := HistoryElement{Raw: h.raw, Errors: h.get("errors").verbatim()}
 	meta := h.get("metadata")
 	e.Phase, e.HasPhase = meta.get("phase").ordinal()
 	e.ChunkOrder, e.HasChunkOrder = meta.get("chunk_order").ordinal()
 	e.Progress, e.HasProgress = meta.get("progress").ordinal()
 	e.ErrorCode = refErrorCode(h.get("errors"))
-	for _, t := range h.get("threads").objects() {
+	for i, t := range h.get("threads").whole() {
 		c := t.get("context")
+		var lists []*node
+		if m := t.get("messages"); m != nil {
+			lists = append(lists, m)
+		}
 		e.Threads = append(e.Threads, Thread{
 			ID: t.get("id").id(), WaID: c.get("wa_id").id(), UserID: c.get("user_id").id(),
 			ParentUserID: c.get("parent_user_id").id(), Username: c.get("username").text(),
-			CountryCode: c.get("country_code").text(), Messages: refMessages(t.get("messages"), false),
+			CountryCode: c.get("country_code").text(),
+			Messages:    refMessages(lists, false, fmt.Sprintf(".history.%d.threads.%d.messages", position, i), l),
 		})
 	}
 	return e
@@ -366,14 +608,31 @@ func refErrorCode(errs *node) int64 {
 	return 0
 }
 
-func refMessages(list *node, status bool) []Message {
-	var ms []Message
-	for _, n := range list.objects() {
+func refMessages(lists []*node, status bool, path string, l *left) (ms []Message) {
+	var all []*node
+	for _, list := range lists {
+		all = append(all, list.list()...)
+	}
+	for i, n := range all {
+		if n.oddness() != "" {
+			l.out(n, fmt.Sprintf("%s.%d", path, i))
+			continue
+		}
 		m := Message{
-			Raw: n.raw, ID: n.get("id").id(), From: n.get("from").id(), To: n.get("to").id(),
+			Raw: n.raw, Index: int32(i), ID: n.get("id").id(), From: n.get("from").id(), To: n.get("to").id(),
 			Type: n.get("type").text(), FromUserID: n.get("from_user_id").id(), ToUserID: n.get("to_user_id").id(),
 			RecipientID: n.get("recipient_id").id(), RecipientUserID: n.get("recipient_user_id").id(),
 			Timestamp: n.get("timestamp").seconds(), Status: n.get("history_context").get("status").text(),
+		}
+		if sent := n.get("message"); sent != nil && sent.kind == '{' {
+			or := func(dst *[]byte, b []byte) {
+				if len(*dst) == 0 {
+					*dst = b
+				}
+			}
+			or(&m.To, sent.get("to").id())
+			or(&m.ToUserID, sent.get("recipient").id())
+			or(&m.Type, sent.get("type").text())
 		}
 		if status {
 			m.Status = n.get("status").text()
@@ -427,12 +686,18 @@ func refSystem(n *node) System {
 	}
 }
 
-func refProfiles(list *node) (ps []Profile) {
-	if list == nil {
-		return nil
+func refProfiles(lists []*node, l *left) (ps []Profile) {
+	var entries []*node
+	for _, list := range lists {
+		for _, n := range append([]*node{list}, list.items...) {
+			if n.kind == '{' {
+				entries = append(entries, n)
+			}
+		}
 	}
-	for _, n := range append([]*node{list}, list.items...) {
-		if n.kind != '{' {
+	for i, n := range entries {
+		if n.oddness() != "" {
+			l.out(n, fmt.Sprintf(".contacts.%d", i))
 			continue
 		}
 		p := n.get("profile")
@@ -443,4 +708,43 @@ func refProfiles(list *node) (ps []Profile) {
 		})
 	}
 	return ps
+}
+
+// readStrictly reads raw as jsontext does at its strictest.
+func readStrictly(raw []byte) (jsontext.Value, error) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(bytes.Clone(raw)))
+	v, err := d.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// wholeSurrogates puts an escape of U+FFFD for every escaped surrogate without its other half.
+func wholeSurrogates(raw []byte) []byte {
+	out := bytes.Clone(raw)
+	half := func(i int) (low, ok bool) {
+		if i+6 > len(out) || out[i] != '\\' || out[i+1] != 'u' {
+			return false, false
+		}
+		n, err := strconv.ParseUint(string(out[i+2:i+6]), 16, 16)
+		return n >= 0xDC00, err == nil && n >= 0xD800 && n < 0xE000
+	}
+	for i := 0; i < len(out); i++ {
+		if out[i] != '\\' {
+			continue
+		}
+		low, ok := half(i)
+		if !ok {
+			i++ // the escaped character
+			continue
+		}
+		if otherLow, other := half(i + 6); !low && other && otherLow {
+			i += 11
+			continue
+		}
+		copy(out[i:], `\ufffd`)
+		i += 5
+	}
+	return out
 }

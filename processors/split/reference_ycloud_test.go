@@ -6,8 +6,18 @@ import (
 )
 
 // refCloud is the reference for YCloud's events.
-func refCloud(root *node) Change {
+func refCloud(root *node) (Change, left) {
 	c := Change{Raw: root.raw, Value: root.raw, Field: root.get("type").text(), EntryTime: root.get("createTime").date()}
+	var l left
+	book := root.get("whatsappSmbAppStateSync")
+	kind := string(c.Field)
+	parts := []*node{}
+	if kind == "whatsapp.smb.app.state.sync" && book != nil && book.kind == '{' {
+		parts = append(parts, book)
+	}
+	if why := looseness(root.without(parts)); why != "" {
+		panic(refused{why})
+	}
 	var waba string
 	for _, m := range root.members {
 		if len(m.name) <= 8 || !strings.HasPrefix(m.name, "whatsapp") || m.name == "whatsappMessage" || m.name == "whatsappInboundMessage" {
@@ -23,9 +33,81 @@ func refCloud(root *node) Change {
 		}
 	}
 	c.EntryID, c.WABA = []byte(waba), []byte(waba)
-	if string(c.Field) != "whatsapp.smb.history" {
-		return c
+	named := func(number []byte) {
+		c.DisplayPhoneNumber = bytes.TrimPrefix(number, []byte("+"))
+		c.PhoneNumberID = c.DisplayPhoneNumber
 	}
+	item := func(side string) (m Message, ok bool) {
+		n := root.get(side)
+		if n == nil || n.kind != '{' {
+			return m, false
+		}
+		return refCloudMessage(n), true
+	}
+	switch kind {
+	case "whatsapp.smb.history":
+		refCloudHistory(root, &c)
+	case "whatsapp.smb.message.echoes", "whatsapp.echo_message.created":
+		if m, ok := item("whatsappMessage"); ok {
+			c.Field, c.Echoes = []byte("smb_message_echoes"), []Message{m}
+			named(m.From)
+		}
+	case "whatsapp.inbound_message.received":
+		if m, ok := item("whatsappInboundMessage"); ok {
+			c.Field, c.Messages = []byte("messages"), []Message{m}
+			named(m.To)
+		}
+	case "whatsapp.message.updated":
+		if m, ok := item("whatsappMessage"); ok {
+			named(m.From)
+			n := root.get("whatsappMessage")
+			of := map[string]string{"sent": "sendTime", "delivered": "deliverTime", "read": "readTime"}[string(m.Status)]
+			at := n.get(of).date()
+			for _, name := range []string{"updateTime", "createTime"} {
+				if at == 0 {
+					at = n.get(name).date()
+				}
+			}
+			c.Field = []byte("messages")
+			c.Statuses = []Message{{Raw: m.Raw, ID: m.ID, Status: m.Status, Timestamp: at, RecipientID: m.To, RecipientUserID: m.ToUserID}}
+		}
+	case "whatsapp.smb.app.state.sync":
+		if book == nil || book.kind != '{' {
+			break
+		}
+		named(book.get("phoneNumber").id())
+		why := try(func() { c.StateSync = refContacts(book.get("stateSync"), &l) })
+		if why == "" {
+			why = looseness(book.without(l.parts))
+		}
+		if why != "" {
+			panic(refused{why})
+		}
+		for i := range c.StateSync {
+			c.StateSync[i].PhoneNumber = bytes.TrimPrefix(c.StateSync[i].PhoneNumber, []byte("+"))
+		}
+		if len(c.StateSync)+len(l.places) > 0 {
+			c.Field = []byte("smb_app_state_sync")
+		}
+		c.Cut, c.Loose = len(l.places), len(l.places) > 0 && looseness(book.raw) != ""
+	case "whatsapp.business_account.updated", "whatsapp.business_account.deleted":
+		about := root.get("whatsappBusinessAccount")
+		if waba == "" {
+			c.WABA = about.get("id").id()
+			c.EntryID = c.WABA
+		}
+		c.AccountEvent = about.get("updateEvent").text()
+		if strings.HasSuffix(kind, "deleted") {
+			c.AccountEvent = []byte("ACCOUNT_DELETED")
+		}
+		if len(c.AccountEvent) > 0 {
+			c.Field = []byte("account_update")
+		}
+	}
+	return c, l
+}
+
+func refCloudHistory(root *node, c *Change) {
 	c.Field = []byte("history")
 	e := HistoryElement{Raw: root.raw, Errors: root.get("errors").verbatim(), ErrorCode: refErrorCode(root.get("errors"))}
 	e.Phase, e.HasPhase = root.get("phase").ordinal()
@@ -35,23 +117,9 @@ func refCloud(root *node) Change {
 		if n == nil || n.kind != '{' {
 			continue
 		}
-		m := Message{
-			Raw: n.raw, ID: n.get("wamid").id(), From: bytes.TrimPrefix(n.get("from").id(), []byte("+")),
-			To: bytes.TrimPrefix(n.get("to").id(), []byte("+")), Type: n.get("type").text(), Status: n.get("status").text(),
-			FromUserID: n.get("fromUserId").id(), Timestamp: n.get("sendTime").date(), FromMe: FromMeFalse,
-		}
-		if len(m.ID) == 0 {
-			m.ID = n.get("id").id()
-		}
-		if m.Timestamp == 0 {
-			m.Timestamp = n.get("createTime").date()
-		}
+		m := refCloudMessage(n)
+		m.FromMe = FromMeFalse
 		var toParent []byte
-		for _, name := range []string{"recipientUserId", "toUserId"} {
-			if id := n.get(name).id(); len(id) > 0 {
-				m.ToUserID = id
-			}
-		}
 		for _, name := range []string{"parentRecipientUserId", "toParentUserId"} {
 			if id := n.get(name).id(); len(id) > 0 {
 				toParent = id
@@ -71,5 +139,24 @@ func refCloud(root *node) Change {
 		}
 	}
 	c.History = []HistoryElement{e}
-	return c
+}
+
+func refCloudMessage(n *node) Message {
+	m := Message{
+		Raw: n.raw, ID: n.get("wamid").id(), From: bytes.TrimPrefix(n.get("from").id(), []byte("+")),
+		To: bytes.TrimPrefix(n.get("to").id(), []byte("+")), Type: n.get("type").text(), Status: n.get("status").text(),
+		FromUserID: n.get("fromUserId").id(), Timestamp: n.get("sendTime").date(),
+	}
+	if len(m.ID) == 0 {
+		m.ID = n.get("id").id()
+	}
+	if m.Timestamp == 0 {
+		m.Timestamp = n.get("createTime").date()
+	}
+	for _, name := range []string{"recipientUserId", "toUserId"} {
+		if id := n.get(name).id(); len(id) > 0 {
+			m.ToUserID = id
+		}
+	}
+	return m
 }

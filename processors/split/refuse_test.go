@@ -24,7 +24,6 @@ func TestRefusalNamesItsReasonAndPlace(t *testing.T) {
 	}{
 		{"nothing", schemas.ReasonBodyEmpty, at},
 		{"white space only", schemas.ReasonBodyEmpty, " \r\n\t" + at},
-		{"byte order mark", schemas.ReasonJSONInvalid, at + "\ufeff{}"},
 		{"no quotes", schemas.ReasonJSONInvalid, `{` + at + `a:1}`},
 		{"single quotes", schemas.ReasonJSONInvalid, `{` + at + `'a':1}`},
 		{"comment", schemas.ReasonJSONInvalid, `{` + at + `/* c */}`},
@@ -54,13 +53,10 @@ func TestRefusalNamesItsReasonAndPlace(t *testing.T) {
 		{"overlong UTF-8", schemas.ReasonJSONUTF8, "{\"a\":\"" + at + "\xc0\xaf\"}"},
 		{"surrogate in UTF-8", schemas.ReasonJSONUTF8, "{\"a\":\"" + at + "\xed\xa0\x80\"}"},
 		{"cut UTF-8", schemas.ReasonJSONUTF8, "{\"a\":\"" + at + "\xe2\x82\"}"},
-		{"lone high surrogate", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ud83d"}`},
-		{"lone low surrogate", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ude0a"}`},
-		{"swapped surrogates", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ude0a\ud83d"}`},
-		{"two high surrogates", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ud83d\ud83d"}`},
-		{"two low surrogates", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ude0a\ude0a"}`},
-		{"high surrogate and a letter", schemas.ReasonJSONUTF8, `{"a":"` + at + `\ud83d\u0041"}`},
 		{"invalid UTF-8 in a name", schemas.ReasonJSONUTF8, "{\"" + at + "\xff\":1}"},
+		{"byte order mark alone", schemas.ReasonBodyEmpty, "\ufeff " + at},
+		{"byte order mark inside", schemas.ReasonJSONInvalid, "{" + at + "\ufeff}"},
+		{"second byte order mark", schemas.ReasonJSONInvalid, "\ufeff" + at + "\ufeff{}"},
 		{"second value", schemas.ReasonJSONTrailing, `{"a":1} ` + at + `{}`},
 		{"trailing bracket", schemas.ReasonJSONTrailing, `{"a":1}` + at + `}`},
 		{"trailing zero byte", schemas.ReasonJSONTrailing, `{"a":1}` + at + "\x00"},
@@ -85,22 +81,9 @@ func TestRefusalNamesItsReasonAndPlace(t *testing.T) {
 		{"an entry is null", schemas.ReasonShape, `{"object":"whatsapp_business_account","entry":[` + at + `null]}`},
 		{"no changes", schemas.ReasonShape, `{"object":"whatsapp_business_account","entry":[` + at + `{"id":"W","messaging":[]}]}`},
 		{"changes is an object", schemas.ReasonShape, `{"object":"whatsapp_business_account","entry":[{"changes":` + at + `{}}]}`},
-		{"a change is a number", schemas.ReasonShape, `{"object":"whatsapp_business_account","entry":[{"changes":[` + at + `1]}]}`},
-		{"history is an object", schemas.ReasonShape, inMeta(`{"history":` + at + `{}}`)},
-		{"a chunk is an array", schemas.ReasonShape, inMeta(`{"history":[` + at + `[]]}`)},
-		{"threads is an object", schemas.ReasonShape, inMeta(`{"history":[{"threads":` + at + `{}}]}`)},
-		{"a thread is a string", schemas.ReasonShape, inMeta(`{"history":[{"threads":[` + at + `"x"]}]}`)},
-		{"a thread's messages are an object", schemas.ReasonShape, inMeta(`{"history":[{"threads":[{"messages":` + at + `{}}]}]}`)},
-		{"a message is a string", schemas.ReasonShape, inMeta(`{"history":[{"threads":[{"messages":[{},` + at + `"x"]}]}]}`)},
-		{"messages is a string", schemas.ReasonShape, inMeta(`{"messages":` + at + `"x"}`)},
-		{"message_echoes is false", schemas.ReasonShape, inMeta(`{"message_echoes":` + at + `false}`)},
-		{"statuses is a number", schemas.ReasonShape, inMeta(`{"statuses":` + at + `1}`)},
-		{"state_sync is an object", schemas.ReasonShape, inMeta(`{"state_sync":` + at + `{}}`)},
-		{"a contact is null", schemas.ReasonShape, inMeta(`{"state_sync":[` + at + `null]}`)},
 		{"data is an array", schemas.ReasonShape, `{"event":"history","data":` + at + `[]}`},
 		{"data's history is a string", schemas.ReasonShape, `{"event":"history","data":{"history":` + at + `"x"}}`},
 		{"a bare value's history is a string", schemas.ReasonShape, `{"metadata":{},"history":` + at + `"x"}`},
-		{"the first of two oddities counts", schemas.ReasonShape, inMeta(`{"messages":` + at + `1,"history":2}`)},
 		{"broken JSON counts before oddities", schemas.ReasonJSONInvalid, `{"entry":1,"x":` + at + `}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -124,13 +107,8 @@ func TestBrokenSamplesOfTheDocumentsAreRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := schemas.ReasonJSONInvalid
-			if filepath.Base(f) == "meta_history_approved.json" {
-				// A reply stands outside of messages[], so that its thread has two ids.
-				want = schemas.ReasonJSONDuplicate
-			}
-			if e := mustRefuse(t, Limits{}, string(body)); e.Reason != want {
-				t.Errorf("refused with %v, want %s", e, want)
+			if e := mustRefuse(t, Limits{}, string(body)); e.Reason != schemas.ReasonJSONInvalid {
+				t.Errorf("refused with %v", e)
 			}
 			if _, err := parseTree(body); err == nil {
 				t.Error("jsontext accepts it: it is not broken")

@@ -95,4 +95,52 @@ var samples = map[string]string{
 		"history":[{"metadata":{"phase":-1,"chunk_order":1.5,"progress":1e2},"threads":null,"errors":"x"},{"metadata":"y"},
 		{"threads":[{"id":{},"context":[],"messages":[{"id":[],"type":1,"timestamp":"soon","history_context":"READ","edit":null,"revoke":[]},{"history_context":{"status":1,"from_me":"true"}}]}]}],
 		"messages":null}},{"field":7,"value":"v"},{"value":null}]}]}`,
+
+	"field of another name": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"message_echoes","value":{"metadata":{"phone_number_id":"1"},
+		"smb_message_echoes":[{"id":"a","from":"1","to":"2"}]}},{"field":"statuses","value":{"statuses":[{"id":"b","status":"sent"}]}},
+		{"field":"account_offboarded","value":{"waba_id":"W7","reason":"USER_INITIATED"}}]}]}`,
+
+	"standby": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"standby","value":{"messaging_product":"whatsapp",
+		"metadata":{"display_phone_number":"15550783881","phone_number_id":"1"},"standby":{"contacts":[{"wa_id":"2"}],"messages":[{"id":"a","from":"2","timestamp":"1750101000","type":"text"}],
+		"message_echoes":[{"id":"b","timestamp":"1750101001","message":{"messaging_product":"whatsapp","to":"2","recipient":"US.1","type":"template"},"template":{"messages":7}},
+		{"id":"c","to":"3","type":"text","message":{"to":"2","type":"image"}},{"id":"d","message":"to"}],"statuses":[{"id":"e","status":"read","recipient_id":"2"}]}}},
+		{"field":"standby","value":{"metadata":{"phone_number_id":"1"},"messages":[{"id":"f","from":"2"}]}},{"field":"standby","value":{"standby":[]}},
+		{"field":"flows","value":{"standby":{"messages":7}}}]}]}`,
+
+	"handovers": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"messaging_handovers","value":{"messaging_product":"whatsapp",
+		"recipient":{"phone_number_id":1,"display_phone_number":"15550783881"},"sender":{"phone_number":"16505551234","user_id":"US.1"},"timestamp":"1750101000",
+		"type":"control_passed","control_passed":{"previous_owner_role":"ai_agent","new_owner_role":"escalation","conversation_context":{"type":"history","history":{"items":[]}}}}},
+		{"field":"messaging_handovers","value":{"recipient":{"wa_id":"2"},"sender":{"phone_number_id":"1"},"type":"control_taken","messages":[]}},{"field":"messaging_handovers"},
+		{"field":"messages","value":{"type":"x","timestamp":5,"sender":7,"recipient":{"phone_number_id":"9"}}}]}]}`,
+
+	"bare handover": `{"messaging_product":"whatsapp","recipient":{"phone_number_id":"1"},"sender":{"wa_id":"2"},"timestamp":1750101000,"type":"control_taken","control_taken":{}}`,
+	"bare standby":  `{"metadata":{"phone_number_id":"1"},"standby":{"messages":[{"id":"a","from":"2"}]}}`,
+	"bare echoes":   `{"waba_id":"W5","metadata":{"phone_number_id":"1"},"smb_message_echoes":[{"id":"a","to":"2"}]}`,
+
+	"ycloud echo": `{"id":"evt_y6","type":"whatsapp.smb.message.echoes","createTime":"2026-03-02T14:31:00.000Z","whatsappMessage":{"id":"6","wamid":"wamid.Y6","wabaId":"W9",
+		"from":"+573009998877","to":"+573001112233","recipientUserId":"CO.1","type":"text","sendTime":"2026-03-02T14:30:00Z"}}`,
+	"ycloud message": `{"id":"evt_y7","type":"whatsapp.inbound_message.received","whatsappInboundMessage":{"id":"7","wabaId":"W9","from":"+573001112233","fromUserId":"CO.1",
+		"to":"+573009998877","type":"text","createTime":"2026-03-02T14:30:00Z"}}`,
+	"ycloud status": `{"id":"evt_y8","type":"whatsapp.message.updated","whatsappMessage":{"id":"8","wamid":"wamid.Y8","wabaId":"W9","status":"delivered","from":"+573009998877",
+		"to":"+573001112233","sendTime":"2026-03-02T14:30:00Z","deliverTime":"2026-03-02T14:30:05Z","readTime":"2026-03-02T14:30:09Z","createTime":"2026-03-02T14:29:59Z"}}`,
+	"ycloud status without a time": `{"type":"whatsapp.message.updated","whatsappMessage":{"wamid":"wamid.Y9","status":"failed","to":"+573001112233","createTime":"2026-03-02T14:29:59Z"}}`,
+	"ycloud group status":          `{"type":"whatsapp.message.updated","whatsappGroup":{"wabaId":"W9","status":"delivered"}}`,
+	"ycloud contacts": `{"id":"evt_y10","type":"whatsapp.smb.app.state.sync","whatsappSmbAppStateSync":{"wabaId":"W9","phoneNumber":"+573009998877","stateSync":[
+		{"action":"add","contact":{"phoneNumber":"+573001112233","fullName":"N","firstName":"F","userId":"CO.1","parentUserId":"CO.ENT.1","username":"u"},"timestamp":"2026-03-02T14:30:00.000Z"},
+		{"action":"remove","contact":{"phoneNumber":"+573001112234"},"timestamp":"1739321024123"},{"action":"add","contact":{"userId":"CO.2"},"timestamp":1739321024}]}}`,
+	"ycloud account":         `{"id":"evt_y11","type":"whatsapp.business_account.updated","createTime":"2026-03-02T14:31:00Z","whatsappBusinessAccount":{"id":"W9","updateEvent":"PARTNER_REMOVED"}}`,
+	"ycloud account deleted": `{"id":"evt_y12","type":"whatsapp.business_account.deleted","whatsappBusinessAccount":{"id":"W9"}}`,
+	"ycloud number":          `{"id":"evt_y13","type":"whatsapp.phone_number.deleted","whatsappPhoneNumber":{"id":"1","wabaId":"W9","phoneNumber":"+1","stateSync":[7]}}`,
+}
+
+// looseSamples have parts that are odd, of every kind and at every level.
+var looseSamples = map[string]string{
+	"messages": "{\"object\":\"whatsapp_business_account\",\"entry\":[{\"id\":\"W\",\"changes\":[{\"field\":\"messages\",\"value\":{\"metadata\":{\"phone_number_id\":\"1\"},\"messages\":[" +
+		"{\"id\":\"a\",\"text\":{\"body\":\"caf\xc3\"}},null,{\"id\":\"b\",\"id\":\"c\"},{\"id\":\"d\",\"text\":\"\\ud83d\"}],\"statuses\":[7,{\"id\":\"s\"}]}}]}]}",
+	"history": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"history","value":{"history":[{"threads":{}},7,{"threads":[{"id":"1","messages":[{"id":"a","x":1,"x":2},{"id":"b"}]}]},` +
+		`{"threads":[{"id":"1","messages":[{"id":"a","x":1,"x":2}],"id":"2"}]}]}},{"field":"history","value":{"history":"x"}},3,{"field":"flows","value":{"messages":[7]}},` +
+		`{"field":"flows","value":{"messages":[7,{"a":1,"a":2}]}},{"field":"messages","value":{"a":1,"a":2}}]}]}`,
+	"360dialog":       `{"event":"smb_app_state_sync","data":{"id":"W","state_sync":[null,{"contact":{"a":1,"a":2}},{"action":"add"}]}}`,
+	"bare":            `{"metadata":{"phone_number_id":"1"},"messages":[null,{"id":"a"},{"id":"b","x":{"y":1,"y":1}}]}`,
+	"ycloud contacts": `{"type":"whatsapp.smb.app.state.sync","whatsappSmbAppStateSync":{"wabaId":"W9","stateSync":[7,{"action":"add"},{"a":1,"a":1}]},"messages":7}`,
 }

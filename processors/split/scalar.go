@@ -173,10 +173,23 @@ func (s *Scanner) date(i int, dst *int64) int {
 	var t []byte
 	end := s.text(i, &t)
 	var d time.Time
-	if end > 0 && len(t) > 0 && d.UnmarshalText(t) == nil {
+	if end > 0 && len(t) >= len(time.DateTime)+1 && t[4] == '-' && d.UnmarshalText(t) == nil {
 		*dst = d.Unix()
 	}
 	return end
+}
+
+// moment reads the timestamp at i, a number as millis has it or an RFC 3339 date, as Unix milliseconds.
+func (s *Scanner) moment(i int, dst *int64) int {
+	var seconds int64
+	if s.in[i] == '"' {
+		j := s.date(i, &seconds)
+		if seconds != 0 || j < 0 {
+			*dst = seconds * 1000
+			return j
+		}
+	}
+	return s.millis(i, dst)
 }
 
 // flag reads the truth value at i, quoted or not.
@@ -227,9 +240,14 @@ func (s *Scanner) unescape(t []byte) []byte {
 			r, _ := hex4(t, 0)
 			t = t[4:]
 			if utf16.IsSurrogate(r) {
-				low, _ := hex4(t, 2) // the pair was found whole
-				r = utf16.DecodeRune(r, low)
-				t = t[6:]
+				// Without its other half it is U+FFFD, and what follows stands for itself.
+				var low rune
+				if len(t) >= 6 && t[0] == '\\' && t[1] == 'u' {
+					low, _ = hex4(t, 2)
+				}
+				if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+					t = t[6:]
+				}
 			}
 			a = utf8.AppendRune(a, r)
 		default:

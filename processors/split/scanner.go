@@ -12,9 +12,13 @@ type Scanner struct {
 	depth int
 	items int
 	fatal fault
+	odd   fault  // about the part that is being read
 	names []name // of all objects that are open
 	arena []byte // decoded strings
 	root  root
+
+	cutting  cutting  // of the change that is being read
+	handover handover // in it
 
 	// The parts, one slab a kind. A part's nested slices are taken when its array is complete, and
 	// nothing is written to them afterwards: a slab that grows later leaves them behind with the right
@@ -26,6 +30,7 @@ type Scanner struct {
 	contacts []ContactItem
 	profiles []Profile
 	rare     []Names // of the messages that have some
+	places   []Place
 
 	body Body
 }
@@ -56,7 +61,7 @@ func (s *Scanner) scan() error {
 	if len(s.in) > s.limits.BodyBytesMax {
 		return &Error{schemas.ReasonBodyTooLong, s.limits.BodyBytesMax, "the body is longer than the limit"}
 	}
-	i := space(s.in, 0)
+	i := space(s.in, len(byteOrderMark(s.in)))
 	if i == len(s.in) {
 		return &Error{schemas.ReasonBodyEmpty, i, "the body holds no value"}
 	}
@@ -85,8 +90,8 @@ func (s *Scanner) scan() error {
 
 func (s *Scanner) reset(body []byte) {
 	s.in, s.depth, s.items = body, 0, 0
-	s.fatal, s.root, s.body = fault{}, root{}, Body{}
-	s.root.faults = &s.root.bareFault
+	s.fatal, s.odd, s.root, s.body = fault{}, fault{}, root{}, Body{}
+	s.cutting, s.handover, s.places = cutting{region: regionRoot}, handover{}, s.places[:0]
 	s.changes, s.elements = emptied(s.changes), emptied(s.elements)
 	s.threads, s.messages, s.contacts = emptied(s.threads), emptied(s.messages), emptied(s.contacts)
 	s.profiles, s.rare = emptied(s.profiles), emptied(s.rare)
@@ -96,6 +101,14 @@ func (s *Scanner) reset(body []byte) {
 	if s.arena = s.arena[:0]; cap(s.arena) > keepArenaBytes {
 		s.arena = nil
 	}
+}
+
+// byteOrderMark is the mark that some senders put in front of UTF-8; RFC 8259, section 8.1, lets a reader skip it.
+func byteOrderMark(b []byte) []byte {
+	if len(b) >= 3 && b[0] == 0xEF && b[1] == 0xBB && b[2] == 0xBF {
+		return b[:3]
+	}
+	return nil
 }
 
 // emptied gives the slab back for the next body: without references into the last one.
@@ -125,3 +138,22 @@ func room[T any](s *Scanner, slab *[]T, i int) (*T, bool) {
 
 // since is the part of a slab that an array filled.
 func since[T any](slab []T, base int) []T { return slab[base:len(slab):len(slab)] }
+
+// joined is since behind what other arrays of the kind filled before: a value can have one under each name.
+func joined[T any](slab *[]T, before []T, base int) []T {
+	if len(before) == 0 {
+		return since(*slab, base)
+	}
+	end := len(*slab)
+	*slab = append(*slab, before...)
+	*slab = append(*slab, (*slab)[base:end]...)
+	return since(*slab, end)
+}
+
+// dropLast takes the last part off a slab.
+func dropLast[T any](slab *[]T) {
+	n := len(*slab) - 1
+	var zero T
+	(*slab)[n] = zero
+	*slab = (*slab)[:n]
+}

@@ -26,8 +26,18 @@ func (s *Scanner) object(i int) (object, int) {
 // enter steps over the opening bracket at i.
 func (s *Scanner) enter(i int) int {
 	if s.depth++; s.depth > s.limits.DepthMax {
-		return s.fail(schemas.ReasonJSONTooDeep, i, "nested deeper than the limit")
+		return s.tooDeep(i)
 	}
+	return i + 1
+}
+
+// tooDeep makes a part odd that is nested deeper than the limit. Beyond jsontext's own the body is refused.
+func (s *Scanner) tooDeep(i int) int {
+	const detail = "nested deeper than the limit"
+	if s.depth > depthCeiling {
+		return s.fail(schemas.ReasonJSONTooDeep, i, detail)
+	}
+	s.soft(schemas.ReasonJSONTooDeep, i, detail)
 	return i + 1
 }
 
@@ -42,9 +52,7 @@ func (s *Scanner) key(o *object, i int) (int, bool) {
 		i = space(b, i)
 	}
 	if i < len(b) && b[i] == '}' {
-		if !s.closeNames(&o.names, i) {
-			return -1, false
-		}
+		s.closeNames(&o.names, i)
 		s.depth--
 		return i + 1, false
 	}

@@ -36,13 +36,17 @@ func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 	case "history":
 		return s.historyArray(i, &c.History)
 	case "messages":
-		return s.messageArray(i, &c.Messages, kindMessage)
-	case "message_echoes":
-		return s.messageArray(i, &c.Echoes, kindMessage)
+		return s.messagesOf(i, &c.Messages, kindMessage, placeMessage)
+	case "message_echoes", "smb_message_echoes":
+		return s.messagesOf(i, &c.Echoes, kindMessage, placeEcho)
 	case "statuses":
-		return s.messageArray(i, &c.Statuses, kindStatus)
+		return s.messagesOf(i, &c.Statuses, kindStatus, placeStatus)
 	case "state_sync":
 		return s.stateSyncArray(i, &c.StateSync)
+	case "standby":
+		if s.in[i] == '{' {
+			return s.standby(i, c)
+		}
 	case "contacts":
 		return s.profileArray(i, &c.Profiles)
 	case "errors":
@@ -51,8 +55,29 @@ func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 		return s.text(i, &c.AccountEvent)
 	case "phone_number":
 		return s.id(i, &c.PhoneNumber)
+	case "waba_id":
+		return s.id(i, &c.ownWABA)
+	case "type", "timestamp", "sender", "recipient":
+		return s.handoverMember(i, key)
 	}
 	return s.skip(i)
+}
+
+// standby reads value.standby: copies of what another application answers, in the arrays of the field messages.
+func (s *Scanner) standby(i int, c *Change) int {
+	o, i := s.object(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		switch string(o.key) {
+		case "messages", "message_echoes", "smb_message_echoes", "statuses", "contacts", "errors", "metadata":
+			i = s.valueMember(i, c, o.key)
+		default:
+			i = s.skip(i)
+		}
+	}
 }
 
 func (s *Scanner) valueMetadata(i int, c *Change) int {
@@ -95,32 +120,40 @@ type bareField uint8
 
 const (
 	bareNone bareField = iota
+	bareHandover
 	bareMessages
 	bareEchoes
 	bareStateSync
 	bareHistory
+	bareStandby
 )
 
 func bareFieldOf(key []byte) bareField {
 	switch string(key) {
 	case "messages", "statuses":
 		return bareMessages
-	case "message_echoes":
+	case "message_echoes", "smb_message_echoes":
 		return bareEchoes
 	case "state_sync":
 		return bareStateSync
 	case "history":
 		return bareHistory
+	case "standby":
+		return bareStandby
+	case "control_passed", "control_taken":
+		return bareHandover
 	}
 	return bareNone
 }
 
 // bareNames is never written to.
 var bareNames = [...][]byte{
-	bareMessages:  []byte("messages"),
-	bareEchoes:    []byte("smb_message_echoes"),
-	bareStateSync: []byte("smb_app_state_sync"),
-	bareHistory:   []byte("history"),
+	bareHandover:  []byte(fieldHandovers),
+	bareMessages:  []byte(fieldMessages),
+	bareEchoes:    []byte(fieldEchoes),
+	bareStateSync: []byte(fieldContacts),
+	bareHistory:   []byte(fieldHistory),
+	bareStandby:   []byte(fieldStandby),
 }
 
 func (f bareField) name() []byte { return bareNames[f] }

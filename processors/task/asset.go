@@ -25,6 +25,7 @@ type asset struct {
 	Origin     []byte
 	Source     []byte `json:",omitempty"`
 	ReceivedAt time.Time
+	Standby    bool   `json:",omitempty"`
 	Replay     []byte `json:",omitempty"`
 	Event      string `json:",omitempty"` // the only one that may leave; see Requeue
 }
@@ -75,7 +76,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	side := *t.people.Message(l.c, l.n.display(l.c), msg, echo)
 	a := &asset{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
-		Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(),
+		Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: string(l.c.Field) == fieldStandby,
 	}
 	if l.o.Replay != nil {
 		a.Replay = l.o.Replay.ID
@@ -110,6 +111,9 @@ func (t *Task) asset(n *number, a *asset) {
 		o.Replay = &Replay{ID: a.Replay}
 	}
 	l := &liveChange{o: o, c: &split.Change{}, n: n, origin: a.Origin}
+	if a.Standby {
+		l.c.Field = []byte(fieldStandby)
+	}
 	side := t.sideOf(n, a)
 	if !joined && a.Doubtful {
 		opened, ok := n.history.Opened()

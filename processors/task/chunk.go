@@ -21,6 +21,9 @@ func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 	t.offer(n)
 	for i := range c.History {
 		el := &c.History[i]
+		if el.Out {
+			continue // told in a letter
+		}
 		if el.ErrorCode == declinedCode {
 			n.history.Decline(t.now, h.origin.ReceivedAt, el.Errors)
 			continue

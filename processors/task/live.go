@@ -23,6 +23,9 @@ func (t *Task) live(o *Origin, c *split.Change, n *number) {
 	for i := range c.Statuses {
 		t.status(&l, &c.Statuses[i])
 	}
+	for i := range c.Handovers {
+		t.handover(&l, &c.Handovers[i])
+	}
 	if len(c.Errors) > 0 {
 		t.failure(&l)
 	}
@@ -43,6 +46,7 @@ func (l *liveChange) event(topic schemas.Topic, ceType string) event {
 func (l *liveChange) message() schemas.Message {
 	return schemas.Message{
 		WABAID: l.n.id.WABAID, PhoneNumberID: l.n.id.PhoneNumberID, DisplayPhoneNumber: l.n.id.DisplayPhoneNumber,
+		Standby: string(l.c.Field) == fieldStandby,
 	}
 }
 

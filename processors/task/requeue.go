@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -17,6 +18,8 @@ type Requeue struct {
 	Event string
 	// Changes are the changes of the body that could not be processed; empty: all.
 	Changes string
+	// Places are the parts of them that could not; empty: all.
+	Places string
 }
 
 // Requeued tells whether a requeued record is to be processed: a letter can reach the log twice when its
@@ -53,17 +56,9 @@ func (t *Task) first(o *Origin, at time.Time, id, key schemas.Hash, rank schemas
 	return t.raise(at, key, rank)
 }
 
-// failedChanges are the headers that name the changes that could not be processed.
-func failedChanges(failed []int) []Header {
-	if len(failed) == 0 {
-		return nil
+// choose leaves of a body what is to be processed of its changes.
+func (r *Requeue) choose(b *split.Body) {
+	if r != nil && r.Places != "" {
+		b.Only(r.Places)
 	}
-	var b []byte
-	for i, n := range failed {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, int64(n), 10)
-	}
-	return []Header{{schemas.HeaderDLQChanges, b}}
 }

@@ -20,6 +20,7 @@ func (p *partition) requeue(letter record, id string) bool {
 	}
 	p.requeued[len(p.raw)-1] = &task.Requeue{
 		Letter: []byte(id), Event: letter.headers[schemas.HeaderDLQEvent], Changes: letter.headers[schemas.HeaderDLQChanges],
+		Places: letter.headers[schemas.HeaderDLQPlaces],
 	}
 	o.Requeue = p.requeued[len(p.raw)-1]
 	p.task.Pass(o.ReceivedAt)
@@ -82,7 +83,7 @@ func TestRequeueOfAPartTriesThatPartAlone(t *testing.T) {
 		`{"field":"messages","value":{"messages":[{"id":"z","from":"1","timestamp":"1","type":"text"}]}}]}]}`
 	p.webhook(mixed)
 	letter := p.topics[schemas.TopicDLQ][0]
-	if letter.headers[schemas.HeaderDLQReason] != string(schemas.ReasonNoBusiness) || letter.headers[schemas.HeaderDLQChanges] != "1" {
+	if letter.headers[schemas.HeaderDLQReason] != string(schemas.ReasonNoNumber) || letter.headers[schemas.HeaderDLQChanges] != "1" {
 		t.Fatalf("the letter has the headers %v", letter.headers)
 	}
 	p.task.Tick(start.Add(100 * time.Hour)) // that y left is forgotten

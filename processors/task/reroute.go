@@ -10,9 +10,31 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// reroute passes a change on to the partition of its business, in an envelope of its own. The headers of
-// the raw record go with it, and the place where it came from.
-func (t *Task) reroute(o *Origin, c *split.Change, partition int32) {
+// reroute passes a change on to the partition of its business, in an envelope of its own. A body of YCloud is one
+// change, and has no words for it but its own: it goes on as it is. The headers of the raw record go with it, and the
+// place where it came from.
+func (t *Task) reroute(o *Origin, e split.Envelope, c *split.Change, partition int32) {
+	value := c.Raw
+	if e != split.EnvelopeYCloud {
+		value = t.enveloped(c)
+	}
+	hs := make([]Header, 0, len(o.Headers)+1)
+	for _, h := range o.Headers {
+		switch h.Key {
+		case schemas.HeaderContentEncoding, schemas.HeaderOrigin:
+			continue // the value is decoded, and the place is told below
+		case schemas.HeaderRequeue, schemas.HeaderDLQChanges, schemas.HeaderDLQPlaces:
+			continue // the change has been chosen; it is as good as any other from here on
+		}
+		hs = append(hs, h)
+	}
+	hs = append(hs, Header{schemas.HeaderOrigin, t.place(o, c.Entry, c.Index)})
+	t.out(Record{Topic: schemas.TopicRerouted, Partition: partition, Key: t.arena.copy(str(businessOf(c))), Value: value, Headers: hs})
+	t.counts.Events[schemas.TopicRerouted]++
+}
+
+// enveloped puts a change into an envelope of Meta's.
+func (t *Task) enveloped(c *split.Change) []byte {
 	value := t.arena.room(len(c.Value) + len(c.Raw) + len(c.EntryID) + 128)
 	value = append(value, `{"object":"whatsapp_business_account","entry":[{`...)
 	if len(c.EntryID) > 0 {
@@ -35,33 +57,23 @@ func (t *Task) reroute(o *Origin, c *split.Change, partition int32) {
 		value = append(value, c.Value...)
 		value = append(value, '}')
 	}
-	value = t.arena.done(append(value, `]}]}`...))
-
-	hs := make([]Header, 0, len(o.Headers)+1)
-	for _, h := range o.Headers {
-		switch h.Key {
-		case schemas.HeaderContentEncoding, schemas.HeaderOrigin:
-			continue // the value is decoded, and the place is told below
-		case schemas.HeaderRequeue, schemas.HeaderDLQChanges:
-			continue // the change has been chosen; it is as good as any other from here on
-		}
-		hs = append(hs, h)
-	}
-	hs = append(hs, Header{schemas.HeaderOrigin, t.place(o, c.Entry, c.Index)})
-	t.out(Record{Topic: schemas.TopicRerouted, Partition: partition, Key: t.arena.copy(str(businessOf(c))), Value: value, Headers: hs})
-	t.counts.Events[schemas.TopicRerouted]++
+	return t.arena.done(append(value, `]}]}`...))
 }
 
 func quote(dst, s []byte) []byte {
 	q, err := jsontext.AppendQuote(dst, s)
-	if err != nil { // invalid UTF-8, which the scanner refuses
+	if err != nil { // invalid UTF-8, which nothing is quoted from that is not refused
 		return append(dst, `""`...)
 	}
 	return q
 }
 
-// other passes a change on that the pipeline does not know.
+// other passes a change on that the pipeline does not know, unless its bytes are unfit to leave as they are.
 func (t *Task) other(o *Origin, c *split.Change) {
+	if c.Loose {
+		t.unfit = true
+		return
+	}
 	raw := c.Raw
 	if raw == nil {
 		raw = c.Value

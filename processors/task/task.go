@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coexstream/coexstream/processors/account"
 	"github.com/coexstream/coexstream/processors/contacts"
 	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/known"
@@ -107,6 +108,7 @@ type Task struct {
 
 	offers []offered
 	holds  bool // see Holds
+	unfit  bool // the change that is processed was to leave as it is, and must not: see split.Change.Loose
 
 	now  time.Time   // the newest ReceivedAt, or the time of the last tick
 	room func() bool // see Bound
@@ -162,9 +164,9 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 	}
 	t.passed(o.ReceivedAt)
 	t.people.Begin()
+	o.Requeue.choose(b)
 	inHand := inHand{origin: o, body: b}
-	var bad schemas.Reason
-	var failed []int
+	var f failures
 	for i := range b.Changes {
 		if o.Requeue != nil && !o.Requeue.change(i) {
 			continue
@@ -172,26 +174,39 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		c := &b.Changes[i]
 		business := businessOf(c)
 		if len(business) == 0 {
-			bad, failed = schemas.ReasonNoBusiness, append(failed, i)
+			if o.Replay == nil || !o.Replay.Extra { // the copy in the record's own partition tells it
+				f.whole(i, schemas.ReasonNoBusiness)
+			}
 			continue
 		}
 		if p := t.cfg.PartitionOf(business); p != t.cfg.Partition {
 			// A replay has written the record to the partition p, too; of a letter one event is left, and it is here.
 			if o.Replay == nil && o.Requeue.event() == "" {
-				t.reroute(o, c, p)
+				t.reroute(o, b.Envelope, c, p)
 			}
 			continue
 		}
-		if reason := t.change(inHand, c, i); reason != "" {
-			bad, failed = reason, append(failed, i)
+		if c.Refused {
+			f.odd(i, c)
+			continue
+		}
+		t.unfit = false
+		switch reason := t.change(inHand, c, i); {
+		case reason != "":
+			f.whole(i, reason)
+		case t.unfit:
+			f.odd(i, c)
+			f.wholly()
+		case c.Cut > 0:
+			f.odd(i, c)
 		}
 	}
 	t.advanceOffered(inHand)
-	if len(b.Changes) == 0 {
-		bad = schemas.ReasonEnvelopeUnknown
+	if len(b.Changes) == 0 && (o.Replay == nil || !o.Replay.Extra) {
+		f.reason = schemas.ReasonEmpty
 	}
-	if bad != "" && (o.Replay == nil || !o.Replay.Extra) {
-		t.DeadLetter(o, bad, "a part of the body could not be attributed; the other parts were processed", failedChanges(failed)...)
+	if f.reason != "" && o.Requeue.event() == "" { // of a letter of one event the rest had its own
+		t.DeadLetter(o, f.reason, f.text(), f.headers(b)...)
 	}
 }
 
@@ -218,39 +233,44 @@ func (h inHand) holds(ref history.Ref) bool {
 		int(ref.Change) < len(h.body.Changes) && int(ref.Element) < len(h.body.Changes[ref.Change].History)
 }
 
-// Fields that the pipeline knows.
+// Fields that the pipeline knows, beside those of account events.
 const (
-	fieldHistory  = "history"
-	fieldContacts = "smb_app_state_sync"
-	fieldEchoes   = "smb_message_echoes"
-	fieldMessages = "messages"
-	fieldAccount  = "account_update"
+	fieldHistory   = "history"
+	fieldContacts  = "smb_app_state_sync"
+	fieldEchoes    = "smb_message_echoes"
+	fieldMessages  = "messages"
+	fieldStandby   = "standby"
+	fieldHandovers = "messaging_handovers"
 )
 
 // change routes one change of a business of this partition. The reason is set when it belongs to `dlq`.
 func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 	switch string(c.Field) {
-	case fieldAccount:
-		t.account(h.origin, c)
-		return ""
-	case fieldHistory, fieldContacts, fieldEchoes, fieldMessages:
+	case fieldHistory, fieldContacts, fieldEchoes, fieldMessages, fieldStandby, fieldHandovers:
 	default:
+		if event, ok := account.EventOf(c); ok {
+			c.AccountEvent = event
+			t.account(h.origin, c)
+			return ""
+		}
 		t.other(h.origin, c)
 		return ""
 	}
-	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors)
+	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors) + len(c.Handovers)
 	if parts == 0 {
-		t.other(h.origin, c) // a known field with nothing in it that we know
+		if c.Cut == 0 && !c.Partial {
+			t.other(h.origin, c) // a known field with nothing in it that we know
+		}
 		return ""
 	}
 	if len(c.PhoneNumberID) == 0 {
-		return schemas.ReasonNoBusiness
+		return schemas.ReasonNoNumber
 	}
 	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
 	if len(c.History) > 0 {
 		t.history(h, c, index, n)
 	}
-	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors) > 0 {
+	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors)+len(c.Handovers) > 0 {
 		t.live(h.origin, c, n)
 	}
 	if len(c.StateSync) > 0 {
@@ -348,6 +368,7 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	}
 	n := t.turn()
 	t.people.Begin()
+	o.Requeue.choose(b)
 	h := inHand{origin: o, body: b}
 	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
 		n.history.Missing(t.now, d) // the log holds other bytes at that place

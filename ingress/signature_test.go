@@ -1,0 +1,52 @@
+package ingress
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"testing"
+)
+
+// YCloud's documentation of its webhooks: YCloud-Signature is t=<time>,s=<hex HMAC-SHA256 of time, dot and body>.
+func TestStampedSignatureCoversItsTimeAndTheBody(t *testing.T) {
+	body := []byte(`{"type":"whatsapp.smb.history"}`)
+	h := hmac.New(sha256.New, []byte(testSecret))
+	h.Write([]byte("1654084800."))
+	h.Write(body)
+	digits := hex.EncodeToString(h.Sum(nil))
+	plain := sign(testSecret, body)
+	known := newCredentials("", []Secret{{ID: "one", Value: oldSecret}, {ID: "two", Value: testSecret}})
+	scheme := schemeOf(ProviderYCloud)
+	for value, want := range map[string]string{
+		"t=1654084800,s=" + digits:                     "taken",
+		"s=" + digits + ",t=1654084800":                "taken",
+		"t=1654084800, s=" + digits:                    "taken",
+		"t=1654084800,s=" + strings.ToUpper(digits):    "taken",
+		"t=1654084800,v=2,s=" + digits:                 "taken",
+		"t=1654084801,s=" + digits:                     "mismatch",
+		"t=1654084800,s=" + plain:                      "mismatch",
+		"t=,s=" + digits:                               "malformed",
+		"s=" + digits:                                  "malformed",
+		"t=1654084800":                                 "malformed",
+		"t=1654084800,s=" + digits[:62]:                "malformed",
+		"t=1654084800,s=" + digits + ",s=" + digits:    "malformed",
+		"t=1,t=1654084800,s=" + digits:                 "malformed",
+		"t=-1,s=" + digits:                             "malformed",
+		"t=" + strings.Repeat("1", 21) + ",s=" + plain: "malformed",
+		"t=1654084800,s=" + digits + ",":               "malformed",
+		"sha256=" + plain:                              "malformed",
+		"":                                             "malformed",
+	} {
+		x := &exchange{}
+		var ok bool
+		x.stamp, ok = scheme.decode(&x.mac, []byte(value))
+		got := "malformed"
+		if ok {
+			got = map[bool]string{true: "taken", false: "mismatch"}[known.matches(x, body)]
+		}
+		if got != want || got == "taken" && string(x.secretID) != "two" {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
+}

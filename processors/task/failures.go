@@ -1,0 +1,111 @@
+package task
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// failures are the changes of a body that could not be processed, or of which parts could not: one letter tells of all.
+type failures struct {
+	reason  schemas.Reason // of the first
+	detail  string
+	changes []failed
+}
+
+type failed struct {
+	change int
+	parts  int // how many parts of it; 0: the whole change
+}
+
+// whole notes a change of which nothing could be processed.
+func (f *failures) whole(i int, reason schemas.Reason) {
+	f.note(reason, "a part of the body could not be attributed")
+	f.changes = append(f.changes, failed{change: i})
+}
+
+// odd notes a change that is odd, or of which parts are.
+func (f *failures) odd(i int, c *split.Change) {
+	f.note(c.Odd.Reason, fmt.Sprintf("%s at byte %d", c.Odd.Detail, c.Odd.Offset))
+	parts := c.Cut
+	if c.Refused {
+		parts = 0
+	}
+	f.changes = append(f.changes, failed{i, parts})
+}
+
+// wholly says of the change noted last that nothing of it counts as processed.
+func (f *failures) wholly() { f.changes[len(f.changes)-1].parts = 0 }
+
+func (f *failures) note(reason schemas.Reason, detail string) {
+	if f.reason == "" {
+		f.reason, f.detail = reason, detail
+	}
+}
+
+func (f *failures) text() string {
+	switch n := len(f.changes); {
+	case n == 0:
+		return "there is no change in it"
+	case n == 1 && f.changes[0].parts <= 1:
+		return f.detail + "; the other parts were processed"
+	}
+	return f.detail + ", and more of this kind or another; the other parts were processed"
+}
+
+// partsBytesMax bounds each header that names what could not be processed. A list that is longer is left out: then
+// the next attempt is for all of the changes, or of the body, and what has left is known again for its time of
+// de-duplication.
+const partsBytesMax = 8 << 10
+
+// headers name the changes, and the parts of them.
+func (f *failures) headers(b *split.Body) []Header {
+	var changes []byte
+	parts := 0
+	for i, c := range f.changes {
+		if i > 0 {
+			changes = append(changes, ',')
+		}
+		changes = strconv.AppendInt(changes, int64(c.change), 10)
+		parts += c.parts
+	}
+	if len(changes) == 0 || len(changes) > partsBytesMax {
+		return nil
+	}
+	hs := []Header{{schemas.HeaderDLQChanges, changes}}
+	if parts == 0 {
+		return hs
+	}
+	if places := f.places(b); places != nil {
+		hs = append(hs, Header{schemas.HeaderDLQPlaces, places})
+	}
+	return hs
+}
+
+// places are the paths of the parts, and those of whole changes beside them; nil where they are too many.
+func (f *failures) places(b *split.Body) []byte {
+	var all []byte
+	next := 0
+	for _, c := range f.changes {
+		if c.parts == 0 {
+			all = append(b.Changes[c.change].AppendPath(all), ',')
+			continue
+		}
+		found := 0
+		for ; next < len(b.Places) && int(b.Places[next].Change) <= c.change; next++ {
+			if int(b.Places[next].Change) == c.change {
+				all = append(b.Places[next].AppendPath(all, b), ',')
+				found++
+			}
+		}
+		if found != c.parts || len(all) > partsBytesMax {
+			return nil
+		}
+	}
+	if len(all) > partsBytesMax {
+		return nil
+	}
+	return all[:len(all)-1]
+}

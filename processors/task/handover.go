@@ -1,0 +1,35 @@
+package task
+
+import (
+	"github.com/coexstream/coexstream/processors/identity"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// handover emits that another application took or gave the control of a thread. Who had it and who has it now is in
+// original; type says control_passed or control_taken.
+func (t *Task) handover(l *liveChange, msg *split.Message) {
+	var id schemas.Hash
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeHandover), bytesOf(l.n.id.PhoneNumberID), msg.Raw)
+	if !t.first(l.o, l.o.ReceivedAt, id, id, schemas.RankConcrete) {
+		t.counts.Duplicates[KindMessage]++
+		return
+	}
+	e := l.event(schemas.TopicMessages, schemas.TypeHandover)
+	m := l.message()
+	fill(&m, msg)
+	m.Kind, m.Direction = schemas.KindHandover, schemas.DirectionUnknown
+	phone := string(identity.Digits(msg.From))
+	if m.Thread = phone; m.Thread == "" {
+		m.Thread = str(msg.FromUserID)
+	}
+	if m.Thread != "" {
+		m.Contact = &schemas.Contact{WaID: phone, UserID: str(msg.FromUserID)}
+	}
+	e.id, e.time = id, unix(msg.Timestamp)
+	rest := m.Thread
+	if rest == "" {
+		rest = id.Hex() // nobody is named
+	}
+	t.put(&e, l.o, t.key(m.PhoneNumberID, rest), t.message(&m))
+}

@@ -38,6 +38,7 @@ func (n *Number) sync(w *window) schemas.Sync {
 		Chunks: w.left, ChunksHeld: int64(w.held()), ChunksLate: w.late, ChunksDuplicate: w.duplicate,
 		ChunksLost: w.lost, Messages: w.messages, Duplicates: w.duplicates,
 		OpenedAt: w.openedAt.time(), LastAt: w.lastAt.time(), Error: w.failure,
+		Errors: slices.Clone(w.errors), ErrorsOmitted: w.errorsOmitted,
 	}
 	if w.closed {
 		s.State, s.EndReason = w.state, w.reason
@@ -67,7 +68,7 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 		return s
 	}
 	s.Next = clamp(w.expected(i))
-	s.Finished = p.held.len() == 0 && len(p.gaps) == 0 && (p.full || p.over || int64(p.number) < w.reach)
+	s.Finished = p.held.len() == 0 && len(p.gaps) == 0 && (p.full || p.over || int64(p.number) < w.reach) && !w.anyFailed(p.number)
 	tell := func(g schemas.SyncGap) {
 		if len(s.Gaps) == gapsToldMax {
 			s.GapsOmitted++

@@ -38,4 +38,4 @@ func (n *Number) Opened() (openedAt time.Time, ok bool) {
 
 // Awaiting tells whether the next chunk can be the first of a sync that nobody has seen yet: there was none,
 // or an account event has parted what came from what comes.
-func (n *Number) Awaiting() bool { return n.count == 0 || n.fenced || len(n.pending) > 0 }
+func (n *Number) Awaiting() bool { return n.count == 0 || n.fenced != fenceNone || len(n.pending) > 0 }

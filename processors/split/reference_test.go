@@ -229,7 +229,7 @@ func reference(root *node) (b *Body, reason schemas.Reason) {
 	case isValue:
 		var field string
 		for _, f := range [][2]string{
-			{"statuses", "messages"}, {"messages", "messages"}, {"message_echoes", "smb_message_echoes"},
+			{"statuses", "messages"}, {"errors", "messages"}, {"messages", "messages"}, {"message_echoes", "smb_message_echoes"},
 			{"state_sync", "smb_app_state_sync"}, {"history", "history"},
 		} {
 			if root.get(f[0]) != nil {
@@ -317,7 +317,6 @@ func refElement(h *node) HistoryElement {
 	e.Phase, e.HasPhase = meta.get("phase").ordinal()
 	e.ChunkOrder, e.HasChunkOrder = meta.get("chunk_order").ordinal()
 	e.Progress, e.HasProgress = meta.get("progress").ordinal()
-	e.ErrorCode = refErrorCode(h.get("errors"))
 	for _, t := range h.get("threads").objects() {
 		c := t.get("context")
 		e.Threads = append(e.Threads, Thread{
@@ -327,18 +326,6 @@ func refElement(h *node) HistoryElement {
 		})
 	}
 	return e
-}
-
-func refErrorCode(errs *node) int64 {
-	if errs == nil {
-		return 0
-	}
-	for _, e := range append([]*node{errs}, errs.items...) {
-		if code := e.get("code").integer(); code != 0 {
-			return code
-		}
-	}
-	return 0
 }
 
 func refMessages(list *node, status bool) []Message {

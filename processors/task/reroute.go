@@ -66,6 +66,11 @@ func (t *Task) other(o *Origin, c *split.Change) {
 	if raw == nil {
 		raw = c.Value
 	}
+	t.otherPart(o, c, raw)
+}
+
+// otherPart passes on what of a change has no other topic: an object of it, at a place in it.
+func (t *Task) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
 	var id schemas.Hash
 	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, raw)
 	if !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
@@ -73,7 +78,7 @@ func (t *Task) other(o *Origin, c *split.Change) {
 		return
 	}
 	e := event{topic: schemas.TopicOther, ceType: schemas.TypeOther, id: id, source: t.source(c),
-		time: unix(c.EntryTime), origin: t.place(o, c.Entry, c.Index), trace: o}
+		time: unix(c.EntryTime), origin: t.place(o, append([]int{c.Entry, c.Index}, path...)...), trace: o}
 	v := schemas.Other{WABAID: string(c.WABA), PhoneNumberID: string(c.PhoneNumberID), Field: string(c.Field), Original: json.RawMessage(raw)}
 	value := t.value(&v, len(raw))
 	if most := t.cfg.OtherBytesMax; most > 0 && len(value) > most {

@@ -242,7 +242,7 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		return schemas.ReasonNoBusiness
 	}
 	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
-	if len(c.History) > 0 {
+	if len(c.History)+len(c.Errors) > 0 {
 		t.history(h, c, index, n)
 	}
 	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors) > 0 {

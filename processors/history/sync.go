@@ -30,6 +30,16 @@ func (n *Number) TakeSync() (schemas.Sync, bool) {
 	return schemas.Sync{}, false
 }
 
+// Retell lets TakeSync give the newest sync although nothing changed, and tells whether it would not have.
+func (n *Number) Retell() bool {
+	w := n.last()
+	if w == nil || w.untold {
+		return false
+	}
+	w.untold = true
+	return true
+}
+
 func (n *Number) sync(w *window) schemas.Sync {
 	s := schemas.Sync{
 		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: n.id.DisplayPhoneNumber,

@@ -233,7 +233,7 @@ func TestPartsOfOtherPartitionsAreReroutedAndUnderstoodThere(t *testing.T) {
 	two := strings.Replace(envelope("smb_message_echoes", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"w1","timestamp":"1772366400","type":"text","text":{"body":"a"}}]`)),
 		`"entry":[`, `"entry":[{"id":"555","time":1,"changes":[{"field":"smb_message_echoes","value":`+value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"w2","timestamp":"1772366400","type":"text","text":{"body":"b"}}]`)+`}]},`, 1)
 	home.webhook(two)
-	moved := home.topics[schemas.TopicRerouted]
+	moved := slices.DeleteFunc(home.topics[schemas.TopicRerouted], func(r record) bool { return r.value == nil }) // notes
 	if len(moved) != 1 || moved[0].partition != 1 || moved[0].key != "555" || moved[0].headers[schemas.HeaderOrigin] != "raw.bulk/0/0#0.0" {
 		t.Fatalf("rerouted: %+v", moved)
 	}

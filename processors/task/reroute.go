@@ -42,6 +42,8 @@ func (t *Task) reroute(o *Origin, c *split.Change, partition int32) {
 		switch h.Key {
 		case schemas.HeaderContentEncoding, schemas.HeaderOrigin:
 			continue // the value is decoded, and the place is told below
+		case schemas.HeaderReplayRole, schemas.HeaderWABA:
+			continue // it is the only copy of the change, and names its business
 		case schemas.HeaderRequeue, schemas.HeaderDLQChanges:
 			continue // the change has been chosen; it is as good as any other from here on
 		}

@@ -71,6 +71,10 @@ type Origin struct {
 	Replay *Replay
 	// Requeue is set on a dead letter that is tried again.
 	Requeue *Requeue
+	// WABA is that of the number that the body, or the record's key, names alone.
+	WABA []byte
+	// Moved is set on what another partition passed on of a number that it knew without its WABA.
+	Moved bool
 
 	// Key, Value and Headers are the record as it is, for `dlq` and `rerouted`.
 	Key, Value []byte
@@ -101,6 +105,7 @@ type Task struct {
 	recent    *known.Recent
 	pages     pages
 	announced announced
+	directory directory
 
 	offers []offered
 	holds  bool // see Holds
@@ -165,6 +170,9 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 			continue
 		}
 		c := &b.Changes[i]
+		if len(o.WABA) > 0 {
+			t.attribute(o, c)
+		}
 		business := businessOf(c)
 		if len(business) == 0 {
 			bad, failed = schemas.ReasonNoBusiness, append(failed, i)
@@ -176,6 +184,14 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 				t.reroute(o, c, p)
 			}
 			continue
+		}
+		// The partition of the number's id knows whose number it is. It may be another's, and a replay does not know that.
+		if len(c.WABA) == 0 {
+			t.attribute(o, c)
+			if p := t.cfg.PartitionOf(businessOf(c)); p != t.cfg.Partition {
+				t.reroute(o, c, p)
+				continue
+			}
 		}
 		if reason := t.change(inHand, c, i); reason != "" {
 			bad, failed = reason, append(failed, i)
@@ -234,7 +250,7 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		return ""
 	}
 	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors)
-	if parts == 0 {
+	if parts == 0 && !h.origin.Moved {
 		t.other(h.origin, c) // a known field with nothing in it that we know
 		return ""
 	}
@@ -242,6 +258,9 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		return schemas.ReasonNoBusiness
 	}
 	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
+	if h.origin.Moved {
+		defer t.retell(n)
+	}
 	if len(c.History)+len(c.Errors) > 0 {
 		t.history(h, c, index, n)
 	}

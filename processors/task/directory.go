@@ -2,7 +2,9 @@ package task
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -35,15 +37,15 @@ func (t *Task) introduce(n *number) {
 		return
 	}
 	t.out(Record{Topic: schemas.TopicRerouted, Partition: p, Key: t.arena.copy(n.id.PhoneNumberID), Headers: []Header{
-		{schemas.HeaderReceivedAt, t.receivedNow()},
+		{schemas.HeaderReceivedAt, t.unixMilli(t.now)},
 		{schemas.HeaderRerouted, []byte(schemas.ReroutedNumber)},
 		{schemas.HeaderWABA, t.arena.copy(n.id.WABAID)},
 	}})
 	t.counts.Events[schemas.TopicRerouted]++
 }
 
-func (t *Task) receivedNow() []byte {
-	return t.arena.done(strconv.AppendInt(t.arena.room(20), t.now.UnixMilli(), 10))
+func (t *Task) unixMilli(at time.Time) []byte {
+	return t.arena.done(strconv.AppendInt(t.arena.room(20), at.UnixMilli(), 10))
 }
 
 // Number takes the note of another partition about a number. The record's key is its id.
@@ -80,24 +82,23 @@ func (t *Task) move(n *number, waba string) {
 		return
 	}
 	n.removing = true
-	receivedAt := t.receivedNow()
-	value := append(t.arena.room(512), `{"object":"whatsapp_business_account","entry":[{"id":`...)
+	receivedAt, element := t.now, []byte(nil)
+	if at, failure, ok := n.history.Declined(); ok {
+		if failure == nil {
+			failure = []byte(`[{"code":` + strconv.Itoa(declinedCode) + `}]`)
+		}
+		receivedAt, element = at, slices.Concat([]byte(`{"errors":`), failure, []byte(`}`))
+	}
+	hs := []Header{{schemas.HeaderReceivedAt, t.unixMilli(receivedAt)}, {schemas.HeaderRerouted, []byte(schemas.ReroutedMoved)}}
+	value := append(t.arena.room(512+len(element)), `{"object":"whatsapp_business_account","entry":[{"id":`...)
 	value = quote(value, bytesOf(waba))
 	value = append(value, `,"changes":[{"field":"history","value":{"messaging_product":"whatsapp","metadata":{`...)
 	if display := n.id.DisplayPhoneNumber; display != "" {
 		value = append(quote(append(value, `"display_phone_number":`...), bytesOf(display)), ',')
 	}
 	value = quote(append(value, `"phone_number_id":`...), bytesOf(n.id.PhoneNumberID))
-	value = append(value, `},"history":[`...)
-	if at, failure, ok := n.history.Declined(); ok {
-		receivedAt = t.arena.done(strconv.AppendInt(t.arena.room(20), at.UnixMilli(), 10))
-		if failure == nil {
-			failure = []byte(`[{"code":` + strconv.Itoa(declinedCode) + `}]`)
-		}
-		value = append(append(append(value, `{"errors":`...), failure...), '}')
-	}
-	value = t.arena.done(append(value, `]}}]}]}`...))
-	hs := []Header{{schemas.HeaderReceivedAt, receivedAt}, {schemas.HeaderRerouted, []byte(schemas.ReroutedMoved)}}
+	value = append(append(append(value, `},"history":[`...), element...), `]}}]}]}`...)
+	value = t.arena.done(value)
 	t.out(Record{Topic: schemas.TopicRerouted, Partition: t.cfg.PartitionOf(bytesOf(waba)), Key: t.arena.copy(waba), Value: value, Headers: hs})
 	t.counts.Events[schemas.TopicRerouted]++
 }

@@ -37,6 +37,7 @@ func (t *Task) account(o *Origin, c *split.Change) {
 	for _, n := range t.byWABA[v.WABAID] {
 		if account.Concerns(c.PhoneNumber, n.id.DisplayPhoneNumber) {
 			n.history.Boundary(o.ReceivedAt, parts)
+			t.concerns(o, n)
 			t.touch(n)
 		}
 	}

@@ -107,7 +107,7 @@ func (t *Task) move(n *number, waba string) {
 func (t *Task) removeSync(n *number) {
 	e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSyncRemoved, source: n.source, time: t.now, subject: []byte(n.id.PhoneNumberID)}
 	e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSyncRemoved), []byte(n.key))
-	t.emit(&e, t.arena.copy(n.id.PhoneNumberID), nil)
+	t.emit(&e, t.arena.copy(n.id.PhoneNumberID), nil, n.ofReplay()...)
 }
 
 // attribute gives a change that names a number alone its WABA, where that is known: from the record, or from the directory.

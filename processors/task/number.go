@@ -24,6 +24,7 @@ type number struct {
 	// introduced: the partition of its id knows its WABA. moved: it has none, and goes on under its WABA; removing: what was
 	// told of its sync is to be taken back. again: its sync is told again as it is.
 	introduced, moved, removing, again bool
+	replay                             string // the replay that wrote the last record that concerned it; "": none did
 	changed                            bool
 	wanting                            bool
 
@@ -89,6 +90,7 @@ type identityRecord struct {
 	DisplayPhoneNumber string `json:"display_phone_number,omitempty"`
 	Introduced         bool   `json:"introduced,omitempty"`
 	Moved              bool   `json:"moved,omitempty"`
+	Replay             string `json:"replay,omitempty"`
 }
 
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
@@ -108,7 +110,7 @@ func (t *Task) Flush() {
 func (t *Task) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
-		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved})
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
@@ -140,8 +142,29 @@ func (t *Task) flushNumber(n *number) {
 			n.again = false
 			e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSync), []byte(n.key), value, []byte(schemas.ReroutedMoved))
 		}
-		t.emit(&e, t.arena.copy(n.id.PhoneNumberID), value)
+		t.emit(&e, t.arena.copy(n.id.PhoneNumberID), value, n.ofReplay()...)
 	}
+}
+
+// concerns notes whether a record that concerns a number was written by a replay. What is told of its sync is an event of
+// the replay then, until something else concerns it: also what time brings about later.
+func (t *Task) concerns(o *Origin, n *number) {
+	var id string
+	if o.Replay != nil {
+		id = str(o.Replay.ID)
+	}
+	if n.replay == id || t.outer != nil { // a scope tells no syncs
+		return
+	}
+	n.replay, n.told = strings.Clone(id), false
+}
+
+// ofReplay is the header of an event that a replay brought about.
+func (n *number) ofReplay() []Header {
+	if n.replay == "" {
+		return nil
+	}
+	return []Header{{schemas.HeaderReplay, []byte(n.replay)}}
 }
 
 // retell lets a number's sync be told even where nothing changed.
@@ -176,7 +199,7 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		}
 		n := t.restoring(id.WABAID, id.PhoneNumberID)
 		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
-		n.introduced, n.moved = id.Introduced, id.Moved
+		n.introduced, n.moved, n.replay = id.Introduced, id.Moved, id.Replay
 		n.history.Name(n.id)
 		return nil
 	case stateHistory, stateMedia:

@@ -258,6 +258,7 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		return schemas.ReasonNoBusiness
 	}
 	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
+	t.concerns(h.origin, n)
 	if h.origin.Moved {
 		defer t.retell(n)
 	}

@@ -58,7 +58,7 @@ func (b *Book) TakeState(yield func(key string, value []byte)) {
 }
 
 func (b *bucket) takeState(yield func(key string, value []byte)) {
-	n := b.table.Len()
+	n := b.table.n
 	for from := b.told - (b.told-b.restored)%pageEntries; b.told < n; from += pageEntries {
 		to := min(from+pageEntries, n)
 		number := b.pagesBase + (from-b.restored)/pageEntries
@@ -75,22 +75,23 @@ func (b *bucket) pages() int {
 // sameThread says in an entry's direction byte that the thread is that of the entry before.
 const sameThread = 0x80
 
+// appendPage writes half of each hash, which is what is kept of it, in the place of the whole one.
 func (b *bucket) appendPage(dst []byte, from, to int) []byte {
 	dst = append(dst, stateFormat)
-	for i := from; i < to; i++ {
-		key, v := b.table.At(i)
-		dst = appendHash(dst, key)
-		dst = binary.AppendVarint(dst, v.timestamp)
-		if i > from {
-			if _, last := b.table.At(i - 1); last.thread == v.thread {
-				dst = append(dst, v.direction|sameThread)
-				continue
-			}
+	for i, last := from, ""; i < to; i++ {
+		c := b.table.at(i)
+		ph := b.unpack(c)
+		dst = appendHash(dst, schemas.Hash{Hi: c.key})
+		dst = binary.AppendVarint(dst, ph.Timestamp)
+		direction := byte(directionCode(ph.Direction))
+		if i > from && ph.Thread == last {
+			dst = append(dst, direction|sameThread)
+			continue
 		}
-		dst = append(dst, v.direction)
-		thread := b.threads[v.thread]
-		dst = binary.AppendUvarint(dst, uint64(len(thread)))
-		dst = append(dst, thread...)
+		last = ph.Thread
+		dst = append(dst, direction)
+		dst = binary.AppendUvarint(dst, uint64(len(last)))
+		dst = append(dst, last...)
 	}
 	return dst
 }
@@ -144,11 +145,9 @@ func (b *Book) restorePage(where string, value []byte) error {
 	b.advance(start)
 	bucket := b.placeholders.bucket(start)
 	for _, e := range entries {
-		if v, fresh := bucket.table.Obtain(e.key); fresh {
-			*v = bucket.pack(e.placeholder)
-		}
+		bucket.add(e.key.Hi, e.placeholder)
 	}
-	bucket.restored = bucket.table.Len()
+	bucket.restored = bucket.table.n
 	bucket.told = bucket.restored
 	bucket.pagesBase = max(bucket.pagesBase, int(number)+1)
 	return nil

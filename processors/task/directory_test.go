@@ -329,10 +329,7 @@ func TestTheDirectoryIsARecordOfSomeBytesForEachNumber(t *testing.T) {
 	ps := newPartitions(t)
 	ps.send(oneContact())
 	ps.send(chunk(0, 1, 100, "m1"))
-	var notes []record
-	for _, r := range ps.all[0].topics[schemas.TopicRerouted] {
-		notes = append(notes, r)
-	}
+	notes := ps.all[0].topics[schemas.TopicRerouted]
 	if len(notes) != 1 || notes[0].partition != 1 || notes[0].key != phone || notes[0].value != nil {
 		t.Errorf("notes are %+v, want one, without a value", notes)
 	}

@@ -174,8 +174,8 @@ func TestPlaceholderCostsLittleMemory(t *testing.T) {
 	for i := range n {
 		b.Placeholder(start, schemas.HashBytes(fmt.Append(nil, i)), media.Placeholder{Thread: fmt.Sprint("1650555", i/100), Timestamp: start.Unix()})
 	}
-	if per := float64(b.MemoryBytes()) / n; per > 32 {
-		t.Errorf("%.1f bytes a placeholder, want at most 32", per)
+	if per := float64(b.MemoryBytes()) / n; per > 24 {
+		t.Errorf("%.1f bytes a placeholder, want at most 24", per)
 	} else {
 		t.Logf("%.1f bytes a placeholder", per)
 	}

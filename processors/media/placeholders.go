@@ -18,11 +18,10 @@ type placeholders struct {
 // bucket is the placeholders of one stretch of time. Its state records are pages of so many placeholders,
 // in the order in which they came; the last one is written again until it is full.
 type bucket struct {
-	start    time.Time
-	table    table
-	threads  []string
-	numberOf map[string]uint32      // of a thread
-	rare     map[uint64]Placeholder // those that a cell does not hold, by its key
+	start   time.Time
+	table   table
+	threads threads
+	rare    map[uint64]Placeholder // those that a cell does not hold, by its key
 
 	told      int // placeholders that TakeState gave, the restored ones among them
 	restored  int // placeholders that came from pages of an earlier life
@@ -47,7 +46,7 @@ func (p *placeholders) bucket(start time.Time) *bucket {
 	if i > 0 && p.buckets[i-1].start.Equal(start) {
 		return p.buckets[i-1]
 	}
-	b := &bucket{start: start, numberOf: make(map[string]uint32)}
+	b := &bucket{start: start}
 	p.buckets = slices.Insert(p.buckets, i, b)
 	return b
 }
@@ -87,18 +86,15 @@ func (p *placeholders) deadline(cfg *Config) time.Time {
 
 func (p *placeholders) len() (n int) {
 	for _, b := range p.buckets {
-		n += b.table.n
+		n += b.table.len()
 	}
 	return n
 }
 
 func (p *placeholders) memory() (n int) {
-	const bucketBytes, stringBytes, rareBytes = 256, 16, 64
+	const bucketBytes, rareBytes = 256, 128
 	for _, b := range p.buckets {
-		n += bucketBytes + b.table.bytes() + cap(b.threads)*stringBytes + len(b.rare)*2*rareBytes
-		for _, t := range b.threads {
-			n += len(t) + (stringBytes+4)*3/2 // the map's share
-		}
+		n += bucketBytes + b.table.bytes() + b.threads.bytes() + len(b.rare)*rareBytes
 	}
 	return n
 }
@@ -112,13 +108,14 @@ const (
 	directionBits = 2
 	isRare        = 1<<directionBits - 1 // the placeholder stands in rare
 	threadsMax    = 1 << (32 - directionBits)
+	textBytesMax  = math.MaxUint32 - 1<<16
 )
 
 func (b *bucket) add(key uint64, ph Placeholder) {
 	if b.table.find(key) >= 0 {
 		return
 	}
-	if ph.Timestamp < 0 || ph.Timestamp > math.MaxUint32 || len(b.threads) == threadsMax {
+	if ph.Timestamp < 0 || ph.Timestamp > math.MaxUint32 || b.threads.len() == threadsMax || len(b.threads.text) > textBytesMax || len(ph.Thread) > 1<<16 {
 		if b.rare == nil {
 			b.rare = make(map[uint64]Placeholder)
 		}
@@ -126,25 +123,23 @@ func (b *bucket) add(key uint64, ph Placeholder) {
 		b.table.add(cell{key: key, rest: isRare})
 		return
 	}
-	b.table.add(cell{key: key, timestamp: uint32(ph.Timestamp), rest: b.number(ph.Thread)<<directionBits | directionCode(ph.Direction)})
-}
-
-// number is that of a thread.
-func (b *bucket) number(thread string) uint32 {
-	number, ok := b.numberOf[thread]
-	if !ok {
-		number = uint32(len(b.threads))
-		b.threads = append(b.threads, thread)
-		b.numberOf[thread] = number
-	}
-	return number
+	b.table.add(cell{key: key, timestamp: uint32(ph.Timestamp), rest: b.threads.number(ph.Thread)<<directionBits | directionCode(ph.Direction)})
 }
 
 func (b *bucket) unpack(c *cell) Placeholder {
 	if c.rest&isRare == isRare {
 		return b.rare[c.key]
 	}
-	return Placeholder{Thread: b.threads[c.rest>>directionBits], Timestamp: int64(c.timestamp), Direction: directions[c.rest&isRare]}
+	return Placeholder{Thread: string(b.threads.name(c.rest >> directionBits)), Timestamp: int64(c.timestamp), Direction: directions[c.rest&isRare]}
+}
+
+// fields is unpack with the thread as a view of where it stands.
+func (b *bucket) fields(c *cell) (thread []byte, timestamp int64, direction byte) {
+	if c.rest&isRare == isRare {
+		ph := b.rare[c.key]
+		return []byte(ph.Thread), ph.Timestamp, byte(directionCode(ph.Direction))
+	}
+	return b.threads.name(c.rest >> directionBits), int64(c.timestamp), byte(c.rest & isRare)
 }
 
 var directions = [...]string{schemas.DirectionUnknown, schemas.DirectionInbound, schemas.DirectionOutbound}

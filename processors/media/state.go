@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (b *Book) TakeState(yield func(key string, value []byte)) {
 }
 
 func (b *bucket) takeState(yield func(key string, value []byte)) {
-	n := b.table.n
+	n := b.table.len()
 	for from := b.told - (b.told-b.restored)%pageEntries; b.told < n; from += pageEntries {
 		to := min(from+pageEntries, n)
 		number := b.pagesBase + (from-b.restored)/pageEntries
@@ -78,20 +79,20 @@ const sameThread = 0x80
 // appendPage writes half of each hash, which is what is kept of it, in the place of the whole one.
 func (b *bucket) appendPage(dst []byte, from, to int) []byte {
 	dst = append(dst, stateFormat)
-	for i, last := from, ""; i < to; i++ {
+	var last []byte
+	for i := from; i < to; i++ {
 		c := b.table.at(i)
-		ph := b.unpack(c)
+		thread, timestamp, direction := b.fields(c)
 		dst = appendHash(dst, schemas.Hash{Hi: c.key})
-		dst = binary.AppendVarint(dst, ph.Timestamp)
-		direction := byte(directionCode(ph.Direction))
-		if i > from && ph.Thread == last {
+		dst = binary.AppendVarint(dst, timestamp)
+		if i > from && bytes.Equal(thread, last) {
 			dst = append(dst, direction|sameThread)
 			continue
 		}
-		last = ph.Thread
+		last = thread
 		dst = append(dst, direction)
-		dst = binary.AppendUvarint(dst, uint64(len(last)))
-		dst = append(dst, last...)
+		dst = binary.AppendUvarint(dst, uint64(len(thread)))
+		dst = append(dst, thread...)
 	}
 	return dst
 }
@@ -147,7 +148,7 @@ func (b *Book) restorePage(where string, value []byte) error {
 	for _, e := range entries {
 		bucket.add(e.key.Hi, e.placeholder)
 	}
-	bucket.restored = bucket.table.n
+	bucket.restored = bucket.table.len()
 	bucket.told = bucket.restored
 	bucket.pagesBase = max(bucket.pagesBase, int(number)+1)
 	return nil

@@ -99,6 +99,7 @@ func (t *Task) move(n *number, waba string) {
 	value = quote(append(value, `"phone_number_id":`...), bytesOf(n.id.PhoneNumberID))
 	value = append(append(append(value, `},"history":[`...), element...), `]}}]}]}`...)
 	value = t.arena.done(value)
+	hs = append(hs, n.ofReplay()...)
 	t.out(Record{Topic: schemas.TopicRerouted, Partition: t.cfg.PartitionOf(bytesOf(waba)), Key: t.arena.copy(waba), Value: value, Headers: hs})
 	t.counts.Events[schemas.TopicRerouted]++
 }

@@ -303,6 +303,9 @@ func TestABareDeclineThatIsReplayedIsTheKnownNumbers(t *testing.T) {
 				if got := ps.syncs(); !slices.Equal(got, right) {
 					t.Errorf("syncs are %q, want %q", got, right)
 				}
+				if got := ps.last(0).headers[schemas.HeaderReplay]; got != "r" {
+					t.Errorf("the sync names the replay %q", got)
+				}
 				if strings.HasPrefix(name, "after the end") && ps.all[0].task.Replaying(start) {
 					t.Error("what another partition passed on opened the replay again")
 				}

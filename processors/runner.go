@@ -227,6 +227,10 @@ func (r *runner) broken(o *task.Origin, rec *kgo.Record, why error) {
 
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
 	r.position[topic] = rec.Offset + 1
+	if topic == schemas.TopicRerouted && string(header(rec, schemas.HeaderRerouted)) == schemas.ReroutedNumber {
+		r.task.Number(o)
+		return
+	}
 	if o.Replay != nil {
 		r.metrics.replayed.Inc()
 		if !r.task.Replayed(o) {
@@ -372,6 +376,10 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 			o.TraceState = h.Value
 		case schemas.HeaderOrigin:
 			o.Label = h.Value // a rerouted part, and what is replayed, says where it came from
+		case schemas.HeaderWABA:
+			o.WABA = h.Value
+		case schemas.HeaderRerouted:
+			o.Moved = topic == schemas.TopicRerouted && string(h.Value) == schemas.ReroutedMoved
 		case schemas.HeaderRequeue:
 			requeue(o).Letter = h.Value
 		case schemas.HeaderReplay:

@@ -226,7 +226,7 @@ func TestLongDeadLettersAndReroutedPartsTravelInSegments(t *testing.T) {
 					t.Errorf("a letter has %d bytes, reason %s", len(r.Value), reason)
 				}
 			}
-			if rs := c.whole(schemas.TopicRerouted); len(rs) != 1 || len(rs[0].Value) < smallRecord {
+			if rs := slices.DeleteFunc(c.whole(schemas.TopicRerouted), func(r *kgo.Record) bool { return r.Value == nil }); len(rs) != 1 || len(rs[0].Value) < smallRecord {
 				t.Errorf("%d parts were rerouted", len(rs))
 			}
 		})

@@ -142,7 +142,7 @@ type Other struct {
 	WABAID        string `json:"waba_id,omitempty"`
 	PhoneNumberID string `json:"phone_number_id,omitempty"`
 	Field         string `json:"field"`
-	// Original is the whole change, verbatim.
+	// Original is the whole change, verbatim; of a history that is known but for its errors, the element or the error.
 	Original json.RawMessage `json:"original"`
 }
 
@@ -189,7 +189,7 @@ type Sync struct {
 	Duplicates      int64 `json:"duplicates"`            // messages that had left before
 
 	OpenedAt   time.Time  `json:"opened_at"`
-	LastAt     time.Time  `json:"last_chunk_at"`
+	LastAt     time.Time  `json:"last_chunk_at"`         // when the last chunk, or error, was received
 	DeadlineAt *time.Time `json:"deadline_at,omitempty"` // the next time at which waiting ends
 	EndedAt    *time.Time `json:"ended_at,omitempty"`
 

@@ -36,6 +36,20 @@ const (
 	StateOwn  = "own"
 )
 
+// Headers of internal records: of what a processor writes to `rerouted` beside parts of bodies, and of copies that a
+// replay makes.
+const (
+	// HeaderWABA is the WABA of the number that the record is about, where the body names none.
+	HeaderWABA = "coex-waba"
+	// HeaderRerouted is absent on a part of a body. ReroutedNumber marks a note without a value, which tells the partition
+	// of a phone_number_id (the record's key) the number's WABA. ReroutedMoved marks the body of a decline, or one without
+	// any, of a number that was told without its WABA before.
+	HeaderRerouted = "coex-rerouted"
+
+	ReroutedNumber = "number"
+	ReroutedMoved  = "moved"
+)
+
 // Headers of segments: a body that is longer than a record of the topic may be stands there as several records
 // of one partition. Each has the headers of the body's record, and these. Package segment reads and writes them.
 const (
@@ -134,5 +148,6 @@ const (
 	TypeError          = "com.coexstream.error.v1"
 	TypeAccount        = "com.coexstream.account.v1"
 	TypeSync           = "com.coexstream.sync.v1"
+	TypeSyncRemoved    = "com.coexstream.sync.removed.v1"
 	TypeOther          = "com.coexstream.other.v1"
 )

@@ -62,6 +62,7 @@ func EventTypes() []EventType {
 		{TypeHandover, TopicMessages, "handover"},
 		{TypeAccount, TopicAccount, "account"},
 		{TypeSync, TopicSyncs, "sync"},
+		{TypeSyncRemoved, TopicSyncs, ""},
 		{TypeOther, TopicOther, "other"},
 	}
 }

@@ -190,9 +190,12 @@ func (j *Judge) Take(p *Reading) {
 		return
 	}
 	if r.Value == nil {
-		if r.Topic == schemas.TopicContacts {
+		switch r.Topic {
+		case schemas.TopicContacts:
 			j.contactGone(p)
-		} else {
+		case schemas.TopicSyncs:
+			j.syncGone(p)
+		default:
 			j.fault(r.Topic, Unexpected, "%s: a tombstone", r)
 		}
 		return
@@ -301,6 +304,8 @@ func (j *Judge) located(r *Record, e *event, n int32) {
 	if num.noWABA && r.Topic == schemas.TopicSyncs && e.WABAID != num.WABA {
 		if e.WABAID != "" {
 			j.fault(r.Topic, WrongContent, "%s: waba_id is %q instead of %q or none", r, e.WABAID, num.WABA)
+		} else {
+			j.partitioned(r, num.PhoneNumberID)
 		}
 		return // the webhook did not say whose it was
 	}

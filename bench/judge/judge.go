@@ -61,8 +61,9 @@ type place struct {
 // number is a business phone number and what was seen of it.
 type number struct {
 	truth.Number
-	noWABA  bool // some body does not name the WABA
-	left    bool // was offboarded
+	noWABA  bool    // some body does not name the WABA
+	namedIn []int32 // the first bodies that name it with its WABA
+	left    bool    // was offboarded
 	windows []*window
 	sync    syncSeen
 

@@ -75,6 +75,9 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 	}
 	n := &j.numbers[p.Number]
 	n.noWABA = n.noWABA || p.NoWABA
+	if !p.NoWABA && p.Kind != truth.KindAccount && p.Kind != truth.KindOther && len(n.namedIn) < namedMax {
+		n.namedIn = append(n.namedIn, int32(b.Index))
+	}
 	record.split = record.split || p.Split
 	switch p.Kind {
 	case truth.KindDecline:
@@ -106,6 +109,9 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 	}
 	return nil
 }
+
+// namedMax bounds what is remembered of who names a number: one that arrived is enough.
+const namedMax = 8
 
 // kindDecline marks a part without items.
 const kindDecline kind = 255

@@ -63,6 +63,6 @@ var typesOf = map[schemas.Topic][]string{
 	schemas.TopicEchoes:   {schemas.TypeEcho},
 	schemas.TopicMessages: {schemas.TypeMessage, schemas.TypeStatus, schemas.TypeError},
 	schemas.TopicAccount:  {schemas.TypeAccount},
-	schemas.TopicSyncs:    {schemas.TypeSync},
+	schemas.TopicSyncs:    {schemas.TypeSync, schemas.TypeSyncRemoved},
 	schemas.TopicOther:    {schemas.TypeOther},
 }

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -16,6 +18,12 @@ type syncSeen struct {
 		sure     bool
 	}
 	have event
+
+	// stray is set while a state without a WABA stands in the partition of the number's id, where a body lands that names
+	// the number alone. It has to give way to a tombstone once the number's WABA is known.
+	stray     bool
+	strayHave event
+	known     bool // a body in the log names the number with its WABA
 }
 
 // expectSyncs works out how each number's sync has to stand.
@@ -48,6 +56,7 @@ func (j *Judge) expectSyncs() {
 			continue
 		}
 		s.owed = true
+		s.known = slices.ContainsFunc(n.namedIn, func(b int32) bool { return j.bodies[b].present() })
 		j.owe(schemas.TopicSyncs, 1)
 	}
 }
@@ -82,13 +91,40 @@ func (j *Judge) sync(r *Record, e *event, n int32) {
 		j.fault(r.Topic, Unexpected, "%s: number %s has no sync", r, e.PhoneNumberID)
 		return
 	}
+	if e.WABAID == "" {
+		j.judged(s, func() { s.stray, s.strayHave = true, *e })
+		return
+	}
 	if s.there && e.Window < s.have.Window {
 		j.fault(r.Topic, OutOfOrder, "%s: window %d of %s stands behind window %d", r, e.Window, e.PhoneNumberID, s.have.Window)
 	}
-	right := s.there && j.syncDifferences(s) == nil
-	s.there, s.have = true, *e
-	now := j.syncDifferences(s) == nil
-	switch {
+	j.judged(s, func() { s.there, s.have = true, *e })
+}
+
+// syncGone takes a tombstone: of a number that was told without its WABA.
+func (j *Judge) syncGone(p *Reading) {
+	r := &p.record
+	n, ok := j.byID[string(r.Key)]
+	if !ok {
+		j.foreign++
+		return
+	}
+	j.topics[r.Topic].Seen++
+	j.envelope(p)
+	num := &j.numbers[n]
+	if !num.noWABA || !num.sync.owed || p.ceType != schemas.TypeSyncRemoved {
+		j.fault(r.Topic, Unexpected, "%s: a tombstone", r)
+		return
+	}
+	j.partitioned(r, num.PhoneNumberID)
+	j.judged(&num.sync, func() { num.sync.stray = false })
+}
+
+// judged keeps count of the syncs that are not as they have to be.
+func (j *Judge) judged(s *syncSeen, change func()) {
+	right := s.right(j)
+	change()
+	switch now := s.right(j); {
 	case now && !right:
 		j.missing--
 	case right && !now:
@@ -96,17 +132,31 @@ func (j *Judge) sync(r *Record, e *event, n int32) {
 	}
 }
 
+// right tells whether the number's sync stands in one place, the right one, and is what it has to be.
+func (s *syncSeen) right(j *Judge) bool {
+	return (s.there || s.stray) && j.syncDifferences(s) == nil
+}
+
 func (j *Judge) syncDifferences(s *syncSeen) differences {
 	var d differences
+	have := &s.have
+	switch {
+	case s.there && s.stray:
+		d = append(d, "it stands in two partitions")
+	case s.stray && s.known:
+		d = append(d, "it stands without the WABA, which is known")
+	case s.stray:
+		have = &s.strayHave
+	}
 	if s.want.state != "" {
-		d.text("state", s.have.State, s.want.state)
+		d.text("state", have.State, s.want.state)
 	}
 	if s.want.window != 0 {
-		d.number("window", int64(s.have.Window), int64(s.want.window))
+		d.number("window", int64(have.Window), int64(s.want.window))
 	}
 	if s.want.sure && s.want.window != 0 {
-		d.number("messages", s.have.Messages, s.want.messages)
-		d.number("chunks", s.have.Chunks, s.want.chunks)
+		d.number("messages", have.Messages, s.want.messages)
+		d.number("chunks", have.Chunks, s.want.chunks)
 	}
 	return d
 }

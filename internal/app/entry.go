@@ -141,7 +141,7 @@ func (e *entry) line(withTopic bool) string {
 	case schemas.TopicContacts:
 		fields = append(fields, e.contact())
 	case schemas.TopicSyncs:
-		fields = append(fields, fmt.Sprintf("window %d  %s  progress %d  messages %d  held %d", ev.Window, ev.State, ev.Progress, ev.Messages, ev.ChunksHeld))
+		fields = append(fields, e.sync())
 	case schemas.TopicAccount:
 		fields = append(fields, or(ev.Event, "-"))
 	case schemas.TopicOther:
@@ -168,6 +168,14 @@ func (e *entry) contact() string {
 		return "removed  " + e.event.ID
 	}
 	return e.event.ID + "  " + shorten(e.event.FullName)
+}
+
+func (e *entry) sync() string {
+	if len(e.record.Value) == 0 {
+		return "removed  goes on under its WABA"
+	}
+	ev := &e.event
+	return fmt.Sprintf("window %d  %s  progress %d  messages %d  held %d", ev.Window, ev.State, ev.Progress, ev.Messages, ev.ChunksHeld)
 }
 
 func (e *entry) message() string {

@@ -232,6 +232,9 @@ func TestEachFaultIsFound(t *testing.T) {
 			f.Syncs[0].Phases = []schemas.SyncPhase{{GapsOmitted: 3}}
 			f.Syncs[0].LastAt = now.Add(-15 * 24 * time.Hour)
 		}, "syncs", OK, "coex.syncs", "none with a hole"},
+		{"an error of the vendor", func(f *Facts) {
+			f.Syncs[0].Errors = []schemas.SyncError{{Code: 1}, {Code: 131000, Phase: new(int32), ChunkOrder: &[]int32{2}[0]}}
+		}, "syncs", Warn, "1001 (code 131000, phase 0, chunk 2, the last of 2)", "1 syncs have errors"},
 		{"lost", func(f *Facts) { f.Syncs[0].ChunksLost = 2 }, "syncs", Fail, "1001 (2 chunks)", "retention"},
 		{"never complete", func(f *Facts) {
 			f.Syncs[0].State, f.Syncs[0].EndReason, f.Syncs[0].Progress = schemas.SyncDone, schemas.SyncEndQuiet, 70

@@ -18,7 +18,7 @@ func judgeSyncs(f *Facts, fr *finder) {
 		return
 	}
 	var running, waiting int
-	var near, gaps, lost, partial []string
+	var near, gaps, lost, partial, failed []string
 	for i := range f.Syncs {
 		s := &f.Syncs[i]
 		if s.State == schemas.SyncRunning {
@@ -33,6 +33,9 @@ func judgeSyncs(f *Facts, fr *finder) {
 		// Older ones cannot be mended: their bodies are no longer in the raw log.
 		if f.Now.Sub(s.LastAt) > f.Config.Topics.Raw.Retention {
 			continue
+		}
+		if len(s.Errors) > 0 {
+			failed = append(failed, fmt.Sprintf("%s (%s)", s.PhoneNumberID, errorText(s)))
 		}
 		given := gapsOf(s)
 		switch {
@@ -53,10 +56,26 @@ func judgeSyncs(f *Facts, fr *finder) {
 	if len(gaps) > 0 {
 		fr.add(Warn, some(gaps), "Look in dlq and at the ingress's answers of that time; a chunk that comes later still goes out, marked late.", "%d syncs have holes that were given up", len(gaps))
 	}
+	if len(failed) > 0 {
+		fr.add(Warn, some(failed), "Show the vendor the codes and chunks (coexstream tail syncs); a chunk that failed and comes after all still goes out.", "%d syncs have errors of the vendor", len(failed))
+	}
 	if len(partial) > 0 {
 		fr.add(Warn, some(partial), "Ask the vendor: the sender stopped before it said 100.", "%d syncs ended without being complete", len(partial))
 	}
 	fr.fine(on, "%d syncs, %d running, %d waiting for a chunk, none with a hole (last %s)", len(f.Syncs), running, waiting, config.FormatDuration(f.Config.Topics.Raw.Retention))
+}
+
+// errorText is the last error of a sync, and how many there are.
+func errorText(s *schemas.Sync) string {
+	e := &s.Errors[len(s.Errors)-1]
+	text := fmt.Sprintf("code %d", e.Code)
+	if e.Phase != nil && e.ChunkOrder != nil {
+		text += fmt.Sprintf(", phase %d, chunk %d", *e.Phase, *e.ChunkOrder)
+	}
+	if n := int64(len(s.Errors)) + s.ErrorsOmitted; n > 1 {
+		text += fmt.Sprintf(", the last of %d", n)
+	}
+	return text
 }
 
 func gapsOf(s *schemas.Sync) (n int64) {

@@ -178,6 +178,31 @@ func TestCopiesGoWhereTheirBusinessesAre(t *testing.T) {
 	}
 }
 
+func TestABodyThatNamesAKnownNumberAloneGoesToItsWABA(t *testing.T) {
+	const partitions = 16
+	const decline = `{"messaging_product":"whatsapp","metadata":{"phone_number_id":"55"},"history":[{"errors":[{"code":2593109}]}]}`
+	known := func(waba string) *split.Body {
+		return body(t, `{"object":"whatsapp_business_account","entry":[{"id":"`+waba+`","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"55"},"messages":[{"id":"m"}]}}]}]}`)
+	}
+	r := record(7, start, schemas.HeaderWABA, "of a former replay")
+	r.Key = []byte("55")
+	target := replay.Target{ID: "r", Partitions: partitions}
+	before := target.Copies(r, body(t, decline))
+	if len(before) != 1 || before[0].Partition != kafka.Partition([]byte("55"), partitions) || header(before[0], schemas.HeaderWABA) != "" {
+		t.Errorf("before the number is known: %+v", before)
+	}
+	for _, waba := range []string{"10", "11"} {
+		target.Learn(known(waba))
+		got := target.Copies(r, body(t, decline))
+		if len(got) != 1 || got[0].Partition != kafka.Partition([]byte(waba), partitions) || header(got[0], schemas.HeaderWABA) != waba {
+			t.Errorf("of %s: %+v", waba, got)
+		}
+	}
+	if got := target.Copies(r, known("10")); len(got) == 0 || header(got[0], schemas.HeaderWABA) != "" {
+		t.Errorf("a body that names its WABA: %+v", got)
+	}
+}
+
 func TestPaceRestsForWhatWasWritten(t *testing.T) {
 	p := replay.Pace{BodiesPerSecond: 100, BytesPerSecond: 1000}
 	now := start

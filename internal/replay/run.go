@@ -302,6 +302,7 @@ func (r *run) one(rec *Record) error {
 		return nil
 	}
 	body := r.split(rec)
+	r.target.Learn(body)
 	if v := r.p.Selection.Content(rec, body); v != Taken {
 		c.LeftOut(v)
 		return nil

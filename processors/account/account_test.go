@@ -13,7 +13,7 @@ import (
 func TestEventsThatPartTwoOnboardings(t *testing.T) {
 	for event, want := range map[string]account.Kind{
 		"PARTNER_REMOVED": account.Closes, "ACCOUNT_OFFBOARDED": account.Closes,
-		"ACCOUNT_RECONNECTED": account.Opens, "PARTNER_ADDED": account.Opens,
+		"ACCOUNT_RECONNECTED": account.Renews, "PARTNER_ADDED": account.Opens,
 		"ACCOUNT_DELETED":       account.Closes,
 		"PARTNER_APP_INSTALLED": account.Neither, "PARTNER_APP_UNINSTALLED": account.Neither,
 		"VERIFIED_ACCOUNT": account.Neither, "ACCOUNT_RESTRICTION": account.Neither,
@@ -40,6 +40,13 @@ func TestEventConcernsTheNumberThatItNamesOrAll(t *testing.T) {
 		{"", "15550783881", true},
 		{"", "", true},
 		{"n/a", "15550783881", true}, // names no number
+		{"tel:+15550783881", "15550783881", true},
+		// The spellings of one mobile number.
+		{"5511987654321", "551187654321", true},
+		{"551187654321", "+55 11 98765-4321", true},
+		{"5215512345678", "525512345678", true},
+		{"541112345678", "5491112345678", true},
+		{"5511987654321", "551187654322", false},
 	} {
 		if got := account.Concerns([]byte(test.phone), test.display); got != test.want {
 			t.Errorf("Concerns(%q, %q) = %v", test.phone, test.display, got)

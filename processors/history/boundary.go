@@ -9,8 +9,10 @@ import (
 )
 
 // Boundary is an account event between two onboardings: the number was offboarded, removed from the
-// partner, or reconnected.
+// partner, reconnected, or added to the partner.
 type Boundary struct {
+	// Opens says that the event only begins an onboarding: a sync that runs is the one that it began.
+	Opens      bool
 	Time       time.Time // entry.time: when it happened, in seconds; zero when the webhook had none
 	ReceivedAt time.Time // from the raw record
 }
@@ -33,7 +35,7 @@ func (n *Number) Boundary(_ time.Time, b Boundary) {
 		b.Time = at(b.Time).time()
 	}
 	for i := range n.pending {
-		if p := &n.pending[i]; !b.Time.IsZero() && p.Time.Equal(b.Time) {
+		if p := &n.pending[i]; !b.Time.IsZero() && p.Time.Equal(b.Time) && p.Opens == b.Opens {
 			// The same event, delivered again: it marks the earlier place.
 			if p.ReceivedAt.After(b.ReceivedAt) {
 				n.pending = slices.Delete(n.pending, i, i+1)
@@ -75,19 +77,29 @@ func (n *Number) pass(b Boundary) {
 	if at(happened) <= w.openedAt.plus(span(BoundarySlack)) {
 		return // it concerns the window before
 	}
+	if b.Opens && !w.ended {
+		if !n.overdue(w, at(b.ReceivedAt)) {
+			return // it began the sync that runs
+		}
+		n.lapse(w, at(b.ReceivedAt))
+	}
 	if !w.ended {
 		n.end(w, max(at(b.ReceivedAt), w.openedAt), schemas.SyncOffboarded, schemas.SyncEndOffboarded)
 	}
-	n.setFence(at(b.ReceivedAt), true)
+	if b.Opens {
+		n.setFence(at(b.ReceivedAt), fenceOpens)
+	} else {
+		n.setFence(at(b.ReceivedAt), fenceCloses)
+	}
 }
 
 // setFence lets a new window begin with the first chunk received at t or later. Of two fences without a
 // chunk between them the first one counts.
-func (n *Number) setFence(t millis, account bool) {
-	if n.fenced {
+func (n *Number) setFence(t millis, kind fenceKind) {
+	if n.fenced != fenceNone {
 		t = min(t, n.fence)
 	}
-	n.fence, n.fenced, n.fenceAccount, n.changed = t, true, account, true
+	n.fence, n.fenced, n.changed = t, max(kind, n.fenced), true
 }
 
 // Decline tells that the business does not share its history. failure is history[].errors[], verbatim; it
@@ -99,11 +111,11 @@ func (n *Number) Decline(_, receivedAt time.Time, failure []byte) {
 	switch {
 	case w == nil:
 		w = n.open(always, t)
-	case n.fenced && t < n.fence || t < w.from:
-		return // of a window that has ended
-	case n.fenced && !n.fenceAccount:
+	case n.fenced != fenceNone && t < n.fence || t < w.openedAt:
+		return // of a window that has ended, or of before the first chunk of this one
+	case n.fenced == fenceDecline:
 		return // said before
-	case n.fenced:
+	case n.fenced != fenceNone:
 		w = n.open(n.fence, t)
 	case w.ended:
 		w = n.open(t, t)
@@ -112,7 +124,7 @@ func (n *Number) Decline(_, receivedAt time.Time, failure []byte) {
 	}
 	w.failure = errorsOf(failure)
 	n.end(w, t, schemas.SyncDeclined, schemas.SyncEndDeclined)
-	n.setFence(t, false)
+	n.setFence(t, fenceDecline)
 }
 
 func (n *Number) declinedBefore(w *window) bool {
@@ -120,9 +132,12 @@ func (n *Number) declinedBefore(w *window) bool {
 	return i > 0 && n.windows[i-1].reason == schemas.SyncEndDeclined
 }
 
-// errorsOf is a copy of a decline's errors. What is not an array of objects, or too long to be told with
-// each change of the sync, is left to the raw log.
+// errorsOf is a copy of a decline's errors; a single object becomes an array of one. What is not an array of
+// objects, or too long to be told with each change of the sync, is left to the raw log.
 func errorsOf(b []byte) json.RawMessage {
+	if len(b) > 0 && b[0] == '{' {
+		b = slices.Concat([]byte{'['}, b, []byte{']'})
+	}
 	var objects []map[string]json.RawMessage
 	if len(b) > failureBytesMax || json.Unmarshal(b, &objects) != nil || len(objects) == 0 {
 		return nil

@@ -30,6 +30,10 @@ type Chunk struct {
 	// Again lets a chunk that its window has already leave once more, late: not all of its messages may have
 	// left the first time.
 	Again bool
+	// Errors are what the chunk says went wrong. They are copied. Failed says that there is nothing else in it: nothing
+	// of it leaves, and its place stays missing. Errors of a webhook without a chunk come as one that failed, too.
+	Errors []Error
+	Failed bool
 }
 
 // Verdict is what became of a chunk.

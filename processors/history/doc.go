@@ -6,12 +6,14 @@
 //
 // A Number is one phone_number_id. Its syncs are onboarding windows, counted up from 1. A chunk belongs
 // to the newest window that began at or before the chunk was received. A new window begins
-//   - with the first chunk received at or after a Boundary (an account event) or a Decline;
+//   - with the first chunk received at or after a Boundary (an account event) or a Decline. A Boundary that only opens
+//     an onboarding does nothing while a sync runs. After it, and after a Decline, a chunk that the last window has is a
+//     duplicate;
 //   - when a sync that has ended starts again: its first slot (the start of the lowest phase seen) comes
 //     with other content. A sync that was overdue at the time of that chunk counts as ended, ticked or not;
 //   - when nothing of earlier windows is remembered.
 //
-// Each window stands for itself: a chunk received after a boundary belongs to the new window even where
+// Each window stands for itself: a chunk received after a boundary that closes belongs to the new window even where
 // the old one had the same bytes, since the second sync of a small business can be byte for byte its first.
 //
 // Boundaries are compared by when they were received, since the lanes are read at different speeds: one
@@ -45,6 +47,13 @@
 //
 // Chunks without phase or chunk_order leave at once, in the order of arrival; the sync then says that
 // order is not known.
+//
+// # Errors
+//
+// The errors of a chunk are told in its window, the first schemas.SyncErrorsMax and how many more there were. A chunk that
+// failed, which has nothing else, leaves its place missing: it is waited for, and given up, as any hole is, since it may come
+// whole. A sync with a failed chunk that did not come is not complete. Errors of a webhook without a chunk are one that
+// failed without a place. After a decline they are of the declined window.
 //
 // # Duplicates
 //

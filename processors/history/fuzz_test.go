@@ -55,7 +55,7 @@ func (z *fuzzed) command(what, a, b, c byte) {
 	case 8, 9:
 		z.tick(z.now.Add(time.Duration(a) * time.Duration(b) * time.Minute))
 	case 10:
-		z.n.Boundary(z.now, Boundary{Time: z.now.Add(-time.Duration(a) * time.Second), ReceivedAt: z.now.Add(time.Duration(int8(b)) * time.Minute)})
+		z.n.Boundary(z.now, Boundary{Opens: c%4 == 0, Time: z.now.Add(-time.Duration(a) * time.Second), ReceivedAt: z.now.Add(time.Duration(int8(b)) * time.Minute)})
 	case 11:
 		z.n.Decline(z.now, z.now.Add(-time.Duration(a)*time.Minute), []byte{a, b, c})
 	case 12:

@@ -102,7 +102,9 @@ func (b *book) verdict(e event, v Verdict) {
 	if has := b.seen[sameChunk(e)] > 0; has != (v == Duplicate) {
 		b.t.Errorf("chunk %v: duplicate is %v, though it was seen: %v", e.chunk, v == Duplicate, has)
 	}
-	if v == Accepted {
+	if v == Accepted && e.chunk.Failed {
+		b.seen[sameChunk(e)]++
+	} else if v == Accepted {
 		b.accepted[e.chunk.Ref] = e
 		b.seen[sameChunk(e)]++
 		b.waiting[e.chunk.Ref] = place{e.window, e.chunk.Phase, e.chunk.Order, e.chunk.HasOrder}

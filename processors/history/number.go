@@ -23,11 +23,10 @@ type Number struct {
 	count   int32     // windows so far
 	windows []*window // remembered, ascending; all but the last have ended
 
-	// fence is set when an account event or a decline ended the last window: chunks received from here on
-	// begin a new one.
-	fence        millis
-	fenced       bool
-	fenceAccount bool // by an account event
+	// fence is set when something parted the last window, which has ended, from what comes: chunks received from here
+	// on begin a new one.
+	fence  millis
+	fenced fenceKind
 
 	pending []Boundary // told, but not passed yet; by ReceivedAt
 
@@ -37,6 +36,16 @@ type Number struct {
 	staging *staging              // between Restore and Restored
 	counted func(time.Time) int32 // see NumberWindows; nil: windows are counted up from 1
 }
+
+// fenceKind is what parted two windows. The later ones are the stronger ones.
+type fenceKind uint8
+
+const (
+	fenceNone    fenceKind = iota
+	fenceDecline           // a decline: it may be told again, and so may what came with it
+	fenceOpens             // an account event that begins an onboarding: it may be a late one of the window that ended
+	fenceCloses            // an account event that ends one: all that comes is of another, the same bytes, too
+)
 
 // pinned is the departure that Next gave, so that it gives the same one until it is answered.
 type pinned struct {
@@ -73,19 +82,25 @@ func (n *Number) last() *window {
 func (n *Number) Chunk(_ time.Time, c Chunk) Verdict {
 	h := hold(&c)
 	n.passBoundaries(h.at)
-	w := n.windowOf(&h)
+	w := n.windowOf(&h, c.Failed)
 	if w.has(h.identity()) && !c.Again {
 		w.duplicate++
 		w.touch()
 		return Duplicate
 	}
-	if !c.Again && w == n.last() && !n.fenced && (w.ended || n.overdue(w, h.at)) && w.begins(&h) {
+	if !c.Again && !c.Failed && w == n.last() && n.fenced == fenceNone && (w.ended || n.overdue(w, h.at)) && w.begins(&h) {
 		if !w.ended {
 			n.end(w, h.at, schemas.SyncDone, schemas.SyncEndRestarted)
 		}
 		w = n.open(h.at, h.at)
 	}
 	h.seq = w.chunks
+	w.noteErrors(&h, c.Errors)
+	if c.Failed {
+		w.failed(h)
+		n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLeft, &h))
+		return Accepted
+	}
 	w.accept(h)
 	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordHeld, &h))
 	return Accepted
@@ -105,12 +120,17 @@ func (n *Number) WindowAt(t time.Time) int32 {
 	return 0
 }
 
-// windowOf finds the window of a chunk by when it was received, and opens one where it has to.
-func (n *Number) windowOf(h *held) *window {
+// windowOf finds the window of a chunk by when it was received, and opens one where it has to. Unless an account event
+// ended an onboarding, a chunk that the last window has does not begin another, and after a decline none that failed does.
+func (n *Number) windowOf(h *held, failed bool) *window {
 	switch {
 	case len(n.windows) == 0:
 		return n.open(always, h.at)
-	case n.fenced && h.at >= n.fence:
+	case n.fenced != fenceNone && h.at >= n.fence:
+		w := n.last()
+		if failed && n.fenced == fenceDecline || n.fenced < fenceCloses && w.has(h.identity()) {
+			return w
+		}
 		return n.open(n.fence, h.at)
 	}
 	for i := len(n.windows) - 1; i > 0; i-- {
@@ -131,7 +151,7 @@ func (n *Number) open(from, openedAt millis) *window {
 	if n.counted != nil {
 		n.count = max(n.count, n.counted(openedAt.time()))
 	}
-	n.fenced, n.changed = false, true
+	n.fenced, n.changed = fenceNone, true
 	w := newWindow(n.count, from, openedAt)
 	n.windows = append(n.windows, w)
 	if old := n.windows[0]; len(n.windows) > windowsMax && old.closed && old.held() == 0 {
@@ -182,7 +202,7 @@ func (n *Number) forgetOldest() {
 		n.journal.put(chunkKey(w.number, i), nil)
 	}
 	if len(n.windows) == 0 {
-		n.fenced = false
+		n.fenced = fenceNone
 	}
 	n.changed = true
 }
@@ -285,22 +305,7 @@ func (n *Number) Tick(now time.Time) {
 	t := at(now)
 	n.passBoundaries(t)
 	for _, w := range n.windows {
-		for !w.ended {
-			s := w.survey(&n.waits)
-			if s.outlook <= leaves || s.until > t {
-				break
-			}
-			w.relent(s)
-		}
-		n.settle(w, t)
-		ceiling, quiet := w.openedAt.plus(n.waits.ceiling), w.lastAt.plus(n.waits.quiet)
-		switch {
-		case w.ended:
-		case t >= ceiling && ceiling <= quiet:
-			n.end(w, ceiling, schemas.SyncDone, schemas.SyncEndCeiling)
-		case t >= quiet:
-			n.end(w, quiet, schemas.SyncDone, schemas.SyncEndQuiet)
-		}
+		n.lapse(w, t)
 	}
 	for _, w := range n.windows {
 		if w.held() == 0 && n.releasedAt(w) <= t {
@@ -309,6 +314,26 @@ func (n *Number) Tick(now time.Time) {
 	}
 	for len(n.windows) > 0 && n.expiry(n.windows[0]) <= t {
 		n.forgetOldest()
+	}
+}
+
+// lapse ends what a window waited for until a time, and the window itself where its own time is over.
+func (n *Number) lapse(w *window, t millis) {
+	for !w.ended {
+		s := w.survey(&n.waits)
+		if s.outlook <= leaves || s.until > t {
+			break
+		}
+		w.relent(s)
+	}
+	n.settle(w, t)
+	ceiling, quiet := w.openedAt.plus(n.waits.ceiling), w.lastAt.plus(n.waits.quiet)
+	switch {
+	case w.ended:
+	case t >= ceiling && ceiling <= quiet:
+		n.end(w, ceiling, schemas.SyncDone, schemas.SyncEndCeiling)
+	case t >= quiet:
+		n.end(w, quiet, schemas.SyncDone, schemas.SyncEndQuiet)
 	}
 }
 

@@ -219,6 +219,18 @@ func describeSync(s schemas.Sync) string {
 	if len(s.Error) > 0 {
 		fmt.Fprintf(&b, " error=%s", s.Error)
 	}
+	for _, e := range s.Errors {
+		fmt.Fprintf(&b, "\n  error %d %q at %s", e.Code, e.Title, since(e.At))
+		if e.Phase != nil {
+			fmt.Fprintf(&b, " phase=%d", *e.Phase)
+		}
+		if e.ChunkOrder != nil {
+			fmt.Fprintf(&b, " order=%d", *e.ChunkOrder)
+		}
+	}
+	if s.ErrorsOmitted > 0 {
+		fmt.Fprintf(&b, "\n  and %d errors", s.ErrorsOmitted)
+	}
 	for _, p := range s.Phases {
 		fmt.Fprintf(&b, "\n  phase %d: next=%d left=%d", p.Phase, p.Next, p.Left)
 		if p.Held > 0 {

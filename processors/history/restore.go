@@ -151,7 +151,13 @@ func (n *Number) Restored(time.Time) error {
 	}
 	n.count = s.number.Windows
 	if s.number.Fence != nil {
-		n.fence, n.fenced, n.fenceAccount = *s.number.Fence, true, s.number.FenceAccount
+		n.fence, n.fenced = *s.number.Fence, fenceDecline
+		switch {
+		case s.number.FenceAccount:
+			n.fenced = fenceCloses
+		case s.number.FenceOpens:
+			n.fenced = fenceOpens
+		}
 	}
 	for i := range s.number.Pending {
 		n.pending = append(n.pending, s.number.Pending[i].boundary())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -34,6 +35,7 @@ type event struct {
 	window int32 // the truth
 	lose   bool  // the raw log forgets it at once
 	time   time.Time
+	opens  bool // of a boundary
 }
 
 // shape is how a sender numbers and fills one sync.
@@ -145,8 +147,16 @@ func (s *scenario) window(rng *rand.Rand, sh shape, w int32, from time.Time, off
 			}
 			c.Messages = len(ms)
 			order++
+			if !s.calm && rng.IntN(20) == 0 {
+				c.Errors = []Error{{Code: 131000, Title: strings.Repeat("ö", rng.IntN(300))}}
+			}
 			switch {
 			case !s.calm && rng.IntN(10) == 0:
+				if rng.IntN(2) == 0 { // it comes as an error
+					c.Digest.Hi--
+					c.Failed, c.Errors, c.Messages = true, []Error{{Code: 131000, Title: "it failed"}, {Code: int64(order)}}, 0
+					send(c, nil, false)
+				}
 				continue // lost on the way
 			case !s.calm && rng.IntN(12) == 0:
 				send(c, ms, true)
@@ -164,6 +174,13 @@ func (s *scenario) window(rng *rand.Rand, sh shape, w int32, from time.Time, off
 				c.HasOrder, c.Digest.Lo = false, c.Digest.Lo+1
 				send(c, ms, false)
 			}
+		}
+	}
+	if spread < 6*time.Hour && (s.calm || sh.phases[len(sh.phases)-1] < 2) {
+		// That the number was added is told late, and again: it ends nothing that runs. A sync of a phase 2 may be complete.
+		for range rng.IntN(3) {
+			at := from.Add(time.Duration(rng.Int64N(int64(end.Sub(from) + 1)))).Truncate(time.Millisecond)
+			s.events = append(s.events, event{kind: eventBoundary, at: at, read: at, time: at, opens: true, window: w})
 		}
 	}
 	return end
@@ -201,7 +218,7 @@ func (r *run) play(s scenario, rng *rand.Rand, patient bool) {
 			r.leaveAll(1 << 30) // an owner that ticks has nothing left to do
 			r.tick(e.at)
 		case eventBoundary:
-			r.n.Boundary(r.now, Boundary{Time: e.time, ReceivedAt: e.at})
+			r.n.Boundary(r.now, Boundary{Opens: e.opens, Time: e.time, ReceivedAt: e.at})
 		case eventDecline:
 			r.n.Decline(r.now, e.at, []byte(`[{"code":2593109}]`))
 		}

@@ -89,6 +89,7 @@ func mustJSON(v any) []byte {
 }
 
 type boundaryRecord struct {
+	Opens      bool    `json:"o,omitempty"`
 	Time       *millis `json:"t,omitempty"`
 	ReceivedAt millis  `json:"r"`
 }
@@ -97,7 +98,8 @@ type numberRecord struct {
 	Version      int              `json:"v"`
 	Windows      int32            `json:"windows"`
 	Fence        *millis          `json:"fence,omitempty"`
-	FenceAccount bool             `json:"fence_account,omitempty"`
+	FenceAccount bool             `json:"fence_account,omitempty"` // fenceCloses
+	FenceOpens   bool             `json:"fence_opens,omitempty"`
 	Pending      []boundaryRecord `json:"pending,omitempty"`
 	Leaving      *leavingRecord   `json:"leaving,omitempty"`
 }
@@ -112,11 +114,11 @@ type leavingRecord struct {
 
 func (n *Number) record() numberRecord {
 	r := numberRecord{Version: stateVersion, Windows: n.count}
-	if n.fenced {
-		r.Fence, r.FenceAccount = &n.fence, n.fenceAccount
+	if n.fenced != fenceNone {
+		r.Fence, r.FenceAccount, r.FenceOpens = &n.fence, n.fenced == fenceCloses, n.fenced == fenceOpens
 	}
 	for _, b := range n.pending {
-		br := boundaryRecord{ReceivedAt: at(b.ReceivedAt)}
+		br := boundaryRecord{Opens: b.Opens, ReceivedAt: at(b.ReceivedAt)}
 		if !b.Time.IsZero() {
 			t := at(b.Time)
 			br.Time = &t
@@ -130,30 +132,33 @@ func (n *Number) record() numberRecord {
 }
 
 type windowRecord struct {
-	Version    int             `json:"v"`
-	From       *millis         `json:"from,omitempty"` // absent: the first of all
-	OpenedAt   millis          `json:"opened"`
-	LastAt     millis          `json:"last"`
-	Ended      bool            `json:"ended,omitempty"`
-	Closed     bool            `json:"closed,omitempty"`
-	ClosedAt   millis          `json:"closed_at,omitempty"`
-	Released   bool            `json:"released,omitempty"`
-	State      string          `json:"state,omitempty"`
-	Reason     string          `json:"reason,omitempty"`
-	Failure    json.RawMessage `json:"failure,omitempty"`
-	OrderKnown bool            `json:"order_known"`
-	Numbering  numbering       `json:"numbering"`
-	Reach      int64           `json:"reach"`
-	Progress   int32           `json:"progress"`
-	Phases     []phaseRecord   `json:"phases,omitempty"`
-	Chunks     uint32          `json:"chunks"`
-	Pages      uint32          `json:"pages"`
-	Left       int64           `json:"left"`
-	Late       int64           `json:"late,omitempty"`
-	Lost       int64           `json:"lost,omitempty"`
-	Duplicate  int64           `json:"duplicate,omitempty"`
-	Messages   int64           `json:"messages"`
-	Duplicates int64           `json:"duplicates,omitempty"`
+	Version  int             `json:"v"`
+	From     *millis         `json:"from,omitempty"` // absent: the first of all
+	OpenedAt millis          `json:"opened"`
+	LastAt   millis          `json:"last"`
+	Ended    bool            `json:"ended,omitempty"`
+	Closed   bool            `json:"closed,omitempty"`
+	ClosedAt millis          `json:"closed_at,omitempty"`
+	Released bool            `json:"released,omitempty"`
+	State    string          `json:"state,omitempty"`
+	Reason   string          `json:"reason,omitempty"`
+	Failure  json.RawMessage `json:"failure,omitempty"`
+	// Errors and ErrorsOmitted are absent in the records of older versions.
+	Errors        []schemas.SyncError `json:"errors,omitempty"`
+	ErrorsOmitted int64               `json:"errors_omitted,omitempty"`
+	OrderKnown    bool                `json:"order_known"`
+	Numbering     numbering           `json:"numbering"`
+	Reach         int64               `json:"reach"`
+	Progress      int32               `json:"progress"`
+	Phases        []phaseRecord       `json:"phases,omitempty"`
+	Chunks        uint32              `json:"chunks"`
+	Pages         uint32              `json:"pages"`
+	Left          int64               `json:"left"`
+	Late          int64               `json:"late,omitempty"`
+	Lost          int64               `json:"lost,omitempty"`
+	Duplicate     int64               `json:"duplicate,omitempty"`
+	Messages      int64               `json:"messages"`
+	Duplicates    int64               `json:"duplicates,omitempty"`
 }
 
 type phaseRecord struct {
@@ -181,7 +186,7 @@ func (w *window) record() windowRecord {
 		ClosedAt: w.closedAt, Released: w.known == nil, State: w.state, Reason: w.reason, Failure: w.failure, OrderKnown: w.orderKnown,
 		Numbering: w.numbering, Reach: w.reach, Progress: w.progress, Chunks: w.chunks, Pages: w.pages,
 		Left: w.left, Late: w.late, Lost: w.lost, Duplicate: w.duplicate, Messages: w.messages,
-		Duplicates: w.duplicates,
+		Duplicates: w.duplicates, Errors: w.errors, ErrorsOmitted: w.errorsOmitted,
 	}
 	if w.from != always {
 		r.From = &w.from
@@ -203,7 +208,7 @@ func (r *windowRecord) window(number int32) *window {
 		closedTold: r.Closed, closedAt: r.ClosedAt, state: r.State, reason: r.Reason, failure: r.Failure,
 		orderKnown: r.OrderKnown, numbering: r.Numbering, reach: r.Reach, progress: r.Progress,
 		chunks: r.Chunks, pages: r.Pages, left: r.Left, late: r.Late, lost: r.Lost, duplicate: r.Duplicate,
-		messages: r.Messages, duplicates: r.Duplicates,
+		messages: r.Messages, duplicates: r.Duplicates, errors: r.Errors, errorsOmitted: r.ErrorsOmitted,
 	}
 	if r.From != nil {
 		w.from = *r.From
@@ -296,7 +301,7 @@ func pageRecord(page []byte) []byte {
 }
 
 func (b *boundaryRecord) boundary() Boundary {
-	r := Boundary{ReceivedAt: b.ReceivedAt.time()}
+	r := Boundary{Opens: b.Opens, ReceivedAt: b.ReceivedAt.time()}
 	if b.Time != nil {
 		r.Time = b.Time.time()
 	}

@@ -30,6 +30,16 @@ func (n *Number) TakeSync() (schemas.Sync, bool) {
 	return schemas.Sync{}, false
 }
 
+// Retell lets TakeSync give the newest sync although nothing changed, and tells whether it would not have.
+func (n *Number) Retell() bool {
+	w := n.last()
+	if w == nil || w.untold {
+		return false
+	}
+	w.untold = true
+	return true
+}
+
 func (n *Number) sync(w *window) schemas.Sync {
 	s := schemas.Sync{
 		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: n.id.DisplayPhoneNumber,
@@ -38,6 +48,7 @@ func (n *Number) sync(w *window) schemas.Sync {
 		Chunks: w.left, ChunksHeld: int64(w.held()), ChunksLate: w.late, ChunksDuplicate: w.duplicate,
 		ChunksLost: w.lost, Messages: w.messages, Duplicates: w.duplicates,
 		OpenedAt: w.openedAt.time(), LastAt: w.lastAt.time(), Error: w.failure,
+		Errors: slices.Clone(w.errors), ErrorsOmitted: w.errorsOmitted,
 	}
 	if w.closed {
 		s.State, s.EndReason = w.state, w.reason
@@ -67,7 +78,7 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 		return s
 	}
 	s.Next = clamp(w.expected(i))
-	s.Finished = p.held.len() == 0 && p.gapCount() == 0 && (p.full || p.over || int64(p.number) < w.reach)
+	s.Finished = p.held.len() == 0 && p.gapCount() == 0 && (p.full || p.over || int64(p.number) < w.reach) && !w.anyFailed(p.number)
 	tell := func(g schemas.SyncGap) {
 		if len(s.Gaps) == gapsToldMax {
 			s.GapsOmitted++

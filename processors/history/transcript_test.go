@@ -20,8 +20,9 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata; re
 // Each is played twice, the second time with a restart from the written state before every command: it
 // must say the same.
 //
-//	chunk [phase=P] [order=O] [progress=N] at=D [body=B] [ms=a,b^2]   body: other bytes; ms: wamids^rank
-//	tick D · boundary at=D [time=D] · decline at=D [errors=JSON]
+//	chunk [phase=P] [order=O] [progress=N] at=D [body=B] [ms=a,b^2] [errors=C,C] [failed=yes]
+//	   body: other bytes; ms: wamids^rank; errors: codes, each with the title that it has here; failed: nothing leaves
+//	tick D · boundary at=D [time=D] [opens=yes] · decline at=D [errors=JSON]
 //	leave [n] · lose (the next reference can no longer be read) · sync · deadline · state · auto
 //
 // After auto, chunks leave as soon as they may.
@@ -116,7 +117,7 @@ func (p *player) command(out *strings.Builder, line string) {
 	case "tick":
 		p.tick(p.at(words[1]))
 	case "boundary":
-		b := Boundary{ReceivedAt: p.at(args["at"])}
+		b := Boundary{ReceivedAt: p.at(args["at"]), Opens: args["opens"] == "yes"}
 		if v, ok := args["time"]; ok {
 			b.Time = p.at(v)
 		}
@@ -196,7 +197,13 @@ func (p *player) parse(args map[string]string) (Chunk, []message) {
 	read("phase", &c.Phase, &c.HasPhase)
 	read("order", &c.Order, &c.HasOrder)
 	read("progress", &c.Progress, &c.HasProgress)
-	c.Digest = schemas.HashBytes([]byte(args["phase"] + "/" + args["order"] + "/" + args["progress"] + "/" + args["body"]))
+	c.Digest = schemas.HashBytes([]byte(args["phase"] + "/" + args["order"] + "/" + args["progress"] + "/" + args["body"] + args["errors"]))
+	c.Failed = args["failed"] == "yes"
+	for code := range strings.SplitSeq(args["errors"], ",") {
+		if code != "" {
+			c.Errors = append(c.Errors, Error{Code: int64(p.number(code)), Title: "error " + code})
+		}
+	}
 	var ms []message
 	if args["ms"] != "" {
 		for m := range strings.SplitSeq(args["ms"], ",") {

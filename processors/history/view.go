@@ -1,6 +1,10 @@
 package history
 
-import "time"
+import (
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
 
 // Held is the number of chunks that wait.
 func (n *Number) Held() (held int) {
@@ -38,4 +42,12 @@ func (n *Number) Opened() (openedAt time.Time, ok bool) {
 
 // Awaiting tells whether the next chunk can be the first of a sync that nobody has seen yet: there was none,
 // or an account event has parted what came from what comes.
-func (n *Number) Awaiting() bool { return n.count == 0 || n.fenced || len(n.pending) > 0 }
+func (n *Number) Awaiting() bool { return n.count == 0 || n.fenced != fenceNone || len(n.pending) > 0 }
+
+// Declined tells when the decline was received with which the newest window ended, and its errors, verbatim.
+func (n *Number) Declined() (receivedAt time.Time, failure []byte, ok bool) {
+	if w := n.last(); w != nil && w.reason == schemas.SyncEndDeclined {
+		return w.closedAt.time(), w.failure, true
+	}
+	return time.Time{}, nil, false
+}

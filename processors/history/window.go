@@ -31,6 +31,9 @@ type window struct {
 	state, reason string          // of schemas.Sync, once ended
 	failure       json.RawMessage // errors of a decline
 
+	errors        []schemas.SyncError // of chunks, and of webhooks without one, as they came
+	errorsOmitted int64
+
 	orderKnown bool
 	numbering  numbering
 	reach      int64 // the highest phase of which a chunk left; -1: none
@@ -257,7 +260,7 @@ func (w *window) begins(h *held) bool {
 
 func (w *window) bytes() int {
 	b := int(unsafe.Sizeof(*w)) + cap(w.phases)*int(unsafe.Sizeof(phase{})) + w.loose.bytes() +
-		w.identities.Bytes() + len(w.forgotten)*2*int(unsafe.Sizeof(schemas.Hash{})) + cap(w.failure)
+		w.identities.Bytes() + len(w.forgotten)*2*int(unsafe.Sizeof(schemas.Hash{})) + cap(w.failure) + w.errorBytes()
 	if w.known != nil {
 		b += w.known.Bytes()
 	}

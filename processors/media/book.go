@@ -35,16 +35,12 @@ func New(cfg *Config) *Book {
 }
 
 // Placeholder takes a placeholder that was received in a chunk at a time. It returns the follow-ups that
-// waited for it, in the order in which they came; Find finds it from then on. One that is older than
-// MediaAgeMax is not remembered, unless a follow-up waited for it.
+// waited for it, in the order in which they came; Find finds it from then on, however old the message is: follow-ups of
+// old media were seen when a business reconnected.
 func (b *Book) Placeholder(receivedAt time.Time, key schemas.Hash, p Placeholder) []FollowUp {
 	b.advance(receivedAt)
-	waited := b.waiting.take(key)
-	young := p.Timestamp <= 0 || receivedAt.Sub(time.Unix(p.Timestamp, 0)) <= b.cfg.MediaAgeMax
-	if young || len(waited) > 0 {
-		b.placeholders.add(bucketStart(b.cfg, b.clock), key, p)
-	}
-	return waited
+	b.placeholders.add(bucketStart(b.cfg, b.clock), key, p)
+	return b.waiting.take(key)
 }
 
 // Find is the placeholder that has the wamid of a follow-up.

@@ -7,10 +7,7 @@ import (
 
 // Config says what is remembered, and for how long.
 type Config struct {
-	// MediaAgeMax is the age of a message, when its chunk was received, up to which a follow-up can be
-	// expected: placeholders of older messages are not remembered.
-	MediaAgeMax time.Duration
-	// Remember is how long a placeholder is remembered after it was seen.
+	// Remember is how long a placeholder is remembered after it was seen, whatever the age of its message.
 	Remember time.Duration
 	// Hold is how long a follow-up waits for its placeholder; 0: not at all.
 	Hold time.Duration
@@ -23,7 +20,6 @@ type Config struct {
 // media of the last 14 days.
 func DefaultConfig() Config {
 	return Config{
-		MediaAgeMax:  30 * 24 * time.Hour,
 		Remember:     14 * 24 * time.Hour,
 		Hold:         time.Hour, // longer than a chunk waits for a hole before it
 		HoldItemsMax: 10_000,
@@ -37,7 +33,6 @@ func (c *Config) Validate() error {
 		key        string
 		value, min time.Duration
 	}{
-		{"media_age_max", c.MediaAgeMax, time.Hour},
 		{"remember", c.Remember, time.Minute},
 		{"hold", c.Hold, 0},
 	} {

@@ -48,10 +48,8 @@ type waits struct {
 
 func (m *model) placeholder(now time.Time, key schemas.Hash, p media.Placeholder) (out []string) {
 	out = m.leave(func(w waits) bool { return w.key == key })
-	if len(out) > 0 || now.Sub(time.Unix(p.Timestamp, 0)) <= m.cfg.MediaAgeMax {
-		m.seen[key] = now
-		m.data[key] = p
-	}
+	m.seen[key] = now
+	m.data[key] = p
 	return out
 }
 

@@ -1,10 +1,10 @@
 package media
 
 import (
+	"math"
 	"slices"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -18,21 +18,14 @@ type placeholders struct {
 // bucket is the placeholders of one stretch of time. Its state records are pages of so many placeholders,
 // in the order in which they came; the last one is written again until it is full.
 type bucket struct {
-	start    time.Time
-	table    known.Table[placeholder]
-	threads  []string
-	numberOf map[string]uint32 // of a thread
+	start   time.Time
+	table   table
+	threads threads
+	rare    map[uint64]Placeholder // those that a cell does not hold, by its key
 
 	told      int // placeholders that TakeState gave, the restored ones among them
 	restored  int // placeholders that came from pages of an earlier life
 	pagesBase int // number of the first page of this life
-}
-
-type placeholder struct {
-	timestamp int64
-	thread    uint32
-	direction uint8
-	group     bool
 }
 
 // bucketsInMemory cuts Remember; the last placeholder of a bucket is remembered for Remember, the first for
@@ -53,23 +46,20 @@ func (p *placeholders) bucket(start time.Time) *bucket {
 	if i > 0 && p.buckets[i-1].start.Equal(start) {
 		return p.buckets[i-1]
 	}
-	b := &bucket{start: start, numberOf: make(map[string]uint32)}
+	b := &bucket{start: start}
 	p.buckets = slices.Insert(p.buckets, i, b)
 	return b
 }
 
 func (p *placeholders) add(start time.Time, key schemas.Hash, ph Placeholder) {
-	b := p.bucket(start)
-	if v, fresh := b.table.Obtain(key); fresh {
-		*v = b.pack(ph)
-	}
+	p.bucket(start).add(key.Hi, ph)
 }
 
 // find prefers what was seen last.
 func (p *placeholders) find(key schemas.Hash) (Placeholder, bool) {
 	for i := len(p.buckets) - 1; i >= 0; i-- {
-		if v := p.buckets[i].table.Find(key); v != nil {
-			return p.buckets[i].unpack(v), true
+		if k := p.buckets[i].table.find(key.Hi); k >= 0 {
+			return p.buckets[i].unpack(p.buckets[i].table.at(k)), true
 		}
 	}
 	return Placeholder{}, false
@@ -96,18 +86,15 @@ func (p *placeholders) deadline(cfg *Config) time.Time {
 
 func (p *placeholders) len() (n int) {
 	for _, b := range p.buckets {
-		n += b.table.Len()
+		n += b.table.len()
 	}
 	return n
 }
 
 func (p *placeholders) memory() (n int) {
-	const bucketBytes, stringBytes = 256, 16
+	const bucketBytes, rareBytes = 256, 128
 	for _, b := range p.buckets {
-		n += bucketBytes + b.table.Bytes() + cap(b.threads)*stringBytes
-		for _, t := range b.threads {
-			n += len(t) + (stringBytes+4)*3/2 // the map's share
-		}
+		n += bucketBytes + b.table.bytes() + b.threads.bytes() + len(b.rare)*rareBytes
 	}
 	return n
 }
@@ -116,22 +103,51 @@ func (b *bucket) over(cfg *Config) time.Time {
 	return b.start.Add(bucketLength(cfg) + cfg.Remember)
 }
 
-func (b *bucket) pack(ph Placeholder) placeholder {
-	number, ok := b.numberOf[ph.Thread]
-	if !ok {
-		number = uint32(len(b.threads))
-		b.threads = append(b.threads, ph.Thread)
-		b.numberOf[ph.Thread] = number
+// Codes of a cell's direction, in its two lowest bits.
+const (
+	directionBits = 2
+	isRare        = 1<<directionBits - 1 // the placeholder stands in rare
+	threadsMax    = 1 << (32 - directionBits)
+	textBytesMax  = math.MaxUint32 - 1<<16
+)
+
+func (b *bucket) add(key uint64, ph Placeholder) {
+	if b.table.find(key) >= 0 {
+		return
 	}
-	return placeholder{timestamp: ph.Timestamp, thread: number, direction: directionCode(ph.Direction), group: ph.Group}
+	if ph.Group || ph.Timestamp < 0 || ph.Timestamp > math.MaxUint32 || b.threads.len() == threadsMax || len(b.threads.text) > textBytesMax || len(ph.Thread) > 1<<16 {
+		if b.rare == nil {
+			b.rare = make(map[uint64]Placeholder)
+		}
+		b.rare[key] = ph
+		b.table.add(cell{key: key, rest: isRare})
+		return
+	}
+	b.table.add(cell{key: key, timestamp: uint32(ph.Timestamp), rest: b.threads.number(ph.Thread)<<directionBits | directionCode(ph.Direction)})
 }
 
-func (b *bucket) unpack(v *placeholder) Placeholder {
-	return Placeholder{Thread: b.threads[v.thread], Group: v.group, Timestamp: v.timestamp, Direction: directions[v.direction]}
+func (b *bucket) unpack(c *cell) Placeholder {
+	if c.rest&isRare == isRare {
+		return b.rare[c.key]
+	}
+	return Placeholder{Thread: string(b.threads.name(c.rest >> directionBits)), Timestamp: int64(c.timestamp), Direction: directions[c.rest&isRare]}
+}
+
+// fields is unpack with the thread as a view of where it stands, and with the mark of a group in the direction.
+func (b *bucket) fields(c *cell) (thread []byte, timestamp int64, direction byte) {
+	if c.rest&isRare == isRare {
+		ph := b.rare[c.key]
+		direction = byte(directionCode(ph.Direction))
+		if ph.Group {
+			direction |= groupThread
+		}
+		return []byte(ph.Thread), ph.Timestamp, direction
+	}
+	return b.threads.name(c.rest >> directionBits), int64(c.timestamp), byte(c.rest & isRare)
 }
 
 var directions = [...]string{schemas.DirectionUnknown, schemas.DirectionInbound, schemas.DirectionOutbound}
 
-func directionCode(direction string) uint8 {
-	return uint8(max(slices.Index(directions[:], direction), 0))
+func directionCode(direction string) uint32 {
+	return uint32(max(slices.Index(directions[:], direction), 0))
 }

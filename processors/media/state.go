@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (b *Book) TakeState(yield func(key string, value []byte)) {
 }
 
 func (b *bucket) takeState(yield func(key string, value []byte)) {
-	n := b.table.Len()
+	n := b.table.len()
 	for from := b.told - (b.told-b.restored)%pageEntries; b.told < n; from += pageEntries {
 		to := min(from+pageEntries, n)
 		number := b.pagesBase + (from-b.restored)/pageEntries
@@ -78,24 +79,21 @@ const (
 	groupThread = 0x40 // the thread is a group
 )
 
+// appendPage writes half of each hash, which is what is kept of it, in the place of the whole one.
 func (b *bucket) appendPage(dst []byte, from, to int) []byte {
 	dst = append(dst, stateFormat)
+	var last []byte
 	for i := from; i < to; i++ {
-		key, v := b.table.At(i)
-		dst = appendHash(dst, key)
-		dst = binary.AppendVarint(dst, v.timestamp)
-		direction := v.direction
-		if v.group {
-			direction |= groupThread
+		c := b.table.at(i)
+		thread, timestamp, direction := b.fields(c)
+		dst = appendHash(dst, schemas.Hash{Hi: c.key})
+		dst = binary.AppendVarint(dst, timestamp)
+		if i > from && bytes.Equal(thread, last) {
+			dst = append(dst, direction|sameThread)
+			continue
 		}
-		if i > from {
-			if _, last := b.table.At(i - 1); last.thread == v.thread {
-				dst = append(dst, direction|sameThread)
-				continue
-			}
-		}
+		last = thread
 		dst = append(dst, direction)
-		thread := b.threads[v.thread]
 		dst = binary.AppendUvarint(dst, uint64(len(thread)))
 		dst = append(dst, thread...)
 	}
@@ -151,11 +149,9 @@ func (b *Book) restorePage(where string, value []byte) error {
 	b.advance(start)
 	bucket := b.placeholders.bucket(start)
 	for _, e := range entries {
-		if v, fresh := bucket.table.Obtain(e.key); fresh {
-			*v = bucket.pack(e.placeholder)
-		}
+		bucket.add(e.key.Hi, e.placeholder)
 	}
-	bucket.restored = bucket.table.Len()
+	bucket.restored = bucket.table.len()
 	bucket.told = bucket.restored
 	bucket.pagesBase = max(bucket.pagesBase, int(number)+1)
 	return nil

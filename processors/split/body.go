@@ -110,8 +110,7 @@ type HistoryElement struct {
 	Phase, ChunkOrder, Progress          int32
 	HasPhase, HasChunkOrder, HasProgress bool
 	Threads                              []Thread
-	Errors                               []byte // errors verbatim
-	ErrorCode                            int64  // code of the first error, 0 when none
+	Errors                               []byte // errors verbatim; nil when absent or null
 }
 
 // Thread is one chat of a chunk.

@@ -88,8 +88,11 @@ func (s *Scanner) scanRoot(i int) int {
 			}
 			r.dataEnd = s.leave(outer, odd)
 		case "errors": // of a bare value, or of YCloud's chunk
-			i = s.errors(i, &r.cloud.element)
-			r.bare.Errors = r.cloud.element.Errors
+			i = s.verbatim(i, &r.bare.Errors)
+			r.cloud.element.Errors = r.bare.Errors
+			if present {
+				r.bareField = max(r.bareField, bareFieldOf(o.key))
+			}
 		default:
 			if isCloudMember(o.key) {
 				i = s.cloudMember(i, o.key)

@@ -51,7 +51,7 @@ func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 		case "threads":
 			i = s.threadArray(i, &e.Threads, position)
 		case "errors":
-			i = s.errors(i, e)
+			i = s.verbatim(i, &e.Errors)
 		default:
 			i = s.skip(i)
 		}
@@ -150,49 +150,6 @@ func (s *Scanner) threadContext(i int, t *Thread) int {
 		case "country_code":
 			i = s.text(i, &t.CountryCode)
 		default:
-			i = s.skip(i)
-		}
-	}
-}
-
-// errors reads an element's errors, verbatim and the first code among them.
-func (s *Scanner) errors(i int, e *HistoryElement) int {
-	start := i
-	switch s.in[i] {
-	case '[':
-		i = s.enter(i)
-		for first := true; ; first = false {
-			var more bool
-			if i, more = s.item(first, i); !more {
-				break
-			}
-			if s.in[i] == '{' && e.ErrorCode == 0 {
-				i = s.errorCode(i, e)
-			} else {
-				i = s.skip(i)
-			}
-		}
-	case '{': // a single error without its array
-		i = s.errorCode(i, e)
-	default:
-		return s.verbatim(i, &e.Errors)
-	}
-	if i > 0 {
-		e.Errors = s.in[start:i:i]
-	}
-	return i
-}
-
-func (s *Scanner) errorCode(i int, e *HistoryElement) int {
-	o, i := s.object(i)
-	for {
-		var more bool
-		if i, more = s.key(&o, i); !more {
-			return i
-		}
-		if string(o.key) == "code" {
-			i = s.integer(i, &e.ErrorCode)
-		} else {
 			i = s.skip(i)
 		}
 	}

@@ -350,7 +350,7 @@ func reference(root *node) (b *Body, places []string, reason schemas.Reason) {
 		var field string
 		for _, f := range [][2]string{
 			{"control_passed", "messaging_handovers"}, {"control_taken", "messaging_handovers"},
-			{"statuses", "messages"}, {"messages", "messages"}, {"message_echoes", "smb_message_echoes"},
+			{"statuses", "messages"}, {"errors", "messages"}, {"messages", "messages"}, {"message_echoes", "smb_message_echoes"},
 			{"smb_message_echoes", "smb_message_echoes"}, {"state_sync", "smb_app_state_sync"}, {"history", "history"},
 			{"standby", "standby"},
 		} {
@@ -579,7 +579,6 @@ func refElement(h *node, position int, l *left) HistoryElement {
 	e.Phase, e.HasPhase = meta.get("phase").ordinal()
 	e.ChunkOrder, e.HasChunkOrder = meta.get("chunk_order").ordinal()
 	e.Progress, e.HasProgress = meta.get("progress").ordinal()
-	e.ErrorCode = refErrorCode(h.get("errors"))
 	for i, t := range h.get("threads").whole() {
 		c := t.get("context")
 		var lists []*node
@@ -594,18 +593,6 @@ func refElement(h *node, position int, l *left) HistoryElement {
 		})
 	}
 	return e
-}
-
-func refErrorCode(errs *node) int64 {
-	if errs == nil {
-		return 0
-	}
-	for _, e := range append([]*node{errs}, errs.items...) {
-		if code := e.get("code").integer(); code != 0 {
-			return code
-		}
-	}
-	return 0
 }
 
 func refMessages(lists []*node, status bool, path string, l *left) (ms []Message) {

@@ -130,7 +130,7 @@ const (
 
 func bareFieldOf(key []byte) bareField {
 	switch string(key) {
-	case "messages", "statuses":
+	case "messages", "statuses", "errors":
 		return bareMessages
 	case "message_echoes", "smb_message_echoes":
 		return bareEchoes

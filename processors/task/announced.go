@@ -90,6 +90,7 @@ type announcedRecord struct {
 
 type announcementState struct {
 	Phone      string `json:"phone,omitempty"`
+	Opens      bool   `json:"o,omitempty"`
 	TimeMS     *int64 `json:"t,omitempty"` // absent: the webhook had none
 	ReceivedMS int64  `json:"r"`
 }
@@ -108,7 +109,7 @@ func (a *announced) flush(t *Task) {
 		}
 		rec := announcedRecord{Version: announcedVersion}
 		for _, e := range all {
-			s := announcementState{Phone: e.phone, ReceivedMS: e.ReceivedAt.UnixMilli()}
+			s := announcementState{Phone: e.phone, Opens: e.Opens, ReceivedMS: e.ReceivedAt.UnixMilli()}
 			if !e.Time.IsZero() {
 				ms := e.Time.UnixMilli()
 				s.TimeMS = &ms
@@ -134,7 +135,7 @@ func (a *announced) restore(rest string, value []byte) error {
 		return fmt.Errorf("account events of %s: %w", waba, err)
 	}
 	for _, s := range rec.Events {
-		e := announcement{phone: s.Phone, Boundary: history.Boundary{ReceivedAt: time.UnixMilli(s.ReceivedMS)}}
+		e := announcement{phone: s.Phone, Boundary: history.Boundary{Opens: s.Opens, ReceivedAt: time.UnixMilli(s.ReceivedMS)}}
 		if s.TimeMS != nil {
 			e.Time = time.UnixMilli(*s.TimeMS)
 		}

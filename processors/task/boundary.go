@@ -31,14 +31,16 @@ func (t *Task) account(o *Origin, c *split.Change) {
 		v.EntryID = string(c.EntryID)
 	}
 	t.put(&e, o, t.arena.copy(str(businessOf(c))), t.value(&v, len(c.Value)))
-	if account.KindOf(c.AccountEvent) == account.Neither {
+	kind := account.KindOf(c.AccountEvent)
+	if kind == account.Neither {
 		return
 	}
-	parts := history.Boundary{Time: unix(c.EntryTime), ReceivedAt: o.ReceivedAt}
+	parts := history.Boundary{Opens: kind == account.Opens, Time: unix(c.EntryTime), ReceivedAt: o.ReceivedAt}
 	t.announced.add(v.WABAID, announcement{v.PhoneNumber, parts})
 	for _, n := range t.byWABA[v.WABAID] {
 		if account.Concerns(c.PhoneNumber, n.id.DisplayPhoneNumber) {
 			n.history.Boundary(o.ReceivedAt, parts)
+			t.concerns(o, n)
 			t.touch(n)
 		}
 	}

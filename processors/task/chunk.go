@@ -12,40 +12,50 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// declinedCode is history[].errors[].code when the business does not share its history (Meta's
-// Coexistence page, "Messaging history not shared").
-const declinedCode = 2593109
-
-// history offers the chunks of a change to the number's resequencer.
+// history offers the chunks of a change to the number's resequencer, and tells it what went wrong.
 func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 	t.offer(n)
+	wrong := len(c.Errors) > 0
 	for i := range c.History {
 		el := &c.History[i]
 		if el.Out {
 			continue // told in a letter
 		}
-		if el.ErrorCode == declinedCode {
-			n.history.Decline(t.now, h.origin.ReceivedAt, el.Errors)
-			continue
-		}
-		if len(el.Errors) > 0 && len(el.Threads) == 0 {
-			t.other(h.origin, c) // an error that no document names
-			continue
+		chunk := chunkOf(h.origin, el)
+		if len(el.Errors) > 0 {
+			f := failuresIn(el.Errors)
+			wrong = wrong || f.any()
+			if f.any() && len(el.Threads) == 0 {
+				continue
+			}
+			chunk.Errors = f.others
+			t.beside(h.origin, c, i, &f)
 		}
 		if index > math.MaxUint16 || i > math.MaxUint16 {
 			t.other(h.origin, c) // a reference cannot name it; no sender batches that many
 			continue
 		}
-		verdict := n.history.Chunk(h.origin.ReceivedAt, history.Chunk{
-			Ref:   history.Ref{Topic: h.origin.Topic, Offset: h.origin.Offset, Change: uint16(index), Element: uint16(i)},
-			Phase: el.Phase, Order: el.ChunkOrder, Progress: el.Progress,
-			HasPhase: el.HasPhase, HasOrder: el.HasChunkOrder, HasProgress: el.HasProgress,
-			Digest: schemas.HashBytes(el.Raw), Messages: messagesIn(el), ReceivedAt: h.origin.ReceivedAt,
-			Again: h.origin.Requeue != nil,
-		})
-		if verdict == history.Duplicate {
-			t.counts.Duplicates[KindChunk]++
-		}
+		chunk.Ref = history.Ref{Topic: h.origin.Topic, Offset: h.origin.Offset, Change: uint16(index), Element: uint16(i)}
+		t.offerChunk(n, h.origin, chunk)
+	}
+	if wrong {
+		t.failed(h, c, n)
+	}
+}
+
+// chunkOf is what a resequencer has to know of an element; where it can be read again is added.
+func chunkOf(o *Origin, el *split.HistoryElement) history.Chunk {
+	return history.Chunk{
+		Phase: el.Phase, Order: el.ChunkOrder, Progress: el.Progress,
+		HasPhase: el.HasPhase, HasOrder: el.HasChunkOrder, HasProgress: el.HasProgress,
+		Digest: schemas.HashBytes(el.Raw), Messages: messagesIn(el), ReceivedAt: o.ReceivedAt,
+		Again: o.Requeue != nil,
+	}
+}
+
+func (t *Task) offerChunk(n *number, o *Origin, c history.Chunk) {
+	if n.history.Chunk(o.ReceivedAt, c) == history.Duplicate {
+		t.counts.Duplicates[KindChunk]++
 	}
 }
 

@@ -156,7 +156,9 @@ func (p *partition) releaseAll() {
 		if err != nil {
 			p.t.Fatalf("scan of a held chunk: %v", err)
 		}
-		p.task.Release(w, p.origin(int(w.Offset)), body)
+		o := p.origin(int(w.Offset))
+		o.Topic = w.Topic
+		p.task.Release(w, o, body)
 	}
 }
 

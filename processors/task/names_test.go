@@ -103,7 +103,7 @@ func TestAccountEventAsAFieldOfItsOwnPartsOnboardings(t *testing.T) {
 		{"account_offboarded", `{"field":"account_offboarded","value":{"waba_id":"` + waba + `","reason":"USER_INITIATED"}}`, "ACCOUNT_OFFBOARDED", true},
 		{"account_reconnected", `{"field":"account_reconnected","value":{"waba_id":"` + waba + `"}}`, "ACCOUNT_RECONNECTED", true},
 		{"partner_removed", `{"field":"partner_removed","value":{}}`, "PARTNER_REMOVED", true},
-		{"partner_added", `{"field":"partner_added","value":{}}`, "PARTNER_ADDED", true},
+		{"partner_added", `{"field":"partner_added","value":{}}`, "PARTNER_ADDED", false}, // alone it ends no sync
 		{"partner_app_installed", `{"field":"partner_app_installed","value":{}}`, "PARTNER_APP_INSTALLED", false},
 		{"its own event", `{"field":"account_offboarded","value":{"event":"ACCOUNT_RECONNECTED"}}`, "ACCOUNT_RECONNECTED", true},
 		{"unknown event", `{"field":"account_update","value":{"event":"an_event_of_tomorrow"}}`, "an_event_of_tomorrow", false},

@@ -21,9 +21,13 @@ type number struct {
 	history *history.Number
 	media   *media.Book
 
-	told    bool // its identity is in `state`
-	changed bool
-	wanting bool
+	told bool // its identity is in `state`
+	// introduced: the partition of its id knows its WABA. moved: it has none, and goes on under its WABA; removing: what was
+	// told of its sync is to be taken back. again: its sync is told again as it is.
+	introduced, moved, removing, again bool
+	replay                             string // the replay that wrote the last record that concerned it; "": none did
+	changed                            bool
+	wanting                            bool
 
 	// Of the schedule.
 	due       time.Time
@@ -58,6 +62,7 @@ func (t *Task) number(waba, phoneNumberID, display []byte) *number {
 		n.history.Name(n.id)
 		n.told = false
 	}
+	t.introduce(n)
 	t.touch(n)
 	return n
 }
@@ -87,12 +92,16 @@ const (
 	stateAnnounced = "b|"
 	// e|waba: the last account events, see undated
 	stateUndated = "e|"
+	// d|phone_number_id: see directory
 )
 
 type identityRecord struct {
 	WABAID             string `json:"waba_id"`
 	PhoneNumberID      string `json:"phone_number_id"`
 	DisplayPhoneNumber string `json:"display_phone_number,omitempty"`
+	Introduced         bool   `json:"introduced,omitempty"`
+	Moved              bool   `json:"moved,omitempty"`
+	Replay             string `json:"replay,omitempty"`
 }
 
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
@@ -105,6 +114,7 @@ func (t *Task) Flush() {
 	t.pages.flush(t)
 	t.announced.flush(t)
 	t.undated.flush(t)
+	t.directory.flush(t)
 	t.flushScopes()
 	t.flushReplays()
 }
@@ -112,9 +122,9 @@ func (t *Task) Flush() {
 func (t *Task) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
-		value, err := json.Marshal(identityRecord(n.id))
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay})
 		if err != nil {
-			panic(fmt.Sprintf("marshal of three strings: %v", err))
+			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
 		t.state(t.arena.copy(stateNumber, n.key), value)
 	}
@@ -124,17 +134,54 @@ func (t *Task) flushNumber(n *number) {
 	n.media.TakeState(func(key string, value []byte) {
 		t.state(t.arena.copy(stateMedia, n.key, "|", key), value)
 	})
+	if n.removing {
+		n.removing = false
+		t.removeSync(n)
+	}
 	for {
 		s, ok := n.history.TakeSync()
 		if !ok {
 			return
 		}
+		if n.moved {
+			continue
+		}
 		e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSync, source: n.source, time: timeOf(&s), subject: []byte(n.id.PhoneNumberID)}
 		value := t.value(&s, 1024)
 		// The id is a function of the state told, so that a transaction that is done again tells the same.
 		e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSync), []byte(n.key), value)
-		t.emit(&e, t.arena.copy(n.id.PhoneNumberID), value)
+		if n.again {
+			n.again = false
+			e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSync), []byte(n.key), value, []byte(schemas.ReroutedMoved))
+		}
+		t.emit(&e, t.arena.copy(n.id.PhoneNumberID), value, n.ofReplay()...)
 	}
+}
+
+// concerns notes whether a record that concerns a number was written by a replay. What is told of its sync is an event of
+// the replay then, until something else concerns it: also what time brings about later.
+func (t *Task) concerns(o *Origin, n *number) {
+	var id string
+	if o.Replay != nil {
+		id = str(o.Replay.ID)
+	}
+	if n.replay == id || t.outer != nil { // a scope tells no syncs
+		return
+	}
+	n.replay, n.told = strings.Clone(id), false
+}
+
+// ofReplay is the header of an event that a replay brought about.
+func (n *number) ofReplay() []Header {
+	if n.replay == "" {
+		return nil
+	}
+	return []Header{{schemas.HeaderReplay, []byte(n.replay)}}
+}
+
+// retell lets a number's sync be told even where nothing changed.
+func (t *Task) retell(n *number) {
+	n.again = n.history.Retell()
 }
 
 // timeOf is when the state of a sync came about.
@@ -163,7 +210,8 @@ func (t *Task) RestoreState(key string, value []byte) error {
 			return fmt.Errorf("identity of a number: %w", err)
 		}
 		n := t.restoring(id.WABAID, id.PhoneNumberID)
-		n.id, n.told = history.Identity(id), true
+		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
+		n.introduced, n.moved, n.replay = id.Introduced, id.Moved, id.Replay
 		n.history.Name(n.id)
 		return nil
 	case stateHistory, stateMedia:
@@ -188,6 +236,8 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		return t.restoreScope(rest, value)
 	case stateReplay:
 		return t.restoreReplay(rest, value)
+	case stateDirectory:
+		return t.directory.restore(rest, value)
 	case stateAnnounced:
 		return t.announced.restore(rest, value)
 	case stateUndated:

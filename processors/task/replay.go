@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // Replay tells that a record was written by a replay.
@@ -63,6 +65,9 @@ func (t *Task) Replayed(o *Origin) bool {
 			t.endReplay(r)
 		}
 		return false
+	}
+	if r == nil && o.Topic == schemas.TopicRerouted && !o.Replay.Own {
+		return true // the replay may have ended here; what another partition passes on does not open it again
 	}
 	if r == nil {
 		r = t.openReplay(string(o.Replay.ID))

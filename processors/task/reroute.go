@@ -23,10 +23,15 @@ func (t *Task) reroute(o *Origin, e split.Envelope, c *split.Change, partition i
 		switch h.Key {
 		case schemas.HeaderContentEncoding, schemas.HeaderOrigin:
 			continue // the value is decoded, and the place is told below
+		case schemas.HeaderReplayRole, schemas.HeaderWABA:
+			continue // it is the only copy of the change, and names its business
 		case schemas.HeaderRequeue, schemas.HeaderDLQChanges, schemas.HeaderDLQPlaces:
 			continue // the change has been chosen; it is as good as any other from here on
 		}
 		hs = append(hs, h)
+	}
+	if e == split.EnvelopeYCloud && len(c.WABA) > 0 {
+		hs = append(hs, Header{schemas.HeaderWABA, t.arena.copy(str(c.WABA))}) // the body need not name it
 	}
 	hs = append(hs, Header{schemas.HeaderOrigin, t.place(o, c.Entry, c.Index)})
 	t.out(Record{Topic: schemas.TopicRerouted, Partition: partition, Key: t.arena.copy(str(businessOf(c))), Value: value, Headers: hs})
@@ -78,6 +83,11 @@ func (t *Task) other(o *Origin, c *split.Change) {
 	if raw == nil {
 		raw = c.Value
 	}
+	t.otherPart(o, c, raw)
+}
+
+// otherPart passes on what of a change has no other topic: an object of it, at a place in it.
+func (t *Task) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
 	var id schemas.Hash
 	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, raw)
 	if !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
@@ -85,7 +95,7 @@ func (t *Task) other(o *Origin, c *split.Change) {
 		return
 	}
 	e := event{topic: schemas.TopicOther, ceType: schemas.TypeOther, id: id, source: t.source(c),
-		time: unix(c.EntryTime), origin: t.place(o, c.Entry, c.Index), trace: o}
+		time: unix(c.EntryTime), origin: t.place(o, append([]int{c.Entry, c.Index}, path...)...), trace: o}
 	v := schemas.Other{WABAID: string(c.WABA), PhoneNumberID: string(c.PhoneNumberID), Field: string(c.Field), Original: json.RawMessage(raw)}
 	value := t.value(&v, len(raw))
 	if most := t.cfg.OtherBytesMax; most > 0 && len(value) > most {

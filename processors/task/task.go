@@ -74,6 +74,10 @@ type Origin struct {
 	Replay *Replay
 	// Requeue is set on a dead letter that is tried again.
 	Requeue *Requeue
+	// WABA is that of the number that the body, or the record's key, names alone.
+	WABA []byte
+	// Moved is set on what another partition passed on of a number that it knew without its WABA.
+	Moved bool
 
 	// Key, Value and Headers are the record as it is, for `dlq` and `rerouted`.
 	Key, Value []byte
@@ -105,6 +109,7 @@ type Task struct {
 	pages     pages
 	announced announced
 	undated   undated
+	directory directory
 
 	offers []offered
 	holds  bool // see Holds
@@ -166,12 +171,15 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 	t.people.Begin()
 	o.Requeue.choose(b)
 	inHand := inHand{origin: o, body: b}
-	var f failures
+	var f unprocessed
 	for i := range b.Changes {
 		if o.Requeue != nil && !o.Requeue.change(i) {
 			continue
 		}
 		c := &b.Changes[i]
+		if len(o.WABA) > 0 {
+			t.attribute(o, c)
+		}
 		business := businessOf(c)
 		if len(business) == 0 {
 			if o.Replay == nil || !o.Replay.Extra { // the copy in the record's own partition tells it
@@ -189,6 +197,14 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		if c.Refused {
 			f.odd(i, c)
 			continue
+		}
+		// The partition of the number's id knows whose number it is. It may be another's, and a replay does not know that.
+		if len(c.WABA) == 0 {
+			t.attribute(o, c)
+			if p := t.cfg.PartitionOf(businessOf(c)); p != t.cfg.Partition {
+				t.reroute(o, b.Envelope, c, p)
+				continue
+			}
 		}
 		t.unfit = false
 		switch reason := t.change(inHand, c, i); {
@@ -257,7 +273,7 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		return ""
 	}
 	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors) + len(c.Handovers)
-	if parts == 0 {
+	if parts == 0 && !h.origin.Moved {
 		if c.Cut == 0 && !c.Partial {
 			t.other(h.origin, c) // a known field with nothing in it that we know
 		}
@@ -267,7 +283,11 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		return schemas.ReasonNoNumber
 	}
 	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
-	if len(c.History) > 0 {
+	t.concerns(h.origin, n)
+	if h.origin.Moved {
+		defer t.retell(n)
+	}
+	if len(c.History)+len(c.Errors) > 0 {
 		t.history(h, c, index, n)
 	}
 	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors)+len(c.Handovers) > 0 {

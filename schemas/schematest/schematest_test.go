@@ -51,6 +51,7 @@ func samples() map[string]sample {
 		schemas.TypeContact: (&schemas.ContactState{WABAID: "1", PhoneNumberID: "2", ID: "16505551234", PhoneNumber: "16505551234",
 			FullName: "Pablo Morales", TimestampMS: at.UnixMilli(), Version: 3, Original: json.RawMessage(`{"action":"add"}`)}).AppendJSON(nil),
 		schemas.TypeContactRemoved: nil,
+		schemas.TypeSyncRemoved:    nil,
 		schemas.TypeAccount: (&schemas.Account{WABAID: "1", EntryID: "9", Event: "PARTNER_REMOVED", Time: at.Unix(),
 			Original: json.RawMessage(`{"event":"PARTNER_REMOVED"}`)}).AppendJSON(nil),
 		schemas.TypeOther: (&schemas.Other{WABAID: "1", Field: "flows", Original: json.RawMessage(`{"field":"flows"}`)}).AppendJSON(nil),
@@ -215,7 +216,7 @@ func TestATombstoneHasNoValueAndNothingElseIsOne(t *testing.T) {
 	v := validator(t)
 	for typ, s := range samples() {
 		value := []byte("{}")
-		if typ != schemas.TypeContactRemoved {
+		if typ != schemas.TypeContactRemoved && typ != schemas.TypeSyncRemoved {
 			value = nil
 		}
 		if err := v.Event(s.topic, s.headers, value); err == nil {

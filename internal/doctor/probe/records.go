@@ -58,17 +58,22 @@ func (p *prober) deadLetters(ctx context.Context) error {
 }
 
 func (p *prober) syncs(ctx context.Context) error {
-	newest := map[string]schemas.Sync{}
+	// The sync of a number that was told without its WABA first is taken back in one partition, and goes on in another.
+	type place struct {
+		partition int32
+		key       string
+	}
+	newest := map[place]schemas.Sync{}
 	err := p.read(ctx, schemas.TopicSyncs, kafka.FromStart(), func(rec *kgo.Record) error {
 		if rec.Value == nil {
-			delete(newest, string(rec.Key))
+			delete(newest, place{rec.Partition, string(rec.Key)})
 			return nil
 		}
 		var s schemas.Sync
 		if err := json.Unmarshal(rec.Value, &s); err != nil {
 			return fmt.Errorf("%s/%d@%d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 		}
-		newest[string(rec.Key)] = s
+		newest[place{rec.Partition, string(rec.Key)}] = s
 		return nil
 	})
 	p.facts.Syncs = nil

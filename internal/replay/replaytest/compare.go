@@ -66,6 +66,9 @@ type events struct {
 
 func eventsOf(topic schemas.Topic, records []*kgo.Record, apart map[string]bool) events {
 	e := events{ordered: map[string][]string{}}
+	if topic == schemas.TopicSyncs {
+		records = withoutMoved(records)
+	}
 	for _, r := range records {
 		switch b, print := business(topic, r), fingerprint(r); {
 		case topic.Compacted():
@@ -78,6 +81,17 @@ func eventsOf(topic schemas.Topic, records []*kgo.Record, apart map[string]bool)
 	}
 	slices.Sort(e.moved)
 	return e
+}
+
+// withoutMoved leaves out what was told of a sync in a partition where a tombstone has taken its place: it goes on in
+// another one.
+func withoutMoved(records []*kgo.Record) []*kgo.Record {
+	place := func(r *kgo.Record) string { return fmt.Sprint(r.Partition, "/", string(r.Key)) }
+	newest := map[string]*kgo.Record{}
+	for _, r := range records {
+		newest[place(r)] = r
+	}
+	return slices.DeleteFunc(slices.Clone(records), func(r *kgo.Record) bool { return newest[place(r)].Value == nil })
 }
 
 // Topics are the topics of events, which a replay gives again.

@@ -8,44 +8,44 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// failures are the changes of a body that could not be processed, or of which parts could not: one letter tells of all.
-type failures struct {
+// unprocessed are the changes of a body that could not be processed, or of which parts could not: one letter tells of all.
+type unprocessed struct {
 	reason  schemas.Reason // of the first
 	detail  string
-	changes []failed
+	changes []unprocessedChange
 }
 
-type failed struct {
+type unprocessedChange struct {
 	change int
 	parts  int // how many parts of it; 0: the whole change
 }
 
 // whole notes a change of which nothing could be processed.
-func (f *failures) whole(i int, reason schemas.Reason) {
+func (f *unprocessed) whole(i int, reason schemas.Reason) {
 	f.note(reason, "a part of the body could not be attributed")
-	f.changes = append(f.changes, failed{change: i})
+	f.changes = append(f.changes, unprocessedChange{change: i})
 }
 
 // odd notes a change that is odd, or of which parts are.
-func (f *failures) odd(i int, c *split.Change) {
+func (f *unprocessed) odd(i int, c *split.Change) {
 	f.note(c.Odd.Reason, fmt.Sprintf("%s at byte %d", c.Odd.Detail, c.Odd.Offset))
 	parts := c.Cut
 	if c.Refused {
 		parts = 0
 	}
-	f.changes = append(f.changes, failed{i, parts})
+	f.changes = append(f.changes, unprocessedChange{i, parts})
 }
 
 // wholly says of the change noted last that nothing of it counts as processed.
-func (f *failures) wholly() { f.changes[len(f.changes)-1].parts = 0 }
+func (f *unprocessed) wholly() { f.changes[len(f.changes)-1].parts = 0 }
 
-func (f *failures) note(reason schemas.Reason, detail string) {
+func (f *unprocessed) note(reason schemas.Reason, detail string) {
 	if f.reason == "" {
 		f.reason, f.detail = reason, detail
 	}
 }
 
-func (f *failures) text() string {
+func (f *unprocessed) text() string {
 	switch n := len(f.changes); {
 	case n == 0:
 		return "there is no change in it"
@@ -61,7 +61,7 @@ func (f *failures) text() string {
 const partsBytesMax = 8 << 10
 
 // headers name the changes, and the parts of them.
-func (f *failures) headers(b *split.Body) []Header {
+func (f *unprocessed) headers(b *split.Body) []Header {
 	var changes []byte
 	parts := 0
 	for i, c := range f.changes {
@@ -85,7 +85,7 @@ func (f *failures) headers(b *split.Body) []Header {
 }
 
 // places are the paths of the parts, and those of whole changes beside them; nil where they are too many.
-func (f *failures) places(b *split.Body) []byte {
+func (f *unprocessed) places(b *split.Body) []byte {
 	var all []byte
 	next := 0
 	for _, c := range f.changes {

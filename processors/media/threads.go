@@ -1,0 +1,43 @@
+package media
+
+// threads numbers the threads of a bucket's placeholders, in the order in which they came. Their names stand in one
+// piece of memory.
+type threads struct {
+	text  []byte
+	ends  []uint32 // of each name in text
+	index index
+}
+
+func (t *threads) len() int { return len(t.ends) }
+
+// name is that of a number. It is valid until the next one is added.
+func (t *threads) name(number uint32) []byte {
+	start := uint32(0)
+	if number > 0 {
+		start = t.ends[number-1]
+	}
+	return t.text[start:t.ends[number]]
+}
+
+// number finds or adds a name.
+func (t *threads) number(name string) uint32 {
+	hash := hashOfName(name)
+	if i := t.index.find(hash, func(i int) bool { return string(t.name(uint32(i))) == name }); i >= 0 {
+		return uint32(i)
+	}
+	t.text = append(t.text, name...)
+	t.ends = append(t.ends, uint32(len(t.text)))
+	t.index.add(hash, func(i int) uint64 { return hashOfName(string(t.name(uint32(i)))) })
+	return uint32(len(t.ends) - 1)
+}
+
+// hashOfName is FNV-1a.
+func hashOfName(name string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(name) {
+		h = (h ^ uint64(name[i])) * 1099511628211
+	}
+	return h
+}
+
+func (t *threads) bytes() int { return cap(t.text) + 4*cap(t.ends) + t.index.bytes() }

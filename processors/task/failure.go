@@ -1,0 +1,118 @@
+package task
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// declinedCode is the code of the error that says that the business does not share its history (Meta's
+// Coexistence page, "Messaging history not shared").
+const declinedCode = 2593109
+
+// failures are the errors of a history element or of a whole value.
+type failures struct {
+	declined bool
+	others   []history.Error   // all but the decline
+	objects  []json.RawMessage // those of others, verbatim
+	odd      bool              // one of others is no object
+}
+
+func (f *failures) any() bool { return f.declined || len(f.others) > 0 }
+
+// failuresIn reads errors: an array of them, or one without its array. Their documents know one code, the decline; it counts
+// wherever it stands.
+func failuresIn(raw []byte) (f failures) {
+	if len(raw) == 0 {
+		return f
+	}
+	var all []json.RawMessage
+	if raw[0] != '[' || json.Unmarshal(raw, &all) != nil {
+		all = []json.RawMessage{raw}
+	}
+	for _, one := range all {
+		e, object := failureOf(one)
+		switch {
+		case e.Code == declinedCode:
+			f.declined = true
+			continue
+		case object:
+			f.objects = append(f.objects, one)
+		case string(one) == "null":
+			continue
+		default:
+			f.odd = true
+		}
+		f.others = append(f.others, e)
+	}
+	return f
+}
+
+// failureOf reads one error. What is of another kind than expected counts as absent.
+func failureOf(raw []byte) (e history.Error, object bool) {
+	var fields struct {
+		Code    json.RawMessage `json:"code"`
+		Title   json.RawMessage `json:"title"`
+		Message json.RawMessage `json:"message"`
+	}
+	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &fields) != nil {
+		return e, false
+	}
+	number := strings.TrimSpace(string(bytes.Trim(fields.Code, `"`)))
+	if code, err := strconv.ParseFloat(number, 64); err == nil && code == float64(int64(code)) {
+		e.Code = int64(code)
+	}
+	if json.Unmarshal(fields.Title, &e.Title) != nil || e.Title == "" {
+		_ = json.Unmarshal(fields.Message, &e.Title) // some senders have that alone
+	}
+	return e, true
+}
+
+// failed tells a number's sync what a change says that went wrong: after its chunks, since they are of the sync that a
+// decline ends, and the declines first, since what stands beside one is of the declined sync.
+func (t *Task) failed(h inHand, c *split.Change, n *number) {
+	whole := failuresIn(c.Errors)
+	if whole.declined {
+		n.history.Decline(t.now, h.origin.ReceivedAt, c.Errors)
+	}
+	for i := range c.History {
+		if el := &c.History[i]; failuresIn(el.Errors).declined {
+			n.history.Decline(t.now, h.origin.ReceivedAt, el.Errors)
+		}
+	}
+	for i := range c.History {
+		el := &c.History[i]
+		f := failuresIn(el.Errors)
+		if len(f.others) == 0 || len(el.Threads) > 0 {
+			continue // those beside messages were told with their chunk
+		}
+		if !f.declined {
+			t.otherPart(h.origin, c, el.Raw, i)
+		}
+		failure := chunkOf(h.origin, el)
+		failure.Errors, failure.Failed, failure.Again = f.others, true, false
+		t.offerChunk(n, h.origin, failure)
+	}
+	// Under another field errors are of what is live. They are events of their own in any case.
+	if len(whole.others) > 0 && string(c.Field) == fieldHistory {
+		failure := history.Chunk{ReceivedAt: h.origin.ReceivedAt, Errors: whole.others, Failed: true}
+		failure.Digest, t.scratch = schemas.HashParts(t.scratch, c.Value, strconv.AppendInt(nil, c.EntryTime, 10))
+		t.offerChunk(n, h.origin, failure)
+	}
+}
+
+// beside passes on the errors of a chunk that has messages, too: those leave without them.
+func (t *Task) beside(o *Origin, c *split.Change, element int, f *failures) {
+	if f.odd {
+		t.other(o, c)
+		return
+	}
+	for _, object := range f.objects {
+		t.otherPart(o, c, object, element)
+	}
+}

@@ -154,11 +154,17 @@ func signature(secret, body string) string {
 // post sends a signed body and returns the status.
 func post(t *testing.T, url, secret, body string) int {
 	t.Helper()
+	return postAs(t, url, secret, "application/json", body)
+}
+
+// postAs sends a signed body of a content type and returns the status.
+func postAs(t *testing.T, url, secret, contentType, body string) int {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("X-Hub-Signature-256", signature(secret, body))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -93,3 +93,25 @@ func BenchmarkParseWAMID(b *testing.B) {
 		}
 	}
 }
+
+// decodeBase64 is encoding/base64 without line breaks.
+func FuzzBase64(f *testing.F) {
+	for _, text := range []string{wamidOfPhone[6:], "", "=", "==", "QQ", "QQ==", "QUI=", "QUJD", "Q", "QQ=", "QQ===", "Q=Q=", "QQ\n==", "QUJD===="} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var got [wamidBytesMax]byte
+		n := decodeBase64(&got, text)
+		encoding := base64.StdEncoding
+		if len(text)%4 != 0 {
+			encoding = base64.RawStdEncoding
+		}
+		want, err := encoding.DecodeString(string(text))
+		switch broken := bytes.ContainsAny(text, "\r\n"); {
+		case n < 0 && err == nil && !broken && len(want)+2 <= wamidBytesMax:
+			t.Fatalf("%q is base64 of %x", text, want)
+		case n >= 0 && (err != nil || broken || !bytes.Equal(got[:n], want)):
+			t.Fatalf("%q is decoded to %x, want %x, %v", text, got[:n], want, err)
+		}
+	})
+}

@@ -59,8 +59,10 @@ func assetOf(w media.FollowUp) *asset {
 
 // pastMedia takes a message or echo that is, or may be, the asset of a past message.
 func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
-	key := t.itemKey(l.n, msg)
-	_, known := t.placeholderOf(l.n, key, msg)
+	var known bool
+	if t.hasPlaceholders(l.n) {
+		_, known = t.placeholderOf(l.n, t.itemKey(l.n, msg), msg)
+	}
 	opened, running := l.n.history.Running()
 	item := media.Item{
 		Field: l.c.Field, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
@@ -74,6 +76,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 		return false
 	}
 	side := *t.people.Message(l.c, l.n.display(l.c), msg, echo)
+	key := t.itemKey(l.n, msg)
 	a := &asset{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
 		Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: string(l.c.Field) == fieldStandby,

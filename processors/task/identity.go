@@ -112,11 +112,14 @@ func (t *Task) remember(n *number, key schemas.Hash, wamid []byte, p media.Place
 	return n.media.Placeholder(receivedAt, token, p)
 }
 
+// hasPlaceholders tells whether placeholderOf can find any.
+func (t *Task) hasPlaceholders(n *number) bool {
+	known, _ := n.media.Len()
+	return known > 0 || t.outer != nil
+}
+
 // placeholderOf is the placeholder of a follow-up: that with its wamid, else that with the other wamid of its message.
 func (t *Task) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (p media.Placeholder, ok bool) {
-	if known, _ := n.media.Len(); known == 0 && t.outer == nil {
-		return p, false
-	}
 	if p, ok = t.findPlaceholder(n, key); ok {
 		return p, true
 	}

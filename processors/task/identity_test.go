@@ -568,15 +568,17 @@ func TestContactThatOvertookAnotherGivesWayToIt(t *testing.T) {
 
 // A change that was rerouted has the place in the body that the ingress wrote.
 func TestReroutedContactsKeepTheirPlaceInTheOrder(t *testing.T) {
-	p := newPartition(t)
-	for i, label := range []string{"raw.live/3/17#0.1", "raw.live/3/17#0.0"} {
-		name := []string{"second", "first"}[i]
-		p.raw = append(p.raw, rawRecord{[]byte(envelope("smb_app_state_sync", value(`"state_sync":[{"type":"contact","contact":{"full_name":"`+name+`","phone_number":"`+user+`"},"action":"add","metadata":{"timestamp":"1739321024"}}]`))), start})
-		p.labels[i] = label
-		p.feed(i)
-		p.commit()
-	}
-	if got := p.table()[phone+"/"+user].FullName; got != "second" {
-		t.Errorf("the contact is %q", got)
+	for _, names := range [][2]string{{"first", "second"}, {"second", "first"}} {
+		p := newPartition(t)
+		for i, label := range []string{"raw.live/3/17#0.1", "raw.live/3/17#0.0"} {
+			name := names[1-i]
+			p.raw = append(p.raw, rawRecord{[]byte(envelope("smb_app_state_sync", value(`"state_sync":[{"type":"contact","contact":{"full_name":"`+name+`","phone_number":"`+user+`"},"action":"add","metadata":{"timestamp":"1739321024"}}]`))), start})
+			p.labels[i] = label
+			p.feed(i)
+			p.commit()
+		}
+		if got := p.table()[phone+"/"+user].FullName; got != names[1] {
+			t.Errorf("the contact is %q, want %q", got, names[1])
+		}
 	}
 }

@@ -82,9 +82,10 @@ func (s *Scanner) changed(i int, current, previous *[]byte) int {
 }
 
 // profileArray cuts value.contacts[]. It only adds to what the items say themselves, so nothing odd in it costs an item:
-// what is no object is passed over. A single entry without its array is taken for one.
+// what is no object is passed over. A single entry without its array is taken for one. Another array of the same change adds
+// to the first: its entries are the last ones of the slab.
 func (s *Scanner) profileArray(i int, dst *[]Profile) int {
-	base := len(s.profiles)
+	base := len(s.profiles) - len(*dst)
 	switch s.in[i] {
 	case '{':
 		i = s.profile(i)

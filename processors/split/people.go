@@ -83,8 +83,9 @@ func (s *Scanner) changed(i int, current, previous *[]byte) int {
 
 // profileArray cuts value.contacts[]. It only adds to what the items say themselves, so nothing odd in it costs an item:
 // what is no object is passed over, and an odd entry is left out alone. A single entry without its array is taken for one.
+// Another array of the same change adds to the first: its entries are the last ones of the slab.
 func (s *Scanner) profileArray(i int, dst *[]Profile) int {
-	base := len(s.profiles)
+	base := len(s.profiles) - len(*dst)
 	switch s.in[i] {
 	case '{':
 		i = s.profileEntry(i)
@@ -104,7 +105,7 @@ func (s *Scanner) profileArray(i int, dst *[]Profile) int {
 	default:
 		return s.skip(i)
 	}
-	*dst = joined(&s.profiles, *dst, base)
+	*dst = since(s.profiles, base)
 	return i
 }
 

@@ -41,6 +41,8 @@ func (t *Task) account(o *Origin, c *split.Change) {
 		if account.Concerns(c.PhoneNumber, n.id.DisplayPhoneNumber) {
 			n.history.Boundary(o.ReceivedAt, parts)
 			t.concerns(o, n)
+			n.introduced = false
+			t.introduce(n)
 			t.touch(n)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 
 // directory tells the WABA of numbers of which bodies may come here that name the number alone: those whose
 // phone_number_id belongs to this partition. When a number becomes known, a note in `rerouted` tells this partition of its
-// id, unless that is the number's own. An entry is kept for as long as the number is known, which is for good: a
+// id, unless that is the number's own; another one comes with each account event, in case the number has moved to another WABA
+// or retention removed the first. An entry is kept for as long as the number is known, which is for good: a
 // decline can come at any later onboarding. It takes some hundred bytes.
 type directory struct {
 	of      map[string]string // by phone_number_id

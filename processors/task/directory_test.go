@@ -341,3 +341,18 @@ func TestTheDirectoryIsARecordOfSomeBytesForEachNumber(t *testing.T) {
 		t.Errorf("state of the number's partition is %+v", state)
 	}
 }
+
+func TestABareDeclineFollowsANumberToAnotherWABA(t *testing.T) {
+	ps := newPartitions(t)
+	ps.restarts = true
+	elsewhere := func(body string) string { return strings.ReplaceAll(body, waba, "200000000000002") }
+	ps.send(oneContact())
+	ps.send(elsewhere(oneContact()))
+	ps.wait(time.Hour)
+	ps.send(accountEvent("PARTNER_ADDED", "", ps.all[0].clock)) // back again
+	ps.wait(time.Hour)
+	ps.send(bareDecline())
+	if got, want := ps.syncs(), []string{"0 " + phone + `: declined window 1 of WABA "` + waba + `"`}; !slices.Equal(got, want) {
+		t.Errorf("syncs are %q, want %q", got, want)
+	}
+}

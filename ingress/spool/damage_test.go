@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
@@ -174,5 +175,58 @@ func TestInspectChangesNothingAndTellsWhatIsThere(t *testing.T) {
 	}
 	if len(fs.Content(name)) != before || fs.OpenFiles() > 3 {
 		t.Errorf("%d bytes, %d open files", len(fs.Content(name)), fs.OpenFiles())
+	}
+}
+
+// Whoever looks for what was lost needs to know when it was received.
+func TestDamageIsToldWithTheTimesBetweenWhichItWasReceived(t *testing.T) {
+	const payloadBytes = 808
+	const frame = 32 + payloadBytes
+	begin := time.Now().UTC().Add(-time.Hour).Truncate(time.Millisecond)
+	at := func(i int) string {
+		return begin.Add(time.Duration(i) * time.Minute).Format("2006-01-02T15:04:05.000Z")
+	}
+	for name, tt := range map[string]struct {
+		flip     int
+		from, to string
+	}{
+		"header in the middle":  {2*frame + 9, at(1), at(3)},
+		"payload in the middle": {2*frame + 100, at(1), at(3)},
+		"first header":          {9, "", at(1)},
+		"first payload":         {100, at(0), at(1)},
+		"last header":           {4*frame + 9, at(3), ""},
+		"last payload":          {4*frame + 100, at(3), at(4)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := faultfs.New()
+			cfg := testConfig()
+			cfg.AgeMax, cfg.SegmentBytes = 2*time.Hour, 64<<10
+			l := mustLive(t, fs, cfg)
+			for i := range 5 {
+				payload := fmt.Sprintf("%02d %s", i, strings.Repeat("y", payloadBytes-3))
+				err := l.Append(1, begin.Add(time.Duration(i)*time.Minute), len(payload), func(b []byte) []byte { return append(b, payload...) }, time.Now().Add(time.Hour))
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.stop()
+			segment := files(fs, dir)[0]
+			// Without the seal that an orderly stop appends, the last record is the end.
+			fs.Truncate(segment, 5*frame)
+			fs.Flip(segment, tt.flip)
+			l = mustLive(t, fs, cfg)
+			l.drain()
+			var line string
+			for s := range strings.Lines(l.log()) {
+				if strings.Contains(s, "kept in quarantine") {
+					line = s
+				}
+			}
+			for attr, want := range map[string]string{"received_from=": tt.from, "received_to=": tt.to} {
+				if _, got, found := strings.Cut(line, attr); found != (want != "") || found && !strings.HasPrefix(got, want) {
+					t.Errorf("want %s%s in %q", attr, want, line)
+				}
+			}
+		})
 	}
 }

@@ -108,6 +108,12 @@ func (s *Spool) tellDamage(seg *segment, it *item) {
 	}
 	s.metrics.damagedBytes.WithLabelValues(kind).Add(float64(it.next - it.at))
 	args := []any{"segment", seg.id.name(), "offset", it.at, "bytes", it.next - it.at}
+	if it.from != 0 {
+		args = append(args, "received_from", time.UnixMilli(it.from).UTC())
+	}
+	if it.to != 0 {
+		args = append(args, "received_to", time.UnixMilli(it.to).UTC())
+	}
 	if it.err != nil {
 		args = append(args, "error", it.err)
 	}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	"io"
 )
@@ -15,6 +16,7 @@ type scanner struct {
 	offset int64 // of the next frame
 	buf    []byte
 	bufAt  int64
+	newest int64 // time of the newest header that was intact; 0: none was
 	// unread says that something in the damaged range could not be read at all.
 	unread error
 }
@@ -41,12 +43,16 @@ type item struct {
 	head     head
 	payload  []byte
 	err      error // of itemDamaged: why it could not even be read
+	// Of itemDamaged, in Unix milliseconds, as far as intact headers in and around it tell; 0: unknown. What is damaged was
+	// received between them, for records are written about in that order.
+	from, to int64
 }
 
 // next steps on.
 func (s *scanner) next() item {
 	start, at := s.offset, s.offset
 	s.unread = nil
+	from, to := s.newest, int64(0)
 	for at+headBytes <= s.end {
 		b := s.view(at, headBytes)
 		h, ok := parseHead(b, s.id, at)
@@ -62,9 +68,19 @@ func (s *scanner) next() item {
 		payload := s.view(at+headBytes, int(h.length))
 		if payloadSum(payload) != h.sum {
 			at = next // its header is right, and so is where it ends
+			if h.kind == kindRecord {
+				s.newest = max(s.newest, h.at)
+				from, to = cmp.Or(from, h.at), s.newest
+			}
 			continue
 		}
+		if h.kind == kindRecord {
+			s.newest = max(s.newest, h.at)
+		}
 		if at > start {
+			if h.kind == kindRecord {
+				to = s.newest
+			}
 			break // first tell what is before
 		}
 		s.offset = next
@@ -81,7 +97,7 @@ func (s *scanner) next() item {
 	if at == start {
 		return item{kind: itemEnd, at: at, next: at}
 	}
-	return item{kind: itemDamaged, at: start, next: at, err: s.unread}
+	return item{kind: itemDamaged, at: start, next: at, err: s.unread, from: from, to: to}
 }
 
 // view is n bytes at an offset, all below end.

@@ -23,7 +23,7 @@ const (
 func Mask() { syscall.Umask(int(others)) }
 
 // OpenFile is os.OpenFile for a regular file of this user, without following a link. A new file is private, and one
-// that is opened to be written becomes so.
+// that is there becomes so.
 func OpenFile(path string, flag int) (*os.File, error) {
 	// O_NONBLOCK: a named pipe must not make this wait for its other end.
 	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, FileMode)
@@ -33,7 +33,7 @@ func OpenFile(path string, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFile(f, flag); err != nil {
+	if err := checkFile(f); err != nil {
 		_ = f.Close()
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -42,7 +42,7 @@ func OpenFile(path string, flag int) (*os.File, error) {
 
 var errLink = errors.New("is a symbolic link, which is not followed here")
 
-func checkFile(f *os.File, flag int) error {
+func checkFile(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func checkFile(f *os.File, flag int) error {
 	if owner != me && owner != 0 && me != 0 {
 		return foreign(owner)
 	}
-	if flag&(os.O_WRONLY|os.O_RDWR) != 0 && info.Mode().Perm()&others != 0 {
+	if owner == me && info.Mode().Perm()&others != 0 {
 		return ignoreUnsupported(f.Chmod(FileMode))
 	}
 	return nil

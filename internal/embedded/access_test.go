@@ -323,3 +323,45 @@ func TestNoFileIsOpenedThroughALink(t *testing.T) {
 		t.Errorf("the file that the links led to holds %q, %v", b, err)
 	}
 }
+
+// librdkafka looks for version 0 of the handshake before it authenticates, and then uses version 1.
+func TestClientsOfLibrdkafkaFindTheHandshake(t *testing.T) {
+	b := openWith(t, t.TempDir(), "correct horse")
+	for version := range int16(4) {
+		c, err := net.Dial("tcp", b.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		ask := kmsg.NewPtrApiVersionsRequest()
+		ask.ClientSoftwareName, ask.ClientSoftwareVersion = "librdkafka", "2.0.2"
+		if _, err := c.Write(frame(ask, version)); err != nil {
+			t.Fatal(err)
+		}
+		head := make([]byte, answerHead)
+		if _, err := io.ReadFull(c, head); err != nil {
+			t.Fatal(err)
+		}
+		body := make([]byte, binary.BigEndian.Uint32(head)-4)
+		if _, err := io.ReadFull(c, body); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+		versions := kmsg.NewPtrApiVersionsResponse()
+		versions.SetVersion(version)
+		if err := versions.ReadFrom(body); err != nil || versions.ErrorCode != 0 {
+			t.Fatalf("version %d: error code %d, %v", version, versions.ErrorCode, err)
+		}
+		found := false
+		for _, k := range versions.ApiKeys {
+			if kmsg.Key(k.ApiKey) == kmsg.SASLHandshake {
+				found = k.MinVersion == 0 && k.MaxVersion == 1
+			}
+		}
+		if !found || len(versions.ApiKeys) < 20 {
+			t.Errorf("version %d: %d keys, the handshake as it has to be: %t", version, len(versions.ApiKeys), found)
+		}
+	}
+}

@@ -17,6 +17,8 @@ import (
 //     it does not know. So what is no request of Kafka's protocol, and what is too long, ends the connection.
 //   - The broker's observers (journal.go, fetch.go) see requests before it asks who sent them. So, where clients have to
 //     authenticate, nothing but the authentication passes until it has succeeded.
+//   - Clients of librdkafka, kcat among them, authenticate only where version 0 of the handshake is offered, though they use
+//     version 1, the only one that the broker has. So it is offered.
 type gate struct {
 	net.Conn
 	bytesMax int // of a request
@@ -113,23 +115,49 @@ func (g *gate) admit() error {
 }
 
 // Write implements net.Conn. The broker writes each answer whole, in the order of the requests.
-func (g *gate) Write(p []byte) (int, error) {
-	g.answered(p)
-	return g.Conn.Write(p)
-}
+func (g *gate) Write(p []byte) (int, error) { return g.Conn.Write(g.answer(p)) }
 
-func (g *gate) answered(p []byte) {
+// answerHead is the length and the correlation id of an answer.
+const answerHead = 8
+
+// answer takes note of an answer, and returns what the client gets of the same length.
+func (g *gate) answer(p []byte) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.shut || len(g.asked) == 0 {
-		return
+	if !g.shut || len(g.asked) == 0 || len(p) < answerHead {
+		return p
 	}
 	r := g.asked[0]
 	g.asked = g.asked[1:]
-	if kmsg.Key(r.key) != kmsg.SASLAuthenticate {
-		return
+	switch kmsg.Key(r.key) {
+	case kmsg.ApiVersions:
+		return offerHandshake(p, r.version)
+	case kmsg.SASLAuthenticate:
+		g.authenticated(p, r)
 	}
-	at := 8 // behind length and correlation id
+	return p
+}
+
+// offerHandshake is an answer to ApiVersions that offers version 0 of the handshake, too.
+func offerHandshake(p []byte, version int16) []byte {
+	versions := kmsg.NewPtrApiVersionsResponse()
+	versions.SetVersion(version)
+	if versions.ReadFrom(p[answerHead:]) != nil || versions.ErrorCode != 0 {
+		return p
+	}
+	for i := range versions.ApiKeys {
+		if k := &versions.ApiKeys[i]; kmsg.Key(k.ApiKey) == kmsg.SASLHandshake {
+			k.MinVersion = 0
+		}
+	}
+	if changed := versions.AppendTo(append(make([]byte, 0, len(p)), p[:answerHead]...)); len(changed) == len(p) {
+		return changed
+	}
+	return p
+}
+
+func (g *gate) authenticated(p []byte, r requested) {
+	at := answerHead
 	if r.version >= 2 {
 		at++ // tagged fields of the head
 	}

@@ -29,7 +29,9 @@ No configuration is needed. The first start generates a verify token and an app 
 the data folder and prints them once with a curl line that sends a signed webhook.
 
 What was answered with 200 survives a restart, a kill -9 and a power cut. The broker is one node: for
-trying out, tests and small installations. Any Kafka client can read its topics while it runs.
+trying out, tests and small installations. Any Kafka client of this machine can read its topics while it
+runs; with --set embedded.authentication=always, and beyond loopback, only with the password that is kept in
+the data folder.
 
 The first Ctrl-C drains, the second stops at once.`,
 		Example: `  coexstream up

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -363,5 +364,86 @@ func TestClientsOfLibrdkafkaFindTheHandshake(t *testing.T) {
 		if !found || len(versions.ApiKeys) < 20 {
 			t.Errorf("version %d: %d keys, the handshake as it has to be: %t", version, len(versions.ApiKeys), found)
 		}
+	}
+}
+
+// dated is a connection that remembers until when it may be read from.
+type dated struct {
+	net.Conn
+	until time.Time
+}
+
+func (c *dated) SetReadDeadline(t time.Time) error {
+	c.until = t
+	return c.Conn.SetReadDeadline(t)
+}
+
+func TestStrangersHaveLittleTimeToAuthenticateAndOthersHaveAll(t *testing.T) {
+	for _, shut := range []bool{true, false} {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		defer theirs.Close()
+		conn := &dated{Conn: ours}
+		g := newGate(conn, requestBytesMax, shut)
+		if limited := !conn.until.IsZero(); limited != shut || limited && time.Until(conn.until) > strangersPatience {
+			t.Fatalf("shut %t: until %s", shut, conn.until)
+		}
+		if !shut {
+			continue
+		}
+		// Said nothing in time.
+		if err := ours.SetReadDeadline(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Read(make([]byte, 8)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after the time is over: %v", err)
+		}
+		for _, code := range []byte{58, 0, 0} { // a round that failed does not count
+			g.asked = append(g.asked, requested{int16(kmsg.SASLAuthenticate), 1})
+			if conn.until.IsZero() {
+				t.Error("the time is not limited before the end of the authentication")
+			}
+			g.answer([]byte{0, 0, 0, 6, 0, 0, 0, 1, 0, code})
+		}
+		if !conn.until.IsZero() || g.shut {
+			t.Errorf("authenticated: until %s, shut %t", conn.until, g.shut)
+		}
+	}
+}
+
+// exhausted fails to accept a few times, as when too many files are open.
+type exhausted struct {
+	net.Listener
+	failures int
+}
+
+func (l *exhausted) Accept() (net.Conn, error) {
+	if l.failures--; l.failures >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+func TestBrokerListensOnAfterConnectionsThatCouldNotBeAccepted(t *testing.T) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &gated{Listener: &exhausted{socket, 3}, bytesMax: requestBytesMax}
+	client, err := net.Dial("tcp", socket.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
 	}
 }

@@ -1,6 +1,6 @@
-// Package embedded runs a Kafka broker inside the process: one node on loopback, speaking the real
-// protocol, with its log on disk. It is for trying out, for tests and for small installations; a cluster
-// is Apache Kafka, or what speaks its protocol.
+// Package embedded runs a Kafka broker inside the process: one node, speaking the real protocol, with its
+// log on disk. It is for trying out, for tests and for small installations; a cluster is Apache Kafka, or
+// what speaks its protocol.
 //
 // What it promises:
 //
@@ -12,7 +12,9 @@
 //     completes or undoes what was left (recover.go).
 //   - Compaction and retention never lose a record that they should keep, also when killed meanwhile
 //     (cleaner.go).
-//   - One process at a time uses a folder (Lock).
+//   - One process at a time uses a folder (Lock), and no other user of the machine reads it (internal/private).
+//   - Where there is a password, and beyond loopback there has to be one, nobody reaches the broker without it, and what is
+//     no request of the protocol ends its connection, not the process (gate.go).
 //
 // It relies on the on-disk format of the kfake version in go.mod; format.go holds all that is known of it,
 // and Open refuses a folder of another format version.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -41,6 +42,8 @@ const (
 	requestHead = 8 // length, key and version
 	// strangersBytesMax bounds the requests of who has not authenticated.
 	strangersBytesMax = 16 << 10
+	// strangersPatience is how long a client may take to authenticate.
+	strangersPatience = 10 * time.Second
 	// requestBytesMax is Kafka's own default (socket.request.max.bytes).
 	requestBytesMax = 100 << 20
 	// scramRounds are the answers to SaslAuthenticate in an authentication by SCRAM, which is the only one that the broker takes.
@@ -54,13 +57,33 @@ type gated struct {
 	shut     bool
 }
 
-// Accept implements net.Listener.
+// acceptPause is how long to wait after a connection could not be accepted.
+const acceptPause = 50 * time.Millisecond
+
+// Accept implements net.Listener. It fails only when the listener was closed: the broker never listens again after an error,
+// and too many open files, for one, is none that lasts.
 func (l *gated) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if _, socket := conn.(*net.TCPConn); err != nil || !socket {
-		return conn, err
+	for {
+		conn, err := l.Listener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil, err
+		case err != nil:
+			time.Sleep(acceptPause)
+			continue
+		}
+		if _, socket := conn.(*net.TCPConn); !socket {
+			return conn, nil
+		}
+		return newGate(conn, l.bytesMax, l.shut), nil
 	}
-	return &gate{Conn: conn, bytesMax: l.bytesMax, shut: l.shut, had: requestHead}, nil
+}
+
+func newGate(conn net.Conn, bytesMax int, shut bool) *gate {
+	if shut {
+		_ = conn.SetReadDeadline(time.Now().Add(strangersPatience)) // fails where reading will, too
+	}
+	return &gate{Conn: conn, bytesMax: bytesMax, shut: shut, had: requestHead}
 }
 
 // Read implements net.Conn.
@@ -167,5 +190,6 @@ func (g *gate) authenticated(p []byte, r requested) {
 	}
 	if g.rounds++; g.rounds == scramRounds {
 		g.shut, g.asked = false, nil
+		_ = g.SetReadDeadline(time.Time{}) // fails where reading will, too
 	}
 }

@@ -282,3 +282,40 @@ func TestTreeIsClosedAsAWholeAndHoldsNoLinks(t *testing.T) {
 		t.Errorf("with a file of somebody else in it: %v", err)
 	}
 }
+
+// A volume that is mounted into a container belongs to root, and this user may write to it.
+func TestFolderOfRootIsTakenAsItIs(t *testing.T) {
+	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
+		t.Skip("only root can become somebody else, and only on Linux for one thread")
+	}
+	volume := filepath.Join(t.TempDir(), "volume")
+	openFolder(t, volume, 0o777)
+	openFolder(t, filepath.Dir(volume), 0o755)
+	openFolder(t, filepath.Dir(filepath.Dir(volume)), 0o755)
+	var log bytes.Buffer
+	broker, file := filepath.Join(volume, "broker"), filepath.Join(volume, "lock")
+	done := make(chan error)
+	go func() {
+		asUser(t, nobody-1)
+		err := Folder(volume, func(string) bool { return true }, logTo(&log))
+		if err == nil {
+			err = Tree(broker, logTo(&log))
+		}
+		if err == nil {
+			var f *os.File
+			if f, err = OpenFile(file, os.O_CREATE|os.O_RDWR); err == nil {
+				err = f.Close()
+			}
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "belongs to root and is open to others") || modeOf(t, volume) != 0o777 {
+		t.Errorf("%s, log %q", modeOf(t, volume), &log)
+	}
+	if a, b := modeOf(t, broker), modeOf(t, file); a != FolderMode || b != FileMode {
+		t.Errorf("made in it: %s, %s", a, b)
+	}
+}

@@ -9,8 +9,8 @@ import (
 
 // A part that is odd does not take its body along. What is odd is invalid UTF-8, an object with a name twice, nesting
 // deeper than the limit, and a value of another kind where there has to be an array or an object to cut. The
-// smallest part that can be cut is left out: a message, echo, status or contact, else an element of history[], else
-// a change. What is odd outside of every change refuses the body.
+// smallest part that can be cut is left out: a message, echo, status or contact, the profiles of the users (contacts[]),
+// else an element of history[], else a change. What is odd outside of every change refuses the body.
 
 // Place is a part of a body that was left out because it is odd.
 type Place struct {
@@ -29,6 +29,7 @@ const (
 	placeEcho
 	placeStatus
 	placeContact
+	placeProfiles
 	placeElement // of history[]
 	placePast    // a message of a thread of an element
 	placeKinds
@@ -37,7 +38,7 @@ const (
 // placeNames are the names of the arrays, whatever the webhook called them.
 var placeNames = [placeKinds]string{
 	placeMessage: ".messages.", placeEcho: ".message_echoes.", placeStatus: ".statuses.", placeContact: ".state_sync.",
-	placeElement: ".history.", placePast: ".history.",
+	placeProfiles: ".contacts", placeElement: ".history.", placePast: ".history.",
 }
 
 // AppendPath appends where the part stands: entry.change, the name of its array and its position there, from 0; a
@@ -51,7 +52,7 @@ func (p *Place) AppendPath(dst []byte, b *Body) []byte {
 func (p *Place) append(dst []byte) []byte {
 	dst = append(dst, placeNames[p.kind]...)
 	switch p.kind {
-	case placeChange:
+	case placeChange, placeProfiles:
 		return dst
 	case placeElement:
 		return strconv.AppendInt(dst, int64(p.element), 10)

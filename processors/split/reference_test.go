@@ -424,16 +424,21 @@ func refValue(v *node, c *Change) {
 	}
 	c.PhoneNumberID = v.get("metadata").get("phone_number_id").id()
 	c.DisplayPhoneNumber = v.get("metadata").get("display_phone_number").id()
-	c.Profiles, c.Errors = v.get("contacts").verbatim(), v.get("errors").verbatim()
+	strict := func(n *node) []byte {
+		if n == nil || looseness(n.raw) != "" {
+			return nil
+		}
+		return n.raw
+	}
+	c.Profiles, c.Errors = strict(v.get("contacts")), v.get("errors").verbatim()
 	c.AccountEvent, c.PhoneNumber = v.get("event").text(), v.get("phone_number").id()
 	if s := v.get("standby"); s != nil && s.kind == '{' {
-		// What stands in both is tried by no sample in both orders.
 		or := func(dst *[]byte, b []byte) {
 			if len(*dst) == 0 {
 				*dst = b
 			}
 		}
-		or(&c.Profiles, s.get("contacts").verbatim())
+		or(&c.Profiles, strict(s.get("contacts")))
 		or(&c.Errors, s.get("errors").verbatim())
 		or(&c.PhoneNumberID, s.get("metadata").get("phone_number_id").id())
 		or(&c.DisplayPhoneNumber, s.get("metadata").get("display_phone_number").id())
@@ -497,6 +502,11 @@ func refParts(v *node, c *Change, l *left) {
 		}
 		c.History = append(c.History, e)
 		l.parts, l.places = append(l.parts, in.parts...), append(l.places, in.places...)
+	}
+	for _, n := range v.arrays("contacts") {
+		if looseness(n.raw) != "" {
+			l.out(n, ".contacts")
+		}
 	}
 	c.Messages = refMessages(v.arrays("messages"), false, ".messages", l)
 	c.Echoes = refMessages(v.arrays("message_echoes", "smb_message_echoes"), false, ".message_echoes", l)

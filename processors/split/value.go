@@ -48,7 +48,7 @@ func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 			return s.standby(i, c)
 		}
 	case "contacts":
-		return s.verbatim(i, &c.Profiles)
+		return s.profiles(i, &c.Profiles)
 	case "errors":
 		return s.verbatim(i, &c.Errors)
 	case "event":
@@ -63,17 +63,37 @@ func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 	return s.skip(i)
 }
 
-// standby reads value.standby: copies of what another application answers, in the arrays of the field messages.
+// profiles reads contacts[], what users call themselves. Where that is odd, the messages beside it leave without it.
+func (s *Scanner) profiles(i int, dst *[]byte) int {
+	odd := s.isOdd()
+	end := s.skip(i)
+	switch {
+	case end < 0 || s.in[i] == 'n':
+	case s.isOdd() && !odd:
+		s.leaveOut(Place{kind: placeProfiles})
+	default:
+		*dst = s.in[i:end:end]
+	}
+	return end
+}
+
+// standby reads value.standby: copies of what another application answers, in the arrays of the field messages. What the
+// value itself says of number, profiles and errors wins.
 func (s *Scanner) standby(i int, c *Change) int {
+	var in Change
 	o, i := s.object(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
+			c.PhoneNumberID, c.DisplayPhoneNumber = orElse(c.PhoneNumberID, in.PhoneNumberID), orElse(c.DisplayPhoneNumber, in.DisplayPhoneNumber)
+			c.Profiles, c.Errors = orElse(c.Profiles, in.Profiles), orElse(c.Errors, in.Errors)
 			return i
 		}
 		switch string(o.key) {
-		case "messages", "message_echoes", "smb_message_echoes", "statuses", "contacts", "errors", "metadata":
+		case "messages", "message_echoes", "smb_message_echoes", "statuses":
 			i = s.valueMember(i, c, o.key)
+		case "contacts", "errors", "metadata":
+			i = s.valueMember(i, &in, o.key)
 		default:
 			i = s.skip(i)
 		}

@@ -261,7 +261,7 @@ func TestValidateNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 		`ingress.sources[1].name is "meta"`:                                           func(c *Config) { c.Sources[1].Name = "meta" },
 		`ingress.sources[1].path is "/meta"`:                                          func(c *Config) { c.Sources[1].Path = "/meta" },
 		`ingress.sources[0].path is "meta": want an absolute path`:                    func(c *Config) { c.Sources[0].Path = "meta" },
-		`ingress.sources[0].provider is "mate": want one of meta, 360dialog, ycloud`:               func(c *Config) { c.Sources[0].Provider = "mate" },
+		`ingress.sources[0].provider is "mate": want one of meta, 360dialog, ycloud`:  func(c *Config) { c.Sources[0].Provider = "mate" },
 		"ingress.sources[0].secrets is empty":                                         func(c *Config) { c.Sources[0].Secrets = nil },
 		`ingress.sources[0].secrets[1].id is "new"`:                                   func(c *Config) { c.Sources[0].Secrets[1].ID = "new" },
 		"ingress.sources[0].secrets[0].value is empty":                                func(c *Config) { c.Sources[0].Secrets[0].Value = "" },

@@ -129,7 +129,7 @@ type Account struct {
 	// EntryID is entry.id where it is not the WABA: the business portfolio of PARTNER_* events.
 	EntryID     string `json:"entry_id,omitempty"`
 	PhoneNumber string `json:"phone_number,omitempty"`
-	// PhoneNumberID is the id of PhoneNumber where the pipeline knows it.
+	// PhoneNumberID is the id of PhoneNumber where a live webhook named it before.
 	PhoneNumberID string `json:"phone_number_id,omitempty"`
 	Event         string `json:"event,omitempty"`
 	Time          int64  `json:"time,omitempty"` // entry.time, Unix seconds

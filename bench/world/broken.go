@@ -26,10 +26,11 @@ var breakages = [...]breakage{
 	{"control character", schemas.ReasonJSONInvalid, replace(`whatsapp"`, "what\x01sapp\"")},
 	{"not JSON", schemas.ReasonJSONInvalid, func(b []byte) []byte { return append([]byte("hello "), b[:20]...) }},
 	{"trailing garbage", schemas.ReasonJSONTrailing, func(b []byte) []byte { return append(b, "{}"...) }},
-	{"name twice", schemas.ReasonJSONDuplicate, replace(`"messaging_product":`, `"messaging_product":"whatsapp","messaging\u005fproduct":`)},
-	{"invalid UTF-8", schemas.ReasonJSONUTF8, replace(`whatsapp"`, "what\xffsapp\"")},
-	{"lone surrogate", schemas.ReasonJSONUTF8, replace(`whatsapp"`, `what\ud83dsapp"`)},
-	{"too deep", schemas.ReasonJSONTooDeep, replace(`"messaging_product":`, `"deep":`+string(bytes.Repeat([]byte("["), 400))+string(bytes.Repeat([]byte("]"), 400))+`,"messaging_product":`)},
+	// In the envelope these spoil the body; in a part, the part alone.
+	{"name twice", schemas.ReasonJSONDuplicate, replace(`"object":`, `"extra":1,"e\u0078tra":2,"object":`)},
+	{"invalid UTF-8", schemas.ReasonJSONUTF8, replace(`"object":`, "\"extra\":\"what\xffsapp\",\"object\":")},
+	{"surrogate in UTF-8", schemas.ReasonJSONUTF8, replace(`"object":`, "\"extra\":\"what\xed\xa0\xbdsapp\",\"object\":")},
+	{"too deep", schemas.ReasonJSONTooDeep, replace(`"object":`, `"deep":`+string(bytes.Repeat([]byte("["), 400))+string(bytes.Repeat([]byte("]"), 400))+`,"object":`)},
 	{"foreign object", schemas.ReasonObjectUnknown, replace(`whatsapp_business_account`, `page`)},
 	{"unknown envelope", schemas.ReasonEnvelopeUnknown, func(b []byte) []byte {
 		return append(append([]byte(`{"hello":{"world":`), strconv.Itoa(len(b))...), `}}`...)

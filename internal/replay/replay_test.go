@@ -49,6 +49,7 @@ func TestAllCriteriaHaveToHoldOfOneChange(t *testing.T) {
 		"another business":            {replay.Selection{WABAs: []string{"30"}}, replay.Other},
 		"a number":                    {replay.Selection{Numbers: []string{"100"}}, replay.Taken},
 		"a field":                     {replay.Selection{Fields: []string{"history"}}, replay.Taken},
+		"echoes":                      {replay.Selection{Fields: []string{"smb_message_echoes"}}, replay.Other},
 		"a message":                   {replay.Selection{WAMIDs: []string{"wamid.A"}}, replay.Taken},
 		"a past message":              {replay.Selection{WAMIDs: []string{"wamid.B"}}, replay.Taken},
 		"both, but of other changes":  {replay.Selection{WABAs: []string{"10"}, Fields: []string{"history"}}, replay.Other},
@@ -64,6 +65,17 @@ func TestAllCriteriaHaveToHoldOfOneChange(t *testing.T) {
 	}
 	if got := (&replay.Selection{Fields: []string{"history"}}).Content(record(1, start), nil); got != replay.Other {
 		t.Errorf("a body that cannot be split, by a field: %v", got)
+	}
+}
+
+func TestFieldIsChosenByEachOfItsNames(t *testing.T) {
+	for _, written := range []string{"smb_message_echoes", "message_echoes"} {
+		b := body(t, `{"object":"whatsapp_business_account","entry":[{"id":"10","changes":[{"field":"`+written+`","value":{"message_echoes":[{"id":"wamid.A"}]}}]}]}`)
+		for _, chosen := range []string{"smb_message_echoes", "message_echoes"} {
+			if got := (&replay.Selection{Fields: []string{chosen}}).Content(record(1, start), b); got != replay.Taken {
+				t.Errorf("--field %s, and the webhook says %s: %v", chosen, written, got)
+			}
+		}
 	}
 }
 

@@ -85,7 +85,7 @@ func (s *Selection) Content(r *Record, body *split.Body) Verdict {
 func (s *Selection) change(c *split.Change) bool {
 	return (len(s.WABAs) == 0 || among(s.WABAs, c.WABA)) &&
 		(len(s.Numbers) == 0 || among(s.Numbers, c.PhoneNumberID)) &&
-		(len(s.Fields) == 0 || among(s.Fields, c.Field)) &&
+		(len(s.Fields) == 0 || named(s.Fields, c.Field)) &&
 		(len(s.WAMIDs) == 0 || s.messages(c))
 }
 
@@ -108,6 +108,16 @@ func (s *Selection) messages(c *split.Change) bool {
 func (s *Selection) anyOf(list []split.Message) bool {
 	for i := range list {
 		if among(s.WAMIDs, list[i].ID) || among(s.WAMIDs, list[i].OriginalID) {
+			return true
+		}
+	}
+	return false
+}
+
+// named tells whether a field is chosen, by whatever of its names.
+func named(fields []string, field []byte) bool {
+	for _, f := range fields {
+		if split.FieldName(f) == string(field) {
 			return true
 		}
 	}

@@ -23,6 +23,9 @@ func fieldNamed(field []byte) []byte {
 	return field
 }
 
+// FieldName is the name by which a field is told in Change.Field.
+func FieldName(field string) string { return string(fieldNamed([]byte(field))) }
+
 // carriesParts tells whether a field carries messages, statuses, contacts or history by its definition.
 func carriesParts(field []byte) bool {
 	switch string(field) {

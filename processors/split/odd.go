@@ -9,8 +9,8 @@ import (
 
 // A part that is odd does not take its body along. What is odd is invalid UTF-8, an object with a name twice, nesting
 // deeper than the limit, and a value of another kind where there has to be an array or an object to cut. The
-// smallest part that can be cut is left out: a message, echo, status or contact, else an element of history[], else
-// a change. What is odd outside of every change refuses the body.
+// smallest part that can be cut is left out: a message, echo, status or contact, the profiles of the users (contacts[]),
+// else an element of history[], else a change. What is odd outside of every change refuses the body.
 
 // Place is a part of a body that was left out because it is odd.
 type Place struct {

@@ -65,6 +65,8 @@ func TestOddPartIsLeftOutAloneWithItsPlace(t *testing.T) {
 		{"an entry of contacts[]", schemas.ReasonJSONUTF8, "0.1.contacts.1", in("messages", "{\"contacts\":[{\"wa_id\":\"1\"},{\"profile\":{\"name\":\""+at+"\xff\"}}],\"messages\":[{\"id\":\"m\"}]}"), []string{"m"}},
 		{"a contact is null", schemas.ReasonShape, "0.1.state_sync.0", in("smb_app_state_sync", `{"state_sync":[`+at+`null,{"action":"add"}]}`), nil},
 		{"a contact's name", schemas.ReasonJSONUTF8, "0.1.state_sync.1", in("smb_app_state_sync", "{\"state_sync\":[{},{\"contact\":{\"full_name\":\""+at+"\xff\"}}]}"), nil},
+		{"a user's name", schemas.ReasonJSONUTF8, "0.1.contacts.0", in("messages", "{\"contacts\":[{\"profile\":{\"name\":\""+at+"\xff\"}}],\"messages\":[{\"id\":\"m\"}]}"), []string{"m"}},
+		{"a user's name, of a copy", schemas.ReasonJSONDuplicate, "0.1.contacts.0", in("standby", `{"standby":{"messages":[{"id":"m"}],"contacts":[{"wa_id":"1","wa_id`+at+`":"2"}]}}`), []string{"m"}},
 		{"the value's names", schemas.ReasonJSONDuplicate, "0.1", in("messages", `{"messages":[{"id":"x"}],"messages`+at+`":[{"id":"y"}]}`), nil},
 		{"the change's names", schemas.ReasonJSONDuplicate, "0.1", in("messages", `{"messages":[{"id":"x"}]},"value`+at+`":{}`), nil},
 		{"a name twice, deep in what nobody knows", schemas.ReasonJSONDuplicate, "0.1", in("messages", `{"x":[{"y":{"a":1,"a`+at+`":1}}]}`), nil},

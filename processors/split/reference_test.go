@@ -452,7 +452,6 @@ func refValue(v *node, c *Change) {
 	c.Errors = v.get("errors").verbatim()
 	c.AccountEvent, c.PhoneNumber = v.get("event").text(), v.get("phone_number").id()
 	if s := v.get("standby"); s != nil && s.kind == '{' {
-		// What stands in both is tried by no sample in both orders.
 		or := func(dst *[]byte, b []byte) {
 			if len(*dst) == 0 {
 				*dst = b

@@ -63,17 +63,23 @@ func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 	return s.skip(i)
 }
 
-// standby reads value.standby: copies of what another application answers, in the arrays of the field messages.
+// standby reads value.standby: copies of what another application answers, in the arrays of the field messages. What the
+// value itself says of number and errors wins.
 func (s *Scanner) standby(i int, c *Change) int {
+	var in Change
 	o, i := s.object(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
+			c.PhoneNumberID, c.DisplayPhoneNumber = orElse(c.PhoneNumberID, in.PhoneNumberID), orElse(c.DisplayPhoneNumber, in.DisplayPhoneNumber)
+			c.Errors = orElse(c.Errors, in.Errors)
 			return i
 		}
 		switch string(o.key) {
-		case "messages", "message_echoes", "smb_message_echoes", "statuses", "contacts", "errors", "metadata":
+		case "messages", "message_echoes", "smb_message_echoes", "statuses", "contacts":
 			i = s.valueMember(i, c, o.key)
+		case "errors", "metadata":
+			i = s.valueMember(i, &in, o.key)
 		default:
 			i = s.skip(i)
 		}

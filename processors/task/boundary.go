@@ -49,7 +49,9 @@ func (t *Task) account(o *Origin, c *split.Change) {
 }
 
 // numberConcerned is the phone_number_id of the number that an account event is about: that in the metadata, else that of
-// the number of the WABA which value.phone_number spells, else the WABA's only one. It is empty where it is not known.
+// the number of the WABA which value.phone_number spells. It is empty where that is not known. A number counts as known
+// when a webhook of the live lane named it: whether one of the other lane did by then depends on when each is read, and a
+// replay would tell otherwise.
 func (t *Task) numberConcerned(c *split.Change) string {
 	if len(c.PhoneNumberID) > 0 {
 		return string(c.PhoneNumberID)
@@ -57,14 +59,10 @@ func (t *Task) numberConcerned(c *split.Change) string {
 	if len(c.WABA) == 0 {
 		return ""
 	}
-	numbers := t.byWABA[str(c.WABA)] // of a replay with a state of its own: those that it has seen by then
-	for _, n := range numbers {
-		if identity.SamePhone(c.PhoneNumber, bytesOf(n.id.DisplayPhoneNumber)) {
+	for _, n := range t.byWABA[str(c.WABA)] { // of a replay with a state of its own: those that it has seen by then
+		if n.live && identity.SamePhone(c.PhoneNumber, bytesOf(n.id.DisplayPhoneNumber)) {
 			return n.id.PhoneNumberID
 		}
-	}
-	if len(numbers) == 1 && (len(c.PhoneNumber) == 0 || numbers[0].id.DisplayPhoneNumber == "") {
-		return numbers[0].id.PhoneNumberID
 	}
 	return ""
 }

@@ -25,6 +25,8 @@ type number struct {
 	// introduced: the partition of its id knows its WABA. moved: it has none, and goes on under its WABA; removing: what was
 	// told of its sync is to be taken back. again: its sync is told again as it is.
 	introduced, moved, removing, again bool
+
+	live bool // a webhook of the live lane named it
 	replay                             string // the replay that wrote the last record that concerned it; "": none did
 	changed                            bool
 	wanting                            bool
@@ -102,6 +104,7 @@ type identityRecord struct {
 	Introduced         bool   `json:"introduced,omitempty"`
 	Moved              bool   `json:"moved,omitempty"`
 	Replay             string `json:"replay,omitempty"`
+	Live               bool   `json:"live,omitempty"`
 }
 
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
@@ -122,7 +125,7 @@ func (t *Task) Flush() {
 func (t *Task) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
-		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay})
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
@@ -211,7 +214,7 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		}
 		n := t.restoring(id.WABAID, id.PhoneNumberID)
 		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
-		n.introduced, n.moved, n.replay = id.Introduced, id.Moved, id.Replay
+		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
 		n.history.Name(n.id)
 		return nil
 	case stateHistory, stateMedia:

@@ -94,6 +94,11 @@ func TestOddPartGoesToDLQAndAllBesideItLeaves(t *testing.T) {
 			reason: schemas.ReasonJSONUTF8, changes: "0", places: "0.0.state_sync.0", contacts: 1,
 		},
 		{
+			name:   "the profile of a user",
+			body:   changes(change("messages", "\"contacts\":[{\"profile\":{\"name\":\"\xff\"},\"wa_id\":\""+user+"\"}],\"messages\":["+incoming("a", "")+"]")),
+			reason: schemas.ReasonJSONUTF8, changes: "0", places: "0.0.contacts.0", messages: []string{"a"},
+		},
+		{
 			name:   "several parts and a whole change, with the first one's reason",
 			body:   changes(change("messages", `"messages":[`+incoming("a", "")+`]`), change("messages", `"messages":[`+nameTwice("x")+`,`+incoming("b", "")+`,null]`), `7`),
 			reason: schemas.ReasonJSONDuplicate, changes: "1,2", places: "0.1.messages.0,0.1.messages.2,0.2", messages: []string{"a", "b"},

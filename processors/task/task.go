@@ -1,6 +1,7 @@
 package task
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -83,6 +84,14 @@ type Origin struct {
 	Key, Value []byte
 	Headers    []Header
 }
+
+// live tells whether the record came by the live lane to the partition of its business. What comes so is processed in the
+// order of one log, whenever that is.
+func (o *Origin) live() bool {
+	return bytes.HasPrefix(o.Label, liveLane) && bytes.IndexByte(o.Label, '#') < 0
+}
+
+var liveLane = []byte(schemas.TopicRawLive.String() + "/")
 
 // Want names a held chunk that has to be read again.
 type Want = history.Ref
@@ -283,6 +292,9 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		return schemas.ReasonNoNumber
 	}
 	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
+	if !n.live && h.origin.live() {
+		n.live, n.told = true, false
+	}
 	t.concerns(h.origin, n)
 	if h.origin.Moved {
 		defer t.retell(n)

@@ -65,12 +65,12 @@ func (f *Finder) Status(c *split.Change, display []byte, msg *split.Message) *Si
 	return f.settle(schemas.DirectionOutbound, c, display, &to, group, names.RecipientLogicalID)
 }
 
-// Recipient is whom an error without a message says that it is about.
-type Recipient struct{ ID, UserID, ParentUserID []byte }
+// Who is one whom an item without a sender and a receiver names.
+type Who struct{ ID, UserID, ParentUserID []byte }
 
-// Failure is the side of an error without a message.
-func (f *Finder) Failure(c *split.Change, display []byte, r Recipient) *Side {
-	p := personOf(r.ID, r.UserID, r.ParentUserID)
+// Named is the side of what has no direction: an error without a message, a thread that was handed over.
+func (f *Finder) Named(c *split.Change, display []byte, who Who) *Side {
+	p := personOf(who.ID, who.UserID, who.ParentUserID)
 	return f.settle(schemas.DirectionUnknown, c, display, &p, nil, nil)
 }
 

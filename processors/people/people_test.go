@@ -283,18 +283,18 @@ func TestSystemMessageIsAboutItsUser(t *testing.T) {
 func TestErrorIsOfItsRecipientOrTheOnlyPersonOfContacts(t *testing.T) {
 	for _, test := range []struct {
 		value     string
-		recipient people.Recipient
+		recipient people.Who
 		want      string
 	}{
-		{`"errors":[]`, people.Recipient{}, "unknown"},
-		{`"contacts":[{"wa_id":"+16505550100"}]`, people.Recipient{}, `unknown thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"+16505550100"}]`},
-		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101"}]`, people.Recipient{}, "unknown"},
-		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101","user_id":"US.1"}]`, people.Recipient{ID: []byte("16505550101")},
+		{`"errors":[]`, people.Who{}, "unknown"},
+		{`"contacts":[{"wa_id":"+16505550100"}]`, people.Who{}, `unknown thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"+16505550100"}]`},
+		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101"}]`, people.Who{}, "unknown"},
+		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101","user_id":"US.1"}]`, people.Who{ID: []byte("16505550101")},
 			`unknown thread=16505550101 wa_id=16505550101 user_id=US.1 profiles=[{"wa_id":"16505550101","user_id":"US.1"}]`},
-		{`"errors":[]`, people.Recipient{UserID: []byte("US.1")}, "unknown thread=US.1 user_id=US.1"},
+		{`"errors":[]`, people.Who{UserID: []byte("US.1")}, "unknown thread=US.1 user_id=US.1"},
 	} {
 		var f people.Finder
-		if got := show(f.Failure(scan(t, "messages", test.value), []byte(biz), test.recipient)); got != test.want {
+		if got := show(f.Named(scan(t, "messages", test.value), []byte(biz), test.recipient)); got != test.want {
 			t.Errorf("%s\ngot  %s\nwant %s", test.value, got, test.want)
 		}
 	}

@@ -1,7 +1,7 @@
 package task
 
 import (
-	"github.com/coexstream/coexstream/processors/identity"
+	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -18,18 +18,8 @@ func (t *Task) handover(l *liveChange, msg *split.Message) {
 	e := l.event(schemas.TopicMessages, schemas.TypeHandover)
 	m := l.message()
 	fill(&m, msg)
+	on(&m, t.people.Named(l.c, l.n.display(l.c), people.Who{ID: msg.From, UserID: msg.FromUserID}))
 	m.Kind, m.Direction = schemas.KindHandover, schemas.DirectionUnknown
-	phone := string(identity.Digits(msg.From))
-	if m.Thread = phone; m.Thread == "" {
-		m.Thread = str(msg.FromUserID)
-	}
-	if m.Thread != "" {
-		m.Contact = &schemas.Contact{WaID: phone, UserID: str(msg.FromUserID)}
-	}
 	e.id, e.time = id, unix(msg.Timestamp)
-	rest := m.Thread
-	if rest == "" {
-		rest = id.Hex() // nobody is named
-	}
-	t.put(&e, l.o, t.key(m.PhoneNumberID, rest), t.message(&m))
+	t.put(&e, l.o, t.threadKey(&m, id), t.message(&m))
 }

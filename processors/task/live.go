@@ -142,7 +142,7 @@ func (t *Task) failure(l *liveChange) {
 		}
 		e := l.event(schemas.TopicMessages, schemas.TypeError)
 		m := l.message()
-		on(&m, t.people.Failure(l.c, l.n.display(l.c), recipientOf(failure)))
+		on(&m, t.people.Named(l.c, l.n.display(l.c), recipientOf(failure)))
 		m.Kind, m.Original = schemas.KindError, failure
 		e.id, e.time = id, unix(l.c.EntryTime)
 		t.put(&e, l.o, t.key(m.PhoneNumberID, cmp.Or(m.Thread, keyOfErrors)), t.message(&m))
@@ -153,7 +153,7 @@ func (t *Task) failure(l *liveChange) {
 const keyOfErrors = "errors"
 
 // recipientOf is whom an error says that it is about, if it does.
-func recipientOf(failure json.RawMessage) people.Recipient {
+func recipientOf(failure json.RawMessage) people.Who {
 	text := func(raw json.RawMessage) (id []byte) {
 		var s string
 		if json.Unmarshal(raw, &s) == nil {
@@ -171,7 +171,7 @@ func recipientOf(failure json.RawMessage) people.Recipient {
 		ParentUserID json.RawMessage `json:"recipient_parent_user_id"`
 	}
 	if json.Unmarshal(failure, &r) != nil {
-		return people.Recipient{}
+		return people.Who{}
 	}
-	return people.Recipient{ID: text(r.ID), UserID: text(r.UserID), ParentUserID: text(r.ParentUserID)}
+	return people.Who{ID: text(r.ID), UserID: text(r.UserID), ParentUserID: text(r.ParentUserID)}
 }

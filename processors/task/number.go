@@ -26,10 +26,10 @@ type number struct {
 	// told of its sync is to be taken back. again: its sync is told again as it is.
 	introduced, moved, removing, again bool
 
-	live bool // a webhook of the live lane named it
-	replay                             string // the replay that wrote the last record that concerned it; "": none did
-	changed                            bool
-	wanting                            bool
+	live    bool   // a webhook of the live lane named it
+	replay  string // the replay that wrote the last record that concerned it; "": none did
+	changed bool
+	wanting bool
 
 	// Of the schedule.
 	due       time.Time

@@ -34,6 +34,9 @@ var (
 	refuseTimeout       = &refusal{408, "timeout", "the request did not arrive in time"}
 	refuseHTTP          = &refusal{400, "http", "the request could not be parsed"}
 	refuseFraming       = &refusal{400, "http", "both Content-Length and Transfer-Encoding"}
+	refuseCoding        = &refusal{400, "http", "only chunked as Transfer-Encoding"}
+	refuseLine          = &refusal{400, "http", "a header is folded, has a blank in its name, or ends without CR LF"}
+	refuseVersion       = &refusal{505, "http", "the HTTP version is neither 1.0 nor 1.1"}
 	refuseHeader        = &refusal{431, "header", "the request line and headers are too long"}
 	refuseRate          = &refusal{429, "source_rate", "the source sends more than it may"}
 	refuseNoCertificate = &refusal{403, "client_certificate", "the source needs a client certificate"}
@@ -83,7 +86,7 @@ func newAnswers(retryAfter time.Duration) *answers {
 	}
 	for _, r := range []*refusal{
 		refusePath, refuseMethod, refuseVerify, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
-		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseHeader, refuseCrowd, refuseBytes,
+		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseCrowd, refuseBytes,
 		refuseClosed, refuseLog, refuseUnknown, refuseRejected, refuseRate, refuseNoCertificate, refuseCertificate,
 	} {
 		a.add(r)

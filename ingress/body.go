@@ -15,12 +15,15 @@ import (
 
 // read reads the body into x.body, within the limit and the budget.
 func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
-	stream := ctx.RequestBodyStream()
+	stream := x.stream(ctx)
 	if stream == nil {
 		x.consumed = true
 		return s.reserveDecoded(x, 0, 0)
 	}
-	length := ctx.Request.Header.ContentLength() // -1: chunked
+	length := -1
+	if !x.chunked {
+		length = ctx.Request.Header.ContentLength()
+	}
 	first := shortBytesMax
 	if length >= 0 && length < first {
 		first = length
@@ -35,9 +38,6 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 		return r
 	}
 	if ended {
-		if length < 0 && cutOff(ctx) {
-			return refuseIncomplete
-		}
 		x.body, x.consumed = x.wire.b, true
 		return s.reserveDecoded(x, 0, len(x.body))
 	}
@@ -68,9 +68,6 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 			return readRefusal(err)
 		}
 	}
-	if length < 0 && cutOff(ctx) {
-		return refuseIncomplete
-	}
 	x.body, x.consumed = x.wire.b, true
 	return nil
 }
@@ -82,10 +79,16 @@ func served(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-// cutOff tells whether a chunked body that seems to have ended was cut, see conn.
-func cutOff(ctx *fasthttp.RequestCtx) bool {
-	c, ok := ctx.Conn().(*conn)
-	return !ok || c.ended
+// stream is the body; nil when there is none.
+func (x *exchange) stream(ctx *fasthttp.RequestCtx) io.Reader {
+	stream := ctx.RequestBodyStream()
+	if stream == nil || !x.chunked {
+		return stream
+	}
+	if x.chunks.r == nil {
+		x.chunks.r = stream
+	}
+	return &x.chunks
 }
 
 // reserveDecoded takes what a long body, and an encoded one when it is decoded, will need at most: in
@@ -194,12 +197,12 @@ const (
 
 // discard gets rid of what was not read of the body, or of the connection: what is left in it must
 // never be taken for the next request.
-func (s *Server) discard(ctx *fasthttp.RequestCtx) {
-	stream := ctx.RequestBodyStream()
+func (s *Server) discard(ctx *fasthttp.RequestCtx, x *exchange) {
+	stream := x.stream(ctx)
 	if stream == nil {
 		return
 	}
-	if ctx.Request.Header.ContentLength() > discardBytesMax {
+	if !x.chunked && ctx.Request.Header.ContentLength() > discardBytesMax {
 		ctx.SetConnectionClose()
 	}
 	c := ctx.Conn()

@@ -26,11 +26,6 @@ type conn struct {
 
 	client netip.Prefix // the client's address, as it is counted
 
-	// ended: the sender has closed it. fasthttp tells the end of a chunked body, and a connection that
-	// ends between two chunks, with the same io.EOF; only the second one ever asks the connection for
-	// more and gets nothing. Only its own goroutine reads a connection.
-	ended bool
-
 	unread     prometheus.Counter // counts, once, when an answer cannot be written in time, because nobody reads it
 	stuck      bool               // it was counted; of its own goroutine
 	writeBy    time.Time          // the write deadline that is set; of its own goroutine
@@ -82,15 +77,10 @@ func (c *conn) expire(now time.Time, read, idle time.Duration) (late bool) {
 func (c *conn) Read(b []byte) (int, error) {
 	if c.secure != nil {
 		if err := c.shake(); err != nil {
-			c.ended = true
 			return 0, io.EOF // there is nobody to answer
 		}
 	}
-	n, err := c.Conn.Read(b)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // over TLS: with and without a goodbye
-		c.ended = true
-	}
-	return n, err
+	return c.Conn.Read(b)
 }
 
 // shake does the TLS handshake and keeps who the client is.

@@ -23,6 +23,8 @@ type exchange struct {
 	short    int64 // bytes taken from the budget
 	long     int64
 	consumed bool // the body was read to its end
+	chunked  bool // the body comes in chunks
+	chunks   chunks
 
 	signature []byte // as received; nil when there is none
 	encoding  []byte // as received; nil for identity
@@ -37,7 +39,7 @@ type exchange struct {
 // begin makes x the exchange of a request.
 func (x *exchange) begin(now time.Time, limit time.Duration) {
 	x.arrived, x.deadline = now, now.Add(limit)
-	x.body, x.consumed = nil, false
+	x.body, x.consumed, x.chunked = nil, false, false
 	x.signature, x.encoding, x.secretID = nil, nil, nil
 }
 
@@ -53,7 +55,7 @@ func (x *exchange) end(pool *buffers, from *budget) {
 		from.giveLong(x.long)
 	}
 	x.short, x.long = 0, 0
-	x.record = Record{}
+	x.chunks, x.record = chunks{}, Record{}
 	clear(x.headers[:])
 }
 

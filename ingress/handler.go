@@ -12,42 +12,29 @@ import (
 // handle serves one request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	x := s.begin(ctx)
-	src := s.sources[string(ctx.Path())]
+	src := s.source(&ctx.Request.Header)
 	var r *refusal
-	if ambiguous(&ctx.Request.Header) {
-		r = refuseFraming
+	var framing *refusal
+	if x.chunked, framing = framed(&ctx.Request.Header); framing != nil {
+		r = framing
 	} else {
 		r = s.serve(ctx, src, x)
 	}
 	switch {
-	case r == refuseIncomplete || r == refuseTimeout || r == refuseFraming:
+	case framing != nil || r == refuseIncomplete || r == refuseTimeout:
 		ctx.SetConnectionClose() // nobody knows where the next request would begin
 	case !x.consumed:
-		s.discard(ctx)
+		s.discard(ctx, x)
 	}
 	s.end(ctx, src, x, r)
 }
 
-// ambiguous tells whether a request has two lengths, chunks and a Content-Length. What stands before
-// this server may have believed the other one, and taken part of the body for a request of somebody
-// else: RFC 9112 asks to close the connection at least.
-func ambiguous(h *fasthttp.RequestHeader) bool {
-	if h.ContentLength() != -1 {
-		return false
-	}
-	for line := range bytes.Lines(h.RawHeaders()) {
-		if name, _, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(bytes.TrimSpace(name), []byte(fasthttp.HeaderContentLength)) {
-			return true
-		}
-	}
-	return false
-}
-
 // expect is called for `Expect: 100-continue`: what the headers decide is answered before the body.
 func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
-	src := s.sources[string(ctx.Path())]
-	var r *refusal
+	src := s.source(&ctx.Request.Header)
+	chunked, r := framed(&ctx.Request.Header)
 	switch {
+	case r != nil:
 	case src == nil:
 		r = refusePath
 	case ctx.IsPost():
@@ -55,6 +42,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 			break
 		}
 		x := s.pool.Get().(*exchange)
+		x.chunked = chunked
 		r = s.headers(ctx, src, x)
 		s.pool.Put(x)
 	}
@@ -170,7 +158,7 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *re
 		return refuseType
 	}
 	x.encoding = encodingOf(h)
-	if h.ContentLength() > s.cfg.BodyBytesMax {
+	if !x.chunked && h.ContentLength() > s.cfg.BodyBytesMax {
 		return s.tooLong
 	}
 	return nil

@@ -66,7 +66,7 @@ func newPublisherMetrics(reg prometheus.Registerer) (*publisherMetrics, error) {
 }
 
 // statusCodes are the labels of requests, beside "other". The frequent ones come first.
-var statusCodes = [...]int{200, 503, 401, 404, 403, 400, 405, 408, 413, 415, 417, 429, 431}
+var statusCodes = [...]int{200, 503, 401, 404, 403, 400, 405, 408, 413, 415, 417, 429, 431, 505}
 
 // noSource is the label of requests that came to no source's path. No source can have this name.
 const noSource = "(none)"

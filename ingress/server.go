@@ -80,9 +80,10 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 		s.sources[src.Path] = newSource(src, metrics.sources[src.Name])
 	}
 	s.http = &fasthttp.Server{
-		Handler:       s.handle,
-		ExpectHandler: s.expect,
-		ErrorHandler:  s.broken,
+		Handler:        s.handle,
+		ExpectHandler:  s.expect,
+		ErrorHandler:   s.broken,
+		HeaderReceived: headersRead,
 		// The listener refuses connections over the limit, with an answer; this one is never reached.
 		Concurrency:                  cfg.ConnectionsMax + 1024,
 		ReadBufferSize:               cfg.HeaderBytesMax,

@@ -43,6 +43,7 @@ var (
 	refuseCertificate   = &refusal{403, "client_certificate", "the client certificate is not the sender's that the source needs"}
 	refuseCrowd         = &refusal{429, "source_busy", "too many requests of this source in flight"}
 	refuseBytes         = &refusal{503, "busy", "too many bytes in flight"}
+	refuseConnections   = &refusal{503, "connections", "too many connections"}
 	refuseClosed        = &refusal{503, "closing", "shutting down"}
 	refuseLog           = &refusal{503, "unavailable", "the log is not available"}
 	refuseUnknown       = &refusal{503, "unacknowledged", "the log did not acknowledge in time"}
@@ -86,7 +87,7 @@ func newAnswers(retryAfter time.Duration) *answers {
 	}
 	for _, r := range []*refusal{
 		refusePath, refuseMethod, refuseVerify, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
-		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseCrowd, refuseBytes,
+		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseCrowd, refuseBytes, refuseConnections,
 		refuseClosed, refuseLog, refuseUnknown, refuseRejected, refuseRate, refuseNoCertificate, refuseCertificate,
 	} {
 		a.add(r)

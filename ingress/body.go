@@ -73,9 +73,14 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 }
 
 // served notes that nothing more is expected of the sender for now.
-func served(ctx *fasthttp.RequestCtx) {
-	if c, ok := ctx.Conn().(*conn); ok {
-		c.enter(phaseServing, 0)
+func (s *Server) served(ctx *fasthttp.RequestCtx) {
+	c, ok := ctx.Conn().(*conn)
+	if !ok {
+		return
+	}
+	c.enter(phaseServing, 0)
+	if !c.verified {
+		s.open.stand(c, placeNone)
 	}
 }
 

@@ -88,7 +88,7 @@ func DefaultConfig() Config {
 		RatioMax:         200,
 		HeaderBytesMax:   8 << 10,
 		ConnectionsMax:   4096,
-		PerClientMax:     1024,
+		PerClientMax:     512,
 		InFlightBytesMax: 128 << 20,
 		ReadTimeout:      20 * time.Second,
 		WriteTimeout:     10 * time.Second,

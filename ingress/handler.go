@@ -20,8 +20,11 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	} else {
 		r = s.serve(ctx, src, x)
 	}
+	if r == refuseTimeout && wasDismissed(ctx.Conn()) {
+		r = refuseConnections
+	}
 	switch {
-	case framing != nil || r == refuseIncomplete || r == refuseTimeout:
+	case framing != nil || r == refuseConnections || r == refuseIncomplete || r == refuseTimeout:
 		ctx.SetConnectionClose() // nobody knows where the next request would begin
 	case !x.consumed:
 		s.discard(ctx, x)
@@ -62,7 +65,9 @@ func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &small):
 		r = refuseHeader
 	case errors.As(err, &timeout) && timeout.Timeout():
-		r = refuseTimeout
+		if r = refuseTimeout; wasDismissed(ctx.Conn()) {
+			r = refuseConnections
+		}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		r = s.tooLong
 	}
@@ -127,9 +132,12 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	if r := s.read(ctx, x); r != nil {
 		return r
 	}
-	served(ctx)
+	s.served(ctx)
 	src.metrics.bodyBytes.Observe(float64(len(x.body)))
 	value, plain, r := s.authenticate(src, x)
+	if c, ok := ctx.Conn().(*conn); ok && x.signature != nil {
+		s.open.verify(c, r == nil && x.secretID != nil)
+	}
 	if r != nil {
 		return r
 	}

@@ -78,6 +78,7 @@ type serverMetrics struct {
 	lanes   [2]prometheus.Counter
 
 	handshakes, crowd, crowdClient prometheus.Counter
+	evicted                        evictedMetrics
 	late, unread                   prometheus.Counter // connections whose time for a request, for an answer, was over
 }
 
@@ -121,11 +122,16 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_connections_refused_total",
 		Help: "Connections refused because there were too many, of all or of one client address.",
 	}, []string{"limit"})
+	evicted := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_connections_evicted_total",
+		Help: "Connections closed because others wanted their room: idle or in the headers of a request (waiting), sending a body (receiving), idle after webhooks with the right signature (verified).",
+	}, []string{"state"})
 	cut := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_connections_timed_out_total",
 		Help: "Connections whose time was over before the request was there, or before the client had read the answer.",
 	}, []string{"phase"})
 	m.handshakes, m.late, m.unread = handshakes, cut.WithLabelValues("request"), cut.WithLabelValues("answer")
+	m.evicted = evictedMetrics{evicted.WithLabelValues("waiting"), evicted.WithLabelValues("receiving"), evicted.WithLabelValues("verified")}
 	m.crowd, m.crowdClient = refused.WithLabelValues("all"), refused.WithLabelValues("client")
 	gauges := []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -165,7 +171,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
 		m.lanes[laneOf(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, lanes, handshakes, refused, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, lanes, handshakes, refused, evicted, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

@@ -74,7 +74,7 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.metrics, s.open.late = metrics, metrics.late
+	s.metrics, s.open.late, s.open.evicted = metrics, metrics.late, metrics.evicted
 	for i := range cfg.Sources {
 		src := &cfg.Sources[i]
 		s.sources[src.Path] = newSource(src, metrics.sources[src.Name])

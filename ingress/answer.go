@@ -44,6 +44,8 @@ var (
 	refuseCrowd         = &refusal{429, "source_busy", "too many requests of this source in flight"}
 	refuseBytes         = &refusal{503, "busy", "too many bytes in flight"}
 	refuseConnections   = &refusal{503, "connections", "too many connections"}
+	refuseEvicted       = &refusal{503, "evicted", "the request came so slowly that it had to make room for others"}
+	refuseUndecoded     = &refusal{503, "busy", "too many encoded bodies whose signature is wrong; sign the bytes as they are sent, or come again"}
 	refuseClosed        = &refusal{503, "closing", "shutting down"}
 	refuseLog           = &refusal{503, "unavailable", "the log is not available"}
 	refuseUnknown       = &refusal{503, "unacknowledged", "the log did not acknowledge in time"}
@@ -87,7 +89,7 @@ func newAnswers(retryAfter time.Duration) *answers {
 	}
 	for _, r := range []*refusal{
 		refusePath, refuseMethod, refuseVerify, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
-		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseCrowd, refuseBytes, refuseConnections,
+		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseCrowd, refuseBytes, refuseUndecoded, refuseConnections, refuseEvicted,
 		refuseClosed, refuseLog, refuseUnknown, refuseRejected, refuseRate, refuseNoCertificate, refuseCertificate,
 	} {
 		a.add(r)

@@ -158,7 +158,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// leastInFlight is what one body of the largest size takes, out of the share that long bodies have.
+// leastInFlight is what one body of the largest size takes, out of the shares that long bodies have.
 func leastInFlight(c *Config) int64 {
 	return (roomFor(c.BodyBytesMax)+int64(c.DecodedBytesMax))*4/3 + 1
 }

@@ -31,8 +31,10 @@ type conn struct {
 	place    place
 	stoodAt  time.Time // since when it is at its place
 	leaves   bool      // it is counted out
-	verified bool      // written by its own goroutine alone, which so may read it without the lock
+	arrival  arrival
+	verified bool // written by its own goroutine alone, which so may read it without the lock
 
+	again      bool               // a request of it was answered; of its own goroutine
 	heard      bool               // a byte of the request has come; of its own goroutine
 	unread     prometheus.Counter // counts, once, when an answer cannot be written in time, because nobody reads it
 	stuck      bool               // it was counted; of its own goroutine

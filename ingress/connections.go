@@ -25,11 +25,14 @@ type openConns struct {
 
 	// grace is how long a connection has to have waited before it may have to make room.
 	grace time.Duration
+	// slow is how long a body may take before it may have to make room for other bodies.
+	slow time.Duration
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{} // those that make room, too, until they have ended
 	all     crowd
 	of      map[clientAddress]*crowd
+	pressed time.Time          // when long bodies were looked at for slow ones
 	looked  time.Time          // when all were looked at for one that may be closed
 	late    prometheus.Counter // counts connections whose request did not come in time
 	evicted evictedMetrics
@@ -46,7 +49,7 @@ const evictionGrace = 250 * time.Millisecond
 type clientAddress = netip.Prefix
 
 func newOpenConns(readTimeout, idleTimeout time.Duration, now time.Time) *openConns {
-	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, grace: evictionGrace, conns: map[*conn]struct{}{}, of: map[clientAddress]*crowd{}}
+	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, grace: evictionGrace, slow: slowGrace, conns: map[*conn]struct{}{}, of: map[clientAddress]*crowd{}}
 	o.clock.Store(now.UnixNano())
 	return o
 }
@@ -62,12 +65,13 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 		c.enter(phaseReading, o.clock.Load())
 		o.enter(c)
 	case fasthttp.StateActive:
+		c.heard = c.heard || c.again // the first byte of a later request may have come with the former one
 		c.enter(phaseReading, o.clock.Load())
 		if !c.verified {
 			o.stand(c, placeWaiting)
 		}
 	case fasthttp.StateIdle:
-		c.heard = false
+		c.heard, c.again = false, true
 		c.enter(phaseIdle, o.clock.Load())
 		if !c.verified {
 			o.stand(c, placeWaiting)

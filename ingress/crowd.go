@@ -184,6 +184,12 @@ func (o *openConns) evict(w *crowd, most int) bool {
 	if c == nil {
 		return false
 	}
+	o.dismiss(c)
+	return true
+}
+
+// dismiss counts a connection out and ends it.
+func (o *openConns) dismiss(c *conn) {
 	switch {
 	case c.verified:
 		o.evicted.verified.Inc()
@@ -194,7 +200,6 @@ func (o *openConns) evict(w *crowd, most int) bool {
 	}
 	o.leave(c)
 	c.dismiss()
-	return true
 }
 
 // idleVerified is the verified connection of a crowd that has been idle for the longest time; nil where there is none.

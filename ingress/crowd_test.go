@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -319,27 +320,42 @@ func TestSenderThatHasToMakeRoomIsToldSo(t *testing.T) {
 	cfg := testConfig()
 	cfg.ConnectionsMax = 1
 	for where, part := range map[string]string{
-		"in the headers": "POST /number HTTP/1.1\r\nHost: x\r\n",
+		"in the headers": "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\nPOST /number HTTP/1.1\r\nHost: x\r\n",
 		"in a body":      "POST /number HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n" + string(make([]byte, 20_000)),
 		"in chunks":      "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1",
 	} {
 		s := start(t, cfg, &memory{})
 		slow := dialFrom(t, 2, s.addr)
 		slow.send(part)
-		waitFor(t, "the slow one", func() bool { return s.open.count() == 1 })
+		if strings.HasPrefix(part, "GET") {
+			if a := slow.answer(); a.code != 404 { // it comes when the rest has been read
+				t.Fatal(a.code)
+			}
+		} else {
+			_, body, _ := strings.Cut(part, "\r\n\r\n")
+			waitFor(t, "what has come to be read", func() bool { return s.open.receiving(int64(len(body))) }) // else the answer may be lost
+		}
 		s.setGrace(0)
 		c := dialFrom(t, 3, s.addr)
 		a := slow.answer()
 		if a.code != 503 || a.header.Get("Retry-After") == "" || a.header.Get("Connection") != "close" {
 			t.Errorf("%s: %d %v", where, a.code, a.header)
 		}
-		checkRefusal(t, a, "connections")
+		checkRefusal(t, a, "evicted")
 		s.setGrace(time.Hour)
 		c.send(post("/number", message))
 		if a := c.answer(); a.code != 200 {
 			t.Errorf("%s: the newer one: %d", where, a.code)
 		}
 	}
+}
+
+// receiving tells whether n bytes have come of a body that is being received, or it is chunked.
+func (o *openConns) receiving(n int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := o.all.queues[placeReceiving].first
+	return c != nil && (n == 1 || c.arrival.bytes.Load() == n)
 }
 
 // TestWhoMakesRoomIsAlwaysTheRightOne plays openConns with connections of some clients in any order against the rule in

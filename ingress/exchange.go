@@ -22,6 +22,7 @@ type exchange struct {
 	decoded  *buffer
 	short    int64 // bytes taken from the budget
 	long     int64
+	decoding int64
 	consumed bool // the body was read to its end
 	chunked  bool // the body comes in chunks
 	chunks   chunks
@@ -30,9 +31,12 @@ type exchange struct {
 	encoding  []byte // as received; nil for identity
 	secretID  []byte // of the secret that matched
 	mac, sum  [sha256.Size]byte
+	known     *credentials // that are checked
+	check     bool         // there is a signature, and something to check it with
 
 	record   Record
 	headers  [11]kafka.Header
+	key      [idBytesMax]byte
 	received [20]byte
 }
 
@@ -41,6 +45,7 @@ func (x *exchange) begin(now time.Time, limit time.Duration) {
 	x.arrived, x.deadline = now, now.Add(limit)
 	x.body, x.consumed, x.chunked = nil, false, false
 	x.signature, x.encoding, x.secretID = nil, nil, nil
+	x.known, x.check = nil, false
 }
 
 // end gives back all that x holds.
@@ -52,9 +57,12 @@ func (x *exchange) end(pool *buffers, from *budget) {
 		from.giveShort(x.short)
 	}
 	if x.long > 0 {
-		from.giveLong(x.long)
+		from.long.give(x.long)
 	}
-	x.short, x.long = 0, 0
+	if x.decoding > 0 {
+		from.decoding.give(x.decoding)
+	}
+	x.short, x.long, x.decoding = 0, 0, 0
 	x.chunks, x.record = chunks{}, Record{}
 	clear(x.headers[:])
 }

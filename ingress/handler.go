@@ -21,10 +21,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		r = s.serve(ctx, src, x)
 	}
 	if r == refuseTimeout && wasDismissed(ctx.Conn()) {
-		r = refuseConnections
+		r = refuseEvicted
 	}
 	switch {
-	case framing != nil || r == refuseConnections || r == refuseIncomplete || r == refuseTimeout:
+	case framing != nil || r == refuseEvicted || r == refuseIncomplete || r == refuseTimeout:
 		ctx.SetConnectionClose() // nobody knows where the next request would begin
 	case !x.consumed:
 		s.discard(ctx, x)
@@ -66,7 +66,7 @@ func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 		r = refuseHeader
 	case errors.As(err, &timeout) && timeout.Timeout():
 		if r = refuseTimeout; wasDismissed(ctx.Conn()) {
-			r = refuseConnections
+			r = refuseEvicted
 		}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		r = s.tooLong
@@ -132,12 +132,10 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	if r := s.read(ctx, x); r != nil {
 		return r
 	}
-	s.served(ctx)
+	s.served(ctx, x)
 	src.metrics.bodyBytes.Observe(float64(len(x.body)))
-	value, plain, r := s.authenticate(src, x)
-	if c, ok := ctx.Conn().(*conn); ok && x.signature != nil {
-		s.open.verify(c, r == nil && x.secretID != nil)
-	}
+	value, plain, r := s.authenticate(ctx, src, x)
+	s.proven(ctx, x)
 	if r != nil {
 		return r
 	}
@@ -145,11 +143,25 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 		return r
 	}
 	x.fill(src, &ctx.Request.Header, value, plain)
+	s.settle(x)
 	if r := s.publish(x); r != nil {
 		return r
 	}
 	s.answers.ok(&ctx.Response)
 	return nil
+}
+
+// proven notes what a signature has shown of the sender.
+func (s *Server) proven(ctx *fasthttp.RequestCtx, x *exchange) {
+	c, ok := ctx.Conn().(*conn)
+	if !ok || !x.check {
+		return
+	}
+	right := x.secretID != nil
+	if right && !c.verified {
+		s.unproven.known.add(c.client)
+	}
+	s.open.verify(c, right)
 }
 
 // headers decides what the headers alone decide, and keeps what the rest needs of them.
@@ -161,6 +173,11 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *re
 	var r *refusal
 	if x.signature, r = src.signatureOf(h); r != nil {
 		return r
+	}
+	x.known = src.credentials.Load()
+	if x.check = x.signature != nil && len(x.known.signers) > 0; x.check && !src.signature.decode(&x.mac, x.signature) {
+		src.metrics.signatureMalformed.Inc()
+		return refuseMalformed
 	}
 	if !accepts(h.ContentType()) {
 		return refuseType
@@ -175,28 +192,35 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *re
 // authenticate checks the signature, over the bytes as received, or over what they are without their
 // content coding: senders and what stands between them and here do not agree on who compresses first.
 // value is what was signed, and so what the log has to hold; plain is the body without content coding.
-func (s *Server) authenticate(src *source, x *exchange) (value, plain []byte, r *refusal) {
-	value, plain = x.body, x.body
-	known := src.credentials.Load()
-	check := x.signature != nil && len(known.signers) > 0
-	if check && !src.signature.decode(&x.mac, x.signature) {
-		src.metrics.signatureMalformed.Inc()
-		return nil, nil, refuseMalformed
-	}
-	matched := !check || known.matches(x, value)
-	if x.encoding != nil {
-		if plain, r = s.decode(x); r != nil && matched {
-			return nil, nil, r
+func (s *Server) authenticate(ctx *fasthttp.RequestCtx, src *source, x *exchange) (value, plain []byte, r *refusal) {
+	matched := x.check && x.known.matches(x, x.body)
+	switch {
+	case x.encoding == nil:
+		if x.check && !matched {
+			src.metrics.signatureMismatch.Inc()
+			return nil, nil, refuseMismatch
 		}
-		if !matched && r == nil && known.matches(x, plain) {
-			matched, value, x.encoding = true, plain, nil
-		}
+		return x.body, x.body, nil
+	case matched:
+		plain, r = s.decode(x)
+		return x.body, plain, r
+	case !x.check:
+		plain, r = s.decodeUnproven(ctx, x, false, func([]byte) bool { return true })
+		return x.body, plain, r
 	}
-	if !matched {
-		src.metrics.signatureMismatch.Inc()
-		return nil, nil, refuseMismatch
+	plain, r = s.decodeUnproven(ctx, x, true, func(plain []byte) bool {
+		matched = x.known.matches(x, plain)
+		return matched
+	})
+	switch {
+	case matched:
+		x.encoding = nil
+		return plain, plain, nil
+	case r == refuseBytes || r == refuseUndecoded:
+		return nil, nil, r
 	}
-	return value, plain, nil
+	src.metrics.signatureMismatch.Inc()
+	return nil, nil, refuseMismatch
 }
 
 // publish makes the record durable.

@@ -106,14 +106,20 @@ func TestShortBodiesOverTheBudgetAre503(t *testing.T) {
 	}
 }
 
+// longBodiesThatFit is how many of the longest bodies have room at a time.
+func longBodiesThatFit(cfg *Config) int {
+	_, long, _ := shares(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax))
+	return int(long / roomFor(cfg.BodyBytesMax))
+}
+
 func TestLongBodiesWaitForRoomAndShortOnesPassThem(t *testing.T) {
 	m, waiting, open := held()
 	cfg := testConfig()
-	cfg.InFlightBytesMax = leastInFlight(&cfg)
+	cfg.InFlightBytesMax = 2 * leastInFlight(&cfg)
 	cfg.AckTimeout = 20 * time.Second
 	s := start(t, cfg, m)
 	long := bytes.Repeat([]byte("x"), cfg.BodyBytesMax)
-	fit := int((cfg.InFlightBytesMax - cfg.InFlightBytesMax/4) / int64(cfg.BodyBytesMax))
+	fit := longBodiesThatFit(&cfg)
 	answers := make(chan int, fit+1)
 	for range fit + 1 {
 		c := dial(t, s.addr)
@@ -141,11 +147,11 @@ func TestLongBodyWithoutRoomIs503AtTheDeadline(t *testing.T) {
 	m, waiting, open := held()
 	defer close(open)
 	cfg := testConfig()
-	cfg.InFlightBytesMax = leastInFlight(&cfg)
+	cfg.InFlightBytesMax = 2 * leastInFlight(&cfg)
 	cfg.AckTimeout = 300 * time.Millisecond
 	s := start(t, cfg, m)
 	long := bytes.Repeat([]byte("x"), cfg.BodyBytesMax)
-	fit := int((cfg.InFlightBytesMax - cfg.InFlightBytesMax/4) / int64(cfg.BodyBytesMax))
+	fit := longBodiesThatFit(&cfg)
 	for range fit {
 		dial(t, s.addr).send(post("/number", long))
 	}

@@ -79,6 +79,8 @@ type serverMetrics struct {
 
 	handshakes, crowd, crowdClient prometheus.Counter
 	evicted                        evictedMetrics
+	undecodedClient, undecodedAll  prometheus.Counter
+	vainBytes                      prometheus.Counter
 	late, unread                   prometheus.Counter // connections whose time for a request, for an answer, was over
 }
 
@@ -122,6 +124,15 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_connections_refused_total",
 		Help: "Connections refused because there were too many, of all or of one client address.",
 	}, []string{"limit"})
+	undecoded := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_undecoded_total",
+		Help: "Encoded bodies refused without being decoded, because too many bytes were decoded for wrong signatures or broken codings, for one client address or for all.",
+	}, []string{"limit"})
+	vain := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "coexstream_ingress_decoded_in_vain_bytes_total",
+		Help: "Bytes decoded for signatures that were wrong, or of codings that were broken, without a signature over the bytes as received.",
+	})
+	m.vainBytes, m.undecodedClient, m.undecodedAll = vain, undecoded.WithLabelValues("client"), undecoded.WithLabelValues("all")
 	evicted := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_connections_evicted_total",
 		Help: "Connections closed because others wanted their room: idle or in the headers of a request (waiting), sending a body (receiving), idle after webhooks with the right signature (verified).",
@@ -171,7 +182,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
 		m.lanes[laneOf(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, lanes, handshakes, refused, evicted, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, lanes, handshakes, refused, evicted, undecoded, vain, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

@@ -31,6 +31,7 @@ type Server struct {
 	answers  *answers
 	ids      *requestIDs
 	budget   *budget
+	unproven *unproven
 	buffers  buffers
 	pool     sync.Pool // *exchange
 
@@ -62,7 +63,8 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 		tooLong:  refuseLength(cfg.BodyBytesMax),
 		answers:  newAnswers(cfg.RetryAfter),
 		ids:      newRequestIDs(),
-		budget:   newBudget(cfg.InFlightBytesMax),
+		budget:   newBudget(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax)),
+		unproven: newUnproven(),
 		pool:     sync.Pool{New: func() any { return new(exchange) }},
 		tls:      deps.TLS,
 		open:     newOpenConns(cfg.ReadTimeout, cfg.IdleTimeout, deps.Now()),

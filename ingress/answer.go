@@ -25,6 +25,7 @@ var (
 	refusePath          = &refusal{404, "path", "no source has this path"}
 	refuseMethod        = &refusal{405, "method", "only GET, HEAD and POST"}
 	refuseVerify        = &refusal{403, "verification", "hub.mode is not subscribe, hub.challenge is missing, or hub.verify_token is wrong"}
+	refuseGuesses       = &refusal{429, "verification", "too many wrong values of hub.verify_token"}
 	refuseExpect        = &refusal{417, "expectation", "only 100-continue"}
 	refuseType          = &refusal{415, "content_type", "only application/json and application/*+json"}
 	refuseUnsigned      = &refusal{401, "signature", "the signature header is missing"}
@@ -88,7 +89,7 @@ func newAnswers(retryAfter time.Duration) *answers {
 		lines:      map[*refusal][]byte{},
 	}
 	for _, r := range []*refusal{
-		refusePath, refuseMethod, refuseVerify, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
+		refusePath, refuseMethod, refuseVerify, refuseGuesses, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
 		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseCrowd, refuseBytes, refuseUndecoded, refuseConnections, refuseEvicted,
 		refuseClosed, refuseLog, refuseUnknown, refuseRejected, refuseRate, refuseNoCertificate, refuseCertificate,
 	} {

@@ -35,7 +35,7 @@ type Source struct {
 	Name     string `koanf:"name"` // in metrics, logs and the records' headers
 	Provider string `koanf:"provider"`
 	Path     string `koanf:"path"`
-	// VerifyToken is what GET verification asks for. Empty: every GET is refused.
+	// VerifyToken is what GET verification asks for: VerifyTokenMin characters at least. Empty: every GET is refused.
 	VerifyToken Credential `koanf:"verify_token"`
 	// Secrets are tried in turn: several apps, or the old and the new one during a rotation.
 	Secrets           []Secret `koanf:"secrets"`
@@ -187,6 +187,9 @@ func (s *Source) validate() error {
 	}
 	if s.SignatureRequired && len(s.Secrets) == 0 {
 		return fmt.Errorf("secrets is empty: want at least one where signature_required is true")
+	}
+	if err := validateToken(s.VerifyToken); err != nil {
+		return err
 	}
 	return validateSecrets(s.Secrets)
 }

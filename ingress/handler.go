@@ -115,7 +115,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	}
 	switch {
 	case ctx.IsGet(), ctx.IsHead():
-		return src.verify(ctx)
+		return s.verify(ctx, src)
 	case !ctx.IsPost():
 		return refuseMethod
 	}

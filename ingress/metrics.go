@@ -112,6 +112,10 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_rate_limited_total",
 		Help: "Requests refused because the source has used up its rate, by the limit that was reached.",
 	}, []string{"source", "limit"})
+	verifications := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_verifications_refused_total",
+		Help: "GET verifications with a verify token that was wrong, or was not looked at because there were too many wrong ones of its client address or of all.",
+	}, []string{"source", "reason"})
 	lanes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_records_total",
 		Help: "Records that became durable, by lane.",
@@ -162,6 +166,9 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 			signatureMismatch:  failures.WithLabelValues(name, "mismatch"),
 			certificateMissing: certificates.WithLabelValues(name, "missing"),
 			certificateOther:   certificates.WithLabelValues(name, "mismatch"),
+			guessesWrong:       verifications.WithLabelValues(name, "wrong"),
+			guessesClient:      verifications.WithLabelValues(name, "client"),
+			guessesAll:         verifications.WithLabelValues(name, "all"),
 			limitedRequests:    limited.WithLabelValues(name, "requests"),
 			limitedBytes:       limited.WithLabelValues(name, "bytes"),
 		}
@@ -182,7 +189,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
 		m.lanes[laneOf(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, lanes, handshakes, refused, evicted, undecoded, vain, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, verifications, lanes, handshakes, refused, evicted, undecoded, vain, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

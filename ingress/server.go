@@ -32,6 +32,7 @@ type Server struct {
 	ids      *requestIDs
 	budget   *budget
 	unproven *unproven
+	guesses  *guesses
 	buffers  buffers
 	pool     sync.Pool // *exchange
 
@@ -65,6 +66,7 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 		ids:      newRequestIDs(),
 		budget:   newBudget(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax)),
 		unproven: newUnproven(),
+		guesses:  newGuesses(),
 		pool:     sync.Pool{New: func() any { return new(exchange) }},
 		tls:      deps.TLS,
 		open:     newOpenConns(cfg.ReadTimeout, cfg.IdleTimeout, deps.Now()),
@@ -113,7 +115,7 @@ func (s *Server) SetCredentials(name string, token Credential, secrets []Secret)
 		if src.required && len(secrets) == 0 {
 			return fmt.Errorf("source %s: secrets is empty: want at least one where signature_required is true", name)
 		}
-		if err := validateSecrets(secrets); err != nil {
+		if err := errors.Join(validateToken(token), validateSecrets(secrets)); err != nil {
 			return fmt.Errorf("source %s: %w", name, err)
 		}
 		src.credentials.Store(newCredentials(token, secrets))

@@ -3,7 +3,6 @@ package ingress
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"sync/atomic"
 	"time"
@@ -67,23 +66,6 @@ func (s *source) enter() bool {
 }
 
 func (s *source) leave() { s.inFlight.Add(-1) }
-
-// verify answers the GET with which a webhook is subscribed: the challenge, if the token is right.
-func (s *source) verify(ctx *fasthttp.RequestCtx) *refusal {
-	args, known := ctx.QueryArgs(), s.credentials.Load()
-	token := sha256.Sum256(args.Peek("hub.verify_token"))
-	right := subtle.ConstantTimeCompare(token[:], known.token[:]) == 1
-	challenge := args.Peek("hub.challenge")
-	if !known.verifiable || !right || string(args.Peek("hub.mode")) != "subscribe" || len(challenge) == 0 {
-		return refuseVerify
-	}
-	ctx.Response.Header.SetContentType("text/plain; charset=utf-8")
-	// The challenge is the caller's own text: nobody may take it for a page.
-	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
-	ctx.Response.Header.Set("Cache-Control", "no-store")
-	ctx.SetBody(challenge)
-	return nil
-}
 
 // signatureOf is the request's signature header; nil when there is none. It fails where the headers
 // alone decide.
@@ -181,6 +163,7 @@ type sourceMetrics struct {
 	signatureMissing, signatureMalformed, signatureMismatch prometheus.Counter
 	certificateMissing, certificateOther                    prometheus.Counter
 	limitedRequests, limitedBytes                           prometheus.Counter
+	guessesWrong, guessesClient, guessesAll                 prometheus.Counter
 }
 
 // answered counts a request.

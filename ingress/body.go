@@ -112,6 +112,12 @@ func (s *Server) growLong(x *exchange, n int, from *conn) *refusal {
 	if from != nil {
 		s.open.stand(from, placeNone) // it is not slow while it waits
 	}
+	if from != nil && !s.unproven.known.has(from.client) {
+		if !s.budget.strangers.take(room, x.deadline, s.now(), s.open) {
+			return refuseBytes
+		}
+		x.strange = room
+	}
 	if !s.budget.long.take(room, x.deadline, s.now(), s.open) {
 		return refuseBytes
 	}

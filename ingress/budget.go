@@ -15,10 +15,13 @@ import (
 // wait in the socket: backpressure costs the sender less than sending megabytes again. It takes all
 // that it can come to need in one piece, so that no two wait for each other. So does an encoded one when it has been read, and who
 // waits for that share holds others, but nobody who has it waits for another.
+//
+// Strangers share half of the room of long bodies, so that senders who are known do not wait behind them.
 type budget struct {
 	short     atomic.Int64
 	shortMost int64
 	long      share
+	strangers share // of long
 	decoding  share
 }
 
@@ -37,6 +40,7 @@ func newBudget(total, longest, decoded int64) *budget {
 	return &budget{
 		shortMost: short,
 		long:      share{sem: semaphore.NewWeighted(long)}, decoding: share{sem: semaphore.NewWeighted(decoding)},
+		strangers: share{sem: semaphore.NewWeighted(max(long/2, longest))},
 	}
 }
 

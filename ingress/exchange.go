@@ -23,8 +23,9 @@ type exchange struct {
 	short    int64 // bytes taken from the budget
 	long     int64
 	decoding int64
-	consumed bool // the body was read to its end
-	chunked  bool // the body comes in chunks
+	strange  int64 // of long, taken from what strangers share
+	consumed bool  // the body was read to its end
+	chunked  bool  // the body comes in chunks
 	chunks   chunks
 
 	signature []byte // as received; nil when there is none
@@ -62,7 +63,10 @@ func (x *exchange) end(pool *buffers, from *budget) {
 	if x.decoding > 0 {
 		from.decoding.give(x.decoding)
 	}
-	x.short, x.long, x.decoding = 0, 0, 0
+	if x.strange > 0 {
+		from.strangers.give(x.strange)
+	}
+	x.short, x.long, x.decoding, x.strange = 0, 0, 0, 0
 	x.chunks, x.record = chunks{}, Record{}
 	clear(x.headers[:])
 }

@@ -106,10 +106,10 @@ func TestShortBodiesOverTheBudgetAre503(t *testing.T) {
 	}
 }
 
-// longBodiesThatFit is how many of the longest bodies have room at a time.
+// longBodiesThatFit is how many of the longest bodies of strangers have room at a time.
 func longBodiesThatFit(cfg *Config) int {
 	_, long, _ := shares(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax))
-	return int(long / roomFor(cfg.BodyBytesMax))
+	return int(max(long/2, roomFor(cfg.BodyBytesMax)) / roomFor(cfg.BodyBytesMax))
 }
 
 func TestLongBodiesWaitForRoomAndShortOnesPassThem(t *testing.T) {

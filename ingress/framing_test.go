@@ -1,15 +1,20 @@
 package ingress
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 )
 
@@ -222,4 +227,78 @@ func FuzzChunksEndWhereTheyShould(f *testing.F) {
 			t.Fatalf("%q: %q here, %q there, which answers %q", wire, body, theirs, c.last)
 		}
 	})
+}
+
+// FuzzRequestsThatAreTakenAreReadTheSameElsewhere holds what is taken of a connection against what net/http reads of the same
+// bytes: the same bodies in the same order, as far as it reads them at all.
+func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
+	for _, request := range refusedRequests() {
+		f.Add([]byte(request + post("/number", message)))
+	}
+	inChunks := "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+	f.Add([]byte(post("/number", message) + inChunks + post("/number", []byte("{}"))))
+	f.Add([]byte("GET /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inChunks))
+	f.Add([]byte("POST http://x/number?a=b HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}" + inChunks))
+	kept := &memory{}
+	s, err := New(testConfig(), kept, Deps{Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, wire []byte) {
+		if bytes.Contains(wire, []byte("100-continue")) || len(wire) == 0 {
+			return // it is asked for what comes next
+		}
+		kept.mu.Lock()
+		kept.records = nil
+		kept.mu.Unlock()
+		_ = s.http.ServeConn(&playedConn{request: wire, left: 1})
+		var theirs [][]byte
+		in := bufio.NewReader(bytes.NewReader(wire))
+		for {
+			for { // empty lines before a request are none
+				if b, err := in.Peek(2); err != nil || string(b) != "\r\n" {
+					break
+				}
+				_, _ = in.Discard(2)
+			}
+			r, err := http.ReadRequest(in)
+			if err != nil {
+				break
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				break
+			}
+			if r.Method == http.MethodPost && r.URL.Path == "/number" {
+				theirs = append(theirs, body)
+			}
+		}
+		ours := kept.taken()
+		for i := range min(len(ours), len(theirs)) {
+			if !bytes.Equal(ours[i].Value, theirs[i]) {
+				t.Fatalf("%q: request %d has the body %q here, %q there", wire, i, ours[i].Value, theirs[i])
+			}
+		}
+	})
+}
+
+func TestChunksAfterA100AreRead(t *testing.T) {
+	m := &memory{}
+	s := start(t, testConfig(), m)
+	c := dial(t, s.addr)
+	for range 2 {
+		c.send("POST /number HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+		for _, want := range []string{"HTTP/1.1 100 Continue\r\n", "\r\n"} {
+			if line, err := c.r.ReadString('\n'); err != nil || line != want {
+				t.Fatalf("%q %v, want %q", line, err, want)
+			}
+		}
+		c.send("2\r\n{}\r\n0\r\n\r\n")
+		if a := c.answer(); a.code != 200 {
+			t.Fatalf("%d %s", a.code, a.body)
+		}
+	}
+	if got := m.taken(); len(got) != 2 || string(got[1].Value) != "{}" {
+		t.Errorf("%d records", len(got))
+	}
 }

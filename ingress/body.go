@@ -108,17 +108,18 @@ func (s *Server) growShort(x *exchange, n int) *refusal {
 
 // growLong makes room for a long body, of n bytes at most. It may wait.
 func (s *Server) growLong(x *exchange, n int, from *conn) *refusal {
-	room := roomFor(n)
+	room, now := roomFor(n), s.now()
+	deadline := now.Add(s.cfg.AckTimeout) // however long the beginning was on its way
 	if from != nil {
 		s.open.stand(from, placeNone) // it is not slow while it waits
 	}
 	if from != nil && !s.unproven.known.has(from.client) {
-		if !s.budget.strangers.take(room, x.deadline, s.now(), s.open) {
+		if !s.budget.strangers.take(room, deadline, now, s.open) {
 			return refuseBytes
 		}
 		x.strange = room
 	}
-	if !s.budget.long.take(room, x.deadline, s.now(), s.open) {
+	if !s.budget.long.take(room, deadline, now, s.open) {
 		return refuseBytes
 	}
 	x.long = room

@@ -44,13 +44,12 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 	if from != nil && short > firstBytes {
 		steps = []int{firstBytes, short}
 	}
-	ended := false
 	for _, step := range steps {
 		if r := s.growShort(x, step); r != nil {
 			return r
 		}
-		var r *refusal
-		if ended, r = fill(stream, x.wire, step, length, from); r != nil {
+		ended, r := fill(stream, x.wire, step, length, from)
+		if r != nil {
 			return r
 		}
 		if ended {
@@ -65,8 +64,8 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 	if r := s.growLong(x, most, from); r != nil {
 		return r
 	}
-	var r *refusal
-	if ended, r = fill(stream, x.wire, most, length, from); r != nil {
+	ended, r := fill(stream, x.wire, most, length, from)
+	if r != nil {
 		return r
 	}
 	if !ended {

@@ -225,9 +225,8 @@ func TestIdleVerifiedConnectionsMakeRoomLast(t *testing.T) {
 	// All of them have been idle for long enough, and the strangers, who do not know this clock, are young.
 	goOn(20 * time.Minute)
 	s.setGrace(10 * time.Minute)
-	var strangers []*conversation
 	for i := range 4 {
-		strangers = append(strangers, dialFrom(t, 20, s.addr))
+		dialFrom(t, 20, s.addr)
 		waitFor(t, "a verified one to make room", func() bool { return s.open.verifiedCount() == 7-i })
 		if _, err := senders[i].r.ReadByte(); !errors.Is(err, io.EOF) {
 			t.Errorf("sender %d, whose turn it is: %v", i, err)

@@ -197,6 +197,7 @@ func TestConnectionsOfOneClientAreBoundedAndOthersServed(t *testing.T) {
 	cfg := testConfig()
 	cfg.PerClientMax = 20
 	a := underAttack(t, cfg)
+	a.setGrace(time.Hour) // nobody has to make room
 	var mu sync.Mutex
 	refused := 0
 	held := make(chan struct{})

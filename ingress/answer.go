@@ -25,6 +25,7 @@ var (
 	refusePath          = &refusal{404, "path", "no source has this path"}
 	refuseMethod        = &refusal{405, "method", "only GET, HEAD and POST"}
 	refuseVerify        = &refusal{403, "verification", "hub.mode is not subscribe, hub.challenge is missing, or hub.verify_token is wrong"}
+	refuseGuesses       = &refusal{429, "verification", "too many wrong values of hub.verify_token"}
 	refuseExpect        = &refusal{417, "expectation", "only 100-continue"}
 	refuseType          = &refusal{415, "content_type", "only application/json and application/*+json"}
 	refuseUnsigned      = &refusal{401, "signature", "the signature header is missing"}
@@ -34,12 +35,18 @@ var (
 	refuseTimeout       = &refusal{408, "timeout", "the request did not arrive in time"}
 	refuseHTTP          = &refusal{400, "http", "the request could not be parsed"}
 	refuseFraming       = &refusal{400, "http", "both Content-Length and Transfer-Encoding"}
+	refuseCoding        = &refusal{400, "http", "only chunked as Transfer-Encoding"}
+	refuseLine          = &refusal{400, "http", "a header is folded, has a blank in its name, or ends without CR LF"}
+	refuseVersion       = &refusal{505, "http", "the HTTP version is neither 1.0 nor 1.1"}
 	refuseHeader        = &refusal{431, "header", "the request line and headers are too long"}
 	refuseRate          = &refusal{429, "source_rate", "the source sends more than it may"}
 	refuseNoCertificate = &refusal{403, "client_certificate", "the source needs a client certificate"}
 	refuseCertificate   = &refusal{403, "client_certificate", "the client certificate is not the sender's that the source needs"}
 	refuseCrowd         = &refusal{429, "source_busy", "too many requests of this source in flight"}
 	refuseBytes         = &refusal{503, "busy", "too many bytes in flight"}
+	refuseConnections   = &refusal{503, "connections", "too many connections"}
+	refuseEvicted       = &refusal{503, "evicted", "the request came so slowly that it had to make room for others"}
+	refuseUndecoded     = &refusal{503, "busy", "too many encoded bodies whose signature is wrong; sign the bytes as they are sent, or come again"}
 	refuseClosed        = &refusal{503, "closing", "shutting down"}
 	refuseLog           = &refusal{503, "unavailable", "the log is not available"}
 	refuseUnknown       = &refusal{503, "unacknowledged", "the log did not acknowledge in time"}
@@ -82,8 +89,8 @@ func newAnswers(retryAfter time.Duration) *answers {
 		lines:      map[*refusal][]byte{},
 	}
 	for _, r := range []*refusal{
-		refusePath, refuseMethod, refuseVerify, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
-		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseHeader, refuseCrowd, refuseBytes,
+		refusePath, refuseMethod, refuseVerify, refuseGuesses, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
+		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseCrowd, refuseBytes, refuseUndecoded, refuseConnections, refuseEvicted,
 		refuseClosed, refuseLog, refuseUnknown, refuseRejected, refuseRate, refuseNoCertificate, refuseCertificate,
 	} {
 		a.add(r)

@@ -13,49 +13,59 @@ import (
 	"github.com/coexstream/coexstream/internal/contentcoding"
 )
 
+// prefetchedBytes is what fasthttp has read of a body before the request is handled, where it has a length.
+const prefetchedBytes = 8 << 10
+
+// firstBytes is what is reserved for a body of which it is not yet known how fast it comes.
+const firstBytes = 16 << 10
+
 // read reads the body into x.body, within the limit and the budget.
 func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
-	stream := ctx.RequestBodyStream()
+	stream := x.stream(ctx)
 	if stream == nil {
 		x.consumed = true
-		return s.reserveDecoded(x, 0, 0)
+		return nil
 	}
-	length := ctx.Request.Header.ContentLength() // -1: chunked
-	first := shortBytesMax
-	if length >= 0 && length < first {
-		first = length
-	}
-	if !s.budget.takeShort(roomFor(first)) {
-		return refuseBytes
-	}
-	x.short = roomFor(first)
-	x.wire = s.buffers.get(first)
-	ended, r := fill(stream, x.wire, first, length)
-	if r != nil {
-		return r
-	}
-	if ended {
-		if length < 0 && cutOff(ctx) {
-			return refuseIncomplete
+	length, from := -1, stranger(ctx)
+	if !x.chunked {
+		if length = ctx.Request.Header.ContentLength(); length <= prefetchedBytes {
+			from = nil // all of it is there
 		}
-		x.body, x.consumed = x.wire.b, true
-		return s.reserveDecoded(x, 0, len(x.body))
 	}
-
+	if from != nil {
+		s.open.receive(from)
+	}
+	short := shortBytesMax
+	if length >= 0 && length < short {
+		short = length
+	}
+	// A sender who has shown nothing yet gets room as the bytes come.
+	steps := []int{short}
+	if from != nil && short > firstBytes {
+		steps = []int{firstBytes, short}
+	}
+	for _, step := range steps {
+		if r := s.growShort(x, step); r != nil {
+			return r
+		}
+		ended, r := fill(stream, x.wire, step, length, from)
+		if r != nil {
+			return r
+		}
+		if ended {
+			x.body, x.consumed = x.wire.b, true
+			return nil
+		}
+	}
 	most := length
 	if length < 0 {
 		most = s.cfg.BodyBytesMax
 	}
-	if r := s.reserveDecoded(x, most, most); r != nil {
+	if r := s.growLong(x, most, from); r != nil {
 		return r
 	}
-	long := s.buffers.get(most)
-	long.b = append(long.b, x.wire.b...)
-	s.buffers.put(x.wire)
-	x.wire = long
-	s.budget.giveShort(x.short)
-	x.short = 0
-	if ended, r = fill(stream, x.wire, most, length); r != nil {
+	ended, r := fill(stream, x.wire, most, length, from)
+	if r != nil {
 		return r
 	}
 	if !ended {
@@ -68,51 +78,104 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 			return readRefusal(err)
 		}
 	}
-	if length < 0 && cutOff(ctx) {
-		return refuseIncomplete
-	}
 	x.body, x.consumed = x.wire.b, true
 	return nil
 }
 
-// served notes that nothing more is expected of the sender for now.
-func served(ctx *fasthttp.RequestCtx) {
-	if c, ok := ctx.Conn().(*conn); ok {
-		c.enter(phaseServing, 0)
+// stranger is the connection of a request, where its sender has not shown that it knows a secret; else nil.
+func stranger(ctx *fasthttp.RequestCtx) *conn {
+	if c, ok := ctx.Conn().(*conn); ok && !c.verified {
+		return c
 	}
-}
-
-// cutOff tells whether a chunked body that seems to have ended was cut, see conn.
-func cutOff(ctx *fasthttp.RequestCtx) bool {
-	c, ok := ctx.Conn().(*conn)
-	return !ok || c.ended
-}
-
-// reserveDecoded takes what a long body, and an encoded one when it is decoded, will need at most: in
-// one piece, see budget.
-func (s *Server) reserveDecoded(x *exchange, body, wire int) *refusal {
-	n := int64(0)
-	if body > 0 {
-		n += roomFor(body)
-	}
-	if x.encoding != nil {
-		n += int64(s.decoding.Bound(wire))
-	}
-	if n == 0 {
-		return nil
-	}
-	if !s.budget.takeLong(n, x.deadline, s.now()) {
-		return refuseBytes
-	}
-	x.long = n
 	return nil
 }
 
-// fill reads until buf has most bytes or the body ends. length is the body's, -1 when not known.
-func fill(stream io.Reader, buf *buffer, most, length int) (ended bool, r *refusal) {
+// growShort makes room for n bytes of a short body, or of the beginning of a long one.
+func (s *Server) growShort(x *exchange, n int) *refusal {
+	more := roomFor(n) - x.short
+	taken := s.budget.takeShort(more)
+	if !taken || s.budget.scarce() {
+		s.open.pressShort()
+	}
+	if !taken {
+		return refuseBytes
+	}
+	x.short += more
+	s.grow(x, n)
+	return nil
+}
+
+// growLong makes room for a long body, of n bytes at most. It may wait.
+func (s *Server) growLong(x *exchange, n int, from *conn) *refusal {
+	room, now := roomFor(n), s.now()
+	deadline := now.Add(s.cfg.AckTimeout) // however long the beginning was on its way
+	if from != nil {
+		s.open.stand(from, placeNone) // it is not slow while it waits
+	}
+	if from != nil && !s.unproven.known.has(from.client) {
+		if !s.budget.strangers.take(room, deadline, now, s.open) {
+			return refuseBytes
+		}
+		x.strange = room
+	}
+	if !s.budget.long.take(room, deadline, now, s.open) {
+		return refuseBytes
+	}
+	x.long = room
+	if from != nil {
+		s.open.claim(from, room)
+	}
+	s.grow(x, n)
+	s.budget.giveShort(x.short)
+	x.short = 0
+	return nil
+}
+
+// grow replaces the buffer by one for n bytes.
+func (s *Server) grow(x *exchange, n int) {
+	larger := s.buffers.get(n)
+	if x.wire != nil {
+		larger.b = append(larger.b, x.wire.b...)
+		s.buffers.put(x.wire)
+	}
+	x.wire = larger
+}
+
+// served notes that nothing more is expected of the sender for now. What was waited for it is not taken from the time that the log
+// has: a body that is sent once should not be lost because its way was slow.
+func (s *Server) served(ctx *fasthttp.RequestCtx, x *exchange) {
+	x.deadline = s.now().Add(s.cfg.AckTimeout)
+	c, ok := ctx.Conn().(*conn)
+	if !ok {
+		return
+	}
+	c.enter(phaseServing, 0)
+	if !c.verified {
+		s.open.stand(c, placeNone)
+	}
+}
+
+// stream is the body; nil when there is none.
+func (x *exchange) stream(ctx *fasthttp.RequestCtx) io.Reader {
+	stream := ctx.RequestBodyStream()
+	if stream == nil || !x.chunked {
+		return stream
+	}
+	if x.chunks.r == nil {
+		x.chunks.r = stream
+	}
+	return &x.chunks
+}
+
+// fill reads until buf has most bytes or the body ends. length is the body's, -1 when not known. What comes from a stranger is
+// counted.
+func fill(stream io.Reader, buf *buffer, most, length int, from *conn) (ended bool, r *refusal) {
 	for len(buf.b) < most {
 		n, err := stream.Read(buf.b[len(buf.b):most])
 		buf.b = buf.b[:len(buf.b)+n]
+		if from != nil {
+			from.arrival.bytes.Add(int64(n))
+		}
 		switch {
 		case err == io.EOF && (length < 0 || len(buf.b) == length):
 			return true, nil
@@ -133,9 +196,13 @@ func readRefusal(err error) *refusal {
 	return refuseIncomplete
 }
 
-// decode undoes the content coding of x.body, and gives back what it did not need.
+// decode undoes the content coding of x.body, and gives back what it did not need. It may wait for room.
 func (s *Server) decode(x *exchange) ([]byte, *refusal) {
 	bound := int64(s.decoding.Bound(len(x.body)))
+	if !s.budget.decoding.take(bound, x.deadline, s.now(), nil) {
+		return nil, refuseBytes
+	}
+	x.decoding = bound
 	// Webhooks shrink to a tenth; a larger one grows the buffer.
 	x.decoded = s.buffers.get(min(10*len(x.body), int(bound)) + 1)
 	out, err := contentcoding.Decode(x.decoded.b, x.encoding, x.body, s.decoding)
@@ -149,10 +216,44 @@ func (s *Server) decode(x *exchange) ([]byte, *refusal) {
 		x.decoded.b = out
 	}
 	if over := bound - int64(len(out)); over > 0 {
-		s.budget.giveLong(over)
-		x.long -= over
+		s.budget.decoding.give(over)
+		x.decoding -= over
 	}
 	return out, nil
+}
+
+// settle gives back what an encoded body does not need any more: that of its two forms that does not go into the log.
+func (s *Server) settle(x *exchange) {
+	switch {
+	case x.decoded == nil:
+	case x.encoding != nil: // the form on the wire was signed
+		// At most one of the two is there, and points into what is given back.
+		if len(x.record.Key) > 0 {
+			x.record.Key = append(x.key[:0], x.record.Key...)
+		} else if len(x.record.Partitioning) > 0 {
+			x.record.Partitioning = append(x.key[:0], x.record.Partitioning...)
+		}
+		s.buffers.put(x.decoded)
+		s.budget.decoding.give(x.decoding)
+		x.decoded, x.decoding = nil, 0
+	default:
+		s.buffers.put(x.wire)
+		x.wire, x.body = nil, nil
+		s.budget.giveShort(x.short)
+		s.budget.long.give(x.long)
+		x.short, x.long = 0, 0
+		// The share of what is decoded is for those that are being decoded, where there is room elsewhere.
+		switch room := roomFor(len(x.decoded.b)); {
+		case room <= shortBytesMax && s.budget.takeShort(room):
+			x.short = room
+		case room > shortBytesMax && s.budget.long.takeNow(room):
+			x.long = room
+		default:
+			return
+		}
+		s.budget.decoding.give(x.decoding)
+		x.decoding = 0
+	}
 }
 
 func decodeRefusal(err error) *refusal {
@@ -194,12 +295,12 @@ const (
 
 // discard gets rid of what was not read of the body, or of the connection: what is left in it must
 // never be taken for the next request.
-func (s *Server) discard(ctx *fasthttp.RequestCtx) {
-	stream := ctx.RequestBodyStream()
+func (s *Server) discard(ctx *fasthttp.RequestCtx, x *exchange) {
+	stream := x.stream(ctx)
 	if stream == nil {
 		return
 	}
-	if ctx.Request.Header.ContentLength() > discardBytesMax {
+	if !x.chunked && ctx.Request.Header.ContentLength() > discardBytesMax {
 		ctx.SetConnectionClose()
 	}
 	c := ctx.Conn()

@@ -177,6 +177,10 @@ func dial(t testing.TB, addr string) *conversation {
 	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
+	return newConversation(t, c)
+}
+
+func newConversation(t testing.TB, c net.Conn) *conversation {
 	return &conversation{t, c, bufio.NewReader(c)}
 }
 

@@ -8,24 +8,48 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// budget bounds the memory of all bodies in the server. Short and long bodies have shares of their own,
-// so that a flood of history cannot keep a live message out.
+// budget bounds the memory of all bodies in the server. Short bodies, long bodies, and what comes of encoded ones have shares of
+// their own, so that a flood of history cannot keep a live message out.
 //
-// A short body takes its share or is refused at once. A long one waits for its turn while its bytes
+// A short body takes its share as it arrives, or is refused at once. A long one waits for its turn while its bytes
 // wait in the socket: backpressure costs the sender less than sending megabytes again. It takes all
-// that it can come to need in one piece, so that no two wait for each other.
+// that it can come to need in one piece, so that no two wait for each other. So does an encoded one when it has been read, and who
+// waits for that share holds others, but nobody who has it waits for another.
+//
+// Strangers share half of the room of long bodies, so that senders who are known do not wait behind them.
 type budget struct {
 	short     atomic.Int64
 	shortMost int64
-	long      *semaphore.Weighted
-	longTaken atomic.Int64
+	long      share
+	strangers share // of long
+	decoding  share
+}
+
+// share is one that is waited for.
+type share struct {
+	sem   *semaphore.Weighted
+	taken atomic.Int64
 }
 
 // shortBytesMax is what a body can have without asking for a long share.
 const shortBytesMax = 64 << 10
 
-func newBudget(total int64) *budget {
-	return &budget{shortMost: total / 4, long: semaphore.NewWeighted(total - total/4)}
+// newBudget shares out total bytes, so that the longest body, and what comes of an encoded one, have room.
+func newBudget(total, longest, decoded int64) *budget {
+	short, long, decoding := shares(total, longest, decoded)
+	return &budget{
+		shortMost: short,
+		long:      share{sem: semaphore.NewWeighted(long)}, decoding: share{sem: semaphore.NewWeighted(decoding)},
+		strangers: share{sem: semaphore.NewWeighted(max(long/2, longest))},
+	}
+}
+
+// shares is the shares of total.
+func shares(total, longest, decoded int64) (short, long, decoding int64) {
+	short = total / 4
+	rest := total - short
+	decoding = max(decoded, min(total/8, rest-longest))
+	return short, rest - decoding, decoding
 }
 
 func (b *budget) takeShort(n int64) bool {
@@ -38,22 +62,57 @@ func (b *budget) takeShort(n int64) bool {
 
 func (b *budget) giveShort(n int64) { b.short.Add(-n) }
 
-func (b *budget) takeLong(n int64, deadline, now time.Time) bool {
-	if !b.long.TryAcquire(n) {
+// scarce tells whether most of the share of short bodies is taken.
+func (b *budget) scarce() bool { return b.short.Load() > b.shortMost/4*3 }
+
+// pressEvery is how often a long body that waits asks others to make room.
+const pressEvery = 100 * time.Millisecond
+
+// take waits for n bytes until the deadline. Meanwhile slow bodies make room, if open is not nil.
+func (s *share) take(n int64, deadline, now time.Time, open *openConns) bool {
+	if !s.sem.TryAcquire(n) {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline.Sub(now))
 		defer cancel()
-		if b.long.Acquire(ctx, n) != nil {
+		if open != nil {
+			taken := make(chan struct{})
+			defer close(taken)
+			go pressUntil(taken, open, n)
+		}
+		if s.sem.Acquire(ctx, n) != nil {
 			return false
 		}
 	}
-	b.longTaken.Add(n)
+	s.taken.Add(n)
 	return true
 }
 
-func (b *budget) giveLong(n int64) {
-	b.longTaken.Add(-n)
-	b.long.Release(n)
+// pressUntil has slow bodies make room until done is closed.
+func pressUntil(done <-chan struct{}, open *openConns, n int64) {
+	tick := time.NewTicker(pressEvery)
+	defer tick.Stop()
+	for {
+		open.pressLong(n)
+		select {
+		case <-tick.C:
+		case <-done:
+			return
+		}
+	}
+}
+
+func (s *share) give(n int64) {
+	s.taken.Add(-n)
+	s.sem.Release(n)
+}
+
+// takeNow takes n bytes if they are there.
+func (s *share) takeNow(n int64) bool {
+	if !s.sem.TryAcquire(n) {
+		return false
+	}
+	s.taken.Add(n)
+	return true
 }
 
 // taken is how many bytes are reserved.
-func (b *budget) taken() int64 { return b.short.Load() + b.longTaken.Load() }
+func (b *budget) taken() int64 { return b.short.Load() + b.long.taken.Load() + b.decoding.taken.Load() }

@@ -35,7 +35,7 @@ type Source struct {
 	Name     string `koanf:"name"` // in metrics, logs and the records' headers
 	Provider string `koanf:"provider"`
 	Path     string `koanf:"path"`
-	// VerifyToken is what GET verification asks for. Empty: every GET is refused.
+	// VerifyToken is what GET verification asks for: VerifyTokenMin characters at least. Empty: every GET is refused.
 	VerifyToken Credential `koanf:"verify_token"`
 	// Secrets are tried in turn: several apps, or the old and the new one during a rotation.
 	Secrets           []Secret `koanf:"secrets"`
@@ -91,7 +91,7 @@ func DefaultConfig() Config {
 		RatioMax:         200,
 		HeaderBytesMax:   8 << 10,
 		ConnectionsMax:   4096,
-		PerClientMax:     1024,
+		PerClientMax:     512,
 		InFlightBytesMax: 128 << 20,
 		ReadTimeout:      20 * time.Second,
 		WriteTimeout:     10 * time.Second,
@@ -161,7 +161,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// leastInFlight is what one body of the largest size takes, out of the share that long bodies have.
+// leastInFlight is what one body of the largest size takes, out of the shares that long bodies have.
 func leastInFlight(c *Config) int64 {
 	return (roomFor(c.BodyBytesMax)+int64(c.DecodedBytesMax))*4/3 + 1
 }
@@ -190,6 +190,9 @@ func (s *Source) validate() error {
 	}
 	if s.SignatureRequired && len(s.Secrets) == 0 {
 		return fmt.Errorf("secrets is empty: want at least one where signature_required is true")
+	}
+	if err := validateToken(s.VerifyToken); err != nil {
+		return err
 	}
 	return validateSecrets(s.Secrets)
 }

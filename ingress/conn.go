@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -24,13 +23,19 @@ type conn struct {
 	clientCN  string      // of a client certificate that was verified; set by the handshake
 	handshake func(error) // told when a handshake fails
 
-	client netip.Prefix // the client's address, as it is counted
+	client clientAddress
 
-	// ended: the sender has closed it. fasthttp tells the end of a chunked body, and a connection that
-	// ends between two chunks, with the same io.EOF; only the second one ever asks the connection for
-	// more and gets nothing. Only its own goroutine reads a connection.
-	ended bool
+	// Under the lock of openConns:
+	crowd    *crowd // of the client; nil: not counted
+	links    [crowds]link
+	place    place
+	stoodAt  time.Time // since when it is at its place
+	leaves   bool      // it is counted out
+	arrival  arrival
+	verified bool // written by its own goroutine alone, which so may read it without the lock
 
+	again      bool               // a request of it was answered; of its own goroutine
+	heard      bool               // a byte of the request has come; of its own goroutine
 	unread     prometheus.Counter // counts, once, when an answer cannot be written in time, because nobody reads it
 	stuck      bool               // it was counted; of its own goroutine
 	writeBy    time.Time          // the write deadline that is set; of its own goroutine
@@ -40,6 +45,8 @@ type conn struct {
 	phase phase
 	since int64 // when the phase began, in nanoseconds
 	cut   bool  // its time is over: every read fails
+	// dismissed: it has to make room. Every read fails from now on.
+	dismissed bool
 }
 
 // phase is what a connection is waiting for.
@@ -55,7 +62,7 @@ const (
 func (c *conn) enter(p phase, now int64) {
 	c.mu.Lock()
 	c.phase, c.since = p, now
-	if c.cut {
+	if c.cut && !c.dismissed {
 		c.cut = false
 		_ = c.Conn.SetReadDeadline(time.Time{}) // it came just in time
 	}
@@ -67,6 +74,9 @@ func (c *conn) enter(p phase, now int64) {
 func (c *conn) expire(now time.Time, read, idle time.Duration) (late bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.dismissed {
+		return false
+	}
 	waited := time.Duration(now.UnixNano() - c.since)
 	late = c.phase == phaseReading && waited >= read
 	if !late && (c.phase != phaseIdle || waited < idle) {
@@ -78,18 +88,56 @@ func (c *conn) expire(now time.Time, read, idle time.Duration) (late bool) {
 	return late
 }
 
+// dismissTimeout is how long a connection that has to make room has for its last answer.
+const dismissTimeout = 500 * time.Millisecond
+
+// dismiss ends a connection that has to make room: whoever has begun a request is told so.
+func (c *conn) dismiss() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dismissed = true
+	now := time.Now()
+	_ = c.Conn.SetReadDeadline(now)
+	_ = c.Conn.SetWriteDeadline(now.Add(dismissTimeout))
+}
+
+// wasDismissed tells whether a connection has to make room.
+func wasDismissed(nc net.Conn) bool {
+	c, ok := nc.(*conn)
+	if !ok {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dismissed
+}
+
+// idleSince is the beginning of the time in which a connection has waited for the next request.
+func (c *conn) idleSince() (since int64, idle bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.since, c.phase == phaseIdle && !c.dismissed
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dismissed {
+		return nil
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
 // Read implements net.Conn.
 func (c *conn) Read(b []byte) (int, error) {
 	if c.secure != nil {
 		if err := c.shake(); err != nil {
-			c.ended = true
 			return 0, io.EOF // there is nobody to answer
 		}
 	}
 	n, err := c.Conn.Read(b)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // over TLS: with and without a goodbye
-		c.ended = true
-	}
+	c.heard = c.heard || n > 0
 	return n, err
 }
 
@@ -114,6 +162,9 @@ func (c *conn) shake() error {
 
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
+	if !c.heard && wasDismissed(c) {
+		return 0, net.ErrClosed // an answer to nothing is an error to clients
+	}
 	n, err := c.Conn.Write(b)
 	if err != nil && !c.stuck && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.stuck = true

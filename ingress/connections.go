@@ -23,15 +23,33 @@ type openConns struct {
 	readTimeout, idleTimeout time.Duration
 	clock                    atomic.Int64 // nanoseconds, of the last sweep
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-	of    map[netip.Prefix]int // connections of a client
-	late  prometheus.Counter   // counts connections whose request did not come in time
-	empty chan struct{}        // closed when conns becomes empty; nil when nobody waits
+	// grace is how long a connection has to have waited before it may have to make room.
+	grace time.Duration
+	// slow is how long a body may take before it may have to make room for other bodies.
+	slow time.Duration
+
+	mu      sync.Mutex
+	conns   map[*conn]struct{} // those that make room, too, until they have ended
+	all     crowd
+	of      map[clientAddress]*crowd
+	pressed time.Time          // when long bodies were looked at for slow ones
+	looked  time.Time          // when all were looked at for one that may be closed
+	late    prometheus.Counter // counts connections whose request did not come in time
+	evicted evictedMetrics
+	empty   chan struct{} // closed when conns becomes empty; nil when nobody waits
 }
 
+// evictedMetrics count the connections that had to make room.
+type evictedMetrics struct{ waiting, receiving, verified prometheus.Counter }
+
+// evictionGrace lets a sender begin: its first packet comes a round trip after its connection.
+const evictionGrace = 250 * time.Millisecond
+
+// clientAddress is the address by which a client is counted: an IPv6 client has a whole /64 to itself.
+type clientAddress = netip.Prefix
+
 func newOpenConns(readTimeout, idleTimeout time.Duration, now time.Time) *openConns {
-	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, conns: map[*conn]struct{}{}, of: map[netip.Prefix]int{}}
+	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, grace: evictionGrace, slow: slowGrace, conns: map[*conn]struct{}{}, of: map[clientAddress]*crowd{}}
 	o.clock.Store(now.UnixNano())
 	return o
 }
@@ -45,22 +63,23 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 	switch state {
 	case fasthttp.StateNew:
 		c.enter(phaseReading, o.clock.Load())
-		o.mu.Lock()
-		o.conns[c] = struct{}{}
-		o.of[c.client]++
-		o.mu.Unlock()
+		o.enter(c)
 	case fasthttp.StateActive:
+		c.heard = c.heard || c.again // the first byte of a later request may have come with the former one
 		c.enter(phaseReading, o.clock.Load())
+		if !c.verified {
+			o.stand(c, placeWaiting)
+		}
 	case fasthttp.StateIdle:
+		c.heard, c.again = false, true
 		c.enter(phaseIdle, o.clock.Load())
+		if !c.verified {
+			o.stand(c, placeWaiting)
+		}
 	case fasthttp.StateClosed, fasthttp.StateHijacked:
 		o.mu.Lock()
-		if _, ok := o.conns[c]; ok {
-			delete(o.conns, c)
-			if o.of[c.client]--; o.of[c.client] == 0 {
-				delete(o.of, c.client)
-			}
-		}
+		o.leave(c)
+		delete(o.conns, c)
 		if len(o.conns) == 0 && o.empty != nil {
 			close(o.empty)
 			o.empty = nil
@@ -108,11 +127,11 @@ func (o *openConns) count() int {
 	return len(o.conns)
 }
 
-// clientOf is the address by which a client is counted: an IPv6 client has a whole /64 to itself.
-func clientOf(a net.Addr) netip.Prefix {
+// clientOf is the client of an address.
+func clientOf(a net.Addr) clientAddress {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
-		return netip.Prefix{}
+		return clientAddress{}
 	}
 	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
 	bits := ip.BitLen()
@@ -121,13 +140,6 @@ func clientOf(a net.Addr) netip.Prefix {
 	}
 	client, _ := ip.Prefix(bits) // fails for no address at all, which is then a client of its own
 	return client
-}
-
-// room tells which limit, if any, leaves no room for one more connection of a client.
-func (o *openConns) room(client netip.Prefix, most, mostOfClient int) (all, own bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.conns) < most, mostOfClient == 0 || o.of[client] < mostOfClient
 }
 
 // cut closes all connections and tells how many there were.
@@ -191,12 +203,12 @@ func (l *crowdedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		client := clientOf(c.RemoteAddr())
-		all, own := l.open.room(client, l.most, l.mostOfClient)
-		if all && own {
+		over := l.open.makeRoom(client, l.most, l.mostOfClient)
+		if over == limitNone {
 			return l.admit(c, client), nil
 		}
 		l.refused()
-		if all {
+		if over == limitClient {
 			l.metrics.crowdClient.Inc()
 		} else {
 			l.metrics.crowd.Inc()
@@ -218,7 +230,7 @@ func (l *crowdedListener) Accept() (net.Conn, error) {
 }
 
 // admit makes a connection one of the server's.
-func (l *crowdedListener) admit(c net.Conn, client netip.Prefix) net.Conn {
+func (l *crowdedListener) admit(c net.Conn, client clientAddress) net.Conn {
 	own := &conn{Conn: c, writeSlack: l.writeSlack, client: client, unread: l.metrics.unread}
 	if l.tls != nil {
 		own.secure = tls.Server(c, l.tls)
@@ -241,7 +253,7 @@ func (l *crowdedListener) refuse(c net.Conn) {
 	}
 	var id [requestIDBytes]byte
 	l.ids.next(&id)
-	body := (&refusal{503, "connections", "too many connections"}).line()
+	body := refuseConnections.line()
 	_, err := fmt.Fprintf(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n%s",
 		jsonType, len(body), l.answers.retryAfter, id[:], body)
 	if err != nil {

@@ -36,11 +36,20 @@
 //	417 expectation    an Expect header other than 100-continue
 //	429 source         the source has as many requests in flight as it may, or has used up its rate; with
 //	                   Retry-After
+//	429 verification   too many wrong verify tokens; with Retry-After
 //	431 header         longer than the limit
-//	503                not durable: neither Kafka nor the disk takes it, or a limit is reached; with Retry-After
+//	503                not durable: neither Kafka nor the disk takes it, a limit is reached, or the request was slow and
+//	                   had to make room; with Retry-After
+//	505 http           neither HTTP/1.0 nor 1.1
 //
 // HEAD on a source's path is answered as GET, without the body. With `Expect: 100-continue`, whatever
 // the headers alone decide (404, 413, 415, 401 for a missing signature) is answered before the body.
+//
+// # Strangers
+//
+// A connection is a sender's while its last webhook had the right signature, else a stranger's (openConns.verify). Strangers make room
+// first, for connections (crowd) and for bodies (receiving.go), and what is spent on them is bounded (unproven, guesses).
+// What fasthttp takes and others read differently is refused (framing.go).
 //
 // # Parts
 //

@@ -22,7 +22,11 @@ type exchange struct {
 	decoded  *buffer
 	short    int64 // bytes taken from the budget
 	long     int64
-	consumed bool // the body was read to its end
+	decoding int64
+	strange  int64 // of long, taken from what strangers share
+	consumed bool  // the body was read to its end
+	chunked  bool  // the body comes in chunks
+	chunks   chunks
 
 	signature []byte // as received; nil when there is none
 	stamp     []byte // what is signed in front of the body; nil for nothing
@@ -30,17 +34,21 @@ type exchange struct {
 	encoding  []byte // as received; nil for identity
 	secretID  []byte // of the secret that matched
 	mac, sum  [sha256.Size]byte
+	known     *credentials // that are checked
+	check     bool         // there is a signature, and something to check it with
 
 	record   Record
 	headers  [11]kafka.Header
+	key      [idBytesMax]byte
 	received [20]byte
 }
 
 // begin makes x the exchange of a request.
 func (x *exchange) begin(now time.Time, limit time.Duration) {
 	x.arrived, x.deadline = now, now.Add(limit)
-	x.body, x.consumed = nil, false
+	x.body, x.consumed, x.chunked = nil, false, false
 	x.signature, x.stamp, x.encoding, x.secretID, x.otherType = nil, nil, nil, nil, false
+	x.known, x.check = nil, false
 }
 
 // end gives back all that x holds.
@@ -52,10 +60,16 @@ func (x *exchange) end(pool *buffers, from *budget) {
 		from.giveShort(x.short)
 	}
 	if x.long > 0 {
-		from.giveLong(x.long)
+		from.long.give(x.long)
 	}
-	x.short, x.long = 0, 0
-	x.record = Record{}
+	if x.decoding > 0 {
+		from.decoding.give(x.decoding)
+	}
+	if x.strange > 0 {
+		from.strangers.give(x.strange)
+	}
+	x.short, x.long, x.decoding, x.strange = 0, 0, 0, 0
+	x.chunks, x.record = chunks{}, Record{}
 	clear(x.headers[:])
 }
 

@@ -12,42 +12,32 @@ import (
 // handle serves one request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	x := s.begin(ctx)
-	src := s.sources[string(ctx.Path())]
+	src := s.source(&ctx.Request.Header)
 	var r *refusal
-	if ambiguous(&ctx.Request.Header) {
-		r = refuseFraming
+	var framing *refusal
+	if x.chunked, framing = framed(&ctx.Request.Header); framing != nil {
+		r = framing
 	} else {
 		r = s.serve(ctx, src, x)
 	}
+	if r == refuseTimeout && wasDismissed(ctx.Conn()) {
+		r = refuseEvicted
+	}
 	switch {
-	case r == refuseIncomplete || r == refuseTimeout || r == refuseFraming:
+	case framing != nil || r == refuseEvicted || r == refuseIncomplete || r == refuseTimeout:
 		ctx.SetConnectionClose() // nobody knows where the next request would begin
 	case !x.consumed:
-		s.discard(ctx)
+		s.discard(ctx, x)
 	}
 	s.end(ctx, src, x, r)
 }
 
-// ambiguous tells whether a request has two lengths, chunks and a Content-Length. What stands before
-// this server may have believed the other one, and taken part of the body for a request of somebody
-// else: RFC 9112 asks to close the connection at least.
-func ambiguous(h *fasthttp.RequestHeader) bool {
-	if h.ContentLength() != -1 {
-		return false
-	}
-	for line := range bytes.Lines(h.RawHeaders()) {
-		if name, _, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(bytes.TrimSpace(name), []byte(fasthttp.HeaderContentLength)) {
-			return true
-		}
-	}
-	return false
-}
-
 // expect is called for `Expect: 100-continue`: what the headers decide is answered before the body.
 func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
-	src := s.sources[string(ctx.Path())]
-	var r *refusal
+	src := s.source(&ctx.Request.Header)
+	chunked, r := framed(&ctx.Request.Header)
 	switch {
+	case r != nil:
 	case src == nil:
 		r = refusePath
 	case ctx.IsPost():
@@ -55,6 +45,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 			break
 		}
 		x := s.pool.Get().(*exchange)
+		x.chunked = chunked
 		r = s.headers(ctx, src, x)
 		s.pool.Put(x)
 	}
@@ -74,7 +65,9 @@ func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &small):
 		r = refuseHeader
 	case errors.As(err, &timeout) && timeout.Timeout():
-		r = refuseTimeout
+		if r = refuseTimeout; wasDismissed(ctx.Conn()) {
+			r = refuseEvicted
+		}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		r = s.tooLong
 	}
@@ -122,7 +115,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	}
 	switch {
 	case ctx.IsGet(), ctx.IsHead():
-		return src.verify(ctx)
+		return s.verify(ctx, src)
 	case !ctx.IsPost():
 		return refuseMethod
 	}
@@ -139,9 +132,10 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	if r := s.read(ctx, x); r != nil {
 		return r
 	}
-	served(ctx)
+	s.served(ctx, x)
 	src.metrics.bodyBytes.Observe(float64(len(x.body)))
-	value, plain, r := s.authenticate(src, x)
+	value, plain, r := s.authenticate(ctx, src, x)
+	s.proven(ctx, x)
 	if r != nil {
 		return r
 	}
@@ -149,6 +143,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 		return r
 	}
 	x.fill(src, &ctx.Request.Header, value, plain)
+	s.settle(x)
 	if r := s.publish(x); r != nil {
 		return r
 	}
@@ -157,6 +152,19 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	}
 	s.answers.ok(&ctx.Response)
 	return nil
+}
+
+// proven notes what a signature has shown of the sender.
+func (s *Server) proven(ctx *fasthttp.RequestCtx, x *exchange) {
+	c, ok := ctx.Conn().(*conn)
+	if !ok || !x.check {
+		return
+	}
+	right := x.secretID != nil
+	if right && !c.verified {
+		s.unproven.known.add(c.client)
+	}
+	s.open.verify(c, right)
 }
 
 // headers decides what the headers alone decide, and keeps what the rest needs of them.
@@ -169,12 +177,20 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *re
 	if x.signature, r = src.signatureOf(h); r != nil {
 		return r
 	}
+	x.known = src.credentials.Load()
+	if x.check = x.signature != nil && len(x.known.signers) > 0; x.check {
+		var ok bool
+		if x.stamp, ok = src.signature.decode(&x.mac, x.signature); !ok {
+			src.metrics.signatureMalformed.Inc()
+			return refuseMalformed
+		}
+	}
 	// A body whose signature is right is the sender's, whatever it calls it. Of another nobody knows.
-	if x.otherType = !accepts(h.ContentType()); x.otherType && !src.checks(x.signature) {
+	if x.otherType = !accepts(h.ContentType()); x.otherType && !x.check {
 		return refuseType
 	}
 	x.encoding = encodingOf(h)
-	if h.ContentLength() > s.cfg.BodyBytesMax {
+	if !x.chunked && h.ContentLength() > s.cfg.BodyBytesMax {
 		return s.tooLong
 	}
 	return nil
@@ -183,33 +199,35 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *re
 // authenticate checks the signature, over the bytes as received, or over what they are without their
 // content coding: senders and what stands between them and here do not agree on who compresses first.
 // value is what was signed, and so what the log has to hold; plain is the body without content coding.
-func (s *Server) authenticate(src *source, x *exchange) (value, plain []byte, r *refusal) {
-	value, plain = x.body, x.body
-	known := src.credentials.Load()
-	check := x.signature != nil && len(known.signers) > 0
-	if check {
-		var ok bool
-		if x.stamp, ok = src.signature.decode(&x.mac, x.signature); !ok {
-			src.metrics.signatureMalformed.Inc()
-			return nil, nil, refuseMalformed
+func (s *Server) authenticate(ctx *fasthttp.RequestCtx, src *source, x *exchange) (value, plain []byte, r *refusal) {
+	matched := x.check && x.known.matches(x, x.body)
+	switch {
+	case x.encoding == nil:
+		if x.check && !matched {
+			src.metrics.signatureMismatch.Inc()
+			return nil, nil, refuseMismatch
 		}
-	} else if x.otherType {
-		return nil, nil, refuseType // the secrets went since the headers were judged
+		return x.body, x.body, nil
+	case matched:
+		plain, r = s.decode(x)
+		return x.body, plain, r
+	case !x.check:
+		plain, r = s.decodeUnproven(ctx, x, false, func([]byte) bool { return true })
+		return x.body, plain, r
 	}
-	matched := !check || known.matches(x, value)
-	if x.encoding != nil {
-		if plain, r = s.decode(x); r != nil && matched {
-			return nil, nil, r
-		}
-		if !matched && r == nil && known.matches(x, plain) {
-			matched, value, x.encoding = true, plain, nil
-		}
+	plain, r = s.decodeUnproven(ctx, x, true, func(plain []byte) bool {
+		matched = x.known.matches(x, plain)
+		return matched
+	})
+	switch {
+	case matched:
+		x.encoding = nil
+		return plain, plain, nil
+	case r == refuseBytes || r == refuseUndecoded:
+		return nil, nil, r
 	}
-	if !matched {
-		src.metrics.signatureMismatch.Inc()
-		return nil, nil, refuseMismatch
-	}
-	return value, plain, nil
+	src.metrics.signatureMismatch.Inc()
+	return nil, nil, refuseMismatch
 }
 
 // publish makes the record durable.

@@ -65,7 +65,7 @@ func header(r *Record, key string) (string, bool) {
 const (
 	testSecret = "s3cret-of-the-app"
 	oldSecret  = "s3cret-before-it"
-	testToken  = "t0ken"
+	testToken  = "t0ken-of-the-app-1"
 )
 
 func testConfig() Config {

@@ -106,14 +106,20 @@ func TestShortBodiesOverTheBudgetAre503(t *testing.T) {
 	}
 }
 
+// longBodiesThatFit is how many of the longest bodies of strangers have room at a time.
+func longBodiesThatFit(cfg *Config) int {
+	_, long, _ := shares(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax))
+	return int(max(long/2, roomFor(cfg.BodyBytesMax)) / roomFor(cfg.BodyBytesMax))
+}
+
 func TestLongBodiesWaitForRoomAndShortOnesPassThem(t *testing.T) {
 	m, waiting, open := held()
 	cfg := testConfig()
-	cfg.InFlightBytesMax = leastInFlight(&cfg)
+	cfg.InFlightBytesMax = 2 * leastInFlight(&cfg)
 	cfg.AckTimeout = 20 * time.Second
 	s := start(t, cfg, m)
 	long := bytes.Repeat([]byte("x"), cfg.BodyBytesMax)
-	fit := int((cfg.InFlightBytesMax - cfg.InFlightBytesMax/4) / int64(cfg.BodyBytesMax))
+	fit := longBodiesThatFit(&cfg)
 	answers := make(chan int, fit+1)
 	for range fit + 1 {
 		c := dial(t, s.addr)
@@ -141,11 +147,11 @@ func TestLongBodyWithoutRoomIs503AtTheDeadline(t *testing.T) {
 	m, waiting, open := held()
 	defer close(open)
 	cfg := testConfig()
-	cfg.InFlightBytesMax = leastInFlight(&cfg)
+	cfg.InFlightBytesMax = 2 * leastInFlight(&cfg)
 	cfg.AckTimeout = 300 * time.Millisecond
 	s := start(t, cfg, m)
 	long := bytes.Repeat([]byte("x"), cfg.BodyBytesMax)
-	fit := int((cfg.InFlightBytesMax - cfg.InFlightBytesMax/4) / int64(cfg.BodyBytesMax))
+	fit := longBodiesThatFit(&cfg)
 	for range fit {
 		dial(t, s.addr).send(post("/number", long))
 	}
@@ -253,20 +259,21 @@ func TestServerThatIsStoppedAtOnceStops(t *testing.T) {
 
 func TestValidateNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"ingress.listen is empty":                                                     func(c *Config) { c.Listen = "" },
-		"ingress.body_bytes_max is 1: want 1024 to":                                   func(c *Config) { c.BodyBytesMax = 1 },
-		"ingress.in_flight_bytes_max is 5:":                                           func(c *Config) { c.InFlightBytesMax = 5 },
-		"ingress.ack_timeout is 1h0m0s: want 50ms to 1m0s":                            func(c *Config) { c.AckTimeout = time.Hour },
-		"ingress.sources is empty":                                                    func(c *Config) { c.Sources = nil },
-		`ingress.sources[1].name is "meta"`:                                           func(c *Config) { c.Sources[1].Name = "meta" },
-		`ingress.sources[1].path is "/meta"`:                                          func(c *Config) { c.Sources[1].Path = "/meta" },
-		`ingress.sources[0].path is "meta": want an absolute path`:                    func(c *Config) { c.Sources[0].Path = "meta" },
-		`ingress.sources[0].provider is "mate": want one of meta, 360dialog, ycloud`:  func(c *Config) { c.Sources[0].Provider = "mate" },
-		"ingress.sources[0].secrets is empty":                                         func(c *Config) { c.Sources[0].Secrets = nil },
-		`ingress.sources[0].secrets[1].id is "new"`:                                   func(c *Config) { c.Sources[0].Secrets[1].ID = "new" },
-		"ingress.sources[0].secrets[0].value is empty":                                func(c *Config) { c.Sources[0].Secrets[0].Value = "" },
-		"ingress.sources[3].requests_max is -1":                                       func(c *Config) { c.Sources[3].RequestsMax = -1 },
-		`ingress.sources[0].name is "(none)": want 1 to 64 letters, digits, '.', '_'`: func(c *Config) { c.Sources[0].Name = "(none)" },
+		"ingress.listen is empty":                                                            func(c *Config) { c.Listen = "" },
+		"ingress.body_bytes_max is 1: want 1024 to":                                          func(c *Config) { c.BodyBytesMax = 1 },
+		"ingress.in_flight_bytes_max is 5:":                                                  func(c *Config) { c.InFlightBytesMax = 5 },
+		"ingress.ack_timeout is 1h0m0s: want 50ms to 1m0s":                                   func(c *Config) { c.AckTimeout = time.Hour },
+		"ingress.sources is empty":                                                           func(c *Config) { c.Sources = nil },
+		`ingress.sources[1].name is "meta"`:                                                  func(c *Config) { c.Sources[1].Name = "meta" },
+		`ingress.sources[1].path is "/meta"`:                                                 func(c *Config) { c.Sources[1].Path = "/meta" },
+		`ingress.sources[0].path is "meta": want an absolute path`:                           func(c *Config) { c.Sources[0].Path = "meta" },
+		`ingress.sources[0].provider is "mate": want one of meta, 360dialog, ycloud`:         func(c *Config) { c.Sources[0].Provider = "mate" },
+		"ingress.sources[0].secrets is empty":                                                func(c *Config) { c.Sources[0].Secrets = nil },
+		`ingress.sources[0].secrets[1].id is "new"`:                                          func(c *Config) { c.Sources[0].Secrets[1].ID = "new" },
+		"ingress.sources[0].secrets[0].value is empty":                                       func(c *Config) { c.Sources[0].Secrets[0].Value = "" },
+		"ingress.sources[0].verify_token is too short: want at least 16 characters, or none": func(c *Config) { c.Sources[0].VerifyToken = "fifteen-of-them" },
+		"ingress.sources[3].requests_max is -1":                                              func(c *Config) { c.Sources[3].RequestsMax = -1 },
+		`ingress.sources[0].name is "(none)": want 1 to 64 letters, digits, '.', '_'`:        func(c *Config) { c.Sources[0].Name = "(none)" },
 	} {
 		cfg := testConfig()
 		change(&cfg)

@@ -66,7 +66,7 @@ func newPublisherMetrics(reg prometheus.Registerer) (*publisherMetrics, error) {
 }
 
 // statusCodes are the labels of requests, beside "other". The frequent ones come first.
-var statusCodes = [...]int{200, 503, 401, 404, 403, 400, 405, 408, 413, 415, 417, 429, 431}
+var statusCodes = [...]int{200, 503, 401, 404, 403, 400, 405, 408, 413, 415, 417, 429, 431, 505}
 
 // noSource is the label of requests that came to no source's path. No source can have this name.
 const noSource = "(none)"
@@ -78,6 +78,9 @@ type serverMetrics struct {
 	lanes   [2]prometheus.Counter
 
 	handshakes, crowd, crowdClient prometheus.Counter
+	evicted                        evictedMetrics
+	undecodedClient, undecodedAll  prometheus.Counter
+	vainBytes                      prometheus.Counter
 	late, unread                   prometheus.Counter // connections whose time for a request, for an answer, was over
 }
 
@@ -113,6 +116,10 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_other_content_types_total",
 		Help: "Webhooks taken although their content type is not JSON, because their signature is right.",
 	}, []string{"source"})
+	verifications := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_verifications_refused_total",
+		Help: "GET verifications with a verify token that was wrong, or was not looked at because there were too many wrong ones of its client address or of all.",
+	}, []string{"source", "reason"})
 	lanes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_records_total",
 		Help: "Records that became durable, by lane.",
@@ -125,11 +132,25 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_connections_refused_total",
 		Help: "Connections refused because there were too many, of all or of one client address.",
 	}, []string{"limit"})
+	undecoded := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_undecoded_total",
+		Help: "Encoded bodies refused without being decoded, because too many bytes were decoded for wrong signatures or broken codings, for one client address or for all.",
+	}, []string{"limit"})
+	vain := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "coexstream_ingress_decoded_in_vain_bytes_total",
+		Help: "Bytes decoded for signatures that were wrong, or of codings that were broken, without a signature over the bytes as received.",
+	})
+	m.vainBytes, m.undecodedClient, m.undecodedAll = vain, undecoded.WithLabelValues("client"), undecoded.WithLabelValues("all")
+	evicted := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "coexstream_ingress_connections_evicted_total",
+		Help: "Connections closed because others wanted their room: idle or in the headers of a request (waiting), sending a body (receiving), idle after webhooks with the right signature (verified).",
+	}, []string{"state"})
 	cut := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_connections_timed_out_total",
 		Help: "Connections whose time was over before the request was there, or before the client had read the answer.",
 	}, []string{"phase"})
 	m.handshakes, m.late, m.unread = handshakes, cut.WithLabelValues("request"), cut.WithLabelValues("answer")
+	m.evicted = evictedMetrics{evicted.WithLabelValues("waiting"), evicted.WithLabelValues("receiving"), evicted.WithLabelValues("verified")}
 	m.crowd, m.crowdClient = refused.WithLabelValues("all"), refused.WithLabelValues("client")
 	gauges := []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -149,6 +170,9 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 			signatureMismatch:  failures.WithLabelValues(name, "mismatch"),
 			certificateMissing: certificates.WithLabelValues(name, "missing"),
 			certificateOther:   certificates.WithLabelValues(name, "mismatch"),
+			guessesWrong:       verifications.WithLabelValues(name, "wrong"),
+			guessesClient:      verifications.WithLabelValues(name, "client"),
+			guessesAll:         verifications.WithLabelValues(name, "all"),
 			limitedRequests:    limited.WithLabelValues(name, "requests"),
 			limitedBytes:       limited.WithLabelValues(name, "bytes"),
 			otherTypes:         otherTypes.WithLabelValues(name),
@@ -170,7 +194,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
 		m.lanes[laneOf(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, lanes, handshakes, refused, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, evicted, undecoded, vain, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

@@ -31,6 +31,8 @@ type Server struct {
 	answers  *answers
 	ids      *requestIDs
 	budget   *budget
+	unproven *unproven
+	guesses  *guesses
 	buffers  buffers
 	pool     sync.Pool // *exchange
 
@@ -62,7 +64,9 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 		tooLong:  refuseLength(cfg.BodyBytesMax),
 		answers:  newAnswers(cfg.RetryAfter),
 		ids:      newRequestIDs(),
-		budget:   newBudget(cfg.InFlightBytesMax),
+		budget:   newBudget(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax)),
+		unproven: newUnproven(),
+		guesses:  newGuesses(),
 		pool:     sync.Pool{New: func() any { return new(exchange) }},
 		tls:      deps.TLS,
 		open:     newOpenConns(cfg.ReadTimeout, cfg.IdleTimeout, deps.Now()),
@@ -74,15 +78,16 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.metrics, s.open.late = metrics, metrics.late
+	s.metrics, s.open.late, s.open.evicted = metrics, metrics.late, metrics.evicted
 	for i := range cfg.Sources {
 		src := &cfg.Sources[i]
 		s.sources[src.Path] = newSource(src, metrics.sources[src.Name])
 	}
 	s.http = &fasthttp.Server{
-		Handler:       s.handle,
-		ExpectHandler: s.expect,
-		ErrorHandler:  s.broken,
+		Handler:        s.handle,
+		ExpectHandler:  s.expect,
+		ErrorHandler:   s.broken,
+		HeaderReceived: headersRead,
 		// The listener refuses connections over the limit, with an answer; this one is never reached.
 		Concurrency:                  cfg.ConnectionsMax + 1024,
 		ReadBufferSize:               cfg.HeaderBytesMax,
@@ -110,7 +115,7 @@ func (s *Server) SetCredentials(name string, token Credential, secrets []Secret)
 		if src.required && len(secrets) == 0 {
 			return fmt.Errorf("source %s: secrets is empty: want at least one where signature_required is true", name)
 		}
-		if err := validateSecrets(secrets); err != nil {
+		if err := errors.Join(validateToken(token), validateSecrets(secrets)); err != nil {
 			return fmt.Errorf("source %s: %w", name, err)
 		}
 		src.credentials.Store(newCredentials(token, secrets))

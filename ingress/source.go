@@ -3,7 +3,6 @@ package ingress
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"sync/atomic"
 	"time"
@@ -67,23 +66,6 @@ func (s *source) enter() bool {
 }
 
 func (s *source) leave() { s.inFlight.Add(-1) }
-
-// verify answers the GET with which a webhook is subscribed: the challenge, if the token is right.
-func (s *source) verify(ctx *fasthttp.RequestCtx) *refusal {
-	args, known := ctx.QueryArgs(), s.credentials.Load()
-	token := sha256.Sum256(args.Peek("hub.verify_token"))
-	right := subtle.ConstantTimeCompare(token[:], known.token[:]) == 1
-	challenge := args.Peek("hub.challenge")
-	if !known.verifiable || !right || string(args.Peek("hub.mode")) != "subscribe" || len(challenge) == 0 {
-		return refuseVerify
-	}
-	ctx.Response.Header.SetContentType("text/plain; charset=utf-8")
-	// The challenge is the caller's own text: nobody may take it for a page.
-	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
-	ctx.Response.Header.Set("Cache-Control", "no-store")
-	ctx.SetBody(challenge)
-	return nil
-}
 
 // signatureOf is the request's signature header; nil when there is none. It fails where the headers
 // alone decide.
@@ -158,11 +140,6 @@ func (s *source) spend(now time.Time, bytes int) *refusal {
 	return nil
 }
 
-// checks tells whether a signature can be checked: then it decides, and not the content type.
-func (s *source) checks(signature []byte) bool {
-	return signature != nil && len(s.credentials.Load().signers) > 0
-}
-
 // accepts tells whether a content type is JSON, or not told.
 func accepts(contentType []byte) bool {
 	if len(contentType) == 0 {
@@ -187,6 +164,7 @@ type sourceMetrics struct {
 	certificateMissing, certificateOther                    prometheus.Counter
 	limitedRequests, limitedBytes                           prometheus.Counter
 	otherTypes                                              prometheus.Counter
+	guessesWrong, guessesClient, guessesAll                 prometheus.Counter
 }
 
 // answered counts a request.

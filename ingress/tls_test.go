@@ -304,9 +304,12 @@ func TestReplacedCredentialsHoldFromTheNextRequestOn(t *testing.T) {
 		t.Fatal(got)
 	}
 	for _, wrong := range []func() error{
-		func() error { return s.SetCredentials("nobody", "t", nil) },
-		func() error { return s.SetCredentials("meta", "t", nil) },
-		func() error { return s.SetCredentials("meta", "t", []Secret{{ID: "new"}}) },
+		func() error { return s.SetCredentials("nobody", "another-verify-token", nil) },
+		func() error { return s.SetCredentials("meta", "another-verify-token", nil) },
+		func() error { return s.SetCredentials("meta", "another-verify-token", []Secret{{ID: "new"}}) },
+		func() error {
+			return s.SetCredentials("meta", "fifteen-of-them", []Secret{{ID: "new", Value: testSecret}})
+		},
 	} {
 		if err := wrong(); err == nil {
 			t.Error("what cannot be used was taken")
@@ -315,13 +318,13 @@ func TestReplacedCredentialsHoldFromTheNextRequestOn(t *testing.T) {
 	if got := ask(testSecret, testToken); got != [2]int{200, 200} {
 		t.Errorf("after what cannot be used: %v", got)
 	}
-	if err := s.SetCredentials("meta", "next-token", []Secret{{ID: "new", Value: "next-secret"}}); err != nil {
+	if err := s.SetCredentials("meta", "the-next-verify-token", []Secret{{ID: "new", Value: "next-secret"}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := ask(testSecret, testToken); got != [2]int{401, 403} {
 		t.Errorf("the former ones: %v", got)
 	}
-	if got := ask("next-secret", "next-token"); got != [2]int{200, 200} {
+	if got := ask("next-secret", "the-next-verify-token"); got != [2]int{200, 200} {
 		t.Errorf("the new ones: %v", got)
 	}
 }

@@ -40,7 +40,7 @@ func (h *harness) newSubject(ctx context.Context, name string, b *broker, settin
 		// What is measured is the way to the log: a body that a hiccup sends to the spool is safe, but not there yet.
 		"spool": m{"enabled": false},
 		"sources": []m{{
-			"name": "meta", "provider": "meta", "path": sourcePath, "verify_token": "bench", "signature_required": true,
+			"name": "meta", "provider": "meta", "path": sourcePath, "verify_token": "token-of-the-bench", "signature_required": true,
 			"secrets": []m{{"id": "app", "value": secret}},
 		}},
 	}

@@ -161,7 +161,7 @@ ingress:
   sources:
     - name: main
       path: /hook
-      verify_token: vt-secret
+      verify_token: vt-secret-of-meta
       secrets: [{id: a, value: as-secret}, {id: b, value_file: FILE}]
     - {name: partner, provider: 360dialog, signature_required: false}
 kafka:
@@ -175,7 +175,7 @@ func TestSourcesAreReadWithTheirDefaults(t *testing.T) {
 		t.Fatalf("sources: %+v", c.Ingress.Sources)
 	}
 	first, second := c.Ingress.Sources[0], c.Ingress.Sources[1]
-	if first.Provider != ProviderMeta || !first.SignatureRequired || first.VerifyToken != "vt-secret" || first.Secrets[1].Value != "from-file" {
+	if first.Provider != ProviderMeta || !first.SignatureRequired || first.VerifyToken != "vt-secret-of-meta" || first.Secrets[1].Value != "from-file" {
 		t.Errorf("first source: %+v", first)
 	}
 	if second.Path != "/webhooks/partner" || second.SignatureRequired || second.Provider != Provider360Dialog {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Source is one sender of webhooks.
@@ -37,13 +38,16 @@ const (
 	ProviderYCloud    = "ycloud"
 )
 
+// VerifyTokenMin is how many characters a verify token has at least: anybody may guess at it.
+const VerifyTokenMin = 16
+
 // SourceKeys documents the keys of a source.
 func SourceKeys() []Key {
 	return []Key{
 		{Name: "name", Doc: "name of the source, in metrics and in the header `coex-source`", Pattern: `^[A-Za-z0-9._-]{1,64}$`, Allows: "1 to 64 letters, digits, dots, dashes, underscores"},
 		{Name: "provider", Kind: Enum, Default: ProviderMeta, Allowed: []string{ProviderMeta, Provider360Dialog, ProviderYCloud}, Doc: "whose signature header is checked"},
 		{Name: "path", Default: "/webhooks/<name>", Doc: "path of the URL", Pattern: `^/[A-Za-z0-9._~/-]*$`, Allows: "a path that begins with / and has no query"},
-		{Name: "verify_token", Secret: true, Doc: "token that the GET verification must bring; empty: every verification is refused"},
+		{Name: "verify_token", Secret: true, Doc: "token that the GET verification must bring, 16 characters or more; empty: every verification is refused"},
 		{Name: "verify_token_file", Doc: "file that holds `verify_token`"},
 		{Name: "secrets", Kind: List, Secret: true, Doc: "app secrets, each with `id` and `value` or `value_file`; any of them may have signed"},
 		{Name: "signature_required", Kind: Bool, Default: "true", Doc: "refuse what is not signed"},
@@ -124,6 +128,9 @@ func decodeSource(at string, entry map[string]any, fail func(key, format string,
 		s.Path = "/webhooks/" + s.Name
 	}
 	s.VerifyToken = fromFile(at+".verify_token", s.VerifyToken, s.VerifyTokenFile, fail)
+	if s.VerifyToken != "" && s.VerifyToken != Redacted && utf8.RuneCountInString(s.VerifyToken) < VerifyTokenMin {
+		fail(at+".verify_token", "is too short; allowed: at least %d characters, or none. `openssl rand -hex 16` makes one; change it in the app's dashboard too", VerifyTokenMin)
+	}
 	s.Secrets = decodeSecrets(at+".secrets", entry["secrets"], fail)
 	return s
 }

@@ -111,7 +111,6 @@ func TestEachFaultIsFound(t *testing.T) {
 
 		// Secrets.
 		{"no verify token", func(f *Facts) { f.Sources[0].VerifyToken = "" }, "secrets", Warn, "source meta", "no verify token"},
-		{"weak verify token", func(f *Facts) { f.Sources[0].VerifyToken = "guessme" }, "secrets", Warn, "source meta", "less than 12"},
 		{"unsigned", func(f *Facts) { f.Sources[0].SignatureRequired = false }, "secrets", Warn, "source meta", "not required"},
 		{"weak secret", func(f *Facts) { f.Sources[0].Secrets[0].Value = "hunter2" }, "secrets", Warn, "source meta, secret app", "less than 16"},
 		{"space in secret", func(f *Facts) { f.Sources[0].Secrets[0].Value += " " }, "secrets", Fail, "source meta, secret app", "white space"},

@@ -55,7 +55,7 @@ kafka.replication_factor: %d
 kafka.min_insync_replicas: %d
 ingress.listen: %s
 ingress.sources:
-  - {name: meta, provider: meta, path: /webhooks/meta, verify_token: e2e, secrets: [{id: app, value: %s}]}
+  - {name: meta, provider: meta, path: /webhooks/meta, verify_token: end-to-end-token, secrets: [{id: app, value: %s}]}
 processor.group_id: %s
 `, s.dir, strings.Join(brokers, ", "), s.prefix, partitions, replication, minISR, s.listen, appSecret, name)
 	config += strings.Join(more, "\n")

@@ -1,0 +1,100 @@
+package ingress
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+	"time"
+)
+
+// allowance bounds how often somebody may be wrong: each client, and all together. Only what was wrong is counted, so whoever is
+// right uses nothing up. It takes the same memory however many clients there are: those whose addresses have the same hash share
+// a cell.
+type allowance struct {
+	client, all quota
+	begun       time.Time // monotonic: a clock that is set changes nothing
+	seed        maphash.Seed
+	clients     [allowanceCells]atomic.Int64
+	total       atomic.Int64
+}
+
+const allowanceCells = 4096
+
+// quota is a rate, and what may be used at once after a time without use. It is counted as the time until which what was
+// used is spread.
+type quota struct {
+	each  float64 // nanoseconds for one; 0: no limit
+	burst time.Duration
+}
+
+// newAllowance allows so many in a second, and atOnce as many seconds' worth.
+func newAllowance(client, all float64, clientAtOnce, allAtOnce time.Duration) *allowance {
+	per := func(second float64) float64 {
+		if second == 0 {
+			return 0
+		}
+		return float64(time.Second) / second
+	}
+	return &allowance{
+		client: quota{per(client), clientAtOnce}, all: quota{per(all), allAtOnce},
+		begun: time.Now(), seed: maphash.MakeSeed(),
+	}
+}
+
+// now is a time on which the burst of the beginning has passed.
+func (a *allowance) now() int64 {
+	return int64(time.Since(a.begun) + max(a.client.burst, a.all.burst))
+}
+
+func (a *allowance) cell(c clientAddress) *atomic.Int64 {
+	return &a.clients[maphash.Comparable(a.seed, c)%allowanceCells]
+}
+
+// exhausted tells which limit is reached.
+func (a *allowance) exhausted(c clientAddress) limit {
+	now := a.now()
+	switch {
+	case a.client.each > 0 && a.cell(c).Load() > now:
+		return limitClient
+	case a.total.Load() > now:
+		return limitAll
+	}
+	return limitNone
+}
+
+// charge counts n that were wrong.
+func (a *allowance) charge(c clientAddress, n int) {
+	now := a.now()
+	if a.client.each > 0 {
+		a.client.charge(a.cell(c), now, n)
+	}
+	a.all.charge(&a.total, now, n)
+}
+
+func (q *quota) charge(cell *atomic.Int64, now int64, n int) {
+	for {
+		until := cell.Load()
+		next := max(until, now-int64(q.burst)) + int64(q.each*float64(n))
+		if cell.CompareAndSwap(until, next) {
+			return
+		}
+	}
+}
+
+// knownClients remembers addresses from which webhooks with the right signature came lately: as many as there are cells, and of
+// those that share one the last.
+type knownClients struct {
+	seed  maphash.Seed
+	cells [allowanceCells]atomic.Uint64
+}
+
+func newKnownClients() *knownClients { return &knownClients{seed: maphash.MakeSeed()} }
+
+func (k *knownClients) add(c clientAddress) {
+	h := maphash.Comparable(k.seed, c)
+	k.cells[h%allowanceCells].Store(h)
+}
+
+func (k *knownClients) has(c clientAddress) bool {
+	h := maphash.Comparable(k.seed, c)
+	return k.cells[h%allowanceCells].Load() == h
+}

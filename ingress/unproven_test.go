@@ -1,0 +1,167 @@
+package ingress
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// encoded is a webhook in a coding, with a signature as given.
+func encoded(path, coding, signature string, wire []byte) string {
+	if signature != "" {
+		signature = "X-Hub-Signature-256: sha256=" + signature + "\r\n"
+	}
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n%s", path, signature, coding, len(wire), wire)
+}
+
+// decodedInVainMost is what is expected to be decoded in vain at most in a time: what may come at once, the rate, and the last one.
+func decodedInVainMost(since time.Time, longest int) float64 {
+	return vainBytesPerSecond*(1+time.Since(since).Seconds()) + float64(longest)
+}
+
+func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testing.T) {
+	for coding, encode := range encoders(t) {
+		t.Run(coding, func(t *testing.T) {
+			m := &memory{}
+			s := start(t, testConfig(), m)
+			// Within the ratio: some bytes that do not shrink, and very many that do.
+			large := make([]byte, 6<<20)
+			rng := rand.New(rand.NewPCG(1, 2))
+			for i := range 60 << 10 {
+				large[i] = byte(rng.Uint32())
+			}
+			wire := bytes.Clone(encode(large))
+			plain := historyBody(200 << 10)
+			true_ := bytes.Clone(encode(plain))
+
+			// Its address is known, by a message.
+			sender := dialFrom(t, 100, s.addr)
+			sender.send(signed(message))
+			if a := sender.answer(); a.code != 200 {
+				t.Fatal(a.code)
+			}
+			began := time.Now()
+			var mu sync.Mutex
+			codes := map[int]int{}
+			var all sync.WaitGroup
+			const strangers, each = 12, 4
+			for i := range strangers {
+				c := dialFrom(t, byte(2+i), s.addr)
+				all.Go(func() {
+					for range each {
+						c.send(encoded("/meta", coding, strings.Repeat("0", 64), wire))
+						a := c.answer()
+						mu.Lock()
+						codes[a.code]++
+						mu.Unlock()
+						if a.code == 503 && a.header.Get("Retry-After") == "" {
+							t.Error("503 without Retry-After")
+						}
+					}
+				})
+			}
+			all.Wait()
+			vain := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total")
+			if most := decodedInVainMost(began, s.cfg.DecodedBytesMax+len(wire)); vain > most || vain == 0 {
+				t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
+			}
+			few := 1 + int(decodedInVainMost(began, 0))/len(large)
+			if codes[401] == 0 || codes[503] == 0 || codes[401]+codes[503] != strangers*each || codes[401] > few {
+				t.Errorf("answers %v, want 401 of those few that were decoded, and 503", codes)
+			}
+			refused := counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "client") + counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "all")
+			if refused != float64(codes[503]) {
+				t.Errorf("%v are counted as refused, want %d", refused, codes[503])
+			}
+			// True senders meanwhile: signed over what is on the wire, from anywhere; over what it is without coding, from a known
+			// address, and on a connection that has shown the secret.
+			stranger := dialFrom(t, 2, s.addr)
+			for from, signature := range map[*conversation]string{
+				stranger:                 sign(testSecret, true_),
+				dialFrom(t, 100, s.addr): sign(testSecret, plain),
+				sender:                   sign(testSecret, plain),
+			} {
+				from.send(encoded("/meta", coding, signature, true_))
+				if a := from.answer(); a.code != 200 {
+					t.Errorf("a true one: %d %s", a.code, a.body)
+				}
+			}
+			// And the stranger's connection is one of a sender now.
+			stranger.send(encoded("/meta", coding, sign(testSecret, plain), true_))
+			if a := stranger.answer(); a.code != 200 {
+				t.Errorf("the second one of a connection: %d %s", a.code, a.body)
+			}
+			for _, r := range m.taken()[1:] {
+				verifyAgain(t, &r, map[string]string{"new": testSecret})
+				if topic, waba := Route(plain); r.Topic != topic || !bytes.Equal(r.Key, waba) {
+					t.Errorf("%s, key %q", r.Topic, r.Key)
+				}
+			}
+			if n := s.budget.taken(); n != 0 {
+				t.Errorf("%d bytes are still reserved", n)
+			}
+		})
+	}
+}
+
+// What decodes to what was signed costs nothing of the budget, however much it is.
+func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
+	m := &memory{}
+	s := start(t, testConfig(), m)
+	plain := historyBody(3 << 20)
+	wire := gz(t, plain)
+	const n = 24 // 72 MB
+	var all sync.WaitGroup
+	for i := range n {
+		c := dialFrom(t, byte(2+i%6), s.addr)
+		all.Go(func() {
+			c.send(encoded("/meta", "gzip", sign(testSecret, plain), wire))
+			if a := c.answer(); a.code != 200 {
+				t.Errorf("%d %s", a.code, a.body)
+			}
+		})
+	}
+	all.Wait()
+	for _, r := range m.taken() {
+		if told, ok := header(&r, schemas.HeaderContentEncoding); ok || !bytes.Equal(r.Value, plain) {
+			t.Errorf("%d bytes with the coding %q", len(r.Value), told)
+		}
+	}
+	if got := len(m.taken()); got != n {
+		t.Errorf("%d records", got)
+	}
+	if v := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"); v != 0 {
+		t.Errorf("%v bytes are counted as decoded in vain", v)
+	}
+}
+
+// Where no signature is needed, broken codings and bombs use up a budget of their own, which is not that of signed bodies.
+func TestBrokenCodingsWithoutASignatureAreBounded(t *testing.T) {
+	s := start(t, testConfig(), &memory{})
+	bomb := gz(t, make([]byte, 64<<20))
+	began := time.Now()
+	codes := map[int]int{}
+	c := dialFrom(t, 2, s.addr)
+	for range 30 {
+		c.send(encoded("/number", "gzip", "", bomb))
+		codes[c.answer().code]++
+	}
+	if vain, most := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"), decodedInVainMost(began, s.cfg.DecodedBytesMax); vain > most {
+		t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
+	}
+	if codes[413] == 0 || codes[503] == 0 || codes[413]+codes[503] != 30 {
+		t.Errorf("answers %v", codes)
+	}
+	other := dialFrom(t, 3, s.addr)
+	plain := historyBody(100 << 10)
+	other.send(encoded("/meta", "gzip", sign(testSecret, plain), gz(t, plain)))
+	if a := other.answer(); a.code != 200 {
+		t.Errorf("a signed one: %d %s", a.code, a.body)
+	}
+}

@@ -3,6 +3,7 @@ package processors
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -10,6 +11,8 @@ import (
 type metrics struct {
 	records      *prometheus.CounterVec // by topic
 	recordsLost  *prometheus.CounterVec // by topic
+	recordsCut   *prometheus.CounterVec // by topic
+	logFaults    *prometheus.CounterVec // by topic and fault
 	recordBytes  *prometheus.CounterVec // by topic
 	events       *prometheus.CounterVec // by topic
 	duplicates   *prometheus.CounterVec // by kind
@@ -50,7 +53,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m := &metrics{
 		records:     counter("records_total", "Raw records read, committed or not.", "topic"),
-		recordsLost: counter("records_lost_total", "Raw records that retention removed before they were read.", "topic"),
+		recordsLost: counter("records_lost_total", "Raw records that are gone from the log before they were read: retention removed them, or the log was cut or made again.", "topic"),
+		recordsCut:  counter("read_records_gone_total", "Offsets of raw records that were processed and are gone from a log that was cut or made again: a replay lacks them.", "topic"),
+		logFaults:   counter("log_faults_total", "Partitions whose log is not what it was: cut, recreated, forgotten (the committed offset is gone), state_lost.", "topic", "fault"),
 		recordBytes: counter("record_bytes_total", "Bytes of raw records read.", "topic"),
 		events:      counter("events_total", "Events of committed transactions.", "topic"),
 		duplicates:  counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
@@ -82,7 +87,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Times that partitions went, to come back or not: the state of what comes is rebuilt."}),
 		bulkPaused: gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
 	}
-	reg.MustRegister(m.records, m.recordsLost, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
+	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
 		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.rebalances, m.bulkPaused)
 	m.begin()
@@ -94,7 +99,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func (m *metrics) begin() {
 	for _, t := range schemas.Inputs() {
 		m.recordsLost.WithLabelValues(t.String())
+		m.recordsCut.WithLabelValues(t.String())
+		for _, fault := range []string{kafka.FaultCut, kafka.FaultRecreated, kafka.FaultForgotten} {
+			m.logFaults.WithLabelValues(t.String(), fault)
+		}
 	}
+	m.logFaults.WithLabelValues(schemas.TopicState.String(), kafka.FaultStateLost)
 	for _, reason := range schemas.Reasons() {
 		m.deadLetters.WithLabelValues(string(reason))
 	}

@@ -58,7 +58,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	p := &Processor{cfg: cfg, deps: deps, log: deps.Log.With("component", "processor"), txnID: cfg.GroupID + "-" + id,
 		recordBytesMax: int64(cfg.RecordBytesMax)}
 	p.metrics = newMetrics(deps.Registerer)
-	p.losses = newLosses(p.metrics.recordsLost, p.log)
+	p.losses = newLosses(p.metrics, p.log)
 	p.notReady("not started")
 	return p, nil
 }

@@ -2,12 +2,9 @@ package processors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
@@ -46,8 +43,8 @@ func (s *session) restore(ctx context.Context) error {
 		g.Go(func() error {
 			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scanners: s.scanners, shelf: s.shelf, names: s.names,
 				metrics: s.p.metrics, now: s.p.deps.Now, start: positions[partition]}
-			r.position = r.start.at
-			r.bulk.next = r.position[schemas.TopicRawBulk]
+			r.position, r.epoch, r.ends = r.start.at, r.start.epoch, r.start.end
+			r.bulk.next, r.bulk.epoch = r.position[schemas.TopicRawBulk], r.epoch[schemas.TopicRawBulk]
 			restored[i] = r
 			return s.rebuild(gctx, r)
 		})
@@ -89,6 +86,7 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 		return err
 	}
 	s.p.metrics.restored.WithLabelValues(schemas.TopicState.String()).Add(float64(n))
+	r.states = int64(len(newest))
 	for key, value := range newest {
 		if err := t.RestoreState(key, value); err != nil {
 			return fmt.Errorf("state record %q of partition %d: %w", key, r.partition, err)
@@ -109,66 +107,4 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 	r.task = t
 	s.p.metrics.restores.Observe(s.p.deps.Now().Sub(started).Seconds())
 	return nil
-}
-
-// start is where the group goes on with a partition, by input topic.
-type start struct {
-	at  [topicNamesCount]int64
-	new [topicNamesCount]bool // the group never committed an offset
-}
-
-// positions are where the group goes on, by partition.
-func (s *session) positions(ctx context.Context, partitions []int32) (map[int32]start, error) {
-	names := s.cfg.inputs()
-	starts, err := s.adm.ListStartOffsets(ctx, names...)
-	if err == nil {
-		err = starts.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("start offsets: %w", err)
-	}
-	// A transaction of the partitions' last owner that is still open ends by its timeout at the latest.
-	deadline := s.p.deps.Now().Add(s.cfg.TransactionTimeout + 10*time.Second)
-	for {
-		at, err := s.stable(ctx, names, partitions, starts)
-		if !errors.Is(err, kerr.UnstableOffsetCommit) || s.p.deps.Now().After(deadline) {
-			return at, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(unstableWait):
-		}
-	}
-}
-
-const unstableWait = 100 * time.Millisecond
-
-func (s *session) stable(ctx context.Context, names []string, partitions []int32, starts kadm.ListedOffsets) (map[int32]start, error) {
-	offsets, err := s.adm.FetchOffsetsForTopics(kadm.RequireStable(ctx), s.cfg.GroupID, names...)
-	if err != nil {
-		return nil, fmt.Errorf("committed offsets of group %s: %w", s.cfg.GroupID, err)
-	}
-	all := map[int32]start{}
-	for _, partition := range partitions {
-		var from start
-		for _, t := range schemas.Inputs() {
-			o, ok := offsets.Lookup(s.cfg.topic(t), partition)
-			if ok && o.Err != nil {
-				return nil, fmt.Errorf("committed offset of %s/%d: %w", s.cfg.topic(t), partition, o.Err)
-			}
-			if from.new[t] = !ok || o.At < 0; !from.new[t] {
-				from.at[t] = o.At
-			}
-			// Where retention has removed what was not read, the consumer goes on with what is left.
-			if oldest, there := starts.Lookup(s.cfg.topic(t), partition); there {
-				if !from.new[t] {
-					s.p.losses.gone(t, partition, o.At, oldest.Offset)
-				}
-				from.at[t] = max(from.at[t], oldest.Offset)
-			}
-		}
-		all[partition] = from
-	}
-	return all, nil
 }

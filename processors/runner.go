@@ -29,6 +29,9 @@ type runner struct {
 
 	start    start
 	position [topicNamesCount]int64 // next offset to read, by input topic
+	epoch    [topicNamesCount]int32 // leader epoch of the record before position; -1: not known
+	ends     [topicNamesCount]int64 // how far the logs went, as far as it was seen
+	states   int64                  // records of state, at least
 	progress [topicNamesCount]progress
 	bulk     bulk
 	now      func() time.Time
@@ -81,6 +84,9 @@ func (r *runner) begin(ws *workspace, send *sender) {
 	r.lent, r.send = ws, send
 	r.task.Begin(func(rec task.Record) {
 		k := ws.records.add(r.names, rec)
+		if rec.Topic == schemas.TopicState {
+			r.states++
+		}
 		if r.send != nil {
 			r.send.send(k, rec.Topic)
 		}
@@ -98,12 +104,22 @@ type part struct {
 	runner *runner
 	ws     *workspace
 	counts task.Counts
-	bulk   int64 // how far raw.bulk was worked on
+	at     places
+	told   [topicNamesCount]bool
+	fault  *kafka.LogFault
+}
+
+// places are how far the inputs were worked on; of state, how many records there are at least.
+type places struct {
+	next  [topicNamesCount]int64
+	epoch [topicNamesCount]int32
+	end   [topicNamesCount]int64
 }
 
 // end ends the runner's part of a transaction.
 func (r *runner) end() part {
-	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), bulk: r.position[schemas.TopicRawBulk]}
+	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), at: places{r.position, r.epoch, r.ends}, told: r.start.told, fault: r.start.fault}
+	p.at.next[schemas.TopicState] = r.states
 	r.lent, r.send = nil, nil
 	return p
 }
@@ -226,7 +242,7 @@ func (r *runner) broken(o *task.Origin, rec *kgo.Record, why error) {
 }
 
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
-	r.position[topic] = rec.Offset + 1
+	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
 	if o.Replay != nil {
 		r.metrics.replayed.Inc()
 		if !r.task.Replayed(o) {

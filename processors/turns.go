@@ -123,6 +123,9 @@ func (s *session) land() {
 
 // accept hands what came to the runners it is for. For one that has its turn it is kept until that is over.
 func (s *session) accept(reply *bulkReply) {
+	if reply.broken != nil {
+		s.broken = reply.broken
+	}
 	for i := range reply.spots {
 		spot := &reply.spots[i]
 		o := s.turns.under[spot.Partition]

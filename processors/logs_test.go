@@ -337,3 +337,30 @@ func TestLostStateIsTold(t *testing.T) {
 		t.Errorf("the next processor found %v faults", n)
 	}
 }
+
+// TestAHeldChunkIsNotTakenForAnother: where its record was, the log that was made again has another chunk.
+func TestAHeldChunkIsNotTakenForAnother(t *testing.T) {
+	c := newCluster(t)
+	bulk := schemas.TopicRawBulk.Name("coex.")
+	cfg := c.config("a")
+	cfg.HeldBytesMax = 0
+	s := c.start(cfg)
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 1, "m2"))
+	c.committed(schemas.TopicRawBulk, "1", 0)
+	s.stop()
+	if err := c.kfake.DeleteTopic(bulk); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.kfake.CreateTopic(bulk, partitions, nil); err != nil {
+		t.Fatal(err)
+	}
+	c.client.PurgeTopicsFromClient(bulk)
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 5, 1, "m5"))
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 1, "m1"))
+	s = c.start(cfg)
+	c.committed(schemas.TopicRawBulk, "1", 1)
+	eventually(t, "the chunk is told as missing", func() bool { return s.value(t, "sync_gaps") > 0 })
+	if got := wamids(c.read(schemas.TopicHistory, atLeast(1))); !slices.Equal(got, []string{"m1"}) {
+		t.Errorf("history is %v", got)
+	}
+}

@@ -3,6 +3,7 @@ package processors
 import (
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,7 +13,7 @@ import (
 // TestALossIsCountedOnce, though a session that begins again before it commits meets it again.
 func TestALossIsCountedOnce(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	m := newMetrics(prometheus.NewRegistry())
+	m := newMetrics(prometheus.NewRegistry(), time.Now)
 	registry.MustRegister(m.recordsLost)
 	l := newLosses(m, slog.New(slog.DiscardHandler))
 	for _, step := range []struct {

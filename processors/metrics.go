@@ -1,6 +1,8 @@
 package processors
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/internal/kafka"
@@ -26,8 +28,9 @@ type metrics struct {
 	txnSeconds   prometheus.Histogram
 	restores     prometheus.Histogram
 	restored     *prometheus.CounterVec // by topic
-	lagRecords   *prometheus.GaugeVec   // by topic and partition
-	lagSeconds   *prometheus.GaugeVec   // by topic and partition
+	lags         *lags
+	blocked      prometheus.Gauge
+	setAside     prometheus.Counter
 	committedAt  prometheus.Gauge
 	tasks        prometheus.Gauge
 	held         prometheus.Gauge
@@ -40,16 +43,13 @@ type metrics struct {
 	bulkPaused   prometheus.Gauge
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	const ns, sub = "coexstream", "processor"
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help}, labels)
 	}
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help})
-	}
-	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help}, labels)
 	}
 	m := &metrics{
 		records:     counter("records_total", "Raw records read, committed or not.", "topic"),
@@ -72,9 +72,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "From the begin to the end of a transaction.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)}),
 		restores: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: ns, Subsystem: sub, Name: "restore_seconds",
 			Help: "Time to rebuild the state of one partition.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
-		restored:    counter("restored_records_total", "Records read to rebuild state.", "topic"),
-		lagRecords:  gauges("lag_records", "Records of an assigned partition that are not read yet.", "topic", "partition"),
-		lagSeconds:  gauges("lag_seconds", "How old the oldest record that is not read yet can be; 0 when all is read.", "topic", "partition"),
+		restored: counter("restored_records_total", "Records read to rebuild state.", "topic"),
+		lags:     newLags(now),
+		blocked:  gauge("blocked_partitions", "Assigned partitions that are not served, for a record of their state cannot be read."),
+		setAside: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "state_records_set_aside_total",
+			Help: "Records of the state that could not be read and were left out (processor.unknown_state)."}),
 		committedAt: gauge("last_commit_timestamp_seconds", "When a transaction was committed the last time, Unix time; 0: none since the start."),
 		tasks:       gauge("tasks", "Assigned partitions."),
 		held:        gauge("held_chunks", "History chunks that wait for an earlier one."),
@@ -88,7 +90,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		bulkPaused: gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
-		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
+		m.restores, m.restored, m.lags, m.blocked, m.setAside, m.committedAt,
 		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.rebalances, m.bulkPaused)
 	m.begin()
 	return m

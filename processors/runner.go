@@ -33,6 +33,7 @@ type runner struct {
 	ends     [topicNamesCount]int64 // how far the logs went, as far as it was seen
 	states   int64                  // records of state, at least
 	progress [topicNamesCount]progress
+	hands    [topicNamesCount]hand
 	bulk     bulk
 	now      func() time.Time
 
@@ -78,6 +79,14 @@ func (b *batch) take(topic schemas.Topic, offset int64) *kgo.Record {
 	return kafka.Clone(rec)
 }
 
+// sum grows with every record of the inputs.
+func (p *places) sum() (n int64) {
+	for _, t := range schemas.Inputs() {
+		n += p.next[t]
+	}
+	return n
+}
+
 // begin begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
 // be acknowledged. Without a sender it is kept, until resume sends it in the transaction that follows.
 func (r *runner) begin(ws *workspace, send *sender) {
@@ -120,6 +129,9 @@ type places struct {
 func (r *runner) end() part {
 	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), at: places{r.position, r.epoch, r.ends}, told: r.start.told, fault: r.start.fault}
 	p.at.next[schemas.TopicState] = r.states
+	for _, t := range schemas.Inputs() {
+		r.hands[t].ends()
+	}
 	r.lent, r.send = nil, nil
 	return p
 }
@@ -242,6 +254,7 @@ func (r *runner) broken(o *task.Origin, rec *kgo.Record, why error) {
 }
 
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
+	r.hands[topic].takes(o.ReceivedAt)
 	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
 	if o.Replay != nil {
 		r.metrics.replayed.Inc()

@@ -39,7 +39,8 @@ type session struct {
 	names      *[topicNamesCount]string
 	workspaces workspaces
 
-	runners  map[int32]*runner // assigned partitions; a nil runner has to be restored
+	runners  map[int32]*runner  // assigned partitions; a nil runner has to be restored
+	blocked  map[int32]*blocked // assigned partitions that are not served
 	lastTick time.Time
 	turns    turns
 	ahead    int64 // bytes of the backlog that were worked on for the next transaction
@@ -55,8 +56,8 @@ func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
 		shelf:    newShelf(p.cfg.HeldBytesMax), cuts: make(chan cutReply, 1),
-		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, turns: newTurns(), starts: newStarts(), began: p.deps.Now()}
-	defer p.metrics.forgetAll()
+		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, turns: newTurns(), starts: newStarts(), began: p.deps.Now()}
+	defer p.metrics.ended()
 
 	base := p.clientOptions()
 	aux, err := kgo.NewClient(base...)
@@ -302,9 +303,7 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	if s.broken != nil {
 		return s.broken
 	}
-	if len(s.runners) > 0 {
-		s.p.ready()
-	}
+	s.tellReady()
 	work := s.sort(fetches)
 	tick := s.tick(context.WithoutCancel(ctx))
 	if len(work) == 0 && len(tick) == 0 && !s.pending() {
@@ -323,6 +322,7 @@ func (s *session) reassign() (went bool, err error) {
 		}
 		went = went || !e.assigned
 		for partition := range e.union() {
+			s.unblock(partition)
 			if e.assigned {
 				s.runners[partition] = nil
 			} else {
@@ -330,14 +330,15 @@ func (s *session) reassign() (went bool, err error) {
 					r.drop()
 				}
 				delete(s.runners, partition)
-				s.p.metrics.forget(partition)
+				s.p.metrics.lags.forget(func(p int32) bool { return p != partition })
+				s.p.health.forget(partition)
 				s.shelf.clear(partition)
 			}
 		}
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))
 	}
 	s.p.metrics.tasks.Set(float64(len(s.runners)))
-	if len(s.runners) == 0 {
+	if len(s.runners)+len(s.blocked) == 0 {
 		s.p.notReady("no partitions assigned")
 	}
 	return went, nil

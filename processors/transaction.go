@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/errgroup"
@@ -27,7 +29,7 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 	var lag int64
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		topic, ok := s.assignment.inputs[p.Topic]
-		if !ok || topic == schemas.TopicRawBulk || len(p.Records) == 0 {
+		if !ok || topic == schemas.TopicRawBulk || len(p.Records) == 0 || s.blocked[p.Partition] != nil {
 			return
 		}
 		w := all[p.Partition]
@@ -79,6 +81,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 		if s.runners[partition] == nil {
 			return fmt.Errorf("records of partition %d, which is not assigned", partition)
 		}
+		s.p.health.waits(partition, all[partition].String())
 	}
 	stop := ctx
 	// A transaction that has begun is ended even while the process is told to stop: a torn one costs the next owner
@@ -183,6 +186,14 @@ func (s *session) ended(end *ending, parts []part) error {
 		}
 		s.starts.forget(false, r.partition)
 		s.p.metrics.committed(&parts[i].counts)
+		for _, t := range schemas.Inputs() {
+			r.hands[t].committed()
+		}
+		var events int64
+		for _, n := range parts[i].counts.Events {
+			events += n
+		}
+		s.p.health.committed(r.partition, parts[i].at.sum(), events > 0)
 		s.workspaces.back(parts[i].ws)
 	}
 	s.p.metrics.committedAt.Set(float64(s.p.deps.Now().UnixMilli()) / 1000)
@@ -356,6 +367,7 @@ func (s *session) delivered(ctx context.Context, send *sender) error {
 func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, parts []part) {
 	bulk := s.cfg.topic(schemas.TopicRawBulk)
 	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == bulk })
+	s.withoutBlocked(req)
 	now := s.p.deps.Now()
 	for i := range parts {
 		done := &parts[i]
@@ -426,7 +438,7 @@ type tick map[int32]time.Time
 // time may pass.
 func (s *session) tick(ctx context.Context) tick {
 	now := s.p.deps.Now()
-	if now.Sub(s.lastTick) < s.cfg.TickEvery || len(s.runners) == 0 {
+	if now.Sub(s.lastTick) < s.cfg.TickEvery || len(s.runners)+len(s.blocked) == 0 {
 		return nil
 	}
 	s.lastTick = now
@@ -447,20 +459,7 @@ func (s *session) tick(ctx context.Context) tick {
 		if r == nil {
 			continue
 		}
-		caughtUp := true
-		for _, topic := range schemas.Inputs() {
-			end, ok := ends.Lookup(s.cfg.topic(topic), partition)
-			if !ok {
-				caughtUp = false
-				continue
-			}
-			r.ends[topic] = max(r.ends[topic], end.Offset)
-			behind := end.Offset - r.position[topic]
-			if behind > 0 {
-				caughtUp = false
-			}
-			r.behind(topic, behind, now)
-		}
+		caughtUp := s.behind(r, ends, now)
 		if r.task.Replays() > 0 {
 			replaying++
 		}
@@ -471,7 +470,45 @@ func (s *session) tick(ctx context.Context) tick {
 			t[partition] = now.Add(-s.cfg.TickGrace)
 		}
 	}
+	for _, b := range s.blocked {
+		s.behind(b.runner, ends, now)
+	}
 	s.p.metrics.replaying.Set(float64(replaying))
 	s.observe()
 	return t
+}
+
+// behind tells how much of a partition's inputs waits, and whether nothing does.
+func (s *session) behind(r *runner, ends kadm.ListedOffsets, now time.Time) (caughtUp bool) {
+	caughtUp = true
+	waits := false
+	for _, topic := range schemas.Inputs() {
+		end, ok := ends.Lookup(s.cfg.topic(topic), r.partition)
+		if !ok {
+			caughtUp = false
+			continue
+		}
+		r.ends[topic] = max(r.ends[topic], end.Offset)
+		behind := end.Offset - r.position[topic]
+		waits = waits || behind > 0
+		r.behind(topic, behind, now)
+	}
+	switch caughtUp = caughtUp && !waits; {
+	case waits:
+		s.p.health.waits(r.partition, "")
+	case caughtUp:
+		s.p.health.idle(r.partition)
+	}
+	return caughtUp
+}
+
+// String names the records.
+func (w *work) String() string {
+	var b strings.Builder
+	for _, t := range beforeBulk {
+		if rs := w.records[t]; len(rs) > 0 {
+			fmt.Fprintf(&b, "%s/%d@%d to %d ", t, w.partition, rs[0].Offset, rs[len(rs)-1].Offset)
+		}
+	}
+	return strings.TrimSpace(b.String())
 }

@@ -43,6 +43,7 @@ func (s *session) bulk(ctx context.Context, now time.Time, q *quantum, begin fun
 				break
 			}
 			begin(r)
+			s.p.health.waits(r.partition, r.doing())
 			s.turns.served, s.lanes.bulkAt = r.partition, now
 			s.turns.under[r.partition] = r.outlook()
 			go func() { ends <- turnEnd{r, r.work(ctx, q)} }()

@@ -105,6 +105,19 @@ func (h *health) failed(err error, lasted bool) {
 	h.last = err
 }
 
+// stalled is for how long the records wait that wait the longest; 0 where none does.
+func (h *health) stalled() (longest time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	for _, w := range h.partitions {
+		if !w.since.IsZero() {
+			longest = max(longest, now.Sub(w.since))
+		}
+	}
+	return longest
+}
+
 // wrong says what is wrong, or nothing.
 func (h *health) wrong() error {
 	h.mu.Lock()

@@ -96,6 +96,14 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	return m
 }
 
+// stalled registers for how long nothing gets on, told at the moment at which it is asked.
+func (m *metrics) stalled(reg prometheus.Registerer, h *health) {
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "coexstream", Subsystem: "processor", Name: "stalled_seconds",
+		Help: "For how long records of a partition wait without a commit that gets on with them, the longest; 0: none wait.",
+	}, func() float64 { return h.stalled().Seconds() }))
+}
+
 // begin lets the counters that alerts look at begin with 0: an increase from nothing is none to Prometheus, and the first
 // dead letter of a reason would go unnoticed.
 func (m *metrics) begin() {

@@ -60,6 +60,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 		recordBytesMax: int64(cfg.RecordBytesMax)}
 	p.metrics = newMetrics(deps.Registerer, deps.Now)
 	p.losses, p.health = newLosses(p.metrics, p.log), newHealth(deps.Now)
+	p.metrics.stalled(deps.Registerer, p.health)
 	p.notReady("not started")
 	return p, nil
 }

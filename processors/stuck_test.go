@@ -68,6 +68,9 @@ func TestAProcessorThatIsStuckIsNotReadyAndLags(t *testing.T) {
 			if !notReady(s, "wait for 2m0s, and no commit gets on with them; at work on "+topic.String())() {
 				t.Errorf("it says %v", s.Ready())
 			}
+			if n := s.value(t, "stalled_seconds"); n < 120 || n > 180 {
+				t.Errorf("it is stalled for %v s", n)
+			}
 			if n := s.value(t, "lag_seconds", topic.String()); n < 120 || n > 180 {
 				t.Errorf("it lags by %v s", n)
 			}
@@ -95,6 +98,9 @@ func TestABodyThatFailsItsTransactionEachTimeIsTold(t *testing.T) {
 	clock.ahead.Store(int64(2 * time.Minute))
 	if !notReady(s, "and no commit gets on with them")() {
 		t.Errorf("it says %v", s.Ready())
+	}
+	if n := s.value(t, "stalled_seconds"); n < 120 {
+		t.Errorf("it is stalled for %v s", n)
 	}
 	if n := s.value(t, "lag_seconds", "raw.live"); n < 120 {
 		t.Errorf("it lags by %v s", n)

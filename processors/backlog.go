@@ -159,7 +159,7 @@ func (b *backlog) parted(ctx context.Context, topic string, asks []bulkAsk) (bro
 		return nil, nil
 	}
 	ends, err := b.fetcher.Parted(ctx, topic, epochs)
-	if err != nil && !passes(err) {
+	if err != nil && !unanswered(err) {
 		err = nil // brokers that do not tell
 	}
 	for _, a := range asks {

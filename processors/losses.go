@@ -31,7 +31,7 @@ type losses struct {
 
 	mu sync.Mutex
 	// told is up to where records are counted, so that a session that begins again before it commits does not count
-	// them again; found are the faults, for the same reason.
+	// them again; found are the faults that no commit has settled, for the same reason.
 	told  map[inputPartition]int64
 	found map[inputPartition]foundFault
 }
@@ -96,6 +96,18 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *verdict, now tim
 		"read_and_gone", v.read.len(), "never_read", v.unread.len(), "offsets_from", told.From, "offsets_to", told.To,
 		"do", "see docs/operations.md, A log is not what it was")
 	return told
+}
+
+// settled says that the group committed where it goes on.
+func (l *losses) settled(partition int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.found) == 0 {
+		return
+	}
+	for _, t := range [...]schemas.Topic{schemas.TopicRawLive, schemas.TopicRerouted, schemas.TopicRawBulk, schemas.TopicState} {
+		delete(l.found, inputPartition{t, partition})
+	}
 }
 
 var faultText = map[string]string{

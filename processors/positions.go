@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -104,7 +106,7 @@ func (s *session) startsOf(ctx context.Context, partitions []int32) (map[int32]s
 		return all, nil
 	}
 	// A transaction of the partitions' last owner that is still open ends by its timeout at the latest.
-	deadline := s.p.deps.Now().Add(s.cfg.TransactionTimeout + 10*time.Second)
+	began := s.p.deps.Now()
 	for {
 		found, err := s.findStarts(ctx, missing)
 		switch {
@@ -116,7 +118,14 @@ func (s *session) startsOf(ctx context.Context, partitions []int32) (map[int32]s
 				all[p], s.starts.known[p] = st, st
 			}
 			return all, nil
-		case !passes(err) || s.p.deps.Now().After(deadline):
+		case !passes(err):
+			return nil, err
+		}
+		patience := leaderPatience
+		if errors.Is(err, kerr.UnstableOffsetCommit) {
+			patience = s.cfg.TransactionTimeout + 10*time.Second
+		}
+		if s.p.deps.Now().Sub(began) > patience {
 			return nil, err
 		}
 		select {
@@ -127,13 +136,24 @@ func (s *session) startsOf(ctx context.Context, partitions []int32) (map[int32]s
 	}
 }
 
-const unstableWait = 100 * time.Millisecond
+const (
+	unstableWait = 100 * time.Millisecond
+	// leaderPatience is for an election; then a new session tries.
+	leaderPatience = 5 * time.Second
+)
 
 // passes tells whether an error ends by itself: of a transaction that is being ended, or of a leader that was elected just
 // now and does not know its log's end yet.
 func passes(err error) bool {
 	var ke *kerr.Error
 	return errors.As(err, &ke) && (ke.Retriable || errors.Is(ke, kerr.UnstableOffsetCommit)) && !errors.Is(ke, kerr.UnknownTopicOrPartition)
+}
+
+// unanswered tells whether a question has to be asked again: nobody answered, or an answer will come. Brokers that do not
+// know a request, or do not allow it, do not tell.
+func unanswered(err error) bool {
+	var network net.Error
+	return passes(err) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // findStarts asks where the group is and what became of the logs.
@@ -169,7 +189,7 @@ func (s *session) findStarts(ctx context.Context, partitions []int32) (map[int32
 		if len(of) == 0 {
 			continue
 		}
-		if parted[t], err = s.fetcher.Parted(ctx, s.cfg.topic(t), of); err != nil && passes(err) {
+		if parted[t], err = s.fetcher.Parted(ctx, s.cfg.topic(t), of); err != nil && unanswered(err) {
 			return nil, err
 		}
 	}

@@ -185,6 +185,7 @@ func (s *session) ended(end *ending, parts []part) error {
 			r.start.told[t] = true
 		}
 		s.starts.forget(false, r.partition)
+		s.p.losses.settled(r.partition)
 		s.p.metrics.committed(&parts[i].counts)
 		for _, t := range schemas.Inputs() {
 			r.hands[t].committed()

@@ -31,6 +31,8 @@ type Fetcher struct {
 	decompress kgo.Decompressor
 	lender     kgo.Decompressor // into buffers
 	buffers    buffers
+	// cutPatience is how long a log may seem shorter than it was.
+	cutPatience time.Duration
 
 	mu     sync.Mutex
 	topics map[string]*topicPlace
@@ -43,7 +45,7 @@ type topicPlace struct {
 
 // NewFetcher fetches through cl, whose own consuming configuration is not used.
 func NewFetcher(cl *kgo.Client) *Fetcher {
-	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}}
+	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}, cutPatience: cutPatience}
 	f.lender = kgo.DefaultDecompressor(&f.buffers)
 	return f
 }
@@ -151,7 +153,7 @@ func (f *Fetcher) once(ctx context.Context, d kgo.Decompressor, topic string, pa
 func (f *Fetcher) ReadAll(ctx context.Context, topic string, partition int32, offset int64, yield func(*kgo.Record) error) error {
 	const chunkBytes = 4 << 20
 	end, wait := int64(-1), time.Duration(0)
-	var cut cutWatch
+	cut := cutWatch{patience: f.cutPatience}
 	for {
 		got, err := f.Fetch(ctx, topic, partition, offset, chunkBytes, wait)
 		if errors.Is(err, ErrOffsetGone) && got.LogStart > offset {
@@ -184,7 +186,10 @@ func (f *Fetcher) ReadAll(ctx context.Context, topic string, partition int32, of
 
 // cutWatch notices that a log which is read to a known end has become shorter. A leader that was elected just now may
 // tell a shorter one than there is, so it is given some time.
-type cutWatch struct{ since time.Time }
+type cutWatch struct {
+	patience time.Duration
+	since    time.Time
+}
 
 const cutPatience = 10 * time.Second
 
@@ -194,7 +199,7 @@ func (w *cutWatch) look(topic string, partition int32, offset, end int64, got *F
 		w.since = time.Time{}
 	case w.since.IsZero():
 		w.since = now
-	case now.Sub(w.since) > cutPatience:
+	case now.Sub(w.since) > w.patience:
 		return fmt.Errorf("%s/%d ends at %d, and went to %d: %w", topic, partition, got.HighWatermark, end, ErrLogCut)
 	}
 	return nil

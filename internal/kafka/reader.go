@@ -163,7 +163,7 @@ func (r *Reader) ReadRanges(ctx context.Context, ranges map[TopicPartition]Range
 		work = make(chan TopicPartition)
 	)
 	read := func(p TopicPartition) error {
-		var cut cutWatch
+		cut := cutWatch{patience: r.fetcher.cutPatience}
 		for offset := ranges[p].Start; offset < ranges[p].End; {
 			got, err := r.fetcher.Fetch(ctx, p.Topic, p.ID, offset, fetchBytes, wait)
 			if errors.Is(err, ErrOffsetGone) && got.LogStart > offset {

@@ -49,6 +49,9 @@ func judge(then logThen, now logNow) verdict {
 	switch {
 	case known && then.mark.ID != now.id:
 		read := max(then.at, then.mark.Next)
+		if max(read, seen) <= 0 { // there was nothing in it
+			return verdict{from: now.start}
+		}
 		return verdict{from: now.start, fault: kafka.FaultRecreated, read: span{0, read}, unread: span{read, seen}}
 	case then.at < 0 && !then.marked:
 		return verdict{from: now.start}

@@ -32,6 +32,7 @@ func TestALogIsJudgedByWhatIsKnownOfIt(t *testing.T) {
 		"made again, shorter":                    {logThen{7, true, mark(one, 7, 9)}, logNow{two, 0, 3, -1}, verdict{from: 0, fault: kafka.FaultRecreated, read: span{0, 7}, unread: span{7, 9}}},
 		"made again, and longer by now":          {logThen{7, true, mark(one, 7, 9)}, logNow{two, 0, 30, 30}, verdict{from: 0, fault: kafka.FaultRecreated, read: span{0, 7}, unread: span{7, 9}}},
 		"made again, its offset gone with it":    {logThen{-1, true, mark(one, 7, 9)}, logNow{two, 0, 30, -1}, verdict{from: 0, fault: kafka.FaultRecreated, read: span{0, 7}, unread: span{7, 9}}},
+		"made again, and it was empty":           {logThen{0, true, mark(one, 0, 0)}, logNow{two, 0, 3, -1}, verdict{}},
 		"its offset is gone alone":               {logThen{-1, true, mark(one, 7, 9)}, logNow{one, 0, 30, -1}, verdict{from: 7, fault: kafka.FaultForgotten}},
 		"its offset is gone, and retention came": {logThen{-1, true, mark(one, 7, 9)}, logNow{one, 8, 30, -1}, verdict{from: 8, fault: kafka.FaultForgotten, unread: span{7, 8}}},
 		"its offset is gone, and the log is cut": {logThen{-1, true, mark(one, 7, 9)}, logNow{one, 0, 3, -1}, verdict{from: 3, fault: kafka.FaultCut, again: true, read: span{3, 7}, unread: span{7, 9}}},

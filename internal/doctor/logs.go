@@ -19,7 +19,7 @@ func judgeLogs(f *Facts, fr *finder, inputs []Input, name string) {
 		at := fmt.Sprintf("%s/%d", name, in.Partition)
 		known := in.ID != [16]byte{} && in.ReadID != [16]byte{}
 		switch {
-		case known && in.ID != in.ReadID:
+		case known && in.ID != in.ReadID && max(in.Committed, in.Seen) > 0: // else there was nothing in it
 			again = append(again, at)
 		case in.Committed > in.Stable:
 			cut = append(cut, fmt.Sprintf("%s (%d offsets)", at, max(in.Seen, in.Committed)-in.Stable))

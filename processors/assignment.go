@@ -3,6 +3,8 @@ package processors
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,7 +34,8 @@ func newAssignment(cfg *Config) *assignment {
 	return a
 }
 
-func (a *assignment) options() []kgo.Opt {
+// options are those of the group's client. went is called with the partitions that go, before others come.
+func (a *assignment) options(went func(...int32)) []kgo.Opt {
 	told := func(assigned bool) func(context.Context, *kgo.Client, map[string][]int32) {
 		return func(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
 			e := assignmentEvent{assigned: assigned, partitions: map[schemas.Topic][]int32{}}
@@ -40,6 +43,9 @@ func (a *assignment) options() []kgo.Opt {
 				if t, ok := a.inputs[name]; ok {
 					e.partitions[t] = append([]int32(nil), ps...)
 				}
+			}
+			if !assigned {
+				went(slices.Collect(maps.Keys(e.union()))...)
 			}
 			a.mu.Lock()
 			a.events = append(a.events, e)

@@ -3,6 +3,7 @@ package processors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type backlog struct {
 	replies chan bulkReply
 	wake    func()          // tells the loop that there is a reply
 	life    context.Context // the requests end with it, and not with the transaction in which they are made
+	topicID [16]byte        // of the log that is read
 
 	mu      sync.Mutex
 	flying  map[int32]bool // requests under way, by broker
@@ -39,6 +41,8 @@ const (
 type bulkReply struct {
 	spots []kafka.SpotFetched
 	ends  barriers
+	// broken: raw.bulk is not the log any more that was read.
+	broken error
 }
 
 // barriers are ends of the inputs that go before bulk, by partition.
@@ -69,7 +73,8 @@ const (
 // bulkAsk is what the loop wants of one partition.
 type bulkAsk struct {
 	kafka.Spot
-	endsOnly bool // there are records whose barrier is not known
+	epoch    int32 // leader epoch of the record before; -1: not known
+	endsOnly bool  // there are records whose barrier is not known
 }
 
 // ask sends for bulk. It returns at once; a broker that has not answered yet is not asked again. The first of asks get
@@ -79,7 +84,8 @@ func (b *backlog) ask(asks []bulkAsk, busy bool) {
 	b.mu.Lock()
 	leaders := b.leaders
 	b.mu.Unlock()
-	var ends, unled []int32
+	var ends []int32
+	var unled []bulkAsk
 	spots := map[int32][]kafka.Spot{}
 	for _, a := range asks {
 		if a.endsOnly {
@@ -89,7 +95,7 @@ func (b *backlog) ask(asks []bulkAsk, busy bool) {
 		if leader, ok := leaders[a.Partition]; ok {
 			spots[leader] = append(spots[leader], a.Spot)
 		} else {
-			unled = append(unled, a.Partition)
+			unled = append(unled, a)
 		}
 	}
 	if len(unled) > 0 && b.takeOff(flyingLeaders) {
@@ -112,17 +118,56 @@ func (b *backlog) ask(asks []bulkAsk, busy bool) {
 	}
 }
 
-func (b *backlog) learnLeaders(ctx context.Context, unled []int32) {
-	leaders, err := b.fetcher.Leaders(ctx, b.cfg.topic(schemas.TopicRawBulk))
-	b.mu.Lock()
-	b.leaders = leaders
-	b.mu.Unlock()
+// learnLeaders asks who leads, and whether what they lead is the log that was read: a leader that was behind when it was
+// elected may hold other records at the same offsets, and so may a topic that was made again.
+func (b *backlog) learnLeaders(ctx context.Context, unled []bulkAsk) {
+	topic := b.cfg.topic(schemas.TopicRawBulk)
+	leaders, err := b.fetcher.Leaders(ctx, topic)
+	if err == nil {
+		if id := b.fetcher.TopicID(topic); id != b.topicID {
+			b.land(ctx, flyingLeaders, bulkReply{broken: fmt.Errorf("%s was made again: %w", topic, kafka.ErrLogCut)}, false)
+			return
+		}
+		var broken error
+		if broken, err = b.parted(ctx, topic, unled); broken != nil {
+			b.land(ctx, flyingLeaders, bulkReply{broken: broken}, false)
+			return
+		}
+	}
 	known := err == nil
-	for _, partition := range unled {
-		_, ok := leaders[partition]
+	if known {
+		b.mu.Lock()
+		b.leaders = leaders
+		b.mu.Unlock()
+	}
+	for _, a := range unled {
+		_, ok := leaders[a.Partition]
 		known = known && ok
 	}
 	b.land(ctx, flyingLeaders, bulkReply{}, known)
+}
+
+// parted is why partitions cannot be read on from where they are asked for.
+func (b *backlog) parted(ctx context.Context, topic string, asks []bulkAsk) (broken, err error) {
+	epochs := map[int32]int32{}
+	for _, a := range asks {
+		if a.epoch >= 0 {
+			epochs[a.Partition] = a.epoch
+		}
+	}
+	if len(epochs) == 0 {
+		return nil, nil
+	}
+	ends, err := b.fetcher.Parted(ctx, topic, epochs)
+	if err != nil && !unanswered(err) {
+		err = nil // brokers that do not tell
+	}
+	for _, a := range asks {
+		if end, ok := ends[a.Partition]; ok && end < a.Offset {
+			return fmt.Errorf("%s/%d was read to %d, and ends at %d since another leader was elected: %w", topic, a.Partition, a.Offset, end, kafka.ErrLogCut), nil
+		}
+	}
+	return nil, err
 }
 
 func (b *backlog) fetch(ctx context.Context, leader int32, wanted []kafka.Spot, wait time.Duration) {
@@ -168,7 +213,7 @@ func (b *backlog) ends(ctx context.Context, partitions []int32) barriers {
 
 // land hands over what a request brought. Whoever had no answer is not asked again at once.
 func (b *backlog) land(ctx context.Context, who int32, r bulkReply, ok bool) {
-	if len(r.spots)+len(r.ends) > 0 {
+	if len(r.spots)+len(r.ends) > 0 || r.broken != nil {
 		select {
 		case b.replies <- r:
 			b.wake()
@@ -207,6 +252,7 @@ func (b *backlog) takeOff(who int32) bool {
 type bulk struct {
 	parts []bulkPart
 	next  int64 // where the next fetch goes on
+	epoch int32 // leader epoch of the record before next; -1: not known
 }
 
 // bulkPart is what one fetch brought.
@@ -230,7 +276,7 @@ func (q *bulk) held() (n int64) {
 
 // asks is what is to be asked for, if anything.
 func (q *bulk) asks(partition int32) (asks []bulkAsk) {
-	a := bulkAsk{Spot: kafka.Spot{Partition: partition, Offset: q.next}}
+	a := bulkAsk{Spot: kafka.Spot{Partition: partition, Offset: q.next}, epoch: q.epoch}
 	if len(q.parts) < bulkPartsMax {
 		asks = append(asks, a)
 	}
@@ -250,10 +296,13 @@ func (q *bulk) take(s *kafka.SpotFetched, ends barriers) (fits bool) {
 	case s.Offset != q.next || len(q.parts) >= bulkPartsMax:
 		return false
 	case s.Err != nil:
-		q.next = s.LogStart
+		q.next, q.epoch = s.LogStart, -1
 		return true
 	}
 	q.next = s.Next
+	if n := len(s.Records); n > 0 {
+		q.epoch = s.Records[n-1].LeaderEpoch
+	}
 	if len(s.Records) == 0 { // control records alone
 		if n := len(q.parts); n > 0 {
 			q.parts[n-1].next = s.Next

@@ -50,6 +50,9 @@ type Config struct {
 	// so that a webhook that is being written counts as received before it.
 	TickEvery, TickGrace time.Duration
 
+	// UnknownState is what becomes of a partition whose state has a record that cannot be read: StateBlock, StateSetAside.
+	UnknownState string
+
 	Decode   contentcoding.Limits
 	DepthMax int // nesting of a body; 0: split.DefaultDepthMax
 
@@ -66,8 +69,9 @@ func DefaultConfig() Config {
 		EventBytesMax: 1 << 20, RecordBytesMax: 20 << 20, BufferedBytesMax: 32 << 20,
 		Compression: "snappy",
 		TickEvery:   time.Second, TickGrace: 5 * time.Second,
-		Decode: contentcoding.Limits{BytesMax: contentcoding.DefaultBytesMax, RatioMax: contentcoding.DefaultRatioMax},
-		Task:   task.DefaultConfig(),
+		UnknownState: StateBlock,
+		Decode:       contentcoding.Limits{BytesMax: contentcoding.DefaultBytesMax, RatioMax: contentcoding.DefaultRatioMax},
+		Task:         task.DefaultConfig(),
 	}
 }
 
@@ -98,6 +102,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("processor.buffered_bytes_max: %d; allowed: at least processor.record_bytes_max (%d)", c.BufferedBytesMax, c.RecordBytesMax)
 	case c.TickEvery <= 0 || c.TickGrace < 0:
 		return fmt.Errorf("processor.tick_every, processor.tick_grace: %v, %v; allowed: above 0, and 0 or more", c.TickEvery, c.TickGrace)
+	case c.UnknownState != StateBlock && c.UnknownState != StateSetAside:
+		return fmt.Errorf("processor.unknown_state: %q; allowed: %s, %s", c.UnknownState, StateBlock, StateSetAside)
 	}
 	if _, err := codec(c.Compression); err != nil {
 		return err

@@ -110,6 +110,15 @@ func (r *runner) next() (n next, ok bool) {
 	return next{topic: schemas.TopicRawBulk, offset: rec.Offset, rec: rec, near: near}, true
 }
 
+// doing names what is next.
+func (r *runner) doing() string {
+	n, ok := r.next()
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s/%d@%d", n.topic, r.partition, n.offset)
+}
+
 // cutInPlaceMax is how long a body may be that is cut within a transaction while live messages are expected: that takes
 // about half a millisecond.
 const cutInPlaceMax = 256 << 10

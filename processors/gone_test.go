@@ -3,6 +3,7 @@ package processors
 import (
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,9 +13,9 @@ import (
 // TestALossIsCountedOnce, though a session that begins again before it commits meets it again.
 func TestALossIsCountedOnce(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	total := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lost_total"}, []string{"topic"})
-	registry.MustRegister(total)
-	l := newLosses(total, slog.New(slog.DiscardHandler))
+	m := newMetrics(prometheus.NewRegistry(), time.Now)
+	registry.MustRegister(m.recordsLost)
+	l := newLosses(m, slog.New(slog.DiscardHandler))
 	for _, step := range []struct {
 		partition int32
 		from, to  int64
@@ -24,10 +25,14 @@ func TestALossIsCountedOnce(t *testing.T) {
 	} {
 		l.gone(schemas.TopicRawLive, step.partition, step.from, step.to)
 		families, err := registry.Gather()
-		if err != nil || len(families) != 1 || len(families[0].GetMetric()) != 1 {
+		if err != nil || len(families) != 1 || len(families[0].GetMetric()) != len(schemas.Inputs()) {
 			t.Fatalf("%v %v", families, err)
 		}
-		if got := families[0].GetMetric()[0].GetCounter().GetValue(); got != step.sum {
+		got := 0.0
+		for _, m := range families[0].GetMetric() {
+			got += m.GetCounter().GetValue()
+		}
+		if got != step.sum {
 			t.Errorf("after %+v: %v", step, got)
 		}
 	}

@@ -2,7 +2,11 @@ package processors
 
 import (
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -13,46 +17,152 @@ type progress struct {
 	caughtUpAt time.Time // when nothing was left, the last time that somebody looked
 }
 
-// lag is how old the oldest record that waits can be, told at now while records wait: it came after the
-// newest one that was processed, and after nothing was left. Zero where neither is known yet: right after a
-// start, until the first record.
-func (p *progress) lag(now time.Time) time.Duration {
-	since := p.receivedAt
-	if p.caughtUpAt.After(since) {
-		since = p.caughtUpAt
+// since is how old the oldest record that waits can be: it came after the newest one that was processed, and after
+// nothing was left. Zero where neither is known yet: right after a start, until the first record.
+func (p *progress) since() time.Time {
+	if p.caughtUpAt.After(p.receivedAt) {
+		return p.caughtUpAt
 	}
-	if since.IsZero() {
-		return 0
-	}
-	return max(now.Sub(since), 0)
+	return p.receivedAt
 }
 
-// behind takes how many records of an input wait, and tells the metrics.
+// hand is what is worked on of one input of one partition and is not committed: when the oldest of it was received, in Unix
+// milliseconds; 0: nothing. The runner writes it; the metrics read it at any time.
+type hand struct {
+	working, ending atomic.Int64
+}
+
+// takes is for a record with which work begins.
+func (h *hand) takes(receivedAt time.Time) {
+	if h.working.Load() == 0 {
+		h.working.Store(receivedAt.UnixMilli())
+	}
+}
+
+// ends is for the end of a transaction that begins, and committed for the one that has come.
+func (h *hand) ends() {
+	h.ending.Store(h.working.Load())
+	h.working.Store(0)
+}
+
+func (h *hand) committed() { h.ending.Store(0) }
+
+func (h *hand) since() time.Time {
+	for _, ms := range [...]int64{h.ending.Load(), h.working.Load()} { // what is being ended is older
+		if ms != 0 {
+			return time.UnixMilli(ms)
+		}
+	}
+	return time.Time{}
+}
+
+// lags tells how far behind the inputs are, at the moment at which it is asked, also while a session is stuck, or
+// between two sessions.
+type lags struct {
+	now              func() time.Time
+	records, seconds *prometheus.Desc
+
+	mu  sync.Mutex
+	all map[inputPartition]*lag
+}
+
+type lag struct {
+	records int64
+	since   time.Time // zero: not known, or nothing waits
+	hand    *hand     // nil: nobody works on it
+}
+
+func newLags(now func() time.Time) *lags {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("coexstream_processor_"+name, help, []string{"topic", "partition"}, nil)
+	}
+	return &lags{
+		now: now, all: map[inputPartition]*lag{},
+		records: desc("lag_records", "Records of an assigned partition that are not read yet; at least 1 while one is being worked on."),
+		seconds: desc("lag_seconds", "How old the oldest record can be that is not read yet, or is being worked on; 0 when all is committed."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (l *lags) Describe(ch chan<- *prometheus.Desc) {
+	ch <- l.records
+	ch <- l.seconds
+}
+
+// Collect implements prometheus.Collector.
+func (l *lags) Collect(ch chan<- prometheus.Metric) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for at, of := range l.all {
+		records, since := of.records, of.since
+		if of.hand != nil {
+			if held := of.hand.since(); !held.IsZero() {
+				records = max(records, 1)
+				if since.IsZero() || held.Before(since) {
+					since = held
+				}
+			}
+		}
+		seconds := 0.0
+		if records > 0 && !since.IsZero() {
+			seconds = max(now.Sub(since).Seconds(), 0)
+		}
+		partition := strconv.Itoa(int(at.partition))
+		ch <- prometheus.MustNewConstMetric(l.records, prometheus.GaugeValue, float64(records), at.topic.String(), partition)
+		ch <- prometheus.MustNewConstMetric(l.seconds, prometheus.GaugeValue, seconds, at.topic.String(), partition)
+	}
+}
+
+func (l *lags) of(topic schemas.Topic, partition int32) *lag {
+	at := inputPartition{topic, partition}
+	if l.all[at] == nil {
+		l.all[at] = &lag{}
+	}
+	return l.all[at]
+}
+
+// takes begins with a partition: what an earlier session knew of it stays.
+func (l *lags) takes(r *runner) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range schemas.Inputs() {
+		of := l.of(t, r.partition)
+		of.hand = &r.hands[t]
+		if of.records > 0 {
+			r.progress[t].receivedAt = of.since
+		}
+	}
+}
+
+// forget removes what is told of the partitions that are not kept: their new owner tells it from now on.
+func (l *lags) forget(kept func(int32) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for at := range l.all {
+		if !kept(at.partition) {
+			delete(l.all, at)
+		}
+	}
+}
+
+// behind takes how many records of an input wait.
 func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
-	var seconds float64
+	var since time.Time
 	if records > 0 {
-		seconds = r.progress[topic].lag(now).Seconds()
+		since = r.progress[topic].since()
 	} else {
 		r.progress[topic].caughtUpAt = now
 	}
-	partition := strconv.Itoa(int(r.partition))
-	r.metrics.lagRecords.WithLabelValues(topic.String(), partition).Set(float64(max(records, 0)))
-	r.metrics.lagSeconds.WithLabelValues(topic.String(), partition).Set(seconds)
+	l := r.metrics.lags
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	of := l.of(topic, r.partition)
+	of.records, of.since = max(records, 0), since
 }
 
-// forget removes what is told of a partition: its new owner tells it from now on.
-func (m *metrics) forget(partition int32) {
-	label := strconv.Itoa(int(partition))
-	for _, topic := range schemas.Inputs() {
-		m.lagRecords.DeleteLabelValues(topic.String(), label)
-		m.lagSeconds.DeleteLabelValues(topic.String(), label)
-	}
-}
-
-// forgetAll is forget for all partitions, and for what the session knew of them.
-func (m *metrics) forgetAll() {
-	m.lagRecords.Reset()
-	m.lagSeconds.Reset()
+// ended is for a session that ended: what it knew of its partitions is not told any more. How far behind they are still is.
+func (m *metrics) ended() {
 	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused} {
 		g.Set(0)
 	}

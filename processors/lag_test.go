@@ -32,7 +32,7 @@ func told(t *testing.T, reg *prometheus.Registry, name string) (values []float64
 func TestLagInSecondsIsNotOlderThanTheLastTimeNothingWaited(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	reg := prometheus.NewRegistry()
-	m := newMetrics(reg)
+	m := newMetrics(reg, func() time.Time { return now })
 	r := &runner{partition: 3, metrics: m}
 	expect := func(what string, records, seconds float64) {
 		t.Helper()
@@ -60,16 +60,58 @@ func TestLagInSecondsIsNotOlderThanTheLastTimeNothingWaited(t *testing.T) {
 
 func TestLagOfAPartitionIsNotToldByAnOldOwner(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	m := newMetrics(reg)
+	m := newMetrics(reg, time.Now)
 	for _, p := range []int32{1, 2} {
 		(&runner{partition: p, metrics: m}).behind(schemas.TopicRawBulk, 9, time.Unix(1, 0))
 	}
-	m.forget(1)
+	m.lags.forget(func(p int32) bool { return p != 1 })
 	if n := len(told(t, reg, "coexstream_processor_lag_records")); n != 1 {
 		t.Errorf("%d partitions tell their lag, want 1", n)
 	}
-	m.forgetAll()
+	m.lags.forget(func(int32) bool { return false })
 	if n := len(told(t, reg, "coexstream_processor_lag_seconds")); n != 0 {
-		t.Errorf("%d partitions tell their lag after the session", n)
+		t.Errorf("%d partitions tell their lag after the processor", n)
 	}
+}
+
+// TestLagCountsWhatIsBeingWorkedOn: a body is read, and not committed. Whoever looks sees it grow old, though the session
+// looks at nothing meanwhile.
+func TestLagCountsWhatIsBeingWorkedOn(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	reg := prometheus.NewRegistry()
+	m := newMetrics(reg, func() time.Time { return now })
+	r := &runner{partition: 3, metrics: m}
+	m.lags.takes(r)
+	const topic = schemas.TopicRawLive
+	expect := func(what string, records, seconds float64) {
+		t.Helper()
+		r, s := told(t, reg, "coexstream_processor_lag_records"), told(t, reg, "coexstream_processor_lag_seconds")
+		if slices.Max(r) != records || slices.Max(s) != seconds || len(s) != len(schemas.Inputs()) {
+			t.Errorf("%s: %v records, %v seconds, want %v and %v", what, r, s, records, seconds)
+		}
+	}
+	r.behind(topic, 0, now)
+	expect("nothing waits", 0, 0)
+	r.hands[topic].takes(now.Add(-2 * time.Second))
+	r.hands[topic].takes(now.Add(-time.Second))
+	expect("a body is worked on", 1, 2)
+	now = now.Add(10 * time.Minute)
+	expect("still", 1, 602)
+	r.hands[topic].ends()
+	r.hands[topic].takes(now.Add(-5 * time.Second))
+	expect("its transaction is being ended, and the next one is ahead", 1, 602)
+	r.hands[topic].committed()
+	expect("it is committed", 1, 5)
+	r.behind(topic, 7, now)
+	expect("others wait", 7, 10*60)
+
+	// A session that begins again goes on with what was known.
+	again := &runner{partition: 3, metrics: m}
+	m.lags.takes(again)
+	now = now.Add(time.Minute)
+	expect("between two sessions", 7, 11*60)
+	again.behind(topic, 7, now)
+	expect("the next session looks", 7, 11*60)
+	again.behind(topic, 0, now)
+	expect("nothing waits again", 0, 0)
 }

@@ -1,8 +1,11 @@
 package processors
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -10,6 +13,8 @@ import (
 type metrics struct {
 	records      *prometheus.CounterVec // by topic
 	recordsLost  *prometheus.CounterVec // by topic
+	recordsCut   *prometheus.CounterVec // by topic
+	logFaults    *prometheus.CounterVec // by topic and fault
 	recordBytes  *prometheus.CounterVec // by topic
 	events       *prometheus.CounterVec // by topic
 	duplicates   *prometheus.CounterVec // by kind
@@ -23,8 +28,9 @@ type metrics struct {
 	txnSeconds   prometheus.Histogram
 	restores     prometheus.Histogram
 	restored     *prometheus.CounterVec // by topic
-	lagRecords   *prometheus.GaugeVec   // by topic and partition
-	lagSeconds   *prometheus.GaugeVec   // by topic and partition
+	lags         *lags
+	blocked      prometheus.Gauge
+	setAside     prometheus.Counter
 	committedAt  prometheus.Gauge
 	tasks        prometheus.Gauge
 	held         prometheus.Gauge
@@ -37,7 +43,7 @@ type metrics struct {
 	bulkPaused   prometheus.Gauge
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	const ns, sub = "coexstream", "processor"
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help}, labels)
@@ -45,12 +51,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help})
 	}
-	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help}, labels)
-	}
 	m := &metrics{
 		records:     counter("records_total", "Raw records read, committed or not.", "topic"),
-		recordsLost: counter("records_lost_total", "Raw records that retention removed before they were read.", "topic"),
+		recordsLost: counter("records_lost_total", "Raw records that are gone from the log before they were read: retention removed them, or the log was cut or made again.", "topic"),
+		recordsCut:  counter("read_records_gone_total", "Offsets of raw records that were processed and are gone from a log that was cut or made again: a replay lacks them.", "topic"),
+		logFaults:   counter("log_faults_total", "Partitions whose log is not what it was: cut, recreated, forgotten (the committed offset is gone), state_lost.", "topic", "fault"),
 		recordBytes: counter("record_bytes_total", "Bytes of raw records read.", "topic"),
 		events:      counter("events_total", "Events of committed transactions.", "topic"),
 		duplicates:  counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
@@ -67,9 +72,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "From the begin to the end of a transaction.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)}),
 		restores: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: ns, Subsystem: sub, Name: "restore_seconds",
 			Help: "Time to rebuild the state of one partition.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
-		restored:    counter("restored_records_total", "Records read to rebuild state.", "topic"),
-		lagRecords:  gauges("lag_records", "Records of an assigned partition that are not read yet.", "topic", "partition"),
-		lagSeconds:  gauges("lag_seconds", "How old the oldest record that is not read yet can be; 0 when all is read.", "topic", "partition"),
+		restored: counter("restored_records_total", "Records read to rebuild state.", "topic"),
+		lags:     newLags(now),
+		blocked:  gauge("blocked_partitions", "Assigned partitions that are not served, for a record of their state cannot be read."),
+		setAside: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "state_records_set_aside_total",
+			Help: "Records of the state that could not be read and were left out (processor.unknown_state)."}),
 		committedAt: gauge("last_commit_timestamp_seconds", "When a transaction was committed the last time, Unix time; 0: none since the start."),
 		tasks:       gauge("tasks", "Assigned partitions."),
 		held:        gauge("held_chunks", "History chunks that wait for an earlier one."),
@@ -82,11 +89,19 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Times that partitions went, to come back or not: the state of what comes is rebuilt."}),
 		bulkPaused: gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
 	}
-	reg.MustRegister(m.records, m.recordsLost, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
-		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
+	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
+		m.restores, m.restored, m.lags, m.blocked, m.setAside, m.committedAt,
 		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.rebalances, m.bulkPaused)
 	m.begin()
 	return m
+}
+
+// stalled registers for how long nothing gets on, told at the moment at which it is asked.
+func (m *metrics) stalled(reg prometheus.Registerer, h *health) {
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "coexstream", Subsystem: "processor", Name: "stalled_seconds",
+		Help: "For how long records of a partition wait without a commit that gets on with them, the longest; 0: none wait.",
+	}, func() float64 { return h.stalled().Seconds() }))
 }
 
 // begin lets the counters that alerts look at begin with 0: an increase from nothing is none to Prometheus, and the first
@@ -94,7 +109,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func (m *metrics) begin() {
 	for _, t := range schemas.Inputs() {
 		m.recordsLost.WithLabelValues(t.String())
+		m.recordsCut.WithLabelValues(t.String())
+		for _, fault := range []string{kafka.FaultCut, kafka.FaultRecreated, kafka.FaultForgotten} {
+			m.logFaults.WithLabelValues(t.String(), fault)
+		}
 	}
+	m.logFaults.WithLabelValues(schemas.TopicState.String(), kafka.FaultStateLost)
 	for _, reason := range schemas.Reasons() {
 		m.deadLetters.WithLabelValues(string(reason))
 	}

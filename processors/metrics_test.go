@@ -3,6 +3,7 @@ package processors
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,7 +13,7 @@ import (
 // TestCountersOfAlertsBeginWithZero: Prometheus sees no increase from nothing to 1.
 func TestCountersOfAlertsBeginWithZero(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	newMetrics(reg)
+	newMetrics(reg, time.Now)
 	for name, series := range map[string]int{
 		"records_lost_total": len(schemas.Inputs()), "dead_letters_total": len(schemas.Reasons()), "refetches_total": 4,
 		"joined_bodies_total": 2, "transactions_total": 4, "session_restarts_total": 1, "rebalances_total": 1,

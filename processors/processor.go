@@ -28,7 +28,8 @@ type Processor struct {
 	deps    Deps
 	log     *slog.Logger
 	metrics *metrics
-	losses  *losses // of Run alone
+	losses  *losses
+	health  *health
 	txnID   string
 	// memberID is what the group called the last session; of Run alone.
 	memberID string
@@ -57,18 +58,24 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	}
 	p := &Processor{cfg: cfg, deps: deps, log: deps.Log.With("component", "processor"), txnID: cfg.GroupID + "-" + id,
 		recordBytesMax: int64(cfg.RecordBytesMax)}
-	p.metrics = newMetrics(deps.Registerer)
-	p.losses = newLosses(p.metrics.recordsLost, p.log)
+	p.metrics = newMetrics(deps.Registerer, deps.Now)
+	p.losses, p.health = newLosses(p.metrics, p.log), newHealth(deps.Now)
+	p.metrics.stalled(deps.Registerer, p.health)
 	p.notReady("not started")
 	return p, nil
 }
 
-// Ready tells whether the processor serves its partitions; the error says why not.
+// Ready tells whether the processor serves its partitions and gets on; the error says why not.
 func (p *Processor) Ready() error {
-	if why := p.state.Load(); why != nil {
+	wrong := p.health.wrong()
+	switch why := p.state.Load(); {
+	case why == nil:
+		return wrong
+	case wrong != nil:
+		return fmt.Errorf("%s; %w", *why, wrong)
+	default:
 		return errors.New(*why)
 	}
-	return nil
 }
 
 func (p *Processor) notReady(why string) { p.state.Store(&why) }
@@ -87,6 +94,7 @@ const (
 // until that is gone.
 func (p *Processor) Run(ctx context.Context) error {
 	backoff := restartBackoffMin
+	defer p.metrics.lags.forget(func(int32) bool { return false })
 	for {
 		started := p.deps.Now()
 		err := p.session(ctx)
@@ -97,9 +105,11 @@ func (p *Processor) Run(ctx context.Context) error {
 		if fatal(err) {
 			return fmt.Errorf("processor: %w", err)
 		}
-		if p.deps.Now().Sub(started) > time.Minute {
+		lasted := p.deps.Now().Sub(started) > time.Minute
+		if lasted {
 			backoff = restartBackoffMin
 		}
+		p.health.failed(err, lasted)
 		p.refused(err)
 		p.metrics.restarts.Inc()
 		p.log.Warn("session ended; beginning again from the committed state", "error", err, "in", backoff)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
@@ -39,31 +37,46 @@ func (s *session) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	restored := make([]*runner, len(missing))
+	restored, unreadable := make([]*runner, len(missing)), make([]*unreadableState, len(missing))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(restoreParallel)
 	for i, partition := range missing {
 		g.Go(func() error {
 			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scanners: s.scanners, shelf: s.shelf, names: s.names,
 				metrics: s.p.metrics, now: s.p.deps.Now, start: positions[partition]}
-			r.position = r.start.at
-			r.bulk.next = r.position[schemas.TopicRawBulk]
+			r.position, r.epoch, r.ends = r.start.at, r.start.epoch, r.start.end
+			r.bulk.next, r.bulk.epoch = r.position[schemas.TopicRawBulk], r.epoch[schemas.TopicRawBulk]
 			restored[i] = r
-			return s.rebuild(gctx, r)
+			err := s.rebuild(gctx, r)
+			if errors.As(err, &unreadable[i]) {
+				return nil
+			}
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("restore state: %w", err)
 	}
-	for _, r := range restored {
+	for i, r := range restored {
+		s.p.metrics.lags.takes(r)
+		if unreadable[i] != nil {
+			s.block(r, unreadable[i])
+			continue
+		}
 		s.runners[r.partition] = r
 	}
+	serves := func(p int32) bool {
+		_, ok := s.runners[p]
+		return ok || s.blocked[p] != nil
+	}
+	s.p.metrics.lags.forget(serves)
+	s.p.health.serves(serves)
 	s.p.log.Info("state restored", "partitions", len(missing), "took", s.p.deps.Now().Sub(started).Round(time.Millisecond).String())
 	return nil
 }
 
-func (s *session) rebuild(ctx context.Context, r *runner) error {
-	started := s.p.deps.Now()
+// newTask is a task without state.
+func (s *session) newTask(r *runner) (*task.Task, error) {
 	cfg := s.cfg.Task
 	cfg.EventBytesMax = max(min(cfg.EventBytesMax, s.limits.events()), eventBytesLeast)
 	cfg.OtherBytesMax = s.limits.value(schemas.TopicOther)
@@ -71,17 +84,29 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 	cfg.PartitionOf = func(business []byte) int32 { return kafka.Partition(business, s.partitions) }
 	t, err := task.New(cfg)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errMisconfigured, err)
+		return nil, fmt.Errorf("%w: %w", errMisconfigured, err)
 	}
+	return t, nil
+}
+
+// stateRecord is the newest record of a key.
+type stateRecord struct {
+	value  []byte
+	offset int64
+}
+
+// rebuild rebuilds the task of a partition. The error is an unreadableState where a record cannot be read.
+func (s *session) rebuild(ctx context.Context, r *runner) error {
+	started := s.p.deps.Now()
 	// Only the newest record of a key counts, and a state record may refer to an older one of another key.
-	newest := map[string][]byte{}
+	newest := map[string]stateRecord{}
 	var n int
-	err = s.fetcher.ReadAll(ctx, s.cfg.topic(schemas.TopicState), r.partition, 0, func(rec *kgo.Record) error {
+	err := s.fetcher.ReadAll(ctx, s.cfg.topic(schemas.TopicState), r.partition, 0, func(rec *kgo.Record) error {
 		n++
 		if rec.Value == nil {
 			delete(newest, string(rec.Key))
 		} else {
-			newest[string(rec.Key)] = rec.Value
+			newest[string(rec.Key)] = stateRecord{rec.Value, rec.Offset}
 		}
 		return nil
 	})
@@ -89,86 +114,45 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 		return err
 	}
 	s.p.metrics.restored.WithLabelValues(schemas.TopicState.String()).Add(float64(n))
-	for key, value := range newest {
-		if err := t.RestoreState(key, value); err != nil {
-			return fmt.Errorf("state record %q of partition %d: %w", key, r.partition, err)
+	r.states = int64(len(newest))
+	for aside := map[string]bool{}; ; {
+		bad, err := s.restoreState(r, newest, aside)
+		if err != nil {
+			return err
 		}
+		if bad == nil {
+			break
+		}
+		if !s.setAside(bad) {
+			return bad
+		}
+		aside[together(bad.key)] = true
 	}
 	n = 0
+	var bad *unreadableState
 	err = s.fetcher.ReadAll(ctx, s.cfg.topic(schemas.TopicContacts), r.partition, 0, func(rec *kgo.Record) error {
 		n++
-		return t.RestoreContact(rec.Key, func(name string) []byte { return header(rec, name) }, rec.Value == nil)
+		err := r.task.RestoreContact(rec.Key, func(name string) []byte { return header(rec, name) }, rec.Value == nil)
+		if err == nil {
+			return nil
+		}
+		found := &unreadableState{topic: rec.Topic, partition: r.partition, offset: rec.Offset, key: string(rec.Key), err: err}
+		if s.setAside(found) {
+			return nil
+		}
+		bad = found
+		return kafka.ErrStop
 	})
-	if err != nil {
+	switch {
+	case bad != nil:
+		return bad
+	case err != nil:
 		return err
 	}
 	s.p.metrics.restored.WithLabelValues(schemas.TopicContacts.String()).Add(float64(n))
-	if err := t.Restored(); err != nil {
-		return fmt.Errorf("state of partition %d: %w", r.partition, err)
+	if err := r.task.Restored(); err != nil {
+		return &unreadableState{topic: s.cfg.topic(schemas.TopicState), partition: r.partition, offset: -1, err: err}
 	}
-	r.task = t
 	s.p.metrics.restores.Observe(s.p.deps.Now().Sub(started).Seconds())
 	return nil
-}
-
-// start is where the group goes on with a partition, by input topic.
-type start struct {
-	at  [topicNamesCount]int64
-	new [topicNamesCount]bool // the group never committed an offset
-}
-
-// positions are where the group goes on, by partition.
-func (s *session) positions(ctx context.Context, partitions []int32) (map[int32]start, error) {
-	names := s.cfg.inputs()
-	starts, err := s.adm.ListStartOffsets(ctx, names...)
-	if err == nil {
-		err = starts.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("start offsets: %w", err)
-	}
-	// A transaction of the partitions' last owner that is still open ends by its timeout at the latest.
-	deadline := s.p.deps.Now().Add(s.cfg.TransactionTimeout + 10*time.Second)
-	for {
-		at, err := s.stable(ctx, names, partitions, starts)
-		if !errors.Is(err, kerr.UnstableOffsetCommit) || s.p.deps.Now().After(deadline) {
-			return at, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(unstableWait):
-		}
-	}
-}
-
-const unstableWait = 100 * time.Millisecond
-
-func (s *session) stable(ctx context.Context, names []string, partitions []int32, starts kadm.ListedOffsets) (map[int32]start, error) {
-	offsets, err := s.adm.FetchOffsetsForTopics(kadm.RequireStable(ctx), s.cfg.GroupID, names...)
-	if err != nil {
-		return nil, fmt.Errorf("committed offsets of group %s: %w", s.cfg.GroupID, err)
-	}
-	all := map[int32]start{}
-	for _, partition := range partitions {
-		var from start
-		for _, t := range schemas.Inputs() {
-			o, ok := offsets.Lookup(s.cfg.topic(t), partition)
-			if ok && o.Err != nil {
-				return nil, fmt.Errorf("committed offset of %s/%d: %w", s.cfg.topic(t), partition, o.Err)
-			}
-			if from.new[t] = !ok || o.At < 0; !from.new[t] {
-				from.at[t] = o.At
-			}
-			// Where retention has removed what was not read, the consumer goes on with what is left.
-			if oldest, there := starts.Lookup(s.cfg.topic(t), partition); there {
-				if !from.new[t] {
-					s.p.losses.gone(t, partition, o.At, oldest.Offset)
-				}
-				from.at[t] = max(from.at[t], oldest.Offset)
-			}
-		}
-		all[partition] = from
-	}
-	return all, nil
 }

@@ -29,7 +29,11 @@ type runner struct {
 
 	start    start
 	position [topicNamesCount]int64 // next offset to read, by input topic
+	epoch    [topicNamesCount]int32 // leader epoch of the record before position; -1: not known
+	ends     [topicNamesCount]int64 // how far the logs went, as far as it was seen
+	states   int64                  // records of state, at least
 	progress [topicNamesCount]progress
+	hands    [topicNamesCount]hand
 	bulk     bulk
 	now      func() time.Time
 
@@ -75,12 +79,23 @@ func (b *batch) take(topic schemas.Topic, offset int64) *kgo.Record {
 	return kafka.Clone(rec)
 }
 
+// sum grows with every record of the inputs.
+func (p *places) sum() (n int64) {
+	for _, t := range schemas.Inputs() {
+		n += p.next[t]
+	}
+	return n
+}
+
 // begin begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
 // be acknowledged. Without a sender it is kept, until resume sends it in the transaction that follows.
 func (r *runner) begin(ws *workspace, send *sender) {
 	r.lent, r.send = ws, send
 	r.task.Begin(func(rec task.Record) {
 		k := ws.records.add(r.names, rec)
+		if rec.Topic == schemas.TopicState {
+			r.states++
+		}
 		if r.send != nil {
 			r.send.send(k, rec.Topic)
 		}
@@ -98,12 +113,25 @@ type part struct {
 	runner *runner
 	ws     *workspace
 	counts task.Counts
-	bulk   int64 // how far raw.bulk was worked on
+	at     places
+	told   [topicNamesCount]bool
+	fault  *kafka.LogFault
+}
+
+// places are how far the inputs were worked on; of state, how many records there are at least.
+type places struct {
+	next  [topicNamesCount]int64
+	epoch [topicNamesCount]int32
+	end   [topicNamesCount]int64
 }
 
 // end ends the runner's part of a transaction.
 func (r *runner) end() part {
-	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), bulk: r.position[schemas.TopicRawBulk]}
+	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), at: places{r.position, r.epoch, r.ends}, told: r.start.told, fault: r.start.fault}
+	p.at.next[schemas.TopicState] = r.states
+	for _, t := range schemas.Inputs() {
+		r.hands[t].ends()
+	}
 	r.lent, r.send = nil, nil
 	return p
 }
@@ -226,7 +254,8 @@ func (r *runner) broken(o *task.Origin, rec *kgo.Record, why error) {
 }
 
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
-	r.position[topic] = rec.Offset + 1
+	r.hands[topic].takes(o.ReceivedAt)
+	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
 	if topic == schemas.TopicRerouted && string(header(rec, schemas.HeaderRerouted)) == schemas.ReroutedNumber {
 		r.task.Number(o)
 		return

@@ -29,14 +29,18 @@ type session struct {
 	lanes      lanes
 	backlog    *backlog
 	partitions int32
-	inputIDs   [topicNamesCount][16]byte // of the input topics
+	topicIDs   [topicNamesCount][16]byte
+	starts     *starts
+	began      time.Time
+	broken     error // only a new session mends it
 	limits     recordLimits
 	scanners   *scanners
 	shelf      *shelf
 	names      *[topicNamesCount]string
 	workspaces workspaces
 
-	runners  map[int32]*runner // assigned partitions; a nil runner has to be restored
+	runners  map[int32]*runner  // assigned partitions; a nil runner has to be restored
+	blocked  map[int32]*blocked // assigned partitions that are not served
 	lastTick time.Time
 	turns    turns
 	ahead    int64 // bytes of the backlog that were worked on for the next transaction
@@ -52,8 +56,8 @@ func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
 		shelf:    newShelf(p.cfg.HeldBytesMax), cuts: make(chan cutReply, 1),
-		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, turns: newTurns()}
-	defer p.metrics.forgetAll()
+		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, turns: newTurns(), starts: newStarts(), began: p.deps.Now()}
+	defer p.metrics.ended()
 
 	base := p.clientOptions()
 	aux, err := kgo.NewClient(base...)
@@ -123,7 +127,8 @@ func (p *Processor) session(ctx context.Context) error {
 		opts = append(opts, kgo.InstanceID(p.cfg.InstanceID))
 	}
 	opts = append(opts, kgo.ConsumeTopics(p.cfg.inputs()...))
-	opts = append(opts, s.assignment.options()...)
+	opts = append(opts, s.assignment.options(func(partitions ...int32) { s.starts.forget(true, partitions...) })...)
+	opts = append(opts, kgo.AdjustFetchOffsetsFn(s.begin))
 	if s.txn, err = kgo.NewGroupTransactSession(opts...); err != nil {
 		return fmt.Errorf("%w: kafka transaction session: %w", errMisconfigured, err)
 	}
@@ -171,7 +176,7 @@ func (s *session) checkTopics(ctx context.Context) error {
 		if !ok || d.Err != nil || len(d.Partitions) == 0 {
 			return fmt.Errorf("topic %s: not there (%w); run `coexstream topics create`", name, errors.Join(d.Err))
 		}
-		s.inputIDs[t] = d.ID
+		s.topicIDs[t] = d.ID
 		n := int32(len(d.Partitions))
 		if s.partitions == 0 {
 			s.partitions = n
@@ -189,7 +194,7 @@ const pollWait = 250 * time.Millisecond
 func (s *session) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s.backlog.life = ctx
+	s.backlog.life, s.backlog.topicID = ctx, s.topicIDs[schemas.TopicRawBulk]
 	defer s.elbow.ask(false)
 	for {
 		s.elbow.ask(s.lanes.shared(time.Now()))
@@ -224,17 +229,21 @@ func (s *session) wakeUp() {
 
 func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
 	r := s.runners[spot.Partition]
-	if r == nil || !r.bulk.take(spot, ends) {
+	if r == nil {
 		return
 	}
+	if spot.Err != nil && spot.Offset == r.bulk.next && spot.LogStart <= spot.Offset { // not retention
+		s.broken = fmt.Errorf("%w, and begins at %d", spot.Err, spot.LogStart)
+		return
+	}
+	if !r.bulk.take(spot, ends) {
+		return
+	}
+	r.ends[schemas.TopicRawBulk] = max(r.ends[schemas.TopicRawBulk], spot.HighWatermark)
 	if r.bulk.idle() {
 		r.position[schemas.TopicRawBulk] = r.bulk.next
 	}
 	if spot.Err != nil {
-		if spot.LogStart < spot.Offset { // not retention: the log was cut at its end, or made anew
-			s.p.log.Error("raw.bulk ends before the offset at which the group goes on; reading it again from its start",
-				"partition", spot.Partition, "offset", spot.Offset, "oldest", spot.LogStart)
-		}
 		s.p.losses.gone(schemas.TopicRawBulk, spot.Partition, spot.Offset, spot.LogStart)
 		return
 	}
@@ -259,8 +268,8 @@ func (s *session) pending() bool {
 	return false
 }
 
-// broken is the error of a partition that cannot be read on; that a poll brought nothing is none.
-func broken(fetches kgo.Fetches) (failed error) {
+// unreadable is the error of a partition that cannot be read on; that a poll brought nothing is none.
+func unreadable(fetches kgo.Fetches) (failed error) {
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			return
@@ -272,7 +281,7 @@ func broken(fetches kgo.Fetches) (failed error) {
 
 // turn is one turn of the loop: the partitions' comings and goings, then one transaction.
 func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
-	if err := broken(fetches); err != nil {
+	if err := unreadable(fetches); err != nil {
 		return err
 	}
 	went, err := s.reassign()
@@ -291,9 +300,10 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	if err := s.restore(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	if len(s.runners) > 0 {
-		s.p.ready()
+	if s.broken != nil {
+		return s.broken
 	}
+	s.tellReady()
 	work := s.sort(fetches)
 	tick := s.tick(context.WithoutCancel(ctx))
 	if len(work) == 0 && len(tick) == 0 && !s.pending() {
@@ -312,6 +322,7 @@ func (s *session) reassign() (went bool, err error) {
 		}
 		went = went || !e.assigned
 		for partition := range e.union() {
+			s.unblock(partition)
 			if e.assigned {
 				s.runners[partition] = nil
 			} else {
@@ -319,14 +330,15 @@ func (s *session) reassign() (went bool, err error) {
 					r.drop()
 				}
 				delete(s.runners, partition)
-				s.p.metrics.forget(partition)
+				s.p.metrics.lags.forget(func(p int32) bool { return p != partition })
+				s.p.health.forget(partition)
 				s.shelf.clear(partition)
 			}
 		}
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))
 	}
 	s.p.metrics.tasks.Set(float64(len(s.runners)))
-	if len(s.runners) == 0 {
+	if len(s.runners)+len(s.blocked) == 0 {
 		s.p.notReady("no partitions assigned")
 	}
 	return went, nil

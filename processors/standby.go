@@ -46,6 +46,9 @@ func (p *Processor) standBy(ctx context.Context) error {
 			return nil
 		case !said:
 			said = true
+			none := func(int32) bool { return false }
+			p.metrics.lags.forget(none)
+			p.health.serves(none)
 			p.notReady(fmt.Sprintf("another process has processor.instance_id %q; each needs one of its own", p.cfg.InstanceID))
 			p.log.Warn("another process has this one's processor.instance_id and took its place; standing by until it is gone", "instance_id", p.cfg.InstanceID)
 		}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -26,7 +29,7 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 	var lag int64
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		topic, ok := s.assignment.inputs[p.Topic]
-		if !ok || topic == schemas.TopicRawBulk || len(p.Records) == 0 {
+		if !ok || topic == schemas.TopicRawBulk || len(p.Records) == 0 || s.blocked[p.Partition] != nil {
 			return
 		}
 		w := all[p.Partition]
@@ -42,6 +45,9 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 			s.p.losses.gone(topic, p.Partition, next, min(p.Records[0].Offset, p.LogStartOffset))
 		}
 		w.records[topic] = append(w.records[topic], p.Records...)
+		if r := s.runners[p.Partition]; r != nil {
+			r.ends[topic] = max(r.ends[topic], p.HighWatermark)
+		}
 		var records, bytes int
 		for _, r := range p.Records {
 			if !r.Attrs.IsControl() {
@@ -75,6 +81,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 		if s.runners[partition] == nil {
 			return fmt.Errorf("records of partition %d, which is not assigned", partition)
 		}
+		s.p.health.waits(partition, all[partition].String())
 	}
 	stop := ctx
 	// A transaction that has begun is ended even while the process is told to stop: a torn one costs the next owner
@@ -173,8 +180,21 @@ func (s *session) ended(end *ending, parts []part) error {
 	s.lanes.ended(end.took)
 	s.p.metrics.transactions.WithLabelValues("committed").Inc()
 	for i := range parts {
-		parts[i].runner.start.new = [topicNamesCount]bool{}
+		r := parts[i].runner
+		for _, t := range schemas.Inputs() {
+			r.start.told[t] = true
+		}
+		s.starts.forget(false, r.partition)
+		s.p.losses.settled(r.partition)
 		s.p.metrics.committed(&parts[i].counts)
+		for _, t := range schemas.Inputs() {
+			r.hands[t].committed()
+		}
+		var events int64
+		for _, n := range parts[i].counts.Events {
+			events += n
+		}
+		s.p.health.committed(r.partition, parts[i].at.sum(), events > 0)
 		s.workspaces.back(parts[i].ws)
 	}
 	s.p.metrics.committedAt.Set(float64(s.p.deps.Now().UnixMilli()) / 1000)
@@ -263,7 +283,7 @@ func (s *session) join(ctx context.Context, d *deed) error {
 	poll, cancel := context.WithTimeout(ctx, joinWait)
 	fetches := s.txn.PollRecords(poll, pollRecordsMax)
 	cancel()
-	if err := broken(fetches); err != nil {
+	if err := unreadable(fetches); err != nil {
 		return err
 	}
 	var g errgroup.Group
@@ -343,22 +363,57 @@ func (s *session) delivered(ctx context.Context, send *sender) error {
 // let pass.
 //
 // It also adds where the partition's other inputs begin, the first time: what retention removes of them from then on,
-// before anything of theirs was read, can be told from what was gone before the group was there.
+// before anything of theirs was read, can be told from what was gone before the group was there; and where the group went
+// on elsewhere than it had committed, that is not found out again. Beside each offset it says which log it is of.
 func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, parts []part) {
 	bulk := s.cfg.topic(schemas.TopicRawBulk)
 	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == bulk })
-	for _, done := range parts {
-		addOffset(req, bulk, s.inputIDs[schemas.TopicRawBulk], done.runner.partition, done.bulk)
+	s.withoutBlocked(req)
+	now := s.p.deps.Now()
+	for i := range parts {
+		done := &parts[i]
+		at := &done.at
+		addOffset(req, bulk, s.topicIDs[schemas.TopicRawBulk], done.runner.partition, at.next[schemas.TopicRawBulk], at.epoch[schemas.TopicRawBulk])
 		for _, t := range beforeBulk {
-			if done.runner.start.new[t] {
-				addOffset(req, s.cfg.topic(t), s.inputIDs[t], done.runner.partition, done.runner.position[t])
+			if !done.told[t] {
+				addOffset(req, s.cfg.topic(t), s.topicIDs[t], done.runner.partition, at.next[t], at.epoch[t])
 			}
+		}
+		s.marks(req, done, now)
+	}
+}
+
+// marks says beside the offsets of a partition which logs they are of. What is beside that of raw.bulk is in every
+// transaction, and knows all of them; the others know that one.
+func (s *session) marks(req *kmsg.TxnOffsetCommitRequest, done *part, now time.Time) {
+	for i := range req.Topics {
+		t, ok := s.assignment.inputs[req.Topics[i].Topic]
+		if !ok {
+			continue
+		}
+		for j := range req.Topics[i].Partitions {
+			p := &req.Topics[i].Partitions[j]
+			if p.Partition != done.runner.partition {
+				continue
+			}
+			m := kafka.Mark{At: now, Fault: done.fault}
+			for _, of := range [...]schemas.Topic{schemas.TopicRawBulk, schemas.TopicRawLive, schemas.TopicRerouted, schemas.TopicState} {
+				if t == schemas.TopicRawBulk || of == t || of == schemas.TopicRawBulk {
+					m.Logs = append(m.Logs, kafka.LogMark{Topic: of.String(), ID: s.topicIDs[of], Next: done.at.next[of], End: max(done.at.end[of], done.at.next[of])})
+				}
+			}
+			if t == schemas.TopicRawBulk { // of state, next counts records
+				l := &m.Logs[len(m.Logs)-1]
+				l.End = done.at.end[schemas.TopicState]
+			}
+			text := m.String()
+			p.Metadata = &text
 		}
 	}
 }
 
 // addOffset adds an offset, unless the client commits one of that partition by itself.
-func addOffset(req *kmsg.TxnOffsetCommitRequest, topic string, id [16]byte, partition int32, offset int64) {
+func addOffset(req *kmsg.TxnOffsetCommitRequest, topic string, id [16]byte, partition int32, offset int64, epoch int32) {
 	i := slices.IndexFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == topic })
 	if i < 0 {
 		// A topic without partitions would be taken for offsets by the client, and for none by the coordinator, which
@@ -372,7 +427,7 @@ func addOffset(req *kmsg.TxnOffsetCommitRequest, topic string, id [16]byte, part
 		return
 	}
 	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-	p.Partition, p.Offset, p.LeaderEpoch = partition, offset, -1
+	p.Partition, p.Offset, p.LeaderEpoch = partition, offset, epoch
 	at.Partitions = append(at.Partitions, p)
 }
 
@@ -384,7 +439,7 @@ type tick map[int32]time.Time
 // time may pass.
 func (s *session) tick(ctx context.Context) tick {
 	now := s.p.deps.Now()
-	if now.Sub(s.lastTick) < s.cfg.TickEvery || len(s.runners) == 0 {
+	if now.Sub(s.lastTick) < s.cfg.TickEvery || len(s.runners)+len(s.blocked) == 0 {
 		return nil
 	}
 	s.lastTick = now
@@ -405,19 +460,7 @@ func (s *session) tick(ctx context.Context) tick {
 		if r == nil {
 			continue
 		}
-		caughtUp := true
-		for _, topic := range schemas.Inputs() {
-			end, ok := ends.Lookup(s.cfg.topic(topic), partition)
-			if !ok {
-				caughtUp = false
-				continue
-			}
-			behind := end.Offset - r.position[topic]
-			if behind > 0 {
-				caughtUp = false
-			}
-			r.behind(topic, behind, now)
-		}
+		caughtUp := s.behind(r, ends, now)
 		if r.task.Replays() > 0 {
 			replaying++
 		}
@@ -428,7 +471,45 @@ func (s *session) tick(ctx context.Context) tick {
 			t[partition] = now.Add(-s.cfg.TickGrace)
 		}
 	}
+	for _, b := range s.blocked {
+		s.behind(b.runner, ends, now)
+	}
 	s.p.metrics.replaying.Set(float64(replaying))
 	s.observe()
 	return t
+}
+
+// behind tells how much of a partition's inputs waits, and whether nothing does.
+func (s *session) behind(r *runner, ends kadm.ListedOffsets, now time.Time) (caughtUp bool) {
+	caughtUp = true
+	waits := false
+	for _, topic := range schemas.Inputs() {
+		end, ok := ends.Lookup(s.cfg.topic(topic), r.partition)
+		if !ok {
+			caughtUp = false
+			continue
+		}
+		r.ends[topic] = max(r.ends[topic], end.Offset)
+		behind := end.Offset - r.position[topic]
+		waits = waits || behind > 0
+		r.behind(topic, behind, now)
+	}
+	switch caughtUp = caughtUp && !waits; {
+	case waits:
+		s.p.health.waits(r.partition, "")
+	case caughtUp:
+		s.p.health.idle(r.partition)
+	}
+	return caughtUp
+}
+
+// String names the records.
+func (w *work) String() string {
+	var b strings.Builder
+	for _, t := range beforeBulk {
+		if rs := w.records[t]; len(rs) > 0 {
+			fmt.Fprintf(&b, "%s/%d@%d to %d ", t, w.partition, rs[0].Offset, rs[len(rs)-1].Offset)
+		}
+	}
+	return strings.TrimSpace(b.String())
 }

@@ -43,6 +43,7 @@ func (s *session) bulk(ctx context.Context, now time.Time, q *quantum, begin fun
 				break
 			}
 			begin(r)
+			s.p.health.waits(r.partition, r.doing())
 			s.turns.served, s.lanes.bulkAt = r.partition, now
 			s.turns.under[r.partition] = r.outlook()
 			go func() { ends <- turnEnd{r, r.work(ctx, q)} }()
@@ -123,6 +124,9 @@ func (s *session) land() {
 
 // accept hands what came to the runners it is for. For one that has its turn it is kept until that is over.
 func (s *session) accept(reply *bulkReply) {
+	if reply.broken != nil {
+		s.broken = reply.broken
+	}
 	for i := range reply.spots {
 		spot := &reply.spots[i]
 		o := s.turns.under[spot.Partition]

@@ -3,6 +3,7 @@ package processors
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,7 +14,7 @@ import (
 func TestWhatIsFetchedDuringATurnWaitsForItsEnd(t *testing.T) {
 	cfg := DefaultConfig()
 	s := &session{
-		p: &Processor{metrics: newMetrics(prometheus.NewRegistry())}, cfg: &cfg, turns: newTurns(),
+		p: &Processor{metrics: newMetrics(prometheus.NewRegistry(), time.Now)}, cfg: &cfg, turns: newTurns(),
 		runners: map[int32]*runner{3: {partition: 3}, 4: {partition: 4}},
 	}
 	r := s.runners[3]

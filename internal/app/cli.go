@@ -174,7 +174,7 @@ func (a *app) loadBeside(cmd *cobra.Command) (*config.Config, *running, error) {
 	}
 	up, err := readRunning(cfg.DataDir)
 	if err != nil {
-		return nil, nil, err
+		return cfg, nil, err
 	}
 	if up != nil && !cfg.IsSet("kafka.brokers") {
 		defaults := maps.Clone(up.Defaults)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -122,6 +123,12 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 	}
 	cfg, up, err := a.loadBeside(cmd)
 	var conn kafka.Connection
+	if folder := (*fs.PathError)(nil); cfg != nil && errors.As(err, &folder) {
+		err = nil // the data folder cannot be read: the check disk says so
+		if len(cfg.Kafka.Brokers) == 0 {
+			cfg.Kafka.Brokers = []string{"127.0.0.1:9092"}
+		}
+	}
 	if err == nil {
 		conn, err = connectionOf(cfg)
 	}
@@ -134,10 +141,9 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 		return nil, err
 	}
 	sources := cfg.Ingress.Sources
+	var secretsErr error
 	if len(sources) == 0 {
-		if sources, err = readSecrets(cfg.DataDir); err != nil {
-			return nil, err
-		}
+		sources, secretsErr = readSecrets(cfg.DataDir)
 	}
 	processor, err := processorOf(cfg)
 	if err != nil {
@@ -169,6 +175,9 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 		Files:           secretFiles(cfg, sources), Certificates: certificateFiles(cfg), Folders: folders(cfg), Spools: spools(cfg),
 		Processes: processes, Admin: admins, Now: time.Now,
 	})
+	if secretsErr != nil {
+		facts.Failed["secrets"] = secretsErr
+	}
 	facts.ConfigErr = processor.Validate()
 	if len(cfg.Ingress.Sources) > 0 {
 		in := ingressOf(cfg)

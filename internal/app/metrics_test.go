@@ -207,6 +207,13 @@ func TestAlertsPointToTheirSections(t *testing.T) {
 			if !strings.Contains(string(doc), "`"+r.Alert+"`") {
 				t.Errorf("docs/operations.md does not name %s", r.Alert)
 			}
+			// A window takes what there is of it: after a minute it would say what it says of a day.
+			if strings.Contains(r.Expr, "min_over_time(") && !strings.Contains(r.Expr, "count_over_time(") {
+				t.Errorf("%s speaks of a time of which there may be no data; use for, or count_over_time: %s", r.Alert, r.Expr)
+			}
+			if m := regexp.MustCompile(`for (\d+) minutes`).FindStringSubmatch(r.Annotations["summary"]); m != nil && r.For != m[1]+"m" {
+				t.Errorf("%s says %q, and fires after %q", r.Alert, m[0], r.For)
+			}
 			if strings.Count(r.Expr, "(") != strings.Count(r.Expr, ")") || strings.Count(r.Expr, "{") != strings.Count(r.Expr, "}") {
 				t.Errorf("%s: %s", r.Alert, r.Expr)
 			}

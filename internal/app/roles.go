@@ -128,6 +128,7 @@ func processorOf(cfg *config.Config) (processors.Config, error) {
 	c.DepthMax = from.DepthMax
 	c.Decode = contentcoding.Limits{BytesMax: int(from.BodyBytesMax), RatioMax: cfg.Ingress.DecodedRatioMax}
 	c.Task.DedupWindow, c.Task.ReplayTimeout = from.DedupWindow, from.ReplayTimeout
+	c.UnknownState = from.UnknownState
 	c.Task.Media.Hold = from.Media.Hold
 	c.Task.History.GapTimeout, c.Task.History.PhaseHold = from.History.GapTimeout, from.History.PhaseHold
 	c.Task.History.QuietTime, c.Task.History.Ceiling = from.History.QuietTime, from.History.Ceiling

@@ -170,6 +170,7 @@ type Processor struct {
 	DepthMax           int           `koanf:"depth_max"`
 	DedupWindow        time.Duration `koanf:"dedup_window"`
 	ReplayTimeout      time.Duration `koanf:"replay_timeout"`
+	UnknownState       string        `koanf:"unknown_state"`
 	Media              Media         `koanf:"media"`
 	History            History       `koanf:"history"`
 }

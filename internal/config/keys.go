@@ -167,6 +167,7 @@ func processorKeys() []Key {
 		{Name: "processor.depth_max", Kind: Int, Default: "128", Min: 16, Max: 10_000, Doc: "deepest nesting of a body; a deeper one goes to `dlq`"},
 		{Name: "processor.dedup_window", Kind: Duration, Default: "24h", Min: minute, Max: 30 * day, Doc: "how long a repeated webhook is known again"},
 		{Name: "processor.replay_timeout", Kind: Duration, Default: "1h", Min: minute, Max: 30 * day, Doc: "silence after which a replay that did not end is given up; until then its records tell the time of their partitions"},
+		{Name: "processor.unknown_state", Kind: Enum, Default: "block", Allowed: []string{"block", "set_aside"}, Doc: "what becomes of a partition whose state has a record that cannot be read: `block` leaves the partition waiting, `set_aside` goes on without the record"},
 		{Name: "processor.media.hold", Kind: Duration, Default: "1h", Min: 0, Max: 7 * day, Doc: "how long a media follow-up waits for its placeholder"},
 		{Name: "processor.history.gap_timeout", Kind: Duration, Default: "30m", Min: second, Max: 7 * day, Doc: "how long a missing chunk is waited for"},
 		{Name: "processor.history.phase_hold", Kind: Duration, Default: "2m", Min: millisecond, Max: 7 * day, Doc: "how long a phase waits for an earlier one that is not known to be finished"},

@@ -33,6 +33,8 @@ type Facts struct {
 	Partitions   []Partition
 	Group        Group
 	Inputs       []Input
+	States       []State
+	Reading      Reading
 	Transactions Transactions
 	DeadLetters  DeadLetters
 	Syncs        []schemas.Sync
@@ -101,6 +103,7 @@ type Process struct {
 	Ready   bool
 	Reason  string
 	Trouble []string // parts that are not ready, though the process is
+	Blocked int      // partitions that a processor does not serve, for their state cannot be read
 	Spooled *Spooled // nil: it has no spool, or does not tell
 
 	ConfigHash string // empty: not told
@@ -168,6 +171,48 @@ type Input struct {
 	Stable    int64     // last stable offset: as far as a read_committed consumer can read
 	OldestAt  time.Time // of the oldest record that waits; zero: only control records wait, or nothing
 	Waiting   bool      // a record waits
+	// ID is the topic's, and ReadID that of the log of which the group committed the offset; zero: not known.
+	ID, ReadID [16]byte
+	// Seen is how far the log went when the group committed; 0: not known.
+	Seen int64
+	// Fault is what a processor found of the partition, lately.
+	Fault *LogFault
+}
+
+// LogFault is a log of which a processor found that it is not what it was.
+type LogFault struct {
+	Kind     string // cut, recreated, forgotten, state_lost
+	Topic    string // without the prefix
+	From, To int64
+	Found    time.Time
+}
+
+// State is a partition of `state`.
+type State struct {
+	Partition  int32
+	Start, End int64
+	Committed  bool // the group has offsets of the partition
+	ID         [16]byte
+	// What the group knew when it committed, where it tells.
+	Marked   bool
+	MarkedID [16]byte
+	Records  int64 // there were so many at least
+	Seen     int64 // and it went to there
+	Fault    *LogFault
+}
+
+// Reading is which partitions of the pipeline's topics can be read, at their starts and at their ends.
+type Reading struct {
+	Partitions int
+	Bad        []Unreadable
+}
+
+// Unreadable is a place of a log that cannot be read.
+type Unreadable struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Err       error
 }
 
 // Transactions are the open ones, and the partitions that wait for them.

@@ -48,9 +48,14 @@ func healthy(t *testing.T) *Facts {
 	}
 	for _, topic := range schemas.Inputs() {
 		for p := range int32(2) {
-			f.Inputs = append(f.Inputs, Input{Topic: topic, Partition: p, Committed: 10, Start: 5, Stable: 10})
+			f.Inputs = append(f.Inputs, Input{Topic: topic, Partition: p, Committed: 10, Start: 5, Stable: 10, ID: [16]byte{1}, ReadID: [16]byte{1}, Seen: 10})
 		}
 	}
+	f.States = []State{
+		{Partition: 0, End: 20, Committed: true, ID: [16]byte{2}, Marked: true, MarkedID: [16]byte{2}, Records: 4, Seen: 12},
+		{Partition: 1, Committed: true, ID: [16]byte{2}, Marked: true, MarkedID: [16]byte{2}}, // nothing was written to it yet
+	}
+	f.Reading = Reading{Partitions: 26}
 	return f
 }
 
@@ -132,6 +137,24 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"disk nearly full", func(f *Facts) { f.Disks[0].FreeBytes = 4 << 30 }, "disk", Fail, "/data", "(4 %)"},
 		{"small disk full", func(f *Facts) { f.Disks[0].AllBytes, f.Disks[0].FreeBytes = 2<<30, 900<<20 }, "disk", Fail, "/data", "900 MiB"},
 		{"read-only", func(f *Facts) { f.Disks[0].Err = errors.New("read-only file system") }, "disk", Fail, "/data", "read-only"},
+		{"cut", func(f *Facts) { f.Inputs[1].Committed, f.Inputs[1].Seen = 30, 34 }, "lag", Fail, "coex.raw.live/1 (24 offsets)", "the log ends before what was processed"},
+		{"cut, committed by an older version", func(f *Facts) { f.Inputs[1].Committed, f.Inputs[1].ReadID, f.Inputs[1].Seen = 30, [16]byte{}, 0 }, "lag", Fail, "coex.raw.live/1 (20 offsets)", "the log ends before what was processed"},
+		{"made again", func(f *Facts) { f.Inputs[1].ID = [16]byte{7} }, "lag", Fail, "coex.raw.live/1", "made again"},
+		{"made again, its offset gone", func(f *Facts) { f.Inputs[1].ID, f.Inputs[1].Committed = [16]byte{7}, -1 }, "lag", Fail, "coex.raw.live/1", "made again"},
+		{"found an hour ago", func(f *Facts) { f.Inputs[1].Fault = &LogFault{"cut", "raw.live", 3, 9, now.Add(-time.Hour)} }, "lag", Fail, "coex.raw.live", "1h ago a processor found it cut, in 1 partitions: 6 offsets are gone"},
+		{"found days ago", func(f *Facts) { f.Inputs[1].Fault = &LogFault{"recreated", "raw.live", 3, 9, now.Add(-72 * time.Hour)} }, "lag", Warn, "coex.raw.live", "made again"},
+		{"state emptied", func(f *Facts) { f.States[0].Start = 20 }, "state", Fail, "coex.state", "partitions 0 have lost their records"},
+		{"state emptied, before there were marks", func(f *Facts) { f.States[0].Start, f.States[0].Marked, f.States[0].Records = 20, false, 0 }, "state", Fail, "coex.state", "partitions 0 have lost"},
+		{"state cut", func(f *Facts) { f.States[0].End = 11 }, "state", Fail, "coex.state", "partitions 0 have lost"},
+		{"state made again", func(f *Facts) { f.States[0].ID = [16]byte{9} }, "state", Fail, "coex.state", "partitions 0 have lost"},
+		{"state lost yesterday", func(f *Facts) { f.States[0].Fault = &LogFault{"state_lost", "state", 0, 12, now.Add(-25 * time.Hour)} }, "state", Warn, "coex.state", "without its records"},
+		{"a partition that cannot be read", func(f *Facts) { f.Reading.Bad = []Unreadable{{"coex.history", 1, 17, errors.New("crc")}} }, "reading", Fail, "coex.history/1@17", "1 partitions cannot be read: crc"},
+		{"a processor that is stuck", func(f *Facts) {
+			f.Processes[0].Ready, f.Processes[0].Reason = false, "processor: records of partition 3 wait for 2m, and no commit gets on with them"
+		}, "processes", Fail, "http://a", "records of partition 3 wait for 2m"},
+		{"a processor that cannot read its state", func(f *Facts) {
+			f.Processes[0].Ready, f.Processes[0].Blocked, f.Processes[0].Reason = false, 2, "coex.state/3@17"
+		}, "processes", Fail, "http://a", "2 partitions are not served: coex.state/3@17"},
 		{"no spool", func(f *Facts) { f.Config.Ingress.Spool.Enabled = false }, "spool", Skip, "ingress.spool.enabled", "refused"},
 		{"spool in use", func(f *Facts) { f.Spools[0].Bytes = 1 << 20 }, "spool", OK, "", "1 MiB of 4 GiB"},
 		{"spool fills", func(f *Facts) { f.Spools[0].Bytes = 600 << 20 }, "spool", Warn, "/data/spool/raw.live", "600 MiB of 1 GiB for raw.live"},

@@ -53,11 +53,13 @@ func judgeInput(f *Facts, fr *finder, topic schemas.Topic) {
 	var age time.Duration
 	var behind, gone []string
 	partitions := 0
+	var inputs []Input
 	for _, in := range f.Inputs {
 		if in.Topic != topic {
 			continue
 		}
 		partitions++
+		inputs = append(inputs, in)
 		at := fmt.Sprintf("%s/%d", topic.Name(f.Config.Kafka.Prefix), in.Partition)
 		if in.Committed >= 0 && in.Committed < in.Start {
 			gone = append(gone, fmt.Sprintf("%s (%d offsets)", at, in.Start-in.Committed))
@@ -77,6 +79,7 @@ func judgeInput(f *Facts, fr *finder, topic schemas.Topic) {
 	if len(gone) > 0 {
 		fr.add(Fail, some(gone), "Raise the retention, and look which businesses are concerned; a history sync cannot be asked for again (docs/operations.md, Raw records are lost).", "records were deleted before they were processed")
 	}
+	judgeLogs(f, fr, inputs, on)
 	if len(behind) == 0 {
 		fr.add(OK, on, "", "%d partitions, nothing waits", partitions)
 		return

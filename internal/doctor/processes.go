@@ -9,6 +9,10 @@ func judgeProcesses(f *Facts, fr *finder) {
 			fr.add(Skip, p.URL, "", "nobody answers here; name other instances with --admin URL")
 		case p.Err != nil:
 			fr.add(Fail, p.URL, "Look whether the process runs, and at admin.listen.", "does not answer: %s", oneLine(p.Err.Error()))
+		case p.Blocked > 0:
+			fr.add(Fail, p.URL, "Run the version that wrote the record, or set it aside (docs/operations.md, A record of the state cannot be read).", "%d partitions are not served: %s", p.Blocked, p.Reason)
+		case !p.Ready && strings.Contains(p.Reason, "no commit gets on"):
+			fr.add(Fail, p.URL, "See docs/operations.md, A processor does not get on.", "not ready: %s", p.Reason)
 		case !p.Ready:
 			fr.add(Fail, p.URL, "Look for the part that is named in docs/operations.md and in the log of the process.", "not ready: %s", p.Reason)
 		case p.ConfigHash != "" && p.OwnHash != "" && p.ConfigHash != p.OwnHash:

@@ -13,8 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ErrOffsetGone says that the log no longer holds the wanted offset: retention removed it.
-var ErrOffsetGone = errors.New("offset is no longer in the log")
+// ErrOffsetGone says that the log does not hold the wanted offset: retention removed it, where Fetched.LogStart is behind
+// it; else the log ends before it.
+var ErrOffsetGone = errors.New("offset is not in the log")
+
+// ErrLogCut says that a log became shorter while it was read.
+var ErrLogCut = errors.New("the log was cut while it was read")
 
 // Fetcher reads a partition at a given offset, outside of any consumer group, and always
 // read-committed. It issues raw fetch requests, because only those tell the exact next offset: a
@@ -27,6 +31,8 @@ type Fetcher struct {
 	decompress kgo.Decompressor
 	lender     kgo.Decompressor // into buffers
 	buffers    buffers
+	// cutPatience is how long a log may seem shorter than it was.
+	cutPatience time.Duration
 
 	mu     sync.Mutex
 	topics map[string]*topicPlace
@@ -39,7 +45,7 @@ type topicPlace struct {
 
 // NewFetcher fetches through cl, whose own consuming configuration is not used.
 func NewFetcher(cl *kgo.Client) *Fetcher {
-	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}}
+	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}, cutPatience: cutPatience}
 	f.lender = kgo.DefaultDecompressor(&f.buffers)
 	return f
 }
@@ -77,7 +83,12 @@ func (f *Fetcher) fetch(ctx context.Context, d kgo.Decompressor, topic string, p
 			return got, nil
 		}
 		if errors.Is(err, kerr.OffsetOutOfRange) {
-			return got, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, ErrOffsetGone)
+			// Apache Kafka does not tell the start of the log together with this error.
+			var starts map[string]map[int32]int64
+			if starts, err = f.Starts(ctx, []string{topic}, []int32{partition}); err == nil {
+				got.LogStart = starts[topic][partition]
+				return got, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, ErrOffsetGone)
+			}
 		}
 		if ctx.Err() != nil {
 			return Fetched{}, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, ctx.Err())
@@ -142,6 +153,7 @@ func (f *Fetcher) once(ctx context.Context, d kgo.Decompressor, topic string, pa
 func (f *Fetcher) ReadAll(ctx context.Context, topic string, partition int32, offset int64, yield func(*kgo.Record) error) error {
 	const chunkBytes = 4 << 20
 	end, wait := int64(-1), time.Duration(0)
+	cut := cutWatch{patience: f.cutPatience}
 	for {
 		got, err := f.Fetch(ctx, topic, partition, offset, chunkBytes, wait)
 		if errors.Is(err, ErrOffsetGone) && got.LogStart > offset {
@@ -162,11 +174,35 @@ func (f *Fetcher) ReadAll(ctx context.Context, topic string, partition int32, of
 		if wait = 0; got.Next == offset {
 			wait = openTransactionWait
 		}
+		if err := cut.look(topic, partition, offset, end, &got); err != nil {
+			return err
+		}
 		offset = got.Next
 		if offset >= end {
 			return nil
 		}
 	}
+}
+
+// cutWatch notices that a log which is read to a known end has become shorter. A leader that was elected just now may
+// tell a shorter one than there is, so it is given some time.
+type cutWatch struct {
+	patience time.Duration
+	since    time.Time
+}
+
+const cutPatience = 10 * time.Second
+
+func (w *cutWatch) look(topic string, partition int32, offset, end int64, got *Fetched) error {
+	switch now := time.Now(); {
+	case got.Next > offset || got.HighWatermark > offset || offset >= end:
+		w.since = time.Time{}
+	case w.since.IsZero():
+		w.since = now
+	case now.Sub(w.since) > w.patience:
+		return fmt.Errorf("%s/%d ends at %d, and went to %d: %w", topic, partition, got.HighWatermark, end, ErrLogCut)
+	}
+	return nil
 }
 
 // openTransactionWait is how long a fetch waits where an open transaction hides the rest.

@@ -17,8 +17,8 @@ type Spot struct {
 	Offset    int64
 }
 
-// SpotFetched is what a fetch of many partitions brought of one. Err is ErrOffsetGone, with Fetched.LogStart, where
-// the log does not hold the offset.
+// SpotFetched is what a fetch of many partitions brought of one. Err is ErrOffsetGone where the log does not hold the
+// offset; then Fetched.LogStart tells where the log begins.
 type SpotFetched struct {
 	Spot
 	Fetched
@@ -78,6 +78,7 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 		return nil, fmt.Errorf("fetch %s from broker %d: %w", topic, broker, err)
 	}
 	var all []SpotFetched
+	var gone []int32
 	for i := range resp.Topics {
 		for j := range resp.Topics[i].Partitions {
 			rp := &resp.Topics[i].Partitions[j]
@@ -94,6 +95,7 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 			switch {
 			case errors.Is(fp.Err, kerr.OffsetOutOfRange):
 				got.Err = fmt.Errorf("fetch %s/%d@%d: %w", topic, rp.Partition, offset, ErrOffsetGone)
+				gone = append(gone, rp.Partition)
 			case fp.Err != nil:
 				f.forget(topic)
 				got.Err = fmt.Errorf("fetch %s/%d@%d: %w", topic, rp.Partition, offset, fp.Err)
@@ -101,12 +103,83 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 			all = append(all, got)
 		}
 	}
+	if len(gone) == 0 {
+		return all, nil
+	}
+	// Apache Kafka does not tell the start of the log together with this error.
+	starts, err := f.Starts(ctx, []string{topic}, gone)
+	for i := range all {
+		if s := &all[i]; errors.Is(s.Err, ErrOffsetGone) {
+			start, ok := starts[topic][s.Partition]
+			if s.LogStart = start; !ok {
+				s.Err = fmt.Errorf("fetch %s/%d@%d: %w", topic, s.Partition, s.Offset, errors.Join(kerr.OffsetOutOfRange, err))
+			}
+		}
+	}
 	return all, nil
+}
+
+// TopicID is the id of a topic as the last metadata told it; zero where the brokers give topics none, or none was asked
+// for yet.
+func (f *Fetcher) TopicID(topic string) (id [16]byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if place := f.topics[topic]; place != nil {
+		id = place.id
+	}
+	return id
+}
+
+// Parted tells, of partitions of a topic, where the log that is there now parts from one whose last record was written in
+// a leader epoch: no record from that offset on is one of that log. Partitions of which that is not known are left out.
+func (f *Fetcher) Parted(ctx context.Context, topic string, epochs map[int32]int32) (map[int32]int64, error) {
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.ReplicaID = -1
+	t := kmsg.NewOffsetForLeaderEpochRequestTopic()
+	t.Topic = topic
+	for partition, epoch := range epochs {
+		p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+		p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = partition, -1, epoch
+		t.Partitions = append(t.Partitions, p)
+	}
+	req.Topics = append(req.Topics, t)
+	ends := map[int32]int64{}
+	var failed error
+	for _, shard := range f.cl.RequestSharded(ctx, req) {
+		resp, ok := shard.Resp.(*kmsg.OffsetForLeaderEpochResponse)
+		if shard.Err != nil || !ok {
+			failed = errors.Join(failed, shard.Err)
+			continue
+		}
+		for _, rt := range resp.Topics {
+			for _, p := range rt.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					failed = errors.Join(failed, fmt.Errorf("%s/%d: %w", topic, p.Partition, err))
+				} else if p.EndOffset >= 0 {
+					ends[p.Partition] = p.EndOffset
+				}
+			}
+		}
+	}
+	if failed != nil {
+		return ends, fmt.Errorf("leader epochs of %s: %w", topic, failed)
+	}
+	return ends, nil
 }
 
 // Ends are the ends of what is committed in the partitions of topics, as they are at some moment after the call.
 // Partitions that do not tell are left out; it is an error when none tells.
 func (f *Fetcher) Ends(ctx context.Context, topics []string, partitions []int32) (map[string]map[int32]int64, error) {
+	return f.listed(ctx, topics, partitions, -1)
+}
+
+// Starts are the starts of the partitions of topics, told like Ends.
+func (f *Fetcher) Starts(ctx context.Context, topics []string, partitions []int32) (map[string]map[int32]int64, error) {
+	return f.listed(ctx, topics, partitions, -2)
+}
+
+// listed are offsets by a timestamp of Kafka's: -1 the end, -2 the start.
+func (f *Fetcher) listed(ctx context.Context, topics []string, partitions []int32, timestamp int64) (map[string]map[int32]int64, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID, req.IsolationLevel = -1, 1 // read committed
 	for _, topic := range topics {
@@ -114,7 +187,7 @@ func (f *Fetcher) Ends(ctx context.Context, topics []string, partitions []int32)
 		t.Topic = topic
 		for _, partition := range partitions {
 			p := kmsg.NewListOffsetsRequestTopicPartition()
-			p.Partition, p.Timestamp, p.CurrentLeaderEpoch = partition, -1, -1
+			p.Partition, p.Timestamp, p.CurrentLeaderEpoch = partition, timestamp, -1
 			t.Partitions = append(t.Partitions, p)
 		}
 		req.Topics = append(req.Topics, t)
@@ -141,7 +214,7 @@ func (f *Fetcher) Ends(ctx context.Context, topics []string, partitions []int32)
 		}
 	}
 	if len(ends) == 0 && failed != nil {
-		return nil, fmt.Errorf("list the ends of %v: %w", topics, failed)
+		return nil, fmt.Errorf("list offsets of %v: %w", topics, failed)
 	}
 	return ends, nil
 }

@@ -163,6 +163,7 @@ func (r *Reader) ReadRanges(ctx context.Context, ranges map[TopicPartition]Range
 		work = make(chan TopicPartition)
 	)
 	read := func(p TopicPartition) error {
+		cut := cutWatch{patience: r.fetcher.cutPatience}
 		for offset := ranges[p].Start; offset < ranges[p].End; {
 			got, err := r.fetcher.Fetch(ctx, p.Topic, p.ID, offset, fetchBytes, wait)
 			if errors.Is(err, ErrOffsetGone) && got.LogStart > offset {
@@ -170,6 +171,9 @@ func (r *Reader) ReadRanges(ctx context.Context, ranges map[TopicPartition]Range
 				continue
 			}
 			if err != nil {
+				return err
+			}
+			if err := cut.look(p.Topic, p.ID, offset, ranges[p].End, &got); err != nil {
 				return err
 			}
 			records, err := r.wholes(ctx, got.Records, ranges[p].End)

@@ -152,5 +152,10 @@ func (b *Broker) PID() int {
 // Addr is where the broker listens.
 func (b *Broker) Addr(listener string) string { return b.addrs[listener] }
 
+// LogDir is the folder in which the broker has its replica of a partition.
+func (b *Broker) LogDir(topic string, partition int32) string {
+	return filepath.Join(b.data(), fmt.Sprintf("%s-%d", topic, partition))
+}
+
 // Log is the file with what the broker says.
 func (b *Broker) Log() string { return filepath.Join(b.dir, "broker.log") }

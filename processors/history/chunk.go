@@ -138,13 +138,18 @@ func hold(c *Chunk) held {
 	if c.HasProgress {
 		h.progress, h.flags = c.Progress, h.flags|hasProgress
 	}
+	h.identHi, h.identLo = h.identify(c.Digest)
+	return h
+}
+
+// identify is the identity of a chunk of this phase and order with the digest.
+func (h *held) identify(digest schemas.Hash) (hi uint64, lo uint16) {
 	var b [25]byte
 	b[0] = h.flags & (hasPhase | hasOrder)
 	binary.BigEndian.PutUint32(b[1:], uint32(h.phase))
 	binary.BigEndian.PutUint32(b[5:], uint32(h.order))
-	binary.BigEndian.PutUint64(b[9:], c.Digest.Hi)
-	binary.BigEndian.PutUint64(b[17:], c.Digest.Lo)
+	binary.BigEndian.PutUint64(b[9:], digest.Hi)
+	binary.BigEndian.PutUint64(b[17:], digest.Lo)
 	id := schemas.HashBytes(b[:])
-	h.identHi, h.identLo = id.Hi, uint16(id.Lo)&^3
-	return h
+	return id.Hi, uint16(id.Lo) &^ 3
 }

@@ -244,6 +244,17 @@ func (n *Number) pin(p pinned, late bool, from int) {
 	n.next = p
 }
 
+// Is tells whether bytes with a digest are those of the departure that Next gave. A log that was cut may hold others at
+// its place.
+func (n *Number) Is(d Departure, digest schemas.Hash) bool {
+	p := &n.next
+	if !p.is(d) {
+		return false
+	}
+	hi, lo := p.h.identify(digest)
+	return hi == p.h.identHi && lo == p.h.identLo
+}
+
 // Partly says that a part of a departure was emitted: its messages from d.From until upTo, of which so many left now,
 // and so many had left before. page is as for Left. No other chunk leaves before the rest.
 func (n *Number) Partly(_ time.Time, d Departure, upTo, messages, duplicates int, page []byte) {

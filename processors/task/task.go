@@ -402,7 +402,7 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	t.people.Begin()
 	o.Requeue.choose(b)
 	h := inHand{origin: o, body: b}
-	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
+	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !(h.holds(w) && n.history.Is(d, schemas.HashBytes(b.Changes[w.Change].History[w.Element].Raw))) {
 		n.history.Missing(t.now, d) // the log holds other bytes at that place
 	}
 	t.touch(n)

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,6 +40,10 @@ func (p *prober) folders(context.Context) error {
 				err = errors.New("is not a folder")
 			}
 			if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+				break
+			}
+			if to, linkErr := os.Readlink(path); linkErr == nil {
+				err = fmt.Errorf("cannot be made: it is a link to %s, which is not there", to)
 				break
 			}
 			path, err, fact.Exists = filepath.Dir(path), nil, false

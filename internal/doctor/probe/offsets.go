@@ -35,19 +35,24 @@ func (p *prober) inputs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("last stable offsets: %w", err)
 	}
+	ids, err := p.topicIDs(ctx, names)
+	if err != nil {
+		return err
+	}
 	p.facts.Inputs = nil
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atATime)
 	for _, t := range schemas.Inputs() {
 		for partition, end := range ends[p.topic(t)] {
-			in := doctor.Input{Topic: t, Partition: partition, Committed: -1, Stable: end.Offset}
+			in := doctor.Input{Topic: t, Partition: partition, Committed: -1, Stable: end.Offset, ID: ids[p.topic(t)]}
 			if s, ok := starts.Lookup(p.topic(t), partition); ok {
 				in.Start = s.Offset
 			}
 			if o, ok := offsets.Lookup(p.topic(t), partition); ok && o.Err == nil {
 				in.Committed = o.At
 			}
+			p.known(&in, offsets)
 			g.Go(func() error {
 				err := p.oldest(ctx, &in)
 				mu.Lock()

@@ -74,6 +74,8 @@ var remote = []step{
 	{"replicas", nil, (*prober).partitions},
 	{"group", nil, (*prober).group},
 	{"lag", nil, (*prober).inputs},
+	{"state", nil, (*prober).states},
+	{"reading", nil, (*prober).reading},
 	{"transactions", []string{"clock"}, (*prober).transactions},
 	{"dlq", nil, (*prober).deadLetters},
 	{"syncs", nil, (*prober).syncs},

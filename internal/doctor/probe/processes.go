@@ -97,7 +97,7 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable)(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions)(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
 
@@ -122,6 +122,8 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			if h := hashLabel.FindStringSubmatch(m[2]); h != nil {
 				fact.ConfigHash = h[1]
 			}
+		case "coexstream_processor_blocked_partitions":
+			fact.Blocked = int(value)
 		case "coexstream_spool_records":
 			spooled.Records += value
 		case "coexstream_spool_oldest_seconds":

@@ -1,0 +1,107 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+const aLogIsNot = "docs/operations.md, A log is not what it was"
+
+// faultFails is how long what a processor found is a failure; then it is a warning, until it is forgotten.
+const faultFails = 24 * time.Hour
+
+// judgeLogs judges whether the logs of an input are those that were read.
+func judgeLogs(f *Facts, fr *finder, inputs []Input, name string) {
+	var cut, again []string
+	var told []*LogFault
+	for _, in := range inputs {
+		at := fmt.Sprintf("%s/%d", name, in.Partition)
+		known := in.ID != [16]byte{} && in.ReadID != [16]byte{}
+		switch {
+		case known && in.ID != in.ReadID && max(in.Committed, in.Seen) > 0: // else there was nothing in it
+			again = append(again, at)
+		case in.Committed > in.Stable:
+			cut = append(cut, fmt.Sprintf("%s (%d offsets)", at, max(in.Seen, in.Committed)-in.Stable))
+		}
+		if in.Fault != nil {
+			told = append(told, in.Fault)
+		}
+	}
+	if len(again) > 0 {
+		fr.add(Fail, some(again), "Start processors: they read it from its start. What was unread in the old one is lost ("+aLogIsNot+").", "the topic was deleted and made again since it was processed")
+	}
+	if len(cut) > 0 {
+		fr.add(Fail, some(cut), "Start processors: they read again what may be new. Look at the disks and logs of the brokers ("+aLogIsNot+").", "the log ends before what was processed: it was cut, and what it went on with is gone")
+	}
+	judgeTold(f, fr, told)
+}
+
+// judgeTold tells what processors have found.
+func judgeTold(f *Facts, fr *finder, told []*LogFault) {
+	slices.SortFunc(told, func(a, b *LogFault) int { return b.Found.Compare(a.Found) })
+	if len(told) == 0 {
+		return
+	}
+	newest, sum := told[0], int64(0)
+	for _, t := range told {
+		sum += max(t.To-t.From, 0)
+	}
+	fr.add(or(f.Now.Sub(newest.Found) < faultFails, Fail, Warn), f.Config.Kafka.Prefix+newest.Topic,
+		"See "+aLogIsNot+". It is told for a week.",
+		"%s ago a processor found it %s, in %d partitions: %d offsets are gone, and it went on", ageText(f.Now.Sub(newest.Found)), faultText(newest.Kind), len(told), sum)
+}
+
+func faultText(kind string) string {
+	switch kind {
+	case "cut":
+		return "cut"
+	case "recreated":
+		return "made again"
+	case "forgotten":
+		return "without a committed offset"
+	case "state_lost":
+		return "without its records"
+	}
+	return kind
+}
+
+// judgeState judges whether the state is there from which processors are restored.
+func judgeState(f *Facts, fr *finder) {
+	var lost []string
+	var told []*LogFault
+	for _, s := range f.States {
+		known := s.ID != [16]byte{} && s.MarkedID != [16]byte{}
+		emptied := s.Start == s.End && (s.Records > 0 || !s.Marked && s.End > 0)
+		if s.Committed && (emptied || s.Marked && (s.End < s.Seen || known && s.ID != s.MarkedID)) {
+			lost = append(lost, fmt.Sprintf("%d", s.Partition))
+		}
+		if s.Fault != nil {
+			told = append(told, s.Fault)
+		}
+	}
+	on := f.Config.Kafka.Prefix + "state"
+	if len(f.States) == 0 {
+		fr.add(Skip, on, "", "the topic is not there")
+		return
+	}
+	if len(lost) > 0 {
+		fr.add(Fail, on, "Stop the processors before they go on without it, if a copy of the topic can be had ("+aLogIsNot+").",
+			"partitions %s have lost their records, and the group has committed offsets: what was seen before would come out again, and history that waits is gone", some(lost))
+	}
+	judgeTold(f, fr, told)
+	fr.fine(on, "%d partitions have what they had", len(f.States))
+}
+
+// judgeReading judges whether the topics can be read.
+func judgeReading(f *Facts, fr *finder) {
+	var bad []string
+	for _, u := range f.Reading.Bad {
+		bad = append(bad, fmt.Sprintf("%s/%d@%d", u.Topic, u.Partition, u.Offset))
+	}
+	if len(bad) > 0 {
+		fr.add(Fail, some(bad), "Look at the disks and logs of the brokers that lead them; another replica may be whole: move the leader (docs/operations.md, A partition cannot be read).",
+			"%d partitions cannot be read: %s", len(bad), oneLine(f.Reading.Bad[0].Err.Error()))
+	}
+	fr.fine("", "%d partitions can be read at their starts and ends", f.Reading.Partitions)
+}

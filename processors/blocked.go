@@ -1,0 +1,143 @@
+package processors
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// What becomes of a partition whose state has a record that cannot be read (Config.UnknownState).
+const (
+	// StateBlock: the partition is not served. The others are.
+	StateBlock = "block"
+	// StateSetAside: the record is left out, with those that mean nothing without it. It stays in the log.
+	StateSetAside = "set_aside"
+)
+
+// unreadableState is a record from which a partition's state cannot be rebuilt. To read it again does not help.
+type unreadableState struct {
+	topic     string
+	partition int32
+	offset    int64 // negative: no record by itself
+	key       string
+	err       error
+}
+
+func (u *unreadableState) Error() string {
+	if u.offset < 0 {
+		return fmt.Sprintf("%s/%d: %v", u.topic, u.partition, u.err)
+	}
+	return fmt.Sprintf("%s/%d@%d, key %q: %v", u.topic, u.partition, u.offset, u.key, u.err)
+}
+
+func (u *unreadableState) Unwrap() error { return u.err }
+
+// together is the beginning of the keys of state that mean nothing without each other: those of one kind of one number, or
+// of one replay. Another key stands alone.
+func together(key string) string {
+	for _, kind := range [...]string{"h|", "m|", "p|"} {
+		if rest, ok := strings.CutPrefix(key, kind); ok {
+			if i := strings.IndexByte(rest, '|'); i >= 0 {
+				return key[:len(kind)+i+1]
+			}
+		}
+	}
+	return key
+}
+
+// blocked is a partition that this processor has and does not serve.
+type blocked struct {
+	runner *runner // without a task: it knows where the group is
+	why    *unreadableState
+}
+
+// block stops reading a partition. Its offsets stay where they are.
+func (s *session) block(r *runner, why *unreadableState) {
+	delete(s.runners, r.partition)
+	s.blocked[r.partition] = &blocked{runner: r, why: why}
+	s.txn.Client().PauseFetchPartitions(s.blockedInputs(r.partition))
+	s.p.metrics.blocked.Set(float64(len(s.blocked)))
+	s.p.log.Error("a record of the state cannot be read; its partition is not served, the others are",
+		"topic", why.topic, "partition", why.partition, "offset", why.offset, "key", why.key, "error", why.err,
+		"do", "run the version that wrote it, or see docs/operations.md, A record of the state cannot be read")
+}
+
+// unblock is for a partition that went.
+func (s *session) unblock(partition int32) {
+	if s.blocked[partition] == nil {
+		return
+	}
+	delete(s.blocked, partition)
+	s.txn.Client().ResumeFetchPartitions(s.blockedInputs(partition))
+	s.p.metrics.blocked.Set(float64(len(s.blocked)))
+}
+
+func (s *session) blockedInputs(partition int32) map[string][]int32 {
+	names := map[string][]int32{}
+	for _, t := range beforeBulk {
+		names[s.cfg.topic(t)] = []int32{partition}
+	}
+	return names
+}
+
+// withoutBlocked leaves out of what a transaction commits what the client thinks was read of partitions that are not
+// served: it was polled before that was known.
+func (s *session) withoutBlocked(req *kmsg.TxnOffsetCommitRequest) {
+	if len(s.blocked) == 0 {
+		return
+	}
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		t.Partitions = slices.DeleteFunc(t.Partitions, func(p kmsg.TxnOffsetCommitRequestTopicPartition) bool { return s.blocked[p.Partition] != nil })
+	}
+	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return len(t.Partitions) == 0 })
+}
+
+// tellReady says whether all partitions are served.
+func (s *session) tellReady() {
+	if len(s.runners)+len(s.blocked) == 0 {
+		return
+	}
+	if len(s.blocked) == 0 {
+		s.p.ready()
+		return
+	}
+	partitions := make([]int32, 0, len(s.blocked))
+	for p := range s.blocked {
+		partitions = append(partitions, p)
+	}
+	slices.Sort(partitions)
+	first := s.blocked[partitions[0]]
+	s.p.notReady(fmt.Sprintf("%d of %d partitions are not served, for a record of the state cannot be read: %v", len(partitions), len(s.runners)+len(partitions), first.why))
+}
+
+// restoreState builds a task from the newest records of state, but for those that are set aside.
+func (s *session) restoreState(r *runner, newest map[string]stateRecord, aside map[string]bool) (bad *unreadableState, err error) {
+	if r.task, err = s.newTask(r); err != nil {
+		return nil, err
+	}
+	for key, rec := range newest {
+		if aside[together(key)] {
+			continue
+		}
+		if err := r.task.RestoreState(key, rec.value); err != nil {
+			return &unreadableState{topic: s.cfg.topic(schemas.TopicState), partition: r.partition, offset: rec.offset, key: key, err: err}, nil
+		}
+	}
+	return nil, nil
+}
+
+// setAside tells of what is left out of the state, where that is configured.
+func (s *session) setAside(bad *unreadableState) bool {
+	if s.cfg.UnknownState != StateSetAside || bad.offset < 0 {
+		return false
+	}
+	s.p.metrics.setAside.Inc()
+	s.p.log.Error("a record of the state cannot be read and is set aside, with those that mean nothing without it; they stay in the log",
+		"topic", bad.topic, "partition", bad.partition, "offset", bad.offset, "key", bad.key, "error", bad.err)
+	return true
+}

@@ -1,0 +1,309 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// start is where the group goes on with a partition, by input topic.
+type start struct {
+	at    [topicNamesCount]int64
+	epoch [topicNamesCount]int32 // leader epoch of the record before at; -1: not known
+	end   [topicNamesCount]int64 // of the log, when it was looked at; of `state`, too
+	// told is whether the group has at as a committed offset already, with what is known of the log beside it. If not, it
+	// is committed with the first transaction.
+	told      [topicNamesCount]bool
+	fault     *kafka.LogFault // the last one of the partition
+	stateLost bool            // found just now
+}
+
+// starts are where the partitions go on that the group gave to this processor. The consumer's client asks for them when
+// it begins with a partition, and the session when it restores it, in any order: both get the same answer.
+type starts struct {
+	mu    sync.Mutex
+	known map[int32]start
+	// begun are the partitions with which the client has begun: a start that is found out later has to be the one that
+	// the client has.
+	begun map[int32]bool
+}
+
+func newStarts() *starts { return &starts{known: map[int32]start{}, begun: map[int32]bool{}} }
+
+// forget is for partitions that went, or whose offsets were committed since.
+func (s *starts) forget(went bool, partitions ...int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range partitions {
+		delete(s.known, p)
+		if went {
+			delete(s.begun, p)
+		}
+	}
+}
+
+// begin tells the client of the consumer where to begin with partitions.
+func (s *session) begin(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	var partitions []int32
+	for _, ps := range offsets {
+		for p := range ps {
+			if !slices.Contains(partitions, p) {
+				partitions = append(partitions, p)
+			}
+		}
+	}
+	s.starts.mu.Lock()
+	defer s.starts.mu.Unlock()
+	at, err := s.startsOf(ctx, partitions)
+	if err != nil {
+		return nil, err
+	}
+	for name, ps := range offsets {
+		t, ok := s.assignment.inputs[name]
+		if !ok {
+			continue
+		}
+		for p := range ps {
+			st := at[p]
+			ps[p] = kgo.NewOffset().At(st.at[t]).WithEpoch(st.epoch[t])
+			s.starts.begun[p] = true
+		}
+	}
+	return offsets, nil
+}
+
+// positions are where the group goes on, by partition.
+func (s *session) positions(ctx context.Context, partitions []int32) (map[int32]start, error) {
+	s.starts.mu.Lock()
+	defer s.starts.mu.Unlock()
+	return s.startsOf(ctx, partitions)
+}
+
+// startsOf is called with the lock of starts.
+func (s *session) startsOf(ctx context.Context, partitions []int32) (map[int32]start, error) {
+	all := map[int32]start{}
+	var missing []int32
+	for _, p := range partitions {
+		if st, ok := s.starts.known[p]; ok {
+			all[p] = st
+		} else {
+			missing = append(missing, p)
+		}
+	}
+	if len(missing) == 0 {
+		return all, nil
+	}
+	// A transaction of the partitions' last owner that is still open ends by its timeout at the latest.
+	began := s.p.deps.Now()
+	for {
+		found, err := s.findStarts(ctx, missing)
+		switch {
+		case err == nil:
+			for p, st := range found {
+				if st.fault != nil && s.starts.begun[p] && !st.fault.Found.Before(s.began) {
+					return nil, fmt.Errorf("%s of partition %d: %s; beginning again", st.fault.Topic, p, st.fault.Kind)
+				}
+				all[p], s.starts.known[p] = st, st
+			}
+			return all, nil
+		case !passes(err):
+			return nil, err
+		}
+		patience := leaderPatience
+		if errors.Is(err, kerr.UnstableOffsetCommit) {
+			patience = s.cfg.TransactionTimeout + 10*time.Second
+		}
+		if s.p.deps.Now().Sub(began) > patience {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(unstableWait):
+		}
+	}
+}
+
+const (
+	unstableWait = 100 * time.Millisecond
+	// leaderPatience is for an election; then a new session tries.
+	leaderPatience = 5 * time.Second
+)
+
+// passes tells whether an error ends by itself: of a transaction that is being ended, or of a leader that was elected just
+// now and does not know its log's end yet.
+func passes(err error) bool {
+	var ke *kerr.Error
+	return errors.As(err, &ke) && (ke.Retriable || errors.Is(ke, kerr.UnstableOffsetCommit)) && !errors.Is(ke, kerr.UnknownTopicOrPartition)
+}
+
+// unanswered tells whether a question has to be asked again: nobody answered, or an answer will come. Brokers that do not
+// know a request, or do not allow it, do not tell.
+func unanswered(err error) bool {
+	var network net.Error
+	return passes(err) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// findStarts asks where the group is and what became of the logs.
+func (s *session) findStarts(ctx context.Context, partitions []int32) (map[int32]start, error) {
+	names := append(s.cfg.inputs(), s.cfg.topic(schemas.TopicState))
+	offsets, err := s.adm.FetchOffsetsForTopics(kadm.RequireStable(ctx), s.cfg.GroupID, s.cfg.inputs()...)
+	if err != nil {
+		return nil, fmt.Errorf("committed offsets of group %s: %w", s.cfg.GroupID, err)
+	}
+	epochs := map[schemas.Topic]map[int32]int32{}
+	for _, t := range schemas.Inputs() {
+		epochs[t] = map[int32]int32{}
+		for _, p := range partitions {
+			o, ok := offsets.Lookup(s.cfg.topic(t), p)
+			if ok && o.Err != nil {
+				return nil, fmt.Errorf("committed offset of %s/%d: %w", s.cfg.topic(t), p, o.Err)
+			}
+			if ok && o.At >= 0 && o.LeaderEpoch >= 0 {
+				epochs[t][p] = o.LeaderEpoch
+			}
+		}
+	}
+	ends, err := s.fetcher.Ends(ctx, names, partitions) // what is committed: nothing beyond was read
+	if err != nil {
+		return nil, err
+	}
+	starts, err := s.fetcher.Starts(ctx, names, partitions)
+	if err != nil {
+		return nil, err
+	}
+	parted := map[schemas.Topic]map[int32]int64{}
+	for t, of := range epochs {
+		if len(of) == 0 {
+			continue
+		}
+		if parted[t], err = s.fetcher.Parted(ctx, s.cfg.topic(t), of); err != nil && unanswered(err) {
+			return nil, err
+		}
+	}
+	now := func(t schemas.Topic, p int32) (logNow, bool) {
+		first, ok := starts[s.cfg.topic(t)][p]
+		last, ok2 := ends[s.cfg.topic(t)][p]
+		l := logNow{id: s.topicIDs[t], start: first, end: last, parted: -1}
+		if at, ok := parted[t][p]; ok {
+			l.parted = at
+		}
+		return l, ok && ok2
+	}
+	all := map[int32]start{}
+	for _, p := range partitions {
+		st, err := s.findStart(ctx, p, offsets, now)
+		if err != nil {
+			return nil, err
+		}
+		all[p] = st
+	}
+	return all, nil
+}
+
+// findStart judges the logs of one partition.
+func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetResponses, nowOf func(schemas.Topic, int32) (logNow, bool)) (st start, err error) {
+	var marks []kafka.Mark // the newest first
+	own := map[schemas.Topic]kafka.Mark{}
+	for _, t := range schemas.Inputs() {
+		if o, ok := offsets.Lookup(s.cfg.topic(t), p); ok && o.At >= 0 {
+			if m, ok := kafka.ParseMark(o.Metadata); ok {
+				marks, own[t] = append(marks, m), m
+			}
+		}
+	}
+	slices.SortStableFunc(marks, func(a, b kafka.Mark) int { return b.At.Compare(a.At) })
+	if len(marks) > 0 && marks[0].Fault != nil && s.p.deps.Now().Sub(marks[0].Fault.Found) < faultKept {
+		st.fault = marks[0].Fault
+	}
+	for _, t := range schemas.Inputs() {
+		now, ok := nowOf(t, p)
+		if !ok {
+			return st, fmt.Errorf("offsets of %s/%d: %w", s.cfg.topic(t), p, kerr.LeaderNotAvailable)
+		}
+		then := logThen{at: -1}
+		epoch := int32(-1)
+		if o, ok := offsets.Lookup(s.cfg.topic(t), p); ok && o.At >= 0 {
+			then.at, epoch = o.At, o.LeaderEpoch
+		}
+		m, isOwn := own[t]
+		if isOwn {
+			then.mark, then.marked = m.Log(t.String())
+		}
+		for _, other := range marks { // what was known later of the same log, or of one whose offset is gone
+			l, ok := other.Log(t.String())
+			switch {
+			case !ok:
+			case !then.marked && then.at < 0:
+				then.mark, then.marked, m = l, true, other
+			case then.marked && l.ID == then.mark.ID:
+				then.mark.End = max(then.mark.End, l.End)
+			}
+		}
+		v := judge(then, now)
+		if v.again {
+			if v.from, err = s.again(ctx, t, p, m, now); err != nil {
+				return st, err
+			}
+		}
+		if st.at[t], st.epoch[t], st.end[t] = v.from, -1, now.end; v.fault == "" && v.from == then.at {
+			st.epoch[t], st.told[t] = epoch, isOwn
+		}
+		switch {
+		case v.fault != "":
+			st.fault = s.p.losses.fault(t, p, &v, s.p.deps.Now())
+		case v.unread.len() > 0:
+			s.p.losses.gone(t, p, v.unread.from, v.unread.to)
+		}
+	}
+	state, ok := nowOf(schemas.TopicState, p)
+	if !ok {
+		return st, fmt.Errorf("offsets of %s/%d: %w", s.cfg.topic(schemas.TopicState), p, kerr.LeaderNotAvailable)
+	}
+	st.end[schemas.TopicState] = state.end
+	for _, m := range marks { // the newest that tells
+		if l, ok := m.Log(schemas.TopicState.String()); ok {
+			if st.stateLost = stateLost(l, state); st.stateLost {
+				st.fault = s.p.losses.fault(schemas.TopicState, p, &verdict{from: state.start, fault: kafka.FaultStateLost, read: span{0, l.End}}, s.p.deps.Now())
+			}
+			break
+		}
+	}
+	return st, nil
+}
+
+// again is where a log is read again that was cut nobody knows where: what was written to it since is not older than the
+// last commit, but for the time that it may have waited on a disk, which is half of the time for which repetitions are
+// known at most (docs/operations.md, Spool). Without a mark it is read from its start.
+func (s *session) again(ctx context.Context, t schemas.Topic, p int32, m kafka.Mark, now logNow) (int64, error) {
+	if m.At.IsZero() {
+		return now.start, nil
+	}
+	since := m.At.Add(-s.cfg.Task.DedupWindow / 2)
+	listed, err := s.adm.ListOffsetsAfterMilli(ctx, since.UnixMilli(), s.cfg.topic(t))
+	if err != nil {
+		return 0, fmt.Errorf("offset of %s in %s: %w", since.UTC().Format(time.RFC3339), s.cfg.topic(t), err)
+	}
+	o, ok := listed.Lookup(s.cfg.topic(t), p)
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("offset of %s in %s/%d: %w", since.UTC().Format(time.RFC3339), s.cfg.topic(t), p, kerr.LeaderNotAvailable)
+	case o.Err != nil:
+		return 0, fmt.Errorf("offset of %s in %s/%d: %w", since.UTC().Format(time.RFC3339), s.cfg.topic(t), p, o.Err)
+	case o.Offset < 0:
+		return now.end, nil
+	}
+	return min(max(o.Offset, now.start), now.end), nil
+}

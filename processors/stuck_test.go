@@ -1,0 +1,174 @@
+package processors_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// startAt is start with a clock.
+func (c *cluster) startAt(cfg processors.Config, clock *jumpingClock) *started {
+	c.t.Helper()
+	s := &started{registry: prometheus.NewRegistry()}
+	p, err := processors.New(cfg, processors.Deps{Registerer: s.registry, Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)), Now: clock.Now})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	s.Processor = p
+	ctx, cancel := context.WithCancel(c.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	s.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			c.t.Errorf("processor: %v", err)
+		}
+	}
+	c.t.Cleanup(s.stop)
+	return s
+}
+
+func notReady(s *started, says string) func() bool {
+	return func() bool {
+		err := s.Ready()
+		return err != nil && strings.Contains(err.Error(), says)
+	}
+}
+
+// TestAProcessorThatIsStuckIsNotReadyAndLags: its work on one body does not end. Nobody in it looks at anything any more.
+func TestAProcessorThatIsStuckIsNotReadyAndLags(t *testing.T) {
+	for topic, body := range map[schemas.Topic]string{schemas.TopicRawLive: echo("1", "e1"), schemas.TopicRawBulk: chunk("1", 0, 1, 100, "m1")} {
+		t.Run(topic.String(), func(t *testing.T) {
+			c := newCluster(t)
+			clock := &jumpingClock{}
+			cfg := c.config("a")
+			cfg.TickEvery = time.Hour // it would not look at its lag, either
+			s := c.startAt(cfg, clock)
+			eventually(t, "it is ready", func() bool { return s.Ready() == nil })
+			held, letGo := c.holdProduce()
+			c.put(topic, "1", body)
+			await(t, "it works", held)
+			if err := s.Ready(); err != nil {
+				t.Error(err)
+			}
+			clock.ahead.Store(int64(2 * time.Minute))
+			if !notReady(s, "wait for 2m0s, and no commit gets on with them; at work on "+topic.String())() {
+				t.Errorf("it says %v", s.Ready())
+			}
+			if n := s.value(t, "stalled_seconds"); n < 120 || n > 180 {
+				t.Errorf("it is stalled for %v s", n)
+			}
+			if n := s.value(t, "lag_seconds", topic.String()); n < 120 || n > 180 {
+				t.Errorf("it lags by %v s", n)
+			}
+			if n := s.value(t, "lag_records", topic.String()); n != 1 {
+				t.Errorf("%v records wait", n)
+			}
+			letGo()
+			eventually(t, "it is ready again", func() bool { return s.Ready() == nil })
+			eventually(t, "nothing waits", func() bool { return s.value(t, "lag_seconds") == 0 })
+		})
+	}
+}
+
+// TestABodyThatFailsItsTransactionEachTimeIsTold: sessions come and go, and are restored in between, and other partitions
+// get on.
+func TestABodyThatFailsItsTransactionEachTimeIsTold(t *testing.T) {
+	c := newCluster(t)
+	clock := &jumpingClock{}
+	s := c.startAt(c.config("a"), clock)
+	eventually(t, "it is ready", func() bool { return s.Ready() == nil })
+	refused := c.kfake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: schemas.TopicEchoes.Name("coex."),
+		Partitions: []int32{kafka.Partition([]byte("1"), partitions)}, Err: kerr.InvalidRecord, Count: -1})
+	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
+	eventually(t, "a session has failed", func() bool { return s.restarts(t) >= 1 })
+	clock.ahead.Store(int64(2 * time.Minute))
+	if !notReady(s, "and no commit gets on with them")() {
+		t.Errorf("it says %v", s.Ready())
+	}
+	if n := s.value(t, "stalled_seconds"); n < 120 {
+		t.Errorf("it is stalled for %v s", n)
+	}
+	if n := s.value(t, "lag_seconds", "raw.live"); n < 120 {
+		t.Errorf("it lags by %v s", n)
+	}
+	refused.Remove()
+	c.read(schemas.TopicEchoes, atLeast(1))
+	eventually(t, "it is ready again", func() bool { return s.Ready() == nil })
+}
+
+// TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone: the others are served, and nothing of it is skipped or
+// restarted; where it may be set aside, it is, and stays in the log.
+func TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone(t *testing.T) {
+	for name, bad := range map[string]struct{ key, value string }{
+		"an unknown kind":        {"z|what", `{"v":9}`},
+		"a value that is broken": {"n|1/91", `{`},
+		"a version to come":      {"h|1/91|n", `{"v":7}`},
+		"a number that is none":  {"h|1", "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			partition, state := kafka.Partition([]byte("1"), partitions), schemas.TopicState.Name("coex.")
+			other := "2"
+			for i := '3'; kafka.Partition([]byte(other), partitions) == partition; i++ {
+				other = string(i)
+			}
+			c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
+			s := c.start(c.config("a"))
+			c.committed(schemas.TopicRawLive, "1", 0)
+			s.stop()
+			if err := c.client.ProduceSync(t.Context(), &kgo.Record{Topic: state, Partition: partition, Key: []byte(bad.key), Value: []byte(bad.value)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			c.put(schemas.TopicRawLive, "1", echo("1", "e2"))
+			c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 100, "m1"))
+
+			s = c.start(c.config("a"))
+			c.put(schemas.TopicRawLive, other, echo(other, "o1"))
+			c.committed(schemas.TopicRawLive, other, 0)
+			eventually(t, "it says which record it is", notReady(s, state+"/"))
+			if err := s.Ready().Error(); !strings.Contains(err, bad.key) || !strings.Contains(err, "1 of 4 partitions are not served") {
+				t.Errorf("it says %s", err)
+			}
+			if n := s.value(t, "blocked_partitions"); n != 1 {
+				t.Errorf("%v partitions are blocked", n)
+			}
+			eventually(t, "its lag is told", func() bool {
+				return s.value(t, "lag_records", "raw.live") == 1 && s.value(t, "lag_records", "raw.bulk") == 1
+			})
+			c.put(schemas.TopicRawLive, other, echo(other, "o2"))
+			c.committed(schemas.TopicRawLive, other, 1)
+			if n := s.restarts(t); n != 0 {
+				t.Errorf("%v sessions ended", n)
+			}
+			s.stop()
+
+			cfg := c.config("a")
+			cfg.UnknownState = processors.StateSetAside
+			s = c.start(cfg)
+			c.committed(schemas.TopicRawLive, "1", 1)
+			eventually(t, "it is ready", func() bool { return s.Ready() == nil })
+			got := wamids(c.read(schemas.TopicEchoes, atLeast(4)))
+			slices.Sort(got)
+			if !slices.Equal(got, []string{"e1", "e2", "o1", "o2"}) {
+				t.Errorf("out came %v", got)
+			}
+			if n := s.value(t, "state_records_set_aside_total"); n != 1 {
+				t.Errorf("%v records were set aside", n)
+			}
+		})
+	}
+}

@@ -159,3 +159,38 @@ func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 	}
 	p.letters(0, "--state", "open")
 }
+
+// One odd part goes to dlq alone, and its requeue after a correction yields it alone.
+func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIP: runs the binary")
+	}
+	dir := t.TempDir()
+	p := startUp(t, dir, "--set", "processor.depth_max=16")
+	url, secret := p.credentials()
+	message := func(id, more string) string {
+		return `{"from":"16505551234","id":"` + id + `","timestamp":"1772366400","type":"text"` + more + `}`
+	}
+	body := `{"object":"whatsapp_business_account","entry":[{"id":"42","changes":[{"field":"messages","value":{"messaging_product":"whatsapp",` +
+		`"metadata":{"display_phone_number":"15550100","phone_number_id":"942"},"messages":[` +
+		message("wamid.FLAT", "") + "," + message("wamid.DEEP", `,"x":`+strings.Repeat("[", 20)+strings.Repeat("]", 20)) + `]}}]}]}`
+	if status := post(t, url, secret, body); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	letter := p.letters(1)[0]
+	if letter.Reason != "json_too_deep" || letter.Bytes != len(body) {
+		t.Fatalf("the letter is %+v", letter)
+	}
+	p.want(ExitOK, "0.0.messages.1", "dlq", "show", letter.Place)
+	if m := p.messages(1); m["wamid"] != "wamid.FLAT" {
+		t.Errorf("what left is %v", m["wamid"])
+	}
+	p.signal(syscall.SIGTERM)
+	p = startUp(t, dir)
+	defer p.signal(syscall.SIGTERM)
+	p.want(ExitOK, "1 letters requeued", "dlq", "requeue", "--reason", "json_too_deep")
+	if m := p.messages(2); m["wamid"] != "wamid.DEEP" {
+		t.Errorf("what left after the requeue is %v", m["wamid"])
+	}
+	p.letters(0, "--state", "open")
+}

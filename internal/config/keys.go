@@ -164,7 +164,7 @@ func processorKeys() []Key {
 		{Name: "processor.body_bytes_max", Kind: Bytes, Default: "16MiB", Min: 64 * kib, Max: gib, Doc: "largest decoded body; a longer one goes to `dlq`"},
 		{Name: "processor.event_bytes_max", Kind: Bytes, Default: "1MiB", Min: 16 * kib, Max: 64 * mib, Doc: "largest event; a longer one goes to `dlq`"},
 		{Name: "processor.compression", Kind: Enum, Default: "snappy", Allowed: codecs, Doc: "compression of the event topics"},
-		{Name: "processor.depth_max", Kind: Int, Default: "128", Min: 16, Max: 10_000, Doc: "deepest nesting of a body; a deeper one goes to `dlq`"},
+		{Name: "processor.depth_max", Kind: Int, Default: "128", Min: 16, Max: 10_000, Doc: "deepest nesting of a body; a part that is deeper goes to `dlq`"},
 		{Name: "processor.dedup_window", Kind: Duration, Default: "24h", Min: minute, Max: 30 * day, Doc: "how long a repeated webhook is known again"},
 		{Name: "processor.replay_timeout", Kind: Duration, Default: "1h", Min: minute, Max: 30 * day, Doc: "silence after which a replay that did not end is given up; until then its records tell the time of their partitions"},
 		{Name: "processor.unknown_state", Kind: Enum, Default: "block", Allowed: []string{"block", "set_aside"}, Doc: "what becomes of a partition whose state has a record that cannot be read: `block` leaves the partition waiting, `set_aside` goes on without the record"},

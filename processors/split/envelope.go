@@ -115,13 +115,13 @@ func (s *Scanner) assemble() fault {
 	outside, data, cloud := s.cutting.loose, r.dataEnd.cutting.loose, r.cloud.end.cutting.loose
 	switch {
 	case r.hasObject || r.hasEntry:
-		switch f := firstOf(r.entries, outside, data, cloud); {
+		switch {
 		case string(r.object) != objectBusiness:
 			return firstOf(outside, fault{schemas.ReasonObjectUnknown, 0, "object is not " + objectBusiness})
 		case !r.hasEntry:
 			return firstOf(outside, fault{schemas.ReasonShape, 0, "entry is missing"})
-		case f.reason != "":
-			return f
+		case r.entries.reason != "" || outside.reason != "" || data.reason != "" || cloud.reason != "":
+			return firstOf(r.entries, outside, data, cloud)
 		}
 		s.body = Body{Envelope: EnvelopeMeta, Changes: s.changes, Places: s.placed(EnvelopeMeta)}
 		return fault{}

@@ -91,7 +91,10 @@ func (s *Scanner) scan() error {
 func (s *Scanner) reset(body []byte) {
 	s.in, s.depth, s.items = body, 0, 0
 	s.fatal, s.odd, s.root, s.body = fault{}, fault{}, root{}, Body{}
-	s.cutting, s.handover, s.places = cutting{region: regionRoot}, handover{}, s.places[:0]
+	s.cutting, s.places = cutting{region: regionRoot}, s.places[:0]
+	if s.handover.seen {
+		s.handover = handover{}
+	}
 	s.changes, s.elements = emptied(s.changes), emptied(s.elements)
 	s.threads, s.messages, s.contacts = emptied(s.threads), emptied(s.messages), emptied(s.contacts)
 	s.profiles, s.rare = emptied(s.profiles), emptied(s.rare)

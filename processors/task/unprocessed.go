@@ -28,7 +28,9 @@ func (f *unprocessed) whole(i int, reason schemas.Reason) {
 
 // odd notes a change that is odd, or of which parts are.
 func (f *unprocessed) odd(i int, c *split.Change) {
-	f.note(c.Odd.Reason, fmt.Sprintf("%s at byte %d", c.Odd.Detail, c.Odd.Offset))
+	if f.reason == "" {
+		f.note(c.Odd.Reason, fmt.Sprintf("%s at byte %d", c.Odd.Detail, c.Odd.Offset))
+	}
 	parts := c.Cut
 	if c.Refused {
 		parts = 0

@@ -9,6 +9,7 @@ import (
 // Placeholder is what a follow-up takes over from its placeholder.
 type Placeholder struct {
 	Thread    string
+	Group     bool   // the thread is a group
 	Timestamp int64  // Unix seconds
 	Direction string // schemas.DirectionInbound, …
 }

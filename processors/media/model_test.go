@@ -129,7 +129,7 @@ func TestBookAgreesWithTheModelThroughRestarts(t *testing.T) {
 			key := schemas.HashBytes([]byte{byte(n)})
 			// One wamid has one thread, time and direction, whatever the chunk.
 			p := media.Placeholder{
-				Thread: fmt.Sprintf("1650555%04d", n%7), Direction: []string{"inbound", "outbound", "unknown"}[n%3],
+				Thread: fmt.Sprintf("1650555%04d", n%7), Group: n%5 == 0, Direction: []string{"inbound", "outbound", "unknown"}[n%3],
 				Timestamp: start.Unix() - int64(n)*6*3600,
 			}
 			var got, want []string

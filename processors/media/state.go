@@ -73,8 +73,11 @@ func (b *bucket) pages() int {
 	return b.pagesBase + (b.told-b.restored+pageEntries-1)/pageEntries
 }
 
-// sameThread says in an entry's direction byte that the thread is that of the entry before.
-const sameThread = 0x80
+// Marks in an entry's direction byte.
+const (
+	sameThread  = 0x80 // the thread is that of the entry before
+	groupThread = 0x40 // the thread is a group
+)
 
 // appendPage writes half of each hash, which is what is kept of it, in the place of the whole one.
 func (b *bucket) appendPage(dst []byte, from, to int) []byte {
@@ -181,11 +184,12 @@ func parsePage(value []byte) (entries []pageEntry, err error) {
 			thread = string(value[n : n+int(size)])
 			value = value[n+int(size):]
 		}
-		direction &^= sameThread
+		group := direction&groupThread != 0
+		direction &^= sameThread | groupThread
 		if int(direction) >= len(directions) {
 			return nil, fmt.Errorf("direction %d is not known", direction)
 		}
-		e.placeholder = Placeholder{Thread: thread, Timestamp: timestamp, Direction: directions[direction]}
+		e.placeholder = Placeholder{Thread: thread, Group: group, Timestamp: timestamp, Direction: directions[direction]}
 		entries = append(entries, e)
 	}
 	return entries, nil

@@ -74,7 +74,7 @@ func TestAPlaceholderIsRememberedHoweverOldItsMessageIs(t *testing.T) {
 	} {
 		for _, assetFirst := range []bool{false, true} {
 			b := newBook()
-			p := media.Placeholder{Thread: "16505551234", Timestamp: at, Direction: schemas.DirectionOutbound}
+			p := media.Placeholder{Thread: "16505551234", Group: at%2 == 0, Timestamp: at, Direction: schemas.DirectionOutbound}
 			if assetFirst {
 				b.Wait(start, image, []byte("asset"))
 			}

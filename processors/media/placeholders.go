@@ -103,19 +103,22 @@ func (b *bucket) over(cfg *Config) time.Time {
 	return b.start.Add(bucketLength(cfg) + cfg.Remember)
 }
 
-// Codes of a cell's direction, in its two lowest bits.
+// The lowest bits of cell.rest.
 const (
-	directionBits = 2
-	isRare        = 1<<directionBits - 1 // the placeholder stands in rare
-	threadsMax    = 1 << (32 - directionBits)
-	textBytesMax  = math.MaxUint32 - 1<<16
+	directionMask = 1<<2 - 1      // the direction, or
+	isRare        = directionMask // the placeholder stands in rare
+	groupBit      = 1 << 2
+	threadShift   = 3
+
+	threadsMax   = 1 << (32 - threadShift)
+	textBytesMax = math.MaxUint32 - 1<<16
 )
 
 func (b *bucket) add(key uint64, ph Placeholder) {
 	if b.table.find(key) >= 0 {
 		return
 	}
-	if ph.Group || ph.Timestamp < 0 || ph.Timestamp > math.MaxUint32 || b.threads.len() == threadsMax || len(b.threads.text) > textBytesMax || len(ph.Thread) > 1<<16 {
+	if ph.Timestamp < 0 || ph.Timestamp > math.MaxUint32 || b.threads.len() == threadsMax || len(b.threads.text) > textBytesMax || len(ph.Thread) > 1<<16 {
 		if b.rare == nil {
 			b.rare = make(map[uint64]Placeholder)
 		}
@@ -123,27 +126,36 @@ func (b *bucket) add(key uint64, ph Placeholder) {
 		b.table.add(cell{key: key, rest: isRare})
 		return
 	}
-	b.table.add(cell{key: key, timestamp: uint32(ph.Timestamp), rest: b.threads.number(ph.Thread)<<directionBits | directionCode(ph.Direction)})
+	rest := b.threads.number(ph.Thread)<<threadShift | directionCode(ph.Direction)
+	if ph.Group {
+		rest |= groupBit
+	}
+	b.table.add(cell{key: key, timestamp: uint32(ph.Timestamp), rest: rest})
 }
 
 func (b *bucket) unpack(c *cell) Placeholder {
-	if c.rest&isRare == isRare {
+	if c.rest&directionMask == isRare {
 		return b.rare[c.key]
 	}
-	return Placeholder{Thread: string(b.threads.name(c.rest >> directionBits)), Timestamp: int64(c.timestamp), Direction: directions[c.rest&isRare]}
+	return Placeholder{
+		Thread: string(b.threads.name(c.rest >> threadShift)), Group: c.rest&groupBit != 0,
+		Timestamp: int64(c.timestamp), Direction: directions[c.rest&directionMask],
+	}
 }
 
-// fields is unpack with the thread as a view of where it stands, and with the mark of a group in the direction.
-func (b *bucket) fields(c *cell) (thread []byte, timestamp int64, direction byte) {
-	if c.rest&isRare == isRare {
+// fields is unpack for a page: with the thread as a view of where it stands, and the direction and the group in a byte.
+func (b *bucket) fields(c *cell) (thread []byte, timestamp int64, marks byte) {
+	group, direction := c.rest&groupBit != 0, c.rest&directionMask
+	if direction == isRare {
 		ph := b.rare[c.key]
-		direction = byte(directionCode(ph.Direction))
-		if ph.Group {
-			direction |= groupThread
-		}
-		return []byte(ph.Thread), ph.Timestamp, direction
+		thread, timestamp, group, direction = []byte(ph.Thread), ph.Timestamp, ph.Group, directionCode(ph.Direction)
+	} else {
+		thread, timestamp = b.threads.name(c.rest>>threadShift), int64(c.timestamp)
 	}
-	return b.threads.name(c.rest >> directionBits), int64(c.timestamp), byte(c.rest & isRare)
+	if group {
+		return thread, timestamp, byte(direction) | groupThread
+	}
+	return thread, timestamp, byte(direction)
 }
 
 var directions = [...]string{schemas.DirectionUnknown, schemas.DirectionInbound, schemas.DirectionOutbound}

@@ -13,7 +13,7 @@ type table struct {
 type cell struct {
 	key       uint64
 	timestamp uint32 // Unix seconds
-	rest      uint32 // number of the thread, and the direction in the two lowest bits; rare: see bucket.rare
+	rest      uint32 // number of the thread, and in the lowest bits whether it is a group, and the direction; see bucket.rare
 }
 
 const (

@@ -23,7 +23,7 @@ func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 		}
 		chunk := chunkOf(h.origin, el)
 		if len(el.Errors) > 0 {
-			f := failuresIn(el.Errors)
+			f := errorsIn(el.Errors)
 			wrong = wrong || f.any()
 			if f.any() && len(el.Threads) == 0 {
 				continue

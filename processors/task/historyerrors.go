@@ -15,19 +15,19 @@ import (
 // Coexistence page, "Messaging history not shared").
 const declinedCode = 2593109
 
-// failures are the errors of a history element or of a whole value.
-type failures struct {
+// historyErrors are the errors of a history element or of a whole value.
+type historyErrors struct {
 	declined bool
 	others   []history.Error   // all but the decline
 	objects  []json.RawMessage // those of others, verbatim
 	odd      bool              // one of others is no object
 }
 
-func (f *failures) any() bool { return f.declined || len(f.others) > 0 }
+func (f *historyErrors) any() bool { return f.declined || len(f.others) > 0 }
 
-// failuresIn reads errors: an array of them, or one without its array. Their documents know one code, the decline; it counts
+// errorsIn reads errors: an array of them, or one without its array. Their documents know one code, the decline; it counts
 // wherever it stands.
-func failuresIn(raw []byte) (f failures) {
+func errorsIn(raw []byte) (f historyErrors) {
 	if len(raw) == 0 {
 		return f
 	}
@@ -36,7 +36,7 @@ func failuresIn(raw []byte) (f failures) {
 		all = []json.RawMessage{raw}
 	}
 	for _, one := range all {
-		e, object := failureOf(one)
+		e, object := errorOf(one)
 		switch {
 		case e.Code == declinedCode:
 			f.declined = true
@@ -53,8 +53,8 @@ func failuresIn(raw []byte) (f failures) {
 	return f
 }
 
-// failureOf reads one error. What is of another kind than expected counts as absent.
-func failureOf(raw []byte) (e history.Error, object bool) {
+// errorOf reads one error. What is of another kind than expected counts as absent.
+func errorOf(raw []byte) (e history.Error, object bool) {
 	var fields struct {
 		Code    json.RawMessage `json:"code"`
 		Title   json.RawMessage `json:"title"`
@@ -76,18 +76,18 @@ func failureOf(raw []byte) (e history.Error, object bool) {
 // failed tells a number's sync what a change says that went wrong: after its chunks, since they are of the sync that a
 // decline ends, and the declines first, since what stands beside one is of the declined sync.
 func (t *Task) failed(h inHand, c *split.Change, n *number) {
-	whole := failuresIn(c.Errors)
+	whole := errorsIn(c.Errors)
 	if whole.declined {
 		n.history.Decline(t.now, h.origin.ReceivedAt, c.Errors)
 	}
 	for i := range c.History {
-		if el := &c.History[i]; failuresIn(el.Errors).declined {
+		if el := &c.History[i]; errorsIn(el.Errors).declined {
 			n.history.Decline(t.now, h.origin.ReceivedAt, el.Errors)
 		}
 	}
 	for i := range c.History {
 		el := &c.History[i]
-		f := failuresIn(el.Errors)
+		f := errorsIn(el.Errors)
 		if len(f.others) == 0 || len(el.Threads) > 0 {
 			continue // those beside messages were told with their chunk
 		}
@@ -107,7 +107,7 @@ func (t *Task) failed(h inHand, c *split.Change, n *number) {
 }
 
 // beside passes on the errors of a chunk that has messages, too: those leave without them.
-func (t *Task) beside(o *Origin, c *split.Change, element int, f *failures) {
+func (t *Task) beside(o *Origin, c *split.Change, element int, f *historyErrors) {
 	if f.odd {
 		t.other(o, c)
 		return

@@ -80,21 +80,42 @@ func (q *quota) charge(cell *atomic.Int64, now int64, n int) {
 	}
 }
 
-// knownClients remembers addresses from which webhooks with the right signature came lately: as many as there are cells, and of
-// those that share one the last.
+// knownClients remembers addresses from which webhooks with the right signature came lately: as many as there are cells. They
+// stand in groups by their hashes, and one more in a full group takes the place of another.
 type knownClients struct {
-	seed  maphash.Seed
-	cells [allowanceCells]atomic.Uint64
+	seed   maphash.Seed
+	groups [allowanceCells / knownGroup][knownGroup]atomic.Uint64 // hashes; 0: none
 }
+
+const knownGroup = 8
 
 func newKnownClients() *knownClients { return &knownClients{seed: maphash.MakeSeed()} }
 
+func (k *knownClients) hash(c clientAddress) (h uint64, group *[knownGroup]atomic.Uint64) {
+	h = maphash.Comparable(k.seed, c) | 1<<63
+	return h, &k.groups[h%uint64(len(k.groups))]
+}
+
 func (k *knownClients) add(c clientAddress) {
-	h := maphash.Comparable(k.seed, c)
-	k.cells[h%allowanceCells].Store(h)
+	h, group := k.hash(c)
+	at := (h >> 32) % knownGroup
+	for i := range group {
+		switch group[i].Load() {
+		case h:
+			return
+		case 0:
+			at = uint64(i)
+		}
+	}
+	group[at].Store(h)
 }
 
 func (k *knownClients) has(c clientAddress) bool {
-	h := maphash.Comparable(k.seed, c)
-	return k.cells[h%allowanceCells].Load() == h
+	h, group := k.hash(c)
+	for i := range group {
+		if group[i].Load() == h {
+			return true
+		}
+	}
+	return false
 }

@@ -109,4 +109,17 @@ func TestKnownClientsAreBoundedAndTheLastOneStays(t *testing.T) {
 	if k.has(address(1_000_000)) {
 		t.Error("a stranger is known")
 	}
+	few := newKnownClients()
+	for i := range 300 {
+		few.add(address(i))
+	}
+	known = 0
+	for i := range 300 {
+		if few.has(address(i)) {
+			known++
+		}
+	}
+	if known < 299 {
+		t.Errorf("of 300 clients only %d are known", known)
+	}
 }

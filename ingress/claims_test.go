@@ -196,7 +196,7 @@ func paced(w io.Writer, request string, perSecond int) error {
 // its room, one that is behind it.
 func TestSlowButFairSendersAreServedBesideSlowClaims(t *testing.T) {
 	cfg := testConfig()
-	cfg.ReadTimeout, cfg.AckTimeout = 8*time.Second, 300*time.Millisecond
+	cfg.ReadTimeout, cfg.AckTimeout = 8*time.Second, 5*time.Second
 	m := &memory{publish: func(_ *Record, deadline time.Time) error {
 		if !time.Now().Before(deadline) {
 			return ErrUnknown

@@ -89,7 +89,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 			} {
 				from.send(encoded("/meta", coding, signature, true_))
 				if a := from.answer(); a.code != 200 {
-					t.Errorf("a true one: %d %s", a.code, a.body)
+					t.Errorf("a true one from %s: %d %s", from.LocalAddr(), a.code, a.body)
 				}
 			}
 			// And the stranger's connection is one of a sender now.

@@ -59,6 +59,10 @@ func runChild(dir string, sync bool) error {
 	return b.Close()
 }
 
+func testFolder(dir string) folder { return folder{osDisk{}, dir} }
+
+func fileExists(path string) bool { return testFolder("").exists(path) }
+
 func testConfig(dir string, sync bool) Config {
 	cfg := DefaultConfig(dir)
 	cfg.Listen, cfg.SyncWrites, cfg.SegmentBytes = "127.0.0.1:0", sync, 1<<20

@@ -3,10 +3,8 @@ package embedded
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -60,7 +58,7 @@ const (
 )
 
 func openJournal(dir string, sync bool, log *slog.Logger) (*journal, error) {
-	f, err := os.OpenFile(filepath.Join(dir, journalName), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, journalName), os.O_CREATE|os.O_RDWR, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("open commit journal: %w", err)
 	}
@@ -208,16 +206,22 @@ func (j *journal) write(d *decision) error {
 func (j *journal) close() error { return j.file.Close() }
 
 // readJournal is the last decision that was written, or nil.
-func readJournal(dir string) (*decision, error) {
-	b, err := os.ReadFile(filepath.Join(dir, journalName))
-	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(b) < 8) {
-		return nil, nil
-	}
+func (r *recovery) readJournal() (*decision, error) {
+	b, found, err := r.current(journalName)
 	if err != nil {
 		return nil, fmt.Errorf("read commit journal: %w", err)
 	}
+	if !found || len(b) < 8 {
+		return nil, nil
+	}
 	n := int(binary.LittleEndian.Uint32(b))
-	if n == 0 || n > len(b)-8 || crc32.Checksum(b[8:8+n], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
+	if n == 0 {
+		return nil, nil
+	}
+	if n > len(b)-8 || crc32.Checksum(b[8:8+n], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
+		if !r.running {
+			r.log.Warn("the commit journal is torn: as no transaction was ended then, the open ones are aborted", "file", journalName, "bytes", len(b))
+		}
 		return nil, nil
 	}
 	d := &decision{}

@@ -3,9 +3,7 @@ package embedded
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -173,6 +171,7 @@ func (r *recovery) checkUncopied() error {
 			instead = fmt.Appendf(nil, `{"version":%d,"cluster_id":%q}`, formatVersion, clusterID)
 		case "topics.json":
 			d.Lost, d.What = false, "the file is missing or no JSON, and there is no copy of it; it was made from the partitions' folders, and the topics' settings are those of the configuration"
+			r.settingsLost = true
 			if instead, err = topicsOf(tps); err != nil {
 				return err
 			}
@@ -198,10 +197,7 @@ func (r *recovery) current(name string) ([]byte, bool, error) {
 }
 
 func (r *recovery) content(name string) []byte {
-	b, err := r.ReadFile(r.path(name))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	b, _, _ := r.read(r.path(name)) // it was read before
 	return b
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // disk is the file system as recovery, verification and the broker's own files use it. Tests put one in
@@ -27,6 +28,7 @@ type disk interface {
 }
 
 type diskFile interface {
+	io.ReaderAt
 	io.WriterAt
 	io.Closer
 	Truncate(size int64) error
@@ -86,13 +88,39 @@ func (f folder) size(path string) int64 {
 	return info.Size()
 }
 
-// read is a file's content, and whether it is there.
+// read is a file's content, and whether it is there. What the disk cannot read of it is zeros.
 func (f folder) read(path string) ([]byte, bool, error) {
 	b, err := f.ReadFile(path)
+	if errors.Is(err, syscall.EIO) {
+		b, err = f.salvage(path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
 	return b, err == nil, err
+}
+
+// salvage reads around the blocks that the disk cannot read.
+func (f folder) salvage(path string) ([]byte, error) {
+	const block = 4 << 10
+	info, err := f.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := f.OpenFile(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, info.Size())
+	for at := int64(0); at < int64(len(b)); at += block {
+		part := b[at:min(at+block, int64(len(b)))]
+		if _, err := r.ReadAt(part, at); errors.Is(err, syscall.EIO) {
+			clear(part)
+		} else if err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
+	return b, r.Close()
 }
 
 // replace writes a file as a whole: a kill or a power cut leaves the old one or the new one.

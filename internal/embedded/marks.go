@@ -13,7 +13,10 @@ import (
 // They also say where a log began, so that a removed segment is told from one that retention let go: while
 // retention and compaction work, the marks are Cleaning.
 
-const watermarksName = "watermarks.json"
+const (
+	marksName      = "marks.json"
+	watermarksName = "watermarks.json" // of older versions, which knew the ends only
+)
 
 // reserveOffsets is more than a partition gives out between two writings of the marks, and more than one
 // batch holds.
@@ -41,7 +44,7 @@ func (f folder) writeMarks(marks []watermark, cleaning bool) error {
 	if err != nil {
 		return err
 	}
-	if err := f.writeJSON(f.path(watermarksName), watermarks{cleaning, marksChecksum(raw, cleaning), raw}); err != nil {
+	if err := f.writeJSON(f.path(marksName), watermarks{cleaning, marksChecksum(raw, cleaning), raw}); err != nil {
 		return fmt.Errorf("write down where the partitions end: %w", err)
 	}
 	return nil
@@ -53,14 +56,18 @@ func marksChecksum(raw []byte, cleaning bool) uint32 {
 
 // readMarks reads the marks. It reports false when they are damaged.
 func (f folder) readMarks() (marks map[topicPartition]watermark, cleaning, whole bool, err error) {
-	b, found, err := f.read(f.path(watermarksName))
+	b, found, err := f.read(f.path(marksName))
+	old := err == nil && !found
+	if old {
+		b, found, err = f.read(f.path(watermarksName))
+	}
 	if err != nil || !found {
 		return nil, false, true, err
 	}
 	var list []watermark
-	if len(b) > 0 && b[0] == '[' { // as older versions wrote them
+	if old {
 		if json.Unmarshal(b, &list) != nil {
-			return nil, false, false, nil
+			return nil, false, true, nil // it was never more than a help
 		}
 	} else {
 		var w watermarks

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"time"
 )
@@ -62,6 +62,7 @@ type segmentPlan struct {
 	write bool      // the index is to be written
 	epoch snapshotSegment
 	times []int64 // newest time before each edit
+	sum   uint32  // of the file with damage as it was read
 }
 
 // scanPartition reads a partition's files and changes nothing.
@@ -204,8 +205,11 @@ func (r *recovery) scanSegment(p *partitionScan, base, nextBase int64) error {
 	}
 	path := dataFile(p.folder, base)
 	b, there, err := r.read(path)
-	if err != nil || !there && r.running {
-		return errors.Join(err, fs.ErrNotExist)
+	if err != nil {
+		return err
+	}
+	if !there && r.running {
+		return fs.ErrNotExist
 	}
 	index, hasIndex, err := r.read(indexFile(p.folder, base))
 	if err != nil {
@@ -261,8 +265,14 @@ func (r *recovery) scanSegment(p *partitionScan, base, nextBase int64) error {
 		return err
 	}
 	plan.keep = plan.size
-	r.judgeTail(p, w, &plan, tail, hasIndex, edit)
+	r.judgeTail(p, w, &plan, tail, edit)
 	r.judgeIndex(p, &plan, index, hasIndex, entries, batches)
+	if len(plan.edits) > 0 {
+		plan.sum = crc32.Checksum(b, castagnoli)
+		if again, _, err := r.read(path); err != nil || there && crc32.Checksum(again, castagnoli) != plan.sum && !r.running {
+			return errors.Join(err, errUnsteady)
+		}
+	}
 	p.files = append(p.files, plan)
 	return nil
 }
@@ -273,7 +283,7 @@ func (r *recovery) scanSegment(p *partitionScan, base, nextBase int64) error {
 // index entry was never acknowledged, and is a torn write. One with an entry may have been: its offsets are
 // not given out again. So it is where the index cannot tell, and where something else (the snapshot, the
 // marks, a committed offset) says that the log had gone further.
-func (r *recovery) judgeTail(p *partitionScan, w *walk, plan *segmentPlan, tail region, hasIndex bool, edit func(region, string)) {
+func (r *recovery) judgeTail(p *partitionScan, w *walk, plan *segmentPlan, tail region, edit func(region, string)) {
 	missing := w.entries - w.batches - w.regions // batches that were written as a whole
 	if w.nextBase >= 0 {
 		if tail.next < 0 {
@@ -345,6 +355,9 @@ func (r *recovery) judgeIndex(p *partitionScan, plan *segmentPlan, index []byte,
 	}
 	stopped := r.copies != nil && r.copies.Stopped
 	if plan.size < 0 || len(plan.edits) > 0 && entries >= 0 || !plan.write {
+		return
+	}
+	if isRewriting(index) {
 		return
 	}
 	if entries < 0 || batches-entries > 1 || stopped && entries != batches {
@@ -473,14 +486,9 @@ func (r *recovery) readMarkers(p *partitionScan, asked map[producerEpoch]bool) e
 			if !ok || pos+h.bytes > int64(len(b)) {
 				break
 			}
-			// A transaction that timed out is ended under the next epoch.
-			for _, key := range []producerEpoch{{h.producerID, h.producerEpoch}, {h.producerID, h.producerEpoch - 1}} {
-				if raw := b[pos : pos+h.bytes]; h.control() && asked[key] && crcMatches(raw) {
-					commit := committedMarker(raw)
-					if key.epoch == h.producerEpoch || !commit {
-						r.markers[key] = commit
-					}
-				}
+			key := producerEpoch{h.producerID, h.producerEpoch}
+			if raw := b[pos : pos+h.bytes]; h.control() && asked[key] && crcMatches(raw) {
+				r.markers[key] = committedMarker(raw)
 			}
 			pos += h.bytes
 		}
@@ -599,12 +607,18 @@ func (r *recovery) repair(p *partitionScan) error {
 	return nil
 }
 
-// rewrite puts control batches in the place of what was lost. While it works there is no index, which says
-// that the end of the file proves nothing.
+// errUnsteady: what is damaged in memory or on the way from the disk is not to be taken for damage of the disk.
+var errUnsteady = errors.New("the disk gives other bytes each time that a damaged file is read; nothing of it was changed; start again, and look at the disk and the memory")
+
+// rewrite puts control batches in the place of what was lost. While it works the index says that it proves
+// nothing about the end of the file.
 func (r *recovery) rewrite(p *partitionScan, f *segmentPlan, data, index string) error {
 	b, _, err := r.read(data)
 	if err != nil {
 		return err
+	}
+	if f.size >= 0 && crc32.Checksum(b, castagnoli) != f.sum {
+		return errUnsteady
 	}
 	content, pos := make([]byte, 0, len(b)+256), int64(0)
 	f.index, f.epoch = nil, snapshotSegment{MinEpoch: -1}
@@ -626,10 +640,7 @@ func (r *recovery) rewrite(p *partitionScan, f *segmentPlan, data, index string)
 		f.index = appendIndexEntry(f.index, h.leaderEpoch, newest, h.transactional() && !h.control())
 		at += int(h.bytes)
 	}
-	if err := r.removeIfThere(index); err != nil {
-		return err
-	}
-	if err := r.SyncDir(filepath.Dir(index)); err != nil {
+	if err := r.replace(index, []byte(rewriting)); err != nil {
 		return err
 	}
 	f.size, f.write = int64(len(content)), true

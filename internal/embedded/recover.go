@@ -42,22 +42,23 @@ type recovery struct {
 	files     map[string][]byte // small files to write; nil: to remove
 	fileOrder []string
 
-	decided   *decision                    // a commit to finish
-	epochs    map[int64]int16              // producer id: newest epoch
-	endings   map[producerEpoch]bool       // transactions that ended, with a commit or not, by pids.log
-	pidsBytes int64                        // whole entries of pids.log
-	groups    int64                        // and of groups.log
-	committed map[topicPartition]int64     // by consumer groups
-	ends      map[topicPartition]int64     // offsets that must have existed
-	marks     map[topicPartition]watermark //
-	cleaning  bool                         // retention or compaction was at work
-	compacted map[string]bool              // topics
-	markers   map[producerEpoch]bool       // transactions whose end stands in some log
-	aborted   map[int64]bool               // producers with a transaction that was aborted here
-	parts     []*partitionScan             // those with something to do
-	all       []*partitionScan             //
-	damage    []Damage                     //
-	kept      []keptBytes                  // the bytes of each damage
+	decided      *decision                    // a commit to finish
+	epochs       map[int64]int16              // producer id: newest epoch
+	endings      map[producerEpoch]bool       // transactions that ended, with a commit or not, by pids.log
+	pidsBytes    int64                        // whole entries of pids.log
+	groups       int64                        // and of groups.log
+	committed    map[topicPartition]int64     // by consumer groups
+	ends         map[topicPartition]int64     // offsets that must have existed
+	marks        map[topicPartition]watermark //
+	cleaning     bool                         // retention or compaction was at work
+	compacted    map[string]bool              // topics; all of them where that is not known
+	settingsLost bool                         // of topics
+	markers      map[producerEpoch]bool       // transactions whose end stands in some log
+	aborted      map[int64]bool               // producers with a transaction that was aborted here
+	parts        []*partitionScan             // those with something to do
+	all          []*partitionScan             //
+	damage       []Damage                     //
+	kept         []keptBytes                  // the bytes of each damage
 }
 
 type producerEpoch struct {
@@ -83,7 +84,7 @@ func (r *recovery) load(k keptBytes) ([]byte, error) {
 	if k.bytes == 0 {
 		return k.content, nil
 	}
-	b, err := r.ReadFile(k.path)
+	b, _, err := r.read(k.path)
 	if err != nil {
 		return nil, err
 	}
@@ -161,11 +162,6 @@ func (r *recovery) plan() error {
 }
 
 func (r *recovery) apply() error {
-	if len(r.fileOrder) > 0 || len(r.parts) > 0 || len(r.damage) > 0 {
-		if err := r.dropCopies(); err != nil {
-			return err
-		}
-	}
 	for i := range r.damage {
 		content, err := r.load(r.kept[i])
 		if err == nil {
@@ -177,6 +173,12 @@ func (r *recovery) apply() error {
 	}
 	if err := r.putBack(); err != nil {
 		return fmt.Errorf("put the broker's files back: %w", err)
+	}
+	if len(r.fileOrder) > 0 || len(r.parts) > 0 || r.decided != nil {
+		// What follows changes files that the copies have. What they were needed for is done.
+		if err := r.dropCopies(); err != nil {
+			return err
+		}
 	}
 	for _, p := range r.parts {
 		if err := r.repair(p); err != nil {
@@ -243,7 +245,7 @@ func (r *recovery) readTopics() error {
 	}
 	for _, t := range topics.Topics {
 		policy := t.Configs["cleanup.policy"]
-		r.compacted[t.Name] = strings.Contains(policy, "compact")
+		r.compacted[t.Name] = r.settingsLost || strings.Contains(policy, "compact")
 	}
 	return nil
 }
@@ -332,6 +334,8 @@ func (r *recovery) readState() error {
 		}
 		r.epochs[e.PID] = e.Epoch
 		switch {
+		case e.Type == "timeout" && e.Epoch > 0: // it is ended under the next epoch
+			r.endings[producerEpoch{e.PID, e.Epoch - 1}] = false
 		case e.Commit == nil:
 		case e.Type == "endtx":
 			r.endings[producerEpoch{e.PID, e.Epoch}] = *e.Commit
@@ -364,11 +368,11 @@ func (r *recovery) readState() error {
 	}
 	var whole bool
 	if r.marks, r.cleaning, whole, err = r.readMarks(); err != nil {
-		return fmt.Errorf("read %s: %w", watermarksName, err)
+		return fmt.Errorf("read %s: %w", marksName, err)
 	}
 	if !whole {
-		r.found(Damage{What: "the file is damaged; it is written anew", File: watermarksName}, r.content(watermarksName))
-		r.put(watermarksName, nil)
+		r.found(Damage{What: "the file is damaged; it is written anew", File: marksName}, r.content(marksName))
+		r.put(marksName, nil)
 	}
 	for tp, m := range r.marks {
 		r.ends[tp] = max(r.ends[tp], m.End)

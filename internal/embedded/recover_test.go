@@ -154,11 +154,15 @@ func transact(t *testing.T, c *child, rng *rand.Rand, n uint64, partitions int32
 }
 
 func stageOffset(ctx context.Context, cl *kgo.Client, id int64, epoch int16, n uint64) bool {
+	return stageOffsetOf(ctx, cl, id, epoch, "in", n)
+}
+
+func stageOffsetOf(ctx context.Context, cl *kgo.Client, id int64, epoch int16, topic string, n uint64) bool {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.Group, req.ProducerID, req.ProducerEpoch, req.Generation = "tx", "group", id, epoch, -1
 	rt := kmsg.NewTxnOffsetCommitRequestTopic()
-	rt.Topic = "in" // up to version 5
-	if rt.TopicID = topicID(ctx, cl, "in"); rt.TopicID == [16]byte{} {
+	rt.Topic = topic // up to version 5
+	if rt.TopicID = topicID(ctx, cl, topic); rt.TopicID == [16]byte{} {
 		return false
 	}
 	rp := kmsg.NewTxnOffsetCommitRequestTopicPartition()

@@ -232,10 +232,15 @@ func (w *walk) follows(b []byte, pos int64) (batchHeader, bool) {
 	return h, ok && crcMatches(b[pos:pos+h.bytes])
 }
 
+// rewriting is the content of an index whose segment is being repaired: it proves nothing about the segment.
+const rewriting = "\xff"
+
+func isRewriting(index []byte) bool { return string(index) == rewriting }
+
 // readIndex reads an index file. Its entries are -1 when it is damaged.
 func readIndex(b []byte, found bool) (entries int, epochOf func(int) (int32, bool)) {
 	none := func(int) (int32, bool) { return 0, false }
-	if !found {
+	if !found || isRewriting(b) {
 		return -1, none
 	}
 	n := len(b) / indexEntryBytes // an entry that is torn was not acknowledged

@@ -12,6 +12,8 @@
 //     completes or undoes what was left (recover.go).
 //   - Compaction and retention never lose a record that they should keep, also when killed meanwhile
 //     (cleaner.go).
+//   - Damage costs what is damaged only, and is told (scan.go, partition.go, copies.go, quarantine.go): every
+//     start reads all bytes. Offsets never go back, also where the end of a log is damaged (marks.go).
 //   - One process at a time uses a folder (Lock).
 //
 // It relies on the on-disk format of the kfake version in go.mod; format.go holds all that is known of it,

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // This file is all that is known of the broker's on-disk format, version 1:
@@ -303,7 +305,13 @@ func topicsOf(tps []topicPartition) ([]byte, error) {
 	f := topicsFile{Version: formatVersion}
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		sum := sha256.Sum256([]byte(name))
-		f.Topics = append(f.Topics, topicEntry{Name: name, ID: sum[:16], Partitions: counts[name], Replicas: 1})
+		t := topicEntry{Name: name, ID: sum[:16], Partitions: counts[name], Replicas: 1}
+		for _, known := range schemas.Topics() {
+			if known.Compacted() && strings.HasSuffix(name, known.String()) {
+				t.Configs = map[string]string{"cleanup.policy": "compact"}
+			}
+		}
+		f.Topics = append(f.Topics, t)
 	}
 	return json.Marshal(f)
 }

@@ -48,6 +48,8 @@ type endedTxn struct {
 	producerEpoch
 	first  int64
 	region int // the last one before the producer goes on
+
+	timedOut bool // perhaps
 }
 
 type abortMarker = producerEpoch
@@ -419,8 +421,10 @@ func (p *partitionScan) batch(h batchHeader, raw []byte) {
 		return
 	}
 	open, isOpen := p.open[h.producerID]
-	if isOpen && open.epoch != h.producerEpoch && open.region < len(p.lost) && h.producerEpoch > open.epoch && !h.control() {
-		p.ended = append(p.ended, endedTxn{producerEpoch{h.producerID, open.epoch}, open.first, len(p.lost) - 1})
+	if isOpen && open.region < len(p.lost) && h.producerEpoch > open.epoch {
+		// What times out is ended with an abort under the next epoch.
+		timedOut := h.control() && h.producerEpoch == open.epoch+1 && !committedMarker(raw)
+		p.ended = append(p.ended, endedTxn{producerEpoch{h.producerID, open.epoch}, open.first, len(p.lost) - 1, timedOut})
 		isOpen = false
 	}
 	if !h.control() {
@@ -544,7 +548,7 @@ func (r *recovery) settleTransactions(p *partitionScan) {
 		return
 	}
 	for _, t := range p.ended {
-		if commit, known := r.outcome(t.producerEpoch); known && !commit {
+		if commit, known := r.outcome(t.producerEpoch); known && !commit || !known && t.timedOut {
 			abort(t.producerEpoch, t.first, p.lost[t.region])
 		}
 	}

@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 }
 
 func runChild(dir string, sync bool) error {
+	if err := limitFiles(os.Getenv(childLimitEnv)); err != nil {
+		return err
+	}
 	lock, err := Acquire(dir)
 	if err != nil {
 		return err

@@ -78,6 +78,7 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 					t.Errorf("record %d was acknowledged and is there %d times", n, found[n])
 				}
 			}
+			nothingWasDamaged(t, dir)
 		})
 	}
 }
@@ -110,7 +111,22 @@ func TestTransactionsAreWholeAfterKills(t *testing.T) {
 			c.stop()
 			c = startChild(t, dir, sync)
 			checkNumbers(t, c.addr, partitions, committedOffset(t, c.addr))
+			nothingWasDamaged(t, dir)
 		})
+	}
+}
+
+// nothingWasDamaged: a kill tears writes, and nothing that was acknowledged.
+func nothingWasDamaged(t *testing.T, dir string) {
+	t.Helper()
+	notes, err := Quarantined(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range notes {
+		if d.Topic != "in" { // the group commits offsets that this topic never had
+			t.Errorf("a kill counts as damage: %s", &d)
+		}
 	}
 }
 

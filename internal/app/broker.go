@@ -1,8 +1,11 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -133,6 +136,9 @@ func quarantineReady(dir string) error {
 func brokerFacts(cfg *config.Config) func() (doctor.BrokerData, error) {
 	return func() (doctor.BrokerData, error) {
 		data := doctor.BrokerData{Path: brokerFolder(cfg)}
+		if _, err := os.Stat(data.Path); errors.Is(err, fs.ErrNotExist) {
+			return doctor.BrokerData{}, nil
+		}
 		list, err := embedded.Quarantined(data.Path)
 		if err != nil {
 			return data, err

@@ -4,7 +4,7 @@ import "time"
 
 // BrokerData is the folder of the embedded broker on this machine.
 type BrokerData struct {
-	Path   string
+	Path   string         // empty: there is none
 	Damage []BrokerDamage // that was set aside and not acknowledged
 }
 
@@ -27,8 +27,12 @@ const acknowledge = "Look at the disk (dmesg, SMART); then coexstream broker ack
 const brokerDamageMost = 20
 
 func judgeBrokerData(f *Facts, fr *finder) {
-	if f.BrokerData == nil {
+	switch {
+	case f.BrokerData == nil:
 		fr.add(Skip, "", "", "this machine's data folder was not looked at")
+		return
+	case f.BrokerData.Path == "":
+		fr.add(Skip, "", "", "no embedded broker has run on this data folder")
 		return
 	}
 	for i, d := range f.BrokerData.Damage {

@@ -141,6 +141,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"quarantine", func(f *Facts) { f.Spools[0].QuarantineFiles, f.Spools[0].QuarantineBytes = 2, 1<<20 }, "spool", Warn, "/data/spool/raw.live", "2 damaged or refused files in quarantine, 1 MiB"},
 		{"spool unreadable", func(f *Facts) { f.Spools[0].Err = fs.ErrPermission }, "spool", Fail, "/data/spool/raw.live", "permission"},
 		{"broker's data not looked at", func(f *Facts) { f.BrokerData = nil }, "broker", Skip, "", "not looked at"},
+		{"no embedded broker", func(f *Facts) { f.BrokerData = &BrokerData{} }, "broker", Skip, "", "has run on this data folder"},
 		{"webhooks damaged", func(f *Facts) {
 			f.BrokerData.Damage = []BrokerDamage{{Lost: true, Topic: "coex.raw.live", Class: "raw.live", Partition: 2, First: 7, Last: 9, Exact: true, After: now, Before: now.Add(time.Second)}}
 		}, "broker", Fail, "coex.raw.live/2", "records at offsets 7 to 9 are gone, from 2026-11-21T03:00:00Z to 2026-11-21T03:00:01Z"},

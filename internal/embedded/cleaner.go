@@ -145,7 +145,7 @@ func (b *Broker) link(tps []topicPartition) error {
 			}
 		}
 	}
-	return f.writeAt(f.path(backupName, backupReady), nil, 0, true)
+	return f.writeAt(f.path(backupName, backupReady), nil, 0)
 }
 
 func (f folder) dropBackup() error {

@@ -74,7 +74,7 @@ func (f folder) dropCopies() error {
 	if f.size(f.path(copiesName)) <= 0 {
 		return nil
 	}
-	if err := f.writeAt(f.path(copiesName), nil, 0, true); err != nil {
+	if err := f.writeAt(f.path(copiesName), nil, 0); err != nil {
 		return fmt.Errorf("empty the copy of the broker's files: %w", err)
 	}
 	return nil
@@ -92,10 +92,10 @@ func (f folder) readCopies() (*copies, bool, error) {
 	}
 	entries, _, _ := readEntries(b)
 	c := &copies{}
-	if len(entries) != 1 || entries[0].bytes != int64(len(b)) || json.Unmarshal(entries[0].data, c) != nil {
-		return nil, false, nil
+	if len(entries) == 1 && entries[0].bytes == int64(len(b)) && isJSON(entries[0].data, c) {
+		return c, true, nil
 	}
-	return c, true, nil
+	return nil, false, nil
 }
 
 // checkFiles compares the small files with their copies and plans to put back what differs.

@@ -125,7 +125,7 @@ func (f folder) salvage(path string) ([]byte, error) {
 
 // replace writes a file as a whole: a kill or a power cut leaves the old one or the new one.
 func (f folder) replace(path string, content []byte) error {
-	if err := f.writeAt(path+".tmp", content, 0, true); err != nil {
+	if err := f.writeAt(path+".tmp", content, 0); err != nil {
 		return err
 	}
 	if err := f.Rename(path+".tmp", path); err != nil {
@@ -134,16 +134,13 @@ func (f folder) replace(path string, content []byte) error {
 	return f.SyncDir(filepath.Dir(path))
 }
 
-// writeAt writes synced, and leaves nothing behind what it wrote when it cuts.
-func (f folder) writeAt(path string, content []byte, at int64, cut bool) error {
-	flag := os.O_CREATE | os.O_RDWR
-	w, err := f.OpenFile(path, flag)
+// writeAt cuts a file at a position and writes there, synced.
+func (f folder) writeAt(path string, content []byte, at int64) error {
+	w, err := f.OpenFile(path, os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return err
 	}
-	if cut {
-		err = w.Truncate(at)
-	}
+	err = w.Truncate(at)
 	if err == nil {
 		_, err = w.WriteAt(content, at)
 	}
@@ -164,6 +161,9 @@ func (f folder) truncate(path string, size int64) error {
 	}
 	return errors.Join(err, w.Close())
 }
+
+// isJSON reads b into v and tells whether it is what v holds. What is not is damage, and no error.
+func isJSON(b []byte, v any) bool { return json.Unmarshal(b, v) == nil }
 
 // readJSON reads a file into v and tells whether it is there.
 func (f folder) readJSON(path string, v any) (bool, error) {
@@ -197,7 +197,7 @@ func appendToLog[E any](f folder, path string, valid int64, entries []E) error {
 			return err
 		}
 	}
-	return f.writeAt(path, b, valid, true)
+	return f.writeAt(path, b, valid)
 }
 
 func (f folder) removeIfThere(path string) error {

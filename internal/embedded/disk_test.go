@@ -142,6 +142,9 @@ func TestRepairThatFailsIsMadeAgain(t *testing.T) {
 		if os.Getenv("ALL") != "" {
 			return 1
 		}
+		if testing.Short() {
+			return 1 + rng.IntN(60)
+		}
 		return 1 + rng.IntN(12)
 	}
 	began := time.Now()

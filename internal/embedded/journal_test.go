@@ -26,7 +26,7 @@ func TestDecidedCommitIsFinished(t *testing.T) {
 				folder := topicPartition{"out", p}.folder(dir)
 				size := testFolder("").size(dataFile(folder, 0))
 				marker := appendMarker(nil, 1, 0, id, epoch, true, time.Now())
-				if err := testFolder("").writeAt(dataFile(folder, 0), marker, size, true); err != nil {
+				if err := testFolder("").writeAt(dataFile(folder, 0), marker, size); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -66,12 +66,12 @@ func (f folder) readMarks() (marks map[topicPartition]watermark, cleaning, whole
 	}
 	var list []watermark
 	if old {
-		if json.Unmarshal(b, &list) != nil {
+		if !isJSON(b, &list) {
 			return nil, false, true, nil // it was never more than a help
 		}
 	} else {
 		var w watermarks
-		if json.Unmarshal(b, &w) != nil || marksChecksum(w.Marks, w.Cleaning) != w.CRC32C || json.Unmarshal(w.Marks, &list) != nil {
+		if !isJSON(b, &w) || marksChecksum(w.Marks, w.Cleaning) != w.CRC32C || !isJSON(w.Marks, &list) {
 			return nil, false, false, nil
 		}
 		cleaning = w.Cleaning

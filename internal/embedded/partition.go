@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -110,7 +109,7 @@ func (r *recovery) readSnapshot(p *partitionScan) error {
 	if err != nil || !there {
 		return err
 	}
-	if json.Unmarshal(b, &p.snapshot) != nil {
+	if !isJSON(b, &p.snapshot) {
 		p.snapshot = snapshotFile{}
 		p.notes = append(p.notes, repairNote{Damage{What: "the snapshot is no JSON; it is written anew from the log", File: name}, r.path(name), 0, int64(len(b))})
 		return nil
@@ -183,7 +182,7 @@ func (r *recovery) bound(p *partitionScan) int64 {
 func (r *recovery) addMissing(p *partitionScan, first, next int64, what string) {
 	g := &region{first: first, next: next, exact: p.contiguous}
 	p.files = append(p.files, segmentPlan{base: first, size: -1, edits: []*region{g}, times: []int64{p.maxTime}, write: true})
-	p.note(r, first, g, what, 0)
+	p.note(r, first, g, what)
 	p.lost = append(p.lost, g)
 	p.end = next
 }
@@ -234,7 +233,7 @@ func (r *recovery) scanSegment(p *partitionScan, base, nextBase int64) error {
 	edit := func(g region, what string) {
 		at := &g
 		plan.edits, plan.times = append(plan.edits, at), append(plan.times, p.maxTime)
-		p.note(r, base, at, what, 0)
+		p.note(r, base, at, what)
 		if !g.mended {
 			p.lost = append(p.lost, at)
 			p.end = max(p.end, g.next)
@@ -372,7 +371,7 @@ func (r *recovery) judgeIndex(p *partitionScan, plan *segmentPlan, index []byte,
 	}
 }
 
-func (p *partitionScan) note(r *recovery, base int64, g *region, what string, pos int64) {
+func (p *partitionScan) note(r *recovery, base int64, g *region, what string) {
 	path := dataFile(p.folder, base)
 	d := Damage{
 		Lost: !g.mended && g.next > g.first, What: what, File: relative(r.dir, path), Position: g.pos,

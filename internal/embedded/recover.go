@@ -111,8 +111,8 @@ func newRecovery(f folder, now time.Time, log *slog.Logger) *recovery {
 
 // recoverFolder repairs what a killed process or a failing disk left.
 func recoverFolder(f folder, now time.Time, log *slog.Logger) (Recovered, error) {
-	if there, err := f.used(); err != nil || !there {
-		return Recovered{}, err
+	if !f.used() {
+		return Recovered{}, nil
 	}
 	if err := f.restoreCompaction(); err != nil {
 		return Recovered{}, fmt.Errorf("undo an unfinished compaction: %w", err)
@@ -132,13 +132,8 @@ func recoverFolder(f folder, now time.Time, log *slog.Logger) (Recovered, error)
 }
 
 // used tells whether a broker has used the folder.
-func (f folder) used() (bool, error) {
-	for _, name := range []string{"meta.json", "topics.json", "partitions"} {
-		if f.exists(f.path(name)) {
-			return true, nil
-		}
-	}
-	return false, nil
+func (f folder) used() bool {
+	return f.exists(f.path("meta.json")) || f.exists(f.path("topics.json")) || f.exists(f.path("partitions"))
 }
 
 // plan reads everything and changes nothing.
@@ -435,9 +430,7 @@ func (r *recovery) scan() error {
 	if err != nil {
 		return fmt.Errorf("list partitions: %w", err)
 	}
-	for _, tp := range r.missingFolders(tps) {
-		tps = append(tps, tp)
-	}
+	tps = append(tps, r.missingFolders(tps)...)
 	orderly := r.exists(r.path(sessionName))
 	r.all = make([]*partitionScan, len(tps))
 	var g errgroup.Group
@@ -524,12 +517,12 @@ func (r *recovery) endTransaction(p *partitionScan, id int64, txn openTxn) error
 	commit := r.decided != nil && r.decided.ProducerID == id && r.decided.Epoch == txn.epoch
 	seg := &p.segments[len(p.segments)-1]
 	marker := appendMarker(nil, p.end, p.epoch, id, txn.epoch, commit, r.now)
-	if err := r.writeAt(dataFile(p.folder, seg.BaseOffset), marker, seg.Size, true); err != nil {
+	if err := r.writeAt(dataFile(p.folder, seg.BaseOffset), marker, seg.Size); err != nil {
 		return err
 	}
 	entry := appendIndexEntry(nil, p.epoch, max(p.maxTime, r.now.UnixMilli()), false)
 	index := indexFile(p.folder, seg.BaseOffset)
-	if err := r.writeAt(index, entry, r.size(index), true); err != nil {
+	if err := r.writeAt(index, entry, r.size(index)); err != nil {
 		return err
 	}
 	if !commit {

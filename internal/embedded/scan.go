@@ -35,8 +35,6 @@ type region struct {
 	readable    bool // header was a header
 }
 
-func (r *region) lost() int64 { return r.next - r.first }
-
 // intact reads the batch at the beginning of b, if its length fits and its checksum is right.
 func intact(b []byte) (batchHeader, bool) {
 	if len(b) < batchHeaderBytes {

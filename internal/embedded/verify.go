@@ -25,8 +25,8 @@ type Verified struct {
 func Verify(dir string, o VerifyOptions) (Verified, error) {
 	f := folder{osDisk{}, dir}
 	var v Verified
-	there, err := f.used()
-	if err == nil && there {
+	var err error
+	if f.used() {
 		r := newRecovery(f, time.Now(), slog.New(slog.DiscardHandler))
 		if r.running = o.Running; !o.Running && f.exists(f.path(backupName, backupReady)) {
 			return v, fmt.Errorf("verify the embedded broker's folder %s: a compaction was interrupted; the next start undoes it, and checks everything", dir)

@@ -69,7 +69,8 @@ type Broker struct {
 	changes  atomic.Int64 // requests that change the small files
 	copied   int64        // how many there were when they were last copied; -1: not yet
 	copying  sync.Mutex
-	marked   int64 // sum of what the marks were written for
+	unmarked atomic.Bool // there are no marks
+	marked   int64       // sum of what the marks were written for
 	cleaning sync.Mutex
 	closed   sync.Once
 }
@@ -141,6 +142,16 @@ func (b *Broker) watchFiles() {
 			b.changes.Add(1)
 			if err := b.folder.dropCopies(); err != nil {
 				b.log.Error("the copy of the broker's small files is out of date", "error", err)
+			}
+			return nil, nil, false
+		})
+	}
+	for _, key := range []kmsg.Key{kmsg.DeleteTopics, kmsg.DeleteRecords} {
+		b.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+			// Logs begin elsewhere afterwards, or anew. Until the next marks nothing is known of it.
+			b.unmarked.Store(true)
+			if err := b.folder.removeIfThere(b.folder.path(marksName)); err != nil {
+				b.log.Error("the marks of the broker's logs are out of date", "error", err)
 			}
 			return nil, nil, false
 		})

@@ -209,7 +209,7 @@ func (b *Broker) takeNotes() error {
 		}
 	}
 	var err error
-	if sum != b.marked {
+	if b.unmarked.Swap(false) || sum != b.marked {
 		if err = b.mark(false); err == nil {
 			b.marked = sum
 		}

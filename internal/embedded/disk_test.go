@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 // power cut, all that follow.
 type faultyDisk struct {
 	osDisk
+	mu          sync.Mutex
 	fail, count int
 	how         string // refused, torn, cut
 	failed      string // what failed
@@ -28,6 +31,8 @@ type faultyDisk struct {
 var errFault = errors.New("the disk refuses")
 
 func (d *faultyDisk) step(op, name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.failed != "" && d.how == "cut" {
 		return errFault
 	}
@@ -285,13 +290,12 @@ type unsteadyDisk struct {
 	osDisk
 	name string
 	at   int64
-	done bool
+	done atomic.Bool
 }
 
 func (d *unsteadyDisk) ReadFile(name string) ([]byte, error) {
 	b, err := d.osDisk.ReadFile(name)
-	if strings.HasSuffix(name, d.name) && !d.done && err == nil {
-		d.done = true
+	if strings.HasSuffix(name, d.name) && err == nil && !d.done.Swap(true) {
 		b[d.at] ^= 1
 	}
 	return b, err

@@ -134,7 +134,7 @@ func (b *Broker) copyFiles() error {
 func (b *Broker) watchFiles() {
 	for _, key := range []kmsg.Key{
 		kmsg.CreateTopics, kmsg.DeleteTopics, kmsg.CreatePartitions, kmsg.AlterConfigs, kmsg.IncrementalAlterConfigs,
-		kmsg.CreateACLs, kmsg.DeleteACLs, kmsg.AlterUserSCRAMCredentials, kmsg.AlterClientQuotas,
+		kmsg.CreateACLs, kmsg.DeleteACLs, kmsg.AlterClientQuotas,
 	} {
 		b.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
 			b.copying.Lock()

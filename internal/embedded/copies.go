@@ -25,7 +25,7 @@ type copies struct {
 
 // The broker rewrites these as a whole, and only when it is asked to change something, starts or stops.
 var wholeFiles = []string{
-	"meta.json", "topics.json", "acls.json", "sasl.json", "broker_configs.json", "quotas.json", "seq_windows.json", sessionName,
+	"meta.json", "topics.json", "acls.json", "broker_configs.json", "quotas.json", "seq_windows.json", sessionName,
 }
 
 const (
@@ -98,8 +98,25 @@ func (f folder) readCopies() (*copies, bool, error) {
 	return nil, false, nil
 }
 
+// credentialsName has no copy: secrets stand in as few places as can be, and the broker is given them at each start.
+const credentialsName = "sasl.json"
+
+// checkCredentials leaves out a file of credentials with which the broker would not start.
+func (r *recovery) checkCredentials() error {
+	b, there, err := r.read(r.path(credentialsName))
+	if err != nil || !there || isJSON(b, &struct{}{}) {
+		return err
+	}
+	r.found(Damage{What: "the file is no JSON; it was left out", File: credentialsName}, nil)
+	r.put(credentialsName, nil)
+	return nil
+}
+
 // checkFiles compares the small files with their copies and plans to put back what differs.
 func (r *recovery) checkFiles() error {
+	if err := r.checkCredentials(); err != nil {
+		return err
+	}
 	c, whole, err := r.readCopies()
 	if err != nil {
 		return err

@@ -150,7 +150,7 @@ func TestRepairThatFailsIsMadeAgain(t *testing.T) {
 		if testing.Short() {
 			return 1 + rng.IntN(60)
 		}
-		return 1 + rng.IntN(12)
+		return 1 + rng.IntN(20)
 	}
 	began := time.Now()
 	for _, how := range []string{"refused", "torn", "cut"} {

@@ -24,15 +24,14 @@ type Verified struct {
 // Verify reads every byte of a broker's folder and changes nothing.
 func Verify(dir string, o VerifyOptions) (Verified, error) {
 	f := folder{osDisk{}, dir}
-	var v Verified
-	var err error
+	v, err := Verified{Damage: []Damage{}, Quarantine: []Damage{}}, error(nil)
 	if f.used() {
 		r := newRecovery(f, time.Now(), slog.New(slog.DiscardHandler))
 		if r.running = o.Running; !o.Running && f.exists(f.path(backupName, backupReady)) {
 			return v, fmt.Errorf("verify the embedded broker's folder %s: a compaction was interrupted; the next start undoes it, and checks everything", dir)
 		}
 		err = r.plan()
-		v.Partitions, v.Damage = len(r.all), r.damage
+		v.Partitions, v.Damage = len(r.all), append(v.Damage, r.damage...)
 		for _, p := range r.all {
 			v.BytesRead += p.bytesRead
 		}
@@ -42,7 +41,9 @@ func Verify(dir string, o VerifyOptions) (Verified, error) {
 		}
 	}
 	if err == nil {
-		v.Quarantine, err = f.notes()
+		var notes []Damage
+		notes, err = f.notes()
+		v.Quarantine = append(v.Quarantine, notes...)
 	}
 	if err != nil {
 		return v, fmt.Errorf("verify the embedded broker's folder %s: %w", dir, err)

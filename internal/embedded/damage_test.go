@@ -235,7 +235,10 @@ func (s *sample) harms(t *testing.T) []harm {
 			continue
 		}
 		last := batches[len(batches)-1].next
-		for _, b := range batches {
+		for i, b := range batches {
+			if i+1 < len(batches) { // across the border of two
+				list = append(list, harm{name, "flip", b.pos + b.bytes - flipped/2, b.first, batches[i+1].next})
+			}
 			for _, at := range []int64{0, 4, 8, 12, 16, 17, 21, 23, 35, 43, 51, 53, 61, b.bytes / 2, b.bytes - flipped} {
 				if at+flipped <= b.bytes {
 					list = append(list, harm{name, "flip", b.pos + at, b.first, b.next})

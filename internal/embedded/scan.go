@@ -99,9 +99,15 @@ func (w *walk) offsetFits(b []byte, pos int64, h batchHeader) bool {
 		return false
 	}
 	if rest := b[pos+h.bytes:]; len(rest) >= batchHeaderBytes {
-		if after := int64(binary.BigEndian.Uint64(rest)); after >= w.expected && after <= h.lastOffset() {
+		if next, ok := readHeader(rest); !ok || next.magic != 2 || next.bytes > int64(len(rest)) {
+			// Damage begins or ends here: the next whole batch has to stand behind this one.
+			at, after := w.resync(b, pos+h.bytes-1)
+			return at == int64(len(b)) || after.firstOffset > h.lastOffset() || after.firstOffset-w.expected <= int64(h.lastDelta)
+		}
+		// The one behind it would come before it. Where both had room, this one is wrong.
+		if after := int64(binary.BigEndian.Uint64(rest)); after <= h.lastOffset() && after-w.expected > int64(h.lastDelta) {
 			if _, ok := intact(rest); ok {
-				return false // the one behind it, which is whole, would come before it
+				return false
 			}
 		}
 	}
@@ -149,11 +155,12 @@ func (w *walk) damage(b []byte, pos int64, h batchHeader, checksumRight bool) (r
 func (w *walk) misplaced(b []byte, r region, h batchHeader) (region, bool) {
 	end := r.pos + h.bytes
 	r.bytes, r.header, r.readable = h.bytes, h, true
-	after := w.nextBase
+	after, last := w.nextBase, int(end) == len(b)
 	if next, ok := intact(b[end:]); ok {
 		after = next.firstOffset
+	} else if at, next := w.resync(b, end-1); at < int64(len(b)) {
+		after = next.firstOffset // something between is damaged, too
 	}
-	last := int(end) == len(b)
 	missing := w.entries >= 0 && last && w.entries > w.batches+w.regions+1
 	if w.contiguous && h.magic == 2 && h.firstOffset > w.expected && (after == h.lastOffset()+1 || after < 0 && missing) {
 		// The batch is right, and others are missing before it.
@@ -199,35 +206,72 @@ func mend(raw []byte, first int64, epoch int32) []byte {
 }
 
 // resync finds the next whole batch behind a damaged one. It returns the end of b when there is none.
+//
+// What looks like a batch may be the content of a damaged one. So it is believed when what follows it agrees,
+// or when it at least stands before the next one for which that is so.
 func (w *walk) resync(b []byte, pos int64) (int64, batchHeader) {
 	size := int64(len(b))
 	if size-pos >= batchHeaderBytes {
 		if h, ok := readHeader(b[pos:]); ok && h.bytes < size-pos {
-			if after, ok := w.follows(b, pos+h.bytes); ok {
+			if after, ok, agrees := w.follows(b, pos+h.bytes); ok && agrees {
 				return pos + h.bytes, after
 			}
 		}
 	}
+	type candidate struct {
+		pos int64
+		h   batchHeader
+	}
+	var alone []candidate
 	for q := pos + 1; q+batchHeaderBytes <= size; q++ {
 		if b[q+16] != 2 {
 			continue
 		}
-		if after, ok := w.follows(b, q); ok {
-			return q, after
+		h, ok, agrees := w.follows(b, q)
+		switch {
+		case !ok:
+		case !agrees:
+			alone = append(alone, candidate{q, h})
+		default:
+			for _, c := range alone {
+				if c.h.lastOffset() < h.firstOffset && c.pos+c.h.bytes <= q {
+					return c.pos, c.h
+				}
+			}
+			return q, h
 		}
+	}
+	if len(alone) > 0 {
+		return alone[0].pos, alone[0].h
 	}
 	return size, batchHeader{}
 }
 
-// follows tells whether a whole batch begins at pos that can stand behind what came before.
-func (w *walk) follows(b []byte, pos int64) (batchHeader, bool) {
-	if int64(len(b))-pos < batchHeaderBytes {
-		return batchHeader{}, false
+// lostMost is more offsets than one damaged place takes.
+const lostMost = 4 * reserveOffsets
+
+// follows tells whether a whole batch begins at pos that can stand behind what came before, and whether what
+// follows it agrees. Damage may reach into its first offset, which no checksum covers: then it is the one that
+// its successor asks for.
+func (w *walk) follows(b []byte, pos int64) (h batchHeader, ok, agrees bool) {
+	h, ok = intact(b[pos:])
+	if !ok || h.magic != 2 {
+		return h, false, false
 	}
-	h, ok := readHeader(b[pos:])
-	ok = ok && h.magic == 2 && h.bytes <= int64(len(b))-pos && h.firstOffset >= w.expected &&
-		(w.nextBase < 0 || h.lastOffset() < w.nextBase) && (w.limit == 0 || h.lastOffset() < w.limit)
-	return h, ok && crcMatches(b[pos:pos+h.bytes])
+	next := w.nextBase
+	end := pos + h.bytes
+	agrees = end == int64(len(b))
+	if after, ok := intact(b[end:]); ok {
+		next, agrees = after.firstOffset, true
+	}
+	if w.contiguous && next >= 0 && h.lastOffset()+1 != next && next-int64(h.lastDelta)-1 >= w.expected {
+		if agrees {
+			h.firstOffset = next - int64(h.lastDelta) - 1
+		}
+	}
+	ok = h.firstOffset >= w.expected && h.firstOffset-w.expected <= lostMost && (next < 0 || h.lastOffset() < next) &&
+		(w.limit == 0 || h.lastOffset() < w.limit)
+	return h, ok, agrees
 }
 
 // rewriting is the content of an index whose segment is being repaired: it proves nothing about the segment.

@@ -172,7 +172,7 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 	facts := probe.Gather(ctx, probe.Options{
 		Checks: checks, Config: cfg, Sources: sources, Conn: conn, Layout: layoutOf(cfg),
 		TransactionalID: processor.GroupID + "-" + processor.InstanceID,
-		Files:           secretFiles(cfg, sources), Certificates: certificateFiles(cfg), Folders: folders(cfg), Spools: spools(cfg),
+		Files:           secretFiles(cfg, sources), Certificates: certificateFiles(cfg), Folders: folders(cfg), Spools: spools(cfg), BrokerData: brokerFacts(cfg),
 		Processes: processes, Admin: admins, Now: time.Now,
 	})
 	if secretsErr != nil {

@@ -13,7 +13,7 @@ const (
 	ExitOK          = 0
 	ExitFailure     = 1   // something went wrong
 	ExitUsage       = 2   // flags, arguments or configuration are wrong; nothing was done
-	ExitFaults      = 3   // `check`, `doctor` or `spool verify` found faults, `topics verify` found differences
+	ExitFaults      = 3   // `check`, `doctor`, `spool verify` or `broker verify` found faults, `topics verify` found differences
 	ExitInterrupted = 130 // a signal ended a command that had not finished, or a second signal cut a drain short
 )
 
@@ -21,7 +21,7 @@ const exitHelp = `Exit codes:
   0    done; for up, ingress and process: drained after a signal
   1    something went wrong, and the last line says what
   2    flags, arguments or configuration are wrong; nothing was done
-  3    check, doctor or spool verify found faults, topics verify found differences, or replay left out what does not verify
+  3    check, doctor, spool verify or broker verify found faults, topics verify found differences, or replay left out what does not verify
   130  interrupted: before the end of simulate, check or replay, or by a second signal during a drain`
 
 // usageError is a mistake on the command line.

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/embedded"
 )
 
 var update = flag.Bool("update", false, "write the table of metrics into docs/operations.md")
@@ -56,6 +57,9 @@ func registered(t *testing.T) []metric {
 		t.Fatal(err)
 	}
 	if err := s.startProcessor(conn); err != nil {
+		t.Fatal(err)
+	}
+	if err := embedded.RegisterMetrics(s.metrics, cfg.DataDir); err != nil {
 		t.Fatal(err)
 	}
 	descs := make(chan *prometheus.Desc)

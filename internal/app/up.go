@@ -126,7 +126,7 @@ func ofDataFolder(name string) bool {
 
 // startBroker opens the broker and makes it a part, so that it stops after everything that uses it.
 func startBroker(s *service, password string) (*embedded.Broker, error) {
-	c := embedded.DefaultConfig(filepath.Join(s.cfg.DataDir, "broker"))
+	c := embedded.DefaultConfig(brokerFolder(s.cfg))
 	c.Listen, c.AnyPort = s.cfg.Embedded.Listen, !s.cfg.IsSet("embedded.listen")
 	c.Advertise, c.Password = s.cfg.Embedded.Advertise, password
 	c.SyncWrites, c.SegmentBytes, c.MessageBytes = s.cfg.Embedded.SyncWrites, s.cfg.Embedded.SegmentBytes, s.cfg.Topics.MaxMessageBytes
@@ -137,6 +137,10 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 	// What the log of a large folder took to read is of no use any more.
 	debug.FreeOSMemory()
 	s.health.Add("broker", broker.Ready)
+	s.health.AddOptional("broker data", func() error { return quarantineReady(c.Dir) })
+	if err := embedded.RegisterMetrics(s.metrics, c.Dir); err != nil {
+		return nil, errors.Join(err, broker.Close())
+	}
 	s.parts.start("broker", func(ctx context.Context) error {
 		return errors.Join(broker.Run(ctx), broker.Close())
 	})

@@ -1,6 +1,7 @@
 // Command crash plays onboardings against `coexstream up`, kills it with SIGKILL while they run, starts it
 // again, and lets `coexstream check` judge the outcome. It uses the binary as a user does. With -peak-max it also
-// fails when a life of `up` took more memory than that.
+// fails when a life of `up` took more memory than that. With -rot it then damages the logs, and only what is
+// named may be missing.
 package main
 
 import (
@@ -33,6 +34,7 @@ type options struct {
 	wait       time.Duration
 	peakMax    int64 // MiB; 0: none
 	upFlags    string
+	rotten     string // topics, separated by commas
 	simFlags   string
 	checkFlags string
 }
@@ -48,6 +50,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 0, "seed; 0: a new one")
 	flag.DurationVar(&o.wait, "wait", 3*time.Minute, "how long check waits for what is missing")
 	flag.Int64Var(&o.peakMax, "peak-max", 0, "the most resident memory that any life of `up` may have taken, in MiB; 0: any")
+	flag.StringVar(&o.rotten, "rot", "", "at the end, damage a log of each of these `topics`: only what broker verify names may be missing, and a second world comes out whole")
 	flag.StringVar(&o.upFlags, "up", "", "more flags of `up`")
 	flag.StringVar(&o.simFlags, "simulate", "", "more flags of `simulate`")
 	flag.StringVar(&o.checkFlags, "check", "", "more flags of `check`")
@@ -133,6 +136,14 @@ func (o *options) run(ctx context.Context) error {
 	fmt.Printf("crash: killed %d times, check is content\n", killed)
 	if peakErr != nil && o.peakMax > 0 {
 		return peakErr
+	}
+	if err := o.sound(ctx, binary, dir); err != nil {
+		return fmt.Errorf("%w (data in %s, seed %d)", err, dir, o.seed)
+	}
+	if o.rotten != "" {
+		if err := o.rot(ctx, u, truth); err != nil {
+			return fmt.Errorf("%w (data in %s, seed %d)", err, dir, o.seed)
+		}
 	}
 	if err := withinBound(u.peak, o.peakMax); err != nil {
 		return fmt.Errorf("%w (data in %s, seed %d)", err, dir, o.seed)

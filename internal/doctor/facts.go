@@ -25,6 +25,7 @@ type Facts struct {
 	Certificates []Certificate
 	Disks        []Disk
 	Spools       []Spool
+	BrokerData   *BrokerData // nil: not looked at
 	Processes    []Process
 	Bootstrap    []Bootstrap
 	Brokers      []Broker

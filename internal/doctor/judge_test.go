@@ -32,6 +32,7 @@ func healthy(t *testing.T) *Facts {
 		Certificates: []Certificate{{Key: "ingress.tls.cert_file", Path: "/tls.crt", NotBefore: now.Add(-time.Hour), NotAfter: now.Add(60 * 24 * time.Hour)}},
 		Disks:        []Disk{{Key: "data_dir", Path: "/data", Exists: true, FreeBytes: 50 << 30, AllBytes: 100 << 30}},
 		Spools:       []Spool{{Topic: "raw.live", Path: "/data/spool/raw.live", BytesMax: 1 << 30}},
+		BrokerData:   &BrokerData{Path: "/data/broker"},
 		Processes:    []Process{{URL: "http://a", Spooled: &Spooled{Writable: true}, Ready: true, ConfigHash: "1", OwnHash: "1", Timed: true, Ahead: time.Second}},
 		Bootstrap:    []Bootstrap{{Address: "kafka-1:9092"}},
 		Brokers:      []Broker{{ID: 1, Address: "kafka-1:9092", Controller: true, Version: "v4.1"}, {ID: 2, Address: "kafka-2:9092", Version: "v4.1"}},
@@ -161,6 +162,21 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"spool full", func(f *Facts) { f.Spools[0].Bytes = 1000 << 20 }, "spool", Fail, "/data/spool/raw.live", "webhooks are refused"},
 		{"quarantine", func(f *Facts) { f.Spools[0].QuarantineFiles, f.Spools[0].QuarantineBytes = 2, 1<<20 }, "spool", Warn, "/data/spool/raw.live", "2 damaged or refused files in quarantine, 1 MiB"},
 		{"spool unreadable", func(f *Facts) { f.Spools[0].Err = fs.ErrPermission }, "spool", Fail, "/data/spool/raw.live", "permission"},
+		{"broker's data not looked at", func(f *Facts) { f.BrokerData = nil }, "broker", Skip, "", "not looked at"},
+		{"no embedded broker", func(f *Facts) { f.BrokerData = &BrokerData{} }, "broker", Skip, "", "has run on this data folder"},
+		{"webhooks damaged", func(f *Facts) {
+			f.BrokerData.Damage = []BrokerDamage{{Lost: true, Topic: "coex.raw.live", Class: "raw.live", Partition: 2, First: 7, Last: 9, Exact: true, After: now, Before: now.Add(time.Second)}}
+		}, "broker", Fail, "coex.raw.live/2", "records at offsets 7 to 9 are gone, from 2026-11-21T03:00:00Z to 2026-11-21T03:00:01Z"},
+		{"end of a log damaged", func(f *Facts) {
+			f.BrokerData.Damage = []BrokerDamage{{Lost: true, Topic: "coex.state", Class: "state", First: 7, Last: 1007}}
+		}, "broker", Fail, "coex.state/0", "from offset 7 on are gone; how many is not known, and offsets go on at 1008"},
+		{"positions damaged", func(f *Facts) {
+			f.BrokerData.Damage = []BrokerDamage{{Lost: true, File: "groups.log", What: "entries are damaged"}}
+		}, "broker", Fail, "groups.log", "entries are damaged"},
+		{"damage put right", func(f *Facts) {
+			f.BrokerData.Damage = []BrokerDamage{{File: "topics.json", What: "the file differs from its copy, which was put back"}}
+		}, "broker", Warn, "topics.json", "nothing is lost"},
+		{"much damage", func(f *Facts) { f.BrokerData.Damage = make([]BrokerDamage, 30) }, "broker", Fail, "/data/broker", "10 more damages"},
 		{"spool not written", func(f *Facts) { f.Processes[0].Spooled.Writable = false }, "spool", Fail, "http://a", "takes nothing"},
 		{"spool waits", func(f *Facts) { *f.Processes[0].Spooled = Spooled{12, 5 * time.Minute, true} }, "spool", Warn, "http://a", "12 webhooks wait in its spool, the oldest for 5m"},
 		{"spool waits for long", func(f *Facts) { *f.Processes[0].Spooled = Spooled{12, 7 * time.Hour, true} }, "spool", Fail, "http://a", "at 12h it takes no more"},

@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/coexstream/coexstream/internal/listen"
 	"github.com/coexstream/coexstream/internal/private"
@@ -72,12 +72,18 @@ func (c *Config) Validate() error {
 // Broker is a running broker.
 type Broker struct {
 	cfg      Config
+	folder   folder
 	log      *slog.Logger
 	cluster  *kfake.Cluster
 	journal  *journal
 	addr     string // that clients are told
 	socket   string // that is listened on
 	listener *listen.InProcess
+	changes  atomic.Int64 // requests that change the small files
+	copied   int64        // how many there were when they were last copied; -1: not yet
+	copying  sync.Mutex
+	unmarked atomic.Bool // there are no marks
+	marked   int64       // sum of what the marks were written for
 	cleaning sync.Mutex
 	closed   sync.Once
 }
@@ -91,16 +97,19 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	if err := private.Tree(cfg.Dir, log); err != nil {
 		return nil, fmt.Errorf("use the folder of the embedded broker: %w", err)
 	}
-	if err := os.Remove(filepath.Join(cfg.Dir, credentialsName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	f := folder{osDisk{}, cfg.Dir}
+	// The broker keeps users at its stop, and takes them from there at its start, over those that it is given.
+	if err := f.removeIfThere(f.path(credentialsName)); err != nil {
 		return nil, fmt.Errorf("forget the former credentials of the embedded broker: %w", err)
 	}
 	started := time.Now()
-	repaired, err := recoverFolder(cfg.Dir, started, log)
+	found, err := recoverFolder(f, started, log)
 	if err != nil {
 		return nil, fmt.Errorf("recover the embedded broker's folder %s: %w", cfg.Dir, err)
 	}
-	if repaired > 0 {
-		log.Info("recovered the log after a stop that was not orderly", "partitions", repaired, "took", time.Since(started))
+	log.Debug("checked every byte of the embedded broker's logs", "bytes", found.BytesRead, "took", time.Since(started), "damaged", len(found.Damage))
+	if found.Partitions > 0 {
+		log.Info("recovered the log after a stop that was not orderly", "partitions", found.Partitions, "took", time.Since(started))
 	}
 	j, err := openJournal(cfg.Dir, cfg.SyncWrites, log)
 	if err != nil {
@@ -111,16 +120,66 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 		return nil, errors.Join(fmt.Errorf("start the embedded broker on %s: %w", cfg.Listen, err), j.close())
 	}
 	j.attach(cluster)
-	b := &Broker{cfg: cfg, log: log, cluster: cluster, journal: j, listener: listener}
+	b := &Broker{cfg: cfg, folder: f, log: log, cluster: cluster, journal: j, listener: listener, copied: -1}
+	b.watchFiles()
 	b.addr, b.socket = cluster.ListenAddrs()[0], listener.Addr().String()
+	if err := errors.Join(b.mark(false), b.copyFiles()); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	return b, nil
 }
 
+// copyFiles copies the small files when they were changed.
+func (b *Broker) copyFiles() error {
+	n := b.changes.Load()
+	if n == b.copied {
+		return nil
+	}
+	b.cluster.ListenAddrs() // answered when the request that counts has been carried out
+	b.copying.Lock()
+	defer b.copying.Unlock()
+	if b.changes.Load() != n {
+		return nil // the next one is on its way
+	}
+	if err := b.folder.keepCopies(false); err != nil {
+		return err
+	}
+	b.copied = n
+	return nil
+}
+
+// watchFiles empties the copies of the small files before a request changes one of them.
+func (b *Broker) watchFiles() {
+	for _, key := range []kmsg.Key{
+		kmsg.CreateTopics, kmsg.DeleteTopics, kmsg.CreatePartitions, kmsg.AlterConfigs, kmsg.IncrementalAlterConfigs,
+		kmsg.CreateACLs, kmsg.DeleteACLs, kmsg.AlterClientQuotas,
+	} {
+		b.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+			b.copying.Lock()
+			defer b.copying.Unlock()
+			b.changes.Add(1)
+			if err := b.folder.dropCopies(); err != nil {
+				b.log.Error("the copy of the broker's small files is out of date", "error", err)
+			}
+			return nil, nil, false
+		})
+	}
+	for _, key := range []kmsg.Key{kmsg.DeleteTopics, kmsg.DeleteRecords} {
+		b.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+			// Logs begin elsewhere afterwards, or anew. Until the next marks nothing is known of it.
+			b.unmarked.Store(true)
+			if err := b.folder.removeIfThere(b.folder.path(marksName)); err != nil {
+				b.log.Error("the marks of the broker's logs are out of date", "error", err)
+			}
+			return nil, nil, false
+		})
+	}
+}
+
+const clusterID = "coexstream-embedded"
+
 // User is whom clients authenticate as where they have to, by SCRAM.
 const User = "coexstream"
-
-// credentialsName is where the broker keeps users at its stop, and takes them from at its start, over those that it is given.
-const credentialsName = "sasl.json"
 
 // Mechanisms are those by which clients may authenticate. PLAIN is not among them: it would send the password.
 func Mechanisms() []string { return []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} }
@@ -134,7 +193,7 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 	n, _ := strconv.Atoi(port)
 	opts := []kfake.Opt{
 		kfake.Ports(n),
-		kfake.ClusterID("coexstream-embedded"),
+		kfake.ClusterID(clusterID),
 		kfake.DataDir(cfg.Dir),
 		kfake.WithLogger(logger{log}),
 		kfake.ListenFn(func(string, string) (net.Listener, error) {
@@ -223,8 +282,12 @@ func (b *Broker) Close() error {
 	b.closed.Do(func() {
 		b.cleaning.Lock()
 		defer b.cleaning.Unlock()
+		err = errors.Join(b.mark(false), b.folder.dropCopies())
 		b.cluster.Close()
-		err = b.journal.close()
+		err = errors.Join(err, b.journal.close())
+		if err == nil {
+			err = b.folder.keepCopies(true)
+		}
 	})
 	return err
 }

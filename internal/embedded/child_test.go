@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 }
 
 func runChild(dir string, sync bool) error {
+	if err := limitFiles(os.Getenv(childLimitEnv)); err != nil {
+		return err
+	}
 	lock, err := Acquire(dir)
 	if err != nil {
 		return err
@@ -58,6 +61,10 @@ func runChild(dir string, sync bool) error {
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the parent closes it: an orderly stop
 	return b.Close()
 }
+
+func testFolder(dir string) folder { return folder{osDisk{}, dir} }
+
+func fileExists(path string) bool { return testFolder("").exists(path) }
 
 func testConfig(dir string, sync bool) Config {
 	cfg := DefaultConfig(dir)

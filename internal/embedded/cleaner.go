@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,8 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
-
-	"github.com/coexstream/coexstream/internal/private"
 )
 
 // The broker would clean its logs by itself, in its one loop, and in ways that a kill or an open
@@ -26,9 +23,8 @@ import (
 // stay linked in a second folder from which the next start puts them back.
 
 const (
-	watermarksName = "watermarks.json"
-	backupName     = "compacting"
-	backupReady    = "ready"
+	backupName  = "compacting"
+	backupReady = "ready"
 )
 
 // brokerCleanerOff makes the broker's own timer fire after ten years.
@@ -39,11 +35,16 @@ const brokerCleanerOff = "315360000000"
 func (b *Broker) Clean(ctx context.Context) (bool, error) {
 	b.cleaning.Lock()
 	defer b.cleaning.Unlock()
-	if err := b.writeWatermarks(); err != nil {
+	if err := b.mark(true); err != nil {
 		return false, err
 	}
 	b.cluster.ApplyRetention()
+	compacted, err := b.compactAtRest(ctx)
+	return compacted, errors.Join(err, b.mark(false))
+}
 
+// compactAtRest compacts while the broker stands still.
+func (b *Broker) compactAtRest(ctx context.Context) (bool, error) {
 	// The broker handles no request while a control function runs, and control functions may use its
 	// administration. So in here nothing is appended and no transaction begins. Which request it is that
 	// brings us here does not matter; this one is rare and harmless.
@@ -101,14 +102,14 @@ func (b *Broker) compact() (bool, error) {
 		return false, fmt.Errorf("keep the files that compaction replaces: %w", err)
 	}
 	b.cluster.Compact()
-	if err := dropBackup(b.cfg.Dir); err != nil {
+	if err := b.folder.dropBackup(); err != nil {
 		return true, fmt.Errorf("drop the files that compaction replaced: %w", err)
 	}
 	return true, nil
 }
 
 func (b *Broker) partitions() []topicPartition {
-	tps, err := partitionFolders(b.cfg.Dir)
+	tps, err := b.folder.partitionFolders()
 	if err != nil {
 		return nil
 	}
@@ -126,46 +127,45 @@ func (b *Broker) compacted(topic string) bool {
 
 // link gives the partitions' files a second name, then says that all have one.
 func (b *Broker) link(tps []topicPartition) error {
-	backup := filepath.Join(b.cfg.Dir, backupName)
-	if err := os.RemoveAll(backup); err != nil {
+	f := b.folder
+	if err := f.RemoveAll(f.path(backupName)); err != nil {
 		return err
 	}
 	for _, tp := range tps {
-		from := tp.folder(b.cfg.Dir)
-		to := filepath.Join(backup, filepath.Base(from))
-		if err := os.MkdirAll(to, private.FolderMode); err != nil {
+		from := tp.folder(f.dir)
+		to := f.path(backupName, filepath.Base(from))
+		if err := f.MkdirAll(to); err != nil {
 			return err
 		}
-		bases, err := segmentBases(from)
+		bases, err := f.segmentFiles(from, ".dat")
 		if err != nil {
 			return err
 		}
 		for _, base := range bases {
 			for _, name := range []func(string, int64) string{dataFile, indexFile} {
-				if err := os.Link(name(from, base), name(to, base)); err != nil {
+				if err := f.Link(name(from, base), name(to, base)); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	return writeSynced(filepath.Join(backup, backupReady), nil)
+	return f.writeAt(f.path(backupName, backupReady), nil, 0)
 }
 
-func dropBackup(dir string) error {
-	backup := filepath.Join(dir, backupName)
-	if err := os.Remove(filepath.Join(backup, backupReady)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (f folder) dropBackup() error {
+	if err := f.removeIfThere(f.path(backupName, backupReady)); err != nil {
 		return err
 	}
-	return os.RemoveAll(backup)
+	return f.RemoveAll(f.path(backupName))
 }
 
 // restoreCompaction puts back the files that an interrupted compaction was replacing.
-func restoreCompaction(dir string) error {
-	backup := filepath.Join(dir, backupName)
-	if !exists(filepath.Join(backup, backupReady)) {
-		return os.RemoveAll(backup) // nothing was replaced yet, or all was
+func (f folder) restoreCompaction() error {
+	backup := f.path(backupName)
+	if !f.exists(filepath.Join(backup, backupReady)) {
+		return f.RemoveAll(backup) // nothing was replaced yet, or all was
 	}
-	es, err := os.ReadDir(backup)
+	es, err := f.ReadDir(backup)
 	if err != nil {
 		return err
 	}
@@ -173,73 +173,71 @@ func restoreCompaction(dir string) error {
 		if !e.IsDir() {
 			continue
 		}
-		from, to := filepath.Join(backup, e.Name()), filepath.Join(dir, "partitions", e.Name())
-		kept, err := segmentBases(from)
+		from, to := filepath.Join(backup, e.Name()), f.path("partitions", e.Name())
+		kept, err := f.segmentFiles(from, ".dat")
 		if err != nil {
 			return err
 		}
-		bases, err := segmentBases(to)
+		bases, err := f.segmentFiles(to, ".dat")
 		if err != nil {
 			return err
 		}
 		for _, base := range bases {
-			if err := removeSegment(to, base); err != nil {
+			if err := f.removeSegment(to, base); err != nil {
 				return err
 			}
 		}
 		for _, base := range kept {
 			// Linked, not moved: a restore that is killed begins again.
 			for _, name := range []func(string, int64) string{indexFile, dataFile} {
-				if err := os.Link(name(from, base), name(to, base)); err != nil && !errors.Is(err, fs.ErrExist) {
+				if err := f.Link(name(from, base), name(to, base)); err != nil && !errors.Is(err, fs.ErrExist) {
 					return err
 				}
 			}
 		}
 	}
-	return dropBackup(dir)
+	return f.dropBackup()
 }
 
-type watermark struct {
-	Topic     string `json:"topic"`
-	Partition int32  `json:"partition"`
-	End       int64  `json:"end"`
-}
+// noteInterval is how old the marks and copies may be.
+const noteInterval = 10 * time.Second
 
-func (b *Broker) writeWatermarks() error {
-	var marks []watermark
+// takeNotes writes the marks when records came, and the copies of the small files when they were changed.
+func (b *Broker) takeNotes() error {
+	b.cleaning.Lock()
+	defer b.cleaning.Unlock()
+	sum := int64(0)
 	for _, tp := range b.partitions() {
-		if info := b.cluster.PartitionInfo(tp.topic, tp.partition); info != nil && info.HighWatermark > 0 {
-			marks = append(marks, watermark{tp.topic, tp.partition, info.HighWatermark})
+		if info := b.cluster.PartitionInfo(tp.topic, tp.partition); info != nil {
+			sum += info.HighWatermark
 		}
 	}
-	if err := writeJSON(filepath.Join(b.cfg.Dir, watermarksName), marks); err != nil {
-		return fmt.Errorf("write down where the partitions end: %w", err)
+	var err error
+	if b.unmarked.Swap(false) || sum != b.marked {
+		if err = b.mark(false); err == nil {
+			b.marked = sum
+		}
 	}
-	return nil
-}
-
-func readWatermarks(dir string) (map[topicPartition]int64, error) {
-	var marks []watermark
-	if _, err := readJSON(filepath.Join(dir, watermarksName), &marks); err != nil {
-		return nil, err
-	}
-	ends := make(map[topicPartition]int64, len(marks))
-	for _, m := range marks {
-		ends[topicPartition{m.Topic, m.Partition}] = m.End
-	}
-	return ends, nil
+	err = errors.Join(err, b.copyFiles())
+	return err
 }
 
 // Run cleans the logs at intervals until ctx ends, and then returns nil.
 func (b *Broker) Run(ctx context.Context) error {
 	// Where a transaction was open, it is tried again soon; a pause between two transactions will come.
 	const again = 5 * time.Second
-	next := time.NewTimer(b.cfg.CleanInterval)
+	next, notes := time.NewTimer(b.cfg.CleanInterval), time.NewTicker(noteInterval)
 	defer next.Stop()
+	defer notes.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-notes.C:
+			if err := b.takeNotes(); err != nil {
+				b.log.Error("the embedded broker's notes about its own files cannot be written", "error", err)
+			}
+			continue
 		case <-next.C:
 		}
 		started := time.Now()

@@ -73,7 +73,7 @@ func TestCleaningKeepsTheNewestOfEachKey(t *testing.T) {
 	if n := checkNewest(t, b.Addr(), "table", newest); n > len(newest)+1 {
 		t.Errorf("%d records are left of 100 over %d keys", n, len(newest))
 	}
-	if exists(filepath.Join(dir, backupName)) {
+	if fileExists(filepath.Join(dir, backupName)) {
 		t.Error("the replaced files are still there")
 	}
 	if err := b.Close(); err != nil {
@@ -136,7 +136,7 @@ func TestInterruptedCompactionIsUndone(t *testing.T) {
 		{"and then the undoing was killed", func(t *testing.T, b *Broker, folder string) {
 			removeSegments(t, folder)
 			backup := filepath.Join(b.cfg.Dir, backupName, filepath.Base(folder))
-			bases, err := segmentBases(backup)
+			bases, err := testFolder("").segmentFiles(backup, ".dat")
 			if err != nil || len(bases) == 0 {
 				t.Fatalf("backup holds %v, err %v", bases, err)
 			}
@@ -162,7 +162,7 @@ func TestInterruptedCompactionIsUndone(t *testing.T) {
 			if n := checkNewest(t, b.Addr(), "table", newest); n != 50 {
 				t.Errorf("%d records are there, want all 50", n)
 			}
-			if exists(filepath.Join(dir, backupName)) {
+			if fileExists(filepath.Join(dir, backupName)) {
 				t.Error("the second folder is still there")
 			}
 		})
@@ -171,12 +171,12 @@ func TestInterruptedCompactionIsUndone(t *testing.T) {
 
 func removeSegments(t *testing.T, folder string) {
 	t.Helper()
-	bases, err := segmentBases(folder)
+	bases, err := testFolder("").segmentFiles(folder, ".dat")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, base := range bases {
-		if err := removeSegment(folder, base); err != nil {
+		if err := testFolder("").removeSegment(folder, base); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,6 +12,8 @@
 //     completes or undoes what was left (recover.go).
 //   - Compaction and retention never lose a record that they should keep, also when killed meanwhile
 //     (cleaner.go).
+//   - Damage costs what is damaged only, and is told (scan.go, partition.go, copies.go, quarantine.go): every
+//     start reads all bytes. Offsets never go back, also where the end of a log is damaged (marks.go).
 //   - One process at a time uses a folder (Lock), and no other user of the machine reads it (internal/private).
 //   - Where there is a password, and beyond loopback there has to be one, nobody reaches the broker without it, and what is
 //     no request of the protocol ends its connection, not the process (gate.go).

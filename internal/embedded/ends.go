@@ -2,12 +2,9 @@ package embedded
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/coexstream/coexstream/internal/private"
 )
 
 func (r *recovery) writeSnapshot(p *partitionScan) error {
@@ -24,21 +21,21 @@ func (r *recovery) writeSnapshot(p *partitionScan) error {
 	if p.hasSnapshot {
 		s.CreatedAt = p.snapshot.CreatedAt
 	}
-	return writeJSON(filepath.Join(p.folder, "snapshot.json"), s)
+	return r.writeJSON(filepath.Join(p.folder, "snapshot.json"), s)
 }
 
 // keepEnds puts a control batch, which no consumer sees, where a partition's log would otherwise begin
 // again below offsets that were given out before.
 func (r *recovery) keepEnds() error {
 	var topics topicsFile
-	if _, err := readJSON(filepath.Join(r.dir, "topics.json"), &topics); err != nil {
+	if _, err := r.readJSON(r.path("topics.json"), &topics); err != nil {
 		return err
 	}
 	for _, t := range topics.Topics {
 		for n := range t.Partitions {
 			tp := topicPartition{t.Name, int32(n)}
 			end := r.ends[tp]
-			bases, err := segmentBases(tp.folder(r.dir))
+			bases, err := r.segmentFiles(tp.folder(r.dir), ".dat")
 			if err != nil {
 				return fmt.Errorf("list segments of %s: %w", tp, err)
 			}
@@ -55,17 +52,17 @@ func (r *recovery) keepEnds() error {
 
 func (r *recovery) placeEnd(tp topicPartition, end int64) error {
 	folder := tp.folder(r.dir)
-	if err := os.MkdirAll(folder, private.FolderMode); err != nil {
+	if err := r.MkdirAll(folder); err != nil {
 		return err
 	}
 	marker := appendMarker(nil, end-1, 0, -1, -1, false, r.now)
-	if err := writeSynced(indexFile(folder, end-1), appendIndexEntry(nil, 0, r.now.UnixMilli(), false)); err != nil {
+	if err := r.replace(indexFile(folder, end-1), appendIndexEntry(nil, 0, r.now.UnixMilli(), false)); err != nil {
 		return err
 	}
-	if err := writeSynced(dataFile(folder, end-1), marker); err != nil {
+	if err := r.replace(dataFile(folder, end-1), marker); err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(folder, "snapshot.json"), snapshotFile{
+	return r.writeJSON(filepath.Join(folder, "snapshot.json"), snapshotFile{
 		Version: formatVersion, HighWatermark: end, LastStableOffset: end, LogStartOffset: end - 1,
 		MaxTimestamp: r.now.UnixMilli(), CreatedAt: r.now,
 		Segments: []snapshotSegment{{BaseOffset: end - 1, Size: int64(len(marker))}},

@@ -1,15 +1,16 @@
 package embedded
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
+	"maps"
+	"math"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,12 +19,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/coexstream/coexstream/internal/private"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // This file is all that is known of the broker's on-disk format, version 1:
 //
-//	meta.json, topics.json                      what there is
+//	meta.json, topics.json, …                   what there is, each replaced as a whole
 //	pids.log, groups.log                        framed JSON entries, the last of a key wins
 //	partitions/<topic>-<n>/<offset>.dat         record batches as on the wire
 //	partitions/<topic>-<n>/<offset>.idx         15 bytes for each of them
@@ -48,10 +49,16 @@ type metaFile struct {
 }
 
 type topicsFile struct {
-	Topics []struct {
-		Name       string `json:"name"`
-		Partitions int    `json:"partitions"`
-	} `json:"topics"`
+	Version int          `json:"version"`
+	Topics  []topicEntry `json:"topics"`
+}
+
+type topicEntry struct {
+	Name       string            `json:"name"`
+	ID         []byte            `json:"id,omitempty"`
+	Partitions int               `json:"partitions"`
+	Replicas   int               `json:"replicas,omitempty"`
+	Configs    map[string]string `json:"configs,omitempty"`
 }
 
 type snapshotFile struct {
@@ -111,8 +118,8 @@ func (tp topicPartition) folder(dir string) string {
 }
 
 // partitionFolders lists the partitions that have a folder.
-func partitionFolders(dir string) ([]topicPartition, error) {
-	es, err := os.ReadDir(filepath.Join(dir, "partitions"))
+func (f folder) partitionFolders() ([]topicPartition, error) {
+	es, err := f.ReadDir(f.path("partitions"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -138,14 +145,15 @@ func partitionFolders(dir string) ([]topicPartition, error) {
 	return tps, nil
 }
 
-func segmentBases(folder string) ([]int64, error) {
-	es, err := os.ReadDir(folder)
+// segmentFiles lists the offsets that a partition's files of a kind (".dat", ".idx") are named for, in order.
+func (f folder) segmentFiles(partition, kind string) ([]int64, error) {
+	es, err := f.ReadDir(partition)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var bases []int64
 	for _, e := range es {
-		if name, ok := strings.CutSuffix(e.Name(), ".dat"); ok {
+		if name, ok := strings.CutSuffix(e.Name(), kind); ok {
 			if base, err := strconv.ParseInt(name, 10, 64); err == nil {
 				bases = append(bases, base)
 			}
@@ -173,6 +181,8 @@ type batchHeader struct {
 	maxTime       int64
 	producerID    int64
 	producerEpoch int16
+	records       int32
+	magic         byte
 }
 
 func (h *batchHeader) control() bool       { return h.attributes&attributeControl != 0 }
@@ -191,6 +201,8 @@ func readHeader(b []byte) (batchHeader, bool) {
 		maxTime:       int64(binary.BigEndian.Uint64(b[35:])),
 		producerID:    int64(binary.BigEndian.Uint64(b[43:])),
 		producerEpoch: int16(binary.BigEndian.Uint16(b[51:])),
+		records:       int32(binary.BigEndian.Uint32(b[57:])),
+		magic:         b[16],
 	}
 	return h, h.bytes >= batchHeaderBytes && h.bytes <= batchBytesMax && h.lastDelta >= 0 && h.firstOffset >= 0
 }
@@ -213,18 +225,25 @@ func committedMarker(batch []byte) bool {
 	return binary.BigEndian.Uint16(r.Key[2:]) == uint16(kmsg.ControlRecordKeyTypeCommit)
 }
 
-// appendMarker appends the control batch that ends a transaction.
+// appendMarker appends the control batch that ends a transaction. With producer -1 it ends none, and no
+// consumer sees it.
 func appendMarker(dst []byte, offset int64, leaderEpoch int32, producerID int64, producerEpoch int16, commit bool, now time.Time) []byte {
-	key := kmsg.ControlRecordKey{Type: kmsg.ControlRecordKeyTypeAbort}
+	key := kmsg.ControlRecordKeyTypeAbort
 	if commit {
-		key.Type = kmsg.ControlRecordKeyTypeCommit
+		key = kmsg.ControlRecordKeyTypeCommit
 	}
-	r := kmsg.Record{Key: key.AppendTo(nil), Value: (&kmsg.EndTxnMarker{}).AppendTo(nil)}
+	return appendControl(dst, offset, 0, leaderEpoch, producerID, producerEpoch, key, now)
+}
+
+// appendControl appends a control batch whose one record has the last of its offsets.
+func appendControl(dst []byte, offset int64, lastDelta, leaderEpoch int32, producerID int64, producerEpoch int16, kind kmsg.ControlRecordKeyType, at time.Time) []byte {
+	key := kmsg.ControlRecordKey{Type: kind}
+	r := kmsg.Record{OffsetDelta: lastDelta, Key: key.AppendTo(nil), Value: (&kmsg.EndTxnMarker{}).AppendTo(nil)}
 	r.Length = int32(len(r.AppendTo(nil)) - 1) // the length counts itself as one byte here, and is less than 64
 	b := kmsg.RecordBatch{
 		FirstOffset: offset, PartitionLeaderEpoch: leaderEpoch, Magic: 2,
-		Attributes:     attributeControl | attributeTransactional,
-		FirstTimestamp: now.UnixMilli(), MaxTimestamp: now.UnixMilli(),
+		Attributes: attributeControl | attributeTransactional, LastOffsetDelta: lastDelta,
+		FirstTimestamp: at.UnixMilli(), MaxTimestamp: at.UnixMilli(),
 		ProducerID: producerID, ProducerEpoch: producerEpoch, FirstSequence: -1,
 		NumRecords: 1, Records: r.AppendTo(nil),
 	}
@@ -232,6 +251,16 @@ func appendMarker(dst []byte, offset int64, leaderEpoch int32, producerID int64,
 	dst = b.AppendTo(dst)
 	binary.BigEndian.PutUint32(dst[start+8:], uint32(len(dst)-start-12))
 	binary.BigEndian.PutUint32(dst[start+17:], crc32.Checksum(dst[start+21:], castagnoli))
+	return dst
+}
+
+// appendFiller appends a control batch that ends no transaction and takes the offsets [first, next).
+func appendFiller(dst []byte, first, next int64, leaderEpoch int32, at time.Time) []byte {
+	for first < next {
+		end := min(next, first+math.MaxInt32)
+		dst = appendControl(dst, first, int32(end-first-1), leaderEpoch, -1, -1, kmsg.ControlRecordKeyTypeAbort, at)
+		first = end
+	}
 	return dst
 }
 
@@ -249,141 +278,40 @@ func appendIndexEntry(dst []byte, leaderEpoch int32, maxTime int64, inTransactio
 	return dst
 }
 
-// eachEntry calls fn for every whole entry of a state log and returns how many bytes they take.
-func eachEntry(path string, fn func(data []byte) error) (int64, error) {
-	raw, err := private.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	pos := 0
-	for pos+entryFrameBytes <= len(raw) {
-		n := int(binary.LittleEndian.Uint32(raw[pos:]))
-		if n < 2 || pos+8+n > len(raw) || crc32.Checksum(raw[pos+8:pos+8+n], castagnoli) != binary.LittleEndian.Uint32(raw[pos+4:]) {
-			break
-		}
-		if v := binary.LittleEndian.Uint16(raw[pos+8:]); v != formatVersion {
-			return 0, fmt.Errorf("entry of format version %d, want %d", v, formatVersion)
-		}
-		if err := fn(raw[pos+entryFrameBytes : pos+8+n]); err != nil {
-			return 0, err
-		}
-		pos += 8 + n
-	}
-	return int64(pos), nil
-}
-
 func appendEntry(dst []byte, v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
+	return appendRaw(dst, data), nil
+}
+
+func appendRaw(dst, data []byte) []byte {
 	start := len(dst)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(2+len(data)))
 	dst = append(dst, 0, 0, 0, 0)
 	dst = binary.LittleEndian.AppendUint16(dst, formatVersion)
 	dst = append(dst, data...)
 	binary.LittleEndian.PutUint32(dst[start+4:], crc32.Checksum(dst[start+8:], castagnoli))
-	return dst, nil
+	return dst
 }
 
-// appendToLog adds entries to a state log, over what a torn write may have left at its end, and syncs.
-func appendToLog[E any](path string, valid int64, entries []E) error {
-	if len(entries) == 0 {
-		return nil
+// topicsOf is a topics.json for partitions that have folders.
+func topicsOf(tps []topicPartition) ([]byte, error) {
+	counts := map[string]int{}
+	for _, tp := range tps {
+		counts[tp.topic] = max(counts[tp.topic], int(tp.partition)+1)
 	}
-	var b []byte
-	for _, e := range entries {
-		var err error
-		if b, err = appendEntry(b, e); err != nil {
-			return err
-		}
-	}
-	f, err := private.OpenFile(path, os.O_CREATE|os.O_RDWR)
-	if err != nil {
-		return err
-	}
-	err = f.Truncate(valid)
-	if err == nil {
-		_, err = f.WriteAt(b, valid)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func readJSON(path string, v any) (bool, error) {
-	b, err := private.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return false, fmt.Errorf("read %s: %w", path, err)
-	}
-	return true, nil
-}
-
-// writeJSON replaces a file as a whole.
-func writeJSON(path string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return private.Replace(path, b)
-}
-
-// scanSegment calls fn for every batch of a segment, in order; batch is nil except for control batches,
-// and valid until the next call. It returns how many bytes are whole batches: what comes after is a torn
-// write. With verify every batch's checksum is checked.
-func scanSegment(f io.ReaderAt, size int64, verify bool, fn func(h batchHeader, batch []byte) error) (int64, error) {
-	const windowBytes = 64 << 10
-	window, at := make([]byte, 0, windowBytes), int64(0)
-	load := func(pos, n int64) ([]byte, error) {
-		if pos < at || pos+n > at+int64(len(window)) {
-			want := min(max(n, windowBytes), size-pos)
-			if int64(cap(window)) < want {
-				window = make([]byte, 0, want)
-			}
-			got, err := f.ReadAt(window[:want], pos)
-			if int64(got) < n {
-				return nil, err
-			}
-			window, at = window[:got], pos
-		}
-		return window[pos-at : pos-at+n], nil
-	}
-	pos := int64(0)
-	for pos+batchHeaderBytes <= size {
-		head, err := load(pos, batchHeaderBytes)
-		if err != nil {
-			return pos, err
-		}
-		h, ok := readHeader(head)
-		if !ok || pos+h.bytes > size {
-			return pos, nil
-		}
-		var batch []byte
-		if verify || h.control() {
-			if batch, err = load(pos, h.bytes); err != nil {
-				return pos, err
-			}
-			if !crcMatches(batch) {
-				return pos, nil
-			}
-			if !h.control() {
-				batch = nil
+	f := topicsFile{Version: formatVersion}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		sum := sha256.Sum256([]byte(name))
+		t := topicEntry{Name: name, ID: sum[:16], Partitions: counts[name], Replicas: 1}
+		for _, known := range schemas.Topics() {
+			if known.Compacted() && strings.HasSuffix(name, known.String()) {
+				t.Configs = map[string]string{"cleanup.policy": "compact"}
 			}
 		}
-		if err := fn(h, batch); err != nil {
-			return pos, err
-		}
-		pos += h.bytes
+		f.Topics = append(f.Topics, t)
 	}
-	return pos, nil
+	return json.Marshal(f)
 }

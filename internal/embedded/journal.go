@@ -3,10 +3,8 @@ package embedded
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -210,16 +208,22 @@ func (j *journal) write(d *decision) error {
 func (j *journal) close() error { return j.file.Close() }
 
 // readJournal is the last decision that was written, or nil.
-func readJournal(dir string) (*decision, error) {
-	b, err := private.ReadFile(filepath.Join(dir, journalName))
-	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(b) < 8) {
-		return nil, nil
-	}
+func (r *recovery) readJournal() (*decision, error) {
+	b, found, err := r.current(journalName)
 	if err != nil {
 		return nil, fmt.Errorf("read commit journal: %w", err)
 	}
+	if !found || len(b) < 8 {
+		return nil, nil
+	}
 	n := int(binary.LittleEndian.Uint32(b))
-	if n == 0 || n > len(b)-8 || crc32.Checksum(b[8:8+n], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
+	if n == 0 {
+		return nil, nil
+	}
+	if n > len(b)-8 || crc32.Checksum(b[8:8+n], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
+		if !r.running {
+			r.log.Warn("the commit journal is torn: as no transaction was ended then, the open ones are aborted", "file", journalName, "bytes", len(b))
+		}
 		return nil, nil
 	}
 	d := &decision{}

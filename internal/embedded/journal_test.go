@@ -24,9 +24,9 @@ func TestDecidedCommitIsFinished(t *testing.T) {
 			t.Setenv(childDieEnv, "")
 			for p := range marked {
 				folder := topicPartition{"out", p}.folder(dir)
-				size := fileSize(dataFile(folder, 0))
+				size := testFolder("").size(dataFile(folder, 0))
 				marker := appendMarker(nil, 1, 0, id, epoch, true, time.Now())
-				if err := writeSyncedAt(dataFile(folder, 0), marker, size); err != nil {
+				if err := testFolder("").writeAt(dataFile(folder, 0), marker, size); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -133,7 +133,7 @@ func TestDecisionOfASharedEpochIsDroppedByTheNextTransaction(t *testing.T) {
 		}
 	}
 	decided := func() bool {
-		d, err := readJournal(dir)
+		d, err := newRecovery(testFolder(dir), time.Now(), slog.New(slog.DiscardHandler)).readJournal()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -61,3 +61,23 @@ func Acquire(dir string) (*Lock, error) {
 // Release gives the folder to others. The file stays: removing it would let two processes lock two files
 // of the same name.
 func (l *Lock) Release() error { return l.f.Close() }
+
+// InUse tells whether a process uses the folder. It takes nothing and creates nothing.
+func InUse(dir string) (bool, error) {
+	f, err := os.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the lock of data folder %s: %w", dir, err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the lock of data folder %s: %w", dir, err)
+	}
+	return false, nil
+}

@@ -1,20 +1,25 @@
 package embedded
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/coexstream/coexstream/internal/private"
+	"golang.org/x/sync/errgroup"
 )
 
-// recovery brings a folder that a killed process left behind into the state of an orderly stop, before
-// the broker opens it:
+// recovery brings a folder that a killed process or a failing disk left behind into the state of an orderly
+// stop, before the broker opens it:
 //
+//   - Every byte of every log is read and its checksum checked. A damaged batch is kept in quarantine, and a
+//     control batch, which no consumer sees, takes its offsets. What stands behind it stays (ADR 0028).
+//   - Small files that differ from their copies are put back.
 //   - The transaction whose commit was decided and not finished is finished: markers, offsets, producer.
 //   - Every other open transaction is aborted with a marker. The broker would only remember the abort
 //     until it is killed again, and then take the next commit of that producer for this one, too.
@@ -24,249 +29,266 @@ import (
 //   - A partition that retention emptied keeps its offsets: the broker would begin again at 0, below the
 //     offsets that consumers have committed.
 //
-// It can be killed at any point and run again.
+// First everything is read and what to do is planned; then it is done. It can be killed at any point and
+// run again.
 type recovery struct {
-	dir string
-	now time.Time
-	log *slog.Logger
+	folder
+	now     time.Time
+	log     *slog.Logger
+	running bool // the broker works meanwhile: what was just written is not judged
 
-	decided   *decision       // a commit to finish
-	epochs    map[int64]int16 // producer id: newest epoch
-	pidsBytes int64
-	groups    int64
-	ends      map[topicPartition]int64 // offsets that must have existed
-	aborted   map[int64]bool           // producers with a transaction that was aborted here
-	parts     []*partitionScan
+	copies    *copies
+	files     map[string][]byte // small files to write; nil: to remove
+	fileOrder []string
+
+	decided      *decision                    // a commit to finish
+	epochs       map[int64]int16              // producer id: newest epoch
+	endings      map[producerEpoch]bool       // transactions that ended, with a commit or not, by pids.log
+	pidsBytes    int64                        // whole entries of pids.log
+	groups       int64                        // and of groups.log
+	committed    map[topicPartition]int64     // by consumer groups
+	ends         map[topicPartition]int64     // offsets that must have existed
+	marks        map[topicPartition]watermark // where the logs began and ended
+	cleaning     bool                         // retention or compaction was at work
+	compacted    map[string]bool              // topics; all of them where that is not known
+	settingsLost bool                         // of topics
+	markers      map[producerEpoch]bool       // transactions whose end stands in some log
+	aborted      map[int64]bool               // producers with a transaction that was aborted here
+	parts        []*partitionScan             // those with something to do
+	all          []*partitionScan             // every partition
+	damage       []Damage                     // that was found
+	kept         []keptBytes                  // the bytes of each damage
 }
 
-type openTxn struct {
-	first int64
-	epoch int16
+type producerEpoch struct {
+	producer int64
+	epoch    int16
 }
 
-// partitionScan is what was found in a partition's segments.
-type partitionScan struct {
-	tp          topicPartition
-	folder      string
-	snapshot    snapshotFile
-	hasSnapshot bool
-
-	segments   []snapshotSegment
-	start, end int64 // first offset, and the one after the last
-	firstTime  int64
-	maxTime    int64
-	epoch      int32
-	open       map[int64]openTxn
-	aborted    []abortedTxn
+// repairNote is damage of a partition's file; its bytes are read when it is set aside.
+type repairNote struct {
+	damage     Damage
+	path       string
+	pos, bytes int64
 }
 
-// recoverFolder repairs what a killed process left in dir. It returns how many partitions it had to look
-// at; 0 after an orderly stop.
-func recoverFolder(dir string, now time.Time, log *slog.Logger) (int, error) {
-	var meta metaFile
-	if found, err := readJSON(filepath.Join(dir, "meta.json"), &meta); err != nil || !found {
-		return 0, err
+// keptBytes are damaged bytes: of memory, or of a file.
+type keptBytes struct {
+	content    []byte
+	path       string
+	pos, bytes int64
+}
+
+func (r *recovery) load(k keptBytes) ([]byte, error) {
+	if k.bytes == 0 {
+		return k.content, nil
 	}
-	if meta.Version != formatVersion {
-		return 0, fmt.Errorf("folder %s has format version %d, want %d: it was written by another version of this program", dir, meta.Version, formatVersion)
+	b, _, err := r.read(k.path)
+	if err != nil {
+		return nil, err
 	}
-	r := &recovery{
-		dir: dir, now: now, log: log,
-		epochs: map[int64]int16{}, ends: map[topicPartition]int64{}, aborted: map[int64]bool{},
+	if k.pos+k.bytes > int64(len(b)) {
+		return nil, fmt.Errorf("%s has %d bytes, which were more when it was read", k.path, len(b))
 	}
-	if err := restoreCompaction(dir); err != nil {
-		return 0, fmt.Errorf("undo an unfinished compaction: %w", err)
+	return b[k.pos : k.pos+k.bytes], nil
+}
+
+// Recovered is what a start found.
+type Recovered struct {
+	Partitions int      // that were not as an orderly stop leaves them
+	Damage     []Damage // that was set aside
+	BytesRead  int64    // of logs
+}
+
+func newRecovery(f folder, now time.Time, log *slog.Logger) *recovery {
+	return &recovery{
+		folder: f, now: now, log: log, files: map[string][]byte{},
+		epochs: map[int64]int16{}, endings: map[producerEpoch]bool{}, committed: map[topicPartition]int64{}, ends: map[topicPartition]int64{},
+		compacted: map[string]bool{}, markers: map[producerEpoch]bool{}, aborted: map[int64]bool{},
+	}
+}
+
+// recoverFolder repairs what a killed process or a failing disk left.
+func recoverFolder(f folder, now time.Time, log *slog.Logger) (Recovered, error) {
+	if !f.used() {
+		return Recovered{}, nil
+	}
+	if err := f.restoreCompaction(); err != nil {
+		return Recovered{}, fmt.Errorf("undo an unfinished compaction: %w", err)
+	}
+	r := newRecovery(f, now, log)
+	if err := r.plan(); err != nil {
+		return Recovered{}, err
+	}
+	if err := r.apply(); err != nil {
+		return Recovered{}, err
+	}
+	found := Recovered{Partitions: len(r.parts), Damage: r.damage}
+	for _, p := range r.all {
+		found.BytesRead += p.bytesRead
+	}
+	return found, nil
+}
+
+// used tells whether a broker has used the folder.
+func (f folder) used() bool {
+	return f.exists(f.path("meta.json")) || f.exists(f.path("topics.json")) || f.exists(f.path("partitions"))
+}
+
+// plan reads everything and changes nothing.
+func (r *recovery) plan() error {
+	if err := r.checkFiles(); err != nil {
+		return fmt.Errorf("check the broker's files: %w", err)
+	}
+	if err := r.checkVersion(); err != nil {
+		return err
+	}
+	if err := r.readTopics(); err != nil {
+		return err
 	}
 	if err := r.readState(); err != nil {
-		return 0, err
+		return err
 	}
 	if err := r.scan(); err != nil {
-		return 0, err
+		return err
+	}
+	return r.settle()
+}
+
+func (r *recovery) apply() error {
+	for i := range r.damage {
+		content, err := r.load(r.kept[i])
+		if err == nil {
+			err = r.quarantine(&r.damage[i], content)
+		}
+		if err != nil {
+			return fmt.Errorf("set damage aside: %w", err)
+		}
+	}
+	if err := r.putBack(); err != nil {
+		return fmt.Errorf("put the broker's files back: %w", err)
+	}
+	if len(r.fileOrder) > 0 || len(r.parts) > 0 || r.decided != nil {
+		// What follows changes files that the copies have. What they were needed for is done.
+		if err := r.dropCopies(); err != nil {
+			return err
+		}
+	}
+	for _, p := range r.parts {
+		if err := r.repair(p); err != nil {
+			return fmt.Errorf("repair %s: %w", p.tp, err)
+		}
 	}
 	if err := r.endTransactions(); err != nil {
-		return 0, err
+		return err
 	}
 	for _, p := range r.parts {
 		if err := r.writeSnapshot(p); err != nil {
-			return 0, fmt.Errorf("write snapshot of %s: %w", p.tp, err)
+			return fmt.Errorf("write snapshot of %s: %w", p.tp, err)
 		}
 	}
-	return len(r.parts), r.keepEnds()
-}
-
-// readState reads producers, committed offsets and the decision of the journal.
-func (r *recovery) readState() error {
-	ended := map[int64]int16{} // the newest epoch that is known to have ended with a commit
-	var err error
-	r.pidsBytes, err = eachEntry(filepath.Join(r.dir, "pids.log"), func(data []byte) error {
-		var e pidEntry
-		if err := json.Unmarshal(data, &e); err != nil {
-			return err
-		}
-		r.epochs[e.PID] = e.Epoch
-		if e.Type == "endtx" && e.Commit != nil && *e.Commit {
-			ended[e.PID] = e.Epoch
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read pids.log: %w", err)
-	}
-	r.groups, err = eachEntry(filepath.Join(r.dir, "groups.log"), func(data []byte) error {
-		var e groupEntry
-		if err := json.Unmarshal(data, &e); err != nil {
-			return err
-		}
-		if tp := (topicPartition{e.Topic, e.Partition}); e.Type == "commit" {
-			r.ends[tp] = max(r.ends[tp], e.Offset)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read groups.log: %w", err)
-	}
-	marks, err := readWatermarks(r.dir)
-	if err != nil {
+	if err := r.keepEnds(); err != nil {
 		return err
 	}
-	for tp, end := range marks {
-		r.ends[tp] = max(r.ends[tp], end)
-	}
-
-	d, err := readJournal(r.dir)
-	if err != nil || d == nil {
-		return err
-	}
-	epoch, known := r.epochs[d.ProducerID]
-	endedEpoch, hasEnded := ended[d.ProducerID]
-	// Where each transaction has its own epoch, a later epoch or a recorded end says that this one is
-	// complete. Where it has not, the slot is emptied as soon as the producer goes on, and finishing it
-	// again changes nothing.
-	complete := d.Version >= epochPerTxnSince && (epoch > d.Epoch || hasEnded && endedEpoch == d.Epoch)
-	if known && !complete {
-		r.decided = d
+	for i := range r.damage {
+		d := &r.damage[i]
+		level := slog.LevelWarn
+		if d.Lost {
+			level = slog.LevelError
+		}
+		kept := ""
+		if d.Kept != "" {
+			kept = r.path(d.Kept)
+		}
+		r.log.Log(context.Background(), level, "damage in the embedded broker's data was set aside", "what", d.What, "file", d.File, "position", d.Position, "bytes", d.Bytes,
+			"topic", d.Topic, "partition", d.Partition, "first_offset", d.FirstOffset, "last_offset", d.LastOffset, "records_known", d.Exact,
+			"after", d.After, "before", d.Before, "kept", kept)
 	}
 	return nil
 }
 
-// scan looks at every partition whose snapshot does not describe its files.
+// found takes note of damage. Its bytes are kept as they are.
+func (r *recovery) found(d Damage, content []byte) {
+	d.Found, d.Bytes = r.now, int64(len(content))
+	r.damage, r.kept = append(r.damage, d), append(r.kept, keptBytes{content: content})
+}
+
+func (r *recovery) checkVersion() error {
+	var meta metaFile
+	b, found, err := r.current("meta.json")
+	if err != nil || !found {
+		return err
+	}
+	if err := json.Unmarshal(b, &meta); err != nil {
+		return fmt.Errorf("read meta.json: %w", err)
+	}
+	if meta.Version != formatVersion {
+		return fmt.Errorf("folder %s has format version %d, want %d: it was written by another version of this program", r.dir, meta.Version, formatVersion)
+	}
+	return nil
+}
+
+func (r *recovery) readTopics() error {
+	var topics topicsFile
+	b, found, err := r.current("topics.json")
+	if err != nil || !found {
+		return err
+	}
+	if err := json.Unmarshal(b, &topics); err != nil {
+		return fmt.Errorf("read topics.json: %w", err)
+	}
+	for _, t := range topics.Topics {
+		policy := t.Configs["cleanup.policy"]
+		r.compacted[t.Name] = r.settingsLost || strings.Contains(policy, "compact")
+	}
+	return nil
+}
+
+// scan reads every partition.
 func (r *recovery) scan() error {
-	tps, err := partitionFolders(r.dir)
+	tps, err := r.partitionFolders()
 	if err != nil {
 		return fmt.Errorf("list partitions: %w", err)
 	}
-	orderly := exists(filepath.Join(r.dir, "session_state.json"))
-	for _, tp := range tps {
-		p := &partitionScan{tp: tp, folder: tp.folder(r.dir), open: map[int64]openTxn{}}
-		if p.hasSnapshot, err = readJSON(filepath.Join(p.folder, "snapshot.json"), &p.snapshot); err != nil {
-			// A snapshot only saves work: without it everything is found in the segments.
-			r.log.Warn("partition snapshot is unreadable, reading the whole partition", "partition", tp.String(), "error", err)
-			p.hasSnapshot = false
-		}
-		bases, err := segmentBases(p.folder)
-		if err != nil {
-			return fmt.Errorf("list segments of %s: %w", tp, err)
-		}
-		if p.hasSnapshot {
-			r.ends[tp] = max(r.ends[tp], p.snapshot.HighWatermark)
-		}
-		if len(bases) == 0 || p.described(bases, orderly) {
-			continue
-		}
-		for i, base := range bases {
-			if err := r.scanSegment(p, base, i == len(bases)-1); err != nil {
-				return fmt.Errorf("read segment %d of %s: %w", base, tp, err)
+	tps = append(tps, r.missingFolders(tps)...)
+	orderly := r.exists(r.path(sessionName))
+	r.all = make([]*partitionScan, len(tps))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, tp := range tps {
+		p := &partitionScan{tp: tp, folder: tp.folder(r.dir), orderly: orderly, open: map[int64]openTxn{}}
+		r.all[i] = p
+		g.Go(func() error {
+			if err := r.scanPartition(p); err != nil {
+				return fmt.Errorf("read %s: %w", p.tp, err)
 			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, p := range r.all {
+		if p.hasSnapshot {
+			r.ends[p.tp] = max(r.ends[p.tp], p.snapshot.HighWatermark)
 		}
-		if p.end > 0 {
+		if !p.described && (p.end > 0 || len(p.segments) > 0 || len(p.orphans) > 0) {
 			r.parts = append(r.parts, p)
 		}
 	}
 	return nil
 }
 
-// described tells whether the snapshot can be trusted: it names the files as they are, and no transaction
-// was open that only an orderly stop could have handed on.
-func (p *partitionScan) described(bases []int64, orderly bool) bool {
-	if !p.hasSnapshot || p.snapshot.Version != formatVersion || len(p.snapshot.Segments) != len(bases) {
-		return false
-	}
-	if p.snapshot.LastStableOffset != p.snapshot.HighWatermark && !orderly {
-		return false
-	}
-	for i, s := range p.snapshot.Segments {
-		if s.BaseOffset != bases[i] || fileSize(dataFile(p.folder, bases[i])) != s.Size {
-			return false
+// missingFolders lists partitions that had records and have no folder.
+func (r *recovery) missingFolders(there []topicPartition) []topicPartition {
+	var missing []topicPartition
+	for tp, m := range r.marks {
+		if _, known := r.compacted[tp.topic]; known && m.Reserved > 0 && m.Start < m.End && !slices.Contains(there, tp) {
+			missing = append(missing, tp)
 		}
 	}
-	return true
-}
-
-func (r *recovery) scanSegment(p *partitionScan, base int64, last bool) error {
-	f, err := private.OpenFile(dataFile(p.folder, base), os.O_RDWR)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }() // a cut that does not last is made again
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	seg := snapshotSegment{BaseOffset: base, MinEpoch: -1}
-	var index []byte
-	valid, err := scanSegment(f, info.Size(), last, func(h batchHeader, batch []byte) error {
-		p.batch(h, batch)
-		if seg.MinEpoch < 0 || h.leaderEpoch < seg.MinEpoch {
-			seg.MinEpoch = h.leaderEpoch
-		}
-		seg.MaxEpoch = max(seg.MaxEpoch, h.leaderEpoch)
-		index = appendIndexEntry(index, h.leaderEpoch, p.maxTime, h.transactional() && !h.control())
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if valid < info.Size() {
-		r.log.Warn("cutting off a torn write", "partition", p.tp.String(), "segment", base, "bytes", info.Size()-valid)
-		if err := f.Truncate(valid); err != nil {
-			return err
-		}
-	}
-	if fileSize(indexFile(p.folder, base)) != int64(len(index)) {
-		if err := writeSynced(indexFile(p.folder, base), index); err != nil {
-			return err
-		}
-	}
-	if valid == 0 {
-		return removeSegment(p.folder, base)
-	}
-	seg.MinEpoch, seg.Size = max(seg.MinEpoch, 0), valid
-	p.segments = append(p.segments, seg)
-	return nil
-}
-
-// batch takes note of one batch.
-func (p *partitionScan) batch(h batchHeader, batch []byte) {
-	if p.end == 0 {
-		p.start, p.firstTime = h.firstOffset, h.firstTime
-	}
-	p.end = h.lastOffset() + 1
-	p.epoch = max(p.epoch, h.leaderEpoch)
-	p.maxTime = max(p.maxTime, h.maxTime)
-	if !h.transactional() {
-		return
-	}
-	open, isOpen := p.open[h.producerID]
-	if !h.control() {
-		if !isOpen {
-			p.open[h.producerID] = openTxn{h.firstOffset, h.producerEpoch}
-		}
-		return
-	}
-	delete(p.open, h.producerID)
-	if isOpen && !committedMarker(batch) {
-		p.aborted = append(p.aborted, abortedTxn{h.producerID, open.first, h.firstOffset})
-	}
+	slices.SortFunc(missing, func(a, b topicPartition) int { return strings.Compare(a.String(), b.String()) })
+	return missing
 }
 
 // endTransactions writes the missing ends: markers first, then offsets, then the producers' epochs, so
@@ -302,7 +324,7 @@ func (r *recovery) endTransactions() error {
 			bumped = append(bumped, pidEntry{Type: "endtx", PID: d.ProducerID, Epoch: r.epochs[d.ProducerID] + 1, Commit: &commit})
 		}
 	}
-	if err := appendToLog(filepath.Join(r.dir, "pids.log"), r.pidsBytes, bumped); err != nil {
+	if err := appendToLog(r.folder, r.path(pidsName), r.pidsBytes, bumped); err != nil {
 		return fmt.Errorf("append to pids.log: %w", err)
 	}
 	if r.decided != nil || len(r.aborted) > 0 {
@@ -315,12 +337,12 @@ func (r *recovery) endTransaction(p *partitionScan, id int64, txn openTxn) error
 	commit := r.decided != nil && r.decided.ProducerID == id && r.decided.Epoch == txn.epoch
 	seg := &p.segments[len(p.segments)-1]
 	marker := appendMarker(nil, p.end, p.epoch, id, txn.epoch, commit, r.now)
-	if err := writeSyncedAt(dataFile(p.folder, seg.BaseOffset), marker, seg.Size); err != nil {
+	if err := r.writeAt(dataFile(p.folder, seg.BaseOffset), marker, seg.Size); err != nil {
 		return err
 	}
 	entry := appendIndexEntry(nil, p.epoch, max(p.maxTime, r.now.UnixMilli()), false)
 	index := indexFile(p.folder, seg.BaseOffset)
-	if err := writeSyncedAt(index, entry, fileSize(index)); err != nil {
+	if err := r.writeAt(index, entry, r.size(index)); err != nil {
 		return err
 	}
 	if !commit {
@@ -340,13 +362,24 @@ func (r *recovery) commitOffsets() error {
 	if r.decided == nil {
 		return nil
 	}
-	at := r.now.UnixMilli()
+	return appendToLog(r.folder, r.path(groupsName), r.groups, commitsOf(r.decided.Offsets, r.now))
+}
+
+func commitsOf(offsets []stagedOffset, now time.Time) []groupEntry {
+	at := now.UnixMilli()
 	var commits []groupEntry
-	for _, o := range r.decided.Offsets {
+	for _, o := range offsets {
 		commits = append(commits, groupEntry{
 			Type: "commit", Group: o.Group, Topic: o.Topic, Partition: o.Partition,
 			Offset: o.Offset, Epoch: o.LeaderEpoch, Metadata: o.Metadata, LastCommit: &at,
 		})
 	}
-	return appendToLog(filepath.Join(r.dir, "groups.log"), r.groups, commits)
+	return commits
+}
+
+func relative(dir, path string) string {
+	if rel, err := filepath.Rel(dir, path); err == nil {
+		return rel
+	}
+	return path
 }

@@ -78,6 +78,7 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 					t.Errorf("record %d was acknowledged and is there %d times", n, found[n])
 				}
 			}
+			nothingWasDamaged(t, dir)
 		})
 	}
 }
@@ -110,7 +111,22 @@ func TestTransactionsAreWholeAfterKills(t *testing.T) {
 			c.stop()
 			c = startChild(t, dir, sync)
 			checkNumbers(t, c.addr, partitions, committedOffset(t, c.addr))
+			nothingWasDamaged(t, dir)
 		})
+	}
+}
+
+// nothingWasDamaged: a kill tears writes, and nothing that was acknowledged.
+func nothingWasDamaged(t *testing.T, dir string) {
+	t.Helper()
+	notes, err := Quarantined(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range notes {
+		if d.Topic != "in" { // the group commits offsets that this topic never had
+			t.Errorf("a kill counts as damage: %s", &d)
+		}
 	}
 }
 
@@ -154,11 +170,15 @@ func transact(t *testing.T, c *child, rng *rand.Rand, n uint64, partitions int32
 }
 
 func stageOffset(ctx context.Context, cl *kgo.Client, id int64, epoch int16, n uint64) bool {
+	return stageOffsetOf(ctx, cl, id, epoch, "in", n)
+}
+
+func stageOffsetOf(ctx context.Context, cl *kgo.Client, id int64, epoch int16, topic string, n uint64) bool {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.Group, req.ProducerID, req.ProducerEpoch, req.Generation = "tx", "group", id, epoch, -1
 	rt := kmsg.NewTxnOffsetCommitRequestTopic()
-	rt.Topic = "in" // up to version 5
-	if rt.TopicID = topicID(ctx, cl, "in"); rt.TopicID == [16]byte{} {
+	rt.Topic = topic // up to version 5
+	if rt.TopicID = topicID(ctx, cl, topic); rt.TopicID == [16]byte{} {
 		return false
 	}
 	rp := kmsg.NewTxnOffsetCommitRequestTopicPartition()
@@ -220,13 +240,15 @@ func TestRecoveryOfAnOrderlyStopTouchesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.stop()
-	n, err := recoverFolder(dir, time.Now(), slog.New(slog.DiscardHandler))
-	if err != nil || n != 0 {
-		t.Fatalf("recovered %d partitions, err %v; want none", n, err)
+	found, err := recoverFolder(testFolder(dir), time.Now(), slog.New(slog.DiscardHandler))
+	if err != nil || found.Partitions != 0 || len(found.Damage) != 0 {
+		t.Fatalf("recovered %d partitions, damage %v, err %v; want none", found.Partitions, found.Damage, err)
 	}
 }
 
-func TestTornWriteIsCutOff(t *testing.T) {
+// What follows the last batch of the index was never acknowledged. The last batch of the index may have been:
+// where it is damaged its offset is not given out again.
+func TestTornWriteIsCutOffAndADamagedLastBatchIsNot(t *testing.T) {
 	dir := t.TempDir()
 	c := startChild(t, dir, false)
 	createTopic(t, c.addr, "t", 1, nil)
@@ -237,14 +259,27 @@ func TestTornWriteIsCutOff(t *testing.T) {
 		}
 	}
 	c.kill()
-	folder := topicPartition{"t", 0}.folder(dir)
-	path := dataFile(folder, 0)
-	whole := fileSize(path)
+	path := dataFile(topicPartition{"t", 0}.folder(dir), 0)
+	whole := testFolder("").size(path)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Half of a batch after the last, and a checksum that does not fit the one before it.
+	if err := os.WriteFile(path, append(b, b[:30]...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c = startChild(t, dir, false)
+	if got := readCommitted(t, c.addr, "t", 0); len(got) != 5 {
+		t.Errorf("%d records are left, want 5", len(got))
+	}
+	c.kill()
+	if n := testFolder("").size(path); n != whole {
+		t.Errorf("segment has %d bytes, want %d", n, whole)
+	}
+	if notes, err := Quarantined(dir); err != nil || len(notes) != 0 {
+		t.Errorf("a torn write was set aside: %v, %v", notes, err)
+	}
+
 	b[len(b)-1] ^= 0xff
 	if err := os.WriteFile(path, append(b, b[:30]...), 0o644); err != nil {
 		t.Fatal(err)
@@ -259,10 +294,10 @@ func TestTornWriteIsCutOff(t *testing.T) {
 	c.kill()
 	c = startChild(t, dir, false)
 	got := readCommitted(t, c.addr, "t", 0)
-	if len(got) != 5 || number(got[4]) != 9 {
-		t.Errorf("%d records are there after a write into the cut log, want 5", len(got))
+	if len(got) != 5 || number(got[4]) != 9 || got[4].Offset < 5 {
+		t.Errorf("%d records are there after a write behind the damaged batch, the last at %d; want 5, the last behind offset 4", len(got), got[len(got)-1].Offset)
 	}
-	if n := fileSize(path); n != whole {
-		t.Errorf("segment has %d bytes, want %d", n, whole)
+	if notes, err := Quarantined(dir); err != nil || len(notes) != 1 || notes[0].FirstOffset != 4 || !notes[0].Lost {
+		t.Errorf("quarantine holds %v, %v; want offset 4", notes, err)
 	}
 }

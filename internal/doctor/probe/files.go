@@ -57,6 +57,18 @@ func (p *prober) folders(context.Context) error {
 	return nil
 }
 
+func (p *prober) brokerData(context.Context) error {
+	if p.BrokerData == nil {
+		return nil
+	}
+	data, err := p.BrokerData()
+	if err != nil {
+		return err
+	}
+	p.facts.BrokerData = &data
+	return nil
+}
+
 // SpoolFolder is the folder of a topic in the disk spool.
 type SpoolFolder struct {
 	Topic    string

@@ -35,6 +35,7 @@ type Options struct {
 	Certificates []CertificateFile
 	Folders      []Folder
 	Spools       []SpoolFolder
+	BrokerData   func() (doctor.BrokerData, error) // nil: not looked at
 	Processes    []Process
 	Admin        http.RoundTripper // to the processes; brings what opens their listeners
 
@@ -65,6 +66,7 @@ var local = []step{
 	{"certificates", nil, (*prober).certificates},
 	{"disk", nil, (*prober).folders},
 	{"spool", nil, (*prober).spools},
+	{"broker", nil, (*prober).brokerData},
 	{"processes", []string{"clock", "spool"}, (*prober).processes},
 }
 

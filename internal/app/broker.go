@@ -1,0 +1,155 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/doctor"
+	"github.com/coexstream/coexstream/internal/embedded"
+)
+
+// brokerFolder is the folder of the embedded broker within the data folder.
+func brokerFolder(cfg *config.Config) string { return filepath.Join(cfg.DataDir, "broker") }
+
+func (a *app) brokerCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "broker",
+		Short: "Check the data of the embedded broker, and acknowledge damage",
+		Long: `Check what the broker of 'up' has on the disk. Every start of 'up' checks all of it, too: damaged records are
+set aside in the folder broker/quarantine, those around them stay, and offsets never go back. 'doctor' fails
+until that was acknowledged. docs/operations.md says what to do about it.`,
+		Example: `  coexstream broker verify
+  coexstream broker acknowledge`,
+		Args: subcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	output := "text"
+	verify := &cobra.Command{
+		Use: "verify", Short: "Read every byte of the embedded broker's data; exit code 3 when something is damaged or in quarantine",
+		Long: `Read every byte of the embedded broker's data, check it, and change nothing. It works on the folder of an 'up'
+that is stopped. Beside one that runs it checks the same, but for the ends of the files, which may be writes on
+their way, and the files that only a stop completes.`,
+		Example: `  coexstream broker verify --data-dir /var/lib/coexstream
+  coexstream broker verify --output json | jq '.damage[]'`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.verifyBroker(cmd, output) },
+	}
+	verify.Flags().StringVarP(&output, "output", "o", output, "text or json")
+	cmd.AddCommand(verify, &cobra.Command{
+		Use: "acknowledge", Short: "Take note of the damage in quarantine, so that doctor and alerts are content",
+		Long: `Move what is in quarantine to broker/quarantine/acknowledged. Nothing is deleted. 'up' may run meanwhile.`,
+		Example: `  coexstream broker verify
+  coexstream broker acknowledge`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.load(cmd, nil)
+			if err != nil {
+				return err
+			}
+			n, err := embedded.Acknowledge(brokerFolder(cfg))
+			if err != nil {
+				return err
+			}
+			sayf(cmd.OutOrStdout(), "%d notes of damage are acknowledged\n", n)
+			return nil
+		},
+	})
+	return cmd
+}
+
+// verifiedJSON is the output of `broker verify`.
+type verifiedJSON struct {
+	Dir     string `json:"dir"`
+	Running bool   `json:"running"` // an `up` works on it: the ends of its files were not judged
+	embedded.Verified
+	Took float64 `json:"took_seconds"`
+}
+
+func (a *app) verifyBroker(cmd *cobra.Command, output string) error {
+	if err := checkOutput(output, "text", "json"); err != nil {
+		return err
+	}
+	cfg, err := a.load(cmd, nil)
+	if err != nil {
+		return err
+	}
+	v := verifiedJSON{Dir: brokerFolder(cfg)}
+	if v.Running, err = embedded.InUse(cfg.DataDir); err != nil {
+		return err
+	}
+	began := time.Now()
+	if v.Verified, err = embedded.Verify(v.Dir, embedded.VerifyOptions{Running: v.Running}); err != nil {
+		return err
+	}
+	v.Took = time.Since(began).Seconds()
+	if output == "json" {
+		err = writeJSON(cmd.OutOrStdout(), v)
+	} else {
+		err = writeVerified(cmd.OutOrStdout(), &v)
+	}
+	if err != nil {
+		return err
+	}
+	if len(v.Damage)+len(v.Quarantine) > 0 {
+		return errFaults
+	}
+	return nil
+}
+
+func writeVerified(out io.Writer, v *verifiedJSON) error {
+	for i := range v.Damage {
+		sayf(out, "damaged       %s\n", &v.Damage[i])
+	}
+	for i := range v.Quarantine {
+		sayf(out, "in quarantine %s\n", &v.Quarantine[i])
+	}
+	running := ""
+	if v.Running {
+		running = "; up runs, so the ends of the files were not judged"
+	}
+	_, err := fmt.Fprintf(out, "%s: %d partitions, %d bytes of records read in %.1fs, %d damages, %d in quarantine%s\n",
+		v.Dir, v.Partitions, v.BytesRead, v.Took, len(v.Damage), len(v.Quarantine), running)
+	return err
+}
+
+// quarantineReady is the part of /readyz that tells of damage. The process is ready all the same.
+func quarantineReady(dir string) error {
+	list, err := embedded.Quarantined(dir)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d damages of the broker's data were set aside; see 'coexstream doctor'", len(list))
+}
+
+// brokerFacts is what doctor judges of the embedded broker's folder.
+func brokerFacts(cfg *config.Config) func() (doctor.BrokerData, error) {
+	return func() (doctor.BrokerData, error) {
+		data := doctor.BrokerData{Path: brokerFolder(cfg)}
+		if _, err := os.Stat(data.Path); errors.Is(err, fs.ErrNotExist) {
+			return doctor.BrokerData{}, nil
+		}
+		list, err := embedded.Quarantined(data.Path)
+		if err != nil {
+			return data, err
+		}
+		for i := range list {
+			d := &list[i]
+			data.Damage = append(data.Damage, doctor.BrokerDamage{
+				Lost: d.Lost, What: d.What, File: d.File, Topic: d.Topic, Class: d.Of(), Partition: d.Partition,
+				First: d.FirstOffset, Last: d.LastOffset, Exact: d.Exact, After: d.After, Before: d.Before,
+			})
+		}
+		return data, nil
+	}
+}

@@ -1,0 +1,75 @@
+package doctor
+
+import "time"
+
+// BrokerData is the folder of the embedded broker on this machine.
+type BrokerData struct {
+	Path   string         // empty: there is none
+	Damage []BrokerDamage // that was set aside and not acknowledged
+}
+
+// BrokerDamage is a part of it that was not as the broker had written it.
+type BrokerDamage struct {
+	Lost        bool // records or committed positions are gone; else all was put right
+	What, File  string
+	Topic       string // empty: one of the broker's own files
+	Class       string // the topic without its prefix
+	Partition   int32
+	First, Last int64 // offsets
+	Exact       bool  // and not more of them
+	After       time.Time
+	Before      time.Time // times of the records around them
+}
+
+const acknowledge = "Look at the disk (dmesg, SMART); then coexstream broker acknowledge (docs/operations.md, The embedded broker's data is damaged)."
+
+// brokerDamageMost bounds the findings of one folder.
+const brokerDamageMost = 20
+
+func judgeBrokerData(f *Facts, fr *finder) {
+	switch {
+	case f.BrokerData == nil:
+		fr.add(Skip, "", "", "this machine's data folder was not looked at")
+		return
+	case f.BrokerData.Path == "":
+		fr.add(Skip, "", "", "no embedded broker has run on this data folder")
+		return
+	}
+	for i, d := range f.BrokerData.Damage {
+		if i == brokerDamageMost {
+			fr.add(Fail, f.BrokerData.Path, acknowledge, "%d more damages are in quarantine", len(f.BrokerData.Damage)-i)
+			return
+		}
+		d.judge(fr)
+	}
+	fr.fine(f.BrokerData.Path, "nothing is in quarantine")
+}
+
+func (d *BrokerDamage) judge(fr *finder) {
+	switch {
+	case !d.Lost:
+		fr.add(Warn, d.File, acknowledge, "%s; nothing is lost", d.What)
+		return
+	case d.Topic == "":
+		fr.add(Fail, d.File, acknowledge, "%s", d.What)
+		return
+	}
+	records := sprintf("records at offsets %d to %d are gone", d.First, d.Last)
+	if !d.Exact {
+		records = sprintf("records from offset %d on are gone; how many is not known, and offsets go on at %d", d.First, d.Last+1)
+	}
+	if !d.After.IsZero() {
+		records += sprintf(", from %s", d.After.UTC().Format(time.RFC3339))
+		if !d.Before.IsZero() {
+			records += sprintf(" to %s", d.Before.UTC().Format(time.RFC3339))
+		}
+	}
+	do := "Replay the raw log of that time (coexstream replay): events that came out already come out once. "
+	switch d.Class {
+	case "raw.live", "raw.bulk", "rerouted":
+		do = "Ask the sender for the webhooks of that time; a history sync may have a gap (check syncs). "
+	case "dlq", "other":
+		do = ""
+	}
+	fr.add(Fail, sprintf("%s/%d", d.Topic, d.Partition), do+acknowledge, "%s", records)
+}

@@ -40,7 +40,18 @@ func newLane(t *testing.T, c *kafkacluster.Cluster, s *stage, partition int32) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(adm.Close)
+	t.Cleanup(func() { // other tests wait for all partitions of the cluster, with a broker killed
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		var names []string
+		for _, topic := range schemas.Topics() {
+			names = append(names, topic.Name(s.prefix))
+		}
+		if _, err := adm.DeleteTopics(ctx, names...); err != nil {
+			t.Errorf("the topics stay: %v", err)
+		}
+		adm.Close()
+	})
 	l := &lane{s: s, c: c, adm: adm, partition: partition}
 	for i := 1; l.waba == "" || kafka.Partition([]byte(l.waba), partitions) != partition; i++ {
 		l.waba = strconv.Itoa(i)

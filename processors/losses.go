@@ -84,6 +84,11 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *verdict, now tim
 	l.found[at] = foundFault{v.fault, v.read, v.unread, told}
 	delete(l.told, at) // its offsets are used again
 	l.faults.WithLabelValues(topic.String(), v.fault).Inc()
+	if v.fault == kafka.FaultStateIncomplete {
+		l.log.Error("records are missing from the state of a partition; going on without: messages of their syncs may come out again, and history that waited for an earlier chunk may be gone",
+			"topic", topic.String(), "partition", partition, "records", v.read.len(), "do", "see docs/operations.md, A log is not what it was")
+		return told
+	}
 	if topic == schemas.TopicState {
 		l.log.Error("the state of a partition is lost; going on without: what was seen before may come out again, and history that waited for an earlier chunk is gone",
 			"topic", topic.String(), "partition", partition, "do", "see docs/operations.md, A log is not what it was")

@@ -153,6 +153,10 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 	if err := r.task.Restored(); err != nil {
 		return &unreadableState{topic: s.cfg.topic(schemas.TopicState), partition: r.partition, offset: -1, err: err}
 	}
+	if n := r.task.Incomplete(); n > 0 {
+		r.start.fault = s.p.losses.fault(schemas.TopicState, r.partition,
+			&verdict{fault: kafka.FaultStateIncomplete, read: span{0, int64(n)}}, s.p.deps.Now())
+	}
 	s.p.metrics.restores.Observe(s.p.deps.Now().Sub(started).Seconds())
 	return nil
 }

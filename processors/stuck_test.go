@@ -2,6 +2,7 @@ package processors_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -170,5 +171,43 @@ func TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone(t *testing.T) 
 				t.Errorf("%v records were set aside", n)
 			}
 		})
+	}
+}
+
+// What damage took out of the state costs what it said, and no more: the partition goes on, and tells it.
+func TestRecordsThatAreMissingFromTheStateAreToldAndGoneOnWithout(t *testing.T) {
+	c := newCluster(t)
+	partition, state := kafka.Partition([]byte("1"), partitions), schemas.TopicState.Name("coex.")
+	for i := range 3 {
+		c.put(schemas.TopicRawBulk, "1", chunk("1", 0, i+1, 10, fmt.Sprintf("m%d", i+1)))
+	}
+	s := c.start(c.config("a"))
+	c.committed(schemas.TopicRawBulk, "1", 2)
+	s.stop()
+	var page string
+	for _, r := range c.read(schemas.TopicState, atLeast(1)) {
+		if strings.HasPrefix(string(r.Key), "h|1/91|k/1/") && r.Value != nil {
+			page = string(r.Key)
+		}
+	}
+	if page == "" {
+		t.Fatal("no page of known messages is in the state")
+	}
+	if err := c.client.ProduceSync(t.Context(), &kgo.Record{Topic: state, Partition: partition, Key: []byte(page)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s = c.start(c.config("a"))
+		c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 4, 20, "m4"))
+		eventually(t, "it is ready", func() bool { return s.Ready() == nil })
+		c.read(schemas.TopicHistory, atLeast(4))
+		if n := s.value(t, "log_faults_total", "state", "state_incomplete"); n != 1 && page != "" || n != 0 && page == "" {
+			t.Errorf("%v faults are told", n)
+		}
+		page = "" // once
+		s.stop()
+	}
+	if got := wamids(c.read(schemas.TopicHistory, atLeast(4))); !slices.Equal(got, []string{"m1", "m2", "m3", "m4"}) {
+		t.Errorf("history is %v", got)
 	}
 }

@@ -182,7 +182,7 @@ type Input struct {
 
 // LogFault is a log of which a processor found that it is not what it was.
 type LogFault struct {
-	Kind     string // cut, recreated, forgotten, state_lost
+	Kind     string // cut, recreated, forgotten, state_lost, state_incomplete
 	Topic    string // without the prefix
 	From, To int64
 	Found    time.Time

@@ -62,6 +62,8 @@ func faultText(kind string) string {
 		return "without a committed offset"
 	case "state_lost":
 		return "without its records"
+	case "state_incomplete":
+		return "without some of its records"
 	}
 	return kind
 }

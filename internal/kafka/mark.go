@@ -31,7 +31,7 @@ type LogMark struct {
 
 // LogFault is a log that is not what it was.
 type LogFault struct {
-	Kind string // FaultCut, FaultRecreated, FaultForgotten, FaultStateLost
+	Kind string // FaultCut, FaultRecreated, FaultForgotten, FaultStateLost, FaultStateIncomplete
 	// Topic is without the prefix.
 	Topic string
 	// From and To are the offsets that are missing, To without: read or not.
@@ -49,11 +49,13 @@ const (
 	FaultForgotten = "forgotten"
 	// FaultStateLost: the partition of `state` lost its records.
 	FaultStateLost = "state_lost"
+	// FaultStateIncomplete: records of the partition of `state` are missing among others.
+	FaultStateIncomplete = "state_incomplete"
 )
 
 // FaultKinds are all kinds.
 func FaultKinds() []string {
-	return []string{FaultCut, FaultRecreated, FaultForgotten, FaultStateLost}
+	return []string{FaultCut, FaultRecreated, FaultForgotten, FaultStateLost, FaultStateIncomplete}
 }
 
 const markVersion = "coex1"

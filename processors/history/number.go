@@ -34,6 +34,7 @@ type Number struct {
 	changed bool   // the record of the number on `state` is old
 	journal journal
 	staging *staging              // between Restore and Restored
+	missing int                   // records that were missing then
 	counted func(time.Time) int32 // see NumberWindows; nil: windows are counted up from 1
 }
 
@@ -180,7 +181,7 @@ func (n *Number) release(w *window) {
 	for ; w.pages > 0; w.pages-- {
 		n.journal.put(pageKey(w.number, w.pages-1), nil)
 	}
-	w.known, w.changed = nil, true
+	w.known, w.pagesGone, w.changed = nil, 0, true
 }
 
 // releasedAt is when a window's memory is given back: as long after its end as a hole is waited for.

@@ -131,7 +131,8 @@ func (s *staging) page(w int32, i uint32, value []byte) error {
 	return p.set.Load(value[1:])
 }
 
-// Restored ends the restoring. It fails when records are missing or contradict each other.
+// Restored ends the restoring. Records that are missing, because the log of the state was damaged, are gone on without: what
+// is lost may leave again, or does not leave at all where it was held. Incomplete counts them, once.
 func (n *Number) Restored(time.Time) error {
 	s := n.staging
 	n.staging = nil
@@ -139,15 +140,30 @@ func (n *Number) Restored(time.Time) error {
 		return nil
 	}
 	for number, chunks := range s.chunks {
-		if s.windows[number] == nil && len(chunks) > 0 {
-			return fmt.Errorf("restore number %s: window %d has chunk records, but none of its own", n.id.PhoneNumberID, number)
+		if s.windows[number] != nil {
+			continue
+		}
+		for seq := range chunks { // nothing tells what they are of
+			n.missing++
+			n.journal.put(chunkKey(number, seq), nil)
+		}
+	}
+	for number, pages := range s.pages {
+		if s.windows[number] != nil {
+			continue
+		}
+		for i := range pages.seen {
+			n.missing++
+			n.journal.put(pageKey(number, i), nil)
 		}
 	}
 	if s.number == nil {
-		if len(s.windows) > 0 {
-			return fmt.Errorf("restore number %s: record %q is missing", n.id.PhoneNumberID, numberKey)
+		if len(s.windows) == 0 {
+			return nil
 		}
-		return nil
+		n.missing++
+		n.changed = true
+		s.number = &numberRecord{}
 	}
 	n.count = s.number.Windows
 	if s.number.Fence != nil {
@@ -164,9 +180,7 @@ func (n *Number) Restored(time.Time) error {
 	}
 	for number, r := range s.windows {
 		w := r.window(number)
-		if err := s.fill(w, number); err != nil {
-			return fmt.Errorf("restore window %d of number %s: %w", number, n.id.PhoneNumberID, err)
-		}
+		s.fill(n, w)
 		n.windows = append(n.windows, w)
 	}
 	slices.SortFunc(n.windows, func(a, b *window) int { return cmp.Compare(a.number, b.number) })
@@ -177,13 +191,20 @@ func (n *Number) Restored(time.Time) error {
 		}
 	}
 	if last := n.last(); last != nil && last.number > n.count {
-		return fmt.Errorf("restore number %s: has window %d of %d", n.id.PhoneNumberID, last.number, n.count)
+		if n.count > 0 { // its newest record is missing, and an older one is there
+			n.missing++
+		}
+		n.count, n.changed = last.number, true
 	}
 	if l := s.number.Leaving; l != nil && !n.resume(l) {
-		return fmt.Errorf("restore number %s: chunk %d of window %d, of which a part has left, is not held", n.id.PhoneNumberID, l.Seq, l.Window)
+		n.missing++
+		n.changed = true
 	}
 	return nil
 }
+
+// Incomplete is how many records were missing when the number was restored.
+func (n *Number) Incomplete() int { return n.missing }
 
 // resume lets the rest of a chunk be what leaves next.
 func (n *Number) resume(l *leavingRecord) (held bool) {
@@ -205,23 +226,35 @@ func (n *Number) resume(l *leavingRecord) (held bool) {
 	return false
 }
 
-func (s *staging) fill(w *window, number int32) error {
-	pages, count := s.pages[number], 0
-	if !s.windows[number].Released {
+// fill gives a window its messages and chunks. Parts that are missing were counted once, and are not looked for again.
+func (s *staging) fill(n *Number, w *window) {
+	pages, count := s.pages[w.number], 0
+	if s.windows[w.number].Released {
+		if pages != nil { // their tombstones are missing
+			for i := range pages.seen {
+				n.journal.put(pageKey(w.number, i), nil)
+			}
+		}
+	} else {
 		w.known = known.NewSet()
 		if pages != nil {
 			w.known, count = pages.set, len(pages.seen)
+			for i := range pages.seen {
+				w.pages = max(w.pages, i+1)
+			}
 		}
-		if count != int(w.pages) {
-			return fmt.Errorf("%d of %d pages of known messages", count, w.pages)
-		}
+		w.pagesGone = n.lack(w, int(w.pages)-count, w.pagesGone)
 	}
-	chunks := s.chunks[number]
+	chunks, count := s.chunks[w.number], 0
+	for seq := range chunks {
+		w.chunks = max(w.chunks, seq+1)
+	}
 	for seq := range w.chunks {
 		c, ok := chunks[seq]
 		if !ok {
-			return fmt.Errorf("chunk record %d of %d is missing", seq, w.chunks)
+			continue
 		}
+		count++
 		if c.kind != recordLost {
 			w.remember(c.h.identity())
 		}
@@ -232,11 +265,21 @@ func (s *staging) fill(w *window, number int32) error {
 			w.loose.push(c.h)
 			continue
 		}
-		i := w.phase(c.h.phase)
-		if !w.phases[i].ordered {
-			return fmt.Errorf("chunk record %d is of phase %d, which the window does not know", seq, c.h.phase)
+		p := &w.phases[w.phase(c.h.phase)]
+		if !p.ordered { // the window's newest record is missing
+			p.note(&c.h)
 		}
-		w.phases[i].held.insert(c.h)
+		p.held.insert(c.h)
 	}
-	return nil
+	w.chunksGone = n.lack(w, int(w.chunks)-count, w.chunksGone)
+}
+
+// lack counts parts of a window that are missing, but for those that were counted before. It returns how many there are.
+func (n *Number) lack(w *window, gone int, before uint32) uint32 {
+	if gone <= int(before) {
+		return before
+	}
+	n.missing += gone - int(before)
+	w.changed = true
+	return uint32(gone)
 }

@@ -153,6 +153,8 @@ type windowRecord struct {
 	Phases        []phaseRecord       `json:"phases,omitempty"`
 	Chunks        uint32              `json:"chunks"`
 	Pages         uint32              `json:"pages"`
+	PagesGone     uint32              `json:"pages_gone,omitempty"`
+	ChunksGone    uint32              `json:"chunks_gone,omitempty"`
 	Left          int64               `json:"left"`
 	Late          int64               `json:"late,omitempty"`
 	Lost          int64               `json:"lost,omitempty"`
@@ -185,6 +187,7 @@ func (w *window) record() windowRecord {
 		Version: stateVersion, OpenedAt: w.openedAt, LastAt: w.lastAt, Ended: w.ended, Closed: w.closed,
 		ClosedAt: w.closedAt, Released: w.known == nil, State: w.state, Reason: w.reason, Failure: w.failure, OrderKnown: w.orderKnown,
 		Numbering: w.numbering, Reach: w.reach, Progress: w.progress, Chunks: w.chunks, Pages: w.pages,
+		PagesGone: w.pagesGone, ChunksGone: w.chunksGone,
 		Left: w.left, Late: w.late, Lost: w.lost, Duplicate: w.duplicate, Messages: w.messages,
 		Duplicates: w.duplicates, Errors: w.errors, ErrorsOmitted: w.errorsOmitted,
 	}
@@ -207,7 +210,7 @@ func (r *windowRecord) window(number int32) *window {
 		number: number, from: always, openedAt: r.OpenedAt, lastAt: r.LastAt, ended: r.Ended, closed: r.Closed,
 		closedTold: r.Closed, closedAt: r.ClosedAt, state: r.State, reason: r.Reason, failure: r.Failure,
 		orderKnown: r.OrderKnown, numbering: r.Numbering, reach: r.Reach, progress: r.Progress,
-		chunks: r.Chunks, pages: r.Pages, left: r.Left, late: r.Late, lost: r.Lost, duplicate: r.Duplicate,
+		chunks: r.Chunks, pages: r.Pages, pagesGone: r.PagesGone, chunksGone: r.ChunksGone, left: r.Left, late: r.Late, lost: r.Lost, duplicate: r.Duplicate,
 		messages: r.Messages, duplicates: r.Duplicates, errors: r.Errors, errorsOmitted: r.ErrorsOmitted,
 	}
 	if r.From != nil {

@@ -44,6 +44,8 @@ type window struct {
 
 	chunks     uint32 // accepted: the next sequence number
 	pages      uint32 // pages of known messages written
+	pagesGone  uint32 // pages and chunks whose records are missing
+	chunksGone uint32
 	left       int64
 	late       int64
 	lost       int64

@@ -286,6 +286,19 @@ func (t *Task) Restored() error {
 	return nil
 }
 
+// Incomplete is how many records were missing from the state when it was restored: they were lost with the log that held them.
+func (t *Task) Incomplete() (n int) {
+	for _, number := range t.order {
+		n += number.history.Incomplete()
+	}
+	for _, r := range t.replays.open {
+		if r.own != nil {
+			n += r.own.Incomplete()
+		}
+	}
+	return n
+}
+
 // want puts a number in line if its next chunk has to be read again.
 func (t *Task) want(n *number) {
 	if n.wanting {

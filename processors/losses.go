@@ -85,7 +85,7 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *verdict, now tim
 	delete(l.told, at) // its offsets are used again
 	l.faults.WithLabelValues(topic.String(), v.fault).Inc()
 	if v.fault == kafka.FaultStateIncomplete {
-		l.log.Error("records are missing from the state of a partition; going on without: messages of their syncs may come out again, and history that waited for an earlier chunk may be gone",
+		l.log.Error("records are missing from the state of a partition; going on with what is there and what left: history that waited for an earlier chunk may be gone",
 			"topic", topic.String(), "partition", partition, "records", v.read.len(), "do", "see docs/operations.md, A log is not what it was")
 		return told
 	}

@@ -89,6 +89,26 @@ func (s *session) newTask(r *runner) (*task.Task, error) {
 	return t, nil
 }
 
+// relearn reads from the events that left what a damaged state no longer tells: which messages of the past need not leave
+// again. Nothing else needs it, since it takes as long as reading the partition's history.
+func (s *session) relearn(ctx context.Context, r *runner) error {
+	unreadable := 0
+	err := s.fetcher.ReadAll(ctx, s.cfg.topic(schemas.TopicHistory), r.partition, 0, func(rec *kgo.Record) error {
+		if len(header(rec, schemas.HeaderReplay)) == 0 && r.task.Relearn(rec.Value) != nil {
+			unreadable++
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the history again that left: %w", err)
+	}
+	if unreadable > 0 {
+		s.p.log.Warn("events of the history cannot be read", "partition", r.partition, "events", unreadable)
+	}
+	r.task.Relearned()
+	return nil
+}
+
 // stateRecord is the newest record of a key.
 type stateRecord struct {
 	value  []byte
@@ -154,6 +174,9 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 		return &unreadableState{topic: s.cfg.topic(schemas.TopicState), partition: r.partition, offset: -1, err: err}
 	}
 	if n := r.task.Incomplete(); n > 0 {
+		if err := s.relearn(ctx, r); err != nil {
+			return err
+		}
 		r.start.fault = s.p.losses.fault(schemas.TopicState, r.partition,
 			&verdict{fault: kafka.FaultStateIncomplete, read: span{0, int64(n)}}, s.p.deps.Now())
 	}

@@ -46,6 +46,7 @@ type window struct {
 	pages      uint32 // pages of known messages written
 	pagesGone  uint32 // pages and chunks whose records are missing
 	chunksGone uint32
+	relearned  []byte // entries of the page that Relearn writes next
 	left       int64
 	late       int64
 	lost       int64

@@ -1,0 +1,41 @@
+package history
+
+import (
+	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// relearnPageEntries bounds a page of what is known again.
+const relearnPageEntries = 4096
+
+// Relearn says of a message that it left in a window at a rank. It is for a number whose restored state is incomplete, and
+// comes before its first use; Relearned ends it.
+func (n *Number) Relearn(number int32, h schemas.Hash, rank schemas.Rank) {
+	for _, w := range n.windows {
+		if w.number != number || w.known == nil {
+			continue
+		}
+		if was, seen := w.known.Raise(h, rank); !seen || rank > was {
+			w.relearned = known.AppendEntry(w.relearned, h, rank)
+			if len(w.relearned) >= relearnPageEntries*known.EntryBytes {
+				n.keepRelearned(w)
+			}
+		}
+	}
+}
+
+// Relearned writes what is known again.
+func (n *Number) Relearned() {
+	for _, w := range n.windows {
+		n.keepRelearned(w)
+	}
+}
+
+func (n *Number) keepRelearned(w *window) {
+	if len(w.relearned) == 0 {
+		return
+	}
+	n.journal.put(pageKey(w.number, w.pages), pageRecord(w.relearned))
+	w.pages++
+	w.relearned, w.changed = nil, true
+}

@@ -47,7 +47,7 @@ test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
 crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs
 	go run ./internal/crash -binary ./coexstream
 	go run ./internal/crash -binary ./coexstream -kills 1 -every 200 -businesses 10 -messages 40000 \
-		-rot raw.live,raw.bulk,messages,history,echoes,account
+		-rot raw.live,raw.bulk,messages,history,echoes,account,state
 
 .PHONY: memory
 memory: build ## one history of 1,000,000 messages, 3 MB chunks in random order: `up` has to stay within 400 MiB

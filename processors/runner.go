@@ -395,7 +395,7 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 		switch h.Key {
 		case schemas.HeaderReceivedAt:
 			if ms, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil {
-				o.ReceivedAt = time.UnixMilli(ms)
+				o.ReceivedAt, o.Received = time.UnixMilli(ms), h.Value
 			}
 		case schemas.HeaderSource:
 			o.Source = h.Value

@@ -8,14 +8,10 @@ const objectBusiness = "whatsapp_business_account"
 // root is what the outermost object was found to hold. Its members come in any order, so that its
 // envelope is known at its end only: until then it is read as all of them at once.
 type root struct {
-	raw []byte
-	id  []byte // of the event: 360dialog, YCloud
+	metaRoot
 
-	// Meta.
-	object    []byte
-	hasObject bool
-	hasEntry  bool
-	entries   fault // outside of every change
+	// Of the other envelopes. other tells that a member was read that Meta's has not: else what follows is empty.
+	other bool
 
 	// 360dialog.
 	event     []byte
@@ -30,6 +26,26 @@ type root struct {
 	isValue   bool // has messaging_product or metadata
 
 	cloud cloudEvent
+}
+
+// metaRoot is what the root of Meta's envelope has.
+type metaRoot struct {
+	raw []byte
+	id  []byte // of the event: 360dialog, YCloud
+
+	object    []byte
+	hasObject bool
+	hasEntry  bool
+	entries   fault // outside of every change
+}
+
+// reset empties the root. Most bodies have Meta's envelope, and the rest is large.
+func (r *root) reset() {
+	if r.other {
+		*r = root{}
+		return
+	}
+	r.metaRoot = metaRoot{}
 }
 
 // regionEnd is what was odd in a region of the root that can become a change.
@@ -74,9 +90,10 @@ func (s *Scanner) scanRoot(i int) int {
 		case "id":
 			i = s.id(i, &r.id)
 		case "event":
+			r.other = true
 			i = s.text(i, &r.event)
 		case "data":
-			r.hasData = present
+			r.other, r.hasData = true, present
 			if present && s.in[i] != '{' {
 				r.dataFault.note(schemas.ReasonShape, i, "data is not an object")
 			}
@@ -88,12 +105,14 @@ func (s *Scanner) scanRoot(i int) int {
 			}
 			r.dataEnd = s.leave(outer, odd)
 		case "errors": // of a bare value, or of YCloud's chunk
+			r.other = true
 			i = s.verbatim(i, &r.bare.Errors)
 			r.cloud.element.Errors = r.bare.Errors
 			if present {
 				r.bareField = max(r.bareField, bareFieldOf(o.key))
 			}
 		default:
+			r.other = true
 			if isCloudMember(o.key) {
 				i = s.cloudMember(i, o.key)
 				continue

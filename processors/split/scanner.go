@@ -90,7 +90,8 @@ func (s *Scanner) scan() error {
 
 func (s *Scanner) reset(body []byte) {
 	s.in, s.depth, s.items = body, 0, 0
-	s.fatal, s.odd, s.root, s.body = fault{}, fault{}, root{}, Body{}
+	s.fatal, s.odd, s.body = fault{}, fault{}, Body{}
+	s.root.reset()
 	s.cutting, s.places = cutting{region: regionRoot}, s.places[:0]
 	if s.handover.seen {
 		s.handover = handover{}

@@ -3,6 +3,7 @@ package task_test
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -53,6 +54,7 @@ func processing(counted int, body func(i int) []byte, from, to schemas.Topic, ea
 			bodies = append(bodies, body(i))
 		}
 		scanner, label := split.NewScanner(split.Limits{}), []byte("raw/0/1")
+		received := strconv.AppendInt(nil, start.UnixMilli(), 10)
 		events, next := 0, 0
 		var space task.Workspace
 		out := func(r task.Record) {
@@ -70,7 +72,7 @@ func processing(counted int, body func(i int) []byte, from, to schemas.Topic, ea
 				}
 				space.Reset()
 				tk.Begin(out, &space)
-				tk.Webhook(&task.Origin{Topic: from, Offset: int64(next), Label: label, ReceivedAt: start, Value: raw}, parsed)
+				tk.Webhook(&task.Origin{Topic: from, Offset: int64(next), Label: label, ReceivedAt: start, Received: received, Value: raw}, parsed)
 				tk.Flush()
 			}
 			if events != next*each {

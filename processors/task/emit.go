@@ -198,7 +198,9 @@ func (t *Task) eventHeaders(e *event, extra ...Header) []Header {
 		hs = append(hs, Header{schemas.HeaderOrigin, e.origin})
 	}
 	if e.trace != nil {
-		if e.received == nil {
+		if e.received == nil && e.trace.Received != nil {
+			e.received = e.trace.Received
+		} else if e.received == nil {
 			e.received = t.arena.done(strconv.AppendInt(t.arena.room(20), e.trace.ReceivedAt.UnixMilli(), 10))
 		}
 		hs = append(hs, Header{schemas.HeaderReceivedAt, e.received})

@@ -67,6 +67,7 @@ type Origin struct {
 	// Label is topic/partition/offset of the record that the ingress wrote.
 	Label      []byte
 	ReceivedAt time.Time
+	Received   []byte // ReceivedAt as the record's header has it; nil where it has none
 	Source     []byte // name of the source that took it; empty where the record does not say
 
 	TraceParent, TraceState []byte

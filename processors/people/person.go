@@ -18,11 +18,12 @@ type person struct {
 // personOf reads an id that is a phone number by its name, beside two user ids. Each may stand in the other's place: a
 // user id where a user has no number to be seen.
 func personOf(id, user, parent []byte) person {
-	p := person{user: user, parent: parent}
+	user = identity.Named(user)
+	p := person{user: user, parent: identity.Named(parent)}
 	if len(id) > 0 {
 		digits, ok := identity.Phone(id)
 		if p.phone = digits; !ok && len(user) == 0 {
-			p.user = id
+			p.user = identity.Named(id)
 		}
 	}
 	if len(user) > 0 {

@@ -139,7 +139,7 @@ func (n *node) decimal() (whole int64, fraction, ok bool) {
 	if n == nil {
 		return 0, false, false
 	}
-	t := n.str
+	t := strings.TrimPrefix(strings.Trim(n.str, " \t\r\n"), "+")
 	if n.kind == '0' {
 		t = string(n.raw)
 	}

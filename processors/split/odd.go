@@ -292,11 +292,9 @@ func (c *Change) only(chosen map[string]bool, path []byte) {
 		left := false
 		for t := range el.Threads {
 			th := &el.Threads[t]
-			if has(Place{kind: placeThread, element: int32(e), index: int32(t)}) {
-				left = true
-				continue
+			if !has(Place{kind: placeThread, element: int32(e), index: int32(t)}) {
+				th.Messages = messages(th.Messages, Place{kind: placePast, element: int32(e), thread: int32(t)})
 			}
-			th.Messages = messages(th.Messages, Place{kind: placePast, element: int32(e), thread: int32(t)})
 			left = left || len(th.Messages) > 0
 		}
 		if !left {

@@ -243,8 +243,13 @@ func TestRequeueOfAThreadAnArrayAndAnEntryTriesTheseAlone(t *testing.T) {
 		p.task.Tick(start.Add(later))
 		p.releaseAll()
 		p.commit()
-		p.scanner = split.NewScanner(split.Limits{})
+		told := len(p.topics[schemas.TopicSyncs])
 		p.requeue(l, "0/1")
+		if n := len(p.topics[schemas.TopicSyncs]); n != told {
+			t.Errorf("%v later: tried with the same limit, the chunk counts again", later)
+		}
+		p.scanner = split.NewScanner(split.Limits{})
+		p.requeue(p.topics[schemas.TopicDLQ][1], "0/2")
 		if got, want := wamids(events[schemas.Message](p, schemas.TopicMessages)), []string{"a", "b", "c"}; !slices.Equal(got, want) {
 			t.Errorf("%v later: messages are %v, want %v", later, got, want)
 		}
@@ -254,7 +259,7 @@ func TestRequeueOfAThreadAnArrayAndAnEntryTriesTheseAlone(t *testing.T) {
 		if n := len(p.topics[schemas.TopicAccount]); n != 1 {
 			t.Errorf("%v later: %d account events, want one", later, n)
 		}
-		if again := p.topics[schemas.TopicDLQ]; len(again) != 2 || again[1].headers[schemas.HeaderDLQPlaces] != "0.0.statuses" {
+		if again := p.topics[schemas.TopicDLQ]; len(again) != 3 || again[1].headers[schemas.HeaderDLQPlaces] != l.headers[schemas.HeaderDLQPlaces] || again[2].headers[schemas.HeaderDLQPlaces] != "0.0.statuses" {
 			t.Errorf("%v later: %d letters, the last names %v", later, len(again), again[len(again)-1].headers)
 		}
 	}

@@ -233,6 +233,7 @@ func TestGroupIsTheThreadAndTheParticipantTheContact(t *testing.T) {
 		{"of the only person of contacts", `"contacts":[{"wa_id":"16505550100"}],"messages":[{"group_id":"G1"}]`,
 			`inbound thread=G1 group=G1 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
 		{"a group's id keeps its spelling", `"messages":[{"from":"+16505550100","group_id":"+1 203"}]`, "inbound thread=+1 203 group=+1 203 wa_id=16505550100"},
+		{"a group of blanks", `"messages":[{"from":"16505550100","group_id":" "}]`, "inbound thread=16505550100 wa_id=16505550100"},
 		{"empty group", `"messages":[{"from":"16505550100","group_id":""}]`, "inbound thread=16505550100 wa_id=16505550100"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
 		return f.Message(c, []byte(biz), &c.Messages[0], false)

@@ -106,9 +106,10 @@ func namesOf(msg *split.Message) *split.Names {
 // groupOf is the group that an item belongs to; none in a chat of two. A status of a group has the group as its
 // recipient, and the user as the participant.
 func groupOf(msg *split.Message, names *split.Names) []byte {
+	group := identity.Named(names.GroupID)
 	switch {
-	case len(names.GroupID) > 0:
-		return names.GroupID
+	case len(group) > 0:
+		return group
 	case string(names.RecipientType) == "group":
 		return firstOf(msg.RecipientID, msg.To)
 	case len(names.ParticipantID)+len(names.ParticipantUserID)+len(names.ParticipantParentUserID) > 0:

@@ -92,7 +92,7 @@ const (
 	// HeaderDLQEvent is the ce_id of the one event that could not leave, where the rest of the record did.
 	HeaderDLQEvent = "__dlq.errors.event"
 	// HeaderDLQChanges lists the changes that could not be processed, where the others were: their numbers in
-	// the body, from 0, with commas between.
+	// the body, from 0, with commas between. It is absent where an entry as a whole could not be.
 	HeaderDLQChanges = "__dlq.errors.changes"
 	// HeaderDLQPlaces lists the parts of the body that could not be processed, where the rest of their change was:
 	// their paths, with commas between.

@@ -13,27 +13,37 @@ type Rank uint8
 
 // The ranks.
 const (
-	RankPlaceholder Rank = iota // media_placeholder, unsupported, unknown, errors
+	RankPlaceholder Rank = iota // media_placeholder, unsupported, unknown, errors; errors in place of content
 	RankConcrete
 	RankEdit
 	RankRevoke
 )
 
-// RankOf is the rank of a message of a type, which may be absent, with or without errors.
+// RankOf is the rank of a message of a type, which may be absent, with or without errors. Errors of a message whose type is
+// none of those with content stand in the place of the content: it may follow.
 func RankOf(messageType []byte, hasErrors bool) Rank {
 	switch string(messageType) {
 	case "media_placeholder", "unsupported", "unknown", "errors":
 		return RankPlaceholder
-	case "":
-		if hasErrors {
-			return RankPlaceholder
-		}
 	case "edit":
 		return RankEdit
 	case "revoke":
 		return RankRevoke
 	}
+	if hasErrors && !hasContent(messageType) {
+		return RankPlaceholder
+	}
 	return RankConcrete
+}
+
+// hasContent tells whether a message of a type is documented to have content of its own, with errors beside it or not.
+func hasContent(messageType []byte) bool {
+	switch string(messageType) {
+	case "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contacts", "reaction", "interactive",
+		"button", "order", "template", "system", "request_welcome", "poll":
+		return true
+	}
+	return false
 }
 
 // Hash is a 128-bit identity.

@@ -23,7 +23,7 @@ var actionRemove = []byte("remove")
 // a BSUID. A phone number is its digits.
 func ChangeOf(number []byte, item *split.ContactItem, entryTime int64, arrival Arrival) Change {
 	c := Change{
-		Number: number, Phone: identity.Digits(item.PhoneNumber), User: item.UserID,
+		Number: number, Phone: identity.Named(identity.Digits(item.PhoneNumber)), User: identity.Named(item.UserID),
 		Remove: bytes.EqualFold(item.Action, actionRemove),
 		Version: Version{
 			TimestampMS: max(item.TimestampMS, 0), Number: max(item.Version, 0), Digest: DigestOf(item, entryTime), Arrival: arrival,

@@ -70,11 +70,11 @@ func (n *Number) pass(b Boundary) {
 	if w == nil {
 		return // the first chunk opens a window anyway
 	}
-	happened := b.Time
-	if happened.IsZero() {
-		happened = b.ReceivedAt
+	happened, opened := at(b.Time), w.openedAt.plus(span(BoundarySlack))
+	if b.Time.IsZero() { // when it was received is as exact as when the window opened
+		happened, opened = at(b.ReceivedAt), w.openedAt
 	}
-	if at(happened) <= w.openedAt.plus(span(BoundarySlack)) {
+	if happened <= opened {
 		return // it concerns the window before
 	}
 	if b.Opens && !w.ended {

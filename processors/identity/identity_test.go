@@ -15,6 +15,10 @@ func TestPhoneNumbersAreTheSameInEverySpelling(t *testing.T) {
 		{"16505550100", "16505550100", true},
 		{"+1 (650) 555-0100", "16505550100", true},
 		{"1.650.555.0100", "16505550100", true},
+		{"0016505550100", "16505550100", true},
+		{"00 1 650 555 0100", "+16505550100", true},
+		{"016505550100", "16505550100", false},
+		{"005511987654321", "551187654321", true},
 		{"16505550100", "16505550101", false},
 		{"16505550100", "1650555010", false},
 		// Brazil, with and without the ninth digit.
@@ -51,6 +55,9 @@ func TestOtherSpellingIsMutualAndTheSamePhone(t *testing.T) {
 		if got := string(identity.OtherSpelling([]byte(long))); got != short {
 			t.Errorf("OtherSpelling(%s) = %q, want %s", long, got, short)
 		}
+		if got := string(identity.OtherSpelling([]byte("00" + long))); got != short {
+			t.Errorf("OtherSpelling(00%s) = %q, want %s", long, got, short)
+		}
 		if got := string(identity.OtherSpelling([]byte("+" + short))); got != long {
 			t.Errorf("OtherSpelling(+%s) = %q, want %s", short, got, long)
 		}
@@ -67,7 +74,7 @@ func TestOtherSpellingIsMutualAndTheSamePhone(t *testing.T) {
 
 func TestAppendedCanonicalSaysWhichSpellingItIs(t *testing.T) {
 	for id, want := range map[string]string{
-		"5511987654321": "551187654321 true", "+55 11 8765-4321": "551187654321 false", "16505550100": "16505550100 false", "US.1": "US.1 false",
+		"005511987654321": "551187654321 true", "00551187654321": "551187654321 false", "5511987654321": "551187654321 true", "+55 11 8765-4321": "551187654321 false", "16505550100": "16505550100 false", "US.1": "US.1 false",
 	} {
 		canonical, longer := identity.AppendCanonical(nil, []byte(id))
 		if got := fmt.Sprintf("%s %v", canonical, longer); got != want {
@@ -79,6 +86,7 @@ func TestAppendedCanonicalSaysWhichSpellingItIs(t *testing.T) {
 func TestDigitsKeepWhatIsNoPhoneNumber(t *testing.T) {
 	for id, want := range map[string]string{
 		"+16505550100": "16505550100", "16505550100": "16505550100", "+1 650-555-0100": "16505550100",
+		"0016505550100": "16505550100", "+0016505550100": "16505550100", "00 1 (650) 555-0100": "16505550100", "00123": "00123", "00000000": "00000000",
 		"US.1234": "US.1234", "US.ENT.1234": "US.ENT.1234", "1203@g.us": "1203@g.us", "": "", "+": "+", "12": "12",
 	} {
 		if got := string(identity.Digits([]byte(id))); got != want {

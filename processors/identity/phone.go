@@ -6,6 +6,21 @@ const phoneDigitsMax = 24
 // phoneDigitsMin is the shortest phone number; test numbers have that few.
 const phoneDigitsMin = 3
 
+// international stands before a country's code where a number is dialled rather than written with a plus. No country's code
+// begins with 0, so it is no part of the number.
+const international = "00"
+
+// internationalDigitsMin is how many digits have to follow it.
+const internationalDigitsMin = 7
+
+// withoutPrefix is a number in digits without the international prefix.
+func withoutPrefix(digits []byte) []byte {
+	if len(digits) >= len(international)+internationalDigitsMin && hasPrefix(digits, international) {
+		return digits[len(international):]
+	}
+	return digits
+}
+
 // IsPhone tells whether id is written as a phone number: digits, and what people put between and before them.
 func IsPhone(id []byte) bool {
 	digits := 0
@@ -21,8 +36,8 @@ func IsPhone(id []byte) bool {
 	return digits >= phoneDigitsMin && digits <= phoneDigitsMax
 }
 
-// Digits is a phone number in digits alone: a slice of id where that holds no other byte, else a new one. An id
-// that is no phone number comes back as it is.
+// Digits is a phone number in digits alone, without a plus or an international prefix: a slice of id where nothing else
+// stands between them, else a new one. An id that is no phone number comes back as it is.
 func Digits(id []byte) []byte {
 	if digits, ok := Phone(id); ok {
 		return digits
@@ -40,7 +55,7 @@ func Phone(id []byte) (digits []byte, ok bool) {
 		if n < phoneDigitsMin || n > phoneDigitsMax {
 			return nil, false
 		}
-		return id, true
+		return withoutPrefix(id), true
 	}
 	if !IsPhone(id) {
 		return nil, false
@@ -54,7 +69,7 @@ func Phone(id []byte) (digits []byte, ok bool) {
 		end++
 	}
 	if end == len(id) {
-		return id[start:end:end], true
+		return withoutPrefix(id[start:end:end]), true
 	}
 	digits = make([]byte, 0, len(id)-start)
 	for _, c := range id[start:] {
@@ -62,7 +77,7 @@ func Phone(id []byte) (digits []byte, ok bool) {
 			digits = append(digits, c)
 		}
 	}
-	return digits, true
+	return withoutPrefix(digits), true
 }
 
 // SamePhone tells whether two phone numbers are one, whatever stands between their digits, and in whichever of its
@@ -73,7 +88,7 @@ func SamePhone(a, b []byte) bool {
 		return false
 	}
 	y, ok := spellingOf(b)
-	return ok && x == y
+	return ok && x.n == y.n && x.digits == y.digits
 }
 
 // Canonical is the one spelling by which all spellings of a phone number are found: the shorter one, in digits
@@ -93,13 +108,7 @@ func AppendCanonical(dst, id []byte) (canonical []byte, longer bool) {
 	if !ok {
 		return append(dst, id...), false
 	}
-	digits := 0
-	for _, c := range id {
-		if isDigit(c) {
-			digits++
-		}
-	}
-	return append(dst, s.digits[:s.n]...), digits > s.n
+	return append(dst, s.digits[:s.n]...), s.longer
 }
 
 // OtherSpelling is the second spelling of a Brazilian, Mexican or Argentine mobile number in digits; nil where the
@@ -124,6 +133,7 @@ func OtherSpelling(id []byte) []byte {
 type spelling struct {
 	digits [phoneDigitsMax]byte
 	n      int
+	longer bool // the id had that digit
 }
 
 func spellingOf(id []byte) (s spelling, ok bool) {
@@ -136,10 +146,15 @@ func spellingOf(id []byte) (s spelling, ok bool) {
 			s.n++
 		}
 	}
+	if n := s.n - len(withoutPrefix(s.digits[:s.n])); n > 0 {
+		copy(s.digits[:], s.digits[n:s.n])
+		clear(s.digits[s.n-n : s.n])
+		s.n -= n
+	}
 	if at := optionalDigit(s.digits[:s.n]); at >= 0 {
 		copy(s.digits[at:s.n], s.digits[at+1:s.n])
 		s.n--
-		s.digits[s.n] = 0
+		s.digits[s.n], s.longer = 0, true
 	}
 	return s, true
 }

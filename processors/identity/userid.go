@@ -7,3 +7,13 @@ func IsUserID(id []byte) bool {
 }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+// Named is an id, or nothing where it names nobody: blanks, or the signs around a number without its digits.
+func Named(id []byte) []byte {
+	for _, c := range id {
+		if c != '+' && !isSeparator(c) {
+			return id
+		}
+	}
+	return nil
+}

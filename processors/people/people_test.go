@@ -74,6 +74,13 @@ func TestMessageIsFromItsUserHoweverItIsNamed(t *testing.T) {
 			`inbound thread=US.1 user_id=US.1 profiles=[{"user_id":"US.1"}]`},
 		{"one of two, nobody knows which", `"contacts":[{"user_id":"US.1"},{"user_id":"US.2"}],"messages":[{}]`, "inbound"},
 		{"nobody", `"messages":[{"id":"w"}]`, "inbound"},
+		{"blanks are nobody", `"messages":[{"from":"  ","from_user_id":" "}]`, "inbound"},
+		{"a plus alone is nobody", `"messages":[{"from":"+"}]`, "inbound"},
+		{"blanks beside a BSUID", `"messages":[{"from":" ","from_user_id":"US.1"}]`, "inbound thread=US.1 user_id=US.1"},
+		{"blanks, one in contacts", `"contacts":[{"wa_id":"16505550100"}],"messages":[{"from":" "}]`,
+			`inbound thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
+		{"an international prefix", `"contacts":[{"wa_id":"16505550100","user_id":"US.1"}],"messages":[{"from":"0016505550100"}]`,
+			`inbound thread=16505550100 wa_id=16505550100 user_id=US.1 profiles=[{"wa_id":"16505550100","user_id":"US.1"}]`},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
 		return f.Message(c, []byte(biz), &c.Messages[0], false)
 	})
@@ -226,6 +233,7 @@ func TestGroupIsTheThreadAndTheParticipantTheContact(t *testing.T) {
 		{"of the only person of contacts", `"contacts":[{"wa_id":"16505550100"}],"messages":[{"group_id":"G1"}]`,
 			`inbound thread=G1 group=G1 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
 		{"a group's id keeps its spelling", `"messages":[{"from":"+16505550100","group_id":"+1 203"}]`, "inbound thread=+1 203 group=+1 203 wa_id=16505550100"},
+		{"a group of blanks", `"messages":[{"from":"16505550100","group_id":" "}]`, "inbound thread=16505550100 wa_id=16505550100"},
 		{"empty group", `"messages":[{"from":"16505550100","group_id":""}]`, "inbound thread=16505550100 wa_id=16505550100"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
 		return f.Message(c, []byte(biz), &c.Messages[0], false)

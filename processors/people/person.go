@@ -18,11 +18,12 @@ type person struct {
 // personOf reads an id that is a phone number by its name, beside two user ids. Each may stand in the other's place: a
 // user id where a user has no number to be seen.
 func personOf(id, user, parent []byte) person {
-	p := person{user: user, parent: parent}
+	user = identity.Named(user)
+	p := person{user: user, parent: identity.Named(parent)}
 	if len(id) > 0 {
 		digits, ok := identity.Phone(id)
 		if p.phone = digits; !ok && len(user) == 0 {
-			p.user = id
+			p.user = identity.Named(id)
 		}
 	}
 	if len(user) > 0 {
@@ -105,9 +106,10 @@ func namesOf(msg *split.Message) *split.Names {
 // groupOf is the group that an item belongs to; none in a chat of two. A status of a group has the group as its
 // recipient, and the user as the participant.
 func groupOf(msg *split.Message, names *split.Names) []byte {
+	group := identity.Named(names.GroupID)
 	switch {
-	case len(names.GroupID) > 0:
-		return names.GroupID
+	case len(group) > 0:
+		return group
 	case string(names.RecipientType) == "group":
 		return firstOf(msg.RecipientID, msg.To)
 	case len(names.ParticipantID)+len(names.ParticipantUserID)+len(names.ParticipantParentUserID) > 0:

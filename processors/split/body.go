@@ -58,7 +58,7 @@ type Body struct {
 
 // Change is one change of one entry. A 360dialog or bare body has exactly one.
 type Change struct {
-	Entry, Index int // place in the body
+	Entry, Index int // place in the body; Index is -1 where the change stands for an odd entry as a whole
 
 	EntryID   []byte // entry.id, or data.id; YCloud: wabaId
 	EntryTime int64  // entry.time in Unix seconds, 0 when absent; YCloud: createTime

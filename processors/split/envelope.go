@@ -36,7 +36,8 @@ type metaRoot struct {
 	object    []byte
 	hasObject bool
 	hasEntry  bool
-	entries   fault // outside of every change
+	entries   fault // the first outside of every change
+	odd       int   // entries that are odd
 }
 
 // reset empties the root. Most bodies have Meta's envelope, and the rest is large.
@@ -85,7 +86,6 @@ func (s *Scanner) scanRoot(i int) int {
 			outer := s.odd
 			s.odd = fault{}
 			i = s.entryArray(i)
-			r.entries.note(s.odd.reason, s.odd.offset, s.odd.detail)
 			s.odd = outer
 		case "id":
 			i = s.id(i, &r.id)
@@ -139,8 +139,10 @@ func (s *Scanner) assemble() fault {
 			return firstOf(outside, fault{schemas.ReasonObjectUnknown, 0, "object is not " + objectBusiness})
 		case !r.hasEntry:
 			return firstOf(outside, fault{schemas.ReasonShape, 0, "entry is missing"})
-		case r.entries.reason != "" || outside.reason != "" || data.reason != "" || cloud.reason != "":
-			return firstOf(r.entries, outside, data, cloud)
+		case r.entries.reason != "" && r.odd == len(s.changes):
+			return r.entries // there is nothing beside it
+		case outside.reason != "" || data.reason != "" || cloud.reason != "":
+			return firstOf(outside, data, cloud)
 		}
 		s.body = Body{Envelope: EnvelopeMeta, Changes: s.changes, Places: s.placed(EnvelopeMeta)}
 		return fault{}
@@ -215,20 +217,57 @@ func (s *Scanner) single(e Envelope, id []byte, c *Change) fault {
 // entryArray cuts Meta's entry[].
 func (s *Scanner) entryArray(i int) int {
 	if s.in[i] != '[' {
-		return s.misfit(i, "entry is not an array")
+		i = s.misfit(i, "entry is not an array")
+		s.oddEntries()
+		return i
 	}
 	i = s.enter(i)
 	for n := 0; ; n++ {
+		s.oddEntries()
 		var more bool
 		if i, more = s.item(n == 0, i); !more {
 			return i
 		}
-		if s.in[i] != '{' {
+		base, places, loose := len(s.changes), len(s.places), s.cutting.loose
+		if s.in[i] == '{' {
+			i = s.entry(i, n)
+		} else {
 			i = s.misfitElement(i, "an entry is not an object")
-			continue
 		}
-		i = s.entry(i, n)
+		if s.isOdd() && i > 0 {
+			s.cutting.loose = loose
+			if !s.leaveOutEntry(i, n, base, places) {
+				return -1
+			}
+		}
 	}
+}
+
+// oddEntries notes what is odd about the array of entries itself.
+func (s *Scanner) oddEntries() {
+	s.root.entries.note(s.odd.reason, s.odd.offset, s.odd.detail)
+	s.odd = fault{}
+}
+
+// leaveOutEntry puts in the place of an entry's changes one that stands for the entry as a whole. It names no business:
+// whose it is cannot be known of all entries. It fails when the limit on items is reached.
+func (s *Scanner) leaveOutEntry(i, index, base, places int) bool {
+	s.root.odd++
+	s.root.entries.note(s.odd.reason, s.odd.offset, s.odd.detail)
+	for len(s.changes) > base {
+		dropLast(&s.changes)
+	}
+	s.places = s.places[:places]
+	c, ok := room(s, &s.changes, i)
+	if !ok {
+		return false
+	}
+	c.Entry, c.Index = index, -1
+	outer := s.cutting
+	s.cutting = cutting{region: regionEntries, change: int32(base), places: places}
+	s.refuse(c)
+	s.cutting = outer
+	return true
 }
 
 func (s *Scanner) entry(i, index int) int {

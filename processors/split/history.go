@@ -3,7 +3,7 @@ package split
 // historyArray cuts value.history[].
 func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 	if s.in[i] != '[' {
-		return s.misfit(i, "history is not an array")
+		return s.misfitArray(i, placeElement, "history is not an array")
 	}
 	base, odd := len(s.elements), s.isOdd()
 	i = s.enter(i)
@@ -86,22 +86,28 @@ func (s *Scanner) threadArray(i int, dst *[]Thread, element int32) int {
 	if s.in[i] != '[' {
 		return s.misfit(i, "threads is not an array")
 	}
-	base := len(s.threads)
+	base, odd := len(s.threads), s.isOdd()
 	i = s.enter(i)
 	for n := int32(0); ; n++ {
 		var more bool
 		if i, more = s.item(n == 0, i); !more {
 			break
 		}
-		if s.in[i] != '{' {
-			i = s.misfitElement(i, "a thread is not an object")
-			continue
-		}
 		t, ok := room(s, &s.threads, i)
 		if !ok {
 			return -1
 		}
-		i = s.thread(i, t, element, n)
+		places, cut := len(s.places), s.cutting.cut
+		if s.in[i] == '{' {
+			i = s.thread(i, t, element, n)
+		} else {
+			i = s.misfitElement(i, "a thread is not an object")
+		}
+		if s.isOdd() && !odd && i > 0 {
+			*t = Thread{} // it stays as a gap: a part is named by the position of its thread
+			s.places, s.cutting.cut = s.places[:places], cut
+			s.leaveOut(Place{kind: placeThread, element: element, index: n})
+		}
 	}
 	*dst = since(s.threads, base)
 	return i

@@ -9,17 +9,21 @@ import (
 
 // A part that is odd does not take its body along. What is odd is invalid UTF-8, an object with a name twice, nesting
 // deeper than the limit, and a value of another kind where there has to be an array or an object to cut. The
-// smallest part that can be cut is left out: a message, echo, status or contact, the profiles of the users (contacts[]),
-// else an element of history[], else a change. What is odd outside of every change refuses the body.
+// smallest part that can be cut is left out: a message, echo, status or contact, an entry of contacts[], else a thread, else
+// an element of history[], else an array beside others, else a change, else an entry beside others. What is odd outside of every
+// entry refuses the body.
 
 // Place is a part of a body that was left out because it is odd.
 type Place struct {
 	Change int32 // in Body.Changes
 	kind   placeKind
 	region region
-	// Position in its array; of a message of the past, in its thread.
+	// Position in its array; of a message of the past, in its thread. wholeArray: the array itself.
 	element, thread, index int32
 }
+
+// wholeArray stands in the place of a position.
+const wholeArray = -1
 
 type placeKind uint8
 
@@ -32,18 +36,19 @@ const (
 	placeProfile // an entry of value.contacts[]
 	placeElement // of history[]
 	placePast    // a message of a thread of an element
+	placeThread  // of an element
 	placeKinds
 )
 
 // placeNames are the names of the arrays, whatever the webhook called them.
 var placeNames = [placeKinds]string{
 	placeMessage: ".messages.", placeEcho: ".message_echoes.", placeStatus: ".statuses.", placeContact: ".state_sync.", placeProfile: ".contacts.",
-	placeElement: ".history.", placePast: ".history.",
+	placeElement: ".history.", placePast: ".history.", placeThread: ".history.",
 }
 
 // AppendPath appends where the part stands: entry.change, the name of its array and its position there, from 0; a
-// message of the past is entry.change.history.0.threads.2.messages.7. Where a value has several arrays of one kind,
-// the positions go on from one to the next.
+// message of the past is entry.change.history.0.threads.2.messages.7, an array as a whole entry.change.statuses, an entry as a
+// whole its number alone. Where a value has several arrays of one kind, the positions go on from one to the next.
 func (p *Place) AppendPath(dst []byte, b *Body) []byte {
 	c := &b.Changes[p.Change]
 	return p.append(c.AppendPath(dst))
@@ -51,9 +56,15 @@ func (p *Place) AppendPath(dst []byte, b *Body) []byte {
 
 func (p *Place) append(dst []byte) []byte {
 	dst = append(dst, placeNames[p.kind]...)
+	if p.index == wholeArray {
+		return dst[:len(dst)-len(".")]
+	}
 	switch p.kind {
 	case placeChange:
 		return dst
+	case placeThread:
+		dst = strconv.AppendInt(dst, int64(p.element), 10)
+		dst = append(dst, ".threads."...)
 	case placeElement:
 		return strconv.AppendInt(dst, int64(p.element), 10)
 	case placePast:
@@ -65,9 +76,12 @@ func (p *Place) append(dst []byte) []byte {
 	return strconv.AppendInt(dst, int64(p.index), 10)
 }
 
-// AppendPath appends where the change stands: entry.change.
+// AppendPath appends where the change stands: entry.change, or entry where it stands for that.
 func (c *Change) AppendPath(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(c.Entry), 10)
+	if c.Index < 0 {
+		return dst
+	}
 	dst = append(dst, '.')
 	return strconv.AppendInt(dst, int64(c.Index), 10)
 }
@@ -99,6 +113,8 @@ type cutting struct {
 	first  fault // of the first part that was left out
 	loose  fault // the first that makes the change's bytes unfit to leave as they are
 	items  [placeKinds]int32
+	arrays fault  // the first value of another kind where an array of the change has to be
+	whole  uint16 // a bit for the kind of each
 }
 
 // soft notes what is odd about the part that is being read.
@@ -140,7 +156,7 @@ func (s *Scanner) begin(r region, change int) (outer cutting, odd fault) {
 // anything by that name, and goes on as it is. So such a change is odd as a whole where its bytes are unfit to leave.
 func (s *Scanner) settle(c *Change) {
 	k := &s.cutting
-	if k.cut == 0 && !s.isOdd() {
+	if k.cut == 0 && !s.isOdd() && k.arrays.reason == "" {
 		return
 	}
 	if !carriesParts(c.Field) && c.Value != nil {
@@ -151,11 +167,45 @@ func (s *Scanner) settle(c *Change) {
 		}
 		s.odd = k.loose
 	}
+	if k.arrays.reason != "" && !s.isOdd() && c.holdsNothing() {
+		s.odd = k.arrays
+	}
 	if s.isOdd() {
 		s.refuse(c)
 		return
 	}
+	if k.arrays.reason != "" {
+		s.leaveOutArrays()
+	}
 	c.Odd, c.Cut, c.Loose = k.first.error(), int(k.cut), k.loose.reason != ""
+}
+
+// misfitArray skips a value of another kind where an array of the change has to be; null stands for absent.
+func (s *Scanner) misfitArray(i int, kind placeKind, detail string) int {
+	if s.in[i] != 'n' {
+		s.cutting.arrays.note(schemas.ReasonShape, i, detail)
+		s.cutting.whole |= 1 << kind
+	}
+	return s.skip(i)
+}
+
+// leaveOutArrays leaves out what stands in place of arrays, beside others that are good.
+func (s *Scanner) leaveOutArrays() {
+	k := &s.cutting
+	if k.first.reason != "" && k.arrays.offset < k.first.offset {
+		k.first = fault{} // the first in the document is told
+	}
+	for kind := range placeKinds {
+		if k.whole>>kind&1 != 0 {
+			s.odd = k.arrays
+			s.leaveOut(Place{kind: kind, index: wholeArray})
+		}
+	}
+}
+
+// holdsNothing tells whether nothing would leave of a change.
+func (c *Change) holdsNothing() bool {
+	return len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.StateSync)+len(c.Errors) == 0
 }
 
 // refuse leaves out a change as a whole.
@@ -185,7 +235,7 @@ func (s *Scanner) placed(e Envelope) []Place {
 }
 
 // Only leaves of the changes in which parts were once odd those parts alone: places holds their paths, with commas
-// between. A change whose own path is among them stays whole. It is for a body that is tried again.
+// between. A change whose own path is among them, or that of its entry, stays whole. It is for a body that is tried again.
 func (b *Body) Only(places string) {
 	chosen := map[string]bool{}
 	for p := range bytes.SplitSeq([]byte(places), []byte{','}) {
@@ -194,6 +244,9 @@ func (b *Body) Only(places string) {
 	var path []byte
 	for i := range b.Changes {
 		c := &b.Changes[i]
+		if chosen[strconv.Itoa(c.Entry)] {
+			continue
+		}
 		path = c.AppendPath(path[:0])
 		if !chosen[string(path)] {
 			c.only(chosen, path)
@@ -208,6 +261,9 @@ func (c *Change) only(chosen map[string]bool, path []byte) {
 		return chosen[string(path)]
 	}
 	messages := func(list []Message, p Place) []Message {
+		if all := (Place{kind: p.kind, index: wholeArray}); p.kind != placePast && has(all) {
+			return list
+		}
 		kept := list[:0]
 		for _, m := range list {
 			if p.index = m.Index; has(p) {
@@ -220,21 +276,25 @@ func (c *Change) only(chosen map[string]bool, path []byte) {
 	c.Echoes = messages(c.Echoes, Place{kind: placeEcho})
 	c.Statuses = messages(c.Statuses, Place{kind: placeStatus})
 	contacts := c.StateSync[:0]
+	all := has(Place{kind: placeContact, index: wholeArray})
 	for _, item := range c.StateSync {
-		if has(Place{kind: placeContact, index: item.Index}) {
+		if all || has(Place{kind: placeContact, index: item.Index}) {
 			contacts = append(contacts, item)
 		}
 	}
 	c.StateSync = contacts
+	all = has(Place{kind: placeElement, index: wholeArray})
 	for e := range c.History {
 		el := &c.History[e]
-		if has(Place{kind: placeElement, element: int32(e)}) {
+		if all || has(Place{kind: placeElement, element: int32(e)}) {
 			continue
 		}
 		left := false
 		for t := range el.Threads {
 			th := &el.Threads[t]
-			th.Messages = messages(th.Messages, Place{kind: placePast, element: int32(e), thread: int32(t)})
+			if !has(Place{kind: placeThread, element: int32(e), index: int32(t)}) {
+				th.Messages = messages(th.Messages, Place{kind: placePast, element: int32(e), thread: int32(t)})
+			}
 			left = left || len(th.Messages) > 0
 		}
 		if !left {

@@ -52,15 +52,23 @@ func TestOddPartIsLeftOutAloneWithItsPlace(t *testing.T) {
 		{"a message beside history", schemas.ReasonShape, "0.1.messages.0", in("history", `{"messages":[`+at+`7],"history":[{"threads":[{"messages":[{"id":"h"}]}]}]}`), []string{"h"}},
 		{"a message of the past", schemas.ReasonJSONDuplicate, "0.1.history.1.threads.1.messages.2",
 			in("history", `{"history":[{},{"threads":[{},{"messages":[{"id":"h"},{"id":"i"},`+twice+`,{"id":"j"}]}]}]}`), []string{"h", "i", "j"}},
-		{"a thread is a string", schemas.ReasonShape, "0.1.history.0", in("history", `{"history":[{"threads":[{"messages":[{"id":"x"}]},`+at+`"x"]},{"threads":[{"messages":[{"id":"h"}]}]}]}`), []string{"h"}},
+		{"a thread is a string", schemas.ReasonShape, "0.1.history.0.threads.1", in("history", `{"history":[{"threads":[{"messages":[{"id":"g"}]},`+at+`"x",{"messages":[{"id":"h"}]}]}]}`), []string{"g", "h"}},
+		{"a thread is null", schemas.ReasonShape, "0.1.history.0.threads.0", in("history", `{"history":[{"threads":[`+at+`null,{"messages":[{"id":"h"}]}]}]}`), []string{"h"}},
 		{"threads is an object", schemas.ReasonShape, "0.1.history.0", in("history", `{"history":[{"threads":`+at+`{}},{"threads":[{"messages":[{"id":"h"}]}]}]}`), []string{"h"}},
-		{"a thread's messages are an object", schemas.ReasonShape, "0.1.history.0", in("history", `{"history":[{"threads":[{"messages":`+at+`{}}]},{"threads":[{"messages":[{"id":"h"}]}]}]}`), []string{"h"}},
-		{"a thread's id twice", schemas.ReasonJSONDuplicate, "0.1.history.0", in("history", `{"history":[{"threads":[{"id":"1","messages":[{"id":"x"}],"id`+at+`":"2"}]},{"threads":[{"messages":[{"id":"h"}]}]}]}`), []string{"h"}},
+		{"a thread's messages are an object", schemas.ReasonShape, "0.1.history.0.threads.0", in("history", `{"history":[{"threads":[{"messages":`+at+`{}},{"messages":[{"id":"g"}]}]},{"threads":[{"messages":[{"id":"h"}]}]}]}`), []string{"g", "h"}},
+		{"a thread's id twice", schemas.ReasonJSONDuplicate, "0.1.history.0.threads.0", in("history", `{"history":[{"threads":[{"id":"1","messages":[{"id":"x"}],"id`+at+`":"2"},{"messages":[{"id":"h"}]}]}]}`), []string{"h"}},
+		{"a thread's id twice, behind an odd message", schemas.ReasonShape, "0.1.history.0.threads.0", in("history", `{"history":[{"threads":[{"id":"1","messages":[{"id":"x"},`+at+`7],"id":"2"},{"messages":[{"id":"h"}]}]}]}`), []string{"h"}},
+		{"UTF-8 of a thread's id", schemas.ReasonJSONUTF8, "0.1.history.0.threads.1", in("history", "{\"history\":[{\"threads\":[{\"messages\":[{\"id\":\"h\"}]},{\"id\":\""+at+"\xff\",\"messages\":[{\"id\":\"x\"}]}]}]}"), []string{"h"}},
 		{"a chunk is an array", schemas.ReasonShape, "0.1.history.1", in("history", `{"history":[{"threads":[{"messages":[{"id":"h"}]}]},`+at+`[]]}`), []string{"h"}},
-		{"history is a string", schemas.ReasonShape, "0.1", in("history", `{"history":`+at+`"not-an-array","messages":[{"id":"x"}]}`), nil},
+		{"history is a string", schemas.ReasonShape, "0.1", in("history", `{"history":`+at+`"not-an-array"}`), nil},
+		{"history is a string, beside messages", schemas.ReasonShape, "0.1.history", in("history", `{"history":`+at+`"not-an-array","messages":[{"id":"m"}]}`), []string{"m"}},
 		{"messages is a string", schemas.ReasonShape, "0.1", in("messages", `{"messages":`+at+`"x"}`), nil},
 		{"message_echoes is false", schemas.ReasonShape, "0.1", in("smb_message_echoes", `{"message_echoes":`+at+`false}`), nil},
-		{"statuses is an object", schemas.ReasonShape, "0.1", in("messages", `{"statuses":`+at+`{},"messages":[{"id":"x"}]}`), nil},
+		{"statuses is an object", schemas.ReasonShape, "0.1", in("messages", `{"statuses":`+at+`{},"messages":[]}`), nil},
+		{"statuses is an object, beside messages", schemas.ReasonShape, "0.1.statuses", in("messages", `{"statuses":`+at+`{},"messages":[{"id":"m"}]}`), []string{"m"}},
+		{"messages is a number, beside statuses", schemas.ReasonShape, "0.1.messages", in("messages", `{"messages":`+at+`7,"statuses":[{"id":"s"}]}`), nil},
+		{"message_echoes is false, beside the other name", schemas.ReasonShape, "0.1.message_echoes", in("messages", `{"message_echoes":`+at+`false,"smb_message_echoes":[{"id":"m"}]}`), []string{"m"}},
+		{"state_sync is an object, beside messages", schemas.ReasonShape, "0.1.state_sync", in("messages", `{"state_sync":`+at+`{},"messages":[{"id":"m"}]}`), []string{"m"}},
 		{"state_sync is an object", schemas.ReasonShape, "0.1", in("smb_app_state_sync", `{"state_sync":`+at+`{}}`), nil},
 		{"an entry of contacts[]", schemas.ReasonJSONUTF8, "0.1.contacts.1", in("messages", "{\"contacts\":[{\"wa_id\":\"1\"},{\"profile\":{\"name\":\""+at+"\xff\"}}],\"messages\":[{\"id\":\"m\"}]}"), []string{"m"}},
 		{"a contact is null", schemas.ReasonShape, "0.1.state_sync.0", in("smb_app_state_sync", `{"state_sync":[`+at+`null,{"action":"add"}]}`), nil},
@@ -161,5 +169,31 @@ func TestOnlyTheChosenPartsAreLeft(t *testing.T) {
 		ids(b.Changes[1].Messages), ids(b.Changes[2].Messages), c.Partial, b.Changes[1].Partial, b.Changes[2].Partial, c.Errors == nil)
 	if want := "[m2] [e0] [s1] 1 1 3 [] [b0] true false [n0 n1 n2] [] true false true true\n"; got != want {
 		t.Errorf("left is %s, want %s", got, want)
+	}
+}
+
+// An entry that is odd outside of its changes stands aside for those beside it. It names no business: not all of them do.
+func TestOddEntryIsLeftOutBesideOthers(t *testing.T) {
+	for name, odd := range map[string]string{
+		"null": `null`, "a number": `7`, "without changes": `{"id":"W2"}`, "changes is null": `{"id":"W2","changes":null}`,
+		"changes is an object": `{"id":"W2","changes":{}}`, "a name twice": `{"id":"W2","changes":[{"field":"messages","value":{"messages":[{"id":"x"},7]}}],"id":"W3"}`,
+		"UTF-8 of its id": "{\"id\":\"\xff\",\"changes\":[]}", "of another product": `{"id":"W2","messaging":[{"a":1}]}`,
+	} {
+		good := func(id string) string {
+			return `{"id":"W","changes":[{"field":"messages","value":{"messages":[{"id":"` + id + `"}]}}]}`
+		}
+		body := func(entries ...string) string {
+			return `{"object":"whatsapp_business_account","entry":[` + strings.Join(entries, ",") + `]}`
+		}
+		b := mustScan(t, body(good("a"), odd, good("b")))
+		if len(b.Changes) != 3 || !slices.Equal(append(ids(b.Changes[0].Messages), ids(b.Changes[2].Messages)...), []string{"a", "b"}) || b.Changes[2].Entry != 2 {
+			t.Fatalf("%s: changes are %s", name, dump(b, "Places", "Odd", "ownWABA"))
+		}
+		if c := &b.Changes[1]; !c.Refused || c.Cut != 1 || len(c.WABA) > 0 || c.Odd.Reason == "" || !slices.Equal(paths(b), []string{"1"}) {
+			t.Errorf("%s: left out %q for %+v, of %q", name, paths(b), c.Odd, c.WABA)
+		}
+		if _, err := NewScanner(Limits{}).Scan([]byte(body(odd, odd))); err == nil {
+			t.Errorf("%s: a body of nothing else was accepted", name)
+		}
 	}
 }

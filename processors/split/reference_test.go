@@ -139,7 +139,7 @@ func (n *node) decimal() (whole int64, fraction, ok bool) {
 	if n == nil {
 		return 0, false, false
 	}
-	t := n.str
+	t := strings.TrimPrefix(strings.Trim(n.str, " \t\r\n"), "+")
 	if n.kind == '0' {
 		t = string(n.raw)
 	}
@@ -251,16 +251,6 @@ func (n *node) list() []*node {
 		panic(odd{schemas.ReasonShape})
 	}
 	return n.items
-}
-
-// whole is list without an element of another kind.
-func (n *node) whole() []*node {
-	for _, item := range n.list() {
-		if item.kind != '{' {
-			panic(odd{schemas.ReasonShape})
-		}
-	}
-	return n.list()
 }
 
 // oddness is why an element is left out: "" when it is not.
@@ -386,10 +376,19 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 	if entry == nil {
 		panic(odd{schemas.ReasonShape})
 	}
-	for i, e := range entry.whole() {
-		if e.get("changes") == nil {
-			panic(odd{schemas.ReasonShape})
+	var first schemas.Reason
+	good := false
+	for i, e := range entry.list() {
+		if why := refEntryOddness(e); why != "" {
+			if first == "" {
+				first = why
+			}
+			changes = append(changes, e)
+			b.Changes = append(b.Changes, Change{Entry: i, Index: -1, Cut: 1, Refused: true, Loose: true})
+			places = append(places, strconv.Itoa(i))
+			continue
 		}
+		good = good || len(e.get("changes").items) > 0
 		for j, change := range e.get("changes").list() {
 			changes = append(changes, change)
 			c, l, why := refChange(change, change.get("value"), Change{
@@ -404,7 +403,18 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 			places = append(places, l.of(fmt.Sprintf("%d.%d", i, j))...)
 		}
 	}
+	if first != "" && !good {
+		panic(odd{first})
+	}
 	return b, places, changes
+}
+
+// refEntryOddness is why an entry is left out as a whole: what is odd about its changes does not count.
+func refEntryOddness(e *node) schemas.Reason {
+	if changes := e.get("changes"); e.kind == '{' && changes != nil && changes.kind == '[' {
+		return looseness(e.without(changes.items))
+	}
+	return schemas.ReasonShape
 }
 
 // refChange reads a change; why says why it is odd as a whole.
@@ -419,15 +429,22 @@ func refChange(whole, v *node, c Change) (_ Change, l left, why schemas.Reason) 
 		c.Field = []byte("messages")
 	}
 	c.WABA = c.EntryID
+	var arrays left
 	if v != nil && v.kind == '{' {
-		why = try(func() { refParts(v, &c, &l) })
+		why = try(func() { arrays = refParts(v, &c, &l) })
 	}
 	if why == "" {
 		why = looseness(whole.without(l.parts))
 	}
 	carries := slices.Contains([]string{"history", "messages", "smb_message_echoes", "smb_app_state_sync", "standby"}, string(c.Field))
 	loose := looseness(whole.raw)
-	if !carries && v != nil && v.kind == '{' && (why != "" || len(l.places) > 0) {
+	if why == "" && len(arrays.places) > 0 && carries {
+		if len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.StateSync) == 0 && v.get("errors") == nil && v.get("standby").get("errors") == nil {
+			why = schemas.ReasonShape
+		}
+		l.places = append(l.places, arrays.places...)
+	}
+	if !carries && v != nil && v.kind == '{' && (len(arrays.places) > 0 || why != "" || len(l.places) > 0) {
 		if why = loose; why == "" {
 			c.History, c.Messages, c.Echoes, c.Statuses, c.StateSync, l = nil, nil, nil, nil, nil, left{}
 		}
@@ -503,8 +520,33 @@ func (n *node) arrays(names ...string) (all []*node) {
 	return all
 }
 
-func refParts(v *node, c *Change, l *left) {
-	for n, h := range v.get("history").list() {
+// refParts reads a value's arrays, and tells those that are none.
+func refParts(v *node, c *Change, l *left) (arrays left) {
+	array := func(path string, lists ...*node) (good []*node) {
+		told := false
+		for _, n := range lists {
+			switch {
+			case n == nil:
+			case n.kind == '[':
+				good = append(good, n)
+			case !told:
+				arrays.out(n, path)
+				told = true
+			}
+		}
+		return good
+	}
+	one := func(good []*node) *node {
+		if len(good) == 0 {
+			return nil
+		}
+		return good[0]
+	}
+	messages := array(".messages", v.arrays("messages")...)
+	echoes := array(".message_echoes", v.arrays("message_echoes", "smb_message_echoes")...)
+	statuses := array(".statuses", v.arrays("statuses")...)
+	book := one(array(".state_sync", v.get("state_sync")))
+	for n, h := range one(array(".history", v.get("history"))).list() {
 		var in left
 		var e HistoryElement
 		var why schemas.Reason
@@ -521,11 +563,12 @@ func refParts(v *node, c *Change, l *left) {
 		c.History = append(c.History, e)
 		l.parts, l.places = append(l.parts, in.parts...), append(l.places, in.places...)
 	}
-	c.Messages = refMessages(v.arrays("messages"), false, ".messages", l)
-	c.Echoes = refMessages(v.arrays("message_echoes", "smb_message_echoes"), false, ".message_echoes", l)
-	c.Statuses = refMessages(v.arrays("statuses"), true, ".statuses", l)
-	c.StateSync = refContacts(v.get("state_sync"), l)
+	c.Messages = refMessages(messages, false, ".messages", l)
+	c.Echoes = refMessages(echoes, false, ".message_echoes", l)
+	c.Statuses = refMessages(statuses, true, ".statuses", l)
+	c.StateSync = refContacts(book, l)
 	c.Profiles = refProfiles(v.arrays("contacts"), l)
+	return arrays
 }
 
 func refContacts(list *node, l *left) (items []ContactItem) {
@@ -578,20 +621,38 @@ func refElement(h *node, position int, l *left) HistoryElement {
 	e.Phase, e.HasPhase = meta.get("phase").ordinal()
 	e.ChunkOrder, e.HasChunkOrder = meta.get("chunk_order").ordinal()
 	e.Progress, e.HasProgress = meta.get("progress").ordinal()
-	for i, t := range h.get("threads").whole() {
-		c := t.get("context")
-		var lists []*node
-		if m := t.get("messages"); m != nil {
-			lists = append(lists, m)
+	for i, n := range h.get("threads").list() {
+		var in left
+		var t Thread
+		path := fmt.Sprintf(".history.%d.threads.%d", position, i)
+		why := schemas.ReasonShape
+		if n.kind == '{' {
+			if why = try(func() { t = refThread(n, path, &in) }); why == "" {
+				why = looseness(n.without(in.parts))
+			}
 		}
-		e.Threads = append(e.Threads, Thread{
-			ID: t.get("id").id(), WaID: c.get("wa_id").id(), UserID: c.get("user_id").id(),
-			ParentUserID: c.get("parent_user_id").id(), Username: c.get("username").text(),
-			CountryCode: c.get("country_code").text(),
-			Messages:    refMessages(lists, false, fmt.Sprintf(".history.%d.threads.%d.messages", position, i), l),
-		})
+		if why != "" {
+			t, in = Thread{}, left{}
+			in.out(n, path)
+		}
+		e.Threads = append(e.Threads, t)
+		l.parts, l.places = append(l.parts, in.parts...), append(l.places, in.places...)
 	}
 	return e
+}
+
+func refThread(t *node, path string, l *left) Thread {
+	c := t.get("context")
+	var lists []*node
+	if m := t.get("messages"); m != nil {
+		lists = append(lists, m)
+	}
+	return Thread{
+		ID: t.get("id").id(), WaID: c.get("wa_id").id(), UserID: c.get("user_id").id(),
+		ParentUserID: c.get("parent_user_id").id(), Username: c.get("username").text(),
+		CountryCode: c.get("country_code").text(),
+		Messages:    refMessages(lists, false, path+".messages", l),
+	}
 }
 
 func refMessages(lists []*node, status bool, path string, l *left) (ms []Message) {

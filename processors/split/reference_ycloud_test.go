@@ -42,7 +42,11 @@ func refCloud(root *node) (Change, left) {
 		if n == nil || n.kind != '{' {
 			return m, false
 		}
-		return refCloudMessage(n), true
+		m = refCloudMessage(n)
+		parent := n.get("fromParentUserId").id()
+		m.Names = &Names{FromParentUserID: parent, ToParentUserID: refCloudToParent(n), RecipientParentUserID: refCloudToParent(n)}
+		refCloudProfile(&c, n, side, m)
+		return m, true
 	}
 	switch kind {
 	case "whatsapp.smb.history":
@@ -69,7 +73,7 @@ func refCloud(root *node) (Change, left) {
 				}
 			}
 			c.Field = []byte("messages")
-			c.Statuses = []Message{{Raw: m.Raw, ID: m.ID, Status: m.Status, Timestamp: at, RecipientID: m.To, RecipientUserID: m.ToUserID}}
+			c.Statuses = []Message{{Raw: m.Raw, ID: m.ID, Status: m.Status, Timestamp: at, RecipientID: m.To, RecipientUserID: m.ToUserID, Names: m.Names}}
 		}
 	case "whatsapp.smb.app.state.sync":
 		if book == nil || book.kind != '{' {
@@ -119,18 +123,14 @@ func refCloudHistory(root *node, c *Change) {
 		}
 		m := refCloudMessage(n)
 		m.FromMe = FromMeFalse
-		var toParent []byte
-		for _, name := range []string{"parentRecipientUserId", "toParentUserId"} {
-			if id := n.get(name).id(); len(id) > 0 {
-				toParent = id
-			}
-		}
+		toParent := refCloudToParent(n)
 		t := Thread{ID: m.From, UserID: m.FromUserID, ParentUserID: n.get("fromParentUserId").id()}
 		own := m.To
 		if side == "whatsappMessage" {
 			m.FromMe = FromMeTrue
 			t, own = Thread{ID: m.To, UserID: m.ToUserID, ParentUserID: toParent}, m.From
 		}
+		refCloudProfile(c, n, side, m)
 		t.Username = n.get("customerProfile").get("username").text()
 		t.Messages = []Message{m}
 		e.Threads = append(e.Threads, t)
@@ -139,6 +139,27 @@ func refCloudHistory(root *node, c *Change) {
 		}
 	}
 	c.History = []HistoryElement{e}
+}
+
+func refCloudToParent(n *node) (id []byte) {
+	for _, name := range []string{"parentRecipientUserId", "toParentUserId"} {
+		if found := n.get(name).id(); len(found) > 0 {
+			id = found
+		}
+	}
+	return id
+}
+
+func refCloudProfile(c *Change, n *node, side string, m Message) {
+	p := n.get("customerProfile")
+	if p == nil || p.kind != '{' {
+		return
+	}
+	of := Profile{Raw: p.raw, Name: p.get("name").text(), Username: p.get("username").text(), WaID: m.From, UserID: m.FromUserID, ParentUserID: n.get("fromParentUserId").id()}
+	if side == "whatsappMessage" {
+		of.WaID, of.UserID, of.ParentUserID = m.To, m.ToUserID, refCloudToParent(n)
+	}
+	c.Profiles = append(c.Profiles, of)
 }
 
 func refCloudMessage(n *node) Message {

@@ -99,8 +99,9 @@ func parseDecimal(t []byte) (whole int64, fraction, ok bool) {
 	return whole, fraction, true
 }
 
-// otherDecimal is parseDecimal for what is seldom seen.
+// otherDecimal is parseDecimal for what is seldom seen: an exponent, blanks around the number, a plus in front of it.
 func otherDecimal(t []byte) (whole int64, fraction, ok bool) {
+	t = bytes.TrimPrefix(bytes.Trim(t, " \t\r\n"), []byte{'+'})
 	whole, fraction, ok = schemas.Integral(t)
 	if whole < 0 || len(t) > 0 && t[0] == '-' && (whole != 0 || fraction) {
 		return 0, false, false

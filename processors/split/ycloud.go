@@ -65,8 +65,8 @@ type cloudMessage struct {
 	from, to, kind, status         []byte
 	fromUser, fromParent           []byte
 	toUser, toParent               []byte
-	recipientUser, recipientParent []byte // another event's words for them
-	username                       []byte
+	recipientUser, recipientParent []byte  // another event's words for them
+	profile                        Profile // customerProfile: of the user
 	sentAt, created                int64
 	deliveredAt, readAt, updatedAt int64
 }
@@ -198,7 +198,7 @@ func (s *Scanner) cloudMessage(i int, m *cloudMessage) int {
 			i = s.date(i, &m.updatedAt)
 		case "customerProfile":
 			if s.in[i] == '{' {
-				i = s.cloudProfile(i, m)
+				i = s.cloudProfile(i, &m.profile)
 			} else {
 				i = s.skip(i)
 			}
@@ -213,19 +213,29 @@ func (s *Scanner) cloudMessage(i int, m *cloudMessage) int {
 	return i
 }
 
-func (s *Scanner) cloudProfile(i int, m *cloudMessage) int {
-	o, i := s.object(i)
-	for {
-		var more bool
-		if i, more = s.key(&o, i); !more {
-			return i
-		}
-		if string(o.key) == "username" {
-			i = s.text(i, &m.username)
-		} else {
-			i = s.skip(i)
-		}
+func (s *Scanner) cloudProfile(i int, p *Profile) int {
+	start := i
+	i = s.profileNames(i, p)
+	if i > 0 {
+		p.Raw = s.in[start:i:i]
 	}
+	return i
+}
+
+// profiled adds what a message says of its user, whom it names by these ids, to the profiles of its change. It fails when the
+// limit on items is reached.
+func (s *Scanner) profiled(c *Change, of *cloudMessage, number, user, parent []byte) bool {
+	if of.profile.Raw == nil {
+		return true
+	}
+	p, ok := room(s, &s.profiles, 0)
+	if !ok {
+		return false
+	}
+	*p = of.profile
+	p.WaID, p.UserID, p.ParentUserID = withoutPlus(number), user, parent
+	c.Profiles = since(s.profiles, len(s.profiles)-1-len(c.Profiles))
+	return true
 }
 
 // assembleCloud says the event in the words of Meta's fields, or passes on another event as it is. It fails when the
@@ -292,9 +302,19 @@ func (s *Scanner) cloudItem(c *Change, field []byte, dst *[]Message, from *cloud
 		return false
 	}
 	*m = from.message()
+	if len(from.fromParent) > 0 {
+		s.namesOf(m).FromParentUserID = from.fromParent
+	}
+	if len(from.toParent) > 0 {
+		names := s.namesOf(m)
+		names.ToParentUserID, names.RecipientParentUserID = from.toParent, from.toParent
+	}
 	c.named(own)
 	*dst = since(s.messages, len(s.messages)-1)
-	return true
+	if from == &s.root.cloud.inbound {
+		return s.profiled(c, from, from.from, from.fromUser, from.fromParent)
+	}
+	return s.profiled(c, from, from.to, from.toUser, from.toParent)
 }
 
 // message says a message in Meta's words.
@@ -328,7 +348,7 @@ func (from *cloudMessage) asStatus(m *Message) Message {
 		}
 	}
 	return Message{
-		Raw: m.Raw, ID: m.ID, Status: m.Status, Timestamp: at, RecipientID: m.To, RecipientUserID: m.ToUserID,
+		Raw: m.Raw, ID: m.ID, Status: m.Status, Timestamp: at, RecipientID: m.To, RecipientUserID: m.ToUserID, Names: m.Names,
 	}
 }
 
@@ -350,7 +370,7 @@ func (s *Scanner) cloudHistory(c *Change) bool {
 			own = m.from
 		}
 		c.named(own)
-		if !s.cloudThread(m, m == &e.sent) {
+		if !s.cloudThread(c, m, m == &e.sent) {
 			return false
 		}
 	}
@@ -359,7 +379,7 @@ func (s *Scanner) cloudHistory(c *Change) bool {
 	return true
 }
 
-func (s *Scanner) cloudThread(from *cloudMessage, sent bool) bool {
+func (s *Scanner) cloudThread(c *Change, from *cloudMessage, sent bool) bool {
 	t, ok := room(s, &s.threads, 0)
 	if !ok {
 		return false
@@ -369,7 +389,7 @@ func (s *Scanner) cloudThread(from *cloudMessage, sent bool) bool {
 		return false
 	}
 	*m = from.message()
-	t.Username = from.username
+	t.Username = from.profile.Username
 	if sent {
 		m.FromMe = FromMeTrue
 		t.ID, t.UserID, t.ParentUserID = m.To, from.toUser, from.toParent
@@ -378,7 +398,7 @@ func (s *Scanner) cloudThread(from *cloudMessage, sent bool) bool {
 		t.ID, t.UserID, t.ParentUserID = m.From, from.fromUser, from.fromParent
 	}
 	t.Messages = since(s.messages, len(s.messages)-1)
-	return true
+	return s.profiled(c, from, t.ID, t.UserID, t.ParentUserID)
 }
 
 // withoutPlus is a number as Meta writes it.

@@ -103,6 +103,43 @@ func TestRealMessageFollowsErrorsAndUnknown(t *testing.T) {
 	}
 }
 
+// A type that nobody documents, with errors and in whichever case, stands for a message as `unsupported` does. One with
+// content of its own is the message, whatever errors stand beside it.
+func TestRealMessageFollowsErrorsOfAnyTypeWithoutContent(t *testing.T) {
+	for ghost, follows := range map[string]bool{
+		"ephemeral": true, "of_the_future": true, "UNSUPPORTED": true, "image": false, "text": false, "edit": false,
+	} {
+		p := newPartition(t)
+		item := func(id, messageType, rest string) string {
+			return `{"from":"` + user + `","id":"` + id + `","timestamp":"1772366400","type":"` + messageType + `"` + rest + `}`
+		}
+		errors := `,"errors":[{"code":131060}]`
+		for range 2 {
+			p.webhook(envelope("messages", value(`"messages":[`+item("w1", ghost, errors)+`]`)))
+			p.webhook(envelope("messages", value(`"messages":[`+item("w1", "text", `,"text":{"body":"b"}`)+`]`)))
+		}
+		p.webhook(envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":100},"threads":[{"id":"`+user+`","messages":[`+
+			item("w2", ghost, errors)+`,`+item("w2", "text", "")+`]}]}]`)))
+		for topic, wamid := range map[schemas.Topic]string{schemas.TopicMessages: "w1", schemas.TopicHistory: "w2"} {
+			want := ghost
+			if follows {
+				want += " text"
+			}
+			var types []string
+			for _, m := range events[schemas.Message](p, topic) {
+				types = append(types, m.Type)
+				if m.WAMID != wamid || (m.Type == ghost) != (*m.Rank == schemas.RankPlaceholder) == follows {
+					t.Errorf("%s: %s of type %s has rank %d", topic, m.WAMID, m.Type, *m.Rank)
+				}
+			}
+			if got := strings.Join(types, " "); got != want {
+				t.Errorf("%s behind %s: %s, want %s", topic, ghost, got, want)
+			}
+		}
+		distinct(t, p, schemas.TopicMessages)
+	}
+}
+
 func edit(id, content, at string) string {
 	return `{"from":"` + biz + `","to":"` + user + `","id":"` + id + `","timestamp":"` + at + `","type":"edit","edit":{"original_message_id":"w0","message":{"type":"text","text":{"body":"` + content + `"}}}}`
 }

@@ -103,6 +103,26 @@ func TestUnsupportedIsFollowedByTheRealMessageWithTheSameWamid(t *testing.T) {
 	}
 }
 
+// An item that lacks what its kind always has leaves, as an event that the schemas take.
+func TestItemWithoutItsPropertiesIsAValidEvent(t *testing.T) {
+	for _, item := range []string{`{}`, `{"status":7,"type":7,"id":7,"from":{},"timestamp":{},"action":7}`, `{"status":"","type":"","id":"","from":"","recipient_id":"","timestamp":"","action":""}`} {
+		p := newPartition(t) // which holds each event against its schema
+		p.webhook(envelope("messages", value(`"messages":[`+item+`],"statuses":[`+item+`],"errors":[`+item+`],"contacts":[`+item+`]`)))
+		p.webhook(envelope("smb_message_echoes", value(`"message_echoes":[`+item+`]`)))
+		p.webhook(envelope("history", value(`"history":[{"threads":[{"messages":[`+item+`]}]}],"messages":[`+item+`]`)))
+		p.webhook(envelope("smb_app_state_sync", value(`"state_sync":[`+item+`]`)))
+		p.webhook(envelope("account_update", item))
+		p.webhook(envelope("messaging_handovers", value(`"x":1`)))
+		p.tick(time.Hour)
+		p.tick(time.Hour)
+		for topic, want := range map[schemas.Topic]int{schemas.TopicMessages: 4, schemas.TopicEchoes: 1, schemas.TopicHistory: 1, schemas.TopicMedia: 1, schemas.TopicOther: 1, schemas.TopicAccount: 1, schemas.TopicDLQ: 0} {
+			if n := len(p.topics[topic]); n != want {
+				t.Errorf("%s: %d events on %s, want %d", item, n, topic, want)
+			}
+		}
+	}
+}
+
 func TestStatusesThatRunBackwardsAllLeave(t *testing.T) {
 	p := newPartition(t)
 	for _, s := range []string{"delivered", "sent", "read", "sent"} {

@@ -130,6 +130,39 @@ func TestAccountEventAsAFieldOfItsOwnPartsOnboardings(t *testing.T) {
 	}
 }
 
+// YCloud says who the user is in the message itself: its names and ids are the contact's, on every topic.
+func TestYCloudCustomerIsTheContact(t *testing.T) {
+	message := func(from, to, more string) string {
+		return `{"wamid":"wamid.Y","wabaId":"` + waba + `",` + from + to + `"type":"text","sendTime":"2026-03-01T11:59:50.000Z",` + more + `"customerProfile":{"name":"Joe","username":"joe"}}`
+	}
+	inbound := `"whatsappInboundMessage":` + message(`"from":"+`+user+`","fromUserId":"US.1","fromParentUserId":"US.ENT.1",`, `"to":"+`+biz+`",`, "")
+	sent := `"whatsappMessage":` + message(`"from":"+`+biz+`",`, `"to":"+`+user+`","recipientUserId":"US.1","parentRecipientUserId":"US.ENT.1",`, `"status":"read",`)
+	want := schemas.Contact{WaID: user, UserID: "US.1", ParentUserID: "US.ENT.1", Username: "joe", ProfileName: "Joe"}
+	for kind, c := range map[string]struct {
+		topic schemas.Topic
+		about string
+	}{
+		"whatsapp.inbound_message.received": {schemas.TopicMessages, inbound},
+		"whatsapp.message.updated":          {schemas.TopicMessages, sent},
+		"whatsapp.smb.message.echoes":       {schemas.TopicEchoes, sent},
+		"whatsapp.smb.history":              {schemas.TopicHistory, inbound},
+		"whatsapp.smb.history ":             {schemas.TopicHistory, sent},
+	} {
+		p := newPartition(t)
+		p.webhook(`{"id":"e","type":"` + strings.TrimSpace(kind) + `","phase":0,"progress":1,` + c.about + `}`)
+		got := events[schemas.Message](p, c.topic)
+		if len(got) != 1 || got[0].Contact == nil || *got[0].Contact != want || string(got[0].Profiles) != `[{"name":"Joe","username":"joe"}]` {
+			t.Errorf("%s of %s: %+v", c.topic, kind, got)
+		}
+	}
+	p := newPartition(t)
+	p.webhook(`{"type":"whatsapp.inbound_message.received","whatsappInboundMessage":` + message(`"fromUserId":"US.1","fromParentUserId":"US.ENT.1",`, `"to":"+`+biz+`",`, "") + `}`)
+	want.WaID = ""
+	if got := events[schemas.Message](p, schemas.TopicMessages); len(got) != 1 || got[0].Thread != "US.1" || *got[0].Contact != want {
+		t.Errorf("without a number: %+v", got)
+	}
+}
+
 func TestYCloudEventsHaveTheTopicsOfWhatTheyMean(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -84,6 +84,27 @@ func TestOddPartGoesToDLQAndAllBesideItLeaves(t *testing.T) {
 			reason: schemas.ReasonJSONDuplicate, changes: "0", places: "0.0.history.0.threads.1.messages.1", older: []string{"g", "h"},
 		},
 		{
+			name: "a thread that is null, and one whose messages are a string",
+			body: changes(change("history", `"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":100},"threads":[null,{"id":"`+other+`","messages":"x"},`+
+				`{"id":"`+user+`","messages":[`+past("g", "")+`]}]}]`)),
+			reason: schemas.ReasonShape, changes: "0", places: "0.0.history.0.threads.0,0.0.history.0.threads.1", older: []string{"g"},
+		},
+		{
+			name:   "an array that is none, beside one that is",
+			body:   changes(change("messages", `"statuses":{},"messages":[`+incoming("a", "")+`]`), change("messages", `"messages":[`+incoming("b", "")+`]`)),
+			reason: schemas.ReasonShape, changes: "0", places: "0.0.statuses", messages: []string{"a", "b"},
+		},
+		{
+			name:   "history that is no array, beside the asset of a placeholder",
+			body:   changes(change("history", `"history":"x","errors":[{"code":1}]`)),
+			reason: schemas.ReasonShape, changes: "0", places: "0.0.history", messages: []string{""},
+		},
+		{
+			name:   "an entry that is none, and one without changes",
+			body:   `{"object":"whatsapp_business_account","entry":[null,{"id":"` + waba + `","changes":[` + change("messages", `"messages":[`+incoming("a", "")+`,7]`) + `]},{"id":"` + waba + `"}]}`,
+			reason: schemas.ReasonShape, changes: "", places: "0,1.0.messages.1,2", messages: []string{"a"},
+		},
+		{
 			name:   "an echo under another name of its field",
 			body:   changes(change("message_echoes", `"message_echoes":[7,{"from":"`+biz+`","to":"`+user+`","id":"e","timestamp":"1772366000","type":"text"}]`)),
 			reason: schemas.ReasonShape, changes: "0", places: "0.0.message_echoes.0", echoes: []string{"e"},
@@ -192,6 +213,54 @@ func TestRequeueOfOddPartsTriesTheseAlone(t *testing.T) {
 		}
 		if n := len(p.topics[schemas.TopicDLQ]); n != 2 || len(p.topics[schemas.TopicOther]) != 0 {
 			t.Errorf("%v later: %d letters, %d others", later, n, len(p.topics[schemas.TopicOther]))
+		}
+	}
+}
+
+// A thread, an array and an entry that are odd as a whole are tried again as a whole.
+func TestRequeueOfAThreadAnArrayAndAnEntryTriesTheseAlone(t *testing.T) {
+	deep := `"x":` + strings.Repeat("[", 20) + strings.Repeat("]", 20)
+	good := change("messages", `"messages":[`+incoming("a", "")+`],"statuses":{}`)
+	thread := func(who, more string, ids ...string) string {
+		var ms []string
+		for _, id := range ids {
+			ms = append(ms, incoming(id, ""))
+		}
+		return `{"id":"` + who + `"` + more + `,"messages":[` + strings.Join(ms, ",") + `]}`
+	}
+	body := `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","changes":[` + good + `,` +
+		change("history", `"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":100},"threads":[`+thread(user, "", "g")+`,`+thread(other, `,"context":{`+deep+`}`, "h", "i")+`,`+thread("3", "", "j")+`]}]`) +
+		`]},{"id":"` + waba + `",` + deep + `,"changes":[` + change("messages", `"messages":[`+incoming("b", "")+`]`) + `,` + change("messages", `"messages":[`+incoming("c", "")+`]`) + `]},` +
+		`{"id":"` + waba + `","changes":[` + change("account_update", `"event":"PARTNER_ADDED"`) + `]}]}`
+	for _, later := range []time.Duration{time.Minute, 100 * time.Hour} {
+		p := newPartition(t)
+		p.scanner = split.NewScanner(split.Limits{DepthMax: 16})
+		p.webhook(body)
+		l := p.theLetter()
+		if got, want := l.headers[schemas.HeaderDLQPlaces], "0.0.statuses,0.1.history.0.threads.1,1"; got != want {
+			t.Fatalf("the letter names %s, want %s", got, want)
+		}
+		p.task.Tick(start.Add(later))
+		p.releaseAll()
+		p.commit()
+		told := len(p.topics[schemas.TopicSyncs])
+		p.requeue(l, "0/1")
+		if n := len(p.topics[schemas.TopicSyncs]); n != told {
+			t.Errorf("%v later: tried with the same limit, the chunk counts again", later)
+		}
+		p.scanner = split.NewScanner(split.Limits{})
+		p.requeue(p.topics[schemas.TopicDLQ][1], "0/2")
+		if got, want := wamids(events[schemas.Message](p, schemas.TopicMessages)), []string{"a", "b", "c"}; !slices.Equal(got, want) {
+			t.Errorf("%v later: messages are %v, want %v", later, got, want)
+		}
+		if got, want := wamids(events[schemas.Message](p, schemas.TopicHistory)), []string{"g", "j", "h", "i"}; !slices.Equal(got, want) {
+			t.Errorf("%v later: history is %v, want %v", later, got, want)
+		}
+		if n := len(p.topics[schemas.TopicAccount]); n != 1 {
+			t.Errorf("%v later: %d account events, want one", later, n)
+		}
+		if again := p.topics[schemas.TopicDLQ]; len(again) != 3 || again[1].headers[schemas.HeaderDLQPlaces] != l.headers[schemas.HeaderDLQPlaces] || again[2].headers[schemas.HeaderDLQPlaces] != "0.0.statuses" {
+			t.Errorf("%v later: %d letters, the last names %v", later, len(again), again[len(again)-1].headers)
 		}
 	}
 }

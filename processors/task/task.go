@@ -183,7 +183,7 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 	inHand := inHand{origin: o, body: b}
 	var f unprocessed
 	for i := range b.Changes {
-		if o.Requeue != nil && !o.Requeue.change(i) {
+		if o.Requeue != nil && !o.Requeue.change(i, &b.Changes[i]) {
 			continue
 		}
 		c := &b.Changes[i]
@@ -192,7 +192,11 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		}
 		business := businessOf(c)
 		if len(business) == 0 {
-			if o.Replay == nil || !o.Replay.Extra { // the copy in the record's own partition tells it
+			switch {
+			case o.Replay != nil && o.Replay.Extra: // the copy in the record's own partition tells it
+			case c.Refused:
+				f.odd(i, c)
+			default:
 				f.whole(i, schemas.ReasonNoBusiness)
 			}
 			continue

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/coexstream/coexstream/processors/split"
@@ -77,6 +78,10 @@ func (f *unprocessed) headers(b *split.Body) []Header {
 		return nil
 	}
 	hs := []Header{{schemas.HeaderDLQChanges, changes}}
+	if f.hasEntry(b) {
+		parts++ // the changes behind an entry get other numbers when it is read one day: the places alone tell
+		hs = nil
+	}
 	if parts == 0 {
 		return hs
 	}
@@ -84,6 +89,11 @@ func (f *unprocessed) headers(b *split.Body) []Header {
 		hs = append(hs, Header{schemas.HeaderDLQPlaces, places})
 	}
 	return hs
+}
+
+// hasEntry tells whether one of the changes stands for an entry as a whole.
+func (f *unprocessed) hasEntry(b *split.Body) bool {
+	return slices.ContainsFunc(f.changes, func(c unprocessedChange) bool { return b.Changes[c.change].Index < 0 })
 }
 
 // places are the paths of the parts, and those of whole changes beside them; nil where they are too many.

@@ -110,7 +110,7 @@ func TestEveryMissingRequiredPropertyIsFound(t *testing.T) {
 		schemas.TypeMedia:    {"joined", "original"},
 		schemas.TypeEcho:     {"direction", "original"},
 		schemas.TypeMessage:  {"direction", "timestamp", "historical"},
-		schemas.TypeStatus:   {"status"},
+		schemas.TypeStatus:   {"direction", "original"},
 		schemas.TypeError:    {"original"},
 		schemas.TypeHandover: {"original"},
 		schemas.TypeContact:  {"waba_id", "phone_number_id", "id", "timestamp_ms", "original"},

@@ -16,6 +16,8 @@ type schemaNode struct {
 	AllOf       []*schemaNode          `json:"allOf"`
 	Extends     *schemaNode            `json:"extends"`
 	Title       string                 `json:"title"`
+	JavaType    string                 `json:"existingJavaType"`
+	Maximum     *int64                 `json:"maximum"`
 	ParserID    string                 `json:"x-parser-schema-id"`
 	Description string                 `json:"description"`
 	Type        json.RawMessage        `json:"type"`
@@ -175,6 +177,9 @@ func compareType(t *testing.T, path string, typ reflect.Type, n *schemaNode, nam
 		want = "integer"
 	case typ.Kind() == reflect.Float64:
 		want = "number"
+	}
+	if strict && want == "integer" && n.Maximum == nil && n.JavaType != "java.lang.Long" {
+		t.Errorf("%s: has no maximum and no existingJavaType: jsonschema2pojo makes 32 bits of it", path)
 	}
 	if len(types) == 0 && n.Type == nil && path != "" && n.Properties == nil {
 		return // const or enum: tested by the fixtures

@@ -2,9 +2,13 @@
 
 import importlib
 import json
+import pkgutil
 import sys
 
-import events  # the generated package: it imports as a whole
+import events  # the generated package
+
+for module in pkgutil.iter_modules(events.__path__):
+    importlib.import_module("events." + module.name)
 
 with open("events.json", encoding="utf-8") as f:
     index = json.load(f)

@@ -43,6 +43,10 @@ kafka: ## run Apache Kafka on loopback until Ctrl-C: BROKERS=1 or 3
 test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
 	COEXSTREAM_TEST_KAFKA=1 go test -v -count=1 -p 1 -timeout 20m ./internal/kafkacluster/...
 
+.PHONY: test-schemas
+test-schemas: ## let code generators and the AsyncAPI parser read the schemas; compile what they make, read events with it
+	COEXSTREAM_TEST_SCHEMAS=1 go test -v -count=1 ./internal/generators
+
 .PHONY: crash
 crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs
 	go run ./internal/crash -binary ./coexstream

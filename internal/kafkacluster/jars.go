@@ -10,8 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strings"
+
+	"github.com/coexstream/coexstream/internal/required"
 )
 
 //go:embed pom.xml
@@ -80,23 +80,9 @@ func Java(ctx context.Context) (string, error) { return java(ctx) }
 
 // program finds a program, and installs its Debian package where it is missing and may be installed.
 func program(ctx context.Context, name, pkg string) (string, error) {
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path, nil
-	}
-	apt, aptErr := exec.LookPath("apt-get")
-	if aptErr != nil || runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		return "", fmt.Errorf("%w: %w; install the package %s", ErrUnavailable, err, pkg)
-	}
-	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", pkg}} {
-		cmd := exec.CommandContext(ctx, apt, append([]string{"-q"}, args...)...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%w: apt-get %s: %w\n%s", ErrUnavailable, strings.Join(args, " "), err, out)
-		}
-	}
-	if path, err = exec.LookPath(name); err != nil {
-		return "", fmt.Errorf("%w: %s was installed, and still: %w", ErrUnavailable, pkg, err)
+	path, err := required.Program(ctx, name, pkg)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return path, nil
 }

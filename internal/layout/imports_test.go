@@ -73,7 +73,9 @@ var rules = map[string][]string{
 	"internal/crash":         {"bench/child"},
 	// It plays a partition without Kafka.
 	"internal/hostile": {"schemas", "processors/split", "processors/task"},
-	"internal/chaos":   {"bench", "internal/kafkacluster", "internal/required"},
+	// Generated types read what a partition makes of the golden webhooks.
+	"internal/generators": {"schemas", "processors/split", "processors/task", "internal/required"},
+	"internal/chaos":      {"bench", "internal/kafkacluster", "internal/required"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
 	"internal/kafkacluster": {"internal/kafka", "schemas", "bench", "internal/required"},
 	// Judgements know the configuration, and nobody to ask; only the probe does.

@@ -31,3 +31,10 @@ func TestWhatCannotBeHadIsLeftOutOnlyWhereItMayBe(t *testing.T) {
 		}
 	}
 }
+
+func TestAMissingProgramSaysWhatToInstall(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if _, err := required.Program(t.Context(), "javac", "default-jdk-headless"); err == nil || !strings.Contains(err.Error(), "install the package default-jdk-headless") {
+		t.Errorf("the error is %v", err)
+	}
+}

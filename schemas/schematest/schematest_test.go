@@ -163,6 +163,23 @@ func TestEveryWrongPropertyIsFound(t *testing.T) {
 	}
 }
 
+func TestAnEventThatNamesNeitherBusinessNorNumberIsFound(t *testing.T) {
+	v := validator(t)
+	for typ, s := range samples() {
+		if s.value == nil || typ == schemas.TypeAccount || typ == schemas.TypeOther {
+			continue
+		}
+		for _, empty := range []string{"waba_id", "phone_number_id"} {
+			if err := v.Event(s.topic, s.headers, with(t, s.value, empty, `""`)); err != nil {
+				t.Errorf("%s with an empty %s: %v", typ, empty, err)
+			}
+		}
+		if err := v.Event(s.topic, s.headers, with(t, with(t, s.value, "waba_id", `""`), "phone_number_id", `""`)); err == nil {
+			t.Errorf("%s with an empty waba_id and an empty phone_number_id passes", typ)
+		}
+	}
+}
+
 func TestEveryWrongHeaderIsFound(t *testing.T) {
 	v := validator(t)
 	const absent = "\x00"

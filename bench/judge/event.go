@@ -153,7 +153,8 @@ func Read(r Record) Reading {
 	if r.Value == nil {
 		return p
 	}
-	if p.err = json.Unmarshal(r.Value, &p.event); p.err == nil {
+	// Half of a surrogate pair stays in what is passed on verbatim.
+	if p.err = json.Unmarshal(r.Value, &p.event, jsontext.AllowInvalidUTF8(true)); p.err == nil {
 		p.event.digest = truth.Sum(p.event.Original)
 	}
 	return p

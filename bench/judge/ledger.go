@@ -85,6 +85,12 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 		n.namedIn = append(n.namedIn, int32(b.Index))
 	}
 	record.split = record.split || p.Split
+	if p.Failure != nil {
+		key := singleKey{event: truth.KindOther, owner: n.WABA, digest: p.Other.Digest}
+		j.single(key).told(int32(b.Index), single{number: n, other: p.Other})
+		w := n.window(p.Window)
+		w.failures = append(w.failures, failure{body: int32(b.Index), digest: p.Digest, told: *p.Failure, phase: *p.Phase, order: *p.Order})
+	}
 	switch p.Kind {
 	case truth.KindDecline:
 		j.parts = append(j.parts, part{body: int32(b.Index), number: int32(p.Number), chunk: -1, kind: kindDecline})
@@ -102,16 +108,12 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 		if e := p.Account.Event; e == "PARTNER_REMOVED" || e == "ACCOUNT_OFFBOARDED" {
 			n.left = true
 		}
-		key := singleKey{event: truth.KindAccount, owner: n.WABA, digest: p.Account.Digest, time: p.Account.Time}
+		key := singleKey{event: truth.KindAccount, owner: n.WABA, digest: p.Account.Digest, name: p.Account.Event, time: p.Account.Time}
 		j.single(key).told(int32(b.Index), single{number: n, account: p.Account})
 	case truth.KindOther:
 		key := singleKey{event: truth.KindOther, owner: n.WABA, digest: p.Other.Digest}
 		j.single(key).told(int32(b.Index), single{number: n, other: p.Other})
 	case truth.KindFailure:
-		key := singleKey{event: truth.KindOther, owner: n.WABA, digest: p.Other.Digest}
-		j.single(key).told(int32(b.Index), single{number: n, other: p.Other})
-		w := n.window(p.Window)
-		w.failures = append(w.failures, failure{body: int32(b.Index), told: *p.Failure, phase: *p.Phase, order: *p.Order})
 	default:
 		k, known := kinds[p.Kind]
 		if !known {

@@ -13,7 +13,8 @@ type singleKey struct {
 	event  truth.Kind
 	owner  string // WABA
 	digest truth.Digest
-	time   int64 // of an account event; 0: it has none, and may be there several times
+	name   string // of an account event: as a field of its own it may have the words of another
+	time   int64  // 0: it has none, and may be there several times
 }
 
 // single is one telling of it.
@@ -97,7 +98,7 @@ func (j *Judge) expectSingles() {
 
 // account judges an account event.
 func (j *Judge) account(r *Record, e *event) {
-	o := j.singles[singleKey{event: truth.KindAccount, owner: e.WABAID, digest: e.digest, time: e.Time}]
+	o := j.singles[singleKey{event: truth.KindAccount, owner: e.WABAID, digest: e.digest, name: e.Event, time: e.Time}]
 	if !j.onlyOnce(r, e, o) {
 		return
 	}
@@ -173,6 +174,6 @@ func (j *Judge) altered(r *Record, e *event) bool {
 	id, _ := r.header(schemas.HeaderCEID)
 	match.seen[id] = true
 	j.missing--
-	j.fault(r.Topic, WrongContent, "%s: original is not what was sent to WABA %s", r, e.WABAID)
+	j.fault(r.Topic, WrongContent, "%s: this is not what was sent to WABA %s", r, e.WABAID)
 	return true
 }

@@ -54,7 +54,6 @@ func (j *Judge) expectSyncs() {
 			}
 			s.want.messages, s.want.chunks, s.want.sure = w.counts.messages, w.counts.chunks, w.sure
 			s.want.errors = j.failuresOf(w)
-			s.want.chunks += int64(len(s.want.errors))
 		case j.declines[int32(i)]:
 			s.want.state = schemas.SyncDeclined
 		default:

@@ -45,6 +45,7 @@ type window struct {
 // failure is an error in place of a chunk.
 type failure struct {
 	body         int32
+	digest       truth.Digest // of the chunk beside which it stands
 	told         truth.Failure
 	phase, order int32
 }

@@ -18,6 +18,7 @@ type chunk struct {
 	againFrom, againTo int32
 	front              bool
 	odd                int8 // what stands among its messages
+	failure            bool // an error stands beside them
 }
 
 // appendChunk appends the chunk as an element of history[].
@@ -40,6 +41,16 @@ func (w *World) appendChunk(dst []byte, c *chunk, quoted bool, tell *truth.Part)
 		dst = w.appendThreads(dst, n, c.againFrom, c.againTo, true, nil, &threads, tell)
 	}
 	dst = append(dst, ']')
+	var e truth.Failure
+	if c.failure {
+		e = chunkErrors[d.n(len(chunkErrors))]
+		dst = append(dst, `,"errors":[`...)
+		before := len(dst)
+		dst = append(w.appendError(dst, n, &e, c.from), ']')
+		if tell != nil {
+			tell.Failure, tell.Other = &e, &truth.Other{Field: "history", Digest: truth.Sum(dst[before : len(dst)-1])}
+		}
+	}
 	if last {
 		dst = c.appendMetadata(append(dst, ','), quoted, &d)
 	}
@@ -158,16 +169,23 @@ func (w *World) appendThread(dst []byte, n *number, from, to int32, copied bool,
 // Errors of chunks.
 var chunkErrors = [...]truth.Failure{{Code: 131000, Title: "Something went wrong"}, {Code: 2593107, Title: "History sync failed"}}
 
+// appendError appends an error. The detail makes it one of its own.
+func (w *World) appendError(dst []byte, n *number, e *truth.Failure, detail int32) []byte {
+	dst = strconv.AppendInt(append(dst, `{"code":`...), e.Code, 10)
+	dst = appendField(append(dst, ','), "title", e.Title)
+	dst = append(append(dst, `,"error_data":{"details":"`...), n.id...)
+	dst = strconv.AppendInt(append(dst, ' '), int64(detail), 10)
+	return append(dst, `"}}`...)
+}
+
 // appendFailure appends an element of history[] that says that the chunk could not be sent.
 func (w *World) appendFailure(dst []byte, c *chunk, quoted bool, tell *truth.Part) []byte {
 	n := &w.numbers[c.number]
 	d := roll(w.cfg.Seed, atBody, uint64(c.number), uint64(c.window), uint64(c.phase), uint64(c.from), 1)
 	e := chunkErrors[d.n(len(chunkErrors))]
 	start := len(dst)
-	dst = append(c.appendMetadata(append(dst, '{'), quoted, &d), `,"errors":[{"code":`...)
-	dst = strconv.AppendInt(dst, e.Code, 10)
-	dst = appendField(append(dst, ','), "title", e.Title)
-	dst = append(dst, `}]}`...)
+	dst = append(c.appendMetadata(append(dst, '{'), quoted, &d), `,"errors":[`...)
+	dst = append(w.appendError(dst, n, &e, c.from), ']', '}')
 	if tell != nil {
 		*tell = truth.Part{
 			Kind: truth.KindFailure, Number: n.index, Window: c.window, Phase: &c.phase, Order: &c.order, Failure: &e,

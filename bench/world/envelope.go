@@ -126,7 +126,7 @@ func (w *World) field(c *change) string {
 		case c.live.kind == liveHandover:
 			return "messaging_handovers"
 		case c.live.kind.echo() && w.alias(&w.numbers[c.number], c.live.index):
-			return "message_echoes"
+			return [...]string{"message_echoes", "message_echoes", "messages"}[c.live.index%3]
 		case c.live.kind.echo():
 			return "smb_message_echoes"
 		}
@@ -210,8 +210,8 @@ func (w *World) appendChange(dst []byte, c *change, at int64, d *dice, tell *tru
 		if tell != nil {
 			*tell = truth.Part{Kind: truth.KindDead, Number: -1, Reasons: []string{string(schemas.ReasonShape)}, Places: []string{""}}
 		}
-		dst = append(append(dst, oddChange...), w.numbers[c.number].id...)
-		return append(dst, `"},"history":"x"}}`...)
+		dst = append(append(dst, oddChanges[c.a]...), w.numbers[c.number].id...)
+		return append(dst, `"}}}`...)
 	}
 	start := len(dst)
 	fieldFirst := d.chance(0.3)
@@ -234,7 +234,7 @@ func (w *World) appendChange(dst []byte, c *change, at int64, d *dice, tell *tru
 		dst = appendField(append(dst, ','), "field", w.field(c))
 	}
 	dst = append(dst, '}')
-	if tell != nil && tell.Other != nil {
+	if tell != nil && tell.Kind == truth.KindOther {
 		tell.Other.Digest = truth.Sum(dst[start:])
 	}
 	return dst

@@ -72,7 +72,9 @@ func (s *liveSheet) item(it truth.Item, object []byte) {
 func (w *World) appendLive(dst []byte, n *number, l live, at int64, tell *truth.Part) []byte {
 	s := &liveSheet{w: w, n: n, l: l, d: roll(w.cfg.Seed, atLive, uint64(n.index), uint64(l.index)), odd: oddOf(l.odd)}
 	s.part = truth.Part{Number: n.index, Standby: l.standby}
-	if l.standby {
+	// The copies stand in an object of their own, or in the value itself.
+	nested := l.standby && l.index%3 > 0
+	if nested {
 		dst = append(dst, `"standby":{`...)
 	}
 	switch l.kind {
@@ -88,7 +90,7 @@ func (w *World) appendLive(dst []byte, n *number, l live, at int64, tell *truth.
 	default:
 		dst = s.appendOne(dst, at)
 	}
-	if l.standby {
+	if nested {
 		dst = append(dst, '}')
 	}
 	if tell != nil {

@@ -18,6 +18,7 @@ func (s *liveSheet) appendCrowd(dst []byte) []byte {
 	for k := range count {
 		e := w.profile(n, first+k, d)
 		e.name = appendNumbered(e.name, k) // as many people have one name, so that each has its own here
+		e.cut = d.chance(w.cfg.Odd)
 		entries = append(entries, e)
 	}
 	ordered := append([]entry(nil), entries...)

@@ -2,6 +2,7 @@ package world
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/coexstream/coexstream/bench/truth"
 	"github.com/coexstream/coexstream/schemas"
@@ -17,14 +18,22 @@ var oddParts = [...]oddPart{
 	{"{\"from\":\"16505550100\",\"id\":\"wamid.ODD\",\"type\":\"text\",\"text\":{\"body\":\"cut \xf0\x9f\x91\"}}", schemas.ReasonJSONUTF8},
 	{`{"from":"16505550100","id":"wamid.ODD","id":"wamid.ODDER","type":"text"}`, schemas.ReasonJSONDuplicate},
 	{`{"id":"wamid.ODD","type":"x","x":{"a":1,"b":[],"\u0061":2}}`, schemas.ReasonJSONDuplicate},
+	{`{"id":"wamid.ODD","type":"x","x":` + nested + `}`, schemas.ReasonJSONTooDeep},
 	{`null`, schemas.ReasonShape},
 	{`["wamid.ODD"]`, schemas.ReasonShape},
 	{`"wamid.ODD"`, schemas.ReasonShape},
 	{"{\"contact\":{\"full_name\":\"\xed\xa0\xbd\"},\"action\":\"add\"}", schemas.ReasonJSONUTF8},
 }
 
-// oddChange is a change of which nothing can be used.
-const oddChange = `{"field":"history","value":{"metadata":{"phone_number_id":"`
+// nested is deeper than anybody has to read.
+var nested = strings.Repeat("[", 400) + strings.Repeat("]", 400)
+
+// oddChanges are changes of which nothing can be used, as far as the number.
+var oddChanges = [...]string{
+	`{"field":"history","value":{"history":"x","metadata":{"phone_number_id":"`,
+	`{"field":"messages","value":{"messages":{"id":"wamid.ODD"},"metadata":{"phone_number_id":"`,
+	`{"field":"smb_app_state_sync","value":{"state_sync":true,"metadata":{"phone_number_id":"`,
+}
 
 // odd is the part that a number chosen when the world was planned stands for; 0: none.
 func oddOf(k int8) *oddPart {

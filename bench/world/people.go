@@ -5,7 +5,10 @@ import (
 )
 
 // entry is an entry of value.contacts[].
-type entry struct{ phone, user, parent, username, country, name string }
+type entry struct {
+	phone, user, parent, username, country, name string
+	cut                                          bool // the name ends in half of a surrogate pair
+}
 
 // profile is what a webhook's contacts[] says of a person. Those known by their number have a user id there at times.
 func (w *World) profile(n *number, person int, d *dice) entry {
@@ -30,6 +33,9 @@ func (w *World) profile(n *number, person int, d *dice) entry {
 func (e *entry) append(dst []byte) []byte {
 	dst = append(dst, `{"profile":{"name":`...)
 	dst = appendQuoted(dst, e.name)
+	if e.cut {
+		dst = append(dst[:len(dst)-1], `\ud83d"`...)
+	}
 	if e.username != "" {
 		dst = appendField(append(dst, ','), "username", e.username)
 	}
@@ -53,6 +59,9 @@ func (e *entry) known(p truth.Person) truth.Person {
 		p.User = e.user
 	}
 	p.Parent, p.Username, p.Country, p.Name = e.parent, e.username, e.country, e.name
+	if e.cut {
+		p.Name += "\ufffd"
+	}
 	p.Profiles = truth.Sum(append(e.append([]byte{'['}), ']'))
 	return p
 }

@@ -86,7 +86,7 @@ func (w *World) planBusiness(first, last int) *planner {
 			// A change of which nothing can be used, beside a good one.
 			l := live{kind: liveMessage, index: int32(n.live)}
 			n.live++
-			extra = append(extra, w.add(body{changes: []change{{kind: changeOdd, number: int32(i)}, {kind: changeLive, number: int32(i), live: l}}, solo: true}))
+			extra = append(extra, w.add(body{changes: []change{{kind: changeOdd, number: int32(i), a: int32(p.d.n(len(oddChanges)))}, {kind: changeLive, number: int32(i), live: l}}, solo: true}))
 		}
 		early, after := p.assets(n, 1, 0, n.messages())
 		p.main = append(p.main, p.weave(chunks, append(extra, early...))...)

@@ -56,7 +56,7 @@ func (w *World) planSync(n *number, window int32, salt uint64) []int {
 				c.order = -1
 			}
 			if !n.ycloud {
-				c.odd = d.odd(w.cfg.Odd)
+				c.odd, c.failure = d.odd(w.cfg.Odd), c.order >= 0 && d.chance(w.cfg.Failures/2)
 			}
 			w.chunks = append(w.chunks, c)
 			order++

@@ -17,7 +17,7 @@ import (
 func config(seed uint64) world.Config {
 	c := world.DefaultConfig()
 	c.Seed, c.Start, c.Businesses, c.Messages, c.Live, c.Contacts = seed, start, 6, 1500, 300, 200
-	c.ChunkBytesMin, c.ChunkBytesMax, c.Dialog, c.Reonboard, c.Declines, c.Media = 5_000, 30_000, 0.2, 0.4, 0.2, 0.2
+	c.ChunkBytesMin, c.ChunkBytesMax, c.Dialog, c.YCloud, c.Reonboard, c.Declines, c.Media = 5_000, 30_000, 0.2, 0.2, 0.4, 0.2, 0.2
 	return c
 }
 

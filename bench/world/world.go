@@ -78,7 +78,7 @@ func (w *World) populate() {
 			count = 2
 		}
 		dialog := d.chance(w.cfg.Dialog)
-		ycloud := d.chance(w.cfg.YCloud)
+		ycloud := b > 0 && d.chance(w.cfg.YCloud) // somebody has to take the messages
 		if ycloud {
 			count, dialog = 1, false
 		}

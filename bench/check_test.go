@@ -62,7 +62,7 @@ func onboarded(t *testing.T) (cfg CheckConfig, src *memory) {
 	sc.World = sc.World.Plain()
 	w := &sc.World
 	w.Dialog, w.Messages, w.Live, w.Contacts, w.Unknown, w.Declines, w.Broken, w.DuplicateRate, w.SecondNumber = 0, 0, 0, 0, 0, 0, 13, 0, 0
-	sc.DialogURL = ""
+	sc.DialogURL, sc.YCloudURL = "", ""
 	if _, err := Simulate(t.Context(), sc, Silent()); err != nil {
 		t.Fatal(err)
 	}

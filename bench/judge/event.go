@@ -70,6 +70,7 @@ type event struct {
 		Phase      *int32 `json:"phase"`
 		ChunkOrder *int32 `json:"chunk_order"`
 	} `json:"errors"`
+	ErrorsOmitted int64 `json:"errors_omitted"`
 
 	digest truth.Digest // of Original
 }

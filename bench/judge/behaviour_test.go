@@ -28,7 +28,7 @@ func (s *scene) drop(i int) { s.events = append(s.events[:i:i], s.events[i+1:]..
 func TestABehaviourOfTheFieldThatIsToldWronglyIsFound(t *testing.T) {
 	c := config(31)
 	c.Businesses, c.Live, c.Contacts = 16, 1500, 600
-	c.Spellings, c.Groups, c.Crowds, c.SameSecond, c.Undated, c.Twins, c.Aliases = 0.7, 0.1, 0.1, 0.4, 0.6, 0.3, 0.5
+	c.Spellings, c.Groups, c.Crowds, c.SameSecond, c.Undated, c.Twins, c.Aliases = 0.7, 0.1, 0.1, 0.4, 1, 0.3, 0.5
 	c.Standby, c.Handovers, c.Odd, c.Failures, c.NoName, c.NoSender, c.Users, c.YCloud, c.Reonboard = 0.1, 0.1, 0.2, 0.3, 0.4, 0.2, 0.3, 0.3, 0.6
 	s := play(t, c, nil, nil)
 	if v := judgement(t, s, options()); !v.OK() {

@@ -174,7 +174,7 @@ func TestLateIsRightOnlyWhenThePlaceHadPassed(t *testing.T) {
 		after time.Duration
 		late  bool
 	}{{time.Minute, false}, {31 * time.Minute, true}} {
-		cfg := config(17)
+		cfg := config(17).Plain()
 		cfg.ShuffleWindow, cfg.OverlapRate, cfg.ZeroStart, cfg.Reonboard, cfg.LateHoles = 1, 0, 0, 0, 0
 		s := play(t, cfg, nil, nil)
 		// The second chunk of some number's second phase comes after all others.

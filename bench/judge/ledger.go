@@ -113,7 +113,7 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 	case truth.KindOther:
 		key := singleKey{event: truth.KindOther, owner: n.WABA, digest: p.Other.Digest}
 		j.single(key).told(int32(b.Index), single{number: n, other: p.Other})
-	case truth.KindFailure:
+	case truth.KindFailure: // said
 	default:
 		k, known := kinds[p.Kind]
 		if !known {

@@ -35,7 +35,7 @@ var oddChanges = [...]string{
 	`{"field":"smb_app_state_sync","value":{"state_sync":true,"metadata":{"phone_number_id":"`,
 }
 
-// odd is the part that a number chosen when the world was planned stands for; 0: none.
+// oddOf is the part of a number that odd drew when the world was planned; nil for 0.
 func oddOf(k int8) *oddPart {
 	if k == 0 {
 		return nil
@@ -43,6 +43,7 @@ func oddOf(k int8) *oddPart {
 	return &oddParts[int(k-1)%len(oddParts)]
 }
 
+// odd draws one of the parts, with a chance of p; 0: none.
 func (d *dice) odd(p float64) int8 {
 	if d.chance(p) {
 		return int8(1 + d.n(len(oddParts)))

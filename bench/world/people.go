@@ -1,8 +1,6 @@
 package world
 
-import (
-	"github.com/coexstream/coexstream/bench/truth"
-)
+import "github.com/coexstream/coexstream/bench/truth"
 
 // entry is an entry of value.contacts[].
 type entry struct {
@@ -66,7 +64,7 @@ func (e *entry) known(p truth.Person) truth.Person {
 	return p
 }
 
-// appendEntries appends value.contacts in any order. Between them stands what is odd, if anything: it is the first.
+// appendEntries appends value.contacts, with an odd one, if there is any, in front.
 func appendEntries(dst []byte, entries []entry, odd []byte) []byte {
 	dst = append(dst, `"contacts":[`...)
 	dst = append(dst, odd...)

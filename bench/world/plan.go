@@ -64,9 +64,11 @@ func (w *World) planBusiness(first, last int) *planner {
 			c := change{kind: changeDecline, number: int32(i)}
 			p.main = append(p.main, w.add(body{changes: []change{c}, bare: !n.dialog && p.d.chance(0.5)}))
 		}
+		first := len(w.chunks)
 		chunks := w.planSync(n, 1, p.d.next())
+		failures := p.failures(first)
 		chunks, holes := p.holes(chunks)
-		var extra []int
+		extra := failures
 		for from := 0; from < len(w.ops[i]); {
 			to := min(len(w.ops[i]), from+1+p.d.n(500))
 			odd := int8(0)
@@ -78,9 +80,6 @@ func (w *World) planBusiness(first, last int) *planner {
 		}
 		for k := range w.cfg.Unknown {
 			extra = append(extra, w.add(body{changes: []change{{kind: changeOther, number: int32(i), a: int32(k)}}}))
-		}
-		if w.cfg.Failures > 0 && !n.ycloud {
-			extra = append(extra, p.failures(n, 1)...)
 		}
 		if !n.ycloud && p.d.chance(w.cfg.Odd*5) {
 			// A change of which nothing can be used, beside a good one.
@@ -167,8 +166,8 @@ func (p *planner) again(bodies []int) []int {
 func (w *World) script(business int, p *planner) Script {
 	n := w.firstNumber(business)
 	undated := p.d.chance(w.cfg.Undated) && !n.ycloud
-	account := func(event, how int32) Step {
-		c := change{kind: changeAccount, number: int32(n.index), a: event, b: how}
+	told := func(event int32) change {
+		c := change{kind: changeAccount, number: int32(n.index), a: event}
 		if event != accountAdded && p.d.chance(w.cfg.Aliases) {
 			c.b |= accountAsField
 		}
@@ -178,14 +177,20 @@ func (w *World) script(business int, p *planner) Script {
 		if n.country != plain {
 			c.b |= accountRespelt
 		}
+		return c
+	}
+	account := func(c change) Step {
+		event := c.a
 		b := w.add(body{changes: []change{c}, solo: true, undated: undated && event != accountAdded})
 		return Step{Bodies: p.again([]int{b}), After: boundaryRest}
 	}
 	if w.cfg.Aliases > 0 && p.d.chance(0.5) {
 		// That the business was added comes again, amid the sync that it began.
-		p.main = p.strew(p.main, account(accountAdded, accountAgain).Bodies)
+		again := told(accountAdded)
+		again.b |= accountAgain
+		p.main = p.strew(p.main, account(again).Bodies)
 	}
-	steps := []Step{account(accountAdded, 0), {Bodies: p.again(p.main), After: boundaryRest}}
+	steps := []Step{account(told(accountAdded)), {Bodies: p.again(p.main), After: boundaryRest}}
 	late := p.again(p.late)
 	for _, b := range p.main {
 		if p.d.chance(w.cfg.DuplicateRate / 4) {
@@ -200,18 +205,19 @@ func (w *World) script(business int, p *planner) Script {
 		steps = append(steps, Step{Bodies: p.again(p.after)})
 	}
 	if p.returns {
-		gone := account(accountRemoved+int32(p.d.n(2)), 0)
+		removed, reconnected := told(accountRemoved+int32(p.d.n(2))), told(accountReconnected)
+		gone := account(removed)
 		gone.Whole, gone.After = true, w.cfg.LeaveAfter
 		steps = append(steps, gone)
 		if undated || p.d.chance(0.5) {
-			back := account(accountReconnected, 0)
+			back := account(reconnected)
 			back.Whole = true
 			steps = append(steps, back)
 		}
 		if undated {
 			// In the same words as before: only what came between tells them from repetitions.
-			for _, event := range [...]int32{accountRemoved, accountReconnected} {
-				once := account(event, 0)
+			for _, again := range [...]change{removed, reconnected} {
+				once := account(again)
 				once.Whole = true
 				steps = append(steps, once)
 			}

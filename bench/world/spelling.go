@@ -6,11 +6,12 @@ import "strconv"
 type country uint8
 
 const (
-	plain     country = iota // one spelling: digits
-	withPlus                 // with and without a plus
-	brazil                   // these also with and without an optional digit
-	mexico                   //
-	argentina                //
+	plain    country = iota // digits, always the same
+	withPlus                // with and without a plus
+	// With and without a plus, and with and without an optional digit.
+	brazil
+	mexico
+	argentina
 	countries = iota
 )
 
@@ -39,6 +40,7 @@ func (c country) mobile(k uint64) (short, long string) {
 	return s, s
 }
 
+// displayNumber is the phone number of a business.
 func displayNumber(seed uint64, index int, c country) string {
 	k := mix(seed+3) + uint64(index)
 	if c <= withPlus {

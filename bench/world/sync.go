@@ -73,18 +73,17 @@ func (w *World) planSync(n *number, window int32, salt uint64) []int {
 	return bodies
 }
 
-// failures plans the errors of chunks that come all the same.
-func (p *planner) failures(n *number, window int32) (bodies []int) {
-	for i := range p.w.chunks {
-		c := &p.w.chunks[i]
-		if int(c.number) == n.index && c.window == window && c.order >= 0 && p.d.chance(p.w.cfg.Failures) && len(bodies) < failuresMax {
+// failures plans the errors of some of a sync's chunks, the first of which is given: they come all the same.
+func (p *planner) failures(first int) (bodies []int) {
+	for i := first; i < len(p.w.chunks) && len(bodies) < failuresMax; i++ {
+		if c := &p.w.chunks[i]; c.order >= 0 && p.d.chance(p.w.cfg.Failures) {
 			bodies = append(bodies, p.w.add(body{changes: []change{{kind: changeFailure, number: c.number, a: int32(i)}}, solo: true}))
 		}
 	}
 	return bodies
 }
 
-// failuresMax is fewer than the errors that a sync lists.
+// failuresMax keeps most syncs, with the errors that stand beside messages, below what a sync lists.
 const failuresMax = 8
 
 // windowSpans are the messages of each phase. A second onboarding tells again the last third of the

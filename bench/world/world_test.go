@@ -259,6 +259,31 @@ func TestEveryQuirkIsThere(t *testing.T) {
 	}
 }
 
+// What is measured has to be of one shape.
+func TestAPlainWorldHasNothingThatFewWebhooksHave(t *testing.T) {
+	w := make1(t, 9, func(c *Config) { *c = c.Plain() })
+	each(w, func(i int, b []byte, parts []truth.Part) {
+		if s := w.Source(i); s == SourceYCloud {
+			t.Errorf("body %d comes through %s", i, s)
+		}
+		for _, p := range parts {
+			if len(p.Places) > 0 || p.Failure != nil || p.Standby || p.NoName || p.Kind == truth.KindHandover {
+				t.Errorf("body %d has a part of kind %s that is not plain", i, p.Kind)
+			}
+			for _, who := range p.People {
+				if who.Group != "" || strings.HasPrefix(who.Phone, "+") || who.Thread != "" {
+					t.Errorf("body %d names %+v", i, who)
+				}
+			}
+			for _, it := range p.Items {
+				if it.Twin != "" {
+					t.Errorf("body %d has a second wamid", i)
+				}
+			}
+		}
+	})
+}
+
 // An offboarding ends a sync: whatever belongs to it was delivered in the steps before.
 func TestASecondOnboardingFollowsTheFirst(t *testing.T) {
 	w := make1(t, 8, func(c *Config) { c.Reonboard = 1 })

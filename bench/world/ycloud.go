@@ -1,6 +1,7 @@
 package world
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -148,14 +149,11 @@ func (w *World) appendYCloudMessage(dst []byte, n *number, thread int, it *truth
 	it.Rank = schemas.RankConcrete
 	dst = append(dst, ',')
 	if part.Kind == truth.KindStatus {
-		it.Rank, it.Timestamp = 0, it.Timestamp-int64(2-slicesIndex(it.Status))
+		step := slices.Index(liveStatuses[:], it.Status)
+		it.Rank, it.Timestamp = 0, it.Timestamp-int64(2-step)
 		dst = appendField(append(dst, `"type":"text",`...), "status", it.Status)
-		for k, status := range liveStatuses {
-			dst = append(dst, ',')
-			dst = appendDate(dst, [...]string{"sendTime", "deliverTime", "readTime"}[k], it.Timestamp+int64(k-slicesIndex(it.Status)))
-			if status == it.Status {
-				break
-			}
+		for k := range step + 1 {
+			dst = appendDate(append(dst, ','), [...]string{"sendTime", "deliverTime", "readTime"}[k], it.Timestamp+int64(k-step))
 		}
 	} else {
 		if part.Kind == truth.KindChunk && it.Direction == truth.Out {
@@ -171,15 +169,6 @@ func (w *World) appendYCloudMessage(dst []byte, n *number, thread int, it *truth
 	it.Digest = truth.Sum(dst[start:])
 	part.People, part.Items = []truth.Person{person}, []truth.Item{*it}
 	return dst
-}
-
-func slicesIndex(status string) int {
-	for k, s := range liveStatuses {
-		if s == status {
-			return k
-		}
-	}
-	return 0
 }
 
 // appendDate appends a name and a time as YCloud writes it.

@@ -507,7 +507,7 @@ func refParts(v *node, c *Change, l *left) {
 	for n, h := range v.get("history").list() {
 		var in left
 		var e HistoryElement
-		why := schemas.Reason("")
+		var why schemas.Reason
 		if h.kind != '{' {
 			why = schemas.ReasonShape
 		} else if why = try(func() { e = refElement(h, n, &in) }); why == "" {

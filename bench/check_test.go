@@ -59,9 +59,10 @@ func onboarded(t *testing.T) (cfg CheckConfig, src *memory) {
 	srv := httptest.NewServer(r)
 	defer srv.Close()
 	sc := simulateConfig(t, srv.URL)
+	sc.World = sc.World.Plain()
 	w := &sc.World
 	w.Dialog, w.Messages, w.Live, w.Contacts, w.Unknown, w.Declines, w.Broken, w.DuplicateRate, w.SecondNumber = 0, 0, 0, 0, 0, 0, 13, 0, 0
-	sc.DialogURL = ""
+	sc.DialogURL, sc.YCloudURL = "", ""
 	if _, err := Simulate(t.Context(), sc, Silent()); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -20,6 +21,7 @@ type endpoint struct {
 	url    string
 	header string // of the signature
 	prefix string // before the signature's digits
+	stamps bool   // the header is t=<time>,s=<digits>, and the time is signed, too
 	secret []byte
 	client *fasthttp.HostClient
 }
@@ -44,10 +46,26 @@ func newEndpoint(target, provider, secret string, roots *x509.CertPool, conns in
 			NoDefaultUserAgentHeader: false, DisableHeaderNamesNormalizing: false, DisablePathNormalizing: true,
 		},
 	}
-	if provider == Provider360Dialog {
+	switch provider {
+	case Provider360Dialog:
 		e.header, e.prefix = "X-360dialog-Signature", ""
+	case ProviderYCloud:
+		e.header, e.prefix, e.stamps = "YCloud-Signature", "", true
 	}
 	return e, nil
+}
+
+// sign is the value of the signature's header.
+func (e *endpoint) sign(body []byte) string {
+	mac := hmac.New(sha256.New, e.secret)
+	prefix := e.prefix
+	if e.stamps {
+		stamp := strconv.FormatInt(time.Now().Unix(), 10)
+		mac.Write([]byte(stamp + "."))
+		prefix = "t=" + stamp + ",s="
+	}
+	mac.Write(body)
+	return prefix + hex.EncodeToString(mac.Sum(nil))
 }
 
 // outcome is how a delivery ended.
@@ -68,10 +86,7 @@ const (
 // deliver sends a body until it gets a 200, as Meta does: anything else, and no answer at all, is tried
 // again until retryFor has passed since the first attempt.
 func (e *endpoint) deliver(ctx context.Context, body []byte, retryFor time.Duration) outcome {
-	mac := hmac.New(sha256.New, e.secret)
-	mac.Write(body)
-	signature := e.prefix + hex.EncodeToString(mac.Sum(nil))
-
+	signature := e.sign(body)
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)

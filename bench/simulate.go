@@ -21,6 +21,7 @@ import (
 const (
 	ProviderMeta      = "meta"
 	Provider360Dialog = "360dialog"
+	ProviderYCloud    = "ycloud"
 )
 
 // SimulateConfig says what to play, and against what.
@@ -31,6 +32,9 @@ type SimulateConfig struct {
 
 	DialogURL    string // of a second source, for 360dialog's partner URL; empty: none
 	DialogSecret string
+
+	YCloudURL    string // of a source for YCloud's events; empty: none
+	YCloudSecret string
 
 	Roots *x509.CertPool `json:"-"` // authorities whose certificates an ingress with TLS may show; nil: the system's
 
@@ -65,6 +69,14 @@ func (c *SimulateConfig) Validate() error {
 			return errors.New("dialog_secret: it is empty; the webhooks could not be signed")
 		}
 	}
+	if c.YCloudURL != "" {
+		if err := validURL("ycloud_url", c.YCloudURL); err != nil {
+			return err
+		}
+		if c.YCloudSecret == "" {
+			return errors.New("ycloud_secret: it is empty; the webhooks could not be signed")
+		}
+	}
 	switch {
 	case c.Provider != ProviderMeta && c.Provider != Provider360Dialog:
 		return fmt.Errorf("provider: %q is not allowed, only %q and %q", c.Provider, ProviderMeta, Provider360Dialog)
@@ -84,6 +96,8 @@ func (c *SimulateConfig) Validate() error {
 		return fmt.Errorf("retry_for: %s is not allowed, only 0 and more", c.RetryFor)
 	case c.World.Dialog > 0 && c.DialogURL == "" && c.Provider != Provider360Dialog:
 		return fmt.Errorf("dialog: %v is not allowed without dialog_url", c.World.Dialog)
+	case c.World.YCloud > 0 && c.YCloudURL == "":
+		return fmt.Errorf("ycloud: %v is not allowed without ycloud_url", c.World.YCloud)
 	}
 	w := c.World
 	if w.Start.IsZero() {
@@ -135,6 +149,9 @@ func Simulate(ctx context.Context, cfg SimulateConfig, p Progress) (SimulateRepo
 	case cfg.DialogURL != "" && cfg.World.Dialog == 0:
 		cfg.World.Dialog = 0.3
 	}
+	if cfg.YCloudURL != "" && cfg.World.YCloud == 0 {
+		cfg.World.YCloud = 0.15
+	}
 	w, err := world.New(cfg.World)
 	if err != nil {
 		return SimulateReport{}, fmt.Errorf("simulate: %w", err)
@@ -185,6 +202,13 @@ func (s *simulation) connect() error {
 		}
 		s.endpoints[world.SourceDialog] = dialog
 	}
+	if c.YCloudURL != "" {
+		ycloud, err := newEndpoint(c.YCloudURL, ProviderYCloud, c.YCloudSecret, c.Roots, c.Concurrency, c.Timeout)
+		if err != nil {
+			return err
+		}
+		s.endpoints[world.SourceYCloud] = ycloud
+	}
 	s.pace.every = 0
 	if c.Rate > 0 {
 		s.pace.every = time.Duration(float64(time.Second) / c.Rate)
@@ -196,7 +220,7 @@ func (s *simulation) run(ctx context.Context) error {
 	begin := time.Now()
 	defer func() { s.report.Elapsed = time.Since(begin) }()
 	shown := s.cfg
-	shown.Secret, shown.DialogSecret = "", ""
+	shown.Secret, shown.DialogSecret, shown.YCloudSecret = "", "", ""
 	config, err := json.Marshal(shown)
 	if err != nil {
 		return fmt.Errorf("write the truth: %w", err)

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +42,7 @@ type receiver struct {
 
 func newReceiver(t *testing.T, fail float64) *receiver {
 	return &receiver{
-		t: t, fail: fail, rng: rand.New(rand.NewPCG(1, 2)), secrets: map[string]string{"/meta": "s1", "/dialog": "s2"},
+		t: t, fail: fail, rng: rand.New(rand.NewPCG(1, 2)), secrets: map[string]string{"/meta": "s1", "/dialog": "s2", "/ycloud": "s3"},
 		kept: map[truth.Digest]int{}, dropped: map[truth.Digest]int{}, paths: map[string]int{},
 	}
 }
@@ -52,11 +53,21 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	mac := hmac.New(sha256.New, []byte(r.secrets[req.URL.Path]))
+	stamp, digits, _ := strings.Cut(strings.TrimPrefix(req.Header.Get("YCloud-Signature"), "t="), ",s=")
+	if req.URL.Path == "/ycloud" {
+		if _, err := strconv.ParseInt(stamp, 10, 64); err != nil {
+			r.t.Errorf("the time of YCloud's signature is %q", stamp)
+		}
+		mac.Write([]byte(stamp + "."))
+	}
 	mac.Write(body)
 	want := hex.EncodeToString(mac.Sum(nil))
 	got := strings.TrimPrefix(req.Header.Get("X-Hub-Signature-256"), "sha256=")
-	if req.URL.Path == "/dialog" {
+	switch req.URL.Path {
+	case "/dialog":
 		got = req.Header.Get("X-360dialog-Signature")
+	case "/ycloud":
+		got = digits
 	}
 	if got != want {
 		r.t.Errorf("%s: the signature is %q instead of %q", req.URL.Path, got, want)
@@ -92,6 +103,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func simulateConfig(t *testing.T, url string) SimulateConfig {
 	c := DefaultSimulateConfig()
 	c.URL, c.Secret, c.DialogURL, c.DialogSecret = url+"/meta", "s1", url+"/dialog", "s2"
+	c.YCloudURL, c.YCloudSecret, c.World.YCloud = url+"/ycloud", "s3", 0.3
 	c.TruthFile = filepath.Join(t.TempDir(), "truth.jsonl")
 	c.Concurrency, c.Timeout = 8, 10*time.Second
 	c.World.Seed, c.World.Businesses, c.World.Messages, c.World.Live, c.World.Contacts = 5, 5, 2000, 200, 100
@@ -169,7 +181,7 @@ func TestTheTruthIsWhatTheReceiverKept(t *testing.T) {
 			}
 			again += r.kept[b.Hash] - 1
 		}
-		if again == 0 || r.paths["/dialog"] == 0 || r.paths["/meta"] == 0 {
+		if again == 0 || r.paths["/dialog"] == 0 || r.paths["/ycloud"] == 0 || r.paths["/meta"] == 0 {
 			t.Fatalf("%d redeliveries, paths %v", again, r.paths)
 		}
 	}
@@ -352,6 +364,9 @@ func TestAConfigurationIsRefusedByName(t *testing.T) {
 		"concurrency":   func(c *SimulateConfig) { c.Concurrency = 0 },
 		"rate":          func(c *SimulateConfig) { c.Rate = -1 },
 		"dialog":        func(c *SimulateConfig) { c.DialogURL = "" },
+		"ycloud_url":    func(c *SimulateConfig) { c.YCloudURL = "ftp://x" },
+		"ycloud_secret": func(c *SimulateConfig) { c.YCloudSecret = "" },
+		"ycloud":        func(c *SimulateConfig) { c.YCloudURL = "" },
 		"businesses":    func(c *SimulateConfig) { c.World.Businesses = 0 },
 	} {
 		c := simulateConfig(t, "http://127.0.0.1:1")

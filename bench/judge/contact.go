@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -52,22 +53,26 @@ func keyOfContact(phone, user string) string {
 func (j *Judge) expectTables() {
 	for _, b := range j.contacts {
 		b.told = slices.DeleteFunc(b.told, func(t told) bool { return !j.bodies[t.body].present() })
-		slices.SortFunc(b.told, func(a, c told) int {
-			if a.TimestampMS != c.TimestampMS {
-				return sign(a.TimestampMS - c.TimestampMS)
-			}
-			return sign(a.Version - c.Version)
+		// Of one second the later one counts: as the raw log has them, and in a body as they stand there. A body that came
+		// again counts where it came first.
+		slices.SortStableFunc(b.told, func(a, c told) int {
+			x, y := &j.bodies[a.body], &j.bodies[c.body]
+			return cmp.Or(cmp.Compare(a.TimestampMS, c.TimestampMS), cmp.Compare(a.Version, c.Version),
+				cmp.Compare(x.receivedMS, y.receivedMS), cmp.Compare(x.offset, y.offset))
 		})
+		rows := map[string]string{} // the key of the row of a person, by the one spelling of its number
 		for i, t := range b.told {
 			b.texts[t.Digest], b.names[keyOfContact(t.Phone, t.User)] = i, true
 			key := keyOfContact(t.Phone, t.User)
 			if t.Phone != "" && t.User != "" {
 				delete(b.want, t.User)
 			}
+			one := oneSpelling(key)
+			delete(b.want, rows[one])
 			if t.Remove {
-				delete(b.want, key)
 				continue
 			}
+			rows[one] = key
 			b.want[key] = row{t.Phone, t.User, t.FullName, t.FirstName, t.TimestampMS, t.Version, t.Digest}
 		}
 		for key := range b.want {
@@ -75,16 +80,6 @@ func (j *Judge) expectTables() {
 		}
 		j.owe(schemas.TopicContacts, len(b.want))
 	}
-}
-
-func sign(v int64) int {
-	switch {
-	case v < 0:
-		return -1
-	case v > 0:
-		return 1
-	}
-	return 0
 }
 
 // contact judges a record of the contacts topic and applies it to the table.
@@ -149,7 +144,7 @@ func (j *Judge) contactGone(p *Reading) {
 	}
 	if action == "remove" {
 		if !slices.ContainsFunc(b.told, func(t told) bool {
-			return t.Remove && keyOfContact(t.Phone, t.User) == id && t.TimestampMS == ms && t.Version == v
+			return t.Remove && oneSpelling(keyOfContact(t.Phone, t.User)) == oneSpelling(id) && t.TimestampMS == ms && t.Version == v
 		}) {
 			j.fault(r.Topic, Unexpected, "%s: nobody removed contact %s of %s at %d", r, id, number, ms)
 			return

@@ -8,10 +8,24 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// deadLetter is a body that nobody can understand.
+// deadLetter is a body that nobody can understand, or of which some places are odd: those are left out alone.
 type deadLetter struct {
 	reasons []string
+	places  []string // none: all of it
 	seen    int
+}
+
+// headers are the changes that are odd as a whole, and the paths of parts of changes.
+func (d *deadLetter) headers() (changes, places string) {
+	if len(d.places) == 0 {
+		return "", ""
+	}
+	// What is odd stands in one change, the body's first entry has it.
+	path := strings.SplitN(d.places[0], ".", 3)
+	if len(path) > 2 {
+		places = strings.Join(d.places, ",")
+	}
+	return path[1], places
 }
 
 // deadLetter judges a dead letter: it is the untouched record, with the right reason.
@@ -52,6 +66,12 @@ func (j *Judge) deadLetter(r *Record, value truth.Digest) {
 	}
 	if !right {
 		j.fault(t, WrongContent, "%s: the reason of body %d is %q instead of one of %q", r, i, reason, b.dead.reasons)
+	}
+	changes, places := b.dead.headers()
+	for _, h := range [...]struct{ name, want string }{{schemas.HeaderDLQChanges, changes}, {schemas.HeaderDLQPlaces, places}} {
+		if got, _ := r.header(h.name); got != h.want {
+			j.fault(t, WrongContent, "%s: %s of body %d is %q instead of %q", r, h.name, i, got, h.want)
+		}
 	}
 	for _, h := range []string{
 		schemas.HeaderDLQTopic, schemas.HeaderDLQPartition, schemas.HeaderDLQOffset, schemas.HeaderDLQMessage, schemas.HeaderDLQTime,

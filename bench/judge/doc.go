@@ -19,5 +19,10 @@
 // first, whether a chunk came after its place had passed (only then may it be marked late, and only then
 // may it stand out of order), and in which order live events have to follow each other.
 //
+// Whom an item is of is compared by the judge's own reading of the webhook: which spellings of a number are one, what
+// names a chat, what of contacts[] is about whom. Where the truth says that nobody can know the direction, either is right.
+// Contacts of one second count in the order of the raw log; account events without a time count once for each time that
+// another one came between. What is odd has to lie in `dlq`, once for each body and with its places, and all beside it has to leave.
+//
 // It costs about 200 bytes for each message of the truth.
 package judge

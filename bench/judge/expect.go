@@ -1,8 +1,6 @@
 package judge
 
 import (
-	"slices"
-
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -30,18 +28,9 @@ func (j *Judge) Expect() {
 	}
 	j.expectLive()
 	j.expectMedia()
-	for _, o := range j.singles {
-		if j.anyPresent(o.bodies) {
-			o.owed = true
-			j.owe(o.topic(), 1)
-		}
-	}
+	j.expectSingles()
 	j.expectTables()
 	j.expectSyncs()
-}
-
-func (j *Judge) anyPresent(bodies []int32) bool {
-	return slices.ContainsFunc(bodies, func(b int32) bool { return j.bodies[b].present() })
 }
 
 // link puts an item at the end of its chain.
@@ -61,7 +50,11 @@ func (j *Judge) link(key schemas.Hash, i int32) {
 func (j *Judge) keyOf(it *item, window int32) schemas.Hash {
 	p := &j.parts[it.part]
 	var b [160]byte
-	id := chainID(b[:0], p.kind, j.ids.get(it.wamid), j.types.list[it.status], it.digest)
+	wamid := j.ids.get(it.wamid)
+	if it.twin {
+		wamid = j.firstWAMID(wamid)
+	}
+	id := chainID(b[:0], p.kind, wamid, j.types.list[it.status], it.digest)
 	return j.chainKey(p.kind, p.number, window, id)
 }
 
@@ -213,7 +206,7 @@ func (j *Judge) expectMedia() {
 // placeholder finds the placeholder of an asset.
 func (j *Judge) placeholder(it *item) *item {
 	p := &j.parts[it.part]
-	wamid := []byte(j.ids.get(it.wamid))
+	wamid := []byte(j.firstWAMID(j.ids.get(it.wamid)))
 	var found *item
 	for _, w := range j.numbers[p.number].windows {
 		j.chain(j.chainKey(kindChunk, p.number, w.id, wamid), func(_ int32, h *item) bool {

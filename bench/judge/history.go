@@ -10,7 +10,7 @@ func (j *Judge) history(r *Record, e *event, n int32) {
 		j.fault(r.Topic, WrongContent, "%s: no sync position", r)
 		return
 	}
-	index := j.match(r, e, j.chainKey(kindChunk, n, e.Sync.Window, []byte(e.WAMID)))
+	index := j.match(r, e, j.chainKey(kindChunk, n, e.Sync.Window, []byte(j.firstWAMID(e.WAMID))))
 	if index < 0 {
 		return
 	}
@@ -20,6 +20,7 @@ func (j *Judge) history(r *Record, e *event, n int32) {
 	num := &j.numbers[n]
 	var d differences
 	j.common(&d, e, it)
+	d.sort(e, kindOfMessage(j.types.list[it.typ], it.rank), it.rank)
 	d.flag("historical", e.Historical, true)
 	d.text("status", e.Status, j.types.list[it.status])
 	d.optionalNumber("sync.phase", e.Sync.Phase, c.phase)
@@ -57,7 +58,7 @@ func (j *Judge) history(r *Record, e *event, n int32) {
 // match finds what the truth has for an event: the item of that rank, best the one with that text. It tells
 // events that are one too many, and then returns -1.
 func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
-	rank := rankOf(e.Type)
+	rank := rankOfEvent(e)
 	text := e.digest
 	first, exact, retyped := int32(-1), int32(-1), int32(-1)
 	j.chain(key, func(i int32, it *item) bool {
@@ -67,7 +68,7 @@ func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
 				retyped = i
 			}
 			return true
-		case first < 0:
+		case first < 0 || rank == schemas.RankEdit && j.item(first).seen:
 			first = i
 		}
 		if it.digest == text && (exact < 0 || !j.toldBy(exact, e) && j.toldBy(i, e)) {
@@ -75,6 +76,9 @@ func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
 		}
 		return true
 	})
+	if exact >= 0 && rank == schemas.RankEdit {
+		first = exact
+	}
 	if first < 0 && retyped >= 0 {
 		first, exact = retyped, retyped
 	}
@@ -129,9 +133,9 @@ func (j *Judge) see(first int32, key schemas.Hash) {
 	})
 }
 
-// same tells whether two items of a chain are one event: messages of one rank, statuses of one time.
+// same tells whether two items of a chain are one event: messages of one rank, statuses and edits of one text.
 func same(a, b *item) bool {
-	return a.rank == b.rank && (a.rank != rankStatus || a.timestamp == b.timestamp)
+	return a.rank == b.rank && (a.rank != rankStatus && a.rank != schemas.RankEdit || a.digest == b.digest)
 }
 
 // leaked tells whether the event is a message of the past that came as a live one.
@@ -144,9 +148,10 @@ func (j *Judge) leaked(r *Record, e *event) bool {
 	ask := func(key schemas.Hash) {
 		j.chain(key, func(int32, *item) bool { found = true; return false })
 	}
-	ask(j.chainKey(kindMedia, n, 0, []byte(e.WAMID)))
+	wamid := []byte(j.firstWAMID(e.WAMID))
+	ask(j.chainKey(kindMedia, n, 0, wamid))
 	for _, w := range j.numbers[n].windows {
-		ask(j.chainKey(kindChunk, n, w.id, []byte(e.WAMID)))
+		ask(j.chainKey(kindChunk, n, w.id, wamid))
 	}
 	if found {
 		j.fault(r.Topic, Leaked, "%s: %s of %s is a message of the past", r, e.WAMID, e.PhoneNumberID)
@@ -156,43 +161,50 @@ func (j *Judge) leaked(r *Record, e *event) bool {
 
 // common compares what all kinds of items have.
 func (j *Judge) common(d *differences, e *event, it *item) {
-	d.text("thread", e.Thread, j.words.list[it.thread])
+	person := &j.people.list[it.person]
+	d.text("thread", e.Thread, threadOf(person))
+	d.person(e, person)
+	j.wamid(d, e, it)
 	d.number("timestamp", e.Timestamp, it.timestamp)
 	d.text("type", e.Type, j.types.list[it.typ])
 	d.text("original_wamid", e.OriginalWAMID, j.words.list[it.original])
 	d.direction(e.Direction, it.direction)
-	d.contact(e.Contact, j.words.list[it.thread])
-	if user := j.words.list[it.user]; user != "" {
-		got := ""
-		if e.Contact != nil {
-			got = e.Contact.UserID
-		}
-		d.text("contact.user_id", got, user)
-	}
 	d.digest("original", e.digest, it.digest)
+}
+
+// wamid compares which of the wamids of a message the event has.
+func (j *Judge) wamid(d *differences, e *event, it *item) {
+	if _, second := j.twins[e.WAMID]; second != it.twin {
+		d.text("wamid", e.WAMID, j.ids.get(it.wamid))
+	}
 }
 
 // media judges the asset of a placeholder: whatever its own sender and time, the placeholder's win.
 func (j *Judge) media(r *Record, e *event, n int32) {
-	index := j.match(r, e, j.chainKey(kindMedia, n, 0, []byte(e.WAMID)))
+	index := j.match(r, e, j.chainKey(kindMedia, n, 0, []byte(j.firstWAMID(e.WAMID))))
 	if index < 0 {
 		return
 	}
 	it := j.item(index)
 	var d differences
+	person := &j.people.list[it.person]
+	d.person(e, person)
+	d.sort(e, "media", schemas.RankConcrete)
+	j.wamid(&d, e, it)
 	d.text("type", e.Type, j.types.list[it.typ])
 	d.digest("original", e.digest, it.digest)
 	d.flag("historical", e.Historical, true)
 	if ph := j.placeholder(it); ph == nil {
 		d.flag("joined", e.Joined, false)
+		d.text("thread", e.Thread, threadOf(person))
+		d.direction(e.Direction, it.direction)
 	} else if ph.state == pending && e.Joined != nil && !*e.Joined {
 		// Its placeholder is held behind a hole: it may have left alone.
 	} else {
 		d.flag("joined", e.Joined, true)
-		d.text("thread", e.Thread, j.words.list[ph.thread])
+		d.text("thread", e.Thread, threadOf(&j.people.list[ph.person]))
 		d.number("timestamp", e.Timestamp, ph.timestamp)
 		d.direction(e.Direction, ph.direction)
-		d.contact(e.Contact, j.words.list[ph.thread])
 	}
 	j.differs(r, &d, "media %s of %s", e.WAMID, e.PhoneNumberID)
 	j.keyed(r, e.PhoneNumberID+"/"+e.WAMID)

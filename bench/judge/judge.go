@@ -24,8 +24,10 @@ type Judge struct {
 	chunks []chunk
 	items  ledger
 	heads  table // chain of the items that are one thing, in one or several versions
-	words  words // threads, users
-	types  words // types, statuses: few
+	words  words // originals
+	people people
+	twins  map[string]string // the first wamid of a message by its second one
+	types  words             // types, statuses: few
 	ids    arena
 
 	contacts map[int32]*book     // of each number
@@ -62,6 +64,7 @@ type place struct {
 type number struct {
 	truth.Number
 	noWABA  bool    // some body does not name the WABA
+	noName  bool    // some body does not name the number
 	namedIn []int32 // the first bodies that name it with its WABA
 	left    bool    // was offboarded
 	windows []*window
@@ -92,11 +95,11 @@ func (b *bodyRecord) present() bool { return b.copies > 0 }
 
 // part is one part of a body.
 type part struct {
-	body     int32
-	number   int32
-	chunk    int32 // -1: not a chunk
-	kind     kind
-	profiles truth.Digest
+	body    int32
+	number  int32
+	chunk   int32 // -1: not a chunk
+	kind    kind
+	standby bool
 }
 
 // kind is truth.Kind in a byte.
@@ -109,33 +112,36 @@ const (
 	kindMessage
 	kindStatus
 	kindError
+	kindHandover
 )
 
 var kinds = map[truth.Kind]kind{
 	truth.KindChunk: kindChunk, truth.KindMedia: kindMedia, truth.KindEcho: kindEcho, truth.KindMessage: kindMessage,
-	truth.KindStatus: kindStatus, truth.KindError: kindError,
+	truth.KindStatus: kindStatus, truth.KindError: kindError, truth.KindHandover: kindHandover,
 }
 
 var topicOfKind = [...]schemas.Topic{
 	kindChunk: schemas.TopicHistory, kindMedia: schemas.TopicMedia, kindEcho: schemas.TopicEchoes,
 	kindMessage: schemas.TopicMessages, kindStatus: schemas.TopicMessages, kindError: schemas.TopicMessages,
+	kindHandover: schemas.TopicMessages,
 }
 
 // item is one message, asset, status or error as the truth has it.
 type item struct {
-	digest       truth.Digest
-	timestamp    int64
-	wamid        span
-	thread, user uint32 // words
-	original     uint32
-	part         int32
-	next         int32 // in the chain, -1 at its end
-	typ, status  uint16
-	rank         schemas.Rank
-	direction    byte
-	state        state
-	flex         bool // may stand out of order
-	seen         bool
+	digest      truth.Digest
+	timestamp   int64
+	wamid       span
+	person      uint32 // people
+	original    uint32 // words
+	part        int32
+	next        int32 // in the chain, -1 at its end
+	typ, status uint16
+	rank        schemas.Rank
+	direction   byte
+	state       state
+	flex        bool // may stand out of order
+	seen        bool
+	twin        bool // stands under the second wamid of its message
 }
 
 // state says what the expectation of an item is.
@@ -156,10 +162,11 @@ func New(opt Options) (*Judge, error) {
 	}
 	j := &Judge{
 		opt: opt, cut: true, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{},
-		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, declines: map[int32]bool{},
+		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, twins: map[string]string{}, declines: map[int32]bool{},
 		order: map[place]liveOrder{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
 	}
 	j.words.init()
+	j.people.init()
 	j.types.init()
 	j.topics[schemas.TopicRawLive] = &TopicVerdict{Topic: topicLabel(schemas.TopicRawLive), Faults: map[Fault]int{}}
 	for _, t := range Topics() {
@@ -212,7 +219,7 @@ func chainID(dst []byte, k kind, wamid, status string, digest truth.Digest) []by
 	switch k {
 	case kindStatus:
 		return append(append(append(dst, wamid...), 0), status...)
-	case kindError:
+	case kindError, kindHandover:
 		dst, _ = digest.AppendText(dst)
 		return dst
 	}
@@ -221,6 +228,14 @@ func chainID(dst []byte, k kind, wamid, status string, digest truth.Digest) []by
 
 // rankStatus is the rank of statuses and errors in the ledger: they replace nothing.
 const rankStatus = schemas.Rank(255)
+
+// firstWAMID is the wamid under which a message is kept that has two.
+func (j *Judge) firstWAMID(wamid string) string {
+	if first, ok := j.twins[wamid]; ok {
+		return first
+	}
+	return wamid
+}
 
 // chain calls visit for each item of a chain until it returns false.
 func (j *Judge) chain(key schemas.Hash, visit func(i int32, it *item) bool) {

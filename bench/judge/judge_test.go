@@ -17,7 +17,7 @@ import (
 func config(seed uint64) world.Config {
 	c := world.DefaultConfig()
 	c.Seed, c.Start, c.Businesses, c.Messages, c.Live, c.Contacts = seed, start, 6, 1500, 300, 200
-	c.ChunkBytesMin, c.ChunkBytesMax, c.Dialog, c.Reonboard, c.Declines, c.Media = 5_000, 30_000, 0.2, 0.4, 0.2, 0.2
+	c.ChunkBytesMin, c.ChunkBytesMax, c.Dialog, c.YCloud, c.Reonboard, c.Declines, c.Media = 5_000, 30_000, 0.2, 0.2, 0.4, 0.2, 0.2
 	return c
 }
 
@@ -174,7 +174,7 @@ func TestLateIsRightOnlyWhenThePlaceHadPassed(t *testing.T) {
 		after time.Duration
 		late  bool
 	}{{time.Minute, false}, {31 * time.Minute, true}} {
-		cfg := config(17)
+		cfg := config(17).Plain()
 		cfg.ShuffleWindow, cfg.OverlapRate, cfg.ZeroStart, cfg.Reonboard, cfg.LateHoles = 1, 0, 0, 0, 0
 		s := play(t, cfg, nil, nil)
 		// The second chunk of some number's second phase comes after all others.

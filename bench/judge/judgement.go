@@ -43,7 +43,7 @@ func (j *Judge) Verdict() Verdict {
 		}
 	}
 	for key, o := range j.singles {
-		if o.owed && !o.seen {
+		for range len(o.owed) - len(o.seen) {
 			j.fault(o.topic(), Lost, "%s of WABA %s, body %d", key.event, key.owner, o.bodies[0])
 		}
 	}

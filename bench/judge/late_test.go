@@ -39,7 +39,7 @@ func (m message) original() []byte { return []byte(`{"id":"` + m.wamid + m.text 
 
 func (s *script) chunk(at time.Duration, phase, order, progress int32, ms ...message) {
 	body := fmt.Appendf(nil, "%d/%d/%d/%v", phase, order, s.bodies, ms)
-	p := truth.Part{Kind: truth.KindChunk, Window: 1, Phase: &phase, Order: &order, Progress: &progress, Threads: []string{"t"}, Digest: truth.Sum(body)}
+	p := truth.Part{Kind: truth.KindChunk, Window: 1, Phase: &phase, Order: &order, Progress: &progress, People: []truth.Person{{User: "t"}}, Digest: truth.Sum(body)}
 	for _, m := range ms {
 		p.Items = append(p.Items, truth.Item{
 			WAMID: m.wamid, Rank: rankOf(m.typ), Timestamp: 1, Direction: truth.In, Type: m.typ, Status: "READ", Digest: truth.Sum(m.original()),
@@ -56,8 +56,9 @@ func (s *script) chunk(at time.Duration, phase, order, progress int32, ms ...mes
 }
 
 func (s *script) event(phase, order, progress int32, late bool, m message) {
+	rank := rankOf(m.typ)
 	v := schemas.Message{
-		WABAID: handWABA, PhoneNumberID: handNumber, DisplayPhoneNumber: "15550000001", WAMID: m.wamid, Thread: "t", Direction: "inbound",
+		Kind: kindOfMessage(m.typ, rank), Rank: &rank, Contact: &schemas.Contact{UserID: "t"}, WABAID: handWABA, PhoneNumberID: handNumber, DisplayPhoneNumber: "15550000001", WAMID: m.wamid, Thread: "t", Direction: "inbound",
 		Timestamp: 1, Type: m.typ, Status: "READ", Historical: true, Original: m.original(),
 		Sync: &schemas.SyncPosition{Window: 1, Phase: &phase, ChunkOrder: &order, Progress: &progress, Late: late},
 	}

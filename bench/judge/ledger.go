@@ -66,8 +66,13 @@ func (j *Judge) body(b *truth.Body) error {
 
 func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 	record := &j.bodies[b.Index]
+	if len(p.Reasons) > 0 {
+		if record.dead == nil {
+			record.dead = &deadLetter{reasons: p.Reasons}
+		}
+		record.dead.places = append(record.dead.places, p.Places...)
+	}
 	if p.Kind == truth.KindDead {
-		record.dead = &deadLetter{reasons: p.Reasons}
 		return nil
 	}
 	if p.Number < 0 || p.Number >= len(j.numbers) {
@@ -75,10 +80,17 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 	}
 	n := &j.numbers[p.Number]
 	n.noWABA = n.noWABA || p.NoWABA
+	n.noName = n.noName || p.NoName
 	if !p.NoWABA && p.Kind != truth.KindAccount && p.Kind != truth.KindOther && len(n.namedIn) < namedMax {
 		n.namedIn = append(n.namedIn, int32(b.Index))
 	}
 	record.split = record.split || p.Split
+	if p.Failure != nil {
+		key := singleKey{event: truth.KindOther, owner: n.WABA, digest: p.Other.Digest}
+		j.single(key).told(int32(b.Index), single{number: n, other: p.Other})
+		w := n.window(p.Window)
+		w.failures = append(w.failures, failure{body: int32(b.Index), digest: p.Digest, told: *p.Failure, phase: *p.Phase, order: *p.Order})
+	}
 	switch p.Kind {
 	case truth.KindDecline:
 		j.parts = append(j.parts, part{body: int32(b.Index), number: int32(p.Number), chunk: -1, kind: kindDecline})
@@ -89,17 +101,19 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 			j.contacts[int32(p.Number)] = bk
 		}
 		for _, c := range p.Contacts {
+			c.Phone = digitsOf(c.Phone)
 			bk.told = append(bk.told, told{Contact: c, body: int32(b.Index)})
 		}
 	case truth.KindAccount:
 		if e := p.Account.Event; e == "PARTNER_REMOVED" || e == "ACCOUNT_OFFBOARDED" {
 			n.left = true
 		}
-		key := singleKey{event: truth.KindAccount, owner: n.WABA, digest: p.Account.Digest}
+		key := singleKey{event: truth.KindAccount, owner: n.WABA, digest: p.Account.Digest, name: p.Account.Event, time: p.Account.Time}
 		j.single(key).told(int32(b.Index), single{number: n, account: p.Account})
 	case truth.KindOther:
 		key := singleKey{event: truth.KindOther, owner: n.WABA, digest: p.Other.Digest}
 		j.single(key).told(int32(b.Index), single{number: n, other: p.Other})
+	case truth.KindFailure: // said
 	default:
 		k, known := kinds[p.Kind]
 		if !known {
@@ -117,7 +131,7 @@ const namedMax = 8
 const kindDecline kind = 255
 
 func (j *Judge) itemsOf(b *truth.Body, p *truth.Part, k kind) error {
-	pt := part{body: int32(b.Index), number: int32(p.Number), chunk: -1, kind: k, profiles: p.Profiles}
+	pt := part{body: int32(b.Index), number: int32(p.Number), chunk: -1, kind: k, standby: p.Standby}
 	if k == kindChunk {
 		pt.chunk = int32(len(j.chunks))
 		c := chunk{
@@ -136,24 +150,27 @@ func (j *Judge) itemsOf(b *truth.Body, p *truth.Part, k kind) error {
 		w := j.numbers[p.Number].window(p.Window)
 		w.chunks = append(w.chunks, pt.chunk)
 	}
-	threads := make([]uint32, len(p.Threads))
-	for i, t := range p.Threads {
-		threads[i] = j.words.of(t)
+	persons := make([]uint32, len(p.People))
+	for i := range p.People {
+		persons[i] = j.people.of(p.People[i])
 	}
 	for i := range p.Items {
 		it := &p.Items[i]
 		rec := item{
-			digest: it.Digest, timestamp: it.Timestamp, wamid: j.ids.put(it.WAMID), user: j.words.of(it.User), original: j.words.of(it.Original),
+			digest: it.Digest, timestamp: it.Timestamp, wamid: j.ids.put(it.WAMID), original: j.words.of(it.Original),
 			part: int32(len(j.parts)), next: -1, typ: uint16(j.types.of(it.Type)), status: uint16(j.types.of(it.Status)), rank: it.Rank,
 		}
-		if k == kindStatus || k == kindError {
+		if it.Twin != "" {
+			j.twins[it.WAMID], rec.twin = it.Twin, true
+		}
+		if k == kindStatus || k == kindError || k == kindHandover {
 			rec.rank = rankStatus
 		}
-		if it.Thread >= 0 {
-			if it.Thread >= len(threads) {
-				return fmt.Errorf("item %d is in thread %d of %d", i, it.Thread, len(threads))
+		if it.Person >= 0 {
+			if it.Person >= len(persons) {
+				return fmt.Errorf("item %d is of person %d of %d", i, it.Person, len(persons))
 			}
-			rec.thread = threads[it.Thread]
+			rec.person = persons[it.Person]
 		}
 		if it.Direction != "" {
 			rec.direction = it.Direction[0]

@@ -3,7 +3,6 @@ package judge
 import (
 	"cmp"
 
-	"github.com/coexstream/coexstream/bench/truth"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -16,7 +15,7 @@ type liveOrder struct {
 // liveItem judges a message, an echo, a status or an error.
 func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 	var b [160]byte
-	key := j.chainKey(k, n, 0, chainID(b[:0], k, e.WAMID, e.Status, e.digest))
+	key := j.chainKey(k, n, 0, chainID(b[:0], k, j.firstWAMID(e.WAMID), e.Status, e.digest))
 	var index int32
 	if k == kindMessage || k == kindEcho {
 		index = j.match(r, e, key)
@@ -28,17 +27,16 @@ func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 	}
 	it := j.item(index)
 	var d differences
-	if k == kindError {
-		d.digest("original", e.digest, it.digest)
+	j.common(&d, e, it)
+	if k == kindMessage || k == kindEcho {
+		d.sort(e, kindOfMessage(j.types.list[it.typ], it.rank), it.rank)
 	} else {
-		j.common(&d, e, it)
+		d.unranked(e, map[kind]string{kindStatus: "status", kindError: "error", kindHandover: "handover"}[k])
 	}
 	d.flag("historical", e.Historical, false)
 	d.text("status", e.Status, j.types.list[it.status])
 	p := &j.parts[it.part]
-	if !p.profiles.IsZero() {
-		d.digest("profiles", truth.Sum(e.Profiles), p.profiles)
-	}
+	d.flag("standby", &e.Standby, p.standby)
 	j.differs(r, &d, "%s%s of %s", e.WAMID, e.Status, e.PhoneNumberID)
 	named := cmp.Or(e.Thread, e.WAMID) // where nobody is named each message is on its own
 	if k == kindError {
@@ -48,14 +46,14 @@ func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 	j.inOrder(r, []int32{p.body}, index)
 }
 
-// matchStatus is match for statuses and errors, which have no rank: a status is best found by its time.
+// matchStatus is match for what has no rank: it is found by its text, one whose text was altered by its time.
 func (j *Judge) matchStatus(r *Record, e *event, key schemas.Hash, k kind, n int32) int32 {
 	first, exact := int32(-1), int32(-1)
 	j.chain(key, func(i int32, it *item) bool {
-		if first < 0 || j.item(first).seen {
+		if first < 0 || j.item(first).seen || !it.seen && it.timestamp == e.Timestamp && j.item(first).timestamp != e.Timestamp {
 			first = i
 		}
-		if it.timestamp == e.Timestamp || k == kindError {
+		if it.digest == e.digest {
 			exact = i
 		}
 		return exact < 0
@@ -63,8 +61,8 @@ func (j *Judge) matchStatus(r *Record, e *event, key schemas.Hash, k kind, n int
 	if exact >= 0 {
 		first = exact
 	}
-	if first < 0 && k == kindError {
-		first = j.alteredError(n)
+	if first < 0 && k != kindStatus {
+		first = j.alteredOf(n, k)
 	}
 	switch {
 	case first < 0:
@@ -78,12 +76,12 @@ func (j *Judge) matchStatus(r *Record, e *event, key schemas.Hash, k kind, n int
 	return first
 }
 
-// alteredError finds the error whose text was altered: the only one of its number that was not seen yet.
-func (j *Judge) alteredError(n int32) int32 {
+// alteredOf finds the error or handover whose text was altered: the only one of its number that was not seen yet.
+func (j *Judge) alteredOf(n int32, k kind) int32 {
 	found := int32(-1)
 	for i := range j.items.count {
 		it := j.item(i)
-		if p := &j.parts[it.part]; p.kind != kindError || p.number != n || it.seen || it.state != owed {
+		if p := &j.parts[it.part]; p.kind != k || p.number != n || it.seen || it.state != owed {
 			continue
 		}
 		if found >= 0 {

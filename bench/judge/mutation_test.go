@@ -2,6 +2,8 @@ package judge
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +33,9 @@ func onTopic(topic schemas.Topic) func(*Record) bool {
 // The heart of the matter: a check that cannot fail is worth nothing. Each kind of event is removed,
 // repeated and altered, and the judge has to name exactly that.
 func TestOneFaultIsNamedAlone(t *testing.T) {
-	s := play(t, config(14), nil, nil)
+	c := config(14)
+	c.Businesses, c.Live, c.Reonboard = 10, 900, 0.7 // each kind of event is there, wherever the dice fall
+	s := play(t, c, nil, nil)
 	if v := judgement(t, s, options()); !v.OK() {
 		t.Fatal(show(v))
 	}
@@ -129,7 +133,7 @@ func TestOneFaultIsNamedAlone(t *testing.T) {
 		mutation{"progress", typed(schemas.TypeHistory), alter(`"progress":`, `"progress":1`), schemas.TopicHistory, WrongContent},
 		mutation{"late", typed(schemas.TypeHistory), alter(`"sync":{`, `"sync":{"late":true,`), schemas.TopicHistory, NotLate},
 		mutation{"status", typed(schemas.TypeHistory), alter(`"status":"`, `"status":"x`), schemas.TopicHistory, WrongContent},
-		mutation{"display number", typed(schemas.TypeHistory), alter(`"display_phone_number":"1`, `"display_phone_number":"2`), schemas.TopicHistory, WrongContent},
+		mutation{"display number", typed(schemas.TypeHistory), alter(`"display_phone_number":"`, `"display_phone_number":"2`), schemas.TopicHistory, WrongContent},
 		mutation{"not joined", typed(schemas.TypeMedia), alter(`"joined":true`, `"joined":false`), schemas.TopicMedia, WrongContent},
 		mutation{"time of media", typed(schemas.TypeMedia), alter(`"timestamp":`, `"timestamp":9`), schemas.TopicMedia, WrongContent},
 		mutation{"historical echo", typed(schemas.TypeEcho), alter(`"historical":false`, `"historical":true`), schemas.TopicEchoes, WrongContent},
@@ -164,8 +168,8 @@ func TestOneFaultIsNamedAlone(t *testing.T) {
 	for _, m := range ms {
 		s.events = append([]Record(nil), good...)
 		i := find(t, s, m.pick)
-		if strings.HasPrefix(m.name, "type") || m.name == "not joined" || m.name == "phase" {
-			want := map[string]string{"not joined": `"joined":true`, "phase": `"phase":`}[m.name]
+		if strings.HasPrefix(m.name, "type") || m.name == "not joined" || m.name == "phase" || m.name == "status" {
+			want := map[string]string{"not joined": `"joined":true`, "phase": `"phase":`, "status": `"status":"`}[m.name]
 			if want == "" {
 				want = `,"type":"text"`
 			}
@@ -201,7 +205,9 @@ func neighbours(s *scene, ok func(a, b *Record) bool) (int, int) {
 }
 
 func TestASwapIsOutOfOrder(t *testing.T) {
-	s := play(t, config(15), nil, nil)
+	c := config(15)
+	c.Businesses, c.Aliases = 12, 1
+	s := play(t, c, nil, nil)
 	for _, topic := range []schemas.Topic{schemas.TopicHistory, schemas.TopicEchoes, schemas.TopicMessages, schemas.TopicAccount, schemas.TopicOther} {
 		good := append([]Record(nil), s.events...)
 		a, b := neighbours(s, func(a, b *Record) bool {
@@ -250,22 +256,30 @@ func (s *scene) copies(body []byte) int {
 // A contact that goes back to an older version is wrong even if the table ends right.
 func TestAContactMustNotGoBack(t *testing.T) {
 	s := play(t, config(16), nil, nil)
-	byKey := map[string]int{}
+	byKey := map[string][]int{}
 	for i := range s.events {
-		r := &s.events[i]
-		if r.Topic != schemas.TopicContacts || r.Value == nil {
+		if r := &s.events[i]; r.Topic == schemas.TopicContacts {
+			byKey[string(r.Key)] = append(byKey[string(r.Key)], i)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		is := byKey[key]
+		if len(is) != 2 || s.events[is[0]].Value == nil || s.events[is[1]].Value == nil {
 			continue
 		}
-		if k, known := byKey[string(r.Key)]; known {
-			s.events[k], s.events[i] = s.events[i], s.events[k]
-			s.events = append(s.events, s.events[k])
-			v := judgement(t, s, options())
-			if v.Count(OutOfOrder) != 1 || v.Count(Duplicated) != 1 || v.Faults != 2 {
-				t.Fatal(show(v))
-			}
+		k, i := is[0], is[1]
+		s.events[k], s.events[i] = s.events[i], s.events[k]
+		s.events = append(s.events, s.events[k])
+		v := judgement(t, s, options())
+		// Of one second the order is that of the raw log, which the topic need not show.
+		if v.Count(OutOfOrder) > 1 || v.Count(Duplicated) != 1 || v.Faults != v.Count(OutOfOrder)+1 {
+			t.Fatal(show(v))
+		}
+		if v.Count(OutOfOrder) == 1 {
 			return
 		}
-		byKey[string(r.Key)] = i
+		s.events = s.events[:len(s.events)-1]
+		s.events[k], s.events[i] = s.events[i], s.events[k]
 	}
 	t.Fatal("no contact has two versions")
 }

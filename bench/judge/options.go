@@ -61,7 +61,7 @@ var typesOf = map[schemas.Topic][]string{
 	schemas.TopicMedia:    {schemas.TypeMedia},
 	schemas.TopicContacts: {schemas.TypeContact, schemas.TypeContactRemoved},
 	schemas.TopicEchoes:   {schemas.TypeEcho},
-	schemas.TopicMessages: {schemas.TypeMessage, schemas.TypeStatus, schemas.TypeError},
+	schemas.TopicMessages: {schemas.TypeMessage, schemas.TypeStatus, schemas.TypeError, schemas.TypeHandover},
 	schemas.TopicAccount:  {schemas.TypeAccount},
 	schemas.TopicSyncs:    {schemas.TypeSync, schemas.TypeSyncRemoved},
 	schemas.TopicOther:    {schemas.TypeOther},

@@ -1,6 +1,11 @@
 package judge
 
-import "github.com/coexstream/coexstream/schemas"
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/coexstream/coexstream/schemas"
+)
 
 // rankOf is the rank of a message by its type, as docs/webhooks.md has it. It is the judge's own, so that a mistake of the
 // pipeline's is seen.
@@ -17,4 +22,45 @@ func rankOf(messageType string) schemas.Rank {
 		}
 	}
 	return schemas.RankConcrete
+}
+
+// rankOfEvent is rankOf, also where the message has no type: its errors say then that it stands for another one.
+func rankOfEvent(e *event) schemas.Rank {
+	if e.Type == "" {
+		var said struct {
+			Errors []json.RawMessage `json:"errors"`
+		}
+		if json.Unmarshal(e.Original, &said) == nil && len(said.Errors) > 0 {
+			return schemas.RankPlaceholder
+		}
+	}
+	return rankOf(e.Type)
+}
+
+// sort compares how the event says it is to be read, and which of the versions of its message it is.
+func (d *differences) sort(e *event, kind string, rank schemas.Rank) {
+	d.text("kind", e.Kind, kind)
+	if e.Rank == nil || *e.Rank != rank {
+		*d = append(*d, fmt.Sprintf("rank is not %d", rank))
+	}
+}
+
+// unranked is sort for what has no versions.
+func (d *differences) unranked(e *event, kind string) {
+	d.text("kind", e.Kind, kind)
+	if e.Rank != nil {
+		*d = append(*d, "rank is there")
+	}
+}
+
+// kindOfMessage is the kind of a message by its type and rank.
+func kindOfMessage(messageType string, rank schemas.Rank) string {
+	switch messageType {
+	case "reaction", "edit", "revoke", "system":
+		return messageType
+	}
+	if rank == schemas.RankPlaceholder {
+		return "placeholder"
+	}
+	return "message"
 }

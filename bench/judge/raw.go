@@ -65,12 +65,17 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 // verified computes the signature of the stored bytes again.
 func (j *Judge) verified(r *Record) bool {
 	header, _ := r.header(schemas.HeaderSignature)
+	stamp := ""
+	if said, digits, ok := strings.Cut(header, ",s="); ok { // YCloud's: t=<time>,s=<digits>
+		stamp, header = strings.TrimPrefix(said, "t=")+".", digits
+	}
 	got, err := hex.DecodeString(strings.TrimPrefix(header, "sha256="))
 	if err != nil || len(got) != sha256.Size {
 		return false
 	}
 	for _, secret := range j.opt.Secrets {
 		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(stamp))
 		mac.Write(r.Value)
 		if hmac.Equal(mac.Sum(nil), got) {
 			return true

@@ -1,7 +1,9 @@
 package judge
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -16,6 +18,7 @@ type syncSeen struct {
 		messages int64
 		chunks   int64
 		sure     bool
+		errors   []string
 	}
 	have event
 
@@ -39,7 +42,7 @@ func (j *Judge) expectSyncs() {
 		s := &n.sync
 		var w *window
 		for _, v := range n.windows {
-			if len(v.chunks) > 0 {
+			if len(v.chunks) > 0 || len(j.failuresOf(v)) > 0 {
 				w = v
 			}
 		}
@@ -50,6 +53,7 @@ func (j *Judge) expectSyncs() {
 				s.want.state = "" // it left, and whether before or after the end of its sync is the processor's to say
 			}
 			s.want.messages, s.want.chunks, s.want.sure = w.counts.messages, w.counts.chunks, w.sure
+			s.want.errors = j.failuresOf(w)
 		case j.declines[int32(i)]:
 			s.want.state = schemas.SyncDeclined
 		default:
@@ -61,11 +65,60 @@ func (j *Judge) expectSyncs() {
 	}
 }
 
+// failuresOf are the errors of a window that the raw log has, sorted: the order in which they came is not judged.
+func (j *Judge) failuresOf(w *window) (errors []string) {
+	for _, f := range w.failures {
+		if j.bodies[f.body].present() {
+			errors = append(errors, nameOfError(f.told.Code, f.told.Title, &f.phase, &f.order))
+		}
+	}
+	slices.Sort(errors)
+	return errors
+}
+
+func errorsOf(e *event) (errors []string) {
+	for _, f := range e.Errors {
+		errors = append(errors, nameOfError(f.Code, f.Title, f.Phase, f.ChunkOrder))
+	}
+	slices.Sort(errors)
+	return errors
+}
+
+// errors compares what a sync says that went wrong: all of it, or as many as it lists and how many more there were.
+func (d *differences) errors(have *event, s *syncSeen) {
+	got, want := errorsOf(have), s.want.errors
+	switch {
+	case s.want.window == 0:
+	case len(want) <= schemas.SyncErrorsMax:
+		if !slices.Equal(got, want) {
+			*d = append(*d, fmt.Sprintf("errors are %q instead of %q", got, want))
+		}
+	default:
+		d.number("errors_omitted", have.ErrorsOmitted, int64(len(want)-schemas.SyncErrorsMax))
+		if len(got) != schemas.SyncErrorsMax || slices.ContainsFunc(got, func(e string) bool { return !slices.Contains(want, e) }) {
+			*d = append(*d, fmt.Sprintf("errors are %q instead of %d of %q", got, schemas.SyncErrorsMax, want))
+		}
+	}
+}
+
+func nameOfError(code int64, title string, phase, order *int32) string {
+	place := func(n *int32) string {
+		if n == nil {
+			return "?"
+		}
+		return strconv.Itoa(int(*n))
+	}
+	return fmt.Sprintf("%d %s, phase %s, chunk %s", code, title, place(phase), place(order))
+}
+
 // stateOf is the state in which a window is left when all of it was processed: done when the last phase told
 // progress 100 and nothing is missing. Progress 100 alone says nothing.
 func (j *Judge) stateOf(w *window) string {
-	if w.cut {
+	if w.cut || len(w.chunks) == 0 {
 		return "" // what was never sent decides it, and whether it is waited for by then
+	}
+	if len(j.failuresOf(w)) > schemas.SyncErrorsMax {
+		return "" // of those that are not listed it is not known whether their chunks came
 	}
 	complete := !w.holes
 	for _, i := range w.chunks {
@@ -154,6 +207,7 @@ func (j *Judge) syncDifferences(s *syncSeen) differences {
 	if s.want.window != 0 {
 		d.number("window", int64(have.Window), int64(s.want.window))
 	}
+	d.errors(have, s)
 	if s.want.sure && s.want.window != 0 {
 		d.number("messages", have.Messages, s.want.messages)
 		d.number("chunks", have.Chunks, s.want.chunks)

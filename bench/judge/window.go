@@ -38,6 +38,16 @@ type window struct {
 	cut    bool    // holes, and nobody knows which: they were never sent
 	counts struct{ chunks, messages int64 }
 	sure   bool // counts are certain
+
+	failures []failure
+}
+
+// failure is an error in place of a chunk.
+type failure struct {
+	body         int32
+	digest       truth.Digest // of the chunk beside which it stands
+	told         truth.Failure
+	phase, order int32
 }
 
 func (n *number) window(id int32) *window {

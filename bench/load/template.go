@@ -102,7 +102,7 @@ func (ts *Templates) Same(body []byte, id Identity, at int) bool {
 // add makes the bodies of one kind: whole ones of the world that are a little shorter than wanted.
 func (ts *Templates) add(kind int, k Kind) error {
 	from := kinds[k.Name]
-	cfg := world.DefaultConfig()
+	cfg := world.DefaultConfig().Plain() // bodies of one shape
 	cfg.Seed, cfg.Start = 20, time.Unix(1_760_000_000, 0)
 	cfg.Messages, cfg.Live, cfg.Contacts, cfg.Broken, cfg.Unknown = 0, 0, 0, 0, 0
 	cfg.Mixed, cfg.Several, cfg.Dialog, cfg.Reonboard, cfg.Declines, cfg.OverlapRate = 0, 0, 0, 0, 0, 0

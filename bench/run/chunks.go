@@ -48,7 +48,7 @@ type chunk struct {
 // onboarding are the chunks of a business that was not there before, in their order.
 func (h *harness) onboarding() ([]chunk, error) {
 	h.runs++
-	cfg := world.DefaultConfig()
+	cfg := world.DefaultConfig().Plain()
 	cfg.Seed, cfg.Start = uint64(h.runs)+5000, time.Now().Truncate(time.Second)
 	cfg.Businesses, cfg.Messages, cfg.Live, cfg.Contacts, cfg.Unknown, cfg.Broken = 1, 60_000, 0, 0, 0, 0
 	if h.o.short {

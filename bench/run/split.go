@@ -63,7 +63,7 @@ func playSplit(ctx context.Context, h *harness) (compare.Outcome, error) {
 
 // chunkBody is a body of history of about a megabyte, and how many messages it has.
 func chunkBody() ([]byte, int, error) {
-	cfg := world.DefaultConfig()
+	cfg := world.DefaultConfig().Plain()
 	cfg.Seed, cfg.Start, cfg.Businesses, cfg.Messages, cfg.Live, cfg.Contacts = 20, time.Unix(1_760_000_000, 0), 1, 40_000, 0, 0
 	cfg.ChunkBytesMin, cfg.ChunkBytesMax = 1_600_000, 1_600_000 // what comes out is smaller
 	cfg.Mixed, cfg.Declines, cfg.SecondNumber = 0, 0, 0

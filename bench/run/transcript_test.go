@@ -14,7 +14,7 @@ import (
 func TestATranscriptIsInTheOrderOfPhaseAndChunkWithEachMessageOnce(t *testing.T) {
 	part := func(number int, phase, order int32, items ...truth.Item) truth.Part {
 		for i := range items {
-			items[i].Thread = -1
+			items[i].Person = -1
 		}
 		return truth.Part{Kind: truth.KindChunk, Number: number, Window: 1, Phase: &phase, Order: &order, Items: items}
 	}

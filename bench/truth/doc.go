@@ -17,4 +17,4 @@
 package truth
 
 // Version is the version of the file's format.
-const Version = 1
+const Version = 2

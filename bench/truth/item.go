@@ -11,24 +11,25 @@ import (
 
 // Directions of an item.
 const (
-	In  = "i"
-	Out = "o"
-	Any = "" // not told, not judged
+	In           = "i"
+	Out          = "o"
+	OutOrUnknown = "O" // it was sent, which only those know who know the business's number
+	Unknown      = "u" // nobody has one
 )
 
 // Item is one message, asset, echo, status or error. In the file it is an array, because there are a
-// million of them: [wamid, rank, thread, timestamp, direction, type, status, digest, original, user].
+// million of them: [wamid, rank, person, timestamp, direction, type, status, digest, original, twin].
 type Item struct {
 	WAMID     string
 	Rank      schemas.Rank
-	Thread    int   // index into the part's Threads, -1 for none
+	Person    int   // index into the part's People, -1 for nobody
 	Timestamp int64 // Unix seconds
 	Direction string
 	Type      string
 	Status    string // as the event has to have it
 	Digest    Digest // of the verbatim object
 	Original  string // wamid that an edit or a revoke is about
-	User      string // the business-scoped user id, where the webhook names it in a property of its own
+	Twin      string // the first wamid of a message that stands here under its second one
 }
 
 // MarshalJSON writes the item as an array.
@@ -46,7 +47,7 @@ func (it *Item) appendJSON(b []byte) ([]byte, error) {
 	b = append(b, ',')
 	b = strconv.AppendUint(b, uint64(it.Rank), 10)
 	b = append(b, ',')
-	b = strconv.AppendInt(b, int64(it.Thread), 10)
+	b = strconv.AppendInt(b, int64(it.Person), 10)
 	b = append(b, ',')
 	b = strconv.AppendInt(b, it.Timestamp, 10)
 	b = append(b, ',')
@@ -58,11 +59,11 @@ func (it *Item) appendJSON(b []byte) ([]byte, error) {
 	b = append(b, ',', '"')
 	b, _ = it.Digest.AppendText(b)
 	b = append(b, '"')
-	if it.Original != "" || it.User != "" {
+	if it.Original != "" || it.Twin != "" {
 		b = append(b, ',')
 		str(it.Original)
 		b = append(b, ',')
-		str(it.User)
+		str(it.Twin)
 	}
 	return append(b, ']'), err
 }
@@ -102,7 +103,7 @@ func (it *Item) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			case 1:
 				it.Rank = schemas.Rank(n)
 			case 2:
-				it.Thread = int(n)
+				it.Person = int(n)
 			case 3:
 				it.Timestamp = n
 			}
@@ -119,7 +120,7 @@ func (it *Item) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case 8:
 			it.Original = tok.String()
 		case 9:
-			it.User = tok.String()
+			it.Twin = tok.String()
 		}
 	}
 }

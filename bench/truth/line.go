@@ -63,17 +63,19 @@ type Kind string
 
 // The kinds of parts.
 const (
-	KindChunk   Kind = "chunk"   // one element of history[] with threads
-	KindDecline Kind = "decline" // one element of history[] with errors
-	KindMedia   Kind = "media"   // the asset of an earlier placeholder, in any of its shapes
-	KindEcho    Kind = "echo"
-	KindMessage Kind = "message"
-	KindStatus  Kind = "status"
-	KindError   Kind = "error" // value.errors[] of a messages change
-	KindContact Kind = "contact"
-	KindAccount Kind = "account"
-	KindOther   Kind = "other"
-	KindDead    Kind = "dlq" // the whole body cannot be understood
+	KindChunk    Kind = "chunk"   // one element of history[] with threads
+	KindDecline  Kind = "decline" // one element of history[] with errors
+	KindMedia    Kind = "media"   // the asset of an earlier placeholder, in any of its shapes
+	KindEcho     Kind = "echo"
+	KindMessage  Kind = "message"
+	KindStatus   Kind = "status"
+	KindError    Kind = "error" // value.errors[] of a messages change
+	KindHandover Kind = "handover"
+	KindFailure  Kind = "failure" // one element of history[] with errors in place of its threads
+	KindContact  Kind = "contact"
+	KindAccount  Kind = "account"
+	KindOther    Kind = "other"
+	KindDead     Kind = "dlq" // the whole body, or the change that Places names, cannot be understood
 )
 
 // Part is one thing that a body holds.
@@ -86,18 +88,36 @@ type Part struct {
 	Order    *int32 `json:"order,omitzero"`
 	Progress *int32 `json:"progress,omitzero"`
 
-	// Threads are the threads that Items point into.
-	Threads  []string  `json:"threads,omitzero"`
-	Items    []Item    `json:"items,omitzero"` // chunk, media, echo, message, status, error: in the order of the document
-	Profiles Digest    `json:"profiles,omitzero"`
+	// People are those whom Items point to.
+	People   []Person  `json:"people,omitzero"`
+	Items    []Item    `json:"items,omitzero"` // chunk, media, echo, message, status, error, handover: in the order of the document
 	Contacts []Contact `json:"contacts,omitzero"`
 	Account  *Account  `json:"account,omitzero"`
 	Other    *Other    `json:"other,omitzero"`
 	Digest   Digest    `json:"d,omitzero"`       // chunk: the element's bytes; decline: the errors array
-	Reasons  []string  `json:"reasons,omitzero"` // dlq: the reason codes that are right
+	Reasons  []string  `json:"reasons,omitzero"` // dlq, and a part that is odd in places: the reason codes that are right
+	Places   []string  `json:"places,omitzero"`  // paths of what is odd, and has to be left out alone
+	Failure  *Failure  `json:"failure,omitzero"` // failure: the error
+	Standby  bool      `json:"standby,omitzero"` // a copy of what another application answers
+	NoName   bool      `json:"no_name,omitzero"` // the body does not say the business's number
 	NoWABA   bool      `json:"no_waba,omitzero"` // the body does not say which WABA it concerns
 	Split    bool      `json:"split,omitzero"`   // the body concerns several WABAs
 	Echoed   bool      `json:"echoed,omitzero"`  // media: came as an echo
+}
+
+// Person is who is on the other side of items, by all that the webhook says: in the item, in its thread, and in the
+// entries of contacts[] about the same person. Numbers are as they are written there.
+type Person struct {
+	Group    string `json:"g,omitzero"`
+	Thread   string `json:"t,omitzero"` // the number by which the thread is named, where it is written in another way
+	Phone    string `json:"p,omitzero"`
+	User     string `json:"u,omitzero"`
+	Parent   string `json:"pu,omitzero"`
+	Username string `json:"un,omitzero"`
+	Country  string `json:"cc,omitzero"`
+	Name     string `json:"pn,omitzero"`
+	// Profiles is of the entries of contacts[] about the person, as an array without blanks.
+	Profiles Digest `json:"pr,omitzero"`
 }
 
 // Contact is one item of state_sync[].
@@ -117,12 +137,18 @@ type Account struct {
 	EntryID string `json:"entry,omitzero"` // where it is not the WABA
 	Event   string `json:"event"`
 	Phone   string `json:"phone,omitzero"`
-	Time    int64  `json:"time"`
-	Digest  Digest `json:"d"` // of the value
+	Time    int64  `json:"time"` // 0: the entry has none
+	Digest  Digest `json:"d"`    // of the value
 }
 
 // Other is one change of an unknown field.
 type Other struct {
 	Field  string `json:"field"`
 	Digest Digest `json:"d"` // of the change
+}
+
+// Failure is the error of a chunk.
+type Failure struct {
+	Code  int64  `json:"code"`
+	Title string `json:"title"`
 }

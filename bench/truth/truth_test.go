@@ -18,13 +18,14 @@ func lines() []Line {
 		{Number: &Number{Index: 0, WABA: "1", PhoneNumberID: "2", Display: "15550000001"}},
 		{Body: &Body{Index: 3, Hash: Sum([]byte("x")), Length: 1, Source: "meta", Parts: []Part{
 			{
-				Kind: KindChunk, Window: 1, Phase: &zero, Order: &two, Threads: []string{"16505551234", "US.\"é"}, Digest: Sum([]byte("e")),
+				Kind: KindChunk, Window: 1, Phase: &zero, Order: &two, People: []Person{{Phone: "16505551234"}, {Group: "g", Thread: "5521912345678", User: "US.\"é", Parent: "US.ENT.1", Username: "u", Country: "US", Name: "n", Profiles: Sum([]byte("p"))}}, Digest: Sum([]byte("e")),
 				Items: []Item{
-					{WAMID: "wamid.A==", Rank: schemas.RankConcrete, Thread: 1, Timestamp: 1738796547, Direction: In, Type: "text", Status: "READ", Digest: Sum([]byte("m"))},
-					{WAMID: "wamid.B", Thread: -1, Direction: Out, Type: "revoke", Rank: schemas.RankRevoke, Original: "wamid.A==", User: "US.1"},
+					{WAMID: "wamid.A==", Rank: schemas.RankConcrete, Person: 1, Timestamp: 1738796547, Direction: In, Type: "text", Status: "READ", Digest: Sum([]byte("m"))},
+					{WAMID: "wamid.B", Person: -1, Direction: Out, Type: "revoke", Rank: schemas.RankRevoke, Original: "wamid.A==", Twin: "wamid.C"},
 				},
 			},
 			{Kind: KindContact, Contacts: []Contact{{Phone: "1", Remove: true, TimestampMS: 5, Version: 2, Digest: Sum([]byte("c"))}}},
+			{Kind: KindFailure, Failure: &Failure{Code: 131000, Title: "t"}, Reasons: []string{"shape"}, Places: []string{"0.0.history.1"}},
 			{Kind: KindDead, Reasons: []string{"json_invalid"}},
 		}}},
 		{Sent: &Sent{Body: 3, Acked: true, Attempts: 2, FirstMS: 1, LastMS: 2, Status: 200}},

@@ -2,6 +2,7 @@ package world
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/coexstream/coexstream/bench/truth"
 )
@@ -26,6 +27,14 @@ var accountEvents = [...]accountEvent{
 	accountReconnected: {"ACCOUNT_RECONNECTED", false},
 }
 
+// How an account event is told, in bits.
+const (
+	accountAsField   = 1 << iota // a field of its own, without the event in the value
+	accountLowerCase             // the event in lower case
+	accountRespelt               // the number in another spelling
+	accountAgain                 // told again, in other words
+)
+
 func (w *World) appendAccount(dst []byte, n *number, c *change, at int64, tell *truth.Part) []byte {
 	e := &accountEvents[c.a]
 	a := truth.Account{Event: e.name, Time: at}
@@ -36,10 +45,22 @@ func (w *World) appendAccount(dst []byte, n *number, c *change, at int64, tell *
 		dst = append(dst, '}')
 	} else {
 		a.Phone = n.display
-		dst = appendField(dst, "phone_number", n.display)
+		if c.b&accountRespelt != 0 {
+			a.Phone = "+" + n.country.other(n.display)
+		}
+		dst = appendField(dst, "phone_number", a.Phone)
+	}
+	if c.b&accountAgain != 0 {
+		dst = append(dst, `,"comment":"amid the sync"`...)
 	}
 	if tell != nil {
 		*tell = truth.Part{Kind: truth.KindAccount, Number: n.index, Account: &a}
+	}
+	switch {
+	case c.b&accountAsField != 0:
+		return dst
+	case c.b&accountLowerCase != 0:
+		return appendField(append(dst, ','), "event", strings.ToLower(e.name))
 	}
 	return appendField(append(dst, ','), "event", e.name)
 }

@@ -50,7 +50,7 @@ func (w *World) appendBroken(dst []byte, i int, b *body, at int64, tell bool) ([
 	br := &breakages[b.broken-1]
 	good := body{changes: b.changes}
 	d := roll(w.cfg.Seed, atBody, uint64(i))
-	text := w.appendMeta(nil, &good, at, &d, nil)
+	text := w.appendMeta(nil, i, &good, at, &d, nil)
 	// The serial goes first, so that every way of spoiling keeps it, where the body is an object at all.
 	spoilt := br.spoil(text)
 	if len(spoilt) > 0 && spoilt[0] == '{' {

@@ -17,6 +17,8 @@ type chunk struct {
 	// Messages of another chunk that this one repeats, before (front) or after its own.
 	againFrom, againTo int32
 	front              bool
+	odd                int8 // what stands among its messages
+	failure            bool // an error stands beside them
 }
 
 // appendChunk appends the chunk as an element of history[].
@@ -30,15 +32,25 @@ func (w *World) appendChunk(dst []byte, c *chunk, quoted bool, tell *truth.Part)
 		dst = append(c.appendMetadata(dst, quoted, &d), ',')
 	}
 	dst = append(dst, `"threads":[`...)
-	first := true
+	threads := 0
 	if c.front {
-		dst = w.appendThreads(dst, n, c.againFrom, c.againTo, true, &first, tell)
+		dst = w.appendThreads(dst, n, c.againFrom, c.againTo, true, nil, &threads, tell)
 	}
-	dst = w.appendThreads(dst, n, c.from, c.to, false, &first, tell)
+	dst = w.appendThreads(dst, n, c.from, c.to, false, oddOf(c.odd), &threads, tell)
 	if !c.front {
-		dst = w.appendThreads(dst, n, c.againFrom, c.againTo, true, &first, tell)
+		dst = w.appendThreads(dst, n, c.againFrom, c.againTo, true, nil, &threads, tell)
 	}
 	dst = append(dst, ']')
+	var e truth.Failure
+	if c.failure {
+		e = chunkErrors[d.n(len(chunkErrors))]
+		dst = append(dst, `,"errors":[`...)
+		before := len(dst)
+		dst = append(w.appendError(dst, n, &e, c.from), ']')
+		if tell != nil {
+			tell.Failure, tell.Other = &e, &truth.Other{Field: "history", Digest: truth.Sum(dst[before : len(dst)-1])}
+		}
+	}
 	if last {
 		dst = c.appendMetadata(append(dst, ','), quoted, &d)
 	}
@@ -78,46 +90,59 @@ func appendNumber(dst []byte, v int32, quoted bool) []byte {
 	return dst
 }
 
-// appendThreads appends the messages from to to, a thread for each run of one chat.
-func (w *World) appendThreads(dst []byte, n *number, from, to int32, copied bool, first *bool, tell *truth.Part) []byte {
+// appendThreads appends the messages from to to, a thread for each run of one chat. What is odd stands in the last one.
+func (w *World) appendThreads(dst []byte, n *number, from, to int32, copied bool, odd *oddPart, threads *int, tell *truth.Part) []byte {
 	for from < to {
 		end := min(to, (from/int32(n.block)+1)*int32(n.block))
-		if !*first {
+		if *threads > 0 {
 			dst = append(dst, ',')
 		}
-		*first = false
-		dst = w.appendThread(dst, n, from, end, copied, tell)
+		here := odd
+		if end < to {
+			here = nil
+		}
+		dst = w.appendThread(dst, n, from, end, copied, here, *threads, tell)
+		*threads++
 		from = end
 	}
 	return dst
 }
 
-func (w *World) appendThread(dst []byte, n *number, from, to int32, copied bool, tell *truth.Part) []byte {
+func (w *World) appendThread(dst []byte, n *number, from, to int32, copied bool, odd *oddPart, place int, tell *truth.Part) []byte {
 	t := w.thread(n, int(from))
 	d := roll(w.cfg.Seed, atBlock, uint64(n.index), uint64(from)/uint64(n.block), 1)
 	newestFirst := d.chance(w.cfg.NewestFirst)
 	dst = append(dst, '{')
-	user := ""
+	var p truth.Person
 	if w.byUser(n, t) {
-		user = w.user(n, t)
+		p = truth.Person{User: w.user(n, t), Username: "someone", Country: "US"}
 		if d.chance(0.5) {
 			dst = append(dst, `"id":"",`...)
 		}
 		dst = append(dst, `"context":{`...)
-		dst = appendField(dst, "user_id", user)
+		dst = appendField(dst, "user_id", p.User)
 		dst = append(dst, `,"username":"someone","country_code":"US"}`...)
 	} else {
-		dst = appendField(dst, "id", w.phone(n, t))
+		// One chat has one spelling, but for a plus.
+		p.Phone = w.phone(n, t)
+		if n.country != plain && d.chance(0.3) {
+			p.Phone = "+" + p.Phone
+		}
+		dst = appendField(dst, "id", p.Phone)
 		if n.contexts {
-			user = w.user(n, t)
-			dst = appendField(append(dst, `,"context":{`...), "wa_id", w.phone(n, t))
-			dst = appendField(append(dst, ','), "user_id", user)
+			p.User = w.user(n, t)
+			if n.country != plain {
+				p.Thread = p.Phone
+				p.Phone = n.respelt(w.phone(n, t), &d)
+			}
+			dst = appendField(append(dst, `,"context":{`...), "wa_id", p.Phone)
+			dst = appendField(append(dst, ','), "user_id", p.User)
 			dst = append(dst, '}')
 		}
 	}
 	dst = append(dst, `,"messages":[`...)
 	if tell != nil {
-		tell.Threads = append(tell.Threads, w.threadID(n, t))
+		tell.People = append(tell.People, p)
 	}
 	for i := from; i < to; i++ {
 		m := i
@@ -127,13 +152,45 @@ func (w *World) appendThread(dst []byte, n *number, from, to int32, copied bool,
 		if i > from {
 			dst = append(dst, ',')
 		}
+		if odd != nil && i == (from+to)/2 {
+			dst = append(odd.append(dst, "history.0.threads."+strconv.Itoa(place)+".messages.", int(i-from), tell), ',')
+		}
 		var it truth.Item
 		start := len(dst)
 		dst = w.appendPast(dst, n, int(m), t, copied, &it)
 		if tell != nil {
-			it.Thread, it.User, it.Digest = len(tell.Threads)-1, user, truth.Sum(dst[start:])
+			it.Person, it.Digest = len(tell.People)-1, truth.Sum(dst[start:])
 			tell.Items = append(tell.Items, it)
 		}
 	}
 	return append(dst, ']', '}')
+}
+
+// Errors of chunks.
+var chunkErrors = [...]truth.Failure{{Code: 131000, Title: "Something went wrong"}, {Code: 2593107, Title: "History sync failed"}}
+
+// appendError appends an error. The detail makes it one of its own.
+func (w *World) appendError(dst []byte, n *number, e *truth.Failure, detail int32) []byte {
+	dst = strconv.AppendInt(append(dst, `{"code":`...), e.Code, 10)
+	dst = appendField(append(dst, ','), "title", e.Title)
+	dst = append(append(dst, `,"error_data":{"details":"`...), n.id...)
+	dst = strconv.AppendInt(append(dst, ' '), int64(detail), 10)
+	return append(dst, `"}}`...)
+}
+
+// appendFailure appends an element of history[] that says that the chunk could not be sent.
+func (w *World) appendFailure(dst []byte, c *chunk, quoted bool, tell *truth.Part) []byte {
+	n := &w.numbers[c.number]
+	d := roll(w.cfg.Seed, atBody, uint64(c.number), uint64(c.window), uint64(c.phase), uint64(c.from), 1)
+	e := chunkErrors[d.n(len(chunkErrors))]
+	start := len(dst)
+	dst = append(c.appendMetadata(append(dst, '{'), quoted, &d), `,"errors":[`...)
+	dst = append(w.appendError(dst, n, &e, c.from), ']', '}')
+	if tell != nil {
+		*tell = truth.Part{
+			Kind: truth.KindFailure, Number: n.index, Window: c.window, Phase: &c.phase, Order: &c.order, Failure: &e,
+			Other: &truth.Other{Field: "history", Digest: truth.Sum(dst[start:])},
+		}
+	}
+	return dst
 }

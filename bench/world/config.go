@@ -21,6 +21,9 @@ const (
 	ProgressMixed   = "mixed"   // each number its own
 )
 
+// YCloudMax is how many past messages a business that comes through YCloud has at most: each is a webhook.
+const YCloudMax = 400
+
 // Config says what the world is like. Rates are shares from 0 to 1.
 type Config struct {
 	Seed  uint64    // the same seed makes the same world
@@ -60,11 +63,34 @@ type Config struct {
 	MediaFollow float64 // recent placeholders whose asset follows
 	MediaEchoed float64 // assets that come as an echo
 
-	Unsupported float64 // live messages announced as unsupported first
+	Unsupported float64 // live messages announced as unsupported first, and copies of past ones that are placeholders
 	Mixed       float64 // chunks that share their body with echoes and contacts
 	Several     float64 // live webhooks that share their body with another business
 	Unknown     int     // webhooks of fields nobody knows, for each business
 	Broken      int     // bodies nobody can understand, in all
+
+	YCloud float64 // businesses that come through YCloud, with one number and YCloudMax past messages at most each
+
+	Spellings  float64 // numbers whose webhooks write phone numbers in several ways: with a plus, with and without a country's optional digit
+	NoName     float64 // numbers whose history does not say their phone number
+	NoSender   float64 // past messages without a sender
+	Groups     float64 // live webhooks of groups
+	Crowds     float64 // live webhooks with messages of several users
+	SameSecond float64 // contacts, statuses and edits that others of the same second follow
+	Undated    float64 // contacts without a timestamp; businesses whose account events have no time
+	Twins      float64 // live messages that come again, and assets that come, under the second wamid of their message
+	Aliases    float64 // echoes and account events under another name
+	Standby    float64 // live webhooks that are copies of what another application answers
+	Handovers  float64 // live webhooks that tell of a thread that was handed over
+	Odd        float64 // live webhooks, chunks and webhooks of contacts of which a part is odd
+	Failures   float64 // chunks of which an error comes, too
+}
+
+// Plain is the world without what few webhooks have: for measuring, where all webhooks have to be of one shape.
+func (c Config) Plain() Config {
+	c.YCloud, c.Spellings, c.NoName, c.NoSender, c.Groups, c.Crowds, c.SameSecond, c.Undated = 0, 0, 0, 0, 0, 0, 0, 0
+	c.Twins, c.Aliases, c.Standby, c.Handovers, c.Odd, c.Failures = 0, 0, 0, 0, 0, 0
+	return c
 }
 
 // DefaultConfig is a world with every quirk, in which no processor with default settings has to wait
@@ -79,6 +105,8 @@ func DefaultConfig() Config {
 		SecondNumber: 0.25, Declines: 0.1, Reonboard: 0.15, Users: 0.1,
 		Contacts: 2_000, Media: 0.08, MediaFollow: 0.5, MediaEchoed: 0.2,
 		LeaveAfter: 3200 * time.Millisecond, Unsupported: 0.03, Mixed: 0.05, Several: 0.03, Unknown: 1, Broken: 12,
+		Spellings: 0.3, NoName: 0.15, NoSender: 0.05, Groups: 0.05, Crowds: 0.05, SameSecond: 0.1, Undated: 0.1,
+		Twins: 0.05, Aliases: 0.2, Standby: 0.05, Handovers: 0.02, Odd: 0.03, Failures: 0.05,
 	}
 }
 
@@ -111,6 +139,9 @@ func (c *Config) Validate() error {
 		{"second_number", c.SecondNumber}, {"dialog", c.Dialog}, {"declines", c.Declines}, {"reonboard", c.Reonboard},
 		{"users", c.Users}, {"media", c.Media}, {"media_follow", c.MediaFollow}, {"media_echoed", c.MediaEchoed},
 		{"unsupported", c.Unsupported}, {"mixed", c.Mixed}, {"several", c.Several},
+		{"ycloud", c.YCloud}, {"spellings", c.Spellings}, {"no_name", c.NoName}, {"no_sender", c.NoSender}, {"groups", c.Groups},
+		{"crowds", c.Crowds}, {"same_second", c.SameSecond}, {"undated", c.Undated}, {"twins", c.Twins}, {"aliases", c.Aliases},
+		{"standby", c.Standby}, {"handovers", c.Handovers}, {"odd", c.Odd}, {"failures", c.Failures},
 	} {
 		if !(v.val >= 0 && v.val <= 1) {
 			return fmt.Errorf("%s: %v is not allowed, only 0 to 1", v.key, v.val)

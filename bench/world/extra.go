@@ -8,34 +8,54 @@ func (w *World) planLive(plans []*planner) {
 		n := &w.numbers[d.n(len(w.numbers))]
 		index := int32(n.live)
 		n.live++
+		standby := d.chance(w.cfg.Standby) && !n.ycloud
 		put := func(to map[int][]int, l live, solo bool) {
-			b := w.add(body{changes: []change{{kind: changeLive, number: int32(n.index), live: l}}, solo: solo})
+			l.standby = standby && l.kind != liveHandover && l.kind != liveError
+			b := w.add(body{changes: []change{{kind: changeLive, number: int32(n.index), live: l}}, solo: solo || l.odd > 0})
 			to[n.business] = append(to[n.business], b)
 			left--
 		}
+		next := func() int32 { n.live++; return int32(n.live - 1) }
 		switch k := d.n(100); {
+		case n.ycloud:
+			w.putYCloud(func(l live) { put(main, l, false) }, index, k)
 		case d.chance(w.cfg.Unsupported):
 			put(main, live{kind: liveUnsupported, index: index}, true)
 			if d.chance(0.8) {
 				put(late, live{kind: liveReal, index: index}, true)
 			}
+		case d.chance(w.cfg.Groups):
+			put(main, live{kind: [...]liveKind{liveGroup, liveGroupStatus}[d.n(2)], index: index}, false)
+		case d.chance(w.cfg.Crowds):
+			put(main, live{kind: liveCrowd, index: index}, false)
+		case d.chance(w.cfg.Handovers):
+			put(main, live{kind: liveHandover, index: index}, false)
+		case d.chance(w.cfg.Odd):
+			put(main, live{kind: [...]liveKind{liveCrowd, liveGroup, liveGroupStatus}[d.n(3)], index: index, odd: d.odd(1)}, true)
 		case k < 40:
 			put(main, live{kind: liveMessage, index: index}, false)
+			if d.chance(w.cfg.Twins) {
+				put(main, live{kind: liveTwin, index: index}, false)
+			}
 		case k < 65:
 			put(main, live{kind: liveEcho, index: index}, false)
 			switch e := d.n(10); {
 			case e == 0:
 				put(main, live{kind: liveEditSame, index: index, about: index}, false)
+				if d.chance(w.cfg.SameSecond * 5) {
+					put(main, live{kind: liveEditSame, index: next(), about: index}, false)
+				}
 			case e == 1:
-				put(main, live{kind: liveEdit, index: int32(n.live), about: index}, false)
-				n.live++
+				put(main, live{kind: liveEdit, index: next(), about: index}, false)
 			case e == 2:
-				put(main, live{kind: liveRevoke, index: int32(n.live), about: index}, false)
-				n.live++
+				put(main, live{kind: liveRevoke, index: next(), about: index}, false)
 			}
 		case k < 97:
 			for s := range int32(1 + d.n(3)) {
 				put(main, live{kind: liveStatus, index: index, about: s}, false)
+				if d.chance(w.cfg.SameSecond) {
+					put(main, live{kind: liveStatusElse, index: index, about: s}, false)
+				}
 			}
 		default:
 			put(main, live{kind: liveError, index: index}, false)
@@ -62,7 +82,7 @@ func (w *World) planBroken(plans []*planner) {
 // mergeable tells whether a body may take another one's changes or give its own away.
 func (w *World) mergeable(i int) bool {
 	b := &w.bodies[i]
-	return b.broken == 0 && !b.solo && !b.bare && len(b.changes) == 1 && !w.numbers[b.changes[0].number].dialog
+	return b.broken == 0 && !b.solo && !b.bare && len(b.changes) == 1 && !w.numbers[b.changes[0].number].dialog && !w.numbers[b.changes[0].number].ycloud
 }
 
 // merge puts webhooks of one business, and of two, into one body: different fields do arrive together.
@@ -97,9 +117,9 @@ func (w *World) merge(plans []*planner) {
 func (w *World) movable(c *change, p *planner) bool {
 	switch c.kind {
 	case changeLive, changeContacts:
-		return true
+		return c.odd == 0
 	case changeChunk:
-		return !p.returns && w.chunks[c.a].order >= 0 && w.chunks[c.a].to-w.chunks[c.a].from < 1000
+		return !p.returns && w.chunks[c.a].odd == 0 && w.chunks[c.a].order >= 0 && w.chunks[c.a].to-w.chunks[c.a].from < 1000
 	}
 	return false
 }

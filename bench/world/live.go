@@ -14,28 +14,95 @@ const (
 	liveMessage liveKind = iota
 	liveUnsupported
 	liveReal // what was announced as unsupported, under the same wamid
+	liveTwin // a message again, under its second wamid
 	liveEcho
 	liveEdit     // an edit under a wamid of its own
 	liveEditSame // an edit under the wamid of the echo that it edits
 	liveRevoke
 	liveStatus
+	liveStatusElse // a status of the message, name and second of another one, that says something else
 	liveError
+	liveCrowd       // messages of several users
+	liveGroup       // messages of a group's participants
+	liveGroupStatus // statuses of one message to a group, of one second
+	liveHandover
 )
+
+// crowdMax is how many messages a body of several has at most.
+const crowdMax = 12
 
 var liveStatuses = [...]string{"sent", "delivered", "read"}
 
 // live is one live item: what it is about is a function of the number and of index.
 type live struct {
-	kind  liveKind
-	index int32
-	about int32 // edit, revoke: index of the echo; status: 0 to 2
+	kind    liveKind
+	index   int32
+	about   int32 // edit, revoke: index of the echo; edit under the same wamid: index of the echo, and index is its own; status: 0 to 2
+	standby bool  // a copy of what another application answers
+	odd     int8  // what stands among the good ones
 }
 
-// appendLive appends the property of the value that holds the item, and before it what goes along.
+func (k liveKind) echo() bool { return k >= liveEcho && k <= liveRevoke }
+
+// liveSheet collects what the items of one live webhook say.
+type liveSheet struct {
+	w    *World
+	n    *number
+	l    live
+	at   int64
+	d    dice
+	part truth.Part
+	odd  *oddPart
+}
+
+// person is the index of a person among those of the part.
+func (s *liveSheet) person(p truth.Person) int {
+	s.part.People = append(s.part.People, p)
+	return len(s.part.People) - 1
+}
+
+// item notes an item that begins at start.
+func (s *liveSheet) item(it truth.Item, object []byte) {
+	it.Digest = truth.Sum(object)
+	s.part.Items = append(s.part.Items, it)
+}
+
+// appendLive appends the properties of the value that hold the items, and what goes along.
 // at is the moment at which the body is first sent, in Unix seconds.
 func (w *World) appendLive(dst []byte, n *number, l live, at int64, tell *truth.Part) []byte {
-	d := roll(w.cfg.Seed, atLive, uint64(n.index), uint64(l.index))
-	about := d
+	s := &liveSheet{w: w, n: n, l: l, d: roll(w.cfg.Seed, atLive, uint64(n.index), uint64(l.index)), odd: oddOf(l.odd)}
+	s.part = truth.Part{Number: n.index, Standby: l.standby}
+	// The copies stand in an object of their own, or in the value itself.
+	nested := l.standby && l.index%3 > 0
+	if nested {
+		dst = append(dst, `"standby":{`...)
+	}
+	switch l.kind {
+	case liveCrowd, liveGroup:
+		s.at = at - int64(s.d.n(3))
+		dst = s.appendCrowd(dst)
+	case liveGroupStatus:
+		s.at = at - int64(s.d.n(3))
+		dst = s.appendGroupStatuses(dst)
+	case liveHandover:
+		s.at = at
+		dst = s.appendHandover(dst)
+	default:
+		dst = s.appendOne(dst, at)
+	}
+	if nested {
+		dst = append(dst, '}')
+	}
+	if tell != nil {
+		*tell = s.part
+	}
+	return dst
+}
+
+// appendOne appends one item.
+func (s *liveSheet) appendOne(dst []byte, at int64) []byte {
+	w, n, l, d := s.w, s.n, s.l, &s.d
+	about := *d
 	if l.kind == liveEdit || l.kind == liveEditSame || l.kind == liveRevoke {
 		about = roll(w.cfg.Seed, atLive, uint64(n.index), uint64(l.about)) // the same chat
 	}
@@ -44,93 +111,101 @@ func (w *World) appendLive(dst []byte, n *number, l live, at int64, tell *truth.
 	it := truth.Item{
 		WAMID: w.wamid(n, idLive, int(l.index)), Rank: schemas.RankConcrete, Timestamp: at, Direction: truth.In,
 	}
-	part := truth.Part{Number: n.index, Threads: []string{w.threadID(n, thread)}}
-	byUser := w.byUser(n, thread)
-	if byUser {
-		it.User = w.user(n, thread)
-	}
+	// How things are written does not change what is written.
+	how := roll(w.cfg.Seed, atLive, uint64(n.index), uint64(l.index), uint64(l.kind), uint64(l.about))
 	var start int
 	switch l.kind {
-	case liveStatus:
-		part.Kind = truth.KindStatus
+	case liveStatus, liveStatusElse:
+		s.part.Kind = truth.KindStatus
 		it.WAMID = w.wamid(n, idForeign, int(l.index))
-		it.Status, it.Direction = liveStatuses[l.about], truth.Any
-		it.Timestamp -= int64(2 - l.about) // every step has its own second
+		it.Status, it.Direction = liveStatuses[l.about%3], truth.Out
+		it.Timestamp -= int64(2 - l.about%3) // every step has its own second
+		var p truth.Person
+		e := w.profile(n, thread, &how)
+		if how.chance(0.2) && w.cfg.Crowds > 0 {
+			dst = append(appendEntries(dst, []entry{e}, nil), ',')
+			p = e.known(p)
+		}
 		dst = append(dst, `"statuses":[`...)
 		start = len(dst)
 		dst = appendField(append(dst, '{'), "id", it.WAMID)
 		dst = appendField(append(dst, ','), "status", it.Status)
 		dst = appendTime(append(dst, ','), it.Timestamp, n.numericTime)
-		if byUser {
-			dst = appendField(append(dst, ','), "recipient_user_id", it.User)
-			it.User = "" // the thread says it
+		if w.byUser(n, thread) {
+			p.User = w.user(n, thread)
+			dst = appendField(append(dst, ','), "recipient_user_id", p.User)
 		} else {
-			dst = appendField(append(dst, ','), "recipient_id", w.phone(n, thread))
+			p.Phone = n.respelt(w.phone(n, thread), &how)
+			dst = appendField(append(dst, ','), "recipient_id", p.Phone)
 		}
-		dst = append(dst, `,"pricing":{"billable":true,"category":"service"}}`...)
+		it.Person = s.person(p)
+		if l.kind == liveStatusElse {
+			dst = append(dst, `,"pricing":{"billable":false,"category":"marketing"},"errors":[{"code":131047}]}`...)
+		} else {
+			dst = append(dst, `,"pricing":{"billable":true,"category":"service"}}`...)
+		}
 	case liveError:
-		part.Kind, part.Threads = truth.KindError, nil
-		it = truth.Item{Thread: -1}
+		s.part.Kind = truth.KindError
+		it = truth.Item{Person: -1, Direction: truth.Unknown}
 		dst = append(dst, `"errors":[`...)
 		start = len(dst)
 		dst = append(dst, `{"code":130429,"title":"Rate limit hit","error_data":{"details":"`...)
 		dst = append(dst, w.wamid(n, idLive, int(l.index))...)
 		dst = append(dst, `"}}`...)
-	case liveMessage, liveUnsupported, liveReal:
-		part.Kind = truth.KindMessage
-		dst, part.Profiles = w.appendProfiles(dst, n, thread)
-		dst = append(dst, `,"messages":[`...)
+	case liveMessage, liveUnsupported, liveReal, liveTwin:
+		s.part.Kind = truth.KindMessage
+		e := w.profile(n, thread, &how)
+		dst = append(appendEntries(dst, []entry{e}, nil), `,"messages":[`...)
 		start = len(dst)
-		dst = w.appendInbound(dst, n, l, thread, &d, &it)
+		if l.kind == liveTwin {
+			it.Twin, it.WAMID = it.WAMID, w.twin(n, idLive, int(l.index), thread)
+		}
+		var p truth.Person
+		dst, p = s.appendInbound(append(dst, '{'), thread, &how, &it)
+		dst = s.appendContent(dst, &it)
+		it.Person = s.person(e.known(p))
 	default:
-		part.Kind, it.Direction = truth.KindEcho, truth.Out
-		dst = append(dst, `"message_echoes":[`...)
-		start = len(dst)
-		dst = w.appendEcho(dst, n, l, thread, &d, &it)
+		s.part.Kind, it.Direction = truth.KindEcho, truth.Out
+		dst = s.appendEcho(dst, thread, &how, &it, &start)
 	}
-	if tell != nil {
-		it.Digest = truth.Sum(dst[start:])
-		part.Items = []truth.Item{it}
-		*tell = part
-	}
+	s.item(it, dst[start:])
 	return append(dst, ']')
 }
 
-// appendProfiles appends value.contacts.
-func (w *World) appendProfiles(dst []byte, n *number, thread int) ([]byte, truth.Digest) {
-	dst = append(dst, `"contacts":`...)
-	start := len(dst)
-	dst = append(dst, `[{"profile":{"name":`...)
-	dst = appendQuoted(dst, firstNames[thread%len(firstNames)])
-	dst = append(dst, '}')
+// appendInbound appends who sent a message, its id and time.
+func (s *liveSheet) appendInbound(dst []byte, thread int, how *dice, it *truth.Item) ([]byte, truth.Person) {
+	w, n := s.w, s.n
+	var p truth.Person
 	if w.byUser(n, thread) {
-		dst = appendField(append(dst, ','), "user_id", w.user(n, thread))
-	} else {
-		dst = appendField(append(dst, ','), "wa_id", w.phone(n, thread))
-	}
-	dst = append(dst, '}', ']')
-	return dst, truth.Sum(dst[start:])
-}
-
-func (w *World) appendInbound(dst []byte, n *number, l live, thread int, d *dice, it *truth.Item) []byte {
-	dst = append(dst, '{')
-	switch {
-	case !w.byUser(n, thread):
-		dst = appendField(dst, "from", w.phone(n, thread))
-	case d.chance(0.3):
+		p.User = w.user(n, thread)
 		// The business-scoped user id may stand where the phone number used to.
-		it.User = ""
-		dst = appendField(dst, "from", w.user(n, thread))
-	default:
-		dst = appendField(dst, "from_user_id", it.User)
+		name := "from_user_id"
+		if how.chance(0.3) {
+			name = "from"
+		}
+		dst = appendField(dst, name, p.User)
+	} else {
+		p.Phone = n.respelt(w.phone(n, thread), how)
+		dst = appendField(dst, "from", p.Phone)
 	}
 	dst = appendField(append(dst, ','), "id", it.WAMID)
-	dst = appendTime(append(dst, ','), it.Timestamp, n.numericTime)
-	dst = append(dst, ',')
+	return append(appendTime(append(dst, ','), it.Timestamp, n.numericTime), ','), p
+}
+
+// Types of what is announced before the real message; without a type its errors say it.
+var announcements = [...]string{"unsupported", "unsupported", "errors", "unknown", ""}
+
+// appendContent appends what a message says, and ends it.
+func (s *liveSheet) appendContent(dst []byte, it *truth.Item) []byte {
+	d := &s.d
 	switch k := d.n(10); {
-	case l.kind == liveUnsupported:
-		it.Type, it.Rank = "unsupported", schemas.RankPlaceholder
-		dst = append(dst, `"errors":[{"code":131060,"title":"This message is currently unavailable.","message":"This message is currently unavailable."}],"type":"unsupported"`...)
+	case s.l.kind == liveUnsupported:
+		it.Rank = schemas.RankPlaceholder
+		it.Type = announcements[d.n(len(announcements))]
+		dst = append(dst, `"errors":[{"code":131060,"title":"This message is currently unavailable.","message":"This message is currently unavailable."}]`...)
+		if it.Type != "" {
+			dst = appendField(append(dst, ','), "type", it.Type)
+		}
 	case k == 0:
 		it.Type = "image"
 		dst = append(dst, `"type":"image","image":{"mime_type":"image\/jpeg","sha256":"3f9d94d3","id":"2423079038317862"}`...)
@@ -143,16 +218,48 @@ func (w *World) appendInbound(dst []byte, n *number, l live, thread int, d *dice
 	return append(dst, '}')
 }
 
-func (w *World) appendEcho(dst []byte, n *number, l live, thread int, d *dice, it *truth.Item) []byte {
+// Names of the array of echoes.
+const (
+	echoesName  = `"message_echoes":[`
+	echoesAlias = `"smb_message_echoes":[`
+)
+
+// alias tells whether a webhook goes by another name.
+func (w *World) alias(n *number, index int32) bool {
+	d := roll(w.cfg.Seed, atOther, uint64(n.index), uint64(index))
+	return d.chance(w.cfg.Aliases)
+}
+
+func (s *liveSheet) appendEcho(dst []byte, thread int, how *dice, it *truth.Item, start *int) []byte {
+	w, n, l, d := s.w, s.n, s.l, &s.d
+	var p truth.Person
+	// Without a receiver the only entry of contacts[] says who it is.
+	nobody := w.cfg.Crowds > 0 && how.chance(0.15)
+	if nobody || w.cfg.Crowds > 0 && how.chance(0.1) {
+		e := w.profile(n, thread, how)
+		dst = append(appendEntries(dst, []entry{e}, nil), ',')
+		p = e.known(p)
+	}
+	if w.alias(n, l.index) && how.chance(0.5) {
+		dst = append(dst, echoesAlias...)
+	} else {
+		dst = append(dst, echoesName...)
+	}
+	*start = len(dst)
 	if l.kind == liveEditSame {
 		it.WAMID = w.wamid(n, idLive, int(l.about))
 	}
-	dst = appendField(append(dst, '{'), "from", n.display)
-	if it.User != "" {
-		dst = appendField(append(dst, ','), "to_user_id", it.User)
-	} else {
-		dst = appendField(append(dst, ','), "to", w.phone(n, thread))
+	dst = appendField(append(dst, '{'), "from", n.respelt(n.display, how))
+	switch {
+	case nobody:
+	case w.byUser(n, thread):
+		p.User = w.user(n, thread)
+		dst = appendField(append(dst, ','), "to_user_id", p.User)
+	default:
+		p.Phone = n.respelt(w.phone(n, thread), how)
+		dst = appendField(append(dst, ','), "to", p.Phone)
 	}
+	it.Person = s.person(p)
 	dst = appendField(append(dst, ','), "id", it.WAMID)
 	dst = appendTime(append(dst, ','), it.Timestamp, n.numericTime)
 	dst = append(dst, ',')
@@ -163,7 +270,9 @@ func (w *World) appendEcho(dst []byte, n *number, l live, thread int, d *dice, i
 		dst = append(dst, '}')
 	case liveEdit, liveEditSame:
 		it.Type, it.Rank, it.Original = "edit", schemas.RankEdit, w.wamid(n, idLive, int(l.about))
-		dst = appendField(append(dst, `"edit":{"message":{"type":"text","text":{"body":"edited"}},`...), "original_message_id", it.Original)
+		dst = append(dst, `"edit":{"message":{"type":"text","text":{"body":"edited `...)
+		dst = strconv.AppendInt(dst, int64(l.index), 10)
+		dst = appendField(append(dst, `"}},`...), "original_message_id", it.Original)
 		dst = append(dst, `},"type":"edit"`...)
 	default:
 		if d.n(10) == 0 {

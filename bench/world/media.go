@@ -72,18 +72,24 @@ func (w *World) appendFollow(dst []byte, f *follow, tell *truth.Part) []byte {
 		}
 		d := roll(w.cfg.Seed, atMedia, uint64(n.index), uint64(m), 1)
 		thread := w.thread(n, int(m))
-		it := truth.Item{WAMID: w.wamid(n, idPast, int(m)), Rank: schemas.RankConcrete, Thread: i, Timestamp: w.timestamp(n, int(m))}
+		it := truth.Item{WAMID: w.wamid(n, idPast, int(m)), Rank: schemas.RankConcrete, Person: i, Timestamp: w.timestamp(n, int(m)), Direction: truth.Out}
+		chat := w.chat(n, thread)
+		other := roll(w.cfg.Seed, atMedia, uint64(n.index), uint64(m), 2)
+		if other.chance(w.cfg.Twins) {
+			it.Twin, it.WAMID = it.WAMID, w.twin(n, idPast, int(m), thread)
+		}
 		start := len(dst)
 		dst = append(dst, '{')
 		// In Meta's own sample neither the sender nor the time is the placeholder's.
 		if f.shape == shapeMessages {
-			dst = appendField(dst, "from", w.threadID(n, thread))
+			it.Direction = truth.In
+			dst = appendField(dst, "from", chat.Phone+chat.User)
 			if d.chance(0.5) {
 				it.Timestamp -= int64(d.n(day))
 			}
 		} else {
 			dst = appendField(dst, "from", n.display)
-			dst = appendField(append(dst, ','), "to", w.threadID(n, thread))
+			dst = appendField(append(dst, ','), "to", chat.Phone+chat.User)
 		}
 		dst = appendField(append(dst, ','), "id", it.WAMID)
 		dst = appendTime(append(dst, ','), it.Timestamp, n.numericTime)
@@ -94,7 +100,7 @@ func (w *World) appendFollow(dst []byte, f *follow, tell *truth.Part) []byte {
 		dst = append(dst, '"', '}', '}')
 		if tell != nil {
 			it.Digest = truth.Sum(dst[start:])
-			tell.Threads = append(tell.Threads, w.threadID(n, thread))
+			tell.People = append(tell.People, chat)
 			tell.Items = append(tell.Items, it)
 		}
 	}

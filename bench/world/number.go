@@ -3,6 +3,8 @@ package world
 import (
 	"encoding/base64"
 	"strconv"
+
+	"github.com/coexstream/coexstream/bench/truth"
 )
 
 // number is a business phone number. Its messages, chats and contacts are functions of their index.
@@ -13,7 +15,9 @@ type number struct {
 	id       string
 	display  string
 
-	dialog   bool // comes through 360dialog's partner URL
+	dialog   bool   // comes through 360dialog's partner URL
+	ycloud   bool   // comes through YCloud
+	decoy    string // another WABA that the webhooks of a YCloud number name first; empty: none
 	declined bool
 
 	threads int // chats
@@ -23,6 +27,8 @@ type number struct {
 
 	// Ways of writing, the same in all of a number's webhooks.
 	fromMe, to, lowerStatus, numericTime, contexts bool
+	noName                                         bool // the history does not say the number
+	country                                        country
 
 	contacts int
 	live     int // live items planned so far: the next one's index
@@ -30,7 +36,6 @@ type number struct {
 
 const (
 	wabaDigits  = 100_000_000_000_000 // 15 digits
-	phoneRange  = 8_000_000           // 1 + area code from 200 + 555 + four digits
 	day         = 24 * 3600
 	mediaMaxAge = 13 * day // the documents say 14 days: a day of distance keeps the outcome certain
 )
@@ -40,6 +45,7 @@ const (
 	idPast = iota
 	idLive
 	idForeign // of messages that were sent through the Cloud API, which only statuses speak of
+	idCrowd   // of the messages of one body, crowdMax for each
 )
 
 // Places of dice.
@@ -69,22 +75,6 @@ func phoneNumberID(seed uint64, index int) string {
 	return strconv.FormatUint(wabaDigits+mix(seed+1)%800_000_000*1_000_000+uint64(index), 10)
 }
 
-func displayNumber(seed uint64, index int) string {
-	s := strconv.FormatUint(10_000_000+(mix(seed+3)+uint64(index))%10_000_000, 10)
-	return "1555" + s[1:]
-}
-
-// phone is the phone number of the n-th person that a number knows.
-func (w *World) phone(n *number, person int) string {
-	k := (mix(w.cfg.Seed^uint64(n.index)<<20) + uint64(person)) % phoneRange
-	b := make([]byte, 0, 11)
-	b = append(b, '1')
-	b = strconv.AppendUint(b, 200+k/10_000, 10)
-	b = append(b, "555"...)
-	s := strconv.FormatUint(10_000+k%10_000, 10)
-	return string(append(b, s[1:]...))
-}
-
 // user is the business-scoped user id of the n-th person.
 func (w *World) user(n *number, person int) string {
 	k := mix(mix(w.cfg.Seed^0x75736572) + uint64(n.index)<<32 + uint64(person))
@@ -104,20 +94,29 @@ func (w *World) byUser(n *number, thread int) bool {
 	return d.chance(w.cfg.Users)
 }
 
-// threadID is what the event's thread has to be.
-func (w *World) threadID(n *number, thread int) string {
+// chat is who is on the other side of a chat.
+func (w *World) chat(n *number, thread int) truth.Person {
 	if w.byUser(n, thread) {
-		return w.user(n, thread)
+		return truth.Person{User: w.user(n, thread)}
 	}
-	return w.phone(n, thread)
+	return truth.Person{Phone: w.phone(n, thread)}
 }
 
 // wamid is the id of a message: unique within the world, and of the real ones' form.
 func (w *World) wamid(n *number, kind, index int) string {
+	return w.wamidOf(n, kind, index, n.display)
+}
+
+// twin is the second wamid of a message: with another id in it, and the same token.
+func (w *World) twin(n *number, kind, index, thread int) string {
+	return w.wamidOf(n, kind, index, w.user(n, thread))
+}
+
+func (w *World) wamidOf(n *number, kind, index int, whose string) string {
 	u := mix(mix(w.cfg.Seed) ^ (uint64(n.index)<<40 | uint64(kind)<<36 | uint64(index)))
-	var raw [39]byte
-	b := append(raw[:0], 0x1c, 0x18, 0x0b)
-	b = append(b, n.display...)
+	var raw [64]byte
+	b := append(raw[:0], 0x1c, 0x18, byte(len(whose)))
+	b = append(b, whose...)
 	b = append(b, 0x15, 0x02, 0x00, 0x11, 0x18, 0x12)
 	const digits = "0123456789ABCDEF"
 	for i := range 16 {

@@ -22,7 +22,7 @@ func (w *World) outbound(n *number, message int) bool {
 // placeholder tells whether a past message is a media placeholder.
 func (w *World) placeholder(n *number, message int) bool {
 	d := roll(w.cfg.Seed, atMedia, uint64(n.index), uint64(message))
-	return d.chance(w.cfg.Media)
+	return d.chance(w.cfg.Media) && !n.ycloud
 }
 
 // appendPast appends one past message. copied is set for what another chunk tells of a message that has
@@ -46,28 +46,55 @@ func (w *World) appendPast(dst []byte, n *number, message, thread int, copied bo
 	}
 	byUser := w.byUser(n, thread)
 	dst = append(dst, '{')
+	how := roll(w.cfg.Seed, atMessage, uint64(n.index), uint64(message), 1)
+	nobody := how.chance(w.cfg.NoSender)
+	stand := ""
+	if copied && !placeholder && !nobody && how.chance(w.cfg.Unsupported) {
+		stand = announcements[how.n(len(announcements))]
+		if stand == "" {
+			stand = "errors"
+		}
+	}
 	switch {
+	case nobody && out && byUser:
+		it.Direction = truth.Out
+		dst = appendField(dst, "to_user_id", w.user(n, thread))
+	case nobody && out:
+		it.Direction = truth.Out
+		dst = appendField(dst, "to", n.respelt(w.phone(n, thread), &how))
+	case nobody && !(byUser && n.noName):
+		// To the business: whose number is known, or who is not the user.
+		dst = appendField(dst, "to", n.respelt(n.display, &how))
 	case out:
 		it.Direction = truth.Out
-		dst = appendField(dst, "from", n.display)
+		dst = appendField(dst, "from", n.respelt(n.display, &how))
 		if n.to && !byUser {
-			dst = appendField(append(dst, ','), "to", w.phone(n, thread))
+			dst = appendField(append(dst, ','), "to", n.respelt(w.phone(n, thread), &how))
+		}
+		if byUser && n.noName && !n.fromMe {
+			it.Direction = truth.OutOrUnknown
 		}
 	case byUser && d.chance(0.5):
 		dst = appendField(dst, "from_user_id", w.user(n, thread))
 		if d.chance(0.3) {
 			dst = append(dst, `,"from":""`...)
 		}
+	case byUser:
+		dst = appendField(dst, "from", w.user(n, thread))
 	default:
-		dst = appendField(dst, "from", w.threadID(n, thread))
+		dst = appendField(dst, "from", n.respelt(w.phone(n, thread), &how))
 	}
 	dst = appendField(append(dst, ','), "id", it.WAMID)
 	dst = appendTime(append(dst, ','), ts, n.numericTime)
 	dst = append(dst, ',')
-	if placeholder {
+	switch {
+	case stand != "":
+		it.Type, it.Rank = stand, schemas.RankPlaceholder
+		dst = append(appendField(dst, "type", stand), `,"errors":[{"code":131060}]`...)
+	case placeholder:
 		it.Type, it.Rank = "media_placeholder", schemas.RankPlaceholder
 		dst = append(dst, `"type":"media_placeholder"`...)
-	} else {
+	default:
 		dst, it.Type = appendContent(dst, &d)
 	}
 	if n.lowerStatus {

@@ -57,23 +57,35 @@ func (w *World) firstNumber(business int) *number { return &w.numbers[w.first[bu
 func (w *World) planBusiness(first, last int) *planner {
 	p := &planner{w: w, d: roll(w.cfg.Seed, atPlan, uint64(first))}
 	n := &w.numbers[first]
-	p.returns = !n.declined && n.messages() > 0 && p.d.chance(w.cfg.Reonboard)
+	p.returns = !n.declined && !n.ycloud && n.messages() > 0 && p.d.chance(w.cfg.Reonboard)
 	for i := first; i < last; i++ {
 		n := &w.numbers[i]
 		if n.declined {
 			c := change{kind: changeDecline, number: int32(i)}
 			p.main = append(p.main, w.add(body{changes: []change{c}, bare: !n.dialog && p.d.chance(0.5)}))
 		}
+		first := len(w.chunks)
 		chunks := w.planSync(n, 1, p.d.next())
+		failures := p.failures(first)
 		chunks, holes := p.holes(chunks)
-		var extra []int
+		extra := failures
 		for from := 0; from < len(w.ops[i]); {
 			to := min(len(w.ops[i]), from+1+p.d.n(500))
-			extra = append(extra, w.add(body{changes: []change{{kind: changeContacts, number: int32(i), a: int32(from), b: int32(to)}}}))
+			odd := int8(0)
+			if !n.ycloud {
+				odd = p.d.odd(w.cfg.Odd)
+			}
+			extra = append(extra, w.add(body{changes: []change{{kind: changeContacts, number: int32(i), a: int32(from), b: int32(to), odd: odd}}, solo: odd > 0}))
 			from = to
 		}
 		for k := range w.cfg.Unknown {
 			extra = append(extra, w.add(body{changes: []change{{kind: changeOther, number: int32(i), a: int32(k)}}}))
+		}
+		if !n.ycloud && p.d.chance(w.cfg.Odd*5) {
+			// A change of which nothing can be used, beside a good one.
+			l := live{kind: liveMessage, index: int32(n.live)}
+			n.live++
+			extra = append(extra, w.add(body{changes: []change{{kind: changeOdd, number: int32(i), a: int32(p.d.n(len(oddChanges)))}, {kind: changeLive, number: int32(i), live: l}}, solo: true}))
 		}
 		early, after := p.assets(n, 1, 0, n.messages())
 		p.main = append(p.main, p.weave(chunks, append(extra, early...))...)
@@ -153,11 +165,32 @@ func (p *planner) again(bodies []int) []int {
 // script puts the steps of a business in order.
 func (w *World) script(business int, p *planner) Script {
 	n := w.firstNumber(business)
-	account := func(event int32) Step {
-		b := w.add(body{changes: []change{{kind: changeAccount, number: int32(n.index), a: event}}, solo: true})
+	undated := p.d.chance(w.cfg.Undated) && !n.ycloud
+	told := func(event int32) change {
+		c := change{kind: changeAccount, number: int32(n.index), a: event}
+		if event != accountAdded && p.d.chance(w.cfg.Aliases) {
+			c.b |= accountAsField
+		}
+		if p.d.chance(w.cfg.Aliases) {
+			c.b |= accountLowerCase
+		}
+		if n.country != plain {
+			c.b |= accountRespelt
+		}
+		return c
+	}
+	account := func(c change) Step {
+		event := c.a
+		b := w.add(body{changes: []change{c}, solo: true, undated: undated && event != accountAdded})
 		return Step{Bodies: p.again([]int{b}), After: boundaryRest}
 	}
-	steps := []Step{account(accountAdded), {Bodies: p.again(p.main), After: boundaryRest}}
+	if w.cfg.Aliases > 0 && p.d.chance(0.5) {
+		// That the business was added comes again, amid the sync that it began.
+		again := told(accountAdded)
+		again.b |= accountAgain
+		p.main = p.strew(p.main, account(again).Bodies)
+	}
+	steps := []Step{account(told(accountAdded)), {Bodies: p.again(p.main), After: boundaryRest}}
 	late := p.again(p.late)
 	for _, b := range p.main {
 		if p.d.chance(w.cfg.DuplicateRate / 4) {
@@ -172,13 +205,22 @@ func (w *World) script(business int, p *planner) Script {
 		steps = append(steps, Step{Bodies: p.again(p.after)})
 	}
 	if p.returns {
-		gone := account(accountRemoved + int32(p.d.n(2)))
+		removed, reconnected := told(accountRemoved+int32(p.d.n(2))), told(accountReconnected)
+		gone := account(removed)
 		gone.Whole, gone.After = true, w.cfg.LeaveAfter
 		steps = append(steps, gone)
-		if p.d.chance(0.5) {
-			back := account(accountReconnected)
+		if undated || p.d.chance(0.5) {
+			back := account(reconnected)
 			back.Whole = true
 			steps = append(steps, back)
+		}
+		if undated {
+			// In the same words as before: only what came between tells them from repetitions.
+			for _, again := range [...]change{removed, reconnected} {
+				once := account(again)
+				once.Whole = true
+				steps = append(steps, once)
+			}
 		}
 		chunks, holes := p.holes(w.planSync(n, 2, p.d.next()))
 		early, after := p.assets(n, 2, n.messages(), n.messages()+n.fresh)

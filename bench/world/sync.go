@@ -27,6 +27,9 @@ func (w *World) planSync(n *number, window int32, salt uint64) []int {
 		start = 0
 	}
 	size := w.chunkMessages(&d)
+	if n.ycloud {
+		numbering, size = NumberingNone, 1 // a message for each event
+	}
 	first, total := len(w.chunks), spans[2][1]-spans[0][0]
 	order, done := start, 0
 	for phase, span := range spans {
@@ -37,6 +40,9 @@ func (w *World) planSync(n *number, window int32, salt uint64) []int {
 		for from := span[0]; from < span[1]; {
 			// Chunks of one phase differ in size, the last one most.
 			to := min(span[1], from+max(1, size/2+d.n(size/2+1)))
+			if n.ycloud {
+				to = from + 1
+			}
 			c := chunk{
 				number: int32(n.index), window: window, phase: int32(phase), order: order, from: int32(from), to: int32(to),
 			}
@@ -49,18 +55,36 @@ func (w *World) planSync(n *number, window int32, salt uint64) []int {
 			if numbering == NumberingNone {
 				c.order = -1
 			}
+			if !n.ycloud {
+				c.odd, c.failure = d.odd(w.cfg.Odd), c.order >= 0 && d.chance(w.cfg.Failures/2)
+			}
 			w.chunks = append(w.chunks, c)
 			order++
 			from = to
 		}
 	}
-	w.overlap(w.chunks[first:], &d)
+	if !n.ycloud {
+		w.overlap(w.chunks[first:], &d)
+	}
 	bodies := make([]int, 0, len(w.chunks)-first)
 	for i := first; i < len(w.chunks); i++ {
 		bodies = append(bodies, w.add(body{changes: []change{{kind: changeChunk, number: int32(n.index), a: int32(i)}}}))
 	}
 	return bodies
 }
+
+// failures plans the errors of some of a sync's chunks, the first of which is given: they come all the same.
+func (p *planner) failures(first int) (bodies []int) {
+	for i := first; i < len(p.w.chunks) && len(bodies) < failuresMax; i++ {
+		if c := &p.w.chunks[i]; c.order >= 0 && p.d.chance(p.w.cfg.Failures) {
+			bodies = append(bodies, p.w.add(body{changes: []change{{kind: changeFailure, number: c.number, a: int32(i)}}, solo: true}))
+		}
+	}
+	return bodies
+}
+
+// failuresMax keeps most syncs, with the errors that stand beside messages, below what a sync lists.
+const failuresMax = 8
 
 // windowSpans are the messages of each phase. A second onboarding tells again the last third of the
 // first one's messages, and before them the fresh ones.

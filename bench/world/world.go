@@ -78,13 +78,30 @@ func (w *World) populate() {
 			count = 2
 		}
 		dialog := d.chance(w.cfg.Dialog)
+		ycloud := b > 0 && d.chance(w.cfg.YCloud) // somebody has to take the messages
+		if ycloud {
+			count, dialog = 1, false
+		}
 		w.first = append(w.first, len(w.numbers))
 		for range count {
 			i := len(w.numbers)
 			w.numbers = append(w.numbers, number{
 				index: i, business: b, dialog: dialog,
-				waba: wabaID(w.cfg.Seed, b), id: phoneNumberID(w.cfg.Seed, i), display: displayNumber(w.cfg.Seed, i),
+				waba: wabaID(w.cfg.Seed, b), id: phoneNumberID(w.cfg.Seed, i), ycloud: ycloud,
 			})
+			n := &w.numbers[i]
+			if d.chance(w.cfg.Spellings) {
+				n.country = country(1 + d.n(countries-1))
+			}
+			// An account event that names the number concerns each of the business's whose number is not known.
+			n.noName = count == 1 && !ycloud && d.chance(w.cfg.NoName)
+			n.display = displayNumber(w.cfg.Seed, i, n.country)
+			if ycloud {
+				n.id = n.display // YCloud knows no other id
+				if d.chance(0.7) {
+					n.decoy = wabaID(w.cfg.Seed, (b+1+d.n(max(1, w.cfg.Businesses-1)))%w.cfg.Businesses)
+				}
+			}
 		}
 	}
 	// Few businesses have most of the messages.
@@ -92,7 +109,7 @@ func (w *World) populate() {
 	var total float64
 	for i := range w.numbers {
 		n := &w.numbers[i]
-		n.declined = i > 0 && d.chance(w.cfg.Declines)
+		n.declined = i > 0 && d.chance(w.cfg.Declines) && !n.ycloud
 		n.fromMe, n.to, n.lowerStatus = d.chance(0.5), d.chance(0.5), d.chance(0.2)
 		n.numericTime, n.contexts = d.chance(0.1), d.chance(0.2)
 		s := 0.05 + d.share()
@@ -106,14 +123,19 @@ func (w *World) populate() {
 	biggest := 0
 	for i := range w.numbers {
 		n := &w.numbers[i]
-		if weights[i] > weights[biggest] {
+		if !n.ycloud && (weights[i] > weights[biggest] || w.numbers[biggest].ycloud) {
 			biggest = i
 		}
 		count := int(float64(w.cfg.Messages) * weights[i] / total)
+		if n.ycloud {
+			count = min(count, YCloudMax)
+		}
 		rest -= count
 		n.spans[0] = count
 	}
-	w.numbers[biggest].spans[0] += rest
+	if !w.numbers[biggest].ycloud {
+		w.numbers[biggest].spans[0] += rest
+	}
 	for i := range w.numbers {
 		n := &w.numbers[i]
 		w.settle(n, &d)

@@ -48,6 +48,7 @@ func generateSecrets() []config.Source {
 	sources := []config.Source{
 		{Name: "meta", Provider: config.ProviderMeta, Path: "/webhooks/meta"},
 		{Name: "360dialog", Provider: config.Provider360Dialog, Path: "/webhooks/360dialog"},
+		{Name: "ycloud", Provider: config.ProviderYCloud, Path: "/webhooks/ycloud"},
 	}
 	for i := range sources {
 		s := &sources[i]

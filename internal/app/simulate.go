@@ -21,14 +21,17 @@ import (
 func (a *app) simulateCommand() *cobra.Command {
 	c := bench.DefaultSimulateConfig()
 	output, caFile := "text", ""
-	var secretFile, dialogSecretFile string
+	var secretFile, dialogSecretFile, ycloudSecretFile string
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Play onboardings against an ingress, signed, from a seed",
-		Long: `Play the onboardings of made-up businesses against an ingress, as Meta and 360dialog would: contacts,
+		Long: `Play the onboardings of made-up businesses against an ingress, as Meta, 360dialog and YCloud would: contacts,
 history in three phases, out of order, repeated, with holes that are filled late, media in its three
 shapes, declines, re-onboarding, echoes with edits and revokes, account events, bodies with several
-fields, unknown fields and broken bodies. Whatever is not answered with 200 is tried again.
+fields, unknown fields and broken bodies. Phone numbers are written in several ways, users known by
+their business-scoped id alone, groups, statuses and contacts of one second, second wamids, copies on
+standby, handovers, errors of the history, and parts that are odd beside good ones are played, too.
+Whatever is not answered with 200 is tried again.
 
 What was sent, and what has to come of it, is written to a file that 'coexstream check' reads.
 
@@ -47,6 +50,9 @@ world. The exit code is 1 when webhooks had to be given up.`,
 				return err
 			}
 			if err := secretOf("dialog-secret-file", dialogSecretFile, &c.DialogSecret); err != nil {
+				return err
+			}
+			if err := secretOf("ycloud-secret-file", ycloudSecretFile, &c.YCloudSecret); err != nil {
 				return err
 			}
 			if err := a.aim(cmd, &c); err != nil {
@@ -77,6 +83,9 @@ world. The exit code is 1 when webhooks had to be given up.`,
 	f.StringVar(&c.DialogURL, "dialog-url", c.DialogURL, "URL of a second source, for 360dialog's partner webhooks")
 	f.StringVar(&c.DialogSecret, "dialog-secret", c.DialogSecret, "its secret, a throw-away one")
 	f.StringVar(&dialogSecretFile, "dialog-secret-file", dialogSecretFile, "file that holds its secret")
+	f.StringVar(&c.YCloudURL, "ycloud-url", c.YCloudURL, "URL of a source for YCloud's webhooks")
+	f.StringVar(&c.YCloudSecret, "ycloud-secret", c.YCloudSecret, "its secret, a throw-away one")
+	f.StringVar(&ycloudSecretFile, "ycloud-secret-file", ycloudSecretFile, "file that holds its secret")
 	f.StringVar(&c.TruthFile, "truth", c.TruthFile, "file for the ground truth")
 	f.IntVar(&c.Concurrency, "concurrency", c.Concurrency, "webhooks under way at once")
 	f.Float64Var(&c.Rate, "rate", c.Rate, "webhooks a second at most; 0: as fast as it goes")
@@ -123,9 +132,23 @@ func worldFlags(f *pflag.FlagSet, w *world.Config) {
 		{&w.Media, "media", "share of past messages that are media placeholders"},
 		{&w.MediaFollow, "media-follow", "share of recent placeholders whose asset follows"},
 		{&w.MediaEchoed, "media-echoed", "share of assets that come as an echo"},
-		{&w.Unsupported, "unsupported", "share of live messages that are announced as unsupported first"},
+		{&w.Unsupported, "unsupported", "share of live messages that are announced as unsupported first, and of repeated past ones that are"},
 		{&w.Mixed, "mixed", "share of chunks that share their body with other fields"},
 		{&w.Several, "several", "share of live webhooks that share their body with another business"},
+		{&w.YCloud, "ycloud", "share of businesses that come through YCloud"},
+		{&w.Spellings, "spellings", "share of numbers whose webhooks write phone numbers in several ways"},
+		{&w.NoName, "no-name", "share of numbers whose history does not say their phone number"},
+		{&w.NoSender, "no-sender", "share of past messages without a sender"},
+		{&w.Groups, "groups", "share of live webhooks that are of groups"},
+		{&w.Crowds, "crowds", "share of live webhooks with messages of several users"},
+		{&w.SameSecond, "same-second", "share of contacts and statuses that others of the same second follow"},
+		{&w.Undated, "undated", "share of contacts without a timestamp, and of businesses whose account events have no time"},
+		{&w.Twins, "twins", "share of messages that come again, and of assets that come, under the second wamid of their message"},
+		{&w.Aliases, "aliases", "share of echoes and account events under another name"},
+		{&w.Standby, "standby", "share of live webhooks that are copies of what another application answers"},
+		{&w.Handovers, "handovers", "share of live webhooks that tell of a thread that was handed over"},
+		{&w.Odd, "odd", "share of live webhooks, chunks and webhooks of contacts of which a part is odd"},
+		{&w.Failures, "failures", "share of chunks of which an error comes, too"},
 		{&w.NewestFirst, "newest-first", "share of threads with the newest message first"},
 		{&w.ZeroStart, "zero-start", "share of numbers whose chunk_order starts at 0"},
 		{&w.NoLastPhase, "no-last-phase", "share of numbers without messages of the last phase"},
@@ -170,6 +193,11 @@ func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig) error {
 			c.DialogURL = up.Ingress + s.Path
 			if c.DialogSecret == "" {
 				c.DialogSecret = s.Secrets[0].Value
+			}
+		case s.Provider == config.ProviderYCloud && c.YCloudURL == "":
+			c.YCloudURL = up.Ingress + s.Path
+			if c.YCloudSecret == "" {
+				c.YCloudSecret = s.Secrets[0].Value
 			}
 		}
 	}

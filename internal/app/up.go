@@ -246,7 +246,7 @@ Generated, kept in %[1]s, and shown only now:
   verify token   %[3]s
   app secret     %[4]s
 
-The same file has those of a source for 360dialog.
+The same file has those of sources for 360dialog and YCloud.
 
 Send a signed webhook:
 

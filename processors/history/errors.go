@@ -46,7 +46,7 @@ func shortened(title string) string {
 // missing: it may still come whole.
 func (w *window) failed(h held) {
 	w.chunks++
-	w.lastAt = max(w.lastAt, h.at)
+	w.received(h.at)
 	w.remember(h.identity())
 	w.touch()
 }

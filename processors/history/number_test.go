@@ -491,3 +491,37 @@ func BenchmarkChunkInAndOut(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*chunks), "ns/chunk")
 }
+
+// A chunk that stood in a body of another business is passed on, and taken in after chunks that were received later: a replay,
+// which has it in its place, says the same of the sync.
+func TestSyncIsOpenedWithTheChunkThatWasReceivedFirst(t *testing.T) {
+	early, late := ordered(0, 1, 1), ordered(0, 2, 2)
+	late.ReceivedAt = epoch.Add(time.Second)
+	again := early
+	again.Digest, again.Failed, again.Errors = schemas.HashBytes([]byte("failed")), true, []Error{{Code: 1}}
+	for name, chunks := range map[string][]Chunk{
+		"in order": {early, late}, "overtaken": {late, early}, "overtaken by an error": {late, again},
+	} {
+		cfg := DefaultConfig()
+		n := NewNumber(&cfg, testIdentity)
+		for _, c := range chunks {
+			n.Chunk(epoch, c)
+		}
+		if at, _ := n.Opened(); !at.Equal(epoch) {
+			t.Errorf("%s: opened at %s, want %s", name, since(at), since(epoch))
+		}
+	}
+	// What came before the window's own boundary is not of it.
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	n.Chunk(epoch, early)
+	n.Boundary(epoch, Boundary{ReceivedAt: epoch.Add(time.Minute)})
+	late.ReceivedAt = epoch.Add(time.Hour)
+	n.Chunk(epoch, late)
+	before := ordered(0, 3, 3)
+	before.ReceivedAt = epoch.Add(time.Second)
+	n.Chunk(epoch, before)
+	if at, _ := n.Opened(); !at.Equal(late.ReceivedAt) {
+		t.Errorf("the second sync opened at %s", since(at))
+	}
+}

@@ -105,10 +105,18 @@ func (w *window) phase(number int32) int {
 	return i
 }
 
+// received notes when a chunk came. One that was passed on from another partition is taken in after chunks that came later.
+func (w *window) received(t millis) {
+	w.lastAt = max(w.lastAt, t)
+	if t >= w.from {
+		w.openedAt = min(w.openedAt, t)
+	}
+}
+
 // accept takes a chunk in. Its window is decided, it is no duplicate, and has the next sequence number.
 func (w *window) accept(h held) {
 	w.chunks++
-	w.lastAt = max(w.lastAt, h.at)
+	w.received(h.at)
 	w.remember(h.identity())
 	w.touch()
 	i := -1

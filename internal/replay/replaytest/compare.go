@@ -103,10 +103,16 @@ func Topics() []schemas.Topic {
 }
 
 // wentApart tells whether an event's place among the others depended on when it was processed first: it was
-// rerouted, or is of what is live and shared a body with history, so that it came by the other lane.
+// rerouted, or came by the lane of history to a topic that the other lane writes, too.
 func wentApart(topic schemas.Topic, r *kgo.Record) bool {
-	live := topic == schemas.TopicEchoes || topic == schemas.TopicMessages
-	return rerouted(r) || live && strings.HasPrefix(header(r, schemas.HeaderOrigin), schemas.TopicRawBulk.String()+"/")
+	bulk := schemas.TopicRawBulk.String()
+	switch topic {
+	case schemas.TopicEchoes, schemas.TopicMessages, schemas.TopicOther:
+		return rerouted(r) || strings.HasPrefix(header(r, schemas.HeaderOrigin), bulk+"/")
+	case schemas.TopicDLQ:
+		return rerouted(r) || strings.HasSuffix(header(r, schemas.HeaderDLQTopic), bulk)
+	}
+	return rerouted(r)
 }
 
 // withoutOvertaken leaves out of a replay the messages whose edit or revocation overtook them at first, since they

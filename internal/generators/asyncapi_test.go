@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -45,6 +46,9 @@ func TestTheAsyncAPIParserResolvesEveryMessage(t *testing.T) {
 		byName[m.Name] = m
 		if m.References > 0 {
 			t.Errorf("%s: %d references are not resolved", id, m.References)
+		}
+		if m.PayloadID == "" || strings.HasPrefix(m.PayloadID, "<anonymous") {
+			t.Errorf("%s: the id of its payload is %q", id, m.PayloadID)
 		}
 		if m.Examples == 0 && id != "state" {
 			t.Errorf("%s has no example", id)

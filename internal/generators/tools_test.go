@@ -134,12 +134,12 @@ func output(ctx context.Context, folder string, env []string, name string, args 
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), env...)
-	var out, all bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &all
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(name), strings.Join(args, " "), err, all.Bytes(), out.Bytes())
+		return "", fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(name), strings.Join(args, " "), err, stderr.Bytes(), stdout.Bytes())
 	}
-	return out.String(), nil
+	return stdout.String(), nil
 }
 
 // run fails the test when the program fails.

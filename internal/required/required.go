@@ -1,5 +1,5 @@
 // Package required lets a test leave out what needs something that cannot be had here, or fail where nothing may be
-// left out: a CI that is green has seen it all.
+// left out: a CI that is green has seen it all. Program finds or installs what a test runs.
 package required
 
 import (

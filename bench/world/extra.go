@@ -33,9 +33,11 @@ func (w *World) planLive(plans []*planner) {
 		case d.chance(w.cfg.Odd):
 			put(main, live{kind: [...]liveKind{liveCrowd, liveGroup, liveGroupStatus}[d.n(3)], index: index, odd: d.odd(1)}, true)
 		case k < 40:
-			put(main, live{kind: liveMessage, index: index}, false)
-			if d.chance(w.cfg.Twins) {
-				put(main, live{kind: liveTwin, index: index}, false)
+			// Which of the two is first is for the raw log to say: neither takes a way of its own.
+			twin := d.chance(w.cfg.Twins)
+			put(main, live{kind: liveMessage, index: index}, twin)
+			if twin {
+				put(main, live{kind: liveTwin, index: index}, true)
 			}
 		case k < 65:
 			put(main, live{kind: liveEcho, index: index}, false)

@@ -70,11 +70,8 @@ func (n *Number) pass(b Boundary) {
 	if w == nil {
 		return // the first chunk opens a window anyway
 	}
-	happened, opened := at(b.Time), w.openedAt.plus(span(BoundarySlack))
-	if b.Time.IsZero() { // when it was received is as exact as when the window opened
-		happened, opened = at(b.ReceivedAt), w.openedAt
-	}
-	if happened <= opened {
+	// When it was received is as exact as when the window opened; when it happened is not.
+	if at(b.ReceivedAt) <= w.openedAt || !b.Time.IsZero() && at(b.Time) <= w.openedAt.plus(span(BoundarySlack)) {
 		return // it concerns the window before
 	}
 	if b.Opens && !w.ended {

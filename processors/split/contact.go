@@ -3,7 +3,7 @@ package split
 // stateSyncArray cuts value.state_sync[].
 func (s *Scanner) stateSyncArray(i int, dst *[]ContactItem) int {
 	if s.in[i] != '[' {
-		return s.misfitArray(i, placeContact, "state_sync is not an array")
+		return s.misfitArray(i, placeContact)
 	}
 	base, odd := len(s.contacts), s.isOdd()
 	i = s.enter(i)

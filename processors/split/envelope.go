@@ -222,8 +222,10 @@ func (s *Scanner) entryArray(i int) int {
 		return i
 	}
 	i = s.enter(i)
-	for n := 0; ; n++ {
+	if s.isOdd() { // nested too deep
 		s.oddEntries()
+	}
+	for n := 0; ; n++ {
 		var more bool
 		if i, more = s.item(n == 0, i); !more {
 			return i

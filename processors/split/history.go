@@ -3,7 +3,7 @@ package split
 // historyArray cuts value.history[].
 func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 	if s.in[i] != '[' {
-		return s.misfitArray(i, placeElement, "history is not an array")
+		return s.misfitArray(i, placeElement)
 	}
 	base, odd := len(s.elements), s.isOdd()
 	i = s.enter(i)

@@ -50,7 +50,7 @@ func (s *Scanner) messageArray(i int, dst *[]Message, kind itemKind, in Place, n
 // messagesOf cuts an array of a value.
 func (s *Scanner) messagesOf(i int, dst *[]Message, kind itemKind, where placeKind) int {
 	if s.in[i] != '[' {
-		return s.misfitArray(i, where, "messages, message_echoes or statuses is not an array")
+		return s.misfitArray(i, where)
 	}
 	next := &s.cutting.items[where]
 	return s.messageArray(i, dst, kind, Place{kind: where, index: *next}, next)

@@ -113,8 +113,11 @@ type cutting struct {
 	first  fault // of the first part that was left out
 	loose  fault // the first that makes the change's bytes unfit to leave as they are
 	items  [placeKinds]int32
-	arrays fault  // the first value of another kind where an array of the change has to be
-	whole  uint16 // a bit for the kind of each
+
+	// Values of another kind where an array of the change has to be: a bit for the kind of each, and the first of them.
+	whole      uint16
+	firstKind  placeKind
+	firstWhole int32 // its offset
 }
 
 // soft notes what is odd about the part that is being read.
@@ -156,7 +159,7 @@ func (s *Scanner) begin(r region, change int) (outer cutting, odd fault) {
 // anything by that name, and goes on as it is. So such a change is odd as a whole where its bytes are unfit to leave.
 func (s *Scanner) settle(c *Change) {
 	k := &s.cutting
-	if k.cut == 0 && !s.isOdd() && k.arrays.reason == "" {
+	if k.cut == 0 && k.whole == 0 && !s.isOdd() {
 		return
 	}
 	if !carriesParts(c.Field) && c.Value != nil {
@@ -167,37 +170,52 @@ func (s *Scanner) settle(c *Change) {
 		}
 		s.odd = k.loose
 	}
-	if k.arrays.reason != "" && !s.isOdd() && c.holdsNothing() {
-		s.odd = k.arrays
+	if k.whole != 0 && !s.isOdd() && c.holdsNothing() {
+		s.odd = k.noArray()
 	}
 	if s.isOdd() {
 		s.refuse(c)
 		return
 	}
-	if k.arrays.reason != "" {
+	if k.whole != 0 {
 		s.leaveOutArrays()
 	}
 	c.Odd, c.Cut, c.Loose = k.first.error(), int(k.cut), k.loose.reason != ""
 }
 
 // misfitArray skips a value of another kind where an array of the change has to be; null stands for absent.
-func (s *Scanner) misfitArray(i int, kind placeKind, detail string) int {
-	if s.in[i] != 'n' {
-		s.cutting.arrays.note(schemas.ReasonShape, i, detail)
-		s.cutting.whole |= 1 << kind
+func (s *Scanner) misfitArray(i int, kind placeKind) int {
+	if k := &s.cutting; s.in[i] != 'n' {
+		if k.whole == 0 {
+			k.firstKind, k.firstWhole = kind, int32(i)
+		}
+		k.whole |= 1 << kind
 	}
 	return s.skip(i)
+}
+
+// noArray is the fault of the first value of another kind in place of an array.
+func (k *cutting) noArray() fault {
+	detail := "messages, message_echoes or statuses is not an array"
+	switch k.firstKind {
+	case placeElement:
+		detail = "history is not an array"
+	case placeContact:
+		detail = "state_sync is not an array"
+	}
+	return fault{schemas.ReasonShape, int(k.firstWhole), detail}
 }
 
 // leaveOutArrays leaves out what stands in place of arrays, beside others that are good.
 func (s *Scanner) leaveOutArrays() {
 	k := &s.cutting
-	if k.first.reason != "" && k.arrays.offset < k.first.offset {
+	noArray := k.noArray()
+	if k.first.reason != "" && noArray.offset < k.first.offset {
 		k.first = fault{} // the first in the document is told
 	}
 	for kind := range placeKinds {
 		if k.whole>>kind&1 != 0 {
-			s.odd = k.arrays
+			s.odd = noArray
 			s.leaveOut(Place{kind: kind, index: wholeArray})
 		}
 	}

@@ -65,8 +65,8 @@ type cloudMessage struct {
 	from, to, kind, status         []byte
 	fromUser, fromParent           []byte
 	toUser, toParent               []byte
-	recipientUser, recipientParent []byte  // another event's words for them
-	profile                        Profile // customerProfile: of the user
+	recipientUser, recipientParent []byte // another event's words for them
+	profile, name, username        []byte // customerProfile: of the user
 	sentAt, created                int64
 	deliveredAt, readAt, updatedAt int64
 }
@@ -198,7 +198,7 @@ func (s *Scanner) cloudMessage(i int, m *cloudMessage) int {
 			i = s.date(i, &m.updatedAt)
 		case "customerProfile":
 			if s.in[i] == '{' {
-				i = s.cloudProfile(i, &m.profile)
+				i = s.cloudProfile(i, m)
 			} else {
 				i = s.skip(i)
 			}
@@ -213,11 +213,12 @@ func (s *Scanner) cloudMessage(i int, m *cloudMessage) int {
 	return i
 }
 
-func (s *Scanner) cloudProfile(i int, p *Profile) int {
+func (s *Scanner) cloudProfile(i int, m *cloudMessage) int {
+	var p Profile
 	start := i
-	i = s.profileNames(i, p)
+	i = s.profileNames(i, &p)
 	if i > 0 {
-		p.Raw = s.in[start:i:i]
+		m.profile, m.name, m.username = s.in[start:i:i], p.Name, p.Username
 	}
 	return i
 }
@@ -225,15 +226,14 @@ func (s *Scanner) cloudProfile(i int, p *Profile) int {
 // profiled adds what a message says of its user, whom it names by these ids, to the profiles of its change. It fails when the
 // limit on items is reached.
 func (s *Scanner) profiled(c *Change, of *cloudMessage, number, user, parent []byte) bool {
-	if of.profile.Raw == nil {
+	if of.profile == nil {
 		return true
 	}
 	p, ok := room(s, &s.profiles, 0)
 	if !ok {
 		return false
 	}
-	*p = of.profile
-	p.WaID, p.UserID, p.ParentUserID = withoutPlus(number), user, parent
+	*p = Profile{Raw: of.profile, Name: of.name, Username: of.username, WaID: withoutPlus(number), UserID: user, ParentUserID: parent}
 	c.Profiles = since(s.profiles, len(s.profiles)-1-len(c.Profiles))
 	return true
 }
@@ -389,7 +389,7 @@ func (s *Scanner) cloudThread(c *Change, from *cloudMessage, sent bool) bool {
 		return false
 	}
 	*m = from.message()
-	t.Username = from.profile.Username
+	t.Username = from.username
 	if sent {
 		m.FromMe = FromMeTrue
 		t.ID, t.UserID, t.ParentUserID = m.To, from.toUser, from.toParent

@@ -1,7 +1,6 @@
 package task
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +15,8 @@ type Requeue struct {
 	// Event is the ce_id of the event that could not leave then; empty: none of the record did. The others
 	// left, which is not known any more when their time of de-duplication is over: they are left out.
 	Event string
-	// Changes are the changes of the body that could not be processed; empty: all.
+	// Changes are the changes of the body that could not be processed; empty: all. A hyphen behind the last one stands for
+	// all that follow it.
 	Changes string
 	// Places are the parts of them that could not; empty: all.
 	Places string
@@ -44,7 +44,16 @@ func (r *Requeue) event() string {
 
 // change tells whether a change of the body is to be processed.
 func (r *Requeue) change(i int) bool {
-	return r.Changes == "" || slices.Contains(strings.Split(r.Changes, ","), strconv.Itoa(i))
+	if r.Changes == "" {
+		return true
+	}
+	for one := range strings.SplitSeq(r.Changes, ",") {
+		first, rest := strings.CutSuffix(one, "-")
+		if at, err := strconv.Atoi(first); err == nil && (at == i || rest && at < i) {
+			return true
+		}
+	}
+	return false
 }
 
 // first tells whether an event is to leave: it did not at its rank or a higher one, or it is the one for which

@@ -179,9 +179,12 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 	t.passed(o.ReceivedAt)
 	t.people.Begin()
 	o.Requeue.choose(b)
+	if o.whole() {
+		b.Bound(t.bounds(o))
+	}
 	inHand := inHand{origin: o, body: b}
 	var f unprocessed
-	for i := range b.Changes {
+	for i := range b.Changes[:b.Rest] {
 		if o.Requeue != nil && !o.Requeue.change(i) {
 			continue
 		}
@@ -198,7 +201,12 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		}
 		if p := t.cfg.PartitionOf(business); p != t.cfg.Partition {
 			// A replay has written the record to the partition p, too; of a letter one event is left, and it is here.
-			if o.Replay == nil && o.Requeue.event() == "" {
+			switch {
+			case o.Replay != nil || o.Requeue.event() != "":
+			case c.Over: // its parts are counted with this body's
+				f.odd(i, c)
+				f.wholly()
+			default:
 				t.reroute(o, b.Envelope, c, p)
 			}
 			continue
@@ -225,6 +233,9 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		case c.Cut > 0:
 			f.odd(i, c)
 		}
+	}
+	if b.Rest < len(b.Changes) && o.chooses(b) {
+		f.over(b.Rest, b.Over)
 	}
 	t.advanceOffered(inHand)
 	if len(b.Changes) == 0 && (o.Replay == nil || !o.Replay.Extra) {
@@ -402,8 +413,12 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	t.people.Begin()
 	o.Requeue.choose(b)
 	h := inHand{origin: o, body: b}
-	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
-		n.history.Missing(t.now, d) // the log holds other bytes at that place
+	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
+		if h.holds(w) {
+			t.fit(h, d)
+		} else {
+			n.history.Missing(t.now, d) // the log holds other bytes at that place
+		}
 	}
 	t.touch(n)
 	t.catchUp(n, h)

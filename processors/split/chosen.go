@@ -1,0 +1,105 @@
+package split
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// chosen are the parts of a body that are to be processed, by their paths.
+type chosen struct {
+	places map[string]bool
+	from   map[string]int // of an array, by its path with the last dot: all parts from this one on
+	rest   string         // this change, and all that follow it
+}
+
+func chosenOf(places string) chosen {
+	c := chosen{places: map[string]bool{}, from: map[string]int{}}
+	for path := range bytes.SplitSeq([]byte(places), []byte{','}) {
+		path, rest := bytes.CutSuffix(path, []byte{'-'})
+		if !rest {
+			c.places[string(path)] = true
+			continue
+		}
+		dot := bytes.LastIndexByte(path, '.') + 1
+		if bytes.Count(path, []byte{'.'}) == 1 {
+			c.rest = string(path)
+		} else if first, err := strconv.Atoi(string(path[dot:])); err == nil {
+			c.from[string(path[:dot])] = first
+		}
+	}
+	return c
+}
+
+// has tells whether a part is among them. Its change has the path head, which is written behind.
+func (c *chosen) has(head []byte, p Place) bool {
+	path := p.append(head)
+	if c.places[string(path)] {
+		return true
+	}
+	if len(c.from) == 0 {
+		return false
+	}
+	array := path[:bytes.LastIndexByte(path, '.')+1]
+	first, ok := c.from[string(array)]
+	if !ok {
+		return false
+	}
+	at, err := strconv.Atoi(string(path[len(array):]))
+	return err == nil && at >= first
+}
+
+// Only leaves of the changes in which parts were once left out those parts alone: places holds their paths, with commas
+// between. A change whose own path is among them stays whole. It is for a body that is tried again.
+func (b *Body) Only(places string) {
+	chosen := chosenOf(places)
+	var path []byte
+	whole := false
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		path = c.AppendPath(path[:0])
+		whole = whole || string(path) == chosen.rest
+		if !whole && !chosen.places[string(path)] {
+			c.only(&chosen, path)
+		}
+	}
+}
+
+func (c *Change) only(chosen *chosen, path []byte) {
+	head := len(path)
+	has := func(p Place) bool { return chosen.has(path[:head], p) }
+	messages := func(list []Message, p Place) []Message {
+		kept := list[:0]
+		for _, m := range list {
+			if p.index = m.Index; has(p) {
+				kept = append(kept, m)
+			}
+		}
+		return kept
+	}
+	c.Messages = messages(c.Messages, Place{kind: placeMessage})
+	c.Echoes = messages(c.Echoes, Place{kind: placeEcho})
+	c.Statuses = messages(c.Statuses, Place{kind: placeStatus})
+	contacts := c.StateSync[:0]
+	for _, item := range c.StateSync {
+		if has(Place{kind: placeContact, index: item.Index}) {
+			contacts = append(contacts, item)
+		}
+	}
+	c.StateSync = contacts
+	for e := range c.History {
+		el := &c.History[e]
+		if has(Place{kind: placeElement, element: int32(e)}) {
+			continue
+		}
+		left := false
+		for t := range el.Threads {
+			th := &el.Threads[t]
+			th.Messages = messages(th.Messages, Place{kind: placePast, element: int32(e), thread: int32(t)})
+			left = left || len(th.Messages) > 0
+		}
+		if !left {
+			*el = HistoryElement{Out: true}
+		}
+	}
+	c.Errors, c.Handovers, c.Partial = nil, nil, true
+}

@@ -9,7 +9,7 @@ import (
 // Bounds of what a byte may cost.
 const (
 	outPerByte    = 8
-	statePerByte  = 4
+	statePerByte  = 6 // a follow-up that waits takes most; it is part of what goes out
 	cpuPerByte    = 10 // of the ordinary
 	constantBytes = 256 << 10
 )

@@ -149,7 +149,7 @@ func (n *Number) Restored(time.Time) error {
 		}
 		return nil
 	}
-	n.count = s.number.Windows
+	n.count, n.recorded = s.number.Windows, true
 	if s.number.Fence != nil {
 		n.fence, n.fenced = *s.number.Fence, fenceDecline
 		switch {

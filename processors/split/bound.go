@@ -39,6 +39,7 @@ const (
 	contactCost = 750
 	elementCost = 350
 	numberCost  = 1000
+	waitCost    = 350 // of a follow-up that waits for its placeholder in state, beside what it holds
 	syncCost    = 2500
 	accountCost = 1500
 )
@@ -253,6 +254,9 @@ func (w *bound) messages(c *Change, list *[]Message, kind placeKind, over bool) 
 	for k := 0; k < len(*list); k++ {
 		m := &(*list)[k]
 		cost := w.message(m, w.profiles)
+		if mayWait(c, m) {
+			cost += waitCost + 2*len(m.Raw)
+		}
 		switch {
 		case over || cost > w.left:
 			w.out(c, Place{kind: kind, index: m.Index, rest: true}, schemas.ReasonOutputTooLarge, detailOutput)
@@ -267,6 +271,20 @@ func (w *bound) messages(c *Change, list *[]Message, kind placeKind, over bool) 
 		}
 	}
 	return over
+}
+
+// mayWait tells whether a message may be a follow-up of a placeholder that has not come.
+func mayWait(c *Change, m *Message) bool {
+	switch string(c.Field) {
+	case fieldHistory:
+		return true
+	case fieldEchoes:
+		switch string(m.Type) {
+		case "image", "video", "audio", "voice", "document", "sticker":
+			return true
+		}
+	}
+	return false
 }
 
 func (w *bound) contacts(c *Change, over bool) bool {

@@ -121,9 +121,16 @@ func emptied[T any](slab []T) []T {
 	return slab[:0]
 }
 
+// A body may have one part for each itemBytesLeast bytes, and itemsFree besides: parts take a few hundred bytes in memory, and
+// real ones have a hundred or more in the body.
+const (
+	itemsFree      = 4096
+	itemBytesLeast = 16
+)
+
 // room makes room for one more part. It counts against the limit, and fails at position i beyond it.
 func room[T any](s *Scanner, slab *[]T, i int) (*T, bool) {
-	if s.items++; s.items > s.limits.ItemsMax {
+	if s.items++; s.items > s.limits.ItemsMax || s.items > itemsFree+i/itemBytesLeast && i > 0 {
 		s.fail(schemas.ReasonTooManyItems, i, "more messages, threads, contacts and changes than the limit")
 		return nil, false
 	}

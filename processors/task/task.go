@@ -101,11 +101,12 @@ type Task struct {
 	cfg Config
 	out Output
 
-	numbers map[string]*number // by number key
-	byWABA  map[string][]*number
-	order   []*number // all numbers, in the order in which they were first seen
-	changed []*number // numbers to look at in Flush
-	wanting []*number // numbers whose next chunk has to be read again
+	numbers    map[string]*number   // by number key
+	businesses map[string]*business // by WABA
+	recency    recency
+	changed    []*number   // numbers to look at in Flush
+	wanting    []*number   // numbers whose next chunk has to be read again
+	untold     []*business // those with account events of which not all numbers were told
 
 	schedule schedule
 	ticked   time.Time // until when what was due has happened
@@ -145,7 +146,7 @@ func New(cfg Config) (*Task, error) {
 	return &Task{
 		cfg: cfg, out: func(Record) {},
 		Workspace: &Workspace{},
-		numbers:   map[string]*number{}, byWABA: map[string][]*number{},
+		numbers:   map[string]*number{}, businesses: map[string]*business{},
 		contacts: contacts.New(), recent: known.NewRecent(cfg.DedupWindow, dedupBuckets),
 		pages:  pages{},
 		counts: newCounts(),
@@ -303,6 +304,9 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		return schemas.ReasonNoNumber
 	}
 	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
+	if n == nil {
+		return schemas.ReasonTooManyNumbers
+	}
 	if !n.live && h.origin.live() {
 		n.live, n.told = true, false
 	}
@@ -334,6 +338,7 @@ func (t *Task) Tick(now time.Time) {
 // an owner that keeps up, from one that was away, and from a replay. A record that was received earlier than time
 // has passed already takes it back: what is due because of such records has to wait for those that come with it.
 func (t *Task) Pass(now time.Time) {
+	t.tellAll()
 	t.ticked = now
 	t.passed(now)
 	t.schedule.refresh()

@@ -430,5 +430,7 @@ func (s *session) tick(ctx context.Context) tick {
 	}
 	s.p.metrics.replaying.Set(float64(replaying))
 	s.observe()
+	s.workspaces.rest()
+	s.scanners.rest()
 	return t
 }

@@ -38,8 +38,11 @@ type Finder struct {
 	side    Side
 }
 
-// Begin says that another body is at hand.
-func (f *Finder) Begin() { clear(f.indexes) }
+// Begin says that another body is at hand. Nothing of the last one is held.
+func (f *Finder) Begin() {
+	clear(f.indexes)
+	f.chat, f.side = chat{}, Side{}
+}
 
 // scanMax is up to how many entries contacts[] is walked through for every item. A longer one is sorted once, so that
 // many items of many people cost n log n.

@@ -18,6 +18,8 @@ type Bounds struct {
 	HeaderBytes   int // what each event has of the record's headers, beside what they all have
 	// Forced takes a chunk that is over the bound by itself, where nothing goes before it: somebody asked for it.
 	Forced bool
+	// Chosen tells whether a change is to be processed at all; nil: each is.
+	Chosen func(i int) bool
 }
 
 const (
@@ -62,15 +64,17 @@ func (b *Body) Bound(l Bounds) {
 	w := bound{Bounds: l, b: b, total: total, left: total}
 	places := len(b.Places)
 	b.Rest = len(b.Changes)
+	chosen := 0
 	for i := range b.Changes {
 		c := &b.Changes[i]
-		if c.Refused {
+		if c.Refused || l.Chosen != nil && !l.Chosen(i) {
 			continue
 		}
+		chosen++
 		w.change = int32(i)
 		head := w.head(i, c)
 		switch {
-		case i >= ChangesMax:
+		case chosen > ChangesMax:
 			b.rest(i, schemas.ReasonTooManyItems, "more than 4096 changes in a body")
 		case head < 0 || head > w.total:
 			w.refuse(c, head)

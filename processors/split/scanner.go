@@ -33,7 +33,22 @@ type Scanner struct {
 	places   []Place
 
 	body Body
+	peak [slabs]int // how long each slab was since Rest, as far as it was emptied
 }
+
+// The slabs.
+const (
+	slabChanges = iota
+	slabElements
+	slabThreads
+	slabMessages
+	slabContacts
+	slabProfiles
+	slabRare
+	slabNames
+	slabArena
+	slabs
+)
 
 // Slabs up to these sizes are kept; a rare giant does not stay in memory for good.
 const (
@@ -93,6 +108,7 @@ func (s *Scanner) reset(body []byte) {
 	s.in, s.depth, s.items = body, 0, 0
 	s.fatal, s.odd, s.root, s.body = fault{}, fault{}, root{}, Body{}
 	s.cutting, s.handover, s.places = cutting{region: regionRoot}, handover{}, s.places[:0]
+	s.noteLengths()
 	s.changes, s.elements = emptied(s.changes), emptied(s.elements)
 	s.threads, s.messages, s.contacts = emptied(s.threads), emptied(s.messages), emptied(s.contacts)
 	s.profiles, s.rare = emptied(s.profiles), emptied(s.rare)
@@ -102,6 +118,29 @@ func (s *Scanner) reset(body []byte) {
 	if s.arena = s.arena[:0]; cap(s.arena) > keepArenaBytes {
 		s.arena = nil
 	}
+}
+
+func (s *Scanner) noteLengths() {
+	for i, n := range [slabs]int{len(s.changes), len(s.elements), len(s.threads), len(s.messages), len(s.contacts), len(s.profiles), len(s.rare), len(s.names), len(s.arena)} {
+		s.peak[i] = max(s.peak[i], n)
+	}
+}
+
+// Rest gives back memory that was not needed since it was called before. The last Body is no longer valid.
+func (s *Scanner) Rest() {
+	s.reset(nil)
+	s.changes, s.elements, s.threads = shrunk(s.changes, s.peak[slabChanges]), shrunk(s.elements, s.peak[slabElements]), shrunk(s.threads, s.peak[slabThreads])
+	s.messages, s.contacts, s.profiles = shrunk(s.messages, s.peak[slabMessages]), shrunk(s.contacts, s.peak[slabContacts]), shrunk(s.profiles, s.peak[slabProfiles])
+	s.rare, s.names, s.arena = shrunk(s.rare, s.peak[slabRare]), shrunk(s.names, s.peak[slabNames]), shrunk(s.arena, s.peak[slabArena])
+	s.peak = [slabs]int{}
+}
+
+// shrunk is an empty slab, or none where it has room for far more than was needed.
+func shrunk[T any](slab []T, needed int) []T {
+	if cap(slab) > 2*needed+64 {
+		return nil
+	}
+	return slab
 }
 
 // byteOrderMark is the mark that some senders put in front of UTF-8; RFC 8259, section 8.1, lets a reader skip it.

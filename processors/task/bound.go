@@ -10,10 +10,14 @@ import (
 
 // bounds are those of what a body becomes.
 func (t *Task) bounds(o *Origin) split.Bounds {
-	return split.Bounds{
+	b := split.Bounds{
 		EventBytesMax: t.cfg.EventBytesMax, OtherBytesMax: t.cfg.OtherBytesMax,
 		HeaderBytes: len(o.TraceParent) + len(o.TraceState), Forced: o.Requeue != nil,
 	}
+	if o.Requeue != nil && o.Requeue.Changes != "" {
+		b.Chosen = o.Requeue.change
+	}
+	return b
 }
 
 // whole tells whether a record is a body as the ingress wrote it: what is rerouted was counted with its body. So was a body

@@ -158,8 +158,14 @@ func New(cfg Config) (*Task, error) {
 func (t *Task) Begin(out Output, w *Workspace) {
 	t.out, t.Workspace = out, w
 	t.counts.reset()
+	if cap(t.scratch) > scratchBytesMax {
+		t.scratch = nil // a giant was hashed
+	}
 	t.beginScopes()
 }
+
+// scratchBytesMax is what is kept of the memory in which ids are put together.
+const scratchBytesMax = 64 << 10
 
 // Bound says whether there is room for more in the transaction, from now on: a chunk of history leaves in parts where
 // there is not. nil: there always is.

@@ -32,6 +32,8 @@ type Processor struct {
 	txnID   string
 	// memberID is what the group called the last session; of Run alone.
 	memberID string
+	// blameless: the last session of this process ended for a reason that has to do with no body. Of Run alone.
+	blameless bool
 	// recordBytesMax is the longest record that a topic is thought to take; of Run alone.
 	recordBytesMax int64
 	state          atomic.Pointer[string] // why it is not ready; nil when it is
@@ -101,6 +103,7 @@ func (p *Processor) Run(ctx context.Context) error {
 			backoff = restartBackoffMin
 		}
 		p.refused(err)
+		p.blameless = !attributable(err)
 		p.metrics.restarts.Inc()
 		p.log.Warn("session ended; beginning again from the committed state", "error", err, "in", backoff)
 		select {

@@ -58,6 +58,7 @@ func (s *session) restore(ctx context.Context) error {
 	for _, r := range restored {
 		s.runners[r.partition] = r
 	}
+	s.suspect(ctx, restored)
 	s.p.log.Info("state restored", "partitions", len(missing), "took", s.p.deps.Now().Sub(started).Round(time.Millisecond).String())
 	return nil
 }

@@ -196,13 +196,15 @@ func (s *session) run(ctx context.Context) error {
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
 		s.fetch()
-		s.cutAhead(ctx)
+		if !s.careful() {
+			s.cutAhead(ctx)
+		}
 		if s.txn.Client().BufferedFetchRecords() == 0 && s.pending() {
 			// There is work without live records. Without a wait the client would take nothing at all, not even what
 			// it has already.
 			cancel()
 		}
-		fetches := s.txn.PollRecords(pollCtx, pollRecordsMax)
+		fetches := s.txn.PollRecords(pollCtx, s.pollMax())
 		cancel()
 		if ctx.Err() != nil {
 			s.txn.AllowRebalance()
@@ -290,6 +292,13 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	}
 	if err := s.restore(context.WithoutCancel(ctx)); err != nil {
 		return err
+	}
+	if s.careful() && fetches.NumRecords() > 1 {
+		// They were polled before that was known. An abort of nothing winds them back.
+		if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
+			return fmt.Errorf("go back to work on one body at a time: %w", err)
+		}
+		fetches = nil
 	}
 	if len(s.runners) > 0 {
 		s.p.ready()

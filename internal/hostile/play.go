@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -16,6 +17,9 @@ type spent struct {
 	in, out, state int           // bytes
 	cpu            time.Duration // of this thread
 	events         int
+	letters        int
+	numbers        int // that are remembered
+	heap           int // bytes that are in use afterwards, with what is lent given back; 0: not looked at
 }
 
 // headerBytes is what a header costs beside its name and value, and recordBytes a record.
@@ -55,8 +59,12 @@ func (p *player) begin() {
 		}
 		p.spent.out += n
 		p.spent.events++
-		if r.Topic == schemas.TopicState {
+		switch r.Topic {
+		case schemas.TopicState:
 			p.spent.state += n
+		case schemas.TopicDLQ:
+			p.spent.letters++
+		default:
 		}
 	}, &p.space)
 }
@@ -78,6 +86,26 @@ func (p *player) play(body []byte) {
 	p.task.Flush()
 	p.spent.cpu += threadTime() - began
 	p.begin()
+}
+
+// rest lets the partition give back what it does not need, and sees what it holds.
+func (p *player) rest() {
+	for range 2 {
+		p.scanner.Rest()
+		p.space.Rest()
+		p.begin()
+	}
+	p.spent.numbers = p.task.Size().Numbers
+	clear(p.raw)
+	p.spent.heap = inUse()
+}
+
+// inUse is the live heap.
+func inUse() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
 
 func (p *player) process(offset int64) {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -51,6 +52,7 @@ func (m *metrics) forget(partition int32) {
 
 // forgetAll is forget for all partitions, and for what the session knew of them.
 func (m *metrics) forgetAll() {
+	m.largest.Reset()
 	m.lagRecords.Reset()
 	m.lagSeconds.Reset()
 	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused} {
@@ -62,6 +64,7 @@ func (m *metrics) forgetAll() {
 // each transaction.
 func (s *session) observe() {
 	var held, waiting, running, gaps, numbers int
+	var largest task.Size
 	for _, r := range s.runners {
 		if r == nil {
 			continue
@@ -69,6 +72,9 @@ func (s *session) observe() {
 		size := r.task.Size()
 		held, waiting, running = held+size.Held, waiting+size.Waiting, running+size.Running
 		gaps, numbers = gaps+size.Gaps, numbers+size.Numbers
+		if size.Largest > largest.Largest {
+			largest = size
+		}
 	}
 	m := s.p.metrics
 	m.held.Set(float64(held))
@@ -76,4 +82,8 @@ func (s *session) observe() {
 	m.running.Set(float64(running))
 	m.gaps.Set(float64(gaps))
 	m.numbers.Set(float64(numbers))
+	m.largest.Reset()
+	if largest.Largest > 0 {
+		m.largest.WithLabelValues(largest.Business).Set(float64(largest.Largest))
+	}
 }

@@ -32,6 +32,7 @@ type metrics struct {
 	running      prometheus.Gauge
 	gaps         prometheus.Gauge
 	numbers      prometheus.Gauge
+	largest      *prometheus.GaugeVec // by a hash of the WABA: of one business at a time
 	restarts     prometheus.Counter
 	rebalances   prometheus.Counter
 	bulkPaused   prometheus.Gauge
@@ -77,6 +78,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		running:     gauge("running_syncs", "Numbers whose history sync is open."),
 		gaps:        gauge("sync_gaps", "Holes in history syncs that were given up or lost, and not filled since."),
 		numbers:     gauge("numbers", "Phone numbers known."),
+		largest:     gauges("largest_business_numbers", "Phone numbers known of the business with the most of them, by a hash of its WABA id.", "business"),
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
 		rebalances: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "rebalances_total",
 			Help: "Times that partitions went, to come back or not: the state of what comes is rebuilt."}),
@@ -84,7 +86,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lagRecords, m.lagSeconds, m.committedAt,
-		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.rebalances, m.bulkPaused)
+		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.restarts, m.rebalances, m.bulkPaused)
 	m.begin()
 	return m
 }

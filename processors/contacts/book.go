@@ -287,7 +287,7 @@ const linksMax = 64
 
 // link notes that two ids are one contact. It tells whether that is new.
 func (b *Book) link(e, o *entry, id, other []byte) bool {
-	if b.links.has(o.links, id) || b.links.has(e.links, other) || b.links.full(e.links) || b.links.full(o.links) {
+	if b.links.has(o.links, id) || b.links.full(e.links) || b.links.full(o.links) {
 		return false
 	}
 	e.links = b.links.push(e.links, other)

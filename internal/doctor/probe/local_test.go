@@ -26,7 +26,7 @@ coexstream_spool_writable{topic="raw.live"} 1
 		t.Errorf("%+v, hash %q", fact.Spooled, fact.ConfigHash)
 	}
 	processor := doctor.Process{}
-	readMetrics(strings.NewReader("coexstream_processor_tasks 4\ngarbage\n"), &processor)
+	readMetrics(strings.NewReader("coexstream_processor_tasks 4\ngarbage\ncoexstream_processor_largest_business_numbers{business=\"0a1b\"} 3000\n"), &processor)
 	if processor.Spooled != nil || processor.ConfigHash != "" {
 		t.Errorf("a process without a spool: %+v", processor)
 	}

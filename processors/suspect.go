@@ -30,7 +30,7 @@ const (
 	// patience is how many sessions may begin at one place before one is careful, and how often a body is tried alone.
 	patience = 2
 	// noteTimeout bounds the writing of a note.
-	noteTimeout = 5 * time.Second
+	noteTimeout = 2 * time.Second
 )
 
 // attempt is what is noted of a partition.

@@ -27,7 +27,7 @@ coexstream_spool_writable{topic="raw.live"} 1
 	}
 	processor := doctor.Process{}
 	readMetrics(strings.NewReader("coexstream_processor_tasks 4\ngarbage\ncoexstream_processor_largest_business_numbers{business=\"0a1b\"} 3000\n"), &processor)
-	if processor.Spooled != nil || processor.ConfigHash != "" {
+	if processor.Spooled != nil || processor.ConfigHash != "" || processor.Largest != 3000 || processor.Business != "0a1b" {
 		t.Errorf("a process without a spool: %+v", processor)
 	}
 }

@@ -15,7 +15,8 @@ import (
 // spent is what a sequence of bodies cost.
 type spent struct {
 	in, out, state int           // bytes
-	cpu            time.Duration // of this thread
+	cpu            time.Duration // of this thread, but for again
+	again          time.Duration // for bodies of which held chunks were cut again: see ADR 0036
 	events         int
 	letters        int
 	numbers        int // that are remembered
@@ -81,10 +82,10 @@ func (p *player) play(body []byte) {
 	offset := int64(len(p.raw))
 	p.raw[offset] = body
 	p.spent.in += len(body)
-	began := threadTime()
+	began, again := threadTime(), p.spent.again
 	p.process(offset)
 	p.task.Flush()
-	p.spent.cpu += threadTime() - began
+	p.spent.cpu += threadTime() - began - p.spent.again + again
 	p.begin()
 }
 
@@ -124,7 +125,10 @@ func (p *player) process(offset int64) {
 			return
 		}
 		if w.Offset != last { // the pipeline keeps the last one cut
-			if b, err = p.scanner.Scan(p.raw[w.Offset]); err != nil {
+			began := threadTime()
+			b, err = p.scanner.Scan(p.raw[w.Offset])
+			p.spent.again += threadTime() - began
+			if err != nil {
 				p.task.Lost(w)
 				continue
 			}

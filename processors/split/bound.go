@@ -109,8 +109,9 @@ func (b *Body) rest(i int, reason schemas.Reason, detail string) {
 // would be too long.
 func (w *bound) head(i int, c *Change) int {
 	b := w.b
-	ids := idCost(c.WABA) + idCost(c.PhoneNumberID) + idCost(c.DisplayPhoneNumber)
-	w.every = eventCost + w.HeaderBytes + 2*idCost(c.WABA) + 3*idCost(c.PhoneNumberID) + idCost(c.DisplayPhoneNumber)
+	waba, number, display := spelled(c.WABA), spelled(c.PhoneNumberID), spelled(c.DisplayPhoneNumber)
+	ids := waba + number + display
+	w.every = eventCost + w.HeaderBytes + 2*waba + 3*number + display
 	w.profiles = profilesCost(c.Profiles)
 	n := 4 * ids
 	if i == 0 || !bytes.Equal(c.WABA, b.Changes[i-1].WABA) || !bytes.Equal(c.PhoneNumberID, b.Changes[i-1].PhoneNumberID) {
@@ -235,7 +236,7 @@ func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
 
 // cost is what each message of a thread has of it.
 func (th *Thread) cost() int {
-	return 3*idCost(th.ID) + idCost(th.WaID) + idCost(th.UserID) + idCost(th.ParentUserID) + idCost(th.Username) + idCost(th.CountryCode)
+	return 3*spelled(th.ID) + spelled(th.WaID) + spelled(th.UserID) + spelled(th.ParentUserID) + spelled(th.Username) + spelled(th.CountryCode)
 }
 
 // message is what the event of a message costs.
@@ -325,6 +326,17 @@ func idCost(id []byte) int {
 	return 6 * len(id)
 }
 
+// spelled is how many bytes a text takes in JSON, or in a key of state, whichever is more. It is for what many events repeat.
+func spelled(text []byte) int {
+	n := len(text)
+	for _, c := range text {
+		if c < ' ' || c == '"' || c == '\\' || c == 0x7f {
+			n += 5
+		}
+	}
+	return n
+}
+
 // profilesCost is what an event has at most of contacts[]: the entries about its contact, of which there are few.
 func profilesCost(profiles []Profile) int {
 	sum, most, names := 0, 0, 0
@@ -332,7 +344,7 @@ func profilesCost(profiles []Profile) int {
 		p := &profiles[i]
 		sum += len(p.Raw)
 		most = max(most, len(p.Raw))
-		names = max(names, idCost(p.Name)+idCost(p.Username)+idCost(p.CountryCode)+idCost(p.UserID)+idCost(p.ParentUserID))
+		names = max(names, spelled(p.Name)+spelled(p.Username)+spelled(p.CountryCode)+spelled(p.UserID)+spelled(p.ParentUserID))
 	}
 	return min(sum, ProfilesMax*most) + names
 }

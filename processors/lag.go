@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -163,6 +164,7 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 
 // ended is for a session that ended: what it knew of its partitions is not told any more. How far behind they are still is.
 func (m *metrics) ended() {
+	m.largest.Reset()
 	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused} {
 		g.Set(0)
 	}
@@ -172,6 +174,7 @@ func (m *metrics) ended() {
 // each transaction.
 func (s *session) observe() {
 	var held, waiting, running, gaps, numbers int
+	var largest task.Size
 	for _, r := range s.runners {
 		if r == nil {
 			continue
@@ -179,6 +182,9 @@ func (s *session) observe() {
 		size := r.task.Size()
 		held, waiting, running = held+size.Held, waiting+size.Waiting, running+size.Running
 		gaps, numbers = gaps+size.Gaps, numbers+size.Numbers
+		if size.Largest > largest.Largest {
+			largest = size
+		}
 	}
 	m := s.p.metrics
 	m.held.Set(float64(held))
@@ -186,4 +192,8 @@ func (s *session) observe() {
 	m.running.Set(float64(running))
 	m.gaps.Set(float64(gaps))
 	m.numbers.Set(float64(numbers))
+	m.largest.Reset()
+	if largest.Largest > 0 {
+		m.largest.WithLabelValues(largest.Business).Set(float64(largest.Largest))
+	}
 }

@@ -38,6 +38,7 @@ type metrics struct {
 	running      prometheus.Gauge
 	gaps         prometheus.Gauge
 	numbers      prometheus.Gauge
+	largest      *prometheus.GaugeVec // by a hash of the WABA: of one business at a time
 	restarts     prometheus.Counter
 	rebalances   prometheus.Counter
 	bulkPaused   prometheus.Gauge
@@ -50,6 +51,9 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	}
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help})
+	}
+	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: name, Help: help}, labels)
 	}
 	m := &metrics{
 		records:     counter("records_total", "Raw records read, committed or not.", "topic"),
@@ -84,6 +88,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		running:     gauge("running_syncs", "Numbers whose history sync is open."),
 		gaps:        gauge("sync_gaps", "Holes in history syncs that were given up or lost, and not filled since."),
 		numbers:     gauge("numbers", "Phone numbers known."),
+		largest:     gauges("largest_business_numbers", "Phone numbers known of the business with the most of them, by a hash of its WABA id.", "business"),
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
 		rebalances: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "rebalances_total",
 			Help: "Times that partitions went, to come back or not: the state of what comes is rebuilt."}),
@@ -91,7 +96,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lags, m.blocked, m.setAside, m.committedAt,
-		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.restarts, m.rebalances, m.bulkPaused)
+		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.restarts, m.rebalances, m.bulkPaused)
 	m.begin()
 	return m
 }

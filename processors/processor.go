@@ -33,6 +33,8 @@ type Processor struct {
 	txnID   string
 	// memberID is what the group called the last session; of Run alone.
 	memberID string
+	// blameless: the last session of this process ended for a reason that has to do with no body. Of Run alone.
+	blameless bool
 	// recordBytesMax is the longest record that a topic is thought to take; of Run alone.
 	recordBytesMax int64
 	state          atomic.Pointer[string] // why it is not ready; nil when it is
@@ -111,6 +113,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		}
 		p.health.failed(err, lasted)
 		p.refused(err)
+		p.blameless = !attributable(err)
 		p.metrics.restarts.Inc()
 		p.log.Warn("session ended; beginning again from the committed state", "error", err, "in", backoff)
 		select {

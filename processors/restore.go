@@ -71,6 +71,7 @@ func (s *session) restore(ctx context.Context) error {
 	}
 	s.p.metrics.lags.forget(serves)
 	s.p.health.serves(serves)
+	s.suspect(ctx, restored)
 	s.p.log.Info("state restored", "partitions", len(missing), "took", s.p.deps.Now().Sub(started).Round(time.Millisecond).String())
 	return nil
 }

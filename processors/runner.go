@@ -44,7 +44,17 @@ type runner struct {
 	cutting bool
 	inPlace bool       // what is next cannot be cut beforehand
 	lent    *workspace // while the runner works
-	send    *sender    // nil: what the task emits waits for the next transaction
+
+	// See suspect.go.
+	attempts *attempts
+	attempt  attempt
+	careful  bool
+	alone    bool     // a body was worked on alone
+	under    struct { // the record that is worked on
+		topic  schemas.Topic
+		offset int64
+	}
+	send *sender // nil: what the task emits waits for the next transaction
 }
 
 // batch is the last one that was taken from the shelf or read again: held chunks of one batch are often wanted one after another.
@@ -137,11 +147,18 @@ func (r *runner) end() part {
 }
 
 // live feeds the task with what was polled of the inputs that go before bulk.
-func (r *runner) live(ctx context.Context, w *work) error {
+func (r *runner) live(ctx context.Context, w *work) (err error) {
+	defer r.recovered(&err)
 	for _, topic := range beforeBulk {
 		for i, polled := range w.records[topic] {
 			if polled.Attrs.IsControl() {
 				r.position[topic] = polled.Offset + 1
+				continue
+			}
+			r.under.topic, r.under.offset = topic, polled.Offset
+			if r.setsAside(topic, polled.Offset) {
+				r.position[topic] = polled.Offset + 1
+				r.setAside(r.origin(topic, polled))
 				continue
 			}
 			rec, broken, err := r.whole(ctx, polled, w.records[topic][:i])
@@ -161,7 +178,8 @@ func (r *runner) live(ctx context.Context, w *work) error {
 // work feeds the task with held chunks that may leave and with bulk, one after another, to the end of a fetch or as long
 // as the transaction has room. A held chunk that may leave always does so before the next record is processed: so it does not matter
 // to what comes out where one transaction ends and the next one begins.
-func (r *runner) work(ctx context.Context, q *quantum) error {
+func (r *runner) work(ctx context.Context, q *quantum) (err error) {
+	defer r.recovered(&err)
 	r.task.Bound(q.more)
 	defer r.task.Bound(nil)
 	for {
@@ -174,8 +192,13 @@ func (r *runner) work(ctx context.Context, q *quantum) error {
 			return nil
 		}
 		r.inPlace = false
+		r.under.topic, r.under.offset = n.topic, n.offset
 		rec, broken := r.kept.rec, error(nil)
-		if !r.kept.is(n.topic, n.offset) {
+		if r.careful && n.rec != nil && r.setsAside(n.topic, n.offset) {
+			r.setAside(r.origin(n.topic, n.rec))
+			q.took(len(n.rec.Value))
+			rec = nil
+		} else if !r.kept.is(n.topic, n.offset) {
 			if rec, broken, err = r.whole(ctx, n.rec, n.near); err != nil {
 				return err
 			}
@@ -223,6 +246,14 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err 
 			return false, nil
 		}
 		r.inPlace = false
+		r.under.topic, r.under.offset = ref.Topic, ref.Offset
+		if r.setsAside(ref.Topic, ref.Offset) {
+			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
+				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
+			r.task.Lost(ref)
+			q.took(1)
+			continue
+		}
 		n, err := r.release(ctx, ref)
 		if err != nil {
 			return false, err

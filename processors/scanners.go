@@ -44,3 +44,17 @@ func (s *scanners) lend() (*split.Scanner, bool) {
 }
 
 func (s *scanners) takeBack(sc *split.Scanner) { s.spare <- sc }
+
+// rest lets the scanners that nobody uses give back memory that was not needed since it was called before.
+func (s *scanners) rest() {
+	for _, of := range []chan *split.Scanner{s.free, s.spare} {
+		for range cap(of) {
+			select {
+			case sc := <-of:
+				sc.Rest()
+				of <- sc
+			default:
+			}
+		}
+	}
+}

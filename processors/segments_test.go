@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,9 +121,13 @@ func noise(seed uint64, n int) string {
 func long(waba string, phase, order, progress, messages int) (string, []string) {
 	var ids []string
 	for i := range messages {
-		ids = append(ids, fmt.Sprintf("m%d.%d.%04d.%s", phase, order, i, noise(uint64(i), 1500)))
+		ids = append(ids, fmt.Sprintf("m%d.%d.%04d", phase, order, i))
 	}
-	return chunk(waba, phase, order, progress, ids...), ids
+	i := uint64(0)
+	return regexp.MustCompile(`"body":"b"`).ReplaceAllStringFunc(chunk(waba, phase, order, progress, ids...), func(string) string {
+		i++
+		return `"body":"` + noise(i, 1500) + `"`
+	}), ids
 }
 
 func wamids(rs []*kgo.Record) (ids []string) {

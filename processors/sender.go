@@ -55,8 +55,8 @@ func (s *sender) failed() bool { return s != nil && s.err() != nil }
 // records are the Kafka records of one task's transaction, in blocks that are used again: nothing refers to
 // them once the transaction has ended.
 type records struct {
-	blocks [][]kgo.Record
-	n      int // blocks in use
+	blocks  [][]kgo.Record
+	n, peak int // blocks in use, and the most since rest
 }
 
 const (
@@ -88,8 +88,19 @@ func headersOf(from []task.Header) []kgo.RecordHeader {
 
 var _ = kgo.RecordHeader(task.Header{})
 
+// rest gives back blocks that were not needed since it was called before.
+func (b *records) rest() {
+	if b.peak < len(b.blocks) {
+		clear(b.blocks[b.peak:])
+		b.blocks = b.blocks[:b.peak]
+	}
+	b.peak = 0
+}
+
 func (b *records) reset() {
+	b.peak = max(b.peak, b.n)
 	if len(b.blocks) > recordKeepMax {
+		clear(b.blocks[recordKeepMax:])
 		b.blocks = b.blocks[:recordKeepMax:recordKeepMax]
 	}
 	for i := range b.blocks {

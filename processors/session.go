@@ -201,13 +201,15 @@ func (s *session) run(ctx context.Context) error {
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
 		s.fetch()
-		s.cutAhead(ctx)
+		if !s.careful() {
+			s.cutAhead(ctx)
+		}
 		if s.txn.Client().BufferedFetchRecords() == 0 && s.pending() {
 			// There is work without live records. Without a wait the client would take nothing at all, not even what
 			// it has already.
 			cancel()
 		}
-		fetches := s.txn.PollRecords(pollCtx, pollRecordsMax)
+		fetches := s.txn.PollRecords(pollCtx, s.pollMax())
 		cancel()
 		if ctx.Err() != nil {
 			s.txn.AllowRebalance()
@@ -302,6 +304,13 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	}
 	if s.broken != nil {
 		return s.broken
+	}
+	if s.careful() && fetches.NumRecords() > 1 {
+		// They were polled before that was known. An abort of nothing winds them back.
+		if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
+			return fmt.Errorf("go back to work on one body at a time: %w", err)
+		}
+		fetches = nil
 	}
 	s.tellReady()
 	work := s.sort(fetches)

@@ -35,6 +35,9 @@ type turnEnd struct {
 // All turns are over when it returns.
 func (s *session) bulk(ctx context.Context, now time.Time, q *quantum, begin func(*runner)) (failed error) {
 	most := s.lanes.workers(now, cores())
+	if s.careful() {
+		most = 1
+	}
 	ends := make(chan turnEnd, most)
 	for {
 		for failed == nil && len(s.turns.under) < most {

@@ -34,3 +34,11 @@ func (w *workspaces) back(ws *workspace) {
 		w.free = append(w.free, ws)
 	}
 }
+
+// rest gives back the memory of workspaces that was not needed since it was called before.
+func (w *workspaces) rest() {
+	for _, ws := range w.free {
+		ws.task.Rest()
+		ws.records.rest()
+	}
+}

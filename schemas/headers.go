@@ -92,10 +92,11 @@ const (
 	// HeaderDLQEvent is the ce_id of the one event that could not leave, where the rest of the record did.
 	HeaderDLQEvent = "__dlq.errors.event"
 	// HeaderDLQChanges lists the changes that could not be processed, where the others were: their numbers in
-	// the body, from 0, with commas between. It is absent where an entry as a whole could not be.
+	// the body, from 0, with commas between. A hyphen behind the last one stands for all that follow it. It is absent where an
+	// entry as a whole could not be.
 	HeaderDLQChanges = "__dlq.errors.changes"
 	// HeaderDLQPlaces lists the parts of the body that could not be processed, where the rest of their change was:
-	// their paths, with commas between.
+	// their paths, with commas between. A path with a hyphen behind it stands for all that follow in its array, too.
 	HeaderDLQPlaces = "__dlq.errors.places"
 	// HeaderDLQSegment says of which segment of which body a letter is, where the body cannot be put together:
 	// id, and then index and count.

@@ -22,6 +22,10 @@ const (
 	ReasonEmpty           Reason = "empty"            // an envelope without a change in it
 	ReasonSegments        Reason = "segments"         // a body in segments that cannot be put together; the letter is its last segment
 	ReasonEventTooLong    Reason = "event_too_long"   // an event would be longer than processor.event_bytes_max
+	ReasonIDTooLong       Reason = "id_too_long"      // an id is longer than 256 bytes
+	ReasonOutputTooLarge  Reason = "output_too_large" // the events would have more than 8 times the body's bytes
+	ReasonTooManyNumbers  Reason = "too_many_numbers" // the business has more numbers than the limit
+	ReasonBodyFailed      Reason = "body_failed"      // processing the body failed, or ended the processor, twice
 )
 
 // Reasons are all of them.
@@ -30,5 +34,6 @@ func Reasons() []Reason {
 		ReasonJSONInvalid, ReasonJSONDuplicate, ReasonJSONUTF8, ReasonJSONTrailing, ReasonJSONTooDeep, ReasonTooManyItems,
 		ReasonBodyEmpty, ReasonBodyTooLong, ReasonEncoding, ReasonEnvelopeUnknown, ReasonObjectUnknown, ReasonShape,
 		ReasonNoBusiness, ReasonNoNumber, ReasonEmpty, ReasonSegments, ReasonEventTooLong,
+		ReasonIDTooLong, ReasonOutputTooLarge, ReasonTooManyNumbers, ReasonBodyFailed,
 	}
 }

@@ -7,11 +7,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/coexstream/coexstream/internal/deadletter"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // letters waits until there are so many, and returns them, the oldest first.
@@ -193,4 +197,52 @@ func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
 		t.Errorf("what left after the requeue is %v", m["wamid"])
 	}
 	p.letters(0, "--state", "open")
+}
+
+// A letter about a body that ended the processor has no copy of it. A requeue takes it from the raw log.
+func TestRequeueOfALetterWithoutItsBodyTakesItFromTheRawLog(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIP: runs the binary")
+	}
+	p := startUp(t, t.TempDir())
+	defer p.signal(syscall.SIGTERM)
+	url, secret := p.credentials()
+	const body = `{"object":"whatsapp_business_account","entry":[{"id":"42",`
+	if status := post(t, url, secret, body); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	letter := p.letters(1)[0]
+	topic, rest, _ := strings.Cut(letter.Origin, "/")
+	partition, offset, _ := strings.Cut(rest, "/")
+	brokers := p.running().Defaults["kafka.brokers"]
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	number, err := strconv.ParseInt(partition, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(offset string) {
+		t.Helper()
+		r := &kgo.Record{Topic: "coex.dlq", Partition: int32(number)}
+		for k, v := range map[string]string{
+			schemas.HeaderDLQReason: string(schemas.ReasonBodyFailed), schemas.HeaderDLQTopic: topic, schemas.HeaderDLQPartition: partition,
+			schemas.HeaderDLQOffset: offset, schemas.HeaderSource: "meta",
+		} {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: k, Value: []byte(v)})
+		}
+		if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(offset)
+	p.want(ExitOK, "1 letters requeued", "dlq", "requeue", "--reason", "body_failed")
+	again := p.letters(2, "--reason", "json_invalid")
+	if again[1].Bytes != len(body) {
+		t.Errorf("the body that was read again has %d bytes, want %d", again[1].Bytes, len(body))
+	}
+	put("4711")
+	p.want(ExitFailure, "", "dlq", "requeue", "--reason", "body_failed")
 }

@@ -11,6 +11,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/deadletter"
 	"github.com/coexstream/coexstream/internal/kafka"
@@ -176,13 +177,14 @@ func (a *app) requeue(cmd *cobra.Command, args []string, o *requeueOptions) erro
 // requeuer writes letters back.
 type requeuer struct {
 	prefix    string
+	conn      *kafka.Connection
 	transport *kafkago.Transport
 	client    *kafkago.Client
 }
 
 func newRequeuer(conn *kafka.Connection, prefix string) *requeuer {
 	t := conn.Transport()
-	return &requeuer{prefix: prefix, transport: t, client: &kafkago.Client{Addr: conn.Address(), Timeout: 30 * time.Second, Transport: t}}
+	return &requeuer{prefix: prefix, conn: conn, transport: t, client: &kafkago.Client{Addr: conn.Address(), Timeout: 30 * time.Second, Transport: t}}
 }
 
 func (q *requeuer) close() { q.transport.CloseIdleConnections() }
@@ -191,6 +193,13 @@ func (q *requeuer) close() { q.transport.CloseIdleConnections() }
 // knows the letter, leaves the second one out.
 func (q *requeuer) requeue(ctx context.Context, l *deadletter.Letter) error {
 	topic, headers := l.Requeue()
+	if l.Without() {
+		body, err := q.body(ctx, l)
+		if err != nil {
+			return fmt.Errorf("requeue letter %s: %w", l.Place, err)
+		}
+		l.Value = body
+	}
 	record := kafkago.Record{Value: kafkago.NewBytes(l.Value), Headers: kafkaHeaders(headers), Time: time.Now()}
 	if len(l.Key) > 0 {
 		record.Key = kafkago.NewBytes(l.Key)
@@ -218,6 +227,40 @@ func (q *requeuer) requeue(ctx context.Context, l *deadletter.Letter) error {
 	}
 	return nil
 }
+
+// body is the body of a letter that only names its place in the raw log.
+func (q *requeuer) body(ctx context.Context, l *deadletter.Letter) ([]byte, error) {
+	topic, partition, offset, err := l.Origin()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(q.conn.Franz()...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka client: %w", err)
+	}
+	defer cl.Close()
+	f, name := kafka.NewFetcher(cl), topic.Name(q.prefix)
+	got, err := f.Fetch(ctx, name, partition, offset, bodyFetchBytes, bodyFetchWait)
+	if err != nil {
+		return nil, fmt.Errorf("read the body at %s/%d@%d: %w", name, partition, offset, err)
+	}
+	for _, rec := range got.Records {
+		if rec.Offset != offset {
+			continue
+		}
+		whole, err := f.Whole(ctx, rec, nil)
+		if err != nil || whole == nil {
+			return nil, fmt.Errorf("read the body at %s/%d@%d: its segments are not all there: %w", name, partition, offset, err)
+		}
+		return whole.Value, nil
+	}
+	return nil, fmt.Errorf("the body at %s/%d@%d is no longer in the raw log", name, partition, offset)
+}
+
+const (
+	bodyFetchBytes = 1 << 20 // a longer record comes whole
+	bodyFetchWait  = 5 * time.Second
+)
 
 func (q *requeuer) produce(ctx context.Context, topic schemas.Topic, partition int32, r kafkago.Record) (int64, error) {
 	resp, err := q.client.Produce(ctx, &kafkago.ProduceRequest{

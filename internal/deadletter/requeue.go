@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -58,4 +59,20 @@ func (l *Letter) id() string {
 // Note is what says in `dlq` that a letter was requeued.
 func (l *Letter) Note() []Header {
 	return []Header{{schemas.HeaderRequeued, []byte(l.Place.String())}}
+}
+
+// Without tells whether a letter has no copy of its body: that is in the raw log, at Origin.
+func (l *Letter) Without() bool {
+	return len(l.Value) == 0 && l.Reason() == string(schemas.ReasonBodyFailed)
+}
+
+// Origin is where the record of a letter stands in the raw log.
+func (l *Letter) Origin() (topic schemas.Topic, partition int32, offset int64, err error) {
+	topic, ok := schemas.ParseTopic(l.Topic())
+	p, err := strconv.ParseInt(l.Record.Header(schemas.HeaderDLQPartition), 10, 32)
+	o, err2 := strconv.ParseInt(l.Record.Header(schemas.HeaderDLQOffset), 10, 64)
+	if !ok || err != nil || err2 != nil {
+		return 0, 0, 0, fmt.Errorf("letter %s does not name its place in the raw log", l.Place)
+	}
+	return topic, int32(p), o, nil
 }

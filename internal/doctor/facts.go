@@ -107,6 +107,10 @@ type Process struct {
 	Blocked int      // partitions that a processor does not serve, for their state cannot be read
 	Spooled *Spooled // nil: it has no spool, or does not tell
 
+	// Largest is how many numbers the business with the most of them has, and Business a hash of its WABA.
+	Largest  int
+	Business string
+
 	ConfigHash string // empty: not told
 	OwnHash    string // of the configuration that the doctor was given; empty: not to be compared
 	// Ahead is how far its clock is ahead of this one; HTTP tells it to the second.

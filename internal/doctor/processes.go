@@ -2,6 +2,9 @@ package doctor
 
 import "strings"
 
+// numbersWarn is half of what a business may have.
+const numbersWarn = 2048
+
 func judgeProcesses(f *Facts, fr *finder) {
 	for _, p := range f.Processes {
 		switch {
@@ -17,6 +20,8 @@ func judgeProcesses(f *Facts, fr *finder) {
 			fr.add(Fail, p.URL, "Look for the part that is named in docs/operations.md and in the log of the process.", "not ready: %s", p.Reason)
 		case p.ConfigHash != "" && p.OwnHash != "" && p.ConfigHash != p.OwnHash:
 			fr.add(Warn, p.URL, "Restart it, or run the doctor with the configuration of that process.", "ready, but runs with another configuration (%s) than this one (%s)", p.ConfigHash, p.OwnHash)
+		case p.Largest > numbersWarn:
+			fr.add(Warn, p.URL, "Look for what invents phone_number_ids: docs/operations.md, One business has very many numbers.", "ready, but the business %s (a hash of its WABA) has %d numbers; more than 4096 are set aside", p.Business, p.Largest)
 		case len(p.Trouble) > 0:
 			fr.add(Warn, p.URL, "Webhooks are still taken. Look at the checks brokers, replicas and spool.", "ready, but %s", strings.Join(p.Trouble, "; "))
 		default:

@@ -9,9 +9,12 @@ import (
 // Bounds of what a byte may cost.
 const (
 	outPerByte    = 8
-	statePerByte  = 4
+	statePerByte  = 6  // a follow-up that waits takes most; it is part of what goes out
 	cpuPerByte    = 10 // of the ordinary
 	constantBytes = 256 << 10
+	heapPerByte   = 8       // that stay in use; of ids, messages and numbers some hundred bytes each are remembered
+	heapBytesFree = 4 << 20 // of tables that grow by doubling, and of what the collector has not found yet
+	letterPerBody = 2       // one tells of the body; a chunk that leaves later may have another
 )
 
 // bodyBytesMax is how far a body grows: more than any sender sends.
@@ -83,15 +86,22 @@ func try(seed uint64, kib time.Duration) (*finding, error) {
 	}
 }
 
+// heapLookBytes is from how many bytes on it is looked at what stays in memory: that takes longer than small bodies do.
+const heapLookBytes = 256 << 10
+
 const whyCPU = "the processor's time"
 
 func cost(seed uint64, scale int, bodies [][]byte, kib time.Duration) (*finding, error) {
+	before := inUse()
 	p, err := newPlayer()
 	if err != nil {
 		return nil, err
 	}
 	for _, b := range bodies {
 		p.play(b)
+	}
+	if p.spent.in > heapLookBytes {
+		p.rest()
 	}
 	f := &finding{seed: seed, scale: scale, spent: p.spent}
 	allowed := p.spent.in + constantBytes
@@ -100,6 +110,10 @@ func cost(seed uint64, scale int, bodies [][]byte, kib time.Duration) (*finding,
 		f.why = fmt.Sprintf("%.1f bytes out for each byte in", float64(p.spent.out)/float64(p.spent.in))
 	case p.spent.state > statePerByte*allowed:
 		f.why = fmt.Sprintf("%.1f bytes of state for each byte in", float64(p.spent.state)/float64(p.spent.in))
+	case p.spent.letters > letterPerBody*len(bodies):
+		f.why = fmt.Sprintf("%d letters of %d bodies", p.spent.letters, len(bodies))
+	case p.spent.heap > before+heapPerByte*p.spent.in+heapBytesFree:
+		f.why = fmt.Sprintf("%d bytes of memory stay in use, and %d numbers", p.spent.heap-before, p.spent.numbers)
 	case p.spent.cpu > cpuPerByte*kib*time.Duration(allowed)/1024:
 		f.why = whyCPU
 	default:

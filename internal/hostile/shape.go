@@ -44,7 +44,7 @@ const (
 
 func newShape(seed uint64) shape {
 	r := rand.New(rand.NewPCG(seed, 7))
-	s := shape{seed: seed, entries: 1, changes: 1, grows: r.IntN(growsKinds), several: 1 + r.IntN(3), same: r.IntN(3) == 0}
+	s := shape{seed: seed, entries: 1, changes: 1, grows: r.IntN(growsKinds), several: 1 + r.IntN(6), same: r.IntN(3) == 0}
 	for range 1 + r.IntN(3) {
 		s.features = append(s.features, features[r.IntN(len(features))])
 	}

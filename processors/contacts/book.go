@@ -281,9 +281,13 @@ func (b *Book) single(e *entry) (Version, bool) {
 	return v, ok
 }
 
+// linksMax bounds the ids that are remembered as one contact with an id: a user has a phone number and a user id, and seldom
+// another. A list is walked through for each change of the id.
+const linksMax = 64
+
 // link notes that two ids are one contact. It tells whether that is new.
 func (b *Book) link(e, o *entry, id, other []byte) bool {
-	if b.links.has(o.links, id) {
+	if b.links.has(o.links, id) || b.links.full(e.links) || b.links.full(o.links) {
 		return false
 	}
 	e.links = b.links.push(e.links, other)

@@ -45,6 +45,15 @@ func (l *links) has(head uint32, id []byte) bool {
 	return false
 }
 
+// full tells whether a list has as many links as it may.
+func (l *links) full(head uint32) bool {
+	n := 0
+	for ; head != 0 && n < linksMax; head = l.cells[head].next {
+		n++
+	}
+	return n == linksMax
+}
+
 // push puts an id in front of a list and returns the new head.
 func (l *links) push(head uint32, id []byte) uint32 {
 	if len(l.cells) == 0 {

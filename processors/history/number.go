@@ -30,12 +30,13 @@ type Number struct {
 
 	pending []Boundary // told, but not passed yet; by ReceivedAt
 
-	next    pinned // in the record of the number while parts of it have left
-	changed bool   // the record of the number on `state` is old
-	journal journal
-	staging *staging              // between Restore and Restored
-	missing int                   // records that were missing then
-	counted func(time.Time) int32 // see NumberWindows; nil: windows are counted up from 1
+	next     pinned // in the record of the number while parts of it have left
+	changed  bool   // the record of the number on `state` is old
+	recorded bool   // there is one
+	journal  journal
+	staging  *staging              // between Restore and Restored
+	missing  int                   // records that were missing then
+	counted  func(time.Time) int32 // see NumberWindows; nil: windows are counted up from 1
 }
 
 // fenceKind is what parted two windows. The later ones are the stronger ones.

@@ -165,7 +165,7 @@ func (n *Number) Restored(time.Time) error {
 		n.changed = true
 		s.number = &numberRecord{}
 	}
-	n.count = s.number.Windows
+	n.count, n.recorded = s.number.Windows, true
 	if s.number.Fence != nil {
 		n.fence, n.fenced = *s.number.Fence, fenceDecline
 		switch {

@@ -70,7 +70,7 @@ func (n *Number) TakeState(yield func(key string, value []byte)) {
 		}
 	}
 	if n.changed {
-		n.changed = false
+		n.changed, n.recorded = false, true
 		n.journal.put(numberKey, mustJSON(n.record()))
 	}
 	entries := n.journal.entries

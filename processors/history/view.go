@@ -51,3 +51,15 @@ func (n *Number) Declined() (receivedAt time.Time, failure []byte, ok bool) {
 	}
 	return time.Time{}, nil, false
 }
+
+// Idle tells whether nothing is remembered but how many windows there were, and nothing waits to be written.
+func (n *Number) Idle() bool {
+	return len(n.windows) == 0 && len(n.pending) == 0 && !n.next.set && n.staging == nil && !n.changed && len(n.journal.entries) == 0
+}
+
+// Forget names the records that an idle number has.
+func (n *Number) Forget(yield func(key string)) {
+	if n.recorded {
+		yield(numberKey)
+	}
+}

@@ -31,7 +31,7 @@ type Book struct {
 
 // New makes an empty Book. The configuration has to be valid; it is not copied.
 func New(cfg *Config) *Book {
-	return &Book{cfg: cfg, waiting: waiting{byKey: make(map[schemas.Hash][]*held)}}
+	return &Book{cfg: cfg}
 }
 
 // Placeholder takes a placeholder that was received in a chunk at a time. It returns the follow-ups that
@@ -56,7 +56,7 @@ func (b *Book) Wait(now time.Time, key schemas.Hash, value []byte) bool {
 	if b.waiting.has(key, value) {
 		return true
 	}
-	if b.cfg.Hold <= 0 || b.waiting.n >= b.cfg.HoldItemsMax || b.waiting.bytes+len(value) > b.cfg.HoldBytesMax {
+	if b.cfg.Hold <= 0 || b.waiting.full(key) || b.waiting.n >= b.cfg.HoldItemsMax || b.waiting.bytes+len(value) > b.cfg.HoldBytesMax {
 		return false
 	}
 	b.waiting.add(key, now.Add(b.cfg.Hold), value)
@@ -82,6 +82,12 @@ func (b *Book) Deadline() time.Time {
 
 // Len is the number of placeholders that are remembered, and of follow-ups that wait.
 func (b *Book) Len() (placeholders, followUps int) { return b.placeholders.len(), b.waiting.n }
+
+// Idle tells whether nothing is remembered, and nothing waits to be written.
+func (b *Book) Idle() bool {
+	p, w := &b.placeholders, &b.waiting
+	return p.len() == 0 && len(p.gone) == 0 && w.n == 0 && len(w.fresh) == 0 && len(w.gone) == 0
+}
 
 // MemoryBytes is what the Book costs in memory.
 func (b *Book) MemoryBytes() int { return b.placeholders.memory() + b.waiting.memory() }

@@ -36,6 +36,11 @@ func (w *waiting) has(key schemas.Hash, value []byte) bool {
 	return slices.ContainsFunc(w.byKey[key], func(h *held) bool { return bytes.Equal(h.value, value) })
 }
 
+// ofKeyMax bounds the follow-ups that wait under one key: there are few of a message, in few shapes.
+const ofKeyMax = 64
+
+func (w *waiting) full(key schemas.Hash) bool { return len(w.byKey[key]) >= ofKeyMax }
+
 func (w *waiting) add(key schemas.Hash, deadline time.Time, value []byte) {
 	h := &held{key: key, seq: w.seq, deadline: deadline, value: bytes.Clone(value)}
 	w.fresh = append(w.fresh, h)
@@ -46,6 +51,9 @@ func (w *waiting) insert(h *held) {
 	w.seq = max(w.seq, h.seq+1)
 	w.n++
 	w.bytes += len(h.value)
+	if w.byKey == nil {
+		w.byKey = make(map[schemas.Hash][]*held)
+	}
 	w.byKey[h.key] = before(w.byKey[h.key], h, func(o *held) bool { return o.seq > h.seq })
 	w.queue = before(w.queue, h, func(o *held) bool {
 		return o.deadline.After(h.deadline) || o.deadline.Equal(h.deadline) && o.seq > h.seq

@@ -38,15 +38,20 @@ type Finder struct {
 	side    Side
 }
 
-// Begin says that another body is at hand.
-func (f *Finder) Begin() { clear(f.indexes) }
+// Begin says that another body is at hand. Nothing of the last one is held.
+func (f *Finder) Begin() {
+	clear(f.indexes)
+	f.chat, f.side = chat{}, Side{}
+}
 
 // scanMax is up to how many entries contacts[] is walked through for every item. A longer one is sorted once, so that
 // many items of many people cost n log n.
 const scanMax = 8
 
-// profilesMax bounds the entries about one person: a real webhook has one.
-const profilesMax = 16
+const profilesMax = split.ProfilesMax
+
+// lookedAtMax bounds the entries with one id that are looked at.
+const lookedAtMax = 16
 
 // match finds the entries of contacts[] about p, in their order.
 func (f *Finder) match(c *split.Change, p *person) []int32 {
@@ -60,6 +65,7 @@ func (f *Finder) match(c *split.Change, p *person) []int32 {
 				f.matched = append(f.matched, int32(i))
 			}
 		}
+		f.matched = f.matched[:min(len(f.matched), profilesMax)]
 		return f.matched
 	}
 	x, ok := f.indexes[c]
@@ -139,7 +145,7 @@ func (x index) appendFound(dst []int32, id string, c *split.Change, p *person) [
 		return dst
 	}
 	i, _ := slices.BinarySearchFunc(x, id, func(e indexed, id string) int { return strings.Compare(e.id, id) })
-	for n := 0; i < len(x) && x[i].id == id && n < profilesMax; i, n = i+1, n+1 {
+	for n := 0; i < len(x) && x[i].id == id && n < lookedAtMax; i, n = i+1, n+1 {
 		if q := profilePerson(&c.Profiles[x[i].at]); p.is(&q) {
 			dst = append(dst, x[i].at)
 		}

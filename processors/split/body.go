@@ -54,6 +54,12 @@ type Body struct {
 	Changes  []Change
 	// Places are the parts that were left out, in the order of the document: the first 1024 of them.
 	Places []Place
+
+	// Rest is the first of the changes that are left out with all that follow it, because they are over a bound: see Bound.
+	// Over says which.
+	Rest  int
+	Over  Error
+	bytes int
 }
 
 // Change is one change of one entry. A 360dialog or bare body has exactly one.
@@ -95,6 +101,8 @@ type Change struct {
 	// Odd is the first that is odd about the change; its Reason is empty where nothing is.
 	Odd Error
 	Cut int // how many parts were left out because they are odd
+	// Over: a part of it is over a bound of the body. See Body.Bound.
+	Over bool
 	// Refused: the change is odd as a whole. Only what names its business, its place and its bytes are there.
 	Refused bool
 	// Loose: Raw and Value hold what is odd beyond its shape, and must not leave as they are.

@@ -62,7 +62,7 @@ func checkAgainstReference(t *testing.T, s *Scanner, body []byte) {
 	for i := range got.Changes {
 		checkWhatLeaves(t, body, &got.Changes[i])
 	}
-	if g, w := dump(got, "Places", "Odd", "ownWABA"), dump(want, "Places", "Odd", "ownWABA"); g != w {
+	if g, w := dump(got, "Places", "Odd", "ownWABA", "Rest"), dump(want, "Places", "Odd", "ownWABA", "Rest"); g != w {
 		t.Fatalf("scan of %q: %s", body, diffLines(g, w))
 	}
 }

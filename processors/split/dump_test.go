@@ -24,7 +24,7 @@ func dumpValue(out *strings.Builder, v reflect.Value, path string, without []str
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			name := v.Type().Field(i).Name
-			skip := false
+			skip := !v.Type().Field(i).IsExported() && name != "ownWABA"
 			for _, w := range without {
 				skip = skip || w == name
 			}

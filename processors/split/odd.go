@@ -1,7 +1,6 @@
 package split
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -20,6 +19,7 @@ type Place struct {
 	region region
 	// Position in its array; of a message of the past, in its thread. wholeArray: the array itself.
 	element, thread, index int32
+	rest                   bool // and all that follow it in its array
 }
 
 // wholeArray stands in the place of a position.
@@ -48,10 +48,15 @@ var placeNames = [placeKinds]string{
 
 // AppendPath appends where the part stands: entry.change, the name of its array and its position there, from 0; a
 // message of the past is entry.change.history.0.threads.2.messages.7, an array as a whole entry.change.statuses, an entry as a
-// whole its number alone. Where a value has several arrays of one kind, the positions go on from one to the next.
+// whole its number alone. Where a value has several arrays of one kind, the positions go on from one to the next. A hyphen
+// behind it says that all that follow in the array are meant, too.
 func (p *Place) AppendPath(dst []byte, b *Body) []byte {
 	c := &b.Changes[p.Change]
-	return p.append(c.AppendPath(dst))
+	dst = p.append(c.AppendPath(dst))
+	if p.rest {
+		dst = append(dst, '-')
+	}
+	return dst
 }
 
 func (p *Place) append(dst []byte) []byte {
@@ -123,7 +128,7 @@ type cutting struct {
 // soft notes what is odd about the part that is being read.
 func (s *Scanner) soft(reason schemas.Reason, offset int, detail string) {
 	s.odd.note(reason, offset, detail)
-	if reason != schemas.ReasonShape {
+	if reason != schemas.ReasonShape && reason != schemas.ReasonIDTooLong {
 		s.cutting.loose.note(reason, offset, detail)
 	}
 }
@@ -250,74 +255,4 @@ func (s *Scanner) placed(e Envelope) []Place {
 	}
 	s.places = kept
 	return since(kept, 0)
-}
-
-// Only leaves of the changes in which parts were once odd those parts alone: places holds their paths, with commas
-// between. A change whose own path is among them, or that of its entry, stays whole. It is for a body that is tried again.
-func (b *Body) Only(places string) {
-	chosen := map[string]bool{}
-	for p := range bytes.SplitSeq([]byte(places), []byte{','}) {
-		chosen[string(p)] = true
-	}
-	var path []byte
-	for i := range b.Changes {
-		c := &b.Changes[i]
-		if chosen[strconv.Itoa(c.Entry)] {
-			continue
-		}
-		path = c.AppendPath(path[:0])
-		if !chosen[string(path)] {
-			c.only(chosen, path)
-		}
-	}
-}
-
-func (c *Change) only(chosen map[string]bool, path []byte) {
-	head := len(path)
-	has := func(p Place) bool {
-		path = p.append(path[:head])
-		return chosen[string(path)]
-	}
-	messages := func(list []Message, p Place) []Message {
-		if all := (Place{kind: p.kind, index: wholeArray}); p.kind != placePast && has(all) {
-			return list
-		}
-		kept := list[:0]
-		for _, m := range list {
-			if p.index = m.Index; has(p) {
-				kept = append(kept, m)
-			}
-		}
-		return kept
-	}
-	c.Messages = messages(c.Messages, Place{kind: placeMessage})
-	c.Echoes = messages(c.Echoes, Place{kind: placeEcho})
-	c.Statuses = messages(c.Statuses, Place{kind: placeStatus})
-	contacts := c.StateSync[:0]
-	all := has(Place{kind: placeContact, index: wholeArray})
-	for _, item := range c.StateSync {
-		if all || has(Place{kind: placeContact, index: item.Index}) {
-			contacts = append(contacts, item)
-		}
-	}
-	c.StateSync = contacts
-	all = has(Place{kind: placeElement, index: wholeArray})
-	for e := range c.History {
-		el := &c.History[e]
-		if all || has(Place{kind: placeElement, element: int32(e)}) {
-			continue
-		}
-		left := false
-		for t := range el.Threads {
-			th := &el.Threads[t]
-			if !has(Place{kind: placeThread, element: int32(e), index: int32(t)}) {
-				th.Messages = messages(th.Messages, Place{kind: placePast, element: int32(e), thread: int32(t)})
-			}
-			left = left || len(th.Messages) > 0
-		}
-		if !left {
-			*el = HistoryElement{Out: true}
-		}
-	}
-	c.Errors, c.Handovers, c.Partial = nil, nil, true
 }

@@ -30,11 +30,21 @@ func (s *Scanner) text(i int, dst *[]byte) int {
 	return end
 }
 
+// idBytesMax is the length of an id. The longest in use, of messages between users without phone numbers, have some 130
+// bytes. Ids stand in many events, in their keys and in `state`.
+const idBytesMax = 256
+
 // id reads the value at i into dst when it is a string or a whole number: some senders write ids as
-// numbers.
+// numbers. One that is too long makes its part odd, and is not kept.
 func (s *Scanner) id(i int, dst *[]byte) int {
 	if s.in[i]-'0' >= 10 {
-		return s.text(i, dst)
+		was := *dst
+		end := s.text(i, dst)
+		if len(*dst) > idBytesMax && end > 0 {
+			*dst = was
+			s.soft(schemas.ReasonIDTooLong, i, detailIDTooLong)
+		}
+		return end
 	}
 	end := s.number(i)
 	if end < 0 {
@@ -46,9 +56,15 @@ func (s *Scanner) id(i int, dst *[]byte) int {
 			return end
 		}
 	}
+	if len(t) > idBytesMax {
+		s.soft(schemas.ReasonIDTooLong, i, detailIDTooLong)
+		return end
+	}
 	*dst = t
 	return end
 }
+
+const detailIDTooLong = "an id is longer than 256 bytes"
 
 // verbatim reads the value at i into dst, whatever it is but null.
 func (s *Scanner) verbatim(i int, dst *[]byte) int {

@@ -33,7 +33,22 @@ type Scanner struct {
 	places   []Place
 
 	body Body
+	peak [slabs]int // how long each slab was since Rest, as far as it was emptied
 }
+
+// The slabs.
+const (
+	slabChanges = iota
+	slabElements
+	slabThreads
+	slabMessages
+	slabContacts
+	slabProfiles
+	slabRare
+	slabNames
+	slabArena
+	slabs
+)
 
 // Slabs up to these sizes are kept; a rare giant does not stay in memory for good.
 const (
@@ -54,6 +69,7 @@ func (s *Scanner) Scan(body []byte) (*Body, error) {
 	if err := s.scan(); err != nil {
 		return nil, err
 	}
+	s.body.bytes, s.body.Rest = len(body), len(s.body.Changes)
 	return &s.body, nil
 }
 
@@ -96,6 +112,7 @@ func (s *Scanner) reset(body []byte) {
 	if s.handover.seen {
 		s.handover = handover{}
 	}
+	s.noteLengths()
 	s.changes, s.elements = emptied(s.changes), emptied(s.elements)
 	s.threads, s.messages, s.contacts = emptied(s.threads), emptied(s.messages), emptied(s.contacts)
 	s.profiles, s.rare = emptied(s.profiles), emptied(s.rare)
@@ -105,6 +122,29 @@ func (s *Scanner) reset(body []byte) {
 	if s.arena = s.arena[:0]; cap(s.arena) > keepArenaBytes {
 		s.arena = nil
 	}
+}
+
+func (s *Scanner) noteLengths() {
+	for i, n := range [slabs]int{len(s.changes), len(s.elements), len(s.threads), len(s.messages), len(s.contacts), len(s.profiles), len(s.rare), len(s.names), len(s.arena)} {
+		s.peak[i] = max(s.peak[i], n)
+	}
+}
+
+// Rest gives back memory that was not needed since it was called before. The last Body is no longer valid.
+func (s *Scanner) Rest() {
+	s.reset(nil)
+	s.changes, s.elements, s.threads = shrunk(s.changes, s.peak[slabChanges]), shrunk(s.elements, s.peak[slabElements]), shrunk(s.threads, s.peak[slabThreads])
+	s.messages, s.contacts, s.profiles = shrunk(s.messages, s.peak[slabMessages]), shrunk(s.contacts, s.peak[slabContacts]), shrunk(s.profiles, s.peak[slabProfiles])
+	s.rare, s.names, s.arena = shrunk(s.rare, s.peak[slabRare]), shrunk(s.names, s.peak[slabNames]), shrunk(s.arena, s.peak[slabArena])
+	s.peak = [slabs]int{}
+}
+
+// shrunk is an empty slab, or none where it has room for far more than was needed.
+func shrunk[T any](slab []T, needed int) []T {
+	if cap(slab) > 2*needed+64 {
+		return nil
+	}
+	return slab
 }
 
 // byteOrderMark is the mark that some senders put in front of UTF-8; RFC 8259, section 8.1, lets a reader skip it.
@@ -124,9 +164,16 @@ func emptied[T any](slab []T) []T {
 	return slab[:0]
 }
 
+// A body may have one part for each itemBytesLeast bytes, and itemsFree besides: parts take a few hundred bytes in memory, and
+// real ones have a hundred or more in the body.
+const (
+	itemsFree      = 4096
+	itemBytesLeast = 16
+)
+
 // room makes room for one more part. It counts against the limit, and fails at position i beyond it.
 func room[T any](s *Scanner, slab *[]T, i int) (*T, bool) {
-	if s.items++; s.items > s.limits.ItemsMax {
+	if s.items++; s.items > s.limits.ItemsMax || s.items > itemsFree+i/itemBytesLeast && i > 0 {
 		s.fail(schemas.ReasonTooManyItems, i, "more messages, threads, contacts and changes than the limit")
 		return nil, false
 	}

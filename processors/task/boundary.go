@@ -37,14 +37,12 @@ func (t *Task) account(o *Origin, c *split.Change) {
 	}
 	parts := history.Boundary{Opens: kind == account.Opens, Time: unix(c.EntryTime), ReceivedAt: o.ReceivedAt}
 	t.announced.add(v.WABAID, announcement{v.PhoneNumber, parts})
-	for _, n := range t.byWABA[v.WABAID] {
-		if account.Concerns(c.PhoneNumber, n.id.DisplayPhoneNumber) {
-			n.history.Boundary(o.ReceivedAt, parts)
-			t.concerns(o, n)
-			n.introduced = false
-			t.introduce(n)
-			t.touch(n)
-		}
+	told := freshEvent{phone: phoneKey(v.PhoneNumber), parts: parts}
+	if o.Replay != nil {
+		told.replay = string(o.Replay.ID)
+	}
+	if b := t.businesses[v.WABAID]; b != nil {
+		t.announce(b, told)
 	}
 }
 
@@ -59,8 +57,13 @@ func (t *Task) numberConcerned(c *split.Change) string {
 	if len(c.WABA) == 0 {
 		return ""
 	}
-	for _, n := range t.byWABA[str(c.WABA)] { // of a replay with a state of its own: those that it has seen by then
-		if n.live && identity.SamePhone(c.PhoneNumber, bytesOf(n.id.DisplayPhoneNumber)) {
+	b := t.businesses[str(c.WABA)] // of a replay with a state of its own: the numbers that it has seen by then
+	digits, ok := identity.Canonical(c.PhoneNumber)
+	if b == nil || !ok {
+		return ""
+	}
+	for _, n := range b.byPhone[digits] {
+		if n.live && identity.IsPhone(bytesOf(n.id.DisplayPhoneNumber)) {
 			return n.id.PhoneNumberID
 		}
 	}

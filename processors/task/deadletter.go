@@ -18,6 +18,9 @@ func (t *Task) DeadLetter(o *Origin, reason schemas.Reason, detail string, more 
 			if n, err := strconv.Atoi(string(h.Value)); err == nil && n > 0 {
 				attempts = n + 1
 			}
+			if reason == schemas.ReasonOutputTooLarge || reason == schemas.ReasonTooManyItems && o.Requeue != nil {
+				attempts-- // as much as a body may become has left
+			}
 		}
 		if !strings.HasPrefix(h.Key, dlqHeaderPrefix) {
 			hs = append(hs, h)

@@ -13,11 +13,34 @@ import (
 // directory tells the WABA of numbers of which bodies may come here that name the number alone: those whose
 // phone_number_id belongs to this partition. When a number becomes known, a note in `rerouted` tells this partition of its
 // id, unless that is the number's own; another one comes with each account event, in case the number has moved to another WABA
-// or retention removed the first. An entry is kept for as long as the number is known, which is for good: a
+// or retention removed the first. An entry is kept for as long as there is room: a
 // decline can come at any later onboarding. It takes some hundred bytes.
 type directory struct {
 	of      map[string]string // by phone_number_id
 	changed []string
+	order   []string       // the ids, in the order in which they were entered last; those that were entered again stand there twice
+	entered map[string]int // how often an id stands in order
+}
+
+// directoryMax bounds the entries of a partition. Beyond it those go that were not entered for longest.
+const directoryMax = 65536
+
+// keep notes that an entry is the newest.
+func (d *directory) keep(phoneNumberID string) {
+	if d.entered == nil {
+		d.entered = map[string]int{}
+	}
+	d.order = append(d.order, phoneNumberID)
+	d.entered[phoneNumberID]++
+	for len(d.of) > directoryMax || len(d.order) > 2*directoryMax {
+		first := d.order[0]
+		d.order = d.order[1:]
+		if d.entered[first]--; d.entered[first] == 0 {
+			delete(d.entered, first)
+			delete(d.of, first)
+			d.changed = append(d.changed, first)
+		}
+	}
 }
 
 // stateDirectory is d|phone_number_id: the WABA behind a byte of version.
@@ -61,12 +84,14 @@ func (t *Task) Number(o *Origin) {
 func (t *Task) enter(phoneNumberID, waba string) {
 	d := &t.directory
 	if d.of[phoneNumberID] == waba {
+		d.keep(phoneNumberID)
 		return
 	}
 	if d.of == nil {
 		d.of = map[string]string{}
 	}
 	d.of[phoneNumberID] = waba
+	d.keep(phoneNumberID)
 	d.changed = append(d.changed, phoneNumberID)
 	if n, ok := t.numbers["/"+phoneNumberID]; ok && !n.moved {
 		t.move(n, waba)
@@ -133,6 +158,10 @@ func (t *Task) attribute(o *Origin, c *split.Change) {
 // flush writes what changed to `state`.
 func (d *directory) flush(t *Task) {
 	for _, phoneNumberID := range d.changed {
+		if _, ok := d.of[phoneNumberID]; !ok {
+			t.state(t.arena.copy(stateDirectory, phoneNumberID), nil)
+			continue
+		}
 		value := append(t.arena.room(64), directoryVersion)
 		value = t.arena.done(append(value, d.of[phoneNumberID]...))
 		t.state(t.arena.copy(stateDirectory, phoneNumberID), value)
@@ -149,5 +178,6 @@ func (d *directory) restore(phoneNumberID string, value []byte) error {
 		d.of = map[string]string{}
 	}
 	d.of[phoneNumberID] = string(value[1:])
+	d.keep(phoneNumberID)
 	return nil
 }

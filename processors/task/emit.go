@@ -39,10 +39,17 @@ func (w *Workspace) Reset() {
 	w.headers.reset()
 }
 
+// Rest gives back memory that was not needed since it was called before. The workspace has been reset.
+func (w *Workspace) Rest() {
+	w.arena.rest()
+	w.headers.rest()
+}
+
 // arena hands out byte slices that live until reset, from few large blocks.
 type arena struct {
 	blocks [][]byte
 	n      int // blocks in use; blocks[n-1] is the one being filled
+	peak   int // the most since rest
 }
 
 const arenaBlockBytes = 1 << 20
@@ -90,7 +97,16 @@ func (a *arena) copy(parts ...string) []byte {
 // arenaKeepBlocks bounds what is kept of a large transaction.
 const arenaKeepBlocks = 16
 
+func (a *arena) rest() {
+	if a.peak < len(a.blocks) {
+		clear(a.blocks[a.peak:])
+		a.blocks = a.blocks[:a.peak]
+	}
+	a.peak = 0
+}
+
 func (a *arena) reset() {
+	a.peak = max(a.peak, a.n)
 	if len(a.blocks) > arenaKeepBlocks {
 		clear(a.blocks[arenaKeepBlocks:])
 		a.blocks = a.blocks[:arenaKeepBlocks]
@@ -114,8 +130,8 @@ var specVersion = []byte(schemas.CESpecVersion)
 
 // headers hands out slices of header slots that live until reset.
 type headers struct {
-	blocks [][]Header
-	n      int
+	blocks  [][]Header
+	n, peak int // blocks in use, and the most since rest
 }
 
 const headerBlock = 4096
@@ -144,8 +160,18 @@ func (h *headers) done(hs []Header) []Header {
 
 const headerKeepBlocks = 32
 
+func (h *headers) rest() {
+	if h.peak < len(h.blocks) {
+		clear(h.blocks[h.peak:])
+		h.blocks = h.blocks[:h.peak]
+	}
+	h.peak = 0
+}
+
 func (h *headers) reset() {
+	h.peak = max(h.peak, h.n)
 	if len(h.blocks) > headerKeepBlocks {
+		clear(h.blocks[headerKeepBlocks:])
 		h.blocks = h.blocks[:headerKeepBlocks:headerKeepBlocks]
 	}
 	for i, b := range h.blocks {

@@ -128,13 +128,15 @@ func (t *Task) failure(l *liveChange) {
 		t.other(l.o, l.c) // not an array
 		return
 	}
+	odd := false
+	value := schemas.HashBytes(l.c.Value).AppendHex(nil) // once for all: there may be many errors in a long value
 	for i, failure := range errs {
 		if len(failure) == 0 || failure[0] != '{' {
-			t.other(l.o, l.c)
+			odd = true
 			continue
 		}
 		var id schemas.Hash
-		id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeError), bytesOf(l.n.id.PhoneNumberID), failure, l.c.Value,
+		id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeError), bytesOf(l.n.id.PhoneNumberID), failure, value,
 			strconv.AppendInt(nil, l.c.EntryTime, 10), strconv.AppendInt(nil, int64(i), 10))
 		if !t.first(l.o, l.o.ReceivedAt, id, id, schemas.RankConcrete) {
 			t.counts.Duplicates[KindMessage]++
@@ -146,6 +148,9 @@ func (t *Task) failure(l *liveChange) {
 		m.Kind, m.Original = schemas.KindError, failure
 		e.id, e.time = id, unix(l.c.EntryTime)
 		t.put(&e, l.o, t.key(m.PhoneNumberID, cmp.Or(m.Thread, keyOfErrors)), t.message(&m))
+	}
+	if odd {
+		t.other(l.o, l.c)
 	}
 }
 

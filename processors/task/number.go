@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,12 @@ type number struct {
 	// introduced: the partition of its id knows its WABA. moved: it has none, and goes on under its WABA; removing: what was
 	// told of its sync is to be taken back. again: its sync is told again as it is.
 	introduced, moved, removing, again bool
+
+	business      *business
+	phone         string // its display number, see phoneKey
+	heard         int    // how many of the business's fresh account events it was told
+	usedAt        time.Time
+	before, after *number // of recency
 
 	live    bool   // a webhook of the live lane named it
 	replay  string // the replay that wrote the last record that concerned it; "": none did
@@ -52,18 +59,25 @@ func numberKey(waba, phoneNumberID string) string {
 	return url.QueryEscape(waba) + "/" + url.QueryEscape(phoneNumberID)
 }
 
-// number finds or makes the number of a change.
+// number finds or makes the number of a change; nil where there is no room for another one.
 func (t *Task) number(waba, phoneNumberID, display []byte) *number {
 	t.scratch = append(append(append(t.scratch[:0], waba...), '/'), phoneNumberID...)
 	n, ok := t.numbers[str(t.scratch)]
 	if !ok {
+		if !t.roomFor(t.business(str(waba))) {
+			return nil
+		}
 		n = t.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
 		t.announced.tell(n, t.now)
 	} else if n.id.DisplayPhoneNumber == "" && len(display) > 0 {
 		n.id.DisplayPhoneNumber = string(display)
 		n.history.Name(n.id)
+		t.hear(n) // as one without a display number
+		n.business.named(n)
 		n.told = false
 	}
+	t.hear(n)
+	t.used(n)
 	t.introduce(n)
 	t.touch(n)
 	return n
@@ -78,8 +92,11 @@ func (t *Task) addNumber(id history.Identity) *number {
 	}
 	t.numbersOfWindows(n)
 	t.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
-	t.byWABA[id.WABAID] = append(t.byWABA[id.WABAID], n)
-	t.order = append(t.order, n)
+	n.business = t.business(id.WABAID)
+	n.heard = len(n.business.fresh) // it hears of them from announced
+	n.business.numbers = append(n.business.numbers, n)
+	n.business.named(n)
+	t.recency.push(n)
 	return n
 }
 
@@ -105,15 +122,28 @@ type identityRecord struct {
 	Moved              bool   `json:"moved,omitempty"`
 	Replay             string `json:"replay,omitempty"`
 	Live               bool   `json:"live,omitempty"`
+	UsedMS             int64  `json:"used,omitempty"` // see usedPrecision
+}
+
+func usedMS(n *number) int64 {
+	if n.usedAt.IsZero() {
+		return 0
+	}
+	return n.usedAt.UnixMilli()
 }
 
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
 func (t *Task) Flush() {
+	t.tellAll()
 	for _, n := range t.changed {
 		n.changed = false
 		t.flushNumber(n)
 	}
+	concerned := len(t.changed)
+	clear(t.changed)
 	t.changed = t.changed[:0]
+	t.forgetIdle(concerned)
+	t.people.Begin() // the last body goes
 	t.pages.flush(t)
 	t.announced.flush(t)
 	t.undated.flush(t)
@@ -125,7 +155,7 @@ func (t *Task) Flush() {
 func (t *Task) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
-		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live})
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, usedMS(n)})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
@@ -168,10 +198,14 @@ func (t *Task) concerns(o *Origin, n *number) {
 	if o.Replay != nil {
 		id = str(o.Replay.ID)
 	}
-	if n.replay == id || t.outer != nil { // a scope tells no syncs
+	t.concernedBy(n, id)
+}
+
+func (t *Task) concernedBy(n *number, replay string) {
+	if n.replay == replay || t.outer != nil { // a scope tells no syncs
 		return
 	}
-	n.replay, n.told = strings.Clone(id), false
+	n.replay, n.told = strings.Clone(replay), false
 }
 
 // ofReplay is the header of an event that a replay brought about.
@@ -215,6 +249,10 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		n := t.restoring(id.WABAID, id.PhoneNumberID)
 		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
+		if id.UsedMS != 0 {
+			n.usedAt = time.UnixMilli(id.UsedMS)
+		}
+		n.business.named(n)
 		n.history.Name(n.id)
 		return nil
 	case stateHistory, stateMedia:
@@ -265,7 +303,11 @@ func (t *Task) RestoreContact(key []byte, header func(string) []byte, removed bo
 
 // Restored ends the restoration.
 func (t *Task) Restored() error {
-	for _, n := range t.order {
+	all := make([]*number, 0, t.recency.n)
+	t.recency.each(func(n *number) { all = append(all, n) })
+	slices.SortStableFunc(all, func(a, b *number) int { return a.usedAt.Compare(b.usedAt) })
+	for _, n := range all {
+		t.recency.renew(n)
 		if err := n.history.Restored(t.now); err != nil {
 			return fmt.Errorf("history of number %s: %w", n.key, err)
 		}
@@ -288,9 +330,7 @@ func (t *Task) Restored() error {
 
 // Incomplete is how many records were missing from the state when it was restored: they were lost with the log that held them.
 func (t *Task) Incomplete() (n int) {
-	for _, number := range t.order {
-		n += number.history.Incomplete()
-	}
+	t.recency.each(func(number *number) { n += number.history.Incomplete() })
 	for _, r := range t.replays.open {
 		if r.own != nil {
 			n += r.own.Incomplete()

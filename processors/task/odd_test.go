@@ -311,19 +311,28 @@ func TestOddPartsAreToldByThePartitionOfTheirBusiness(t *testing.T) {
 	}
 }
 
-// A requeue of one event says nothing of what is odd beside it: that has its own letter.
-func TestRequeueOfAnEventTellsNoOddPartAgain(t *testing.T) {
+// What is too long for an event and what is odd share the body's one letter. Of a letter of one event, as earlier versions
+// wrote them, nothing else is told.
+func TestABodyHasOneLetterForAllOfItsParts(t *testing.T) {
 	p := newPartition(t)
 	p.cfg.EventBytesMax = 16 << 10
 	p.restart()
 	p.webhook(changes(change("messages", `"messages":[null,`+incoming("long", `,"text":{"body":"`+strings.Repeat("x", 20<<10)+`"}`)+`]`)))
-	if n := len(p.topics[schemas.TopicDLQ]); n != 2 {
-		t.Fatalf("%d letters, want that of the event and that of the part", n)
+	l := p.theLetter()
+	if got := l.headers[schemas.HeaderDLQPlaces]; got != "0.0.messages.0,0.0.messages.1" {
+		t.Errorf("the letter names %s", got)
 	}
 	p.cfg.EventBytesMax = 1 << 20
 	p.restart()
-	p.requeue(p.topics[schemas.TopicDLQ][0], "0/1")
+	p.requeue(l, "0/1")
 	if got := wamids(events[schemas.Message](p, schemas.TopicMessages)); !slices.Equal(got, []string{"long"}) || len(p.topics[schemas.TopicDLQ]) != 2 {
+		t.Fatalf("messages are %v, and there are %d letters", got, len(p.topics[schemas.TopicDLQ]))
+	}
+	delete(l.headers, schemas.HeaderDLQPlaces)
+	delete(l.headers, schemas.HeaderDLQChanges)
+	l.headers[schemas.HeaderDLQEvent] = p.topics[schemas.TopicMessages][0].headers[schemas.HeaderCEID]
+	p.requeue(l, "0/2")
+	if got := wamids(events[schemas.Message](p, schemas.TopicMessages)); !slices.Equal(got, []string{"long", "long"}) || len(p.topics[schemas.TopicDLQ]) != 2 {
 		t.Errorf("messages are %v, and there are %d letters", got, len(p.topics[schemas.TopicDLQ]))
 	}
 }

@@ -51,8 +51,8 @@ func (t *Task) Relearn(value []byte) error {
 
 // Relearned ends what Relearn began.
 func (t *Task) Relearned() {
-	for _, n := range t.order {
+	t.recency.each(func(n *number) {
 		n.history.Relearned()
 		t.touch(n)
-	}
+	})
 }

@@ -1,7 +1,6 @@
 package task
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +15,8 @@ type Requeue struct {
 	// Event is the ce_id of the event that could not leave then; empty: none of the record did. The others
 	// left, which is not known any more when their time of de-duplication is over: they are left out.
 	Event string
-	// Changes are the changes of the body that could not be processed; empty: those that Places name.
+	// Changes are the changes of the body that could not be processed; empty: those that Places name. A hyphen behind the
+	// last one stands for all that follow it.
 	Changes string
 	// Places are the parts of them that could not; empty: all.
 	Places string
@@ -45,16 +45,15 @@ func (r *Requeue) event() string {
 // change tells whether a change of the body is to be processed: by its number in the body, else by the paths of the parts.
 func (r *Requeue) change(i int, c *split.Change) bool {
 	if r.Changes != "" {
-		return slices.Contains(strings.Split(r.Changes, ","), strconv.Itoa(i))
+		for one := range strings.SplitSeq(r.Changes, ",") {
+			first, rest := strings.CutSuffix(one, "-")
+			if at, err := strconv.Atoi(first); err == nil && (at == i || rest && at < i) {
+				return true
+			}
+		}
+		return false
 	}
-	if r.Places == "" {
-		return true
-	}
-	path := string(c.AppendPath(nil))
-	entry := strconv.Itoa(c.Entry)
-	return slices.ContainsFunc(strings.Split(r.Places, ","), func(place string) bool {
-		return place == path || place == entry || strings.HasPrefix(place, path+".")
-	})
+	return r.Places == "" || c.Chosen(r.Places)
 }
 
 // first tells whether an event is to leave: it did not at its rank or a higher one, or it is the one for which

@@ -1,5 +1,7 @@
 package task
 
+import "github.com/coexstream/coexstream/schemas"
+
 // Size is what a task holds.
 type Size struct {
 	Numbers int // known
@@ -7,12 +9,27 @@ type Size struct {
 	Waiting int // numbers that hold chunks
 	Held    int // chunks held
 	Gaps    int // holes that were given up or lost, and not filled since
+	// Largest is how many numbers the business with the most of them has. Business is a hash of its WABA.
+	Largest  int
+	Business string
 }
+
+// businessHashLength is how much of a WABA's hash stands for it where its name may not stand.
+const businessHashLength = 12
 
 // Size counts over all numbers.
 func (t *Task) Size() Size {
-	s := Size{Numbers: len(t.order)}
-	for _, n := range t.order {
+	s := Size{Numbers: t.recency.n}
+	var largest *business
+	for _, b := range t.businesses {
+		if n := len(b.numbers); n > s.Largest {
+			s.Largest, largest = n, b
+		}
+	}
+	if largest != nil {
+		s.Business = schemas.HashBytes([]byte(largest.id)).Hex()[:businessHashLength]
+	}
+	t.recency.each(func(n *number) {
 		if held := n.history.Held(); held > 0 {
 			s.Held += held
 			s.Waiting++
@@ -21,6 +38,6 @@ func (t *Task) Size() Size {
 			s.Running++
 		}
 		s.Gaps += n.history.Gaps()
-	}
+	})
 	return s
 }

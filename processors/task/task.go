@@ -102,11 +102,12 @@ type Task struct {
 	cfg Config
 	out Output
 
-	numbers map[string]*number // by number key
-	byWABA  map[string][]*number
-	order   []*number // all numbers, in the order in which they were first seen
-	changed []*number // numbers to look at in Flush
-	wanting []*number // numbers whose next chunk has to be read again
+	numbers    map[string]*number   // by number key
+	businesses map[string]*business // by WABA
+	recency    recency
+	changed    []*number   // numbers to look at in Flush
+	wanting    []*number   // numbers whose next chunk has to be read again
+	untold     []*business // those with account events of which not all numbers were told
 
 	schedule schedule
 	ticked   time.Time // until when what was due has happened
@@ -146,7 +147,7 @@ func New(cfg Config) (*Task, error) {
 	return &Task{
 		cfg: cfg, out: func(Record) {},
 		Workspace: &Workspace{},
-		numbers:   map[string]*number{}, byWABA: map[string][]*number{},
+		numbers:   map[string]*number{}, businesses: map[string]*business{},
 		contacts: contacts.New(), recent: known.NewRecent(cfg.DedupWindow, dedupBuckets),
 		pages:  pages{},
 		counts: newCounts(),
@@ -158,8 +159,14 @@ func New(cfg Config) (*Task, error) {
 func (t *Task) Begin(out Output, w *Workspace) {
 	t.out, t.Workspace = out, w
 	t.counts.reset()
+	if cap(t.scratch) > scratchBytesMax {
+		t.scratch = nil // a giant was hashed
+	}
 	t.beginScopes()
 }
+
+// scratchBytesMax is what is kept of the memory in which ids are put together.
+const scratchBytesMax = 64 << 10
 
 // Bound says whether there is room for more in the transaction, from now on: a chunk of history leaves in parts where
 // there is not. nil: there always is.
@@ -180,9 +187,12 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 	t.passed(o.ReceivedAt)
 	t.people.Begin()
 	o.Requeue.choose(b)
+	if o.whole() {
+		b.Bound(t.bounds(o))
+	}
 	inHand := inHand{origin: o, body: b}
 	var f unprocessed
-	for i := range b.Changes {
+	for i := range b.Changes[:b.Rest] {
 		if o.Requeue != nil && !o.Requeue.change(i, &b.Changes[i]) {
 			continue
 		}
@@ -203,7 +213,12 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		}
 		if p := t.cfg.PartitionOf(business); p != t.cfg.Partition {
 			// A replay has written the record to the partition p, too; of a letter one event is left, and it is here.
-			if o.Replay == nil && o.Requeue.event() == "" {
+			switch {
+			case o.Replay != nil || o.Requeue.event() != "":
+			case c.Over: // its parts are counted with this body's
+				f.odd(i, c)
+				f.wholly()
+			default:
 				t.reroute(o, b.Envelope, c, p)
 			}
 			continue
@@ -230,6 +245,9 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		case c.Cut > 0:
 			f.odd(i, c)
 		}
+	}
+	if b.Rest < len(b.Changes) && o.chooses(b) {
+		f.over(b.Rest, b.Over)
 	}
 	t.advanceOffered(inHand)
 	if len(b.Changes) == 0 && (o.Replay == nil || !o.Replay.Extra) {
@@ -297,6 +315,9 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		return schemas.ReasonNoNumber
 	}
 	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
+	if n == nil {
+		return schemas.ReasonTooManyNumbers
+	}
 	if !n.live && h.origin.live() {
 		n.live, n.told = true, false
 	}
@@ -328,6 +349,7 @@ func (t *Task) Tick(now time.Time) {
 // an owner that keeps up, from one that was away, and from a replay. A record that was received earlier than time
 // has passed already takes it back: what is due because of such records has to wait for those that come with it.
 func (t *Task) Pass(now time.Time) {
+	t.tellAll()
 	t.ticked = now
 	t.passed(now)
 	t.schedule.refresh()
@@ -407,8 +429,12 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	t.people.Begin()
 	o.Requeue.choose(b)
 	h := inHand{origin: o, body: b}
-	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !(h.holds(w) && n.history.Is(d, schemas.HashBytes(b.Changes[w.Change].History[w.Element].Raw))) {
-		n.history.Missing(t.now, d) // the log holds other bytes at that place
+	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
+		if h.holds(w) && n.history.Is(d, schemas.HashBytes(b.Changes[w.Change].History[w.Element].Raw)) {
+			t.fit(h, d)
+		} else {
+			n.history.Missing(t.now, d) // the log holds other bytes at that place
+		}
 	}
 	t.touch(n)
 	t.catchUp(n, h)

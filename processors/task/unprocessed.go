@@ -14,6 +14,8 @@ type unprocessed struct {
 	reason  schemas.Reason // of the first
 	detail  string
 	changes []unprocessedChange
+	rest    int // the first of the changes that are left out with all that follow it; 0: there is none, or the first is
+	hasRest bool
 }
 
 type unprocessedChange struct {
@@ -30,13 +32,23 @@ func (f *unprocessed) whole(i int, reason schemas.Reason) {
 // odd notes a change that is odd, or of which parts are.
 func (f *unprocessed) odd(i int, c *split.Change) {
 	if f.reason == "" {
-		f.note(c.Odd.Reason, fmt.Sprintf("%s at byte %d", c.Odd.Detail, c.Odd.Offset))
+		detail := c.Odd.Detail
+		if c.Odd.Offset > 0 {
+			detail = fmt.Sprintf("%s at byte %d", detail, c.Odd.Offset)
+		}
+		f.note(c.Odd.Reason, detail)
 	}
 	parts := c.Cut
 	if c.Refused {
 		parts = 0
 	}
 	f.changes = append(f.changes, unprocessedChange{i, parts})
+}
+
+// over notes the changes that are over a bound of the body, from one on.
+func (f *unprocessed) over(i int, why split.Error) {
+	f.note(why.Reason, why.Detail)
+	f.rest, f.hasRest = i, true
 }
 
 // wholly says of the change noted last that nothing of it counts as processed.
@@ -50,6 +62,8 @@ func (f *unprocessed) note(reason schemas.Reason, detail string) {
 
 func (f *unprocessed) text() string {
 	switch n := len(f.changes); {
+	case f.hasRest:
+		return f.detail + "; what goes before was processed"
 	case n == 0:
 		return "there is no change in it"
 	case n == 1 && f.changes[0].parts <= 1:
@@ -73,6 +87,12 @@ func (f *unprocessed) headers(b *split.Body) []Header {
 		}
 		changes = strconv.AppendInt(changes, int64(c.change), 10)
 		parts += c.parts
+	}
+	if f.hasRest {
+		if len(changes) > 0 {
+			changes = append(changes, ',')
+		}
+		changes = append(strconv.AppendInt(changes, int64(f.rest), 10), '-')
 	}
 	if len(changes) == 0 || len(changes) > partsBytesMax {
 		return nil
@@ -115,6 +135,9 @@ func (f *unprocessed) places(b *split.Body) []byte {
 		if found != c.parts || len(all) > partsBytesMax {
 			return nil
 		}
+	}
+	if f.hasRest {
+		all = append(b.Changes[f.rest].AppendPath(all), '-', ',')
 	}
 	if len(all) > partsBytesMax {
 		return nil

@@ -97,9 +97,11 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions)(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_largest_business_numbers)(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
+
+var businessLabel = regexp.MustCompile(`\bbusiness="([0-9a-f]+)"`)
 
 // readMetrics takes what it needs from a process's metrics: one sample a line.
 func readMetrics(metrics io.Reader, fact *doctor.Process) {
@@ -124,6 +126,10 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			}
 		case "coexstream_processor_blocked_partitions":
 			fact.Blocked = int(value)
+		case "coexstream_processor_largest_business_numbers":
+			if h := businessLabel.FindStringSubmatch(m[2]); h != nil && int(value) > fact.Largest {
+				fact.Largest, fact.Business = int(value), h[1]
+			}
 		case "coexstream_spool_records":
 			spooled.Records += value
 		case "coexstream_spool_oldest_seconds":

@@ -1,0 +1,361 @@
+package split
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// What a body brings about is bounded by its bytes (ADR 0036): what its parts will cost is added up before any of them is
+// processed, and those over the bound are left out, as odd ones are. It is a function of the body alone, so it does not
+// matter when a part leaves, or what was seen before.
+
+// Bounds are those of the events that a body becomes.
+type Bounds struct {
+	EventBytesMax int // of an event's value
+	OtherBytesMax int // of the value of one that has a whole change in it; 0: no limit
+	HeaderBytes   int // what each event has of the record's headers, beside what they all have
+	// Forced takes a chunk that is over the bound by itself, where nothing goes before it: somebody asked for it.
+	Forced bool
+	// Chosen tells whether a change is to be processed at all; nil: each is.
+	Chosen func(i int, c *Change) bool
+}
+
+const (
+	// OutputPerByte is how many bytes of events, state and syncs a byte of a body may become. The shortest real messages and
+	// statuses become six to seven.
+	OutputPerByte = 8
+	// OutputBytesFree are those that any body may become.
+	OutputBytesFree = 512 << 10
+
+	// ChangesMax and ElementsMax bound the changes and the elements of history[] of a body. Senders batch up to 1,000.
+	ChangesMax  = 4096
+	ElementsMax = 4096
+
+	// errorsMax bounds the errors of one list. Each is an event.
+	errorsMax = 256
+
+	// What a part costs beside its own bytes and ids: headers, names of properties, what is noted in state.
+	eventCost   = 570
+	contactCost = 750
+	elementCost = 350
+	numberCost  = 1000
+	waitCost    = 350 // of a follow-up that waits for its placeholder in state, beside what it holds
+	syncCost    = 2500
+	accountCost = 1500
+)
+
+// bound is how much of a body is processed.
+type bound struct {
+	Bounds
+	b           *Body
+	total, left int
+	elements    int
+	every       int // what each event of the change costs beside its part
+	profiles    int
+	change      int32
+}
+
+// Bound leaves out what of a body is over the bounds. It tells what, as Places of its changes and as Rest. Only comes
+// before.
+func (b *Body) Bound(l Bounds) {
+	total := OutputPerByte*b.bytes + OutputBytesFree
+	w := bound{Bounds: l, b: b, total: total, left: total}
+	places := len(b.Places)
+	b.Rest = len(b.Changes)
+	chosen := 0
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		if c.Refused || l.Chosen != nil && !l.Chosen(i, c) {
+			continue
+		}
+		chosen++
+		w.change = int32(i)
+		head := w.head(i, c)
+		switch {
+		case chosen > ChangesMax:
+			b.rest(i, schemas.ReasonTooManyItems, "more than 4096 changes in a body")
+		case head < 0 || head > w.total:
+			w.refuse(c, head)
+			continue
+		case head > w.left:
+			b.rest(i, schemas.ReasonOutputTooLarge, detailOutput)
+		}
+		if b.Rest == i {
+			break
+		}
+		w.left -= head
+		if w.parts(c) {
+			if i+1 < len(b.Changes) {
+				b.rest(i+1, c.Odd.Reason, c.Odd.Detail)
+			}
+			break
+		}
+	}
+	if len(b.Places) > places {
+		slices.SortStableFunc(b.Places, func(x, y Place) int { return int(x.Change) - int(y.Change) })
+	}
+}
+
+const detailOutput = "its events would have more than 8 times the body's bytes"
+
+// rest leaves out a change and all that follow it.
+func (b *Body) rest(i int, reason schemas.Reason, detail string) {
+	b.Rest, b.Over = i, Error{Reason: reason, Detail: detail}
+}
+
+// head is what a change costs beside its parts, or as a whole where it has none. It is negative where one of its events
+// would be too long.
+func (w *bound) head(i int, c *Change) int {
+	b := w.b
+	waba, number, display := spelled(c.WABA), spelled(c.PhoneNumberID), spelled(c.DisplayPhoneNumber)
+	ids := waba + number + display
+	w.every = eventCost + w.HeaderBytes + 2*waba + 3*number + display
+	w.profiles = profilesCost(c.Profiles)
+	n := 4 * ids
+	if i == 0 || !bytes.Equal(c.WABA, b.Changes[i-1].WABA) || !bytes.Equal(c.PhoneNumberID, b.Changes[i-1].PhoneNumberID) {
+		n += numberCost + 4*ids
+		if len(c.History) > 0 {
+			n += syncCost
+		}
+	}
+	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Handovers)
+	if parts == 0 && len(c.Errors) == 0 && !c.Partial || !carriesParts(c.Field) && string(c.Field) != fieldHandovers {
+		whole := w.every + max(len(c.Raw), len(c.Value)) + len(c.Field)
+		if most := w.OtherBytesMax; len(c.AccountEvent) == 0 && most > 0 && whole > most || len(c.AccountEvent) > 0 && whole > w.EventBytesMax {
+			return -1
+		}
+		return n + whole + accountCost
+	}
+	for k := range c.Handovers {
+		n += w.message(&c.Handovers[k], 0)
+	}
+	if len(c.Errors) > 0 {
+		each := bytes.Count(c.Errors, []byte{'{'}) + 1
+		if each > errorsMax {
+			return w.total + 1
+		}
+		n += each*(w.every+w.profiles) + 3*len(c.Errors) + len(c.Raw)
+	}
+	return n
+}
+
+// refuse leaves a change out as a whole: it would be over the bound were it alone, or its event is too long.
+func (w *bound) refuse(c *Change, head int) {
+	odd := Error{Reason: schemas.ReasonOutputTooLarge, Detail: detailOutput}
+	if head < 0 {
+		odd = Error{Reason: schemas.ReasonEventTooLong, Detail: detailEvent}
+	}
+	c.empty()
+	c.Errors, c.Handovers = nil, nil
+	c.Odd, c.Cut, c.Refused, c.Over = odd, 1, true, true
+}
+
+const detailEvent = "an event would be longer than the limit"
+
+// parts goes through the parts of a change. over tells that there is no more room.
+func (w *bound) parts(c *Change) (over bool) {
+	for e := range c.History {
+		el := &c.History[e]
+		if el.Out {
+			continue
+		}
+		if over {
+			el.leaveOut()
+			continue
+		}
+		w.elements++
+		n := w.element(c, el, int32(e))
+		switch fresh := w.elements == 1 && w.Forced; {
+		case n > w.total && !fresh:
+			w.out(c, Place{kind: placeElement, element: int32(e)}, schemas.ReasonOutputTooLarge, detailOutput)
+			el.leaveOut()
+			continue
+		case w.elements > ElementsMax:
+			w.out(c, Place{kind: placeElement, element: int32(e), rest: true}, schemas.ReasonTooManyItems, "more than 4096 elements of history in a body")
+			over = true
+		case n > w.left && !fresh:
+			w.out(c, Place{kind: placeElement, element: int32(e), rest: true}, schemas.ReasonOutputTooLarge, detailOutput)
+			over = true
+		}
+		if over {
+			el.leaveOut()
+			continue
+		}
+		w.left = max(w.left-n, 0)
+	}
+	over = w.messages(c, &c.Messages, placeMessage, over)
+	over = w.messages(c, &c.Echoes, placeEcho, over)
+	over = w.messages(c, &c.Statuses, placeStatus, over)
+	return w.contacts(c, over)
+}
+
+// leaveOut leaves an element out: it stays as a gap.
+func (e *HistoryElement) leaveOut() { *e = HistoryElement{Out: true} }
+
+// out notes a part that is left out.
+func (w *bound) out(c *Change, p Place, reason schemas.Reason, detail string) {
+	p.Change = w.change
+	if c.Odd.Reason == "" {
+		c.Odd = Error{Reason: reason, Detail: detail}
+	}
+	c.Cut++
+	c.Over = true
+	if len(w.b.Places) < 2*placesMax {
+		w.b.Places = append(w.b.Places, p)
+	}
+}
+
+// element is what an element of history[] costs. Messages that are too long for an event are left out of it.
+func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
+	n := elementCost + w.every/2
+	if len(el.Errors) > 0 {
+		each := bytes.Count(el.Errors, []byte{'{'}) + 1
+		if each > errorsMax {
+			return w.total + 1
+		}
+		n += each*w.every + 3*len(el.Errors) + len(el.Raw)
+	}
+	for t := range el.Threads {
+		th := &el.Threads[t]
+		ids := th.cost() + w.profiles
+		for k := 0; k < len(th.Messages); k++ {
+			m := &th.Messages[k]
+			if cost := w.message(m, ids); !w.tooLong(m, cost) {
+				n += cost
+				continue
+			}
+			w.out(c, Place{kind: placePast, element: e, thread: int32(t), index: m.Index}, schemas.ReasonEventTooLong, detailEvent)
+			th.Messages = slices.Delete(th.Messages, k, k+1)
+			k--
+		}
+	}
+	return n
+}
+
+// cost is what each message of a thread has of it.
+func (th *Thread) cost() int {
+	return 3*spelled(th.ID) + spelled(th.WaID) + spelled(th.UserID) + spelled(th.ParentUserID) + spelled(th.Username) + spelled(th.CountryCode)
+}
+
+// message is what the event of a message costs.
+func (w *bound) message(m *Message, more int) int {
+	n := w.every + more + len(m.Raw) + 2*idCost(m.ID) + 4*(idCost(m.From)+idCost(m.To)) + 2*(idCost(m.FromUserID)+idCost(m.ToUserID)) +
+		4*(idCost(m.RecipientID)+idCost(m.RecipientUserID)) + idCost(m.Type) + idCost(m.Status) + idCost(m.OriginalID)
+	if m.Names != nil {
+		n += len(m.Raw) // each of them stands there, and few twice
+	}
+	return n
+}
+
+// tooLong tells whether an event's value can be longer than the limit. The headers count, too: it is an estimate.
+func (w *bound) tooLong(m *Message, cost int) bool {
+	return cost > w.EventBytesMax && len(m.Raw)+w.profiles+eventCost > w.EventBytesMax || cost-len(m.Raw) > w.EventBytesMax
+}
+
+// messages goes through an array of a value.
+func (w *bound) messages(c *Change, list *[]Message, kind placeKind, over bool) bool {
+	for k := 0; k < len(*list); k++ {
+		m := &(*list)[k]
+		cost := w.message(m, w.profiles)
+		if mayWait(c, m) {
+			cost += waitCost + 2*len(m.Raw)
+		}
+		switch {
+		case over || cost > w.left:
+			w.out(c, Place{kind: kind, index: m.Index, rest: true}, schemas.ReasonOutputTooLarge, detailOutput)
+			*list = (*list)[:k]
+			return true
+		case w.tooLong(m, cost):
+			w.out(c, Place{kind: kind, index: m.Index}, schemas.ReasonEventTooLong, detailEvent)
+			*list = slices.Delete(*list, k, k+1)
+			k--
+		default:
+			w.left -= cost
+		}
+	}
+	return over
+}
+
+// mayWait tells whether a message may be a follow-up of a placeholder that has not come.
+func mayWait(c *Change, m *Message) bool {
+	switch string(c.Field) {
+	case fieldHistory:
+		return true
+	case fieldEchoes:
+		switch string(m.Type) {
+		case "image", "video", "audio", "voice", "document", "sticker":
+			return true
+		}
+	}
+	return false
+}
+
+func (w *bound) contacts(c *Change, over bool) bool {
+	for k := 0; k < len(c.StateSync); k++ {
+		item := &c.StateSync[k]
+		ids := idCost(item.PhoneNumber) + idCost(item.UserID)
+		cost := w.every - eventCost + contactCost + len(item.Raw) + 6*ids + idCost(item.FullName) + idCost(item.FirstName) + idCost(item.Username)
+		if ids > idCost(item.PhoneNumber) && len(item.PhoneNumber) > 0 {
+			cost += contactCost // of a contact with two ids another row may give way
+		}
+		switch {
+		case over || cost > w.left:
+			w.out(c, Place{kind: placeContact, index: item.Index, rest: true}, schemas.ReasonOutputTooLarge, detailOutput)
+			c.StateSync = c.StateSync[:k]
+			return true
+		case cost > w.EventBytesMax:
+			w.out(c, Place{kind: placeContact, index: item.Index}, schemas.ReasonEventTooLong, detailEvent)
+			c.StateSync = slices.Delete(c.StateSync, k, k+1)
+			k--
+		default:
+			w.left -= cost
+		}
+	}
+	return over
+}
+
+// shortBytes is up to where a text is counted as it is: a longer one may consist of what JSON spells with six bytes.
+const shortBytes = 128
+
+func idCost(id []byte) int {
+	if len(id) <= shortBytes {
+		return len(id)
+	}
+	return 6 * len(id)
+}
+
+// spelled is how many bytes a text takes in JSON, or in a key of state, whichever is more. It is for what many events repeat.
+func spelled(text []byte) int {
+	n := len(text)
+	for _, c := range text {
+		if c < ' ' || c == '"' || c == '\\' || c == 0x7f {
+			n += 5
+		}
+	}
+	return n
+}
+
+// profilesCost is what an event has at most of contacts[]: the entries about its contact, of which there are few.
+func profilesCost(profiles []Profile) int {
+	sum, most, names := 0, 0, 0
+	for i := range profiles {
+		p := &profiles[i]
+		sum += len(p.Raw)
+		most = max(most, len(p.Raw))
+		names = max(names, spelled(p.Name)+spelled(p.Username)+spelled(p.CountryCode)+spelled(p.UserID)+spelled(p.ParentUserID))
+	}
+	return min(sum, ProfilesMax*most) + names
+}
+
+// ProfilesMax bounds the entries of contacts[] that an event has: real webhooks have one about each contact.
+const ProfilesMax = 4
+
+// Fit leaves out of one element of history[] what Bound would: its body was processed before, and has been read again.
+func (b *Body) Fit(change, element int, l Bounds) {
+	c := b.Changes[change] // what is noted has been told
+	w := bound{Bounds: l, b: &Body{Changes: b.Changes}, total: 1}
+	w.head(change, &c)
+	w.element(&c, &c.History[element], int32(element))
+}

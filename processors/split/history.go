@@ -1,5 +1,7 @@
 package split
 
+import "bytes"
+
 // historyArray cuts value.history[].
 func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 	if s.in[i] != '[' {
@@ -49,9 +51,9 @@ func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 				i = s.skip(i)
 			}
 		case "threads":
-			i = s.threadArray(i, &e.Threads, position)
-		case "errors":
-			i = s.verbatim(i, &e.Errors)
+			i = s.threadArray(i, e, position)
+		case "errors", "error":
+			i = s.failure(i, e)
 		default:
 			i = s.skip(i)
 		}
@@ -82,7 +84,34 @@ func (s *Scanner) chunkMetadata(i int, e *HistoryElement) int {
 	}
 }
 
-func (s *Scanner) threadArray(i int, dst *[]Thread, element int32) int {
+// failure reads errors: an array of them or one, of an element or of a thread of it.
+func (s *Scanner) failure(i int, e *HistoryElement) int {
+	var errors []byte
+	if i = s.verbatim(i, &errors); i > 0 {
+		e.Errors = bothErrors(e.Errors, errors)
+	}
+	return i
+}
+
+// bothErrors is an array of the errors of two places.
+func bothErrors(a, b []byte) []byte {
+	if len(a) == 0 || len(b) == 0 {
+		return orElse(a, b)
+	}
+	all := []byte{'['}
+	for _, errors := range [...][]byte{a, b} {
+		if errors[0] == '[' {
+			errors = bytes.TrimSpace(errors[1 : len(errors)-1])
+		}
+		if len(errors) > 0 && len(all) > 1 {
+			all = append(all, ',')
+		}
+		all = append(all, errors...)
+	}
+	return append(all, ']')
+}
+
+func (s *Scanner) threadArray(i int, e *HistoryElement, element int32) int {
 	if s.in[i] != '[' {
 		return s.misfit(i, "threads is not an array")
 	}
@@ -99,7 +128,7 @@ func (s *Scanner) threadArray(i int, dst *[]Thread, element int32) int {
 		}
 		places, cut := len(s.places), s.cutting.cut
 		if s.in[i] == '{' {
-			i = s.thread(i, t, element, n)
+			i = s.thread(i, t, e, element, n)
 		} else {
 			i = s.misfitElement(i, "a thread is not an object")
 		}
@@ -109,11 +138,11 @@ func (s *Scanner) threadArray(i int, dst *[]Thread, element int32) int {
 			s.leaveOut(Place{kind: placeThread, element: element, index: n})
 		}
 	}
-	*dst = since(s.threads, base)
+	e.Threads = since(s.threads, base)
 	return i
 }
 
-func (s *Scanner) thread(i int, t *Thread, element, position int32) int {
+func (s *Scanner) thread(i int, t *Thread, e *HistoryElement, element, position int32) int {
 	o, i := s.object(i)
 	for {
 		var more bool
@@ -129,6 +158,8 @@ func (s *Scanner) thread(i int, t *Thread, element, position int32) int {
 			} else {
 				i = s.skip(i)
 			}
+		case "errors", "error":
+			i = s.failure(i, e)
 		case "messages":
 			i = s.messageArray(i, &t.Messages, kindMessage, Place{kind: placePast, element: element, thread: position}, nil)
 		default:

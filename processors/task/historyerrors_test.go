@@ -72,6 +72,9 @@ func TestErrorOfAChunkStandsOnSyncsAndItsPlaceStaysAGap(t *testing.T) {
 
 func TestErrorsOfAHistoryStandOnSyncsWhereverTheyStand(t *testing.T) {
 	threads := `,"threads":[{"id":"` + user + `","messages":[` + text("m2") + `]}]`
+	thread := func(ofThread, ofChunk string) string {
+		return envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":2},"threads":[{`+ofThread+`}]`+ofChunk+`}]`))
+	}
 	for name, test := range map[string]struct {
 		body            string
 		want            []string
@@ -84,6 +87,9 @@ func TestErrorsOfAHistoryStandOnSyncsWhereverTheyStand(t *testing.T) {
 		"of no known kind":         {failedChunk(0, 2, `"it failed"`, ""), []string{"0  0/2"}, 1, 1},
 		"in data of 360dialog":     {`{"id":"e1","event":"history","data":{"id":"` + waba + `",` + tenant + `,"errors":[{"code":131000,"title":"t"}]}}`, []string{"131000 t"}, 1, 1},
 		"of the value and a chunk": {envelope("history", value(`"errors":[{"code":5}],"history":[{"metadata":{"phase":0,"chunk_order":2},"errors":[{"code":6}]}]`)), []string{"6  0/2", "5 "}, 1, 2},
+		"of a thread":              {thread(`"errors":[{"code":131000,"title":"t"}]`, ""), []string{"131000 t 0/2"}, 1, 1},
+		"of chunk and thread":      {thread(`"error":{"code":7}`, `,"errors":[ {"code":131000,"title":"t"} ]`), []string{"7  0/2", "131000 t 0/2"}, 1, 2},
+		"error, without an s":      {thread("", `,"error":{"code":131000,"title":"t"}`), []string{"131000 t 0/2"}, 1, 1},
 		"none":                     {failedChunk(0, 2, `[]`, ""), nil, 1, 0},
 		"null":                     {failedChunk(0, 2, `null`, ""), nil, 1, 0},
 		"of the value under a field that is live": {envelope("messages", value(`"errors":[{"code":130429,"title":"t"}]`)), nil, 1, 1},
@@ -126,6 +132,9 @@ func TestADeclineCountsWhereverItStands(t *testing.T) {
 		"second error":             envelope("history", value(`"history":[{"errors":[{"code":131000,"title":"t"},`+decline+`]}]`)),
 		"quoted code":              envelope("history", value(`"history":[{"errors":[{"code":"2593109"}]}]`)),
 		"one without its array":    envelope("history", value(`"history":[{"errors":`+decline+`}]`)),
+		"error without an s":       envelope("history", value(`"history":[{"error":`+decline+`}]`)),
+		"of a thread":              envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"errors":[`+decline+`]}]}]`)),
+		"of a second thread":       envelope("history", value(`"history":[{"errors":[{"code":1}],"threads":[{"id":"`+user+`","messages":[`+text("m1")+`]},{"error":`+decline+`}]}]`)),
 		"error of the value":       envelope("history", value(`"errors":[`+decline+`]`)),
 		"under another field":      envelope("messages", value(`"errors":[`+decline+`]`)),
 		"data of 360dialog":        `{"id":"e1","event":"history","data":{"id":"` + waba + `",` + tenant + `,"errors":[` + decline + `]}}`,

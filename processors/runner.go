@@ -37,6 +37,8 @@ type runner struct {
 	bulk     bulk
 	now      func() time.Time
 
+	deferral
+
 	shelf *shelf
 	again batch
 	kept  cut // what is next of the backlog, or the rest of it
@@ -91,6 +93,7 @@ func (p *places) sum() (n int64) {
 // be acknowledged. Without a sender it is kept, until resume sends it in the transaction that follows.
 func (r *runner) begin(ws *workspace, send *sender) {
 	r.lent, r.send = ws, send
+	r.shares.Begin()
 	r.task.Begin(func(rec task.Record) {
 		k := ws.records.add(r.names, rec)
 		if rec.Topic == schemas.TopicState {
@@ -144,6 +147,12 @@ func (r *runner) live(ctx context.Context, w *work) error {
 				r.position[topic] = polled.Offset + 1
 				continue
 			}
+			if waits, err := r.defers(ctx, topic, polled, w); err != nil {
+				return err
+			} else if waits {
+				r.position[topic], r.epoch[topic] = polled.Offset+1, polled.LeaderEpoch
+				continue
+			}
 			rec, broken, err := r.whole(ctx, polled, w.records[topic][:i])
 			if err != nil {
 				return err
@@ -173,6 +182,15 @@ func (r *runner) work(ctx context.Context, q *quantum) error {
 		if !ok || q.atHand && !r.atHand(n) || !q.more() {
 			return nil
 		}
+		if n.waits {
+			if n.start != nil {
+				r.task.Start(*n.start)
+			}
+			if err := r.goOn(ctx, q); err != nil {
+				return err
+			}
+			continue
+		}
 		r.inPlace = false
 		rec, broken := r.kept.rec, error(nil)
 		if !r.kept.is(n.topic, n.offset) {
@@ -188,6 +206,7 @@ func (r *runner) work(ctx context.Context, q *quantum) error {
 			}
 			r.feed(schemas.TopicRawBulk, rec, o, broken)
 			q.took(len(rec.Value))
+			r.owes(int64(len(rec.Value)))
 		}
 		var last bool
 		if r.position[schemas.TopicRawBulk], last = r.bulk.pop(); last {
@@ -216,7 +235,7 @@ func (r *runner) pass(o *task.Origin) {
 func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err error) {
 	for {
 		ref, ok := r.task.Wanted()
-		if !ok {
+		if _, _, begun := r.task.Begun(); !ok || begun {
 			return true, nil
 		}
 		if q.atHand && !r.atHand(next{topic: ref.Topic, offset: ref.Offset}) || r.send.failed() || !q.more() {
@@ -283,9 +302,12 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 	if !c.is(topic, rec.Offset) {
 		c = r.cut(topic, rec)
 	}
-	if c.body == nil {
+	switch {
+	case c.body == nil:
 		r.task.DeadLetter(o, c.reason, c.detail)
-	} else {
+	case topic == schemas.TopicRawBulk:
+		r.task.Part(o, c.body)
+	default:
 		r.task.Webhook(o, c.body)
 	}
 	if kept := r.keep(c); !kept && c.body != nil && r.task.Holds() {

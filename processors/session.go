@@ -27,6 +27,7 @@ type session struct {
 	fetcher    *kafka.Fetcher
 	assignment *assignment
 	lanes      lanes
+	crowd      crowd
 	backlog    *backlog
 	partitions int32
 	topicIDs   [topicNamesCount][16]byte

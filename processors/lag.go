@@ -146,13 +146,19 @@ func (l *lags) forget(kept func(int32) bool) {
 	}
 }
 
-// behind takes how many records of an input wait.
+// behind takes how many records of an input wait in the log. Those that were read and wait for a turn count as well.
 func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 	var since time.Time
 	if records > 0 {
 		since = r.progress[topic].since()
 	} else {
 		r.progress[topic].caughtUpAt = now
+	}
+	if r.task != nil {
+		deferred, oldest := r.task.Lag(topic)
+		if records = max(records, 0) + int64(deferred); deferred > 0 && (since.IsZero() || oldest.Before(since)) {
+			since = oldest
+		}
 	}
 	l := r.metrics.lags
 	l.mu.Lock()
@@ -163,7 +169,7 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 
 // ended is for a session that ended: what it knew of its partitions is not told any more. How far behind they are still is.
 func (m *metrics) ended() {
-	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused} {
+	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest} {
 		g.Set(0)
 	}
 }
@@ -171,7 +177,9 @@ func (m *metrics) ended() {
 // observe tells what the tasks hold. It looks at every number, so it is called once for each tick, never for
 // each transaction.
 func (s *session) observe() {
-	var held, waiting, running, gaps, numbers int
+	var held, waiting, running, gaps, numbers, deferred, businesses int
+	var deferredBytes int64
+	var oldest time.Time
 	for _, r := range s.runners {
 		if r == nil {
 			continue
@@ -179,6 +187,10 @@ func (s *session) observe() {
 		size := r.task.Size()
 		held, waiting, running = held+size.Held, waiting+size.Waiting, running+size.Running
 		gaps, numbers = gaps+size.Gaps, numbers+size.Numbers
+		deferred, deferredBytes, businesses = deferred+size.Deferred, deferredBytes+size.DeferredBytes, businesses+size.DeferredBusinesses
+		if at := size.DeferredOldest; !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
+			oldest = at
+		}
 	}
 	m := s.p.metrics
 	m.held.Set(float64(held))
@@ -186,4 +198,12 @@ func (s *session) observe() {
 	m.running.Set(float64(running))
 	m.gaps.Set(float64(gaps))
 	m.numbers.Set(float64(numbers))
+	m.deferredRecords.Set(float64(deferred))
+	m.deferredBytes.Set(float64(deferredBytes))
+	m.deferredBusinesses.Set(float64(businesses))
+	age := 0.0
+	if !oldest.IsZero() {
+		age = max(s.p.deps.Now().Sub(oldest).Seconds(), 0)
+	}
+	m.deferredOldest.Set(age)
 }

@@ -504,8 +504,9 @@ func (s *session) behind(r *runner, ends kadm.ListedOffsets, now time.Time) (cau
 		waits = waits || behind > 0
 		r.behind(topic, behind, now)
 	}
+	deferred := r.task != nil && r.task.Behind()
 	switch caughtUp = caughtUp && !waits; {
-	case waits:
+	case waits || deferred:
 		s.p.health.waits(r.partition, "")
 	case caughtUp:
 		s.p.health.idle(r.partition)

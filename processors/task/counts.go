@@ -65,6 +65,9 @@ func (c *Counts) add(o *Counts) {
 	for i, n := range o.Duplicates {
 		c.Duplicates[i] += n
 	}
+	for why, n := range o.Deferred {
+		c.Deferred[why] += n
+	}
 	for r, n := range o.DeadLetters {
 		c.DeadLetters[r] += n
 	}

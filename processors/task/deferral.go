@@ -93,6 +93,39 @@ func (t *Task) behindAtFirst(n *number) bool {
 	return t.Waits(bytesOf(n.id.PhoneNumberID))
 }
 
+// Behind tells whether anything waits for a turn.
+func (t *Task) Behind() bool { return t.deferral.begun != nil || t.deferral.queue.Len() > 0 }
+
+// Lag is how many records of an input wait, and when the oldest of all that wait was received; zero: none does.
+func (t *Task) Lag(topic schemas.Topic) (records int, oldest time.Time) {
+	d := &t.deferral
+	if records = d.queue.Of(topic); d.begun != nil && d.begun.Topic == topic {
+		records++
+	}
+	if records == 0 {
+		return 0, time.Time{}
+	}
+	return records, d.oldest()
+}
+
+func (d *deferral) oldest() time.Time {
+	oldest := d.queue.Oldest()
+	if b := d.begun; b != nil && (oldest.IsZero() || b.ReceivedAt.Before(oldest)) {
+		return b.ReceivedAt
+	}
+	return oldest
+}
+
+func (d *deferral) size(s *Size) {
+	s.Deferred, s.DeferredBytes, s.DeferredBusinesses, s.DeferredOldest = d.queue.Len(), d.queue.Bytes(), d.queue.Businesses(), d.oldest()
+	if b := d.begun; b != nil {
+		s.Deferred, s.DeferredBytes = s.Deferred+1, s.DeferredBytes+b.Bytes
+		if !d.queue.Has(bytesOf(b.Business)) {
+			s.DeferredBusinesses++
+		}
+	}
+}
+
 const (
 	stateDeferred = "q|" // q|number|records or done: see package deferred
 	stateBegun    = "o|" // the record that is processed in parts

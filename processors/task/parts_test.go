@@ -112,6 +112,9 @@ func (p *partition) inParts(offset int, between func()) (transactions int) {
 		p.task.Bound(nil)
 		p.commit()
 		between()
+		if transactions > 1000 {
+			p.t.Fatal("a body goes on for ever")
+		}
 	}
 	if p.task.Waits([]byte(waba)) || p.task.Deferred().Len() > 0 {
 		p.t.Error("something waits when the body is through")

@@ -1,5 +1,7 @@
 package task
 
+import "time"
+
 // Size is what a task holds.
 type Size struct {
 	Numbers int // known
@@ -7,11 +9,17 @@ type Size struct {
 	Waiting int // numbers that hold chunks
 	Held    int // chunks held
 	Gaps    int // holes that were given up or lost, and not filled since
+
+	Deferred           int // records that wait for a turn
+	DeferredBytes      int64
+	DeferredBusinesses int
+	DeferredOldest     time.Time // when the oldest was received; zero: there is none
 }
 
 // Size counts over all numbers.
 func (t *Task) Size() Size {
 	s := Size{Numbers: len(t.order)}
+	t.deferral.size(&s)
 	for _, n := range t.order {
 		if held := n.history.Held(); held > 0 {
 			s.Held += held

@@ -1,6 +1,8 @@
 package processors
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -174,12 +177,21 @@ func (m *metrics) ended() {
 	}
 }
 
+// deferredTold is how long records of a business wait for a turn before the log says so, and how often it does.
+const deferredTold = time.Minute
+
+// hashed names a business where its id may not stand: the first 12 digits of its SHA-256.
+func hashed(business string) string {
+	sum := sha256.Sum256([]byte(business))
+	return hex.EncodeToString(sum[:6])
+}
+
 // observe tells what the tasks hold. It looks at every number, so it is called once for each tick, never for
 // each transaction.
 func (s *session) observe() {
 	var held, waiting, running, gaps, numbers, deferred, businesses int
 	var deferredBytes int64
-	var oldest time.Time
+	var longest task.Longest
 	for _, r := range s.runners {
 		if r == nil {
 			continue
@@ -188,8 +200,8 @@ func (s *session) observe() {
 		held, waiting, running = held+size.Held, waiting+size.Waiting, running+size.Running
 		gaps, numbers = gaps+size.Gaps, numbers+size.Numbers
 		deferred, deferredBytes, businesses = deferred+size.Deferred, deferredBytes+size.DeferredBytes, businesses+size.DeferredBusinesses
-		if at := size.DeferredOldest; !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
-			oldest = at
+		if l := size.Longest; l.Records > 0 && (longest.Records == 0 || l.Since.Before(longest.Since)) {
+			longest = l
 		}
 	}
 	m := s.p.metrics
@@ -201,9 +213,16 @@ func (s *session) observe() {
 	m.deferredRecords.Set(float64(deferred))
 	m.deferredBytes.Set(float64(deferredBytes))
 	m.deferredBusinesses.Set(float64(businesses))
-	age := 0.0
-	if !oldest.IsZero() {
-		age = max(s.p.deps.Now().Sub(oldest).Seconds(), 0)
+	now := s.p.deps.Now()
+	age := time.Duration(0)
+	if longest.Records > 0 {
+		age = max(now.Sub(longest.Since), 0)
 	}
-	m.deferredOldest.Set(age)
+	m.deferredOldest.Set(age.Seconds())
+	if age > deferredTold && now.Sub(s.waitTold) > deferredTold {
+		s.waitTold = now
+		s.p.log.Warn("live webhooks of a business have been waiting for a turn: it sends more, or longer ones, than its share beside others",
+			"business_sha256", hashed(longest.Business), "waits", age.Round(time.Second).String(), "records", longest.Records,
+			"do", "see docs/operations.md, A business waits its turn")
+	}
 }

@@ -94,6 +94,12 @@ type Spooled struct {
 	Writable bool
 }
 
+// Waiting is what a processor tells of live webhooks that wait for a turn, because their business is over its share.
+type Waiting struct {
+	Businesses, Records int
+	Oldest              time.Duration
+}
+
 // Process is an ingress, a processor or an `up` with an admin listener.
 type Process struct {
 	URL   string
@@ -104,6 +110,7 @@ type Process struct {
 	Reason  string
 	Trouble []string // parts that are not ready, though the process is
 	Blocked int      // partitions that a processor does not serve, for their state cannot be read
+	Waiting Waiting  // what a processor lets wait
 	Spooled *Spooled // nil: it has no spool, or does not tell
 
 	ConfigHash string // empty: not told

@@ -167,6 +167,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"spool older than memory", func(f *Facts) { f.Config.Ingress.Spool.AgeMax = 20 * time.Hour }, "config", Warn, "ingress.spool.age_max", "1d16h"},
 		{"spool asked too late", func(f *Facts) { f.Config.Ingress.Spool.After = 3 * time.Second }, "config", Warn, "ingress.spool.after", "6s"},
 		{"publisher in trouble", func(f *Facts) { f.Processes[0].Trouble = []string{"publisher: nothing acknowledged"} }, "processes", Warn, "http://a", "ready, but publisher"},
+		{"a business waits", func(f *Facts) { f.Processes[0].Waiting = Waiting{1, 4000, 12 * time.Minute} }, "processes", Warn, "http://a", "4000 live webhooks of 1 businesses"},
 		{"nobody at the default", func(f *Facts) { f.Processes[0].Err = errors.New("refused") }, "processes", Skip, "http://a", "nobody answers"},
 		{"nobody at a named one", func(f *Facts) { f.Processes[0].Err, f.Processes[0].Asked = errors.New("refused"), true }, "processes", Fail, "http://a", "refused"},
 		{"not ready", func(f *Facts) {

@@ -1,6 +1,12 @@
 package doctor
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
+
+// waitingWarn is how long a business may wait for its turn.
+const waitingWarn = 5 * time.Minute
 
 func judgeProcesses(f *Facts, fr *finder) {
 	for _, p := range f.Processes {
@@ -19,6 +25,9 @@ func judgeProcesses(f *Facts, fr *finder) {
 			fr.add(Warn, p.URL, "Restart it, or run the doctor with the configuration of that process.", "ready, but runs with another configuration (%s) than this one (%s)", p.ConfigHash, p.OwnHash)
 		case len(p.Trouble) > 0:
 			fr.add(Warn, p.URL, "Webhooks are still taken. Look at the checks brokers, replicas and spool.", "ready, but %s", strings.Join(p.Trouble, "; "))
+		case p.Waiting.Oldest > waitingWarn:
+			fr.add(Warn, p.URL, "The log of the process names the business by a hash (business_sha256). See docs/operations.md, A business waits its turn.",
+				"ready, but %d live webhooks of %d businesses that send more than their share wait for a turn, the oldest for %s", p.Waiting.Records, p.Waiting.Businesses, ageText(p.Waiting.Oldest))
 		default:
 			fr.add(OK, p.URL, "", "ready")
 		}

@@ -143,14 +143,21 @@ func (q *Queue) First(business []byte, mark uint64) (Head, bool) {
 	return l.head(), true
 }
 
-// Oldest is when the oldest record was received that waits; zero: none does.
-func (q *Queue) Oldest() (at time.Time) {
+// Longest is the first record of the line that waits the longest, and how many records are in that line.
+func (q *Queue) Longest() (h Head, records int) {
+	var longest *line
 	for _, l := range q.turns {
-		if r := l.first(); at.IsZero() || r.ReceivedAt.Before(at) {
-			at = r.ReceivedAt
+		if longest == nil || l.first().ReceivedAt.Before(longest.first().ReceivedAt) {
+			longest = l
 		}
 	}
-	return at
+	if longest == nil {
+		return Head{}, 0
+	}
+	for _, b := range longest.blocks {
+		records += len(b.records) - b.done
+	}
+	return longest.head(), records
 }
 
 func (l *line) first() *numbered {

@@ -13,6 +13,15 @@ func record(offset int64) Record {
 	return Record{Topic: schemas.TopicRawLive, Offset: offset, ReceivedAt: time.UnixMilli(1_700_000_000_000 + offset), Bytes: 10 + offset}
 }
 
+// longest is when the record was received that waits the longest, in Unix milliseconds; 0: none waits.
+func longest(q *Queue) int64 {
+	h, n := q.Longest()
+	if n == 0 {
+		return 0
+	}
+	return h.ReceivedAt.UnixMilli()
+}
+
 func TestBusinessesAreServedInTurn(t *testing.T) {
 	var q Queue
 	for i := range 4 {
@@ -32,7 +41,7 @@ func TestBusinessesAreServedInTurn(t *testing.T) {
 	if want := "[mad0 b10 c11 mad1 mad2 mad3]"; fmt.Sprint(got) != want {
 		t.Errorf("served %v; want %s", got, want)
 	}
-	if q.Len() != 0 || q.Bytes() != 0 || q.Businesses() != 0 || q.Has([]byte("mad")) || !q.Oldest().IsZero() {
+	if q.Len() != 0 || q.Bytes() != 0 || q.Businesses() != 0 || q.Has([]byte("mad")) || longest(&q) != 0 {
 		t.Errorf("an empty queue has %d records, %d bytes, %d businesses", q.Len(), q.Bytes(), q.Businesses())
 	}
 }
@@ -99,7 +108,7 @@ func TestARebuiltQueueHoldsTheSame(t *testing.T) {
 			}
 			again.Restored()
 			if again.Len() != q.Len() || again.Bytes() != q.Bytes() || again.Businesses() != q.Businesses() ||
-				!again.Oldest().Equal(q.Oldest()) || again.Of(schemas.TopicRawLive) != q.Len() {
+				longest(again) != longest(q) || again.Of(schemas.TopicRawLive) != q.Len() {
 				t.Fatalf("seed %d, step %d: %d records, %d bytes; want %d, %d", seed, step, again.Len(), again.Bytes(), q.Len(), q.Bytes())
 			}
 			q = again

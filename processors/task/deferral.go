@@ -105,19 +105,25 @@ func (t *Task) Lag(topic schemas.Topic) (records int, oldest time.Time) {
 	if records == 0 {
 		return 0, time.Time{}
 	}
-	return records, d.oldest()
+	_, oldest, _ = d.longest()
+	return records, oldest
 }
 
-func (d *deferral) oldest() time.Time {
-	oldest := d.queue.Oldest()
-	if b := d.begun; b != nil && (oldest.IsZero() || b.ReceivedAt.Before(oldest)) {
-		return b.ReceivedAt
+// longest is the business that waits the longest, since when, and how many records of it do; 0: none waits.
+func (d *deferral) longest() (business string, since time.Time, records int) {
+	h, n := d.queue.Longest()
+	if b := d.begun; b != nil && (n == 0 || b.ReceivedAt.Before(h.ReceivedAt) || b.Business == h.Business) {
+		if b.Business != h.Business {
+			n = 0
+		}
+		return b.Business, b.ReceivedAt, n + 1
 	}
-	return oldest
+	return h.Business, h.ReceivedAt, n
 }
 
 func (d *deferral) size(s *Size) {
-	s.Deferred, s.DeferredBytes, s.DeferredBusinesses, s.DeferredOldest = d.queue.Len(), d.queue.Bytes(), d.queue.Businesses(), d.oldest()
+	s.Deferred, s.DeferredBytes, s.DeferredBusinesses = d.queue.Len(), d.queue.Bytes(), d.queue.Businesses()
+	s.Longest.Business, s.Longest.Since, s.Longest.Records = d.longest()
 	if b := d.begun; b != nil {
 		s.Deferred, s.DeferredBytes = s.Deferred+1, s.DeferredBytes+b.Bytes
 		if !d.queue.Has(bytesOf(b.Business)) {

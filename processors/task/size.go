@@ -13,7 +13,14 @@ type Size struct {
 	Deferred           int // records that wait for a turn
 	DeferredBytes      int64
 	DeferredBusinesses int
-	DeferredOldest     time.Time // when the oldest was received; zero: there is none
+	Longest            Longest
+}
+
+// Longest is the business whose records wait the longest for a turn.
+type Longest struct {
+	Business string
+	Since    time.Time // when the first of them was received
+	Records  int       // 0: none waits
 }
 
 // Size counts over all numbers.

@@ -124,6 +124,12 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			}
 		case "coexstream_processor_blocked_partitions":
 			fact.Blocked = int(value)
+		case "coexstream_processor_deferred_businesses":
+			fact.Waiting.Businesses = int(value)
+		case "coexstream_processor_deferred_records":
+			fact.Waiting.Records = int(value)
+		case "coexstream_processor_deferred_oldest_seconds":
+			fact.Waiting.Oldest = time.Duration(value * float64(time.Second))
 		case "coexstream_spool_records":
 			spooled.Records += value
 		case "coexstream_spool_oldest_seconds":

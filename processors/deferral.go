@@ -162,13 +162,18 @@ func (r *runner) goOn(ctx context.Context, q *quantum) error {
 // gone gives up a deferred record that is not in the log any more.
 func (r *runner) gone(h deferred.Head) {
 	r.metrics.refetches.WithLabelValues("gone").Inc()
-	r.metrics.recordsLost.WithLabelValues(h.Topic.String()).Inc()
+	r.losses.deferredGone(h.Topic, r.partition, h.Offset)
 	r.task.Abandon()
 }
 
 // turn lets the task process the record that was started, which is cut.
 func (r *runner) turn(h deferred.Head, c cut, inParts bool) {
 	o := r.origin(h.Topic, c.rec)
+	if o.ReceivedAt.UnixMilli() != h.ReceivedAt.UnixMilli() { // of a log that was cut or made again
+		r.gone(h)
+		r.keep(c)
+		return
+	}
 	r.hands[h.Topic].takes(o.ReceivedAt)
 	again := false
 	if !inParts && o.Requeue != nil {

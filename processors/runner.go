@@ -26,6 +26,7 @@ type runner struct {
 	scanners  *scanners
 	names     *[topicNamesCount]string
 	metrics   *metrics
+	losses    *losses
 
 	start    start
 	position [topicNamesCount]int64 // next offset to read, by input topic

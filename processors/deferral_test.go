@@ -15,6 +15,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors"
+	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -248,4 +249,33 @@ func everyLiveEventOnce(t *testing.T, recordsMax int) {
 			t.Errorf("%s: %d messages, want %d in order; first difference at %d", waba, len(got[waba]), len(w), firstDifference(got[waba], w))
 		}
 	}
+}
+
+// TestADeferredRecordThatIsGoneIsTold: one is behind the end of the log, and where another one was stands a record that was received
+// at another time. What is deferred behind them is processed.
+func TestADeferredRecordThatIsGoneIsTold(t *testing.T) {
+	c := newCluster(t)
+	at := time.Now().Truncate(time.Millisecond)
+	c.putAt(schemas.TopicRawLive, "1", messages("1", "there"), at)
+	c.putAt(schemas.TopicRawLive, "1", messages("1", "last"), at)
+	var q deferred.Queue
+	for _, r := range []deferred.Record{
+		{Offset: 500, ReceivedAt: at},
+		{Offset: 0, ReceivedAt: at.Add(-time.Hour)},
+		{Offset: 1, ReceivedAt: at},
+	} {
+		r.Topic = schemas.TopicRawLive
+		q.Put([]byte("1"), r)
+	}
+	q.TakeState(func(key string, value []byte) {
+		rec := &kgo.Record{Topic: schemas.TopicState.Name("coex."), Partition: kafka.Partition([]byte("1"), partitions), Key: []byte("q|" + key), Value: value}
+		if err := c.client.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	s := c.start(c.config("a"))
+	if got := of("1", c.saidIn("1", 2)); !slices.Contains(got, "there") || !slices.Contains(got, "last") {
+		t.Errorf("%v left", got)
+	}
+	eventually(t, "the two are told", func() bool { return s.value(t, "records_lost_total") == 2 })
 }

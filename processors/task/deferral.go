@@ -74,6 +74,9 @@ func (t *Task) setBehind(business string, behind bool) {
 		n.behind = behind
 		t.schedule.touched(n)
 	}
+	if business == "" { // nobody can say whose these are
+		return
+	}
 	for _, n := range t.byWABA[business] {
 		set(n)
 	}

@@ -97,7 +97,7 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions)(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_deferred_(?:businesses|records|oldest_seconds))(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
 

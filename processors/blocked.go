@@ -36,10 +36,10 @@ func (u *unreadableState) Error() string {
 
 func (u *unreadableState) Unwrap() error { return u.err }
 
-// together is the beginning of the keys of state that mean nothing without each other: those of one kind of one number, or
-// of one replay. Another key stands alone.
+// together is the beginning of the keys of state that mean nothing without each other: those of one kind of one number, of one
+// replay, or of records that began to wait together. Another key stands alone.
 func together(key string) string {
-	for _, kind := range [...]string{"h|", "m|", "p|"} {
+	for _, kind := range [...]string{"h|", "m|", "p|", "q|"} {
 		if rest, ok := strings.CutPrefix(key, kind); ok {
 			if i := strings.IndexByte(rest, '|'); i >= 0 {
 				return key[:len(kind)+i+1]

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -31,6 +32,8 @@ type Config struct {
 	// HeldBytesMax bounds the bodies with chunks that wait for an earlier one which are kept in memory, packed. The others
 	// are read from the log again.
 	HeldBytesMax int64
+	// Deferred bounds what one business may have of a transaction beside others.
+	Deferred deferred.Limits
 	// LiveLagRecordsMax is the live backlog from which bulk work pauses.
 	LiveLagRecordsMax int64
 
@@ -65,6 +68,7 @@ func DefaultConfig() Config {
 		ClientID: "coexstream-processor", Prefix: "coex.", GroupID: "coexstream",
 		SessionTimeout: 30 * time.Second, RebalanceTimeout: 2 * time.Minute, TransactionTimeout: time.Minute,
 		BulkBytesPerTransaction: 4 << 20, HeldBytesMax: 32 << 20, LiveLagRecordsMax: 2000,
+		Deferred:      deferred.Limits{BodyBytesMax: 64 << 10, BusinessBytesMax: 256 << 10, RecordsMax: 100_000},
 		FetchBytesMax: 2 << 20, FetchPartitionBytesMax: 512 << 10,
 		EventBytesMax: 1 << 20, RecordBytesMax: 20 << 20, BufferedBytesMax: 32 << 20,
 		Compression: "snappy",
@@ -92,6 +96,12 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("processor.bulk_bytes_per_transaction: %d; allowed: 1KiB and more", c.BulkBytesPerTransaction)
 	case c.HeldBytesMax < 0:
 		return fmt.Errorf("processor.held_bytes_max: %d; allowed: 0 and more", c.HeldBytesMax)
+	case c.Deferred.BodyBytesMax < 1<<10:
+		return fmt.Errorf("processor.live_body_bytes_max: %d; allowed: 1KiB and more", c.Deferred.BodyBytesMax)
+	case c.Deferred.BusinessBytesMax < 1<<10:
+		return fmt.Errorf("processor.business_bytes_max: %d; allowed: 1KiB and more", c.Deferred.BusinessBytesMax)
+	case c.Deferred.RecordsMax < 1:
+		return fmt.Errorf("processor.deferred_records_max: %d; allowed: 1 and more", c.Deferred.RecordsMax)
 	case c.LiveLagRecordsMax < 1:
 		return fmt.Errorf("processor.live_lag_records_max: %d; allowed: 1 and more", c.LiveLagRecordsMax)
 	case c.FetchBytesMax < 1<<10 || c.FetchPartitionBytesMax < 1<<10:

@@ -2,7 +2,9 @@ package processors
 
 import (
 	"context"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -40,6 +42,35 @@ func TestCosts(t *testing.T) {
 			}
 			if handed-before != times {
 				t.Fatalf("%d of %d events were handed over", handed-before, times)
+			}
+		}
+	}}, cost.Operation{Name: "decide whether a live record waits", Per: "record", Times: 50_000, Start: func(t *testing.T) func(int) {
+		cfg := DefaultConfig()
+		cfg.Task.Partitions, cfg.Task.PartitionOf = 1, func([]byte) int32 { return 0 }
+		tk, err := task.New(cfg.Task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &runner{cfg: &cfg, task: tk}
+		w := &work{crowd: &crowd{}}
+		now := time.Now()
+		records := make([]*kgo.Record, 100)
+		for i := range records {
+			records[i] = &kgo.Record{Topic: "coex.raw.live", Key: strconv.AppendInt(nil, int64(106540352242922+i), 10), Value: make([]byte, 700)}
+			for _, name := range []string{"content-type", schemas.HeaderCEID, schemas.HeaderSource, schemas.HeaderProvider, schemas.HeaderRequestID, schemas.HeaderReceivedAt} {
+				records[i].Headers = append(records[i].Headers, kgo.RecordHeader{Key: name, Value: []byte("0123456789abcdef")})
+			}
+		}
+		return func(times int) {
+			for i := range times {
+				if i%len(records) == 0 { // a transaction
+					r.shares.Begin()
+				}
+				rec := records[i%len(records)]
+				w.crowd.wrote(rec.Key, now)
+				if waits, err := r.defers(t.Context(), schemas.TopicRawLive, rec, w); waits || err != nil {
+					t.Fatalf("a short record of a business that sends little waits: %v, %v", waits, err)
+				}
 			}
 		}
 	}})

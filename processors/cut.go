@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
@@ -32,14 +33,16 @@ func (c *cut) is(topic schemas.Topic, offset int64) bool {
 
 // cut cuts a record with a scanner that is given back by keep.
 func (r *runner) cut(topic schemas.Topic, rec *kgo.Record) cut {
-	return cutWith(r.scanners.get(), r.cfg.Decode, topic, rec)
+	return cutWith(r.scanners.get(), r.cfg.Decode, topic, rec, r.decoded(rec))
 }
 
-// cutWith decodes and cuts a raw record.
-func cutWith(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topic, rec *kgo.Record) cut {
+// cutWith decodes and cuts a raw record. plain is what its body decodes to, if that is known.
+func cutWith(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topic, rec *kgo.Record, plain []byte) cut {
 	c := cut{topic: topic, rec: rec, scanner: sc}
 	value := rec.Value
-	if enc := header(rec, schemas.HeaderContentEncoding); len(enc) > 0 {
+	if enc := header(rec, schemas.HeaderContentEncoding); plain != nil {
+		value = plain
+	} else if len(enc) > 0 {
 		decoded, err := contentcoding.Decode(nil, enc, rec.Value, lim)
 		if err != nil {
 			c.reason, c.detail = schemas.ReasonEncoding, err.Error()
@@ -65,9 +68,8 @@ func cutWith(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topic, r
 // keep keeps a cut record that the task worked on as long as the rest of it is what the task wants next: a part of it
 // has left, and the rest follows in the next transaction. Whatever else becomes of it is the pools'.
 func (r *runner) keep(c cut) (kept bool) {
-	w, ok := r.task.Wanted()
 	own := r.kept.scanner == c.scanner
-	switch goesOn := ok && c.is(w.Topic, w.Offset); {
+	switch goesOn := r.goesOn(c); {
 	case goesOn && own:
 		return true
 	case goesOn && r.scanners.lendLonger():
@@ -82,6 +84,15 @@ func (r *runner) keep(c cut) (kept bool) {
 	return false
 }
 
+// goesOn tells whether a record is what the task processes next: the rest of one that left in part, or a held chunk.
+func (r *runner) goesOn(c cut) bool {
+	if h, _, ok := r.task.Begun(); ok {
+		return c.is(h.Topic, h.Offset)
+	}
+	w, ok := r.task.Wanted()
+	return ok && c.is(w.Topic, w.Offset)
+}
+
 // drop gives back what is kept.
 func (r *runner) drop() {
 	if r.kept.scanner != nil {
@@ -90,20 +101,29 @@ func (r *runner) drop() {
 	}
 }
 
-// next is what a runner's task works on next of the backlog: a held chunk that it wants, or a record of bulk.
+// next is what a runner's task works on next of the backlog: a record that is processed in parts, a held chunk that it
+// wants, a deferred record, or a record of bulk.
 type next struct {
 	topic  schemas.Topic
 	offset int64
-	rec    *kgo.Record   // nil: a held chunk, which has to be found
-	near   []*kgo.Record // of the same fetch, before rec
+	rec    *kgo.Record    // of bulk; nil: it has to be found
+	near   []*kgo.Record  // of the same fetch, before rec
+	waits  bool           // it is deferred, or processed in parts
+	start  *deferred.Head // it has not been started
 }
 
 // next tells what is next, with the inputs before bulk read as far as they are.
 func (r *runner) next() (n next, ok bool) {
+	if h, _, ok := r.task.Begun(); ok {
+		return next{topic: h.Topic, offset: h.Offset, waits: true}, true
+	}
 	if w, ok := r.task.Wanted(); ok {
 		return next{topic: w.Topic, offset: w.Offset}, true
 	}
 	rec, near := r.bulk.first(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])
+	if h, ok := r.before(rec); ok {
+		return next{topic: h.Topic, offset: h.Offset, waits: true, start: &h}, true
+	}
 	if rec == nil {
 		return next{}, false
 	}
@@ -199,7 +219,7 @@ func (r *runner) cutNext(ctx context.Context, sc *split.Scanner, n next) cutRepl
 	if rec == nil || broken != nil || err != nil {
 		return cutReply{runner: r, cut: cut{scanner: sc}}
 	}
-	return cutReply{runner: r, cut: cutWith(sc, r.cfg.Decode, n.topic, rec), ok: true}
+	return cutReply{runner: r, cut: cutWith(sc, r.cfg.Decode, n.topic, rec, nil), ok: true}
 }
 
 // lay gives a runner what was cut for it.

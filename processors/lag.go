@@ -1,6 +1,8 @@
 package processors
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -147,13 +149,19 @@ func (l *lags) forget(kept func(int32) bool) {
 	}
 }
 
-// behind takes how many records of an input wait.
+// behind takes how many records of an input wait in the log. Those that were read and wait for a turn count as well.
 func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 	var since time.Time
 	if records > 0 {
 		since = r.progress[topic].since()
 	} else {
 		r.progress[topic].caughtUpAt = now
+	}
+	if r.task != nil {
+		deferred, oldest := r.task.Lag(topic)
+		if records = max(records, 0) + int64(deferred); deferred > 0 && (since.IsZero() || oldest.Before(since)) {
+			since = oldest
+		}
 	}
 	l := r.metrics.lags
 	l.mu.Lock()
@@ -165,16 +173,27 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 // ended is for a session that ended: what it knew of its partitions is not told any more. How far behind they are still is.
 func (m *metrics) ended() {
 	m.largest.Reset()
-	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused} {
+	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest} {
 		g.Set(0)
 	}
+}
+
+// deferredTold is how long records of a business wait for a turn before the log says so, and how often it does.
+const deferredTold = time.Minute
+
+// hashed names a business where its id may not stand: the first 12 digits of its SHA-256.
+func hashed(business string) string {
+	sum := sha256.Sum256([]byte(business))
+	return hex.EncodeToString(sum[:6])
 }
 
 // observe tells what the tasks hold. It looks at every number, so it is called once for each tick, never for
 // each transaction.
 func (s *session) observe() {
-	var held, waiting, running, gaps, numbers int
+	var held, waiting, running, gaps, numbers, deferred, businesses int
+	var deferredBytes int64
 	var largest task.Size
+	var longest task.Longest
 	for _, r := range s.runners {
 		if r == nil {
 			continue
@@ -184,6 +203,10 @@ func (s *session) observe() {
 		gaps, numbers = gaps+size.Gaps, numbers+size.Numbers
 		if size.Largest > largest.Largest {
 			largest = size
+		}
+		deferred, deferredBytes, businesses = deferred+size.Deferred, deferredBytes+size.DeferredBytes, businesses+size.DeferredBusinesses
+		if l := size.Longest; l.Records > 0 && (longest.Records == 0 || l.Since.Before(longest.Since)) {
+			longest = l
 		}
 	}
 	m := s.p.metrics
@@ -195,5 +218,20 @@ func (s *session) observe() {
 	m.largest.Reset()
 	if largest.Largest > 0 {
 		m.largest.WithLabelValues(largest.Business).Set(float64(largest.Largest))
+	}
+	m.deferredRecords.Set(float64(deferred))
+	m.deferredBytes.Set(float64(deferredBytes))
+	m.deferredBusinesses.Set(float64(businesses))
+	now := s.p.deps.Now()
+	age := time.Duration(0)
+	if longest.Records > 0 {
+		age = max(now.Sub(longest.Since), 0)
+	}
+	m.deferredOldest.Set(age.Seconds())
+	if age > deferredTold && now.Sub(s.waitTold) > deferredTold {
+		s.waitTold = now
+		s.p.log.Warn("live webhooks of a business have been waiting for a turn: it sends more, or longer ones, than its share beside others",
+			"business_sha256", hashed(longest.Business), "waits", age.Round(time.Second).String(), "records", longest.Records,
+			"do", "see docs/operations.md, A business waits its turn")
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/processors/deferred"
+	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -114,4 +116,39 @@ func TestLagCountsWhatIsBeingWorkedOn(t *testing.T) {
 	expect("the next session looks", 7, 11*60)
 	again.behind(topic, 0, now)
 	expect("nothing waits again", 0, 0)
+}
+
+// TestLagCountsWhatWaitsForATurn: it was read, and its offset is committed; all the same it is not processed.
+func TestLagCountsWhatWaitsForATurn(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	reg := prometheus.NewRegistry()
+	m := newMetrics(reg, func() time.Time { return now })
+	cfg := task.DefaultConfig()
+	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
+	tk, err := task.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &runner{partition: 3, metrics: m, task: tk}
+	expect := func(what string, records, seconds float64) {
+		t.Helper()
+		n, s := told(t, reg, "coexstream_processor_lag_records"), told(t, reg, "coexstream_processor_lag_seconds")
+		if !slices.Equal(n, []float64{records}) || !slices.Equal(s, []float64{seconds}) {
+			t.Errorf("%s: %v records, %v seconds, want %v and %v", what, n, s, records, seconds)
+		}
+	}
+	r.behind(schemas.TopicRawLive, 0, now)
+	expect("nothing waits", 0, 0)
+	for i := range 3 {
+		tk.Defer([]byte("mad"), deferred.Record{Topic: schemas.TopicRawLive, Offset: int64(i), ReceivedAt: now.Add(time.Duration(i-90) * time.Second)}, deferred.OverShare)
+	}
+	r.behind(schemas.TopicRawLive, 0, now)
+	expect("all is read, and three wait", 3, 90)
+	h, _ := tk.Deferred().Next()
+	tk.Start(h)
+	r.behind(schemas.TopicRawLive, 2, now)
+	expect("one of them is processed in parts, and two are not read", 5, 90)
+	tk.Abandon()
+	r.behind(schemas.TopicRawLive, 0, now)
+	expect("the oldest is through", 2, 89)
 }

@@ -69,6 +69,13 @@ func (l *losses) gone(topic schemas.Topic, partition int32, from, to int64) {
 		"topic", topic.String(), "partition", partition, "from", from, "to", to, "records", to-from, "do", do)
 }
 
+// deferredGone takes that a record is gone that was read, and waited for a turn.
+func (l *losses) deferredGone(topic schemas.Topic, partition int32, offset int64) {
+	l.total.WithLabelValues(topic.String()).Inc()
+	l.log.Error("a record that waited for a turn is gone from the log: retention removed it, or the log was cut or made again",
+		"topic", topic.String(), "partition", partition, "offset", offset, "do", "see docs/operations.md, A business waits its turn")
+}
+
 // fault takes that a log is not what it was, and returns how that is told beside the committed offsets.
 func (l *losses) fault(topic schemas.Topic, partition int32, v *verdict, now time.Time) *kafka.LogFault {
 	l.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -19,6 +20,7 @@ type metrics struct {
 	events       *prometheus.CounterVec // by topic
 	duplicates   *prometheus.CounterVec // by kind
 	deadLetters  *prometheus.CounterVec // by reason
+	deferred     *prometheus.CounterVec // by reason
 	refetches    *prometheus.CounterVec // by outcome
 	joined       *prometheus.CounterVec // by outcome
 	replayed     prometheus.Counter
@@ -42,6 +44,8 @@ type metrics struct {
 	restarts     prometheus.Counter
 	rebalances   prometheus.Counter
 	bulkPaused   prometheus.Gauge
+
+	deferredRecords, deferredBytes, deferredBusinesses, deferredOldest prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
@@ -64,6 +68,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		events:      counter("events_total", "Events of committed transactions.", "topic"),
 		duplicates:  counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
 		deadLetters: counter("dead_letters_total", "Dead letters of committed transactions.", "reason"),
+		deferred:    counter("deferred_records_total", "Live records that had to wait for a turn, because their business was over its budget: a long body, more than its share of a transaction, or behind another one.", "reason"),
 		refetches:   counter("refetches_total", "Held chunks that were needed again: kept in memory, found in the log, gone from it, failed to be read.", "outcome"),
 		joined:      counter("joined_bodies_total", "Bodies in segments that were put together, or could not be.", "outcome"),
 		replayed: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "replayed_records_total",
@@ -92,11 +97,16 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
 		rebalances: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "rebalances_total",
 			Help: "Times that partitions went, to come back or not: the state of what comes is rebuilt."}),
-		bulkPaused: gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
+		bulkPaused:         gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
+		deferredRecords:    gauge("deferred_records", "Records that wait for a turn, because their business is over its budget."),
+		deferredBytes:      gauge("deferred_bytes", "Bytes of the records that wait for a turn, as they are in the log."),
+		deferredBusinesses: gauge("deferred_businesses", "Businesses with records that wait for a turn."),
+		deferredOldest:     gauge("deferred_oldest_seconds", "How long ago the oldest record was received that waits for a turn; 0: none waits."),
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lags, m.blocked, m.setAside, m.committedAt,
-		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.restarts, m.rebalances, m.bulkPaused)
+		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.restarts, m.rebalances, m.bulkPaused,
+		m.deferred, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest)
 	m.begin()
 	return m
 }
@@ -124,6 +134,9 @@ func (m *metrics) begin() {
 	for _, reason := range schemas.Reasons() {
 		m.deadLetters.WithLabelValues(string(reason))
 	}
+	for why := deferred.None + 1; why < deferred.ReasonCount; why++ {
+		m.deferred.WithLabelValues(why.String())
+	}
 	for counter, outcomes := range map[*prometheus.CounterVec][]string{
 		m.refetches: {"memory", "found", "gone", "failed"}, m.joined: {"whole", "broken"}, m.transactions: {"committed", "aborted", "failed", "unknown"},
 	} {
@@ -149,6 +162,11 @@ func (m *metrics) committed(c *task.Counts) {
 	for k, n := range c.Duplicates {
 		if n > 0 {
 			m.duplicates.WithLabelValues(task.Kind(k).String()).Add(float64(n))
+		}
+	}
+	for why, n := range c.Deferred {
+		if n > 0 {
+			m.deferred.WithLabelValues(deferred.Reason(why).String()).Add(float64(n))
 		}
 	}
 	for r, n := range c.DeadLetters {

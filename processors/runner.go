@@ -26,6 +26,7 @@ type runner struct {
 	scanners  *scanners
 	names     *[topicNamesCount]string
 	metrics   *metrics
+	losses    *losses
 
 	start    start
 	position [topicNamesCount]int64 // next offset to read, by input topic
@@ -36,6 +37,8 @@ type runner struct {
 	hands    [topicNamesCount]hand
 	bulk     bulk
 	now      func() time.Time
+
+	deferral
 
 	shelf *shelf
 	again batch
@@ -101,6 +104,7 @@ func (p *places) sum() (n int64) {
 // be acknowledged. Without a sender it is kept, until resume sends it in the transaction that follows.
 func (r *runner) begin(ws *workspace, send *sender) {
 	r.lent, r.send = ws, send
+	r.shares.Begin()
 	r.task.Begin(func(rec task.Record) {
 		k := ws.records.add(r.names, rec)
 		if rec.Topic == schemas.TopicState {
@@ -161,6 +165,12 @@ func (r *runner) live(ctx context.Context, w *work) (err error) {
 				r.setAside(r.origin(topic, polled))
 				continue
 			}
+			if waits, err := r.defers(ctx, topic, polled, w); err != nil {
+				return err
+			} else if waits {
+				r.position[topic], r.epoch[topic] = polled.Offset+1, polled.LeaderEpoch
+				continue
+			}
 			rec, broken, err := r.whole(ctx, polled, w.records[topic][:i])
 			if err != nil {
 				return err
@@ -191,6 +201,15 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 		if !ok || q.atHand && !r.atHand(n) || !q.more() {
 			return nil
 		}
+		if n.waits {
+			if n.start != nil {
+				r.task.Start(*n.start)
+			}
+			if err := r.goOn(ctx, q); err != nil {
+				return err
+			}
+			continue
+		}
 		r.inPlace = false
 		r.under.topic, r.under.offset = n.topic, n.offset
 		rec, broken := r.kept.rec, error(nil)
@@ -211,6 +230,7 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 			}
 			r.feed(schemas.TopicRawBulk, rec, o, broken)
 			q.took(len(rec.Value))
+			r.owes(int64(len(rec.Value)))
 		}
 		var last bool
 		if r.position[schemas.TopicRawBulk], last = r.bulk.pop(); last {
@@ -239,7 +259,7 @@ func (r *runner) pass(o *task.Origin) {
 func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err error) {
 	for {
 		ref, ok := r.task.Wanted()
-		if !ok {
+		if _, _, begun := r.task.Begun(); !ok || begun {
 			return true, nil
 		}
 		if q.atHand && !r.atHand(next{topic: ref.Topic, offset: ref.Offset}) || r.send.failed() || !q.more() {
@@ -314,9 +334,12 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 	if !c.is(topic, rec.Offset) {
 		c = r.cut(topic, rec)
 	}
-	if c.body == nil {
+	switch {
+	case c.body == nil:
 		r.task.DeadLetter(o, c.reason, c.detail)
-	} else {
+	case topic == schemas.TopicRawBulk:
+		r.task.Part(o, c.body)
+	default:
 		r.task.Webhook(o, c.body)
 	}
 	if kept := r.keep(c); !kept && c.body != nil && r.task.Holds() {

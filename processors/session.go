@@ -27,6 +27,7 @@ type session struct {
 	fetcher    *kafka.Fetcher
 	assignment *assignment
 	lanes      lanes
+	crowd      crowd
 	backlog    *backlog
 	partitions int32
 	topicIDs   [topicNamesCount][16]byte
@@ -42,6 +43,7 @@ type session struct {
 	runners  map[int32]*runner  // assigned partitions; a nil runner has to be restored
 	blocked  map[int32]*blocked // assigned partitions that are not served
 	lastTick time.Time
+	waitTold time.Time // when the log said the last time that a business waits
 	turns    turns
 	ahead    int64 // bytes of the backlog that were worked on for the next transaction
 	cutting  bool  // something is being cut

@@ -73,6 +73,25 @@ func TestABodyThatFailsItsTransactionIsSetAside(t *testing.T) {
 	}
 }
 
+// So is one that waits for a turn, and leaves in parts.
+func TestADeferredBodyThatFailsIsSetAside(t *testing.T) {
+	c := newCluster(t)
+	c.refuse("poison")
+	cfg := c.config("a")
+	cfg.Compression = "none"
+	c.put(schemas.TopicRawLive, "1", messages("1", append(ids("before", 1000), "poison")...))
+	c.put(schemas.TopicRawLive, "1", echo("1", "behind"))
+	c.put(schemas.TopicRawLive, "2", echo("2", "elsewhere"))
+	c.run(cfg)
+	if got := wamids(c.read(schemas.TopicEchoes, atLeast(2))); !slices.Contains(got, "behind") || !slices.Contains(got, "elsewhere") {
+		t.Errorf("echoes are %v", got)
+	}
+	letters := c.read(schemas.TopicDLQ, atLeast(1))
+	if got := fmt.Sprint(len(letters), headerOf(letters[0], schemas.HeaderDLQReason), headerOf(letters[0], schemas.HeaderDLQOffset)); got != "1body_failed0" {
+		t.Errorf("letters: %s", got)
+	}
+}
+
 func headerOf(r *kgo.Record, key string) string {
 	for _, h := range r.Headers {
 		if h.Key == key {

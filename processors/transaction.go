@@ -20,6 +20,7 @@ import (
 type work struct {
 	partition int32
 	records   map[schemas.Topic][]*kgo.Record
+	crowd     *crowd // the businesses with live traffic
 }
 
 // sort groups what was polled by partition number and tells the lanes what came.
@@ -57,7 +58,11 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 		}
 		if topic == schemas.TopicRawLive {
 			for _, r := range p.Records {
-				if !r.Attrs.IsControl() && r.Timestamp.After(newest) {
+				if r.Attrs.IsControl() {
+					continue
+				}
+				s.crowd.wrote(r.Key, r.Timestamp)
+				if r.Timestamp.After(newest) {
 					newest = r.Timestamp
 				}
 			}
@@ -65,7 +70,12 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 		}
 		s.p.metrics.read(topic, records, bytes)
 	})
-	s.lanes.polled(time.Now(), newest, lag)
+	now := time.Now()
+	recent := s.crowd.since(now.Add(-liveRecent))
+	for _, w := range all {
+		w.crowd = &recent
+	}
+	s.lanes.polled(now, newest, lag)
 	paused := 0.0
 	if s.lanes.behind {
 		paused = 1
@@ -510,8 +520,9 @@ func (s *session) behind(r *runner, ends kadm.ListedOffsets, now time.Time) (cau
 		waits = waits || behind > 0
 		r.behind(topic, behind, now)
 	}
+	deferred := r.task != nil && r.task.Behind()
 	switch caughtUp = caughtUp && !waits; {
-	case waits:
+	case waits || deferred:
 		s.p.health.waits(r.partition, "")
 	case caughtUp:
 		s.p.health.idle(r.partition)

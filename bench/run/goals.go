@@ -36,6 +36,9 @@ func (o *options) goals() []compare.Goal {
 		{What: "live echo end to end, idle, Apache Kafka, p50", Match: "endtoend", Metric: p50Metric.Key, Of: onKafkaName, Bound: compare.AtMost, Want: 30, Unit: "ms"},
 		{What: "live echo end to end, idle, Apache Kafka, p99", Match: "endtoend", Metric: p99Metric.Key, Of: onKafkaName, Bound: compare.AtMost, Want: 150, Unit: "ms"},
 		{What: fmt.Sprintf("live echo beside a backlog of %s, of idle, p99", size(o.backlogBytes)), Match: "isolation", Metric: p99Metric.Key, Of: backlogName, To: idleName, Bound: compare.AtMost, Want: 2},
+		{What: "live echo beside another business's bodies of 10,000 messages, of idle, p99", Match: "tenant", Metric: p99Metric.Key, Of: longName, To: idleName, Bound: compare.AtMost, Want: 2},
+		{What: "live echo beside another business's thousands of bodies a second, of idle, p99", Match: "tenant", Metric: p99Metric.Key, Of: manyBodies, To: idleName, Bound: compare.AtMost, Want: 2},
+		{What: "live echo beside another business's bodies with 1,000 contacts, of idle, p99", Match: "tenant", Metric: p99Metric.Key, Of: crowdedName, To: idleName, Bound: compare.AtMost, Want: 2},
 		{What: "restart with 1 million contacts and 1,000 open syncs", Match: "restart", Metric: readyMetric.Key, Of: subjectName, Bound: compare.AtMost, Want: 10, Unit: "s"},
 	}
 }

@@ -37,6 +37,7 @@ func matches() []match {
 		{"endtoend", playEndToEnd},
 		{"chunks", playChunks},
 		{"isolation", playIsolation},
+		{"tenant", playTenant},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/reload"
 	"github.com/coexstream/coexstream/processors"
+	"github.com/coexstream/coexstream/processors/deferred"
 )
 
 // The functions of this file turn the configuration into those of the parts. What they do not set has the
@@ -122,6 +123,7 @@ func processorOf(cfg *config.Config) (processors.Config, error) {
 	}
 	c.SessionTimeout, c.RebalanceTimeout, c.TransactionTimeout = from.SessionTimeout, from.RebalanceTimeout, from.TransactionTimeout
 	c.BulkBytesPerTransaction, c.HeldBytesMax, c.Compression = from.BulkBytesMax, from.HeldBytesMax, from.Compression
+	c.Deferred = deferred.Limits{BodyBytesMax: from.LiveBodyBytesMax, BusinessBytesMax: from.BusinessBytesMax, RecordsMax: from.DeferredRecordsMax}
 	c.EventBytesMax, c.Task.EventBytesMax = int32(from.EventBytesMax), int(from.EventBytesMax)
 	c.RecordBytesMax = int32(cfg.Topics.MaxMessageBytes)
 	c.BufferedBytesMax = max(c.BufferedBytesMax, int(c.RecordBytesMax))

@@ -266,6 +266,22 @@ func TestOutageIsSpooled(t *testing.T) {
 	}
 }
 
+// TestFaultMadTenant: what a business sends that goes mad waits its turn, and all others' events are as they would be.
+func TestFaultMadTenant(t *testing.T) {
+	s := outlives(t, fault{at: aSecond, length: 6 * aSecond, kind: kindMad, target: tenantTarget})
+	waited := 0.0
+	for _, i := range []int{1, 2} {
+		n, err := s.processors[processorName(i)].counted(t.Context(), "coexstream_processor_deferred_records_total")
+		if err != nil {
+			t.Fatal(err)
+		}
+		waited += n
+	}
+	if waited == 0 {
+		t.Error("no record of the mad tenant waited")
+	}
+}
+
 // TestTheMistakeFitsTheSource: the product changes, and the mistake is to be made in what it is now.
 func TestTheMistakeFitsTheSource(t *testing.T) {
 	if _, err := buildBroken(t.Context(), t.TempDir()); err != nil {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/coexstream/coexstream/bench/tenant"
 )
 
 // play injects the faults of a plan at their times, and returns when all are over.
@@ -74,6 +76,8 @@ func (s *stage) inject(ctx context.Context, f fault) error {
 		return s.fullDisk(ctx, f)
 	case kindScale:
 		return s.scale(ctx, f)
+	case kindMad:
+		return s.madTenant(ctx, f)
 	}
 	if b := s.cluster.byName(f.target); b != nil {
 		return s.onBroker(ctx, f)
@@ -254,6 +258,18 @@ func (s *stage) scale(ctx context.Context, f fault) error {
 		errs = errors.Join(errs, step())
 	}
 	return errs
+}
+
+// madTenant lets a business beside those of the simulation flood the ingress.
+func (s *stage) madTenant(ctx context.Context, f fault) error {
+	ctx, cancel := context.WithTimeout(ctx, f.length)
+	defer cancel()
+	t := tenant.Tenant{URL: "http://" + s.sender.addr() + "/webhooks/meta", Secret: metaSecret, Timeout: senderTimeout}
+	long := tenant.Long
+	long.Every = time.Second // what comes of it is to be written by three brokers on the same machine
+	n := t.Flood(ctx, long, tenant.Many, tenant.Crowded)
+	s.say("      %d webhooks of the mad tenant were acknowledged", n)
+	return nil
 }
 
 func joinAddrs(addrs []string) string { return strings.Join(addrs, ",") }

@@ -36,6 +36,8 @@ const (
 	kindScale kind = "scale"
 	// kindClock lets the clock of a process be wrong, forward or back, and then right again.
 	kindClock kind = "clock"
+	// kindMad is a business beside those of the simulation that floods the ingress with webhooks that are long and many.
+	kindMad kind = "mad"
 )
 
 // fault is one entry of a plan.
@@ -67,6 +69,7 @@ const (
 	ingressName  = "ingress"
 	senderName   = "sender"
 	everyBroker  = "every-broker"
+	tenantTarget = "tenant"
 	sessionTime  = 6 * time.Second // the processors' session timeout, the shortest that Kafka allows by default
 	settleTime   = 5 * time.Second // between a broker's fault and the next one: replicas catch up
 	planPauseMin = 500 * time.Millisecond
@@ -162,6 +165,7 @@ func shapes() []shape {
 		{kindSlow, 2, 4 * time.Second, 10 * time.Second, plannedWorld.brokerNames},
 		{kindFull, 1, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{ingressName} }},
 		{kindScale, 2, 12 * time.Second, 20 * time.Second, func(plannedWorld) []string { return []string{"processors"} }},
+		{kindMad, 2, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{tenantTarget} }},
 		{kindClock, 3, 2 * time.Second, 12 * time.Second, plannedWorld.clientNames},
 	}
 }

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -179,6 +183,34 @@ func (p *process) ready(ctx context.Context) bool {
 	admin := p.admin
 	p.mu.Unlock()
 	return child.Answers200("http://"+admin+"/readyz")(ctx) == nil
+}
+
+// counted is the sum of a metric of the process over its labels.
+func (p *process) counted(ctx context.Context, name string) (sum float64, err error) {
+	p.mu.Lock()
+	admin := p.admin
+	p.mu.Unlock()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("metrics of %s: %w", p.name, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		what, value, ok := strings.Cut(lines.Text(), " ")
+		if series, _, _ := strings.Cut(what, "{"); !ok || series != name {
+			continue
+		}
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return 0, fmt.Errorf("metrics of %s: %s: %w", p.name, lines.Text(), err)
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 // waitReady waits until the process serves.

@@ -164,6 +164,9 @@ type Processor struct {
 	RebalanceTimeout   time.Duration `koanf:"rebalance_timeout"`
 	BulkBytesMax       int64         `koanf:"bulk_bytes_max"`
 	HeldBytesMax       int64         `koanf:"held_bytes_max"`
+	LiveBodyBytesMax   int64         `koanf:"live_body_bytes_max"`
+	BusinessBytesMax   int64         `koanf:"business_bytes_max"`
+	DeferredRecordsMax int           `koanf:"deferred_records_max"`
 	BodyBytesMax       int64         `koanf:"body_bytes_max"`
 	EventBytesMax      int64         `koanf:"event_bytes_max"`
 	Compression        string        `koanf:"compression"`

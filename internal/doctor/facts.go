@@ -95,6 +95,12 @@ type Spooled struct {
 	Writable bool
 }
 
+// Waiting is what a processor tells of live webhooks that wait for a turn, because their business is over its share.
+type Waiting struct {
+	Businesses, Records int
+	Oldest              time.Duration
+}
+
 // Process is an ingress, a processor or an `up` with an admin listener.
 type Process struct {
 	URL   string
@@ -105,6 +111,7 @@ type Process struct {
 	Reason  string
 	Trouble []string // parts that are not ready, though the process is
 	Blocked int      // partitions that a processor does not serve, for their state cannot be read
+	Waiting Waiting  // what a processor lets wait
 	Spooled *Spooled // nil: it has no spool, or does not tell
 
 	// Largest is how many numbers the business with the most of them has, and Business a hash of its WABA.

@@ -1,6 +1,12 @@
 package doctor
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
+
+// waitingWarn is how long a business may wait for its turn.
+const waitingWarn = 5 * time.Minute
 
 // numbersWarn is half of what a business may have.
 const numbersWarn = 2048
@@ -24,6 +30,9 @@ func judgeProcesses(f *Facts, fr *finder) {
 			fr.add(Warn, p.URL, "Look for what invents phone_number_ids: docs/operations.md, One business has very many numbers.", "ready, but the business %s (a hash of its WABA) has %d numbers; more than 4096 are set aside", p.Business, p.Largest)
 		case len(p.Trouble) > 0:
 			fr.add(Warn, p.URL, "Webhooks are still taken. Look at the checks brokers, replicas and spool.", "ready, but %s", strings.Join(p.Trouble, "; "))
+		case p.Waiting.Oldest > waitingWarn:
+			fr.add(Warn, p.URL, "The log of the process names the business by a hash (business_sha256). See docs/operations.md, A business waits its turn.",
+				"ready, but %d live webhooks of %d businesses that send more than their share wait for a turn, the oldest for %s", p.Waiting.Records, p.Waiting.Businesses, ageText(p.Waiting.Oldest))
 		default:
 			fr.add(OK, p.URL, "", "ready")
 		}

@@ -11,15 +11,26 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// addressBook writes what a state_sync changes in the table of contacts.
-func (t *Task) addressBook(o *Origin, c *split.Change, n *number) {
+// addressBook writes what a state_sync changes in the table of contacts. done counts the items of the change that are,
+// behind those of live; it is false where the rest has to wait.
+func (t *Task) addressBook(o *Origin, c *split.Change, n *number, done *int) bool {
 	origin := t.place(o, c.Entry, c.Index)
 	offset, entry, index := placeOf(origin)
-	var unknown bool
-	for i := range c.StateSync {
+	change := func(i int) (change contacts.Change, known bool) {
 		item := &c.StateSync[i]
-		change := contacts.ChangeOf(c.PhoneNumberID, item, c.EntryTime, contacts.ArrivalOf(o.ReceivedAt.UnixMilli(), offset, entry, index, i))
-		if len(item.Type) > 0 && string(item.Type) != "contact" || len(change.ID()) == 0 {
+		change = contacts.ChangeOf(c.PhoneNumberID, item, c.EntryTime, contacts.ArrivalOf(o.ReceivedAt.UnixMilli(), offset, entry, index, i))
+		return change, (len(item.Type) == 0 || string(item.Type) == "contact") && len(change.ID()) > 0
+	}
+	before, began := itemsOf(c), *done
+	var unknown bool
+	for ; *done-before < len(c.StateSync); *done++ {
+		if *done > began && t.pause() {
+			return false
+		}
+		i := *done - before
+		item := &c.StateSync[i]
+		change, known := change(i)
+		if !known {
 			unknown = true
 			continue
 		}
@@ -35,9 +46,14 @@ func (t *Task) addressBook(o *Origin, c *split.Change, n *number) {
 			t.contact(o, n, origin, item, &t.effects[k])
 		}
 	}
+	for i := range began - before { // of earlier parts
+		_, known := change(i)
+		unknown = unknown || !known
+	}
 	if unknown {
 		t.other(o, c) // an item of a type, or for a contact, that we cannot name
 	}
+	return true
 }
 
 // placeOf reads an origin topic/partition/offset#entry.change: the offset of the record that the ingress wrote, and the

@@ -3,6 +3,7 @@ package task
 import (
 	"maps"
 
+	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -36,6 +37,7 @@ type Counts struct {
 	Events      [topicsMax]int64 // by schemas.Topic
 	Duplicates  [kindCount]int64
 	DeadLetters map[schemas.Reason]int64
+	Deferred    [deferred.ReasonCount]int64
 }
 
 func newCounts() Counts {
@@ -46,6 +48,7 @@ func (c *Counts) reset() {
 	c.Events = [topicsMax]int64{}
 	clear(c.DeadLetters)
 	c.Duplicates = [kindCount]int64{}
+	c.Deferred = [deferred.ReasonCount]int64{}
 }
 
 // snapshot is a copy that stays as it is.
@@ -61,6 +64,9 @@ func (c *Counts) add(o *Counts) {
 	}
 	for i, n := range o.Duplicates {
 		c.Duplicates[i] += n
+	}
+	for why, n := range o.Deferred {
+		c.Deferred[why] += n
 	}
 	for r, n := range o.DeadLetters {
 		c.DeadLetters[r] += n

@@ -11,24 +11,39 @@ import (
 )
 
 // live routes messages, echoes, statuses and errors of a change: to `messages` and `echoes`, or to `media`
-// where they are the asset of an earlier placeholder.
-func (t *Task) live(o *Origin, c *split.Change, n *number) {
+// where they are the asset of an earlier placeholder. done counts the items of the change that are; it is false where the
+// rest has to wait.
+func (t *Task) live(o *Origin, c *split.Change, n *number, done *int) bool {
 	l := liveChange{o: o, c: c, n: n, origin: t.place(o, c.Entry, c.Index)}
-	for i := range c.Messages {
-		t.item(&l, &c.Messages[i], false)
+	messages, echoes, statuses := len(c.Messages), len(c.Echoes), len(c.Statuses)
+	for began, items := *done, itemsOf(c); *done < items; *done++ {
+		if *done > began && t.pause() {
+			return false
+		}
+		i := *done
+		switch {
+		case i < messages:
+			t.item(&l, &c.Messages[i], false)
+		case i < messages+echoes:
+			t.item(&l, &c.Echoes[i-messages], true)
+		case i < messages+echoes+statuses:
+			t.status(&l, &c.Statuses[i-messages-echoes])
+		case i < messages+echoes+statuses+len(c.Handovers):
+			t.handover(&l, &c.Handovers[i-messages-echoes-statuses])
+		default:
+			t.failure(&l)
+		}
 	}
-	for i := range c.Echoes {
-		t.item(&l, &c.Echoes[i], true)
-	}
-	for i := range c.Statuses {
-		t.status(&l, &c.Statuses[i])
-	}
-	for i := range c.Handovers {
-		t.handover(&l, &c.Handovers[i])
-	}
+	return true
+}
+
+// itemsOf is how many items of a change are live, with all of its errors as one.
+func itemsOf(c *split.Change) int {
+	n := len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.Handovers)
 	if len(c.Errors) > 0 {
-		t.failure(&l)
+		n++
 	}
+	return n
 }
 
 // liveChange is what the items of one change share.

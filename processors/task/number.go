@@ -37,6 +37,7 @@ type number struct {
 	replay  string // the replay that wrote the last record that concerned it; "": none did
 	changed bool
 	wanting bool
+	behind  bool // records of its business wait: see setBehind
 
 	// Of the schedule.
 	due       time.Time
@@ -90,6 +91,7 @@ func (t *Task) addNumber(id history.Identity) *number {
 		history: history.NewNumber(&t.cfg.History, id),
 		media:   media.New(&t.cfg.Media),
 	}
+	n.behind = t.behindAtFirst(n)
 	t.numbersOfWindows(n)
 	t.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
 	n.business = t.business(id.WABAID)
@@ -112,6 +114,7 @@ const (
 	// e|waba: the last account events, see undated
 	stateUndated = "e|"
 	// d|phone_number_id: see directory
+	// q| and o|: see deferral
 )
 
 type identityRecord struct {
@@ -148,6 +151,7 @@ func (t *Task) Flush() {
 	t.announced.flush(t)
 	t.undated.flush(t)
 	t.directory.flush(t)
+	t.deferral.flush(t)
 	t.flushScopes()
 	t.flushReplays()
 }
@@ -283,6 +287,10 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		return t.announced.restore(rest, value)
 	case stateUndated:
 		return t.undated.restore(rest, value)
+	case stateDeferred:
+		return t.deferral.queue.Restore(rest, value)
+	case stateBegun:
+		return t.deferral.restoreBegun(value)
 	case stateRecent:
 		return t.pages.restore(t, rest, value)
 	}
@@ -303,6 +311,7 @@ func (t *Task) RestoreContact(key []byte, header func(string) []byte, removed bo
 
 // Restored ends the restoration.
 func (t *Task) Restored() error {
+	t.deferral.restored(t)
 	all := make([]*number, 0, t.recency.n)
 	t.recency.each(func(n *number) { all = append(all, n) })
 	slices.SortStableFunc(all, func(a, b *number) int { return a.usedAt.Compare(b.usedAt) })

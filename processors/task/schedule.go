@@ -30,10 +30,10 @@ func (s *schedule) refresh() {
 }
 
 // put puts a number to its place. One that waits for a chunk to be read again has none: what is due for it
-// comes after that chunk.
+// comes after that chunk. So has one whose business has records that wait.
 func (s *schedule) put(n *number) {
 	due := n.deadline()
-	if n.wanting {
+	if n.wanting || n.behind {
 		due = time.Time{}
 	}
 	switch {

@@ -1,6 +1,10 @@
 package task
 
-import "github.com/coexstream/coexstream/schemas"
+import (
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
 
 // Size is what a task holds.
 type Size struct {
@@ -12,6 +16,18 @@ type Size struct {
 	// Largest is how many numbers the business with the most of them has. Business is a hash of its WABA.
 	Largest  int
 	Business string
+
+	Deferred           int // records that wait for a turn
+	DeferredBytes      int64
+	DeferredBusinesses int
+	Longest            Longest
+}
+
+// Longest is the business whose records wait the longest for a turn.
+type Longest struct {
+	Business string
+	Since    time.Time // when the first of them was received
+	Records  int       // 0: none waits
 }
 
 // businessHashLength is how much of a WABA's hash stands for it where its name may not stand.
@@ -20,6 +36,7 @@ const businessHashLength = 12
 // Size counts over all numbers.
 func (t *Task) Size() Size {
 	s := Size{Numbers: t.recency.n}
+	t.deferral.size(&s)
 	var largest *business
 	for _, b := range t.businesses {
 		if n := len(b.numbers); n > s.Largest {

@@ -121,6 +121,8 @@ type Task struct {
 	announced announced
 	undated   undated
 	directory directory
+	deferral  deferral
+	parting   parting
 
 	offers []offered
 	holds  bool // see Holds
@@ -184,6 +186,14 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		t.holds = s.Holds()
 		return
 	}
+	t.process(o, b, &progress{}, false)
+}
+
+// process takes a body from where its progress says on, to the end, or as far as there is room for it where it may leave
+// in parts.
+func (t *Task) process(o *Origin, b *split.Body, at *progress, inParts bool) (whole bool) {
+	t.holds = false
+	t.parting = parting{allowed: inParts}
 	t.passed(o.ReceivedAt)
 	t.people.Begin()
 	o.Requeue.choose(b)
@@ -191,12 +201,27 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 		b.Bound(t.bounds(o))
 	}
 	inHand := inHand{origin: o, body: b}
-	var f unprocessed
-	for i := range b.Changes[:b.Rest] {
+	f := &at.odd
+	for began := at.change; at.change < b.Rest; at.change, at.item = at.change+1, 0 {
+		i := at.change
 		if o.Requeue != nil && !o.Requeue.change(i, &b.Changes[i]) {
 			continue
 		}
 		c := &b.Changes[i]
+		if at.item > 0 { // it was found out whose it is, and is processed here
+			if c.WABA = nil; at.waba != "" {
+				c.WABA = []byte(at.waba)
+			}
+			if !t.whole(inHand, c, at) {
+				t.stopped()
+				return false
+			}
+			continue
+		}
+		if i > began && t.pause() {
+			t.stopped()
+			return false
+		}
 		if len(o.WABA) > 0 {
 			t.attribute(o, c)
 		}
@@ -235,15 +260,11 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 				continue
 			}
 		}
-		t.unfit = false
-		switch reason := t.change(inHand, c, i); {
-		case reason != "":
-			f.whole(i, reason)
-		case t.unfit:
-			f.odd(i, c)
-			f.wholly()
-		case c.Cut > 0:
-			f.odd(i, c)
+		at.unfit = false
+		if !t.whole(inHand, c, at) {
+			at.waba = string(c.WABA)
+			t.stopped()
+			return false
 		}
 	}
 	if b.Rest < len(b.Changes) && o.chooses(b) {
@@ -256,6 +277,27 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 	if f.reason != "" && o.Requeue.event() == "" { // of a letter of one event the rest had its own
 		t.DeadLetter(o, f.reason, f.text(), f.headers(b)...)
 	}
+	return true
+}
+
+// whole takes the change at which a body is, and notes what of it could not be processed. It is false where the rest of the
+// change has to wait.
+func (t *Task) whole(h inHand, c *split.Change, at *progress) bool {
+	t.unfit = at.unfit
+	reason, whole := t.change(h, c, at)
+	if at.unfit = t.unfit; !whole {
+		return false
+	}
+	switch {
+	case reason != "":
+		at.odd.whole(at.change, reason)
+	case t.unfit:
+		at.odd.odd(at.change, c)
+		at.odd.wholly()
+	case c.Cut > 0:
+		at.odd.odd(at.change, c)
+	}
+	return true
 }
 
 // Holds tells whether a chunk of the last webhook waits: then its record is named by Wanted one day, unless the chunk
@@ -291,50 +333,53 @@ const (
 	fieldHandovers = "messaging_handovers"
 )
 
-// change routes one change of a business of this partition. The reason is set when it belongs to `dlq`.
-func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
+// change routes one change of a business of this partition, from its first item that is not done on. The reason is set
+// when it belongs to `dlq`; whole is false where the rest has to wait.
+func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
 	switch string(c.Field) {
 	case fieldHistory, fieldContacts, fieldEchoes, fieldMessages, fieldStandby, fieldHandovers:
 	default:
 		if event, ok := account.EventOf(c); ok {
 			c.AccountEvent = event
 			t.account(h.origin, c)
-			return ""
+			return "", true
 		}
 		t.other(h.origin, c)
-		return ""
+		return "", true
 	}
 	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors) + len(c.Handovers)
 	if parts == 0 && !h.origin.Moved {
 		if c.Cut == 0 && !c.Partial {
 			t.other(h.origin, c) // a known field with nothing in it that we know
 		}
-		return ""
+		return "", true
 	}
 	if len(c.PhoneNumberID) == 0 {
-		return schemas.ReasonNoNumber
+		return schemas.ReasonNoNumber, true
 	}
 	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
 	if n == nil {
-		return schemas.ReasonTooManyNumbers
+		return schemas.ReasonTooManyNumbers, true
 	}
 	if !n.live && h.origin.live() {
 		n.live, n.told = true, false
 	}
 	t.concerns(h.origin, n)
-	if h.origin.Moved {
-		defer t.retell(n)
+	if at.item == 0 {
+		if h.origin.Moved {
+			defer t.retell(n)
+		}
+		if len(c.History)+len(c.Errors) > 0 {
+			t.history(h, c, at.change, n)
+		}
 	}
-	if len(c.History)+len(c.Errors) > 0 {
-		t.history(h, c, index, n)
+	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors)+len(c.Handovers) > 0 && !t.live(h.origin, c, n, &at.item) {
+		return "", false
 	}
-	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors)+len(c.Handovers) > 0 {
-		t.live(h.origin, c, n)
+	if len(c.StateSync) > 0 && !t.addressBook(h.origin, c, n, &at.item) {
+		return "", false
 	}
-	if len(c.StateSync) > 0 {
-		t.addressBook(h.origin, c, n)
-	}
-	return ""
+	return "", true
 }
 
 // Tick lets time pass. See the package comment for when a time may be told.
@@ -371,7 +416,7 @@ func (t *Task) Pass(now time.Time) {
 func (t *Task) catchUp(n *number, h inHand) {
 	for {
 		t.advance(n, h)
-		if n.wanting {
+		if n.wanting || n.behind {
 			break
 		}
 		d := n.deadline()

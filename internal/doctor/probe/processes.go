@@ -97,7 +97,7 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_largest_business_numbers)(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_largest_business_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds))(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
 
@@ -130,6 +130,12 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			if h := businessLabel.FindStringSubmatch(m[2]); h != nil && int(value) > fact.Largest {
 				fact.Largest, fact.Business = int(value), h[1]
 			}
+		case "coexstream_processor_deferred_businesses":
+			fact.Waiting.Businesses = int(value)
+		case "coexstream_processor_deferred_records":
+			fact.Waiting.Records = int(value)
+		case "coexstream_processor_deferred_oldest_seconds":
+			fact.Waiting.Oldest = time.Duration(value * float64(time.Second))
 		case "coexstream_spool_records":
 			spooled.Records += value
 		case "coexstream_spool_oldest_seconds":

@@ -1,0 +1,98 @@
+package deferred
+
+// Reason is why a record waits for a turn.
+type Reason uint8
+
+// The reasons. No record waits without one.
+const (
+	None Reason = iota
+	// LongBody: its body is longer than Limits.BodyBytesMax. It is processed in parts.
+	LongBody
+	// OverShare: its business has used its share of the transaction, and others have live traffic.
+	OverShare
+	// InOrder: an earlier record of its business waits.
+	InOrder
+	ReasonCount
+)
+
+var reasonNames = [ReasonCount]string{"none", "long_body", "over_share", "in_order"}
+
+// String is the reason's label in metrics.
+func (r Reason) String() string { return reasonNames[r] }
+
+// Limits bound what one business may have of a transaction.
+type Limits struct {
+	// BodyBytesMax is the longest body that is processed at once.
+	BodyBytesMax int64
+	// BusinessBytesMax is a business's share of a transaction, in bytes of bodies. The first body always fits.
+	BusinessBytesMax int64
+	// RecordsMax bounds the records that wait, over all lines.
+	RecordsMax int
+}
+
+// Case is a record of the live lane that came in, and what is known of its business.
+type Case struct {
+	Bytes  int64 // of its body
+	Used   int64 // by its business, of this transaction
+	Others bool  // other businesses have live traffic
+	Waits  bool  // an earlier record of its business waits
+}
+
+// Decide tells whether a record is processed at once (None), or why not.
+func (l *Limits) Decide(c Case) Reason {
+	switch {
+	case c.Waits:
+		return InOrder
+	case c.Bytes > l.BodyBytesMax:
+		return LongBody
+	case c.Others && c.Used > 0 && c.Used+c.Bytes > l.BusinessBytesMax:
+		return OverShare
+	}
+	return None
+}
+
+// Shares is what the businesses of one partition have used of a transaction. The zero value is ready.
+type Shares struct {
+	transaction uint64
+	of          map[string]*share
+}
+
+type share struct {
+	transaction uint64
+	bytes       int64
+}
+
+// sharesKept bounds the businesses that are remembered from one transaction to the next, to allocate little.
+const sharesKept = 4096
+
+// Begin begins a transaction: nobody has used anything of it.
+func (s *Shares) Begin() {
+	s.transaction++
+	if len(s.of) > sharesKept {
+		s.of = nil
+	}
+}
+
+// Used is what a business has used of the transaction.
+func (s *Shares) Used(business []byte) int64 {
+	if of := s.of[string(business)]; of != nil && of.transaction == s.transaction {
+		return of.bytes
+	}
+	return 0
+}
+
+// Use adds to what a business has used.
+func (s *Shares) Use(business []byte, bytes int64) {
+	of := s.of[string(business)]
+	if of == nil {
+		if s.of == nil {
+			s.of = map[string]*share{}
+		}
+		of = &share{}
+		s.of[string(business)] = of
+	}
+	if of.transaction != s.transaction {
+		*of = share{transaction: s.transaction}
+	}
+	of.bytes += bytes
+}

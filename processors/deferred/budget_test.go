@@ -1,0 +1,52 @@
+package deferred
+
+import "testing"
+
+func TestOnlyWhatIsOverABusinessesBudgetWaits(t *testing.T) {
+	l := Limits{BodyBytesMax: 100, BusinessBytesMax: 1000}
+	for _, c := range []struct {
+		name string
+		of   Case
+		want Reason
+	}{
+		{"a short body, alone", Case{Bytes: 100}, None},
+		{"a short body beside others", Case{Bytes: 100, Others: true}, None},
+		{"a long body, alone", Case{Bytes: 101}, LongBody},
+		{"a long body beside others", Case{Bytes: 101, Others: true}, LongBody},
+		{"the last one of the share", Case{Bytes: 100, Used: 900, Others: true}, None},
+		{"the first one over the share", Case{Bytes: 100, Used: 901, Others: true}, OverShare},
+		{"over the share, alone", Case{Bytes: 100, Used: 1 << 40}, None},
+		{"behind an earlier one", Case{Bytes: 1, Waits: true}, InOrder},
+		{"long, and behind an earlier one", Case{Bytes: 101, Waits: true, Others: true}, InOrder},
+	} {
+		if got := l.Decide(c.of); got != c.want {
+			t.Errorf("%s: %v; want %v", c.name, got, c.want)
+		}
+	}
+	small := Limits{BodyBytesMax: 100, BusinessBytesMax: 10}
+	if got := small.Decide(Case{Bytes: 50, Others: true}); got != None {
+		t.Errorf("the first body of a transaction that is longer than the share: %v", got)
+	}
+}
+
+func TestASharesUseIsForgottenWithItsTransaction(t *testing.T) {
+	var s Shares
+	for range 3 {
+		s.Begin()
+		if n := s.Used([]byte("a")); n != 0 {
+			t.Fatalf("%d bytes are used at the beginning", n)
+		}
+		s.Use([]byte("a"), 5)
+		s.Use([]byte("a"), 6)
+		s.Use([]byte("b"), 1)
+		if a, b := s.Used([]byte("a")), s.Used([]byte("b")); a != 11 || b != 1 {
+			t.Fatalf("used: %d and %d; want 11 and 1", a, b)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		s.Begin()
+		s.Use([]byte("a"), 5)
+	}); n != 0 {
+		t.Errorf("%v allocations for a business that is known", n)
+	}
+}

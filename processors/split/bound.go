@@ -29,8 +29,9 @@ const (
 	// OutputBytesFree are those that any body may become.
 	OutputBytesFree = 512 << 10
 
-	// ChangesMax and ElementsMax bound the changes and the elements of history[] of a body. Senders batch up to 1,000.
-	ChangesMax  = 4096
+	// ChangesMax bounds the changes of a body. Senders batch up to 1,000.
+	ChangesMax = 4096
+	// ElementsMax bounds the elements of history[] of a body, over all of its changes.
 	ElementsMax = 4096
 
 	// errorsMax bounds the errors of one list. Each is an event.

@@ -55,6 +55,7 @@ type bound struct {
 	elements    int
 	every       int // what each event of the change costs beside its part
 	profiles    int
+	keys        int // the number in a key of state
 	change      int32
 }
 
@@ -129,8 +130,9 @@ func (b *Body) rest(i int, reason schemas.Reason, detail string) {
 func (w *bound) head(i int, c *Change) int {
 	b := w.b
 	waba, number, display := spelled(c.WABA), spelled(c.PhoneNumberID), spelled(c.DisplayPhoneNumber)
-	ids := keyed(c.WABA) + keyed(c.PhoneNumberID) + display
-	w.every = eventCost + w.HeaderBytes + waba + 2*number + display + keyed(c.WABA) + keyed(c.PhoneNumberID)
+	w.keys = keyed(c.WABA) + keyed(c.PhoneNumberID)
+	ids := w.keys + display
+	w.every = eventCost + w.HeaderBytes + waba + 2*number + display + w.keys
 	w.profiles = profilesCost(c.Profiles)
 	n := 4 * ids
 	if i == 0 || !bytes.Equal(c.WABA, b.Changes[i-1].WABA) || !bytes.Equal(c.PhoneNumberID, b.Changes[i-1].PhoneNumberID) {
@@ -228,7 +230,7 @@ func (w *bound) out(c *Change, p Place, reason schemas.Reason, detail string) {
 
 // element is what an element of history[] costs. Messages that are too long for an event are left out of it.
 func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
-	n := elementCost + w.every/2
+	n := elementCost + 2*w.keys
 	if len(el.Errors) > 0 {
 		each := bytes.Count(el.Errors, []byte{'{'}) + 1
 		if each > errorsMax {

@@ -370,9 +370,12 @@ func spelled(text []byte) int {
 
 func spelledFrom(text []byte, i int) int {
 	n := len(text)
-	for _, c := range text[i:] {
-		if c < ' ' || c == '"' || c == '\\' || c == 0x7f {
+	for j := i; j < len(text); j++ {
+		switch c := text[j]; {
+		case c < ' ' || c == '"' || c == '\\' || c == 0x7f:
 			n += 5
+		case c == 0xe2 && j+2 < len(text) && text[j+1] == 0x80 && text[j+2]|1 == 0xa9: // the separators of lines and paragraphs
+			n += 3
 		}
 	}
 	return n

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -76,7 +77,7 @@ func (a attempt) alone(topic string, offset int64) (next attempt, over bool) {
 type attempts struct {
 	adm   *kadm.Client
 	group string
-	topic string // one record for each partition of it
+	topic string // raw.bulk: there is one note for each partition of it
 }
 
 func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
@@ -96,6 +97,9 @@ func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
 	return all, nil
 }
 
+// ofBulk is where attempt.At has raw.bulk. A note has its offset: one beyond the end of that log would tell of a log that was cut.
+var ofBulk = slices.Index(schemas.Inputs(), schemas.TopicRawBulk)
+
 func (a *attempts) write(ctx context.Context, notes map[int32]attempt) error {
 	offsets := kadm.Offsets{}
 	for partition, note := range notes {
@@ -103,7 +107,7 @@ func (a *attempts) write(ctx context.Context, notes map[int32]attempt) error {
 		if err != nil {
 			return fmt.Errorf("note of an attempt: %w", err)
 		}
-		offsets.Add(kadm.Offset{Topic: a.topic, Partition: partition, At: note.At[0], LeaderEpoch: -1, Metadata: string(metadata)})
+		offsets.Add(kadm.Offset{Topic: a.topic, Partition: partition, At: note.At[ofBulk], LeaderEpoch: -1, Metadata: string(metadata)})
 	}
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -80,4 +81,34 @@ func headerOf(r *kgo.Record, key string) string {
 		}
 	}
 	return ""
+}
+
+// A note has an offset of raw.bulk. Where the log of that is shorter than another one, the note is not beyond its end: a
+// broker that was killed would take the log for one that was cut.
+func TestANoteIsNotBeyondTheEndOfTheLog(t *testing.T) {
+	c := newCluster(t)
+	for range 3 {
+		c.put(schemas.TopicRawLive, "1", echo("1", "e"))
+	}
+	c.put(schemas.TopicRawLive, "1", echo("1", "last"))
+	stop := c.run(c.config("a"))
+	c.read(schemas.TopicEchoes, atLeast(2))
+	stop()
+	stop = c.run(c.config("a"))
+	c.put(schemas.TopicRawLive, "1", echo("1", "next"))
+	c.read(schemas.TopicEchoes, atLeast(3))
+	stop()
+	notes, err := kadm.NewClient(c.client).FetchOffsets(t.Context(), "coexstream-attempts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	notes.Each(func(o kadm.OffsetResponse) {
+		if n++; o.At != 0 {
+			t.Errorf("a note is at %d of %s/%d, which is empty", o.At, o.Topic, o.Partition)
+		}
+	})
+	if n == 0 {
+		t.Error("there are no notes")
+	}
 }

@@ -55,19 +55,22 @@ func TestABodyThatFailsItsTransactionIsSetAside(t *testing.T) {
 			c.refuse("poison")
 			cfg := c.config("a")
 			cfg.Compression = "none"
+			for i := range 20 {
+				c.put(name, "1", echo("1", fmt.Sprint("before.", i)))
+			}
 			c.put(name, "1", poison)
 			c.put(schemas.TopicRawLive, "1", echo("1", "behind"))
 			c.put(schemas.TopicRawLive, "2", echo("2", "elsewhere"))
 			c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "history behind"))
 			c.run(cfg)
-			echoes := c.read(schemas.TopicEchoes, atLeast(2))
+			echoes := c.read(schemas.TopicEchoes, atLeast(22))
 			if got := wamids(echoes); !slices.Contains(got, "behind") || !slices.Contains(got, "elsewhere") {
 				t.Errorf("echoes are %v", got)
 			}
 			letters := c.read(schemas.TopicDLQ, atLeast(1))
 			l := letters[0]
 			got := fmt.Sprint(len(letters), len(l.Value), " ", headerOf(l, schemas.HeaderDLQReason), " ", headerOf(l, schemas.HeaderDLQTopic), "@", headerOf(l, schemas.HeaderDLQOffset))
-			if want := fmt.Sprint("1 0 body_failed ", name, "@0"); got != want {
+			if want := fmt.Sprint("1 0 body_failed ", name, "@20"); got != want {
 				t.Errorf("letters: %s, want %s", got, want)
 			}
 		})

@@ -53,6 +53,7 @@ type runner struct {
 	attempt  attempt
 	careful  bool
 	alone    bool     // a body was worked on alone
+	gotOn    int      // how many got through alone
 	under    struct { // the record that is worked on
 		topic  schemas.Topic
 		offset int64

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -29,6 +30,8 @@ func attemptsGroup(group string) string { return group + "-attempts" }
 const (
 	// patience is how many sessions may begin at one place before one is careful, and how often a body is tried alone.
 	patience = 2
+	// carefulMax is how many bodies a session works on alone: as many as a transaction that failed can have had, nearly.
+	carefulMax = pollRecordsMax
 	// noteTimeout bounds the writing of a note.
 	noteTimeout = 2 * time.Second
 )
@@ -37,22 +40,35 @@ const (
 type attempt struct {
 	At       [3]int64 `json:"at"`       // how far its inputs were worked on, in the order of schemas.Inputs
 	Sessions int      `json:"sessions"` // how many sessions began there
-	// The body that is under way alone.
-	Topic  string `json:"topic,omitempty"`
-	Offset int64  `json:"offset,omitempty"`
-	Tries  int    `json:"tries,omitempty"`
+	// The body of each input that was the last one to be under way alone. Other inputs get on meanwhile.
+	Alone [3]tries `json:"alone"`
+}
+
+// tries are how often a body was under way alone.
+type tries struct {
+	Offset int64 `json:"offset"`
+	Tries  int   `json:"tries"`
 }
 
 // begun is the note of a session that begins at a place. Where the one before ended in this process, for a reason that has to do with no body,
 // it does not count.
 func (a attempt) begun(at [3]int64, counts bool) attempt {
-	if a.Sessions == 0 || a.At != at {
-		return attempt{At: at, Sessions: 1}
-	}
-	if counts {
+	moved := a.Sessions == 0 || a.At != at
+	if a.At = at; moved {
+		a.Sessions = 1
+	} else if counts {
 		a.Sessions++
-	} else if a.Tries > 0 {
-		a.Tries--
+	}
+	for i := range a.Alone {
+		switch one := &a.Alone[i]; {
+		case one.Offset < at[i]:
+			*one = tries{} // it got through
+		case one.Tries == 0:
+		case !counts:
+			one.Tries--
+		case moved: // something else got on, this did not
+			a.Sessions = patience + 1
+		}
 	}
 	return a
 }
@@ -61,14 +77,15 @@ func (a attempt) begun(at [3]int64, counts bool) attempt {
 func (a *attempt) careful() bool { return a.Sessions > patience }
 
 // alone is the note before a body is worked on alone; over tells that it had its tries.
-func (a attempt) alone(topic string, offset int64) (next attempt, over bool) {
-	if a.Topic != topic || a.Offset != offset {
-		a.Topic, a.Offset, a.Tries = topic, offset, 0
+func (a attempt) alone(input int, offset int64) (next attempt, over bool) {
+	one := &a.Alone[input]
+	if one.Offset != offset {
+		*one = tries{Offset: offset}
 	}
-	if a.Tries >= patience {
+	if one.Tries >= patience {
 		return a, true
 	}
-	a.Tries++
+	one.Tries++
 	return a, false
 }
 
@@ -76,7 +93,7 @@ func (a attempt) alone(topic string, offset int64) (next attempt, over bool) {
 type attempts struct {
 	adm   *kadm.Client
 	group string
-	topic string // one record for each partition of it
+	topic string // raw.bulk: there is one note for each partition of it
 }
 
 func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
@@ -96,6 +113,9 @@ func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
 	return all, nil
 }
 
+// ofBulk is where attempt.At has raw.bulk. A note has its offset: one beyond the end of that log would tell of a log that was cut.
+var ofBulk = slices.Index(schemas.Inputs(), schemas.TopicRawBulk)
+
 func (a *attempts) write(ctx context.Context, notes map[int32]attempt) error {
 	offsets := kadm.Offsets{}
 	for partition, note := range notes {
@@ -103,7 +123,7 @@ func (a *attempts) write(ctx context.Context, notes map[int32]attempt) error {
 		if err != nil {
 			return fmt.Errorf("note of an attempt: %w", err)
 		}
-		offsets.Add(kadm.Offset{Topic: a.topic, Partition: partition, At: note.At[0], LeaderEpoch: -1, Metadata: string(metadata)})
+		offsets.Add(kadm.Offset{Topic: a.topic, Partition: partition, At: note.At[ofBulk], LeaderEpoch: -1, Metadata: string(metadata)})
 	}
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
@@ -169,13 +189,14 @@ func (r *runner) setsAside(topic schemas.Topic, offset int64) bool {
 		return false
 	}
 	r.alone = true
-	note, over := r.attempt.alone(topic.String(), offset)
+	input := slices.Index(schemas.Inputs(), topic)
+	note, over := r.attempt.alone(input, offset)
 	if over {
 		return true
 	}
 	r.attempt = note
 	if err := r.attempts.write(context.Background(), map[int32]attempt{r.partition: note}); err != nil {
-		r.attempt.Tries-- // it may not be there, and then does not count
+		r.attempt.Alone[input].Tries-- // it may not be there, and then does not count
 	}
 	return false
 }
@@ -184,6 +205,15 @@ func (r *runner) setsAside(topic schemas.Topic, offset int64) bool {
 func (r *runner) setAside(o *task.Origin) {
 	o.Value = nil
 	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times, or ended the processor; it is in the raw log", patience))
+}
+
+// got notes that what was worked on alone is committed.
+func (r *runner) got() {
+	if r.alone {
+		r.alone = false
+		r.gotOn++
+		r.careful = r.careful && r.gotOn < carefulMax
+	}
 }
 
 // errPanic marks the error of a session in which the processing of a record panicked.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -54,19 +55,22 @@ func TestABodyThatFailsItsTransactionIsSetAside(t *testing.T) {
 			c.refuse("poison")
 			cfg := c.config("a")
 			cfg.Compression = "none"
+			for i := range 20 {
+				c.put(name, "1", echo("1", fmt.Sprint("before.", i)))
+			}
 			c.put(name, "1", poison)
 			c.put(schemas.TopicRawLive, "1", echo("1", "behind"))
 			c.put(schemas.TopicRawLive, "2", echo("2", "elsewhere"))
 			c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "history behind"))
 			c.run(cfg)
-			echoes := c.read(schemas.TopicEchoes, atLeast(2))
+			echoes := c.read(schemas.TopicEchoes, atLeast(22))
 			if got := wamids(echoes); !slices.Contains(got, "behind") || !slices.Contains(got, "elsewhere") {
 				t.Errorf("echoes are %v", got)
 			}
 			letters := c.read(schemas.TopicDLQ, atLeast(1))
 			l := letters[0]
 			got := fmt.Sprint(len(letters), len(l.Value), " ", headerOf(l, schemas.HeaderDLQReason), " ", headerOf(l, schemas.HeaderDLQTopic), "@", headerOf(l, schemas.HeaderDLQOffset))
-			if want := fmt.Sprint("1 0 body_failed ", name, "@0"); got != want {
+			if want := fmt.Sprint("1 0 body_failed ", name, "@20"); got != want {
 				t.Errorf("letters: %s, want %s", got, want)
 			}
 		})
@@ -99,4 +103,34 @@ func headerOf(r *kgo.Record, key string) string {
 		}
 	}
 	return ""
+}
+
+// A note has an offset of raw.bulk. Where the log of that is shorter than another one, the note is not beyond its end: a
+// broker that was killed would take the log for one that was cut.
+func TestANoteIsNotBeyondTheEndOfTheLog(t *testing.T) {
+	c := newCluster(t)
+	for range 3 {
+		c.put(schemas.TopicRawLive, "1", echo("1", "e"))
+	}
+	c.put(schemas.TopicRawLive, "1", echo("1", "last"))
+	stop := c.run(c.config("a"))
+	c.read(schemas.TopicEchoes, atLeast(2))
+	stop()
+	stop = c.run(c.config("a"))
+	c.put(schemas.TopicRawLive, "1", echo("1", "next"))
+	c.read(schemas.TopicEchoes, atLeast(3))
+	stop()
+	notes, err := kadm.NewClient(c.client).FetchOffsets(t.Context(), "coexstream-attempts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	notes.Each(func(o kadm.OffsetResponse) {
+		if n++; o.At != 0 {
+			t.Errorf("a note is at %d of %s/%d, which is empty", o.At, o.Topic, o.Partition)
+		}
+	})
+	if n == 0 {
+		t.Error("there are no notes")
+	}
 }

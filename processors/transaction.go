@@ -199,9 +199,7 @@ func (s *session) ended(end *ending, parts []part) error {
 		}
 		s.starts.forget(false, r.partition)
 		s.p.losses.settled(r.partition)
-		if r.alone {
-			r.careful, r.alone = false, false // it gets on
-		}
+		r.got()
 		s.p.metrics.committed(&parts[i].counts)
 		for _, t := range schemas.Inputs() {
 			r.hands[t].committed()

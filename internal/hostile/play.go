@@ -14,11 +14,12 @@ import (
 
 // spent is what a sequence of bodies cost.
 type spent struct {
-	in, out, state int           // bytes
+	in, out, state int           // bytes; letters are none of out
 	cpu            time.Duration // of this thread, but for again
 	again          time.Duration // for bodies of which held chunks were cut again: see ADR 0036
 	events         int
 	letters        int
+	inLetters      int // bytes
 	numbers        int // that are remembered
 	heap           int // bytes that are in use afterwards, with what is lent given back; 0: not looked at
 }
@@ -58,14 +59,15 @@ func (p *player) begin() {
 		for _, h := range r.Headers {
 			n += headerBytes + len(h.Key) + len(h.Value)
 		}
+		if r.Topic == schemas.TopicDLQ {
+			p.spent.letters++
+			p.spent.inLetters += n
+			return
+		}
 		p.spent.out += n
 		p.spent.events++
-		switch r.Topic {
-		case schemas.TopicState:
+		if r.Topic == schemas.TopicState {
 			p.spent.state += n
-		case schemas.TopicDLQ:
-			p.spent.letters++
-		default:
 		}
 	}, &p.space)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/coexstream/coexstream/processors/split"
 )
 
 // Bounds of what a byte may cost.
@@ -104,12 +106,14 @@ func cost(seed uint64, scale int, bodies [][]byte, kib time.Duration) (*finding,
 		p.rest()
 	}
 	f := &finding{seed: seed, scale: scale, spent: p.spent}
-	allowed := p.spent.in + constantBytes
+	allowed := p.spent.in + constantBytes + (len(bodies)-1)*split.OutputBytesFree/outPerByte // each body has what is free of its own
 	switch {
 	case p.spent.out > outPerByte*allowed:
 		f.why = fmt.Sprintf("%.1f bytes out for each byte in", float64(p.spent.out)/float64(p.spent.in))
 	case p.spent.state > statePerByte*allowed:
 		f.why = fmt.Sprintf("%.1f bytes of state for each byte in", float64(p.spent.state)/float64(p.spent.in))
+	case p.spent.inLetters > allowed:
+		f.why = fmt.Sprintf("%d bytes in letters", p.spent.inLetters)
 	case p.spent.letters > letterPerBody*len(bodies):
 		f.why = fmt.Sprintf("%d letters of %d bodies", p.spent.letters, len(bodies))
 	case p.spent.heap > before+heapPerByte*p.spent.in+heapBytesFree:

@@ -38,9 +38,16 @@ type Finder struct {
 	side    Side
 }
 
-// Begin says that another body is at hand. Nothing of the last one is held.
+// Begin says that another body is at hand.
 func (f *Finder) Begin() {
-	clear(f.indexes)
+	if len(f.indexes) > 0 {
+		clear(f.indexes)
+	}
+}
+
+// End says that no body is at hand. Nothing of the last one is held.
+func (f *Finder) End() {
+	f.Begin()
 	f.chat, f.side = chat{}, Side{}
 }
 

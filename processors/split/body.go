@@ -57,9 +57,9 @@ type Body struct {
 
 	// Rest is the first of the changes that are left out with all that follow it, because they are over a bound: see Bound.
 	// Over says which.
-	Rest  int
-	Over  Error
-	bytes int
+	Rest         int
+	Over         Error
+	bytes, items int
 }
 
 // Change is one change of one entry. A 360dialog or bare body has exactly one.

@@ -29,8 +29,9 @@ const (
 	// OutputBytesFree are those that any body may become.
 	OutputBytesFree = 512 << 10
 
-	// ChangesMax and ElementsMax bound the changes and the elements of history[] of a body. Senders batch up to 1,000.
-	ChangesMax  = 4096
+	// ChangesMax bounds the changes of a body. Senders batch up to 1,000.
+	ChangesMax = 4096
+	// ElementsMax bounds the elements of history[] of a body, over all of its changes.
 	ElementsMax = 4096
 
 	// errorsMax bounds the errors of one list. Each is an event.
@@ -54,16 +55,20 @@ type bound struct {
 	elements    int
 	every       int // what each event of the change costs beside its part
 	profiles    int
+	keys        int // the number in a key of state
 	change      int32
 }
 
 // Bound leaves out what of a body is over the bounds. It tells what, as Places of its changes and as Rest. Only comes
 // before.
 func (b *Body) Bound(l Bounds) {
+	b.Rest = len(b.Changes)
+	if b.small() {
+		return
+	}
 	total := OutputPerByte*b.bytes + OutputBytesFree
 	w := bound{Bounds: l, b: b, total: total, left: total}
 	places := len(b.Places)
-	b.Rest = len(b.Changes)
 	chosen := 0
 	for i := range b.Changes {
 		c := &b.Changes[i]
@@ -98,6 +103,21 @@ func (b *Body) Bound(l Bounds) {
 	}
 }
 
+// small tells whether nothing of a body can be over a bound, whatever it holds: most live webhooks are so.
+func (b *Body) small() bool {
+	const bytesMax, itemsMax = 4 << 10, 4
+	if b.bytes > bytesMax || b.items > itemsMax {
+		return false
+	}
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		if len(c.Errors)+len(c.History) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 const detailOutput = "its events would have more than 8 times the body's bytes"
 
 // rest leaves out a change and all that follow it.
@@ -110,8 +130,9 @@ func (b *Body) rest(i int, reason schemas.Reason, detail string) {
 func (w *bound) head(i int, c *Change) int {
 	b := w.b
 	waba, number, display := spelled(c.WABA), spelled(c.PhoneNumberID), spelled(c.DisplayPhoneNumber)
-	ids := waba + number + display
-	w.every = eventCost + w.HeaderBytes + 2*waba + 3*number + display
+	w.keys = keyed(c.WABA) + keyed(c.PhoneNumberID)
+	ids := w.keys + display
+	w.every = eventCost + w.HeaderBytes + waba + 2*number + display + w.keys
 	w.profiles = profilesCost(c.Profiles)
 	n := 4 * ids
 	if i == 0 || !bytes.Equal(c.WABA, b.Changes[i-1].WABA) || !bytes.Equal(c.PhoneNumberID, b.Changes[i-1].PhoneNumberID) {
@@ -209,7 +230,7 @@ func (w *bound) out(c *Change, p Place, reason schemas.Reason, detail string) {
 
 // element is what an element of history[] costs. Messages that are too long for an event are left out of it.
 func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
-	n := elementCost + w.every/2
+	n := elementCost + 2*w.keys
 	if len(el.Errors) > 0 {
 		each := bytes.Count(el.Errors, []byte{'{'}) + 1
 		if each > errorsMax {
@@ -326,12 +347,35 @@ func idCost(id []byte) int {
 	return 6 * len(id)
 }
 
-// spelled is how many bytes a text takes in JSON, or in a key of state, whichever is more. It is for what many events repeat.
+// keyed is how many bytes an id takes in ce_source and in keys of state, which spell it as URLs do.
+func keyed(id []byte) int {
+	n := len(id)
+	for _, c := range id {
+		if c-'0' >= 10 && (c|0x20)-'a' >= 26 {
+			n += 2
+		}
+	}
+	return n
+}
+
+// spelled is how many bytes a text takes in JSON. It is for what many events repeat.
 func spelled(text []byte) int {
+	for i, c := range text {
+		if c-'0' >= 10 { // nearly all are digits
+			return spelledFrom(text, i)
+		}
+	}
+	return len(text)
+}
+
+func spelledFrom(text []byte, i int) int {
 	n := len(text)
-	for _, c := range text {
-		if c < ' ' || c == '"' || c == '\\' || c == 0x7f {
+	for j := i; j < len(text); j++ {
+		switch c := text[j]; {
+		case c < ' ' || c == '"' || c == '\\' || c == 0x7f:
 			n += 5
+		case c == 0xe2 && j+2 < len(text) && text[j+1] == 0x80 && text[j+2]|1 == 0xa9: // the separators of lines and paragraphs
+			n += 3
 		}
 	}
 	return n

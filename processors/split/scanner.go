@@ -69,7 +69,7 @@ func (s *Scanner) Scan(body []byte) (*Body, error) {
 	if err := s.scan(); err != nil {
 		return nil, err
 	}
-	s.body.bytes, s.body.Rest = len(body), len(s.body.Changes)
+	s.body.bytes, s.body.items, s.body.Rest = len(body), s.items, len(s.body.Changes)
 	return &s.body, nil
 }
 

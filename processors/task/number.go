@@ -146,7 +146,7 @@ func (t *Task) Flush() {
 	clear(t.changed)
 	t.changed = t.changed[:0]
 	t.forgetIdle(concerned)
-	t.people.Begin() // the last body goes
+	t.people.End()
 	t.pages.flush(t)
 	t.announced.flush(t)
 	t.undated.flush(t)

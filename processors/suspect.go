@@ -40,8 +40,8 @@ const (
 type attempt struct {
 	At       [3]int64 `json:"at"`       // how far its inputs were worked on, in the order of schemas.Inputs
 	Sessions int      `json:"sessions"` // how many sessions began there
-	// The body of each input that was the last one to be under way alone. Other inputs get on meanwhile.
-	Alone [3]tries `json:"alone"`
+	// The body of each input that was the last one to be under way alone, and that of those that wait for a turn. Others get on meanwhile.
+	Alone [4]tries `json:"alone"`
 }
 
 // tries are how often a body was under way alone.
@@ -61,7 +61,7 @@ func (a attempt) begun(at [3]int64, counts bool) attempt {
 	}
 	for i := range a.Alone {
 		switch one := &a.Alone[i]; {
-		case one.Offset < at[i]:
+		case i < ofDeferred && one.Offset < at[i]:
 			*one = tries{} // it got through
 		case one.Tries == 0:
 		case !counts:
@@ -112,6 +112,12 @@ func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
 	}
 	return all, nil
 }
+
+// ofDeferred is where attempt.Alone has the records that wait for a turn.
+const ofDeferred = 3
+
+// inputOf is where attempt has a topic.
+func inputOf(topic schemas.Topic) int { return slices.Index(schemas.Inputs(), topic) }
 
 // ofBulk is where attempt.At has raw.bulk. A note has its offset: one beyond the end of that log would tell of a log that was cut.
 var ofBulk = slices.Index(schemas.Inputs(), schemas.TopicRawBulk)
@@ -184,12 +190,11 @@ func (s *session) pollMax() int {
 }
 
 // setsAside tells whether a body is not tried again, because it was under way alone and did not get through. Otherwise that is noted.
-func (r *runner) setsAside(topic schemas.Topic, offset int64) bool {
+func (r *runner) setsAside(input int, offset int64) bool {
 	if !r.careful || r.attempts == nil {
 		return false
 	}
 	r.alone = true
-	input := slices.Index(schemas.Inputs(), topic)
 	note, over := r.attempt.alone(input, offset)
 	if over {
 		return true

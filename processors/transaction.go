@@ -489,7 +489,7 @@ func (s *session) tick(ctx context.Context) tick {
 			continue
 		}
 		if caughtUp {
-			r.careful = false
+			r.careful = r.careful && r.task.Behind() // what waits for a turn may be what failed
 			t[partition] = now.Add(-s.cfg.TickGrace)
 		}
 	}

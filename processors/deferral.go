@@ -168,7 +168,7 @@ func (r *runner) goOn(ctx context.Context, q *quantum) error {
 // skips sets a record aside, instead of its turn, that failed alone: see suspect.go.
 func (r *runner) skips(h deferred.Head, rec *kgo.Record) bool {
 	r.under.topic, r.under.offset = h.Topic, h.Offset
-	if !r.setsAside(ofDeferred, h.Offset) {
+	if !r.setsAside(h.Topic, h.Offset) {
 		return false
 	}
 	r.setAside(r.origin(h.Topic, rec))

@@ -161,7 +161,7 @@ func (r *runner) live(ctx context.Context, w *work) (err error) {
 				continue
 			}
 			r.under.topic, r.under.offset = topic, polled.Offset
-			if r.setsAside(inputOf(topic), polled.Offset) {
+			if r.setsAside(topic, polled.Offset) {
 				r.position[topic] = polled.Offset + 1
 				r.setAside(r.origin(topic, polled))
 				continue
@@ -214,7 +214,7 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 		r.inPlace = false
 		r.under.topic, r.under.offset = n.topic, n.offset
 		rec, broken := r.kept.rec, error(nil)
-		if r.careful && n.rec != nil && r.setsAside(inputOf(n.topic), n.offset) {
+		if r.careful && n.rec != nil && r.setsAside(n.topic, n.offset) {
 			r.setAside(r.origin(n.topic, n.rec))
 			q.took(len(n.rec.Value))
 			rec = nil
@@ -268,7 +268,7 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err 
 		}
 		r.inPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
-		if r.setsAside(inputOf(ref.Topic), ref.Offset) {
+		if r.setsAside(ref.Topic, ref.Offset) {
 			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
 				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
 			r.task.Lost(ref)

@@ -40,14 +40,16 @@ const (
 type attempt struct {
 	At       [3]int64 `json:"at"`       // how far its inputs were worked on, in the order of schemas.Inputs
 	Sessions int      `json:"sessions"` // how many sessions began there
-	// The body of each input that was the last one to be under way alone, and that of those that wait for a turn. Others get on meanwhile.
+	// The body of each input that was the last one to be under way alone, and behind them that of a held chunk. The others get on
+	// meanwhile.
 	Alone [4]tries `json:"alone"`
 }
 
 // tries are how often a body was under way alone.
 type tries struct {
-	Offset int64 `json:"offset"`
-	Tries  int   `json:"tries"`
+	Topic  string `json:"topic,omitempty"`
+	Offset int64  `json:"offset"`
+	Tries  int    `json:"tries"`
 }
 
 // begun is the note of a session that begins at a place. Where the one before ended in this process, for a reason that has to do with no body,
@@ -61,12 +63,12 @@ func (a attempt) begun(at [3]int64, counts bool) attempt {
 	}
 	for i := range a.Alone {
 		switch one := &a.Alone[i]; {
-		case i < ofDeferred && one.Offset < at[i]:
+		case i != ofHeld && one.Offset < at[i]:
 			*one = tries{} // it got through
 		case one.Tries == 0:
 		case !counts:
 			one.Tries--
-		case moved: // something else got on, this did not
+		case moved && i != ofHeld: // something else got on, this did not
 			a.Sessions = patience + 1
 		}
 	}
@@ -77,10 +79,10 @@ func (a attempt) begun(at [3]int64, counts bool) attempt {
 func (a *attempt) careful() bool { return a.Sessions > patience }
 
 // alone is the note before a body is worked on alone; over tells that it had its tries.
-func (a attempt) alone(input int, offset int64) (next attempt, over bool) {
-	one := &a.Alone[input]
-	if one.Offset != offset {
-		*one = tries{Offset: offset}
+func (a attempt) alone(as int, topic string, offset int64) (next attempt, over bool) {
+	one := &a.Alone[as]
+	if one.Topic != topic || one.Offset != offset {
+		*one = tries{Topic: topic, Offset: offset}
 	}
 	if one.Tries >= patience {
 		return a, true
@@ -113,11 +115,8 @@ func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
 	return all, nil
 }
 
-// ofDeferred is where attempt.Alone has the records that wait for a turn.
-const ofDeferred = 3
-
-// inputOf is where attempt has a topic.
-func inputOf(topic schemas.Topic) int { return slices.Index(schemas.Inputs(), topic) }
+// ofHeld is where attempt.Alone has the body of a held chunk: nothing but the chunk's own leaving tells that it got through.
+const ofHeld = 3
 
 // ofBulk is where attempt.At has raw.bulk. A note has its offset: one beyond the end of that log would tell of a log that was cut.
 var ofBulk = slices.Index(schemas.Inputs(), schemas.TopicRawBulk)
@@ -190,18 +189,22 @@ func (s *session) pollMax() int {
 }
 
 // setsAside tells whether a body is not tried again, because it was under way alone and did not get through. Otherwise that is noted.
-func (r *runner) setsAside(input int, offset int64) bool {
+func (r *runner) setsAside(topic schemas.Topic, offset int64) bool {
 	if !r.careful || r.attempts == nil {
 		return false
 	}
 	r.alone = true
-	note, over := r.attempt.alone(input, offset)
+	as := slices.Index(schemas.Inputs(), topic)
+	if offset < r.position[topic] {
+		as = ofHeld
+	}
+	note, over := r.attempt.alone(as, topic.String(), offset)
 	if over {
 		return true
 	}
 	r.attempt = note
 	if err := r.attempts.write(context.Background(), map[int32]attempt{r.partition: note}); err != nil {
-		r.attempt.Alone[input].Tries-- // it may not be there, and then does not count
+		r.attempt.Alone[as].Tries-- // it may not be there, and then does not count
 	}
 	return false
 }

@@ -30,8 +30,9 @@ func attemptsGroup(group string) string { return group + "-attempts" }
 const (
 	// patience is how many sessions may begin at one place before one is careful, and how often a body is tried alone.
 	patience = 2
-	// carefulMax is how many bodies a session works on alone: as many as a transaction that failed can have had, nearly.
-	carefulMax = pollRecordsMax
+	// carefulMax is how many bodies of a partition a session works on alone: more cost seconds where nothing is wrong, fewer cost
+	// more sessions until one that stands far behind is found.
+	carefulMax = 256
 	// noteTimeout bounds the writing of a note.
 	noteTimeout = 2 * time.Second
 )

@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -8,69 +9,135 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
+// at is a beginning with records behind each position.
+func at(positions ...int64) beginning {
+	return beginning{at: [3]int64(positions), waits: [3]bool{true, true, true}}
+}
+
+func record(topic string, offset int64) piece { return piece{Topic: topic, Offset: offset} }
+
+// again is a held chunk or a deferred record.
+func again(topic string, offset int64, change, item int) piece {
+	return piece{Topic: topic, Offset: offset, Change: change, Item: item, Again: true}
+}
+
 func TestTwoSessionsThatGetNowhereMakeTheThirdCareful(t *testing.T) {
-	at := [3]int64{1, 2, 3}
-	a := attempt{}.begun(at, true)
-	for session := 1; session <= patience; session++ {
-		if a.careful() {
-			t.Fatalf("session %d is careful", session)
+	place := at(1, 2, 3)
+	backlog := beginning{at: [3]int64{1, 2, 3}, backlog: true}
+	for name, of := range map[string]func(session int) beginning{
+		"nothing gets on":                 func(int) beginning { return place },
+		"one input does not":              func(n int) beginning { return at(1+int64(n), 2, 3) },
+		"what waits for a turn may be it": func(n int) beginning { b := backlog; b.at[0] += int64(n); return b },
+	} {
+		a := attempt{}.begun(of(0), true)
+		for session := 1; session <= patience; session++ {
+			if a.careful() {
+				t.Fatalf("%s: session %d is careful", name, session)
+			}
+			a = a.begun(of(session), true)
 		}
-		a = a.begun(at, true)
+		if !a.careful() {
+			t.Errorf("%s: the session after two that got nowhere is not careful", name)
+		}
+		if next := a.begun(of(patience), false); next.Sessions != a.Sessions {
+			t.Errorf("%s: a session that ended for another reason counts: %+v", name, next)
+		}
+		if on := a.begun(at(2, 20, 30), true); name == "nothing gets on" && on.careful() {
+			t.Errorf("%s: a session that got on is careful", name)
+		}
 	}
-	if !a.careful() {
-		t.Fatal("the session after two that got nowhere is not careful")
+	idle := beginning{at: [3]int64{1, 2, 3}}
+	a := attempt{}
+	for range 2 * patience {
+		a = a.begun(idle, true)
 	}
-	if again := a.begun(at, false); again != a {
-		t.Errorf("a session that ended for another reason counts: %+v", again)
+	if a.careful() {
+		t.Error("a session is careful where nothing waits")
 	}
-	if on := a.begun([3]int64{1, 2, 4}, true); on.careful() {
-		t.Error("a session that got on is careful")
+	for range 2 * patience {
+		a = a.begun(backlog, true)
+		a.Sessions = 0 // it lasted
+	}
+	if a = a.begun(backlog, true); a.careful() {
+		t.Error("a session after one that lasted is careful")
 	}
 }
 
 func TestABodyIsSetAsideAfterItWasUnderWayAloneTwice(t *testing.T) {
-	at := [3]int64{1, 2, 3}
-	a := attempt{At: at, Sessions: patience + 1}
+	a := attempt{At: [3]int64{1, 2, 3}, Sessions: patience + 1}
 	for try := 1; try <= patience; try++ {
-		next, over := a.alone(0, "raw.live", 7)
+		next, over := a.alone(record("raw.live", 7))
 		if over {
 			t.Fatalf("set aside at its try %d", try)
 		}
-		a = next.begun(at, true)
+		a = next.begun(at(1, 2, 3), true)
 	}
-	if _, over := a.alone(0, "raw.live", 8); over {
+	if _, over := a.alone(record("raw.live", 8)); over {
 		t.Error("another body is set aside")
 	}
-	if _, over := a.alone(0, "raw.live", 7); !over {
+	if _, over := a.alone(record("raw.live", 7)); !over {
 		t.Error("the body is tried once more")
 	}
-	on := a.begun([3]int64{1, 2, 4}, true)
-	if _, over := on.alone(0, "raw.live", 7); !over || !on.careful() {
+	on := a.begun(at(1, 2, 4), true)
+	if _, over := on.alone(record("raw.live", 7)); !over || !on.careful() {
 		t.Errorf("what got on beside it lets the body be tried again: %+v", on)
 	}
-	if _, over := a.begun([3]int64{8, 2, 3}, true).alone(0, "raw.live", 8); over {
-		t.Error("the body behind one that got through is set aside")
-	}
-	if _, over := a.begun(at, false).alone(0, "raw.live", 7); over {
-		t.Error("a try that ended for another reason counts")
+	if after := a.begun(at(8, 2, 3), true); len(after.Alone) > 0 {
+		t.Errorf("the tries of a body that got through are kept: %+v", after)
 	}
 }
 
-func TestTheBodyOfAHeldChunkIsSetAsideWhateverGetsOn(t *testing.T) {
+func TestATryThatEndedForAnotherReasonDoesNotCount(t *testing.T) {
+	a := attempt{At: [3]int64{1, 2, 3}, Sessions: patience + 1}
+	for range 2 * patience {
+		next, over := a.alone(record("raw.live", 7))
+		if over {
+			t.Fatal("the body is set aside")
+		}
+		a = next.begun(at(1, 2, 3), false)
+	}
+}
+
+func TestWhatIsWorkedOnAgainHasItsTriesWhateverGetsOn(t *testing.T) {
 	a := attempt{At: [3]int64{1, 2, 30}, Sessions: patience + 1}
 	for try := 1; try <= patience; try++ {
-		next, over := a.alone(ofHeld, "raw.bulk", 7)
-		if over {
-			t.Fatalf("set aside at its try %d", try)
+		// Other bodies are under way alone before it, and get through; another one fails as well.
+		for _, other := range []piece{again("raw.live", 5, 0, 0), again("raw.live", 6, 0, 0), record("raw.live", 40+int64(try))} {
+			next, _ := a.alone(other)
+			a = next.through()
 		}
-		next, _ = next.alone(0, "raw.live", int64(try))
-		a = next.begun([3]int64{1 + int64(try), 2, 30}, true)
+		for _, bad := range []piece{again("raw.bulk", 7, 0, 1), again("raw.live", 3, 0, 128)} {
+			next, over := a.alone(bad)
+			if over {
+				t.Fatalf("%+v is set aside at its try %d", bad, try)
+			}
+			b := at(1+int64(try), 2, 30)
+			b.backlog = true
+			if a = next.begun(b, true); !a.careful() {
+				t.Fatal("the next session is not careful")
+			}
+		}
 	}
-	if _, over := a.alone(ofHeld, "raw.bulk", 7); !over {
-		t.Error("the body is tried once more")
+	for _, bad := range []piece{again("raw.bulk", 7, 0, 1), again("raw.live", 3, 0, 128)} {
+		if _, over := a.alone(bad); !over {
+			t.Errorf("%+v is tried once more", bad)
+		}
 	}
-	if _, over := a.alone(ofHeld, "rerouted", 7); over {
-		t.Error("a body of another input is set aside")
+	for _, other := range []piece{again("rerouted", 7, 0, 1), again("raw.bulk", 7, 0, 2), again("raw.live", 3, 0, 256), again("raw.live", 5, 0, 0)} {
+		if _, over := a.alone(other); over {
+			t.Errorf("%+v is set aside", other)
+		}
+	}
+}
+
+func TestTheNoteOfManyTriesFitsAnOffsetsMetadata(t *testing.T) {
+	a := attempt{At: [3]int64{1 << 60, 1 << 60, 1 << 60}}
+	for i := range 1000 {
+		a, _ = a.alone(again("raw.bulk", 1<<60-int64(i), 4095, 1<<30))
+	}
+	b, err := json.Marshal(a)
+	if err != nil || len(b) > 4096 {
+		t.Errorf("%d bytes, %v", len(b), err)
 	}
 }
 

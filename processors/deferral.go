@@ -41,7 +41,7 @@ func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Recor
 		r.shares.Use(rec.Key, length)
 		return false, nil
 	}
-	if q.Len() >= r.cfg.Deferred.RecordsMax {
+	if q.Len() >= r.cfg.Deferred.RecordsMax && !r.careful { // who is careful makes no room: that is work on another body
 		if !c.Waits {
 			return false, nil
 		}
@@ -148,17 +148,21 @@ func (r *runner) goOn(ctx context.Context, q *quantum) error {
 			return err
 		}
 		if r.skips(h, rec) {
+			q.took(1)
 			return nil
 		}
 		c = r.cut(h.Topic, rec)
 	} else if r.skips(h, c.rec) {
 		r.keep(c)
+		q.took(1)
 		return nil
 	}
 	r.turn(h, c, inParts)
-	if !inParts && q != nil {
-		q.took(int(h.Bytes))
+	took := int(max(h.Bytes, 1))
+	if inParts { // they were counted with the first part
+		took = 1
 	}
+	q.took(took)
 	if !inParts && h.Topic != schemas.TopicRawBulk {
 		r.owes(-h.Bytes)
 	}
@@ -168,7 +172,8 @@ func (r *runner) goOn(ctx context.Context, q *quantum) error {
 // skips sets a record aside, instead of its turn, that failed alone: see suspect.go.
 func (r *runner) skips(h deferred.Head, rec *kgo.Record) bool {
 	r.under.topic, r.under.offset = h.Topic, h.Offset
-	if !r.setsAside(h.Topic, h.Offset) {
+	change, item := r.task.Progress()
+	if !r.setsAside(h.Topic, h.Offset, change, item) {
 		return false
 	}
 	r.setAside(r.origin(h.Topic, rec))

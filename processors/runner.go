@@ -51,10 +51,9 @@ type runner struct {
 	// See suspect.go.
 	attempts *attempts
 	attempt  attempt
-	careful  bool
-	alone    bool     // a body was worked on alone
-	gotOn    int      // how many got through alone
-	under    struct { // the record that is worked on
+	began    time.Time // when the session began with the partition
+	care
+	under struct { // the record that is worked on
 		topic  schemas.Topic
 		offset int64
 	}
@@ -161,7 +160,7 @@ func (r *runner) live(ctx context.Context, w *work) (err error) {
 				continue
 			}
 			r.under.topic, r.under.offset = topic, polled.Offset
-			if r.setsAside(topic, polled.Offset) {
+			if r.setsAside(topic, polled.Offset, 0, 0) {
 				r.position[topic] = polled.Offset + 1
 				r.setAside(r.origin(topic, polled))
 				continue
@@ -214,7 +213,7 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 		r.inPlace = false
 		r.under.topic, r.under.offset = n.topic, n.offset
 		rec, broken := r.kept.rec, error(nil)
-		if r.careful && n.rec != nil && r.setsAside(n.topic, n.offset) {
+		if r.careful && n.rec != nil && r.setsAside(n.topic, n.offset, 0, 0) {
 			r.setAside(r.origin(n.topic, n.rec))
 			q.took(len(n.rec.Value))
 			rec = nil
@@ -268,7 +267,7 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err 
 		}
 		r.inPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
-		if r.setsAside(ref.Topic, ref.Offset) {
+		if r.setsAside(ref.Topic, ref.Offset, int(ref.Change), int(ref.Element)) {
 			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
 				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
 			r.task.Lost(ref)

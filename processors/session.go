@@ -43,12 +43,16 @@ type session struct {
 	runners  map[int32]*runner  // assigned partitions; a nil runner has to be restored
 	blocked  map[int32]*blocked // assigned partitions that are not served
 	lastTick time.Time
+	// aborted are partitions that were worked on when a rebalance aborted a transaction: that has to do with no body.
+	aborted  map[int32]bool
 	waitTold time.Time // when the log said the last time that a business waits
 	turns    turns
-	ahead    int64 // bytes of the backlog that were worked on for the next transaction
-	cutting  bool  // something is being cut
-	elbow    elbow
-	cuts     chan cutReply
+	// backlogNext: of a session that does one thing at a time the next one is of the backlog.
+	backlogNext bool
+	ahead       int64 // bytes of the backlog that were worked on for the next transaction
+	cutting     bool  // something is being cut
+	elbow       elbow
+	cuts        chan cutReply
 	// wake ends the poll under way: there is something to do beside live.
 	wake atomic.Pointer[context.CancelFunc]
 }
@@ -58,7 +62,7 @@ func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
 		shelf:    newShelf(p.cfg.HeldBytesMax), cuts: make(chan cutReply, 1),
-		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, turns: newTurns(), starts: newStarts(), began: p.deps.Now()}
+		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, aborted: map[int32]bool{}, turns: newTurns(), starts: newStarts(), began: p.deps.Now()}
 	defer p.metrics.ended()
 
 	base := p.clientOptions()
@@ -206,7 +210,7 @@ func (s *session) run(ctx context.Context) error {
 		if !s.careful() {
 			s.cutAhead(ctx)
 		}
-		if s.txn.Client().BufferedFetchRecords() == 0 && s.pending() {
+		if (s.txn.Client().BufferedFetchRecords() == 0 || s.careful() && s.backlogNext) && s.pending() {
 			// There is work without live records. Without a wait the client would take nothing at all, not even what
 			// it has already.
 			cancel()
@@ -260,12 +264,12 @@ func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
 
 // pending tells whether there is work of the backlog that a transaction would do now.
 func (s *session) pending() bool {
-	now := time.Now()
-	if bytes, _ := s.lanes.bulk(now, false); bytes <= 0 {
+	now, careful := time.Now(), s.careful()
+	if bytes, _ := s.lanes.bulk(now, false); bytes <= 0 && !careful {
 		return false
 	}
 	for _, r := range s.runners {
-		if r != nil && r.ready(s.lanes.expected(now)) {
+		if r != nil && r.ready(s.lanes.expected(now) && !careful) {
 			return true
 		}
 	}

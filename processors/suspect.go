@@ -19,7 +19,7 @@ import (
 // A body that fails its transaction, or ends the process, is read again by the next session, and again. So sessions note
 // where they begin (ADR 0036). After two that got nowhere the third is careful: it does one thing in each transaction, and
 // notes before which body it is for. A body that was under way alone twice, and did not get through, is set aside: a letter without a value tells
-// its place in the raw log.
+// its place in the raw log. Of a body that leaves in parts, and of held chunks, each part has its tries.
 //
 // The notes are offsets with metadata of a group of their own, which has no members: they have to be there before what they
 // tell of, and so cannot be in its transaction. Where they cannot be written the sessions go on without.
@@ -33,63 +33,114 @@ const (
 	// carefulMax is how many bodies of a partition a session works on alone: more cost seconds where nothing is wrong, fewer cost
 	// more sessions until one that stands far behind is found.
 	carefulMax = 256
+	// lastedAfter is how long a session has to last until it counts as one that got on.
+	lastedAfter = time.Minute
 	// noteTimeout bounds the writing of a note.
 	noteTimeout = 2 * time.Second
 )
+
+// beginning is where a session begins with a partition.
+type beginning struct {
+	at    [3]int64 // how far its inputs were worked on, in the order of schemas.Inputs
+	waits [3]bool  // there are records behind that
+	// backlog: deferred records or held chunks wait to be worked on. Other businesses' come before them in any number, so nothing
+	// that got on shows that they did.
+	backlog bool
+}
 
 // attempt is what is noted of a partition.
 type attempt struct {
 	At       [3]int64 `json:"at"`       // how far its inputs were worked on, in the order of schemas.Inputs
 	Sessions int      `json:"sessions"` // how many sessions began there
-	// The body of each input that was the last one to be under way alone, and behind them that of a held chunk. The others get on
-	// meanwhile.
-	Alone [4]tries `json:"alone"`
+	Alone    []tries  `json:"alone,omitempty"`
 }
 
-// tries are how often a body was under way alone.
-type tries struct {
-	Topic  string `json:"topic,omitempty"`
+// piece is what is worked on alone: a record, or the part of one that begins with an item.
+type piece struct {
+	Topic  string `json:"topic"`
 	Offset int64  `json:"offset"`
-	Tries  int    `json:"tries"`
+	Change int    `json:"change,omitempty"`
+	Item   int    `json:"item,omitempty"`
+	// Again: it is behind the position of its input: a held chunk, or a deferred record.
+	Again bool `json:"again,omitempty"`
 }
+
+// tries are how often something was under way alone.
+type tries struct {
+	piece
+	Tries int  `json:"tries"`
+	Under bool `json:"under,omitempty"` // it was under way last
+}
+
+// aloneMax bounds what is noted as tried alone: the metadata of an offset has 4,096 bytes at most.
+const aloneMax = 16
 
 // begun is the note of a session that begins at a place. Where the one before ended in this process, for a reason that has to do with no body,
 // it does not count.
-func (a attempt) begun(at [3]int64, counts bool) attempt {
-	moved := a.Sessions == 0 || a.At != at
-	if a.At = at; moved {
+func (a attempt) begun(p beginning, counts bool) attempt {
+	stuck := p.backlog && a.Sessions > 0
+	for i, at := range p.at {
+		stuck = stuck || p.waits[i] && a.Sessions > 0 && a.At[i] == at
+	}
+	before := a.Alone
+	a.At, a.Alone = p.at, nil
+	switch {
+	case !stuck:
 		a.Sessions = 1
-	} else if counts {
+	case counts:
 		a.Sessions++
 	}
-	for i := range a.Alone {
-		switch one := &a.Alone[i]; {
-		case i != ofHeld && one.Offset < at[i]:
-			*one = tries{} // it got through
-		case one.Tries == 0:
-		case !counts:
+	for _, one := range before {
+		if one.Under && !counts {
 			one.Tries--
-		case moved && i != ofHeld: // something else got on, this did not
-			a.Sessions = patience + 1
+		}
+		one.Under = false
+		if i := inputOf(one.Topic); i < 0 || !one.Again && one.Offset < p.at[i] || one.Tries == 0 {
+			continue // it got through
+		}
+		a.Alone = append(a.Alone, one)
+		if !one.Again || p.backlog { // something else may have got on, this did not
+			a.Sessions = max(a.Sessions, patience+1)
 		}
 	}
 	return a
 }
 
+// inputOf is the place of an input in schemas.Inputs, or -1.
+func inputOf(topic string) int {
+	return slices.IndexFunc(schemas.Inputs(), func(t schemas.Topic) bool { return t.String() == topic })
+}
+
 // careful tells whether to do one thing at a time.
 func (a *attempt) careful() bool { return a.Sessions > patience }
 
-// alone is the note before a body is worked on alone; over tells that it had its tries.
-func (a attempt) alone(as int, topic string, offset int64) (next attempt, over bool) {
-	one := &a.Alone[as]
-	if one.Topic != topic || one.Offset != offset {
-		*one = tries{Topic: topic, Offset: offset}
+// alone is the note before something is worked on alone; over tells that it had its tries.
+func (a attempt) alone(what piece) (next attempt, over bool) {
+	one := tries{piece: what}
+	next = a
+	next.Alone = nil
+	for _, other := range a.Alone {
+		if other.piece == what {
+			one = other
+		} else {
+			next.Alone = append(next.Alone, other)
+		}
 	}
 	if one.Tries >= patience {
 		return a, true
 	}
-	one.Tries++
-	return a, false
+	one.Tries, one.Under = one.Tries+1, true
+	next.Alone = append(next.Alone, one)
+	if n := len(next.Alone); n > aloneMax { // the longest untried one
+		next.Alone = next.Alone[n-aloneMax:]
+	}
+	return next, false
+}
+
+// through is the note without what was under way: it is committed.
+func (a attempt) through() attempt {
+	a.Alone = slices.DeleteFunc(slices.Clone(a.Alone), func(one tries) bool { return one.Under })
+	return a
 }
 
 // attempts reads and writes the notes.
@@ -116,9 +167,6 @@ func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
 	return all, nil
 }
 
-// ofHeld is where attempt.Alone has the body of a held chunk: nothing but the chunk's own leaving tells that it got through.
-const ofHeld = 3
-
 // ofBulk is where attempt.At has raw.bulk. A note has its offset: one beyond the end of that log would tell of a log that was cut.
 var ofBulk = slices.Index(schemas.Inputs(), schemas.TopicRawBulk)
 
@@ -143,12 +191,18 @@ func (a *attempts) write(ctx context.Context, notes map[int32]attempt) error {
 	return nil
 }
 
-// place is how far a partition's inputs were worked on.
-func (r *runner) place() (at [3]int64) {
+// beginning is where the runner is with its partition. The end of rerouted is that of a transaction, without a record.
+func (r *runner) beginning() (p beginning) {
 	for i, t := range schemas.Inputs() {
-		at[i] = r.position[t]
+		p.at[i] = r.position[t]
+		behind := r.ends[t] - r.position[t]
+		if t == schemas.TopicRerouted {
+			behind--
+		}
+		p.waits[i] = behind > 0
 	}
-	return at
+	p.backlog = r.backlogWaits()
+	return p
 }
 
 // suspect notes that a session begins with partitions, and finds those with which the former ones did not get on.
@@ -158,7 +212,9 @@ func (s *session) suspect(ctx context.Context, restored []*runner) {
 	if err == nil {
 		now := map[int32]attempt{}
 		for _, r := range restored {
-			r.attempts, r.attempt = notes, before[r.partition].begun(r.place(), !s.p.blameless)
+			r.attempts, r.attempt = notes, before[r.partition].begun(r.beginning(), !s.p.blameless && !s.aborted[r.partition])
+			r.began = s.p.deps.Now()
+			delete(s.aborted, r.partition)
 			if r.careful = r.attempt.careful(); r.careful {
 				s.p.log.Warn("former sessions did not get on here; working on one body at a time", "partition", r.partition, "sessions", r.attempt.Sessions-1)
 			}
@@ -168,6 +224,25 @@ func (s *session) suspect(ctx context.Context, restored []*runner) {
 	}
 	if err != nil {
 		s.p.log.Warn("cannot note where this session begins; a body that ends it is not found", "error", err)
+	}
+}
+
+// lasted notes of partitions with which the session has lasted that what the next one begins with is nothing to be careful about.
+func (s *session) lasted(ctx context.Context) {
+	now := s.p.deps.Now()
+	notes := map[int32]attempt{}
+	var by *attempts
+	for _, r := range s.runners {
+		if r != nil && r.attempts != nil && !r.careful && r.attempt.Sessions > 0 && now.Sub(r.began) > lastedAfter {
+			r.attempt.Sessions = 0
+			notes[r.partition], by = r.attempt, r.attempts
+		}
+	}
+	if len(notes) == 0 {
+		return
+	}
+	if err := by.write(ctx, notes); err != nil {
+		s.p.log.Debug("cannot note that this session has lasted", "error", err)
 	}
 }
 
@@ -189,24 +264,21 @@ func (s *session) pollMax() int {
 	return pollRecordsMax
 }
 
-// setsAside tells whether a body is not tried again, because it was under way alone and did not get through. Otherwise that is noted.
-func (r *runner) setsAside(topic schemas.Topic, offset int64) bool {
+// setsAside tells whether a body, or the part of it that begins with an item, is not tried again, because it was under way alone and did
+// not get through. Otherwise that is noted.
+func (r *runner) setsAside(topic schemas.Topic, offset int64, change, item int) bool {
 	if !r.careful || r.attempts == nil {
 		return false
 	}
-	r.alone = true
-	as := slices.Index(schemas.Inputs(), topic)
-	if offset < r.position[topic] {
-		as = ofHeld
-	}
-	note, over := r.attempt.alone(as, topic.String(), offset)
+	r.alone, r.care.backlog = true, topic == schemas.TopicRawBulk || offset < r.position[topic]
+	note, over := r.attempt.alone(piece{topic.String(), offset, change, item, offset < r.position[topic]})
 	if over {
 		return true
 	}
-	r.attempt = note
 	if err := r.attempts.write(context.Background(), map[int32]attempt{r.partition: note}); err != nil {
-		r.attempt.Alone[as].Tries-- // it may not be there, and then does not count
+		note = r.attempt // it may not be there, and then does not count
 	}
+	r.attempt = note
 	return false
 }
 
@@ -216,12 +288,34 @@ func (r *runner) setAside(o *task.Origin) {
 	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times, or ended the processor; it is in the raw log", patience))
 }
 
+// care is whether a partition is worked on one thing at a time, and how many got through so. Those of the lane that goes first and of
+// the backlog are counted apart: neither ends the care before the other had its turn.
+type care struct {
+	careful bool
+	alone   bool // something was worked on alone, of the backlog or not
+	backlog bool
+	gotOn   [2]int
+}
+
 // got notes that what was worked on alone is committed.
 func (r *runner) got() {
-	if r.alone {
-		r.alone = false
-		r.gotOn++
-		r.careful = r.careful && r.gotOn < carefulMax
+	if !r.alone {
+		return
+	}
+	r.alone = false
+	r.attempt = r.attempt.through()
+	lane := 0
+	if r.care.backlog {
+		lane = 1
+	}
+	r.gotOn[lane]++
+	r.relax(r.gotOn[0] >= carefulMax, r.gotOn[1] >= carefulMax)
+}
+
+// relax ends the care of a partition of whose lanes enough was worked on alone, or nothing is left.
+func (r *runner) relax(live, backlog bool) {
+	if r.careful {
+		r.careful = !(live || r.gotOn[0] >= carefulMax) || !(backlog || r.gotOn[1] >= carefulMax)
 	}
 }
 

@@ -184,6 +184,7 @@ func (s *session) ended(end *ending, parts []part) error {
 		s.p.log.Info("transaction aborted by a rebalance; state is rebuilt", "partitions", len(parts))
 		for _, p := range parts {
 			if r := p.runner; s.runners[r.partition] == r {
+				s.aborted[r.partition] = true
 				r.drop()
 				s.runners[r.partition] = nil
 			}
@@ -271,13 +272,10 @@ func (s *session) work(ctx context.Context, d *deed, all map[int32]*work, tick t
 		return err
 	}
 	now := time.Now()
-	q := s.quantum(now, len(all) > 0)
 	careful := s.careful()
+	q := s.quantum(now, len(all) > 0)
 	if careful {
-		q.bytes.Store(1)
-		if len(all) > 0 {
-			q.bytes.Store(0) // the live record is what is done
-		}
+		q = s.carefulQuantum(now, len(all) > 0)
 	}
 	if err := s.bulk(ctx, now, q, d.begin); err != nil {
 		return err
@@ -360,6 +358,16 @@ func (s *session) quantum(now time.Time, inHand bool) *quantum {
 	s.ahead = 0
 	if length > 0 {
 		q.until = now.Add(length)
+	}
+	return q
+}
+
+// carefulQuantum is the room of a session that does one thing at a time: one of the backlog, whatever comes of live, after one of live.
+// It may leave in parts, too, but need not be cut before.
+func (s *session) carefulQuantum(now time.Time, inHand bool) *quantum {
+	q := &quantum{now: time.Now, waiting: func() bool { return false }, until: now.Add(bulkBesideLiveMax)}
+	if s.backlogNext = inHand; !inHand {
+		q.bytes.Store(1)
 	}
 	return q
 }
@@ -488,8 +496,8 @@ func (s *session) tick(ctx context.Context) tick {
 		if r.task.Replaying(now) {
 			continue
 		}
+		r.relax(r.readLive(), caughtUp && !r.backlogWaits())
 		if caughtUp {
-			r.careful = r.careful && r.task.Behind() // what waits for a turn may be what failed
 			t[partition] = now.Add(-s.cfg.TickGrace)
 		}
 	}
@@ -498,9 +506,26 @@ func (s *session) tick(ctx context.Context) tick {
 	}
 	s.p.metrics.replaying.Set(float64(replaying))
 	s.observe()
+	s.lasted(ctx)
 	s.workspaces.rest()
 	s.scanners.rest()
 	return t
+}
+
+// readLive tells whether the inputs that go before bulk have been read to their ends.
+func (r *runner) readLive() bool {
+	for _, t := range beforeBulk {
+		if r.position[t] < r.ends[t] {
+			return false
+		}
+	}
+	return true
+}
+
+// backlogWaits tells whether held chunks or deferred records wait to be worked on.
+func (r *runner) backlogWaits() bool {
+	_, held := r.task.Wanted()
+	return held || r.task.Behind()
 }
 
 // behind tells how much of a partition's inputs waits, and whether nothing does.

@@ -58,6 +58,12 @@ func (t *Task) Begun() (h deferred.Head, inParts, ok bool) {
 	return b.Head, b.at.change > 0 || b.at.item > 0, true
 }
 
+// Progress is the first change and item that were not processed of the record that was started.
+func (t *Task) Progress() (change, item int) {
+	at := &t.deferral.begun.at
+	return at.change, at.item
+}
+
 // Abandon gives up the record that was started: it cannot be read.
 func (t *Task) Abandon() {
 	business := t.deferral.begun.Business

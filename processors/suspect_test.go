@@ -2,8 +2,11 @@ package processors_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -11,11 +14,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// refuse lets the broker refuse produce requests in which a word stands.
-func (c *cluster) refuse(word string) {
+// refuse lets the broker refuse produce requests in which a word stands, and tells of each.
+func (c *cluster) refuse(word string) (refused <-chan struct{}) {
+	told := make(chan struct{}, 1000)
 	c.kfake.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
 		c.kfake.KeepControl()
 		req := kreq.(*kmsg.ProduceRequest)
@@ -39,8 +44,13 @@ func (c *cluster) refuse(word string) {
 			}
 			resp.Topics = append(resp.Topics, rt)
 		}
+		select {
+		case told <- struct{}{}:
+		default:
+		}
 		return resp, nil, true
 	})
+	return told
 }
 
 // What the brokers refuse of a body would end one session after another. The body is set aside, with its place, and what
@@ -132,5 +142,156 @@ func TestANoteIsNotBeyondTheEndOfTheLog(t *testing.T) {
 	})
 	if n == 0 {
 		t.Error("there are no notes")
+	}
+}
+
+// TestBodiesThatWaitAndFailAreSetAsideAlone: of what waits for a turn, and leaves in parts, only the bodies that fail are set aside, and
+// each of them is. All others leave once and in order; other businesses of the partition go on meanwhile.
+func TestBodiesThatWaitAndFailAreSetAsideAlone(t *testing.T) {
+	mad, other, live := "1", mate("1"), mate("1", mate("1"))
+	for name, poisons := range map[string]map[string][]int{ // which bodies of a business are poison
+		"in the middle":             {mad: {5}},
+		"two of a business":         {mad: {4, 5}},
+		"of two businesses":         {mad: {3}, other: {6}},
+		"the only one of its own":   {mad: {}, other: {0, 9}},
+		"the first and the last":    {mad: {0, 9}},
+		"while a processor is new":  {mad: {5}, other: {5}},
+		"while two share the group": {mad: {5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			refused := c.refuse("poison")
+			config := func(instance string) processors.Config {
+				cfg := c.config(instance)
+				cfg.Compression = "none"
+				cfg.Deferred.BodyBytesMax = 4 << 10
+				return cfg
+			}
+			want, letters, offset, total := map[string][]string{}, []string{}, 0, 0
+			for i := range 10 {
+				for _, waba := range []string{mad, other} {
+					all := ids(fmt.Sprintf("%s.%d", waba, i), 300)
+					if slices.Contains(poisons[waba], i) {
+						all[200] = "poison"
+						letters = append(letters, fmt.Sprint("raw.live@", offset))
+					} else {
+						want[waba] = append(want[waba], all...)
+						total += len(all)
+					}
+					c.put(schemas.TopicRawLive, waba, messages(waba, all...))
+					offset++
+				}
+			}
+			c.put(schemas.TopicRawBulk, live, chunk(live, 0, 1, 100, "history"))
+			var stop func()
+			switch name {
+			case "while a processor is new":
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					for ctx.Err() == nil {
+						again := c.run(config("a"))
+						select {
+						case <-refused: // this one has failed, and another one takes its place
+						case <-ctx.Done():
+						}
+						again()
+					}
+				}()
+				stop = func() { cancel(); <-done }
+			case "while two share the group":
+				first := c.run(config("a"))
+				<-refused
+				stop = c.run(config("b"))
+				<-refused
+				first()
+			default:
+				stop = c.run(config("a"))
+			}
+			defer stop()
+			n := 0
+			got := c.read(schemas.TopicDLQ, func(rs []*kgo.Record) bool {
+				c.put(schemas.TopicRawLive, live, echo(live, fmt.Sprint("live.", n)))
+				n++
+				return len(rs) >= len(letters)
+			})
+			var told []string
+			for _, l := range got {
+				told = append(told, fmt.Sprint(headerOf(l, schemas.HeaderDLQTopic), "@", headerOf(l, schemas.HeaderDLQOffset)))
+				if reason := headerOf(l, schemas.HeaderDLQReason); reason != string(schemas.ReasonBodyFailed) {
+					t.Errorf("a letter's reason is %s", reason)
+				}
+			}
+			slices.Sort(told)
+			slices.Sort(letters)
+			if !slices.Equal(told, letters) {
+				t.Errorf("letters about %v; want %v", told, letters)
+			}
+			all := map[string][]string{}
+			good := 0
+			c.read(schemas.TopicMessages, func(rs []*kgo.Record) bool {
+				clear(all)
+				good = 0
+				for _, r := range rs {
+					var m schemas.Message
+					if err := json.Unmarshal(r.Value, &m); err != nil {
+						t.Fatal(err)
+					}
+					var i int
+					if _, err := fmt.Sscanf(m.WAMID[len(m.WABAID):], ".%d.", &i); err != nil {
+						t.Fatalf("%s: %v", m.WAMID, err)
+					}
+					if !slices.Contains(poisons[m.WABAID], i) { // what left of a body before its part that fails is no fault
+						all[m.WABAID] = append(all[m.WABAID], m.WAMID)
+						good++
+					}
+				}
+				return good >= total
+			})
+			for waba, w := range want {
+				if !slices.Equal(all[waba], w) {
+					t.Errorf("%s: %d messages, want %d in order; first difference at %d", waba, len(all[waba]), len(w), firstDifference(all[waba], w))
+				}
+			}
+			c.read(schemas.TopicHistory, atLeast(1))
+			var echoes []string
+			for i := range n {
+				echoes = append(echoes, fmt.Sprint("live.", i))
+			}
+			if got := wamids(c.read(schemas.TopicEchoes, atLeast(n))); !slices.Equal(got, echoes) {
+				t.Errorf("%d echoes of the other business, want %d; first difference at %d", len(got), n, firstDifference(got, echoes))
+			}
+		})
+	}
+}
+
+// TestTheChunksOfABodyThatWaitAreNotTriesOfIt: a body whose chunks leave one after another while a session is careful has not failed as
+// often.
+func TestTheChunksOfABodyThatWaitAreNotTriesOfIt(t *testing.T) {
+	c := newCluster(t)
+	c.refuse("poison")
+	cfg := c.config("a")
+	cfg.Compression = "none"
+	var want []string
+	var elements [2][]string // of two bodies, whose chunks leave in turn
+	for order := 2; order <= 9; order++ {
+		id := fmt.Sprint("chunk.", order)
+		want = append(want, id)
+		elements[order%2] = append(elements[order%2], fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d,"progress":%d},"threads":[{"id":"15550199","messages":[{"from":"15550199","id":%q,"timestamp":"1772300000","type":"text","text":{"body":"b"}}]}]}`, order, 10*order, id))
+	}
+	for _, of := range elements {
+		c.put(schemas.TopicRawBulk, "1", body("1", "history", `"history":[`+strings.Join(of, ",")+`]`))
+	}
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 10, "chunk.1"))
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 10, 100, "poison"))
+	c.run(cfg)
+	letters := c.read(schemas.TopicDLQ, atLeast(1))
+	if got := headerOf(letters[0], schemas.HeaderDLQOffset); len(letters) != 1 || got != "3" {
+		t.Errorf("%d letters, the first about offset %s; want one about 3", len(letters), got)
+	}
+	if got := wamids(c.read(schemas.TopicHistory, atLeast(9))); !slices.Equal(got, append([]string{"chunk.1"}, want...)) {
+		t.Errorf("history is %v", got)
 	}
 }

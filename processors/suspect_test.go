@@ -295,3 +295,31 @@ func TestTheChunksOfABodyThatWaitAreNotTriesOfIt(t *testing.T) {
 		t.Errorf("history is %v", got)
 	}
 }
+
+// TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn: what comes of live moves on with each session, also those that end because of the history.
+func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
+	c := newCluster(t)
+	c.refuse("poison")
+	cfg := c.config("a")
+	cfg.Compression = "none"
+	var all []string
+	for i := range 2000 { // long enough to be cut between transactions
+		all = append(all, fmt.Sprint("wamid.of.the.past.", i))
+	}
+	c.put(schemas.TopicRawLive, "1", echo("1", "first"))
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 100, append(all, "poison")...))
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "behind"))
+	c.run(cfg)
+	n := 0
+	letters := c.read(schemas.TopicDLQ, func(rs []*kgo.Record) bool {
+		c.put(schemas.TopicRawLive, "1", echo("1", fmt.Sprint("live.", n)))
+		n++
+		return len(rs) > 0
+	})
+	if got := fmt.Sprint(headerOf(letters[0], schemas.HeaderDLQReason), headerOf(letters[0], schemas.HeaderDLQTopic), headerOf(letters[0], schemas.HeaderDLQOffset)); got != "body_failedraw.bulk0" {
+		t.Errorf("the letter is %s", got)
+	}
+	c.read(schemas.TopicEchoes, atLeast(n+1))
+	// What left of the body before its part that fails is no fault.
+	c.read(schemas.TopicHistory, func(rs []*kgo.Record) bool { return len(rs) > 0 && wamid(rs[len(rs)-1]) == "behind" })
+}

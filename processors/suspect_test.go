@@ -308,7 +308,7 @@ func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
 	}
 	c.put(schemas.TopicRawLive, "1", echo("1", "first"))
 	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 100, append(all, "poison")...))
-	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "behind"))
+	c.put(schemas.TopicRawBulk, mate("1"), chunk(mate("1"), 0, 1, 100, "behind"))
 	c.run(cfg)
 	n := 0
 	letters := c.read(schemas.TopicDLQ, func(rs []*kgo.Record) bool {

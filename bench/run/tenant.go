@@ -51,7 +51,8 @@ func (h *harness) echoesBesideTenant(ctx context.Context, way tenant.Way) (sampl
 	}
 	flooding, stop := context.WithCancel(ctx)
 	acknowledged := make(chan int64, 1)
-	mad := tenant.Tenant{URL: s.ingress.url, Secret: secret, Timeout: requestTimeout}
+	mad := tenant.New(s.ingress.url, secret, requestTimeout)
+	defer mad.Close()
 	go func() { acknowledged <- mad.Flood(flooding, way) }()
 	sample, err = idleEchoes(ctx, s, h.o.turn)
 	stop()

@@ -25,9 +25,17 @@ const (
 
 // Tenant sends to one source.
 type Tenant struct {
-	URL, Secret string
-	Timeout     time.Duration // of one request
+	url, secret string
+	client      *http.Client
 }
+
+// New is a tenant whose requests may take as long as timeout.
+func New(url, secret string, timeout time.Duration) *Tenant {
+	return &Tenant{url, secret, &http.Client{Timeout: timeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+}
+
+// Close closes its connections.
+func (t *Tenant) Close() { t.client.CloseIdleConnections() }
 
 // Way is what a tenant sends: bodies of so many messages and contacts, on so many connections, each of which sends one
 // every so often and waits for its answer.
@@ -50,8 +58,6 @@ var (
 // Flood sends in all of the ways until ctx ends, and returns how many webhooks were acknowledged. What becomes of the others
 // is nobody's concern.
 func (t *Tenant) Flood(ctx context.Context, ways ...Way) (acknowledged int64) {
-	client := &http.Client{Timeout: t.Timeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	defer client.CloseIdleConnections()
 	var next, acked atomic.Int64
 	next.Store(time.Now().UnixNano()) // another flood has other messages
 	var all sync.WaitGroup
@@ -62,7 +68,7 @@ func (t *Tenant) Flood(ctx context.Context, ways ...Way) (acknowledged int64) {
 				defer turn.Stop()
 				for {
 					body := w.body(next.Add(int64(w.Messages)))
-					if t.send(ctx, client, body) {
+					if t.Send(ctx, body) {
 						acked.Add(1)
 					}
 					select {
@@ -108,16 +114,23 @@ func (w *Way) body(before int64) []byte {
 	return b.Bytes()
 }
 
-func (t *Tenant) send(ctx context.Context, client *http.Client, body []byte) (acknowledged bool) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(body))
+// Webhook is a webhook of a business with one message.
+func Webhook(waba, number, wamid string) []byte {
+	return fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":%q,"changes":[{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550002","phone_number_id":%q},"messages":[{"from":"15550003","id":%q,"timestamp":"%d","type":"text","text":{"body":"now"}}]}}]}]}`,
+		waba, number, wamid, time.Now().Unix())
+}
+
+// Send sends a signed webhook, once.
+func (t *Tenant) Send(ctx context.Context, body []byte) (acknowledged bool) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(body))
 	if err != nil {
 		return false
 	}
-	mac := hmac.New(sha256.New, []byte(t.Secret))
+	mac := hmac.New(sha256.New, []byte(t.secret))
 	mac.Write(body)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	resp, err := client.Do(req)
+	resp, err := t.client.Do(req)
 	if err != nil {
 		return false
 	}

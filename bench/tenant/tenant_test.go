@@ -58,7 +58,8 @@ func TestAFloodIsOfSignedWebhooksThatCanBeUnderstood(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	tenant := Tenant{URL: s.URL, Secret: "s", Timeout: 10 * time.Second}
+	tenant := New(s.URL, "s", 10*time.Second)
+	defer tenant.Close()
 	acknowledged := tenant.Flood(ctx, Way{Messages: 3, Connections: 2, Every: time.Millisecond}, Way{Messages: 1, Contacts: 2, Connections: 1, Every: time.Millisecond})
 	if acknowledged < enough {
 		t.Errorf("%d webhooks were acknowledged", acknowledged)

@@ -280,6 +280,24 @@ func TestFaultMadTenant(t *testing.T) {
 	if waited == 0 {
 		t.Error("no record of the mad tenant waited")
 	}
+	o, err := s.outcome(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.overtaken == 0 {
+		t.Errorf("no event of another business came out before any of the mad tenant's %d that were received before it", o.mad)
+	}
+}
+
+// TestFaultRottenBytes: bytes of the spool are flipped while the ingress is down. What was damaged is told and kept, and nothing else is
+// missing.
+func TestFaultRottenBytes(t *testing.T) {
+	s := outlives(t,
+		fault{at: aSecond, length: 3 * aSecond, kind: kindRotten, target: spoolTarget},
+		fault{at: 8 * aSecond, length: 3 * aSecond, kind: kindRotten, target: spoolTarget})
+	if n := len(s.rotten.damaged); n < 2 || n >= len(s.rotten.acked) {
+		t.Errorf("%d of %d webhooks were damaged", n, len(s.rotten.acked))
+	}
 }
 
 // TestTheMistakeFitsTheSource: the product changes, and the mistake is to be made in what it is now.

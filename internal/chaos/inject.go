@@ -78,6 +78,8 @@ func (s *stage) inject(ctx context.Context, f fault) error {
 		return s.scale(ctx, f)
 	case kindMad:
 		return s.madTenant(ctx, f)
+	case kindRotten:
+		return s.rot(ctx, f)
 	}
 	if b := s.cluster.byName(f.target); b != nil {
 		return s.onBroker(ctx, f)
@@ -264,7 +266,8 @@ func (s *stage) scale(ctx context.Context, f fault) error {
 func (s *stage) madTenant(ctx context.Context, f fault) error {
 	ctx, cancel := context.WithTimeout(ctx, f.length)
 	defer cancel()
-	t := tenant.Tenant{URL: "http://" + s.sender.addr() + "/webhooks/meta", Secret: metaSecret, Timeout: senderTimeout}
+	t := tenant.New("http://"+s.sender.addr()+"/webhooks/meta", metaSecret, senderTimeout)
+	defer t.Close()
 	long := tenant.Long
 	long.Every = time.Second // what comes of it is to be written by three brokers on the same machine
 	n := t.Flood(ctx, long, tenant.Many, tenant.Crowded)

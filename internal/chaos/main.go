@@ -186,7 +186,19 @@ func (s *stage) perform(ctx context.Context, faults []fault, l load, wait time.D
 		}
 		return err
 	}
-	return nil
+	return s.judgeBeside(ctx)
+}
+
+// judgeBeside judges what came of the businesses beside those of the simulation, if there were any.
+func (s *stage) judgeBeside(ctx context.Context) error {
+	o, err := s.outcome(ctx)
+	if err != nil {
+		return err
+	}
+	if o.mad > 0 {
+		s.say("mad tenant: %d of its %d messages came out behind those of other businesses that were received later", o.overtaken, o.mad)
+	}
+	return s.judgeRotten(o)
 }
 
 func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }

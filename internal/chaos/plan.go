@@ -38,6 +38,8 @@ const (
 	kindClock kind = "clock"
 	// kindMad is a business beside those of the simulation that floods the ingress with webhooks that are long and many.
 	kindMad kind = "mad"
+	// kindRotten cuts the ingress off from Kafka, kills it, and flips bytes in its spool before it starts again.
+	kindRotten kind = "rotten"
 )
 
 // fault is one entry of a plan.
@@ -70,6 +72,7 @@ const (
 	senderName   = "sender"
 	everyBroker  = "every-broker"
 	tenantTarget = "tenant"
+	spoolTarget  = "spool"
 	sessionTime  = 6 * time.Second // the processors' session timeout, the shortest that Kafka allows by default
 	settleTime   = 5 * time.Second // between a broker's fault and the next one: replicas catch up
 	planPauseMin = 500 * time.Millisecond
@@ -166,6 +169,7 @@ func shapes() []shape {
 		{kindFull, 1, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{ingressName} }},
 		{kindScale, 2, 12 * time.Second, 20 * time.Second, func(plannedWorld) []string { return []string{"processors"} }},
 		{kindMad, 2, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{tenantTarget} }},
+		{kindRotten, 1, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{spoolTarget} }},
 		{kindClock, 3, 2 * time.Second, 12 * time.Second, plannedWorld.clientNames},
 	}
 }
@@ -178,6 +182,8 @@ func (f fault) locks() []string {
 		return []string{processorName(1), processorName(2)}
 	case kindFull:
 		return []string{ingressName}
+	case kindRotten:
+		return []string{ingressName, senderName} // its webhooks are to be in the spool
 	}
 	if isBroker(f.target) { // alone, or cut off from others
 		return []string{"brokers"}

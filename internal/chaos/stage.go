@@ -36,6 +36,7 @@ type stage struct {
 	processors map[string]*process
 
 	mu     sync.Mutex
+	rotten rotten
 	failed error // the first process that ended by itself
 	fail   context.CancelCauseFunc
 }
@@ -49,11 +50,11 @@ const (
 
 // newStage sets the scene on a cluster: configuration, disk, topics. Nothing runs yet.
 func newStage(ctx context.Context, c *cluster, out io.Writer, binary, broken, dir, prefix string) (*stage, error) {
-	s := &stage{out: out, binary: binary, broken: broken, dir: dir, prefix: prefix, cluster: c, processors: map[string]*process{}, began: time.Now()}
+	s := &stage{out: out, binary: binary, broken: broken, dir: dir, prefix: prefix, cluster: c, processors: map[string]*process{}, rotten: rotten{damaged: map[string]struct{}{}}, began: time.Now()}
 	if err := os.WriteFile(s.configFile(), []byte(s.config()), 0o600); err != nil {
 		return nil, err
 	}
-	spool := filepath.Join(dir, "spool")
+	spool := s.spoolDir()
 	var err error
 	if s.disk, err = newDisk(spool); err != nil {
 		if required.Everything() {

@@ -42,10 +42,10 @@ func TestRottenIsJudged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &stage{dir: t.TempDir(), out: t.Output(), rotten: rotten{acked: []string{good, bad}, damaged: map[string]struct{}{}}}
-			if err := os.MkdirAll(filepath.Join(s.spoolDir(), "quarantine"), 0o700); err != nil {
+			if err := os.MkdirAll(filepath.Join(s.spoolDir(), "raw.live", "quarantine"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			segment := filepath.Join(s.spoolDir(), "1.spool")
+			segment := filepath.Join(s.spoolDir(), "raw.live", "1.spool")
 			if err := os.WriteFile(segment, []byte("before "+bad+" behind"), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestRottenIsJudged(t *testing.T) {
 			if b, readErr := os.ReadFile(segment); n != 1 || err != nil || readErr != nil || string(b) != "before "+string(flipped(bad))+" behind" {
 				t.Fatalf("%d were damaged, %v; the segment is %q, %v", n, err, b, readErr)
 			}
-			if err := os.WriteFile(filepath.Join(s.spoolDir(), "quarantine", "1.spool"), []byte("before "+c.kept+" behind"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(s.spoolDir(), "raw.live", "quarantine", "1.spool"), []byte("before "+c.kept+" behind"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			err = s.judgeRotten(&outcome{rotten: c.out})

@@ -107,7 +107,7 @@ const (
 // damageSpool flips eight bytes of every third webhook where it lies in the spool, the last one excepted: what is behind the damage is to
 // come out.
 func (s *stage) damageSpool(ids []string) (n int, err error) {
-	files, err := filepath.Glob(filepath.Join(s.spoolDir(), "*.spool"))
+	files, err := filepath.Glob(filepath.Join(s.spoolDir(), "raw.*", "*.spool"))
 	if err != nil {
 		return 0, err
 	}
@@ -176,7 +176,7 @@ func (s *stage) judgeRotten(out *outcome) error {
 		}
 	}
 	var kept bytes.Buffer
-	files, err := filepath.Glob(filepath.Join(s.spoolDir(), "quarantine", "*.spool"))
+	files, err := filepath.Glob(filepath.Join(s.spoolDir(), "raw.*", "quarantine", "*.spool"))
 	if err != nil {
 		return err
 	}

@@ -35,10 +35,11 @@ func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Recor
 		return false, nil
 	}
 	q := r.task.Deferred()
-	c := deferred.Case{Bytes: length, Used: r.shares.Used(rec.Key), Others: w.crowd.others(rec.Key), Waits: r.task.Waits(rec.Key)}
+	share := r.shares.Of(rec.Key)
+	c := deferred.Case{Bytes: length, Used: share.Bytes, Others: w.crowd.others(rec.Key), Waits: r.task.Waits(rec.Key)}
 	why := r.cfg.Deferred.Decide(c)
 	if why == deferred.None {
-		r.shares.Use(rec.Key, length)
+		share.Bytes += length
 		return false, nil
 	}
 	if q.Len() >= r.cfg.Deferred.RecordsMax && !r.careful { // who is careful makes no room: that is work on another body

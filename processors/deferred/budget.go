@@ -54,12 +54,13 @@ func (l *Limits) Decide(c Case) Reason {
 // Shares is what the businesses of one partition have used of a transaction. The zero value is ready.
 type Shares struct {
 	transaction uint64
-	of          map[string]*share
+	of          map[string]*Share
 }
 
-type share struct {
+// Share is what one business has used.
+type Share struct {
 	transaction uint64
-	bytes       int64
+	Bytes       int64
 }
 
 // sharesKept bounds the businesses that are remembered from one transaction to the next, to allocate little.
@@ -73,26 +74,18 @@ func (s *Shares) Begin() {
 	}
 }
 
-// Used is what a business has used of the transaction.
-func (s *Shares) Used(business []byte) int64 {
-	if of := s.of[string(business)]; of != nil && of.transaction == s.transaction {
-		return of.bytes
-	}
-	return 0
-}
-
-// Use adds to what a business has used.
-func (s *Shares) Use(business []byte, bytes int64) {
+// Of is a business's share of the transaction, to read and to add to until the next one begins.
+func (s *Shares) Of(business []byte) *Share {
 	of := s.of[string(business)]
 	if of == nil {
 		if s.of == nil {
-			s.of = map[string]*share{}
+			s.of = map[string]*Share{}
 		}
-		of = &share{}
+		of = &Share{}
 		s.of[string(business)] = of
 	}
 	if of.transaction != s.transaction {
-		*of = share{transaction: s.transaction}
+		*of = Share{transaction: s.transaction}
 	}
-	of.bytes += bytes
+	return of
 }

@@ -33,19 +33,19 @@ func TestASharesUseIsForgottenWithItsTransaction(t *testing.T) {
 	var s Shares
 	for range 3 {
 		s.Begin()
-		if n := s.Used([]byte("a")); n != 0 {
+		if n := s.Of([]byte("a")).Bytes; n != 0 {
 			t.Fatalf("%d bytes are used at the beginning", n)
 		}
-		s.Use([]byte("a"), 5)
-		s.Use([]byte("a"), 6)
-		s.Use([]byte("b"), 1)
-		if a, b := s.Used([]byte("a")), s.Used([]byte("b")); a != 11 || b != 1 {
+		s.Of([]byte("a")).Bytes += 5
+		s.Of([]byte("a")).Bytes += 6
+		s.Of([]byte("b")).Bytes += 1
+		if a, b := s.Of([]byte("a")).Bytes, s.Of([]byte("b")).Bytes; a != 11 || b != 1 {
 			t.Fatalf("used: %d and %d; want 11 and 1", a, b)
 		}
 	}
 	if n := testing.AllocsPerRun(100, func() {
 		s.Begin()
-		s.Use([]byte("a"), 5)
+		s.Of([]byte("a")).Bytes += 5
 	}); n != 0 {
 		t.Errorf("%v allocations for a business that is known", n)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -322,4 +323,29 @@ func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
 	c.read(schemas.TopicEchoes, atLeast(n+1))
 	// What left of the body before its part that fails is no fault.
 	c.read(schemas.TopicHistory, func(rs []*kgo.Record) bool { return len(rs) > 0 && wamid(rs[len(rs)-1]) == "behind" })
+}
+
+// TestWhatIsDueBeforeABodyIsNoTryOfIt: time passes up to the receipt of a body, and a chunk that is due by then fails.
+func TestWhatIsDueBeforeABodyIsNoTryOfIt(t *testing.T) {
+	c := newCluster(t)
+	c.refuse("poison")
+	cfg := c.config("a")
+	cfg.Compression = "none"
+	now := time.Now()
+	c.putAt(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 50, "poison"), now.Add(-3*time.Hour)) // its predecessor is given up
+	for i := range 3 {
+		waba := mate("1")
+		c.putAt(schemas.TopicRawBulk, waba, chunk(waba, 0, 1+i, 30*(i+1), fmt.Sprint("behind.", i)), now.Add(-time.Hour))
+	}
+	c.run(cfg)
+	letters := c.read(schemas.TopicDLQ, atLeast(1))
+	if got := wamids(c.read(schemas.TopicHistory, atLeast(3))); !slices.Equal(got, []string{"behind.0", "behind.1", "behind.2"}) {
+		t.Errorf("history is %v", got)
+	}
+	letters = append(letters, c.read(schemas.TopicDLQ, atLeast(1))[1:]...)
+	for _, l := range letters {
+		if got := headerOf(l, schemas.HeaderDLQOffset); got != "0" {
+			t.Errorf("a letter about offset %s", got)
+		}
+	}
 }

@@ -22,27 +22,35 @@ func again(topic string, offset int64, change, item int) piece {
 }
 
 func TestTwoSessionsThatGetNowhereMakeTheThirdCareful(t *testing.T) {
-	place := at(1, 2, 3)
 	backlog := beginning{at: [3]int64{1, 2, 3}, backlog: true}
-	for name, of := range map[string]func(session int) beginning{
-		"nothing gets on":                 func(int) beginning { return place },
-		"one input does not":              func(n int) beginning { return at(1+int64(n), 2, 3) },
-		"what waits for a turn may be it": func(n int) beginning { b := backlog; b.at[0] += int64(n); return b },
+	live, both := [lanesCount]bool{laneLive: true}, [lanesCount]bool{true, true}
+	bulk := [lanesCount]bool{laneBacklog: true}
+	none := [lanesCount]bool{}
+	for name, c := range map[string]struct {
+		begins func(session int) beginning
+		want   [lanesCount]bool
+	}{
+		"nothing gets on":                 {func(int) beginning { return at(1, 2, 3) }, both},
+		"live does not":                   {func(n int) beginning { return at(1, 2, 3+int64(n)) }, live},
+		"what is rerouted does not":       {func(n int) beginning { return at(1+int64(n), 2, 3+int64(n)) }, live},
+		"history does not":                {func(n int) beginning { return at(1+int64(n), 2+int64(n), 3) }, bulk},
+		"what waits for a turn may be it": {func(n int) beginning { b := backlog; b.at[0] += int64(n); return b }, bulk},
+		"all gets on":                     {func(n int) beginning { return at(1+int64(n), 2+int64(n), 3+int64(n)) }, none},
 	} {
-		a := attempt{}.begun(of(0), true)
+		a := attempt{}.begun(c.begins(0), true)
 		for session := 1; session <= patience; session++ {
-			if a.careful() {
+			if a.careful() != none {
 				t.Fatalf("%s: session %d is careful", name, session)
 			}
-			a = a.begun(of(session), true)
+			a = a.begun(c.begins(session), true)
 		}
-		if !a.careful() {
-			t.Errorf("%s: the session after two that got nowhere is not careful", name)
+		if got := a.careful(); got != c.want {
+			t.Errorf("%s: the session after two is careful of %v; want %v", name, got, c.want)
 		}
-		if next := a.begun(of(patience), false); next.Sessions != a.Sessions {
+		if next := a.begun(c.begins(patience), false); next.Sessions[laneBacklog] > a.Sessions[laneBacklog] {
 			t.Errorf("%s: a session that ended for another reason counts: %+v", name, next)
 		}
-		if on := a.begun(at(2, 20, 30), true); name == "nothing gets on" && on.careful() {
+		if on := a.begun(at(10, 20, 30), true); on.careful() != none {
 			t.Errorf("%s: a session that got on is careful", name)
 		}
 	}
@@ -51,20 +59,20 @@ func TestTwoSessionsThatGetNowhereMakeTheThirdCareful(t *testing.T) {
 	for range 2 * patience {
 		a = a.begun(idle, true)
 	}
-	if a.careful() {
+	if a.careful() != none {
 		t.Error("a session is careful where nothing waits")
 	}
 	for range 2 * patience {
 		a = a.begun(backlog, true)
-		a.Sessions = 0 // it lasted
+		a.Sessions = [lanesCount]int{} // it lasted
 	}
-	if a = a.begun(backlog, true); a.careful() {
+	if a = a.begun(backlog, true); a.careful() != none {
 		t.Error("a session after one that lasted is careful")
 	}
 }
 
 func TestABodyIsSetAsideAfterItWasUnderWayAloneTwice(t *testing.T) {
-	a := attempt{At: [3]int64{1, 2, 3}, Sessions: patience + 1}
+	a := attempt{At: [3]int64{1, 2, 3}, Sessions: [lanesCount]int{patience + 1, patience + 1}}
 	for try := 1; try <= patience; try++ {
 		next, over := a.alone(record("raw.live", 7))
 		if over {
@@ -79,7 +87,7 @@ func TestABodyIsSetAsideAfterItWasUnderWayAloneTwice(t *testing.T) {
 		t.Error("the body is tried once more")
 	}
 	on := a.begun(at(1, 2, 4), true)
-	if _, over := on.alone(record("raw.live", 7)); !over || !on.careful() {
+	if _, over := on.alone(record("raw.live", 7)); !over || !on.careful()[laneLive] {
 		t.Errorf("what got on beside it lets the body be tried again: %+v", on)
 	}
 	if after := a.begun(at(8, 2, 3), true); len(after.Alone) > 0 {
@@ -88,7 +96,7 @@ func TestABodyIsSetAsideAfterItWasUnderWayAloneTwice(t *testing.T) {
 }
 
 func TestATryThatEndedForAnotherReasonDoesNotCount(t *testing.T) {
-	a := attempt{At: [3]int64{1, 2, 3}, Sessions: patience + 1}
+	a := attempt{At: [3]int64{1, 2, 3}, Sessions: [lanesCount]int{patience + 1, patience + 1}}
 	for range 2 * patience {
 		next, over := a.alone(record("raw.live", 7))
 		if over {
@@ -99,7 +107,7 @@ func TestATryThatEndedForAnotherReasonDoesNotCount(t *testing.T) {
 }
 
 func TestWhatIsWorkedOnAgainHasItsTriesWhateverGetsOn(t *testing.T) {
-	a := attempt{At: [3]int64{1, 2, 30}, Sessions: patience + 1}
+	a := attempt{At: [3]int64{1, 2, 30}, Sessions: [lanesCount]int{patience + 1, patience + 1}}
 	for try := 1; try <= patience; try++ {
 		// Other bodies are under way alone before it, and get through; another one fails as well.
 		for _, other := range []piece{again("raw.live", 5, 0, 0), again("raw.live", 6, 0, 0), record("raw.live", 40+int64(try))} {
@@ -113,7 +121,7 @@ func TestWhatIsWorkedOnAgainHasItsTriesWhateverGetsOn(t *testing.T) {
 			}
 			b := at(1+int64(try), 2, 30)
 			b.backlog = true
-			if a = next.begun(b, true); !a.careful() {
+			if a = next.begun(b, true); !a.careful()[laneBacklog] {
 				t.Fatal("the next session is not careful")
 			}
 		}

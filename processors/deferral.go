@@ -42,7 +42,7 @@ func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Recor
 		share.Bytes += length
 		return false, nil
 	}
-	if q.Len() >= r.cfg.Deferred.RecordsMax && !r.careful { // who is careful makes no room: that is work on another body
+	if q.Len() >= r.cfg.Deferred.RecordsMax && !r.cares() { // who is careful makes no room: that is work on another body
 		if !c.Waits {
 			return false, nil
 		}

@@ -211,7 +211,7 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 			continue
 		}
 		r.inPlace = false
-		if r.careful && n.rec != nil { // what is due before it is nothing that it does
+		if r.careful[laneBacklog] && n.rec != nil { // what is due before it is nothing that it does
 			r.pass(r.origin(n.topic, n.rec))
 			if _, due := r.task.Wanted(); due {
 				continue
@@ -219,7 +219,7 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 		}
 		r.under.topic, r.under.offset = n.topic, n.offset
 		rec, broken := r.kept.rec, error(nil)
-		if r.careful && n.rec != nil && r.setsAside(n.topic, n.offset, 0, 0) {
+		if r.careful[laneBacklog] && n.rec != nil && r.setsAside(n.topic, n.offset, 0, 0) {
 			r.setAside(r.origin(n.topic, n.rec))
 			q.took(len(n.rec.Value))
 			rec = nil

@@ -207,10 +207,10 @@ func (s *session) run(ctx context.Context) error {
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
 		s.fetch()
-		if !s.careful() {
+		if !s.careful()[laneBacklog] {
 			s.cutAhead(ctx)
 		}
-		if (s.txn.Client().BufferedFetchRecords() == 0 || s.careful() && s.backlogNext) && s.pending() {
+		if (s.txn.Client().BufferedFetchRecords() == 0 || s.cares() && s.backlogNext) && s.pending() {
 			// There is work without live records. Without a wait the client would take nothing at all, not even what
 			// it has already.
 			cancel()
@@ -264,7 +264,7 @@ func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
 
 // pending tells whether there is work of the backlog that a transaction would do now.
 func (s *session) pending() bool {
-	now, careful := time.Now(), s.careful()
+	now, careful := time.Now(), s.careful()[laneBacklog]
 	if bytes, _ := s.lanes.bulk(now, false); bytes <= 0 && !careful {
 		return false
 	}
@@ -311,7 +311,7 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 	if s.broken != nil {
 		return s.broken
 	}
-	if s.careful() && fetches.NumRecords() > 1 {
+	if s.careful()[laneLive] && fetches.NumRecords() > 1 {
 		// They were polled before that was known. An abort of nothing winds them back.
 		if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
 			return fmt.Errorf("go back to work on one body at a time: %w", err)

@@ -48,11 +48,28 @@ type beginning struct {
 	backlog bool
 }
 
+// lane is what is worked on alone in turn: what was polled, or the backlog.
+type lane int
+
+const (
+	laneLive lane = iota
+	laneBacklog
+	lanesCount
+)
+
+// laneOf is the lane of an input.
+func laneOf(t schemas.Topic) lane {
+	if t == schemas.TopicRawBulk {
+		return laneBacklog
+	}
+	return laneLive
+}
+
 // attempt is what is noted of a partition.
 type attempt struct {
-	At       [3]int64 `json:"at"`       // how far its inputs were worked on, in the order of schemas.Inputs
-	Sessions int      `json:"sessions"` // how many sessions began there
-	Alone    []tries  `json:"alone,omitempty"`
+	At       [3]int64        `json:"at"`       // how far its inputs were worked on, in the order of schemas.Inputs
+	Sessions [lanesCount]int `json:"sessions"` // how many sessions began where a lane stands still
+	Alone    []tries         `json:"alone,omitempty"`
 }
 
 // piece is what is worked on alone: a record, or the part of one that begins with an item.
@@ -78,41 +95,58 @@ const aloneMax = 16
 // begun is the note of a session that begins at a place. Where the one before ended in this process, for a reason that has to do with no body,
 // it does not count.
 func (a attempt) begun(p beginning, counts bool) attempt {
-	stuck := p.backlog && a.Sessions > 0
-	for i, at := range p.at {
-		stuck = stuck || p.waits[i] && a.Sessions > 0 && a.At[i] == at
+	stuck := [lanesCount]bool{laneBacklog: p.backlog}
+	for i, t := range schemas.Inputs() {
+		if p.waits[i] && a.At[i] == p.at[i] {
+			stuck[laneOf(t)] = true
+		}
 	}
 	before := a.Alone
 	a.At, a.Alone = p.at, nil
-	switch {
-	case !stuck:
-		a.Sessions = 1
-	case counts:
-		a.Sessions++
+	for l := range a.Sessions {
+		switch n := &a.Sessions[l]; {
+		case !stuck[l] || *n == 0:
+			*n = 1
+		case counts:
+			*n++
+		}
 	}
 	for _, one := range before {
 		if one.Under && !counts {
 			one.Tries--
 		}
 		one.Under = false
-		if i := inputOf(one.Topic); i < 0 || !one.Again && one.Offset < p.at[i] || one.Tries == 0 {
+		i := inputOf(one.Topic)
+		if i < 0 || !one.Again && one.Offset < p.at[i] || one.Tries == 0 {
 			continue // it got through
 		}
 		a.Alone = append(a.Alone, one)
-		if !one.Again || p.backlog { // something else may have got on, this did not
-			a.Sessions = max(a.Sessions, patience+1)
+		switch { // something else may have got on, this did not
+		case !one.Again:
+			n := &a.Sessions[laneOf(schemas.Inputs()[i])]
+			*n = max(*n, patience+1)
+		case p.backlog:
+			a.Sessions[laneBacklog] = max(a.Sessions[laneBacklog], patience+1)
 		}
 	}
 	return a
 }
+
+// String is the lane's name in the log.
+func (l lane) String() string { return [lanesCount]string{"live", "backlog"}[l] }
 
 // inputOf is the place of an input in schemas.Inputs, or -1.
 func inputOf(topic string) int {
 	return slices.IndexFunc(schemas.Inputs(), func(t schemas.Topic) bool { return t.String() == topic })
 }
 
-// careful tells whether to do one thing at a time.
-func (a *attempt) careful() bool { return a.Sessions > patience }
+// careful tells of which lanes to do one thing at a time.
+func (a *attempt) careful() (lanes [lanesCount]bool) {
+	for l, n := range a.Sessions {
+		lanes[l] = n > patience
+	}
+	return lanes
+}
 
 // alone is the note before something is worked on alone; over tells that it had its tries.
 func (a attempt) alone(what piece) (next attempt, over bool) {
@@ -215,8 +249,10 @@ func (s *session) suspect(ctx context.Context, restored []*runner) {
 			r.attempts, r.attempt = notes, before[r.partition].begun(r.beginning(), !s.p.blameless && !s.aborted[r.partition])
 			r.began = s.p.deps.Now()
 			delete(s.aborted, r.partition)
-			if r.careful = r.attempt.careful(); r.careful {
-				s.p.log.Warn("former sessions did not get on here; working on one body at a time", "partition", r.partition, "sessions", r.attempt.Sessions-1)
+			for l, careful := range r.attempt.careful() {
+				if r.careful[l] = careful; careful {
+					s.p.log.Warn("former sessions did not get on here; working on one body at a time", "partition", r.partition, "lane", lane(l).String(), "sessions", r.attempt.Sessions[l]-1)
+				}
 			}
 			now[r.partition] = r.attempt
 		}
@@ -233,8 +269,8 @@ func (s *session) lasted(ctx context.Context) {
 	notes := map[int32]attempt{}
 	var by *attempts
 	for _, r := range s.runners {
-		if r != nil && r.attempts != nil && !r.careful && r.attempt.Sessions > 0 && now.Sub(r.began) > lastedAfter {
-			r.attempt.Sessions = 0
+		if r != nil && r.attempts != nil && !r.cares() && r.attempt.Sessions != [lanesCount]int{} && now.Sub(r.began) > lastedAfter {
+			r.attempt.Sessions = [lanesCount]int{}
 			notes[r.partition], by = r.attempt, r.attempts
 		}
 	}
@@ -246,19 +282,22 @@ func (s *session) lasted(ctx context.Context) {
 	}
 }
 
-// careful tells whether the session does one thing at a time.
-func (s *session) careful() bool {
+// careful tells of which lanes the session does one thing at a time. Then no transaction has something of both.
+func (s *session) careful() (lanes [lanesCount]bool) {
 	for _, r := range s.runners {
-		if r != nil && r.careful {
-			return true
+		for l := range lanes {
+			lanes[l] = lanes[l] || r != nil && r.careful[l]
 		}
 	}
-	return false
+	return lanes
 }
+
+// cares tells whether the session does one thing at a time of any lane.
+func (s *session) cares() bool { return s.careful() != [lanesCount]bool{} }
 
 // pollMax is how many live records a poll takes.
 func (s *session) pollMax() int {
-	if s.careful() {
+	if s.careful()[laneLive] {
 		return 1
 	}
 	return pollRecordsMax
@@ -267,10 +306,14 @@ func (s *session) pollMax() int {
 // setsAside tells whether a body, or the part of it that begins with an item, is not tried again, because it was under way alone and did
 // not get through. Otherwise that is noted.
 func (r *runner) setsAside(topic schemas.Topic, offset int64, change, item int) bool {
-	if !r.careful || r.attempts == nil {
+	l := laneOf(topic)
+	if offset < r.position[topic] {
+		l = laneBacklog
+	}
+	if !r.careful[l] || r.attempts == nil {
 		return false
 	}
-	r.alone, r.care.backlog = true, topic == schemas.TopicRawBulk || offset < r.position[topic]
+	r.alone[l] = true
 	note, over := r.attempt.alone(piece{topic.String(), offset, change, item, offset < r.position[topic]})
 	if over {
 		return true
@@ -288,34 +331,27 @@ func (r *runner) setAside(o *task.Origin) {
 	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times, or ended the processor; it is in the raw log", patience))
 }
 
-// care is whether a partition is worked on one thing at a time, and how many got through so. Those of the lane that goes first and of
-// the backlog are counted apart: neither ends the care before the other had its turn.
+// care is of which lanes of a partition one thing is done at a time, and how many got through so.
 type care struct {
-	careful bool
-	alone   bool // something was worked on alone, of the backlog or not
-	backlog bool
-	gotOn   [2]int
+	careful [lanesCount]bool
+	alone   [lanesCount]bool // something was worked on alone
+	gotOn   [lanesCount]int
 }
+
+// cares tells whether one thing is done at a time of any lane.
+func (c *care) cares() bool { return c.careful != [lanesCount]bool{} }
 
 // got notes that what was worked on alone is committed.
 func (r *runner) got() {
-	if !r.alone {
-		return
-	}
-	r.alone = false
-	r.attempt = r.attempt.through()
-	lane := 0
-	if r.care.backlog {
-		lane = 1
-	}
-	r.gotOn[lane]++
-	r.relax(r.gotOn[0] >= carefulMax, r.gotOn[1] >= carefulMax)
-}
-
-// relax ends the care of a partition of whose lanes enough was worked on alone, or nothing is left.
-func (r *runner) relax(live, backlog bool) {
-	if r.careful {
-		r.careful = !(live || r.gotOn[0] >= carefulMax) || !(backlog || r.gotOn[1] >= carefulMax)
+	for l := range r.alone {
+		if !r.alone[l] {
+			continue
+		}
+		r.alone[l] = false
+		r.attempt = r.attempt.through()
+		if r.gotOn[l]++; r.gotOn[l] >= carefulMax {
+			r.careful[l] = false
+		}
 	}
 }
 

@@ -122,7 +122,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 		s.p.metrics.txnSeconds.Observe(s.p.deps.Now().Sub(started).Seconds())
 	}()
 	var aheadErr error
-	if !s.careful() {
+	if !s.cares() {
 		aheadErr = s.goAhead(stop, end.done)
 	}
 	<-end.done
@@ -147,6 +147,9 @@ func (s *session) commit(ctx context.Context, send *sender, parts []part) (commi
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
 	defer cancel()
+	if !produced(parts) {
+		s.formerEnded(ctx)
+	}
 	ctx = kgo.PreTxnCommitFnContext(ctx, func(req *kmsg.TxnOffsetCommitRequest) error {
 		s.fence(req, parts)
 		return nil
@@ -160,6 +163,31 @@ func (s *session) commit(ctx context.Context, send *sender, parts []part) (commi
 		return false, fmt.Errorf("end transaction: %w", err)
 	}
 	return committed, nil
+}
+
+// produced tells whether a transaction has records.
+func produced(parts []part) bool {
+	return slices.ContainsFunc(parts, func(p part) bool { return p.ws.records.n > 0 })
+}
+
+// formerEndedWait is the time between two questions whether the transaction before has ended.
+const formerEndedWait = 5 * time.Millisecond
+
+// formerEnded waits until the coordinator is through with the transaction before. Apache Kafka answers before it has written the markers,
+// and refuses what belongs to the next one until then (CONCURRENT_TRANSACTIONS). The client repeats a produce request; where there is none, and
+// the offsets are refused, it aborts the transaction, and state would be rebuilt.
+func (s *session) formerEnded(ctx context.Context) {
+	for {
+		all, err := s.adm.DescribeTransactions(ctx, s.p.txnID)
+		if one, ok := all[s.p.txnID]; err != nil || !ok || one.Err != nil || !strings.HasPrefix(one.State, "Prepare") {
+			return // or nobody tells
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(formerEndedWait):
+		}
+	}
 }
 
 // abort ends a transaction that failed. The tasks are ahead of what will be committed: the session ends with the error,
@@ -272,10 +300,10 @@ func (s *session) work(ctx context.Context, d *deed, all map[int32]*work, tick t
 		return err
 	}
 	now := time.Now()
-	careful := s.careful()
+	careful := s.cares()
 	q := s.quantum(now, len(all) > 0)
 	if careful {
-		q = s.carefulQuantum(now, len(all) > 0)
+		s.careQuantum(q, now, len(all) > 0)
 	}
 	if err := s.bulk(ctx, now, q, d.begin); err != nil {
 		return err
@@ -330,7 +358,7 @@ const (
 // joinLate takes into a transaction with bulk what comes of live until all that was sent is acknowledged, which is the
 // longer part of its end. Where no live messages are expected the runners go ahead meanwhile instead.
 func (s *session) joinLate(ctx context.Context, d *deed) error {
-	if !d.bulk || s.careful() || !s.lanes.expected(time.Now()) {
+	if !d.bulk || s.cares() || !s.lanes.expected(time.Now()) {
 		return nil
 	}
 	for range lateJoinsMax {
@@ -362,14 +390,17 @@ func (s *session) quantum(now time.Time, inHand bool) *quantum {
 	return q
 }
 
-// carefulQuantum is the room of a session that does one thing at a time: one of the backlog, whatever comes of live, after one of live.
-// It may leave in parts, too, but need not be cut before.
-func (s *session) carefulQuantum(now time.Time, inHand bool) *quantum {
-	q := &quantum{now: time.Now, waiting: func() bool { return false }, until: now.Add(bulkBesideLiveMax)}
-	if s.backlogNext = inHand; !inHand {
+// careQuantum changes the room for the backlog in a session that does one thing at a time: none where something live is in hand, and one
+// thing where it is the backlog that may fail, whatever comes of live. That may leave in parts, too, but need not be cut before.
+func (s *session) careQuantum(q *quantum, now time.Time, inHand bool) {
+	s.backlogNext = inHand
+	switch {
+	case inHand:
+		q.bytes.Store(0)
+	case s.careful()[laneBacklog]:
 		q.bytes.Store(1)
+		q.until, q.atHand, q.waiting = now.Add(bulkBesideLiveMax), false, func() bool { return false }
 	}
-	return q
 }
 
 // delivered waits until all that was sent is acknowledged, and tells what is not. End would wait as well, and then
@@ -496,7 +527,8 @@ func (s *session) tick(ctx context.Context) tick {
 		if r.task.Replaying(now) {
 			continue
 		}
-		r.relax(r.readLive(), caughtUp && !r.backlogWaits())
+		r.careful[laneLive] = r.careful[laneLive] && !r.readLive() // else nothing is left to be careful about
+		r.careful[laneBacklog] = r.careful[laneBacklog] && !(caughtUp && !r.backlogWaits())
 		if caughtUp {
 			t[partition] = now.Add(-s.cfg.TickGrace)
 		}

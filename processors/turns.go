@@ -35,7 +35,7 @@ type turnEnd struct {
 // All turns are over when it returns.
 func (s *session) bulk(ctx context.Context, now time.Time, q *quantum, begin func(*runner)) (failed error) {
 	most := s.lanes.workers(now, cores())
-	if s.careful() {
+	if s.careful()[laneBacklog] {
 		most = 1
 	}
 	ends := make(chan turnEnd, most)

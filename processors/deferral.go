@@ -212,6 +212,9 @@ func (r *runner) turn(h deferred.Head, c cut, inParts bool) {
 	default:
 		r.task.GoOn(o, c.body)
 	}
+	if _, _, goesOn := r.task.Begun(); !goesOn {
+		r.turned++
+	}
 	if kept := r.keep(c); !kept && c.body != nil && r.task.Holds() {
 		r.shelf.put(h.Topic, c.rec)
 	}

@@ -52,6 +52,9 @@ type runner struct {
 	attempts *attempts
 	attempt  attempt
 	began    time.Time // when the session began with the partition
+	heads    int       // businesses with deferred records, then
+	turned   int       // deferred records that were processed since
+	getsOn   bool      // see inTurn; it is committed
 	care
 	under struct { // the record that is worked on
 		topic  schemas.Topic
@@ -130,6 +133,7 @@ type part struct {
 	at     places
 	told   [topicNamesCount]bool
 	fault  *kafka.LogFault
+	inTurn bool
 }
 
 // places are how far the inputs were worked on; of state, how many records there are at least.
@@ -141,7 +145,7 @@ type places struct {
 
 // end ends the runner's part of a transaction.
 func (r *runner) end() part {
-	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), at: places{r.position, r.epoch, r.ends}, told: r.start.told, fault: r.start.fault}
+	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), at: places{r.position, r.epoch, r.ends}, told: r.start.told, fault: r.start.fault, inTurn: r.getsOn || r.inTurn()}
 	p.at.next[schemas.TopicState] = r.states
 	for _, t := range schemas.Inputs() {
 		r.hands[t].ends()

@@ -247,7 +247,7 @@ func (s *session) suspect(ctx context.Context, restored []*runner) {
 		now := map[int32]attempt{}
 		for _, r := range restored {
 			r.attempts, r.attempt = notes, before[r.partition].begun(r.beginning(), !s.p.blameless && !s.aborted[r.partition])
-			r.began = s.p.deps.Now()
+			r.began, r.heads = s.p.deps.Now(), r.task.Deferred().Businesses()
 			delete(s.aborted, r.partition)
 			for l, careful := range r.attempt.careful() {
 				if r.careful[l] = careful; careful {
@@ -263,14 +263,24 @@ func (s *session) suspect(ctx context.Context, restored []*runner) {
 	}
 }
 
-// lasted notes of partitions with which the session has lasted that what the next one begins with is nothing to be careful about.
+// lasted notes of partitions with which the session has lasted, or whose backlog is known to get on, that the next session need not be
+// careful.
 func (s *session) lasted(ctx context.Context) {
 	now := s.p.deps.Now()
 	notes := map[int32]attempt{}
 	var by *attempts
 	for _, r := range s.runners {
-		if r != nil && r.attempts != nil && !r.cares() && r.attempt.Sessions != [lanesCount]int{} && now.Sub(r.began) > lastedAfter {
+		if r == nil || r.attempts == nil || r.cares() {
+			continue
+		}
+		before := r.attempt.Sessions
+		if r.getsOn && before[laneBacklog] > 1 {
+			r.attempt.Sessions[laneBacklog] = 0
+		}
+		if now.Sub(r.began) > lastedAfter {
 			r.attempt.Sessions = [lanesCount]int{}
+		}
+		if r.attempt.Sessions != before {
 			notes[r.partition], by = r.attempt, r.attempts
 		}
 	}
@@ -340,6 +350,17 @@ type care struct {
 
 // cares tells whether one thing is done at a time of any lane.
 func (c *care) cares() bool { return c.careful != [lanesCount]bool{} }
+
+// inTurn tells whether each business with deferred records had its turn since the session began with the partition, and no held chunk
+// may leave: whatever was first in line then got through.
+func (r *runner) inTurn() bool {
+	if r.turned < 2*r.heads { // some had theirs out of turn
+		return false
+	}
+	_, held := r.task.Wanted()
+	_, _, begun := r.task.Begun()
+	return !held && !begun
+}
 
 // got notes that what was worked on alone is committed.
 func (r *runner) got() {

@@ -229,6 +229,7 @@ func (s *session) ended(end *ending, parts []part) error {
 		s.starts.forget(false, r.partition)
 		s.p.losses.settled(r.partition)
 		r.got()
+		r.getsOn = parts[i].inTurn
 		s.p.metrics.committed(&parts[i].counts)
 		for _, t := range schemas.Inputs() {
 			r.hands[t].committed()

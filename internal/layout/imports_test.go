@@ -97,12 +97,6 @@ var (
 	}
 )
 
-// pure packages also stay away from what has effects.
-var (
-	pure      = []string{"processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
-	effectful = []string{"os", "net", "net/http", "sync", "os/exec", "log", "log/slog", "github.com/twmb/franz-go", "github.com/segmentio/kafka-go", "github.com/valyala/fasthttp"}
-)
-
 func within(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, folder+"/")
 }
@@ -145,27 +139,4 @@ func beyond(imports []string, folder string, allowed []string) (refused []string
 		}
 	}
 	return refused
-}
-
-func TestPurePackagesHaveNoEffects(t *testing.T) {
-	checked := 0
-	for _, p := range packages(t) {
-		path := strings.TrimPrefix(p.ImportPath, module)
-		for _, f := range pure {
-			if path != f {
-				continue
-			}
-			checked++
-			for _, imp := range p.Imports {
-				for _, e := range effectful {
-					if imp == e || strings.Contains(e, ".") && within(imp, e) {
-						t.Errorf("%s imports %s; pure packages have no effects", path, imp)
-					}
-				}
-			}
-		}
-	}
-	if checked != len(pure) {
-		t.Errorf("checked %d of %d pure packages", checked, len(pure))
-	}
 }

@@ -13,7 +13,7 @@ const (
 	ExitOK          = 0
 	ExitFailure     = 1   // something went wrong
 	ExitUsage       = 2   // flags, arguments or configuration are wrong; nothing was done
-	ExitFaults      = 3   // `check`, `doctor`, `spool verify` or `broker verify` found faults, `topics verify` found differences
+	ExitFaults      = 3   // `check`, `doctor`, `spool verify` or `broker verify` found faults, `topics verify` found differences, `replay` left bodies out whose signature does not verify
 	ExitInterrupted = 130 // a signal ended a command that had not finished, or a second signal cut a drain short
 )
 

@@ -115,3 +115,34 @@ func TestContributingNamesTheStepsOfCI(t *testing.T) {
 		t.Errorf(".ci/run makes %q, CONTRIBUTING.md lists %q", steps, named)
 	}
 }
+
+// The file map of the architecture names folders, its guide tests.
+func TestArchitectureNamesFoldersAndTestsThatAreThere(t *testing.T) {
+	text := documents(t)["docs/ARCHITECTURE.md"]
+	folders, named := 0, testNames(t)
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(text, -1) {
+		base := ""
+		for _, name := range regexp.MustCompile("`([\\w./-]+[/.][\\w]*)`").FindAllStringSubmatch(row[1], -1) {
+			folders++
+			path := name[1]
+			if base != "" && !strings.Contains(strings.TrimSuffix(path, "/"), "/") {
+				path = filepath.Join(base, path)
+			}
+			if base == "" {
+				base = filepath.Dir(filepath.Clean(path))
+			}
+			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+				t.Errorf("docs/ARCHITECTURE.md names %s, which is not there", path)
+			}
+		}
+	}
+	tests := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(text, -1)
+	for _, n := range tests {
+		if !named[n[1]] {
+			t.Errorf("docs/ARCHITECTURE.md names %s, which is not there", n[1])
+		}
+	}
+	if folders < 30 || len(tests) < 10 {
+		t.Errorf("found %d folders and %d tests", folders, len(tests))
+	}
+}

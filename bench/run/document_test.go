@@ -115,7 +115,7 @@ func TestDocumentIsFilledInFromResults(t *testing.T) {
 		"| coexstream | 66.0 |  |\n",
 		"| fasthttp, bare | 100 | 0.660 (0.600 to 0.900) |\n",
 		"| net/http + franz-go ProduceSync | - |  |\n", // did not pass its check
-		"Not there: nginx + lua-resty-kafka (not installed).",
+		"\nNot measured:\n- nginx + lua-resty-kafka (not installed)\n",
 		"| ingress, 1 KB, of bare fasthttp | >= 0.650 | 0.660 (0.600 to 0.900) | reached |",
 		"$ go run ./bench/run   # 2026-03-01, abc1234, go1.26",
 		"```\n<!-- /benchmark -->\nafter\n",

@@ -86,7 +86,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		held:        gauge("held_chunks", "History chunks that wait for an earlier one."),
 		waiting:     gauge("waiting_syncs", "Numbers that hold history chunks, because an earlier one is missing."),
 		running:     gauge("running_syncs", "Numbers whose history sync is open."),
-		gaps:        gauge("sync_gaps", "Holes in history syncs that were given up or lost, and not filled since."),
+		gaps:        gauge("sync_gaps", "Gaps of history syncs that were given up or lost, and not filled since."),
 		numbers:     gauge("numbers", "Phone numbers known."),
 		largest:     gauges("largest_business_numbers", "Phone numbers known of the business with the most of them, by a hash of its WABA id.", "business"),
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),

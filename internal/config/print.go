@@ -190,7 +190,7 @@ func Table() string {
 // SourceTable is the reference of the keys of a source as a Markdown table.
 func SourceTable() string {
 	var b strings.Builder
-	b.WriteString("| key of a source | kind | default | meaning |\n| --- | --- | --- | --- |\n")
+	b.WriteString("| key | kind | default | meaning |\n| --- | --- | --- | --- |\n")
 	for _, k := range SourceKeys() {
 		row(&b, &k)
 	}
@@ -204,10 +204,10 @@ func row(b *strings.Builder, k *Key) {
 	}
 	doc := k.Doc
 	if k.Kind == Enum {
-		doc += ": " + strings.Join(k.Allowed, ", ")
+		doc += " Allowed: `" + strings.Join(k.Allowed, "`, `") + "`."
 	}
 	if k.Secret {
-		doc += " (secret)"
+		doc += " Secret."
 	}
 	fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k.Name, k.Kind, def, strings.ReplaceAll(doc, "|", "\\|"))
 }

@@ -54,7 +54,7 @@ var rules = map[string][]string{
 	"processors/account":  {"schemas", "processors/split", "processors/identity"},
 	"processors/task":     {"schemas", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account"},
 	"ingress":             {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"},
-	// A second opinion shares no code with what it checks.
+	// A second opinion shares the contract and the readers of the log with what it checks, and nothing else.
 	"bench": {"bench", "schemas", "internal/kafka", "internal/private"},
 	// What measures the parts has to know them.
 	"bench/run":              {"bench", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/kafkacluster"},

@@ -15,17 +15,16 @@ import "github.com/coexstream/coexstream/schemas"
 type object struct {
 	key   []byte // decoded
 	names nameSet
-	open  bool // a member was read: a comma may follow
 }
 
 // object enters the object at i.
 func (s *Scanner) object(i int) (object, int) {
-	return object{names: nameSet{base: len(s.names)}}, s.enter(i)
+	return object{}, s.enter(i)
 }
 
 // enter steps over the opening bracket at i.
 func (s *Scanner) enter(i int) int {
-	if s.depth++; s.depth > s.limits.DepthMax {
+	if s.levels--; s.levels < 0 {
 		return s.tooDeep(i)
 	}
 	return i + 1
@@ -34,7 +33,7 @@ func (s *Scanner) enter(i int) int {
 // tooDeep makes a part odd that is nested deeper than the limit. Beyond jsontext's own the body is refused.
 func (s *Scanner) tooDeep(i int) int {
 	const detail = "nested deeper than the limit"
-	if s.depth > depthCeiling {
+	if s.limits.DepthMax-s.levels > depthCeiling {
 		return s.fail(schemas.ReasonJSONTooDeep, i, detail)
 	}
 	s.soft(schemas.ReasonJSONTooDeep, i, detail)
@@ -48,40 +47,45 @@ func (s *Scanner) key(o *object, i int) (int, bool) {
 		return i, false
 	}
 	b := s.in
-	if i < len(b) && b[i] <= ' ' {
-		i = space(b, i)
+	c := at(b, i)
+	if c <= ' ' {
+		i, c = behindSpace(b, i)
 	}
-	if i < len(b) && b[i] == '}' {
-		s.closeNames(&o.names, i)
-		s.depth--
+	if c == '}' {
+		if !o.names.empty() {
+			s.closeNames(&o.names, i)
+		}
+		s.levels++
 		return i + 1, false
 	}
-	if o.open {
-		if i >= len(b) || b[i] != ',' {
+	if o.names.empty() {
+		o.names.base = len(s.names)
+	} else {
+		if c != ',' {
 			return s.unexpected(i, "neither a comma nor the end of the object after a member"), false
 		}
-		if i++; i < len(b) && b[i] <= ' ' {
-			i = space(b, i)
+		i++
+		if c = at(b, i); c <= ' ' {
+			i, c = behindSpace(b, i)
 		}
 	}
-	o.open = true
-	if i >= len(b) || b[i] != '"' {
+	if c != '"' {
 		return s.unexpected(i, "a member without a name in quotes"), false
 	}
 	if i = s.name(o, i+1); i < 0 {
 		return -1, false
 	}
-	if i < len(b) && b[i] <= ' ' {
-		i = space(b, i)
+	if c = at(b, i); c <= ' ' {
+		i, c = behindSpace(b, i)
 	}
-	if i >= len(b) || b[i] != ':' {
+	if c != ':' {
 		return s.unexpected(i, "a name without a colon"), false
 	}
-	if i++; i < len(b) && b[i] <= ' ' {
-		i = space(b, i)
-	}
-	if i >= len(b) {
-		return s.unexpected(i, ""), false
+	i++
+	if at(b, i) <= ' ' {
+		if i, _ = behindSpace(b, i); i >= len(b) {
+			return s.unexpected(i, ""), false
+		}
 	}
 	return i, true
 }
@@ -93,28 +97,32 @@ func (s *Scanner) item(first bool, i int) (int, bool) {
 		return i, false
 	}
 	b := s.in
-	if i < len(b) && b[i] <= ' ' {
-		i = space(b, i)
+	c := at(b, i)
+	if c <= ' ' {
+		i, c = behindSpace(b, i)
 	}
-	if i < len(b) && b[i] == ']' {
-		s.depth--
+	if c == ']' {
+		s.levels++
 		return i + 1, false
 	}
 	if !first {
-		if i >= len(b) || b[i] != ',' {
+		if c != ',' {
 			return s.unexpected(i, "neither a comma nor the end of the array after an element"), false
 		}
-		if i++; i < len(b) && b[i] <= ' ' {
-			i = space(b, i)
-		}
+		i++
+		c = at(b, i)
 	}
-	if i >= len(b) {
-		return s.unexpected(i, ""), false
+	if c <= ' ' {
+		if i, _ = behindSpace(b, i); i >= len(b) {
+			return s.unexpected(i, ""), false
+		}
 	}
 	return i, true
 }
 
 // unexpected refuses the byte at i, or the end of the body.
+//
+//go:noinline
 func (s *Scanner) unexpected(i int, detail string) int {
 	if i >= len(s.in) {
 		return s.fail(schemas.ReasonJSONInvalid, len(s.in), detailEnd)

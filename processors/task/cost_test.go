@@ -32,7 +32,7 @@ func TestCosts(t *testing.T) {
 	}
 	cost.Check(t,
 		cost.Operation{Name: "history chunk to events", Per: "chunk of 200 messages", Times: 30, Start: processing(30, chunk, schemas.TopicRawBulk, schemas.TopicHistory, costMessages)},
-		cost.Operation{Name: "echo to event", Per: "echo", Times: 500, Start: processing(500, func(i int) []byte {
+		cost.Operation{Name: "echo to event", Per: "echo", Times: 2000, Start: processing(2000, func(i int) []byte {
 			return []byte(echo(fmt.Sprintf("wamid.HBgLMTY0NjcwNDM1OTUVAgARGBIyNDlBOEI5QUQ4ND%08d", i), "text", `"text":{"body":"`+text+`"}`, start))
 		}, schemas.TopicRawLive, schemas.TopicEchoes, 1)},
 	)

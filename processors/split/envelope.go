@@ -144,7 +144,7 @@ func (s *Scanner) assemble() fault {
 		case outside.reason != "" || data.reason != "" || cloud.reason != "":
 			return firstOf(outside, data, cloud)
 		}
-		s.body = Body{Envelope: EnvelopeMeta, Changes: s.changes, Places: s.placed(EnvelopeMeta)}
+		s.body.Envelope, s.body.Changes, s.body.Places = EnvelopeMeta, s.changes, s.placed(EnvelopeMeta)
 		return fault{}
 
 	case r.hasData && r.event != nil:
@@ -210,7 +210,7 @@ func (s *Scanner) single(e Envelope, id []byte, c *Change) fault {
 		return s.fatal
 	}
 	*slot = *c
-	s.body = Body{Envelope: e, EventID: id, Changes: s.changes, Places: s.placed(e)}
+	s.body.Envelope, s.body.EventID, s.body.Changes, s.body.Places = e, id, s.changes, s.placed(e)
 	return fault{}
 }
 

@@ -70,7 +70,8 @@ func (s *Scanner) enterAgain(e regionEnd) {
 
 func (s *Scanner) scanRoot(i int) int {
 	r := &s.root
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -279,7 +280,8 @@ func (s *Scanner) entry(i, index int) int {
 		time       int64
 		hasChanges bool
 	)
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -348,7 +350,8 @@ func (s *Scanner) change(i int, c *Change) int {
 }
 
 func (s *Scanner) changeMembers(i int, c *Change) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

@@ -8,14 +8,14 @@ type Scanner struct {
 	limits Limits
 
 	// The body under the knife.
-	in     []byte
-	levels int // of nesting that may still be entered
-	items  int
-	fatal  fault
-	odd    fault  // about the part that is being read
-	names  []name // of all objects that are open
-	arena  []byte // decoded strings
-	root   root
+	in    []byte
+	depth int
+	items int
+	fatal fault
+	odd   fault  // about the part that is being read
+	names []name // of all objects that are open
+	arena []byte // decoded strings
+	root  root
 
 	cutting  cutting  // of the change that is being read
 	handover handover // in it
@@ -105,7 +105,7 @@ func (s *Scanner) scan() error {
 }
 
 func (s *Scanner) reset(body []byte) {
-	s.in, s.levels, s.items = body, s.limits.DepthMax, 0
+	s.in, s.depth, s.items = body, 0, 0
 	s.fatal, s.odd, s.body = fault{}, fault{}, Body{}
 	s.root.reset()
 	s.cutting, s.places = cutting{region: regionRoot}, s.places[:0]

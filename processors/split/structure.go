@@ -4,7 +4,8 @@ import "github.com/coexstream/coexstream/schemas"
 
 // object is the walk over one object. It is used so:
 //
-//	o, i := s.object(i)
+//	var o object
+//	i = s.enter(i)
 //	for {
 //		var more bool
 //		if i, more = s.key(&o, i); !more {
@@ -17,14 +18,9 @@ type object struct {
 	names nameSet
 }
 
-// object enters the object at i.
-func (s *Scanner) object(i int) (object, int) {
-	return object{}, s.enter(i)
-}
-
-// enter steps over the opening bracket at i.
+// enter steps over the opening bracket at i. It is short enough to be inlined.
 func (s *Scanner) enter(i int) int {
-	if s.levels--; s.levels < 0 {
+	if s.depth++; s.depth > s.limits.DepthMax {
 		return s.tooDeep(i)
 	}
 	return i + 1
@@ -33,7 +29,7 @@ func (s *Scanner) enter(i int) int {
 // tooDeep makes a part odd that is nested deeper than the limit. Beyond jsontext's own the body is refused.
 func (s *Scanner) tooDeep(i int) int {
 	const detail = "nested deeper than the limit"
-	if s.limits.DepthMax-s.levels > depthCeiling {
+	if s.depth > depthCeiling {
 		return s.fail(schemas.ReasonJSONTooDeep, i, detail)
 	}
 	s.soft(schemas.ReasonJSONTooDeep, i, detail)
@@ -55,7 +51,7 @@ func (s *Scanner) key(o *object, i int) (int, bool) {
 		if !o.names.empty() {
 			s.closeNames(&o.names, i)
 		}
-		s.levels++
+		s.depth--
 		return i + 1, false
 	}
 	if o.names.empty() {
@@ -102,7 +98,7 @@ func (s *Scanner) item(first bool, i int) (int, bool) {
 		i, c = behindSpace(b, i)
 	}
 	if c == ']' {
-		s.levels++
+		s.depth--
 		return i + 1, false
 	}
 	if !first {
@@ -153,7 +149,8 @@ func (s *Scanner) skip(i int) int {
 }
 
 func (s *Scanner) skipObject(i int) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

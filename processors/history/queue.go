@@ -42,6 +42,9 @@ func byOrder(a, b held) int {
 
 // block is the place of the block that holds h, or into which it belongs.
 func (q *queue) block(h held) int {
+	if len(q.blocks) < 2 {
+		return 0
+	}
 	i, found := slices.BinarySearchFunc(q.blocks, h, func(b block, h held) int { return byOrder(b.live()[0], h) })
 	if found || i == 0 {
 		return i
@@ -74,8 +77,8 @@ func (q *queue) split(i int) {
 	live := q.blocks[i].live()
 	upper := block{items: slices.Clone(live[len(live)/2:])}
 	lower := block{items: slices.Clone(live[:len(live)/2])}
-	upper.count()
-	lower.count()
+	upper.count(q.blocks[i].oldest)
+	lower.count(q.blocks[i].oldest)
 	q.blocks[i] = lower
 	q.blocks = slices.Insert(q.blocks, i+1, upper)
 }
@@ -92,11 +95,14 @@ func (b *block) insert(h held) {
 	b.oldest = min(b.oldest, h.at)
 }
 
-// count finds the oldest chunk of a block.
-func (b *block) count() {
+// count finds the oldest chunk of a block. None was received before known.
+func (b *block) count(known millis) {
+	live := b.live()
 	b.oldest = never
-	for i := range b.live() {
-		b.oldest = min(b.oldest, b.live()[i].at)
+	for i := range live {
+		if b.oldest = min(b.oldest, live[i].at); b.oldest == known {
+			return
+		}
 	}
 }
 
@@ -162,7 +168,7 @@ func (b *block) remove(k int) {
 		b.items, b.first = slices.Clip(append(make([]held, 0, b.len()), b.live()...)), 0
 	}
 	if at == b.oldest {
-		b.count()
+		b.count(at)
 	}
 }
 

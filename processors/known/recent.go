@@ -21,11 +21,14 @@ type Recent struct {
 	window  time.Duration
 	length  time.Duration // of a bucket
 	clock   time.Time
-	buckets []bucket // in the order of their starts
+	start   time.Time // of the bucket of the clock
+	end     time.Time // of that bucket
+	buckets []bucket  // in the order of their starts
 }
 
 type bucket struct {
 	start time.Time
+	until time.Time // when its youngest message is older than the window
 	set   *Set
 }
 
@@ -41,7 +44,7 @@ func NewRecent(window time.Duration, buckets int) *Recent {
 // Bucket is the start of the bucket into which Raise puts what comes now, in UTC.
 func (r *Recent) Bucket(now time.Time) time.Time {
 	r.advance(now)
-	return r.clock.UTC().Truncate(r.length)
+	return r.start
 }
 
 // Raise remembers a message, or raises what is remembered of it to a higher rank, and returns what was
@@ -58,8 +61,8 @@ func (r *Recent) Raise(now time.Time, h schemas.Hash, rank schemas.Rank) (was sc
 func (r *Recent) Lookup(now time.Time, h schemas.Hash) (rank schemas.Rank, seen bool) {
 	r.advance(now)
 	for i := len(r.buckets) - 1; i >= 0; i-- {
-		b := r.buckets[i]
-		if r.over(b.start) {
+		b := &r.buckets[i]
+		if r.over(b) {
 			break // and so are all before it
 		}
 		if k, ok := b.set.Lookup(h); ok {
@@ -73,8 +76,8 @@ func (r *Recent) Lookup(now time.Time, h schemas.Hash) (rank schemas.Rank, seen 
 func (r *Recent) Expired(now time.Time) []time.Time {
 	r.advance(now)
 	var starts []time.Time
-	for _, b := range r.buckets {
-		if r.over(b.start) {
+	for i := range r.buckets {
+		if b := &r.buckets[i]; r.over(b) {
 			starts = append(starts, b.start)
 		}
 	}
@@ -84,7 +87,7 @@ func (r *Recent) Expired(now time.Time) []time.Time {
 // Expire forgets the buckets that are older than the window.
 func (r *Recent) Expire(now time.Time) {
 	r.advance(now)
-	r.buckets = slices.DeleteFunc(r.buckets, func(b bucket) bool { return r.over(b.start) })
+	r.buckets = slices.DeleteFunc(r.buckets, func(b bucket) bool { return r.over(&b) })
 }
 
 // Deadline is when the next bucket expires; zero when there is none.
@@ -92,7 +95,7 @@ func (r *Recent) Deadline() time.Time {
 	if len(r.buckets) == 0 {
 		return time.Time{}
 	}
-	return r.buckets[0].start.Add(r.length + r.window)
+	return r.buckets[0].until
 }
 
 // Load raises every entry of a page of the bucket that starts at the given time, as Bucket gave it.
@@ -120,15 +123,16 @@ func (r *Recent) Bytes() int {
 }
 
 func (r *Recent) advance(now time.Time) {
-	if now.After(r.clock) {
-		r.clock = now
+	if !now.After(r.clock) {
+		return
+	}
+	if r.clock = now; !now.Before(r.end) {
+		r.start = now.UTC().Truncate(r.length)
+		r.end = r.start.Add(r.length)
 	}
 }
 
-// over tells whether the youngest message of a bucket is older than the window.
-func (r *Recent) over(start time.Time) bool {
-	return !r.clock.Before(start.Add(r.length + r.window))
-}
+func (r *Recent) over(b *bucket) bool { return !r.clock.Before(b.until) }
 
 func (r *Recent) bucket(start time.Time) *Set {
 	i := len(r.buckets)
@@ -139,6 +143,6 @@ func (r *Recent) bucket(start time.Time) *Set {
 		return r.buckets[i-1].set
 	}
 	set := NewSet()
-	r.buckets = slices.Insert(r.buckets, i, bucket{start, set})
+	r.buckets = slices.Insert(r.buckets, i, bucket{start, start.Add(r.length + r.window), set})
 	return set
 }

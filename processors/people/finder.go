@@ -48,7 +48,8 @@ func (f *Finder) Begin() {
 // End says that no body is at hand. Nothing of the last one is held.
 func (f *Finder) End() {
 	f.Begin()
-	f.chat, f.side = chat{}, Side{}
+	f.chat = chat{}
+	f.side = Side{}
 }
 
 // scanMax is up to how many entries contacts[] is walked through for every item. A longer one is sorted once, so that

@@ -36,7 +36,8 @@ func (s *Scanner) stateSyncArray(i int, dst *[]ContactItem) int {
 
 func (s *Scanner) contactItem(i int, c *ContactItem) int {
 	start := i
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -68,7 +69,8 @@ func (s *Scanner) contactItem(i int, c *ContactItem) int {
 }
 
 func (s *Scanner) contact(i int, c *ContactItem) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -94,7 +96,8 @@ func (s *Scanner) contact(i int, c *ContactItem) int {
 }
 
 func (s *Scanner) contactMetadata(i int, c *ContactItem) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

@@ -70,7 +70,8 @@ func (s *Scanner) enterAgain(e regionEnd) {
 
 func (s *Scanner) scanRoot(i int) int {
 	r := &s.root
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -144,7 +145,7 @@ func (s *Scanner) assemble() fault {
 		case outside.reason != "" || data.reason != "" || cloud.reason != "":
 			return firstOf(outside, data, cloud)
 		}
-		s.body = Body{Envelope: EnvelopeMeta, Changes: s.changes, Places: s.placed(EnvelopeMeta)}
+		s.body.Envelope, s.body.Changes, s.body.Places = EnvelopeMeta, s.changes, s.placed(EnvelopeMeta)
 		return fault{}
 
 	case r.hasData && r.event != nil:
@@ -210,7 +211,7 @@ func (s *Scanner) single(e Envelope, id []byte, c *Change) fault {
 		return s.fatal
 	}
 	*slot = *c
-	s.body = Body{Envelope: e, EventID: id, Changes: s.changes, Places: s.placed(e)}
+	s.body.Envelope, s.body.EventID, s.body.Changes, s.body.Places = e, id, s.changes, s.placed(e)
 	return fault{}
 }
 
@@ -279,7 +280,8 @@ func (s *Scanner) entry(i, index int) int {
 		time       int64
 		hasChanges bool
 	)
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -348,7 +350,8 @@ func (s *Scanner) change(i int, c *Change) int {
 }
 
 func (s *Scanner) changeMembers(i int, c *Change) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

@@ -39,7 +39,10 @@ const (
 	detailTwice = "an object has the same name twice"
 )
 
-// fail ends the scan: the body is refused. It returns the position that says so to every caller.
+// fail ends the scan: the body is refused. It returns the position that says so to every caller. Inlined, it would make the
+// stack frames of all of them large, which costs every body.
+//
+//go:noinline
 func (s *Scanner) fail(reason schemas.Reason, offset int, detail string) int {
 	s.fatal.note(reason, offset, detail)
 	return -1

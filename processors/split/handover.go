@@ -41,7 +41,8 @@ func (s *Scanner) party(i int, p *party) int {
 		return s.skip(i)
 	}
 	var waID []byte
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

@@ -37,7 +37,8 @@ func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 
 func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 	start := i
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -65,7 +66,8 @@ func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 }
 
 func (s *Scanner) chunkMetadata(i int, e *HistoryElement) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -143,7 +145,8 @@ func (s *Scanner) threadArray(i int, e *HistoryElement, element int32) int {
 }
 
 func (s *Scanner) thread(i int, t *Thread, e *HistoryElement, element, position int32) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -169,7 +172,8 @@ func (s *Scanner) thread(i int, t *Thread, e *HistoryElement, element, position 
 }
 
 func (s *Scanner) threadContext(i int, t *Thread) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

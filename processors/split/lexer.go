@@ -214,6 +214,23 @@ func (s *Scanner) literal(i int, word string) int {
 	return s.fail(schemas.ReasonJSONInvalid, i, "neither true, false, null nor another value")
 }
 
+// at is the byte at i, or 0 behind the end.
+func at(b []byte, i int) byte {
+	if uint(i) < uint(len(b)) {
+		return b[i]
+	}
+	return 0
+}
+
+// behindSpace is the position of the first byte from i on that is not white space, and that byte: 0 at the end. Few bodies
+// have white space, so nobody should pay for the walk.
+//
+//go:noinline
+func behindSpace(b []byte, i int) (int, byte) {
+	i = space(b, i)
+	return i, at(b, i)
+}
+
 // space is the position of the first byte from i on that is not white space.
 func space(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {

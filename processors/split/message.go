@@ -59,7 +59,8 @@ func (s *Scanner) messagesOf(i int, dst *[]Message, kind itemKind, where placeKi
 func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 	start := i
 	var edited []byte
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -170,7 +171,8 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 // says wins, before and after.
 func (s *Scanner) sendRequest(i int, m *Message) int {
 	var to, user, kind []byte
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -191,7 +193,8 @@ func (s *Scanner) sendRequest(i int, m *Message) int {
 }
 
 func (s *Scanner) historyContext(i int, m *Message) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -210,7 +213,8 @@ func (s *Scanner) historyContext(i int, m *Message) int {
 
 // original reads edit or revoke: which message it is about.
 func (s *Scanner) original(i int, dst *[]byte) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

@@ -27,9 +27,11 @@ const inArena = 1 << 31
 
 // nameSet is one object's part of the stack.
 type nameSet struct {
-	base int
+	base int    // where it begins; set with the first name
 	seen uint64 // one bit a name, by its hash: a clear bit spares the comparisons
 }
+
+func (set *nameSet) empty() bool { return set.seen == 0 }
 
 // name reads the name that begins at start, behind its quote, into o.key and into o's set. One that is there already
 // makes the part odd.

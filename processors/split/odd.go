@@ -126,6 +126,8 @@ type cutting struct {
 }
 
 // soft notes what is odd about the part that is being read.
+//
+//go:noinline
 func (s *Scanner) soft(reason schemas.Reason, offset int, detail string) {
 	s.odd.note(reason, offset, detail)
 	if reason != schemas.ReasonShape && reason != schemas.ReasonIDTooLong {

@@ -27,7 +27,8 @@ func (s *Scanner) nameFrom(i int, dst *[]byte, newer bool) int {
 // user id in user_id beside previous_user_id, or as an object of both.
 func (s *Scanner) system(i int, y *System) int {
 	var newWaID, customer, user, parent []byte
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -64,7 +65,8 @@ func (s *Scanner) changed(i int, current, previous *[]byte) int {
 	if s.in[i] != '{' {
 		return s.id(i, current)
 	}
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -129,7 +131,8 @@ func (s *Scanner) profile(i int) int {
 	}
 	start := i
 	var username []byte
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -164,7 +167,8 @@ func (s *Scanner) profile(i int) int {
 }
 
 func (s *Scanner) profileNames(i int, p *Profile) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

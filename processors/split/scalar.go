@@ -14,7 +14,10 @@ import (
 // dialects differ, and an odd property must not cost a batch.
 
 // text reads the value at i into dst when it is a string.
-func (s *Scanner) text(i int, dst *[]byte) int {
+func (s *Scanner) text(i int, dst *[]byte) int { return s.textUpTo(i, dst, math.MaxInt) }
+
+// textUpTo is text for an id, which may have so many bytes.
+func (s *Scanner) textUpTo(i int, dst *[]byte, bytesMax int) int {
 	if s.in[i] != '"' {
 		return s.skip(i)
 	}
@@ -25,6 +28,10 @@ func (s *Scanner) text(i int, dst *[]byte) int {
 	t := s.in[i+1 : end-1 : end-1]
 	if escaped {
 		t = s.unescape(t)
+	}
+	if len(t) > bytesMax {
+		s.soft(schemas.ReasonIDTooLong, i, detailIDTooLong)
+		return end
 	}
 	*dst = t
 	return end
@@ -38,13 +45,7 @@ const idBytesMax = 256
 // numbers. One that is too long makes its part odd, and is not kept.
 func (s *Scanner) id(i int, dst *[]byte) int {
 	if s.in[i]-'0' >= 10 {
-		was := *dst
-		end := s.text(i, dst)
-		if len(*dst) > idBytesMax && end > 0 {
-			*dst = was
-			s.soft(schemas.ReasonIDTooLong, i, detailIDTooLong)
-		}
-		return end
+		return s.textUpTo(i, dst, idBytesMax)
 	}
 	end := s.number(i)
 	if end < 0 {
@@ -92,30 +93,21 @@ func (s *Scanner) decimal(i int) (end int, whole int64, fraction, ok bool) {
 }
 
 func parseDecimal(t []byte) (whole int64, fraction, ok bool) {
-	digits, n := 0, uint64(0)
-	for digits < len(t) && t[digits]-'0' < 10 {
-		n = n*10 + uint64(t[digits]-'0')
-		digits++
-	}
-	if digits == 0 || digits > 19 || n > math.MaxInt64 { // 19 digits fit in 64 bits
-		return otherDecimal(t)
-	}
-	whole = int64(n)
-	if rest := t[digits:]; len(rest) > 0 {
-		if rest[0] != '.' || len(rest) == 1 {
+	n := uint64(0)
+	for _, c := range t {
+		if c-'0' >= 10 {
 			return otherDecimal(t)
 		}
-		for _, c := range rest[1:] {
-			if c-'0' >= 10 {
-				return otherDecimal(t)
-			}
-			fraction = fraction || c != '0'
-		}
+		n = n*10 + uint64(c-'0')
 	}
-	return whole, fraction, true
+	if len(t) == 0 || len(t) > 19 || n > math.MaxInt64 { // 19 digits fit in 64 bits
+		return otherDecimal(t)
+	}
+	return int64(n), false, true
 }
 
-// otherDecimal is parseDecimal for what is seldom seen: an exponent, blanks around the number, a plus in front of it.
+// otherDecimal is parseDecimal for what is seldom seen: a fraction, an exponent, blanks around the number, a plus in front of
+// it, more digits than fit.
 func otherDecimal(t []byte) (whole int64, fraction, ok bool) {
 	t = bytes.TrimPrefix(bytes.Trim(t, " \t\r\n"), []byte{'+'})
 	whole, fraction, ok = schemas.Integral(t)

@@ -4,7 +4,8 @@ import "github.com/coexstream/coexstream/schemas"
 
 // object is the walk over one object. It is used so:
 //
-//	o, i := s.object(i)
+//	var o object
+//	i = s.enter(i)
 //	for {
 //		var more bool
 //		if i, more = s.key(&o, i); !more {
@@ -15,15 +16,9 @@ import "github.com/coexstream/coexstream/schemas"
 type object struct {
 	key   []byte // decoded
 	names nameSet
-	open  bool // a member was read: a comma may follow
 }
 
-// object enters the object at i.
-func (s *Scanner) object(i int) (object, int) {
-	return object{names: nameSet{base: len(s.names)}}, s.enter(i)
-}
-
-// enter steps over the opening bracket at i.
+// enter steps over the opening bracket at i. It is short enough to be inlined.
 func (s *Scanner) enter(i int) int {
 	if s.depth++; s.depth > s.limits.DepthMax {
 		return s.tooDeep(i)
@@ -48,40 +43,45 @@ func (s *Scanner) key(o *object, i int) (int, bool) {
 		return i, false
 	}
 	b := s.in
-	if i < len(b) && b[i] <= ' ' {
-		i = space(b, i)
+	c := at(b, i)
+	if c <= ' ' {
+		i, c = behindSpace(b, i)
 	}
-	if i < len(b) && b[i] == '}' {
-		s.closeNames(&o.names, i)
+	if c == '}' {
+		if !o.names.empty() {
+			s.closeNames(&o.names, i)
+		}
 		s.depth--
 		return i + 1, false
 	}
-	if o.open {
-		if i >= len(b) || b[i] != ',' {
+	if o.names.empty() {
+		o.names.base = len(s.names)
+	} else {
+		if c != ',' {
 			return s.unexpected(i, "neither a comma nor the end of the object after a member"), false
 		}
-		if i++; i < len(b) && b[i] <= ' ' {
-			i = space(b, i)
+		i++
+		if c = at(b, i); c <= ' ' {
+			i, c = behindSpace(b, i)
 		}
 	}
-	o.open = true
-	if i >= len(b) || b[i] != '"' {
+	if c != '"' {
 		return s.unexpected(i, "a member without a name in quotes"), false
 	}
 	if i = s.name(o, i+1); i < 0 {
 		return -1, false
 	}
-	if i < len(b) && b[i] <= ' ' {
-		i = space(b, i)
+	if c = at(b, i); c <= ' ' {
+		i, c = behindSpace(b, i)
 	}
-	if i >= len(b) || b[i] != ':' {
+	if c != ':' {
 		return s.unexpected(i, "a name without a colon"), false
 	}
-	if i++; i < len(b) && b[i] <= ' ' {
-		i = space(b, i)
-	}
-	if i >= len(b) {
-		return s.unexpected(i, ""), false
+	i++
+	if at(b, i) <= ' ' {
+		if i, _ = behindSpace(b, i); i >= len(b) {
+			return s.unexpected(i, ""), false
+		}
 	}
 	return i, true
 }
@@ -93,28 +93,32 @@ func (s *Scanner) item(first bool, i int) (int, bool) {
 		return i, false
 	}
 	b := s.in
-	if i < len(b) && b[i] <= ' ' {
-		i = space(b, i)
+	c := at(b, i)
+	if c <= ' ' {
+		i, c = behindSpace(b, i)
 	}
-	if i < len(b) && b[i] == ']' {
+	if c == ']' {
 		s.depth--
 		return i + 1, false
 	}
 	if !first {
-		if i >= len(b) || b[i] != ',' {
+		if c != ',' {
 			return s.unexpected(i, "neither a comma nor the end of the array after an element"), false
 		}
-		if i++; i < len(b) && b[i] <= ' ' {
-			i = space(b, i)
-		}
+		i++
+		c = at(b, i)
 	}
-	if i >= len(b) {
-		return s.unexpected(i, ""), false
+	if c <= ' ' {
+		if i, _ = behindSpace(b, i); i >= len(b) {
+			return s.unexpected(i, ""), false
+		}
 	}
 	return i, true
 }
 
 // unexpected refuses the byte at i, or the end of the body.
+//
+//go:noinline
 func (s *Scanner) unexpected(i int, detail string) int {
 	if i >= len(s.in) {
 		return s.fail(schemas.ReasonJSONInvalid, len(s.in), detailEnd)
@@ -145,7 +149,8 @@ func (s *Scanner) skip(i int) int {
 }
 
 func (s *Scanner) skipObject(i int) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

@@ -3,7 +3,8 @@ package split
 // value cuts a change's value, or 360dialog's data, which is a value with the WABA's id in it.
 func (s *Scanner) value(i int, c *Change, isData bool) int {
 	start := i
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -67,7 +68,8 @@ func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 // value itself says of number and errors wins.
 func (s *Scanner) standby(i int, c *Change) int {
 	var in Change
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -87,7 +89,8 @@ func (s *Scanner) standby(i int, c *Change) int {
 }
 
 func (s *Scanner) valueMetadata(i int, c *Change) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -106,7 +109,8 @@ func (s *Scanner) valueMetadata(i int, c *Change) int {
 
 // wabaInfo names the WABA on PARTNER_* events, whose entry.id can be the business portfolio.
 func (s *Scanner) wabaInfo(i int, c *Change) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

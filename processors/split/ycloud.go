@@ -128,7 +128,8 @@ type cloudAbout struct{ waba, id, event, number []byte }
 
 // cloudAbout reads it, and its stateSync[] where items is set.
 func (s *Scanner) cloudAbout(i int, about *cloudAbout, items *[]ContactItem) int {
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
@@ -153,7 +154,8 @@ func (s *Scanner) cloudAbout(i int, about *cloudAbout, items *[]ContactItem) int
 
 func (s *Scanner) cloudMessage(i int, m *cloudMessage) int {
 	start := i
-	o, i := s.object(i)
+	var o object
+	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {

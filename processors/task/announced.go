@@ -99,6 +99,9 @@ const announcedVersion = 1
 
 // flush writes what changed to `state`.
 func (a *announced) flush(t *Task) {
+	if len(a.changed) == 0 {
+		return
+	}
 	for waba := range a.changed {
 		delete(a.changed, waba)
 		key := t.arena.copy(stateAnnounced, url.QueryEscape(waba))

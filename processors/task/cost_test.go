@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -32,8 +33,9 @@ func TestCosts(t *testing.T) {
 	}
 	cost.Check(t,
 		cost.Operation{Name: "history chunk to events", Per: "chunk of 200 messages", Times: 30, Start: processing(30, chunk, schemas.TopicRawBulk, schemas.TopicHistory, costMessages)},
-		cost.Operation{Name: "echo to event", Per: "echo", Times: 500, Start: processing(500, func(i int) []byte {
-			return []byte(echo(fmt.Sprintf("wamid.HBgLMTY0NjcwNDM1OTUVAgARGBIyNDlBOEI5QUQ4ND%08d", i), "text", `"text":{"body":"`+text+`"}`, start))
+		cost.Operation{Name: "echo to event", Per: "echo", Times: 2000, Start: processing(2000, func(i int) []byte {
+			id := fmt.Sprintf("\x1c\x18\x0b16467043595\x15\x02\x00\x11\x18\x12249A8B9AD8%08X\x00", i) // as real ones are laid out
+			return []byte(echo("wamid."+base64.StdEncoding.EncodeToString([]byte(id)), "text", `"text":{"body":"`+text+`"}`, start))
 		}, schemas.TopicRawLive, schemas.TopicEchoes, 1)},
 	)
 }

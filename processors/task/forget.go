@@ -69,8 +69,8 @@ func (r *recency) each(do func(*number)) {
 // used notes that something was heard of a number.
 func (t *Task) used(n *number) {
 	t.recency.renew(n)
-	if t.now.Sub(n.usedAt) >= usedPrecision {
-		n.usedAt, n.told = t.now, false
+	if now := t.now.UnixMilli(); now-n.usedMS >= usedPrecision.Milliseconds() {
+		n.usedMS, n.told = now, false
 	}
 }
 
@@ -109,9 +109,9 @@ func (t *Task) forgetIdle(concerned int) {
 	for range lookedAtMax {
 		n := t.recency.first
 		switch {
-		case n == nil || t.outer != nil || !n.usedAt.IsZero() && t.now.Sub(n.usedAt) < numberKept:
+		case n == nil || t.outer != nil || n.usedMS != 0 && t.now.UnixMilli()-n.usedMS < numberKept.Milliseconds():
 			return
-		case n.usedAt.IsZero(): // of a record of an earlier version
+		case n.usedMS == 0: // of a record of an earlier version
 			t.used(n)
 			t.touch(n)
 		case n.idle():

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -28,9 +29,9 @@ type number struct {
 	introduced, moved, removing, again bool
 
 	business      *business
-	phone         string // its display number, see phoneKey
-	heard         int    // how many of the business's fresh account events it was told
-	usedAt        time.Time
+	phone         string  // its display number, see phoneKey
+	heard         int     // how many of the business's fresh account events it was told
+	usedMS        int64   // when it was heard of last, see usedPrecision; 0: not known
 	before, after *number // of recency
 
 	live    bool   // a webhook of the live lane named it
@@ -128,13 +129,6 @@ type identityRecord struct {
 	UsedMS             int64  `json:"used,omitempty"` // see usedPrecision
 }
 
-func usedMS(n *number) int64 {
-	if n.usedAt.IsZero() {
-		return 0
-	}
-	return n.usedAt.UnixMilli()
-}
-
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
 func (t *Task) Flush() {
 	t.tellAll()
@@ -159,7 +153,7 @@ func (t *Task) Flush() {
 func (t *Task) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
-		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, usedMS(n)})
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
@@ -253,9 +247,7 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		n := t.restoring(id.WABAID, id.PhoneNumberID)
 		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
-		if id.UsedMS != 0 {
-			n.usedAt = time.UnixMilli(id.UsedMS)
-		}
+		n.usedMS = id.UsedMS
 		n.business.named(n)
 		n.history.Name(n.id)
 		return nil
@@ -314,7 +306,7 @@ func (t *Task) Restored() error {
 	t.deferral.restored(t)
 	all := make([]*number, 0, t.recency.n)
 	t.recency.each(func(n *number) { all = append(all, n) })
-	slices.SortStableFunc(all, func(a, b *number) int { return a.usedAt.Compare(b.usedAt) })
+	slices.SortStableFunc(all, func(a, b *number) int { return cmp.Compare(a.usedMS, b.usedMS) })
 	for _, n := range all {
 		t.recency.renew(n)
 		if err := n.history.Restored(t.now); err != nil {

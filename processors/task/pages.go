@@ -53,7 +53,9 @@ func (p *pages) open(bucket time.Time) {
 }
 
 func (p *pages) key(t *Task, bucket int64, number uint32) []byte {
-	return t.arena.copy(stateRecent, strconv.FormatInt(bucket, 10), "|", strconv.FormatUint(uint64(number), 10))
+	key := append(t.arena.room(len(stateRecent)+32), stateRecent...)
+	key = append(strconv.AppendInt(key, bucket, 10), '|')
+	return t.arena.done(strconv.AppendUint(key, uint64(number), 10))
 }
 
 // flush writes the page under way, if it grew.

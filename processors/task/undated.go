@@ -132,6 +132,9 @@ func (u *undated) expire(now time.Time) {
 
 // flush writes what changed to `state`.
 func (u *undated) flush(t *Task) {
+	if len(u.changed) == 0 {
+		return
+	}
 	for waba := range u.changed {
 		delete(u.changed, waba)
 		key := t.arena.copy(stateUndated, url.QueryEscape(waba))

@@ -111,6 +111,8 @@ const (
 	stateAnnounced = "b|"
 	// e|waba: the last account events, see undated
 	stateUndated = "e|"
+	// c|phone_number_id/contact: changes of a contact that its row does not tell, see contacts.Book.TakeState
+	stateContacts = "c|"
 	// d|phone_number_id: see directory
 )
 
@@ -147,6 +149,7 @@ func (t *Task) Flush() {
 	t.pages.flush(t)
 	t.announced.flush(t)
 	t.undated.flush(t)
+	t.flushContacts()
 	t.directory.flush(t)
 	t.flushScopes()
 	t.flushReplays()
@@ -283,6 +286,8 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		return t.announced.restore(rest, value)
 	case stateUndated:
 		return t.undated.restore(rest, value)
+	case stateContacts:
+		return t.contacts.RestoreLate(rest, value)
 	case stateRecent:
 		return t.pages.restore(t, rest, value)
 	}

@@ -363,6 +363,9 @@ func (t *Task) Pass(now time.Time) {
 	t.pages.expire(t, now)
 	t.announced.expire(now)
 	t.undated.expire(now)
+	if t.outer == nil {
+		t.contacts.Expire(now)
+	}
 }
 
 // catchUp lets a number's chunks leave, and lets what was due for it happen: one thing after another in the

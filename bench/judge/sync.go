@@ -117,9 +117,6 @@ func (j *Judge) stateOf(w *window) string {
 	if w.cut || len(w.chunks) == 0 {
 		return "" // what was never sent decides it, and whether it is waited for by then
 	}
-	if len(j.failuresOf(w)) > schemas.SyncErrorsMax {
-		return "" // of those that are not listed it is not known whether their chunks came
-	}
 	complete := !w.holes
 	for _, i := range w.chunks {
 		c := &j.chunks[i]

@@ -28,7 +28,7 @@ type chunkPlace struct {
 // complete.
 type unheard struct {
 	Places []chunkPlace `json:"p,omitempty"`
-	Forgot int64   `json:"f,omitempty"` // more than are remembered
+	Forgot int64        `json:"f,omitempty"` // more than are remembered
 }
 
 // unheardMax bounds the places that a window remembers. With more failures than these it is never complete.

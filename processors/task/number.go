@@ -33,6 +33,7 @@ type number struct {
 	usedAt        time.Time
 	before, after *number // of recency
 
+	active  int64  // when something last showed it connected, in Unix milliseconds; 0 after a restart
 	live    bool   // a webhook of the live lane named it
 	replay  string // the replay that wrote the last record that concerned it; "": none did
 	changed bool
@@ -109,7 +110,7 @@ const (
 	stateReplay  = "y|" // y|id of a replay: see replay
 	// b|waba: account events, see announced
 	stateAnnounced = "b|"
-	// e|waba: the last account events, see undated
+	// e|waba: the account events without a time, see undated
 	stateUndated = "e|"
 	// c|phone_number_id/contact: changes of a contact that its row does not tell, see contacts.Book.TakeState
 	stateContacts = "c|"

@@ -325,6 +325,9 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 	if h.origin.Moved {
 		defer t.retell(n)
 	}
+	if len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.StateSync) > 0 {
+		t.connected(h.origin, n)
+	}
 	if len(c.History)+len(c.Errors) > 0 {
 		t.history(h, c, index, n)
 	}

@@ -108,6 +108,9 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 		if e := p.Account.Event; e == "PARTNER_REMOVED" || e == "ACCOUNT_OFFBOARDED" {
 			n.left = true
 		}
+		if p.Account.Event != "PARTNER_ADDED" {
+			n.closedBy = append(n.closedBy, int32(b.Index))
+		}
 		key := singleKey{event: truth.KindAccount, owner: n.WABA, digest: p.Account.Digest, name: p.Account.Event, time: p.Account.Time}
 		j.single(key).told(int32(b.Index), single{number: n, account: p.Account})
 	case truth.KindOther:

@@ -227,6 +227,12 @@ func (w *World) script(business int, p *planner) Script {
 		steps = append(steps,
 			Step{Bodies: p.again(p.weave(chunks, early)), After: returnRest, Whole: true},
 			Step{Bodies: p.again(append(holes, after...)), Whole: true})
+		if undated {
+			// Once more in the same words: of what came between only the history tells it from a repetition.
+			last := account(reconnected)
+			last.Whole = true
+			steps = append(steps, last)
+		}
 	}
 	return Script{Steps: steps}
 }

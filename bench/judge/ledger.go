@@ -105,7 +105,7 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 			bk.told = append(bk.told, told{Contact: c, body: int32(b.Index)})
 		}
 	case truth.KindAccount:
-		if e := p.Account.Event; e == "PARTNER_REMOVED" || e == "ACCOUNT_OFFBOARDED" {
+		if ends(p.Account.Event) {
 			n.left = true
 		}
 		if p.Account.Event != "PARTNER_ADDED" {

@@ -320,7 +320,9 @@ func (f *reference) change(at int, path []any, entry string, time int64, field s
 	if n != nil && len(v.History)+len(v.Msgs)+len(v.Echoes)+len(v.Echoes2)+len(v.Sync) > 0 {
 		for _, other := range f.order { // connected: an account event that says the same is another one
 			if other.WABA == n.WABA {
-				other.last = ""
+				if strings.Contains(other.last, "REMOVED") || strings.Contains(other.last, "OFFBOARDED") {
+					other.last = ""
+				}
 			}
 		}
 	}

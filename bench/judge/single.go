@@ -55,7 +55,8 @@ func (o *once) topic() schemas.Topic {
 }
 
 // expectSingles works out how often each has to be there. An account event without a time happened again when, between,
-// the log has another one about its number, or about the whole business, or anything that shows the number connected.
+// the log has another one about its number, or about the whole business; the end of an onboarding also when it has anything
+// that shows the number connected.
 func (j *Judge) expectSingles() {
 	type telling struct {
 		o    *once
@@ -83,7 +84,8 @@ func (j *Judge) expectSingles() {
 		last, at := map[*number]*once{}, map[*number]int64{}
 		for _, t := range all {
 			n, ms := t.s.number, j.bodies[t.body].receivedMS
-			again := t.o.key.time == 0 && (last[n] != t.o || anyWithin(connected[n], at[n], ms))
+			back := ends(t.o.key.name) && anyWithin(connected[n], at[n], ms)
+			again := t.o.key.time == 0 && (last[n] != t.o || back)
 			at[n] = ms
 			if len(t.o.owed) == 0 || again {
 				t.o.owed = append(t.o.owed, t.body)
@@ -98,6 +100,9 @@ func (j *Judge) expectSingles() {
 		j.owe(o.topic(), len(o.owed))
 	}
 }
+
+// ends tells whether an account event ends an onboarding.
+func ends(event string) bool { return event == "PARTNER_REMOVED" || event == "ACCOUNT_OFFBOARDED" }
 
 // connectedAt is when each number's webhooks that show it connected were received, sorted: those with history, messages, echoes
 // and contacts.

@@ -144,7 +144,7 @@ func worldFlags(f *pflag.FlagSet, w *world.Config) {
 		{&w.SameSecond, "same-second", "share of contacts and statuses that others of the same second follow"},
 		{&w.Undated, "undated", "share of contacts without a timestamp, and of businesses whose account events have no time"},
 		{&w.Twins, "twins", "share of messages that come again, and of assets that come, under the second wamid of their message"},
-		{&w.Aliases, "aliases", "share of echoes and account events under another name"},
+		{&w.Aliases, "aliases", "share of echoes, account events and errors under another name"},
 		{&w.Standby, "standby", "share of live webhooks that are copies of what another application answers"},
 		{&w.Handovers, "handovers", "share of live webhooks that tell of a thread that was handed over"},
 		{&w.Odd, "odd", "share of live webhooks, chunks and webhooks of contacts of which a part is odd"},

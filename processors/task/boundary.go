@@ -34,6 +34,8 @@ type accountEvent struct {
 	time time.Time // zero where it waits
 }
 
+func (e *accountEvent) closes() bool { return account.KindOf([]byte(e.Event)) == account.Closes }
+
 // account emits an account event, unless it left before.
 func (t *Task) account(o *Origin, c *split.Change) {
 	var content schemas.Hash

@@ -11,9 +11,10 @@ import (
 )
 
 // undated tells account events without a time from their repetitions, by WABA. Two deliveries that say the same of the same
-// number are one event, unless between their receipts was a turn: another account event of the number or of the whole WABA, or
-// anything that shows the number connected (a chunk of history, a message, an echo, a contact). So the second of two removals
-// is one when the business came back between.
+// number are one event, unless between their receipts was a turn: another account event of the number or of the whole WABA, or,
+// of an event that ends an onboarding, anything that shows the number connected (a chunk of history, a message, an echo, a
+// contact). So the second of two removals is one when the business came back between. A second addition is not: that
+// the number is connected after the first is what it says.
 //
 // It goes by the times of receipt, in whichever order things are processed: live goes before history, so that the chunk
 // between two removals may come after both. The repetition waits for that: it leaves when the chunk is processed.
@@ -36,6 +37,7 @@ type undatedEvents struct {
 type undatedGroup struct {
 	Number  string       `json:"n,omitempty"` // see phoneKey; empty: the whole WABA
 	Content schemas.Hash `json:"c"`           // what it says
+	Closes  bool         `json:"x,omitempty"` // it ends an onboarding
 	FirstMS int64        `json:"f"`           // receipt of the delivery that left
 	AfterMS int64        `json:"a,omitempty"` // the turn before it; 0: none is known
 	TurnMS  int64        `json:"t,omitempty"` // the first turn since; 0: none
@@ -112,8 +114,8 @@ func (g *undatedGroup) says(e *accountEvent) bool {
 
 // open begins a group behind a turn. active is when something last showed the number connected.
 func (l *undatedEvents) open(e *accountEvent, after, active int64) *undatedGroup {
-	g := &undatedGroup{Number: e.Number, Content: e.Content, FirstMS: e.ReceivedMS, AfterMS: after}
-	if active >= e.ReceivedMS && active > after {
+	g := &undatedGroup{Number: e.Number, Content: e.Content, Closes: e.closes(), FirstMS: e.ReceivedMS, AfterMS: after}
+	if g.Closes && active >= e.ReceivedMS && active > after {
 		g.TurnMS = active
 	}
 	l.Groups = append(l.Groups, g)
@@ -149,8 +151,8 @@ type turn struct {
 
 // parts tells whether a turn concerns the events of a group.
 func (t *turn) parts(g *undatedGroup) bool {
-	return t.ms >= g.FirstMS && (g.Number == "" || t.number == "" || g.Number == t.number) && (t.event == nil || !g.says(t.event)) &&
-		(g.TurnMS == 0 || t.ms < g.TurnMS)
+	return t.ms >= g.FirstMS && (g.Number == "" || t.number == "" || g.Number == t.number) &&
+		(t.event == nil && g.Closes || t.event != nil && !g.says(t.event)) && (g.TurnMS == 0 || t.ms < g.TurnMS)
 }
 
 // turns notes a turn, and calls leave with each repetition that turns out to be an event of its own. These are turns, too.
@@ -173,7 +175,8 @@ func (u *undated) turns(waba string, at turn, leave func(*accountEvent)) {
 			continue
 		}
 		e := g.Waiting[i]
-		own := l.open(e, at.ms, was)
+		own := l.open(e, at.ms, 0)
+		own.TurnMS = was
 		own.Waiting = slices.Clone(g.Waiting[i+1:])
 		g.Waiting = slices.Clone(g.Waiting[:i])
 		leave(e)

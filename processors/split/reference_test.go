@@ -125,13 +125,6 @@ func (n *node) id() []byte {
 	return n.text()
 }
 
-func (n *node) verbatim() []byte {
-	if n == nil {
-		return nil
-	}
-	return n.raw
-}
-
 var numberText = regexp.MustCompile(`^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
 
 // decimal splits a number, quoted or not, at its point.

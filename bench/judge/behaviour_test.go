@@ -148,8 +148,11 @@ func TestABehaviourOfTheFieldThatIsToldWronglyIsFound(t *testing.T) {
 			_, change := r.header(schemas.HeaderDLQChanges)
 			return change && !parts
 		}, header(schemas.HeaderDLQChanges, "7"), schemas.TopicDLQ, WrongContent},
-		{"a removal without a time that came again is lost", func(r *Record) bool { return r.Topic == schemas.TopicAccount && s.again(r) }, lost, schemas.TopicAccount, Lost},
-		{"a removal that came again has the id of the first", func(r *Record) bool { return r.Topic == schemas.TopicAccount && s.again(r) }, func(t *testing.T, i int) {
+		{"a removal without a time that came again is lost", func(r *Record) bool { return r.Topic == schemas.TopicAccount && s.times(r) == 2 }, lost, schemas.TopicAccount, Lost},
+		{"an event without a time that the history alone tells from a repetition is lost", func(r *Record) bool { return r.Topic == schemas.TopicAccount && s.times(r) == 4 },
+			lost, schemas.TopicAccount, Lost},
+		{"one error without its array is lost", s.oneError, lost, schemas.TopicMessages, Lost},
+		{"a removal that came again has the id of the first", func(r *Record) bool { return r.Topic == schemas.TopicAccount && s.times(r) == 2 }, func(t *testing.T, i int) {
 			first := find(t, s, func(r *Record) bool {
 				return r.Topic == schemas.TopicAccount && r != &s.events[i] && string(r.Value) == string(s.events[i].Value)
 			})
@@ -278,15 +281,25 @@ func (s *scene) isTwin(r *Record) bool {
 	return false
 }
 
-// again tells whether an account event is there another time.
-func (s *scene) again(r *Record) bool {
-	n := 0
+// oneError tells whether a record is an error that was sent as `error`, without an array.
+func (s *scene) oneError(r *Record) bool {
+	if r.Topic != schemas.TopicMessages || !strings.Contains(string(r.Value), `"kind":"error"`) {
+		return false
+	}
+	_, original, _ := strings.Cut(string(r.Value), `"original":`)
+	return slices.ContainsFunc(s.raw, func(raw Record) bool {
+		return strings.Contains(string(raw.Value), `"error":`+strings.TrimSuffix(original, "}"))
+	})
+}
+
+// times is how often an account event is there.
+func (s *scene) times(r *Record) (n int) {
 	for i := range s.events {
 		if s.events[i].Topic == r.Topic && string(s.events[i].Value) == string(r.Value) {
 			n++
 		}
 	}
-	return n > 1
+	return n
 }
 
 // newest tells whether a record is the last one of its key.

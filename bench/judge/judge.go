@@ -63,12 +63,13 @@ type place struct {
 // number is a business phone number and what was seen of it.
 type number struct {
 	truth.Number
-	noWABA  bool    // some body does not name the WABA
-	noName  bool    // some body does not name the number
-	namedIn []int32 // the first bodies that name it with its WABA
-	left    bool    // was offboarded
-	windows []*window
-	sync    syncSeen
+	noWABA   bool    // some body does not name the WABA
+	noName   bool    // some body does not name the number
+	namedIn  []int32 // the first bodies that name it with its WABA
+	left     bool    // was offboarded
+	closedBy []int32 // bodies of events that ended an onboarding
+	windows  []*window
+	sync     syncSeen
 
 	// The last event of the history that stands in order.
 	last struct {

@@ -105,8 +105,11 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 			bk.told = append(bk.told, told{Contact: c, body: int32(b.Index)})
 		}
 	case truth.KindAccount:
-		if e := p.Account.Event; e == "PARTNER_REMOVED" || e == "ACCOUNT_OFFBOARDED" {
+		if ends(p.Account.Event) {
 			n.left = true
+		}
+		if p.Account.Event != "PARTNER_ADDED" {
+			n.closedBy = append(n.closedBy, int32(b.Index))
 		}
 		key := singleKey{event: truth.KindAccount, owner: n.WABA, digest: p.Account.Digest, name: p.Account.Event, time: p.Account.Time}
 		j.single(key).told(int32(b.Index), single{number: n, account: p.Account})

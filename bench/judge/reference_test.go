@@ -302,6 +302,7 @@ func (f *reference) change(at int, path []any, entry string, time int64, field s
 		refArrays
 		Standby refArrays
 		Errs    []json.RawMessage `json:"errors"`
+		Err     json.RawMessage   `json:"error"`
 		Sync    []json.RawMessage `json:"state_sync"`
 		Event   string
 		Phone   string `json:"phone_number"`
@@ -313,6 +314,18 @@ func (f *reference) change(at int, path []any, entry string, time int64, field s
 		}
 	}](f, value)
 	n := f.byID[v.Metadata.PhoneNumberID]
+	if v.Err != nil {
+		v.Errs = append(v.Errs, v.Err)
+	}
+	if n != nil && len(v.History)+len(v.Msgs)+len(v.Echoes)+len(v.Echoes2)+len(v.Sync) > 0 {
+		for _, other := range f.order { // connected: an account event that says the same is another one
+			if other.WABA == n.WABA {
+				if strings.Contains(other.last, "REMOVED") || strings.Contains(other.last, "OFFBOARDED") {
+					other.last = ""
+				}
+			}
+		}
+	}
 	in := func(name string) []any { return append(slices.Clone(path), name) }
 	switch field {
 	case "account_update", "partner_removed", "account_offboarded", "account_reconnected":
@@ -477,7 +490,11 @@ func (f *reference) element(at int, path []any, n *refNumber, raw json.RawMessag
 		}
 		Threads []refThread
 		Errors  []json.RawMessage
+		Error   json.RawMessage
 	}](f, raw)
+	if h.Error != nil {
+		h.Errors = append(h.Errors, h.Error)
+	}
 	digest0 := schemas.HashBytes(raw)
 	known := n.seenChunk[digest0]
 	n.seenChunk[digest0] = true

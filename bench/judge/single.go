@@ -55,7 +55,8 @@ func (o *once) topic() schemas.Topic {
 }
 
 // expectSingles works out how often each has to be there. An account event without a time happened again when, between,
-// the log has another one about its number, or about the whole business.
+// the log has another one about its number, or about the whole business; the end of an onboarding also when it has anything
+// that shows the number connected.
 func (j *Judge) expectSingles() {
 	type telling struct {
 		o    *once
@@ -74,26 +75,72 @@ func (j *Judge) expectSingles() {
 			}
 		}
 	}
+	connected := j.connectedAt()
 	for _, all := range undated {
 		slices.SortFunc(all, func(a, b telling) int {
 			x, y := &j.bodies[a.body], &j.bodies[b.body]
 			return cmp.Or(cmp.Compare(x.receivedMS, y.receivedMS), cmp.Compare(x.offset, y.offset), cmp.Compare(a.body, b.body))
 		})
-		last := map[*number]*once{}
+		last, at := map[*number]*once{}, map[*number]int64{}
 		for _, t := range all {
-			again := t.o.key.time == 0 && last[t.s.number] != t.o
+			n, ms := t.s.number, j.bodies[t.body].receivedMS
+			back := ends(t.o.key.name) && anyWithin(connected[n], at[n], ms)
+			again := t.o.key.time == 0 && (last[n] != t.o || back)
+			at[n] = ms
 			if len(t.o.owed) == 0 || again {
 				t.o.owed = append(t.o.owed, t.body)
 			}
 			if t.s.account.Phone == "" {
 				clear(last)
 			}
-			last[t.s.number] = t.o
+			last[n] = t.o
 		}
 	}
 	for _, o := range j.singles {
 		j.owe(o.topic(), len(o.owed))
 	}
+}
+
+// ends tells whether an account event ends an onboarding.
+func ends(event string) bool { return event == "PARTNER_REMOVED" || event == "ACCOUNT_OFFBOARDED" }
+
+// connectedAt is when each number's webhooks that show it connected were received, sorted: those with history, messages, echoes
+// and contacts.
+func (j *Judge) connectedAt() map[*number][]int64 {
+	at := map[*number][]int64{}
+	note := func(n *number, body int32) {
+		if b := &j.bodies[body]; b.present() {
+			at[n] = append(at[n], b.receivedMS)
+		}
+	}
+	for i := range j.parts {
+		switch p := &j.parts[i]; p.kind {
+		case kindChunk, kindMedia, kindEcho, kindMessage, kindDecline:
+			note(&j.numbers[p.number], p.body)
+		}
+	}
+	for i := range j.numbers {
+		for _, w := range j.numbers[i].windows {
+			for _, f := range w.failures {
+				note(&j.numbers[i], f.body)
+			}
+		}
+	}
+	for i, book := range j.contacts {
+		for k := range book.told {
+			note(&j.numbers[i], book.told[k].body)
+		}
+	}
+	for _, list := range at {
+		slices.Sort(list)
+	}
+	return at
+}
+
+// anyWithin tells whether one of sorted times is within two others.
+func anyWithin(sorted []int64, from, to int64) bool {
+	i, _ := slices.BinarySearch(sorted, from)
+	return i < len(sorted) && sorted[i] <= to
 }
 
 // account judges an account event.

@@ -49,7 +49,7 @@ func (j *Judge) expectSyncs() {
 		switch {
 		case w != nil:
 			s.want.window, s.want.state = w.id, j.stateOf(w)
-			if n.left && len(n.windows) == 1 {
+			if n.left && len(n.windows) == 1 || j.closedBehind(n, w) {
 				s.want.state = "" // it left, and whether before or after the end of its sync is the processor's to say
 			}
 			s.want.messages, s.want.chunks, s.want.sure = w.counts.messages, w.counts.chunks, w.sure
@@ -63,6 +63,15 @@ func (j *Judge) expectSyncs() {
 		s.known = slices.ContainsFunc(n.namedIn, func(b int32) bool { return j.bodies[b].present() })
 		j.owe(schemas.TopicSyncs, 1)
 	}
+}
+
+// closedBehind tells whether an account event ended the onboarding of a window after its chunks came.
+func (j *Judge) closedBehind(n *number, w *window) bool {
+	last := int64(0)
+	for _, i := range w.chunks {
+		last = max(last, j.bodyOf(&j.chunks[i]).receivedMS)
+	}
+	return slices.ContainsFunc(n.closedBy, func(b int32) bool { return j.bodies[b].present() && j.bodies[b].receivedMS > last })
 }
 
 // failuresOf are the errors of a window that the raw log has, sorted: the order in which they came is not judged.
@@ -116,9 +125,6 @@ func nameOfError(code int64, title string, phase, order *int32) string {
 func (j *Judge) stateOf(w *window) string {
 	if w.cut || len(w.chunks) == 0 {
 		return "" // what was never sent decides it, and whether it is waited for by then
-	}
-	if len(j.failuresOf(w)) > schemas.SyncErrorsMax {
-		return "" // of those that are not listed it is not known whether their chunks came
 	}
 	complete := !w.holes
 	for _, i := range w.chunks {

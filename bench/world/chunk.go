@@ -44,11 +44,10 @@ func (w *World) appendChunk(dst []byte, c *chunk, quoted bool, tell *truth.Part)
 	var e truth.Failure
 	if c.failure {
 		e = chunkErrors[d.n(len(chunkErrors))]
-		dst = append(dst, `,"errors":[`...)
-		before := len(dst)
-		dst = append(w.appendError(dst, n, &e, c.from), ']')
+		var before, after int
+		dst, before, after = w.appendErrors(append(dst, ','), n, &e, c.from, d.chance(w.cfg.Aliases))
 		if tell != nil {
-			tell.Failure, tell.Other = &e, &truth.Other{Field: "history", Digest: truth.Sum(dst[before : len(dst)-1])}
+			tell.Failure, tell.Other = &e, &truth.Other{Field: "history", Digest: truth.Sum(dst[before:after])}
 		}
 	}
 	if last {
@@ -178,14 +177,27 @@ func (w *World) appendError(dst []byte, n *number, e *truth.Failure, detail int3
 	return append(dst, `"}}`...)
 }
 
+// appendErrors appends an error as errors or, alone, as error. It stands from before to after.
+func (w *World) appendErrors(dst []byte, n *number, e *truth.Failure, detail int32, alone bool) (_ []byte, before, after int) {
+	if alone {
+		before = len(dst) + len(`"error":`)
+		dst = w.appendError(append(dst, `"error":`...), n, e, detail)
+		return dst, before, len(dst)
+	}
+	before = len(dst) + len(`"errors":[`)
+	dst = w.appendError(append(dst, `"errors":[`...), n, e, detail)
+	return append(dst, ']'), before, len(dst)
+}
+
 // appendFailure appends an element of history[] that says that the chunk could not be sent.
 func (w *World) appendFailure(dst []byte, c *chunk, quoted bool, tell *truth.Part) []byte {
 	n := &w.numbers[c.number]
 	d := roll(w.cfg.Seed, atBody, uint64(c.number), uint64(c.window), uint64(c.phase), uint64(c.from), 1)
 	e := chunkErrors[d.n(len(chunkErrors))]
 	start := len(dst)
-	dst = append(c.appendMetadata(append(dst, '{'), quoted, &d), `,"errors":[`...)
-	dst = append(w.appendError(dst, n, &e, c.from), ']', '}')
+	dst = append(c.appendMetadata(append(dst, '{'), quoted, &d), ',')
+	dst, _, _ = w.appendErrors(dst, n, &e, c.from, d.chance(w.cfg.Aliases))
+	dst = append(dst, '}')
 	if tell != nil {
 		*tell = truth.Part{
 			Kind: truth.KindFailure, Number: n.index, Window: c.window, Phase: &c.phase, Order: &c.order, Failure: &e,

@@ -79,7 +79,7 @@ type Config struct {
 	SameSecond float64 // contacts, statuses and edits that others of the same second follow
 	Undated    float64 // contacts without a timestamp; businesses whose account events have no time
 	Twins      float64 // live messages that come again, and assets that come, under the second wamid of their message
-	Aliases    float64 // echoes and account events under another name
+	Aliases    float64 // echoes, account events and errors under another name
 	Standby    float64 // live webhooks that are copies of what another application answers
 	Handovers  float64 // live webhooks that tell of a thread that was handed over
 	Odd        float64 // live webhooks, chunks and webhooks of contacts of which a part is odd

@@ -276,9 +276,13 @@ func (w *World) appendValue(dst []byte, c *change, at int64, dialog bool, d *dic
 		dst = w.appendChunk(dst, &w.chunks[c.a], dialog || d.chance(0.02), tell)
 		dst = append(dst, ']')
 	case changeDecline:
-		dst = append(dst, `"history":[{"errors":`...)
+		errors, refusal := `"history":[{"errors":`, declined
+		if d.chance(w.cfg.Aliases) { // one, without its array
+			errors, refusal = `"history":[{"error":`, declined[1:len(declined)-1]
+		}
+		dst = append(dst, errors...)
 		start := len(dst)
-		dst = append(dst, declined...)
+		dst = append(dst, refusal...)
 		if tell != nil {
 			*tell = truth.Part{Kind: truth.KindDecline, Number: n.index, Window: 1, Digest: truth.Sum(dst[start:])}
 		}

@@ -147,11 +147,20 @@ func (s *liveSheet) appendOne(dst []byte, at int64) []byte {
 	case liveError:
 		s.part.Kind = truth.KindError
 		it = truth.Item{Person: -1, Direction: truth.Unknown}
-		dst = append(dst, `"errors":[`...)
+		alone := how.chance(w.cfg.Aliases)
+		if alone {
+			dst = append(dst, `"error":`...)
+		} else {
+			dst = append(dst, `"errors":[`...)
+		}
 		start = len(dst)
 		dst = append(dst, `{"code":130429,"title":"Rate limit hit","error_data":{"details":"`...)
 		dst = append(dst, w.wamid(n, idLive, int(l.index))...)
 		dst = append(dst, `"}}`...)
+		if alone {
+			s.item(it, dst[start:])
+			return dst
+		}
 	case liveMessage, liveUnsupported, liveReal, liveTwin:
 		s.part.Kind = truth.KindMessage
 		e := w.profile(n, thread, &how)

@@ -216,7 +216,7 @@ func (w *World) script(business int, p *planner) Script {
 		}
 		if undated {
 			// In the same words as before: only what came between tells them from repetitions.
-			for _, again := range [...]change{removed, reconnected} {
+			for _, again := range [...]change{removed, reconnected, removed} {
 				once := account(again)
 				once.Whole = true
 				steps = append(steps, once)
@@ -227,6 +227,12 @@ func (w *World) script(business int, p *planner) Script {
 		steps = append(steps,
 			Step{Bodies: p.again(p.weave(chunks, early)), After: returnRest, Whole: true},
 			Step{Bodies: p.again(append(holes, after...)), Whole: true})
+		if undated {
+			// Once more in the same words: of what came between only the history tells it from a repetition.
+			last := account(removed)
+			last.Whole = true
+			steps = append(steps, last)
+		}
 	}
 	return Script{Steps: steps}
 }

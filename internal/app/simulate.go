@@ -142,7 +142,7 @@ func worldFlags(f *pflag.FlagSet, w *world.Config) {
 		{&w.SameSecond, "same-second", "share of contacts and statuses with a second one in the same second"},
 		{&w.Undated, "undated", "share of contacts without a timestamp, and of businesses whose account events have no time"},
 		{&w.Twins, "twins", "share of messages and assets that are repeated under the second wamid of their message"},
-		{&w.Aliases, "aliases", "share of echoes and account events under another name"},
+		{&w.Aliases, "aliases", "share of echoes, account events and errors under another name"},
 		{&w.Standby, "standby", "share of live webhooks that are copies for another application"},
 		{&w.Handovers, "handovers", "share of live webhooks with a thread handover"},
 		{&w.Odd, "odd", "share of live webhooks, chunks and contact webhooks with an invalid part"},

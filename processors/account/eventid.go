@@ -8,8 +8,8 @@ import (
 )
 
 // EventID is what an account event says: a function of the WABA, entry.time, the value's bytes, and the field where that is
-// the event, so that a webhook that is delivered again has the same. It is the ce_id of an event that has a time; of two
-// without one that say the same, the second may be another event. scratch is reused and returned.
+// the event, so that a webhook that is delivered again has the same. It is the ce_id of an event that has a time; two
+// without one that say the same may be two events. scratch is reused and returned.
 func EventID(scratch []byte, c *split.Change) (schemas.Hash, []byte) {
 	var time [20]byte
 	if len(c.Field) > 0 && string(c.Field) != field {

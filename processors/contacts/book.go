@@ -26,6 +26,7 @@ type Book struct {
 	entries known.Table[entry]
 	alone   map[*entry]Version // see entry.alone
 	ties    ties
+	late    lateChanges
 	links   links
 	scratch []byte
 }
@@ -71,10 +72,15 @@ func (b *Book) applyAlone(dst []Effect, c Change) ([]Effect, Verdict) {
 	}
 	b.raise(e, c.Version, true)
 	newest := e.newest == c.Version
+	late := !newest && c.Version.tied(e.newest)
 	hidden := !newest
 	for at := e.links; at != 0 && !hidden; at = b.links.cells[at].next {
 		single, ok := b.single(b.entry(c.Number, b.links.id(b.links.cells[at].other)))
 		hidden = ok && single.after(c.Version)
+		late = late || hidden && c.Version.tied(single)
+	}
+	if late {
+		b.noteLate(e, &c, id)
 	}
 	own := Effect{ID: id, Action: action(c), Version: c.Version, Phone: c.Phone, User: c.User, Linked: b.links.first(e.links)}
 	switch {
@@ -116,6 +122,12 @@ func (b *Book) applyPair(dst []Effect, c Change) ([]Effect, Verdict) {
 	before := *u
 	b.raise(p, c.Version, false)
 	b.raise(u, c.Version, false)
+	if p.newest != c.Version && c.Version.tied(p.newest) {
+		b.noteLate(p, &c, c.Phone)
+	}
+	if u.newest != c.Version && c.Version.tied(u.newest) {
+		b.noteLate(u, &c, c.User)
+	}
 	fresh := b.link(p, u, c.Phone, c.User)
 	newestOfPhone, newestOfUser := p.newest == c.Version, u.newest == c.Version
 	verdict, told := Stale, len(dst)
@@ -189,6 +201,7 @@ func (b *Book) remember(dst []Effect, c Change, p, u *entry) []Effect {
 // write appends a change's own record: the row, or its removal. A row under the other spelling gives way to it; a removal
 // takes away the row that there is, whichever its spelling.
 func (b *Book) write(dst []Effect, e *entry, own Effect) []Effect {
+	b.tellLate(e)
 	own.Tied = b.tiedOf(e)
 	if own.Action == Remove {
 		own.under(b.rowID(e, own.ID))
@@ -209,6 +222,7 @@ func (b *Book) write(dst []Effect, e *entry, own Effect) []Effect {
 
 // hide appends the tombstone of a row that gives way to one under another id.
 func (b *Book) hide(dst []Effect, e *entry, effect Effect) []Effect {
+	b.tellLate(e)
 	effect.under(b.rowID(e, effect.ID))
 	effect.Action, effect.Version, effect.Tied = Merge, e.newest, b.tiedOf(e)
 	e.shown = false
@@ -312,5 +326,5 @@ func (b *Book) Len() int { return b.entries.Len() }
 func (b *Book) Bytes() int {
 	const slot = int(unsafe.Sizeof((*entry)(nil)) + unsafe.Sizeof(Version{}) + 1)
 	return b.entries.Bytes() + len(b.alone)*slot*3/2 +
-		len(b.ties)*(slot+4*int(unsafe.Sizeof(Version{}))) + cap(b.links.cells)*int(unsafe.Sizeof(cell{})) + cap(b.links.ids)
+		len(b.ties)*(slot+4*int(unsafe.Sizeof(Version{}))) + b.late.bytes() + cap(b.links.cells)*int(unsafe.Sizeof(cell{})) + cap(b.links.ids)
 }

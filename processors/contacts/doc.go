@@ -33,7 +33,10 @@
 // repeats a webhook), and after a restart so does the Book: a change that is older than a removal of so long
 // ago would come in again. After a restart the Book knows of each row what its newest record says: the
 // change, the identities that it named, one more that is linked to it, and the changes of its time that gave way to it.
-// Not remembered is a change that came, out of the order of arrival, after the one of its time that is newer.
+// A change that came, out of the order of arrival, after the one of its time that is newer has a record of its own
+// (TakeState), for eight days or until the next record of its id tells it.
+//
+// Not brought back is a change that gave way to a repetition which overtook its own first delivery: its content is gone.
 //
 // The package reads no clock and drops nothing but what is a duplicate or older than what is known.
 package contacts

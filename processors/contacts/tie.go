@@ -23,8 +23,8 @@ func (b *Book) gaveWay(e *entry, v Version) {
 	if slices.ContainsFunc(list, v.is) {
 		return
 	}
-	i := len(list)
-	for i > 0 && list[i-1].after(v) {
+	i := len(list) // those of before a restart are in their order, and have no arrival
+	for i > 0 && list[i-1].Arrival.Compare(v.Arrival) > 0 {
 		i--
 	}
 	list = slices.Insert(list, i, v)
@@ -36,6 +36,9 @@ func (b *Book) gaveWay(e *entry, v Version) {
 
 // seen tells whether a change that names an id is known.
 func (b *Book) seen(e *entry, v Version) bool {
+	if b.late.has(e, v) {
+		return true
+	}
 	if !e.told {
 		return false
 	}

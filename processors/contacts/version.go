@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -37,31 +38,40 @@ func (v Version) after(w Version) bool { return v.Compare(w) > 0 }
 // tied tells whether two changes are of one time: the order of arrival decides.
 func (v Version) tied(w Version) bool { return v.TimestampMS == w.TimestampMS && v.Number == w.Number }
 
+// outdates tells whether w is of an older time.
+func (v Version) outdates(w Version) bool {
+	return cmp.Or(cmp.Compare(v.TimestampMS, w.TimestampMS), cmp.Compare(v.Number, w.Number)) > 0
+}
+
 // is tells whether two changes are one, delivered twice.
 func (v Version) is(w Version) bool { return v.tied(w) && v.Digest == w.Digest }
 
 // Arrival is the place of a change in the order of arrival: when its webhook was received, the offset of the raw record,
 // and the place in the body. The zero Arrival is the oldest. It is packed, since every contact has one:
 //
-//	hi: 42 bits of milliseconds, 22 of the offset; lo: 22 of the offset, 11 of the entry, 11 of the change, 20 of the item
+//	hi: 42 bits of milliseconds, 22 of the offset; lo: 20 of the offset, 12 of the entry, 12 of the change, 20 of the item
 //
-// What does not fit counts as the largest number that does; then the digest decides.
+// A body has at most 4,096 changes (split.ChangesMax). What does not fit counts as the largest number that does; then the
+// digest decides.
 type Arrival struct{ hi, lo uint64 }
 
 const (
 	millisBits = 42
-	offsetBits = 44
-	entryBits  = 11
-	changeBits = 11
+	offsetBits = highBits + lowBits
+	highBits   = 64 - millisBits // of the offset, in hi
+	lowBits    = 64 - placeBits  // of the offset, in lo
+	entryBits  = 12
+	changeBits = 12
 	itemBits   = 20
+	placeBits  = entryBits + changeBits + itemBits
 )
 
 // ArrivalOf packs an Arrival.
 func ArrivalOf(receivedMS, offset int64, entry, change, item int) Arrival {
 	at := within(offset, offsetBits)
 	return Arrival{
-		hi: within(receivedMS, millisBits)<<(offsetBits/2) | at>>(offsetBits/2),
-		lo: at<<(64-offsetBits/2) | within(int64(entry), entryBits)<<(changeBits+itemBits) |
+		hi: within(receivedMS, millisBits)<<highBits | at>>lowBits,
+		lo: at<<placeBits | within(int64(entry), entryBits)<<(changeBits+itemBits) |
 			within(int64(change), changeBits)<<itemBits | within(int64(item), itemBits),
 	}
 }
@@ -73,8 +83,6 @@ func (a Arrival) Compare(b Arrival) int {
 	return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo))
 }
 
-const placeBits = entryBits + changeBits + itemBits
-
 // sameBody tells whether two changes came in one raw record.
 func (a Arrival) sameBody(b Arrival) bool {
 	return a != Arrival{} && a.hi == b.hi && a.lo>>placeBits == b.lo>>placeBits
@@ -82,12 +90,14 @@ func (a Arrival) sameBody(b Arrival) bool {
 
 // parts are the numbers that ArrivalOf packed.
 func (a Arrival) parts() [5]uint64 {
-	const half = 1<<(offsetBits/2) - 1
 	return [5]uint64{
-		a.hi >> (offsetBits / 2), a.hi&half<<(offsetBits/2) | a.lo>>placeBits,
+		a.hi >> highBits, a.hi&(1<<highBits-1)<<lowBits | a.lo>>placeBits,
 		a.lo >> (changeBits + itemBits) & (1<<entryBits - 1), a.lo >> itemBits & (1<<changeBits - 1), a.lo & (1<<itemBits - 1),
 	}
 }
+
+// received is when the webhook was received.
+func (a Arrival) received() time.Time { return time.UnixMilli(int64(a.hi >> highBits)) }
 
 // appendText appends the arrival as the header schemas.HeaderContactArrival has it.
 func (a Arrival) appendText(dst []byte) []byte {

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -17,9 +18,28 @@ type Error struct {
 // titleBytesMax bounds the titles of errors, which are told with each change of the sync. Meta's have some 50 bytes.
 const titleBytesMax = 256
 
+// chunkPlace is where a chunk stands in the order.
+type chunkPlace struct {
+	Phase int32 `json:"p"`
+	Order int32 `json:"o"`
+}
+
+// unheard are the chunks that failed and whose errors are not listed: whether they came whole since decides whether a sync is
+// complete.
+type unheard struct {
+	Places []chunkPlace `json:"p,omitempty"`
+	Forgot int64        `json:"f,omitempty"` // more than are remembered
+}
+
+// unheardMax bounds the places that a window remembers. With more failures than these it is never complete.
+const unheardMax = 256
+
 // noteErrors keeps the errors of a chunk: the first ones of the window, and how many more there were.
-func (w *window) noteErrors(h *held, errors []Error) {
-	for _, e := range errors {
+func (w *window) noteErrors(h *held, c *Chunk) {
+	if room := schemas.SyncErrorsMax - len(w.errors); c.Failed && h.ordered() && len(c.Errors) > 0 && room <= 0 {
+		w.unheard.note(chunkPlace{h.phase, h.order})
+	}
+	for _, e := range c.Errors {
 		if len(w.errors) == schemas.SyncErrorsMax {
 			w.errorsOmitted++
 			continue
@@ -61,7 +81,29 @@ func (w *window) anyFailed(phase int32) bool {
 			return true
 		}
 	}
-	return false
+	for _, at := range w.unheard.Places {
+		if (phase == anyPhase || phase == at.Phase) && !w.came(at.Phase, int64(at.Order)) {
+			return true
+		}
+	}
+	return w.unheard.Forgot > 0
+}
+
+func (u *unheard) note(at chunkPlace) {
+	switch {
+	case slices.Contains(u.Places, at):
+	case len(u.Places) == unheardMax:
+		u.Forgot++
+	default:
+		u.Places = append(u.Places, at)
+	}
+}
+
+// heard notes that a chunk came whole.
+func (u *unheard) heard(at chunkPlace) {
+	if i := slices.Index(u.Places, at); i >= 0 {
+		u.Places = slices.Delete(u.Places, i, i+1)
+	}
 }
 
 // came says whether a chunk of a place is held or left.
@@ -75,7 +117,7 @@ func (w *window) came(number int32, order int64) bool {
 }
 
 func (w *window) errorBytes() int {
-	n := cap(w.errors) * int(unsafe.Sizeof(schemas.SyncError{}))
+	n := cap(w.errors)*int(unsafe.Sizeof(schemas.SyncError{})) + cap(w.unheard.Places)*int(unsafe.Sizeof(chunkPlace{}))
 	for i := range w.errors {
 		n += len(w.errors[i].Title) + 8
 	}

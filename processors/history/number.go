@@ -97,7 +97,7 @@ func (n *Number) Chunk(_ time.Time, c Chunk) Verdict {
 		w = n.open(h.at, h.at)
 	}
 	h.seq = w.chunks
-	w.noteErrors(&h, c.Errors)
+	w.noteErrors(&h, &c)
 	if c.Failed {
 		w.failed(h)
 		n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLeft, &h))

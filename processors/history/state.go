@@ -146,6 +146,7 @@ type windowRecord struct {
 	// Errors and ErrorsOmitted are absent in the records of older versions.
 	Errors        []schemas.SyncError `json:"errors,omitempty"`
 	ErrorsOmitted int64               `json:"errors_omitted,omitempty"`
+	Unheard       *unheard            `json:"unheard,omitempty"` // there where errors were omitted, but in older records
 	OrderKnown    bool                `json:"order_known"`
 	Numbering     numbering           `json:"numbering"`
 	Reach         int64               `json:"reach"`
@@ -191,6 +192,9 @@ func (w *window) record() windowRecord {
 		Left: w.left, Late: w.late, Lost: w.lost, Duplicate: w.duplicate, Messages: w.messages,
 		Duplicates: w.duplicates, Errors: w.errors, ErrorsOmitted: w.errorsOmitted,
 	}
+	if w.errorsOmitted > 0 {
+		r.Unheard = &w.unheard
+	}
 	if w.from != always {
 		r.From = &w.from
 	}
@@ -212,6 +216,12 @@ func (r *windowRecord) window(number int32) *window {
 		orderKnown: r.OrderKnown, numbering: r.Numbering, reach: r.Reach, progress: r.Progress,
 		chunks: r.Chunks, pages: r.Pages, pagesGone: r.PagesGone, chunksGone: r.ChunksGone, left: r.Left, late: r.Late, lost: r.Lost, duplicate: r.Duplicate,
 		messages: r.Messages, duplicates: r.Duplicates, errors: r.Errors, errorsOmitted: r.ErrorsOmitted,
+	}
+	switch {
+	case r.Unheard != nil:
+		w.unheard = *r.Unheard
+	case r.ErrorsOmitted > 0:
+		w.unheard.Forgot = r.ErrorsOmitted
 	}
 	if r.From != nil {
 		w.from = *r.From

@@ -162,7 +162,7 @@ func (w *window) complete(c *waits) (millis, bool) {
 		return 0, false
 	}
 	last := &w.phases[len(w.phases)-1]
-	if last.number < 2 || !last.full || w.errorsOmitted > 0 || w.anyFailed(anyPhase) {
+	if last.number < 2 || !last.full || w.anyFailed(anyPhase) {
 		return 0, false
 	}
 	for i := range w.phases {

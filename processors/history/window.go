@@ -33,6 +33,7 @@ type window struct {
 
 	errors        []schemas.SyncError // of chunks, and of webhooks without one, as they came
 	errorsOmitted int64
+	unheard       unheard // failed chunks among those omitted
 
 	orderKnown bool
 	numbering  numbering
@@ -137,6 +138,7 @@ func (w *window) accept(h held) {
 	w.weigh(i, &h)
 	w.phases[i].note(&h)
 	w.phases[i].held.insert(h)
+	w.unheard.heard(chunkPlace{h.phase, h.order})
 }
 
 // weigh looks for evidence that chunk_order restarts in each phase.

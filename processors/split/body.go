@@ -93,7 +93,10 @@ type Change struct {
 	Handovers []Message
 
 	Profiles []Profile // value.contacts[]: who the items are from or to
-	Errors   []byte    // value.errors verbatim; nil when absent or null
+	// Errors is value.errors verbatim; nil when absent or null. One error may stand in place of the array, and value.error is
+	// another name of it. Where several are there, it is an array of all, with those of Beside.
+	Errors []byte
+	Beside []byte // errors, by either name, beside the value in a change of Meta's envelope
 
 	AccountEvent []byte // value.event
 	PhoneNumber  []byte // value.phone_number
@@ -118,7 +121,7 @@ type HistoryElement struct {
 	Phase, ChunkOrder, Progress          int32
 	HasPhase, HasChunkOrder, HasProgress bool
 	Threads                              []Thread
-	Errors                               []byte // errors verbatim; nil when absent or null
+	Errors                               []byte // those of the element and of its threads, as Change.Errors
 }
 
 // Thread is one chat of a chunk.

@@ -169,7 +169,7 @@ func (w *bound) refuse(c *Change, head int) {
 		odd = Error{Reason: schemas.ReasonEventTooLong, Detail: detailEvent}
 	}
 	c.empty()
-	c.Errors, c.Handovers = nil, nil
+	c.Errors, c.Beside, c.Handovers = nil, nil, nil
 	c.Odd, c.Cut, c.Refused, c.Over = odd, 1, true, true
 }
 

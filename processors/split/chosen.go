@@ -130,5 +130,5 @@ func (c *Change) only(chosen *chosen, path []byte) {
 			*el = HistoryElement{Out: true}
 		}
 	}
-	c.Errors, c.Handovers, c.Partial = nil, nil, true
+	c.Errors, c.Beside, c.Handovers, c.Partial = nil, nil, nil, true
 }

@@ -47,7 +47,7 @@ func dumpValue(out *strings.Builder, v reflect.Value, path string, without []str
 }
 
 // verbatimFields hold JSON as the document has it, and so differ between two ways to write one value.
-var verbatimFields = []string{"Raw", "Value", "Errors", "Edit"}
+var verbatimFields = []string{"Raw", "Value", "Errors", "Beside", "Edit"}
 
 // diffLines tells the first line in which two dumps differ.
 func diffLines(got, want string) string {

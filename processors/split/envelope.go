@@ -105,9 +105,9 @@ func (s *Scanner) scanRoot(i int) int {
 				i = s.skip(i)
 			}
 			r.dataEnd = s.leave(outer, odd)
-		case "errors": // of a bare value, or of YCloud's chunk
+		case "errors", "error": // of a bare value, or of YCloud's chunk
 			r.other = true
-			i = s.verbatim(i, &r.bare.Errors)
+			i = s.errors(i, &r.bare.Errors)
 			r.cloud.element.Errors = r.bare.Errors
 			if present {
 				r.bareField = max(r.bareField, bareFieldOf(o.key))
@@ -366,6 +366,8 @@ func (s *Scanner) changeMembers(i int, c *Change) int {
 			} else {
 				i = s.skip(i)
 			}
+		case "errors", "error":
+			i = s.errors(i, &c.Beside)
 		default:
 			i = s.skip(i)
 		}
@@ -375,6 +377,9 @@ func (s *Scanner) changeMembers(i int, c *Change) int {
 // finish ends a change whose members have all been read. It fails when the limit on items is reached.
 func (s *Scanner) finish(c *Change) bool {
 	c.Field = fieldNamed(c.Field)
+	if c.Beside != nil {
+		c.Errors = bothErrors(c.Errors, c.Beside)
+	}
 	s.settle(c)
 	return c.Refused || string(c.Field) != fieldHandovers || s.handOver(c)
 }

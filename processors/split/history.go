@@ -54,7 +54,7 @@ func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 		case "threads":
 			i = s.threadArray(i, e, position)
 		case "errors", "error":
-			i = s.failure(i, e)
+			i = s.errors(i, &e.Errors)
 		default:
 			i = s.skip(i)
 		}
@@ -86,11 +86,11 @@ func (s *Scanner) chunkMetadata(i int, e *HistoryElement) int {
 	}
 }
 
-// failure reads errors: an array of them or one, of an element or of a thread of it.
-func (s *Scanner) failure(i int, e *HistoryElement) int {
+// errors reads errors: an array of them or one, beside those that were read before.
+func (s *Scanner) errors(i int, dst *[]byte) int {
 	var errors []byte
 	if i = s.verbatim(i, &errors); i > 0 {
-		e.Errors = bothErrors(e.Errors, errors)
+		*dst = bothErrors(*dst, errors)
 	}
 	return i
 }
@@ -162,7 +162,7 @@ func (s *Scanner) thread(i int, t *Thread, e *HistoryElement, element, position 
 				i = s.skip(i)
 			}
 		case "errors", "error":
-			i = s.failure(i, e)
+			i = s.errors(i, &e.Errors)
 		case "messages":
 			i = s.messageArray(i, &t.Messages, kindMessage, Place{kind: placePast, element: element, thread: position}, nil)
 		default:

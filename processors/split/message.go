@@ -91,10 +91,10 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 			} else {
 				i = s.skip(i)
 			}
-		case "errors":
+		case "errors", "error":
 			at := i
 			i = s.skip(i)
-			m.HasErrors = i-at > len("[]") && (s.in[at] == '[' || s.in[at] == '{')
+			m.HasErrors = m.HasErrors || i-at > len("[]") && (s.in[at] == '[' || s.in[at] == '{')
 		case "message":
 			// A copy of what another application sent holds its request: {id, timestamp, message{to, type, …}}.
 			if s.in[i] == '{' {

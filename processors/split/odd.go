@@ -236,7 +236,7 @@ func (c *Change) holdsNothing() bool {
 // refuse leaves out a change as a whole.
 func (s *Scanner) refuse(c *Change) {
 	c.empty()
-	c.Profiles, c.Errors, c.AccountEvent, c.PhoneNumber = nil, nil, nil, nil
+	c.Profiles, c.Errors, c.Beside, c.AccountEvent, c.PhoneNumber = nil, nil, nil, nil, nil
 	c.Odd, c.Cut, c.Loose, c.Refused = s.odd.error(), 1, true, true
 	s.places = s.places[:s.cutting.places]
 	s.leaveOut(Place{kind: placeChange})

@@ -125,13 +125,6 @@ func (n *node) id() []byte {
 	return n.text()
 }
 
-func (n *node) verbatim() []byte {
-	if n == nil {
-		return nil
-	}
-	return n.raw
-}
-
 var numberText = regexp.MustCompile(`^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
 
 // decimal splits a number, quoted or not, at its point.
@@ -340,7 +333,7 @@ func reference(root *node) (b *Body, places []string, reason schemas.Reason) {
 		var field string
 		for _, f := range [][2]string{
 			{"control_passed", "messaging_handovers"}, {"control_taken", "messaging_handovers"},
-			{"statuses", "messages"}, {"errors", "messages"}, {"messages", "messages"}, {"message_echoes", "smb_message_echoes"},
+			{"statuses", "messages"}, {"errors", "messages"}, {"error", "messages"}, {"messages", "messages"}, {"message_echoes", "smb_message_echoes"},
 			{"smb_message_echoes", "smb_message_echoes"}, {"state_sync", "smb_app_state_sync"}, {"history", "history"},
 			{"standby", "standby"},
 		} {
@@ -394,7 +387,7 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 			c, l, why := refChange(change, change.get("value"), Change{
 				Entry: i, Index: j, Raw: change.raw,
 				EntryID: e.get("id").id(), EntryTime: e.get("time").seconds(),
-				Field: change.get("field").text(),
+				Field: change.get("field").text(), Beside: refErrors(change),
 			})
 			if why != "" {
 				c, l.places = Change{Entry: i, Index: j, Raw: change.raw, EntryID: c.EntryID, EntryTime: c.EntryTime, Cut: 1, Refused: true, Loose: true}, []string{""}
@@ -439,7 +432,7 @@ func refChange(whole, v *node, c Change) (_ Change, l left, why schemas.Reason) 
 	carries := slices.Contains([]string{"history", "messages", "smb_message_echoes", "smb_app_state_sync", "standby"}, string(c.Field))
 	loose := looseness(whole.raw)
 	if why == "" && len(arrays.places) > 0 && carries {
-		if len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.StateSync) == 0 && v.get("errors") == nil && v.get("standby").get("errors") == nil {
+		if len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.StateSync) == 0 && refErrors(v) == nil && refErrors(v.get("standby")) == nil && len(c.Beside) == 0 {
 			why = schemas.ReasonShape
 		}
 		l.places = append(l.places, arrays.places...)
@@ -451,6 +444,11 @@ func refChange(whole, v *node, c Change) (_ Change, l left, why schemas.Reason) 
 	}
 	if v != nil && v.kind == '{' {
 		refValue(v, &c)
+	}
+	if c.Errors == nil {
+		c.Errors = c.Beside
+	} else if c.Beside != nil {
+		c.Errors = refJoined([]*node{{kind: jsontext.Kind(c.Errors[0]), raw: c.Errors}, {kind: jsontext.Kind(c.Beside[0]), raw: c.Beside}})
 	}
 	c.Cut, c.Loose = len(l.places), len(l.places) > 0 && loose != ""
 	return c, l, why
@@ -466,7 +464,7 @@ func refValue(v *node, c *Change) {
 	}
 	c.PhoneNumberID = v.get("metadata").get("phone_number_id").id()
 	c.DisplayPhoneNumber = v.get("metadata").get("display_phone_number").id()
-	c.Errors = v.get("errors").verbatim()
+	c.Errors = refErrors(v)
 	c.AccountEvent, c.PhoneNumber = v.get("event").text(), v.get("phone_number").id()
 	if s := v.get("standby"); s != nil && s.kind == '{' {
 		or := func(dst *[]byte, b []byte) {
@@ -474,7 +472,7 @@ func refValue(v *node, c *Change) {
 				*dst = b
 			}
 		}
-		or(&c.Errors, s.get("errors").verbatim())
+		or(&c.Errors, refErrors(s))
 		or(&c.PhoneNumberID, s.get("metadata").get("phone_number_id").id())
 		or(&c.DisplayPhoneNumber, s.get("metadata").get("display_phone_number").id())
 	}
@@ -607,6 +605,37 @@ func refContacts(list *node, l *left) (items []ContactItem) {
 	return items
 }
 
+// refErrors are errors and error of an object, in its order: as they are where there is one, else the elements of all.
+func refErrors(n *node) []byte {
+	var found []*node
+	for _, m := range n.all() {
+		if (m.name == "errors" || m.name == "error") && m.value.kind != 'n' {
+			found = append(found, m.value)
+		}
+	}
+	return refJoined(found)
+}
+
+func refJoined(found []*node) []byte {
+	if len(found) == 0 {
+		return nil
+	}
+	if len(found) == 1 {
+		return found[0].raw
+	}
+	var elements []string
+	for _, f := range found {
+		text := string(f.raw)
+		if f.kind == '[' {
+			text = strings.Trim(text[1:len(text)-1], " \t\r\n")
+		}
+		if text != "" {
+			elements = append(elements, text)
+		}
+	}
+	return []byte("[" + strings.Join(elements, ",") + "]")
+}
+
 // all are the members of an object, none of nil.
 func (n *node) all() []member {
 	if n == nil {
@@ -616,7 +645,7 @@ func (n *node) all() []member {
 }
 
 func refElement(h *node, position int, l *left) HistoryElement {
-	e := HistoryElement{Raw: h.raw, Errors: h.get("errors").verbatim()}
+	e := HistoryElement{Raw: h.raw, Errors: refErrors(h)}
 	meta := h.get("metadata")
 	e.Phase, e.HasPhase = meta.get("phase").ordinal()
 	e.ChunkOrder, e.HasChunkOrder = meta.get("chunk_order").ordinal()
@@ -696,8 +725,9 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 		if edit := n.get("edit"); edit != nil && edit.kind == '{' {
 			m.Edit = edit.raw
 		}
-		if errs := n.get("errors"); errs != nil {
-			m.HasErrors = (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
+		for _, name := range []string{"errors", "error"} {
+			errs := n.get(name)
+			m.HasErrors = m.HasErrors || errs != nil && (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
 		}
 		for _, holder := range []string{"edit", "revoke"} {
 			if id := n.get(holder).get("original_message_id").id(); len(id) > 0 {

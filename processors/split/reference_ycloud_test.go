@@ -113,7 +113,7 @@ func refCloud(root *node) (Change, left) {
 
 func refCloudHistory(root *node, c *Change) {
 	c.Field = []byte("history")
-	e := HistoryElement{Raw: root.raw, Errors: root.get("errors").verbatim()}
+	e := HistoryElement{Raw: root.raw, Errors: refErrors(root)}
 	e.Phase, e.HasPhase = root.get("phase").ordinal()
 	e.Progress, e.HasProgress = root.get("progress").ordinal()
 	for _, side := range []string{"whatsappInboundMessage", "whatsappMessage"} {

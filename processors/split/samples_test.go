@@ -17,6 +17,14 @@ var samples = map[string]string{
 	"history declined": `{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},
 		"history":[{"errors":[{"code":2593109,"title":"History sync is turned off","message":"off","error_data":{"details":"off"}}]}]}`,
 
+	"errors by both names": `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","time":1739321024,"changes":[
+		{"error":{"code":2593109},"field":"history","value":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"106540352242922"},
+			"error":{"code":"131000","title":"t"},"errors":[ {"code":5},{"code":6} ],"history":[{"metadata":{"phase":0,"chunk_order":1},"error":{"code":7},"errors":{"code":8}}]},"errors":[]},
+		{"field":"messages","value":{"metadata":{"phone_number_id":"106540352242922"},"error":{"code":130429},"messages":[{"from":"16505551234","id":"wamid.E1","error":{"code":131060}}]}},
+		{"field":"standby","value":{"metadata":{"phone_number_id":"106540352242922"},"standby":{"error":[{"code":130429}]}},"error":null}]}]}`,
+
+	"bare error": `{"messaging_product":"whatsapp","metadata":{"phone_number_id":"106540352242922"},"error":{"code":2593109}}`,
+
 	"360dialog history": `{"id":"evt-1","event":"history","data":{"id":"102290129340398","messaging_product":"whatsapp",
 		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},
 		"history":[{"metadata":{"phase":"1","chunk_order":4,"progress":"70"},"threads":[{"id":"16505551234","messages":[

@@ -50,8 +50,8 @@ func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 		}
 	case "contacts":
 		return s.profileArray(i, &c.Profiles)
-	case "errors":
-		return s.verbatim(i, &c.Errors)
+	case "errors", "error":
+		return s.errors(i, &c.Errors)
 	case "event":
 		return s.text(i, &c.AccountEvent)
 	case "phone_number":
@@ -80,7 +80,7 @@ func (s *Scanner) standby(i int, c *Change) int {
 		switch string(o.key) {
 		case "messages", "message_echoes", "smb_message_echoes", "statuses", "contacts":
 			i = s.valueMember(i, c, o.key)
-		case "errors", "metadata":
+		case "errors", "error", "metadata":
 			i = s.valueMember(i, &in, o.key)
 		default:
 			i = s.skip(i)
@@ -140,7 +140,7 @@ const (
 
 func bareFieldOf(key []byte) bareField {
 	switch string(key) {
-	case "messages", "statuses", "errors":
+	case "messages", "statuses", "errors", "error":
 		return bareMessages
 	case "message_echoes", "smb_message_echoes":
 		return bareEchoes

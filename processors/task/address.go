@@ -56,6 +56,15 @@ func (t *Task) addressBook(o *Origin, c *split.Change, n *number, done *int) boo
 	return true
 }
 
+// flushContacts writes what the rows of the table of contacts do not tell to `state`. The table is one for the task and its
+// scopes.
+func (t *Task) flushContacts() {
+	if t.outer != nil {
+		return
+	}
+	t.contacts.TakeState(func(key string, value []byte) { t.state(t.arena.copy(stateContacts, key), value) })
+}
+
 // placeOf reads an origin topic/partition/offset#entry.change: the offset of the record that the ingress wrote, and the
 // place in its body. What cannot be read is 0.
 func placeOf(origin []byte) (offset int64, entry, change int) {

@@ -200,11 +200,16 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 // put emits an event, or a dead letter where its value is longer than any consumer has to expect.
 func (t *Task) put(e *event, o *Origin, key, value []byte, extra ...Header) {
 	if len(value) > t.cfg.EventBytesMax {
-		t.DeadLetter(o, schemas.ReasonEventTooLong, "an event of this record is longer than processor.event_bytes_max",
-			Header{schemas.HeaderDLQEvent, e.id.AppendHex(nil)})
+		t.tooLong(o, e.id)
 		return
 	}
 	t.emit(e, key, value, extra...)
+}
+
+// tooLong tells that an event of a record cannot leave.
+func (t *Task) tooLong(o *Origin, id schemas.Hash) {
+	t.DeadLetter(o, schemas.ReasonEventTooLong, "an event of this record is longer than processor.event_bytes_max",
+		Header{schemas.HeaderDLQEvent, id.AppendHex(nil)})
 }
 
 // fill sets what every kind of message event has from the message itself. The strings are views of the

@@ -101,7 +101,11 @@ func (t *Task) failed(h inHand, c *split.Change, n *number) {
 	// Under another field errors are of what is live. They are events of their own in any case.
 	if len(whole.others) > 0 && string(c.Field) == fieldHistory {
 		failure := history.Chunk{ReceivedAt: h.origin.ReceivedAt, Errors: whole.others, Failed: true}
-		failure.Digest, t.scratch = schemas.HashParts(t.scratch, c.Value, strconv.AppendInt(nil, c.EntryTime, 10))
+		parts := [][]byte{c.Value, strconv.AppendInt(nil, c.EntryTime, 10)}
+		if len(c.Beside) > 0 {
+			parts = append(parts, c.Beside)
+		}
+		failure.Digest, t.scratch = schemas.HashParts(t.scratch, parts...)
 		t.offerChunk(n, h.origin, failure)
 	}
 }

@@ -80,18 +80,28 @@ func TestErrorsOfAHistoryStandOnSyncsWhereverTheyStand(t *testing.T) {
 		want            []string
 		left, originals int
 	}{
-		"of the value":             {envelope("history", value(`"errors":[{"code":131000,"title":"t"}]`)), []string{"131000 t"}, 1, 1},
-		"beside messages":          {failedChunk(0, 2, `[{"code":131000,"title":"t"},{"code":1}]`, threads), []string{"131000 t 0/2", "1  0/2"}, 2, 2},
-		"one without its array":    {failedChunk(0, 2, `{"code":131000,"title":"t"}`, ""), []string{"131000 t 0/2"}, 1, 1},
-		"without a code":           {failedChunk(0, 2, `[{"title":7}]`, ""), []string{"0  0/2"}, 1, 1},
-		"of no known kind":         {failedChunk(0, 2, `"it failed"`, ""), []string{"0  0/2"}, 1, 1},
-		"in data of 360dialog":     {`{"id":"e1","event":"history","data":{"id":"` + waba + `",` + tenant + `,"errors":[{"code":131000,"title":"t"}]}}`, []string{"131000 t"}, 1, 1},
-		"of the value and a chunk": {envelope("history", value(`"errors":[{"code":5}],"history":[{"metadata":{"phase":0,"chunk_order":2},"errors":[{"code":6}]}]`)), []string{"6  0/2", "5 "}, 1, 2},
-		"of a thread":              {thread(`"errors":[{"code":131000,"title":"t"}]`, ""), []string{"131000 t 0/2"}, 1, 1},
-		"of chunk and thread":      {thread(`"error":{"code":7}`, `,"errors":[ {"code":131000,"title":"t"} ]`), []string{"7  0/2", "131000 t 0/2"}, 1, 2},
-		"error, without an s":      {thread("", `,"error":{"code":131000,"title":"t"}`), []string{"131000 t 0/2"}, 1, 1},
-		"none":                     {failedChunk(0, 2, `[]`, ""), nil, 1, 0},
-		"null":                     {failedChunk(0, 2, `null`, ""), nil, 1, 0},
+		"of the value":                            {envelope("history", value(`"errors":[{"code":131000,"title":"t"}]`)), []string{"131000 t"}, 1, 1},
+		"beside messages":                         {failedChunk(0, 2, `[{"code":131000,"title":"t"},{"code":1}]`, threads), []string{"131000 t 0/2", "1  0/2"}, 2, 2},
+		"one without its array":                   {failedChunk(0, 2, `{"code":131000,"title":"t"}`, ""), []string{"131000 t 0/2"}, 1, 1},
+		"without a code":                          {failedChunk(0, 2, `[{"title":7}]`, ""), []string{"0  0/2"}, 1, 1},
+		"of no known kind":                        {failedChunk(0, 2, `"it failed"`, ""), []string{"0  0/2"}, 1, 1},
+		"in data of 360dialog":                    {`{"id":"e1","event":"history","data":{"id":"` + waba + `",` + tenant + `,"errors":[{"code":131000,"title":"t"}]}}`, []string{"131000 t"}, 1, 1},
+		"of the value and a chunk":                {envelope("history", value(`"errors":[{"code":5}],"history":[{"metadata":{"phase":0,"chunk_order":2},"errors":[{"code":6}]}]`)), []string{"6  0/2", "5 "}, 1, 2},
+		"of a thread":                             {thread(`"errors":[{"code":131000,"title":"t"}]`, ""), []string{"131000 t 0/2"}, 1, 1},
+		"of chunk and thread":                     {thread(`"error":{"code":7}`, `,"errors":[ {"code":131000,"title":"t"} ]`), []string{"7  0/2", "131000 t 0/2"}, 1, 2},
+		"error, without an s":                     {thread("", `,"error":{"code":131000,"title":"t"}`), []string{"131000 t 0/2"}, 1, 1},
+		"error of the value":                      {envelope("history", value(`"error":{"code":131000,"title":"t"}`)), []string{"131000 t"}, 1, 1},
+		"quoted code of the value":                {envelope("history", value(`"error":{"code":"131000","message":"t"}`)), []string{"131000 t"}, 1, 1},
+		"error, with an array":                    {envelope("history", value(`"error":[{"code":131000,"title":"t"},{"code":1}]`)), []string{"131000 t", "1 "}, 1, 2},
+		"errors, without an array":                {envelope("history", value(`"errors":{"code":131000,"title":"t"}`)), []string{"131000 t"}, 1, 1},
+		"both of the value":                       {envelope("history", value(`"error":{"code":5},"errors":[{"code":6}]`)), []string{"5 ", "6 "}, 1, 2},
+		"beside the value":                        {besideValue("history", value(`"history":[]`), `"error":{"code":131000,"title":"t"}`), []string{"131000 t"}, 1, 1},
+		"errors beside the value":                 {besideValue("history", value(`"history":[]`), `"errors":[{"code":131000,"title":"t"}]`), []string{"131000 t"}, 1, 1},
+		"beside a value of chunks":                {besideValue("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":2}`+threads+`}]`), `"error":{"code":5}`), []string{"5 "}, 2, 1},
+		"error in data":                           {`{"id":"e1","event":"history","data":{"id":"` + waba + `",` + tenant + `,"error":{"code":131000,"title":"t"}}}`, []string{"131000 t"}, 1, 1},
+		"error of a value as text":                {envelope("history", value(`"error":"it failed"`)), []string{"0 "}, 1, 1},
+		"none":                                    {failedChunk(0, 2, `[]`, ""), nil, 1, 0},
+		"null":                                    {failedChunk(0, 2, `null`, ""), nil, 1, 0},
 		"of the value under a field that is live": {envelope("messages", value(`"errors":[{"code":130429,"title":"t"}]`)), nil, 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,6 +148,17 @@ func TestADeclineCountsWhereverItStands(t *testing.T) {
 		"error of the value":       envelope("history", value(`"errors":[`+decline+`]`)),
 		"under another field":      envelope("messages", value(`"errors":[`+decline+`]`)),
 		"data of 360dialog":        `{"id":"e1","event":"history","data":{"id":"` + waba + `",` + tenant + `,"errors":[` + decline + `]}}`,
+		"value.error":              envelope("history", value(`"error":`+decline)),
+		"value.error, quoted code": envelope("history", value(`"error":{"code":"2593109"}`)),
+		"value.error, an array":    envelope("history", value(`"error":[`+decline+`]`)),
+		"value.error, live field":  envelope("messages", value(`"error":`+decline)),
+		"value.errors, an object":  envelope("history", value(`"errors":`+decline)),
+		"value, both names":        envelope("history", value(`"errors":[{"code":1}],"error":`+decline)),
+		"error beside the value":   besideValue("history", value(`"history":[]`), `"error":`+decline),
+		"errors beside the value":  besideValue("history", value(`"history":[]`), `"errors":[`+decline+`]`),
+		"beside a value of chunks": besideValue("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"id":"`+user+`","messages":[`+text("m1")+`]}]}]`), `"error":`+decline),
+		"error in data":            `{"id":"e1","event":"history","data":{"id":"` + waba + `",` + tenant + `,"error":` + decline + `}}`,
+		"bare value.error":         value(`"error":` + decline),
 		"bare error of the value":  value(`"errors":[` + decline + `]`),
 		"bare second error":        value(`"history":[{"errors":[{"code":1},` + decline + `]}]`),
 		"second element":           envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":1}},{"errors":[`+decline+`]}]`)),
@@ -167,6 +188,11 @@ func TestADeclineCountsWhereverItStands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// besideValue is a change with a member beside its value.
+func besideValue(field, value, member string) string {
+	return strings.Replace(envelope(field, value), `"field":`, member+`,"field":`, 1)
 }
 
 func accountEvent(name, phone string, at time.Time) string {

@@ -139,8 +139,11 @@ func (t *Task) status(l *liveChange, msg *split.Message) {
 // failure emits the errors that a value has beside, or instead of, its messages: one event each.
 func (t *Task) failure(l *liveChange) {
 	var errs []json.RawMessage
-	if json.Unmarshal(l.c.Errors, &errs) != nil {
-		t.other(l.o, l.c) // not an array
+	switch {
+	case l.c.Errors[0] == '{': // one without its array
+		errs = []json.RawMessage{l.c.Errors}
+	case json.Unmarshal(l.c.Errors, &errs) != nil:
+		t.other(l.o, l.c) // text, or a number
 		return
 	}
 	odd := false

@@ -34,6 +34,7 @@ type number struct {
 	usedMS        int64   // when it was heard of last, see usedPrecision; 0: not known
 	before, after *number // of recency
 
+	active  int64  // when something last showed it connected, in Unix milliseconds; 0 after a restart
 	live    bool   // a webhook of the live lane named it
 	replay  string // the replay that wrote the last record that concerned it; "": none did
 	changed bool
@@ -112,8 +113,10 @@ const (
 	stateReplay  = "y|" // y|id of a replay: see replay
 	// b|waba: account events, see announced
 	stateAnnounced = "b|"
-	// e|waba: the last account events, see undated
+	// e|waba: the account events without a time, see undated
 	stateUndated = "e|"
+	// c|phone_number_id/contact: changes of a contact that its row does not tell, see contacts.Book.TakeState
+	stateContacts = "c|"
 	// d|phone_number_id: see directory
 	// q| and o|: see deferral
 )
@@ -144,6 +147,7 @@ func (t *Task) Flush() {
 	t.pages.flush(t)
 	t.announced.flush(t)
 	t.undated.flush(t)
+	t.flushContacts()
 	t.directory.flush(t)
 	t.deferral.flush(t)
 	t.flushScopes()
@@ -283,6 +287,8 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		return t.deferral.queue.Restore(rest, value)
 	case stateBegun:
 		return t.deferral.restoreBegun(value)
+	case stateContacts:
+		return t.contacts.RestoreLate(rest, value)
 	case stateRecent:
 		return t.pages.restore(t, rest, value)
 	}

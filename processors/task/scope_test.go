@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -18,7 +19,7 @@ func (p *partition) again(id string, offset int, seen time.Time) bool {
 	at := len(p.raw)
 	p.raw = append(p.raw, p.raw[offset])
 	p.copied[at] = &task.Replay{ID: []byte(id), Own: true, Seen: seen}
-	p.labels[at] = fmt.Sprintf("raw.bulk/0/%d", offset)
+	p.labels[at] = cmp.Or(p.labels[offset], fmt.Sprintf("raw.bulk/0/%d", offset))
 	o := p.origin(at)
 	p.task.PassFor(o, o.ReceivedAt)
 	p.releaseAll()

@@ -369,6 +369,9 @@ func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.R
 		if h.origin.Moved {
 			defer t.retell(n)
 		}
+		if len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.StateSync) > 0 {
+			t.connected(h.origin, n)
+		}
 		if len(c.History)+len(c.Errors) > 0 {
 			t.history(h, c, at.change, n)
 		}
@@ -408,6 +411,9 @@ func (t *Task) Pass(now time.Time) {
 	t.pages.expire(t, now)
 	t.announced.expire(now)
 	t.undated.expire(now)
+	if t.outer == nil {
+		t.contacts.Expire(now)
+	}
 }
 
 // catchUp lets a number's chunks leave, and lets what was due for it happen: one thing after another in the

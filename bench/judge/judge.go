@@ -34,7 +34,7 @@ type Judge struct {
 	singles  map[singleKey]*once // account and other events
 	declines map[int32]bool      // numbers that declined
 	events   table               // marks by ce_id
-	order    map[place]liveOrder // last live event of a partition
+	order    map[line]liveOrder  // last live event of an owner
 	sampled  map[string]int      // events of a type, for ValidateEvery
 
 	cut       bool      // the truth is of a run that was not played to its end
@@ -164,7 +164,7 @@ func New(opt Options) (*Judge, error) {
 	j := &Judge{
 		opt: opt, cut: true, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{},
 		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, twins: map[string]string{}, declines: map[int32]bool{},
-		order: map[place]liveOrder{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
+		order: map[line]liveOrder{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
 	}
 	j.words.init()
 	j.people.init()

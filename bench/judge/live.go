@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"bytes"
 	"cmp"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -92,7 +93,14 @@ func (j *Judge) alteredOf(n int32, k kind) int32 {
 	return found
 }
 
-// inOrder judges the order of live events: that of the live lane of their partition. Events whose bodies
+// line is the live events of one owner in a partition: of a number, or of a business. Those of different businesses may overtake each
+// other (ADR 0037).
+type line struct {
+	place
+	owner string
+}
+
+// inOrder judges the order of live events: that of the live lane of their partition, for each owner. Events whose bodies
 // went through the bulk lane, or concerned several businesses, take another way and are left out.
 func (j *Judge) inOrder(r *Record, bodies []int32, index int32) {
 	var first *bodyRecord
@@ -111,7 +119,8 @@ func (j *Judge) inOrder(r *Record, bodies []int32, index int32) {
 	if first == nil || first.first.partition != r.Partition {
 		return
 	}
-	at := place{r.Topic, r.Partition}
+	owner, _, _ := bytes.Cut(r.Key, []byte{'/'})
+	at := line{place{r.Topic, r.Partition}, string(owner)}
 	last, known := j.order[at]
 	if known && (first.offset < last.offset || first.offset == last.offset && index < last.index) {
 		j.fault(r.Topic, OutOfOrder, "%s: it came at offset %d of %s, and stands behind what came at %d", r, first.offset, first.first.topic, last.offset)

@@ -36,6 +36,7 @@ type session struct {
 	limits     recordLimits
 	scanners   *scanners
 	shelf      *shelf
+	pieces     *pieces
 	names      *[topicNamesCount]string
 	workspaces workspaces
 
@@ -55,7 +56,7 @@ type session struct {
 func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
-		shelf:    newShelf(p.cfg.HeldBytesMax), cuts: make(chan cutReply, 1),
+		shelf:    newShelf(p.cfg.HeldBytesMax), pieces: newPieces(piecesBytesMax), cuts: make(chan cutReply, 1),
 		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, turns: newTurns(), starts: newStarts(), began: p.deps.Now()}
 	defer p.metrics.ended()
 
@@ -342,6 +343,7 @@ func (s *session) reassign() (went bool, err error) {
 				s.p.metrics.lags.forget(func(p int32) bool { return p != partition })
 				s.p.health.forget(partition)
 				s.shelf.clear(partition)
+				s.pieces.clear(partition)
 			}
 		}
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))

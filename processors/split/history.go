@@ -36,7 +36,7 @@ func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 }
 
 func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
-	start := i
+	start, depth := i, s.depth
 	o, i := s.object(i)
 	for {
 		var more bool
@@ -60,6 +60,7 @@ func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 	}
 	if i > 0 {
 		e.Raw = s.in[start:i:i]
+		e.depth = int16(depth)
 	}
 	return i
 }

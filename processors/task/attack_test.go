@@ -363,6 +363,42 @@ func TestABusinessHasABoundedNumberOfNumbers(t *testing.T) {
 	}
 }
 
+// Of a change that leaves as it is, what it has by the names of parts is none: it is not counted as parts, and one letter tells
+// that the change is too long, whichever limit its event has.
+func TestAChangeThatLeavesAsItIsHasOneEventOrOneLetter(t *testing.T) {
+	elements := func(n, bytes int) string {
+		return `"history":[` + many(n, func(i int) string {
+			return fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d},"x":"%s"}`, i+1, strings.Repeat("x", bytes))
+		}) + `]`
+	}
+	for _, c := range []struct {
+		name, body      string
+		account, others int
+		letter          schemas.Reason
+	}{
+		{"an account event with many elements", changes(change("account_update", `"event":"ACCOUNT_REVIEW_UPDATE",`+elements(5000, 20))), 1, 0, ""},
+		{"an account event without its event", changes(change("account_update", elements(5000, 20))), 1, 0, ""},
+		{"one that is too long", changes(change("account_update", `"event":"ACCOUNT_REVIEW_UPDATE",`+elements(5000, 250))), 0, 0, schemas.ReasonEventTooLong},
+		{"one that is too long without its event", changes(change("account_update", elements(5000, 250))), 0, 0, schemas.ReasonEventTooLong},
+		{"one of another field", changes(change("flows", `"event":"FLOW_STATUS_CHANGE",`+elements(5000, 250))), 0, 1, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPartition(t)
+			p.webhook(c.body)
+			if got := len(p.topics[schemas.TopicAccount]); got != c.account {
+				t.Errorf("%d account events", got)
+			}
+			if got := len(p.topics[schemas.TopicOther]); got != c.others {
+				t.Errorf("%d other events", got)
+			}
+			letters := p.topics[schemas.TopicDLQ]
+			if c.letter == "" && len(letters) > 0 || c.letter != "" && (len(letters) != 1 || letters[0].headers[schemas.HeaderDLQReason] != string(c.letter)) {
+				t.Errorf("letters: %v", letters)
+			}
+		})
+	}
+}
+
 func TestPairsOfOneUserCostTheirSum(t *testing.T) {
 	const n = 20_000
 	p := newPartition(t)

@@ -103,8 +103,15 @@ func (t *Task) advance(n *number, h inHand) {
 			t.want(n)
 			return
 		}
-		c := &h.body.Changes[d.Ref.Change]
-		if whole := t.leave(n, d, h.origin, c, int(d.Ref.Element)); !whole {
+		c, el := h.body.Chunk(int(d.Ref.Change), int(d.Ref.Element))
+		if h.again {
+			if !n.history.Is(d, schemas.HashBytes(el.Raw)) {
+				n.history.Missing(t.now, d) // the log holds other bytes at that place
+				continue
+			}
+			t.fit(h, d)
+		}
+		if whole := t.leave(n, d, h.origin, c, el); !whole {
 			t.want(n)
 			return
 		}
@@ -116,9 +123,8 @@ const partMessages = 128
 
 // leave emits the messages of a chunk that are not known in its window yet: all that have not left, or as many as
 // there is room for.
-func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change, element int) (whole bool) {
-	el := &c.History[element]
-	origin := t.place(o, c.Entry, c.Index, element)
+func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change, el *split.HistoryElement) (whole bool) {
+	origin := t.place(o, c.Entry, c.Index, int(d.Ref.Element))
 	var page []byte
 	if d.Known != nil {
 		page = make([]byte, 0, (messagesIn(el)-d.From)*known.EntryBytes)

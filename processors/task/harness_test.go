@@ -31,6 +31,10 @@ type partition struct {
 	topics  map[schemas.Topic][]record // committed
 	pending []record
 	space   task.Workspace
+
+	// pieces are the chunks that were set apart from their bodies; nil: the log is read for each.
+	pieces   map[task.Want]*split.Piece
+	cutAgain int // bytes of bodies that were cut again
 }
 
 type rawRecord struct {
@@ -141,6 +145,7 @@ func (p *partition) feed(offset int) {
 		return
 	}
 	p.task.Webhook(o, body)
+	p.setApart(o, body)
 	p.releaseAll()
 }
 
@@ -152,13 +157,29 @@ func (p *partition) releaseAll() {
 		if !ok {
 			return
 		}
+		o := p.origin(int(w.Offset))
+		o.Topic = w.Topic
+		if piece := p.pieces[w]; piece != nil {
+			o.Value = nil
+			p.task.Release(w, o, p.scanner.ScanPiece(piece))
+			continue
+		}
 		body, err := p.scanner.Scan(append([]byte{}, p.raw[w.Offset].body...))
 		if err != nil {
 			p.t.Fatalf("scan of a held chunk: %v", err)
 		}
-		o := p.origin(int(w.Offset))
-		o.Topic = w.Topic
+		p.cutAgain += len(p.raw[w.Offset].body)
 		p.task.Release(w, o, body)
+		p.setApart(o, body)
+	}
+}
+
+func (p *partition) setApart(o *task.Origin, b *split.Body) {
+	if p.pieces == nil {
+		return
+	}
+	for _, piece := range p.task.Pieces(o, b) {
+		p.pieces[task.Want{Topic: o.Topic, Offset: o.Offset, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
 	}
 }
 

@@ -274,11 +274,15 @@ func businessOf(c *split.Change) []byte {
 type inHand struct {
 	origin *Origin
 	body   *split.Body
+	again  bool // it was processed before, and has been read again
 }
 
 func (h inHand) holds(ref history.Ref) bool {
-	return h.body != nil && ref.Topic == h.origin.Topic && ref.Offset == h.origin.Offset &&
-		int(ref.Change) < len(h.body.Changes) && int(ref.Element) < len(h.body.Changes[ref.Change].History)
+	if h.body == nil || ref.Topic != h.origin.Topic || ref.Offset != h.origin.Offset {
+		return false
+	}
+	c, _ := h.body.Chunk(int(ref.Change), int(ref.Element))
+	return c != nil
 }
 
 // Fields that the pipeline knows, beside those of account events.
@@ -428,13 +432,9 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	n := t.turn()
 	t.people.Begin()
 	o.Requeue.choose(b)
-	h := inHand{origin: o, body: b}
-	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
-		if h.holds(w) && n.history.Is(d, schemas.HashBytes(b.Changes[w.Change].History[w.Element].Raw)) {
-			t.fit(h, d)
-		} else {
-			n.history.Missing(t.now, d) // the log holds other bytes at that place
-		}
+	h := inHand{origin: o, body: b, again: true}
+	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
+		n.history.Missing(t.now, d) // the log holds other bytes at that place
 	}
 	t.touch(n)
 	t.catchUp(n, h)

@@ -231,7 +231,12 @@ func (s *session) cutAhead(ctx context.Context) {
 }
 
 // cutNext reads and cuts what is next. Meanwhile the runner does nothing for the backlog; it may work on what is live.
-func (r *runner) cutNext(ctx context.Context, sc *split.Scanner, n next) cutReply {
+func (r *runner) cutNext(ctx context.Context, sc *split.Scanner, n next) (reply cutReply) {
+	defer func() {
+		if recover() != nil { // it does in its turn, too, and is told then
+			reply = cutReply{runner: r, cut: cut{scanner: sc}}
+		}
+	}()
 	var rec *kgo.Record
 	var broken, err error
 	if n.rec == nil {

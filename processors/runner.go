@@ -47,12 +47,12 @@ type runner struct {
 	lent    *workspace // while the runner works
 
 	// See suspect.go.
-	attempts *attempts
-	attempt  attempt
-	careful  bool
-	alone    bool     // a body was worked on alone
-	gotOn    int      // how many got through alone
-	under    struct { // the record that is worked on
+	notes   *notebook
+	noteLog noteLog
+	careful bool
+	alone   bool     // a body was worked on alone
+	gotOn   int      // how many got through alone
+	under   struct { // the record that is worked on
 		topic  schemas.Topic
 		offset int64
 	}
@@ -221,10 +221,19 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 	}
 }
 
+// flush lets the task emit what it says once in a transaction.
+func (r *runner) flush() (err error) {
+	defer r.recovered(&err)
+	r.task.Flush()
+	return nil
+}
+
 // tick lets time pass.
-func (r *runner) tick(at time.Time) {
+func (r *runner) tick(at time.Time) (err error) {
+	defer r.recovered(&err)
 	r.task.GiveUp(r.now())
 	r.task.Tick(at)
+	return nil
 }
 
 // pass lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
@@ -249,7 +258,7 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err 
 		}
 		r.inPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
-		if r.setsAside(ref.Topic, ref.Offset) {
+		if r.setsHeldAside(ref) {
 			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
 				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
 			r.task.Lost(ref)

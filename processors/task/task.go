@@ -423,6 +423,18 @@ func (t *Task) Wanted() (Want, bool) {
 	return Want{}, false
 }
 
+// LeftOfWanted is how many messages have left of the chunk that Wanted named.
+func (t *Task) LeftOfWanted() int {
+	if t.wantedBy != nil {
+		return t.wantedBy.LeftOfWanted()
+	}
+	if len(t.wanting) == 0 {
+		return 0
+	}
+	d, _ := t.wanting[0].history.Next(t.now)
+	return d.From
+}
+
 // Release lets a held chunk leave: o and b are the record that Want named, read again.
 func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	if t.wantedBy != nil {

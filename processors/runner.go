@@ -353,6 +353,7 @@ func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
 	o := r.origin(w.Topic, c.rec)
 	if c.body == nil {
 		// It was split once: a limit has been lowered since. The sync goes on, and the record has its place.
+		o.LeaveOut()
 		r.task.DeadLetter(o, c.reason, c.detail)
 		r.task.Lost(w)
 		return n, nil

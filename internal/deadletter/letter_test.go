@@ -109,7 +109,7 @@ func TestPlacesAreRead(t *testing.T) {
 }
 
 func TestALetterWithoutItsBodyIsReadFromTheRawLogWhereAReasonAllowsThat(t *testing.T) {
-	for reason, want := range map[schemas.Reason]bool{schemas.ReasonBodyFailed: true, schemas.ReasonEventTooLong: true, schemas.ReasonBodyEmpty: false} {
+	for reason, want := range map[schemas.Reason]bool{schemas.ReasonBodyFailed: true, schemas.ReasonEventTooLong: true, schemas.ReasonTooManyItems: true, schemas.ReasonBodyEmpty: false} {
 		b := deadletter.NewBook()
 		r := letter(1, 5, start, schemas.HeaderDLQReason, string(reason))
 		for i := range r.Headers {

@@ -206,8 +206,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 // put emits an event, or a dead letter where its value is longer than any consumer has to expect.
 func (t *Task) put(e *event, o *Origin, key, value []byte, extra ...Header) {
 	if len(value) > t.cfg.EventBytesMax {
-		t.DeadLetter(o, schemas.ReasonEventTooLong, "an event of this record is longer than processor.event_bytes_max",
-			Header{schemas.HeaderDLQEvent, e.id.AppendHex(nil)})
+		t.eventTooLong(o, e, "an event of this record is longer than processor.event_bytes_max")
 		return
 	}
 	t.emit(e, key, value, extra...)

@@ -27,6 +27,7 @@ type partition struct {
 	copied   map[int]*task.Replay
 	requeued map[int]*task.Requeue
 	labels   map[int]string // where they stood first
+	sources  map[int]string // of which they are, unless it is meta
 
 	topics  map[schemas.Topic][]record // committed
 	pending []record
@@ -126,11 +127,15 @@ func (p *partition) origin(offset int) *task.Origin {
 	if first, ok := p.labels[offset]; ok {
 		label = first
 	}
+	source := "meta"
+	if s, ok := p.sources[offset]; ok {
+		source = s
+	}
 	return &task.Origin{
 		Replay:  p.copied[offset],
 		Requeue: p.requeued[offset],
 		Topic:   schemas.TopicRawBulk, Offset: int64(offset), Label: []byte(label),
-		ReceivedAt: r.at, Source: []byte("meta"), Key: []byte("hint"), Value: r.body,
+		ReceivedAt: r.at, Source: []byte(source), Key: []byte("hint"), Value: r.body,
 		Headers: []task.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
 	}
 }

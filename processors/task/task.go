@@ -104,6 +104,7 @@ type Task struct {
 
 	numbers    map[string]*number   // by number key
 	businesses map[string]*business // by WABA
+	makers     map[string]*maker    // by name of the source
 	recency    recency
 	changed    []*number   // numbers to look at in Flush
 	wanting    []*number   // numbers whose next chunk has to be read again
@@ -147,7 +148,7 @@ func New(cfg Config) (*Task, error) {
 	return &Task{
 		cfg: cfg, out: func(Record) {},
 		Workspace: &Workspace{},
-		numbers:   map[string]*number{}, businesses: map[string]*business{},
+		numbers:   map[string]*number{}, businesses: map[string]*business{}, makers: map[string]*maker{},
 		contacts: contacts.New(), recent: known.NewRecent(cfg.DedupWindow, dedupBuckets),
 		pages:  pages{},
 		counts: newCounts(),
@@ -318,9 +319,9 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 	if len(c.PhoneNumberID) == 0 {
 		return schemas.ReasonNoNumber
 	}
-	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
+	n, reason := t.number(c, h.origin.Source)
 	if n == nil {
-		return schemas.ReasonTooManyNumbers
+		return reason
 	}
 	if !n.live && h.origin.live() {
 		n.live, n.told = true, false
@@ -443,6 +444,7 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	}
 	n := t.turn()
 	t.people.Begin()
+	o.LeaveOut()
 	o.Requeue.choose(b)
 	h := inHand{origin: o, body: b, again: true}
 	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {

@@ -93,6 +93,16 @@ func (p *player) play(body []byte) {
 	p.begin()
 }
 
+// pass lets time pass: waits end, and what is held leaves.
+func (p *player) pass(d time.Duration) {
+	began := threadTime()
+	p.task.Tick(epoch.Add(time.Duration(len(p.raw)) * time.Second).Add(d))
+	p.releaseAll()
+	p.task.Flush()
+	p.spent.cpu += threadTime() - began
+	p.begin()
+}
+
 // rest lets the partition give back what it does not need, and sees what it holds.
 func (p *player) rest() {
 	for range 2 {
@@ -124,6 +134,11 @@ func (p *player) process(offset int64) {
 		return
 	}
 	p.task.Webhook(o, b)
+	p.releaseAll()
+}
+
+// releaseAll lets leave what may.
+func (p *player) releaseAll() {
 	for {
 		w, ok := p.task.Wanted()
 		if !ok {

@@ -102,7 +102,7 @@ func cost(seed uint64, scale int, bodies [][]byte, kib time.Duration) (*finding,
 	for _, b := range bodies {
 		p.play(b)
 	}
-	for _, d := range []time.Duration{time.Hour, 12 * time.Hour} {
+	for _, d := range []time.Duration{time.Hour, 12 * time.Hour, 30 * 24 * time.Hour} {
 		p.pass(d)
 	}
 	if p.spent.in > heapLookBytes {

@@ -44,7 +44,7 @@ const (
 	contactCost = 750
 	elementCost = 350
 	numberCost  = 1000
-	waitCost    = 350 // of a follow-up that waits for its placeholder in state, beside what it holds
+	waitCost    = 480 // of a follow-up that waits for its placeholder in state, beside what it holds, and of its end
 	syncCost    = 2500
 	accountCost = 1500
 )
@@ -239,7 +239,7 @@ func (w *bound) out(c *Change, p Place, reason schemas.Reason, detail string) {
 
 // element is what an element of history[] costs. Messages that are too long for an event are left out of it.
 func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
-	n := elementCost + 2*w.keys
+	n := elementCost + 5*w.keys // it is held, leaves with a page of messages, and both are forgotten one day
 	if len(el.Errors) > 0 {
 		each := bytes.Count(el.Errors, []byte{'{'}) + 1
 		if each > errorsMax {
@@ -290,7 +290,7 @@ func (w *bound) messages(c *Change, list *[]Message, kind placeKind, over bool) 
 		m := &(*list)[k]
 		cost := w.message(m, w.profiles)
 		if mayWait(c, m) {
-			cost += waitCost + 2*len(m.Raw)
+			cost += waitCost + 2*w.keys + 2*len(m.Raw)
 		}
 		switch {
 		case over || cost > w.left:

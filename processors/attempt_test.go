@@ -1,87 +1,242 @@
 package processors
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-func TestTwoSessionsThatGetNowhereMakeTheThirdCareful(t *testing.T) {
-	at := [3]int64{1, 2, 3}
-	a := attempt{}.begun(at, true)
-	for session := 1; session <= patience; session++ {
-		if a.careful() {
-			t.Fatalf("session %d is careful", session)
+var updateAttempts = flag.Bool("update", false, "write testdata/attempts.txt anew")
+
+// memoryLog is a log of notes. It can be out of reach.
+type memoryLog struct {
+	notes map[int32]attempt
+	away  bool
+}
+
+var errAway = errors.New("away")
+
+func (l *memoryLog) read(context.Context) (map[int32]attempt, error) {
+	if l.away {
+		return nil, errAway
+	}
+	return maps.Clone(l.notes), nil
+}
+
+func (l *memoryLog) write(_ context.Context, notes map[int32]attempt) error {
+	if l.away {
+		return errAway
+	}
+	maps.Copy(l.notes, notes)
+	return nil
+}
+
+// TestAttempts plays testdata/attempts.txt: a line is an event, and behind the arrow stands what comes of it.
+func TestAttempts(t *testing.T) {
+	const file = "testdata/attempts.txt"
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	log, book := &memoryLog{notes: map[int32]attempt{}}, newNotebook()
+	by, sessions := "", 0
+	for line := range strings.Lines(string(want)) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), " ->")
+		if line == "" || line[0] == '#' {
+			fmt.Fprintln(&got, line)
+			continue
 		}
-		a = a.begun(at, true)
+		word, rest, _ := strings.Cut(line, " ")
+		says := ""
+		ctx := t.Context()
+		alone := func(as int, what tries) {
+			if says = "tried"; book.alone(ctx, log, 7, as, what) {
+				says = "set aside"
+			}
+		}
+		input := func(as int, topic schemas.Topic) {
+			what := tries{Topic: topic.String()}
+			if _, err := fmt.Sscan(rest, &what.Offset); err != nil {
+				t.Fatal(err)
+			}
+			alone(as, what)
+		}
+		switch word {
+		case "new":
+			log, book = &memoryLog{notes: map[int32]attempt{}}, newNotebook()
+		case "begin":
+			var at [3]int64
+			if _, err := fmt.Sscan(rest, &at[0], &at[1], &at[2]); err != nil {
+				t.Fatal(err)
+			}
+			sessions++
+			by = fmt.Sprint("session ", sessions)
+			notes, err := book.begin(ctx, log, by, map[int32][3]int64{7: at})
+			if err != nil {
+				t.Fatal(err)
+			}
+			note := notes[7]
+			if says = fmt.Sprint(note.Sessions-1, " failed"); note.careful() {
+				says += ", careful"
+			}
+		case "live":
+			input(0, schemas.TopicRawLive)
+		case "rerouted":
+			input(1, schemas.TopicRerouted)
+		case "bulk":
+			input(2, schemas.TopicRawBulk)
+		case "held":
+			what := tries{Topic: schemas.TopicRawBulk.String()}
+			if _, err := fmt.Sscanf(rest, "%d %d.%d+%d", &what.Offset, &what.Change, &what.Element, &what.From); err != nil {
+				t.Fatal(err)
+			}
+			alone(ofHeld, what)
+		case "got":
+			book.change(7, attempt.got)
+		case "end":
+			if err := book.end(ctx, log, by, nil, outcome(rest)); err != nil {
+				t.Fatal(err)
+			}
+		case "unwritten":
+			log.away = true
+			if err := book.end(ctx, log, by, nil, outcome(rest)); !errors.Is(err, errAway) {
+				t.Fatal(err)
+			}
+			log.away = false
+		case "die", "elsewhere":
+			book = newNotebook()
+		default:
+			t.Fatalf("%q is no event", line)
+		}
+		if says != "" {
+			says = " -> " + says
+		}
+		fmt.Fprintf(&got, "%s%s\n", line, says)
 	}
-	if !a.careful() {
-		t.Fatal("the session after two that got nowhere is not careful")
+	if *updateAttempts {
+		if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
 	}
-	if again := a.begun(at, false); again != a {
-		t.Errorf("a session that ended for another reason counts: %+v", again)
-	}
-	if on := a.begun([3]int64{1, 2, 4}, true); on.careful() {
-		t.Error("a session that got on is careful")
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("it is\n%s", got.String())
 	}
 }
 
-func TestABodyIsSetAsideAfterItWasUnderWayAloneTwice(t *testing.T) {
-	at := [3]int64{1, 2, 3}
-	a := attempt{At: at, Sessions: patience + 1}
-	for try := 1; try <= patience; try++ {
-		next, over := a.alone(0, "raw.live", 7)
-		if over {
-			t.Fatalf("set aside at its try %d", try)
+// A session whose partitions another one has by now notes nothing of them.
+func TestASessionThatLostAPartitionNotesNothingOfIt(t *testing.T) {
+	log := &memoryLog{notes: map[int32]attempt{}}
+	mine, other := newNotebook(), newNotebook()
+	places := map[int32][3]int64{1: {}, 2: {}}
+	for by, b := range map[string]*notebook{"mine": mine} {
+		if _, err := b.begin(t.Context(), log, by, places); err != nil {
+			t.Fatal(err)
 		}
-		a = next.begun(at, true)
 	}
-	if _, over := a.alone(0, "raw.live", 8); over {
-		t.Error("another body is set aside")
+	if _, err := other.begin(t.Context(), log, "other", map[int32][3]int64{2: {}}); err != nil {
+		t.Fatal(err)
 	}
-	if _, over := a.alone(0, "raw.live", 7); !over {
-		t.Error("the body is tried once more")
+	if err := mine.end(t.Context(), log, "mine", nil, outcomeBlameless); err != nil {
+		t.Fatal(err)
 	}
-	on := a.begun([3]int64{1, 2, 4}, true)
-	if _, over := on.alone(0, "raw.live", 7); !over || !on.careful() {
-		t.Errorf("what got on beside it lets the body be tried again: %+v", on)
-	}
-	if _, over := a.begun([3]int64{8, 2, 3}, true).alone(0, "raw.live", 8); over {
-		t.Error("the body behind one that got through is set aside")
-	}
-	if _, over := a.begun(at, false).alone(0, "raw.live", 7); over {
-		t.Error("a try that ended for another reason counts")
+	if log.notes[1].End != outcomeBlameless || log.notes[2].End != outcomeNone || log.notes[2].By != "other" {
+		t.Errorf("the notes are %+v", log.notes)
 	}
 }
 
-func TestTheBodyOfAHeldChunkIsSetAsideWhateverGetsOn(t *testing.T) {
-	a := attempt{At: [3]int64{1, 2, 30}, Sessions: patience + 1}
-	for try := 1; try <= patience; try++ {
-		next, over := a.alone(ofHeld, "raw.bulk", 7)
-		if over {
-			t.Fatalf("set aside at its try %d", try)
+// A try whose note cannot be written does not count: the body is not set aside for what nobody knows.
+func TestATryThatCannotBeNotedDoesNotCount(t *testing.T) {
+	log, b := &memoryLog{notes: map[int32]attempt{}}, newNotebook()
+	if _, err := b.begin(t.Context(), log, "s", map[int32][3]int64{7: {}}); err != nil {
+		t.Fatal(err)
+	}
+	log.away = true
+	for range 2 * patience {
+		if b.alone(t.Context(), log, 7, 0, tries{Topic: "raw.live", Offset: 1}) {
+			t.Fatal("set aside")
 		}
-		next, _ = next.alone(0, "raw.live", int64(try))
-		a = next.begun([3]int64{1 + int64(try), 2, 30}, true)
 	}
-	if _, over := a.alone(ofHeld, "raw.bulk", 7); !over {
-		t.Error("the body is tried once more")
-	}
-	if _, over := a.alone(ofHeld, "rerouted", 7); over {
-		t.Error("a body of another input is set aside")
+}
+
+// Only what a body can have brought about counts.
+func TestOutcomes(t *testing.T) {
+	const timeout = time.Minute
+	for _, c := range []struct {
+		err    error
+		worked time.Duration
+		want   outcome
+	}{
+		{nil, 0, outcomeBlameless}, // told to stop, or aborted by a rebalance
+		{fmt.Errorf("produce coex.echoes/1: %w", kerr.MessageTooLarge), time.Second, outcomeFailed},
+		{fmt.Errorf("produce coex.echoes/1: %w", kerr.InvalidRecord), time.Second, outcomeFailed},
+		{fmt.Errorf("%w: an index", errPanic), 0, outcomeFailed},
+		{kerr.ProducerFenced, time.Second, outcomeBlameless},
+		{kerr.InvalidProducerEpoch, time.Second, outcomeBlameless},
+		{kerr.InvalidProducerEpoch, timeout, outcomeFailed}, // the brokers ended a transaction that took too long
+		{nil, 2 * timeout, outcomeFailed},
+		{kerr.IllegalGeneration, time.Second, outcomeBlameless},
+		{kerr.UnknownMemberID, time.Second, outcomeBlameless},
+		{kerr.FencedInstanceID, time.Second, outcomeBlameless},
+		{kerr.BrokerNotAvailable, time.Second, outcomeBlameless},
+		{kerr.NotEnoughReplicas, time.Second, outcomeBlameless},
+		{context.DeadlineExceeded, time.Second, outcomeBlameless}, // acknowledgements that did not come
+	} {
+		if got := outcomeOf(c.err, c.worked, timeout); got != c.want {
+			t.Errorf("after %v, and %v of work, it is %q, want %q", c.err, c.worked, got, c.want)
+		}
 	}
 }
 
 func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
-	r := &runner{partition: 3}
-	err := func() (err error) {
-		defer r.recovered(&err)
-		r.under.topic, r.under.offset = schemas.TopicRawBulk, 7
-		panic("an index out of range")
-	}()
-	if !errors.Is(err, errPanic) || !attributable(err) || !strings.Contains(err.Error(), "offset 7 of raw.bulk/3") {
-		t.Errorf("the error is %v", err)
+	cfg := task.DefaultConfig()
+	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
+	tk, err := task.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tk.Begin(func(r task.Record) {
+		if r.Topic == schemas.TopicState {
+			panic("an index out of range")
+		}
+	}, &task.Workspace{})
+	body, err := split.NewScanner(split.Limits{}).Scan([]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"91"},"messages":[{"id":"m"}]}}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tk.Webhook(&task.Origin{Label: []byte("raw.live/0/7")}, body)
+	for name, do := range map[string]func(*runner) error{
+		"at the end of a transaction": func(r *runner) error { return (&deed{touched: []*runner{r}}).flush() },
+		"when time passes":            func(r *runner) error { return r.tick(time.Unix(1, 0)) },
+		"in the live lane": func(r *runner) (err error) {
+			defer r.recovered(&err)
+			panic("an index out of range")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &runner{partition: 3, task: tk, now: time.Now}
+			if name == "when time passes" {
+				r.task = nil
+			}
+			r.under.topic, r.under.offset = schemas.TopicRawBulk, 7
+			err := do(r)
+			if !errors.Is(err, errPanic) || !attributable(err) || !strings.Contains(err.Error(), "offset 7 of raw.bulk/3") {
+				t.Errorf("the error is %v", err)
+			}
+		})
 	}
 }

@@ -164,6 +164,7 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 
 // ended is for a session that ended: what it knew of its partitions is not told any more. How far behind they are still is.
 func (m *metrics) ended() {
+	m.largestSource.Reset()
 	m.largest.Reset()
 	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused} {
 		g.Set(0)
@@ -174,7 +175,7 @@ func (m *metrics) ended() {
 // each transaction.
 func (s *session) observe() {
 	var held, waiting, running, gaps, numbers int
-	var largest task.Size
+	var largest, ofSource task.Size
 	for _, r := range s.runners {
 		if r == nil {
 			continue
@@ -185,6 +186,9 @@ func (s *session) observe() {
 		if size.Largest > largest.Largest {
 			largest = size
 		}
+		if size.OfSource > ofSource.OfSource {
+			ofSource = size
+		}
 	}
 	m := s.p.metrics
 	m.held.Set(float64(held))
@@ -192,6 +196,10 @@ func (s *session) observe() {
 	m.running.Set(float64(running))
 	m.gaps.Set(float64(gaps))
 	m.numbers.Set(float64(numbers))
+	m.largestSource.Reset()
+	if ofSource.OfSource > 0 {
+		m.largestSource.WithLabelValues(ofSource.Source).Set(float64(ofSource.OfSource))
+	}
 	m.largest.Reset()
 	if largest.Largest > 0 {
 		m.largest.WithLabelValues(largest.Business).Set(float64(largest.Largest))

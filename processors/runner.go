@@ -37,21 +37,22 @@ type runner struct {
 	bulk     bulk
 	now      func() time.Time
 
-	shelf *shelf
-	again batch
-	kept  cut // what is next of the backlog, or the rest of it
+	shelf  *shelf
+	pieces *pieces
+	again  batch
+	kept   cut // what is next of the backlog, or the rest of it
 	// While what is next is being cut, the runner does nothing for the backlog.
 	cutting bool
 	inPlace bool       // what is next cannot be cut beforehand
 	lent    *workspace // while the runner works
 
 	// See suspect.go.
-	attempts *attempts
-	attempt  attempt
-	careful  bool
-	alone    bool     // a body was worked on alone
-	gotOn    int      // how many got through alone
-	under    struct { // the record that is worked on
+	notes   *notebook
+	noteLog noteLog
+	careful bool
+	alone   bool     // a body was worked on alone
+	gotOn   int      // how many got through alone
+	under   struct { // the record that is worked on
 		topic  schemas.Topic
 		offset int64
 	}
@@ -220,10 +221,19 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 	}
 }
 
+// flush lets the task emit what it says once in a transaction.
+func (r *runner) flush() (err error) {
+	defer r.recovered(&err)
+	r.task.Flush()
+	return nil
+}
+
 // tick lets time pass.
-func (r *runner) tick(at time.Time) {
+func (r *runner) tick(at time.Time) (err error) {
+	defer r.recovered(&err)
 	r.task.GiveUp(r.now())
 	r.task.Tick(at)
+	return nil
 }
 
 // pass lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
@@ -243,12 +253,12 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err 
 		if !ok {
 			return true, nil
 		}
-		if q.atHand && !r.atHand(next{topic: ref.Topic, offset: ref.Offset}) || r.send.failed() || !q.more() {
+		if q.atHand && !r.atHand(held(ref)) || r.send.failed() || !q.more() {
 			return false, nil
 		}
 		r.inPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
-		if r.setsAside(ref.Topic, ref.Offset) {
+		if r.setsHeldAside(ref) {
 			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
 				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
 			r.task.Lost(ref)
@@ -328,29 +338,45 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 // release reads a held chunk again and lets the task emit it. It returns the bytes that took.
 func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
 	c, n := r.kept, 0
-	if !c.is(w.Topic, w.Offset) {
-		rec, err := r.find(ctx, w)
-		if errors.Is(err, kafka.ErrOffsetGone) {
+	if !c.has(w) {
+		var err error
+		if c, n, err = r.held(ctx, w); errors.Is(err, kafka.ErrOffsetGone) {
 			r.metrics.refetches.WithLabelValues("gone").Inc()
 			r.task.Lost(w)
 			return 0, nil
-		}
-		if err != nil {
+		} else if err != nil {
 			r.metrics.refetches.WithLabelValues("failed").Inc()
 			return 0, fmt.Errorf("read a held chunk again: %w", err)
 		}
-		c, n = r.cut(w.Topic, rec), len(rec.Value)
 	}
 	defer r.keep(c)
 	o := r.origin(w.Topic, c.rec)
 	if c.body == nil {
 		// It was split once: a limit has been lowered since. The sync goes on, and the record has its place.
+		o.LeaveOut()
 		r.task.DeadLetter(o, c.reason, c.detail)
 		r.task.Lost(w)
 		return n, nil
 	}
 	r.task.Release(w, o, c.body)
+	if next, ok := r.task.Wanted(); !ok || next != w {
+		r.pieces.left(r.partition, w)
+	}
 	return n, nil
+}
+
+// held cuts a held chunk: a piece of its body, or all of it. n is how many bytes that took.
+func (r *runner) held(ctx context.Context, w task.Want) (c cut, n int, err error) {
+	sc := r.scanners.get()
+	if c, n = r.piece(sc, w); n > 0 {
+		return c, n, nil
+	}
+	r.scanners.put(sc)
+	rec, err := r.find(ctx, w)
+	if err != nil {
+		return cut{}, 0, err
+	}
+	return r.cut(w.Topic, rec), len(rec.Value), nil
 }
 
 // inMemory looks where find does before it reads the log for a record with a held chunk: its headers, and how long its

@@ -93,10 +93,12 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	}
 	send := newSender(ctx, s.txn.Produce, &s.limits)
 	d := deed{send: send, lend: s.workspaces.lend}
-	if err := s.work(ctx, &d, all, tick); err != nil {
+	ended, err := time.Now(), error(nil)
+	err = s.work(ctx, &d, all, tick)
+	s.worked, ended = time.Since(ended), time.Now()
+	if err != nil {
 		return s.abort(ctx, err)
 	}
-	ended := time.Now()
 	if err := s.joinLate(ctx, &d); err != nil {
 		return s.abort(ctx, err)
 	}
@@ -172,7 +174,9 @@ func (s *session) ended(end *ending, parts []part) error {
 	if !end.committed {
 		s.p.metrics.transactions.WithLabelValues("aborted").Inc()
 		s.p.log.Info("transaction aborted by a rebalance; state is rebuilt", "partitions", len(parts))
+		how := outcomeOf(nil, s.worked, s.cfg.TransactionTimeout)
 		for _, p := range parts {
+			s.p.notes.change(p.runner.partition, func(a attempt) attempt { return a.ended(how) })
 			if r := p.runner; s.runners[r.partition] == r {
 				r.drop()
 				s.runners[r.partition] = nil
@@ -180,6 +184,7 @@ func (s *session) ended(end *ending, parts []part) error {
 		}
 		return nil
 	}
+	s.worked = 0
 	s.lanes.ended(end.took)
 	s.p.metrics.transactions.WithLabelValues("committed").Inc()
 	for i := range parts {
@@ -226,7 +231,7 @@ func (d *deed) flush() error {
 	var g errgroup.Group
 	g.SetLimit(cores())
 	for _, r := range d.touched {
-		g.Go(func() error { r.task.Flush(); return nil })
+		g.Go(r.flush)
 	}
 	return g.Wait()
 }
@@ -280,7 +285,9 @@ func (s *session) work(ctx context.Context, d *deed, all map[int32]*work, tick t
 	for partition, at := range tick {
 		r := s.runners[partition]
 		d.begin(r)
-		r.tick(at)
+		if err := r.tick(at); err != nil {
+			return err
+		}
 	}
 	return d.flush()
 }

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -67,6 +68,17 @@ func NewNumber(cfg *Config, id Identity) *Number {
 			ceiling: span(cfg.Ceiling), memory: span(cfg.ChunkMemory),
 		},
 	}
+}
+
+// Waits tells whether a chunk with a phase and an order is held. It may say no of one that another occupies the place of.
+func (n *Number) Waits(ref Ref, number, order int32) bool {
+	for _, w := range n.windows {
+		i, ok := slices.BinarySearchFunc(w.phases, number, func(p phase, n int32) int { return int(p.number) - int(n) })
+		if ok && w.phases[i].held.has(order, ref) {
+			return true
+		}
+	}
+	return false
 }
 
 // Name sets what is told of the number's identity from now on: the display phone number may become known

@@ -60,6 +60,10 @@ type Body struct {
 	Rest         int
 	Over         Error
 	bytes, items int
+
+	// piece: it is a Piece, the element of history[] that stood at these places. See Chunk.
+	piece           bool
+	change, element int
 }
 
 // Change is one change of one entry. A 360dialog or bare body has exactly one.
@@ -112,11 +116,16 @@ type Change struct {
 	Loose bool
 	// Partial: of the change's parts only some are there. See Body.Only.
 	Partial bool
+	// ProfilesChosen: of contacts[] only the entries that can be about the change's parts are there, and it has more.
+	ProfilesChosen bool
+	profilesCost   int  // of all entries, where not all are there
+	attributed     bool // WABA is not its own: see Attribute
 }
 
 // HistoryElement is one element of value.history[]: a chunk, or a decline.
 type HistoryElement struct {
 	Out                                  bool // it is odd, or not chosen, and holds nothing
+	depth                                int16
 	Raw                                  []byte
 	Phase, ChunkOrder, Progress          int32
 	HasPhase, HasChunkOrder, HasProgress bool

@@ -77,7 +77,7 @@ func (t *Task) account(o *Origin, c *split.Change) {
 		return
 	}
 	if len(e.Value) > t.cfg.EventBytesMax {
-		t.tooLong(o, id)
+		t.eventTooLong(o, id, longerThanEvents)
 	} else {
 		t.emitAccount(e)
 	}

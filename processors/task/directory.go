@@ -142,6 +142,13 @@ func (t *Task) attribute(o *Origin, c *split.Change) {
 	if len(c.WABA) > 0 || len(c.PhoneNumberID) == 0 || o.Requeue.event() != "" {
 		return
 	}
+	if waba := t.wabaOf(o, c); len(waba) > 0 {
+		c.Attribute(waba)
+	}
+}
+
+// wabaOf is the WABA of a change that names a number alone; nil where nobody knows it.
+func (t *Task) wabaOf(o *Origin, c *split.Change) []byte {
 	waba := o.WABA
 	if len(waba) == 0 {
 		home := t
@@ -150,9 +157,7 @@ func (t *Task) attribute(o *Origin, c *split.Change) {
 		}
 		waba = bytesOf(home.directory.of[str(c.PhoneNumberID)])
 	}
-	if len(waba) > 0 {
-		c.EntryID, c.WABA = waba, waba
-	}
+	return waba
 }
 
 // flush writes what changed to `state`.

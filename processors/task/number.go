@@ -29,6 +29,7 @@ type number struct {
 	introduced, moved, removing, again bool
 
 	business      *business
+	maker         *maker
 	phone         string  // its display number, see phoneKey
 	heard         int     // how many of the business's fresh account events it was told
 	usedMS        int64   // when it was heard of last, see usedPrecision; 0: not known
@@ -61,15 +62,19 @@ func numberKey(waba, phoneNumberID string) string {
 	return url.QueryEscape(waba) + "/" + url.QueryEscape(phoneNumberID)
 }
 
-// number finds or makes the number of a change; nil where there is no room for another one.
-func (t *Task) number(waba, phoneNumberID, display []byte) *number {
+// number finds or makes the number of a change, which a source told. It is nil, and there is a reason, where there is no room
+// for another one.
+func (t *Task) number(c *split.Change, source []byte) (*number, schemas.Reason) {
+	waba, phoneNumberID, display := c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber
 	t.scratch = append(append(append(t.scratch[:0], waba...), '/'), phoneNumberID...)
 	n, ok := t.numbers[str(t.scratch)]
 	if !ok {
-		if !t.roomFor(t.business(str(waba))) {
-			return nil
+		by := str(source)
+		if reason := t.roomFor(str(waba), by); reason != "" {
+			return nil, reason
 		}
 		n = t.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
+		t.made(n, t.maker(by))
 		t.announced.tell(n, t.now)
 	} else if n.id.DisplayPhoneNumber == "" && len(display) > 0 {
 		n.id.DisplayPhoneNumber = string(display)
@@ -82,7 +87,7 @@ func (t *Task) number(waba, phoneNumberID, display []byte) *number {
 	t.used(n)
 	t.introduce(n)
 	t.touch(n)
-	return n
+	return n, ""
 }
 
 func (t *Task) addNumber(id history.Identity) *number {
@@ -99,6 +104,7 @@ func (t *Task) addNumber(id history.Identity) *number {
 	n.business.numbers = append(n.business.numbers, n)
 	n.business.named(n)
 	t.recency.push(n)
+	t.made(n, t.maker(""))
 	return n
 }
 
@@ -127,6 +133,7 @@ type identityRecord struct {
 	Replay             string `json:"replay,omitempty"`
 	Live               bool   `json:"live,omitempty"`
 	UsedMS             int64  `json:"used,omitempty"` // see usedPrecision
+	Source             string `json:"source,omitempty"`
 }
 
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
@@ -153,7 +160,7 @@ func (t *Task) Flush() {
 func (t *Task) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
-		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS})
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.maker.source})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
@@ -246,6 +253,7 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		}
 		n := t.restoring(id.WABAID, id.PhoneNumberID)
 		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
+		t.made(n, t.maker(id.Source))
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
 		n.usedMS = id.UsedMS
 		n.business.named(n)

@@ -104,6 +104,7 @@ type Task struct {
 
 	numbers    map[string]*number   // by number key
 	businesses map[string]*business // by WABA
+	makers     map[string]*maker    // by name of the source
 	recency    recency
 	changed    []*number   // numbers to look at in Flush
 	wanting    []*number   // numbers whose next chunk has to be read again
@@ -147,7 +148,7 @@ func New(cfg Config) (*Task, error) {
 	return &Task{
 		cfg: cfg, out: func(Record) {},
 		Workspace: &Workspace{},
-		numbers:   map[string]*number{}, businesses: map[string]*business{},
+		numbers:   map[string]*number{}, businesses: map[string]*business{}, makers: map[string]*maker{},
 		contacts: contacts.New(), recent: known.NewRecent(cfg.DedupWindow, dedupBuckets),
 		pages:  pages{},
 		counts: newCounts(),
@@ -274,11 +275,15 @@ func businessOf(c *split.Change) []byte {
 type inHand struct {
 	origin *Origin
 	body   *split.Body
+	again  bool // it was processed before, and has been read again
 }
 
 func (h inHand) holds(ref history.Ref) bool {
-	return h.body != nil && ref.Topic == h.origin.Topic && ref.Offset == h.origin.Offset &&
-		int(ref.Change) < len(h.body.Changes) && int(ref.Element) < len(h.body.Changes[ref.Change].History)
+	if h.body == nil || ref.Topic != h.origin.Topic || ref.Offset != h.origin.Offset {
+		return false
+	}
+	c, _ := h.body.Chunk(int(ref.Change), int(ref.Element))
+	return c != nil
 }
 
 // Fields that the pipeline knows, beside those of account events.
@@ -314,9 +319,9 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 	if len(c.PhoneNumberID) == 0 {
 		return schemas.ReasonNoNumber
 	}
-	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
+	n, reason := t.number(c, h.origin.Source)
 	if n == nil {
-		return schemas.ReasonTooManyNumbers
+		return reason
 	}
 	if !n.live && h.origin.live() {
 		n.live, n.told = true, false
@@ -425,6 +430,18 @@ func (t *Task) Wanted() (Want, bool) {
 	return Want{}, false
 }
 
+// LeftOfWanted is how many messages have left of the chunk that Wanted named.
+func (t *Task) LeftOfWanted() int {
+	if t.wantedBy != nil {
+		return t.wantedBy.LeftOfWanted()
+	}
+	if len(t.wanting) == 0 {
+		return 0
+	}
+	d, _ := t.wanting[0].history.Next(t.now)
+	return d.From
+}
+
 // Release lets a held chunk leave: o and b are the record that Want named, read again.
 func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	if t.wantedBy != nil {
@@ -433,14 +450,11 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	}
 	n := t.turn()
 	t.people.Begin()
+	o.LeaveOut()
 	o.Requeue.choose(b)
-	h := inHand{origin: o, body: b}
-	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
-		if h.holds(w) && n.history.Is(d, schemas.HashBytes(b.Changes[w.Change].History[w.Element].Raw)) {
-			t.fit(h, d)
-		} else {
-			n.history.Missing(t.now, d) // the log holds other bytes at that place
-		}
+	h := inHand{origin: o, body: b, again: true}
+	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
+		n.history.Missing(t.now, d) // the log holds other bytes at that place
 	}
 	t.touch(n)
 	t.catchUp(n, h)

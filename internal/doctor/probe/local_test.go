@@ -26,8 +26,8 @@ coexstream_spool_writable{topic="raw.live"} 1
 		t.Errorf("%+v, hash %q", fact.Spooled, fact.ConfigHash)
 	}
 	processor := doctor.Process{}
-	readMetrics(strings.NewReader("coexstream_processor_tasks 4\ngarbage\ncoexstream_processor_largest_business_numbers{business=\"0a1b\"} 3000\n"), &processor)
-	if processor.Spooled != nil || processor.ConfigHash != "" || processor.Largest != 3000 || processor.Business != "0a1b" {
+	readMetrics(strings.NewReader("coexstream_processor_tasks 4\ngarbage\ncoexstream_processor_largest_business_numbers{business=\"0a1b\"} 3000\ncoexstream_processor_largest_source_numbers{source=\"vendor\"} 30000\n"), &processor)
+	if processor.Spooled != nil || processor.ConfigHash != "" || processor.Largest != 3000 || processor.Business != "0a1b" || processor.OfSource != 30000 || processor.Source != "vendor" {
 		t.Errorf("a process without a spool: %+v", processor)
 	}
 }

@@ -44,16 +44,17 @@ var rules = map[string][]string{
 	// The runtime, which composes the pure packages.
 	"processors": {"schemas", "processors", "internal/kafka", "internal/contentcoding"},
 	// The pure packages: no Kafka, no I/O.
-	"processors/split":    {"schemas"},
-	"processors/identity": {},
-	"processors/people":   {"schemas", "processors/split", "processors/identity"},
-	"processors/known":    {"schemas"},
-	"processors/history":  {"schemas", "processors/known"},
-	"processors/contacts": {"schemas", "processors/split", "processors/identity", "processors/known"},
-	"processors/media":    {"schemas", "processors/split", "processors/identity", "processors/known"},
-	"processors/account":  {"schemas", "processors/split", "processors/identity"},
-	"processors/task":     {"schemas", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account"},
-	"ingress":             {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"},
+	"processors/split":     {"schemas"},
+	"processors/identity":  {},
+	"processors/directory": {},
+	"processors/people":    {"schemas", "processors/split", "processors/identity"},
+	"processors/known":     {"schemas"},
+	"processors/history":   {"schemas", "processors/known"},
+	"processors/contacts":  {"schemas", "processors/split", "processors/identity", "processors/known"},
+	"processors/media":     {"schemas", "processors/split", "processors/identity", "processors/known"},
+	"processors/account":   {"schemas", "processors/split", "processors/identity"},
+	"processors/task":      {"schemas", "processors/directory", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account"},
+	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"},
 	// A second opinion shares no code with what it checks.
 	"bench": {"bench", "schemas", "internal/kafka", "internal/private"},
 	// What measures the parts has to know them.
@@ -61,7 +62,7 @@ var rules = map[string][]string{
 	"internal/kafka":         {"schemas"},
 	"internal/contentcoding": {},
 	"internal/deadletter":    {"schemas"},
-	"internal/replay":        {"schemas", "internal/kafka", "internal/contentcoding", "processors/split"},
+	"internal/replay":        {"schemas", "internal/kafka", "internal/contentcoding", "processors/split", "processors/account", "processors/directory"},
 	"internal/embedded":      {"schemas", "internal/kafka", "internal/listen", "internal/private"},
 	"internal/config":        {"internal/listen"},
 	"internal/admin":         {"internal/listen"},
@@ -99,7 +100,7 @@ var (
 
 // pure packages also stay away from what has effects.
 var (
-	pure      = []string{"processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
+	pure      = []string{"processors/split", "processors/identity", "processors/directory", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
 	effectful = []string{"os", "net", "net/http", "sync", "os/exec", "log", "log/slog", "github.com/twmb/franz-go", "github.com/segmentio/kafka-go", "github.com/valyala/fasthttp"}
 )
 

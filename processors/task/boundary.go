@@ -37,7 +37,7 @@ func (t *Task) account(o *Origin, c *split.Change) {
 	}
 	parts := history.Boundary{Opens: kind == account.Opens, Time: unix(c.EntryTime), ReceivedAt: o.ReceivedAt}
 	t.announced.add(v.WABAID, announcement{v.PhoneNumber, parts})
-	told := freshEvent{phone: phoneKey(v.PhoneNumber), parts: parts}
+	told := freshEvent{phone: phoneKey(v.PhoneNumber), parts: parts, begins: kind != account.Closes, named: o.named()}
 	if o.Replay != nil {
 		told.replay = string(o.Replay.ID)
 	}
@@ -62,10 +62,11 @@ func (t *Task) numberConcerned(c *split.Change) string {
 	if b == nil || !ok {
 		return ""
 	}
+	var id string
 	for _, n := range b.byPhone[digits] {
-		if n.live && identity.IsPhone(bytesOf(n.id.DisplayPhoneNumber)) {
-			return n.id.PhoneNumberID
+		if n.live && identity.IsPhone(bytesOf(n.id.DisplayPhoneNumber)) && (id == "" || n.id.PhoneNumberID < id) {
+			id = n.id.PhoneNumberID
 		}
 	}
-	return ""
+	return id
 }

@@ -298,9 +298,12 @@ func (r *runner) broken(o *task.Origin, rec *kgo.Record, why error) {
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
 	r.hands[topic].takes(o.ReceivedAt)
 	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
-	if topic == schemas.TopicRerouted && string(header(rec, schemas.HeaderRerouted)) == schemas.ReroutedNumber {
-		r.task.Number(o)
-		return
+	if topic == schemas.TopicRerouted {
+		switch string(header(rec, schemas.HeaderRerouted)) {
+		case schemas.ReroutedNumber, schemas.ReroutedKnown:
+			r.task.Number(o)
+			return
+		}
 	}
 	if o.Replay != nil {
 		r.metrics.replayed.Inc()
@@ -467,6 +470,7 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 			o.WABA = h.Value
 		case schemas.HeaderRerouted:
 			o.Moved = topic == schemas.TopicRerouted && string(h.Value) == schemas.ReroutedMoved
+			o.Unnamed = string(h.Value) == schemas.ReroutedKnown
 		case schemas.HeaderRequeue:
 			requeue(o).Letter = h.Value
 		case schemas.HeaderReplay:
@@ -475,6 +479,7 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 			replay(o).Own = string(h.Value) == schemas.StateOwn
 		case schemas.HeaderReplayRole:
 			replay(o).Extra, replay(o).End = string(h.Value) == schemas.RoleExtra, string(h.Value) == schemas.RoleEnd
+			o.Moved = o.Moved || string(h.Value) == schemas.RoleMoved
 		}
 	}
 	if o.Replay != nil {

@@ -29,6 +29,8 @@ type Number struct {
 	fence  millis
 	fenced fenceKind
 
+	farewell []schemas.Sync // of windows that were forgotten before TakeSync gave their end: much time passed at once
+
 	pending []Boundary // told, but not passed yet; by ReceivedAt
 
 	next     pinned // in the record of the number while parts of it have left
@@ -208,6 +210,9 @@ func (n *Number) releasedAt(w *window) millis {
 // forgetOldest drops a window that is closed and holds nothing.
 func (n *Number) forgetOldest() {
 	w := n.windows[0]
+	if w.untold && !w.closedTold {
+		n.farewell = append(n.farewell, n.sync(w))
+	}
 	n.release(w)
 	n.windows[0] = nil
 	n.windows = n.windows[1:]

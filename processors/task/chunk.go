@@ -132,7 +132,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 	var left, duplicates, at int
 	e := event{topic: schemas.TopicHistory, ceType: schemas.TypeHistory, source: n.source, origin: origin, trace: o}
 	m := schemas.Message{
-		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: n.id.DisplayPhoneNumber,
+		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: str(n.display(c, o.ReceivedAt)),
 		Historical: true, Sync: &d.Position,
 	}
 	for i := range el.Threads {
@@ -181,7 +181,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			}
 			left++
 			if !began { // of a thread that left in part, or is known, nothing has to be found out
-				t.people.Chat(c, n.display(c), thread)
+				t.people.Chat(c, n.display(c, o.ReceivedAt), thread)
 				began = true
 			}
 			fill(&m, msg)

@@ -83,7 +83,7 @@ func (t *Task) used(n *number) {
 // idle tells whether nothing is remembered of a number but its identity and how many onboardings it had, and nothing of it
 // waits to be written.
 func (n *number) idle() bool {
-	return !n.changed && !n.wanting && !n.scheduled && !n.removing && !n.again && n.told && n.history.Idle() && n.media.Idle()
+	return !n.changed && !n.wanting && !n.scheduled && n.removing.IsZero() && !n.again && n.told && n.history.Idle() && n.media.Idle()
 }
 
 // roomFor tells why no more number of a business can be remembered, told by a source. It forgets one where that makes room.

@@ -78,18 +78,25 @@ type Origin struct {
 	Requeue *Requeue
 	// WABA is that of the number that the body, or the record's key, names alone.
 	WABA []byte
-	// Moved is set on what another partition passed on of a number that it knew without its WABA.
+	// Moved is set on what another partition, or a replay, passed on of a number that was known without its WABA.
 	Moved bool
+	// Unnamed is set on the note about a number that no live webhook named.
+	Unnamed bool
 
 	// Key, Value and Headers are the record as it is, for `dlq` and `rerouted`.
 	Key, Value []byte
 	Headers    []Header
 }
 
-// live tells whether the record came by the live lane to the partition of its business. What comes so is processed in the
-// order of one log, whenever that is.
-func (o *Origin) live() bool {
-	return bytes.HasPrefix(o.Label, liveLane) && bytes.IndexByte(o.Label, '#') < 0
+// live tells whether the webhook came by the live lane, which is read soon after it was written.
+func (o *Origin) live() bool { return bytes.HasPrefix(o.Label, liveLane) && !o.Moved }
+
+// named is when the webhook was received where it came by the live lane, else zero.
+func (o *Origin) named() time.Time {
+	if o.live() {
+		return o.ReceivedAt
+	}
+	return time.Time{}
 }
 
 var liveLane = []byte(schemas.TopicRawLive.String() + "/")
@@ -121,7 +128,7 @@ type Task struct {
 	pages     pages
 	announced announced
 	undated   undated
-	directory directory
+	directory numberDirectory
 
 	offers []offered
 	holds  bool // see Holds
@@ -236,6 +243,10 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 				continue
 			}
 		}
+		if o.Moved && o.Replay != nil && o.Topic != schemas.TopicRerouted {
+			t.declined(o, c)
+			continue
+		}
 		t.unfit = false
 		switch reason := t.change(inHand, c, i); {
 		case reason != "":
@@ -286,21 +297,15 @@ func (h inHand) holds(ref history.Ref) bool {
 	return c != nil
 }
 
-// Fields that the pipeline knows, beside those of account events.
+// Fields that are asked for by name.
 const (
-	fieldHistory   = "history"
-	fieldContacts  = "smb_app_state_sync"
-	fieldEchoes    = "smb_message_echoes"
-	fieldMessages  = "messages"
-	fieldStandby   = "standby"
-	fieldHandovers = "messaging_handovers"
+	fieldHistory = "history"
+	fieldStandby = "standby"
 )
 
 // change routes one change of a business of this partition. The reason is set when it belongs to `dlq`.
 func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
-	switch string(c.Field) {
-	case fieldHistory, fieldContacts, fieldEchoes, fieldMessages, fieldStandby, fieldHandovers:
-	default:
+	if !c.HasOwnField() {
 		if event, ok := account.EventOf(c); ok {
 			c.AccountEvent = event
 			t.account(h.origin, c)
@@ -309,8 +314,7 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 		t.other(h.origin, c)
 		return ""
 	}
-	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors) + len(c.Handovers)
-	if parts == 0 && !h.origin.Moved {
+	if c.Parts() == 0 && !h.origin.Moved {
 		if c.Cut == 0 && !c.Partial {
 			t.other(h.origin, c) // a known field with nothing in it that we know
 		}
@@ -319,7 +323,7 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 	if len(c.PhoneNumberID) == 0 {
 		return schemas.ReasonNoNumber
 	}
-	n, reason := t.number(c, h.origin.Source)
+	n, reason := t.number(h.origin, c)
 	if n == nil {
 		return reason
 	}
@@ -341,6 +345,9 @@ func (t *Task) change(h inHand, c *split.Change, index int) schemas.Reason {
 	}
 	if len(c.StateSync) > 0 {
 		t.addressBook(h.origin, c, n)
+	}
+	if len(c.WABA) == 0 && len(c.History)+len(c.Errors) > 0 {
+		t.follow(h.origin, n, c)
 	}
 	return ""
 }

@@ -1,147 +1,206 @@
 package processors
 
 import (
+	"bytes"
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// at is a beginning with records behind each position.
-func at(positions ...int64) beginning {
-	return beginning{at: [3]int64(positions), waits: [3]bool{true, true, true}}
+var updateAttempts = flag.Bool("update", false, "write testdata/attempts.txt anew")
+
+// memoryLog is a log of notes. It can be out of reach.
+type memoryLog struct {
+	notes map[int32]attempt
+	away  bool
 }
 
-func record(topic string, offset int64) piece { return piece{Topic: topic, Offset: offset} }
+var errAway = errors.New("away")
 
-// again is a held chunk or a deferred record.
-func again(topic string, offset int64, change, item int) piece {
-	return piece{Topic: topic, Offset: offset, Change: change, Item: item, Again: true}
+func (l *memoryLog) read(context.Context) (map[int32]attempt, error) {
+	if l.away {
+		return nil, errAway
+	}
+	return maps.Clone(l.notes), nil
 }
 
-func TestTwoSessionsThatGetNowhereMakeTheThirdCareful(t *testing.T) {
-	backlog := beginning{at: [3]int64{1, 2, 3}, backlog: true}
-	live, both := [lanesCount]bool{laneLive: true}, [lanesCount]bool{true, true}
-	bulk := [lanesCount]bool{laneBacklog: true}
-	none := [lanesCount]bool{}
-	for name, c := range map[string]struct {
-		begins func(session int) beginning
-		want   [lanesCount]bool
-	}{
-		"nothing gets on":                 {func(int) beginning { return at(1, 2, 3) }, both},
-		"live does not":                   {func(n int) beginning { return at(1, 2, 3+int64(n)) }, live},
-		"what is rerouted does not":       {func(n int) beginning { return at(1+int64(n), 2, 3+int64(n)) }, live},
-		"history does not":                {func(n int) beginning { return at(1+int64(n), 2+int64(n), 3) }, bulk},
-		"what waits for a turn may be it": {func(n int) beginning { b := backlog; b.at[0] += int64(n); return b }, bulk},
-		"all gets on":                     {func(n int) beginning { return at(1+int64(n), 2+int64(n), 3+int64(n)) }, none},
-	} {
-		a := attempt{}.begun(c.begins(0), true)
-		for session := 1; session <= patience; session++ {
-			if a.careful() != none {
-				t.Fatalf("%s: session %d is careful", name, session)
+func (l *memoryLog) write(_ context.Context, notes map[int32]attempt) error {
+	if l.away {
+		return errAway
+	}
+	maps.Copy(l.notes, notes)
+	return nil
+}
+
+// TestAttempts plays testdata/attempts.txt: a line is an event, and behind the arrow stands what comes of it.
+func TestAttempts(t *testing.T) {
+	const file = "testdata/attempts.txt"
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	log, book := &memoryLog{notes: map[int32]attempt{}}, newNotebook()
+	by, sessions := "", 0
+	for line := range strings.Lines(string(want)) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), " ->")
+		if line == "" || line[0] == '#' {
+			fmt.Fprintln(&got, line)
+			continue
+		}
+		word, rest, _ := strings.Cut(line, " ")
+		says := ""
+		ctx := t.Context()
+		alone := func(topic schemas.Topic, kind pieceKind, format string, into func(*piece) []any) {
+			what := piece{Kind: kind, Topic: topic.String()}
+			if _, err := fmt.Sscanf(rest, format, into(&what)...); err != nil {
+				t.Fatal(err)
 			}
-			a = a.begun(c.begins(session), true)
-		}
-		if got := a.careful(); got != c.want {
-			t.Errorf("%s: the session after two is careful of %v; want %v", name, got, c.want)
-		}
-		if next := a.begun(c.begins(patience), false); next.Sessions[laneBacklog] > a.Sessions[laneBacklog] {
-			t.Errorf("%s: a session that ended for another reason counts: %+v", name, next)
-		}
-		if on := a.begun(at(10, 20, 30), true); on.careful() != none {
-			t.Errorf("%s: a session that got on is careful", name)
-		}
-	}
-	idle := beginning{at: [3]int64{1, 2, 3}}
-	a := attempt{}
-	for range 2 * patience {
-		a = a.begun(idle, true)
-	}
-	if a.careful() != none {
-		t.Error("a session is careful where nothing waits")
-	}
-	for range 2 * patience {
-		a = a.begun(backlog, true)
-		a.Sessions = [lanesCount]int{} // it lasted
-	}
-	if a = a.begun(backlog, true); a.careful() != none {
-		t.Error("a session after one that lasted is careful")
-	}
-}
-
-func TestABodyIsSetAsideAfterItWasUnderWayAloneTwice(t *testing.T) {
-	a := attempt{At: [3]int64{1, 2, 3}, Sessions: [lanesCount]int{patience + 1, patience + 1}}
-	for try := 1; try <= patience; try++ {
-		next, over := a.alone(record("raw.live", 7))
-		if over {
-			t.Fatalf("set aside at its try %d", try)
-		}
-		a = next.begun(at(1, 2, 3), true)
-	}
-	if _, over := a.alone(record("raw.live", 8)); over {
-		t.Error("another body is set aside")
-	}
-	if _, over := a.alone(record("raw.live", 7)); !over {
-		t.Error("the body is tried once more")
-	}
-	on := a.begun(at(1, 2, 4), true)
-	if _, over := on.alone(record("raw.live", 7)); !over || !on.careful()[laneLive] {
-		t.Errorf("what got on beside it lets the body be tried again: %+v", on)
-	}
-	if after := a.begun(at(8, 2, 3), true); len(after.Alone) > 0 {
-		t.Errorf("the tries of a body that got through are kept: %+v", after)
-	}
-}
-
-func TestATryThatEndedForAnotherReasonDoesNotCount(t *testing.T) {
-	a := attempt{At: [3]int64{1, 2, 3}, Sessions: [lanesCount]int{patience + 1, patience + 1}}
-	for range 2 * patience {
-		next, over := a.alone(record("raw.live", 7))
-		if over {
-			t.Fatal("the body is set aside")
-		}
-		a = next.begun(at(1, 2, 3), false)
-	}
-}
-
-func TestWhatIsWorkedOnAgainHasItsTriesWhateverGetsOn(t *testing.T) {
-	a := attempt{At: [3]int64{1, 2, 30}, Sessions: [lanesCount]int{patience + 1, patience + 1}}
-	for try := 1; try <= patience; try++ {
-		// Other bodies are under way alone before it, and get through; another one fails as well.
-		for _, other := range []piece{again("raw.live", 5, 0, 0), again("raw.live", 6, 0, 0), record("raw.live", 40+int64(try))} {
-			next, _ := a.alone(other)
-			a = next.through()
-		}
-		for _, bad := range []piece{again("raw.bulk", 7, 0, 1), again("raw.live", 3, 0, 128)} {
-			next, over := a.alone(bad)
-			if over {
-				t.Fatalf("%+v is set aside at its try %d", bad, try)
-			}
-			b := at(1+int64(try), 2, 30)
-			b.backlog = true
-			if a = next.begun(b, true); !a.careful()[laneBacklog] {
-				t.Fatal("the next session is not careful")
+			if says = "tried"; book.alone(ctx, log, 7, what) {
+				says = "set aside"
 			}
 		}
+		record := func(topic schemas.Topic) {
+			alone(topic, pieceRecord, "%d", func(p *piece) []any { return []any{&p.Offset} })
+		}
+		switch word {
+		case "new":
+			log, book = &memoryLog{notes: map[int32]attempt{}}, newNotebook()
+		case "begin":
+			p := beginning{waits: [3]bool{true, true, true}}
+			where, what, _ := strings.Cut(rest, ", ")
+			if _, err := fmt.Sscan(where, &p.at[0], &p.at[1], &p.at[2]); err != nil {
+				t.Fatal(err)
+			}
+			switch what {
+			case "":
+			case "backlog":
+				p.backlog = true
+			case "idle":
+				p.waits = [3]bool{}
+			default:
+				t.Fatalf("%q is nothing that waits", what)
+			}
+			sessions++
+			by = fmt.Sprint("session ", sessions)
+			notes, err := book.begin(ctx, log, by, map[int32]beginning{7: p})
+			if err != nil {
+				t.Fatal(err)
+			}
+			note := notes[7]
+			var lanes [lanesCount]string
+			for l, careful := range note.careful() {
+				if lanes[l] = fmt.Sprint(note.Sessions[l]-1, " failed"); careful {
+					lanes[l] += ", careful"
+				}
+			}
+			if says = lanes[laneLive]; says != lanes[laneBacklog] {
+				says = fmt.Sprintf("live %s; backlog %s", lanes[laneLive], lanes[laneBacklog])
+			}
+		case "live":
+			record(schemas.TopicRawLive)
+		case "rerouted":
+			record(schemas.TopicRerouted)
+		case "bulk":
+			record(schemas.TopicRawBulk)
+		case "held":
+			alone(schemas.TopicRawBulk, pieceHeld, "%d %d.%d+%d", func(p *piece) []any { return []any{&p.Offset, &p.Change, &p.Item, &p.From} })
+		case "part":
+			alone(schemas.TopicRawLive, piecePart, "%d %d.%d", func(p *piece) []any { return []any{&p.Offset, &p.Change, &p.Item} })
+		case "relax":
+			l := laneLive
+			if rest == laneBacklog.String() {
+				l = laneBacklog
+			}
+			if err := book.relax(ctx, log, 7, l); err != nil {
+				t.Fatal(err)
+			}
+		case "got":
+			book.change(7, attempt.got)
+		case "end":
+			if err := book.end(ctx, log, by, nil, outcome(rest)); err != nil {
+				t.Fatal(err)
+			}
+		case "unwritten":
+			log.away = true
+			if err := book.end(ctx, log, by, nil, outcome(rest)); !errors.Is(err, errAway) {
+				t.Fatal(err)
+			}
+			log.away = false
+		case "die", "elsewhere":
+			book = newNotebook()
+		default:
+			t.Fatalf("%q is no event", line)
+		}
+		if says != "" {
+			says = " -> " + says
+		}
+		fmt.Fprintf(&got, "%s%s\n", line, says)
 	}
-	for _, bad := range []piece{again("raw.bulk", 7, 0, 1), again("raw.live", 3, 0, 128)} {
-		if _, over := a.alone(bad); !over {
-			t.Errorf("%+v is tried once more", bad)
+	if *updateAttempts {
+		if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("it is\n%s", got.String())
+	}
+}
+
+// A session whose partitions another one has by now notes nothing of them.
+func TestASessionThatLostAPartitionNotesNothingOfIt(t *testing.T) {
+	log := &memoryLog{notes: map[int32]attempt{}}
+	mine, other := newNotebook(), newNotebook()
+	places := map[int32]beginning{1: {}, 2: {}}
+	for by, b := range map[string]*notebook{"mine": mine} {
+		if _, err := b.begin(t.Context(), log, by, places); err != nil {
+			t.Fatal(err)
 		}
 	}
-	for _, other := range []piece{again("rerouted", 7, 0, 1), again("raw.bulk", 7, 0, 2), again("raw.live", 3, 0, 256), again("raw.live", 5, 0, 0)} {
-		if _, over := a.alone(other); over {
-			t.Errorf("%+v is set aside", other)
+	if _, err := other.begin(t.Context(), log, "other", map[int32]beginning{2: {}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := mine.end(t.Context(), log, "mine", nil, outcomeBlameless); err != nil {
+		t.Fatal(err)
+	}
+	if log.notes[1].End != outcomeBlameless || log.notes[2].End != outcomeNone || log.notes[2].By != "other" {
+		t.Errorf("the notes are %+v", log.notes)
+	}
+}
+
+// A try whose note cannot be written does not count: the body is not set aside for what nobody knows.
+func TestATryThatCannotBeNotedDoesNotCount(t *testing.T) {
+	log, b := &memoryLog{notes: map[int32]attempt{}}, newNotebook()
+	if _, err := b.begin(t.Context(), log, "s", map[int32]beginning{7: {}}); err != nil {
+		t.Fatal(err)
+	}
+	log.away = true
+	for range 2 * patience {
+		if b.alone(t.Context(), log, 7, piece{Topic: "raw.live", Offset: 1}) {
+			t.Fatal("set aside")
 		}
 	}
 }
 
 func TestTheNoteOfManyTriesFitsAnOffsetsMetadata(t *testing.T) {
-	a := attempt{At: [3]int64{1 << 60, 1 << 60, 1 << 60}}
+	a := attempt{At: [3]int64{1 << 60, 1 << 60, 1 << 60}, End: outcomeBlameless, By: rand.Text()}
 	for i := range 1000 {
-		a, _ = a.alone(again("raw.bulk", 1<<60-int64(i), 4095, 1<<30))
+		a, _ = a.alone(piece{Kind: pieceHeld, Topic: "raw.bulk", Offset: 1<<60 - int64(i), Change: 1 << 15, Item: 1 << 30, From: 1 << 30})
 	}
 	b, err := json.Marshal(a)
 	if err != nil || len(b) > 4096 {
@@ -149,14 +208,70 @@ func TestTheNoteOfManyTriesFitsAnOffsetsMetadata(t *testing.T) {
 	}
 }
 
+// Only what a body can have brought about counts.
+func TestOutcomes(t *testing.T) {
+	const timeout = time.Minute
+	for _, c := range []struct {
+		err    error
+		worked time.Duration
+		want   outcome
+	}{
+		{nil, 0, outcomeBlameless}, // told to stop, or aborted by a rebalance
+		{fmt.Errorf("produce coex.echoes/1: %w", kerr.MessageTooLarge), time.Second, outcomeFailed},
+		{fmt.Errorf("produce coex.echoes/1: %w", kerr.InvalidRecord), time.Second, outcomeFailed},
+		{fmt.Errorf("%w: an index", errPanic), 0, outcomeFailed},
+		{kerr.ProducerFenced, time.Second, outcomeBlameless},
+		{kerr.InvalidProducerEpoch, time.Second, outcomeBlameless},
+		{kerr.InvalidProducerEpoch, timeout, outcomeFailed}, // the brokers ended a transaction that took too long
+		{nil, 2 * timeout, outcomeFailed},
+		{kerr.IllegalGeneration, time.Second, outcomeBlameless},
+		{kerr.UnknownMemberID, time.Second, outcomeBlameless},
+		{kerr.FencedInstanceID, time.Second, outcomeBlameless},
+		{kerr.BrokerNotAvailable, time.Second, outcomeBlameless},
+		{kerr.NotEnoughReplicas, time.Second, outcomeBlameless},
+		{context.DeadlineExceeded, time.Second, outcomeBlameless}, // acknowledgements that did not come
+	} {
+		if got := outcomeOf(c.err, c.worked, timeout); got != c.want {
+			t.Errorf("after %v, and %v of work, it is %q, want %q", c.err, c.worked, got, c.want)
+		}
+	}
+}
+
 func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
-	r := &runner{partition: 3}
-	err := func() (err error) {
-		defer r.recovered(&err)
-		r.under.topic, r.under.offset = schemas.TopicRawBulk, 7
-		panic("an index out of range")
-	}()
-	if !errors.Is(err, errPanic) || !attributable(err) || !strings.Contains(err.Error(), "offset 7 of raw.bulk/3") {
-		t.Errorf("the error is %v", err)
+	cfg := task.DefaultConfig()
+	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
+	tk, err := task.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tk.Begin(func(r task.Record) {
+		if r.Topic == schemas.TopicState {
+			panic("an index out of range")
+		}
+	}, &task.Workspace{})
+	body, err := split.NewScanner(split.Limits{}).Scan([]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"91"},"messages":[{"id":"m"}]}}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tk.Webhook(&task.Origin{Label: []byte("raw.live/0/7")}, body)
+	for name, do := range map[string]func(*runner) error{
+		"at the end of a transaction": func(r *runner) error { return (&deed{touched: []*runner{r}}).flush() },
+		"when time passes":            func(r *runner) error { return r.tick(time.Unix(1, 0)) },
+		"in the live lane": func(r *runner) (err error) {
+			defer r.recovered(&err)
+			panic("an index out of range")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &runner{partition: 3, task: tk, now: time.Now}
+			if name == "when time passes" {
+				r.task = nil
+			}
+			r.under.topic, r.under.offset = schemas.TopicRawBulk, 7
+			err := do(r)
+			if !errors.Is(err, errPanic) || !attributable(err) || !strings.Contains(err.Error(), "offset 7 of raw.bulk/3") {
+				t.Errorf("the error is %v", err)
+			}
+		})
 	}
 }

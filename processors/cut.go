@@ -27,8 +27,21 @@ type cut struct {
 	scanner *split.Scanner // whose the body is; nil: there is nothing
 }
 
+// is tells whether it is a record, all of it.
 func (c *cut) is(topic schemas.Topic, offset int64) bool {
-	return c.scanner != nil && c.topic == topic && c.rec.Offset == offset
+	return c.scanner != nil && c.topic == topic && c.rec.Offset == offset && (c.body == nil || c.body.Whole())
+}
+
+// has tells whether a held chunk can be released from it.
+func (c *cut) has(w task.Want) bool {
+	if c.scanner == nil || c.topic != w.Topic || c.rec.Offset != w.Offset {
+		return false
+	}
+	if c.body == nil || c.body.Whole() {
+		return true
+	}
+	chunk, _ := c.body.Chunk(int(w.Change), int(w.Element))
+	return chunk != nil
 }
 
 // cut cuts a record with a scanner that is given back by keep.
@@ -73,12 +86,15 @@ func (r *runner) keep(c cut) (kept bool) {
 	case goesOn && own:
 		return true
 	case goesOn && r.scanners.lendLonger():
+		r.setApart(&r.kept)
 		r.drop()
 		r.kept = c
 		return true
 	case own:
+		r.setApart(&c)
 		r.drop()
 	default:
+		r.setApart(&c)
 		r.scanners.put(c.scanner)
 	}
 	return false
@@ -90,7 +106,14 @@ func (r *runner) goesOn(c cut) bool {
 		return c.is(h.Topic, h.Offset)
 	}
 	w, ok := r.task.Wanted()
-	return ok && c.is(w.Topic, w.Offset)
+	return ok && c.has(w)
+}
+
+// setApart keeps the chunks of a body that wait, where there are many, before the body goes.
+func (r *runner) setApart(c *cut) {
+	if c.scanner != nil && c.body != nil && c.body.ManyChunks(task.PiecesMin) {
+		r.pieces.put(c.topic, c.rec, r.task.Pieces(r.origin(c.topic, c.rec), c.body))
+	}
 }
 
 // drop gives back what is kept.
@@ -106,7 +129,8 @@ func (r *runner) drop() {
 type next struct {
 	topic  schemas.Topic
 	offset int64
-	rec    *kgo.Record    // of bulk; nil: it has to be found
+	want   task.Want      // a held chunk, which has to be found
+	rec    *kgo.Record    // of bulk
 	near   []*kgo.Record  // of the same fetch, before rec
 	waits  bool           // it is deferred, or processed in parts
 	start  *deferred.Head // it has not been started
@@ -118,7 +142,7 @@ func (r *runner) next() (n next, ok bool) {
 		return next{topic: h.Topic, offset: h.Offset, waits: true}, true
 	}
 	if w, ok := r.task.Wanted(); ok {
-		return next{topic: w.Topic, offset: w.Offset}, true
+		return held(w), true
 	}
 	rec, near := r.bulk.first(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])
 	if h, ok := r.before(rec); ok {
@@ -129,6 +153,12 @@ func (r *runner) next() (n next, ok bool) {
 	}
 	return next{topic: schemas.TopicRawBulk, offset: rec.Offset, rec: rec, near: near}, true
 }
+
+// held is a held chunk as what is next.
+func held(w task.Want) next { return next{topic: w.Topic, offset: w.Offset, want: w} }
+
+// held tells whether it is a held chunk.
+func (n *next) held() bool { return n.rec == nil && !n.waits }
 
 // doing names what is next.
 func (r *runner) doing() string {
@@ -146,8 +176,13 @@ const cutInPlaceMax = 256 << 10
 // atHand tells whether what is next can be worked on without a wait that live messages would notice: it is cut, or short
 // and in memory. What cannot be cut before its turn counts as such.
 func (r *runner) atHand(n next) bool {
-	if r.inPlace || r.kept.is(n.topic, n.offset) {
+	if r.inPlace || n.held() && r.kept.has(n.want) || !n.held() && r.kept.is(n.topic, n.offset) {
 		return true
+	}
+	if n.held() {
+		if _, piece := r.pieces.look(r.partition, n.want); piece != nil {
+			return piece.Bytes() <= cutInPlaceMax
+		}
 	}
 	var headers []kgo.RecordHeader
 	var length int
@@ -172,6 +207,16 @@ func (r *runner) ready(atHand bool) bool {
 	return ok && (!atHand || r.atHand(n))
 }
 
+// piece cuts a chunk that is kept apart from its body. n is how many bytes that took; 0: it is not.
+func (r *runner) piece(sc *split.Scanner, w task.Want) (c cut, n int) {
+	rec, piece := r.pieces.look(r.partition, w)
+	if piece == nil {
+		return cut{}, 0
+	}
+	r.metrics.refetches.WithLabelValues("memory").Inc()
+	return cut{topic: w.Topic, rec: rec, body: sc.ScanPiece(piece), scanner: sc}, piece.Bytes()
+}
+
 // cutReply is what became of what a runner works on next.
 type cutReply struct {
 	runner *runner
@@ -193,6 +238,7 @@ func (s *session) cutAhead(ctx context.Context) {
 		if !ok {
 			continue
 		}
+		r.setApart(&r.kept)
 		r.drop() // it is not what is next
 		sc, ok := s.scanners.lend()
 		if !ok {
@@ -208,12 +254,23 @@ func (s *session) cutAhead(ctx context.Context) {
 }
 
 // cutNext reads and cuts what is next. Meanwhile the runner does nothing for the backlog; it may work on what is live.
-func (r *runner) cutNext(ctx context.Context, sc *split.Scanner, n next) cutReply {
+func (r *runner) cutNext(ctx context.Context, sc *split.Scanner, n next) (reply cutReply) {
+	defer func() {
+		if recover() != nil { // it does in its turn, too, and is told then
+			reply = cutReply{runner: r, cut: cut{scanner: sc}}
+		}
+	}()
 	var rec *kgo.Record
 	var broken, err error
-	if n.rec == nil {
+	switch {
+	case n.held():
+		if c, n := r.piece(sc, n.want); n > 0 {
+			return cutReply{runner: r, cut: c, ok: true}
+		}
+		rec, err = r.find(ctx, n.want)
+	case n.waits:
 		rec, err = r.find(ctx, task.Want{Topic: n.topic, Offset: n.offset})
-	} else {
+	default:
 		rec, broken, err = r.whole(ctx, n.rec, n.near)
 	}
 	if rec == nil || broken != nil || err != nil {

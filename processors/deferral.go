@@ -174,7 +174,7 @@ func (r *runner) goOn(ctx context.Context, q *quantum) error {
 func (r *runner) skips(h deferred.Head, rec *kgo.Record) bool {
 	r.under.topic, r.under.offset = h.Topic, h.Offset
 	change, item := r.task.Progress()
-	if !r.setsAside(h.Topic, h.Offset, change, item) {
+	if !r.setsPartAside(h, change, item) {
 		return false
 	}
 	r.setAside(r.origin(h.Topic, rec))
@@ -211,9 +211,6 @@ func (r *runner) turn(h deferred.Head, c cut, inParts bool) {
 		r.task.Abandon()
 	default:
 		r.task.GoOn(o, c.body)
-	}
-	if _, _, goesOn := r.task.Begun(); !goesOn {
-		r.turned++
 	}
 	if kept := r.keep(c); !kept && c.body != nil && r.task.Holds() {
 		r.shelf.put(h.Topic, c.rec)

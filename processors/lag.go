@@ -172,6 +172,7 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 
 // ended is for a session that ended: what it knew of its partitions is not told any more. How far behind they are still is.
 func (m *metrics) ended() {
+	m.largestSource.Reset()
 	m.largest.Reset()
 	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest} {
 		g.Set(0)
@@ -192,7 +193,7 @@ func hashed(business string) string {
 func (s *session) observe() {
 	var held, waiting, running, gaps, numbers, deferred, businesses int
 	var deferredBytes int64
-	var largest task.Size
+	var largest, ofSource task.Size
 	var longest task.Longest
 	for _, r := range s.runners {
 		if r == nil {
@@ -203,6 +204,9 @@ func (s *session) observe() {
 		gaps, numbers = gaps+size.Gaps, numbers+size.Numbers
 		if size.Largest > largest.Largest {
 			largest = size
+		}
+		if size.OfSource > ofSource.OfSource {
+			ofSource = size
 		}
 		deferred, deferredBytes, businesses = deferred+size.Deferred, deferredBytes+size.DeferredBytes, businesses+size.DeferredBusinesses
 		if l := size.Longest; l.Records > 0 && (longest.Records == 0 || l.Since.Before(longest.Since)) {
@@ -215,6 +219,10 @@ func (s *session) observe() {
 	m.running.Set(float64(running))
 	m.gaps.Set(float64(gaps))
 	m.numbers.Set(float64(numbers))
+	m.largestSource.Reset()
+	if ofSource.OfSource > 0 {
+		m.largestSource.WithLabelValues(ofSource.Source).Set(float64(ofSource.OfSource))
+	}
 	m.largest.Reset()
 	if largest.Largest > 0 {
 		m.largest.WithLabelValues(largest.Business).Set(float64(largest.Largest))

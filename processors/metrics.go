@@ -12,38 +12,39 @@ import (
 )
 
 type metrics struct {
-	records      *prometheus.CounterVec // by topic
-	recordsLost  *prometheus.CounterVec // by topic
-	recordsCut   *prometheus.CounterVec // by topic
-	logFaults    *prometheus.CounterVec // by topic and fault
-	recordBytes  *prometheus.CounterVec // by topic
-	events       *prometheus.CounterVec // by topic
-	duplicates   *prometheus.CounterVec // by kind
-	deadLetters  *prometheus.CounterVec // by reason
-	deferred     *prometheus.CounterVec // by reason
-	refetches    *prometheus.CounterVec // by outcome
-	joined       *prometheus.CounterVec // by outcome
-	replayed     prometheus.Counter
-	requeued     prometheus.Counter
-	replaying    prometheus.Gauge
-	transactions *prometheus.CounterVec // by outcome
-	txnSeconds   prometheus.Histogram
-	restores     prometheus.Histogram
-	restored     *prometheus.CounterVec // by topic
-	lags         *lags
-	blocked      prometheus.Gauge
-	setAside     prometheus.Counter
-	committedAt  prometheus.Gauge
-	tasks        prometheus.Gauge
-	held         prometheus.Gauge
-	waiting      prometheus.Gauge
-	running      prometheus.Gauge
-	gaps         prometheus.Gauge
-	numbers      prometheus.Gauge
-	largest      *prometheus.GaugeVec // by a hash of the WABA: of one business at a time
-	restarts     prometheus.Counter
-	rebalances   prometheus.Counter
-	bulkPaused   prometheus.Gauge
+	records       *prometheus.CounterVec // by topic
+	recordsLost   *prometheus.CounterVec // by topic
+	recordsCut    *prometheus.CounterVec // by topic
+	logFaults     *prometheus.CounterVec // by topic and fault
+	recordBytes   *prometheus.CounterVec // by topic
+	events        *prometheus.CounterVec // by topic
+	duplicates    *prometheus.CounterVec // by kind
+	deadLetters   *prometheus.CounterVec // by reason
+	deferred      *prometheus.CounterVec // by reason
+	refetches     *prometheus.CounterVec // by outcome
+	joined        *prometheus.CounterVec // by outcome
+	replayed      prometheus.Counter
+	requeued      prometheus.Counter
+	replaying     prometheus.Gauge
+	transactions  *prometheus.CounterVec // by outcome
+	txnSeconds    prometheus.Histogram
+	restores      prometheus.Histogram
+	restored      *prometheus.CounterVec // by topic
+	lags          *lags
+	blocked       prometheus.Gauge
+	setAside      prometheus.Counter
+	committedAt   prometheus.Gauge
+	tasks         prometheus.Gauge
+	held          prometheus.Gauge
+	waiting       prometheus.Gauge
+	running       prometheus.Gauge
+	gaps          prometheus.Gauge
+	numbers       prometheus.Gauge
+	largest       *prometheus.GaugeVec // by a hash of the WABA: of one business at a time
+	largestSource *prometheus.GaugeVec
+	restarts      prometheus.Counter
+	rebalances    prometheus.Counter
+	bulkPaused    prometheus.Gauge
 
 	deferredRecords, deferredBytes, deferredBusinesses, deferredOldest prometheus.Gauge
 }
@@ -86,15 +87,16 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		blocked:  gauge("blocked_partitions", "Assigned partitions that are not served, for a record of their state cannot be read."),
 		setAside: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "state_records_set_aside_total",
 			Help: "Records of the state that could not be read and were left out (processor.unknown_state)."}),
-		committedAt: gauge("last_commit_timestamp_seconds", "When a transaction was committed the last time, Unix time; 0: none since the start."),
-		tasks:       gauge("tasks", "Assigned partitions."),
-		held:        gauge("held_chunks", "History chunks that wait for an earlier one."),
-		waiting:     gauge("waiting_syncs", "Numbers that hold history chunks, because an earlier one is missing."),
-		running:     gauge("running_syncs", "Numbers whose history sync is open."),
-		gaps:        gauge("sync_gaps", "Gaps of history syncs that were given up or lost, and not filled since."),
-		numbers:     gauge("numbers", "Phone numbers known."),
-		largest:     gauges("largest_business_numbers", "Phone numbers known of the business with the most of them, by a hash of its WABA id.", "business"),
-		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
+		committedAt:   gauge("last_commit_timestamp_seconds", "When a transaction was committed the last time, Unix time; 0: none since the start."),
+		tasks:         gauge("tasks", "Assigned partitions."),
+		held:          gauge("held_chunks", "History chunks that wait for an earlier one."),
+		waiting:       gauge("waiting_syncs", "Numbers that hold history chunks, because an earlier one is missing."),
+		running:       gauge("running_syncs", "Numbers whose history sync is open."),
+		gaps:          gauge("sync_gaps", "Gaps of history syncs that were given up or lost, and not filled since."),
+		numbers:       gauge("numbers", "Phone numbers known."),
+		largestSource: gauges("largest_source_numbers", "Phone numbers that the source told of first which told of the most in one partition.", "source"),
+		largest:       gauges("largest_business_numbers", "Phone numbers known of the business with the most of them, by a hash of its WABA id.", "business"),
+		restarts:      prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
 		rebalances: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "rebalances_total",
 			Help: "Times that partitions were revoked. The state of newly assigned ones is rebuilt."}),
 		bulkPaused:         gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
@@ -105,7 +107,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lags, m.blocked, m.setAside, m.committedAt,
-		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.restarts, m.rebalances, m.bulkPaused,
+		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.largestSource, m.restarts, m.rebalances, m.bulkPaused,
 		m.deferred, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest)
 	m.begin()
 	return m

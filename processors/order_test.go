@@ -2,8 +2,10 @@ package processors_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -94,5 +96,35 @@ func TestHeldChunksComeFromMemory(t *testing.T) {
 		if most == 0 && log == 0 || most > 0 && (memory != 4 || log != 0) {
 			t.Errorf("with %d bytes of memory %v records came from it and %v from the log", most, memory, log)
 		}
+	}
+}
+
+// TestBodiesWhoseChunksLeaveInTurnAreReadOnce: their chunks wait apart from them, memory for held bodies or not. A processor
+// that begins anew reads each body once more.
+func TestBodiesWhoseChunksLeaveInTurnAreReadOnce(t *testing.T) {
+	const bodies, chunks = 3, 200
+	c := newCluster(t)
+	cfg := c.config("a")
+	cfg.HeldBytesMax = 0
+	s := c.start(cfg)
+	order := func(b, i int) int { return 2 + b + i*bodies }
+	for b := range bodies {
+		all := make([]string, chunks)
+		for i := range all {
+			all[i] = fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d,"progress":1},"threads":[{"id":"15550199","messages":[{"from":"15550199","id":"m%d","timestamp":"1772300000","type":"text"}]}]}`, order(b, i), order(b, i))
+		}
+		c.put(schemas.TopicRawBulk, "1", body("1", "history", `"history":[`+strings.Join(all, ",")+`]`))
+	}
+	c.committed(schemas.TopicRawBulk, "1", bodies-1)
+	s.stop()
+	s = c.start(cfg)
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 1, "m1"))
+	for i, id := range wamids(c.read(schemas.TopicHistory, atLeast(1+bodies*chunks))) {
+		if want := fmt.Sprint("m", i+1); id != want {
+			t.Fatalf("message %d is %s", i+1, id)
+		}
+	}
+	if n := s.value(t, "refetches_total", "found"); n > bodies {
+		t.Errorf("%v times a body was read again, of %d", n, bodies)
 	}
 }

@@ -33,8 +33,7 @@ type Processor struct {
 	txnID   string
 	// memberID is what the group called the last session; of Run alone.
 	memberID string
-	// blameless: the last session of this process ended for a reason that has to do with no body. Of Run alone.
-	blameless bool
+	notes    *notebook
 	// recordBytesMax is the longest record that a topic is thought to take; of Run alone.
 	recordBytesMax int64
 	state          atomic.Pointer[string] // why it is not ready; nil when it is
@@ -60,6 +59,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	}
 	p := &Processor{cfg: cfg, deps: deps, log: deps.Log.With("component", "processor"), txnID: cfg.GroupID + "-" + id,
 		recordBytesMax: int64(cfg.RecordBytesMax)}
+	p.notes = newNotebook()
 	p.metrics = newMetrics(deps.Registerer, deps.Now)
 	p.losses, p.health = newLosses(p.metrics, p.log), newHealth(deps.Now)
 	p.metrics.stalled(deps.Registerer, p.health)
@@ -113,7 +113,6 @@ func (p *Processor) Run(ctx context.Context) error {
 		}
 		p.health.failed(err, lasted)
 		p.refused(err)
-		p.blameless = !attributable(err)
 		p.metrics.restarts.Inc()
 		p.log.Warn("session ended; beginning again from the committed state", "error", err, "in", backoff)
 		select {

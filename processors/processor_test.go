@@ -413,7 +413,7 @@ func TestATransactionAlwaysCarriesOffsets(t *testing.T) {
 	}
 }
 
-// TestALimitThatWasLoweredDoesNotStopThePartition: a held chunk that is over a limit now goes to dlq.
+// TestALimitThatWasLoweredDoesNotStopThePartition: a held chunk that is over a limit now is told in dlq.
 func TestALimitThatWasLoweredDoesNotStopThePartition(t *testing.T) {
 	c := newCluster(t)
 	ids := make([]string, 200)
@@ -432,7 +432,9 @@ func TestALimitThatWasLoweredDoesNotStopThePartition(t *testing.T) {
 	if rs := c.read(schemas.TopicHistory, atLeast(1)); wamid(rs[0]) != "m1" {
 		t.Errorf("history begins with %s", rs[0].Value)
 	}
-	if dead := c.read(schemas.TopicDLQ, atLeast(1)); len(dead[0].Value) < 4<<10 {
-		t.Errorf("dlq has %d bytes", len(dead[0].Value))
+	dead := c.read(schemas.TopicDLQ, atLeast(1))[0]
+	got := fmt.Sprint(len(dead.Value), " ", headerOf(dead, schemas.HeaderDLQReason), " ", headerOf(dead, schemas.HeaderDLQTopic), "@", headerOf(dead, schemas.HeaderDLQOffset))
+	if want := "0 body_too_long raw.bulk@0"; got != want { // the body is in the raw log
+		t.Errorf("the letter is %s, want %s", got, want)
 	}
 }

@@ -42,7 +42,7 @@ func (s *session) restore(ctx context.Context) error {
 	g.SetLimit(restoreParallel)
 	for i, partition := range missing {
 		g.Go(func() error {
-			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scanners: s.scanners, shelf: s.shelf, names: s.names,
+			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scanners: s.scanners, shelf: s.shelf, pieces: s.pieces, names: s.names,
 				metrics: s.p.metrics, losses: s.p.losses, now: s.p.deps.Now, start: positions[partition]}
 			r.position, r.epoch, r.ends = r.start.at, r.start.epoch, r.start.end
 			r.bulk.next, r.bulk.epoch = r.position[schemas.TopicRawBulk], r.epoch[schemas.TopicRawBulk]

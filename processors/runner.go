@@ -40,21 +40,18 @@ type runner struct {
 
 	deferral
 
-	shelf *shelf
-	again batch
-	kept  cut // what is next of the backlog, or the rest of it
+	shelf  *shelf
+	pieces *pieces
+	again  batch
+	kept   cut // what is next of the backlog, or the rest of it
 	// While what is next is being cut, the runner does nothing for the backlog.
 	cutting bool
 	inPlace bool       // what is next cannot be cut beforehand
 	lent    *workspace // while the runner works
 
 	// See suspect.go.
-	attempts *attempts
-	attempt  attempt
-	began    time.Time // when the session began with the partition
-	heads    int       // businesses with deferred records, then
-	turned   int       // deferred records that were processed since
-	getsOn   bool      // see inTurn; it is committed
+	notes   *notebook
+	noteLog noteLog
 	care
 	under struct { // the record that is worked on
 		topic  schemas.Topic
@@ -133,7 +130,6 @@ type part struct {
 	at     places
 	told   [topicNamesCount]bool
 	fault  *kafka.LogFault
-	inTurn bool
 }
 
 // places are how far the inputs were worked on; of state, how many records there are at least.
@@ -145,7 +141,7 @@ type places struct {
 
 // end ends the runner's part of a transaction.
 func (r *runner) end() part {
-	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), at: places{r.position, r.epoch, r.ends}, told: r.start.told, fault: r.start.fault, inTurn: r.getsOn || r.inTurn()}
+	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), at: places{r.position, r.epoch, r.ends}, told: r.start.told, fault: r.start.fault}
 	p.at.next[schemas.TopicState] = r.states
 	for _, t := range schemas.Inputs() {
 		r.hands[t].ends()
@@ -164,7 +160,7 @@ func (r *runner) live(ctx context.Context, w *work) (err error) {
 				continue
 			}
 			r.under.topic, r.under.offset = topic, polled.Offset
-			if r.setsAside(topic, polled.Offset, 0, 0) {
+			if r.setsAside(topic, polled.Offset) {
 				r.position[topic] = polled.Offset + 1
 				r.setAside(r.origin(topic, polled))
 				continue
@@ -223,7 +219,7 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 		}
 		r.under.topic, r.under.offset = n.topic, n.offset
 		rec, broken := r.kept.rec, error(nil)
-		if r.careful[laneBacklog] && n.rec != nil && r.setsAside(n.topic, n.offset, 0, 0) {
+		if r.careful[laneBacklog] && n.rec != nil && r.setsAside(n.topic, n.offset) {
 			r.setAside(r.origin(n.topic, n.rec))
 			q.took(len(n.rec.Value))
 			rec = nil
@@ -249,10 +245,19 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 	}
 }
 
+// flush lets the task emit what it says once in a transaction.
+func (r *runner) flush() (err error) {
+	defer r.recovered(&err)
+	r.task.Flush()
+	return nil
+}
+
 // tick lets time pass.
-func (r *runner) tick(at time.Time) {
+func (r *runner) tick(at time.Time) (err error) {
+	defer r.recovered(&err)
 	r.task.GiveUp(r.now())
 	r.task.Tick(at)
+	return nil
 }
 
 // pass lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
@@ -272,12 +277,12 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err 
 		if _, _, begun := r.task.Begun(); !ok || begun {
 			return true, nil
 		}
-		if q.atHand && !r.atHand(next{topic: ref.Topic, offset: ref.Offset}) || r.send.failed() || !q.more() {
+		if q.atHand && !r.atHand(held(ref)) || r.send.failed() || !q.more() {
 			return false, nil
 		}
 		r.inPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
-		if r.setsAside(ref.Topic, ref.Offset, int(ref.Change), int(ref.Element)) {
+		if r.setsHeldAside(ref) {
 			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
 				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
 			r.task.Lost(ref)
@@ -288,7 +293,7 @@ func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err 
 		if err != nil {
 			return false, err
 		}
-		q.took(n)
+		q.took(max(n, 1)) // of a body that was kept, too
 	}
 }
 
@@ -317,9 +322,12 @@ func (r *runner) broken(o *task.Origin, rec *kgo.Record, why error) {
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
 	r.hands[topic].takes(o.ReceivedAt)
 	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
-	if topic == schemas.TopicRerouted && string(header(rec, schemas.HeaderRerouted)) == schemas.ReroutedNumber {
-		r.task.Number(o)
-		return
+	if topic == schemas.TopicRerouted {
+		switch string(header(rec, schemas.HeaderRerouted)) {
+		case schemas.ReroutedNumber, schemas.ReroutedKnown:
+			r.task.Number(o)
+			return
+		}
 	}
 	if o.Replay != nil {
 		r.metrics.replayed.Inc()
@@ -360,29 +368,45 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 // release reads a held chunk again and lets the task emit it. It returns the bytes that took.
 func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
 	c, n := r.kept, 0
-	if !c.is(w.Topic, w.Offset) {
-		rec, err := r.find(ctx, w)
-		if errors.Is(err, kafka.ErrOffsetGone) {
+	if !c.has(w) {
+		var err error
+		if c, n, err = r.held(ctx, w); errors.Is(err, kafka.ErrOffsetGone) {
 			r.metrics.refetches.WithLabelValues("gone").Inc()
 			r.task.Lost(w)
 			return 0, nil
-		}
-		if err != nil {
+		} else if err != nil {
 			r.metrics.refetches.WithLabelValues("failed").Inc()
 			return 0, fmt.Errorf("read a held chunk again: %w", err)
 		}
-		c, n = r.cut(w.Topic, rec), len(rec.Value)
 	}
 	defer r.keep(c)
 	o := r.origin(w.Topic, c.rec)
 	if c.body == nil {
 		// It was split once: a limit has been lowered since. The sync goes on, and the record has its place.
+		o.LeaveOut()
 		r.task.DeadLetter(o, c.reason, c.detail)
 		r.task.Lost(w)
 		return n, nil
 	}
 	r.task.Release(w, o, c.body)
+	if next, ok := r.task.Wanted(); !ok || next != w {
+		r.pieces.left(r.partition, w)
+	}
 	return n, nil
+}
+
+// held cuts a held chunk: a piece of its body, or all of it. n is how many bytes that took.
+func (r *runner) held(ctx context.Context, w task.Want) (c cut, n int, err error) {
+	sc := r.scanners.get()
+	if c, n = r.piece(sc, w); n > 0 {
+		return c, n, nil
+	}
+	r.scanners.put(sc)
+	rec, err := r.find(ctx, w)
+	if err != nil {
+		return cut{}, 0, err
+	}
+	return r.cut(w.Topic, rec), len(rec.Value), nil
 }
 
 // inMemory looks where find does before it reads the log for a record with a held chunk: its headers, and how long its
@@ -473,6 +497,7 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 			o.WABA = h.Value
 		case schemas.HeaderRerouted:
 			o.Moved = topic == schemas.TopicRerouted && string(h.Value) == schemas.ReroutedMoved
+			o.Unnamed = string(h.Value) == schemas.ReroutedKnown
 		case schemas.HeaderRequeue:
 			requeue(o).Letter = h.Value
 		case schemas.HeaderReplay:
@@ -481,6 +506,7 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 			replay(o).Own = string(h.Value) == schemas.StateOwn
 		case schemas.HeaderReplayRole:
 			replay(o).Extra, replay(o).End = string(h.Value) == schemas.RoleExtra, string(h.Value) == schemas.RoleEnd
+			o.Moved = o.Moved || string(h.Value) == schemas.RoleMoved
 		}
 	}
 	if o.Replay != nil {

@@ -2,6 +2,7 @@ package processors
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,16 +38,19 @@ type session struct {
 	limits     recordLimits
 	scanners   *scanners
 	shelf      *shelf
+	pieces     *pieces
 	names      *[topicNamesCount]string
 	workspaces workspaces
 
 	runners  map[int32]*runner  // assigned partitions; a nil runner has to be restored
 	blocked  map[int32]*blocked // assigned partitions that are not served
 	lastTick time.Time
-	// aborted are partitions that were worked on when a rebalance aborted a transaction: that has to do with no body.
-	aborted  map[int32]bool
 	waitTold time.Time // when the log said the last time that a business waits
 	turns    turns
+	by       string // names the session in notes: see suspect.go
+	noteLog  noteLog
+	worked   time.Duration // of the last transaction, unless it was committed
+	noted    atomic.Bool   // how it ended is noted
 	// backlogNext: of a session that does one thing at a time the next one is of the backlog.
 	backlogNext bool
 	ahead       int64 // bytes of the backlog that were worked on for the next transaction
@@ -61,8 +65,8 @@ type session struct {
 func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
-		shelf:    newShelf(p.cfg.HeldBytesMax), cuts: make(chan cutReply, 1),
-		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, aborted: map[int32]bool{}, turns: newTurns(), starts: newStarts(), began: p.deps.Now()}
+		shelf:    newShelf(p.cfg.HeldBytesMax), pieces: newPieces(piecesBytesMax), cuts: make(chan cutReply, 1),
+		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, turns: newTurns(), starts: newStarts(), began: p.deps.Now()}
 	defer p.metrics.ended()
 
 	base := p.clientOptions()
@@ -72,6 +76,7 @@ func (p *Processor) session(ctx context.Context) error {
 	}
 	defer aux.Close()
 	s.aux, s.adm, s.fetcher = aux, kadm.NewClient(aux), kafka.NewFetcher(aux)
+	s.by, s.noteLog = rand.Text(), &attempts{s.adm, attemptsGroup(p.cfg.GroupID), p.cfg.topic(schemas.TopicRawBulk)}
 	// A broker answers the requests of a connection in turn: what is waited for at the end of the log must not be in the
 	// way of held chunks.
 	ahead, err := kgo.NewClient(base...)
@@ -133,7 +138,10 @@ func (p *Processor) session(ctx context.Context) error {
 		opts = append(opts, kgo.InstanceID(p.cfg.InstanceID))
 	}
 	opts = append(opts, kgo.ConsumeTopics(p.cfg.inputs()...))
-	opts = append(opts, s.assignment.options(func(partitions ...int32) { s.starts.forget(true, partitions...) })...)
+	opts = append(opts, s.assignment.options(func(partitions ...int32) {
+		s.starts.forget(true, partitions...)
+		s.went(partitions...)
+	})...)
 	opts = append(opts, kgo.AdjustFetchOffsetsFn(s.begin))
 	if s.txn, err = kgo.NewGroupTransactSession(opts...); err != nil {
 		return fmt.Errorf("%w: kafka transaction session: %w", errMisconfigured, err)
@@ -146,7 +154,10 @@ func (p *Processor) session(ctx context.Context) error {
 	if err := s.endFormer(ctx); err != nil {
 		return err
 	}
-	return s.run(ctx)
+	err = s.run(ctx)
+	s.noteEnd(nil, outcomeOf(err, s.worked, p.cfg.TransactionTimeout))
+	s.noted.Store(true)
+	return err
 }
 
 // endFormer lets the coordinator end the transaction that the last life of this name may have left open. Restore
@@ -348,6 +359,7 @@ func (s *session) reassign() (went bool, err error) {
 				s.p.metrics.lags.forget(func(p int32) bool { return p != partition })
 				s.p.health.forget(partition)
 				s.shelf.clear(partition)
+				s.pieces.clear(partition)
 			}
 		}
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))

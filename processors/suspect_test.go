@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -114,6 +115,78 @@ func headerOf(r *kgo.Record, key string) string {
 		}
 	}
 	return ""
+}
+
+// A session that is careful lets the chunks of a healthy body leave, however many there are.
+func TestACarefulSessionSetsNoHealthyBodyAside(t *testing.T) {
+	c := newCluster(t)
+	note := kadm.Offset{Topic: schemas.TopicRawBulk.Name("coex."), Partition: kafka.Partition([]byte("1"), partitions), LeaderEpoch: -1, Metadata: `{"at":[0,0,0],"sessions":[5,5]}`}
+	notes := kadm.Offsets{}
+	notes.Add(note)
+	done, err := kadm.NewClient(c.client).CommitOffsets(t.Context(), "coexstream-attempts", notes)
+	if err == nil {
+		err = done.Error()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const numbers = 5
+	of := func(order int) string {
+		all := make([]string, numbers)
+		for i := range all {
+			all[i] = fmt.Sprintf(`{"field":"history","value":{"metadata":{"phone_number_id":"9%d"},"history":[{"metadata":{"phase":0,"chunk_order":%d,"progress":1},"threads":[{"id":"15550199","messages":[{"from":"15550199","id":"m%d.%d","timestamp":"1772300000","type":"text"}]}]}]}}`, i, order, order, i)
+		}
+		return `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + strings.Join(all, ",") + `]}]}`
+	}
+	c.put(schemas.TopicRawBulk, "1", of(2))
+	c.put(schemas.TopicRawBulk, "1", of(1))
+	var want []string
+	for i := range 2 * numbers {
+		want = append(want, fmt.Sprintf("m%d.%d", 1+i/numbers, i%numbers))
+	}
+	cfg := c.config("a")
+	cfg.TickEvery = time.Hour // it stays careful
+	c.run(cfg)
+	got := wamids(c.read(schemas.TopicHistory, atLeast(len(want))))
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("history is %v", got)
+	}
+}
+
+// Rebalances and stops have to do with no body: however many there are, no session is careful because of them.
+func TestAStormOfRebalancesMakesNoSessionCareful(t *testing.T) {
+	c := newCluster(t)
+	a := c.start(c.config("a"))
+	eventually(t, "it is ready", func() bool { return a.Ready() == nil })
+	for range 2 {
+		b := c.start(c.config("b"))
+		eventually(t, "both have partitions", func() bool {
+			return a.value(t, "tasks") == partitions/2 && b.value(t, "tasks") == partitions/2 && b.Ready() == nil
+		})
+		b.stop()
+		eventually(t, "one has them all", func() bool { return a.value(t, "tasks") == partitions && a.Ready() == nil })
+	}
+	a.stop()
+	a = c.start(c.config("a"))
+	eventually(t, "it is ready again", func() bool { return a.Ready() == nil })
+	notes, err := kadm.NewClient(c.client).FetchOffsets(t.Context(), "coexstream-attempts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	notes.Each(func(o kadm.OffsetResponse) {
+		var note struct{ Sessions [2]int }
+		if err := json.Unmarshal([]byte(o.Metadata), &note); err != nil {
+			t.Fatal(err)
+		}
+		if n++; note.Sessions != [2]int{1, 1} {
+			t.Errorf("partition %d: %v sessions", o.Partition, note.Sessions)
+		}
+	})
+	if n != partitions {
+		t.Errorf("%d notes", n)
+	}
 }
 
 // A note has an offset of raw.bulk. Where the log of that is shorter than another one, the note is not beyond its end: a

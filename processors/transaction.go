@@ -103,10 +103,12 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	}
 	send := newSender(ctx, s.txn.Produce, &s.limits)
 	d := deed{send: send, lend: s.workspaces.lend}
-	if err := s.work(ctx, &d, all, tick); err != nil {
+	ended, err := time.Now(), error(nil)
+	err = s.work(ctx, &d, all, tick)
+	s.worked, ended = time.Since(ended), time.Now()
+	if err != nil {
 		return s.abort(ctx, err)
 	}
-	ended := time.Now()
 	if err := s.joinLate(ctx, &d); err != nil {
 		return s.abort(ctx, err)
 	}
@@ -210,15 +212,17 @@ func (s *session) ended(end *ending, parts []part) error {
 	if !end.committed {
 		s.p.metrics.transactions.WithLabelValues("aborted").Inc()
 		s.p.log.Info("transaction aborted by a rebalance; state is rebuilt", "partitions", len(parts))
+		how := outcomeOf(nil, s.worked, s.cfg.TransactionTimeout)
 		for _, p := range parts {
+			s.p.notes.change(p.runner.partition, func(a attempt) attempt { return a.ended(how) })
 			if r := p.runner; s.runners[r.partition] == r {
-				s.aborted[r.partition] = true
 				r.drop()
 				s.runners[r.partition] = nil
 			}
 		}
 		return nil
 	}
+	s.worked = 0
 	s.lanes.ended(end.took)
 	s.p.metrics.transactions.WithLabelValues("committed").Inc()
 	for i := range parts {
@@ -229,7 +233,6 @@ func (s *session) ended(end *ending, parts []part) error {
 		s.starts.forget(false, r.partition)
 		s.p.losses.settled(r.partition)
 		r.got()
-		r.getsOn = parts[i].inTurn
 		s.p.metrics.committed(&parts[i].counts)
 		for _, t := range schemas.Inputs() {
 			r.hands[t].committed()
@@ -266,7 +269,7 @@ func (d *deed) flush() error {
 	var g errgroup.Group
 	g.SetLimit(cores())
 	for _, r := range d.touched {
-		g.Go(func() error { r.task.Flush(); return nil })
+		g.Go(r.flush)
 	}
 	return g.Wait()
 }
@@ -317,7 +320,9 @@ func (s *session) work(ctx context.Context, d *deed, all map[int32]*work, tick t
 	for partition, at := range tick {
 		r := s.runners[partition]
 		d.begin(r)
-		r.tick(at)
+		if err := r.tick(at); err != nil {
+			return err
+		}
 	}
 	return d.flush()
 }
@@ -528,8 +533,12 @@ func (s *session) tick(ctx context.Context) tick {
 		if r.task.Replaying(now) {
 			continue
 		}
-		r.careful[laneLive] = r.careful[laneLive] && !r.readLive() // else nothing is left to be careful about
-		r.careful[laneBacklog] = r.careful[laneBacklog] && !(caughtUp && !r.backlogWaits())
+		if r.readLive() { // nothing is left to be careful about
+			r.relax(laneLive)
+		}
+		if caughtUp && !r.backlogWaits() {
+			r.relax(laneBacklog)
+		}
 		if caughtUp {
 			t[partition] = now.Add(-s.cfg.TickGrace)
 		}
@@ -539,7 +548,6 @@ func (s *session) tick(ctx context.Context) tick {
 	}
 	s.p.metrics.replaying.Set(float64(replaying))
 	s.observe()
-	s.lasted(ctx)
 	s.workspaces.rest()
 	s.scanners.rest()
 	return t

@@ -23,7 +23,8 @@ const (
 	// with side effects can leave them out.
 	HeaderReplay = "coex-replay"
 	// HeaderReplayRole is absent on a record that stands in the partition of its key; RoleExtra where it is
-	// repeated for a business of another partition; RoleEnd on the marker after a partition's last record.
+	// repeated for a business of another partition; RoleMoved where it is repeated for the decline that it holds of a number whose
+	// WABA became known later; RoleEnd on the marker after a partition's last record.
 	HeaderReplayRole = "coex-replay-role"
 	// HeaderReplayState is StateOwn where the replay goes into the topics from which it was read: it is
 	// processed with a state of its own.
@@ -32,6 +33,7 @@ const (
 	HeaderReplayHops = "coex-replay-hops"
 
 	RoleExtra = "extra"
+	RoleMoved = "moved"
 	RoleEnd   = "end"
 	StateOwn  = "own"
 )
@@ -41,12 +43,14 @@ const (
 const (
 	// HeaderWABA is the WABA of the number that the record is about, where the body names none.
 	HeaderWABA = "coex-waba"
-	// HeaderRerouted is absent on a part of a body. ReroutedNumber marks a note without a value, which tells the partition
-	// of a phone_number_id (the record's key) the number's WABA. ReroutedMoved marks the body of a decline, or one without
-	// any, of a number that was told without its WABA before.
+	// HeaderRerouted is absent on a part of a body. ReroutedNumber and ReroutedKnown mark notes without a value, which tell
+	// the partition of a phone_number_id (the record's key) the number's WABA: with the first one a live webhook named it,
+	// when the note says; with the other one it is known for the number's sync alone. ReroutedMoved marks the body of a
+	// decline, or one without any, of a number that was told without its WABA before.
 	HeaderRerouted = "coex-rerouted"
 
 	ReroutedNumber = "number"
+	ReroutedKnown  = "known"
 	ReroutedMoved  = "moved"
 )
 

@@ -12,20 +12,21 @@ const (
 	ReasonJSONTooDeep     Reason = "json_too_deep"      // nested deeper than the limit
 	ReasonTooManyItems    Reason = "too_many_items"     // more messages, threads, contacts and changes than the limit
 	ReasonBodyEmpty       Reason = "body_empty"
-	ReasonBodyTooLong     Reason = "body_too_long"    // longer than the limit, after decoding
-	ReasonEncoding        Reason = "content_encoding" // the content coding cannot be undone
-	ReasonEnvelopeUnknown Reason = "envelope_unknown" // JSON, but no envelope that we know
-	ReasonObjectUnknown   Reason = "object_unknown"   // `object` is not whatsapp_business_account
-	ReasonShape           Reason = "shape"            // a property that routing needs has the wrong kind
-	ReasonNoBusiness      Reason = "no_business"      // neither a WABA id nor a phone_number_id
-	ReasonNoNumber        Reason = "no_number"        // no phone_number_id, in a change that is about one number
-	ReasonEmpty           Reason = "empty"            // an envelope without a change in it
-	ReasonSegments        Reason = "segments"         // a body in segments that cannot be put together; the letter is its last segment
-	ReasonEventTooLong    Reason = "event_too_long"   // an event would be longer than processor.event_bytes_max
-	ReasonIDTooLong       Reason = "id_too_long"      // an id is longer than 256 bytes
-	ReasonOutputTooLarge  Reason = "output_too_large" // the events would have more than 8 times the body's bytes
-	ReasonTooManyNumbers  Reason = "too_many_numbers" // the business has more numbers than the limit
-	ReasonBodyFailed      Reason = "body_failed"      // processing the body failed, or ended the processor, twice
+	ReasonBodyTooLong     Reason = "body_too_long"              // longer than the limit, after decoding
+	ReasonEncoding        Reason = "content_encoding"           // the content coding cannot be undone
+	ReasonEnvelopeUnknown Reason = "envelope_unknown"           // JSON, but no envelope that we know
+	ReasonObjectUnknown   Reason = "object_unknown"             // `object` is not whatsapp_business_account
+	ReasonShape           Reason = "shape"                      // a property that routing needs has the wrong kind
+	ReasonNoBusiness      Reason = "no_business"                // neither a WABA id nor a phone_number_id
+	ReasonNoNumber        Reason = "no_number"                  // no phone_number_id, in a change that is about one number
+	ReasonEmpty           Reason = "empty"                      // an envelope without a change in it
+	ReasonSegments        Reason = "segments"                   // a body in segments that cannot be put together; the letter is its last segment
+	ReasonEventTooLong    Reason = "event_too_long"             // an event would be longer than processor.event_bytes_max
+	ReasonIDTooLong       Reason = "id_too_long"                // an id is longer than 256 bytes
+	ReasonOutputTooLarge  Reason = "output_too_large"           // the events would have more than 8 times the body's bytes
+	ReasonTooManyNumbers  Reason = "too_many_numbers"           // the business has more numbers than the limit
+	ReasonSourceNumbers   Reason = "too_many_numbers_of_source" // the source told of more than its share of a partition
+	ReasonBodyFailed      Reason = "body_failed"                // processing the body failed, or ended the processor, twice
 )
 
 // Reasons are all of them.
@@ -34,6 +35,6 @@ func Reasons() []Reason {
 		ReasonJSONInvalid, ReasonJSONDuplicate, ReasonJSONUTF8, ReasonJSONTrailing, ReasonJSONTooDeep, ReasonTooManyItems,
 		ReasonBodyEmpty, ReasonBodyTooLong, ReasonEncoding, ReasonEnvelopeUnknown, ReasonObjectUnknown, ReasonShape,
 		ReasonNoBusiness, ReasonNoNumber, ReasonEmpty, ReasonSegments, ReasonEventTooLong,
-		ReasonIDTooLong, ReasonOutputTooLarge, ReasonTooManyNumbers, ReasonBodyFailed,
+		ReasonIDTooLong, ReasonOutputTooLarge, ReasonTooManyNumbers, ReasonSourceNumbers, ReasonBodyFailed,
 	}
 }

@@ -107,3 +107,23 @@ func TestPlacesAreRead(t *testing.T) {
 		}
 	}
 }
+
+func TestALetterWithoutItsBodyIsReadFromTheRawLogWhereAReasonAllowsThat(t *testing.T) {
+	for reason, want := range map[schemas.Reason]bool{schemas.ReasonBodyFailed: true, schemas.ReasonEventTooLong: true, schemas.ReasonTooManyItems: true, schemas.ReasonBodyEmpty: false} {
+		b := deadletter.NewBook()
+		r := letter(1, 5, start, schemas.HeaderDLQReason, string(reason))
+		for i := range r.Headers {
+			if r.Headers[i].Key == schemas.HeaderDLQReason {
+				r.Headers[i].Value = []byte(reason)
+			}
+		}
+		for _, value := range [][]byte{nil, []byte("{}")} {
+			r.Value, r.Offset = value, r.Offset+1
+			b.Add(r)
+			l, ok := b.Find(r.Place)
+			if !ok || l.Without() != (want && value == nil) {
+				t.Errorf("%s of %d bytes: without its body is %v", reason, len(value), l.Without())
+			}
+		}
+	}
+}

@@ -63,7 +63,7 @@ func (l *Letter) Note() []Header {
 
 // Without tells whether a letter has no copy of its body: that is in the raw log, at Origin.
 func (l *Letter) Without() bool {
-	return len(l.Value) == 0 && l.Reason() == string(schemas.ReasonBodyFailed)
+	return len(l.Value) == 0 && l.Reason() != string(schemas.ReasonBodyEmpty)
 }
 
 // Origin is where the record of a letter stands in the raw log.

@@ -117,6 +117,9 @@ type Process struct {
 	// Largest is how many numbers the business with the most of them has, and Business a hash of its WABA.
 	Largest  int
 	Business string
+	// OfSource is how many numbers of a partition the source with the most of them told of first.
+	OfSource int
+	Source   string
 
 	ConfigHash string // empty: not told
 	OwnHash    string // of the configuration that the doctor was given; empty: not to be compared

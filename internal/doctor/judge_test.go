@@ -183,6 +183,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"spool older than memory", func(f *Facts) { f.Config.Ingress.Spool.AgeMax = 20 * time.Hour }, "config", Warn, "ingress.spool.age_max", "1d16h"},
 		{"spool asked too late", func(f *Facts) { f.Config.Ingress.Spool.After = 3 * time.Second }, "config", Warn, "ingress.spool.after", "6s"},
 		{"invented numbers", func(f *Facts) { f.Processes[0].Largest, f.Processes[0].Business = 3000, "0a1b" }, "processes", Warn, "http://a", "the business 0a1b (a hash of its WABA) has 3000 numbers"},
+		{"invented businesses", func(f *Facts) { f.Processes[0].OfSource, f.Processes[0].Source = 30000, "vendor" }, "processes", Warn, "http://a", `the source "vendor" has 30000 numbers in one partition`},
 		{"publisher in trouble", func(f *Facts) { f.Processes[0].Trouble = []string{"publisher: nothing acknowledged"} }, "processes", Warn, "http://a", "ready, but publisher"},
 		{"a business waits", func(f *Facts) { f.Processes[0].Waiting = Waiting{1, 4000, 12 * time.Minute} }, "processes", Warn, "http://a", "4000 live webhooks of 1 businesses"},
 		{"nobody at the default", func(f *Facts) { f.Processes[0].Err = errors.New("refused") }, "processes", Skip, "http://a", "nobody answers"},

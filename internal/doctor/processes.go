@@ -11,6 +11,9 @@ const waitingWarn = 5 * time.Minute
 // numbersWarn is half of what a business may have.
 const numbersWarn = 2048
 
+// sourceNumbersWarn is half of what a source may have in a partition.
+const sourceNumbersWarn = 24576
+
 func judgeProcesses(f *Facts, fr *finder) {
 	for _, p := range f.Processes {
 		switch {
@@ -28,6 +31,8 @@ func judgeProcesses(f *Facts, fr *finder) {
 			fr.add(Warn, p.URL, "Restart it, or run the doctor with the configuration of that process.", "ready, but runs with another configuration (%s) than this one (%s)", p.ConfigHash, p.OwnHash)
 		case p.Largest > numbersWarn:
 			fr.add(Warn, p.URL, "Look for what invents phone_number_ids: docs/operations.md, One business has very many numbers.", "ready, but the business %s (a hash of its WABA) has %d numbers; more than 4096 are set aside", p.Business, p.Largest)
+		case p.OfSource > sourceNumbersWarn:
+			fr.add(Warn, p.URL, "Look for what invents businesses: docs/operations.md, One source has very many numbers.", "ready, but the source %q has %d numbers in one partition; more than 49152 are set aside", p.Source, p.OfSource)
 		case len(p.Trouble) > 0:
 			fr.add(Warn, p.URL, "Webhooks are still taken. Look at the checks brokers, replicas and spool.", "ready, but %s", strings.Join(p.Trouble, "; "))
 		case p.Waiting.Oldest > waitingWarn:

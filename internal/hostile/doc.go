@@ -1,5 +1,5 @@
 // Command hostile searches for webhooks that cost more than their bytes. It makes bodies of every shape that the
-// scanner takes, lets them grow, and gives each to a partition of the pipeline, without Kafka. It holds what came of a
+// scanner takes, lets them grow, gives each to a partition of the pipeline, without Kafka, and lets a month pass. It holds what came of a
 // body against the body's bytes:
 //   - the bytes of all records that were emitted: at most 8 for each byte, and a constant;
 //   - the bytes of state: at most 4 for each byte, and a constant;

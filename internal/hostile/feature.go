@@ -159,6 +159,9 @@ func chunk(order func(i, n int) int, messages int) func(w *writer, i, n int) {
 	return func(w *writer, i, n int) {
 		w.WriteString(`{"metadata":{"phase":0,"progress":1`)
 		if at := order(i, n); at >= 0 {
+			if w.inTurn { // the last body has the first chunk
+				at = at*w.several + w.several - w.nth
+			}
 			w.WriteString(`,"chunk_order":` + strconv.Itoa(at))
 		}
 		w.WriteString(`},"threads":[{`)

@@ -15,8 +15,7 @@ import (
 // spent is what a sequence of bodies cost.
 type spent struct {
 	in, out, state int           // bytes; letters are none of out
-	cpu            time.Duration // of this thread, but for again
-	again          time.Duration // for bodies of which held chunks were cut again: see ADR 0036
+	cpu            time.Duration // of this thread
 	events         int
 	letters        int
 	inLetters      int // bytes
@@ -33,6 +32,9 @@ type player struct {
 	scanner *split.Scanner
 	space   task.Workspace
 	raw     map[int64][]byte
+	pieces  map[task.Want]*split.Piece
+	body    *split.Body // the one cut last
+	at      int64       // where it stands
 	spent   spent
 }
 
@@ -47,7 +49,7 @@ func newPlayer() (*player, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &player{task: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}}
+	p := &player{task: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[task.Want]*split.Piece{}}
 	p.begin()
 	return p, nil
 }
@@ -84,10 +86,20 @@ func (p *player) play(body []byte) {
 	offset := int64(len(p.raw))
 	p.raw[offset] = body
 	p.spent.in += len(body)
-	began, again := threadTime(), p.spent.again
+	began := threadTime()
 	p.process(offset)
 	p.task.Flush()
-	p.spent.cpu += threadTime() - began - p.spent.again + again
+	p.spent.cpu += threadTime() - began
+	p.begin()
+}
+
+// pass lets time pass: waits end, and what is held leaves.
+func (p *player) pass(d time.Duration) {
+	began := threadTime()
+	p.task.Tick(epoch.Add(time.Duration(len(p.raw)) * time.Second).Add(d))
+	p.releaseAll()
+	p.task.Flush()
+	p.spent.cpu += threadTime() - began
 	p.begin()
 }
 
@@ -100,6 +112,7 @@ func (p *player) rest() {
 	}
 	p.spent.numbers = p.task.Size().Numbers
 	clear(p.raw)
+	clear(p.pieces)
 	p.spent.heap = inUse()
 }
 
@@ -113,7 +126,7 @@ func inUse() int {
 
 func (p *player) process(offset int64) {
 	o := p.origin(offset)
-	b, err := p.scanner.Scan(p.raw[offset])
+	b, err := p.cut(offset)
 	if err != nil {
 		if se := (*split.Error)(nil); errors.As(err, &se) {
 			p.task.DeadLetter(o, se.Reason, se.Detail)
@@ -121,23 +134,60 @@ func (p *player) process(offset int64) {
 		return
 	}
 	p.task.Webhook(o, b)
-	for last := int64(-1); ; {
+	p.releaseAll()
+}
+
+// releaseAll lets leave what may.
+func (p *player) releaseAll() {
+	for {
 		w, ok := p.task.Wanted()
 		if !ok {
+			p.setApart()
 			return
 		}
-		if w.Offset != last { // the pipeline keeps the last one cut
-			began := threadTime()
-			b, err = p.scanner.Scan(p.raw[w.Offset])
-			p.spent.again += threadTime() - began
-			if err != nil {
-				p.task.Lost(w)
-				continue
-			}
-			last = w.Offset
+		b, err := p.bodyOf(w)
+		if err != nil {
+			p.task.Lost(w)
+			continue
 		}
 		p.task.Release(w, p.origin(w.Offset), b)
 	}
+}
+
+// bodyOf is a body from which a held chunk can be released, as the pipeline finds it: the one cut last, a piece that was
+// set apart, or the body of the log, cut again.
+func (p *player) bodyOf(w task.Want) (*split.Body, error) {
+	if p.body != nil && p.at == w.Offset {
+		if c, _ := p.body.Chunk(int(w.Change), int(w.Element)); c != nil {
+			return p.body, nil
+		}
+	}
+	piece := p.pieces[w]
+	if piece == nil {
+		return p.cut(w.Offset)
+	}
+	p.setApart()
+	delete(p.pieces, w)
+	p.body, p.at = p.scanner.ScanPiece(piece), w.Offset
+	return p.body, nil
+}
+
+func (p *player) cut(offset int64) (b *split.Body, err error) {
+	p.setApart()
+	b, err = p.scanner.Scan(p.raw[offset])
+	p.body, p.at = b, offset
+	return b, err
+}
+
+// setApart keeps the chunks of the body that wait, where there are many, before another body is cut.
+func (p *player) setApart() {
+	if p.body == nil || !p.body.ManyChunks(task.PiecesMin) {
+		return
+	}
+	for _, piece := range p.task.Pieces(p.origin(p.at), p.body) {
+		p.pieces[task.Want{Topic: schemas.TopicRawBulk, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
+	}
+	p.body = nil
 }
 
 // threadTime is the processor's time of this thread, which has to be locked.

@@ -102,6 +102,9 @@ func cost(seed uint64, scale int, bodies [][]byte, kib time.Duration) (*finding,
 	for _, b := range bodies {
 		p.play(b)
 	}
+	for _, d := range []time.Duration{time.Hour, 12 * time.Hour, 30 * 24 * time.Hour} {
+		p.pass(d)
+	}
 	if p.spent.in > heapLookBytes {
 		p.rest()
 	}

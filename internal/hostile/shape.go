@@ -19,6 +19,7 @@ type shape struct {
 	several  int // bodies of a sequence
 	same     bool
 	padding  string // what long strings are made of
+	inTurn   bool   // the chunks of the bodies leave in turn
 }
 
 // idLengths says how long the ids of a body are: 0 is the ordinary length, -1 is left out, more is so many bytes for each
@@ -69,6 +70,7 @@ func newShape(seed uint64) shape {
 	}
 	s.field = fields[r.IntN(len(fields))]
 	s.padding = paddings[r.IntN(len(paddings))]
+	s.inTurn = r.IntN(3) == 0
 	return s
 }
 
@@ -84,12 +86,14 @@ type writer struct {
 	r     *rand.Rand
 	scale int
 	next  int // numbers what has to differ
+	nth   int // body of the sequence
 }
 
 // bodies are a sequence of bodies of a shape at a scale.
 func (s shape) bodies(scale int) (out [][]byte) {
 	w := writer{shape: s, r: rand.New(rand.NewPCG(s.seed, 11)), scale: scale}
-	for range s.several {
+	for nth := range s.several {
+		w.nth = nth
 		if s.same {
 			w.next = 0
 		}

@@ -20,7 +20,7 @@ type Target struct {
 	// OwnState: the target is the source, whose processors keep the replay apart from what is live.
 	OwnState bool
 
-	wabas map[string]string // of the numbers of which a body was read, by phone_number_id
+	numbers numbers
 }
 
 // Placed is a copy on its way.
@@ -32,40 +32,17 @@ type Placed struct {
 	Headers   []Header
 }
 
-// Learn takes notice of the numbers of a body, in the order of the log: a later body may name one of them alone.
-func (t *Target) Learn(body *split.Body) {
-	if body == nil {
-		return
-	}
-	for i := range body.Changes {
-		c := &body.Changes[i]
-		parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors)
-		if len(c.WABA) == 0 || len(c.PhoneNumberID) == 0 || parts == 0 || t.wabas[string(c.PhoneNumberID)] == string(c.WABA) {
-			continue
-		}
-		if t.wabas == nil {
-			t.wabas = map[string]string{}
-		}
-		t.wabas[string(c.PhoneNumberID)] = string(c.WABA)
-	}
-}
-
-// waba is that of the number that a body names alone, where a body before it told it.
-func (t *Target) waba(body *split.Body) string {
-	if body == nil || len(body.Changes) != 1 || len(body.Changes[0].WABA) > 0 {
-		return ""
-	}
-	return t.wabas[string(body.Changes[0].PhoneNumberID)]
-}
-
 // Copies are the copies of a record: one for its own partition, and one for each other partition that has a
-// business of the body, so that nothing has to be rerouted and time is one in each partition. A body that names a known number alone goes
-// where the number's WABA is. body is nil where it could not be split.
+// business of the body, so that nothing has to be rerouted and time is one in each partition. A body that names a number alone goes
+// where the number's WABA is, if that is settled. body is nil where it could not be split.
 func (t *Target) Copies(r *Record, body *split.Body) []Placed {
 	headers := t.headers(r)
-	if waba := t.waba(body); waba != "" {
-		headers = append(headers, Header{schemas.HeaderWABA, []byte(waba)})
-		return []Placed{{kafka.Partition([]byte(waba), t.Partitions), r.Time, r.Key, r.Value, headers}}
+	alone := bare(body)
+	if alone != nil {
+		if waba := t.waba(r, alone); waba != "" {
+			headers = append(headers, Header{schemas.HeaderWABA, []byte(waba)})
+			return []Placed{{kafka.Partition([]byte(waba), t.Partitions), r.Time, r.Key, r.Value, headers}}
+		}
 	}
 	own := t.home(r, body)
 	copies := []Placed{{own, r.Time, r.Key, r.Value, headers}}
@@ -85,6 +62,9 @@ func (t *Target) Copies(r *Record, body *split.Body) []Placed {
 		done = append(done, p)
 		extra := append(slices.Clone(headers), Header{schemas.HeaderReplayRole, []byte(schemas.RoleExtra)})
 		copies = append(copies, Placed{p, r.Time, r.Key, r.Value, extra})
+	}
+	if alone != nil {
+		copies = append(copies, t.movedOf(r, alone)...)
 	}
 	return copies
 }

@@ -33,7 +33,9 @@ type Progress struct {
 	// Touched are the partitions of the target that got records, and get an end marker.
 	Touched []int32 `json:"touched,omitempty"`
 	Counts  Counts  `json:"counts"`
-	Done    bool    `json:"done"`
+	// Numbers are those of which a body was read, by phone_number_id.
+	Numbers map[string]SavedNumber `json:"numbers,omitempty"`
+	Done    bool                   `json:"done"`
 }
 
 const progressVersion = 1

@@ -1,9 +1,11 @@
 package replay_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -196,15 +198,24 @@ func TestABodyThatNamesAKnownNumberAloneGoesToItsWABA(t *testing.T) {
 	known := func(waba string) *split.Body {
 		return body(t, `{"object":"whatsapp_business_account","entry":[{"id":"`+waba+`","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"55"},"messages":[{"id":"m"}]}}]}]}`)
 	}
-	r := record(7, start, schemas.HeaderWABA, "of a former replay")
+	r := record(7, start.Add(time.Hour), schemas.HeaderWABA, "of a former replay")
 	r.Key = []byte("55")
 	target := replay.Target{ID: "r", Partitions: partitions}
 	before := target.Copies(r, body(t, decline))
 	if len(before) != 1 || before[0].Partition != kafka.Partition([]byte("55"), partitions) || header(before[0], schemas.HeaderWABA) != "" {
 		t.Errorf("before the number is known: %+v", before)
 	}
-	for _, waba := range []string{"10", "11"} {
-		target.Learn(known(waba))
+	for i, waba := range []string{"10", "11"} {
+		moved := target.Learn(record(8, start.Add(time.Duration(i)*time.Minute)), known(waba))
+		// The decline that waited for the first of them goes there now.
+		if want := 1 - i; len(moved) != want {
+			t.Errorf("%s: %d declines moved, want %d", waba, len(moved), want)
+		}
+		for _, m := range moved {
+			if m.Partition != kafka.Partition([]byte(waba), partitions) || header(m, schemas.HeaderWABA) != waba || header(m, schemas.HeaderReplayRole) != schemas.RoleMoved {
+				t.Errorf("moved: %+v", m)
+			}
+		}
 		got := target.Copies(r, body(t, decline))
 		if len(got) != 1 || got[0].Partition != kafka.Partition([]byte(waba), partitions) || header(got[0], schemas.HeaderWABA) != waba {
 			t.Errorf("of %s: %+v", waba, got)
@@ -212,6 +223,49 @@ func TestABodyThatNamesAKnownNumberAloneGoesToItsWABA(t *testing.T) {
 	}
 	if got := target.Copies(r, known("10")); len(got) == 0 || header(got[0], schemas.HeaderWABA) != "" {
 		t.Errorf("a body that names its WABA: %+v", got)
+	}
+	soon := record(9, start.Add(time.Minute))
+	if got := target.Copies(soon, body(t, decline)); len(got) < 2 || header(got[0], schemas.HeaderWABA) != "" || header(got[len(got)-1], schemas.HeaderReplayRole) != schemas.RoleMoved {
+		t.Errorf("a minute after the number was named: %+v, want the decline where the number is, and moved", got)
+	}
+	message := body(t, `{"messaging_product":"whatsapp","metadata":{"phone_number_id":"55"},"messages":[{"id":"m"}]}`)
+	for _, c := range target.Copies(soon, message) {
+		if header(c, schemas.HeaderWABA) != "" {
+			t.Errorf("a message a minute after the number was named: %+v", c)
+		}
+	}
+}
+
+// A replay that was killed knows in the end what it had read.
+func TestProgressKeepsTheNumbers(t *testing.T) {
+	const decline = `{"messaging_product":"whatsapp","metadata":{"phone_number_id":"66"},"history":[{"errors":[{"code":2593109}]}]}`
+	known := func(waba, number string) *split.Body {
+		return body(t, `{"object":"whatsapp_business_account","entry":[{"id":"`+waba+`","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"`+number+`"},"messages":[{"id":"m"}]}}]}]}`)
+	}
+	target := replay.Target{ID: "r", Partitions: 16}
+	target.Learn(record(1, start), known("10", "55"))
+	target.Copies(record(2, start), body(t, decline))
+	b, err := json.Marshal(replay.Progress{Version: 1, Numbers: target.Numbers()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := replay.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := replay.Target{ID: "r", Partitions: 16}
+	if err := again.Know(p.Numbers); err != nil {
+		t.Fatal(err)
+	}
+	bare := body(t, strings.ReplaceAll(decline, "66", "55"))
+	if got := again.Copies(record(3, start.Add(time.Hour)), bare); len(got) != 1 || header(got[0], schemas.HeaderWABA) != "10" {
+		t.Errorf("a known number: %+v", got)
+	}
+	if got := again.Learn(record(4, start.Add(time.Hour)), known("12", "66")); len(got) != 1 || header(got[0], schemas.HeaderWABA) != "12" || string(got[0].Value) == "" {
+		t.Errorf("a decline that waited: %+v", got)
+	}
+	if err := again.Know(map[string]replay.SavedNumber{"1": {Directory: []byte("x")}}); err == nil {
+		t.Error("a record that cannot be read was taken")
 	}
 }
 

@@ -134,6 +134,9 @@ func Run(ctx context.Context, cfg Config, p *Progress) error {
 		}
 		defer r.out.close()
 	}
+	if err := r.target.Know(p.Numbers); err != nil {
+		return fmt.Errorf("progress: %w", err)
+	}
 	done, total := p.Offsets()
 	cfg.Watch.Begin("replay", total)
 	defer cfg.Watch.End()
@@ -152,7 +155,7 @@ func Run(ctx context.Context, cfg Config, p *Progress) error {
 			return fmt.Errorf("end markers: %w", err)
 		}
 	}
-	p.Done = true
+	p.Done, p.Numbers = true, nil
 	return cfg.Save(p)
 }
 
@@ -302,7 +305,8 @@ func (r *run) one(rec *Record) error {
 		return nil
 	}
 	body := r.split(rec)
-	r.target.Learn(body)
+	moved := r.target.Learn(rec, body)
+	defer func() { r.add(moved) }()
 	if v := r.p.Selection.Content(rec, body); v != Taken {
 		c.LeftOut(v)
 		return nil
@@ -329,12 +333,20 @@ func (r *run) one(rec *Record) error {
 		return nil
 	}
 	r.expiring(rec)
-	for _, p := range r.target.Copies(rec, body) {
+	r.add(r.target.Copies(rec, body))
+	return nil
+}
+
+// add adds copies to what is written next.
+func (r *run) add(copies []Placed) {
+	if r.out == nil {
+		return
+	}
+	for _, p := range copies {
 		r.out.add(p)
 		r.p.Touch(p.Partition)
-		c.Written++
+		r.p.Counts.Written++
 	}
-	return nil
 }
 
 // split cuts a body; nil when that cannot be done.
@@ -370,6 +382,7 @@ func (r *run) checkpoint(ctx context.Context) error {
 	clear(r.passed)
 	if now := r.cfg.Now(); now.Sub(r.saved) >= r.cfg.CheckpointEvery || rest > 0 {
 		r.saved = now
+		r.p.Numbers = r.target.Numbers()
 		if err := r.cfg.Save(r.p); err != nil {
 			return err
 		}

@@ -65,19 +65,27 @@ func (n *Number) passBoundaries(t millis) {
 	}
 }
 
-func (n *Number) pass(b Boundary) {
+// parts tells whether a boundary parts the last window from what comes.
+func (n *Number) parts(b Boundary) bool {
 	w := n.last()
-	if w == nil {
-		return // the first chunk opens a window anyway
-	}
+	switch {
+	case w == nil:
+		return false // the first chunk opens a window anyway
 	// When it was received is as exact as when the window opened; when it happened is not.
-	if at(b.ReceivedAt) <= w.openedAt || !b.Time.IsZero() && at(b.Time) <= w.openedAt.plus(span(BoundarySlack)) {
-		return // it concerns the window before
+	case at(b.ReceivedAt) <= w.openedAt, !b.Time.IsZero() && at(b.Time) <= w.openedAt.plus(span(BoundarySlack)):
+		return false // it concerns the window before
+	case b.Opens && !w.ended && !n.overdue(w, at(b.ReceivedAt)):
+		return false // it began the sync that runs
 	}
+	return true
+}
+
+func (n *Number) pass(b Boundary) {
+	if !n.parts(b) {
+		return
+	}
+	w := n.last()
 	if b.Opens && !w.ended {
-		if !n.overdue(w, at(b.ReceivedAt)) {
-			return // it began the sync that runs
-		}
 		n.lapse(w, at(b.ReceivedAt))
 	}
 	if !w.ended {

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -27,6 +28,8 @@ type Number struct {
 	// on begin a new one.
 	fence  millis
 	fenced fenceKind
+
+	farewell []schemas.Sync // of windows that were forgotten before TakeSync gave their end: much time passed at once
 
 	pending []Boundary // told, but not passed yet; by ReceivedAt
 
@@ -67,6 +70,17 @@ func NewNumber(cfg *Config, id Identity) *Number {
 			ceiling: span(cfg.Ceiling), memory: span(cfg.ChunkMemory),
 		},
 	}
+}
+
+// Waits tells whether a chunk with a phase and an order is held. It may say no of one that another occupies the place of.
+func (n *Number) Waits(ref Ref, number, order int32) bool {
+	for _, w := range n.windows {
+		i, ok := slices.BinarySearchFunc(w.phases, number, func(p phase, n int32) int { return int(p.number) - int(n) })
+		if ok && w.phases[i].held.has(order, ref) {
+			return true
+		}
+	}
+	return false
 }
 
 // Name sets what is told of the number's identity from now on: the display phone number may become known
@@ -196,6 +210,9 @@ func (n *Number) releasedAt(w *window) millis {
 // forgetOldest drops a window that is closed and holds nothing.
 func (n *Number) forgetOldest() {
 	w := n.windows[0]
+	if w.untold && !w.closedTold {
+		n.farewell = append(n.farewell, n.sync(w))
+	}
 	n.release(w)
 	n.windows[0] = nil
 	n.windows = n.windows[1:]

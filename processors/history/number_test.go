@@ -525,3 +525,45 @@ func TestSyncIsOpenedWithTheChunkThatWasReceivedFirst(t *testing.T) {
 		t.Errorf("the second sync opened at %s", since(at))
 	}
 }
+
+func TestWaitsTellsWhichChunksAreHeld(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, Identity{WABAID: "1", PhoneNumberID: "2"})
+	received := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	chunkOf := func(offset int64, element int, order int32) Chunk {
+		return Chunk{Ref: Ref{Topic: schemas.TopicRawBulk, Offset: offset, Element: uint16(element)}, Order: order, HasPhase: true, HasOrder: true,
+			Digest: schemas.Hash{Hi: uint64(offset), Lo: uint64(element)}, ReceivedAt: received}
+	}
+	held := map[Ref]int32{}
+	for offset := range int64(5) {
+		for element := range 200 { // each order has chunks of all bodies, and two of each
+			c := chunkOf(offset, element, int32(2+element*7%100))
+			held[c.Ref] = c.Order
+			n.Chunk(received, c)
+		}
+	}
+	n.Chunk(received, chunkOf(9, 0, 1))
+	for left := 0; ; left++ {
+		for ref, order := range held {
+			if !n.Waits(ref, 0, order) {
+				t.Fatalf("%v of order %d does not wait after %d left", ref, order, left)
+			}
+			if n.Waits(ref, 0, order+1) || n.Waits(ref, 1, order) {
+				t.Fatalf("%v waits elsewhere", ref)
+			}
+			break
+		}
+		d, ok := n.Next(received)
+		if !ok {
+			break
+		}
+		n.Left(received, d, 1, 0, nil)
+		if order, ok := held[d.Ref]; ok && n.Waits(d.Ref, 0, order) {
+			t.Fatalf("%v waits after it left", d.Ref)
+		}
+		delete(held, d.Ref)
+	}
+	if len(held) > 0 {
+		t.Errorf("%d chunks did not leave", len(held))
+	}
+}

@@ -198,3 +198,18 @@ func (q *queue) bytes() int {
 	}
 	return n
 }
+
+// has says whether the chunk of an order with a reference waits. It is found as long as chunks of one order came in the
+// order of their references, as they do unless one was delivered again.
+func (q *queue) has(order int32, ref Ref) bool {
+	compare := func(h *held) int {
+		return cmp.Or(cmp.Compare(h.order, order), cmp.Compare(h.topic, ref.Topic), cmp.Compare(h.offset, ref.Offset),
+			cmp.Compare(h.change, ref.Change), cmp.Compare(h.element, ref.Element))
+	}
+	i, found := slices.BinarySearchFunc(q.blocks, 0, func(b block, _ int) int { return compare(&b.live()[0]) })
+	if found || i == 0 {
+		return found
+	}
+	_, found = slices.BinarySearchFunc(q.blocks[i-1].live(), 0, func(h held, _ int) int { return compare(&h) })
+	return found
+}

@@ -142,7 +142,8 @@ type windowRecord struct {
 	Released bool            `json:"released,omitempty"`
 	State    string          `json:"state,omitempty"`
 	Reason   string          `json:"reason,omitempty"`
-	Failure  json.RawMessage `json:"failure,omitempty"`
+	Decline  []byte          `json:"decline,omitempty"` // the errors, verbatim
+	Failure  json.RawMessage `json:"failure,omitempty"` // in records of earlier versions, without blanks
 	// Errors and ErrorsOmitted are absent in the records of older versions.
 	Errors        []schemas.SyncError `json:"errors,omitempty"`
 	ErrorsOmitted int64               `json:"errors_omitted,omitempty"`
@@ -186,7 +187,7 @@ type phaseRecord struct {
 func (w *window) record() windowRecord {
 	r := windowRecord{
 		Version: stateVersion, OpenedAt: w.openedAt, LastAt: w.lastAt, Ended: w.ended, Closed: w.closed,
-		ClosedAt: w.closedAt, Released: w.known == nil, State: w.state, Reason: w.reason, Failure: w.failure, OrderKnown: w.orderKnown,
+		ClosedAt: w.closedAt, Released: w.known == nil, State: w.state, Reason: w.reason, Decline: w.failure, OrderKnown: w.orderKnown,
 		Numbering: w.numbering, Reach: w.reach, Progress: w.progress, Chunks: w.chunks, Pages: w.pages,
 		PagesGone: w.pagesGone, ChunksGone: w.chunksGone,
 		Left: w.left, Late: w.late, Lost: w.lost, Duplicate: w.duplicate, Messages: w.messages,
@@ -209,10 +210,17 @@ func (w *window) record() windowRecord {
 	return r
 }
 
+func (r *windowRecord) failure() json.RawMessage {
+	if r.Decline != nil {
+		return r.Decline
+	}
+	return r.Failure
+}
+
 func (r *windowRecord) window(number int32) *window {
 	w := &window{
 		number: number, from: always, openedAt: r.OpenedAt, lastAt: r.LastAt, ended: r.Ended, closed: r.Closed,
-		closedTold: r.Closed, closedAt: r.ClosedAt, state: r.State, reason: r.Reason, failure: r.Failure,
+		closedTold: r.Closed, closedAt: r.ClosedAt, state: r.State, reason: r.Reason, failure: r.failure(),
 		orderKnown: r.OrderKnown, numbering: r.Numbering, reach: r.Reach, progress: r.Progress,
 		chunks: r.Chunks, pages: r.Pages, pagesGone: r.PagesGone, chunksGone: r.ChunksGone, left: r.Left, late: r.Late, lost: r.Lost, duplicate: r.Duplicate,
 		messages: r.Messages, duplicates: r.Duplicates, errors: r.Errors, errorsOmitted: r.ErrorsOmitted,

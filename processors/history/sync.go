@@ -15,6 +15,11 @@ const gapsToldMax = 64
 // before the last nothing is told any more once it was told as closed, since the newest record is the
 // state of the number's sync.
 func (n *Number) TakeSync() (schemas.Sync, bool) {
+	if len(n.farewell) > 0 {
+		s := n.farewell[0]
+		n.farewell = slices.Delete(n.farewell, 0, 1)
+		return s, true
+	}
 	for i, w := range n.windows {
 		lastOne := i == len(n.windows)-1
 		if w.untold && (lastOne || !w.closedTold) {

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"slices"
 	"time"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -42,7 +43,9 @@ func (n *Number) Opened() (openedAt time.Time, ok bool) {
 
 // Awaiting tells whether the next chunk can be the first of a sync that nobody has seen yet: there was none,
 // or an account event has parted what came from what comes.
-func (n *Number) Awaiting() bool { return n.count == 0 || n.fenced != fenceNone || len(n.pending) > 0 }
+func (n *Number) Awaiting() bool {
+	return n.count == 0 || n.fenced != fenceNone || slices.ContainsFunc(n.pending, n.parts)
+}
 
 // Declined tells when the decline was received with which the newest window ended, and its errors, verbatim.
 func (n *Number) Declined() (receivedAt time.Time, failure []byte, ok bool) {
@@ -54,7 +57,7 @@ func (n *Number) Declined() (receivedAt time.Time, failure []byte, ok bool) {
 
 // Idle tells whether nothing is remembered but how many windows there were, and nothing waits to be written.
 func (n *Number) Idle() bool {
-	return len(n.windows) == 0 && len(n.pending) == 0 && !n.next.set && n.staging == nil && !n.changed && len(n.journal.entries) == 0
+	return len(n.windows) == 0 && len(n.pending) == 0 && !n.next.set && len(n.farewell) == 0 && n.staging == nil && !n.changed && len(n.journal.entries) == 0
 }
 
 // Forget names the records that an idle number has.

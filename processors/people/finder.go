@@ -67,7 +67,7 @@ func (f *Finder) match(c *split.Change, p *person) []int32 {
 	if len(c.Profiles) == 0 || !p.named() {
 		return nil
 	}
-	if len(c.Profiles) <= scanMax {
+	if len(c.Profiles) <= scanMax && !c.ProfilesChosen {
 		for i := range c.Profiles {
 			if q := profilePerson(&c.Profiles[i]); p.is(&q) {
 				f.matched = append(f.matched, int32(i))
@@ -76,14 +76,7 @@ func (f *Finder) match(c *split.Change, p *person) []int32 {
 		f.matched = f.matched[:min(len(f.matched), profilesMax)]
 		return f.matched
 	}
-	x, ok := f.indexes[c]
-	if !ok {
-		x = indexOf(c.Profiles)
-		if f.indexes == nil {
-			f.indexes = map[*split.Change]index{}
-		}
-		f.indexes[c] = x
-	}
+	x := f.index(c)
 	if digits, ok := identity.Canonical(p.phone); ok {
 		f.matched = x.appendFound(f.matched, digits, c, p)
 	}
@@ -95,10 +88,23 @@ func (f *Finder) match(c *split.Change, p *person) []int32 {
 	return f.matched
 }
 
+// index is that of the contacts[] of a change.
+func (f *Finder) index(c *split.Change) index {
+	x, ok := f.indexes[c]
+	if !ok {
+		x = indexOf(c.Profiles)
+		if f.indexes == nil {
+			f.indexes = map[*split.Change]index{}
+		}
+		f.indexes[c] = x
+	}
+	return x
+}
+
 // only is the only person of contacts[], the business aside.
 func (f *Finder) only(c *split.Change, display []byte) []int32 {
 	f.matched = f.matched[:0]
-	if len(c.Profiles) > scanMax {
+	if len(c.Profiles) > scanMax || c.ProfilesChosen {
 		return nil
 	}
 	display = digitsOf(display)
@@ -152,13 +158,18 @@ func (x index) appendFound(dst []int32, id string, c *split.Change, p *person) [
 	if id == "" {
 		return dst
 	}
-	i, _ := slices.BinarySearchFunc(x, id, func(e indexed, id string) int { return strings.Compare(e.id, id) })
-	for n := 0; i < len(x) && x[i].id == id && n < lookedAtMax; i, n = i+1, n+1 {
+	for i, n := x.first(id), 0; i < len(x) && x[i].id == id && n < lookedAtMax; i, n = i+1, n+1 {
 		if q := profilePerson(&c.Profiles[x[i].at]); p.is(&q) {
 			dst = append(dst, x[i].at)
 		}
 	}
 	return dst
+}
+
+// first is where the entries with an id begin.
+func (x index) first(id string) int {
+	i, _ := slices.BinarySearchFunc(x, id, func(e indexed, id string) int { return strings.Compare(e.id, id) })
+	return i
 }
 
 // contact fills the contact and the profiles of a side that has none yet: from p, and from the entries about it.

@@ -60,6 +60,10 @@ type Body struct {
 	Rest         int
 	Over         Error
 	bytes, items int
+
+	// piece: it is a Piece, the element of history[] that stood at these places. See Chunk.
+	piece           bool
+	change, element int
 }
 
 // Change is one change of one entry. A 360dialog or bare body has exactly one.
@@ -112,11 +116,33 @@ type Change struct {
 	Loose bool
 	// Partial: of the change's parts only some are there. See Body.Only.
 	Partial bool
+	// ProfilesChosen: of contacts[] only the entries that can be about the change's parts are there, and it has more.
+	ProfilesChosen bool
+	profilesCost   int  // of all entries, where not all are there
+	attributed     bool // WABA is not its own: see Attribute
 }
+
+// Parts is how many parts of the pipeline's own fields a change has.
+func (c *Change) Parts() int {
+	return len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors) + len(c.Handovers)
+}
+
+// HasOwnField tells whether the field of a change is one that the pipeline takes apart.
+func (c *Change) HasOwnField() bool {
+	switch string(c.Field) {
+	case "history", "smb_app_state_sync", "smb_message_echoes", "messages", "standby", "messaging_handovers":
+		return true
+	}
+	return false
+}
+
+// OfNumber tells whether a change has parts that are a number's.
+func (c *Change) OfNumber() bool { return c.HasOwnField() && c.Parts() > 0 && len(c.PhoneNumberID) > 0 }
 
 // HistoryElement is one element of value.history[]: a chunk, or a decline.
 type HistoryElement struct {
 	Out                                  bool // it is odd, or not chosen, and holds nothing
+	depth                                int16
 	Raw                                  []byte
 	Phase, ChunkOrder, Progress          int32
 	HasPhase, HasChunkOrder, HasProgress bool

@@ -18,6 +18,8 @@ type Bounds struct {
 	HeaderBytes   int // what each event has of the record's headers, beside what they all have
 	// Forced takes a chunk that is over the bound by itself, where nothing goes before it: somebody asked for it.
 	Forced bool
+	// Account tells whether a change is an account event: its event is bounded by EventBytesMax.
+	Account func(c *Change) bool
 	// Chosen tells whether a change is to be processed at all; nil: each is.
 	Chosen func(i int, c *Change) bool
 }
@@ -42,7 +44,7 @@ const (
 	contactCost = 750
 	elementCost = 350
 	numberCost  = 1000
-	waitCost    = 350 // of a follow-up that waits for its placeholder in state, beside what it holds
+	waitCost    = 480 // of a follow-up that waits for its placeholder in state, beside what it holds, and of its end
 	syncCost    = 2500
 	accountCost = 1500
 )
@@ -55,7 +57,8 @@ type bound struct {
 	elements    int
 	every       int // what each event of the change costs beside its part
 	profiles    int
-	keys        int // the number in a key of state
+	whole       bool // the change leaves as it is
+	keys        int  // the number in a key of state
 	change      int32
 }
 
@@ -91,7 +94,7 @@ func (b *Body) Bound(l Bounds) {
 			break
 		}
 		w.left -= head
-		if w.parts(c) {
+		if !w.whole && w.parts(c) {
 			if i+1 < len(b.Changes) {
 				b.rest(i+1, c.Odd.Reason, c.Odd.Detail)
 			}
@@ -133,7 +136,9 @@ func (w *bound) head(i int, c *Change) int {
 	w.keys = keyed(c.WABA) + keyed(c.PhoneNumberID)
 	ids := w.keys + display
 	w.every = eventCost + w.HeaderBytes + waba + 2*number + display + w.keys
-	w.profiles = profilesCost(c.Profiles)
+	if w.profiles = c.profilesCost; w.profiles == 0 {
+		w.profiles = profilesCost(c.Profiles)
+	}
 	n := 4 * ids
 	if i == 0 || !bytes.Equal(c.WABA, b.Changes[i-1].WABA) || !bytes.Equal(c.PhoneNumberID, b.Changes[i-1].PhoneNumberID) {
 		n += numberCost + 4*ids
@@ -142,9 +147,13 @@ func (w *bound) head(i int, c *Change) int {
 		}
 	}
 	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Handovers)
-	if parts == 0 && len(c.Errors) == 0 && !c.Partial || !carriesParts(c.Field) && string(c.Field) != fieldHandovers {
+	if w.whole = parts == 0 && len(c.Errors) == 0 && !c.Partial || !carriesParts(c.Field) && string(c.Field) != fieldHandovers; w.whole {
 		whole := w.every + max(len(c.Raw), len(c.Value)) + len(c.Field)
-		if most := w.OtherBytesMax; len(c.AccountEvent) == 0 && most > 0 && whole > most || len(c.AccountEvent) > 0 && whole > w.EventBytesMax {
+		most := w.OtherBytesMax
+		if w.Account != nil && w.Account(c) {
+			most = w.EventBytesMax
+		}
+		if most > 0 && whole > most {
 			return -1
 		}
 		return n + whole + accountCost
@@ -230,7 +239,7 @@ func (w *bound) out(c *Change, p Place, reason schemas.Reason, detail string) {
 
 // element is what an element of history[] costs. Messages that are too long for an event are left out of it.
 func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
-	n := elementCost + 2*w.keys
+	n := elementCost + 5*w.keys // it is held, leaves with a page of messages, and both are forgotten one day
 	if len(el.Errors) > 0 {
 		each := bytes.Count(el.Errors, []byte{'{'}) + 1
 		if each > errorsMax {
@@ -281,7 +290,7 @@ func (w *bound) messages(c *Change, list *[]Message, kind placeKind, over bool) 
 		m := &(*list)[k]
 		cost := w.message(m, w.profiles)
 		if mayWait(c, m) {
-			cost += waitCost + 2*len(m.Raw)
+			cost += waitCost + 2*w.keys + 2*len(m.Raw)
 		}
 		switch {
 		case over || cost > w.left:
@@ -398,8 +407,9 @@ const ProfilesMax = 4
 
 // Fit leaves out of one element of history[] what Bound would: its body was processed before, and has been read again.
 func (b *Body) Fit(change, element int, l Bounds) {
-	c := b.Changes[change] // what is noted has been told
-	w := bound{Bounds: l, b: &Body{Changes: b.Changes}, total: 1}
-	w.head(change, &c)
-	w.element(&c, &c.History[element], int32(element))
+	of, el := b.Chunk(change, element)
+	c := *of // what is noted has been told
+	w := bound{Bounds: l, b: &Body{}, total: 1}
+	w.head(0, &c)
+	w.element(&c, el, int32(element))
 }

@@ -398,6 +398,9 @@ func (s *Scanner) misfitElement(i int, detail string) int {
 	return s.skip(i)
 }
 
+// Attribute says whose number a change names that does not say so itself.
+func (c *Change) Attribute(waba []byte) { c.EntryID, c.WABA, c.attributed = waba, waba, true }
+
 // orElse is b, or c when b is empty.
 func orElse(b, c []byte) []byte {
 	if len(b) > 0 {

@@ -36,7 +36,7 @@ func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 }
 
 func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
-	start := i
+	start, depth := i, s.depth
 	var o object
 	i = s.enter(i)
 	for {
@@ -61,6 +61,7 @@ func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 	}
 	if i > 0 {
 		e.Raw = s.in[start:i:i]
+		e.depth = int16(depth)
 	}
 	return i
 }

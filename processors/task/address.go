@@ -43,7 +43,7 @@ func (t *Task) addressBook(o *Origin, c *split.Change, n *number, done *int) boo
 			t.counts.Duplicates[KindContactStale]++
 		}
 		for k := range t.effects {
-			t.contact(o, n, origin, item, &t.effects[k])
+			t.contact(o, c, n, origin, item, &t.effects[k])
 		}
 	}
 	for i := range began - before { // of earlier parts
@@ -78,7 +78,7 @@ func placeOf(origin []byte) (offset int64, entry, change int) {
 }
 
 // contact emits one row, or one tombstone, of the table of contacts.
-func (t *Task) contact(o *Origin, n *number, origin []byte, item *split.ContactItem, effect *contacts.Effect) {
+func (t *Task) contact(o *Origin, c *split.Change, n *number, origin []byte, item *split.ContactItem, effect *contacts.Effect) {
 	id := string(effect.ID)
 	e := event{topic: schemas.TopicContacts, ceType: schemas.TypeContact, source: n.source, origin: origin, trace: o,
 		subject: t.arena.copy(id)}
@@ -97,7 +97,7 @@ func (t *Task) contact(o *Origin, n *number, origin []byte, item *split.ContactI
 		return
 	}
 	state := schemas.ContactState{
-		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: n.id.DisplayPhoneNumber,
+		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: str(n.display(c, o.ReceivedAt)),
 		ID: id, PhoneNumber: string(effect.Phone), UserID: string(effect.User),
 		ParentUserID: string(item.ParentUserID), Username: string(item.Username),
 		FullName: string(item.FullName), FirstName: string(item.FirstName),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coexstream/coexstream/processors/media"
@@ -22,6 +23,7 @@ type asset struct {
 	Message    split.Message
 	Side       *people.Side `json:",omitempty"` // nil in records of earlier versions
 	Profiles   []byte       // of the Side
+	Display    []byte       `json:",omitempty"` // the business's number as the webhook has it
 	Origin     []byte
 	Source     []byte `json:",omitempty"`
 	ReceivedAt time.Time
@@ -33,8 +35,19 @@ type asset struct {
 // placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
 func (t *Task) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
 	p := media.Placeholder{Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction}
-	for _, w := range t.remember(n, key, bytesOf(m.WAMID), p, receivedAt) {
-		a := assetOf(w)
+	waited := t.remember(n, key, bytesOf(m.WAMID), p, receivedAt)
+	assets := make([]*asset, len(waited))
+	for i := range waited {
+		assets[i] = assetOf(waited[i])
+	}
+	// Of several the one that was received first leaves, whichever came to this partition first.
+	order := make([]int, len(assets))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return assets[i].ReceivedAt.Compare(assets[j].ReceivedAt) })
+	for _, i := range order {
+		w, a := waited[i], assets[i]
 		// A message to a broadcast list has its token in every chat: the others' follow-ups wait on.
 		if _, joined := t.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
 			continue
@@ -75,11 +88,11 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	if route == media.Live {
 		return false
 	}
-	side := *t.people.Message(l.c, l.n.display(l.c), msg, echo)
+	side := *t.people.Message(l.c, l.n.display(l.c, l.o.ReceivedAt), msg, echo)
 	key := t.itemKey(l.n, msg)
 	a := &asset{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
-		Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: string(l.c.Field) == fieldStandby,
+		Display: l.c.DisplayPhoneNumber, Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: string(l.c.Field) == fieldStandby,
 	}
 	if l.o.Replay != nil {
 		a.Replay = l.o.Replay.ID
@@ -113,7 +126,7 @@ func (t *Task) asset(n *number, a *asset) {
 	if len(a.Replay) > 0 {
 		o.Replay = &Replay{ID: a.Replay}
 	}
-	l := &liveChange{o: o, c: &split.Change{}, n: n, origin: a.Origin}
+	l := &liveChange{o: o, c: &split.Change{DisplayPhoneNumber: a.Display}, n: n, origin: a.Origin}
 	if a.Standby {
 		l.c.Field = []byte(fieldStandby)
 	}
@@ -126,7 +139,7 @@ func (t *Task) asset(n *number, a *asset) {
 	// One event a message, whatever the shapes in which its asset came.
 	rank := min(rankOf(msg), schemas.RankConcrete)
 	id := schemas.MessageEventID(schemas.TypeMedia, a.Key, rank)
-	first := t.first(o, t.now, id, schemas.MessageEventID(schemas.TypeMedia, a.Key, 0), rank)
+	first := t.first(o, t.now, id, n.known(schemas.MessageEventID(schemas.TypeMedia, a.Key, 0)), rank)
 	if first && joined {
 		first = t.firstOfTwins(o, n, msg.ID, place.Thread, rank)
 	}

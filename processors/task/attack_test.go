@@ -363,6 +363,42 @@ func TestABusinessHasABoundedNumberOfNumbers(t *testing.T) {
 	}
 }
 
+// Of a change that leaves as it is, what it has by the names of parts is none: it is not counted as parts, and one letter tells
+// that the change is too long, whichever limit its event has.
+func TestAChangeThatLeavesAsItIsHasOneEventOrOneLetter(t *testing.T) {
+	elements := func(n, bytes int) string {
+		return `"history":[` + many(n, func(i int) string {
+			return fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d},"x":"%s"}`, i+1, strings.Repeat("x", bytes))
+		}) + `]`
+	}
+	for _, c := range []struct {
+		name, body      string
+		account, others int
+		letter          schemas.Reason
+	}{
+		{"an account event with many elements", changes(change("account_update", `"event":"ACCOUNT_REVIEW_UPDATE",`+elements(5000, 20))), 1, 0, ""},
+		{"an account event without its event", changes(change("account_update", elements(5000, 20))), 1, 0, ""},
+		{"one that is too long", changes(change("account_update", `"event":"ACCOUNT_REVIEW_UPDATE",`+elements(5000, 250))), 0, 0, schemas.ReasonEventTooLong},
+		{"one that is too long without its event", changes(change("account_update", elements(5000, 250))), 0, 0, schemas.ReasonEventTooLong},
+		{"one of another field", changes(change("flows", `"event":"FLOW_STATUS_CHANGE",`+elements(5000, 250))), 0, 1, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPartition(t)
+			p.webhook(c.body)
+			if got := len(p.topics[schemas.TopicAccount]); got != c.account {
+				t.Errorf("%d account events", got)
+			}
+			if got := len(p.topics[schemas.TopicOther]); got != c.others {
+				t.Errorf("%d other events", got)
+			}
+			letters := p.topics[schemas.TopicDLQ]
+			if c.letter == "" && len(letters) > 0 || c.letter != "" && (len(letters) != 1 || letters[0].headers[schemas.HeaderDLQReason] != string(c.letter)) {
+				t.Errorf("letters: %v", letters)
+			}
+		})
+	}
+}
+
 func TestPairsOfOneUserCostTheirSum(t *testing.T) {
 	cost.Linear(t, 20_000, func(n int) func() {
 		p := newPartition(t)
@@ -399,4 +435,97 @@ func TestMemoryFallsBackAfterGiants(t *testing.T) {
 		t.Errorf("%d MiB are held after giants", grown>>20)
 	}
 	runtime.KeepAlive(p)
+}
+
+// One source that invents businesses fills three quarters of a partition at most: the numbers of others have room, and it is told
+// who it was, also after a restart.
+func TestASourceHasItsShareOfAPartition(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIP: it makes 50,000 numbers")
+	}
+	const share = 49152
+	p := newPartition(t)
+	syncOf := func(from, n int) string {
+		return `{"object":"whatsapp_business_account","entry":[` + many(n, func(i int) string {
+			return fmt.Sprintf(`{"id":"w%d","changes":[{"field":"history","value":{"metadata":{"phone_number_id":"%d"},"history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"id":"1650","messages":[%s]}]}],"x":"%s"}}]}`,
+				from+i, from+i, incoming(fmt.Sprint("m", from+i), ""), strings.Repeat("x", 600))
+		}) + `]}`
+	}
+	p.sources = map[int]string{}
+	from := func(source string, at, n int) {
+		p.sources[len(p.raw)] = source
+		p.webhook(syncOf(at, n))
+	}
+	from("other", 900_000, 10)
+	for at := 0; at < share; at += 512 {
+		if at == share/1024*512 {
+			p.restart()
+		}
+		from("mad", at, 512)
+		delete(p.topics, schemas.TopicHistory)
+		delete(p.topics, schemas.TopicSyncs)
+	}
+	if l := p.topics[schemas.TopicDLQ]; len(l) > 0 {
+		t.Fatalf("%d letters: %v", len(l), l[0].headers)
+	}
+	size := p.task.Size()
+	if size.OfSource != share || size.Source != "mad" || size.Numbers != share+10 {
+		t.Errorf("the size is %+v", size)
+	}
+	from("mad", 1_000_000, 20)
+	from("other", 2_000_000, 20)
+	if l := p.theLetter(); l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonSourceNumbers) || p.task.Size().Numbers != share+30 {
+		t.Errorf("the letter says %v, and there are %d numbers", l.headers, p.task.Size().Numbers)
+	}
+	// What is known goes on, whoever tells it.
+	from("mad", 2_000_000, 20)
+	p.theLetter()
+	// Once their syncs are over and forgotten, others have room.
+	p.clock = start.Add(30 * 24 * time.Hour)
+	p.task.Tick(p.clock)
+	p.commit()
+	from("mad", 3_000_000, 20)
+	p.theLetter()
+}
+
+// The letters of a body hold it once, however many of its events turn out to be too long when they are made, and those of a
+// chunk that leaves later do not hold it.
+func TestLettersHoldTheirBodyOnce(t *testing.T) {
+	const most, n = 16 << 10, 40
+	for _, held := range []bool{false, true} {
+		p := newPartition(t)
+		p.cfg.EventBytesMax = most
+		p.restart()
+		long := strings.Repeat("7", 250)
+		text := strings.Repeat("x", most-750) // with the ids, which each event repeats, it is too much
+		messages := many(n, func(i int) string { return incoming(fmt.Sprint("m", i), `,"text":{"body":"`+text+`"}`) })
+		order := 1
+		if held {
+			order = 2
+		}
+		history := func(order int, messages string) string {
+			return changes(fmt.Sprintf(`{"field":"history","value":{"metadata":{"phone_number_id":"%s","display_phone_number":"1%s"},"history":[{"metadata":{"phase":0,"chunk_order":%d},"threads":[{"id":"%s","messages":[%s]}]},{"odd":1,"odd":2}]}}`, long, long[:200], order, user, messages))
+		}
+		body := history(order, messages)
+		p.webhook(body)
+		if held {
+			p.webhook(history(1, ""))
+		}
+		ids, bytes := map[string]bool{}, 0
+		for _, l := range p.topics[schemas.TopicDLQ] {
+			bytes += len(l.value)
+			if id := l.headers[schemas.HeaderDLQEvent]; id != "" {
+				ids[id] = true
+				if l.value != nil || l.headers[schemas.HeaderDLQOffset] != "0" || l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonEventTooLong) {
+					t.Errorf("the letter of an event has %d bytes and says %v", len(l.value), l.headers)
+				}
+			}
+		}
+		if len(ids) != n {
+			t.Errorf("%d events are told, want %d", len(ids), n)
+		}
+		if bytes > 2*len(body) || !held && bytes != len(body) {
+			t.Errorf("letters hold %d bytes of a body of %d", bytes, len(body))
+		}
+	}
 }

@@ -3,6 +3,7 @@ package task
 import (
 	"bytes"
 
+	"github.com/coexstream/coexstream/processors/account"
 	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -12,12 +13,17 @@ import (
 func (t *Task) bounds(o *Origin) split.Bounds {
 	b := split.Bounds{
 		EventBytesMax: t.cfg.EventBytesMax, OtherBytesMax: t.cfg.OtherBytesMax,
-		HeaderBytes: len(o.TraceParent) + len(o.TraceState), Forced: o.Requeue != nil,
+		HeaderBytes: len(o.TraceParent) + len(o.TraceState), Forced: o.Requeue != nil, Account: isAccount,
 	}
 	if o.Requeue != nil && (o.Requeue.Changes != "" || o.Requeue.Places != "") {
 		b.Chosen = o.Requeue.change
 	}
 	return b
+}
+
+func isAccount(c *split.Change) bool {
+	_, ok := account.EventOf(c)
+	return ok
 }
 
 // whole tells whether a record is a body as the ingress wrote it: what is rerouted was counted with its body. So was a body
@@ -44,8 +50,8 @@ func (o *Origin) chooses(b *split.Body) bool {
 func (t *Task) fit(h inHand, d history.Departure) {
 	change, element := int(d.Ref.Change), int(d.Ref.Element)
 	h.body.Fit(change, element, t.bounds(h.origin))
-	c := &h.body.Changes[change]
-	if messagesIn(&c.History[element]) >= d.Messages || d.From > 0 {
+	c, el := h.body.Chunk(change, element)
+	if messagesIn(el) >= d.Messages || d.From > 0 {
 		return
 	}
 	path := append(append(t.place(&Origin{}, c.Entry, c.Index)[1:], ".history."...), t.place(&Origin{}, element)[1:]...)

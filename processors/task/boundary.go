@@ -18,6 +18,7 @@ type accountEvent struct {
 	Number     string       `json:"n,omitempty"` // see phoneKey
 	Content    schemas.Hash `json:"c"`
 	ReceivedMS int64        `json:"r"`
+	NamedMS    int64        `json:"nm,omitempty"` // as Origin.named has it
 	Received   string       `json:"rt,omitempty"` // as Origin has it
 	ID         schemas.Hash `json:"id"`
 	Key        string       `json:"k"`
@@ -57,7 +58,7 @@ func (t *Task) account(o *Origin, c *split.Change) {
 		v.EntryID = string(c.EntryID)
 	}
 	e := &accountEvent{
-		Number: phoneKey(v.PhoneNumber), Content: content, ReceivedMS: o.ReceivedAt.UnixMilli(), Received: string(o.Received), ID: id,
+		Number: phoneKey(v.PhoneNumber), Content: content, ReceivedMS: o.ReceivedAt.UnixMilli(), NamedMS: millisOf(o.named()), Received: string(o.Received), ID: id,
 		Key: string(businessOf(c)), CESource: string(t.source(c)), Origin: string(place), Source: string(o.Source),
 		Traces: [2]string{string(o.TraceParent), string(o.TraceState)}, WABA: v.WABAID, Event: v.Event, Phone: v.PhoneNumber,
 		Value: t.value(&v, len(c.Value)), time: unix(c.EntryTime),
@@ -77,7 +78,7 @@ func (t *Task) account(o *Origin, c *split.Change) {
 		return
 	}
 	if len(e.Value) > t.cfg.EventBytesMax {
-		t.tooLong(o, id)
+		t.eventTooLong(o, id, longerThanEvents)
 	} else {
 		t.emitAccount(e)
 	}
@@ -114,7 +115,7 @@ func (t *Task) parted(e *accountEvent) {
 	parts := history.Boundary{Opens: kind == account.Opens, Time: e.time, ReceivedAt: time.UnixMilli(e.ReceivedMS)}
 	t.announced.add(e.WABA, announcement{e.Phone, parts})
 	if b := t.businesses[e.WABA]; b != nil {
-		t.announce(b, freshEvent{phone: e.Number, parts: parts, replay: e.Replay})
+		t.announce(b, freshEvent{phone: e.Number, parts: parts, begins: kind != account.Closes, named: timeOfMillis(e.NamedMS), replay: e.Replay})
 	}
 }
 
@@ -161,10 +162,11 @@ func (t *Task) numberConcerned(c *split.Change) string {
 	if b == nil || !ok {
 		return ""
 	}
+	var id string
 	for _, n := range b.byPhone[digits] {
-		if n.live && identity.IsPhone(bytesOf(n.id.DisplayPhoneNumber)) {
-			return n.id.PhoneNumberID
+		if n.live && identity.IsPhone(bytesOf(n.id.DisplayPhoneNumber)) && (id == "" || n.id.PhoneNumberID < id) {
+			id = n.id.PhoneNumberID
 		}
 	}
-	return ""
+	return id
 }

@@ -3,6 +3,7 @@ package task
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/identity"
@@ -23,7 +24,9 @@ type business struct {
 type freshEvent struct {
 	phone  string // see phoneKey; empty: about all numbers
 	parts  history.Boundary
-	replay string // the replay that wrote its record
+	replay string    // the replay that wrote its record
+	begins bool      // an onboarding
+	named  time.Time // when it was received by the live lane
 }
 
 // phoneKey is one for two phone numbers exactly where account.Concerns takes them for one. It is empty where there is none.
@@ -99,8 +102,9 @@ func (t *Task) hear(n *number) {
 func (t *Task) hearOf(n *number, e *freshEvent) {
 	n.history.Boundary(e.parts.ReceivedAt, e.parts)
 	t.concernedBy(n, e.replay)
-	n.introduced = false
-	t.introduce(n)
+	if e.begins {
+		t.introduceAgain(n, told{e.named, e.replay})
+	}
 	t.touch(n)
 }
 

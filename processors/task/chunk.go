@@ -103,8 +103,15 @@ func (t *Task) advance(n *number, h inHand) {
 			t.want(n)
 			return
 		}
-		c := &h.body.Changes[d.Ref.Change]
-		if whole := t.leave(n, d, h.origin, c, int(d.Ref.Element)); !whole {
+		c, el := h.body.Chunk(int(d.Ref.Change), int(d.Ref.Element))
+		if h.again {
+			if !n.history.Is(d, schemas.HashBytes(el.Raw)) {
+				n.history.Missing(t.now, d) // the log holds other bytes at that place
+				continue
+			}
+			t.fit(h, d)
+		}
+		if whole := t.leave(n, d, h.origin, c, el); !whole {
 			t.want(n)
 			return
 		}
@@ -116,9 +123,8 @@ const partMessages = 128
 
 // leave emits the messages of a chunk that are not known in its window yet: all that have not left, or as many as
 // there is room for.
-func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change, element int) (whole bool) {
-	el := &c.History[element]
-	origin := t.place(o, c.Entry, c.Index, element)
+func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change, el *split.HistoryElement) (whole bool) {
+	origin := t.place(o, c.Entry, c.Index, int(d.Ref.Element))
 	var page []byte
 	if d.Known != nil {
 		page = make([]byte, 0, (messagesIn(el)-d.From)*known.EntryBytes)
@@ -126,7 +132,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 	var left, duplicates, at int
 	e := event{topic: schemas.TopicHistory, ceType: schemas.TypeHistory, source: n.source, origin: origin, trace: o}
 	m := schemas.Message{
-		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: n.id.DisplayPhoneNumber,
+		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: str(n.display(c, o.ReceivedAt)),
 		Historical: true, Sync: &d.Position,
 	}
 	for i := range el.Threads {
@@ -175,7 +181,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			}
 			left++
 			if !began { // of a thread that left in part, or is known, nothing has to be found out
-				t.people.Chat(c, n.display(c), thread)
+				t.people.Chat(c, n.display(c, o.ReceivedAt), thread)
 				began = true
 			}
 			fill(&m, msg)
@@ -197,19 +203,16 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 	return true
 }
 
+// longerThanEvents is the reason of a letter of one event.
+const longerThanEvents = "an event of this record is longer than processor.event_bytes_max"
+
 // put emits an event, or a dead letter where its value is longer than any consumer has to expect.
 func (t *Task) put(e *event, o *Origin, key, value []byte, extra ...Header) {
 	if len(value) > t.cfg.EventBytesMax {
-		t.tooLong(o, e.id)
+		t.eventTooLong(o, e.id, longerThanEvents)
 		return
 	}
 	t.emit(e, key, value, extra...)
-}
-
-// tooLong tells that an event of a record cannot leave.
-func (t *Task) tooLong(o *Origin, id schemas.Hash) {
-	t.DeadLetter(o, schemas.ReasonEventTooLong, "an event of this record is longer than processor.event_bytes_max",
-		Header{schemas.HeaderDLQEvent, id.AppendHex(nil)})
 }
 
 // fill sets what every kind of message event has from the message itself. The strings are views of the

@@ -1,11 +1,27 @@
 package task
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
 	"github.com/coexstream/coexstream/schemas"
 )
+
+// LeaveOut lets letters about a record name its place in the raw log, without its body: another letter may have it. Of a part
+// that was rerouted the letters have it nonetheless, since they name places in that.
+func (o *Origin) LeaveOut() {
+	if bytes.IndexByte(o.Label, '#') < 0 {
+		o.Value = nil
+	}
+}
+
+// eventTooLong tells of one event, by its id. There may be several of a body, so they are without it: the raw log has it.
+func (t *Task) eventTooLong(o *Origin, id schemas.Hash, detail string) {
+	of := *o
+	of.Value = nil
+	t.DeadLetter(&of, schemas.ReasonEventTooLong, detail, Header{schemas.HeaderDLQEvent, id.AppendHex(nil)})
+}
 
 // DeadLetter passes a whole raw record on, untouched, with the reason why it, or a part of it, could not be
 // processed.

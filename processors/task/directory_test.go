@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/processors/directory"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
@@ -21,6 +22,7 @@ type partitions struct {
 	read []int            // how much of its `rerouted` records each has passed on
 	// restarts lets every partition begin anew from its state after each step.
 	restarts bool
+	sent     int
 }
 
 // newPartitions makes three: the WABA belongs to 0, the number's id to 1, all else to 2.
@@ -72,7 +74,7 @@ func (ps *partitions) from(topic schemas.Topic, at int32, body string, headers m
 			o.Replay = &task.Replay{ID: []byte(v), Seen: p.clock, Own: headers[schemas.HeaderReplayState] == schemas.StateOwn}
 		}
 	}
-	o.Moved = headers[schemas.HeaderRerouted] == schemas.ReroutedMoved
+	o.Moved = headers[schemas.HeaderRerouted] == schemas.ReroutedMoved || headers[schemas.HeaderReplayRole] == schemas.RoleMoved
 	if o.Replay != nil && !p.task.Replayed(o) {
 		ps.t.Fatalf("partition %d left a replayed record out", at)
 	}
@@ -97,15 +99,30 @@ func (ps *partitions) passOn() {
 					q.restart()
 				}
 			}
-			if r.headers[schemas.HeaderRerouted] == schemas.ReroutedNumber {
+			if r.value == nil {
 				to := ps.all[r.partition]
-				to.task.Number(&task.Origin{Topic: schemas.TopicRerouted, Key: []byte(r.key), WABA: []byte(r.headers[schemas.HeaderWABA]), ReceivedAt: to.clock})
+				to.task.Number(noteOf(ps.t, r))
 				to.commit()
 				continue
 			}
 			ps.from(schemas.TopicRerouted, r.partition, string(r.value), r.headers)
 		}
 	}
+}
+
+// noteOf is a note as the runner gives it to a task.
+func noteOf(t *testing.T, r record) *task.Origin {
+	t.Helper()
+	ms, err := strconv.ParseInt(r.headers[schemas.HeaderReceivedAt], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &task.Origin{Topic: schemas.TopicRerouted, Key: []byte(r.key), WABA: []byte(r.headers[schemas.HeaderWABA]), ReceivedAt: time.UnixMilli(ms),
+		Unnamed: r.headers[schemas.HeaderRerouted] == schemas.ReroutedKnown}
+	if id, ok := r.headers[schemas.HeaderReplay]; ok {
+		o.Replay = &task.Replay{ID: []byte(id)}
+	}
+	return o
 }
 
 // send feeds a webhook where the ingress writes it.
@@ -120,7 +137,15 @@ func (ps *partitions) send(body string) {
 		key = b.Changes[0].PhoneNumberID
 	}
 	at := ps.all[0].cfg.PartitionOf(key)
-	ps.feed(at, body, map[string]string{schemas.HeaderReceivedAt: strconv.FormatInt(ps.all[0].clock.UnixMilli(), 10)})
+	lane := schemas.TopicRawLive
+	if strings.Contains(body, `"history":`) {
+		lane = schemas.TopicRawBulk
+	}
+	ps.sent++
+	ps.feed(at, body, map[string]string{
+		schemas.HeaderReceivedAt: strconv.FormatInt(ps.all[0].clock.UnixMilli(), 10),
+		schemas.HeaderOrigin:     fmt.Sprintf("%s/%d/%d", lane, at, ps.sent),
+	})
 }
 
 func (ps *partitions) wait(d time.Duration) {
@@ -239,6 +264,8 @@ func TestASyncThatRunsIsToldAgainAfterTheTombstoneOfAnEarlierDecline(t *testing.
 func TestOtherBareValuesOfAKnownNumberAreItsWABAs(t *testing.T) {
 	ps := newPartitions(t)
 	ps.restarts = true
+	ps.send(oneContact())
+	ps.wait(time.Hour)
 	ps.send(chunk(0, 1, 50, "m1"))
 	ps.send(value(`"history":[{"metadata":{"phase":0,"chunk_order":3,"progress":100},"threads":[{"id":"` + user + `","messages":[` + text("m3") + `]}]}]`))
 	ps.send(value(`"messages":[` + text("live") + `]`))
@@ -281,15 +308,37 @@ func TestABareDeclineThatIsReplayedIsTheKnownNumbers(t *testing.T) {
 		}
 		return hs
 	}
+	moved := func(n int) map[string]string {
+		return replayed(n, schemas.HeaderWABA, waba, schemas.HeaderReplayRole, schemas.RoleMoved)
+	}
 	for name, play := range map[string]func(*partitions){
 		"known to the replay": func(ps *partitions) {
 			ps.feed(0, oneContact(), replayed(1))
 			ps.feed(0, bareDecline(), replayed(2, schemas.HeaderWABA, waba))
 		},
-		"known to the processor": func(ps *partitions) { ps.feed(0, oneContact(), replayed(1)); ps.feed(1, bareDecline(), replayed(2)) },
-		"known after":            func(ps *partitions) { ps.feed(1, bareDecline(), replayed(1)); ps.feed(0, oneContact(), replayed(2)) },
+		"known of late": func(ps *partitions) {
+			ps.feed(0, oneContact(), replayed(1))
+			ps.feed(1, bareDecline(), replayed(2))
+			ps.feed(0, bareDecline(), moved(2))
+		},
+		"known of late, and read elsewhere later": func(ps *partitions) {
+			ps.feed(0, oneContact(), replayed(1))
+			ps.feed(0, bareDecline(), moved(2))
+			ps.feed(1, bareDecline(), replayed(2))
+		},
+		"known after": func(ps *partitions) {
+			ps.feed(1, bareDecline(), replayed(1))
+			ps.feed(0, oneContact(), replayed(2))
+			ps.feed(0, bareDecline(), moved(1))
+		},
+		"known after the replay": func(ps *partitions) {
+			ps.feed(1, bareDecline(), replayed(1))
+			ps.wait(time.Hour)
+			ps.send(oneContact())
+		},
 		"after the end of its copy": func(ps *partitions) {
 			ps.feed(0, oneContact(), replayed(1))
+			ps.feed(0, bareDecline(), moved(2))
 			ps.all[0].endOfReplay("r", start.Add(time.Hour), start)
 			ps.all[0].commit()
 			ps.feed(1, bareDecline(), replayed(2))
@@ -303,7 +352,7 @@ func TestABareDeclineThatIsReplayedIsTheKnownNumbers(t *testing.T) {
 				if got := ps.syncs(); !slices.Equal(got, right) {
 					t.Errorf("syncs are %q, want %q", got, right)
 				}
-				if got := ps.last(0).headers[schemas.HeaderReplay]; got != "r" {
+				if got := ps.last(0).headers[schemas.HeaderReplay]; got != "r" && name != "known after the replay" {
 					t.Errorf("the sync names the replay %q", got)
 				}
 				if strings.HasPrefix(name, "after the end") && ps.all[0].task.Replaying(start) {
@@ -337,7 +386,7 @@ func TestTheDirectoryIsARecordOfSomeBytesForEachNumber(t *testing.T) {
 		t.Errorf("notes are %+v, want one, without a value", notes)
 	}
 	state := ps.all[1].topics[schemas.TopicState]
-	if len(state) != 1 || state[0].key != "d|"+phone || len(state[0].value) != 1+len(waba) {
+	if len(state) != 1 || state[0].key != "d|"+phone || len(state[0].value) > 2*len(waba)+16 {
 		t.Errorf("state of the number's partition is %+v", state)
 	}
 }
@@ -354,5 +403,111 @@ func TestABareDeclineFollowsANumberToAnotherWABA(t *testing.T) {
 	ps.send(bareDecline())
 	if got, want := ps.syncs(), []string{"0 " + phone + `: declined window 1 of WABA "` + waba + `"`}; !slices.Equal(got, want) {
 		t.Errorf("syncs are %q, want %q", got, want)
+	}
+}
+
+// Whether the note about a number overtakes a bare value, or the other way about, a consumer sees the same.
+func TestABareValueIsItsWABAsOnlyWhereTheNumberWasNamedLongBefore(t *testing.T) {
+	message := func(id string) string { return value(`"messages":[` + text(id) + `]`) }
+	for _, c := range []struct {
+		name string
+		play func(*partitions)
+		want string // the WABA of the message, and where it left
+	}{
+		{"in the millisecond of the first", func(ps *partitions) { ps.send(oneContact()); ps.send(message("m")) }, "1 "},
+		{"before it", func(ps *partitions) { ps.send(message("m")); ps.send(oneContact()) }, "1 "},
+		{"a moment too soon", func(ps *partitions) {
+			ps.send(oneContact())
+			ps.wait(directory.Settled - time.Millisecond)
+			ps.send(message("m"))
+		}, "1 "},
+		{"settled", func(ps *partitions) { ps.send(oneContact()); ps.wait(directory.Settled); ps.send(message("m")) }, "0 " + waba},
+		{"named by history alone", func(ps *partitions) { ps.send(chunk(0, 1, 100, "m1")); ps.wait(time.Hour); ps.send(message("m")) }, "1 "},
+		{"received before, and read later", func(ps *partitions) {
+			at := ps.all[0].clock
+			ps.send(oneContact())
+			ps.wait(time.Hour)
+			ps.feed(1, message("m"), map[string]string{schemas.HeaderReceivedAt: strconv.FormatInt(at.UnixMilli(), 10), schemas.HeaderOrigin: "raw.live/1/99"})
+		}, "1 "},
+		{"named earlier than it was told at first", func(ps *partitions) {
+			at := ps.all[0].clock
+			ps.wait(time.Hour)
+			ps.send(oneContact())
+			ps.feed(0, envelope("messages", value(`"messages":[`+text("x")+`]`)), map[string]string{schemas.HeaderReceivedAt: strconv.FormatInt(at.UnixMilli(), 10), schemas.HeaderOrigin: "raw.live/0/99"})
+			ps.send(message("m"))
+		}, "0 " + waba},
+	} {
+		for _, restarts := range []bool{false, true} {
+			ps := newPartitions(t)
+			ps.restarts = restarts
+			c.play(ps)
+			var got []string
+			for i, p := range ps.all {
+				for _, m := range events[schemas.Message](p, schemas.TopicMessages) {
+					if m.WAMID == "m" {
+						got = append(got, fmt.Sprint(i, " ", m.WABAID))
+					}
+				}
+			}
+			if !slices.Equal(got, []string{c.want}) {
+				t.Errorf("%s: the message left as %q, want %q", c.name, got, c.want)
+			}
+		}
+	}
+}
+
+// A removal may come late, after the number has moved to another WABA: it does not take it back.
+func TestARemovalDoesNotTakeANumberBack(t *testing.T) {
+	ps := newPartitions(t)
+	ps.send(oneContact())
+	ps.wait(time.Minute)
+	ps.send(strings.ReplaceAll(oneContact(), waba, "200000000000002"))
+	ps.wait(time.Minute)
+	ps.send(accountEvent("PARTNER_REMOVED", "", ps.all[0].clock))
+	ps.wait(time.Hour)
+	ps.send(value(`"messages":[` + text("m") + `]`))
+	if got := events[schemas.Message](ps.all[2], schemas.TopicMessages); len(got) != 1 || got[0].WABAID != "200000000000002" {
+		t.Errorf("messages of the other WABA are %+v", got)
+	}
+}
+
+// One message, bare and in its envelope, are two events of one id, whether or not one partition handles both.
+func TestABareCopyIsKnownAgainByItself(t *testing.T) {
+	for _, home := range []int32{0, 1} {
+		ps := newPartitions(t)
+		ps.home[phone] = home
+		bare := value(`"messages":[` + text("m") + `]`)
+		for range 2 {
+			ps.send(bare)
+			ps.send(envelope("messages", bare))
+		}
+		var ids []string
+		for _, p := range ps.all {
+			for _, r := range p.topics[schemas.TopicMessages] {
+				ids = append(ids, r.headers[schemas.HeaderCEID])
+			}
+		}
+		if len(ids) != 2 || ids[0] != ids[1] {
+			t.Errorf("number in partition %d: ids %q, want one twice", home, ids)
+		}
+	}
+}
+
+// A state record must not change the bytes.
+func TestTheErrorsOfADeclineStayVerbatimAfterARestart(t *testing.T) {
+	errs := `[ {"code": 2593109,  "title": "off"} ]`
+	p := newPartition(t)
+	p.webhook(envelope("history", value(`"history":[{"errors":`+errs+`}]`)))
+	p.restart()
+	p.webhook(accountEvent("PARTNER_APP_INSTALLED", "", p.clock))
+	p.webhook(envelope("history", value(`"history":[{"errors":`+errs+`},{"errors":[{"code":1}]}]`)))
+	told := p.topics[schemas.TopicSyncs]
+	for _, r := range told {
+		if !strings.Contains(string(r.value), `"error":`+errs) {
+			t.Errorf("the sync is %s", r.value)
+		}
+	}
+	if len(told) < 2 {
+		t.Errorf("%d records of syncs: the restart was not tried", len(told))
 	}
 }

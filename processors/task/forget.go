@@ -1,6 +1,10 @@
 package task
 
-import "time"
+import (
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
 
 // What is known of numbers is bounded (ADR 0036). A number of which nothing is remembered but its identity and how many
 // onboardings it had is idle. Idle numbers are forgotten after numberKept, and before that where there are too many: those
@@ -10,6 +14,8 @@ const (
 	// are set aside, unless idle ones can go.
 	numbersMax         = 4096
 	numbersOfPartition = 65536
+	// numbersOfSource bounds those that one source told of first. The last quarter of a partition is left to the others.
+	numbersOfSource = numbersOfPartition / 4 * 3
 	// idleMax bounds the idle numbers of a partition.
 	idleMax = 8192
 	// numberKept is for how long an idle number is remembered.
@@ -77,15 +83,21 @@ func (t *Task) used(n *number) {
 // idle tells whether nothing is remembered of a number but its identity and how many onboardings it had, and nothing of it
 // waits to be written.
 func (n *number) idle() bool {
-	return !n.changed && !n.wanting && !n.scheduled && !n.removing && !n.again && n.told && n.history.Idle() && n.media.Idle()
+	return !n.changed && !n.wanting && !n.scheduled && n.removing.IsZero() && !n.again && n.told && n.history.Idle() && n.media.Idle()
 }
 
-// roomFor tells whether one more number of a business can be remembered. It forgets one where that makes room.
-func (t *Task) roomFor(b *business) bool {
-	if len(b.numbers) >= numbersMax && !t.forgetOneOf(b) {
-		return false
+// roomFor tells why no more number of a business can be remembered, told by a source. It forgets one where that makes room.
+func (t *Task) roomFor(waba, source string) schemas.Reason {
+	if b := t.businesses[waba]; b != nil && len(b.numbers) >= numbersMax && !t.forgetOneOf(b) {
+		return schemas.ReasonTooManyNumbers
 	}
-	return t.recency.n < numbersOfPartition || t.forgetSome(1) > 0
+	if m := t.makers[source]; m != nil && m.numbers >= numbersOfSource && !t.forgetOneBy(m) {
+		return schemas.ReasonSourceNumbers
+	}
+	if t.recency.n >= numbersOfPartition && t.forgetSome(1) == 0 {
+		return schemas.ReasonTooManyNumbers
+	}
+	return ""
 }
 
 // forgetOneOf forgets an idle number of a business.
@@ -144,6 +156,7 @@ func (t *Task) forget(n *number) {
 	t.state(t.arena.copy(stateNumber, n.key), nil)
 	n.history.Forget(func(key string) { t.state(t.arena.copy(stateHistory, n.key, "|", key), nil) })
 	t.recency.remove(n)
+	t.unmade(n)
 	delete(t.numbers, n.id.WABAID+"/"+n.id.PhoneNumberID)
 	b := n.business
 	b.remove(n)

@@ -27,10 +27,15 @@ type partition struct {
 	copied   map[int]*task.Replay
 	requeued map[int]*task.Requeue
 	labels   map[int]string // where they stood first
+	sources  map[int]string // of which they are, unless it is meta
 
 	topics  map[schemas.Topic][]record // committed
 	pending []record
 	space   task.Workspace
+
+	// pieces are the chunks that were set apart from their bodies; nil: the log is read for each.
+	pieces   map[task.Want]*split.Piece
+	cutAgain int // bytes of bodies that were cut again
 }
 
 type rawRecord struct {
@@ -122,11 +127,15 @@ func (p *partition) origin(offset int) *task.Origin {
 	if first, ok := p.labels[offset]; ok {
 		label = first
 	}
+	source := "meta"
+	if s, ok := p.sources[offset]; ok {
+		source = s
+	}
 	return &task.Origin{
 		Replay:  p.copied[offset],
 		Requeue: p.requeued[offset],
 		Topic:   schemas.TopicRawBulk, Offset: int64(offset), Label: []byte(label),
-		ReceivedAt: r.at, Source: []byte("meta"), Key: []byte("hint"), Value: r.body,
+		ReceivedAt: r.at, Source: []byte(source), Key: []byte("hint"), Value: r.body,
 		Headers: []task.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
 	}
 }
@@ -141,6 +150,7 @@ func (p *partition) feed(offset int) {
 		return
 	}
 	p.task.Webhook(o, body)
+	p.setApart(o, body)
 	p.releaseAll()
 }
 
@@ -152,13 +162,29 @@ func (p *partition) releaseAll() {
 		if !ok {
 			return
 		}
+		o := p.origin(int(w.Offset))
+		o.Topic = w.Topic
+		if piece := p.pieces[w]; piece != nil {
+			o.Value = nil
+			p.task.Release(w, o, p.scanner.ScanPiece(piece))
+			continue
+		}
 		body, err := p.scanner.Scan(append([]byte{}, p.raw[w.Offset].body...))
 		if err != nil {
 			p.t.Fatalf("scan of a held chunk: %v", err)
 		}
-		o := p.origin(int(w.Offset))
-		o.Topic = w.Topic
+		p.cutAgain += len(p.raw[w.Offset].body)
 		p.task.Release(w, o, body)
+		p.setApart(o, body)
+	}
+}
+
+func (p *partition) setApart(o *task.Origin, b *split.Body) {
+	if p.pieces == nil {
+		return
+	}
+	for _, piece := range p.task.Pieces(o, b) {
+		p.pieces[task.Want{Topic: o.Topic, Offset: o.Offset, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
 	}
 }
 

@@ -289,6 +289,35 @@ func TestSilenceTellsNothing(t *testing.T) {
 	}
 }
 
+// A replay, or an owner that was away, sees months pass within a transaction.
+func TestASyncThatEndsAndIsForgottenAtOnceIsTold(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(chunk(0, 1, 50, "m1"))
+	p.tick(365 * 24 * time.Hour)
+	told := events[schemas.Sync](p, schemas.TopicSyncs)
+	if last := told[len(told)-1]; last.State != schemas.SyncDone || last.EndReason != schemas.SyncEndQuiet {
+		t.Errorf("the last of %d states is %s, %s", len(told), last.State, last.EndReason)
+	}
+}
+
+// An event that concerns the onboarding before parts nothing, also as long as no time has passed since.
+func TestAnEventOfTheOnboardingBeforeLetsNoEchoWait(t *testing.T) {
+	for _, passed := range []bool{false, true} {
+		p := newPartition(t)
+		p.webhook(chunk(0, 1, 100, "m1"))
+		p.clock = p.clock.Add(7 * time.Hour) // the sync is done
+		p.tick(0)
+		p.webhook(accountEvent("PARTNER_REMOVED", "", start.Add(-24*time.Hour)))
+		if passed {
+			p.tick(time.Second)
+		}
+		p.webhook(echo("w1", "image", `"image":{"id":"1"}`, start.Add(-48*time.Hour)))
+		if got := events[schemas.Message](p, schemas.TopicEchoes); len(got) != 1 || got[0].Historical {
+			t.Errorf("time has passed %v: echoes are %+v", passed, got)
+		}
+	}
+}
+
 // TestAChunkThatLeavesInPartsIsTheSame: where a transaction has no room for a whole chunk, the rest follows in
 // others, whoever does them, in its order, and before any other chunk.
 func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {

@@ -1,19 +1,13 @@
 package task
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
-	"strings"
 
 	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-// declinedCode is the code of the error that says that the business does not share its history (Meta's
-// Coexistence page, "Messaging history not shared").
-const declinedCode = 2593109
 
 // historyErrors are the errors of a history element or of a whole value.
 type historyErrors struct {
@@ -28,17 +22,10 @@ func (f *historyErrors) any() bool { return f.declined || len(f.others) > 0 }
 // errorsIn reads errors: an array of them, or one without its array. Their documents know one code, the decline; it counts
 // wherever it stands.
 func errorsIn(raw []byte) (f historyErrors) {
-	if len(raw) == 0 {
-		return f
-	}
-	var all []json.RawMessage
-	if raw[0] != '[' || json.Unmarshal(raw, &all) != nil {
-		all = []json.RawMessage{raw}
-	}
-	for _, one := range all {
+	for _, one := range split.ErrorsOf(raw) {
 		e, object := errorOf(one)
 		switch {
-		case e.Code == declinedCode:
+		case e.Code == split.DeclinedCode:
 			f.declined = true
 			continue
 		case object:
@@ -56,17 +43,13 @@ func errorsIn(raw []byte) (f historyErrors) {
 // errorOf reads one error. What is of another kind than expected counts as absent.
 func errorOf(raw []byte) (e history.Error, object bool) {
 	var fields struct {
-		Code    json.RawMessage `json:"code"`
 		Title   json.RawMessage `json:"title"`
 		Message json.RawMessage `json:"message"`
 	}
 	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &fields) != nil {
 		return e, false
 	}
-	number := strings.TrimSpace(string(bytes.Trim(fields.Code, `"`)))
-	if code, err := strconv.ParseFloat(number, 64); err == nil && code == float64(int64(code)) {
-		e.Code = int64(code)
-	}
+	e.Code = split.CodeOf(raw)
 	if json.Unmarshal(fields.Title, &e.Title) != nil || e.Title == "" {
 		_ = json.Unmarshal(fields.Message, &e.Title) // some senders have that alone
 	}
@@ -77,13 +60,8 @@ func errorOf(raw []byte) (e history.Error, object bool) {
 // decline ends, and the declines first, since what stands beside one is of the declined sync.
 func (t *Task) failed(h inHand, c *split.Change, n *number) {
 	whole := errorsIn(c.Errors)
-	if whole.declined {
-		n.history.Decline(t.now, h.origin.ReceivedAt, c.Errors)
-	}
-	for i := range c.History {
-		if el := &c.History[i]; errorsIn(el.Errors).declined {
-			n.history.Decline(t.now, h.origin.ReceivedAt, el.Errors)
-		}
+	for _, decline := range c.Declines() {
+		n.history.Decline(t.now, h.origin.ReceivedAt, decline)
 	}
 	for i := range c.History {
 		el := &c.History[i]

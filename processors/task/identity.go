@@ -152,5 +152,5 @@ func (t *Task) firstOfTwins(o *Origin, n *number, wamid []byte, thread string, r
 	}
 	var key schemas.Hash
 	key, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeMedia), bytesOf(n.id.PhoneNumberID), w.Token(), bytesOf(thread))
-	return t.raise(t.now, key, rank)
+	return t.raise(t.now, n.known(key), rank)
 }

@@ -221,6 +221,33 @@ func TestFollowUpUnderTheOtherWamidJoinsItsPlaceholder(t *testing.T) {
 
 }
 
+// Two assets of one message wait for its placeholder: the one that was received first leaves, whichever was passed on first.
+func TestOfTwoFollowUpsThatWaitTheOneReceivedFirstLeaves(t *testing.T) {
+	followUp := func(wamid string) string {
+		return envelope("history", value(`"messages":[{"from_user_id":"US.CASE3800","id":"`+wamid+`","timestamp":"1772300007","type":"image","image":{"id":"1"}}]`))
+	}
+	for _, overtaken := range []bool{false, true} {
+		p := newPartition(t)
+		first, second := p.clock, p.clock.Add(time.Millisecond)
+		if overtaken {
+			p.clock = second
+			p.webhook(followUp(wamidOfBSUID))
+			p.clock = first
+			p.webhook(followUp(wamidOfPhone))
+		} else {
+			p.webhook(followUp(wamidOfPhone))
+			p.clock = second
+			p.webhook(followUp(wamidOfBSUID))
+		}
+		p.restart()
+		p.clock = second.Add(time.Minute)
+		p.webhook(strings.Replace(chunk(0, 1, 10, wamidOfPhone), `"type":"text"`, `"type":"media_placeholder"`, 1))
+		if got := wamids(events[schemas.Message](p, schemas.TopicMedia)); !slices.Equal(got, []string{wamidOfPhone}) {
+			t.Errorf("overtaken %v: media is %v, want that of the asset that was received first", overtaken, got)
+		}
+	}
+}
+
 // A message to a broadcast list has one token in all chats. The token alone does not say whose a follow-up is, but
 // the whole wamid does.
 func TestMediaOfABroadcastListJoinsEachChatsPlaceholder(t *testing.T) {
@@ -522,6 +549,60 @@ func TestAccountEventNamesItsNumberWhereItIsKnown(t *testing.T) {
 		got := events[schemas.Account](p, schemas.TopicAccount)
 		if len(got) != 1 || got[0].PhoneNumberID != c.want {
 			t.Errorf("%s: account events are %+v, want phone_number_id %q", name, got, c.want)
+		}
+	}
+}
+
+// Two ids of one WABA may have one display number: Meta's, and YCloud's, which is that number. A restart must not decide.
+func TestAccountEventOfTwoNumbersWithOneSpellingNamesTheSameAlways(t *testing.T) {
+	for range 20 {
+		p := newPartition(t)
+		for i, id := range []string{biz, phone} {
+			p.labels[i] = fmt.Sprintf("raw.live/0/%d", i)
+			p.webhook(strings.ReplaceAll(changes(change("messages", `"messages":[`+incoming(id, "")+`]`)), phone, id))
+		}
+		p.restart()
+		p.webhook(undatedEvent("PARTNER_REMOVED", biz))
+		if got := events[schemas.Account](p, schemas.TopicAccount); len(got) != 1 || got[0].PhoneNumberID != phone {
+			t.Fatalf("account events are %+v, want phone_number_id %q", got, phone)
+		}
+	}
+}
+
+// What a webhook lacks it has from those that were received before it, whichever lane is read first.
+func TestDisplayNumberOfAWebhookThatLacksItIsThatOfOneReceivedBefore(t *testing.T) {
+	without := strings.Replace(chunk(0, 1, 50, "m1"), `"display_phone_number":"`+biz+`",`, "", 1)
+	other := strings.Replace(chunk(0, 2, 100, "m2"), biz, "5511955512345", 1)
+	for _, c := range []struct {
+		name  string
+		order []string
+		at    []time.Duration
+		want  string // of m1
+	}{
+		{"received before, read before", []string{other, without}, []time.Duration{0, time.Minute}, "5511955512345"},
+		{"received later, read before", []string{other, without}, []time.Duration{time.Minute, 0}, ""},
+		{"one of each", []string{chunk(1, 1, 100, "m3"), other, without}, []time.Duration{2 * time.Minute, 0, time.Minute}, "5511955512345"},
+		{"two before", []string{chunk(1, 1, 100, "m3"), other, without}, []time.Duration{time.Minute, 0, 2 * time.Minute}, "5511955512345"},
+	} {
+		for _, restarts := range []bool{false, true} {
+			p := newPartition(t)
+			for i, b := range c.order {
+				p.clock = start.Add(c.at[i])
+				p.webhook(b)
+				if restarts {
+					p.restart()
+				}
+			}
+			p.tick(2 * time.Hour)
+			for _, m := range events[schemas.Message](p, schemas.TopicHistory) {
+				want := map[string]string{"m1": c.want, "m2": "5511955512345", "m3": biz}[m.WAMID]
+				if m.DisplayPhoneNumber != want {
+					t.Errorf("%s: %s has the display number %q, want %q", c.name, m.WAMID, m.DisplayPhoneNumber, want)
+				}
+			}
+			if n := len(p.topics[schemas.TopicHistory]); n != len(c.order) {
+				t.Errorf("%s: %d events", c.name, n)
+			}
 		}
 	}
 }

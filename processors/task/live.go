@@ -60,7 +60,7 @@ func (l *liveChange) event(topic schemas.Topic, ceType string) event {
 
 func (l *liveChange) message() schemas.Message {
 	return schemas.Message{
-		WABAID: l.n.id.WABAID, PhoneNumberID: l.n.id.PhoneNumberID, DisplayPhoneNumber: l.n.id.DisplayPhoneNumber,
+		WABAID: l.n.id.WABAID, PhoneNumberID: l.n.id.PhoneNumberID, DisplayPhoneNumber: str(l.n.display(l.c, l.o.ReceivedAt)),
 		Standby: string(l.c.Field) == fieldStandby,
 	}
 }
@@ -76,7 +76,7 @@ func (t *Task) item(l *liveChange, msg *split.Message, echo bool) {
 	if t.pastMedia(l, msg, echo) {
 		return
 	}
-	t.liveMessage(l, msg, t.people.Message(l.c, l.n.display(l.c), msg, echo), echo, false)
+	t.liveMessage(l, msg, t.people.Message(l.c, l.n.display(l.c, l.o.ReceivedAt), msg, echo), echo, false)
 }
 
 func (t *Task) liveMessage(l *liveChange, msg *split.Message, side *people.Side, echo, historical bool) {
@@ -85,7 +85,7 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, side *people.Side,
 		e, kind = l.event(schemas.TopicEchoes, schemas.TypeEcho), KindEcho
 	}
 	key, rank := t.liveKey(l.n, msg), rankOf(msg)
-	if !t.firstVersion(&e, l.o, key, msg, rank) {
+	if !t.firstVersion(&e, l, key, msg, rank) {
 		t.counts.Duplicates[kind]++
 		return
 	}
@@ -100,8 +100,8 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, side *people.Side,
 
 // firstVersion gives an event of a message its id and tells whether it is to leave. Of each rank one leaves, but of edits
 // each.
-func (t *Task) firstVersion(e *event, o *Origin, key schemas.Hash, msg *split.Message, rank schemas.Rank) bool {
-	message := schemas.MessageEventID(e.ceType, key, 0)
+func (t *Task) firstVersion(e *event, l *liveChange, key schemas.Hash, msg *split.Message, rank schemas.Rank) bool {
+	o, message := l.o, l.n.known(schemas.MessageEventID(e.ceType, key, 0))
 	if rank != schemas.RankEdit {
 		e.id = schemas.MessageEventID(e.ceType, key, rank)
 		return t.first(o, o.ReceivedAt, e.id, message, rank)
@@ -112,7 +112,7 @@ func (t *Task) firstVersion(e *event, o *Origin, key schemas.Hash, msg *split.Me
 			return false // it was revoked
 		}
 	}
-	return t.first(o, o.ReceivedAt, e.id, e.id, rank)
+	return t.first(o, o.ReceivedAt, e.id, l.n.known(e.id), rank)
 }
 
 // status emits a status. One message has several, and they may run backwards: each is an event of its own. Several may be
@@ -122,14 +122,14 @@ func (t *Task) status(l *liveChange, msg *split.Message) {
 	at := strconv.AppendInt(b[:0], msg.Timestamp, 10)
 	var id schemas.Hash
 	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID, msg.Status, at, msg.Raw)
-	if !t.first(l.o, l.o.ReceivedAt, id, id, schemas.RankConcrete) {
+	if !t.first(l.o, l.o.ReceivedAt, id, l.n.known(id), schemas.RankConcrete) {
 		t.counts.Duplicates[KindStatus]++
 		return
 	}
 	e := l.event(schemas.TopicMessages, schemas.TypeStatus)
 	m := l.message()
 	fill(&m, msg)
-	on(&m, t.people.Status(l.c, l.n.display(l.c), msg))
+	on(&m, t.people.Status(l.c, l.n.display(l.c, l.o.ReceivedAt), msg))
 	m.Kind = schemas.KindStatus
 	m.Status, m.To = str(msg.Status), cmp.Or(str(msg.RecipientID), str(msg.RecipientUserID))
 	e.id, e.time, e.subject = id, unix(msg.Timestamp), t.arena.copy(m.WAMID)
@@ -156,13 +156,13 @@ func (t *Task) failure(l *liveChange) {
 		var id schemas.Hash
 		id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeError), bytesOf(l.n.id.PhoneNumberID), failure, value,
 			strconv.AppendInt(nil, l.c.EntryTime, 10), strconv.AppendInt(nil, int64(i), 10))
-		if !t.first(l.o, l.o.ReceivedAt, id, id, schemas.RankConcrete) {
+		if !t.first(l.o, l.o.ReceivedAt, id, l.n.known(id), schemas.RankConcrete) {
 			t.counts.Duplicates[KindMessage]++
 			continue
 		}
 		e := l.event(schemas.TopicMessages, schemas.TypeError)
 		m := l.message()
-		on(&m, t.people.Named(l.c, l.n.display(l.c), recipientOf(failure)))
+		on(&m, t.people.Named(l.c, l.n.display(l.c, l.o.ReceivedAt), recipientOf(failure)))
 		m.Kind, m.Original = schemas.KindError, failure
 		e.id, e.time = id, unix(l.c.EntryTime)
 		t.put(&e, l.o, t.key(m.PhoneNumberID, cmp.Or(m.Thread, keyOfErrors)), t.message(&m))

@@ -24,11 +24,15 @@ type number struct {
 	media   *media.Book
 
 	told bool // its identity is in `state`
-	// introduced: the partition of its id knows its WABA. moved: it has none, and goes on under its WABA; removing: what was
-	// told of its sync is to be taken back. again: its sync is told again as it is.
-	introduced, moved, removing, again bool
+	// introduced: the partition of its id knows its WABA. moved: it has none, and its sync goes on under its WABA; removing: what
+	// was told of that until then is to be taken back. again: its sync is told again as it is.
+	introduced, moved, again bool
+	removing                 time.Time // zero: it is not
+	named                    time.Time // when the first live webhook was received that named it; see introduce
+	displayAt                time.Time // when that was received from which its display number is
 
 	business      *business
+	maker         *maker
 	phone         string  // its display number, see phoneKey
 	heard         int     // how many of the business's fresh account events it was told
 	usedMS        int64   // when it was heard of last, see usedPrecision; 0: not known
@@ -48,12 +52,38 @@ type number struct {
 	stale     bool
 }
 
-// display is the number as people write it: as the change has it, else as an earlier one had it.
-func (n *number) display(c *split.Change) []byte {
-	if len(c.DisplayPhoneNumber) > 0 {
+// display is the number as people write it: as the change has it, else as the webhook had it that was received first, unless
+// that was after this one.
+func (n *number) display(c *split.Change, receivedAt time.Time) []byte {
+	switch {
+	case len(c.DisplayPhoneNumber) > 0:
 		return c.DisplayPhoneNumber
+	case n.displayAt.After(receivedAt):
+		return nil
 	}
 	return bytesOf(n.id.DisplayPhoneNumber)
+}
+
+// show notes how a webhook writes the number. The one that was received first counts, whatever is processed first.
+func (n *number) show(display []byte, receivedAt time.Time) (changed bool) {
+	if len(display) == 0 || n.id.DisplayPhoneNumber != "" && !receivedAt.Before(n.displayAt) {
+		return false
+	}
+	changed = n.id.DisplayPhoneNumber != str(display)
+	n.displayAt, n.told = receivedAt, false
+	if changed {
+		n.id.DisplayPhoneNumber = string(display)
+	}
+	return changed
+}
+
+// known is under which key the task knows something of the number again. Of one without a WABA it is another key than of the
+// same number with it: these two are of different partitions, or by chance of one, and that must not matter.
+func (n *number) known(key schemas.Hash) schemas.Hash {
+	if n.id.WABAID == "" {
+		key.Lo = ^key.Lo
+	}
+	return key
 }
 
 // numberKey is a number's place in state keys. Ids are digits in practice; escaping keeps keys of odd ones
@@ -62,28 +92,30 @@ func numberKey(waba, phoneNumberID string) string {
 	return url.QueryEscape(waba) + "/" + url.QueryEscape(phoneNumberID)
 }
 
-// number finds or makes the number of a change; nil where there is no room for another one.
-func (t *Task) number(waba, phoneNumberID, display []byte) *number {
+// number finds or makes the number of a change. It is nil, and there is a reason, where there is no room for another one.
+func (t *Task) number(o *Origin, c *split.Change) (*number, schemas.Reason) {
+	waba, phoneNumberID, display := c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber
 	t.scratch = append(append(append(t.scratch[:0], waba...), '/'), phoneNumberID...)
 	n, ok := t.numbers[str(t.scratch)]
 	if !ok {
-		if !t.roomFor(t.business(str(waba))) {
-			return nil
+		by := str(o.Source)
+		if reason := t.roomFor(str(waba), by); reason != "" {
+			return nil, reason
 		}
 		n = t.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
+		t.made(n, t.maker(by))
+		n.displayAt = o.ReceivedAt
 		t.announced.tell(n, t.now)
-	} else if n.id.DisplayPhoneNumber == "" && len(display) > 0 {
-		n.id.DisplayPhoneNumber = string(display)
+	} else if n.show(display, o.ReceivedAt) {
 		n.history.Name(n.id)
-		t.hear(n) // as one without a display number
+		t.hear(n) // as what it was until now
 		n.business.named(n)
-		n.told = false
 	}
 	t.hear(n)
 	t.used(n)
-	t.introduce(n)
+	t.introduce(n, o)
 	t.touch(n)
-	return n
+	return n, ""
 }
 
 func (t *Task) addNumber(id history.Identity) *number {
@@ -101,6 +133,7 @@ func (t *Task) addNumber(id history.Identity) *number {
 	n.business.numbers = append(n.business.numbers, n)
 	n.business.named(n)
 	t.recency.push(n)
+	t.made(n, t.maker(""))
 	return n
 }
 
@@ -130,6 +163,23 @@ type identityRecord struct {
 	Replay             string `json:"replay,omitempty"`
 	Live               bool   `json:"live,omitempty"`
 	UsedMS             int64  `json:"used,omitempty"` // see usedPrecision
+	Source             string `json:"source,omitempty"`
+	NamedMS            int64  `json:"named,omitempty"`
+	DisplayMS          int64  `json:"display,omitempty"` // 0: since ever
+}
+
+func millisOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func timeOfMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
@@ -157,7 +207,7 @@ func (t *Task) Flush() {
 func (t *Task) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
-		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS})
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.maker.source, millisOf(n.named), millisOf(n.displayAt)})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
@@ -169,9 +219,9 @@ func (t *Task) flushNumber(n *number) {
 	n.media.TakeState(func(key string, value []byte) {
 		t.state(t.arena.copy(stateMedia, n.key, "|", key), value)
 	})
-	if n.removing {
-		n.removing = false
+	if !n.removing.IsZero() {
 		t.removeSync(n)
+		n.removing = time.Time{}
 	}
 	for {
 		s, ok := n.history.TakeSync()
@@ -250,8 +300,9 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		}
 		n := t.restoring(id.WABAID, id.PhoneNumberID)
 		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
+		t.made(n, t.maker(id.Source))
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
-		n.usedMS = id.UsedMS
+		n.usedMS, n.named, n.displayAt = id.UsedMS, timeOfMillis(id.NamedMS), timeOfMillis(id.DisplayMS)
 		n.business.named(n)
 		n.history.Name(n.id)
 		return nil

@@ -76,6 +76,9 @@ func (t *Task) Replayed(o *Origin) bool {
 		}
 	}
 	r.seen, r.changed = o.Replay.Seen, true
+	if o.Moved {
+		return true // the record had its turn where its number's id is; once more changes nothing
+	}
 	lane, offset, ok := laneOf(o.Label)
 	if !ok {
 		return true // not written by ours; the ids of its events are all there is against a repetition

@@ -99,8 +99,7 @@ func (t *Task) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
 	v := schemas.Other{WABAID: string(c.WABA), PhoneNumberID: string(c.PhoneNumberID), Field: string(c.Field), Original: json.RawMessage(raw)}
 	value := t.value(&v, len(raw))
 	if most := t.cfg.OtherBytesMax; most > 0 && len(value) > most {
-		t.DeadLetter(o, schemas.ReasonEventTooLong, "an event of this record is longer than the topic other takes",
-			Header{schemas.HeaderDLQEvent, e.id.AppendHex(nil)})
+		t.eventTooLong(o, e.id, "an event of this record is longer than the topic other takes")
 		return
 	}
 	t.emit(&e, t.arena.copy(str(businessOf(c))), value)

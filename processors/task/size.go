@@ -16,6 +16,9 @@ type Size struct {
 	// Largest is how many numbers the business with the most of them has. Business is a hash of its WABA.
 	Largest  int
 	Business string
+	// OfSource is how many the source has that told of the most of them first, and Source its name.
+	OfSource int
+	Source   string
 
 	Deferred           int // records that wait for a turn
 	DeferredBytes      int64
@@ -45,6 +48,11 @@ func (t *Task) Size() Size {
 	}
 	if largest != nil {
 		s.Business = schemas.HashBytes([]byte(largest.id)).Hex()[:businessHashLength]
+	}
+	for _, m := range t.makers {
+		if m.numbers > s.OfSource {
+			s.OfSource, s.Source = m.numbers, m.source
+		}
 	}
 	t.recency.each(func(n *number) {
 		if held := n.history.Held(); held > 0 {

@@ -78,18 +78,25 @@ type Origin struct {
 	Requeue *Requeue
 	// WABA is that of the number that the body, or the record's key, names alone.
 	WABA []byte
-	// Moved is set on what another partition passed on of a number that it knew without its WABA.
+	// Moved is set on what another partition, or a replay, passed on of a number that was known without its WABA.
 	Moved bool
+	// Unnamed is set on the note about a number that no live webhook named.
+	Unnamed bool
 
 	// Key, Value and Headers are the record as it is, for `dlq` and `rerouted`.
 	Key, Value []byte
 	Headers    []Header
 }
 
-// live tells whether the record came by the live lane to the partition of its business. What comes so is processed in the
-// order of one log, whenever that is.
-func (o *Origin) live() bool {
-	return bytes.HasPrefix(o.Label, liveLane) && bytes.IndexByte(o.Label, '#') < 0
+// live tells whether the webhook came by the live lane, which is read soon after it was written.
+func (o *Origin) live() bool { return bytes.HasPrefix(o.Label, liveLane) && !o.Moved }
+
+// named is when the webhook was received where it came by the live lane, else zero.
+func (o *Origin) named() time.Time {
+	if o.live() {
+		return o.ReceivedAt
+	}
+	return time.Time{}
 }
 
 var liveLane = []byte(schemas.TopicRawLive.String() + "/")
@@ -104,6 +111,7 @@ type Task struct {
 
 	numbers    map[string]*number   // by number key
 	businesses map[string]*business // by WABA
+	makers     map[string]*maker    // by name of the source
 	recency    recency
 	changed    []*number   // numbers to look at in Flush
 	wanting    []*number   // numbers whose next chunk has to be read again
@@ -120,7 +128,7 @@ type Task struct {
 	pages     pages
 	announced announced
 	undated   undated
-	directory directory
+	directory numberDirectory
 	deferral  deferral
 	parting   parting
 
@@ -149,7 +157,7 @@ func New(cfg Config) (*Task, error) {
 	return &Task{
 		cfg: cfg, out: func(Record) {},
 		Workspace: &Workspace{},
-		numbers:   map[string]*number{}, businesses: map[string]*business{},
+		numbers:   map[string]*number{}, businesses: map[string]*business{}, makers: map[string]*maker{},
 		contacts: contacts.New(), recent: known.NewRecent(cfg.DedupWindow, dedupBuckets),
 		pages:  pages{},
 		counts: newCounts(),
@@ -260,6 +268,10 @@ func (t *Task) process(o *Origin, b *split.Body, at *progress, inParts bool) (wh
 				continue
 			}
 		}
+		if o.Moved && o.Replay != nil && o.Topic != schemas.TopicRerouted {
+			t.declined(o, c)
+			continue
+		}
 		at.unfit = false
 		if !t.whole(inHand, c, at) {
 			at.waba = string(c.WABA)
@@ -316,29 +328,27 @@ func businessOf(c *split.Change) []byte {
 type inHand struct {
 	origin *Origin
 	body   *split.Body
+	again  bool // it was processed before, and has been read again
 }
 
 func (h inHand) holds(ref history.Ref) bool {
-	return h.body != nil && ref.Topic == h.origin.Topic && ref.Offset == h.origin.Offset &&
-		int(ref.Change) < len(h.body.Changes) && int(ref.Element) < len(h.body.Changes[ref.Change].History)
+	if h.body == nil || ref.Topic != h.origin.Topic || ref.Offset != h.origin.Offset {
+		return false
+	}
+	c, _ := h.body.Chunk(int(ref.Change), int(ref.Element))
+	return c != nil
 }
 
-// Fields that the pipeline knows, beside those of account events.
+// Fields that are asked for by name.
 const (
-	fieldHistory   = "history"
-	fieldContacts  = "smb_app_state_sync"
-	fieldEchoes    = "smb_message_echoes"
-	fieldMessages  = "messages"
-	fieldStandby   = "standby"
-	fieldHandovers = "messaging_handovers"
+	fieldHistory = "history"
+	fieldStandby = "standby"
 )
 
 // change routes one change of a business of this partition, from its first item that is not done on. The reason is set
 // when it belongs to `dlq`; whole is false where the rest has to wait.
 func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
-	switch string(c.Field) {
-	case fieldHistory, fieldContacts, fieldEchoes, fieldMessages, fieldStandby, fieldHandovers:
-	default:
+	if !c.HasOwnField() {
 		if event, ok := account.EventOf(c); ok {
 			c.AccountEvent = event
 			t.account(h.origin, c)
@@ -347,8 +357,7 @@ func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.R
 		t.other(h.origin, c)
 		return "", true
 	}
-	parts := len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors) + len(c.Handovers)
-	if parts == 0 && !h.origin.Moved {
+	if c.Parts() == 0 && !h.origin.Moved {
 		if c.Cut == 0 && !c.Partial {
 			t.other(h.origin, c) // a known field with nothing in it that we know
 		}
@@ -357,9 +366,9 @@ func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.R
 	if len(c.PhoneNumberID) == 0 {
 		return schemas.ReasonNoNumber, true
 	}
-	n := t.number(c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber)
+	n, reason := t.number(h.origin, c)
 	if n == nil {
-		return schemas.ReasonTooManyNumbers, true
+		return reason, true
 	}
 	if !n.live && h.origin.live() {
 		n.live, n.told = true, false
@@ -381,6 +390,9 @@ func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.R
 	}
 	if len(c.StateSync) > 0 && !t.addressBook(h.origin, c, n, &at.item) {
 		return "", false
+	}
+	if len(c.WABA) == 0 && len(c.History)+len(c.Errors) > 0 {
+		t.follow(h.origin, n, c)
 	}
 	return "", true
 }
@@ -470,6 +482,18 @@ func (t *Task) Wanted() (Want, bool) {
 	return Want{}, false
 }
 
+// LeftOfWanted is how many messages have left of the chunk that Wanted named.
+func (t *Task) LeftOfWanted() int {
+	if t.wantedBy != nil {
+		return t.wantedBy.LeftOfWanted()
+	}
+	if len(t.wanting) == 0 {
+		return 0
+	}
+	d, _ := t.wanting[0].history.Next(t.now)
+	return d.From
+}
+
 // Release lets a held chunk leave: o and b are the record that Want named, read again.
 func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	if t.wantedBy != nil {
@@ -478,14 +502,11 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 	}
 	n := t.turn()
 	t.people.Begin()
+	o.LeaveOut()
 	o.Requeue.choose(b)
-	h := inHand{origin: o, body: b}
-	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
-		if h.holds(w) && n.history.Is(d, schemas.HashBytes(b.Changes[w.Change].History[w.Element].Raw)) {
-			t.fit(h, d)
-		} else {
-			n.history.Missing(t.now, d) // the log holds other bytes at that place
-		}
+	h := inHand{origin: o, body: b, again: true}
+	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
+		n.history.Missing(t.now, d) // the log holds other bytes at that place
 	}
 	t.touch(n)
 	t.catchUp(n, h)

@@ -27,11 +27,12 @@ coexstream_spool_writable{topic="raw.live"} 1
 	}
 	processor := doctor.Process{}
 	readMetrics(strings.NewReader("coexstream_processor_tasks 4\ngarbage\ncoexstream_processor_largest_business_numbers{business=\"0a1b\"} 3000\n"+
+		"coexstream_processor_largest_source_numbers{source=\"vendor\"} 30000\n"+
 		"coexstream_processor_deferred_businesses 1\ncoexstream_processor_deferred_records 30\ncoexstream_processor_deferred_oldest_seconds 90\n"), &processor)
 	if want := (doctor.Waiting{Businesses: 1, Records: 30, Oldest: 90 * time.Second}); processor.Waiting != want {
 		t.Errorf("%+v waits, want %+v", processor.Waiting, want)
 	}
-	if processor.Spooled != nil || processor.ConfigHash != "" || processor.Largest != 3000 || processor.Business != "0a1b" {
+	if processor.Spooled != nil || processor.ConfigHash != "" || processor.Largest != 3000 || processor.Business != "0a1b" || processor.OfSource != 30000 || processor.Source != "vendor" {
 		t.Errorf("a process without a spool: %+v", processor)
 	}
 }

@@ -97,9 +97,11 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_largest_business_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds))(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds))(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
+
+var sourceLabel = regexp.MustCompile(`\bsource="((?:[^"\\]|\\.)*)"`)
 
 var businessLabel = regexp.MustCompile(`\bbusiness="([0-9a-f]+)"`)
 
@@ -136,6 +138,10 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			fact.Waiting.Records = int(value)
 		case "coexstream_processor_deferred_oldest_seconds":
 			fact.Waiting.Oldest = time.Duration(value * float64(time.Second))
+		case "coexstream_processor_largest_source_numbers":
+			if l := sourceLabel.FindStringSubmatch(m[2]); l != nil && int(value) > fact.OfSource {
+				fact.OfSource, fact.Source = int(value), l[1]
+			}
 		case "coexstream_spool_records":
 			spooled.Records += value
 		case "coexstream_spool_oldest_seconds":

@@ -1,0 +1,91 @@
+package processors
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// piecesOf are the chunks of a body with n of them.
+func piecesOf(t *testing.T, n, bytes int) []*split.Piece {
+	t.Helper()
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d},"x":"%s"}`, i, strings.Repeat("x", bytes))
+	}
+	b, err := split.NewScanner(split.Limits{}).Scan([]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"history","value":{"metadata":{"phone_number_id":"91"},"history":[` + strings.Join(all, ",") + `]}}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := b.PieceChange(0)
+	var pieces []*split.Piece
+	for i := range n {
+		pieces = append(pieces, of.Piece(i, nil))
+	}
+	return pieces
+}
+
+// Chunks of more bodies than there is room for leave in turn. Each body is read again as often as its share of the room fits
+// into it, and not for each chunk.
+func TestPiecesOfBodiesThatDoNotFitAreReadInShares(t *testing.T) {
+	const bodies, chunks, each, times = 20, 200, 1000, 4
+	all := piecesOf(t, chunks, each)
+	size := 0
+	for _, p := range all {
+		size += p.Bytes()
+	}
+	s := newPieces(bodies * size / times)
+	reads := 0
+	for i := range chunks {
+		for b := range int64(bodies) {
+			w := task.Want{Topic: schemas.TopicRawBulk, Offset: b, Element: uint16(i)}
+			if _, piece := s.look(3, w); piece == nil {
+				reads++
+				s.put(schemas.TopicRawBulk, &kgo.Record{Partition: 3, Offset: b, Key: []byte("k"), Value: []byte("v")}, all[i:])
+			} else if piece.Element != i {
+				t.Fatalf("chunk %d came for %d", piece.Element, i)
+			}
+			s.left(3, w)
+			if s.bytes > s.most {
+				t.Fatalf("%d bytes of %d", s.bytes, s.most)
+			}
+		}
+	}
+	if most := bodies * 3 * times; reads > most {
+		t.Errorf("bodies were read %d times, more than %d", reads, most)
+	}
+	if s.bytes != 0 || len(s.bodies) != 0 {
+		t.Errorf("%d bytes of %d bodies are left when all have left", s.bytes, len(s.bodies))
+	}
+}
+
+func TestPiecesForgetAPartitionAndWhatLeftOtherwise(t *testing.T) {
+	all := piecesOf(t, 10, 10)
+	s := newPieces(1 << 20)
+	at := func(partition int32) *kgo.Record {
+		return &kgo.Record{Partition: partition, Offset: 7, Headers: []kgo.RecordHeader{{Key: "k", Value: []byte("v")}}, Value: []byte("v")}
+	}
+	w := task.Want{Topic: schemas.TopicRawBulk, Offset: 7, Element: 3}
+	for p := range int32(3) {
+		s.put(schemas.TopicRawBulk, at(p), all)
+	}
+	if rec, piece := s.look(1, w); piece == nil || rec.Offset != 7 || rec.Value != nil || string(rec.Headers[0].Value) != "v" {
+		t.Errorf("found %v of %v", piece, rec)
+	}
+	s.clear(0)
+	s.put(schemas.TopicRawBulk, at(1), nil)
+	for p, want := range []bool{false, false, true} {
+		if _, piece := s.look(int32(p), w); (piece != nil) != want {
+			t.Errorf("partition %d: %v", p, piece)
+		}
+	}
+	if _, piece := s.look(2, task.Want{Topic: schemas.TopicRawLive, Offset: 7, Element: 3}); piece != nil {
+		t.Error("found the piece of another topic")
+	}
+}

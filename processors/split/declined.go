@@ -1,0 +1,62 @@
+package split
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// DeclinedCode is the code of the error that says that the business does not share its history (Meta's
+// Coexistence page, "Messaging history not shared").
+const DeclinedCode = 2593109
+
+// ErrorsOf are errors one by one: those of an array, or one without its array.
+func ErrorsOf(raw []byte) []json.RawMessage {
+	if len(raw) == 0 {
+		return nil
+	}
+	var all []json.RawMessage
+	if raw[0] != '[' || json.Unmarshal(raw, &all) != nil {
+		all = []json.RawMessage{raw}
+	}
+	return all
+}
+
+// CodeOf is the code of an error, a number or a quoted one; 0 where it has none. What is of another kind counts as absent.
+func CodeOf(failure []byte) int64 {
+	var fields struct {
+		Code json.RawMessage `json:"code"`
+	}
+	if len(failure) == 0 || failure[0] != '{' || json.Unmarshal(failure, &fields) != nil {
+		return 0
+	}
+	number := strings.TrimSpace(string(bytes.Trim(fields.Code, `"`)))
+	if code, err := strconv.ParseFloat(number, 64); err == nil && code == float64(int64(code)) {
+		return int64(code)
+	}
+	return 0
+}
+
+// Declines tells whether errors hold a decline.
+func Declines(raw []byte) bool {
+	for _, failure := range ErrorsOf(raw) {
+		if CodeOf(failure) == DeclinedCode {
+			return true
+		}
+	}
+	return false
+}
+
+// Declines are the errors of a change that hold a decline, in the order in which they count.
+func (c *Change) Declines() (all [][]byte) {
+	if Declines(c.Errors) {
+		all = append(all, c.Errors)
+	}
+	for i := range c.History {
+		if Declines(c.History[i].Errors) {
+			all = append(all, c.History[i].Errors)
+		}
+	}
+	return all
+}

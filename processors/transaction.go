@@ -103,9 +103,10 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	}
 	send := newSender(ctx, s.txn.Produce, &s.limits)
 	d := deed{send: send, lend: s.workspaces.lend}
-	ended, err := time.Now(), error(nil)
-	err = s.work(ctx, &d, all, tick)
-	s.worked, ended = time.Since(ended), time.Now()
+	begun := time.Now()
+	err := s.work(ctx, &d, all, tick)
+	ended := time.Now()
+	s.worked = ended.Sub(begun)
 	if err != nil {
 		return s.abort(ctx, err)
 	}

@@ -38,7 +38,7 @@ func TestASharesUseIsForgottenWithItsTransaction(t *testing.T) {
 		}
 		s.Of([]byte("a")).Bytes += 5
 		s.Of([]byte("a")).Bytes += 6
-		s.Of([]byte("b")).Bytes += 1
+		s.Of([]byte("b")).Bytes++
 		if a, b := s.Of([]byte("a")).Bytes, s.Of([]byte("b")).Bytes; a != 11 || b != 1 {
 			t.Fatalf("used: %d and %d; want 11 and 1", a, b)
 		}

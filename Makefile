@@ -3,7 +3,7 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 FUZZTIME ?= 10s
 BROKERS ?= 3
 # The packages with budgets in testdata/costs.json.
-GUARDED := ./ingress ./processors ./processors/split ./processors/history ./processors/task ./schemas
+GUARDED := ./ingress ./ingress/route ./processors ./processors/split ./processors/history ./processors/task ./schemas
 
 .PHONY: help
 help: ## list the targets
@@ -92,4 +92,4 @@ flamegraphs: build ## draw CPU profiles of ingress and processor into docs/flame
 
 .PHONY: microbench
 microbench: ## Go benchmarks of the hot paths
-	go test -run '^$$' -bench . -benchmem ./ingress ./processors/... ./schemas
+	go test -run '^$$' -bench . -benchmem ./ingress/... ./processors/... ./schemas

@@ -3,6 +3,8 @@ package ingress
 import (
 	"fmt"
 	"sync"
+
+	"github.com/coexstream/coexstream/ingress/raw"
 )
 
 // batch is the records of one partition in one produce request.
@@ -11,7 +13,7 @@ import (
 // its owner: from then on nobody reads it. Afterwards only the copy is read, which is the request's.
 type batch struct {
 	mu      sync.Mutex
-	records []*Record // nil: dropped
+	records []*raw.Record // nil: dropped
 }
 
 // reset empties b.

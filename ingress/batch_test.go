@@ -20,25 +20,28 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 func batchOf(n int) *batch {
 	b := new(batch)
 	b.reset()
 	for i := range n {
-		b.records = append(b.records, record("1", fmt.Sprint(i)))
+		b.records = append(b.records, rawtest.Record("1", fmt.Sprint(i)))
 	}
 	return b
 }
 
 // decoded is what the client library makes of an encoded batch.
-func decoded(t *testing.T, wire []byte) (protocol.RecordSet, []Record) {
+func decoded(t *testing.T, wire []byte) (protocol.RecordSet, []raw.Record) {
 	t.Helper()
 	var set protocol.RecordSet
 	if _, err := set.ReadFrom(bytes.NewReader(wire)); err != nil {
 		t.Fatal(err)
 	}
-	var got []Record
+	var got []raw.Record
 	for {
 		r, err := set.Records.ReadRecord()
 		if errors.Is(err, io.EOF) {
@@ -60,7 +63,7 @@ func decoded(t *testing.T, wire []byte) (protocol.RecordSet, []Record) {
 		if r.Offset != int64(len(got)) {
 			t.Errorf("offset %d of record %d", r.Offset, len(got))
 		}
-		got = append(got, Record{Key: all(r.Key), Value: all(r.Value), Time: r.Time.UTC(), Headers: append([]kafka.Header(nil), r.Headers...)})
+		got = append(got, raw.Record{Key: all(r.Key), Value: all(r.Value), Time: r.Time.UTC(), Headers: append([]kafka.Header(nil), r.Headers...)})
 	}
 }
 
@@ -77,9 +80,9 @@ func TestBatchIsWhatTheClientLibraryReads(t *testing.T) {
 		b := new(batch)
 		for range 50 {
 			b.reset()
-			var want []Record
+			var want []raw.Record
 			for range 1 + rng.IntN(20) {
-				r := &Record{Key: random(9), Value: random(1 << rng.IntN(18)), Time: time.UnixMilli(1_700_000_000_000 + rng.Int64N(2000)).UTC()}
+				r := &raw.Record{Key: random(9), Value: random(1 << rng.IntN(18)), Time: time.UnixMilli(1_700_000_000_000 + rng.Int64N(2000)).UTC()}
 				for range rng.IntN(4) {
 					r.Headers = append(r.Headers, kafka.Header{Key: string(random(200)), Value: random(70)})
 				}

@@ -16,6 +16,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/internal/cost"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -24,10 +26,8 @@ import (
 // over, and the record from there to the answer of a broker that costs nothing.
 func TestCosts(t *testing.T) {
 	cost.Check(t,
-		cost.Operation{Name: "request of 1 KB", Per: "request", Times: 500, Start: requests(loadBody(1))},
-		cost.Operation{Name: "request of 1 MB history", Per: "request", Times: 4, Start: requests(loadHistory(1 << 20))},
-		cost.Operation{Name: "route 1 KB", Per: "body", Start: routing(loadBody(1))},
-		cost.Operation{Name: "route 1 MB of history", Per: "body", Times: 500, Start: routing(loadHistory(1 << 20))},
+		cost.Operation{Name: "request of 1 KB", Per: "request", Times: 500, Start: requests(rawtest.Message(1))},
+		cost.Operation{Name: "request of 1 MB history", Per: "request", Times: 4, Start: requests(rawtest.History(1 << 20))},
 		cost.Operation{Name: "publish alone", Per: "record", Times: 500, Start: func(t *testing.T) func(int) {
 			p, r := publisherToNobody(t), publishable("1022901293")
 			return func(times int) {
@@ -42,24 +42,6 @@ func TestCosts(t *testing.T) {
 		cost.Operation{Name: "encode a batch of 64, snappy", Per: "batch", Times: 200, Start: encoding(kafka.Snappy, 64)},
 		cost.Operation{Name: "encode a batch of 64, zstd", Per: "batch", Times: 50, Start: encoding(kafka.Zstd, 64)},
 	)
-}
-
-// loadHistory is a chunk of about size bytes.
-func loadHistory(size int) []byte {
-	message := `{"from":"15550783881","id":"wamid.HBgLMTY0NjcwNDM1OTUVAgARGBIyNDlBOEI5QUQ4NDc0","timestamp":"1739230955","type":"text","text":{"body":"Thank you for your order"},"history_context":{"status":"READ"}},`
-	return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},"history":[{"metadata":{"phase":1,"chunk_order":3,"progress":55},"threads":[{"id":"16505550000","messages":[` +
-		strings.TrimSuffix(strings.Repeat(message, size/len(message)), ",") + `]}]}]},"field":"history"}]}]}`)
-}
-
-// routing is a small part of a request, in which its own budget would not be seen to break.
-func routing(body []byte) func(t *testing.T) func(times int) {
-	return func(*testing.T) func(int) {
-		return func(times int) {
-			for range times {
-				Route(body)
-			}
-		}
-	}
 }
 
 // requests serves one connection on which the same signed webhook comes again and again.
@@ -113,8 +95,8 @@ func (*playedConn) Close() error                     { return nil }
 func (*playedConn) SetDeadline(time.Time) error      { return nil }
 func (*playedConn) SetWriteDeadline(time.Time) error { return nil }
 
-func publishable(waba string) *Record {
-	return &Record{Topic: schemas.TopicRawLive, Key: []byte(waba), Value: loadBody(1), Time: time.UnixMilli(1739321024123), Headers: []kafka.Header{
+func publishable(waba string) *raw.Record {
+	return &raw.Record{Topic: schemas.TopicRawLive, Key: []byte(waba), Value: rawtest.Message(1), Time: time.UnixMilli(1739321024123), Headers: []kafka.Header{
 		{Key: "content-type", Value: []byte("application/json")}, {Key: "ce_id", Value: []byte("0123456789abcdef0123456789abcdef")},
 	}}
 }
@@ -125,7 +107,7 @@ func encoding(codec kafka.Compression, records int) func(t *testing.T) func(time
 		b.reset()
 		for i := range records {
 			r := publishable("1022901293")
-			r.Value = loadBody(i)
+			r.Value = rawtest.Message(i)
 			b.records = append(b.records, r)
 		}
 		return func(times int) {

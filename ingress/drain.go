@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -16,7 +17,7 @@ type spoolLane struct {
 	topic  schemas.Topic
 	store  *spool.Spool
 	first  *spool.Spool // what must not be overtaken; nil: nothing
-	direct Direct
+	direct raw.Ordered
 	now    func() time.Time
 	log    *slog.Logger
 	after  time.Duration
@@ -53,7 +54,7 @@ const (
 	drainSave = time.Second
 )
 
-func newSpoolLane(cfg SpoolConfig, topic schemas.Topic, store *spool.Spool, direct Direct, deps SpoolDeps) *spoolLane {
+func newSpoolLane(cfg SpoolConfig, topic schemas.Topic, store *spool.Spool, direct raw.Ordered, deps SpoolDeps) *spoolLane {
 	bytes := drainBytesLive
 	if topic == schemas.TopicRawBulk {
 		bytes = drainBytesBulk
@@ -156,7 +157,7 @@ func (l *spoolLane) deliver(ctx context.Context) (taken, failed int) {
 // hand hands over records of one shard, together as far as possible. It returns how many, from the first one, are
 // done with; 0 when they have to wait.
 func (l *spoolLane) hand(entries []*spool.Entry) int {
-	records := make([]*Record, 0, len(entries))
+	records := make([]*raw.Record, 0, len(entries))
 	var unreadable error
 	for _, e := range entries {
 		if l.first != nil && l.first.HasBefore(e.Shard, e.At) {

@@ -12,29 +12,20 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/ingress/rawtest"
+	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// recordHeader is a header of a record of the log.
-func recordHeader(r *kgo.Record, key string) string {
-	for _, h := range r.Headers {
-		if h.Key == key {
-			return string(h.Value)
-		}
-	}
-	return ""
-}
-
 // Every body that got a 200 is in the log byte for byte, in its lane and partition, and its signature
 // can be verified again with nothing but the record and the secret.
 func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 	const partitions = 3
-	c := cluster(t, 3, partitions)
+	c := rawtest.Cluster(t, 3, partitions)
 	p := publisher(t, c.ListenAddrs(), nil)
 	s := start(t, testConfig(), p)
 	seed := rand.Uint64()
@@ -53,7 +44,7 @@ func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, uint64(w)))
 		wg.Go(func() {
 			for range 25 {
-				plain := []byte(randomBody(rng))
+				plain := []byte(rawtest.RandomBody(rng))
 				wire, signed, coding := plain, plain, ""
 				headers := []string{"Content-Type", "application/json"}
 				if rng.IntN(2) == 0 {
@@ -83,26 +74,26 @@ func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 	wg.Wait()
 	secrets := map[string]string{"new": testSecret, "old": oldSecret}
 	found := 0
-	for topic, log := range contents(t, c.ListenAddrs()) {
+	for topic, log := range rawtest.Contents(t, c.ListenAddrs()) {
 		for i, records := range log {
 			for _, r := range records {
-				want, ok := all[recordHeader(r, schemas.HeaderRequestID)]
+				want, ok := all[rawtest.RecordHeader(r, schemas.HeaderRequestID)]
 				if !ok {
 					t.Fatalf("%s/%d holds a record that got no 200", topic, i)
 				}
 				found++
-				if string(r.Value) != want.value || recordHeader(r, schemas.HeaderContentEncoding) != want.coding {
-					t.Errorf("%s/%d: %d bytes, coding %q", topic, i, len(r.Value), recordHeader(r, schemas.HeaderContentEncoding))
+				if string(r.Value) != want.value || rawtest.RecordHeader(r, schemas.HeaderContentEncoding) != want.coding {
+					t.Errorf("%s/%d: %d bytes, coding %q", topic, i, len(r.Value), rawtest.RecordHeader(r, schemas.HeaderContentEncoding))
 				}
-				id := recordHeader(r, schemas.HeaderSecretID)
-				if id != want.id || recordHeader(r, schemas.HeaderSignature) != "sha256="+sign(secrets[id], r.Value) {
+				id := rawtest.RecordHeader(r, schemas.HeaderSecretID)
+				if id != want.id || rawtest.RecordHeader(r, schemas.HeaderSignature) != "sha256="+sign(secrets[id], r.Value) {
 					t.Errorf("%s/%d: the signature does not verify again", topic, i)
 				}
-				plain, err := contentcoding.Decode(nil, recordHeader(r, schemas.HeaderContentEncoding), r.Value, contentcoding.Limits{})
+				plain, err := contentcoding.Decode(nil, rawtest.RecordHeader(r, schemas.HeaderContentEncoding), r.Value, contentcoding.Limits{})
 				if err != nil || string(plain) != want.plain {
 					t.Errorf("%s/%d: decoded to %d bytes, %v", topic, i, len(plain), err)
 				}
-				lane, waba := Route(plain)
+				lane, waba := route.LaneAndKey(plain)
 				if topic != lane.Name("coex.") || string(r.Key) != string(waba) || int32(i) != coexkafka.Partition(waba, partitions) {
 					t.Errorf("%s/%d with the key %q: want %s, %q", topic, i, r.Key, lane, waba)
 				}
@@ -115,7 +106,7 @@ func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 }
 
 func TestStuckKafkaIsA503WithinTheAckTimeout(t *testing.T) {
-	c := cluster(t, 1, 2)
+	c := rawtest.Cluster(t, 1, 2)
 	p := publisher(t, c.ListenAddrs(), nil)
 	cfg := testConfig()
 	cfg.AckTimeout = 300 * time.Millisecond
@@ -144,18 +135,18 @@ func TestStuckKafkaIsA503WithinTheAckTimeout(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	waitFor(t, "all memory to be given back", func() bool { return s.budget.taken() == 0 && p.inFlight.Load() == 0 })
+	rawtest.WaitFor(t, "all memory to be given back", func() bool { return s.budget.taken() == 0 && p.inFlight.Load() == 0 })
 	stuck.Store(false)
-	waitFor(t, "a 200", func() bool {
+	rawtest.WaitFor(t, "a 200", func() bool {
 		return do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+sign(testSecret, message)).code == 200
 	})
 }
 
 func TestPartitionThatFailsHoldsNobodyUp(t *testing.T) {
 	const partitions = 4
-	c := cluster(t, 2, partitions)
+	c := rawtest.Cluster(t, 2, partitions)
 	p := publisher(t, c.ListenAddrs(), nil)
-	h := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: liveTopic, Partitions: []int32{1}, Err: kerr.NotEnoughReplicas, Count: -1})
+	h := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: rawtest.LiveTopic, Partitions: []int32{1}, Err: kerr.NotEnoughReplicas, Count: -1})
 	defer h.Remove()
 	var bad, good int
 	var mu sync.Mutex
@@ -166,7 +157,7 @@ func TestPartitionThatFailsHoldsNobodyUp(t *testing.T) {
 			failing := coexkafka.Partition([]byte(key), partitions) == 1
 			for i := range 20 {
 				began := time.Now()
-				err := p.Publish(record(key, fmt.Sprintf("%d/%d", w, i)), soon(400*time.Millisecond))
+				err := p.Publish(rawtest.Record(key, fmt.Sprintf("%d/%d", w, i)), rawtest.In(400*time.Millisecond))
 				if (err != nil) != failing {
 					t.Errorf("%s: %v", key, err)
 				}
@@ -197,7 +188,7 @@ func TestPartitionThatFailsHoldsNobodyUp(t *testing.T) {
 
 func TestPartitionsWithOneLeaderShareARequest(t *testing.T) {
 	const partitions = 8
-	c := cluster(t, 1, partitions)
+	c := rawtest.Cluster(t, 1, partitions)
 	transport := &counting{inFlight: map[string]int{}}
 	p := publisher(t, c.ListenAddrs(), nil, func(p *Publisher) {
 		transport.RoundTripper, p.client.Transport = p.transport, transport
@@ -215,8 +206,8 @@ func TestPartitionsWithOneLeaderShareARequest(t *testing.T) {
 	}
 	var pubs []*publication
 	for i := range 200 {
-		r := record(fmt.Sprint(i), fmt.Sprintf("%d/0", i))
-		pub := p.publication(r, soon(10*time.Second))
+		r := rawtest.Record(fmt.Sprint(i), fmt.Sprintf("%d/0", i))
+		pub := p.publication(r, rawtest.In(10*time.Second))
 		p.inFlight.Add(pub.bytes)
 		if !p.queues.Load()[0][coexkafka.Partition(r.Key, partitions)].push(pub) {
 			t.Fatal("closed")
@@ -233,11 +224,11 @@ func TestPartitionsWithOneLeaderShareARequest(t *testing.T) {
 	if transport.requests != 1 {
 		t.Errorf("%d requests for %d partitions with one leader", transport.requests, partitions)
 	}
-	checkSequences(t, c.ListenAddrs(), nil)
+	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
 }
 
 func TestMetricsHaveClosedLabelsAndSayWhatHappened(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	signature := "sha256=" + sign(testSecret, message)
 	do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", signature)
 	do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", strings.Replace(signature, signature[7:9], "zz", 1))

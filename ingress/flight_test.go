@@ -14,10 +14,13 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 // publication is what Publish makes, for tests that need to know the order of arrival.
-func (p *publishing) publication(r *Record, deadline time.Time) *publication {
+func (p *publishing) publication(r *raw.Record, deadline time.Time) *publication {
 	return &publication{record: r, deadline: deadline, bytes: int64(r.Bytes()), done: make(chan error, 1)}
 }
 
@@ -73,7 +76,7 @@ func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Mess
 }
 
 func TestOneBatchInFlightForAPartitionAndWhatQueuesFliesTogether(t *testing.T) {
-	c := cluster(t, 1, 2)
+	c := rawtest.Cluster(t, 1, 2)
 	transport := &counting{inFlight: map[string]int{}}
 	p := publisher(t, c.ListenAddrs(), nil, func(p *Publisher) {
 		transport.RoundTripper, p.client.Transport = p.transport, transport
@@ -83,7 +86,7 @@ func TestOneBatchInFlightForAPartitionAndWhatQueuesFliesTogether(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for i := range each {
-				if err := p.Publish(record(strconv.Itoa(w), fmt.Sprintf("%d/%d", w, i)), soon(5*time.Second)); err != nil {
+				if err := p.Publish(rawtest.Record(strconv.Itoa(w), fmt.Sprintf("%d/%d", w, i)), rawtest.In(5*time.Second)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -96,11 +99,11 @@ func TestOneBatchInFlightForAPartitionAndWhatQueuesFliesTogether(t *testing.T) {
 	if transport.requests > workers*each/4 {
 		t.Errorf("%d requests for %d records: nothing was batched", transport.requests, workers*each)
 	}
-	checkSequences(t, c.ListenAddrs(), nil)
+	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
 }
 
 func TestBatchesAreBoundedAndALongRecordGoesAlone(t *testing.T) {
-	c := cluster(t, 1, 1)
+	c := rawtest.Cluster(t, 1, 1)
 	seen := &flights{}
 	p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.BatchBytesMax = 10 << 10 }, func(p *Publisher) {
 		seen.RoundTripper, p.client.Transport = p.transport, seen
@@ -113,10 +116,10 @@ func TestBatchesAreBoundedAndALongRecordGoesAlone(t *testing.T) {
 	q := p.queues.Load()[0][0]
 	var pubs []*publication
 	for i, n := range []int{1, 6 << 10, 6 << 10, 100 << 10, 1, 1, 1} {
-		pubs = append(pubs, p.publication(record("1", fmt.Sprintf("w/%d %s", i, strings.Repeat("x", n))), soon(10*time.Second)))
+		pubs = append(pubs, p.publication(rawtest.Record("1", fmt.Sprintf("w/%d %s", i, strings.Repeat("x", n))), rawtest.In(10*time.Second)))
 	}
 	p.pushAll(t, pubs[:1])
-	waitFor(t, "the first to fly", func() bool {
+	rawtest.WaitFor(t, "the first to fly", func() bool {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		return q.air != nil
@@ -131,7 +134,7 @@ func TestBatchesAreBoundedAndALongRecordGoesAlone(t *testing.T) {
 	if got, want := fmt.Sprint(seen.sizes), "[1 1 1 1 3]"; got != want {
 		t.Errorf("batches have %s records, want %s", got, want)
 	}
-	checkSequences(t, c.ListenAddrs(), nil)
+	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
 }
 
 // flights is a transport that notes how many records each batch has. One partition at a time.

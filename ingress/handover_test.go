@@ -8,13 +8,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
 
 // queueing is a Kafka that takes one batch after the other, first come, first served, each record in its time. So
 // whoever comes while a batch is being written waits for it, as on one partition.
 type queueing struct {
-	outage
+	rawtest.Memory
 	turn    chan struct{} // holds one value while a batch is written
 	batches []handedOver  // of whoever holds the turn
 	handed  int           // records of them
@@ -30,20 +32,20 @@ type handedOver struct {
 
 const recordTakes = 10 * time.Microsecond
 
-func (q *queueing) Publish(r *Record, deadline time.Time) error {
+func (q *queueing) Publish(r *raw.Record, deadline time.Time) error {
 	q.turn <- struct{}{}
 	defer func() { <-q.turn }()
 	q.handedBefore = q.handed
 	time.Sleep(recordTakes)
-	return q.outage.Publish(r, deadline)
+	return q.Memory.Publish(r, deadline)
 }
 
-func (q *queueing) PublishInOrder(rs []*Record, deadline time.Time) (int, error) {
+func (q *queueing) PublishInOrder(rs []*raw.Record, deadline time.Time) (int, error) {
 	sent := time.Now()
 	q.turn <- struct{}{}
 	defer func() { <-q.turn }()
 	time.Sleep(time.Duration(len(rs)) * recordTakes)
-	n, err := q.outage.PublishInOrder(rs, deadline)
+	n, err := q.Memory.PublishInOrder(rs, deadline)
 	if n > 0 {
 		q.batches = append(q.batches, handedOver{sent, n})
 	}
@@ -63,12 +65,12 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 	synctest.Test(t, func(t *testing.T) {
 		const perSecond, backlog = 2000, 6000
 		k := &queueing{turn: make(chan struct{}, 1)}
-		k.off.Store(true)
+		k.Off.Store(true)
 		s := spooled(t, k, faultfs.New(), func(c *SpoolConfig) { c.DrainRecordsPerSecond = perSecond })
 		sent := map[string]int{}
 		publish := func(who string) {
 			t.Helper()
-			if err := s.Publish(record(who, fmt.Sprintf("%s/%d", who, sent[who])), soon(10*time.Second)); err != nil {
+			if err := s.Publish(rawtest.Record(who, fmt.Sprintf("%s/%d", who, sent[who])), rawtest.In(10*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			sent[who]++
@@ -80,7 +82,7 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 			t.Fatalf("%v of %d in the spool", n, backlog)
 		}
 		time.Sleep(5 * time.Second) // what is tried in vain uses up what was granted for the backlog when it came
-		k.off.Store(false)
+		k.Off.Store(false)
 
 		// While it is handed over, a business without a backlog goes straight to Kafka.
 		beside := 0
@@ -126,7 +128,7 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 			t.Errorf("%d batches", len(k.batches))
 		}
 		next := map[string]int{}
-		for _, r := range k.taken() {
+		for _, r := range k.Records() {
 			who, number, _ := strings.Cut(string(r.Value), "/")
 			if number != strconv.Itoa(next[who]) {
 				t.Fatalf("%s, want number %d of its business", r.Value, next[who])

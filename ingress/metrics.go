@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/ingress/raw"
 )
 
 // publisherMetrics are the metrics of a Publisher.
@@ -55,8 +55,8 @@ func newPublisherMetrics(reg prometheus.Registerer) (*publisherMetrics, error) {
 	for k := range produceErrorKinds {
 		m.produceErrors[k] = produceErrors.WithLabelValues(k.String())
 	}
-	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
-		m.topics[laneOf(t)] = &topicMetrics{
+	for _, t := range raw.Topics() {
+		m.topics[raw.Lane(t)] = &topicMetrics{
 			batchRecords: batchRecords.WithLabelValues(t.String()),
 			batchBytes:   batchBytes.WithLabelValues(t.String()),
 			latency:      latency.WithLabelValues(t.String()),
@@ -191,8 +191,8 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		m.none.codes[i] = requests.WithLabelValues(noSource, strconv.Itoa(code))
 	}
 	m.none.codes[len(statusCodes)] = requests.WithLabelValues(noSource, "other")
-	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
-		m.lanes[laneOf(t)] = lanes.WithLabelValues(t.String())
+	for _, t := range raw.Topics() {
+		m.lanes[raw.Lane(t)] = lanes.WithLabelValues(t.String())
 	}
 	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, evicted, undecoded, vain, cut)...)
 }

@@ -136,7 +136,7 @@ func TestAnswerOfAnotherRequestOrLengthIsAnError(t *testing.T) {
 
 func TestProduceRequestNeedsOneLeader(t *testing.T) {
 	r := requestOf(t, newCompressor(0), 1, 1)
-	cluster := func(leaders ...int32) protocol.Cluster {
+	led := func(leaders ...int32) protocol.Cluster {
 		c := protocol.Cluster{Brokers: map[int32]protocol.Broker{1: {ID: 1}, 2: {ID: 2}}, Topics: map[string]protocol.Topic{}}
 		topic := protocol.Topic{Partitions: map[int32]protocol.Partition{}}
 		for i, leader := range leaders {
@@ -147,10 +147,10 @@ func TestProduceRequestNeedsOneLeader(t *testing.T) {
 		}
 		return c
 	}
-	if b, err := r.Broker(cluster(2, 2)); err != nil || b.ID != 2 {
+	if b, err := r.Broker(led(2, 2)); err != nil || b.ID != 2 {
 		t.Errorf("%v %v", b, err)
 	}
-	for _, c := range []protocol.Cluster{cluster(), cluster(1), cluster(1, -1), cluster(3, 3), cluster(1, 2)} {
+	for _, c := range []protocol.Cluster{led(), led(1), led(1, -1), led(3, 3), led(1, 2)} {
 		_, err := r.Broker(c)
 		if v := judge(err); err == nil || v.kind != produceErrorLeader || v.unknown || v.final {
 			t.Errorf("%+v: %v is judged %+v", c, err, v)

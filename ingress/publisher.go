@@ -15,6 +15,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -80,7 +81,7 @@ func NewPublisher(cfg PublisherConfig, deps PublisherDeps) (*Publisher, error) {
 		if err != nil {
 			return nil, fmt.Errorf("publisher compression of %s is %w", topic, err)
 		}
-		codecs[laneOf(topic)] = codec
+		codecs[raw.Lane(topic)] = codec
 	}
 	metrics, err := newPublisherMetrics(deps.Registerer)
 	if err != nil {
@@ -122,9 +123,9 @@ func NewPublisher(cfg PublisherConfig, deps PublisherDeps) (*Publisher, error) {
 }
 
 // Publish implements Durable. A record that is longer than its topic takes is written in segments.
-func (p *Publisher) Publish(r *Record, deadline time.Time) error {
+func (p *Publisher) Publish(r *raw.Record, deadline time.Time) error {
 	bytes := int64(r.Bytes())
-	limit := p.limits[laneOf(r.Topic)].Load()
+	limit := p.limits[raw.Lane(r.Topic)].Load()
 	if bytes > limit && p.queues.Load() != nil {
 		return p.publishSegments(r, limit, deadline)
 	}
@@ -136,24 +137,24 @@ func (p *Publisher) Publish(r *Record, deadline time.Time) error {
 }
 
 // publish writes one record. Its offset is told where it is to have a batch of its own.
-func (p *Publisher) publish(r *Record, bytes int64, deadline time.Time, alone bool) (offset int64, err error) {
+func (p *Publisher) publish(r *raw.Record, bytes int64, deadline time.Time, alone bool) (offset int64, err error) {
 	queues := p.queues.Load()
 	if queues == nil {
 		if p.closed.Load() {
-			return 0, ErrClosed
+			return 0, raw.ErrClosed
 		}
-		return 0, fmt.Errorf("%w: %w", ErrUnavailable, p.pendingError())
+		return 0, fmt.Errorf("%w: %w", raw.ErrUnavailable, p.pendingError())
 	}
 	q := queueOf(queues, r)
 	if p.inFlight.Add(bytes) > p.cfg.InFlightBytesMax {
 		p.inFlight.Add(-bytes)
-		return 0, ErrBusy
+		return 0, raw.ErrBusy
 	}
 	pub := p.pool.Get().(*publication)
 	pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset, pub.run = r, deadline, bytes, alone, -1, nil
 	if !q.push(pub) {
 		p.inFlight.Add(-bytes)
-		return 0, ErrClosed
+		return 0, raw.ErrClosed
 	}
 	err = <-pub.done
 	offset, pub.record = pub.offset, nil
@@ -162,13 +163,9 @@ func (p *Publisher) publish(r *Record, bytes int64, deadline time.Time, alone bo
 }
 
 // queueOf is the queue of the partition that a record belongs to.
-func queueOf(queues *[2][]*queue, r *Record) *queue {
-	lane := queues[laneOf(r.Topic)]
-	by := r.Key
-	if len(by) == 0 {
-		by = r.Partitioning
-	}
-	return lane[coexkafka.Partition(by, int32(len(lane)))]
+func queueOf(queues *[2][]*queue, r *raw.Record) *queue {
+	lane := queues[raw.Lane(r.Topic)]
+	return lane[coexkafka.Partition(r.PartitionKey(), int32(len(lane)))]
 }
 
 // finish wakes the caller of Publish. The publication is theirs from then on.
@@ -177,18 +174,10 @@ func (p *Publisher) finish(pub *publication, err error) {
 	pub.done <- err
 }
 
-// laneOf is a topic's place in Publisher.queues.
-func laneOf(t schemas.Topic) int {
-	if t == schemas.TopicRawBulk {
-		return 1
-	}
-	return 0
-}
-
 // Ready implements Durable.
 func (p *Publisher) Ready() error {
 	if p.closed.Load() {
-		return ErrClosed
+		return raw.ErrClosed
 	}
 	if p.queues.Load() == nil {
 		return p.pendingError()
@@ -222,8 +211,8 @@ func (p *Publisher) Run(ctx context.Context) error {
 	idle := make(chan struct{})
 	var dispatching, sweeping sync.WaitGroup
 	var queues [2][]*queue
-	for _, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
-		lane := laneOf(topic)
+	for _, topic := range raw.Topics() {
+		lane := raw.Lane(topic)
 		// Each topic has its own, so that history is in nobody's way.
 		d := newDispatcher(p, topic.Name(p.cfg.TopicPrefix), p.codecs[lane], &p.limits[lane], partitions, p.metrics.topics[lane])
 		queues[lane] = d.queues

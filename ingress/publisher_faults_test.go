@@ -20,18 +20,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestErrorsThatPassAreTriedAgain(t *testing.T) {
-	c := cluster(t, 1, 1)
+	c := rawtest.Cluster(t, 1, 1)
 	p := publisher(t, c.ListenAddrs(), nil)
 	for _, err := range []*kerr.Error{
 		kerr.NotLeaderForPartition, kerr.LeaderNotAvailable, kerr.UnknownTopicOrPartition, kerr.NotEnoughReplicas,
 		kerr.NotEnoughReplicasAfterAppend, kerr.RequestTimedOut, kerr.KafkaStorageError, kerr.UnknownServerError, kerr.CorruptMessage,
 	} {
 		h := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: err, Count: 2})
-		if got := p.Publish(record("1", "x"), soon(4*time.Second)); got != nil {
+		if got := p.Publish(rawtest.Record("1", "x"), rawtest.In(4*time.Second)); got != nil {
 			t.Errorf("%s: %v", err.Message, got)
 		}
 		if h.Hits() != 2 {
@@ -42,13 +44,13 @@ func TestErrorsThatPassAreTriedAgain(t *testing.T) {
 }
 
 func TestErrorsForGoodAreToldAtOnce(t *testing.T) {
-	c := cluster(t, 1, 1)
+	c := rawtest.Cluster(t, 1, 1)
 	p := publisher(t, c.ListenAddrs(), nil)
 	for _, err := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.MessageTooLarge, kerr.InvalidTimestamp, kerr.PolicyViolation} {
 		h := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: err, Count: -1})
 		began := time.Now()
-		got := p.Publish(record("1", "x"), soon(10*time.Second))
-		if !errors.Is(got, ErrRejected) || !strings.Contains(got.Error(), "produce coex.raw.live/0") {
+		got := p.Publish(rawtest.Record("1", "x"), rawtest.In(10*time.Second))
+		if !errors.Is(got, raw.ErrRejected) || !strings.Contains(got.Error(), "produce coex.raw.live/0") {
 			t.Errorf("%s: %v", err.Message, got)
 		}
 		if took := time.Since(began); took > 5*time.Second {
@@ -59,7 +61,7 @@ func TestErrorsForGoodAreToldAtOnce(t *testing.T) {
 }
 
 func TestSilentBrokerIsToldAtTheDeadline(t *testing.T) {
-	c := cluster(t, 1, 1)
+	c := rawtest.Cluster(t, 1, 1)
 	p := publisher(t, c.ListenAddrs(), nil)
 	silent := true
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -71,26 +73,26 @@ func TestSilentBrokerIsToldAtTheDeadline(t *testing.T) {
 		return nil, nil, false
 	})
 	began := time.Now()
-	first := p.publication(record("1", "w/0"), soon(400*time.Millisecond))
+	first := p.publication(rawtest.Record("1", "w/0"), rawtest.In(400*time.Millisecond))
 	p.pushAll(t, []*publication{first})
 	q := p.queues.Load()[0][0]
-	waitFor(t, "the first to fly", func() bool {
+	rawtest.WaitFor(t, "the first to fly", func() bool {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		return q.air != nil
 	})
-	second := p.publication(record("1", "w/1"), soon(200*time.Millisecond))
+	second := p.publication(rawtest.Record("1", "w/1"), rawtest.In(200*time.Millisecond))
 	p.pushAll(t, []*publication{second})
-	if err := <-second.done; !errors.Is(err, ErrUnavailable) {
+	if err := <-second.done; !errors.Is(err, raw.ErrUnavailable) {
 		t.Errorf("behind it: %v, want that nothing was written", err)
 	}
-	if err := <-first.done; !errors.Is(err, ErrUnknown) {
+	if err := <-first.done; !errors.Is(err, raw.ErrUnknown) {
 		t.Errorf("in flight: %v, want that nobody knows", err)
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("took %s", took)
 	}
-	waitFor(t, "all bytes to be given back", func() bool { return p.inFlight.Load() == 0 })
+	rawtest.WaitFor(t, "all bytes to be given back", func() bool { return p.inFlight.Load() == 0 })
 	done := make(chan struct{})
 	c.Control(func(kmsg.Request) (kmsg.Response, error, bool) { // on the cluster's own goroutine
 		silent = false
@@ -98,7 +100,7 @@ func TestSilentBrokerIsToldAtTheDeadline(t *testing.T) {
 		c.DropControl()
 		return nil, nil, false
 	})
-	if err := p.Publish(record("1", "w/2"), soon(5*time.Second)); err != nil {
+	if err := p.Publish(rawtest.Record("1", "w/2"), rawtest.In(5*time.Second)); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 	<-done
@@ -106,22 +108,22 @@ func TestSilentBrokerIsToldAtTheDeadline(t *testing.T) {
 
 func TestBrokerGoneAndBack(t *testing.T) {
 	dir := t.TempDir()
-	c := cluster(t, 1, 2, kfake.DataDir(dir))
+	c := rawtest.Cluster(t, 1, 2, kfake.DataDir(dir))
 	addrs := c.ListenAddrs()
 	p := publisher(t, addrs, nil)
-	if err := p.Publish(record("1", "w/0"), soon(5*time.Second)); err != nil {
+	if err := p.Publish(rawtest.Record("1", "w/0"), rawtest.In(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
 	began := time.Now()
-	if err := p.Publish(record("1", "w/1"), soon(300*time.Millisecond)); !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrUnavailable) {
+	if err := p.Publish(rawtest.Record("1", "w/1"), rawtest.In(300*time.Millisecond)); !errors.Is(err, raw.ErrUnknown) && !errors.Is(err, raw.ErrUnavailable) {
 		t.Errorf("while it is gone: %v", err)
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("took %s to say so", took)
 	}
 	waiting := make(chan error, 1)
-	go func() { waiting <- p.Publish(record("1", "w/2"), soon(15*time.Second)) }()
+	go func() { waiting <- p.Publish(rawtest.Record("1", "w/2"), rawtest.In(15*time.Second)) }()
 	_, port, err := net.SplitHostPort(addrs[0])
 	if err != nil {
 		t.Fatal(err)
@@ -130,17 +132,17 @@ func TestBrokerGoneAndBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := cluster(t, 1, 2, kfake.DataDir(dir), kfake.Ports(n))
+	back := rawtest.Cluster(t, 1, 2, kfake.DataDir(dir), kfake.Ports(n))
 	if err := <-waiting; err != nil {
 		t.Errorf("one that could wait: %v", err)
 	}
-	if err := p.Publish(record("1", "w/3"), soon(5*time.Second)); err != nil {
+	if err := p.Publish(rawtest.Record("1", "w/3"), rawtest.In(5*time.Second)); err != nil {
 		t.Errorf("when it is back: %v", err)
 	}
 	if err := p.Ready(); err != nil {
 		t.Errorf("when it is back: not ready: %v", err)
 	}
-	checkSequences(t, back.ListenAddrs(), map[string]bool{"w/0": true, "w/2": true, "w/3": true})
+	rawtest.CheckSequences(t, back.ListenAddrs(), map[string]bool{"w/0": true, "w/2": true, "w/3": true})
 }
 
 // Whatever fails: what was acknowledged is there, in order, and as it was; and when Publish has
@@ -150,7 +152,7 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const brokers, partitions, workers = 3, 2, 24
-	c := cluster(t, brokers, partitions)
+	c := rawtest.Cluster(t, brokers, partitions)
 	sent := &attempts{}
 	p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) {
 		cfg.ProduceTimeout = 60 * time.Millisecond
@@ -172,8 +174,8 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 					buf = append(buf, id...)
 				}
 				key := strconv.AppendInt(nil, int64(w), 10)
-				r := &Record{Topic: schemas.TopicRawLive, Key: key, Value: buf, Time: time.Now(), Headers: []kafka.Header{{Key: "id", Value: []byte(id)}}}
-				err := p.Publish(r, soon(time.Duration(20+wrng.IntN(400))*time.Millisecond))
+				r := &raw.Record{Topic: schemas.TopicRawLive, Key: key, Value: buf, Time: time.Now(), Headers: []kafka.Header{{Key: "id", Value: []byte(id)}}}
+				err := p.Publish(r, rawtest.In(time.Duration(20+wrng.IntN(400))*time.Millisecond))
 				for j := range buf {
 					buf[j] = '!'
 				}
@@ -184,9 +186,9 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 				case err == nil:
 					acknowledged[id] = true
 					outcomes["acknowledged"]++
-				case errors.Is(err, ErrUnknown):
+				case errors.Is(err, raw.ErrUnknown):
 					outcomes["unknown"]++
-				case errors.Is(err, ErrUnavailable):
+				case errors.Is(err, raw.ErrUnavailable):
 					outcomes["unavailable"]++
 				default:
 					t.Errorf("%s: %v", id, err)
@@ -204,7 +206,7 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 	for range 40 {
 		switch rng.IntN(4) {
 		case 0:
-			if err := c.MoveTopicPartition(liveTopic, rng.Int32N(partitions), rng.Int32N(brokers)); err != nil {
+			if err := c.MoveTopicPartition(rawtest.LiveTopic, rng.Int32N(partitions), rng.Int32N(brokers)); err != nil {
 				t.Fatal(err)
 			}
 		case 1:
@@ -215,7 +217,7 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kinds[rng.IntN(len(kinds))], Count: 1 + rng.IntN(3)})
 		}
 		target := settled() + rng.IntN(60)
-		waitFor(t, "progress", func() bool { return settled() >= target })
+		rawtest.WaitFor(t, "progress", func() bool { return settled() >= target })
 	}
 	stop.Store(true)
 	wg.Wait()
@@ -224,9 +226,9 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 	if n := p.inFlight.Load(); n != 0 {
 		t.Errorf("%d bytes are in flight", n)
 	}
-	checkKept(t, c.ListenAddrs(), acknowledged)
+	rawtest.CheckKept(t, c.ListenAddrs(), acknowledged)
 	sent.check(t, acknowledged)
-	for topic, log := range contents(t, c.ListenAddrs()) {
+	for topic, log := range rawtest.Contents(t, c.ListenAddrs()) {
 		for i, records := range log {
 			for _, r := range records {
 				id, rest, _ := bytes.Cut(r.Value, []byte(" "))

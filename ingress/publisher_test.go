@@ -17,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -24,28 +26,28 @@ import (
 func TestAcknowledgedRecordIsInTheLogAsItIs(t *testing.T) {
 	for _, codec := range []string{"none", "lz4", "zstd"} {
 		t.Run(codec, func(t *testing.T) {
-			c := cluster(t, 1, 5)
+			c := rawtest.Cluster(t, 1, 5)
 			p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.CompressionLive, cfg.CompressionBulk = codec, codec })
 			at := time.UnixMilli(1739321024123)
 			type sent struct {
-				record    Record
+				record    raw.Record
 				partition int32
 			}
 			var all []sent
 			for i, waba := range []string{"", "1", "102290129340398", "102290129340399", "7"} {
 				for _, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
 					value := bytes.Repeat([]byte(strconv.Itoa(i)+"ü"), 1+i*200_000)
-					r := Record{Topic: topic, Key: []byte(waba), Value: value, Time: at, Headers: []kafka.Header{{Key: "a", Value: []byte("b")}, {Key: "empty", Value: []byte{}}}}
+					r := raw.Record{Topic: topic, Key: []byte(waba), Value: value, Time: at, Headers: []kafka.Header{{Key: "a", Value: []byte("b")}, {Key: "empty", Value: []byte{}}}}
 					all = append(all, sent{r, coexkafka.Partition([]byte(waba), 5)})
 				}
 			}
-			all = append(all, sent{Record{Topic: schemas.TopicRawLive, Partitioning: []byte("555"), Value: []byte{}, Time: at}, coexkafka.Partition([]byte("555"), 5)})
+			all = append(all, sent{raw.Record{Topic: schemas.TopicRawLive, Partitioning: []byte("555"), Value: []byte{}, Time: at}, coexkafka.Partition([]byte("555"), 5)})
 			for i := range all {
-				if err := p.Publish(&all[i].record, soon(5*time.Second)); err != nil {
+				if err := p.Publish(&all[i].record, rawtest.In(5*time.Second)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			log := contents(t, c.ListenAddrs())
+			log := rawtest.Contents(t, c.ListenAddrs())
 			next := map[string]int{}
 			for _, want := range all {
 				topic := want.record.Topic.Name("coex.")
@@ -71,7 +73,7 @@ func TestAcknowledgedRecordIsInTheLogAsItIs(t *testing.T) {
 
 func TestLeaderMoveIsNotNoticed(t *testing.T) {
 	const partitions = 3
-	c := cluster(t, 3, partitions)
+	c := rawtest.Cluster(t, 3, partitions)
 	p := publisher(t, c.ListenAddrs(), nil)
 	var stop atomic.Bool
 	var slowest atomic.Int64
@@ -81,7 +83,7 @@ func TestLeaderMoveIsNotNoticed(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; !stop.Load(); i++ {
 				began := time.Now()
-				if err := p.Publish(record(fmt.Sprintf("waba-%d", w), fmt.Sprintf("%d/%d", w, i)), soon(4*time.Second)); err != nil {
+				if err := p.Publish(rawtest.Record(fmt.Sprintf("waba-%d", w), fmt.Sprintf("%d/%d", w, i)), rawtest.In(4*time.Second)); err != nil {
 					t.Errorf("publisher %d: %v", w, err)
 					return
 				}
@@ -96,9 +98,9 @@ func TestLeaderMoveIsNotNoticed(t *testing.T) {
 	}
 	for move := range 6 {
 		target := sent.Load() + 100
-		waitFor(t, "traffic between the moves", func() bool { return sent.Load() >= target || t.Failed() })
+		rawtest.WaitFor(t, "traffic between the moves", func() bool { return sent.Load() >= target || t.Failed() })
 		for i := range int32(partitions) {
-			if err := c.MoveTopicPartition(liveTopic, i, (i+int32(move))%3); err != nil {
+			if err := c.MoveTopicPartition(rawtest.LiveTopic, i, (i+int32(move))%3); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -110,12 +112,12 @@ func TestLeaderMoveIsNotNoticed(t *testing.T) {
 	if took > 2*time.Second {
 		t.Errorf("the slowest record took %s", took)
 	}
-	checkSequences(t, c.ListenAddrs(), nil)
+	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
 }
 
 func TestOneRecordTooLargeDoesNotFailItsBatch(t *testing.T) {
-	c := cluster(t, 1, 1)
-	takes(t, c, 4000)
+	c := rawtest.Cluster(t, 1, 1)
+	rawtest.SetMaxMessageBytes(t, c, 4000)
 	p := publisher(t, c.ListenAddrs(), nil)
 	var pubs []*publication
 	for i := range 20 {
@@ -123,35 +125,35 @@ func TestOneRecordTooLargeDoesNotFailItsBatch(t *testing.T) {
 		if i == 13 {
 			value += strings.Repeat("x", 5000)
 		}
-		pubs = append(pubs, p.publication(record("1", value+strings.Repeat("y", 300)), soon(5*time.Second)))
+		pubs = append(pubs, p.publication(rawtest.Record("1", value+strings.Repeat("y", 300)), rawtest.In(5*time.Second)))
 	}
 	p.pushAll(t, pubs)
 	for i, pub := range pubs {
-		if err := <-pub.done; errors.Is(err, ErrRejected) != (i == 13) || (err != nil) != (i == 13) {
+		if err := <-pub.done; errors.Is(err, raw.ErrRejected) != (i == 13) || (err != nil) != (i == 13) {
 			t.Errorf("record %d: %v", i, err)
 		}
 	}
-	checkSequences(t, c.ListenAddrs(), nil)
+	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
 }
 
 func TestInFlightBytesAreBounded(t *testing.T) {
-	c := cluster(t, 1, 1)
+	c := rawtest.Cluster(t, 1, 1)
 	p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.InFlightBytesMax = 1 << 20 })
 	hold := make(chan struct{})
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		c.SleepControl(func() { <-hold })
 		return nil, nil, false
 	})
-	first := p.publication(record("1", "w/0 "+strings.Repeat("x", 900<<10)), soon(10*time.Second))
+	first := p.publication(rawtest.Record("1", "w/0 "+strings.Repeat("x", 900<<10)), rawtest.In(10*time.Second))
 	p.pushAll(t, []*publication{first})
-	if err := p.Publish(record("1", "w/1 "+strings.Repeat("x", 200<<10)), soon(10*time.Second)); !errors.Is(err, ErrBusy) {
+	if err := p.Publish(rawtest.Record("1", "w/1 "+strings.Repeat("x", 200<<10)), rawtest.In(10*time.Second)); !errors.Is(err, raw.ErrBusy) {
 		t.Errorf("over the limit: %v", err)
 	}
 	close(hold)
 	if err := <-first.done; err != nil {
 		t.Error(err)
 	}
-	if err := p.Publish(record("1", "w/2 "+strings.Repeat("x", 200<<10)), soon(10*time.Second)); err != nil {
+	if err := p.Publish(rawtest.Record("1", "w/2 "+strings.Repeat("x", 200<<10)), rawtest.In(10*time.Second)); err != nil {
 		t.Errorf("after it: %v", err)
 	}
 	if n := p.inFlight.Load(); n != 0 {
@@ -160,53 +162,55 @@ func TestInFlightBytesAreBounded(t *testing.T) {
 }
 
 func TestPublisherWaitsForTopicsThatAgree(t *testing.T) {
-	bare, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, liveTopic))
+	bare, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, rawtest.LiveTopic))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(bare.Close)
 	p := launch(t, bare.ListenAddrs(), nil, nil)
-	waitFor(t, "the reason", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), bulkTopic) })
-	if err := p.Publish(record("1", "x"), soon(time.Second)); !errors.Is(err, ErrUnavailable) {
+	rawtest.WaitFor(t, "the reason", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), rawtest.BulkTopic) })
+	if err := p.Publish(rawtest.Record("1", "x"), rawtest.In(time.Second)); !errors.Is(err, raw.ErrUnavailable) {
 		t.Errorf("without a topic: %v", err)
 	}
 	admin := &kafka.Client{Addr: kafka.TCP(bare.ListenAddrs()...)}
-	res, err := admin.CreateTopics(context.Background(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: bulkTopic, NumPartitions: 2, ReplicationFactor: 1}}})
-	if err != nil || res.Errors[bulkTopic] != nil {
+	res, err := admin.CreateTopics(context.Background(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: rawtest.BulkTopic, NumPartitions: 2, ReplicationFactor: 1}}})
+	if err != nil || res.Errors[rawtest.BulkTopic] != nil {
 		t.Fatal(err, res)
 	}
-	waitFor(t, "the disagreement", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), "same number") })
-	grown, err := admin.CreatePartitions(context.Background(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: bulkTopic, Count: 3}}})
-	if err != nil || grown.Errors[bulkTopic] != nil {
+	rawtest.WaitFor(t, "the disagreement", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), "same number") })
+	grown, err := admin.CreatePartitions(context.Background(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: rawtest.BulkTopic, Count: 3}}})
+	if err != nil || grown.Errors[rawtest.BulkTopic] != nil {
 		t.Fatal(err, grown)
 	}
-	waitFor(t, "agreement", func() bool { return p.Ready() == nil })
-	if err := p.Publish(record("1", "x"), soon(5*time.Second)); err != nil {
+	rawtest.WaitFor(t, "agreement", func() bool { return p.Ready() == nil })
+	if err := p.Publish(rawtest.Record("1", "x"), rawtest.In(5*time.Second)); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestPublisherDrains(t *testing.T) {
-	c := cluster(t, 1, 1)
+	c := rawtest.Cluster(t, 1, 1)
 	p := publisher(t, c.ListenAddrs(), nil)
 	hold := make(chan struct{})
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		c.SleepControl(func() { <-hold })
 		return nil, nil, false
 	})
-	first := p.publication(record("1", "w/0"), soon(10*time.Second))
+	first := p.publication(rawtest.Record("1", "w/0"), rawtest.In(10*time.Second))
 	p.pushAll(t, []*publication{first})
 	q := p.queues.Load()[0][0]
-	waitFor(t, "the first to fly", func() bool {
+	rawtest.WaitFor(t, "the first to fly", func() bool {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		return q.air != nil
 	})
-	second := p.publication(record("1", "w/1"), soon(10*time.Second))
+	second := p.publication(rawtest.Record("1", "w/1"), rawtest.In(10*time.Second))
 	p.pushAll(t, []*publication{second})
 	p.cancel()
-	waitFor(t, "it to close", func() bool { return errors.Is(p.Publish(record("1", "w/2"), soon(time.Second)), ErrClosed) })
-	if err := p.Ready(); !errors.Is(err, ErrClosed) {
+	rawtest.WaitFor(t, "it to close", func() bool {
+		return errors.Is(p.Publish(rawtest.Record("1", "w/2"), rawtest.In(time.Second)), raw.ErrClosed)
+	})
+	if err := p.Ready(); !errors.Is(err, raw.ErrClosed) {
 		t.Errorf("ready: %v", err)
 	}
 	close(hold)
@@ -233,9 +237,9 @@ func TestPublisherThatNeverReachedItsBrokerStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := launch(t, []string{addr}, nil, nil)
-	waitFor(t, "the reason", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), addr) })
+	rawtest.WaitFor(t, "the reason", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), addr) })
 	p.stop()
-	if err := p.Publish(record("1", "x"), soon(time.Second)); !errors.Is(err, ErrClosed) {
+	if err := p.Publish(rawtest.Record("1", "x"), rawtest.In(time.Second)); !errors.Is(err, raw.ErrClosed) {
 		t.Errorf("after it: %v", err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/coexstream/coexstream/ingress/raw"
 )
 
 // queue is one partition's group commit: while a batch flies, records queue up, and all of them fly
@@ -39,7 +41,7 @@ type span struct{ from, to int }
 
 // publication is one call of Publish.
 type publication struct {
-	record   *Record
+	record   *raw.Record
 	deadline time.Time
 	bytes    int64
 	alone    bool       // to have a batch of its own
@@ -178,9 +180,9 @@ func (q *queue) next() {
 // lost is what someone hears whose deadline passes in flight.
 func (q *queue) lost() error {
 	if q.written || q.air != nil {
-		return ErrUnknown
+		return raw.ErrUnknown
 	}
-	return ErrUnavailable
+	return raw.ErrUnavailable
 }
 
 // settle is told how the batch of the last load went, nil for acknowledged, what that means, and the offset of
@@ -211,7 +213,7 @@ func (q *queue) settle(b *batch, base int64, v verdict, err error) {
 		copy(q.spans[1:], q.spans)
 		q.spans[0], q.spans[1] = span{first.from, middle}, span{middle, first.to}
 	case v.final:
-		q.finish(first, fmt.Errorf("%w: %w", ErrRejected, err))
+		q.finish(first, fmt.Errorf("%w: %w", raw.ErrRejected, err))
 		q.next()
 	default:
 		if !v.atOnce || q.tries > 0 {
@@ -248,7 +250,7 @@ func (q *queue) finish(s span, err error) {
 }
 
 // errRunBroken is of a record that was not sent, because one that it must not overtake was not written.
-var errRunBroken = fmt.Errorf("%w: a record before it was not written", ErrUnavailable)
+var errRunBroken = fmt.Errorf("%w: a record before it was not written", raw.ErrUnavailable)
 
 // giveUp finishes a publication that is not known to be written. It is called with mu.
 func (q *queue) giveUp(pub *publication, err error) {
@@ -268,7 +270,7 @@ func (q *queue) expire(now time.Time) {
 			kept = append(kept, pub)
 			continue
 		}
-		q.giveUp(pub, ErrUnavailable)
+		q.giveUp(pub, raw.ErrUnavailable)
 	}
 	clear(q.waiting[len(kept):])
 	q.waiting = kept

@@ -6,6 +6,8 @@ import (
 	"math/bits"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/coexstream/coexstream/ingress/raw"
 )
 
 // The record batch, version 2, as Kafka's documentation gives it ("Record Batch"): a header of fixed
@@ -79,7 +81,7 @@ func (s *batchSummary) seal(sized []byte, codec kafka.Compression) {
 
 // appendBatchRecord appends a record: its length, attributes, the differences of its time and offset to
 // those of the batch's first record, key, value and headers.
-func appendBatchRecord(dst []byte, r *Record, timeDelta, offsetDelta int64) []byte {
+func appendBatchRecord(dst []byte, r *raw.Record, timeDelta, offsetDelta int64) []byte {
 	length := 1 + varintBytes(timeDelta) + varintBytes(offsetDelta) +
 		nullableBytes(r.Key) + varintBytes(int64(len(r.Value))) + len(r.Value) + varintBytes(int64(len(r.Headers)))
 	for i := range r.Headers {

@@ -1,18 +1,13 @@
 package ingress
 
-import "time"
+import (
+	"time"
 
-// Direct is a Durable that takes many records at once without changing their order.
-type Direct interface {
-	Durable
-	// PublishInOrder publishes records of one topic, and one order. It returns how many of them, from the first
-	// one, are acknowledged; err says why the next one is not. Nothing behind that one is written before it: it may
-	// only have been written together with it, when the error leaves that open.
-	PublishInOrder(rs []*Record, deadline time.Time) (acknowledged int, err error)
-}
+	"github.com/coexstream/coexstream/ingress/raw"
+)
 
-// PublishInOrder implements Direct: what goes to one partition travels in as few batches as its length allows.
-func (p *Publisher) PublishInOrder(rs []*Record, deadline time.Time) (acknowledged int, err error) {
+// PublishInOrder implements raw.Ordered: what goes to one partition travels in as few batches as its length allows.
+func (p *Publisher) PublishInOrder(rs []*raw.Record, deadline time.Time) (acknowledged int, err error) {
 	for acknowledged < len(rs) {
 		some := p.sameWay(rs[acknowledged:])
 		n := 0
@@ -39,12 +34,12 @@ func (p *Publisher) PublishInOrder(rs []*Record, deadline time.Time) (acknowledg
 }
 
 // sameWay is what of the records, from the first one, goes to one partition, and needs no segments; at least one.
-func (p *Publisher) sameWay(rs []*Record) []*Record {
+func (p *Publisher) sameWay(rs []*raw.Record) []*raw.Record {
 	queues := p.queues.Load()
 	if queues == nil {
 		return rs[:1]
 	}
-	first, limit := queueOf(queues, rs[0]), p.limits[laneOf(rs[0].Topic)].Load()
+	first, limit := queueOf(queues, rs[0]), p.limits[raw.Lane(rs[0].Topic)].Load()
 	n := 0
 	for n < len(rs) && int64(rs[n].Bytes()) <= limit && queueOf(queues, rs[n]) == first {
 		n++
@@ -53,10 +48,10 @@ func (p *Publisher) sameWay(rs []*Record) []*Record {
 }
 
 // publishRun publishes records of one partition, none of which overtakes another one.
-func (p *Publisher) publishRun(rs []*Record, deadline time.Time) (acknowledged int, err error) {
+func (p *Publisher) publishRun(rs []*raw.Record, deadline time.Time) (acknowledged int, err error) {
 	queues := p.queues.Load()
 	if queues == nil || p.closed.Load() {
-		return 0, ErrClosed
+		return 0, raw.ErrClosed
 	}
 	pubs := make([]*publication, 0, len(rs))
 	group := &run{}
@@ -71,13 +66,13 @@ func (p *Publisher) publishRun(rs []*Record, deadline time.Time) (acknowledged i
 		pubs = append(pubs, pub)
 	}
 	if len(pubs) == 0 {
-		return 0, ErrBusy
+		return 0, raw.ErrBusy
 	}
 	if !queueOf(queues, rs[0]).push(pubs...) {
 		for _, pub := range pubs {
 			p.inFlight.Add(-pub.bytes)
 		}
-		return 0, ErrClosed
+		return 0, raw.ErrClosed
 	}
 	for _, pub := range pubs {
 		e := <-pub.done
@@ -91,7 +86,7 @@ func (p *Publisher) publishRun(rs []*Record, deadline time.Time) (acknowledged i
 		p.pool.Put(pub)
 	}
 	if err == nil && len(pubs) < len(rs) {
-		err = ErrBusy
+		err = raw.ErrBusy
 	}
 	return acknowledged, err
 }

@@ -19,37 +19,30 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
 
-// numbered is records of one sender, as checkSequences knows them.
-func numbered(sender, from, n, bytes int) []*Record {
-	rs := make([]*Record, 0, n)
-	for i := range n {
-		rs = append(rs, record(fmt.Sprint(sender), fmt.Sprintf("%d/%d ", sender, from+i)+strings.Repeat("y", bytes)))
-	}
-	return rs
-}
-
 // length is how many records partition 0 of raw.live has.
 func length(t *testing.T, c *kfake.Cluster) int {
-	return len(contents(t, c.ListenAddrs())[liveTopic][0])
+	return len(rawtest.Contents(t, c.ListenAddrs())[rawtest.LiveTopic][0])
 }
 
 func TestNothingOfARunIsWrittenBehindARecordThatWasRefused(t *testing.T) {
-	c := cluster(t, 1, 1)
-	takes(t, c, 4000)
+	c := rawtest.Cluster(t, 1, 1)
+	rawtest.SetMaxMessageBytes(t, c, 4000)
 	p := publisher(t, c.ListenAddrs(), nil)
-	rs := numbered(0, 0, 20, 300)
+	rs := rawtest.Numbered(0, 0, 20, 300)
 	rs[13].Value = append(rs[13].Value, strings.Repeat("x", 5000)...)
-	n, err := p.PublishInOrder(rs, soon(5*time.Second))
-	if n != 13 || !errors.Is(err, ErrRejected) {
+	n, err := p.PublishInOrder(rs, rawtest.In(5*time.Second))
+	if n != 13 || !errors.Is(err, raw.ErrRejected) {
 		t.Errorf("%d acknowledged, %v", n, err)
 	}
 	if got := length(t, c); got != 13 {
 		t.Errorf("%d are in the log", got)
 	}
-	if n, err = p.PublishInOrder(rs[14:], soon(5*time.Second)); n != 6 || err != nil {
+	if n, err = p.PublishInOrder(rs[14:], rawtest.In(5*time.Second)); n != 6 || err != nil {
 		t.Errorf("the rest: %d, %v", n, err)
 	}
 	if got := p.inFlight.Load(); got != 0 {
@@ -59,7 +52,7 @@ func TestNothingOfARunIsWrittenBehindARecordThatWasRefused(t *testing.T) {
 
 // One record with a time that the broker does not take fails none of its batch.
 func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
-	c := cluster(t, 1, 1)
+	c := rawtest.Cluster(t, 1, 1)
 	p := publisher(t, c.ListenAddrs(), nil)
 	var refused atomic.Int64
 	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -78,9 +71,9 @@ func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
 		res.Topics = append(res.Topics, topic)
 		return res, nil, true
 	})
-	rs := numbered(0, 0, 20, 10)
-	n, err := p.PublishInOrder(rs, soon(5*time.Second))
-	if n != 13 || !errors.Is(err, ErrRejected) || refused.Load() < 2 {
+	rs := rawtest.Numbered(0, 0, 20, 10)
+	n, err := p.PublishInOrder(rs, rawtest.In(5*time.Second))
+	if n != 13 || !errors.Is(err, raw.ErrRejected) || refused.Load() < 2 {
 		t.Errorf("%d acknowledged, %v, refused %d times", n, err, refused.Load())
 	}
 	if got := length(t, c); got != 13 {
@@ -95,7 +88,7 @@ func TestRunsStayInOrderUnderRandomFaults(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const brokers, partitions, workers = 3, 2, 8
-	c := cluster(t, brokers, partitions)
+	c := rawtest.Cluster(t, brokers, partitions)
 	sent := &attempts{}
 	p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) {
 		cfg.ProduceTimeout, cfg.BatchBytesMax = 60*time.Millisecond, 4<<10
@@ -108,9 +101,9 @@ func TestRunsStayInOrderUnderRandomFaults(t *testing.T) {
 		wrng := rand.New(rand.NewPCG(seed, uint64(w)+1))
 		wg.Go(func() {
 			for next := 0; !stop.Load(); {
-				rs := numbered(w, next, 1+wrng.IntN(60), wrng.IntN(500))
-				n, err := p.PublishInOrder(rs, soon(time.Duration(20+wrng.IntN(400))*time.Millisecond))
-				if (err == nil) != (n == len(rs)) || errors.Is(err, ErrRejected) {
+				rs := rawtest.Numbered(w, next, 1+wrng.IntN(60), wrng.IntN(500))
+				n, err := p.PublishInOrder(rs, rawtest.In(time.Duration(20+wrng.IntN(400))*time.Millisecond))
+				if (err == nil) != (n == len(rs)) || errors.Is(err, raw.ErrRejected) {
 					t.Errorf("%d of %d: %v", n, len(rs), err)
 				}
 				mu.Lock()
@@ -134,7 +127,7 @@ func TestRunsStayInOrderUnderRandomFaults(t *testing.T) {
 	for range 40 {
 		switch rng.IntN(4) {
 		case 0:
-			if err := c.MoveTopicPartition(liveTopic, rng.Int32N(partitions), rng.Int32N(brokers)); err != nil {
+			if err := c.MoveTopicPartition(rawtest.LiveTopic, rng.Int32N(partitions), rng.Int32N(brokers)); err != nil {
 				t.Fatal(err)
 			}
 		case 1:
@@ -145,12 +138,12 @@ func TestRunsStayInOrderUnderRandomFaults(t *testing.T) {
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kinds[rng.IntN(len(kinds))], Count: 1 + rng.IntN(3)})
 		}
 		target := settled() + rng.IntN(200)
-		waitFor(t, "progress", func() bool { return settled() >= target })
+		rawtest.WaitFor(t, "progress", func() bool { return settled() >= target })
 	}
 	stop.Store(true)
 	wg.Wait()
 	t.Logf("%d acknowledged, %d runs were cut", len(acknowledged), cut)
-	checkKept(t, c.ListenAddrs(), acknowledged)
+	rawtest.CheckKept(t, c.ListenAddrs(), acknowledged)
 	sent.check(t, acknowledged)
 }
 
@@ -158,15 +151,15 @@ func TestRunsStayInOrderUnderRandomFaults(t *testing.T) {
 // which does not overtake.
 func TestBacklogOfOneBusinessIsHandedOverTogether(t *testing.T) {
 	const backlog, more = 2000, 200
-	c := cluster(t, 1, 1)
+	c := rawtest.Cluster(t, 1, 1)
 	p := publisher(t, c.ListenAddrs(), nil)
-	k := &breaker{Direct: p}
-	k.off.Store(true)
+	k := &rawtest.Switch{Ordered: p}
+	k.Off.Store(true)
 	s := spooled(t, k, faultfs.New(), func(cfg *SpoolConfig) { cfg.DrainRecordsPerSecond = 100_000 })
 	acknowledged := map[string]bool{}
 	publish := func(from, n int) {
-		for i, r := range numbered(0, from, n, 100) {
-			if err := s.Publish(r, soon(10*time.Second)); err != nil {
+		for i, r := range rawtest.Numbered(0, from, n, 100) {
+			if err := s.Publish(r, rawtest.In(10*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			acknowledged[fmt.Sprintf("0/%d", from+i)] = true
@@ -179,13 +172,13 @@ func TestBacklogOfOneBusinessIsHandedOverTogether(t *testing.T) {
 		requests.Add(1)
 		return nil, nil, false
 	})
-	k.off.Store(false)
+	k.Off.Store(false)
 	publish(backlog, more)
-	waitFor(t, "the drain", s.drained)
+	rawtest.WaitFor(t, "the drain", s.drained)
 	if n := requests.Load(); n > backlog/20+more {
 		t.Errorf("%d requests", n)
 	}
-	checkSequences(t, c.ListenAddrs(), acknowledged)
+	rawtest.CheckSequences(t, c.ListenAddrs(), acknowledged)
 }
 
 // Kafka comes and goes, the machine loses its power while the spool is handed over: nothing that was acknowledged
@@ -195,7 +188,7 @@ func TestDrainSurvivesPowerCuts(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const businesses, rounds = 5, 12
-	k := &outage{}
+	k := &rawtest.Memory{}
 	disk := faultfs.New()
 	next := [businesses]int{}
 	for round := range rounds {
@@ -210,13 +203,13 @@ func TestDrainSurvivesPowerCuts(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- s.Run(ctx) }()
-		k.off.Store(true)
+		k.Off.Store(true)
 		var senders sync.WaitGroup
 		for b := range businesses {
 			n := rng.IntN(200)
 			senders.Go(func() {
 				for range n {
-					if err := s.Publish(record(fmt.Sprint("waba", b), fmt.Sprintf("%d/%d", b, next[b])), soon(10*time.Second)); err != nil {
+					if err := s.Publish(rawtest.Record(fmt.Sprint("waba", b), fmt.Sprintf("%d/%d", b, next[b])), rawtest.In(10*time.Second)); err != nil {
 						t.Errorf("%d/%d: %v", b, next[b], err)
 					}
 					next[b]++
@@ -224,14 +217,14 @@ func TestDrainSurvivesPowerCuts(t *testing.T) {
 			})
 		}
 		senders.Wait()
-		before := len(k.taken())
-		k.off.Store(false)
+		before := len(k.Records())
+		k.Off.Store(false)
 		want := before + rng.IntN(300)
-		waitFor(t, "some to be handed over", func() bool { return len(k.taken()) >= want || s.lanes[0].store.Stats().Records == 0 })
+		rawtest.WaitFor(t, "some to be handed over", func() bool { return len(k.Records()) >= want || s.lanes[0].store.Stats().Records == 0 })
 		if round < rounds-1 {
 			disk.Cut() // in the middle of it, as the drain goes on
 		} else {
-			waitFor(t, "the drain", func() bool { return s.lanes[0].store.Stats().Records == 0 })
+			rawtest.WaitFor(t, "the drain", func() bool { return s.lanes[0].store.Stats().Records == 0 })
 		}
 		cancel()
 		<-done
@@ -240,7 +233,7 @@ func TestDrainSurvivesPowerCuts(t *testing.T) {
 		}
 	}
 	reached := map[string]int{}
-	for _, r := range k.taken() {
+	for _, r := range k.Records() {
 		who, number, _ := strings.Cut(string(r.Value), "/")
 		n, err := strconv.Atoi(number)
 		if err != nil {

@@ -3,6 +3,8 @@ package ingress
 import (
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 func TestRunwayIsFreeAgainAfterItsTimeWhoeverIsStillFlying(t *testing.T) {
@@ -19,7 +21,7 @@ func TestRunwayIsFreeAgainAfterItsTimeWhoeverIsStillFlying(t *testing.T) {
 		next.end()
 	}
 	stuck.end()
-	waitFor(t, "the runway to be empty", func() bool { return len(r) == 0 })
+	rawtest.WaitFor(t, "the runway to be empty", func() bool { return len(r) == 0 })
 }
 
 func TestRunwayHasPlacesForItsPartitions(t *testing.T) {

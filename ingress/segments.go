@@ -7,6 +7,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
@@ -55,8 +56,8 @@ func (p *Publisher) learnLimits(ctx context.Context) {
 			if e.ConfigName != name || err != nil || n <= 0 {
 				continue
 			}
-			for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
-				if l := &p.limits[laneOf(t)]; t.Name(p.cfg.TopicPrefix) == r.ResourceName && recordLimit(n) < l.Load() {
+			for _, t := range raw.Topics() {
+				if l := &p.limits[raw.Lane(t)]; t.Name(p.cfg.TopicPrefix) == r.ResourceName && recordLimit(n) < l.Load() {
 					l.Store(recordLimit(n))
 					p.log.Info("longer bodies are written in segments", "topic", r.ResourceName, "max_message_bytes", n)
 				}
@@ -71,7 +72,7 @@ func tooLarge(err error, bytes int64) bool { return bytes > segmentLeast && coex
 // publishSegments writes a body in segments, one after the other, because the last one names the offsets of the
 // others; most is how long their records may be. Where it returns an error the last one is not written, or may be,
 // as it says; what is written of the others nobody reads.
-func (p *Publisher) publishSegments(r *Record, most int64, deadline time.Time) error {
+func (p *Publisher) publishSegments(r *raw.Record, most int64, deadline time.Time) error {
 	around := int64(r.Bytes()-len(r.Value)) + segmentPlaceBytes
 	room := max(most-around, segmentLeast/2)
 	size := max(int(room)-segmentOffsetBytes*(1+len(r.Value)/int(room)), segmentLeast/4)
@@ -98,7 +99,7 @@ func (p *Publisher) publishSegments(r *Record, most int64, deadline time.Time) e
 
 // lowerLimit takes note of what a topic was found to take.
 func (p *Publisher) lowerLimit(topic schemas.Topic, to int64) {
-	limit := &p.limits[laneOf(topic)]
+	limit := &p.limits[raw.Lane(topic)]
 	for was := limit.Load(); to < was; was = limit.Load() {
 		if limit.CompareAndSwap(was, to) {
 			p.log.Warn("a body was refused as too large, and written in segments, as all such bodies are from now on",

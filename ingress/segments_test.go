@@ -17,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas/segment"
 )
@@ -25,8 +27,8 @@ const small = 256 << 10
 
 func smallRecords(t *testing.T, partitions int32) *kfake.Cluster {
 	t.Helper()
-	c := cluster(t, 1, partitions)
-	takes(t, c, small)
+	c := rawtest.Cluster(t, 1, partitions)
+	rawtest.SetMaxMessageBytes(t, c, small)
 	return c
 }
 
@@ -43,7 +45,7 @@ func noise(seed uint64, n int) []byte {
 // bodies reads what a reader of the raw topics gets, and how many records there are for it.
 func bodies(t *testing.T, brokers []string) (whole []*kgo.Record, records int) {
 	t.Helper()
-	for topic, partitions := range contents(t, brokers) {
+	for topic, partitions := range rawtest.Contents(t, brokers) {
 		for i, log := range partitions {
 			records += len(log)
 			for _, r := range log {
@@ -54,7 +56,7 @@ func bodies(t *testing.T, brokers []string) (whole []*kgo.Record, records int) {
 		}
 	}
 	conn := coexkafka.Connection{Brokers: brokers, ClientID: "test", DialTimeout: 5 * time.Second, RequestTimeout: 5 * time.Second}
-	reader, err := coexkafka.NewReader(conn, []string{liveTopic, bulkTopic})
+	reader, err := coexkafka.NewReader(conn, []string{rawtest.LiveTopic, rawtest.BulkTopic})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,10 +85,10 @@ func TestBodyLongerThanARecordTravelsInSegments(t *testing.T) {
 					c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.ClusterAuthorizationFailed, Count: -1})
 				}
 				p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.CompressionLive = codec })
-				r := record("102290129340398", "")
+				r := rawtest.Record("102290129340398", "")
 				r.Value, r.Headers = noise(1, 3<<20), []kafka.Header{{Key: "a", Value: []byte("b")}}
 				for range 2 { // the second time, what was found out is known
-					if err := p.Publish(r, soon(20*time.Second)); err != nil {
+					if err := p.Publish(r, rawtest.In(20*time.Second)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -110,14 +112,14 @@ func TestWhatIsNotCutFits(t *testing.T) {
 	for _, codec := range []string{"none", "lz4", "zstd"} {
 		c := smallRecords(t, 1)
 		p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.CompressionLive = codec })
-		r := record("1", "")
+		r := rawtest.Record("1", "")
 		r.Value = noise(2, int(p.limits[0].Load())-r.Bytes())
-		if err := p.Publish(r, soon(5*time.Second)); err != nil {
+		if err := p.Publish(r, rawtest.In(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		var pubs []*publication
 		for i := range 40 {
-			pubs = append(pubs, p.publication(record("1", string(noise(uint64(i), 30<<10))), soon(5*time.Second)))
+			pubs = append(pubs, p.publication(rawtest.Record("1", string(noise(uint64(i), 30<<10))), rawtest.In(5*time.Second)))
 		}
 		p.pushAll(t, pubs)
 		for _, pub := range pubs {
@@ -149,9 +151,9 @@ func TestSegmentsSurviveLostRequestsAndAnswers(t *testing.T) {
 		p := publisher(t, c.ListenAddrs(), nil)
 		sent, acknowledged := map[string]bool{}, map[string]bool{}
 		for i := range 8 {
-			r := record("1", string(noise(uint64(i), 100<<10+rng.IntN(1<<20))))
+			r := rawtest.Record("1", string(noise(uint64(i), 100<<10+rng.IntN(1<<20))))
 			sent[string(r.Value)] = true
-			if err := p.Publish(r, soon(time.Duration(20+rng.IntN(400))*time.Millisecond)); err == nil {
+			if err := p.Publish(r, rawtest.In(time.Duration(20+rng.IntN(400))*time.Millisecond)); err == nil {
 				acknowledged[string(r.Value)] = true
 			}
 		}
@@ -186,17 +188,17 @@ func TestSegmentThatIsWrittenAgainBehindTheNextBodyBreaksNone(t *testing.T) {
 				}
 				return nil, nil, false
 			})
-			first, second := record("1", string(noise(1, 600<<10))), record("1", string(noise(2, 600<<10)))
-			for _, r := range []*Record{first, second} {
-				if err := p.Publish(r, soon(20*time.Second)); err != nil {
+			first, second := rawtest.Record("1", string(noise(1, 600<<10))), rawtest.Record("1", string(noise(2, 600<<10)))
+			for _, r := range []*raw.Record{first, second} {
+				if err := p.Publish(r, rawtest.In(20*time.Second)); err != nil {
 					t.Fatal(err)
 				}
 			}
 			before := length(t, c)
 			close(both)
-			waitFor(t, "the late request", func() bool { return length(t, c) > before })
+			rawtest.WaitFor(t, "the late request", func() bool { return length(t, c) > before })
 			s, _, err := segment.Of(func(name string) []byte {
-				return []byte(recordHeader(contents(t, c.ListenAddrs())[liveTopic][0][before], name))
+				return []byte(rawtest.RecordHeader(rawtest.Contents(t, c.ListenAddrs())[rawtest.LiveTopic][0][before], name))
 			})
 			if err != nil || s.Index != late || s.Count != count {
 				t.Fatalf("segment %d of %d was written late: %v", s.Index, s.Count, err)
@@ -228,7 +230,7 @@ func TestSegmentThatIsWrittenAgainBehindTheNextBodyBreaksNone(t *testing.T) {
 func TestPublisherThatDiesLeavesNothingToRead(t *testing.T) {
 	c := smallRecords(t, 1)
 	p := publisher(t, c.ListenAddrs(), nil)
-	r := record("1", strings.Repeat("x", 600<<10))
+	r := rawtest.Record("1", strings.Repeat("x", 600<<10))
 	g := segment.Cut(segment.NewID(1, 2), r.Value, 200<<10)
 	for i := range g.Count() - 1 {
 		part := *r
@@ -236,7 +238,7 @@ func TestPublisherThatDiesLeavesNothingToRead(t *testing.T) {
 		for _, h := range g.Headers(i) {
 			part.Headers = append(part.Headers, kafka.Header(h))
 		}
-		if err := p.Publish(&part, soon(5*time.Second)); err != nil {
+		if err := p.Publish(&part, rawtest.In(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/spool"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
@@ -26,7 +27,7 @@ import (
 // its business: what an account event ends and begins is told by where it stands among the chunks.
 type Spooled struct {
 	cfg    SpoolConfig
-	direct Direct
+	direct raw.Ordered
 	now    func() time.Time
 	lanes  [2]*spoolLane
 
@@ -43,7 +44,7 @@ type SpoolDeps struct {
 }
 
 // NewSpooled takes the folder of the spool. Nothing is written to the disk or handed over before Run.
-func NewSpooled(cfg SpoolConfig, direct Direct, deps SpoolDeps) (*Spooled, error) {
+func NewSpooled(cfg SpoolConfig, direct raw.Ordered, deps SpoolDeps) (*Spooled, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func NewSpooled(cfg SpoolConfig, direct Direct, deps SpoolDeps) (*Spooled, error
 	if err := register(deps.Registerer, durable); err != nil {
 		return nil, err
 	}
-	for _, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
+	for _, topic := range raw.Topics() {
 		share := cfg.BytesMax / 4 // as of the memory, see budget
 		if topic == schemas.TopicRawBulk {
 			share = cfg.BytesMax - share
@@ -71,16 +72,16 @@ func NewSpooled(cfg SpoolConfig, direct Direct, deps SpoolDeps) (*Spooled, error
 		if err != nil {
 			return nil, err // the lock of the other lane ends with the process
 		}
-		s.lanes[laneOf(topic)] = newSpoolLane(cfg, topic, store, direct, deps)
+		s.lanes[raw.Lane(topic)] = newSpoolLane(cfg, topic, store, direct, deps)
 	}
-	bulk := s.lanes[laneOf(schemas.TopicRawBulk)]
-	bulk.first = s.lanes[laneOf(schemas.TopicRawLive)].store
+	bulk := s.lanes[raw.Lane(schemas.TopicRawBulk)]
+	bulk.first = s.lanes[raw.Lane(schemas.TopicRawLive)].store
 	return s, nil
 }
 
 // Publish implements Durable.
-func (s *Spooled) Publish(r *Record, deadline time.Time) error {
-	lane := s.lanes[laneOf(r.Topic)]
+func (s *Spooled) Publish(r *raw.Record, deadline time.Time) error {
+	lane := s.lanes[raw.Lane(r.Topic)]
 	store := lane.store
 	cause, shard := errDetour, -1
 	if !store.Idle() || lane.first != nil && !lane.first.Idle() {
@@ -116,7 +117,7 @@ func (s *Spooled) detour(l *spoolLane, shard int, deadline time.Time) bool {
 }
 
 // errDetour is why Kafka was not asked.
-var errDetour = fmt.Errorf("%w: earlier records of the business are in the spool", ErrUnavailable)
+var errDetour = fmt.Errorf("%w: earlier records of the business are in the spool", raw.ErrUnavailable)
 
 // bound is until when Kafka may take its time. Of a request that took long to arrive, the disk gets half of
 // what is left.
@@ -127,18 +128,14 @@ func (s *Spooled) bound(deadline time.Time) time.Time {
 }
 
 // shardOf is the order that a record belongs to.
-func shardOf(r *Record) int {
-	by := r.Key
-	if len(by) == 0 {
-		by = r.Partitioning
-	}
-	return int(coexkafka.Partition(by, spool.Shards))
+func shardOf(r *raw.Record) int {
+	return int(coexkafka.Partition(r.PartitionKey(), spool.Shards))
 }
 
 // refusedForGood tells whether Kafka refuses the record for what it is. What it refuses for who asks (an
 // expired certificate, a missing right) is an outage like another: the operator ends it, and the record waits.
 func refusedForGood(err error) bool {
-	return errors.Is(err, ErrRejected) && judge(err).kind != produceErrorAuth
+	return errors.Is(err, raw.ErrRejected) && judge(err).kind != produceErrorAuth
 }
 
 // Ready implements Durable: records can be taken while either Kafka or the disk takes them.
@@ -147,7 +144,7 @@ func (s *Spooled) Ready() error {
 	if err == nil {
 		return nil
 	}
-	if full := s.lanes[laneOf(schemas.TopicRawLive)].store.Ready(); full != nil {
+	if full := s.lanes[raw.Lane(schemas.TopicRawLive)].store.Ready(); full != nil {
 		return fmt.Errorf("%w; spool: %w", err, full)
 	}
 	return nil

@@ -21,6 +21,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 	"github.com/coexstream/coexstream/schemas"
@@ -35,7 +37,7 @@ type spooling struct {
 	done   chan error
 }
 
-func spooled(t testing.TB, direct Direct, fs spool.FS, change func(*SpoolConfig)) *spooling {
+func spooled(t testing.TB, direct raw.Ordered, fs spool.FS, change func(*SpoolConfig)) *spooling {
 	t.Helper()
 	cfg := DefaultSpoolConfig()
 	cfg.Dir, cfg.After, cfg.SegmentBytes = "spool", 30*time.Millisecond, 64<<10
@@ -85,44 +87,13 @@ func (s *spooling) drained() bool {
 	return s.lanes[0].store.Stats().Records == 0 && s.lanes[1].store.Stats().Records == 0
 }
 
-// outage is a Kafka that can be switched off.
-type outage struct {
-	memory
-	off   atomic.Bool
-	calls atomic.Int64
-}
-
-func (o *outage) Publish(r *Record, deadline time.Time) error {
-	o.calls.Add(1)
-	if o.off.Load() {
-		return fmt.Errorf("%w: switched off", ErrUnavailable)
-	}
-	return o.memory.Publish(r, deadline)
-}
-
-func (o *outage) PublishInOrder(rs []*Record, deadline time.Time) (int, error) {
-	for i, r := range rs {
-		if err := o.Publish(r, deadline); err != nil {
-			return i, err
-		}
-	}
-	return len(rs), nil
-}
-
-func (o *outage) Ready() error {
-	if o.off.Load() {
-		return errors.New("switched off")
-	}
-	return nil
-}
-
 func TestRecordComesOutOfTheSpoolAsItWas(t *testing.T) {
-	kafkaIsOff := &outage{}
-	kafkaIsOff.off.Store(true)
+	kafkaIsOff := &rawtest.Memory{}
+	kafkaIsOff.Off.Store(true)
 	s := spooled(t, kafkaIsOff, faultfs.New(), func(c *SpoolConfig) { c.AgeMax = 100 * 365 * 24 * time.Hour })
-	var want []*Record
+	var want []*raw.Record
 	for i, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk, schemas.TopicRawLive, schemas.TopicRawLive} {
-		r := &Record{
+		r := &raw.Record{
 			Topic: topic, Time: time.UnixMilli(1739321024123 + int64(i)), Value: bytes.Repeat([]byte{0, 'x', 0xff}, i*1000),
 			Headers: []kafka.Header{
 				{Key: schemas.HeaderRequestID, Value: []byte("id-" + strconv.Itoa(i))}, {Key: schemas.HeaderReceivedAt, Value: []byte("1739321024123")},
@@ -135,19 +106,19 @@ func TestRecordComesOutOfTheSpoolAsItWas(t *testing.T) {
 			r.Partitioning = []byte("555")
 		}
 		want = append(want, r)
-		if err := s.Publish(r, soon(5*time.Second)); err != nil {
+		if err := s.Publish(r, rawtest.In(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := s.by("spool"); n != 4 || s.Ready() != nil {
 		t.Errorf("%v by the spool, ready %v", n, s.Ready())
 	}
-	kafkaIsOff.off.Store(false)
-	waitFor(t, "the drain", func() bool { return len(kafkaIsOff.taken()) == 4 && s.drained() })
+	kafkaIsOff.Off.Store(false)
+	rawtest.WaitFor(t, "the drain", func() bool { return len(kafkaIsOff.Records()) == 4 && s.drained() })
 	for _, w := range want {
 		found := false
-		for _, g := range kafkaIsOff.taken() {
-			id, _ := header(&g, schemas.HeaderRequestID)
+		for _, g := range kafkaIsOff.Records() {
+			id, _ := rawtest.Header(&g, schemas.HeaderRequestID)
 			if id != string(w.Headers[0].Value) {
 				continue
 			}
@@ -161,36 +132,36 @@ func TestRecordComesOutOfTheSpoolAsItWas(t *testing.T) {
 			t.Errorf("%s did not come out", w.Headers[0].Value)
 		}
 	}
-	if err := s.Publish(want[0], soon(time.Second)); err != nil || s.by("kafka") != 1 {
+	if err := s.Publish(want[0], rawtest.In(time.Second)); err != nil || s.by("kafka") != 1 {
 		t.Errorf("afterwards: %v, %v by Kafka", err, s.by("kafka"))
 	}
 }
 
 // Many businesses send one after the other while Kafka comes and goes: everything is there, each in its order.
 func TestOrderOfABusinessHoldsOverOutages(t *testing.T) {
-	k := &outage{}
+	k := &rawtest.Memory{}
 	s := spooled(t, k, faultfs.New(), func(c *SpoolConfig) { c.DrainRecordsPerSecond = 20_000 })
-	waitFor(t, "the folder to be read", s.empty) // before, everything goes to the disk
+	rawtest.WaitFor(t, "the folder to be read", s.empty) // before, everything goes to the disk
 	var sent atomic.Int64
 	var senders sync.WaitGroup
 	const businesses, each = 40, 150
 	for b := range businesses {
 		senders.Go(func() {
 			for i := range each {
-				if err := s.Publish(record(fmt.Sprint("waba", b), fmt.Sprintf("%d/%d", b, i)), soon(10*time.Second)); err != nil {
+				if err := s.Publish(rawtest.Record(fmt.Sprint("waba", b), fmt.Sprintf("%d/%d", b, i)), rawtest.In(10*time.Second)); err != nil {
 					t.Errorf("%d/%d: %v", b, i, err)
 				}
 				if sent.Add(1)%500 == 200 {
-					k.off.Store(!k.off.Load())
+					k.Off.Store(!k.Off.Load())
 				}
 			}
 		})
 	}
 	senders.Wait()
-	k.off.Store(false)
-	waitFor(t, "the drain", s.drained)
+	k.Off.Store(false)
+	rawtest.WaitFor(t, "the drain", s.drained)
 	next := map[string]int{}
-	for _, r := range k.taken() {
+	for _, r := range k.Records() {
 		who, number, _ := strings.Cut(string(r.Value), "/")
 		n, _ := strconv.Atoi(number)
 		if n > next[who] {
@@ -209,36 +180,36 @@ func TestOrderOfABusinessHoldsOverOutages(t *testing.T) {
 }
 
 func TestBothGoneIsAnErrorAndNotReady(t *testing.T) {
-	k := &outage{}
-	k.off.Store(true)
+	k := &rawtest.Memory{}
+	k.Off.Store(true)
 	fs := faultfs.New()
 	s := spooled(t, k, fs, nil)
-	waitFor(t, "the folder to be read", s.empty)
+	rawtest.WaitFor(t, "the folder to be read", s.empty)
 	fs.Inject(func(op faultfs.Op, _ string) faultfs.Fault {
 		if op == faultfs.Sync {
 			return faultfs.Fault{Err: syscall.EIO}
 		}
 		return faultfs.Fault{}
 	})
-	err := s.Publish(record("1", "x"), soon(5*time.Second))
-	if !errors.Is(err, ErrUnavailable) || !errors.Is(err, spool.ErrFailed) || !errors.Is(err, syscall.EIO) {
+	err := s.Publish(rawtest.Record("1", "x"), rawtest.In(5*time.Second))
+	if !errors.Is(err, raw.ErrUnavailable) || !errors.Is(err, spool.ErrFailed) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("%v", err)
 	}
 	if s.Ready() == nil {
 		t.Error("ready though nothing can be taken")
 	}
-	k.off.Store(false)
-	if err := s.Publish(record("1", "x"), soon(5*time.Second)); err != nil || s.Ready() != nil {
+	k.Off.Store(false)
+	if err := s.Publish(rawtest.Record("1", "x"), rawtest.In(5*time.Second)); err != nil || s.Ready() != nil {
 		t.Errorf("with Kafka alone: %v, ready %v", err, s.Ready())
 	}
 }
 
 func TestRecordThatKafkaRefuses(t *testing.T) {
-	k := &outage{}
-	tooLarge := fmt.Errorf("%w: %w", ErrRejected, kafka.MessageSizeTooLarge)
-	denied := fmt.Errorf("%w: %w", ErrRejected, kafka.TopicAuthorizationFailed)
+	k := &rawtest.Memory{}
+	tooLarge := fmt.Errorf("%w: %w", raw.ErrRejected, kafka.MessageSizeTooLarge)
+	denied := fmt.Errorf("%w: %w", raw.ErrRejected, kafka.TopicAuthorizationFailed)
 	var deny atomic.Bool
-	k.publish = func(r *Record, _ time.Time) error {
+	k.Refuse = func(r *raw.Record, _ time.Time) error {
 		if deny.Load() {
 			return denied
 		}
@@ -249,21 +220,21 @@ func TestRecordThatKafkaRefuses(t *testing.T) {
 	}
 	fs := faultfs.New()
 	s := spooled(t, k, fs, nil)
-	waitFor(t, "the folder to be read", s.empty)
-	if err := s.Publish(record("1", "large 0"), soon(5*time.Second)); !errors.Is(err, ErrRejected) || s.by("spool") != 0 {
+	rawtest.WaitFor(t, "the folder to be read", s.empty)
+	if err := s.Publish(rawtest.Record("1", "large 0"), rawtest.In(5*time.Second)); !errors.Is(err, raw.ErrRejected) || s.by("spool") != 0 {
 		t.Errorf("too large: %v", err)
 	}
 	// A missing right is for an operator to end: until then the disk takes it, even what proves too large.
 	deny.Store(true)
 	for _, v := range []string{"a", "large 1", "b"} {
-		if err := s.Publish(record("1", v), soon(5*time.Second)); err != nil {
+		if err := s.Publish(rawtest.Record("1", v), rawtest.In(5*time.Second)); err != nil {
 			t.Errorf("%s: %v", v, err)
 		}
 	}
 	deny.Store(false)
-	waitFor(t, "the drain", func() bool { return s.drained() })
+	rawtest.WaitFor(t, "the drain", func() bool { return s.drained() })
 	got := ""
-	for _, r := range k.taken() {
+	for _, r := range k.Records() {
 		got += string(r.Value)
 	}
 	if got != "ab" {
@@ -281,34 +252,34 @@ func TestRecordThatKafkaRefuses(t *testing.T) {
 
 // One business whose partition is stuck keeps only itself in the spool.
 func TestStuckBusinessHoldsNobodyUp(t *testing.T) {
-	k := &outage{}
-	k.off.Store(true)
+	k := &rawtest.Memory{}
+	k.Off.Store(true)
 	var stuck atomic.Bool
 	stuck.Store(true)
-	k.publish = func(r *Record, _ time.Time) error {
+	k.Refuse = func(r *raw.Record, _ time.Time) error {
 		if stuck.Load() && string(r.Key) == "stuck" {
-			return ErrUnavailable
+			return raw.ErrUnavailable
 		}
 		return nil
 	}
 	s := spooled(t, k, faultfs.New(), func(c *SpoolConfig) { c.After = 10 * time.Second }) // nothing is slow
 	for i := range 300 {
 		for _, who := range []string{"stuck", "a", "b"} {
-			if err := s.Publish(record(who, fmt.Sprintf("%s/%d", who, i)), soon(5*time.Second)); err != nil {
+			if err := s.Publish(rawtest.Record(who, fmt.Sprintf("%s/%d", who, i)), rawtest.In(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	k.off.Store(false)
-	waitFor(t, "the others", func() bool { return len(k.taken()) == 600 })
+	k.Off.Store(false)
+	rawtest.WaitFor(t, "the others", func() bool { return len(k.Records()) == 600 })
 	store := s.lanes[0].store
-	waitFor(t, "the others' direct way", func() bool {
-		return !store.Detour(shardOf(record("a", ""))) && store.Detour(shardOf(record("stuck", "")))
+	rawtest.WaitFor(t, "the others' direct way", func() bool {
+		return !store.Detour(shardOf(rawtest.Record("a", ""))) && store.Detour(shardOf(rawtest.Record("stuck", "")))
 	})
 	stuck.Store(false)
-	waitFor(t, "the rest", func() bool { return len(k.taken()) == 900 && s.drained() })
+	rawtest.WaitFor(t, "the rest", func() bool { return len(k.Records()) == 900 && s.drained() })
 	next := map[string]int{}
-	for _, r := range k.taken() {
+	for _, r := range k.Records() {
 		who, number, _ := strings.Cut(string(r.Value), "/")
 		if number != fmt.Sprint(next[who]) {
 			t.Fatalf("%s, want %d", r.Value, next[who])
@@ -319,36 +290,36 @@ func TestStuckBusinessHoldsNobodyUp(t *testing.T) {
 
 // An account event says which chunks belong to an onboarding by where it stands among them.
 func TestHistoryDoesNotOvertakeTheLiveRecordsOfItsBusiness(t *testing.T) {
-	k := &outage{}
+	k := &rawtest.Memory{}
 	var noLive atomic.Bool
-	k.publish = func(r *Record, _ time.Time) error {
+	k.Refuse = func(r *raw.Record, _ time.Time) error {
 		if noLive.Load() && r.Topic == schemas.TopicRawLive {
-			return ErrUnavailable
+			return raw.ErrUnavailable
 		}
 		return nil
 	}
 	s := spooled(t, k, faultfs.New(), nil)
-	waitFor(t, "the folder to be read", s.empty)
+	rawtest.WaitFor(t, "the folder to be read", s.empty)
 	noLive.Store(true)
 	publish := func(topic schemas.Topic, waba, value string) {
-		r := record(waba, value)
+		r := rawtest.Record(waba, value)
 		r.Topic = topic
-		if err := s.Publish(r, soon(5*time.Second)); err != nil {
+		if err := s.Publish(r, rawtest.In(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	publish(schemas.TopicRawLive, "1", "event")
 	publish(schemas.TopicRawBulk, "1", "chunk")
 	publish(schemas.TopicRawBulk, "2", "chunk of another one")
-	if got := k.taken(); len(got) != 1 || string(got[0].Key) != "2" {
+	if got := k.Records(); len(got) != 1 || string(got[0].Key) != "2" {
 		t.Fatalf("%d came, the first of %s", len(got), got[0].Key)
 	}
 	// Its turn comes several times, in vain.
 	bulk := s.lanes[1].store
-	waitFor(t, "a pass over history that leaves it behind", bulk.Left)
+	rawtest.WaitFor(t, "a pass over history that leaves it behind", bulk.Left)
 	noLive.Store(false)
-	waitFor(t, "both", func() bool { return len(k.taken()) == 3 && s.drained() })
-	if got := k.taken(); string(got[1].Value) != "event" || string(got[2].Value) != "chunk" {
+	rawtest.WaitFor(t, "both", func() bool { return len(k.Records()) == 3 && s.drained() })
+	if got := k.Records(); string(got[1].Value) != "event" || string(got[2].Value) != "chunk" {
 		t.Errorf("%s came before %s", got[1].Value, got[2].Value)
 	}
 }
@@ -390,14 +361,14 @@ func TestPace(t *testing.T) {
 
 func FuzzSpoolRecord(f *testing.F) {
 	f.Add([]byte("key"), []byte("by"), []byte("name"), []byte("value"), []byte("body"), []byte{})
-	f.Fuzz(func(t *testing.T, key, by, name, value, body, raw []byte) {
-		r := &Record{Topic: schemas.TopicRawBulk, Key: key, Partitioning: by, Value: body, Headers: []kafka.Header{{Key: string(name), Value: value}}}
+	f.Fuzz(func(t *testing.T, key, by, name, value, body, other []byte) {
+		r := &raw.Record{Topic: schemas.TopicRawBulk, Key: key, Partitioning: by, Value: body, Headers: []kafka.Header{{Key: string(name), Value: value}}}
 		got, err := readRecord(r.Topic, r.Time, appendRecord(nil, r))
 		if err != nil || !bytes.Equal(got.Key, key) || !bytes.Equal(got.Partitioning, by) || !bytes.Equal(got.Value, body) ||
 			got.Headers[0].Key != string(name) || !bytes.Equal(got.Headers[0].Value, value) {
 			t.Errorf("%v: %+v", err, got)
 		}
-		if got, err := readRecord(r.Topic, r.Time, raw); err == nil && !bytes.Equal(appendRecord(nil, got)[:1], raw[:1]) {
+		if got, err := readRecord(r.Topic, r.Time, other); err == nil && !bytes.Equal(appendRecord(nil, got)[:1], other[:1]) {
 			t.Error("another version was read")
 		}
 	})
@@ -426,7 +397,7 @@ func TestBrokerGoesAndComesBack(t *testing.T) {
 			wg.Go(func() {
 				for i := range rounds {
 					v := fmt.Sprintf("%d/%d", w, next+i)
-					if err := s.Publish(record(fmt.Sprint("waba", w), v), soon(4*time.Second)); err != nil {
+					if err := s.Publish(rawtest.Record(fmt.Sprint("waba", w), v), rawtest.In(4*time.Second)); err != nil {
 						t.Errorf("%s: %v", v, err)
 						return
 					}
@@ -445,11 +416,11 @@ func TestBrokerGoesAndComesBack(t *testing.T) {
 	}
 	var c *kfake.Cluster
 	for round := range 3 {
-		c, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), kfake.SeedTopics(partitions, liveTopic, bulkTopic))
+		c, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), kfake.SeedTopics(partitions, rawtest.LiveTopic, rawtest.BulkTopic))
 		if err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "the drain", s.drained)
+		rawtest.WaitFor(t, "the drain", s.drained)
 		before := s.by("kafka")
 		publish(30)
 		if s.by("kafka") == before {
@@ -469,9 +440,9 @@ func TestBrokerGoesAndComesBack(t *testing.T) {
 		}
 	}
 	defer c.Close()
-	waitFor(t, "the drain", s.drained)
+	rawtest.WaitFor(t, "the drain", s.drained)
 	if len(acknowledged) != 8*next || s.by("spool") == 0 {
 		t.Errorf("%d acknowledged, %v by the spool", len(acknowledged), s.by("spool"))
 	}
-	checkSequences(t, c.ListenAddrs(), acknowledged)
+	rawtest.CheckSequences(t, c.ListenAddrs(), acknowledged)
 }

@@ -3,19 +3,15 @@ package ingress
 import (
 	"path/filepath"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// SpoolTopics are the topics that have a spool each.
-func SpoolTopics() []schemas.Topic {
-	return []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk}
-}
-
 // InspectSpool reads the spool of a topic below the folder of a Spooled, and changes nothing; see
 // spool.Inspect. each gets every intact record, and an error instead of it where this version does not know
 // its form; it may be nil.
-func InspectSpool(fs spool.FS, dir string, topic schemas.Topic, each func(*spool.Found, *Record, error) error) ([]spool.SegmentInfo, error) {
+func InspectSpool(fs spool.FS, dir string, topic schemas.Topic, each func(*spool.Found, *raw.Record, error) error) ([]spool.SegmentInfo, error) {
 	var visit func(f *spool.Found) error
 	if each != nil {
 		visit = func(f *spool.Found) error {

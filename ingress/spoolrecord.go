@@ -7,6 +7,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -16,7 +17,7 @@ const spoolRecordVersion = 1
 // appendRecord writes a record as the spool keeps it: everything but its topic and time, which the lane and
 // the frame tell. It is what was verified, headers and all: when it is handed over, Kafka gets what it would
 // have got at once.
-func appendRecord(dst []byte, r *Record) []byte {
+func appendRecord(dst []byte, r *raw.Record) []byte {
 	field := func(b []byte) {
 		dst = append(binary.AppendUvarint(dst, uint64(len(b))), b...)
 	}
@@ -35,7 +36,7 @@ func appendRecord(dst []byte, r *Record) []byte {
 var errSpoolRecord = errors.New("not a record of this version's spool")
 
 // readRecord undoes appendRecord. The record refers to b.
-func readRecord(topic schemas.Topic, at time.Time, b []byte) (*Record, error) {
+func readRecord(topic schemas.Topic, at time.Time, b []byte) (*raw.Record, error) {
 	if len(b) == 0 || b[0] != spoolRecordVersion {
 		return nil, errSpoolRecord
 	}
@@ -56,7 +57,7 @@ func readRecord(topic schemas.Topic, at time.Time, b []byte) (*Record, error) {
 		b = b[n:]
 		return f
 	}
-	r := &Record{Topic: topic, Time: at, Key: field(), Partitioning: field()}
+	r := &raw.Record{Topic: topic, Time: at, Key: field(), Partitioning: field()}
 	for n := number(); n > 0 && good; n-- {
 		r.Headers = append(r.Headers, kafka.Header{Key: string(field()), Value: field()})
 	}

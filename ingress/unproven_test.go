@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/ingress/rawtest"
+	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -28,7 +30,7 @@ func decodedInVainMost(since time.Time, longest int) float64 {
 func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testing.T) {
 	for coding, encode := range encoders(t) {
 		t.Run(coding, func(t *testing.T) {
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := start(t, testConfig(), m)
 			// Within the ratio: some bytes that do not shrink, and very many that do.
 			large := make([]byte, 6<<20)
@@ -97,9 +99,9 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 			if a := stranger.answer(); a.code != 200 {
 				t.Errorf("the second one of a connection: %d %s", a.code, a.body)
 			}
-			for _, r := range m.taken()[1:] {
+			for _, r := range m.Records()[1:] {
 				verifyAgain(t, &r, map[string]string{"new": testSecret})
-				if topic, waba := Route(plain); r.Topic != topic || !bytes.Equal(r.Key, waba) {
+				if topic, waba := route.LaneAndKey(plain); r.Topic != topic || !bytes.Equal(r.Key, waba) {
 					t.Errorf("%s, key %q", r.Topic, r.Key)
 				}
 			}
@@ -112,7 +114,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 
 // What decodes to what was signed costs nothing of the budget, however much it is.
 func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	plain := historyBody(3 << 20)
 	wire := gz(t, plain)
@@ -128,12 +130,12 @@ func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for _, r := range m.taken() {
-		if told, ok := header(&r, schemas.HeaderContentEncoding); ok || !bytes.Equal(r.Value, plain) {
+	for _, r := range m.Records() {
+		if told, ok := rawtest.Header(&r, schemas.HeaderContentEncoding); ok || !bytes.Equal(r.Value, plain) {
 			t.Errorf("%d bytes with the coding %q", len(r.Value), told)
 		}
 	}
-	if got := len(m.taken()); got != n {
+	if got := len(m.Records()); got != n {
 		t.Errorf("%d records", got)
 	}
 	if v := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"); v != 0 {
@@ -143,7 +145,7 @@ func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
 
 // Where no signature is needed, broken codings and bombs use up a budget of their own, which is not that of signed bodies.
 func TestBrokenCodingsWithoutASignatureAreBounded(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	bomb := gz(t, make([]byte, 64<<20))
 	began := time.Now()
 	codes := map[int]int{}

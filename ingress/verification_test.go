@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 // verification is a GET verification with a token.
@@ -15,7 +17,7 @@ func verification(token string) string {
 }
 
 func TestGuessesOfAVerifyTokenAreBoundedForAnAddressAndOthersVerify(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	guesser := dialFrom(t, 2, s.addr)
 	wrong, limited := 0, 0
 	for i := range 100 {
@@ -57,7 +59,7 @@ func TestGuessesOfAVerifyTokenAreBoundedForAnAddressAndOthersVerify(t *testing.T
 }
 
 func TestGuessesFromManyAddressesAreBoundedAndASenderStillVerifies(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	sender := dialFrom(t, 200, s.addr)
 	sender.send(signed(message))
 	if a := sender.answer(); a.code != 200 {
@@ -97,7 +99,7 @@ func TestGuessesFromManyAddressesAreBoundedAndASenderStillVerifies(t *testing.T)
 
 // A probe of a load balancer, and a form that cannot be right, guess nothing.
 func TestRequestsWithoutATokenAreNoGuesses(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	c := dialFrom(t, 2, s.addr)
 	for _, target := range []string{
 		"/meta", "/meta?hub.mode=subscribe&hub.challenge=1", "/meta?hub.mode=subscribe&hub.challenge=1&hub.verify_token=",

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/internal/admin"
 	"github.com/coexstream/coexstream/internal/config"
@@ -124,7 +125,7 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 	if err != nil {
 		return "", err
 	}
-	durable := ingress.Durable(publisher)
+	durable := raw.Durable(publisher)
 	var spooled *ingress.Spooled
 	if s.cfg.Ingress.Spool.Enabled {
 		if spooled, err = newSpooled(s, publisher); err != nil {

@@ -54,6 +54,8 @@ var rules = map[string][]string{
 	"processors/account":  {"schemas", "processors/split", "processors/identity"},
 	"processors/task":     {"schemas", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account"},
 	"ingress":             {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"},
+	"ingress/raw":         {"schemas"},
+	"ingress/route":       {"schemas"},
 	// A second opinion shares no code with what it checks.
 	"bench": {"bench", "schemas", "internal/kafka", "internal/private"},
 	// What measures the parts has to know them.
@@ -93,13 +95,14 @@ var (
 	testRules  = []string{"internal/certtest", "internal/cost"}
 	testRuleOf = map[string][]string{
 		"ingress":               {"internal/embedded"},          // a 200 is held against a broker
+		"ingress/route":         {"ingress/rawtest"},
 		"internal/kafkacluster": {"internal/replay/replaytest"}, // a replay gives the same events there, too
 	}
 )
 
 // pure packages also stay away from what has effects.
 var (
-	pure      = []string{"processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
+	pure      = []string{"ingress/route", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
 	effectful = []string{"os", "net", "net/http", "sync", "os/exec", "log", "log/slog", "github.com/twmb/franz-go", "github.com/segmentio/kafka-go", "github.com/valyala/fasthttp"}
 )
 

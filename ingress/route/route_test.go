@@ -1,15 +1,15 @@
-package ingress
+package route
 
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -57,7 +57,7 @@ func TestRoute(t *testing.T) {
 		{"no JSON", `history" : [`, schemas.TopicRawLive, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			topic, waba := Route([]byte(c.body))
+			topic, waba := LaneAndKey([]byte(c.body))
 			if topic != c.topic || string(waba) != c.waba {
 				t.Errorf("%s, WABA %q; want %s, %q", topic, waba, c.topic, c.waba)
 			}
@@ -72,7 +72,7 @@ func TestNumberStandsInForAMissingWABA(t *testing.T) {
 		`{"phone_number_id":{}}`: "",
 		`{}`:                     "",
 	} {
-		if got := phoneNumberID([]byte(body)); string(got) != want {
+		if got := PhoneNumberID([]byte(body)); string(got) != want {
 			t.Errorf("%s: %q, want %q", body, got, want)
 		}
 	}
@@ -82,8 +82,8 @@ func TestNestingDoesNotCostItsSquare(t *testing.T) {
 	for _, unit := range []string{`{"phone_number_id":`, `{"waba_info":`, `{"data":`, `{"entry":[`, `"field":"history`, `"history"`, `\\\\"`} {
 		body := []byte(`{"x":` + strings.Repeat(unit, 4<<20/len(unit)))
 		start := time.Now()
-		_, waba := Route(body)
-		number := phoneNumberID(body)
+		_, waba := LaneAndKey(body)
+		number := PhoneNumberID(body)
 		// Quadratic cost would be hours.
 		if took := time.Since(start); took > 5*time.Second || waba != nil || number != nil {
 			t.Errorf("4 MiB of %s took %s, %q, %q", unit, took, waba, number)
@@ -91,86 +91,7 @@ func TestNestingDoesNotCostItsSquare(t *testing.T) {
 	}
 }
 
-// members renders an object with its members in random order and with random white space.
-func members(rng *rand.Rand, m map[string]string) string {
-	gap := func() string { return strings.Repeat(string(" \n\t"[rng.IntN(3)]), max(0, rng.IntN(4)-2)) }
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	rng.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
-	var b strings.Builder
-	b.WriteString("{" + gap())
-	for i, k := range keys {
-		if i > 0 {
-			b.WriteString("," + gap())
-		}
-		fmt.Fprintf(&b, "%q%s:%s%s%s", k, gap(), gap(), m[k], gap())
-	}
-	b.WriteString("}")
-	return b.String()
-}
-
-// randomBody is a body as the documents have them, in any key order, with any text.
-func randomBody(rng *rand.Rand) string {
-	text := func() string {
-		words := []string{"history", `"history":[`, `"field":"history"`, `\`, `"`, "{", "]", "Grüße", `"id":"1"`, `waba_info":{"waba_id":"3"}`, "💬"}
-		s := ""
-		for range rng.IntN(5) {
-			s += words[rng.IntN(len(words))]
-		}
-		b, err := json.Marshal(s)
-		if err != nil {
-			panic(err)
-		}
-		return string(b)
-	}
-	id := func() string { return fmt.Sprintf(`"%d"`, 1e14+rng.Uint64N(9e14)) }
-	message := func() string {
-		return members(rng, map[string]string{"id": `"wamid.` + strings.Repeat("A", rng.IntN(40)) + `"`, "from": id(), "type": `"text"`, "text": members(rng, map[string]string{"body": text()})})
-	}
-	list := func(n int, f func() string) string {
-		s := make([]string, n)
-		for i := range s {
-			s[i] = f()
-		}
-		return "[" + strings.Join(s, ",") + "]"
-	}
-	metadata := members(rng, map[string]string{"phone_number_id": id(), "display_phone_number": id()})
-	history := func() string {
-		return list(1+rng.IntN(3), func() string {
-			return members(rng, map[string]string{"metadata": `{"phase":0,"chunk_order":1}`, "threads": list(rng.IntN(60), func() string {
-				return members(rng, map[string]string{"id": id(), "messages": list(rng.IntN(10), message)})
-			})})
-		})
-	}
-	change := func() string {
-		switch rng.IntN(5) {
-		case 0:
-			return members(rng, map[string]string{"field": `"history"`, "value": members(rng, map[string]string{"metadata": metadata, "history": history()})})
-		case 1:
-			return members(rng, map[string]string{"field": `"account_update"`, "value": members(rng, map[string]string{"event": `"PARTNER_ADDED"`, "waba_info": members(rng, map[string]string{"waba_id": id(), "owner_business_id": id()})})})
-		case 2:
-			return members(rng, map[string]string{"field": `"history"`, "value": members(rng, map[string]string{"metadata": metadata, "messages": list(2, message)})})
-		default:
-			return members(rng, map[string]string{"field": `"messages"`, "value": members(rng, map[string]string{"metadata": metadata, "messages": list(rng.IntN(20), message)})})
-		}
-	}
-	if rng.IntN(4) == 0 {
-		data := map[string]string{"id": id(), "metadata": metadata}
-		event := `"smb_app_state_sync"`
-		if rng.IntN(2) == 0 {
-			event, data["history"] = `"history"`, history()
-		}
-		return members(rng, map[string]string{"id": `"evt"`, "event": event, "data": members(rng, data)})
-	}
-	return members(rng, map[string]string{"object": `"whatsapp_business_account"`, "entry": list(1+rng.IntN(2), func() string {
-		return members(rng, map[string]string{"id": id(), "time": "1739321024", "changes": list(1+rng.IntN(3), change)})
-	})})
-}
-
-// parsed is what Route looks for, found by a real parser.
+// parsed returns what LaneAndKey looks for, found by a real parser.
 func parsed(t *testing.T, body string) (topic schemas.Topic, wabas []string) {
 	t.Helper()
 	type value struct {
@@ -228,8 +149,8 @@ func TestRouteAgreesWithAParser(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 400 {
-		body := randomBody(rng)
-		topic, waba := Route([]byte(body))
+		body := rawtest.RandomBody(rng)
+		topic, waba := LaneAndKey([]byte(body))
 		wantTopic, wabas := parsed(t, body)
 		if topic != wantTopic || !slices.Contains(wabas, string(waba)) {
 			t.Fatalf("%s, WABA %q; the parser says %s, one of %q, in\n%s", topic, waba, wantTopic, wabas, body)
@@ -240,24 +161,24 @@ func TestRouteAgreesWithAParser(t *testing.T) {
 func FuzzRouteStaysInsideTheBody(f *testing.F) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
-		f.Add([]byte(randomBody(rng)))
+		f.Add([]byte(rawtest.RandomBody(rng)))
 	}
 	f.Add([]byte(`"history":[`))
 	f.Add([]byte(`{"entry":[{"changes":[` + strings.Repeat(`"id":"1",`, 1000) + `"id":"1"}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		topic, waba := Route(body)
+		topic, waba := LaneAndKey(body)
 		if !topic.Raw() {
 			t.Fatalf("topic %s", topic)
 		}
-		for _, id := range [][]byte{waba, phoneNumberID(body)} {
-			if len(id) > idBytesMax || !bytes.Contains(body, id) {
+		for _, id := range [][]byte{waba, PhoneNumberID(body)} {
+			if len(id) > IDBytesMax || !bytes.Contains(body, id) {
 				t.Fatalf("id %q", id)
 			}
 		}
 	})
 }
 
-func BenchmarkRoute(b *testing.B) {
+func BenchmarkLaneAndKey(b *testing.B) {
 	message := `{"from":"4915112345678","id":"wamid.HBgNNDkxNTExMjM0NTY3OBUCABIYFDNBMDJ","timestamp":"1739230955","type":"text","text":{"body":"Here is the \"info\" you asked for"},"history_context":{"status":"READ"}},`
 	thousands := strings.Repeat(message, 3<<20/len(message))
 	for _, c := range []struct{ name, body string }{
@@ -272,7 +193,7 @@ func BenchmarkRoute(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, waba := Route(body); len(waba) != 4 {
+				if _, waba := LaneAndKey(body); len(waba) != 4 {
 					b.Fatal("no WABA")
 				}
 			}

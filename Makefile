@@ -3,7 +3,7 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 FUZZTIME ?= 10s
 BROKERS ?= 3
 # The packages with budgets in testdata/costs.json.
-GUARDED := ./ingress ./ingress/route ./processors ./processors/split ./processors/history ./processors/task ./schemas
+GUARDED := ./ingress ./ingress/route ./ingress/publish ./processors ./processors/split ./processors/history ./processors/task ./schemas
 
 .PHONY: help
 help: ## list the targets

@@ -149,7 +149,7 @@ func TestSlowHeadersAreCutAndOthersServed(t *testing.T) {
 		dribble(c, 'x')
 	})
 	a.over()
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 100 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 100 {
 		t.Errorf("%v connections timed out, want 100", n)
 	}
 }
@@ -165,8 +165,8 @@ func TestSlowBodiesAreCutAndOthersServed(t *testing.T) {
 		})
 	}
 	a.over()
-	timedOut := counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "408") +
-		counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "408") // before the source was known
+	timedOut := rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "408") +
+		rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "408") // before the source was known
 	if timedOut < 80 {
 		t.Errorf("%v requests timed out, want at least the 80 with a length", timedOut)
 	}
@@ -190,7 +190,7 @@ func TestHugeHeadersAre431AndOthersServed(t *testing.T) {
 	a.over()
 	// Who writes and goes may be gone before the server has read.
 	rawtest.WaitFor(t, "all to be answered with 431", func() bool {
-		return counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "431") == 2*n
+		return rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "431") == 2*n
 	})
 }
 
@@ -220,7 +220,7 @@ func TestConnectionsOfOneClientAreBoundedAndOthersServed(t *testing.T) {
 		})
 	}
 	rawtest.WaitFor(t, "the refusals", func() bool {
-		return counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "client") == 40
+		return rawtest.Counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "client") == 40
 	})
 	rawtest.WaitFor(t, "the answers", func() bool { mu.Lock(); defer mu.Unlock(); return refused >= 20 })
 	close(held)
@@ -230,7 +230,7 @@ func TestConnectionsOfOneClientAreBoundedAndOthersServed(t *testing.T) {
 		t.Errorf("the same client afterwards: %d", got.code)
 	}
 	a.over()
-	if got := counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "all"); got != 0 {
+	if got := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "all"); got != 0 {
 		t.Errorf("%v refused for the limit of all", got)
 	}
 }
@@ -270,7 +270,7 @@ func TestDecompressionBombsAre413AndOthersServed(t *testing.T) {
 		})
 	}
 	a.over()
-	if n := counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "413"); n == 0 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "413"); n == 0 {
 		t.Error("no 413 is counted")
 	}
 }
@@ -313,10 +313,10 @@ func TestPipeliningWithoutReadingIsCutAndOthersServed(t *testing.T) {
 	})
 	a.over()
 	rawtest.WaitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "answer"); n != 8 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "answer"); n != 8 {
 		t.Errorf("%v connections are counted as cut for answers that nobody read, want 8", n)
 	}
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 0 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 0 {
 		t.Errorf("%v connections are counted as cut for their requests", n)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/valyala/fasthttp"
 
+	"github.com/coexstream/coexstream/ingress/publish"
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/internal/embedded"
@@ -200,10 +201,12 @@ func BenchmarkAgainstBareHandler(b *testing.B) {
 	var without load
 	with := make([]load, len(codecs))
 	var servers []*running
-	var publishers []*publishing
+	var publishers []publishing
 	for _, codec := range codecs {
 		broker := embeddedBroker(b)
-		p := publisherOver(b, broker.Dial, []string{broker.Addr()}, func(cfg *PublisherConfig) { cfg.CompressionLive = codec })
+		p := publisher(b, []string{broker.Addr()}, func(cfg *publish.Config, deps *publish.Deps) {
+			cfg.CompressionLive, deps.Dial = codec, broker.Dial
+		})
 		publishers = append(publishers, p)
 		servers = append(servers, start(b, testConfig(), p))
 	}

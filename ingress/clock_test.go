@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/ingress/handover"
+	"github.com/coexstream/coexstream/ingress/publish"
 	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
@@ -30,20 +31,18 @@ func TestFaultClockJump(t *testing.T) {
 	const senders = 4
 	clock := &jumpingClock{}
 	c := rawtest.Cluster(t, 1, 3)
-	p := publisher(t, c.ListenAddrs(), nil, func(p *Publisher) { p.now, p.health.now = clock.Now, clock.Now })
+	p := publisher(t, c.ListenAddrs(), func(_ *publish.Config, deps *publish.Deps) { deps.Now = clock.Now })
 	kafka := &rawtest.Switch{Ordered: p}
-	cfg := DefaultSpoolConfig()
+	cfg := handover.DefaultConfig()
 	cfg.Dir, cfg.SegmentBytes = "spool", 64<<10
-	kept, err := NewSpooled(cfg, kafka, SpoolDeps{
-		FS: faultfs.New(), Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: clock.Now, Salt: rand.Uint64,
+	reg := prometheus.NewRegistry()
+	kept, err := handover.New(cfg, kafka, handover.Deps{
+		FS: faultfs.New(), Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: clock.Now, Salt: rand.Uint64,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- kept.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	rawtest.Run(t, kept.Run)
 	s := startAt(t, testConfig(), kept, slog.New(slog.DiscardHandler), clock.Now)
 
 	var acked [senders]atomic.Int64
@@ -99,7 +98,9 @@ func TestFaultClockJump(t *testing.T) {
 	}
 	over.Store(true)
 	sending.Wait()
-	rawtest.WaitFor(t, "the spool to be empty", func() bool { return kept.lanes[0].store.Idle() && kept.lanes[1].store.Idle() })
+	rawtest.WaitFor(t, "the spool to be empty", func() bool {
+		return rawtest.Counter(t, reg, "coexstream_spool_records", "topic", "raw.live")+rawtest.Counter(t, reg, "coexstream_spool_records", "topic", "raw.bulk") == 0
+	})
 
 	var got [senders][]string
 	seen := map[string]bool{}

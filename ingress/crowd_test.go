@@ -87,8 +87,8 @@ func TestConnectionsThatStrangersHoldMakeRoomForWebhooks(t *testing.T) {
 			if got := len(m.Records()); got != n {
 				t.Errorf("%d records, want %d", got, n)
 			}
-			if counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "waiting")+
-				counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "receiving") == 0 {
+			if rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "waiting")+
+				rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "receiving") == 0 {
 				t.Error("none is counted as evicted")
 			}
 		})
@@ -168,7 +168,7 @@ func TestVerifiedConnectionsStayWhileStrangersComeAndGo(t *testing.T) {
 		dialFrom(t, byte(2+i%4), s.addr)
 	}
 	rawtest.WaitFor(t, "all strangers to be accepted", func() bool {
-		return counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "waiting") >= 300
+		return rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "waiting") >= 300
 	})
 	for i, c := range true_ {
 		c.send(signed(message))
@@ -176,7 +176,7 @@ func TestVerifiedConnectionsStayWhileStrangersComeAndGo(t *testing.T) {
 			t.Errorf("sender %d: %d", i, a.code)
 		}
 	}
-	if n := counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified"); n != 0 {
+	if n := rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified"); n != 0 {
 		t.Errorf("%v verified connections had to make room", n)
 	}
 }
@@ -290,7 +290,7 @@ func TestSendersBehindOneAddressShareItsConnections(t *testing.T) {
 		t.Errorf("%d records", n)
 	}
 	// Senders that keep fewer connections than the limit keep them for good.
-	before := counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified")
+	before := rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified")
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
@@ -311,7 +311,7 @@ func TestSendersBehindOneAddressShareItsConnections(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if after := counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified"); after != before {
+	if after := rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified"); after != before {
 		t.Errorf("%v verified connections of another address had to make room", after-before)
 	}
 }

@@ -53,6 +53,7 @@
 //
 // # Parts
 //
-// Server takes requests and hands records to a raw.Durable. Publisher is the Durable that writes to Kafka.
-// Spooled stands between the two: it keeps on the disk what Kafka does not take in time.
+// Server takes requests and hands records to a raw.Durable. Package route chooses lane and key. Package publish is the
+// Durable that writes to Kafka. Package handover is the Durable that keeps on the disk (package spool) what Kafka does
+// not take in time.
 package ingress

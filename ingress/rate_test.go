@@ -98,7 +98,7 @@ func TestSourceOverItsRateIs429AndOthersAreNot(t *testing.T) {
 			t.Errorf("%s: over the rate: %d, Retry-After %q", limit, a.code, a.header.Get("Retry-After"))
 		}
 		checkRefusal(t, a, "source_rate")
-		if n := counter(t, s.reg, "coexstream_ingress_rate_limited_total", "source", "number", "limit", limit); n != 1 {
+		if n := rawtest.Counter(t, s.reg, "coexstream_ingress_rate_limited_total", "source", "number", "limit", limit); n != 1 {
 			t.Errorf("%s: counted %v times", limit, n)
 		}
 		if a := do(t, "POST", s.url+"/open", bytes.NewReader(message)); a.code != 200 {

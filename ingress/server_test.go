@@ -133,7 +133,7 @@ func TestSignedBodyOfAnotherContentTypeIsTakenAndCounted(t *testing.T) {
 	if a := do(t, "POST", s.url+"/number", bytes.NewReader(message), "X-360dialog-Signature", signature); a.code != 200 {
 		t.Fatalf("%d %s", a.code, a.body)
 	}
-	if n := counter(t, s.reg, "coexstream_ingress_other_content_types_total", "source", "number"); n != 4 {
+	if n := rawtest.Counter(t, s.reg, "coexstream_ingress_other_content_types_total", "source", "number"); n != 4 {
 		t.Errorf("%v of another type are counted, want 4", n)
 	}
 }

@@ -88,35 +88,6 @@ func doTLS(t testing.TB, c *tls.Config, method, url string, body []byte, headers
 	return resp.StatusCode, string(b), nil
 }
 
-// counter is a counter's value; labels are names and values in turn.
-func counter(t testing.TB, reg *prometheus.Registry, name string, labels ...string) float64 {
-	t.Helper()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			has := map[string]string{}
-			for _, l := range m.GetLabel() {
-				has[l.GetName()] = l.GetValue()
-			}
-			fits := true
-			for i := 0; i < len(labels); i += 2 {
-				fits = fits && has[labels[i]] == labels[i+1]
-			}
-			if fits {
-				return m.GetCounter().GetValue()
-			}
-		}
-	}
-	t.Fatalf("no metric %s %v", name, labels)
-	return 0
-}
-
 func TestSourceWithAClientCNTakesOnlyItsCertificate(t *testing.T) {
 	ca, other := certtest.NewAuthority(t, "Meta's"), certtest.NewAuthority(t, "another")
 	m := &rawtest.Memory{}
@@ -139,7 +110,7 @@ func TestSourceWithAClientCNTakesOnlyItsCertificate(t *testing.T) {
 		c := clientTLS(t, ca, tt.signer, tt.cn)
 		before := 0.0
 		if tt.reason != "" {
-			before = counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason)
+			before = rawtest.Counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason)
 		}
 		for what, ask := range map[string]func() (int, string, error){
 			"POST": func() (int, string, error) { return doTLS(t, c, "POST", s.url+"/meta", message, signature...) },
@@ -154,7 +125,7 @@ func TestSourceWithAClientCNTakesOnlyItsCertificate(t *testing.T) {
 			}
 		}
 		if tt.reason != "" {
-			if n := counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason); n != before+3 {
+			if n := rawtest.Counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason); n != before+3 {
 				t.Errorf("%s: counted %v times, want 3", tt.what, n-before)
 			}
 		}
@@ -166,7 +137,7 @@ func TestSourceWithAClientCNTakesOnlyItsCertificate(t *testing.T) {
 	if code, body, err := doTLS(t, clientTLS(t, ca, nil, ""), "POST", s.url+"/number", message); code != 200 {
 		t.Errorf("a source without client_cn: %d %s %v", code, body, err)
 	}
-	if n := counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total"); n < 1 {
+	if n := rawtest.Counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total"); n < 1 {
 		t.Errorf("%v handshake failures", n)
 	}
 }
@@ -225,7 +196,7 @@ func TestBodyThatIsCutOverTLSIsNotTaken(t *testing.T) {
 			_ = tcp.Close()
 		}
 		rawtest.WaitFor(t, "the connection to end", func() bool {
-			return s.open.count() == 0 && counter(t, s.reg, "coexstream_ingress_requests_total", "source", "number", "code", "400") == 1
+			return s.open.count() == 0 && rawtest.Counter(t, s.reg, "coexstream_ingress_requests_total", "source", "number", "code", "400") == 1
 		})
 		if n := len(m.Records()); n != 0 {
 			t.Errorf("goodbye %t: %d records", goodbye, n)
@@ -259,7 +230,7 @@ func TestHandshakeThatIsNotFinishedBlocksNobodyAndEndsInItsTime(t *testing.T) {
 		}
 	}
 	rawtest.WaitFor(t, "all to be counted", func() bool {
-		return counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total") == 50
+		return rawtest.Counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total") == 50
 	})
 }
 

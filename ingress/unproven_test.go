@@ -69,7 +69,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 				})
 			}
 			all.Wait()
-			vain := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total")
+			vain := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total")
 			if most := decodedInVainMost(began, s.cfg.DecodedBytesMax+len(wire)); vain > most || vain == 0 {
 				t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
 			}
@@ -77,7 +77,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 			if codes[401] == 0 || codes[503] == 0 || codes[401]+codes[503] != strangers*each || codes[401] > few {
 				t.Errorf("answers %v, want 401 of those few that were decoded, and 503", codes)
 			}
-			refused := counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "client") + counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "all")
+			refused := rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "client") + rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "all")
 			if refused != float64(codes[503]) {
 				t.Errorf("%v are counted as refused, want %d", refused, codes[503])
 			}
@@ -138,7 +138,7 @@ func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
 	if got := len(m.Records()); got != n {
 		t.Errorf("%d records", got)
 	}
-	if v := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"); v != 0 {
+	if v := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"); v != 0 {
 		t.Errorf("%v bytes are counted as decoded in vain", v)
 	}
 }
@@ -154,7 +154,7 @@ func TestBrokenCodingsWithoutASignatureAreBounded(t *testing.T) {
 		c.send(encoded("/number", "gzip", "", bomb))
 		codes[c.answer().code]++
 	}
-	if vain, most := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"), decodedInVainMost(began, s.cfg.DecodedBytesMax); vain > most {
+	if vain, most := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"), decodedInVainMost(began, s.cfg.DecodedBytesMax); vain > most {
 		t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
 	}
 	if codes[413] == 0 || codes[503] == 0 || codes[413]+codes[503] != 30 {

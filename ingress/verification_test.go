@@ -47,7 +47,7 @@ func TestGuessesOfAVerifyTokenAreBoundedForAnAddressAndOthersVerify(t *testing.T
 		t.Errorf("another address: %d %s", a.code, a.body)
 	}
 	for reason, want := range map[string]int{"wrong": wrong, "client": limited + 1, "all": 0} {
-		if n := counter(t, s.reg, "coexstream_ingress_verifications_refused_total", "source", "meta", "reason", reason); n != float64(want) {
+		if n := rawtest.Counter(t, s.reg, "coexstream_ingress_verifications_refused_total", "source", "meta", "reason", reason); n != float64(want) {
 			t.Errorf("%s is counted %v times, want %d", reason, n, want)
 		}
 	}
@@ -92,7 +92,7 @@ func TestGuessesFromManyAddressesAreBoundedAndASenderStillVerifies(t *testing.T)
 	if a := c.answer(); a.code != 200 {
 		t.Errorf("the sender: %d %s", a.code, a.body)
 	}
-	if n := counter(t, s.reg, "coexstream_ingress_verifications_refused_total", "source", "meta", "reason", "all"); n == 0 {
+	if n := rawtest.Counter(t, s.reg, "coexstream_ingress_verifications_refused_total", "source", "meta", "reason", "all"); n == 0 {
 		t.Error("none is counted as over the limit of all")
 	}
 }

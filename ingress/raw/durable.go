@@ -2,6 +2,7 @@ package raw
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -33,6 +34,9 @@ var (
 	ErrUnknown = errors.New("no acknowledgement in time")
 	// ErrRejected: the log refuses the record permanently, or until its configuration changes.
 	ErrRejected = errors.New("log rejects the record")
+	// ErrDenied is the ErrRejected of a client that lacks a right or whose certificate is not accepted. It says nothing
+	// about the record, and ends when an operator mends the access.
+	ErrDenied = fmt.Errorf("%w: access denied", ErrRejected)
 	// ErrClosed: the process is shutting down.
 	ErrClosed = errors.New("publisher closed")
 )

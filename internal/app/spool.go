@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/handover"
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/schemas"
@@ -57,7 +57,7 @@ func (a *app) inspectSpool(cmd *cobra.Command, each func(schemas.Topic, *spool.F
 		if each != nil {
 			visit = func(f *spool.Found, r *raw.Record, err error) error { return each(topic, f, r, err) }
 		}
-		if all[topic], err = ingress.InspectSpool(spool.OS{}, dir, topic, visit); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if all[topic], err = handover.Inspect(spool.OS{}, dir, topic, visit); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, dir, err
 		}
 	}

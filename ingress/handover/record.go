@@ -1,0 +1,69 @@
+package handover
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// spoolRecordVersion begins every record in the spool.
+const spoolRecordVersion = 1
+
+// appendRecord writes a record as the spool keeps it: everything but its topic and time, which the lane and
+// the frame tell. It is what was verified, headers and all: when it is handed over, Kafka gets what it would
+// have got at once.
+func appendRecord(dst []byte, r *raw.Record) []byte {
+	field := func(b []byte) {
+		dst = append(binary.AppendUvarint(dst, uint64(len(b))), b...)
+	}
+	dst = append(dst, spoolRecordVersion)
+	field(r.Key)
+	field(r.Partitioning)
+	dst = binary.AppendUvarint(dst, uint64(len(r.Headers)))
+	for i := range r.Headers {
+		dst = binary.AppendUvarint(dst, uint64(len(r.Headers[i].Key)))
+		dst = append(dst, r.Headers[i].Key...)
+		field(r.Headers[i].Value)
+	}
+	return append(dst, r.Value...)
+}
+
+var errSpoolRecord = errors.New("not a record of this version's spool")
+
+// readRecord undoes appendRecord. The record refers to b.
+func readRecord(topic schemas.Topic, at time.Time, b []byte) (*raw.Record, error) {
+	if len(b) == 0 || b[0] != spoolRecordVersion {
+		return nil, errSpoolRecord
+	}
+	b = b[1:]
+	good := true
+	number := func() int {
+		n, used := binary.Uvarint(b)
+		if used <= 0 || n > uint64(len(b)-used) {
+			good = false
+			return 0
+		}
+		b = b[used:]
+		return int(n)
+	}
+	field := func() []byte {
+		n := number()
+		f := b[:n:n]
+		b = b[n:]
+		return f
+	}
+	r := &raw.Record{Topic: topic, Time: at, Key: field(), Partitioning: field()}
+	for n := number(); n > 0 && good; n-- {
+		r.Headers = append(r.Headers, kafka.Header{Key: string(field()), Value: field()})
+	}
+	if !good {
+		return nil, errSpoolRecord
+	}
+	r.Value = b
+	return r, nil
+}

@@ -7,10 +7,10 @@ import (
 	"github.com/coexstream/coexstream/ingress/raw"
 )
 
-// batch is the records of one partition in one produce request.
+// batch has the records of one partition in one produce request.
 //
-// encode copies them, under the batch's lock. drop, which takes the same lock, gives a record back to
-// its owner: from then on nobody reads it. Afterwards only the copy is read, which is the request's.
+// encode copies the records under the batch's lock. drop takes the same lock and returns a record to its owner: after
+// drop nobody reads the record. The request reads only the copy.
 type batch struct {
 	mu      sync.Mutex
 	records []*raw.Record // nil: dropped
@@ -22,14 +22,14 @@ func (b *batch) reset() {
 	b.records = b.records[:0]
 }
 
-// drop gives record i back.
+// drop returns record i to its owner.
 func (b *batch) drop(i int) {
 	b.mu.Lock()
 	b.records[i] = nil
 	b.mu.Unlock()
 }
 
-// room is how many bytes encode appends at most, without compression.
+// room returns the most bytes that encode appends without compression.
 func (b *batch) room() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -42,8 +42,8 @@ func (b *batch) room() int {
 	return room
 }
 
-// encode appends the record batch of what was not dropped, with its size before it. It is false when everything was.
-// Only the copy is made under the lock: compressing takes milliseconds, in which a deadline may pass.
+// encode appends the record batch, preceded by its size, without dropped records. It returns false when all were
+// dropped. The lock covers only the copy: compression takes milliseconds, in which a deadline may pass.
 func (b *batch) encode(dst []byte, c *compressor) ([]byte, bool, error) {
 	if c.codec == 0 {
 		out, s := b.appendRecords(appendBatchHeader(dst))
@@ -63,13 +63,13 @@ func (b *batch) encode(dst []byte, c *compressor) ([]byte, bool, error) {
 	if err := work.compress(c.codec); err != nil {
 		return dst, false, fmt.Errorf("compress %d records, %s: %w", s.records, c.codec, err)
 	}
-	// Of the length that it has, not of the one that it might have had: it waits for the broker, and others with it.
+	// Allocate only the compressed length: the buffer lives until the broker answers.
 	out := append(appendBatchHeader(withMore(dst, batchSizeBytes+batchHeaderBytes+len(work.packed))), work.packed...)
 	s.seal(out[len(dst):], c.codec)
 	return out, true, nil
 }
 
-// appendRecords writes what was not dropped.
+// appendRecords appends the records that were not dropped.
 func (b *batch) appendRecords(dst []byte) (out []byte, s batchSummary) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -81,8 +81,8 @@ func (b *batch) appendRecords(dst []byte) (out []byte, s batchSummary) {
 	return dst, s
 }
 
-// withRoom is an empty slice with room for n bytes, b's own where that has it. Growing by append would copy
-// megabytes, and round up.
+// withRoom returns an empty slice with a capacity of n bytes at least. It reuses b where possible. Growth by append
+// would copy megabytes and round up.
 func withRoom(b []byte, n int) []byte {
 	if cap(b) < n {
 		return make([]byte, 0, n)
@@ -90,7 +90,7 @@ func withRoom(b []byte, n int) []byte {
 	return b[:0]
 }
 
-// withMore is b with room for n bytes more. A long one gets no more than that.
+// withMore returns b with room for n more bytes. A long buffer gets no spare room.
 func withMore(b []byte, n int) []byte {
 	if need := len(b) + n; cap(b) < need {
 		return append(make([]byte, 0, max(need, min(2*need, batchDoubleBytes))), b...)
@@ -98,5 +98,5 @@ func withMore(b []byte, n int) []byte {
 	return b
 }
 
-// batchDoubleBytes is up to where a buffer grows to more than is needed.
+// batchDoubleBytes bounds the length up to which a buffer grows to more than is needed.
 const batchDoubleBytes = 64 << 10

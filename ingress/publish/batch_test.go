@@ -148,10 +148,10 @@ func TestRecordIsNotReadAfterItsBatchIsEncoded(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
+func TestErrorsAreClassified(t *testing.T) {
 	type outcome struct {
-		kind                             string
-		final, unknown, tooLarge, atOnce bool
+		kind                                    string
+		final, maybeWritten, tooLarge, retryNow bool
 	}
 	for _, c := range []struct {
 		err  error
@@ -160,24 +160,24 @@ func TestJudge(t *testing.T) {
 		{kafka.NotLeaderForPartition, outcome{kind: "leader"}},
 		{protocol.NewErrNoLeader("t", 1), outcome{kind: "leader"}},
 		{protocol.NewErrNoTopic("t"), outcome{kind: "leader"}},
-		{kafka.RequestTimedOut, outcome{kind: "timeout", unknown: true}},
-		{context.DeadlineExceeded, outcome{kind: "timeout", unknown: true, atOnce: true}},
-		{&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, outcome{kind: "timeout", unknown: true, atOnce: true}},
+		{kafka.RequestTimedOut, outcome{kind: "timeout", maybeWritten: true}},
+		{context.DeadlineExceeded, outcome{kind: "timeout", maybeWritten: true, retryNow: true}},
+		{&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, outcome{kind: "timeout", maybeWritten: true, retryNow: true}},
 		{kafka.NotEnoughReplicas, outcome{kind: "replicas"}},
-		{kafka.NotEnoughReplicasAfterAppend, outcome{kind: "replicas", unknown: true}},
+		{kafka.NotEnoughReplicasAfterAppend, outcome{kind: "replicas", maybeWritten: true}},
 		{kafka.MessageSizeTooLarge, outcome{kind: "too_large", final: true, tooLarge: true}},
 		{kafka.TopicAuthorizationFailed, outcome{kind: "auth", final: true}},
 		{kafka.SASLAuthenticationFailed, outcome{kind: "auth", final: true}},
 		{kafka.InvalidTimestamp, outcome{kind: "rejected", final: true}},
-		{kafka.KafkaStorageError, outcome{kind: "other", unknown: true}},
-		{kafka.Error(12345), outcome{kind: "other", unknown: true}},
-		{io.EOF, outcome{kind: "cut", unknown: true, atOnce: true}},
-		{io.ErrUnexpectedEOF, outcome{kind: "cut", unknown: true, atOnce: true}},
-		{syscall.ECONNRESET, outcome{kind: "cut", unknown: true, atOnce: true}},
+		{kafka.KafkaStorageError, outcome{kind: "other", maybeWritten: true}},
+		{kafka.Error(12345), outcome{kind: "other", maybeWritten: true}},
+		{io.EOF, outcome{kind: "cut", maybeWritten: true, retryNow: true}},
+		{io.ErrUnexpectedEOF, outcome{kind: "cut", maybeWritten: true, retryNow: true}},
+		{syscall.ECONNRESET, outcome{kind: "cut", maybeWritten: true, retryNow: true}},
 		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, outcome{kind: "cut"}},
 	} {
-		v := judge(fmt.Errorf("kafka.(*Client).Produce: %w", c.err))
-		if got := (outcome{v.kind.String(), v.final, v.unknown, v.tooLarge, v.atOnce}); got != c.want {
+		v := classify(fmt.Errorf("kafka.(*Client).Produce: %w", c.err))
+		if got := (outcome{v.kind.String(), v.final, v.maybeWritten, v.tooLarge, v.retryNow}); got != c.want {
 			t.Errorf("%v: %+v, want %+v", c.err, got, c.want)
 		}
 	}

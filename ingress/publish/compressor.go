@@ -10,8 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// compressor compresses the batches of a topic, no more of them at a time than there are processors: more would
-// be ready no sooner, and each needs room for its records before and after.
+// compressor compresses the batches of a topic. At most one batch for each processor is compressed at a time: more would
+// not finish sooner, and each needs a buffer before and after.
 type compressor struct {
 	codec kafka.Compression // 0: none
 	slots chan struct{}
@@ -25,13 +25,13 @@ func newCompressor(codec kafka.Compression) *compressor {
 	}
 }
 
-// compressing is the room that one batch needs while it is compressed.
+// compressing has the buffers for the compression of one batch.
 type compressing struct {
 	plain  []byte
 	packed []byte
 }
 
-// compressionKeepBytes is the longest buffer that waits for the next batch.
+// compressionKeepBytes is the longest buffer that is kept for the next batch.
 const compressionKeepBytes = 4 << 20
 
 func (c *compressor) begin() *compressing {
@@ -46,18 +46,17 @@ func (c *compressor) end(w *compressing) {
 	<-c.slots
 }
 
-// zstdEncoder is for all batches. Its fastest level makes history, which repeats itself, as small as the
-// slower ones do. The record batch has a checksum of its own.
+// zstdEncoder is shared by all batches. The fastest level compresses history as well as slower ones do, because history
+// is repetitive. The record batch has a checksum of its own.
 var zstdEncoder = sync.OnceValues(func() (*zstd.Encoder, error) {
 	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
 })
 
-// compress makes packed of plain.
+// compress fills packed with the compressed plain.
 func (w *compressing) compress(codec kafka.Compression) error {
 	switch codec {
 	case kafka.Snappy:
-		// One block without the framing of Java's library, which every client reads, as librdkafka
-		// writes it.
+		// One block without the framing of the Java library, as librdkafka writes it. Every client reads it.
 		w.packed = withRoom(w.packed, s2.MaxEncodedLen(len(w.plain)))
 		w.packed = s2.EncodeSnappy(w.packed[:cap(w.packed)], w.plain)
 		return nil

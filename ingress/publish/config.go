@@ -9,28 +9,27 @@ import (
 
 // Config is the configuration of a Publisher.
 type Config struct {
-	Brokers     []string `koanf:"brokers"` // host:port
-	ClientID    string   `koanf:"client_id"`
-	TopicPrefix string   `koanf:"topic_prefix"`
+	Brokers     []string // host:port
+	ClientID    string
+	TopicPrefix string
 
-	CompressionLive string `koanf:"compression_live"` // of raw.live: none, snappy, lz4, zstd
-	CompressionBulk string `koanf:"compression_bulk"` // of raw.bulk: none, snappy, lz4, zstd
+	CompressionLive string // of raw.live: none, snappy, lz4, zstd
+	CompressionBulk string // of raw.bulk: none, snappy, lz4, zstd
 
-	// BatchBytesMax bounds a batch before compression, as the topics' max.message.bytes does; a longer record goes
-	// alone.
-	BatchBytesMax int `koanf:"batch_bytes_max"`
-	// RecordBytesMax is the longest batch that the raw topics take, their max.message.bytes, as far as it is known
-	// before they are asked. A longer body is written in segments.
-	RecordBytesMax int `koanf:"record_bytes_max"`
-	// InFlightBytesMax bounds all records that wait or fly.
-	InFlightBytesMax int64 `koanf:"in_flight_bytes_max"`
-	// ProduceTimeout bounds one attempt; the deadline of the records bounds all of them together.
-	ProduceTimeout time.Duration `koanf:"produce_timeout"`
-	// ConnectionIdleTimeout closes unused connections, before the broker (or what is between) does.
-	ConnectionIdleTimeout time.Duration `koanf:"connection_idle_timeout"`
+	// BatchBytesMax bounds a batch before compression. A longer record gets a batch of its own.
+	BatchBytesMax int
+	// RecordBytesMax is the expected max.message.bytes of the raw topics. A smaller value of a topic replaces it once
+	// the topic was asked. A longer body is written in segments.
+	RecordBytesMax int
+	// InFlightBytesMax bounds the records that wait or are in flight.
+	InFlightBytesMax int64
+	// ProduceTimeout bounds one attempt. The deadline of a record bounds all attempts together.
+	ProduceTimeout time.Duration
+	// ConnectionIdleTimeout closes unused connections before the broker or a proxy does.
+	ConnectionIdleTimeout time.Duration
 }
 
-// DefaultConfig has everything but the brokers.
+// DefaultConfig returns the defaults. Brokers has none.
 func DefaultConfig() Config {
 	return Config{
 		ClientID:              "coexstream-ingress",
@@ -45,7 +44,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate says which key has which value, and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
 	if len(c.Brokers) == 0 {
 		return fmt.Errorf("publisher.brokers is empty: want at least one host:port")

@@ -70,12 +70,9 @@ func TestPartitionsWithOneLeaderShareARequest(t *testing.T) {
 		c.SleepControl(func() { <-hold })
 		return nil, nil, false
 	})
-	// The runway is taken until everyone is there.
-	place := takeoff{on: p.queues.Load()[0][0].d.runway}
-	place.begin()
-	if !place.timer.Stop() {
-		t.Fatal("too slow a machine")
-	}
+	// The only place of the gate is taken until all records are there.
+	gate := p.queues.Load()[0][0].d.gate
+	gate <- struct{}{}
 	var pubs []*publication
 	for i := range 200 {
 		r := rawtest.Record(fmt.Sprint(i), fmt.Sprintf("%d/0", i))
@@ -86,7 +83,7 @@ func TestPartitionsWithOneLeaderShareARequest(t *testing.T) {
 		}
 		pubs = append(pubs, pub)
 	}
-	place.leave()
+	<-gate
 	close(hold)
 	for _, pub := range pubs {
 		if err := <-pub.done; err != nil {

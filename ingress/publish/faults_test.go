@@ -77,10 +77,10 @@ func TestSilentBrokerIsToldAtTheDeadline(t *testing.T) {
 	first := p.publication(rawtest.Record("1", "w/0"), rawtest.In(400*time.Millisecond))
 	p.pushAll(t, []*publication{first})
 	q := p.queues.Load()[0][0]
-	rawtest.WaitFor(t, "the first to fly", func() bool {
+	rawtest.WaitFor(t, "the first to be in flight", func() bool {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		return q.air != nil
+		return q.sending != nil
 	})
 	second := p.publication(rawtest.Record("1", "w/1"), rawtest.In(200*time.Millisecond))
 	p.pushAll(t, []*publication{second})

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// health says whether producing works, from how it went lately, and logs it, though not every time.
+// health derives readiness from the outcomes of produce attempts, and logs failures at a limited rate.
 type health struct {
 	log *slog.Logger
 	now func() time.Time
-	// grace is how long producing may fail before readiness does: a leader election is no outage.
+	// grace is the time that attempts may fail before readiness does. A leader election is no outage.
 	grace time.Duration
-	// forget is how long after the last failure readiness returns by itself. Without requests nothing
-	// would ever succeed, and without readiness there would be no requests.
+	// forget is the time after the last failure until readiness returns. Without readiness no requests come, and
+	// without requests no attempt succeeds.
 	forget time.Duration
 
 	mu      sync.Mutex
 	failing bool
-	since   time.Time // of the first failure after the last success
-	latest  time.Time // of the last failure
-	told    time.Time // of the last line about a failure
+	since   time.Time // the first failure after the last success
+	latest  time.Time // the last failure
+	logged  time.Time // the last warning
 	err     error     // the last failure
 }
 
@@ -32,8 +32,8 @@ func (h *health) succeeded() {
 		return
 	}
 	h.failing = false
-	// While only some partitions fail, successes and failures take turns: not worth two lines each time.
-	if failed := h.now().Sub(h.since); failed >= healthWorth {
+	// While only some partitions fail, successes and failures alternate. Two lines each time would flood the log.
+	if failed := h.now().Sub(h.since); failed >= healthLogLeast {
 		h.log.Info("Kafka acknowledges again", "failed_for", failed)
 	}
 }
@@ -45,15 +45,15 @@ func (h *health) failed(err error) {
 	if !h.failing {
 		h.failing, h.since = true, h.latest
 	}
-	if h.told.IsZero() || h.latest.Sub(h.told) >= healthTell {
-		h.told = h.latest
+	if h.logged.IsZero() || h.latest.Sub(h.logged) >= healthLogEvery {
+		h.logged = h.latest
 		h.log.Warn("Kafka does not acknowledge, trying again", "error", err)
 	}
 }
 
 const (
-	healthWorth = time.Second      // shorter failures end without a line
-	healthTell  = 10 * time.Second // between two lines about failures
+	healthLogLeast = time.Second      // the end of a shorter failure is not logged
+	healthLogEvery = 10 * time.Second // between two warnings
 )
 
 func (h *health) ready() error {

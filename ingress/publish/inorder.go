@@ -6,17 +6,17 @@ import (
 	"github.com/coexstream/coexstream/ingress/raw"
 )
 
-// PublishInOrder implements raw.Ordered: what goes to one partition travels in as few batches as its length allows.
+// PublishInOrder implements raw.Ordered. Records of one partition share as few batches as their length allows.
 func (p *Publisher) PublishInOrder(rs []*raw.Record, deadline time.Time) (acknowledged int, err error) {
 	for acknowledged < len(rs) {
-		some := p.sameWay(rs[acknowledged:])
+		some := p.samePartition(rs[acknowledged:])
 		n := 0
 		if len(some) < 2 {
 			if err = p.Publish(some[0], deadline); err == nil {
 				n = 1
 			}
 		} else {
-			n, err = p.publishRun(some, deadline)
+			n, err = p.publishGroup(some, deadline)
 		}
 		if acknowledged += n; err == nil || n == len(some) {
 			continue
@@ -33,8 +33,9 @@ func (p *Publisher) PublishInOrder(rs []*raw.Record, deadline time.Time) (acknow
 	return acknowledged, nil
 }
 
-// sameWay is what of the records, from the first one, goes to one partition, and needs no segments; at least one.
-func (p *Publisher) sameWay(rs []*raw.Record) []*raw.Record {
+// samePartition returns the leading records that belong to one partition and need no segments. It returns one record
+// at least.
+func (p *Publisher) samePartition(rs []*raw.Record) []*raw.Record {
 	queues := p.queues.Load()
 	if queues == nil {
 		return rs[:1]
@@ -47,14 +48,14 @@ func (p *Publisher) sameWay(rs []*raw.Record) []*raw.Record {
 	return rs[:max(n, 1)]
 }
 
-// publishRun publishes records of one partition, none of which overtakes another one.
-func (p *Publisher) publishRun(rs []*raw.Record, deadline time.Time) (acknowledged int, err error) {
+// publishGroup publishes records of one partition. After the first one that fails, none is sent.
+func (p *Publisher) publishGroup(rs []*raw.Record, deadline time.Time) (acknowledged int, err error) {
 	queues := p.queues.Load()
 	if queues == nil || p.closed.Load() {
 		return 0, raw.ErrClosed
 	}
 	pubs := make([]*publication, 0, len(rs))
-	group := &run{}
+	group := &orderedGroup{}
 	for _, r := range rs {
 		bytes := int64(r.Bytes())
 		if p.inFlight.Add(bytes) > p.cfg.InFlightBytesMax {
@@ -62,7 +63,7 @@ func (p *Publisher) publishRun(rs []*raw.Record, deadline time.Time) (acknowledg
 			break
 		}
 		pub := p.pool.Get().(*publication)
-		pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset, pub.run = r, deadline, bytes, false, -1, group
+		pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset, pub.group = r, deadline, bytes, false, -1, group
 		pubs = append(pubs, pub)
 	}
 	if len(pubs) == 0 {
@@ -82,7 +83,7 @@ func (p *Publisher) publishRun(rs []*raw.Record, deadline time.Time) (acknowledg
 		case e == nil && err == nil:
 			acknowledged++
 		}
-		pub.record, pub.run = nil, nil
+		pub.record, pub.group = nil, nil
 		p.pool.Put(pub)
 	}
 	if err == nil && len(pubs) < len(rs) {

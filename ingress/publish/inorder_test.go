@@ -24,7 +24,7 @@ func length(t *testing.T, c *kfake.Cluster) int {
 	return len(rawtest.Contents(t, c.ListenAddrs())[rawtest.LiveTopic][0])
 }
 
-func TestNothingOfARunIsWrittenBehindARecordThatWasRefused(t *testing.T) {
+func TestNothingOfAGroupIsWrittenBehindARecordThatWasRefused(t *testing.T) {
 	c := rawtest.Cluster(t, 1, 1)
 	rawtest.SetMaxMessageBytes(t, c, 4000)
 	p := publisher(t, c.ListenAddrs(), nil)
@@ -78,7 +78,7 @@ func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
 
 // Whatever the cluster does, what PublishInOrder acknowledges is in the log, and who goes on where it stopped
 // keeps the order: nothing is there for the first time, nor was it sent for the last time, behind what follows it.
-func TestRunsStayInOrderUnderRandomFaults(t *testing.T) {
+func TestGroupsStayInOrderUnderRandomFaults(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -137,7 +137,7 @@ func TestRunsStayInOrderUnderRandomFaults(t *testing.T) {
 	}
 	stop.Store(true)
 	wg.Wait()
-	t.Logf("%d acknowledged, %d runs were cut", len(acknowledged), cut)
+	t.Logf("%d acknowledged, %d groups were cut", len(acknowledged), cut)
 	rawtest.CheckKept(t, c.ListenAddrs(), acknowledged)
 	sent.check(t, acknowledged)
 }

@@ -13,7 +13,7 @@ type publisherMetrics struct {
 	inFlightBytes prometheus.Gauge
 	segmented     prometheus.Counter
 	produceErrors [produceErrorKinds]prometheus.Counter
-	topics        [2]*topicMetrics // by lane
+	topics        [raw.Lanes]*topicMetrics
 }
 
 // topicMetrics are those of one raw topic.

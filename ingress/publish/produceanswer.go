@@ -9,10 +9,10 @@ import (
 	"github.com/segmentio/kafka-go/protocol/produce"
 )
 
-// answerBytesMax bounds an answer, which has some dozens of bytes for each partition, and a message where one failed.
+// answerBytesMax bounds an answer. It has some dozens of bytes for each partition, and a message for each failure.
 const answerBytesMax = 1 << 20
 
-// read reads the answer from the connection to r.response.
+// read reads the answer into r.response.
 func (r *produceRequest) read(from io.Reader) error {
 	if cap(r.answer) < 4 {
 		r.answer = make([]byte, 512)
@@ -40,8 +40,7 @@ func (r *produceRequest) read(from io.Reader) error {
 
 var errAnswerShort = errors.New("it is cut off")
 
-// decodeProduced decodes the body of an answer, as Kafka's documentation gives it ("Produce API"). What res holds is
-// reused.
+// decodeProduced decodes the body of an answer ("Produce API" in Kafka's documentation). The slices of res are reused.
 func decodeProduced(body []byte, version int16, res *produce.Response) error {
 	f := fields{b: body}
 	topics := res.Topics[:0]
@@ -63,7 +62,7 @@ func decodeProduced(body []byte, version int16, res *produce.Response) error {
 	return nil
 }
 
-// grown is s with one element more, which may hold what was there before.
+// grown returns s with one more element, which may hold an old value.
 func grown[T any](s []T) []T {
 	if len(s) < cap(s) {
 		return s[:len(s)+1]
@@ -72,7 +71,7 @@ func grown[T any](s []T) []T {
 	return append(s, none)
 }
 
-// fields reads an answer from its beginning. After the end there are zeros, and short tells.
+// fields reads the fields of an answer. Behind its end they are zero, and short is set.
 type fields struct {
 	b     []byte
 	short bool
@@ -88,7 +87,7 @@ func (f *fields) take(n int) []byte {
 	return taken
 }
 
-// uint is an integer of n bytes.
+// uint reads an integer of n bytes.
 func (f *fields) uint(n int) (v uint64) {
 	for _, b := range f.take(n) {
 		v = v<<8 | uint64(b)
@@ -96,7 +95,8 @@ func (f *fields) uint(n int) (v uint64) {
 	return v
 }
 
-// count is the length of an array. No element is shorter than a byte: there are not more than that.
+// count reads the length of an array. It bounds the length by the bytes that are left, because each element has one
+// byte at least.
 func (f *fields) count() int {
 	n := int(int32(f.uint(4)))
 	if n > len(f.b) {
@@ -106,7 +106,7 @@ func (f *fields) count() int {
 	return max(n, 0) // -1: null
 }
 
-// string is a string or null, which is taken for an empty one; was, if it is the same.
+// string reads a string; null is the empty string. It returns was when the text is equal, which saves an allocation.
 func (f *fields) string(was string) string {
 	b := f.take(max(int(int16(f.uint(2))), 0))
 	if string(b) == was {

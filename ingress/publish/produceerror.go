@@ -12,34 +12,34 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// verdict is what a failed produce attempt means. It is made once, by judge, and acted on once, by
-// the queue whose batch it was.
-type verdict struct {
+// errorClass is the meaning of a failed attempt to produce a batch. classify makes it, and the queue of the batch acts
+// on it.
+type errorClass struct {
 	kind produceErrorKind
-	// final: another attempt cannot do better.
+	// final: another attempt cannot succeed.
 	final bool
-	// unknown: the records may have been written.
-	unknown bool
-	// tooLarge: a smaller batch may do better.
+	// maybeWritten: the records may have been written.
+	maybeWritten bool
+	// tooLarge: a smaller batch may succeed.
 	tooLarge bool
-	// company: another record of the batch may be the reason.
-	company bool
-	// atOnce: the next attempt need not wait, it will take another connection.
-	atOnce bool
+	// recordAtFault: one record of the batch may be the reason.
+	recordAtFault bool
+	// retryNow: the next attempt needs no pause, because it uses another connection.
+	retryNow bool
 }
 
-// produceErrorKind is the label of a produce error, a closed set.
+// produceErrorKind is the value of a metric label.
 type produceErrorKind uint8
 
 const (
-	produceErrorLeader   produceErrorKind = iota // the leader moved, or is not known (yet)
-	produceErrorTimeout                          // no answer in time, or the replicas gave none
-	produceErrorCut                              // the connection was cut or could not be made
-	produceErrorReplicas                         // not enough replicas in sync
+	produceErrorLeader   produceErrorKind = iota // the leader has moved or is not known
+	produceErrorTimeout                          // no answer of the broker, or of its replicas, in time
+	produceErrorCut                              // the connection was closed or could not be opened
+	produceErrorReplicas                         // not enough replicas are in sync
 	produceErrorTooLarge
 	produceErrorAuth
 	produceErrorRejected // the broker refuses the batch for another reason
-	produceErrorOther    // a broker's trouble that may pass
+	produceErrorOther    // a temporary failure of the broker
 	produceErrorKinds
 )
 
@@ -47,60 +47,61 @@ func (k produceErrorKind) String() string {
 	return [...]string{"leader", "timeout", "cut", "replicas", "too_large", "auth", "rejected", "other"}[k]
 }
 
-func judge(err error) verdict {
+// classify returns the meaning of the error of a produce attempt.
+func classify(err error) errorClass {
 	var code kafka.Error
 	if errors.As(err, &code) {
 		switch code {
 		case kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.UnknownTopicOrPartition,
 			kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch, kafka.UnknownTopicID, kafka.InconsistentTopicID,
 			kafka.BrokerNotAvailable, kafka.ReplicaNotAvailable:
-			return verdict{kind: produceErrorLeader}
+			return errorClass{kind: produceErrorLeader}
 		case kafka.RequestTimedOut:
-			return verdict{kind: produceErrorTimeout, unknown: true}
+			return errorClass{kind: produceErrorTimeout, maybeWritten: true}
 		case kafka.NotEnoughReplicas:
-			return verdict{kind: produceErrorReplicas}
+			return errorClass{kind: produceErrorReplicas}
 		case kafka.NotEnoughReplicasAfterAppend:
-			return verdict{kind: produceErrorReplicas, unknown: true}
+			return errorClass{kind: produceErrorReplicas, maybeWritten: true}
 		case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidMessageSize:
-			return verdict{kind: produceErrorTooLarge, final: true, tooLarge: true}
+			return errorClass{kind: produceErrorTooLarge, final: true, tooLarge: true}
 		case kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed, kafka.SASLAuthenticationFailed,
 			kafka.UnsupportedSASLMechanism, kafka.IllegalSASLState, kafka.SecurityDisabled:
-			return verdict{kind: produceErrorAuth, final: true}
+			return errorClass{kind: produceErrorAuth, final: true}
 		case kafka.InvalidTopic, kafka.InvalidRequiredAcks, kafka.UnsupportedForMessageFormat,
 			kafka.UnsupportedCompressionType, kafka.PolicyViolation, kafka.UnsupportedVersion, kafka.InvalidRequest:
-			return verdict{kind: produceErrorRejected, final: true}
+			return errorClass{kind: produceErrorRejected, final: true}
 		case kafka.InvalidRecord, kafka.InvalidTimestamp:
-			return verdict{kind: produceErrorRejected, final: true, company: true}
+			return errorClass{kind: produceErrorRejected, final: true, recordAtFault: true}
 		default:
-			return verdict{kind: produceErrorOther, unknown: true}
+			return errorClass{kind: produceErrorOther, maybeWritten: true}
 		}
 	}
 
-	if errors.Is(err, errNobodyWaits) {
-		return verdict{kind: produceErrorTimeout, atOnce: true}
+	if errors.Is(err, errAllExpired) {
+		return errorClass{kind: produceErrorTimeout, retryNow: true}
 	}
 
-	// The client could not even send it: the metadata it has do not name a leader.
+	// The client did not send it: its metadata name no leader.
 	if errors.Is(err, protocol.ErrNoTopic) || errors.Is(err, protocol.ErrNoPartition) || errors.Is(err, protocol.ErrNoLeader) {
-		return verdict{kind: produceErrorLeader}
+		return errorClass{kind: produceErrorLeader}
 	}
 
 	var notTLS tls.RecordHeaderError
 	var badCert *tls.CertificateVerificationError
 	var unknownAuthority x509.UnknownAuthorityError
 	if errors.As(err, &notTLS) || errors.As(err, &badCert) || errors.As(err, &unknownAuthority) {
-		return verdict{kind: produceErrorAuth, final: true}
+		return errorClass{kind: produceErrorAuth, final: true}
 	}
 
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
-		return verdict{kind: produceErrorCut}
+		return errorClass{kind: produceErrorCut}
 	}
 	var timeout net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
 		errors.As(err, &timeout) && timeout.Timeout() {
-		return verdict{kind: produceErrorTimeout, unknown: true, atOnce: true}
+		return errorClass{kind: produceErrorTimeout, maybeWritten: true, retryNow: true}
 	}
-	// EOF, a reset, a closed connection: the broker went, or had closed a connection that was idle.
-	return verdict{kind: produceErrorCut, unknown: true, atOnce: true}
+	// EOF, a reset, a closed connection: the broker has stopped, or has closed an idle connection.
+	return errorClass{kind: produceErrorCut, maybeWritten: true, retryNow: true}
 }

@@ -11,46 +11,46 @@ import (
 	"github.com/segmentio/kafka-go/protocol/produce"
 )
 
-// produceRequest is a produce request for partitions of one topic that have one leader, as it goes over the wire: one
-// buffer into which the records are copied once, and one write. kafka-go chooses the leader's connection, and makes and
-// guards it, but hands it over for the exchange (protocol.RawExchanger): its own encoder copies the records once more,
-// and its reflection costs more than a dozen records do.
+// produceRequest is a produce request as it goes over the wire, for partitions of one topic that have one leader. The
+// records are copied once into one buffer, which is sent in one write. kafka-go chooses, opens and guards the
+// connection, and lends it for the exchange (protocol.RawExchanger). The encoder of kafka-go would copy the records once
+// more, and its reflection costs more than a dozen records do.
 //
-// It is reused, unless the round trip has failed: the client does not wait for the exchange of a request that was given
-// up, which may be reading and writing it still.
+// A request is reused, except after a failed round trip: the client does not wait for the exchange of a cancelled
+// request, which may still read and write the buffers.
 type produceRequest struct {
 	topic      string
 	partitions []int32
 	version    int16 // of the connection
-	id         int32 // tells the answer from one to another request
+	id         int32 // correlation id
 
 	wire     []byte
-	countAt  int // in wire: how many partitions follow
+	countAt  int // offset in wire of the number of partitions
 	answer   []byte
 	response produce.Response
 }
 
-// The request's format is the same in all of these versions: 3 is the first one with record batches, 8 the last one
-// before the lengths became varints.
+// The format of the request is the same in all of these versions. Version 3 is the first one with record batches; after
+// version 8 lengths are varints.
 const (
 	produceVersionMin = 3
 	produceVersionMax = 8
 )
 
-// The header of a request: its length, without these four bytes, its kind, version and id.
+// The header of a request: length without these four bytes, API key, version, correlation id.
 const (
 	requestVersionAt   = 6
 	requestIDAt        = 8
 	requestHeaderBytes = 12
 )
 
-// produceFramingBytes is how long a request is without its strings and record batches.
+// produceFramingBytes is the length of a request without its strings and record batches.
 const produceFramingBytes = requestHeaderBytes + 2 + 2 + 2 + 4 + 4 + 2 + 4
 
-// partitionBytes is a partition's number, before its batch.
+// partitionBytes is the length of the partition number before a batch.
 const partitionBytes = 4
 
-// begin starts a request that is about to have so many bytes of batches.
+// begin starts a request. batchBytes is the expected length of its batches.
 func (r *produceRequest) begin(clientID, topic string, timeout time.Duration, batchBytes int) {
 	r.topic, r.partitions = topic, r.partitions[:0]
 	b := withRoom(r.wire, produceFramingBytes+len(clientID)+len(topic)+batchBytes)
@@ -71,7 +71,7 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
 }
 
-// add encodes a partition's batch. It is false when no record of it is left.
+// add encodes the batch of a partition. It returns false when all of its records were dropped.
 func (r *produceRequest) add(partition int32, batch *batch, c *compressor) (bool, error) {
 	before := len(r.wire)
 	wire, some, err := batch.encode(binary.BigEndian.AppendUint32(r.wire, uint32(partition)), c)
@@ -89,12 +89,11 @@ func (r *produceRequest) end() {
 	binary.BigEndian.PutUint32(r.wire[r.countAt:], uint32(len(r.partitions)))
 }
 
-// requestKeepBytes is the longest buffer that waits for the next request.
+// requestKeepBytes is the longest buffer that is kept for the next request.
 const requestKeepBytes = 1 << 20
 
-// own takes the buffer back from a client that has answered; it must not keep the memory of the longest request that
-// there ever was.
-func (r *produceRequest) own() {
+// trim frees a long buffer after the exchange, so that a rare long request does not occupy memory forever.
+func (r *produceRequest) trim() {
 	if cap(r.wire) > requestKeepBytes {
 		r.wire = nil
 	}
@@ -103,7 +102,7 @@ func (r *produceRequest) own() {
 // ApiKey implements protocol.Message.
 func (*produceRequest) ApiKey() protocol.ApiKey { return protocol.Produce }
 
-// Broker implements protocol.BrokerMessage: who leads the partitions.
+// Broker implements protocol.BrokerMessage. It returns the leader of the partitions.
 func (r *produceRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
 	leader := protocol.Broker{ID: -1}
 	topic, ok := cluster.Topics[r.topic]
@@ -120,7 +119,7 @@ func (r *produceRequest) Broker(cluster protocol.Cluster) (protocol.Broker, erro
 		case !ok:
 			return leader, protocol.NewErrNoLeader(r.topic, id)
 		case i > 0 && its.ID != leader.ID:
-			// Led by one when the request was made: the next one will know.
+			// A leader has moved since the request was made. The next attempt uses new metadata.
 			return leader, fmt.Errorf("partitions %d and %d have different leaders, %d and %d, by now: %w",
 				r.partitions[0], id, leader.ID, its.ID, protocol.NewErrNoLeader(r.topic, id))
 		}
@@ -135,8 +134,7 @@ func (r *produceRequest) Required(versions map[protocol.ApiKey]int16) bool {
 	return true
 }
 
-// RawExchange implements protocol.RawExchanger. The client has set the deadlines, and closes the connection after an
-// error.
+// RawExchange implements protocol.RawExchanger. The client sets the deadlines and closes the connection after an error.
 func (r *produceRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if r.version < produceVersionMin {
 		return nil, fmt.Errorf("the broker takes produce requests up to version %d, want %d, which Kafka 0.11 has: %w",

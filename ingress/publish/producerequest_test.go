@@ -152,8 +152,8 @@ func TestProduceRequestNeedsOneLeader(t *testing.T) {
 	}
 	for _, c := range []protocol.Cluster{led(), led(1), led(1, -1), led(3, 3), led(1, 2)} {
 		_, err := r.Broker(c)
-		if v := judge(err); err == nil || v.kind != produceErrorLeader || v.unknown || v.final {
-			t.Errorf("%+v: %v is judged %+v", c, err, v)
+		if v := classify(err); err == nil || v.kind != produceErrorLeader || v.maybeWritten || v.final {
+			t.Errorf("%+v: %v is classified as %+v", c, err, v)
 		}
 	}
 }
@@ -162,8 +162,8 @@ func TestBrokerWithoutRecordBatchesIsRefused(t *testing.T) {
 	r := requestOf(t, newCompressor(0), 1)
 	r.Required(map[protocol.ApiKey]int16{protocol.Produce: 2})
 	_, err := r.RawExchange(nil)
-	if v := judge(err); err == nil || v.kind != produceErrorRejected || !v.final || v.unknown {
-		t.Errorf("%v is judged %+v", err, v)
+	if v := classify(err); err == nil || v.kind != produceErrorRejected || !v.final || v.maybeWritten {
+		t.Errorf("%v is classified as %+v", err, v)
 	}
 	r.Required(map[protocol.ApiKey]int16{protocol.Produce: 12})
 	if r.version != produceVersionMax {
@@ -186,7 +186,7 @@ func TestRequestDoesNotKeepTheMemoryOfItsLongest(t *testing.T) {
 		if n := len(r.wire); n < len(long) {
 			t.Errorf("%s: %d random bytes became %d", codec, len(long), n)
 		}
-		r.own()
+		r.trim()
 		if n := cap(r.wire); n > requestKeepBytes {
 			t.Errorf("%s: %d bytes are kept", codec, n)
 		}

@@ -20,12 +20,10 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Publisher is the Durable that writes to Kafka: a group-commit queue for each partition (queue), sent
-// by a dispatcher for each topic over one client with its own connections.
+// Publisher is the raw.Durable that writes to Kafka. It has a queue for each partition and a dispatcher for each topic.
 //
-// Until Run has learned how many partitions the topics have, and after it has ended, nothing can be
-// published. A record that is queued is acknowledged, refused, or given up at its deadline; its bytes
-// count against InFlightBytesMax until then.
+// Publish fails until Run has learned the number of partitions, and after Run has ended. The bytes of a record count
+// against InFlightBytesMax until it is acknowledged, refused, or expired.
 type Publisher struct {
 	cfg     Config
 	log     *slog.Logger
@@ -33,23 +31,23 @@ type Publisher struct {
 	metrics *publisherMetrics
 	health  *health
 
-	codecs    [2]kafka.Compression // by lane
+	codecs    [raw.Lanes]kafka.Compression
 	client    *kafka.Client
 	transport *kafka.Transport
-	stop      context.CancelFunc // ends the transport's own goroutines
+	stop      context.CancelFunc // ends the goroutines of the transport
 
 	inFlight atomic.Int64
-	limits   [2]atomic.Int64             // by lane: longer records travel in segments
-	queues   atomic.Pointer[[2][]*queue] // by lane, then partition; nil until known
+	limits   [raw.Lanes]atomic.Int64             // longer records are written in segments
+	queues   atomic.Pointer[[raw.Lanes][]*queue] // by lane, then partition; nil until known
 	closed   atomic.Bool
 	pool     sync.Pool      // *publication
-	busy     sync.WaitGroup // queues that have something
+	busy     sync.WaitGroup // queues that are not idle
 
 	mu      sync.Mutex
-	pending error // why the partitions are not known yet
+	pending error // the reason why the partitions are not known yet
 }
 
-// Deps are what a Publisher needs from outside. Dial and SASL may be nil: plain text to anybody.
+// Deps are the dependencies of a Publisher. Dial and SASL may be nil: then connections are plain TCP without SASL.
 type Deps struct {
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
@@ -59,23 +57,23 @@ type Deps struct {
 }
 
 const (
-	// metadataTTL bounds how long a moved leader goes unnoticed: the client does not look again when a
-	// broker says that it leads no more.
+	// metadataTTL bounds the time until a moved leader is noticed. The client does not renew its metadata when a
+	// broker answers that it is no longer the leader.
 	metadataTTL = 300 * time.Millisecond
 	dialTimeout = 3 * time.Second
-	// healthGrace and healthForget: see health.
+	// See health.
 	healthGrace  = 5 * time.Second
 	healthForget = 10 * time.Second
-	// sweepEvery is how exactly deadlines are kept.
+	// sweepEvery is the precision of deadlines.
 	sweepEvery = 20 * time.Millisecond
 )
 
-// New connects to nothing yet; Run does.
+// New makes a Publisher. It opens no connection; Run does.
 func New(cfg Config, deps Deps) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	var codecs [2]kafka.Compression
+	var codecs [raw.Lanes]kafka.Compression
 	for topic, name := range map[schemas.Topic]string{schemas.TopicRawLive: cfg.CompressionLive, schemas.TopicRawBulk: cfg.CompressionBulk} {
 		codec, err := compression(name)
 		if err != nil {
@@ -111,7 +109,7 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 		health:  &health{log: deps.Logger, now: deps.Now, grace: healthGrace, forget: healthForget},
 		client: &kafka.Client{
 			Addr: kafka.TCP(cfg.Brokers...),
-			// Half of it goes to the broker as the time to wait for its replicas.
+			// The broker waits for its replicas for half of it.
 			Timeout:   cfg.ProduceTimeout,
 			Transport: transport,
 		},
@@ -122,7 +120,7 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 	}, nil
 }
 
-// Publish implements raw.Durable. A record that is longer than its topic takes is written in segments.
+// Publish implements raw.Durable. A record that is too long for its topic is written in segments.
 func (p *Publisher) Publish(r *raw.Record, deadline time.Time) error {
 	bytes := int64(r.Bytes())
 	limit := p.limits[raw.Lane(r.Topic)].Load()
@@ -136,7 +134,7 @@ func (p *Publisher) Publish(r *raw.Record, deadline time.Time) error {
 	return err
 }
 
-// publish writes one record. Its offset is told where it is to have a batch of its own.
+// publish writes one record. With alone it gets a batch of its own, and its offset is returned.
 func (p *Publisher) publish(r *raw.Record, bytes int64, deadline time.Time, alone bool) (offset int64, err error) {
 	queues := p.queues.Load()
 	if queues == nil {
@@ -151,7 +149,7 @@ func (p *Publisher) publish(r *raw.Record, bytes int64, deadline time.Time, alon
 		return 0, raw.ErrBusy
 	}
 	pub := p.pool.Get().(*publication)
-	pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset, pub.run = r, deadline, bytes, alone, -1, nil
+	pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset, pub.group = r, deadline, bytes, alone, -1, nil
 	if !q.push(pub) {
 		p.inFlight.Add(-bytes)
 		return 0, raw.ErrClosed
@@ -162,13 +160,13 @@ func (p *Publisher) publish(r *raw.Record, bytes int64, deadline time.Time, alon
 	return offset, err
 }
 
-// queueOf is the queue of the partition that a record belongs to.
-func queueOf(queues *[2][]*queue, r *raw.Record) *queue {
+// queueOf returns the queue of a record's partition.
+func queueOf(queues *[raw.Lanes][]*queue, r *raw.Record) *queue {
 	lane := queues[raw.Lane(r.Topic)]
 	return lane[coexkafka.Partition(r.PartitionKey(), int32(len(lane)))]
 }
 
-// finish wakes the caller of Publish. The publication is theirs from then on.
+// finish wakes the caller of Publish, who owns the publication from then on.
 func (p *Publisher) finish(pub *publication, err error) {
 	p.inFlight.Add(-pub.bytes)
 	pub.done <- err
@@ -191,9 +189,9 @@ func (p *Publisher) pendingError() error {
 	return p.pending
 }
 
-// Run learns the partitions and publishes until ctx ends; then it refuses new records, waits for those
-// that it has (not longer than their deadlines), and returns when every goroutine has ended.
-// It returns nil, or why it never learned the partitions is in Ready: Run waits for the topics.
+// Run waits for the raw topics, learns their partitions and publishes until ctx ends. Then it refuses new records,
+// waits for those in its queues until their deadlines, and returns when every goroutine has ended. It always returns
+// nil; while it waits for the topics, Ready returns the reason.
 func (p *Publisher) Run(ctx context.Context) error {
 	defer func() {
 		p.closed.Store(true)
@@ -206,17 +204,17 @@ func (p *Publisher) Run(ctx context.Context) error {
 	}
 
 	p.learnLimits(ctx)
-	flights, ground := context.WithCancel(context.Background())
-	defer ground()
+	requests, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	idle := make(chan struct{})
 	var dispatching, sweeping sync.WaitGroup
-	var queues [2][]*queue
+	var queues [raw.Lanes][]*queue
 	for _, topic := range raw.Topics() {
 		lane := raw.Lane(topic)
-		// Each topic has its own, so that history is in nobody's way.
+		// Each topic has a dispatcher of its own, so that history does not delay live records.
 		d := newDispatcher(p, topic.Name(p.cfg.TopicPrefix), p.codecs[lane], &p.limits[lane], partitions, p.metrics.topics[lane])
 		queues[lane] = d.queues
-		dispatching.Go(func() { d.run(flights, idle) })
+		dispatching.Go(func() { d.run(requests, idle) })
 	}
 	p.log.Info("publishing", "brokers", strings.Join(p.cfg.Brokers, ","), "partitions", partitions)
 	p.queues.Store(&queues)
@@ -238,8 +236,8 @@ func (p *Publisher) Run(ctx context.Context) error {
 	return nil
 }
 
-// sweep ends publications at their deadlines until done is closed.
-func (p *Publisher) sweep(queues *[2][]*queue, done <-chan struct{}) {
+// sweep ends expired publications until done is closed.
+func (p *Publisher) sweep(queues *[raw.Lanes][]*queue, done <-chan struct{}) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -261,7 +259,7 @@ func (p *Publisher) sweep(queues *[2][]*queue, done <-chan struct{}) {
 	}
 }
 
-// learn asks for the number of partitions until both raw topics are there and agree.
+// learn asks for the number of partitions until both raw topics exist and have the same number.
 func (p *Publisher) learn(ctx context.Context) (int, error) {
 	pause := 50 * time.Millisecond
 	for logged := ""; ; {
@@ -288,7 +286,7 @@ func (p *Publisher) learn(ctx context.Context) (int, error) {
 	}
 }
 
-// partitions is how many partitions both raw topics have.
+// partitions returns the number of partitions that both raw topics have.
 func (p *Publisher) partitions(ctx context.Context) (int, error) {
 	res, err := p.client.Metadata(ctx, &kafka.MetadataRequest{Topics: p.transport.MetadataTopics})
 	if err != nil {

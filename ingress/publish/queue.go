@@ -8,12 +8,12 @@ import (
 	"github.com/coexstream/coexstream/ingress/raw"
 )
 
-// queue is one partition's group commit: while a batch flies, records queue up, and all of them fly
-// next. There is no linger; the broker's pace makes the batches. One batch is in flight at a time, and
-// a failed one is tried again before anything behind it, so that order holds.
+// queue is the group commit of one partition. While a batch is in flight, new records wait; together they become the
+// next batch. There is no linger: the pace of the broker makes the batches. One batch is in flight at a time. A batch
+// that failed is sent again before anything behind it, which keeps the order.
 //
-// A queue has no goroutine. When it has something to send it reports to its dispatcher, which loads
-// it, sends, and settles it with the outcome; settling reports again, if something is left.
+// A queue has no goroutine. When it has something to send, it reports to its dispatcher. The dispatcher takes the next
+// batch (next), sends it, and settles it with the outcome (settle). settle reports again.
 type queue struct {
 	p         *Publisher
 	d         *dispatcher
@@ -21,22 +21,23 @@ type queue struct {
 	produced  *topicMetrics
 
 	mu      sync.Mutex
-	busy    bool // reported, in flight or pausing: someone will come back to it
+	busy    bool // reported, in flight or pausing: next will be called
 	closed  bool
 	waiting []*publication
-	// flight is what is to be sent before anything that waits; nil where its deadline passed. Each
-	// publication is finished once, by whoever takes it out of waiting or flight under mu.
-	flight []*publication
-	spans  []span // of flight, in order: the first one is sent next
-	tries  int    // failed attempts of the first span
-	// written: a failed attempt of this flight may have written it.
+	// current are the publications to send before those that wait; an entry is nil once its deadline has passed. Each
+	// publication is finished once, by whoever removes it from waiting or current under mu.
+	current []*publication
+	spans   []span // of current, in order: the first one is sent next
+	tries   int    // failed attempts of the first span
+	// written: a failed attempt may have written a part of current.
 	written bool
-	air     *batch // what is being sent, nil when nothing is
-	airAt   []int  // index in flight of each record of air
-	spare   *batch // for the next attempt; read by nobody
+	sending *batch // the batch in flight; nil: none
+	// sendingAt is the index in current of each record of sending.
+	sendingAt []int
+	spare     *batch // for the next attempt; nobody else uses it
 }
 
-// span is flight[from:to].
+// span is current[from:to].
 type span struct{ from, to int }
 
 // publication is one call of Publish.
@@ -44,16 +45,17 @@ type publication struct {
 	record   *raw.Record
 	deadline time.Time
 	bytes    int64
-	alone    bool       // to have a batch of its own
-	offset   int64      // in the log, of one that was alone
-	run      *run       // nil: it stands for itself
-	done     chan error // capacity 1
+	alone    bool          // it needs a batch of its own
+	offset   int64         // in the log, where alone is set
+	group    *orderedGroup // nil: none
+	done     chan error    // capacity 1
 }
 
-// run is publications of which none is written when one before it was not. It belongs to their queue's mu.
-type run struct{ broken bool }
+// orderedGroup is a group of publications of one queue. Once one of them has failed, those behind it are not sent. It
+// is guarded by the queue's mu.
+type orderedGroup struct{ failed bool }
 
-// push queues publications, one behind the other, or says that the queue is closed.
+// push appends publications. It returns false when the queue is closed.
 func (q *queue) push(pubs ...*publication) bool {
 	q.mu.Lock()
 	if q.closed {
@@ -73,38 +75,38 @@ func (q *queue) push(pubs ...*publication) bool {
 	return true
 }
 
-// cargo is what a queue wants to be sent.
-type cargo struct {
+// outgoing is a batch that a queue wants to send.
+type outgoing struct {
 	batch *batch
-	last  time.Time // the latest deadline
+	last  time.Time // the latest deadline of its records
 	bytes int64
 }
 
-// load takes what is to be sent next, or says that there is nothing; then the queue is idle.
-func (q *queue) load(now time.Time) (c cargo, ok bool) {
+// next returns the batch to send. It returns false when there is none; then the queue is idle.
+func (q *queue) next(now time.Time) (out outgoing, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for {
 		if len(q.spans) == 0 && !q.take() {
 			q.busy = false
 			q.p.busy.Done()
-			return cargo{}, false
+			return outgoing{}, false
 		}
-		if c = q.lift(now); c.batch != nil {
-			return c, true
+		if out = q.build(now); out.batch != nil {
+			return out, true
 		}
-		q.next() // everyone gave up
+		q.endSpan() // all of it has expired
 	}
 }
 
-// failed tells whether what is to be sent next has been tried in vain.
+// failed reports whether the next batch has failed before.
 func (q *queue) failed() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.tries > 0
 }
 
-// take moves what waits to flight, up to a batch.
+// take moves waiting publications to current, up to the limit of a batch.
 func (q *queue) take() bool {
 	n, bytes := 0, int64(0)
 	most := min(int64(q.p.cfg.BatchBytesMax), q.d.limit.Load())
@@ -116,9 +118,9 @@ func (q *queue) take() bool {
 		return false
 	}
 	if n == len(q.waiting) {
-		q.flight, q.waiting = q.waiting, q.flight[:0]
+		q.current, q.waiting = q.waiting, q.current[:0]
 	} else {
-		q.flight = append(q.flight[:0], q.waiting[:n]...)
+		q.current = append(q.current[:0], q.waiting[:n]...)
 		rest := copy(q.waiting, q.waiting[n:])
 		clear(q.waiting[rest:])
 		q.waiting = q.waiting[:rest]
@@ -129,98 +131,98 @@ func (q *queue) take() bool {
 	return true
 }
 
-// lift makes a batch of what is left of the first span; none if everyone has given up.
-func (q *queue) lift(now time.Time) cargo {
+// build makes a batch of the remaining records of the first span. It makes none when all of them have expired.
+func (q *queue) build(now time.Time) outgoing {
 	b := q.spare
 	if b == nil {
 		b = new(batch)
 	}
 	b.reset()
-	q.airAt = q.airAt[:0]
-	c := cargo{batch: b}
+	q.sendingAt = q.sendingAt[:0]
+	out := outgoing{batch: b}
 	for i := q.spans[0].from; i < q.spans[0].to; i++ {
-		pub := q.flight[i]
+		pub := q.current[i]
 		if pub == nil {
 			continue
 		}
 		if !pub.deadline.After(now) {
-			q.flight[i] = nil
-			q.giveUp(pub, q.lost())
+			q.current[i] = nil
+			q.fail(pub, q.deadlineError())
 			continue
 		}
-		if pub.run != nil && pub.run.broken {
-			q.flight[i] = nil
-			q.giveUp(pub, errRunBroken)
+		if pub.group != nil && pub.group.failed {
+			q.current[i] = nil
+			q.fail(pub, errPredecessorFailed)
 			continue
 		}
 		b.records = append(b.records, pub.record)
-		q.airAt = append(q.airAt, i)
-		c.bytes += pub.bytes
-		if pub.deadline.After(c.last) {
-			c.last = pub.deadline
+		q.sendingAt = append(q.sendingAt, i)
+		out.bytes += pub.bytes
+		if pub.deadline.After(out.last) {
+			out.last = pub.deadline
 		}
 	}
 	if len(b.records) == 0 {
 		q.spare = b
-		return cargo{}
+		return outgoing{}
 	}
-	q.air, q.spare = b, nil
-	return c
+	q.sending, q.spare = b, nil
+	return out
 }
 
-// next goes on to the next span, or ends the flight.
-func (q *queue) next() {
+// endSpan removes the first span. After the last one, current is empty.
+func (q *queue) endSpan() {
 	q.tries = 0
 	q.spans = q.spans[:copy(q.spans, q.spans[1:])]
 	if len(q.spans) == 0 {
-		q.flight, q.written = q.flight[:0], false
+		q.current, q.written = q.current[:0], false
 	}
 }
 
-// lost is what someone hears whose deadline passes in flight.
-func (q *queue) lost() error {
-	if q.written || q.air != nil {
+// deadlineError is the error of a publication of current whose deadline passes.
+func (q *queue) deadlineError() error {
+	if q.written || q.sending != nil {
 		return raw.ErrUnknown
 	}
 	return raw.ErrUnavailable
 }
 
-// settle is told how the batch of the last load went, nil for acknowledged, what that means, and the offset of
-// the batch's first record.
-func (q *queue) settle(b *batch, base int64, v verdict, err error) {
+// settle ends an attempt to send a batch. err is nil when the batch was acknowledged; base is then the offset of its
+// first record. class is the meaning of err.
+func (q *queue) settle(b *batch, base int64, class errorClass, err error) {
 	if err != nil {
-		q.p.metrics.produceErrors[v.kind].Inc()
+		q.p.metrics.produceErrors[class.kind].Inc()
 		err = fmt.Errorf("produce %s/%d: %w", q.d.topic, q.partition, err)
-		if !v.tooLarge {
+		if !class.tooLarge {
 			q.p.health.failed(err)
 		}
 	}
 	pause := time.Duration(0)
 	q.mu.Lock()
-	q.air, q.spare = nil, b
-	q.written = q.written || v.unknown
+	q.sending, q.spare = nil, b
+	q.written = q.written || class.maybeWritten
 	switch first := q.spans[0]; {
 	case err == nil:
-		if pub := q.flight[first.from]; pub != nil && pub.alone {
+		if pub := q.current[first.from]; pub != nil && pub.alone {
 			pub.offset = base
 		}
 		q.finish(first, nil)
-		q.next()
-	case (v.tooLarge || v.company) && len(b.records) > 1:
-		// Not for the whole batch to suffer from one record, nor from an estimate.
+		q.endSpan()
+	case (class.tooLarge || class.recordAtFault) && len(b.records) > 1:
+		// One record must not fail the others. Halves of the batch are sent one after the other.
 		middle := first.from + (first.to-first.from)/2
 		q.spans = append(q.spans, span{})
 		copy(q.spans[1:], q.spans)
 		q.spans[0], q.spans[1] = span{first.from, middle}, span{middle, first.to}
-	case v.final:
+	case class.final:
 		refusal := raw.ErrRejected
-		if v.kind == produceErrorAuth {
+		if class.kind == produceErrorAuth {
 			refusal = raw.ErrDenied
 		}
 		q.finish(first, fmt.Errorf("%w: %w", refusal, err))
-		q.next()
+		q.endSpan()
 	default:
-		if !v.atOnce || q.tries > 0 {
+		if !class.retryNow || q.tries > 0 {
 			pause = min(retryPauseFirst<<min(q.tries, 10), retryPauseMost)
 		}
 		q.tries++
@@ -229,23 +231,23 @@ func (q *queue) settle(b *batch, base int64, v verdict, err error) {
 	if pause > 0 {
 		time.AfterFunc(pause, func() { q.d.report(q) })
 	} else {
-		q.d.report(q) // load finds out whether anything is left
+		q.d.report(q) // next finds out whether anything is left
 	}
 }
 
-// The metadata are refreshed within metadataTTL, so waiting much longer for a new leader gains nothing.
+// A longer pause does not find a new leader sooner: the metadata are renewed within metadataTTL.
 const (
 	retryPauseFirst = 20 * time.Millisecond
 	retryPauseMost  = 320 * time.Millisecond
 )
 
-// finish tells everyone in a span who is still there.
+// finish ends the publications of a span. It is called with mu.
 func (q *queue) finish(s span, err error) {
 	for i := s.from; i < s.to; i++ {
-		if pub := q.flight[i]; pub != nil {
-			q.flight[i] = nil
+		if pub := q.current[i]; pub != nil {
+			q.current[i] = nil
 			if err != nil {
-				q.giveUp(pub, err)
+				q.fail(pub, err)
 			} else {
 				q.p.finish(pub, nil)
 			}
@@ -253,18 +255,18 @@ func (q *queue) finish(s span, err error) {
 	}
 }
 
-// errRunBroken is of a record that was not sent, because one that it must not overtake was not written.
-var errRunBroken = fmt.Errorf("%w: a record before it was not written", raw.ErrUnavailable)
+// errPredecessorFailed is the error of a record that was not sent, because a record of its group before it failed.
+var errPredecessorFailed = fmt.Errorf("%w: a record before it was not written", raw.ErrUnavailable)
 
-// giveUp finishes a publication that is not known to be written. It is called with mu.
-func (q *queue) giveUp(pub *publication, err error) {
-	if pub.run != nil {
-		pub.run.broken = true
+// fail ends a publication with an error. It is called with mu.
+func (q *queue) fail(pub *publication, err error) {
+	if pub.group != nil {
+		pub.group.failed = true
 	}
 	q.p.finish(pub, err)
 }
 
-// expire finishes all whose deadline has passed: what waits was not written, what flies may have been.
+// expire ends the publications whose deadline has passed. Waiting ones were not written; those in flight may be.
 func (q *queue) expire(now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -274,28 +276,28 @@ func (q *queue) expire(now time.Time) {
 			kept = append(kept, pub)
 			continue
 		}
-		q.giveUp(pub, raw.ErrUnavailable)
+		q.fail(pub, raw.ErrUnavailable)
 	}
 	clear(q.waiting[len(kept):])
 	q.waiting = kept
 
-	for i, pub := range q.flight {
+	for i, pub := range q.current {
 		if pub == nil || pub.deadline.After(now) {
 			continue
 		}
-		if q.air != nil {
-			for j, at := range q.airAt {
+		if q.sending != nil {
+			for j, at := range q.sendingAt {
 				if at == i {
-					q.air.drop(j)
+					q.sending.drop(j)
 				}
 			}
 		}
-		q.flight[i] = nil
-		q.giveUp(pub, q.lost())
+		q.current[i] = nil
+		q.fail(pub, q.deadlineError())
 	}
 }
 
-// close refuses new publications. Those that there are go on.
+// close refuses new publications. Those in the queue are still sent.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true

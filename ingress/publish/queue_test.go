@@ -75,7 +75,7 @@ func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Mess
 	return c.RoundTripper.RoundTrip(ctx, addr, m)
 }
 
-func TestOneBatchInFlightForAPartitionAndWhatQueuesFliesTogether(t *testing.T) {
+func TestOneBatchInFlightForAPartitionAndWhatWaitsIsTheNextBatch(t *testing.T) {
 	c := rawtest.Cluster(t, 1, 2)
 	transport := &counting{inFlight: map[string]int{}}
 	p := publisher(t, c.ListenAddrs(), nil, func(p *Publisher) {
@@ -102,9 +102,9 @@ func TestOneBatchInFlightForAPartitionAndWhatQueuesFliesTogether(t *testing.T) {
 	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
 }
 
-func TestBatchesAreBoundedAndALongRecordGoesAlone(t *testing.T) {
+func TestBatchesAreBoundedAndALongRecordHasItsOwn(t *testing.T) {
 	c := rawtest.Cluster(t, 1, 1)
-	seen := &flights{}
+	seen := &batchSizes{}
 	p := publisher(t, c.ListenAddrs(), func(cfg *Config) { cfg.BatchBytesMax = 10 << 10 }, func(p *Publisher) {
 		seen.RoundTripper, p.client.Transport = p.transport, seen
 	})
@@ -119,10 +119,10 @@ func TestBatchesAreBoundedAndALongRecordGoesAlone(t *testing.T) {
 		pubs = append(pubs, p.publication(rawtest.Record("1", fmt.Sprintf("w/%d %s", i, strings.Repeat("x", n))), rawtest.In(10*time.Second)))
 	}
 	p.pushAll(t, pubs[:1])
-	rawtest.WaitFor(t, "the first to fly", func() bool {
+	rawtest.WaitFor(t, "the first to be in flight", func() bool {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		return q.air != nil
+		return q.sending != nil
 	})
 	p.pushAll(t, pubs[1:])
 	close(hold)
@@ -137,13 +137,13 @@ func TestBatchesAreBoundedAndALongRecordGoesAlone(t *testing.T) {
 	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
 }
 
-// flights is a transport that notes how many records each batch has. One partition at a time.
-type flights struct {
+// batchSizes is a transport that notes how many records each batch has. One partition at a time.
+type batchSizes struct {
 	kafka.RoundTripper
 	sizes []int
 }
 
-func (f *flights) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Message) (protocol.Message, error) {
+func (f *batchSizes) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Message) (protocol.Message, error) {
 	if own, ok := m.(*produceRequest); ok {
 		r, err := produced(own)
 		if err != nil {

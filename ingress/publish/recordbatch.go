@@ -10,8 +10,8 @@ import (
 	"github.com/coexstream/coexstream/ingress/raw"
 )
 
-// The record batch, version 2, as Kafka's documentation gives it ("Record Batch"): a header of fixed
-// length, then the records, which are compressed together.
+// The record batch, version 2, from Kafka's documentation ("Record Batch"): a header of fixed length, then the records,
+// which are compressed together.
 const (
 	batchLengthAt     = 8  // int32, of what follows it
 	batchEpochAt      = 12 // int32, the partition leader's; the broker sets it
@@ -28,29 +28,29 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// batchSizeBytes is the length of the batch, which stands before it in a produce request.
+// batchSizeBytes is the length of the size field, which precedes a batch in a produce request.
 const batchSizeBytes = 4
 
-// appendBatchHeader makes room for the size and the header, which batchSummary.seal writes.
+// appendBatchHeader appends room for the size and the header. batchSummary.seal fills it.
 func appendBatchHeader(dst []byte) []byte {
 	var none [batchSizeBytes + batchHeaderBytes]byte
 	return append(dst, none[:]...)
 }
 
-// recordFramingBytes is how much more than Record.Bytes appendBatchRecord writes at most, and headerFramingBytes for
-// each header: lengths, differences and counts, none longer than a varint of 64 bits.
+// appendBatchRecord writes at most recordFramingBytes more than Record.Bytes, and headerFramingBytes more for each
+// header: lengths, deltas and counts, each a varint of at most 64 bits.
 const (
 	recordFramingBytes = 1 + 6*binary.MaxVarintLen64
 	headerFramingBytes = 2 * binary.MaxVarintLen32
 )
 
-// batchSummary is what the header tells of the records.
+// batchSummary has the values of the header that depend on the records.
 type batchSummary struct {
 	records    int
 	base, most int64 // milliseconds, of the first and of the latest record
 }
 
-// add takes note of a record, and returns its time after the first one's.
+// add counts a record and returns the difference between its time and that of the first record.
 func (s *batchSummary) add(at int64) (delta int64) {
 	if s.records == 0 {
 		s.base, s.most = at, at
@@ -60,7 +60,7 @@ func (s *batchSummary) add(at int64) (delta int64) {
 	return at - s.base
 }
 
-// seal writes size and header of the batch that is all of sized.
+// seal writes the size and the header of a batch. sized is all of the batch, with its size.
 func (s *batchSummary) seal(sized []byte, codec kafka.Compression) {
 	b := sized[batchSizeBytes:]
 	binary.BigEndian.PutUint32(sized, uint32(len(b)))
@@ -79,8 +79,8 @@ func (s *batchSummary) seal(sized []byte, codec kafka.Compression) {
 	binary.BigEndian.PutUint32(b[batchChecksumAt:], crc32.Checksum(b[batchAttributesAt:], castagnoli))
 }
 
-// appendBatchRecord appends a record: its length, attributes, the differences of its time and offset to
-// those of the batch's first record, key, value and headers.
+// appendBatchRecord appends a record: length, attributes, deltas of time and offset to the first record of the batch,
+// key, value and headers.
 func appendBatchRecord(dst []byte, r *raw.Record, timeDelta, offsetDelta int64) []byte {
 	length := 1 + varintBytes(timeDelta) + varintBytes(offsetDelta) +
 		nullableBytes(r.Key) + varintBytes(int64(len(r.Value))) + len(r.Value) + varintBytes(int64(len(r.Headers)))
@@ -111,7 +111,7 @@ func appendBatchRecord(dst []byte, r *raw.Record, timeDelta, offsetDelta int64) 
 	return dst
 }
 
-// nullableBytes is what a key takes; an empty one is none.
+// nullableBytes returns the encoded length of a key. An empty key is encoded as null.
 func nullableBytes(b []byte) int {
 	if len(b) == 0 {
 		return 1
@@ -119,7 +119,7 @@ func nullableBytes(b []byte) int {
 	return varintBytes(int64(len(b))) + len(b)
 }
 
-// varintBytes is how long binary.AppendVarint makes v.
+// varintBytes returns the length of v as binary.AppendVarint encodes it.
 func varintBytes(v int64) int {
 	zigzag := uint64(v)<<1 ^ uint64(v>>63)
 	return (bits.Len64(zigzag|1) + 6) / 7

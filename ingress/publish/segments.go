@@ -14,22 +14,23 @@ import (
 )
 
 const (
-	// segmentLeast is the smallest limit of a record that is believed of a cluster.
+	// segmentLeast is the smallest limit of a record. A smaller one of a topic is ignored.
 	segmentLeast = 16 << 10
-	// segmentPlaceBytes is what the headers of a segment's place take, without the offsets that the last one
-	// names, each of which takes segmentOffsetBytes at most.
+	// segmentPlaceBytes is the length of the headers that describe a segment, without the offsets in the last one.
+	// Each offset takes segmentOffsetBytes at most.
 	segmentPlaceBytes  = 256
 	segmentOffsetBytes = 20
 )
 
-// recordLimit is how long a record may be, before compression, so that its batch is not longer than what a topic
-// takes: the batch has a header, and compression may make longer what it cannot make shorter.
+// recordLimit returns the longest record, before compression, whose batch fits into max.message.bytes. The batch has a
+// header, and compression can make incompressible bytes longer.
 func recordLimit(maxMessageBytes int64) int64 {
 	const fixed = 2 << 10
 	return max(maxMessageBytes-maxMessageBytes/1024-fixed, segmentLeast)
 }
 
-// learnLimits asks what the raw topics take. A client that may not know finds out when a record is refused.
+// learnLimits reads max.message.bytes of the raw topics. A client without the right to describe topics learns the limit
+// from the first rejection.
 func (p *Publisher) learnLimits(ctx context.Context) {
 	for i := range p.limits {
 		p.limits[i].Store(recordLimit(int64(p.cfg.RecordBytesMax)))
@@ -43,12 +44,12 @@ func (p *Publisher) learnLimits(ctx context.Context) {
 	}
 	res, err := p.client.DescribeConfigs(ctx, req)
 	if err != nil {
-		p.log.Info("the raw topics do not tell the longest record that they take; it is found out", "error", err)
+		p.log.Info("cannot read max.message.bytes of the raw topics; the limit is learned from the first rejection", "error", err)
 		return
 	}
 	for _, r := range res.Resources {
 		if r.Error != nil {
-			p.log.Info("the raw topics do not tell the longest record that they take; it is found out", "topic", r.ResourceName, "error", r.Error)
+			p.log.Info("cannot read max.message.bytes of a raw topic; the limit is learned from the first rejection", "topic", r.ResourceName, "error", r.Error)
 			continue
 		}
 		for _, e := range r.ConfigEntries {
@@ -66,12 +67,12 @@ func (p *Publisher) learnLimits(ctx context.Context) {
 	}
 }
 
-// tooLarge tells whether a record was refused for its length, and could be shorter.
+// tooLarge reports whether a record was refused for its length and can be cut into segments.
 func tooLarge(err error, bytes int64) bool { return bytes > segmentLeast && coexkafka.TooLarge(err) }
 
-// publishSegments writes a body in segments, one after the other, because the last one names the offsets of the
-// others; most is how long their records may be. Where it returns an error the last one is not written, or may be,
-// as it says; what is written of the others nobody reads.
+// publishSegments writes a body in segments. most bounds the length of their records. Segments are written one after the
+// other, because the last one names the offsets of the others. When it returns an error, the error applies to the last
+// segment; readers ignore segments without a last one.
 func (p *Publisher) publishSegments(r *raw.Record, most int64, deadline time.Time) error {
 	around := int64(r.Bytes()-len(r.Value)) + segmentPlaceBytes
 	room := max(most-around, segmentLeast/2)
@@ -97,12 +98,12 @@ func (p *Publisher) publishSegments(r *raw.Record, most int64, deadline time.Tim
 	return nil
 }
 
-// lowerLimit takes note of what a topic was found to take.
+// lowerLimit lowers the limit of a topic after a rejection.
 func (p *Publisher) lowerLimit(topic schemas.Topic, to int64) {
 	limit := &p.limits[raw.Lane(topic)]
 	for was := limit.Load(); to < was; was = limit.Load() {
 		if limit.CompareAndSwap(was, to) {
-			p.log.Warn("a body was refused as too large, and written in segments, as all such bodies are from now on",
+			p.log.Warn("Kafka rejected a body as too large; it and all later ones of this length are written in segments",
 				"topic", topic.String(), "segment_bytes", to)
 		}
 	}

@@ -2,41 +2,42 @@ package publish
 
 import "time"
 
-// runway keeps requests from taking off at the same moment: while one rolls, the queues of the other
-// partitions fill, and then travel together. Nobody waits when nobody rolls, and nobody waits for an
-// acknowledgement that takes its time: a request leaves the runway after runwayTime at the latest.
-type runway chan struct{}
+// sendGate spaces the starts of requests. While one request has just started, the queues of other partitions fill, and
+// their batches then share a request. A request waits only while another one holds a place of the gate. Each place is
+// given back when its request has an answer, or after sendGateTime, whichever comes first, so that a slow
+// acknowledgement delays nobody.
+type sendGate chan struct{}
 
 const (
-	runwayTime = time.Millisecond
-	// runwayShare is how many partitions share a place, and so for how many times runwayTime a
-	// partition may wait for one at worst.
-	runwayShare = 8
+	sendGateTime = time.Millisecond
+	// sendGateShare is the number of partitions that share a place. A partition waits sendGateShare times sendGateTime
+	// in the worst case.
+	sendGateShare = 8
 )
 
-func newRunway(partitions int) runway { return make(runway, max(1, partitions/runwayShare)) }
+func newSendGate(partitions int) sendGate { return make(sendGate, max(1, partitions/sendGateShare)) }
 
-// takeoff is one request's use of a runway.
-type takeoff struct {
-	on    runway
+// gatePlace is the place of one request in a send gate. It is reused.
+type gatePlace struct {
+	gate  sendGate
 	timer *time.Timer
 }
 
-// begin waits for a place.
-func (t *takeoff) begin() {
-	t.on <- struct{}{}
-	if t.timer == nil {
-		t.timer = time.AfterFunc(runwayTime, t.leave)
+// acquire waits for a free place.
+func (p *gatePlace) acquire() {
+	p.gate <- struct{}{}
+	if p.timer == nil {
+		p.timer = time.AfterFunc(sendGateTime, p.free)
 	} else {
-		t.timer.Reset(runwayTime)
+		p.timer.Reset(sendGateTime)
 	}
 }
 
-// end gives the place back, unless the time was over before.
-func (t *takeoff) end() {
-	if t.timer.Stop() {
-		t.leave()
+// release gives the place back, unless the timer has done so already.
+func (p *gatePlace) release() {
+	if p.timer.Stop() {
+		p.free()
 	}
 }
 
-func (t *takeoff) leave() { <-t.on }
+func (p *gatePlace) free() { <-p.gate }

@@ -2,31 +2,34 @@ package publish
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-func TestRunwayIsFreeAgainAfterItsTimeWhoeverIsStillFlying(t *testing.T) {
-	r := newRunway(1)
-	stuck := takeoff{on: r}
-	stuck.begin() // and never ends
-	for range 3 { // the same one may start again and again
-		next := takeoff{on: r}
-		began := time.Now()
-		next.begin()
-		if took := time.Since(began); took > 5*time.Second {
-			t.Fatalf("waited %s for a batch that has long taken off", took)
+func TestSendGatePlaceIsFreeAgainAfterItsTimeWithoutAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := newSendGate(1)
+		stuck := gatePlace{gate: gate}
+		stuck.acquire() // and no answer comes
+		next := gatePlace{gate: gate}
+		for i := range 3 { // a place can be used again and again
+			began := time.Now()
+			next.acquire()
+			if took := time.Since(began); i == 0 && took != sendGateTime || i > 0 && took != 0 {
+				t.Fatalf("request %d waited %s", i, took)
+			}
+			next.release()
 		}
-		next.end()
-	}
-	stuck.end()
-	rawtest.WaitFor(t, "the runway to be empty", func() bool { return len(r) == 0 })
+		stuck.release()
+		if len(gate) != 0 {
+			t.Errorf("%d places are taken", len(gate))
+		}
+	})
 }
 
-func TestRunwayHasPlacesForItsPartitions(t *testing.T) {
+func TestSendGateHasPlacesForItsPartitions(t *testing.T) {
 	for partitions, want := range map[int]int{1: 1, 4: 1, 15: 1, 16: 2, 100: 12} {
-		if got := cap(newRunway(partitions)); got != want {
+		if got := cap(newSendGate(partitions)); got != want {
 			t.Errorf("%d partitions: %d places, want %d", partitions, got, want)
 		}
 	}

@@ -9,23 +9,23 @@ import (
 // Config is the configuration of a Spooled.
 type Config struct {
 	Dir string
-	// BytesMax bounds what is on the disk: a quarter for raw.live, the rest for raw.bulk.
+	// BytesMax bounds the bytes on the disk: a quarter for raw.live, the rest for raw.bulk.
 	BytesMax int64
-	// AgeMax bounds the age of the oldest record: beyond it no more are taken. It should leave the processor
-	// time to know a repetition again.
+	// AgeMax bounds the age of the oldest record. Beyond it the spool takes no more. It should be shorter than the
+	// dedup window of the processor.
 	AgeMax       time.Duration
 	SegmentBytes int64
-	// Sync: fsync before a record counts.
+	// Sync: a record is durable only after fsync.
 	Sync bool
-	// After is how long Kafka has to acknowledge a record before it goes to the disk.
+	// After is the time that Kafka has to acknowledge a record before the record goes to the disk.
 	After time.Duration
-	// DrainBytesPerSecond and DrainRecordsPerSecond bound, for each lane, by how much the spool gets emptier.
-	// What comes in meanwhile is handed over on top of it, else it would never be empty.
+	// DrainBytesPerSecond and DrainRecordsPerSecond bound, for each lane, by how much the spool becomes emptier. What
+	// arrives meanwhile is handed over on top of that, otherwise the spool would never become empty.
 	DrainBytesPerSecond   int64
 	DrainRecordsPerSecond int
 }
 
-// DefaultConfig has everything but the folder.
+// DefaultConfig returns the defaults. Dir has none.
 func DefaultConfig() Config {
 	return Config{
 		BytesMax: 4 << 30, AgeMax: 12 * time.Hour, SegmentBytes: 16 << 20, Sync: true,
@@ -33,7 +33,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate says which key has which value, and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
 	switch {
 	case c.Dir == "":

@@ -8,9 +8,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Inspect reads the spool of a topic below the folder of a Spooled, and changes nothing; see
-// spool.Inspect. each gets every intact record, and an error instead of it where this version does not know
-// its form; it may be nil.
+// Inspect reads the spool of a topic below the folder of a Spooled and changes nothing; see spool.Inspect. each gets
+// every intact record, or an error where this version cannot read its format. each may be nil.
 func Inspect(fs spool.FS, dir string, topic schemas.Topic, each func(*spool.Found, *raw.Record, error) error) ([]spool.SegmentInfo, error) {
 	var visit func(f *spool.Found) error
 	if each != nil {

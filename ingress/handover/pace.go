@@ -1,33 +1,36 @@
 package handover
 
-import "time"
+import (
+	"time"
 
-// pace is a rate: how long to wait before so much more is right. It reads no clock.
+	"golang.org/x/time/rate"
+)
+
+// pace bounds by how much the spool becomes emptier in a second. What arrives meanwhile is handed over on top of the
+// rate. It reads no clock.
 type pace struct {
-	perSecond float64
-	granted   float64 // on top of the rate
-	saved     float64 // below zero: taken in advance
-	at        time.Time
+	limiter *rate.Limiter
+	arrived int64 // allowed on top of the rate
 }
 
-// paceSaves is how many seconds of the rate can be saved up.
-const paceSaves = 0.1
+// paceBurst is the share of a second's rate that may be handed over at once after a pause.
+const paceBurst = 0.1
 
-// grant allows n more.
-func (p *pace) grant(n float64) { p.granted += n }
+func newPace(perSecond int64) pace {
+	return pace{limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(float64(perSecond)*paceBurst)))}
+}
 
-// take uses n, and returns how long to wait first. What is left of the grants is not saved up: what came in during
-// an outage is a backlog like another.
-func (p *pace) take(now time.Time, n float64) time.Duration {
-	if !p.at.IsZero() {
-		p.saved += max(0, now.Sub(p.at).Seconds()) * p.perSecond
+// allow adds n to what take may use on top of the rate.
+func (p *pace) allow(n int64) { p.arrived += n }
+
+// take uses n and returns the time to wait first. The rest of what arrived is not saved: during an outage it is a
+// backlog like any other.
+func (p *pace) take(now time.Time, n int64) (wait time.Duration) {
+	n -= min(p.arrived, n)
+	p.arrived = 0
+	// A limiter grants at most its burst at once. The last part is granted last.
+	for burst := int64(p.limiter.Burst()); n > 0; n -= burst {
+		wait = p.limiter.ReserveN(now, int(min(n, burst))).DelayFrom(now)
 	}
-	p.at = now
-	free := min(p.granted, n)
-	p.granted = 0
-	p.saved = min(p.saved, paceSaves*p.perSecond) - (n - free)
-	if p.saved >= 0 {
-		return 0
-	}
-	return time.Duration(-p.saved / p.perSecond * float64(time.Second))
+	return wait
 }

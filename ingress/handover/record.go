@@ -11,12 +11,11 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// spoolRecordVersion begins every record in the spool.
+// spoolRecordVersion is the first byte of every record in the spool.
 const spoolRecordVersion = 1
 
-// appendRecord writes a record as the spool keeps it: everything but its topic and time, which the lane and
-// the frame tell. It is what was verified, headers and all: when it is handed over, Kafka gets what it would
-// have got at once.
+// appendRecord encodes a record for the spool, without its topic (the lane has it) and its time (the frame has it).
+// Headers and value are kept as they are, so that Kafka later gets the same record.
 func appendRecord(dst []byte, r *raw.Record) []byte {
 	field := func(b []byte) {
 		dst = append(binary.AppendUvarint(dst, uint64(len(b))), b...)
@@ -35,7 +34,7 @@ func appendRecord(dst []byte, r *raw.Record) []byte {
 
 var errSpoolRecord = errors.New("not a record of this version's spool")
 
-// readRecord undoes appendRecord. The record refers to b.
+// readRecord decodes a record. The record refers to b.
 func readRecord(topic schemas.Topic, at time.Time, b []byte) (*raw.Record, error) {
 	if len(b) == 0 || b[0] != spoolRecordVersion {
 		return nil, errSpoolRecord

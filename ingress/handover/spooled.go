@@ -17,24 +17,25 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Spooled is the Durable that keeps records on the local disk while another one, which writes to Kafka, does
-// not take them in time, and hands them over when it does.
+// Spooled is the raw.Durable that publishes to Kafka within a bound of time, and else appends to the local disk.
 //
-// A business takes the detour from the first record of it that went to the disk until the last one of it was
-// handed over, and was handed over swiftly: so what is sent one after the other is written in that order.
-// Businesses share spool.Shards detours, by the hash that chooses their partition. Each lane has a spool and a
-// share of the bytes of its own, so that history is in nobody's way. But history overtakes no live record of
-// its business: what an account event ends and begins is told by where it stands among the chunks.
+// Businesses share spool.Shards shards, by the hash that chooses their partition. A shard takes the detour over the disk
+// from its first record there until its last record was handed over without delay. This keeps the order of records that
+// are published one after the other.
+//
+// Each lane has a spool and a share of the bytes of its own, so that history does not displace live records. History
+// never overtakes a live record of its shard: the position of an account event among the chunks tells to which
+// onboarding they belong.
 type Spooled struct {
 	cfg    Config
 	direct raw.Ordered
 	now    func() time.Time
-	lanes  [2]*spoolLane
+	lanes  [raw.Lanes]*lane
 
 	byKafka, bySpool prometheus.Counter
 }
 
-// Deps are what a Spooled needs from outside.
+// Deps are the dependencies of a Spooled.
 type Deps struct {
 	FS         spool.FS
 	Registerer prometheus.Registerer
@@ -43,7 +44,7 @@ type Deps struct {
 	Salt       func() uint64 // random
 }
 
-// New takes the folder of the spool. Nothing is written to the disk or handed over before Run.
+// New opens and locks the folder of the spool. Run writes to it and hands records over. direct is the way to Kafka.
 func New(cfg Config, direct raw.Ordered, deps Deps) (*Spooled, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func New(cfg Config, direct raw.Ordered, deps Deps) (*Spooled, error) {
 		return nil, fmt.Errorf("register hand-over metrics: %w", err)
 	}
 	for _, topic := range raw.Topics() {
-		share := cfg.BytesMax / 4 // as of the memory, see budget
+		share := cfg.BytesMax / 4 // as in memory: short bodies have a quarter
 		if topic == schemas.TopicRawBulk {
 			share = cfg.BytesMax - share
 		}
@@ -72,10 +73,10 @@ func New(cfg Config, direct raw.Ordered, deps Deps) (*Spooled, error) {
 		if err != nil {
 			return nil, err // the lock of the other lane ends with the process
 		}
-		s.lanes[raw.Lane(topic)] = newSpoolLane(cfg, topic, store, direct, deps)
+		s.lanes[raw.Lane(topic)] = newLane(cfg, topic, store, direct, deps)
 	}
 	bulk := s.lanes[raw.Lane(schemas.TopicRawBulk)]
-	bulk.first = s.lanes[raw.Lane(schemas.TopicRawLive)].store
+	bulk.ahead = s.lanes[raw.Lane(schemas.TopicRawLive)].store
 	return s, nil
 }
 
@@ -84,16 +85,16 @@ func (s *Spooled) Publish(r *raw.Record, deadline time.Time) error {
 	lane := s.lanes[raw.Lane(r.Topic)]
 	store := lane.store
 	cause, shard := errDetour, -1
-	if !store.Idle() || lane.first != nil && !lane.first.Idle() {
+	if !store.Idle() || lane.ahead != nil && !lane.ahead.Idle() {
 		shard = shardOf(r)
 	}
 	if shard < 0 || !s.detour(lane, shard, deadline) {
-		err := s.direct.Publish(r, s.bound(deadline))
+		err := s.direct.Publish(r, s.kafkaDeadline(deadline))
 		if err == nil {
 			s.byKafka.Inc()
 			return nil
 		}
-		if refusedForGood(err) {
+		if rejectedForGood(err) {
 			return err
 		}
 		cause, shard = err, shardOf(r)
@@ -106,39 +107,40 @@ func (s *Spooled) Publish(r *raw.Record, deadline time.Time) error {
 	return fmt.Errorf("%w; spool: %w", cause, err)
 }
 
-// detour tells whether a record has to go to the spool. It may wait until it need not.
-func (s *Spooled) detour(l *spoolLane, shard int, deadline time.Time) bool {
-	until := s.bound(deadline)
-	if l.first != nil {
-		l.first.Await(shard, until)
+// detour reports whether a record has to go to the spool. When the last records of its shard are being handed over, it
+// waits for them first.
+func (s *Spooled) detour(l *lane, shard int, deadline time.Time) bool {
+	until := s.kafkaDeadline(deadline)
+	if l.ahead != nil {
+		l.ahead.Await(shard, until)
 	}
 	l.store.Await(shard, until)
-	return l.store.Detour(shard) || l.first != nil && l.first.Detour(shard)
+	return l.store.Detour(shard) || l.ahead != nil && l.ahead.Detour(shard)
 }
 
-// errDetour is why Kafka was not asked.
+// errDetour is the reason when Kafka was not asked.
 var errDetour = fmt.Errorf("%w: earlier records of the business are in the spool", raw.ErrUnavailable)
 
-// bound is until when Kafka may take its time. Of a request that took long to arrive, the disk gets half of
-// what is left.
-func (s *Spooled) bound(deadline time.Time) time.Time {
+// kafkaDeadline returns the time until which Kafka may acknowledge. When little time is left until the deadline, the
+// disk gets half of it.
+func (s *Spooled) kafkaDeadline(deadline time.Time) time.Time {
 	now := s.now()
 	left := deadline.Sub(now)
 	return now.Add(min(s.cfg.After, left/2))
 }
 
-// shardOf is the order that a record belongs to.
+// shardOf returns the shard of a record. Records of one shard stay in order.
 func shardOf(r *raw.Record) int {
 	return int(coexkafka.Partition(r.PartitionKey(), spool.Shards))
 }
 
-// refusedForGood tells whether Kafka refuses the record for what it is. What it refuses for who asks (an
-// expired certificate, a missing right) is an outage like another: the operator ends it, and the record waits.
-func refusedForGood(err error) bool {
+// rejectedForGood reports whether Kafka rejects the record itself. A rejection of the client (an expired certificate, a
+// missing right) is an outage like any other: the record waits until an operator ends it.
+func rejectedForGood(err error) bool {
 	return errors.Is(err, raw.ErrRejected) && !errors.Is(err, raw.ErrDenied)
 }
 
-// Ready implements raw.Durable: records can be taken while either Kafka or the disk takes them.
+// Ready implements raw.Durable. Records can be taken while Kafka or the disk takes them.
 func (s *Spooled) Ready() error {
 	err := s.direct.Ready()
 	if err == nil {
@@ -150,8 +152,8 @@ func (s *Spooled) Ready() error {
 	return nil
 }
 
-// Run makes records durable on the disk, and hands them over, until ctx ends; then it stops handing over,
-// and leaves what there is to the next start. The Durable behind it must still run.
+// Run writes to the disk and hands records over until ctx ends. Records that are left on the disk are handed over after
+// the next start. The raw.Ordered behind it must outlive it.
 func (s *Spooled) Run(ctx context.Context) error {
 	var lanes sync.WaitGroup
 	errs := make([]error, len(s.lanes))

@@ -324,41 +324,6 @@ func TestHistoryDoesNotOvertakeTheLiveRecordsOfItsBusiness(t *testing.T) {
 	}
 }
 
-func TestPace(t *testing.T) {
-	p := pace{perSecond: 100}
-	now := time.Unix(0, 0)
-	if d := p.take(now, 0); d != 0 {
-		t.Errorf("nothing: %s", d)
-	}
-	p.grant(30)
-	if d := p.take(now, 30); d != 0 {
-		t.Errorf("what was granted: %s", d)
-	}
-	if d := p.take(now, 50); d != 500*time.Millisecond {
-		t.Errorf("50 of 100 a second: %s", d)
-	}
-	now = now.Add(time.Hour)
-	if d := p.take(now, 20); d != 100*time.Millisecond {
-		t.Errorf("after an hour, with a tenth of a second saved up: %s", d)
-	}
-	p, now = pace{perSecond: 100}, time.Unix(0, 0)
-	p.grant(10_000)
-	p.take(now, 10)
-	if d := p.take(now, 50); d != 500*time.Millisecond {
-		t.Errorf("what was granted and not used was saved up: %s", d)
-	}
-	// Over any time, not more than the rate, what was saved up and what was granted.
-	p, now = pace{perSecond: 1000}, time.Unix(0, 0)
-	total, began := 0.0, now
-	for range 500 {
-		total += 37
-		now = now.Add(p.take(now, 37))
-	}
-	if took := now.Sub(began).Seconds(); total > 1000*(took+paceSaves)+1 {
-		t.Errorf("%v in %v s", total, took)
-	}
-}
-
 func FuzzSpoolRecord(f *testing.F) {
 	f.Add([]byte("key"), []byte("by"), []byte("name"), []byte("value"), []byte("body"), []byte{})
 	f.Fuzz(func(t *testing.T, key, by, name, value, body, other []byte) {

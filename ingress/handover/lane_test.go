@@ -127,7 +127,7 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 			for _, b := range k.batches[i+1:] {
 				records += b.records
 				took := b.at.Sub(k.batches[i].at).Seconds()
-				if most := perSecond*(took+paceSaves) + float64(drainRecords+came); float64(records) > most {
+				if most := perSecond*(took+paceBurst) + float64(drainRecords+came); float64(records) > most {
 					t.Fatalf("%d records of the spool in %v s, want at most %v at %d a second", records, took, most, perSecond)
 				}
 			}

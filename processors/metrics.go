@@ -62,7 +62,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		logFaults:   counter("log_faults_total", "Partitions whose log is not what it was: cut, recreated, forgotten (the committed offset is gone), state_lost, state_incomplete (records of it are missing).", "topic", "fault"),
 		recordBytes: counter("record_bytes_total", "Bytes of raw records read.", "topic"),
 		events:      counter("events_total", "Events of committed transactions.", "topic"),
-		duplicates:  counter("duplicates_total", "What was seen before and left out, in committed transactions.", "kind"),
+		duplicates:  counter("duplicates_total", "Duplicates that were dropped, in committed transactions.", "kind"),
 		deadLetters: counter("dead_letters_total", "Dead letters of committed transactions.", "reason"),
 		refetches:   counter("refetches_total", "Held chunks that were needed again: kept in memory, found in the log, gone from it, failed to be read.", "outcome"),
 		joined:      counter("joined_bodies_total", "Bodies in segments that were put together, or could not be.", "outcome"),
@@ -70,7 +70,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 			Help: "Records read that a replay wrote, committed or not."}),
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "requeued_records_total",
 			Help: "Dead letters that were read again, committed or not."}),
-		replaying:    gauge("replaying_partitions", "Assigned partitions into which a replay goes on."),
+		replaying:    gauge("replaying_partitions", "Assigned partitions with a running replay."),
 		transactions: counter("transactions_total", "Transactions ended.", "outcome"),
 		txnSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: ns, Subsystem: sub, Name: "transaction_seconds",
 			Help: "From the begin to the end of a transaction.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)}),
@@ -86,12 +86,12 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		held:        gauge("held_chunks", "History chunks that wait for an earlier one."),
 		waiting:     gauge("waiting_syncs", "Numbers that hold history chunks, because an earlier one is missing."),
 		running:     gauge("running_syncs", "Numbers whose history sync is open."),
-		gaps:        gauge("sync_gaps", "Holes in history syncs that were given up or lost, and not filled since."),
+		gaps:        gauge("sync_gaps", "Gaps of history syncs that were given up or lost, and not filled since."),
 		numbers:     gauge("numbers", "Phone numbers known."),
 		largest:     gauges("largest_business_numbers", "Phone numbers known of the business with the most of them, by a hash of its WABA id.", "business"),
 		restarts:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "session_restarts_total", Help: "Sessions that ended with an error and were begun again."}),
 		rebalances: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "rebalances_total",
-			Help: "Times that partitions went, to come back or not: the state of what comes is rebuilt."}),
+			Help: "Times that partitions were revoked. The state of newly assigned ones is rebuilt."}),
 		bulkPaused: gauge("bulk_paused", "1 while bulk waits, because live has a backlog."),
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
@@ -105,7 +105,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 func (m *metrics) stalled(reg prometheus.Registerer, h *health) {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "coexstream", Subsystem: "processor", Name: "stalled_seconds",
-		Help: "For how long records of a partition wait without a commit that gets on with them, the longest; 0: none wait.",
+		Help: "Longest time for which records of a partition wait without a commit that makes progress; 0: none wait.",
 	}, func() float64 { return h.stalled().Seconds() }))
 }
 

@@ -105,7 +105,7 @@ func (o *Outcome) markdown(b *strings.Builder) {
 		fmt.Fprintf(b, " %s |\n", ratio)
 	}
 	if len(absent) > 0 {
-		fmt.Fprintf(b, "\nNot there: %s.\n", strings.Join(absent, "; "))
+		fmt.Fprintf(b, "\nNot measured:\n- %s\n", strings.Join(absent, "\n- "))
 	}
 }
 

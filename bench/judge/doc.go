@@ -1,12 +1,14 @@
 // Package judge says whether the topics hold what the ground truth of a run demands. It is pure: records
-// come in as values, a verdict goes out; it knows no broker, no clock and none of the code that it judges.
+// come in as values, a verdict goes out; it knows no broker and no clock. Of the code that it judges it knows the contract
+// alone: the names, types and hashes of package schemas.
 //
 // How to use it, in this order:
 //  1. Truth for every line of the truth file.
-//  2. Raw for every record of the raw topics, each partition in the order of its log.
+//  2. Raw for every record of the raw topics, each partition in the order of its log; or ReadRaw, on any goroutine, and
+//     TakeRaw of what it gave, in that order.
 //  3. Expect, once: from what the raw log holds it works out what has to be in the other topics.
-//  4. Event for every record of the other topics, each partition in the order of its log. Missing tells
-//     how much is not there yet.
+//  4. Event for every record of the other topics, each partition in the order of its log; or Read, on any goroutine, and
+//     Take of what it gave, in that order. Missing is the number of events that are not there yet.
 //  5. Verdict.
 //
 // What is demanded. Every acknowledged body is in a raw topic, byte for byte. Every body that a raw topic

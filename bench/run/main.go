@@ -26,7 +26,7 @@ type options struct {
 	syncWrites            bool
 	serverCPUs, loadCPUs  string
 	brokerCPUs            string
-	readme, flamegraphs   string
+	document, flamegraphs string
 }
 
 func main() {
@@ -69,7 +69,7 @@ func parse() (options, error) {
 	flag.StringVar(&o.serverCPUs, "server-cpus", "", "processors of the servers under test, as taskset has them; empty: all")
 	flag.StringVar(&o.loadCPUs, "load-cpus", "", "processors of the load")
 	flag.StringVar(&o.brokerCPUs, "broker-cpus", "", "processors of the broker")
-	flag.StringVar(&o.readme, "readme", "", "play nothing: fill in the README's table from these results, separated by commas")
+	flag.StringVar(&o.document, "document", "", "play nothing: fill in the tables of "+documentFile+" from these results, separated by commas")
 	flag.StringVar(&o.flamegraphs, "flamegraphs", "", "play nothing: profile the ingress and the processor, and draw flame graphs into this folder")
 	flag.Parse()
 	if flag.NArg() > 0 {

@@ -55,8 +55,8 @@ func runMatches(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.readme != "" {
-		return writeReadme(readmeFile, strings.Split(o.readme, ","))
+	if o.document != "" {
+		return writeDocument(".", strings.Split(o.document, ","))
 	}
 	if o.flamegraphs != "" {
 		return drawFlamegraphs(ctx, o)

@@ -35,7 +35,7 @@ func newMetrics(reg prometheus.Registerer, s *Spool) (*metrics, error) {
 		abandoned:        counter("segments_abandoned_total", "Segments that were given up after a failed write or fsync."),
 		fsyncFailures:    counter("fsync_failures_total", "Fsyncs that failed."),
 		quarantined:      counter("segments_quarantined_total", "Damaged segments that were moved to quarantine."),
-		setAside:         counter("records_set_aside_total", "Records that Kafka refuses for good, kept in quarantine."),
+		setAside:         counter("records_set_aside_total", "Records that Kafka refuses permanently, kept in quarantine."),
 		progressFailures: counter("progress_failures_total", "Times that the progress could not be written; after a crash, more is written to Kafka twice."),
 		fsync: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "coexstream_spool_fsync_duration_seconds", Help: "Time of an fsync.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),

@@ -23,9 +23,9 @@ func (a *app) brokerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "broker",
 		Short: "Check the data of the embedded broker, and acknowledge damage",
-		Long: `Check what the broker of 'up' has on the disk. Every start of 'up' checks all of it, too: damaged records are
-set aside in the folder broker/quarantine, those around them stay, and offsets never go back. 'doctor' fails
-until that was acknowledged. docs/operations.md says what to do about it.`,
+		Long: `Check the files of the embedded broker. Every start of 'up' checks them as well. It moves damaged records to
+the folder broker/quarantine and keeps all others. Offsets never go back. 'doctor' fails until somebody
+acknowledges the damage. docs/operations.md lists the next steps.`,
 		Example: `  coexstream broker verify
   coexstream broker acknowledge`,
 		Args: subcommand,
@@ -33,10 +33,10 @@ until that was acknowledged. docs/operations.md says what to do about it.`,
 	}
 	output := "text"
 	verify := &cobra.Command{
-		Use: "verify", Short: "Read every byte of the embedded broker's data; exit code 3 when something is damaged or in quarantine",
-		Long: `Read every byte of the embedded broker's data, check it, and change nothing. It works on the folder of an 'up'
-that is stopped. Beside one that runs it checks the same, but for the ends of the files, which may be writes on
-their way, and the files that only a stop completes.`,
+		Use: "verify", Short: "Read every byte of the embedded broker's data; exit code 3 for damage and for files in quarantine",
+		Long: `Read every byte of the embedded broker's data and check it. Nothing is changed. The command works on the folder
+of a stopped 'up'. Beside a running one it skips the ends of the files, which may be unfinished writes, and the
+files that only a stop completes.`,
 		Example: `  coexstream broker verify --data-dir /var/lib/coexstream
   coexstream broker verify --output json | jq '.damage[]'`,
 		Args: none,
@@ -44,8 +44,8 @@ their way, and the files that only a stop completes.`,
 	}
 	verify.Flags().StringVarP(&output, "output", "o", output, "text or json")
 	cmd.AddCommand(verify, &cobra.Command{
-		Use: "acknowledge", Short: "Take note of the damage in quarantine, so that doctor and alerts are content",
-		Long: `Move what is in quarantine to broker/quarantine/acknowledged. Nothing is deleted. 'up' may run meanwhile.`,
+		Use: "acknowledge", Short: "Acknowledge the damage in quarantine, which ends the alerts",
+		Long: `Move the content of the quarantine to broker/quarantine/acknowledged. Nothing is deleted. 'up' may be running.`,
 		Example: `  coexstream broker verify
   coexstream broker acknowledge`,
 		Args: none,

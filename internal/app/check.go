@@ -13,13 +13,13 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Compare the topics with the ground truth of a simulation; exit code 3 when they differ",
-		Long: `Read all topics and the ground truth that 'coexstream simulate' wrote, and say of every event: delivered
-once, in the right order, with the right content; the contacts table right; every body that got a 200 in
-the raw log, byte for byte, with a signature that still verifies.
+		Long: `Compare all topics with the ground truth of 'coexstream simulate'. Every event must be there once, in the right
+order and with the right content. The contacts table must be right. The raw log must have every body with a
+200, byte for byte, with a valid signature.
 
-It waits for what is missing, as long as --wait, and ends as soon as everything is there and the topics
-are quiet. After a run that was cut short, what the processor holds because something before it was never
-sent is counted as held, with the time at which it is let go at the latest; check again then.`,
+The command waits up to --wait for missing events. It ends when everything is there and the topics are quiet.
+After an interrupted simulation, the processor may hold chunks whose predecessors were never sent. They count as
+held, and the report has the time of their release. Run the command again then.`,
 		Example: `  coexstream check
   coexstream check --truth run.jsonl --wait 10m --output json
   coexstream check --secret-file ./app-secret`,
@@ -66,12 +66,12 @@ sent is counted as held, with the time at which it is let go at the latest; chec
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&c.TruthFile, "truth", c.TruthFile, "file with the ground truth")
-	durationFlag(f, &c.Wait, "wait", "how long to wait for what is missing")
-	durationFlag(f, &c.Settle, "settle", "how long the topics must be quiet at the end")
-	f.StringArrayVar(&c.Secrets, "secret", nil, "app secret to verify signatures with, beside those of the configured sources, repeatable; a throw-away one: other users of this machine can see it in the process list")
-	f.StringArrayVar(&secretFiles, "secret-file", nil, "file that holds such an app secret, repeatable")
-	f.IntVar(&c.ValidateEvery, "validate-every", c.ValidateEvery, "hold every n-th event of a type against its JSON Schema; 0: none")
-	f.IntVar(&c.SamplesMax, "samples", c.SamplesMax, "faults to show, of each kind in each topic")
+	durationFlag(f, &c.Wait, "wait", "maximum time to wait for missing events")
+	durationFlag(f, &c.Settle, "settle", "time for which the topics must be quiet at the end")
+	f.StringArrayVar(&c.Secrets, "secret", nil, "temporary app secret for signatures, beside those of the configured sources; repeatable. Other users of this machine can see it in the process list")
+	f.StringArrayVar(&secretFiles, "secret-file", nil, "file with such an app secret; repeatable")
+	f.IntVar(&c.ValidateEvery, "validate-every", c.ValidateEvery, "validate every n-th event of a type against its JSON Schema; 0: none")
+	f.IntVar(&c.SamplesMax, "samples", c.SamplesMax, "maximum faults to show, of each kind in each topic")
 	f.StringVarP(&output, "output", "o", output, "text or json")
 	return cmd
 }

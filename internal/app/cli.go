@@ -59,17 +59,17 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "coexstream",
-		Short: "WhatsApp coexistence webhooks in, ordered and de-duplicated Kafka topics out",
-		Long: `coexstream takes every webhook of a WhatsApp coexistence onboarding, answers at once, loses none,
-and turns them into ordered, de-duplicated, documented Kafka topics.
+		Short: "WhatsApp coexistence webhooks in, ordered and deduplicated Kafka topics out",
+		Long: `coexstream receives the webhooks of WhatsApp coexistence onboardings and stores each one before it answers 200.
+It turns them into ordered, deduplicated and documented Kafka topics.
 
 ` + exitHelp + `
 
-Configuration comes from a YAML file, the environment and flags; the later wins.
+Configuration comes from a YAML file, the environment and flags. A later one overrides an earlier one.
 'coexstream config keys' lists every key.`,
 		Example: `  coexstream up                               everything in one process, data in ./data
-  coexstream tail messages --from-beginning   see what came out
-  coexstream doctor                           what is not well, and what to do
+  coexstream tail messages --from-beginning   read a topic
+  coexstream doctor                           find problems and their solutions
   coexstream config keys                      every configuration key`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: subcommand,

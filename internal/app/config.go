@@ -17,10 +17,10 @@ func (a *app) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Print, validate and explain the configuration",
-		Long: `Configuration comes from built-in defaults, a YAML file, the environment and flags; the later wins.
-The file is the one named by --config or ` + config.ConfigEnv + `, else ./` + config.DefaultFile + ` if it exists.
-Any key can be set by a flag with --set key=value, and by the variable that is shown with it.
-Durations are written 250ms, 30m, 14d; sizes 1048576 or 16MiB.
+		Long: `Configuration comes from built-in defaults, a YAML file, the environment and flags. A later one overrides an
+earlier one. --config or ` + config.ConfigEnv + ` names the file; without both, ./` + config.DefaultFile + ` is read if it exists.
+--set key=value sets any key, and so does the environment variable of the key. Durations have the form 250ms,
+30m, 14d; sizes the form 1048576 or 16MiB.
 
 Keys:
 
@@ -49,7 +49,7 @@ Keys:
 		},
 		&cobra.Command{
 			Use:     "validate",
-			Short:   "Check the configuration and say everything that is wrong with it",
+			Short:   "Check the configuration and print every error",
 			Example: "  coexstream config validate --config /etc/coexstream.yaml",
 			Args:    none,
 			RunE: func(cmd *cobra.Command, _ []string) error {

@@ -25,8 +25,8 @@ func (a *app) dlqCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dlq",
 		Short: "List, show, export and requeue dead letters",
-		Long: `What the processor could not understand is in the topic dlq, untouched. A letter is open, requeued, or
-parked: one that came back ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times after it was requeued.`,
+		Long: `The topic dlq has the records that the processor could not process, unchanged. A letter is open, requeued or
+parked. A letter that returned ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times after a requeue is parked.`,
 		Example: `  coexstream dlq list
   coexstream dlq show 3/17
   coexstream dlq export --dir letters
@@ -49,9 +49,9 @@ func (o *letterFilter) flags(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringArrayVar(&o.filter.Reasons, "reason", nil, "only letters with this reason code; repeatable, as are topic, waba and state")
 	f.StringArrayVar(&o.filter.Topics, "topic", nil, "only letters from this topic: raw.live or raw.bulk")
-	f.StringArrayVar(&o.filter.WABAs, "waba", nil, "only letters that are keyed by this WhatsApp Business Account, or name it")
-	f.StringVar(&o.since, "since", "", "only what failed from then on: 2d ago, or 2006-01-02T15:04:05Z")
-	f.StringVar(&o.until, "until", "", "only what failed before then")
+	f.StringArrayVar(&o.filter.WABAs, "waba", nil, "only letters of this WhatsApp Business Account, by key or body")
+	f.StringVar(&o.since, "since", "", "only failures since this time: 2d ago, or 2006-01-02T15:04:05Z")
+	f.StringVar(&o.until, "until", "", "only failures before this time")
 }
 
 func (o *letterFilter) read(now time.Time) (*deadletter.Filter, error) {
@@ -228,7 +228,7 @@ func (a *app) dlqListCommand() *cobra.Command {
 	}
 	o.flags(cmd.Flags())
 	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked")
-	cmd.Flags().IntVarP(&limit, "limit", "n", 0, "only the newest; 0: all")
+	cmd.Flags().IntVarP(&limit, "limit", "n", 0, "maximum number of letters, the newest; 0: all")
 	cmd.Flags().StringVarP(&output, "output", "o", output, "text or json")
 	return cmd
 }
@@ -289,7 +289,7 @@ func (a *app) dlqShowCommand() *cobra.Command {
 			return showLetter(out, l)
 		},
 	}
-	cmd.Flags().BoolVar(&raw, "raw", false, "the bytes of the body, all of them and nothing else")
+	cmd.Flags().BoolVar(&raw, "raw", false, "print the bytes of the body only, all of them")
 	cmd.Flags().StringVarP(&output, "output", "o", output, "text or json")
 	return cmd
 }

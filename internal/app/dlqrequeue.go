@@ -26,8 +26,8 @@ func (a *app) dlqExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write dead letters to standard output, a line of JSON each, or to files",
-		Long: `Write dead letters whole: as lines of JSON on standard output, or into a folder, where PARTITION-OFFSET.body
-has the exact bytes of a letter and PARTITION-OFFSET.json all else.`,
+		Long: `Write whole dead letters, as lines of JSON on standard output or into a folder. There, PARTITION-OFFSET.body has
+the exact bytes of a letter and PARTITION-OFFSET.json the rest.`,
 		Example: `  coexstream dlq export > letters.ndjson
   coexstream dlq export --dir letters --reason json_invalid`,
 		Args: none,
@@ -54,7 +54,7 @@ has the exact bytes of a letter and PARTITION-OFFSET.json all else.`,
 	}
 	o.flags(cmd.Flags())
 	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked")
-	cmd.Flags().StringVar(&dir, "dir", "", "folder for two files a letter; it is made")
+	cmd.Flags().StringVar(&dir, "dir", "", "folder for two files per letter; created if missing")
 	return cmd
 }
 
@@ -88,13 +88,13 @@ func (a *app) dlqRequeueCommand() *cobra.Command {
 	var o requeueOptions
 	cmd := &cobra.Command{
 		Use:   "requeue [PLACE...]",
-		Short: "Try dead letters again, after what made them fail was corrected",
-		Long: `Write dead letters back to the raw topic from which they came: the same bytes, with all their headers. The
-processor tries what failed; what left of a record the first time does not leave again. A letter that fails
-again comes back as a new one that counts the attempts; after it came back ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times it is parked.
+		Short: "Process dead letters again, after the cause was corrected",
+		Long: `Write dead letters back to the raw topic they came from, with the same bytes and headers. The processor
+processes the failed parts only. A letter that fails again returns as a new one, which counts the attempts.
+After it returned ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times, it is parked.
 
-A letter that was requeued is remembered in dlq and not requeued again. --force requeues it nonetheless, and
-one that is parked.`,
+The topic dlq remembers each requeue, so a letter is requeued once. --force requeues such letters again, and
+parked ones as well.`,
 		Example: `  coexstream dlq requeue --reason event_too_long --dry-run
   coexstream dlq requeue --reason event_too_long
   coexstream dlq requeue 3/17 --force
@@ -102,9 +102,9 @@ one that is parked.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.requeue(cmd, args, &o) },
 	}
 	o.flags(cmd.Flags())
-	cmd.Flags().BoolVar(&o.all, "all", false, "all letters that are open")
-	cmd.Flags().BoolVar(&o.force, "force", false, "also letters that are parked or were requeued before")
-	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be requeued, and write nothing")
+	cmd.Flags().BoolVar(&o.all, "all", false, "requeue all open letters")
+	cmd.Flags().BoolVar(&o.force, "force", false, "include letters that are parked or were requeued before")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "list the letters without writing anything")
 	return cmd
 }
 

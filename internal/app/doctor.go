@@ -40,16 +40,16 @@ func (a *app) doctorCommand() *cobra.Command {
 	flags := doctorFlags{output: "text", timeout: 30 * time.Second}
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look at configuration, Kafka, lag, transactions and syncs, and say what to do",
-		Long: `Look at everything that coexstream needs and does, and say for each thing whether it is well, what was
-found, and what to do. Nothing is changed: no record is written, no group joined. No secret and no message
-is shown; phone_number_ids are.
+		Short: "Check configuration, Kafka, lag, transactions and syncs, and say what to do",
+		Long: `Check the whole installation. For each check, the report has the result, the findings and the next steps. Nothing
+is changed: the command writes no record and joins no group. It shows phone_number_ids, but no secrets and no
+messages.
 
 Checks:
 ` + names.String() + `
-Each is ok, warn (works today), fail (webhooks or events are lost, late or refused, or will be soon) or
-skip (could not be looked at). Exit code 0 when nothing failed, 3 when something did; with --strict also
-when there are warnings. docs/operations.md has more for each state.`,
+Each check is ok, warn (it works today), fail (webhooks or events are lost, late or refused, now or soon) or
+skip (not possible here). The exit code is 0 without failures and 3 with failures. With --strict, warnings count
+as failures. docs/operations.md describes each state.`,
 		Example: `  coexstream doctor
   coexstream doctor --config /etc/coexstream.yaml --admin http://ingress-0:9090 --admin http://processor-0:9090
   coexstream doctor --only brokers,topics,lag
@@ -59,11 +59,11 @@ when there are warnings. docs/operations.md has more for each state.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&flags.output, "output", "o", flags.output, "text or json")
-	f.DurationVar(&flags.timeout, "timeout", flags.timeout, "time for all checks together")
-	f.StringSliceVar(&flags.only, "only", nil, "names of the checks to make")
-	f.StringSliceVar(&flags.skip, "skip", nil, "names of checks to leave out")
+	f.DurationVar(&flags.timeout, "timeout", flags.timeout, "maximum time for all checks together")
+	f.StringSliceVar(&flags.only, "only", nil, "names of the checks to run")
+	f.StringSliceVar(&flags.skip, "skip", nil, "names of checks to skip")
 	f.StringArrayVar(&flags.admin, "admin", nil, "base URL of the admin listener of an ingress or processor, repeatable (default: the one of this machine)")
-	f.BoolVar(&flags.strict, "strict", false, "exit with 3 when there are warnings, too")
+	f.BoolVar(&flags.strict, "strict", false, "exit with 3 for warnings as well")
 	return cmd
 }
 
@@ -96,7 +96,7 @@ func (a *app) runDoctor(cmd *cobra.Command, flags *doctorFlags) error {
 	return nil
 }
 
-// checks are the names of the checks to make, in the order of the report.
+// checks are the names of the checks to run, in the order of the report.
 func (f *doctorFlags) checks() ([]string, error) {
 	if err := checkOutput(f.output, "text", "json"); err != nil {
 		return nil, err

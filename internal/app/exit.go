@@ -13,15 +13,16 @@ const (
 	ExitOK          = 0
 	ExitFailure     = 1   // something went wrong
 	ExitUsage       = 2   // flags, arguments or configuration are wrong; nothing was done
-	ExitFaults      = 3   // `check`, `doctor`, `spool verify` or `broker verify` found faults, `topics verify` found differences
+	ExitFaults      = 3   // `check`, `doctor`, `spool verify` or `broker verify` found faults, `topics verify` found differences, `replay` left bodies out whose signature does not verify
 	ExitInterrupted = 130 // a signal ended a command that had not finished, or a second signal cut a drain short
 )
 
 const exitHelp = `Exit codes:
-  0    done; for up, ingress and process: drained after a signal
-  1    something went wrong, and the last line says what
-  2    flags, arguments or configuration are wrong; nothing was done
-  3    check, doctor, spool verify or broker verify found faults, topics verify found differences, or replay left out what does not verify
+  0    success; for up, ingress and process: drained after a signal
+  1    failure; the last line has the reason
+  2    invalid flags, arguments or configuration; nothing was done
+  3    check, doctor, spool verify or broker verify found faults, topics verify found differences, or
+       replay skipped bodies with invalid signatures
   130  interrupted: before the end of simulate, check or replay, or by a second signal during a drain`
 
 // usageError is a mistake on the command line.

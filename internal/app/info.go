@@ -22,7 +22,7 @@ func registerInfo(reg prometheus.Registerer, cfg *config.Config) error {
 	for _, c := range []prometheus.Collector{
 		one("coexstream_build_info", "The build that runs; always 1.",
 			prometheus.Labels{"version": b.version, "revision": b.revision, "goversion": b.goVersion}),
-		one("coexstream_config_info", "The configuration that is in force, without secrets, paths of files and what is one instance's own; always 1.",
+		one("coexstream_config_info", "The configuration in force, without secrets, paths of files and settings of one instance; always 1.",
 			prometheus.Labels{"hash": hash}),
 	} {
 		if err := reg.Register(c); err != nil {

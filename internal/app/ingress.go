@@ -12,11 +12,11 @@ import (
 func (a *app) ingressCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ingress",
-		Short: "Take webhooks over HTTP and write them to Kafka",
-		Long: `Take webhooks over HTTP, verify them, and write their exact bytes to raw.live and raw.bulk. A webhook is
-answered with 200 when Kafka has acknowledged it or, while Kafka is slow or away, the disk spool has it; else
-with 503 and Retry-After. Any number of instances can run side by side, each with a spool of its own
-(ingress.spool.dir). The sources are configured under ingress.sources.`,
+		Short: "Receive webhooks over HTTP and write them to Kafka",
+		Long: `Receive webhooks over HTTP, verify them, and write their exact bytes to raw.live and raw.bulk. The response is 200
+when Kafka has acknowledged the webhook. While Kafka is slow or down, the disk spool takes its place. Otherwise
+the response is 503 with Retry-After. Any number of instances can run, each with its own spool
+(ingress.spool.dir). The key ingress.sources configures the sources.`,
 		Example: `  coexstream ingress --config coexstream.yaml --brokers kafka:9092`,
 		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -9,10 +9,10 @@ import (
 func (a *app) processCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "process",
-		Short: "Turn raw webhooks into ordered, de-duplicated events",
-		Long: `Read raw.live and raw.bulk and write the event topics, exactly once, one transaction after the other.
-Instances with the same processor.group_id share the partitions. Give each a name that it keeps over
-restarts (processor.instance_id), so that it takes its partitions back at once.`,
+		Short: "Turn raw webhooks into ordered, deduplicated events",
+		Long: `Read raw.live and raw.bulk and write the event topics, exactly once, in one transaction after the other.
+Instances with the same processor.group_id share the partitions. Give each instance a stable name
+(processor.instance_id): it gets its partitions back immediately after a restart.`,
 		Example: `  coexstream process --brokers kafka:9092 --instance-id processor-0`,
 		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {

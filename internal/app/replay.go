@@ -43,17 +43,17 @@ func (a *app) replayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay",
 		Short: "Process the raw log again: into the topics of another prefix, or into the same",
-		Long: `Copy records of the raw log back into the pipeline, in the order in which the webhooks came.
+		Long: `Copy records of the raw log back into the pipeline, in the order of the webhooks.
 
-Into another prefix (--to) everything is processed from nothing: for a new consumer, or after a mistake was
-corrected. Create its topics first, and run a processor on it, in a group of its own; the events are byte for byte those that the
-first processing should have given.
+With --to, another prefix is built from zero, for a new consumer or after a mistake was corrected. Create its
+topics first, and run a processor for it in its own group. The events are byte for byte those of the first
+processing.
 
-Every event of a replay has the header coex-replay with the replay's id. Sinks with side effects leave them
-out. Only what is in the log when the replay begins is read; what replays wrote is not read again.
+Every event of a replay has the header coex-replay with the id of the replay. Sinks with side effects skip such
+events. A replay reads the log up to its end at the start. It skips the records of other replays.
 
-A body is the unit: one that has a change that fits all filters goes as a whole. The progress is kept in
-DATA_DIR/replays/ID.json; a replay that was interrupted or killed goes on with --resume ID.`,
+A replay copies whole bodies: those with at least one change that matches all filters. It keeps its progress in
+DATA_DIR/replays/ID.json. --resume ID continues an interrupted replay.`,
 		Example: `  coexstream replay --dry-run --since 2d
   coexstream topics create --prefix fixed. && coexstream replay --to fixed.
   coexstream process --prefix fixed. --set processor.group_id=coexstream-fixed
@@ -66,20 +66,20 @@ DATA_DIR/replays/ID.json; a replay that was interrupted or killed goes on with -
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.to, "to", "", "prefix of the topics to write to; the source is --prefix (key kafka.prefix)")
-	f.BoolVar(&o.same, "same-topics", false, "write to the topics that are read")
-	f.BoolVar(&o.dryRun, "dry-run", false, "count what would go, by topic, field and business, and write nothing")
-	f.StringVar(&o.since, "since", "", "what was received from then on: 2d ago, or 2006-01-02T15:04:05Z")
-	f.StringVar(&o.until, "until", "", "what was received before then")
-	f.StringArrayVar(&o.offsets, "offsets", nil, "only this range of a lane: raw.bulk/3:1000-2000, raw.live/0:500- (the last one is left out); repeatable")
-	f.StringArrayVar(&o.selection.WABAs, "waba", nil, "only bodies about this WhatsApp Business Account; repeatable, as are those below")
+	f.BoolVar(&o.same, "same-topics", false, "write to the topics of the source")
+	f.BoolVar(&o.dryRun, "dry-run", false, "count the selected bodies by topic, field and business without writing anything")
+	f.StringVar(&o.since, "since", "", "only bodies received since this time: 2d ago, or 2006-01-02T15:04:05Z")
+	f.StringVar(&o.until, "until", "", "only bodies received before this time")
+	f.StringArrayVar(&o.offsets, "offsets", nil, "only this range of a topic: raw.bulk/3:1000-2000, raw.live/0:500- (without the last offset); repeatable")
+	f.StringArrayVar(&o.selection.WABAs, "waba", nil, "only bodies about this WhatsApp Business Account; repeatable, as are number, field and wamid")
 	f.StringArrayVar(&o.selection.Numbers, "number", nil, "only bodies about this phone_number_id")
 	f.StringArrayVar(&o.selection.Fields, "field", nil, "only bodies with a change of this field: history, messages, …")
-	f.StringArrayVar(&o.selection.WAMIDs, "wamid", nil, "only bodies with this message, or with what edits or revokes it")
-	f.BoolVar(&o.selection.Copies, "include-copies", false, "also what replays and requeues wrote")
-	f.BoolVar(&o.verify, "verify-signatures", false, "verify each signature again; what fails is left out and told, and the exit code is 3")
-	f.Float64Var(&o.rate, "rate", 0, "bodies a second at most; 0: as fast as it goes")
-	f.StringVar(&o.bytesRate, "bytes-rate", "0", "bytes a second at most, such as 5MiB; 0: no limit")
-	f.StringVar(&o.resume, "resume", "", "go on with the replay of this id; it has its own selection and target")
+	f.StringArrayVar(&o.selection.WAMIDs, "wamid", nil, "only bodies with this message, its edits or its revokes")
+	f.BoolVar(&o.selection.Copies, "include-copies", false, "include records of replays and requeues")
+	f.BoolVar(&o.verify, "verify-signatures", false, "verify each signature again; bodies that fail are skipped and reported, and the exit code is 3")
+	f.Float64Var(&o.rate, "rate", 0, "maximum bodies per second; 0: no limit")
+	f.StringVar(&o.bytesRate, "bytes-rate", "0", "maximum bytes per second, such as 5MiB; 0: no limit")
+	f.StringVar(&o.resume, "resume", "", "continue the replay with this id, with its selection and target")
 	f.StringVarP(&o.output, "output", "o", o.output, "text or json")
 	return cmd
 }

@@ -25,18 +25,16 @@ func (a *app) simulateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Play onboardings against an ingress, signed, from a seed",
-		Long: `Play the onboardings of made-up businesses against an ingress, as Meta, 360dialog and YCloud would: contacts,
-history in three phases, out of order, repeated, with holes that are filled late, media in its three
-shapes, declines, re-onboarding, echoes with edits and revokes, account events, bodies with several
-fields, unknown fields and broken bodies. Phone numbers are written in several ways, users known by
-their business-scoped id alone, groups, statuses and contacts of one second, second wamids, copies on
-standby, handovers, errors of the history, and parts that are odd beside good ones are played, too.
-Whatever is not answered with 200 is tried again.
+		Long: `Play onboardings of generated businesses against an ingress, as Meta, 360dialog and YCloud do. The history comes in
+three phases, out of order, with repetitions and late gaps. There are contacts, media in three shapes, declines,
+re-onboardings, echoes with edits and revokes, account events, unknown fields and broken bodies. Phone numbers have
+several spellings, and some users have a business-scoped id only. docs/simulator.md describes the rest. A webhook
+without a 200 is sent again.
 
-What was sent, and what has to come of it, is written to a file that 'coexstream check' reads.
+The ground truth goes to a file for 'coexstream check'.
 
-Beside an 'up' on the same data folder, URL and secret need not be given. The same --seed makes the same
-world. The exit code is 1 when webhooks had to be given up.`,
+Beside an 'up' on the same data folder, the command finds the URL and the secret itself. The same --seed makes the
+same world. The exit code is 1 if webhooks were given up.`,
 		Example: `  coexstream simulate --businesses 20 --messages 200000
   coexstream simulate --seed 42 --rate 200
   coexstream simulate --url https://hooks.example.com/webhooks/meta --secret-file ./app-secret
@@ -77,20 +75,20 @@ world. The exit code is 1 when webhooks had to be given up.`,
 	f.SortFlags = false
 	f.StringVar(&c.URL, "url", c.URL, "URL of the source (default: the one of a running up)")
 	f.StringVar(&c.Provider, "provider", c.Provider, "provider of that source: meta or 360dialog")
-	f.StringVar(&c.Secret, "secret", c.Secret, "app secret of the source, a throw-away one: other users of this machine can see it in the process list")
-	f.StringVar(&secretFile, "secret-file", secretFile, "file that holds the app secret")
-	f.StringVar(&caFile, "ca-file", caFile, "file with the authorities that an https URL's certificate may be of, PEM (default: the system's)")
+	f.StringVar(&c.Secret, "secret", c.Secret, "temporary app secret of the source; other users of this machine can see it in the process list")
+	f.StringVar(&secretFile, "secret-file", secretFile, "file with the app secret")
+	f.StringVar(&caFile, "ca-file", caFile, "PEM file of the certificate authorities for https URLs (default: those of the system)")
 	f.StringVar(&c.DialogURL, "dialog-url", c.DialogURL, "URL of a second source, for 360dialog's partner webhooks")
-	f.StringVar(&c.DialogSecret, "dialog-secret", c.DialogSecret, "its secret, a throw-away one")
-	f.StringVar(&dialogSecretFile, "dialog-secret-file", dialogSecretFile, "file that holds its secret")
+	f.StringVar(&c.DialogSecret, "dialog-secret", c.DialogSecret, "its temporary secret")
+	f.StringVar(&dialogSecretFile, "dialog-secret-file", dialogSecretFile, "file with its secret")
 	f.StringVar(&c.YCloudURL, "ycloud-url", c.YCloudURL, "URL of a source for YCloud's webhooks")
-	f.StringVar(&c.YCloudSecret, "ycloud-secret", c.YCloudSecret, "its secret, a throw-away one")
-	f.StringVar(&ycloudSecretFile, "ycloud-secret-file", ycloudSecretFile, "file that holds its secret")
+	f.StringVar(&c.YCloudSecret, "ycloud-secret", c.YCloudSecret, "its temporary secret")
+	f.StringVar(&ycloudSecretFile, "ycloud-secret-file", ycloudSecretFile, "file with its secret")
 	f.StringVar(&c.TruthFile, "truth", c.TruthFile, "file for the ground truth")
-	f.IntVar(&c.Concurrency, "concurrency", c.Concurrency, "webhooks under way at once")
-	f.Float64Var(&c.Rate, "rate", c.Rate, "webhooks a second at most; 0: as fast as it goes")
-	durationFlag(f, &c.Timeout, "timeout", "time for one attempt")
-	durationFlag(f, &c.RetryFor, "retry-for", "how long a webhook is tried again")
+	f.IntVar(&c.Concurrency, "concurrency", c.Concurrency, "maximum webhooks in flight")
+	f.Float64Var(&c.Rate, "rate", c.Rate, "maximum webhooks per second; 0: no limit")
+	durationFlag(f, &c.Timeout, "timeout", "maximum time for one attempt")
+	durationFlag(f, &c.RetryFor, "retry-for", "maximum time for the retries of a webhook")
 	worldFlags(f, &c.World)
 	f.StringVarP(&output, "output", "o", output, "text or json")
 	return cmd
@@ -106,17 +104,17 @@ func worldFlags(f *pflag.FlagSet, w *world.Config) {
 		{&w.Messages, "messages", "past messages of all businesses together"},
 		{&w.Live, "live", "live webhooks of all businesses together"},
 		{&w.Contacts, "contacts", "contacts of all businesses together"},
-		{&w.ChunkBytesMin, "chunk-bytes-min", "smallest size that chunks are aimed at"},
-		{&w.ChunkBytesMax, "chunk-bytes-max", "largest size that chunks are aimed at"},
-		{&w.ShuffleWindow, "shuffle-window", "chunks are shuffled within so many; 1: in order, 0: altogether"},
-		{&w.Unknown, "unknown", "webhooks of unknown fields, for each business"},
-		{&w.Broken, "broken", "broken bodies, in all"},
+		{&w.ChunkBytesMin, "chunk-bytes-min", "minimum target size of chunks"},
+		{&w.ChunkBytesMax, "chunk-bytes-max", "maximum target size of chunks"},
+		{&w.ShuffleWindow, "shuffle-window", "number of chunks that are shuffled together; 1: none, 0: all"},
+		{&w.Unknown, "unknown", "webhooks of unknown fields per business"},
+		{&w.Broken, "broken", "broken bodies of all businesses together"},
 	} {
 		f.IntVar(v.to, v.name, *v.to, v.what)
 	}
-	f.StringVar(&w.Numbering, "numbering", w.Numbering, "chunk_order: restart, through, none or mixed. All but restart make the processor wait for its phase hold")
+	f.StringVar(&w.Numbering, "numbering", w.Numbering, "chunk_order: restart, through, none or mixed. All but restart cause the phase hold of the processor")
 	f.StringVar(&w.Progress, "progress", w.Progress, "progress: phase, overall or mixed")
-	durationFlag(f, &w.LateAfter, "late-after", "how long holes stay open")
+	durationFlag(f, &w.LateAfter, "late-after", "time until late chunks are sent")
 	for _, v := range []struct {
 		to         *float64
 		name, what string
@@ -128,31 +126,31 @@ func worldFlags(f *pflag.FlagSet, w *world.Config) {
 		{&w.Dialog, "dialog", "share of businesses that come through 360dialog"},
 		{&w.Declines, "declines", "share of numbers that do not share their history"},
 		{&w.Reonboard, "reonboard", "share of businesses that leave and come back"},
-		{&w.Users, "users", "share of chats that are known by a business-scoped user id only"},
+		{&w.Users, "users", "share of chats with a business-scoped user id only"},
 		{&w.Media, "media", "share of past messages that are media placeholders"},
 		{&w.MediaFollow, "media-follow", "share of recent placeholders whose asset follows"},
 		{&w.MediaEchoed, "media-echoed", "share of assets that come as an echo"},
-		{&w.Unsupported, "unsupported", "share of live messages that are announced as unsupported first, and of repeated past ones that are"},
+		{&w.Unsupported, "unsupported", "share of live messages with a placeholder of type unsupported first, and of repeated past messages"},
 		{&w.Mixed, "mixed", "share of chunks that share their body with other fields"},
 		{&w.Several, "several", "share of live webhooks that share their body with another business"},
 		{&w.YCloud, "ycloud", "share of businesses that come through YCloud"},
 		{&w.Spellings, "spellings", "share of numbers whose webhooks write phone numbers in several ways"},
-		{&w.NoName, "no-name", "share of numbers whose history does not say their phone number"},
+		{&w.NoName, "no-name", "share of numbers whose history lacks their phone number"},
 		{&w.NoSender, "no-sender", "share of past messages without a sender"},
-		{&w.Groups, "groups", "share of live webhooks that are of groups"},
+		{&w.Groups, "groups", "share of live webhooks of groups"},
 		{&w.Crowds, "crowds", "share of live webhooks with messages of several users"},
-		{&w.SameSecond, "same-second", "share of contacts and statuses that others of the same second follow"},
+		{&w.SameSecond, "same-second", "share of contacts and statuses with a second one in the same second"},
 		{&w.Undated, "undated", "share of contacts without a timestamp, and of businesses whose account events have no time"},
-		{&w.Twins, "twins", "share of messages that come again, and of assets that come, under the second wamid of their message"},
+		{&w.Twins, "twins", "share of messages and assets that are repeated under the second wamid of their message"},
 		{&w.Aliases, "aliases", "share of echoes and account events under another name"},
-		{&w.Standby, "standby", "share of live webhooks that are copies of what another application answers"},
-		{&w.Handovers, "handovers", "share of live webhooks that tell of a thread that was handed over"},
-		{&w.Odd, "odd", "share of live webhooks, chunks and webhooks of contacts of which a part is odd"},
-		{&w.Failures, "failures", "share of chunks of which an error comes, too"},
+		{&w.Standby, "standby", "share of live webhooks that are copies for another application"},
+		{&w.Handovers, "handovers", "share of live webhooks with a thread handover"},
+		{&w.Odd, "odd", "share of live webhooks, chunks and contact webhooks with an invalid part"},
+		{&w.Failures, "failures", "share of chunks with an additional error"},
 		{&w.NewestFirst, "newest-first", "share of threads with the newest message first"},
 		{&w.ZeroStart, "zero-start", "share of numbers whose chunk_order starts at 0"},
 		{&w.NoLastPhase, "no-last-phase", "share of numbers without messages of the last phase"},
-		{&w.SkipPhase, "skip-phase", "share of numbers without messages of the middle phase: the processor waits for its phase hold"},
+		{&w.SkipPhase, "skip-phase", "share of numbers without messages of the middle phase, which causes the phase hold of the processor"},
 	} {
 		f.Float64Var(v.to, v.name, *v.to, v.what)
 	}

@@ -20,10 +20,9 @@ import (
 func (a *app) spoolCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "spool",
-		Short: "Look at the disk spool of an ingress",
-		Long: `Look at what an ingress keeps on the disk while Kafka does not take it, and at what is in quarantine.
-Nothing is changed, and the ingress may run meanwhile: then the newest file may end in the middle of a write,
-and what was handed over in the last second counts as waiting.`,
+		Short: "Inspect the disk spool of an ingress",
+		Long: `Inspect the disk spool and its quarantine. Nothing is changed, and the ingress may be running. In this case the
+newest file may end in the middle of a write, and records that were drained in the last second count as waiting.`,
 		Example: `  coexstream spool list
   coexstream spool verify
   coexstream spool export --quarantine > quarantine.jsonl`,
@@ -36,7 +35,7 @@ and what was handed over in the last second counts as waiting.`,
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.listSpool(cmd, false) },
 		},
 		&cobra.Command{
-			Use: "verify", Short: "Read every byte of the spool; exit code 3 when something is damaged or in quarantine",
+			Use: "verify", Short: "Read every byte of the spool; exit code 3 for damage and for files in quarantine",
 			Example: "  coexstream spool verify", Args: none,
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.listSpool(cmd, true) },
 		},
@@ -129,7 +128,7 @@ func (a *app) spoolExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Print records of the spool as JSON lines, with the exact bodies",
-		Long:  "Print records of the spool as JSON lines: those that wait for Kafka, or others. The bodies are those of the webhooks.",
+		Long:  "Print the records that wait for Kafka as JSON lines, with the exact bodies of the webhooks.",
 		Example: `  coexstream spool export > waiting.jsonl
   coexstream spool export --quarantine > quarantine.jsonl`,
 		Args: none,
@@ -148,8 +147,8 @@ func (a *app) spoolExportCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&quarantine, "quarantine", false, "those in quarantine instead of those that wait")
-	cmd.Flags().BoolVar(&everything, "all", false, "everything that can be read, handed over or not")
+	cmd.Flags().BoolVar(&quarantine, "quarantine", false, "print the records in quarantine instead")
+	cmd.Flags().BoolVar(&everything, "all", false, "print all readable records, drained or not")
 	return cmd
 }
 

@@ -32,12 +32,13 @@ func (a *app) tailCommand() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "tail TOPIC...",
-		Short: "Follow topics: a line for each record",
-		Long: `Follow topics, committed records only, from now on or from a point in the past. Topics are named without
+		Short: "Follow topics, one line per record",
+		Long: `Follow the committed records of topics, from now on or from a point in the past. Name topics without
 their prefix: ` + strings.Join(names, ", ") + `.
 
-Text shows the time, business, number, thread, direction, type and text of an event. JSON shows the whole
-record, one to a line: topic, partition, offset, time, key, headers and value, or value_base64 where the value is not UTF-8.`,
+Text output has the time, business, number, thread, direction, type and text of an event. JSON output has the whole
+record on one line: topic, partition, offset, time, key, headers and value. A value that is not UTF-8 is in
+value_base64.`,
 		Example: `  coexstream tail history --from-beginning
   coexstream tail messages echoes --since 1h --number 200000000000001
   coexstream tail dlq --from-beginning --no-follow --output json`,
@@ -50,10 +51,10 @@ record, one to a line: topic, partition, offset, time, key, headers and value, o
 	f.StringVar(&o.filter.waba, "waba", "", "only records of this WhatsApp Business Account")
 	f.StringVar(&o.filter.number, "number", "", "only records of this number: its phone_number_id or its digits")
 	f.StringVar(&o.filter.thread, "thread", "", "only records of the thread with this user: phone number or BSUID")
-	f.BoolVar(&o.beginning, "from-beginning", false, "begin with the oldest record")
-	f.StringVar(&o.since, "since", "", "begin this long ago (30m, 2d), or at this time (2006-01-02T15:04:05Z)")
+	f.BoolVar(&o.beginning, "from-beginning", false, "start with the oldest record")
+	f.StringVar(&o.since, "since", "", "start this long ago (30m, 2d), or at this time (2006-01-02T15:04:05Z)")
 	f.IntVarP(&o.limit, "limit", "n", 0, "end after this many records; 0: no limit")
-	f.BoolVar(&o.noFollow, "no-follow", false, "end when all records are shown that are there now")
+	f.BoolVar(&o.noFollow, "no-follow", false, "end after the last record that exists at the start")
 	return cmd
 }
 

@@ -51,17 +51,17 @@ func adminOf(cfg *config.Config) (*kafka.Admin, error) {
 
 func layoutFlags(cmd *cobra.Command) {
 	bind(cmd.Flags(), "partitions", "kafka.partitions", "partitions of every topic")
-	bind(cmd.Flags(), "replication-factor", "kafka.replication_factor", "copies of every partition")
+	bind(cmd.Flags(), "replication-factor", "kafka.replication_factor", "replicas of every partition")
 }
 
 func (a *app) topicsCreateCommand() *cobra.Command {
 	update := false
 	cmd := &cobra.Command{
 		Use:   "create",
-		Short: "Create the topics that are missing",
-		Long: `Create the topics that are missing. Topics that exist are left as they are, so it can be run again;
-with --update their configuration is set to what the configuration says. Partitions are never changed:
-the order of the businesses in them would break.`,
+		Short: "Create missing topics",
+		Long: `Create missing topics. Existing topics stay unchanged, so the command can run again. With --update, existing
+topics get the configured settings. The number of partitions is never changed, because that would break the order
+of each business.`,
 		Example: `  coexstream topics create --brokers kafka:9092 --partitions 24
   coexstream topics create --update --set topics.raw.retention=30d`,
 		Args: none,
@@ -91,7 +91,7 @@ the order of the businesses in them would break.`,
 		},
 	}
 	layoutFlags(cmd)
-	cmd.Flags().BoolVar(&update, "update", false, "also change the configuration of existing topics where it differs")
+	cmd.Flags().BoolVar(&update, "update", false, "change the settings of existing topics as well")
 	return cmd
 }
 
@@ -99,7 +99,7 @@ func (a *app) topicsVerifyCommand() *cobra.Command {
 	format := "text"
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Compare the topics with the configuration; exit code 3 when they differ",
+		Short: "Compare the topics with the configuration; exit code 3 for differences",
 		Example: `  coexstream topics verify --brokers kafka:9092
   coexstream topics verify --output json`,
 		Args: none,
@@ -174,7 +174,7 @@ func (a *app) topicsDescribeCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", format, "text or json")
-	cmd.Flags().BoolVar(&wide, "partitions-shown", false, "a line for each partition, too")
+	cmd.Flags().BoolVar(&wide, "partitions-shown", false, "add a line for each partition")
 	return cmd
 }
 

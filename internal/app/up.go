@@ -25,15 +25,14 @@ func (a *app) upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Run everything in one process, with an embedded Kafka broker",
 		Long: `Run the ingress, the processor and an embedded Kafka broker in one process, with all data in one folder.
-No configuration is needed. The first start generates a verify token and an app secret, keeps them in
-the data folder and prints them once with a curl line that sends a signed webhook.
+No configuration is needed. The first start generates a verify token and an app secret. It keeps them in the data
+folder and prints them once, with a curl command that sends a signed webhook.
 
-What was answered with 200 survives a restart, a kill -9 and a power cut. The broker is one node: for
-trying out, tests and small installations. Any Kafka client of this machine can read its topics while it
-runs; with --set embedded.authentication=always, and beyond loopback, only with the password that is kept in
-the data folder.
+Every webhook with a 200 survives a restart, a kill -9 and a power cut. The broker is one node for trials, tests
+and small installations. Any Kafka client of this machine can read its topics. With
+--set embedded.authentication=always, and beyond loopback, clients need the password in the data folder.
 
-The first Ctrl-C drains, the second stops at once.`,
+The first Ctrl-C drains, the second one stops immediately.`,
 		Example: `  coexstream up
   coexstream up --data-dir /var/lib/coexstream --listen :8443
   coexstream up --sync-writes=false     faster; survives a kill -9, not a power cut`,
@@ -45,7 +44,7 @@ The first Ctrl-C drains, the second stops at once.`,
 	bind(f, "admin-listen", "admin.listen", "address of the admin listener")
 	bind(f, "broker-listen", "embedded.listen", "address of the embedded broker")
 	bind(f, "partitions", "kafka.partitions", "partitions of every topic, at the first start")
-	bindBool(f, "sync-writes", "embedded.sync_writes", "fsync every write before it counts")
+	bindBool(f, "sync-writes", "embedded.sync_writes", "fsync before a write is acknowledged")
 	return cmd
 }
 

@@ -3,199 +3,198 @@ package config
 import (
 	"time"
 
-	"github.com/knadh/koanf/v2"
-
 	"github.com/coexstream/coexstream/internal/listen"
 )
 
-// Config is the effective configuration. Every exported field belongs to one key.
+// Config is the effective configuration. Every exported field belongs to one key, which its tag names; Keys declares the
+// key's kind, default, bounds and meaning.
 type Config struct {
-	DataDir         string        `koanf:"data_dir"`
-	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
-	ReloadInterval  time.Duration `koanf:"reload_interval"`
-	Log             Log           `koanf:"log"`
-	Admin           Admin         `koanf:"admin"`
-	Kafka           Kafka         `koanf:"kafka"`
-	Topics          Topics        `koanf:"topics"`
-	Ingress         Ingress       `koanf:"ingress"`
-	Processor       Processor     `koanf:"processor"`
-	Embedded        Embedded      `koanf:"embedded"`
+	DataDir         string        `key:"data_dir"`
+	ShutdownTimeout time.Duration `key:"shutdown_timeout"`
+	ReloadInterval  time.Duration `key:"reload_interval"`
+	Log             Log           `key:"log"`
+	Admin           Admin         `key:"admin"`
+	Kafka           Kafka         `key:"kafka"`
+	Topics          Topics        `key:"topics"`
+	Ingress         Ingress       `key:"ingress"`
+	Processor       Processor     `key:"processor"`
+	Embedded        Embedded      `key:"embedded"`
 
-	values   *koanf.Koanf
+	values   map[string]any // of each key but ingress.sources
 	origins  map[string]string
 	warnings []string
 }
 
 // Log is what is logged, and how.
 type Log struct {
-	Level  string `koanf:"level"`
-	Format string `koanf:"format"`
+	Level  string `key:"level"`
+	Format string `key:"format"`
 }
 
 // Admin is the operators' listener.
 type Admin struct {
-	Listen    string    `koanf:"listen"`
-	Hosts     []string  `koanf:"hosts"`
-	Token     string    `koanf:"token"`
-	TokenFile string    `koanf:"token_file"`
-	TLS       ServerTLS `koanf:"tls"`
+	Listen    string    `key:"listen"`
+	Hosts     []string  `key:"hosts"`
+	Token     string    `key:"token"`
+	TokenFile string    `key:"token_file"`
+	TLS       ServerTLS `key:"tls"`
 }
 
 // ServerTLS is the transport security of a listener.
 type ServerTLS struct {
-	CertFile     string `koanf:"cert_file"`
-	KeyFile      string `koanf:"key_file"`
-	ClientCAFile string `koanf:"client_ca_file"`
+	CertFile     string `key:"cert_file"`
+	KeyFile      string `key:"key_file"`
+	ClientCAFile string `key:"client_ca_file"`
 }
 
 // IngressTLS is the transport security of the webhook listener.
 type IngressTLS struct {
-	CertFile     string `koanf:"cert_file"`
-	KeyFile      string `koanf:"key_file"`
-	ClientCAFile string `koanf:"client_ca_file"`
-	MinVersion   string `koanf:"min_version"`
+	CertFile     string `key:"cert_file"`
+	KeyFile      string `key:"key_file"`
+	ClientCAFile string `key:"client_ca_file"`
+	MinVersion   string `key:"min_version"`
 }
 
 // Kafka is how to reach the brokers and what the topics have in common.
 type Kafka struct {
-	Brokers           []string      `koanf:"brokers"`
-	ClientID          string        `koanf:"client_id"`
-	Prefix            string        `koanf:"prefix"`
-	Partitions        int           `koanf:"partitions"`
-	ReplicationFactor int           `koanf:"replication_factor"`
-	MinInsyncReplicas int           `koanf:"min_insync_replicas"`
-	DialTimeout       time.Duration `koanf:"dial_timeout"`
-	RequestTimeout    time.Duration `koanf:"request_timeout"`
-	TLS               TLS           `koanf:"tls"`
-	SASL              SASL          `koanf:"sasl"`
+	Brokers           []string      `key:"brokers"`
+	ClientID          string        `key:"client_id"`
+	Prefix            string        `key:"prefix"`
+	Partitions        int           `key:"partitions"`
+	ReplicationFactor int           `key:"replication_factor"`
+	MinInsyncReplicas int           `key:"min_insync_replicas"`
+	DialTimeout       time.Duration `key:"dial_timeout"`
+	RequestTimeout    time.Duration `key:"request_timeout"`
+	TLS               TLS           `key:"tls"`
+	SASL              SASL          `key:"sasl"`
 }
 
 // TLS is the transport security towards the brokers.
 type TLS struct {
-	Enabled    bool   `koanf:"enabled"`
-	CAFile     string `koanf:"ca_file"`
-	CertFile   string `koanf:"cert_file"`
-	KeyFile    string `koanf:"key_file"`
-	ServerName string `koanf:"server_name"`
+	Enabled    bool   `key:"enabled"`
+	CAFile     string `key:"ca_file"`
+	CertFile   string `key:"cert_file"`
+	KeyFile    string `key:"key_file"`
+	ServerName string `key:"server_name"`
 }
 
 // SASL is the authentication towards the brokers.
 type SASL struct {
-	Mechanism    string `koanf:"mechanism"`
-	Username     string `koanf:"username"`
-	Password     string `koanf:"password"`
-	PasswordFile string `koanf:"password_file"`
+	Mechanism    string `key:"mechanism"`
+	Username     string `key:"username"`
+	Password     string `key:"password"`
+	PasswordFile string `key:"password_file"`
 }
 
 // Topics is how long, and in which portions, the topics are kept.
 type Topics struct {
-	MaxMessageBytes int64     `koanf:"max_message_bytes"`
-	SegmentBytes    int64     `koanf:"segment_bytes"`
-	Raw             Kept      `koanf:"raw"`
-	Rerouted        Kept      `koanf:"rerouted"`
-	Events          Kept      `koanf:"events"`
-	DLQ             Kept      `koanf:"dlq"`
-	Contacts        Compacted `koanf:"contacts"`
-	State           Compacted `koanf:"state"`
+	MaxMessageBytes int64     `key:"max_message_bytes"`
+	SegmentBytes    int64     `key:"segment_bytes"`
+	Raw             Kept      `key:"raw"`
+	Rerouted        Kept      `key:"rerouted"`
+	Events          Kept      `key:"events"`
+	DLQ             Kept      `key:"dlq"`
+	Contacts        Compacted `key:"contacts"`
+	State           Compacted `key:"state"`
 }
 
 // Kept is a topic that retention cuts.
 type Kept struct {
-	Retention time.Duration `koanf:"retention"`
+	Retention time.Duration `key:"retention"`
 }
 
 // Compacted is a topic that keeps the newest record of each key.
 type Compacted struct {
-	TombstoneRetention time.Duration `koanf:"tombstone_retention"`
+	TombstoneRetention time.Duration `key:"tombstone_retention"`
 }
 
 // Ingress is the HTTP edge.
 type Ingress struct {
-	Listen           string        `koanf:"listen"`
-	TLS              IngressTLS    `koanf:"tls"`
-	Sources          []Source      `koanf:"sources"`
-	BodyBytesMax     int64         `koanf:"body_bytes_max"`
-	DecodedBytesMax  int64         `koanf:"decoded_bytes_max"`
-	DecodedRatioMax  int           `koanf:"decoded_ratio_max"`
-	HeaderBytesMax   int64         `koanf:"header_bytes_max"`
-	ReadTimeout      time.Duration `koanf:"read_timeout"`
-	WriteTimeout     time.Duration `koanf:"write_timeout"`
-	IdleTimeout      time.Duration `koanf:"idle_timeout"`
-	ConnectionsMax   int           `koanf:"connections_max"`
-	PerClientMax     int           `koanf:"connections_per_client_max"`
-	InFlightBytesMax int64         `koanf:"in_flight_bytes_max"`
-	AckTimeout       time.Duration `koanf:"ack_timeout"`
-	RetryAfter       time.Duration `koanf:"retry_after"`
-	DrainDelay       time.Duration `koanf:"drain_delay"`
-	Compression      Compression   `koanf:"compression"`
-	Spool            Spool         `koanf:"spool"`
+	Listen           string        `key:"listen"`
+	TLS              IngressTLS    `key:"tls"`
+	Sources          []Source      `key:"sources"`
+	BodyBytesMax     int64         `key:"body_bytes_max"`
+	DecodedBytesMax  int64         `key:"decoded_bytes_max"`
+	DecodedRatioMax  int           `key:"decoded_ratio_max"`
+	HeaderBytesMax   int64         `key:"header_bytes_max"`
+	ReadTimeout      time.Duration `key:"read_timeout"`
+	WriteTimeout     time.Duration `key:"write_timeout"`
+	IdleTimeout      time.Duration `key:"idle_timeout"`
+	ConnectionsMax   int           `key:"connections_max"`
+	PerClientMax     int           `key:"connections_per_client_max"`
+	InFlightBytesMax int64         `key:"in_flight_bytes_max"`
+	AckTimeout       time.Duration `key:"ack_timeout"`
+	RetryAfter       time.Duration `key:"retry_after"`
+	DrainDelay       time.Duration `key:"drain_delay"`
+	Compression      Compression   `key:"compression"`
+	Spool            Spool         `key:"spool"`
 }
 
 // Spool is what the ingress keeps on the local disk while Kafka does not take it.
 type Spool struct {
-	Enabled      bool          `koanf:"enabled"`
-	Dir          string        `koanf:"dir"`
-	After        time.Duration `koanf:"after"`
-	BytesMax     int64         `koanf:"bytes_max"`
-	AgeMax       time.Duration `koanf:"age_max"`
-	SegmentBytes int64         `koanf:"segment_bytes"`
-	Fsync        bool          `koanf:"fsync"`
-	Drain        SpoolDrain    `koanf:"drain"`
+	Enabled      bool          `key:"enabled"`
+	Dir          string        `key:"dir"`
+	After        time.Duration `key:"after"`
+	BytesMax     int64         `key:"bytes_max"`
+	AgeMax       time.Duration `key:"age_max"`
+	SegmentBytes int64         `key:"segment_bytes"`
+	Fsync        bool          `key:"fsync"`
+	Drain        SpoolDrain    `key:"drain"`
 }
 
 // SpoolDrain is how fast the spool is handed over.
 type SpoolDrain struct {
-	BytesPerSecond   int64 `koanf:"bytes_per_second"`
-	RecordsPerSecond int   `koanf:"records_per_second"`
+	BytesPerSecond   int64 `key:"bytes_per_second"`
+	RecordsPerSecond int   `key:"records_per_second"`
 }
 
 // Compression is the codec of each lane.
 type Compression struct {
-	Live string `koanf:"live"`
-	Bulk string `koanf:"bulk"`
+	Live string `key:"live"`
+	Bulk string `key:"bulk"`
 }
 
 // Processor is the runtime that turns raw records into events.
 type Processor struct {
-	GroupID            string        `koanf:"group_id"`
-	InstanceID         string        `koanf:"instance_id"`
-	TransactionTimeout time.Duration `koanf:"transaction_timeout"`
-	SessionTimeout     time.Duration `koanf:"session_timeout"`
-	RebalanceTimeout   time.Duration `koanf:"rebalance_timeout"`
-	BulkBytesMax       int64         `koanf:"bulk_bytes_max"`
-	HeldBytesMax       int64         `koanf:"held_bytes_max"`
-	BodyBytesMax       int64         `koanf:"body_bytes_max"`
-	EventBytesMax      int64         `koanf:"event_bytes_max"`
-	Compression        string        `koanf:"compression"`
-	DepthMax           int           `koanf:"depth_max"`
-	DedupWindow        time.Duration `koanf:"dedup_window"`
-	ReplayTimeout      time.Duration `koanf:"replay_timeout"`
-	UnknownState       string        `koanf:"unknown_state"`
-	Media              Media         `koanf:"media"`
-	History            History       `koanf:"history"`
+	GroupID            string        `key:"group_id"`
+	InstanceID         string        `key:"instance_id"`
+	TransactionTimeout time.Duration `key:"transaction_timeout"`
+	SessionTimeout     time.Duration `key:"session_timeout"`
+	RebalanceTimeout   time.Duration `key:"rebalance_timeout"`
+	BulkBytesMax       int64         `key:"bulk_bytes_max"`
+	HeldBytesMax       int64         `key:"held_bytes_max"`
+	BodyBytesMax       int64         `key:"body_bytes_max"`
+	EventBytesMax      int64         `key:"event_bytes_max"`
+	Compression        string        `key:"compression"`
+	DepthMax           int           `key:"depth_max"`
+	DedupWindow        time.Duration `key:"dedup_window"`
+	ReplayTimeout      time.Duration `key:"replay_timeout"`
+	UnknownState       string        `key:"unknown_state"`
+	Media              Media         `key:"media"`
+	History            History       `key:"history"`
 }
 
 // Media is how media follow-ups meet their placeholders.
 type Media struct {
-	Hold time.Duration `koanf:"hold"`
+	Hold time.Duration `key:"hold"`
 }
 
 // History is how long the resequencer waits.
 type History struct {
-	GapTimeout time.Duration `koanf:"gap_timeout"`
-	PhaseHold  time.Duration `koanf:"phase_hold"`
-	QuietTime  time.Duration `koanf:"quiet_time"`
-	Ceiling    time.Duration `koanf:"ceiling"`
+	GapTimeout time.Duration `key:"gap_timeout"`
+	PhaseHold  time.Duration `key:"phase_hold"`
+	QuietTime  time.Duration `key:"quiet_time"`
+	Ceiling    time.Duration `key:"ceiling"`
 }
 
 // Embedded is the broker inside `up`.
 type Embedded struct {
-	Listen         string `koanf:"listen"`
-	Advertise      string `koanf:"advertise"`
-	Authentication string `koanf:"authentication"`
-	SyncWrites     bool   `koanf:"sync_writes"`
-	SegmentBytes   int64  `koanf:"segment_bytes"`
-	MemoryLimit    int64  `koanf:"memory_limit"`
+	Listen         string `key:"listen"`
+	Advertise      string `key:"advertise"`
+	Authentication string `key:"authentication"`
+	SyncWrites     bool   `key:"sync_writes"`
+	SegmentBytes   int64  `key:"segment_bytes"`
+	MemoryLimit    int64  `key:"memory_limit"`
 }
 
 // Authenticates tells whether the broker asks its clients who they are.

@@ -13,7 +13,7 @@ func TestKeysAndFieldsAreTheSame(t *testing.T) {
 	var walk func(prefix string, typ reflect.Type)
 	walk = func(prefix string, typ reflect.Type) {
 		for f := range typ.Fields() {
-			name := f.Tag.Get("koanf")
+			name := f.Tag.Get(keyTag)
 			if !f.IsExported() {
 				continue
 			}

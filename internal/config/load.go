@@ -6,16 +6,13 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/knadh/koanf/maps"
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/providers/file"
-	"github.com/knadh/koanf/v2"
+	"go.yaml.in/yaml/v3"
 )
 
 // DefaultFile is read when it exists and no other file is named.
@@ -114,19 +111,16 @@ func readLayers(in Input, keys []Key) (layers []layer, problems []error, warning
 
 // readFile reads a YAML file into a flat map from key to value. Empty maps of known sections are no keys.
 func readFile(path string) (map[string]any, error) {
-	if _, err := os.Stat(path); err != nil {
+	content, err := os.ReadFile(path)
+	if err != nil {
 		return nil, err
 	}
-	k := koanf.New(".")
-	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+	tree := map[string]any{}
+	if err := yaml.Unmarshal(content, &tree); err != nil {
 		return nil, WithoutQuotes(err)
 	}
-	flat := k.All()
-	for name, v := range flat {
-		if m, ok := v.(map[string]any); ok && len(m) == 0 {
-			delete(flat, name)
-		}
-	}
+	flat := map[string]any{}
+	flatten(flat, "", tree)
 	// A section that is written but empty (`kafka:`) comes as a nil value of a name that only prefixes keys.
 	for name, v := range flat {
 		if v == nil && slices.ContainsFunc(keyNames(Keys()), func(key string) bool { return strings.HasPrefix(key, name+".") }) {
@@ -136,26 +130,32 @@ func readFile(path string) (map[string]any, error) {
 	return flat, nil
 }
 
+// flatten adds the values of nested maps under their names, joined with dots. A map that a file keys by numbers or
+// truth values comes with keys of these types.
+func flatten(flat map[string]any, prefix string, value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			flatten(flat, prefix+name+".", inner)
+		}
+	case map[any]any:
+		for name, inner := range v {
+			flatten(flat, prefix+fmt.Sprint(name)+".", inner)
+		}
+	default:
+		flat[strings.TrimSuffix(prefix, ".")] = value
+	}
+}
+
 func build(parsed map[string]any, origins map[string]string, problems []error) (*Config, error) {
 	fail := func(key, format string, args ...any) {
 		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 	}
-	k := koanf.New(".")
 	list, _ := parsed["ingress.sources"].([]any)
 	sources := decodeSources(list, fail)
-	plain := make(map[string]any, len(parsed))
-	for name, v := range parsed {
-		if name != "ingress.sources" {
-			plain[name] = v
-		}
-	}
-	if err := k.Load(confmap.Provider(maps.Unflatten(plain, "."), ""), nil); err != nil {
-		return nil, fmt.Errorf("merge configuration: %w", err)
-	}
-	c := &Config{values: k, origins: origins}
-	if err := k.UnmarshalWithConf("", c, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
-		return nil, fmt.Errorf("decode configuration: %w", err)
-	}
+	delete(parsed, "ingress.sources")
+	c := &Config{values: parsed, origins: origins}
+	setFields(reflect.ValueOf(c).Elem(), "", parsed)
 	c.Ingress.Sources = sources
 	c.Kafka.SASL.Password = fromFile("kafka.sasl.password", c.Kafka.SASL.Password, c.Kafka.SASL.PasswordFile, fail)
 	c.Admin.Token = fromFile("admin.token", c.Admin.Token, c.Admin.TokenFile, fail)
@@ -165,6 +165,25 @@ func build(parsed map[string]any, origins map[string]string, problems []error) (
 		return nil, fmt.Errorf("%w:\n  %w", ErrInvalid, joined(problems))
 	}
 	return c, nil
+}
+
+// keyTag names the key of a field, within the section of its struct.
+const keyTag = "key"
+
+// setFields gives each field of a struct its key's value. TestKeysAndFieldsAreTheSame holds their types against each
+// other.
+func setFields(of reflect.Value, prefix string, values map[string]any) {
+	for field, v := range of.Fields() {
+		if !field.IsExported() {
+			continue
+		}
+		name := prefix + field.Tag.Get(keyTag)
+		if v.Kind() == reflect.Struct {
+			setFields(v, name+".", values)
+		} else if value, ok := values[name]; ok {
+			v.Set(reflect.ValueOf(value).Convert(v.Type()))
+		}
+	}
 }
 
 // check looks at keys that must fit together.

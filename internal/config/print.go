@@ -92,16 +92,22 @@ func (c *Config) common(k *Key) (*yaml.Node, error) {
 	case k.Kind == Sources:
 		return c.sourcesNode(withoutPaths)
 	case k.Secret:
-		return present(c.values.String(k.Name) + c.values.String(k.Name+fileSuffix)), nil
+		return present(c.text(k.Name) + c.text(k.Name+fileSuffix)), nil
 	case isFile && slices.ContainsFunc(Keys(), func(k Key) bool { return k.Secret && k.Name == of }):
 		return nil, nil // with the secret
 	case isFile:
-		return present(c.values.String(k.Name)), nil
+		return present(c.text(k.Name)), nil
 	}
 	return c.node(k)
 }
 
 const fileSuffix = "_file"
+
+// text is the value of a key that is text.
+func (c *Config) text(key string) string {
+	s, _ := c.values[key].(string)
+	return s
+}
 
 func present(value string) *yaml.Node {
 	if value == "" {
@@ -127,7 +133,7 @@ func (c *Config) node(k *Key) (*yaml.Node, error) {
 		return c.sourcesNode(func(*Source) {})
 	}
 	n := &yaml.Node{}
-	switch v := c.values.Get(k.Name).(type) {
+	switch v := c.values[k.Name].(type) {
 	case time.Duration:
 		return scalar(FormatDuration(v)), nil
 	case int64:
@@ -184,7 +190,7 @@ func Table() string {
 // SourceTable is the reference of the keys of a source as a Markdown table.
 func SourceTable() string {
 	var b strings.Builder
-	b.WriteString("| key of a source | kind | default | meaning |\n| --- | --- | --- | --- |\n")
+	b.WriteString("| key | kind | default | meaning |\n| --- | --- | --- | --- |\n")
 	for _, k := range SourceKeys() {
 		row(&b, &k)
 	}
@@ -198,10 +204,10 @@ func row(b *strings.Builder, k *Key) {
 	}
 	doc := k.Doc
 	if k.Kind == Enum {
-		doc += ": " + strings.Join(k.Allowed, ", ")
+		doc += " Allowed: `" + strings.Join(k.Allowed, "`, `") + "`."
 	}
 	if k.Secret {
-		doc += " (secret)"
+		doc += " Secret."
 	}
 	fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k.Name, k.Kind, def, strings.ReplaceAll(doc, "|", "\\|"))
 }

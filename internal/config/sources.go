@@ -44,17 +44,17 @@ const VerifyTokenMin = 16
 // SourceKeys documents the keys of a source.
 func SourceKeys() []Key {
 	return []Key{
-		{Name: "name", Doc: "name of the source, in metrics and in the header `coex-source`", Pattern: `^[A-Za-z0-9._-]{1,64}$`, Allows: "1 to 64 letters, digits, dots, dashes, underscores"},
-		{Name: "provider", Kind: Enum, Default: ProviderMeta, Allowed: []string{ProviderMeta, Provider360Dialog, ProviderYCloud}, Doc: "whose signature header is checked"},
-		{Name: "path", Default: "/webhooks/<name>", Doc: "path of the URL", Pattern: `^/[A-Za-z0-9._~/-]*$`, Allows: "a path that begins with / and has no query"},
-		{Name: "verify_token", Secret: true, Doc: "token that the GET verification must bring, 16 characters or more; empty: every verification is refused"},
-		{Name: "verify_token_file", Doc: "file that holds `verify_token`"},
-		{Name: "secrets", Kind: List, Secret: true, Doc: "app secrets, each with `id` and `value` or `value_file`; any of them may have signed"},
-		{Name: "signature_required", Kind: Bool, Default: "true", Doc: "refuse what is not signed"},
-		{Name: "client_cn", Doc: "common name that the sender's client certificate must have, checked against `ingress.tls.client_ca_file`; empty: none is needed. Meta's is `client.webhooks.fbclientcerts.com`", Pattern: `^[ -~]{0,200}$`, Allows: "up to 200 printable ASCII characters"},
-		{Name: "requests_per_second", Kind: Int, Default: "0", Max: 1 << 30, Doc: "accepted webhooks of the source in a second; beyond it the answer is 429. 0: no limit"},
-		{Name: "bytes_per_second", Kind: Bytes, Default: "0", Max: 64 * gib, Doc: "bytes of accepted webhooks of the source in a second, as they come over the wire; beyond it the answer is 429. 0: no limit"},
-		{Name: "requests_max", Kind: Int, Default: "0", Max: 1 << 20, Doc: "requests of the source in flight; beyond it the answer is 429. 0: no limit of its own"},
+		{Name: "name", Doc: "Name of the source in metrics and in the header `coex-source`.", Pattern: `^[A-Za-z0-9._-]{1,64}$`, Allows: "1 to 64 letters, digits, dots, dashes, underscores"},
+		{Name: "provider", Kind: Enum, Default: ProviderMeta, Allowed: []string{ProviderMeta, Provider360Dialog, ProviderYCloud}, Doc: "Provider, which determines the signature header."},
+		{Name: "path", Default: "/webhooks/<name>", Doc: "Path of the URL.", Pattern: `^/[A-Za-z0-9._~/-]*$`, Allows: "a path that begins with / and has no query"},
+		{Name: "verify_token", Secret: true, Doc: "Token that the GET verification must have, 16 characters or more. Empty: every verification is refused."},
+		{Name: "verify_token_file", Doc: "File with `verify_token`."},
+		{Name: "secrets", Kind: List, Secret: true, Doc: "App secrets, each with `id` and `value` or `value_file`. A signature may use any of them."},
+		{Name: "signature_required", Kind: Bool, Default: "true", Doc: "Refuse webhooks without a signature."},
+		{Name: "client_cn", Doc: "Common name of the sender's client certificate, which `ingress.tls.client_ca_file` must verify. Empty: no client certificate is required. Meta's is `client.webhooks.fbclientcerts.com`.", Pattern: `^[ -~]{0,200}$`, Allows: "up to 200 printable ASCII characters"},
+		{Name: "requests_per_second", Kind: Int, Default: "0", Max: 1 << 30, Doc: "Maximum accepted webhooks of the source per second. Beyond it the response is 429. 0: no limit."},
+		{Name: "bytes_per_second", Kind: Bytes, Default: "0", Max: 64 * gib, Doc: "Maximum bytes of accepted webhooks of the source per second, as on the wire. Beyond it the response is 429. 0: no limit."},
+		{Name: "requests_max", Kind: Int, Default: "0", Max: 1 << 20, Doc: "Maximum requests of the source in flight. Beyond it the response is 429. 0: no limit per source."},
 	}
 }
 

@@ -86,3 +86,31 @@ func TestBudgetsAreReadAsWritten(t *testing.T) {
 		t.Errorf("%+v, want %+v", got["b"], want)
 	}
 }
+
+func TestThreadTimeOfQuadraticWorkGrowsWithTheSquare(t *testing.T) {
+	quadratic := func(n int) func() {
+		return func() {
+			sum := 0
+			for i := range n {
+				for k := range n {
+					sum += i ^ k
+				}
+			}
+			sink = sum
+		}
+	}
+	if few, many := threadTime(t, 4000, quadratic), threadTime(t, 32_000, quadratic); many <= growthMax*few {
+		t.Errorf("8 times as much quadratic work took %v instead of %v", many, few)
+	}
+	Linear(t, 1<<28, func(n int) func() {
+		return func() {
+			sum := 0
+			for i := range n {
+				sum += i ^ n
+			}
+			sink = sum
+		}
+	})
+}
+
+var sink int

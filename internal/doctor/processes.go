@@ -15,7 +15,7 @@ func judgeProcesses(f *Facts, fr *finder) {
 		case p.Blocked > 0:
 			fr.add(Fail, p.URL, "Run the version that wrote the record, or set it aside (docs/operations.md, A record of the state cannot be read).", "%d partitions are not served: %s", p.Blocked, p.Reason)
 		case !p.Ready && strings.Contains(p.Reason, "no commit gets on"):
-			fr.add(Fail, p.URL, "See docs/operations.md, A processor does not get on.", "not ready: %s", p.Reason)
+			fr.add(Fail, p.URL, "See docs/operations.md, A processor makes no progress.", "not ready: %s", p.Reason)
 		case !p.Ready:
 			fr.add(Fail, p.URL, "Look for the part that is named in docs/operations.md and in the log of the process.", "not ready: %s", p.Reason)
 		case p.ConfigHash != "" && p.OwnHash != "" && p.ConfigHash != p.OwnHash:

@@ -13,7 +13,7 @@ func TestEveryDefenceHasATest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, defended, ok := strings.Cut(string(doc), "\n## What is defended, and how\n")
+	_, defended, ok := strings.Cut(string(doc), "\n## Threats and defences\n")
 	if !ok {
 		t.Fatal("SECURITY.md does not say what is defended")
 	}

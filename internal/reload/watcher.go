@@ -114,7 +114,7 @@ func NewWatcher(reg prometheus.Registerer, log *slog.Logger) (*Watcher, error) {
 		}, []string{"set"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "coexstream_reload_failures_total",
-			Help: "Changed files that could not be loaded, by what they hold. What was loaded before stays in force.",
+			Help: "Changed files that could not be loaded, by their content. The old content stays in force.",
 		}, []string{"set"}),
 		stale: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "coexstream_reload_stale",

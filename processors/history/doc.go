@@ -77,7 +77,8 @@
 //
 //  1. Tell everything in the order in which it is read: Chunk, Boundary, Decline.
 //  2. While Next has a departure, read its reference, emit what Departure.Known does not know yet,
-//     raising it there, and answer with Left; or with Missing when the reference can no longer be read.
+//     raising it there, and answer with Left; with Partly when only its first messages were emitted, after which Next gives the rest;
+//     or with Missing when the reference can no longer be read.
 //     Next may be asked at any time and gives the same answer until then.
 //  3. Tick when Deadline has come and the inputs are read to the end. Ask for Deadline again after every
 //     other call: what left may let the next wait end at once.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/coexstream/coexstream/internal/cost"
 	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -137,23 +137,22 @@ func TestSidesOfAThreadAllocateNothing(t *testing.T) {
 
 // One contacts[] is about all chunks and threads of its change: it is sorted once for all of them.
 func TestManyThreadsOfOneChangeSortItsContactsOnce(t *testing.T) {
-	var contacts, chunks []string
-	for i := range 10_000 {
-		contacts = append(contacts, fmt.Sprintf(`{"wa_id":"1650%07d"}`, i))
-		chunks = append(chunks, fmt.Sprintf(`{"metadata":{"chunk_order":%d},"threads":[{"id":"1650%07d","messages":[{"from":"1650%07d"}]}]}`, i, i, i))
-	}
-	c := scan(t, "history", `"contacts":[`+strings.Join(contacts, ",")+`],"history":[`+strings.Join(chunks, ",")+`]`)
-	var f people.Finder
-	begun := time.Now()
-	for i := range c.History {
-		th := &c.History[i].Threads[0]
-		f.Chat(c, []byte(biz), th)
-		if got, want := show(f.Past(&th.Messages[0])), fmt.Sprintf("inbound thread=1650%07d wa_id=1650%07d profiles=[%s]", i, i, contacts[i]); got != want {
-			t.Fatalf("thread %d:\ngot  %s\nwant %s", i, got, want)
+	cost.Linear(t, 10_000, func(n int) func() {
+		var contacts, chunks []string
+		for i := range n {
+			contacts = append(contacts, fmt.Sprintf(`{"wa_id":"1650%07d"}`, i))
+			chunks = append(chunks, fmt.Sprintf(`{"metadata":{"chunk_order":%d},"threads":[{"id":"1650%07d","messages":[{"from":"1650%07d"}]}]}`, i, i, i))
 		}
-	}
-	// To sort 10,000 entries takes some 5 ms: for each of the threads again it would be most of a minute.
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("10,000 threads took %v", took)
-	}
+		c := scan(t, "history", `"contacts":[`+strings.Join(contacts, ",")+`],"history":[`+strings.Join(chunks, ",")+`]`)
+		return func() {
+			var f people.Finder
+			for i := range c.History {
+				th := &c.History[i].Threads[0]
+				f.Chat(c, []byte(biz), th)
+				if got, want := show(f.Past(&th.Messages[0])), fmt.Sprintf("inbound thread=1650%07d wa_id=1650%07d profiles=[%s]", i, i, contacts[i]); got != want {
+					t.Fatalf("thread %d:\ngot  %s\nwant %s", i, got, want)
+				}
+			}
+		}
+	})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -10,25 +11,51 @@ import (
 	"github.com/coexstream/coexstream/bench/compare"
 )
 
-func TestReadmeSaysWhatItsResultsSay(t *testing.T) {
+func TestDocumentHasTheTablesOfItsResults(t *testing.T) {
 	const root = "../.."
-	text, err := os.ReadFile(filepath.Join(root, readmeFile))
+	text, err := os.ReadFile(filepath.Join(root, documentFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), readmeBegin) || !strings.Contains(string(text), readmeEnd) {
-		t.Fatalf("the README has no place for results between %q and %q", readmeBegin, readmeEnd)
+	if !strings.Contains(string(text), documentBegin) || !strings.Contains(string(text), documentEnd) {
+		t.Fatalf("the document has no place for results between %q and %q", documentBegin, documentEnd)
 	}
 	results := namedResults(string(text))
 	if len(results) == 0 {
-		t.Fatal("the README has no results; go run ./bench/run -readme FILE writes them")
+		t.Fatal("the document has no results; go run ./bench/run -document FILE writes them")
 	}
-	want, err := fillReadme(string(text), root, results)
+	want, err := fillDocument(string(text), root, results)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want != string(text) {
-		t.Errorf("the README's table is not what %q say; go run ./bench/run -readme %s", results, strings.Join(results, ","))
+		t.Errorf("the tables of the document are not those of %q; go run ./bench/run -document %s", results, strings.Join(results, ","))
+	}
+}
+
+// The README repeats some figures of the tables.
+func TestFiguresOfTheReadmeAreThoseOfTheTables(t *testing.T) {
+	const root = "../.."
+	document, err := os.ReadFile(filepath.Join(root, documentFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(document), documentBegin)
+	tables, _, _ := strings.Cut(rest, documentEnd)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "\n## How fast it is\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	figures := regexp.MustCompile(`\d[\d,]*[.,]\d+`).FindAllString(section, -1)
+	if len(figures) < 3 {
+		t.Fatalf("the README has the figures %q", figures)
+	}
+	for _, f := range figures {
+		if !regexp.MustCompile(`[ |]` + regexp.QuoteMeta(f) + `[ |]`).MatchString(tables) {
+			t.Errorf("%s of the README is in no table of %s", f, documentFile)
+		}
 	}
 }
 
@@ -55,7 +82,7 @@ func reportOf(rounds int, rates ...float64) *compare.Report {
 	return r
 }
 
-func TestReadmeIsFilledInFromResults(t *testing.T) {
+func TestDocumentIsFilledInFromResults(t *testing.T) {
 	folder := t.TempDir()
 	for name, r := range map[string]*compare.Report{
 		"a.json": reportOf(5, 60, 66, 70, 66, 90), "few.json": reportOf(3, 60, 66, 70),
@@ -64,19 +91,22 @@ func TestReadmeIsFilledInFromResults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	readme := filepath.Join(folder, readmeFile)
-	if err := os.WriteFile(readme, []byte("before\n"+readmeBegin+" -->\nold\n"+readmeEnd+"\nafter\n"), 0o600); err != nil {
+	document := filepath.Join(folder, documentFile)
+	if err := os.Mkdir(filepath.Dir(document), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeReadme(readme, []string{"few.json"}); err == nil || !strings.Contains(err.Error(), "has 3 rounds") {
+	if err := os.WriteFile(document, []byte("before\n"+documentBegin+" -->\nold\n"+documentEnd+"\nafter\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeDocument(folder, []string{"few.json"}); err == nil || !strings.Contains(err.Error(), "has 3 rounds") {
 		t.Errorf("medians of three: %v", err)
 	}
 	for range 2 { // the second time replaces the first
-		if err := writeReadme(readme, []string{"a.json"}); err != nil {
+		if err := writeDocument(folder, []string{"a.json"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := os.ReadFile(readme)
+	got, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,16 +115,16 @@ func TestReadmeIsFilledInFromResults(t *testing.T) {
 		"| coexstream | 66.0 |  |\n",
 		"| fasthttp, bare | 100 | 0.660 (0.600 to 0.900) |\n",
 		"| net/http + franz-go ProduceSync | - |  |\n", // did not pass its check
-		"Not there: nginx + lua-resty-kafka (not installed).",
+		"\nNot measured:\n- nginx + lua-resty-kafka (not installed)\n",
 		"| ingress, 1 KB, of bare fasthttp | >= 0.650 | 0.660 (0.600 to 0.900) | reached |",
 		"$ go run ./bench/run   # 2026-03-01, abc1234, go1.26",
 		"```\n<!-- /benchmark -->\nafter\n",
 	} {
 		if !strings.Contains(string(got), want) {
-			t.Errorf("the README lacks %q:\n%s", want, got)
+			t.Errorf("the document lacks %q:\n%s", want, got)
 		}
 	}
-	if strings.Contains(string(got), "\nold\n") || strings.Count(string(got), readmeBegin) != 1 {
+	if strings.Contains(string(got), "\nold\n") || strings.Count(string(got), documentBegin) != 1 {
 		t.Errorf("the old table is still there:\n%s", got)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/internal/cost"
 )
 
@@ -22,7 +23,7 @@ import (
 type abused struct {
 	*running
 	t    *testing.T
-	m    *memory
+	m    *rawtest.Memory
 	stop func() (sent int, heapMost uint64)
 }
 
@@ -42,7 +43,7 @@ var neighbourBody = []byte(`{"entry":[{"id":"1","changes":[{"field":"messages","
 
 func underAttack(t *testing.T, cfg Config) *abused {
 	t.Helper()
-	m := &memory{}
+	m := &rawtest.Memory{}
 	a := &abused{running: start(t, cfg, m), t: t, m: m}
 	runtime.GC()
 	before := liveHeap()
@@ -97,9 +98,9 @@ func (a *abused) over() {
 	if most := uint64(a.cfg.InFlightBytesMax) + heapAllowed; heap > most && !cost.RaceDetector {
 		a.t.Errorf("the heap grew by %d bytes, more than %d", heap, most)
 	}
-	waitFor(a.t, "everything to be given back", func() bool { return a.budget.taken() == 0 })
+	rawtest.WaitFor(a.t, "everything to be given back", func() bool { return a.budget.taken() == 0 })
 	neighbours := 0
-	for _, r := range a.m.taken() {
+	for _, r := range a.m.Records() {
 		if bytes.Equal(r.Value, neighbourBody) {
 			neighbours++
 		}
@@ -148,7 +149,7 @@ func TestSlowHeadersAreCutAndOthersServed(t *testing.T) {
 		dribble(c, 'x')
 	})
 	a.over()
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 100 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 100 {
 		t.Errorf("%v connections timed out, want 100", n)
 	}
 }
@@ -164,8 +165,8 @@ func TestSlowBodiesAreCutAndOthersServed(t *testing.T) {
 		})
 	}
 	a.over()
-	timedOut := counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "408") +
-		counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "408") // before the source was known
+	timedOut := rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "408") +
+		rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "408") // before the source was known
 	if timedOut < 80 {
 		t.Errorf("%v requests timed out, want at least the 80 with a length", timedOut)
 	}
@@ -188,8 +189,8 @@ func TestHugeHeadersAre431AndOthersServed(t *testing.T) {
 	})
 	a.over()
 	// Who writes and goes may be gone before the server has read.
-	waitFor(t, "all to be answered with 431", func() bool {
-		return counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "431") == 2*n
+	rawtest.WaitFor(t, "all to be answered with 431", func() bool {
+		return rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "431") == 2*n
 	})
 }
 
@@ -218,18 +219,18 @@ func TestConnectionsOfOneClientAreBoundedAndOthersServed(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, "the refusals", func() bool {
-		return counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "client") == 40
+	rawtest.WaitFor(t, "the refusals", func() bool {
+		return rawtest.Counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "client") == 40
 	})
-	waitFor(t, "the answers", func() bool { mu.Lock(); defer mu.Unlock(); return refused >= 20 })
+	rawtest.WaitFor(t, "the answers", func() bool { mu.Lock(); defer mu.Unlock(); return refused >= 20 })
 	close(held)
 	all.Wait()
-	waitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
+	rawtest.WaitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
 	if got := do(t, "POST", a.url+"/number", bytes.NewReader(message)); got.code != 200 {
 		t.Errorf("the same client afterwards: %d", got.code)
 	}
 	a.over()
-	if got := counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "all"); got != 0 {
+	if got := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "all"); got != 0 {
 		t.Errorf("%v refused for the limit of all", got)
 	}
 }
@@ -269,7 +270,7 @@ func TestDecompressionBombsAre413AndOthersServed(t *testing.T) {
 		})
 	}
 	a.over()
-	if n := counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "413"); n == 0 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "413"); n == 0 {
 		t.Error("no 413 is counted")
 	}
 }
@@ -289,7 +290,7 @@ func TestDeepJSONIsTakenAsBytesAndOthersServed(t *testing.T) {
 		}
 	}
 	a.over()
-	if got := len(a.m.taken()); got < len(bodies) {
+	if got := len(a.m.Records()); got < len(bodies) {
 		t.Errorf("%d records", got)
 	}
 }
@@ -311,11 +312,11 @@ func TestPipeliningWithoutReadingIsCutAndOthersServed(t *testing.T) {
 		}
 	})
 	a.over()
-	waitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "answer"); n != 8 {
+	rawtest.WaitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "answer"); n != 8 {
 		t.Errorf("%v connections are counted as cut for answers that nobody read, want 8", n)
 	}
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 0 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 0 {
 		t.Errorf("%v connections are counted as cut for their requests", n)
 	}
 }

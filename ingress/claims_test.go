@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 // setSlow replaces the time after which a body that is not there can be called slow.
@@ -36,7 +39,7 @@ func claimers(t *testing.T, s *running, n int, headers string, begin int) {
 			}
 		})
 	}
-	waitFor(t, "the claims", func() bool { return s.receivers() == n })
+	rawtest.WaitFor(t, "the claims", func() bool { return s.receivers() == n })
 }
 
 // receivers is how many strangers' bodies are being received.
@@ -82,7 +85,7 @@ func TestSlowClaimsOfLongBodiesMakeRoomForHistory(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			cfg := testConfig()
 			cfg.AckTimeout = 2 * time.Second
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := start(t, cfg, m)
 			s.setSlow(50 * time.Millisecond)
 			if a := do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+sign(testSecret, message)); a.code != 200 {
@@ -95,7 +98,7 @@ func TestSlowClaimsOfLongBodiesMakeRoomForHistory(t *testing.T) {
 			if codes := history(t, s, 32, attack.history, attack.coding...); codes[200] != 32 {
 				t.Errorf("answers %v, want 32 times 200", codes)
 			}
-			if n := len(m.taken()); n != 33 {
+			if n := len(m.Records()); n != 33 {
 				t.Errorf("%d records", n)
 			}
 		})
@@ -116,7 +119,7 @@ func claimersOfRoom(t *testing.T, s *running, n int, headers string) {
 			}
 		})
 	}
-	waitFor(t, "the room to be claimed", func() bool { return s.budget.long.taken.Load() >= 4<<20*int64(min(n, longBodiesThatFit(&s.cfg))) })
+	rawtest.WaitFor(t, "the room to be claimed", func() bool { return s.budget.long.taken.Load() >= 4<<20*int64(min(n, longBodiesThatFit(&s.cfg))) })
 }
 
 func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
@@ -127,7 +130,7 @@ func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			cfg := testConfig()
 			cfg.InFlightBytesMax = leastInFlight(&cfg)
-			s := start(t, cfg, &memory{})
+			s := start(t, cfg, &rawtest.Memory{})
 			s.setSlow(0)
 			begin := 20_000
 			if strings.HasPrefix(headers, "Transfer") {
@@ -145,7 +148,7 @@ func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
 					}
 				})
 			}
-			waitFor(t, "the room to be claimed", func() bool { return s.budget.short.Load() > s.budget.shortMost/2 })
+			rawtest.WaitFor(t, "the room to be claimed", func() bool { return s.budget.short.Load() > s.budget.shortMost/2 })
 			for i := range 100 {
 				c := dialFrom(t, 9, s.addr)
 				body := bytes.Repeat([]byte{' '}, 1+i*600)
@@ -161,7 +164,7 @@ func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
 
 // What has come of a short body is what it costs, up to a step.
 func TestShortBodiesOfStrangersCostWhatHasCome(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	claimers(t, s, 8, "Content-Length: 60000\r\n", 8192)
 	if n := s.budget.taken(); n > 8*firstBytes {
 		t.Errorf("8 bodies of which 8 KiB have come take %d bytes", n)
@@ -174,7 +177,7 @@ func TestShortBodiesOfStrangersCostWhatHasCome(t *testing.T) {
 	}
 	before := s.budget.taken()
 	c.send("POST /meta HTTP/1.1\r\nHost: x\r\n" + wrongSignature + "Content-Length: 60000\r\n\r\n" + strings.Repeat("x", 8192))
-	waitFor(t, "its room", func() bool { return s.budget.taken() == before+shortBytesMax })
+	rawtest.WaitFor(t, "its room", func() bool { return s.budget.taken() == before+shortBytesMax })
 }
 
 // paced sends a request in pieces, at about so many bytes a second.
@@ -197,9 +200,9 @@ func paced(w io.Writer, request string, perSecond int) error {
 func TestSlowButFairSendersAreServedBesideSlowClaims(t *testing.T) {
 	cfg := testConfig()
 	cfg.ReadTimeout, cfg.AckTimeout = 8*time.Second, 5*time.Second
-	m := &memory{publish: func(_ *Record, deadline time.Time) error {
+	m := &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
 		if !time.Now().Before(deadline) {
-			return ErrUnknown
+			return raw.ErrUnknown
 		}
 		return nil
 	}}
@@ -239,7 +242,7 @@ func TestBodyThatWasLongOnItsWayHasTheWholeTimeOfTheLog(t *testing.T) {
 	cfg := testConfig()
 	cfg.AckTimeout = 100 * time.Millisecond
 	left := make(chan time.Duration, 1)
-	s := start(t, cfg, &memory{publish: func(_ *Record, deadline time.Time) error {
+	s := start(t, cfg, &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
 		left <- time.Until(deadline)
 		return nil
 	}})
@@ -260,7 +263,7 @@ func TestManyEncodedBodiesAtOnceAreAllTaken(t *testing.T) {
 	cfg := testConfig()
 	cfg.InFlightBytesMax = leastInFlight(&cfg)
 	cfg.AckTimeout = 20 * time.Second
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, cfg, m)
 	plain := historyBody(1 << 20)
 	wire := gz(t, plain)
@@ -280,7 +283,7 @@ func TestManyEncodedBodiesAtOnceAreAllTaken(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := len(m.taken()); n != 48 {
+	if n := len(m.Records()); n != 48 {
 		t.Errorf("%d records", n)
 	}
 	if n := s.budget.taken(); n != 0 {

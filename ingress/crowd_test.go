@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 // setGrace replaces the time for which a connection has to have waited before it may have to make room.
@@ -46,7 +48,7 @@ func signed(body []byte) string {
 }
 
 // besideStrangers starts a server all of whose connections are held from four addresses. Each sends what is given, and no more.
-func besideStrangers(t *testing.T, m *memory, sends string) *running {
+func besideStrangers(t *testing.T, m *rawtest.Memory, sends string) *running {
 	t.Helper()
 	cfg := testConfig()
 	cfg.PerClientMax = 16
@@ -55,7 +57,7 @@ func besideStrangers(t *testing.T, m *memory, sends string) *running {
 	for i := range cfg.ConnectionsMax {
 		dialFrom(t, byte(2+i%4), s.addr).send(sends)
 	}
-	waitFor(t, "the strangers", func() bool { return s.open.count() == cfg.ConnectionsMax })
+	rawtest.WaitFor(t, "the strangers", func() bool { return s.open.count() == cfg.ConnectionsMax })
 	return s
 }
 
@@ -70,7 +72,7 @@ func TestConnectionsThatStrangersHoldMakeRoomForWebhooks(t *testing.T) {
 		"the beginning of chunks":      "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1",
 	} {
 		t.Run(what, func(t *testing.T) {
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := besideStrangers(t, m, sends)
 			s.setGrace(0)
 			const n = 99
@@ -82,11 +84,11 @@ func TestConnectionsThatStrangersHoldMakeRoomForWebhooks(t *testing.T) {
 				}
 				_ = c.Close()
 			}
-			if got := len(m.taken()); got != n {
+			if got := len(m.Records()); got != n {
 				t.Errorf("%d records, want %d", got, n)
 			}
-			if counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "waiting")+
-				counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "receiving") == 0 {
+			if rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "waiting")+
+				rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "receiving") == 0 {
 				t.Error("none is counted as evicted")
 			}
 		})
@@ -103,19 +105,19 @@ func TestFourAddressesHoldAtMostHalfOfTheConnectionsByDefault(t *testing.T) {
 func TestOldestStrangerMakesRoomFirst(t *testing.T) {
 	cfg := testConfig()
 	cfg.ConnectionsMax = 3
-	s := start(t, cfg, &memory{})
+	s := start(t, cfg, &rawtest.Memory{})
 	s.setGrace(0)
 	var strangers []*conversation
 	for i := range 3 {
 		strangers = append(strangers, dialFrom(t, byte(2+i), s.addr))
-		waitFor(t, "a stranger", func() bool { return s.open.count() == i+1 })
+		rawtest.WaitFor(t, "a stranger", func() bool { return s.open.count() == i+1 })
 	}
 	// The first one moves: now the second one has waited for the longest time.
 	strangers[0].send("GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
 	if a := strangers[0].answer(); a.code != 404 {
 		t.Fatal(a.code)
 	}
-	waitFor(t, "its end to be noted", func() bool {
+	rawtest.WaitFor(t, "its end to be noted", func() bool {
 		return s.open.waiting() == 3 && s.open.last().RemoteAddr().String() == strangers[0].LocalAddr().String()
 	})
 	c := dialFrom(t, 9, s.addr)
@@ -151,7 +153,7 @@ func (o *openConns) last() *conn {
 
 // Whoever has sent a webhook keeps the connection while strangers come by the hundred.
 func TestVerifiedConnectionsStayWhileStrangersComeAndGo(t *testing.T) {
-	s := besideStrangers(t, &memory{}, "")
+	s := besideStrangers(t, &rawtest.Memory{}, "")
 	s.setGrace(0)
 	var true_ []*conversation
 	for range 8 {
@@ -165,8 +167,8 @@ func TestVerifiedConnectionsStayWhileStrangersComeAndGo(t *testing.T) {
 	for i := range 300 {
 		dialFrom(t, byte(2+i%4), s.addr)
 	}
-	waitFor(t, "all strangers to be accepted", func() bool {
-		return counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "waiting") >= 300
+	rawtest.WaitFor(t, "all strangers to be accepted", func() bool {
+		return rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "waiting") >= 300
 	})
 	for i, c := range true_ {
 		c.send(signed(message))
@@ -174,25 +176,25 @@ func TestVerifiedConnectionsStayWhileStrangersComeAndGo(t *testing.T) {
 			t.Errorf("sender %d: %d", i, a.code)
 		}
 	}
-	if n := counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified"); n != 0 {
+	if n := rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified"); n != 0 {
 		t.Errorf("%v verified connections had to make room", n)
 	}
 }
 
 // A connection that sends a wrong signature is a stranger's again.
 func TestWrongSignatureEndsTheTrustInAConnection(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	c := dial(t, s.addr)
 	c.send(signed(message))
 	if a := c.answer(); a.code != 200 {
 		t.Fatal(a.code)
 	}
-	waitFor(t, "the connection to be idle", func() bool { return s.open.waiting() == 0 && s.open.verifiedCount() == 1 })
+	rawtest.WaitFor(t, "the connection to be idle", func() bool { return s.open.waiting() == 0 && s.open.verifiedCount() == 1 })
 	c.send("POST /meta HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=" + sign("other", message) + fmt.Sprintf("\r\nContent-Length: %d\r\n\r\n%s", len(message), message))
 	if a := c.answer(); a.code != 401 {
 		t.Fatal(a.code)
 	}
-	waitFor(t, "the connection to be a stranger's", func() bool { return s.open.waiting() == 1 && s.open.verifiedCount() == 0 })
+	rawtest.WaitFor(t, "the connection to be a stranger's", func() bool { return s.open.waiting() == 1 && s.open.verifiedCount() == 0 })
 }
 
 func (o *openConns) verifiedCount() int {
@@ -206,7 +208,7 @@ func TestIdleVerifiedConnectionsMakeRoomLast(t *testing.T) {
 	cfg := testConfig()
 	cfg.ConnectionsMax, cfg.IdleTimeout, cfg.ReadTimeout = 8, time.Hour, 10*time.Minute
 	clock := &jumpingClock{}
-	s := startAt(t, cfg, &memory{}, slog.New(slog.DiscardHandler), clock.Now)
+	s := startAt(t, cfg, &rawtest.Memory{}, slog.New(slog.DiscardHandler), clock.Now)
 	goOn := func(d time.Duration) {
 		clock.ahead.Add(int64(d))
 		s.open.sweep(clock.Now())
@@ -218,7 +220,7 @@ func TestIdleVerifiedConnectionsMakeRoomLast(t *testing.T) {
 		if a := c.answer(); a.code != 200 {
 			t.Fatal(a.code)
 		}
-		waitFor(t, "the connection to be idle", func() bool { return s.open.verifiedCount() == i+1 && s.open.idle() == i+1 })
+		rawtest.WaitFor(t, "the connection to be idle", func() bool { return s.open.verifiedCount() == i+1 && s.open.idle() == i+1 })
 		senders = append(senders, c)
 		goOn(time.Minute)
 	}
@@ -227,7 +229,7 @@ func TestIdleVerifiedConnectionsMakeRoomLast(t *testing.T) {
 	s.setGrace(10 * time.Minute)
 	for i := range 4 {
 		dialFrom(t, 20, s.addr)
-		waitFor(t, "a verified one to make room", func() bool { return s.open.verifiedCount() == 7-i })
+		rawtest.WaitFor(t, "a verified one to make room", func() bool { return s.open.verifiedCount() == 7-i })
 		if _, err := senders[i].r.ReadByte(); !errors.Is(err, io.EOF) {
 			t.Errorf("sender %d, whose turn it is: %v", i, err)
 		}
@@ -268,7 +270,7 @@ func (o *openConns) allowLooking() {
 func TestSendersBehindOneAddressShareItsConnections(t *testing.T) {
 	cfg := testConfig()
 	cfg.PerClientMax = 8
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, cfg, m)
 	s.setGrace(0)
 	const senders, rounds = 24, 5
@@ -280,15 +282,15 @@ func TestSendersBehindOneAddressShareItsConnections(t *testing.T) {
 			if a := c.answer(); a.code != 200 {
 				t.Fatalf("sender %d: %d %s", i, a.code, a.body)
 			}
-			waitFor(t, "the connection to be idle", func() bool { return s.open.idle() == s.open.count() })
+			rawtest.WaitFor(t, "the connection to be idle", func() bool { return s.open.idle() == s.open.count() })
 			s.open.sweep(time.Now())
 		}
 	}
-	if n := len(m.taken()); n != senders*rounds {
+	if n := len(m.Records()); n != senders*rounds {
 		t.Errorf("%d records", n)
 	}
 	// Senders that keep fewer connections than the limit keep them for good.
-	before := counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified")
+	before := rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified")
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
@@ -309,7 +311,7 @@ func TestSendersBehindOneAddressShareItsConnections(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if after := counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified"); after != before {
+	if after := rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified"); after != before {
 		t.Errorf("%v verified connections of another address had to make room", after-before)
 	}
 }
@@ -323,7 +325,7 @@ func TestSenderThatHasToMakeRoomIsToldSo(t *testing.T) {
 		"in a body":      "POST /number HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n" + string(make([]byte, 20_000)),
 		"in chunks":      "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1",
 	} {
-		s := start(t, cfg, &memory{})
+		s := start(t, cfg, &rawtest.Memory{})
 		slow := dialFrom(t, 2, s.addr)
 		slow.send(part)
 		if strings.HasPrefix(part, "GET") {
@@ -332,7 +334,7 @@ func TestSenderThatHasToMakeRoomIsToldSo(t *testing.T) {
 			}
 		} else {
 			_, body, _ := strings.Cut(part, "\r\n\r\n")
-			waitFor(t, "what has come to be read", func() bool { return s.open.receiving(int64(len(body))) }) // else the answer may be lost
+			rawtest.WaitFor(t, "what has come to be read", func() bool { return s.open.receiving(int64(len(body))) }) // else the answer may be lost
 		}
 		s.setGrace(0)
 		c := dialFrom(t, 3, s.addr)

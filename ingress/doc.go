@@ -15,7 +15,7 @@
 //     answer would cost a handshake, and when more than a few (crowdSlots) are being answered already.
 //   - No answer and no log line holds a secret or anything of a body.
 //
-// It does not parse bodies (Route), and takes any bytes whose signature is right: what they mean is for
+// It does not parse bodies (package route), and takes any bytes whose signature is right: what they mean is for
 // the processor to say.
 //
 // # Answers
@@ -53,6 +53,7 @@
 //
 // # Parts
 //
-// Server takes requests and hands records to a Durable. Publisher is the Durable that writes to Kafka.
-// Spooled stands between the two: it keeps on the disk what Kafka does not take in time.
+// Server takes requests and hands records to a raw.Durable. Package route chooses lane and key. Package publish is the
+// Durable that writes to Kafka. Package handover is the Durable that keeps on the disk (package spool) what Kafka does
+// not take in time.
 package ingress

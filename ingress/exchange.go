@@ -8,6 +8,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/valyala/fasthttp"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -37,9 +39,9 @@ type exchange struct {
 	known     *credentials // that are checked
 	check     bool         // there is a signature, and something to check it with
 
-	record   Record
+	record   raw.Record
 	headers  [11]kafka.Header
-	key      [idBytesMax]byte
+	key      [route.IDBytesMax]byte
 	received [20]byte
 }
 
@@ -69,7 +71,7 @@ func (x *exchange) end(pool *buffers, from *budget) {
 		from.strangers.give(x.strange)
 	}
 	x.short, x.long, x.decoding, x.strange = 0, 0, 0, 0
-	x.chunks, x.record = chunks{}, Record{}
+	x.chunks, x.record = chunks{}, raw.Record{}
 	clear(x.headers[:])
 }
 
@@ -77,10 +79,10 @@ func (x *exchange) end(pool *buffers, from *budget) {
 // the same without its content coding. The headers point into the request and into x: whoever wants to
 // keep them after the answer copies them.
 func (x *exchange) fill(src *source, h *fasthttp.RequestHeader, value, plain []byte) {
-	topic, waba := Route(plain)
-	x.record = Record{Topic: topic, Key: waba, Value: value, Time: x.arrived}
+	topic, waba := route.LaneAndKey(plain)
+	x.record = raw.Record{Topic: topic, Key: waba, Value: value, Time: x.arrived}
 	if len(waba) == 0 {
-		x.record.Partitioning = phoneNumberID(plain)
+		x.record.Partitioning = route.PhoneNumberID(plain)
 	}
 	hs := append(x.headers[:0],
 		kafka.Header{Key: schemas.HeaderSource, Value: src.name},

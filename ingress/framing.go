@@ -20,13 +20,13 @@ func framed(h *fasthttp.RequestHeader) (chunked bool, r *refusal) {
 		return false, refuseVersion
 	}
 	length := false
-	for raw := h.RawHeaders(); len(raw) > 0; {
-		n := bytes.IndexByte(raw, '\n')
-		if n < 1 || raw[n-1] != '\r' {
+	for lines := h.RawHeaders(); len(lines) > 0; {
+		n := bytes.IndexByte(lines, '\n')
+		if n < 1 || lines[n-1] != '\r' {
 			return false, refuseLine
 		}
-		line := raw[:n-1]
-		raw = raw[n+1:]
+		line := lines[:n-1]
+		lines = lines[n+1:]
 		if len(line) == 0 {
 			break
 		}

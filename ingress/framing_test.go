@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 // refusedRequests has more than one reading each, with a webhook in the body that some readers would take.
@@ -67,7 +69,7 @@ func refusedRequests() map[string]string {
 func TestRequestsThatOthersMayReadDifferentlyAreRefused(t *testing.T) {
 	for name, request := range refusedRequests() {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := start(t, testConfig(), m)
 			c := dial(t, s.addr)
 			_, _ = io.WriteString(c, request+post("/number", message)) // may be cut
@@ -81,7 +83,7 @@ func TestRequestsThatOthersMayReadDifferentlyAreRefused(t *testing.T) {
 			if !bytes.HasPrefix(all, []byte("HTTP/1.1 400 ")) && !bytes.HasPrefix(all, []byte("HTTP/1.1 505 ")) {
 				t.Errorf("%.60q, want 400 or 505", all)
 			}
-			if n := len(m.taken()); n != 0 {
+			if n := len(m.Records()); n != 0 {
 				t.Errorf("%d records", n)
 			}
 		})
@@ -89,7 +91,7 @@ func TestRequestsThatOthersMayReadDifferentlyAreRefused(t *testing.T) {
 }
 
 func TestExtensionsAndTrailersWithoutEndAreCutEarly(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	head := "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 	for what, endless := range map[string]string{
 		"an extension":                  head + "1;" + strings.Repeat("x", 64<<10),
@@ -124,7 +126,7 @@ func TestOrdinarySpellingsOfAFrameAreTaken(t *testing.T) {
 		"trailers":                 "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n" + strings.TrimSuffix(chunked(fmt.Sprintf("%x", len(body))), "\r\n") + "X-Sum: 1\r\nX-Other: 2\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := start(t, testConfig(), m)
 			c := dial(t, s.addr)
 			times := 2 // the second one begins where the first one ends
@@ -137,7 +139,7 @@ func TestOrdinarySpellingsOfAFrameAreTaken(t *testing.T) {
 					t.Fatalf("%d %s", a.code, a.body)
 				}
 			}
-			for _, r := range m.taken() {
+			for _, r := range m.Records() {
 				if string(r.Value) != body {
 					t.Errorf("value %q", r.Value)
 				}
@@ -150,7 +152,7 @@ func TestPathsAreMatchedLiterallyAfterUnescapingOnce(t *testing.T) {
 	cfg := testConfig()
 	cfg.Sources[3].Path = "/webhooks/number~1"
 	cfg.Sources[3].RequestsMax = 0
-	s := start(t, cfg, &memory{})
+	s := start(t, cfg, &rawtest.Memory{})
 	for target, code := range map[string]int{
 		"/webhooks/number~1":                  200,
 		"/webhooks/number~1?x=y":              200,
@@ -239,7 +241,7 @@ func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 	f.Add([]byte(post("/number", message) + inChunks + post("/number", []byte("{}"))))
 	f.Add([]byte("GET /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inChunks))
 	f.Add([]byte("POST http://x/number?a=b HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}" + inChunks))
-	kept := &memory{}
+	kept := &rawtest.Memory{}
 	s, err := New(testConfig(), kept, Deps{Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		f.Fatal(err)
@@ -248,9 +250,7 @@ func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 		if bytes.Contains(wire, []byte("100-continue")) || len(wire) == 0 {
 			return // it is asked for what comes next
 		}
-		kept.mu.Lock()
-		kept.records = nil
-		kept.mu.Unlock()
+		kept.Reset()
 		_ = s.http.ServeConn(&playedConn{request: wire, left: 1})
 		var theirs [][]byte
 		in := bufio.NewReader(bytes.NewReader(wire))
@@ -273,7 +273,7 @@ func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 				theirs = append(theirs, body)
 			}
 		}
-		ours := kept.taken()
+		ours := kept.Records()
 		for i := range min(len(ours), len(theirs)) {
 			if !bytes.Equal(ours[i].Value, theirs[i]) {
 				t.Fatalf("%q: request %d has the body %q here, %q there", wire, i, ours[i].Value, theirs[i])
@@ -283,7 +283,7 @@ func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 }
 
 func TestChunksAfterA100AreRead(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	c := dial(t, s.addr)
 	for range 2 {
@@ -298,7 +298,7 @@ func TestChunksAfterA100AreRead(t *testing.T) {
 			t.Fatalf("%d %s", a.code, a.body)
 		}
 	}
-	if got := m.taken(); len(got) != 2 || string(got[1].Value) != "{}" {
+	if got := m.Records(); len(got) != 2 || string(got[1].Value) != "{}" {
 		t.Errorf("%d records", len(got))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 )
 
@@ -70,7 +71,7 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 // keeping is a Durable that keeps the last record.
 type keeping struct{ topic, key, value string }
 
-func (k *keeping) Publish(r *Record, _ time.Time) error {
+func (k *keeping) Publish(r *raw.Record, _ time.Time) error {
 	k.topic, k.key, k.value = r.Topic.String(), string(r.Key), string(r.Value)
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/ingress/raw"
 )
 
 // handle serves one request.
@@ -235,15 +237,15 @@ func (s *Server) publish(x *exchange) *refusal {
 	err := s.durable.Publish(&x.record, x.deadline)
 	switch {
 	case err == nil:
-		s.metrics.lanes[laneOf(x.record.Topic)].Inc()
+		s.metrics.lanes[raw.Lane(x.record.Topic)].Inc()
 		return nil
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, raw.ErrBusy):
 		return refuseBytes
-	case errors.Is(err, ErrClosed):
+	case errors.Is(err, raw.ErrClosed):
 		return refuseClosed
-	case errors.Is(err, ErrUnknown):
+	case errors.Is(err, raw.ErrUnknown):
 		return refuseUnknown
-	case errors.Is(err, ErrRejected):
+	case errors.Is(err, raw.ErrRejected):
 		s.log.Error("a record cannot be written", "request_id", string(x.id[:]), "bytes", x.record.Bytes(), "error", err)
 		return refuseRejected
 	}

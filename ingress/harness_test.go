@@ -11,56 +11,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
+
+	"github.com/coexstream/coexstream/ingress/raw"
 )
-
-// memory is a Durable that keeps copies.
-type memory struct {
-	mu      sync.Mutex
-	records []Record
-	publish func(r *Record, deadline time.Time) error // nil: succeed
-}
-
-func (m *memory) Publish(r *Record, deadline time.Time) error {
-	if m.publish != nil {
-		if err := m.publish(r, deadline); err != nil {
-			return err
-		}
-	}
-	c := *r
-	c.Key, c.Value, c.Partitioning = bytes.Clone(r.Key), bytes.Clone(r.Value), bytes.Clone(r.Partitioning)
-	c.Headers = nil
-	for _, h := range r.Headers {
-		c.Headers = append(c.Headers, kafka.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.records = append(m.records, c)
-	return nil
-}
-
-func (m *memory) Ready() error { return nil }
-
-func (m *memory) taken() []Record {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return append([]Record(nil), m.records...)
-}
-
-func header(r *Record, key string) (string, bool) {
-	for _, h := range r.Headers {
-		if h.Key == key {
-			return string(h.Value), true
-		}
-	}
-	return "", false
-}
 
 const (
 	testSecret = "s3cret-of-the-app"
@@ -92,18 +50,18 @@ type running struct {
 	done      chan error
 }
 
-func start(t testing.TB, cfg Config, d Durable) *running {
+func start(t testing.TB, cfg Config, d raw.Durable) *running {
 	t.Helper()
 	return startWithLog(t, cfg, d, slog.New(slog.DiscardHandler))
 }
 
-func startWithLog(t testing.TB, cfg Config, d Durable, log *slog.Logger) *running {
+func startWithLog(t testing.TB, cfg Config, d raw.Durable, log *slog.Logger) *running {
 	t.Helper()
 	return startAt(t, cfg, d, log, time.Now)
 }
 
 // startAt starts a server with a clock of its own.
-func startAt(t testing.TB, cfg Config, d Durable, log *slog.Logger, now func() time.Time) *running {
+func startAt(t testing.TB, cfg Config, d raw.Durable, log *slog.Logger, now func() time.Time) *running {
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	s, err := New(cfg, d, Deps{Registerer: reg, Logger: log, Now: now})
@@ -186,8 +144,8 @@ func gz(t testing.TB, body []byte) []byte {
 
 var message = []byte(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"field":"messages","value":{"messages":[{"id":"wamid.1"}]}}]}]}`)
 
-// raw sends bytes as they are and returns all that comes back until the server closes.
-func raw(t testing.TB, addr, request string) string {
+// sendRaw sends bytes as they are and returns all that comes back until the server closes.
+func sendRaw(t testing.TB, addr, request string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

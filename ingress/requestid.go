@@ -23,8 +23,8 @@ func newRequestIDs() *requestIDs {
 }
 
 func (r *requestIDs) next(dst *[requestIDBytes]byte) {
-	var raw [16]byte
-	copy(raw[:8], r.process[:])
-	binary.BigEndian.PutUint64(raw[8:], r.count.Add(1))
-	hex.Encode(dst[:], raw[:])
+	var id [16]byte
+	copy(id[:8], r.process[:])
+	binary.BigEndian.PutUint64(id[8:], r.count.Add(1))
+	hex.Encode(dst[:], id[:])
 }

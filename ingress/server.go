@@ -14,13 +14,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 )
 
 // Server takes webhooks and hands them to a Durable.
 type Server struct {
 	cfg     Config
-	durable Durable
+	durable raw.Durable
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *serverMetrics
@@ -53,7 +54,7 @@ type Deps struct {
 }
 
 // New makes a Server that listens when it runs.
-func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
+func New(cfg Config, durable raw.Durable, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 // What stands before the ingress may see another end of a request than the ingress does. Then part of one
@@ -48,7 +50,7 @@ func TestAmbiguousFramingIsRefusedAndSmugglesNothing(t *testing.T) {
 		"an upgrade":                   "GET /number HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n" + length + "\r\n" + hidden,
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := start(t, testConfig(), m)
 			c := dial(t, s.addr)
 			_, _ = io.WriteString(c, request) // may be cut
@@ -56,7 +58,7 @@ func TestAmbiguousFramingIsRefusedAndSmugglesNothing(t *testing.T) {
 				_ = half.CloseWrite()
 			}
 			all, _ := io.ReadAll(c.r)
-			for _, r := range m.taken() {
+			for _, r := range m.Records() {
 				// A body that is the hidden request as a whole was framed by its one right length.
 				if bytes.HasPrefix(r.Value, []byte(`{"smuggled"`)) {
 					t.Errorf("the hidden request was taken; answers: %q", all)

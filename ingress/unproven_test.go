@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/ingress/rawtest"
+	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -28,7 +30,7 @@ func decodedInVainMost(since time.Time, longest int) float64 {
 func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testing.T) {
 	for coding, encode := range encoders(t) {
 		t.Run(coding, func(t *testing.T) {
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := start(t, testConfig(), m)
 			// Within the ratio: some bytes that do not shrink, and very many that do.
 			large := make([]byte, 6<<20)
@@ -67,7 +69,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 				})
 			}
 			all.Wait()
-			vain := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total")
+			vain := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total")
 			if most := decodedInVainMost(began, s.cfg.DecodedBytesMax+len(wire)); vain > most || vain == 0 {
 				t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
 			}
@@ -75,7 +77,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 			if codes[401] == 0 || codes[503] == 0 || codes[401]+codes[503] != strangers*each || codes[401] > few {
 				t.Errorf("answers %v, want 401 of those few that were decoded, and 503", codes)
 			}
-			refused := counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "client") + counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "all")
+			refused := rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "client") + rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "all")
 			// On a busy machine some wait for their turn until their time is up: they are refused for that.
 			if refused == 0 || refused > float64(codes[503]) {
 				t.Errorf("%v are counted as refused, want at most %d", refused, codes[503])
@@ -98,9 +100,9 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 			if a := stranger.answer(); a.code != 200 {
 				t.Errorf("the second one of a connection: %d %s", a.code, a.body)
 			}
-			for _, r := range m.taken()[1:] {
+			for _, r := range m.Records()[1:] {
 				verifyAgain(t, &r, map[string]string{"new": testSecret})
-				if topic, waba := Route(plain); r.Topic != topic || !bytes.Equal(r.Key, waba) {
+				if topic, waba := route.LaneAndKey(plain); r.Topic != topic || !bytes.Equal(r.Key, waba) {
 					t.Errorf("%s, key %q", r.Topic, r.Key)
 				}
 			}
@@ -113,7 +115,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 
 // What decodes to what was signed costs nothing of the budget, however much it is.
 func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	plain := historyBody(3 << 20)
 	wire := gz(t, plain)
@@ -129,22 +131,22 @@ func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for _, r := range m.taken() {
-		if told, ok := header(&r, schemas.HeaderContentEncoding); ok || !bytes.Equal(r.Value, plain) {
+	for _, r := range m.Records() {
+		if told, ok := rawtest.Header(&r, schemas.HeaderContentEncoding); ok || !bytes.Equal(r.Value, plain) {
 			t.Errorf("%d bytes with the coding %q", len(r.Value), told)
 		}
 	}
-	if got := len(m.taken()); got != n {
+	if got := len(m.Records()); got != n {
 		t.Errorf("%d records", got)
 	}
-	if v := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"); v != 0 {
+	if v := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"); v != 0 {
 		t.Errorf("%v bytes are counted as decoded in vain", v)
 	}
 }
 
 // Where no signature is needed, broken codings and bombs use up a budget of their own, which is not that of signed bodies.
 func TestBrokenCodingsWithoutASignatureAreBounded(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	bomb := gz(t, make([]byte, 64<<20))
 	began := time.Now()
 	codes := map[int]int{}
@@ -153,7 +155,7 @@ func TestBrokenCodingsWithoutASignatureAreBounded(t *testing.T) {
 		c.send(encoded("/number", "gzip", "", bomb))
 		codes[c.answer().code]++
 	}
-	if vain, most := counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"), decodedInVainMost(began, s.cfg.DecodedBytesMax); vain > most {
+	if vain, most := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"), decodedInVainMost(began, s.cfg.DecodedBytesMax); vain > most {
 		t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
 	}
 	if codes[413] == 0 || codes[503] == 0 || codes[413]+codes[503] != 30 {

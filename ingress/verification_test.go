@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 // verification is a GET verification with a token.
@@ -15,7 +17,7 @@ func verification(token string) string {
 }
 
 func TestGuessesOfAVerifyTokenAreBoundedForAnAddressAndOthersVerify(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	guesser := dialFrom(t, 2, s.addr)
 	wrong, limited := 0, 0
 	for i := range 100 {
@@ -45,7 +47,7 @@ func TestGuessesOfAVerifyTokenAreBoundedForAnAddressAndOthersVerify(t *testing.T
 		t.Errorf("another address: %d %s", a.code, a.body)
 	}
 	for reason, want := range map[string]int{"wrong": wrong, "client": limited + 1, "all": 0} {
-		if n := counter(t, s.reg, "coexstream_ingress_verifications_refused_total", "source", "meta", "reason", reason); n != float64(want) {
+		if n := rawtest.Counter(t, s.reg, "coexstream_ingress_verifications_refused_total", "source", "meta", "reason", reason); n != float64(want) {
 			t.Errorf("%s is counted %v times, want %d", reason, n, want)
 		}
 	}
@@ -57,7 +59,7 @@ func TestGuessesOfAVerifyTokenAreBoundedForAnAddressAndOthersVerify(t *testing.T
 }
 
 func TestGuessesFromManyAddressesAreBoundedAndASenderStillVerifies(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	sender := dialFrom(t, 200, s.addr)
 	sender.send(signed(message))
 	if a := sender.answer(); a.code != 200 {
@@ -90,14 +92,14 @@ func TestGuessesFromManyAddressesAreBoundedAndASenderStillVerifies(t *testing.T)
 	if a := c.answer(); a.code != 200 {
 		t.Errorf("the sender: %d %s", a.code, a.body)
 	}
-	if n := counter(t, s.reg, "coexstream_ingress_verifications_refused_total", "source", "meta", "reason", "all"); n == 0 {
+	if n := rawtest.Counter(t, s.reg, "coexstream_ingress_verifications_refused_total", "source", "meta", "reason", "all"); n == 0 {
 		t.Error("none is counted as over the limit of all")
 	}
 }
 
 // A probe of a load balancer, and a form that cannot be right, guess nothing.
 func TestRequestsWithoutATokenAreNoGuesses(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	c := dialFrom(t, 2, s.addr)
 	for _, target := range []string{
 		"/meta", "/meta?hub.mode=subscribe&hub.challenge=1", "/meta?hub.mode=subscribe&hub.challenge=1&hub.verify_token=",

@@ -9,13 +9,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/raw"
 )
 
 // forgetting is a Durable that keeps nothing.
 type forgetting struct{}
 
-func (forgetting) Publish(*ingress.Record, time.Time) error { return nil }
-func (forgetting) Ready() error                             { return nil }
+func (forgetting) Publish(*raw.Record, time.Time) error { return nil }
+func (forgetting) Ready() error                         { return nil }
 
 // runUnpublished is the ingress with the publish left out: what taking, verifying and routing a body costs.
 func runUnpublished(ctx context.Context, listen, secret string) error {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/handover"
+	"github.com/coexstream/coexstream/ingress/publish"
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/kafka"
@@ -90,16 +92,16 @@ func credentialsOf(s *config.Source) (ingress.Credential, []ingress.Secret) {
 	return ingress.Credential(s.VerifyToken), secrets
 }
 
-func publisherOf(cfg *config.Config) ingress.PublisherConfig {
-	c := ingress.DefaultPublisherConfig()
+func publisherOf(cfg *config.Config) publish.Config {
+	c := publish.DefaultConfig()
 	c.Brokers, c.ClientID, c.TopicPrefix = cfg.Kafka.Brokers, cfg.Kafka.ClientID+"-ingress", cfg.Kafka.Prefix
 	c.CompressionLive, c.CompressionBulk = cfg.Ingress.Compression.Live, cfg.Ingress.Compression.Bulk
 	c.InFlightBytesMax, c.RecordBytesMax = cfg.Ingress.InFlightBytesMax, int(cfg.Topics.MaxMessageBytes)
 	return c
 }
 
-func spoolOf(cfg *config.Config) ingress.SpoolConfig {
-	from, c := cfg.Ingress.Spool, ingress.DefaultSpoolConfig()
+func spoolOf(cfg *config.Config) handover.Config {
+	from, c := cfg.Ingress.Spool, handover.DefaultConfig()
 	c.Dir = from.Dir
 	if c.Dir == "" {
 		c.Dir = filepath.Join(cfg.DataDir, "spool")

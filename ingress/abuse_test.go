@@ -98,7 +98,7 @@ func (a *abused) over() {
 	if most := uint64(a.cfg.InFlightBytesMax) + heapAllowed; heap > most && !cost.RaceDetector {
 		a.t.Errorf("the heap grew by %d bytes, more than %d", heap, most)
 	}
-	rawtest.WaitFor(a.t, "everything to be given back", func() bool { return a.budget.taken() == 0 })
+	rawtest.WaitFor(a.t, "everything to be given back", func() bool { return a.budget.reserved() == 0 })
 	neighbours := 0
 	for _, r := range a.m.Records() {
 		if bytes.Equal(r.Value, neighbourBody) {

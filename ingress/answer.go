@@ -25,7 +25,7 @@ var (
 	refusePath          = &refusal{404, "path", "no source has this path"}
 	refuseMethod        = &refusal{405, "method", "only GET, HEAD and POST"}
 	refuseVerify        = &refusal{403, "verification", "hub.mode is not subscribe, hub.challenge is missing, or hub.verify_token is wrong"}
-	refuseGuesses       = &refusal{429, "verification", "too many wrong values of hub.verify_token"}
+	refuseTokens        = &refusal{429, "verification", "too many wrong values of hub.verify_token"}
 	refuseExpect        = &refusal{417, "expectation", "only 100-continue"}
 	refuseType          = &refusal{415, "content_type", "only application/json and application/*+json"}
 	refuseUnsigned      = &refusal{401, "signature", "the signature header is missing"}
@@ -42,7 +42,7 @@ var (
 	refuseRate          = &refusal{429, "source_rate", "the source sends more than it may"}
 	refuseNoCertificate = &refusal{403, "client_certificate", "the source needs a client certificate"}
 	refuseCertificate   = &refusal{403, "client_certificate", "the client certificate is not the sender's that the source needs"}
-	refuseCrowd         = &refusal{429, "source_busy", "too many requests of this source in flight"}
+	refuseSourceBusy    = &refusal{429, "source_busy", "too many requests of this source in flight"}
 	refuseBytes         = &refusal{503, "busy", "too many bytes in flight"}
 	refuseConnections   = &refusal{503, "connections", "too many connections"}
 	refuseEvicted       = &refusal{503, "evicted", "the request came so slowly that it had to make room for others"}
@@ -69,7 +69,7 @@ func (r *refusal) line() []byte {
 func (r *refusal) retriable() bool { return r.code == 429 || r.code == 503 }
 
 var (
-	taken    = []byte("{}\n")
+	okBody   = []byte("{}\n")
 	jsonType = []byte("application/json")
 
 	headerRequestID  = []byte("X-Request-Id")
@@ -89,8 +89,8 @@ func newAnswers(retryAfter time.Duration) *answers {
 		lines:      map[*refusal][]byte{},
 	}
 	for _, r := range []*refusal{
-		refusePath, refuseMethod, refuseVerify, refuseGuesses, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
-		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseCrowd, refuseBytes, refuseUndecoded, refuseConnections, refuseEvicted,
+		refusePath, refuseMethod, refuseVerify, refuseTokens, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
+		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseSourceBusy, refuseBytes, refuseUndecoded, refuseConnections, refuseEvicted,
 		refuseClosed, refuseLog, refuseUnknown, refuseRejected, refuseRate, refuseNoCertificate, refuseCertificate,
 	} {
 		a.add(r)
@@ -105,7 +105,7 @@ func (a *answers) add(r *refusal) { a.lines[r] = r.line() }
 func (a *answers) ok(res *fasthttp.Response) {
 	res.SetStatusCode(fasthttp.StatusOK)
 	res.Header.SetContentTypeBytes(jsonType)
-	res.SetBodyRaw(taken)
+	res.SetBodyRaw(okBody)
 }
 
 // refuse answers with a refusal. src may be nil.

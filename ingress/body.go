@@ -26,14 +26,14 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 		x.consumed = true
 		return nil
 	}
-	length, from := -1, stranger(ctx)
+	length, from := -1, unverifiedConn(ctx)
 	if !x.chunked {
 		if length = ctx.Request.Header.ContentLength(); length <= prefetchedBytes {
 			from = nil // all of it is there
 		}
 	}
 	if from != nil {
-		s.open.receive(from)
+		s.open.receiveShort(from)
 	}
 	short := shortBytesMax
 	if length >= 0 && length < short {
@@ -82,8 +82,8 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 	return nil
 }
 
-// stranger is the connection of a request, where its sender has not shown that it knows a secret; else nil.
-func stranger(ctx *fasthttp.RequestCtx) *conn {
+// unverifiedConn is the connection of a request, where its sender has not shown that it knows a secret; else nil.
+func unverifiedConn(ctx *fasthttp.RequestCtx) *conn {
 	if c, ok := ctx.Conn().(*conn); ok && !c.verified {
 		return c
 	}
@@ -93,9 +93,9 @@ func stranger(ctx *fasthttp.RequestCtx) *conn {
 // growShort makes room for n bytes of a short body, or of the beginning of a long one.
 func (s *Server) growShort(x *exchange, n int) *refusal {
 	more := roomFor(n) - x.short
-	taken := s.budget.takeShort(more)
+	taken := s.budget.acquireShort(more)
 	if !taken || s.budget.scarce() {
-		s.open.pressShort()
+		s.open.evictSlowShort()
 	}
 	if !taken {
 		return refuseBytes
@@ -110,23 +110,23 @@ func (s *Server) growLong(x *exchange, n int, from *conn) *refusal {
 	room, now := roomFor(n), s.now()
 	deadline := now.Add(s.cfg.AckTimeout) // however long the beginning was on its way
 	if from != nil {
-		s.open.stand(from, placeNone) // it is not slow while it waits
+		s.open.enqueue(from, placeNone) // it is not slow while it waits
 	}
-	if from != nil && !s.unproven.known.has(from.client) {
-		if !s.budget.strangers.take(room, deadline, now, s.open) {
+	if from != nil && !s.unverified.clients.has(from.client) {
+		if !s.budget.unverified.acquire(room, deadline, now, s.open) {
 			return refuseBytes
 		}
-		x.strange = room
+		x.unverified = room
 	}
-	if !s.budget.long.take(room, deadline, now, s.open) {
+	if !s.budget.long.acquire(room, deadline, now, s.open) {
 		return refuseBytes
 	}
 	x.long = room
 	if from != nil {
-		s.open.claim(from, room)
+		s.open.receiveLong(from, room)
 	}
 	s.grow(x, n)
-	s.budget.giveShort(x.short)
+	s.budget.releaseShort(x.short)
 	x.short = 0
 	return nil
 }
@@ -151,7 +151,7 @@ func (s *Server) served(ctx *fasthttp.RequestCtx, x *exchange) {
 	}
 	c.enter(phaseServing, 0)
 	if !c.verified {
-		s.open.stand(c, placeNone)
+		s.open.enqueue(c, placeNone)
 	}
 }
 
@@ -174,7 +174,7 @@ func fill(stream io.Reader, buf *buffer, most, length int, from *conn) (ended bo
 		n, err := stream.Read(buf.b[len(buf.b):most])
 		buf.b = buf.b[:len(buf.b)+n]
 		if from != nil {
-			from.arrival.bytes.Add(int64(n))
+			from.incoming.received.Add(int64(n))
 		}
 		switch {
 		case err == io.EOF && (length < 0 || len(buf.b) == length):
@@ -199,7 +199,7 @@ func readRefusal(err error) *refusal {
 // decode undoes the content coding of x.body, and gives back what it did not need. It may wait for room.
 func (s *Server) decode(x *exchange) ([]byte, *refusal) {
 	bound := int64(s.decoding.Bound(len(x.body)))
-	if !s.budget.decoding.take(bound, x.deadline, s.now(), nil) {
+	if !s.budget.decoding.acquire(bound, x.deadline, s.now(), nil) {
 		return nil, refuseBytes
 	}
 	x.decoding = bound
@@ -216,14 +216,14 @@ func (s *Server) decode(x *exchange) ([]byte, *refusal) {
 		x.decoded.b = out
 	}
 	if over := bound - int64(len(out)); over > 0 {
-		s.budget.decoding.give(over)
+		s.budget.decoding.release(over)
 		x.decoding -= over
 	}
 	return out, nil
 }
 
-// settle gives back what an encoded body does not need any more: that of its two forms that does not go into the log.
-func (s *Server) settle(x *exchange) {
+// releaseUnused gives back what an encoded body does not need any more: that of its two forms that does not go into the log.
+func (s *Server) releaseUnused(x *exchange) {
 	switch {
 	case x.decoded == nil:
 	case x.encoding != nil: // the form on the wire was signed
@@ -234,24 +234,24 @@ func (s *Server) settle(x *exchange) {
 			x.record.Partitioning = append(x.key[:0], x.record.Partitioning...)
 		}
 		s.buffers.put(x.decoded)
-		s.budget.decoding.give(x.decoding)
+		s.budget.decoding.release(x.decoding)
 		x.decoded, x.decoding = nil, 0
 	default:
 		s.buffers.put(x.wire)
 		x.wire, x.body = nil, nil
-		s.budget.giveShort(x.short)
-		s.budget.long.give(x.long)
+		s.budget.releaseShort(x.short)
+		s.budget.long.release(x.long)
 		x.short, x.long = 0, 0
 		// The share of what is decoded is for those that are being decoded, where there is room elsewhere.
 		switch room := roomFor(len(x.decoded.b)); {
-		case room <= shortBytesMax && s.budget.takeShort(room):
+		case room <= shortBytesMax && s.budget.acquireShort(room):
 			x.short = room
-		case room > shortBytesMax && s.budget.long.takeNow(room):
+		case room > shortBytesMax && s.budget.long.tryAcquire(room):
 			x.long = room
 		default:
 			return
 		}
-		s.budget.decoding.give(x.decoding)
+		s.budget.decoding.release(x.decoding)
 		x.decoding = 0
 	}
 }

@@ -18,11 +18,11 @@ import (
 //
 // Strangers share half of the room of long bodies, so that senders who are known do not wait behind them.
 type budget struct {
-	short     atomic.Int64
-	shortMost int64
-	long      share
-	strangers share // of long
-	decoding  share
+	short      atomic.Int64
+	shortMost  int64
+	long       share
+	unverified share // of long
+	decoding   share
 }
 
 // share is one that is waited for.
@@ -40,7 +40,7 @@ func newBudget(total, longest, decoded int64) *budget {
 	return &budget{
 		shortMost: short,
 		long:      share{sem: semaphore.NewWeighted(long)}, decoding: share{sem: semaphore.NewWeighted(decoding)},
-		strangers: share{sem: semaphore.NewWeighted(max(long/2, longest))},
+		unverified: share{sem: semaphore.NewWeighted(max(long/2, longest))},
 	}
 }
 
@@ -52,7 +52,7 @@ func shares(total, longest, decoded int64) (short, long, decoding int64) {
 	return short, rest - decoding, decoding
 }
 
-func (b *budget) takeShort(n int64) bool {
+func (b *budget) acquireShort(n int64) bool {
 	if b.short.Add(n) <= b.shortMost {
 		return true
 	}
@@ -60,23 +60,23 @@ func (b *budget) takeShort(n int64) bool {
 	return false
 }
 
-func (b *budget) giveShort(n int64) { b.short.Add(-n) }
+func (b *budget) releaseShort(n int64) { b.short.Add(-n) }
 
 // scarce tells whether most of the share of short bodies is taken.
 func (b *budget) scarce() bool { return b.short.Load() > b.shortMost/4*3 }
 
-// pressEvery is how often a long body that waits asks others to make room.
-const pressEvery = 100 * time.Millisecond
+// evictEvery is how often a long body that waits asks others to make room.
+const evictEvery = 100 * time.Millisecond
 
-// take waits for n bytes until the deadline. Meanwhile slow bodies make room, if open is not nil.
-func (s *share) take(n int64, deadline, now time.Time, open *openConns) bool {
+// acquire waits for n bytes until the deadline. Meanwhile slow bodies make room, if open is not nil.
+func (s *share) acquire(n int64, deadline, now time.Time, open *openConns) bool {
 	if !s.sem.TryAcquire(n) {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline.Sub(now))
 		defer cancel()
 		if open != nil {
 			taken := make(chan struct{})
 			defer close(taken)
-			go pressUntil(taken, open, n)
+			go evictUntil(taken, open, n)
 		}
 		if s.sem.Acquire(ctx, n) != nil {
 			return false
@@ -86,12 +86,12 @@ func (s *share) take(n int64, deadline, now time.Time, open *openConns) bool {
 	return true
 }
 
-// pressUntil has slow bodies make room until done is closed.
-func pressUntil(done <-chan struct{}, open *openConns, n int64) {
-	tick := time.NewTicker(pressEvery)
+// evictUntil has slow bodies make room until done is closed.
+func evictUntil(done <-chan struct{}, open *openConns, n int64) {
+	tick := time.NewTicker(evictEvery)
 	defer tick.Stop()
 	for {
-		open.pressLong(n)
+		open.evictSlowLong(n)
 		select {
 		case <-tick.C:
 		case <-done:
@@ -100,13 +100,13 @@ func pressUntil(done <-chan struct{}, open *openConns, n int64) {
 	}
 }
 
-func (s *share) give(n int64) {
+func (s *share) release(n int64) {
 	s.taken.Add(-n)
 	s.sem.Release(n)
 }
 
-// takeNow takes n bytes if they are there.
-func (s *share) takeNow(n int64) bool {
+// tryAcquire takes n bytes if they are there.
+func (s *share) tryAcquire(n int64) bool {
 	if !s.sem.TryAcquire(n) {
 		return false
 	}
@@ -114,5 +114,7 @@ func (s *share) takeNow(n int64) bool {
 	return true
 }
 
-// taken is how many bytes are reserved.
-func (b *budget) taken() int64 { return b.short.Load() + b.long.taken.Load() + b.decoding.taken.Load() }
+// reserved is how many bytes are reserved.
+func (b *budget) reserved() int64 {
+	return b.short.Load() + b.long.taken.Load() + b.decoding.taken.Load()
+}

@@ -9,51 +9,51 @@ import (
 
 // Config is the configuration of a Server.
 type Config struct {
-	Listen  string   `koanf:"listen"`
-	Sources []Source `koanf:"sources"`
+	Listen  string
+	Sources []Source
 
-	BodyBytesMax     int   `koanf:"body_bytes_max"`             // of a body on the wire
-	DecodedBytesMax  int   `koanf:"decoded_bytes_max"`          // of a body after its content coding is undone
-	RatioMax         int   `koanf:"ratio_max"`                  // decoded bytes for a byte on the wire, above 64 KiB
-	HeaderBytesMax   int   `koanf:"header_bytes_max"`           // request line and headers
-	ConnectionsMax   int   `koanf:"connections_max"`            // concurrent connections
-	PerClientMax     int   `koanf:"connections_per_client_max"` // the same, of one client address; 0: no limit of its own
-	InFlightBytesMax int64 `koanf:"in_flight_bytes_max"`        // of all bodies being read or waiting
+	BodyBytesMax     int   // of a body on the wire
+	DecodedBytesMax  int   // of a body after its content coding is undone
+	RatioMax         int   // decoded bytes for a byte on the wire, above 64 KiB
+	HeaderBytesMax   int   // request line and headers
+	ConnectionsMax   int   // concurrent connections
+	PerClientMax     int   // the same, of one client address; 0: no limit of its own
+	InFlightBytesMax int64 // of all bodies being read or waiting
 
-	ReadTimeout  time.Duration `koanf:"read_timeout"` // for a whole request
-	WriteTimeout time.Duration `koanf:"write_timeout"`
-	IdleTimeout  time.Duration `koanf:"idle_timeout"` // between two requests of a connection
-	AckTimeout   time.Duration `koanf:"ack_timeout"`  // from the arrival of a request to its answer
-	RetryAfter   time.Duration `koanf:"retry_after"`  // told with 429 and 503, in whole seconds
+	ReadTimeout  time.Duration // for a whole request
+	WriteTimeout time.Duration
+	IdleTimeout  time.Duration // between two requests of a connection
+	AckTimeout   time.Duration // from the arrival of a request to its answer
+	RetryAfter   time.Duration // told with 429 and 503, in whole seconds
 
-	DrainDelay   time.Duration `koanf:"drain_delay"`   // from not being ready to accepting no more
-	DrainTimeout time.Duration `koanf:"drain_timeout"` // for requests in flight at the end
+	DrainDelay   time.Duration // from not being ready to accepting no more
+	DrainTimeout time.Duration // for requests in flight at the end
 }
 
 // Source is one sender of webhooks: a path of its own.
 type Source struct {
-	Name     string `koanf:"name"` // in metrics, logs and the records' headers
-	Provider string `koanf:"provider"`
-	Path     string `koanf:"path"`
+	Name     string // in metrics, logs and the records' headers
+	Provider string
+	Path     string
 	// VerifyToken is what GET verification asks for: VerifyTokenMin characters at least. Empty: every GET is refused.
-	VerifyToken Credential `koanf:"verify_token"`
+	VerifyToken Credential
 	// Secrets are tried in turn: several apps, or the old and the new one during a rotation.
-	Secrets           []Secret `koanf:"secrets"`
-	SignatureRequired bool     `koanf:"signature_required"`
+	Secrets           []Secret
+	SignatureRequired bool
 	// RequestsMax limits the source's requests in flight; 0: no limit of its own.
-	RequestsMax int `koanf:"requests_max"`
+	RequestsMax int
 	// RequestsPerSecond and BytesPerSecond limit what is accepted of the source; 0: no limit. A second's worth
 	// may come at once. Only what would be accepted counts, so that nobody else can use it up.
-	RequestsPerSecond int64 `koanf:"requests_per_second"`
-	BytesPerSecond    int64 `koanf:"bytes_per_second"`
+	RequestsPerSecond int64
+	BytesPerSecond    int64
 	// ClientCN is the common name that a verified client certificate must have; empty: none is needed.
-	ClientCN string `koanf:"client_cn"`
+	ClientCN string
 }
 
 // Secret is an app secret with the name under which records tell that it matched.
 type Secret struct {
-	ID    string     `koanf:"id"`
-	Value Credential `koanf:"value"`
+	ID    string
+	Value Credential
 }
 
 // Credential is a string that prints and marshals as a placeholder.
@@ -85,7 +85,6 @@ var providers = []string{ProviderMeta, Provider360Dialog, ProviderYCloud}
 // DefaultConfig has everything but the sources.
 func DefaultConfig() Config {
 	return Config{
-		Listen:           ":8080",
 		BodyBytesMax:     4 << 20, // the documents say 3 MB
 		DecodedBytesMax:  16 << 20,
 		RatioMax:         200,
@@ -104,9 +103,6 @@ func DefaultConfig() Config {
 
 // Validate says which key has which value, and what is allowed.
 func (c *Config) Validate() error {
-	if c.Listen == "" {
-		return fmt.Errorf("ingress.listen is empty: want an address such as :8080")
-	}
 	for _, l := range []struct {
 		key         string
 		value       int64

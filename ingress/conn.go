@@ -26,12 +26,12 @@ type conn struct {
 	client clientAddress
 
 	// Under the lock of openConns:
-	crowd    *crowd // of the client; nil: not counted
-	links    [crowds]link
+	group    *connGroup // of the client; nil: not counted
+	links    [groups]link
 	place    place
-	stoodAt  time.Time // since when it is at its place
-	leaves   bool      // it is counted out
-	arrival  arrival
+	queuedAt time.Time // since when it is at its place
+	counted  bool      // it is counted out
+	incoming incomingBody
 	verified bool // written by its own goroutine alone, which so may read it without the lock
 
 	again      bool               // a request of it was answered; of its own goroutine
@@ -45,8 +45,8 @@ type conn struct {
 	phase phase
 	since int64 // when the phase began, in nanoseconds
 	cut   bool  // its time is over: every read fails
-	// dismissed: it has to make room. Every read fails from now on.
-	dismissed bool
+	// evicted: it has to make room. Every read fails from now on.
+	evicted bool
 }
 
 // phase is what a connection is waiting for.
@@ -62,7 +62,7 @@ const (
 func (c *conn) enter(p phase, now int64) {
 	c.mu.Lock()
 	c.phase, c.since = p, now
-	if c.cut && !c.dismissed {
+	if c.cut && !c.evicted {
 		c.cut = false
 		_ = c.Conn.SetReadDeadline(time.Time{}) // it came just in time
 	}
@@ -74,7 +74,7 @@ func (c *conn) enter(p phase, now int64) {
 func (c *conn) expire(now time.Time, read, idle time.Duration) (late bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dismissed {
+	if c.evicted {
 		return false
 	}
 	waited := time.Duration(now.UnixNano() - c.since)
@@ -88,42 +88,42 @@ func (c *conn) expire(now time.Time, read, idle time.Duration) (late bool) {
 	return late
 }
 
-// dismissTimeout is how long a connection that has to make room has for its last answer.
-const dismissTimeout = 500 * time.Millisecond
+// evictTimeout is how long a connection that has to make room has for its last answer.
+const evictTimeout = 500 * time.Millisecond
 
-// dismiss ends a connection that has to make room: whoever has begun a request is told so.
-func (c *conn) dismiss() {
+// evict ends a connection that has to make room: whoever has begun a request is told so.
+func (c *conn) evict() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dismissed = true
+	c.evicted = true
 	now := time.Now()
 	_ = c.Conn.SetReadDeadline(now)
-	_ = c.Conn.SetWriteDeadline(now.Add(dismissTimeout))
+	_ = c.Conn.SetWriteDeadline(now.Add(evictTimeout))
 }
 
-// wasDismissed tells whether a connection has to make room.
-func wasDismissed(nc net.Conn) bool {
+// wasEvicted tells whether a connection has to make room.
+func wasEvicted(nc net.Conn) bool {
 	c, ok := nc.(*conn)
 	if !ok {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.dismissed
+	return c.evicted
 }
 
 // idleSince is the beginning of the time in which a connection has waited for the next request.
 func (c *conn) idleSince() (since int64, idle bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.since, c.phase == phaseIdle && !c.dismissed
+	return c.since, c.phase == phaseIdle && !c.evicted
 }
 
 // SetReadDeadline implements net.Conn.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dismissed {
+	if c.evicted {
 		return nil
 	}
 	return c.Conn.SetReadDeadline(t)
@@ -162,7 +162,7 @@ func (c *conn) shake() error {
 
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
-	if !c.heard && wasDismissed(c) {
+	if !c.heard && wasEvicted(c) {
 		return 0, net.ErrClosed // an answer to nothing is an error to clients
 	}
 	n, err := c.Conn.Write(b)

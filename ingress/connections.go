@@ -1,9 +1,6 @@
 package ingress
 
 import (
-	"crypto/tls"
-	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -28,28 +25,28 @@ type openConns struct {
 	// slow is how long a body may take before it may have to make room for other bodies.
 	slow time.Duration
 
-	mu      sync.Mutex
-	conns   map[*conn]struct{} // those that make room, too, until they have ended
-	all     crowd
-	of      map[clientAddress]*crowd
-	pressed time.Time          // when long bodies were looked at for slow ones
-	looked  time.Time          // when all were looked at for one that may be closed
-	late    prometheus.Counter // counts connections whose request did not come in time
-	evicted evictedMetrics
-	empty   chan struct{} // closed when conns becomes empty; nil when nobody waits
+	mu          sync.Mutex
+	conns       map[*conn]struct{} // those that make room, too, until they have ended
+	all         connGroup
+	of          map[clientAddress]*connGroup
+	slowChecked time.Time          // when long bodies were looked at for slow ones
+	idleChecked time.Time          // when all were looked at for one that may be closed
+	late        prometheus.Counter // counts connections whose request did not come in time
+	evicted     evictedMetrics
+	empty       chan struct{} // closed when conns becomes empty; nil when nobody waits
 }
 
 // evictedMetrics count the connections that had to make room.
 type evictedMetrics struct{ waiting, receiving, verified prometheus.Counter }
 
-// evictionGrace lets a sender begin: its first packet comes a round trip after its connection.
-const evictionGrace = 250 * time.Millisecond
+// idleEvictionAfter lets a sender begin: its first packet comes a round trip after its connection.
+const idleEvictionAfter = 250 * time.Millisecond
 
 // clientAddress is the address by which a client is counted: an IPv6 client has a whole /64 to itself.
 type clientAddress = netip.Prefix
 
 func newOpenConns(readTimeout, idleTimeout time.Duration, now time.Time) *openConns {
-	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, grace: evictionGrace, slow: slowGrace, conns: map[*conn]struct{}{}, of: map[clientAddress]*crowd{}}
+	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, grace: idleEvictionAfter, slow: slowBodyAfter, conns: map[*conn]struct{}{}, of: map[clientAddress]*connGroup{}}
 	o.clock.Store(now.UnixNano())
 	return o
 }
@@ -68,13 +65,13 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 		c.heard = c.heard || c.again // the first byte of a later request may have come with the former one
 		c.enter(phaseReading, o.clock.Load())
 		if !c.verified {
-			o.stand(c, placeWaiting)
+			o.enqueue(c, placeWaiting)
 		}
 	case fasthttp.StateIdle:
 		c.heard, c.again = false, true
 		c.enter(phaseIdle, o.clock.Load())
 		if !c.verified {
-			o.stand(c, placeWaiting)
+			o.enqueue(c, placeWaiting)
 		}
 	case fasthttp.StateClosed, fasthttp.StateHijacked:
 		o.mu.Lock()
@@ -166,104 +163,3 @@ func (o *openConns) wait() {
 	o.mu.Unlock()
 	<-empty
 }
-
-// crowdedListener refuses connections over a limit with a 503 that says when to come again.
-type crowdedListener struct {
-	net.Listener
-	open    *openConns
-	most    int
-	answers *answers
-	ids     *requestIDs
-	refused func()
-
-	mostOfClient int         // connections of one client; 0: no limit
-	tls          *tls.Config // nil: plain text
-	metrics      *serverMetrics
-	// writeSlack is for the connections.
-	writeSlack time.Duration
-
-	slots chan struct{} // of refusals being written
-	wg    sync.WaitGroup
-}
-
-const (
-	crowdSlots   = 64
-	crowdTimeout = 500 * time.Millisecond
-)
-
-func newCrowdedListener(ln net.Listener, open *openConns, most int, a *answers, ids *requestIDs, refused func()) *crowdedListener {
-	return &crowdedListener{Listener: ln, open: open, most: most, answers: a, ids: ids, refused: refused, slots: make(chan struct{}, crowdSlots)}
-}
-
-// Accept returns the next connection within the limit.
-func (l *crowdedListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		client := clientOf(c.RemoteAddr())
-		over := l.open.makeRoom(client, l.most, l.mostOfClient)
-		if over == limitNone {
-			return l.admit(c, client), nil
-		}
-		l.refused()
-		if over == limitClient {
-			l.metrics.crowdClient.Inc()
-		} else {
-			l.metrics.crowd.Inc()
-		}
-		if l.tls != nil {
-			_ = c.Close() // an answer would cost a handshake, which is what a crowd may be after
-			continue
-		}
-		select {
-		case l.slots <- struct{}{}:
-			l.wg.Go(func() {
-				l.refuse(c)
-				<-l.slots
-			})
-		default:
-			_ = c.Close() // so many that not even an answer is affordable
-		}
-	}
-}
-
-// admit makes a connection one of the server's.
-func (l *crowdedListener) admit(c net.Conn, client clientAddress) net.Conn {
-	own := &conn{Conn: c, writeSlack: l.writeSlack, client: client, unread: l.metrics.unread}
-	if l.tls != nil {
-		own.secure = tls.Server(c, l.tls)
-		own.Conn = own.secure
-		own.handshake = func(error) { l.metrics.handshakes.Inc() }
-	}
-	return own
-}
-
-// refuse answers once a request has begun to arrive, for an answer to nothing is an error to clients,
-// and reads on a little so that the answer arrives.
-func (l *crowdedListener) refuse(c net.Conn) {
-	defer func() { _ = c.Close() }()
-	if c.SetDeadline(time.Now().Add(crowdTimeout)) != nil {
-		return
-	}
-	var first [1]byte
-	if _, err := c.Read(first[:]); err != nil {
-		return
-	}
-	var id [requestIDBytes]byte
-	l.ids.next(&id)
-	body := refuseConnections.line()
-	_, err := fmt.Fprintf(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n%s",
-		jsonType, len(body), l.answers.retryAfter, id[:], body)
-	if err != nil {
-		return
-	}
-	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() != nil {
-		return
-	}
-	_, _ = io.CopyN(io.Discard, c, discardBytesMax)
-}
-
-// wait returns when the last refusal is written.
-func (l *crowdedListener) wait() { l.wg.Wait() }

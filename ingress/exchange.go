@@ -19,16 +19,16 @@ type exchange struct {
 	arrived  time.Time
 	deadline time.Time
 
-	body     []byte // as received
-	wire     *buffer
-	decoded  *buffer
-	short    int64 // bytes taken from the budget
-	long     int64
-	decoding int64
-	strange  int64 // of long, taken from what strangers share
-	consumed bool  // the body was read to its end
-	chunked  bool  // the body comes in chunks
-	chunks   chunks
+	body       []byte // as received
+	wire       *buffer
+	decoded    *buffer
+	short      int64 // bytes taken from the budget
+	long       int64
+	decoding   int64
+	unverified int64 // of long, taken from what strangers share
+	consumed   bool  // the body was read to its end
+	chunked    bool  // the body comes in chunks
+	chunks     chunks
 
 	signature []byte // as received; nil when there is none
 	stamp     []byte // what is signed in front of the body; nil for nothing
@@ -59,18 +59,18 @@ func (x *exchange) end(pool *buffers, from *budget) {
 	pool.put(x.decoded)
 	x.wire, x.decoded, x.body = nil, nil, nil
 	if x.short > 0 {
-		from.giveShort(x.short)
+		from.releaseShort(x.short)
 	}
 	if x.long > 0 {
-		from.long.give(x.long)
+		from.long.release(x.long)
 	}
 	if x.decoding > 0 {
-		from.decoding.give(x.decoding)
+		from.decoding.release(x.decoding)
 	}
-	if x.strange > 0 {
-		from.strangers.give(x.strange)
+	if x.unverified > 0 {
+		from.unverified.release(x.unverified)
 	}
-	x.short, x.long, x.decoding, x.strange = 0, 0, 0, 0
+	x.short, x.long, x.decoding, x.unverified = 0, 0, 0, 0
 	x.chunks, x.record = chunks{}, raw.Record{}
 	clear(x.headers[:])
 }

@@ -22,7 +22,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	} else {
 		r = s.serve(ctx, src, x)
 	}
-	if r == refuseTimeout && wasDismissed(ctx.Conn()) {
+	if r == refuseTimeout && wasEvicted(ctx.Conn()) {
 		r = refuseEvicted
 	}
 	switch {
@@ -43,7 +43,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	case src == nil:
 		r = refusePath
 	case ctx.IsPost():
-		if r = src.admits(ctx.Conn()); r != nil {
+		if r = src.checkCertificate(ctx.Conn()); r != nil {
 			break
 		}
 		x := s.pool.Get().(*exchange)
@@ -67,7 +67,7 @@ func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &small):
 		r = refuseHeader
 	case errors.As(err, &timeout) && timeout.Timeout():
-		if r = refuseTimeout; wasDismissed(ctx.Conn()) {
+		if r = refuseTimeout; wasEvicted(ctx.Conn()) {
 			r = refuseEvicted
 		}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
@@ -112,7 +112,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	if src == nil {
 		return refusePath
 	}
-	if r := src.admits(ctx.Conn()); r != nil {
+	if r := src.checkCertificate(ctx.Conn()); r != nil {
 		return r
 	}
 	switch {
@@ -125,10 +125,10 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 		return r
 	}
 	if !src.enter() {
-		return refuseCrowd
+		return refuseSourceBusy
 	}
 	defer src.leave()
-	if r := src.spent(x.arrived); r != nil {
+	if r := src.overRate(x.arrived); r != nil {
 		return r
 	}
 	if r := s.read(ctx, x); r != nil {
@@ -137,15 +137,15 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	s.served(ctx, x)
 	src.metrics.bodyBytes.Observe(float64(len(x.body)))
 	value, plain, r := s.authenticate(ctx, src, x)
-	s.proven(ctx, x)
+	s.noteSignature(ctx, x)
 	if r != nil {
 		return r
 	}
-	if r := src.spend(x.arrived, len(x.body)); r != nil {
+	if r := src.countRate(x.arrived, len(x.body)); r != nil {
 		return r
 	}
 	x.fill(src, &ctx.Request.Header, value, plain)
-	s.settle(x)
+	s.releaseUnused(x)
 	if r := s.publish(x); r != nil {
 		return r
 	}
@@ -156,17 +156,17 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	return nil
 }
 
-// proven notes what a signature has shown of the sender.
-func (s *Server) proven(ctx *fasthttp.RequestCtx, x *exchange) {
+// noteSignature notes what a signature has shown of the sender.
+func (s *Server) noteSignature(ctx *fasthttp.RequestCtx, x *exchange) {
 	c, ok := ctx.Conn().(*conn)
 	if !ok || !x.check {
 		return
 	}
 	right := x.secretID != nil
 	if right && !c.verified {
-		s.unproven.known.add(c.client)
+		s.unverified.clients.add(c.client)
 	}
-	s.open.verify(c, right)
+	s.open.noteSignature(c, right)
 }
 
 // headers decides what the headers alone decide, and keeps what the rest needs of them.
@@ -214,10 +214,10 @@ func (s *Server) authenticate(ctx *fasthttp.RequestCtx, src *source, x *exchange
 		plain, r = s.decode(x)
 		return x.body, plain, r
 	case !x.check:
-		plain, r = s.decodeUnproven(ctx, x, false, func([]byte) bool { return true })
+		plain, r = s.decodeUnverified(ctx, x, false, func([]byte) bool { return true })
 		return x.body, plain, r
 	}
-	plain, r = s.decodeUnproven(ctx, x, true, func(plain []byte) bool {
+	plain, r = s.decodeUnverified(ctx, x, true, func(plain []byte) bool {
 		matched = x.known.matches(x, plain)
 		return matched
 	})

@@ -28,7 +28,6 @@ const (
 
 func testConfig() Config {
 	cfg := DefaultConfig()
-	cfg.Listen = "127.0.0.1:0"
 	cfg.Sources = []Source{
 		{Name: "meta", Provider: ProviderMeta, Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
 			Secrets: []Secret{{ID: "new", Value: testSecret}, {ID: "old", Value: oldSecret}}},
@@ -68,7 +67,7 @@ func startAt(t testing.TB, cfg Config, d raw.Durable, log *slog.Logger, now func
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func TestShortBodiesOverTheBudgetAre503(t *testing.T) {
 			t.Fatalf("within the budget: %d", a.code)
 		}
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }
@@ -262,7 +262,6 @@ func TestServerThatIsStoppedAtOnceStops(t *testing.T) {
 
 func TestValidateNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"ingress.listen is empty":                                                            func(c *Config) { c.Listen = "" },
 		"ingress.body_bytes_max is 1: want 1024 to":                                          func(c *Config) { c.BodyBytesMax = 1 },
 		"ingress.in_flight_bytes_max is 5:":                                                  func(c *Config) { c.InFlightBytesMax = 5 },
 		"ingress.ack_timeout is 1h0m0s: want 50ms to 1m0s":                                   func(c *Config) { c.AckTimeout = time.Hour },

@@ -26,22 +26,22 @@ type Server struct {
 	now     func() time.Time
 	metrics *serverMetrics
 
-	sources  map[string]*source // by path
-	decoding contentcoding.Limits
-	tooLong  *refusal
-	answers  *answers
-	ids      *requestIDs
-	budget   *budget
-	unproven *unproven
-	guesses  *guesses
-	buffers  buffers
-	pool     sync.Pool // *exchange
+	sources    map[string]*source // by path
+	decoding   contentcoding.Limits
+	tooLong    *refusal
+	answers    *answers
+	ids        *requestIDs
+	budget     *budget
+	unverified *unverifiedDecoding
+	tokens     *tokenLimits
+	buffers    buffers
+	pool       sync.Pool // *exchange
 
 	http *fasthttp.Server
 	open *openConns
 	tls  *tls.Config // nil: plain text
 
-	addr     atomic.Pointer[net.Addr]
+	serving  atomic.Bool
 	draining atomic.Bool
 }
 
@@ -60,21 +60,21 @@ func New(cfg Config, durable raw.Durable, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, durable: durable, log: deps.Logger, now: deps.Now,
-		sources:  map[string]*source{},
-		decoding: contentcoding.Limits{BytesMax: cfg.DecodedBytesMax, RatioMax: cfg.RatioMax},
-		tooLong:  refuseLength(cfg.BodyBytesMax),
-		answers:  newAnswers(cfg.RetryAfter),
-		ids:      newRequestIDs(),
-		budget:   newBudget(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax)),
-		unproven: newUnproven(),
-		guesses:  newGuesses(),
-		pool:     sync.Pool{New: func() any { return new(exchange) }},
-		tls:      deps.TLS,
-		open:     newOpenConns(cfg.ReadTimeout, cfg.IdleTimeout, deps.Now()),
+		sources:    map[string]*source{},
+		decoding:   contentcoding.Limits{BytesMax: cfg.DecodedBytesMax, RatioMax: cfg.RatioMax},
+		tooLong:    refuseLength(cfg.BodyBytesMax),
+		answers:    newAnswers(cfg.RetryAfter),
+		ids:        newRequestIDs(),
+		budget:     newBudget(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax)),
+		unverified: newUnverifiedDecoding(),
+		tokens:     newTokenLimits(),
+		pool:       sync.Pool{New: func() any { return new(exchange) }},
+		tls:        deps.TLS,
+		open:       newOpenConns(cfg.ReadTimeout, cfg.IdleTimeout, deps.Now()),
 	}
 	s.answers.add(s.tooLong)
 	metrics, err := newServerMetrics(deps.Registerer, cfg.Sources,
-		func() float64 { return float64(s.budget.taken()) },
+		func() float64 { return float64(s.budget.reserved()) },
 		func() float64 { return float64(s.open.count()) })
 	if err != nil {
 		return nil, err
@@ -125,22 +125,13 @@ func (s *Server) SetCredentials(name string, token Credential, secrets []Secret)
 	return fmt.Errorf("set credentials of source %s: there is no such source", name)
 }
 
-// Run listens on Config.Listen and serves until ctx ends; then see Serve.
-func (s *Server) Run(ctx context.Context) error {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("listen on ingress.listen %s: %w", s.cfg.Listen, err)
-	}
-	return s.Serve(ctx, ln)
-}
-
 // Serve serves ln until ctx ends. Then it is no longer ready, accepts connections for DrainDelay more,
 // closes ln and idle connections, answers the requests in flight, and returns when every connection is
 // closed. What is still open after DrainTimeout is cut, and told as an error.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	addr := ln.Addr()
-	s.addr.Store(&addr)
-	limited := newCrowdedListener(ln, s.open, s.cfg.ConnectionsMax, s.answers, s.ids, func() {
+	s.serving.Store(true)
+	limited := newLimitedListener(ln, s.open, s.cfg.ConnectionsMax, s.answers, s.ids, func() {
 		s.metrics.none.answered(fasthttp.StatusServiceUnavailable)
 	})
 	limited.writeSlack = s.cfg.WriteTimeout / 4
@@ -201,20 +192,12 @@ func (s *Server) drain() error {
 	return fmt.Errorf("%d connections were cut after ingress.drain_timeout of %s", cut, s.cfg.DrainTimeout)
 }
 
-// Addr is where the server listens; nil before that.
-func (s *Server) Addr() net.Addr {
-	if addr := s.addr.Load(); addr != nil {
-		return *addr
-	}
-	return nil
-}
-
 // Ready tells why webhooks should not be sent here at the moment; nil when they should.
 func (s *Server) Ready() error {
 	switch {
 	case s.draining.Load():
 		return errors.New("draining")
-	case s.addr.Load() == nil:
+	case !s.serving.Load():
 		return errors.New("not listening yet")
 	}
 	return s.durable.Ready()

@@ -106,7 +106,7 @@ func TestStatusTable(t *testing.T) {
 			}
 		})
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }

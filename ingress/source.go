@@ -94,8 +94,8 @@ func (c *credentials) matches(x *exchange, body []byte) bool {
 	return false
 }
 
-// admits checks the client certificate, where the source asks for one.
-func (s *source) admits(c net.Conn) *refusal {
+// checkCertificate checks the client certificate, where the source asks for one.
+func (s *source) checkCertificate(c net.Conn) *refusal {
 	if s.clientCN == "" {
 		return nil
 	}
@@ -114,8 +114,8 @@ func (s *source) admits(c net.Conn) *refusal {
 	return refuseCertificate
 }
 
-// spent tells whether the source has used up one of its rates.
-func (s *source) spent(now time.Time) *refusal {
+// overRate tells whether the source has used up one of its rates.
+func (s *source) overRate(now time.Time) *refusal {
 	switch {
 	case s.requests.exhausted(now):
 		s.metrics.limitedRequests.Inc()
@@ -127,8 +127,8 @@ func (s *source) spent(now time.Time) *refusal {
 	return nil
 }
 
-// spend counts a webhook that is about to be accepted against the rates.
-func (s *source) spend(now time.Time, bytes int) *refusal {
+// countRate counts a webhook that is about to be accepted against the rates.
+func (s *source) countRate(now time.Time, bytes int) *refusal {
 	if !s.requests.take(now, 1) {
 		s.metrics.limitedRequests.Inc()
 		return refuseRate
@@ -164,7 +164,7 @@ type sourceMetrics struct {
 	certificateMissing, certificateOther                    prometheus.Counter
 	limitedRequests, limitedBytes                           prometheus.Counter
 	otherTypes                                              prometheus.Counter
-	guessesWrong, guessesClient, guessesAll                 prometheus.Counter
+	tokensWrong, tokensLimitedClient, tokensLimitedAll      prometheus.Counter
 }
 
 // answered counts a request.

@@ -35,7 +35,7 @@ func startTLS(t testing.TB, cfg Config, ca *certtest.Authority, d raw.Durable) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

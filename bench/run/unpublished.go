@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"time"
 
@@ -21,7 +22,6 @@ func (forgetting) Ready() error                         { return nil }
 // runUnpublished is the ingress with the publish left out: what taking, verifying and routing a body costs.
 func runUnpublished(ctx context.Context, listen, secret string) error {
 	cfg := ingress.DefaultConfig()
-	cfg.Listen = listen
 	cfg.InFlightBytesMax = inFlightBytesMax
 	cfg.Sources = []ingress.Source{{
 		Name: "meta", Provider: ingress.ProviderMeta, Path: sourcePath, SignatureRequired: true,
@@ -34,5 +34,9 @@ func runUnpublished(ctx context.Context, listen, secret string) error {
 	if err != nil {
 		return err
 	}
-	return s.Run(ctx)
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, ln)
 }

@@ -22,26 +22,26 @@ func validateToken(token Credential) error {
 	return nil
 }
 
-// guesses bounds how many wrong verify tokens are looked at: of an address, of strangers, and of addresses from which webhooks with
+// tokenLimits bounds how many wrong verify tokens are looked at: of an address, of strangers, and of addresses from which webhooks with
 // the right signature came lately, so that strangers cannot keep a sender from verifying.
-type guesses struct {
-	mu                 sync.Mutex // one at a time: all that come at once would else be looked at
-	strangers, friends *allowance
+type tokenLimits struct {
+	mu             sync.Mutex // one at a time: all that come at once would else be looked at
+	unknown, known *allowance
 }
 
 // Wrong tokens: ten at once and then one in ten seconds of a client, a hundred at once and then ten in a second of all.
 const (
-	guessesPerSecondClient = 0.1
-	guessesPerSecond       = 10
-	guessesAtOnceClient    = 100 * time.Second
-	guessesAtOnce          = 10 * time.Second
+	wrongTokensPerSecondClient = 0.1
+	wrongTokensPerSecond       = 10
+	wrongTokensAtOnceClient    = 100 * time.Second
+	wrongTokensAtOnce          = 10 * time.Second
 )
 
-func newGuesses() *guesses {
+func newTokenLimits() *tokenLimits {
 	some := func() *allowance {
-		return newAllowance(guessesPerSecondClient, guessesPerSecond, guessesAtOnceClient, guessesAtOnce)
+		return newAllowance(wrongTokensPerSecondClient, wrongTokensPerSecond, wrongTokensAtOnceClient, wrongTokensAtOnce)
 	}
-	return &guesses{strangers: some(), friends: some()}
+	return &tokenLimits{unknown: some(), known: some()}
 }
 
 // verify answers the GET with which a webhook is subscribed: the challenge, if the token is right.
@@ -51,7 +51,7 @@ func (s *Server) verify(ctx *fasthttp.RequestCtx, src *source) *refusal {
 	if !known.verifiable || len(token) == 0 || string(args.Peek("hub.mode")) != "subscribe" || len(challenge) == 0 {
 		return refuseVerify // whatever the token is: nothing was guessed
 	}
-	if r := s.guess(clientOfRequest(ctx), src, known, token); r != nil {
+	if r := s.checkToken(clientOfRequest(ctx), src, known, token); r != nil {
 		return r
 	}
 	ctx.Response.Header.SetContentType("text/plain; charset=utf-8")
@@ -62,28 +62,28 @@ func (s *Server) verify(ctx *fasthttp.RequestCtx, src *source) *refusal {
 	return nil
 }
 
-// guess compares a token with the right one, unless too many were wrong.
-func (s *Server) guess(client clientAddress, src *source, known *credentials, token []byte) *refusal {
-	g := s.guesses
+// checkToken compares a token with the right one, unless too many were wrong.
+func (s *Server) checkToken(client clientAddress, src *source, known *credentials, token []byte) *refusal {
+	g := s.tokens
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	from := g.strangers
-	if s.unproven.known.has(client) {
-		from = g.friends
+	from := g.unknown
+	if s.unverified.clients.has(client) {
+		from = g.known
 	}
 	switch from.exhausted(client) {
 	case limitClient:
-		src.metrics.guessesClient.Inc()
-		return refuseGuesses
+		src.metrics.tokensLimitedClient.Inc()
+		return refuseTokens
 	case limitAll:
-		src.metrics.guessesAll.Inc()
-		return refuseGuesses
+		src.metrics.tokensLimitedAll.Inc()
+		return refuseTokens
 	}
 	sum := sha256.Sum256(token)
 	if subtle.ConstantTimeCompare(sum[:], known.token[:]) == 1 {
 		return nil
 	}
 	from.charge(client, 1)
-	src.metrics.guessesWrong.Inc()
+	src.metrics.tokensWrong.Inc()
 	return refuseVerify
 }

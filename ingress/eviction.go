@@ -2,14 +2,14 @@ package ingress
 
 import "time"
 
-// crowd is connections that share a limit: all of them, or those of one client. It knows whom to close when one more
+// connGroup is connections that share a limit: all of them, or those of one client. It knows whom to close when one more
 // wants room.
 //
 // Closed first is who waited longest: idle, or in the middle of a request's headers. Then who sends a body, the one that
 // began first. Last comes who has sent a webhook with the right signature and is idle, and only while such connections are more
 // than half of the limit, so that a flood of strangers does not take the room of all senders. A connection that waits for
 // the log is never closed.
-type crowd struct {
+type connGroup struct {
 	open     int
 	verified int
 	queues   [places]connQueue
@@ -25,11 +25,11 @@ const (
 	places
 )
 
-// A connection is in the queues of two crowds.
+// A connection is in the queues of two groups.
 const (
 	ofAll = iota
 	ofClient
-	crowds
+	groups
 )
 
 // link is a connection's neighbours in a queue.
@@ -64,49 +64,49 @@ func (q *connQueue) remove(c *conn, of int) {
 }
 
 // oldest is whom to close first of those that were not verified; nil where none has been there for the grace.
-func (w *crowd) oldest(now time.Time, grace time.Duration) *conn {
+func (w *connGroup) oldest(now time.Time, grace time.Duration) *conn {
 	for _, p := range []place{placeWaiting, placeReceiving} {
-		if c := w.queues[p].first; c != nil && now.Sub(c.stoodAt) >= grace {
+		if c := w.queues[p].first; c != nil && now.Sub(c.queuedAt) >= grace {
 			return c
 		}
 	}
 	return nil
 }
 
-// stand puts a connection at a place, behind the others there.
-func (o *openConns) stand(c *conn, p place) {
+// enqueue puts a connection at a place, behind the others there.
+func (o *openConns) enqueue(c *conn, p place) {
 	o.mu.Lock()
-	o.place(c, p)
+	o.enqueueLocked(c, p)
 	o.mu.Unlock()
 }
 
-// place is stand, with the lock held.
-func (o *openConns) place(c *conn, p place) {
+// enqueueLocked is stand, with the lock held.
+func (o *openConns) enqueueLocked(c *conn, p place) {
 	if c.place != placeNone {
 		o.all.queues[c.place].remove(c, ofAll)
-		c.crowd.queues[c.place].remove(c, ofClient)
+		c.group.queues[c.place].remove(c, ofClient)
 	}
-	if c.leaves || c.crowd == nil {
+	if c.counted || c.group == nil {
 		p = placeNone
 	}
 	c.place = p
 	if p == placeNone {
 		return
 	}
-	c.stoodAt = time.Now()
+	c.queuedAt = time.Now()
 	o.all.queues[p].push(c, ofAll)
-	c.crowd.queues[p].push(c, ofClient)
+	c.group.queues[p].push(c, ofClient)
 }
 
-// verify notes whether the sender has shown that it knows a secret: with the last signature that came.
-func (o *openConns) verify(c *conn, right bool) {
+// noteSignature notes whether the sender has shown that it knows a secret: with the last signature that came.
+func (o *openConns) noteSignature(c *conn, right bool) {
 	if c.verified == right {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c.verified = right
-	if c.leaves || c.crowd == nil {
+	if c.counted || c.group == nil {
 		return
 	}
 	by := 1
@@ -114,8 +114,8 @@ func (o *openConns) verify(c *conn, right bool) {
 		by = -1
 	}
 	o.all.verified += by
-	c.crowd.verified += by
-	o.place(c, placeNone)
+	c.group.verified += by
+	o.enqueueLocked(c, placeNone)
 }
 
 // enter counts a connection in.
@@ -124,30 +124,30 @@ func (o *openConns) enter(c *conn) {
 	defer o.mu.Unlock()
 	own := o.of[c.client]
 	if own == nil {
-		own = new(crowd)
+		own = new(connGroup)
 		o.of[c.client] = own
 	}
 	o.conns[c] = struct{}{}
-	c.crowd = own
+	c.group = own
 	o.all.open++
 	own.open++
-	o.place(c, placeWaiting)
+	o.enqueueLocked(c, placeWaiting)
 }
 
 // leave counts a connection out: it is closed, or about to be.
 func (o *openConns) leave(c *conn) {
-	if c.leaves || c.crowd == nil {
+	if c.counted || c.group == nil {
 		return
 	}
-	o.place(c, placeNone)
-	c.leaves = true
-	for _, w := range []*crowd{&o.all, c.crowd} {
+	o.enqueueLocked(c, placeNone)
+	c.counted = true
+	for _, w := range []*connGroup{&o.all, c.group} {
 		w.open--
 		if c.verified {
 			w.verified--
 		}
 	}
-	if c.crowd.open == 0 {
+	if c.group.open == 0 {
 		delete(o.of, c.client)
 	}
 }
@@ -175,7 +175,7 @@ func (o *openConns) makeRoom(client clientAddress, most, mostOfClient int) limit
 }
 
 // evict lets one connection of a crowd go, if there is one that may.
-func (o *openConns) evict(w *crowd, most int) bool {
+func (o *openConns) evict(w *connGroup, most int) bool {
 	now := time.Now()
 	c := w.oldest(now, o.grace)
 	if c == nil && w.verified > most/2 {
@@ -184,12 +184,12 @@ func (o *openConns) evict(w *crowd, most int) bool {
 	if c == nil {
 		return false
 	}
-	o.dismiss(c)
+	o.evictConn(c)
 	return true
 }
 
-// dismiss counts a connection out and ends it.
-func (o *openConns) dismiss(c *conn) {
+// evictConn counts a connection out and ends it.
+func (o *openConns) evictConn(c *conn) {
 	switch {
 	case c.verified:
 		o.evicted.verified.Inc()
@@ -199,19 +199,19 @@ func (o *openConns) dismiss(c *conn) {
 		o.evicted.receiving.Inc()
 	}
 	o.leave(c)
-	c.dismiss()
+	c.evict()
 }
 
 // idleVerified is the verified connection of a crowd that has been idle for the longest time; nil where there is none.
 // It looks at all connections, and so not more often than each millisecond.
-func (o *openConns) idleVerified(w *crowd, now time.Time) (oldest *conn) {
-	if now.Sub(o.looked) < time.Millisecond {
+func (o *openConns) idleVerified(w *connGroup, now time.Time) (oldest *conn) {
+	if now.Sub(o.idleChecked) < time.Millisecond {
 		return nil
 	}
-	o.looked = now
+	o.idleChecked = now
 	until := o.clock.Load() - int64(o.grace)
 	for c := range o.conns {
-		if !c.verified || c.leaves || w != &o.all && w != c.crowd {
+		if !c.verified || c.counted || w != &o.all && w != c.group {
 			continue
 		}
 		if since, idle := c.idleSince(); idle && since <= until {

@@ -23,8 +23,8 @@ func encoded(path, coding, signature string, wire []byte) string {
 }
 
 // decodedInVainMost is what is expected to be decoded in vain at most in a time: what may come at once, the rate, and the last one.
-func decodedInVainMost(since time.Time, longest int) float64 {
-	return vainBytesPerSecond*(1+time.Since(since).Seconds()) + float64(longest)
+func wastedMost(since time.Time, longest int) float64 {
+	return wastedBytesPerSecond*(1+time.Since(since).Seconds()) + float64(longest)
 }
 
 func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testing.T) {
@@ -52,8 +52,8 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 			var mu sync.Mutex
 			codes := map[int]int{}
 			var all sync.WaitGroup
-			const strangers, each = 12, 4
-			for i := range strangers {
+			const unknown, each = 12, 4
+			for i := range unknown {
 				c := dialFrom(t, byte(2+i), s.addr)
 				all.Go(func() {
 					for range each {
@@ -69,12 +69,12 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 				})
 			}
 			all.Wait()
-			vain := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total")
-			if most := decodedInVainMost(began, s.cfg.DecodedBytesMax+len(wire)); vain > most || vain == 0 {
-				t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
+			wasted := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total")
+			if most := wastedMost(began, s.cfg.DecodedBytesMax+len(wire)); wasted > most || wasted == 0 {
+				t.Errorf("%v bytes were decoded in vain, want at most %v", wasted, most)
 			}
-			few := 1 + int(decodedInVainMost(began, 0))/len(large)
-			if codes[401] == 0 || codes[503] == 0 || codes[401]+codes[503] != strangers*each || codes[401] > few {
+			few := 1 + int(wastedMost(began, 0))/len(large)
+			if codes[401] == 0 || codes[503] == 0 || codes[401]+codes[503] != unknown*each || codes[401] > few {
 				t.Errorf("answers %v, want 401 of those few that were decoded, and 503", codes)
 			}
 			refused := rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "client") + rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "all")
@@ -105,7 +105,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 					t.Errorf("%s, key %q", r.Topic, r.Key)
 				}
 			}
-			if n := s.budget.taken(); n != 0 {
+			if n := s.budget.reserved(); n != 0 {
 				t.Errorf("%d bytes are still reserved", n)
 			}
 		})
@@ -154,8 +154,8 @@ func TestBrokenCodingsWithoutASignatureAreBounded(t *testing.T) {
 		c.send(encoded("/number", "gzip", "", bomb))
 		codes[c.answer().code]++
 	}
-	if vain, most := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"), decodedInVainMost(began, s.cfg.DecodedBytesMax); vain > most {
-		t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
+	if wasted, most := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"), wastedMost(began, s.cfg.DecodedBytesMax); wasted > most {
+		t.Errorf("%v bytes were decoded in vain, want at most %v", wasted, most)
 	}
 	if codes[413] == 0 || codes[503] == 0 || codes[413]+codes[503] != 30 {
 		t.Errorf("answers %v", codes)

@@ -166,7 +166,7 @@ func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
 func TestShortBodiesOfStrangersCostWhatHasCome(t *testing.T) {
 	s := start(t, testConfig(), &rawtest.Memory{})
 	claimers(t, s, 8, "Content-Length: 60000\r\n", 8192)
-	if n := s.budget.taken(); n > 8*firstBytes {
+	if n := s.budget.reserved(); n > 8*firstBytes {
 		t.Errorf("8 bodies of which 8 KiB have come take %d bytes", n)
 	}
 	// Of a sender who has shown a secret, the whole body's room is taken at once.
@@ -175,9 +175,9 @@ func TestShortBodiesOfStrangersCostWhatHasCome(t *testing.T) {
 	if a := c.answer(); a.code != 200 {
 		t.Fatal(a.code)
 	}
-	before := s.budget.taken()
+	before := s.budget.reserved()
 	c.send("POST /meta HTTP/1.1\r\nHost: x\r\n" + wrongSignature + "Content-Length: 60000\r\n\r\n" + strings.Repeat("x", 8192))
-	rawtest.WaitFor(t, "its room", func() bool { return s.budget.taken() == before+shortBytesMax })
+	rawtest.WaitFor(t, "its room", func() bool { return s.budget.reserved() == before+shortBytesMax })
 }
 
 // paced sends a request in pieces, at about so many bytes a second.
@@ -286,7 +286,7 @@ func TestManyEncodedBodiesAtOnceAreAllTaken(t *testing.T) {
 	if n := len(m.Records()); n != 48 {
 		t.Errorf("%d records", n)
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }

@@ -17,20 +17,20 @@ var (
 // Verifier verifies the signatures of raw records again, with the secrets of the configured sources. It is not
 // safe for concurrent use.
 type Verifier struct {
-	sources map[string]*verified
+	sources map[string]*signedSource
 	sum     [sha256.Size]byte
 }
 
-type verified struct {
+type signedSource struct {
 	scheme  signatureScheme
 	signers []*signer
 }
 
 // NewVerifier knows the secrets of sources.
 func NewVerifier(sources []Source) *Verifier {
-	v := &Verifier{sources: map[string]*verified{}}
+	v := &Verifier{sources: map[string]*signedSource{}}
 	for i := range sources {
-		s := &verified{scheme: schemeOf(sources[i].Provider)}
+		s := &signedSource{scheme: schemeOf(sources[i].Provider)}
 		for _, secret := range sources[i].Secrets {
 			s.signers = append(s.signers, newSigner(secret.ID, secret.Value))
 		}

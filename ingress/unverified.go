@@ -6,7 +6,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// unproven bounds what is spent on decoding bodies that nobody has been shown to have signed: those whose signature
+// unverifiedDecoding bounds what is spent on decoding bodies that nobody has been shown to have signed: those whose signature
 // is not over the bytes as received, and so may be over what they are without their coding; and those of sources that need no
 // signature. What proves right costs nothing of it. What was decoded in vain is charged, in bytes, to the
 // client and to all clients of its kind:
@@ -14,25 +14,25 @@ import (
 //   - strangers, from whose address nothing right has come lately,
 //   - known addresses, which strangers so cannot keep out; a connection on which the last signature was right is asked nothing,
 //   - requests without a signature, where the source needs none.
-type unproven struct {
-	known                        *knownClients
-	strangers, friends, unsigned *allowance
-	turn                         chan struct{} // of the one that is decoded
+type unverifiedDecoding struct {
+	clients                  *knownClients
+	unknown, known, unsigned *allowance
+	turn                     chan struct{} // of the one that is decoded
 }
 
 // The bytes decoded in vain that are allowed in a second. A core decodes some hundred million.
 const (
-	vainBytesPerSecond       = 8 << 20
-	vainBytesPerSecondClient = 2 << 20
+	wastedBytesPerSecond       = 8 << 20
+	wastedBytesPerSecondClient = 2 << 20
 )
 
-func newUnproven() *unproven {
+func newUnverifiedDecoding() *unverifiedDecoding {
 	some := func(client float64) *allowance {
-		return newAllowance(client, vainBytesPerSecond, time.Second, time.Second)
+		return newAllowance(client, wastedBytesPerSecond, time.Second, time.Second)
 	}
-	return &unproven{
-		known:     newKnownClients(),
-		strangers: some(vainBytesPerSecondClient), friends: some(0), unsigned: some(vainBytesPerSecondClient),
+	return &unverifiedDecoding{
+		clients: newKnownClients(),
+		unknown: some(wastedBytesPerSecondClient), known: some(0), unsigned: some(wastedBytesPerSecondClient),
 		turn: make(chan struct{}, 1),
 	}
 }
@@ -45,18 +45,18 @@ func clientOfRequest(ctx *fasthttp.RequestCtx) clientAddress {
 	return clientAddress{}
 }
 
-// decodeUnproven decodes a body of which nothing is proven, if so much is still allowed. right tells whether the result
+// decodeUnverified decodes a body of which nothing is proven, if so much is still allowed. right tells whether the result
 // proves something.
-func (s *Server) decodeUnproven(ctx *fasthttp.RequestCtx, x *exchange, signed bool, right func(plain []byte) bool) ([]byte, *refusal) {
-	u, client := s.unproven, clientOfRequest(ctx)
+func (s *Server) decodeUnverified(ctx *fasthttp.RequestCtx, x *exchange, signed bool, right func(plain []byte) bool) ([]byte, *refusal) {
+	u, client := s.unverified, clientOfRequest(ctx)
 	from := u.unsigned
 	if signed {
-		if from = u.strangers; u.known.has(client) {
-			from = u.friends
+		if from = u.unknown; u.clients.has(client) {
+			from = u.known
 		}
 	}
-	if stranger(ctx) != nil || !signed {
-		if r := s.mayDecode(from, client, x); r != nil {
+	if unverifiedConn(ctx) != nil || !signed {
+		if r := s.startDecoding(from, client, x); r != nil {
 			return nil, r
 		}
 		defer func() { <-u.turn }()
@@ -66,34 +66,34 @@ func (s *Server) decodeUnproven(ctx *fasthttp.RequestCtx, x *exchange, signed bo
 	case r == refuseBytes:
 		return nil, r
 	case r != nil:
-		s.decodedInVain(from, client, s.decoding.Bound(len(x.body)))
+		s.chargeDecoding(from, client, s.decoding.Bound(len(x.body)))
 	case !right(plain):
-		s.decodedInVain(from, client, len(x.body)+len(plain))
+		s.chargeDecoding(from, client, len(x.body)+len(plain))
 	}
 	return plain, r
 }
 
 // mayDecode waits for a turn, and tells why there is none.
-func (s *Server) mayDecode(from *allowance, client clientAddress, x *exchange) *refusal {
+func (s *Server) startDecoding(from *allowance, client clientAddress, x *exchange) *refusal {
 	timer := time.NewTimer(x.deadline.Sub(s.now()))
 	defer timer.Stop()
-	if r := s.tooMuchInVain(from, client); r != nil {
+	if r := s.overDecodingLimit(from, client); r != nil {
 		return r
 	}
 	select {
-	case s.unproven.turn <- struct{}{}:
+	case s.unverified.turn <- struct{}{}:
 	case <-timer.C:
 		return refuseBytes
 	}
 	// The others may have used it up meanwhile.
-	if r := s.tooMuchInVain(from, client); r != nil {
-		<-s.unproven.turn
+	if r := s.overDecodingLimit(from, client); r != nil {
+		<-s.unverified.turn
 		return r
 	}
 	return nil
 }
 
-func (s *Server) tooMuchInVain(from *allowance, client clientAddress) *refusal {
+func (s *Server) overDecodingLimit(from *allowance, client clientAddress) *refusal {
 	switch from.exhausted(client) {
 	case limitClient:
 		s.metrics.undecodedClient.Inc()
@@ -105,7 +105,7 @@ func (s *Server) tooMuchInVain(from *allowance, client clientAddress) *refusal {
 	return nil
 }
 
-func (s *Server) decodedInVain(from *allowance, client clientAddress, bytes int) {
+func (s *Server) chargeDecoding(from *allowance, client clientAddress, bytes int) {
 	from.charge(client, bytes)
-	s.metrics.vainBytes.Add(float64(bytes))
+	s.metrics.wastedBytes.Add(float64(bytes))
 }

@@ -263,7 +263,7 @@ func (o *openConns) idle() (n int) {
 func (o *openConns) allowLooking() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.looked = time.Time{}
+	o.idleChecked = time.Time{}
 }
 
 // Many senders behind one address share its limit: who is idle makes room, and each webhook is taken.
@@ -356,7 +356,7 @@ func (o *openConns) receiving(n int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.all.queues[placeReceiving].first
-	return c != nil && (n == 1 || c.arrival.bytes.Load() == n)
+	return c != nil && (n == 1 || c.incoming.received.Load() == n)
 }
 
 // TestWhoMakesRoomIsAlwaysTheRightOne plays openConns with connections of some clients in any order against the rule in
@@ -417,13 +417,13 @@ func TestWhoMakesRoomIsAlwaysTheRightOne(t *testing.T) {
 				t.Fatalf("step %d: limit %d, want %d", step, got, limited)
 			}
 			if want != nil {
-				if !want.leaves {
+				if !want.counted {
 					t.Fatalf("step %d: another one had to make room", step)
 				}
 				delete(alive, want)
 			}
 			for c := range alive {
-				if c.leaves {
+				if c.counted {
 					t.Fatalf("step %d: one too many had to make room", step)
 				}
 			}
@@ -434,7 +434,7 @@ func TestWhoMakesRoomIsAlwaysTheRightOne(t *testing.T) {
 			}
 		case act < 4:
 			p := place(rng.IntN(int(places)))
-			o.stand(any, p)
+			o.enqueue(any, p)
 			alive[any] = known{step, p}
 		case act == 4 && rng.IntN(4) == 0:
 			o.mu.Lock()

@@ -10,17 +10,17 @@ import (
 	"github.com/coexstream/coexstream/internal/contentcoding"
 )
 
-// refusal is why a request is not taken, and what the sender is told.
+// refusal is the reason for which a request is refused, and its answer.
 type refusal struct {
 	code   int
 	kind   string // the stable `error` of the body
-	detail string // for people; never holds a secret or anything of a body
+	detail string // for people; never a secret or a part of a body
 }
 
 // kindEncoding is the error of everything about content codings.
 const kindEncoding = "content_encoding"
 
-// The refusals that need nothing of the request.
+// The refusals that do not depend on the request.
 var (
 	refusePath          = &refusal{404, "path", "no source has this path"}
 	refuseMethod        = &refusal{405, "method", "only GET, HEAD and POST"}
@@ -65,7 +65,7 @@ func (r *refusal) line() []byte {
 	return append(b, '\n')
 }
 
-// retriable tells whether the sender should come again, and when.
+// retriable reports whether the answer has Retry-After.
 func (r *refusal) retriable() bool { return r.code == 429 || r.code == 503 }
 
 var (
@@ -79,7 +79,7 @@ var (
 // answers writes responses.
 type answers struct {
 	retryAfter []byte // seconds
-	// lines are the bodies of the refusals above, so that being overrun costs little.
+	// lines are the prepared bodies of the refusals above.
 	lines map[*refusal][]byte
 }
 
@@ -98,7 +98,7 @@ func newAnswers(retryAfter time.Duration) *answers {
 	return a
 }
 
-// add prepares a refusal that will be given often.
+// add prepares the body of a refusal.
 func (a *answers) add(r *refusal) { a.lines[r] = r.line() }
 
 // ok answers that the body is durable.

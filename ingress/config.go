@@ -24,7 +24,7 @@ type Config struct {
 	WriteTimeout time.Duration
 	IdleTimeout  time.Duration // between two requests of a connection
 	AckTimeout   time.Duration // from the arrival of a request to its answer
-	RetryAfter   time.Duration // told with 429 and 503, in whole seconds
+	RetryAfter   time.Duration // in answers with 429 and 503, in whole seconds
 
 	DrainDelay   time.Duration // from not being ready to accepting no more
 	DrainTimeout time.Duration // for requests in flight at the end
@@ -42,15 +42,15 @@ type Source struct {
 	SignatureRequired bool
 	// RequestsMax limits the source's requests in flight; 0: no limit of its own.
 	RequestsMax int
-	// RequestsPerSecond and BytesPerSecond limit what is accepted of the source; 0: no limit. A second's worth
-	// may come at once. Only what would be accepted counts, so that nobody else can use it up.
+	// RequestsPerSecond and BytesPerSecond limit the webhooks that are accepted; 0: no limit. A second's worth may come at
+	// once. Only verified webhooks count, so that forged ones cannot use up the limit.
 	RequestsPerSecond int64
 	BytesPerSecond    int64
 	// ClientCN is the common name that a verified client certificate must have; empty: none is needed.
 	ClientCN string
 }
 
-// Secret is an app secret with the name under which records tell that it matched.
+// Secret is an app secret. Its id is in the records whose signature it matched.
 type Secret struct {
 	ID    string
 	Value Credential
@@ -73,7 +73,7 @@ func (c Credential) GoString() string { return c.String() }
 // MarshalText hides the credential.
 func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// Providers. They say in which header the signature is, and how.
+// Providers. The provider determines the signature scheme.
 const (
 	ProviderMeta      = "meta"
 	Provider360Dialog = "360dialog"
@@ -82,7 +82,7 @@ const (
 
 var providers = []string{ProviderMeta, Provider360Dialog, ProviderYCloud}
 
-// DefaultConfig has everything but the sources.
+// DefaultConfig returns the defaults. Sources has none.
 func DefaultConfig() Config {
 	return Config{
 		BodyBytesMax:     4 << 20, // the documents say 3 MB
@@ -101,7 +101,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate says which key has which value, and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
 	for _, l := range []struct {
 		key         string
@@ -157,7 +157,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// leastInFlight is what one body of the largest size takes, out of the shares that long bodies have.
+// leastInFlight returns the least total with room for one body of the largest size.
 func leastInFlight(c *Config) int64 {
 	return (roomFor(c.BodyBytesMax)+int64(c.DecodedBytesMax))*4/3 + 1
 }
@@ -207,7 +207,7 @@ func validateSecrets(secrets []Secret) error {
 	return nil
 }
 
-// plain tells whether s can stand in a label, a header and a log line as it is.
+// plain reports whether s can be used in a label, a header and a log line without quoting.
 func plain(s string, most int) bool {
 	if len(s) == 0 || len(s) > most {
 		return false

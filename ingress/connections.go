@@ -11,22 +11,21 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// openConns knows the open connections, and ends the waiting for those that are silent for too long.
+// openConns has the open connections, and closes those that are silent for too long.
 //
-// It keeps the time for fasthttp, which would set two deadlines for each request: a tenth of what a
-// short request costs. Here a request only notes in which phase its connection is, by a clock that ticks
-// with the sweeps.
+// It replaces the deadlines of fasthttp, which would set two for each request and take a tenth of the time of a short
+// one. Here a request only stores the phase of its connection and the time of the last sweep.
 type openConns struct {
 	readTimeout, idleTimeout time.Duration
-	clock                    atomic.Int64 // nanoseconds, of the last sweep
+	clock                    atomic.Int64 // time of the last sweep, nanoseconds
 
-	// grace is how long a connection has to have waited before it may have to make room.
+	// grace is the time a connection must have waited before it may be evicted.
 	grace time.Duration
-	// slow is how long a body may take before it may have to make room for other bodies.
+	// slow is the time a body must have taken before it may be evicted for other bodies.
 	slow time.Duration
 
 	mu          sync.Mutex
-	conns       map[*conn]struct{} // those that make room, too, until they have ended
+	conns       map[*conn]struct{} // also evicted ones, until they are closed
 	all         connGroup
 	of          map[clientAddress]*connGroup
 	slowChecked time.Time          // when long bodies were looked at for slow ones
@@ -36,7 +35,7 @@ type openConns struct {
 	empty       chan struct{} // closed when conns becomes empty; nil when nobody waits
 }
 
-// evictedMetrics count the connections that had to make room.
+// evictedMetrics count evicted connections.
 type evictedMetrics struct{ waiting, receiving, verified prometheus.Counter }
 
 // idleEvictionAfter lets a sender begin: its first packet comes a round trip after its connection.
@@ -51,7 +50,7 @@ func newOpenConns(readTimeout, idleTimeout time.Duration, now time.Time) *openCo
 	return o
 }
 
-// changed is fasthttp's hook.
+// changed is the hook of fasthttp for changes of a connection's state.
 func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 	c, ok := nc.(*conn)
 	if !ok {
@@ -85,19 +84,19 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 	}
 }
 
-// tick is how often to sweep, and so how exactly the timeouts are kept.
+// tick returns the time between two sweeps, which is the precision of the timeouts.
 func (o *openConns) tick() time.Duration {
 	return min(max(min(o.readTimeout, o.idleTimeout)/8, 10*time.Millisecond), time.Second)
 }
 
-// sweep ends the waiting of all connections whose time is over.
+// sweep expires all connections whose time is over.
 func (o *openConns) sweep(now time.Time) {
 	o.clock.Store(now.UnixNano())
 	tick := o.tick()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for c := range o.conns {
-		// A phase begins up to a tick after the time that it noted.
+		// A phase begins up to a tick after its stored time.
 		if c.expire(now, o.readTimeout+tick, o.idleTimeout+tick) {
 			o.late.Inc()
 		}
@@ -124,7 +123,7 @@ func (o *openConns) count() int {
 	return len(o.conns)
 }
 
-// clientOf is the client of an address.
+// clientOf returns the client of an address.
 func clientOf(a net.Addr) clientAddress {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -135,11 +134,11 @@ func clientOf(a net.Addr) clientAddress {
 	if ip.Is6() {
 		bits = 64
 	}
-	client, _ := ip.Prefix(bits) // fails for no address at all, which is then a client of its own
+	client, _ := ip.Prefix(bits) // fails for an invalid address, which then is a client of its own
 	return client
 }
 
-// cut closes all connections and tells how many there were.
+// cut closes all connections and returns their number.
 func (o *openConns) cut() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -149,7 +148,7 @@ func (o *openConns) cut() int {
 	return len(o.conns)
 }
 
-// wait returns when no connection is served any more.
+// wait returns when all connections are closed.
 func (o *openConns) wait() {
 	o.mu.Lock()
 	if len(o.conns) == 0 {

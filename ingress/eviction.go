@@ -2,26 +2,28 @@ package ingress
 
 import "time"
 
-// connGroup is connections that share a limit: all of them, or those of one client. It knows whom to close when one more
-// wants room.
+// connGroup has the connections that share a limit: all of them, or those of one client. At the limit it chooses the
+// connection to evict for a new one:
 //
-// Closed first is who waited longest: idle, or in the middle of a request's headers. Then who sends a body, the one that
-// began first. Last comes who has sent a webhook with the right signature and is idle, and only while such connections are more
-// than half of the limit, so that a flood of strangers does not take the room of all senders. A connection that waits for
-// the log is never closed.
+//  1. the unverified connection that has waited longest, idle or within the headers of a request;
+//  2. the unverified connection whose body began first;
+//  3. the verified connection that has been idle longest, but only while verified ones are more than half of the limit, so
+//     that a flood of unverified connections does not displace all senders.
+//
+// A connection that waits for the log is never evicted.
 type connGroup struct {
 	open     int
 	verified int
 	queues   [places]connQueue
 }
 
-// place is where a connection stands among those that may be closed.
+// place is the queue of a connection among those that may be evicted.
 type place uint8
 
 const (
-	placeNone      place = iota // verified, or served at the moment
-	placeWaiting                // for a request, or for the rest of its headers
-	placeReceiving              // a body
+	placeNone      place = iota // verified, or being served
+	placeWaiting                // waits for a request, or for the rest of its headers
+	placeReceiving              // receives a body
 	places
 )
 
@@ -32,10 +34,10 @@ const (
 	groups
 )
 
-// link is a connection's neighbours in a queue.
+// link has the neighbours of a connection in a queue.
 type link struct{ before, after *conn }
 
-// connQueue is connections in the order in which they came.
+// connQueue has connections in the order of their arrival in the queue.
 type connQueue struct{ first, last *conn }
 
 func (q *connQueue) push(c *conn, of int) {
@@ -63,30 +65,30 @@ func (q *connQueue) remove(c *conn, of int) {
 	*l = link{}
 }
 
-// oldest is whom to close first of those that were not verified; nil where none has been there for the grace.
-func (w *connGroup) oldest(now time.Time, grace time.Duration) *conn {
+// oldest returns the first unverified connection to evict; nil when none has waited for the grace.
+func (g *connGroup) oldest(now time.Time, grace time.Duration) *conn {
 	for _, p := range []place{placeWaiting, placeReceiving} {
-		if c := w.queues[p].first; c != nil && now.Sub(c.queuedAt) >= grace {
+		if c := g.queues[p].first; c != nil && now.Sub(c.queuedAt) >= grace {
 			return c
 		}
 	}
 	return nil
 }
 
-// enqueue puts a connection at a place, behind the others there.
+// enqueue moves a connection to the end of a queue. placeNone removes it from its queue.
 func (o *openConns) enqueue(c *conn, p place) {
 	o.mu.Lock()
 	o.enqueueLocked(c, p)
 	o.mu.Unlock()
 }
 
-// enqueueLocked is stand, with the lock held.
+// enqueueLocked is enqueue with the lock held.
 func (o *openConns) enqueueLocked(c *conn, p place) {
 	if c.place != placeNone {
 		o.all.queues[c.place].remove(c, ofAll)
 		c.group.queues[c.place].remove(c, ofClient)
 	}
-	if c.counted || c.group == nil {
+	if c.left || c.group == nil {
 		p = placeNone
 	}
 	c.place = p
@@ -98,7 +100,7 @@ func (o *openConns) enqueueLocked(c *conn, p place) {
 	c.group.queues[p].push(c, ofClient)
 }
 
-// noteSignature notes whether the sender has shown that it knows a secret: with the last signature that came.
+// noteSignature stores whether the last signature on a connection was right.
 func (o *openConns) noteSignature(c *conn, right bool) {
 	if c.verified == right {
 		return
@@ -106,7 +108,7 @@ func (o *openConns) noteSignature(c *conn, right bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c.verified = right
-	if c.counted || c.group == nil {
+	if c.left || c.group == nil {
 		return
 	}
 	by := 1
@@ -118,7 +120,7 @@ func (o *openConns) noteSignature(c *conn, right bool) {
 	o.enqueueLocked(c, placeNone)
 }
 
-// enter counts a connection in.
+// enter counts an open connection.
 func (o *openConns) enter(c *conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -134,17 +136,17 @@ func (o *openConns) enter(c *conn) {
 	o.enqueueLocked(c, placeWaiting)
 }
 
-// leave counts a connection out: it is closed, or about to be.
+// leave stops counting a connection that is closed, or about to be.
 func (o *openConns) leave(c *conn) {
-	if c.counted || c.group == nil {
+	if c.left || c.group == nil {
 		return
 	}
 	o.enqueueLocked(c, placeNone)
-	c.counted = true
-	for _, w := range []*connGroup{&o.all, c.group} {
-		w.open--
+	c.left = true
+	for _, g := range []*connGroup{&o.all, c.group} {
+		g.open--
 		if c.verified {
-			w.verified--
+			g.verified--
 		}
 	}
 	if c.group.open == 0 {
@@ -152,7 +154,7 @@ func (o *openConns) leave(c *conn) {
 	}
 }
 
-// limit is one that leaves no room for a connection.
+// limit names the limit that was reached.
 type limit uint8
 
 const (
@@ -161,7 +163,7 @@ const (
 	limitAll
 )
 
-// makeRoom makes room for one more connection of a client, and tells which limit does not let it.
+// makeRoom makes room for one more connection of a client. It returns the limit that prevents it, or limitNone.
 func (o *openConns) makeRoom(client clientAddress, most, mostOfClient int) limit {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -174,12 +176,12 @@ func (o *openConns) makeRoom(client clientAddress, most, mostOfClient int) limit
 	return limitNone
 }
 
-// evict lets one connection of a crowd go, if there is one that may.
-func (o *openConns) evict(w *connGroup, most int) bool {
+// evict evicts one connection of a group. It returns false when none may be evicted.
+func (o *openConns) evict(g *connGroup, most int) bool {
 	now := time.Now()
-	c := w.oldest(now, o.grace)
-	if c == nil && w.verified > most/2 {
-		c = o.idleVerified(w, now)
+	c := g.oldest(now, o.grace)
+	if c == nil && g.verified > most/2 {
+		c = o.idleVerified(g, now)
 	}
 	if c == nil {
 		return false
@@ -188,7 +190,7 @@ func (o *openConns) evict(w *connGroup, most int) bool {
 	return true
 }
 
-// evictConn counts a connection out and ends it.
+// evictConn evicts a connection.
 func (o *openConns) evictConn(c *conn) {
 	switch {
 	case c.verified:
@@ -202,16 +204,16 @@ func (o *openConns) evictConn(c *conn) {
 	c.evict()
 }
 
-// idleVerified is the verified connection of a crowd that has been idle for the longest time; nil where there is none.
-// It looks at all connections, and so not more often than each millisecond.
-func (o *openConns) idleVerified(w *connGroup, now time.Time) (oldest *conn) {
+// idleVerified returns the verified connection of a group that has been idle longest; nil when there is none. It scans all
+// connections, so it runs at most once in a millisecond.
+func (o *openConns) idleVerified(g *connGroup, now time.Time) (oldest *conn) {
 	if now.Sub(o.idleChecked) < time.Millisecond {
 		return nil
 	}
 	o.idleChecked = now
 	until := o.clock.Load() - int64(o.grace)
 	for c := range o.conns {
-		if !c.verified || c.counted || w != &o.all && w != c.group {
+		if !c.verified || c.left || g != &o.all && g != c.group {
 			continue
 		}
 		if since, idle := c.idleSince(); idle && since <= until {

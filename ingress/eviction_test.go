@@ -417,13 +417,13 @@ func TestWhoMakesRoomIsAlwaysTheRightOne(t *testing.T) {
 				t.Fatalf("step %d: limit %d, want %d", step, got, limited)
 			}
 			if want != nil {
-				if !want.counted {
+				if !want.left {
 					t.Fatalf("step %d: another one had to make room", step)
 				}
 				delete(alive, want)
 			}
 			for c := range alive {
-				if c.counted {
+				if c.left {
 					t.Fatalf("step %d: one too many had to make room", step)
 				}
 			}

@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// exchange is what a request needs while it is served. It is reused.
+// exchange has the state of a request while it is served. It is reused.
 type exchange struct {
 	id       [requestIDBytes]byte
 	arrived  time.Time
@@ -25,13 +25,13 @@ type exchange struct {
 	short      int64 // bytes taken from the budget
 	long       int64
 	decoding   int64
-	unverified int64 // of long, taken from what strangers share
+	unverified int64 // of long, reserved in the share of unverified clients
 	consumed   bool  // the body was read to its end
 	chunked    bool  // the body comes in chunks
 	chunks     chunks
 
 	signature []byte // as received; nil when there is none
-	stamp     []byte // what is signed in front of the body; nil for nothing
+	stamp     []byte // the time that is signed before the body; nil: none
 	otherType bool   // the content type is not JSON
 	encoding  []byte // as received; nil for identity
 	secretID  []byte // of the secret that matched
@@ -53,7 +53,7 @@ func (x *exchange) begin(now time.Time, limit time.Duration) {
 	x.known, x.check = nil, false
 }
 
-// end gives back all that x holds.
+// end releases the buffers and the reserved bytes of x.
 func (x *exchange) end(pool *buffers, from *budget) {
 	pool.put(x.wire)
 	pool.put(x.decoded)

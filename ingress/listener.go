@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// limitedListener refuses connections over a limit with a 503 that says when to come again.
+// limitedListener refuses connections over a limit with a 503 and Retry-After.
 type limitedListener struct {
 	net.Listener
 	open    *openConns
@@ -21,10 +21,10 @@ type limitedListener struct {
 	mostOfClient int         // connections of one client; 0: no limit
 	tls          *tls.Config // nil: plain text
 	metrics      *serverMetrics
-	// writeSlack is for the connections.
+	// writeSlack is that of the connections.
 	writeSlack time.Duration
 
-	slots chan struct{} // of refusals being written
+	slots chan struct{} // one for each refusal that is being written
 	wg    sync.WaitGroup
 }
 
@@ -56,7 +56,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			l.metrics.refusedAll.Inc()
 		}
 		if l.tls != nil {
-			_ = c.Close() // an answer would cost a handshake, which is what a crowd may be after
+			_ = c.Close() // an answer would cost a handshake
 			continue
 		}
 		select {
@@ -66,12 +66,12 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 				<-l.slots
 			})
 		default:
-			_ = c.Close() // so many that not even an answer is affordable
+			_ = c.Close() // too many refusals are being written
 		}
 	}
 }
 
-// admit makes a connection one of the server's.
+// admit wraps a connection for the server.
 func (l *limitedListener) admit(c net.Conn, client clientAddress) net.Conn {
 	own := &conn{Conn: c, writeSlack: l.writeSlack, client: client, unread: l.metrics.unread}
 	if l.tls != nil {
@@ -82,8 +82,8 @@ func (l *limitedListener) admit(c net.Conn, client clientAddress) net.Conn {
 	return own
 }
 
-// refuse answers once a request has begun to arrive, for an answer to nothing is an error to clients,
-// and reads on a little so that the answer arrives.
+// refuse answers once a request has begun to arrive, because clients treat an earlier answer as an error. Then it reads a
+// little more, so that the client receives the answer.
 func (l *limitedListener) refuse(c net.Conn) {
 	defer func() { _ = c.Close() }()
 	if c.SetDeadline(time.Now().Add(refusalTimeout)) != nil {

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// incomingBody is a body that is being received from a connection whose sender has shown no secret yet.
+// incomingBody is a body that is being received on an unverified connection.
 type incomingBody struct {
-	received atomic.Int64 // that have come
+	received atomic.Int64 // bytes
 
-	// Under the lock of openConns:
-	reserved int64     // bytes of a long body that are reserved for it; 0: it is a short one
-	began    time.Time // when they were
+	// Guarded by the lock of openConns:
+	reserved int64     // bytes for a long body; 0: the body is short
+	began    time.Time // the time of the reservation
 }
 
-// slowBodyAfter is how long a body has before it can be called slow.
+// slowBodyAfter is the time before a body can count as slow.
 const slowBodyAfter = time.Second
 
-// receiveLong notes that bytes are reserved for a long body.
+// receiveLong starts a long body after n bytes were reserved for it.
 func (o *openConns) receiveLong(c *conn, n int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -26,7 +26,7 @@ func (o *openConns) receiveLong(c *conn, n int64) {
 	o.enqueueLocked(c, placeReceiving)
 }
 
-// receiveShort notes that a body begins to arrive.
+// receiveShort starts a body.
 func (o *openConns) receiveShort(c *conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -34,7 +34,7 @@ func (o *openConns) receiveShort(c *conn) {
 	o.enqueueLocked(c, placeReceiving)
 }
 
-// evictSlowShort has the short body that has been arriving for the longest time make room, if that is long enough to be called slow.
+// evictSlowShort evicts the connection whose short body has been arriving longest, if that body counts as slow.
 func (o *openConns) evictSlowShort() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -47,14 +47,14 @@ func (o *openConns) evictSlowShort() {
 	}
 }
 
-// evictSlowLong has long bodies make room that are so slow that they would not be there within the time that a request has,
-// the oldest first, until they held n bytes.
+// evictSlowLong evicts connections whose long bodies are too slow to arrive within the read timeout, oldest first, until
+// they have released n bytes.
 func (o *openConns) evictSlowLong(n int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
 	if now.Sub(o.slowChecked) < evictEvery/10 {
-		return // many that wait need not all look
+		return // one check serves all that wait
 	}
 	o.slowChecked = now
 	for c := o.all.queues[placeReceiving].first; c != nil && n > 0; {
@@ -67,7 +67,7 @@ func (o *openConns) evictSlowLong(n int64) {
 	}
 }
 
-// behind tells whether what has come of a body after some time is less than its part of all that has to come within a limit.
+// behind reports whether a body arrives too slowly: less of it has come after a time than its share of the limit.
 func behind(come, all int64, after, limit time.Duration) bool {
 	return float64(come)*float64(limit) < float64(all)*float64(after)
 }

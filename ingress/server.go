@@ -18,7 +18,7 @@ import (
 	"github.com/coexstream/coexstream/internal/contentcoding"
 )
 
-// Server takes webhooks and hands them to a Durable.
+// Server receives webhooks and hands them to a raw.Durable.
 type Server struct {
 	cfg     Config
 	durable raw.Durable
@@ -45,7 +45,7 @@ type Server struct {
 	draining atomic.Bool
 }
 
-// Deps are what a Server needs from outside.
+// Deps are the dependencies of a Server.
 type Deps struct {
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
@@ -53,7 +53,7 @@ type Deps struct {
 	TLS        *tls.Config // nil: plain text
 }
 
-// New makes a Server that listens when it runs.
+// New makes a Server. Serve runs it.
 func New(cfg Config, durable raw.Durable, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -89,12 +89,12 @@ func New(cfg Config, durable raw.Durable, deps Deps) (*Server, error) {
 		ExpectHandler:  s.expect,
 		ErrorHandler:   s.broken,
 		HeaderReceived: headersRead,
-		// The listener refuses connections over the limit, with an answer; this one is never reached.
+		// Never reached: the listener refuses connections over the limit with an answer.
 		Concurrency:                  cfg.ConnectionsMax + 1024,
 		ReadBufferSize:               cfg.HeaderBytesMax,
 		WriteTimeout:                 cfg.WriteTimeout,
 		MaxRequestBodySize:           cfg.BodyBytesMax,
-		StreamRequestBody:            true, // bodies are read when there is room for them
+		StreamRequestBody:            true, // bodies are read after their bytes were reserved
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
@@ -106,8 +106,8 @@ func New(cfg Config, durable raw.Durable, deps Deps) (*Server, error) {
 	return s, nil
 }
 
-// SetCredentials replaces the verify token and the secrets of a source. Requests that are being verified
-// finish with those that they began with.
+// SetCredentials replaces the verify token and the secrets of a source. Requests that are being served keep the former
+// ones.
 func (s *Server) SetCredentials(name string, token Credential, secrets []Secret) error {
 	for _, src := range s.sources {
 		if string(src.name) != name {
@@ -125,9 +125,9 @@ func (s *Server) SetCredentials(name string, token Credential, secrets []Secret)
 	return fmt.Errorf("set credentials of source %s: there is no such source", name)
 }
 
-// Serve serves ln until ctx ends. Then it is no longer ready, accepts connections for DrainDelay more,
-// closes ln and idle connections, answers the requests in flight, and returns when every connection is
-// closed. What is still open after DrainTimeout is cut, and told as an error.
+// Serve serves ln until ctx ends. Then it drains: Ready fails, connections are accepted for DrainDelay more, ln and idle
+// connections are closed, and requests in flight are answered. It returns when every connection is closed. Connections
+// that are open after DrainTimeout are closed, and Serve returns an error.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	addr := ln.Addr()
 	s.serving.Store(true)
@@ -164,7 +164,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	drainErr := s.drain()
 	if !ended {
-		// Closed already, unless ctx ended before fasthttp had even begun to accept.
+		// It is open only when ctx ended before fasthttp began to accept.
 		_ = ln.Close()
 		err = <-failed
 	}
@@ -187,12 +187,12 @@ func (s *Server) drain() error {
 		return fmt.Errorf("shut down the listener: %w", err)
 	}
 	cut := s.open.cut()
-	// Their handlers return when the Durable does, at their deadlines.
+	// The handlers return when the Durable does, at the deadlines of their records.
 	s.open.wait()
 	return fmt.Errorf("%d connections were cut after ingress.drain_timeout of %s", cut, s.cfg.DrainTimeout)
 }
 
-// Ready tells why webhooks should not be sent here at the moment; nil when they should.
+// Ready returns nil when webhooks should be sent here, otherwise the reason.
 func (s *Server) Ready() error {
 	switch {
 	case s.draining.Load():
@@ -203,8 +203,8 @@ func (s *Server) Ready() error {
 	return s.durable.Ready()
 }
 
-// httpLog passes on that fasthttp had trouble with a request or a connection. Not what trouble: its
-// messages quote the request, and a request line may hold a verify token.
+// httpLog logs the formats of fasthttp's messages without their arguments. The arguments quote the request, whose first
+// line may contain a verify token.
 type httpLog struct{ log *slog.Logger }
 
 // Printf implements fasthttp.Logger.

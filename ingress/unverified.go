@@ -6,21 +6,22 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// unverifiedDecoding bounds what is spent on decoding bodies that nobody has been shown to have signed: those whose signature
-// is not over the bytes as received, and so may be over what they are without their coding; and those of sources that need no
-// signature. What proves right costs nothing of it. What was decoded in vain is charged, in bytes, to the
-// client and to all clients of its kind:
+// unverifiedDecoding bounds the decoding of bodies before their signature is verified. A signature that does not match the
+// bytes as received may match the decoded bytes, and sources may need no signature. Decoding that ends in a right
+// signature is free. Decoding that was wasted is charged in bytes, to the client and to all clients of its kind:
 //
-//   - strangers, from whose address nothing right has come lately,
-//   - known addresses, which strangers so cannot keep out; a connection on which the last signature was right is asked nothing,
-//   - requests without a signature, where the source needs none.
+//   - unknown clients, whose address sent no right signature lately
+//   - known clients; they have a limit of their own, so that unknown ones cannot use it up
+//   - requests without a signature, where the source needs none
+//
+// Verified connections are not limited.
 type unverifiedDecoding struct {
 	clients                  *knownClients
 	unknown, known, unsigned *allowance
-	turn                     chan struct{} // of the one that is decoded
+	turn                     chan struct{} // capacity 1: one body is decoded at a time
 }
 
-// The bytes decoded in vain that are allowed in a second. A core decodes some hundred million.
+// The wasted bytes that are allowed in a second. A core decodes some hundred million.
 const (
 	wastedBytesPerSecond       = 8 << 20
 	wastedBytesPerSecondClient = 2 << 20
@@ -37,7 +38,7 @@ func newUnverifiedDecoding() *unverifiedDecoding {
 	}
 }
 
-// clientOfRequest is the client that a request comes from.
+// clientOfRequest returns the client of a request.
 func clientOfRequest(ctx *fasthttp.RequestCtx) clientAddress {
 	if c, ok := ctx.Conn().(*conn); ok {
 		return c.client
@@ -45,8 +46,7 @@ func clientOfRequest(ctx *fasthttp.RequestCtx) clientAddress {
 	return clientAddress{}
 }
 
-// decodeUnverified decodes a body of which nothing is proven, if so much is still allowed. right tells whether the result
-// proves something.
+// decodeUnverified decodes a body within the limits. right reports whether the decoded bytes have a right signature.
 func (s *Server) decodeUnverified(ctx *fasthttp.RequestCtx, x *exchange, signed bool, right func(plain []byte) bool) ([]byte, *refusal) {
 	u, client := s.unverified, clientOfRequest(ctx)
 	from := u.unsigned
@@ -73,7 +73,7 @@ func (s *Server) decodeUnverified(ctx *fasthttp.RequestCtx, x *exchange, signed 
 	return plain, r
 }
 
-// mayDecode waits for a turn, and tells why there is none.
+// startDecoding waits until no other body is being decoded. It returns a refusal at a limit or at the deadline.
 func (s *Server) startDecoding(from *allowance, client clientAddress, x *exchange) *refusal {
 	timer := time.NewTimer(x.deadline.Sub(s.now()))
 	defer timer.Stop()
@@ -85,7 +85,7 @@ func (s *Server) startDecoding(from *allowance, client clientAddress, x *exchang
 	case <-timer.C:
 		return refuseBytes
 	}
-	// The others may have used it up meanwhile.
+	// Others may have used up the limit meanwhile.
 	if r := s.overDecodingLimit(from, client); r != nil {
 		<-s.unverified.turn
 		return r

@@ -26,7 +26,7 @@ type signedSource struct {
 	signers []*signer
 }
 
-// NewVerifier knows the secrets of sources.
+// NewVerifier makes a Verifier with the secrets of sources.
 func NewVerifier(sources []Source) *Verifier {
 	v := &Verifier{sources: map[string]*signedSource{}}
 	for i := range sources {
@@ -39,8 +39,8 @@ func NewVerifier(sources []Source) *Verifier {
 	return v
 }
 
-// Verify holds a body against its signature: source, signature and secretID are what the record's headers say.
-// The secret that matched when the body came is tried first, then the others: it may have another id by now.
+// Verify verifies the signature of a body. source, signature and secretID come from the headers of the record. The secret
+// that matched at the edge is tried first, then the others, because its id may have changed.
 func (v *Verifier) Verify(source, signature, secretID, body []byte) error {
 	if len(signature) == 0 {
 		return ErrNotSigned

@@ -11,10 +11,10 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// VerifyTokenMin is how many characters a verify token has at least.
+// VerifyTokenMin is the least number of characters of a verify token.
 const VerifyTokenMin = 16
 
-// validateToken says what is wrong with a verify token. It tells nothing of it.
+// validateToken checks a verify token. The error does not contain it.
 func validateToken(token Credential) error {
 	if token != "" && utf8.RuneCountInString(string(token)) < VerifyTokenMin {
 		return fmt.Errorf("verify_token is too short: want at least %d characters, or none", VerifyTokenMin)
@@ -22,14 +22,15 @@ func validateToken(token Credential) error {
 	return nil
 }
 
-// tokenLimits bounds how many wrong verify tokens are looked at: of an address, of strangers, and of addresses from which webhooks with
-// the right signature came lately, so that strangers cannot keep a sender from verifying.
+// tokenLimits bounds the checks of wrong verify tokens, for each client and for all. Known clients, which sent a right
+// signature lately, have a limit of their own, so that others cannot keep a sender from verifying.
 type tokenLimits struct {
-	mu             sync.Mutex // one at a time: all that come at once would else be looked at
+	mu             sync.Mutex // one check at a time, so that parallel ones do not exceed the limit
 	unknown, known *allowance
 }
 
-// Wrong tokens: ten at once and then one in ten seconds of a client, a hundred at once and then ten in a second of all.
+// Wrong tokens that are checked. For a client: ten at once, then one in ten seconds. For all: a hundred at once, then ten
+// in a second.
 const (
 	wrongTokensPerSecondClient = 0.1
 	wrongTokensPerSecond       = 10
@@ -44,18 +45,18 @@ func newTokenLimits() *tokenLimits {
 	return &tokenLimits{unknown: some(), known: some()}
 }
 
-// verify answers the GET with which a webhook is subscribed: the challenge, if the token is right.
+// verify answers the GET that subscribes a webhook. It returns the challenge when the token is right.
 func (s *Server) verify(ctx *fasthttp.RequestCtx, src *source) *refusal {
 	args, known := ctx.QueryArgs(), src.credentials.Load()
 	token, challenge := args.Peek("hub.verify_token"), args.Peek("hub.challenge")
 	if !known.verifiable || len(token) == 0 || string(args.Peek("hub.mode")) != "subscribe" || len(challenge) == 0 {
-		return refuseVerify // whatever the token is: nothing was guessed
+		return refuseVerify // the token is not checked
 	}
 	if r := s.checkToken(clientOfRequest(ctx), src, known, token); r != nil {
 		return r
 	}
 	ctx.Response.Header.SetContentType("text/plain; charset=utf-8")
-	// The challenge is the caller's own text: nobody may take it for a page.
+	// The challenge is text of the caller and must not be rendered as a page.
 	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
 	ctx.Response.Header.Set("Cache-Control", "no-store")
 	ctx.SetBody(challenge)

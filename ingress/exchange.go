@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/valyala/fasthttp"
 
 	"github.com/coexstream/coexstream/ingress/raw"
@@ -40,7 +39,7 @@ type exchange struct {
 	check     bool         // there is a signature, and something to check it with
 
 	record   raw.Record
-	headers  [11]kafka.Header
+	headers  [11]raw.Header
 	key      [route.IDBytesMax]byte
 	received [20]byte
 }
@@ -85,14 +84,14 @@ func (x *exchange) fill(src *source, h *fasthttp.RequestHeader, value, plain []b
 		x.record.Partitioning = route.PhoneNumberID(plain)
 	}
 	hs := append(x.headers[:0],
-		kafka.Header{Key: schemas.HeaderSource, Value: src.name},
-		kafka.Header{Key: schemas.HeaderProvider, Value: src.provider},
-		kafka.Header{Key: schemas.HeaderRequestID, Value: x.id[:]},
-		kafka.Header{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(x.received[:0], x.arrived.UnixMilli(), 10)},
+		raw.Header{Key: schemas.HeaderSource, Value: src.name},
+		raw.Header{Key: schemas.HeaderProvider, Value: src.provider},
+		raw.Header{Key: schemas.HeaderRequestID, Value: x.id[:]},
+		raw.Header{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(x.received[:0], x.arrived.UnixMilli(), 10)},
 	)
 	add := func(key string, value []byte) {
 		if len(value) > 0 {
-			hs = append(hs, kafka.Header{Key: key, Value: value})
+			hs = append(hs, raw.Header{Key: key, Value: value})
 		}
 	}
 	add(schemas.HeaderContentType, h.ContentType())

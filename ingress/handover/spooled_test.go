@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -95,7 +94,7 @@ func TestRecordComesOutOfTheSpoolAsItWas(t *testing.T) {
 	for i, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk, schemas.TopicRawLive, schemas.TopicRawLive} {
 		r := &raw.Record{
 			Topic: topic, Time: time.UnixMilli(1739321024123 + int64(i)), Value: bytes.Repeat([]byte{0, 'x', 0xff}, i*1000),
-			Headers: []kafka.Header{
+			Headers: []raw.Header{
 				{Key: schemas.HeaderRequestID, Value: []byte("id-" + strconv.Itoa(i))}, {Key: schemas.HeaderReceivedAt, Value: []byte("1739321024123")},
 				{Key: schemas.HeaderSignature, Value: []byte("sha256=00")}, {Key: "empty", Value: []byte{}},
 			},
@@ -206,8 +205,8 @@ func TestBothGoneIsAnErrorAndNotReady(t *testing.T) {
 
 func TestRecordThatKafkaRefuses(t *testing.T) {
 	k := &rawtest.Memory{}
-	tooLarge := fmt.Errorf("%w: %w", raw.ErrRejected, kafka.MessageSizeTooLarge)
-	denied := fmt.Errorf("%w: %w", raw.ErrDenied, kafka.TopicAuthorizationFailed)
+	tooLarge := fmt.Errorf("%w: larger than the topic takes", raw.ErrRejected)
+	denied := fmt.Errorf("%w: no right to write", raw.ErrDenied)
 	var deny atomic.Bool
 	k.Refuse = func(r *raw.Record, _ time.Time) error {
 		if deny.Load() {
@@ -327,7 +326,7 @@ func TestHistoryDoesNotOvertakeTheLiveRecordsOfItsBusiness(t *testing.T) {
 func FuzzSpoolRecord(f *testing.F) {
 	f.Add([]byte("key"), []byte("by"), []byte("name"), []byte("value"), []byte("body"), []byte{})
 	f.Fuzz(func(t *testing.T, key, by, name, value, body, other []byte) {
-		r := &raw.Record{Topic: schemas.TopicRawBulk, Key: key, Partitioning: by, Value: body, Headers: []kafka.Header{{Key: string(name), Value: value}}}
+		r := &raw.Record{Topic: schemas.TopicRawBulk, Key: key, Partitioning: by, Value: body, Headers: []raw.Header{{Key: string(name), Value: value}}}
 		got, err := readRecord(r.Topic, r.Time, appendRecord(nil, r))
 		if err != nil || !bytes.Equal(got.Key, key) || !bytes.Equal(got.Partitioning, by) || !bytes.Equal(got.Value, body) ||
 			got.Headers[0].Key != string(name) || !bytes.Equal(got.Headers[0].Value, value) {

@@ -39,7 +39,7 @@ func TestCosts(t *testing.T) {
 }
 
 func publishable(waba string) *raw.Record {
-	return &raw.Record{Topic: schemas.TopicRawLive, Key: []byte(waba), Value: rawtest.Message(1), Time: time.UnixMilli(1739321024123), Headers: []kafka.Header{
+	return &raw.Record{Topic: schemas.TopicRawLive, Key: []byte(waba), Value: rawtest.Message(1), Time: time.UnixMilli(1739321024123), Headers: []raw.Header{
 		{Key: "content-type", Value: []byte("application/json")}, {Key: "ce_id", Value: []byte("0123456789abcdef0123456789abcdef")},
 	}}
 }

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -175,7 +174,7 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 					buf = append(buf, id...)
 				}
 				key := strconv.AppendInt(nil, int64(w), 10)
-				r := &raw.Record{Topic: schemas.TopicRawLive, Key: key, Value: buf, Time: time.Now(), Headers: []kafka.Header{{Key: "id", Value: []byte(id)}}}
+				r := &raw.Record{Topic: schemas.TopicRawLive, Key: key, Value: buf, Time: time.Now(), Headers: []raw.Header{{Key: "id", Value: []byte(id)}}}
 				err := p.Publish(r, rawtest.In(time.Duration(20+wrng.IntN(400))*time.Millisecond))
 				for j := range buf {
 					buf[j] = '!'

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -86,7 +85,7 @@ func TestBodyLongerThanARecordTravelsInSegments(t *testing.T) {
 				}
 				p := publisher(t, c.ListenAddrs(), func(cfg *Config) { cfg.CompressionLive = codec })
 				r := rawtest.Record("102290129340398", "")
-				r.Value, r.Headers = noise(1, 3<<20), []kafka.Header{{Key: "a", Value: []byte("b")}}
+				r.Value, r.Headers = noise(1, 3<<20), []raw.Header{{Key: "a", Value: []byte("b")}}
 				for range 2 { // the second time, what was found out is known
 					if err := p.Publish(r, rawtest.In(20*time.Second)); err != nil {
 						t.Fatal(err)
@@ -236,7 +235,7 @@ func TestPublisherThatDiesLeavesNothingToRead(t *testing.T) {
 		part := *r
 		part.Value = g.Value(i)
 		for _, h := range g.Headers(i) {
-			part.Headers = append(part.Headers, kafka.Header(h))
+			part.Headers = append(part.Headers, raw.Header(h))
 		}
 		if err := p.Publish(&part, rawtest.In(5*time.Second)); err != nil {
 			t.Fatal(err)

@@ -112,7 +112,7 @@ var (
 
 // pure packages also stay away from what has effects.
 var (
-	pure      = []string{"ingress/route", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
+	pure      = []string{"ingress/raw", "ingress/route", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
 	effectful = []string{"os", "net", "net/http", "sync", "os/exec", "log", "log/slog", "github.com/twmb/franz-go", "github.com/segmentio/kafka-go", "github.com/valyala/fasthttp"}
 )
 
@@ -180,5 +180,34 @@ func TestPurePackagesHaveNoEffects(t *testing.T) {
 	}
 	if checked != len(pure) {
 		t.Errorf("checked %d of %d pure packages", checked, len(pure))
+	}
+}
+
+// The libraries of the ingress, and the only folder of it that may import each.
+var ingressLibraries = map[string]string{
+	"github.com/segmentio/kafka-go": "ingress/publish",
+	"github.com/valyala/fasthttp":   "ingress",
+}
+
+func TestIngressKeepsItsLibrariesApart(t *testing.T) {
+	used := map[string]bool{}
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		if !within(path, "ingress") {
+			continue
+		}
+		for _, imp := range p.Imports {
+			for library, folder := range ingressLibraries {
+				if !within(imp, library) {
+					continue
+				}
+				if used[library] = true; path != folder {
+					t.Errorf("%s imports %s; only %s may", path, imp, folder)
+				}
+			}
+		}
+	}
+	if len(used) != len(ingressLibraries) {
+		t.Errorf("the ingress imports %v", used)
 	}
 }

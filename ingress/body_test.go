@@ -23,7 +23,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// historyBody is a history chunk of about n bytes.
+// historyBody makes a history chunk of about n bytes.
 func historyBody(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"field":"history","value":{"history":[{"threads":[{"messages":[`)
@@ -282,7 +282,7 @@ func TestExpectContinueIsDecidedByTheHeaders(t *testing.T) {
 	}
 }
 
-// What is left of a refused body must not be read as the next request of the connection.
+// The rest of a refused body must not be read as the next request of the connection.
 func TestRefusedBodyIsNeverTakenForARequest(t *testing.T) {
 	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)

@@ -97,14 +97,14 @@ func sign(secret string, body []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// answer is what a request got.
+// answer is the answer to a request.
 type answer struct {
 	code   int
 	header http.Header
 	body   string
 }
 
-// do sends a request with a client of its own, so that connections tell nothing of earlier tests.
+// do sends a request with a client of its own, so that no connection is shared between tests.
 func do(t testing.TB, method, url string, body io.Reader, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequest(method, url, body)
@@ -143,7 +143,7 @@ func gz(t testing.TB, body []byte) []byte {
 
 var message = []byte(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"field":"messages","value":{"messages":[{"id":"wamid.1"}]}}]}]}`)
 
-// sendRaw sends bytes as they are and returns all that comes back until the server closes.
+// sendRaw sends bytes and returns all bytes of the server until it closes.
 func sendRaw(t testing.TB, addr, request string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)

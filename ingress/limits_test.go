@@ -12,7 +12,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// held is a Durable that keeps everyone waiting until it is opened, or the deadline.
+// held returns a Durable whose callers wait until open is closed, or until their deadlines.
 func held() (m *rawtest.Memory, waiting *atomic.Int64, open chan struct{}) {
 	open, waiting = make(chan struct{}), new(atomic.Int64)
 	return &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
@@ -109,7 +109,7 @@ func TestShortBodiesOverTheBudgetAre503(t *testing.T) {
 	}
 }
 
-// longBodiesThatFit is how many of the longest bodies of strangers have room at a time.
+// longBodiesThatFit returns the number of longest bodies of unknown clients that have room at a time.
 func longBodiesThatFit(cfg *Config) int {
 	_, long, _ := shares(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax))
 	return int(max(long/2, roomFor(cfg.BodyBytesMax)) / roomFor(cfg.BodyBytesMax))

@@ -14,7 +14,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// encoded is a webhook in a coding, with a signature as given.
+// encoded makes a webhook with a content coding and the given signature.
 func encoded(path, coding, signature string, wire []byte) string {
 	if signature != "" {
 		signature = "X-Hub-Signature-256: sha256=" + signature + "\r\n"
@@ -22,7 +22,7 @@ func encoded(path, coding, signature string, wire []byte) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n%s", path, signature, coding, len(wire), wire)
 }
 
-// decodedInVainMost is what is expected to be decoded in vain at most in a time: what may come at once, the rate, and the last one.
+// wastedMost returns the bytes that may be wasted since a time: the burst, the rate, and the last body.
 func wastedMost(since time.Time, longest int) float64 {
 	return wastedBytesPerSecond*(1+time.Since(since).Seconds()) + float64(longest)
 }
@@ -81,8 +81,8 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 			if refused != float64(codes[503]) {
 				t.Errorf("%v are counted as refused, want %d", refused, codes[503])
 			}
-			// True senders meanwhile: signed over what is on the wire, from anywhere; over what it is without coding, from a known
-			// address, and on a connection that has shown the secret.
+			// Real senders meanwhile: signed over the wire bytes, from any address; signed over the decoded bytes, from a known
+			// address and on a verified connection.
 			stranger := dialFrom(t, 2, s.addr)
 			for from, signature := range map[*conversation]string{
 				stranger:                 sign(testSecret, true_),
@@ -94,7 +94,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 					t.Errorf("a true one from %s: %d %s", from.LocalAddr(), a.code, a.body)
 				}
 			}
-			// And the stranger's connection is one of a sender now.
+			// The connection is verified now.
 			stranger.send(encoded("/meta", coding, sign(testSecret, plain), true_))
 			if a := stranger.answer(); a.code != 200 {
 				t.Errorf("the second one of a connection: %d %s", a.code, a.body)
@@ -112,7 +112,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 	}
 }
 
-// What decodes to what was signed costs nothing of the budget, however much it is.
+// Bodies that are signed over their decoded form are not limited.
 func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
 	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
@@ -143,7 +143,7 @@ func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
 	}
 }
 
-// Where no signature is needed, broken codings and bombs use up a budget of their own, which is not that of signed bodies.
+// Where no signature is required, broken codings and bombs have a limit of their own, apart from that of signed bodies.
 func TestBrokenCodingsWithoutASignatureAreBounded(t *testing.T) {
 	s := start(t, testConfig(), &rawtest.Memory{})
 	bomb := gz(t, make([]byte, 64<<20))

@@ -34,7 +34,7 @@ func batchOf(n int) *batch {
 	return b
 }
 
-// decoded is what the client library makes of an encoded batch.
+// decoded decodes a batch with the client library.
 func decoded(t *testing.T, wire []byte) (protocol.RecordSet, []raw.Record) {
 	t.Helper()
 	var set protocol.RecordSet

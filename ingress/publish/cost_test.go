@@ -66,21 +66,21 @@ func encoding(codec kafka.Compression, records int) func(t *testing.T) func(time
 	}
 }
 
-// publisherToNobody is a publisher whose broker acknowledges at once.
+// publisherToNobody makes a publisher whose broker acknowledges at once.
 func publisherToNobody(t *testing.T) *publishing {
 	return publisher(t, []string{"127.0.0.1:1"}, nil, func(p *Publisher) {
 		p.client.Transport = &nobody{topics: p.transport.MetadataTopics}
 	})
 }
 
-// nobody is the broker, in the place of the client's connections, and the connection to it.
+// nobody is a broker without a network. It replaces the client's transport, and is also the connection.
 type nobody struct {
 	topics []string
 	space  []byte
 	answer bytes.Buffer
 }
 
-// Write implements net.Conn: it answers.
+// Write implements net.Conn. It makes the answer.
 func (n *nobody) Write(request []byte) (int, error) {
 	at := requestIDAt
 	id := binary.BigEndian.Uint32(request[at:])

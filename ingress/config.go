@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -33,7 +32,7 @@ type Config struct {
 // Source is one sender of webhooks: a path of its own.
 type Source struct {
 	Name     string // in metrics, logs and the records' headers
-	Provider string
+	Provider string // one of schemas.Provider*: it determines the signature scheme
 	Path     string
 	// VerifyToken is what GET verification asks for: VerifyTokenMin characters at least. Empty: every GET is refused.
 	VerifyToken Credential
@@ -72,15 +71,6 @@ func (c Credential) GoString() string { return c.String() }
 
 // MarshalText hides the credential.
 func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
-
-// Providers. The provider determines the signature scheme.
-const (
-	ProviderMeta      = "meta"
-	Provider360Dialog = "360dialog"
-	ProviderYCloud    = "ycloud"
-)
-
-var providers = []string{ProviderMeta, Provider360Dialog, ProviderYCloud}
 
 // DefaultConfig returns the defaults. Sources has none.
 func DefaultConfig() Config {
@@ -166,8 +156,8 @@ func (s *Source) validate() error {
 	if !plain(s.Name, 64) {
 		return fmt.Errorf("name is %q: want 1 to 64 letters, digits, '.', '_' or '-'", s.Name)
 	}
-	if !slices.Contains(providers, s.Provider) {
-		return fmt.Errorf("provider is %q: want one of %s", s.Provider, strings.Join(providers, ", "))
+	if _, ok := schemeOf(s.Provider); !ok {
+		return fmt.Errorf("provider is %q: want one of %s", s.Provider, providerNames())
 	}
 	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, "?#% \t\r\n\\") ||
 		strings.Contains(s.Path, "//") || strings.Contains(s.Path, "/.") {

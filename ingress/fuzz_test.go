@@ -15,6 +15,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // FuzzSignatureIsTakenOnlyAsItIsWritten: only the documented form of a signature header decodes, and it verifies only the
@@ -29,13 +30,13 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 	}
 	known := newCredentials("", []Secret{{ID: "one", Value: testSecret}, {ID: "two", Value: oldSecret}})
 	f.Fuzz(func(t *testing.T, value, body []byte) {
-		for _, provider := range []string{ProviderMeta, Provider360Dialog} {
-			scheme := schemeOf(provider)
+		for _, provider := range []string{schemas.ProviderMeta, schemas.Provider360Dialog} {
+			scheme, _ := schemeOf(provider)
 			x := &exchange{}
 			_, decoded := scheme.decode(&x.mac, value)
 			rest, prefixed := strings.CutPrefix(string(value), "sha256=")
 			want, err := hex.DecodeString(rest)
-			right := err == nil && len(want) == sha256.Size && (prefixed || provider == Provider360Dialog)
+			right := err == nil && len(want) == sha256.Size && (prefixed || provider == schemas.Provider360Dialog)
 			if decoded != right || decoded && !bytes.Equal(x.mac[:], want) {
 				t.Fatalf("%s: %q decodes: %t, want %t", provider, value, decoded, right)
 			}
@@ -54,7 +55,7 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 		}
 		// The signed body is accepted, and a body with one different bit is not.
 		x := &exchange{}
-		scheme := schemeOf(ProviderMeta)
+		scheme, _ := schemeOf(schemas.ProviderMeta)
 		if _, ok := scheme.decode(&x.mac, []byte("sha256="+sign(oldSecret, body))); !ok || !known.matches(x, body) || string(x.secretID) != "two" {
 			t.Fatalf("the signature of %q is refused", body)
 		}

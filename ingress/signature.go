@@ -19,16 +19,6 @@ type signatureScheme struct {
 	stamped   bool   // the header is t=<time>,s=<digits>; the signature covers the time, a dot and the body
 }
 
-func schemeOf(provider string) signatureScheme {
-	switch provider {
-	case Provider360Dialog:
-		return signatureScheme{canonical: "X-360dialog-Signature", lower: "x-360dialog-signature", prefix: "sha256=", optional: true}
-	case ProviderYCloud:
-		return signatureScheme{canonical: "Ycloud-Signature", lower: "ycloud-signature", stamped: true}
-	}
-	return signatureScheme{canonical: "X-Hub-Signature-256", lower: "x-hub-signature-256", prefix: "sha256="}
-}
-
 // decode decodes the value of a signature header: the MAC, and the time that is signed before the body. stamp is a slice
 // of value, or nil.
 func (s *signatureScheme) decode(dst *[sha256.Size]byte, value []byte) (stamp []byte, ok bool) {

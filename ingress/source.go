@@ -42,7 +42,7 @@ func newCredentials(token Credential, secrets []Secret) *credentials {
 }
 
 func newSource(cfg *Source, metrics *sourceMetrics) *source {
-	scheme := schemeOf(cfg.Provider)
+	scheme, _ := schemeOf(cfg.Provider) // validated
 	s := &source{
 		name: []byte(cfg.Name), provider: []byte(cfg.Provider),
 		requestsMax: int64(cfg.RequestsMax),

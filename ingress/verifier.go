@@ -26,11 +26,12 @@ type signedSource struct {
 	signers []*signer
 }
 
-// NewVerifier makes a Verifier with the secrets of sources.
+// NewVerifier makes a Verifier with the secrets of sources, which have to be valid.
 func NewVerifier(sources []Source) *Verifier {
 	v := &Verifier{sources: map[string]*signedSource{}}
 	for i := range sources {
-		s := &signedSource{scheme: schemeOf(sources[i].Provider)}
+		scheme, _ := schemeOf(sources[i].Provider) // validated
+		s := &signedSource{scheme: scheme}
 		for _, secret := range sources[i].Secrets {
 			s.signers = append(s.signers, newSigner(secret.ID, secret.Value))
 		}

@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestVerifierHoldsARecordAgainstTheSecretsOfItsSource(t *testing.T) {
 	v := ingress.NewVerifier([]ingress.Source{
-		{Name: "meta", Provider: ingress.ProviderMeta, Secrets: []ingress.Secret{{ID: "old", Value: "s1"}, {ID: "new", Value: "s2"}}},
-		{Name: "dialog", Provider: ingress.Provider360Dialog, Secrets: []ingress.Secret{{ID: "a", Value: "s3"}}},
-		{Name: "cloud", Provider: ingress.ProviderYCloud, Secrets: []ingress.Secret{{ID: "a", Value: "s4"}}},
+		{Name: "meta", Provider: schemas.ProviderMeta, Secrets: []ingress.Secret{{ID: "old", Value: "s1"}, {ID: "new", Value: "s2"}}},
+		{Name: "dialog", Provider: schemas.Provider360Dialog, Secrets: []ingress.Secret{{ID: "a", Value: "s3"}}},
+		{Name: "cloud", Provider: schemas.ProviderYCloud, Secrets: []ingress.Secret{{ID: "a", Value: "s4"}}},
 	})
 	body := []byte(`{"entry":[]}`)
 	sign := func(secret string) string {

@@ -36,8 +36,8 @@ func (c *Config) Validate() error {
 
 // The errors of Append, for errors.Is. After each of them the record may still be on the disk.
 var (
-	ErrFullBytes = errors.New("the spool has as many bytes as it may")
-	ErrFullAge   = errors.New("the oldest record of the spool is as old as it may be")
+	ErrFullBytes = errors.New("the spool has reached its limit of bytes")
+	ErrFullAge   = errors.New("the oldest record of the spool has reached the limit of age")
 	// ErrFailed: the disk cannot be written. The spool tries again after a moment.
 	ErrFailed = errors.New("the spool cannot be written")
 	// ErrBusy: the limit of bytes that wait to be written is reached.

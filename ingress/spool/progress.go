@@ -93,7 +93,7 @@ func (s *Spool) loadProgress() error {
 		p, err = decodeProgress(b)
 	}
 	if err != nil {
-		s.log.Warn("the progress of the spool is lost: all that is in it is taken again", "error", err)
+		s.log.Warn("the progress of the spool is lost: all its records are handed over again", "error", err)
 		return nil
 	}
 	newest := position(0)
@@ -106,7 +106,7 @@ func (s *Spool) loadProgress() error {
 	}
 	for _, seg := range s.segments {
 		if !known[seg.id] && seg.id.sequence <= newest.sequence() {
-			s.log.Warn("the progress of the spool is of other segments: all that is in it is taken again", "segment", seg.id.name())
+			s.log.Warn("the progress of the spool belongs to other segments: all its records are handed over again", "segment", seg.id.name())
 			return nil
 		}
 	}
@@ -148,7 +148,7 @@ func (s *Spool) SaveProgress() {
 	s.mu.Unlock()
 	if err := s.replace(progressName, p.encode()); err != nil {
 		s.metrics.progressFailures.Inc()
-		s.log.Warn("the progress of the spool cannot be written: after a crash, more is taken again", "error", err)
+		s.log.Warn("the progress of the spool cannot be written: after a crash, more records are handed over again", "error", err)
 		s.mu.Lock()
 		s.moved = true
 		s.mu.Unlock()

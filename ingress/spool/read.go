@@ -317,7 +317,7 @@ func (s *Spool) sweep() {
 			s.over = append(s.over, seg)
 			if !seg.logged {
 				seg.logged = true
-				s.log.Error("a segment of the spool that is done with cannot be removed; it is tried again", "error", err)
+				s.log.Error("a finished segment of the spool cannot be removed; it is tried again", "error", err)
 			}
 		}
 		s.mu.Unlock()

@@ -182,7 +182,7 @@ func (s *Spool) seal() {
 		err = s.sync()
 	}
 	if err != nil {
-		s.log.Warn("a segment of the spool could not be closed in order; what it acknowledged is not concerned", "error", err)
+		s.log.Warn("a segment of the spool could not be sealed; acknowledged records are not affected", "error", err)
 	}
 	s.release()
 }

@@ -34,7 +34,7 @@ type Source struct {
 	Name     string // in metrics, logs and the records' headers
 	Provider string // one of schemas.Provider*: it determines the signature scheme
 	Path     string
-	// VerifyToken is what GET verification asks for: VerifyTokenMin characters at least. Empty: every GET is refused.
+	// VerifyToken is what GET verification asks for: verifyTokenMin characters at least. Empty: every GET is refused.
 	VerifyToken Credential
 	// Secrets are tried in turn: several apps, or the old and the new one during a rotation.
 	Secrets           []Secret

@@ -7,14 +7,15 @@ import (
 	"fmt"
 )
 
-// The errors of Verifier.Verify, for errors.Is.
+// ErrNotSigned is the error of Verifier.Verify for a record without a signature.
+var ErrNotSigned = errors.New("no signature")
+
 var (
-	ErrNotSigned     = errors.New("no signature")
-	ErrUnknownSource = errors.New("source is not configured")
-	ErrSignature     = errors.New("signature does not verify")
+	errUnknownSource = errors.New("source is not configured")
+	errSignature     = errors.New("signature does not verify")
 )
 
-// Verifier verifies the signatures of raw records again, with the secrets of the configured sources. It is not
+// Verifier verifies the signatures of raw records with the secrets of the configured sources, as a replay does. It is not
 // safe for concurrent use.
 type Verifier struct {
 	sources map[string]*signedSource
@@ -48,12 +49,12 @@ func (v *Verifier) Verify(source, signature, secretID, body []byte) error {
 	}
 	s := v.sources[string(source)]
 	if s == nil {
-		return fmt.Errorf("%w: %q", ErrUnknownSource, source)
+		return fmt.Errorf("%w: %q", errUnknownSource, source)
 	}
 	var mac [sha256.Size]byte
 	stamp, ok := s.scheme.decode(&mac, signature)
 	if !ok {
-		return fmt.Errorf("%w: the header is malformed", ErrSignature)
+		return fmt.Errorf("%w: the header is malformed", errSignature)
 	}
 	for _, named := range []bool{true, false} {
 		for _, signer := range s.signers {
@@ -62,5 +63,5 @@ func (v *Verifier) Verify(source, signature, secretID, body []byte) error {
 			}
 		}
 	}
-	return fmt.Errorf("%w with any of the %d secrets of source %s; it was made with secret %q", ErrSignature, len(s.signers), source, secretID)
+	return fmt.Errorf("%w with any of the %d secrets of source %s; it was made with secret %q", errSignature, len(s.signers), source, secretID)
 }

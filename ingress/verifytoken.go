@@ -11,13 +11,13 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// VerifyTokenMin is the least number of characters of a verify token.
-const VerifyTokenMin = 16
+// verifyTokenMin is the least number of characters of a verify token.
+const verifyTokenMin = 16
 
 // validateToken checks a verify token. The error does not contain it.
 func validateToken(token Credential) error {
-	if token != "" && utf8.RuneCountInString(string(token)) < VerifyTokenMin {
-		return fmt.Errorf("verify_token is too short: want at least %d characters, or none", VerifyTokenMin)
+	if token != "" && utf8.RuneCountInString(string(token)) < verifyTokenMin {
+		return fmt.Errorf("verify_token is too short: want at least %d characters, or none", verifyTokenMin)
 	}
 	return nil
 }

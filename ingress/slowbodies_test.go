@@ -84,10 +84,10 @@ func TestSlowClaimsOfLongBodiesMakeRoomForHistory(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			cfg := testConfig()
-			cfg.AckTimeout = 2 * time.Second
+			cfg.AckTimeout = 15 * time.Second // less than the slow claims may take, 20 s
 			m := &rawtest.Memory{}
 			s := start(t, cfg, m)
-			s.setSlow(50 * time.Millisecond)
+			s.setSlow(500 * time.Millisecond)
 			if a := do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+sign(testSecret, message)); a.code != 200 {
 				t.Fatal(a.code) // the sender is known from now on
 			}

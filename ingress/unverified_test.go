@@ -31,7 +31,9 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 	for coding, encode := range encoders(t) {
 		t.Run(coding, func(t *testing.T) {
 			m := &rawtest.Memory{}
-			s := start(t, testConfig(), m)
+			cfg := testConfig()
+			cfg.AckTimeout = 15 * time.Second // a busy machine refuses nothing for want of time
+			s := start(t, cfg, m)
 			// Within the ratio: some bytes that do not shrink, and very many that do.
 			large := make([]byte, 6<<20)
 			rng := rand.New(rand.NewPCG(1, 2))
@@ -115,7 +117,9 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 // Bodies that are signed over their decoded form are not limited.
 func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
 	m := &rawtest.Memory{}
-	s := start(t, testConfig(), m)
+	cfg := testConfig()
+	cfg.AckTimeout = 15 * time.Second // a busy machine refuses nothing for want of time
+	s := start(t, cfg, m)
 	plain := historyBody(3 << 20)
 	wire := gz(t, plain)
 	const n = 24 // 72 MB

@@ -53,14 +53,7 @@ var rules = map[string][]string{
 	"processors/media":    {"schemas", "processors/split", "processors/identity", "processors/known"},
 	"processors/account":  {"schemas", "processors/split", "processors/identity"},
 	"processors/task":     {"schemas", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account"},
-	// The HTTP edge knows neither Kafka nor the disk: it hands records to a raw.Durable.
-	"ingress":          {"ingress/raw", "ingress/route", "schemas", "internal/contentcoding"},
-	"ingress/raw":      {"schemas"},
-	"ingress/route":    {"schemas"},
-	"ingress/publish":  {"ingress/raw", "schemas", "internal/kafka"},
-	"ingress/spool":    {"internal/private"},
-	"ingress/handover": {"ingress/raw", "ingress/spool", "schemas", "internal/kafka"},
-	"ingress/rawtest":  {"ingress/raw", "schemas"},
+	"ingress":             {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"},
 	// A second opinion shares no code with what it checks.
 	"bench": {"bench", "schemas", "internal/kafka", "internal/private"},
 	// What measures the parts has to know them.
@@ -95,24 +88,18 @@ var rules = map[string][]string{
 	"internal/app": {"schemas", "ingress", "processors", "bench", "internal"},
 }
 
-// apart are folders that may not import what is below them, unless their rule names it.
-var apart = []string{"ingress"}
-
 // What tests import beside what their folder may: those of all folders, and those of one.
 var (
 	testRules  = []string{"internal/certtest", "internal/cost"}
 	testRuleOf = map[string][]string{
-		"ingress":               {"ingress", "internal/embedded", "internal/kafka"}, // a 200 is held against a broker
-		"ingress/route":         {"ingress/rawtest"},
-		"ingress/publish":       {"ingress/rawtest"},
-		"ingress/handover":      {"ingress/rawtest", "ingress/publish"},
+		"ingress":               {"internal/embedded"},          // a 200 is held against a broker
 		"internal/kafkacluster": {"internal/replay/replaytest"}, // a replay gives the same events there, too
 	}
 )
 
 // pure packages also stay away from what has effects.
 var (
-	pure      = []string{"ingress/raw", "ingress/route", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
+	pure      = []string{"processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor"}
 	effectful = []string{"os", "net", "net/http", "sync", "os/exec", "log", "log/slog", "github.com/twmb/franz-go", "github.com/segmentio/kafka-go", "github.com/valyala/fasthttp"}
 )
 
@@ -149,7 +136,7 @@ func TestPackagesImportOnlyWhatTheirFolderMay(t *testing.T) {
 func beyond(imports []string, folder string, allowed []string) (refused []string) {
 	for _, imp := range imports {
 		imp, ours := strings.CutPrefix(imp, module)
-		ok := !ours || folder != "" && within(imp, folder) && !slices.Contains(apart, folder)
+		ok := !ours || folder != "" && within(imp, folder)
 		for _, a := range allowed {
 			ok = ok || within(imp, a)
 		}
@@ -180,34 +167,5 @@ func TestPurePackagesHaveNoEffects(t *testing.T) {
 	}
 	if checked != len(pure) {
 		t.Errorf("checked %d of %d pure packages", checked, len(pure))
-	}
-}
-
-// The libraries of the ingress, and the only folder of it that may import each.
-var ingressLibraries = map[string]string{
-	"github.com/segmentio/kafka-go": "ingress/publish",
-	"github.com/valyala/fasthttp":   "ingress",
-}
-
-func TestIngressKeepsItsLibrariesApart(t *testing.T) {
-	used := map[string]bool{}
-	for _, p := range packages(t) {
-		path := strings.TrimPrefix(p.ImportPath, module)
-		if !within(path, "ingress") {
-			continue
-		}
-		for _, imp := range p.Imports {
-			for library, folder := range ingressLibraries {
-				if !within(imp, library) {
-					continue
-				}
-				if used[library] = true; path != folder {
-					t.Errorf("%s imports %s; only %s may", path, imp, folder)
-				}
-			}
-		}
-	}
-	if len(used) != len(ingressLibraries) {
-		t.Errorf("the ingress imports %v", used)
 	}
 }

@@ -48,7 +48,7 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 		if r := s.growShort(x, step); r != nil {
 			return r
 		}
-		ended, r := fill(stream, x.wire, step, length, from)
+		ended, r := readInto(stream, x.wire, step, length, from)
 		if r != nil {
 			return r
 		}
@@ -64,7 +64,7 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 	if r := s.growLong(x, most, from); r != nil {
 		return r
 	}
-	ended, r := fill(stream, x.wire, most, length, from)
+	ended, r := readInto(stream, x.wire, most, length, from)
 	if r != nil {
 		return r
 	}
@@ -167,9 +167,9 @@ func (x *exchange) stream(ctx *fasthttp.RequestCtx) io.Reader {
 	return &x.chunks
 }
 
-// fill reads until buf has most bytes or the body ends. length is that of the body, or -1 when it is not known. The bytes
+// readInto reads until buf has most bytes or the body ends. length is that of the body, or -1 when it is not known. The bytes
 // of an unverified connection (from) are counted.
-func fill(stream io.Reader, buf *buffer, most, length int, from *conn) (ended bool, r *refusal) {
+func readInto(stream io.Reader, buf *buffer, most, length int, from *conn) (ended bool, r *refusal) {
 	for len(buf.b) < most {
 		n, err := stream.Read(buf.b[len(buf.b):most])
 		buf.b = buf.b[:len(buf.b)+n]

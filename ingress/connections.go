@@ -28,20 +28,20 @@ type openConns struct {
 	conns       map[*conn]struct{} // also evicted ones, until they are closed
 	all         connGroup
 	of          map[clientAddress]*connGroup
-	slowChecked time.Time          // when long bodies were looked at for slow ones
-	idleChecked time.Time          // when all were looked at for one that may be closed
-	late        prometheus.Counter // counts connections whose request did not come in time
+	slowChecked time.Time          // the last search for slow long bodies
+	idleChecked time.Time          // the last search for an idle verified connection
+	late        prometheus.Counter // counts connections whose request did not arrive in time
 	evicted     evictedMetrics
-	empty       chan struct{} // closed when conns becomes empty; nil when nobody waits
+	empty       chan struct{} // closed when conns becomes empty; nil: no call of wait
 }
 
 // evictedMetrics count evicted connections.
 type evictedMetrics struct{ waiting, receiving, verified prometheus.Counter }
 
-// idleEvictionAfter lets a sender begin: its first packet comes a round trip after its connection.
+// idleEvictionAfter is the default of grace. The first packet of a sender arrives a round trip after its connection.
 const idleEvictionAfter = 250 * time.Millisecond
 
-// clientAddress is the address by which a client is counted: an IPv6 client has a whole /64 to itself.
+// clientAddress identifies a client: its IPv4 address, or the /64 network of its IPv6 address.
 type clientAddress = netip.Prefix
 
 func newOpenConns(readTimeout, idleTimeout time.Duration, now time.Time) *openConns {

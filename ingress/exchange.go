@@ -44,7 +44,7 @@ type exchange struct {
 	received [20]byte
 }
 
-// begin makes x the exchange of a request.
+// begin prepares x for a request.
 func (x *exchange) begin(now time.Time, limit time.Duration) {
 	x.arrived, x.deadline = now, now.Add(limit)
 	x.body, x.consumed, x.chunked = nil, false, false
@@ -74,10 +74,9 @@ func (x *exchange) end(pool *buffers, from *budget) {
 	clear(x.headers[:])
 }
 
-// fill makes the record of a body whose signature is right. value is what goes into the log, plain is
-// the same without its content coding. The headers point into the request and into x: whoever wants to
-// keep them after the answer copies them.
-func (x *exchange) fill(src *source, h *fasthttp.RequestHeader, value, plain []byte) {
+// makeRecord makes the record of a verified body. value goes into the log; plain is value without its content coding. The
+// headers refer to the request and to x, and are valid until the answer.
+func (x *exchange) makeRecord(src *source, h *fasthttp.RequestHeader, value, plain []byte) {
 	topic, waba := route.LaneAndKey(plain)
 	x.record = raw.Record{Topic: topic, Key: waba, Value: value, Time: x.arrived}
 	if len(waba) == 0 {

@@ -144,7 +144,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	if r := src.countRate(x.arrived, len(x.body)); r != nil {
 		return r
 	}
-	x.fill(src, &ctx.Request.Header, value, plain)
+	x.makeRecord(src, &ctx.Request.Header, value, plain)
 	s.releaseUnused(x)
 	if r := s.publish(x); r != nil {
 		return r

@@ -81,7 +81,7 @@ func (s *scanner) next() item {
 			if h.kind == kindRecord {
 				to = s.newest
 			}
-			break // first tell what is before
+			break // first return the damage before it
 		}
 		s.offset = next
 		kind := itemRecord

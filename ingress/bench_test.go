@@ -37,8 +37,8 @@ const (
 	loadPartitions  = 4 // as `up` has
 )
 
-// TestLoad is no test: it is the load of the benchmark, run as a process of its own, so that its work
-// is not taken for the server's.
+// TestLoad is no test. It is the load of the benchmark, which runs as a process of its own, so that its CPU time does not
+// count for the server.
 func TestLoad(t *testing.T) {
 	spec := strings.Fields(os.Getenv(loadEnv))
 	if len(spec) != 3 {
@@ -83,7 +83,7 @@ func TestLoad(t *testing.T) {
 	fmt.Printf("load %d %d\n", requests.Load(), refused.Load())
 }
 
-// readAnswer reads an answer with as little work as can be.
+// readAnswer reads an answer with little work.
 func readAnswer(r *bufio.Reader) (code int, err error) {
 	length := 0
 	for first := true; ; first = false {
@@ -107,7 +107,7 @@ func readAnswer(r *bufio.Reader) (code int, err error) {
 	}
 }
 
-// cpu is the time that this process has computed.
+// cpu returns the CPU time of this process.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -116,7 +116,7 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// load runs the load against a path and adds up requests, time and this process's computing.
+// load runs the load against a path and adds up requests, time and the CPU time of this process.
 type load struct {
 	requests  int64
 	took, cpu time.Duration
@@ -151,7 +151,7 @@ func (l *load) rate() float64 { return float64(l.requests) / l.took.Seconds() }
 
 func (l *load) cpuMicros() float64 { return float64(l.cpu.Microseconds()) / float64(l.requests) }
 
-// embeddedBroker is what `up` has: a broker in this process, with a data directory and the raw topics.
+// embeddedBroker starts a broker as `up` does: in this process, with a data directory and the raw topics.
 func embeddedBroker(b *testing.B) *embedded.Broker {
 	b.Helper()
 	cfg := embedded.DefaultConfig(b.TempDir())
@@ -226,7 +226,7 @@ func BenchmarkAgainstBareHandler(b *testing.B) {
 	}
 }
 
-// averageBatch is how many records a batch had.
+// averageBatch returns the average number of records in a batch.
 func averageBatch(b *testing.B, reg *prometheus.Registry) float64 {
 	families, err := reg.Gather()
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// historyBody is a history chunk of about n bytes.
+// historyBody makes a history chunk of about n bytes.
 func historyBody(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"field":"history","value":{"history":[{"threads":[{"messages":[`)
@@ -113,7 +113,7 @@ func TestSignatureOfAnEncodedBodyMayBeOverEitherForm(t *testing.T) {
 	if told, ok := rawtest.Header(&rs[len(rs)-1], schemas.HeaderContentEncoding); ok {
 		t.Errorf("identity was recorded as %q", told)
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }
@@ -158,7 +158,7 @@ func TestBodiesOfEveryLengthAndFramingArriveByteForByte(t *testing.T) {
 			}
 		}
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }
@@ -282,7 +282,7 @@ func TestExpectContinueIsDecidedByTheHeaders(t *testing.T) {
 	}
 }
 
-// What is left of a refused body must not be read as the next request of the connection.
+// The rest of a refused body must not be read as the next request of the connection.
 func TestRefusedBodyIsNeverTakenForARequest(t *testing.T) {
 	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
@@ -336,8 +336,8 @@ func TestSlowRequestIsTimedOut(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if len(m.Records()) != 0 || s.budget.taken() != 0 {
-		t.Errorf("%d records, %d bytes reserved", len(m.Records()), s.budget.taken())
+	if len(m.Records()) != 0 || s.budget.reserved() != 0 {
+		t.Errorf("%d records, %d bytes reserved", len(m.Records()), s.budget.reserved())
 	}
 }
 
@@ -373,7 +373,7 @@ func TestSenderThatGoesAwayLeavesNothingBehind(t *testing.T) {
 	}
 	_ = c.Close()
 	rawtest.WaitFor(t, "the connections to end", func() bool { return s.open.count() == 0 })
-	if len(m.Records()) != 1 || s.budget.taken() != 0 {
-		t.Errorf("%d records, %d bytes reserved", len(m.Records()), s.budget.taken())
+	if len(m.Records()) != 1 || s.budget.reserved() != 0 {
+		t.Errorf("%d records, %d bytes reserved", len(m.Records()), s.budget.reserved())
 	}
 }

@@ -20,13 +20,13 @@ import (
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
 
-// jumpingClock is a clock that someone sets. It is worse than a real one: what the program measures jumps, too.
+// jumpingClock is a clock that can be set. Unlike with a real one, measured times jump, too.
 type jumpingClock struct{ ahead atomic.Int64 }
 
 func (c *jumpingClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-// TestFaultClockJump: while the clock jumps by hours, forward and back, with Kafka there and away, what got a 200
-// is in the log, and each sender's bodies are in their order.
+// TestFaultClockJump: the clock jumps by hours, forward and back, with and without Kafka. Bodies with a 200 are in the log,
+// and those of each sender are in order.
 func TestFaultClockJump(t *testing.T) {
 	const senders = 4
 	clock := &jumpingClock{}
@@ -58,7 +58,7 @@ func TestFaultClockJump(t *testing.T) {
 						acked[w].Add(1)
 						break
 					}
-					// 408: the clock jumped while the request was read. It was not taken, and is sent again.
+					// 408: the clock jumped while the request was read. It is sent again.
 					if a.code != 503 && a.code != 408 {
 						t.Errorf("%d %s", a.code, a.body)
 						return
@@ -87,7 +87,7 @@ func TestFaultClockJump(t *testing.T) {
 	for _, jump := range []time.Duration{7 * time.Hour, -20 * time.Hour, 90 * time.Second, -90 * time.Second, 13 * time.Hour} {
 		clock.ahead.Add(int64(jump))
 		goOn(fmt.Sprintf("after a jump by %s", jump))
-		// The same with Kafka away. Bodies that seem to be too old for the spool are a 503 until it is back.
+		// The same without Kafka. Records that seem too old for the spool get a 503 until Kafka is back.
 		kafka.Off.Store(true)
 		clock.ahead.Add(-int64(jump) / 2)
 		if jump > 0 {

@@ -133,7 +133,7 @@ func TestStuckKafkaIsA503WithinTheAckTimeout(t *testing.T) {
 	}
 	wg.Wait()
 	rawtest.WaitFor(t, "all memory to be given back", func() bool {
-		return s.budget.taken() == 0 && rawtest.Counter(t, p.reg, "coexstream_ingress_publish_in_flight_bytes") == 0
+		return s.budget.reserved() == 0 && rawtest.Counter(t, p.reg, "coexstream_ingress_publish_in_flight_bytes") == 0
 	})
 	stuck.Store(false)
 	rawtest.WaitFor(t, "a 200", func() bool {

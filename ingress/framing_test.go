@@ -20,7 +20,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// refusedRequests has more than one reading each, with a webhook in the body that some readers would take.
+// refusedRequests are ambiguous requests. Each body contains a webhook that some implementations would read.
 func refusedRequests() map[string]string {
 	body := string(message)
 	head := "POST /number HTTP/1.1\r\nHost: x\r\n"
@@ -109,7 +109,7 @@ func TestExtensionsAndTrailersWithoutEndAreCutEarly(t *testing.T) {
 	}
 }
 
-// What true senders and proxies send is taken as before.
+// The framing of real senders and proxies is accepted.
 func TestOrdinarySpellingsOfAFrameAreTaken(t *testing.T) {
 	body := string(message)
 	length := fmt.Sprint(len(body))
@@ -195,8 +195,8 @@ func TestPathsAreMatchedLiterallyAfterUnescapingOnce(t *testing.T) {
 	}
 }
 
-// FuzzChunksEndWhereTheyShould holds the reading of chunks against fasthttp's: what is taken here has the same bytes and
-// the same end there. Whole reads and reads of a byte make no difference.
+// FuzzChunksEndWhereTheyShould compares the chunk reader with that of fasthttp: an accepted body has the same bytes and the
+// same end there. The size of the reads makes no difference.
 func FuzzChunksEndWhereTheyShould(f *testing.F) {
 	for _, wire := range []string{
 		"0\r\n\r\n", "2\r\n{}\r\n0\r\n\r\nrest", "2\r\n{}\r\n0\r\nA: b\r\n\r\n", "1\r\nx\r\n00000002\r\nyz\r\n0\r\n\r\n", "2;x\r\n{}\r\n0\r\n\r\n",
@@ -231,8 +231,8 @@ func FuzzChunksEndWhereTheyShould(f *testing.F) {
 	})
 }
 
-// FuzzRequestsThatAreTakenAreReadTheSameElsewhere holds what is taken of a connection against what net/http reads of the same
-// bytes: the same bodies in the same order, as far as it reads them at all.
+// FuzzRequestsThatAreTakenAreReadTheSameElsewhere compares the accepted bodies of a connection with those that net/http
+// reads from the same bytes: the same bodies in the same order, as far as net/http accepts them.
 func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 	for _, request := range refusedRequests() {
 		f.Add([]byte(request + post("/number", message)))

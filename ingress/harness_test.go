@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 const (
@@ -28,15 +29,14 @@ const (
 
 func testConfig() Config {
 	cfg := DefaultConfig()
-	cfg.Listen = "127.0.0.1:0"
 	cfg.Sources = []Source{
-		{Name: "meta", Provider: ProviderMeta, Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
+		{Name: "meta", Provider: schemas.ProviderMeta, Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
 			Secrets: []Secret{{ID: "new", Value: testSecret}, {ID: "old", Value: oldSecret}}},
-		{Name: "partner", Provider: Provider360Dialog, Path: "/360dialog", SignatureRequired: true,
+		{Name: "partner", Provider: schemas.Provider360Dialog, Path: "/360dialog", SignatureRequired: true,
 			Secrets: []Secret{{ID: "p1", Value: testSecret}}},
-		{Name: "number", Provider: Provider360Dialog, Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
-		{Name: "open", Provider: ProviderMeta, Path: "/open", RequestsMax: 1},
-		{Name: "cloud", Provider: ProviderYCloud, Path: "/ycloud", SignatureRequired: true, Secrets: []Secret{{ID: "c1", Value: testSecret}}},
+		{Name: "number", Provider: schemas.Provider360Dialog, Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
+		{Name: "open", Provider: schemas.ProviderMeta, Path: "/open", RequestsMax: 1},
+		{Name: "cloud", Provider: schemas.ProviderYCloud, Path: "/ycloud", SignatureRequired: true, Secrets: []Secret{{ID: "c1", Value: testSecret}}},
 	}
 	return cfg
 }
@@ -68,7 +68,7 @@ func startAt(t testing.TB, cfg Config, d raw.Durable, log *slog.Logger, now func
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,14 +98,14 @@ func sign(secret string, body []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// answer is what a request got.
+// answer is the answer to a request.
 type answer struct {
 	code   int
 	header http.Header
 	body   string
 }
 
-// do sends a request with a client of its own, so that connections tell nothing of earlier tests.
+// do sends a request with a client of its own, so that no connection is shared between tests.
 func do(t testing.TB, method, url string, body io.Reader, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequest(method, url, body)
@@ -144,7 +144,7 @@ func gz(t testing.TB, body []byte) []byte {
 
 var message = []byte(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"field":"messages","value":{"messages":[{"id":"wamid.1"}]}}]}]}`)
 
-// sendRaw sends bytes as they are and returns all that comes back until the server closes.
+// sendRaw sends bytes and returns all bytes of the server until it closes.
 func sendRaw(t testing.TB, addr, request string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)

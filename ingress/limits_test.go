@@ -12,7 +12,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// held is a Durable that keeps everyone waiting until it is opened, or the deadline.
+// held returns a Durable whose callers wait until open is closed, or until their deadlines.
 func held() (m *rawtest.Memory, waiting *atomic.Int64, open chan struct{}) {
 	open, waiting = make(chan struct{}), new(atomic.Int64)
 	return &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
@@ -104,12 +104,12 @@ func TestShortBodiesOverTheBudgetAre503(t *testing.T) {
 			t.Fatalf("within the budget: %d", a.code)
 		}
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }
 
-// longBodiesThatFit is how many of the longest bodies of strangers have room at a time.
+// longBodiesThatFit returns the number of longest bodies of unknown clients that have room at a time.
 func longBodiesThatFit(cfg *Config) int {
 	_, long, _ := shares(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax))
 	return int(max(long/2, roomFor(cfg.BodyBytesMax)) / roomFor(cfg.BodyBytesMax))
@@ -262,7 +262,6 @@ func TestServerThatIsStoppedAtOnceStops(t *testing.T) {
 
 func TestValidateNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"ingress.listen is empty":                                                            func(c *Config) { c.Listen = "" },
 		"ingress.body_bytes_max is 1: want 1024 to":                                          func(c *Config) { c.BodyBytesMax = 1 },
 		"ingress.in_flight_bytes_max is 5:":                                                  func(c *Config) { c.InFlightBytesMax = 5 },
 		"ingress.ack_timeout is 1h0m0s: want 50ms to 1m0s":                                   func(c *Config) { c.AckTimeout = time.Hour },

@@ -21,11 +21,11 @@ type serverMetrics struct {
 	none    *sourceMetrics
 	lanes   [2]prometheus.Counter
 
-	handshakes, crowd, crowdClient prometheus.Counter
-	evicted                        evictedMetrics
-	undecodedClient, undecodedAll  prometheus.Counter
-	vainBytes                      prometheus.Counter
-	late, unread                   prometheus.Counter // connections whose time for a request, for an answer, was over
+	handshakes, refusedAll, refusedClient prometheus.Counter
+	evicted                               evictedMetrics
+	undecodedClient, undecodedAll         prometheus.Counter
+	wastedBytes                           prometheus.Counter
+	late, unread                          prometheus.Counter // connections whose time for a request, for an answer, was over
 }
 
 func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes, connections func() float64) (*serverMetrics, error) {
@@ -80,11 +80,11 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_undecoded_total",
 		Help: "Encoded bodies refused without being decoded, because too many bytes were decoded for wrong signatures or broken codings, for one client address or for all.",
 	}, []string{"limit"})
-	vain := prometheus.NewCounter(prometheus.CounterOpts{
+	wasted := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "coexstream_ingress_decoded_in_vain_bytes_total",
 		Help: "Bytes decoded for signatures that were wrong, or of codings that were broken, without a signature over the bytes as received.",
 	})
-	m.vainBytes, m.undecodedClient, m.undecodedAll = vain, undecoded.WithLabelValues("client"), undecoded.WithLabelValues("all")
+	m.wastedBytes, m.undecodedClient, m.undecodedAll = wasted, undecoded.WithLabelValues("client"), undecoded.WithLabelValues("all")
 	evicted := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_connections_evicted_total",
 		Help: "Connections closed because others wanted their room: idle or in the headers of a request (waiting), sending a body (receiving), idle after webhooks with the right signature (verified).",
@@ -95,7 +95,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	}, []string{"phase"})
 	m.handshakes, m.late, m.unread = handshakes, cut.WithLabelValues("request"), cut.WithLabelValues("answer")
 	m.evicted = evictedMetrics{evicted.WithLabelValues("waiting"), evicted.WithLabelValues("receiving"), evicted.WithLabelValues("verified")}
-	m.crowd, m.crowdClient = refused.WithLabelValues("all"), refused.WithLabelValues("client")
+	m.refusedAll, m.refusedClient = refused.WithLabelValues("all"), refused.WithLabelValues("client")
 	gauges := []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "coexstream_ingress_in_flight_bytes",
@@ -109,17 +109,17 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	of := func(name string) *sourceMetrics {
 		sm := &sourceMetrics{
 			duration: duration.WithLabelValues(name), bodyBytes: bodyBytes.WithLabelValues(name),
-			signatureMissing:   failures.WithLabelValues(name, "missing"),
-			signatureMalformed: failures.WithLabelValues(name, "malformed"),
-			signatureMismatch:  failures.WithLabelValues(name, "mismatch"),
-			certificateMissing: certificates.WithLabelValues(name, "missing"),
-			certificateOther:   certificates.WithLabelValues(name, "mismatch"),
-			guessesWrong:       verifications.WithLabelValues(name, "wrong"),
-			guessesClient:      verifications.WithLabelValues(name, "client"),
-			guessesAll:         verifications.WithLabelValues(name, "all"),
-			limitedRequests:    limited.WithLabelValues(name, "requests"),
-			limitedBytes:       limited.WithLabelValues(name, "bytes"),
-			otherTypes:         otherTypes.WithLabelValues(name),
+			signatureMissing:    failures.WithLabelValues(name, "missing"),
+			signatureMalformed:  failures.WithLabelValues(name, "malformed"),
+			signatureMismatch:   failures.WithLabelValues(name, "mismatch"),
+			certificateMissing:  certificates.WithLabelValues(name, "missing"),
+			certificateOther:    certificates.WithLabelValues(name, "mismatch"),
+			tokensWrong:         verifications.WithLabelValues(name, "wrong"),
+			tokensLimitedClient: verifications.WithLabelValues(name, "client"),
+			tokensLimitedAll:    verifications.WithLabelValues(name, "all"),
+			limitedRequests:     limited.WithLabelValues(name, "requests"),
+			limitedBytes:        limited.WithLabelValues(name, "bytes"),
+			otherTypes:          otherTypes.WithLabelValues(name),
 		}
 		for i, code := range statusCodes {
 			sm.codes[i] = requests.WithLabelValues(name, strconv.Itoa(code))
@@ -138,7 +138,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range raw.Topics() {
 		m.lanes[raw.Lane(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, evicted, undecoded, vain, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, evicted, undecoded, wasted, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

@@ -114,7 +114,7 @@ func TestSourceOverItsRateIs429AndOthersAreNot(t *testing.T) {
 	}
 }
 
-// Whoever does not know the secret must not be able to use up the rate of whoever does.
+// Forged requests must not use up the rate of a source.
 func TestForgedRequestsUseUpNoRate(t *testing.T) {
 	cfg := testConfig()
 	cfg.Sources[0].RequestsPerSecond, cfg.Sources[0].BytesPerSecond = 1, 1

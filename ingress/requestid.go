@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// requestIDs makes ids that are unique among all processes: 64 random bits of the process, and a count.
+// requestIDs makes ids that are unique among all processes: 64 random bits for the process, and a counter.
 type requestIDs struct {
 	process [8]byte
 	count   atomic.Uint64

@@ -106,13 +106,13 @@ func TestStatusTable(t *testing.T) {
 			}
 		})
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }
 
-// A body whose signature is right is the sender's, whatever content type it says: it is taken, counted, and keeps the
-// header. Another content type on its own says nothing about who sent it.
+// A body with a right signature and another content type is accepted and counted, and the record keeps the header. Without
+// a signature to check it is refused.
 func TestSignedBodyOfAnotherContentTypeIsTakenAndCounted(t *testing.T) {
 	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
@@ -138,7 +138,7 @@ func TestSignedBodyOfAnotherContentTypeIsTakenAndCounted(t *testing.T) {
 	}
 }
 
-// checkRefusal checks the form of an error's answer, and that it gives nothing away.
+// checkRefusal checks the form of an error's answer, and that it contains no secret.
 func checkRefusal(t *testing.T, a answer, kind string) {
 	t.Helper()
 	var e struct{ Error, Detail string }
@@ -230,7 +230,7 @@ func TestOptionalSignatureIsCheckedWhenItIsThere(t *testing.T) {
 	if a := do(t, "POST", s.url+"/number", bytes.NewReader(message), "x-360dialog-signature", sign("other", message)); a.code != 401 {
 		t.Errorf("wrong signature: %d", a.code)
 	}
-	// A source without secrets cannot check, but keeps what it got.
+	// A source without secrets cannot check a signature, but keeps it in the record.
 	if a := do(t, "POST", s.url+"/open", bytes.NewReader(message), "X-Hub-Signature-256", "sha256=whatever"); a.code != 200 {
 		t.Errorf("signature without secrets: %d", a.code)
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// What stands before the ingress may see another end of a request than the ingress does. Then part of one
-// sender's body would be taken for another's request. So whatever has two readings is refused, and its
-// connection closed; a request that hides in it is never taken.
+// A proxy before the ingress may see another end of a request than the ingress does. Then a part of one sender's body could
+// become a request of another one. Therefore ambiguous requests are refused and their connections closed, and a hidden
+// request is never accepted.
 func TestAmbiguousFramingIsRefusedAndSmugglesNothing(t *testing.T) {
 	hidden := post("/number", []byte(`{"smuggled":true}`))
 	head := "POST /number HTTP/1.1\r\nHost: x\r\n"
@@ -59,7 +59,7 @@ func TestAmbiguousFramingIsRefusedAndSmugglesNothing(t *testing.T) {
 			}
 			all, _ := io.ReadAll(c.r)
 			for _, r := range m.Records() {
-				// A body that is the hidden request as a whole was framed by its one right length.
+				// Here the hidden request is the whole body, framed by its right length.
 				if bytes.HasPrefix(r.Value, []byte(`{"smuggled"`)) {
 					t.Errorf("the hidden request was taken; answers: %q", all)
 				}

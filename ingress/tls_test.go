@@ -35,7 +35,7 @@ func startTLS(t testing.TB, cfg Config, ca *certtest.Authority, d raw.Durable) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func startTLS(t testing.TB, cfg Config, ca *certtest.Authority, d raw.Durable) *
 	return r
 }
 
-// clientTLS is the configuration of a client whose certificate, if it has a name, is by signer.
+// clientTLS returns the configuration of a client. With a name, it has a certificate of signer.
 func clientTLS(t testing.TB, ca, signer *certtest.Authority, cn string) *tls.Config {
 	t.Helper()
 	c := &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"}
@@ -176,7 +176,7 @@ func TestBodiesOfEveryFramingArriveOverTLS(t *testing.T) {
 	}
 }
 
-// A chunked body that ends with its connection is no body, with a goodbye of TLS or without.
+// A chunked body that ends with its connection is refused, with and without a TLS close alert.
 func TestBodyThatIsCutOverTLSIsNotTaken(t *testing.T) {
 	ca := certtest.NewAuthority(t, "ours")
 	for _, goodbye := range []bool{true, false} {
@@ -241,7 +241,7 @@ func TestPlainHTTPOnATLSAddressIsToldSo(t *testing.T) {
 	}
 }
 
-// A refusal would cost the handshake that a crowd may be after.
+// A refusal would cost a handshake.
 func TestConnectionOverTheLimitIsClosedWithoutAHandshake(t *testing.T) {
 	cfg := testConfig()
 	cfg.ConnectionsMax = 1

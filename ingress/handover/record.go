@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -58,7 +56,7 @@ func readRecord(topic schemas.Topic, at time.Time, b []byte) (*raw.Record, error
 	}
 	r := &raw.Record{Topic: topic, Time: at, Key: field(), Partitioning: field()}
 	for n := number(); n > 0 && good; n-- {
-		r.Headers = append(r.Headers, kafka.Header{Key: string(field()), Value: field()})
+		r.Headers = append(r.Headers, raw.Header{Key: string(field()), Value: field()})
 	}
 	if !good {
 		return nil, errSpoolRecord

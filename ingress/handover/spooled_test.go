@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -67,7 +66,7 @@ func (s *spooling) stop() {
 	}
 }
 
-// by is how many records became durable by what.
+// by returns the number of records that Kafka or the spool made durable.
 func (s *spooling) by(what string) float64 {
 	families, _ := s.reg.Gather()
 	for _, f := range families {
@@ -82,7 +81,7 @@ func (s *spooling) by(what string) float64 {
 
 func (s *spooling) empty() bool { return s.lanes[0].store.Idle() && s.lanes[1].store.Idle() }
 
-// drained tells that nothing is left to hand over. What was slow to be taken may keep its detour.
+// drained reports whether nothing is left to hand over. Shards whose hand-over was slow may keep their detour.
 func (s *spooling) drained() bool {
 	return s.lanes[0].store.Stats().Records == 0 && s.lanes[1].store.Stats().Records == 0
 }
@@ -95,7 +94,7 @@ func TestRecordComesOutOfTheSpoolAsItWas(t *testing.T) {
 	for i, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk, schemas.TopicRawLive, schemas.TopicRawLive} {
 		r := &raw.Record{
 			Topic: topic, Time: time.UnixMilli(1739321024123 + int64(i)), Value: bytes.Repeat([]byte{0, 'x', 0xff}, i*1000),
-			Headers: []kafka.Header{
+			Headers: []raw.Header{
 				{Key: schemas.HeaderRequestID, Value: []byte("id-" + strconv.Itoa(i))}, {Key: schemas.HeaderReceivedAt, Value: []byte("1739321024123")},
 				{Key: schemas.HeaderSignature, Value: []byte("sha256=00")}, {Key: "empty", Value: []byte{}},
 			},
@@ -137,7 +136,8 @@ func TestRecordComesOutOfTheSpoolAsItWas(t *testing.T) {
 	}
 }
 
-// Many businesses send one after the other while Kafka comes and goes: everything is there, each in its order.
+// Many businesses publish one record after the other while Kafka comes and goes. All records arrive, each business in
+// order.
 func TestOrderOfABusinessHoldsOverOutages(t *testing.T) {
 	k := &rawtest.Memory{}
 	s := spooled(t, k, faultfs.New(), func(c *Config) { c.DrainRecordsPerSecond = 20_000 })
@@ -206,8 +206,8 @@ func TestBothGoneIsAnErrorAndNotReady(t *testing.T) {
 
 func TestRecordThatKafkaRefuses(t *testing.T) {
 	k := &rawtest.Memory{}
-	tooLarge := fmt.Errorf("%w: %w", raw.ErrRejected, kafka.MessageSizeTooLarge)
-	denied := fmt.Errorf("%w: %w", raw.ErrDenied, kafka.TopicAuthorizationFailed)
+	tooLarge := fmt.Errorf("%w: larger than the topic takes", raw.ErrRejected)
+	denied := fmt.Errorf("%w: no right to write", raw.ErrDenied)
 	var deny atomic.Bool
 	k.Refuse = func(r *raw.Record, _ time.Time) error {
 		if deny.Load() {
@@ -224,7 +224,7 @@ func TestRecordThatKafkaRefuses(t *testing.T) {
 	if err := s.Publish(rawtest.Record("1", "large 0"), rawtest.In(5*time.Second)); !errors.Is(err, raw.ErrRejected) || s.by("spool") != 0 {
 		t.Errorf("too large: %v", err)
 	}
-	// A missing right is for an operator to end: until then the disk takes it, even what proves too large.
+	// Until an operator grants a missing right, the disk takes all records, also one that is too large.
 	deny.Store(true)
 	for _, v := range []string{"a", "large 1", "b"} {
 		if err := s.Publish(rawtest.Record("1", v), rawtest.In(5*time.Second)); err != nil {
@@ -250,7 +250,7 @@ func TestRecordThatKafkaRefuses(t *testing.T) {
 	}
 }
 
-// One business whose partition is stuck keeps only itself in the spool.
+// A business whose partition is stuck delays no other business.
 func TestStuckBusinessHoldsNobodyUp(t *testing.T) {
 	k := &rawtest.Memory{}
 	k.Off.Store(true)
@@ -288,7 +288,7 @@ func TestStuckBusinessHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// An account event says which chunks belong to an onboarding by where it stands among them.
+// The position of an account event among the chunks tells to which onboarding they belong.
 func TestHistoryDoesNotOvertakeTheLiveRecordsOfItsBusiness(t *testing.T) {
 	k := &rawtest.Memory{}
 	var noLive atomic.Bool
@@ -314,7 +314,7 @@ func TestHistoryDoesNotOvertakeTheLiveRecordsOfItsBusiness(t *testing.T) {
 	if got := k.Records(); len(got) != 1 || string(got[0].Key) != "2" {
 		t.Fatalf("%d came, the first of %s", len(got), got[0].Key)
 	}
-	// Its turn comes several times, in vain.
+	// The chunk is tried several times.
 	bulk := s.lanes[1].store
 	rawtest.WaitFor(t, "a pass over history that leaves it behind", bulk.Left)
 	noLive.Store(false)
@@ -327,7 +327,7 @@ func TestHistoryDoesNotOvertakeTheLiveRecordsOfItsBusiness(t *testing.T) {
 func FuzzSpoolRecord(f *testing.F) {
 	f.Add([]byte("key"), []byte("by"), []byte("name"), []byte("value"), []byte("body"), []byte{})
 	f.Fuzz(func(t *testing.T, key, by, name, value, body, other []byte) {
-		r := &raw.Record{Topic: schemas.TopicRawBulk, Key: key, Partitioning: by, Value: body, Headers: []kafka.Header{{Key: string(name), Value: value}}}
+		r := &raw.Record{Topic: schemas.TopicRawBulk, Key: key, Partitioning: by, Value: body, Headers: []raw.Header{{Key: string(name), Value: value}}}
 		got, err := readRecord(r.Topic, r.Time, appendRecord(nil, r))
 		if err != nil || !bytes.Equal(got.Key, key) || !bytes.Equal(got.Partitioning, by) || !bytes.Equal(got.Value, body) ||
 			got.Headers[0].Key != string(name) || !bytes.Equal(got.Headers[0].Value, value) {
@@ -339,8 +339,8 @@ func FuzzSpoolRecord(f *testing.F) {
 	})
 }
 
-// With a real broker that goes away and comes back, HTTP in front and the disk below: every body that got a
-// 200 is in the log, each business in its order, and nobody got a 503.
+// A real broker goes away and comes back. Every acknowledged record is in the log, each business in order, and no Publish
+// fails.
 func TestBrokerGoesAndComesBack(t *testing.T) {
 	const partitions = 4
 	dir := t.TempDir()
@@ -350,7 +350,7 @@ func TestBrokerGoesAndComesBack(t *testing.T) {
 	}
 	port := ln.Addr().(*net.TCPAddr).Port
 	ln.Close()
-	// The broker is not there yet: the ingress starts and takes webhooks nevertheless.
+	// Records are taken before the broker starts.
 	p := publisher(t, []string{fmt.Sprint("127.0.0.1:", port)})
 	s := spooled(t, p, spool.OS{}, func(c *Config) { c.Dir = t.TempDir() })
 	acknowledged := map[string]bool{}

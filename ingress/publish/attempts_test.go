@@ -15,14 +15,14 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// attempts is a transport that notes what each produce request is about to write.
+// attempts is a transport that records the batches of all produce requests.
 type attempts struct {
 	kafka.RoundTripper
 	mu      sync.Mutex
 	batches map[string][][]byte // by partition, in the order of the requests, of which one is made at a time
 }
 
-// noting lets a publisher use the transport.
+// noting makes a publisher use the transport.
 func (a *attempts) noting(p *Publisher) {
 	a.batches = map[string][][]byte{}
 	a.RoundTripper, p.client.Transport = p.transport, a
@@ -45,8 +45,8 @@ func (a *attempts) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Mess
 	return a.RoundTripper.RoundTrip(ctx, addr, m)
 }
 
-// check checks that nothing of what was acknowledged was sent again behind what follows it: this the publisher has
-// in its hand, whenever a broker comes to what. What was given up may be behind a later run that was shorter.
+// check checks the order of the requests: no acknowledged record was sent again behind a later record of its sender. The
+// publisher controls this, in whatever order a broker handles the requests. Expired records may be behind later ones.
 func (a *attempts) check(t *testing.T, acknowledged map[string]bool) {
 	t.Helper()
 	a.mu.Lock()

@@ -39,7 +39,7 @@ func TestCosts(t *testing.T) {
 }
 
 func publishable(waba string) *raw.Record {
-	return &raw.Record{Topic: schemas.TopicRawLive, Key: []byte(waba), Value: rawtest.Message(1), Time: time.UnixMilli(1739321024123), Headers: []kafka.Header{
+	return &raw.Record{Topic: schemas.TopicRawLive, Key: []byte(waba), Value: rawtest.Message(1), Time: time.UnixMilli(1739321024123), Headers: []raw.Header{
 		{Key: "content-type", Value: []byte("application/json")}, {Key: "ce_id", Value: []byte("0123456789abcdef0123456789abcdef")},
 	}}
 }
@@ -66,21 +66,21 @@ func encoding(codec kafka.Compression, records int) func(t *testing.T) func(time
 	}
 }
 
-// publisherToNobody is a publisher whose broker acknowledges at once.
+// publisherToNobody makes a publisher whose broker acknowledges at once.
 func publisherToNobody(t *testing.T) *publishing {
 	return publisher(t, []string{"127.0.0.1:1"}, nil, func(p *Publisher) {
 		p.client.Transport = &nobody{topics: p.transport.MetadataTopics}
 	})
 }
 
-// nobody is the broker, in the place of the client's connections, and the connection to it.
+// nobody is a broker without a network. It replaces the client's transport, and is also the connection.
 type nobody struct {
 	topics []string
 	space  []byte
 	answer bytes.Buffer
 }
 
-// Write implements net.Conn: it answers.
+// Write implements net.Conn. It makes the answer.
 func (n *nobody) Write(request []byte) (int, error) {
 	at := requestIDAt
 	id := binary.BigEndian.Uint32(request[at:])

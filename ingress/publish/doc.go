@@ -25,6 +25,7 @@
 //
 //   - publisher: the life of the producer; Publish. inorder: PublishInOrder. segments: bodies longer than a record.
 //   - queue: group commit of a partition. dispatcher, sendgate: which batches share a request, and when it starts.
+//     producecall: a request in flight.
 //   - batch, recordbatch, compressor: records to bytes. producerequest, produceanswer: the request on the wire.
 //   - produceerror: what an error means. health: readiness.
 package publish

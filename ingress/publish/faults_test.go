@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -146,8 +145,8 @@ func TestBrokerGoneAndBack(t *testing.T) {
 	rawtest.CheckSequences(t, back.ListenAddrs(), map[string]bool{"w/0": true, "w/2": true, "w/3": true})
 }
 
-// Whatever fails: what was acknowledged is there, in order, and as it was; and when Publish has
-// returned, nobody reads the caller's bytes any more (they are overwritten at once).
+// Whatever fails: acknowledged records are in the log, unchanged and in order. After Publish has returned, the publisher
+// does not read the caller's bytes (the test overwrites them at once).
 func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -175,7 +174,7 @@ func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 					buf = append(buf, id...)
 				}
 				key := strconv.AppendInt(nil, int64(w), 10)
-				r := &raw.Record{Topic: schemas.TopicRawLive, Key: key, Value: buf, Time: time.Now(), Headers: []kafka.Header{{Key: "id", Value: []byte(id)}}}
+				r := &raw.Record{Topic: schemas.TopicRawLive, Key: key, Value: buf, Time: time.Now(), Headers: []raw.Header{{Key: "id", Value: []byte(id)}}}
 				err := p.Publish(r, rawtest.In(time.Duration(20+wrng.IntN(400))*time.Millisecond))
 				for j := range buf {
 					buf[j] = '!'

@@ -19,7 +19,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// length is how many records partition 0 of raw.live has.
+// length returns the number of records in partition 0 of raw.live.
 func length(t *testing.T, c *kfake.Cluster) int {
 	return len(rawtest.Contents(t, c.ListenAddrs())[rawtest.LiveTopic][0])
 }
@@ -45,7 +45,7 @@ func TestNothingOfAGroupIsWrittenBehindARecordThatWasRefused(t *testing.T) {
 	}
 }
 
-// One record with a time that the broker does not take fails none of its batch.
+// A record with an invalid time does not fail the other records of its batch.
 func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
 	c := rawtest.Cluster(t, 1, 1)
 	p := publisher(t, c.ListenAddrs(), nil)
@@ -76,8 +76,8 @@ func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
 	}
 }
 
-// Whatever the cluster does, what PublishInOrder acknowledges is in the log, and who goes on where it stopped
-// keeps the order: nothing is there for the first time, nor was it sent for the last time, behind what follows it.
+// Whatever the cluster does, records that PublishInOrder acknowledges are in the log. A caller that goes on where it
+// stopped keeps the order: no record is in the log for the first time, or sent for the last time, behind a later one.
 func TestGroupsStayInOrderUnderRandomFaults(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// produced is what another client's library reads in a request.
+// produced decodes a request with the library of another client.
 func produced(r *produceRequest) (*kmsg.ProduceRequest, error) {
 	if n := binary.BigEndian.Uint32(r.wire); int(n) != len(r.wire)-4 {
 		return nil, fmt.Errorf("the request tells %d bytes and has %d", n, len(r.wire)-4)
@@ -29,7 +29,7 @@ func produced(r *produceRequest) (*kmsg.ProduceRequest, error) {
 	return req, req.ReadFrom(r.wire[client:])
 }
 
-// requestOf is a request with a batch of so many records for each partition, from 0.
+// requestOf makes a request with a batch for each partition. records are the lengths of the batches.
 func requestOf(t *testing.T, c *compressor, records ...int) *produceRequest {
 	t.Helper()
 	r := new(produceRequest)
@@ -64,7 +64,7 @@ func TestProduceRequestIsWhatAnotherLibraryReads(t *testing.T) {
 	}
 }
 
-// TestProducedIsWhatTheClientLibraryWrites: answers of any kind, decoded into what held another one before.
+// TestProducedIsWhatTheClientLibraryWrites decodes answers of any kind into a response with the values of another one.
 func TestProducedIsWhatTheClientLibraryWrites(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -105,7 +105,7 @@ func TestProducedIsWhatTheClientLibraryWrites(t *testing.T) {
 		if got := fmt.Sprintf("%+v", r.response); got != fmt.Sprintf("%+v", want) {
 			t.Fatalf("version %d:\n%s, want\n%+v", version, got, want)
 		}
-		// One that is cut off is an error, wherever that is.
+		// An answer that is cut off anywhere is an error.
 		at := 8 + rng.IntN(len(whole)-8)
 		if err := decodeProduced(whole[8:at], version, &r.response); !errors.Is(err, errAnswerShort) {
 			t.Fatalf("%d of %d bytes: %v", at, len(whole), err)
@@ -193,7 +193,7 @@ func TestRequestDoesNotKeepTheMemoryOfItsLongest(t *testing.T) {
 	}
 }
 
-// TestRequestHasRoomForItsBatches: what it has room for is not copied again while it grows.
+// TestRequestHasRoomForItsBatches: the buffer does not grow, which would copy the batches again.
 func TestRequestHasRoomForItsBatches(t *testing.T) {
 	r, b := new(produceRequest), batchOf(300)
 	r.begin("client", "topic", time.Second, partitionBytes+b.room())

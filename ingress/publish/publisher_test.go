@@ -37,7 +37,7 @@ func TestAcknowledgedRecordIsInTheLogAsItIs(t *testing.T) {
 			for i, waba := range []string{"", "1", "102290129340398", "102290129340399", "7"} {
 				for _, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
 					value := bytes.Repeat([]byte(strconv.Itoa(i)+"ü"), 1+i*200_000)
-					r := raw.Record{Topic: topic, Key: []byte(waba), Value: value, Time: at, Headers: []kafka.Header{{Key: "a", Value: []byte("b")}, {Key: "empty", Value: []byte{}}}}
+					r := raw.Record{Topic: topic, Key: []byte(waba), Value: value, Time: at, Headers: []raw.Header{{Key: "a", Value: []byte("b")}, {Key: "empty", Value: []byte{}}}}
 					all = append(all, sent{r, coexkafka.Partition([]byte(waba), 5)})
 				}
 			}

@@ -19,7 +19,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// publication is what Publish makes, for tests that need to know the order of arrival.
+// publication makes a publication as Publish does, for tests that need a known order of arrival.
 func (p *publishing) publication(r *raw.Record, deadline time.Time) *publication {
 	return &publication{record: r, deadline: deadline, bytes: int64(r.Bytes()), done: make(chan error, 1)}
 }
@@ -37,7 +37,7 @@ func (p *publishing) pushAll(t *testing.T, pubs []*publication) {
 	}
 }
 
-// counting is a transport that knows how many produce requests are in flight for each partition.
+// counting is a transport that counts the produce requests in flight for each partition.
 type counting struct {
 	kafka.RoundTripper
 	mu       sync.Mutex
@@ -137,7 +137,7 @@ func TestBatchesAreBoundedAndALongRecordHasItsOwn(t *testing.T) {
 	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
 }
 
-// batchSizes is a transport that notes how many records each batch has. One partition at a time.
+// batchSizes is a transport that records the number of records of each batch, for one partition.
 type batchSizes struct {
 	kafka.RoundTripper
 	sizes []int

@@ -80,10 +80,10 @@ func (p *Publisher) publishSegments(r *raw.Record, most int64, deadline time.Tim
 	used, err := coexkafka.Segmented(r.Value, size, func(value []byte, place []segment.Header) (int64, error) {
 		part := *r
 		part.Value = value
-		part.Headers = make([]kafka.Header, 0, len(r.Headers)+len(place))
+		part.Headers = make([]raw.Header, 0, len(r.Headers)+len(place))
 		part.Headers = append(part.Headers, r.Headers...)
 		for _, h := range place {
-			part.Headers = append(part.Headers, kafka.Header(h))
+			part.Headers = append(part.Headers, raw.Header(h))
 		}
 		return p.publish(&part, int64(part.Bytes()), deadline, true)
 	})

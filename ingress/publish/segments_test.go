@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,7 +31,7 @@ func smallRecords(t *testing.T, partitions int32) *kfake.Cluster {
 	return c
 }
 
-// noise does not become shorter by compression.
+// noise makes bytes that cannot be compressed.
 func noise(seed uint64, n int) []byte {
 	b := make([]byte, n)
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -42,7 +41,7 @@ func noise(seed uint64, n int) []byte {
 	return b
 }
 
-// bodies reads what a reader of the raw topics gets, and how many records there are for it.
+// bodies returns the bodies that a reader of the raw topics gets, and the number of records in the topics.
 func bodies(t *testing.T, brokers []string) (whole []*kgo.Record, records int) {
 	t.Helper()
 	for topic, partitions := range rawtest.Contents(t, brokers) {
@@ -75,7 +74,7 @@ func bodies(t *testing.T, brokers []string) (whole []*kgo.Record, records int) {
 	return whole, records
 }
 
-// A body of any length is taken, compressed or not, whether or not the broker tells what it takes.
+// A body of any length is written, compressed or not, with and without the right to read max.message.bytes.
 func TestBodyLongerThanARecordTravelsInSegments(t *testing.T) {
 	for _, codec := range []string{"none", "lz4", "zstd"} {
 		for _, told := range []bool{true, false} {
@@ -86,7 +85,7 @@ func TestBodyLongerThanARecordTravelsInSegments(t *testing.T) {
 				}
 				p := publisher(t, c.ListenAddrs(), func(cfg *Config) { cfg.CompressionLive = codec })
 				r := rawtest.Record("102290129340398", "")
-				r.Value, r.Headers = noise(1, 3<<20), []kafka.Header{{Key: "a", Value: []byte("b")}}
+				r.Value, r.Headers = noise(1, 3<<20), []raw.Header{{Key: "a", Value: []byte("b")}}
 				for range 2 { // the second time, what was found out is known
 					if err := p.Publish(r, rawtest.In(20*time.Second)); err != nil {
 						t.Fatal(err)
@@ -107,7 +106,7 @@ func TestBodyLongerThanARecordTravelsInSegments(t *testing.T) {
 	}
 }
 
-// The longest records that are not cut fit, alone and with others in a batch.
+// The longest records that are not cut into segments fit, alone and in a batch with others.
 func TestWhatIsNotCutFits(t *testing.T) {
 	for _, codec := range []string{"none", "lz4", "zstd"} {
 		c := smallRecords(t, 1)
@@ -136,7 +135,7 @@ func TestWhatIsNotCutFits(t *testing.T) {
 	}
 }
 
-// Whatever happens to the requests: what was answered 200 is read, and nothing is read that was not sent.
+// Whatever happens to the requests: acknowledged bodies are read, and only bodies that were sent.
 func TestSegmentsSurviveLostRequestsAndAnswers(t *testing.T) {
 	for seed := range uint64(6) {
 		c := smallRecords(t, 1)
@@ -171,8 +170,8 @@ func TestSegmentsSurviveLostRequestsAndAnswers(t *testing.T) {
 	}
 }
 
-// A request that nobody heard of is written in the end, behind its repetition, the segments that follow it, and another
-// body. Both bodies are read as they are; the first one once more where it was the request of its last segment.
+// A request without an answer is written late: behind its repetition, the segments that follow it, and another body. Both
+// bodies are read unchanged. The first one is read twice when the late request has its last segment.
 func TestSegmentThatIsWrittenAgainBehindTheNextBodyBreaksNone(t *testing.T) {
 	const count = 3
 	for late := range count {
@@ -226,7 +225,7 @@ func TestSegmentThatIsWrittenAgainBehindTheNextBodyBreaksNone(t *testing.T) {
 	}
 }
 
-// A segment that was cut off from the log is not taken for a body.
+// Segments without their last one are not read as a body.
 func TestPublisherThatDiesLeavesNothingToRead(t *testing.T) {
 	c := smallRecords(t, 1)
 	p := publisher(t, c.ListenAddrs(), nil)
@@ -236,7 +235,7 @@ func TestPublisherThatDiesLeavesNothingToRead(t *testing.T) {
 		part := *r
 		part.Value = g.Value(i)
 		for _, h := range g.Headers(i) {
-			part.Headers = append(part.Headers, kafka.Header(h))
+			part.Headers = append(part.Headers, raw.Header(h))
 		}
 		if err := p.Publish(&part, rawtest.In(5*time.Second)); err != nil {
 			t.Fatal(err)

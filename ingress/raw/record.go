@@ -3,8 +3,6 @@ package raw
 import (
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -15,7 +13,7 @@ type Record struct {
 	// Partitioning replaces an empty Key when the partition is computed. It may be empty, too.
 	Partitioning []byte
 	Value        []byte // the exact body
-	Headers      []kafka.Header
+	Headers      []Header
 	Time         time.Time // when the request arrived
 }
 
@@ -35,4 +33,10 @@ func (r *Record) PartitionKey() []byte {
 		return r.Partitioning
 	}
 	return r.Key
+}
+
+// Header is a header of a record.
+type Header struct {
+	Key   string
+	Value []byte
 }

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -40,7 +38,7 @@ func (m *Memory) Publish(r *raw.Record, deadline time.Time) error {
 	c.Key, c.Value, c.Partitioning = bytes.Clone(r.Key), bytes.Clone(r.Value), bytes.Clone(r.Partitioning)
 	c.Headers = nil
 	for _, h := range r.Headers {
-		c.Headers = append(c.Headers, kafka.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+		c.Headers = append(c.Headers, raw.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -33,13 +33,13 @@ func numberedValue(t *testing.T, value []byte) (id, who string, n int) {
 	return string(first), who, n
 }
 
-// CheckKept checks what a publisher promises of the values "publisher/number" in the log, whatever became of its
-// requests: all of acknowledged is there, and of it nothing for the first time behind what follows it.
+// CheckKept checks the promise of a publisher about the values "publisher/number" in the log: all acknowledged values are
+// there, and none of them is there for the first time behind a later value of its publisher.
 //
-// It does not ask where copies stand, nor what was given up. A request that nobody heard of is made again, on another
-// connection, and the broker may come to the first one after the second, and after what followed that: only sequence
-// numbers of an idempotent producer would let it tell. Nobody behind the log minds, to whom such a copy is a webhook
-// that was delivered twice, as they are at any rate; nor is a body in segments another one for it (ADR 0013).
+// It ignores the positions of copies, and expired values. A request without an answer is sent again on another
+// connection. The broker may handle the first request after the second, and after later ones: only the sequence numbers
+// of an idempotent producer would prevent that. The processor handles such a copy as a webhook that was delivered twice.
+// It does not change a body in segments (ADR 0013).
 func CheckKept(t *testing.T, brokers []string, acknowledged map[string]bool) {
 	t.Helper()
 	log := valuesIn(t, brokers)
@@ -49,8 +49,8 @@ func CheckKept(t *testing.T, brokers []string, acknowledged map[string]bool) {
 	}
 }
 
-// CheckSequences is CheckKept where the publisher hears of every request: all that is there counts, and what is there
-// more than once is there for the last time before what follows it, too.
+// CheckSequences is CheckKept for runs in which every request has an answer. All values in the log count, and the last
+// copy of a value is before later values, too.
 func CheckSequences(t *testing.T, brokers []string, acknowledged map[string]bool) {
 	t.Helper()
 	log := valuesIn(t, brokers)
@@ -61,7 +61,7 @@ func CheckSequences(t *testing.T, brokers []string, acknowledged map[string]bool
 	}
 }
 
-// valuesIn are the values in the log, by partition.
+// valuesIn returns the values in the log, by partition.
 func valuesIn(t *testing.T, brokers []string) map[string][][]byte {
 	t.Helper()
 	all := map[string][][]byte{}
@@ -98,14 +98,14 @@ func checkNothingLost(t *testing.T, log map[string][][]byte, acknowledged map[st
 	t.Logf("%d records, %d duplicates", len(found), records-len(found))
 }
 
-// checkFirsts checks that each publisher's values are in order where each is there for the first time; with counting
-// nil, all of them.
+// checkFirsts checks that the first copies of each publisher's values are in order. counting are the values to check; nil:
+// all.
 func checkFirsts(t *testing.T, where string, values [][]byte, counting map[string]bool) {
 	t.Helper()
 	checkRising(t, where+", for the first time", onceEach(t, slices.All(values), counting))
 }
 
-// CheckLasts is checkFirsts where each value is there for the last time.
+// CheckLasts is checkFirsts for the last copies.
 func CheckLasts(t *testing.T, where string, values [][]byte, counting map[string]bool) {
 	t.Helper()
 	lasts := onceEach(t, slices.Backward(values), counting)
@@ -113,7 +113,7 @@ func CheckLasts(t *testing.T, where string, values [][]byte, counting map[string
 	checkRising(t, where+", for the last time", lasts)
 }
 
-// onceEach are those of the values that count, each as it comes first.
+// onceEach returns the first copy of each value that counts.
 func onceEach(t *testing.T, values iter.Seq2[int, []byte], counting map[string]bool) [][]byte {
 	t.Helper()
 	seen := map[string]bool{}

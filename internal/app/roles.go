@@ -66,7 +66,6 @@ func layoutOf(cfg *config.Config) kafka.Layout {
 
 func ingressOf(cfg *config.Config) ingress.Config {
 	from, c := cfg.Ingress, ingress.DefaultConfig()
-	c.Listen = from.Listen
 	c.BodyBytesMax, c.DecodedBytesMax, c.RatioMax = int(from.BodyBytesMax), int(from.DecodedBytesMax), from.DecodedRatioMax
 	c.HeaderBytesMax, c.ConnectionsMax, c.InFlightBytesMax = int(from.HeaderBytesMax), from.ConnectionsMax, from.InFlightBytesMax
 	c.ReadTimeout, c.WriteTimeout, c.IdleTimeout = from.ReadTimeout, from.WriteTimeout, from.IdleTimeout

@@ -54,14 +54,7 @@ var rules = map[string][]string{
 	"processors/media":     {"schemas", "processors/split", "processors/identity", "processors/known"},
 	"processors/account":   {"schemas", "processors/split", "processors/identity"},
 	"processors/task":      {"schemas", "processors/directory", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/contacts", "processors/media", "processors/account"},
-	// The HTTP edge knows neither Kafka nor the disk: it hands records to a raw.Durable.
-	"ingress":          {"ingress/raw", "ingress/route", "schemas", "internal/contentcoding"},
-	"ingress/raw":      {"schemas"},
-	"ingress/route":    {"schemas"},
-	"ingress/publish":  {"ingress/raw", "schemas", "internal/kafka"},
-	"ingress/spool":    {"internal/private"},
-	"ingress/handover": {"ingress/raw", "ingress/spool", "schemas", "internal/kafka"},
-	"ingress/rawtest":  {"ingress/raw", "schemas"},
+	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"}, // its packages: ingress_test.go
 	// A second opinion shares the contract and the readers of the log with what it checks, and nothing else.
 	"bench": {"bench", "schemas", "internal/kafka", "internal/private"},
 	// What measures the parts has to know them.
@@ -96,17 +89,11 @@ var rules = map[string][]string{
 	"internal/app": {"schemas", "ingress", "processors", "bench", "internal"},
 }
 
-// apart are folders that may not import what is below them, unless their rule names it.
-var apart = []string{"ingress"}
-
 // What tests import beside what their folder may: those of all folders, and those of one.
 var (
 	testRules  = []string{"internal/certtest", "internal/cost"}
 	testRuleOf = map[string][]string{
-		"ingress":               {"ingress", "internal/embedded", "internal/kafka"}, // a 200 is held against a broker
-		"ingress/route":         {"ingress/rawtest"},
-		"ingress/publish":       {"ingress/rawtest"},
-		"ingress/handover":      {"ingress/rawtest", "ingress/publish"},
+		"ingress":               {"internal/embedded"},          // a 200 is held against a broker
 		"internal/kafkacluster": {"internal/replay/replaytest"}, // a replay gives the same events there, too
 	}
 )
@@ -144,7 +131,7 @@ func TestPackagesImportOnlyWhatTheirFolderMay(t *testing.T) {
 func beyond(imports []string, folder string, allowed []string) (refused []string) {
 	for _, imp := range imports {
 		imp, ours := strings.CutPrefix(imp, module)
-		ok := !ours || folder != "" && within(imp, folder) && !slices.Contains(apart, folder)
+		ok := !ours || folder != "" && within(imp, folder)
 		for _, a := range allowed {
 			ok = ok || within(imp, a)
 		}

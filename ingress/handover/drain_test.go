@@ -21,14 +21,14 @@ import (
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
 
-// queueing is a Kafka that takes one batch after the other, first come, first served, each record in its time. So
-// whoever comes while a batch is being written waits for it, as on one partition.
+// queueing is a Kafka with one partition: it writes one batch after the other, and each record takes some time. Records
+// that arrive meanwhile wait.
 type queueing struct {
 	rawtest.Memory
 	turn    chan struct{} // holds one value while a batch is written
 	batches []handedOver  // of whoever holds the turn
 	handed  int           // records of them
-	// handedBefore is what was handed when the last record came that is not the spool's. The test's own.
+	// handedBefore is handed at the time of the last record that did not come from the spool.
 	handedBefore int
 }
 
@@ -61,14 +61,14 @@ func (q *queueing) PublishInOrder(rs []*raw.Record, deadline time.Time) (int, er
 	return n, err
 }
 
-// handedSoFar is how many records came from the spool so far.
+// handedSoFar returns the number of records that came from the spool so far.
 func (q *queueing) handedSoFar() int {
 	q.turn <- struct{}{}
 	defer func() { <-q.turn }()
 	return q.handed
 }
 
-// The clock is that of the test: the same run every time, however busy the machine is.
+// The clock is that of the test, so that the load of the machine has no influence.
 func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const perSecond, backlog = 2000, 6000
@@ -89,10 +89,10 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 		if n := s.by("spool"); n != backlog {
 			t.Fatalf("%v of %d in the spool", n, backlog)
 		}
-		time.Sleep(5 * time.Second) // what is tried in vain uses up what was granted for the backlog when it came
+		time.Sleep(5 * time.Second) // failed attempts use up what was allowed for the arrival of the backlog
 		k.Off.Store(false)
 
-		// While it is handed over, a business without a backlog goes straight to Kafka.
+		// During the hand-over, records of a business without a backlog go directly to Kafka.
 		beside := 0
 		for i := 0; !s.drained(); i++ {
 			if i > 100_000 {
@@ -120,7 +120,7 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 			t.Error("no live record of a business went behind its backlog")
 		}
 
-		// From one batch to any later one, not more than the rate, what may be saved up, and what came in meanwhile.
+		// Between any two batches there is not more than the rate, the burst, and what arrived meanwhile.
 		came := int(s.by("spool")) - backlog
 		for i := range k.batches {
 			records := 0
@@ -151,8 +151,8 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 	})
 }
 
-// All of one business leaves the spool in a few requests, not in one for each record, while more of it comes;
-// which does not overtake.
+// The backlog of one business is handed over in a few requests, not in one for each record. New records of it arrive
+// meanwhile and do not overtake.
 func TestBacklogOfOneBusinessIsHandedOverTogether(t *testing.T) {
 	const backlog, more = 2000, 200
 	c := rawtest.Cluster(t, 1, 1)
@@ -185,8 +185,8 @@ func TestBacklogOfOneBusinessIsHandedOverTogether(t *testing.T) {
 	rawtest.CheckSequences(t, c.ListenAddrs(), acknowledged)
 }
 
-// Kafka comes and goes, the machine loses its power while the spool is handed over: nothing that was acknowledged
-// is lost, and each business comes in its order.
+// Kafka comes and goes, and the machine loses its power during the hand-over. No acknowledged record is lost, and each
+// business stays in order.
 func TestDrainSurvivesPowerCuts(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -14,7 +14,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// encoded is a webhook in a coding, with a signature as given.
+// encoded makes a webhook with a content coding and the given signature.
 func encoded(path, coding, signature string, wire []byte) string {
 	if signature != "" {
 		signature = "X-Hub-Signature-256: sha256=" + signature + "\r\n"
@@ -22,16 +22,18 @@ func encoded(path, coding, signature string, wire []byte) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n%s", path, signature, coding, len(wire), wire)
 }
 
-// decodedInVainMost is what is expected to be decoded in vain at most in a time: what may come at once, the rate, and the last one.
-func decodedInVainMost(since time.Time, longest int) float64 {
-	return vainBytesPerSecond*(1+time.Since(since).Seconds()) + float64(longest)
+// wastedMost returns the bytes that may be wasted since a time: the burst, the rate, and the last body.
+func wastedMost(since time.Time, longest int) float64 {
+	return wastedBytesPerSecond*(1+time.Since(since).Seconds()) + float64(longest)
 }
 
 func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testing.T) {
 	for coding, encode := range encoders(t) {
 		t.Run(coding, func(t *testing.T) {
 			m := &rawtest.Memory{}
-			s := start(t, testConfig(), m)
+			cfg := testConfig()
+			cfg.AckTimeout = 15 * time.Second // a busy machine refuses nothing for want of time
+			s := start(t, cfg, m)
 			// Within the ratio: some bytes that do not shrink, and very many that do.
 			large := make([]byte, 6<<20)
 			rng := rand.New(rand.NewPCG(1, 2))
@@ -52,8 +54,8 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 			var mu sync.Mutex
 			codes := map[int]int{}
 			var all sync.WaitGroup
-			const strangers, each = 12, 4
-			for i := range strangers {
+			const unknown, each = 12, 4
+			for i := range unknown {
 				c := dialFrom(t, byte(2+i), s.addr)
 				all.Go(func() {
 					for range each {
@@ -69,12 +71,12 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 				})
 			}
 			all.Wait()
-			vain := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total")
-			if most := decodedInVainMost(began, s.cfg.DecodedBytesMax+len(wire)); vain > most || vain == 0 {
-				t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
+			wasted := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total")
+			if most := wastedMost(began, s.cfg.DecodedBytesMax+len(wire)); wasted > most || wasted == 0 {
+				t.Errorf("%v bytes were decoded in vain, want at most %v", wasted, most)
 			}
-			few := 1 + int(decodedInVainMost(began, 0))/len(large)
-			if codes[401] == 0 || codes[503] == 0 || codes[401]+codes[503] != strangers*each || codes[401] > few {
+			few := 1 + int(wastedMost(began, 0))/len(large)
+			if codes[401] == 0 || codes[503] == 0 || codes[401]+codes[503] != unknown*each || codes[401] > few {
 				t.Errorf("answers %v, want 401 of those few that were decoded, and 503", codes)
 			}
 			refused := rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "client") + rawtest.Counter(t, s.reg, "coexstream_ingress_undecoded_total", "limit", "all")
@@ -82,8 +84,8 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 			if refused == 0 || refused > float64(codes[503]) {
 				t.Errorf("%v are counted as refused, want at most %d", refused, codes[503])
 			}
-			// True senders meanwhile: signed over what is on the wire, from anywhere; over what it is without coding, from a known
-			// address, and on a connection that has shown the secret.
+			// Real senders meanwhile: signed over the wire bytes, from any address; signed over the decoded bytes, from a known
+			// address and on a verified connection.
 			stranger := dialFrom(t, 2, s.addr)
 			for from, signature := range map[*conversation]string{
 				stranger:                 sign(testSecret, true_),
@@ -95,7 +97,7 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 					t.Errorf("a true one from %s: %d %s", from.LocalAddr(), a.code, a.body)
 				}
 			}
-			// And the stranger's connection is one of a sender now.
+			// The connection is verified now.
 			stranger.send(encoded("/meta", coding, sign(testSecret, plain), true_))
 			if a := stranger.answer(); a.code != 200 {
 				t.Errorf("the second one of a connection: %d %s", a.code, a.body)
@@ -106,17 +108,19 @@ func TestBodiesThatNobodySignedAreDecodedWithinABudgetAndTrueOnesTaken(t *testin
 					t.Errorf("%s, key %q", r.Topic, r.Key)
 				}
 			}
-			if n := s.budget.taken(); n != 0 {
+			if n := s.budget.reserved(); n != 0 {
 				t.Errorf("%d bytes are still reserved", n)
 			}
 		})
 	}
 }
 
-// What decodes to what was signed costs nothing of the budget, however much it is.
+// Bodies that are signed over their decoded form are not limited.
 func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
 	m := &rawtest.Memory{}
-	s := start(t, testConfig(), m)
+	cfg := testConfig()
+	cfg.AckTimeout = 15 * time.Second // a busy machine refuses nothing for want of time
+	s := start(t, cfg, m)
 	plain := historyBody(3 << 20)
 	wire := gz(t, plain)
 	const n = 24 // 72 MB
@@ -144,7 +148,7 @@ func TestBodiesSignedOverTheirDecodedFormAreNeverLimited(t *testing.T) {
 	}
 }
 
-// Where no signature is needed, broken codings and bombs use up a budget of their own, which is not that of signed bodies.
+// Where no signature is required, broken codings and bombs have a limit of their own, apart from that of signed bodies.
 func TestBrokenCodingsWithoutASignatureAreBounded(t *testing.T) {
 	s := start(t, testConfig(), &rawtest.Memory{})
 	bomb := gz(t, make([]byte, 64<<20))
@@ -155,8 +159,8 @@ func TestBrokenCodingsWithoutASignatureAreBounded(t *testing.T) {
 		c.send(encoded("/number", "gzip", "", bomb))
 		codes[c.answer().code]++
 	}
-	if vain, most := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"), decodedInVainMost(began, s.cfg.DecodedBytesMax); vain > most {
-		t.Errorf("%v bytes were decoded in vain, want at most %v", vain, most)
+	if wasted, most := rawtest.Counter(t, s.reg, "coexstream_ingress_decoded_in_vain_bytes_total"), wastedMost(began, s.cfg.DecodedBytesMax); wasted > most {
+		t.Errorf("%v bytes were decoded in vain, want at most %v", wasted, most)
 	}
 	if codes[413] == 0 || codes[503] == 0 || codes[413]+codes[503] != 30 {
 		t.Errorf("answers %v", codes)

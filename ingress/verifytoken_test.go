@@ -11,7 +11,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// verification is a GET verification with a token.
+// verification makes a GET verification with a token.
 func verification(token string) string {
 	return "GET /meta?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=" + url.QueryEscape(token) + " HTTP/1.1\r\nHost: x\r\n\r\n"
 }
@@ -35,7 +35,7 @@ func TestGuessesOfAVerifyTokenAreBoundedForAnAddressAndOthersVerify(t *testing.T
 	if wrong < 5 || wrong > 15 || limited != 100-wrong {
 		t.Errorf("%d guesses were looked at, %d were not", wrong, limited)
 	}
-	// Whoever has used up the guesses does not learn the right token any more, on another connection neither.
+	// At the limit the right token is not recognised any more, on other connections neither.
 	another := dialFrom(t, 2, s.addr)
 	another.send(verification(testToken))
 	if a := another.answer(); a.code != 429 {
@@ -51,7 +51,7 @@ func TestGuessesOfAVerifyTokenAreBoundedForAnAddressAndOthersVerify(t *testing.T
 			t.Errorf("%s is counted %v times, want %d", reason, n, want)
 		}
 	}
-	// Webhooks of the same address are taken as ever.
+	// Webhooks of the same address are accepted.
 	another.send(signed(message))
 	if a := another.answer(); a.code != 200 {
 		t.Errorf("a webhook: %d", a.code)
@@ -86,7 +86,7 @@ func TestGuessesFromManyAddressesAreBoundedAndASenderStillVerifies(t *testing.T)
 	if most := 100 + int(10*time.Since(began).Seconds()) + 2; wrong > most {
 		t.Errorf("%d guesses were looked at, want at most %d", wrong, most)
 	}
-	// From the sender's address the token is looked at, whatever strangers do.
+	// The token is checked for a known address, whatever unknown clients do.
 	c := dialFrom(t, 200, s.addr)
 	c.send(verification(testToken))
 	if a := c.answer(); a.code != 200 {
@@ -97,7 +97,7 @@ func TestGuessesFromManyAddressesAreBoundedAndASenderStillVerifies(t *testing.T)
 	}
 }
 
-// A probe of a load balancer, and a form that cannot be right, guess nothing.
+// Probes of load balancers and malformed verifications do not count as wrong tokens.
 func TestRequestsWithoutATokenAreNoGuesses(t *testing.T) {
 	s := start(t, testConfig(), &rawtest.Memory{})
 	c := dialFrom(t, 2, s.addr)

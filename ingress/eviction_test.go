@@ -20,7 +20,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// setGrace replaces the time for which a connection has to have waited before it may have to make room.
+// setGrace replaces the time that a connection must have waited before it may be evicted.
 func (r *running) setGrace(grace time.Duration) {
 	r.open.mu.Lock()
 	defer r.open.mu.Unlock()
@@ -42,12 +42,13 @@ func dialFrom(t testing.TB, from byte, addr string) *conversation {
 	return newConversation(t, c)
 }
 
-// signed is a webhook of the source that asks for a signature.
+// signed makes a webhook of the source that requires a signature.
 func signed(body []byte) string {
 	return fmt.Sprintf("POST /meta HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=%s\r\nContent-Length: %d\r\n\r\n%s", sign(testSecret, body), len(body), body)
 }
 
-// besideStrangers starts a server all of whose connections are held from four addresses. Each sends what is given, and no more.
+// besideStrangers starts a server whose connections are all taken by unverified clients from four addresses. Each of them
+// sends the given bytes and no more.
 func besideStrangers(t *testing.T, m *rawtest.Memory, sends string) *running {
 	t.Helper()
 	cfg := testConfig()
@@ -95,7 +96,7 @@ func TestConnectionsThatStrangersHoldMakeRoomForWebhooks(t *testing.T) {
 	}
 }
 
-// The defaults leave room for others beside four addresses that take all they may have.
+// With the defaults, four addresses at their limits leave room for others.
 func TestFourAddressesHoldAtMostHalfOfTheConnectionsByDefault(t *testing.T) {
 	if c := DefaultConfig(); 4*c.PerClientMax > c.ConnectionsMax/2 {
 		t.Errorf("connections_per_client_max %d, connections_max %d", c.PerClientMax, c.ConnectionsMax)
@@ -112,7 +113,7 @@ func TestOldestStrangerMakesRoomFirst(t *testing.T) {
 		strangers = append(strangers, dialFrom(t, byte(2+i), s.addr))
 		rawtest.WaitFor(t, "a stranger", func() bool { return s.open.count() == i+1 })
 	}
-	// The first one moves: now the second one has waited for the longest time.
+	// The first one sends something. Now the second one has waited longest.
 	strangers[0].send("GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
 	if a := strangers[0].answer(); a.code != 404 {
 		t.Fatal(a.code)
@@ -151,7 +152,7 @@ func (o *openConns) last() *conn {
 	return o.all.queues[placeWaiting].last
 }
 
-// Whoever has sent a webhook keeps the connection while strangers come by the hundred.
+// A verified connection stays open while hundreds of unverified ones come and go.
 func TestVerifiedConnectionsStayWhileStrangersComeAndGo(t *testing.T) {
 	s := besideStrangers(t, &rawtest.Memory{}, "")
 	s.setGrace(0)
@@ -181,7 +182,7 @@ func TestVerifiedConnectionsStayWhileStrangersComeAndGo(t *testing.T) {
 	}
 }
 
-// A connection that sends a wrong signature is a stranger's again.
+// A wrong signature makes a connection unverified again.
 func TestWrongSignatureEndsTheTrustInAConnection(t *testing.T) {
 	s := start(t, testConfig(), &rawtest.Memory{})
 	c := dial(t, s.addr)
@@ -203,7 +204,7 @@ func (o *openConns) verifiedCount() int {
 	return o.all.verified
 }
 
-// Where all are verified and idle, the one that is idle for the longest time makes room, down to half of the limit.
+// When all connections are verified and idle, the one that has been idle longest is evicted, down to half of the limit.
 func TestIdleVerifiedConnectionsMakeRoomLast(t *testing.T) {
 	cfg := testConfig()
 	cfg.ConnectionsMax, cfg.IdleTimeout, cfg.ReadTimeout = 8, time.Hour, 10*time.Minute
@@ -224,7 +225,7 @@ func TestIdleVerifiedConnectionsMakeRoomLast(t *testing.T) {
 		senders = append(senders, c)
 		goOn(time.Minute)
 	}
-	// All of them have been idle for long enough, and the strangers, who do not know this clock, are young.
+	// All of them have been idle long enough. The unverified ones, which do not use this clock, are young.
 	goOn(20 * time.Minute)
 	s.setGrace(10 * time.Minute)
 	for i := range 4 {
@@ -235,7 +236,7 @@ func TestIdleVerifiedConnectionsMakeRoomLast(t *testing.T) {
 		}
 		s.open.allowLooking()
 	}
-	// Now strangers have half. They are too young to be closed, and more are refused.
+	// Now unverified ones have half. They are too young to be evicted, and more are refused.
 	c := dialFrom(t, 21, s.addr)
 	c.send("GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
 	if a := c.answer(); a.code != 503 {
@@ -263,10 +264,10 @@ func (o *openConns) idle() (n int) {
 func (o *openConns) allowLooking() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.looked = time.Time{}
+	o.idleChecked = time.Time{}
 }
 
-// Many senders behind one address share its limit: who is idle makes room, and each webhook is taken.
+// Many senders behind one address share its limit. Idle connections are evicted, and each webhook is accepted.
 func TestSendersBehindOneAddressShareItsConnections(t *testing.T) {
 	cfg := testConfig()
 	cfg.PerClientMax = 8
@@ -316,7 +317,7 @@ func TestSendersBehindOneAddressShareItsConnections(t *testing.T) {
 	}
 }
 
-// Who is told to make room in the middle of a request hears so, and when to come again.
+// A request whose connection is evicted gets an answer with Retry-After.
 func TestSenderThatHasToMakeRoomIsToldSo(t *testing.T) {
 	cfg := testConfig()
 	cfg.ConnectionsMax = 1
@@ -351,16 +352,16 @@ func TestSenderThatHasToMakeRoomIsToldSo(t *testing.T) {
 	}
 }
 
-// receiving tells whether n bytes have come of a body that is being received, or it is chunked.
+// receiving reports whether n bytes of a body have arrived, or a chunked body is being received.
 func (o *openConns) receiving(n int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.all.queues[placeReceiving].first
-	return c != nil && (n == 1 || c.arrival.bytes.Load() == n)
+	return c != nil && (n == 1 || c.incoming.received.Load() == n)
 }
 
-// TestWhoMakesRoomIsAlwaysTheRightOne plays openConns with connections of some clients in any order against the rule in
-// other words, over all connections.
+// TestWhoMakesRoomIsAlwaysTheRightOne compares openConns with a simple scan over all connections, for random sequences of
+// operations.
 func TestWhoMakesRoomIsAlwaysTheRightOne(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -417,13 +418,13 @@ func TestWhoMakesRoomIsAlwaysTheRightOne(t *testing.T) {
 				t.Fatalf("step %d: limit %d, want %d", step, got, limited)
 			}
 			if want != nil {
-				if !want.leaves {
+				if !want.left {
 					t.Fatalf("step %d: another one had to make room", step)
 				}
 				delete(alive, want)
 			}
 			for c := range alive {
-				if c.leaves {
+				if c.left {
 					t.Fatalf("step %d: one too many had to make room", step)
 				}
 			}
@@ -434,7 +435,7 @@ func TestWhoMakesRoomIsAlwaysTheRightOne(t *testing.T) {
 			}
 		case act < 4:
 			p := place(rng.IntN(int(places)))
-			o.stand(any, p)
+			o.enqueue(any, p)
 			alive[any] = known{step, p}
 		case act == 4 && rng.IntN(4) == 0:
 			o.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// setSlow replaces the time after which a body that is not there can be called slow.
+// setSlow replaces the time before a body can count as slow.
 func (r *running) setSlow(d time.Duration) {
 	r.open.mu.Lock()
 	defer r.open.mu.Unlock()
@@ -24,7 +24,7 @@ func (r *running) setSlow(d time.Duration) {
 // wrongSignature is well formed.
 var wrongSignature = "X-Hub-Signature-256: sha256=" + strings.Repeat("0", 64) + "\r\n"
 
-// claimers send the beginning of a body, and then a byte now and then, each from one of four addresses.
+// claimers send the beginning of a body, and then a byte from time to time, from four addresses.
 func claimers(t *testing.T, s *running, n int, headers string, begin int) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -42,7 +42,7 @@ func claimers(t *testing.T, s *running, n int, headers string, begin int) {
 	rawtest.WaitFor(t, "the claims", func() bool { return s.receivers() == n })
 }
 
-// receivers is how many strangers' bodies are being received.
+// receivers returns the number of bodies that are being received on unverified connections.
 func (r *running) receivers() (n int) {
 	r.open.mu.Lock()
 	defer r.open.mu.Unlock()
@@ -52,7 +52,7 @@ func (r *running) receivers() (n int) {
 	return n
 }
 
-// history sends so many long bodies at a time, each from a connection of its own, and tells the answers by their codes.
+// history sends n long bodies in parallel, each on a connection of its own, and counts the answers by code.
 func history(t *testing.T, s *running, n int, body []byte, headers ...string) map[int]int {
 	t.Helper()
 	var mu sync.Mutex
@@ -84,10 +84,10 @@ func TestSlowClaimsOfLongBodiesMakeRoomForHistory(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			cfg := testConfig()
-			cfg.AckTimeout = 2 * time.Second
+			cfg.AckTimeout = 15 * time.Second // less than the slow claims may take, 20 s
 			m := &rawtest.Memory{}
 			s := start(t, cfg, m)
-			s.setSlow(50 * time.Millisecond)
+			s.setSlow(500 * time.Millisecond)
 			if a := do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+sign(testSecret, message)); a.code != 200 {
 				t.Fatal(a.code) // the sender is known from now on
 			}
@@ -105,7 +105,7 @@ func TestSlowClaimsOfLongBodiesMakeRoomForHistory(t *testing.T) {
 	}
 }
 
-// claimersOfRoom hold as much of the room of long bodies as they can.
+// claimersOfRoom reserve as much of the room for long bodies as they can.
 func claimersOfRoom(t *testing.T, s *running, n int, headers string) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -162,25 +162,25 @@ func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
 	}
 }
 
-// What has come of a short body is what it costs, up to a step.
+// A short body reserves about the bytes that have arrived.
 func TestShortBodiesOfStrangersCostWhatHasCome(t *testing.T) {
 	s := start(t, testConfig(), &rawtest.Memory{})
 	claimers(t, s, 8, "Content-Length: 60000\r\n", 8192)
-	if n := s.budget.taken(); n > 8*firstBytes {
+	if n := s.budget.reserved(); n > 8*firstBytes {
 		t.Errorf("8 bodies of which 8 KiB have come take %d bytes", n)
 	}
-	// Of a sender who has shown a secret, the whole body's room is taken at once.
+	// On a verified connection the whole body is reserved at once.
 	c := dialFrom(t, 9, s.addr)
 	c.send(signed(message))
 	if a := c.answer(); a.code != 200 {
 		t.Fatal(a.code)
 	}
-	before := s.budget.taken()
+	before := s.budget.reserved()
 	c.send("POST /meta HTTP/1.1\r\nHost: x\r\n" + wrongSignature + "Content-Length: 60000\r\n\r\n" + strings.Repeat("x", 8192))
-	rawtest.WaitFor(t, "its room", func() bool { return s.budget.taken() == before+shortBytesMax })
+	rawtest.WaitFor(t, "its room", func() bool { return s.budget.reserved() == before+shortBytesMax })
 }
 
-// paced sends a request in pieces, at about so many bytes a second.
+// paced sends a request in pieces, at about perSecond bytes in a second.
 func paced(w io.Writer, request string, perSecond int) error {
 	const every = 10 * time.Millisecond
 	piece := max(perSecond/100, 1)
@@ -195,8 +195,8 @@ func paced(w io.Writer, request string, perSecond int) error {
 	return nil
 }
 
-// Honest senders with a slow line are served while others claim room: a history of 3 MB that is within its time, and, where nobody wants
-// its room, one that is behind it.
+// Senders with slow lines are served while attackers reserve room: a history of 3 MB over a fair line, and short requests
+// over slow ones.
 func TestSlowButFairSendersAreServedBesideSlowClaims(t *testing.T) {
 	cfg := testConfig()
 	cfg.ReadTimeout, cfg.AckTimeout = 8*time.Second, 5*time.Second
@@ -230,14 +230,14 @@ func TestSlowButFairSendersAreServedBesideSlowClaims(t *testing.T) {
 			}
 		})
 	}
-	// Meanwhile others press for room.
+	// Meanwhile other long bodies wait for room.
 	if codes := history(t, s, 16, long); codes[200] != 16 {
 		t.Errorf("answers %v, want 16 times 200", codes)
 	}
 	all.Wait()
 }
 
-// Time on the way is not taken from the time that the log has to acknowledge.
+// The time of the transfer does not count for the deadline of the log.
 func TestBodyThatWasLongOnItsWayHasTheWholeTimeOfTheLog(t *testing.T) {
 	cfg := testConfig()
 	cfg.AckTimeout = 100 * time.Millisecond
@@ -258,7 +258,7 @@ func TestBodyThatWasLongOnItsWayHasTheWholeTimeOfTheLog(t *testing.T) {
 	}
 }
 
-// Nobody waits for who waits for him: many encoded bodies at once, in either form of signature, are all taken.
+// There is no deadlock: many encoded bodies at once, signed over either form, are all accepted.
 func TestManyEncodedBodiesAtOnceAreAllTaken(t *testing.T) {
 	cfg := testConfig()
 	cfg.InFlightBytesMax = leastInFlight(&cfg)
@@ -286,7 +286,7 @@ func TestManyEncodedBodiesAtOnceAreAllTaken(t *testing.T) {
 	if n := len(m.Records()); n != 48 {
 		t.Errorf("%d records", n)
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 const (
 	// patience is how many sessions may fail at one place before one is careful, and how often a body is tried alone.
-	patience = 2
+	failedSessionsMax = 2
 	// carefulMax is how many bodies of a lane a session works on alone: more cost seconds where nothing is wrong, fewer cost
 	// more sessions until one that stands far behind is found.
 	carefulMax = 256
@@ -130,7 +130,7 @@ func (a attempt) begun(p beginning, by string) attempt {
 		a.Alone = append(a.Alone, one)
 		if one.Kind == pieceRecord || p.backlog { // something else may have got on, this did not
 			n := &a.Sessions[one.lane()]
-			*n = max(*n, patience+1)
+			*n = max(*n, failedSessionsMax+1)
 		}
 	}
 	return a
@@ -139,7 +139,7 @@ func (a attempt) begun(p beginning, by string) attempt {
 // careful tells of which lanes to do one thing at a time.
 func (a *attempt) careful() (lanes [lanesCount]bool) {
 	for l, n := range a.Sessions {
-		lanes[l] = n > patience
+		lanes[l] = n > failedSessionsMax
 	}
 	return lanes
 }
@@ -155,8 +155,8 @@ func (a attempt) alone(what piece) (next attempt, over bool) {
 			all = append(all, other)
 		}
 	}
-	over = one.Tries >= patience
-	one.Tries, one.Under = min(one.Tries, patience)+1, true // an end that does not count takes the last one back
+	over = one.Tries >= failedSessionsMax
+	one.Tries, one.Under = min(one.Tries, failedSessionsMax)+1, true // an end that does not count takes the last one back
 	all = append(all, one)
 	a.Alone = all[max(len(all)-aloneMax, 0):]
 	return a, over

@@ -98,7 +98,7 @@ func (s *session) withoutBlocked(req *kmsg.TxnOffsetCommitRequest) {
 }
 
 // tellReady says whether all partitions are served.
-func (s *session) tellReady() {
+func (s *session) reportReady() {
 	if len(s.runners)+len(s.blocked) == 0 {
 		return
 	}

@@ -52,7 +52,7 @@ func TestCosts(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &runner{cfg: &cfg, task: tk}
-		w := &work{crowd: &crowd{}}
+		w := &polledRecords{crowd: &liveBusinesses{}}
 		now := time.Now()
 		records := make([]*kgo.Record, 100)
 		for i := range records {

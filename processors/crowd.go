@@ -6,7 +6,7 @@ import (
 )
 
 // crowd knows whether several businesses have live traffic: the two that wrote last, and when they did.
-type crowd struct {
+type liveBusinesses struct {
 	last [2]businessAt // the newest first; never the same business twice
 }
 
@@ -16,7 +16,7 @@ type businessAt struct {
 }
 
 // wrote takes a live record of a business, and when it was written.
-func (c *crowd) wrote(business []byte, at time.Time) {
+func (c *liveBusinesses) wrote(business []byte, at time.Time) {
 	newest, before := &c.last[0], &c.last[1]
 	switch {
 	case !newest.at.IsZero() && bytes.Equal(newest.business, business):
@@ -38,7 +38,7 @@ func (b *businessAt) later(at time.Time) {
 }
 
 // since is the crowd without those who wrote before a time. It shares the names of c.
-func (c *crowd) since(t time.Time) (recent crowd) {
+func (c *liveBusinesses) since(t time.Time) (recent liveBusinesses) {
 	for i, b := range c.last {
 		if b.at.After(t) {
 			recent.last[i] = b
@@ -48,7 +48,7 @@ func (c *crowd) since(t time.Time) (recent crowd) {
 }
 
 // others tells whether another business than this one is there.
-func (c *crowd) others(business []byte) bool {
+func (c *liveBusinesses) others(business []byte) bool {
 	for i := range c.last {
 		if b := &c.last[i]; !b.at.IsZero() && !bytes.Equal(b.business, business) {
 			return true

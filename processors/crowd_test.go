@@ -3,13 +3,15 @@ package processors
 import (
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/processors/bulk"
 )
 
 func TestOthersAreThereWhileTheyWriteThemselves(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	var c crowd
+	var c liveBusinesses
 	others := func(business string, after time.Duration) bool {
-		recent := c.since(now.Add(after - liveRecent))
+		recent := c.since(now.Add(after - bulk.LiveRecent))
 		return recent.others([]byte(business))
 	}
 	if others("mad", 0) {
@@ -31,7 +33,7 @@ func TestOthersAreThereWhileTheyWriteThemselves(t *testing.T) {
 	if !others("mad", 0) {
 		t.Error("a business that wrote a second ago is forgotten behind a thousand records of another one")
 	}
-	if others("mad", liveRecent-time.Second) {
+	if others("mad", bulk.LiveRecent-time.Second) {
 		t.Error("a business that wrote long ago is still there")
 	}
 	c.wrote([]byte("b"), now.Add(time.Second)) // in the place of a

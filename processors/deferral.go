@@ -8,6 +8,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors/bulk"
 	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
@@ -28,7 +29,7 @@ type deferral struct {
 }
 
 // defers lets a polled record wait for a turn if its business is over its budget, or has records that wait.
-func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Record, w *work) (waits bool, err error) {
+func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Record, w *polledRecords) (waits bool, err error) {
 	r.plain, r.plainOf = nil, nil
 	length, whole := r.bodyBytes(rec)
 	if !whole {
@@ -133,13 +134,13 @@ const owedMax = 1 << 20
 func (r *runner) owes(bytes int64) { r.owed = max(min(r.owed+bytes, owedMax), -owedMax) }
 
 // goOn processes the record that was started, or the rest of it, as far as there is room.
-func (r *runner) goOn(ctx context.Context, q *quantum) error {
+func (r *runner) goOn(ctx context.Context, q *bulk.Budget) error {
 	h, inParts, _ := r.task.Begun()
-	r.inPlace = false
+	r.parseInPlace = false
 	w := task.Want{Topic: h.Topic, Offset: h.Offset}
-	c := r.kept
-	if !c.is(h.Topic, h.Offset) {
-		rec, err := r.find(ctx, w)
+	c := r.retained
+	if !c.isFor(h.Topic, h.Offset) {
+		rec, err := r.fetchHeld(ctx, w)
 		switch {
 		case errors.Is(err, kafka.ErrOffsetGone):
 			r.gone(h)
@@ -149,13 +150,13 @@ func (r *runner) goOn(ctx context.Context, q *quantum) error {
 			return err
 		}
 		if r.skips(h, rec) {
-			q.took(1)
+			q.Spend(1)
 			return nil
 		}
-		c = r.cut(h.Topic, rec)
+		c = r.parse(h.Topic, rec)
 	} else if r.skips(h, c.rec) {
-		r.keep(c)
-		q.took(1)
+		r.retain(c)
+		q.Spend(1)
 		return nil
 	}
 	r.turn(h, c, inParts)
@@ -163,7 +164,7 @@ func (r *runner) goOn(ctx context.Context, q *quantum) error {
 	if inParts { // they were counted with the first part
 		took = 1
 	}
-	q.took(took)
+	q.Spend(took)
 	if !inParts && h.Topic != schemas.TopicRawBulk {
 		r.owes(-h.Bytes)
 	}
@@ -190,14 +191,14 @@ func (r *runner) gone(h deferred.Head) {
 }
 
 // turn lets the task process the record that was started, which is cut.
-func (r *runner) turn(h deferred.Head, c cut, inParts bool) {
+func (r *runner) turn(h deferred.Head, c parsedRecord, inParts bool) {
 	o := r.origin(h.Topic, c.rec)
 	if o.ReceivedAt.UnixMilli() != h.ReceivedAt.UnixMilli() { // of a log that was cut or made again
 		r.gone(h)
-		r.keep(c)
+		r.retain(c)
 		return
 	}
-	r.hands[h.Topic].takes(o.ReceivedAt)
+	r.inProgress[h.Topic].start(o.ReceivedAt)
 	again := false
 	if !inParts && o.Requeue != nil {
 		r.metrics.requeued.Inc()
@@ -212,8 +213,8 @@ func (r *runner) turn(h deferred.Head, c cut, inParts bool) {
 	default:
 		r.task.GoOn(o, c.body)
 	}
-	if kept := r.keep(c); !kept && c.body != nil && r.task.Holds() {
-		r.shelf.put(h.Topic, c.rec)
+	if kept := r.retain(c); !kept && c.body != nil && r.task.Holds() {
+		r.heldCache.Put(h.Topic, c.rec)
 	}
 }
 
@@ -243,9 +244,9 @@ func (r *runner) finish(ctx context.Context) error {
 	if err == nil {
 		defer lent.Back()
 		var rec *kgo.Record
-		if rec, err = r.wholeOf(ctx, lent, task.Want{Topic: h.Topic, Offset: h.Offset}); err == nil {
+		if rec, err = r.assembleFrom(ctx, lent, task.Want{Topic: h.Topic, Offset: h.Offset}); err == nil {
 			if !r.skips(h, rec) {
-				r.turn(h, r.cut(h.Topic, rec), inParts)
+				r.turn(h, r.parse(h.Topic, rec), inParts)
 			}
 			return nil
 		}

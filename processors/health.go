@@ -20,26 +20,26 @@ type health struct {
 	now func() time.Time
 
 	mu         sync.Mutex
-	partitions map[int32]*waiting
+	partitions map[int32]*pendingWork
 	failures   int
 	last       error
 }
 
 // waiting is a partition in which records wait.
-type waiting struct {
+type pendingWork struct {
 	since time.Time // without a commit that got on; zero: nothing waits
 	at    int64     // sum of the positions that are committed
 	doing string    // what the session began last
 }
 
 func newHealth(now func() time.Time) *health {
-	return &health{now: now, partitions: map[int32]*waiting{}}
+	return &health{now: now, partitions: map[int32]*pendingWork{}}
 }
 
-func (h *health) of(partition int32) *waiting {
+func (h *health) of(partition int32) *pendingWork {
 	w := h.partitions[partition]
 	if w == nil {
-		w = &waiting{}
+		w = &pendingWork{}
 		h.partitions[partition] = w
 	}
 	return w
@@ -123,7 +123,7 @@ func (h *health) wrong() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.now()
-	var worst *waiting
+	var worst *pendingWork
 	stuck, partition := 0, int32(0)
 	for p, w := range h.partitions {
 		if w.since.IsZero() || now.Sub(w.since) <= stuckAfter {

@@ -31,26 +31,26 @@ func (p *progress) since() time.Time {
 
 // hand is what is worked on of one input of one partition and is not committed: when the oldest of it was received, in Unix
 // milliseconds; 0: nothing. The runner writes it; the metrics read it at any time.
-type hand struct {
+type inProgress struct {
 	working, ending atomic.Int64
 }
 
 // takes is for a record with which work begins.
-func (h *hand) takes(receivedAt time.Time) {
+func (h *inProgress) start(receivedAt time.Time) {
 	if h.working.Load() == 0 {
 		h.working.Store(receivedAt.UnixMilli())
 	}
 }
 
 // ends is for the end of a transaction that begins, and committed for the one that has come.
-func (h *hand) ends() {
+func (h *inProgress) finish() {
 	h.ending.Store(h.working.Load())
 	h.working.Store(0)
 }
 
-func (h *hand) committed() { h.ending.Store(0) }
+func (h *inProgress) committed() { h.ending.Store(0) }
 
-func (h *hand) since() time.Time {
+func (h *inProgress) since() time.Time {
 	for _, ms := range [...]int64{h.ending.Load(), h.working.Load()} { // what is being ended is older
 		if ms != 0 {
 			return time.UnixMilli(ms)
@@ -70,9 +70,9 @@ type lags struct {
 }
 
 type lag struct {
-	records int64
-	since   time.Time // zero: not known, or nothing waits
-	hand    *hand     // nil: nobody works on it
+	records    int64
+	since      time.Time   // zero: not known, or nothing waits
+	inProgress *inProgress // nil: nobody works on it
 }
 
 func newLags(now func() time.Time) *lags {
@@ -99,8 +99,8 @@ func (l *lags) Collect(ch chan<- prometheus.Metric) {
 	now := l.now()
 	for at, of := range l.all {
 		records, since := of.records, of.since
-		if of.hand != nil {
-			if held := of.hand.since(); !held.IsZero() {
+		if of.inProgress != nil {
+			if held := of.inProgress.since(); !held.IsZero() {
 				records = max(records, 1)
 				if since.IsZero() || held.Before(since) {
 					since = held
@@ -126,12 +126,12 @@ func (l *lags) of(topic schemas.Topic, partition int32) *lag {
 }
 
 // takes begins with a partition: what an earlier session knew of it stays.
-func (l *lags) takes(r *runner) {
+func (l *lags) watch(r *runner) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, t := range schemas.Inputs() {
 		of := l.of(t, r.partition)
-		of.hand = &r.hands[t]
+		of.inProgress = &r.inProgress[t]
 		if of.records > 0 {
 			r.progress[t].receivedAt = of.since
 		}

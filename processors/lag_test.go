@@ -83,7 +83,7 @@ func TestLagCountsWhatIsBeingWorkedOn(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	m := newMetrics(reg, func() time.Time { return now })
 	r := &runner{partition: 3, metrics: m}
-	m.lags.takes(r)
+	m.lags.watch(r)
 	const topic = schemas.TopicRawLive
 	expect := func(what string, records, seconds float64) {
 		t.Helper()
@@ -94,22 +94,22 @@ func TestLagCountsWhatIsBeingWorkedOn(t *testing.T) {
 	}
 	r.behind(topic, 0, now)
 	expect("nothing waits", 0, 0)
-	r.hands[topic].takes(now.Add(-2 * time.Second))
-	r.hands[topic].takes(now.Add(-time.Second))
+	r.inProgress[topic].start(now.Add(-2 * time.Second))
+	r.inProgress[topic].start(now.Add(-time.Second))
 	expect("a body is worked on", 1, 2)
 	now = now.Add(10 * time.Minute)
 	expect("still", 1, 602)
-	r.hands[topic].ends()
-	r.hands[topic].takes(now.Add(-5 * time.Second))
+	r.inProgress[topic].finish()
+	r.inProgress[topic].start(now.Add(-5 * time.Second))
 	expect("its transaction is being ended, and the next one is ahead", 1, 602)
-	r.hands[topic].committed()
+	r.inProgress[topic].committed()
 	expect("it is committed", 1, 5)
 	r.behind(topic, 7, now)
 	expect("others wait", 7, 10*60)
 
 	// A session that begins again goes on with what was known.
 	again := &runner{partition: 3, metrics: m}
-	m.lags.takes(again)
+	m.lags.watch(again)
 	now = now.Add(time.Minute)
 	expect("between two sessions", 7, 11*60)
 	again.behind(topic, 7, now)

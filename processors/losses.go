@@ -32,8 +32,8 @@ type losses struct {
 	mu sync.Mutex
 	// told is up to where records are counted, so that a session that begins again before it commits does not count
 	// them again; found are the faults that no commit has settled, for the same reason.
-	told  map[inputPartition]int64
-	found map[inputPartition]foundFault
+	counted map[inputPartition]int64
+	found   map[inputPartition]foundFault
 }
 
 type inputPartition struct {
@@ -48,7 +48,7 @@ type foundFault struct {
 }
 
 func newLosses(m *metrics, log *slog.Logger) *losses {
-	return &losses{total: m.recordsLost, read: m.recordsCut, faults: m.logFaults, log: log, told: map[inputPartition]int64{}, found: map[inputPartition]foundFault{}}
+	return &losses{total: m.recordsLost, read: m.recordsCut, faults: m.logFaults, log: log, counted: map[inputPartition]int64{}, found: map[inputPartition]foundFault{}}
 }
 
 // gone takes that the records from an offset up to without another one were removed.
@@ -56,10 +56,10 @@ func (l *losses) gone(topic schemas.Topic, partition int32, from, to int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := inputPartition{topic, partition}
-	if from = max(from, l.told[at]); from >= to {
+	if from = max(from, l.counted[at]); from >= to {
 		return
 	}
-	l.told[at] = to
+	l.counted[at] = to
 	l.total.WithLabelValues(topic.String()).Add(float64(to - from))
 	do := "raise topics.raw.retention now (coexstream topics create --update), then see docs/operations.md, Raw records are lost"
 	if topic == schemas.TopicRerouted {
@@ -77,7 +77,7 @@ func (l *losses) deferredGone(topic schemas.Topic, partition int32, offset int64
 }
 
 // fault takes that a log is not what it was, and returns how that is told beside the committed offsets.
-func (l *losses) fault(topic schemas.Topic, partition int32, v *verdict, now time.Time) *kafka.LogFault {
+func (l *losses) fault(topic schemas.Topic, partition int32, v *logFinding, now time.Time) *kafka.LogFault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := inputPartition{topic, partition}
@@ -89,7 +89,7 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *verdict, now tim
 		told.From = v.unread.from
 	}
 	l.found[at] = foundFault{v.fault, v.read, v.unread, told}
-	delete(l.told, at) // its offsets are used again
+	delete(l.counted, at) // its offsets are used again
 	l.faults.WithLabelValues(topic.String(), v.fault).Inc()
 	if v.fault == kafka.FaultStateIncomplete {
 		l.log.Error("records are missing from the state of a partition; going on with what is there and what left: history that waited for an earlier chunk may be gone",

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -25,7 +23,7 @@ type start struct {
 	end   [topicNamesCount]int64 // of the log, when it was looked at; of `state`, too
 	// told is whether the group has at as a committed offset already, with what is known of the log beside it. If not, it
 	// is committed with the first transaction.
-	told      [topicNamesCount]bool
+	recorded  [topicNamesCount]bool
 	fault     *kafka.LogFault // the last one of the partition
 	stateLost bool            // found just now
 }
@@ -118,7 +116,7 @@ func (s *session) startsOf(ctx context.Context, partitions []int32) (map[int32]s
 				all[p], s.starts.known[p] = st, st
 			}
 			return all, nil
-		case !passes(err):
+		case !kafka.Passes(err):
 			return nil, err
 		}
 		patience := leaderPatience
@@ -141,20 +139,6 @@ const (
 	// leaderPatience is for an election; then a new session tries.
 	leaderPatience = 5 * time.Second
 )
-
-// passes tells whether an error ends by itself: of a transaction that is being ended, or of a leader that was elected just
-// now and does not know its log's end yet.
-func passes(err error) bool {
-	var ke *kerr.Error
-	return errors.As(err, &ke) && (ke.Retriable || errors.Is(ke, kerr.UnstableOffsetCommit)) && !errors.Is(ke, kerr.UnknownTopicOrPartition)
-}
-
-// unanswered tells whether a question has to be asked again: nobody answered, or an answer will come. Brokers that do not
-// know a request, or do not allow it, do not tell.
-func unanswered(err error) bool {
-	var network net.Error
-	return passes(err) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
 
 // findStarts asks where the group is and what became of the logs.
 func (s *session) findStarts(ctx context.Context, partitions []int32) (map[int32]start, error) {
@@ -189,14 +173,14 @@ func (s *session) findStarts(ctx context.Context, partitions []int32) (map[int32
 		if len(of) == 0 {
 			continue
 		}
-		if parted[t], err = s.fetcher.Parted(ctx, s.cfg.topic(t), of); err != nil && unanswered(err) {
+		if parted[t], err = s.fetcher.Parted(ctx, s.cfg.topic(t), of); err != nil && kafka.Unanswered(err) {
 			return nil, err
 		}
 	}
-	now := func(t schemas.Topic, p int32) (logNow, bool) {
+	now := func(t schemas.Topic, p int32) (currentLog, bool) {
 		first, ok := starts[s.cfg.topic(t)][p]
 		last, ok2 := ends[s.cfg.topic(t)][p]
-		l := logNow{id: s.topicIDs[t], start: first, end: last, parted: -1}
+		l := currentLog{id: s.topicIDs[t], start: first, end: last, parted: -1}
 		if at, ok := parted[t][p]; ok {
 			l.parted = at
 		}
@@ -214,7 +198,7 @@ func (s *session) findStarts(ctx context.Context, partitions []int32) (map[int32
 }
 
 // findStart judges the logs of one partition.
-func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetResponses, nowOf func(schemas.Topic, int32) (logNow, bool)) (st start, err error) {
+func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetResponses, nowOf func(schemas.Topic, int32) (currentLog, bool)) (st start, err error) {
 	var marks []kafka.Mark // the newest first
 	own := map[schemas.Topic]kafka.Mark{}
 	for _, t := range schemas.Inputs() {
@@ -233,7 +217,7 @@ func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetRes
 		if !ok {
 			return st, fmt.Errorf("offsets of %s/%d: %w", s.cfg.topic(t), p, kerr.LeaderNotAvailable)
 		}
-		then := logThen{at: -1}
+		then := savedLog{at: -1}
 		epoch := int32(-1)
 		if o, ok := offsets.Lookup(s.cfg.topic(t), p); ok && o.At >= 0 {
 			then.at, epoch = o.At, o.LeaderEpoch
@@ -252,14 +236,14 @@ func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetRes
 				then.mark.End = max(then.mark.End, l.End)
 			}
 		}
-		v := judge(then, now)
+		v := compareLogs(then, now)
 		if v.again {
 			if v.from, err = s.again(ctx, t, p, m, now); err != nil {
 				return st, err
 			}
 		}
 		if st.at[t], st.epoch[t], st.end[t] = v.from, -1, now.end; v.fault == "" && v.from == then.at {
-			st.epoch[t], st.told[t] = epoch, isOwn
+			st.epoch[t], st.recorded[t] = epoch, isOwn
 		}
 		switch {
 		case v.fault != "":
@@ -276,7 +260,7 @@ func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetRes
 	for _, m := range marks { // the newest that tells
 		if l, ok := m.Log(schemas.TopicState.String()); ok {
 			if st.stateLost = stateLost(l, state); st.stateLost {
-				st.fault = s.p.losses.fault(schemas.TopicState, p, &verdict{from: state.start, fault: kafka.FaultStateLost, read: span{0, l.End}}, s.p.deps.Now())
+				st.fault = s.p.losses.fault(schemas.TopicState, p, &logFinding{from: state.start, fault: kafka.FaultStateLost, read: span{0, l.End}}, s.p.deps.Now())
 			}
 			break
 		}
@@ -287,7 +271,7 @@ func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetRes
 // again is where a log is read again that was cut nobody knows where: what was written to it since is not older than the
 // last commit, but for the time that it may have waited on a disk, which is half of the time for which repetitions are
 // known at most (docs/operations.md, Spool). Without a mark it is read from its start.
-func (s *session) again(ctx context.Context, t schemas.Topic, p int32, m kafka.Mark, now logNow) (int64, error) {
+func (s *session) again(ctx context.Context, t schemas.Topic, p int32, m kafka.Mark, now currentLog) (int64, error) {
 	if m.At.IsZero() {
 		return now.start, nil
 	}

@@ -42,10 +42,10 @@ func (s *session) restore(ctx context.Context) error {
 	g.SetLimit(restoreParallel)
 	for i, partition := range missing {
 		g.Go(func() error {
-			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scanners: s.scanners, shelf: s.shelf, pieces: s.pieces, names: s.names,
+			r := &runner{partition: partition, cfg: s.cfg, fetcher: s.fetcher, scannerPool: s.scannerPool, heldCache: s.heldCache, pieces: s.pieces, names: s.names,
 				metrics: s.p.metrics, losses: s.p.losses, now: s.p.deps.Now, start: positions[partition]}
 			r.position, r.epoch, r.ends = r.start.at, r.start.epoch, r.start.end
-			r.bulk.next, r.bulk.epoch = r.position[schemas.TopicRawBulk], r.epoch[schemas.TopicRawBulk]
+			r.queue.Next, r.queue.Epoch = r.position[schemas.TopicRawBulk], r.epoch[schemas.TopicRawBulk]
 			restored[i] = r
 			err := s.rebuild(gctx, r)
 			if errors.As(err, &unreadable[i]) {
@@ -58,7 +58,7 @@ func (s *session) restore(ctx context.Context) error {
 		return fmt.Errorf("restore state: %w", err)
 	}
 	for i, r := range restored {
-		s.p.metrics.lags.takes(r)
+		s.p.metrics.lags.watch(r)
 		if unreadable[i] != nil {
 			s.block(r, unreadable[i])
 			continue
@@ -179,7 +179,7 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 			return err
 		}
 		r.start.fault = s.p.losses.fault(schemas.TopicState, r.partition,
-			&verdict{fault: kafka.FaultStateIncomplete, read: span{0, int64(n)}}, s.p.deps.Now())
+			&logFinding{fault: kafka.FaultStateIncomplete, read: span{0, int64(n)}}, s.p.deps.Now())
 	}
 	s.p.metrics.restores.Observe(s.p.deps.Now().Sub(started).Seconds())
 	return nil

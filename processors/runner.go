@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors/bulk"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
@@ -19,35 +20,35 @@ import (
 // runner connects one task to Kafka: it decodes and splits raw records, reads held chunks again, and sends
 // what the task emits. One goroutine at a time uses it; beside it, cutNext may read and cut what comes next.
 type runner struct {
-	partition int32
-	cfg       *Config
-	task      *task.Task
-	fetcher   *kafka.Fetcher
-	scanners  *scanners
-	names     *[topicNamesCount]string
-	metrics   *metrics
-	losses    *losses
+	partition   int32
+	cfg         *Config
+	task        *task.Task
+	fetcher     *kafka.Fetcher
+	scannerPool *bulk.ScannerPool
+	names       *[topicNamesCount]string
+	metrics     *metrics
+	losses      *losses
 
-	start    start
-	position [topicNamesCount]int64 // next offset to read, by input topic
-	epoch    [topicNamesCount]int32 // leader epoch of the record before position; -1: not known
-	ends     [topicNamesCount]int64 // how far the logs went, as far as it was seen
-	states   int64                  // records of state, at least
-	progress [topicNamesCount]progress
-	hands    [topicNamesCount]hand
-	bulk     bulk
-	now      func() time.Time
+	start      start
+	position   [topicNamesCount]int64 // next offset to read, by input topic
+	epoch      [topicNamesCount]int32 // leader epoch of the record before position; -1: not known
+	ends       [topicNamesCount]int64 // how far the logs went, as far as it was seen
+	states     int64                  // records of state, at least
+	progress   [topicNamesCount]progress
+	inProgress [topicNamesCount]inProgress
+	queue      bulk.Queue
+	now        func() time.Time
 
 	deferral
 
-	shelf  *shelf
-	pieces *pieces
-	again  batch
-	kept   cut // what is next of the backlog, or the rest of it
+	heldCache *bulk.HeldCache
+	pieces    *bulk.PieceCache
+	reread    recordBatch
+	retained  parsedRecord // what is next of the backlog, or the rest of it
 	// While what is next is being cut, the runner does nothing for the backlog.
-	cutting bool
-	inPlace bool       // what is next cannot be cut beforehand
-	lent    *workspace // while the runner works
+	prefetching  bool
+	parseInPlace bool       // what is next cannot be cut beforehand
+	workspace    *workspace // while the runner works
 
 	// See suspect.go.
 	notes   *notebook
@@ -61,14 +62,14 @@ type runner struct {
 }
 
 // batch is the last one that was taken from the shelf or read again: held chunks of one batch are often wanted one after another.
-type batch struct {
+type recordBatch struct {
 	topic   schemas.Topic
 	records []*kgo.Record
-	loan    *kafka.Loan // where the records lie, if they are lent
+	pooled  *kafka.Loan // where the records lie, if they are lent
 }
 
 // at is a record of the batch; nil where it is not in it, or is a segment of a body that has to be put together.
-func (b *batch) at(topic schemas.Topic, offset int64) *kgo.Record {
+func (b *recordBatch) at(topic schemas.Topic, offset int64) *kgo.Record {
 	if b.topic != topic {
 		return nil
 	}
@@ -84,16 +85,16 @@ func (b *batch) at(topic schemas.Topic, offset int64) *kgo.Record {
 func segmented(h kgo.RecordHeader) bool { return segment.Names(h.Key) }
 
 // take is a record of the batch, in memory that is not lent; nil where it is not in it.
-func (b *batch) take(topic schemas.Topic, offset int64) *kgo.Record {
+func (b *recordBatch) remove(topic schemas.Topic, offset int64) *kgo.Record {
 	rec := b.at(topic, offset)
-	if rec == nil || b.loan == nil {
+	if rec == nil || b.pooled == nil {
 		return rec
 	}
 	return kafka.Clone(rec)
 }
 
 // sum grows with every record of the inputs.
-func (p *places) sum() (n int64) {
+func (p *offsets) sum() (n int64) {
 	for _, t := range schemas.Inputs() {
 		n += p.next[t]
 	}
@@ -102,8 +103,8 @@ func (p *places) sum() (n int64) {
 
 // begin begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
 // be acknowledged. Without a sender it is kept, until resume sends it in the transaction that follows.
-func (r *runner) begin(ws *workspace, send *sender) {
-	r.lent, r.send = ws, send
+func (r *runner) beginTransaction(ws *workspace, send *sender) {
+	r.workspace, r.send = ws, send
 	r.shares.Begin()
 	r.task.Begin(func(rec task.Record) {
 		k := ws.records.add(r.names, rec)
@@ -117,41 +118,41 @@ func (r *runner) begin(ws *workspace, send *sender) {
 }
 
 // resume goes on within a transaction with what was begun before it.
-func (r *runner) resume(send *sender) {
+func (r *runner) resumeTransaction(send *sender) {
 	r.send = send
-	send.sendAll(&r.lent.records, r.names)
+	send.sendAll(&r.workspace.records, r.names)
 }
 
 // part is what a runner did in a transaction that is being ended, while the runner may be further by now.
-type part struct {
-	runner *runner
-	ws     *workspace
-	counts task.Counts
-	at     places
-	told   [topicNamesCount]bool
-	fault  *kafka.LogFault
+type runnerResult struct {
+	runner   *runner
+	ws       *workspace
+	counts   task.Counts
+	at       offsets
+	recorded [topicNamesCount]bool
+	fault    *kafka.LogFault
 }
 
 // places are how far the inputs were worked on; of state, how many records there are at least.
-type places struct {
+type offsets struct {
 	next  [topicNamesCount]int64
 	epoch [topicNamesCount]int32
 	end   [topicNamesCount]int64
 }
 
 // end ends the runner's part of a transaction.
-func (r *runner) end() part {
-	p := part{runner: r, ws: r.lent, counts: r.task.Counts(), at: places{r.position, r.epoch, r.ends}, told: r.start.told, fault: r.start.fault}
+func (r *runner) endTransaction() runnerResult {
+	p := runnerResult{runner: r, ws: r.workspace, counts: r.task.Counts(), at: offsets{r.position, r.epoch, r.ends}, recorded: r.start.recorded, fault: r.start.fault}
 	p.at.next[schemas.TopicState] = r.states
 	for _, t := range schemas.Inputs() {
-		r.hands[t].ends()
+		r.inProgress[t].finish()
 	}
-	r.lent, r.send = nil, nil
+	r.workspace, r.send = nil, nil
 	return p
 }
 
 // live feeds the task with what was polled of the inputs that go before bulk.
-func (r *runner) live(ctx context.Context, w *work) (err error) {
+func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	defer r.recovered(&err)
 	for _, topic := range beforeBulk {
 		for i, polled := range w.records[topic] {
@@ -171,7 +172,7 @@ func (r *runner) live(ctx context.Context, w *work) (err error) {
 				r.position[topic], r.epoch[topic] = polled.Offset+1, polled.LeaderEpoch
 				continue
 			}
-			rec, broken, err := r.whole(ctx, polled, w.records[topic][:i])
+			rec, broken, err := r.assemble(ctx, polled, w.records[topic][:i])
 			if err != nil {
 				return err
 			}
@@ -188,17 +189,17 @@ func (r *runner) live(ctx context.Context, w *work) (err error) {
 // work feeds the task with held chunks that may leave and with bulk, one after another, to the end of a fetch or as long
 // as the transaction has room. A held chunk that may leave always does so before the next record is processed: so it does not matter
 // to what comes out where one transaction ends and the next one begins.
-func (r *runner) work(ctx context.Context, q *quantum) (err error) {
+func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
-	r.task.Bound(q.more)
+	r.task.Bound(q.TryStart)
 	defer r.task.Bound(nil)
 	for {
-		ok, err := r.releaseWanted(ctx, q)
+		ok, err := r.releaseHeld(ctx, q)
 		if !ok || err != nil {
 			return err
 		}
-		n, ok := r.next()
-		if !ok || q.atHand && !r.atHand(n) || !q.more() {
+		n, ok := r.nextItem()
+		if !ok || q.AtHandOnly && !r.isAtHand(n) || !q.TryStart() {
 			return nil
 		}
 		if n.waits {
@@ -210,36 +211,36 @@ func (r *runner) work(ctx context.Context, q *quantum) (err error) {
 			}
 			continue
 		}
-		r.inPlace = false
+		r.parseInPlace = false
 		if r.careful[laneBacklog] && n.rec != nil { // what is due before it is nothing that it does
-			r.pass(r.origin(n.topic, n.rec))
+			r.passTime(r.origin(n.topic, n.rec))
 			if _, due := r.task.Wanted(); due {
 				continue
 			}
 		}
 		r.under.topic, r.under.offset = n.topic, n.offset
-		rec, broken := r.kept.rec, error(nil)
+		rec, broken := r.retained.rec, error(nil)
 		if r.careful[laneBacklog] && n.rec != nil && r.setsAside(n.topic, n.offset) {
 			r.setAside(r.origin(n.topic, n.rec))
-			q.took(len(n.rec.Value))
+			q.Spend(len(n.rec.Value))
 			rec = nil
-		} else if !r.kept.is(n.topic, n.offset) {
-			if rec, broken, err = r.whole(ctx, n.rec, n.near); err != nil {
+		} else if !r.retained.isFor(n.topic, n.offset) {
+			if rec, broken, err = r.assemble(ctx, n.rec, n.near); err != nil {
 				return err
 			}
 		}
 		if rec != nil {
 			o := r.origin(schemas.TopicRawBulk, rec)
-			r.pass(o)
-			if ok, err := r.releaseWanted(ctx, q); !ok || err != nil {
+			r.passTime(o)
+			if ok, err := r.releaseHeld(ctx, q); !ok || err != nil {
 				return err
 			}
 			r.feed(schemas.TopicRawBulk, rec, o, broken)
-			q.took(len(rec.Value))
+			q.Spend(len(rec.Value))
 			r.owes(int64(len(rec.Value)))
 		}
 		var last bool
-		if r.position[schemas.TopicRawBulk], last = r.bulk.pop(); last {
+		if r.position[schemas.TopicRawBulk], last = r.queue.Pop(); last {
 			return nil
 		}
 	}
@@ -262,7 +263,7 @@ func (r *runner) tick(at time.Time) (err error) {
 
 // pass lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
 // in the future is a wrong clock somewhere and does not count.
-func (r *runner) pass(o *task.Origin) {
+func (r *runner) passTime(o *task.Origin) {
 	receivedAt := o.ReceivedAt
 	if now := r.now(); receivedAt.After(now) {
 		receivedAt = now
@@ -271,36 +272,36 @@ func (r *runner) pass(o *task.Origin) {
 }
 
 // releaseWanted reads held chunks again and lets them leave. It returns whether none is left that may leave.
-func (r *runner) releaseWanted(ctx context.Context, q *quantum) (none bool, err error) {
+func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, err error) {
 	for {
 		ref, ok := r.task.Wanted()
 		if _, _, begun := r.task.Begun(); !ok || begun {
 			return true, nil
 		}
-		if q.atHand && !r.atHand(held(ref)) || r.send.failed() || !q.more() {
+		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart() {
 			return false, nil
 		}
-		r.inPlace = false
+		r.parseInPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
 		if r.setsHeldAside(ref) {
 			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
 				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
 			r.task.Lost(ref)
-			q.took(1)
+			q.Spend(1)
 			continue
 		}
-		n, err := r.release(ctx, ref)
+		n, err := r.releaseChunk(ctx, ref)
 		if err != nil {
 			return false, err
 		}
-		q.took(max(n, 1)) // of a body that was kept, too
+		q.Spend(max(n, 1)) // of a body that was kept, too
 	}
 }
 
 // whole is what a record stands for: nil where it is a segment that a later one names. Nothing is remembered of
 // those, so it does not matter to which transaction, or to whose, they belonged. broken says why a body cannot be
 // put together; then the record is its last segment.
-func (r *runner) whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (whole *kgo.Record, broken, err error) {
+func (r *runner) assemble(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (whole *kgo.Record, broken, err error) {
 	whole, err = r.fetcher.Whole(ctx, rec, near)
 	switch {
 	case err == nil && whole != nil && whole != rec:
@@ -313,14 +314,14 @@ func (r *runner) whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record)
 }
 
 // broken passes on the last segment of a body that cannot be put together.
-func (r *runner) broken(o *task.Origin, rec *kgo.Record, why error) {
+func (r *runner) deadLetterBroken(o *task.Origin, rec *kgo.Record, why error) {
 	place := fmt.Appendf(nil, "%s %s/%s", header(rec, schemas.HeaderSegmentID), header(rec, schemas.HeaderSegmentIndex), header(rec, schemas.HeaderSegmentCount))
 	o.Headers = slices.DeleteFunc(o.Headers, func(h task.Header) bool { return segment.Names(h.Key) })
 	r.task.DeadLetter(o, schemas.ReasonSegments, why.Error(), task.Header{Key: schemas.HeaderDLQSegment, Value: place})
 }
 
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
-	r.hands[topic].takes(o.ReceivedAt)
+	r.inProgress[topic].start(o.ReceivedAt)
 	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
 	if topic == schemas.TopicRerouted {
 		switch string(header(rec, schemas.HeaderRerouted)) {
@@ -345,12 +346,12 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 		p.receivedAt = o.ReceivedAt
 	}
 	if broken != nil {
-		r.broken(o, rec, broken)
+		r.deadLetterBroken(o, rec, broken)
 		return
 	}
-	c := r.kept
-	if !c.is(topic, rec.Offset) {
-		c = r.cut(topic, rec)
+	c := r.retained
+	if !c.isFor(topic, rec.Offset) {
+		c = r.parse(topic, rec)
 	}
 	switch {
 	case c.body == nil:
@@ -360,14 +361,14 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 	default:
 		r.task.Webhook(o, c.body)
 	}
-	if kept := r.keep(c); !kept && c.body != nil && r.task.Holds() {
-		r.shelf.put(topic, rec)
+	if kept := r.retain(c); !kept && c.body != nil && r.task.Holds() {
+		r.heldCache.Put(topic, rec)
 	}
 }
 
 // release reads a held chunk again and lets the task emit it. It returns the bytes that took.
-func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
-	c, n := r.kept, 0
+func (r *runner) releaseChunk(ctx context.Context, w task.Want) (int, error) {
+	c, n := r.retained, 0
 	if !c.has(w) {
 		var err error
 		if c, n, err = r.held(ctx, w); errors.Is(err, kafka.ErrOffsetGone) {
@@ -379,7 +380,7 @@ func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
 			return 0, fmt.Errorf("read a held chunk again: %w", err)
 		}
 	}
-	defer r.keep(c)
+	defer r.retain(c)
 	o := r.origin(w.Topic, c.rec)
 	if c.body == nil {
 		// It was split once: a limit has been lowered since. The sync goes on, and the record has its place.
@@ -390,58 +391,58 @@ func (r *runner) release(ctx context.Context, w task.Want) (int, error) {
 	}
 	r.task.Release(w, o, c.body)
 	if next, ok := r.task.Wanted(); !ok || next != w {
-		r.pieces.left(r.partition, w)
+		r.pieces.Left(r.partition, w)
 	}
 	return n, nil
 }
 
 // held cuts a held chunk: a piece of its body, or all of it. n is how many bytes that took.
-func (r *runner) held(ctx context.Context, w task.Want) (c cut, n int, err error) {
-	sc := r.scanners.get()
+func (r *runner) held(ctx context.Context, w task.Want) (c parsedRecord, n int, err error) {
+	sc := r.scannerPool.Acquire()
 	if c, n = r.piece(sc, w); n > 0 {
 		return c, n, nil
 	}
-	r.scanners.put(sc)
-	rec, err := r.find(ctx, w)
+	r.scannerPool.Release(sc)
+	rec, err := r.fetchHeld(ctx, w)
 	if err != nil {
-		return cut{}, 0, err
+		return parsedRecord{}, 0, err
 	}
-	return r.cut(w.Topic, rec), len(rec.Value), nil
+	return r.parse(w.Topic, rec), len(rec.Value), nil
 }
 
 // inMemory looks where find does before it reads the log for a record with a held chunk: its headers, and how long its
 // body is. It leaves it there.
-func (r *runner) inMemory(topic schemas.Topic, offset int64) (headers []kgo.RecordHeader, length int, ok bool) {
-	if rec := r.again.at(topic, offset); rec != nil {
+func (r *runner) cachedHeld(topic schemas.Topic, offset int64) (headers []kgo.RecordHeader, length int, ok bool) {
+	if rec := r.reread.at(topic, offset); rec != nil {
 		return rec.Headers, len(rec.Value), true
 	}
-	return r.shelf.peek(topic, r.partition, offset)
+	return r.heldCache.Peek(topic, r.partition, offset)
 }
 
 // find finds a record with a held chunk: on the shelf, in the batch that was read last, or in the log.
-func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
-	if rec := r.again.take(w.Topic, w.Offset); rec != nil {
+func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error) {
+	if rec := r.reread.remove(w.Topic, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		return rec, nil
 	}
-	r.again.loan.Back()
-	r.again = batch{}
-	if rec := r.shelf.take(w.Topic, r.partition, w.Offset); rec != nil {
+	r.reread.pooled.Back()
+	r.reread = recordBatch{}
+	if rec := r.heldCache.Pop(w.Topic, r.partition, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
-		r.again = batch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be wanted next
+		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be wanted next
 		return rec, nil
 	}
 	lent, err := r.fetcher.Lend(ctx, r.names[w.Topic], r.partition, w.Offset)
 	if err != nil {
 		return nil, err
 	}
-	whole, err := r.wholeOf(ctx, lent, w)
+	whole, err := r.assembleFrom(ctx, lent, w)
 	if err != nil {
 		lent.Back()
 		return nil, err
 	}
-	if r.again = (batch{topic: w.Topic, records: lent.Records, loan: lent}); r.again.at(w.Topic, w.Offset) == nil {
-		r.again = batch{topic: w.Topic, records: []*kgo.Record{whole}} // of segments; another chunk of it may be wanted next
+	if r.reread = (recordBatch{topic: w.Topic, records: lent.Records, pooled: lent}); r.reread.at(w.Topic, w.Offset) == nil {
+		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{whole}} // of segments; another chunk of it may be wanted next
 		lent.Back()
 	}
 	r.metrics.refetches.WithLabelValues("found").Inc()
@@ -449,7 +450,7 @@ func (r *runner) find(ctx context.Context, w task.Want) (*kgo.Record, error) {
 }
 
 // wholeOf is what the first record of a loan stands for, in memory that is not lent. It is the wanted one.
-func (r *runner) wholeOf(ctx context.Context, lent *kafka.Loan, w task.Want) (*kgo.Record, error) {
+func (r *runner) assembleFrom(ctx context.Context, lent *kafka.Loan, w task.Want) (*kgo.Record, error) {
 	if len(lent.Records) == 0 || lent.Records[0].Offset != w.Offset {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors/bulk"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -20,43 +21,43 @@ import (
 // session is one life of the processor: a group member with a transactional producer, and the tasks of
 // its partitions. All fields belong to the goroutine of run.
 type session struct {
-	p          *Processor
-	cfg        *Config
-	txn        *kgo.GroupTransactSession
-	aux        *kgo.Client // reads state and held chunks; never a group member
-	adm        *kadm.Client
-	fetcher    *kafka.Fetcher
-	assignment *assignment
-	lanes      lanes
-	crowd      crowd
-	backlog    *backlog
-	partitions int32
-	topicIDs   [topicNamesCount][16]byte
-	starts     *starts
-	began      time.Time
-	broken     error // only a new session mends it
-	limits     recordLimits
-	scanners   *scanners
-	shelf      *shelf
-	pieces     *pieces
-	names      *[topicNamesCount]string
-	workspaces workspaces
+	p           *Processor
+	cfg         *Config
+	txn         *kgo.GroupTransactSession
+	aux         *kgo.Client // reads state and held chunks; never a group member
+	adm         *kadm.Client
+	fetcher     *kafka.Fetcher
+	assignment  *assignment
+	policy      bulk.Policy
+	crowd       liveBusinesses
+	bulkReader  *bulk.Reader
+	partitions  int32
+	topicIDs    [topicNamesCount][16]byte
+	starts      *starts
+	began       time.Time
+	broken      error // only a new session mends it
+	limits      recordLimits
+	scannerPool *bulk.ScannerPool
+	heldCache   *bulk.HeldCache
+	pieces      *bulk.PieceCache
+	names       *[topicNamesCount]string
+	workspaces  workspaces
 
-	runners  map[int32]*runner  // assigned partitions; a nil runner has to be restored
-	blocked  map[int32]*blocked // assigned partitions that are not served
-	lastTick time.Time
-	waitTold time.Time // when the log said the last time that a business waits
-	turns    turns
-	by       string // names the session in notes: see suspect.go
-	noteLog  noteLog
-	worked   time.Duration // of the last transaction, unless it was committed
-	noted    atomic.Bool   // how it ended is noted
+	runners   map[int32]*runner  // assigned partitions; a nil runner has to be restored
+	blocked   map[int32]*blocked // assigned partitions that are not served
+	lastTick  time.Time
+	waitTold  time.Time // when the log said the last time that a business waits
+	scheduler *bulk.Scheduler
+	by        string // names the session in notes: see suspect.go
+	noteLog   noteLog
+	worked    time.Duration // of the last transaction, unless it was committed
+	noted     atomic.Bool   // how it ended is noted
 	// backlogNext: of a session that does one thing at a time the next one is of the backlog.
-	backlogNext bool
-	ahead       int64 // bytes of the backlog that were worked on for the next transaction
-	cutting     bool  // something is being cut
-	elbow       elbow
-	cuts        chan cutReply
+	backlogIsNext   bool
+	workedAhead     int64 // bytes of the backlog that were worked on for the next transaction
+	prefetching     bool  // something is being cut
+	procBoost       procBoost
+	prefetchReplies chan prefetchReply
 	// wake ends the poll under way: there is something to do beside live.
 	wake atomic.Pointer[context.CancelFunc]
 }
@@ -64,9 +65,9 @@ type session struct {
 // session runs until ctx ends (nil) or something fails that only a new session can mend.
 func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
-		scanners: newScanners(split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
-		shelf:    newShelf(p.cfg.HeldBytesMax), pieces: newPieces(piecesBytesMax), cuts: make(chan cutReply, 1),
-		lanes: lanes{liveLagMax: p.cfg.LiveLagRecordsMax, bulkBytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, turns: newTurns(), starts: newStarts(), began: p.deps.Now()}
+		scannerPool: bulk.NewScannerPool(cores(), split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
+		heldCache:   bulk.NewHeldCache(p.cfg.HeldBytesMax), pieces: bulk.NewPieceCache(bulk.PieceBytesMax), prefetchReplies: make(chan prefetchReply, 1),
+		policy: bulk.Policy{LiveLagMax: p.cfg.LiveLagRecordsMax, BytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, starts: newStarts(), began: p.deps.Now()}
 	defer p.metrics.ended()
 
 	base := p.clientOptions()
@@ -84,7 +85,11 @@ func (p *Processor) session(ctx context.Context) error {
 		return fmt.Errorf("%w: kafka client: %w", errMisconfigured, err)
 	}
 	defer ahead.Close()
-	s.backlog = newBacklog(&p.cfg, kafka.NewFetcher(ahead), s.wakeUp)
+	s.bulkReader = bulk.NewReader(bulk.ReaderConfig{
+		Bulk: p.cfg.topic(schemas.TopicRawBulk), Live: p.cfg.topic(schemas.TopicRawLive), Rerouted: p.cfg.topic(schemas.TopicRerouted),
+		BytesMax: p.cfg.FetchBytesMax, PartitionBytesMax: p.cfg.FetchPartitionBytesMax,
+	}, kafka.NewFetcher(ahead), s.interruptPoll)
+	s.scheduler = bulk.NewScheduler(s.bulkReader, backlog{s}, 2*p.cfg.BulkBytesPerTransaction)
 
 	if err := s.checkTopics(ctx); err != nil {
 		return err
@@ -211,17 +216,17 @@ const pollWait = 250 * time.Millisecond
 func (s *session) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s.backlog.life, s.backlog.topicID = ctx, s.topicIDs[schemas.TopicRawBulk]
-	defer s.elbow.ask(false)
+	s.bulkReader.Start(ctx, s.topicIDs[schemas.TopicRawBulk])
+	defer s.procBoost.set(false)
 	for {
-		s.elbow.ask(s.lanes.shared(time.Now()))
+		s.procBoost.set(s.policy.BothActive(time.Now()))
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
-		s.fetch()
+		s.scheduler.Fetch()
 		if !s.careful()[laneBacklog] {
-			s.cutAhead(ctx)
+			s.prefetch(ctx)
 		}
-		if (s.txn.Client().BufferedFetchRecords() == 0 || s.cares() && s.backlogNext) && s.pending() {
+		if (s.txn.Client().BufferedFetchRecords() == 0 || s.cares() && s.backlogIsNext) && s.pending() {
 			// There is work without live records. Without a wait the client would take nothing at all, not even what
 			// it has already.
 			cancel()
@@ -232,7 +237,7 @@ func (s *session) run(ctx context.Context) error {
 			s.txn.AllowRebalance()
 			return nil //nolint:nilerr // told to stop
 		}
-		err := s.turn(ctx, fetches)
+		err := s.cycle(ctx, fetches)
 		s.txn.AllowRebalance()
 		if err != nil {
 			return err
@@ -240,47 +245,20 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
-func (s *session) wakeUp() {
+func (s *session) interruptPoll() {
 	if cancel := s.wake.Load(); cancel != nil {
 		(*cancel)()
 	}
 }
 
-func (s *session) take(spot *kafka.SpotFetched, ends barriers) {
-	r := s.runners[spot.Partition]
-	if r == nil {
-		return
-	}
-	if spot.Err != nil && spot.Offset == r.bulk.next && spot.LogStart <= spot.Offset { // not retention
-		s.broken = fmt.Errorf("%w, and begins at %d", spot.Err, spot.LogStart)
-		return
-	}
-	if !r.bulk.take(spot, ends) {
-		return
-	}
-	r.ends[schemas.TopicRawBulk] = max(r.ends[schemas.TopicRawBulk], spot.HighWatermark)
-	if r.bulk.idle() {
-		r.position[schemas.TopicRawBulk] = r.bulk.next
-	}
-	if spot.Err != nil {
-		s.p.losses.gone(schemas.TopicRawBulk, spot.Partition, spot.Offset, spot.LogStart)
-		return
-	}
-	var bytes int
-	for _, rec := range spot.Records {
-		bytes += len(rec.Value)
-	}
-	s.p.metrics.read(schemas.TopicRawBulk, len(spot.Records), bytes)
-}
-
 // pending tells whether there is work of the backlog that a transaction would do now.
 func (s *session) pending() bool {
 	now, careful := time.Now(), s.careful()[laneBacklog]
-	if bytes, _ := s.lanes.bulk(now, false); bytes <= 0 && !careful {
+	if bytes, _ := s.policy.Allowance(now, false); bytes <= 0 && !careful {
 		return false
 	}
 	for _, r := range s.runners {
-		if r != nil && r.ready(s.lanes.expected(now) && !careful) {
+		if r != nil && r.hasWork(s.policy.LiveExpected(now) && !careful) {
 			return true
 		}
 	}
@@ -299,7 +277,7 @@ func unreadable(fetches kgo.Fetches) (failed error) {
 }
 
 // turn is one turn of the loop: the partitions' comings and goings, then one transaction.
-func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
+func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 	if err := unreadable(fetches); err != nil {
 		return err
 	}
@@ -329,8 +307,8 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 		}
 		fetches = nil
 	}
-	s.tellReady()
-	work := s.sort(fetches)
+	s.reportReady()
+	work := s.groupByPartition(fetches)
 	tick := s.tick(context.WithoutCancel(ctx))
 	if len(work) == 0 && len(tick) == 0 && !s.pending() {
 		return nil
@@ -340,7 +318,7 @@ func (s *session) turn(ctx context.Context, fetches kgo.Fetches) error {
 
 // reassign drops the tasks of partitions that went and makes room for those that came. It returns whether any went.
 func (s *session) reassign() (went bool, err error) {
-	for _, e := range s.assignment.take() {
+	for _, e := range s.assignment.drain() {
 		if e.assigned {
 			if err := e.coPartitioned(); err != nil {
 				return went, err
@@ -353,13 +331,13 @@ func (s *session) reassign() (went bool, err error) {
 				s.runners[partition] = nil
 			} else {
 				if r := s.runners[partition]; r != nil {
-					r.drop()
+					r.dropRetained()
 				}
 				delete(s.runners, partition)
 				s.p.metrics.lags.forget(func(p int32) bool { return p != partition })
 				s.p.health.forget(partition)
-				s.shelf.clear(partition)
-				s.pieces.clear(partition)
+				s.heldCache.ClearPartition(partition)
+				s.pieces.ClearPartition(partition)
 			}
 		}
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))

@@ -130,11 +130,11 @@ func (r *runner) triedEnough(what piece) bool {
 // setAside writes a letter about a body, which names its place in the raw log and has no copy of it.
 func (r *runner) setAside(o *task.Origin) {
 	o.Value = nil
-	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times, or ended the processor; it is in the raw log", patience))
+	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times, or ended the processor; it is in the raw log", failedSessionsMax))
 }
 
 // got notes that what was worked on alone is committed.
-func (r *runner) got() {
+func (r *runner) settle() {
 	if r.alone == [lanesCount]bool{} {
 		return
 	}

@@ -13,19 +13,26 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors/bulk"
 	"github.com/coexstream/coexstream/schemas"
 )
 
+// beforeBulk are the inputs that are processed before bulk, in this order.
+var beforeBulk = [...]schemas.Topic{schemas.TopicRawLive, schemas.TopicRerouted}
+
+// pollRecordsMax bounds the records of one poll.
+const pollRecordsMax = 2000
+
 // work is the polled records of one partition number, by input.
-type work struct {
+type polledRecords struct {
 	partition int32
 	records   map[schemas.Topic][]*kgo.Record
-	crowd     *crowd // the businesses with live traffic
+	crowd     *liveBusinesses // the businesses with live traffic
 }
 
 // sort groups what was polled by partition number and tells the lanes what came.
-func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
-	all := map[int32]*work{}
+func (s *session) groupByPartition(fetches kgo.Fetches) map[int32]*polledRecords {
+	all := map[int32]*polledRecords{}
 	var newest time.Time
 	var lag int64
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -35,7 +42,7 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 		}
 		w := all[p.Partition]
 		if w == nil {
-			w = &work{partition: p.Partition, records: map[schemas.Topic][]*kgo.Record{}}
+			w = &polledRecords{partition: p.Partition, records: map[schemas.Topic][]*kgo.Record{}}
 			all[p.Partition] = w
 		}
 		if r := s.runners[p.Partition]; r != nil {
@@ -71,13 +78,13 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 		s.p.metrics.read(topic, records, bytes)
 	})
 	now := time.Now()
-	recent := s.crowd.since(now.Add(-liveRecent))
+	recent := s.crowd.since(now.Add(-bulk.LiveRecent))
 	for _, w := range all {
 		w.crowd = &recent
 	}
-	s.lanes.polled(now, newest, lag)
+	s.policy.Polled(now, newest, lag)
 	paused := 0.0
-	if s.lanes.behind {
+	if s.policy.Behind {
 		paused = 1
 	}
 	s.p.metrics.bulkPaused.Set(paused)
@@ -86,7 +93,7 @@ func (s *session) sort(fetches kgo.Fetches) map[int32]*work {
 
 // transaction lets the tasks work on what came, on what waits of the backlog and on what they want, and commits all
 // of it together. While the brokers end it, the tasks go ahead with the backlog.
-func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tick) error {
+func (s *session) transaction(ctx context.Context, all map[int32]*polledRecords, tick tick) error {
 	for partition := range all {
 		if s.runners[partition] == nil {
 			return fmt.Errorf("records of partition %d, which is not assigned", partition)
@@ -102,22 +109,22 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	send := newSender(ctx, s.txn.Produce, &s.limits)
-	d := deed{send: send, lend: s.workspaces.lend}
+	d := txnWork{send: send, acquire: s.workspaces.acquire}
 	begun := time.Now()
-	err := s.work(ctx, &d, all, tick)
+	err := s.runWork(ctx, &d, all, tick)
 	ended := time.Now()
 	s.worked = ended.Sub(begun)
 	if err != nil {
 		return s.abort(ctx, err)
 	}
-	if err := s.joinLate(ctx, &d); err != nil {
+	if err := s.joinLiveLate(ctx, &d); err != nil {
 		return s.abort(ctx, err)
 	}
-	parts := make([]part, 0, len(d.touched))
-	for _, r := range d.touched {
-		parts = append(parts, r.end())
+	parts := make([]runnerResult, 0, len(d.runners))
+	for _, r := range d.runners {
+		parts = append(parts, r.endTransaction())
 	}
-	end := ending{done: make(chan struct{})}
+	end := commitResult{done: make(chan struct{})}
 	go func() {
 		defer close(end.done)
 		end.committed, end.err = s.commit(ctx, send, parts)
@@ -126,17 +133,17 @@ func (s *session) transaction(ctx context.Context, all map[int32]*work, tick tic
 	}()
 	var aheadErr error
 	if !s.cares() {
-		aheadErr = s.goAhead(stop, end.done)
+		aheadErr = s.workDuringCommit(stop, end.done)
 	}
 	<-end.done
-	if err := s.ended(&end, parts); err != nil {
+	if err := s.afterCommit(&end, parts); err != nil {
 		return err
 	}
 	return aheadErr
 }
 
 // ending is the end of a transaction: under way until done is closed.
-type ending struct {
+type commitResult struct {
 	done      chan struct{}
 	committed bool
 	err       error
@@ -144,8 +151,8 @@ type ending struct {
 }
 
 // commit waits for what was sent, and ends the transaction.
-func (s *session) commit(ctx context.Context, send *sender, parts []part) (committed bool, err error) {
-	if err := s.delivered(ctx, send); err != nil {
+func (s *session) commit(ctx context.Context, send *sender, parts []runnerResult) (committed bool, err error) {
+	if err := s.waitDelivered(ctx, send); err != nil {
 		return false, s.abort(ctx, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
@@ -154,7 +161,7 @@ func (s *session) commit(ctx context.Context, send *sender, parts []part) (commi
 		s.formerEnded(ctx)
 	}
 	ctx = kgo.PreTxnCommitFnContext(ctx, func(req *kmsg.TxnOffsetCommitRequest) error {
-		s.fence(req, parts)
+		s.addOffsets(req, parts)
 		return nil
 	})
 	committed, err = s.txn.End(ctx, kgo.TryCommit)
@@ -169,8 +176,8 @@ func (s *session) commit(ctx context.Context, send *sender, parts []part) (commi
 }
 
 // produced tells whether a transaction has records.
-func produced(parts []part) bool {
-	return slices.ContainsFunc(parts, func(p part) bool { return p.ws.records.n > 0 })
+func produced(parts []runnerResult) bool {
+	return slices.ContainsFunc(parts, func(p runnerResult) bool { return p.ws.records.n > 0 })
 }
 
 // formerEndedWait is the time between two questions whether the transaction before has ended.
@@ -206,7 +213,7 @@ func (s *session) abort(ctx context.Context, why error) error {
 }
 
 // ended draws the consequences of a transaction's end.
-func (s *session) ended(end *ending, parts []part) error {
+func (s *session) afterCommit(end *commitResult, parts []runnerResult) error {
 	if end.err != nil {
 		return end.err
 	}
@@ -217,59 +224,59 @@ func (s *session) ended(end *ending, parts []part) error {
 		for _, p := range parts {
 			s.p.notes.change(p.runner.partition, func(a attempt) attempt { return a.ended(how) })
 			if r := p.runner; s.runners[r.partition] == r {
-				r.drop()
+				r.dropRetained()
 				s.runners[r.partition] = nil
 			}
 		}
 		return nil
 	}
 	s.worked = 0
-	s.lanes.ended(end.took)
+	s.policy.Committed(end.took)
 	s.p.metrics.transactions.WithLabelValues("committed").Inc()
 	for i := range parts {
 		r := parts[i].runner
 		for _, t := range schemas.Inputs() {
-			r.start.told[t] = true
+			r.start.recorded[t] = true
 		}
 		s.starts.forget(false, r.partition)
 		s.p.losses.settled(r.partition)
-		r.got()
+		r.settle()
 		s.p.metrics.committed(&parts[i].counts)
 		for _, t := range schemas.Inputs() {
-			r.hands[t].committed()
+			r.inProgress[t].committed()
 		}
 		var events int64
 		for _, n := range parts[i].counts.Events {
 			events += n
 		}
 		s.p.health.committed(r.partition, parts[i].at.sum(), events > 0)
-		s.workspaces.back(parts[i].ws)
+		s.workspaces.release(parts[i].ws)
 	}
 	s.p.metrics.committedAt.Set(float64(s.p.deps.Now().UnixMilli()) / 1000)
 	return nil
 }
 
 // deed is what is done in one transaction.
-type deed struct {
+type txnWork struct {
 	send    *sender
-	lend    func() *workspace
-	touched []*runner // those that did anything
+	acquire func() *workspace
+	runners []*runner // those that did anything
 	bulk    bool      // some of it for the backlog
 }
 
 // begin begins a runner's part, once.
-func (d *deed) begin(r *runner) {
-	if r.lent == nil {
-		r.begin(d.lend(), d.send)
-		d.touched = append(d.touched, r)
+func (d *txnWork) start(r *runner) {
+	if r.workspace == nil {
+		r.beginTransaction(d.acquire(), d.send)
+		d.runners = append(d.runners, r)
 	}
 }
 
 // flush lets the runners emit what they say once in a transaction.
-func (d *deed) flush() error {
+func (d *txnWork) flush() error {
 	var g errgroup.Group
 	g.SetLimit(cores())
-	for _, r := range d.touched {
+	for _, r := range d.runners {
 		g.Go(r.flush)
 	}
 	return g.Wait()
@@ -277,28 +284,28 @@ func (d *deed) flush() error {
 
 // work lets the runners work: first all of them on what was polled, then some on the backlog, as much as there is
 // room for. What they did ahead of this transaction goes before.
-func (s *session) work(ctx context.Context, d *deed, all map[int32]*work, tick tick) error {
+func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polledRecords, tick tick) error {
 	var g errgroup.Group
 	g.SetLimit(cores())
 	for partition, r := range s.runners {
 		w := all[partition]
-		ahead := r != nil && r.lent != nil
+		ahead := r != nil && r.workspace != nil
 		if !ahead && w == nil {
 			continue
 		}
 		if ahead {
-			d.touched = append(d.touched, r)
+			d.runners = append(d.runners, r)
 		} else {
-			d.begin(r)
+			d.start(r)
 		}
 		g.Go(func() error {
 			if ahead {
-				r.resume(d.send)
+				r.resumeTransaction(d.send)
 			}
 			if w == nil {
 				return nil
 			}
-			return r.live(ctx, w)
+			return r.workLive(ctx, w)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -306,21 +313,21 @@ func (s *session) work(ctx context.Context, d *deed, all map[int32]*work, tick t
 	}
 	now := time.Now()
 	careful := s.cares()
-	q := s.quantum(now, len(all) > 0)
+	q := s.newBudget(now, len(all) > 0)
 	if careful {
-		s.careQuantum(q, now, len(all) > 0)
+		s.carefulBudget(q, now, len(all) > 0)
 	}
-	if err := s.bulk(ctx, now, q, d.begin); err != nil {
+	if err := s.runBulk(ctx, now, q, d.start); err != nil {
 		return err
 	}
-	if d.bulk = q.begun.Load(); d.bulk && s.waiting() && !careful {
-		if err := s.join(ctx, d); err != nil {
+	if d.bulk = q.Started.Load(); d.bulk && s.liveWaiting() && !careful {
+		if err := s.joinLive(ctx, d); err != nil {
 			return err
 		}
 	}
 	for partition, at := range tick {
 		r := s.runners[partition]
-		d.begin(r)
+		d.start(r)
 		if err := r.tick(at); err != nil {
 			return err
 		}
@@ -329,11 +336,11 @@ func (s *session) work(ctx context.Context, d *deed, all map[int32]*work, tick t
 }
 
 // waiting tells whether something live, or rerouted, waits to be polled.
-func (s *session) waiting() bool { return s.txn.Client().BufferedFetchRecords() > 0 }
+func (s *session) liveWaiting() bool { return s.txn.Client().BufferedFetchRecords() > 0 }
 
 // join takes into the transaction what came of live while bulk was worked on: it would wait for this transaction's end
 // otherwise, and for that of one of its own. No rebalance can come between, as the poll before still holds it off.
-func (s *session) join(ctx context.Context, d *deed) error {
+func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 	poll, cancel := context.WithTimeout(ctx, joinWait)
 	fetches := s.txn.PollRecords(poll, pollRecordsMax)
 	cancel()
@@ -342,15 +349,15 @@ func (s *session) join(ctx context.Context, d *deed) error {
 	}
 	var g errgroup.Group
 	g.SetLimit(cores())
-	all := s.sort(fetches)
+	all := s.groupByPartition(fetches)
 	for partition, w := range all {
 		r := s.runners[partition]
 		if r == nil {
 			_ = g.Wait()
 			return fmt.Errorf("records of partition %d, which is not assigned", partition)
 		}
-		d.begin(r)
-		g.Go(func() error { return r.live(ctx, w) })
+		d.start(r)
+		g.Go(func() error { return r.workLive(ctx, w) })
 	}
 	return g.Wait()
 }
@@ -364,18 +371,18 @@ const (
 
 // joinLate takes into a transaction with bulk what comes of live until all that was sent is acknowledged, which is the
 // longer part of its end. Where no live messages are expected the runners go ahead meanwhile instead.
-func (s *session) joinLate(ctx context.Context, d *deed) error {
-	if !d.bulk || s.cares() || !s.lanes.expected(time.Now()) {
+func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
+	if !d.bulk || s.cares() || !s.policy.LiveExpected(time.Now()) {
 		return nil
 	}
 	for range lateJoinsMax {
-		if err := s.delivered(ctx, d.send); err != nil {
+		if err := s.waitDelivered(ctx, d.send); err != nil {
 			return err
 		}
-		if !s.waiting() {
+		if !s.liveWaiting() {
 			return nil
 		}
-		if err := s.join(ctx, d); err != nil {
+		if err := s.joinLive(ctx, d); err != nil {
 			return err
 		}
 		if err := d.flush(); err != nil {
@@ -386,33 +393,33 @@ func (s *session) joinLate(ctx context.Context, d *deed) error {
 }
 
 // quantum is the room for the backlog in a transaction whose work on it begins now.
-func (s *session) quantum(now time.Time, inHand bool) *quantum {
-	bytes, length := s.lanes.bulk(now, inHand)
-	q := &quantum{now: time.Now, waiting: s.waiting, atHand: s.lanes.expected(now)}
-	q.bytes.Store(bytes - s.ahead)
-	s.ahead = 0
+func (s *session) newBudget(now time.Time, inHand bool) *bulk.Budget {
+	bytes, length := s.policy.Allowance(now, inHand)
+	q := &bulk.Budget{Now: time.Now, LiveWaiting: s.liveWaiting, AtHandOnly: s.policy.LiveExpected(now)}
+	q.Bytes.Store(bytes - s.workedAhead)
+	s.workedAhead = 0
 	if length > 0 {
-		q.until = now.Add(length)
+		q.Until = now.Add(length)
 	}
 	return q
 }
 
 // careQuantum changes the room for the backlog in a session that does one thing at a time: none where something live is in hand, and one
 // thing where it is the backlog that may fail, whatever comes of live. That may leave in parts, too, but need not be cut before.
-func (s *session) careQuantum(q *quantum, now time.Time, inHand bool) {
-	s.backlogNext = inHand
+func (s *session) carefulBudget(q *bulk.Budget, now time.Time, inHand bool) {
+	s.backlogIsNext = inHand
 	switch {
 	case inHand:
-		q.bytes.Store(0)
+		q.Bytes.Store(0)
 	case s.careful()[laneBacklog]:
-		q.bytes.Store(1)
-		q.until, q.atHand, q.waiting = now.Add(bulkBesideLiveMax), false, func() bool { return false }
+		q.Bytes.Store(1)
+		q.Until, q.AtHandOnly, q.LiveWaiting = now.Add(bulk.BesideLiveMax), false, func() bool { return false }
 	}
 }
 
 // delivered waits until all that was sent is acknowledged, and tells what is not. End would wait as well, and then
 // commit whatever became of it: a record that the broker refuses would be lost.
-func (s *session) delivered(ctx context.Context, send *sender) error {
+func (s *session) waitDelivered(ctx context.Context, send *sender) error {
 	if err := send.err(); err != nil {
 		return err
 	}
@@ -432,7 +439,7 @@ func (s *session) delivered(ctx context.Context, send *sender) error {
 // It also adds where the partition's other inputs begin, the first time: what retention removes of them from then on,
 // before anything of theirs was read, can be told from what was gone before the group was there; and where the group went
 // on elsewhere than it had committed, that is not found out again. Beside each offset it says which log it is of.
-func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, parts []part) {
+func (s *session) addOffsets(req *kmsg.TxnOffsetCommitRequest, parts []runnerResult) {
 	bulk := s.cfg.topic(schemas.TopicRawBulk)
 	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == bulk })
 	s.withoutBlocked(req)
@@ -442,17 +449,17 @@ func (s *session) fence(req *kmsg.TxnOffsetCommitRequest, parts []part) {
 		at := &done.at
 		addOffset(req, bulk, s.topicIDs[schemas.TopicRawBulk], done.runner.partition, at.next[schemas.TopicRawBulk], at.epoch[schemas.TopicRawBulk])
 		for _, t := range beforeBulk {
-			if !done.told[t] {
+			if !done.recorded[t] {
 				addOffset(req, s.cfg.topic(t), s.topicIDs[t], done.runner.partition, at.next[t], at.epoch[t])
 			}
 		}
-		s.marks(req, done, now)
+		s.addMarks(req, done, now)
 	}
 }
 
 // marks says beside the offsets of a partition which logs they are of. What is beside that of raw.bulk is in every
 // transaction, and knows all of them; the others know that one.
-func (s *session) marks(req *kmsg.TxnOffsetCommitRequest, done *part, now time.Time) {
+func (s *session) addMarks(req *kmsg.TxnOffsetCommitRequest, done *runnerResult, now time.Time) {
 	for i := range req.Topics {
 		t, ok := s.assignment.inputs[req.Topics[i].Topic]
 		if !ok {
@@ -549,8 +556,8 @@ func (s *session) tick(ctx context.Context) tick {
 	}
 	s.p.metrics.replaying.Set(float64(replaying))
 	s.observe()
-	s.workspaces.rest()
-	s.scanners.rest()
+	s.workspaces.shrink()
+	s.scannerPool.Shrink()
 	return t
 }
 
@@ -596,7 +603,7 @@ func (s *session) behind(r *runner, ends kadm.ListedOffsets, now time.Time) (cau
 }
 
 // String names the records.
-func (w *work) String() string {
+func (w *polledRecords) String() string {
 	var b strings.Builder
 	for _, t := range beforeBulk {
 		if rs := w.records[t]; len(rs) > 0 {

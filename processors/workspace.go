@@ -18,7 +18,7 @@ type workspaces struct {
 	free []*workspace
 }
 
-func (w *workspaces) lend() *workspace {
+func (w *workspaces) acquire() *workspace {
 	if n := len(w.free); n > 0 {
 		ws := w.free[n-1]
 		w.free = w.free[:n-1]
@@ -27,7 +27,7 @@ func (w *workspaces) lend() *workspace {
 	return &workspace{}
 }
 
-func (w *workspaces) back(ws *workspace) {
+func (w *workspaces) release(ws *workspace) {
 	if len(w.free) < workspacesKept {
 		ws.task.Reset()
 		ws.records.reset()
@@ -36,9 +36,9 @@ func (w *workspaces) back(ws *workspace) {
 }
 
 // rest gives back the memory of workspaces that was not needed since it was called before.
-func (w *workspaces) rest() {
+func (w *workspaces) shrink() {
 	for _, ws := range w.free {
 		ws.task.Rest()
-		ws.records.rest()
+		ws.records.shrink()
 	}
 }

@@ -7,23 +7,23 @@ import (
 
 func TestElbowRoomIsThereForAsLongAsAnybodyAsks(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
-	var a, b elbow
+	var a, b procBoost
 	for i, step := range []struct {
-		of    *elbow
+		of    *procBoost
 		asks  bool
 		extra int
 	}{
 		{&a, false, 0},
-		{&a, true, elbowRoom},
-		{&a, true, elbowRoom},
-		{&b, true, elbowRoom},
-		{&a, false, elbowRoom},
-		{&a, false, elbowRoom},
+		{&a, true, extraProcs},
+		{&a, true, extraProcs},
+		{&b, true, extraProcs},
+		{&a, false, extraProcs},
+		{&a, false, extraProcs},
 		{&b, false, 0},
-		{&b, true, elbowRoom},
+		{&b, true, extraProcs},
 		{&b, false, 0},
 	} {
-		step.of.ask(step.asks)
+		step.of.set(step.asks)
 		if n := runtime.GOMAXPROCS(0); n != before+step.extra {
 			t.Errorf("step %d: %d goroutines at once, want %d and %d more", i, n, before, step.extra)
 		}

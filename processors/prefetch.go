@@ -17,7 +17,7 @@ import (
 )
 
 // cut is a raw record whose body is cut.
-type cut struct {
+type parsedRecord struct {
 	topic  schemas.Topic
 	rec    *kgo.Record
 	body   *split.Body // nil: reason and detail say why
@@ -28,12 +28,12 @@ type cut struct {
 }
 
 // is tells whether it is a record, all of it.
-func (c *cut) is(topic schemas.Topic, offset int64) bool {
+func (c *parsedRecord) isFor(topic schemas.Topic, offset int64) bool {
 	return c.scanner != nil && c.topic == topic && c.rec.Offset == offset && (c.body == nil || c.body.Whole())
 }
 
 // has tells whether a held chunk can be released from it.
-func (c *cut) has(w task.Want) bool {
+func (c *parsedRecord) has(w task.Want) bool {
 	if c.scanner == nil || c.topic != w.Topic || c.rec.Offset != w.Offset {
 		return false
 	}
@@ -45,13 +45,13 @@ func (c *cut) has(w task.Want) bool {
 }
 
 // cut cuts a record with a scanner that is given back by keep.
-func (r *runner) cut(topic schemas.Topic, rec *kgo.Record) cut {
-	return cutWith(r.scanners.get(), r.cfg.Decode, topic, rec, r.decoded(rec))
+func (r *runner) parse(topic schemas.Topic, rec *kgo.Record) parsedRecord {
+	return parseRecord(r.scannerPool.Acquire(), r.cfg.Decode, topic, rec, r.decoded(rec))
 }
 
 // cutWith decodes and cuts a raw record. plain is what its body decodes to, if that is known.
-func cutWith(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topic, rec *kgo.Record, plain []byte) cut {
-	c := cut{topic: topic, rec: rec, scanner: sc}
+func parseRecord(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topic, rec *kgo.Record, plain []byte) parsedRecord {
+	c := parsedRecord{topic: topic, rec: rec, scanner: sc}
 	value := rec.Value
 	if enc := header(rec, schemas.HeaderContentEncoding); plain != nil {
 		value = plain
@@ -80,53 +80,53 @@ func cutWith(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topic, r
 
 // keep keeps a cut record that the task worked on as long as the rest of it is what the task wants next: a part of it
 // has left, and the rest follows in the next transaction. Whatever else becomes of it is the pools'.
-func (r *runner) keep(c cut) (kept bool) {
-	own := r.kept.scanner == c.scanner
+func (r *runner) retain(c parsedRecord) (kept bool) {
+	own := r.retained.scanner == c.scanner
 	switch goesOn := r.goesOn(c); {
 	case goesOn && own:
 		return true
-	case goesOn && r.scanners.lendLonger():
-		r.setApart(&r.kept)
-		r.drop()
-		r.kept = c
+	case goesOn && r.scannerPool.TryRetain():
+		r.setApart(&r.retained)
+		r.dropRetained()
+		r.retained = c
 		return true
 	case own:
 		r.setApart(&c)
-		r.drop()
+		r.dropRetained()
 	default:
 		r.setApart(&c)
-		r.scanners.put(c.scanner)
+		r.scannerPool.Release(c.scanner)
 	}
 	return false
 }
 
 // goesOn tells whether a record is what the task processes next: the rest of one that left in part, or a held chunk.
-func (r *runner) goesOn(c cut) bool {
+func (r *runner) goesOn(c parsedRecord) bool {
 	if h, _, ok := r.task.Begun(); ok {
-		return c.is(h.Topic, h.Offset)
+		return c.isFor(h.Topic, h.Offset)
 	}
 	w, ok := r.task.Wanted()
 	return ok && c.has(w)
 }
 
 // setApart keeps the chunks of a body that wait, where there are many, before the body goes.
-func (r *runner) setApart(c *cut) {
+func (r *runner) setApart(c *parsedRecord) {
 	if c.scanner != nil && c.body != nil && c.body.ManyChunks(task.PiecesMin) {
-		r.pieces.put(c.topic, c.rec, r.task.Pieces(r.origin(c.topic, c.rec), c.body))
+		r.pieces.Put(c.topic, c.rec, r.task.Pieces(r.origin(c.topic, c.rec), c.body))
 	}
 }
 
 // drop gives back what is kept.
-func (r *runner) drop() {
-	if r.kept.scanner != nil {
-		r.scanners.takeBack(r.kept.scanner)
-		r.kept = cut{}
+func (r *runner) dropRetained() {
+	if r.retained.scanner != nil {
+		r.scannerPool.ReleaseSpare(r.retained.scanner)
+		r.retained = parsedRecord{}
 	}
 }
 
 // next is what a runner's task works on next of the backlog: a record that is processed in parts, a held chunk that it
 // wants, a deferred record, or a record of bulk.
-type next struct {
+type workItem struct {
 	topic  schemas.Topic
 	offset int64
 	want   task.Want      // a held chunk, which has to be found
@@ -137,32 +137,32 @@ type next struct {
 }
 
 // next tells what is next, with the inputs before bulk read as far as they are.
-func (r *runner) next() (n next, ok bool) {
+func (r *runner) nextItem() (n workItem, ok bool) {
 	if h, _, ok := r.task.Begun(); ok {
-		return next{topic: h.Topic, offset: h.Offset, waits: true}, true
+		return workItem{topic: h.Topic, offset: h.Offset, waits: true}, true
 	}
 	if w, ok := r.task.Wanted(); ok {
 		return held(w), true
 	}
-	rec, near := r.bulk.first(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])
+	rec, near := r.queue.Head(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])
 	if h, ok := r.before(rec); ok {
-		return next{topic: h.Topic, offset: h.Offset, waits: true, start: &h}, true
+		return workItem{topic: h.Topic, offset: h.Offset, waits: true, start: &h}, true
 	}
 	if rec == nil {
-		return next{}, false
+		return workItem{}, false
 	}
-	return next{topic: schemas.TopicRawBulk, offset: rec.Offset, rec: rec, near: near}, true
+	return workItem{topic: schemas.TopicRawBulk, offset: rec.Offset, rec: rec, near: near}, true
 }
 
 // held is a held chunk as what is next.
-func held(w task.Want) next { return next{topic: w.Topic, offset: w.Offset, want: w} }
+func held(w task.Want) workItem { return workItem{topic: w.Topic, offset: w.Offset, want: w} }
 
 // held tells whether it is a held chunk.
-func (n *next) held() bool { return n.rec == nil && !n.waits }
+func (n *workItem) held() bool { return n.rec == nil && !n.waits }
 
 // doing names what is next.
-func (r *runner) doing() string {
-	n, ok := r.next()
+func (r *runner) describeNext() string {
+	n, ok := r.nextItem()
 	if !ok {
 		return ""
 	}
@@ -171,93 +171,93 @@ func (r *runner) doing() string {
 
 // cutInPlaceMax is how long a body may be that is cut within a transaction while live messages are expected: that takes
 // about half a millisecond.
-const cutInPlaceMax = 256 << 10
+const parseInPlaceMax = 256 << 10
 
 // atHand tells whether what is next can be worked on without a wait that live messages would notice: it is cut, or short
 // and in memory. What cannot be cut before its turn counts as such.
-func (r *runner) atHand(n next) bool {
-	if r.inPlace || n.held() && r.kept.has(n.want) || !n.held() && r.kept.is(n.topic, n.offset) {
+func (r *runner) isAtHand(n workItem) bool {
+	if r.parseInPlace || n.held() && r.retained.has(n.want) || !n.held() && r.retained.isFor(n.topic, n.offset) {
 		return true
 	}
 	if n.held() {
-		if _, piece := r.pieces.look(r.partition, n.want); piece != nil {
-			return piece.Bytes() <= cutInPlaceMax
+		if _, piece := r.pieces.Look(r.partition, n.want); piece != nil {
+			return piece.Bytes() <= parseInPlaceMax
 		}
 	}
 	var headers []kgo.RecordHeader
 	var length int
 	if n.rec != nil {
 		headers, length = n.rec.Headers, len(n.rec.Value)
-	} else if h, l, ok := r.inMemory(n.topic, n.offset); ok {
+	} else if h, l, ok := r.cachedHeld(n.topic, n.offset); ok {
 		headers, length = h, l
 	} else {
 		return false
 	}
-	return length <= cutInPlaceMax && !slices.ContainsFunc(headers, func(h kgo.RecordHeader) bool {
+	return length <= parseInPlaceMax && !slices.ContainsFunc(headers, func(h kgo.RecordHeader) bool {
 		return h.Key == schemas.HeaderContentEncoding || segmented(h) // longer than it seems, or in pieces
 	})
 }
 
 // ready tells whether there is work of the backlog, and, where that is asked for, whether it is at hand.
-func (r *runner) ready(atHand bool) bool {
-	if r.cutting {
+func (r *runner) hasWork(atHand bool) bool {
+	if r.prefetching {
 		return false
 	}
-	n, ok := r.next()
-	return ok && (!atHand || r.atHand(n))
+	n, ok := r.nextItem()
+	return ok && (!atHand || r.isAtHand(n))
 }
 
 // piece cuts a chunk that is kept apart from its body. n is how many bytes that took; 0: it is not.
-func (r *runner) piece(sc *split.Scanner, w task.Want) (c cut, n int) {
-	rec, piece := r.pieces.look(r.partition, w)
+func (r *runner) piece(sc *split.Scanner, w task.Want) (c parsedRecord, n int) {
+	rec, piece := r.pieces.Look(r.partition, w)
 	if piece == nil {
-		return cut{}, 0
+		return parsedRecord{}, 0
 	}
 	r.metrics.refetches.WithLabelValues("memory").Inc()
-	return cut{topic: w.Topic, rec: rec, body: sc.ScanPiece(piece), scanner: sc}, piece.Bytes()
+	return parsedRecord{topic: w.Topic, rec: rec, body: sc.ScanPiece(piece), scanner: sc}, piece.Bytes()
 }
 
 // cutReply is what became of what a runner works on next.
-type cutReply struct {
+type prefetchReply struct {
 	runner *runner
-	cut    cut
+	parsed parsedRecord
 	ok     bool // else it is to be read and cut in its turn: it is no body, or the log could not be read
 }
 
 // cutAhead has what is next of the backlog read and cut while live messages are expected and nothing of it is at hand.
 // A transaction does nothing for the backlog then that cannot be broken off soon: to cut a body of 3 MB takes some
 // 6 ms, and to read it again as long.
-func (s *session) cutAhead(ctx context.Context) {
+func (s *session) prefetch(ctx context.Context) {
 	now := time.Now()
-	if bytes, _ := s.lanes.bulk(now, false); s.cutting || bytes <= 0 || !s.lanes.expected(now) || s.pending() {
+	if bytes, _ := s.policy.Allowance(now, false); s.prefetching || bytes <= 0 || !s.policy.LiveExpected(now) || s.pending() {
 		return
 	}
-	for _, partition := range s.inTurn() {
+	for _, partition := range s.scheduler.InTurn() {
 		r := s.runners[partition]
-		n, ok := r.next()
+		n, ok := r.nextItem()
 		if !ok {
 			continue
 		}
-		r.setApart(&r.kept)
-		r.drop() // it is not what is next
-		sc, ok := s.scanners.lend()
+		r.setApart(&r.retained)
+		r.dropRetained() // it is not what is next
+		sc, ok := s.scannerPool.TryAcquireSpare()
 		if !ok {
 			continue
 		}
-		s.cutting, r.cutting = true, true
+		s.prefetching, r.prefetching = true, true
 		go func() {
-			s.cuts <- r.cutNext(ctx, sc, n)
-			s.wakeUp()
+			s.prefetchReplies <- r.prefetchNext(ctx, sc, n)
+			s.interruptPoll()
 		}()
 		return
 	}
 }
 
 // cutNext reads and cuts what is next. Meanwhile the runner does nothing for the backlog; it may work on what is live.
-func (r *runner) cutNext(ctx context.Context, sc *split.Scanner, n next) (reply cutReply) {
+func (r *runner) prefetchNext(ctx context.Context, sc *split.Scanner, n workItem) (reply prefetchReply) {
 	defer func() {
 		if recover() != nil { // it does in its turn, too, and is told then
-			reply = cutReply{runner: r, cut: cut{scanner: sc}}
+			reply = prefetchReply{runner: r, parsed: parsedRecord{scanner: sc}}
 		}
 	}()
 	var rec *kgo.Record
@@ -265,29 +265,29 @@ func (r *runner) cutNext(ctx context.Context, sc *split.Scanner, n next) (reply 
 	switch {
 	case n.held():
 		if c, n := r.piece(sc, n.want); n > 0 {
-			return cutReply{runner: r, cut: c, ok: true}
+			return prefetchReply{runner: r, parsed: c, ok: true}
 		}
-		rec, err = r.find(ctx, n.want)
+		rec, err = r.fetchHeld(ctx, n.want)
 	case n.waits:
-		rec, err = r.find(ctx, task.Want{Topic: n.topic, Offset: n.offset})
+		rec, err = r.fetchHeld(ctx, task.Want{Topic: n.topic, Offset: n.offset})
 	default:
-		rec, broken, err = r.whole(ctx, n.rec, n.near)
+		rec, broken, err = r.assemble(ctx, n.rec, n.near)
 	}
 	if rec == nil || broken != nil || err != nil {
-		return cutReply{runner: r, cut: cut{scanner: sc}}
+		return prefetchReply{runner: r, parsed: parsedRecord{scanner: sc}}
 	}
-	return cutReply{runner: r, cut: cutWith(sc, r.cfg.Decode, n.topic, rec, nil), ok: true}
+	return prefetchReply{runner: r, parsed: parseRecord(sc, r.cfg.Decode, n.topic, rec, nil), ok: true}
 }
 
 // lay gives a runner what was cut for it.
-func (s *session) lay(reply *cutReply) {
+func (s *session) installPrefetched(reply *prefetchReply) {
 	r := reply.runner
-	s.cutting, r.cutting = false, false
+	s.prefetching, r.prefetching = false, false
 	if !reply.ok || s.runners[r.partition] != r {
-		s.scanners.takeBack(reply.cut.scanner)
-		r.inPlace = !reply.ok
+		s.scannerPool.ReleaseSpare(reply.parsed.scanner)
+		r.parseInPlace = !reply.ok
 		return
 	}
-	r.drop()
-	r.kept = reply.cut
+	r.dropRetained()
+	r.retained = reply.parsed
 }

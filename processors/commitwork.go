@@ -3,6 +3,8 @@ package processors
 import (
 	"context"
 	"time"
+
+	"github.com/coexstream/coexstream/processors/bulk"
 )
 
 // goAhead lets the runners work on the backlog while the brokers end a transaction, until done is closed or as much
@@ -10,13 +12,13 @@ import (
 // partition goes, it is dropped with the runner, like all that a runner knows.
 //
 // Nothing is done ahead while live messages are expected: the next transaction is theirs.
-func (s *session) goAhead(stop context.Context, done <-chan struct{}) error {
+func (s *session) workDuringCommit(stop context.Context, done <-chan struct{}) error {
 	now := time.Now()
-	most, _ := s.lanes.bulk(now, false)
-	if most <= 0 || s.lanes.expected(now) {
+	most, _ := s.policy.Allowance(now, false)
+	if most <= 0 || s.policy.LiveExpected(now) {
 		return nil
 	}
-	q := &quantum{now: time.Now, waiting: func() bool {
+	q := &bulk.Budget{Now: time.Now, LiveWaiting: func() bool {
 		select {
 		case <-done:
 			return true
@@ -24,26 +26,26 @@ func (s *session) goAhead(stop context.Context, done <-chan struct{}) error {
 			return stop.Err() != nil || s.txn.Client().BufferedFetchRecords() > 0
 		}
 	}}
-	q.bytes.Store(most)
-	defer func() { s.ahead = most - q.bytes.Load() }()
+	q.Bytes.Store(most)
+	defer func() { s.workedAhead = most - q.Bytes.Load() }()
 	// What was begun is ended: it is a question of one chunk.
 	ctx := context.WithoutCancel(stop)
-	for q.room() && !q.waiting() {
-		s.fetch()
+	for q.HasRoom() && !q.LiveWaiting() {
+		s.scheduler.Fetch()
 		if !s.pending() {
 			select {
 			case <-done:
 			case <-stop.Done():
-			case reply := <-s.backlog.replies:
-				s.accept(&reply)
-			case reply := <-s.cuts:
-				s.lay(&reply)
+			case reply := <-s.bulkReader.Replies():
+				s.scheduler.Accept(&reply)
+			case reply := <-s.prefetchReplies:
+				s.installPrefetched(&reply)
 			}
 			continue
 		}
-		err := s.bulk(ctx, now, q, func(r *runner) {
-			if r.lent == nil {
-				r.begin(s.workspaces.lend(), nil)
+		err := s.runBulk(ctx, now, q, func(r *runner) {
+			if r.workspace == nil {
+				r.beginTransaction(s.workspaces.acquire(), nil)
 			}
 		})
 		if err != nil {

@@ -1,4 +1,4 @@
-package processors
+package bulk
 
 import (
 	"fmt"
@@ -40,18 +40,18 @@ func TestPiecesOfBodiesThatDoNotFitAreReadInShares(t *testing.T) {
 	for _, p := range all {
 		size += p.Bytes()
 	}
-	s := newPieces(bodies * size / times)
+	s := NewPieceCache(bodies * size / times)
 	reads := 0
 	for i := range chunks {
 		for b := range int64(bodies) {
 			w := task.Want{Topic: schemas.TopicRawBulk, Offset: b, Element: uint16(i)}
-			if _, piece := s.look(3, w); piece == nil {
+			if _, piece := s.Look(3, w); piece == nil {
 				reads++
-				s.put(schemas.TopicRawBulk, &kgo.Record{Partition: 3, Offset: b, Key: []byte("k"), Value: []byte("v")}, all[i:])
+				s.Put(schemas.TopicRawBulk, &kgo.Record{Partition: 3, Offset: b, Key: []byte("k"), Value: []byte("v")}, all[i:])
 			} else if piece.Element != i {
 				t.Fatalf("chunk %d came for %d", piece.Element, i)
 			}
-			s.left(3, w)
+			s.Left(3, w)
 			if s.bytes > s.most {
 				t.Fatalf("%d bytes of %d", s.bytes, s.most)
 			}
@@ -67,25 +67,25 @@ func TestPiecesOfBodiesThatDoNotFitAreReadInShares(t *testing.T) {
 
 func TestPiecesForgetAPartitionAndWhatLeftOtherwise(t *testing.T) {
 	all := piecesOf(t, 10, 10)
-	s := newPieces(1 << 20)
+	s := NewPieceCache(1 << 20)
 	at := func(partition int32) *kgo.Record {
 		return &kgo.Record{Partition: partition, Offset: 7, Headers: []kgo.RecordHeader{{Key: "k", Value: []byte("v")}}, Value: []byte("v")}
 	}
 	w := task.Want{Topic: schemas.TopicRawBulk, Offset: 7, Element: 3}
 	for p := range int32(3) {
-		s.put(schemas.TopicRawBulk, at(p), all)
+		s.Put(schemas.TopicRawBulk, at(p), all)
 	}
-	if rec, piece := s.look(1, w); piece == nil || rec.Offset != 7 || rec.Value != nil || string(rec.Headers[0].Value) != "v" {
+	if rec, piece := s.Look(1, w); piece == nil || rec.Offset != 7 || rec.Value != nil || string(rec.Headers[0].Value) != "v" {
 		t.Errorf("found %v of %v", piece, rec)
 	}
-	s.clear(0)
-	s.put(schemas.TopicRawBulk, at(1), nil)
+	s.ClearPartition(0)
+	s.Put(schemas.TopicRawBulk, at(1), nil)
 	for p, want := range []bool{false, false, true} {
-		if _, piece := s.look(int32(p), w); (piece != nil) != want {
+		if _, piece := s.Look(int32(p), w); (piece != nil) != want {
 			t.Errorf("partition %d: %v", p, piece)
 		}
 	}
-	if _, piece := s.look(2, task.Want{Topic: schemas.TopicRawLive, Offset: 7, Element: 3}); piece != nil {
+	if _, piece := s.Look(2, task.Want{Topic: schemas.TopicRawLive, Offset: 7, Element: 3}); piece != nil {
 		t.Error("found the piece of another topic")
 	}
 }

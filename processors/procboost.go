@@ -9,47 +9,47 @@ import (
 // for news when one of its processors has nothing to do, and otherwise every 10 ms. Where bulk keeps all of them busy, what is
 // live would lie unread in a socket for as long. With more of them than there are cores one has nothing to do, and it is
 // the kernel that shares the cores, which lets go first who has slept.
-const elbowRoom = 2
+const extraProcs = 2
 
 // elbows is the room that this process's sessions have asked for. GOMAXPROCS is the process's, and so are they.
-var elbows struct {
+var procBoosts struct {
 	sync.Mutex
 	asking int
 	cores  int // GOMAXPROCS without the room, while there is any
 }
 
 // elbow is one session's part of elbows. The zero value asks for nothing.
-type elbow struct{ asking bool }
+type procBoost struct{ active bool }
 
 // ask asks for room, or for none any more. It costs nothing while the answer stays the same: to change GOMAXPROCS stops
 // the world for a moment.
-func (e *elbow) ask(room bool) {
-	if e.asking == room {
+func (e *procBoost) set(room bool) {
+	if e.active == room {
 		return
 	}
-	e.asking = room
-	elbows.Lock()
-	defer elbows.Unlock()
+	e.active = room
+	procBoosts.Lock()
+	defer procBoosts.Unlock()
 	switch {
-	case room && elbows.asking == 0:
-		elbows.cores = runtime.GOMAXPROCS(0)
-		runtime.GOMAXPROCS(elbows.cores + elbowRoom)
-	case !room && elbows.asking == 1:
-		runtime.GOMAXPROCS(elbows.cores)
+	case room && procBoosts.asking == 0:
+		procBoosts.cores = runtime.GOMAXPROCS(0)
+		runtime.GOMAXPROCS(procBoosts.cores + extraProcs)
+	case !room && procBoosts.asking == 1:
+		runtime.GOMAXPROCS(procBoosts.cores)
 	}
 	if room {
-		elbows.asking++
+		procBoosts.asking++
 	} else {
-		elbows.asking--
+		procBoosts.asking--
 	}
 }
 
 // cores is how many goroutines there are cores for.
 func cores() int {
-	elbows.Lock()
-	defer elbows.Unlock()
-	if elbows.asking > 0 {
-		return elbows.cores
+	procBoosts.Lock()
+	defer procBoosts.Unlock()
+	if procBoosts.asking > 0 {
+		return procBoosts.cores
 	}
 	return runtime.GOMAXPROCS(0)
 }

@@ -59,7 +59,7 @@ func (a *assignment) options(went func(...int32)) []kgo.Opt {
 	}
 }
 
-// take returns what was told since the last call, in its order.
+// drain returns what was told since the last call, in its order.
 func (a *assignment) drain() []assignmentEvent {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// patience is how many sessions may fail at one place before one is careful, and how often a body is tried alone.
+	// failedSessionsMax is how many sessions may fail at one place before one is careful, and how often a body is tried alone.
 	failedSessionsMax = 2
 	// carefulMax is how many bodies of a lane a session works on alone: more cost seconds where nothing is wrong, fewer cost
 	// more sessions until one that stands far behind is found.

@@ -97,7 +97,7 @@ func (s *session) withoutBlocked(req *kmsg.TxnOffsetCommitRequest) {
 	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return len(t.Partitions) == 0 })
 }
 
-// tellReady says whether all partitions are served.
+// reportReady says whether all partitions are served.
 func (s *session) reportReady() {
 	if len(s.runners)+len(s.blocked) == 0 {
 		return

@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/processors/bulk"
 )
 
-// goAhead lets the runners work on the backlog while the brokers end a transaction, until done is closed or as much
+// workDuringCommit lets the runners work on the backlog while the brokers end a transaction, until done is closed or as much
 // waits as the next transaction takes. What they emit is sent in that one. If this one is not committed, or the
 // partition goes, it is dropped with the runner, like all that a runner knows.
 //

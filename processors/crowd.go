@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// crowd knows whether several businesses have live traffic: the two that wrote last, and when they did.
+// liveBusinesses knows whether several businesses have live traffic: the two that wrote last, and when they did.
 type liveBusinesses struct {
 	last [2]businessAt // the newest first; never the same business twice
 }

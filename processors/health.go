@@ -25,7 +25,7 @@ type health struct {
 	last       error
 }
 
-// waiting is a partition in which records wait.
+// pendingWork is a partition in which records wait.
 type pendingWork struct {
 	since time.Time // without a commit that got on; zero: nothing waits
 	at    int64     // sum of the positions that are committed

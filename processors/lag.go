@@ -29,20 +29,20 @@ func (p *progress) since() time.Time {
 	return p.receivedAt
 }
 
-// hand is what is worked on of one input of one partition and is not committed: when the oldest of it was received, in Unix
+// inProgress is what is worked on of one input of one partition and is not committed: when the oldest of it was received, in Unix
 // milliseconds; 0: nothing. The runner writes it; the metrics read it at any time.
 type inProgress struct {
 	working, ending atomic.Int64
 }
 
-// takes is for a record with which work begins.
+// start is for a record with which work begins.
 func (h *inProgress) start(receivedAt time.Time) {
 	if h.working.Load() == 0 {
 		h.working.Store(receivedAt.UnixMilli())
 	}
 }
 
-// ends is for the end of a transaction that begins, and committed for the one that has come.
+// finish is for the end of a transaction that begins, and committed for the one that has come.
 func (h *inProgress) finish() {
 	h.ending.Store(h.working.Load())
 	h.working.Store(0)
@@ -125,7 +125,7 @@ func (l *lags) of(topic schemas.Topic, partition int32) *lag {
 	return l.all[at]
 }
 
-// takes begins with a partition: what an earlier session knew of it stays.
+// watch begins with a partition: what an earlier session knew of it stays.
 func (l *lags) watch(r *runner) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

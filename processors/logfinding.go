@@ -6,14 +6,14 @@ import (
 	"github.com/coexstream/coexstream/internal/kafka"
 )
 
-// logThen is what the group knows of a log from when it committed an offset of it.
+// savedLog is what the group knows of a log from when it committed an offset of it.
 type savedLog struct {
 	at     int64 // the committed offset; negative: there is none
 	marked bool  // it is known which log it was, and how far it went
 	mark   kafka.LogMark
 }
 
-// logNow is a log as it is.
+// currentLog is a log as it is.
 type currentLog struct {
 	id         [16]byte // zero: the brokers give topics none
 	start, end int64
@@ -22,7 +22,7 @@ type currentLog struct {
 	parted int64
 }
 
-// verdict is what became of a log since an offset of it was committed, and where the group goes on.
+// logFinding is what became of a log since an offset of it was committed, and where the group goes on.
 type logFinding struct {
 	from  int64
 	fault string // a kind of kafka.LogFault; empty: it is the log that it was, or a new one
@@ -37,7 +37,7 @@ type span struct{ from, to int64 }
 
 func (s span) len() int64 { return max(s.to-s.from, 0) }
 
-// judge compares a log with what is known of it. It never goes on behind a record that may be new: where it cannot tell
+// compareLogs compares a log with what is known of it. It never goes on behind a record that may be new: where it cannot tell
 // which ones are, the caller reads more than was read, and repetitions are left out by their identity.
 func compareLogs(then savedLog, now currentLog) logFinding {
 	known := then.marked && then.mark.ID != [16]byte{} && now.id != [16]byte{}

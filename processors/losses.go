@@ -30,7 +30,7 @@ type losses struct {
 	log    *slog.Logger
 
 	mu sync.Mutex
-	// told is up to where records are counted, so that a session that begins again before it commits does not count
+	// counted is up to where records are counted, so that a session that begins again before it commits does not count
 	// them again; found are the faults that no commit has settled, for the same reason.
 	counted map[inputPartition]int64
 	found   map[inputPartition]foundFault

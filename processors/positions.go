@@ -21,7 +21,7 @@ type start struct {
 	at    [topicNamesCount]int64
 	epoch [topicNamesCount]int32 // leader epoch of the record before at; -1: not known
 	end   [topicNamesCount]int64 // of the log, when it was looked at; of `state`, too
-	// told is whether the group has at as a committed offset already, with what is known of the log beside it. If not, it
+	// recorded is whether the group has at as a committed offset already, with what is known of the log beside it. If not, it
 	// is committed with the first transaction.
 	recorded  [topicNamesCount]bool
 	fault     *kafka.LogFault // the last one of the partition

@@ -16,7 +16,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// cut is a raw record whose body is cut.
+// parsedRecord is a raw record whose body is cut.
 type parsedRecord struct {
 	topic  schemas.Topic
 	rec    *kgo.Record
@@ -27,7 +27,7 @@ type parsedRecord struct {
 	scanner *split.Scanner // whose the body is; nil: there is nothing
 }
 
-// is tells whether it is a record, all of it.
+// isFor tells whether it is a record, all of it.
 func (c *parsedRecord) isFor(topic schemas.Topic, offset int64) bool {
 	return c.scanner != nil && c.topic == topic && c.rec.Offset == offset && (c.body == nil || c.body.Whole())
 }
@@ -44,12 +44,12 @@ func (c *parsedRecord) has(w task.Want) bool {
 	return chunk != nil
 }
 
-// cut cuts a record with a scanner that is given back by keep.
+// parse cuts a record with a scanner that is given back by keep.
 func (r *runner) parse(topic schemas.Topic, rec *kgo.Record) parsedRecord {
 	return parseRecord(r.scannerPool.Acquire(), r.cfg.Decode, topic, rec, r.decoded(rec))
 }
 
-// cutWith decodes and cuts a raw record. plain is what its body decodes to, if that is known.
+// parseRecord decodes and cuts a raw record. plain is what its body decodes to, if that is known.
 func parseRecord(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topic, rec *kgo.Record, plain []byte) parsedRecord {
 	c := parsedRecord{topic: topic, rec: rec, scanner: sc}
 	value := rec.Value
@@ -78,7 +78,7 @@ func parseRecord(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topi
 	return c
 }
 
-// keep keeps a cut record that the task worked on as long as the rest of it is what the task wants next: a part of it
+// retain keeps a cut record that the task worked on as long as the rest of it is what the task wants next: a part of it
 // has left, and the rest follows in the next transaction. Whatever else becomes of it is the pools'.
 func (r *runner) retain(c parsedRecord) (kept bool) {
 	own := r.retained.scanner == c.scanner
@@ -116,7 +116,7 @@ func (r *runner) setApart(c *parsedRecord) {
 	}
 }
 
-// drop gives back what is kept.
+// dropRetained gives back what is kept.
 func (r *runner) dropRetained() {
 	if r.retained.scanner != nil {
 		r.scannerPool.ReleaseSpare(r.retained.scanner)
@@ -124,7 +124,7 @@ func (r *runner) dropRetained() {
 	}
 }
 
-// next is what a runner's task works on next of the backlog: a record that is processed in parts, a held chunk that it
+// workItem is what a runner's task works on next of the backlog: a record that is processed in parts, a held chunk that it
 // wants, a deferred record, or a record of bulk.
 type workItem struct {
 	topic  schemas.Topic
@@ -136,7 +136,7 @@ type workItem struct {
 	start  *deferred.Head // it has not been started
 }
 
-// next tells what is next, with the inputs before bulk read as far as they are.
+// nextItem tells what is next, with the inputs before bulk read as far as they are.
 func (r *runner) nextItem() (n workItem, ok bool) {
 	if h, _, ok := r.task.Begun(); ok {
 		return workItem{topic: h.Topic, offset: h.Offset, waits: true}, true
@@ -160,7 +160,7 @@ func held(w task.Want) workItem { return workItem{topic: w.Topic, offset: w.Offs
 // held tells whether it is a held chunk.
 func (n *workItem) held() bool { return n.rec == nil && !n.waits }
 
-// doing names what is next.
+// describeNext names what is next.
 func (r *runner) describeNext() string {
 	n, ok := r.nextItem()
 	if !ok {
@@ -169,11 +169,11 @@ func (r *runner) describeNext() string {
 	return fmt.Sprintf("%s/%d@%d", n.topic, r.partition, n.offset)
 }
 
-// cutInPlaceMax is how long a body may be that is cut within a transaction while live messages are expected: that takes
+// parseInPlaceMax is how long a body may be that is cut within a transaction while live messages are expected: that takes
 // about half a millisecond.
 const parseInPlaceMax = 256 << 10
 
-// atHand tells whether what is next can be worked on without a wait that live messages would notice: it is cut, or short
+// isAtHand tells whether what is next can be worked on without a wait that live messages would notice: it is cut, or short
 // and in memory. What cannot be cut before its turn counts as such.
 func (r *runner) isAtHand(n workItem) bool {
 	if r.parseInPlace || n.held() && r.retained.has(n.want) || !n.held() && r.retained.isFor(n.topic, n.offset) {
@@ -198,7 +198,7 @@ func (r *runner) isAtHand(n workItem) bool {
 	})
 }
 
-// ready tells whether there is work of the backlog, and, where that is asked for, whether it is at hand.
+// hasWork tells whether there is work of the backlog, and, where that is asked for, whether it is at hand.
 func (r *runner) hasWork(atHand bool) bool {
 	if r.prefetching {
 		return false
@@ -217,14 +217,14 @@ func (r *runner) piece(sc *split.Scanner, w task.Want) (c parsedRecord, n int) {
 	return parsedRecord{topic: w.Topic, rec: rec, body: sc.ScanPiece(piece), scanner: sc}, piece.Bytes()
 }
 
-// cutReply is what became of what a runner works on next.
+// prefetchReply is what became of what a runner works on next.
 type prefetchReply struct {
 	runner *runner
 	parsed parsedRecord
 	ok     bool // else it is to be read and cut in its turn: it is no body, or the log could not be read
 }
 
-// cutAhead has what is next of the backlog read and cut while live messages are expected and nothing of it is at hand.
+// prefetch has what is next of the backlog read and cut while live messages are expected and nothing of it is at hand.
 // A transaction does nothing for the backlog then that cannot be broken off soon: to cut a body of 3 MB takes some
 // 6 ms, and to read it again as long.
 func (s *session) prefetch(ctx context.Context) {
@@ -253,7 +253,7 @@ func (s *session) prefetch(ctx context.Context) {
 	}
 }
 
-// cutNext reads and cuts what is next. Meanwhile the runner does nothing for the backlog; it may work on what is live.
+// prefetchNext reads and cuts what is next. Meanwhile the runner does nothing for the backlog; it may work on what is live.
 func (r *runner) prefetchNext(ctx context.Context, sc *split.Scanner, n workItem) (reply prefetchReply) {
 	defer func() {
 		if recover() != nil { // it does in its turn, too, and is told then
@@ -279,7 +279,7 @@ func (r *runner) prefetchNext(ctx context.Context, sc *split.Scanner, n workItem
 	return prefetchReply{runner: r, parsed: parseRecord(sc, r.cfg.Decode, n.topic, rec, nil), ok: true}
 }
 
-// lay gives a runner what was cut for it.
+// installPrefetched gives a runner what was cut for it.
 func (s *session) installPrefetched(reply *prefetchReply) {
 	r := reply.runner
 	s.prefetching, r.prefetching = false, false

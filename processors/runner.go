@@ -61,7 +61,7 @@ type runner struct {
 	send *sender // nil: what the task emits waits for the next transaction
 }
 
-// batch is the last one that was taken from the shelf or read again: held chunks of one batch are often wanted one after another.
+// recordBatch is the last one that was taken from the shelf or read again: held chunks of one batch are often wanted one after another.
 type recordBatch struct {
 	topic   schemas.Topic
 	records []*kgo.Record
@@ -84,7 +84,7 @@ func (b *recordBatch) at(topic schemas.Topic, offset int64) *kgo.Record {
 // segmented tells whether a header is that of a segment.
 func segmented(h kgo.RecordHeader) bool { return segment.Names(h.Key) }
 
-// take is a record of the batch, in memory that is not lent; nil where it is not in it.
+// remove is a record of the batch, in memory that is not lent; nil where it is not in it.
 func (b *recordBatch) remove(topic schemas.Topic, offset int64) *kgo.Record {
 	rec := b.at(topic, offset)
 	if rec == nil || b.pooled == nil {
@@ -101,7 +101,7 @@ func (p *offsets) sum() (n int64) {
 	return n
 }
 
-// begin begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
+// beginTransaction begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
 // be acknowledged. Without a sender it is kept, until resume sends it in the transaction that follows.
 func (r *runner) beginTransaction(ws *workspace, send *sender) {
 	r.workspace, r.send = ws, send
@@ -117,13 +117,13 @@ func (r *runner) beginTransaction(ws *workspace, send *sender) {
 	}, &ws.task)
 }
 
-// resume goes on within a transaction with what was begun before it.
+// resumeTransaction goes on within a transaction with what was begun before it.
 func (r *runner) resumeTransaction(send *sender) {
 	r.send = send
 	send.sendAll(&r.workspace.records, r.names)
 }
 
-// part is what a runner did in a transaction that is being ended, while the runner may be further by now.
+// runnerResult is what a runner did in a transaction that is being ended, while the runner may be further by now.
 type runnerResult struct {
 	runner   *runner
 	ws       *workspace
@@ -133,14 +133,14 @@ type runnerResult struct {
 	fault    *kafka.LogFault
 }
 
-// places are how far the inputs were worked on; of state, how many records there are at least.
+// offsets are how far the inputs were worked on; of state, how many records there are at least.
 type offsets struct {
 	next  [topicNamesCount]int64
 	epoch [topicNamesCount]int32
 	end   [topicNamesCount]int64
 }
 
-// end ends the runner's part of a transaction.
+// endTransaction ends the runner's part of a transaction.
 func (r *runner) endTransaction() runnerResult {
 	p := runnerResult{runner: r, ws: r.workspace, counts: r.task.Counts(), at: offsets{r.position, r.epoch, r.ends}, recorded: r.start.recorded, fault: r.start.fault}
 	p.at.next[schemas.TopicState] = r.states
@@ -151,7 +151,7 @@ func (r *runner) endTransaction() runnerResult {
 	return p
 }
 
-// live feeds the task with what was polled of the inputs that go before bulk.
+// workLive feeds the task with what was polled of the inputs that go before bulk.
 func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	defer r.recovered(&err)
 	for _, topic := range beforeBulk {
@@ -186,7 +186,7 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	return nil
 }
 
-// work feeds the task with held chunks that may leave and with bulk, one after another, to the end of a fetch or as long
+// workBulk feeds the task with held chunks that may leave and with bulk, one after another, to the end of a fetch or as long
 // as the transaction has room. A held chunk that may leave always does so before the next record is processed: so it does not matter
 // to what comes out where one transaction ends and the next one begins.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
@@ -261,7 +261,7 @@ func (r *runner) tick(at time.Time) (err error) {
 	return nil
 }
 
-// pass lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
+// passTime lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
 // in the future is a wrong clock somewhere and does not count.
 func (r *runner) passTime(o *task.Origin) {
 	receivedAt := o.ReceivedAt
@@ -271,7 +271,7 @@ func (r *runner) passTime(o *task.Origin) {
 	r.task.PassFor(o, receivedAt)
 }
 
-// releaseWanted reads held chunks again and lets them leave. It returns whether none is left that may leave.
+// releaseHeld reads held chunks again and lets them leave. It returns whether none is left that may leave.
 func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, err error) {
 	for {
 		ref, ok := r.task.Wanted()
@@ -298,7 +298,7 @@ func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, er
 	}
 }
 
-// whole is what a record stands for: nil where it is a segment that a later one names. Nothing is remembered of
+// assemble is what a record stands for: nil where it is a segment that a later one names. Nothing is remembered of
 // those, so it does not matter to which transaction, or to whose, they belonged. broken says why a body cannot be
 // put together; then the record is its last segment.
 func (r *runner) assemble(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (whole *kgo.Record, broken, err error) {
@@ -313,7 +313,7 @@ func (r *runner) assemble(ctx context.Context, rec *kgo.Record, near []*kgo.Reco
 	return whole, nil, err
 }
 
-// broken passes on the last segment of a body that cannot be put together.
+// deadLetterBroken passes on the last segment of a body that cannot be put together.
 func (r *runner) deadLetterBroken(o *task.Origin, rec *kgo.Record, why error) {
 	place := fmt.Appendf(nil, "%s %s/%s", header(rec, schemas.HeaderSegmentID), header(rec, schemas.HeaderSegmentIndex), header(rec, schemas.HeaderSegmentCount))
 	o.Headers = slices.DeleteFunc(o.Headers, func(h task.Header) bool { return segment.Names(h.Key) })
@@ -366,7 +366,7 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 	}
 }
 
-// release reads a held chunk again and lets the task emit it. It returns the bytes that took.
+// releaseChunk reads a held chunk again and lets the task emit it. It returns the bytes that took.
 func (r *runner) releaseChunk(ctx context.Context, w task.Want) (int, error) {
 	c, n := r.retained, 0
 	if !c.has(w) {
@@ -410,7 +410,7 @@ func (r *runner) held(ctx context.Context, w task.Want) (c parsedRecord, n int, 
 	return r.parse(w.Topic, rec), len(rec.Value), nil
 }
 
-// inMemory looks where find does before it reads the log for a record with a held chunk: its headers, and how long its
+// cachedHeld looks where find does before it reads the log for a record with a held chunk: its headers, and how long its
 // body is. It leaves it there.
 func (r *runner) cachedHeld(topic schemas.Topic, offset int64) (headers []kgo.RecordHeader, length int, ok bool) {
 	if rec := r.reread.at(topic, offset); rec != nil {
@@ -419,7 +419,7 @@ func (r *runner) cachedHeld(topic schemas.Topic, offset int64) (headers []kgo.Re
 	return r.heldCache.Peek(topic, r.partition, offset)
 }
 
-// find finds a record with a held chunk: on the shelf, in the batch that was read last, or in the log.
+// fetchHeld finds a record with a held chunk: on the shelf, in the batch that was read last, or in the log.
 func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error) {
 	if rec := r.reread.remove(w.Topic, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
@@ -449,7 +449,7 @@ func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error
 	return whole, nil
 }
 
-// wholeOf is what the first record of a loan stands for, in memory that is not lent. It is the wanted one.
+// assembleFrom is what the first record of a loan stands for, in memory that is not lent. It is the wanted one.
 func (r *runner) assembleFrom(ctx context.Context, lent *kafka.Loan, w task.Want) (*kgo.Record, error) {
 	if len(lent.Records) == 0 || lent.Records[0].Offset != w.Offset {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)

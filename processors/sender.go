@@ -88,7 +88,7 @@ func headersOf(from []task.Header) []kgo.RecordHeader {
 
 var _ = kgo.RecordHeader(task.Header{})
 
-// rest gives back blocks that were not needed since it was called before.
+// shrink gives back blocks that were not needed since it was called before.
 func (b *records) shrink() {
 	if b.peak < len(b.blocks) {
 		clear(b.blocks[b.peak:])

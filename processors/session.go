@@ -52,7 +52,7 @@ type session struct {
 	noteLog   noteLog
 	worked    time.Duration // of the last transaction, unless it was committed
 	noted     atomic.Bool   // how it ended is noted
-	// backlogNext: of a session that does one thing at a time the next one is of the backlog.
+	// backlogIsNext: of a session that does one thing at a time the next one is of the backlog.
 	backlogIsNext   bool
 	workedAhead     int64 // bytes of the backlog that were worked on for the next transaction
 	prefetching     bool  // something is being cut
@@ -276,7 +276,7 @@ func unreadable(fetches kgo.Fetches) (failed error) {
 	return failed
 }
 
-// turn is one turn of the loop: the partitions' comings and goings, then one transaction.
+// cycle is one turn of the loop: the partitions' comings and goings, then one transaction.
 func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 	if err := unreadable(fetches); err != nil {
 		return err

@@ -133,7 +133,7 @@ func (r *runner) setAside(o *task.Origin) {
 	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times, or ended the processor; it is in the raw log", failedSessionsMax))
 }
 
-// got notes that what was worked on alone is committed.
+// settle notes that what was worked on alone is committed.
 func (r *runner) settle() {
 	if r.alone == [lanesCount]bool{} {
 		return

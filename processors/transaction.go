@@ -23,14 +23,14 @@ var beforeBulk = [...]schemas.Topic{schemas.TopicRawLive, schemas.TopicRerouted}
 // pollRecordsMax bounds the records of one poll.
 const pollRecordsMax = 2000
 
-// work is the polled records of one partition number, by input.
+// polledRecords is the polled records of one partition number, by input.
 type polledRecords struct {
 	partition int32
 	records   map[schemas.Topic][]*kgo.Record
 	crowd     *liveBusinesses // the businesses with live traffic
 }
 
-// sort groups what was polled by partition number and tells the lanes what came.
+// groupByPartition groups what was polled by partition number and tells the lanes what came.
 func (s *session) groupByPartition(fetches kgo.Fetches) map[int32]*polledRecords {
 	all := map[int32]*polledRecords{}
 	var newest time.Time
@@ -142,7 +142,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*polledRecords,
 	return aheadErr
 }
 
-// ending is the end of a transaction: under way until done is closed.
+// commitResult is the end of a transaction: under way until done is closed.
 type commitResult struct {
 	done      chan struct{}
 	committed bool
@@ -212,7 +212,7 @@ func (s *session) abort(ctx context.Context, why error) error {
 	return why
 }
 
-// ended draws the consequences of a transaction's end.
+// afterCommit draws the consequences of a transaction's end.
 func (s *session) afterCommit(end *commitResult, parts []runnerResult) error {
 	if end.err != nil {
 		return end.err
@@ -256,7 +256,7 @@ func (s *session) afterCommit(end *commitResult, parts []runnerResult) error {
 	return nil
 }
 
-// deed is what is done in one transaction.
+// txnWork is what is done in one transaction.
 type txnWork struct {
 	send    *sender
 	acquire func() *workspace
@@ -264,7 +264,7 @@ type txnWork struct {
 	bulk    bool      // some of it for the backlog
 }
 
-// begin begins a runner's part, once.
+// start begins a runner's part, once.
 func (d *txnWork) start(r *runner) {
 	if r.workspace == nil {
 		r.beginTransaction(d.acquire(), d.send)
@@ -282,7 +282,7 @@ func (d *txnWork) flush() error {
 	return g.Wait()
 }
 
-// work lets the runners work: first all of them on what was polled, then some on the backlog, as much as there is
+// runWork lets the runners work: first all of them on what was polled, then some on the backlog, as much as there is
 // room for. What they did ahead of this transaction goes before.
 func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polledRecords, tick tick) error {
 	var g errgroup.Group
@@ -335,10 +335,10 @@ func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polled
 	return d.flush()
 }
 
-// waiting tells whether something live, or rerouted, waits to be polled.
+// liveWaiting tells whether something live, or rerouted, waits to be polled.
 func (s *session) liveWaiting() bool { return s.txn.Client().BufferedFetchRecords() > 0 }
 
-// join takes into the transaction what came of live while bulk was worked on: it would wait for this transaction's end
+// joinLive takes into the transaction what came of live while bulk was worked on: it would wait for this transaction's end
 // otherwise, and for that of one of its own. No rebalance can come between, as the poll before still holds it off.
 func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 	poll, cancel := context.WithTimeout(ctx, joinWait)
@@ -369,7 +369,7 @@ const (
 	lateJoinsMax = 2
 )
 
-// joinLate takes into a transaction with bulk what comes of live until all that was sent is acknowledged, which is the
+// joinLiveLate takes into a transaction with bulk what comes of live until all that was sent is acknowledged, which is the
 // longer part of its end. Where no live messages are expected the runners go ahead meanwhile instead.
 func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
 	if !d.bulk || s.cares() || !s.policy.LiveExpected(time.Now()) {
@@ -392,7 +392,7 @@ func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
 	return nil
 }
 
-// quantum is the room for the backlog in a transaction whose work on it begins now.
+// newBudget is the room for the backlog in a transaction whose work on it begins now.
 func (s *session) newBudget(now time.Time, inHand bool) *bulk.Budget {
 	bytes, length := s.policy.Allowance(now, inHand)
 	q := &bulk.Budget{Now: time.Now, LiveWaiting: s.liveWaiting, AtHandOnly: s.policy.LiveExpected(now)}
@@ -404,7 +404,7 @@ func (s *session) newBudget(now time.Time, inHand bool) *bulk.Budget {
 	return q
 }
 
-// careQuantum changes the room for the backlog in a session that does one thing at a time: none where something live is in hand, and one
+// carefulBudget changes the room for the backlog in a session that does one thing at a time: none where something live is in hand, and one
 // thing where it is the backlog that may fail, whatever comes of live. That may leave in parts, too, but need not be cut before.
 func (s *session) carefulBudget(q *bulk.Budget, now time.Time, inHand bool) {
 	s.backlogIsNext = inHand
@@ -417,7 +417,7 @@ func (s *session) carefulBudget(q *bulk.Budget, now time.Time, inHand bool) {
 	}
 }
 
-// delivered waits until all that was sent is acknowledged, and tells what is not. End would wait as well, and then
+// waitDelivered waits until all that was sent is acknowledged, and tells what is not. End would wait as well, and then
 // commit whatever became of it: a record that the broker refuses would be lost.
 func (s *session) waitDelivered(ctx context.Context, send *sender) error {
 	if err := send.err(); err != nil {
@@ -431,7 +431,7 @@ func (s *session) waitDelivered(ctx context.Context, send *sender) error {
 	return send.err()
 }
 
-// fence adds how far raw.bulk was worked on to the offsets that the group's consumer commits. It does so for each
+// addOffsets adds how far raw.bulk was worked on to the offsets that the group's consumer commits. It does so for each
 // partition that was worked on, moved or not: the group refuses the offsets of a member that lost its partitions, and
 // so the transaction of a processor that was asleep while another took over; a transaction without offsets it would
 // let pass.
@@ -457,7 +457,7 @@ func (s *session) addOffsets(req *kmsg.TxnOffsetCommitRequest, parts []runnerRes
 	}
 }
 
-// marks says beside the offsets of a partition which logs they are of. What is beside that of raw.bulk is in every
+// addMarks says beside the offsets of a partition which logs they are of. What is beside that of raw.bulk is in every
 // transaction, and knows all of them; the others know that one.
 func (s *session) addMarks(req *kmsg.TxnOffsetCommitRequest, done *runnerResult, now time.Time) {
 	for i := range req.Topics {

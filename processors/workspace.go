@@ -35,7 +35,7 @@ func (w *workspaces) release(ws *workspace) {
 	}
 }
 
-// rest gives back the memory of workspaces that was not needed since it was called before.
+// shrink gives back the memory of workspaces that was not needed since it was called before.
 func (w *workspaces) shrink() {
 	for _, ws := range w.free {
 		ws.task.Rest()

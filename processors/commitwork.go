@@ -7,11 +7,12 @@ import (
 	"github.com/coexstream/coexstream/processors/bulk"
 )
 
-// workDuringCommit lets the runners work on the backlog while the brokers end a transaction, until done is closed or as much
-// waits as the next transaction takes. What they emit is sent in that one. If this one is not committed, or the
-// partition goes, it is dropped with the runner, like all that a runner knows.
+// workDuringCommit lets the runners process the backlog while the brokers end a transaction. It stops when done is
+// closed, when stop ends, when live records wait, or when the next transaction's budget is used up. The next
+// transaction sends the records. If the commit fails or a partition is revoked, the records are discarded together with
+// the runner.
 //
-// Nothing is done ahead while live messages are expected: the next transaction is theirs.
+// It does nothing while live messages are expected, because the next transaction belongs to them.
 func (s *session) workDuringCommit(stop context.Context, done <-chan struct{}) error {
 	now := time.Now()
 	most, _ := s.policy.Allowance(now, false)
@@ -28,7 +29,7 @@ func (s *session) workDuringCommit(stop context.Context, done <-chan struct{}) e
 	}}
 	q.Bytes.Store(most)
 	defer func() { s.workedAhead = most - q.Bytes.Load() }()
-	// What was begun is ended: it is a question of one chunk.
+	// A started slot is completed. Its length is bounded by one chunk.
 	ctx := context.WithoutCancel(stop)
 	for q.HasRoom() && !q.LiveWaiting() {
 		s.scheduler.Fetch()

@@ -1,18 +1,35 @@
-// Package processors runs the pipeline's middle: it consumes the raw topics and produces the event topics,
-// exactly once.
+// Package processors consumes the raw topics and produces the event topics, exactly once. It is the effectful shell
+// around the pure packages below it (split, history, contacts, media, account, known), which package task composes.
 //
-// The rules live in the pure packages below it (split, history, contacts, media, account, known) and are
-// composed by package task. Here is only the shell: a consumer-group transaction session of franz-go, which
-// polls raw.live and rerouted, the backlog, which reads raw.bulk of the same partitions by requests of its own, one task
-// for each assigned partition, and the loop
+// Where things are:
 //
-//	poll, and take from the backlog → feed the tasks → produce their output → commit records, state and the offsets
-//	of all three topics in one transaction.
+//   - session.go, assignment.go: one session is a member of the consumer group with a transactional producer.
+//   - transaction.go, runner.go, sender.go: a transaction processes live records and bulk, and commits everything
+//     together.
+//   - commitwork.go, prefetch.go: the backlog is processed during a commit, and parsed before its transaction.
+//   - restore.go, positions.go, blocked.go: tasks are rebuilt from state; partitions with unreadable state are not
+//     served.
+//   - logfinding.go, losses.go: logs that were cut or created again, and records that retention removed.
+//   - standby.go: fencing. Of two processes with one instance id, the earlier one stands by.
+//   - attempt.go, notes.go, suspect.go: a record that repeatedly fails its transaction is set aside (ADR 0036).
+//   - deferral.go, crowd.go: live records of a business over its share are deferred (ADR 0037).
+//   - backlog.go: the session as package bulk sees it. Package bulk fetches raw.bulk and schedules the backlog (ADR
+//     0019).
+//   - health.go, lag.go, metrics.go: readiness, lag and counters, which survive sessions.
 //
-// What it promises: a read-committed consumer sees the outcome of every raw record once, whatever is killed
-// at whatever moment. A task whose transaction did not commit is thrown away and rebuilt from the `state`
-// and `contacts` topics; there is one way to recover and a restart takes it too.
+// The session polls raw.live and rerouted with the group's consumer. Package bulk fetches raw.bulk of the same
+// partitions with requests of its own. Each assigned partition has one runner with one task. The loop of a session is:
 //
-// What it does not do: it never reads an event topic for anything but its own state, and it calls no other
-// service.
+//	poll → live records to the tasks → bulk within a budget → flush → commit records, state and offsets
+//
+// Contract:
+//
+//   - A read-committed consumer sees the events of each raw record once, even if processes are killed at any time.
+//   - Records, state and the offsets of all three inputs are committed in one transaction.
+//   - A task whose transaction was not committed is discarded and rebuilt from the topics state and contacts. A restart
+//     uses the same path.
+//   - Processor.Run retries all errors that a new session can repair. It returns the others.
+//
+// The package calls no other service. It reads event topics only to restore a task: contacts always, and history if
+// records of the state are missing.
 package processors

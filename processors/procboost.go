@@ -5,24 +5,24 @@ import (
 	"sync"
 )
 
-// extraProcs is how many goroutines more may run at once while live messages are expected. Go's scheduler asks the network
-// for news when one of its processors has nothing to do, and otherwise every 10 ms. Where bulk keeps all of them busy, what is
-// live would lie unread in a socket for as long. With more of them than there are cores one has nothing to do, and it is
-// the kernel that shares the cores, which lets go first who has slept.
+// extraProcs is added to GOMAXPROCS while live messages are expected beside bulk. Go's scheduler polls the network when
+// one of its processors is idle, and otherwise every 10 ms. If bulk keeps all processors busy, live responses stay
+// unread that long. With more processors than cores, one is usually idle. The kernel then favours threads that have
+// been sleeping.
 const extraProcs = 2
 
-// procBoosts is the room that this process's sessions have asked for. GOMAXPROCS is the process's, and so are they.
+// procBoosts counts the active boosts of all sessions in this process, because GOMAXPROCS belongs to the process.
 var procBoosts struct {
 	sync.Mutex
-	asking int
-	cores  int // GOMAXPROCS without the room, while there is any
+	asking int // active boosts
+	cores  int // GOMAXPROCS without the boost, while asking > 0
 }
 
-// procBoost is one session's part of elbows. The zero value asks for nothing.
+// procBoost is one session's boost of GOMAXPROCS. The zero value is inactive. It belongs to the session's goroutine.
 type procBoost struct{ active bool }
 
-// set asks for room, or for none any more. It costs nothing while the answer stays the same: to change GOMAXPROCS stops
-// the world for a moment.
+// set activates or deactivates the boost. An unchanged value costs nothing; a change of GOMAXPROCS stops the world
+// briefly.
 func (e *procBoost) set(room bool) {
 	if e.active == room {
 		return
@@ -44,7 +44,7 @@ func (e *procBoost) set(room bool) {
 	}
 }
 
-// cores is how many goroutines there are cores for.
+// cores returns GOMAXPROCS without the boost: the number of goroutines that can run in parallel.
 func cores() int {
 	procBoosts.Lock()
 	defer procBoosts.Unlock()

@@ -17,58 +17,68 @@ import (
 	"github.com/coexstream/coexstream/schemas/segment"
 )
 
-// runner connects one task to Kafka: it decodes and splits raw records, reads held chunks again, and sends
-// what the task emits. One goroutine at a time uses it; beside it, cutNext may read and cut what comes next.
+// runner connects the task of one partition to Kafka. It decodes and parses raw records, reads held chunks again, and
+// sends the records of the task.
+//
+// One goroutine at a time uses a runner: the session's, or one that the session has started and waits for (restore,
+// live records, a slot of the scheduler, flush). While prefetching is true, the goroutine of prefetchNext runs beside
+// it. It owns reread, reads the fields that never change, and touches no other field. The metrics read inProgress at
+// any time.
 type runner struct {
+	// Never changed after restore. What they point to is shared and synchronises itself, except task.
 	partition   int32
 	cfg         *Config
-	task        *task.Task
 	fetcher     *kafka.Fetcher
 	scannerPool *bulk.ScannerPool
 	names       *[topicNamesCount]string
 	metrics     *metrics
 	losses      *losses
+	heldCache   *bulk.HeldCache
+	pieces      *bulk.PieceCache
+	now         func() time.Time
+	notes       *notebook // see suspect.go
+	noteLog     noteLog
 
-	start      start
-	position   [topicNamesCount]int64 // next offset to read, by input topic
-	epoch      [topicNamesCount]int32 // leader epoch of the record before position; -1: not known
-	ends       [topicNamesCount]int64 // how far the logs went, as far as it was seen
-	states     int64                  // records of state, at least
-	progress   [topicNamesCount]progress
-	inProgress [topicNamesCount]inProgress
-	queue      bulk.Queue
-	now        func() time.Time
+	inProgress [topicNamesCount]inProgress // atomic: written by the runner, read by the metrics
+
+	// Owned by the goroutine that uses the runner.
+	task     *task.Task
+	start    start
+	position [topicNamesCount]int64 // next offset to read, by input topic
+	epoch    [topicNamesCount]int32 // leader epoch of the record before position; -1: not known
+	ends     [topicNamesCount]int64 // the highest end of each log that was seen
+	states   int64                  // lower bound of the number of records in state
+	progress [topicNamesCount]progress
+	queue    bulk.Queue
 
 	deferral
 
-	heldCache *bulk.HeldCache
-	pieces    *bulk.PieceCache
-	reread    recordBatch
-	retained  parsedRecord // what is next of the backlog, or the rest of it
-	// While what is next is being cut, the runner does nothing for the backlog.
+	reread   recordBatch
+	retained parsedRecord // the parsed next record of the backlog, or its remaining part
+	// prefetching is true while the next item of the backlog is prefetched. The runner does not process the backlog
+	// meanwhile.
 	prefetching  bool
-	parseInPlace bool       // what is next cannot be cut beforehand
-	workspace    *workspace // while the runner works
+	parseInPlace bool       // the next item cannot be prefetched
+	workspace    *workspace // set from beginTransaction to endTransaction
 
-	// See suspect.go.
-	notes   *notebook
-	noteLog noteLog
-	care
-	under struct { // the record that is worked on
+	care           // see suspect.go
+	under struct { // the record that is processed
 		topic  schemas.Topic
 		offset int64
 	}
-	send *sender // nil: what the task emits waits for the next transaction
+	send *sender // nil: the records of the task wait for the next transaction
 }
 
-// recordBatch is the last one that was taken from the shelf or read again: held chunks of one batch are often wanted one after another.
+// recordBatch is the batch that was read last, from heldCache or from the log. Several held chunks are often in one
+// batch.
 type recordBatch struct {
 	topic   schemas.Topic
 	records []*kgo.Record
-	pooled  *kafka.Loan // where the records lie, if they are lent
+	pooled  *kafka.Loan // the pooled memory of the records; nil: their own
 }
 
-// at is a record of the batch; nil where it is not in it, or is a segment of a body that has to be put together.
+// at returns a record of the batch. It returns nil if the batch lacks it, or if it is a segment, which must be joined
+// first.
 func (b *recordBatch) at(topic schemas.Topic, offset int64) *kgo.Record {
 	if b.topic != topic {
 		return nil
@@ -81,10 +91,10 @@ func (b *recordBatch) at(topic schemas.Topic, offset int64) *kgo.Record {
 	return nil
 }
 
-// segmented tells whether a header is that of a segment.
+// segmented reports whether a header is one of a segment.
 func segmented(h kgo.RecordHeader) bool { return segment.Names(h.Key) }
 
-// remove is a record of the batch, in memory that is not lent; nil where it is not in it.
+// remove returns a record of the batch in memory that is not pooled; nil if the batch lacks it.
 func (b *recordBatch) remove(topic schemas.Topic, offset int64) *kgo.Record {
 	rec := b.at(topic, offset)
 	if rec == nil || b.pooled == nil {
@@ -93,7 +103,7 @@ func (b *recordBatch) remove(topic schemas.Topic, offset int64) *kgo.Record {
 	return kafka.Clone(rec)
 }
 
-// sum grows with every record of the inputs.
+// sum returns the sum of the inputs' offsets. It grows with every record.
 func (p *offsets) sum() (n int64) {
 	for _, t := range schemas.Inputs() {
 		n += p.next[t]
@@ -101,8 +111,8 @@ func (p *offsets) sum() (n int64) {
 	return n
 }
 
-// beginTransaction begins the runner's part of a transaction: what the task emits from now on is sent, without waiting for it to
-// be acknowledged. Without a sender it is kept, until resume sends it in the transaction that follows.
+// beginTransaction begins the runner's part of a transaction. From now on the records of the task are produced without
+// waiting for acknowledgements. If send is nil they are kept until resumeTransaction.
 func (r *runner) beginTransaction(ws *workspace, send *sender) {
 	r.workspace, r.send = ws, send
 	r.shares.Begin()
@@ -117,13 +127,13 @@ func (r *runner) beginTransaction(ws *workspace, send *sender) {
 	}, &ws.task)
 }
 
-// resumeTransaction goes on within a transaction with what was begun before it.
+// resumeTransaction produces the records that were kept since beginTransaction, and continues within the transaction.
 func (r *runner) resumeTransaction(send *sender) {
 	r.send = send
 	send.sendAll(&r.workspace.records, r.names)
 }
 
-// runnerResult is what a runner did in a transaction that is being ended, while the runner may be further by now.
+// runnerResult is a copy of what one runner did in a transaction. The runner may process more while the commit uses it.
 type runnerResult struct {
 	runner   *runner
 	ws       *workspace
@@ -133,14 +143,14 @@ type runnerResult struct {
 	fault    *kafka.LogFault
 }
 
-// offsets are how far the inputs were worked on; of state, how many records there are at least.
+// offsets are the next offsets of the inputs. For state, next is a lower bound of the number of records.
 type offsets struct {
 	next  [topicNamesCount]int64
 	epoch [topicNamesCount]int32
 	end   [topicNamesCount]int64
 }
 
-// endTransaction ends the runner's part of a transaction.
+// endTransaction ends the runner's part of a transaction and returns its result.
 func (r *runner) endTransaction() runnerResult {
 	p := runnerResult{runner: r, ws: r.workspace, counts: r.task.Counts(), at: offsets{r.position, r.epoch, r.ends}, recorded: r.start.recorded, fault: r.start.fault}
 	p.at.next[schemas.TopicState] = r.states
@@ -151,7 +161,7 @@ func (r *runner) endTransaction() runnerResult {
 	return p
 }
 
-// workLive feeds the task with what was polled of the inputs that go before bulk.
+// workLive passes the polled records of raw.live and rerouted to the task.
 func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	defer r.recovered(&err)
 	for _, topic := range beforeBulk {
@@ -186,9 +196,9 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	return nil
 }
 
-// workBulk feeds the task with held chunks that may leave and with bulk, one after another, to the end of a fetch or as long
-// as the transaction has room. A held chunk that may leave always does so before the next record is processed: so it does not matter
-// to what comes out where one transaction ends and the next one begins.
+// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch or the budget are
+// used up. Held chunks that may be released are released before the next record. So the events do not depend on where
+// transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
 	r.task.Bound(q.TryStart)
@@ -212,7 +222,7 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 			continue
 		}
 		r.parseInPlace = false
-		if r.careful[laneBacklog] && n.rec != nil { // what is due before it is nothing that it does
+		if r.careful[laneBacklog] && n.rec != nil { // chunks that are due before it are not part of it
 			r.passTime(r.origin(n.topic, n.rec))
 			if _, due := r.task.Wanted(); due {
 				continue
@@ -246,14 +256,14 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	}
 }
 
-// flush lets the task emit what it says once in a transaction.
+// flush lets the task emit the records that it emits once per transaction.
 func (r *runner) flush() (err error) {
 	defer r.recovered(&err)
 	r.task.Flush()
 	return nil
 }
 
-// tick lets time pass.
+// tick passes a time to the task.
 func (r *runner) tick(at time.Time) (err error) {
 	defer r.recovered(&err)
 	r.task.GiveUp(r.now())
@@ -261,8 +271,8 @@ func (r *runner) tick(at time.Time) (err error) {
 	return nil
 }
 
-// passTime lets time pass up to when a record of the bulk lane was received, before that record is processed. A time
-// in the future is a wrong clock somewhere and does not count.
+// passTime passes the receipt time of a bulk record to the task before the record is processed. A time in the future is
+// replaced by the current time, because a clock is wrong.
 func (r *runner) passTime(o *task.Origin) {
 	receivedAt := o.ReceivedAt
 	if now := r.now(); receivedAt.After(now) {
@@ -271,7 +281,7 @@ func (r *runner) passTime(o *task.Origin) {
 	r.task.PassFor(o, receivedAt)
 }
 
-// releaseHeld reads held chunks again and lets them leave. It returns whether none is left that may leave.
+// releaseHeld reads held chunks again and releases them. It reports whether no chunk is left that may be released.
 func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, err error) {
 	for {
 		ref, ok := r.task.Wanted()
@@ -294,13 +304,13 @@ func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, er
 		if err != nil {
 			return false, err
 		}
-		q.Spend(max(n, 1)) // of a body that was kept, too
+		q.Spend(max(n, 1)) // a chunk of a retained body costs at least 1
 	}
 }
 
-// assemble is what a record stands for: nil where it is a segment that a later one names. Nothing is remembered of
-// those, so it does not matter to which transaction, or to whose, they belonged. broken says why a body cannot be
-// put together; then the record is its last segment.
+// assemble returns the record with its whole body. It returns nil for a segment that a later record refers to. It
+// remembers nothing of such segments, so they may belong to any earlier transaction. broken is the reason why a body
+// cannot be joined; then the record is its last segment.
 func (r *runner) assemble(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (whole *kgo.Record, broken, err error) {
 	whole, err = r.fetcher.Whole(ctx, rec, near)
 	switch {
@@ -313,13 +323,14 @@ func (r *runner) assemble(ctx context.Context, rec *kgo.Record, near []*kgo.Reco
 	return whole, nil, err
 }
 
-// deadLetterBroken passes on the last segment of a body that cannot be put together.
+// deadLetterBroken writes a dead letter with the last segment of a body that cannot be joined.
 func (r *runner) deadLetterBroken(o *task.Origin, rec *kgo.Record, why error) {
 	place := fmt.Appendf(nil, "%s %s/%s", header(rec, schemas.HeaderSegmentID), header(rec, schemas.HeaderSegmentIndex), header(rec, schemas.HeaderSegmentCount))
 	o.Headers = slices.DeleteFunc(o.Headers, func(h task.Header) bool { return segment.Names(h.Key) })
 	r.task.DeadLetter(o, schemas.ReasonSegments, why.Error(), task.Header{Key: schemas.HeaderDLQSegment, Value: place})
 }
 
+// feed passes one record to the task, and advances the position of its input. broken is the reason of assemble.
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
 	r.inProgress[topic].start(o.ReceivedAt)
 	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
@@ -366,7 +377,7 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 	}
 }
 
-// releaseChunk reads a held chunk again and lets the task emit it. It returns the bytes that took.
+// releaseChunk reads a held chunk again and passes it to the task. It returns the bytes that this cost.
 func (r *runner) releaseChunk(ctx context.Context, w task.Want) (int, error) {
 	c, n := r.retained, 0
 	if !c.has(w) {
@@ -383,7 +394,7 @@ func (r *runner) releaseChunk(ctx context.Context, w task.Want) (int, error) {
 	defer r.retain(c)
 	o := r.origin(w.Topic, c.rec)
 	if c.body == nil {
-		// It was split once: a limit has been lowered since. The sync goes on, and the record has its place.
+		// It was parsed before, so a limit has been lowered since. A dead letter takes its place and the sync continues.
 		o.LeaveOut()
 		r.task.DeadLetter(o, c.reason, c.detail)
 		r.task.Lost(w)
@@ -396,7 +407,7 @@ func (r *runner) releaseChunk(ctx context.Context, w task.Want) (int, error) {
 	return n, nil
 }
 
-// held cuts a held chunk: a piece of its body, or all of it. n is how many bytes that took.
+// held parses a held chunk: one piece of its body if that is cached, or the whole body. n is the length of it in bytes.
 func (r *runner) held(ctx context.Context, w task.Want) (c parsedRecord, n int, err error) {
 	sc := r.scannerPool.Acquire()
 	if c, n = r.piece(sc, w); n > 0 {
@@ -410,8 +421,8 @@ func (r *runner) held(ctx context.Context, w task.Want) (c parsedRecord, n int, 
 	return r.parse(w.Topic, rec), len(rec.Value), nil
 }
 
-// cachedHeld looks where find does before it reads the log for a record with a held chunk: its headers, and how long its
-// body is. It leaves it there.
+// cachedHeld returns the headers of a cached record with a held chunk, and the length of its value in bytes. It reads
+// the same caches as fetchHeld, and leaves the record there.
 func (r *runner) cachedHeld(topic schemas.Topic, offset int64) (headers []kgo.RecordHeader, length int, ok bool) {
 	if rec := r.reread.at(topic, offset); rec != nil {
 		return rec.Headers, len(rec.Value), true
@@ -419,7 +430,8 @@ func (r *runner) cachedHeld(topic schemas.Topic, offset int64) (headers []kgo.Re
 	return r.heldCache.Peek(topic, r.partition, offset)
 }
 
-// fetchHeld finds a record with a held chunk: on the shelf, in the batch that was read last, or in the log.
+// fetchHeld returns a record with a held chunk, from the batch that was read last, from heldCache, or from the log. The
+// error is kafka.ErrOffsetGone if the log no longer has it.
 func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error) {
 	if rec := r.reread.remove(w.Topic, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
@@ -429,7 +441,7 @@ func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error
 	r.reread = recordBatch{}
 	if rec := r.heldCache.Pop(w.Topic, r.partition, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
-		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be wanted next
+		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be next
 		return rec, nil
 	}
 	lent, err := r.fetcher.Lend(ctx, r.names[w.Topic], r.partition, w.Offset)
@@ -442,14 +454,15 @@ func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error
 		return nil, err
 	}
 	if r.reread = (recordBatch{topic: w.Topic, records: lent.Records, pooled: lent}); r.reread.at(w.Topic, w.Offset) == nil {
-		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{whole}} // of segments; another chunk of it may be wanted next
+		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{whole}} // joined from segments; another chunk of it may be next
 		lent.Back()
 	}
 	r.metrics.refetches.WithLabelValues("found").Inc()
 	return whole, nil
 }
 
-// assembleFrom is what the first record of a loan stands for, in memory that is not lent. It is the wanted one.
+// assembleFrom returns the first record of a pooled batch with its whole body, in memory that is not pooled. The error
+// is kafka.ErrOffsetGone if this is not the wanted record, or if its body cannot be joined.
 func (r *runner) assembleFrom(ctx context.Context, lent *kafka.Loan, w task.Want) (*kgo.Record, error) {
 	if len(lent.Records) == 0 || lent.Records[0].Offset != w.Offset {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
@@ -466,6 +479,7 @@ func (r *runner) assembleFrom(ctx context.Context, lent *kafka.Loan, w task.Want
 	return whole, nil
 }
 
+// header returns the value of a header; nil if the record lacks it.
 func header(rec *kgo.Record, key string) []byte {
 	for i := range rec.Headers {
 		if rec.Headers[i].Key == key {
@@ -475,7 +489,7 @@ func header(rec *kgo.Record, key string) []byte {
 	return nil
 }
 
-// origin says where a raw record stands and what its headers tell.
+// origin returns the place of a raw record and the values of its headers.
 func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 	o := &task.Origin{Topic: topic, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, ReceivedAt: rec.Timestamp}
 	o.Headers = make([]task.Header, 0, len(rec.Headers))
@@ -493,7 +507,7 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 		case schemas.HeaderTraceState:
 			o.TraceState = h.Value
 		case schemas.HeaderOrigin:
-			o.Label = h.Value // a rerouted part, and what is replayed, says where it came from
+			o.Label = h.Value // rerouted and replayed records name their origin
 		case schemas.HeaderWABA:
 			o.WABA = h.Value
 		case schemas.HeaderRerouted:
@@ -528,6 +542,7 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 	return o
 }
 
+// replay returns the replay values of an origin, and creates them if needed.
 func replay(o *task.Origin) *task.Replay {
 	if o.Replay == nil {
 		o.Replay = &task.Replay{}
@@ -535,6 +550,7 @@ func replay(o *task.Origin) *task.Replay {
 	return o.Replay
 }
 
+// requeue returns the requeue values of an origin, and creates them if needed.
 func requeue(o *task.Origin) *task.Requeue {
 	if o.Requeue == nil {
 		o.Requeue = &task.Requeue{}

@@ -18,51 +18,62 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// session is one life of the processor: a group member with a transactional producer, and the tasks of
-// its partitions. All fields belong to the goroutine of run.
+// session is one life of the processor: a group member with a transactional producer, and the runners of its
+// partitions.
+//
+// One goroutine executes run; below it is called the loop. Other goroutines are the callbacks of the group's client,
+// the requests of bulkReader, the goroutine that commits a transaction, one prefetch, and those of the runners. The
+// loop waits for runners and commit before it returns to poll. The comments of the groups below say who uses their
+// fields.
 type session struct {
-	p           *Processor
-	cfg         *Config
-	txn         *kgo.GroupTransactSession
-	aux         *kgo.Client // reads state and held chunks; never a group member
-	adm         *kadm.Client
-	fetcher     *kafka.Fetcher
+	// Set before run starts and never changed. All goroutines may read them. The callbacks of the group's client, which
+	// exist before txn is set, do not use txn.
+	p          *Processor
+	cfg        *Config
+	txn        *kgo.GroupTransactSession
+	aux        *kgo.Client // reads state and held chunks; never a group member
+	adm        *kadm.Client
+	fetcher    *kafka.Fetcher
+	bulkReader *bulk.Reader
+	partitions int32
+	topicIDs   [topicNamesCount][16]byte
+	began      time.Time
+	limits     recordLimits
+	names      *[topicNamesCount]string
+	by         string // identifies the session in notes: see suspect.go
+	noteLog    noteLog
+
+	// Shared by several goroutines; they synchronise themselves.
 	assignment  *assignment
-	policy      bulk.Policy
-	crowd       liveBusinesses
-	bulkReader  *bulk.Reader
-	partitions  int32
-	topicIDs    [topicNamesCount][16]byte
 	starts      *starts
-	began       time.Time
-	broken      error // only a new session mends it
-	limits      recordLimits
 	scannerPool *bulk.ScannerPool
 	heldCache   *bulk.HeldCache
 	pieces      *bulk.PieceCache
-	names       *[topicNamesCount]string
-	workspaces  workspaces
-
-	runners   map[int32]*runner  // assigned partitions; a nil runner has to be restored
-	blocked   map[int32]*blocked // assigned partitions that are not served
-	lastTick  time.Time
-	waitTold  time.Time // when the log said the last time that a business waits
-	scheduler *bulk.Scheduler
-	by        string // names the session in notes: see suspect.go
-	noteLog   noteLog
-	worked    time.Duration // of the last transaction, unless it was committed
-	noted     atomic.Bool   // how it ended is noted
-	// backlogIsNext: of a session that does one thing at a time the next one is of the backlog.
-	backlogIsNext   bool
-	workedAhead     int64 // bytes of the backlog that were worked on for the next transaction
-	prefetching     bool  // something is being cut
-	procBoost       procBoost
+	noted       atomic.Bool // the end of the session is noted
+	// prefetchReplies has room for the one prefetch under way. The prefetch sends, the loop receives.
 	prefetchReplies chan prefetchReply
-	// wake ends the poll under way: there is something to do beside live.
+	// wake cancels the poll under way, because there is work beside live records.
 	wake atomic.Pointer[context.CancelFunc]
+
+	// Owned by the loop. The committing goroutine reads blocked, which the loop does not change meanwhile.
+	runners    map[int32]*runner  // assigned partitions; a nil runner has to be restored
+	blocked    map[int32]*blocked // assigned partitions that are not served
+	broken     error              // the reason to end the session; nil: none
+	policy     bulk.Policy
+	crowd      liveBusinesses
+	workspaces workspaces
+	lastTick   time.Time
+	waitTold   time.Time // when a waiting business was logged last
+	scheduler  *bulk.Scheduler
+	worked     time.Duration // processing time of the latest transaction; 0 after its commit
+	// backlogIsNext alternates live and backlog in a session that processes one record at a time.
+	backlogIsNext bool
+	workedAhead   int64 // bytes of the backlog processed during the commit, for the next transaction
+	prefetching   bool  // a prefetch is under way
+	procBoost     procBoost
 }
 
-// session runs until ctx ends (nil) or something fails that only a new session can mend.
+// session runs one session until ctx ends, and returns nil then. Any error ends the session; a new one may repair it.
 func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scannerPool: bulk.NewScannerPool(cores(), split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
@@ -78,8 +89,8 @@ func (p *Processor) session(ctx context.Context) error {
 	defer aux.Close()
 	s.aux, s.adm, s.fetcher = aux, kadm.NewClient(aux), kafka.NewFetcher(aux)
 	s.by, s.noteLog = rand.Text(), &attempts{s.adm, attemptsGroup(p.cfg.GroupID), p.cfg.topic(schemas.TopicRawBulk)}
-	// A broker answers the requests of a connection in turn: what is waited for at the end of the log must not be in the
-	// way of held chunks.
+	// A broker answers the requests of one connection in order. A fetch that waits at the end of raw.bulk would delay
+	// the reads of held chunks, so it has its own connection.
 	ahead, err := kgo.NewClient(base...)
 	if err != nil {
 		return fmt.Errorf("%w: kafka client: %w", errMisconfigured, err)
@@ -111,7 +122,7 @@ func (p *Processor) session(ctx context.Context) error {
 	}
 	opts := append(append([]kgo.Opt{}, base...),
 		kgo.ConsumerGroup(p.cfg.GroupID),
-		kgo.Balancers(kgo.RangeBalancer()), // the only one that gives the same partitions of every topic to one member
+		kgo.Balancers(kgo.RangeBalancer()), // only this one assigns the same partitions of every topic to one member
 		kgo.BlockRebalanceOnPoll(),         // a rebalance waits for the transaction instead of aborting it
 		kgo.SessionTimeout(p.cfg.SessionTimeout),
 		kgo.RebalanceTimeout(p.cfg.RebalanceTimeout),
@@ -121,7 +132,7 @@ func (p *Processor) session(ctx context.Context) error {
 		kgo.FetchMaxBytes(p.cfg.FetchBytesMax),
 		kgo.FetchMaxPartitionBytes(p.cfg.FetchPartitionBytesMax),
 		kgo.FetchMaxWait(500*time.Millisecond),
-		// The offsets of the markers that end transactions are needed to know when an input has been read to its end.
+		// The offsets of control records show when an input has been read to its end.
 		kgo.KeepControlRecords(),
 		kgo.TransactionalID(p.txnID),
 		kgo.TransactionTimeout(p.cfg.TransactionTimeout),
@@ -132,11 +143,11 @@ func (p *Processor) session(ctx context.Context) error {
 			if most, ok := batches[topic]; ok {
 				return most
 			}
-			return batchBytesMax // the client tries the function without a topic
+			return batchBytesMax // the client calls this function once without a topic
 		}),
-		kgo.MaxBufferedRecords(1<<20), // the bound is in bytes
+		kgo.MaxBufferedRecords(1<<20), // MaxBufferedBytes is the effective limit
 		kgo.MaxBufferedBytes(p.cfg.BufferedBytesMax),
-		kgo.ProducerLinger(5*time.Millisecond), // ends at the transaction's flush
+		kgo.ProducerLinger(5*time.Millisecond), // the flush of a transaction ends it earlier
 		kgo.RecordDeliveryTimeout(p.cfg.TransactionTimeout),
 	)
 	if p.cfg.InstanceID != "" {
@@ -152,7 +163,8 @@ func (p *Processor) session(ctx context.Context) error {
 		return fmt.Errorf("%w: kafka transaction session: %w", errMisconfigured, err)
 	}
 	defer s.txn.CloseAllowingRebalance()
-	// The group gives the partitions of raw.bulk with those of the others, but its consumer never reads them.
+	// The group assigns raw.bulk together with the other inputs. The group's consumer never fetches it; bulkReader
+	// does.
 	s.txn.Client().PauseFetchTopics(p.cfg.topic(schemas.TopicRawBulk))
 	defer func() { p.memberID, _ = s.txn.Client().GroupMetadata() }()
 	p.notReady("waiting for partitions")
@@ -165,8 +177,8 @@ func (p *Processor) session(ctx context.Context) error {
 	return err
 }
 
-// endFormer lets the coordinator end the transaction that the last life of this name may have left open. Restore
-// would wait for it, and without this it ends by its timeout only.
+// endFormer initialises the transactional id, so the coordinator ends a transaction that a killed predecessor left
+// open. Without this call, restore would wait for that transaction's timeout.
 func (s *session) endFormer(ctx context.Context) error {
 	_, _, err := s.txn.Client().ProducerID(ctx)
 	if err != nil {
@@ -175,14 +187,14 @@ func (s *session) endFormer(ctx context.Context) error {
 	return nil
 }
 
-// batchBytesMax lets a chunk of history leave in few batches: a broker that syncs its writes does so for
-// each batch.
+// batchBytesMax is the maximum size of a batch in bytes. Large batches are fewer, and some brokers sync each batch to
+// disk.
 const batchBytesMax = 4 << 20
 
-// eventSlackBytes is room for a record's key and headers beside its value.
+// eventSlackBytes is the room for the key and the headers of a record beside its value.
 const eventSlackBytes = 64 << 10
 
-// checkTopics refuses to work on topics that are missing or not co-partitioned.
+// checkTopics returns an error if a topic is missing or if partition counts differ.
 func (s *session) checkTopics(ctx context.Context) error {
 	names := make([]string, 0, len(schemas.Topics()))
 	for _, t := range schemas.Topics() {
@@ -211,8 +223,10 @@ func (s *session) checkTopics(ctx context.Context) error {
 	return nil
 }
 
+// pollWait is the maximum duration of a poll.
 const pollWait = 250 * time.Millisecond
 
+// run is the loop of the session. It polls and runs cycles until ctx ends, and returns nil then.
 func (s *session) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -227,15 +241,15 @@ func (s *session) run(ctx context.Context) error {
 			s.prefetch(ctx)
 		}
 		if (s.txn.Client().BufferedFetchRecords() == 0 || s.cares() && s.backlogIsNext) && s.pending() {
-			// There is work without live records. Without a wait the client would take nothing at all, not even what
-			// it has already.
+			// There is work without live records. With a cancelled context the poll returns buffered records at once.
+			// Without any poll the client would deliver none of them.
 			cancel()
 		}
 		fetches := s.txn.PollRecords(pollCtx, s.pollMax())
 		cancel()
 		if ctx.Err() != nil {
 			s.txn.AllowRebalance()
-			return nil //nolint:nilerr // told to stop
+			return nil //nolint:nilerr // the stop was requested
 		}
 		err := s.cycle(ctx, fetches)
 		s.txn.AllowRebalance()
@@ -245,13 +259,14 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
+// interruptPoll ends the poll under way. Any goroutine may call it.
 func (s *session) interruptPoll() {
 	if cancel := s.wake.Load(); cancel != nil {
 		(*cancel)()
 	}
 }
 
-// pending tells whether there is work of the backlog that a transaction would do now.
+// pending reports whether a transaction that starts now would process some of the backlog.
 func (s *session) pending() bool {
 	now, careful := time.Now(), s.careful()[laneBacklog]
 	if bytes, _ := s.policy.Allowance(now, false); bytes <= 0 && !careful {
@@ -265,7 +280,7 @@ func (s *session) pending() bool {
 	return false
 }
 
-// unreadable is the error of a partition that cannot be read on; that a poll brought nothing is none.
+// unreadable returns the error of a partition that cannot be read any further. A poll without records is no error.
 func unreadable(fetches kgo.Fetches) (failed error) {
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -276,7 +291,7 @@ func unreadable(fetches kgo.Fetches) (failed error) {
 	return failed
 }
 
-// cycle is one turn of the loop: the partitions' comings and goings, then one transaction.
+// cycle is one iteration of the loop: it handles assignments and restores tasks, then runs one transaction.
 func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 	if err := unreadable(fetches); err != nil {
 		return err
@@ -286,10 +301,10 @@ func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 		return err
 	}
 	if went {
-		// The client aborts the transaction after partitions went, although that one has not begun: all of its tasks
-		// would be rebuilt once more. An abort of nothing makes up for it. It winds back what was polled just now.
+		// After a revocation the client aborts the next transaction, and its tasks would be rebuilt again. An empty abort
+		// now avoids this. It also rewinds the records of this poll.
 		if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
-			return fmt.Errorf("begin anew after a rebalance: %w", err)
+			return fmt.Errorf("abort the empty transaction after a rebalance: %w", err)
 		}
 		fetches = nil
 		s.p.metrics.rebalances.Inc()
@@ -301,9 +316,9 @@ func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 		return s.broken
 	}
 	if s.careful()[laneLive] && fetches.NumRecords() > 1 {
-		// They were polled before that was known. An abort of nothing winds them back.
+		// They were polled before care was known to be needed. An empty abort rewinds them.
 		if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
-			return fmt.Errorf("go back to work on one body at a time: %w", err)
+			return fmt.Errorf("rewind polled records to process one body at a time: %w", err)
 		}
 		fetches = nil
 	}
@@ -316,7 +331,8 @@ func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 	return s.transaction(ctx, work, tick)
 }
 
-// reassign drops the tasks of partitions that went and makes room for those that came. It returns whether any went.
+// reassign applies the assignment events since the last call: revoked partitions lose their runners, and assigned ones
+// get a nil runner. It reports whether any partition was revoked.
 func (s *session) reassign() (went bool, err error) {
 	for _, e := range s.assignment.drain() {
 		if e.assigned {

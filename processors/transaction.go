@@ -17,20 +17,21 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// beforeBulk are the inputs that are processed before bulk, in this order.
+// beforeBulk are the inputs that are processed before raw.bulk, in this order.
 var beforeBulk = [...]schemas.Topic{schemas.TopicRawLive, schemas.TopicRerouted}
 
 // pollRecordsMax bounds the records of one poll.
 const pollRecordsMax = 2000
 
-// polledRecords is the polled records of one partition number, by input.
+// polledRecords are the polled records of one partition number, by input.
 type polledRecords struct {
 	partition int32
 	records   map[schemas.Topic][]*kgo.Record
 	crowd     *liveBusinesses // the businesses with live traffic
 }
 
-// groupByPartition groups what was polled by partition number and tells the lanes what came.
+// groupByPartition groups polled records by partition number. It passes their times and the live lag to the policy, and
+// counts records that retention removed.
 func (s *session) groupByPartition(fetches kgo.Fetches) map[int32]*polledRecords {
 	all := map[int32]*polledRecords{}
 	var newest time.Time
@@ -47,7 +48,7 @@ func (s *session) groupByPartition(fetches kgo.Fetches) map[int32]*polledRecords
 		}
 		if r := s.runners[p.Partition]; r != nil {
 			next := r.position[topic]
-			if before := w.records[topic]; len(before) > 0 { // of another leader, in the same poll
+			if before := w.records[topic]; len(before) > 0 { // from another leader in the same poll
 				next = before[len(before)-1].Offset + 1
 			}
 			s.p.losses.gone(topic, p.Partition, next, min(p.Records[0].Offset, p.LogStartOffset))
@@ -91,8 +92,8 @@ func (s *session) groupByPartition(fetches kgo.Fetches) map[int32]*polledRecords
 	return all
 }
 
-// transaction lets the tasks work on what came, on what waits of the backlog and on what they want, and commits all
-// of it together. While the brokers end it, the tasks go ahead with the backlog.
+// transaction processes polled records, some of the backlog, and the ticks, and commits all of it together. While the
+// brokers end the transaction, the runners process more of the backlog for the next one.
 func (s *session) transaction(ctx context.Context, all map[int32]*polledRecords, tick tick) error {
 	for partition := range all {
 		if s.runners[partition] == nil {
@@ -101,8 +102,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*polledRecords,
 		s.p.health.waits(partition, all[partition].String())
 	}
 	stop := ctx
-	// A transaction that has begun is ended even while the process is told to stop: a torn one costs the next owner
-	// its timeout.
+	// A begun transaction is ended even if the process stops. Otherwise the next owner waits for its timeout.
 	ctx = context.WithoutCancel(ctx)
 	started := s.p.deps.Now()
 	if err := s.txn.Begin(); err != nil {
@@ -142,7 +142,7 @@ func (s *session) transaction(ctx context.Context, all map[int32]*polledRecords,
 	return aheadErr
 }
 
-// commitResult is the end of a transaction: under way until done is closed.
+// commitResult is the result of a commit. The committing goroutine sets it before it closes done.
 type commitResult struct {
 	done      chan struct{}
 	committed bool
@@ -150,7 +150,8 @@ type commitResult struct {
 	took      time.Duration
 }
 
-// commit waits for what was sent, and ends the transaction.
+// commit waits for the acknowledgements and ends the transaction. It runs on its own goroutine while runners process
+// the backlog. committed is false without an error if a rebalance aborted the transaction.
 func (s *session) commit(ctx context.Context, send *sender, parts []runnerResult) (committed bool, err error) {
 	if err := s.waitDelivered(ctx, send); err != nil {
 		return false, s.abort(ctx, err)
@@ -175,22 +176,23 @@ func (s *session) commit(ctx context.Context, send *sender, parts []runnerResult
 	return committed, nil
 }
 
-// produced tells whether a transaction has records.
+// produced reports whether a transaction has records.
 func produced(parts []runnerResult) bool {
 	return slices.ContainsFunc(parts, func(p runnerResult) bool { return p.ws.records.n > 0 })
 }
 
-// formerEndedWait is the time between two questions whether the transaction before has ended.
+// formerEndedWait is the interval at which formerEnded asks the coordinator.
 const formerEndedWait = 5 * time.Millisecond
 
-// formerEnded waits until the coordinator is through with the transaction before. Apache Kafka answers before it has written the markers,
-// and refuses what belongs to the next one until then (CONCURRENT_TRANSACTIONS). The client repeats a produce request; where there is none, and
-// the offsets are refused, it aborts the transaction, and state would be rebuilt.
+// formerEnded waits until the coordinator has completed the previous transaction. Apache Kafka answers EndTxn before it
+// has written the markers, and rejects requests of the next transaction until then (CONCURRENT_TRANSACTIONS). The
+// client retries a rejected produce request. For a transaction without records it would abort after rejected offsets,
+// and state would be rebuilt.
 func (s *session) formerEnded(ctx context.Context) {
 	for {
 		all, err := s.adm.DescribeTransactions(ctx, s.p.txnID)
 		if one, ok := all[s.p.txnID]; err != nil || !ok || one.Err != nil || !strings.HasPrefix(one.State, "Prepare") {
-			return // or nobody tells
+			return // completed, or the state cannot be read
 		}
 		select {
 		case <-ctx.Done():
@@ -200,8 +202,8 @@ func (s *session) formerEnded(ctx context.Context) {
 	}
 }
 
-// abort ends a transaction that failed. The tasks are ahead of what will be committed: the session ends with the error,
-// and all state is rebuilt.
+// abort aborts a failed transaction and returns why. The tasks are ahead of the committed offsets, so the session ends
+// with this error and all state is rebuilt.
 func (s *session) abort(ctx context.Context, why error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
 	defer cancel()
@@ -212,7 +214,8 @@ func (s *session) abort(ctx context.Context, why error) error {
 	return why
 }
 
-// afterCommit draws the consequences of a transaction's end.
+// afterCommit applies the result of a commit. After an abort by a rebalance the runners are discarded and rebuilt. An
+// error means that the outcome is unknown; it ends the session.
 func (s *session) afterCommit(end *commitResult, parts []runnerResult) error {
 	if end.err != nil {
 		return end.err
@@ -256,15 +259,15 @@ func (s *session) afterCommit(end *commitResult, parts []runnerResult) error {
 	return nil
 }
 
-// txnWork is what is done in one transaction.
+// txnWork is the work of one transaction.
 type txnWork struct {
 	send    *sender
 	acquire func() *workspace
-	runners []*runner // those that did anything
-	bulk    bool      // some of it for the backlog
+	runners []*runner // those with work in this transaction
+	bulk    bool      // it processed some of the backlog
 }
 
-// start begins a runner's part, once.
+// start begins the transaction of a runner, unless it has begun.
 func (d *txnWork) start(r *runner) {
 	if r.workspace == nil {
 		r.beginTransaction(d.acquire(), d.send)
@@ -272,7 +275,7 @@ func (d *txnWork) start(r *runner) {
 	}
 }
 
-// flush lets the runners emit what they say once in a transaction.
+// flush flushes the runners in parallel.
 func (d *txnWork) flush() error {
 	var g errgroup.Group
 	g.SetLimit(cores())
@@ -282,8 +285,8 @@ func (d *txnWork) flush() error {
 	return g.Wait()
 }
 
-// runWork lets the runners work: first all of them on what was polled, then some on the backlog, as much as there is
-// room for. What they did ahead of this transaction goes before.
+// runWork processes one transaction: first the records that were emitted during the previous commit, then polled
+// records, then the backlog within its budget, then the ticks, and the flush.
 func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polledRecords, tick tick) error {
 	var g errgroup.Group
 	g.SetLimit(cores())
@@ -335,11 +338,11 @@ func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polled
 	return d.flush()
 }
 
-// liveWaiting tells whether something live, or rerouted, waits to be polled.
+// liveWaiting reports whether records of raw.live or rerouted are buffered for the next poll.
 func (s *session) liveWaiting() bool { return s.txn.Client().BufferedFetchRecords() > 0 }
 
-// joinLive takes into the transaction what came of live while bulk was worked on: it would wait for this transaction's end
-// otherwise, and for that of one of its own. No rebalance can come between, as the poll before still holds it off.
+// joinLive adds live records to the transaction that arrived while it processed bulk. Otherwise they would wait for the
+// end of this transaction and of their own. No rebalance can happen meanwhile, because the last poll still blocks it.
 func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 	poll, cancel := context.WithTimeout(ctx, joinWait)
 	fetches := s.txn.PollRecords(poll, pollRecordsMax)
@@ -363,14 +366,14 @@ func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 }
 
 const (
-	// joinWait is for records that are there: nothing else is waited for.
+	// joinWait is the maximum duration of a poll for records that are already buffered.
 	joinWait = time.Millisecond
-	// lateJoinsMax bounds how often a transaction waits for acknowledgements once more.
+	// lateJoinsMax bounds how often a transaction waits for further acknowledgements.
 	lateJoinsMax = 2
 )
 
-// joinLiveLate takes into a transaction with bulk what comes of live until all that was sent is acknowledged, which is the
-// longer part of its end. Where no live messages are expected the runners go ahead meanwhile instead.
+// joinLiveLate adds live records that arrive while a transaction with bulk waits for its acknowledgements, which take
+// the longer part of a commit. If no live messages are expected, it does nothing: workDuringCommit uses that time.
 func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
 	if !d.bulk || s.cares() || !s.policy.LiveExpected(time.Now()) {
 		return nil
@@ -392,7 +395,7 @@ func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
 	return nil
 }
 
-// newBudget is the room for the backlog in a transaction whose work on it begins now.
+// newBudget returns the bulk budget of a transaction. inHand says that the transaction has polled records.
 func (s *session) newBudget(now time.Time, inHand bool) *bulk.Budget {
 	bytes, length := s.policy.Allowance(now, inHand)
 	q := &bulk.Budget{Now: time.Now, LiveWaiting: s.liveWaiting, AtHandOnly: s.policy.LiveExpected(now)}
@@ -404,8 +407,9 @@ func (s *session) newBudget(now time.Time, inHand bool) *bulk.Budget {
 	return q
 }
 
-// carefulBudget changes the room for the backlog in a session that does one thing at a time: none where something live is in hand, and one
-// thing where it is the backlog that may fail, whatever comes of live. That may leave in parts, too, but need not be cut before.
+// carefulBudget changes the budget in a session that processes one record at a time. A transaction with polled records
+// gets no bulk. If the backlog is the suspected lane, another transaction gets one item of it, without regard to live
+// records. The item may be processed in parts and need not be prefetched.
 func (s *session) carefulBudget(q *bulk.Budget, now time.Time, inHand bool) {
 	s.backlogIsNext = inHand
 	switch {
@@ -417,8 +421,8 @@ func (s *session) carefulBudget(q *bulk.Budget, now time.Time, inHand bool) {
 	}
 }
 
-// waitDelivered waits until all that was sent is acknowledged, and tells what is not. End would wait as well, and then
-// commit whatever became of it: a record that the broker refuses would be lost.
+// waitDelivered waits until all produced records are acknowledged, and returns the first produce error. End also waits,
+// but commits even after an error, and the rejected record would be lost.
 func (s *session) waitDelivered(ctx context.Context, send *sender) error {
 	if err := send.err(); err != nil {
 		return err
@@ -431,14 +435,14 @@ func (s *session) waitDelivered(ctx context.Context, send *sender) error {
 	return send.err()
 }
 
-// addOffsets adds how far raw.bulk was worked on to the offsets that the group's consumer commits. It does so for each
-// partition that was worked on, moved or not: the group refuses the offsets of a member that lost its partitions, and
-// so the transaction of a processor that was asleep while another took over; a transaction without offsets it would
-// let pass.
+// addOffsets adds the offset of raw.bulk to those that the group's consumer commits, for each partition with work, even
+// if the offset is unchanged. The group rejects offsets of a member that lost its partitions. This aborts the
+// transaction of a processor that was suspended while another one took over. Without offsets its transaction would be
+// committed.
 //
-// It also adds where the partition's other inputs begin, the first time: what retention removes of them from then on,
-// before anything of theirs was read, can be told from what was gone before the group was there; and where the group went
-// on elsewhere than it had committed, that is not found out again. Beside each offset it says which log it is of.
+// The first transaction of a partition also commits the starting offsets of raw.live and rerouted. Later losses by
+// retention then differ from those before the group existed. If the group continues elsewhere than at its committed
+// offset, the cause is not detected twice. Beside each offset stands a mark that identifies its log.
 func (s *session) addOffsets(req *kmsg.TxnOffsetCommitRequest, parts []runnerResult) {
 	bulk := s.cfg.topic(schemas.TopicRawBulk)
 	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == bulk })
@@ -457,8 +461,8 @@ func (s *session) addOffsets(req *kmsg.TxnOffsetCommitRequest, parts []runnerRes
 	}
 }
 
-// addMarks says beside the offsets of a partition which logs they are of. What is beside that of raw.bulk is in every
-// transaction, and knows all of them; the others know that one.
+// addMarks adds marks to the offsets of one partition. The mark of raw.bulk, which is in every transaction, describes
+// all logs. Those of the other inputs describe their own log and raw.bulk.
 func (s *session) addMarks(req *kmsg.TxnOffsetCommitRequest, done *runnerResult, now time.Time) {
 	for i := range req.Topics {
 		t, ok := s.assignment.inputs[req.Topics[i].Topic]
@@ -476,7 +480,7 @@ func (s *session) addMarks(req *kmsg.TxnOffsetCommitRequest, done *runnerResult,
 					m.Logs = append(m.Logs, kafka.LogMark{Topic: of.String(), ID: s.topicIDs[of], Next: done.at.next[of], End: max(done.at.end[of], done.at.next[of])})
 				}
 			}
-			if t == schemas.TopicRawBulk { // of state, next counts records
+			if t == schemas.TopicRawBulk { // for state, next is a number of records
 				l := &m.Logs[len(m.Logs)-1]
 				l.End = done.at.end[schemas.TopicState]
 			}
@@ -486,12 +490,12 @@ func (s *session) addMarks(req *kmsg.TxnOffsetCommitRequest, done *runnerResult,
 	}
 }
 
-// addOffset adds an offset, unless the client commits one of that partition by itself.
+// addOffset adds an offset, unless the client commits one of that partition itself.
 func addOffset(req *kmsg.TxnOffsetCommitRequest, topic string, id [16]byte, partition int32, offset int64, epoch int32) {
 	i := slices.IndexFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == topic })
 	if i < 0 {
-		// A topic without partitions would be taken for offsets by the client, and for none by the coordinator, which
-		// refuses to end a transaction that holds nothing (INVALID_TXN_STATE). So it is added with its first one.
+		// A topic is added together with its first partition. The client takes an empty topic for offsets, but the
+		// coordinator does not, and rejects the end of an empty transaction (INVALID_TXN_STATE).
 		t := kmsg.NewTxnOffsetCommitRequestTopic()
 		t.Topic, t.TopicID = topic, id
 		req.Topics, i = append(req.Topics, t), len(req.Topics)
@@ -505,12 +509,11 @@ func addOffset(req *kmsg.TxnOffsetCommitRequest, topic string, id [16]byte, part
 	at.Partitions = append(at.Partitions, p)
 }
 
-// tick is the time that passes for each partition that has been read to its end.
+// tick has the time that passes, for each partition that has been read to its end.
 type tick map[int32]time.Time
 
-// tick asks, at most once in TickEvery, which partitions have been read up to what was in the log at the
-// moment of asking. For those, every webhook acknowledged TickGrace before that moment has been seen, and
-// time may pass.
+// tick lists the end offsets of the inputs, at most once per TickEvery. It returns the partitions that have been read
+// up to them. Their tasks have seen every webhook that was acknowledged TickGrace earlier, so time may pass up to then.
 func (s *session) tick(ctx context.Context) tick {
 	now := s.p.deps.Now()
 	if now.Sub(s.lastTick) < s.cfg.TickEvery || len(s.runners)+len(s.blocked) == 0 {
@@ -541,7 +544,7 @@ func (s *session) tick(ctx context.Context) tick {
 		if r.task.Replaying(now) {
 			continue
 		}
-		if r.readLive() { // nothing is left to be careful about
+		if r.readLive() { // no live record is left to be careful about
 			r.relax(laneLive)
 		}
 		if caughtUp && !r.backlogWaits() {
@@ -561,7 +564,7 @@ func (s *session) tick(ctx context.Context) tick {
 	return t
 }
 
-// readLive tells whether the inputs that go before bulk have been read to their ends.
+// readLive reports whether raw.live and rerouted have been read to their ends.
 func (r *runner) readLive() bool {
 	for _, t := range beforeBulk {
 		if r.position[t] < r.ends[t] {
@@ -571,13 +574,13 @@ func (r *runner) readLive() bool {
 	return true
 }
 
-// backlogWaits tells whether held chunks or deferred records wait to be worked on.
+// backlogWaits reports whether held chunks that may be released, or deferred records, wait.
 func (r *runner) backlogWaits() bool {
 	_, held := r.task.Wanted()
 	return held || r.task.Behind()
 }
 
-// behind tells how much of a partition's inputs waits, and whether nothing does.
+// behind updates the lag of a partition's inputs. It reports whether all of them have been read to their ends.
 func (s *session) behind(r *runner, ends kadm.ListedOffsets, now time.Time) (caughtUp bool) {
 	caughtUp = true
 	waits := false
@@ -602,7 +605,7 @@ func (s *session) behind(r *runner, ends kadm.ListedOffsets, now time.Time) (cau
 	return caughtUp
 }
 
-// String names the records.
+// String returns the topics, the partition and the offsets of the records, for health and logs.
 func (w *polledRecords) String() string {
 	var b strings.Builder
 	for _, t := range beforeBulk {

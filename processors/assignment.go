@@ -12,8 +12,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// assignment collects what the group says between two turns of the loop. Its callbacks run on the
-// client's goroutines, the rest on the loop's.
+// assignment collects the group's assignment events between two iterations of the session's loop. The client's
+// goroutines add events, and the loop drains them; mu guards events.
 type assignment struct {
 	inputs map[string]schemas.Topic
 
@@ -34,7 +34,8 @@ func newAssignment(cfg *Config) *assignment {
 	return a
 }
 
-// options are those of the group's client. went is called with the partitions that go, before others come.
+// options returns the options with the group's callbacks. went is called with revoked partitions before others are
+// assigned.
 func (a *assignment) options(went func(...int32)) []kgo.Opt {
 	told := func(assigned bool) func(context.Context, *kgo.Client, map[string][]int32) {
 		return func(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
@@ -59,7 +60,7 @@ func (a *assignment) options(went func(...int32)) []kgo.Opt {
 	}
 }
 
-// drain returns what was told since the last call, in its order.
+// drain returns the events since the last call, in their order.
 func (a *assignment) drain() []assignmentEvent {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -68,7 +69,7 @@ func (a *assignment) drain() []assignmentEvent {
 	return es
 }
 
-// union is the partition numbers of an event, whatever the topic.
+// union returns the partition numbers of an event, with the number of topics that have each one.
 func (e assignmentEvent) union() map[int32]int {
 	u := map[int32]int{}
 	for _, ps := range e.partitions {
@@ -79,8 +80,8 @@ func (e assignmentEvent) union() map[int32]int {
 	return u
 }
 
-// coPartitioned fails when the event does not hold the same partitions of every input: then the topics
-// differ in their partition count, and one business's records would reach two tasks.
+// coPartitioned returns an error if an event lacks a partition of one input. Then partition counts differ, and records
+// of one business would reach two tasks.
 func (e assignmentEvent) coPartitioned() error {
 	for p, n := range e.union() {
 		if n != len(schemas.Inputs()) {

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// codec returns the compression codec of a configured name. The error lists the allowed names.
 func codec(name string) (kgo.CompressionCodec, error) {
 	switch name {
 	case "none":

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// liveBusinesses knows whether several businesses have live traffic: the two that wrote last, and when they did.
+// liveBusinesses records the two businesses that wrote live records last. This shows whether several have live traffic.
 type liveBusinesses struct {
-	last [2]businessAt // the newest first; never the same business twice
+	last [2]businessAt // newest first, two different businesses
 }
 
 type businessAt struct {
@@ -15,7 +15,7 @@ type businessAt struct {
 	at       time.Time // zero: there is none
 }
 
-// wrote takes a live record of a business, and when it was written.
+// wrote records a live record of a business and the time when it was written.
 func (c *liveBusinesses) wrote(business []byte, at time.Time) {
 	newest, before := &c.last[0], &c.last[1]
 	switch {
@@ -37,7 +37,7 @@ func (b *businessAt) later(at time.Time) {
 	}
 }
 
-// since is the crowd without those who wrote before a time. It shares the names of c.
+// since returns a copy without businesses that wrote before t. The copy shares the bytes of their ids with c.
 func (c *liveBusinesses) since(t time.Time) (recent liveBusinesses) {
 	for i, b := range c.last {
 		if b.at.After(t) {
@@ -47,7 +47,7 @@ func (c *liveBusinesses) since(t time.Time) (recent liveBusinesses) {
 	return recent
 }
 
-// others tells whether another business than this one is there.
+// others reports whether it has a business other than this one.
 func (c *liveBusinesses) others(business []byte) bool {
 	for i := range c.last {
 		if b := &c.last[i]; !b.at.IsZero() && !bytes.Equal(b.business, business) {

@@ -5,8 +5,7 @@ import (
 	"os"
 )
 
-// randomInstance is a name that no other processor has: two processors with one transactional id would
-// fence each other.
+// randomInstance returns a unique instance id. Two processors with one transactional id would fence each other.
 func randomInstance() string {
 	host, err := os.Hostname()
 	if err != nil {

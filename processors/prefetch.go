@@ -16,23 +16,23 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// parsedRecord is a raw record whose body is cut.
+// parsedRecord is a raw record with its parsed body.
 type parsedRecord struct {
 	topic  schemas.Topic
 	rec    *kgo.Record
-	body   *split.Body // nil: reason and detail say why
+	body   *split.Body // nil: it cannot be parsed; reason and detail say why
 	reason schemas.Reason
 	detail string
 
-	scanner *split.Scanner // whose the body is; nil: there is nothing
+	scanner *split.Scanner // the owner of body; nil: the value is empty
 }
 
-// isFor tells whether it is a record, all of it.
+// isFor reports whether the value is the record at this offset, with its whole body.
 func (c *parsedRecord) isFor(topic schemas.Topic, offset int64) bool {
 	return c.scanner != nil && c.topic == topic && c.rec.Offset == offset && (c.body == nil || c.body.Whole())
 }
 
-// has tells whether a held chunk can be released from it.
+// has reports whether the held chunk w can be released from the value.
 func (c *parsedRecord) has(w task.Want) bool {
 	if c.scanner == nil || c.topic != w.Topic || c.rec.Offset != w.Offset {
 		return false
@@ -44,12 +44,12 @@ func (c *parsedRecord) has(w task.Want) bool {
 	return chunk != nil
 }
 
-// parse cuts a record with a scanner that is given back by keep.
+// parse parses a record with a scanner of the pool. The caller passes the result to retain, which releases the scanner.
 func (r *runner) parse(topic schemas.Topic, rec *kgo.Record) parsedRecord {
 	return parseRecord(r.scannerPool.Acquire(), r.cfg.Decode, topic, rec, r.decoded(rec))
 }
 
-// parseRecord decodes and cuts a raw record. plain is what its body decodes to, if that is known.
+// parseRecord decodes and parses a raw record. plain is the decoded body, or nil if it was not decoded yet.
 func parseRecord(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topic, rec *kgo.Record, plain []byte) parsedRecord {
 	c := parsedRecord{topic: topic, rec: rec, scanner: sc}
 	value := rec.Value
@@ -78,8 +78,8 @@ func parseRecord(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topi
 	return c
 }
 
-// retain keeps a cut record that the task worked on as long as the rest of it is what the task wants next: a part of it
-// has left, and the rest follows in the next transaction. Whatever else becomes of it is the pools'.
+// retain keeps a processed record if its remaining part, or another chunk of it, is the task's next work. Otherwise it
+// releases the record to the scanner pool.
 func (r *runner) retain(c parsedRecord) (kept bool) {
 	own := r.retained.scanner == c.scanner
 	switch goesOn := r.goesOn(c); {
@@ -100,7 +100,8 @@ func (r *runner) retain(c parsedRecord) (kept bool) {
 	return false
 }
 
-// goesOn tells whether a record is what the task processes next: the rest of one that left in part, or a held chunk.
+// goesOn reports whether the task's next work is in this record: its remaining part, or a held chunk that may be
+// released.
 func (r *runner) goesOn(c parsedRecord) bool {
 	if h, _, ok := r.task.Begun(); ok {
 		return c.isFor(h.Topic, h.Offset)
@@ -109,14 +110,14 @@ func (r *runner) goesOn(c parsedRecord) bool {
 	return ok && c.has(w)
 }
 
-// setApart keeps the chunks of a body that wait, where there are many, before the body goes.
+// setApart copies the waiting chunks of a body with many chunks to the piece cache, before the body is released.
 func (r *runner) setApart(c *parsedRecord) {
 	if c.scanner != nil && c.body != nil && c.body.ManyChunks(task.PiecesMin) {
 		r.pieces.Put(c.topic, c.rec, r.task.Pieces(r.origin(c.topic, c.rec), c.body))
 	}
 }
 
-// dropRetained gives back what is kept.
+// dropRetained releases the retained record.
 func (r *runner) dropRetained() {
 	if r.retained.scanner != nil {
 		r.scannerPool.ReleaseSpare(r.retained.scanner)
@@ -124,19 +125,19 @@ func (r *runner) dropRetained() {
 	}
 }
 
-// workItem is what a runner's task works on next of the backlog: a record that is processed in parts, a held chunk that it
-// wants, a deferred record, or a record of bulk.
+// workItem is the next item of the backlog: a record that is processed in parts, a held chunk that may be released, a
+// deferred record, or a record of raw.bulk.
 type workItem struct {
 	topic  schemas.Topic
 	offset int64
-	want   task.Want      // a held chunk, which has to be found
+	want   task.Want      // the held chunk; zero: none
 	rec    *kgo.Record    // of bulk
-	near   []*kgo.Record  // of the same fetch, before rec
-	waits  bool           // it is deferred, or processed in parts
-	start  *deferred.Head // it has not been started
+	near   []*kgo.Record  // the records of the same fetch before rec
+	waits  bool           // it is deferred, or is processed in parts
+	start  *deferred.Head // set if its processing has not started
 }
 
-// nextItem tells what is next, with the inputs before bulk read as far as they are.
+// nextItem returns the next item of the backlog, given the current positions of raw.live and rerouted.
 func (r *runner) nextItem() (n workItem, ok bool) {
 	if h, _, ok := r.task.Begun(); ok {
 		return workItem{topic: h.Topic, offset: h.Offset, waits: true}, true
@@ -198,7 +199,8 @@ func (r *runner) isAtHand(n workItem) bool {
 	})
 }
 
-// hasWork tells whether there is work of the backlog, and, where that is asked for, whether it is at hand.
+// hasWork reports whether an item of the backlog can be processed. With atHand, an item that must be read or takes long
+// to parse does not count.
 func (r *runner) hasWork(atHand bool) bool {
 	if r.prefetching {
 		return false
@@ -207,7 +209,7 @@ func (r *runner) hasWork(atHand bool) bool {
 	return ok && (!atHand || r.isAtHand(n))
 }
 
-// piece cuts a chunk that is kept apart from its body. n is how many bytes that took; 0: it is not.
+// piece parses a held chunk from the piece cache. n is the length of the piece in bytes; 0: the cache lacks it.
 func (r *runner) piece(sc *split.Scanner, w task.Want) (c parsedRecord, n int) {
 	rec, piece := r.pieces.Look(r.partition, w)
 	if piece == nil {
@@ -217,16 +219,16 @@ func (r *runner) piece(sc *split.Scanner, w task.Want) (c parsedRecord, n int) {
 	return parsedRecord{topic: w.Topic, rec: rec, body: sc.ScanPiece(piece), scanner: sc}, piece.Bytes()
 }
 
-// prefetchReply is what became of what a runner works on next.
+// prefetchReply is the result of a prefetch.
 type prefetchReply struct {
 	runner *runner
 	parsed parsedRecord
-	ok     bool // else it is to be read and cut in its turn: it is no body, or the log could not be read
+	ok     bool // false: the item has no body, or could not be read; its own slot reads and parses it
 }
 
-// prefetch has what is next of the backlog read and cut while live messages are expected and nothing of it is at hand.
-// A transaction does nothing for the backlog then that cannot be broken off soon: to cut a body of 3 MB takes some
-// 6 ms, and to read it again as long.
+// prefetch reads and parses the next item of the backlog on another goroutine, if live messages are expected and no
+// item is at hand. A transaction then avoids bulk work that it cannot interrupt soon. To parse a body of 3 MB takes
+// about 6 ms, and to read a held one again takes as long.
 func (s *session) prefetch(ctx context.Context) {
 	now := time.Now()
 	if bytes, _ := s.policy.Allowance(now, false); s.prefetching || bytes <= 0 || !s.policy.LiveExpected(now) || s.pending() {
@@ -239,7 +241,7 @@ func (s *session) prefetch(ctx context.Context) {
 			continue
 		}
 		r.setApart(&r.retained)
-		r.dropRetained() // it is not what is next
+		r.dropRetained() // it is not the next item
 		sc, ok := s.scannerPool.TryAcquireSpare()
 		if !ok {
 			continue
@@ -253,10 +255,11 @@ func (s *session) prefetch(ctx context.Context) {
 	}
 }
 
-// prefetchNext reads and cuts what is next. Meanwhile the runner does nothing for the backlog; it may work on what is live.
+// prefetchNext reads and parses the item n. Meanwhile the runner does not process its backlog, but may process live
+// records.
 func (r *runner) prefetchNext(ctx context.Context, sc *split.Scanner, n workItem) (reply prefetchReply) {
 	defer func() {
-		if recover() != nil { // it does in its turn, too, and is told then
+		if recover() != nil { // its own slot panics again and reports it
 			reply = prefetchReply{runner: r, parsed: parsedRecord{scanner: sc}}
 		}
 	}()
@@ -279,7 +282,8 @@ func (r *runner) prefetchNext(ctx context.Context, sc *split.Scanner, n workItem
 	return prefetchReply{runner: r, parsed: parseRecord(sc, r.cfg.Decode, n.topic, rec, nil), ok: true}
 }
 
-// installPrefetched gives a runner what was cut for it.
+// installPrefetched makes the result of a prefetch the retained record of its runner. It discards the result if the
+// partition was revoked or its runner was rebuilt.
 func (s *session) installPrefetched(reply *prefetchReply) {
 	r := reply.runner
 	s.prefetching, r.prefetching = false, false

@@ -13,16 +13,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Deps is what a processor needs from outside.
+// Deps are the dependencies of a processor.
 type Deps struct {
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 	Now        func() time.Time // nil: time.Now
-	// ClientOptions are added to every Kafka client: TLS, SASL.
+	// ClientOptions are added to the options of every Kafka client, for TLS and SASL.
 	ClientOptions []kgo.Opt
 }
 
-// Processor consumes raw topics and produces event topics until it is told to stop.
+// Processor consumes raw topics and produces event topics until the context of Run ends. Ready may be called by any
+// goroutine. The fields memberID and recordBytesMax belong to the goroutine of Run; the others never change or
+// synchronise themselves.
 type Processor struct {
 	cfg     Config
 	deps    Deps
@@ -31,15 +33,15 @@ type Processor struct {
 	losses  *losses
 	health  *health
 	txnID   string
-	// memberID is what the group called the last session; of Run alone.
+	// memberID is the member id of the last session.
 	memberID string
 	notes    *notebook
-	// recordBytesMax is the longest record that a topic is thought to take; of Run alone.
+	// recordBytesMax is the assumed maximum size of a record in bytes, for topics that do not report theirs.
 	recordBytesMax int64
-	state          atomic.Pointer[string] // why it is not ready; nil when it is
+	state          atomic.Pointer[string] // the reason why it is not ready; nil: it is ready
 }
 
-// New makes a processor. It talks to nobody before Run.
+// New returns a processor. It opens no connection before Run. The error names an invalid configuration key.
 func New(cfg Config, deps Deps) (*Processor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -67,7 +69,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	return p, nil
 }
 
-// Ready tells whether the processor serves its partitions and gets on; the error says why not.
+// Ready returns nil if the processor serves its partitions and makes progress. Otherwise the error is the reason.
 func (p *Processor) Ready() error {
 	wrong := p.health.wrong()
 	switch why := p.state.Load(); {
@@ -88,12 +90,11 @@ const (
 	restartBackoffMax = 15 * time.Second
 )
 
-// Run processes until ctx ends, then commits what is under way, leaves the group and returns nil.
+// Run processes until ctx ends. Then it commits the current transaction, leaves the group and returns nil.
 //
-// An error of the session (an unknown commit outcome, a fenced or lost producer, brokers gone) throws all
-// state away and begins a new session, which rebuilds it: the same path as a restart. Run returns an error
-// only where beginning again cannot help. A processor whose place another one of the same name took stands by
-// until that is gone.
+// After an error of a session (an unknown commit outcome, a fenced producer, unreachable brokers) it discards all state
+// and starts a new session, which rebuilds the state as after a restart. Run returns an error only if a new session
+// cannot help. If another process with the same instance id took its place, it stands by until that one is gone.
 func (p *Processor) Run(ctx context.Context) error {
 	backoff := restartBackoffMin
 	defer p.metrics.lags.forget(func(int32) bool { return false })
@@ -102,7 +103,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		err := p.session(ctx)
 		p.notReady("session ended")
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // told to stop; what failed since is of no use
+			return nil // the stop was requested; later errors do not matter
 		}
 		if fatal(err) {
 			return fmt.Errorf("processor: %w", err)
@@ -129,7 +130,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	}
 }
 
-// clientOptions are those of every client of the processor.
+// clientOptions returns the options that all clients of the processor share.
 func (p *Processor) clientOptions() []kgo.Opt {
 	return append([]kgo.Opt{
 		kgo.SeedBrokers(p.cfg.Brokers...),
@@ -138,9 +139,10 @@ func (p *Processor) clientOptions() []kgo.Opt {
 	}, p.deps.ClientOptions...)
 }
 
-// errMisconfigured marks errors that no new session can mend.
+// errMisconfigured marks errors that a new session cannot repair.
 var errMisconfigured = errors.New("configuration does not fit the cluster")
 
+// fatal reports whether a new session cannot repair an error.
 func fatal(err error) bool {
 	if errors.Is(err, errMisconfigured) {
 		return true

@@ -25,7 +25,7 @@ import (
 // it. It owns reread, reads the fields that never change, and touches no other field. The metrics read inProgress at
 // any time.
 type runner struct {
-	// Never changed after restore. What they point to is shared and synchronises itself, except task.
+	// Never changed after restore. The values behind the pointers are constant or synchronise themselves.
 	partition   int32
 	cfg         *Config
 	fetcher     *kafka.Fetcher
@@ -53,7 +53,7 @@ type runner struct {
 
 	deferral
 
-	reread   recordBatch
+	reread   recordBatch  // owned by the prefetch while prefetching is true
 	retained parsedRecord // the parsed next record of the backlog, or its remaining part
 	// prefetching is true while the next item of the backlog is prefetched. The runner does not process the backlog
 	// meanwhile.

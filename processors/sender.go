@@ -13,13 +13,12 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// sender produces what tasks emit, within the transaction that is open. It is used by several runners at
-// once.
+// sender produces the records of tasks within the open transaction. Several runners use it at once; mu guards first.
 type sender struct {
 	ctx     context.Context
 	produce func(context.Context, *kgo.Record, func(*kgo.Record, error))
 	limits  *recordLimits
-	promise func(*kgo.Record, error) // keep; as a method value it would be allocated for each record
+	promise func(*kgo.Record, error) // keep; a method value would be allocated for each record
 
 	mu    sync.Mutex
 	first error
@@ -31,7 +30,7 @@ func newSender(ctx context.Context, produce func(context.Context, *kgo.Record, f
 	return s
 }
 
-// keep is told how each record went.
+// keep is the callback of each produced record. It keeps the first error.
 func (s *sender) keep(r *kgo.Record, err error) {
 	if err == nil {
 		return
@@ -43,20 +42,21 @@ func (s *sender) keep(r *kgo.Record, err error) {
 	s.mu.Unlock()
 }
 
+// err returns the first produce error; nil if there is none so far.
 func (s *sender) err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.first
 }
 
-// failed tells whether there is no use in sending more. Where nothing is sent yet, nothing failed.
+// failed reports whether a record could not be produced. It is false for a nil sender.
 func (s *sender) failed() bool { return s != nil && s.err() != nil }
 
-// records are the Kafka records of one task's transaction, in blocks that are used again: nothing refers to
-// them once the transaction has ended.
+// records are the Kafka records of one task in a transaction, in blocks that are reused. Nothing refers to them after
+// the transaction has ended.
 type records struct {
 	blocks  [][]kgo.Record
-	n, peak int // blocks in use, and the most since rest
+	n, peak int // blocks in use, and their maximum since shrink
 }
 
 const (
@@ -80,15 +80,16 @@ func (b *records) next() *kgo.Record {
 	return r
 }
 
-// headersOf views a task's headers as Kafka's. The conversion below compiles only while both have the same fields in
-// the same order; they live in the task's workspace, which is reset together with the records.
+// headersOf converts a task's headers to Kafka's without a copy. The conversion below compiles only if both types have
+// the same fields in the same order. The headers are in the workspace of the task, which is reset together with the
+// records.
 func headersOf(from []task.Header) []kgo.RecordHeader {
 	return unsafe.Slice((*kgo.RecordHeader)(unsafe.Pointer(unsafe.SliceData(from))), len(from))
 }
 
 var _ = kgo.RecordHeader(task.Header{})
 
-// shrink gives back blocks that were not needed since it was called before.
+// shrink releases blocks that were unused since the previous call.
 func (b *records) shrink() {
 	if b.peak < len(b.blocks) {
 		clear(b.blocks[b.peak:])
@@ -110,7 +111,7 @@ func (b *records) reset() {
 	b.n = 0
 }
 
-// add turns a record of a task into one of Kafka.
+// add adds a record of a task and returns it as a Kafka record.
 func (b *records) add(names *[topicNamesCount]string, r task.Record) *kgo.Record {
 	k := b.next()
 	k.Topic, k.Partition, k.Key, k.Value = names[r.Topic], r.Partition, r.Key, r.Value
@@ -118,7 +119,7 @@ func (b *records) add(names *[topicNamesCount]string, r task.Record) *kgo.Record
 	return k
 }
 
-// send produces one record.
+// send produces one record, in segments if it exceeds the limit of a topic that allows segments.
 func (s *sender) send(k *kgo.Record, topic schemas.Topic) {
 	if most := s.limits.value(topic); len(k.Value) > most && inSegments(topic) {
 		s.segments(k, most)
@@ -127,7 +128,7 @@ func (s *sender) send(k *kgo.Record, topic schemas.Topic) {
 	s.produce(s.ctx, k, s.promise)
 }
 
-// sendAll produces what was added before there was a transaction.
+// sendAll produces the records that were added before the transaction began.
 func (s *sender) sendAll(b *records, names *[topicNamesCount]string) {
 	for _, blk := range b.blocks[:b.n] {
 		for i := range blk {
@@ -136,6 +137,7 @@ func (s *sender) sendAll(b *records, names *[topicNamesCount]string) {
 	}
 }
 
+// topicNames returns the names of all topics, indexed by topic.
 func topicNames(cfg *Config) *[topicNamesCount]string {
 	var names [topicNamesCount]string
 	for _, t := range schemas.Topics() {

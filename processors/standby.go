@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// fenced tells whether a session may have ended because another process goes by the same processor.instance_id:
-// the group knows only the newest member of a name, the transaction coordinator only the newest producer.
+// fenced reports whether a session may have ended because another process uses the same processor.instance_id. The
+// group accepts only the newest member of a name, and the transaction coordinator only the newest producer.
 func fenced(err error) bool {
 	for _, e := range []error{kerr.FencedInstanceID, kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidTxnState} {
 		if errors.Is(err, e) {
@@ -22,11 +22,12 @@ func fenced(err error) bool {
 	return false
 }
 
+// standByEvery is the interval at which standBy describes the group.
 const standByEvery = time.Second
 
-// standBy waits while another process is the group's member of this processor's name. Joining again would fence
-// that one, which would join again in turn, for ever: whoever came last stays. A member that has died is
-// forgotten by the group after the session timeout, and then this one takes its place.
+// standBy waits while another process is the group's member with this processor's instance id. If this one joined
+// again, the two would fence each other in turn. So the last process that joined stays. The group forgets a dead member
+// after the session timeout, and then this processor takes its place.
 func (p *Processor) standBy(ctx context.Context) error {
 	if p.cfg.InstanceID == "" {
 		return nil
@@ -60,7 +61,7 @@ func (p *Processor) standBy(ctx context.Context) error {
 	}
 }
 
-// otherMember tells whether the group has a member of this processor's name which is not this processor.
+// otherMember reports whether the group has a member with this instance id that is not this processor.
 func (p *Processor) otherMember(ctx context.Context, adm *kadm.Client) (bool, error) {
 	askCtx, cancel := context.WithTimeout(ctx, p.cfg.SessionTimeout)
 	defer cancel()

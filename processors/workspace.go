@@ -2,22 +2,22 @@ package processors
 
 import "github.com/coexstream/coexstream/processors/task"
 
-// workspace is the memory for what one task emits in a transaction.
+// workspace is the memory for the records that one task emits in a transaction.
 type workspace struct {
 	task    task.Workspace
 	records records
 }
 
-// workspacesKept bounds the memory that waits for the next transaction. Bulk work touches few partitions at
-// once, in the transaction that is being ended and in the next one, and the small work of many needs little.
+// workspacesKept bounds the free workspaces. Bulk work uses few partitions at once, and other work needs little memory.
 const workspacesKept = 4
 
-// workspaces lends memory. After a transaction that did not commit it is left to the collector instead of
-// given back: what was sent may still be on its way out.
+// workspaces is a free list of workspaces. It belongs to the session's goroutine. After a transaction that was not
+// committed the workspace is not released, because produce requests may still refer to it.
 type workspaces struct {
 	free []*workspace
 }
 
+// acquire returns a free workspace, or a new one.
 func (w *workspaces) acquire() *workspace {
 	if n := len(w.free); n > 0 {
 		ws := w.free[n-1]
@@ -27,6 +27,7 @@ func (w *workspaces) acquire() *workspace {
 	return &workspace{}
 }
 
+// release resets a workspace and makes it free. Nothing may refer to its memory any more.
 func (w *workspaces) release(ws *workspace) {
 	if len(w.free) < workspacesKept {
 		ws.task.Reset()
@@ -35,7 +36,7 @@ func (w *workspaces) release(ws *workspace) {
 	}
 }
 
-// shrink gives back the memory of workspaces that was not needed since it was called before.
+// shrink releases memory of free workspaces that was unused since the previous call.
 func (w *workspaces) shrink() {
 	for _, ws := range w.free {
 		ws.task.Rest()

@@ -8,16 +8,17 @@ import (
 )
 
 const (
-	// failedSessionsMax is how many sessions may fail at one place before one is careful, and how often a body is tried alone.
+	// failedSessionsMax is how many sessions may fail at one place before the next one is careful. It is also how often
+	// a record is tried alone.
 	failedSessionsMax = 2
-	// carefulMax is how many bodies of a lane a session works on alone: more cost seconds where nothing is wrong, fewer cost
-	// more sessions until one that stands far behind is found.
+	// carefulMax is how many records of a lane a careful session processes alone. A higher value costs seconds without
+	// a fault. A lower one costs more sessions until a record far behind is found.
 	carefulMax = 256
-	// aloneMax bounds what is noted as tried alone: the metadata of an offset has 4,096 bytes at most.
+	// aloneMax bounds the records in a note that were tried alone. An offset's metadata has at most 4,096 bytes.
 	aloneMax = 16
 )
 
-// lane is what is worked on alone in turn: what was polled, or the backlog.
+// lane is the part of the work that is processed carefully: polled records, or the backlog.
 type lane int
 
 const (
@@ -26,7 +27,7 @@ const (
 	lanesCount
 )
 
-// laneOf is the lane of an input.
+// laneOf returns the lane of an input.
 func laneOf(t schemas.Topic) lane {
 	if t == schemas.TopicRawBulk {
 		return laneBacklog
@@ -34,48 +35,48 @@ func laneOf(t schemas.Topic) lane {
 	return laneLive
 }
 
-// String is the lane's name in the log.
+// String returns the lane's name in the log.
 func (l lane) String() string { return [lanesCount]string{"live", "backlog"}[l] }
 
-// beginning is where a session begins with a partition.
+// beginning is the place where a session begins with a partition.
 type beginning struct {
 	at    [3]int64 // how far its inputs were worked on, in the order of schemas.Inputs
-	waits [3]bool  // there are records behind that
-	// backlog: deferred records or held chunks wait to be worked on. Other businesses' come before them in any number, so nothing
-	// that got on shows that they did.
+	waits [3]bool  // the input has records behind at
+	// backlog is true if deferred records or held chunks wait. Any number of other businesses' records may go before
+	// them, so progress of the inputs does not show that these were processed.
 	backlog bool
 }
 
-// attempt is what is noted of a partition: how often work on it began at one place and failed. It is a state machine of the
-// events begun, alone, got, relaxed and ended. Its methods leave what they are called on as it is.
+// attempt is the note of a partition: how often work began at one place and failed. It is a state machine with the
+// events begun, alone, got, relaxed and ended. Its methods return the new note and leave the receiver unchanged.
 type attempt struct {
-	At       [3]int64        `json:"at"`       // how far its inputs were worked on, in the order of schemas.Inputs
-	Sessions [lanesCount]int `json:"sessions"` // of each lane: the sessions that failed while it stood there, and the one that is at work
-	// What was under way alone and is not known to have got through. What was tried last is the last one.
+	At       [3]int64        `json:"at"`       // next offsets of the inputs, in the order of schemas.Inputs
+	Sessions [lanesCount]int `json:"sessions"` // by lane: failed sessions at this place, and the present one
+	// Alone are the records that were processed alone and are not known to be committed. The latest one is last.
 	Alone []tries `json:"alone,omitempty"`
 	End   outcome `json:"end,omitempty"`
 	By    string  `json:"by,omitempty"` // the session
 }
 
-// piece is what is worked on alone.
+// piece identifies work that is processed alone.
 type piece struct {
 	Kind   pieceKind `json:"kind,omitempty"`
 	Topic  string    `json:"topic"`
 	Offset int64     `json:"offset"`
 	Change int       `json:"change,omitempty"`
-	Item   int       `json:"item,omitempty"` // the first item of a part, or the element of a held chunk
-	From   int       `json:"from,omitempty"` // how many of the held chunk's messages had left
+	Item   int       `json:"item,omitempty"` // first item of a part, or element of a held chunk
+	From   int       `json:"from,omitempty"` // number of messages of the held chunk that have left
 }
 
 type pieceKind string
 
 const (
-	pieceRecord pieceKind = ""     // a record that is next of its input
-	piecePart   pieceKind = "part" // a deferred record, or the rest of a record that leaves in parts
-	pieceHeld   pieceKind = "held" // a held chunk, or the rest of one
+	pieceRecord pieceKind = ""     // the next record of an input
+	piecePart   pieceKind = "part" // a deferred record, or the remaining part of one
+	pieceHeld   pieceKind = "held" // a held chunk, or the remaining part of one
 )
 
-// lane is where the piece is worked on.
+// lane returns the lane that processes the piece.
 func (p *piece) lane() lane {
 	if p.Kind == pieceRecord && p.Topic != schemas.TopicRawBulk.String() {
 		return laneLive
@@ -83,23 +84,23 @@ func (p *piece) lane() lane {
 	return laneBacklog
 }
 
-// tries are how often something was under way alone.
+// tries counts how often a piece was processed alone.
 type tries struct {
 	piece
 	Tries int  `json:"tries"`
-	Under bool `json:"under,omitempty"` // it is under way
+	Under bool `json:"under,omitempty"` // it is being processed
 }
 
-// outcome is how the work of a session on a partition ended.
+// outcome is how a session's work on a partition ended.
 type outcome string
 
 const (
-	outcomeNone      outcome = ""          // it has not, or the process died
-	outcomeFailed    outcome = "failed"    // it may be because of what was worked on
-	outcomeBlameless outcome = "blameless" // it has to do with no body: a stop, a rebalance, brokers that were away
+	outcomeNone      outcome = ""          // it has not ended, or the process died
+	outcomeFailed    outcome = "failed"    // a processed record may be the cause
+	outcomeBlameless outcome = "blameless" // no record is the cause: a stop, a rebalance, unreachable brokers
 )
 
-// begun is the note of a session that begins at a place.
+// begun returns the note of a session that begins at a place.
 func (a attempt) begun(p beginning, by string) attempt {
 	counts := a.End != outcomeBlameless
 	stuck := [lanesCount]bool{laneBacklog: p.backlog}
@@ -125,10 +126,10 @@ func (a attempt) begun(p beginning, by string) attempt {
 		one.Under = false
 		i := slices.IndexFunc(schemas.Inputs(), func(t schemas.Topic) bool { return t.String() == one.Topic })
 		if i < 0 || one.Tries == 0 || one.Kind == pieceRecord && one.Offset < p.at[i] {
-			continue // it got through
+			continue // it was committed
 		}
 		a.Alone = append(a.Alone, one)
-		if one.Kind == pieceRecord || p.backlog { // something else may have got on, this did not
+		if one.Kind == pieceRecord || p.backlog { // p.backlog { || progress of other work does not clear this one
 			n := &a.Sessions[one.lane()]
 			*n = max(*n, failedSessionsMax+1)
 		}
@@ -136,7 +137,7 @@ func (a attempt) begun(p beginning, by string) attempt {
 	return a
 }
 
-// careful tells of which lanes to do one thing at a time.
+// careful returns the lanes whose records must be processed one at a time.
 func (a *attempt) careful() (lanes [lanesCount]bool) {
 	for l, n := range a.Sessions {
 		lanes[l] = n > failedSessionsMax
@@ -144,7 +145,8 @@ func (a *attempt) careful() (lanes [lanesCount]bool) {
 	return lanes
 }
 
-// alone is the note before something is worked on alone; over tells that it had its tries, and is set aside.
+// alone returns the note before a piece is processed alone. over reports that it has failed often enough and is set
+// aside.
 func (a attempt) alone(what piece) (next attempt, over bool) {
 	one := tries{piece: what}
 	all := make([]tries, 0, len(a.Alone)+1)
@@ -156,28 +158,28 @@ func (a attempt) alone(what piece) (next attempt, over bool) {
 		}
 	}
 	over = one.Tries >= failedSessionsMax
-	one.Tries, one.Under = min(one.Tries, failedSessionsMax)+1, true // an end that does not count takes the last one back
+	one.Tries, one.Under = min(one.Tries, failedSessionsMax)+1, true // a blameless end revokes the last try
 	all = append(all, one)
 	a.Alone = all[max(len(all)-aloneMax, 0):]
 	return a, over
 }
 
-// got is the note after what was under way is committed.
+// got returns the note after the commit of the pieces that were being processed.
 func (a attempt) got() attempt {
 	a.Alone = slices.DeleteFunc(slices.Clone(a.Alone), func(one tries) bool { return one.Under })
 	return a
 }
 
-// relaxed is the note after a lane needs no more care: enough of it got through alone, or nothing of it is left.
+// relaxed returns the note after a lane needs no more care, because enough pieces were committed or none is left.
 func (a attempt) relaxed(l lane) attempt {
 	a.Sessions[l] = 0
-	if l == laneBacklog { // no position shows that these got through
+	if l == laneBacklog { // no position shows that these were committed
 		a.Alone = slices.DeleteFunc(slices.Clone(a.Alone), func(one tries) bool { return one.Kind != pieceRecord })
 	}
 	return a
 }
 
-// ended is the note of a session that ends. What is told first holds.
+// ended returns the note of a session that ends. The first outcome is kept.
 func (a attempt) ended(how outcome) attempt {
 	if a.End == outcomeNone {
 		a.End = how
@@ -185,8 +187,8 @@ func (a attempt) ended(how outcome) attempt {
 	return a
 }
 
-// outcomeOf tells how work ended: with an error, or without, after so long. worked is without the time for which the brokers were
-// waited for: a transaction that took longer than it may was ended by them.
+// outcomeOf returns the outcome of work that ended with err or nil. worked is the processing time without waits for
+// brokers. If it reaches transactionTimeout, the brokers aborted the transaction because of the work.
 func outcomeOf(err error, worked, transactionTimeout time.Duration) outcome {
 	if attributable(err) || worked >= transactionTimeout {
 		return outcomeFailed

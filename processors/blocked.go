@@ -10,19 +10,19 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// What becomes of a partition whose state has a record that cannot be read (Config.UnknownState).
+// The values of Config.UnknownState decide about a partition with an unreadable state record.
 const (
-	// StateBlock: the partition is not served. The others are.
+	// StateBlock: the partition is not served. Other partitions are.
 	StateBlock = "block"
-	// StateSetAside: the record is left out, with those that mean nothing without it. It stays in the log.
+	// StateSetAside: the record and those that depend on it are ignored. They stay in the log.
 	StateSetAside = "set_aside"
 )
 
-// unreadableState is a record from which a partition's state cannot be rebuilt. To read it again does not help.
+// unreadableState is the error of a record from which a partition's state cannot be rebuilt. A retry does not help.
 type unreadableState struct {
 	topic     string
 	partition int32
-	offset    int64 // negative: no record by itself
+	offset    int64 // negative: no single record is the cause
 	key       string
 	err       error
 }
@@ -36,8 +36,8 @@ func (u *unreadableState) Error() string {
 
 func (u *unreadableState) Unwrap() error { return u.err }
 
-// together is the beginning of the keys of state that mean nothing without each other: those of one kind of one number, of one
-// replay, or of records that began to wait together. Another key stands alone.
+// together returns the common prefix of state keys that depend on each other: of one kind and one number, of one
+// replay, or of one block of deferred records. Any other key stands alone and is returned unchanged.
 func together(key string) string {
 	for _, kind := range [...]string{"h|", "m|", "p|", "q|"} {
 		if rest, ok := strings.CutPrefix(key, kind); ok {
@@ -49,13 +49,13 @@ func together(key string) string {
 	return key
 }
 
-// blocked is a partition that this processor has and does not serve.
+// blocked is an assigned partition that is not served.
 type blocked struct {
-	runner *runner // without a task: it knows where the group is
+	runner *runner // without a task; it has the positions of the inputs
 	why    *unreadableState
 }
 
-// block stops reading a partition. Its offsets stay where they are.
+// block stops fetching a partition. Its committed offsets stay unchanged.
 func (s *session) block(r *runner, why *unreadableState) {
 	delete(s.runners, r.partition)
 	s.blocked[r.partition] = &blocked{runner: r, why: why}
@@ -66,7 +66,7 @@ func (s *session) block(r *runner, why *unreadableState) {
 		"do", "run the version that wrote it, or see docs/operations.md, A record of the state cannot be read")
 }
 
-// unblock is for a partition that went.
+// unblock forgets that a partition is blocked, because it was revoked or assigned anew.
 func (s *session) unblock(partition int32) {
 	if s.blocked[partition] == nil {
 		return
@@ -76,6 +76,7 @@ func (s *session) unblock(partition int32) {
 	s.p.metrics.blocked.Set(float64(len(s.blocked)))
 }
 
+// blockedInputs returns the inputs of a partition that the group's consumer fetches.
 func (s *session) blockedInputs(partition int32) map[string][]int32 {
 	names := map[string][]int32{}
 	for _, t := range beforeBulk {
@@ -84,8 +85,8 @@ func (s *session) blockedInputs(partition int32) map[string][]int32 {
 	return names
 }
 
-// withoutBlocked leaves out of what a transaction commits what the client thinks was read of partitions that are not
-// served: it was polled before that was known.
+// withoutBlocked removes offsets of blocked partitions from a commit. The client adds them for records that it had
+// polled before the partition was blocked.
 func (s *session) withoutBlocked(req *kmsg.TxnOffsetCommitRequest) {
 	if len(s.blocked) == 0 {
 		return
@@ -97,7 +98,7 @@ func (s *session) withoutBlocked(req *kmsg.TxnOffsetCommitRequest) {
 	req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return len(t.Partitions) == 0 })
 }
 
-// reportReady says whether all partitions are served.
+// reportReady sets the readiness: all partitions must be served.
 func (s *session) reportReady() {
 	if len(s.runners)+len(s.blocked) == 0 {
 		return
@@ -115,7 +116,7 @@ func (s *session) reportReady() {
 	s.p.notReady(fmt.Sprintf("%d of %d partitions are not served, for a record of the state cannot be read: %v", len(partitions), len(s.runners)+len(partitions), first.why))
 }
 
-// restoreState builds a task from the newest records of state, but for those that are set aside.
+// restoreState rebuilds a task from the newest records of state, without those that are set aside.
 func (s *session) restoreState(r *runner, newest map[string]stateRecord, aside map[string]bool) (bad *unreadableState, err error) {
 	if r.task, err = s.newTask(r); err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (s *session) restoreState(r *runner, newest map[string]stateRecord, aside m
 	return nil, nil
 }
 
-// setAside tells of what is left out of the state, where that is configured.
+// setAside reports whether an unreadable record is set aside, as configured, and logs and counts it then.
 func (s *session) setAside(bad *unreadableState) bool {
 	if s.cfg.UnknownState != StateSetAside || bad.offset < 0 {
 		return false

@@ -10,50 +10,50 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Config is a processor's configuration.
+// Config is the configuration of a processor. Validate checks it.
 type Config struct {
 	Brokers  []string
 	ClientID string
 	Prefix   string // of every topic
 
 	GroupID string
-	// InstanceID names this processor among those of the group. A stable one (a pod's name) lets a
-	// restarted processor take its partitions back at once; empty: a random one, and after a crash the
-	// group waits for SessionTimeout.
+	// InstanceID identifies this processor in the group. With a stable id, such as a pod's name, a restarted processor
+	// gets its partitions back at once. If it is empty, a random id is used, and after a crash the group waits for
+	// SessionTimeout.
 	InstanceID string
 
 	SessionTimeout     time.Duration
 	RebalanceTimeout   time.Duration
 	TransactionTimeout time.Duration
 
-	// BulkBytesPerTransaction bounds the history work of one transaction, and with it how long a live
-	// message waits behind it. One body may exceed it.
+	// BulkBytesPerTransaction is the maximum bulk of one transaction in bytes. It bounds how long a live message waits
+	// behind bulk. One body may exceed it.
 	BulkBytesPerTransaction int64
-	// HeldBytesMax bounds the bodies with chunks that wait for an earlier one which are kept in memory, packed. The others
-	// are read from the log again.
+	// HeldBytesMax is the maximum memory in bytes for compressed bodies of held chunks. Others are read again from
+	// Kafka. 0 disables the cache.
 	HeldBytesMax int64
-	// Deferred bounds what one business may have of a transaction beside others.
+	// Deferred bounds one business's part of a transaction while other businesses have live traffic.
 	Deferred deferred.Limits
-	// LiveLagRecordsMax is the live backlog from which bulk work pauses.
+	// LiveLagRecordsMax is the live lag in records above which bulk pauses.
 	LiveLagRecordsMax int64
 
-	// FetchBytesMax and FetchPartitionBytesMax bound what is fetched ahead, as compressed on the wire.
+	// FetchBytesMax and FetchPartitionBytesMax bound one fetch response, in compressed bytes.
 	FetchBytesMax, FetchPartitionBytesMax int32
-	// EventBytesMax is the largest event that is produced; a larger one goes to `dlq`, as one does that is larger
-	// than its topic takes.
+	// EventBytesMax is the maximum size of an event in bytes. Longer events, and those above their topic's limit, go to
+	// `dlq`.
 	EventBytesMax int32
-	// RecordBytesMax is the largest record that the topics take, as far as it is known before they are asked. A raw
-	// record that is longer stands in segments on the topics that carry raw records on.
+	// RecordBytesMax is the assumed maximum size of a record in bytes, until the topics have reported theirs. Longer
+	// records of `rerouted` and `dlq` are written in segments.
 	RecordBytesMax int32
-	// BufferedBytesMax bounds the events that wait to be sent.
+	// BufferedBytesMax bounds the produced bytes that wait for acknowledgements.
 	BufferedBytesMax int
 	Compression      string // none, snappy, lz4, zstd
 
-	// TickEvery is how often time passes for the tasks; TickGrace is how far behind the clock it stays,
-	// so that a webhook that is being written counts as received before it.
+	// TickEvery is the interval at which time passes for the tasks. TickGrace is how far their time stays behind the
+	// clock, so that a webhook that is still being written counts as received earlier.
 	TickEvery, TickGrace time.Duration
 
-	// UnknownState is what becomes of a partition whose state has a record that cannot be read: StateBlock, StateSetAside.
+	// UnknownState decides about a partition with an unreadable state record: StateBlock or StateSetAside.
 	UnknownState string
 
 	Decode   contentcoding.Limits
@@ -62,7 +62,7 @@ type Config struct {
 	Task task.Config // without Partition, Partitions and PartitionOf
 }
 
-// DefaultConfig is the configuration for everything that has a default.
+// DefaultConfig returns the defaults of all keys that have one.
 func DefaultConfig() Config {
 	return Config{
 		ClientID: "coexstream-processor", Prefix: "coex.", GroupID: "coexstream",
@@ -79,7 +79,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate names the first key whose value cannot be used.
+// Validate returns an error that names the first key with an invalid value, the value and what is allowed.
 func (c *Config) Validate() error {
 	switch {
 	case len(c.Brokers) == 0:
@@ -121,12 +121,12 @@ func (c *Config) Validate() error {
 	return c.Task.Validate()
 }
 
-// eventBytesLeast is what an event may always have.
+// eventBytesLeast is the minimum of EventBytesMax in bytes.
 const eventBytesLeast = 16 << 10
 
 func (c *Config) topic(t schemas.Topic) string { return t.Name(c.Prefix) }
 
-// inputs names the topics that a processor consumes.
+// inputs returns the names of the topics that a processor consumes.
 func (c *Config) inputs() []string {
 	var names []string
 	for _, t := range schemas.Inputs() {

@@ -15,12 +15,14 @@ import (
 	"github.com/coexstream/coexstream/schemas/segment"
 )
 
-// deferral is a runner's part of ADR 0037: which records of the live lane wait for a turn, and how those get it that wait.
+// deferral is the runner's part of ADR 0037: it decides which live records are deferred, and when deferred ones are
+// processed.
 type deferral struct {
 	shares deferred.Shares
-	// owed are the bytes by which raw.bulk is ahead of the deferred records: neither starves.
+	// owed is how many bytes raw.bulk is ahead of the deferred records. It alternates both, so neither starves.
 	owed int64
-	// The first record of bulk, and what waited when it was first seen to be that: see before.
+	// head is one more than the offset of the first record of raw.bulk, and mark is what was deferred when it became
+	// the first. See before.
 	head int64
 	mark uint64
 	// plain is what the body of a record decodes to; nil: it was not decoded.
@@ -28,7 +30,8 @@ type deferral struct {
 	plainOf *kgo.Record
 }
 
-// defers lets a polled record wait for a turn if its business is over its budget, or has records that wait.
+// defers defers a polled record if its business is over its budget, or has deferred records already. It reports whether
+// it did.
 func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Record, w *polledRecords) (waits bool, err error) {
 	r.plain, r.plainOf = nil, nil
 	length, whole := r.bodyBytes(rec)
@@ -43,7 +46,7 @@ func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Recor
 		share.Bytes += length
 		return false, nil
 	}
-	if q.Len() >= r.cfg.Deferred.RecordsMax && !r.cares() { // who is careful makes no room: that is work on another body
+	if q.Len() >= r.cfg.Deferred.RecordsMax && !r.cares() { // a careful session makes no room, because that is work on another body
 		if !c.Waits {
 			return false, nil
 		}
@@ -59,8 +62,9 @@ func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Recor
 	return true, nil
 }
 
-// bodyBytes is how long the body of a record is; whole is false where the record stands for none that may wait: it is a
-// segment that another one names, tells of a number, or was written by a replay.
+// bodyBytes returns the length of a record's decoded body in bytes, as far as the budget needs it. whole is false for
+// records that are never deferred: a segment that another record refers to, a note about a number, and records of a
+// replay.
 func (r *runner) bodyBytes(rec *kgo.Record) (length int64, whole bool) {
 	length = int64(len(rec.Value))
 	coded, inSegments := []byte(nil), false
@@ -100,7 +104,7 @@ func (r *runner) bodyBytes(rec *kgo.Record) (length int64, whole bool) {
 	return length, true
 }
 
-// decoded is what a record's body decodes to, if that is known.
+// decoded returns the decoded body of a record; nil if it is not known.
 func (r *runner) decoded(rec *kgo.Record) []byte {
 	if r.plainOf != rec {
 		return nil
@@ -108,8 +112,9 @@ func (r *runner) decoded(rec *kgo.Record) []byte {
 	return r.plain
 }
 
-// before is the deferred record that goes before the first record of bulk, if one does: one of the same business that began
-// to wait before that was fetched, else the next one while the turn is theirs. rec is nil where nothing of bulk waits.
+// before returns the deferred record that goes before the first record of raw.bulk, if one does. This is the first one
+// of the same business that was deferred before that record was fetched. Otherwise it is the next one, if owed allows
+// it. rec is nil if no record of raw.bulk waits.
 func (r *runner) before(rec *kgo.Record) (deferred.Head, bool) {
 	q := r.task.Deferred()
 	if rec == nil || q.Len() == 0 {
@@ -127,13 +132,13 @@ func (r *runner) before(rec *kgo.Record) (deferred.Head, bool) {
 	return q.Next()
 }
 
-// owedMax bounds what one of both is ahead.
+// owedMax bounds owed in bytes, in both directions.
 const owedMax = 1 << 20
 
-// owes takes how many bytes bulk was worked on; negative: of deferred records.
+// owes adds the bytes of raw.bulk that were processed; negative bytes are those of deferred records.
 func (r *runner) owes(bytes int64) { r.owed = max(min(r.owed+bytes, owedMax), -owedMax) }
 
-// goOn processes the record that was started, or the rest of it, as far as there is room.
+// goOn processes the started record, or its remaining part, within the budget.
 func (r *runner) goOn(ctx context.Context, q *bulk.Budget) error {
 	h, inParts, _ := r.task.Begun()
 	r.parseInPlace = false
@@ -161,7 +166,7 @@ func (r *runner) goOn(ctx context.Context, q *bulk.Budget) error {
 	}
 	r.turn(h, c, inParts)
 	took := int(max(h.Bytes, 1))
-	if inParts { // they were counted with the first part
+	if inParts { // the first part has counted the bytes
 		took = 1
 	}
 	q.Spend(took)
@@ -171,7 +176,7 @@ func (r *runner) goOn(ctx context.Context, q *bulk.Budget) error {
 	return nil
 }
 
-// skips sets a record aside, instead of its turn, that failed alone: see suspect.go.
+// skips sets the started record aside if it failed alone, and reports whether it did. See suspect.go.
 func (r *runner) skips(h deferred.Head, rec *kgo.Record) bool {
 	r.under.topic, r.under.offset = h.Topic, h.Offset
 	change, item := r.task.Progress()
@@ -183,17 +188,17 @@ func (r *runner) skips(h deferred.Head, rec *kgo.Record) bool {
 	return true
 }
 
-// gone gives up a deferred record that is not in the log any more.
+// gone abandons a deferred record that is no longer in the log.
 func (r *runner) gone(h deferred.Head) {
 	r.metrics.refetches.WithLabelValues("gone").Inc()
 	r.losses.deferredGone(h.Topic, r.partition, h.Offset)
 	r.task.Abandon()
 }
 
-// turn lets the task process the record that was started, which is cut.
+// turn passes the started record to the task after it was parsed.
 func (r *runner) turn(h deferred.Head, c parsedRecord, inParts bool) {
 	o := r.origin(h.Topic, c.rec)
-	if o.ReceivedAt.UnixMilli() != h.ReceivedAt.UnixMilli() { // of a log that was cut or made again
+	if o.ReceivedAt.UnixMilli() != h.ReceivedAt.UnixMilli() { // another record: the log was cut or created again
 		r.gone(h)
 		r.retain(c)
 		return
@@ -218,8 +223,8 @@ func (r *runner) turn(h deferred.Head, c parsedRecord, inParts bool) {
 	}
 }
 
-// makeRoom processes the oldest record of a business that waits, whole, where no more may wait: so its records stay in
-// order, and a transaction does what it would do without a queue.
+// makeRoom processes the oldest deferred record of a business whole, because no more records may be deferred. So the
+// order of its records is kept, and the transaction does what it would do without the queue.
 func (r *runner) makeRoom(ctx context.Context, business []byte) error {
 	if h, _, ok := r.task.Begun(); ok && h.Business != string(business) {
 		if err := r.finish(ctx); err != nil {
@@ -236,8 +241,7 @@ func (r *runner) makeRoom(ctx context.Context, business []byte) error {
 	return r.finish(ctx)
 }
 
-// finish processes the rest of the record that was started. It reads it by itself: what comes next of the backlog may
-// be read and cut meanwhile.
+// finish processes the rest of the started record. It uses a read of its own, because a prefetch may own reread.
 func (r *runner) finish(ctx context.Context) error {
 	h, inParts, _ := r.task.Begun()
 	lent, err := r.fetcher.Lend(ctx, r.names[h.Topic], r.partition, h.Offset)

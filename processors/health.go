@@ -8,14 +8,15 @@ import (
 )
 
 const (
-	// stuckAfter is how long records may wait in a partition without a commit that gets on with it.
+	// stuckAfter is how long records of a partition may wait without a commit that makes progress.
 	stuckAfter = time.Minute
-	// failuresMax is how many sessions may fail one after the other, none of which lasted or committed anything.
+	// failuresMax is how many sessions in a row may fail before Ready reports it. A session that lasted or committed
+	// resets it.
 	failuresMax = 3
 )
 
-// health knows since when partitions do not get on, over the ends of sessions. The session tells it what it does; probes
-// ask at any time, also while the session is stuck.
+// health records since when partitions make no progress, across sessions. Sessions report to it, and probes read it at
+// any time, even while a session is blocked. mu guards the fields below it.
 type health struct {
 	now func() time.Time
 
@@ -25,11 +26,11 @@ type health struct {
 	last       error
 }
 
-// pendingWork is a partition in which records wait.
+// pendingWork is the progress of one partition.
 type pendingWork struct {
-	since time.Time // without a commit that got on; zero: nothing waits
-	at    int64     // sum of the positions that are committed
-	doing string    // what the session began last
+	since time.Time // when waiting without progress began; zero: no record waits
+	at    int64     // sum of the committed positions
+	doing string    // the latest work that a session began
 }
 
 func newHealth(now func() time.Time) *health {
@@ -45,7 +46,7 @@ func (h *health) of(partition int32) *pendingWork {
 	return w
 }
 
-// waits says that records of a partition wait, or are being worked on; doing names what is, if anything is.
+// waits reports that records of a partition wait or are processed. doing names the work; empty: none.
 func (h *health) waits(partition int32, doing string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -58,14 +59,14 @@ func (h *health) waits(partition int32, doing string) {
 	}
 }
 
-// idle says that nothing waits in a partition.
+// idle reports that no record of a partition waits.
 func (h *health) idle(partition int32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.of(partition).since = time.Time{}
 }
 
-// committed says how far a partition is, and whether events left.
+// committed reports the sum of the committed positions, and whether the transaction had events.
 func (h *health) committed(partition int32, at int64, events bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -76,14 +77,14 @@ func (h *health) committed(partition int32, at int64, events bool) {
 	w.at, h.failures = at, 0
 }
 
-// forget is for a partition that went.
+// forget removes a revoked partition.
 func (h *health) forget(partition int32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.partitions, partition)
 }
 
-// serves says which partitions there are; what was known of others is forgotten.
+// serves removes the partitions for which has returns false.
 func (h *health) serves(has func(int32) bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,7 +95,7 @@ func (h *health) serves(has func(int32) bool) {
 	}
 }
 
-// failed says that a session ended with an error; lasted, that it did so after a while.
+// failed reports that a session ended with an error. lasted says that it had run for a while.
 func (h *health) failed(err error, lasted bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -105,7 +106,7 @@ func (h *health) failed(err error, lasted bool) {
 	h.last = err
 }
 
-// stalled is for how long the records wait that wait the longest; 0 where none does.
+// stalled returns the longest time for which records wait without progress; 0: none wait.
 func (h *health) stalled() (longest time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -118,7 +119,7 @@ func (h *health) stalled() (longest time.Duration) {
 	return longest
 }
 
-// wrong says what is wrong, or nothing.
+// wrong returns an error if a partition makes no progress or sessions keep failing; nil otherwise.
 func (h *health) wrong() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

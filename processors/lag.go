@@ -14,14 +14,14 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// progress is how far one input of one partition has been worked on, as far as its lag in seconds needs it.
+// progress is how far one input of one partition has been processed, for its lag in seconds.
 type progress struct {
-	receivedAt time.Time // of the newest webhook processed
-	caughtUpAt time.Time // when nothing was left, the last time that somebody looked
+	receivedAt time.Time // receipt of the newest processed webhook
+	caughtUpAt time.Time // the latest time when no record was left
 }
 
-// since is how old the oldest record that waits can be: it came after the newest one that was processed, and after
-// nothing was left. Zero where neither is known yet: right after a start, until the first record.
+// since returns the earliest receipt that the oldest waiting record can have. It came after the newest processed one,
+// and after no record was left. It is zero after a start, until the first record.
 func (p *progress) since() time.Time {
 	if p.caughtUpAt.After(p.receivedAt) {
 		return p.caughtUpAt
@@ -29,20 +29,20 @@ func (p *progress) since() time.Time {
 	return p.receivedAt
 }
 
-// inProgress is what is worked on of one input of one partition and is not committed: when the oldest of it was received, in Unix
-// milliseconds; 0: nothing. The runner writes it; the metrics read it at any time.
+// inProgress is the receipt of the oldest record that is processed but not committed, of one input of one partition, in
+// Unix milliseconds; 0: none. The runner writes it, and the metrics read it at any time.
 type inProgress struct {
 	working, ending atomic.Int64
 }
 
-// start is for a record with which work begins.
+// start reports that processing of a record begins.
 func (h *inProgress) start(receivedAt time.Time) {
 	if h.working.Load() == 0 {
 		h.working.Store(receivedAt.UnixMilli())
 	}
 }
 
-// finish is for the end of a transaction that begins, and committed for the one that has come.
+// finish reports that the commit of the present records begins; committed, that it succeeded.
 func (h *inProgress) finish() {
 	h.ending.Store(h.working.Load())
 	h.working.Store(0)
@@ -51,7 +51,7 @@ func (h *inProgress) finish() {
 func (h *inProgress) committed() { h.ending.Store(0) }
 
 func (h *inProgress) since() time.Time {
-	for _, ms := range [...]int64{h.ending.Load(), h.working.Load()} { // what is being ended is older
+	for _, ms := range [...]int64{h.ending.Load(), h.working.Load()} { // the records of the commit are older
 		if ms != 0 {
 			return time.UnixMilli(ms)
 		}
@@ -59,8 +59,8 @@ func (h *inProgress) since() time.Time {
 	return time.Time{}
 }
 
-// lags tells how far behind the inputs are, at the moment at which it is asked, also while a session is stuck, or
-// between two sessions.
+// lags is the collector of the lag metrics. It computes them when it is scraped, even while a session is blocked or
+// between two sessions. mu guards all.
 type lags struct {
 	now              func() time.Time
 	records, seconds *prometheus.Desc
@@ -71,8 +71,8 @@ type lags struct {
 
 type lag struct {
 	records    int64
-	since      time.Time   // zero: not known, or nothing waits
-	inProgress *inProgress // nil: nobody works on it
+	since      time.Time   // zero: unknown, or no record waits
+	inProgress *inProgress // nil: no runner processes the partition
 }
 
 func newLags(now func() time.Time) *lags {
@@ -125,7 +125,7 @@ func (l *lags) of(topic schemas.Topic, partition int32) *lag {
 	return l.all[at]
 }
 
-// watch begins with a partition: what an earlier session knew of it stays.
+// watch begins with a restored runner. It keeps the lag that an earlier session knew.
 func (l *lags) watch(r *runner) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -138,7 +138,7 @@ func (l *lags) watch(r *runner) {
 	}
 }
 
-// forget removes what is told of the partitions that are not kept: their new owner tells it from now on.
+// forget removes the partitions for which kept returns false. Their new owner reports their lag.
 func (l *lags) forget(kept func(int32) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -149,7 +149,7 @@ func (l *lags) forget(kept func(int32) bool) {
 	}
 }
 
-// behind takes how many records of an input wait in the log. Those that were read and wait for a turn count as well.
+// behind sets the lag of an input to the number of unread records in the log. Deferred records are added to it.
 func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 	var since time.Time
 	if records > 0 {
@@ -170,7 +170,7 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 	of.records, of.since = max(records, 0), since
 }
 
-// ended is for a session that ended: what it knew of its partitions is not told any more. How far behind they are still is.
+// ended resets the gauges that only a running session knows. The lag stays.
 func (m *metrics) ended() {
 	m.largestSource.Reset()
 	m.largest.Reset()
@@ -179,17 +179,17 @@ func (m *metrics) ended() {
 	}
 }
 
-// deferredTold is how long records of a business wait for a turn before the log says so, and how often it does.
+// deferredTold is how long a business's records may be deferred before a warning is logged, and how often it is
+// repeated.
 const deferredTold = time.Minute
 
-// hashed names a business where its id may not stand: the first 12 digits of its SHA-256.
+// hashed returns the first 12 digits of the SHA-256 of a business's id, for logs.
 func hashed(business string) string {
 	sum := sha256.Sum256([]byte(business))
 	return hex.EncodeToString(sum[:6])
 }
 
-// observe tells what the tasks hold. It looks at every number, so it is called once for each tick, never for
-// each transaction.
+// observe sets the gauges from the sizes of all tasks. It visits every phone number, so it runs once per tick only.
 func (s *session) observe() {
 	var held, waiting, running, gaps, numbers, deferred, businesses int
 	var deferredBytes int64

@@ -131,7 +131,7 @@ type workItem struct {
 	topic  schemas.Topic
 	offset int64
 	want   task.Want      // the held chunk; zero: none
-	rec    *kgo.Record    // of bulk
+	rec    *kgo.Record    // of raw.bulk
 	near   []*kgo.Record  // the records of the same fetch before rec
 	waits  bool           // it is deferred, or is processed in parts
 	start  *deferred.Head // set if its processing has not started
@@ -155,13 +155,13 @@ func (r *runner) nextItem() (n workItem, ok bool) {
 	return workItem{topic: schemas.TopicRawBulk, offset: rec.Offset, rec: rec, near: near}, true
 }
 
-// held is a held chunk as what is next.
+// held returns the item of a held chunk.
 func held(w task.Want) workItem { return workItem{topic: w.Topic, offset: w.Offset, want: w} }
 
-// held tells whether it is a held chunk.
+// held reports whether the item is a held chunk.
 func (n *workItem) held() bool { return n.rec == nil && !n.waits }
 
-// describeNext names what is next.
+// describeNext returns topic, partition and offset of the next item, for health; empty: there is none.
 func (r *runner) describeNext() string {
 	n, ok := r.nextItem()
 	if !ok {
@@ -170,12 +170,12 @@ func (r *runner) describeNext() string {
 	return fmt.Sprintf("%s/%d@%d", n.topic, r.partition, n.offset)
 }
 
-// parseInPlaceMax is how long a body may be that is cut within a transaction while live messages are expected: that takes
-// about half a millisecond.
+// parseInPlaceMax is the maximum length in bytes of a body that is parsed within a transaction while live messages are
+// expected. Such a body takes about half a millisecond.
 const parseInPlaceMax = 256 << 10
 
-// isAtHand tells whether what is next can be worked on without a wait that live messages would notice: it is cut, or short
-// and in memory. What cannot be cut before its turn counts as such.
+// isAtHand reports whether an item can be processed without a delay that live messages would notice: it is parsed, or
+// it is short and in memory. An item that cannot be prefetched counts as well.
 func (r *runner) isAtHand(n workItem) bool {
 	if r.parseInPlace || n.held() && r.retained.has(n.want) || !n.held() && r.retained.isFor(n.topic, n.offset) {
 		return true
@@ -195,7 +195,7 @@ func (r *runner) isAtHand(n workItem) bool {
 		return false
 	}
 	return length <= parseInPlaceMax && !slices.ContainsFunc(headers, func(h kgo.RecordHeader) bool {
-		return h.Key == schemas.HeaderContentEncoding || segmented(h) // longer than it seems, or in pieces
+		return h.Key == schemas.HeaderContentEncoding || segmented(h) // the body is longer than the value
 	})
 }
 

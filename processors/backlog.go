@@ -49,7 +49,7 @@ func (b backlog) Worker(partition int32) bulk.Worker {
 	return nil
 }
 
-// Broken ends the session at its next turn.
+// Broken ends the session in its next cycle.
 func (b backlog) Broken(err error) { b.s.broken = err }
 
 // Prefetched installs the records that were parsed beforehand.
@@ -66,7 +66,7 @@ func (b backlog) Fetched(spot *kafka.SpotFetched, ends bulk.Barriers) {
 	if r == nil {
 		return
 	}
-	if spot.Err != nil && spot.Offset == r.queue.Next && spot.LogStart <= spot.Offset { // not retention
+	if spot.Err != nil && spot.Offset == r.queue.Next && spot.LogStart <= spot.Offset { // the log ends before the position; this is not retention
 		b.s.broken = fmt.Errorf("%w, and begins at %d", spot.Err, spot.LogStart)
 		return
 	}

@@ -25,7 +25,7 @@ type deferral struct {
 	// the first. See before.
 	head int64
 	mark uint64
-	// plain is what the body of a record decodes to; nil: it was not decoded.
+	// plain is the decoded body of the record plainOf; nil: it was not decoded.
 	plain   []byte
 	plainOf *kgo.Record
 }
@@ -164,7 +164,7 @@ func (r *runner) goOn(ctx context.Context, q *bulk.Budget) error {
 		q.Spend(1)
 		return nil
 	}
-	r.turn(h, c, inParts)
+	r.processDeferred(h, c, inParts)
 	took := int(max(h.Bytes, 1))
 	if inParts { // the first part has counted the bytes
 		took = 1
@@ -195,8 +195,8 @@ func (r *runner) gone(h deferred.Head) {
 	r.task.Abandon()
 }
 
-// turn passes the started record to the task after it was parsed.
-func (r *runner) turn(h deferred.Head, c parsedRecord, inParts bool) {
+// processDeferred passes the started record to the task after it was parsed.
+func (r *runner) processDeferred(h deferred.Head, c parsedRecord, inParts bool) {
 	o := r.origin(h.Topic, c.rec)
 	if o.ReceivedAt.UnixMilli() != h.ReceivedAt.UnixMilli() { // another record: the log was cut or created again
 		r.gone(h)
@@ -250,7 +250,7 @@ func (r *runner) finish(ctx context.Context) error {
 		var rec *kgo.Record
 		if rec, err = r.assembleFrom(ctx, lent, task.Want{Topic: h.Topic, Offset: h.Offset}); err == nil {
 			if !r.skips(h, rec) {
-				r.turn(h, r.parse(h.Topic, rec), inParts)
+				r.processDeferred(h, r.parse(h.Topic, rec), inParts)
 			}
 			return nil
 		}

@@ -11,18 +11,24 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// losses tells of records of the inputs that are gone before they were read: webhooks that were answered with 200, and
-// that nobody has any more. Processing goes on with what is left.
+// losses reports records of the inputs that are gone before they were read. Their webhooks were answered with 200, and
+// nobody has them any more. Processing continues with the remaining records.
 //
-// What retention removed is known in three places: at assignment, where the group's committed offset lies before the start
-// of the log; for raw.bulk when a fetch is refused; and for the others when what is polled does not go on where the last
-// poll ended. A hole alone means nothing there: records of an aborted transaction are left out, and rerouted has those.
-// Only what lies before the start of the log, as the fetch told it, was removed. So what is removed while a processor runs
-// is told with the next record of its partition. A partition has committed offsets from its first transaction on, within a
-// tick of its assignment, whether there was anything to read or not; what was removed before is not told, since a group
-// that is new looks the same.
+// Removal by retention is detected in three places:
 //
-// A log that is not what it was (kafka.LogFault) is known at assignment, and a session ends when it meets one.
+//   - At assignment, if the group's committed offset lies before the start of the log.
+//   - For raw.bulk, if a fetch fails because its offset is out of range.
+//   - For the other inputs, if polled records leave a gap behind the position, as far as the gap lies before the start of
+//     the log in that fetch.
+//
+// A gap alone is no loss, because records of aborted transactions are skipped, and rerouted has such records. So a
+// removal at runtime is reported with the next record of its partition. A partition has committed offsets from its
+// first transaction on, within a tick of its assignment. Earlier removals are not reported, because a new group looks
+// the same.
+//
+// A changed log (kafka.LogFault) is detected at assignment. A session that meets one ends.
+//
+// mu guards the fields below it. Sessions and restore goroutines call the methods.
 type losses struct {
 	total  *prometheus.CounterVec // by topic
 	read   *prometheus.CounterVec // by topic
@@ -30,8 +36,8 @@ type losses struct {
 	log    *slog.Logger
 
 	mu sync.Mutex
-	// counted is up to where records are counted, so that a session that begins again before it commits does not count
-	// them again; found are the faults that no commit has settled, for the same reason.
+	// counted is the offset up to which losses were counted. found are the faults that no commit has settled. Both keep
+	// a session that restarts before its commit from counting again.
 	counted map[inputPartition]int64
 	found   map[inputPartition]foundFault
 }
@@ -51,7 +57,7 @@ func newLosses(m *metrics, log *slog.Logger) *losses {
 	return &losses{total: m.recordsLost, read: m.recordsCut, faults: m.logFaults, log: log, counted: map[inputPartition]int64{}, found: map[inputPartition]foundFault{}}
 }
 
-// gone takes that the records from an offset up to without another one were removed.
+// gone reports that retention removed the records with offsets from from to to, without to.
 func (l *losses) gone(topic schemas.Topic, partition int32, from, to int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,14 +75,14 @@ func (l *losses) gone(topic schemas.Topic, partition int32, from, to int64) {
 		"topic", topic.String(), "partition", partition, "from", from, "to", to, "records", to-from, "do", do)
 }
 
-// deferredGone takes that a record is gone that was read, and waited for a turn.
+// deferredGone reports that a deferred record is gone from the log.
 func (l *losses) deferredGone(topic schemas.Topic, partition int32, offset int64) {
 	l.total.WithLabelValues(topic.String()).Inc()
 	l.log.Error("a record that waited for a turn is gone from the log: retention removed it, or the log was cut or made again",
 		"topic", topic.String(), "partition", partition, "offset", offset, "do", "see docs/operations.md, A business waits its turn")
 }
 
-// fault takes that a log is not what it was, and returns how that is told beside the committed offsets.
+// fault reports that a log has changed, and returns the value that is committed beside the offsets.
 func (l *losses) fault(topic schemas.Topic, partition int32, v *logFinding, now time.Time) *kafka.LogFault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,7 +116,7 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *logFinding, now 
 	return told
 }
 
-// settled says that the group committed where it goes on.
+// settled reports that the group has committed where it continues, for one partition.
 func (l *losses) settled(partition int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

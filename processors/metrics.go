@@ -40,7 +40,7 @@ type metrics struct {
 	running       prometheus.Gauge
 	gaps          prometheus.Gauge
 	numbers       prometheus.Gauge
-	largest       *prometheus.GaugeVec // by a hash of the WABA: of one business at a time
+	largest       *prometheus.GaugeVec // by a hash of the WABA id; it has one business at a time
 	largestSource *prometheus.GaugeVec
 	restarts      prometheus.Counter
 	rebalances    prometheus.Counter
@@ -113,7 +113,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	return m
 }
 
-// stalled registers for how long nothing gets on, told at the moment at which it is asked.
+// stalled registers the gauge of the longest time without progress. It is computed when it is scraped.
 func (m *metrics) stalled(reg prometheus.Registerer, h *health) {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "coexstream", Subsystem: "processor", Name: "stalled_seconds",
@@ -121,8 +121,8 @@ func (m *metrics) stalled(reg prometheus.Registerer, h *health) {
 	}, func() float64 { return h.stalled().Seconds() }))
 }
 
-// begin lets the counters that alerts look at begin with 0: an increase from nothing is none to Prometheus, and the first
-// dead letter of a reason would go unnoticed.
+// begin initialises the counters of alerts with 0. Prometheus sees no increase when a counter appears with its first
+// value, so the first dead letter of a reason would go unnoticed.
 func (m *metrics) begin() {
 	for _, t := range schemas.Inputs() {
 		m.recordsLost.WithLabelValues(t.String())
@@ -148,13 +148,13 @@ func (m *metrics) begin() {
 	}
 }
 
-// read adds what was read of a topic.
+// read counts records and bytes that were read from a topic.
 func (m *metrics) read(topic schemas.Topic, records, bytes int) {
 	m.records.WithLabelValues(topic.String()).Add(float64(records))
 	m.recordBytes.WithLabelValues(topic.String()).Add(float64(bytes))
 }
 
-// committed adds what a task counted in a transaction that was committed.
+// committed adds the counts of a task in a committed transaction.
 func (m *metrics) committed(c *task.Counts) {
 	for t, n := range c.Events {
 		if n > 0 {

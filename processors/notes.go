@@ -15,26 +15,25 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// The notes of attempts are offsets with metadata of a group of their own, which has no members: they have to be there before
-// what they tell of, and so cannot be in its transaction. Where they cannot be written the sessions go on without.
-
-// attemptsGroup is the group whose committed offsets are the notes.
+// attemptsGroup returns the group whose committed offsets are the notes. They are offsets with metadata of a group
+// without members. A note has to be durable before the work that it describes, so it cannot be in the transaction of
+// this work. If notes cannot be written, sessions continue without them.
 func attemptsGroup(group string) string { return group + "-attempts" }
 
-// noteTimeout bounds the reading and the writing of notes.
+// noteTimeout bounds one read or write of notes.
 const noteTimeout = 2 * time.Second
 
-// noteLog is where notes are kept.
+// noteLog stores notes by partition.
 type noteLog interface {
 	read(ctx context.Context) (map[int32]attempt, error)
 	write(ctx context.Context, notes map[int32]attempt) error
 }
 
-// attempts reads and writes the notes.
+// attempts stores the notes in Kafka. It implements noteLog.
 type attempts struct {
 	adm   *kadm.Client
 	group string
-	topic string // raw.bulk: there is one note for each partition of it
+	topic string // raw.bulk; it has one note per partition
 }
 
 func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
@@ -54,7 +53,8 @@ func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
 	return all, nil
 }
 
-// ofBulk is where attempt.At has raw.bulk. A note has its offset: one beyond the end of that log would tell of a log that was cut.
+// ofBulk is the index of raw.bulk in attempt.At. A note is committed at this offset. An offset beyond the end of the
+// log would look like a log that was cut.
 var ofBulk = slices.Index(schemas.Inputs(), schemas.TopicRawBulk)
 
 func (a *attempts) write(ctx context.Context, notes map[int32]attempt) error {
@@ -78,16 +78,16 @@ func (a *attempts) write(ctx context.Context, notes map[int32]attempt) error {
 	return nil
 }
 
-// notebook is what a processor noted of partitions, through all of its sessions. A note that could not be written when a
-// session ended counts nonetheless where no other session began since.
+// notebook has the processor's notes of partitions across sessions; mu guards own. A note that could not be written at
+// the end of a session still counts, unless another session has begun since.
 type notebook struct {
 	mu  sync.Mutex
-	own map[int32]attempt // the last that this process made
+	own map[int32]attempt // the latest note of this process
 }
 
 func newNotebook() *notebook { return &notebook{own: map[int32]attempt{}} }
 
-// begin notes that a session begins at places.
+// begin notes that the session by begins at places, and returns the new notes.
 func (b *notebook) begin(ctx context.Context, log noteLog, by string, places map[int32]beginning) (map[int32]attempt, error) {
 	before, err := log.read(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func (b *notebook) begin(ctx context.Context, log noteLog, by string, places map
 	return now, log.write(ctx, now)
 }
 
-// change notes something of a partition, without writing it.
+// change changes the note of a partition in memory only.
 func (b *notebook) change(partition int32, do func(attempt) attempt) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +116,8 @@ func (b *notebook) change(partition int32, do func(attempt) attempt) {
 	}
 }
 
-// alone notes that something is worked on alone, unless it had its tries. What cannot be written does not count.
+// alone notes that a piece will be processed alone. over reports that the piece has failed often enough; then nothing
+// is noted. A note that cannot be written does not count.
 func (b *notebook) alone(ctx context.Context, log noteLog, partition int32, what piece) (over bool) {
 	b.mu.Lock()
 	before, ok := b.own[partition]
@@ -126,7 +127,7 @@ func (b *notebook) alone(ctx context.Context, log noteLog, partition int32, what
 	}
 	note, over := before.alone(what)
 	if !over && log.write(ctx, map[int32]attempt{partition: note}) != nil {
-		return false // it may be there nonetheless: the last note of this process holds
+		return false // even if it was written, the note in memory counts
 	}
 	b.change(partition, func(attempt) attempt { return note })
 	return over
@@ -147,7 +148,8 @@ func (b *notebook) relax(ctx context.Context, log noteLog, partition int32, l la
 	return log.write(ctx, map[int32]attempt{partition: note})
 }
 
-// end notes that a session's work on partitions ends, where no other session has begun with them; nil: on all it has.
+// end notes that the session's work on partitions ends; nil: on all. It skips partitions with which another session has
+// begun.
 func (b *notebook) end(ctx context.Context, log noteLog, by string, partitions []int32, how outcome) error {
 	b.mu.Lock()
 	ended := map[int32]attempt{}

@@ -16,31 +16,29 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// start is where the group goes on with a partition, by input topic.
+// start is where the group continues with a partition, by input topic.
 type start struct {
 	at    [topicNamesCount]int64
 	epoch [topicNamesCount]int32 // leader epoch of the record before at; -1: not known
-	end   [topicNamesCount]int64 // of the log, when it was looked at; of `state`, too
-	// recorded is whether the group has at as a committed offset already, with what is known of the log beside it. If not, it
-	// is committed with the first transaction.
+	end   [topicNamesCount]int64 // of the log at the time of the look-up; of `state` too
+	// recorded is true if at is a committed offset with a mark of its log. Otherwise the first transaction commits it.
 	recorded  [topicNamesCount]bool
-	fault     *kafka.LogFault // the last one of the partition
-	stateLost bool            // found just now
+	fault     *kafka.LogFault // the latest fault of the partition
+	stateLost bool            // found by this look-up
 }
 
-// starts are where the partitions go on that the group gave to this processor. The consumer's client asks for them when
-// it begins with a partition, and the session when it restores it, in any order: both get the same answer.
+// starts are the starting offsets of the assigned partitions. Both the consumer's client, when it starts to fetch, and
+// the session, when it restores, ask for them in any order. Both get the same answer. mu guards both maps.
 type starts struct {
 	mu    sync.Mutex
 	known map[int32]start
-	// begun are the partitions with which the client has begun: a start that is found out later has to be the one that
-	// the client has.
+	// begun has the partitions that the client fetches. A start that is determined later must equal the client's.
 	begun map[int32]bool
 }
 
 func newStarts() *starts { return &starts{known: map[int32]start{}, begun: map[int32]bool{}} }
 
-// forget is for partitions that went, or whose offsets were committed since.
+// forget removes the starts of partitions that were revoked (went), or whose offsets have been committed.
 func (s *starts) forget(went bool, partitions ...int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +50,7 @@ func (s *starts) forget(went bool, partitions ...int32) {
 	}
 }
 
-// begin tells the client of the consumer where to begin with partitions.
+// begin sets the offsets at which the group's client starts to fetch. It runs on a goroutine of the client.
 func (s *session) begin(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	var partitions []int32
 	for _, ps := range offsets {
@@ -82,14 +80,15 @@ func (s *session) begin(ctx context.Context, offsets map[string]map[int32]kgo.Of
 	return offsets, nil
 }
 
-// positions are where the group goes on, by partition.
+// positions returns the starts of partitions.
 func (s *session) positions(ctx context.Context, partitions []int32) (map[int32]start, error) {
 	s.starts.mu.Lock()
 	defer s.starts.mu.Unlock()
 	return s.startsOf(ctx, partitions)
 }
 
-// startsOf is called with the lock of starts.
+// startsOf returns the starts of partitions, and determines those that are unknown. The caller holds starts.mu. It
+// retries errors that pass, within leaderPatience, or within the transaction timeout for offsets that are not stable.
 func (s *session) startsOf(ctx context.Context, partitions []int32) (map[int32]start, error) {
 	all := map[int32]start{}
 	var missing []int32
@@ -103,7 +102,7 @@ func (s *session) startsOf(ctx context.Context, partitions []int32) (map[int32]s
 	if len(missing) == 0 {
 		return all, nil
 	}
-	// A transaction of the partitions' last owner that is still open ends by its timeout at the latest.
+	// An open transaction of the previous owner ends by its timeout at the latest.
 	began := s.p.deps.Now()
 	for {
 		found, err := s.findStarts(ctx, missing)
@@ -135,12 +134,13 @@ func (s *session) startsOf(ctx context.Context, partitions []int32) (map[int32]s
 }
 
 const (
+	// unstableWait is the interval between two attempts.
 	unstableWait = 100 * time.Millisecond
-	// leaderPatience is for an election; then a new session tries.
+	// leaderPatience is the time for an election. After it a new session tries again.
 	leaderPatience = 5 * time.Second
 )
 
-// findStarts asks where the group is and what became of the logs.
+// findStarts reads the committed offsets and the present state of the logs, and determines the starts of partitions.
 func (s *session) findStarts(ctx context.Context, partitions []int32) (map[int32]start, error) {
 	names := append(s.cfg.inputs(), s.cfg.topic(schemas.TopicState))
 	offsets, err := s.adm.FetchOffsetsForTopics(kadm.RequireStable(ctx), s.cfg.GroupID, s.cfg.inputs()...)
@@ -160,7 +160,7 @@ func (s *session) findStarts(ctx context.Context, partitions []int32) (map[int32
 			}
 		}
 	}
-	ends, err := s.fetcher.Ends(ctx, names, partitions) // what is committed: nothing beyond was read
+	ends, err := s.fetcher.Ends(ctx, names, partitions) // committed ends; nothing beyond them was read
 	if err != nil {
 		return nil, err
 	}
@@ -197,9 +197,9 @@ func (s *session) findStarts(ctx context.Context, partitions []int32) (map[int32
 	return all, nil
 }
 
-// findStart judges the logs of one partition.
+// findStart determines the start of one partition. It compares its logs with the marks of the committed offsets.
 func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetResponses, nowOf func(schemas.Topic, int32) (currentLog, bool)) (st start, err error) {
-	var marks []kafka.Mark // the newest first
+	var marks []kafka.Mark // newest first
 	own := map[schemas.Topic]kafka.Mark{}
 	for _, t := range schemas.Inputs() {
 		if o, ok := offsets.Lookup(s.cfg.topic(t), p); ok && o.At >= 0 {
@@ -226,7 +226,7 @@ func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetRes
 		if isOwn {
 			then.mark, then.marked = m.Log(t.String())
 		}
-		for _, other := range marks { // what was known later of the same log, or of one whose offset is gone
+		for _, other := range marks { // later marks of the same log, or of one without an offset
 			l, ok := other.Log(t.String())
 			switch {
 			case !ok:
@@ -257,7 +257,7 @@ func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetRes
 		return st, fmt.Errorf("offsets of %s/%d: %w", s.cfg.topic(schemas.TopicState), p, kerr.LeaderNotAvailable)
 	}
 	st.end[schemas.TopicState] = state.end
-	for _, m := range marks { // the newest that tells
+	for _, m := range marks { // the newest mark of state
 		if l, ok := m.Log(schemas.TopicState.String()); ok {
 			if st.stateLost = stateLost(l, state); st.stateLost {
 				st.fault = s.p.losses.fault(schemas.TopicState, p, &logFinding{from: state.start, fault: kafka.FaultStateLost, read: span{0, l.End}}, s.p.deps.Now())
@@ -268,9 +268,9 @@ func (s *session) findStart(ctx context.Context, p int32, offsets kadm.OffsetRes
 	return st, nil
 }
 
-// again is where a log is read again that was cut nobody knows where: what was written to it since is not older than the
-// last commit, but for the time that it may have waited on a disk, which is half of the time for which repetitions are
-// known at most (docs/operations.md, Spool). Without a mark it is read from its start.
+// again returns the offset at which a cut log is read again if the place of the cut is unknown. New records were
+// received after the last commit, minus the time that they may have been in a spool. That time is at most half of
+// DedupWindow (docs/operations.md, Spool). Without a mark the log is read from its start.
 func (s *session) again(ctx context.Context, t schemas.Topic, p int32, m kafka.Mark, now currentLog) (int64, error) {
 	if m.At.IsZero() {
 		return now.start, nil

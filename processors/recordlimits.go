@@ -12,17 +12,17 @@ import (
 	"github.com/coexstream/coexstream/schemas/segment"
 )
 
-// recordLimits say how long the batches of each topic may be, before compression.
+// recordLimits are the maximum sizes of the topics' batches in bytes, before compression.
 type recordLimits [topicNamesCount]int64
 
-// recordLimitLeast is the lowest limit that is believed of a cluster.
+// recordLimitLeast is the lowest accepted limit in bytes.
 const recordLimitLeast = 64 << 10
 
-// recordLimitUsual is what Kafka's own default takes.
+// recordLimitUsual is slightly below Kafka's default limit, in bytes.
 const recordLimitUsual = 1000 << 10
 
-// learnLimits asks the topics for their max.message.bytes. A processor that may not know goes by its configuration,
-// and by what made an earlier session fail.
+// learnLimits reads max.message.bytes of the topics. A processor without the right to describe topics uses its
+// configuration, and learns from rejected records of earlier sessions.
 func (s *session) learnLimits(ctx context.Context) {
 	names := map[string]schemas.Topic{}
 	var ask []string
@@ -49,7 +49,7 @@ func (s *session) learnLimits(ctx context.Context) {
 	}
 }
 
-// refused takes note of a session that ended because a topic takes shorter records than was thought.
+// refused lowers the assumed limit if a session ended because a topic rejected a record as too large.
 func (p *Processor) refused(err error) {
 	if kafka.TooLarge(err) {
 		p.recordBytesMax = max(min(p.recordBytesMax/2, recordLimitUsual), recordLimitLeast)
@@ -57,12 +57,12 @@ func (p *Processor) refused(err error) {
 	}
 }
 
-// value is the longest value that leaves room for key and headers in a record of a topic.
+// value returns the maximum size of a value in bytes. It leaves room for key and headers.
 func (l *recordLimits) value(t schemas.Topic) int {
 	return int(max(l[t]-eventSlackBytes, l[t]/2))
 }
 
-// events is the longest value that every topic of events takes.
+// events returns the maximum size of a value in bytes that every event topic accepts.
 func (l *recordLimits) events() int {
 	least := l.value(schemas.TopicHistory)
 	for _, t := range schemas.Topics() {
@@ -75,11 +75,11 @@ func (l *recordLimits) events() int {
 	return least
 }
 
-// inSegments tells whether bodies stand in segments on a topic: on those that carry raw records on. An event is one
-// record; one that is too long for that is told in `dlq`.
+// inSegments reports whether a topic may have bodies in segments. These are the topics with copies of raw records. An
+// event is one record; a longer one is reported in `dlq`.
 func inSegments(t schemas.Topic) bool { return t == schemas.TopicRerouted || t == schemas.TopicDLQ }
 
-// segments produces a record in segments. It waits for all but the last, which names where they are.
+// segments produces a record in segments. It waits for all but the last one, which refers to the offsets of the others.
 func (s *sender) segments(k *kgo.Record, size int) {
 	err := kafka.WriteSegments(k.Value, size, func(value []byte, place []segment.Header) (int64, error) {
 		part := *k

@@ -14,14 +14,14 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// restoreParallel bounds the partitions that are restored at once, for their reads are held in memory.
+// restoreParallel bounds the partitions that are restored at once, because their records are held in memory.
 const restoreParallel = 4
 
-// restore rebuilds the tasks that are missing.
+// restore rebuilds the missing tasks.
 //
-// The committed offsets are asked for first, and stable: once they are known, no transaction that commits
-// others can be open in the group. What such a transaction wrote to `state` and `contacts` lies below the
-// high watermark by then, and ReadAll reads up to it.
+// It fetches the committed offsets first, and stable. Then no transaction that commits other offsets can be open in the
+// group. Records that such a transaction wrote to `state` and `contacts` lie below the current high watermark, and
+// ReadAll reads up to it.
 func (s *session) restore(ctx context.Context) error {
 	var missing []int32
 	for partition, r := range s.runners {
@@ -76,7 +76,7 @@ func (s *session) restore(ctx context.Context) error {
 	return nil
 }
 
-// newTask is a task without state.
+// newTask returns a task without state.
 func (s *session) newTask(r *runner) (*task.Task, error) {
 	cfg := s.cfg.Task
 	cfg.EventBytesMax = max(min(cfg.EventBytesMax, s.limits.events()), eventBytesLeast)
@@ -90,8 +90,9 @@ func (s *session) newTask(r *runner) (*task.Task, error) {
 	return t, nil
 }
 
-// relearn reads from the events that left what a damaged state no longer tells: which messages of the past need not leave
-// again. Nothing else needs it, since it takes as long as reading the partition's history.
+// relearn reads the emitted history events, because records of the state are missing. The task learns from them which
+// messages must not be emitted again. This takes as long as reading the partition's history, so only a damaged state
+// does it.
 func (s *session) relearn(ctx context.Context, r *runner) error {
 	unreadable := 0
 	err := s.fetcher.ReadAll(ctx, s.cfg.topic(schemas.TopicHistory), r.partition, 0, func(rec *kgo.Record) error {
@@ -116,10 +117,10 @@ type stateRecord struct {
 	offset int64
 }
 
-// rebuild rebuilds the task of a partition. The error is an unreadableState where a record cannot be read.
+// rebuild rebuilds the task of a partition. The error is an unreadableState if a record cannot be read.
 func (s *session) rebuild(ctx context.Context, r *runner) error {
 	started := s.p.deps.Now()
-	// Only the newest record of a key counts, and a state record may refer to an older one of another key.
+	// Only the newest record of a key counts. A record may refer to an older one of another key, so all are read first.
 	newest := map[string]stateRecord{}
 	var n int
 	err := s.fetcher.ReadAll(ctx, s.cfg.topic(schemas.TopicState), r.partition, 0, func(rec *kgo.Record) error {

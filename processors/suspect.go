@@ -13,13 +13,14 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// A body that fails its transaction, or ends the process, is read again by the next session, and again. So sessions note
-// where they begin, and how they end (ADR 0036). After two that failed, or did not live to tell their end, the third is careful: it does one thing in each transaction, and
-// notes before which body it is for. A body that was under way alone twice, and did not get through, is set aside: a letter without a value tells
-// its place in the raw log. Of a body that leaves in parts, and of held chunks, each part has its tries. Care is of a lane: what was polled
-// moves on with each session, also with those that end because of the backlog.
+// A body that fails its transaction, or ends the process, would be read again by each session. So sessions note where
+// they begin and how they end (ADR 0036). If two sessions failed or died at one place, the third one is careful. It
+// processes one record in each transaction, and notes the record before. A record that failed alone twice is set aside:
+// a dead letter without a value has its place in the raw log. Each part of a body and each held chunk has tries of its
+// own. Each lane has its own care, because live records advance even in sessions that fail because of the backlog.
 
-// beginning is where the runner is with its partition. The end of rerouted is that of a transaction, without a record.
+// beginning returns the runner's place in its partition. The last offset of rerouted is a transaction marker, not a
+// record.
 func (r *runner) beginning() (p beginning) {
 	for i, t := range schemas.Inputs() {
 		p.at[i] = r.position[t]
@@ -33,7 +34,8 @@ func (r *runner) beginning() (p beginning) {
 	return p
 }
 
-// suspect notes that a session begins with partitions, and finds those with which the former ones did not get on.
+// suspect notes that the session begins with restored partitions. It makes the runners careful whose partitions had
+// failed sessions at the same place.
 func (s *session) suspect(ctx context.Context, restored []*runner) {
 	places := make(map[int32]beginning, len(restored))
 	for _, r := range restored {
@@ -57,7 +59,8 @@ func (s *session) suspect(ctx context.Context, restored []*runner) {
 	}
 }
 
-// went notes how the work on partitions ended that go to another processor, before that one begins.
+// went notes the end of the work on revoked partitions, before their next owner begins. The client's goroutines call
+// it.
 func (s *session) went(partitions ...int32) {
 	if !s.noted.Load() {
 		s.noteEnd(partitions, outcomeBlameless)
@@ -71,17 +74,18 @@ func (s *session) noteEnd(partitions []int32, how outcome) {
 	}
 }
 
-// care is of which lanes of a partition one thing is done at a time, and how many got through so.
+// care says in which lanes of a partition records are processed one at a time.
 type care struct {
 	careful [lanesCount]bool
-	alone   [lanesCount]bool // something was worked on alone
-	gotOn   [lanesCount]int
+	alone   [lanesCount]bool // a piece was processed alone in this transaction
+	gotOn   [lanesCount]int  // pieces that were committed alone
 }
 
-// cares tells whether one thing is done at a time of any lane.
+// cares reports whether any lane is careful.
 func (c *care) cares() bool { return c.careful != [lanesCount]bool{} }
 
-// careful tells of which lanes the session does one thing at a time. Then no transaction has something of both.
+// careful returns the lanes that the session processes one record at a time. Then no transaction has records of both
+// lanes.
 func (s *session) careful() (lanes [lanesCount]bool) {
 	for _, r := range s.runners {
 		for l := range lanes {
@@ -91,10 +95,10 @@ func (s *session) careful() (lanes [lanesCount]bool) {
 	return lanes
 }
 
-// cares tells whether the session does one thing at a time of any lane.
+// cares reports whether the session is careful in any lane.
 func (s *session) cares() bool { return s.careful() != [lanesCount]bool{} }
 
-// pollMax is how many live records a poll takes.
+// pollMax returns the maximum number of records of a poll.
 func (s *session) pollMax() int {
 	if s.careful()[laneLive] {
 		return 1
@@ -102,22 +106,23 @@ func (s *session) pollMax() int {
 	return pollRecordsMax
 }
 
-// setsAside tells whether a record that is next of its input is not tried again, because it was under way alone and did not get through.
-// Otherwise that is noted.
+// setsAside reports whether the next record of an input is set aside, because it failed alone. Otherwise it notes the
+// try.
 func (r *runner) setsAside(topic schemas.Topic, offset int64) bool {
 	return r.triedEnough(piece{Topic: topic.String(), Offset: offset})
 }
 
-// setsPartAside is setsAside for a deferred record, or the rest of a record. Each part is another thing to try.
+// setsPartAside is setsAside for a deferred record, or its remaining part. Each part has tries of its own.
 func (r *runner) setsPartAside(h deferred.Head, change, item int) bool {
 	return r.triedEnough(piece{Kind: piecePart, Topic: h.Topic.String(), Offset: h.Offset, Change: change, Item: item})
 }
 
-// setsHeldAside is setsAside for a held chunk. One that leaves in parts, as the next one of its body, is another thing to try.
+// setsHeldAside is setsAside for a held chunk. Each chunk of a body, and each part of a chunk, has tries of its own.
 func (r *runner) setsHeldAside(w task.Want) bool {
 	return r.triedEnough(piece{Kind: pieceHeld, Topic: w.Topic.String(), Offset: w.Offset, Change: int(w.Change), Item: int(w.Element), From: r.task.LeftOfWanted()})
 }
 
+// triedEnough reports whether a piece has failed alone often enough. Otherwise it notes the try.
 func (r *runner) triedEnough(what piece) bool {
 	l := what.lane()
 	if !r.careful[l] || r.notes == nil {
@@ -127,13 +132,13 @@ func (r *runner) triedEnough(what piece) bool {
 	return r.notes.alone(context.Background(), r.noteLog, r.partition, what)
 }
 
-// setAside writes a letter about a body, which names its place in the raw log and has no copy of it.
+// setAside writes a dead letter without a copy of the body. Its headers have the place of the body in the raw log.
 func (r *runner) setAside(o *task.Origin) {
 	o.Value = nil
 	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times, or ended the processor; it is in the raw log", failedSessionsMax))
 }
 
-// settle notes that what was worked on alone is committed.
+// settle notes that the pieces that were processed alone are committed.
 func (r *runner) settle() {
 	if r.alone == [lanesCount]bool{} {
 		return
@@ -150,27 +155,27 @@ func (r *runner) settle() {
 	}
 }
 
-// relax ends the care of a lane: enough of it got through, or nothing of it is left.
+// relax ends the care of a lane, because enough pieces were committed or none is left.
 func (r *runner) relax(l lane) {
 	if !r.careful[l] {
 		return
 	}
 	r.careful[l] = false
-	// Where this cannot be written the next session is careful, too.
+	// If this cannot be written, the next session is careful too.
 	_ = r.notes.relax(context.Background(), r.noteLog, r.partition, l)
 }
 
 // errPanic marks the error of a session in which the processing of a record panicked.
 var errPanic = errors.New("panic")
 
-// recovered makes an error of a panic: it ends the session, and not the process.
+// recovered turns a panic into an error, which ends the session instead of the process.
 func (r *runner) recovered(err *error) {
 	if v := recover(); v != nil {
 		*err = fmt.Errorf("%w: %v; while at offset %d of %s/%d\n%s", errPanic, v, r.under.offset, r.under.topic, r.partition, debug.Stack())
 	}
 }
 
-// attributable tells whether a session ended because of what was worked on: the next one counts then.
+// attributable reports whether a processed record may have caused the session's error. Then the failure counts.
 func attributable(err error) bool {
 	for _, e := range []error{errPanic, kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.CorruptMessage, kerr.InvalidTimestamp} {
 		if errors.Is(err, e) {

@@ -67,7 +67,7 @@ func (b backlog) Fetched(spot *kafka.SpotFetched, ends bulk.Barriers) {
 		return
 	}
 	if spot.Err != nil && spot.Offset == r.queue.Next && spot.LogStart <= spot.Offset { // the log ends before the position; this is not retention
-		b.s.broken = fmt.Errorf("%w, and begins at %d", spot.Err, spot.LogStart)
+		b.s.broken = fmt.Errorf("%w, and the log begins at %d", spot.Err, spot.LogStart)
 		return
 	}
 	if !r.queue.Push(spot, ends) {

@@ -61,7 +61,7 @@ func (s *session) block(r *runner, why *unreadableState) {
 	s.blocked[r.partition] = &blocked{runner: r, why: why}
 	s.txn.Client().PauseFetchPartitions(s.blockedInputs(r.partition))
 	s.p.metrics.blocked.Set(float64(len(s.blocked)))
-	s.p.log.Error("a record of the state cannot be read; its partition is not served, the others are",
+	s.p.log.Error("a state record cannot be read; its partition is not served, other partitions are",
 		"topic", why.topic, "partition", why.partition, "offset", why.offset, "key", why.key, "error", why.err,
 		"do", "run the version that wrote it, or see docs/operations.md, A record of the state cannot be read")
 }
@@ -113,7 +113,7 @@ func (s *session) reportReady() {
 	}
 	slices.Sort(partitions)
 	first := s.blocked[partitions[0]]
-	s.p.notReady(fmt.Sprintf("%d of %d partitions are not served, for a record of the state cannot be read: %v", len(partitions), len(s.runners)+len(partitions), first.why))
+	s.p.notReady(fmt.Sprintf("%d of %d partitions are not served, because a state record cannot be read: %v", len(partitions), len(s.runners)+len(partitions), first.why))
 }
 
 // restoreState rebuilds a task from the newest records of state, without those that are set aside.
@@ -138,7 +138,7 @@ func (s *session) setAside(bad *unreadableState) bool {
 		return false
 	}
 	s.p.metrics.setAside.Inc()
-	s.p.log.Error("a record of the state cannot be read and is set aside, with those that mean nothing without it; they stay in the log",
+	s.p.log.Error("a state record cannot be read; it and the records that depend on it are ignored, and stay in the log",
 		"topic", bad.topic, "partition", bad.partition, "offset", bad.offset, "key", bad.key, "error", bad.err)
 	return true
 }

@@ -136,12 +136,12 @@ func (h *health) wrong() error {
 	}
 	var why strings.Builder
 	if worst != nil {
-		fmt.Fprintf(&why, "records of partition %d wait for %s, and no commit gets on with them", partition, now.Sub(worst.since).Round(time.Second))
+		fmt.Fprintf(&why, "records of partition %d have waited for %s without progress", partition, now.Sub(worst.since).Round(time.Second))
 		if stuck > 1 {
 			fmt.Fprintf(&why, " (and of %d more)", stuck-1)
 		}
 		if worst.doing != "" {
-			fmt.Fprintf(&why, "; at work on %s", worst.doing)
+			fmt.Fprintf(&why, "; processing %s", worst.doing)
 		}
 	}
 	if h.failures >= failuresMax {

@@ -17,7 +17,7 @@ func TestAPartitionThatDoesNotGetOnIsTold(t *testing.T) {
 			t.Errorf("%s: %v, want %q", what, err, says)
 		}
 	}
-	const stuck = "records of partition 3 wait for 1m1s, and no commit gets on with them"
+	const stuck = "records of partition 3 have waited for 1m1s without progress"
 	pass := func(d time.Duration) { now = now.Add(d) }
 	expect("at the start", "")
 	pass(time.Hour)
@@ -26,7 +26,7 @@ func TestAPartitionThatDoesNotGetOnIsTold(t *testing.T) {
 	pass(time.Minute)
 	expect("for a minute", "")
 	pass(time.Second)
-	expect("for longer", stuck+"; at work on raw.live/3@17 to 17")
+	expect("for longer", stuck+"; processing raw.live/3@17 to 17")
 	h.committed(3, 18, false)
 	expect("it was committed", "")
 	h.waits(3, "")
@@ -40,7 +40,7 @@ func TestAPartitionThatDoesNotGetOnIsTold(t *testing.T) {
 	pass(2 * time.Minute)
 	expect("two of them", "(and of 1 more)")
 	h.forget(3)
-	expect("one went", "records of partition 4 wait for 2m0s")
+	expect("one went", "records of partition 4 have waited for 2m0s")
 	h.idle(4)
 	expect("nothing waits", "")
 	h.waits(4, "")

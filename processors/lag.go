@@ -81,8 +81,8 @@ func newLags(now func() time.Time) *lags {
 	}
 	return &lags{
 		now: now, all: map[inputPartition]*lag{},
-		records: desc("lag_records", "Records of an assigned partition that are not read yet; at least 1 while one is being worked on."),
-		seconds: desc("lag_seconds", "How old the oldest record can be that is not read yet, or is being worked on; 0 when all is committed."),
+		records: desc("lag_records", "Unread records of an assigned partition; at least 1 while a record is being processed."),
+		seconds: desc("lag_seconds", "Maximum age of the oldest record that is unread or being processed; 0 when all are committed."),
 	}
 }
 
@@ -238,7 +238,7 @@ func (s *session) observe() {
 	m.deferredOldest.Set(age.Seconds())
 	if age > deferredTold && now.Sub(s.waitTold) > deferredTold {
 		s.waitTold = now
-		s.p.log.Warn("live webhooks of a business have been waiting for a turn: it sends more, or longer ones, than its share beside others",
+		s.p.log.Warn("live webhooks of a business are deferred: it sends more bytes than its share while others have live traffic",
 			"business_sha256", hashed(longest.Business), "waits", age.Round(time.Second).String(), "records", longest.Records,
 			"do", "see docs/operations.md, A business waits its turn")
 	}

@@ -69,16 +69,16 @@ func (l *losses) gone(topic schemas.Topic, partition int32, from, to int64) {
 	l.total.WithLabelValues(topic.String()).Add(float64(to - from))
 	do := "raise topics.raw.retention now (coexstream topics create --update), then see docs/operations.md, Raw records are lost"
 	if topic == schemas.TopicRerouted {
-		do = "raise topics.rerouted.retention now (coexstream topics create --update), then replay that time: the bodies are in raw.live and raw.bulk still; see docs/operations.md, Raw records are lost"
+		do = "raise topics.rerouted.retention now (coexstream topics create --update), then replay that time from raw.live and raw.bulk; see docs/operations.md, Raw records are lost"
 	}
-	l.log.Error("retention removed raw records before they were read; going on with the oldest that is left",
+	l.log.Error("retention removed raw records before they were read; continuing with the oldest record in the log",
 		"topic", topic.String(), "partition", partition, "from", from, "to", to, "records", to-from, "do", do)
 }
 
 // deferredGone reports that a deferred record is gone from the log.
 func (l *losses) deferredGone(topic schemas.Topic, partition int32, offset int64) {
 	l.total.WithLabelValues(topic.String()).Inc()
-	l.log.Error("a record that waited for a turn is gone from the log: retention removed it, or the log was cut or made again",
+	l.log.Error("a deferred record is gone from the log: retention removed it, or the log was cut or created again",
 		"topic", topic.String(), "partition", partition, "offset", offset, "do", "see docs/operations.md, A business waits its turn")
 }
 
@@ -98,18 +98,18 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *logFinding, now 
 	delete(l.counted, at) // its offsets are used again
 	l.faults.WithLabelValues(topic.String(), v.fault).Inc()
 	if v.fault == kafka.FaultStateIncomplete {
-		l.log.Error("records are missing from the state of a partition; going on with what is there and what left: history that waited for an earlier chunk may be gone",
+		l.log.Error("records are missing from the state of a partition; continuing with the remaining state and the emitted events: held history may be gone",
 			"topic", topic.String(), "partition", partition, "records", v.read.len(), "do", "see docs/operations.md, A log is not what it was")
 		return told
 	}
 	if topic == schemas.TopicState {
-		l.log.Error("the state of a partition is lost; going on without: what was seen before may come out again, and history that waited for an earlier chunk is gone",
+		l.log.Error("the state of a partition is lost; continuing without it: events may be emitted again, and held history is gone",
 			"topic", topic.String(), "partition", partition, "do", "see docs/operations.md, A log is not what it was")
 		return told
 	}
 	l.read.WithLabelValues(topic.String()).Add(float64(v.read.len()))
 	l.total.WithLabelValues(topic.String()).Add(float64(v.unread.len()))
-	l.log.Error("an input's log is not the one that was read: "+faultText[v.fault],
+	l.log.Error("the log of an input has changed: "+faultText[v.fault],
 		"topic", topic.String(), "partition", partition, "fault", v.fault, "goes_on_at", v.from,
 		"read_and_gone", v.read.len(), "never_read", v.unread.len(), "offsets_from", told.From, "offsets_to", told.To,
 		"do", "see docs/operations.md, A log is not what it was")
@@ -129,7 +129,7 @@ func (l *losses) settled(partition int32) {
 }
 
 var faultText = map[string]string{
-	kafka.FaultCut:       "it ends, or parts from what was read, before the committed offset; what may be new is read again",
-	kafka.FaultRecreated: "the topic was deleted and made again; it is read from its start",
-	kafka.FaultForgotten: "the group's committed offset is gone; going on where the partition's other inputs say it was",
+	kafka.FaultCut:       "it ends or diverges before the committed offset; records that may be new are read again",
+	kafka.FaultRecreated: "the topic was deleted and created again; it is read from its start",
+	kafka.FaultForgotten: "the group's committed offset is gone; continuing at the offset that the marks of the partition's other inputs have",
 }

@@ -41,7 +41,7 @@ func (a *attempts) read(ctx context.Context) (map[int32]attempt, error) {
 	defer cancel()
 	offsets, err := a.adm.FetchOffsets(ctx, a.group)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, fmt.Errorf("read the notes of former sessions: %w", err)
+		return nil, fmt.Errorf("read the notes of earlier sessions: %w", err)
 	}
 	all := map[int32]attempt{}
 	for partition, o := range offsets[a.topic] {

@@ -110,7 +110,7 @@ func (s *session) startsOf(ctx context.Context, partitions []int32) (map[int32]s
 		case err == nil:
 			for p, st := range found {
 				if st.fault != nil && s.starts.begun[p] && !st.fault.Found.Before(s.began) {
-					return nil, fmt.Errorf("%s of partition %d: %s; beginning again", st.fault.Topic, p, st.fault.Kind)
+					return nil, fmt.Errorf("%s of partition %d: %s; starting a new session", st.fault.Topic, p, st.fault.Kind)
 				}
 				all[p], s.starts.known[p] = st, st
 			}

@@ -115,7 +115,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		p.health.failed(err, lasted)
 		p.refused(err)
 		p.metrics.restarts.Inc()
-		p.log.Warn("session ended; beginning again from the committed state", "error", err, "in", backoff)
+		p.log.Warn("session ended; starting a new one from the committed state", "error", err, "in", backoff)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -33,7 +33,7 @@ func (s *session) learnLimits(ctx context.Context) {
 	}
 	got, err := s.adm.DescribeTopicConfigs(ctx, ask...)
 	if err != nil {
-		s.p.log.Debug("the topics do not tell the longest record that they take", "error", err)
+		s.p.log.Debug("cannot read the record limits of the topics", "error", err)
 		return
 	}
 	for _, rc := range got {
@@ -53,7 +53,7 @@ func (s *session) learnLimits(ctx context.Context) {
 func (p *Processor) refused(err error) {
 	if kafka.TooLarge(err) {
 		p.recordBytesMax = max(min(p.recordBytesMax/2, recordLimitUsual), recordLimitLeast)
-		p.log.Warn("a topic refuses a record as too large; longer dead letters and rerouted parts are written in segments", "bytes", p.recordBytesMax)
+		p.log.Warn("a topic rejected a record as too large; longer dead letters and rerouted parts are written in segments", "bytes", p.recordBytesMax)
 	}
 }
 

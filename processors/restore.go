@@ -102,10 +102,10 @@ func (s *session) relearn(ctx context.Context, r *runner) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read the history again that left: %w", err)
+		return fmt.Errorf("read the emitted history: %w", err)
 	}
 	if unreadable > 0 {
-		s.p.log.Warn("events of the history cannot be read", "partition", r.partition, "events", unreadable)
+		s.p.log.Warn("cannot read events of the emitted history", "partition", r.partition, "events", unreadable)
 	}
 	r.task.Relearned()
 	return nil

@@ -474,7 +474,7 @@ func (r *runner) assembleFrom(ctx context.Context, lent *kafka.Loan, w task.Want
 	case err != nil:
 		return nil, err
 	case whole == nil:
-		return nil, fmt.Errorf("%s/%d@%d: not the end of a body: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
+		return nil, fmt.Errorf("%s/%d@%d: not the last segment of a body: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
 	return whole, nil
 }

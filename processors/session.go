@@ -208,7 +208,7 @@ func (s *session) checkTopics(ctx context.Context) error {
 		name := names[i]
 		d, ok := listed[name]
 		if !ok || d.Err != nil || len(d.Partitions) == 0 {
-			return fmt.Errorf("topic %s: not there (%w); run `coexstream topics create`", name, errors.Join(d.Err))
+			return fmt.Errorf("topic %s: does not exist (%w); run `coexstream topics create`", name, errors.Join(d.Err))
 		}
 		s.topicIDs[t] = d.ID
 		n := int32(len(d.Partitions))

@@ -42,7 +42,7 @@ func (p *Processor) standBy(ctx context.Context) error {
 		other, err := p.otherMember(ctx, adm)
 		switch {
 		case err != nil:
-			p.log.Debug("cannot see who is in the group", "error", err)
+			p.log.Debug("cannot list the members of the group", "error", err)
 		case !other:
 			return nil
 		case !said:
@@ -50,8 +50,8 @@ func (p *Processor) standBy(ctx context.Context) error {
 			none := func(int32) bool { return false }
 			p.metrics.lags.forget(none)
 			p.health.serves(none)
-			p.notReady(fmt.Sprintf("another process has processor.instance_id %q; each needs one of its own", p.cfg.InstanceID))
-			p.log.Warn("another process has this one's processor.instance_id and took its place; standing by until it is gone", "instance_id", p.cfg.InstanceID)
+			p.notReady(fmt.Sprintf("another process has processor.instance_id %q; each process needs its own", p.cfg.InstanceID))
+			p.log.Warn("another process with the same processor.instance_id took over; standing by until it is gone", "instance_id", p.cfg.InstanceID)
 		}
 		select {
 		case <-ctx.Done():

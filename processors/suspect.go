@@ -43,7 +43,7 @@ func (s *session) suspect(ctx context.Context, restored []*runner) {
 	}
 	notes, err := s.p.notes.begin(ctx, s.noteLog, s.by, places)
 	if err != nil {
-		s.p.log.Warn("cannot note where this session begins; a body that ends it is not found", "error", err)
+		s.p.log.Warn("cannot write the note of this session's beginning; a body that fails it will not be set aside", "error", err)
 	}
 	for _, r := range restored {
 		note, ok := notes[r.partition]
@@ -53,7 +53,7 @@ func (s *session) suspect(ctx context.Context, restored []*runner) {
 		r.notes, r.noteLog = s.p.notes, s.noteLog
 		for l, careful := range note.careful() {
 			if r.careful[l] = careful; careful {
-				s.p.log.Warn("former sessions failed here; working on one body at a time", "partition", r.partition, "lane", lane(l).String(), "sessions", note.Sessions[l]-1)
+				s.p.log.Warn("earlier sessions failed at this place; processing one body at a time", "partition", r.partition, "lane", lane(l).String(), "sessions", note.Sessions[l]-1)
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func (s *session) went(partitions ...int32) {
 // noteEnd notes how the work on partitions ended; nil: on all.
 func (s *session) noteEnd(partitions []int32, how outcome) {
 	if err := s.p.notes.end(context.Background(), s.noteLog, s.by, partitions, how); err != nil {
-		s.p.log.Debug("cannot note how this session ends", "error", err)
+		s.p.log.Debug("cannot write the note of this session's end", "error", err)
 	}
 }
 
@@ -135,7 +135,7 @@ func (r *runner) triedEnough(what piece) bool {
 // setAside writes a dead letter without a copy of the body. Its headers have the place of the body in the raw log.
 func (r *runner) setAside(o *task.Origin) {
 	o.Value = nil
-	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times, or ended the processor; it is in the raw log", failedSessionsMax))
+	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times or ended the process; the record is in the raw log", failedSessionsMax))
 }
 
 // settle notes that the pieces that were processed alone are committed.
@@ -171,7 +171,7 @@ var errPanic = errors.New("panic")
 // recovered turns a panic into an error, which ends the session instead of the process.
 func (r *runner) recovered(err *error) {
 	if v := recover(); v != nil {
-		*err = fmt.Errorf("%w: %v; while at offset %d of %s/%d\n%s", errPanic, v, r.under.offset, r.under.topic, r.partition, debug.Stack())
+		*err = fmt.Errorf("%w: %v; while processing offset %d of %s/%d\n%s", errPanic, v, r.under.offset, r.under.topic, r.partition, debug.Stack())
 	}
 }
 

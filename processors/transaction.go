@@ -97,7 +97,7 @@ func (s *session) groupByPartition(fetches kgo.Fetches) map[int32]*polledRecords
 func (s *session) transaction(ctx context.Context, all map[int32]*polledRecords, tick tick) error {
 	for partition := range all {
 		if s.runners[partition] == nil {
-			return fmt.Errorf("records of partition %d, which is not assigned", partition)
+			return fmt.Errorf("polled records of partition %d, which is not assigned", partition)
 		}
 		s.p.health.waits(partition, all[partition].String())
 	}
@@ -357,7 +357,7 @@ func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 		r := s.runners[partition]
 		if r == nil {
 			_ = g.Wait()
-			return fmt.Errorf("records of partition %d, which is not assigned", partition)
+			return fmt.Errorf("polled records of partition %d, which is not assigned", partition)
 		}
 		d.start(r)
 		g.Go(func() error { return r.workLive(ctx, w) })

@@ -151,8 +151,8 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"state lost yesterday", func(f *Facts) { f.States[0].Fault = &LogFault{"state_lost", "state", 0, 12, now.Add(-25 * time.Hour)} }, "state", Warn, "coex.state", "without its records"},
 		{"a partition that cannot be read", func(f *Facts) { f.Reading.Bad = []Unreadable{{"coex.history", 1, 17, errors.New("crc")}} }, "reading", Fail, "coex.history/1@17", "1 partitions cannot be read: crc"},
 		{"a processor that is stuck", func(f *Facts) {
-			f.Processes[0].Ready, f.Processes[0].Reason = false, "processor: records of partition 3 wait for 2m, and no commit gets on with them"
-		}, "processes", Fail, "http://a", "records of partition 3 wait for 2m"},
+			f.Processes[0].Ready, f.Processes[0].Reason = false, "processor: records of partition 3 have waited for 2m without progress"
+		}, "processes", Fail, "http://a", "records of partition 3 have waited for 2m"},
 		{"a processor that cannot read its state", func(f *Facts) {
 			f.Processes[0].Ready, f.Processes[0].Blocked, f.Processes[0].Reason = false, 2, "coex.state/3@17"
 		}, "processes", Fail, "http://a", "2 partitions are not served: coex.state/3@17"},

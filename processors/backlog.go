@@ -11,8 +11,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// runBulk lets the runners process the backlog, in slots and as many in parallel as there are cores for, while the budget has
-// room. begin is called before each slot.
+// runBulk lets the runners process the backlog in slots, while the budget has room. The slots run in parallel, at most
+// one per core. begin is called before each slot.
 func (s *session) runBulk(ctx context.Context, now time.Time, q *bulk.Budget, begin func(*runner)) error {
 	slots := s.policy.Workers(now, cores())
 	if s.careful()[laneBacklog] {

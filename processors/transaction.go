@@ -215,7 +215,7 @@ func (s *session) abort(ctx context.Context, why error) error {
 }
 
 // afterCommit applies the result of a commit. After an abort by a rebalance the runners are discarded and rebuilt. An
-// error means that the outcome is unknown; it ends the session.
+// error of the commit ends the session, because the outcome may be unknown.
 func (s *session) afterCommit(end *commitResult, parts []runnerResult) error {
 	if end.err != nil {
 		return end.err

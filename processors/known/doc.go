@@ -1,12 +1,11 @@
-// Package known remembers which messages were seen, and at which rank, in 10 bytes an entry.
+// Package known deduplicates messages. It stores the hash and the rank of each seen message in 10 bytes.
 //
-// Set holds the wamids of one onboarding window; Recent holds those of the last hours for the
-// de-duplication of live webhooks. Both are rebuilt from pages: the same 10-byte entries, as the
-// processor wrote them to the `state` topic. Neither reads a clock. Table is for what more has to be known
-// of a hash than a rank.
+// Set has the wamids of one onboarding window. Recent has those of the last hours, to deduplicate live webhooks. Both
+// are rebuilt from pages: the same 10-byte entries, as the processor wrote them to the `state` topic. Table maps hashes
+// to values of a fixed size, for more than a rank. None of them reads a clock.
 //
-// Two messages that agree in 78 bits of their hashes are taken for one: among a million messages that
-// happens by chance once in 6e11 times.
+// Two messages whose hashes agree in 78 bits count as one. Among a million messages this happens by chance once in 6e11
+// cases.
 package known
 
 import "github.com/coexstream/coexstream/schemas"

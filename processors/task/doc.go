@@ -1,21 +1,29 @@
-// Package task is one partition of the pipeline as a deterministic machine: all that is known of the
-// businesses of that partition, and what follows from the next webhook or from the passing of time.
+// Package task is one partition of the pipeline as a deterministic machine. It has the state of the partition's
+// businesses, and emits the records that follow from the next webhook or from the passing of time.
 //
-// It composes the pure cores (history, contacts, media, account, known) and routes between them. It has
-// no clock, no goroutine, no I/O and no Kafka type, so that a test plays a week in a millisecond.
+// It composes the pure packages (history, contacts, media, account, directory, people, identity, deferred, known) and
+// routes between them. It has no clock, goroutine, I/O or Kafka type, so a test can simulate a week in a millisecond.
 //
-// What its owner has to do:
-//  1. Feed RestoreState with every record of the partition of the `state` topic, and RestoreContact with those of
-//     `contacts`, then call Restored. Where Incomplete is not 0 after that, feed Relearn with the partition of `history`, and
-//     call Relearned.
-//  2. Inside a transaction: Begin, then Webhook for each raw record, in offset order per topic; then, while Wanted
-//     names a held chunk, read that record again and call Release (or Lost); then Flush. All that the task
-//     emitted, and the offsets that were read, go into that transaction.
-//  3. When the transaction did not commit, throw the task away and restore another one: it has no undo.
-//  4. Call Tick only with a time before which every record that the ingress acknowledged has been read:
-//     a backlog must not be taken for silence. Before a record of raw.bulk call PassFor with the
-//     record and the time of its receipt.
+// Duties of the owner:
 //
-// A task is owned by one goroutine at a time. What it emits refers to the workspace that Begin lent and to
-// the record's bytes; both have to stay untouched until the transaction has ended.
+//   - Restore: pass every record of the partition of `state` to RestoreState, and every record of `contacts` to
+//     RestoreContact, then call Restored. If Incomplete is not 0 after that, pass the partition of `history` to Relearn
+//     and call Relearned.
+//   - Transaction: call Begin. Then pass each record in offset order per topic: to Webhook if it is of raw.live or
+//     rerouted, to Part if it is of raw.bulk, and to Number if it is a note about a phone number. Records of a replay or
+//     a requeue go to Replayed or Requeued first, which report whether to process them. End with Flush. All emitted
+//     records, and the offsets of the records that were read, belong to this transaction.
+//   - Held chunks: while Wanted names a chunk, read its record again and call Release, or Lost if the log no longer has
+//     it. Do so before the next record of raw.bulk.
+//   - Parts: Bound gives the budget of a transaction. Without budget, Part, GoOn and Release emit a part only. Begun
+//     then names the record, and GoOn continues with it; Wanted names a chunk again.
+//   - Deferral: Defer adds a record to the queue instead of processing it. Start takes the first one of a business,
+//     followed by GoOn, or by Abandon if it cannot be read.
+//   - Abort: if the transaction was not committed, discard the task and restore another one. A task has no undo.
+//   - Time: call Tick only with a time before which every acknowledged record has been read. Otherwise a backlog would
+//     be mistaken for silence. Call PassFor with each record of raw.bulk and the time of its receipt, before Part. Call
+//     GiveUp with the owner's clock to end silent replays.
+//
+// One goroutine at a time owns a task. Emitted records refer to the workspace of Begin and to the bytes of the webhook.
+// Both must stay unchanged until the transaction has ended.
 package task

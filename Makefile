@@ -6,7 +6,7 @@ PROSE := README.md SECURITY.md CONTRIBUTING.md $(wildcard docs/*.md)
 FUZZTIME ?= 10s
 BROKERS ?= 3
 # The packages with budgets in testdata/costs.json.
-GUARDED := ./ingress ./processors ./processors/split ./processors/history ./processors/task ./schemas
+GUARDED := ./ingress ./ingress/route ./ingress/publish ./processors ./processors/split ./processors/history ./processors/task ./schemas
 
 .PHONY: help
 help: ## list the targets
@@ -101,4 +101,4 @@ flamegraphs: build ## draw CPU profiles of ingress and processor into docs/flame
 
 .PHONY: microbench
 microbench: ## Go benchmarks of the hot paths
-	go test -run '^$$' -bench . -benchmem ./ingress ./processors/... ./schemas
+	go test -run '^$$' -bench . -benchmem ./ingress/... ./processors/... ./schemas

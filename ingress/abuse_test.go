@@ -14,42 +14,43 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/internal/cost"
 )
 
-// abused is a server under attack, with a neighbour that sends webhooks meanwhile, each of which must be
-// taken, and with somebody who looks at the heap.
+// abused is a server under attack. Meanwhile a neighbour sends webhooks, which must all be accepted, and the heap is
+// watched.
 type abused struct {
 	*running
 	t    *testing.T
-	m    *memory
+	m    *rawtest.Memory
 	stop func() (sent int, heapMost uint64)
 }
 
-// liveHeap is what the last collection left. What waits for the next one depends on who else wants the processors.
+// liveHeap returns the heap after the last collection. Garbage since then depends on the load of the machine.
 func liveHeap() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// heapAllowed is how much an attack may add to the heap beside the bytes that the server reserves: buffers
-// of connections and what the test itself sends.
+// heapAllowed bounds what an attack may add to the heap beside the reserved bytes: buffers of connections, and the data
+// of the test itself.
 const heapAllowed = 96 << 20
 
-// neighbourBody is what the neighbour sends.
+// neighbourBody is the webhook of the neighbour.
 var neighbourBody = []byte(`{"entry":[{"id":"1","changes":[{"field":"messages","value":{"messages":[]}}]}]}`)
 
 func underAttack(t *testing.T, cfg Config) *abused {
 	t.Helper()
-	m := &memory{}
+	m := &rawtest.Memory{}
 	a := &abused{running: start(t, cfg, m), t: t, m: m}
 	runtime.GC()
 	before := liveHeap()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	sent, most := 0, uint64(0)
-	// A client address of its own, as far as the server can tell.
+	// A client address of its own.
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
 	transport := &http.Transport{DialContext: dialer.DialContext}
 	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
@@ -86,20 +87,20 @@ func underAttack(t *testing.T, cfg Config) *abused {
 	return a
 }
 
-// over ends the attack and checks what every attack has in common.
+// over ends the attack and makes the checks that all attacks have in common.
 func (a *abused) over() {
 	a.t.Helper()
 	sent, heap := a.stop()
 	if sent == 0 {
 		a.t.Error("the neighbour sent nothing")
 	}
-	// With the race detector a sync.Pool forgets at random, and the heap says nothing.
+	// With the race detector a sync.Pool drops values at random, and the heap cannot be checked.
 	if most := uint64(a.cfg.InFlightBytesMax) + heapAllowed; heap > most && !cost.RaceDetector {
 		a.t.Errorf("the heap grew by %d bytes, more than %d", heap, most)
 	}
-	waitFor(a.t, "everything to be given back", func() bool { return a.budget.taken() == 0 })
+	rawtest.WaitFor(a.t, "everything to be given back", func() bool { return a.budget.reserved() == 0 })
 	neighbours := 0
-	for _, r := range a.m.taken() {
+	for _, r := range a.m.Records() {
 		if bytes.Equal(r.Value, neighbourBody) {
 			neighbours++
 		}
@@ -148,7 +149,7 @@ func TestSlowHeadersAreCutAndOthersServed(t *testing.T) {
 		dribble(c, 'x')
 	})
 	a.over()
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 100 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 100 {
 		t.Errorf("%v connections timed out, want 100", n)
 	}
 }
@@ -164,8 +165,8 @@ func TestSlowBodiesAreCutAndOthersServed(t *testing.T) {
 		})
 	}
 	a.over()
-	timedOut := counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "408") +
-		counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "408") // before the source was known
+	timedOut := rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "408") +
+		rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "408") // before the source was known
 	if timedOut < 80 {
 		t.Errorf("%v requests timed out, want at least the 80 with a length", timedOut)
 	}
@@ -187,9 +188,9 @@ func TestHugeHeadersAre431AndOthersServed(t *testing.T) {
 		_, _ = io.WriteString(c, "POST /number HTTP/1.1\r\n"+strings.Repeat("A: b\r\n", 100_000))
 	})
 	a.over()
-	// Who writes and goes may be gone before the server has read.
-	waitFor(t, "all to be answered with 431", func() bool {
-		return counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "431") == 2*n
+	// A client that writes and leaves may be gone before the server has read.
+	rawtest.WaitFor(t, "all to be answered with 431", func() bool {
+		return rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", noSource, "code", "431") == 2*n
 	})
 }
 
@@ -218,18 +219,18 @@ func TestConnectionsOfOneClientAreBoundedAndOthersServed(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, "the refusals", func() bool {
-		return counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "client") == 40
+	rawtest.WaitFor(t, "the refusals", func() bool {
+		return rawtest.Counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "client") == 40
 	})
-	waitFor(t, "the answers", func() bool { mu.Lock(); defer mu.Unlock(); return refused >= 20 })
+	rawtest.WaitFor(t, "the answers", func() bool { mu.Lock(); defer mu.Unlock(); return refused >= 20 })
 	close(held)
 	all.Wait()
-	waitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
+	rawtest.WaitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
 	if got := do(t, "POST", a.url+"/number", bytes.NewReader(message)); got.code != 200 {
 		t.Errorf("the same client afterwards: %d", got.code)
 	}
 	a.over()
-	if got := counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "all"); got != 0 {
+	if got := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_refused_total", "limit", "all"); got != 0 {
 		t.Errorf("%v refused for the limit of all", got)
 	}
 }
@@ -269,12 +270,12 @@ func TestDecompressionBombsAre413AndOthersServed(t *testing.T) {
 		})
 	}
 	a.over()
-	if n := counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "413"); n == 0 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_requests_total", "source", "number", "code", "413"); n == 0 {
 		t.Error("no 413 is counted")
 	}
 }
 
-// The ingress reads no structure, so that none can be too deep for it; the processor refuses it
+// The ingress does not parse bodies, so nesting has no limit here. The processor refuses it
 // (TestNestingDeeperThanTheLimitIsRefused).
 func TestDeepJSONIsTakenAsBytesAndOthersServed(t *testing.T) {
 	a := underAttack(t, testConfig())
@@ -289,12 +290,12 @@ func TestDeepJSONIsTakenAsBytesAndOthersServed(t *testing.T) {
 		}
 	}
 	a.over()
-	if got := len(a.m.taken()); got < len(bodies) {
+	if got := len(a.m.Records()); got < len(bodies) {
 		t.Errorf("%d records", got)
 	}
 }
 
-// Who sends requests and never reads the answers waits for nobody but himself.
+// A client that never reads its answers delays no other client.
 func TestPipeliningWithoutReadingIsCutAndOthersServed(t *testing.T) {
 	cfg := testConfig()
 	cfg.WriteTimeout = 300 * time.Millisecond
@@ -311,11 +312,11 @@ func TestPipeliningWithoutReadingIsCutAndOthersServed(t *testing.T) {
 		}
 	})
 	a.over()
-	waitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "answer"); n != 8 {
+	rawtest.WaitFor(t, "the connections to end", func() bool { return a.open.count() <= 1 })
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "answer"); n != 8 {
 		t.Errorf("%v connections are counted as cut for answers that nobody read, want 8", n)
 	}
-	if n := counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 0 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 0 {
 		t.Errorf("%v connections are counted as cut for their requests", n)
 	}
 }

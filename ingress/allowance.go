@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// allowance bounds how often somebody may be wrong: each client, and all together. Only what was wrong is counted, so whoever is
-// right uses nothing up. It takes the same memory however many clients there are: those whose addresses have the same hash share
-// a cell.
+// allowance bounds failures, of each client and of all clients together. Only failures count, so that correct requests use
+// nothing up. Its memory is fixed: clients whose addresses have the same hash share a cell.
 type allowance struct {
 	client, all quota
-	begun       time.Time // monotonic: a clock that is set changes nothing
+	begun       time.Time // monotonic: setting the clock has no effect
 	seed        maphash.Seed
 	clients     [allowanceCells]atomic.Int64
 	total       atomic.Int64
@@ -19,14 +18,13 @@ type allowance struct {
 
 const allowanceCells = 4096
 
-// quota is a rate, and what may be used at once after a time without use. It is counted as the time until which what was
-// used is spread.
+// quota is a rate with a burst. Use is stored as the time until which it is spread over the rate.
 type quota struct {
 	each  float64 // nanoseconds for one; 0: no limit
 	burst time.Duration
 }
 
-// newAllowance allows so many in a second, and atOnce as many seconds' worth.
+// newAllowance allows failures at a rate in a second, and bursts of some seconds' worth. A rate of 0 is no limit.
 func newAllowance(client, all float64, clientAtOnce, allAtOnce time.Duration) *allowance {
 	per := func(second float64) float64 {
 		if second == 0 {
@@ -40,7 +38,7 @@ func newAllowance(client, all float64, clientAtOnce, allAtOnce time.Duration) *a
 	}
 }
 
-// now is a time on which the burst of the beginning has passed.
+// now returns a time that is later than the longest burst.
 func (a *allowance) now() int64 {
 	return int64(time.Since(a.begun) + max(a.client.burst, a.all.burst))
 }
@@ -49,7 +47,7 @@ func (a *allowance) cell(c clientAddress) *atomic.Int64 {
 	return &a.clients[maphash.Comparable(a.seed, c)%allowanceCells]
 }
 
-// exhausted tells which limit is reached.
+// exhausted returns the limit that is reached.
 func (a *allowance) exhausted(c clientAddress) limit {
 	now := a.now()
 	switch {
@@ -61,7 +59,7 @@ func (a *allowance) exhausted(c clientAddress) limit {
 	return limitNone
 }
 
-// charge counts n that were wrong.
+// charge counts n failures.
 func (a *allowance) charge(c clientAddress, n int) {
 	now := a.now()
 	if a.client.each > 0 {
@@ -80,8 +78,8 @@ func (q *quota) charge(cell *atomic.Int64, now int64, n int) {
 	}
 }
 
-// knownClients remembers addresses from which webhooks with the right signature came lately: as many as there are cells. They
-// stand in groups by their hashes, and one more in a full group takes the place of another.
+// knownClients stores addresses that sent webhooks with a right signature lately, at most allowanceCells. Their hashes
+// are in groups; a new one in a full group replaces another.
 type knownClients struct {
 	seed   maphash.Seed
 	groups [allowanceCells / knownGroup][knownGroup]atomic.Uint64 // hashes; 0: none

@@ -14,8 +14,8 @@ func address(i int) clientAddress {
 // pass lets time go by for an allowance.
 func (a *allowance) pass(d time.Duration) { a.begun = a.begun.Add(-d) }
 
-// In any time no more is wrong than the rate and the burst allow, and the last one that was let in; and where somebody stays below the
-// rate, nothing is ever refused.
+// In any time there are at most as many failures as the rate and the burst allow, plus the last one that was let in. Below
+// the rate nothing is refused.
 func TestAllowanceBoundsWhatIsWrongInAnyTime(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

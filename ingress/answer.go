@@ -10,22 +10,22 @@ import (
 	"github.com/coexstream/coexstream/internal/contentcoding"
 )
 
-// refusal is why a request is not taken, and what the sender is told.
+// refusal is the reason for which a request is refused, and its answer.
 type refusal struct {
 	code   int
 	kind   string // the stable `error` of the body
-	detail string // for people; never holds a secret or anything of a body
+	detail string // for people; never a secret or a part of a body
 }
 
 // kindEncoding is the error of everything about content codings.
 const kindEncoding = "content_encoding"
 
-// The refusals that need nothing of the request.
+// The refusals that do not depend on the request.
 var (
 	refusePath          = &refusal{404, "path", "no source has this path"}
 	refuseMethod        = &refusal{405, "method", "only GET, HEAD and POST"}
 	refuseVerify        = &refusal{403, "verification", "hub.mode is not subscribe, hub.challenge is missing, or hub.verify_token is wrong"}
-	refuseGuesses       = &refusal{429, "verification", "too many wrong values of hub.verify_token"}
+	refuseTokens        = &refusal{429, "verification", "too many wrong values of hub.verify_token"}
 	refuseExpect        = &refusal{417, "expectation", "only 100-continue"}
 	refuseType          = &refusal{415, "content_type", "only application/json and application/*+json"}
 	refuseUnsigned      = &refusal{401, "signature", "the signature header is missing"}
@@ -42,7 +42,7 @@ var (
 	refuseRate          = &refusal{429, "source_rate", "the source sends more than it may"}
 	refuseNoCertificate = &refusal{403, "client_certificate", "the source needs a client certificate"}
 	refuseCertificate   = &refusal{403, "client_certificate", "the client certificate is not the sender's that the source needs"}
-	refuseCrowd         = &refusal{429, "source_busy", "too many requests of this source in flight"}
+	refuseSourceBusy    = &refusal{429, "source_busy", "too many requests of this source in flight"}
 	refuseBytes         = &refusal{503, "busy", "too many bytes in flight"}
 	refuseConnections   = &refusal{503, "connections", "too many connections"}
 	refuseEvicted       = &refusal{503, "evicted", "the request came so slowly that it had to make room for others"}
@@ -65,11 +65,11 @@ func (r *refusal) line() []byte {
 	return append(b, '\n')
 }
 
-// retriable tells whether the sender should come again, and when.
+// retriable reports whether the answer has Retry-After.
 func (r *refusal) retriable() bool { return r.code == 429 || r.code == 503 }
 
 var (
-	taken    = []byte("{}\n")
+	okBody   = []byte("{}\n")
 	jsonType = []byte("application/json")
 
 	headerRequestID  = []byte("X-Request-Id")
@@ -79,7 +79,7 @@ var (
 // answers writes responses.
 type answers struct {
 	retryAfter []byte // seconds
-	// lines are the bodies of the refusals above, so that being overrun costs little.
+	// lines are the prepared bodies of the refusals above.
 	lines map[*refusal][]byte
 }
 
@@ -89,8 +89,8 @@ func newAnswers(retryAfter time.Duration) *answers {
 		lines:      map[*refusal][]byte{},
 	}
 	for _, r := range []*refusal{
-		refusePath, refuseMethod, refuseVerify, refuseGuesses, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
-		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseCrowd, refuseBytes, refuseUndecoded, refuseConnections, refuseEvicted,
+		refusePath, refuseMethod, refuseVerify, refuseTokens, refuseExpect, refuseType, refuseUnsigned, refuseMalformed,
+		refuseMismatch, refuseIncomplete, refuseTimeout, refuseHTTP, refuseFraming, refuseCoding, refuseLine, refuseVersion, refuseHeader, refuseSourceBusy, refuseBytes, refuseUndecoded, refuseConnections, refuseEvicted,
 		refuseClosed, refuseLog, refuseUnknown, refuseRejected, refuseRate, refuseNoCertificate, refuseCertificate,
 	} {
 		a.add(r)
@@ -98,14 +98,14 @@ func newAnswers(retryAfter time.Duration) *answers {
 	return a
 }
 
-// add prepares a refusal that will be given often.
+// add prepares the body of a refusal.
 func (a *answers) add(r *refusal) { a.lines[r] = r.line() }
 
 // ok answers that the body is durable.
 func (a *answers) ok(res *fasthttp.Response) {
 	res.SetStatusCode(fasthttp.StatusOK)
 	res.Header.SetContentTypeBytes(jsonType)
-	res.SetBodyRaw(taken)
+	res.SetBodyRaw(okBody)
 }
 
 // refuse answers with a refusal. src may be nil.

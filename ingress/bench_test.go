@@ -3,11 +3,9 @@ package ingress
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -24,6 +22,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/valyala/fasthttp"
 
+	"github.com/coexstream/coexstream/ingress/publish"
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/internal/embedded"
 )
 
@@ -33,24 +34,11 @@ const (
 	// itself runs under "taskset -c 0".
 	loadPrefixEnv   = "INGRESS_TEST_LOAD_PREFIX"
 	loadConnections = 64
-	loadBodyBytes   = 1 << 10
 	loadPartitions  = 4 // as `up` has
 )
 
-// loadBody is a webhook of one message of one of some businesses. Its text compresses as badly as
-// base64.
-func loadBody(business int) []byte {
-	head := fmt.Sprintf(`{"object":"whatsapp_business_account","entry":[{"id":"1022901293%05d","changes":[{"value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","phone_number_id":"1065401%05d"},"messages":[{"from":"16505551234","id":"wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQTdCNTg5RjY1MEMyRjlGMjRGNgA=","timestamp":"1739321024","type":"text","text":{"body":"`, business, business)
-	tail := `"}}]},"field":"messages"}]}]}`
-	text := make([]byte, loadBodyBytes)
-	if _, err := rand.NewChaCha8([32]byte{byte(business)}).Read(text); err != nil {
-		panic(err)
-	}
-	return []byte(head + base64.StdEncoding.EncodeToString(text)[:loadBodyBytes-len(head)-len(tail)] + tail)
-}
-
-// TestLoad is no test: it is the load of the benchmark, run as a process of its own, so that its work
-// is not taken for the server's.
+// TestLoad is no test. It is the load of the benchmark, which runs as a process of its own, so that its CPU time does not
+// count for the server.
 func TestLoad(t *testing.T) {
 	spec := strings.Fields(os.Getenv(loadEnv))
 	if len(spec) != 3 {
@@ -64,7 +52,7 @@ func TestLoad(t *testing.T) {
 	var wg sync.WaitGroup
 	end := time.Now().Add(length)
 	for i := range loadConnections {
-		body := loadBody(i)
+		body := rawtest.Message(i)
 		request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: ingress\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=%s\r\nContent-Length: %d\r\n\r\n%s",
 			spec[1], sign(testSecret, body), len(body), body)
 		c, err := net.Dial("tcp", spec[0])
@@ -95,7 +83,7 @@ func TestLoad(t *testing.T) {
 	fmt.Printf("load %d %d\n", requests.Load(), refused.Load())
 }
 
-// readAnswer reads an answer with as little work as can be.
+// readAnswer reads an answer with little work.
 func readAnswer(r *bufio.Reader) (code int, err error) {
 	length := 0
 	for first := true; ; first = false {
@@ -119,7 +107,7 @@ func readAnswer(r *bufio.Reader) (code int, err error) {
 	}
 }
 
-// cpu is the time that this process has computed.
+// cpu returns the CPU time of this process.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -128,7 +116,7 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// load runs the load against a path and adds up requests, time and this process's computing.
+// load runs the load against a path and adds up requests, time and the CPU time of this process.
 type load struct {
 	requests  int64
 	took, cpu time.Duration
@@ -163,7 +151,7 @@ func (l *load) rate() float64 { return float64(l.requests) / l.took.Seconds() }
 
 func (l *load) cpuMicros() float64 { return float64(l.cpu.Microseconds()) / float64(l.requests) }
 
-// embeddedBroker is what `up` has: a broker in this process, with a data directory and the raw topics.
+// embeddedBroker starts a broker as `up` does: in this process, with a data directory and the raw topics.
 func embeddedBroker(b *testing.B) *embedded.Broker {
 	b.Helper()
 	cfg := embedded.DefaultConfig(b.TempDir())
@@ -182,7 +170,7 @@ func embeddedBroker(b *testing.B) *embedded.Broker {
 		b.Fatal(err)
 	}
 	defer cl.Close()
-	res, err := kadm.NewClient(cl).CreateTopics(b.Context(), loadPartitions, 1, nil, liveTopic, bulkTopic)
+	res, err := kadm.NewClient(cl).CreateTopics(b.Context(), loadPartitions, 1, nil, rawtest.LiveTopic, rawtest.BulkTopic)
 	if err == nil {
 		err = res.Error()
 	}
@@ -213,10 +201,12 @@ func BenchmarkAgainstBareHandler(b *testing.B) {
 	var without load
 	with := make([]load, len(codecs))
 	var servers []*running
-	var publishers []*publishing
+	var publishers []publishing
 	for _, codec := range codecs {
 		broker := embeddedBroker(b)
-		p := publisherOver(b, broker.Dial, []string{broker.Addr()}, func(cfg *PublisherConfig) { cfg.CompressionLive = codec })
+		p := publisher(b, []string{broker.Addr()}, func(cfg *publish.Config, deps *publish.Deps) {
+			cfg.CompressionLive, deps.Dial = codec, broker.Dial
+		})
 		publishers = append(publishers, p)
 		servers = append(servers, start(b, testConfig(), p))
 	}
@@ -236,7 +226,7 @@ func BenchmarkAgainstBareHandler(b *testing.B) {
 	}
 }
 
-// averageBatch is how many records a batch had.
+// averageBatch returns the average number of records in a batch.
 func averageBatch(b *testing.B, reg *prometheus.Registry) float64 {
 	families, err := reg.Gather()
 	if err != nil {
@@ -258,13 +248,13 @@ func averageBatch(b *testing.B, reg *prometheus.Registry) float64 {
 // discarding is a Durable that forgets.
 type discarding struct{}
 
-func (discarding) Publish(*Record, time.Time) error { return nil }
-func (discarding) Ready() error                     { return nil }
+func (discarding) Publish(*raw.Record, time.Time) error { return nil }
+func (discarding) Ready() error                         { return nil }
 
 // BenchmarkOneRequest is the handler alone: no sockets, no broker.
 func BenchmarkOneRequest(b *testing.B) {
 	s := start(b, testConfig(), discarding{})
-	body := loadBody(1)
+	body := rawtest.Message(1)
 	var ctx fasthttp.RequestCtx
 	ctx.Init2(&idleConn{}, httpLog{s.log}, false)
 	stream := bytes.NewReader(nil)

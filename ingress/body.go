@@ -13,10 +13,10 @@ import (
 	"github.com/coexstream/coexstream/internal/contentcoding"
 )
 
-// prefetchedBytes is what fasthttp has read of a body before the request is handled, where it has a length.
+// prefetchedBytes is the part of a body with a length that fasthttp reads before the handler runs.
 const prefetchedBytes = 8 << 10
 
-// firstBytes is what is reserved for a body of which it is not yet known how fast it comes.
+// firstBytes is reserved first for a body of an unverified connection, whose speed is not known yet.
 const firstBytes = 16 << 10
 
 // read reads the body into x.body, within the limit and the budget.
@@ -26,20 +26,20 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 		x.consumed = true
 		return nil
 	}
-	length, from := -1, stranger(ctx)
+	length, from := -1, unverifiedConn(ctx)
 	if !x.chunked {
 		if length = ctx.Request.Header.ContentLength(); length <= prefetchedBytes {
 			from = nil // all of it is there
 		}
 	}
 	if from != nil {
-		s.open.receive(from)
+		s.open.receiveShort(from)
 	}
 	short := shortBytesMax
 	if length >= 0 && length < short {
 		short = length
 	}
-	// A sender who has shown nothing yet gets room as the bytes come.
+	// For an unverified connection, room is reserved as the bytes arrive.
 	steps := []int{short}
 	if from != nil && short > firstBytes {
 		steps = []int{firstBytes, short}
@@ -48,7 +48,7 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 		if r := s.growShort(x, step); r != nil {
 			return r
 		}
-		ended, r := fill(stream, x.wire, step, length, from)
+		ended, r := readInto(stream, x.wire, step, length, from)
 		if r != nil {
 			return r
 		}
@@ -64,7 +64,7 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 	if r := s.growLong(x, most, from); r != nil {
 		return r
 	}
-	ended, r := fill(stream, x.wire, most, length, from)
+	ended, r := readInto(stream, x.wire, most, length, from)
 	if r != nil {
 		return r
 	}
@@ -82,20 +82,20 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 	return nil
 }
 
-// stranger is the connection of a request, where its sender has not shown that it knows a secret; else nil.
-func stranger(ctx *fasthttp.RequestCtx) *conn {
+// unverifiedConn is the connection of a request, where its sender has not shown that it knows a secret; else nil.
+func unverifiedConn(ctx *fasthttp.RequestCtx) *conn {
 	if c, ok := ctx.Conn().(*conn); ok && !c.verified {
 		return c
 	}
 	return nil
 }
 
-// growShort makes room for n bytes of a short body, or of the beginning of a long one.
+// growShort reserves n bytes for a short body, or for the beginning of a long one.
 func (s *Server) growShort(x *exchange, n int) *refusal {
 	more := roomFor(n) - x.short
-	taken := s.budget.takeShort(more)
+	taken := s.budget.acquireShort(more)
 	if !taken || s.budget.scarce() {
-		s.open.pressShort()
+		s.open.evictSlowShort()
 	}
 	if !taken {
 		return refuseBytes
@@ -105,28 +105,28 @@ func (s *Server) growShort(x *exchange, n int) *refusal {
 	return nil
 }
 
-// growLong makes room for a long body, of n bytes at most. It may wait.
+// growLong reserves at most n bytes for a long body. It may wait.
 func (s *Server) growLong(x *exchange, n int, from *conn) *refusal {
 	room, now := roomFor(n), s.now()
-	deadline := now.Add(s.cfg.AckTimeout) // however long the beginning was on its way
+	deadline := now.Add(s.cfg.AckTimeout) // independent of the time that the beginning took
 	if from != nil {
-		s.open.stand(from, placeNone) // it is not slow while it waits
+		s.open.enqueue(from, placeNone) // it is not slow while it waits
 	}
-	if from != nil && !s.unproven.known.has(from.client) {
-		if !s.budget.strangers.take(room, deadline, now, s.open) {
+	if from != nil && !s.unverified.clients.has(from.client) {
+		if !s.budget.unverified.acquire(room, deadline, now, s.open) {
 			return refuseBytes
 		}
-		x.strange = room
+		x.unverified = room
 	}
-	if !s.budget.long.take(room, deadline, now, s.open) {
+	if !s.budget.long.acquire(room, deadline, now, s.open) {
 		return refuseBytes
 	}
 	x.long = room
 	if from != nil {
-		s.open.claim(from, room)
+		s.open.receiveLong(from, room)
 	}
 	s.grow(x, n)
-	s.budget.giveShort(x.short)
+	s.budget.releaseShort(x.short)
 	x.short = 0
 	return nil
 }
@@ -141,8 +141,8 @@ func (s *Server) grow(x *exchange, n int) {
 	x.wire = larger
 }
 
-// served notes that nothing more is expected of the sender for now. What was waited for it is not taken from the time that the log
-// has: a body that is sent once should not be lost because its way was slow.
+// served ends the phase of reading. The log gets the whole AckTimeout, however long the body took to arrive: a body that
+// is sent only once should not be lost on a slow line.
 func (s *Server) served(ctx *fasthttp.RequestCtx, x *exchange) {
 	x.deadline = s.now().Add(s.cfg.AckTimeout)
 	c, ok := ctx.Conn().(*conn)
@@ -151,11 +151,11 @@ func (s *Server) served(ctx *fasthttp.RequestCtx, x *exchange) {
 	}
 	c.enter(phaseServing, 0)
 	if !c.verified {
-		s.open.stand(c, placeNone)
+		s.open.enqueue(c, placeNone)
 	}
 }
 
-// stream is the body; nil when there is none.
+// stream returns the body; nil when there is none.
 func (x *exchange) stream(ctx *fasthttp.RequestCtx) io.Reader {
 	stream := ctx.RequestBodyStream()
 	if stream == nil || !x.chunked {
@@ -167,14 +167,14 @@ func (x *exchange) stream(ctx *fasthttp.RequestCtx) io.Reader {
 	return &x.chunks
 }
 
-// fill reads until buf has most bytes or the body ends. length is the body's, -1 when not known. What comes from a stranger is
-// counted.
-func fill(stream io.Reader, buf *buffer, most, length int, from *conn) (ended bool, r *refusal) {
+// readInto reads until buf has most bytes or the body ends. length is that of the body, or -1 when it is not known. The bytes
+// of an unverified connection (from) are counted.
+func readInto(stream io.Reader, buf *buffer, most, length int, from *conn) (ended bool, r *refusal) {
 	for len(buf.b) < most {
 		n, err := stream.Read(buf.b[len(buf.b):most])
 		buf.b = buf.b[:len(buf.b)+n]
 		if from != nil {
-			from.arrival.bytes.Add(int64(n))
+			from.incoming.received.Add(int64(n))
 		}
 		switch {
 		case err == io.EOF && (length < 0 || len(buf.b) == length):
@@ -196,14 +196,14 @@ func readRefusal(err error) *refusal {
 	return refuseIncomplete
 }
 
-// decode undoes the content coding of x.body, and gives back what it did not need. It may wait for room.
+// decode removes the content coding of x.body. It may wait for room, and releases the room that it did not need.
 func (s *Server) decode(x *exchange) ([]byte, *refusal) {
 	bound := int64(s.decoding.Bound(len(x.body)))
-	if !s.budget.decoding.take(bound, x.deadline, s.now(), nil) {
+	if !s.budget.decoding.acquire(bound, x.deadline, s.now(), nil) {
 		return nil, refuseBytes
 	}
 	x.decoding = bound
-	// Webhooks shrink to a tenth; a larger one grows the buffer.
+	// Webhooks compress to a tenth. A longer result grows the buffer.
 	x.decoded = s.buffers.get(min(10*len(x.body), int(bound)) + 1)
 	out, err := contentcoding.Decode(x.decoded.b, x.encoding, x.body, s.decoding)
 	if err != nil {
@@ -216,42 +216,42 @@ func (s *Server) decode(x *exchange) ([]byte, *refusal) {
 		x.decoded.b = out
 	}
 	if over := bound - int64(len(out)); over > 0 {
-		s.budget.decoding.give(over)
+		s.budget.decoding.release(over)
 		x.decoding -= over
 	}
 	return out, nil
 }
 
-// settle gives back what an encoded body does not need any more: that of its two forms that does not go into the log.
-func (s *Server) settle(x *exchange) {
+// releaseUnused releases the form of an encoded body, on the wire or decoded, that does not go into the log.
+func (s *Server) releaseUnused(x *exchange) {
 	switch {
 	case x.decoded == nil:
 	case x.encoding != nil: // the form on the wire was signed
-		// At most one of the two is there, and points into what is given back.
+		// At most one of the two is set. It points into the buffer that is released.
 		if len(x.record.Key) > 0 {
 			x.record.Key = append(x.key[:0], x.record.Key...)
 		} else if len(x.record.Partitioning) > 0 {
 			x.record.Partitioning = append(x.key[:0], x.record.Partitioning...)
 		}
 		s.buffers.put(x.decoded)
-		s.budget.decoding.give(x.decoding)
+		s.budget.decoding.release(x.decoding)
 		x.decoded, x.decoding = nil, 0
 	default:
 		s.buffers.put(x.wire)
 		x.wire, x.body = nil, nil
-		s.budget.giveShort(x.short)
-		s.budget.long.give(x.long)
+		s.budget.releaseShort(x.short)
+		s.budget.long.release(x.long)
 		x.short, x.long = 0, 0
-		// The share of what is decoded is for those that are being decoded, where there is room elsewhere.
+		// Where other shares have room, the decoded share is left to bodies that are being decoded.
 		switch room := roomFor(len(x.decoded.b)); {
-		case room <= shortBytesMax && s.budget.takeShort(room):
+		case room <= shortBytesMax && s.budget.acquireShort(room):
 			x.short = room
-		case room > shortBytesMax && s.budget.long.takeNow(room):
+		case room > shortBytesMax && s.budget.long.tryAcquire(room):
 			x.long = room
 		default:
 			return
 		}
-		s.budget.decoding.give(x.decoding)
+		s.budget.decoding.release(x.decoding)
 		x.decoding = 0
 	}
 }
@@ -271,7 +271,7 @@ func refuseLength(most int) *refusal {
 	return &refusal{fasthttp.StatusRequestEntityTooLarge, "body", fmt.Sprintf("more than %d bytes", most)}
 }
 
-// encodingOf is the content coding that a request's headers tell, as one list; nil for identity.
+// encodingOf returns the content codings of a request as one list; nil for identity.
 func encodingOf(h *fasthttp.RequestHeader) []byte {
 	one := h.ContentEncoding()
 	if len(one) == 0 {
@@ -287,14 +287,13 @@ func encodingOf(h *fasthttp.RequestHeader) []byte {
 }
 
 const (
-	// discardBytesMax is how much of an unwanted body is read so that its sender hears the answer: a
-	// connection that is closed with bytes unread is reset, and the answer may be lost with it.
+	// discardBytesMax bounds the part of an unwanted body that is read, so that the sender receives the answer: closing a
+	// connection with unread bytes resets it, and the answer may be lost.
 	discardBytesMax = 256 << 10
 	discardTimeout  = 500 * time.Millisecond
 )
 
-// discard gets rid of what was not read of the body, or of the connection: what is left in it must
-// never be taken for the next request.
+// discard reads the rest of a refused body, or closes the connection. The rest must never be taken for the next request.
 func (s *Server) discard(ctx *fasthttp.RequestCtx, x *exchange) {
 	stream := x.stream(ctx)
 	if stream == nil {

@@ -16,11 +16,14 @@ import (
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
+	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// historyBody is a history chunk of about n bytes.
+// historyBody makes a history chunk of about n bytes.
 func historyBody(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"field":"history","value":{"history":[{"threads":[{"messages":[`)
@@ -63,17 +66,17 @@ func encoders(t testing.TB) map[string]func([]byte) []byte {
 }
 
 // verifyAgain checks a record's signature from nothing but the record.
-func verifyAgain(t *testing.T, r *Record, secrets map[string]string) {
+func verifyAgain(t *testing.T, r *raw.Record, secrets map[string]string) {
 	t.Helper()
-	signature, _ := header(r, schemas.HeaderSignature)
-	id, _ := header(r, schemas.HeaderSecretID)
+	signature, _ := rawtest.Header(r, schemas.HeaderSignature)
+	id, _ := rawtest.Header(r, schemas.HeaderSecretID)
 	if strings.TrimPrefix(signature, "sha256=") != sign(secrets[id], r.Value) {
 		t.Errorf("the signature of a record of %d bytes cannot be verified again", len(r.Value))
 	}
 }
 
 func TestSignatureOfAnEncodedBodyMayBeOverEitherForm(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	for coding, encode := range encoders(t) {
 		for _, plain := range [][]byte{message, historyBody(300 << 10)} {
@@ -83,10 +86,10 @@ func TestSignatureOfAnEncodedBodyMayBeOverEitherForm(t *testing.T) {
 				if a.code != 200 {
 					t.Fatalf("%s: %d %s", coding, a.code, a.body)
 				}
-				rs := m.taken()
+				rs := m.Records()
 				r := &rs[len(rs)-1]
 				verifyAgain(t, r, map[string]string{"new": testSecret})
-				told, _ := header(r, schemas.HeaderContentEncoding)
+				told, _ := rawtest.Header(r, schemas.HeaderContentEncoding)
 				if !bytes.Equal(r.Value, signed) || told != map[bool]string{true: coding}[&signed[0] == &wire[0]] {
 					t.Errorf("%s: %d bytes with the coding %q, %d were signed", coding, len(r.Value), told, len(signed))
 				}
@@ -94,7 +97,7 @@ func TestSignatureOfAnEncodedBodyMayBeOverEitherForm(t *testing.T) {
 				if err != nil || !bytes.Equal(decoded, plain) {
 					t.Errorf("%s: the record does not decode: %v", coding, err)
 				}
-				if topic, waba := Route(plain); r.Topic != topic || !bytes.Equal(r.Key, waba) || len(waba) == 0 {
+				if topic, waba := route.LaneAndKey(plain); r.Topic != topic || !bytes.Equal(r.Key, waba) || len(waba) == 0 {
 					t.Errorf("%s: %s, key %q", coding, r.Topic, r.Key)
 				}
 			}
@@ -106,17 +109,17 @@ func TestSignatureOfAnEncodedBodyMayBeOverEitherForm(t *testing.T) {
 	if a := do(t, "POST", s.url+"/meta", bytes.NewReader(message), "Content-Encoding", "identity", "X-Hub-Signature-256", "sha256="+sign(testSecret, message)); a.code != 200 {
 		t.Errorf("identity: %d", a.code)
 	}
-	rs := m.taken()
-	if told, ok := header(&rs[len(rs)-1], schemas.HeaderContentEncoding); ok {
+	rs := m.Records()
+	if told, ok := rawtest.Header(&rs[len(rs)-1], schemas.HeaderContentEncoding); ok {
 		t.Errorf("identity was recorded as %q", told)
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }
 
 func TestBodiesOfEveryLengthAndFramingArriveByteForByte(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	cfg := testConfig()
 	s := start(t, cfg, m)
 	seed := rand.Uint64()
@@ -135,7 +138,7 @@ func TestBodiesOfEveryLengthAndFramingArriveByteForByte(t *testing.T) {
 			if a := do(t, "POST", s.url+"/meta", r, "X-Hub-Signature-256", "sha256="+sign(oldSecret, body)); a.code != 200 {
 				t.Fatalf("%d bytes: %d %s", n, a.code, a.body)
 			}
-			rs := m.taken()
+			rs := m.Records()
 			if got := rs[len(rs)-1].Value; !bytes.Equal(got, body) || got == nil && n > 0 {
 				t.Fatalf("%d bytes became %d", n, len(got))
 			}
@@ -155,7 +158,7 @@ func TestBodiesOfEveryLengthAndFramingArriveByteForByte(t *testing.T) {
 			}
 		}
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }
@@ -209,7 +212,7 @@ func (c *conversation) answer() answer {
 }
 
 func TestRequestMayArriveByteByByte(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	c := dial(t, s.addr)
 	request := fmt.Sprintf("POST /meta HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX-Hub-Signature-256: sha256=%s\r\n\r\n%s", len(message), sign(testSecret, message), message)
@@ -227,7 +230,7 @@ func TestRequestMayArriveByteByByte(t *testing.T) {
 			t.Fatalf("pipelined: %d %s", a.code, a.body)
 		}
 	}
-	for _, r := range m.taken() {
+	for _, r := range m.Records() {
 		if !bytes.Equal(r.Value, message) {
 			t.Errorf("value %q", r.Value)
 		}
@@ -235,7 +238,7 @@ func TestRequestMayArriveByteByByte(t *testing.T) {
 }
 
 func TestExpectContinueIsDecidedByTheHeaders(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	head := func(path string, length int, more ...string) string {
 		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n%s\r\n", path, length, strings.Join(more, ""))
@@ -274,14 +277,14 @@ func TestExpectContinueIsDecidedByTheHeaders(t *testing.T) {
 		}
 		checkRefusal(t, a, want.kind)
 	}
-	if got := len(m.taken()); got != 2 {
+	if got := len(m.Records()); got != 2 {
 		t.Errorf("%d records", got)
 	}
 }
 
-// What is left of a refused body must not be read as the next request of the connection.
+// The rest of a refused body must not be read as the next request of the connection.
 func TestRefusedBodyIsNeverTakenForARequest(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	inner := fmt.Sprintf("POST /number HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(message), message)
 	chunked := func(body string) string { return fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body) }
@@ -312,7 +315,7 @@ func TestRefusedBodyIsNeverTakenForARequest(t *testing.T) {
 			}
 		})
 	}
-	for _, r := range m.taken() {
+	for _, r := range m.Records() {
 		t.Errorf("a body was taken for a request: %q", r.Value)
 	}
 }
@@ -320,7 +323,7 @@ func TestRefusedBodyIsNeverTakenForARequest(t *testing.T) {
 func TestSlowRequestIsTimedOut(t *testing.T) {
 	cfg := testConfig()
 	cfg.ReadTimeout = 150 * time.Millisecond
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, cfg, m)
 	for name, request := range map[string]string{
 		"in the headers":     "POST /number HTTP/1.1\r\nHost",
@@ -329,17 +332,17 @@ func TestSlowRequestIsTimedOut(t *testing.T) {
 		"in a chunk":         "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nx",
 		"between two chunks": "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
 	} {
-		if got := raw(t, s.addr, request); !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, `"timeout"`) {
+		if got := sendRaw(t, s.addr, request); !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, `"timeout"`) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if len(m.taken()) != 0 || s.budget.taken() != 0 {
-		t.Errorf("%d records, %d bytes reserved", len(m.taken()), s.budget.taken())
+	if len(m.Records()) != 0 || s.budget.reserved() != 0 {
+		t.Errorf("%d records, %d bytes reserved", len(m.Records()), s.budget.reserved())
 	}
 }
 
 func TestSenderThatGoesAwayLeavesNothingBehind(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	for _, request := range []string{
 		"POST /number HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{}",
@@ -369,20 +372,8 @@ func TestSenderThatGoesAwayLeavesNothingBehind(t *testing.T) {
 		t.Errorf("a whole request: %d", a.code)
 	}
 	_ = c.Close()
-	waitFor(t, "the connections to end", func() bool { return s.open.count() == 0 })
-	if len(m.taken()) != 1 || s.budget.taken() != 0 {
-		t.Errorf("%d records, %d bytes reserved", len(m.taken()), s.budget.taken())
-	}
-}
-
-// waitFor waits for a condition that something else makes true.
-func waitFor(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-		<-time.After(2 * time.Millisecond)
+	rawtest.WaitFor(t, "the connections to end", func() bool { return s.open.count() == 0 })
+	if len(m.Records()) != 1 || s.budget.reserved() != 0 {
+		t.Errorf("%d records, %d bytes reserved", len(m.Records()), s.budget.reserved())
 	}
 }

@@ -8,43 +8,44 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// budget bounds the memory of all bodies in the server. Short bodies, long bodies, and what comes of encoded ones have shares of
-// their own, so that a flood of history cannot keep a live message out.
+// budget bounds the memory of all bodies in the server. Short bodies, long bodies, and decoded bodies have shares of their
+// own, so that a flood of history cannot displace a live message.
 //
-// A short body takes its share as it arrives, or is refused at once. A long one waits for its turn while its bytes
-// wait in the socket: backpressure costs the sender less than sending megabytes again. It takes all
-// that it can come to need in one piece, so that no two wait for each other. So does an encoded one when it has been read, and who
-// waits for that share holds others, but nobody who has it waits for another.
+// A short body reserves bytes as it arrives, or is refused at once. A long body waits for its bytes while the rest of it
+// waits in the socket: backpressure costs the sender less than a second transfer. It reserves all that it may need at
+// once, so that no two bodies wait for each other. An encoded body reserves its decoded length after it was read. It then
+// waits while it has other shares; a body that has its decoded share waits for no other share, so there is no deadlock.
 //
-// Strangers share half of the room of long bodies, so that senders who are known do not wait behind them.
+// Clients without a right signature lately share half of the room of long bodies, so that known senders do not wait
+// behind them.
 type budget struct {
-	short     atomic.Int64
-	shortMost int64
-	long      share
-	strangers share // of long
-	decoding  share
+	short      atomic.Int64
+	shortMost  int64
+	long       share
+	unverified share // of long
+	decoding   share
 }
 
-// share is one that is waited for.
+// share is a bounded number of bytes that callers can wait for.
 type share struct {
 	sem   *semaphore.Weighted
 	taken atomic.Int64
 }
 
-// shortBytesMax is what a body can have without asking for a long share.
+// shortBytesMax is the longest body that counts as short.
 const shortBytesMax = 64 << 10
 
-// newBudget shares out total bytes, so that the longest body, and what comes of an encoded one, have room.
+// newBudget divides total bytes. Each share has room for the longest body, and for the longest decoded body.
 func newBudget(total, longest, decoded int64) *budget {
 	short, long, decoding := shares(total, longest, decoded)
 	return &budget{
 		shortMost: short,
 		long:      share{sem: semaphore.NewWeighted(long)}, decoding: share{sem: semaphore.NewWeighted(decoding)},
-		strangers: share{sem: semaphore.NewWeighted(max(long/2, longest))},
+		unverified: share{sem: semaphore.NewWeighted(max(long/2, longest))},
 	}
 }
 
-// shares is the shares of total.
+// shares divides total bytes.
 func shares(total, longest, decoded int64) (short, long, decoding int64) {
 	short = total / 4
 	rest := total - short
@@ -52,7 +53,7 @@ func shares(total, longest, decoded int64) (short, long, decoding int64) {
 	return short, rest - decoding, decoding
 }
 
-func (b *budget) takeShort(n int64) bool {
+func (b *budget) acquireShort(n int64) bool {
 	if b.short.Add(n) <= b.shortMost {
 		return true
 	}
@@ -60,23 +61,23 @@ func (b *budget) takeShort(n int64) bool {
 	return false
 }
 
-func (b *budget) giveShort(n int64) { b.short.Add(-n) }
+func (b *budget) releaseShort(n int64) { b.short.Add(-n) }
 
-// scarce tells whether most of the share of short bodies is taken.
+// scarce reports whether three quarters of the share of short bodies are reserved.
 func (b *budget) scarce() bool { return b.short.Load() > b.shortMost/4*3 }
 
-// pressEvery is how often a long body that waits asks others to make room.
-const pressEvery = 100 * time.Millisecond
+// evictEvery is the time between two evictions for a long body that waits.
+const evictEvery = 100 * time.Millisecond
 
-// take waits for n bytes until the deadline. Meanwhile slow bodies make room, if open is not nil.
-func (s *share) take(n int64, deadline, now time.Time, open *openConns) bool {
+// acquire reserves n bytes. It waits until the deadline, and meanwhile evicts slow bodies if open is not nil.
+func (s *share) acquire(n int64, deadline, now time.Time, open *openConns) bool {
 	if !s.sem.TryAcquire(n) {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline.Sub(now))
 		defer cancel()
 		if open != nil {
 			taken := make(chan struct{})
 			defer close(taken)
-			go pressUntil(taken, open, n)
+			go evictUntil(taken, open, n)
 		}
 		if s.sem.Acquire(ctx, n) != nil {
 			return false
@@ -86,12 +87,12 @@ func (s *share) take(n int64, deadline, now time.Time, open *openConns) bool {
 	return true
 }
 
-// pressUntil has slow bodies make room until done is closed.
-func pressUntil(done <-chan struct{}, open *openConns, n int64) {
-	tick := time.NewTicker(pressEvery)
+// evictUntil evicts slow bodies until done is closed.
+func evictUntil(done <-chan struct{}, open *openConns, n int64) {
+	tick := time.NewTicker(evictEvery)
 	defer tick.Stop()
 	for {
-		open.pressLong(n)
+		open.evictSlowLong(n)
 		select {
 		case <-tick.C:
 		case <-done:
@@ -100,13 +101,13 @@ func pressUntil(done <-chan struct{}, open *openConns, n int64) {
 	}
 }
 
-func (s *share) give(n int64) {
+func (s *share) release(n int64) {
 	s.taken.Add(-n)
 	s.sem.Release(n)
 }
 
-// takeNow takes n bytes if they are there.
-func (s *share) takeNow(n int64) bool {
+// tryAcquire reserves n bytes if that is possible without waiting.
+func (s *share) tryAcquire(n int64) bool {
 	if !s.sem.TryAcquire(n) {
 		return false
 	}
@@ -114,5 +115,7 @@ func (s *share) takeNow(n int64) bool {
 	return true
 }
 
-// taken is how many bytes are reserved.
-func (b *budget) taken() int64 { return b.short.Load() + b.long.taken.Load() + b.decoding.taken.Load() }
+// reserved returns the number of reserved bytes.
+func (b *budget) reserved() int64 {
+	return b.short.Load() + b.long.taken.Load() + b.decoding.taken.Load()
+}

@@ -2,11 +2,12 @@ package ingress
 
 import "sync"
 
-// buffers keeps byte slices for reuse, by size. Its zero value is ready.
+// buffers keeps byte slices for reuse, by size. Its zero value can be used.
 type buffers struct{ pools [len(bufferSizes)]sync.Pool }
 
-// bufferSizes: a message, a few, and the steps up to a long history chunk, four for each doubling: where each step
-// was a doubling, hundreds of long bodies would take up to twice their length. Longer ones are not kept.
+// bufferSizes are the sizes of pooled buffers: a message, a few messages, and then four steps for each doubling up to a
+// long history chunk. With one step for each doubling, hundreds of long bodies would take up to twice their length.
+// Longer buffers are not kept.
 var bufferSizes = [...]int{
 	4 << 10, 16 << 10, shortBytesMax,
 	80 << 10, 96 << 10, 112 << 10, 128 << 10, 160 << 10, 192 << 10, 224 << 10, 256 << 10,
@@ -14,13 +15,13 @@ var bufferSizes = [...]int{
 	1280 << 10, 1536 << 10, 1792 << 10, 2 << 20, 2560 << 10, 3 << 20, 3584 << 10, 4 << 20,
 }
 
-// buffer is a slice and the pool that it belongs to.
+// buffer is a slice with the index of its pool.
 type buffer struct {
 	b     []byte
 	class int // index in bufferSizes; len(bufferSizes): not pooled
 }
 
-// roomFor is how much memory a buffer for n bytes takes.
+// roomFor returns the memory of a buffer for n bytes.
 func roomFor(n int) int64 {
 	if class := classOf(n); class < len(bufferSizes) {
 		return int64(bufferSizes[class])
@@ -28,7 +29,7 @@ func roomFor(n int) int64 {
 	return int64(n)
 }
 
-// classOf is the index of the smallest size with room for n bytes.
+// classOf returns the index of the smallest size with room for n bytes.
 func classOf(n int) int {
 	class := 0
 	for class < len(bufferSizes) && bufferSizes[class] < n {
@@ -37,7 +38,7 @@ func classOf(n int) int {
 	return class
 }
 
-// get is a buffer with room for n bytes.
+// get returns a buffer with room for n bytes.
 func (p *buffers) get(n int) *buffer {
 	class := classOf(n)
 	if class == len(bufferSizes) {
@@ -50,7 +51,7 @@ func (p *buffers) get(n int) *buffer {
 	return &buffer{b: make([]byte, 0, bufferSizes[class]), class: class}
 }
 
-// put takes a buffer back. Nil is none.
+// put returns a buffer to its pool. It ignores nil.
 func (p *buffers) put(buf *buffer) {
 	if buf != nil && buf.class < len(bufferSizes) {
 		p.pools[buf.class].Put(buf)

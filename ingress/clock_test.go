@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,54 +14,35 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/ingress/handover"
+	"github.com/coexstream/coexstream/ingress/publish"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
 
-// jumpingClock is a clock that someone sets. It is worse than a real one: what the program measures jumps, too.
+// jumpingClock is a clock that can be set. Unlike with a real one, measured times jump, too.
 type jumpingClock struct{ ahead atomic.Int64 }
 
 func (c *jumpingClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-// breaker lets a Direct be unavailable.
-type breaker struct {
-	Direct
-	off atomic.Bool
-}
-
-func (b *breaker) Publish(r *Record, deadline time.Time) error {
-	if b.off.Load() {
-		return fmt.Errorf("%w: switched off", ErrUnavailable)
-	}
-	return b.Direct.Publish(r, deadline)
-}
-
-func (b *breaker) PublishInOrder(rs []*Record, deadline time.Time) (int, error) {
-	if b.off.Load() {
-		return 0, fmt.Errorf("%w: switched off", ErrUnavailable)
-	}
-	return b.Direct.PublishInOrder(rs, deadline)
-}
-
-// TestFaultClockJump: while the clock jumps by hours, forward and back, with Kafka there and away, what got a 200
-// is in the log, and each sender's bodies are in their order.
+// TestFaultClockJump: the clock jumps by hours, forward and back, with and without Kafka. Bodies with a 200 are in the log,
+// and those of each sender are in order.
 func TestFaultClockJump(t *testing.T) {
 	const senders = 4
 	clock := &jumpingClock{}
-	c := cluster(t, 1, 3)
-	p := publisher(t, c.ListenAddrs(), nil, func(p *Publisher) { p.now, p.health.now = clock.Now, clock.Now })
-	kafka := &breaker{Direct: p}
-	cfg := DefaultSpoolConfig()
+	c := rawtest.Cluster(t, 1, 3)
+	p := publisher(t, c.ListenAddrs(), func(_ *publish.Config, deps *publish.Deps) { deps.Now = clock.Now })
+	kafka := &rawtest.Switch{Ordered: p}
+	cfg := handover.DefaultConfig()
 	cfg.Dir, cfg.SegmentBytes = "spool", 64<<10
-	kept, err := NewSpooled(cfg, kafka, SpoolDeps{
-		FS: faultfs.New(), Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: clock.Now, Salt: rand.Uint64,
+	reg := prometheus.NewRegistry()
+	kept, err := handover.New(cfg, kafka, handover.Deps{
+		FS: faultfs.New(), Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: clock.Now, Salt: rand.Uint64,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- kept.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	rawtest.Run(t, kept.Run)
 	s := startAt(t, testConfig(), kept, slog.New(slog.DiscardHandler), clock.Now)
 
 	var acked [senders]atomic.Int64
@@ -78,7 +58,7 @@ func TestFaultClockJump(t *testing.T) {
 						acked[w].Add(1)
 						break
 					}
-					// 408: the clock jumped while the request was read. It was not taken, and is sent again.
+					// 408: the clock jumped while the request was read. It is sent again.
 					if a.code != 503 && a.code != 408 {
 						t.Errorf("%d %s", a.code, a.body)
 						return
@@ -94,7 +74,7 @@ func TestFaultClockJump(t *testing.T) {
 		for w := range senders {
 			before[w] = acked[w].Load()
 		}
-		waitFor(t, why, func() bool {
+		rawtest.WaitFor(t, why, func() bool {
 			for w := range senders {
 				if acked[w].Load() < before[w]+20 {
 					return false
@@ -107,22 +87,24 @@ func TestFaultClockJump(t *testing.T) {
 	for _, jump := range []time.Duration{7 * time.Hour, -20 * time.Hour, 90 * time.Second, -90 * time.Second, 13 * time.Hour} {
 		clock.ahead.Add(int64(jump))
 		goOn(fmt.Sprintf("after a jump by %s", jump))
-		// The same with Kafka away. Bodies that seem to be too old for the spool are a 503 until it is back.
-		kafka.off.Store(true)
+		// The same without Kafka. Records that seem too old for the spool get a 503 until Kafka is back.
+		kafka.Off.Store(true)
 		clock.ahead.Add(-int64(jump) / 2)
 		if jump > 0 {
 			goOn(fmt.Sprintf("Kafka away, after a jump by %s", -jump/2))
 		}
-		kafka.off.Store(false)
+		kafka.Off.Store(false)
 		goOn(fmt.Sprintf("Kafka is back, after a jump by %s", -jump/2))
 	}
 	over.Store(true)
 	sending.Wait()
-	waitFor(t, "the spool to be empty", func() bool { return kept.lanes[0].store.Idle() && kept.lanes[1].store.Idle() })
+	rawtest.WaitFor(t, "the spool to be empty", func() bool {
+		return rawtest.Counter(t, reg, "coexstream_spool_records", "topic", "raw.live")+rawtest.Counter(t, reg, "coexstream_spool_records", "topic", "raw.bulk") == 0
+	})
 
 	var got [senders][]string
 	seen := map[string]bool{}
-	for _, log := range contents(t, c.ListenAddrs()) {
+	for _, log := range rawtest.Contents(t, c.ListenAddrs()) {
 		for _, records := range log {
 			for _, r := range records {
 				_, rest, _ := strings.Cut(string(r.Value), `"n":"`)

@@ -2,58 +2,57 @@ package ingress
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
 
 // Config is the configuration of a Server.
 type Config struct {
-	Listen  string   `koanf:"listen"`
-	Sources []Source `koanf:"sources"`
+	Listen  string
+	Sources []Source
 
-	BodyBytesMax     int   `koanf:"body_bytes_max"`             // of a body on the wire
-	DecodedBytesMax  int   `koanf:"decoded_bytes_max"`          // of a body after its content coding is undone
-	RatioMax         int   `koanf:"ratio_max"`                  // decoded bytes for a byte on the wire, above 64 KiB
-	HeaderBytesMax   int   `koanf:"header_bytes_max"`           // request line and headers
-	ConnectionsMax   int   `koanf:"connections_max"`            // concurrent connections
-	PerClientMax     int   `koanf:"connections_per_client_max"` // the same, of one client address; 0: no limit of its own
-	InFlightBytesMax int64 `koanf:"in_flight_bytes_max"`        // of all bodies being read or waiting
+	BodyBytesMax     int   // of a body on the wire
+	DecodedBytesMax  int   // of a body after its content coding is undone
+	RatioMax         int   // decoded bytes for a byte on the wire, above 64 KiB
+	HeaderBytesMax   int   // request line and headers
+	ConnectionsMax   int   // concurrent connections
+	PerClientMax     int   // the same, of one client address; 0: no limit of its own
+	InFlightBytesMax int64 // of all bodies being read or waiting
 
-	ReadTimeout  time.Duration `koanf:"read_timeout"` // for a whole request
-	WriteTimeout time.Duration `koanf:"write_timeout"`
-	IdleTimeout  time.Duration `koanf:"idle_timeout"` // between two requests of a connection
-	AckTimeout   time.Duration `koanf:"ack_timeout"`  // from the arrival of a request to its answer
-	RetryAfter   time.Duration `koanf:"retry_after"`  // told with 429 and 503, in whole seconds
+	ReadTimeout  time.Duration // for a whole request
+	WriteTimeout time.Duration
+	IdleTimeout  time.Duration // between two requests of a connection
+	AckTimeout   time.Duration // from the arrival of a request to its answer
+	RetryAfter   time.Duration // in answers with 429 and 503, in whole seconds
 
-	DrainDelay   time.Duration `koanf:"drain_delay"`   // from not being ready to accepting no more
-	DrainTimeout time.Duration `koanf:"drain_timeout"` // for requests in flight at the end
+	DrainDelay   time.Duration // from not being ready to accepting no more
+	DrainTimeout time.Duration // for requests in flight at the end
 }
 
 // Source is one sender of webhooks: a path of its own.
 type Source struct {
-	Name     string `koanf:"name"` // in metrics, logs and the records' headers
-	Provider string `koanf:"provider"`
-	Path     string `koanf:"path"`
-	// VerifyToken is what GET verification asks for: VerifyTokenMin characters at least. Empty: every GET is refused.
-	VerifyToken Credential `koanf:"verify_token"`
+	Name     string // in metrics, logs and the records' headers
+	Provider string // one of schemas.Provider*: it determines the signature scheme
+	Path     string
+	// VerifyToken is what GET verification asks for: verifyTokenMin characters at least. Empty: every GET is refused.
+	VerifyToken Credential
 	// Secrets are tried in turn: several apps, or the old and the new one during a rotation.
-	Secrets           []Secret `koanf:"secrets"`
-	SignatureRequired bool     `koanf:"signature_required"`
+	Secrets           []Secret
+	SignatureRequired bool
 	// RequestsMax limits the source's requests in flight; 0: no limit of its own.
-	RequestsMax int `koanf:"requests_max"`
-	// RequestsPerSecond and BytesPerSecond limit what is accepted of the source; 0: no limit. A second's worth
-	// may come at once. Only what would be accepted counts, so that nobody else can use it up.
-	RequestsPerSecond int64 `koanf:"requests_per_second"`
-	BytesPerSecond    int64 `koanf:"bytes_per_second"`
+	RequestsMax int
+	// RequestsPerSecond and BytesPerSecond limit the webhooks that are accepted; 0: no limit. A second's worth may come at
+	// once. Only verified webhooks count, so that forged ones cannot use up the limit.
+	RequestsPerSecond int64
+	BytesPerSecond    int64
 	// ClientCN is the common name that a verified client certificate must have; empty: none is needed.
-	ClientCN string `koanf:"client_cn"`
+	ClientCN string
 }
 
-// Secret is an app secret with the name under which records tell that it matched.
+// Secret is an app secret. Its id is in the records whose signature it matched.
 type Secret struct {
-	ID    string     `koanf:"id"`
-	Value Credential `koanf:"value"`
+	ID    string
+	Value Credential
 }
 
 // Credential is a string that prints and marshals as a placeholder.
@@ -73,19 +72,9 @@ func (c Credential) GoString() string { return c.String() }
 // MarshalText hides the credential.
 func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// Providers. They say in which header the signature is, and how.
-const (
-	ProviderMeta      = "meta"
-	Provider360Dialog = "360dialog"
-	ProviderYCloud    = "ycloud"
-)
-
-var providers = []string{ProviderMeta, Provider360Dialog, ProviderYCloud}
-
-// DefaultConfig has everything but the sources.
+// DefaultConfig returns the defaults. Sources has none.
 func DefaultConfig() Config {
 	return Config{
-		Listen:           ":8080",
 		BodyBytesMax:     4 << 20, // the documents say 3 MB
 		DecodedBytesMax:  16 << 20,
 		RatioMax:         200,
@@ -102,11 +91,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate says which key has which value, and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
-	if c.Listen == "" {
-		return fmt.Errorf("ingress.listen is empty: want an address such as :8080")
-	}
 	for _, l := range []struct {
 		key         string
 		value       int64
@@ -161,7 +147,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// leastInFlight is what one body of the largest size takes, out of the shares that long bodies have.
+// leastInFlight returns the least total with room for one body of the largest size.
 func leastInFlight(c *Config) int64 {
 	return (roomFor(c.BodyBytesMax)+int64(c.DecodedBytesMax))*4/3 + 1
 }
@@ -170,8 +156,8 @@ func (s *Source) validate() error {
 	if !plain(s.Name, 64) {
 		return fmt.Errorf("name is %q: want 1 to 64 letters, digits, '.', '_' or '-'", s.Name)
 	}
-	if !slices.Contains(providers, s.Provider) {
-		return fmt.Errorf("provider is %q: want one of %s", s.Provider, strings.Join(providers, ", "))
+	if _, ok := schemeOf(s.Provider); !ok {
+		return fmt.Errorf("provider is %q: want one of %s", s.Provider, providerNames())
 	}
 	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, "?#% \t\r\n\\") ||
 		strings.Contains(s.Path, "//") || strings.Contains(s.Path, "/.") {
@@ -211,7 +197,7 @@ func validateSecrets(secrets []Secret) error {
 	return nil
 }
 
-// plain tells whether s can stand in a label, a header and a log line as it is.
+// plain reports whether s can be used in a label, a header and a log line without quoting.
 func plain(s string, most int) bool {
 	if len(s) == 0 || len(s) > most {
 		return false

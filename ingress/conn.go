@@ -17,64 +17,66 @@ import (
 type conn struct {
 	net.Conn
 
-	// secure is Conn where it speaks TLS, until the handshake is done. It is done by the first Read, so that
-	// nobody else waits for it, and in the time that a request has.
+	// secure is the TLS connection until its handshake. The first Read makes the handshake, so that no other connection
+	// waits for it, within the time of a request.
 	secure    *tls.Conn
 	clientCN  string      // of a client certificate that was verified; set by the handshake
-	handshake func(error) // told when a handshake fails
+	handshake func(error) // called when a handshake fails
 
 	client clientAddress
 
-	// Under the lock of openConns:
-	crowd    *crowd // of the client; nil: not counted
-	links    [crowds]link
+	// Guarded by the lock of openConns:
+	group    *connGroup // of the client; nil: not counted
+	links    [groups]link
 	place    place
-	stoodAt  time.Time // since when it is at its place
-	leaves   bool      // it is counted out
-	arrival  arrival
-	verified bool // written by its own goroutine alone, which so may read it without the lock
+	queuedAt time.Time // when it was moved to its place
+	left     bool      // it is closed, or about to be: the groups do not count it
+	incoming incomingBody
+	verified bool // written only by the connection's goroutine, which may read it without the lock
 
-	again      bool               // a request of it was answered; of its own goroutine
-	heard      bool               // a byte of the request has come; of its own goroutine
-	unread     prometheus.Counter // counts, once, when an answer cannot be written in time, because nobody reads it
-	stuck      bool               // it was counted; of its own goroutine
-	writeBy    time.Time          // the write deadline that is set; of its own goroutine
-	writeSlack time.Duration      // how much earlier than asked for it may be
+	// Owned by the connection's goroutine:
+	again   bool      // a request was answered
+	heard   bool      // a byte of the current request has arrived
+	stuck   bool      // unread has counted the connection
+	writeBy time.Time // the current write deadline
 
-	mu    sync.Mutex
-	phase phase
-	since int64 // when the phase began, in nanoseconds
-	cut   bool  // its time is over: every read fails
-	// dismissed: it has to make room. Every read fails from now on.
-	dismissed bool
+	unread     prometheus.Counter // counts connections whose client did not read an answer in time
+	writeSlack time.Duration      // how much earlier than requested the write deadline may be
+
+	// Guarded by mu:
+	mu      sync.Mutex
+	phase   phase
+	since   int64 // begin of the phase, nanoseconds
+	cut     bool  // the time of the phase is over: reads fail
+	evicted bool  // reads fail until the connection is closed
 }
 
-// phase is what a connection is waiting for.
+// phase is the state of a connection.
 type phase uint8
 
 const (
-	phaseReading phase = iota // for the rest of a request; at first, for its beginning
-	phaseServing              // for the log
-	phaseIdle                 // for the next request
+	phaseReading phase = iota // waits for the rest of a request; at first, for its beginning
+	phaseServing              // waits for the log
+	phaseIdle                 // waits for the next request
 )
 
 // enter begins a phase.
 func (c *conn) enter(p phase, now int64) {
 	c.mu.Lock()
 	c.phase, c.since = p, now
-	if c.cut && !c.dismissed {
+	if c.cut && !c.evicted {
 		c.cut = false
 		_ = c.Conn.SetReadDeadline(time.Time{}) // it came just in time
 	}
 	c.mu.Unlock()
 }
 
-// expire ends the waiting for what should have come by now: reading fails with a timeout. It tells, once,
-// whether that was a request.
+// expire makes reads fail with a timeout when the time of the phase is over. It returns true once, when that ends a
+// request.
 func (c *conn) expire(now time.Time, read, idle time.Duration) (late bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dismissed {
+	if c.evicted {
 		return false
 	}
 	waited := time.Duration(now.UnixNano() - c.since)
@@ -88,42 +90,42 @@ func (c *conn) expire(now time.Time, read, idle time.Duration) (late bool) {
 	return late
 }
 
-// dismissTimeout is how long a connection that has to make room has for its last answer.
-const dismissTimeout = 500 * time.Millisecond
+// evictTimeout is the time for the last answer of an evicted connection.
+const evictTimeout = 500 * time.Millisecond
 
-// dismiss ends a connection that has to make room: whoever has begun a request is told so.
-func (c *conn) dismiss() {
+// evict ends a connection. A request that has begun still gets an answer.
+func (c *conn) evict() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dismissed = true
+	c.evicted = true
 	now := time.Now()
 	_ = c.Conn.SetReadDeadline(now)
-	_ = c.Conn.SetWriteDeadline(now.Add(dismissTimeout))
+	_ = c.Conn.SetWriteDeadline(now.Add(evictTimeout))
 }
 
-// wasDismissed tells whether a connection has to make room.
-func wasDismissed(nc net.Conn) bool {
+// wasEvicted reports whether a connection is being evicted.
+func wasEvicted(nc net.Conn) bool {
 	c, ok := nc.(*conn)
 	if !ok {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.dismissed
+	return c.evicted
 }
 
-// idleSince is the beginning of the time in which a connection has waited for the next request.
+// idleSince returns the time since which a connection waits for the next request.
 func (c *conn) idleSince() (since int64, idle bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.since, c.phase == phaseIdle && !c.dismissed
+	return c.since, c.phase == phaseIdle && !c.evicted
 }
 
 // SetReadDeadline implements net.Conn.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dismissed {
+	if c.evicted {
 		return nil
 	}
 	return c.Conn.SetReadDeadline(t)
@@ -133,7 +135,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 func (c *conn) Read(b []byte) (int, error) {
 	if c.secure != nil {
 		if err := c.shake(); err != nil {
-			return 0, io.EOF // there is nobody to answer
+			return 0, io.EOF // no answer is possible
 		}
 	}
 	n, err := c.Conn.Read(b)
@@ -141,7 +143,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// shake does the TLS handshake and keeps who the client is.
+// shake makes the TLS handshake and stores the name of the client certificate.
 func (c *conn) shake() error {
 	err := c.secure.HandshakeContext(context.Background())
 	if err != nil {
@@ -162,7 +164,7 @@ func (c *conn) shake() error {
 
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
-	if !c.heard && wasDismissed(c) {
+	if !c.heard && wasEvicted(c) {
 		return 0, net.ErrClosed // an answer to nothing is an error to clients
 	}
 	n, err := c.Conn.Write(b)
@@ -173,8 +175,8 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// SetWriteDeadline implements net.Conn, roughly: a deadline that is nearly the wanted one stays, so
-// that not every answer sets a new one.
+// SetWriteDeadline implements net.Conn approximately. A deadline close to the wanted one stays, which saves a call for
+// most answers.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	if !c.writeBy.IsZero() && t.After(c.writeBy) && t.Sub(c.writeBy) < c.writeSlack {
 		return nil

@@ -1,9 +1,6 @@
 package ingress
 
 import (
-	"crypto/tls"
-	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -14,47 +11,46 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// openConns knows the open connections, and ends the waiting for those that are silent for too long.
+// openConns has the open connections, and closes those that are silent for too long.
 //
-// It keeps the time for fasthttp, which would set two deadlines for each request: a tenth of what a
-// short request costs. Here a request only notes in which phase its connection is, by a clock that ticks
-// with the sweeps.
+// It replaces the deadlines of fasthttp, which would set two for each request and take a tenth of the time of a short
+// one. Here a request only stores the phase of its connection and the time of the last sweep.
 type openConns struct {
 	readTimeout, idleTimeout time.Duration
-	clock                    atomic.Int64 // nanoseconds, of the last sweep
+	clock                    atomic.Int64 // time of the last sweep, nanoseconds
 
-	// grace is how long a connection has to have waited before it may have to make room.
+	// grace is the time a connection must have waited before it may be evicted.
 	grace time.Duration
-	// slow is how long a body may take before it may have to make room for other bodies.
+	// slow is the time a body must have taken before it may be evicted for other bodies.
 	slow time.Duration
 
-	mu      sync.Mutex
-	conns   map[*conn]struct{} // those that make room, too, until they have ended
-	all     crowd
-	of      map[clientAddress]*crowd
-	pressed time.Time          // when long bodies were looked at for slow ones
-	looked  time.Time          // when all were looked at for one that may be closed
-	late    prometheus.Counter // counts connections whose request did not come in time
-	evicted evictedMetrics
-	empty   chan struct{} // closed when conns becomes empty; nil when nobody waits
+	mu          sync.Mutex
+	conns       map[*conn]struct{} // also evicted ones, until they are closed
+	all         connGroup
+	of          map[clientAddress]*connGroup
+	slowChecked time.Time          // the last search for slow long bodies
+	idleChecked time.Time          // the last search for an idle verified connection
+	late        prometheus.Counter // counts connections whose request did not arrive in time
+	evicted     evictedMetrics
+	empty       chan struct{} // closed when conns becomes empty; nil: no call of wait
 }
 
-// evictedMetrics count the connections that had to make room.
+// evictedMetrics count evicted connections.
 type evictedMetrics struct{ waiting, receiving, verified prometheus.Counter }
 
-// evictionGrace lets a sender begin: its first packet comes a round trip after its connection.
-const evictionGrace = 250 * time.Millisecond
+// idleEvictionAfter is the default of grace. The first packet of a sender arrives a round trip after its connection.
+const idleEvictionAfter = 250 * time.Millisecond
 
-// clientAddress is the address by which a client is counted: an IPv6 client has a whole /64 to itself.
+// clientAddress identifies a client: its IPv4 address, or the /64 network of its IPv6 address.
 type clientAddress = netip.Prefix
 
 func newOpenConns(readTimeout, idleTimeout time.Duration, now time.Time) *openConns {
-	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, grace: evictionGrace, slow: slowGrace, conns: map[*conn]struct{}{}, of: map[clientAddress]*crowd{}}
+	o := &openConns{readTimeout: readTimeout, idleTimeout: idleTimeout, grace: idleEvictionAfter, slow: slowBodyAfter, conns: map[*conn]struct{}{}, of: map[clientAddress]*connGroup{}}
 	o.clock.Store(now.UnixNano())
 	return o
 }
 
-// changed is fasthttp's hook.
+// changed is the hook of fasthttp for changes of a connection's state.
 func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 	c, ok := nc.(*conn)
 	if !ok {
@@ -68,13 +64,13 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 		c.heard = c.heard || c.again // the first byte of a later request may have come with the former one
 		c.enter(phaseReading, o.clock.Load())
 		if !c.verified {
-			o.stand(c, placeWaiting)
+			o.enqueue(c, placeWaiting)
 		}
 	case fasthttp.StateIdle:
 		c.heard, c.again = false, true
 		c.enter(phaseIdle, o.clock.Load())
 		if !c.verified {
-			o.stand(c, placeWaiting)
+			o.enqueue(c, placeWaiting)
 		}
 	case fasthttp.StateClosed, fasthttp.StateHijacked:
 		o.mu.Lock()
@@ -88,19 +84,19 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 	}
 }
 
-// tick is how often to sweep, and so how exactly the timeouts are kept.
+// tick returns the time between two sweeps, which is the precision of the timeouts.
 func (o *openConns) tick() time.Duration {
 	return min(max(min(o.readTimeout, o.idleTimeout)/8, 10*time.Millisecond), time.Second)
 }
 
-// sweep ends the waiting of all connections whose time is over.
+// sweep expires all connections whose time is over.
 func (o *openConns) sweep(now time.Time) {
 	o.clock.Store(now.UnixNano())
 	tick := o.tick()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for c := range o.conns {
-		// A phase begins up to a tick after the time that it noted.
+		// A phase begins up to a tick after its stored time.
 		if c.expire(now, o.readTimeout+tick, o.idleTimeout+tick) {
 			o.late.Inc()
 		}
@@ -127,7 +123,7 @@ func (o *openConns) count() int {
 	return len(o.conns)
 }
 
-// clientOf is the client of an address.
+// clientOf returns the client of an address.
 func clientOf(a net.Addr) clientAddress {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -138,11 +134,11 @@ func clientOf(a net.Addr) clientAddress {
 	if ip.Is6() {
 		bits = 64
 	}
-	client, _ := ip.Prefix(bits) // fails for no address at all, which is then a client of its own
+	client, _ := ip.Prefix(bits) // fails for an invalid address, which then is a client of its own
 	return client
 }
 
-// cut closes all connections and tells how many there were.
+// cut closes all connections and returns their number.
 func (o *openConns) cut() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -152,7 +148,7 @@ func (o *openConns) cut() int {
 	return len(o.conns)
 }
 
-// wait returns when no connection is served any more.
+// wait returns when all connections are closed.
 func (o *openConns) wait() {
 	o.mu.Lock()
 	if len(o.conns) == 0 {
@@ -166,104 +162,3 @@ func (o *openConns) wait() {
 	o.mu.Unlock()
 	<-empty
 }
-
-// crowdedListener refuses connections over a limit with a 503 that says when to come again.
-type crowdedListener struct {
-	net.Listener
-	open    *openConns
-	most    int
-	answers *answers
-	ids     *requestIDs
-	refused func()
-
-	mostOfClient int         // connections of one client; 0: no limit
-	tls          *tls.Config // nil: plain text
-	metrics      *serverMetrics
-	// writeSlack is for the connections.
-	writeSlack time.Duration
-
-	slots chan struct{} // of refusals being written
-	wg    sync.WaitGroup
-}
-
-const (
-	crowdSlots   = 64
-	crowdTimeout = 500 * time.Millisecond
-)
-
-func newCrowdedListener(ln net.Listener, open *openConns, most int, a *answers, ids *requestIDs, refused func()) *crowdedListener {
-	return &crowdedListener{Listener: ln, open: open, most: most, answers: a, ids: ids, refused: refused, slots: make(chan struct{}, crowdSlots)}
-}
-
-// Accept returns the next connection within the limit.
-func (l *crowdedListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		client := clientOf(c.RemoteAddr())
-		over := l.open.makeRoom(client, l.most, l.mostOfClient)
-		if over == limitNone {
-			return l.admit(c, client), nil
-		}
-		l.refused()
-		if over == limitClient {
-			l.metrics.crowdClient.Inc()
-		} else {
-			l.metrics.crowd.Inc()
-		}
-		if l.tls != nil {
-			_ = c.Close() // an answer would cost a handshake, which is what a crowd may be after
-			continue
-		}
-		select {
-		case l.slots <- struct{}{}:
-			l.wg.Go(func() {
-				l.refuse(c)
-				<-l.slots
-			})
-		default:
-			_ = c.Close() // so many that not even an answer is affordable
-		}
-	}
-}
-
-// admit makes a connection one of the server's.
-func (l *crowdedListener) admit(c net.Conn, client clientAddress) net.Conn {
-	own := &conn{Conn: c, writeSlack: l.writeSlack, client: client, unread: l.metrics.unread}
-	if l.tls != nil {
-		own.secure = tls.Server(c, l.tls)
-		own.Conn = own.secure
-		own.handshake = func(error) { l.metrics.handshakes.Inc() }
-	}
-	return own
-}
-
-// refuse answers once a request has begun to arrive, for an answer to nothing is an error to clients,
-// and reads on a little so that the answer arrives.
-func (l *crowdedListener) refuse(c net.Conn) {
-	defer func() { _ = c.Close() }()
-	if c.SetDeadline(time.Now().Add(crowdTimeout)) != nil {
-		return
-	}
-	var first [1]byte
-	if _, err := c.Read(first[:]); err != nil {
-		return
-	}
-	var id [requestIDBytes]byte
-	l.ids.next(&id)
-	body := refuseConnections.line()
-	_, err := fmt.Fprintf(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n%s",
-		jsonType, len(body), l.answers.retryAfter, id[:], body)
-	if err != nil {
-		return
-	}
-	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() != nil {
-		return
-	}
-	_, _ = io.CopyN(io.Discard, c, discardBytesMax)
-}
-
-// wait returns when the last refusal is written.
-func (l *crowdedListener) wait() { l.wg.Wait() }

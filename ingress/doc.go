@@ -1,22 +1,19 @@
-// Package ingress is the HTTP edge: it takes webhooks of any number of configured sources, verifies
-// their signatures, and answers 200 once Kafka has acknowledged the bytes that were signed, or the disk spool has them.
+// Package ingress is the HTTP edge. It receives webhooks of the configured sources, verifies their signatures, hands them
+// to a raw.Durable, and answers 200 once they are durable.
 //
 // Promises:
-//   - 200 means durable. Every body that got a 200 is in raw.live or raw.bulk, or on the disk on its way
-//     there, byte for byte as it was signed, with the headers that are needed to verify its signature again
-//     (schemas/headers.go). That is the body as received, or, where the signature matches only that, the body
-//     without its content coding.
-//   - Anything else means: send it again. A body may be in the log although its sender got a 503 (the
-//     acknowledgement came late, or was lost); the processor removes such duplicates.
-//   - Bodies of one business are written in the order in which they were taken in, as long as they are
-//     sent one after the other. A retry never overtakes.
-//   - Every limit is an answer, and memory is bounded: a body is read only after its bytes were reserved.
-//     The exception: a connection over the limit of connections is closed without an answer with TLS, where the
-//     answer would cost a handshake, and when more than a few (crowdSlots) are being answered already.
-//   - No answer and no log line holds a secret or anything of a body.
+//   - 200 means durable. A body with a 200 is in raw.live or raw.bulk, or on the disk on its way there. It has exactly the
+//     bytes that were signed, and the headers to verify the signature again (schemas/headers.go). These are the bytes as
+//     received or, where the signature matches only those, the bytes without the content coding.
+//   - Any other answer means: send it again. The body may be in the log although the sender got a 503, because the
+//     acknowledgement was late or lost. The processor drops such duplicates.
+//   - Bodies of one business keep their order, as long as they are sent one after the other. A retry never overtakes.
+//   - Every limit has an answer, and memory is bounded: bytes are reserved before a body is read. Exception: a connection
+//     over the limit of connections is closed without an answer when it speaks TLS, where an answer would cost a
+//     handshake, and when refusalSlots others are being answered.
+//   - Answers and log lines contain no secret and nothing of a body.
 //
-// It does not parse bodies (Route), and takes any bytes whose signature is right: what they mean is for
-// the processor to say.
+// The package does not parse bodies. It accepts any bytes whose signature is right; the processor interprets them.
 //
 // # Answers
 //
@@ -42,17 +39,20 @@
 //	                   had to make room; with Retry-After
 //	505 http           neither HTTP/1.0 nor 1.1
 //
-// HEAD on a source's path is answered as GET, without the body. With `Expect: 100-continue`, whatever
-// the headers alone decide (404, 413, 415, 401 for a missing signature) is answered before the body.
+// HEAD on the path of a source is answered like GET, without the body. With `Expect: 100-continue` the answers that need
+// only the headers (404, 413, 415, 401 for a missing signature) are given before the body.
 //
-// # Strangers
+// # Unverified connections
 //
-// A connection is a sender's while its last webhook had the right signature, else a stranger's (openConns.verify). Strangers make room
-// first, for connections (crowd) and for bodies (receiving.go), and what is spent on them is bounded (unproven, guesses).
-// What fasthttp takes and others read differently is refused (framing.go).
+// A connection is verified while its last webhook had a right signature (openConns.noteSignature). Unverified connections
+// are evicted first, when connections (connGroup) or room for bodies (receiving.go) are scarce. Decoding for them
+// (unverifiedDecoding) and wrong verify tokens (tokenLimits) are bounded. ADR 0027 calls their clients strangers.
+//
+// Requests that fasthttp accepts and other implementations read differently are refused (framing.go).
 //
 // # Parts
 //
-// Server takes requests and hands records to a Durable. Publisher is the Durable that writes to Kafka.
-// Spooled stands between the two: it keeps on the disk what Kafka does not take in time.
+// Server takes requests and hands records to a raw.Durable. Package route chooses lane and key. Package publish is the
+// Durable that writes to Kafka. Package handover is the Durable that keeps on the disk (package spool) what Kafka does
+// not take in time.
 package ingress

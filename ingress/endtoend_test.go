@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -10,31 +9,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/ingress/rawtest"
+	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// recordHeader is a header of a record of the log.
-func recordHeader(r *kgo.Record, key string) string {
-	for _, h := range r.Headers {
-		if h.Key == key {
-			return string(h.Value)
-		}
-	}
-	return ""
-}
-
 // Every body that got a 200 is in the log byte for byte, in its lane and partition, and its signature
 // can be verified again with nothing but the record and the secret.
 func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 	const partitions = 3
-	c := cluster(t, 3, partitions)
+	c := rawtest.Cluster(t, 3, partitions)
 	p := publisher(t, c.ListenAddrs(), nil)
 	s := start(t, testConfig(), p)
 	seed := rand.Uint64()
@@ -53,7 +41,7 @@ func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, uint64(w)))
 		wg.Go(func() {
 			for range 25 {
-				plain := []byte(randomBody(rng))
+				plain := []byte(rawtest.RandomBody(rng))
 				wire, signed, coding := plain, plain, ""
 				headers := []string{"Content-Type", "application/json"}
 				if rng.IntN(2) == 0 {
@@ -83,26 +71,26 @@ func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 	wg.Wait()
 	secrets := map[string]string{"new": testSecret, "old": oldSecret}
 	found := 0
-	for topic, log := range contents(t, c.ListenAddrs()) {
+	for topic, log := range rawtest.Contents(t, c.ListenAddrs()) {
 		for i, records := range log {
 			for _, r := range records {
-				want, ok := all[recordHeader(r, schemas.HeaderRequestID)]
+				want, ok := all[rawtest.RecordHeader(r, schemas.HeaderRequestID)]
 				if !ok {
 					t.Fatalf("%s/%d holds a record that got no 200", topic, i)
 				}
 				found++
-				if string(r.Value) != want.value || recordHeader(r, schemas.HeaderContentEncoding) != want.coding {
-					t.Errorf("%s/%d: %d bytes, coding %q", topic, i, len(r.Value), recordHeader(r, schemas.HeaderContentEncoding))
+				if string(r.Value) != want.value || rawtest.RecordHeader(r, schemas.HeaderContentEncoding) != want.coding {
+					t.Errorf("%s/%d: %d bytes, coding %q", topic, i, len(r.Value), rawtest.RecordHeader(r, schemas.HeaderContentEncoding))
 				}
-				id := recordHeader(r, schemas.HeaderSecretID)
-				if id != want.id || recordHeader(r, schemas.HeaderSignature) != "sha256="+sign(secrets[id], r.Value) {
+				id := rawtest.RecordHeader(r, schemas.HeaderSecretID)
+				if id != want.id || rawtest.RecordHeader(r, schemas.HeaderSignature) != "sha256="+sign(secrets[id], r.Value) {
 					t.Errorf("%s/%d: the signature does not verify again", topic, i)
 				}
-				plain, err := contentcoding.Decode(nil, recordHeader(r, schemas.HeaderContentEncoding), r.Value, contentcoding.Limits{})
+				plain, err := contentcoding.Decode(nil, rawtest.RecordHeader(r, schemas.HeaderContentEncoding), r.Value, contentcoding.Limits{})
 				if err != nil || string(plain) != want.plain {
 					t.Errorf("%s/%d: decoded to %d bytes, %v", topic, i, len(plain), err)
 				}
-				lane, waba := Route(plain)
+				lane, waba := route.LaneAndKey(plain)
 				if topic != lane.Name("coex.") || string(r.Key) != string(waba) || int32(i) != coexkafka.Partition(waba, partitions) {
 					t.Errorf("%s/%d with the key %q: want %s, %q", topic, i, r.Key, lane, waba)
 				}
@@ -115,7 +103,7 @@ func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 }
 
 func TestStuckKafkaIsA503WithinTheAckTimeout(t *testing.T) {
-	c := cluster(t, 1, 2)
+	c := rawtest.Cluster(t, 1, 2)
 	p := publisher(t, c.ListenAddrs(), nil)
 	cfg := testConfig()
 	cfg.AckTimeout = 300 * time.Millisecond
@@ -144,100 +132,17 @@ func TestStuckKafkaIsA503WithinTheAckTimeout(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	waitFor(t, "all memory to be given back", func() bool { return s.budget.taken() == 0 && p.inFlight.Load() == 0 })
+	rawtest.WaitFor(t, "all memory to be given back", func() bool {
+		return s.budget.reserved() == 0 && rawtest.Counter(t, p.reg, "coexstream_ingress_publish_in_flight_bytes") == 0
+	})
 	stuck.Store(false)
-	waitFor(t, "a 200", func() bool {
+	rawtest.WaitFor(t, "a 200", func() bool {
 		return do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+sign(testSecret, message)).code == 200
 	})
 }
 
-func TestPartitionThatFailsHoldsNobodyUp(t *testing.T) {
-	const partitions = 4
-	c := cluster(t, 2, partitions)
-	p := publisher(t, c.ListenAddrs(), nil)
-	h := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: liveTopic, Partitions: []int32{1}, Err: kerr.NotEnoughReplicas, Count: -1})
-	defer h.Remove()
-	var bad, good int
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for w := range 32 {
-		wg.Go(func() {
-			key := fmt.Sprint("waba", w)
-			failing := coexkafka.Partition([]byte(key), partitions) == 1
-			for i := range 20 {
-				began := time.Now()
-				err := p.Publish(record(key, fmt.Sprintf("%d/%d", w, i)), soon(400*time.Millisecond))
-				if (err != nil) != failing {
-					t.Errorf("%s: %v", key, err)
-				}
-				if took := time.Since(began); !failing && took > 350*time.Millisecond {
-					t.Errorf("%s: took %s beside a partition that fails", key, took)
-				}
-				mu.Lock()
-				if failing {
-					bad++
-				} else {
-					good++
-				}
-				mu.Unlock()
-				if failing && i == 2 {
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if bad == 0 || good == 0 {
-		t.Errorf("%d in the partition that fails, %d elsewhere", bad, good)
-	}
-	if err := p.Ready(); err != nil {
-		t.Errorf("not ready because of one partition: %v", err)
-	}
-}
-
-func TestPartitionsWithOneLeaderShareARequest(t *testing.T) {
-	const partitions = 8
-	c := cluster(t, 1, partitions)
-	transport := &counting{inFlight: map[string]int{}}
-	p := publisher(t, c.ListenAddrs(), nil, func(p *Publisher) {
-		transport.RoundTripper, p.client.Transport = p.transport, transport
-	})
-	hold := make(chan struct{})
-	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		c.SleepControl(func() { <-hold })
-		return nil, nil, false
-	})
-	// The runway is taken until everyone is there.
-	place := takeoff{on: p.queues.Load()[0][0].d.runway}
-	place.begin()
-	if !place.timer.Stop() {
-		t.Fatal("too slow a machine")
-	}
-	var pubs []*publication
-	for i := range 200 {
-		r := record(fmt.Sprint(i), fmt.Sprintf("%d/0", i))
-		pub := p.publication(r, soon(10*time.Second))
-		p.inFlight.Add(pub.bytes)
-		if !p.queues.Load()[0][coexkafka.Partition(r.Key, partitions)].push(pub) {
-			t.Fatal("closed")
-		}
-		pubs = append(pubs, pub)
-	}
-	place.leave()
-	close(hold)
-	for _, pub := range pubs {
-		if err := <-pub.done; err != nil {
-			t.Fatal(err)
-		}
-	}
-	if transport.requests != 1 {
-		t.Errorf("%d requests for %d partitions with one leader", transport.requests, partitions)
-	}
-	checkSequences(t, c.ListenAddrs(), nil)
-}
-
 func TestMetricsHaveClosedLabelsAndSayWhatHappened(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	signature := "sha256=" + sign(testSecret, message)
 	do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", signature)
 	do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", strings.Replace(signature, signature[7:9], "zz", 1))

@@ -10,23 +10,23 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// fasthttp reads requests generously: it joins folded lines, takes `Transfer-Encoding: identity`, any HTTP version, and
-// chunk extensions without end. What stands before this server may read such a request in another way, and see another
-// end of it. So the lines are looked at again as they came, and chunks are read here.
+// fasthttp is lenient: it joins folded lines, accepts `Transfer-Encoding: identity`, any HTTP version, and unbounded chunk
+// extensions. A proxy in front of the server may find another end of such a request (request smuggling). Therefore the
+// header lines are checked again as they were received, and chunks are read here.
 
-// framed checks how a request is framed, by the bytes of its headers as they came, and tells whether its body is chunked.
+// framed checks the framing of a request by its header bytes as received. It reports whether the body is chunked.
 func framed(h *fasthttp.RequestHeader) (chunked bool, r *refusal) {
 	if version := h.Protocol(); string(version) != "HTTP/1.1" && string(version) != "HTTP/1.0" {
 		return false, refuseVersion
 	}
 	length := false
-	for raw := h.RawHeaders(); len(raw) > 0; {
-		n := bytes.IndexByte(raw, '\n')
-		if n < 1 || raw[n-1] != '\r' {
+	for lines := h.RawHeaders(); len(lines) > 0; {
+		n := bytes.IndexByte(lines, '\n')
+		if n < 1 || lines[n-1] != '\r' {
 			return false, refuseLine
 		}
-		line := raw[:n-1]
-		raw = raw[n+1:]
+		line := lines[:n-1]
+		lines = lines[n+1:]
 		if len(line) == 0 {
 			break
 		}
@@ -50,8 +50,8 @@ func framed(h *fasthttp.RequestHeader) (chunked bool, r *refusal) {
 	return chunked, nil
 }
 
-// headersRead is fasthttp's hook. It takes the chunks away from fasthttp: the body's stream then has the bytes
-// as they came, without an end. One byte of them is read before the request is handled.
+// headersRead is the hook of fasthttp after the headers. It disables the chunk reader of fasthttp: the stream of the body
+// then has the bytes as received, without an end. fasthttp reads one byte of them before the handler runs.
 func headersRead(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if h.ContentLength() != -1 {
 		return fasthttp.RequestConfig{}
@@ -60,10 +60,10 @@ func headersRead(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return fasthttp.RequestConfig{MaxRequestBodySize: 1}
 }
 
-// chunks reads a chunked body from the bytes as they came. It reads nothing behind the end of the body.
+// chunks decodes a chunked body. It reads nothing behind the end of the body.
 //
-// It takes what RFC 9112 has senders write, without what nobody needs and what intermediaries read differently: a size is 1 to 8
-// hexadecimal digits, and ends with CR LF. There are no blanks and no extensions. Trailers are bounded, and ignored.
+// It accepts a strict part of RFC 9112, because intermediaries read the rest differently: a size has 1 to 8 hexadecimal
+// digits and ends with CR LF; blanks and extensions are errors. Trailers are bounded and ignored.
 type chunks struct {
 	r     io.Reader
 	left  int // of the chunk
@@ -72,16 +72,16 @@ type chunks struct {
 	one   [1]byte
 }
 
-// The bounds of a chunked body beside its bytes.
+// The bounds of the framing of a chunked body.
 const (
 	chunkDigitsMax   = 8
 	trailersBytesMax = 4 << 10
 )
 
-// errChunks is a body that is not in chunks as they should be.
+// errChunks is the error of a malformed chunked body.
 var errChunks = errors.New("broken chunks")
 
-// Read implements io.Reader. Its io.EOF is the end of the body, never that of the connection.
+// Read implements io.Reader. io.EOF is the end of the body, never of the connection.
 func (c *chunks) Read(b []byte) (int, error) {
 	if c.ended {
 		return 0, io.EOF
@@ -102,7 +102,7 @@ func (c *chunks) Read(b []byte) (int, error) {
 	return n, cutShort(err)
 }
 
-// next reads the line of a size, after the end of the former chunk's line, and after the last one what ends the body.
+// next reads the end of the former chunk and the size line of the next one. After the last chunk it reads the trailers.
 func (c *chunks) next() error {
 	if c.begun {
 		if err := c.lineEnd(); err != nil {
@@ -141,7 +141,7 @@ func (c *chunks) next() error {
 	return nil
 }
 
-// trailers reads lines up to an empty one.
+// trailers reads lines until an empty one.
 func (c *chunks) trailers() error {
 	inLine, colon := 0, false
 	for total := 0; total < trailersBytesMax; total++ {
@@ -191,7 +191,7 @@ func (c *chunks) byte() (byte, error) {
 	}
 }
 
-// cutShort is the error of a connection that ends within a body.
+// cutShort returns the error of a connection that ends within a body.
 func cutShort(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

@@ -16,9 +16,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// refusedRequests has more than one reading each, with a webhook in the body that some readers would take.
+// refusedRequests are ambiguous requests. Each body contains a webhook that some implementations would read.
 func refusedRequests() map[string]string {
 	body := string(message)
 	head := "POST /number HTTP/1.1\r\nHost: x\r\n"
@@ -67,7 +69,7 @@ func refusedRequests() map[string]string {
 func TestRequestsThatOthersMayReadDifferentlyAreRefused(t *testing.T) {
 	for name, request := range refusedRequests() {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := start(t, testConfig(), m)
 			c := dial(t, s.addr)
 			_, _ = io.WriteString(c, request+post("/number", message)) // may be cut
@@ -81,7 +83,7 @@ func TestRequestsThatOthersMayReadDifferentlyAreRefused(t *testing.T) {
 			if !bytes.HasPrefix(all, []byte("HTTP/1.1 400 ")) && !bytes.HasPrefix(all, []byte("HTTP/1.1 505 ")) {
 				t.Errorf("%.60q, want 400 or 505", all)
 			}
-			if n := len(m.taken()); n != 0 {
+			if n := len(m.Records()); n != 0 {
 				t.Errorf("%d records", n)
 			}
 		})
@@ -89,7 +91,7 @@ func TestRequestsThatOthersMayReadDifferentlyAreRefused(t *testing.T) {
 }
 
 func TestExtensionsAndTrailersWithoutEndAreCutEarly(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	head := "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 	for what, endless := range map[string]string{
 		"an extension":                  head + "1;" + strings.Repeat("x", 64<<10),
@@ -107,7 +109,7 @@ func TestExtensionsAndTrailersWithoutEndAreCutEarly(t *testing.T) {
 	}
 }
 
-// What true senders and proxies send is taken as before.
+// The framing of real senders and proxies is accepted.
 func TestOrdinarySpellingsOfAFrameAreTaken(t *testing.T) {
 	body := string(message)
 	length := fmt.Sprint(len(body))
@@ -124,7 +126,7 @@ func TestOrdinarySpellingsOfAFrameAreTaken(t *testing.T) {
 		"trailers":                 "POST /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n" + strings.TrimSuffix(chunked(fmt.Sprintf("%x", len(body))), "\r\n") + "X-Sum: 1\r\nX-Other: 2\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := start(t, testConfig(), m)
 			c := dial(t, s.addr)
 			times := 2 // the second one begins where the first one ends
@@ -137,7 +139,7 @@ func TestOrdinarySpellingsOfAFrameAreTaken(t *testing.T) {
 					t.Fatalf("%d %s", a.code, a.body)
 				}
 			}
-			for _, r := range m.taken() {
+			for _, r := range m.Records() {
 				if string(r.Value) != body {
 					t.Errorf("value %q", r.Value)
 				}
@@ -150,7 +152,7 @@ func TestPathsAreMatchedLiterallyAfterUnescapingOnce(t *testing.T) {
 	cfg := testConfig()
 	cfg.Sources[3].Path = "/webhooks/number~1"
 	cfg.Sources[3].RequestsMax = 0
-	s := start(t, cfg, &memory{})
+	s := start(t, cfg, &rawtest.Memory{})
 	for target, code := range map[string]int{
 		"/webhooks/number~1":                  200,
 		"/webhooks/number~1?x=y":              200,
@@ -193,8 +195,8 @@ func TestPathsAreMatchedLiterallyAfterUnescapingOnce(t *testing.T) {
 	}
 }
 
-// FuzzChunksEndWhereTheyShould holds the reading of chunks against fasthttp's: what is taken here has the same bytes and
-// the same end there. Whole reads and reads of a byte make no difference.
+// FuzzChunksEndWhereTheyShould compares the chunk reader with that of fasthttp: an accepted body has the same bytes and the
+// same end there. The size of the reads makes no difference.
 func FuzzChunksEndWhereTheyShould(f *testing.F) {
 	for _, wire := range []string{
 		"0\r\n\r\n", "2\r\n{}\r\n0\r\n\r\nrest", "2\r\n{}\r\n0\r\nA: b\r\n\r\n", "1\r\nx\r\n00000002\r\nyz\r\n0\r\n\r\n", "2;x\r\n{}\r\n0\r\n\r\n",
@@ -229,8 +231,8 @@ func FuzzChunksEndWhereTheyShould(f *testing.F) {
 	})
 }
 
-// FuzzRequestsThatAreTakenAreReadTheSameElsewhere holds what is taken of a connection against what net/http reads of the same
-// bytes: the same bodies in the same order, as far as it reads them at all.
+// FuzzRequestsThatAreTakenAreReadTheSameElsewhere compares the accepted bodies of a connection with those that net/http
+// reads from the same bytes: the same bodies in the same order, as far as net/http accepts them.
 func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 	for _, request := range refusedRequests() {
 		f.Add([]byte(request + post("/number", message)))
@@ -239,7 +241,7 @@ func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 	f.Add([]byte(post("/number", message) + inChunks + post("/number", []byte("{}"))))
 	f.Add([]byte("GET /number HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inChunks))
 	f.Add([]byte("POST http://x/number?a=b HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}" + inChunks))
-	kept := &memory{}
+	kept := &rawtest.Memory{}
 	s, err := New(testConfig(), kept, Deps{Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		f.Fatal(err)
@@ -248,9 +250,7 @@ func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 		if bytes.Contains(wire, []byte("100-continue")) || len(wire) == 0 {
 			return // it is asked for what comes next
 		}
-		kept.mu.Lock()
-		kept.records = nil
-		kept.mu.Unlock()
+		kept.Reset()
 		_ = s.http.ServeConn(&playedConn{request: wire, left: 1})
 		var theirs [][]byte
 		in := bufio.NewReader(bytes.NewReader(wire))
@@ -273,7 +273,7 @@ func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 				theirs = append(theirs, body)
 			}
 		}
-		ours := kept.taken()
+		ours := kept.Records()
 		for i := range min(len(ours), len(theirs)) {
 			if !bytes.Equal(ours[i].Value, theirs[i]) {
 				t.Fatalf("%q: request %d has the body %q here, %q there", wire, i, ours[i].Value, theirs[i])
@@ -283,7 +283,7 @@ func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 }
 
 func TestChunksAfterA100AreRead(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	c := dial(t, s.addr)
 	for range 2 {
@@ -298,7 +298,7 @@ func TestChunksAfterA100AreRead(t *testing.T) {
 			t.Fatalf("%d %s", a.code, a.body)
 		}
 	}
-	if got := m.taken(); len(got) != 2 || string(got[1].Value) != "{}" {
+	if got := m.Records(); len(got) != 2 || string(got[1].Value) != "{}" {
 		t.Errorf("%d records", len(got))
 	}
 }

@@ -13,11 +13,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/schemas"
 )
 
-// FuzzSignatureIsTakenOnlyAsItIsWritten holds the reading of signature headers against the one way to
-// write them: nothing else decodes, and what decodes verifies exactly the body that was signed.
+// FuzzSignatureIsTakenOnlyAsItIsWritten: only the documented form of a signature header decodes, and it verifies only the
+// body that was signed.
 func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 	digits := sign(testSecret, []byte("{}"))
 	for _, value := range []string{
@@ -28,13 +30,13 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 	}
 	known := newCredentials("", []Secret{{ID: "one", Value: testSecret}, {ID: "two", Value: oldSecret}})
 	f.Fuzz(func(t *testing.T, value, body []byte) {
-		for _, provider := range []string{ProviderMeta, Provider360Dialog} {
-			scheme := schemeOf(provider)
+		for _, provider := range []string{schemas.ProviderMeta, schemas.Provider360Dialog} {
+			scheme, _ := schemeOf(provider)
 			x := &exchange{}
 			_, decoded := scheme.decode(&x.mac, value)
 			rest, prefixed := strings.CutPrefix(string(value), "sha256=")
 			want, err := hex.DecodeString(rest)
-			right := err == nil && len(want) == sha256.Size && (prefixed || provider == Provider360Dialog)
+			right := err == nil && len(want) == sha256.Size && (prefixed || provider == schemas.Provider360Dialog)
 			if decoded != right || decoded && !bytes.Equal(x.mac[:], want) {
 				t.Fatalf("%s: %q decodes: %t, want %t", provider, value, decoded, right)
 			}
@@ -51,9 +53,9 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 				t.Fatalf("%s: %q of %q matches: %t, want %t", provider, value, body, got, signed)
 			}
 		}
-		// What was signed is accepted, and one bit of difference is not.
+		// The signed body is accepted, and a body with one different bit is not.
 		x := &exchange{}
-		scheme := schemeOf(ProviderMeta)
+		scheme, _ := schemeOf(schemas.ProviderMeta)
 		if _, ok := scheme.decode(&x.mac, []byte("sha256="+sign(oldSecret, body))); !ok || !known.matches(x, body) || string(x.secretID) != "two" {
 			t.Fatalf("the signature of %q is refused", body)
 		}
@@ -70,16 +72,16 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 // keeping is a Durable that keeps the last record.
 type keeping struct{ topic, key, value string }
 
-func (k *keeping) Publish(r *Record, _ time.Time) error {
+func (k *keeping) Publish(r *raw.Record, _ time.Time) error {
 	k.topic, k.key, k.value = r.Topic.String(), string(r.Key), string(r.Value)
 	return nil
 }
 
 func (*keeping) Ready() error { return nil }
 
-// FuzzEncodedBodyIsVerifiedAndRouted takes a body through the handler. What was signed may be the bytes of the wire or those
-// without their content coding, and is what is kept; the coding has no say in where it goes; a bit of difference is refused, and so
-// is what cannot be decoded, whoever signed it.
+// FuzzEncodedBodyIsVerifiedAndRouted sends a body through the handler. The signature may cover the bytes on the wire or the
+// decoded bytes; the signed form is kept. The coding does not change lane and key. A body with one different bit is refused,
+// and so is a signed body that cannot be decoded.
 func FuzzEncodedBodyIsVerifiedAndRouted(f *testing.F) {
 	for coding, encode := range encoders(f) {
 		f.Add(coding, encode(message), uint16(0))
@@ -97,7 +99,7 @@ func FuzzEncodedBodyIsVerifiedAndRouted(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	// post returns the code of the answer, and what was kept.
+	// post returns the code of the answer and the record.
 	post := func(coding string, body []byte, mac string) (int, keeping) {
 		var ctx fasthttp.RequestCtx
 		ctx.Init2(&idleConn{}, httpLog{s.log}, false)

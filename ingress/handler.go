@@ -7,6 +7,8 @@ import (
 	"net"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/ingress/raw"
 )
 
 // handle serves one request.
@@ -20,19 +22,19 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	} else {
 		r = s.serve(ctx, src, x)
 	}
-	if r == refuseTimeout && wasDismissed(ctx.Conn()) {
+	if r == refuseTimeout && wasEvicted(ctx.Conn()) {
 		r = refuseEvicted
 	}
 	switch {
 	case framing != nil || r == refuseEvicted || r == refuseIncomplete || r == refuseTimeout:
-		ctx.SetConnectionClose() // nobody knows where the next request would begin
+		ctx.SetConnectionClose() // the beginning of the next request is unknown
 	case !x.consumed:
 		s.discard(ctx, x)
 	}
 	s.end(ctx, src, x, r)
 }
 
-// expect is called for `Expect: 100-continue`: what the headers decide is answered before the body.
+// expect handles `Expect: 100-continue`: refusals that need only the headers are answered before the body.
 func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	src := s.source(&ctx.Request.Header)
 	chunked, r := framed(&ctx.Request.Header)
@@ -41,7 +43,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	case src == nil:
 		r = refusePath
 	case ctx.IsPost():
-		if r = src.admits(ctx.Conn()); r != nil {
+		if r = src.checkCertificate(ctx.Conn()); r != nil {
 			break
 		}
 		x := s.pool.Get().(*exchange)
@@ -56,7 +58,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	return r.code
 }
 
-// broken answers what fasthttp could not make a request of.
+// broken answers a request that fasthttp could not parse.
 func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	r := refuseHTTP
 	var small *fasthttp.ErrSmallBuffer
@@ -65,7 +67,7 @@ func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &small):
 		r = refuseHeader
 	case errors.As(err, &timeout) && timeout.Timeout():
-		if r = refuseTimeout; wasDismissed(ctx.Conn()) {
+		if r = refuseTimeout; wasEvicted(ctx.Conn()) {
 			r = refuseEvicted
 		}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
@@ -82,7 +84,7 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
 	return x
 }
 
-// end writes the answer of a request that was refused, counts, and lets go of everything.
+// end writes the answer of a refused request, counts the request, and releases its resources.
 func (s *Server) end(ctx *fasthttp.RequestCtx, src *source, x *exchange, r *refusal) {
 	code, m := fasthttp.StatusOK, s.metrics.none
 	if src != nil {
@@ -105,12 +107,12 @@ func (s *Server) end(ctx *fasthttp.RequestCtx, src *source, x *exchange, r *refu
 	s.pool.Put(x)
 }
 
-// serve finds out what a request wants. It writes the answer of those that it does not refuse.
+// serve handles a request of a source. It writes the answer of an accepted one.
 func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refusal {
 	if src == nil {
 		return refusePath
 	}
-	if r := src.admits(ctx.Conn()); r != nil {
+	if r := src.checkCertificate(ctx.Conn()); r != nil {
 		return r
 	}
 	switch {
@@ -123,10 +125,10 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 		return r
 	}
 	if !src.enter() {
-		return refuseCrowd
+		return refuseSourceBusy
 	}
 	defer src.leave()
-	if r := src.spent(x.arrived); r != nil {
+	if r := src.overRate(x.arrived); r != nil {
 		return r
 	}
 	if r := s.read(ctx, x); r != nil {
@@ -135,15 +137,15 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	s.served(ctx, x)
 	src.metrics.bodyBytes.Observe(float64(len(x.body)))
 	value, plain, r := s.authenticate(ctx, src, x)
-	s.proven(ctx, x)
+	s.noteSignature(ctx, x)
 	if r != nil {
 		return r
 	}
-	if r := src.spend(x.arrived, len(x.body)); r != nil {
+	if r := src.countRate(x.arrived, len(x.body)); r != nil {
 		return r
 	}
-	x.fill(src, &ctx.Request.Header, value, plain)
-	s.settle(x)
+	x.makeRecord(src, &ctx.Request.Header, value, plain)
+	s.releaseUnused(x)
 	if r := s.publish(x); r != nil {
 		return r
 	}
@@ -154,20 +156,20 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refu
 	return nil
 }
 
-// proven notes what a signature has shown of the sender.
-func (s *Server) proven(ctx *fasthttp.RequestCtx, x *exchange) {
+// noteSignature marks the connection, and its client, by the outcome of the signature check.
+func (s *Server) noteSignature(ctx *fasthttp.RequestCtx, x *exchange) {
 	c, ok := ctx.Conn().(*conn)
 	if !ok || !x.check {
 		return
 	}
 	right := x.secretID != nil
 	if right && !c.verified {
-		s.unproven.known.add(c.client)
+		s.unverified.clients.add(c.client)
 	}
-	s.open.verify(c, right)
+	s.open.noteSignature(c, right)
 }
 
-// headers decides what the headers alone decide, and keeps what the rest needs of them.
+// headers makes the checks that need only the headers, and stores their values for the later ones.
 func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *refusal {
 	h := &ctx.Request.Header
 	if expect := h.Peek(fasthttp.HeaderExpect); expect != nil && !bytes.EqualFold(expect, []byte("100-continue")) {
@@ -185,7 +187,7 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *re
 			return refuseMalformed
 		}
 	}
-	// A body whose signature is right is the sender's, whatever it calls it. Of another nobody knows.
+	// A body with a right signature is accepted with any content type.
 	if x.otherType = !accepts(h.ContentType()); x.otherType && !x.check {
 		return refuseType
 	}
@@ -196,9 +198,9 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *re
 	return nil
 }
 
-// authenticate checks the signature, over the bytes as received, or over what they are without their
-// content coding: senders and what stands between them and here do not agree on who compresses first.
-// value is what was signed, and so what the log has to hold; plain is the body without content coding.
+// authenticate checks the signature over the bytes as received, and else over the bytes without the content coding:
+// proxies and senders differ in whether they sign before they compress. value are the bytes that were signed, which go
+// into the log. plain is the body without content coding.
 func (s *Server) authenticate(ctx *fasthttp.RequestCtx, src *source, x *exchange) (value, plain []byte, r *refusal) {
 	matched := x.check && x.known.matches(x, x.body)
 	switch {
@@ -212,10 +214,10 @@ func (s *Server) authenticate(ctx *fasthttp.RequestCtx, src *source, x *exchange
 		plain, r = s.decode(x)
 		return x.body, plain, r
 	case !x.check:
-		plain, r = s.decodeUnproven(ctx, x, false, func([]byte) bool { return true })
+		plain, r = s.decodeUnverified(ctx, x, false, func([]byte) bool { return true })
 		return x.body, plain, r
 	}
-	plain, r = s.decodeUnproven(ctx, x, true, func(plain []byte) bool {
+	plain, r = s.decodeUnverified(ctx, x, true, func(plain []byte) bool {
 		matched = x.known.matches(x, plain)
 		return matched
 	})
@@ -235,15 +237,15 @@ func (s *Server) publish(x *exchange) *refusal {
 	err := s.durable.Publish(&x.record, x.deadline)
 	switch {
 	case err == nil:
-		s.metrics.lanes[laneOf(x.record.Topic)].Inc()
+		s.metrics.lanes[raw.Lane(x.record.Topic)].Inc()
 		return nil
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, raw.ErrBusy):
 		return refuseBytes
-	case errors.Is(err, ErrClosed):
+	case errors.Is(err, raw.ErrClosed):
 		return refuseClosed
-	case errors.Is(err, ErrUnknown):
+	case errors.Is(err, raw.ErrUnknown):
 		return refuseUnknown
-	case errors.Is(err, ErrRejected):
+	case errors.Is(err, raw.ErrRejected):
 		s.log.Error("a record cannot be written", "request_id", string(x.id[:]), "bytes", x.record.Bytes(), "error", err)
 		return refuseRejected
 	}

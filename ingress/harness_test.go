@@ -11,56 +11,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
+
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/schemas"
 )
-
-// memory is a Durable that keeps copies.
-type memory struct {
-	mu      sync.Mutex
-	records []Record
-	publish func(r *Record, deadline time.Time) error // nil: succeed
-}
-
-func (m *memory) Publish(r *Record, deadline time.Time) error {
-	if m.publish != nil {
-		if err := m.publish(r, deadline); err != nil {
-			return err
-		}
-	}
-	c := *r
-	c.Key, c.Value, c.Partitioning = bytes.Clone(r.Key), bytes.Clone(r.Value), bytes.Clone(r.Partitioning)
-	c.Headers = nil
-	for _, h := range r.Headers {
-		c.Headers = append(c.Headers, kafka.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.records = append(m.records, c)
-	return nil
-}
-
-func (m *memory) Ready() error { return nil }
-
-func (m *memory) taken() []Record {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return append([]Record(nil), m.records...)
-}
-
-func header(r *Record, key string) (string, bool) {
-	for _, h := range r.Headers {
-		if h.Key == key {
-			return string(h.Value), true
-		}
-	}
-	return "", false
-}
 
 const (
 	testSecret = "s3cret-of-the-app"
@@ -70,15 +29,14 @@ const (
 
 func testConfig() Config {
 	cfg := DefaultConfig()
-	cfg.Listen = "127.0.0.1:0"
 	cfg.Sources = []Source{
-		{Name: "meta", Provider: ProviderMeta, Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
+		{Name: "meta", Provider: schemas.ProviderMeta, Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
 			Secrets: []Secret{{ID: "new", Value: testSecret}, {ID: "old", Value: oldSecret}}},
-		{Name: "partner", Provider: Provider360Dialog, Path: "/360dialog", SignatureRequired: true,
+		{Name: "partner", Provider: schemas.Provider360Dialog, Path: "/360dialog", SignatureRequired: true,
 			Secrets: []Secret{{ID: "p1", Value: testSecret}}},
-		{Name: "number", Provider: Provider360Dialog, Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
-		{Name: "open", Provider: ProviderMeta, Path: "/open", RequestsMax: 1},
-		{Name: "cloud", Provider: ProviderYCloud, Path: "/ycloud", SignatureRequired: true, Secrets: []Secret{{ID: "c1", Value: testSecret}}},
+		{Name: "number", Provider: schemas.Provider360Dialog, Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
+		{Name: "open", Provider: schemas.ProviderMeta, Path: "/open", RequestsMax: 1},
+		{Name: "cloud", Provider: schemas.ProviderYCloud, Path: "/ycloud", SignatureRequired: true, Secrets: []Secret{{ID: "c1", Value: testSecret}}},
 	}
 	return cfg
 }
@@ -92,25 +50,25 @@ type running struct {
 	done      chan error
 }
 
-func start(t testing.TB, cfg Config, d Durable) *running {
+func start(t testing.TB, cfg Config, d raw.Durable) *running {
 	t.Helper()
 	return startWithLog(t, cfg, d, slog.New(slog.DiscardHandler))
 }
 
-func startWithLog(t testing.TB, cfg Config, d Durable, log *slog.Logger) *running {
+func startWithLog(t testing.TB, cfg Config, d raw.Durable, log *slog.Logger) *running {
 	t.Helper()
 	return startAt(t, cfg, d, log, time.Now)
 }
 
 // startAt starts a server with a clock of its own.
-func startAt(t testing.TB, cfg Config, d Durable, log *slog.Logger, now func() time.Time) *running {
+func startAt(t testing.TB, cfg Config, d raw.Durable, log *slog.Logger, now func() time.Time) *running {
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	s, err := New(cfg, d, Deps{Registerer: reg, Logger: log, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,14 +98,14 @@ func sign(secret string, body []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// answer is what a request got.
+// answer is the answer to a request.
 type answer struct {
 	code   int
 	header http.Header
 	body   string
 }
 
-// do sends a request with a client of its own, so that connections tell nothing of earlier tests.
+// do sends a request with a client of its own, so that no connection is shared between tests.
 func do(t testing.TB, method, url string, body io.Reader, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequest(method, url, body)
@@ -186,8 +144,8 @@ func gz(t testing.TB, body []byte) []byte {
 
 var message = []byte(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"field":"messages","value":{"messages":[{"id":"wamid.1"}]}}]}]}`)
 
-// raw sends bytes as they are and returns all that comes back until the server closes.
-func raw(t testing.TB, addr, request string) string {
+// sendRaw sends bytes and returns all bytes of the server until it closes.
+func sendRaw(t testing.TB, addr, request string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

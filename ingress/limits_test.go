@@ -7,18 +7,21 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// held is a Durable that keeps everyone waiting until it is opened, or the deadline.
-func held() (m *memory, waiting *atomic.Int64, open chan struct{}) {
+// held returns a Durable whose callers wait until open is closed, or until their deadlines.
+func held() (m *rawtest.Memory, waiting *atomic.Int64, open chan struct{}) {
 	open, waiting = make(chan struct{}), new(atomic.Int64)
-	return &memory{publish: func(_ *Record, deadline time.Time) error {
+	return &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
 		waiting.Add(1)
 		select {
 		case <-open:
 			return nil
 		case <-time.After(time.Until(deadline)):
-			return ErrUnknown
+			return raw.ErrUnknown
 		}
 	}}, waiting, open
 }
@@ -32,7 +35,7 @@ func TestSourceOverItsRequestsIs429(t *testing.T) {
 	s := start(t, testConfig(), m)
 	c := dial(t, s.addr)
 	c.send(post("/open", message))
-	waitFor(t, "the first request", func() bool { return waiting.Load() == 1 })
+	rawtest.WaitFor(t, "the first request", func() bool { return waiting.Load() == 1 })
 	a := do(t, "POST", s.url+"/open", bytes.NewReader(message))
 	if a.code != 429 || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d, Retry-After %q", a.code, a.header.Get("Retry-After"))
@@ -57,7 +60,7 @@ func TestConnectionOverTheLimitIs503(t *testing.T) {
 		c.send(post("/number", message))
 		cs = append(cs, c)
 	}
-	waitFor(t, "two requests", func() bool { return waiting.Load() == 2 })
+	rawtest.WaitFor(t, "two requests", func() bool { return waiting.Load() == 2 })
 	a := do(t, "POST", s.url+"/number", bytes.NewReader(message))
 	if a.code != 503 || a.header.Get("Retry-After") != "5" || len(a.header.Get("X-Request-Id")) != requestIDBytes {
 		t.Errorf("%d %v", a.code, a.header)
@@ -70,7 +73,7 @@ func TestConnectionOverTheLimitIs503(t *testing.T) {
 		}
 		_ = c.Close()
 	}
-	waitFor(t, "the connections to end", func() bool { return s.open.count() == 0 })
+	rawtest.WaitFor(t, "the connections to end", func() bool { return s.open.count() == 0 })
 	if a := do(t, "POST", s.url+"/number", bytes.NewReader(message)); a.code != 200 {
 		t.Errorf("after it: %d", a.code)
 	}
@@ -89,7 +92,7 @@ func TestShortBodiesOverTheBudgetAre503(t *testing.T) {
 		c.send(post("/number", body))
 		cs = append(cs, c)
 	}
-	waitFor(t, "all that fits", func() bool { return waiting.Load() == int64(fit) })
+	rawtest.WaitFor(t, "all that fits", func() bool { return waiting.Load() == int64(fit) })
 	a := do(t, "POST", s.url+"/number", bytes.NewReader(body))
 	if a.code != 503 {
 		t.Errorf("one more: %d", a.code)
@@ -101,12 +104,12 @@ func TestShortBodiesOverTheBudgetAre503(t *testing.T) {
 			t.Fatalf("within the budget: %d", a.code)
 		}
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }
 
-// longBodiesThatFit is how many of the longest bodies of strangers have room at a time.
+// longBodiesThatFit returns the number of longest bodies of unknown clients that have room at a time.
 func longBodiesThatFit(cfg *Config) int {
 	_, long, _ := shares(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax))
 	return int(max(long/2, roomFor(cfg.BodyBytesMax)) / roomFor(cfg.BodyBytesMax))
@@ -128,10 +131,10 @@ func TestLongBodiesWaitForRoomAndShortOnesPassThem(t *testing.T) {
 			answers <- c.answer().code
 		}()
 	}
-	waitFor(t, "all long ones that fit", func() bool { return waiting.Load() == int64(fit) })
+	rawtest.WaitFor(t, "all long ones that fit", func() bool { return waiting.Load() == int64(fit) })
 	c := dial(t, s.addr)
 	c.send(post("/number", message))
-	waitFor(t, "the short one", func() bool { return waiting.Load() == int64(fit)+1 })
+	rawtest.WaitFor(t, "the short one", func() bool { return waiting.Load() == int64(fit)+1 })
 	close(open)
 	for range fit + 1 {
 		if code := <-answers; code != 200 {
@@ -155,7 +158,7 @@ func TestLongBodyWithoutRoomIs503AtTheDeadline(t *testing.T) {
 	for range fit {
 		dial(t, s.addr).send(post("/number", long))
 	}
-	waitFor(t, "all that fits", func() bool { return waiting.Load() == int64(fit) })
+	rawtest.WaitFor(t, "all that fits", func() bool { return waiting.Load() == int64(fit) })
 	c := dial(t, s.addr)
 	c.send("POST /number HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000))
 	if a := c.answer(); a.code != 503 {
@@ -166,7 +169,7 @@ func TestLongBodyWithoutRoomIs503AtTheDeadline(t *testing.T) {
 func TestIdleConnectionIsClosedInItsTime(t *testing.T) {
 	cfg := testConfig()
 	cfg.IdleTimeout = 200 * time.Millisecond
-	s := start(t, cfg, &memory{})
+	s := start(t, cfg, &rawtest.Memory{})
 	c := dial(t, s.addr)
 	for range 2 {
 		c.send(post("/number", message))
@@ -190,7 +193,7 @@ func TestWaitingForTheLogIsNotWaitingForTheSender(t *testing.T) {
 	s := start(t, cfg, m)
 	c := dial(t, s.addr)
 	c.send(post("/number", message))
-	waitFor(t, "the request", func() bool { return waiting.Load() == 1 })
+	rawtest.WaitFor(t, "the request", func() bool { return waiting.Load() == 1 })
 	for range 10 { // as much later as it takes for everything else to time out
 		s.open.sweep(time.Now().Add(time.Hour))
 	}
@@ -216,9 +219,9 @@ func TestDrainAnswersWhatIsInFlight(t *testing.T) {
 		t.Errorf("not ready: %v", err)
 	}
 	c.send(post("/number", message))
-	waitFor(t, "the request", func() bool { return waiting.Load() == 1 })
+	rawtest.WaitFor(t, "the request", func() bool { return waiting.Load() == 1 })
 	s.cancel()
-	waitFor(t, "readiness to fail", func() bool { return s.Ready() != nil })
+	rawtest.WaitFor(t, "readiness to fail", func() bool { return s.Ready() != nil })
 	if _, err := idle.r.ReadByte(); err == nil {
 		t.Error("an idle connection got an answer to nothing")
 	}
@@ -229,18 +232,18 @@ func TestDrainAnswersWhatIsInFlight(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
-	if len(m.taken()) != 1 {
-		t.Errorf("%d records", len(m.taken()))
+	if len(m.Records()) != 1 {
+		t.Errorf("%d records", len(m.Records()))
 	}
 }
 
 func TestDrainCutsWhatTakesTooLong(t *testing.T) {
 	cfg := testConfig()
 	cfg.DrainTimeout = 100 * time.Millisecond
-	s := start(t, cfg, &memory{})
+	s := start(t, cfg, &rawtest.Memory{})
 	c := dial(t, s.addr)
 	c.send("POST /number HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n") // and no more
-	waitFor(t, "the connection", func() bool { return s.open.count() == 1 })
+	rawtest.WaitFor(t, "the connection", func() bool { return s.open.count() == 1 })
 	if err := s.stop(); err == nil || !strings.Contains(err.Error(), "cut") {
 		t.Errorf("Serve: %v", err)
 	}
@@ -251,7 +254,7 @@ func TestDrainCutsWhatTakesTooLong(t *testing.T) {
 
 func TestServerThatIsStoppedAtOnceStops(t *testing.T) {
 	for range 20 {
-		if err := start(t, testConfig(), &memory{}).stop(); err != nil {
+		if err := start(t, testConfig(), &rawtest.Memory{}).stop(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -259,7 +262,6 @@ func TestServerThatIsStoppedAtOnceStops(t *testing.T) {
 
 func TestValidateNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"ingress.listen is empty":                                                            func(c *Config) { c.Listen = "" },
 		"ingress.body_bytes_max is 1: want 1024 to":                                          func(c *Config) { c.BodyBytesMax = 1 },
 		"ingress.in_flight_bytes_max is 5:":                                                  func(c *Config) { c.InFlightBytesMax = 5 },
 		"ingress.ack_timeout is 1h0m0s: want 50ms to 1m0s":                                   func(c *Config) { c.AckTimeout = time.Hour },
@@ -284,20 +286,5 @@ func TestValidateNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 	cfg := testConfig()
 	if err := cfg.Validate(); err != nil {
 		t.Error(err)
-	}
-	for want, change := range map[string]func(*PublisherConfig){
-		"publisher.brokers is empty": func(c *PublisherConfig) { c.Brokers = nil },
-		`publisher.compression_live is "gzip": want none, snappy, lz4 or zstd`: func(c *PublisherConfig) { c.CompressionLive = "gzip" },
-		"publisher.batch_bytes_max is 1: want 1024 to":                         func(c *PublisherConfig) { c.BatchBytesMax = 1 },
-		"publisher.in_flight_bytes_max is 1:":                                  func(c *PublisherConfig) { c.InFlightBytesMax = 1 },
-		"publisher.produce_timeout is 0s: want 10ms to 1m0s":                   func(c *PublisherConfig) { c.ProduceTimeout = 0 },
-		"publisher.connection_idle_timeout is 1ms: want 1s to 1h0m0s":          func(c *PublisherConfig) { c.ConnectionIdleTimeout = time.Millisecond },
-	} {
-		cfg := DefaultPublisherConfig()
-		cfg.Brokers = []string{"b:9092"}
-		change(&cfg)
-		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
-		}
 	}
 }

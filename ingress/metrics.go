@@ -6,64 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/ingress/raw"
 )
-
-// publisherMetrics are the metrics of a Publisher.
-type publisherMetrics struct {
-	inFlightBytes prometheus.Gauge
-	segmented     prometheus.Counter
-	produceErrors [produceErrorKinds]prometheus.Counter
-	topics        [2]*topicMetrics // by lane
-}
-
-// topicMetrics are those of one raw topic.
-type topicMetrics struct {
-	batchRecords, batchBytes, latency prometheus.Observer
-}
-
-func newPublisherMetrics(reg prometheus.Registerer) (*publisherMetrics, error) {
-	m := &publisherMetrics{
-		inFlightBytes: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "coexstream_ingress_publish_in_flight_bytes",
-			Help: "Bytes of records that wait for an acknowledgement of Kafka.",
-		}),
-		segmented: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "coexstream_ingress_segmented_total",
-			Help: "Bodies that were written in segments, because they are longer than a record of the topic may be.",
-		}),
-	}
-	produceErrors := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "coexstream_ingress_produce_errors_total",
-		Help: "Produce attempts that failed, by kind. A failed attempt is tried again while there is time.",
-	}, []string{"kind"})
-	batchRecords := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "coexstream_ingress_batch_records",
-		Help:    "Records in a batch.",
-		Buckets: prometheus.ExponentialBuckets(1, 2, 11),
-	}, []string{"topic"})
-	batchBytes := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "coexstream_ingress_batch_bytes",
-		Help:    "Bytes in a batch, before compression.",
-		Buckets: prometheus.ExponentialBuckets(1<<10, 4, 8),
-	}, []string{"topic"})
-	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "coexstream_ingress_produce_duration_seconds",
-		Help:    "Time from sending a batch to its acknowledgement, of the attempt that succeeded.",
-		Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
-	}, []string{"topic"})
-	for k := range produceErrorKinds {
-		m.produceErrors[k] = produceErrors.WithLabelValues(k.String())
-	}
-	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
-		m.topics[laneOf(t)] = &topicMetrics{
-			batchRecords: batchRecords.WithLabelValues(t.String()),
-			batchBytes:   batchBytes.WithLabelValues(t.String()),
-			latency:      latency.WithLabelValues(t.String()),
-		}
-	}
-	return m, register(reg, m.inFlightBytes, m.segmented, produceErrors, batchRecords, batchBytes, latency)
-}
 
 // statusCodes are the labels of requests, beside "other". The frequent ones come first.
 var statusCodes = [...]int{200, 503, 401, 404, 403, 400, 405, 408, 413, 415, 417, 429, 431, 505}
@@ -77,11 +21,11 @@ type serverMetrics struct {
 	none    *sourceMetrics
 	lanes   [2]prometheus.Counter
 
-	handshakes, crowd, crowdClient prometheus.Counter
-	evicted                        evictedMetrics
-	undecodedClient, undecodedAll  prometheus.Counter
-	vainBytes                      prometheus.Counter
-	late, unread                   prometheus.Counter // connections whose time for a request, for an answer, was over
+	handshakes, refusedAll, refusedClient prometheus.Counter
+	evicted                               evictedMetrics
+	undecodedClient, undecodedAll         prometheus.Counter
+	wastedBytes                           prometheus.Counter
+	late, unread                          prometheus.Counter // connections whose time for a request, for an answer, was over
 }
 
 func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes, connections func() float64) (*serverMetrics, error) {
@@ -136,11 +80,11 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_undecoded_total",
 		Help: "Encoded bodies refused without being decoded, because too many bytes were decoded for wrong signatures or broken codings, for one client address or for all.",
 	}, []string{"limit"})
-	vain := prometheus.NewCounter(prometheus.CounterOpts{
+	wasted := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "coexstream_ingress_decoded_in_vain_bytes_total",
 		Help: "Bytes decoded for signatures that were wrong, or of codings that were broken, without a signature over the bytes as received.",
 	})
-	m.vainBytes, m.undecodedClient, m.undecodedAll = vain, undecoded.WithLabelValues("client"), undecoded.WithLabelValues("all")
+	m.wastedBytes, m.undecodedClient, m.undecodedAll = wasted, undecoded.WithLabelValues("client"), undecoded.WithLabelValues("all")
 	evicted := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_connections_evicted_total",
 		Help: "Connections closed because others wanted their room: idle or in the headers of a request (waiting), sending a body (receiving), idle after webhooks with the right signature (verified).",
@@ -151,7 +95,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	}, []string{"phase"})
 	m.handshakes, m.late, m.unread = handshakes, cut.WithLabelValues("request"), cut.WithLabelValues("answer")
 	m.evicted = evictedMetrics{evicted.WithLabelValues("waiting"), evicted.WithLabelValues("receiving"), evicted.WithLabelValues("verified")}
-	m.crowd, m.crowdClient = refused.WithLabelValues("all"), refused.WithLabelValues("client")
+	m.refusedAll, m.refusedClient = refused.WithLabelValues("all"), refused.WithLabelValues("client")
 	gauges := []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "coexstream_ingress_in_flight_bytes",
@@ -165,17 +109,17 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	of := func(name string) *sourceMetrics {
 		sm := &sourceMetrics{
 			duration: duration.WithLabelValues(name), bodyBytes: bodyBytes.WithLabelValues(name),
-			signatureMissing:   failures.WithLabelValues(name, "missing"),
-			signatureMalformed: failures.WithLabelValues(name, "malformed"),
-			signatureMismatch:  failures.WithLabelValues(name, "mismatch"),
-			certificateMissing: certificates.WithLabelValues(name, "missing"),
-			certificateOther:   certificates.WithLabelValues(name, "mismatch"),
-			guessesWrong:       verifications.WithLabelValues(name, "wrong"),
-			guessesClient:      verifications.WithLabelValues(name, "client"),
-			guessesAll:         verifications.WithLabelValues(name, "all"),
-			limitedRequests:    limited.WithLabelValues(name, "requests"),
-			limitedBytes:       limited.WithLabelValues(name, "bytes"),
-			otherTypes:         otherTypes.WithLabelValues(name),
+			signatureMissing:    failures.WithLabelValues(name, "missing"),
+			signatureMalformed:  failures.WithLabelValues(name, "malformed"),
+			signatureMismatch:   failures.WithLabelValues(name, "mismatch"),
+			certificateMissing:  certificates.WithLabelValues(name, "missing"),
+			certificateOther:    certificates.WithLabelValues(name, "mismatch"),
+			tokensWrong:         verifications.WithLabelValues(name, "wrong"),
+			tokensLimitedClient: verifications.WithLabelValues(name, "client"),
+			tokensLimitedAll:    verifications.WithLabelValues(name, "all"),
+			limitedRequests:     limited.WithLabelValues(name, "requests"),
+			limitedBytes:        limited.WithLabelValues(name, "bytes"),
+			otherTypes:          otherTypes.WithLabelValues(name),
 		}
 		for i, code := range statusCodes {
 			sm.codes[i] = requests.WithLabelValues(name, strconv.Itoa(code))
@@ -191,10 +135,10 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		m.none.codes[i] = requests.WithLabelValues(noSource, strconv.Itoa(code))
 	}
 	m.none.codes[len(statusCodes)] = requests.WithLabelValues(noSource, "other")
-	for _, t := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
-		m.lanes[laneOf(t)] = lanes.WithLabelValues(t.String())
+	for _, t := range raw.Topics() {
+		m.lanes[raw.Lane(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, evicted, undecoded, vain, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, evicted, undecoded, wasted, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

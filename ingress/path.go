@@ -6,11 +6,10 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// source is the source whose path a request has; nil when there is none.
+// source returns the source with the path of a request; nil when there is none.
 //
-// Paths are compared byte for byte, with one normalisation: what is escaped with a percent sign is unescaped, once, but for a
-// slash, which then is no separator. Neither dots nor doubled slashes are taken out: what stands before this server may decide by
-// the path as it came.
+// Paths are compared byte for byte after one normalisation: percent escapes are decoded once. An escaped slash is no
+// separator and matches nothing. Dots and doubled slashes stay, because a proxy may have decided by the path as received.
 func (s *Server) source(h *fasthttp.RequestHeader) *source {
 	target := h.RequestURI()
 	if src := s.sources[string(target)]; src != nil {
@@ -27,7 +26,7 @@ func (s *Server) source(h *fasthttp.RequestHeader) *source {
 	return s.sources[string(path)]
 }
 
-// withoutAuthority is a target without the scheme and the authority that RFC 9112 lets every request have.
+// withoutAuthority removes scheme and authority, which RFC 9112 allows in every request target.
 func withoutAuthority(target []byte) []byte {
 	for _, scheme := range []string{"http://", "https://"} {
 		if len(target) > len(scheme) && bytes.EqualFold(target[:len(scheme)], []byte(scheme)) {
@@ -41,7 +40,7 @@ func withoutAuthority(target []byte) []byte {
 	return target
 }
 
-// unescaped is a path without its escapes; it is false for a slash that is escaped, and for what is no escape.
+// unescaped decodes percent escapes. It returns false for an escaped slash and for a malformed escape.
 func unescaped(path []byte) ([]byte, bool) {
 	plain := make([]byte, 0, len(path))
 	for i := 0; i < len(path); i++ {

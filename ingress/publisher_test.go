@@ -1,241 +1,36 @@
 package ingress
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
+	"log/slog"
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/prometheus/client_golang/prometheus"
 
-	coexkafka "github.com/coexstream/coexstream/internal/kafka"
-	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/ingress/publish"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-func TestAcknowledgedRecordIsInTheLogAsItIs(t *testing.T) {
-	for _, codec := range []string{"none", "lz4", "zstd"} {
-		t.Run(codec, func(t *testing.T) {
-			c := cluster(t, 1, 5)
-			p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.CompressionLive, cfg.CompressionBulk = codec, codec })
-			at := time.UnixMilli(1739321024123)
-			type sent struct {
-				record    Record
-				partition int32
-			}
-			var all []sent
-			for i, waba := range []string{"", "1", "102290129340398", "102290129340399", "7"} {
-				for _, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicRawBulk} {
-					value := bytes.Repeat([]byte(strconv.Itoa(i)+"ü"), 1+i*200_000)
-					r := Record{Topic: topic, Key: []byte(waba), Value: value, Time: at, Headers: []kafka.Header{{Key: "a", Value: []byte("b")}, {Key: "empty", Value: []byte{}}}}
-					all = append(all, sent{r, coexkafka.Partition([]byte(waba), 5)})
-				}
-			}
-			all = append(all, sent{Record{Topic: schemas.TopicRawLive, Partitioning: []byte("555"), Value: []byte{}, Time: at}, coexkafka.Partition([]byte("555"), 5)})
-			for i := range all {
-				if err := p.Publish(&all[i].record, soon(5*time.Second)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			log := contents(t, c.ListenAddrs())
-			next := map[string]int{}
-			for _, want := range all {
-				topic := want.record.Topic.Name("coex.")
-				at := fmt.Sprint(topic, want.partition)
-				if next[at] >= len(log[topic][want.partition]) {
-					t.Fatalf("%s/%d holds %d records", topic, want.partition, next[at])
-				}
-				got := log[topic][want.partition][next[at]]
-				next[at]++
-				if !bytes.Equal(got.Value, want.record.Value) || got.Value == nil || !bytes.Equal(got.Key, want.record.Key) ||
-					(got.Key == nil) != (len(want.record.Key) == 0) || !got.Timestamp.Equal(want.record.Time) || len(got.Headers) != len(want.record.Headers) {
-					t.Errorf("%s/%d: key %q, %d bytes, %s, %d headers", topic, want.partition, got.Key, len(got.Value), got.Timestamp, len(got.Headers))
-				}
-				for i, h := range want.record.Headers {
-					if got.Headers[i].Key != h.Key || !bytes.Equal(got.Headers[i].Value, h.Value) {
-						t.Errorf("header %s=%q", got.Headers[i].Key, got.Headers[i].Value)
-					}
-				}
-			}
-		})
-	}
+// publishing is a publisher that runs.
+type publishing struct {
+	*publish.Publisher
+	reg *prometheus.Registry
 }
 
-func TestLeaderMoveIsNotNoticed(t *testing.T) {
-	const partitions = 3
-	c := cluster(t, 3, partitions)
-	p := publisher(t, c.ListenAddrs(), nil)
-	var stop atomic.Bool
-	var slowest atomic.Int64
-	var wg sync.WaitGroup
-	var sent atomic.Int64
-	for w := range 8 {
-		wg.Go(func() {
-			for i := 0; !stop.Load(); i++ {
-				began := time.Now()
-				if err := p.Publish(record(fmt.Sprintf("waba-%d", w), fmt.Sprintf("%d/%d", w, i)), soon(4*time.Second)); err != nil {
-					t.Errorf("publisher %d: %v", w, err)
-					return
-				}
-				sent.Add(1)
-				for took := int64(time.Since(began)); ; {
-					if old := slowest.Load(); took <= old || slowest.CompareAndSwap(old, took) {
-						break
-					}
-				}
-			}
-		})
+// publisher starts a publisher and waits until it is ready.
+func publisher(t testing.TB, brokers []string, change func(*publish.Config, *publish.Deps)) publishing {
+	t.Helper()
+	cfg, reg := publish.DefaultConfig(), prometheus.NewRegistry()
+	cfg.Brokers = brokers
+	deps := publish.Deps{Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+	if change != nil {
+		change(&cfg, &deps)
 	}
-	for move := range 6 {
-		target := sent.Load() + 100
-		waitFor(t, "traffic between the moves", func() bool { return sent.Load() >= target || t.Failed() })
-		for i := range int32(partitions) {
-			if err := c.MoveTopicPartition(liveTopic, i, (i+int32(move))%3); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	stop.Store(true)
-	wg.Wait()
-	took := time.Duration(slowest.Load())
-	t.Logf("%d records, the slowest took %s", sent.Load(), took)
-	if took > 2*time.Second {
-		t.Errorf("the slowest record took %s", took)
-	}
-	checkSequences(t, c.ListenAddrs(), nil)
-}
-
-func TestOneRecordTooLargeDoesNotFailItsBatch(t *testing.T) {
-	c := cluster(t, 1, 1)
-	takes(t, c, 4000)
-	p := publisher(t, c.ListenAddrs(), nil)
-	var pubs []*publication
-	for i := range 20 {
-		value := fmt.Sprintf("w/%d ", i)
-		if i == 13 {
-			value += strings.Repeat("x", 5000)
-		}
-		pubs = append(pubs, p.publication(record("1", value+strings.Repeat("y", 300)), soon(5*time.Second)))
-	}
-	p.pushAll(t, pubs)
-	for i, pub := range pubs {
-		if err := <-pub.done; errors.Is(err, ErrRejected) != (i == 13) || (err != nil) != (i == 13) {
-			t.Errorf("record %d: %v", i, err)
-		}
-	}
-	checkSequences(t, c.ListenAddrs(), nil)
-}
-
-func TestInFlightBytesAreBounded(t *testing.T) {
-	c := cluster(t, 1, 1)
-	p := publisher(t, c.ListenAddrs(), func(cfg *PublisherConfig) { cfg.InFlightBytesMax = 1 << 20 })
-	hold := make(chan struct{})
-	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		c.SleepControl(func() { <-hold })
-		return nil, nil, false
-	})
-	first := p.publication(record("1", "w/0 "+strings.Repeat("x", 900<<10)), soon(10*time.Second))
-	p.pushAll(t, []*publication{first})
-	if err := p.Publish(record("1", "w/1 "+strings.Repeat("x", 200<<10)), soon(10*time.Second)); !errors.Is(err, ErrBusy) {
-		t.Errorf("over the limit: %v", err)
-	}
-	close(hold)
-	if err := <-first.done; err != nil {
-		t.Error(err)
-	}
-	if err := p.Publish(record("1", "w/2 "+strings.Repeat("x", 200<<10)), soon(10*time.Second)); err != nil {
-		t.Errorf("after it: %v", err)
-	}
-	if n := p.inFlight.Load(); n != 0 {
-		t.Errorf("%d bytes are in flight", n)
-	}
-}
-
-func TestPublisherWaitsForTopicsThatAgree(t *testing.T) {
-	bare, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, liveTopic))
+	p, err := publish.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(bare.Close)
-	p := launch(t, bare.ListenAddrs(), nil, nil)
-	waitFor(t, "the reason", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), bulkTopic) })
-	if err := p.Publish(record("1", "x"), soon(time.Second)); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("without a topic: %v", err)
-	}
-	admin := &kafka.Client{Addr: kafka.TCP(bare.ListenAddrs()...)}
-	res, err := admin.CreateTopics(context.Background(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: bulkTopic, NumPartitions: 2, ReplicationFactor: 1}}})
-	if err != nil || res.Errors[bulkTopic] != nil {
-		t.Fatal(err, res)
-	}
-	waitFor(t, "the disagreement", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), "same number") })
-	grown, err := admin.CreatePartitions(context.Background(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: bulkTopic, Count: 3}}})
-	if err != nil || grown.Errors[bulkTopic] != nil {
-		t.Fatal(err, grown)
-	}
-	waitFor(t, "agreement", func() bool { return p.Ready() == nil })
-	if err := p.Publish(record("1", "x"), soon(5*time.Second)); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestPublisherDrains(t *testing.T) {
-	c := cluster(t, 1, 1)
-	p := publisher(t, c.ListenAddrs(), nil)
-	hold := make(chan struct{})
-	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		c.SleepControl(func() { <-hold })
-		return nil, nil, false
-	})
-	first := p.publication(record("1", "w/0"), soon(10*time.Second))
-	p.pushAll(t, []*publication{first})
-	q := p.queues.Load()[0][0]
-	waitFor(t, "the first to fly", func() bool {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		return q.air != nil
-	})
-	second := p.publication(record("1", "w/1"), soon(10*time.Second))
-	p.pushAll(t, []*publication{second})
-	p.cancel()
-	waitFor(t, "it to close", func() bool { return errors.Is(p.Publish(record("1", "w/2"), soon(time.Second)), ErrClosed) })
-	if err := p.Ready(); !errors.Is(err, ErrClosed) {
-		t.Errorf("ready: %v", err)
-	}
-	close(hold)
-	p.stop()
-	for i, pub := range []*publication{first, second} {
-		select {
-		case err := <-pub.done:
-			if err != nil {
-				t.Errorf("record %d: %v", i, err)
-			}
-		default:
-			t.Errorf("Run returned before record %d was settled", i)
-		}
-	}
-}
-
-func TestPublisherThatNeverReachedItsBrokerStops(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	if err := ln.Close(); err != nil {
-		t.Fatal(err)
-	}
-	p := launch(t, []string{addr}, nil, nil)
-	waitFor(t, "the reason", func() bool { return strings.Contains(fmt.Sprint(p.Ready()), addr) })
-	p.stop()
-	if err := p.Publish(record("1", "x"), soon(time.Second)); !errors.Is(err, ErrClosed) {
-		t.Errorf("after it: %v", err)
-	}
+	rawtest.Run(t, p.Run)
+	rawtest.WaitFor(t, "the publisher", func() bool { return p.Ready() == nil })
+	return publishing{p, reg}
 }

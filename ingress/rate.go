@@ -5,23 +5,22 @@ import (
 	"time"
 )
 
-// rate limits how much is taken in a second, by the generic cell rate algorithm: one number, no lock, no
-// allocation. What a second allows may come at once. A cost beyond that passes when nothing was taken for a
-// second, and what follows waits for the longer.
+// rate limits the use in a second by the generic cell rate algorithm, with one atomic number and no lock (ADR 0039). A
+// second's worth may be used at once. A larger cost passes after a second without use, and delays what follows.
 type rate struct {
 	perSecond int64        // 0: no limit
-	spent     atomic.Int64 // the time until which what was taken is spread, in nanoseconds
+	spent     atomic.Int64 // the time until which the use is spread, in nanoseconds
 }
 
-// rateMost is the largest rate: with it a cost of 256 MiB still spreads over a time that can be told.
+// rateMost is the largest rate. At this rate a cost of 256 MiB is still some milliseconds.
 const rateMost = 64 << 30
 
-// exhausted tells whether take would refuse any cost.
+// exhausted reports whether take would refuse any cost.
 func (r *rate) exhausted(now time.Time) bool {
 	return r.perSecond > 0 && r.spent.Load() > now.UnixNano()
 }
 
-// take takes cost, or tells that there is not enough.
+// take uses cost. It returns false when the limit is reached.
 func (r *rate) take(now time.Time, cost int64) bool {
 	if r.perSecond == 0 {
 		return true

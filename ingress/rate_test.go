@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
 func TestRateTakesASecondsWorthAtOnceAndThenAsMuchAsTimeGives(t *testing.T) {
@@ -82,7 +84,7 @@ func TestSourceOverItsRateIs429AndOthersAreNot(t *testing.T) {
 	} {
 		cfg := testConfig()
 		set(&cfg.Sources[2])
-		m := &memory{}
+		m := &rawtest.Memory{}
 		var clock atomic.Int64
 		clock.Store(time.Now().UnixNano())
 		s := startAt(t, cfg, m, slog.New(slog.DiscardHandler), func() time.Time { return time.Unix(0, clock.Load()) })
@@ -96,7 +98,7 @@ func TestSourceOverItsRateIs429AndOthersAreNot(t *testing.T) {
 			t.Errorf("%s: over the rate: %d, Retry-After %q", limit, a.code, a.header.Get("Retry-After"))
 		}
 		checkRefusal(t, a, "source_rate")
-		if n := counter(t, s.reg, "coexstream_ingress_rate_limited_total", "source", "number", "limit", limit); n != 1 {
+		if n := rawtest.Counter(t, s.reg, "coexstream_ingress_rate_limited_total", "source", "number", "limit", limit); n != 1 {
 			t.Errorf("%s: counted %v times", limit, n)
 		}
 		if a := do(t, "POST", s.url+"/open", bytes.NewReader(message)); a.code != 200 {
@@ -106,17 +108,17 @@ func TestSourceOverItsRateIs429AndOthersAreNot(t *testing.T) {
 		if a := do(t, "POST", s.url+"/number", bytes.NewReader(message)); a.code != 200 {
 			t.Errorf("%s: a second later: %d", limit, a.code)
 		}
-		if n := len(m.taken()); n != 5 {
+		if n := len(m.Records()); n != 5 {
 			t.Errorf("%s: %d records", limit, n)
 		}
 	}
 }
 
-// Whoever does not know the secret must not be able to use up the rate of whoever does.
+// Forged requests must not use up the rate of a source.
 func TestForgedRequestsUseUpNoRate(t *testing.T) {
 	cfg := testConfig()
 	cfg.Sources[0].RequestsPerSecond, cfg.Sources[0].BytesPerSecond = 1, 1
-	s := start(t, cfg, &memory{})
+	s := start(t, cfg, &rawtest.Memory{})
 	for range 20 {
 		if a := do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+strings.Repeat("0", 64)); a.code != 401 {
 			t.Fatalf("forged: %d", a.code)

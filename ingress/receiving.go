@@ -5,69 +5,69 @@ import (
 	"time"
 )
 
-// arrival is a body that is being received from a connection whose sender has shown no secret yet.
-type arrival struct {
-	bytes atomic.Int64 // that have come
+// incomingBody is a body that is being received on an unverified connection.
+type incomingBody struct {
+	received atomic.Int64 // bytes
 
-	// Under the lock of openConns:
-	claimed int64     // bytes of a long body that are reserved for it; 0: it is a short one
-	began   time.Time // when they were
+	// Guarded by the lock of openConns:
+	reserved int64     // bytes for a long body; 0: the body is short
+	began    time.Time // the time of the reservation
 }
 
-// slowGrace is how long a body has before it can be called slow.
-const slowGrace = time.Second
+// slowBodyAfter is the time before a body can count as slow.
+const slowBodyAfter = time.Second
 
-// claim notes that bytes are reserved for a long body.
-func (o *openConns) claim(c *conn, n int64) {
+// receiveLong starts a long body after n bytes were reserved for it.
+func (o *openConns) receiveLong(c *conn, n int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	c.arrival.claimed, c.arrival.began = n, time.Now()
-	c.arrival.bytes.Store(0)
-	o.place(c, placeReceiving)
+	c.incoming.reserved, c.incoming.began = n, time.Now()
+	c.incoming.received.Store(0)
+	o.enqueueLocked(c, placeReceiving)
 }
 
-// receive notes that a body begins to arrive.
-func (o *openConns) receive(c *conn) {
+// receiveShort starts a body.
+func (o *openConns) receiveShort(c *conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	c.arrival.claimed = 0
-	o.place(c, placeReceiving)
+	c.incoming.reserved = 0
+	o.enqueueLocked(c, placeReceiving)
 }
 
-// pressShort has the short body that has been arriving for the longest time make room, if that is long enough to be called slow.
-func (o *openConns) pressShort() {
+// evictSlowShort evicts the connection whose short body has been arriving longest, if that body counts as slow.
+func (o *openConns) evictSlowShort() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
-	for c := o.all.queues[placeReceiving].first; c != nil && now.Sub(c.stoodAt) >= o.slow; c = c.links[ofAll].after {
-		if c.arrival.claimed == 0 {
-			o.dismiss(c)
+	for c := o.all.queues[placeReceiving].first; c != nil && now.Sub(c.queuedAt) >= o.slow; c = c.links[ofAll].after {
+		if c.incoming.reserved == 0 {
+			o.evictConn(c)
 			return
 		}
 	}
 }
 
-// pressLong has long bodies make room that are so slow that they would not be there within the time that a request has,
-// the oldest first, until they held n bytes.
-func (o *openConns) pressLong(n int64) {
+// evictSlowLong evicts connections whose long bodies are too slow to arrive within the read timeout, oldest first, until
+// they have released n bytes.
+func (o *openConns) evictSlowLong(n int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
-	if now.Sub(o.pressed) < pressEvery/10 {
-		return // many that wait need not all look
+	if now.Sub(o.slowChecked) < evictEvery/10 {
+		return // one check serves all that wait
 	}
-	o.pressed = now
+	o.slowChecked = now
 	for c := o.all.queues[placeReceiving].first; c != nil && n > 0; {
-		next, a := c.links[ofAll].after, &c.arrival
-		if age := now.Sub(a.began); a.claimed > 0 && age >= o.slow && behind(a.bytes.Load(), a.claimed, age, o.readTimeout) {
-			n -= a.claimed
-			o.dismiss(c)
+		next, a := c.links[ofAll].after, &c.incoming
+		if age := now.Sub(a.began); a.reserved > 0 && age >= o.slow && behind(a.received.Load(), a.reserved, age, o.readTimeout) {
+			n -= a.reserved
+			o.evictConn(c)
 		}
 		c = next
 	}
 }
 
-// behind tells whether what has come of a body after some time is less than its part of all that has to come within a limit.
+// behind reports whether a body arrives too slowly: less of it has come after a time than its share of the limit.
 func behind(come, all int64, after, limit time.Duration) bool {
 	return float64(come)*float64(limit) < float64(all)*float64(after)
 }

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// requestIDs makes ids that are unique among all processes: 64 random bits of the process, and a count.
+// requestIDs makes ids that are unique among all processes: 64 random bits for the process, and a counter.
 type requestIDs struct {
 	process [8]byte
 	count   atomic.Uint64
@@ -23,8 +23,8 @@ func newRequestIDs() *requestIDs {
 }
 
 func (r *requestIDs) next(dst *[requestIDBytes]byte) {
-	var raw [16]byte
-	copy(raw[:8], r.process[:])
-	binary.BigEndian.PutUint64(raw[8:], r.count.Add(1))
-	hex.Encode(dst[:], raw[:])
+	var id [16]byte
+	copy(id[:8], r.process[:])
+	binary.BigEndian.PutUint64(id[8:], r.count.Add(1))
+	hex.Encode(dst[:], id[:])
 }

@@ -14,37 +14,38 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 )
 
-// Server takes webhooks and hands them to a Durable.
+// Server receives webhooks and hands them to a raw.Durable.
 type Server struct {
 	cfg     Config
-	durable Durable
+	durable raw.Durable
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *serverMetrics
 
-	sources  map[string]*source // by path
-	decoding contentcoding.Limits
-	tooLong  *refusal
-	answers  *answers
-	ids      *requestIDs
-	budget   *budget
-	unproven *unproven
-	guesses  *guesses
-	buffers  buffers
-	pool     sync.Pool // *exchange
+	sources    map[string]*source // by path
+	decoding   contentcoding.Limits
+	tooLong    *refusal
+	answers    *answers
+	ids        *requestIDs
+	budget     *budget
+	unverified *unverifiedDecoding
+	tokens     *tokenLimits
+	buffers    buffers
+	pool       sync.Pool // *exchange
 
 	http *fasthttp.Server
 	open *openConns
 	tls  *tls.Config // nil: plain text
 
-	addr     atomic.Pointer[net.Addr]
+	serving  atomic.Bool
 	draining atomic.Bool
 }
 
-// Deps are what a Server needs from outside.
+// Deps are the dependencies of a Server.
 type Deps struct {
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
@@ -52,28 +53,28 @@ type Deps struct {
 	TLS        *tls.Config // nil: plain text
 }
 
-// New makes a Server that listens when it runs.
-func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
+// New makes a Server. Serve runs it.
+func New(cfg Config, durable raw.Durable, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Server{
 		cfg: cfg, durable: durable, log: deps.Logger, now: deps.Now,
-		sources:  map[string]*source{},
-		decoding: contentcoding.Limits{BytesMax: cfg.DecodedBytesMax, RatioMax: cfg.RatioMax},
-		tooLong:  refuseLength(cfg.BodyBytesMax),
-		answers:  newAnswers(cfg.RetryAfter),
-		ids:      newRequestIDs(),
-		budget:   newBudget(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax)),
-		unproven: newUnproven(),
-		guesses:  newGuesses(),
-		pool:     sync.Pool{New: func() any { return new(exchange) }},
-		tls:      deps.TLS,
-		open:     newOpenConns(cfg.ReadTimeout, cfg.IdleTimeout, deps.Now()),
+		sources:    map[string]*source{},
+		decoding:   contentcoding.Limits{BytesMax: cfg.DecodedBytesMax, RatioMax: cfg.RatioMax},
+		tooLong:    refuseLength(cfg.BodyBytesMax),
+		answers:    newAnswers(cfg.RetryAfter),
+		ids:        newRequestIDs(),
+		budget:     newBudget(cfg.InFlightBytesMax, roomFor(cfg.BodyBytesMax), int64(cfg.DecodedBytesMax)),
+		unverified: newUnverifiedDecoding(),
+		tokens:     newTokenLimits(),
+		pool:       sync.Pool{New: func() any { return new(exchange) }},
+		tls:        deps.TLS,
+		open:       newOpenConns(cfg.ReadTimeout, cfg.IdleTimeout, deps.Now()),
 	}
 	s.answers.add(s.tooLong)
 	metrics, err := newServerMetrics(deps.Registerer, cfg.Sources,
-		func() float64 { return float64(s.budget.taken()) },
+		func() float64 { return float64(s.budget.reserved()) },
 		func() float64 { return float64(s.open.count()) })
 	if err != nil {
 		return nil, err
@@ -88,12 +89,12 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 		ExpectHandler:  s.expect,
 		ErrorHandler:   s.broken,
 		HeaderReceived: headersRead,
-		// The listener refuses connections over the limit, with an answer; this one is never reached.
+		// Never reached: the listener refuses connections over the limit with an answer.
 		Concurrency:                  cfg.ConnectionsMax + 1024,
 		ReadBufferSize:               cfg.HeaderBytesMax,
 		WriteTimeout:                 cfg.WriteTimeout,
 		MaxRequestBodySize:           cfg.BodyBytesMax,
-		StreamRequestBody:            true, // bodies are read when there is room for them
+		StreamRequestBody:            true, // bodies are read after their bytes were reserved
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
@@ -105,8 +106,8 @@ func New(cfg Config, durable Durable, deps Deps) (*Server, error) {
 	return s, nil
 }
 
-// SetCredentials replaces the verify token and the secrets of a source. Requests that are being verified
-// finish with those that they began with.
+// SetCredentials replaces the verify token and the secrets of a source. Requests that are being served keep the former
+// ones.
 func (s *Server) SetCredentials(name string, token Credential, secrets []Secret) error {
 	for _, src := range s.sources {
 		if string(src.name) != name {
@@ -124,22 +125,13 @@ func (s *Server) SetCredentials(name string, token Credential, secrets []Secret)
 	return fmt.Errorf("set credentials of source %s: there is no such source", name)
 }
 
-// Run listens on Config.Listen and serves until ctx ends; then see Serve.
-func (s *Server) Run(ctx context.Context) error {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("listen on ingress.listen %s: %w", s.cfg.Listen, err)
-	}
-	return s.Serve(ctx, ln)
-}
-
-// Serve serves ln until ctx ends. Then it is no longer ready, accepts connections for DrainDelay more,
-// closes ln and idle connections, answers the requests in flight, and returns when every connection is
-// closed. What is still open after DrainTimeout is cut, and told as an error.
+// Serve serves ln until ctx ends. Then it drains: Ready fails, connections are accepted for DrainDelay more, ln and idle
+// connections are closed, and requests in flight are answered. It returns when every connection is closed. Connections
+// that are open after DrainTimeout are closed, and Serve returns an error.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	addr := ln.Addr()
-	s.addr.Store(&addr)
-	limited := newCrowdedListener(ln, s.open, s.cfg.ConnectionsMax, s.answers, s.ids, func() {
+	s.serving.Store(true)
+	limited := newLimitedListener(ln, s.open, s.cfg.ConnectionsMax, s.answers, s.ids, func() {
 		s.metrics.none.answered(fasthttp.StatusServiceUnavailable)
 	})
 	limited.writeSlack = s.cfg.WriteTimeout / 4
@@ -172,7 +164,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	drainErr := s.drain()
 	if !ended {
-		// Closed already, unless ctx ended before fasthttp had even begun to accept.
+		// It is open only when ctx ended before fasthttp began to accept.
 		_ = ln.Close()
 		err = <-failed
 	}
@@ -195,32 +187,24 @@ func (s *Server) drain() error {
 		return fmt.Errorf("shut down the listener: %w", err)
 	}
 	cut := s.open.cut()
-	// Their handlers return when the Durable does, at their deadlines.
+	// The handlers return when the Durable does, at the deadlines of their records.
 	s.open.wait()
 	return fmt.Errorf("%d connections were cut after ingress.drain_timeout of %s", cut, s.cfg.DrainTimeout)
 }
 
-// Addr is where the server listens; nil before that.
-func (s *Server) Addr() net.Addr {
-	if addr := s.addr.Load(); addr != nil {
-		return *addr
-	}
-	return nil
-}
-
-// Ready tells why webhooks should not be sent here at the moment; nil when they should.
+// Ready returns nil when webhooks should be sent here, otherwise the reason.
 func (s *Server) Ready() error {
 	switch {
 	case s.draining.Load():
 		return errors.New("draining")
-	case s.addr.Load() == nil:
+	case !s.serving.Load():
 		return errors.New("not listening yet")
 	}
 	return s.durable.Ready()
 }
 
-// httpLog passes on that fasthttp had trouble with a request or a connection. Not what trouble: its
-// messages quote the request, and a request line may hold a verify token.
+// httpLog logs the formats of fasthttp's messages without their arguments. The arguments quote the request, whose first
+// line may contain a verify token.
 type httpLog struct{ log *slog.Logger }
 
 // Printf implements fasthttp.Logger.

@@ -11,11 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestStatusTable(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	cfg := testConfig()
 	cfg.BodyBytesMax = 100 << 10
 	s := start(t, cfg, m)
@@ -72,7 +74,7 @@ func TestStatusTable(t *testing.T) {
 		{"headers too long", "POST", "/meta", message, []string{"X-Long", strings.Repeat("x", cfg.HeaderBytesMax)}, 431, "header"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before := len(m.taken())
+			before := len(m.Records())
 			a := do(t, c.method, s.url+c.path, bytes.NewReader(c.body), c.headers...)
 			if a.code != c.code {
 				t.Fatalf("%d %s, want %d", a.code, a.body, c.code)
@@ -81,7 +83,7 @@ func TestStatusTable(t *testing.T) {
 				t.Errorf("X-Request-Id is %q", id)
 			}
 			durable := c.method == "POST" && c.code == 200
-			if got := len(m.taken()) - before; got != map[bool]int{true: 1}[durable] {
+			if got := len(m.Records()) - before; got != map[bool]int{true: 1}[durable] {
 				t.Errorf("%d records", got)
 			}
 			switch {
@@ -104,24 +106,24 @@ func TestStatusTable(t *testing.T) {
 			}
 		})
 	}
-	if n := s.budget.taken(); n != 0 {
+	if n := s.budget.reserved(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 }
 
-// A body whose signature is right is the sender's, whatever content type it says: it is taken, counted, and keeps the
-// header. Another content type on its own says nothing about who sent it.
+// A body with a right signature and another content type is accepted and counted, and the record keeps the header. Without
+// a signature to check it is refused.
 func TestSignedBodyOfAnotherContentTypeIsTakenAndCounted(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	signature := "sha256=" + sign(testSecret, message)
 	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "application/octet-stream", "multipart/form-data; boundary=x"} {
 		if a := do(t, "POST", s.url+"/number", bytes.NewReader(message), "X-360dialog-Signature", signature, "Content-Type", kind); a.code != 200 {
 			t.Fatalf("%s: %d %s", kind, a.code, a.body)
 		}
-		taken := m.taken()
+		taken := m.Records()
 		r := taken[len(taken)-1]
-		if told, _ := header(&r, schemas.HeaderContentType); !bytes.Equal(r.Value, message) || told != kind {
+		if told, _ := rawtest.Header(&r, schemas.HeaderContentType); !bytes.Equal(r.Value, message) || told != kind {
 			t.Errorf("%s: the record has %q, %q", kind, r.Value, told)
 		}
 		if a := do(t, "POST", s.url+"/number", bytes.NewReader(message), "Content-Type", kind); a.code != 415 {
@@ -131,12 +133,12 @@ func TestSignedBodyOfAnotherContentTypeIsTakenAndCounted(t *testing.T) {
 	if a := do(t, "POST", s.url+"/number", bytes.NewReader(message), "X-360dialog-Signature", signature); a.code != 200 {
 		t.Fatalf("%d %s", a.code, a.body)
 	}
-	if n := counter(t, s.reg, "coexstream_ingress_other_content_types_total", "source", "number"); n != 4 {
+	if n := rawtest.Counter(t, s.reg, "coexstream_ingress_other_content_types_total", "source", "number"); n != 4 {
 		t.Errorf("%v of another type are counted, want 4", n)
 	}
 }
 
-// checkRefusal checks the form of an error's answer, and that it gives nothing away.
+// checkRefusal checks the form of an error's answer, and that it contains no secret.
 func checkRefusal(t *testing.T, a answer, kind string) {
 	t.Helper()
 	var e struct{ Error, Detail string }
@@ -159,10 +161,10 @@ func checkRefusal(t *testing.T, a answer, kind string) {
 
 func TestEveryFailureToPublishIsA503ThatSaysWhenToComeAgain(t *testing.T) {
 	for err, kind := range map[error]string{
-		ErrBusy: "busy", ErrClosed: "closing", ErrUnavailable: "unavailable", ErrUnknown: "unacknowledged",
-		ErrRejected: "rejected", errors.New("else"): "unavailable",
+		raw.ErrBusy: "busy", raw.ErrClosed: "closing", raw.ErrUnavailable: "unavailable", raw.ErrUnknown: "unacknowledged",
+		raw.ErrRejected: "rejected", errors.New("else"): "unavailable",
 	} {
-		m := &memory{publish: func(*Record, time.Time) error { return fmt.Errorf("wrapped: %w", err) }}
+		m := &rawtest.Memory{Refuse: func(*raw.Record, time.Time) error { return fmt.Errorf("wrapped: %w", err) }}
 		s := start(t, testConfig(), m)
 		a := do(t, "POST", s.url+"/number", bytes.NewReader(message))
 		if a.code != 503 || a.header.Get("Retry-After") != "5" {
@@ -173,7 +175,7 @@ func TestEveryFailureToPublishIsA503ThatSaysWhenToComeAgain(t *testing.T) {
 }
 
 func TestHeadIsGetWithoutABody(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	for path, code := range map[string]int{
 		"/meta?hub.mode=subscribe&hub.challenge=12345&hub.verify_token=" + testToken: 200,
 		"/meta": 403, "/nowhere": 404,
@@ -189,14 +191,14 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 }
 
 func TestEverySecretOfASourceIsTriedAndTheMatchingOneRecorded(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	for secret, id := range map[string]string{testSecret: "new", oldSecret: "old"} {
 		if a := do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+sign(secret, message)); a.code != 200 {
 			t.Fatalf("%s: %d", id, a.code)
 		}
-		rs := m.taken()
-		if got, _ := header(&rs[len(rs)-1], schemas.HeaderSecretID); got != id {
+		rs := m.Records()
+		if got, _ := rawtest.Header(&rs[len(rs)-1], schemas.HeaderSecretID); got != id {
 			t.Errorf("secret id %q, want %q", got, id)
 		}
 	}
@@ -206,21 +208,21 @@ func TestEverySecretOfASourceIsTriedAndTheMatchingOneRecorded(t *testing.T) {
 }
 
 func TestPartnerSignatureMayHaveThePrefix(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	for _, prefix := range []string{"", "sha256="} {
 		if a := do(t, "POST", s.url+"/360dialog", bytes.NewReader(message), "x-360dialog-signature", prefix+sign(testSecret, message)); a.code != 200 {
 			t.Errorf("%q: %d", prefix, a.code)
 		}
 	}
-	rs := m.taken()
-	if got, _ := header(&rs[0], schemas.HeaderSignatureHeader); got != "x-360dialog-signature" {
+	rs := m.Records()
+	if got, _ := rawtest.Header(&rs[0], schemas.HeaderSignatureHeader); got != "x-360dialog-signature" {
 		t.Errorf("signature header %q", got)
 	}
 }
 
 func TestOptionalSignatureIsCheckedWhenItIsThere(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	if a := do(t, "POST", s.url+"/number", bytes.NewReader(message)); a.code != 200 {
 		t.Errorf("unsigned: %d", a.code)
@@ -228,27 +230,27 @@ func TestOptionalSignatureIsCheckedWhenItIsThere(t *testing.T) {
 	if a := do(t, "POST", s.url+"/number", bytes.NewReader(message), "x-360dialog-signature", sign("other", message)); a.code != 401 {
 		t.Errorf("wrong signature: %d", a.code)
 	}
-	// A source without secrets cannot check, but keeps what it got.
+	// A source without secrets cannot check a signature, but keeps it in the record.
 	if a := do(t, "POST", s.url+"/open", bytes.NewReader(message), "X-Hub-Signature-256", "sha256=whatever"); a.code != 200 {
 		t.Errorf("signature without secrets: %d", a.code)
 	}
-	rs := m.taken()
+	rs := m.Records()
 	if len(rs) != 2 {
 		t.Fatalf("%d records", len(rs))
 	}
-	if _, ok := header(&rs[0], schemas.HeaderSignature); ok {
+	if _, ok := rawtest.Header(&rs[0], schemas.HeaderSignature); ok {
 		t.Error("an unsigned record has a signature")
 	}
-	if got, _ := header(&rs[1], schemas.HeaderSignature); got != "sha256=whatever" {
+	if got, _ := rawtest.Header(&rs[1], schemas.HeaderSignature); got != "sha256=whatever" {
 		t.Errorf("signature %q", got)
 	}
-	if _, ok := header(&rs[1], schemas.HeaderSecretID); ok {
+	if _, ok := rawtest.Header(&rs[1], schemas.HeaderSecretID); ok {
 		t.Error("an unverified record names a secret")
 	}
 }
 
 func TestRecordCarriesWhatThePipelineNeeds(t *testing.T) {
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := start(t, testConfig(), m)
 	before := time.Now().UnixMilli()
 	parent := "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -257,7 +259,7 @@ func TestRecordCarriesWhatThePipelineNeeds(t *testing.T) {
 	if a.code != 200 {
 		t.Fatal(a.code)
 	}
-	r := m.taken()[0]
+	r := m.Records()[0]
 	if r.Topic != schemas.TopicRawLive || string(r.Key) != "102290129340398" || !bytes.Equal(r.Value, message) {
 		t.Errorf("%s, key %q, value %q", r.Topic, r.Key, r.Value)
 	}
@@ -274,7 +276,7 @@ func TestRecordCarriesWhatThePipelineNeeds(t *testing.T) {
 		t.Errorf("%d headers, want %d", len(r.Headers), len(want))
 	}
 	for k, v := range want {
-		if got, _ := header(&r, k); got != v {
+		if got, _ := rawtest.Header(&r, k); got != v {
 			t.Errorf("%s: %q, want %q", k, got, v)
 		}
 	}
@@ -306,12 +308,12 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	var out syncBuffer
 	log := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg := testConfig()
-	s := startWithLog(t, cfg, &memory{publish: func(*Record, time.Time) error { return ErrRejected }}, log)
+	s := startWithLog(t, cfg, &rawtest.Memory{Refuse: func(*raw.Record, time.Time) error { return raw.ErrRejected }}, log)
 	signature := sign(testSecret, message)
 	do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+signature)
 	do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+signature[:10])
 	do(t, "GET", s.url+"/meta?hub.verify_token=wrong"+testToken, nil)
-	raw(t, s.addr, "GARBAGE "+testToken+"\r\n\r\n")
+	sendRaw(t, s.addr, "GARBAGE "+testToken+"\r\n\r\n")
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,28 +9,18 @@ import (
 	"sync"
 )
 
-// signatureScheme is how a provider signs: HMAC-SHA256 over the raw body, or over a time and the raw body, in
-// hexadecimal digits.
+// signatureScheme is the signature of a provider: HMAC-SHA256 over the body, or over a time and the body, in hexadecimal
+// digits.
 type signatureScheme struct {
 	canonical string // name of the header, as Go and fasthttp spell it
-	lower     string // the same in lower case, as the records name it
+	lower     string // the same in lower case, as in the records
 	prefix    string // before the digits
 	optional  bool   // the prefix may be missing
-	stamped   bool   // the header is t=<time>,s=<digits>, and what is signed is the time, a dot and the body
+	stamped   bool   // the header is t=<time>,s=<digits>; the signature covers the time, a dot and the body
 }
 
-func schemeOf(provider string) signatureScheme {
-	switch provider {
-	case Provider360Dialog:
-		return signatureScheme{canonical: "X-360dialog-Signature", lower: "x-360dialog-signature", prefix: "sha256=", optional: true}
-	case ProviderYCloud:
-		return signatureScheme{canonical: "Ycloud-Signature", lower: "ycloud-signature", stamped: true}
-	}
-	return signatureScheme{canonical: "X-Hub-Signature-256", lower: "x-hub-signature-256", prefix: "sha256="}
-}
-
-// decode gets the MAC out of a header's value, and what is signed in front of the body: a slice of value, nil where
-// that is nothing.
+// decode decodes the value of a signature header: the MAC, and the time that is signed before the body. stamp is a slice
+// of value, or nil.
 func (s *signatureScheme) decode(dst *[sha256.Size]byte, value []byte) (stamp []byte, ok bool) {
 	if s.stamped {
 		if stamp, value, ok = stamped(value); !ok {
@@ -51,8 +41,8 @@ func (s *signatureScheme) decode(dst *[sha256.Size]byte, value []byte) (stamp []
 // stampBytesMax is room for any time in seconds, milliseconds or nanoseconds.
 const stampBytesMax = 20
 
-// stamped cuts t=<time>,s=<digits>, in either order. How old the time may be is not judged: a webhook that is tried
-// again for days is one all the same, and one that comes twice yields no second event.
+// stamped splits t=<time>,s=<digits>, in either order. The age of the time is not checked: senders retry webhooks for
+// days, and the processor drops replayed ones.
 func stamped(value []byte) (stamp, digits []byte, ok bool) {
 	for part := range bytes.SplitSeq(value, []byte{','}) {
 		name, v, found := bytes.Cut(bytes.TrimSpace(part), []byte{'='})
@@ -89,11 +79,10 @@ func newSigner(id string, secret Credential) *signer {
 	return &signer{id: []byte(id), pool: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 
-// dot stands between a stamp and the body in what is signed.
+// dot separates time and body in the signed bytes.
 var dot = []byte{'.'}
 
-// matches tells in constant time whether mac is the MAC of body, with the stamp in front where there is one. sum is
-// scratch.
+// matches reports in constant time whether mac is the MAC of body, preceded by stamp if there is one. sum is scratch.
 func (s *signer) matches(sum *[sha256.Size]byte, mac, stamp, body []byte) bool {
 	h := s.pool.Get().(hash.Hash)
 	h.Reset()

@@ -7,11 +7,13 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-// What stands before the ingress may see another end of a request than the ingress does. Then part of one
-// sender's body would be taken for another's request. So whatever has two readings is refused, and its
-// connection closed; a request that hides in it is never taken.
+// A proxy before the ingress may see another end of a request than the ingress does. Then a part of one sender's body could
+// become a request of another one. Therefore ambiguous requests are refused and their connections closed, and a hidden
+// request is never accepted.
 func TestAmbiguousFramingIsRefusedAndSmugglesNothing(t *testing.T) {
 	hidden := post("/number", []byte(`{"smuggled":true}`))
 	head := "POST /number HTTP/1.1\r\nHost: x\r\n"
@@ -48,7 +50,7 @@ func TestAmbiguousFramingIsRefusedAndSmugglesNothing(t *testing.T) {
 		"an upgrade":                   "GET /number HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n" + length + "\r\n" + hidden,
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{}
+			m := &rawtest.Memory{}
 			s := start(t, testConfig(), m)
 			c := dial(t, s.addr)
 			_, _ = io.WriteString(c, request) // may be cut
@@ -56,8 +58,8 @@ func TestAmbiguousFramingIsRefusedAndSmugglesNothing(t *testing.T) {
 				_ = half.CloseWrite()
 			}
 			all, _ := io.ReadAll(c.r)
-			for _, r := range m.taken() {
-				// A body that is the hidden request as a whole was framed by its one right length.
+			for _, r := range m.Records() {
+				// Here the hidden request is the whole body, framed by its right length.
 				if bytes.HasPrefix(r.Value, []byte(`{"smuggled"`)) {
 					t.Errorf("the hidden request was taken; answers: %q", all)
 				}

@@ -26,11 +26,11 @@ type source struct {
 	metrics         *sourceMetrics
 }
 
-// credentials are what changes while a server runs.
+// credentials are the values of a source that can change while the server runs.
 type credentials struct {
 	signers    []*signer
 	verifiable bool
-	token      [sha256.Size]byte // hash of the verify token: comparing hashes tells nothing, not even its length
+	token      [sha256.Size]byte // hash of the verify token: comparing hashes does not reveal its length
 }
 
 func newCredentials(token Credential, secrets []Secret) *credentials {
@@ -42,7 +42,7 @@ func newCredentials(token Credential, secrets []Secret) *credentials {
 }
 
 func newSource(cfg *Source, metrics *sourceMetrics) *source {
-	scheme := schemeOf(cfg.Provider)
+	scheme, _ := schemeOf(cfg.Provider) // validated
 	s := &source{
 		name: []byte(cfg.Name), provider: []byte(cfg.Provider),
 		requestsMax: int64(cfg.RequestsMax),
@@ -56,7 +56,7 @@ func newSource(cfg *Source, metrics *sourceMetrics) *source {
 	return s
 }
 
-// enter counts a request in, or says that there are enough.
+// enter counts a request in flight. It returns false at the limit.
 func (s *source) enter() bool {
 	if n := s.inFlight.Add(1); s.requestsMax > 0 && n > s.requestsMax {
 		s.inFlight.Add(-1)
@@ -67,8 +67,7 @@ func (s *source) enter() bool {
 
 func (s *source) leave() { s.inFlight.Add(-1) }
 
-// signatureOf is the request's signature header; nil when there is none. It fails where the headers
-// alone decide.
+// signatureOf returns the signature header of a request; nil when there is none and none is required.
 func (s *source) signatureOf(h *fasthttp.RequestHeader) ([]byte, *refusal) {
 	switch all := h.PeekAll(s.signature.canonical); {
 	case len(all) == 1:
@@ -83,7 +82,7 @@ func (s *source) signatureOf(h *fasthttp.RequestHeader) ([]byte, *refusal) {
 	return nil, nil
 }
 
-// matches tells whether the signature in x is that of body, by any of the secrets, and keeps which.
+// matches reports whether the signature in x matches body with any of the secrets, and stores the id of the secret.
 func (c *credentials) matches(x *exchange, body []byte) bool {
 	for _, signer := range c.signers {
 		if signer.matches(&x.sum, x.mac[:], x.stamp, body) {
@@ -94,8 +93,8 @@ func (c *credentials) matches(x *exchange, body []byte) bool {
 	return false
 }
 
-// admits checks the client certificate, where the source asks for one.
-func (s *source) admits(c net.Conn) *refusal {
+// checkCertificate checks the client certificate, where the source asks for one.
+func (s *source) checkCertificate(c net.Conn) *refusal {
 	if s.clientCN == "" {
 		return nil
 	}
@@ -114,8 +113,8 @@ func (s *source) admits(c net.Conn) *refusal {
 	return refuseCertificate
 }
 
-// spent tells whether the source has used up one of its rates.
-func (s *source) spent(now time.Time) *refusal {
+// overRate refuses a request when the source has used up one of its rates.
+func (s *source) overRate(now time.Time) *refusal {
 	switch {
 	case s.requests.exhausted(now):
 		s.metrics.limitedRequests.Inc()
@@ -127,8 +126,8 @@ func (s *source) spent(now time.Time) *refusal {
 	return nil
 }
 
-// spend counts a webhook that is about to be accepted against the rates.
-func (s *source) spend(now time.Time, bytes int) *refusal {
+// countRate counts a webhook that is about to be accepted, or refuses it.
+func (s *source) countRate(now time.Time, bytes int) *refusal {
 	if !s.requests.take(now, 1) {
 		s.metrics.limitedRequests.Inc()
 		return refuseRate
@@ -140,7 +139,7 @@ func (s *source) spend(now time.Time, bytes int) *refusal {
 	return nil
 }
 
-// accepts tells whether a content type is JSON, or not told.
+// accepts reports whether a content type is JSON or missing.
 func accepts(contentType []byte) bool {
 	if len(contentType) == 0 {
 		return true
@@ -164,7 +163,7 @@ type sourceMetrics struct {
 	certificateMissing, certificateOther                    prometheus.Counter
 	limitedRequests, limitedBytes                           prometheus.Counter
 	otherTypes                                              prometheus.Counter
-	guessesWrong, guessesClient, guessesAll                 prometheus.Counter
+	tokensWrong, tokensLimitedClient, tokensLimitedAll      prometheus.Counter
 }
 
 // answered counts a request.

@@ -16,13 +16,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/internal/certtest"
 )
 
 const metaCN = "client.webhooks.fbclientcerts.com"
 
 // startTLS starts a server whose source "meta" asks for Meta's client certificate.
-func startTLS(t testing.TB, cfg Config, ca *certtest.Authority, d Durable) *running {
+func startTLS(t testing.TB, cfg Config, ca *certtest.Authority, d raw.Durable) *running {
 	t.Helper()
 	cfg.Sources[0].ClientCN = metaCN
 	reg := prometheus.NewRegistry()
@@ -33,7 +35,7 @@ func startTLS(t testing.TB, cfg Config, ca *certtest.Authority, d Durable) *runn
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +51,7 @@ func startTLS(t testing.TB, cfg Config, ca *certtest.Authority, d Durable) *runn
 	return r
 }
 
-// clientTLS is the configuration of a client whose certificate, if it has a name, is by signer.
+// clientTLS returns the configuration of a client. With a name, it has a certificate of signer.
 func clientTLS(t testing.TB, ca, signer *certtest.Authority, cn string) *tls.Config {
 	t.Helper()
 	c := &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"}
@@ -86,38 +88,9 @@ func doTLS(t testing.TB, c *tls.Config, method, url string, body []byte, headers
 	return resp.StatusCode, string(b), nil
 }
 
-// counter is a counter's value; labels are names and values in turn.
-func counter(t testing.TB, reg *prometheus.Registry, name string, labels ...string) float64 {
-	t.Helper()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			has := map[string]string{}
-			for _, l := range m.GetLabel() {
-				has[l.GetName()] = l.GetValue()
-			}
-			fits := true
-			for i := 0; i < len(labels); i += 2 {
-				fits = fits && has[labels[i]] == labels[i+1]
-			}
-			if fits {
-				return m.GetCounter().GetValue()
-			}
-		}
-	}
-	t.Fatalf("no metric %s %v", name, labels)
-	return 0
-}
-
 func TestSourceWithAClientCNTakesOnlyItsCertificate(t *testing.T) {
 	ca, other := certtest.NewAuthority(t, "Meta's"), certtest.NewAuthority(t, "another")
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := startTLS(t, testConfig(), ca, m)
 	signature := []string{"X-Hub-Signature-256", "sha256=" + sign(testSecret, message)}
 	verification := "/meta?hub.mode=subscribe&hub.challenge=42&hub.verify_token=" + testToken
@@ -137,7 +110,7 @@ func TestSourceWithAClientCNTakesOnlyItsCertificate(t *testing.T) {
 		c := clientTLS(t, ca, tt.signer, tt.cn)
 		before := 0.0
 		if tt.reason != "" {
-			before = counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason)
+			before = rawtest.Counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason)
 		}
 		for what, ask := range map[string]func() (int, string, error){
 			"POST": func() (int, string, error) { return doTLS(t, c, "POST", s.url+"/meta", message, signature...) },
@@ -152,26 +125,26 @@ func TestSourceWithAClientCNTakesOnlyItsCertificate(t *testing.T) {
 			}
 		}
 		if tt.reason != "" {
-			if n := counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason); n != before+3 {
+			if n := rawtest.Counter(t, s.reg, "coexstream_ingress_client_certificate_failures_total", "source", "meta", "reason", tt.reason); n != before+3 {
 				t.Errorf("%s: counted %v times, want 3", tt.what, n-before)
 			}
 		}
 	}
-	if n := len(m.taken()); n != 2 {
+	if n := len(m.Records()); n != 2 {
 		t.Errorf("%d records, want 2", n)
 	}
 	// A source without a CN needs no certificate.
 	if code, body, err := doTLS(t, clientTLS(t, ca, nil, ""), "POST", s.url+"/number", message); code != 200 {
 		t.Errorf("a source without client_cn: %d %s %v", code, body, err)
 	}
-	if n := counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total"); n < 1 {
+	if n := rawtest.Counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total"); n < 1 {
 		t.Errorf("%v handshake failures", n)
 	}
 }
 
 func TestBodiesOfEveryFramingArriveOverTLS(t *testing.T) {
 	ca := certtest.NewAuthority(t, "ours")
-	m := &memory{}
+	m := &rawtest.Memory{}
 	s := startTLS(t, testConfig(), ca, m)
 	for _, n := range []int{0, 1, 1000, shortBytesMax, shortBytesMax + 1, 300_000} {
 		body := bytes.Repeat([]byte("x"), n)
@@ -195,7 +168,7 @@ func TestBodiesOfEveryFramingArriveOverTLS(t *testing.T) {
 				t.Errorf("%d bytes, chunked %t: %q %v", n, chunked, head, err)
 			}
 			_ = c.Close()
-			rs := m.taken()
+			rs := m.Records()
 			if len(rs) == 0 || !bytes.Equal(rs[len(rs)-1].Value, body) {
 				t.Fatalf("%d bytes, chunked %t: not byte for byte", n, chunked)
 			}
@@ -203,11 +176,11 @@ func TestBodiesOfEveryFramingArriveOverTLS(t *testing.T) {
 	}
 }
 
-// A chunked body that ends with its connection is no body, with a goodbye of TLS or without.
+// A chunked body that ends with its connection is refused, with and without a TLS close alert.
 func TestBodyThatIsCutOverTLSIsNotTaken(t *testing.T) {
 	ca := certtest.NewAuthority(t, "ours")
 	for _, goodbye := range []bool{true, false} {
-		m := &memory{}
+		m := &rawtest.Memory{}
 		s := startTLS(t, testConfig(), ca, m)
 		tcp, err := net.Dial("tcp", s.addr)
 		if err != nil {
@@ -222,10 +195,10 @@ func TestBodyThatIsCutOverTLSIsNotTaken(t *testing.T) {
 		} else {
 			_ = tcp.Close()
 		}
-		waitFor(t, "the connection to end", func() bool {
-			return s.open.count() == 0 && counter(t, s.reg, "coexstream_ingress_requests_total", "source", "number", "code", "400") == 1
+		rawtest.WaitFor(t, "the connection to end", func() bool {
+			return s.open.count() == 0 && rawtest.Counter(t, s.reg, "coexstream_ingress_requests_total", "source", "number", "code", "400") == 1
 		})
-		if n := len(m.taken()); n != 0 {
+		if n := len(m.Records()); n != 0 {
 			t.Errorf("goodbye %t: %d records", goodbye, n)
 		}
 	}
@@ -235,7 +208,7 @@ func TestHandshakeThatIsNotFinishedBlocksNobodyAndEndsInItsTime(t *testing.T) {
 	ca := certtest.NewAuthority(t, "ours")
 	cfg := testConfig()
 	cfg.ReadTimeout = 200 * time.Millisecond
-	s := startTLS(t, cfg, ca, &memory{})
+	s := startTLS(t, cfg, ca, &rawtest.Memory{})
 	var silent []net.Conn
 	for range 50 {
 		c, err := net.Dial("tcp", s.addr)
@@ -256,26 +229,26 @@ func TestHandshakeThatIsNotFinishedBlocksNobodyAndEndsInItsTime(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	waitFor(t, "all to be counted", func() bool {
-		return counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total") == 50
+	rawtest.WaitFor(t, "all to be counted", func() bool {
+		return rawtest.Counter(t, s.reg, "coexstream_ingress_tls_handshake_failures_total") == 50
 	})
 }
 
 func TestPlainHTTPOnATLSAddressIsToldSo(t *testing.T) {
-	s := startTLS(t, testConfig(), certtest.NewAuthority(t, "ours"), &memory{})
-	if got := raw(t, s.addr, post("/number", message)); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, "speaks TLS") {
+	s := startTLS(t, testConfig(), certtest.NewAuthority(t, "ours"), &rawtest.Memory{})
+	if got := sendRaw(t, s.addr, post("/number", message)); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, "speaks TLS") {
 		t.Errorf("%q", got)
 	}
 }
 
-// A refusal would cost the handshake that a crowd may be after.
+// A refusal would cost a handshake.
 func TestConnectionOverTheLimitIsClosedWithoutAHandshake(t *testing.T) {
 	cfg := testConfig()
 	cfg.ConnectionsMax = 1
-	s := startTLS(t, cfg, certtest.NewAuthority(t, "ours"), &memory{})
+	s := startTLS(t, cfg, certtest.NewAuthority(t, "ours"), &rawtest.Memory{})
 	within := dial(t, s.addr)
 	defer within.Close()
-	waitFor(t, "the connection within the limit", func() bool { return s.open.count() == 1 })
+	rawtest.WaitFor(t, "the connection within the limit", func() bool { return s.open.count() == 1 })
 	beyond, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -293,7 +266,7 @@ func TestConnectionOverTheLimitIsClosedWithoutAHandshake(t *testing.T) {
 }
 
 func TestReplacedCredentialsHoldFromTheNextRequestOn(t *testing.T) {
-	s := start(t, testConfig(), &memory{})
+	s := start(t, testConfig(), &rawtest.Memory{})
 	ask := func(secret, token string) [2]int {
 		return [2]int{
 			do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+sign(secret, message)).code,

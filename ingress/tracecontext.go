@@ -1,10 +1,10 @@
 package ingress
 
-// traceStateBytesMax is what W3C Trace Context asks of everyone to pass on at least.
+// traceStateBytesMax is the length that W3C Trace Context requires everyone to propagate.
 const traceStateBytesMax = 512
 
-// validTraceParent tells whether b is a traceparent of W3C Trace Context: version, trace id, parent id
-// and flags in lower-case hexadecimal digits, the ids not all zero. A later version may go on after that.
+// validTraceParent reports whether b is a traceparent of W3C Trace Context: version, trace id, parent id and flags in
+// lower-case hexadecimal digits, ids not all zero. Later versions may append more.
 func validTraceParent(b []byte) bool {
 	const length = 55 // of version 00
 	if len(b) < length || len(b) > 2*length || b[2] != '-' || b[35] != '-' || b[52] != '-' {
@@ -22,7 +22,7 @@ func validTraceParent(b []byte) bool {
 	return !zeros(b[3:35]) && !zeros(b[36:52])
 }
 
-// validTraceState tells whether b may be passed on: it is short and printable.
+// validTraceState reports whether b may be propagated: it is short and printable.
 func validTraceState(b []byte) bool {
 	if len(b) == 0 || len(b) > traceStateBytesMax {
 		return false

@@ -17,6 +17,7 @@ import (
 	"github.com/coexstream/coexstream/bench/load"
 	"github.com/coexstream/coexstream/bench/peers"
 	"github.com/coexstream/coexstream/bench/peers/bare"
+	"github.com/coexstream/coexstream/bench/peers/fastfranz"
 	"github.com/coexstream/coexstream/bench/peers/franzgo"
 	"github.com/coexstream/coexstream/bench/peers/kafkago"
 	"github.com/coexstream/coexstream/internal/embedded"
@@ -103,6 +104,10 @@ func runPeer(ctx context.Context, args []string) error {
 		return kafkago.Serve(ctx, ln, cfg, 10*time.Millisecond)
 	case "franzgo":
 		return franzgo.Serve(ctx, ln, cfg)
+	case "fastfranz":
+		return fastfranz.Serve(ctx, ln, cfg, false)
+	case "fastfranz-idempotent":
+		return fastfranz.Serve(ctx, ln, cfg, true)
 	}
 	return errors.Join(fmt.Errorf("peer: %q is not known", args[0]), ln.Close())
 }

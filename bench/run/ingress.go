@@ -12,13 +12,15 @@ import (
 
 // Names of the yardsticks, which goals refer to.
 const (
-	bareName         = "fasthttp, bare"
-	bareSignedName   = "fasthttp + HMAC"
-	kafkaGoName      = "net/http + kafka-go Writer, as in its README"
-	kafkaGoTunedName = "net/http + kafka-go Writer, batches of 10 ms"
-	franzGoName      = "net/http + franz-go ProduceSync"
-	unpublishedName  = "coexstream without publish"
-	produceName      = "franz-go, straight to the broker"
+	bareName                = "fasthttp, bare"
+	bareSignedName          = "fasthttp + HMAC"
+	kafkaGoName             = "net/http + kafka-go Writer, as in its README"
+	kafkaGoTunedName        = "net/http + kafka-go Writer, batches of 10 ms"
+	franzGoName             = "net/http + franz-go ProduceSync"
+	fastFranzName           = "fasthttp + franz-go, one request in flight"
+	fastFranzIdempotentName = "fasthttp + franz-go, one request in flight, idempotent"
+	unpublishedName         = "coexstream without publish"
+	produceName             = "franz-go, straight to the broker"
 )
 
 const requestTimeout = 20 * time.Second
@@ -90,6 +92,8 @@ func (h *harness) playSmallBodies(ctx context.Context, name, where string, every
 		{bareName, "bare", "", nil, "", true},
 		{bareSignedName, "bare", secret, nil, "", true},
 		{franzGoName, "franzgo", secret, b, "acks=all, no linger", true},
+		{fastFranzName, "fastfranz", secret, b, "acks=all, no linger", false},
+		{fastFranzIdempotentName, "fastfranz-idempotent", secret, b, "acks=all, no linger", false},
 		{kafkaGoTunedName, "kafkago-10ms", secret, b, "acks=all", false},
 		{kafkaGoName, "kafkago", secret, b, "with acks=all, which its README leaves out; batches of up to a second", true},
 	} {

@@ -3,27 +3,29 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // forgetting is a Durable that keeps nothing.
 type forgetting struct{}
 
-func (forgetting) Publish(*ingress.Record, time.Time) error { return nil }
-func (forgetting) Ready() error                             { return nil }
+func (forgetting) Publish(*raw.Record, time.Time) error { return nil }
+func (forgetting) Ready() error                         { return nil }
 
 // runUnpublished is the ingress with the publish left out: what taking, verifying and routing a body costs.
 func runUnpublished(ctx context.Context, listen, secret string) error {
 	cfg := ingress.DefaultConfig()
-	cfg.Listen = listen
 	cfg.InFlightBytesMax = inFlightBytesMax
 	cfg.Sources = []ingress.Source{{
-		Name: "meta", Provider: ingress.ProviderMeta, Path: sourcePath, SignatureRequired: true,
+		Name: "meta", Provider: schemas.ProviderMeta, Path: sourcePath, SignatureRequired: true,
 		Secrets: []ingress.Secret{{ID: "app", Value: ingress.Credential(secret)}},
 	}}
 	s, err := ingress.New(cfg, forgetting{}, ingress.Deps{
@@ -33,5 +35,9 @@ func runUnpublished(ctx context.Context, listen, secret string) error {
 	if err != nil {
 		return err
 	}
-	return s.Run(ctx)
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, ln)
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// aside is the file in quarantine that takes records which cannot be delivered.
+// aside is the file in quarantine for records that cannot be delivered.
 type aside struct {
 	mu   sync.Mutex
 	file File // nil: none is open
@@ -13,8 +13,8 @@ type aside struct {
 	size int64
 }
 
-// SetAside keeps a record in quarantine, durably, because it can never be taken. The caller tells why, and
-// calls Done when it returned nil. When it fails, the record stays where it is.
+// SetAside copies a record that can never be delivered into the quarantine, durably. The caller logs the reason and calls
+// Done when SetAside returned nil. When it fails, the record stays in the spool.
 func (s *Spool) SetAside(e *Entry) error {
 	a := &s.aside
 	a.mu.Lock()

@@ -11,15 +11,15 @@ type Config struct {
 	Dir string
 	// BytesMax bounds the files, those in quarantine included.
 	BytesMax int64
-	// AgeMax is how old the oldest record may get before no more are taken.
+	// AgeMax bounds the age of the oldest record. Beyond it Append fails.
 	AgeMax time.Duration
-	// SegmentBytes is about where a segment ends.
+	// SegmentBytes is the approximate length of a segment.
 	SegmentBytes int64
 	// Sync makes Append wait for fsync. Without it records survive the process, not the machine.
 	Sync bool
 }
 
-// Validate says which field has which value, and what is allowed.
+// Validate returns an error that names the field, its value, and what is allowed.
 func (c *Config) Validate() error {
 	switch {
 	case c.Dir == "":
@@ -34,15 +34,15 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// The errors of Append, for errors.Is. After each of them the record may be on the disk nevertheless.
+// The errors of Append, for errors.Is. After each of them the record may still be on the disk.
 var (
-	ErrFullBytes = errors.New("the spool has as many bytes as it may")
-	ErrFullAge   = errors.New("the oldest record of the spool is as old as it may be")
-	// ErrFailed: the disk does not take it. It is tried again after a moment.
+	ErrFullBytes = errors.New("the spool has reached its limit of bytes")
+	ErrFullAge   = errors.New("the oldest record of the spool has reached the limit of age")
+	// ErrFailed: the disk cannot be written. The spool tries again after a moment.
 	ErrFailed = errors.New("the spool cannot be written")
-	// ErrBusy: more waits to be written than may.
+	// ErrBusy: the limit of bytes that wait to be written is reached.
 	ErrBusy = errors.New("too many bytes wait for the spool")
-	// ErrTimeout: the disk did not say in time that it has the record.
+	// ErrTimeout: the record was not synced before the deadline.
 	ErrTimeout = errors.New("the spool was not written in time")
 	ErrClosed  = errors.New("spool closed")
 	// ErrLocked is of Open: another process uses the folder.

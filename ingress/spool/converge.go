@@ -2,11 +2,11 @@ package spool
 
 import "time"
 
-// A business that never pauses would never find its spool empty: while one record is handed over, the next
-// one comes. So when all that there is of a shard is in one window, what comes for it waits a moment for the
-// window, and then needs no detour.
+// A business that never pauses would never leave the spool: while one record is handed over, the next one arrives.
+// Therefore, when a window has all records of a shard, new records of the shard wait until the window was handed over.
+// Then they need no detour.
 
-// Converge tells that the window is about to be handed over.
+// Converge announces that the window is about to be handed over.
 func (s *Spool) Converge(w *Window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,8 +30,8 @@ func (s *Spool) converged(shard uint16) {
 	}
 }
 
-// Await waits, but not longer than until, while the last records of a shard are being handed over. Detour
-// then tells whether they were.
+// Await waits while the last records of a shard are being handed over, at most until a time. Detour then reports the
+// outcome.
 func (s *Spool) Await(shard int, until time.Time) {
 	if !s.closing[shard].Load() {
 		return

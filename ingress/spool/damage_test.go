@@ -11,7 +11,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
 
-// damage writes a segment of 20 records, spoils it, and returns what came out of it and the life that did it.
+// damage writes a segment of 20 records and damages it. It returns the records that were handed over, and the process.
 func damage(t *testing.T, spoil func(fs *faultfs.FS, name string, size int)) (map[string]bool, *life) {
 	t.Helper()
 	fs := faultfs.New()
@@ -86,7 +86,7 @@ func TestTornTailIsToldAndKept(t *testing.T) {
 	}
 }
 
-// What rots while the process runs must not keep its shard away from Kafka for good.
+// Damage that occurs while the process runs must not keep a shard on the detour forever.
 func TestRotUnderARunningProcess(t *testing.T) {
 	fs := faultfs.New()
 	l := mustLive(t, fs, testConfig())
@@ -178,7 +178,7 @@ func TestInspectChangesNothingAndTellsWhatIsThere(t *testing.T) {
 	}
 }
 
-// Whoever looks for what was lost needs to know when it was received.
+// The log tells between which times the lost records were received.
 func TestDamageIsToldWithTheTimesBetweenWhichItWasReceived(t *testing.T) {
 	const payloadBytes = 808
 	const frame = 32 + payloadBytes
@@ -211,7 +211,7 @@ func TestDamageIsToldWithTheTimesBetweenWhichItWasReceived(t *testing.T) {
 			}
 			l.stop()
 			segment := files(fs, dir)[0]
-			// Without the seal that an orderly stop appends, the last record is the end.
+			// Without the seal of a proper stop, the last record is the end.
 			fs.Truncate(segment, 5*frame)
 			fs.Flip(segment, tt.flip)
 			l = mustLive(t, fs, cfg)

@@ -2,10 +2,10 @@ package spool
 
 import "fmt"
 
-// Place is where an entry is, for messages of tests.
+// Place returns the position of an entry, for messages of tests.
 func (e *Entry) Place() string { return fmt.Sprintf("%s@%d", e.seg.id.name()[:8], e.offset) }
 
-// State is what the reader thinks, for messages of tests.
+// State returns the state of the reader, for messages of tests.
 func (s *Spool) State() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Shards is how many orders a spool keeps apart.
+// Shards is the number of shards. Each shard has an order of its own.
 const Shards = 4096
 
-// frameKind says what a frame is.
+// frameKind is the kind of a frame.
 type frameKind uint8
 
 const (
 	kindRecord frameKind = 1
-	kindSeal   frameKind = 2 // the segment was closed in order; no payload
+	kindSeal   frameKind = 2 // the segment was closed properly; no payload
 )
 
 const (
@@ -48,7 +48,7 @@ func (h *head) time() time.Time { return time.UnixMilli(h.at) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// frameBytes is what a frame with a payload of n bytes takes.
+// frameBytes returns the length of a frame with a payload of n bytes.
 func frameBytes(n int) int64 { return (headBytes + int64(n) + frameAlign - 1) &^ (frameAlign - 1) }
 
 // put writes the header of the frame at the offset of a segment.
@@ -71,7 +71,7 @@ func headSum(b []byte, id segmentID, offset int64) uint32 {
 	return crc32.Update(crc32.Checksum(b[:headBytes-4], castagnoli), castagnoli, place[:])
 }
 
-// parseHead reads a header, or says that there is none.
+// parseHead decodes a header. It returns false when the bytes are no header.
 func parseHead(b []byte, id segmentID, offset int64) (h head, ok bool) {
 	if binary.LittleEndian.Uint32(b) != frameMagic || binary.LittleEndian.Uint32(b[28:]) != headSum(b, id, offset) {
 		return head{}, false
@@ -85,7 +85,7 @@ func parseHead(b []byte, id segmentID, offset int64) (h head, ok bool) {
 
 func payloadSum(payload []byte) uint32 { return crc32.Checksum(payload, castagnoli) }
 
-// appendFrame appends a frame whose header is not filled in yet, and returns its header's content.
+// appendFrame appends a frame with an empty header, and returns the content of the header.
 func appendFrame(dst []byte, shard uint16, at time.Time, put func([]byte) []byte) ([]byte, head) {
 	start := len(dst)
 	var blank [headBytes]byte

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// segmentOf builds a segment of payloads, and returns where each frame ends.
+// segmentOf builds a segment of payloads and returns the end of each frame.
 func segmentOf(id segmentID, payloads [][]byte) (b []byte, ends []int) {
 	for i, p := range payloads {
 		start := len(b)
@@ -20,8 +20,8 @@ func segmentOf(id segmentID, payloads [][]byte) (b []byte, ends []int) {
 	return b, ends
 }
 
-// Whatever was written over a segment: the scan ends, covers every byte once, and returns exactly the frames
-// that nothing was written over. Payloads that look like frames are not taken for frames.
+// Whatever bytes of a segment are overwritten: the scan ends, covers every byte once, and returns exactly the intact
+// frames. Payloads that look like frames do not count as frames.
 func FuzzRecover(f *testing.F) {
 	f.Add([]byte("one\x00two\x00three"), []byte{}, uint16(0))
 	f.Add([]byte("one\x00two\x00three"), []byte{0, 40, 0xff}, uint16(0))

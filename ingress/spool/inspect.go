@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// SegmentInfo is what can be said about a file of a spool.
+// SegmentInfo describes a file of a spool.
 type SegmentInfo struct {
 	Name           string
 	Quarantine     bool
 	Bytes          int64
-	Records        int   // intact ones
-	Waiting        int   // of them, those that nobody has taken, as far as the progress tells
+	Records        int   // intact records
+	Waiting        int   // of them, those that were not handed over, according to the progress file
 	DamagedBytes   int64 // in the middle
 	TailBytes      int64 // damaged or unfinished, at the end
 	Oldest, Newest time.Time
-	Err            error // why it could not be read
+	Err            error // of a read that failed
 }
 
-// Found is a record that Inspect came upon. The payload is valid until the next one.
+// Found is a record that Inspect has read. The payload is valid until the next one.
 type Found struct {
 	Segment    string
 	Quarantine bool
@@ -31,9 +31,9 @@ type Found struct {
 	Payload    []byte
 }
 
-// Inspect reads a spool, its quarantine included, and changes nothing. It may run beside the process that
-// uses the folder: then the newest segment may end in the middle of a write, and what was taken in the last
-// second counts as waiting. each is called for every intact record, and may be nil.
+// Inspect reads a spool and its quarantine, and changes nothing. It may run beside the process that uses the folder.
+// Then the newest segment may end in the middle of a write, and records that were handed over within the last second
+// count as waiting. each is called for every intact record, and may be nil.
 func Inspect(fsys FS, dir string, each func(*Found) error) ([]SegmentInfo, error) {
 	s := &Spool{cfg: Config{Dir: dir}, fs: fsys}
 	var cursors map[uint16]position

@@ -13,9 +13,8 @@ import (
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
 
-// killed appends and drains until the n-th operation that is meant, n from 1 up to as many as there are. The
-// process ends there, before that operation or right after it, or the power does; the next one has to find
-// everything that was acknowledged and not taken.
+// killed appends and drains until the n-th selected operation. The process is killed or the power is cut there, before the
+// operation or right after it. The next process must find all acknowledged records that were not handed over.
 func killed(t *testing.T, meant func(op faultfs.Op, name string) bool) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -93,7 +92,7 @@ func TestKilledWhileWriting(t *testing.T) {
 	})
 }
 
-// The progress is what draining writes.
+// Draining writes only the progress.
 func TestKilledWhileDraining(t *testing.T) {
 	killed(t, func(op faultfs.Op, name string) bool {
 		return strings.Contains(name, "progress") && (op == faultfs.Create || op == faultfs.Write || op == faultfs.Sync || op == faultfs.Rename)
@@ -106,7 +105,7 @@ func TestKilledWhileDeleting(t *testing.T) {
 	})
 }
 
-// While the disk is slow, what waits for it is bounded, and not told as being on the disk.
+// While the disk is slow, the bytes that wait for it are bounded, and do not count as bytes on the disk.
 func TestWhatWaitsForTheDiskIsBounded(t *testing.T) {
 	const body, senders, most = 3 << 20, 64, 2*(32<<20) + 3<<20
 	fs := faultfs.New()

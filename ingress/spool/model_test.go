@@ -19,14 +19,14 @@ var (
 	runsFlag = flag.Int("spool.runs", 60, "random lives of a spool that are played")
 )
 
-// model is what somebody outside knows: what was acknowledged, and what came out in which order.
+// model has what can be observed from outside: acknowledged records, and the records that were handed over in order.
 type model struct {
 	acked     [8][]string // by shard, in the order of their answers
 	delivered [8][]string
 	trace     []string
 }
 
-// check: everything acknowledged came out, and of each shard in order, repetitions aside.
+// check checks that all acknowledged records were handed over, those of each shard in order, apart from repetitions.
 func (m *model) check(t *testing.T) {
 	t.Helper()
 	for shard := range m.acked {
@@ -50,8 +50,8 @@ func (m *model) check(t *testing.T) {
 	}
 }
 
-// Random lives: records are appended and taken while operations fail in every way, and the process is killed
-// or the power cut at any operation. At the end nothing acknowledged is missing, and order holds.
+// Random processes append and drain records while operations fail in every way. They are killed, or the power is cut, at
+// any operation. At the end no acknowledged record is missing, and the order holds.
 func TestNothingAcknowledgedIsLostWhateverHappens(t *testing.T) {
 	seed := *seedFlag
 	if seed == 0 {
@@ -105,8 +105,8 @@ func faults(fs *faultfs.FS, rng *rand.Rand) func(op faultfs.Op, name string) fau
 	}
 }
 
-// live plays one process until it is killed, the power is cut, or it stops in order; it returns what the next
-// one finds.
+// live runs one process until it is killed, the power is cut, or it stops properly. It returns the file system for the
+// next process.
 func (m *model) live(t *testing.T, fs *faultfs.FS, rng *rand.Rand, number *int) *faultfs.FS {
 	now := time.Now()
 	var mu sync.Mutex
@@ -178,7 +178,7 @@ func (m *model) append(l *life, rng *rand.Rand, number *int) {
 	wg.Wait()
 }
 
-// take delivers some of what is there.
+// take hands over some of the records.
 func (m *model) take(l *life, rng *rand.Rand) {
 	m.trace = append(m.trace, fmt.Sprint("pass ", l.State()))
 	for range 1 + rng.IntN(5) {

@@ -17,11 +17,11 @@ import (
 	"github.com/coexstream/coexstream/internal/private"
 )
 
-// OS is the machine's own file system. What it makes is for this user alone, and it follows no link to a file.
-type OS struct{ Logger *slog.Logger } // told of folders that were open to others; nil: nobody is
+// OS is the file system of the machine. It makes files and folders for this user alone, and follows no link to a file.
+type OS struct{ Logger *slog.Logger } // warns of folders that were open to other users; nil: no warnings
 
 const (
-	// lockPatience: a process that was killed holds the lock until the kernel has taken its memory back.
+	// lockPatience bounds the wait for the lock: a killed process holds it until the kernel has freed its memory.
 	lockPatience = 3 * time.Second
 	lockName     = "lock"
 )

@@ -9,19 +9,19 @@ import (
 	"io/fs"
 )
 
-// progressName is the file that says what was taken.
+// progressName is the file with the progress of the hand-over.
 const (
 	progressName  = "progress"
 	progressMagic = "csxprog1"
 )
 
-// progress is the content of the file: the segments that there were, and up to where each shard was taken.
+// progress is the content of the file: the segments at the time of writing, and the position of each shard.
 type progress struct {
 	segments []segmentID
 	cursors  map[uint16]position
 }
 
-// encode: the magic, the segments, the cursors, a CRC-32C.
+// encode writes the magic, the segments, the cursors, and a CRC-32C.
 func (p *progress) encode() []byte {
 	b := []byte(progressMagic)
 	b = binary.AppendUvarint(b, uint64(len(p.segments)))
@@ -39,7 +39,7 @@ func (p *progress) encode() []byte {
 
 var errProgress = errors.New("damaged")
 
-// decodeProgress is all or nothing.
+// decodeProgress decodes the whole file or fails.
 func decodeProgress(b []byte) (progress, error) {
 	p := progress{cursors: map[uint16]position{}}
 	if len(b) < len(progressMagic)+4 || string(b[:len(progressMagic)]) != progressMagic {
@@ -78,8 +78,8 @@ func decodeProgress(b []byte) (progress, error) {
 	return p, nil
 }
 
-// loadProgress takes over what the last process said. When that is lost, or may be about other segments,
-// everything that is still there is read again: twice is allowed, never is not.
+// loadProgress loads the progress of the last process. When it is lost, or belongs to other segments, everything on the
+// disk is read again: a record may be handed over twice, but must not be lost.
 func (s *Spool) loadProgress() error {
 	if len(s.segments) == 0 {
 		return nil
@@ -93,7 +93,7 @@ func (s *Spool) loadProgress() error {
 		p, err = decodeProgress(b)
 	}
 	if err != nil {
-		s.log.Warn("the progress of the spool is lost: all that is in it is taken again", "error", err)
+		s.log.Warn("the progress of the spool is lost: all its records are handed over again", "error", err)
 		return nil
 	}
 	newest := position(0)
@@ -106,7 +106,7 @@ func (s *Spool) loadProgress() error {
 	}
 	for _, seg := range s.segments {
 		if !known[seg.id] && seg.id.sequence <= newest.sequence() {
-			s.log.Warn("the progress of the spool is of other segments: all that is in it is taken again", "segment", seg.id.name())
+			s.log.Warn("the progress of the spool belongs to other segments: all its records are handed over again", "segment", seg.id.name())
 			return nil
 		}
 	}
@@ -117,8 +117,8 @@ func (s *Spool) loadProgress() error {
 	return nil
 }
 
-// SaveProgress writes down what was taken, if that has changed. When it cannot, more is read again after a
-// crash, and nothing else.
+// SaveProgress writes the progress when it has changed. A failure only means that more records are read again after a
+// crash.
 func (s *Spool) SaveProgress() {
 	s.mu.Lock()
 	if !s.moved || !s.counted.Load() {
@@ -148,7 +148,7 @@ func (s *Spool) SaveProgress() {
 	s.mu.Unlock()
 	if err := s.replace(progressName, p.encode()); err != nil {
 		s.metrics.progressFailures.Inc()
-		s.log.Warn("the progress of the spool cannot be written: after a crash, more is taken again", "error", err)
+		s.log.Warn("the progress of the spool cannot be written: after a crash, more records are handed over again", "error", err)
 		s.mu.Lock()
 		s.moved = true
 		s.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *Spool) readAll(name string) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, 64<<20))
 }
 
-// replace writes a file so that a reader sees the old one or the new one.
+// replace writes a file atomically: a reader sees the old or the new content.
 func (s *Spool) replace(name string, content []byte) error {
 	tmp := s.path(name + ".tmp")
 	if err := s.fs.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {

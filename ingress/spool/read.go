@@ -27,13 +27,13 @@ func (e *Entry) position() position { return positionOf(e.seg.id.sequence, e.off
 // Window is a bounded piece of a spool.
 type Window struct {
 	RecordsMax int
-	BytesMax   int // of payloads; a longer record goes alone
+	BytesMax   int // of payloads; a longer record has a window of its own
 
 	Entries []Entry
 	buf     []byte
 }
 
-// Bytes is how many bytes of payloads it holds.
+// Bytes returns the length of all payloads.
 func (w *Window) Bytes() int { return len(w.buf) }
 
 const windowKeep = 4 << 20
@@ -48,19 +48,19 @@ func (w *Window) reset() {
 
 func (w *Window) full() bool { return len(w.Entries) >= w.RecordsMax || len(w.buf) >= w.BytesMax }
 
-// pass is one way through the spool, from the oldest record that nobody has taken to the newest. Records of
-// shards that are held are left behind for the next one.
+// pass is one run through the spool, from the oldest record that was not handed over to the newest. Records of held
+// shards are left to the next pass.
 type pass struct {
 	seg  *segment
 	file File
 	scan *scanner
 	held map[int]bool
-	left bool // something was left behind
+	left bool // records were left to the next pass
 }
 
-// Read fills the window with what comes next in the pass. What Done was not called for of what the window
-// held before is left, with all of its shard behind it, to the next pass. An empty window says that the pass
-// is at its end: Left tells whether something was left behind; Wait waits for more.
+// Read fills the window with the next records of the pass. When Done was not called for a record of the former window,
+// its shard is held: the record and all later ones of the shard are left to the next pass. At the end of the pass the
+// window is empty. Then Left reports whether records were left, and Wait waits for new ones.
 func (s *Spool) Read(w *Window) {
 	s.settle(w)
 	w.reset()
@@ -85,7 +85,7 @@ func (s *Spool) Read(w *Window) {
 	}
 }
 
-// settle ends what the window held before.
+// settle ends the former content of the window.
 func (s *Spool) settle(w *Window) {
 	p := &s.pass
 	s.mu.Lock()
@@ -101,11 +101,11 @@ func (s *Spool) settle(w *Window) {
 		}
 	}
 	if p.seg != nil && !p.seg.skipped && p.scan.offset > p.seg.from {
-		p.seg.from = p.scan.offset // nothing before it will be wanted again
+		p.seg.from = p.scan.offset // nothing before it will be read again
 	}
 }
 
-// offer puts a record into the window, unless it was taken, or its shard is held.
+// offer puts a record into the window, unless it was handed over or its shard is held.
 func (s *Spool) offer(w *Window, it *item) {
 	p := &s.pass
 	e := Entry{Shard: int(it.head.shard), At: it.head.time(), seg: p.seg, offset: it.at, from: len(w.buf)}
@@ -126,8 +126,8 @@ func (s *Spool) offer(w *Window, it *item) {
 	w.Entries = append(w.Entries, e)
 }
 
-// onSegment makes the pass stand before something that it can read, or says that there is nothing. settled
-// says that everything that was read before was taken or held.
+// onSegment moves the pass to a segment with bytes to read. It returns false when there is none. settled: all records
+// that were read before were handed over or are held.
 func (s *Spool) onSegment(settled bool) bool {
 	p := &s.pass
 	for {
@@ -168,7 +168,7 @@ func (s *Spool) onSegment(settled bool) bool {
 	}
 }
 
-// after is the segment after another one that has something to read.
+// after returns the next segment behind another one that has records to read.
 func (s *Spool) after(seg *segment) *segment {
 	for _, next := range s.segments {
 		if (seg == nil || next.id.sequence > seg.id.sequence) && next.readable > next.from && (next.undone > 0 || next.uncounted) {
@@ -178,8 +178,8 @@ func (s *Spool) after(seg *segment) *segment {
 	return nil
 }
 
-// atEnd: everything that can be read was read. If nothing was left behind, everything was taken, and what
-// is still counted was damaged after it had been written.
+// atEnd ends a pass. When nothing was left to the next pass, all records were handed over, and those that are still
+// counted were damaged after they had been written.
 func (s *Spool) atEnd() {
 	if s.pass.left {
 		return
@@ -202,10 +202,10 @@ func (s *Spool) atEnd() {
 	}
 }
 
-// openTries is how often a segment that cannot be opened is tried before what comes after it overtakes.
+// openTries is the number of attempts to open a segment before later segments may overtake it.
 const openTries = 10
 
-// unreadable leaves a segment that cannot be opened to the next pass. It tells whether this one may go on.
+// unreadable leaves a segment that cannot be opened to the next pass. It reports whether this pass may go on.
 func (s *Spool) unreadable(seg *segment, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -227,14 +227,14 @@ func (p *pass) close() {
 	}
 }
 
-// Left tells whether the pass left something behind.
+// Left reports whether the pass left records to the next one.
 func (s *Spool) Left() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pass.left
 }
 
-// HeldAll tells whether all that waits belongs to shards that are held: the pass need not go on.
+// HeldAll reports whether all waiting records belong to held shards. Then the pass need not go on.
 func (s *Spool) HeldAll() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,7 +245,7 @@ func (s *Spool) HeldAll() bool {
 	return held > 0 && held >= s.total.Load()
 }
 
-// Rewind begins a new pass, in which no shard is held. What the window still holds is read again.
+// Rewind begins a new pass, in which no shard is held. Records of the window without Done are read again.
 func (s *Spool) Rewind(w *Window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,8 +268,8 @@ func (s *Spool) Wait(ctx context.Context) {
 	}
 }
 
-// Done tells that a record was taken: it may be forgotten. Those of its shard must be told in their order.
-// slow says that it took so long that the next ones of the shard had better come this way, too.
+// Done marks a record as handed over. The records of a shard are marked in their order. slow keeps the shard on the
+// detour, because its partition acknowledges slowly.
 func (s *Spool) Done(e *Entry, slow bool) {
 	shard := uint16(e.Shard)
 	e.done = true
@@ -277,7 +277,7 @@ func (s *Spool) Done(e *Entry, slow bool) {
 	s.cursors[shard] = max(s.cursors[shard], e.position()+1)
 	s.moved = true
 	s.slow[shard] = slow
-	s.since[shard] = e.At.UnixMilli() // those behind it arrived later
+	s.since[shard] = e.At.UnixMilli() // later records arrived later
 	if s.counts[shard] > 0 {
 		s.add(shard, -1)
 	} else {
@@ -294,7 +294,7 @@ func (s *Spool) Done(e *Entry, slow bool) {
 	s.metrics.drainedBytes.Add(float64(len(e.Payload)))
 }
 
-// finish takes a segment out: there is nothing in it that anybody wants. It is called with mu.
+// finish removes a segment from the list: all of its records were handed over. It is called with mu.
 func (s *Spool) finish(seg *segment) {
 	if i := slices.Index(s.segments, seg); i >= 0 {
 		s.segments = slices.Delete(s.segments, i, i+1)
@@ -302,7 +302,7 @@ func (s *Spool) finish(seg *segment) {
 	}
 }
 
-// sweep removes what is finished, and keeps aside what is damaged.
+// sweep deletes finished segments, and moves damaged ones to the quarantine.
 func (s *Spool) sweep() {
 	s.mu.Lock()
 	over := s.over
@@ -315,9 +315,9 @@ func (s *Spool) sweep() {
 			s.moved = true
 		} else {
 			s.over = append(s.over, seg)
-			if !seg.told {
-				seg.told = true
-				s.log.Error("a segment of the spool that is done with cannot be removed; it is tried again", "error", err)
+			if !seg.logged {
+				seg.logged = true
+				s.log.Error("a finished segment of the spool cannot be removed; it is tried again", "error", err)
 			}
 		}
 		s.mu.Unlock()
@@ -328,7 +328,7 @@ func (s *Spool) discard(seg *segment) error {
 	name := s.path(seg.id.name())
 	if s.pass.seg == seg {
 		s.pass.close()
-		s.pass.scan.offset = seg.readable // what follows its last record is nobody's
+		s.pass.scan.offset = seg.readable // no record follows the last one
 	}
 	if seg.damaged {
 		if err := s.fs.Rename(name, s.path(quarantineName+"/"+seg.id.name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -341,7 +341,7 @@ func (s *Spool) discard(seg *segment) error {
 		s.log.Warn("a damaged segment of the spool is in quarantine", "segment", seg.id.name(), "bytes", seg.size)
 		return nil
 	}
-	// What failed the last time may have been done nevertheless.
+	// A former attempt that failed may have removed the file.
 	if err := s.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", name, err)
 	}

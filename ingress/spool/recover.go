@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// openWait is between two attempts to open a segment that an earlier process left.
+// openWait is the time between two attempts to open a segment of an earlier process.
 const openWait = 100 * time.Millisecond
 
-// count reads the segments that an earlier process left: how much of each shard there is, and what is damaged. One
-// that cannot be opened may hold records of every shard, so all of them take the detour until it is, or was tried often
-// enough.
+// count reads the segments of earlier processes. It counts the records of each shard and finds damage. A segment that
+// cannot be opened may have records of every shard. Until it was opened, or openTries attempts failed, all shards take
+// the detour.
 func (s *Spool) count(ctx context.Context) {
 	s.mu.Lock()
 	old := slices.DeleteFunc(slices.Clone(s.segments), func(seg *segment) bool { return seg.own })
@@ -46,7 +46,7 @@ func (s *Spool) count(ctx context.Context) {
 	signal(s.news)
 }
 
-// opened counts what a segment of an earlier process holds, if it can be opened.
+// opened counts the records of a segment of an earlier process. It returns false when the segment cannot be opened.
 func (s *Spool) opened(seg *segment) bool {
 	f, err := s.fs.Open(s.path(seg.id.name()))
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Spool) opened(seg *segment) bool {
 	return true
 }
 
-// countIn counts what a segment of an earlier process holds.
+// countIn counts the records of a segment of an earlier process.
 func (s *Spool) countIn(seg *segment, f File) {
 	scan := scanner{from: f, id: seg.id, end: seg.readable}
 	for {
@@ -85,14 +85,14 @@ func (s *Spool) countIn(seg *segment, f File) {
 	}
 }
 
-// The kinds of damage. A tail may be a write that was never acknowledged: a process was killed, or the power
-// cut, in the middle of it. Nobody can tell it from damage, so it is kept as well.
+// The kinds of damage. A tail may be a write that was interrupted by a kill or a power cut and never acknowledged. It
+// looks like damage, so it is kept as well.
 const (
 	damageTail  = "tail"
 	damageInner = "inner"
 )
 
-// tellDamage notes that a segment cannot be decoded from here to there.
+// tellDamage logs and counts a damaged range of a segment.
 func (s *Spool) tellDamage(seg *segment, it *item) {
 	s.mu.Lock()
 	known := seg.damaged && !seg.own
@@ -100,7 +100,7 @@ func (s *Spool) tellDamage(seg *segment, it *item) {
 	tail := !seg.own && it.next == seg.readable
 	s.mu.Unlock()
 	if known && s.counted.Load() {
-		return // told when it was counted
+		return // logged when it was counted
 	}
 	kind := damageInner
 	if tail {

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// scanner reads the frames of a segment one after the other and finds its way past what is damaged. It holds
-// one frame in memory, or scanBytes.
+// scanner reads the frames of a segment one after the other, and finds the next intact frame after damage. It has one
+// frame in memory, or scanBytes.
 type scanner struct {
 	from io.ReaderAt
 	id   segmentID
@@ -16,24 +16,24 @@ type scanner struct {
 	offset int64 // of the next frame
 	buf    []byte
 	bufAt  int64
-	newest int64 // time of the newest header that was intact; 0: none was
-	// unread says that something in the damaged range could not be read at all.
+	newest int64 // time of the newest intact header; 0: none
+	// unread is the error of a read in the damaged range.
 	unread error
 }
 
 const (
 	scanBytes   = 256 << 10
-	unreadBlock = 4 << 10 // what one unreadable sector costs
+	unreadBlock = 4 << 10 // lost by one unreadable sector
 )
 
-// itemKind is what the scanner came upon.
+// itemKind is the kind of an item.
 type itemKind uint8
 
 const (
 	itemEnd     itemKind = iota // of the segment; the offset stays
 	itemRecord                  // an intact frame
-	itemSeal                    // the segment was closed in order
-	itemDamaged                 // from at to next nothing can be decoded
+	itemSeal                    // the segment was closed properly
+	itemDamaged                 // the bytes from at to next cannot be decoded
 )
 
 // item is one step of a scan. The payload is valid until the next step.
@@ -42,9 +42,9 @@ type item struct {
 	at, next int64
 	head     head
 	payload  []byte
-	err      error // of itemDamaged: why it could not even be read
-	// Of itemDamaged, in Unix milliseconds, as far as intact headers in and around it tell; 0: unknown. What is damaged was
-	// received between them, for records are written about in that order.
+	err      error // of itemDamaged: a read that failed
+	// Of itemDamaged: the times between which the damaged records were received, in Unix milliseconds; 0: unknown. They
+	// come from intact headers in and around the damage, because records are written about in the order of their receipt.
 	from, to int64
 }
 
@@ -81,7 +81,7 @@ func (s *scanner) next() item {
 			if h.kind == kindRecord {
 				to = s.newest
 			}
-			break // first tell what is before
+			break // first return the damage before it
 		}
 		s.offset = next
 		kind := itemRecord

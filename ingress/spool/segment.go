@@ -5,23 +5,23 @@ import "time"
 // segment is a file of the spool. All fields but the id belong to Spool.mu.
 type segment struct {
 	id segmentID
-	// size is what the file takes; readable is up to where it may be read. Of a segment that this process
-	// writes that is what was acknowledged, of another one everything.
+	// size is the length of the file. readable is the length that may be read: the acknowledged part of a segment of this
+	// process, and all of any other segment.
 	size, readable int64
-	open           bool // being written: more may come
+	open           bool // being written
 	own            bool // of this process
-	undone         int  // records that Done was not called for, as far as they were counted
+	undone         int  // counted records without Done
 	from           int64
 	oldest         time.Time // of the first undone record, or somewhat earlier
 	uncounted      bool      // it could not be opened yet
 	damaged        bool
-	told           bool // that it cannot be removed
-	tries          int  // to open it, in vain
-	// skipped: the pass that is on left records of it behind.
+	logged         bool // a failed removal was logged
+	tries          int  // failed attempts to open it
+	// skipped: the current pass left records of it to the next one.
 	skipped bool
 }
 
-// arrive counts a record that nobody has taken yet. It is called with mu.
+// arrive counts a new record. It is called with mu.
 func (s *Spool) arrive(seg *segment, h *head) {
 	if seg.undone == 0 {
 		seg.oldest = h.time()
@@ -33,7 +33,7 @@ func (s *Spool) arrive(seg *segment, h *head) {
 	s.add(h.shard, 1)
 }
 
-// add changes how many records of a shard nobody has taken yet.
+// add changes the number of waiting records of a shard.
 func (s *Spool) add(shard uint16, n int32) {
 	s.counts[shard] += n
 	s.total.Add(int64(n))
@@ -54,16 +54,16 @@ func (s *Spool) turn(shard uint16) {
 	}
 }
 
-// Idle tells that Detour is false for every shard. It costs one load.
+// Idle reports whether Detour is false for every shard. It costs one atomic load.
 func (s *Spool) Idle() bool { return s.shut.Load() == 0 }
 
-// Detour tells whether what comes for a shard has to go to the spool, since earlier ones of it are there
-// still, or the last of them was slow to be taken. Until the folder has been read, nobody knows.
+// Detour reports whether new records of a shard have to go to the spool: earlier ones of it wait there, or the last
+// hand-over of the shard was slow. It is true for all shards until the folder has been read.
 func (s *Spool) Detour(shard int) bool {
 	return s.gates[shard].Load() || !s.counted.Load()
 }
 
-// HasBefore tells whether there is, or may be, something of a shard that arrived until then.
+// HasBefore reports whether the spool has, or may have, a record of a shard that arrived until then.
 func (s *Spool) HasBefore(shard int, then time.Time) bool {
 	if !s.counted.Load() {
 		return true

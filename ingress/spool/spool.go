@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Spool is a folder of records that wait to be taken.
+// Spool is a folder of records that wait to be handed over.
 type Spool struct {
 	cfg     Config
 	fs      FS
@@ -26,31 +26,31 @@ type Spool struct {
 	metrics *metrics
 	lock    io.Closer
 
-	// shut is how many gates are shut, and one more until the folder has been read.
+	// shut is the number of gates that are shut, plus one until the folder has been read.
 	shut    atomic.Int32
 	counted atomic.Bool
 	gates   [Shards]atomic.Bool
 	closing [Shards]atomic.Bool // see Converge; written with mu
-	total   atomic.Int64        // records that nobody has taken
+	total   atomic.Int64        // waiting records
 	// committed counts what became durable since the start.
 	committedRecords, committedBytes atomic.Int64
 
 	mu         sync.Mutex
 	segments   []*segment // oldest first
 	sequence   uint32     // of the newest segment
-	used       int64      // bytes of the folder, and of what waits
+	used       int64      // bytes of the folder, and of what waits for the writer
 	quarantine int64      // bytes of them in quarantine
 	pending    int64      // bytes of them that wait for the writer, or are being written
 	counts     [Shards]int32
 	since      [Shards]int64 // of a count above 0: when the first of them arrived, or earlier; Unix milliseconds
 	slow       [Shards]bool
-	cursors    [Shards]position // everything before was taken
+	cursors    [Shards]position // all records before it were handed over
 	moved      bool             // cursors, since the last SaveProgress
 	over       []*segment       // to be removed, or moved to quarantine
 	turned     chan struct{}    // closed when closing becomes false for some shard
 	waiting    *group           // what the next write takes; nil: nothing
 	closed     bool
-	retire     bool // the open segment is of no use any more
+	retire     bool // the open segment can be closed: it has no waiting record
 	failure    error
 	failedAt   time.Time
 
@@ -62,7 +62,7 @@ type Spool struct {
 	aside  aside
 }
 
-// Deps are what a Spool needs from outside.
+// Deps are the dependencies of a Spool.
 type Deps struct {
 	FS         FS
 	Registerer prometheus.Registerer
@@ -73,15 +73,15 @@ type Deps struct {
 
 const (
 	quarantineName = "quarantine"
-	// waitingBytesMax bounds what waits for the writer.
+	// waitingBytesMax bounds the bytes that wait for the writer.
 	waitingBytesMax = 32 << 20
-	// failedPause is how long a disk that failed is left alone.
+	// failedPause is the time without writes after a failure of the disk.
 	failedPause = time.Second
-	// failedForget is how long after the last failure readiness returns by itself.
+	// failedForget is the time after the last failure until readiness returns.
 	failedForget = 10 * time.Second
 )
 
-// Open takes the folder. What is in it is read by Run.
+// Open locks the folder. Run reads its content.
 func Open(cfg Config, deps Deps) (*Spool, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func Open(cfg Config, deps Deps) (*Spool, error) {
 		work: make(chan struct{}, 1), news: make(chan struct{}, 1), turned: make(chan struct{}),
 	}
 	s.shut.Store(1)
-	// A disk that is full or read-only may still hold what has to be taken.
+	// A disk that is full or read-only may still have records to hand over.
 	mkdirErr := s.fs.MkdirAll(s.path(quarantineName))
 	if mkdirErr != nil {
 		mkdirErr = fmt.Errorf("create %s: %w", s.path(quarantineName), mkdirErr)
@@ -113,7 +113,7 @@ func Open(cfg Config, deps Deps) (*Spool, error) {
 	return s, nil
 }
 
-// list finds the segments and the progress.
+// list finds the segments and loads the progress.
 func (s *Spool) list() error {
 	files, err := s.fs.ReadDir(s.cfg.Dir)
 	if err != nil {
@@ -146,8 +146,8 @@ func (s *Spool) list() error {
 
 func (s *Spool) path(name string) string { return filepath.Join(s.cfg.Dir, name) }
 
-// Run reads what is in the folder, and makes durable what Append brings, until ctx ends. Then it writes what
-// waits, closes the open segment in order, and leaves everything else to the next start.
+// Run reads the folder, and makes records of Append durable until ctx ends. Then it writes what waits and closes the
+// open segment properly. Records that were not handed over are left to the next start.
 func (s *Spool) Run(ctx context.Context) error {
 	var reading sync.WaitGroup
 	reading.Go(func() { s.count(ctx) })
@@ -158,8 +158,8 @@ func (s *Spool) Run(ctx context.Context) error {
 	return s.lock.Close()
 }
 
-// Append adds a record of a shard, which put appends to its argument, and returns when it is durable. size
-// is about how long it is. put is not called after Append has returned.
+// Append adds a record of a shard and returns when it is durable. put appends the record to its argument; it is not
+// called after Append has returned. size is the approximate length of the record.
 func (s *Spool) Append(shard int, at time.Time, size int, put func([]byte) []byte, deadline time.Time) error {
 	s.mu.Lock()
 	err := s.admit(frameBytes(size))
@@ -196,7 +196,7 @@ func (s *Spool) Append(shard int, at time.Time, size int, put func([]byte) []byt
 	}
 }
 
-// admit says why a frame cannot be taken.
+// admit returns the reason why a frame cannot be taken.
 func (s *Spool) admit(bytes int64) error {
 	switch {
 	case s.closed:
@@ -209,7 +209,7 @@ func (s *Spool) admit(bytes int64) error {
 	return s.full(bytes)
 }
 
-// full says why there is no room for so many bytes more.
+// full returns the reason why there is no room for more bytes.
 func (s *Spool) full(bytes int64) error {
 	if s.used+bytes > s.cfg.BytesMax {
 		return ErrFullBytes
@@ -220,7 +220,7 @@ func (s *Spool) full(bytes int64) error {
 	return nil
 }
 
-// oldest is when the oldest record that nobody has taken arrived, or somewhat earlier; zero: there is none.
+// oldest returns the arrival of the oldest waiting record, or a time somewhat earlier; zero: none waits.
 func (s *Spool) oldest() time.Time {
 	var oldest time.Time
 	for _, seg := range s.segments {
@@ -234,21 +234,21 @@ func (s *Spool) oldest() time.Time {
 	return oldest
 }
 
-// Ready says why no record can be taken at the moment; nil when it can.
+// Ready returns nil when records can be taken, otherwise the reason.
 func (s *Spool) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return ErrClosed
 	}
-	// Only a record that comes finds out that the disk works again.
+	// Only a new record shows that the disk works again.
 	if s.failure != nil && s.now().Sub(s.failedAt) < failedForget {
 		return s.failure
 	}
-	return s.full(s.cfg.BytesMax / 100) // so that it is told before the last byte is taken
+	return s.full(s.cfg.BytesMax / 100) // readiness fails before the last byte is taken
 }
 
-// Stats are how much a spool holds.
+// Stats describe the content of a spool.
 type Stats struct {
 	Records         int64
 	Bytes           int64 // of the folder
@@ -258,7 +258,7 @@ type Stats struct {
 	Oldest          time.Time // zero: nothing waits
 }
 
-// Stats tells how much the spool holds.
+// Stats returns the content of the spool.
 func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,7 +268,7 @@ func (s *Spool) Stats() Stats {
 	}
 }
 
-// Committed is how many records, and bytes of frames, became durable since the start.
+// Committed returns the records, and bytes of frames, that became durable since the start.
 func (s *Spool) Committed() (records, bytes int64) {
 	return s.committedRecords.Load(), s.committedBytes.Load()
 }

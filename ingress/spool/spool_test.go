@@ -81,7 +81,7 @@ func mustLive(t testing.TB, fs *faultfs.FS, cfg spool.Config) *life {
 	return l
 }
 
-// stop is an orderly end.
+// stop ends the process properly.
 func (l *life) stop() {
 	l.cancel()
 	<-l.done
@@ -107,7 +107,7 @@ func (l *life) mustAppend(shard int, payload string) {
 	}
 }
 
-// drain takes everything, and returns the payloads by shard.
+// drain hands over all records and returns the payloads by shard.
 func (l *life) drain() map[int][]string {
 	got := map[int][]string{}
 	for {
@@ -296,8 +296,8 @@ func TestFullSpoolSaysSoAndRecovers(t *testing.T) {
 	}
 }
 
-// Every way in which one operation of the disk can fail: nothing acknowledged is lost, whether the power is
-// cut afterwards or not, and an answer is given.
+// For every way in which one operation of the disk can fail, with and without a power cut afterwards: no acknowledged
+// record is lost, and Append returns.
 func TestEveryFailureOfTheDisk(t *testing.T) {
 	fail := errors.New("broken")
 	for _, op := range []faultfs.Op{faultfs.Create, faultfs.SyncDir, faultfs.Write, faultfs.Sync, faultfs.Remove, faultfs.Rename, faultfs.Close} {
@@ -338,7 +338,7 @@ func TestEveryFailureOfTheDisk(t *testing.T) {
 							if failed > 0 && l.Ready() == nil {
 								t.Error("ready though nothing can be written")
 							}
-							// Some are taken while the disk is as it is.
+							// Some are handed over while the disk fails.
 							l.Read(&l.window)
 							for i := range l.window.Entries {
 								delete(acked, string(l.window.Entries[i].Payload))

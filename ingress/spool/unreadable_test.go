@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
 )
 
-// drainAll takes everything in as many passes as it needs.
+// drainAll hands over all records, in as many passes as needed.
 func (l *life) drainAll(acked map[string]bool) {
 	for range 20 {
 		for _, records := range l.drain() {
@@ -29,8 +29,8 @@ func (l *life) drainAll(acked map[string]bool) {
 	l.t.Error("20 passes leave something behind on a disk that works")
 }
 
-// A folder that cannot be listed is not taken for an empty one, and a segment that cannot be opened not for one
-// that is done with: a start fails and says on what, or everything is handed over once the disk works again.
+// A folder that cannot be listed does not count as empty, and a segment that cannot be opened does not count as finished.
+// Either Open fails and names the file, or all records are handed over once the disk works again.
 func TestNoFailureToFindOrOpenWhatThereIsLosesAnything(t *testing.T) {
 	fail := errors.New("broken")
 	says := map[faultfs.Op]string{faultfs.Open: "open ", faultfs.ReadDir: "list the spool " + dir, faultfs.MkdirAll: "create " + dir}
@@ -131,8 +131,8 @@ func TestNoFailureToFindOrOpenWhatThereIsLosesAnything(t *testing.T) {
 	}
 }
 
-// What an earlier process left is not overtaken because a segment cannot be opened at once: until it is, everything takes
-// the detour, and then what it holds records of. One that cannot be opened for long holds nobody up.
+// Records of an earlier process are not overtaken while a segment cannot be opened: until it was opened, all shards take
+// the detour, and then the shards of its records. A segment that cannot be opened for long delays nothing else.
 func TestASegmentThatCannotBeOpenedAtOnceIsNotOvertaken(t *testing.T) {
 	for name, forEver := range map[string]bool{"at first": false, "for ever": true} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestASegmentThatCannotBeOpenedAtOnceIsNotOvertaken(t *testing.T) {
 	}
 }
 
-// The error of a folder that could not be made is not hidden by that of the listing that follows from it.
+// The error of a folder that could not be created is not hidden by the error of the listing that follows.
 func TestStartWithoutAFolderSaysWhyThereIsNone(t *testing.T) {
 	fs, fail := faultfs.New(), errors.New("broken")
 	fs.Inject(func(op faultfs.Op, _ string) faultfs.Fault {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// group is what one write and one fsync make durable: everything that came while the last ones were under way.
+// group has the records that one write and one fsync make durable: all that arrived during the former ones.
 type group struct {
 	buf    []byte
 	frames []frameAt
@@ -20,13 +20,13 @@ type frameAt struct {
 
 func newGroup() *group { return &group{done: make(chan struct{})} }
 
-// writer is what the goroutine that writes has for itself.
+// writer has the state of the goroutine that writes.
 type writer struct {
 	file File
 	seg  *segment // nil: none is open
 }
 
-// write serves until ctx ends and nothing waits.
+// write writes groups until ctx ends and no group waits.
 func (s *Spool) write(ctx context.Context) {
 	done := ctx.Done()
 	for {
@@ -56,8 +56,8 @@ func (s *Spool) write(ctx context.Context) {
 	}
 }
 
-// commit makes a group durable. A segment whose write or fsync failed is given up, and the group goes to a
-// new one, once.
+// commit makes a group durable. After a failed write or fsync it abandons the segment and writes the group to a new one,
+// once.
 func (s *Spool) commit(g *group) error {
 	err := s.place(g)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Spool) place(g *group) error {
 	return s.sync()
 }
 
-// grow notes that the open segment became longer. What Append counted already is not counted twice.
+// grow adds to the length of the open segment. Append has already counted the bytes of the spool.
 func (s *Spool) grow(n int) {
 	s.mu.Lock()
 	s.writer.seg.size += int64(n)
@@ -140,7 +140,7 @@ func (s *Spool) sync() error {
 	return nil
 }
 
-// create opens a new segment, whose name is durable before anything in it can be acknowledged.
+// create opens a new segment. Its name is durable before anything in it is acknowledged.
 func (s *Spool) create() error {
 	s.mu.Lock()
 	id, err := s.nextID()
@@ -164,7 +164,7 @@ func (s *Spool) create() error {
 	return nil
 }
 
-// seal ends the open segment in order.
+// seal closes the open segment properly.
 func (s *Spool) seal() {
 	w := &s.writer
 	if w.seg == nil {
@@ -182,13 +182,13 @@ func (s *Spool) seal() {
 		err = s.sync()
 	}
 	if err != nil {
-		s.log.Warn("a segment of the spool could not be closed in order; what it acknowledged is not concerned", "error", err)
+		s.log.Warn("a segment of the spool could not be sealed; acknowledged records are not affected", "error", err)
 	}
 	s.release()
 }
 
-// abandon leaves the open segment as it is: nobody knows what of the last write is on the disk. What was
-// acknowledged before stays readable.
+// abandon stops writing to the open segment, because the outcome of the last write is unknown. Records that were
+// acknowledged before stay readable.
 func (s *Spool) abandon(because error) {
 	w := &s.writer
 	if w.seg == nil {
@@ -197,13 +197,13 @@ func (s *Spool) abandon(because error) {
 	s.metrics.abandoned.Inc()
 	s.log.Warn("a segment of the spool is given up, going on in another one", "segment", w.seg.id.name(), "error", because)
 	s.mu.Lock()
-	// What the failed write left is not what Append counted: that goes elsewhere, or is given back.
+	// Append has counted the bytes of the group once. The bytes that the failed write left come on top.
 	s.used += w.seg.size - w.seg.readable
 	s.mu.Unlock()
 	s.release()
 }
 
-// release closes the file of the open segment. One without records is of no use.
+// release closes the file of the open segment. A segment without records is finished.
 func (s *Spool) release() {
 	w := &s.writer
 	if err := w.file.Close(); err != nil {

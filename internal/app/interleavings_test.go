@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/processors/split"
@@ -332,7 +332,7 @@ type posted struct {
 func (m *modelled) first(posts []posted) {
 	for _, post := range posts {
 		m.pass(post.at)
-		topic, key := ingress.Route([]byte(post.body))
+		topic, key := route.LaneAndKey([]byte(post.body))
 		at := m.parts[kafka.Partition(key, int32(len(m.parts)))]
 		at.write(topic, key, []byte(post.body), []task.Header{
 			{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(nil, post.at.UnixMilli(), 10)},
@@ -496,7 +496,7 @@ func (l *modelledLog) fill() {
 		if l.at.Sub(l.start) > 20*time.Hour {
 			break // what is told twice is known again for a day
 		}
-		topic, key := ingress.Route([]byte(e.body))
+		topic, key := route.LaneAndKey([]byte(e.body))
 		way := wayLive
 		if topic == schemas.TopicRawBulk {
 			way = wayBulk
@@ -529,7 +529,7 @@ func (l *modelledLog) fill() {
 }
 
 func wayOfBare(value string) modelledWay {
-	if topic, _ := ingress.Route([]byte(value)); topic == schemas.TopicRawBulk || strings.Contains(value, `"state_sync"`) {
+	if topic, _ := route.LaneAndKey([]byte(value)); topic == schemas.TopicRawBulk || strings.Contains(value, `"state_sync"`) {
 		return wayAway
 	}
 	return wayBare

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/handover"
+	"github.com/coexstream/coexstream/ingress/publish"
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/kafka"
@@ -65,7 +67,6 @@ func layoutOf(cfg *config.Config) kafka.Layout {
 
 func ingressOf(cfg *config.Config) ingress.Config {
 	from, c := cfg.Ingress, ingress.DefaultConfig()
-	c.Listen = from.Listen
 	c.BodyBytesMax, c.DecodedBytesMax, c.RatioMax = int(from.BodyBytesMax), int(from.DecodedBytesMax), from.DecodedRatioMax
 	c.HeaderBytesMax, c.ConnectionsMax, c.InFlightBytesMax = int(from.HeaderBytesMax), from.ConnectionsMax, from.InFlightBytesMax
 	c.ReadTimeout, c.WriteTimeout, c.IdleTimeout = from.ReadTimeout, from.WriteTimeout, from.IdleTimeout
@@ -91,16 +92,16 @@ func credentialsOf(s *config.Source) (ingress.Credential, []ingress.Secret) {
 	return ingress.Credential(s.VerifyToken), secrets
 }
 
-func publisherOf(cfg *config.Config) ingress.PublisherConfig {
-	c := ingress.DefaultPublisherConfig()
+func publisherOf(cfg *config.Config) publish.Config {
+	c := publish.DefaultConfig()
 	c.Brokers, c.ClientID, c.TopicPrefix = cfg.Kafka.Brokers, cfg.Kafka.ClientID+"-ingress", cfg.Kafka.Prefix
 	c.CompressionLive, c.CompressionBulk = cfg.Ingress.Compression.Live, cfg.Ingress.Compression.Bulk
 	c.InFlightBytesMax, c.RecordBytesMax = cfg.Ingress.InFlightBytesMax, int(cfg.Topics.MaxMessageBytes)
 	return c
 }
 
-func spoolOf(cfg *config.Config) ingress.SpoolConfig {
-	from, c := cfg.Ingress.Spool, ingress.DefaultSpoolConfig()
+func spoolOf(cfg *config.Config) handover.Config {
+	from, c := cfg.Ingress.Spool, handover.DefaultConfig()
 	c.Dir = from.Dir
 	if c.Dir == "" {
 		c.Dir = filepath.Join(cfg.DataDir, "spool")

@@ -12,6 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/handover"
+	"github.com/coexstream/coexstream/ingress/publish"
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/internal/admin"
 	"github.com/coexstream/coexstream/internal/config"
@@ -113,7 +116,7 @@ func (s *service) run(ctx context.Context, start func(context.Context) error) er
 
 // startIngress adds the publisher and, in front of it, the server. It returns the server's address.
 func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (string, error) {
-	publisher, err := ingress.NewPublisher(publisherOf(s.cfg), ingress.PublisherDeps{
+	publisher, err := publish.New(publisherOf(s.cfg), publish.Deps{
 		Registerer: s.metrics, Logger: s.log, Now: time.Now, Dial: conn.Dial, SASL: conn.KafkaGoSASL(),
 	})
 	if err != nil {
@@ -124,8 +127,8 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 	if err != nil {
 		return "", err
 	}
-	durable := ingress.Durable(publisher)
-	var spooled *ingress.Spooled
+	durable := raw.Durable(publisher)
+	var spooled *handover.Spooled
 	if s.cfg.Ingress.Spool.Enabled {
 		if spooled, err = newSpooled(s, publisher); err != nil {
 			return "", err
@@ -159,12 +162,12 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 }
 
 // newSpooled puts the disk beside Kafka.
-func newSpooled(s *service, publisher *ingress.Publisher) (*ingress.Spooled, error) {
+func newSpooled(s *service, publisher *publish.Publisher) (*handover.Spooled, error) {
 	cfg := spoolOf(s.cfg)
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
 	}
-	return ingress.NewSpooled(cfg, publisher, ingress.SpoolDeps{
+	return handover.New(cfg, publisher, handover.Deps{
 		FS: spool.OS{Logger: s.log}, Registerer: s.metrics, Logger: s.log, Now: time.Now, Salt: rand.Uint64,
 	})
 }

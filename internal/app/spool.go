@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/coexstream/coexstream/ingress"
+	"github.com/coexstream/coexstream/ingress/handover"
+	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -44,18 +45,18 @@ newest file may end in the middle of a write, and records that were drained in t
 }
 
 // inspectSpool looks at every topic's spool. A folder that is not there is an empty spool.
-func (a *app) inspectSpool(cmd *cobra.Command, each func(schemas.Topic, *spool.Found, *ingress.Record, error) error) (map[schemas.Topic][]spool.SegmentInfo, string, error) {
+func (a *app) inspectSpool(cmd *cobra.Command, each func(schemas.Topic, *spool.Found, *raw.Record, error) error) (map[schemas.Topic][]spool.SegmentInfo, string, error) {
 	cfg, err := a.load(cmd, nil)
 	if err != nil {
 		return nil, "", err
 	}
 	dir, all := spoolOf(cfg).Dir, map[schemas.Topic][]spool.SegmentInfo{}
-	for _, topic := range ingress.SpoolTopics() {
-		var visit func(*spool.Found, *ingress.Record, error) error
+	for _, topic := range raw.Topics() {
+		var visit func(*spool.Found, *raw.Record, error) error
 		if each != nil {
-			visit = func(f *spool.Found, r *ingress.Record, err error) error { return each(topic, f, r, err) }
+			visit = func(f *spool.Found, r *raw.Record, err error) error { return each(topic, f, r, err) }
 		}
-		if all[topic], err = ingress.InspectSpool(spool.OS{}, dir, topic, visit); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if all[topic], err = handover.Inspect(spool.OS{}, dir, topic, visit); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, dir, err
 		}
 	}
@@ -71,7 +72,7 @@ func (a *app) listSpool(cmd *cobra.Command, verify bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	sayf(w, "topic\tfile\tbytes\trecords\twaiting\tdamaged bytes\ttail bytes\toldest\t\n")
 	files, waiting, faults := 0, 0, 0
-	for _, topic := range ingress.SpoolTopics() {
+	for _, topic := range raw.Topics() {
 		for _, s := range all[topic] {
 			name, oldest := s.Name, "-"
 			if s.Quarantine {
@@ -93,7 +94,7 @@ func (a *app) listSpool(cmd *cobra.Command, verify bool) error {
 			return err
 		}
 	}
-	for _, topic := range ingress.SpoolTopics() {
+	for _, topic := range raw.Topics() {
 		for _, s := range all[topic] {
 			if s.Err != nil {
 				sayf(out, "%s %s: %v\n", topic, s.Name, s.Err)
@@ -134,7 +135,7 @@ func (a *app) spoolExportCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			enc := json.NewEncoder(cmd.OutOrStdout())
 			enc.SetEscapeHTML(false)
-			_, _, err := a.inspectSpool(cmd, func(topic schemas.Topic, f *spool.Found, r *ingress.Record, bad error) error {
+			_, _, err := a.inspectSpool(cmd, func(topic schemas.Topic, f *spool.Found, r *raw.Record, bad error) error {
 				if !everything && (quarantine != f.Quarantine || !quarantine && !f.Waiting) {
 					return nil
 				}
@@ -151,7 +152,7 @@ func (a *app) spoolExportCommand() *cobra.Command {
 	return cmd
 }
 
-func spooledLine(topic schemas.Topic, f *spool.Found, r *ingress.Record, bad error) spooledJSON {
+func spooledLine(topic schemas.Topic, f *spool.Found, r *raw.Record, bad error) spooledJSON {
 	line := spooledJSON{Topic: topic.String(), File: f.Segment, Offset: f.Offset, Quarantine: f.Quarantine, Waiting: f.Waiting, Time: f.At.UTC()}
 	if bad != nil {
 		line.Error, line.Bytes = bad.Error(), f.Payload

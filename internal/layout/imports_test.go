@@ -55,7 +55,7 @@ var rules = map[string][]string{
 	"processors/media":     {"schemas", "processors/split", "processors/identity", "processors/known"},
 	"processors/account":   {"schemas", "processors/split", "processors/identity"},
 	"processors/task":      {"schemas", "processors/directory", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/deferred", "processors/contacts", "processors/media", "processors/account"},
-	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"},
+	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"}, // its packages: ingress_test.go
 	// A second opinion shares the contract and the readers of the log with what it checks, and nothing else.
 	"bench": {"bench", "schemas", "internal/kafka", "internal/private"},
 	// What measures the parts has to know them.

@@ -1,8 +1,8 @@
 // Package faultfs is a file system in memory that fails as disks do, for tests.
 //
-// It knows what a power cut would leave: data that was not fsynced survives in pieces of a sector, as zeros,
-// or not at all; names that were not made durable may be there or not. After an fsync that failed, the data
-// that it was for is never written by a later one that succeeds, although it can be read.
+// It simulates power cuts: data without fsync survives in pieces of a sector, as zeros, or not at all. Names that were not
+// synced may survive or not. After a failed fsync, a later fsync that succeeds does not write the data of the failed one,
+// although the data can still be read.
 package faultfs
 
 import (
@@ -37,19 +37,19 @@ const (
 	Close    Op = "close"
 )
 
-// Fault is what happens to an operation.
+// Fault is the failure of an operation.
 type Fault struct {
 	Err error // nil: it succeeds
-	// Done says that the operation takes effect although it fails.
+	// Done: the operation takes effect although it fails.
 	Done bool
-	// Short is how many bytes of a failing write take effect.
+	// Short is the number of bytes of a failing write that take effect.
 	Short int
 }
 
-// ErrCut is of every operation after a power cut.
+// ErrCut is the error of every operation after a power cut.
 var ErrCut = errors.New("faultfs: the power is cut")
 
-// FS is a spool.FS. Inject, when set, is asked before each operation that changes something.
+// FS is a spool.FS in memory. The function of Inject is called before each operation that changes something.
 type FS struct {
 	mu      sync.Mutex
 	inject  func(op Op, name string) Fault
@@ -76,40 +76,40 @@ type inode struct {
 
 const sector = 512
 
-// New is an empty file system.
+// New makes an empty file system.
 func New() *FS {
 	return &FS{files: map[string]*inode{}, durable: map[string]*inode{}, dirs: map[string]bool{}, locked: map[string]bool{}}
 }
 
-// Inject makes f decide about the operations to come; nil: all succeed.
+// Inject sets the function that chooses the faults of later operations; nil: all succeed.
 func (f *FS) Inject(inject func(op Op, name string) Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.inject = inject
 }
 
-// Cut ends the power: nothing works any more.
+// Cut cuts the power: all later operations fail.
 func (f *FS) Cut() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.cut = true
 }
 
-// IsCut tells whether the power is cut: by Cut, Killed, Rebooted or a fault with ErrCut.
+// IsCut reports whether the power was cut, by Cut, Killed, Rebooted or a fault with ErrCut.
 func (f *FS) IsCut() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.cut
 }
 
-// OpenFiles is how many files are open.
+// OpenFiles returns the number of open files.
 func (f *FS) OpenFiles() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.open
 }
 
-// Killed is the file system as the next process finds it after this one was killed: nothing is lost but the locks.
+// Killed returns the file system after the process was killed: only the locks are gone.
 func (f *FS) Killed() *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,7 +120,7 @@ func (f *FS) Killed() *FS {
 	return next
 }
 
-// Rebooted is the file system after a power cut; rng decides what became of that which was not durable.
+// Rebooted returns the file system after a power cut. rng chooses what survives of the data that was not durable.
 func (f *FS) Rebooted(rng *rand.Rand) *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -155,7 +155,7 @@ func (c *change) apply(files map[string]*inode) {
 	}
 }
 
-// survive is what a power cut leaves of a file.
+// survive returns what a power cut leaves of a file.
 func (n *inode) survive(rng *rand.Rand) *inode {
 	data := slices.Clone(n.data)
 	lose := func(from, to int) {
@@ -177,7 +177,7 @@ func (n *inode) survive(rng *rand.Rand) *inode {
 	return &inode{data: data, synced: len(data)}
 }
 
-// begin says what becomes of an operation.
+// begin chooses the fault of an operation.
 func (f *FS) begin(op Op, name string) (Fault, bool) {
 	if f.cut {
 		return Fault{Err: ErrCut}, false
@@ -331,14 +331,14 @@ func (f *FS) Lock(dir string) (io.Closer, error) {
 	return unlock{f, dir}, nil
 }
 
-// Flip turns a bit of a file over.
+// Flip inverts a bit of a file.
 func (f *FS) Flip(name string, offset int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.files[name].data[offset] ^= 1
 }
 
-// Truncate cuts a file.
+// Truncate shortens a file.
 func (f *FS) Truncate(name string, size int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -355,7 +355,7 @@ func (f *FS) Unreadable(name string, from, to int64) {
 	n.unreadable = append(n.unreadable, [2]int64{from, to})
 }
 
-// Content is a copy of a file, nil when there is none.
+// Content returns a copy of a file; nil when there is none.
 func (f *FS) Content(name string) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()

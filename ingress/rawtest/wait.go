@@ -1,0 +1,21 @@
+package rawtest
+
+import (
+	"testing"
+	"time"
+)
+
+// WaitFor waits for a condition that something else makes true.
+func WaitFor(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+}
+
+// In returns a deadline.
+func In(d time.Duration) time.Time { return time.Now().Add(d) }

@@ -1,0 +1,292 @@
+package ingress
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/ingress/raw"
+	"github.com/coexstream/coexstream/ingress/rawtest"
+)
+
+// setSlow replaces the time before a body can count as slow.
+func (r *running) setSlow(d time.Duration) {
+	r.open.mu.Lock()
+	defer r.open.mu.Unlock()
+	r.open.slow = d
+}
+
+// wrongSignature is well formed.
+var wrongSignature = "X-Hub-Signature-256: sha256=" + strings.Repeat("0", 64) + "\r\n"
+
+// claimers send the beginning of a body, and then a byte from time to time, from four addresses.
+func claimers(t *testing.T, s *running, n int, headers string, begin int) {
+	t.Helper()
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	for i := range n {
+		c := dialFrom(t, byte(2+i%4), s.addr)
+		t.Cleanup(func() { _ = c.Close() })
+		head := "POST /meta HTTP/1.1\r\nHost: x\r\n" + wrongSignature + headers + "\r\n"
+		all.Go(func() {
+			if _, err := io.WriteString(c, head+strings.Repeat("x", begin)); err == nil {
+				dribble(c, 'x')
+			}
+		})
+	}
+	rawtest.WaitFor(t, "the claims", func() bool { return s.receivers() == n })
+}
+
+// receivers returns the number of bodies that are being received on unverified connections.
+func (r *running) receivers() (n int) {
+	r.open.mu.Lock()
+	defer r.open.mu.Unlock()
+	for c := r.open.all.queues[placeReceiving].first; c != nil; c = c.links[ofAll].after {
+		n++
+	}
+	return n
+}
+
+// history sends n long bodies in parallel, each on a connection of its own, and counts the answers by code.
+func history(t *testing.T, s *running, n int, body []byte, headers ...string) map[int]int {
+	t.Helper()
+	var mu sync.Mutex
+	codes := map[int]int{}
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			a := do(t, "POST", s.url+"/meta", bytes.NewReader(body), append(headers, "X-Hub-Signature-256", "sha256="+sign(testSecret, body))...)
+			mu.Lock()
+			codes[a.code]++
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	return codes
+}
+
+func TestSlowClaimsOfLongBodiesMakeRoomForHistory(t *testing.T) {
+	plain := historyBody(1 << 20)
+	for what, attack := range map[string]struct {
+		claims  int
+		headers string
+		history []byte
+		coding  []string
+	}{
+		"lengths":                   {40, "Content-Length: 4000000\r\n", plain, nil},
+		"lengths of encoded bodies": {6, "Content-Encoding: gzip\r\nContent-Length: 4000000\r\n", gz(t, plain), []string{"Content-Encoding", "gzip"}},
+		"more than has room":        {100, "Content-Encoding: br\r\nContent-Length: 4100000\r\n", plain, nil},
+	} {
+		t.Run(what, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.AckTimeout = 15 * time.Second // less than the slow claims may take, 20 s
+			m := &rawtest.Memory{}
+			s := start(t, cfg, m)
+			s.setSlow(500 * time.Millisecond)
+			if a := do(t, "POST", s.url+"/meta", bytes.NewReader(message), "X-Hub-Signature-256", "sha256="+sign(testSecret, message)); a.code != 200 {
+				t.Fatal(a.code) // the sender is known from now on
+			}
+			claimersOfRoom(t, s, attack.claims, attack.headers)
+			if n := s.budget.decoding.taken.Load(); n != 0 {
+				t.Errorf("%d bytes are reserved for decoding what nobody has signed", n)
+			}
+			if codes := history(t, s, 32, attack.history, attack.coding...); codes[200] != 32 {
+				t.Errorf("answers %v, want 32 times 200", codes)
+			}
+			if n := len(m.Records()); n != 33 {
+				t.Errorf("%d records", n)
+			}
+		})
+	}
+}
+
+// claimersOfRoom reserve as much of the room for long bodies as they can.
+func claimersOfRoom(t *testing.T, s *running, n int, headers string) {
+	t.Helper()
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	for i := range n {
+		c := dialFrom(t, byte(2+i%4), s.addr)
+		t.Cleanup(func() { _ = c.Close() })
+		all.Go(func() {
+			if _, err := io.WriteString(c, "POST /meta HTTP/1.1\r\nHost: x\r\n"+wrongSignature+headers+"\r\n"+strings.Repeat("x", 70_000)); err == nil {
+				dribble(c, 'x')
+			}
+		})
+	}
+	rawtest.WaitFor(t, "the room to be claimed", func() bool { return s.budget.long.taken.Load() >= 4<<20*int64(min(n, longBodiesThatFit(&s.cfg))) })
+}
+
+func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
+	for what, headers := range map[string]string{
+		"lengths": "Content-Length: 60000\r\n",
+		"chunks":  "Transfer-Encoding: chunked\r\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.InFlightBytesMax = leastInFlight(&cfg)
+			s := start(t, cfg, &rawtest.Memory{})
+			s.setSlow(0)
+			begin := 20_000
+			if strings.HasPrefix(headers, "Transfer") {
+				headers, begin = headers+"\r\n"+fmt.Sprintf("%x", 60_000), 20_000
+			}
+			n := int(s.budget.shortMost/shortBytesMax) + 10
+			var all sync.WaitGroup
+			t.Cleanup(all.Wait)
+			for i := range n {
+				c := dialFrom(t, byte(2+i%4), s.addr)
+				t.Cleanup(func() { _ = c.Close() })
+				all.Go(func() {
+					if _, err := io.WriteString(c, "POST /meta HTTP/1.1\r\nHost: x\r\n"+wrongSignature+headers+"\r\n"+strings.Repeat("x", begin)); err == nil {
+						dribble(c, 'x')
+					}
+				})
+			}
+			rawtest.WaitFor(t, "the room to be claimed", func() bool { return s.budget.short.Load() > s.budget.shortMost/2 })
+			for i := range 100 {
+				c := dialFrom(t, 9, s.addr)
+				body := bytes.Repeat([]byte{' '}, 1+i*600)
+				c.send(signed(body))
+				if a := c.answer(); a.code != 200 {
+					t.Fatalf("message of %d bytes: %d %s", len(body), a.code, a.body)
+				}
+				_ = c.Close()
+			}
+		})
+	}
+}
+
+// A short body reserves about the bytes that have arrived.
+func TestShortBodiesOfStrangersCostWhatHasCome(t *testing.T) {
+	s := start(t, testConfig(), &rawtest.Memory{})
+	claimers(t, s, 8, "Content-Length: 60000\r\n", 8192)
+	if n := s.budget.reserved(); n > 8*firstBytes {
+		t.Errorf("8 bodies of which 8 KiB have come take %d bytes", n)
+	}
+	// On a verified connection the whole body is reserved at once.
+	c := dialFrom(t, 9, s.addr)
+	c.send(signed(message))
+	if a := c.answer(); a.code != 200 {
+		t.Fatal(a.code)
+	}
+	before := s.budget.reserved()
+	c.send("POST /meta HTTP/1.1\r\nHost: x\r\n" + wrongSignature + "Content-Length: 60000\r\n\r\n" + strings.Repeat("x", 8192))
+	rawtest.WaitFor(t, "its room", func() bool { return s.budget.reserved() == before+shortBytesMax })
+}
+
+// paced sends a request in pieces, at about perSecond bytes in a second.
+func paced(w io.Writer, request string, perSecond int) error {
+	const every = 10 * time.Millisecond
+	piece := max(perSecond/100, 1)
+	for len(request) > 0 {
+		n := min(piece, len(request))
+		if _, err := io.WriteString(w, request[:n]); err != nil {
+			return err
+		}
+		request = request[n:]
+		<-time.After(every)
+	}
+	return nil
+}
+
+// Senders with slow lines are served while attackers reserve room: a history of 3 MB over a fair line, and short requests
+// over slow ones.
+func TestSlowButFairSendersAreServedBesideSlowClaims(t *testing.T) {
+	cfg := testConfig()
+	cfg.ReadTimeout, cfg.AckTimeout = 8*time.Second, 5*time.Second
+	m := &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
+		if !time.Now().Before(deadline) {
+			return raw.ErrUnknown
+		}
+		return nil
+	}}
+	s := start(t, cfg, m)
+	s.setSlow(100 * time.Millisecond)
+	claimersOfRoom(t, s, 15, "Content-Length: 4000000\r\n")
+	long := historyBody(3 << 20)
+	var all sync.WaitGroup
+	for what, sender := range map[string]struct {
+		body []byte
+		rate int
+	}{
+		"a history of 3 MB over a fair line": {long, 2 << 20},
+		"a message over a slow line":         {bytes.Repeat([]byte{' '}, 30_000), 20_000},
+		"headers over a slow line":           {[]byte("{}"), 100},
+	} {
+		c := dialFrom(t, 9, s.addr)
+		all.Go(func() {
+			if err := paced(c, signed(sender.body), sender.rate); err != nil {
+				t.Errorf("%s: %v", what, err)
+				return
+			}
+			if a := c.answer(); a.code != 200 {
+				t.Errorf("%s: %d %s", what, a.code, a.body)
+			}
+		})
+	}
+	// Meanwhile other long bodies wait for room.
+	if codes := history(t, s, 16, long); codes[200] != 16 {
+		t.Errorf("answers %v, want 16 times 200", codes)
+	}
+	all.Wait()
+}
+
+// The time of the transfer does not count for the deadline of the log.
+func TestBodyThatWasLongOnItsWayHasTheWholeTimeOfTheLog(t *testing.T) {
+	cfg := testConfig()
+	cfg.AckTimeout = 100 * time.Millisecond
+	left := make(chan time.Duration, 1)
+	s := start(t, cfg, &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
+		left <- time.Until(deadline)
+		return nil
+	}})
+	c := dial(t, s.addr)
+	if err := paced(c, signed(bytes.Repeat([]byte{' '}, 30_000)), 100_000); err != nil {
+		t.Fatal(err)
+	}
+	if a := c.answer(); a.code != 200 {
+		t.Errorf("%d %s", a.code, a.body)
+	}
+	if d := <-left; d <= 0 || d > cfg.AckTimeout {
+		t.Errorf("%s are left of %s", d, cfg.AckTimeout)
+	}
+}
+
+// There is no deadlock: many encoded bodies at once, signed over either form, are all accepted.
+func TestManyEncodedBodiesAtOnceAreAllTaken(t *testing.T) {
+	cfg := testConfig()
+	cfg.InFlightBytesMax = leastInFlight(&cfg)
+	cfg.AckTimeout = 20 * time.Second
+	m := &rawtest.Memory{}
+	s := start(t, cfg, m)
+	plain := historyBody(1 << 20)
+	wire := gz(t, plain)
+	if len(wire) <= shortBytesMax {
+		t.Fatalf("%d bytes on the wire", len(wire))
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	var all sync.WaitGroup
+	for i := range 48 {
+		signedOver := [][]byte{wire, plain}[i%2]
+		all.Go(func() {
+			a := do(t, "POST", s.url+"/meta", bytes.NewReader(wire), "Content-Encoding", "gzip", "X-Hub-Signature-256", "sha256="+sign(testSecret, signedOver))
+			if a.code != 200 {
+				t.Errorf("%d %s", a.code, a.body)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(m.Records()); n != 48 {
+		t.Errorf("%d records", n)
+	}
+	if n := s.budget.reserved(); n != 0 {
+		t.Errorf("%d bytes are still reserved", n)
+	}
+}

@@ -97,7 +97,7 @@ var (
 	testRules  = []string{"internal/certtest", "internal/cost"}
 	testRuleOf = map[string][]string{
 		"ingress":               {"internal/embedded"},          // a 200 is held against a broker
-		"sinks":                 {"internal/embedded"},          // a sink is killed beside a broker
+		"sinks/merge":           {"sinks"},                      // worlds and their fold
 		"internal/kafkacluster": {"internal/replay/replaytest"}, // a replay gives the same events there, too
 	}
 )

@@ -26,12 +26,6 @@ func (o *order) flag(v bool) *order {
 	return o
 }
 
-func (o *order) small(v uint8) *order {
-	o.bytes[o.n] = v
-	o.n++
-	return o
-}
-
 func (o *order) window(v int32) *order {
 	binary.BigEndian.PutUint32(o.bytes[o.n:], uint32(v))
 	o.n += 4

@@ -25,6 +25,9 @@ const (
 	walKeptBytes  = 64 << 20
 )
 
+// ErrForeign says that a file holds something else.
+var ErrForeign = errors.New("the file is a database of something else")
+
 // Files are the names of the files of a store beside its own: SQLite makes them.
 func Files(file string) []string { return []string{file, file + "-wal", file + "-shm"} }
 
@@ -91,7 +94,7 @@ func versionOf(ctx context.Context, conn *sql.Conn) (version int, err error) {
 	case tables == 0:
 		return 0, nil
 	case id != applicationID:
-		return 0, errors.New("the file is a database of something else")
+		return 0, ErrForeign
 	case version != schemaVersion:
 		return 0, fmt.Errorf("its tables are of version %d, and this program writes version %d", version, schemaVersion)
 	}

@@ -119,6 +119,37 @@ func TestViewsShowWhatPeopleRead(t *testing.T) {
 	}
 }
 
+// A page of an inbox or a chat costs what the page has, not what the table has.
+func TestPagesAreFoundByIndexes(t *testing.T) {
+	_, file := opened(t)
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, query := range []string{
+		"SELECT * FROM inbox WHERE phone_number_id = 'x' ORDER BY last_at DESC LIMIT 50",
+		"SELECT * FROM conversation WHERE phone_number_id = 'x' AND chat = 'y' ORDER BY at DESC LIMIT 50",
+		"SELECT * FROM contact_card WHERE phone_number_id = 'x' AND id = 'y'",
+	} {
+		rows, err := db.Query("EXPLAIN QUERY PLAN " + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(detail, "SCAN") || strings.HasPrefix(detail, "MATERIALIZE") || strings.Contains(detail, "AUTOMATIC") {
+				t.Errorf("%s: %s", query, detail)
+			}
+		}
+		rows.Close()
+	}
+}
+
 func TestForeignFilesAreLeftAlone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "read.db")
 	db, err := sql.Open("sqlite", "file:"+file)

@@ -3,7 +3,6 @@ package sinks
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,7 +22,7 @@ func Topics() []schemas.Topic { return slices.Concat(liveTopics, backlogTopics) 
 
 // Log is the topics as a sink reads them. It is safe for concurrent use.
 type Log interface {
-	// Partitions are those of every topic.
+	// Partitions are those of every topic, with a leader or without.
 	Partitions(ctx context.Context) ([]int32, error)
 	// Starts and Ends are where the logs begin, and where what is committed ends. Partitions that do not tell are left out.
 	Starts(ctx context.Context, partitions []int32) (map[schemas.Topic]map[int32]int64, error)
@@ -68,13 +67,12 @@ func (l *KafkaLog) ID(topic schemas.Topic) [16]byte { return l.fetcher.TopicID(l
 func (l *KafkaLog) Partitions(ctx context.Context) ([]int32, error) {
 	var all []int32
 	for i, topic := range Topics() {
-		leaders, err := l.fetcher.Leaders(ctx, l.Name(topic))
+		partitions, err := l.fetcher.Partitions(ctx, l.Name(topic))
 		if err != nil {
 			return nil, err
 		}
-		partitions := slices.Sorted(maps.Keys(leaders))
 		if i > 0 && !slices.Equal(partitions, all) {
-			return nil, fmt.Errorf("%s has leaders for the partitions %v, %s for %v", l.Name(topic), partitions, l.Name(Topics()[0]), all)
+			return nil, fmt.Errorf("%s has %d partitions, %s %d: all topics must have as many", l.Name(topic), len(partitions), l.Name(Topics()[0]), len(all))
 		}
 		all = partitions
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -25,7 +26,8 @@ type record struct {
 }
 
 // World is a set of events in the logs of some partitions, made from a seed. They are about few messages and people, so that many are
-// about the same, and in no order that makes sense: edits before their messages, statuses that run backwards, copies of messages in histories.
+// about the same, and in no order that makes sense: edits before their messages, statuses that run backwards, copies of messages in histories. Texts have what databases
+// refuse; some are a mebibyte long, and some events have properties that nobody knows.
 type World struct {
 	rng        *rand.Rand
 	partitions []int32
@@ -33,11 +35,12 @@ type World struct {
 	partition  int32 // of the event that is being made
 	clock      int64
 	ids        int
+	large      int // messages of a mebibyte that are still to come
 }
 
 // NewWorld makes a world of so many events.
 func NewWorld(seed uint64, events int, partitions ...int32) *World {
-	w := &World{rng: rand.New(rand.NewPCG(seed, 14)), partitions: partitions, logs: map[schemas.Topic]map[int32][]*record{}, clock: 1_772_000_000_000}
+	w := &World{rng: rand.New(rand.NewPCG(seed, 14)), partitions: partitions, logs: map[schemas.Topic]map[int32][]*record{}, clock: 1_772_000_000_000, large: events / 1000}
 	for range events {
 		w.partition = partitions[w.rng.IntN(len(partitions))]
 		if w.maybe(4) {
@@ -112,7 +115,9 @@ func (w *World) add(topic schemas.Topic, ceType, key string, value interface{ Ap
 		topic:  topic, id: fmt.Sprint("id", w.ids), received: w.clock,
 	}
 	if value != nil {
-		r.Value = value.AppendJSON(nil)
+		if r.Value = value.AppendJSON(nil); w.maybe(5) { // a property of a later version
+			r.Value = append([]byte(`{"later":{"a":[1,null]},`), r.Value[1:]...)
+		}
 	}
 	headers := append([]string{
 		"ce_specversion", "1.0", "ce_id", r.id, "ce_type", ceType, "ce_source", "/x", "ce_time", "2026-03-01T12:00:00Z", "coex-received-at", fmt.Sprint(w.clock),
@@ -140,7 +145,12 @@ func (w *World) message() {
 	if w.maybe(8) {
 		m.Timestamp = 0
 	}
-	text := fmt.Sprintf(`{"type":"text","text":{"body":"t%d\u0000"},"n":%d}`, w.rng.IntN(5), w.ids)
+	body := fmt.Sprintf(`t%d`, w.rng.IntN(5)) + w.pick(``, `\u0000`, `\ud800`, `\ud83d\ude00`, `é`, `\n`)
+	if w.large > 0 && w.maybe(50) {
+		w.large--
+		body += strings.Repeat("x", 1<<20)
+	}
+	text := fmt.Sprintf(`{"type":"text","text":{"body":"%s"},"text":{"body":"%[1]s"},"n":%d}`, body, w.ids)
 	m.Original = json.RawMessage(text)
 	topic, ceType, rank := schemas.TopicMessages, schemas.TypeMessage, schemas.RankConcrete
 	m.Kind = schemas.KindMessage

@@ -21,9 +21,9 @@ import (
 func (a *app) sinkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sink",
-		Short: "Look at the tables that up makes of the events, and fill them again",
-		Long: `up keeps the events in the SQLite file data/read.db, too: messages, chats, contacts, syncs. status tells how
-far it is, and which records were set aside; rebuild removes the file, so that the next up fills it from the topics.`,
+		Short: "Show the state of the SQLite tables of up, or rebuild them",
+		Long: `up keeps the events in the SQLite file data/read.db as well: messages, chats, contacts, syncs. status shows the
+positions and the records that could not be applied. rebuild deletes the file, and the next up fills it from the topics.`,
 		Example: `  coexstream sink status
   coexstream sink rebuild
   sqlite3 -readonly data/read.db "SELECT * FROM inbox ORDER BY last_at DESC LIMIT 20"`,
@@ -67,7 +67,7 @@ func (a *app) sinkStatusCommand() *cobra.Command {
 	output := "text"
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "How far the tables are behind the topics, and which records were set aside",
+		Short: "Show positions, lag, and records that could not be applied",
 		Example: `  coexstream sink status
   coexstream sink status --output json`,
 		Args: none,
@@ -202,9 +202,9 @@ func (s *sinkStatus) show(cmd *cobra.Command, unreachable error) error {
 func (a *app) sinkRebuildCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rebuild",
-		Short: "Remove the tables, so that the next up fills them from the topics",
-		Long: `Remove the SQLite file. The next up fills it from what the topics hold: events that retention removed are not in the tables
-afterwards. up must not run meanwhile.`,
+		Short: "Delete the tables; the next up fills them from the topics",
+		Long: `Delete the SQLite file. The next up fills it from the topics. Events that retention has removed from the topics are
+then absent. up must not run meanwhile.`,
 		Example: `  coexstream sink rebuild`,
 		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -189,9 +189,9 @@ func embeddedKeys() []Key {
 
 func sinkKeys() []Key {
 	return []Key{
-		{Name: "sink.sqlite.enabled", Kind: Bool, Default: "true", Doc: "whether `up` keeps the events in SQLite tables, too ([sinks.md](sinks.md)); other commands do not"},
-		{Name: "sink.sqlite.file", Own: true, Doc: "SQLite file of the tables; empty: `DATA_DIR/read.db`"},
-		{Name: "sink.sqlite.records_max", Kind: Int, Default: "500", Min: 1, Max: 100_000, Doc: "records of a transaction: more are faster, and let a live event wait longer for one that runs"},
+		{Name: "sink.sqlite.enabled", Kind: Bool, Default: "true", Doc: "Keep the events in SQLite tables as well ([sinks.md](sinks.md)). Only `up` does this."},
+		{Name: "sink.sqlite.file", Own: true, Doc: "SQLite file of the tables. Empty: `DATA_DIR/read.db`."},
+		{Name: "sink.sqlite.records_max", Kind: Int, Default: "500", Min: 1, Max: 100_000, Doc: "Maximum records in a transaction. Larger transactions are faster, and live events wait longer for them."},
 	}
 }
 

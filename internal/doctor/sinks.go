@@ -13,7 +13,7 @@ func judgeSinks(f *Facts, fr *finder) {
 			on := p.URL + " " + s.Name
 			switch {
 			case s.Blocked > 0:
-				fr.add(Fail, on, "Stop up, run coexstream sink rebuild, start it; the reason is on /readyz (docs/operations.md, The tables are behind or stand still).", "%.0f partitions are not read on: records are gone unread, or a log is another one", s.Blocked)
+				fr.add(Fail, on, "Stop up, run coexstream sink rebuild, start it; the reason is on /readyz (docs/operations.md, The tables are behind or stopped).", "%.0f partitions are not read on: records are gone unread, or a log is another one", s.Blocked)
 			case s.Live > sinkLiveWarn:
 				fr.add(Warn, on, "Look at /readyz and the log for what its target says.", "live events have been missing for %s", ageText(s.Live))
 			case s.Letters > 0:

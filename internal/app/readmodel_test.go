@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	_ "modernc.org/sqlite"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -144,6 +145,38 @@ func (p *process) holdsTheTopics() {
 	}
 	if counted == 0 || counted > n || people == 0 || contacts == 0 {
 		p.t.Errorf("%d messages in chats, %d contacts", counted, people)
+	}
+}
+
+// A record that somebody else wrote into an event topic is kept with its reason, and what follows is in the tables.
+func TestARecordThatIsNoEventIsSetAside(t *testing.T) {
+	p := startUp(t, t.TempDir())
+	cl, err := kgo.NewClient(kgo.SeedBrokers(p.running().Defaults["kafka.brokers"]), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	const bad = `{"note":"something of somebody else"}`
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "coex.messages", Partition: 2, Key: []byte("k"), Value: []byte(bad)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := p.run("simulate", "--businesses", "1", "--messages", "200"); code != 0 {
+		t.Fatalf("simulate: %d\n%s", code, out)
+	}
+	var s sinkStatus
+	p.until("the tables hold the other events", func() bool {
+		out, code := p.run("sink", "status", "--output", "json")
+		return code == 0 && json.Unmarshal([]byte(out), &s) == nil && s.Letters == 1 && s.Lag != nil && *s.Lag == 0 && len(s.Positions) > 2
+	})
+	if l := s.Newest[0]; l.Topic != "messages" || l.Partition != 2 || l.Offset != 0 || !strings.Contains(l.Reason, "ce_specversion") {
+		t.Errorf("letter %+v", l)
+	}
+	var value []byte
+	if err := p.readModel().QueryRow("SELECT value FROM letters").Scan(&value); err != nil || string(value) != bad {
+		t.Errorf("value %s, err %v", value, err)
+	}
+	if out, code := p.run("doctor", "--only", "sinks"); code != 0 || !strings.Contains(out, "1 records were set aside") {
+		t.Errorf("doctor: %d\n%s", code, out)
 	}
 }
 

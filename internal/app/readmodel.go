@@ -3,11 +3,14 @@ package app
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/private"
 	"github.com/coexstream/coexstream/sinks"
 	"github.com/coexstream/coexstream/sinks/sqlite"
 )
@@ -29,6 +32,28 @@ func readModelOf(cfg *config.Config) sinks.Config {
 	return c
 }
 
+// closeReadModel makes the file for this user alone, or closes it and those beside it to others. It refuses links and files of others: SQLite opens
+// what it finds.
+func closeReadModel(file string) error {
+	for i, name := range sqlite.Files(file) {
+		flag := os.O_RDWR
+		if i == 0 {
+			flag |= os.O_CREATE
+		}
+		f, err := private.OpenFile(name, flag)
+		if errors.Is(err, fs.ErrNotExist) && i > 0 {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // withoutReadModel tells why there are no tables.
 func (s *service) withoutReadModel(err error) {
 	s.log.Error("there are no tables of the events", "sink", "sqlite", "error", err, "way back", "coexstream sink rebuild")
@@ -41,7 +66,11 @@ func (s *service) startReadModel(ctx context.Context, conn kafka.Connection) err
 		return nil
 	}
 	file := readModelFile(s.cfg)
-	store, err := sqlite.Open(ctx, file)
+	err := closeReadModel(file)
+	var store *sqlite.Store
+	if err == nil {
+		store, err = sqlite.Open(ctx, file)
+	}
 	if err != nil {
 		s.withoutReadModel(err)
 		return nil //nolint:nilerr // told, and up goes on without it

@@ -200,6 +200,14 @@ func TestUpWorksWithoutTables(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, nil, "read model"},
+		{"a link", func(dir string) {
+			if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(filepath.Join(dir, "elsewhere"), filepath.Join(dir, "data", readModelName)); err != nil {
+				t.Fatal(err)
+			}
+		}, nil, "read model"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -211,6 +219,9 @@ func TestUpWorksWithoutTables(t *testing.T) {
 			}
 			if out, code := p.run("sink", "status"); code == 0 {
 				t.Errorf("status: %s", out)
+			}
+			if _, err := os.Lstat(filepath.Join(dir, "elsewhere")); err == nil {
+				t.Error("a file was made through a link")
 			}
 		})
 	}

@@ -80,7 +80,7 @@ func (s *scanner) message(ceType string) *schemas.Message {
 			m.OriginalWAMID = s.filled()
 		case "wamid_token":
 			s.once(&seen, messageWAMIDToken)
-			m.WAMIDToken = s.filled()
+			m.WAMIDToken = s.hexadecimal()
 		case "thread":
 			s.once(&seen, messageThread)
 			m.Thread = s.filled()

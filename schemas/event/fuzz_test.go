@@ -61,7 +61,7 @@ const everySync = `{"waba_id":"1","phone_number_id":"2","display_phone_number":"
 	`"errors":[{"code":-1,"title":"x","phase":0,"chunk_order":2,"at":"2026-03-01T12:00:00Z"}],"errors_omitted":3}`
 
 // everyMessage has every property that a message may have, and ones that are unknown.
-const everyMessage = `{"waba_id":"1","phone_number_id":"2","display_phone_number":"3","kind":"edit","rank":2,"wamid":"w","original_wamid":"o","thread":"t","group_id":"g",` +
+const everyMessage = `{"waba_id":"1","phone_number_id":"2","display_phone_number":"3","kind":"edit","rank":2,"wamid":"w","original_wamid":"o","wamid_token":"3Af0","thread":"t","group_id":"g",` +
 	`"contact":{"wa_id":"1","user_id":"2","parent_user_id":"3","username":"u","country_code":"DE","profile_name":"\ud83d\ude00\ud800 \"\\\/\b\f\n\r\t","new":[null]},"direction":"outbound","from":"f","to":"t",` +
 	`"timestamp":-17e2,"type":"text","status":"READ","historical":true,"standby":false,"joined":true,"sync":{"window":1,"phase":0,"chunk_order":-3,"progress":62.0,"late":true,"more":{"a":1.5e-3}},` +
 	`"profiles":[{"profile":{"name":"x"}}],"new":{"a":[true,false,null,"\u0041"]},"original":{"id":"w","id":"x","n":[[],{}]}}`

@@ -28,6 +28,7 @@ const (
 	messageRank
 	messageWAMID
 	messageOriginalWAMID
+	messageWAMIDToken
 	messageThread
 	messageGroup
 	messageContact
@@ -77,6 +78,9 @@ func (s *scanner) message(ceType string) *schemas.Message {
 		case "original_wamid":
 			s.once(&seen, messageOriginalWAMID)
 			m.OriginalWAMID = s.filled()
+		case "wamid_token":
+			s.once(&seen, messageWAMIDToken)
+			m.WAMIDToken = s.hexadecimal()
 		case "thread":
 			s.once(&seen, messageThread)
 			m.Thread = s.filled()

@@ -129,6 +129,17 @@ func (s *scanner) filled() string {
 	return v
 }
 
+// hexadecimal is a text of hexadecimal digits, at least one.
+func (s *scanner) hexadecimal() string {
+	v := s.filled()
+	for i := range len(v) {
+		if c := v[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+			s.fail("is not hexadecimal")
+		}
+	}
+	return v
+}
+
 // text is the content of a string: a part of the value, or a copy where it has escapes.
 func (s *scanner) text() []byte {
 	if s.err != nil {

@@ -6,7 +6,7 @@ PROSE := README.md SECURITY.md CONTRIBUTING.md $(wildcard docs/*.md)
 FUZZTIME ?= 10s
 BROKERS ?= 3
 # The packages with budgets in testdata/costs.json.
-GUARDED := ./ingress ./ingress/route ./ingress/publish ./processors ./processors/split ./processors/history ./processors/task ./schemas
+GUARDED := ./ingress ./ingress/route ./ingress/publish ./processors ./processors/split ./processors/history ./processors/task ./schemas ./schemas/event
 
 .PHONY: help
 help: ## list the targets

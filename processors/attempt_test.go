@@ -23,7 +23,7 @@ import (
 
 var updateAttempts = flag.Bool("update", false, "write testdata/attempts.txt anew")
 
-// memoryLog is a log of notes. It can be out of reach.
+// memoryLog is a log of notes in memory. It can be unreachable.
 type memoryLog struct {
 	notes map[int32]attempt
 	away  bool
@@ -46,7 +46,7 @@ func (l *memoryLog) write(_ context.Context, notes map[int32]attempt) error {
 	return nil
 }
 
-// TestAttempts plays testdata/attempts.txt: a line is an event, and behind the arrow stands what comes of it.
+// TestAttempts runs testdata/attempts.txt: each line has an event and, behind the arrow, the resulting note.
 func TestAttempts(t *testing.T) {
 	const file = "testdata/attempts.txt"
 	want, err := os.ReadFile(file)
@@ -216,7 +216,7 @@ func TestOutcomes(t *testing.T) {
 		worked time.Duration
 		want   outcome
 	}{
-		{nil, 0, outcomeBlameless}, // told to stop, or aborted by a rebalance
+		{nil, 0, outcomeBlameless}, // a stop, or an abort by a rebalance
 		{fmt.Errorf("produce coex.echoes/1: %w", kerr.MessageTooLarge), time.Second, outcomeFailed},
 		{fmt.Errorf("produce coex.echoes/1: %w", kerr.InvalidRecord), time.Second, outcomeFailed},
 		{fmt.Errorf("%w: an index", errPanic), 0, outcomeFailed},

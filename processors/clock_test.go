@@ -18,14 +18,14 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// jumpingClock is a clock that someone sets. It is worse than a real one: what the program measures jumps, too.
+// jumpingClock is a clock that the test sets. Unlike with a real one, measured durations jump too.
 type jumpingClock struct{ ahead atomic.Int64 }
 
 func (c *jumpingClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-// TestFaultClockJump: while the clocks of ingress and processor jump by hours, forward and back, and the processor
-// is restarted in between, every event comes once. History that is not marked late is in order: a jump forward is
-// a gap that was waited for in vain.
+// TestFaultClockJump: the clocks of ingress and processor jump by hours in both directions, and the processor is
+// restarted in between. Every event comes once, and history that is not marked late is in order. A jump forward is a
+// gap timeout.
 func TestFaultClockJump(t *testing.T) {
 	seed := *seedFlag
 	if seed == 0 {
@@ -83,7 +83,7 @@ func TestFaultClockJump(t *testing.T) {
 	}
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 
-	// Each echo that has come out shows that the processor is through with what was written before it.
+	// An emitted echo shows that the processor has processed all earlier records.
 	seenEchoes := 0
 	drained := func() { c.read(schemas.TopicEchoes, atLeast(seenEchoes)) }
 	jumps := []time.Duration{7 * time.Hour, -10 * time.Hour, 40 * time.Minute, -5 * time.Minute, 26 * time.Hour, -24 * time.Hour}

@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// TestCosts guards the way of an event from its task to the client that produces it.
+// TestCosts checks the costs of an event between its task and the client that produces it.
 func TestCosts(t *testing.T) {
 	cost.Check(t, cost.Operation{Name: "hand an event to the client", Per: "event", Times: 20 * recordBlock, Start: func(t *testing.T) func(int) {
 		var limits recordLimits

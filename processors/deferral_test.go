@@ -92,8 +92,8 @@ func of(waba string, all []said) (wamids []string) {
 	return wamids
 }
 
-// TestALongBodyDoesNotHoldUpAnotherBusiness: a message that was received after a live body of 10,000 messages, in the same
-// partition, leaves in the first transaction; what is in the body leaves in several, in order.
+// TestALongBodyDoesNotHoldUpAnotherBusiness: a message behind a live body of 10,000 messages in the same partition is
+// committed in the first transaction. The messages of the body are committed in several, in order.
 func TestALongBodyDoesNotHoldUpAnotherBusiness(t *testing.T) {
 	c := newCluster(t)
 	mad, other := "1", mate("1")
@@ -113,8 +113,8 @@ func TestALongBodyDoesNotHoldUpAnotherBusiness(t *testing.T) {
 	}
 }
 
-// TestManyBodiesDoNotHoldUpAnotherBusiness: of the bodies of one business that are polled together no more go before
-// another's than its share of a transaction.
+// TestManyBodiesDoNotHoldUpAnotherBusiness: of the bodies of one business in one poll, at most its share of a
+// transaction goes before the record of another business.
 func TestManyBodiesDoNotHoldUpAnotherBusiness(t *testing.T) {
 	c := newCluster(t)
 	cfg := c.config("a")
@@ -136,7 +136,8 @@ func TestManyBodiesDoNotHoldUpAnotherBusiness(t *testing.T) {
 	}
 }
 
-// TestBusinessesThatWaitAreServedInTurn: of two that wait, the one with little does not wait for the one with much.
+// TestBusinessesThatWaitAreServedInTurn: of two businesses with deferred records, the one with few does not wait for
+// all of the other one's.
 func TestBusinessesThatWaitAreServedInTurn(t *testing.T) {
 	c := newCluster(t)
 	cfg := c.config("a")
@@ -159,8 +160,8 @@ func TestBusinessesThatWaitAreServedInTurn(t *testing.T) {
 	}
 }
 
-// TestHistoryWaitsForWhatItsBusinessDeferred: the account event that ends an onboarding waits behind a long body. The history
-// that was received after it must not count for the onboarding before.
+// TestHistoryWaitsForWhatItsBusinessDeferred: the account event that ends an onboarding is deferred behind a long body.
+// The history that was received later must not count for the previous onboarding.
 func TestHistoryWaitsForWhatItsBusinessDeferred(t *testing.T) {
 	c := newCluster(t)
 	cfg := c.config("a")
@@ -187,8 +188,8 @@ func TestHistoryWaitsForWhatItsBusinessDeferred(t *testing.T) {
 	}
 }
 
-// TestEveryLiveEventOnceAndInOrderWhateverFails lets two processors come and go, and the broker fail commits, while bodies of
-// every size arrive that are over every budget.
+// TestEveryLiveEventOnceAndInOrderWhateverFails starts and stops two processors and lets commits fail, while bodies of
+// every size exceed every budget.
 func TestEveryLiveEventOnceAndInOrderWhateverFails(t *testing.T) {
 	t.Run("with room for all that waits", func(t *testing.T) { everyLiveEventOnce(t, 100_000) })
 	t.Run("without room", func(t *testing.T) { everyLiveEventOnce(t, 3) })
@@ -251,8 +252,8 @@ func everyLiveEventOnce(t *testing.T, recordsMax int) {
 	}
 }
 
-// TestADeferredRecordThatIsGoneIsTold: one is behind the end of the log, and where another one was stands a record that was received
-// at another time. What is deferred behind them is processed.
+// TestADeferredRecordThatIsGoneIsTold: one deferred record is behind the end of the log, and another offset has a
+// record with another time of receipt. Later deferred records are processed.
 func TestADeferredRecordThatIsGoneIsTold(t *testing.T) {
 	c := newCluster(t)
 	at := time.Now().Truncate(time.Millisecond)

@@ -16,10 +16,10 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// fetched is a hook of the Kafka client that tells when a record of a topic waits to be polled.
+// fetched is a hook of the Kafka client that reports when a record of a topic is buffered.
 type fetched struct {
 	topic string
-	skip  int32 // so many records are not told of
+	skip  int32 // number of records that are not reported
 	seen  atomic.Int32
 	waits chan struct{}
 }
@@ -123,12 +123,11 @@ func (c *cluster) commits(partition int32, topics ...string) (told func() []offs
 	}
 }
 
-// TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction: an echo that comes in the middle of a transaction's work on
-// history is committed by that one, and does not wait for its end and for another one. The middle is where a held
-// chunk is read again.
+// TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction: an echo that arrives while a transaction processes history
+// is committed by that transaction. The test sends it while a held chunk is read again.
 //
-// What the client has told of is not always ready to be polled at that moment. Then it waits for the next transaction,
-// which is right, too; but not each time.
+// A record that the hook has reported may not be ready to be polled yet. Then the next transaction commits it, which is
+// also correct, but must not happen every time.
 func TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction(t *testing.T) {
 	for range 5 {
 		if joined := echoWhileBulkIsWorkedOn(t); joined || t.Failed() {
@@ -184,8 +183,8 @@ func await(t *testing.T, what string, ch <-chan struct{}) {
 	}
 }
 
-// TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction: an echo that comes when a transaction's work is done, and
-// what it sent of history is not acknowledged yet, is committed by that one, too.
+// TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction: an echo that arrives before the history of a
+// transaction is acknowledged is committed by that transaction.
 func TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction(t *testing.T) {
 	for range 5 {
 		if joined := echoWhileBulkIsAcknowledged(t); joined || t.Failed() {
@@ -231,8 +230,8 @@ func echoWhileBulkIsAcknowledged(t *testing.T) (joined bool) {
 	return all[first][live] == 2
 }
 
-// TestLiveDoesNotWaitForAHeldChunkToBeRead: while live messages come, a held chunk is read and cut outside of
-// transactions. An echo that comes meanwhile is through before it.
+// TestLiveDoesNotWaitForAHeldChunkToBeRead: while live messages are expected, a held chunk is prefetched outside of
+// transactions. An echo that arrives meanwhile is committed first.
 func TestLiveDoesNotWaitForAHeldChunkToBeRead(t *testing.T) {
 	c := newCluster(t)
 	bulk := schemas.TopicRawBulk.Name("coex.")
@@ -261,8 +260,8 @@ func TestLiveDoesNotWaitForAHeldChunkToBeRead(t *testing.T) {
 	}
 }
 
-// TestATransactionWithNothingInItIsNotEnded: time passes while there is a backlog that has not been fetched, and nothing
-// else to do. A coordinator refuses to end a transaction that holds nothing, offsets of no partition included.
+// TestATransactionWithNothingInItIsNotEnded: time passes while the backlog has not been fetched and there is no other
+// work. A coordinator rejects the end of an empty transaction, including one with offsets of no partition.
 func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
 	c := newCluster(t)
 	bulk := schemas.TopicRawBulk.Name("coex.")

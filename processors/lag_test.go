@@ -76,8 +76,8 @@ func TestLagOfAPartitionIsNotToldByAnOldOwner(t *testing.T) {
 	}
 }
 
-// TestLagCountsWhatIsBeingWorkedOn: a body is read, and not committed. Whoever looks sees it grow old, though the session
-// looks at nothing meanwhile.
+// TestLagCountsWhatIsBeingWorkedOn: a record that is read but not committed grows old in the metrics, even if the
+// session is blocked.
 func TestLagCountsWhatIsBeingWorkedOn(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	reg := prometheus.NewRegistry()
@@ -118,7 +118,8 @@ func TestLagCountsWhatIsBeingWorkedOn(t *testing.T) {
 	expect("nothing waits again", 0, 0)
 }
 
-// TestLagCountsWhatWaitsForATurn: it was read, and its offset is committed; all the same it is not processed.
+// TestLagCountsWhatWaitsForATurn: the offset of a deferred record is committed, but the record counts until it is
+// processed.
 func TestLagCountsWhatWaitsForATurn(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	reg := prometheus.NewRegistry()

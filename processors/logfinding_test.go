@@ -43,8 +43,9 @@ func TestALogIsJudgedByWhatIsKnownOfIt(t *testing.T) {
 	}
 }
 
-// TestNoNewRecordIsSkipped: whatever is known, a record that was written after the log was cut or made again lies at the
-// offset where the group goes on, or behind it; where the log cannot tell, all of it that may be new is read again.
+// TestNoNewRecordIsSkipped: a record that was written after the log was cut or created again never lies before the
+// offset at which the group continues. If the log does not show which records are new, all that may be new are read
+// again.
 func TestNoNewRecordIsSkipped(t *testing.T) {
 	one, two := [16]byte{1}, [16]byte{2}
 	for at := range int64(12) {

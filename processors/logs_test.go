@@ -148,8 +148,8 @@ func (l *lane) told(s *started, fault string, read, lost float64) {
 	}
 }
 
-// TestALogThatWasCutIsReadOnWithoutSkipping: the group is at an offset that the log does not have any more. Nothing that
-// is written at used offsets is skipped, nothing comes out twice, and what is missing is counted.
+// TestALogThatWasCutIsReadOnWithoutSkipping: the group's offset is beyond the end of the log. No record at a used
+// offset is skipped, no event is emitted twice, and missing records are counted.
 func TestALogThatWasCutIsReadOnWithoutSkipping(t *testing.T) {
 	lanesOf(t, func(t *testing.T, l *lane) {
 		l.put(3)
@@ -186,7 +186,7 @@ func TestALogThatWasCutIsReadOnWithoutSkipping(t *testing.T) {
 	})
 }
 
-// TestALogThatIsCutBehindAnOlderVersionIsReadFromItsStart: there is no mark beside its offset.
+// TestALogThatIsCutBehindAnOlderVersionIsReadFromItsStart: its committed offset has no mark.
 func TestALogThatIsCutBehindAnOlderVersionIsReadFromItsStart(t *testing.T) {
 	lanesOf(t, func(t *testing.T, l *lane) {
 		l.put(3)
@@ -199,7 +199,7 @@ func TestALogThatIsCutBehindAnOlderVersionIsReadFromItsStart(t *testing.T) {
 	})
 }
 
-// TestATopicMadeAgainIsReadFromItsStart: its new log may be longer than the old one was.
+// TestATopicMadeAgainIsReadFromItsStart: the new log may be longer than the old one.
 func TestATopicMadeAgainIsReadFromItsStart(t *testing.T) {
 	again := func(t *testing.T, l *lane) {
 		t.Helper()
@@ -274,7 +274,7 @@ func (l *lane) parts(at int64) {
 	}
 }
 
-// TestALeaderThatWasBehindIsReadFromWhereItParts: it holds other records at offsets that were read.
+// TestALeaderThatWasBehindIsReadFromWhereItParts: the leader has other records at offsets that were read.
 func TestALeaderThatWasBehindIsReadFromWhereItParts(t *testing.T) {
 	for name, running := range map[string]bool{"elected while nobody is there": false, "elected while it is read": true} {
 		t.Run(name, func(t *testing.T) {
@@ -301,7 +301,7 @@ func TestALeaderThatWasBehindIsReadFromWhereItParts(t *testing.T) {
 	}
 }
 
-// TestAForgottenOffsetIsTakenFromTheOtherInputs: somebody deleted it, or it expired alone.
+// TestAForgottenOffsetIsTakenFromTheOtherInputs: the offset was deleted, or has expired alone.
 func TestAForgottenOffsetIsTakenFromTheOtherInputs(t *testing.T) {
 	lanesOf(t, func(t *testing.T, l *lane) {
 		if l.topic == schemas.TopicRerouted {
@@ -350,7 +350,7 @@ func TestLostStateIsTold(t *testing.T) {
 	}
 }
 
-// TestAHeldChunkIsNotTakenForAnother: where its record was, the log that was made again has another chunk.
+// TestAHeldChunkIsNotTakenForAnother: the topic was created again, and has another chunk at the same offset.
 func TestAHeldChunkIsNotTakenForAnother(t *testing.T) {
 	c := newCluster(t)
 	bulk := schemas.TopicRawBulk.Name("coex.")

@@ -24,8 +24,8 @@ func (c *cluster) remove(topic schemas.Topic, waba string, before int64) {
 	}
 }
 
-// TestRecordsThatRetentionRemovedUnreadAreCounted: while nobody was there to read them, and while a processor that could
-// not fetch was. Those that were read before they were removed are not, and nothing is counted twice.
+// TestRecordsThatRetentionRemovedUnreadAreCounted: both while no processor runs and while one cannot fetch. Records
+// that were read before their removal do not count, and none counts twice.
 func TestRecordsThatRetentionRemovedUnreadAreCounted(t *testing.T) {
 	for topic, body := range map[schemas.Topic]func(n int) string{
 		schemas.TopicRawLive: func(n int) string { return echo("1", fmt.Sprintf("e%d", n)) },
@@ -86,7 +86,7 @@ func TestRecordsThatRetentionRemovedUnreadAreCounted(t *testing.T) {
 	}
 }
 
-// TestRecordsRemovedBeforeTheFirstWasReadAreCounted: the group was there, and had nothing to read yet.
+// TestRecordsRemovedBeforeTheFirstWasReadAreCounted: the group existed, but had not read any record.
 func TestRecordsRemovedBeforeTheFirstWasReadAreCounted(t *testing.T) {
 	for topic, body := range map[schemas.Topic]string{
 		schemas.TopicRawLive: echo("1", "e"), schemas.TopicRawBulk: chunk("1", 0, 1, 10, "m"), schemas.TopicRerouted: echo("1", "e"),
@@ -117,7 +117,7 @@ func TestRecordsRemovedBeforeTheFirstWasReadAreCounted(t *testing.T) {
 	}
 }
 
-// TestAnAbortedTransactionIsNoLoss: its records are left out, and leave a hole.
+// TestAnAbortedTransactionIsNoLoss: its records are skipped, which leaves a gap.
 func TestAnAbortedTransactionIsNoLoss(t *testing.T) {
 	c := newCluster(t)
 	s := c.start(c.config("a"))

@@ -33,8 +33,8 @@ func (c *cluster) slowLive(topic string) (end func()) {
 	return func() { over.Store(true) }
 }
 
-// TestHistoryDoesNotOvertakeTheEndOfAnOnboarding: the history of the second onboarding is read before the end of the
-// first one is, because that one's broker is slow. It must not count as a repetition of the first.
+// TestHistoryDoesNotOvertakeTheEndOfAnOnboarding: the history of the second onboarding is fetched before the end of the
+// first one, whose broker is slow. It must not count as a repetition of the first.
 func TestHistoryDoesNotOvertakeTheEndOfAnOnboarding(t *testing.T) {
 	c := newCluster(t)
 	// Of another partition than the first business, and than that of its number's id, which is told in `rerouted`: what is
@@ -75,7 +75,7 @@ func TestHistoryDoesNotOvertakeTheEndOfAnOnboarding(t *testing.T) {
 	}
 }
 
-// TestHeldChunksComeFromMemory: what waits moments for an earlier chunk is not read from the log again.
+// TestHeldChunksComeFromMemory: a chunk that is held for a moment is not read from the log again.
 func TestHeldChunksComeFromMemory(t *testing.T) {
 	for _, most := range []int64{0, 1 << 20} {
 		c := newCluster(t)
@@ -99,8 +99,8 @@ func TestHeldChunksComeFromMemory(t *testing.T) {
 	}
 }
 
-// TestBodiesWhoseChunksLeaveInTurnAreReadOnce: their chunks wait apart from them, memory for held bodies or not. A processor
-// that begins anew reads each body once more.
+// TestBodiesWhoseChunksLeaveInTurnAreReadOnce: their chunks are in the piece cache, with and without a held cache.
+// After a restart each body is read once more.
 func TestBodiesWhoseChunksLeaveInTurnAreReadOnce(t *testing.T) {
 	const bodies, chunks = 3, 200
 	c := newCluster(t)

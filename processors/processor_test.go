@@ -220,9 +220,9 @@ func TestPartsOfOtherBusinessesReachTheirPartition(t *testing.T) {
 	}
 }
 
-// TestEveryEventOnceAndInOrderWhateverFails lets two processors come and go, and the broker fail commits,
-// while webhooks arrive shuffled and repeated: beside live messages, and without any, when the processors work ahead of
-// the transactions that are being ended; with all held chunks in memory, with some, and with none.
+// TestEveryEventOnceAndInOrderWhateverFails starts and stops two processors and lets commits fail, while webhooks
+// arrive shuffled and repeated. It runs with live messages, and without them, so that processors work during commits.
+// The held cache has room for all chunks, for some, or for none.
 func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
 	usual := processors.DefaultConfig()
 	t.Run("beside live messages", func(t *testing.T) { everyEventOnce(t, 30, usual.BulkBytesPerTransaction, usual.HeldBytesMax) })
@@ -373,8 +373,8 @@ func failCommits(k *kfake.Cluster, seed uint64) *switchable {
 	return s
 }
 
-// TestATransactionAlwaysCarriesOffsets: without them the group could not refuse a processor that lost its
-// partitions while it was asleep.
+// TestATransactionAlwaysCarriesOffsets: without offsets the group could not reject a suspended processor that lost its
+// partitions.
 func TestATransactionAlwaysCarriesOffsets(t *testing.T) {
 	c := newCluster(t)
 	var mu sync.Mutex
@@ -413,7 +413,7 @@ func TestATransactionAlwaysCarriesOffsets(t *testing.T) {
 	}
 }
 
-// TestALimitThatWasLoweredDoesNotStopThePartition: a held chunk that is over a limit now is told in dlq.
+// TestALimitThatWasLoweredDoesNotStopThePartition: a held chunk that exceeds the new limit goes to dlq.
 func TestALimitThatWasLoweredDoesNotStopThePartition(t *testing.T) {
 	c := newCluster(t)
 	ids := make([]string, 200)

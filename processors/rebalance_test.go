@@ -8,9 +8,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// TestARebalanceBetweenTransactionsAbortsNone: what a rebalance costs is the rebuilding of state once. The client would
-// abort the next transaction of a processor whose partitions went between two, and its tasks would be rebuilt
-// again.
+// TestARebalanceBetweenTransactionsAbortsNone: a rebalance between two transactions rebuilds the state once. Otherwise
+// the client would abort the next transaction, and the tasks would be rebuilt again.
 func TestARebalanceBetweenTransactionsAbortsNone(t *testing.T) {
 	c := newCluster(t)
 	first := c.start(c.config("a"))

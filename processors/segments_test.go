@@ -181,7 +181,7 @@ func TestSegmentedBodiesAreProcessedOnceWhereverOneStops(t *testing.T) {
 	t.Logf("%d lives, segments up to %d", life, lasts[len(lasts)-1])
 }
 
-// What the processor passes on is cut, too, and is read whole.
+// TestLongDeadLettersAndReroutedPartsTravelInSegments: readers join what the processor wrote in segments.
 func TestLongDeadLettersAndReroutedPartsTravelInSegments(t *testing.T) {
 	for _, told := range []bool{true, false} {
 		t.Run(fmt.Sprintf("told %v", told), func(t *testing.T) {

@@ -49,7 +49,7 @@ func notReady(s *started, says string) func() bool {
 	}
 }
 
-// TestAProcessorThatIsStuckIsNotReadyAndLags: its work on one body does not end. Nobody in it looks at anything any more.
+// TestAProcessorThatIsStuckIsNotReadyAndLags: processing of one body does not end, and the session's loop is blocked.
 func TestAProcessorThatIsStuckIsNotReadyAndLags(t *testing.T) {
 	for topic, body := range map[schemas.Topic]string{schemas.TopicRawLive: echo("1", "e1"), schemas.TopicRawBulk: chunk("1", 0, 1, 100, "m1")} {
 		t.Run(topic.String(), func(t *testing.T) {
@@ -85,8 +85,8 @@ func TestAProcessorThatIsStuckIsNotReadyAndLags(t *testing.T) {
 	}
 }
 
-// TestABodyThatFailsItsTransactionEachTimeIsTold: sessions come and go, and are restored in between, and other partitions
-// get on.
+// TestABodyThatFailsItsTransactionEachTimeIsTold: sessions fail and restore in turn, while other partitions make
+// progress.
 func TestABodyThatFailsItsTransactionEachTimeIsTold(t *testing.T) {
 	c := newCluster(t)
 	clock := &jumpingClock{}
@@ -111,8 +111,8 @@ func TestABodyThatFailsItsTransactionEachTimeIsTold(t *testing.T) {
 	eventually(t, "it is ready again", func() bool { return s.Ready() == nil })
 }
 
-// TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone: the others are served, and nothing of it is skipped or
-// restarted; where it may be set aside, it is, and stays in the log.
+// TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone: other partitions are served, and no record of the
+// blocked one is skipped or read again. With set_aside the record is ignored, and stays in the log.
 func TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone(t *testing.T) {
 	for name, bad := range map[string]struct{ key, value string }{
 		"an unknown kind":        {"z|what", `{"v":9}`},

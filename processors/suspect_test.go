@@ -89,7 +89,7 @@ func TestABodyThatFailsItsTransactionIsSetAside(t *testing.T) {
 	}
 }
 
-// So is one that waits for a turn, and leaves in parts.
+// TestADeferredBodyThatFailsIsSetAside: this also holds for a deferred body that is processed in parts.
 func TestADeferredBodyThatFailsIsSetAside(t *testing.T) {
 	c := newCluster(t)
 	c.refuse("poison")
@@ -219,8 +219,8 @@ func TestANoteIsNotBeyondTheEndOfTheLog(t *testing.T) {
 	}
 }
 
-// TestBodiesThatWaitAndFailAreSetAsideAlone: of what waits for a turn, and leaves in parts, only the bodies that fail are set aside, and
-// each of them is. All others leave once and in order; other businesses of the partition go on meanwhile.
+// TestBodiesThatWaitAndFailAreSetAsideAlone: of several deferred bodies in parts, exactly those that fail are set
+// aside. All others are emitted once and in order. Other businesses of the partition make progress meanwhile.
 func TestBodiesThatWaitAndFailAreSetAsideAlone(t *testing.T) {
 	mad, other, live := "1", mate("1"), mate("1", mate("1"))
 	for name, poisons := range map[string]map[string][]int{ // which bodies of a business are poison
@@ -349,7 +349,7 @@ func TestTheChunksOfABodyThatWaitAreNotTriesOfIt(t *testing.T) {
 	cfg := c.config("a")
 	cfg.Compression = "none"
 	var want []string
-	var elements [2][]string // of two bodies, whose chunks leave in turn
+	var elements [2][]string // of two bodies with alternating chunks
 	for order := 2; order <= 9; order++ {
 		id := fmt.Sprint("chunk.", order)
 		want = append(want, id)
@@ -377,7 +377,7 @@ func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
 	cfg := c.config("a")
 	cfg.Compression = "none"
 	var all []string
-	for i := range 2000 { // long enough to be cut between transactions
+	for i := range 2000 { // long enough to be prefetched
 		all = append(all, fmt.Sprint("wamid.of.the.past.", i))
 	}
 	c.put(schemas.TopicRawLive, "1", echo("1", "first"))

@@ -34,6 +34,7 @@ func (m *Message) AppendJSON(dst []byte) []byte {
 	}
 	dst = appendStringField(dst, `,"wamid":`, m.WAMID)
 	dst = appendStringField(dst, `,"original_wamid":`, m.OriginalWAMID)
+	dst = appendStringField(dst, `,"wamid_token":`, m.WAMIDToken)
 	dst = appendStringField(dst, `,"thread":`, m.Thread)
 	dst = appendStringField(dst, `,"group_id":`, m.GroupID)
 	if m.Contact != nil {

@@ -29,6 +29,9 @@ type Message struct {
 	WAMID string `json:"wamid,omitempty"`
 	// OriginalWAMID is the message that an edit or a revoke is about.
 	OriginalWAMID string `json:"original_wamid,omitempty"`
+	// WAMIDToken is the token of WAMID, on media placeholders of the past and on media. It is the same in both wamids of a
+	// message, and in every chat of a broadcast list. Absent where the wamid has no token.
+	WAMIDToken string `json:"wamid_token,omitempty"`
 
 	// Thread is the chat: the group, else the WhatsApp user's phone number in digits, else its BSUID. It is absent
 	// where the webhook names nobody.

@@ -21,6 +21,7 @@ type event struct {
 	Display       string        `json:"display_phone_number"`
 	WAMID         string        `json:"wamid"`
 	OriginalWAMID string        `json:"original_wamid"`
+	WAMIDToken    string        `json:"wamid_token"`
 	Thread        string        `json:"thread"`
 	GroupID       string        `json:"group_id"`
 	Contact       *contact      `json:"contact"`

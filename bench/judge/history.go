@@ -168,6 +168,7 @@ func (j *Judge) common(d *differences, e *event, it *item) {
 	d.number("timestamp", e.Timestamp, it.timestamp)
 	d.text("type", e.Type, j.types.list[it.typ])
 	d.text("original_wamid", e.OriginalWAMID, j.words.list[it.original])
+	d.token(e, e.Kind == "placeholder" && e.Type == "media_placeholder" && e.Sync != nil)
 	d.direction(e.Direction, it.direction)
 	d.digest("original", e.digest, it.digest)
 }
@@ -177,6 +178,15 @@ func (j *Judge) wamid(d *differences, e *event, it *item) {
 	if _, second := j.twins[e.WAMID]; second != it.twin {
 		d.text("wamid", e.WAMID, j.ids.get(it.wamid))
 	}
+}
+
+// token compares the token of the wamid, which only placeholders of media and media have.
+func (d *differences) token(e *event, has bool) {
+	var want string
+	if w, ok := schemas.ParseWAMID([]byte(e.WAMID)); ok && has {
+		want = string(w.Token())
+	}
+	d.text("wamid_token", e.WAMIDToken, want)
 }
 
 // media judges the asset of a placeholder: whatever its own sender and time, the placeholder's win.
@@ -191,6 +201,7 @@ func (j *Judge) media(r *Record, e *event, n int32) {
 	d.person(e, person)
 	d.sort(e, "media", schemas.RankConcrete)
 	j.wamid(&d, e, it)
+	d.token(e, true)
 	d.text("type", e.Type, j.types.list[it.typ])
 	d.digest("original", e.digest, it.digest)
 	d.flag("historical", e.Historical, true)

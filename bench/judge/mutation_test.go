@@ -135,6 +135,7 @@ func TestOneFaultIsNamedAlone(t *testing.T) {
 		mutation{"status", typed(schemas.TypeHistory), alter(`"status":"`, `"status":"x`), schemas.TopicHistory, WrongContent},
 		mutation{"display number", typed(schemas.TypeHistory), alter(`"display_phone_number":"`, `"display_phone_number":"2`), schemas.TopicHistory, WrongContent},
 		mutation{"not joined", typed(schemas.TypeMedia), alter(`"joined":true`, `"joined":false`), schemas.TopicMedia, WrongContent},
+		mutation{"token of media", typed(schemas.TypeMedia), alter(`"wamid_token":"`, `"wamid_token":"0`), schemas.TopicMedia, WrongContent},
 		mutation{"time of media", typed(schemas.TypeMedia), alter(`"timestamp":`, `"timestamp":9`), schemas.TopicMedia, WrongContent},
 		mutation{"historical echo", typed(schemas.TypeEcho), alter(`"historical":false`, `"historical":true`), schemas.TopicEchoes, WrongContent},
 		mutation{"profiles", typed(schemas.TypeMessage), alter(`"profiles":[`, `"profiles":[1,`), schemas.TopicMessages, WrongContent},

@@ -44,7 +44,7 @@ func refToken(wamid string) string {
 	if err != nil || len(b) < 19 {
 		return wamid
 	}
-	return string(b[len(b)-19:])
+	return string(b[len(b)-19 : len(b)-1])
 }
 
 type refProfile struct {
@@ -197,6 +197,7 @@ func (f *reference) asset(a refAsset) {
 	if joined {
 		m.Thread, m.Timestamp, m.Direction = ph.Thread, ph.Timestamp, ph.Direction
 	}
+	m.WAMIDToken = refToken(m.WAMID)
 	f.message(schemas.TopicMedia, schemas.TypeMedia, a.n, m, m.WAMID)
 }
 

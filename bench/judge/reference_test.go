@@ -578,6 +578,9 @@ func (f *reference) histories(n *refNumber) {
 				}
 				top[m.WAMID] = rank
 				m.Sync = &schemas.SyncPosition{Window: int32(w + 1), Phase: c.phase, ChunkOrder: c.order, Progress: c.progress}
+				if m.Type == "media_placeholder" {
+					m.WAMIDToken = refToken(m.WAMID)
+				}
 				f.message(schemas.TopicHistory, schemas.TypeHistory, n, m, fmt.Sprint(m.WAMID, rank))
 				if _, known := f.holders[refToken(m.WAMID)]; m.Type == "media_placeholder" && !known {
 					f.holders[refToken(m.WAMID)] = m

@@ -99,6 +99,25 @@ func (w *World) appendLive(dst []byte, n *number, l live, at int64, tell *truth.
 	return dst
 }
 
+// pastOf is the message of the past to whose chat a live message belongs, if it is a reaction as one to that message, or of
+// which a status speaks: one that came from the business. Each item has another one, so that no two say the same. It
+// is -1 where there is none: the item is then about a message that no topic has.
+func (w *World) pastOf(n *number, l live) int {
+	past := int(l.index)
+	if n.declined || past >= n.messages() {
+		return -1
+	}
+	switch l.kind {
+	case liveMessage, liveUnsupported, liveReal, liveTwin:
+		return past
+	case liveStatus, liveStatusElse:
+		if w.outbound(n, past) {
+			return past
+		}
+	}
+	return -1
+}
+
 // appendOne appends one item.
 func (s *liveSheet) appendOne(dst []byte, at int64) []byte {
 	w, n, l, d := s.w, s.n, s.l, &s.d
@@ -107,6 +126,10 @@ func (s *liveSheet) appendOne(dst []byte, at int64) []byte {
 		about = roll(w.cfg.Seed, atLive, uint64(n.index), uint64(l.about)) // the same chat
 	}
 	thread := about.n(n.threads)
+	past := w.pastOf(n, l)
+	if past >= 0 {
+		thread = w.thread(n, past)
+	}
 	at -= int64(d.n(3))
 	it := truth.Item{
 		WAMID: w.wamid(n, idLive, int(l.index)), Rank: schemas.RankConcrete, Timestamp: at, Direction: truth.In,
@@ -118,6 +141,9 @@ func (s *liveSheet) appendOne(dst []byte, at int64) []byte {
 	case liveStatus, liveStatusElse:
 		s.part.Kind = truth.KindStatus
 		it.WAMID = w.wamid(n, idForeign, int(l.index))
+		if past >= 0 {
+			it.WAMID = w.wamid(n, idPast, past)
+		}
 		it.Status, it.Direction = liveStatuses[l.about%3], truth.Out
 		it.Timestamp -= int64(2 - l.about%3) // every step has its own second
 		var p truth.Person
@@ -220,7 +246,12 @@ func (s *liveSheet) appendContent(dst []byte, it *truth.Item) []byte {
 		dst = append(dst, `"type":"image","image":{"mime_type":"image\/jpeg","sha256":"3f9d94d3","id":"2423079038317862"}`...)
 	case k == 1:
 		it.Type = "reaction"
-		dst = append(dst, `"type":"reaction","reaction":{"message_id":"wamid.X","emoji":"\ud83d\udc4d"}`...)
+		to := "wamid.X"
+		if past := s.w.pastOf(s.n, s.l); past >= 0 {
+			to = s.w.wamid(s.n, idPast, past)
+		}
+		dst = appendField(append(dst, `"type":"reaction","reaction":{`...), "message_id", to)
+		dst = append(dst, `,"emoji":"\ud83d\udc4d"}`...)
 	default:
 		dst, it.Type = appendContent(dst, d)
 	}

@@ -3,6 +3,7 @@ package world
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -378,4 +379,46 @@ func (w *World) bodyOf(chunk int32) int {
 		}
 	}
 	return -1
+}
+
+// Readers of the topics have to join statuses and reactions with their messages, and meet some whose message is on no topic.
+func TestStatusesAndReactionsAreAboutMessagesOfThePastAndOthers(t *testing.T) {
+	message := regexp.MustCompile(`"message_id":"([^"]+)"`)
+	for _, share := range []float64{0, 1} { // of YCloud
+		past := map[string]string{}
+		about := map[string][]string{}
+		each(make1(t, 5, func(c *Config) { c.YCloud, c.Dialog = share, 0 }), func(_ int, b []byte, parts []truth.Part) {
+			for _, m := range message.FindAllSubmatch(b, -1) {
+				about["reaction"] = append(about["reaction"], string(m[1]))
+			}
+			for _, p := range parts {
+				for _, it := range p.Items {
+					switch p.Kind {
+					case truth.KindChunk:
+						past[it.WAMID] = it.Direction
+					case truth.KindStatus:
+						about["status"] = append(about["status"], it.WAMID)
+					}
+				}
+			}
+		})
+		for kind, wamids := range about {
+			known := 0
+			for _, wamid := range wamids {
+				direction, ok := past[wamid]
+				if ok {
+					known++
+				}
+				if ok && kind == "status" && direction == truth.In {
+					t.Errorf("a status of %s, which came from the user", wamid)
+				}
+			}
+			if known*5 < len(wamids) || known*5 > 4*len(wamids) {
+				t.Errorf("YCloud %v: %d of %d %s items are about messages of the past, want a part", share, known, len(wamids), kind)
+			}
+		}
+		if len(about["status"]) == 0 || share == 0 && len(about["reaction"]) == 0 {
+			t.Errorf("YCloud %v: no statuses or reactions", share)
+		}
+	}
 }

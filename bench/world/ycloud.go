@@ -104,14 +104,22 @@ func (w *World) appendYCloud(dst []byte, i int, c *change, at int64, d *dice, te
 	who := roll(w.cfg.Seed, atLive, uint64(n.index), uint64(l.index))
 	it := truth.Item{WAMID: w.wamid(n, idLive, int(l.index)), Rank: schemas.RankConcrete, Timestamp: at, Direction: truth.Out}
 	part := truth.Part{Kind: truth.KindEcho, Number: n.index}
+	past := w.pastOf(n, l)
 	switch l.kind {
 	case liveMessage:
 		part.Kind, it.Direction = truth.KindMessage, truth.In
 	case liveStatus:
 		part.Kind, it.Status = truth.KindStatus, liveStatuses[l.about]
 		it.WAMID = w.wamid(n, idForeign, int(l.index))
+		if past >= 0 {
+			it.WAMID = w.wamid(n, idPast, past)
+		}
 	}
-	dst = w.appendYCloudMessage(dst, n, who.n(n.threads), &it, &part, &who)
+	thread := who.n(n.threads)
+	if past >= 0 {
+		thread = w.thread(n, past)
+	}
+	dst = w.appendYCloudMessage(dst, n, thread, &it, &part, &who)
 	if tell != nil {
 		*tell = part
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // patient is a cluster and the flags with which commands find it.
@@ -142,8 +144,9 @@ func TestDoctorFindsInjectedFaults(t *testing.T) {
 	if err := cl.ProduceSync(ctx, dead).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-	sync := &kgo.Record{Topic: "coex.syncs", Key: []byte("1001"), Value: fmt.Appendf(nil,
-		`{"phone_number_id":"1001","state":"done","end_reason":"ceiling","progress":60,"last_chunk_at":%q}`, time.Now().Format(time.RFC3339))}
+	now := time.Now()
+	over := schemas.Sync{PhoneNumberID: "1001", Window: 1, State: schemas.SyncDone, EndReason: schemas.SyncEndCeiling, Progress: 60, OpenedAt: now, LastAt: now, EndedAt: &now}
+	sync := &kgo.Record{Topic: "coex.syncs", Key: []byte("1001"), Value: over.AppendJSON(nil)}
 	if err := cl.ProduceSync(ctx, sync).FirstErr(); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/event"
 )
 
 // entry is a record as `tail` shows it.
@@ -19,31 +20,9 @@ type entry struct {
 	record  *kgo.Record
 	topic   schemas.Topic
 	headers map[string]string
-	event   event
-}
-
-// event is what the values of the event topics have in common, as far as a line shows it.
-type event struct {
-	WABAID             string `json:"waba_id"`
-	PhoneNumberID      string `json:"phone_number_id"`
-	DisplayPhoneNumber string `json:"display_phone_number"`
-	Thread             string `json:"thread"`
-	ID                 string `json:"id"` // of a contact
-	Direction          string `json:"direction"`
-	Type               string `json:"type"`
-	Status             string `json:"status"`
-	Timestamp          int64  `json:"timestamp"`
-	TimestampMS        int64  `json:"timestamp_ms"`
-	FullName           string `json:"full_name"`
-	Event              string `json:"event"`
-	Field              string `json:"field"`
-	State              string `json:"state"`
-	Window             int32  `json:"window"`
-	Progress           int32  `json:"progress"`
-	Messages           int64  `json:"messages"`
-	ChunksHeld         int64  `json:"chunks_held"`
-
-	Original json.RawMessage `json:"original"`
+	// event is what the record says, where it is one of ours: raw topics, dead letters and state are not.
+	event   event.Event
+	isEvent bool
 }
 
 func readEntry(r *kgo.Record, prefix string) *entry {
@@ -52,18 +31,35 @@ func readEntry(r *kgo.Record, prefix string) *entry {
 	for _, h := range r.Headers {
 		e.headers[h.Key] = string(h.Value)
 	}
-	if e.isEvent() {
-		_ = json.Unmarshal(r.Value, &e.event) // a value that is no event is shown as bytes
-		if len(r.Value) == 0 {
-			e.event.PhoneNumberID, e.event.ID, _ = strings.Cut(string(r.Key), "/") // a tombstone has its key only
+	if ceType := event.TypeOf(e.topic); ceType != "" {
+		if named := e.headers[schemas.HeaderCEType]; named != "" {
+			ceType = named
+		} else if len(r.Value) == 0 {
+			ceType = map[schemas.Topic]string{schemas.TopicContacts: schemas.TypeContactRemoved, schemas.TopicSyncs: schemas.TypeSyncRemoved}[e.topic]
 		}
+		var err error
+		e.event, err = event.Value(ceType, r.Value)
+		e.isEvent = err == nil // else it is shown as bytes
 	}
 	return e
 }
 
-// isEvent tells whether the value is one of ours: raw topics, dead letters and state are not.
-func (e *entry) isEvent() bool {
-	return !e.topic.Raw() && e.topic != schemas.TopicRerouted && e.topic != schemas.TopicDLQ && e.topic != schemas.TopicState
+// subject is whom the event is about: of a tombstone what its key says.
+func (e *entry) subject() (waba, number, display, thread string) {
+	switch ev := &e.event; {
+	case ev.Message != nil:
+		return ev.Message.WABAID, ev.Message.PhoneNumberID, ev.Message.DisplayPhoneNumber, ev.Message.Thread
+	case ev.Contact != nil:
+		return ev.Contact.WABAID, ev.Contact.PhoneNumberID, ev.Contact.DisplayPhoneNumber, ev.Contact.ID
+	case ev.Sync != nil:
+		return ev.Sync.WABAID, ev.Sync.PhoneNumberID, ev.Sync.DisplayPhoneNumber, ""
+	case ev.Account != nil:
+		return ev.Account.WABAID, ev.Account.PhoneNumberID, ev.Account.PhoneNumber, ""
+	case ev.Other != nil:
+		return ev.Other.WABAID, ev.Other.PhoneNumberID, "", ""
+	}
+	number, thread, _ = strings.Cut(string(e.record.Key), "/")
+	return "", number, "", thread
 }
 
 // tailFilter chooses records. In topics whose values are not events a WABA is compared with the key, and
@@ -71,16 +67,15 @@ func (e *entry) isEvent() bool {
 type tailFilter struct{ waba, number, thread string }
 
 func (f *tailFilter) match(e *entry) bool {
-	if !e.isEvent() {
+	if !e.isEvent {
 		return (f.waba == "" || string(e.record.Key) == f.waba) &&
 			(f.number == "" || bytes.Contains(e.record.Value, []byte(f.number))) &&
 			(f.thread == "" || bytes.Contains(e.record.Value, []byte(f.thread)))
 	}
-	ev := &e.event
-	waba := f.waba == "" || ev.WABAID == f.waba
-	number := f.number == "" || ev.PhoneNumberID == f.number || digits(ev.DisplayPhoneNumber) == digits(f.number) && digits(f.number) != ""
-	thread := f.thread == "" || ev.Thread == f.thread || ev.ID == f.thread
-	return waba && number && thread
+	waba, number, display, thread := e.subject()
+	return (f.waba == "" || waba == f.waba) &&
+		(f.number == "" || number == f.number || digits(display) == digits(f.number) && digits(f.number) != "") &&
+		(f.thread == "" || thread == f.thread)
 }
 
 func digits(s string) string {
@@ -132,60 +127,60 @@ func (e *entry) line(withTopic bool) string {
 	if withTopic {
 		fields = append(fields, fmt.Sprintf("%-8s", e.topic))
 	}
-	if !e.isEvent() {
+	if !e.isEvent {
 		return strings.Join(append(fields, e.foreign()), "  ")
 	}
-	ev := &e.event
-	fields = append(fields, or(ev.WABAID, "-"), or(ev.DisplayPhoneNumber, ev.PhoneNumberID, "-"))
-	switch e.topic {
-	case schemas.TopicContacts:
+	waba, number, display, _ := e.subject()
+	fields = append(fields, or(waba, "-"), or(display, number, "-"))
+	switch ev := &e.event; {
+	case ev.Message != nil:
+		fields = append(fields, e.message(ev.Message))
+	case e.topic == schemas.TopicContacts:
 		fields = append(fields, e.contact())
-	case schemas.TopicSyncs:
+	case e.topic == schemas.TopicSyncs:
 		fields = append(fields, e.sync())
-	case schemas.TopicAccount:
-		fields = append(fields, or(ev.Event, "-"))
-	case schemas.TopicOther:
-		fields = append(fields, or(ev.Field, "-"), shorten(string(ev.Original)))
-	default:
-		fields = append(fields, e.message())
+	case ev.Account != nil:
+		fields = append(fields, or(ev.Account.Event, "-"))
+	case ev.Other != nil:
+		fields = append(fields, or(ev.Other.Field, "-"), shorten(string(ev.Other.Original)))
 	}
 	return strings.Join(fields, "  ")
 }
 
 // time is the event's own time where it has one.
 func (e *entry) time() time.Time {
-	switch {
-	case e.event.Timestamp > 0:
-		return time.Unix(e.event.Timestamp, 0)
-	case e.event.TimestampMS > 0:
-		return time.UnixMilli(e.event.TimestampMS)
+	switch ev := &e.event; {
+	case ev.Message != nil && ev.Message.Timestamp > 0:
+		return time.Unix(ev.Message.Timestamp, 0)
+	case ev.Contact != nil && ev.Contact.TimestampMS > 0:
+		return time.UnixMilli(ev.Contact.TimestampMS)
 	}
 	return e.record.Timestamp
 }
 
 func (e *entry) contact() string {
-	if len(e.record.Value) == 0 {
-		return "removed  " + e.event.ID
+	_, _, _, id := e.subject()
+	if e.event.Contact == nil {
+		return "removed  " + id
 	}
-	return e.event.ID + "  " + shorten(e.event.FullName)
+	return id + "  " + shorten(e.event.Contact.FullName)
 }
 
 func (e *entry) sync() string {
-	if len(e.record.Value) == 0 {
+	s := e.event.Sync
+	if s == nil {
 		return "removed  goes on under its WABA"
 	}
-	ev := &e.event
-	return fmt.Sprintf("window %d  %s  progress %d  messages %d  held %d", ev.Window, ev.State, ev.Progress, ev.Messages, ev.ChunksHeld)
+	return fmt.Sprintf("window %d  %s  progress %d  messages %d  held %d", s.Window, s.State, s.Progress, s.Messages, s.ChunksHeld)
 }
 
-func (e *entry) message() string {
-	ev := &e.event
-	arrow := map[string]string{schemas.DirectionInbound: "<-", schemas.DirectionOutbound: "->"}[ev.Direction]
-	kind := or(ev.Type, "-")
-	if e.headers[schemas.HeaderCEType] == schemas.TypeStatus {
-		kind = "status " + ev.Status
+func (e *entry) message(m *schemas.Message) string {
+	arrow := map[string]string{schemas.DirectionInbound: "<-", schemas.DirectionOutbound: "->"}[m.Direction]
+	kind := or(m.Type, "-")
+	if e.event.Type == schemas.TypeStatus {
+		kind = "status " + m.Status
 	}
-	return fmt.Sprintf("%s %s  %s  %s", or(arrow, "--"), or(ev.Thread, "-"), kind, shorten(messageText(ev.Original, ev.Type)))
+	return fmt.Sprintf("%s %s  %s  %s", or(arrow, "--"), or(m.Thread, "-"), kind, shorten(event.Text(m.Original, m.Type)))
 }
 
 // foreign shows a record whose value is not ours.
@@ -195,31 +190,6 @@ func (e *entry) foreign() string {
 		what = reason + " " + e.headers[schemas.HeaderDLQMessage]
 	}
 	return fmt.Sprintf("%d@%d  %s  %s  %d bytes  %s", e.record.Partition, e.record.Offset, or(string(e.record.Key), "-"), what, len(e.record.Value), shorten(string(e.record.Value)))
-}
-
-// messageText is what a person would read of a message: its text, its caption, or nothing.
-func messageText(original json.RawMessage, kind string) string {
-	var m map[string]json.RawMessage
-	if json.Unmarshal(original, &m) != nil {
-		return ""
-	}
-	var content struct {
-		Body     string `json:"body"`
-		Caption  string `json:"caption"`
-		Filename string `json:"filename"`
-		Name     string `json:"name"`
-		Emoji    string `json:"emoji"`
-		Message  struct {
-			Type string `json:"type"`
-			Text struct {
-				Body string `json:"body"`
-			} `json:"text"`
-		} `json:"message"`
-	}
-	if json.Unmarshal(m[kind], &content) != nil {
-		return ""
-	}
-	return or(content.Body, content.Caption, content.Filename, content.Name, content.Emoji, content.Message.Text.Body)
 }
 
 // shorten fits a text into a line: no line ends, nothing that moves a cursor, 80 characters.

@@ -59,6 +59,12 @@ func registered(t *testing.T) []metric {
 	if err := s.startProcessor(conn); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.startReadModel(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
 	if err := embedded.RegisterMetrics(s.metrics, cfg.DataDir); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/event"
 )
 
 func record(topic schemas.Topic, key, value string, headers ...string) *kgo.Record {
@@ -24,7 +25,7 @@ func record(topic schemas.Topic, key, value string, headers ...string) *kgo.Reco
 	return r
 }
 
-const messageValue = `{"waba_id":"1001","phone_number_id":"2001","display_phone_number":"+1 555-0100","thread":"15550002","direction":"inbound","timestamp":1700000000,"type":"text","original":{"type":"text","text":{"body":"Hello\nthere"}}}`
+const messageValue = `{"waba_id":"1001","phone_number_id":"2001","display_phone_number":"+1 555-0100","thread":"15550002","direction":"inbound","timestamp":1700000000,"type":"text","historical":false,"original":{"type":"text","text":{"body":"Hello\nthere"}}}`
 
 func TestTailFiltersByBusinessNumberAndThread(t *testing.T) {
 	message := readEntry(record(schemas.TopicMessages, "2001/15550002", messageValue), "coex.")
@@ -71,17 +72,20 @@ func TestTailLines(t *testing.T) {
 	}{
 		{"message", record(schemas.TopicMessages, "2001/15550002", messageValue), at + "  1001  +1 555-0100  <- 15550002  text  Hello there"},
 		{
-			"status", record(schemas.TopicMessages, "k", `{"waba_id":"1","phone_number_id":"2","thread":"3","direction":"outbound","status":"read","timestamp":1700000000}`, schemas.HeaderCEType, schemas.TypeStatus),
+			"status", record(schemas.TopicMessages, "k", `{"waba_id":"1","phone_number_id":"2","thread":"3","direction":"outbound","status":"read","timestamp":1700000000,"historical":false,"original":{}}`, schemas.HeaderCEType, schemas.TypeStatus),
 			at + "  1  2  -> 3  status read  ",
 		},
-		{"edit", record(schemas.TopicEchoes, "k", `{"waba_id":"1","phone_number_id":"2","thread":"3","direction":"outbound","type":"edit","timestamp":1700000000,"original":{"edit":{"message":{"text":{"body":"new"}}}}}`), at + "  1  2  -> 3  edit  new"},
-		{"contact", record(schemas.TopicContacts, "2/3", `{"waba_id":"1","phone_number_id":"2","id":"3","full_name":"Ada","timestamp_ms":1700000000000}`), at + "  1  2  3  Ada"},
+		{"edit", record(schemas.TopicEchoes, "k", `{"waba_id":"1","phone_number_id":"2","thread":"3","direction":"outbound","type":"edit","timestamp":1700000000,"historical":false,"original":{"edit":{"message":{"text":{"body":"new"}}}}}`), at + "  1  2  -> 3  edit  new"},
+		{"contact", record(schemas.TopicContacts, "2/3", `{"waba_id":"1","phone_number_id":"2","id":"3","full_name":"Ada","timestamp_ms":1700000000000,"original":{}}`), at + "  1  2  3  Ada"},
 		{"removed contact", record(schemas.TopicContacts, "2/3", ""), at + "  -  2  removed  3"},
-		{"sync", record(schemas.TopicSyncs, "2", `{"waba_id":"1","phone_number_id":"2","window":1,"state":"running","progress":40,"messages":9,"chunks_held":2}`), at + "  1  2  window 1  running  progress 40  messages 9  held 2"},
-		{"account", record(schemas.TopicAccount, "1", `{"waba_id":"1","event":"PARTNER_REMOVED"}`), at + "  1  -  PARTNER_REMOVED"},
+		{"sync", record(schemas.TopicSyncs, "2", `{"waba_id":"1","phone_number_id":"2","window":1,"state":"running","progress":40,"messages":9,"chunks_held":2,`+
+			`"order_known":true,"phases":[],"chunks":0,"chunks_late":0,"chunks_duplicate":0,"duplicates":0,"opened_at":"2026-03-01T12:00:00Z","last_chunk_at":"2026-03-01T12:00:00Z"}`), at + "  1  2  window 1  running  progress 40  messages 9  held 2"},
+		{"account", record(schemas.TopicAccount, "1", `{"waba_id":"1","event":"PARTNER_REMOVED","original":{}}`), at + "  1  -  PARTNER_REMOVED"},
 		{"raw", record(schemas.TopicRawBulk, "1", "{}", schemas.HeaderSource, "meta"), at + "  2@7  1  meta  2 bytes  {}"},
 		{"dead letter", record(schemas.TopicDLQ, "1", "{", schemas.HeaderSource, "meta", schemas.HeaderDLQReason, "json_invalid", schemas.HeaderDLQMessage, "at byte 1"), at + "  2@7  1  json_invalid at byte 1  1 bytes  {"},
-		{"no event", record(schemas.TopicHistory, "1", "no JSON"), at + "  -  -  -- -  -  "},
+		{"no JSON", record(schemas.TopicHistory, "1", "no JSON"), at + "  2@7  1  -  7 bytes  no JSON"},
+		{"no event", record(schemas.TopicHistory, "1", "{}"), at + "  2@7  1  -  2 bytes  {}"},
+		{"a type of a later version", record(schemas.TopicHistory, "1", "{}", schemas.HeaderCEType, "com.coexstream.history.v2"), at + "  2@7  1  -  2 bytes  {}"},
 	} {
 		if got := readEntry(tt.record, "coex.").text(false); got != tt.want {
 			t.Errorf("%s:\n got %q\nwant %q", tt.name, got, tt.want)
@@ -91,25 +95,39 @@ func TestTailLines(t *testing.T) {
 
 // A message is somebody else's text: it must not move the cursor or pretend to be another line.
 func TestTailShowsNoControlCharacters(t *testing.T) {
-	value, err := json.Marshal(map[string]any{"type": "text", "original": map[string]any{"text": map[string]any{"body": "a\x1b[2Jb\r\nc\u202ed\u0085" + strings.Repeat("é", 200)}}})
+	values := map[schemas.Topic]map[string]any{}
+	const bad = "x\x1b[2J\ny"
+	for _, topic := range schemas.Topics() {
+		values[topic] = map[string]any{
+			"waba_id": bad, "phone_number_id": bad, "display_phone_number": bad, "thread": bad, "type": bad, "status": "X\x1b[2J\nY", "kind": bad, "event": bad,
+			"field": bad, "id": bad, "full_name": bad, "direction": "outbound", "timestamp": 1, "timestamp_ms": 1, "joined": true,
+			"historical": topic == schemas.TopicHistory || topic == schemas.TopicMedia, "sync": map[string]any{"window": 1}, "original": map[string]any{},
+		}
+	}
+	for _, topic := range schemas.Topics() {
+		fields, err := json.Marshal(values[topic])
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Ids and keys are as foreign as texts are.
+		r := record(topic, bad, string(fields), schemas.HeaderSource, bad, schemas.HeaderDLQReason, bad, schemas.HeaderDLQMessage, bad)
+		e := readEntry(r, "coex.")
+		if line := e.text(true); strings.ContainsAny(line, "\x1b\n") {
+			t.Errorf("%s: %q", topic, line)
+		}
+		if topic != schemas.TopicSyncs && e.isEvent != (event.TypeOf(topic) != "") {
+			t.Errorf("%s: is an event: %v", topic, e.isEvent)
+		}
+	}
+	text := values[schemas.TopicMessages]
+	text["type"], text["original"] = "text", map[string]any{"text": map[string]any{"body": "a\x1b[2Jb\r\ncd\u202e\u0085" + strings.Repeat("é", 200)}}
+	value, err := json.Marshal(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	line := readEntry(record(schemas.TopicMessages, "k", string(value)), "coex.").text(false)
 	if strings.ContainsAny(line, "\x1b\r\n\u202e\u0085") || !strings.Contains(line, "a[2Jb  cd") || len([]rune(line)) > 140 {
 		t.Errorf("%q", line)
-	}
-	// Ids, states and keys are as foreign as texts are.
-	const bad = "x\x1b[2J\ny"
-	fields, err := json.Marshal(map[string]any{"waba_id": bad, "display_phone_number": bad, "thread": bad, "type": bad, "status": bad, "state": bad, "event": bad, "field": bad, "id": bad, "full_name": bad})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, topic := range schemas.Topics() {
-		r := record(topic, bad, string(fields), schemas.HeaderSource, bad, schemas.HeaderDLQReason, bad, schemas.HeaderDLQMessage, bad, schemas.HeaderCEType, schemas.TypeStatus)
-		if line := readEntry(r, "coex.").text(true); strings.ContainsAny(line, "\x1b\n") {
-			t.Errorf("%s: %q", topic, line)
-		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/coexstream/coexstream/internal/embedded"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/private"
+	"github.com/coexstream/coexstream/sinks/sqlite"
 )
 
 func (a *app) upCommand() *cobra.Command {
@@ -118,7 +119,8 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 
 // ofDataFolder tells whether a name in the data folder is this program's, or that of a mounted disk.
 func ofDataFolder(name string) bool {
-	return slices.Contains([]string{
+	readModel := sqlite.Files(readModelName)
+	return slices.Contains(readModel, name) || slices.Contains([]string{
 		"lock", "broker", "spool", filepath.Base(replaysDir(&config.Config{})), secretsName, runningName, brokerPasswordName, brokerPropertiesName, "lost+found",
 	}, strings.TrimSuffix(name, ".tmp"))
 }
@@ -167,6 +169,9 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 		return "", err
 	}
 	if err := s.startProcessor(conn); err != nil {
+		return "", err
+	}
+	if err := s.startReadModel(ctx, conn); err != nil {
 		return "", err
 	}
 	address, err := s.startIngress(ctx, conn)

@@ -19,6 +19,7 @@ type Config struct {
 	Ingress         Ingress       `key:"ingress"`
 	Processor       Processor     `key:"processor"`
 	Embedded        Embedded      `key:"embedded"`
+	Sink            Sink          `key:"sink"`
 
 	values   map[string]any // of each key but ingress.sources
 	origins  map[string]string
@@ -198,6 +199,18 @@ type Embedded struct {
 	SyncWrites     bool   `key:"sync_writes"`
 	SegmentBytes   int64  `key:"segment_bytes"`
 	MemoryLimit    int64  `key:"memory_limit"`
+}
+
+// Sink is what reads the events.
+type Sink struct {
+	SQLite SQLite `key:"sqlite"`
+}
+
+// SQLite is the read model of `up`.
+type SQLite struct {
+	Enabled    bool   `key:"enabled"`
+	File       string `key:"file"`
+	RecordsMax int    `key:"records_max"`
 }
 
 // Authenticates tells whether the broker asks its clients who they are.

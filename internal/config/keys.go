@@ -53,7 +53,7 @@ var listenPattern, listenAllows = `^(.*:\d{1,5})$`, "host:port, or :port for all
 // Keys lists all keys in the order of the documentation. Secrets are followed by the key of the file
 // that can hold them.
 func Keys() []Key {
-	all := slices.Concat(generalKeys(), kafkaKeys(), topicKeys(), ingressKeys(), processorKeys(), embeddedKeys())
+	all := slices.Concat(generalKeys(), kafkaKeys(), topicKeys(), ingressKeys(), processorKeys(), embeddedKeys(), sinkKeys())
 	keys := make([]Key, 0, len(all)+4)
 	for _, k := range all {
 		keys = append(keys, k)
@@ -187,6 +187,14 @@ func embeddedKeys() []Key {
 		{Name: "embedded.sync_writes", Kind: Bool, Default: "true", Doc: "Call fsync before a write is acknowledged, which protects it from a power cut. Without it writes are faster and survive a kill -9 only."},
 		{Name: "embedded.segment_bytes", Kind: Bytes, Default: "8MiB", Min: mib, Max: gib, Doc: "Maximum size of the broker's log segments. A start reads whole segments into memory, so this limits its memory."},
 		{Name: "embedded.memory_limit", Kind: Bytes, Default: "256MiB", Min: 0, Max: 1 << 50, Doc: "Soft limit of the heap of `up`. GOMEMLIMIT takes precedence. 0: no limit."},
+	}
+}
+
+func sinkKeys() []Key {
+	return []Key{
+		{Name: "sink.sqlite.enabled", Kind: Bool, Default: "true", Doc: "Keep the events in SQLite tables as well ([sinks.md](sinks.md)). Only `up` does this."},
+		{Name: "sink.sqlite.file", Own: true, Doc: "SQLite file of the tables. Empty: `DATA_DIR/read.db`."},
+		{Name: "sink.sqlite.records_max", Kind: Int, Default: "500", Min: 1, Max: 100_000, Doc: "Maximum records in a transaction. Larger transactions are faster, and live events wait longer for them."},
 	}
 }
 

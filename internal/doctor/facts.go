@@ -101,6 +101,15 @@ type Waiting struct {
 	Oldest              time.Duration
 }
 
+// Sink is what a process tells of a sink that it runs.
+type Sink struct {
+	Name    string
+	Blocked float64 // partitions
+	Letters float64 // since the process began
+	Records float64 // that it is behind, live and backlog
+	Live    time.Duration
+}
+
 // Process is an ingress, a processor or an `up` with an admin listener.
 type Process struct {
 	URL   string
@@ -113,6 +122,7 @@ type Process struct {
 	Blocked int      // partitions that a processor does not serve, for their state cannot be read
 	Waiting Waiting  // what a processor lets wait
 	Spooled *Spooled // nil: it has no spool, or does not tell
+	Sinks   []Sink   // by name
 
 	// Largest is how many numbers the business with the most of them has, and Business a hash of its WABA.
 	Largest  int

@@ -70,6 +70,7 @@ func Checks() []Check {
 		{"transactions", "no transaction holds readers back", "asked for the transaction coordinator, described transactions, compared last stable offsets with high watermarks", true, judgeTransactions},
 		{"dlq", "nothing goes to dlq", "read the headers of recent dead letters", true, judgeDeadLetters},
 		{"syncs", "history syncs are whole", "read syncs", true, judgeSyncs},
+		{"sinks", "sinks follow the topics", "looked at the metrics of processes", false, judgeSinks},
 		{"clock", "clocks agree", "compared this machine's clock with processes, newest records and open transactions", false, judgeClocks},
 	}
 }

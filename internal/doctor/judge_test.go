@@ -33,7 +33,7 @@ func healthy(t *testing.T) *Facts {
 		Disks:        []Disk{{Key: "data_dir", Path: "/data", Exists: true, FreeBytes: 50 << 30, AllBytes: 100 << 30}},
 		Spools:       []Spool{{Topic: "raw.live", Path: "/data/spool/raw.live", BytesMax: 1 << 30}},
 		BrokerData:   &BrokerData{Path: "/data/broker"},
-		Processes:    []Process{{URL: "http://a", Spooled: &Spooled{Writable: true}, Ready: true, ConfigHash: "1", OwnHash: "1", Timed: true, Ahead: time.Second}},
+		Processes:    []Process{{URL: "http://a", Sinks: []Sink{{Name: "sqlite"}}, Spooled: &Spooled{Writable: true}, Ready: true, ConfigHash: "1", OwnHash: "1", Timed: true, Ahead: time.Second}},
 		Bootstrap:    []Bootstrap{{Address: "kafka-1:9092"}},
 		Brokers:      []Broker{{ID: 1, Address: "kafka-1:9092", Controller: true, Version: "v4.1"}, {ID: 2, Address: "kafka-2:9092", Version: "v4.1"}},
 		Settings: map[string]string{
@@ -177,6 +177,11 @@ func TestEachFaultIsFound(t *testing.T) {
 			f.BrokerData.Damage = []BrokerDamage{{File: "topics.json", What: "the file differs from its copy, which was put back"}}
 		}, "broker", Warn, "topics.json", "nothing is lost"},
 		{"much damage", func(f *Facts) { f.BrokerData.Damage = make([]BrokerDamage, 30) }, "broker", Fail, "/data/broker", "10 more damages"},
+		{"sink behind", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Records: 17}} }, "sinks", OK, "http://a sqlite", "17 offsets behind"},
+		{"sink blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Blocked: 2}} }, "sinks", Fail, "http://a sqlite", "2 partitions are not read on"},
+		{"sink stands still", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Live: 7 * time.Minute}} }, "sinks", Warn, "http://a sqlite", "missing for 7m"},
+		{"sink set aside", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Letters: 3}} }, "sinks", Warn, "http://a sqlite", "3 records were set aside"},
+		{"no sink", func(f *Facts) { f.Processes[0].Sinks = nil }, "sinks", Skip, "", "no process runs a sink"},
 		{"spool not written", func(f *Facts) { f.Processes[0].Spooled.Writable = false }, "spool", Fail, "http://a", "takes nothing"},
 		{"spool waits", func(f *Facts) { *f.Processes[0].Spooled = Spooled{12, 5 * time.Minute, true} }, "spool", Warn, "http://a", "12 webhooks wait in its spool, the oldest for 5m"},
 		{"spool waits for long", func(f *Facts) { *f.Processes[0].Spooled = Spooled{12, 7 * time.Hour, true} }, "spool", Fail, "http://a", "at 12h it takes no more"},

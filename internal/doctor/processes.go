@@ -34,7 +34,7 @@ func judgeProcesses(f *Facts, fr *finder) {
 		case p.OfSource > sourceNumbersWarn:
 			fr.add(Warn, p.URL, "Look for what invents businesses: docs/operations.md, One source has very many numbers.", "ready, but the source %q has %d numbers in one partition; more than 49152 are set aside", p.Source, p.OfSource)
 		case len(p.Trouble) > 0:
-			fr.add(Warn, p.URL, "Webhooks are still taken. Look at the checks brokers, replicas and spool.", "ready, but %s", strings.Join(p.Trouble, "; "))
+			fr.add(Warn, p.URL, "Webhooks are still taken. Look at the checks brokers, replicas, spool and sinks.", "ready, but %s", strings.Join(p.Trouble, "; "))
 		case p.Waiting.Oldest > waitingWarn:
 			fr.add(Warn, p.URL, "The log of the process names the business by a hash (business_sha256). See docs/operations.md, A business waits its turn.",
 				"ready, but %d live webhooks of %d businesses that send more than their share wait for a turn, the oldest for %s", p.Waiting.Records, p.Waiting.Businesses, ageText(p.Waiting.Oldest))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -39,6 +41,16 @@ func (f *Fetcher) Leaders(ctx context.Context, topic string) (map[int32]int32, e
 		}
 	}
 	return leaders, nil
+}
+
+// Partitions are those of a topic, with a leader or without, in order.
+func (f *Fetcher) Partitions(ctx context.Context, topic string) ([]int32, error) {
+	f.forget(topic)
+	place, err := f.place(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(place.leaders)), nil
 }
 
 // FetchFrom asks one broker once for several partitions of a topic, from the first spot to the last until maxBytes

@@ -56,6 +56,9 @@ var rules = map[string][]string{
 	"processors/account":   {"schemas", "processors/split", "processors/identity"},
 	"processors/task":      {"schemas", "processors/directory", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/deferred", "processors/contacts", "processors/media", "processors/account"},
 	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"}, // its packages: ingress_test.go
+	// The sinks' runtime and its targets. The merge is pure; it compares ids as the processor does.
+	"sinks":       {"schemas", "sinks", "internal/kafka"},
+	"sinks/merge": {"schemas", "processors/identity"},
 	// A second opinion shares the contract and the readers of the log with what it checks, and nothing else.
 	"bench": {"bench", "schemas", "internal/kafka", "internal/private"},
 	// What measures the parts has to know them.
@@ -87,7 +90,7 @@ var rules = map[string][]string{
 	"internal/cost":         {"internal/required"},
 	"internal/required":     {},
 	// Only the application knows all.
-	"internal/app": {"schemas", "ingress", "processors", "bench", "internal"},
+	"internal/app": {"schemas", "ingress", "processors", "sinks", "bench", "internal"},
 }
 
 // What tests import beside what their folder may: those of all folders, and those of one.
@@ -95,6 +98,7 @@ var (
 	testRules  = []string{"internal/certtest", "internal/cost"}
 	testRuleOf = map[string][]string{
 		"ingress":               {"internal/embedded"},          // a 200 is held against a broker
+		"sinks/merge":           {"sinks"},                      // worlds and their fold
 		"internal/kafkacluster": {"internal/replay/replaytest"}, // a replay gives the same events there, too
 	}
 )

@@ -19,6 +19,7 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // pure lists the packages without effects: what they do is a function of what they are given.
 var pure = []string{
+	"schemas/event", "sinks/merge",
 	"schemas", "schemas/segment", "ingress/raw", "ingress/route", "processors/split", "processors/identity", "processors/directory", "processors/people",
 	"processors/known", "processors/history", "processors/deferred",
 	"processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor",

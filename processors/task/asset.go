@@ -152,6 +152,7 @@ func (t *Task) asset(n *number, a *asset) {
 	fill(&m, msg)
 	m.Kind, m.Rank = schemas.KindMedia, &ranks[rank]
 	m.Historical, m.Joined = true, &joined
+	m.WAMIDToken = t.wamidToken(msg.ID)
 	if joined {
 		m.Timestamp = place.Timestamp
 		side = people.Joined(&side, place.Thread, place.Group, place.Direction)

@@ -188,13 +188,17 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			on(&m, t.people.Past(msg))
 			classify(&m, msg, rank)
 			m.Status = upper(msg.Status)
+			ofMedia := rank == schemas.RankPlaceholder && string(msg.Type) == "media_placeholder"
+			if ofMedia {
+				m.WAMIDToken = t.wamidToken(msg.ID)
+			}
 			if key == nil || m.Thread == "" || m.Thread != keyThread {
 				key, keyThread = t.threadKey(&m, e.id), m.Thread
 			}
 			e.time = unix(msg.Timestamp)
 			e.subject = t.arena.copy(m.WAMID)
 			t.put(&e, o, key, t.message(&m))
-			if rank == schemas.RankPlaceholder && string(msg.Type) == "media_placeholder" {
+			if ofMedia {
 				t.placeholder(n, id, &m, o.ReceivedAt)
 			}
 		}
@@ -218,7 +222,7 @@ func (t *Task) put(e *event, o *Origin, key, value []byte, extra ...Header) {
 // fill sets what every kind of message event has from the message itself. The strings are views of the
 // body: they are encoded before it goes.
 func fill(m *schemas.Message, msg *split.Message) {
-	m.WAMID, m.OriginalWAMID = str(msg.ID), str(msg.OriginalID)
+	m.WAMID, m.OriginalWAMID, m.WAMIDToken = str(msg.ID), str(msg.OriginalID), ""
 	m.From, m.To = str(msg.From), str(msg.To)
 	if m.From == "" {
 		m.From = str(msg.FromUserID)

@@ -32,19 +32,27 @@ func exampleFixtures() map[string]string {
 // exampleOf is the first event of a type that comes of its webhook.
 func exampleOf(t *testing.T, ceType string) record {
 	t.Helper()
-	fixture := exampleFixtures()[ceType]
+	return eventOf(t, ceType, exampleFixtures()[ceType], "")
+}
+
+// eventOf is the first event of a type, and of a kind where one is given, that comes of a golden webhook.
+func eventOf(t *testing.T, ceType, fixture, kind string) record {
+	t.Helper()
 	p := newPartition(t)
 	p.labels[0] = "coex.raw.bulk/0/0" // the topic with its default prefix, as outside of tests
 	p.webhook(string(fixtures.Named(fixture).Body))
 	p.tick(p.cfg.Media.Hold + time.Minute)
 	for _, e := range schemas.EventTypes() {
 		for _, r := range p.topics[e.Topic] {
-			if e.Type == ceType && r.headers[schemas.HeaderCEType] == ceType {
+			if e.Type != ceType || r.headers[schemas.HeaderCEType] != ceType {
+				continue
+			}
+			if kind == "" || strings.Contains(string(r.value), `"kind":"`+kind+`"`) {
 				return r
 			}
 		}
 	}
-	t.Fatalf("no %s comes of %s", ceType, fixture)
+	t.Fatalf("no %s %s comes of %s", ceType, kind, fixture)
 	return record{}
 }
 

@@ -83,6 +83,16 @@ func (t *Task) joinKey(n *number, key schemas.Hash, wamid []byte) schemas.Hash {
 	return key
 }
 
+// wamidToken is the token of a wamid, by which readers join what has the two wamids of one message. It is empty where the
+// wamid has none.
+func (t *Task) wamidToken(wamid []byte) string {
+	w, ok := schemas.ParseWAMID(wamid)
+	if !ok {
+		return ""
+	}
+	return str(t.arena.copy(str(w.Token())))
+}
+
 func (t *Task) tokenKey(n *number, w *schemas.ScopedWAMID, kind []byte) (key schemas.Hash) {
 	key, t.scratch = schemas.HashParts(t.scratch, bytesOf(n.id.PhoneNumberID), kind, w.Token())
 	return key

@@ -216,6 +216,11 @@ func TestFollowUpUnderTheOtherWamidJoinsItsPlaceholder(t *testing.T) {
 			if len(got) != 1 || got[0].Joined == nil || !*got[0].Joined || got[0].Thread != user || got[0].Timestamp != 1772300000 {
 				t.Errorf("%s first: media is %+v", first, got)
 			}
+			const token = "3A010203040506070809"
+			placeholders := events[schemas.Message](p, schemas.TopicHistory)
+			if len(placeholders) != 1 || placeholders[0].WAMIDToken != token || got[0].WAMIDToken != token {
+				t.Errorf("%s first: placeholders are %+v, media %+v: both need the token of their wamids", first, placeholders, got)
+			}
 		}
 	}
 

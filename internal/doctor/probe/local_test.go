@@ -3,6 +3,7 @@ package probe
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,22 @@ coexstream_spool_writable{topic="raw.live"} 1
 	}
 	if processor.Spooled != nil || processor.ConfigHash != "" || processor.Largest != 3000 || processor.Business != "0a1b" || processor.OfSource != 30000 || processor.Source != "vendor" {
 		t.Errorf("a process without a spool: %+v", processor)
+	}
+}
+
+func TestMetricsOfASinkAreTakenTogether(t *testing.T) {
+	var fact doctor.Process
+	readMetrics(strings.NewReader(`coexstream_sink_blocked_partitions{sink="sqlite"} 1
+coexstream_sink_letters_total{sink="sqlite"} 3
+coexstream_sink_lag_records{lane="backlog",sink="sqlite"} 1000
+coexstream_sink_lag_records{lane="live",sink="sqlite"} 2
+coexstream_sink_lag_seconds{lane="backlog",sink="sqlite"} 900
+coexstream_sink_lag_seconds{lane="live",sink="sqlite"} 1.5
+coexstream_sink_letters_total{sink="other"} 0
+`), &fact)
+	want := []doctor.Sink{{Name: "sqlite", Blocked: 1, Letters: 3, Records: 1002, Live: 1500 * time.Millisecond}, {Name: "other"}}
+	if !slices.Equal(fact.Sinks, want) {
+		t.Errorf("%+v, want %+v", fact.Sinks, want)
 	}
 }
 

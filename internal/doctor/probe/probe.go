@@ -67,7 +67,7 @@ var local = []step{
 	{"disk", nil, (*prober).folders},
 	{"spool", nil, (*prober).spools},
 	{"broker", nil, (*prober).brokerData},
-	{"processes", []string{"clock", "spool"}, (*prober).processes},
+	{"processes", []string{"clock", "spool", "sinks"}, (*prober).processes},
 }
 
 var remote = []step{

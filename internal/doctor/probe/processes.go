@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -97,11 +98,13 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds))(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_letters_total|coexstream_sink_lag_records|coexstream_sink_lag_seconds)(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
 
 var sourceLabel = regexp.MustCompile(`\bsource="((?:[^"\\]|\\.)*)"`)
+
+var sinkLabel, liveLabel = regexp.MustCompile(`\bsink="([^"]+)"`), regexp.MustCompile(`\blane="live"`)
 
 var businessLabel = regexp.MustCompile(`\bbusiness="([0-9a-f]+)"`)
 
@@ -142,12 +145,39 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			if l := sourceLabel.FindStringSubmatch(m[2]); l != nil && int(value) > fact.OfSource {
 				fact.OfSource, fact.Source = int(value), l[1]
 			}
+		case "coexstream_sink_blocked_partitions", "coexstream_sink_letters_total", "coexstream_sink_lag_records", "coexstream_sink_lag_seconds":
+			readSink(m[1], m[2], value, fact)
 		case "coexstream_spool_records":
 			spooled.Records += value
 		case "coexstream_spool_oldest_seconds":
 			spooled.Oldest = max(spooled.Oldest, time.Duration(value*float64(time.Second)))
 		case "coexstream_spool_writable":
 			spooled.Writable = spooled.Writable && value > 0
+		}
+	}
+}
+
+// readSink takes a sample about a sink.
+func readSink(name, labels string, value float64, fact *doctor.Process) {
+	l := sinkLabel.FindStringSubmatch(labels)
+	if l == nil {
+		return
+	}
+	i := slices.IndexFunc(fact.Sinks, func(s doctor.Sink) bool { return s.Name == l[1] })
+	if i < 0 {
+		i = len(fact.Sinks)
+		fact.Sinks = append(fact.Sinks, doctor.Sink{Name: l[1]})
+	}
+	switch s := &fact.Sinks[i]; name {
+	case "coexstream_sink_blocked_partitions":
+		s.Blocked = value
+	case "coexstream_sink_letters_total":
+		s.Letters = value
+	case "coexstream_sink_lag_records":
+		s.Records += value // one for each lane
+	case "coexstream_sink_lag_seconds":
+		if liveLabel.MatchString(labels) {
+			s.Live = time.Duration(value * float64(time.Second))
 		}
 	}
 }

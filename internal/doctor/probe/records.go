@@ -1,8 +1,8 @@
 package probe
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -11,6 +11,7 @@ import (
 	"github.com/coexstream/coexstream/internal/doctor"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/event"
 )
 
 const (
@@ -69,11 +70,11 @@ func (p *prober) syncs(ctx context.Context) error {
 			delete(newest, place{rec.Partition, string(rec.Key)})
 			return nil
 		}
-		var s schemas.Sync
-		if err := json.Unmarshal(rec.Value, &s); err != nil {
+		e, err := event.Value(schemas.TypeSync, bytes.Clone(rec.Value)) // what is kept must not keep the batch
+		if err != nil {
 			return fmt.Errorf("%s/%d@%d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 		}
-		newest[place{rec.Partition, string(rec.Key)}] = s
+		newest[place{rec.Partition, string(rec.Key)}] = *e.Sync
 		return nil
 	})
 	p.facts.Syncs = nil

@@ -1,0 +1,29 @@
+package doctor
+
+import "time"
+
+// sinkLiveWarn is how long live events may be missing in a sink's target.
+const sinkLiveWarn = 5 * time.Minute
+
+func judgeSinks(f *Facts, fr *finder) {
+	told := false
+	for _, p := range f.Processes {
+		for _, s := range p.Sinks {
+			told = true
+			on := p.URL + " " + s.Name
+			switch {
+			case s.Blocked > 0:
+				fr.add(Fail, on, "Stop up, run coexstream sink rebuild, start it; the reason is on /readyz (docs/operations.md, The tables are behind or stopped).", "%.0f partitions are not read on: records are gone unread, or a log is another one", s.Blocked)
+			case s.Live > sinkLiveWarn:
+				fr.add(Warn, on, "Look at /readyz and the log for what its target says.", "live events have been missing for %s", ageText(s.Live))
+			case s.Letters > 0:
+				fr.add(Warn, on, "Run coexstream sink status: it lists the reasons.", "%.0f records were set aside since the process began", s.Letters)
+			default:
+				fr.add(OK, on, "", "%.0f offsets behind, nothing set aside", s.Records)
+			}
+		}
+	}
+	if !told {
+		fr.add(Skip, "", "", "no process runs a sink, or tells")
+	}
+}

@@ -1,0 +1,146 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/event"
+	"github.com/coexstream/coexstream/sinks/merge"
+)
+
+// work is what is applied in one step: records in the order of their logs, and where they lead to.
+type work struct {
+	live  bool
+	items []item
+	to    map[schemas.Topic]int64
+}
+
+type item struct {
+	topic  schemas.Topic
+	record *kgo.Record
+}
+
+// halves cuts the work in two.
+func (w *work) halves() (first, second *work) {
+	middle := len(w.items) / 2
+	first = &work{w.live, w.items[:middle], map[schemas.Topic]int64{}}
+	second = &work{w.live, w.items[middle:], map[schemas.Topic]int64{}}
+	for topic, to := range w.to {
+		begins := int64(-1) // of the second half
+		for _, it := range second.items {
+			if it.topic == topic {
+				begins = it.record.Offset
+				break
+			}
+		}
+		if begins < 0 {
+			first.to[topic] = to
+			continue
+		}
+		second.to[topic] = to
+		for _, it := range first.items {
+			if it.topic == topic {
+				first.to[topic] = begins
+				break
+			}
+		}
+	}
+	return first, second
+}
+
+// apply gives the work to the target. What it refuses is found by halving, and set aside.
+func (t *task) apply(ctx context.Context, w *work) error {
+	err := t.deliver(ctx, w, t.batchOf(w))
+	if !errors.Is(err, ErrRefused) {
+		return err
+	}
+	switch len(w.items) {
+	case 0:
+		return err // a position that is refused is no record's fault
+	case 1:
+		b := t.batchOf(&work{live: w.live, to: w.to})
+		b.Letters = append(b.Letters, t.letter(w.items[0], err))
+		return t.deliver(ctx, w, b)
+	}
+	first, second := w.halves()
+	if err := t.apply(ctx, first); err != nil {
+		return err
+	}
+	return t.apply(ctx, second)
+}
+
+// batchOf reads the records. One that is no event becomes a letter.
+func (t *task) batchOf(w *work) *Batch {
+	b := &Batch{Partition: t.partition, Live: w.live, Rows: merge.NewRows()}
+	for _, it := range w.items {
+		r := it.record
+		e, err := event.Read(it.topic, r.Key, r.Headers, r.Value)
+		if err != nil {
+			b.Letters = append(b.Letters, t.letter(it, err))
+			continue
+		}
+		b.Rows.Add(&e, merge.Place{Partition: r.Partition, Offset: r.Offset})
+	}
+	for _, topic := range Topics() {
+		if to, ok := w.to[topic]; ok {
+			r := t.reading[topic]
+			b.Advances = append(b.Advances, Advance{Topic: topic, From: r.from, To: Position{Next: to, Log: r.position.Log, At: t.s.deps.Now()}})
+		}
+	}
+	return b
+}
+
+func (t *task) letter(it item, why error) Letter {
+	r := it.record
+	l := Letter{
+		Topic: it.topic, Place: merge.Place{Partition: r.Partition, Offset: r.Offset}, Key: r.Key, Value: r.Value, Reason: why.Error(), At: t.s.deps.Now(),
+	}
+	for _, h := range r.Headers {
+		l.Headers = append(l.Headers, Header(h))
+	}
+	return l
+}
+
+// deliver gives a batch to the target until it takes it, refuses it, or stands elsewhere.
+func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
+	lane := laneBacklog
+	if b.Live {
+		lane = laneLive
+	}
+	for retry := newRetry(&t.s.cfg); ; {
+		began := t.s.deps.Now()
+		err := t.s.deps.Target.Apply(ctx, b)
+		switch {
+		case err == nil:
+			if t.s.setAway(t.partition, nil) {
+				t.s.deps.Logger.Info("the sink goes on", "sink", t.s.cfg.Name, "partition", t.partition)
+			}
+			t.s.m.apply.WithLabelValues(lane).Observe(t.s.deps.Now().Sub(began).Seconds())
+			t.s.m.records.WithLabelValues(lane).Add(float64(len(w.items)))
+			t.s.m.letters.Add(float64(len(b.Letters)))
+			for i := range b.Letters {
+				l := &b.Letters[i]
+				t.s.deps.Logger.Warn("the sink set a record aside", "sink", t.s.cfg.Name, "topic", l.Topic, "partition", l.Place.Partition, "offset", l.Place.Offset, "reason", l.Reason)
+			}
+			for _, a := range b.Advances {
+				r := t.reading[a.Topic]
+				r.position, r.from = a.To, a.To.Next
+			}
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrFenced), errors.Is(err, ErrRefused):
+			return err
+		}
+		if t.s.setAway(t.partition, err) {
+			t.s.deps.Logger.Warn("the sink's target does not take a batch", "sink", t.s.cfg.Name, "partition", t.partition, "error", err)
+		}
+		t.s.m.retries.Inc()
+		if !retry.wait(ctx) {
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Sink brings the events of all partitions to a target.
+type Sink struct {
+	cfg  Config
+	deps Deps
+	m    *metrics
+
+	mu      sync.Mutex
+	tasks   []*task
+	blocked map[int32]error
+	away    map[int32]error // partitions whose last attempt failed
+	broken  error           // what the brokers said last, nil: they answered
+	began   time.Time
+}
+
+// New prepares a sink. Nothing is read before Run.
+func New(cfg Config, deps Deps) (*Sink, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)
+	}
+	s := &Sink{cfg: cfg, deps: deps, blocked: map[int32]error{}, away: map[int32]error{}, broken: errors.New("it has not begun to read")}
+	var err error
+	s.m, err = newMetrics(s, deps.Registerer)
+	return s, err
+}
+
+// Run reads until ctx ends. It returns when all tasks have ended; a batch that the target has begun to take is finished or undone by then.
+func (s *Sink) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	s.mu.Lock()
+	s.began = s.deps.Now()
+	s.mu.Unlock()
+	var partitions []int32
+	for retry := newRetry(&s.cfg); ; {
+		var err error
+		if partitions, err = s.deps.Log.Partitions(ctx); err == nil {
+			break
+		}
+		s.told(err)
+		if !retry.wait(ctx) {
+			return nil
+		}
+	}
+	for _, p := range partitions {
+		t := newTask(s, p)
+		s.mu.Lock()
+		s.tasks = append(s.tasks, t)
+		s.mu.Unlock()
+		wg.Go(func() { s.keep(ctx, t) })
+	}
+	s.survey(ctx, partitions)
+	return nil
+}
+
+// survey asks for the ends of all logs and tells them to the tasks.
+func (s *Sink) survey(ctx context.Context, partitions []int32) {
+	tick := time.NewTicker(s.cfg.Poll)
+	defer tick.Stop()
+	for {
+		ends, err := s.deps.Log.Ends(ctx, partitions)
+		if ctx.Err() != nil {
+			return
+		}
+		s.told(err)
+		if err == nil {
+			for _, t := range s.tasks {
+				t.tell(ends)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// told notes whether the brokers answered.
+func (s *Sink) told(err error) {
+	s.mu.Lock()
+	changed := (err == nil) != (s.broken == nil)
+	s.broken = err
+	s.mu.Unlock()
+	if err != nil {
+		s.m.retries.Inc()
+		if changed {
+			s.deps.Logger.Warn("the brokers do not answer the sink", "sink", s.cfg.Name, "error", err)
+		}
+	}
+}
+
+// keep runs a task, again after it lost its place, until it is blocked or ctx ends.
+func (s *Sink) keep(ctx context.Context, t *task) {
+	retry := newRetry(&s.cfg)
+	for {
+		began := s.deps.Now()
+		err := t.run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if s.deps.Now().Sub(began) > s.cfg.RetryMax {
+			retry = newRetry(&s.cfg)
+		}
+		var blocked *BlockedError
+		if errors.As(err, &blocked) {
+			s.mu.Lock()
+			s.blocked[t.partition] = err
+			s.mu.Unlock()
+			s.deps.Logger.Error("the sink does not read this partition on", "sink", s.cfg.Name, "partition", t.partition, "reason", err)
+			return
+		}
+		s.setAway(t.partition, err)
+		s.m.retries.Inc()
+		s.deps.Logger.Warn("the sink begins with this partition again", "sink", s.cfg.Name, "partition", t.partition, "error", err)
+		if !retry.wait(ctx) {
+			return
+		}
+	}
+}
+
+// setAway notes what the last attempt of a partition came to, and tells whether that is new.
+func (s *Sink) setAway(partition int32, err error) (changed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.away[partition]
+	if err == nil {
+		delete(s.away, partition)
+	} else {
+		s.away[partition] = err
+	}
+	return (was == nil) != (err == nil)
+}
+
+// Blocked are the partitions that are not read on, and why.
+func (s *Sink) Blocked() map[int32]error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.blocked)
+}
+
+// Ready tells what keeps the sink from following the topics. Being behind does not.
+func (s *Sink) Ready() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ps := slices.Sorted(maps.Keys(s.blocked)); len(ps) > 0 {
+		return s.blocked[ps[0]]
+	}
+	if ps := slices.Sorted(maps.Keys(s.away)); len(ps) > 0 {
+		return fmt.Errorf("partition %d: %w", ps[0], s.away[ps[0]])
+	}
+	return s.broken
+}
+
+// Lag is how many offsets a lane is behind, and since when it has not been at the ends of its topics.
+func (s *Sink) Lag(lane string) (records int64, behind time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.began.IsZero() {
+		return 0, 0
+	}
+	now := s.deps.Now()
+	if len(s.tasks) == 0 {
+		return 0, now.Sub(s.began)
+	}
+	for _, t := range s.tasks {
+		n, since := t.lag(lane)
+		records += n
+		if since.IsZero() {
+			continue
+		}
+		behind = max(behind, now.Sub(since))
+	}
+	return records, behind
+}
+
+// CaughtUp tells whether everything was applied that the logs held when they were last asked, and they were asked.
+func (s *Sink) CaughtUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tasks) == 0 || s.broken != nil {
+		return false
+	}
+	for _, t := range s.tasks {
+		for _, lane := range []string{laneLive, laneBacklog} {
+			if n, since := t.lag(lane); n > 0 || !since.IsZero() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func laneOf(topic schemas.Topic) string {
+	if slices.Contains(backlogTopics, topic) {
+		return laneBacklog
+	}
+	return laneLive
+}

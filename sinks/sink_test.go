@@ -1,0 +1,331 @@
+package sinks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/sinks"
+	"github.com/coexstream/coexstream/sinks/sinktest"
+)
+
+// memory is a target that remembers what it was given, and fails as it is told.
+type memory struct {
+	mu        sync.Mutex
+	positions map[schemas.Topic]sinks.Position
+	order     []string // lane and messages of each step
+	seen      map[string]int
+	letters   []sinks.Letter
+	steps     int
+	fail      func(b *sinks.Batch) error
+}
+
+func newMemory() *memory {
+	return &memory{positions: map[schemas.Topic]sinks.Position{}, seen: map[string]int{}}
+}
+
+func (m *memory) Positions(context.Context, int32) (map[schemas.Topic]sinks.Position, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.positions), nil
+}
+
+func (m *memory) Apply(_ context.Context, b *sinks.Batch) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		if err := m.fail(b); err != nil {
+			return err
+		}
+	}
+	for _, a := range b.Advances {
+		if p, ok := m.positions[a.Topic]; ok != (a.From >= 0) || ok && p.Next != a.From {
+			return sinks.ErrFenced
+		}
+		m.positions[a.Topic] = a.To
+	}
+	m.steps++
+	m.letters = append(m.letters, b.Letters...)
+	if len(b.Rows.Messages)+len(b.Rows.Notes) > 0 {
+		m.order = append(m.order, map[bool]string{true: "live", false: "backlog"}[b.Live])
+	}
+	for _, row := range b.Rows.Messages {
+		for _, id := range []string{row.Content.EventID, row.Edit.EventID, row.Revoke.EventID, row.Media.EventID} {
+			m.seen[id]++
+		}
+	}
+	return nil
+}
+
+type running struct {
+	sink *sinks.Sink
+	reg  *prometheus.Registry
+	stop func()
+}
+
+// start runs a sink in a bubble of synctest.
+func start(t *testing.T, log sinks.Log, target sinks.Target, change func(*sinks.Config)) running {
+	t.Helper()
+	c := sinks.DefaultConfig()
+	c.Name = "test"
+	if change != nil {
+		change(&c)
+	}
+	reg := prometheus.NewRegistry()
+	sink, err := sinks.New(c, sinks.Deps{Log: log, Target: target, Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- sink.Run(ctx) }()
+	return running{sink, reg, func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}}
+}
+
+func (r *running) metric(t *testing.T, name string) (sum float64) {
+	t.Helper()
+	families, err := r.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return sum
+}
+
+func TestARefusedRecordIsFoundAndSetAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sinktest.NewWorld(1, 400, 0)
+		var bad []int64 // what the target refuses, by offset in messages
+		for _, r := range w.Log(schemas.TopicMessages, 0)[10:14] {
+			bad = append(bad, r.Offset)
+		}
+		target := newMemory()
+		target.fail = func(b *sinks.Batch) error {
+			for _, a := range b.Advances {
+				for _, offset := range bad {
+					if a.Topic == schemas.TopicMessages && max(a.From, 0) <= offset && offset < a.To.Next && len(b.Letters) == 0 {
+						return fmt.Errorf("a text it cannot take: %w", sinks.ErrRefused)
+					}
+				}
+			}
+			return nil
+		}
+		r := start(t, sinktest.NewLog(w), target, nil)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !r.sink.CaughtUp() || r.sink.Ready() != nil {
+			t.Errorf("caught up %v, ready %v", r.sink.CaughtUp(), r.sink.Ready())
+		}
+		r.stop()
+		if len(target.letters) != len(bad) {
+			t.Fatalf("%d letters, want %d", len(target.letters), len(bad))
+		}
+		for i, l := range target.letters {
+			if l.Topic != schemas.TopicMessages || l.Place.Offset != bad[i] || !strings.Contains(l.Reason, "cannot take") || len(l.Value) == 0 || len(l.Headers) == 0 {
+				t.Errorf("letter %+v", l)
+			}
+		}
+		if n := r.metric(t, "coexstream_sink_letters_total"); int(n) != len(bad) {
+			t.Errorf("letters counted: %v", n)
+		}
+	})
+}
+
+func TestATargetThatIsAwayLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sinktest.NewWorld(2, 400, 0)
+		target := newMemory()
+		away := errors.New("connection refused")
+		var attempts []time.Time
+		target.fail = func(*sinks.Batch) error {
+			if away != nil {
+				attempts = append(attempts, time.Now())
+			}
+			return away
+		}
+		r := start(t, sinktest.NewLog(w), target, nil)
+		time.Sleep(10 * time.Minute)
+		if err := r.sink.Ready(); err == nil || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("ready: %v", err)
+		}
+		if n := len(attempts); n < 20 || n > 100 {
+			t.Errorf("%d attempts in ten minutes", n)
+		}
+		for i := range attempts[1:] {
+			if d := attempts[i+1].Sub(attempts[i]); d > 45*time.Second {
+				t.Errorf("attempts %s apart", d)
+			}
+		}
+		if records, behind := r.sink.Lag("live"); records == 0 || behind < 9*time.Minute {
+			t.Errorf("lag %d records, %s", records, behind)
+		}
+		target.mu.Lock()
+		away = nil
+		target.mu.Unlock()
+		time.Sleep(time.Minute)
+		if !r.sink.CaughtUp() || r.sink.Ready() != nil {
+			t.Errorf("caught up %v, ready %v", r.sink.CaughtUp(), r.sink.Ready())
+		}
+		if records, behind := r.sink.Lag("live"); records != 0 || behind != 0 {
+			t.Errorf("lag %d records, %s", records, behind)
+		}
+		r.stop()
+		if target.positions[schemas.TopicMessages].Next != int64(2*len(w.Log(schemas.TopicMessages, 0))) {
+			t.Errorf("positions %v", target.positions)
+		}
+	})
+}
+
+func TestLiveComesBeforeBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sinktest.NewWorld(3, 2000, 0)
+		target := newMemory()
+		r := start(t, sinktest.NewLog(w), target, func(c *sinks.Config) { c.RecordsMax, c.Considerate = 50, true })
+		time.Sleep(time.Minute)
+		r.stop()
+		order := strings.Join(target.order, " ")
+		if strings.Contains(order, "backlog live") || !strings.Contains(order, "live backlog") {
+			t.Errorf("order %s", order)
+		}
+	})
+}
+
+func TestWhatIsGoneUnreadBlocksItsPartition(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, tt := range []struct {
+		name string
+		do   func(*sinktest.Log)
+		away time.Duration
+		want string
+	}{
+		{"retention", func(l *sinktest.Log) { l.Show(1000); l.Retain(schemas.TopicMessages, 250) }, 0, "retention removed the records before 250"},
+		{"a topic made again", func(l *sinktest.Log) { l.Recreate(schemas.TopicEchoes) }, 0, "made again"},
+		{"a log that was cut", func(l *sinktest.Log) { l.Cut(schemas.TopicHistory, 2) }, 0, "it was cut"},
+		{"tombstones", func(l *sinktest.Log) { l.Show(1000) }, 9 * day, "tombstones are kept for 192h0m0s"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log := sinktest.NewLog(sinktest.NewWorld(4, 1000, 0))
+				log.Show(300)
+				target := newMemory()
+				c := func(c *sinks.Config) { c.SyncTombstones = 20 * day }
+				r := start(t, log, target, c)
+				time.Sleep(time.Minute)
+				if !r.sink.CaughtUp() {
+					t.Fatalf("did not catch up: %v", r.sink.Ready())
+				}
+				r.stop()
+				before := maps.Clone(target.positions)
+
+				tt.do(log)
+				time.Sleep(tt.away)
+				r = start(t, log, target, c)
+				time.Sleep(time.Minute)
+				var blocked *sinks.BlockedError
+				if err := r.sink.Ready(); !errors.As(err, &blocked) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "sink rebuild") {
+					t.Errorf("ready: %v, want %q and the way back", err, tt.want)
+				}
+				if n := r.metric(t, "coexstream_sink_blocked_partitions"); n != 1 || r.sink.CaughtUp() && tt.name != "a topic made again" && tt.name != "a log that was cut" {
+					t.Errorf("%v blocked partitions, caught up %v", n, r.sink.CaughtUp())
+				}
+				r.stop()
+				for topic, p := range target.positions {
+					if schemas.TopicMessages == topic && tt.name == "retention" && p.Next != before[topic].Next {
+						t.Errorf("%s went on from %d to %d", topic, before[topic].Next, p.Next)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAnIdleSinkIsNotTakenForOneThatWasAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := sinktest.NewLog(sinktest.NewWorld(5, 1000, 0))
+		log.Show(300)
+		target := newMemory()
+		r := start(t, log, target, func(c *sinks.Config) { c.Poll = time.Minute })
+		time.Sleep(20 * 24 * time.Hour) // nothing comes
+		r.stop()
+		time.Sleep(time.Hour)
+		log.Show(1000)
+		r = start(t, log, target, nil)
+		time.Sleep(time.Minute)
+		if !r.sink.CaughtUp() || r.sink.Ready() != nil {
+			t.Errorf("caught up %v, ready %v", r.sink.CaughtUp(), r.sink.Ready())
+		}
+		r.stop()
+	})
+}
+
+func TestBrokersThatDoNotAnswerAreAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := sinktest.NewLog(sinktest.NewWorld(6, 300, 0))
+		log.Fail(errors.New("no route"))
+		r := start(t, log, newMemory(), nil)
+		time.Sleep(5 * time.Minute)
+		if err := r.sink.Ready(); err == nil || !strings.Contains(err.Error(), "no route") || r.sink.CaughtUp() {
+			t.Errorf("ready: %v, caught up %v", err, r.sink.CaughtUp())
+		}
+		log.Fail(nil)
+		time.Sleep(time.Minute)
+		if !r.sink.CaughtUp() || r.sink.Ready() != nil {
+			t.Errorf("caught up %v, ready %v", r.sink.CaughtUp(), r.sink.Ready())
+		}
+		log.Fail(errors.New("no route"))
+		time.Sleep(time.Minute)
+		if r.sink.Ready() == nil {
+			t.Error("ready, though the brokers do not answer")
+		}
+		r.stop()
+	})
+}
+
+func TestEveryEventIsTakenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sinktest.NewWorld(7, 1000, 0)
+		target := newMemory()
+		n := 0
+		target.fail = func(*sinks.Batch) error { // some answers are lost on their way
+			if n++; n%7 == 0 {
+				return errors.New("timeout")
+			}
+			return nil
+		}
+		r := start(t, sinktest.NewLog(w), target, func(c *sinks.Config) { c.RecordsMax = 3 })
+		time.Sleep(10 * time.Minute)
+		if !r.sink.CaughtUp() {
+			t.Errorf("did not catch up: %v", r.sink.Ready())
+		}
+		r.stop()
+		for id, times := range target.seen {
+			if times != 1 && id != "" {
+				t.Errorf("%s was given %d times", id, times)
+			}
+		}
+	})
+}
+
+var _ sinks.Target = (*memory)(nil)

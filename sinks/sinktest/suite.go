@@ -1,0 +1,157 @@
+package sinktest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/coexstream/coexstream/sinks"
+)
+
+// Target is a target whose content can be read.
+type Target interface {
+	sinks.Target
+	io.Closer
+}
+
+// Subject opens a target, and reads what it holds. Open is called again after Close, and finds what was written before.
+type Subject struct {
+	Open    func(t testing.TB) Target
+	Content func(t testing.TB) *Content
+}
+
+// Suite is what every target passes. subject is called for each part, and makes an empty target.
+func Suite(t *testing.T, subject func(t *testing.T) Subject) {
+	t.Run("content equals the fold", func(t *testing.T) {
+		w := NewWorld(1, 3000, 0, 1, 2)
+		w.Poison(7)
+		w.Repeat(200)
+		s := subject(t)
+		target := s.Open(t)
+		runUntil(t, config(rand.New(rand.NewPCG(1, 1))), NewLog(w), target, (*sinks.Sink).CaughtUp)
+		s.hold(t, w)
+		closed(t, target)
+	})
+	t.Run("records that come while it reads", func(t *testing.T) {
+		w := NewWorld(2, 1500, 0, 1)
+		log := NewLog(w)
+		log.Show(0)
+		s := subject(t)
+		target := s.Open(t)
+		shown := 0
+		runUntil(t, config(rand.New(rand.NewPCG(2, 1))), log, target, func(sink *sinks.Sink) bool {
+			if shown < 1000 { // a little more at each call
+				shown = min(shown+37, 1000)
+				log.Show(shown)
+				return false
+			}
+			return holds(sink, target, w)
+		})
+		s.hold(t, w)
+		closed(t, target)
+	})
+	t.Run("stopped fifty times", func(t *testing.T) {
+		w := NewWorld(3, 3000, 0, 1)
+		w.Poison(5)
+		s := subject(t)
+		rng := rand.New(rand.NewPCG(3, 1))
+		for range 50 {
+			target := s.Open(t)
+			end := time.Now().Add(time.Duration(rng.IntN(15)) * time.Millisecond)
+			runUntil(t, config(rng), NewLog(w), target, func(*sinks.Sink) bool { return time.Now().After(end) })
+			closed(t, target)
+		}
+		target := s.Open(t)
+		runUntil(t, config(rng), NewLog(w), target, (*sinks.Sink).CaughtUp)
+		s.hold(t, w)
+		closed(t, target)
+	})
+	t.Run("a zombie is fenced", func(t *testing.T) {
+		w := NewWorld(4, 1000, 0)
+		w.Poison(3)
+		s := subject(t)
+		target := s.Open(t)
+		// Two sinks write at once: each batch is taken once, and the one that comes late begins again at the right place.
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			runUntil(t, config(rand.New(rand.NewPCG(4, 1))), NewLog(w), target, (*sinks.Sink).CaughtUp)
+		}()
+		runUntil(t, config(rand.New(rand.NewPCG(4, 2))), NewLog(w), target, (*sinks.Sink).CaughtUp)
+		<-done
+		s.hold(t, w)
+		closed(t, target)
+	})
+}
+
+// Config is that of a sink that is not patient.
+func config(rng *rand.Rand) sinks.Config {
+	c := sinks.DefaultConfig()
+	c.Name = "test"
+	c.RecordsMax, c.LiveBytesMax, c.BacklogBytesMax = 1+rng.IntN(200), int32(1+rng.IntN(50_000)), int32(1+rng.IntN(50_000))
+	c.Poll, c.RetryMin, c.RetryMax = time.Millisecond, time.Millisecond, 10*time.Millisecond
+	return c
+}
+
+// holds tells whether the target stands at the end of a world.
+func holds(s *sinks.Sink, target sinks.Target, w *World) bool {
+	if !s.CaughtUp() {
+		return false
+	}
+	for _, partition := range w.partitions {
+		positions, err := target.Positions(context.Background(), partition)
+		if err != nil {
+			return false
+		}
+		for _, topic := range sinks.Topics() {
+			if positions[topic].Next < int64(offsetStep*len(w.logs[topic][partition])) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// runUntil runs a sink until done says so, or a minute has passed.
+func runUntil(t testing.TB, c sinks.Config, log sinks.Log, target sinks.Target, done func(*sinks.Sink) bool) {
+	t.Helper()
+	sink, err := sinks.New(c, sinks.Deps{Log: log, Target: target, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- sink.Run(ctx) }()
+	deadline := time.Now().Add(time.Minute)
+	for !done(sink) {
+		if time.Now().After(deadline) {
+			t.Errorf("the sink did not come to the end: %v, blocked %v", sink.Ready(), sink.Blocked())
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("run: %v", err)
+	}
+}
+
+func (s *Subject) hold(t testing.TB, w *World) {
+	t.Helper()
+	if err := Compare(s.Content(t).Lines(), w.Fold()); err != nil {
+		t.Error(err)
+	}
+}
+
+func closed(t testing.TB, target Target) {
+	t.Helper()
+	if err := target.Close(); err != nil {
+		t.Error(err)
+	}
+}

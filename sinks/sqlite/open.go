@@ -1,0 +1,148 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/coexstream/coexstream/sinks"
+)
+
+//go:embed schema.sql
+var schema string
+
+const (
+	applicationID = 0x636f6578 // "coex", in the header of the file
+	schemaVersion = 1
+	cacheKiB      = 8 << 10
+	walKeptBytes  = 64 << 20
+)
+
+// ErrForeign says that a file holds something else.
+var ErrForeign = errors.New("the file is a database of something else")
+
+// Files are the names of the files of a store beside its own: SQLite makes them.
+func Files(file string) []string { return []string{file, file + "-wal", file + "-shm"} }
+
+// Store is the file, open for writing. It is a sinks.Target.
+type Store struct {
+	db    *sql.DB
+	conn  *sql.Conn // the only one: one step at a time
+	turns *turns
+	s     statements
+}
+
+// Open opens the file, and makes it where it is not there. The folder must be there.
+func Open(ctx context.Context, file string) (*Store, error) {
+	db, err := open(file, fmt.Sprintf("cache_size(-%d)", cacheKiB), "journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(10000)", fmt.Sprintf("journal_size_limit(%d)", walKeptBytes))
+	if err != nil {
+		return nil, err
+	}
+	st := &Store{db: db, turns: newTurns()}
+	if err := st.begin(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", file, err), st.Close())
+	}
+	return st, nil
+}
+
+func open(file string, pragmas ...string) (*sql.DB, error) {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", file, err)
+	}
+	name := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{"_pragma": pragmas}.Encode()}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", file, err)
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+func (st *Store) begin(ctx context.Context) (err error) {
+	if st.conn, err = st.db.Conn(ctx); err != nil {
+		return err
+	}
+	version, err := versionOf(ctx, st.conn)
+	if err != nil {
+		return err
+	}
+	if version == 0 {
+		if err := st.step(ctx, true, func() error { return st.create(ctx) }); err != nil {
+			return fmt.Errorf("create the tables: %w", err)
+		}
+	}
+	return st.s.prepare(ctx, st.conn)
+}
+
+// versionOf is the schema's version; 0: the file is empty.
+func versionOf(ctx context.Context, conn *sql.Conn) (version int, err error) {
+	var id, tables int
+	for pragma, into := range map[string]*int{"PRAGMA user_version": &version, "PRAGMA application_id": &id, "SELECT count(*) FROM sqlite_schema": &tables} {
+		if err := conn.QueryRowContext(ctx, pragma).Scan(into); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case tables == 0:
+		return 0, nil
+	case id != applicationID:
+		return 0, ErrForeign
+	case version != schemaVersion:
+		return 0, fmt.Errorf("its tables are of version %d, and this program writes version %d", version, schemaVersion)
+	}
+	return version, nil
+}
+
+func (st *Store) create(ctx context.Context) error {
+	_, err := st.conn.ExecContext(ctx, schema+fmt.Sprintf("\nPRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
+	return err
+}
+
+// Close ends a step that is being taken, and closes the file.
+func (st *Store) Close() error {
+	st.turns.take(true)
+	defer st.turns.give()
+	var errs []error
+	if st.conn != nil {
+		errs = append(errs, st.s.close(), st.conn.Close())
+	}
+	return errors.Join(append(errs, st.db.Close())...)
+}
+
+// step does something in one transaction.
+func (st *Store) step(ctx context.Context, live bool, do func() error) (err error) {
+	st.turns.take(live)
+	defer st.turns.give()
+	if _, err := st.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err = do(); err == nil {
+		_, err = st.conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		// Also where the outcome of the commit is not known: then there is nothing to undo, and the positions tell.
+		_, _ = st.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return classified(err)
+	}
+	return nil
+}
+
+// classified tells content that SQLite cannot take from everything else that can go wrong.
+func classified(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE:
+			return fmt.Errorf("%w: %w", sinks.ErrRefused, err)
+		}
+	}
+	return err
+}

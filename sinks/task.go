@@ -1,0 +1,320 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// task reads one partition of all topics. run alone uses what is not under mu.
+type task struct {
+	s         *Sink
+	partition int32
+	bell      chan struct{} // rings when there are newer ends
+
+	reading map[schemas.Topic]*reading
+
+	mu    sync.Mutex
+	told  map[schemas.Topic]int64 // the newest ends; nil: none
+	at    time.Time               // when they were told
+	next  map[schemas.Topic]int64 // where the target stands
+	since map[string]time.Time    // by lane: since when it is not at the end
+}
+
+// reading is how far a topic of the partition is.
+type reading struct {
+	topic    schemas.Topic
+	position Position // of the target
+	from     int64    // position.Next, or -1 where the target knows none
+	short    time.Time
+
+	// What was fetched and not applied yet, and where the fetch ended.
+	records []*kgo.Record
+	after   int64
+}
+
+func newTask(s *Sink, partition int32) *task {
+	now := s.deps.Now()
+	return &task{
+		s: s, partition: partition, bell: make(chan struct{}, 1),
+		next: map[schemas.Topic]int64{}, since: map[string]time.Time{laneLive: now, laneBacklog: now},
+	}
+}
+
+// tell takes the ends of the logs.
+func (t *task) tell(ends map[schemas.Topic]map[int32]int64) {
+	mine := map[schemas.Topic]int64{}
+	for topic, of := range ends {
+		if end, ok := of[t.partition]; ok {
+			mine[topic] = end
+		}
+	}
+	t.mu.Lock()
+	t.told, t.at = mine, t.s.deps.Now()
+	t.mu.Unlock()
+	select {
+	case t.bell <- struct{}{}:
+	default: // it rings already
+	}
+}
+
+// newest are the newest ends, and when they were told.
+func (t *task) newest() (map[schemas.Topic]int64, time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.told, t.at
+}
+
+// lag is how many offsets a lane is behind the newest ends, and since when: zero while it is not.
+func (t *task) lag(lane string) (records int64, since time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for topic, end := range t.told {
+		if laneOf(topic) == lane {
+			records += max(0, end-t.next[topic])
+		}
+	}
+	return records, t.since[lane]
+}
+
+// run reads until ctx ends, the target stands elsewhere, or the partition is blocked.
+func (t *task) run(ctx context.Context) error {
+	if err := t.resume(ctx); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		select {
+		case <-t.bell:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		ends, _ := t.newest()
+		if first {
+			if err := t.tombstonesKept(ends); err != nil {
+				return err
+			}
+		}
+		if err := t.longEnough(ends); err != nil {
+			return err
+		}
+		for moved := true; moved; {
+			ends, at := t.newest() // what is live comes first, as soon as it is there
+			var err error
+			moved, err = t.round(ctx, ends)
+			t.note(ends, at)
+			if err != nil {
+				return err
+			}
+		}
+		if err := t.heartbeat(ctx); err != nil {
+			return err
+		}
+		t.s.setAway(t.partition, nil)
+	}
+}
+
+// resume asks the target where it stands.
+func (t *task) resume(ctx context.Context) error {
+	positions, err := t.s.deps.Target.Positions(ctx, t.partition)
+	if err != nil {
+		return fmt.Errorf("ask the target for its positions: %w", err)
+	}
+	starts, err := t.s.deps.Log.Starts(ctx, []int32{t.partition})
+	if err != nil {
+		return err
+	}
+	t.reading = map[schemas.Topic]*reading{}
+	for _, topic := range Topics() {
+		id := t.s.deps.Log.ID(topic)
+		r := &reading{topic: topic, position: positions[topic]}
+		if r.from = r.position.Next; r.position.At.IsZero() {
+			start, ok := starts[topic][t.partition]
+			if !ok {
+				return fmt.Errorf("%s/%d does not tell where it begins", t.s.deps.Log.Name(topic), t.partition)
+			}
+			r.from, r.position.Next = -1, start
+		} else if none := [16]byte{}; r.position.Log != id && r.position.Log != none && id != none {
+			return t.block(r, "the topic was deleted and made again, so that offsets do not mean what they meant")
+		}
+		r.position.Log, r.after = id, r.position.Next
+		t.reading[topic] = r
+	}
+	t.note(nil, time.Time{})
+	return nil
+}
+
+func (t *task) block(r *reading, why string) error {
+	return &BlockedError{Topic: t.s.deps.Log.Name(r.topic), Partition: t.partition, Next: r.position.Next, Why: why}
+}
+
+// note publishes how far the task is, of ends that were seen at a time.
+func (t *task) note(ends map[schemas.Topic]int64, seen time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	behind := map[string]bool{}
+	for topic, r := range t.reading {
+		t.next[topic] = r.position.Next
+		if end, ok := ends[topic]; ok {
+			behind[laneOf(topic)] = behind[laneOf(topic)] || r.position.Next < end
+		}
+	}
+	if seen.IsZero() {
+		return
+	}
+	for _, lane := range []string{laneLive, laneBacklog} {
+		switch {
+		case !behind[lane]:
+			t.since[lane] = time.Time{}
+		case t.since[lane].IsZero():
+			t.since[lane] = seen
+		}
+	}
+}
+
+// tombstonesKept holds that no tombstone was removed unread while nobody read.
+func (t *task) tombstonesKept(ends map[schemas.Topic]int64) error {
+	for topic, r := range t.reading {
+		kept := t.s.cfg.tombstones(topic)
+		if kept == 0 || r.from < 0 || ends[topic] <= r.position.Next {
+			continue
+		}
+		if away := t.s.deps.Now().Sub(r.position.At); away > kept {
+			return t.block(r, fmt.Sprintf("the sink was away for %s, and tombstones are kept for %s: removals may be missing", away.Round(time.Minute), kept))
+		}
+	}
+	return nil
+}
+
+// longEnough holds that no log ends before what was read of it.
+func (t *task) longEnough(ends map[schemas.Topic]int64) error {
+	now := t.s.deps.Now()
+	for topic, r := range t.reading {
+		end, ok := ends[topic]
+		switch {
+		case !ok || end >= r.position.Next:
+			r.short = time.Time{}
+		case r.short.IsZero():
+			r.short = now
+		case now.Sub(r.short) > t.s.cfg.CutPatience:
+			return t.block(r, fmt.Sprintf("the log ends at %d: it was cut, and new records may stand where others stood", end))
+		}
+	}
+	return nil
+}
+
+// round applies one batch: of what is live, or else of the backlog. moved is false where there was nothing.
+func (t *task) round(ctx context.Context, ends map[schemas.Topic]int64) (moved bool, err error) {
+	for _, lane := range []struct {
+		topics []schemas.Topic
+		bytes  int32
+		live   bool
+	}{{liveTopics, t.s.cfg.LiveBytesMax, true}, {backlogTopics, t.s.cfg.BacklogBytesMax, false}} {
+		w := &work{live: lane.live, to: map[schemas.Topic]int64{}}
+		for _, topic := range lane.topics {
+			r := t.reading[topic]
+			if err := t.fill(ctx, r, ends[topic], lane.bytes); err != nil {
+				return false, err
+			}
+			r.take(w, t.s.cfg.RecordsMax)
+		}
+		if len(w.to) == 0 {
+			continue
+		}
+		began := t.s.deps.Now()
+		if err := t.apply(ctx, w); err != nil {
+			return false, err
+		}
+		if !lane.live && t.s.cfg.Considerate {
+			t.yield(ctx, t.s.deps.Now().Sub(began))
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// yield leaves the machine to others for a while, or until something live is there.
+func (t *task) yield(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-t.bell:
+		}
+		ends, _ := t.newest()
+		for _, topic := range liveTopics {
+			if ends[topic] > t.reading[topic].position.Next {
+				return
+			}
+		}
+	}
+}
+
+// fill fetches where nothing is left of the last fetch.
+func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) error {
+	if len(r.records) > 0 || r.after > r.position.Next || r.position.Next >= end {
+		return nil
+	}
+	for retry := newRetry(&t.s.cfg); ; {
+		got, err := t.s.deps.Log.Fetch(ctx, r.topic, t.partition, r.position.Next, bytesMax)
+		switch {
+		case err == nil:
+			r.records, r.after = got.Records, got.Next
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, kafka.ErrOffsetGone) && got.LogStart > r.position.Next:
+			return t.block(r, fmt.Sprintf("retention removed the records before %d unread", got.LogStart))
+		case errors.Is(err, kafka.ErrOffsetGone):
+			return t.block(r, "the log does not hold this offset any more: it was cut")
+		}
+		if t.s.setAway(t.partition, err) {
+			t.s.deps.Logger.Warn("the sink cannot read", "sink", t.s.cfg.Name, "error", err)
+		}
+		t.s.m.retries.Inc()
+		if !retry.wait(ctx) {
+			return ctx.Err()
+		}
+	}
+}
+
+// take moves records into a batch, which has room for some more.
+func (r *reading) take(w *work, recordsMax int) {
+	room := recordsMax - len(w.items)
+	if r.after == r.position.Next && len(r.records) == 0 || room <= 0 {
+		return
+	}
+	n := min(room, len(r.records))
+	for _, rec := range r.records[:n] {
+		w.items = append(w.items, item{r.topic, rec})
+	}
+	if r.records = r.records[n:]; len(r.records) == 0 {
+		w.to[r.topic], r.records = r.after, nil
+		return
+	}
+	w.to[r.topic] = r.records[0].Offset
+}
+
+// heartbeat writes positions anew that have not changed for long: their age tells whether tombstones were missed.
+func (t *task) heartbeat(ctx context.Context) error {
+	w := &work{live: true, to: map[schemas.Topic]int64{}}
+	for topic, r := range t.reading {
+		if t.s.cfg.tombstones(topic) > 0 && t.s.deps.Now().Sub(r.position.At) > t.s.cfg.Heartbeat {
+			w.to[topic] = r.position.Next
+		}
+	}
+	if len(w.to) == 0 {
+		return nil
+	}
+	return t.apply(ctx, w)
+}

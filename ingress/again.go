@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // The errors of Verifier.Verify, for errors.Is.
@@ -22,15 +24,15 @@ type Verifier struct {
 }
 
 type verified struct {
-	scheme  signatureScheme
-	signers []*signer
+	signature provider.Signature
+	signers   []*signer
 }
 
-// NewVerifier knows the secrets of sources.
+// NewVerifier knows the secrets of sources, which are valid.
 func NewVerifier(sources []Source) *Verifier {
 	v := &Verifier{sources: map[string]*verified{}}
 	for i := range sources {
-		s := &verified{scheme: schemeOf(sources[i].Provider)}
+		s := &verified{signature: provider.Named(sources[i].Provider).Signature}
 		for _, secret := range sources[i].Secrets {
 			s.signers = append(s.signers, newSigner(secret.ID, secret.Value))
 		}
@@ -50,7 +52,7 @@ func (v *Verifier) Verify(source, signature, secretID, body []byte) error {
 		return fmt.Errorf("%w: %q", ErrUnknownSource, source)
 	}
 	var mac [sha256.Size]byte
-	stamp, ok := s.scheme.decode(&mac, signature)
+	stamp, ok := s.signature.Decode(&mac, signature)
 	if !ok {
 		return fmt.Errorf("%w: the header is malformed", ErrSignature)
 	}

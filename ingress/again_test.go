@@ -13,9 +13,9 @@ import (
 
 func TestVerifierHoldsARecordAgainstTheSecretsOfItsSource(t *testing.T) {
 	v := ingress.NewVerifier([]ingress.Source{
-		{Name: "meta", Provider: ingress.ProviderMeta, Secrets: []ingress.Secret{{ID: "old", Value: "s1"}, {ID: "new", Value: "s2"}}},
-		{Name: "dialog", Provider: ingress.Provider360Dialog, Secrets: []ingress.Secret{{ID: "a", Value: "s3"}}},
-		{Name: "cloud", Provider: ingress.ProviderYCloud, Secrets: []ingress.Secret{{ID: "a", Value: "s4"}}},
+		{Name: "meta", Provider: "meta", Secrets: []ingress.Secret{{ID: "old", Value: "s1"}, {ID: "new", Value: "s2"}}},
+		{Name: "dialog", Provider: "360dialog", Secrets: []ingress.Secret{{ID: "a", Value: "s3"}}},
+		{Name: "cloud", Provider: "ycloud", Secrets: []ingress.Secret{{ID: "a", Value: "s4"}}},
 	})
 	body := []byte(`{"entry":[]}`)
 	sign := func(secret string) string {

@@ -2,9 +2,10 @@ package ingress
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // Config is the configuration of a Server.
@@ -72,15 +73,6 @@ func (c Credential) GoString() string { return c.String() }
 
 // MarshalText hides the credential.
 func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
-
-// Providers. They say in which header the signature is, and how.
-const (
-	ProviderMeta      = "meta"
-	Provider360Dialog = "360dialog"
-	ProviderYCloud    = "ycloud"
-)
-
-var providers = []string{ProviderMeta, Provider360Dialog, ProviderYCloud}
 
 // DefaultConfig has everything but the sources.
 func DefaultConfig() Config {
@@ -170,8 +162,8 @@ func (s *Source) validate() error {
 	if !plain(s.Name, 64) {
 		return fmt.Errorf("name is %q: want 1 to 64 letters, digits, '.', '_' or '-'", s.Name)
 	}
-	if !slices.Contains(providers, s.Provider) {
-		return fmt.Errorf("provider is %q: want one of %s", s.Provider, strings.Join(providers, ", "))
+	if provider.Named(s.Provider) == nil {
+		return fmt.Errorf("provider is %q: want one of %s", s.Provider, strings.Join(provider.Names(), ", "))
 	}
 	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, "?#% \t\r\n\\") ||
 		strings.Contains(s.Path, "//") || strings.Contains(s.Path, "/.") {

@@ -86,7 +86,7 @@ func (x *exchange) fill(src *source, h *fasthttp.RequestHeader, value, plain []b
 	}
 	hs := append(x.headers[:0],
 		kafka.Header{Key: schemas.HeaderSource, Value: src.name},
-		kafka.Header{Key: schemas.HeaderProvider, Value: src.provider},
+		kafka.Header{Key: schemas.HeaderProvider, Value: src.sender},
 		kafka.Header{Key: schemas.HeaderRequestID, Value: x.id[:]},
 		kafka.Header{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(x.received[:0], x.arrived.UnixMilli(), 10)},
 	)

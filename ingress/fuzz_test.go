@@ -15,6 +15,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // FuzzSignatureIsTakenOnlyAsItIsWritten holds the reading of signature headers against the one way to
@@ -29,15 +30,15 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 	}
 	known := newCredentials("", []Secret{{ID: "one", Value: testSecret}, {ID: "two", Value: oldSecret}})
 	f.Fuzz(func(t *testing.T, value, body []byte) {
-		for _, provider := range []string{ProviderMeta, Provider360Dialog} {
-			scheme := schemeOf(provider)
+		for _, name := range []string{"meta", "360dialog"} {
+			signature := provider.Named(name).Signature
 			x := &exchange{}
-			_, decoded := scheme.decode(&x.mac, value)
+			_, decoded := signature.Decode(&x.mac, value)
 			rest, prefixed := strings.CutPrefix(string(value), "sha256=")
 			want, err := hex.DecodeString(rest)
-			right := err == nil && len(want) == sha256.Size && (prefixed || provider == Provider360Dialog)
+			right := err == nil && len(want) == sha256.Size && (prefixed || name == "360dialog")
 			if decoded != right || decoded && !bytes.Equal(x.mac[:], want) {
-				t.Fatalf("%s: %q decodes: %t, want %t", provider, value, decoded, right)
+				t.Fatalf("%s: %q decodes: %t, want %t", name, value, decoded, right)
 			}
 			if !decoded {
 				continue
@@ -49,13 +50,13 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 				signed = signed || bytes.Equal(h.Sum(nil), want)
 			}
 			if got := known.matches(x, body); got != signed || got == (x.secretID == nil) {
-				t.Fatalf("%s: %q of %q matches: %t, want %t", provider, value, body, got, signed)
+				t.Fatalf("%s: %q of %q matches: %t, want %t", name, value, body, got, signed)
 			}
 		}
 		// What was signed is accepted, and one bit of difference is not.
 		x := &exchange{}
-		scheme := schemeOf(ProviderMeta)
-		if _, ok := scheme.decode(&x.mac, []byte("sha256="+sign(oldSecret, body))); !ok || !known.matches(x, body) || string(x.secretID) != "two" {
+		signature := provider.Named("meta").Signature
+		if _, ok := signature.Decode(&x.mac, []byte("sha256="+sign(oldSecret, body))); !ok || !known.matches(x, body) || string(x.secretID) != "two" {
 			t.Fatalf("the signature of %q is refused", body)
 		}
 		if len(body) > 0 {

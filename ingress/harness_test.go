@@ -30,13 +30,13 @@ func testConfig() Config {
 	cfg := DefaultConfig()
 	cfg.Listen = "127.0.0.1:0"
 	cfg.Sources = []Source{
-		{Name: "meta", Provider: ProviderMeta, Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
+		{Name: "meta", Provider: "meta", Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
 			Secrets: []Secret{{ID: "new", Value: testSecret}, {ID: "old", Value: oldSecret}}},
-		{Name: "partner", Provider: Provider360Dialog, Path: "/360dialog", SignatureRequired: true,
+		{Name: "partner", Provider: "360dialog", Path: "/360dialog", SignatureRequired: true,
 			Secrets: []Secret{{ID: "p1", Value: testSecret}}},
-		{Name: "number", Provider: Provider360Dialog, Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
-		{Name: "open", Provider: ProviderMeta, Path: "/open", RequestsMax: 1},
-		{Name: "cloud", Provider: ProviderYCloud, Path: "/ycloud", SignatureRequired: true, Secrets: []Secret{{ID: "c1", Value: testSecret}}},
+		{Name: "number", Provider: "360dialog", Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
+		{Name: "open", Provider: "meta", Path: "/open", RequestsMax: 1},
+		{Name: "cloud", Provider: "ycloud", Path: "/ycloud", SignatureRequired: true, Secrets: []Secret{{ID: "c1", Value: testSecret}}},
 	}
 	return cfg
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // YCloud's documentation of its webhooks: YCloud-Signature is t=<time>,s=<hex HMAC-SHA256 of time, dot and body>.
@@ -17,7 +19,7 @@ func TestStampedSignatureCoversItsTimeAndTheBody(t *testing.T) {
 	digits := hex.EncodeToString(h.Sum(nil))
 	plain := sign(testSecret, body)
 	known := newCredentials("", []Secret{{ID: "one", Value: oldSecret}, {ID: "two", Value: testSecret}})
-	scheme := schemeOf(ProviderYCloud)
+	signature := provider.Named("ycloud").Signature
 	for value, want := range map[string]string{
 		"t=1654084800,s=" + digits:                     "taken",
 		"s=" + digits + ",t=1654084800":                "taken",
@@ -40,7 +42,7 @@ func TestStampedSignatureCoversItsTimeAndTheBody(t *testing.T) {
 	} {
 		x := &exchange{}
 		var ok bool
-		x.stamp, ok = scheme.decode(&x.mac, []byte(value))
+		x.stamp, ok = signature.Decode(&x.mac, []byte(value))
 		got := "malformed"
 		if ok {
 			got = map[bool]string{true: "taken", false: "mismatch"}[known.matches(x, body)]

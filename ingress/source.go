@@ -4,22 +4,29 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"net"
+	"net/textproto"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // source is a Source, ready to serve.
 type source struct {
-	name, provider []byte
-	requestsMax    int64
-	required       bool
-	clientCN       string // of the client certificate; empty: none is needed
-	signature      signatureScheme
-	signatureName  []byte // lower case
-	credentials    atomic.Pointer[credentials]
+	name, sender []byte // sender is the provider's name
+	requestsMax  int64
+	required     bool
+	clientCN     string // of the client certificate; empty: none is needed
+	signature    provider.Signature
+	verification provider.Verification
+	// The signature's header, as Go and fasthttp write it, and in lower case, as records name it.
+	signatureHeader string
+	signatureName   []byte
+	credentials     atomic.Pointer[credentials]
 
 	requests, bytes rate
 	inFlight        atomic.Int64
@@ -42,14 +49,16 @@ func newCredentials(token Credential, secrets []Secret) *credentials {
 }
 
 func newSource(cfg *Source, metrics *sourceMetrics) *source {
-	scheme := schemeOf(cfg.Provider)
+	p := provider.Named(cfg.Provider) // Validate has refused unknown ones
 	s := &source{
-		name: []byte(cfg.Name), provider: []byte(cfg.Provider),
+		name: []byte(cfg.Name), sender: []byte(cfg.Provider),
 		requestsMax: int64(cfg.RequestsMax),
 		required:    cfg.SignatureRequired,
-		signature:   scheme, signatureName: []byte(scheme.lower),
-		clientCN: cfg.ClientCN,
-		metrics:  metrics,
+		signature:   p.Signature, verification: p.Verification,
+		signatureHeader: textproto.CanonicalMIMEHeaderKey(p.Signature.Header),
+		signatureName:   []byte(strings.ToLower(p.Signature.Header)),
+		clientCN:        cfg.ClientCN,
+		metrics:         metrics,
 	}
 	s.requests.perSecond, s.bytes.perSecond = cfg.RequestsPerSecond, cfg.BytesPerSecond
 	s.credentials.Store(newCredentials(cfg.VerifyToken, cfg.Secrets))
@@ -70,7 +79,7 @@ func (s *source) leave() { s.inFlight.Add(-1) }
 // signatureOf is the request's signature header; nil when there is none. It fails where the headers
 // alone decide.
 func (s *source) signatureOf(h *fasthttp.RequestHeader) ([]byte, *refusal) {
-	switch all := h.PeekAll(s.signature.canonical); {
+	switch all := h.PeekAll(s.signatureHeader); {
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) > 1:

@@ -46,9 +46,9 @@ func newGuesses() *guesses {
 
 // verify answers the GET with which a webhook is subscribed: the challenge, if the token is right.
 func (s *Server) verify(ctx *fasthttp.RequestCtx, src *source) *refusal {
-	args, known := ctx.QueryArgs(), src.credentials.Load()
-	token, challenge := args.Peek("hub.verify_token"), args.Peek("hub.challenge")
-	if !known.verifiable || len(token) == 0 || string(args.Peek("hub.mode")) != "subscribe" || len(challenge) == 0 {
+	args, known, v := ctx.QueryArgs(), src.credentials.Load(), &src.verification
+	token, challenge := args.Peek(v.Token), args.Peek(v.Challenge)
+	if !known.verifiable || len(token) == 0 || string(args.Peek(v.Mode)) != v.Subscribe || len(challenge) == 0 {
 		return refuseVerify // whatever the token is: nothing was guessed
 	}
 	if r := s.guess(clientOfRequest(ctx), src, known, token); r != nil {

@@ -35,9 +35,6 @@ type WebhookYCloud struct {
 	Account   *AccountYCloud   `json:"whatsappBusinessAccount,omitempty"`
 }
 
-// TypeYCloudHistory is the type of YCloud's history events.
-const TypeYCloudHistory = "whatsapp.smb.history"
-
 // StateSyncYCloud holds changes of the address book in YCloud's words.
 type StateSyncYCloud struct {
 	WABAID      ID             `json:"wabaId,omitempty"`
@@ -92,10 +89,3 @@ type MessageYCloud struct {
 	Audio       *WebhookMedia `json:"audio,omitempty"`
 	Document    *WebhookMedia `json:"document,omitempty"`
 }
-
-// Providers: whose envelope a source speaks (HeaderProvider).
-const (
-	ProviderMeta      = "meta"
-	Provider360Dialog = "360dialog"
-	ProviderYCloud    = "ycloud"
-)

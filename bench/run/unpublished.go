@@ -24,7 +24,7 @@ func runUnpublished(ctx context.Context, listen, secret string) error {
 	cfg.Listen = listen
 	cfg.InFlightBytesMax = inFlightBytesMax
 	cfg.Sources = []ingress.Source{{
-		Name: "meta", Provider: ingress.ProviderMeta, Path: sourcePath, SignatureRequired: true,
+		Name: "meta", Provider: "meta", Path: sourcePath, SignatureRequired: true,
 		Secrets: []ingress.Secret{{ID: "app", Value: ingress.Credential(secret)}},
 	}}
 	s, err := ingress.New(cfg, forgetting{}, ingress.Deps{

@@ -70,7 +70,7 @@ var rules = map[string][]string{
 	"internal/deadletter":    {"schemas"},
 	"internal/replay":        {"schemas", "internal/kafka", "internal/contentcoding", "processors/split"},
 	"internal/embedded":      {"schemas", "internal/kafka", "internal/listen", "internal/private"},
-	"internal/config":        {"internal/listen"},
+	"internal/config":        {"internal/listen", "schemas/provider"},
 	"internal/admin":         {"internal/listen"},
 	"internal/reload":        {},
 	"internal/certtest":      {},

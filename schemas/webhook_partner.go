@@ -33,6 +33,8 @@ type WebhookYCloud struct {
 	// StateSync is of whatsapp.smb.app.state.sync, Account of whatsapp.business_account.*.
 	StateSync *StateSyncYCloud `json:"whatsappSmbAppStateSync,omitempty"`
 	Account   *AccountYCloud   `json:"whatsappBusinessAccount,omitempty"`
+	// Number is of whatsapp.phone_number.*.
+	Number *NumberYCloud `json:"whatsappPhoneNumber,omitempty"`
 }
 
 // StateSyncYCloud holds changes of the address book in YCloud's words.
@@ -65,6 +67,15 @@ type AccountYCloud struct {
 	UpdateEvent string `json:"updateEvent,omitempty"`
 }
 
+// NumberYCloud is a number of the business.
+type NumberYCloud struct {
+	ID          ID     `json:"id,omitempty"` // YCloud's own
+	WABAID      ID     `json:"wabaId,omitempty"`
+	PhoneNumber string `json:"phoneNumber,omitempty"` // with a leading +
+	Status      string `json:"status,omitempty"`
+	UpdateEvent string `json:"updateEvent,omitempty"` // ACCOUNT_OFFBOARDED, ACCOUNT_RECONNECTED
+}
+
 // MessageYCloud is a message in YCloud's words. The content stands under the property that Type
 // names, as in WebhookMessage.
 type MessageYCloud struct {
@@ -75,17 +86,21 @@ type MessageYCloud struct {
 	To         string `json:"to,omitempty"`
 	FromUserID string `json:"fromUserId,omitempty"`
 	ToUserID   string `json:"toUserId,omitempty"`
-	Type       string `json:"type,omitempty"`
-	Status     string `json:"status,omitempty"`
-	SendTime   string `json:"sendTime,omitempty"`   // RFC 3339
-	CreateTime string `json:"createTime,omitempty"` // RFC 3339
+	// RecipientUserID is another name for it.
+	RecipientUserID string `json:"recipientUserId,omitempty"`
+	GroupID         ID     `json:"groupId,omitempty"`
+	Type            string `json:"type,omitempty"`
+	Status          string `json:"status,omitempty"`
+	SendTime        string `json:"sendTime,omitempty"`   // RFC 3339
+	CreateTime      string `json:"createTime,omitempty"` // RFC 3339
 	// When its status became delivered and read, and when the message changed last. RFC 3339.
-	DeliverTime string        `json:"deliverTime,omitempty"`
-	ReadTime    string        `json:"readTime,omitempty"`
-	UpdateTime  string        `json:"updateTime,omitempty"`
-	Text        *WebhookText  `json:"text,omitempty"`
-	Image       *WebhookMedia `json:"image,omitempty"`
-	Video       *WebhookMedia `json:"video,omitempty"`
-	Audio       *WebhookMedia `json:"audio,omitempty"`
-	Document    *WebhookMedia `json:"document,omitempty"`
+	DeliverTime string         `json:"deliverTime,omitempty"`
+	ReadTime    string         `json:"readTime,omitempty"`
+	UpdateTime  string         `json:"updateTime,omitempty"`
+	Errors      []WebhookError `json:"errors,omitempty"`
+	Text        *WebhookText   `json:"text,omitempty"`
+	Image       *WebhookMedia  `json:"image,omitempty"`
+	Video       *WebhookMedia  `json:"video,omitempty"`
+	Audio       *WebhookMedia  `json:"audio,omitempty"`
+	Document    *WebhookMedia  `json:"document,omitempty"`
 }

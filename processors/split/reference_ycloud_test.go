@@ -97,7 +97,7 @@ func refCloud(root *node) (Change, left) {
 			c.Field = []byte("smb_app_state_sync")
 		}
 		c.Cut, c.Loose = len(l.places), len(l.places) > 0 && looseness(book.raw) != ""
-	case "whatsapp.business_account.updated", "whatsapp.business_account.deleted":
+	case "whatsapp.business_account.updated", "whatsapp.business_account.reviewed", "whatsapp.business_account.deleted":
 		about := root.get("whatsappBusinessAccount")
 		if waba == "" {
 			c.WABA = about.get("id").id()

@@ -39,6 +39,7 @@ var ycloud = Provider{
 			"whatsapp.group.message.updated":          {As: Status},
 			"whatsapp.smb.app.state.sync":             {As: Contacts, Object: "whatsappSmbAppStateSync"},
 			"whatsapp.business_account.updated":       {As: Account, Object: "whatsappBusinessAccount", WABA: true},
+			"whatsapp.business_account.reviewed":      {As: Account, Object: "whatsappBusinessAccount", WABA: true},
 			"whatsapp.business_account.deleted":       {As: Account, Object: "whatsappBusinessAccount", WABA: true, Event: "ACCOUNT_DELETED"},
 			// It tells ACCOUNT_OFFBOARDED and ACCOUNT_RECONNECTED, or a change of the quality, which has no account event.
 			"whatsapp.phone_number.quality_updated": {As: Account, Object: "whatsappPhoneNumber"},

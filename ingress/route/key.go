@@ -67,11 +67,10 @@ func envelopeWABA(body []byte) []byte {
 				return nil
 			}
 			return cur.entryID()
-		case cur.space() == '{':
-			if w := wrappedBy(key); w != nil {
-				cur.i++
-				return cur.member(w.WABA)
-			}
+		}
+		if w := wrappedBy(key); w != nil && cur.space() == '{' {
+			cur.i++
+			return cur.member(w.WABA)
 		}
 		if !cur.value() {
 			return nil

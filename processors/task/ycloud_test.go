@@ -49,16 +49,19 @@ func TestYCloudEchoesOfAnAgentAndTheirStatusesAreTheUsers(t *testing.T) {
 
 // The real message has the same wamid: the unavailable one must not take its place.
 func TestYCloudMessageThatWasUnavailableLeavesWhenItComes(t *testing.T) {
-	p := newPartition(t)
-	p.webhook(string(fixtures.Named("ycloud-message-unsupported").Body))
-	p.webhook(string(fixtures.Named("ycloud-message").Body))
-	p.webhook(string(fixtures.Named("ycloud-message-unsupported").Body))
-	var kinds []string
-	for _, m := range events[schemas.Message](p, schemas.TopicMessages) {
-		kinds = append(kinds, m.Kind+" "+m.Type)
-	}
-	if want := []string{schemas.KindPlaceholder + " unsupported", schemas.KindMessage + " text"}; !slices.Equal(kinds, want) {
-		t.Errorf("messages are %q, want %q", kinds, want)
+	for _, kind := range []string{"unsupported", "of_tomorrow"} {
+		unavailable := strings.Replace(string(fixtures.Named("ycloud-message-unsupported").Body), `"unsupported"`, `"`+kind+`"`, 1)
+		p := newPartition(t)
+		p.webhook(unavailable)
+		p.webhook(string(fixtures.Named("ycloud-message").Body))
+		p.webhook(unavailable)
+		var kinds []string
+		for _, m := range events[schemas.Message](p, schemas.TopicMessages) {
+			kinds = append(kinds, m.Kind+" "+m.Type)
+		}
+		if want := []string{schemas.KindPlaceholder + " " + kind, schemas.KindMessage + " text"}; !slices.Equal(kinds, want) {
+			t.Errorf("messages are %q, want %q", kinds, want)
+		}
 	}
 }
 
@@ -75,10 +78,18 @@ func TestYCloudEditAndRevokeNameTheirMessage(t *testing.T) {
 	}
 }
 
-func TestYCloudSystemMessageTellsTheNewNumber(t *testing.T) {
+// A change of the business-scoped id names the user in system alone, as Meta's does.
+func TestYCloudSystemMessageIsAboutItsUser(t *testing.T) {
 	m := ycloudMessage(t, "ycloud-message-system", schemas.TopicMessages)
 	if m.Kind != schemas.KindSystem || m.Thread != user || m.Direction != schemas.DirectionInbound {
 		t.Errorf("%+v", m)
+	}
+	p := newPartition(t)
+	p.webhook(`{"id":"e","type":"whatsapp.inbound_message.received","whatsappInboundMessage":{"wamid":"w","wabaId":"` + waba + `","to":"+` + biz + `","type":"system",` +
+		`"system":{"type":"user_changed_user_id","user_id":"US.2","previous_user_id":"US.1"}}}`)
+	got := events[schemas.Message](p, schemas.TopicMessages)
+	if len(got) != 1 || got[0].Kind != schemas.KindSystem || got[0].Thread != "US.2" || got[0].Contact == nil || got[0].Contact.UserID != "US.2" {
+		t.Errorf("%+v", got)
 	}
 }
 

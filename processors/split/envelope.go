@@ -101,12 +101,16 @@ func (s *Scanner) scanRoot(i int) int {
 			}
 		default:
 			r.other = true
-			if w, known := wrappers[string(o.key)]; known {
+			switch w := words.root.of(o.key); {
+			case w == nil && isNativeObject(o.key):
+				i = s.nativeMember(i, &rootWord{})
+				continue
+			case w == nil:
+			case w.kind == wrappedField || w.kind == wrappedValue:
 				i = s.wrapped(i, w)
 				continue
-			}
-			if isNativeMember(o.key) {
-				i = s.nativeMember(i, o.key)
+			default:
+				i = s.nativeMember(i, w)
 				continue
 			}
 			if present {
@@ -118,27 +122,10 @@ func (s *Scanner) scanRoot(i int) int {
 	}
 }
 
-// wrapper is the part of a wrapped envelope that a member of the root is.
-type wrapper struct {
-	waba    string // member of the value with the WABA id
-	isField bool   // names the field; else it is the value
-}
-
-// wrappers are the members of the wrapped envelopes of all providers.
-var wrappers = func() map[string]wrapper {
-	known := map[string]wrapper{}
-	for _, p := range provider.All() {
-		if w := p.Envelope.Wrapped; w != nil {
-			known[w.Field], known[w.Value] = wrapper{isField: true}, wrapper{waba: w.WABA}
-		}
-	}
-	return known
-}()
-
 // wrapped reads a member of a wrapped envelope.
-func (s *Scanner) wrapped(i int, w wrapper) int {
+func (s *Scanner) wrapped(i int, w *rootWord) int {
 	r := &s.root
-	if w.isField {
+	if w.kind == wrappedField {
 		return s.text(i, &r.event)
 	}
 	r.hasData = s.in[i] != 'n'
@@ -189,7 +176,7 @@ func (s *Scanner) assemble() fault {
 		if f := firstOf(outside, data); f.reason != "" {
 			return f
 		}
-		if words.types[string(r.native.kind)].As != provider.Contacts {
+		if r.native.meaning().As != provider.Contacts {
 			if native.reason != "" {
 				return native
 			}

@@ -17,56 +17,6 @@ var (
 	accountField  = []byte("account_update")
 )
 
-// subjectsMax is how many members of a body hold contacts or account events, of all providers together.
-const subjectsMax = 4
-
-// vocabulary is what the native envelopes of all providers mean, in one: a body is read before its provider is known.
-type vocabulary struct {
-	prefixes, versions, objects []string
-	root, message, subject      map[string]provider.Property
-	types                       map[string]nativeType
-	subjects                    map[string]int  // position in nativeEvent.subjects
-	books                       map[string]bool // the subjects that hold contacts
-	inbound, sent               map[string]bool
-}
-
-// nativeType is a meaning with its texts as the change has them.
-type nativeType struct {
-	provider.Meaning
-	event []byte
-}
-
-var words = newVocabulary(provider.All())
-
-func newVocabulary(all []*provider.Provider) *vocabulary {
-	v := &vocabulary{
-		root: map[string]provider.Property{}, message: map[string]provider.Property{}, subject: map[string]provider.Property{},
-		types: map[string]nativeType{}, subjects: map[string]int{}, books: map[string]bool{},
-		inbound: map[string]bool{}, sent: map[string]bool{},
-	}
-	for _, p := range all {
-		n := p.Envelope.Native
-		if n == nil {
-			continue
-		}
-		v.prefixes, v.versions, v.objects = append(v.prefixes, n.Prefix), append(v.versions, n.Version), append(v.objects, n.Object)
-		v.inbound[n.Inbound], v.sent[n.Sent] = true, true
-		for to, from := range map[*map[string]provider.Property]map[string]provider.Property{&v.root: n.Root, &v.message: n.Message, &v.subject: n.Subject} {
-			for name, means := range from {
-				(*to)[name] = means
-			}
-		}
-		for name, m := range n.Types {
-			v.types[name] = nativeType{m, []byte(m.Event)}
-			if _, known := v.subjects[m.Object]; m.Object != "" && !known {
-				v.subjects[m.Object] = len(v.subjects)
-				v.books[m.Object] = m.As == provider.Contacts
-			}
-		}
-	}
-	return v
-}
-
 // nativeEvent is the root read as a native event.
 type nativeEvent struct {
 	kind      []byte // type
@@ -105,6 +55,14 @@ type nativeMessage struct {
 	hasSystem                      bool
 }
 
+// meaning is what the event's type stands for.
+func (e *nativeEvent) meaning() nativeType {
+	if m := words.types.of(e.kind); m != nil {
+		return *m
+	}
+	return nativeType{}
+}
+
 // isNative tells whether the root is a native event.
 func (e *nativeEvent) isNative() bool {
 	if e.versioned && len(e.kind) > 0 {
@@ -118,60 +76,65 @@ func (e *nativeEvent) isNative() bool {
 	return false
 }
 
-// isNativeMember tells whether a member of the root is one of native events.
-func isNativeMember(key []byte) bool {
-	if words.root[string(key)] != provider.Skipped {
-		return true
+// nativeMember reads a member of the root that native events have, w, or an object with another name.
+func (s *Scanner) nativeMember(i int, w *rootWord) int {
+	e := &s.root.native
+	if w.kind == nativeProperty {
+		switch w.means {
+		case provider.Type:
+			return s.text(i, &e.kind)
+		case provider.Phase:
+			return s.ordinal(i, &e.element.Phase, &e.element.HasPhase)
+		case provider.Progress:
+			return s.ordinal(i, &e.element.Progress, &e.element.HasProgress)
+		case provider.CreatedAt:
+			return s.date(i, &e.created)
+		case provider.WABA:
+			return s.id(i, &e.waba)
+		}
 	}
-	for i, prefix := range words.objects {
-		if string(key) == words.versions[i] || len(key) > len(prefix) && string(key[:len(prefix)]) == prefix {
+	if s.in[i] != '{' {
+		e.versioned = e.versioned || w.kind == nativeVersion && s.in[i] != 'n'
+		return s.skip(i)
+	}
+	var about nativeSubject
+	switch w.kind {
+	case nativeInbound:
+		return s.nativeMessage(i, &e.inbound)
+	case nativeSent:
+		return s.nativeMessage(i, &e.sent)
+	case nativeBook:
+		outer, odd := s.begin(regionNative, 0)
+		i = s.nativeSubject(i, &about, true)
+		e.end = s.leave(outer, odd)
+		e.subjects[w.at] = about
+	case nativeAbout:
+		i = s.nativeSubject(i, &about, false)
+		e.subjects[w.at] = about
+	default:
+		i = s.nativeSubject(i, &about, false)
+	}
+	if w := about.waba; len(w) > 0 && (len(e.other) == 0 || bytes.Compare(w, e.other) < 0) {
+		e.other = w
+	}
+	return i
+}
+
+// isNativeObject tells whether a member of the root is an object of a native event by its name's prefix.
+func isNativeObject(key []byte) bool {
+	for _, prefix := range words.objects {
+		if len(key) > len(prefix) && string(key[:len(prefix)]) == prefix {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *Scanner) nativeMember(i int, key []byte) int {
-	e := &s.root.native
-	switch words.root[string(key)] {
-	case provider.Type:
-		return s.text(i, &e.kind)
-	case provider.Phase:
-		return s.ordinal(i, &e.element.Phase, &e.element.HasPhase)
-	case provider.Progress:
-		return s.ordinal(i, &e.element.Progress, &e.element.HasProgress)
-	case provider.CreatedAt:
-		return s.date(i, &e.created)
-	case provider.WABA:
-		return s.id(i, &e.waba)
+func meaningOf(of *table[provider.Property], name []byte) provider.Property {
+	if p := of.of(name); p != nil {
+		return *p
 	}
-	if s.in[i] != '{' {
-		for _, v := range words.versions {
-			e.versioned = e.versioned || string(key) == v && s.in[i] != 'n'
-		}
-		return s.skip(i)
-	}
-	switch {
-	case words.inbound[string(key)]:
-		return s.nativeMessage(i, &e.inbound)
-	case words.sent[string(key)]:
-		return s.nativeMessage(i, &e.sent)
-	}
-	var about nativeSubject
-	if words.books[string(key)] {
-		outer, odd := s.begin(regionNative, 0)
-		i = s.nativeSubject(i, &about, true)
-		e.end = s.leave(outer, odd)
-	} else {
-		i = s.nativeSubject(i, &about, false)
-	}
-	if at, ok := words.subjects[string(key)]; ok {
-		e.subjects[at] = about
-	}
-	if w := about.waba; len(w) > 0 && (len(e.other) == 0 || bytes.Compare(w, e.other) < 0) {
-		e.other = w
-	}
-	return i
+	return provider.Skipped
 }
 
 // nativeSubject reads what an event is about, and its contacts where it is a book of them.
@@ -182,7 +145,7 @@ func (s *Scanner) nativeSubject(i int, about *nativeSubject, book bool) int {
 		if i, more = s.key(&o, i); !more {
 			return i
 		}
-		switch means := words.subject[string(o.key)]; {
+		switch means := meaningOf(&words.subject, o.key); {
 		case means == provider.WABA:
 			i = s.id(i, &about.waba)
 		case means == provider.ID:
@@ -209,7 +172,7 @@ func (s *Scanner) nativeMessage(i int, m *nativeMessage) int {
 			break
 		}
 		isObject := s.in[i] == '{'
-		switch means := words.message[string(o.key)]; {
+		switch means := meaningOf(&words.message, o.key); {
 		case means == provider.WAMID:
 			i = s.id(i, &m.wamid)
 		case means == provider.ID:
@@ -310,7 +273,7 @@ func (s *Scanner) assembleNative() bool {
 		Field: e.kind, Raw: s.root.raw, Value: s.root.raw,
 		EntryID: waba, WABA: waba, EntryTime: e.created,
 	}
-	c, means := &e.change, words.types[string(e.kind)]
+	c, means := &e.change, e.meaning()
 	switch means.As {
 	case provider.History:
 		c.Field = historyField
@@ -327,7 +290,7 @@ func (s *Scanner) assembleNative() bool {
 			c.Statuses[i] = e.sent.asStatus(&c.Statuses[i])
 		}
 	case provider.Contacts:
-		book := &e.subjects[words.subjects[means.Object]]
+		book := &e.subjects[means.at]
 		c.named(book.number)
 		if len(book.items) > 0 || s.cutting.cut > 0 || s.isOdd() {
 			c.Field = contactsField
@@ -337,7 +300,7 @@ func (s *Scanner) assembleNative() bool {
 		}
 		c.StateSync = book.items
 	case provider.Account:
-		about := &e.subjects[words.subjects[means.Object]]
+		about := &e.subjects[means.at]
 		if means.WABA {
 			c.WABA = orElse(waba, about.id)
 			c.EntryID = c.WABA

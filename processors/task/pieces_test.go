@@ -18,9 +18,9 @@ import (
 // interleaved are bodies of many chunks that leave in turn: body b has the chunks b, b+n, b+2n, …, and the first chunk of all
 // comes last.
 func interleaved(bodies, chunks int, chunkOf func(order int) string) []string {
-	all := make([]string, bodies)
-	for b := range all {
-		all[b] = changes(change("history", `"history":[`+many(chunks, func(i int) string { return chunkOf(2 + b + i*bodies) })+`]`))
+	all := make([]string, 0, bodies+1)
+	for b := range bodies {
+		all = append(all, changes(change("history", `"history":[`+many(chunks, func(i int) string { return chunkOf(2 + b + i*bodies) })+`]`)))
 	}
 	return append(all, changes(change("history", `"history":[`+chunkOf(1)+`]`)))
 }

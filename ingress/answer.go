@@ -121,7 +121,7 @@ func (a *answers) refuse(res *fasthttp.Response, src *source, r *refusal) {
 	case fasthttp.StatusUnauthorized:
 		if src != nil {
 			// RFC 9110 wants a challenge with every 401; the scheme is the header's name.
-			res.Header.Set("Www-Authenticate", src.signature.canonical)
+			res.Header.Set("Www-Authenticate", src.signatureHeader)
 		}
 	case fasthttp.StatusUnsupportedMediaType:
 		if r.kind == kindEncoding {

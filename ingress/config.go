@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // Config is the configuration of a Server.
@@ -32,7 +34,7 @@ type Config struct {
 // Source is one sender of webhooks: a path of its own.
 type Source struct {
 	Name     string // in metrics, logs and the records' headers
-	Provider string // one of schemas.Provider*: it determines the signature scheme
+	Provider string // name of a provider (schemas/provider): it determines the signature and the verification
 	Path     string
 	// VerifyToken is what GET verification asks for: verifyTokenMin characters at least. Empty: every GET is refused.
 	VerifyToken Credential
@@ -156,8 +158,8 @@ func (s *Source) validate() error {
 	if !plain(s.Name, 64) {
 		return fmt.Errorf("name is %q: want 1 to 64 letters, digits, '.', '_' or '-'", s.Name)
 	}
-	if _, ok := schemeOf(s.Provider); !ok {
-		return fmt.Errorf("provider is %q: want one of %s", s.Provider, providerNames())
+	if provider.Named(s.Provider) == nil {
+		return fmt.Errorf("provider is %q: want one of %s", s.Provider, strings.Join(provider.Names(), ", "))
 	}
 	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, "?#% \t\r\n\\") ||
 		strings.Contains(s.Path, "//") || strings.Contains(s.Path, "/.") {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/internal/contentcoding"
-	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // FuzzSignatureIsTakenOnlyAsItIsWritten: only the documented form of a signature header decodes, and it verifies only the
@@ -30,15 +30,15 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 	}
 	known := newCredentials("", []Secret{{ID: "one", Value: testSecret}, {ID: "two", Value: oldSecret}})
 	f.Fuzz(func(t *testing.T, value, body []byte) {
-		for _, provider := range []string{schemas.ProviderMeta, schemas.Provider360Dialog} {
-			scheme, _ := schemeOf(provider)
+		for _, name := range []string{"meta", "360dialog"} {
+			signature := provider.Named(name).Signature
 			x := &exchange{}
-			_, decoded := scheme.decode(&x.mac, value)
+			_, decoded := signature.Decode(&x.mac, value)
 			rest, prefixed := strings.CutPrefix(string(value), "sha256=")
 			want, err := hex.DecodeString(rest)
-			right := err == nil && len(want) == sha256.Size && (prefixed || provider == schemas.Provider360Dialog)
+			right := err == nil && len(want) == sha256.Size && (prefixed || name == "360dialog")
 			if decoded != right || decoded && !bytes.Equal(x.mac[:], want) {
-				t.Fatalf("%s: %q decodes: %t, want %t", provider, value, decoded, right)
+				t.Fatalf("%s: %q decodes: %t, want %t", name, value, decoded, right)
 			}
 			if !decoded {
 				continue
@@ -50,13 +50,13 @@ func FuzzSignatureIsTakenOnlyAsItIsWritten(f *testing.F) {
 				signed = signed || bytes.Equal(h.Sum(nil), want)
 			}
 			if got := known.matches(x, body); got != signed || got == (x.secretID == nil) {
-				t.Fatalf("%s: %q of %q matches: %t, want %t", provider, value, body, got, signed)
+				t.Fatalf("%s: %q of %q matches: %t, want %t", name, value, body, got, signed)
 			}
 		}
 		// The signed body is accepted, and a body with one different bit is not.
 		x := &exchange{}
-		scheme, _ := schemeOf(schemas.ProviderMeta)
-		if _, ok := scheme.decode(&x.mac, []byte("sha256="+sign(oldSecret, body))); !ok || !known.matches(x, body) || string(x.secretID) != "two" {
+		signature := provider.Named("meta").Signature
+		if _, ok := signature.Decode(&x.mac, []byte("sha256="+sign(oldSecret, body))); !ok || !known.matches(x, body) || string(x.secretID) != "two" {
 			t.Fatalf("the signature of %q is refused", body)
 		}
 		if len(body) > 0 {

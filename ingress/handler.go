@@ -182,7 +182,7 @@ func (s *Server) headers(ctx *fasthttp.RequestCtx, src *source, x *exchange) *re
 	x.known = src.credentials.Load()
 	if x.check = x.signature != nil && len(x.known.signers) > 0; x.check {
 		var ok bool
-		if x.stamp, ok = src.signature.decode(&x.mac, x.signature); !ok {
+		if x.stamp, ok = src.signature.Decode(&x.mac, x.signature); !ok {
 			src.metrics.signatureMalformed.Inc()
 			return refuseMalformed
 		}

@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/ingress/raw"
-	"github.com/coexstream/coexstream/schemas"
 )
 
 const (
@@ -30,13 +29,13 @@ const (
 func testConfig() Config {
 	cfg := DefaultConfig()
 	cfg.Sources = []Source{
-		{Name: "meta", Provider: schemas.ProviderMeta, Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
+		{Name: "meta", Provider: "meta", Path: "/meta", VerifyToken: testToken, SignatureRequired: true,
 			Secrets: []Secret{{ID: "new", Value: testSecret}, {ID: "old", Value: oldSecret}}},
-		{Name: "partner", Provider: schemas.Provider360Dialog, Path: "/360dialog", SignatureRequired: true,
+		{Name: "partner", Provider: "360dialog", Path: "/360dialog", SignatureRequired: true,
 			Secrets: []Secret{{ID: "p1", Value: testSecret}}},
-		{Name: "number", Provider: schemas.Provider360Dialog, Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
-		{Name: "open", Provider: schemas.ProviderMeta, Path: "/open", RequestsMax: 1},
-		{Name: "cloud", Provider: schemas.ProviderYCloud, Path: "/ycloud", SignatureRequired: true, Secrets: []Secret{{ID: "c1", Value: testSecret}}},
+		{Name: "number", Provider: "360dialog", Path: "/number", Secrets: []Secret{{ID: "n1", Value: testSecret}}},
+		{Name: "open", Provider: "meta", Path: "/open", RequestsMax: 1},
+		{Name: "cloud", Provider: "ycloud", Path: "/ycloud", SignatureRequired: true, Secrets: []Secret{{ID: "c1", Value: testSecret}}},
 	}
 	return cfg
 }

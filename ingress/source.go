@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"net"
+	"net/textproto"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // source is a Source, ready to serve.
@@ -17,9 +21,12 @@ type source struct {
 	requestsMax    int64
 	required       bool
 	clientCN       string // of the client certificate; empty: none is needed
-	signature      signatureScheme
-	signatureName  []byte // lower case
-	credentials    atomic.Pointer[credentials]
+	signature      provider.Signature
+	verification   provider.Verification
+	// Name of the signature header: as Go and fasthttp spell it, and in lower case, as in the records.
+	signatureHeader string
+	signatureName   []byte
+	credentials     atomic.Pointer[credentials]
 
 	requests, bytes rate
 	inFlight        atomic.Int64
@@ -42,14 +49,16 @@ func newCredentials(token Credential, secrets []Secret) *credentials {
 }
 
 func newSource(cfg *Source, metrics *sourceMetrics) *source {
-	scheme, _ := schemeOf(cfg.Provider) // validated
+	p := provider.Named(cfg.Provider) // validated
 	s := &source{
 		name: []byte(cfg.Name), provider: []byte(cfg.Provider),
 		requestsMax: int64(cfg.RequestsMax),
 		required:    cfg.SignatureRequired,
-		signature:   scheme, signatureName: []byte(scheme.lower),
-		clientCN: cfg.ClientCN,
-		metrics:  metrics,
+		signature:   p.Signature, verification: p.Verification,
+		signatureHeader: textproto.CanonicalMIMEHeaderKey(p.Signature.Header),
+		signatureName:   []byte(strings.ToLower(p.Signature.Header)),
+		clientCN:        cfg.ClientCN,
+		metrics:         metrics,
 	}
 	s.requests.perSecond, s.bytes.perSecond = cfg.RequestsPerSecond, cfg.BytesPerSecond
 	s.credentials.Store(newCredentials(cfg.VerifyToken, cfg.Secrets))
@@ -69,7 +78,7 @@ func (s *source) leave() { s.inFlight.Add(-1) }
 
 // signatureOf returns the signature header of a request; nil when there is none and none is required.
 func (s *source) signatureOf(h *fasthttp.RequestHeader) ([]byte, *refusal) {
-	switch all := h.PeekAll(s.signature.canonical); {
+	switch all := h.PeekAll(s.signatureHeader); {
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) > 1:

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // ErrNotSigned is the error of Verifier.Verify for a record without a signature.
@@ -23,16 +25,15 @@ type Verifier struct {
 }
 
 type signedSource struct {
-	scheme  signatureScheme
-	signers []*signer
+	signature provider.Signature
+	signers   []*signer
 }
 
 // NewVerifier makes a Verifier with the secrets of sources, which have to be valid.
 func NewVerifier(sources []Source) *Verifier {
 	v := &Verifier{sources: map[string]*signedSource{}}
 	for i := range sources {
-		scheme, _ := schemeOf(sources[i].Provider) // validated
-		s := &signedSource{scheme: scheme}
+		s := &signedSource{signature: provider.Named(sources[i].Provider).Signature}
 		for _, secret := range sources[i].Secrets {
 			s.signers = append(s.signers, newSigner(secret.ID, secret.Value))
 		}
@@ -52,7 +53,7 @@ func (v *Verifier) Verify(source, signature, secretID, body []byte) error {
 		return fmt.Errorf("%w: %q", errUnknownSource, source)
 	}
 	var mac [sha256.Size]byte
-	stamp, ok := s.scheme.decode(&mac, signature)
+	stamp, ok := s.signature.Decode(&mac, signature)
 	if !ok {
 		return fmt.Errorf("%w: the header is malformed", errSignature)
 	}

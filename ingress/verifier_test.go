@@ -7,15 +7,13 @@ import (
 	"errors"
 	"strings"
 	"testing"
-
-	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestVerifierHoldsARecordAgainstTheSecretsOfItsSource(t *testing.T) {
 	v := NewVerifier([]Source{
-		{Name: "meta", Provider: schemas.ProviderMeta, Secrets: []Secret{{ID: "old", Value: "s1"}, {ID: "new", Value: "s2"}}},
-		{Name: "dialog", Provider: schemas.Provider360Dialog, Secrets: []Secret{{ID: "a", Value: "s3"}}},
-		{Name: "cloud", Provider: schemas.ProviderYCloud, Secrets: []Secret{{ID: "a", Value: "s4"}}},
+		{Name: "meta", Provider: "meta", Secrets: []Secret{{ID: "old", Value: "s1"}, {ID: "new", Value: "s2"}}},
+		{Name: "dialog", Provider: "360dialog", Secrets: []Secret{{ID: "a", Value: "s3"}}},
+		{Name: "cloud", Provider: "ycloud", Secrets: []Secret{{ID: "a", Value: "s4"}}},
 	})
 	body := []byte(`{"entry":[]}`)
 	sign := func(secret string) string {

@@ -47,9 +47,9 @@ func newTokenLimits() *tokenLimits {
 
 // verify answers the GET that subscribes a webhook. It returns the challenge when the token is right.
 func (s *Server) verify(ctx *fasthttp.RequestCtx, src *source) *refusal {
-	args, known := ctx.QueryArgs(), src.credentials.Load()
-	token, challenge := args.Peek("hub.verify_token"), args.Peek("hub.challenge")
-	if !known.verifiable || len(token) == 0 || string(args.Peek("hub.mode")) != "subscribe" || len(challenge) == 0 {
+	args, known, v := ctx.QueryArgs(), src.credentials.Load(), &src.verification
+	token, challenge := args.Peek(v.Token), args.Peek(v.Challenge)
+	if !known.verifiable || len(token) == 0 || string(args.Peek(v.Mode)) != v.Subscribe || len(challenge) == 0 {
 		return refuseVerify // the token is not checked
 	}
 	if r := s.checkToken(clientOfRequest(ctx), src, known, token); r != nil {

@@ -1,4 +1,4 @@
-package schemas
+package schemas_test
 
 import (
 	"go/ast"
@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/coexstream/coexstream/schemas"
 )
 
 const defaultPrefix = "coex."
@@ -20,7 +22,7 @@ type node = map[string]any
 func asyncAPIDocument(t *testing.T) node {
 	t.Helper()
 	var doc node
-	if err := yaml.Unmarshal(AsyncAPI(), &doc); err != nil {
+	if err := yaml.Unmarshal(schemas.AsyncAPI(), &doc); err != nil {
 		t.Fatalf("asyncapi.yaml: %v", err)
 	}
 	return doc
@@ -73,7 +75,7 @@ func TestEveryTopicIsAChannelAndEveryChannelATopic(t *testing.T) {
 		c := c.(node)
 		address, _ := c["address"].(string)
 		name, ok := strings.CutPrefix(address, defaultPrefix)
-		topic, known := ParseTopic(name)
+		topic, known := schemas.ParseTopic(name)
 		if !ok || !known {
 			t.Errorf("channel %s: no topic has the address %q", id, address)
 			continue
@@ -87,7 +89,7 @@ func TestEveryTopicIsAChannelAndEveryChannelATopic(t *testing.T) {
 			t.Errorf("channel %s: no message, or no description", id)
 		}
 	}
-	for _, topic := range Topics() {
+	for _, topic := range schemas.Topics() {
 		if channels[topic.String()] == nil {
 			t.Errorf("topic %s has no channel", topic)
 		}
@@ -104,7 +106,7 @@ func TestEveryReferenceOfTheAsyncAPIDocumentLeadsSomewhere(t *testing.T) {
 		}
 		n++
 		if name, ok := strings.CutPrefix(ref, "./jsonschema/"); ok {
-			if _, ok := JSONSchema(strings.TrimSuffix(name, ".json")); !ok {
+			if _, ok := schemas.JSONSchema(strings.TrimSuffix(name, ".json")); !ok {
 				t.Errorf("%s: there is no %s", path, ref)
 			}
 		} else if pointer, ok := strings.CutPrefix(ref, "#"); !ok {
@@ -120,8 +122,8 @@ func TestEveryReferenceOfTheAsyncAPIDocumentLeadsSomewhere(t *testing.T) {
 
 func TestEveryEventTypeIsAMessageOfItsTopicsChannel(t *testing.T) {
 	doc := asyncAPIDocument(t)
-	types := map[string]EventType{}
-	for _, e := range EventTypes() {
+	types := map[string]schemas.EventType{}
+	for _, e := range schemas.EventTypes() {
 		types[e.Type] = e
 	}
 	seen := map[string]bool{}
@@ -221,7 +223,7 @@ func TestTheDocumentedHeadersAreTheConstants(t *testing.T) {
 }
 
 func TestTheDocumentedReasonsAreTheConstants(t *testing.T) {
-	v, ok := at(asyncAPIDocument(t), "/components/schemas/deadLetterHeaders/properties/"+HeaderDLQReason+"/examples")
+	v, ok := at(asyncAPIDocument(t), "/components/schemas/deadLetterHeaders/properties/"+schemas.HeaderDLQReason+"/examples")
 	if !ok {
 		t.Fatal("the reasons are not documented")
 	}

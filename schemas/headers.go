@@ -4,7 +4,7 @@ package schemas
 // request body) they suffice to verify the signature again.
 const (
 	HeaderSource          = "coex-source"           // name of the configured source
-	HeaderProvider        = "coex-provider"         // meta, 360dialog, ycloud
+	HeaderProvider        = "coex-provider"         // name of the provider: see schemas/provider
 	HeaderRequestID       = "coex-request-id"       // id of the HTTP request, in the answer's X-Request-Id too
 	HeaderReceivedAt      = "coex-received-at"      // Unix milliseconds, decimal
 	HeaderContentType     = "content-type"          // as received

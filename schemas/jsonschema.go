@@ -17,8 +17,8 @@ var asyncAPI []byte
 const SchemaBase = "https://github.com/coexstream/coexstream/schemas/jsonschema/"
 
 // JSONSchema returns the JSON Schema (2020-12) of that name: of an event (history, media, contact, echo,
-// message, status, error, handover, account, sync, other), of a webhook's envelope (webhook.meta,
-// webhook.360dialog, webhook.bare, webhook.ycloud), or one that these refer to (message-event,
+// message, status, error, handover, account, sync, other), of a webhook's envelope (webhook.bare, and
+// webhook.<provider>), or one that these refer to (message-event,
 // webhook.value). The bytes are the caller's.
 func JSONSchema(name string) ([]byte, bool) {
 	b, err := schemaFiles.ReadFile("jsonschema/" + name + ".json")

@@ -9,7 +9,7 @@ import (
 )
 
 // Int is an integer that a vendor documents as a number and that is seen as a numeric string, too:
-// phase, chunk_order and progress are integers at Meta and quoted at 360dialog. It is written as a
+// phase, chunk_order and progress are integers at Meta and quoted by partners. It is written as a
 // number.
 type Int int64
 

@@ -1,4 +1,4 @@
-package schemas
+package schemas_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // schemaNode is as much of a JSON Schema as the tests of its fields need.
@@ -39,9 +42,9 @@ func (n *schemaNode) UnmarshalJSON(b []byte) error {
 
 func loadSchema(t *testing.T, name string) *schemaNode {
 	t.Helper()
-	b, ok := JSONSchema(name)
+	b, ok := schemas.JSONSchema(name)
 	if !ok {
-		t.Fatalf("there is no schema %q; there are %v", name, JSONSchemaNames())
+		t.Fatalf("there is no schema %q; there are %v", name, schemas.JSONSchemaNames())
 	}
 	n := new(schemaNode)
 	if err := json.Unmarshal(b, n); err != nil {
@@ -152,7 +155,7 @@ func compareType(t *testing.T, path string, typ reflect.Type, n *schemaNode, nam
 	switch {
 	case typ == reflect.TypeFor[json.RawMessage]():
 		return // whatever the vendor wrote
-	case typ == reflect.TypeFor[Int]() || typ == reflect.TypeFor[Decimal]():
+	case typ == reflect.TypeFor[schemas.Int]() || typ == reflect.TypeFor[schemas.Decimal]():
 		want = "integer"
 	case typ.PkgPath() == "time" && typ.Name() == "Time":
 		want = "string"
@@ -191,20 +194,20 @@ func compareType(t *testing.T, path string, typ reflect.Type, n *schemaNode, nam
 
 func TestEventSchemasAndGoTypesHaveTheSameFields(t *testing.T) {
 	for name, typ := range map[string]reflect.Type{
-		"message-event": reflect.TypeFor[Message](),
-		"contact":       reflect.TypeFor[ContactState](),
-		"account":       reflect.TypeFor[Account](),
-		"other":         reflect.TypeFor[Other](),
-		"sync":          reflect.TypeFor[Sync](),
+		"message-event": reflect.TypeFor[schemas.Message](),
+		"contact":       reflect.TypeFor[schemas.ContactState](),
+		"account":       reflect.TypeFor[schemas.Account](),
+		"other":         reflect.TypeFor[schemas.Other](),
+		"sync":          reflect.TypeFor[schemas.Sync](),
 	} {
 		compareFields(t, name, typ, loadSchema(t, name), name, true)
 	}
 }
 
 func TestMessageEventsOnlyNarrowTheirCommonSchema(t *testing.T) {
-	known := goFields(reflect.TypeFor[Message]())
+	known := goFields(reflect.TypeFor[schemas.Message]())
 	base, messages := loadSchema(t, "message-event"), 0
-	for _, e := range EventTypes() {
+	for _, e := range schemas.EventTypes() {
 		if e.Schema == "" {
 			continue
 		}
@@ -246,9 +249,9 @@ func TestMessageEventsOnlyNarrowTheirCommonSchema(t *testing.T) {
 
 func TestWebhookSchemasAndGoTypesHaveTheSameFields(t *testing.T) {
 	for name, typ := range map[string]reflect.Type{
-		"webhook.meta":   reflect.TypeFor[Webhook](),
-		"webhook.value":  reflect.TypeFor[WebhookValue](),
-		"webhook.ycloud": reflect.TypeFor[WebhookYCloud](),
+		"webhook.meta":   reflect.TypeFor[schemas.Webhook](),
+		"webhook.value":  reflect.TypeFor[schemas.WebhookValue](),
+		"webhook.ycloud": reflect.TypeFor[provider.WebhookYCloud](),
 	} {
 		n := loadSchema(t, name)
 		if name == "webhook.meta" {
@@ -263,23 +266,23 @@ func TestWebhookSchemasAndGoTypesHaveTheSameFields(t *testing.T) {
 	// 360dialog's data is the value and one property more.
 	data := loadSchema(t, "webhook.360dialog").Defs["data"]
 	value, _ := resolve(t, data.AllOf[0], "webhook.360dialog")
-	for field := range goFields(reflect.TypeFor[Value360Dialog]()) {
+	for field := range goFields(reflect.TypeFor[provider.Value360Dialog]()) {
 		if data.Properties[field] == nil && value.Properties[field] == nil {
 			t.Errorf("360dialog's data.%s is in Go, not in the schema", field)
 		}
 	}
 	for field := range data.Properties {
-		if _, ok := goFields(reflect.TypeFor[Value360Dialog]())[field]; !ok {
+		if _, ok := goFields(reflect.TypeFor[provider.Value360Dialog]())[field]; !ok {
 			t.Errorf("360dialog's data.%s is in the schema, not in Go", field)
 		}
 	}
 }
 
 func TestEveryDefinitionOfTheWebhookSchemaIsUsed(t *testing.T) {
-	b, _ := JSONSchema("webhook.value")
+	b, _ := schemas.JSONSchema("webhook.value")
 	var all strings.Builder
-	for _, name := range JSONSchemaNames() {
-		s, _ := JSONSchema(name)
+	for _, name := range schemas.JSONSchemaNames() {
+		s, _ := schemas.JSONSchema(name)
 		all.Write(s)
 	}
 	n := new(schemaNode)
@@ -294,9 +297,9 @@ func TestEveryDefinitionOfTheWebhookSchemaIsUsed(t *testing.T) {
 }
 
 func TestEverySchemaSaysWhatItIs(t *testing.T) {
-	for _, name := range JSONSchemaNames() {
+	for _, name := range schemas.JSONSchemaNames() {
 		n := loadSchema(t, name)
-		if want := SchemaBase + name + ".json"; n.ID != want {
+		if want := schemas.SchemaBase + name + ".json"; n.ID != want {
 			t.Errorf("%s: $id is %s, want %s", name, n.ID, want)
 		}
 		if n.Dialect != "https://json-schema.org/draft/2020-12/schema" {
@@ -306,15 +309,15 @@ func TestEverySchemaSaysWhatItIs(t *testing.T) {
 			t.Errorf("%s: no description", name)
 		}
 	}
-	if _, ok := JSONSchema("../events"); ok {
+	if _, ok := schemas.JSONSchema("../events"); ok {
 		t.Error("a name that leaves the folder was found")
 	}
 }
 
 func TestEveryEventTypeHasASchemaAndATopic(t *testing.T) {
-	for _, e := range EventTypes() {
+	for _, e := range schemas.EventTypes() {
 		if e.Schema == "" {
-			if e.Type != TypeContactRemoved && e.Type != TypeSyncRemoved {
+			if e.Type != schemas.TypeContactRemoved && e.Type != schemas.TypeSyncRemoved {
 				t.Errorf("%s has no schema", e.Type)
 			}
 			continue

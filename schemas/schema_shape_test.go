@@ -1,4 +1,4 @@
-package schemas
+package schemas_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // narrowing are the keywords that are of one type alone. Beside no type, generators make "anything" of the property.
@@ -15,8 +17,8 @@ var narrowing = []string{"const", "enum", "pattern", "format", "minLength", "max
 // (ADR 0038): they ignore what stands beside a $ref, and make unions of a schema whose root has anyOf or oneOf.
 func TestSchemasKeepToWhatGeneratorsRead(t *testing.T) {
 	documents := map[string]any{"asyncapi.yaml": asyncAPIDocument(t)}
-	for _, name := range JSONSchemaNames() {
-		b, _ := JSONSchema(name)
+	for _, name := range schemas.JSONSchemaNames() {
+		b, _ := schemas.JSONSchema(name)
 		var doc node
 		if err := json.Unmarshal(b, &doc); err != nil {
 			t.Fatal(err)
@@ -76,7 +78,7 @@ func TestEverySchemaAndDefinitionHasItsNames(t *testing.T) {
 		}
 		titles[n.Title], ids[n.ParserID] = where, where
 	}
-	for _, name := range JSONSchemaNames() {
+	for _, name := range schemas.JSONSchemaNames() {
 		n := loadSchema(t, name)
 		check(name, n)
 		for def, d := range n.Defs {

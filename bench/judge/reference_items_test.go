@@ -319,7 +319,7 @@ func (f *reference) ycloud(at int, kind string, body []byte) {
 	case "whatsapp.smb.history":
 		m.Historical, m.Status = true, strings.ToUpper(r.Status)
 		f.chunk(at, n, body, &refChunk{at: at, phase: number32(f, e.Phase), progress: number32(f, e.Progress), n: n, whole: &m})
-	case "whatsapp.message.updated":
+	case "whatsapp.message.updated", "whatsapp.echo_message.updated":
 		m.Type, m.Status = "", r.Status
 		for _, t := range []time.Time{r.DeliverTime, r.ReadTime} {
 			if !t.IsZero() {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/coexstream/coexstream/ingress"
 	"github.com/coexstream/coexstream/ingress/raw"
-	"github.com/coexstream/coexstream/schemas"
 )
 
 // forgetting is a Durable that keeps nothing.
@@ -25,7 +24,7 @@ func runUnpublished(ctx context.Context, listen, secret string) error {
 	cfg := ingress.DefaultConfig()
 	cfg.InFlightBytesMax = inFlightBytesMax
 	cfg.Sources = []ingress.Source{{
-		Name: "meta", Provider: schemas.ProviderMeta, Path: sourcePath, SignatureRequired: true,
+		Name: "meta", Provider: "meta", Path: sourcePath, SignatureRequired: true,
 		Secrets: []ingress.Secret{{ID: "app", Value: ingress.Credential(secret)}},
 	}}
 	s, err := ingress.New(cfg, forgetting{}, ingress.Deps{

@@ -198,6 +198,8 @@ func TestEveryQuirkIsThere(t *testing.T) {
 		text("YCloud's contacts", `"type":"whatsapp.smb.app.state.sync"`)
 		text("YCloud's echoes", `"type":"whatsapp.smb.message.echoes"`)
 		text("YCloud's statuses", `"type":"whatsapp.message.updated"`)
+		text("YCloud's echoes of an agent", `"type":"whatsapp.echo_message.created"`)
+		text("YCloud's statuses of an agent", `"type":"whatsapp.echo_message.updated"`)
 		text("YCloud's messages", `"type":"whatsapp.inbound_message.received"`)
 		text("a YCloud event with another business before its own", `"sharedWith":{"wabaId":"`)
 		for _, p := range parts {

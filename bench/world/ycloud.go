@@ -100,7 +100,11 @@ func (w *World) appendYCloud(dst []byte, i int, c *change, at int64, d *dice, te
 		return dst
 	}
 	l := c.live
-	begin([...]string{liveMessage: "whatsapp.inbound_message.received", liveEcho: "whatsapp.smb.message.echoes", liveStatus: "whatsapp.message.updated"}[l.kind])
+	kinds := [...]string{liveMessage: "whatsapp.inbound_message.received", liveEcho: "whatsapp.smb.message.echoes", liveStatus: "whatsapp.message.updated"}
+	if l.index%2 == 1 { // sent by an agent of the business
+		kinds[liveEcho], kinds[liveStatus] = "whatsapp.echo_message.created", "whatsapp.echo_message.updated"
+	}
+	begin(kinds[l.kind])
 	who := roll(w.cfg.Seed, atLive, uint64(n.index), uint64(l.index))
 	it := truth.Item{WAMID: w.wamid(n, idLive, int(l.index)), Rank: schemas.RankConcrete, Timestamp: at, Direction: truth.Out}
 	part := truth.Part{Kind: truth.KindEcho, Number: n.index}

@@ -1,6 +1,10 @@
 package route
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/coexstream/coexstream/schemas/provider"
+)
 
 // accountBytesMax bounds the search for waba_info. It occurs in account events, which are small and come alone;
 // a search through megabytes of history would find nothing.
@@ -47,7 +51,7 @@ func (cur *cursor) member(name string) []byte {
 	}
 }
 
-// envelopeWABA returns entry[0].id, or data.id.
+// envelopeWABA returns entry[0].id, or the id in a wrapped value.
 func envelopeWABA(body []byte) []byte {
 	cur := cursor{b: body}
 	if !cur.enter('{') {
@@ -63,13 +67,25 @@ func envelopeWABA(body []byte) []byte {
 				return nil
 			}
 			return cur.entryID()
-		case string(key) == "data" && cur.space() == '{':
+		}
+		if w := wrappedBy(key); w != nil && cur.space() == '{' {
 			cur.i++
-			return cur.member("id")
-		case !cur.value():
+			return cur.member(w.WABA)
+		}
+		if !cur.value() {
 			return nil
 		}
 	}
+}
+
+// wrappedBy returns the wrapped envelope whose value is the member key, or nil.
+func wrappedBy(key []byte) *provider.Wrapped {
+	for _, w := range wrapped {
+		if string(key) == w.Value {
+			return w
+		}
+	}
+	return nil
 }
 
 // tailBytes bounds the search at the end of a body for the members that follow the changes of the last entry.

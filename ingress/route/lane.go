@@ -2,10 +2,10 @@ package route
 
 import "bytes"
 
-// carriesHistory searches for the word with bytes.Index and inspects the bytes around each hit. A hit inside a text
-// does not count, because a quote inside a string has a backslash before it.
+// carriesHistory searches with bytes.Index for the ending that all of the providers' words share, and inspects the bytes around
+// each hit. A hit inside a text does not count, because a quote inside a string has a backslash before it.
 func carriesHistory(body []byte) bool {
-	word := []byte(`history"`)
+	word := []byte(historyEnding + `"`)
 	for at := 0; ; {
 		n := bytes.Index(body[at:], word)
 		if n < 0 {
@@ -13,30 +13,32 @@ func carriesHistory(body []byte) bool {
 		}
 		start, end := at+n, at+n+len(word)
 		at = end
-		// Step back to the quote that opens the string.
-		if before := body[:start]; bytes.HasSuffix(before, []byte(`whatsapp.smb.`)) {
-			start -= len(`whatsapp.smb.`)
-			if opens(body, start) && bytes.Equal(nameBefore(body[:start-1]), []byte("type")) {
-				return true
+		if opens(body, start) {
+			cur := cursor{b: body, i: end}
+			if cur.space() == ':' {
+				cur.i++
+				if cur.space() == '[' {
+					return true
+				}
+				continue
 			}
-			continue
 		}
-		if !opens(body, start) {
-			continue
-		}
-		cur := cursor{b: body, i: end}
-		if cur.space() == ':' {
-			cur.i++
-			if cur.space() == '[' {
-				return true
-			}
-			continue
-		}
-		switch string(nameBefore(body[:start-1])) {
-		case "field", "event":
+		if isHistoryWord(body[:end-1]) {
 			return true
 		}
 	}
+}
+
+// isHistoryWord reports whether b ends with a provider's word for history, as the whole value of its member.
+func isHistoryWord(b []byte) bool {
+	for i := range historyWords {
+		w := &historyWords[i]
+		start := len(b) - len(w.Value)
+		if start > 0 && string(b[start:]) == w.Value && opens(b, start) && string(nameBefore(b[:start-1])) == w.Member {
+			return true
+		}
+	}
+	return false
 }
 
 // opens reports whether a string starts at i, after a quote that no backslash escapes.

@@ -9,13 +9,13 @@ import (
 // LaneAndKey returns the raw topic of a body and the WABA id that the body probably belongs to.
 //
 // The lane is raw.bulk when the body seems to carry a history change: a `history` array anywhere, `history` as the
-// value of `field` or `event` (360dialog), or YCloud's `whatsapp.smb.history`.
+// value of `field`, or another of the providers' words for it (provider.Words).
 //
 // The WABA id is the first of these that occurs:
 //   - value.waba_info.waba_id near the start of the body (PARTNER_* events, whose entry.id is a portfolio)
 //   - the id of the first entry (Meta)
-//   - data.id (360dialog; not the id of the envelope)
-//   - the first wabaId (YCloud)
+//   - the id in a wrapped value (provider.Wrapped; not the id of the envelope)
+//   - the first member that a provider names so (provider.Words)
 //
 // waba is a slice of body, and empty when no id was found. A body of several businesses gets the id of one of them.
 // Escaped member names are not recognised.
@@ -27,8 +27,8 @@ func LaneAndKey(body []byte) (topic schemas.Topic, waba []byte) {
 	if waba = portfolioWABA(body); len(waba) == 0 {
 		waba = envelopeWABA(bytes.TrimPrefix(body, byteOrderMark))
 	}
-	if len(waba) == 0 {
-		waba = idUnder(body[:min(len(body), accountBytesMax)], `wabaId"`)
+	for i := 0; len(waba) == 0 && i < len(wabaNames); i++ {
+		waba = idUnder(body[:min(len(body), accountBytesMax)], wabaNames[i])
 	}
 	return topic, waba
 }

@@ -410,8 +410,8 @@ func (m *modelled) replay(of *modelled) {
 
 // modelledBusiness is a business in a random log: what was posted of it last, by how it reaches its partition.
 type modelledBusiness struct {
-	waba, number string
-	posts        []modelledPost // of late
+	waba, number, display string
+	posts                 []modelledPost // of late
 }
 
 // modelledPost is a webhook of a business: what it says, whatever envelope is around it.
@@ -470,7 +470,10 @@ type modelledLog struct {
 func (l *modelledLog) fill() {
 	var pool []*modelledBusiness
 	for i := range 1 + l.rng.IntN(6) {
-		pool = append(pool, &modelledBusiness{waba: fmt.Sprintf("72%011d", l.rng.IntN(1000)*10+i), number: fmt.Sprintf("82%011d", l.rng.IntN(1000)*10+i)})
+		pool = append(pool, &modelledBusiness{
+			waba: fmt.Sprintf("72%011d", l.rng.IntN(1000)*10+i), number: fmt.Sprintf("82%011d", l.rng.IntN(1000)*10+i),
+			display: fmt.Sprintf("1555%07d", l.rng.IntN(1000)*10+i),
+		})
 	}
 	type example struct {
 		body string
@@ -479,7 +482,9 @@ func (l *modelledLog) fill() {
 	var examples []example
 	for _, f := range fixtures.All() {
 		b := pool[l.rng.IntN(len(pool))]
-		examples = append(examples, example{strings.NewReplacer("102290129340398", b.waba, "106540352242922", b.number).Replace(string(f.Body)), b})
+		// Native events name the business by its number alone: no two businesses may have the same.
+		body := strings.NewReplacer("102290129340398", b.waba, "106540352242922", b.number, "15550783881", b.display).Replace(string(f.Body))
+		examples = append(examples, example{body, b})
 	}
 	files, err := filepath.Glob(casesFolder + "/*.json")
 	if err != nil {

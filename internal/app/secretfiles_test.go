@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-
-	"github.com/coexstream/coexstream/internal/config"
 )
 
 // The data folder of the commands is another one than the up's, so that files are all that they have.
@@ -33,7 +31,7 @@ func TestSimulateAndCheckTakeSecretsFromFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const meta, dialog = config.ProviderMeta, config.Provider360Dialog
+	const meta, dialog = "meta", "360dialog"
 	if status := post(t, urls[dialog], secrets[meta], "{}"); status != http.StatusUnauthorized {
 		t.Fatalf("both sources take one secret: %d", status)
 	}

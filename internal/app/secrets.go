@@ -12,6 +12,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/private"
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 const secretsName = "secrets.yaml"
@@ -45,16 +46,14 @@ func readSecrets(dataDir string) ([]config.Source, error) {
 
 // generateSecrets makes a source for each provider.
 func generateSecrets() []config.Source {
-	sources := []config.Source{
-		{Name: "meta", Provider: config.ProviderMeta, Path: "/webhooks/meta"},
-		{Name: "360dialog", Provider: config.Provider360Dialog, Path: "/webhooks/360dialog"},
-		{Name: "ycloud", Provider: config.ProviderYCloud, Path: "/webhooks/ycloud"},
-	}
-	for i := range sources {
-		s := &sources[i]
-		s.SignatureRequired = true
-		s.VerifyToken = randomHex(16)
-		s.Secrets = []config.Secret{{ID: "generated", Value: randomHex(16)}} // as long as Meta's app secrets
+	var sources []config.Source
+	for _, p := range provider.All() {
+		sources = append(sources, config.Source{
+			Name: p.Name, Provider: p.Name, Path: "/webhooks/" + p.Name,
+			SignatureRequired: true,
+			VerifyToken:       randomHex(16),
+			Secrets:           []config.Secret{{ID: "generated", Value: randomHex(16)}}, // as long as Meta's app secrets
+		})
 	}
 	return sources
 }

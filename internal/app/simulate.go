@@ -182,17 +182,17 @@ func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig) error {
 			continue
 		}
 		switch {
-		case s.Provider == config.ProviderMeta && c.URL == "":
+		case s.Provider == bench.ProviderMeta && c.URL == "":
 			c.URL, c.Provider = up.Ingress+s.Path, s.Provider
 			if c.Secret == "" {
 				c.Secret = s.Secrets[0].Value
 			}
-		case s.Provider == config.Provider360Dialog && c.DialogURL == "":
+		case s.Provider == bench.Provider360Dialog && c.DialogURL == "":
 			c.DialogURL = up.Ingress + s.Path
 			if c.DialogSecret == "" {
 				c.DialogSecret = s.Secrets[0].Value
 			}
-		case s.Provider == config.ProviderYCloud && c.YCloudURL == "":
+		case s.Provider == bench.ProviderYCloud && c.YCloudURL == "":
 			c.YCloudURL = up.Ingress + s.Path
 			if c.YCloudSecret == "" {
 				c.YCloudSecret = s.Secrets[0].Value

@@ -18,6 +18,7 @@ import (
 	"github.com/coexstream/coexstream/internal/embedded"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/private"
+	"github.com/coexstream/coexstream/schemas/provider"
 	"github.com/coexstream/coexstream/sinks/sqlite"
 )
 
@@ -250,7 +251,7 @@ Generated, kept in %[1]s, and shown only now:
   verify token   %[3]s
   app secret     %[4]s
 
-The same file has those of sources for 360dialog and YCloud.
+The same file has those of sources for %[8]s.
 
 Send a signed webhook:
 
@@ -265,7 +266,16 @@ See it come out, then play whole onboardings and check every event of them:
   %[6]s simulate --businesses 5 --messages 20000%[7]s
   %[6]s check%[7]s
 
-`, filepath.Join(cfg.DataDir, secretsName), url, source.VerifyToken, source.Secrets[0].Value, exampleBody, self, flags)
+`, filepath.Join(cfg.DataDir, secretsName), url, source.VerifyToken, source.Secrets[0].Value, exampleBody, self, flags, partners())
+}
+
+// partners lists the titles of the other providers than Meta.
+func partners() string {
+	var titles []string
+	for _, p := range provider.All()[1:] {
+		titles = append(titles, p.Title)
+	}
+	return strings.Join(titles, " and ")
 }
 
 // exampleBody is a live message of a number that does not exist.

@@ -175,10 +175,10 @@ func TestSourcesAreReadWithTheirDefaults(t *testing.T) {
 		t.Fatalf("sources: %+v", c.Ingress.Sources)
 	}
 	first, second := c.Ingress.Sources[0], c.Ingress.Sources[1]
-	if first.Provider != ProviderMeta || !first.SignatureRequired || first.VerifyToken != "vt-secret-of-meta" || first.Secrets[1].Value != "from-file" {
+	if first.Provider != "meta" || !first.SignatureRequired || first.VerifyToken != "vt-secret-of-meta" || first.Secrets[1].Value != "from-file" {
 		t.Errorf("first source: %+v", first)
 	}
-	if second.Path != "/webhooks/partner" || second.SignatureRequired || second.Provider != Provider360Dialog {
+	if second.Path != "/webhooks/partner" || second.SignatureRequired || second.Provider != "360dialog" {
 		t.Errorf("second source: %+v", second)
 	}
 }

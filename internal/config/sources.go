@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // Source is one sender of webhooks.
@@ -31,13 +33,6 @@ type Secret struct {
 	ValueFile string `yaml:"value_file,omitempty"`
 }
 
-// Providers of webhooks.
-const (
-	ProviderMeta      = "meta"
-	Provider360Dialog = "360dialog"
-	ProviderYCloud    = "ycloud"
-)
-
 // VerifyTokenMin is how many characters a verify token has at least: anybody may guess at it.
 const VerifyTokenMin = 16
 
@@ -45,7 +40,7 @@ const VerifyTokenMin = 16
 func SourceKeys() []Key {
 	return []Key{
 		{Name: "name", Doc: "Name of the source in metrics and in the header `coex-source`.", Pattern: `^[A-Za-z0-9._-]{1,64}$`, Allows: "1 to 64 letters, digits, dots, dashes, underscores"},
-		{Name: "provider", Kind: Enum, Default: ProviderMeta, Allowed: []string{ProviderMeta, Provider360Dialog, ProviderYCloud}, Doc: "Provider, which determines the signature header."},
+		{Name: "provider", Kind: Enum, Default: provider.Default().Name, Allowed: provider.Names(), Doc: "Provider, which determines the signature header."},
 		{Name: "path", Default: "/webhooks/<name>", Doc: "Path of the URL.", Pattern: `^/[A-Za-z0-9._~/-]*$`, Allows: "a path that begins with / and has no query"},
 		{Name: "verify_token", Secret: true, Doc: "Token that the GET verification must have, 16 characters or more. Empty: every verification is refused."},
 		{Name: "verify_token_file", Doc: "File with `verify_token`."},
@@ -122,7 +117,7 @@ func decodeSource(at string, entry map[string]any, fail func(key, format string,
 		fail(at+".name", "is missing")
 	}
 	if s.Provider == "" {
-		s.Provider = ProviderMeta
+		s.Provider = provider.Default().Name
 	}
 	if s.Path == "" {
 		s.Path = "/webhooks/" + s.Name

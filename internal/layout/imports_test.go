@@ -68,7 +68,7 @@ var rules = map[string][]string{
 	"internal/deadletter":    {"schemas"},
 	"internal/replay":        {"schemas", "internal/kafka", "internal/contentcoding", "processors/split", "processors/account", "processors/directory"},
 	"internal/embedded":      {"schemas", "internal/kafka", "internal/listen", "internal/private"},
-	"internal/config":        {"internal/listen"},
+	"internal/config":        {"internal/listen", "schemas/provider"},
 	"internal/admin":         {"internal/listen"},
 	"internal/reload":        {},
 	"internal/certtest":      {},
@@ -99,6 +99,7 @@ var (
 	testRuleOf = map[string][]string{
 		"ingress":               {"internal/embedded"},          // a 200 is held against a broker
 		"sinks/merge":           {"sinks"},                      // worlds and their fold
+		"internal/layout":       {"schemas/provider"},           // which names there are
 		"internal/kafkacluster": {"internal/replay/replaytest"}, // a replay gives the same events there, too
 	}
 )

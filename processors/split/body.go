@@ -39,18 +39,17 @@ type Envelope uint8
 
 // The envelopes.
 const (
-	EnvelopeMeta      Envelope = iota // {object, entry[{id, time, changes[{field, value}]}]}
-	Envelope360Dialog                 // {id, event, data{id, …value…}}; data.id is the WABA
-	EnvelopeBare                      // the value alone, as in Meta's sample of a declined history
-	// EnvelopeYCloud is {id, type: "whatsapp.…", and what the event is about}. It is said in the words of Meta's
-	// fields: see ycloud.go. An event of a type without such a field is a change whose Field is the type.
-	EnvelopeYCloud
+	EnvelopeMeta    Envelope = iota // {object, entry[{id, time, changes[{field, value}]}]}
+	EnvelopeWrapped                 // an object around one value of Meta's, as {id, event, data{id, …value…}}
+	EnvelopeBare                    // the value alone, as in Meta's sample of a declined history
+	// EnvelopeNative is an event in a provider's own words: {id, type, and the object that it is about}. See native.go.
+	EnvelopeNative
 )
 
 // Body is a webhook cut into its changes, in the order of the document.
 type Body struct {
 	Envelope Envelope
-	EventID  []byte // 360dialog, YCloud: the envelope's id
+	EventID  []byte // wrapped, native: the envelope's id
 	Changes  []Change
 	// Places are the parts that were left out, in the order of the document: the first 1024 of them.
 	Places []Place
@@ -66,23 +65,23 @@ type Body struct {
 	change, element int
 }
 
-// Change is one change of one entry. A 360dialog or bare body has exactly one.
+// Change is one change of one entry. A body of another envelope than Meta's has exactly one.
 type Change struct {
 	Entry, Index int // place in the body; Index is -1 where the change stands for an odd entry as a whole
 
-	EntryID   []byte // entry.id, or data.id; YCloud: wabaId
-	EntryTime int64  // entry.time in Unix seconds, 0 when absent; YCloud: createTime
+	EntryID   []byte // entry.id, or the WABA that the envelope names
+	EntryTime int64  // entry.time in Unix seconds, 0 when absent; native: when the event was created
 	// WABA is whom the change is about: value.waba_info.waba_id where there is one, else EntryID, else value.waba_id.
 	WABA    []byte
 	ownWABA []byte // value.waba_id
-	// Field is decoded; for 360dialog the event; for a bare value, what it holds ("history"). Other names of the fields
+	// Field is decoded; for a wrapped value, the envelope's name of it; for a bare value, what it holds ("history"). Other names of the fields
 	// that carry parts are said in the one that the documents use: smb_message_echoes for message_echoes.
 	Field []byte
 
-	Raw   []byte // the change object verbatim; nil where the envelope has no such object; YCloud: the body
-	Value []byte // the value object verbatim, nil when value is no object; YCloud: the body
+	Raw   []byte // the change object verbatim; nil where the envelope has no such object; native: the body
+	Value []byte // the value object verbatim, nil when value is no object; native: the body
 
-	// YCloud names the business by its number alone: there both are that number, without its plus.
+	// Native events name the business by its number alone: there both are that number, without its plus.
 	PhoneNumberID      []byte // value.metadata.phone_number_id
 	DisplayPhoneNumber []byte // value.metadata.display_phone_number
 

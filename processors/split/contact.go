@@ -49,7 +49,7 @@ func (s *Scanner) contactItem(i int, c *ContactItem) int {
 			i = s.text(i, &c.Type)
 		case string(o.key) == "action":
 			i = s.text(i, &c.Action)
-		case string(o.key) == "timestamp": // YCloud has it here
+		case string(o.key) == "timestamp": // in native events
 			var at int64
 			if i = s.moment(i, &at); c.TimestampMS == 0 {
 				c.TimestampMS = at
@@ -77,7 +77,7 @@ func (s *Scanner) contact(i int, c *ContactItem) int {
 			return i
 		}
 		switch string(o.key) {
-		case "phone_number", "phoneNumber": // as Meta and as YCloud spell it
+		case "phone_number", "phoneNumber": // in snake and in camel case
 			i = s.id(i, &c.PhoneNumber)
 		case "user_id", "userId":
 			i = s.id(i, &c.UserID)

@@ -1,6 +1,9 @@
 package split
 
-import "github.com/coexstream/coexstream/schemas"
+import (
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/provider"
+)
 
 // objectBusiness is the only `object` that a Meta envelope may have.
 const objectBusiness = "whatsapp_business_account"
@@ -13,7 +16,7 @@ type root struct {
 	// Of the other envelopes. other tells that a member was read that Meta's has not: else what follows is empty.
 	other bool
 
-	// 360dialog.
+	// Wrapped.
 	event     []byte
 	hasData   bool
 	data      Change // data as a value
@@ -25,13 +28,13 @@ type root struct {
 	bareField bareField
 	isValue   bool // has messaging_product or metadata
 
-	cloud cloudEvent
+	native nativeEvent
 }
 
 // metaRoot is what the root of Meta's envelope has.
 type metaRoot struct {
 	raw []byte
-	id  []byte // of the event: 360dialog, YCloud
+	id  []byte // of the event: wrapped, native
 
 	object    []byte
 	hasObject bool
@@ -90,32 +93,25 @@ func (s *Scanner) scanRoot(i int) int {
 			s.odd = outer
 		case "id":
 			i = s.id(i, &r.id)
-		case "event":
-			r.other = true
-			i = s.text(i, &r.event)
-		case "data":
-			r.other, r.hasData = true, present
-			if present && s.in[i] != '{' {
-				r.dataFault.note(schemas.ReasonShape, i, "data is not an object")
-			}
-			outer, odd := s.begin(regionData, 0)
-			if s.in[i] == '{' {
-				i = s.value(i, &r.data, true)
-			} else {
-				i = s.skip(i)
-			}
-			r.dataEnd = s.leave(outer, odd)
-		case "errors", "error": // of a bare value, or of YCloud's chunk
+		case "errors", "error": // of a bare value, or of a native chunk
 			r.other = true
 			i = s.errors(i, &r.bare.Errors)
-			r.cloud.element.Errors = r.bare.Errors
+			r.native.element.Errors = r.bare.Errors
 			if present {
 				r.bareField = max(r.bareField, bareFieldOf(o.key))
 			}
 		default:
 			r.other = true
-			if isCloudMember(o.key) {
-				i = s.cloudMember(i, o.key)
+			switch w := words.root.of(o.key); {
+			case w == nil && isNativeObject(o.key):
+				i = s.nativeMember(i, &rootWord{})
+				continue
+			case w == nil:
+			case w.kind == wrappedField || w.kind == wrappedValue:
+				i = s.wrapped(i, w)
+				continue
+			default:
+				i = s.nativeMember(i, w)
 				continue
 			}
 			if present {
@@ -127,12 +123,32 @@ func (s *Scanner) scanRoot(i int) int {
 	}
 }
 
+// wrapped reads a member of a wrapped envelope.
+func (s *Scanner) wrapped(i int, w *rootWord) int {
+	r := &s.root
+	if w.kind == wrappedField {
+		return s.text(i, &r.event)
+	}
+	r.hasData = s.in[i] != 'n'
+	if r.hasData && s.in[i] != '{' {
+		r.dataFault.note(schemas.ReasonShape, i, "data is not an object")
+	}
+	outer, odd := s.begin(regionWrapped, 0)
+	if s.in[i] == '{' {
+		i = s.value(i, &r.data, w.waba)
+	} else {
+		i = s.skip(i)
+	}
+	r.dataEnd = s.leave(outer, odd)
+	return i
+}
+
 // assemble decides which envelope the root is and puts the Body together, or tells what is wrong with
 // it.
 func (s *Scanner) assemble() fault {
 	r := &s.root
 	// What is odd beyond its shape outside of what the envelope is about.
-	outside, data, cloud := s.cutting.loose, r.dataEnd.cutting.loose, r.cloud.end.cutting.loose
+	outside, data, native := s.cutting.loose, r.dataEnd.cutting.loose, r.native.end.cutting.loose
 	switch {
 	case r.hasObject || r.hasEntry:
 		switch {
@@ -142,50 +158,50 @@ func (s *Scanner) assemble() fault {
 			return firstOf(outside, fault{schemas.ReasonShape, 0, "entry is missing"})
 		case r.entries.reason != "" && r.odd == len(s.changes):
 			return r.entries // there is nothing beside it
-		case outside.reason != "" || data.reason != "" || cloud.reason != "":
-			return firstOf(outside, data, cloud)
+		case outside.reason != "" || data.reason != "" || native.reason != "":
+			return firstOf(outside, data, native)
 		}
 		s.body.Envelope, s.body.Changes, s.body.Places = EnvelopeMeta, s.changes, s.placed(EnvelopeMeta)
 		return fault{}
 
 	case r.hasData && r.event != nil:
-		if f := firstOf(r.dataFault, outside, cloud); f.reason != "" {
+		if f := firstOf(r.dataFault, outside, native); f.reason != "" {
 			return f
 		}
 		r.data.Field = r.event
 		r.data.WABA = orElse(r.data.WABA, orElse(r.data.EntryID, r.data.ownWABA))
 		s.enterAgain(r.dataEnd)
-		return s.single(Envelope360Dialog, r.id, &r.data)
+		return s.single(EnvelopeWrapped, r.id, &r.data)
 
-	case r.cloud.isOurs():
+	case r.native.isNative():
 		if f := firstOf(outside, data); f.reason != "" {
 			return f
 		}
-		if string(r.cloud.kind) != cloudTypeContacts {
-			if cloud.reason != "" {
-				return cloud
+		if r.native.meaning().As != provider.Contacts {
+			if native.reason != "" {
+				return native
 			}
-			r.cloud.end = regionEnd{} // an event about something else may mean anything by that name
+			r.native.end = regionEnd{} // an event about something else may mean anything by that name
 		}
-		s.enterAgain(r.cloud.end)
-		if !s.assembleCloud() {
+		s.enterAgain(r.native.end)
+		if !s.assembleNative() {
 			return s.fatal
 		}
-		return s.single(EnvelopeYCloud, r.id, &r.cloud.change)
+		return s.single(EnvelopeNative, r.id, &r.native.change)
 
 	case r.isValue && r.bareField != bareNone:
-		if f := firstOf(data, cloud); f.reason != "" {
+		if f := firstOf(data, native); f.reason != "" {
 			return f
 		}
 		r.bare.Field = r.bareField.name()
 		r.bare.WABA = orElse(r.bare.WABA, r.bare.ownWABA)
 		r.bare.Value = r.raw
 		if s.handover.kind == nil {
-			s.handover.kind = r.cloud.kind
+			s.handover.kind = r.native.kind
 		}
 		return s.single(EnvelopeBare, nil, &r.bare)
 	}
-	return firstOf(outside, data, cloud, fault{schemas.ReasonEnvelopeUnknown, 0, "an object, but no envelope that is known"})
+	return firstOf(outside, data, native, fault{schemas.ReasonEnvelopeUnknown, 0, "an object, but no envelope that is known"})
 }
 
 // firstOf is the first fault that is one.
@@ -362,7 +378,7 @@ func (s *Scanner) changeMembers(i int, c *Change) int {
 			i = s.text(i, &c.Field)
 		case "value":
 			if s.in[i] == '{' {
-				i = s.value(i, c, false)
+				i = s.value(i, c, "")
 			} else {
 				i = s.skip(i)
 			}

@@ -178,7 +178,7 @@ func TestDeclineAsABareValue(t *testing.T) {
 func TestDeclineInData(t *testing.T) {
 	b := mustScan(t, samples["360dialog declined"])
 	c := b.Changes[0]
-	if b.Envelope != Envelope360Dialog || !strings.Contains(string(c.History[0].Errors), "2593109") {
+	if b.Envelope != EnvelopeWrapped || !strings.Contains(string(c.History[0].Errors), "2593109") {
 		t.Fatalf("got\n%s", dump(b))
 	}
 	eq(t, "WABA", c.WABA, "102290129340398")
@@ -339,7 +339,7 @@ func TestForeignFieldMayUseOurNames(t *testing.T) {
 func Test360DialogQuotesPhaseAndProgressButNotChunkOrder(t *testing.T) {
 	b := mustScan(t, samples["360dialog history"])
 	c := b.Changes[0]
-	if b.Envelope != Envelope360Dialog || len(b.Changes) != 1 {
+	if b.Envelope != EnvelopeWrapped || len(b.Changes) != 1 {
 		t.Fatalf("got\n%s", dump(b))
 	}
 	eq(t, "event id", b.EventID, "evt-1")
@@ -355,7 +355,7 @@ func Test360DialogQuotesPhaseAndProgressButNotChunkOrder(t *testing.T) {
 
 func TestYCloudEventIsAChunkOfOneMessageWithoutOrder(t *testing.T) {
 	b := mustScan(t, samples["ycloud inbound"])
-	if b.Envelope != EnvelopeYCloud || len(b.Changes) != 1 {
+	if b.Envelope != EnvelopeNative || len(b.Changes) != 1 {
 		t.Fatalf("got\n%s", dump(b))
 	}
 	c := b.Changes[0]

@@ -100,13 +100,13 @@ type region uint8
 const (
 	regionEntries region = iota // Meta's changes
 	regionRoot                  // the root as a bare value
-	regionData                  // 360dialog's data
-	regionCloud                 // what a YCloud event is about
+	regionWrapped               // the value of a wrapped envelope
+	regionNative                // the contacts of a native event
 )
 
 // regionOf is where the parts of an envelope stand.
 var regionOf = [...]region{
-	EnvelopeMeta: regionEntries, Envelope360Dialog: regionData, EnvelopeBare: regionRoot, EnvelopeYCloud: regionCloud,
+	EnvelopeMeta: regionEntries, EnvelopeWrapped: regionWrapped, EnvelopeBare: regionRoot, EnvelopeNative: regionNative,
 }
 
 // cutting is what was found odd in the change that is being read.

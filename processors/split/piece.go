@@ -36,7 +36,7 @@ func (p *Piece) Bytes() int {
 	return pieceBytes + len(p.body) + len(p.of.waba) + len(p.of.number) + len(p.of.display)
 }
 
-// Apart tells whether an element can be a piece. A YCloud event is one chunk whose parts stand beside others: it cannot.
+// Apart reports whether an element can be a piece. A native event cannot: it is one chunk, and its parts stand beside others.
 func (e *HistoryElement) Apart() bool { return !e.Out && e.depth > 0 }
 
 // PieceChange begins the pieces of a change.

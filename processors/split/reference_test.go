@@ -325,10 +325,10 @@ func reference(root *node) (b *Body, places []string, reason schemas.Reason) {
 		if why != "" {
 			panic(refused{why})
 		}
-		return single(Envelope360Dialog, root.get("id").id(), c, l)
-	case kind != nil && strings.HasPrefix(kind.str, "whatsapp."):
+		return single(EnvelopeWrapped, root.get("id").id(), c, l)
+	case kind != nil && kind.kind == '"' && (strings.HasPrefix(kind.str, "whatsapp.") || kind.str != "" && root.get("apiVersion") != nil && root.get("apiVersion").kind != '{'):
 		c, l := refCloud(root)
-		return single(EnvelopeYCloud, root.get("id").id(), c, l)
+		return single(EnvelopeNative, root.get("id").id(), c, l)
 	case isValue:
 		var field string
 		for _, f := range [][2]string{

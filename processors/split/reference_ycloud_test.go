@@ -44,7 +44,10 @@ func refCloud(root *node) (Change, left) {
 		}
 		m = refCloudMessage(n)
 		parent := n.get("fromParentUserId").id()
-		m.Names = &Names{FromParentUserID: parent, ToParentUserID: refCloudToParent(n), RecipientParentUserID: refCloudToParent(n)}
+		m.Names = &Names{FromParentUserID: parent, ToParentUserID: refCloudToParent(n), RecipientParentUserID: refCloudToParent(n), GroupID: n.get("groupId").id()}
+		if y := n.get("system"); y != nil && y.kind == '{' {
+			m.Names.System = refSystem(y)
+		}
 		refCloudProfile(&c, n, side, m)
 		return m, true
 	}
@@ -56,12 +59,12 @@ func refCloud(root *node) (Change, left) {
 			c.Field, c.Echoes = []byte("smb_message_echoes"), []Message{m}
 			named(m.From)
 		}
-	case "whatsapp.inbound_message.received":
+	case "whatsapp.inbound_message.received", "whatsapp.group.inbound_message.received":
 		if m, ok := item("whatsappInboundMessage"); ok {
 			c.Field, c.Messages = []byte("messages"), []Message{m}
 			named(m.To)
 		}
-	case "whatsapp.message.updated":
+	case "whatsapp.message.updated", "whatsapp.echo_message.updated", "whatsapp.group.message.updated":
 		if m, ok := item("whatsappMessage"); ok {
 			named(m.From)
 			n := root.get("whatsappMessage")
@@ -94,19 +97,19 @@ func refCloud(root *node) (Change, left) {
 			c.Field = []byte("smb_app_state_sync")
 		}
 		c.Cut, c.Loose = len(l.places), len(l.places) > 0 && looseness(book.raw) != ""
-	case "whatsapp.business_account.updated", "whatsapp.business_account.deleted":
+	case "whatsapp.business_account.updated", "whatsapp.business_account.reviewed", "whatsapp.business_account.deleted":
 		about := root.get("whatsappBusinessAccount")
 		if waba == "" {
 			c.WABA = about.get("id").id()
 			c.EntryID = c.WABA
 		}
-		c.AccountEvent = about.get("updateEvent").text()
+		refCloudAccount(&c, about)
 		if strings.HasSuffix(kind, "deleted") {
-			c.AccountEvent = []byte("ACCOUNT_DELETED")
+			c.Field, c.AccountEvent = []byte("account_update"), []byte("ACCOUNT_DELETED")
+			c.PhoneNumber = bytes.TrimPrefix(about.get("phoneNumber").id(), []byte("+"))
 		}
-		if len(c.AccountEvent) > 0 {
-			c.Field = []byte("account_update")
-		}
+	case "whatsapp.phone_number.quality_updated":
+		refCloudAccount(&c, root.get("whatsappPhoneNumber"))
 	}
 	return c, l
 }
@@ -139,6 +142,13 @@ func refCloudHistory(root *node, c *Change) {
 		}
 	}
 	c.History = []HistoryElement{e}
+}
+
+func refCloudAccount(c *Change, about *node) {
+	if event := about.get("updateEvent").text(); len(event) > 0 {
+		c.Field, c.AccountEvent = []byte("account_update"), event
+		c.PhoneNumber = bytes.TrimPrefix(about.get("phoneNumber").id(), []byte("+"))
+	}
 }
 
 func refCloudToParent(n *node) (id []byte) {
@@ -178,6 +188,17 @@ func refCloudMessage(n *node) Message {
 		if id := n.get(name).id(); len(id) > 0 {
 			m.ToUserID = id
 		}
+	}
+	if errs := n.get("errors"); errs != nil {
+		m.HasErrors = (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
+	}
+	for _, holder := range []string{"edit", "revoke"} {
+		if id := n.get(holder).get("original_message_id").id(); len(id) > 0 {
+			m.OriginalID = id
+		}
+	}
+	if e := n.get("edit"); e != nil && e.kind == '{' {
+		m.Edit = e.raw
 	}
 	return m
 }

@@ -1,7 +1,7 @@
 package split
 
-// value cuts a change's value, or 360dialog's data, which is a value with the WABA's id in it.
-func (s *Scanner) value(i int, c *Change, isData bool) int {
+// value cuts a change's value. waba is the member with the WABA id that a wrapped value has; empty in a change.
+func (s *Scanner) value(i int, c *Change, waba string) int {
 	start := i
 	var o object
 	i = s.enter(i)
@@ -10,7 +10,7 @@ func (s *Scanner) value(i int, c *Change, isData bool) int {
 		if i, more = s.key(&o, i); !more {
 			break
 		}
-		if isData && string(o.key) == "id" {
+		if waba != "" && string(o.key) == waba {
 			i = s.id(i, &c.EntryID)
 			continue
 		}

@@ -10,12 +10,12 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// reroute passes a change on to the partition of its business, in an envelope of its own. A body of YCloud is one
+// reroute passes a change on to the partition of its business, in an envelope of its own. A native body is one
 // change, and has no words for it but its own: it goes on as it is. The headers of the raw record go with it, and the
 // place where it came from.
 func (t *Task) reroute(o *Origin, e split.Envelope, c *split.Change, partition int32) {
 	value := c.Raw
-	if e != split.EnvelopeYCloud {
+	if e != split.EnvelopeNative {
 		value = t.enveloped(c)
 	}
 	hs := make([]Header, 0, len(o.Headers)+1)
@@ -30,7 +30,7 @@ func (t *Task) reroute(o *Origin, e split.Envelope, c *split.Change, partition i
 		}
 		hs = append(hs, h)
 	}
-	if e == split.EnvelopeYCloud && len(c.WABA) > 0 {
+	if e == split.EnvelopeNative && len(c.WABA) > 0 {
 		hs = append(hs, Header{schemas.HeaderWABA, t.arena.copy(str(c.WABA))}) // the body need not name it
 	}
 	hs = append(hs, Header{schemas.HeaderOrigin, t.place(o, c.Entry, c.Index)})

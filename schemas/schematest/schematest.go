@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // asyncAPIURL is where the AsyncAPI document stands, seen from the schemas that it refers to.
@@ -117,31 +118,32 @@ func (v *Validator) Event(topic schemas.Topic, headers map[string]string, value 
 
 // Webhook checks the body of a webhook: by the schema of the provider's envelope, or by that of a bare
 // value where there is no envelope.
-func (v *Validator) Webhook(provider string, body []byte) error {
-	name := "webhook.meta"
-	var shape struct {
-		Object *string `json:"object"`
-		Data   any     `json:"data"`
-		Type   any     `json:"type"`
-		Meta   any     `json:"metadata"`
+func (v *Validator) Webhook(of string, body []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
+		return fmt.Errorf("webhook of %s: %w", of, err)
 	}
-	if err := json.Unmarshal(body, &shape); err != nil {
-		return fmt.Errorf("webhook of %s: %w", provider, err)
-	}
-	switch {
-	case shape.Object != nil:
-		// The standard envelope, whoever passed it through.
-	case provider == schemas.Provider360Dialog && shape.Data != nil:
-		name = "webhook.360dialog"
-	case provider == schemas.ProviderYCloud:
-		name = "webhook.ycloud"
-	case shape.Meta != nil:
-		name = "webhook.bare"
-	}
-	if err := v.Value(name, body); err != nil {
-		return fmt.Errorf("webhook of %s: %w", provider, err)
+	if err := v.Value(webhookSchema(of, members), body); err != nil {
+		return fmt.Errorf("webhook of %s: %w", of, err)
 	}
 	return nil
+}
+
+// webhookSchema is the schema of a body with these members.
+func webhookSchema(of string, members map[string]json.RawMessage) string {
+	has := func(name string) bool { return len(members[name]) > 0 && members[name][0] != 'n' }
+	p := provider.Named(of)
+	switch {
+	case has("object"):
+		// The standard envelope, whoever passed it through.
+	case p != nil && p.Envelope.Wrapped != nil && has(p.Envelope.Wrapped.Value):
+		return "webhook." + of
+	case p != nil && p.Envelope.Native != nil:
+		return "webhook." + of
+	case has("metadata"):
+		return "webhook.bare"
+	}
+	return "webhook." + provider.Default().Name
 }
 
 // Value checks a JSON text by the schema of that name.

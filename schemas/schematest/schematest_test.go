@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/fixtures"
 	"github.com/coexstream/coexstream/schemas/schematest"
 )
 
@@ -255,7 +256,7 @@ func TestTheHelpersFailTheTest(t *testing.T) {
 		t.Error("Event accepts a record without headers")
 	}
 	r.failed = ""
-	schematest.Webhook(&r, schemas.ProviderMeta, []byte(`{"object":"page","entry":[]}`))
+	schematest.Webhook(&r, fixtures.ProviderMeta, []byte(`{"object":"page","entry":[]}`))
 	if r.failed == "" {
 		t.Error("Webhook accepts a page's webhook")
 	}
@@ -271,18 +272,18 @@ func TestAWebhookWithoutWhatItsFieldPromisesIsFound(t *testing.T) {
 		return `{"id":"e1","event":"` + event + `","data":{` + data + `}}`
 	}
 	for _, tc := range []struct{ provider, good, bad string }{
-		{schemas.ProviderMeta, meta("history", metadata+`,"history":[]`), meta("history", metadata)},
-		{schemas.ProviderMeta, meta("history", metadata+`,"message_echoes":[]`), meta("history", `"message_echoes":[]`)},
-		{schemas.ProviderMeta, meta("smb_app_state_sync", metadata+`,"state_sync":[]`), meta("smb_app_state_sync", metadata+`,"contacts":[]`)},
-		{schemas.ProviderMeta, meta("smb_message_echoes", metadata+`,"message_echoes":[]`), meta("smb_message_echoes", metadata+`,"messages":[]`)},
-		{schemas.ProviderMeta, meta("messages", metadata+`,"statuses":[]`), meta("messages", metadata+`,"history":[]`)},
-		{schemas.ProviderMeta, meta("account_update", `"event":"PARTNER_REMOVED"`), meta("account_update", `"phone_number":"15550783881"`)},
-		{schemas.ProviderMeta, meta("history", metadata+`,"history":[{"metadata":{"phase":"1"}}]`), meta("history", metadata+`,"history":[{"metadata":{"phase":"one"}}]`)},
-		{schemas.ProviderMeta, meta("flows", `"anything":1`), `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"flows"}]}]}`},
-		{schemas.ProviderMeta, `{` + metadata + `,"history":[{"errors":[{"code":2593109}]}]}`, `{` + metadata + `,"history":[]}`},
-		{schemas.Provider360Dialog, partner("history", `"id":"1",`+metadata+`,"history":[]`), partner("history", `"id":"1",`+metadata)},
-		{schemas.Provider360Dialog, partner("smb_app_state_sync", `"id":"1",`+metadata+`,"state_sync":[]`), partner("smb_app_state_sync", metadata+`,"state_sync":[]`)},
-		{schemas.ProviderYCloud, `{"id":"e1","type":"whatsapp.smb.history","whatsappMessage":{"wamid":"w"}}`, `{"id":"e1","type":"whatsapp.smb.history","whatsappMessage":{"wamid":"w"},"whatsappInboundMessage":{"wamid":"w"}}`},
+		{fixtures.ProviderMeta, meta("history", metadata+`,"history":[]`), meta("history", metadata)},
+		{fixtures.ProviderMeta, meta("history", metadata+`,"message_echoes":[]`), meta("history", `"message_echoes":[]`)},
+		{fixtures.ProviderMeta, meta("smb_app_state_sync", metadata+`,"state_sync":[]`), meta("smb_app_state_sync", metadata+`,"contacts":[]`)},
+		{fixtures.ProviderMeta, meta("smb_message_echoes", metadata+`,"message_echoes":[]`), meta("smb_message_echoes", metadata+`,"messages":[]`)},
+		{fixtures.ProviderMeta, meta("messages", metadata+`,"statuses":[]`), meta("messages", metadata+`,"history":[]`)},
+		{fixtures.ProviderMeta, meta("account_update", `"event":"PARTNER_REMOVED"`), meta("account_update", `"phone_number":"15550783881"`)},
+		{fixtures.ProviderMeta, meta("history", metadata+`,"history":[{"metadata":{"phase":"1"}}]`), meta("history", metadata+`,"history":[{"metadata":{"phase":"one"}}]`)},
+		{fixtures.ProviderMeta, meta("flows", `"anything":1`), `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"flows"}]}]}`},
+		{fixtures.ProviderMeta, `{` + metadata + `,"history":[{"errors":[{"code":2593109}]}]}`, `{` + metadata + `,"history":[]}`},
+		{fixtures.Provider360Dialog, partner("history", `"id":"1",`+metadata+`,"history":[]`), partner("history", `"id":"1",`+metadata)},
+		{fixtures.Provider360Dialog, partner("smb_app_state_sync", `"id":"1",`+metadata+`,"state_sync":[]`), partner("smb_app_state_sync", metadata+`,"state_sync":[]`)},
+		{fixtures.ProviderYCloud, `{"id":"e1","type":"whatsapp.smb.history","whatsappMessage":{"wamid":"w"}}`, `{"id":"e1","type":"whatsapp.smb.history","whatsappMessage":{"wamid":"w"},"whatsappInboundMessage":{"wamid":"w"}}`},
 	} {
 		if err := v.Webhook(tc.provider, []byte(tc.good)); err != nil {
 			t.Errorf("%s: %v", tc.good, err)

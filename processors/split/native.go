@@ -1,0 +1,451 @@
+package split
+
+import (
+	"bytes"
+
+	"github.com/coexstream/coexstream/schemas/provider"
+)
+
+// A native event is a body in a provider's own words: {type, …, and the object that it is about}. Package provider gives the
+// words their meaning, and the types the fields of Meta's that they stand for. An event of a type without such a field is
+// a change whose Field is the type.
+
+// Fields that native events stand for, never written to.
+var (
+	historyField  = []byte(fieldHistory)
+	contactsField = []byte(fieldContacts)
+	accountField  = []byte("account_update")
+)
+
+// nativeEvent is the root read as a native event.
+type nativeEvent struct {
+	kind      []byte // type
+	versioned bool   // it has the member that only native events have
+	waba      []byte
+	created   int64
+	element   HistoryElement
+	inbound   nativeMessage
+	sent      nativeMessage
+	other     []byte // the WABA of an object that is no message; of several, the least
+	subjects  [subjectsMax]nativeSubject
+	change    Change
+	end       regionEnd // of the contacts
+}
+
+// nativeSubject is what an event without a message is about.
+type nativeSubject struct {
+	waba, id, event, number []byte
+	items                   []ContactItem
+}
+
+// nativeMessage is a message in a provider's own words.
+type nativeMessage struct {
+	raw                            []byte
+	wamid, id, waba                []byte
+	from, to, kind, status         []byte
+	fromUser, fromParent           []byte
+	toUser, toParent               []byte
+	recipientUser, recipientParent []byte
+	group, original, edit          []byte
+	profile, name, username        []byte // of the user
+	sentAt, created                int64
+	deliveredAt, readAt, updatedAt int64
+	hasErrors                      bool
+	system                         System
+	hasSystem                      bool
+}
+
+// meaning is what the event's type stands for.
+func (e *nativeEvent) meaning() nativeType {
+	if m := words.types.of(e.kind); m != nil {
+		return *m
+	}
+	return nativeType{}
+}
+
+// isNative tells whether the root is a native event.
+func (e *nativeEvent) isNative() bool {
+	if e.versioned && len(e.kind) > 0 {
+		return true
+	}
+	for _, p := range words.prefixes {
+		if len(e.kind) >= len(p) && string(e.kind[:len(p)]) == p {
+			return true
+		}
+	}
+	return false
+}
+
+// nativeMember reads a member of the root that native events have, w, or an object with another name.
+func (s *Scanner) nativeMember(i int, w *rootWord) int {
+	e := &s.root.native
+	if w.kind == nativeProperty {
+		switch w.means {
+		case provider.Type:
+			return s.text(i, &e.kind)
+		case provider.Phase:
+			return s.ordinal(i, &e.element.Phase, &e.element.HasPhase)
+		case provider.Progress:
+			return s.ordinal(i, &e.element.Progress, &e.element.HasProgress)
+		case provider.CreatedAt:
+			return s.date(i, &e.created)
+		case provider.WABA:
+			return s.id(i, &e.waba)
+		}
+	}
+	if s.in[i] != '{' {
+		e.versioned = e.versioned || w.kind == nativeVersion && s.in[i] != 'n'
+		return s.skip(i)
+	}
+	var about nativeSubject
+	switch w.kind {
+	case nativeInbound:
+		return s.nativeMessage(i, &e.inbound)
+	case nativeSent:
+		return s.nativeMessage(i, &e.sent)
+	case nativeBook:
+		outer, odd := s.begin(regionNative, 0)
+		i = s.nativeSubject(i, &about, true)
+		e.end = s.leave(outer, odd)
+		e.subjects[w.at] = about
+	case nativeAbout:
+		i = s.nativeSubject(i, &about, false)
+		e.subjects[w.at] = about
+	default:
+		i = s.nativeSubject(i, &about, false)
+	}
+	if w := about.waba; len(w) > 0 && (len(e.other) == 0 || bytes.Compare(w, e.other) < 0) {
+		e.other = w
+	}
+	return i
+}
+
+// isNativeObject tells whether a member of the root is an object of a native event by its name's prefix.
+func isNativeObject(key []byte) bool {
+	for _, prefix := range words.objects {
+		if len(key) > len(prefix) && string(key[:len(prefix)]) == prefix {
+			return true
+		}
+	}
+	return false
+}
+
+func meaningOf(of *table[provider.Property], name []byte) provider.Property {
+	if p := of.of(name); p != nil {
+		return *p
+	}
+	return provider.Skipped
+}
+
+// nativeSubject reads what an event is about, and its contacts where it is a book of them.
+func (s *Scanner) nativeSubject(i int, about *nativeSubject, book bool) int {
+	var o object
+	i = s.enter(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return i
+		}
+		switch means := meaningOf(&words.subject, o.key); {
+		case means == provider.WABA:
+			i = s.id(i, &about.waba)
+		case means == provider.ID:
+			i = s.id(i, &about.id)
+		case means == provider.AccountEvent:
+			i = s.text(i, &about.event)
+		case means == provider.Number:
+			i = s.id(i, &about.number)
+		case means == provider.ContactChanges && book:
+			i = s.stateSyncArray(i, &about.items)
+		default:
+			i = s.skip(i)
+		}
+	}
+}
+
+func (s *Scanner) nativeMessage(i int, m *nativeMessage) int {
+	start := i
+	var edited []byte
+	var o object
+	i = s.enter(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			break
+		}
+		isObject := s.in[i] == '{'
+		switch means := meaningOf(&words.message, o.key); {
+		case means == provider.WAMID:
+			i = s.id(i, &m.wamid)
+		case means == provider.ID:
+			i = s.id(i, &m.id)
+		case means == provider.WABA:
+			i = s.id(i, &m.waba)
+		case means == provider.From:
+			i = s.id(i, &m.from)
+		case means == provider.To:
+			i = s.id(i, &m.to)
+		case means == provider.Type:
+			i = s.text(i, &m.kind)
+		case means == provider.MessageStatus:
+			i = s.text(i, &m.status)
+		case means == provider.FromUser:
+			i = s.id(i, &m.fromUser)
+		case means == provider.FromParent:
+			i = s.id(i, &m.fromParent)
+		case means == provider.ToUser:
+			i = s.id(i, &m.toUser)
+		case means == provider.ToParent:
+			i = s.id(i, &m.toParent)
+		case means == provider.RecipientUser:
+			i = s.id(i, &m.recipientUser)
+		case means == provider.RecipientParent:
+			i = s.id(i, &m.recipientParent)
+		case means == provider.Group:
+			i = s.id(i, &m.group)
+		case means == provider.SentAt:
+			i = s.date(i, &m.sentAt)
+		case means == provider.CreatedAt:
+			i = s.date(i, &m.created)
+		case means == provider.DeliveredAt:
+			i = s.date(i, &m.deliveredAt)
+		case means == provider.ReadAt:
+			i = s.date(i, &m.readAt)
+		case means == provider.UpdatedAt:
+			i = s.date(i, &m.updatedAt)
+		case means == provider.Errors:
+			at := i
+			i = s.skip(i)
+			m.hasErrors = i-at > len("[]") && (s.in[at] == '[' || s.in[at] == '{')
+		case means == provider.Profile && isObject:
+			i = s.nativeProfile(i, m)
+		case means == provider.Revoke && isObject:
+			i = s.original(i, &m.original)
+		case means == provider.Edit && isObject:
+			at := i
+			if i = s.original(i, &edited); i > 0 {
+				m.edit = s.in[at:i:i]
+			}
+		case means == provider.System && isObject:
+			m.hasSystem = true
+			i = s.system(i, &m.system)
+		default:
+			i = s.skip(i)
+		}
+	}
+	if i > 0 {
+		m.raw = s.in[start:i:i]
+		m.toUser, m.toParent = orElse(m.toUser, m.recipientUser), orElse(m.toParent, m.recipientParent)
+		m.original = orElse(m.original, edited)
+	}
+	return i
+}
+
+func (s *Scanner) nativeProfile(i int, m *nativeMessage) int {
+	var p Profile
+	start := i
+	i = s.profileNames(i, &p)
+	if i > 0 {
+		m.profile, m.name, m.username = s.in[start:i:i], p.Name, p.Username
+	}
+	return i
+}
+
+// profiled adds the profile of a message's user, who has these ids, to the profiles of its change. It fails when the limit on
+// items is reached.
+func (s *Scanner) profiled(c *Change, of *nativeMessage, number, user, parent []byte) bool {
+	if of.profile == nil {
+		return true
+	}
+	p, ok := room(s, &s.profiles, 0)
+	if !ok {
+		return false
+	}
+	*p = Profile{Raw: of.profile, Name: of.name, Username: of.username, WaID: withoutPlus(number), UserID: user, ParentUserID: parent}
+	c.Profiles = since(s.profiles, len(s.profiles)-1-len(c.Profiles))
+	return true
+}
+
+// assembleNative makes the event a change of Meta's field, or passes on another event as it is. It fails when the limit on
+// items is reached.
+func (s *Scanner) assembleNative() bool {
+	e := &s.root.native
+	waba := orElse(orElse(e.waba, e.inbound.waba), orElse(e.sent.waba, e.other))
+	e.change = Change{
+		Field: e.kind, Raw: s.root.raw, Value: s.root.raw,
+		EntryID: waba, WABA: waba, EntryTime: e.created,
+	}
+	c, means := &e.change, e.meaning()
+	switch means.As {
+	case provider.History:
+		c.Field = historyField
+		return s.nativeHistory(c)
+	case provider.Echo:
+		return s.nativeItem(c, echoesField, &c.Echoes, &e.sent, e.sent.from)
+	case provider.Message:
+		return s.nativeItem(c, messagesField, &c.Messages, &e.inbound, e.inbound.to)
+	case provider.Status:
+		if !s.nativeItem(c, messagesField, &c.Statuses, &e.sent, e.sent.from) {
+			return false
+		}
+		for i := range c.Statuses {
+			c.Statuses[i] = e.sent.asStatus(&c.Statuses[i])
+		}
+	case provider.Contacts:
+		book := &e.subjects[means.at]
+		c.named(book.number)
+		if len(book.items) > 0 || s.cutting.cut > 0 || s.isOdd() {
+			c.Field = contactsField
+		}
+		for i := range book.items {
+			book.items[i].PhoneNumber = withoutPlus(book.items[i].PhoneNumber)
+		}
+		c.StateSync = book.items
+	case provider.Account:
+		about := &e.subjects[means.at]
+		if means.WABA {
+			c.WABA = orElse(waba, about.id)
+			c.EntryID = c.WABA
+		}
+		if event := orElse(means.event, about.event); len(event) > 0 {
+			c.Field, c.AccountEvent, c.PhoneNumber = accountField, event, withoutPlus(about.number)
+		}
+	}
+	return true
+}
+
+// named names the business's number, which native events name by the number alone. So that has to be the id, too.
+func (c *Change) named(number []byte) {
+	c.DisplayPhoneNumber = orElse(c.DisplayPhoneNumber, withoutPlus(number))
+	c.PhoneNumberID = c.DisplayPhoneNumber
+}
+
+// nativeItem makes an event's message, where it has one, the one item of dst, under a field.
+func (s *Scanner) nativeItem(c *Change, field []byte, dst *[]Message, from *nativeMessage, own []byte) bool {
+	if from.raw == nil {
+		return true
+	}
+	c.Field = field
+	m, ok := room(s, &s.messages, 0)
+	if !ok {
+		return false
+	}
+	*m = from.message()
+	s.rarer(m, from)
+	c.named(own)
+	*dst = since(s.messages, len(s.messages)-1)
+	if from == &s.root.native.inbound {
+		return s.profiled(c, from, from.from, from.fromUser, from.fromParent)
+	}
+	return s.profiled(c, from, from.to, from.toUser, from.toParent)
+}
+
+// rarer gives a message the ids that few have.
+func (s *Scanner) rarer(m *Message, from *nativeMessage) {
+	if len(from.fromParent) > 0 {
+		s.namesOf(m).FromParentUserID = from.fromParent
+	}
+	if len(from.toParent) > 0 {
+		names := s.namesOf(m)
+		names.ToParentUserID, names.RecipientParentUserID = from.toParent, from.toParent
+	}
+	if len(from.group) > 0 {
+		s.namesOf(m).GroupID = from.group
+	}
+	if from.hasSystem {
+		s.namesOf(m).System = from.system
+	}
+}
+
+// message is a message as Meta's are.
+func (from *nativeMessage) message() Message {
+	m := Message{
+		Raw: from.raw, ID: orElse(from.wamid, from.id),
+		From: withoutPlus(from.from), To: withoutPlus(from.to),
+		FromUserID: from.fromUser, ToUserID: from.toUser,
+		Type: from.kind, Status: from.status, Timestamp: from.sentAt,
+		OriginalID: from.original, Edit: from.edit, HasErrors: from.hasErrors,
+	}
+	if m.Timestamp == 0 {
+		m.Timestamp = from.created
+	}
+	return m
+}
+
+// asStatus makes a message whose status changed a status as Meta's are, with the time of the change and the recipient.
+func (from *nativeMessage) asStatus(m *Message) Message {
+	at := from.updatedAt
+	switch string(from.status) {
+	case "sent":
+		at = from.sentAt
+	case "delivered":
+		at = from.deliveredAt
+	case "read":
+		at = from.readAt
+	}
+	for _, other := range [...]int64{from.updatedAt, from.created} {
+		if at == 0 {
+			at = other
+		}
+	}
+	return Message{
+		Raw: m.Raw, ID: m.ID, Status: m.Status, Timestamp: at, RecipientID: m.To, RecipientUserID: m.ToUserID, Names: m.Names,
+	}
+}
+
+func (s *Scanner) nativeHistory(c *Change) bool {
+	e := &s.root.native
+	elements, threads := len(s.elements), len(s.threads)
+	element, ok := room(s, &s.elements, 0)
+	if !ok {
+		return false
+	}
+	*element = e.element
+	element.Raw = s.root.raw
+	for _, m := range [...]*nativeMessage{&e.inbound, &e.sent} {
+		if m.raw == nil {
+			continue
+		}
+		own := m.to
+		if m == &e.sent {
+			own = m.from
+		}
+		c.named(own)
+		if !s.nativeThread(c, m, m == &e.sent) {
+			return false
+		}
+	}
+	element.Threads = since(s.threads, threads)
+	c.History = since(s.elements, elements)
+	return true
+}
+
+func (s *Scanner) nativeThread(c *Change, from *nativeMessage, sent bool) bool {
+	t, ok := room(s, &s.threads, 0)
+	if !ok {
+		return false
+	}
+	m, ok := room(s, &s.messages, 0)
+	if !ok {
+		return false
+	}
+	*m = from.message()
+	t.Username = from.username
+	if sent {
+		m.FromMe = FromMeTrue
+		t.ID, t.UserID, t.ParentUserID = m.To, from.toUser, from.toParent
+	} else {
+		m.FromMe = FromMeFalse
+		t.ID, t.UserID, t.ParentUserID = m.From, from.fromUser, from.fromParent
+	}
+	t.Messages = since(s.messages, len(s.messages)-1)
+	return s.profiled(c, from, t.ID, t.UserID, t.ParentUserID)
+}
+
+// withoutPlus is a number as Meta writes it.
+func withoutPlus(number []byte) []byte {
+	if len(number) > 0 && number[0] == '+' {
+		return number[1:]
+	}
+	return number
+}

@@ -1,0 +1,120 @@
+package split
+
+import "github.com/coexstream/coexstream/schemas/provider"
+
+// words are what the envelopes of all providers mean, in one: a body is read before its provider is known.
+var words = newVocabulary(provider.All())
+
+// vocabulary gives names of members and types of events their meaning.
+type vocabulary struct {
+	root             table[rootWord]
+	message, subject table[provider.Property]
+	types            table[nativeType]
+
+	prefixes []string // of types of native events
+	objects  []string // prefixes of members with an object
+}
+
+// rootWord is what a member of the root is.
+type rootWord struct {
+	kind  rootKind
+	means provider.Property // of nativeProperty
+	waba  string            // of wrappedValue: its member with the WABA id
+	at    int               // of nativeAbout and nativeBook: position in nativeEvent.subjects
+}
+
+type rootKind uint8
+
+const (
+	notAWord rootKind = iota
+	wrappedField
+	wrappedValue
+	nativeVersion
+	nativeProperty
+	nativeInbound
+	nativeSent
+	nativeAbout // an account event
+	nativeBook  // contacts
+)
+
+// nativeType is the meaning of a type, its texts as a change has them.
+type nativeType struct {
+	provider.Meaning
+	event []byte
+	at    int // of its object in nativeEvent.subjects
+}
+
+// subjectsMax is how many members of the root hold contacts or account events, of all providers together.
+const subjectsMax = 4
+
+func newVocabulary(all []*provider.Provider) *vocabulary {
+	v := &vocabulary{}
+	positions := map[string]int{}
+	for _, p := range all {
+		if w := p.Envelope.Wrapped; w != nil {
+			v.root.add(w.Field, rootWord{kind: wrappedField})
+			v.root.add(w.Value, rootWord{kind: wrappedValue, waba: w.WABA})
+		}
+		n := p.Envelope.Native
+		if n == nil {
+			continue
+		}
+		v.prefixes, v.objects = append(v.prefixes, n.Prefix), append(v.objects, n.Object)
+		v.root.add(n.Version, rootWord{kind: nativeVersion})
+		v.root.add(n.Inbound, rootWord{kind: nativeInbound})
+		v.root.add(n.Sent, rootWord{kind: nativeSent})
+		for name, means := range n.Root {
+			v.root.add(name, rootWord{kind: nativeProperty, means: means})
+		}
+		for name, means := range n.Message {
+			v.message.add(name, means)
+		}
+		for name, means := range n.Subject {
+			v.subject.add(name, means)
+		}
+		for name, m := range n.Types {
+			at, known := positions[m.Object]
+			if m.Object != "" && !known {
+				at = len(positions)
+				positions[m.Object] = at
+				kind := nativeAbout
+				if m.As == provider.Contacts {
+					kind = nativeBook
+				}
+				v.root.add(m.Object, rootWord{kind: kind, at: at})
+			}
+			v.types.add(name, nativeType{m, []byte(m.Event), at})
+		}
+	}
+	return v
+}
+
+// table finds a short text. A map would cost several times as much.
+type table[T any] struct {
+	byLength [][]entry[T]
+}
+
+type entry[T any] struct {
+	name  string
+	value T
+}
+
+func (t *table[T]) add(name string, value T) {
+	for len(t.byLength) <= len(name) {
+		t.byLength = append(t.byLength, nil)
+	}
+	t.byLength[len(name)] = append(t.byLength[len(name)], entry[T]{name, value})
+}
+
+// of is the value of a name, nil where there is none.
+func (t *table[T]) of(name []byte) *T {
+	if len(name) < len(t.byLength) {
+		found := t.byLength[len(name)]
+		for i := range found {
+			if found[i].name == string(name) {
+				return &found[i].value
+			}
+		}
+	}
+	return nil
+}

@@ -183,7 +183,7 @@ func TestASessionThatLostAPartitionNotesNothingOfIt(t *testing.T) {
 	}
 }
 
-// A try whose note cannot be written does not count: the body is not set aside for what nobody knows.
+// A try whose note cannot be written does not count, so the body is not set aside.
 func TestATryThatCannotBeNotedDoesNotCount(t *testing.T) {
 	log, b := &memoryLog{notes: map[int32]attempt{}}, newNotebook()
 	if _, err := b.begin(t.Context(), log, "s", map[int32]beginning{7: {}}); err != nil {

@@ -90,7 +90,7 @@ func (c *cluster) holdProduce() (held chan struct{}, letGo func()) {
 // offsets are those of one partition that a transaction commits, by topic.
 type offsets map[string]int64
 
-// commits tells the offsets that transactions commit from now on.
+// commits returns the offsets that transactions commit from now on.
 func (c *cluster) commits(partition int32, topics ...string) (told func() []offsets) {
 	var mu sync.Mutex
 	var all []offsets

@@ -12,7 +12,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// told is what the registry tells under a name: one value for each set of labels.
+// told returns the values of a metric, one for each set of labels.
 func told(t *testing.T, reg *prometheus.Registry, name string) (values []float64) {
 	t.Helper()
 	families, err := reg.Gather()
@@ -107,7 +107,7 @@ func TestLagCountsWhatIsBeingWorkedOn(t *testing.T) {
 	r.behind(topic, 7, now)
 	expect("others wait", 7, 10*60)
 
-	// A session that begins again goes on with what was known.
+	// A new session continues with the known lag.
 	again := &runner{partition: 3, metrics: m}
 	m.lags.watch(again)
 	now = now.Add(time.Minute)

@@ -12,14 +12,14 @@ import (
 )
 
 // losses reports records of the inputs that are gone before they were read. Their webhooks were answered with 200, and
-// nobody has them any more. Processing continues with the remaining records.
+// no other copy exists. Processing continues with the remaining records.
 //
 // Removal by retention is detected in three places:
 //
 //   - At assignment, if the group's committed offset lies before the start of the log.
 //   - For raw.bulk, if a fetch fails because its offset is out of range.
-//   - For the other inputs, if polled records leave a gap behind the position, as far as the gap lies before the start of
-//     the log in that fetch.
+//   - For the other inputs, if polled records leave a gap behind the position. Only the part of the gap before the start
+//     of the log in that fetch counts.
 //
 // A gap alone is no loss, because records of aborted transactions are skipped, and rerouted has such records. So a
 // removal at runtime is reported with the next record of its partition. A partition has committed offsets from its

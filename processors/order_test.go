@@ -16,7 +16,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// slowLive lets the leader of a topic answer fetches as if nothing were there, until it is told otherwise.
+// slowLive lets the leader of a topic answer fetches as if there were no records, until end is called.
 func (c *cluster) slowLive(topic string) (end func()) {
 	c.t.Helper()
 	id := c.kfake.TopicInfo(topic).TopicID

@@ -238,7 +238,7 @@ func TestLongDeadLettersAndReroutedPartsTravelInSegments(t *testing.T) {
 	}
 }
 
-// Where the log has lost a part of a body, or it is damaged, a letter tells; what comes after it goes on.
+// A body with a lost or damaged segment gives a dead letter. Later records are processed.
 func TestBodyThatCannotBePutTogetherIsADeadLetter(t *testing.T) {
 	c := smallCluster(t)
 	long, _ := long("1", 0, 1, 100, 300)

@@ -174,7 +174,7 @@ func TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone(t *testing.T) 
 	}
 }
 
-// What damage took out of the state is found again in what left where it can be; the partition goes on, and tells it.
+// Lost records of the state are rebuilt from emitted events if possible. The partition continues and reports the loss.
 func TestRecordsThatAreMissingFromTheStateAreToldAndGoneOnWithout(t *testing.T) {
 	c := newCluster(t)
 	partition, state := kafka.Partition([]byte("1"), partitions), schemas.TopicState.Name("coex.")

@@ -20,7 +20,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// refuse lets the broker refuse produce requests in which a word stands, and tells of each.
+// refuse lets the broker reject produce requests that contain a word, and reports each one.
 func (c *cluster) refuse(word string) (refused <-chan struct{}) {
 	told := make(chan struct{}, 1000)
 	c.kfake.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {

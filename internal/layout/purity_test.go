@@ -19,14 +19,8 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // pure lists the packages without effects: what they do is a function of what they are given.
 var pure = []string{
-<<<<<<< HEAD
-	"schemas/event", "sinks/merge",
-	"schemas", "schemas/segment", "ingress/raw", "ingress/route", "processors/split", "processors/identity", "processors/directory", "processors/people",
-	"processors/known", "processors/history", "processors/deferred",
-=======
 	"schemas", "schemas/event", "schemas/provider", "schemas/segment", "ingress/raw", "ingress/route", "processors/split", "processors/identity", "processors/directory", "processors/people", "sinks/merge",
-	"processors/known", "processors/history",
->>>>>>> main
+	"processors/known", "processors/history", "processors/deferred",
 	"processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor",
 }
 

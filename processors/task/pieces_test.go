@@ -18,11 +18,7 @@ import (
 // interleaved are bodies of many chunks that leave in turn: body b has the chunks b, b+n, b+2n, …, and the first chunk of all
 // comes last.
 func interleaved(bodies, chunks int, chunkOf func(order int) string) []string {
-<<<<<<< HEAD
-	var all []string
-=======
 	all := make([]string, 0, bodies+1)
->>>>>>> main
 	for b := range bodies {
 		all = append(all, changes(change("history", `"history":[`+many(chunks, func(i int) string { return chunkOf(2 + b + i*bodies) })+`]`)))
 	}

@@ -92,9 +92,9 @@ const (
 
 // Run processes until ctx ends. Then it commits the current transaction, leaves the group and returns nil.
 //
-// After an error of a session (an unknown commit outcome, a fenced producer, unreachable brokers) it discards all state
-// and starts a new session, which rebuilds the state as after a restart. Run returns an error only if a new session
-// cannot help. If another process with the same instance id took its place, it stands by until that one is gone.
+// After an error of a session (an unknown commit outcome, a fenced producer, unreachable brokers) it discards all
+// state. A new session then rebuilds the state, as after a restart. Run returns an error only if a new session cannot
+// help. If another process with the same instance id took its place, it stands by until that one is gone.
 func (p *Processor) Run(ctx context.Context) error {
 	backoff := restartBackoffMin
 	defer p.metrics.lags.forget(func(int32) bool { return false })

@@ -20,9 +20,10 @@ const (
 	bulkRecent = time.Second
 	// bulkPatience is how long bulk waits while each poll returns live records.
 	bulkPatience = 50 * time.Millisecond
-	// BesideLiveMax bounds the bulk of a transaction while live messages are expected. Bulk gets half of the time of a commit, so at least a third
-	// of the time is work, and a live message waits little longer than on an idle system.
-	besideLiveMin, BesideLiveMax = 500 * time.Microsecond, 25 * time.Millisecond
+	// BesideLiveMax bounds the bulk of a transaction while live messages are expected. Bulk gets half of the time of a commit.
+	// So at least a third of the time is work, and a live message waits little longer than on an idle system.
+	BesideLiveMax = 25 * time.Millisecond
+	besideLiveMin = 500 * time.Microsecond
 )
 
 // Polled takes the result of a poll: when its newest live record was written (zero: it has none), and how many live records

@@ -35,6 +35,7 @@ type lane struct {
 // backlog is a time in which the spool is not empty, for the log.
 type backlog struct {
 	began, logged time.Time
+	warned        bool // its begin was logged, so its end must be
 	records       int
 }
 
@@ -52,7 +53,7 @@ const (
 	drainOutage = 32
 	// drainSave is the time between writes of the progress. Records of that time may be written twice after a crash.
 	drainSave = time.Second
-	// drainLogEvery is the time between two warnings. The end of a backlog shorter than drainLogLeast is not logged.
+	// drainLogEvery is the time between two warnings. The end of a backlog without a warning is logged from drainLogLeast on.
 	drainLogEvery = 10 * time.Second
 	drainLogLeast = time.Second
 )
@@ -217,15 +218,15 @@ func (l *lane) logBacklog(empty bool) {
 	case !empty && b.began.IsZero():
 		b.began = now
 		if now.Sub(b.logged) >= drainLogEvery {
-			b.logged = now
+			b.logged, b.warned = now, true
 			s := l.store.Stats()
 			l.log.Warn("records are in the spool, handing them over", "records", s.Records, "bytes", s.Bytes, "pending_bytes", s.PendingBytes, "oldest", s.Oldest)
 		}
 	case empty && !b.began.IsZero():
-		if took := now.Sub(b.began); took >= drainLogLeast {
+		if took := now.Sub(b.began); b.warned || took >= drainLogLeast {
 			l.log.Info("the spool is empty again", "records", b.records, "took", took.Round(time.Millisecond))
 		}
-		b.began, b.records = time.Time{}, 0
+		b.began, b.warned, b.records = time.Time{}, false, 0
 	}
 }
 

@@ -250,12 +250,13 @@ type Blocked struct {
 	Unknown []int64
 }
 
-// DeadLetters are those of the last hours.
+// DeadLetters are those of the last hours that were not requeued, as `dlq list` shows them.
 type DeadLetters struct {
-	Within  time.Duration
-	Count   int
-	More    bool // Count is a floor: reading stopped there
-	Reasons map[string]int
+	Within       time.Duration
+	Open, Parked int
+	Reasons      map[string]int // of both
+	// Stopped is the number of records after which reading stopped; 0: all were read.
+	Stopped int
 }
 
 // Newest is the newest timestamp in a raw topic's partition.

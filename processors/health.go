@@ -135,7 +135,7 @@ func (h *health) wrong() error {
 	}
 	var why strings.Builder
 	if worst != nil {
-		fmt.Fprintf(&why, "records of partition %d wait for %s, and no commit gets on with them", partition, now.Sub(worst.since).Round(time.Second))
+		fmt.Fprintf(&why, "records of partition %d wait for %s, and no commit makes progress on them", partition, now.Sub(worst.since).Round(time.Second))
 		if stuck > 1 {
 			fmt.Fprintf(&why, " (and of %d more)", stuck-1)
 		}

@@ -17,7 +17,7 @@ func TestAPartitionThatDoesNotGetOnIsTold(t *testing.T) {
 			t.Errorf("%s: %v, want %q", what, err, says)
 		}
 	}
-	const stuck = "records of partition 3 wait for 1m1s, and no commit gets on with them"
+	const stuck = "records of partition 3 wait for 1m1s, and no commit makes progress on them"
 	pass := func(d time.Duration) { now = now.Add(d) }
 	expect("at the start", "")
 	pass(time.Hour)

@@ -66,7 +66,7 @@ func TestAProcessorThatIsStuckIsNotReadyAndLags(t *testing.T) {
 				t.Error(err)
 			}
 			clock.ahead.Store(int64(2 * time.Minute))
-			if !notReady(s, "wait for 2m0s, and no commit gets on with them; at work on "+topic.String())() {
+			if !notReady(s, "wait for 2m0s, and no commit makes progress on them; at work on "+topic.String())() {
 				t.Errorf("it says %v", s.Ready())
 			}
 			if n := s.value(t, "stalled_seconds"); n < 120 || n > 180 {
@@ -97,7 +97,7 @@ func TestABodyThatFailsItsTransactionEachTimeIsTold(t *testing.T) {
 	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
 	eventually(t, "a session has failed", func() bool { return s.restarts(t) >= 1 })
 	clock.ahead.Store(int64(2 * time.Minute))
-	if !notReady(s, "and no commit gets on with them")() {
+	if !notReady(s, "and no commit makes progress on them")() {
 		t.Errorf("it says %v", s.Ready())
 	}
 	if n := s.value(t, "stalled_seconds"); n < 120 {

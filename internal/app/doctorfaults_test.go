@@ -226,7 +226,7 @@ func TestDoctorFindsAProcessorThatDoesNotGetOn(t *testing.T) {
 			p.until("at work", func() (string, bool) { return "", met() })
 			ahead.Store(int64(2 * time.Minute))
 			got, code := p.findings("--only", "processes", "--admin", admin)
-			p.expect(got, "fail processes "+admin+": not ready: ", fmt.Sprintf("records of partition %d wait for 2m", p.one()), "no commit gets on with them")
+			p.expect(got, "fail processes "+admin+": not ready: ", fmt.Sprintf("records of partition %d wait for 2m", p.one()), "no commit makes progress on them")
 			if code != ExitFaults {
 				t.Errorf("exit code %d", code)
 			}

@@ -153,7 +153,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"state lost yesterday", func(f *Facts) { f.States[0].Fault = &LogFault{"state_lost", "state", 0, 12, now.Add(-25 * time.Hour)} }, "state", Warn, "coex.state", "without its records"},
 		{"a partition that cannot be read", func(f *Facts) { f.Reading.Bad = []Unreadable{{"coex.history", 1, 17, errors.New("crc")}} }, "reading", Fail, "coex.history/1@17", "1 partition cannot be read: crc"},
 		{"a processor that is stuck", func(f *Facts) {
-			f.Processes[0].Ready, f.Processes[0].Reason = false, "processor: records of partition 3 wait for 2m, and no commit gets on with them"
+			f.Processes[0].Ready, f.Processes[0].Reason = false, "processor: records of partition 3 wait for 2m, and no commit makes progress on them"
 		}, "processes", Fail, "http://a", "records of partition 3 wait for 2m"},
 		{"a processor that cannot read its state", func(f *Facts) {
 			f.Processes[0].Ready, f.Processes[0].Blocked, f.Processes[0].Reason = false, 2, "coex.state/3@17"

@@ -17,7 +17,7 @@ func judgeProcesses(f *Facts, fr *finder) {
 			fr.add(Fail, p.URL, "Look whether the process runs, and at admin.listen.", "does not answer: %s", oneLine(p.Err.Error()))
 		case p.Blocked > 0:
 			fr.add(Fail, p.URL, "Run the version that wrote the record, or set it aside (docs/operations.md, A record of the state cannot be read).", "%s not served: %s", numbered(p.Blocked, "partition is", "partitions are"), p.Reason)
-		case !p.Ready && strings.Contains(p.Reason, "no commit gets on"):
+		case !p.Ready && strings.Contains(p.Reason, "no commit makes progress"):
 			fr.add(Fail, p.URL, "See docs/operations.md, A processor makes no progress.", "not ready: %s", p.Reason)
 		case !p.Ready:
 			fr.add(Fail, p.URL, "Look for the part that is named in docs/operations.md and in the log of the process.", "not ready: %s", p.Reason)

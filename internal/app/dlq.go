@@ -47,7 +47,7 @@ type letterFilter struct {
 
 func (o *letterFilter) flags(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.StringArrayVar(&o.filter.Reasons, "reason", nil, "only letters with this reason code; repeatable, as are topic, waba and state")
+	f.StringArrayVar(&o.filter.Reasons, "reason", nil, "only letters with this reason code; repeatable, as are topic and waba")
 	f.StringArrayVar(&o.filter.Topics, "topic", nil, "only letters from this topic: raw.live or raw.bulk")
 	f.StringArrayVar(&o.filter.WABAs, "waba", nil, "only letters of this WhatsApp Business Account, by key or body")
 	f.StringVar(&o.since, "since", "", "only failures since this time: 2d ago, or 2006-01-02T15:04:05Z")
@@ -227,7 +227,7 @@ func (a *app) dlqListCommand() *cobra.Command {
 		},
 	}
 	o.flags(cmd.Flags())
-	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked")
+	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked; repeatable")
 	cmd.Flags().IntVarP(&limit, "limit", "n", 0, "maximum number of letters, the newest; 0: all")
 	cmd.Flags().StringVarP(&output, "output", "o", output, "text or json")
 	return cmd

@@ -53,7 +53,7 @@ the exact bytes of a letter and PARTITION-OFFSET.json the rest.`,
 		},
 	}
 	o.flags(cmd.Flags())
-	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked")
+	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked; repeatable")
 	cmd.Flags().StringVar(&dir, "dir", "", "folder for two files per letter; created if missing")
 	return cmd
 }

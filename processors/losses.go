@@ -22,7 +22,7 @@ import (
 // tick of its assignment, whether there was anything to read or not; what was removed before is not told, since a group
 // that is new looks the same.
 //
-// A log that is not what it was (kafka.LogFault) is known at assignment, and a session ends when it meets one.
+// A log that was cut or created again (kafka.LogFault) is known at assignment, and a session ends when it meets one.
 type losses struct {
 	total  *prometheus.CounterVec // by topic
 	read   *prometheus.CounterVec // by topic
@@ -69,7 +69,7 @@ func (l *losses) gone(topic schemas.Topic, partition int32, from, to int64) {
 		"topic", topic.String(), "partition", partition, "from", from, "to", to, "records", to-from, "do", do)
 }
 
-// fault takes that a log is not what it was, and returns how that is told beside the committed offsets.
+// fault notes that a log was cut or created again, and returns its report beside the committed offsets.
 func (l *losses) fault(topic schemas.Topic, partition int32, v *verdict, now time.Time) *kafka.LogFault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,12 +86,12 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *verdict, now tim
 	l.faults.WithLabelValues(topic.String(), v.fault).Inc()
 	if v.fault == kafka.FaultStateIncomplete {
 		l.log.Error("records are missing from the state of a partition; going on with what is there and what left: history that waited for an earlier chunk may be gone",
-			"topic", topic.String(), "partition", partition, "records", v.read.len(), "do", "see docs/operations.md, A log is not what it was")
+			"topic", topic.String(), "partition", partition, "records", v.read.len(), "do", "see docs/operations.md, A log was cut or created again")
 		return told
 	}
 	if topic == schemas.TopicState {
 		l.log.Error("the state of a partition is lost; going on without: what was seen before may come out again, and history that waited for an earlier chunk is gone",
-			"topic", topic.String(), "partition", partition, "do", "see docs/operations.md, A log is not what it was")
+			"topic", topic.String(), "partition", partition, "do", "see docs/operations.md, A log was cut or created again")
 		return told
 	}
 	l.read.WithLabelValues(topic.String()).Add(float64(v.read.len()))
@@ -99,7 +99,7 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *verdict, now tim
 	l.log.Error("an input's log is not the one that was read: "+faultText[v.fault],
 		"topic", topic.String(), "partition", partition, "fault", v.fault, "goes_on_at", v.from,
 		"read_and_gone", v.read.len(), "never_read", v.unread.len(), "offsets_from", told.From, "offsets_to", told.To,
-		"do", "see docs/operations.md, A log is not what it was")
+		"do", "see docs/operations.md, A log was cut or created again")
 	return told
 }
 

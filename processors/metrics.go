@@ -60,7 +60,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		records:     counter("records_total", "Raw records read, committed or not.", "topic"),
 		recordsLost: counter("records_lost_total", "Raw records that are gone from the log before they were read: retention removed them, or the log was cut or made again.", "topic"),
 		recordsCut:  counter("read_records_gone_total", "Offsets of raw records that were processed and are gone from a log that was cut or made again: a replay lacks them.", "topic"),
-		logFaults:   counter("log_faults_total", "Partitions whose log is not what it was: cut, recreated, forgotten (the committed offset is gone), state_lost, state_incomplete (records of it are missing).", "topic", "fault"),
+		logFaults:   counter("log_faults_total", "Partitions with a changed log: cut, recreated, forgotten (the committed offset is gone), state_lost, state_incomplete (records of it are missing).", "topic", "fault"),
 		recordBytes: counter("record_bytes_total", "Bytes of raw records read.", "topic"),
 		events:      counter("events_total", "Events of committed transactions.", "topic"),
 		duplicates:  counter("duplicates_total", "Duplicates that were dropped, in committed transactions.", "kind"),

@@ -195,7 +195,7 @@ func (l *lane) handOver(entries []*spool.Entry) int {
 // setAside moves a record that Kafka rejects permanently into the quarantine. It returns 1, or 0 when that fails now.
 func (l *lane) setAside(e *spool.Entry, because error) int {
 	if err := l.store.SetAside(e); err != nil {
-		l.log.Error("Kafka refuses a record of the spool, and it cannot be set aside; it stays", "error", errors.Join(because, err))
+		l.log.Error("Kafka refuses a record of the spool, and it cannot be moved to quarantine; it stays", "error", errors.Join(because, err))
 		return 0
 	}
 	l.log.Error("Kafka refuses a record of the spool; it is kept in quarantine", "bytes", len(e.Payload), "error", because)

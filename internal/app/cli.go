@@ -225,6 +225,14 @@ func isTerminal(w any) bool {
 // sayf writes for people. Whoever does not listen any more misses it: that is no error of the command.
 func sayf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
+// counted is a number with its noun, "1 letter" or "2 letters".
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 // subcommand, atLeast and none check arguments; what is wrong with them is a mistake on the command line.
 func subcommand(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {

@@ -243,7 +243,7 @@ func listLetters(out io.Writer, letters []*deadletter.Letter, more int) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	sayf(out, "%d letters", len(letters))
+	sayf(out, "%s", counted(len(letters), "letter"))
 	if more > 0 {
 		sayf(out, ", %d older ones left out", more)
 	}

@@ -187,7 +187,7 @@ type Input struct {
 	Fault *LogFault
 }
 
-// LogFault is a log of which a processor found that it is not what it was.
+// LogFault is a log that a processor found cut, created again or without its offset.
 type LogFault struct {
 	Kind     string // cut, recreated, forgotten, state_lost, state_incomplete
 	Topic    string // without the prefix

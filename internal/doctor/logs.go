@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const aLogIsNot = "docs/operations.md, A log is not what it was"
+const aLogIsNot = "docs/operations.md, A log was cut or created again"
 
 // faultFails is how long what a processor found is a failure; then it is a warning, until it is forgotten.
 const faultFails = 24 * time.Hour

@@ -219,7 +219,7 @@ func TestDoctorIsBriefWhereNoBrokerAnswers(t *testing.T) {
 	if code != ExitFaults || strings.Count(out, "no broker answers") != 10 {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	for _, line := range []string{"FAIL  brokers       127.0.0.1:1: no answer: dial tcp", "  do          Start the broker", "1 failures"} {
+	for _, line := range []string{"FAIL  brokers       127.0.0.1:1: no answer: dial tcp", "  do          Start the broker", ", 1 failure\n"} {
 		if !strings.Contains(out, line) {
 			t.Errorf("%q is not in\n%s", line, out)
 		}

@@ -25,8 +25,9 @@ func (a *app) dlqCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dlq",
 		Short: "List, show, export and requeue dead letters",
-		Long: `The topic dlq has the records that the processor could not process, unchanged. A letter is open, requeued or
-parked. A letter that returned ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times after a requeue is parked.`,
+		Long: `The topic dlq has the records that the processor could not process, unchanged: dead letters, or letters. The place
+of a letter is its partition and offset in dlq, such as 3/17. A letter is open, requeued or parked.
+A letter that returned ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times after a requeue is parked.`,
 		Example: `  coexstream dlq list
   coexstream dlq show 3/17
   coexstream dlq export --dir letters

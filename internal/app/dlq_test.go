@@ -93,6 +93,8 @@ func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
 		letter = p.letters(1, "--state", map[bool]string{true: "parked", false: "open"}[attempt == 4])[0]
 	}
 	p.want(ExitOK, "0 letters requeued, 4 left", "dlq", "requeue", "--waba", "42")
+	// Three of the four were requeued, and each requeue left a note: the doctor counts none of them.
+	p.want(ExitOK, "coex.dlq: 0 open dead letters and 1 parked in the last 1d: json_", "doctor", "--only", "dlq")
 	p.want(ExitOK, "it came back 3 times", "dlq", "requeue", letter.Place)
 	p.want(ExitOK, "attempt 5", "dlq", "requeue", letter.Place, "--force")
 	p.letters(5)

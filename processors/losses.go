@@ -99,12 +99,12 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *logFinding, now 
 	l.faults.WithLabelValues(topic.String(), v.fault).Inc()
 	if v.fault == kafka.FaultStateIncomplete {
 		l.log.Error("records are missing from the state of a partition; continuing with the remaining state and the emitted events: held history may be gone",
-			"topic", topic.String(), "partition", partition, "records", v.read.len(), "do", "see docs/operations.md, A log is not what it was")
+			"topic", topic.String(), "partition", partition, "records", v.read.len(), "do", "see docs/operations.md, A log was cut or created again")
 		return told
 	}
 	if topic == schemas.TopicState {
 		l.log.Error("the state of a partition is lost; continuing without it: events may be emitted again, and held history is gone",
-			"topic", topic.String(), "partition", partition, "do", "see docs/operations.md, A log is not what it was")
+			"topic", topic.String(), "partition", partition, "do", "see docs/operations.md, A log was cut or created again")
 		return told
 	}
 	l.read.WithLabelValues(topic.String()).Add(float64(v.read.len()))
@@ -112,7 +112,7 @@ func (l *losses) fault(topic schemas.Topic, partition int32, v *logFinding, now 
 	l.log.Error("the log of an input has changed: "+faultText[v.fault],
 		"topic", topic.String(), "partition", partition, "fault", v.fault, "goes_on_at", v.from,
 		"read_and_gone", v.read.len(), "never_read", v.unread.len(), "offsets_from", told.From, "offsets_to", told.To,
-		"do", "see docs/operations.md, A log is not what it was")
+		"do", "see docs/operations.md, A log was cut or created again")
 	return told
 }
 

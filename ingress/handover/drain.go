@@ -35,6 +35,7 @@ type lane struct {
 // backlog is a time in which the spool is not empty, for the log.
 type backlog struct {
 	began, logged time.Time
+	warned        bool // its begin was logged, so its end must be
 	records       int
 }
 
@@ -52,7 +53,7 @@ const (
 	drainOutage = 32
 	// drainSave is the time between writes of the progress. Records of that time may be written twice after a crash.
 	drainSave = time.Second
-	// drainLogEvery is the time between two warnings. The end of a backlog shorter than drainLogLeast is not logged.
+	// drainLogEvery is the time between two warnings. The end of a backlog without a warning is logged from drainLogLeast on.
 	drainLogEvery = 10 * time.Second
 	drainLogLeast = time.Second
 )
@@ -194,7 +195,7 @@ func (l *lane) handOver(entries []*spool.Entry) int {
 // setAside moves a record that Kafka rejects permanently into the quarantine. It returns 1, or 0 when that fails now.
 func (l *lane) setAside(e *spool.Entry, because error) int {
 	if err := l.store.SetAside(e); err != nil {
-		l.log.Error("Kafka refuses a record of the spool, and it cannot be set aside; it stays", "error", errors.Join(because, err))
+		l.log.Error("Kafka refuses a record of the spool, and it cannot be moved to quarantine; it stays", "error", errors.Join(because, err))
 		return 0
 	}
 	l.log.Error("Kafka refuses a record of the spool; it is kept in quarantine", "bytes", len(e.Payload), "error", because)
@@ -217,15 +218,15 @@ func (l *lane) logBacklog(empty bool) {
 	case !empty && b.began.IsZero():
 		b.began = now
 		if now.Sub(b.logged) >= drainLogEvery {
-			b.logged = now
+			b.logged, b.warned = now, true
 			s := l.store.Stats()
 			l.log.Warn("records are in the spool, handing them over", "records", s.Records, "bytes", s.Bytes, "pending_bytes", s.PendingBytes, "oldest", s.Oldest)
 		}
 	case empty && !b.began.IsZero():
-		if took := now.Sub(b.began); took >= drainLogLeast {
+		if took := now.Sub(b.began); b.warned || took >= drainLogLeast {
 			l.log.Info("the spool is empty again", "records", b.records, "took", took.Round(time.Millisecond))
 		}
-		b.began, b.records = time.Time{}, 0
+		b.began, b.warned, b.records = time.Time{}, false, 0
 	}
 }
 

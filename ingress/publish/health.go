@@ -22,6 +22,7 @@ type health struct {
 	since   time.Time // the first failure after the last success
 	latest  time.Time // the last failure
 	logged  time.Time // the last warning
+	warned  bool      // since the last success, so that its end must be logged
 	err     error     // the last failure
 }
 
@@ -31,11 +32,12 @@ func (h *health) succeeded() {
 	if !h.failing {
 		return
 	}
-	h.failing = false
-	// While only some partitions fail, successes and failures alternate. Two lines each time would flood the log.
-	if failed := h.now().Sub(h.since); failed >= healthLogLeast {
+	// While only some partitions fail, successes and failures alternate. Two lines each time would flood the log, so a
+	// short failure without a warning has no end either.
+	if failed := h.now().Sub(h.since); h.warned || failed >= healthLogLeast {
 		h.log.Info("Kafka acknowledges again", "failed_for", failed)
 	}
+	h.failing, h.warned = false, false
 }
 
 func (h *health) failed(err error) {
@@ -46,13 +48,13 @@ func (h *health) failed(err error) {
 		h.failing, h.since = true, h.latest
 	}
 	if h.logged.IsZero() || h.latest.Sub(h.logged) >= healthLogEvery {
-		h.logged = h.latest
+		h.logged, h.warned = h.latest, true
 		h.log.Warn("Kafka does not acknowledge, trying again", "error", err)
 	}
 }
 
 const (
-	healthLogLeast = time.Second      // the end of a shorter failure is not logged
+	healthLogLeast = time.Second      // the end of a shorter failure without a warning is not logged
 	healthLogEvery = 10 * time.Second // between two warnings
 )
 

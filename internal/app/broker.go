@@ -129,7 +129,7 @@ func quarantineReady(dir string) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d damages of the broker's data were set aside; see 'coexstream doctor'", len(list))
+	return fmt.Errorf("%d damages of the broker's data are in quarantine; see 'coexstream doctor'", len(list))
 }
 
 // brokerFacts is what doctor judges of the embedded broker's folder.

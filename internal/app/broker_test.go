@@ -114,7 +114,7 @@ func TestDamageOfALogCostsTheDamagedBatchOnly(t *testing.T) {
 	}
 
 	p = startUp(t, dir)
-	if !strings.Contains(p.stderr.String(), "damage in the embedded broker's data was set aside") {
+	if !strings.Contains(p.stderr.String(), "damage in the embedded broker's data was moved to quarantine") {
 		t.Errorf("the start says nothing:\n%s", p.stderr)
 	}
 	p.postMany(secret, body, "NEW", after)
@@ -142,7 +142,7 @@ func TestDamageOfALogCostsTheDamagedBatchOnly(t *testing.T) {
 		}
 	}
 
-	if status, answer := get(t, p.running().Admin+"/readyz"); status != http.StatusOK || !strings.Contains(answer, "2 damages of the broker's data were set aside") {
+	if status, answer := get(t, p.running().Admin+"/readyz"); status != http.StatusOK || !strings.Contains(answer, "2 damages of the broker's data are in quarantine") {
 		t.Errorf("/readyz: %d %s", status, answer)
 	}
 	if _, answer := get(t, p.running().Admin+"/metrics"); !strings.Contains(answer, fmt.Sprintf(`coexstream_broker_quarantine_records{topic="raw.live"} %d`, lost["coex.raw.live"])) {

@@ -1,6 +1,11 @@
 package app
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"github.com/coexstream/coexstream/bench"
@@ -59,6 +64,9 @@ held, and the report has the time of their release. Run the command again then.`
 			}
 			if err := c.Validate(); err != nil {
 				return usageError{err}
+			}
+			if _, err := os.Stat(c.TruthFile); errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("there is no ground truth at %s: run 'coexstream simulate' first, or name its file with --truth", c.TruthFile)
 			}
 			return a.check(cmd, c, output)
 		},

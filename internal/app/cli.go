@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -41,7 +42,7 @@ func Main(ctx context.Context, args []string, surroundings IO) int {
 	case code == ExitInterrupted:
 		sayf(a.io.Err, "coexstream: interrupted\n")
 	default:
-		sayf(a.io.Err, "coexstream: %v\n", err)
+		sayf(a.io.Err, "coexstream: %v\n", a.withoutUp(err))
 		if code == ExitUsage && !errors.Is(err, config.ErrInvalid) {
 			sayf(a.io.Err, "Run '%s --help' for usage.\n", cmd.CommandPath())
 		}
@@ -54,6 +55,9 @@ type app struct {
 	file   string
 	sets   []string
 	warned bool // of what is odd in the configuration
+
+	// guessed is the data folder of a command that was given no brokers: an up on this folder should have them.
+	guessed string
 }
 
 func (a *app) root() *cobra.Command {
@@ -176,6 +180,9 @@ func (a *app) loadBeside(cmd *cobra.Command) (*config.Config, *running, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
+	if !cfg.IsSet("kafka.brokers") {
+		a.guessed = cfg.DataDir
+	}
 	if up != nil && !cfg.IsSet("kafka.brokers") {
 		defaults := maps.Clone(up.Defaults)
 		if up.Authenticates {
@@ -189,6 +196,14 @@ func (a *app) loadBeside(cmd *cobra.Command) (*config.Config, *running, error) {
 		cfg.Kafka.Brokers = []string{"127.0.0.1:9092"}
 	}
 	return cfg, nil, nil
+}
+
+// withoutUp says to a command without brokers that there is no up which has some.
+func (a *app) withoutUp(err error) error {
+	if a.guessed == "" || !errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	return fmt.Errorf("no up runs on data folder %s: start one, or name the cluster with --brokers or --config (%w)", a.guessed, err)
 }
 
 // logger writes what the configuration says to standard error.
@@ -209,6 +224,14 @@ func isTerminal(w any) bool {
 
 // sayf writes for people. Whoever does not listen any more misses it: that is no error of the command.
 func sayf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+
+// counted is a number with its noun, "1 letter" or "2 letters".
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
 
 // subcommand, atLeast and none check arguments; what is wrong with them is a mistake on the command line.
 func subcommand(cmd *cobra.Command, args []string) error {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -113,6 +114,60 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 	for _, line := range []string{"prefix: flag. # from a flag", "client_id: env # from COEXSTREAM_KAFKA_CLIENT_ID", "level: warn # from other.yaml", "partitions: 7 # from a flag"} {
 		if !strings.Contains(out, line) {
 			t.Errorf("%q is not in\n%s", line, out)
+		}
+	}
+}
+
+// The default address of a broker has nobody behind it: the error says what to start, as that of simulate does.
+func TestCommandsWithoutAnUpAndWithoutBrokersSayWhatToStart(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stale := &running{Defaults: map[string]string{"kafka.brokers": "127.0.0.1:1"}} // as a kill -9 leaves it
+	if err := os.Mkdir("data", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := stale.write("data"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("truth.jsonl", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"tail", "messages"}, {"dlq", "list"}, {"topics", "verify"}, {"topics", "describe"}, {"check", "--truth", "truth.jsonl"},
+	} {
+		_, stderr, code := invoke(t, nil, args...)
+		if want := "no up runs on data folder data: start one, or name the cluster with --brokers"; code != ExitFailure || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d\n%s", args, code, stderr)
+		}
+		if _, stderr, code := invoke(t, nil, append(args, "--brokers", "127.0.0.1:1")...); code != ExitFailure || strings.Contains(stderr, "no up runs") {
+			t.Errorf("%v with brokers: exit code %d\n%s", args, code, stderr)
+		}
+	}
+}
+
+func TestCheckWithoutAGroundTruthSaysWhatToRunFirst(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, stderr, code := invoke(t, nil, "check", "--brokers", "127.0.0.1:1")
+	if code != ExitFailure || !strings.Contains(stderr, "there is no ground truth at simulate-truth.jsonl: run 'coexstream simulate' first") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+func TestAPortThatIsTakenNamesTheFlagThatChoosesAnother(t *testing.T) {
+	t.Chdir(t.TempDir())
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	taken := l.Addr().String()
+	for flag, args := range map[string][]string{
+		"--admin-listen":  {"process", "--brokers", "127.0.0.1:1", "--instance-id", "a", "--admin-listen", taken},
+		"--listen":        {"up", "--admin-listen", "", "--broker-listen", "127.0.0.1:0", "--listen", taken},
+		"--broker-listen": {"up", "--admin-listen", "", "--listen", "127.0.0.1:0", "--broker-listen", taken},
+	} {
+		_, stderr, code := invoke(t, nil, args...)
+		if code != ExitFailure || !strings.Contains(stderr, "listen "+taken) || !strings.Contains(stderr, "choose another address with "+flag+"\n") {
+			t.Errorf("%v: exit code %d\n%s", args, code, stderr)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func (a *app) configCommand() *cobra.Command {
 		Long: `Configuration comes from built-in defaults, a YAML file, the environment and flags. A later one overrides an
 earlier one. --config or ` + config.ConfigEnv + ` names the file; without both, ./` + config.DefaultFile + ` is read if it exists.
 --set key=value sets any key, and so does the environment variable of the key. Durations have the form 250ms,
-30m, 14d; sizes the form 1048576 or 16MiB.
+30m, 14d; sizes the form 1048576, 16MiB or 16MB (see docs/configuration.md).
 
 Keys:
 

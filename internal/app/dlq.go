@@ -25,8 +25,9 @@ func (a *app) dlqCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dlq",
 		Short: "List, show, export and requeue dead letters",
-		Long: `The topic dlq has the records that the processor could not process, unchanged. A letter is open, requeued or
-parked. A letter that returned ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times after a requeue is parked.`,
+		Long: `The topic dlq has the records that the processor could not process, unchanged: dead letters, or letters. The place
+of a letter is its partition and offset in dlq, such as 3/17. A letter is open, requeued or parked.
+A letter that returned ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times after a requeue is parked.`,
 		Example: `  coexstream dlq list
   coexstream dlq show 3/17
   coexstream dlq export --dir letters
@@ -47,7 +48,7 @@ type letterFilter struct {
 
 func (o *letterFilter) flags(f *pflag.FlagSet) {
 	f.SortFlags = false
-	f.StringArrayVar(&o.filter.Reasons, "reason", nil, "only letters with this reason code; repeatable, as are topic, waba and state")
+	f.StringArrayVar(&o.filter.Reasons, "reason", nil, "only letters with this reason code; repeatable, as are topic and waba")
 	f.StringArrayVar(&o.filter.Topics, "topic", nil, "only letters from this topic: raw.live or raw.bulk")
 	f.StringArrayVar(&o.filter.WABAs, "waba", nil, "only letters of this WhatsApp Business Account, by key or body")
 	f.StringVar(&o.since, "since", "", "only failures since this time: 2d ago, or 2006-01-02T15:04:05Z")
@@ -227,7 +228,7 @@ func (a *app) dlqListCommand() *cobra.Command {
 		},
 	}
 	o.flags(cmd.Flags())
-	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked")
+	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked; repeatable")
 	cmd.Flags().IntVarP(&limit, "limit", "n", 0, "maximum number of letters, the newest; 0: all")
 	cmd.Flags().StringVarP(&output, "output", "o", output, "text or json")
 	return cmd
@@ -243,7 +244,7 @@ func listLetters(out io.Writer, letters []*deadletter.Letter, more int) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	sayf(out, "%d letters", len(letters))
+	sayf(out, "%s", counted(len(letters), "letter"))
 	if more > 0 {
 		sayf(out, ", %d older ones left out", more)
 	}

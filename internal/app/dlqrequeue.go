@@ -53,7 +53,7 @@ the exact bytes of a letter and PARTITION-OFFSET.json the rest.`,
 		},
 	}
 	o.flags(cmd.Flags())
-	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked")
+	cmd.Flags().StringArrayVar(&o.states, "state", nil, "only letters in this state: open, requeued or parked; repeatable")
 	cmd.Flags().StringVar(&dir, "dir", "", "folder for two files per letter; created if missing")
 	return cmd
 }
@@ -75,7 +75,7 @@ func exportLetters(cmd *cobra.Command, dir string, letters []*deadletter.Letter)
 			return fmt.Errorf("export letter %s: %w", l.Place, err)
 		}
 	}
-	sayf(cmd.OutOrStdout(), "%d letters written to %s\n", len(letters), dir)
+	sayf(cmd.OutOrStdout(), "%s written to %s\n", counted(len(letters), "letter"), dir)
 	return nil
 }
 
@@ -170,7 +170,7 @@ func (a *app) requeue(cmd *cobra.Command, args []string, o *requeueOptions) erro
 	if o.dryRun {
 		verb = "would be requeued"
 	}
-	sayf(cmd.OutOrStdout(), "%d letters %s, %d left (parked, or requeued before)\n", did, verb, left)
+	sayf(cmd.OutOrStdout(), "%s %s, %d left (parked, or requeued before)\n", counted(did, "letter"), verb, left)
 	return nil
 }
 

@@ -326,7 +326,7 @@ func writeFindings(out io.Writer, r *doctor.Report) error {
 		}
 	}
 	c := r.Counts
-	fmt.Fprintf(&b, "\n%d ok, %d skipped, %d warnings, %d failures\n", c.OK, c.Skip, c.Warn, c.Fail)
+	fmt.Fprintf(&b, "\n%d ok, %d skipped, %s, %s\n", c.OK, c.Skip, counted(c.Warn, "warning"), counted(c.Fail, "failure"))
 	_, err := io.WriteString(out, b.String())
 	return err
 }

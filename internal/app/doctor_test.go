@@ -121,7 +121,7 @@ func TestDoctorFindsInjectedFaults(t *testing.T) {
 	}()
 	p.until("well with a processor", func() (string, bool) {
 		got, code := p.findings()
-		return got, code == ExitOK && strings.Contains(got, "1 processors serve 2 partitions")
+		return got, code == ExitOK && strings.Contains(got, "1 processor serves 2 partitions")
 	})
 	stop()
 	if code := <-ended; code != ExitOK {
@@ -156,10 +156,10 @@ func TestDoctorFindsInjectedFaults(t *testing.T) {
 	})
 	got, code = p.findings()
 	p.expect(got,
-		"fail lag coex.raw.live: coex.raw.live/1: about 3 records wait in 1 partitions, the oldest for 10m",
+		"fail lag coex.raw.live: coex.raw.live/1: about 3 records wait in 1 partition, the oldest for 10m",
 		"fail clock coex.raw.bulk/0: the newest record is ",
-		"warn dlq coex.dlq: 1 dead letters in the last 1d: json_invalid 1",
-		"warn syncs 1001 (60 %, ceiling): 1 syncs ended without being complete",
+		"warn dlq coex.dlq: 1 open dead letter in the last 1d: json_invalid 1",
+		"warn syncs 1001 (60 %, ceiling): 1 sync ended without being complete",
 		"ok lag coex.raw.bulk")
 	if code != ExitFaults {
 		t.Errorf("exit code %d", code)
@@ -200,14 +200,14 @@ func TestDoctorNamesWhoHoldsReadersBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, code := p.findings("--only", "transactions")
-	p.expect(got, "ok transactions : a coordinator answers; 1 transactions are open")
+	p.expect(got, "ok transactions : a coordinator answers; 1 transaction is open")
 	if code != ExitOK {
 		t.Errorf("exit code %d while it is young", code)
 	}
 	p.until("told the transaction that is slow", func() (string, bool) {
 		got, code := p.findings("--only", "transactions", "--strict")
 		return got, code == ExitFaults && strings.Contains(got, "warn transactions transactional id coexstream-slow: Ongoing for") &&
-			strings.Contains(got, "warn transactions coex.history/1 (1 offsets): read_committed consumers wait for coexstream-slow")
+			strings.Contains(got, "warn transactions coex.history/1 (1 offset): read_committed consumers wait for coexstream-slow")
 	})
 	if err := cl.EndTransaction(ctx, kgo.TryAbort); err != nil {
 		t.Fatal(err)
@@ -222,7 +222,7 @@ func TestDoctorIsBriefWhereNoBrokerAnswers(t *testing.T) {
 	if code != ExitFaults || strings.Count(out, "no broker answers") != 10 {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	for _, line := range []string{"FAIL  brokers       127.0.0.1:1: no answer: dial tcp", "  do          Start the broker", "1 failures"} {
+	for _, line := range []string{"FAIL  brokers       127.0.0.1:1: no answer: dial tcp", "  do          Start the broker", ", 1 failure\n"} {
 		if !strings.Contains(out, line) {
 			t.Errorf("%q is not in\n%s", line, out)
 		}

@@ -132,7 +132,7 @@ func TestDoctorFindsARawPartitionThatWasCut(t *testing.T) {
 	_, _, stop = p.process()
 	p.until("told what the processor found", func() (string, bool) {
 		got, _ := p.findings("--only", "lag")
-		return got, strings.Contains(got, "fail lag coex.raw.live: ") && strings.Contains(got, "a processor found it cut, in 1 partitions: 46 offsets are gone, and it went on") &&
+		return got, strings.Contains(got, "fail lag coex.raw.live: ") && strings.Contains(got, "a processor found it cut, in 1 partition: 46 offsets are gone, and it went on") &&
 			strings.Contains(got, "ok lag coex.raw.live: 2 partitions, nothing waits")
 	})
 	stop()
@@ -161,10 +161,10 @@ func TestDoctorFindsAnEventPartitionThatCannotBeRead(t *testing.T) {
 	p.processed(p.one(), 1)
 	stop()
 	got, _ := p.findings("--only", "reading")
-	p.expect(got, "ok reading : 26 partitions can be read at their starts and ends")
+	p.expect(got, "ok reading : 26 partitions can be read, start and end")
 	rotten := p.kfake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "coex.echoes", Err: kerr.CorruptMessage, Count: -1})
 	got, code := p.findings("--only", "reading")
-	p.expect(got, fmt.Sprintf("fail reading coex.echoes/%d@0: 1 partitions cannot be read", p.one()))
+	p.expect(got, fmt.Sprintf("fail reading coex.echoes/%d@0: 1 partition cannot be read", p.one()))
 	if code != ExitFaults {
 		t.Errorf("exit code %d", code)
 	}
@@ -178,7 +178,7 @@ func TestDoctorFindsLostState(t *testing.T) {
 	p.processed(p.one(), 1)
 	stop()
 	got, _ := p.findings("--only", "state")
-	p.expect(got, "ok state coex.state: 2 partitions have what they had")
+	p.expect(got, "ok state coex.state: 2 partitions, and no record of their state is missing")
 	if err := p.kfake.DeleteRecords("coex.state", p.one(), -1); err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestDoctorFindsAProcessorThatCannotReadItsState(t *testing.T) {
 	admin, _, _ := p.process()
 	p.until("told", func() (string, bool) {
 		got, code := p.findings("--only", "processes", "--admin", admin)
-		return got, code == ExitFaults && strings.Contains(got, "fail processes "+admin+": 1 partitions are not served") &&
+		return got, code == ExitFaults && strings.Contains(got, "fail processes "+admin+": 1 partition is not served") &&
 			strings.Contains(got, fmt.Sprintf(`coex.state/%d@0, key "z|of a version to come"`, p.one()))
 	})
 }

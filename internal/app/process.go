@@ -12,9 +12,11 @@ func (a *app) processCommand() *cobra.Command {
 		Short: "Turn raw webhooks into ordered, deduplicated events",
 		Long: `Read raw.live and raw.bulk and write the event topics, exactly once, in one transaction after the other.
 Instances with the same processor.group_id share the partitions. Give each instance a stable name
-(processor.instance_id): it gets its partitions back immediately after a restart.`,
-		Example: `  coexstream process --brokers kafka:9092 --instance-id processor-0`,
-		Args:    none,
+(processor.instance_id): it gets its partitions back immediately after a restart. Each process of a machine needs its own
+admin address.`,
+		Example: `  coexstream process --brokers kafka:9092 --instance-id processor-0
+  coexstream process --brokers kafka:9092 --instance-id processor-1 --admin-listen 127.0.0.1:9091`,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, _, err := a.loadBeside(cmd)
 			if err != nil {

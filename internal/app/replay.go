@@ -46,7 +46,8 @@ func (a *app) replayCommand() *cobra.Command {
 		Long: `Copy records of the raw log back into the pipeline, in the order of the webhooks.
 
 With --to, another prefix is built from zero, for a new consumer or after a mistake was corrected. Create its
-topics first, and run a processor for it in its own group. The events are byte for byte those of the first
+topics first, and run a processor for it in its own group. Beside another process of the machine, it needs its own
+--admin-listen. The events are byte for byte those of the first
 processing.
 
 Every event of a replay has the header coex-replay with the id of the replay. Sinks with side effects skip such
@@ -56,7 +57,7 @@ A replay copies whole bodies: those with at least one change that matches all fi
 DATA_DIR/replays/ID.json. --resume ID continues an interrupted replay.`,
 		Example: `  coexstream replay --dry-run --since 2d
   coexstream topics create --prefix fixed. && coexstream replay --to fixed.
-  coexstream process --prefix fixed. --set processor.group_id=coexstream-fixed
+  coexstream process --prefix fixed. --group-id fixed --instance-id fixed-0 --admin-listen 127.0.0.1:9091
   coexstream replay --same-topics --waba 102290129340398 --since 2026-11-20T00:00:00Z --until 2026-11-21T00:00:00Z
   coexstream replay --to fixed. --offsets raw.bulk/3:1000-2000 --rate 200
   coexstream replay --resume 20261121-101500-5f3c`,

@@ -93,7 +93,7 @@ func TestBodiesLongerThanARecordGoTheWholeWay(t *testing.T) {
 	if out := up.want(ExitOK, "", "dlq", "show", letter.Place, "--raw"); out != poison {
 		t.Errorf("the letter has %d bytes, want %d", len(out), len(poison))
 	}
-	up.want(ExitOK, "1 letters requeued", "dlq", "requeue", letter.Place)
+	up.want(ExitOK, "1 letter requeued", "dlq", "requeue", letter.Place)
 	for _, l := range up.letters(2, "--waba", "42") {
 		if l.Bytes != len(poison) {
 			t.Errorf("a letter has %d bytes, want %d", l.Bytes, len(poison))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,11 +73,19 @@ func (s *service) startAdmin(ctx context.Context) error {
 		access.Token = token.get
 	}
 	if s.admin, err = admin.Listen(ctx, c.Listen, access, s.metrics, s.health, s.log); err != nil {
-		return err
+		return portTaken(err, "--admin-listen")
 	}
 	s.log.Info("answering operators", "address", s.admin.Addr(), "tls", secure != nil, "token", access.Token != nil)
 	s.parts.start("admin", s.admin.Run)
 	return nil
+}
+
+// portTaken adds to the error of a listener whose port another process has how to choose another one.
+func portTaken(err error, flag string) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	return fmt.Errorf("%w: choose another address with %s", err, flag)
 }
 
 // adminURL is where this machine reaches the admin listener; empty: there is none.
@@ -146,7 +155,7 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 	}
 	listener, err := listen.TCP(ctx, s.cfg.Ingress.Listen)
 	if err != nil {
-		return "", fmt.Errorf("open ingress.listen %s: %w", s.cfg.Ingress.Listen, err)
+		return "", portTaken(fmt.Errorf("open ingress.listen %s: %w", s.cfg.Ingress.Listen, err), "--listen")
 	}
 	s.health.Add("ingress", server.Ready) // the first one: the process is not ready before
 	s.parts.start("publisher", publisher.Run)

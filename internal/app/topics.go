@@ -19,7 +19,7 @@ func (a *app) topicsCommand() *cobra.Command {
 		Short: "Create, verify and describe the topics",
 		Example: `  coexstream topics create --brokers kafka:9092
   coexstream topics verify --brokers kafka:9092
-  coexstream topics describe`,
+  coexstream topics describe --brokers kafka:9092`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -124,7 +124,7 @@ func (a *app) topicsVerifyCommand() *cobra.Command {
 					for _, d := range diffs {
 						sayf(out, "%s%s\n", d, inSegments(d))
 					}
-					sayf(out, "%d topics compared, %d differences\n", len(layout.Specs()), len(diffs))
+					sayf(out, "%s compared, %s\n", counted(len(layout.Specs()), "topic"), counted(len(diffs), "difference"))
 				}
 				if len(diffs) > 0 {
 					return errFaults

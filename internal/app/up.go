@@ -134,7 +134,7 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 	c.SyncWrites, c.SegmentBytes, c.MessageBytes = s.cfg.Embedded.SyncWrites, s.cfg.Embedded.SegmentBytes, s.cfg.Topics.MaxMessageBytes
 	broker, err := embedded.Open(c, s.log)
 	if err != nil {
-		return nil, err
+		return nil, portTaken(err, "--broker-listen")
 	}
 	// What the log of a large folder took to read is of no use any more.
 	debug.FreeOSMemory()

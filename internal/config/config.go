@@ -24,6 +24,7 @@ type Config struct {
 	values   map[string]any // of each key but ingress.sources
 	origins  map[string]string
 	warnings []string
+	unread   map[string]bool // keys whose file cannot be read, which has its own problem
 }
 
 // Log is what is logged, and how.

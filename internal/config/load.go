@@ -83,7 +83,7 @@ func Load(in Input) (*Config, error) {
 	}
 	c, err := build(parsed, origins, problems)
 	if err == nil {
-		c.warnings = warnings
+		c.warnings = append(warnings, weakSecrets(c.Ingress.Sources)...)
 	}
 	return c, err
 }
@@ -154,11 +154,20 @@ func build(parsed map[string]any, origins map[string]string, problems []error) (
 	list, _ := parsed["ingress.sources"].([]any)
 	sources := decodeSources(list, fail)
 	delete(parsed, "ingress.sources")
-	c := &Config{values: parsed, origins: origins}
+	c := &Config{values: parsed, origins: origins, unread: map[string]bool{}}
 	setFields(reflect.ValueOf(c).Elem(), "", parsed)
 	c.Ingress.Sources = sources
-	c.Kafka.SASL.Password = fromFile("kafka.sasl.password", c.Kafka.SASL.Password, c.Kafka.SASL.PasswordFile, fail)
-	c.Admin.Token = fromFile("admin.token", c.Admin.Token, c.Admin.TokenFile, fail)
+	for _, s := range []struct {
+		key, file string
+		value     *string
+	}{
+		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
+		{"admin.token", c.Admin.TokenFile, &c.Admin.Token},
+	} {
+		read := false
+		*s.value, read = fromFile(s.key, *s.value, s.file, fail)
+		c.unread[s.key] = !read
+	}
 	c.check(fail)
 	c.checkSecurity(fail)
 	if len(problems) > 0 {
@@ -194,7 +203,7 @@ func (c *Config) check(fail func(key, format string, args ...any)) {
 	if least := (c.Ingress.BodyBytesMax + c.Ingress.DecodedBytesMax) * 4 / 3; c.Ingress.InFlightBytesMax < least {
 		fail("ingress.in_flight_bytes_max", "%s is not allowed; allowed: at least 4/3 of ingress.body_bytes_max and ingress.decoded_bytes_max together (%s)", FormatBytes(c.Ingress.InFlightBytesMax), FormatBytes(least))
 	}
-	if s := c.Kafka.SASL; s.Mechanism != "none" && s.Mechanism != "" && (s.Username == "" || s.Password == "") {
+	if s := c.Kafka.SASL; s.Mechanism != "none" && s.Mechanism != "" && (s.Username == "" || s.Password == "" && !c.unread["kafka.sasl.password"]) {
 		fail("kafka.sasl.mechanism", "%s is not allowed without kafka.sasl.username and kafka.sasl.password; allowed: none, or with both", s.Mechanism)
 	}
 	if t := c.Kafka.TLS; (t.CertFile == "") != (t.KeyFile == "") {

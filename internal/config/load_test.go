@@ -225,6 +225,35 @@ ingress:
 	}
 }
 
+func TestAFileThatCannotBeReadIsOneProblemAndNotEmptyToo(t *testing.T) {
+	for name, c := range map[string]struct{ key, yaml string }{
+		"app secret":     {"ingress.sources[0].secrets[0].value_file", "ingress: {sources: [{name: a, secrets: [{id: x, value_file: /does/not/exist}]}]}"},
+		"verify token":   {"ingress.sources[0].verify_token_file", "ingress: {sources: [{name: a, verify_token_file: /does/not/exist, secrets: [{id: x, value: 0123456789abcdef}]}]}"},
+		"Kafka password": {"kafka.sasl.password_file", "kafka: {sasl: {mechanism: plain, username: u, password_file: /does/not/exist}}"},
+		"admin token":    {"admin.token_file", "admin: {listen: '0.0.0.0:9090', token_file: /does/not/exist}"},
+	} {
+		_, err := Load(Input{File: write(t, "c.yaml", c.yaml)})
+		if err == nil || !strings.Contains(err.Error(), c.key+": cannot be read") || strings.Count(err.Error(), "\n") != 1 {
+			t.Errorf("%s: %v, want the line of %s alone", name, err, c.key)
+		}
+	}
+}
+
+func TestTheSampleVerifyTokenIsRefusedAndAShortAppSecretWarnedOf(t *testing.T) {
+	yaml := func(token, secret string) Input {
+		return Input{File: write(t, "c.yaml", "ingress: {sources: [{name: a, verify_token: "+token+", secrets: [{id: x, value: 0123456789abcdef0123456789abcdef}, {id: y, value: "+secret+"}]}]}")}
+	}
+	if _, err := Load(yaml("choose-one-of-16-characters-or-more", "0123456789abcdef")); err == nil || !strings.Contains(err.Error(), "ingress.sources[0].verify_token: is the sample") {
+		t.Errorf("the sample: %v", err)
+	}
+	for secret, want := range map[string]int{"x": 1, "0123456789abcde": 1, "0123456789abcdef": 0} {
+		w := load(t, yaml("0123456789abcdef", secret)).Warnings()
+		if len(w) != want || want > 0 && (!strings.Contains(w[0], "ingress.sources[0].secrets[1].value: has less than 16 characters") || strings.Contains(w[0], `"`+secret+`"`)) {
+			t.Errorf("a secret of %d characters: %q, want %d warnings", len(secret), w, want)
+		}
+	}
+}
+
 func TestPrintShowsNoSecretAndReadsBack(t *testing.T) {
 	secret := write(t, "secret", "from-file\n")
 	path := write(t, "c.yaml", strings.ReplaceAll(sourcesYAML, "FILE", secret)+"topics: {raw: {retention: 36h}}\n")

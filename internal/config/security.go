@@ -33,6 +33,9 @@ func (c *Config) checkAdmin(fail func(key, format string, args ...any)) {
 	if a.Token != "" && (len(a.Token) < tokenBytesMin || strings.ContainsFunc(a.Token, func(r rune) bool { return r <= ' ' || r > '~' })) {
 		fail("admin.token", "the value is not allowed; allowed: at least %d printable ASCII characters without spaces", tokenBytesMin)
 	}
+	if c.unread["admin.token"] {
+		return // what else is wrong depends on it
+	}
 	if a.TokenFile != "" && a.Token == "" {
 		fail("admin.token_file", "%q is empty; allowed: a file that holds admin.token", a.TokenFile)
 	}

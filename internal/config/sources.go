@@ -36,6 +36,24 @@ type Secret struct {
 // VerifyTokenMin is how many characters a verify token has at least: anybody may guess at it.
 const VerifyTokenMin = 16
 
+// sampleVerifyToken was in the first sample of docs/deployment.md, and is long enough.
+const sampleVerifyToken = "choose-one-of-16-characters-or-more"
+
+// appSecretChars is the length of Meta's app secrets: hexadecimal digits. One with less than half of them is a mistake.
+const appSecretChars = 32
+
+// weakSecrets warns of app secrets that are too short to be one. They are not refused: a partner may choose its own.
+func weakSecrets(sources []Source) (warnings []string) {
+	for i := range sources {
+		for j, s := range sources[i].Secrets {
+			if n := utf8.RuneCountInString(s.Value); n < appSecretChars/2 && s.Value != Redacted {
+				warnings = append(warnings, fmt.Sprintf("ingress.sources[%d].secrets[%d].value: has less than %d characters; an app secret of Meta has %d", i, j, appSecretChars/2, appSecretChars))
+			}
+		}
+	}
+	return warnings
+}
+
 // SourceKeys documents the keys of a source.
 func SourceKeys() []Key {
 	return []Key{
@@ -122,9 +140,12 @@ func decodeSource(at string, entry map[string]any, fail func(key, format string,
 	if s.Path == "" {
 		s.Path = "/webhooks/" + s.Name
 	}
-	s.VerifyToken = fromFile(at+".verify_token", s.VerifyToken, s.VerifyTokenFile, fail)
+	s.VerifyToken, _ = fromFile(at+".verify_token", s.VerifyToken, s.VerifyTokenFile, fail)
 	if s.VerifyToken != "" && s.VerifyToken != Redacted && utf8.RuneCountInString(s.VerifyToken) < VerifyTokenMin {
 		fail(at+".verify_token", "is too short; allowed: at least %d characters, or none. `openssl rand -hex 16` makes one; change it in the app's dashboard too", VerifyTokenMin)
+	}
+	if s.VerifyToken == sampleVerifyToken {
+		fail(at+".verify_token", "is the sample of the documentation, which everybody knows. `openssl rand -hex 16` makes one")
 	}
 	s.Secrets = decodeSecrets(at+".secrets", entry["secrets"], fail)
 	return s
@@ -165,7 +186,8 @@ func decodeSecrets(at string, raw any, fail func(key, format string, args ...any
 			fail(here+".id", "%q is empty or used twice; allowed: a name that tells the source's secrets apart", s.ID)
 		}
 		ids[s.ID] = true
-		if s.Value = fromFile(here+".value", s.Value, s.ValueFile, fail); s.Value == "" {
+		var read bool
+		if s.Value, read = fromFile(here+".value", s.Value, s.ValueFile, fail); s.Value == "" && read {
 			fail(here+".value", "is empty; allowed: the app secret, or value_file that holds it")
 		}
 		secrets = append(secrets, s)
@@ -173,21 +195,22 @@ func decodeSecrets(at string, raw any, fail func(key, format string, args ...any
 	return secrets
 }
 
-// fromFile is the value, or what the file holds without the line end that editors add.
-func fromFile(key, value, file string, fail func(key, format string, args ...any)) string {
+// fromFile is the value, or what the file holds without the line end that editors add. It reports false for a file that
+// cannot be read: that is a problem, and an empty value no second one.
+func fromFile(key, value, file string, fail func(key, format string, args ...any)) (string, bool) {
 	if file == "" {
-		return value
+		return value, true
 	}
 	if value != "" {
 		fail(key+"_file", "is set, and %s too; allowed: one of them", key)
-		return value
+		return value, true
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
 		fail(key+"_file", "cannot be read: %v", err)
-		return ""
+		return "", false
 	}
-	return FromFile(b)
+	return FromFile(b), true
 }
 
 // FromFile is the secret that a file holds: all but the line end that editors add.

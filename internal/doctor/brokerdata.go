@@ -37,7 +37,7 @@ func judgeBrokerData(f *Facts, fr *finder) {
 	}
 	for i, d := range f.BrokerData.Damage {
 		if i == brokerDamageMost {
-			fr.add(Fail, f.BrokerData.Path, acknowledge, "%d more damages are in quarantine", len(f.BrokerData.Damage)-i)
+			fr.add(Fail, f.BrokerData.Path, acknowledge, "%s in quarantine", numbered(len(f.BrokerData.Damage)-i, "more damage is", "more damages are"))
 			return
 		}
 		d.judge(fr)

@@ -102,5 +102,5 @@ func judgeCluster(f *Facts, fr *finder) {
 	if len(f.Settings) == 0 {
 		fr.add(Skip, "", "", "the cluster does not show its configuration to this user")
 	}
-	fr.fine("", "%d limits fit the configuration", len(f.Settings))
+	fr.fine("", "%s the configuration", numbered(len(f.Settings), "limit fits", "limits fit"))
 }

@@ -30,5 +30,5 @@ func judgeCertificates(f *Facts, fr *finder) {
 		fr.add(Skip, "", "", "no certificate is configured here")
 		return
 	}
-	fr.fine("", "%d certificates are valid for longer than %s", len(f.Certificates), ageText(certificateWarn))
+	fr.fine("", "%s valid for longer than %s", numbered(len(f.Certificates), "certificate is", "certificates are"), ageText(certificateWarn))
 }

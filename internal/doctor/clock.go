@@ -44,5 +44,5 @@ func judgeClocks(f *Facts, fr *finder) {
 		fr.add(Skip, "", "", "nothing to compare with: no process answers, and the raw topics are empty")
 		return
 	}
-	fr.fine("", "%d comparisons, none apart by %s (records and transactions show only a clock that is ahead)", seen, ageText(clockWarn))
+	fr.fine("", "%s of clocks, each with a difference below %s (records and transactions show only a clock that is ahead)", counted(seen, "comparison"), ageText(clockWarn))
 }

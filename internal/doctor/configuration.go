@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"strings"
 	"time"
 
 	"github.com/coexstream/coexstream/internal/config"
@@ -13,11 +14,13 @@ const correct = "Correct what is named; `coexstream config keys` explains every 
 
 func judgeConfig(f *Facts, fr *finder) {
 	if f.Config == nil {
-		fr.add(Fail, "", correct, "%s", oneLine(errText(f.ConfigErr)))
+		for _, problem := range problemsOf(f.ConfigErr) {
+			fr.add(Fail, "", correct, "%s", problem)
+		}
 		return
 	}
-	if f.ConfigErr != nil {
-		fr.add(Fail, "", correct, "%s", oneLine(f.ConfigErr.Error()))
+	for _, problem := range problemsOf(f.ConfigErr) {
+		fr.add(Fail, "", correct, "%s", problem)
 	}
 	for _, r := range limitRules {
 		if found := r.found(f.Config); found != "" {
@@ -25,6 +28,17 @@ func judgeConfig(f *Facts, fr *finder) {
 		}
 	}
 	fr.fine("", "valid, and the limits fit together")
+}
+
+// problemsOf lists the problems that an error of the configuration has, one a line.
+func problemsOf(err error) []string {
+	var list []string
+	for line := range strings.Lines(errText(err)) {
+		if line = oneLine(line); line != "" && line != config.ErrInvalid.Error()+":" {
+			list = append(list, line)
+		}
+	}
+	return list
 }
 
 // limitRule is a pair of limits that are each valid and together are not wise.

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// deadLettersFail is how many dead letters in the time looked at are no longer single bodies.
+// deadLettersFail is the number of dead letters from which they are a failure: no longer single bodies.
 const deadLettersFail = 100
 
 func judgeDeadLetters(f *Facts, fr *finder) {
@@ -17,8 +17,12 @@ func judgeDeadLetters(f *Facts, fr *finder) {
 		fr.add(Skip, on, "", "the topic is not there")
 		return
 	}
-	if d.Count == 0 {
-		fr.add(OK, on, "", "no dead letter in the last %s", ageText(d.Within))
+	open, within := d.Open+d.Parked, "in the last "+ageText(d.Within)
+	if d.Stopped > 0 {
+		within = fmt.Sprintf("among the first %d records of the last %s", d.Stopped, ageText(d.Within))
+	}
+	if open == 0 {
+		fr.add(OK, on, "", "no open dead letter %s", within)
 		return
 	}
 	reasons := slices.SortedFunc(maps.Keys(d.Reasons), func(a, b string) int {
@@ -27,10 +31,10 @@ func judgeDeadLetters(f *Facts, fr *finder) {
 	for i, r := range reasons {
 		reasons[i] = fmt.Sprintf("%s %d", r, d.Reasons[r])
 	}
-	count := itoa(d.Count)
-	if d.More {
-		count = "more than " + count
+	count := counted(d.Open, "open dead letter")
+	if d.Parked > 0 {
+		count += " and " + itoa(d.Parked) + " parked"
 	}
-	fr.add(or(d.Count >= deadLettersFail, Fail, Warn), on, "coexstream dlq list; docs/operations.md, Dead letters, says what to do for each reason.",
-		"%s dead letters in the last %s: %s", count, ageText(d.Within), some(reasons))
+	fr.add(or(open >= deadLettersFail, Fail, Warn), on, "coexstream dlq list; docs/operations.md, Dead letters, says what to do for each reason.",
+		"%s %s: %s", count, within, some(reasons))
 }

@@ -204,7 +204,7 @@ type Input struct {
 	Fault *LogFault
 }
 
-// LogFault is a log of which a processor found that it is not what it was.
+// LogFault is a log that a processor found cut, created again or without its offset.
 type LogFault struct {
 	Kind     string // cut, recreated, forgotten, state_lost, state_incomplete
 	Topic    string // without the prefix
@@ -267,12 +267,13 @@ type Blocked struct {
 	Unknown []int64
 }
 
-// DeadLetters are those of the last hours.
+// DeadLetters are those of the last hours that were not requeued, as `dlq list` shows them.
 type DeadLetters struct {
-	Within  time.Duration
-	Count   int
-	More    bool // Count is a floor: reading stopped there
-	Reasons map[string]int
+	Within       time.Duration
+	Open, Parked int
+	Reasons      map[string]int // of both
+	// Stopped is the number of records after which reading stopped; 0: all were read.
+	Stopped int
 }
 
 // Newest is the newest timestamp in a raw topic's partition.

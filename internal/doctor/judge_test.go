@@ -102,6 +102,8 @@ func TestEachFaultIsFound(t *testing.T) {
 	}{
 		// Configuration.
 		{"invalid", func(f *Facts) { f.Config, f.ConfigErr = nil, errors.New("kafka.partitions: \"0\"") }, "config", Fail, "", "kafka.partitions"},
+		{"invalid twice, the first problem", func(f *Facts) { f.Config, f.ConfigErr = nil, errors.New("invalid configuration:\n  a: one\n  b: two") }, "config", Fail, "", "a: one"},
+		{"invalid twice, the second problem", func(f *Facts) { f.Config, f.ConfigErr = nil, errors.New("invalid configuration:\n  a: one\n  b: two") }, "config", Fail, "", "b: two"},
 		{"a part refuses it", func(f *Facts) { f.ConfigErr = errors.New("ingress.listen is empty") }, "config", Fail, "", "ingress.listen"},
 		{"senders give up first", func(f *Facts) { f.Config.Ingress.AckTimeout = 5 * time.Second }, "config", Warn, "ingress.ack_timeout", "5s: senders give up after 5s"},
 		{"drain cut off", func(f *Facts) { f.Config.Ingress.DrainDelay = 28 * time.Second }, "config", Warn, "shutdown_timeout", "30s: shorter than"},
@@ -142,14 +144,14 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"cut, committed by an older version", func(f *Facts) { f.Inputs[1].Committed, f.Inputs[1].ReadID, f.Inputs[1].Seen = 30, [16]byte{}, 0 }, "lag", Fail, "coex.raw.live/1 (20 offsets)", "the log ends before what was processed"},
 		{"made again", func(f *Facts) { f.Inputs[1].ID = [16]byte{7} }, "lag", Fail, "coex.raw.live/1", "made again"},
 		{"made again, its offset gone", func(f *Facts) { f.Inputs[1].ID, f.Inputs[1].Committed = [16]byte{7}, -1 }, "lag", Fail, "coex.raw.live/1", "made again"},
-		{"found an hour ago", func(f *Facts) { f.Inputs[1].Fault = &LogFault{"cut", "raw.live", 3, 9, now.Add(-time.Hour)} }, "lag", Fail, "coex.raw.live", "1h ago a processor found it cut, in 1 partitions: 6 offsets are gone"},
+		{"found an hour ago", func(f *Facts) { f.Inputs[1].Fault = &LogFault{"cut", "raw.live", 3, 9, now.Add(-time.Hour)} }, "lag", Fail, "coex.raw.live", "1h ago a processor found it cut, in 1 partition: 6 offsets are gone"},
 		{"found days ago", func(f *Facts) { f.Inputs[1].Fault = &LogFault{"recreated", "raw.live", 3, 9, now.Add(-72 * time.Hour)} }, "lag", Warn, "coex.raw.live", "made again"},
 		{"state emptied", func(f *Facts) { f.States[0].Start = 20 }, "state", Fail, "coex.state", "partitions 0 have lost their records"},
 		{"state emptied, before there were marks", func(f *Facts) { f.States[0].Start, f.States[0].Marked, f.States[0].Records = 20, false, 0 }, "state", Fail, "coex.state", "partitions 0 have lost"},
 		{"state cut", func(f *Facts) { f.States[0].End = 11 }, "state", Fail, "coex.state", "partitions 0 have lost"},
 		{"state made again", func(f *Facts) { f.States[0].ID = [16]byte{9} }, "state", Fail, "coex.state", "partitions 0 have lost"},
 		{"state lost yesterday", func(f *Facts) { f.States[0].Fault = &LogFault{"state_lost", "state", 0, 12, now.Add(-25 * time.Hour)} }, "state", Warn, "coex.state", "without its records"},
-		{"a partition that cannot be read", func(f *Facts) { f.Reading.Bad = []Unreadable{{"coex.history", 1, 17, errors.New("crc")}} }, "reading", Fail, "coex.history/1@17", "1 partitions cannot be read: crc"},
+		{"a partition that cannot be read", func(f *Facts) { f.Reading.Bad = []Unreadable{{"coex.history", 1, 17, errors.New("crc")}} }, "reading", Fail, "coex.history/1@17", "1 partition cannot be read: crc"},
 		{"a processor that is stuck", func(f *Facts) {
 			f.Processes[0].Ready, f.Processes[0].Reason = false, "processor: records of partition 3 have waited for 2m without progress"
 		}, "processes", Fail, "http://a", "records of partition 3 have waited for 2m"},
@@ -252,7 +254,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"no coordinator", func(f *Facts) {
 			f.Transactions.CoordinatorID, f.Transactions.CoordinatorErr = "coexstream-a", errors.New("COORDINATOR_NOT_AVAILABLE")
 		}, "transactions", Fail, "transactional id coexstream-a", "COORDINATOR_NOT_AVAILABLE"},
-		{"going on", func(f *Facts) { open(f, time.Second, 60*time.Second) }, "transactions", OK, "", "1 transactions are open"},
+		{"going on", func(f *Facts) { open(f, time.Second, 60*time.Second) }, "transactions", OK, "", "1 transaction is open"},
 		{"slow", func(f *Facts) { open(f, 45*time.Second, 60*time.Second) }, "transactions", Warn, "transactional id coexstream-a", "Ongoing for 45s"},
 		{"slow, and in the way", func(f *Facts) { open(f, 45*time.Second, 60*time.Second) }, "transactions", Warn, "coex.history/1 (5 offsets)", "wait for coexstream-a"},
 		{"never aborted", func(f *Facts) { open(f, 5*time.Minute, time.Minute) }, "transactions", Fail, "transactional id coexstream-a", "should have ended it"},
@@ -265,22 +267,27 @@ func TestEachFaultIsFound(t *testing.T) {
 
 		// Outcome.
 		{"dead letters", func(f *Facts) {
-			f.DeadLetters.Count, f.DeadLetters.Reasons = 3, map[string]int{"shape": 1, "json_utf8": 2}
-		}, "dlq", Warn, "coex.dlq", "3 dead letters in the last 1d: json_utf8 2, shape 1"},
-		{"many dead letters", func(f *Facts) { f.DeadLetters.Count, f.DeadLetters.More = 1000, true }, "dlq", Fail, "coex.dlq", "more than 1000"},
+			f.DeadLetters.Open, f.DeadLetters.Reasons = 3, map[string]int{"shape": 1, "json_utf8": 2}
+		}, "dlq", Warn, "coex.dlq", "3 open dead letters in the last 1d: json_utf8 2, shape 1"},
+		{"one parked beside them", func(f *Facts) {
+			f.DeadLetters.Open, f.DeadLetters.Parked, f.DeadLetters.Reasons = 1, 1, map[string]int{"shape": 2}
+		}, "dlq", Warn, "coex.dlq", "1 open dead letter and 1 parked in the last 1d: shape 2"},
+		{"as many as single bodies may be", func(f *Facts) { f.DeadLetters.Open, f.DeadLetters.Parked = 98, 1 }, "dlq", Warn, "coex.dlq", "98 open"},
+		{"too many for that", func(f *Facts) { f.DeadLetters.Open, f.DeadLetters.Parked = 99, 1 }, "dlq", Fail, "coex.dlq", "99 open"},
+		{"many dead letters", func(f *Facts) { f.DeadLetters.Open, f.DeadLetters.Stopped = 1000, 50000 }, "dlq", Fail, "coex.dlq", "1000 open dead letters among the first 50000 records"},
 		{"no dlq", func(f *Facts) { f.Absent["coex.dlq"] = true }, "dlq", Skip, "coex.dlq", "not there"},
-		{"near its deadline", func(f *Facts) { f.Syncs[0].ChunksHeld, f.Syncs[0].DeadlineAt = 4, at(3*time.Minute) }, "syncs", Warn, "1001 (4 chunks held, 3m left)", "1 syncs soon"},
+		{"near its deadline", func(f *Facts) { f.Syncs[0].ChunksHeld, f.Syncs[0].DeadlineAt = 4, at(3*time.Minute) }, "syncs", Warn, "1001 (4 chunks held, 3m left)", "1 sync stops waiting soon"},
 		{"far from it", func(f *Facts) { f.Syncs[0].ChunksHeld, f.Syncs[0].DeadlineAt = 4, at(20*time.Minute) }, "syncs", OK, "coex.syncs", "1 waiting"},
 		{"gap", func(f *Facts) {
 			f.Syncs[0].Phases = []schemas.SyncPhase{{Gaps: []schemas.SyncGap{{From: 3, To: 4, GivenUp: true}, {From: 9, To: 9}}}}
-		}, "syncs", Warn, "1001 (1)", "given up"},
+		}, "syncs", Warn, "1001 (1)", "1 sync has gaps"},
 		{"old gap", func(f *Facts) {
 			f.Syncs[0].Phases = []schemas.SyncPhase{{GapsOmitted: 3}}
 			f.Syncs[0].LastAt = now.Add(-15 * 24 * time.Hour)
-		}, "syncs", OK, "coex.syncs", "none with a hole"},
+		}, "syncs", OK, "coex.syncs", "none with a gap"},
 		{"an error of the vendor", func(f *Facts) {
 			f.Syncs[0].Errors = []schemas.SyncError{{Code: 1}, {Code: 131000, Phase: new(int32), ChunkOrder: &[]int32{2}[0]}}
-		}, "syncs", Warn, "1001 (code 131000, phase 0, chunk 2, the last of 2)", "1 syncs have errors"},
+		}, "syncs", Warn, "1001 (code 131000, phase 0, chunk 2, the last of 2)", "1 sync has errors"},
 		{"lost", func(f *Facts) { f.Syncs[0].ChunksLost = 2 }, "syncs", Fail, "1001 (2 chunks)", "retention"},
 		{"never complete", func(f *Facts) {
 			f.Syncs[0].State, f.Syncs[0].EndReason, f.Syncs[0].Progress = schemas.SyncDone, schemas.SyncEndQuiet, 70

@@ -26,11 +26,11 @@ func judgeGroup(f *Facts, fr *finder) {
 	case g.State == "Dead" || g.State == "Empty" || len(g.Members) == 0:
 		fr.add(Fail, on, start, "no processor is in the group (%s)", g.State)
 	case g.State != "Stable":
-		fr.add(Warn, on, "Run the doctor again in a minute; when it stays so, look for instances that restart or share one processor.instance_id.", "%s: partitions are being handed over among %d members", g.State, len(g.Members))
+		fr.add(Warn, on, "Run the doctor again in a minute; when it stays so, look for instances that restart or share one processor.instance_id.", "%s: partitions are being handed over among %s", g.State, counted(len(g.Members), "member"))
 	case served < partitions:
-		fr.add(Fail, on, start, "%d of %d partitions have no processor", partitions-served, partitions)
+		fr.add(Fail, on, start, "%d of %s no processor", partitions-served, numbered(partitions, "partition has", "partitions have"))
 	case len(g.Members) > partitions:
-		fr.add(Warn, on, "Stop some: more processors than partitions stand by.", "%d processors for %d partitions", len(g.Members), partitions)
+		fr.add(Warn, on, "Stop some: more processors than partitions stand by.", "%s for %s", counted(len(g.Members), "processor"), counted(partitions, "partition"))
 	}
 	idle := 0
 	for _, m := range g.Members {
@@ -38,7 +38,7 @@ func judgeGroup(f *Facts, fr *finder) {
 			idle++
 		}
 	}
-	fr.fine(on, "%s, %d processors serve %d partitions, %d stand by", g.State, len(g.Members)-idle, served, idle)
+	fr.fine(on, "%s, %s %s, %s", g.State, numbered(len(g.Members)-idle, "processor serves", "processors serve"), counted(served, "partition"), numbered(idle, "stands by", "stand by"))
 }
 
 func judgeLag(f *Facts, fr *finder) {
@@ -62,7 +62,7 @@ func judgeInput(f *Facts, fr *finder, topic schemas.Topic) {
 		inputs = append(inputs, in)
 		at := fmt.Sprintf("%s/%d", topic.Name(f.Config.Kafka.Prefix), in.Partition)
 		if in.Committed >= 0 && in.Committed < in.Start {
-			gone = append(gone, fmt.Sprintf("%s (%d offsets)", at, in.Start-in.Committed))
+			gone = append(gone, fmt.Sprintf("%s (%s)", at, counted(int(in.Start-in.Committed), "offset")))
 		}
 		if !in.Waiting {
 			continue
@@ -81,7 +81,7 @@ func judgeInput(f *Facts, fr *finder, topic schemas.Topic) {
 	}
 	judgeLogs(f, fr, inputs, on)
 	if len(behind) == 0 {
-		fr.add(OK, on, "", "%d partitions, nothing waits", partitions)
+		fr.add(OK, on, "", "%s, nothing waits", counted(partitions, "partition"))
 		return
 	}
 	kept := retentionOf(f.Config, topic)
@@ -89,7 +89,7 @@ func judgeInput(f *Facts, fr *finder, topic schemas.Topic) {
 	if topic == schemas.TopicRawBulk {
 		warn, fail = bulkAgeWarn, bulkAgeFail
 	}
-	found := sprintf("about %d records wait in %d partitions, the oldest for %s", records, len(behind), ageText(age))
+	found := sprintf("about %s in %s, the oldest for %s", numbered(int(records), "record waits", "records wait"), counted(len(behind), "partition"), ageText(age))
 	switch {
 	case age > kept/2:
 		fr.add(Fail, on, "Start or add processors now, or raise the retention first: coexstream topics create --update.", "%s; retention deletes them after %s", found, ageText(kept))

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const aLogIsNot = "docs/operations.md, A log is not what it was"
+const aLogIsNot = "docs/operations.md, A log was cut or created again"
 
 // faultFails is how long what a processor found is a failure; then it is a warning, until it is forgotten.
 const faultFails = 24 * time.Hour
@@ -22,7 +22,7 @@ func judgeLogs(f *Facts, fr *finder, inputs []Input, name string) {
 		case known && in.ID != in.ReadID && max(in.Committed, in.Seen) > 0: // else there was nothing in it
 			again = append(again, at)
 		case in.Committed > in.Stable:
-			cut = append(cut, fmt.Sprintf("%s (%d offsets)", at, max(in.Seen, in.Committed)-in.Stable))
+			cut = append(cut, fmt.Sprintf("%s (%s)", at, counted(int(max(in.Seen, in.Committed)-in.Stable), "offset")))
 		}
 		if in.Fault != nil {
 			told = append(told, in.Fault)
@@ -49,7 +49,7 @@ func judgeTold(f *Facts, fr *finder, told []*LogFault) {
 	}
 	fr.add(or(f.Now.Sub(newest.Found) < faultFails, Fail, Warn), f.Config.Kafka.Prefix+newest.Topic,
 		"See "+aLogIsNot+". It is told for a week.",
-		"%s ago a processor found it %s, in %d partitions: %d offsets are gone, and it went on", ageText(f.Now.Sub(newest.Found)), faultText(newest.Kind), len(told), sum)
+		"%s ago a processor found it %s, in %s: %s gone, and it went on", ageText(f.Now.Sub(newest.Found)), faultText(newest.Kind), counted(len(told), "partition"), numbered(int(sum), "offset is", "offsets are"))
 }
 
 func faultText(kind string) string {
@@ -92,7 +92,7 @@ func judgeState(f *Facts, fr *finder) {
 			"partitions %s have lost their records, and the group has committed offsets: what was seen before would come out again, and history that waits is gone", some(lost))
 	}
 	judgeTold(f, fr, told)
-	fr.fine(on, "%d partitions have what they had", len(f.States))
+	fr.fine(on, "%s, and no record of their state is missing", counted(len(f.States), "partition"))
 }
 
 // judgeReading judges whether the topics can be read.
@@ -103,7 +103,7 @@ func judgeReading(f *Facts, fr *finder) {
 	}
 	if len(bad) > 0 {
 		fr.add(Fail, some(bad), "Look at the disks and logs of the brokers that lead them; another replica may be whole: move the leader (docs/operations.md, A partition cannot be read).",
-			"%d partitions cannot be read: %s", len(bad), oneLine(f.Reading.Bad[0].Err.Error()))
+			"%s cannot be read: %s", counted(len(bad), "partition"), oneLine(f.Reading.Bad[0].Err.Error()))
 	}
-	fr.fine("", "%d partitions can be read at their starts and ends", f.Reading.Partitions)
+	fr.fine("", "%s can be read, start and end", counted(f.Reading.Partitions, "partition"))
 }

@@ -22,17 +22,17 @@ func judgeProcesses(f *Facts, fr *finder) {
 		case p.Err != nil:
 			fr.add(Fail, p.URL, "Look whether the process runs, and at admin.listen.", "does not answer: %s", oneLine(p.Err.Error()))
 		case p.Blocked > 0:
-			fr.add(Fail, p.URL, "Run the version that wrote the record, or set it aside (docs/operations.md, A record of the state cannot be read).", "%d partitions are not served: %s", p.Blocked, p.Reason)
-		case !p.Ready && strings.Contains(p.Reason, "no commit gets on"):
+			fr.add(Fail, p.URL, "Run the version that wrote the record, or set it aside (docs/operations.md, A record of the state cannot be read).", "%s not served: %s", numbered(p.Blocked, "partition is", "partitions are"), p.Reason)
+		case !p.Ready && strings.Contains(p.Reason, "no commit makes progress"):
 			fr.add(Fail, p.URL, "See docs/operations.md, A processor makes no progress.", "not ready: %s", p.Reason)
 		case !p.Ready:
 			fr.add(Fail, p.URL, "Look for the part that is named in docs/operations.md and in the log of the process.", "not ready: %s", p.Reason)
 		case p.ConfigHash != "" && p.OwnHash != "" && p.ConfigHash != p.OwnHash:
 			fr.add(Warn, p.URL, "Restart it, or run the doctor with the configuration of that process.", "ready, but runs with another configuration (%s) than this one (%s)", p.ConfigHash, p.OwnHash)
 		case p.Largest > numbersWarn:
-			fr.add(Warn, p.URL, "Look for what invents phone_number_ids: docs/operations.md, One business has very many numbers.", "ready, but the business %s (a hash of its WABA) has %d numbers; more than 4096 are set aside", p.Business, p.Largest)
+			fr.add(Warn, p.URL, "Look for what invents phone_number_ids: docs/operations.md, One business has very many numbers.", "ready, but the business %s (a hash of its WABA) has %d numbers; webhooks of numbers beyond 4096 go to dlq", p.Business, p.Largest)
 		case p.OfSource > sourceNumbersWarn:
-			fr.add(Warn, p.URL, "Look for what invents businesses: docs/operations.md, One source has very many numbers.", "ready, but the source %q has %d numbers in one partition; more than 49152 are set aside", p.Source, p.OfSource)
+			fr.add(Warn, p.URL, "Look for what invents businesses: docs/operations.md, One source has very many numbers.", "ready, but the source %q has %d numbers in one partition; webhooks of numbers beyond 49152 go to dlq", p.Source, p.OfSource)
 		case len(p.Trouble) > 0:
 			fr.add(Warn, p.URL, "Webhooks are still taken. Look at the checks brokers, replicas, spool and sinks.", "ready, but %s", strings.Join(p.Trouble, "; "))
 		case p.Waiting.Oldest > waitingWarn:

@@ -44,5 +44,5 @@ func judgeSecrets(f *Facts, fr *finder) {
 	if len(f.Sources) == 0 && len(f.Secrets) == 0 {
 		return
 	}
-	fr.fine("", "%d sources and %d files with secrets are as they should be", len(f.Sources), len(f.Secrets))
+	fr.fine("", "no fault in %s and %s", counted(len(f.Sources), "source"), numbered(len(f.Secrets), "file with secrets", "files with secrets"))
 }

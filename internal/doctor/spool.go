@@ -43,7 +43,7 @@ func judgeSpools(f *Facts, fr *finder) {
 			fr.add(Warn, s.Path, do, "%s", found)
 		}
 		if s.QuarantineFiles > 0 {
-			fr.add(Warn, s.Path, "Look for errors of the disk (dmesg), keep copies, then remove the files: they count against the spool (docs/operations.md, Spool).", "%d damaged or refused files in quarantine, %s", s.QuarantineFiles, bytesText(s.QuarantineBytes))
+			fr.add(Warn, s.Path, "Look for errors of the disk (dmesg), keep copies, then remove the files: they count against the spool (docs/operations.md, Spool).", "%s in quarantine, %s", counted(s.QuarantineFiles, "damaged or refused file"), bytesText(s.QuarantineBytes))
 		}
 	}
 	fr.fine("", "%s of %s on this machine's disk, nothing waits for long, nothing in quarantine", bytesText(bytes), bytesText(f.Config.Ingress.Spool.BytesMax))

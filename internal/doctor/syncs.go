@@ -27,7 +27,7 @@ func judgeSyncs(f *Facts, fr *finder) {
 				waiting++
 			}
 			if s.ChunksHeld > 0 && s.DeadlineAt != nil && s.DeadlineAt.Sub(f.Now) < deadlineNear {
-				near = append(near, fmt.Sprintf("%s (%d chunks held, %s)", s.PhoneNumberID, s.ChunksHeld, left(f.Now, *s.DeadlineAt)))
+				near = append(near, fmt.Sprintf("%s (%s held, %s)", s.PhoneNumberID, counted(int(s.ChunksHeld), "chunk"), left(f.Now, *s.DeadlineAt)))
 			}
 		}
 		// Older ones cannot be mended: their bodies are no longer in the raw log.
@@ -40,7 +40,7 @@ func judgeSyncs(f *Facts, fr *finder) {
 		given := gapsOf(s)
 		switch {
 		case s.ChunksLost > 0:
-			lost = append(lost, fmt.Sprintf("%s (%d chunks)", s.PhoneNumberID, s.ChunksLost))
+			lost = append(lost, fmt.Sprintf("%s (%s)", s.PhoneNumberID, counted(int(s.ChunksLost), "chunk")))
 		case given > 0:
 			gaps = append(gaps, fmt.Sprintf("%s (%d)", s.PhoneNumberID, given))
 		case s.State == schemas.SyncDone && s.Progress < 100 && (s.EndReason == schemas.SyncEndQuiet || s.EndReason == schemas.SyncEndCeiling):
@@ -48,21 +48,21 @@ func judgeSyncs(f *Facts, fr *finder) {
 		}
 	}
 	if len(near) > 0 {
-		fr.add(Warn, some(near), "Look now whether the chunks were refused (coexstream_ingress_requests_total by code) or wait in raw.bulk (check lag): the sender comes again, a history can be had only once.", "%d syncs soon stop waiting for a missing chunk", len(near))
+		fr.add(Warn, some(near), "Look now whether the chunks were refused (coexstream_ingress_requests_total by code) or wait in raw.bulk (check lag): the sender comes again, a history can be had only once.", "%s soon: a missing chunk becomes a gap", numbered(len(near), "sync stops waiting", "syncs stop waiting"))
 	}
 	if len(lost) > 0 {
-		fr.add(Fail, some(lost), "Raise topics.raw.retention; ask the vendor for the chunks while the onboarding is fresh.", "%d syncs lost chunks that retention deleted while they waited", len(lost))
+		fr.add(Fail, some(lost), "Raise topics.raw.retention; ask the vendor for the chunks while the onboarding is fresh.", "%s lost chunks that retention deleted while they waited", counted(len(lost), "sync"))
 	}
 	if len(gaps) > 0 {
-		fr.add(Warn, some(gaps), "Look in dlq and at the ingress's answers of that time; a chunk that comes later still goes out, marked late.", "%d syncs have holes that were given up", len(gaps))
+		fr.add(Warn, some(gaps), "Look in dlq and at the ingress's answers of that time; if such a chunk is sent later, its messages are still written, marked late.", "%s gaps: chunks that did not come in time", numbered(len(gaps), "sync has", "syncs have"))
 	}
 	if len(failed) > 0 {
-		fr.add(Warn, some(failed), "Show the vendor the codes and chunks (coexstream tail syncs); a chunk that failed and comes after all still goes out.", "%d syncs have errors of the vendor", len(failed))
+		fr.add(Warn, some(failed), "Show the vendor the codes and chunks (coexstream tail syncs); if such a chunk is sent later, its messages are still written.", "%s errors of the vendor", numbered(len(failed), "sync has", "syncs have"))
 	}
 	if len(partial) > 0 {
-		fr.add(Warn, some(partial), "Ask the vendor: the sender stopped before it said 100.", "%d syncs ended without being complete", len(partial))
+		fr.add(Warn, some(partial), "Ask the vendor: the sender stopped before it said 100.", "%s ended without being complete", counted(len(partial), "sync"))
 	}
-	fr.fine(on, "%d syncs, %d running, %d waiting for a chunk, none with a hole (last %s)", len(f.Syncs), running, waiting, config.FormatDuration(f.Config.Topics.Raw.Retention))
+	fr.fine(on, "%s, %d running, %d waiting for a chunk, none with a gap (last %s)", counted(len(f.Syncs), "sync"), running, waiting, config.FormatDuration(f.Config.Topics.Raw.Retention))
 }
 
 // errorText is the last error of a sync, and how many there are.

@@ -12,6 +12,17 @@ func sprintf(format string, args ...any) string { return fmt.Sprintf(format, arg
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
+// counted is a number with its noun, "1 topic" or "2 topics".
+func counted(n int, noun string) string { return numbered(n, noun, noun+"s") }
+
+// numbered is a number with the words for one, or with those for several.
+func numbered(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return itoa(n) + " " + several
+}
+
 func errText(err error) string {
 	if err == nil {
 		return ""

@@ -26,9 +26,9 @@ func judgeTopics(f *Facts, fr *finder) {
 		}
 	}
 	if len(missing) > 0 {
-		fr.add(Fail, some(missing), "coexstream topics create", "%d of %d topics are missing", len(missing), f.Topics.Compared)
+		fr.add(Fail, some(missing), "coexstream topics create", "%d of %s missing", len(missing), numbered(f.Topics.Compared, "topic is", "topics are"))
 	}
-	fr.fine("prefix "+f.Config.Kafka.Prefix, "%d topics are as the configuration has them", f.Topics.Compared)
+	fr.fine("prefix "+f.Config.Kafka.Prefix, "%s as the configuration has them", numbered(f.Topics.Compared, "topic is", "topics are"))
 }
 
 // tooSmall tells whether a raw topic cannot take a body of the size that the ingress lets in.
@@ -67,19 +67,19 @@ func judgeReplicas(f *Facts, fr *finder) {
 		}
 	}
 	if len(offline) > 0 {
-		fr.add(Fail, some(offline), "Bring the brokers back that hold them.", "%d partitions have no leader: nothing is written or read", len(offline))
+		fr.add(Fail, some(offline), "Bring the brokers back that hold them.", "%s no leader: nothing is written or read", numbered(len(offline), "partition has", "partitions have"))
 	}
 	if len(away) > 0 {
-		fr.add(Fail, some(away), "See the check brokers; when the cluster elects no other leaders in a minute, too few controllers are left.", "%d partitions are led by a broker that does not answer", len(away))
+		fr.add(Fail, some(away), "See the check brokers; when the cluster elects no other leaders in a minute, too few controllers are left.", "%s led by a broker that does not answer", numbered(len(away), "partition is", "partitions are"))
 	}
 	if len(refused) > 0 {
-		fr.add(Fail, some(refused), "Bring the missing brokers back; look at their disks and logs.", "%d partitions have fewer replicas in sync than they need: writes are refused", len(refused))
+		fr.add(Fail, some(refused), "Bring the missing brokers back; look at their disks and logs.", "%s: writes are refused", numbered(len(refused), "partition has fewer replicas in sync than it needs", "partitions have fewer replicas in sync than they need"))
 	}
 	if len(under) > 0 {
-		fr.add(Warn, some(under), "Bring the missing brokers back; with one more gone, writes stop.", "%d partitions are under-replicated", len(under))
+		fr.add(Warn, some(under), "Bring the missing brokers back; with one more gone, writes stop.", "%s under-replicated", numbered(len(under), "partition is", "partitions are"))
 	}
 	if len(single) > 0 {
-		fr.add(Warn, some(single), "Reassign replicas of the cluster's own topics (offsets.topic.replication.factor, transaction.state.log.replication.factor).", "%d partitions of the cluster's own topics have one copy: offsets and transactions go with that broker", len(single))
+		fr.add(Warn, some(single), "Reassign replicas of the cluster's own topics (offsets.topic.replication.factor, transaction.state.log.replication.factor).", "%s of the cluster's own topics, each with one copy: offsets and transactions go with that broker", counted(len(single), "partition"))
 	}
-	fr.fine("", "%d partitions have a leader and all replicas in sync", len(f.Partitions))
+	fr.fine("", "%s a leader and all replicas in sync", numbered(len(f.Partitions), "partition has", "partitions have"))
 }

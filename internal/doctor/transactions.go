@@ -42,7 +42,7 @@ func judgeTransactions(f *Facts, fr *finder) {
 	hanging := map[string][]string{}
 	for _, b := range t.Blocked {
 		at := fmt.Sprintf("%s/%d", b.Topic, b.Partition)
-		held := fmt.Sprintf("%s (%d offsets)", at, b.End-b.Stable)
+		held := fmt.Sprintf("%s (%s)", at, counted(int(b.End-b.Stable), "offset"))
 		x := holders[at]
 		switch {
 		case x != nil && old[x.ID]:
@@ -58,5 +58,5 @@ func judgeTransactions(f *Facts, fr *finder) {
 		}
 		fr.add(Warn, some(hanging[id]), "See above.", "read_committed consumers wait for %s", id)
 	}
-	fr.fine("", "a coordinator answers; %d transactions are open, none for long", len(t.Open))
+	fr.fine("", "a coordinator answers; %s open, none for long", numbered(len(t.Open), "transaction is", "transactions are"))
 }

@@ -203,7 +203,7 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 				l, err = listen.TCP(context.Background(), "127.0.0.1:0")
 			}
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("open embedded.listen %s: %w", cfg.Listen, err)
 			}
 			listener = listen.WithInProcess(l)
 			return &gated{

@@ -162,7 +162,7 @@ func (r *recovery) apply() error {
 			err = r.quarantine(&r.damage[i], content)
 		}
 		if err != nil {
-			return fmt.Errorf("set damage aside: %w", err)
+			return fmt.Errorf("move damage to quarantine: %w", err)
 		}
 	}
 	if err := r.putBack(); err != nil {
@@ -200,7 +200,7 @@ func (r *recovery) apply() error {
 		if d.Kept != "" {
 			kept = r.path(d.Kept)
 		}
-		r.log.Log(context.Background(), level, "damage in the embedded broker's data was set aside", "what", d.What, "file", d.File, "position", d.Position, "bytes", d.Bytes,
+		r.log.Log(context.Background(), level, "damage in the embedded broker's data was moved to quarantine", "what", d.What, "file", d.File, "position", d.Position, "bytes", d.Bytes,
 			"topic", d.Topic, "partition", d.Partition, "first_offset", d.FirstOffset, "last_offset", d.LastOffset, "records_known", d.Exact,
 			"after", d.After, "before", d.Before, "kept", kept)
 	}

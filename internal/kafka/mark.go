@@ -29,7 +29,7 @@ type LogMark struct {
 	End int64
 }
 
-// LogFault is a log that is not what it was.
+// LogFault is how a log differs from the one that was read.
 type LogFault struct {
 	Kind string // FaultCut, FaultRecreated, FaultForgotten, FaultStateLost, FaultStateIncomplete
 	// Topic is without the prefix.

@@ -47,7 +47,7 @@ func (a *Admin) Create(ctx context.Context, l Layout) ([]Created, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
-	have, err := a.metadata(ctx)
+	brokers, have, err := a.metadataOf(ctx, a.address)
 	if err != nil {
 		return nil, err
 	}
@@ -73,17 +73,39 @@ func (a *Admin) Create(ctx context.Context, l Layout) ([]Created, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create %d topics: %w", len(req.Topics), err)
 	}
-	var failed []error
-	for _, t := range req.Topics {
-		// Somebody else may have been faster since the metadata was read: the same result.
-		if err := resp.Errors[t.Topic]; err != nil && !errors.Is(err, kafkago.TopicAlreadyExists) {
-			failed = append(failed, fmt.Errorf("create topic %s: %w", t.Topic, err))
-		}
-	}
-	if len(failed) > 0 {
-		return nil, errors.Join(failed...)
+	if err := refusedTopics(resp.Errors, l, len(brokers)); err != nil {
+		return nil, err
 	}
 	return done, a.await(ctx, l)
+}
+
+// refusedTopics is the error of the topics that were not created. The reason is mostly the same for all, so each
+// reason comes once.
+func refusedTopics(errs map[string]error, l Layout, brokers int) error {
+	var reasons []error
+	names := map[string][]string{}
+	for _, topic := range sorted(errs) {
+		err := errs[topic]
+		switch {
+		case err == nil, errors.Is(err, kafkago.TopicAlreadyExists):
+			continue // somebody else was faster since the metadata was read: the same result
+		case errors.Is(err, kafkago.InvalidReplicationFactor):
+			err = fmt.Errorf("kafka.replication_factor: %d is not allowed; allowed: at most the number of brokers (%d). Change it together with kafka.min_insync_replicas, or start more brokers: %w", l.ReplicationFactor, brokers, kafkago.InvalidReplicationFactor)
+		}
+		if names[err.Error()] == nil {
+			reasons = append(reasons, err)
+		}
+		names[err.Error()] = append(names[err.Error()], topic)
+	}
+	for i, err := range reasons {
+		of := names[err.Error()]
+		if len(of) == 1 {
+			reasons[i] = fmt.Errorf("create topic %s: %w", of[0], err)
+		} else {
+			reasons[i] = fmt.Errorf("create %d topics, %s to %s: %w", len(of), of[0], of[len(of)-1], err)
+		}
+	}
+	return errors.Join(reasons...)
 }
 
 // await blocks until every broker knows every topic with a leader for each of its partitions. One broker is

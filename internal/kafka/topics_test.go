@@ -220,3 +220,33 @@ func produce(t *testing.T, conn Connection, topic string, partition int32, n int
 		}
 	}
 }
+
+func TestTooManyReplicasForTheClusterAreOneErrorThatNamesTheKey(t *testing.T) {
+	layout := testLayout()
+	layout.ReplicationFactor = 3
+	_, err := newAdmin(t, cluster(t)).Create(t.Context(), layout)
+	if err == nil {
+		t.Fatal("topics with three replicas were created on one broker")
+	}
+	for _, want := range []string{"create 13 topics", "kafka.replication_factor: 3 is not allowed; allowed: at most the number of brokers (1)", "kafka.min_insync_replicas"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("more than one line: %v", err)
+	}
+}
+
+func TestRefusedTopicsAreListedByTheirReasons(t *testing.T) {
+	err := refusedTopics(map[string]error{
+		"a": kafkago.TopicAuthorizationFailed, "b": nil, "c": kafkago.TopicAlreadyExists, "d": kafkago.InvalidConfiguration, "e": kafkago.TopicAuthorizationFailed,
+	}, testLayout(), 3)
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 2 || !strings.HasPrefix(lines[0], "create 2 topics, a to e: ") || !strings.HasPrefix(lines[1], "create topic d: ") {
+		t.Errorf("%q", lines)
+	}
+	if err := refusedTopics(map[string]error{"b": nil, "c": kafkago.TopicAlreadyExists}, testLayout(), 3); err != nil {
+		t.Errorf("nothing was refused: %v", err)
+	}
+}

@@ -132,7 +132,7 @@ func (a *Admin) configs(ctx context.Context, specs []TopicSpec) (map[string]map[
 	return configs, nil
 }
 
-func sorted(m map[string]string) []string {
+func sorted[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)

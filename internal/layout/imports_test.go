@@ -85,7 +85,7 @@ var rules = map[string][]string{
 	"internal/kafkacluster": {"internal/kafka", "schemas", "bench", "internal/required"},
 	// Judgements know the configuration, and nobody to ask; only the probe does.
 	"internal/doctor":       {"schemas", "internal/config"},
-	"internal/doctor/probe": {"schemas", "internal/doctor", "internal/config", "internal/kafka"},
+	"internal/doctor/probe": {"schemas", "internal/doctor", "internal/config", "internal/kafka", "internal/deadletter"},
 	"internal/fuzzall":      {},
 	"internal/cost":         {"internal/required"},
 	"internal/required":     {},

@@ -2,12 +2,14 @@ package probe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/coexstream/coexstream/internal/deadletter"
 	"github.com/coexstream/coexstream/internal/doctor"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
@@ -16,8 +18,8 @@ import (
 
 const (
 	deadLettersWithin = 24 * time.Hour
-	// deadLettersMax bounds what is read for the reasons; more of them are a failure anyway.
-	deadLettersMax = 1000
+	// deadLettersMax bounds the records of dlq that are read. The note of a requeue comes behind its letter, maybe far.
+	deadLettersMax = 50_000
 )
 
 // read calls yield for the committed records of a topic, from a start to what is its end now.
@@ -38,24 +40,52 @@ func (p *prober) read(ctx context.Context, t schemas.Topic, from kafka.Start, yi
 }
 
 func (p *prober) deadLetters(ctx context.Context) error {
-	d := doctor.DeadLetters{Within: deadLettersWithin, Reasons: map[string]int{}}
-	err := p.read(ctx, schemas.TopicDLQ, kafka.FromTime(p.facts.Now.Add(-deadLettersWithin)), func(rec *kgo.Record) error {
-		if d.Count == deadLettersMax {
-			d.More = true
-			return kafka.ErrStop
-		}
-		reason := "without reason"
-		for _, h := range rec.Headers {
-			if h.Key == schemas.HeaderDLQReason {
-				reason = string(h.Value)
-			}
-		}
-		d.Count++
-		d.Reasons[reason]++
-		return nil
-	})
-	p.facts.DeadLetters = d
+	letters := newOpenLetters()
+	err := p.read(ctx, schemas.TopicDLQ, kafka.FromTime(p.facts.Now.Add(-deadLettersWithin)), letters.add)
+	p.facts.DeadLetters = letters.facts()
 	return err
+}
+
+// openLetters finds the letters that were not requeued. It keeps no body.
+type openLetters struct {
+	book *deadletter.Book
+	read int
+	more bool
+}
+
+func newOpenLetters() *openLetters { return &openLetters{book: deadletter.NewBook()} }
+
+func (o *openLetters) add(rec *kgo.Record) error {
+	if o.read == deadLettersMax {
+		o.more = true
+		return kafka.ErrStop
+	}
+	o.read++
+	r := deadletter.Record{Place: deadletter.Place{Partition: rec.Partition, Offset: rec.Offset}}
+	for _, h := range rec.Headers {
+		switch h.Key {
+		case schemas.HeaderDLQReason, schemas.HeaderDLQParked, schemas.HeaderRequeued:
+			r.Headers = append(r.Headers, deadletter.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+		}
+	}
+	o.book.Add(r)
+	return nil
+}
+
+func (o *openLetters) facts() doctor.DeadLetters {
+	d := doctor.DeadLetters{Within: deadLettersWithin, Reasons: map[string]int{}}
+	if o.more {
+		d.Stopped = o.read
+	}
+	for _, l := range o.book.Select(&deadletter.Filter{States: []deadletter.State{deadletter.Open, deadletter.Parked}}) {
+		if l.State == deadletter.Parked {
+			d.Parked++
+		} else {
+			d.Open++
+		}
+		d.Reasons[cmp.Or(l.Reason(), "without reason")]++
+	}
+	return d
 }
 
 func (p *prober) syncs(ctx context.Context) error {

@@ -85,7 +85,7 @@ func (s *stage) requeues() {
 	if first.State != "open" || first.Attempts != 1 {
 		s.t.Errorf("a letter that nobody touched is %+v", first)
 	}
-	if out := s.must("dlq", "requeue", first.Place); !strings.Contains(out, "attempt 2") || !strings.Contains(out, "1 letters requeued") {
+	if out := s.must("dlq", "requeue", first.Place); !strings.Contains(out, "attempt 2") || !strings.Contains(out, "1 letter requeued") {
 		s.t.Errorf("dlq requeue says\n%s", out)
 	}
 	var after []letter

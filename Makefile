@@ -42,46 +42,46 @@ prose: ## vale on the documents; the rules are in .ci/vale, which have to refuse
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
-	go run ./internal/fuzzall -time $(FUZZTIME)
+	go run ./internal/testing/fuzzall -time $(FUZZTIME)
 
 .PHONY: kafka
 kafka: ## run Apache Kafka on loopback until Ctrl-C: BROKERS=1 or 3
-	go run ./internal/kafkacluster/kafkaup -brokers $(BROKERS)
+	go run ./internal/testing/kafkacluster/kafkaup -brokers $(BROKERS)
 
 .PHONY: test-kafka
 test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
-	COEXSTREAM_TEST_KAFKA=1 go test -v -count=1 -p 1 -timeout 20m ./internal/kafkacluster/...
+	COEXSTREAM_TEST_KAFKA=1 go test -v -count=1 -p 1 -timeout 20m ./internal/testing/kafkacluster/...
 
 .PHONY: test-schemas
 test-schemas: ## let code generators and the AsyncAPI parser read the schemas; compile what they make, read events with it
-	COEXSTREAM_TEST_SCHEMAS=1 go test -v -count=1 ./internal/generators
+	COEXSTREAM_TEST_SCHEMAS=1 go test -v -count=1 ./internal/testing/generators
 
 .PHONY: crash
 crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs
-	go run ./internal/crash -binary ./coexstream
-	go run ./internal/crash -binary ./coexstream -kills 1 -every 200 -businesses 10 -messages 40000 \
+	go run ./internal/testing/crash -binary ./coexstream
+	go run ./internal/testing/crash -binary ./coexstream -kills 1 -every 200 -businesses 10 -messages 40000 \
 		-rot raw.live,raw.bulk,messages,history,echoes,account,state
 
 .PHONY: memory
 memory: build ## one history of 1,000,000 messages, 3 MB chunks in random order: `up` has to stay within 400 MiB
-	go run ./internal/crash -binary ./coexstream -kills 0 -businesses 1 -messages 1000000 -peak-max 400 -wait 10m -simulate \
+	go run ./internal/testing/crash -binary ./coexstream -kills 0 -businesses 1 -messages 1000000 -peak-max 400 -wait 10m -simulate \
 		"--chunk-bytes-min 2900000 --chunk-bytes-max 3000000 --shuffle-window 0 --second-number 0 --declines 0 --reonboard 0 --dialog 0"
 
 .PHONY: hostile
 hostile: ## search for webhooks that cost more than their bytes: SEED=, MINUTES=
-	go run ./internal/hostile -seed $(or $(SEED),0) -minutes $(or $(MINUTES),1)
+	go run ./internal/testing/hostile -seed $(or $(SEED),0) -minutes $(or $(MINUTES),1)
 
 .PHONY: chaos
 chaos: ## faults from a seed against Apache Kafka, ingress and processors, then check: SEED=, MINUTES=
-	go run ./internal/chaos -seed $(or $(SEED),0) -minutes $(or $(MINUTES),2)
+	go run ./internal/testing/chaos -seed $(or $(SEED),0) -minutes $(or $(MINUTES),2)
 
 .PHONY: test-faults
 test-faults: ## each kind of fault alone, against Apache Kafka
-	COEXSTREAM_TEST_KAFKA=1 go test -count=1 -timeout 30m ./internal/chaos
+	COEXSTREAM_TEST_KAFKA=1 go test -count=1 -timeout 30m ./internal/testing/chaos
 
 .PHONY: chaos-proof
 chaos-proof: ## the same with processors that commit offsets outside the transaction: check has to find it
-	go run ./internal/chaos -broken -seed $(or $(SEED),0) -minutes 1 -only processor -wait 20s
+	go run ./internal/testing/chaos -broken -seed $(or $(SEED),0) -minutes 1 -only processor -wait 20s
 
 .PHONY: bench
 bench: build ## compare with the limit, with peers and with the goals; ONLY=match,match SHORT=1 BENCH="more flags"

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/ingress/rawtest"
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 )
 
 // abused is a server under attack. Meanwhile a neighbour sends webhooks, which must all be accepted, and the heap is

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/ingress/rawtest"
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 )
 
 // TestCosts covers a request from its first byte on a connection to the record that is handed to a Durable, and its

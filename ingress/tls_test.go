@@ -18,7 +18,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
-	"github.com/coexstream/coexstream/internal/certtest"
+	"github.com/coexstream/coexstream/internal/testing/certtest"
 )
 
 const metaCN = "client.webhooks.fbclientcerts.com"

@@ -8,7 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )

@@ -3,7 +3,7 @@ package schemas
 import (
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 )
 
 // TestCosts guards the encoding of events, which happens for each message.

@@ -3,7 +3,7 @@
 //
 // It promises:
 //   - Every body is different: it carries an Identity, so that what was acknowledged can be looked for.
-//   - Bodies are those of bench/world, filled up to an exact size, and signed as Meta signs.
+//   - Bodies are those of internal/verify/world, filled up to an exact size, and signed as Meta signs.
 //   - In the open loop a request's time runs from the moment at which it was due, whether or not a
 //     connection was free by then (no coordinated omission). In the closed loop it runs from its sending.
 //   - Nothing is retried. An answer other than 2xx, or none, is counted and not acknowledged.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"github.com/coexstream/coexstream/bench/truth"
-	"github.com/coexstream/coexstream/bench/world"
+	"github.com/coexstream/coexstream/internal/verify/truth"
+	"github.com/coexstream/coexstream/internal/verify/world"
 )
 
 // template is a body with a slot for an identity.

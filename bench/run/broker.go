@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/bench/child"
-	"github.com/coexstream/coexstream/internal/kafkacluster"
+	"github.com/coexstream/coexstream/internal/testing/kafkacluster"
 )
 
 // broker is what the contestants of a match write to: one embedded broker, or a cluster.

@@ -18,8 +18,8 @@ import (
 	"github.com/coexstream/coexstream/bench/durable"
 	"github.com/coexstream/coexstream/bench/load"
 	"github.com/coexstream/coexstream/bench/peers"
-	"github.com/coexstream/coexstream/bench/truth"
-	"github.com/coexstream/coexstream/bench/world"
+	"github.com/coexstream/coexstream/internal/verify/truth"
+	"github.com/coexstream/coexstream/internal/verify/world"
 	"github.com/coexstream/coexstream/schemas"
 )
 

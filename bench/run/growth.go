@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/coexstream/coexstream/bench"
 	"github.com/coexstream/coexstream/bench/compare"
-	"github.com/coexstream/coexstream/bench/world"
+	"github.com/coexstream/coexstream/internal/verify"
+	"github.com/coexstream/coexstream/internal/verify/world"
 )
 
 // Contestants of growth, scale and team: the same processor with more to do, or with another one beside it.
@@ -192,7 +192,7 @@ func playScale(ctx context.Context, h *harness) (compare.Outcome, error) {
 	}
 	turn := func(businesses int) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {
-			return h.workOff(ctx, &labour{match: "scale", write: func(ctx context.Context, s *stack) (bench.SimulateReport, error) {
+			return h.workOff(ctx, &labour{match: "scale", write: func(ctx context.Context, s *stack) (verify.SimulateReport, error) {
 				return s.simulate(ctx, s.past(businesses, businesses*each), 0, 0)
 			}})
 		}
@@ -219,7 +219,7 @@ func playTeam(ctx context.Context, h *harness) (compare.Outcome, error) {
 	backlog := 3 * h.o.backlogBytes
 	turn := func(processors int) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {
-			return h.workOff(ctx, &labour{match: "team", processors: processors, write: func(ctx context.Context, s *stack) (bench.SimulateReport, error) {
+			return h.workOff(ctx, &labour{match: "team", processors: processors, write: func(ctx context.Context, s *stack) (verify.SimulateReport, error) {
 				return s.simulate(ctx, s.past(businesses, int(backlog/bytesPerMessage)), 0, 0)
 			}})
 		}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/coexstream/coexstream/bench"
 	"github.com/coexstream/coexstream/bench/compare"
-	"github.com/coexstream/coexstream/bench/judge"
+	"github.com/coexstream/coexstream/internal/verify"
+	"github.com/coexstream/coexstream/internal/verify/judge"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -33,7 +33,7 @@ func playProcessor(ctx context.Context, h *harness) (compare.Outcome, error) {
 var workMetrics = []compare.Metric{messagesMetric, megabytesMetric, cpuMessageMetric, brokerCPUMessageMetric, coresMetric, rssMetric}
 
 func (h *harness) processorTurn(ctx context.Context) (compare.Sample, error) {
-	return h.workOff(ctx, &labour{match: "processor", write: func(ctx context.Context, s *stack) (bench.SimulateReport, error) { return s.backlog(ctx) }})
+	return h.workOff(ctx, &labour{match: "processor", write: func(ctx context.Context, s *stack) (verify.SimulateReport, error) { return s.backlog(ctx) }})
 }
 
 // liveIsOver waits until the few live webhooks of the onboardings are no sign any more that others come: for five
@@ -50,7 +50,7 @@ func liveIsOver(ctx context.Context) error {
 // labour is work that is written to the log first and worked off then, and who does it.
 type labour struct {
 	match string
-	write func(context.Context, *stack) (bench.SimulateReport, error)
+	write func(context.Context, *stack) (verify.SimulateReport, error)
 	warm  func(context.Context, *stack) error // writes work that comes before, and does not count; may be nil
 
 	on         *broker // nil: an embedded one

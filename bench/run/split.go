@@ -14,8 +14,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/coexstream/coexstream/bench/compare"
-	"github.com/coexstream/coexstream/bench/truth"
-	"github.com/coexstream/coexstream/bench/world"
+	"github.com/coexstream/coexstream/internal/verify/truth"
+	"github.com/coexstream/coexstream/internal/verify/world"
 	"github.com/coexstream/coexstream/processors/split"
 )
 

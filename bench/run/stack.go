@@ -7,10 +7,10 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/coexstream/coexstream/bench"
 	"github.com/coexstream/coexstream/bench/durable"
-	"github.com/coexstream/coexstream/bench/judge"
-	"github.com/coexstream/coexstream/bench/world"
+	"github.com/coexstream/coexstream/internal/verify"
+	"github.com/coexstream/coexstream/internal/verify/judge"
+	"github.com/coexstream/coexstream/internal/verify/world"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -81,9 +81,9 @@ func (s *stack) close(err *error) {
 // bytesPerMessage is about what a past message takes in a body.
 const bytesPerMessage = 290
 
-// backlog plays the history of businesses against the ingress, as bench.Simulate does, and returns what it
+// backlog plays the history of businesses against the ingress, as verify.Simulate does, and returns what it
 // sent. It is all history: what else the world has is for the other matches.
-func (s *stack) backlog(ctx context.Context) (bench.SimulateReport, error) {
+func (s *stack) backlog(ctx context.Context) (verify.SimulateReport, error) {
 	return s.simulate(ctx, s.past(backlogBusinesses, int(s.h.o.backlogBytes/bytesPerMessage)), 0, 0)
 }
 
@@ -101,10 +101,10 @@ func (s *stack) past(businesses, messages int) world.Config {
 
 // simulate plays a world against the ingress, with so many businesses at a time (0: all) and so many webhooks a second
 // (0: as fast as it goes), and returns what it sent.
-func (s *stack) simulate(ctx context.Context, w world.Config, onboarding int, rate float64) (bench.SimulateReport, error) {
-	c := bench.DefaultSimulateConfig()
+func (s *stack) simulate(ctx context.Context, w world.Config, onboarding int, rate float64) (verify.SimulateReport, error) {
+	c := verify.DefaultSimulateConfig()
 	c.URL, c.Secret, c.TruthFile, c.World, c.Onboarding, c.Rate = s.ingress.url, secret, s.truth, w, onboarding, rate
-	r, err := bench.Simulate(ctx, c, bench.NewProgress(discard{}, false))
+	r, err := verify.Simulate(ctx, c, verify.NewProgress(discard{}, false))
 	if err != nil {
 		return r, err
 	}
@@ -121,14 +121,14 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 // check judges the backlog's events. What the match itself sent beside it is of other numbers, and not judged. The
 // judge's memory, which grows with the backlog, is given back before anything else is measured.
 func (s *stack) check(ctx context.Context) (judge.Verdict, error) {
-	c := bench.DefaultCheckConfig()
+	c := verify.DefaultCheckConfig()
 	c.Brokers, c.Prefix, c.TruthFile, c.Secrets = s.broker.addresses, s.sub.prefix, s.truth, []string{secret}
 	c.Settle = time.Second
 	if s.patience > 0 {
 		c.GapTimeout, c.PhaseHold = s.patience, s.patience
 	}
 	defer debug.FreeOSMemory()
-	return bench.Check(ctx, c, bench.NewProgress(discard{}, false))
+	return verify.Check(ctx, c, verify.NewProgress(discard{}, false))
 }
 
 // drainPoll is how often the processor's progress is looked at.

@@ -10,10 +10,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/coexstream/coexstream/bench"
 	"github.com/coexstream/coexstream/bench/child"
 	"github.com/coexstream/coexstream/bench/compare"
-	"github.com/coexstream/coexstream/internal/kafkacluster"
+	"github.com/coexstream/coexstream/internal/testing/kafkacluster"
+	"github.com/coexstream/coexstream/internal/verify"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -45,7 +45,7 @@ func playStreams(ctx context.Context, h *harness) (o compare.Outcome, err error)
 	}
 	turn := func(c crew) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {
-			return h.workOff(ctx, &labour{match: "streams", on: on, crew: c, warm: warmUp, write: func(ctx context.Context, s *stack) (bench.SimulateReport, error) {
+			return h.workOff(ctx, &labour{match: "streams", on: on, crew: c, warm: warmUp, write: func(ctx context.Context, s *stack) (verify.SimulateReport, error) {
 				return s.plain(ctx, s.truth, 0, h.o.backlogBytes)
 			}})
 		}
@@ -65,7 +65,7 @@ func warmUp(ctx context.Context, s *stack) error {
 }
 
 // plain writes history without what the topology does not know: a chunk_order that starts at 0.
-func (s *stack) plain(ctx context.Context, truth string, seed uint64, bytes int64) (bench.SimulateReport, error) {
+func (s *stack) plain(ctx context.Context, truth string, seed uint64, bytes int64) (verify.SimulateReport, error) {
 	w := s.past(backlogBusinesses, int(bytes/bytesPerMessage))
 	w.Seed, w.ZeroStart = w.Seed+seed, 0
 	own := s.truth

@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/bench/durable"
-	"github.com/coexstream/coexstream/bench/truth"
+	"github.com/coexstream/coexstream/internal/verify/truth"
 	"github.com/coexstream/coexstream/schemas"
 )
 

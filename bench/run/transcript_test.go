@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coexstream/coexstream/bench/truth"
+	"github.com/coexstream/coexstream/internal/verify/truth"
 	"github.com/coexstream/coexstream/schemas"
 )
 

@@ -31,7 +31,7 @@ func versions(ctx context.Context) map[string]string {
 			all[name] = version
 		}
 	}
-	add("Apache Kafka", mavenVersion("internal/kafkacluster/pom.xml", "kafka_2.13"))
+	add("Apache Kafka", mavenVersion("internal/testing/kafkacluster/pom.xml", "kafka_2.13"))
 	add("Kafka Streams", mavenVersion("bench/peers/streams/pom.xml", "kafka-streams"))
 	java, _, _ := strings.Cut(output(ctx, "java", "--version"), "\n")
 	add("Java", java)

@@ -15,7 +15,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 	"github.com/coexstream/coexstream/schemas"
 )
 

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/coexstream/coexstream/ingress/rawtest"
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 )
 
 // The scan is a small part of a request. Its budget would not be missed in that of the request.

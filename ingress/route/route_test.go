@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/coexstream/coexstream/ingress/rawtest"
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 	"github.com/coexstream/coexstream/schemas"
 )
 

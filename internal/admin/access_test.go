@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/certtest"
+	"github.com/coexstream/coexstream/internal/testing/certtest"
 )
 
 // guarded serves with access, and a part that is not ready.

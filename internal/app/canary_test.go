@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/internal/certtest"
+	"github.com/coexstream/coexstream/internal/testing/certtest"
 )
 
 // The canaries: what must be seen nowhere but in the topics.

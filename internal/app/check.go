@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/coexstream/coexstream/bench"
+	"github.com/coexstream/coexstream/internal/verify"
 )
 
 func (a *app) checkCommand() *cobra.Command {
-	c := bench.DefaultCheckConfig()
+	c := verify.DefaultCheckConfig()
 	output := "text"
 	var secretFiles []string
 	cmd := &cobra.Command{
@@ -84,8 +84,8 @@ held, and the report has the time of their release. Run the command again then.`
 	return cmd
 }
 
-func (a *app) check(cmd *cobra.Command, c bench.CheckConfig, output string) error {
-	verdict, err := bench.Check(cmd.Context(), c, bench.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
+func (a *app) check(cmd *cobra.Command, c verify.CheckConfig, output string) error {
+	verdict, err := verify.Check(cmd.Context(), c, verify.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
 	if err != nil {
 		return err
 	}

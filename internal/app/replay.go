@@ -15,13 +15,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/coexstream/coexstream/bench"
 	"github.com/coexstream/coexstream/ingress"
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/private"
 	"github.com/coexstream/coexstream/internal/replay"
+	"github.com/coexstream/coexstream/internal/verify"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -109,7 +109,7 @@ func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
 		Connection: conn, DryRun: o.dryRun, Pace: pace, CheckpointEvery: time.Second, Now: time.Now,
 		Split:  split.Limits{BodyBytesMax: int(cfg.Processor.BodyBytesMax), DepthMax: cfg.Processor.DepthMax},
 		Decode: contentcoding.Limits{BytesMax: int(cfg.Processor.BodyBytesMax)},
-		Watch:  bench.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)),
+		Watch:  verify.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)),
 		Save:   func(*replay.Progress) error { return nil },
 	}
 	if p.Verify {

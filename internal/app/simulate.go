@@ -13,13 +13,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/coexstream/coexstream/bench"
-	"github.com/coexstream/coexstream/bench/world"
 	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/verify"
+	"github.com/coexstream/coexstream/internal/verify/world"
 )
 
 func (a *app) simulateCommand() *cobra.Command {
-	c := bench.DefaultSimulateConfig()
+	c := verify.DefaultSimulateConfig()
 	output, caFile := "text", ""
 	var secretFile, dialogSecretFile, ycloudSecretFile string
 	cmd := &cobra.Command{
@@ -157,7 +157,7 @@ func worldFlags(f *pflag.FlagSet, w *world.Config) {
 }
 
 // aim fills in where to send to and how to sign, from the `up` on the data folder, where flags do not say.
-func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig) error {
+func (a *app) aim(cmd *cobra.Command, c *verify.SimulateConfig) error {
 	if c.URL != "" {
 		return nil
 	}
@@ -182,17 +182,17 @@ func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig) error {
 			continue
 		}
 		switch {
-		case s.Provider == bench.ProviderMeta && c.URL == "":
+		case s.Provider == verify.ProviderMeta && c.URL == "":
 			c.URL, c.Provider = up.Ingress+s.Path, s.Provider
 			if c.Secret == "" {
 				c.Secret = s.Secrets[0].Value
 			}
-		case s.Provider == bench.Provider360Dialog && c.DialogURL == "":
+		case s.Provider == verify.Provider360Dialog && c.DialogURL == "":
 			c.DialogURL = up.Ingress + s.Path
 			if c.DialogSecret == "" {
 				c.DialogSecret = s.Secrets[0].Value
 			}
-		case s.Provider == bench.ProviderYCloud && c.YCloudURL == "":
+		case s.Provider == verify.ProviderYCloud && c.YCloudURL == "":
 			c.YCloudURL = up.Ingress + s.Path
 			if c.YCloudSecret == "" {
 				c.YCloudSecret = s.Secrets[0].Value
@@ -205,8 +205,8 @@ func (a *app) aim(cmd *cobra.Command, c *bench.SimulateConfig) error {
 	return nil
 }
 
-func (a *app) simulate(cmd *cobra.Command, c bench.SimulateConfig, output string) error {
-	report, err := bench.Simulate(cmd.Context(), c, bench.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
+func (a *app) simulate(cmd *cobra.Command, c verify.SimulateConfig, output string) error {
+	report, err := verify.Simulate(cmd.Context(), c, verify.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -230,7 +230,7 @@ func (a *app) simulate(cmd *cobra.Command, c bench.SimulateConfig, output string
 	return nil
 }
 
-func writeReport(out io.Writer, r *bench.SimulateReport, truthFile string) error {
+func writeReport(out io.Writer, r *verify.SimulateReport, truthFile string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	seconds := r.Elapsed.Seconds()
 	sayf(w, "seed\t%d\n", r.Seed)

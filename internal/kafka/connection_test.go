@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/coexstream/coexstream/internal/certtest"
+	"github.com/coexstream/coexstream/internal/testing/certtest"
 )
 
 // askers ask a cluster something by each of the client libraries, over a connection of their own.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/coexstream/coexstream/internal/certtest"
+	"github.com/coexstream/coexstream/internal/testing/certtest"
 )
 
 func identity(t *testing.T, dir string, ca *certtest.Authority, p certtest.Pair) *Identity {

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 )
 
 // TestCosts guards the resequencer: a chunk that comes out of order and leaves, with the state of its number.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/schemas"
 )

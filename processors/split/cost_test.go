@@ -3,7 +3,7 @@ package split
 import (
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 )
 
 // TestCosts guards the scanner: nothing is allocated, whatever the number of messages.

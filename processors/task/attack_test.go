@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 	"github.com/coexstream/coexstream/schemas"
 )
 

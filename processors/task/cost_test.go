@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"

@@ -3,7 +3,7 @@ package event_test
 import (
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/cost"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/event"
 )

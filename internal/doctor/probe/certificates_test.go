@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/certtest"
 	"github.com/coexstream/coexstream/internal/doctor"
+	"github.com/coexstream/coexstream/internal/testing/certtest"
 )
 
 func TestCertificateThatIsNotOfItsKeyIsTold(t *testing.T) {

@@ -1,0 +1,251 @@
+package judge
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/coexstream/coexstream/internal/verify/truth"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Judge collects truth and records. The package comment says in which order.
+type Judge struct {
+	opt  Options
+	seed uint64
+
+	numbers []number
+	byID    map[string]int32 // phone_number_id → number
+	wabas   map[string]bool
+
+	bodies []bodyRecord
+	byHash map[truth.Digest]int32
+	parts  []part
+	chunks []chunk
+	items  ledger
+	heads  table // chain of the items that are one thing, in one or several versions
+	words  words // originals
+	people people
+	twins  map[string]string // the first wamid of a message by its second one
+	types  words             // types, statuses: few
+	ids    arena
+
+	contacts map[int32]*book     // of each number
+	singles  map[singleKey]*once // account and other events
+	declines map[int32]bool      // numbers that declined
+	events   table               // marks by ce_id
+	order    map[line]liveOrder  // last live event of an owner
+	sampled  map[string]int      // events of a type, for ValidateEvery
+
+	cut       bool      // the truth is of a run that was not played to its end
+	heldUntil time.Time // of what is pending
+
+	missing int
+	late    int
+	foreign int
+	topics  map[schemas.Topic]*TopicVerdict
+	samples []Sample
+	sampleN map[sampleKey]int
+	scratch []byte
+}
+
+type sampleKey struct {
+	topic schemas.Topic
+	fault Fault
+}
+
+// place is a partition of a topic.
+type place struct {
+	topic     schemas.Topic
+	partition int32
+}
+
+// number is a business phone number and what was seen of it.
+type number struct {
+	truth.Number
+	noWABA   bool    // some body does not name the WABA
+	noName   bool    // some body does not name the number
+	namedIn  []int32 // the first bodies that name it with its WABA
+	left     bool    // was offboarded
+	closedBy []int32 // bodies of events that ended an onboarding
+	windows  []*window
+	sync     syncSeen
+
+	// The last event of the history that stands in order.
+	last struct {
+		window       int32
+		place, index int32
+	}
+}
+
+// bodyRecord is one body and where the raw log has it.
+type bodyRecord struct {
+	hash   truth.Digest
+	length int
+	acked  bool
+	split  bool // concerns several WABAs: parts of it take another way
+	dead   *deadLetter
+
+	copies     int // in the raw log
+	first      place
+	offset     int64 // of the first copy
+	receivedMS int64 // of the first copy
+}
+
+func (b *bodyRecord) present() bool { return b.copies > 0 }
+
+// part is one part of a body.
+type part struct {
+	body    int32
+	number  int32
+	chunk   int32 // -1: not a chunk
+	kind    kind
+	standby bool
+}
+
+// kind is truth.Kind in a byte.
+type kind uint8
+
+const (
+	kindChunk kind = iota
+	kindMedia
+	kindEcho
+	kindMessage
+	kindStatus
+	kindError
+	kindHandover
+)
+
+var kinds = map[truth.Kind]kind{
+	truth.KindChunk: kindChunk, truth.KindMedia: kindMedia, truth.KindEcho: kindEcho, truth.KindMessage: kindMessage,
+	truth.KindStatus: kindStatus, truth.KindError: kindError, truth.KindHandover: kindHandover,
+}
+
+var topicOfKind = [...]schemas.Topic{
+	kindChunk: schemas.TopicHistory, kindMedia: schemas.TopicMedia, kindEcho: schemas.TopicEchoes,
+	kindMessage: schemas.TopicMessages, kindStatus: schemas.TopicMessages, kindError: schemas.TopicMessages,
+	kindHandover: schemas.TopicMessages,
+}
+
+// item is one message, asset, status or error as the truth has it.
+type item struct {
+	digest      truth.Digest
+	timestamp   int64
+	wamid       span
+	person      uint32 // people
+	original    uint32 // words
+	part        int32
+	next        int32 // in the chain, -1 at its end
+	typ, status uint16
+	rank        schemas.Rank
+	direction   byte
+	state       state
+	flex        bool // may stand out of order
+	seen        bool
+	twin        bool // stands under the second wamid of its message
+}
+
+// state says what the expectation of an item is.
+type state uint8
+
+const (
+	dropped   state = iota // must not be there: a version of it came before
+	owed                   // once
+	optional               // at most once
+	alternate              // another text of the item before it in the chain: either may be there
+	pending                // not yet
+)
+
+// New makes a judge.
+func New(opt Options) (*Judge, error) {
+	if err := opt.Check(); err != nil {
+		return nil, fmt.Errorf("judge: %w", err)
+	}
+	j := &Judge{
+		opt: opt, cut: true, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{},
+		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, twins: map[string]string{}, declines: map[int32]bool{},
+		order: map[line]liveOrder{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
+	}
+	j.words.init()
+	j.people.init()
+	j.types.init()
+	j.topics[schemas.TopicRawLive] = &TopicVerdict{Topic: topicLabel(schemas.TopicRawLive), Faults: map[Fault]int{}}
+	for _, t := range Topics() {
+		j.topics[t] = &TopicVerdict{Topic: topicLabel(t), Faults: map[Fault]int{}}
+	}
+	return j, nil
+}
+
+// Missing is how many of the events that have to be there were not seen yet.
+func (j *Judge) Missing() int { return j.missing }
+
+// Owed is how many events have to be there in all.
+func (j *Judge) Owed() int {
+	n := 0
+	for t, v := range j.topics {
+		if !t.Raw() {
+			n += v.Owed
+		}
+	}
+	return n
+}
+
+// fault counts a fault and keeps the first of its kind as a sample.
+func (j *Judge) fault(t schemas.Topic, f Fault, format string, args ...any) {
+	j.topics[topicSlot(t)].Faults[f]++
+	key := sampleKey{topicSlot(t), f}
+	if j.sampleN[key]++; j.sampleN[key] <= j.opt.SamplesMax {
+		j.samples = append(j.samples, Sample{Topic: topicLabel(t), Fault: f, What: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (j *Judge) owe(t schemas.Topic, n int) {
+	j.topics[t].Owed += n
+	j.missing += n
+}
+
+// chainKey is what makes two items versions of the same thing.
+func (j *Judge) chainKey(k kind, number, window int32, id []byte) schemas.Hash {
+	var head [9]byte
+	head[0] = byte(k)
+	binary.LittleEndian.PutUint32(head[1:], uint32(number))
+	binary.LittleEndian.PutUint32(head[5:], uint32(window))
+	j.scratch = append(append(j.scratch[:0], head[:]...), id...)
+	return schemas.HashBytes(j.scratch)
+}
+
+// chainID is the part of a chain's key that tells the things of one kind and number apart: a message by its
+// wamid, a status by what it says of which message, an error by its text.
+func chainID(dst []byte, k kind, wamid, status string, digest truth.Digest) []byte {
+	switch k {
+	case kindStatus:
+		return append(append(append(dst, wamid...), 0), status...)
+	case kindError, kindHandover:
+		dst, _ = digest.AppendText(dst)
+		return dst
+	}
+	return append(dst, wamid...)
+}
+
+// rankStatus is the rank of statuses and errors in the ledger: they replace nothing.
+const rankStatus = schemas.Rank(255)
+
+// firstWAMID is the wamid under which a message is kept that has two.
+func (j *Judge) firstWAMID(wamid string) string {
+	if first, ok := j.twins[wamid]; ok {
+		return first
+	}
+	return wamid
+}
+
+// chain calls visit for each item of a chain until it returns false.
+func (j *Judge) chain(key schemas.Hash, visit func(i int32, it *item) bool) {
+	i, ok := j.heads.get(key)
+	for ok && i >= 0 {
+		it := j.item(i)
+		if !visit(i, it) {
+			return
+		}
+		i = it.next
+	}
+}

@@ -30,6 +30,7 @@ const doubtAfter = 10 * time.Minute
 // Item is what RouteOf looks at.
 type Item struct {
 	Field     []byte // of the change
+	Echo      bool   // of message_echoes[], by whatever name, and under whatever field
 	Type      []byte // of the message
 	Timestamp int64  // of the message, Unix seconds; 0 when absent
 	// WindowOpenedAt is when the running history sync of the number opened; zero when none is running.
@@ -50,7 +51,7 @@ func RouteOf(i Item) Route {
 	switch {
 	case string(i.Field) == "history", i.PlaceholderKnown:
 		return Past
-	case string(i.Field) != "smb_message_echoes", !isMedia(i.Type), i.Timestamp <= 0:
+	case !i.Echo, !isMedia(i.Type), i.Timestamp <= 0:
 		return Live
 	case !i.WindowOpenedAt.IsZero() && Before(i.Timestamp, i.WindowOpenedAt), i.Awaiting && Before(i.Timestamp, i.ReceivedAt):
 		return Doubtful

@@ -1,6 +1,7 @@
 package media_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -32,9 +33,14 @@ func TestRouteTellsMediaOfThePastFromWhatHappensNow(t *testing.T) {
 		{"old echo, no sync runs", "smb_message_echoes", "image", at(24 * time.Hour), time.Time{}, false, media.Live},
 		{"echo without a time", "smb_message_echoes", "image", 0, opened, false, media.Live},
 		{"old message", "messages", "image", at(24 * time.Hour), opened, false, media.Live},
+		{"old echo under messages", "messages/echo", "image", at(24 * time.Hour), opened, false, media.Doubtful},
+		{"old echo on standby", "standby/echo", "image", at(24 * time.Hour), opened, false, media.Doubtful},
+		{"old message on standby", "standby", "image", at(24 * time.Hour), opened, false, media.Live},
+		{"echo of now under messages", "messages/echo", "image", at(-time.Minute), opened, false, media.Live},
 	} {
+		field, _, echo := strings.Cut(test.field, "/")
 		got := media.RouteOf(media.Item{
-			Field: []byte(test.field), Type: []byte(test.kind), Timestamp: test.timestamp,
+			Field: []byte(field), Echo: echo || field == "smb_message_echoes", Type: []byte(test.kind), Timestamp: test.timestamp,
 			WindowOpenedAt: test.opened, PlaceholderKnown: test.placeholder,
 		})
 		if got != test.want {

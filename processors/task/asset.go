@@ -78,7 +78,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	}
 	opened, running := l.n.history.Running()
 	item := media.Item{
-		Field: l.c.Field, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
+		Field: l.c.Field, Echo: echo, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
 		Awaiting: l.n.history.Awaiting(), ReceivedAt: l.o.ReceivedAt,
 	}
 	if running {

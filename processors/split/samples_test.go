@@ -111,7 +111,8 @@ var samples = map[string]string{
 	"standby": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"standby","value":{"messaging_product":"whatsapp",
 		"metadata":{"display_phone_number":"15550783881","phone_number_id":"1"},"standby":{"contacts":[{"wa_id":"2"}],"messages":[{"id":"a","from":"2","timestamp":"1750101000","type":"text"}],
 		"message_echoes":[{"id":"b","timestamp":"1750101001","message":{"messaging_product":"whatsapp","to":"2","recipient":"US.1","type":"template"},"template":{"messages":7}},
-		{"id":"c","to":"3","type":"text","message":{"to":"2","type":"image"}},{"id":"d","message":"to"}],"statuses":[{"id":"e","status":"read","recipient_id":"2"}]}}},
+		{"id":"c","to":"3","type":"text","message":{"to":"2","type":"image"}},{"id":"d","message":"to"},
+		{"id":"g","message":{"to":"G1","recipient_type":"group"}},{"id":"h","message":{"to":"2","recipient_type":"individual"}},{"id":"i","recipient_type":"individual","message":{"recipient_type":"group"}}],"statuses":[{"id":"e","status":"read","recipient_id":"2"}]}}},
 		{"field":"standby","value":{"metadata":{"phone_number_id":"1"},"messages":[{"id":"f","from":"2"}]}},{"field":"standby","value":{"standby":[]}},
 		{"field":"flows","value":{"standby":{"messages":7}}}]}]}`,
 

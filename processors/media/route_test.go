@@ -23,8 +23,11 @@ func TestRouteTellsMediaOfThePastFromWhatHappensNow(t *testing.T) {
 	}{
 		{"messages[] under history", "history", "image", at(0), opened, false, media.Past},
 		{"any item under history", "history", "text", at(0), time.Time{}, false, media.Past},
-		{"echo with the placeholder's wamid", "smb_message_echoes", "image", at(0), time.Time{}, true, media.Past},
-		{"message with the placeholder's wamid", "messages", "image", at(0), time.Time{}, true, media.Past},
+		{"old echo with the placeholder's wamid", "smb_message_echoes", "image", at(10*time.Minute + time.Second), time.Time{}, true, media.Past},
+		{"old message with the placeholder's wamid", "messages", "image", at(10*time.Minute + time.Second), time.Time{}, true, media.Past},
+		{"echo of now with the placeholder's wamid", "smb_message_echoes", "image", at(10 * time.Minute), time.Time{}, true, media.Live},
+		{"message of now with the placeholder's wamid", "messages", "image", at(10 * time.Minute), time.Time{}, true, media.Live},
+		{"message without a time, with the placeholder's wamid", "messages", "image", 0, time.Time{}, true, media.Live},
 		{"echo of now", "smb_message_echoes", "image", at(-time.Minute), opened, false, media.Live},
 		{"echo shortly before the sync", "smb_message_echoes", "image", at(10 * time.Minute), opened, false, media.Live},
 		{"old echo of an image", "smb_message_echoes", "image", at(10*time.Minute + time.Second), opened, false, media.Doubtful},
@@ -41,7 +44,7 @@ func TestRouteTellsMediaOfThePastFromWhatHappensNow(t *testing.T) {
 		field, _, echo := strings.Cut(test.field, "/")
 		got := media.RouteOf(media.Item{
 			Field: []byte(field), Echo: echo || field == "smb_message_echoes", Type: []byte(test.kind), Timestamp: test.timestamp,
-			WindowOpenedAt: test.opened, PlaceholderKnown: test.placeholder,
+			WindowOpenedAt: test.opened, ReceivedAt: opened, PlaceholderKnown: test.placeholder,
 		})
 		if got != test.want {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)

@@ -104,6 +104,16 @@ func EditKey(message Hash, timestamp int64, content []byte) Hash {
 	return HashBytes(p)
 }
 
+// StandbyKey is the identity of a copy of what key identifies, that came under the field `standby`. The copy and the real
+// one are told apart: an application that got the copy first has to answer the real one all the same.
+func StandbyKey(key Hash) Hash {
+	var b [32]byte
+	p := append(b[:0], "standby\x00"...)
+	p = appendUint64(p, key.Hi)
+	p = appendUint64(p, key.Lo)
+	return HashBytes(p)
+}
+
 // MessageEventID is the ce_id of a version of a message: a function of the event type, the message's
 // key and its rank, and of nothing else, so that every delivery and every replay gives the same id.
 func MessageEventID(eventType string, key Hash, rank Rank) Hash {

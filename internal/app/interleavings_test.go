@@ -671,6 +671,55 @@ func TestFirstRunAndReplaysAgreeInEveryInterleaving(t *testing.T) {
 	}
 }
 
+// docs/webhooks.md, H17: a chunk and a live webhook of one message come by two lanes, and either may be read first.
+func TestWhatWasJustWrittenStaysLiveInEveryInterleaving(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	const user, biz = "16505551234", "15550783881"
+	change := func(field, parts string) string {
+		return `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"field":"` + field + `","value":{"messaging_product":"whatsapp",
+			"metadata":{"display_phone_number":"` + biz + `","phone_number_id":"106540352242922"},` + parts + `}}]}]}`
+	}
+	at := strconv.FormatInt(start.Unix(), 10)
+	item := func(from, to string) string {
+		return `[{"from":"` + from + `","to":"` + to + `","id":"wamid.X","timestamp":"` + at + `","type":"image","image":{"id":"1"}}]`
+	}
+	for field, test := range map[string]struct {
+		live  string
+		topic schemas.Topic
+	}{
+		"messages":           {change("messages", `"messages":`+item(user, biz)), schemas.TopicMessages},
+		"smb_message_echoes": {change("smb_message_echoes", `"message_echoes":`+item(biz, user)), schemas.TopicEchoes},
+		"echoes, messages":   {change("messages", `"message_echoes":`+item(biz, user)), schemas.TopicEchoes},
+	} {
+		chunk := change("history", `"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":10},"threads":[{"id":"`+user+
+			`","messages":[{"from":"`+user+`","id":"wamid.X","timestamp":"`+at+`","type":"media_placeholder"}]}]}]`)
+		for _, posts := range [][]posted{
+			{{chunk, start}, {test.live, start.Add(time.Millisecond)}}, {{test.live, start}, {chunk, start.Add(time.Millisecond)}},
+			{{chunk, start}, {test.live, start.Add(time.Minute)}},
+		} {
+			for seed := range uint64(8) {
+				rng := rand.New(rand.NewPCG(seed, 0))
+				first := newModelled(t, rng, 2, start)
+				first.first(posts)
+				again := newModelled(t, rng, 3, first.now)
+				again.replay(first)
+				for _, d := range differ(first.consumed(), again.consumed()) {
+					t.Errorf("%s, seed %d: %.300s", field, seed, d)
+				}
+				n := 0
+				for _, e := range again.events {
+					if e.topic == test.topic {
+						n++
+					}
+				}
+				if n != 1 {
+					t.Errorf("%s, seed %d: %d events on %s", field, seed, n, test.topic)
+				}
+			}
+		}
+	}
+}
+
 // differ is what stands in one list alone; both are sorted.
 func differ(first, second []string) (differences []string) {
 	count := map[string]int{}

@@ -111,3 +111,21 @@ func TestComparingAllocatesNothing(t *testing.T) {
 		t.Errorf("SamePhone allocates %v times", n)
 	}
 }
+
+func TestGroupsAreKnownByTheFormOfTheirIDs(t *testing.T) {
+	for id, want := range map[string]bool{
+		"120363043211234567@g.us": true, "5511987654321-1612345678@g.us": true, "1@g.us": true, "120363043211234567": true,
+		"Y2FwaV9ncm91cDoxOTUwNTU1MDA3OToxMjAzNjM0MDA2NzI0MjcyOTM5": true,
+		"@g.us": false, "16505550100": false, "16505550100@s.whatsapp.net": false, "7@lid": false, "US.13491208655302741918": false, "": false,
+		"12036304321123456": false, "12036304321123456x": false, "1203630432112345678": false, "us": false, "Y2Fw": false,
+	} {
+		if got := identity.IsGroupID([]byte(id)); got != want {
+			t.Errorf("IsGroupID(%q) = %v", id, got)
+		}
+	}
+	for id, want := range map[string]bool{"G1": true, "chat-7": true, "16505550100": false, "US.1": false, "7@lid": false, "lid:7": false, "": false, "1@g.us": false} {
+		if got := identity.IsUnknown([]byte(id)); got != want {
+			t.Errorf("IsUnknown(%q) = %v", id, got)
+		}
+	}
+}

@@ -30,6 +30,7 @@ const doubtAfter = 10 * time.Minute
 // Item is what RouteOf looks at.
 type Item struct {
 	Field     []byte // of the change
+	Echo      bool   // of message_echoes[], by whatever name, and under whatever field
 	Type      []byte // of the message
 	Timestamp int64  // of the message, Unix seconds; 0 when absent
 	// WindowOpenedAt is when the running history sync of the number opened; zero when none is running.
@@ -44,13 +45,14 @@ type Item struct {
 
 // RouteOf tells media of the past from what happens now (docs/webhooks.md, History: three shapes of follow-up).
 // What comes under the field `history` is of the past, always. What comes under another field is when its
-// placeholder is known. An echo of media that is older than the sync that runs, or old when it came while a
+// placeholder is known and its own time is of the past: whether the placeholder was processed before does not matter for
+// what was just written, so a replay comes to the same. An echo of media that is older than the sync that runs, or old when it came while a
 // sync may be about to begin, may be one whose placeholder is still to come.
 func RouteOf(i Item) Route {
 	switch {
-	case string(i.Field) == "history", i.PlaceholderKnown:
+	case string(i.Field) == "history", i.PlaceholderKnown && i.Timestamp > 0 && Before(i.Timestamp, i.ReceivedAt):
 		return Past
-	case string(i.Field) != "smb_message_echoes", !isMedia(i.Type), i.Timestamp <= 0:
+	case !i.Echo, !isMedia(i.Type), i.Timestamp <= 0:
 		return Live
 	case !i.WindowOpenedAt.IsZero() && Before(i.Timestamp, i.WindowOpenedAt), i.Awaiting && Before(i.Timestamp, i.ReceivedAt):
 		return Doubtful

@@ -111,7 +111,7 @@ func (f *Finder) only(c *split.Change, display []byte) []int32 {
 	var first person
 	for i := range c.Profiles {
 		q := profilePerson(&c.Profiles[i])
-		if samePhone(q.phone, display) {
+		if samePhone(q.phone, display) || identity.IsGroupID(c.Profiles[i].WaID) {
 			continue
 		}
 		if len(f.matched) == 0 {

@@ -62,7 +62,7 @@ func (f *Finder) Status(c *split.Change, display []byte, msg *split.Message) *Si
 	names := namesOf(msg)
 	group := groupOf(msg, names)
 	to := receiverOf(msg, names, group)
-	return f.settle(schemas.DirectionOutbound, c, display, &to, group, names.RecipientLogicalID)
+	return f.settle(schemas.DirectionOutbound, asked(c, group, &to), display, &to, group, names.RecipientLogicalID)
 }
 
 // Who is one whom an item without a sender and a receiver names.
@@ -70,6 +70,10 @@ type Who struct{ ID, UserID, ParentUserID []byte }
 
 // Named is the side of what has no direction: an error without a message, a thread that was handed over.
 func (f *Finder) Named(c *split.Change, display []byte, who Who) *Side {
+	if identity.IsGroupID(who.ID) {
+		p := personOf(nil, who.UserID, who.ParentUserID)
+		return f.settle(schemas.DirectionUnknown, asked(c, who.ID, &p), display, &p, who.ID, nil)
+	}
 	p := personOf(who.ID, who.UserID, who.ParentUserID)
 	return f.settle(schemas.DirectionUnknown, c, display, &p, nil, nil)
 }
@@ -79,8 +83,14 @@ func (f *Finder) Named(c *split.Change, display []byte, who Who) *Side {
 func Joined(s *Side, thread string, group bool, direction string) Side {
 	id := []byte(thread)
 	joined := Side{Direction: direction, Thread: string(identity.Digits(id)), Contact: s.Contact, Profiles: s.Profiles}
-	if group {
+	if group || identity.IsGroupID(id) { // a placeholder of an earlier version does not say so
 		joined.GroupID, joined.Thread = thread, thread
+		if direction == schemas.DirectionOutbound && s.Direction == schemas.DirectionOutbound {
+			joined.Contact, joined.Profiles = schemas.Contact{}, nil // for all of the group
+		}
+		if joined.Contact.UserID == thread {
+			joined.Contact.UserID = ""
+		}
 		return joined
 	}
 	if thread == "" {

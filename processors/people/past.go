@@ -16,6 +16,7 @@ type chat struct {
 	user    person // of the thread's context, and of its id
 	byID    person // of the thread's id alone, which may be of another kind or spelling
 	self    bool   // the user is the business
+	group   []byte // the thread is that of a group
 	side    Side
 }
 
@@ -23,6 +24,9 @@ type chat struct {
 func (f *Finder) Chat(c *split.Change, display []byte, t *split.Thread) {
 	f.chat = chat{change: c, display: digitsOf(display), thread: t}
 	h := &f.chat
+	if h.group = groupOfThread(t); len(h.group) > 0 {
+		return // each message says for itself who wrote it
+	}
 	h.byID = personOf(t.ID, nil, nil)
 	h.user = personOf(t.WaID, t.UserID, t.ParentUserID)
 	if len(h.byID.phone) > 0 || identity.IsUserID(h.byID.user) {
@@ -37,6 +41,25 @@ func (f *Finder) Chat(c *split.Change, display []byte, t *split.Thread) {
 	h.self = samePhone(h.user.phone, h.display)
 	f.describe(&h.side, h, &h.user, &f.ofChat)
 	h.side.Thread = cmp.Or(text(h.byID.phone), h.side.Contact.WaID, h.side.Contact.UserID, h.side.Contact.ParentUserID)
+}
+
+// groupOfThread is the group whose chat a thread is. An id without a known form is a group's where a message is to that
+// very id, and the thread has no user.
+func groupOfThread(t *split.Thread) []byte {
+	switch {
+	case identity.IsGroupID(t.ID):
+		return t.ID
+	case identity.IsGroupID(t.WaID):
+		return t.WaID
+	case !identity.IsUnknown(t.ID) || len(t.WaID)+len(t.UserID)+len(t.ParentUserID) > 0:
+		return nil
+	}
+	for i := range t.Messages {
+		if equal(t.Messages[i].To, t.ID) {
+			return t.ID
+		}
+	}
+	return nil
 }
 
 // userOfMessages is the user of a thread that names nobody: the one whom its messages agree on.
@@ -67,7 +90,7 @@ func (f *Finder) describe(s *Side, h *chat, p *person, profiles *[]byte) {
 // Past is the side of a message of the thread that Chat began.
 func (f *Finder) Past(msg *split.Message) *Side {
 	h := &f.chat
-	if h.user.named() && len(msg.FromUserID)+len(msg.ToUserID) == 0 && msg.Names == nil {
+	if h.user.named() && len(msg.FromUserID)+len(msg.ToUserID) == 0 && msg.Names == nil && !identity.IsGroupID(msg.To) {
 		h.side.Direction = h.direction(msg)
 		if len(h.side.Contact.WaID) > 0 {
 			return &h.side
@@ -129,7 +152,7 @@ func (h *chat) isUser(p *person) bool { return p.is(&h.user) || p.is(&h.byID) }
 // pastInFull takes all that a message names.
 func (f *Finder) pastInFull(h *chat, msg *split.Message) *Side {
 	names := namesOf(msg)
-	group := groupOf(msg, names)
+	group := firstOf(groupOf(msg, names), h.group)
 	from, to := senderOf(msg, names, group), receiverOf(msg, names, group)
 	f.side = Side{}
 	s := &f.side

@@ -109,6 +109,15 @@ func TestChatOfThePastHasItsUserAsContact(t *testing.T) {
 		{"a group", biz, `"contacts":[{"wa_id":"16505550101","profile":{"name":"n"}}],`, `{"id":"G1","messages":[{"from":"16505550100","group_id":"G1"},{"from":"16505550101","group_id":"G1"},{"from":"15550009001","group_id":"G1","to":"G1"}]}`,
 			[]string{"inbound thread=G1 group=G1 wa_id=16505550100", `inbound thread=G1 group=G1 wa_id=16505550101 name=n profiles=[{"wa_id":"16505550101","profile":{"name":"n"}}]`,
 				"outbound thread=G1 group=G1"}},
+		{"a group by the form of its id", biz, "", `{"id":"1-2@g.us","messages":[{"from":"16505550100"},{"from":"15550009001"},{"from":"15550009001","to":"1-2@g.us"}]}`,
+			[]string{"inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100", "outbound thread=1-2@g.us group=1-2@g.us", "outbound thread=1-2@g.us group=1-2@g.us"}},
+		{"a group in the context", biz, "", `{"id":"","context":{"wa_id":"1-2@g.us"},"messages":[{"from":"16505550100"}]}`,
+			[]string{"inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100"}},
+		{"a group in to alone", biz, "", `{"id":"16505550100","messages":[{"from":"16505550100","to":"1-2@g.us"},{"from":"16505550100"}]}`,
+			[]string{"inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100", "inbound thread=16505550100 wa_id=16505550100"}},
+		{"a group of an unknown form, to which messages are", biz, `"contacts":[{"wa_id":"16505550100"}],`, `{"id":"GRP","messages":[{"from":"16505550101"},{"from":"15550009001","to":"GRP"}]}`,
+			[]string{"inbound thread=GRP group=GRP wa_id=16505550101", "outbound thread=GRP group=GRP"}},
+		{"a user of an unknown form", biz, "", `{"id":"7@lid","messages":[{"from":"15550009001","to":"7@lid"}]}`, []string{"outbound thread=7@lid user_id=7@lid"}},
 	} {
 		got := past(t, test.display, test.rest, test.thread)
 		for i := range got {

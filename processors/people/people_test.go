@@ -217,6 +217,14 @@ func TestEchoIsToWhomeverAnythingNames(t *testing.T) {
 		{"to a group", `"message_echoes":[{"from":"15550009001","to":"G1","group_id":"G1"}]`, "outbound thread=G1 group=G1"},
 		{"to a group by its type", `"message_echoes":[{"from":"15550009001","to":"120363043211234567","recipient_type":"group"}]`,
 			"outbound thread=120363043211234567 group=120363043211234567"},
+		{"to a group by the form of its id", `"contacts":[{"wa_id":"16505550100"}],"message_echoes":[{"from":"15550009001","to":"5511987654321-1612345678@g.us"}]`,
+			"outbound thread=5511987654321-1612345678@g.us group=5511987654321-1612345678@g.us"},
+		{"to a group by its digits", `"message_echoes":[{"to":"120363043211234567"}]`, "outbound thread=120363043211234567 group=120363043211234567"},
+		{"to a group of the Groups API", `"message_echoes":[{"to":"Y2FwaV9ncm91cDoxOTUwNTU1"}]`, "outbound thread=Y2FwaV9ncm91cDoxOTUwNTU1 group=Y2FwaV9ncm91cDoxOTUwNTU1"},
+		{"the request to a group", `"message_echoes":[{"id":"w","message":{"messaging_product":"whatsapp","recipient_type":"group","to":"G1","type":"text"}}]`, "outbound thread=G1 group=G1"},
+		{"the request to one user", `"message_echoes":[{"id":"w","message":{"recipient_type":"individual","to":"16505550100","type":"text"}}]`, "outbound thread=16505550100 wa_id=16505550100"},
+		{"a group in contacts", `"contacts":[{"wa_id":"1@g.us"},{"wa_id":"16505550100"}],"message_echoes":[{"from":"15550009001"}]`,
+			`outbound thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
 		{"nobody", `"message_echoes":[{"from":"15550009001"}]`, "outbound"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
 		return f.Message(c, []byte(biz), &c.Echoes[0], true)
@@ -235,6 +243,8 @@ func TestGroupIsTheThreadAndTheParticipantTheContact(t *testing.T) {
 		{"of the only person of contacts", `"contacts":[{"wa_id":"16505550100"}],"messages":[{"group_id":"G1"}]`,
 			`inbound thread=G1 group=G1 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
 		{"a group's id keeps its spelling", `"messages":[{"from":"+16505550100","group_id":"+1 203"}]`, "inbound thread=+1 203 group=+1 203 wa_id=16505550100"},
+		{"a group by its id in to", `"messages":[{"from":"16505550100","to":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100"},
+		{"a group by its id in from", `"messages":[{"from":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us"},
 		{"a group of blanks", `"messages":[{"from":"16505550100","group_id":" "}]`, "inbound thread=16505550100 wa_id=16505550100"},
 		{"empty group", `"messages":[{"from":"16505550100","group_id":""}]`, "inbound thread=16505550100 wa_id=16505550100"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
@@ -261,6 +271,8 @@ func TestStatusIsOfItsRecipient(t *testing.T) {
 			"outbound thread=G1 group=G1 wa_id=16505550100"},
 		{"group without its type", `"statuses":[{"recipient_id":"G1","recipient_participant_user_id":"US.1"}]`, "outbound thread=G1 group=G1 user_id=US.1"},
 		{"group alone", `"statuses":[{"recipient_id":"120363043211234567","recipient_type":"group"}]`, "outbound thread=120363043211234567 group=120363043211234567"},
+		{"group alone, another participant in contacts", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"G1","recipient_type":"group"}]`, "outbound thread=G1 group=G1"},
+		{"group alone, by the form of its id", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"1-2@g.us"}]`, "outbound thread=1-2@g.us group=1-2@g.us"},
 		{"logical id alone", `"statuses":[{"recipient_logical_id":"244048631738500"}]`, "outbound thread=244048631738500"},
 		{"nobody", `"statuses":[{"id":"w"}]`, "outbound"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
@@ -301,6 +313,7 @@ func TestErrorIsOfItsRecipientOrTheOnlyPersonOfContacts(t *testing.T) {
 		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101"}]`, people.Who{}, "unknown"},
 		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101","user_id":"US.1"}]`, people.Who{ID: []byte("16505550101")},
 			`unknown thread=16505550101 wa_id=16505550101 user_id=US.1 profiles=[{"wa_id":"16505550101","user_id":"US.1"}]`},
+		{`"contacts":[{"wa_id":"16505550100"}]`, people.Who{ID: []byte("1-2@g.us")}, "unknown thread=1-2@g.us group=1-2@g.us"},
 		{`"errors":[]`, people.Who{UserID: []byte("US.1")}, "unknown thread=US.1 user_id=US.1"},
 	} {
 		var f people.Finder
@@ -326,9 +339,19 @@ func TestAssetTakesTheChatOfItsPlaceholder(t *testing.T) {
 		{"by BSUID", people.Side{Contact: schemas.Contact{WaID: "551187654321"}}, "BR.1", false, "outbound thread=BR.1 wa_id=551187654321 user_id=BR.1"},
 		{"nobody of its own", people.Side{}, "16505550100", false, "outbound thread=16505550100 wa_id=16505550100"},
 		{"a group", people.Side{Thread: "551187654321", Contact: user}, "G1", true, "outbound thread=G1 group=G1 wa_id=551187654321 user_id=BR.1 name=n"},
+		{"a group, of the business", people.Side{Direction: "outbound", Thread: "551187654321", Contact: user}, "G1", true, "outbound thread=G1 group=G1"},
+		{"a group's participant", people.Side{Thread: "551187654321", Contact: user}, "G1", true, "inbound thread=G1 group=G1 wa_id=551187654321 user_id=BR.1 name=n"},
+		{"a group by the form of its id", people.Side{Contact: user}, "120363043211234567@g.us", false,
+			"inbound thread=120363043211234567@g.us group=120363043211234567@g.us wa_id=551187654321 user_id=BR.1 name=n"},
+		{"a group, the contact of which was its id", people.Side{Contact: schemas.Contact{WaID: "551187654321", UserID: "1@g.us"}}, "1@g.us", false,
+			"inbound thread=1@g.us group=1@g.us wa_id=551187654321"},
 		{"a chat that nobody names", people.Side{Thread: "551187654321", Contact: user}, "", false, "outbound thread=551187654321 wa_id=551187654321 user_id=BR.1 name=n"},
 	} {
-		got := people.Joined(&test.own, test.thread, test.group, schemas.DirectionOutbound)
+		direction := schemas.DirectionOutbound
+		if strings.HasPrefix(test.want, schemas.DirectionInbound) {
+			direction = schemas.DirectionInbound
+		}
+		got := people.Joined(&test.own, test.thread, test.group, direction)
 		if s := show(&got); s != test.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", test.name, s, test.want)
 		}

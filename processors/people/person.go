@@ -103,7 +103,7 @@ func namesOf(msg *split.Message) *split.Names {
 	return msg.Names
 }
 
-// groupOf is the group that an item belongs to; none in a chat of two. A status of a group has the group as its
+// groupOf is the group that an item belongs to; none in a chat of two. The form of an id tells, too. A status of a group has the group as its
 // recipient, and the user as the participant.
 func groupOf(msg *split.Message, names *split.Names) []byte {
 	group := identity.Named(names.GroupID)
@@ -112,6 +112,12 @@ func groupOf(msg *split.Message, names *split.Names) []byte {
 		return group
 	case string(names.RecipientType) == "group":
 		return firstOf(msg.RecipientID, msg.To)
+	case identity.IsGroupID(msg.To):
+		return msg.To
+	case identity.IsGroupID(msg.RecipientID):
+		return msg.RecipientID
+	case identity.IsGroupID(msg.From):
+		return msg.From
 	case len(names.ParticipantID)+len(names.ParticipantUserID)+len(names.ParticipantParentUserID) > 0:
 		return msg.RecipientID
 	}

@@ -161,6 +161,9 @@ func (s *Scanner) assemble() fault {
 		case outside.reason != "" || data.reason != "" || native.reason != "":
 			return firstOf(outside, data, native)
 		}
+		if len(r.bare.Errors) > 0 && !s.outerErrors(0, 0, 0, Change{}, r.bare.Errors) {
+			return s.fatal
+		}
 		s.body.Envelope, s.body.Changes, s.body.Places = EnvelopeMeta, s.changes, s.placed(EnvelopeMeta)
 		return fault{}
 
@@ -295,6 +298,7 @@ func (s *Scanner) entry(i, index int) int {
 		id         []byte
 		time       int64
 		hasChanges bool
+		errors     []byte
 	)
 	var o object
 	i = s.enter(i)
@@ -311,11 +315,13 @@ func (s *Scanner) entry(i, index int) int {
 		case "changes":
 			hasChanges = s.in[i] != 'n'
 			i = s.changeArray(i, index)
+		case "errors", "error":
+			i = s.errors(i, &errors)
 		default:
 			i = s.skip(i)
 		}
 	}
-	if i > 0 && !hasChanges {
+	if i > 0 && !hasChanges && !anyError(errors) {
 		// It would vanish without a trace: there is nothing in it that could be passed on.
 		s.soft(schemas.ReasonShape, start, "an entry without changes")
 	}
@@ -323,6 +329,9 @@ func (s *Scanner) entry(i, index int) int {
 		c := &s.changes[k]
 		c.EntryID, c.EntryTime = id, time
 		c.WABA = orElse(orElse(c.WABA, id), c.ownWABA)
+	}
+	if i > 0 && len(errors) > 0 && !s.outerErrors(i, index, base, Change{EntryID: id, EntryTime: time, WABA: id}, errors) {
+		return -1
 	}
 	return i
 }

@@ -4,7 +4,11 @@ import "bytes"
 
 // historyArray cuts value.history[].
 func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
-	if s.in[i] != '[' {
+	switch s.in[i] {
+	case '[':
+	case '{':
+		return s.loneElement(i, dst)
+	default:
 		return s.misfitArray(i, placeElement)
 	}
 	base, odd := len(s.elements), s.isOdd()
@@ -30,6 +34,28 @@ func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 			s.places, s.cutting.cut = s.places[:places], cut
 			s.leaveOut(Place{kind: placeElement, element: n})
 		}
+	}
+	*dst = since(s.elements, base)
+	return i
+}
+
+// loneElement reads an element of history without its array: a decline, an error or threads. Another object is none.
+func (s *Scanner) loneElement(i int, dst *[]HistoryElement) int {
+	start, base, odd := i, len(s.elements), s.isOdd()
+	e, ok := room(s, &s.elements, i)
+	if !ok {
+		return -1
+	}
+	places, cut := len(s.places), s.cutting.cut
+	i = s.historyElement(i, e, 0)
+	switch {
+	case i > 0 && s.isOdd() && !odd:
+		*e = HistoryElement{Out: true}
+		s.places, s.cutting.cut = s.places[:places], cut
+		s.leaveOut(Place{kind: placeElement})
+	case i > 0 && !anyError(e.Errors) && len(e.Threads) == 0:
+		dropLast(&s.elements)
+		return s.misfitArray(start, placeElement)
 	}
 	*dst = since(s.elements, base)
 	return i
@@ -81,6 +107,8 @@ func (s *Scanner) chunkMetadata(i int, e *HistoryElement) int {
 			i = s.ordinal(i, &e.ChunkOrder, &e.HasChunkOrder)
 		case "progress":
 			i = s.ordinal(i, &e.Progress, &e.HasProgress)
+		case "errors", "error":
+			i = s.errors(i, &e.Errors)
 		default:
 			i = s.skip(i)
 		}

@@ -167,16 +167,20 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 	return i
 }
 
-// sendRequest reads whom a message was sent to, and its type, from the request that sent it. What the message itself
+// sendRequest reads whom a message was sent to, whether that is a group, and its type, from the request that sent it. What the message itself
 // says wins, before and after.
 func (s *Scanner) sendRequest(i int, m *Message) int {
-	var to, user, kind []byte
+	var to, user, kind, recipient []byte
 	var o object
 	i = s.enter(i)
 	for {
 		var more bool
 		if i, more = s.key(&o, i); !more {
 			m.To, m.ToUserID, m.Type = orElse(m.To, to), orElse(m.ToUserID, user), orElse(m.Type, kind)
+			if string(recipient) == "group" {
+				names := s.namesOf(m)
+				names.RecipientType = orElse(names.RecipientType, recipient)
+			}
 			return i
 		}
 		switch string(o.key) {
@@ -184,6 +188,8 @@ func (s *Scanner) sendRequest(i int, m *Message) int {
 			i = s.id(i, &to)
 		case "recipient":
 			i = s.id(i, &user)
+		case "recipient_type":
+			i = s.text(i, &recipient)
 		case "type":
 			i = s.text(i, &kind)
 		default:

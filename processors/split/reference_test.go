@@ -372,6 +372,7 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 	var first schemas.Reason
 	good := false
 	for i, e := range entry.list() {
+		base := len(b.Changes)
 		if why := refEntryOddness(e); why != "" {
 			if first == "" {
 				first = why
@@ -381,7 +382,7 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 			places = append(places, strconv.Itoa(i))
 			continue
 		}
-		good = good || len(e.get("changes").items) > 0
+		good = good || len(e.get("changes").list()) > 0 || anyError(refErrors(e))
 		for j, change := range e.get("changes").list() {
 			changes = append(changes, change)
 			c, l, why := refChange(change, change.get("value"), Change{
@@ -395,17 +396,45 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 			b.Changes = append(b.Changes, c)
 			places = append(places, l.of(fmt.Sprintf("%d.%d", i, j))...)
 		}
+		refOuter(b, i, base, Change{EntryID: e.get("id").id(), EntryTime: e.get("time").seconds(), WABA: e.get("id").id()}, refErrors(e))
 	}
 	if first != "" && !good {
 		panic(odd{first})
 	}
+	refOuter(b, 0, 0, Change{}, refErrors(root))
 	return b, places, changes
+}
+
+// refOuter is the change of errors beside others, those from base on.
+func refOuter(b *Body, entry, base int, c Change, errors []byte) {
+	if !anyError(errors) {
+		return
+	}
+	c.Entry = entry
+	var of *Change
+	for k := range b.Changes[base:] {
+		o := &b.Changes[base+k]
+		if o.Entry == entry {
+			c.Index = max(c.Index, o.Index+1)
+		}
+		if !o.Refused && (of == nil || len(of.PhoneNumberID) == 0 && len(o.PhoneNumberID) > 0) {
+			of = o
+		}
+	}
+	if of != nil {
+		c.EntryID, c.EntryTime, c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber = of.EntryID, of.EntryTime, of.WABA, of.PhoneNumberID, of.DisplayPhoneNumber
+	}
+	outerChange(&c, errors)
+	b.Changes = append(b.Changes, c)
 }
 
 // refEntryOddness is why an entry is left out as a whole: what is odd about its changes does not count.
 func refEntryOddness(e *node) schemas.Reason {
 	if changes := e.get("changes"); e.kind == '{' && changes != nil && changes.kind == '[' {
 		return looseness(e.without(changes.items))
+	}
+	if changes := e.get("changes"); e.kind == '{' && (changes == nil || changes.kind == 'n') && anyError(refErrors(e)) {
+		return looseness(e.raw)
 	}
 	return schemas.ReasonShape
 }
@@ -544,7 +573,14 @@ func refParts(v *node, c *Change, l *left) (arrays left) {
 	echoes := array(".message_echoes", v.arrays("message_echoes", "smb_message_echoes")...)
 	statuses := array(".statuses", v.arrays("statuses")...)
 	book := one(array(".state_sync", v.get("state_sync")))
-	for n, h := range one(array(".history", v.get("history"))).list() {
+	elements := v.get("history")
+	var lone []*node
+	if elements != nil && elements.kind == '{' {
+		if e := refElement(elements, 0, &left{}); anyError(e.Errors) || len(e.Threads) > 0 {
+			lone, elements = []*node{elements}, nil
+		}
+	}
+	for n, h := range append(lone, one(array(".history", elements)).list()...) {
 		var in left
 		var e HistoryElement
 		var why schemas.Reason
@@ -645,8 +681,21 @@ func (n *node) all() []member {
 }
 
 func refElement(h *node, position int, l *left) HistoryElement {
-	e := HistoryElement{Raw: h.raw, Errors: refErrors(h)}
 	meta := h.get("metadata")
+	var found []*node
+	for _, m := range h.all() {
+		switch {
+		case (m.name == "errors" || m.name == "error") && m.value.kind != 'n':
+			found = append(found, m.value)
+		case m.name == "metadata" && m.value.kind == '{':
+			for _, inner := range m.value.members {
+				if (inner.name == "errors" || inner.name == "error") && inner.value.kind != 'n' {
+					found = append(found, inner.value)
+				}
+			}
+		}
+	}
+	e := HistoryElement{Raw: h.raw, Errors: refJoined(found)}
 	e.Phase, e.HasPhase = meta.get("phase").ordinal()
 	e.ChunkOrder, e.HasChunkOrder = meta.get("chunk_order").ordinal()
 	e.Progress, e.HasProgress = meta.get("progress").ordinal()
@@ -722,6 +771,9 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 			}
 		}
 		m.Names = refNames(n)
+		if sent := n.get("message"); sent != nil && sent.kind == '{' && string(sent.get("recipient_type").text()) == "group" {
+			m.Names.RecipientType = orElse(m.Names.RecipientType, []byte("group"))
+		}
 		if edit := n.get("edit"); edit != nil && edit.kind == '{' {
 			m.Edit = edit.raw
 		}

@@ -108,10 +108,15 @@ var samples = map[string]string{
 		"smb_message_echoes":[{"id":"a","from":"1","to":"2"}]}},{"field":"statuses","value":{"statuses":[{"id":"b","status":"sent"}]}},
 		{"field":"account_offboarded","value":{"waba_id":"W7","reason":"USER_INITIATED"}}]}]}`,
 
+	"errors outside": `{"object":"whatsapp_business_account","errors":[{"code":1}],"entry":[{"id":"W","time":1739321024,"errors":[{"code":2593109}],"changes":[
+		{"field":"account_update","value":{"event":"PARTNER_ADDED"}},{"field":"history","value":{"metadata":{"display_phone_number":"15550783881","phone_number_id":"1"},
+		"history":{"metadata":{"phase":0,"errors":{"code":2}},"threads":[],"errors":[{"code":3}]}}}]},{"id":"V","error":{"code":4},"errors":[]}]}`,
+
 	"standby": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"standby","value":{"messaging_product":"whatsapp",
 		"metadata":{"display_phone_number":"15550783881","phone_number_id":"1"},"standby":{"contacts":[{"wa_id":"2"}],"messages":[{"id":"a","from":"2","timestamp":"1750101000","type":"text"}],
 		"message_echoes":[{"id":"b","timestamp":"1750101001","message":{"messaging_product":"whatsapp","to":"2","recipient":"US.1","type":"template"},"template":{"messages":7}},
-		{"id":"c","to":"3","type":"text","message":{"to":"2","type":"image"}},{"id":"d","message":"to"}],"statuses":[{"id":"e","status":"read","recipient_id":"2"}]}}},
+		{"id":"c","to":"3","type":"text","message":{"to":"2","type":"image"}},{"id":"d","message":"to"},
+		{"id":"g","message":{"to":"G1","recipient_type":"group"}},{"id":"h","message":{"to":"2","recipient_type":"individual"}},{"id":"i","recipient_type":"individual","message":{"recipient_type":"group"}}],"statuses":[{"id":"e","status":"read","recipient_id":"2"}]}}},
 		{"field":"standby","value":{"metadata":{"phone_number_id":"1"},"messages":[{"id":"f","from":"2"}]}},{"field":"standby","value":{"standby":[]}},
 		{"field":"flows","value":{"standby":{"messages":7}}}]}]}`,
 

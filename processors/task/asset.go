@@ -78,7 +78,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	}
 	opened, running := l.n.history.Running()
 	item := media.Item{
-		Field: l.c.Field, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
+		Field: l.c.Field, Echo: echo, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
 		Awaiting: l.n.history.Awaiting(), ReceivedAt: l.o.ReceivedAt,
 	}
 	if running {
@@ -92,7 +92,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	key := t.itemKey(l.n, msg)
 	a := &asset{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
-		Display: l.c.DisplayPhoneNumber, Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: string(l.c.Field) == fieldStandby,
+		Display: l.c.DisplayPhoneNumber, Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: l.standby(),
 	}
 	if l.o.Replay != nil {
 		a.Replay = l.o.Replay.ID
@@ -138,10 +138,15 @@ func (t *Task) asset(n *number, a *asset) {
 	}
 	// One event a message, whatever the shapes in which its asset came.
 	rank := min(rankOf(msg), schemas.RankConcrete)
-	id := schemas.MessageEventID(schemas.TypeMedia, a.Key, rank)
-	first := t.first(o, t.now, id, n.known(schemas.MessageEventID(schemas.TypeMedia, a.Key, 0)), rank)
+	key, came := a.Key, false
+	if a.Standby {
+		came = t.left(o, t.now, n.known(schemas.MessageEventID(schemas.TypeMedia, key, 0)), rank)
+		key = schemas.StandbyKey(key)
+	}
+	id := schemas.MessageEventID(schemas.TypeMedia, key, rank)
+	first := !came && t.first(o, t.now, id, n.known(schemas.MessageEventID(schemas.TypeMedia, key, 0)), rank)
 	if first && joined {
-		first = t.firstOfTwins(o, n, msg.ID, place.Thread, rank)
+		first = t.firstOfTwins(l, msg.ID, place.Thread, rank)
 	}
 	if !first {
 		t.counts.Duplicates[KindMedia]++

@@ -161,6 +161,13 @@ func TestADeclineCountsWhereverItStands(t *testing.T) {
 		"bare value.error":         value(`"error":` + decline),
 		"bare error of the value":  value(`"errors":[` + decline + `]`),
 		"bare second error":        value(`"history":[{"errors":[{"code":1},` + decline + `]}]`),
+		"of the metadata":          envelope("history", value(`"history":[{"metadata":{"phase":0,"errors":[`+decline+`]}}]`)),
+		"history is an object":     envelope("history", value(`"history":{"errors":[`+decline+`]}`)),
+		"history is its error":     envelope("history", value(`"history":{"error":`+decline+`}`)),
+		"bare history, an object":  value(`"history":{"errors":[` + decline + `]}`),
+		"beside the changes":       strings.Replace(envelope("history", value(`"history":[]`)), `"time":`, `"errors":[`+decline+`],"time":`, 1),
+		"behind the changes":       strings.Replace(envelope("account_update", value(`"event":"PARTNER_ADDED"`)), `"field":"account_update"}]`, `"field":"account_update"}],"error":`+decline, 1),
+		"beside the entries":       strings.Replace(envelope("history", value(`"history":[]`)), `"entry":`, `"errors":[`+decline+`],"entry":`, 1),
 		"second element":           envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":1}},{"errors":[`+decline+`]}]`)),
 		"beside messages":          failedChunk(0, 1, `[`+decline+`]`, `,"threads":[{"id":"`+user+`","messages":[`+text("m1")+`]}]`),
 		"before a chunk of a body": envelope("history", value(`"history":[{"errors":[`+decline+`]},{"metadata":{"phase":0,"chunk_order":1},"threads":[{"id":"`+user+`","messages":[`+text("m1")+`]}]}]`)),
@@ -187,6 +194,30 @@ func TestADeclineCountsWhereverItStands(t *testing.T) {
 				t.Errorf("after a restart it is %s", again.State)
 			}
 		})
+	}
+}
+
+// docs/webhooks.md, H14.
+func TestErrorsOutsideOfAChangeWithoutANumberAreOnOther(t *testing.T) {
+	for name, body := range map[string]string{
+		"alone in an entry":     `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","errors":[{"code":2593109}]}]}`,
+		"beside an account":     `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","errors":[{"code":2593109}],"changes":[{"field":"account_update","value":{"event":"PARTNER_ADDED"}}]}]}`,
+		"at the root":           `{"object":"whatsapp_business_account","error":{"code":2593109},"entry":[{"id":"` + waba + `","changes":[{"field":"account_update","value":{"event":"PARTNER_ADDED"}}]}]}`,
+		"none, beside a change": `{"object":"whatsapp_business_account","errors":[],"entry":[{"id":"` + waba + `","errors":{},"changes":[{"field":"account_update","value":{"event":"PARTNER_ADDED"}}]}]}`,
+	} {
+		p := newPartition(t)
+		p.webhook(body)
+		p.webhook(body)
+		want := 1
+		if strings.HasPrefix(name, "none") {
+			want = 0
+		}
+		got := events[schemas.Other](p, schemas.TopicOther)
+		if len(got) != want || len(p.topics[schemas.TopicDLQ]) != 0 {
+			t.Errorf("%s: other is %+v, and %d letters", name, got, len(p.topics[schemas.TopicDLQ]))
+		} else if want == 1 && (got[0].WABAID != waba || got[0].Field != "errors" || !strings.Contains(string(got[0].Original), "2593109")) {
+			t.Errorf("%s: other is %+v", name, got)
+		}
 	}
 }
 

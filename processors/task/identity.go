@@ -155,12 +155,19 @@ func (t *Task) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (p
 func sameUser(a, b []byte) bool { return bytes.Equal(a, b) || identity.SamePhone(a, b) }
 
 // firstOfTwins tells whether no asset left under the other wamid of a message whose placeholder is known.
-func (t *Task) firstOfTwins(o *Origin, n *number, wamid []byte, thread string, rank schemas.Rank) bool {
+func (t *Task) firstOfTwins(l *liveChange, wamid []byte, thread string, rank schemas.Rank) bool {
 	w, ok := schemas.ParseWAMID(wamid)
-	if !ok || o.Requeue.event() != "" {
+	if !ok || l.o.Requeue.event() != "" {
 		return true
 	}
+	n := l.n
 	var key schemas.Hash
 	key, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeMedia), bytesOf(n.id.PhoneNumberID), w.Token(), bytesOf(thread))
+	if l.standby() {
+		if t.left(l.o, t.now, n.known(key), rank) {
+			return false
+		}
+		key = schemas.StandbyKey(key)
+	}
 	return t.raise(t.now, n.known(key), rank)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
@@ -61,9 +62,12 @@ func (l *liveChange) event(topic schemas.Topic, ceType string) event {
 func (l *liveChange) message() schemas.Message {
 	return schemas.Message{
 		WABAID: l.n.id.WABAID, PhoneNumberID: l.n.id.PhoneNumberID, DisplayPhoneNumber: str(l.n.display(l.c, l.o.ReceivedAt)),
-		Standby: string(l.c.Field) == fieldStandby,
+		Standby: l.standby(),
 	}
 }
+
+// standby tells whether the items are copies of what another application answers.
+func (l *liveChange) standby() bool { return string(l.c.Field) == fieldStandby }
 
 // on sets what an event has from the other side of its item.
 func on(m *schemas.Message, s *people.Side) {
@@ -102,6 +106,18 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, side *people.Side,
 // each.
 func (t *Task) firstVersion(e *event, l *liveChange, key schemas.Hash, msg *split.Message, rank schemas.Rank) bool {
 	o, message := l.o, l.n.known(schemas.MessageEventID(e.ceType, key, 0))
+	if l.standby() {
+		if t.left(o, o.ReceivedAt, message, rank) {
+			// Of edits each leaves, so that of the message says nothing of this one, unless it was revoked.
+			was, _ := t.recent.Lookup(o.ReceivedAt, message)
+			edit := l.n.known(schemas.MessageEventID(e.ceType, editKey(key, msg), rank))
+			if rank != schemas.RankEdit || was > rank || t.left(o, o.ReceivedAt, edit, schemas.RankPlaceholder) {
+				return false
+			}
+		}
+		key = schemas.StandbyKey(key)
+		message = l.n.known(schemas.MessageEventID(e.ceType, key, 0))
+	}
 	if rank != schemas.RankEdit {
 		e.id = schemas.MessageEventID(e.ceType, key, rank)
 		return t.first(o, o.ReceivedAt, e.id, message, rank)
@@ -115,6 +131,26 @@ func (t *Task) firstVersion(e *event, l *liveChange, key schemas.Hash, msg *spli
 	return t.first(o, o.ReceivedAt, e.id, l.n.known(e.id), rank)
 }
 
+// left tells whether the real one of a copy on standby left already, at this rank or a higher one.
+func (t *Task) left(o *Origin, at time.Time, key schemas.Hash, rank schemas.Rank) bool {
+	if o.Requeue.event() != "" {
+		return false // it names what it wants
+	}
+	was, seen := t.recent.Lookup(at, key)
+	return seen && was >= rank
+}
+
+// firstBytes tells whether a status or an error, which all its bytes identify, is to leave, and under which id.
+func (t *Task) firstBytes(l *liveChange, id schemas.Hash) (schemas.Hash, bool) {
+	if l.standby() {
+		if t.left(l.o, l.o.ReceivedAt, l.n.known(id), schemas.RankConcrete) {
+			return id, false
+		}
+		id = schemas.StandbyKey(id)
+	}
+	return id, t.first(l.o, l.o.ReceivedAt, id, l.n.known(id), schemas.RankConcrete)
+}
+
 // status emits a status. One message has several, and they may run backwards: each is an event of its own. Several may be
 // of one second: of the participants of a group, of a payment, with different errors. So all bytes tell two apart.
 func (t *Task) status(l *liveChange, msg *split.Message) {
@@ -122,7 +158,8 @@ func (t *Task) status(l *liveChange, msg *split.Message) {
 	at := strconv.AppendInt(b[:0], msg.Timestamp, 10)
 	var id schemas.Hash
 	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID, msg.Status, at, msg.Raw)
-	if !t.first(l.o, l.o.ReceivedAt, id, l.n.known(id), schemas.RankConcrete) {
+	id, first := t.firstBytes(l, id)
+	if !first {
 		t.counts.Duplicates[KindStatus]++
 		return
 	}
@@ -156,7 +193,8 @@ func (t *Task) failure(l *liveChange) {
 		var id schemas.Hash
 		id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeError), bytesOf(l.n.id.PhoneNumberID), failure, value,
 			strconv.AppendInt(nil, l.c.EntryTime, 10), strconv.AppendInt(nil, int64(i), 10))
-		if !t.first(l.o, l.o.ReceivedAt, id, l.n.known(id), schemas.RankConcrete) {
+		id, first := t.firstBytes(l, id)
+		if !first {
 			t.counts.Duplicates[KindMessage]++
 			continue
 		}

@@ -143,13 +143,19 @@ func TestMediaFollowUpsOfAllShapesJoinTheirPlaceholder(t *testing.T) {
 		"history messages":       envelope("history", value(`"messages":[{"from":"`+user+`","id":"p1",`+asset+`}]`)),
 		"history message_echoes": envelope("history", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"p1",`+asset+`}]`)),
 		"smb_message_echoes":     envelope("smb_message_echoes", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"p1",`+asset+`}]`)),
+		"messages":               envelope("messages", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"p1",`+asset+`}]`)),
+		"messages, other name":   envelope("messages", value(`"smb_message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"p1",`+asset+`}]`)),
+		"message_echoes":         envelope("message_echoes", value(`"smb_message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"p1",`+asset+`}]`)),
+		"standby":                envelope("standby", value(`"standby":{"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"p1",`+asset+`}]}`)),
+		"standby, flat":          envelope("standby", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"p1",`+asset+`}]`)),
+		"standby, the request":   envelope("standby", value(`"standby":{"message_echoes":[{"id":"p1","timestamp":"1738796547","message":{"to":"`+user+`","type":"image","image":{"id":"1"}}}]}`)),
 	}
 	placeholder := strings.Replace(chunk(0, 1, 100, "p1"), text("p1"),
 		`{"from":"`+biz+`","id":"p1","timestamp":"1772300007","type":"media_placeholder","history_context":{"status":"PLAYED"}}`, 1)
 	for name, followUp := range shapes {
 		for _, order := range [][]string{{placeholder, followUp}, {followUp, placeholder}} {
 			p := newPartition(t)
-			if strings.HasPrefix(name, "smb") {
+			if !strings.HasPrefix(name, "history") {
 				p.webhook(chunk(0, 2, 100, "m2")) // what opens the window tells an old echo from one of now
 			}
 			for _, body := range order {
@@ -159,12 +165,26 @@ func TestMediaFollowUpsOfAllShapesJoinTheirPlaceholder(t *testing.T) {
 			p.webhook(followUp)
 			got := events[schemas.Message](p, schemas.TopicMedia)
 			if len(got) != 1 || got[0].Joined == nil || !*got[0].Joined || got[0].Direction != schemas.DirectionOutbound ||
-				got[0].Timestamp != 1772300007 || got[0].Thread != user || !got[0].Historical {
+				got[0].Timestamp != 1772300007 || got[0].Thread != user || !got[0].Historical || got[0].Standby != strings.HasPrefix(name, "standby") {
 				t.Errorf("%s, placeholder first %v: media is %+v", name, order[0] == placeholder, got)
 			}
 			if n := len(p.topics[schemas.TopicEchoes]); n != 0 {
 				t.Errorf("%s: media of the past left as %d echoes", name, n)
 			}
+		}
+	}
+}
+
+// docs/webhooks.md, H17: under whichever field an echo comes.
+func TestOldEchoWithoutAPlaceholderIsHistoricalUnderEveryField(t *testing.T) {
+	for _, field := range []string{"smb_message_echoes", "message_echoes", "messages", "standby"} {
+		p := newPartition(t)
+		p.webhook(chunk(0, 1, 50, "m1"))
+		at := strconv.FormatInt(p.clock.Add(-24*time.Hour).Unix(), 10)
+		p.webhook(envelope(field, value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"e1","timestamp":"`+at+`","type":"image","image":{"id":"2"}}]`)))
+		p.tick(p.cfg.Media.Hold + time.Minute)
+		if got := events[schemas.Message](p, schemas.TopicEchoes); len(got) != 1 || !got[0].Historical {
+			t.Errorf("%s: echoes are %+v, want one that is historical", field, got)
 		}
 	}
 }

@@ -58,6 +58,66 @@ func TestCopiesOnStandbyLeaveAsTheirKindsAndAreMarked(t *testing.T) {
 	}
 }
 
+// docs/webhooks.md, E12: the copy says "do not answer", the real one is to be answered.
+func TestCopyOnStandbyAndTheRealOneAreToldApart(t *testing.T) {
+	at := unixText(start)
+	edit := func(id, text string) string {
+		return `"message_echoes":[{"from":"` + biz + `","to":"` + user + `","id":"` + id + `","timestamp":"` + at + `","type":"edit","edit":{"original_message_id":"o","message":{"type":"text","text":{"body":"` + text + `"}}}}]`
+	}
+	for name, parts := range map[string]string{
+		"message":       `"messages":[{"from":"` + user + `","id":"x","timestamp":"` + at + `","type":"text","text":{"body":"a"}}]`,
+		"placeholder":   `"messages":[{"from":"` + user + `","id":"x","timestamp":"` + at + `","type":"unsupported","errors":[{"code":131051}]}]`,
+		"scoped wamid":  `"messages":[{"from":"` + user + `","id":"wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQTg3RjVCNzlGNEQ5RjY3QjdFRAA=","timestamp":"` + at + `","type":"text"}]`,
+		"echo":          `"message_echoes":[{"from":"` + biz + `","to":"` + user + `","id":"x","timestamp":"` + at + `","type":"text","text":{"body":"a"}}]`,
+		"edit":          edit("x", "a"),
+		"revoke":        `"message_echoes":[{"from":"` + biz + `","to":"` + user + `","id":"x","timestamp":"` + at + `","type":"revoke","revoke":{"original_message_id":"o"}}]`,
+		"status":        `"statuses":[{"id":"x","status":"sent","timestamp":"` + at + `","recipient_id":"` + user + `"}]`,
+		"error":         `"errors":[{"code":130429}]`,
+		"media":         `"messages":[{"from":"` + user + `","id":"p","timestamp":"1772300000","type":"image","image":{"id":"1"}}]`,
+		"media, echoed": `"message_echoes":[{"from":"` + biz + `","to":"` + user + `","id":"p","timestamp":"1772300000","type":"image","image":{"id":"1"}}]`,
+	} {
+		itself := envelope("messages", value(parts))
+		flat := envelope("standby", value(parts))
+		for _, copied := range []string{flat, envelope("standby", value(`"standby":{`+parts+`}`))} {
+			play := func(bodies ...string) (marks []bool) {
+				p := newPartition(t)
+				p.webhook(strings.Replace(chunk(0, 1, 100, "p"), `"type":"text"`, `"type":"media_placeholder"`, 1))
+				for _, body := range bodies {
+					p.webhook(body)
+					p.restart()
+				}
+				ids := map[string]bool{}
+				for _, topic := range []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes, schemas.TopicMedia} {
+					for i, m := range events[schemas.Message](p, topic) {
+						marks = append(marks, m.Standby)
+						ids[p.topics[topic][i].headers[schemas.HeaderCEID]] = true
+					}
+				}
+				if len(ids) != len(marks) {
+					t.Errorf("%s: %d events have %d ids", name, len(marks), len(ids))
+				}
+				return marks
+			}
+			if got := play(copied, itself, copied, itself); !slices.Equal(got, []bool{true, false}) {
+				t.Errorf("%s, the copy first: standby is %v", name, got)
+			}
+			if name == "error" && copied != flat {
+				continue // nothing but the value's bytes tells errors apart
+			}
+			if got := play(itself, copied, itself); !slices.Equal(got, []bool{false}) {
+				t.Errorf("%s, the real one first: standby is %v", name, got)
+			}
+		}
+	}
+	p := newPartition(t)
+	for _, body := range []string{envelope("messages", value(edit("x", "a"))), envelope("standby", value(edit("x", "b")))} {
+		p.webhook(body)
+	}
+	if got := events[schemas.Message](p, schemas.TopicEchoes); len(got) != 2 || !got[1].Standby {
+		t.Errorf("a copy of another edit: %+v", got)
+	}
+}
+
 func TestHandoverNamesItsThreadAndWhoHasTheControl(t *testing.T) {
 	bare := `{"messaging_product":"whatsapp","recipient":{"phone_number_id":"` + phone + `"},"sender":{"wa_id":"+1 650-555-1234","user_id":"US.1"},"timestamp":1772366390,"type":"control_taken","control_taken":{}}`
 	for _, c := range []struct{ name, body, kind, thread, key, userID string }{

@@ -240,6 +240,12 @@ func TestAssetHasTheChatOfItsPlaceholderAndItsOwnContact(t *testing.T) {
 			"p1: outbound thread=G1 group=G1 wa_id=16505551234"},
 		{"a group that the asset does not name", placeholder(`"id":"G1"`, `,"group_id":"G1"`), `"messages":[{"from":"16505551234","id":"p1","type":"image"}]`,
 			"p1: outbound thread=G1 group=G1 wa_id=16505551234"},
+		{"a group by its id alone", strings.Replace(placeholder(`"id":"120363043211234567@g.us"`, ""), `"from":"`+biz, `"from":"`+user, 1),
+			`"messages":[{"from":"16505551234","id":"p1","type":"image"}]`, "p1: inbound thread=120363043211234567@g.us group=120363043211234567@g.us wa_id=16505551234"},
+		{"a group by to alone", strings.Replace(placeholder(`"id":"GRP"`, `,"to":"GRP"`), `"from":"`+biz, `"from":"`+user, 1),
+			`"messages":[{"from":"16505551234","id":"p1","type":"image"}]`, "p1: inbound thread=GRP group=GRP wa_id=16505551234"},
+		{"the business to a group", placeholder(`"id":"120363043211234567@g.us"`, ""), `"contacts":[{"wa_id":"16505551234"}],"messages":[{"from":"` + biz + `","id":"p1","type":"image"}]`,
+			"p1: outbound thread=120363043211234567@g.us group=120363043211234567@g.us"},
 	} {
 		asset := envelope("history", value(test.asset))
 		for _, order := range [][]string{{test.placeholder, asset}, {asset, test.placeholder}} {

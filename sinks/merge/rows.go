@@ -141,7 +141,7 @@ func (a *adding) content(kind string, m *schemas.Message, v *Version) Content {
 		c.SortAt = a.e.ReceivedAt / 1000
 	}
 	c.Chat = chatOf(c.Thread)
-	c.Order = new(order).flag(rankOf(m) > schemas.RankPlaceholder).flag(!m.Historical).window(c.Window).number(m.Timestamp).digest(a.digest)
+	c.Order = new(order).flag(rankOf(m) > schemas.RankPlaceholder).flag(!m.Historical).flag(!m.Standby).window(c.Window).number(m.Timestamp).digest(a.digest)
 	return c
 }
 

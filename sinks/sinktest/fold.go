@@ -313,13 +313,19 @@ var (
 				}
 				return 1
 			}
+			own := func(r *record) int { // no copy of what another application answers
+				if r.message.Standby {
+					return 0
+				}
+				return 1
+			}
 			window := func(r *record) int32 {
 				if r.message.Sync == nil {
 					return 0
 				}
 				return r.message.Sync.Window
 			}
-			return cmp.Or(cmp.Compare(*a.message.Rank, *b.message.Rank), cmp.Compare(live(a), live(b)), cmp.Compare(window(a), window(b)), later(a, b))
+			return cmp.Or(cmp.Compare(*a.message.Rank, *b.message.Rank), cmp.Compare(live(a), live(b)), cmp.Compare(own(a), own(b)), cmp.Compare(window(a), window(b)), later(a, b))
 		},
 	}
 	edits, revokes, assets = rule{kind("edit"), later}, rule{kind("revoke"), later}, rule{kind("media"), later}

@@ -198,6 +198,9 @@ func (w *World) message() {
 			}
 		case 1:
 			topic, ceType, m.Direction = schemas.TopicEchoes, schemas.TypeEcho, "outbound"
+			m.Standby = w.maybe(4)
+		default:
+			m.Standby = w.maybe(4)
 		}
 	}
 	w.add(topic, ceType, m.PhoneNumberID+"/"+m.Thread, m).message = m

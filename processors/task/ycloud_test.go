@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +76,21 @@ func TestYCloudEditAndRevokeNameTheirMessage(t *testing.T) {
 	got := events[schemas.Message](p, schemas.TopicEchoes)
 	if len(got) != 2 || got[0].Kind != schemas.KindEdit || got[1].Kind != schemas.KindRevoke || got[0].OriginalWAMID != "a" || got[1].OriginalWAMID != "a" {
 		t.Errorf("echoes are %+v", got)
+	}
+}
+
+// YCloud has no id for a number but the number itself. Its spelling is kept, as everywhere: two spellings are two numbers.
+func TestYCloudNumberInAnotherSpellingIsAnotherNumber(t *testing.T) {
+	p := newPartition(t)
+	for i, number := range []string{"+5521998765432", "+552198765432", "5521998765432"} {
+		p.webhook(fmt.Sprintf(`{"id":"e%d","type":"whatsapp.inbound_message.received","whatsappInboundMessage":{"wamid":"w%d","wabaId":"%s","from":"+%s","to":"%s","type":"text","text":{"body":"x"}}}`, i, i, waba, user, number))
+	}
+	var ids []string
+	for _, m := range events[schemas.Message](p, schemas.TopicMessages) {
+		ids = append(ids, m.PhoneNumberID)
+	}
+	if want := []string{"5521998765432", "552198765432", "5521998765432"}; !slices.Equal(ids, want) {
+		t.Errorf("numbers are %v, want %v", ids, want)
 	}
 }
 

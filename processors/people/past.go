@@ -129,8 +129,12 @@ func (h *chat) directionOf(msg *split.Message, from, to *person) string {
 		return schemas.DirectionOutbound
 	case samePhone(to.phone, h.display):
 		return schemas.DirectionInbound
+	case otherUserID(from, &h.user):
+		return schemas.DirectionOutbound // not the user, and there are but two
+	case otherUserID(to, &h.user):
+		return schemas.DirectionInbound // for somebody else than the user
 	case isUserID(from):
-		return schemas.DirectionInbound // a business has none
+		return schemas.DirectionInbound // the thread's user has none that could be compared
 	case isUserID(to):
 		return schemas.DirectionOutbound
 	case len(from.phone) > 0 && len(h.user.phone) > 0:
@@ -143,6 +147,11 @@ func (h *chat) directionOf(msg *split.Message, from, to *person) string {
 		return schemas.DirectionOutbound // for somebody else than the business
 	}
 	return schemas.DirectionUnknown
+}
+
+// otherUserID tells whether p and the user of a thread, who is somebody else, have business-scoped ids of one kind.
+func otherUserID(p, user *person) bool {
+	return identity.IsUserID(p.user) && identity.IsUserID(user.user) || identity.IsUserID(p.parent) && identity.IsUserID(user.parent)
 }
 
 func isUserID(p *person) bool { return identity.IsUserID(p.user) || identity.IsUserID(p.parent) }

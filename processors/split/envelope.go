@@ -341,23 +341,26 @@ func (s *Scanner) changeArray(i, entry int) int {
 		return s.misfit(i, "changes is not an array")
 	}
 	i = s.enter(i)
-	for n := 0; ; n++ {
+	for n, first := 0, true; ; first = false {
 		var more bool
-		if i, more = s.item(n == 0, i); !more {
+		if i, more = s.item(first, i); !more {
 			return i
 		}
+		base := len(s.changes)
 		c, ok := room(s, &s.changes, i)
 		if !ok {
 			return -1
 		}
 		c.Entry, c.Index = entry, n
 		i = s.change(i, c)
+		n += len(s.changes) - base // an array of values is as many changes
 	}
 }
 
 func (s *Scanner) change(i int, c *Change) int {
 	outer, odd := s.begin(regionEntries, len(s.changes)-1)
 	start := i
+	s.valueAt = 0
 	if s.in[i] == '{' {
 		i = s.changeMembers(i, c)
 	} else {
@@ -367,11 +370,68 @@ func (s *Scanner) change(i int, c *Change) int {
 		return i
 	}
 	c.Raw = s.in[start:i:i]
+	if v := s.valueAt; v > 0 && !s.isOdd() && s.in[v] != 'n' && carriesParts(fieldNamed(c.Field)) {
+		if _, first := behindSpace(s.in, v+1); s.in[v] == '[' && first != ']' {
+			s.cutting, s.odd = outer, odd
+			return s.values(v, i, c)
+		}
+		s.soft(schemas.ReasonShape, v, "value is not an object")
+	}
 	if !s.finish(c) {
 		return -1
 	}
 	s.cutting, s.odd = outer, odd
 	return i
+}
+
+// values reads a change whose value is an array of values: each is a change of its own. What stands beside the value is of
+// the first. end is where the change ends.
+func (s *Scanner) values(i, end int, whole *Change) int {
+	of, depth := *whole, s.depth
+	dropLast(&s.changes)
+	s.depth = s.valueDepth
+	i = s.enter(i)
+	for n := 0; ; n++ {
+		var more bool
+		if i, more = s.item(n == 0, i); !more {
+			break
+		}
+		c, ok := room(s, &s.changes, i)
+		if !ok {
+			return -1
+		}
+		outer, odd := s.begin(regionEntries, len(s.changes)-1)
+		*c = Change{Entry: of.Entry, Index: of.Index + n, Field: of.Field}
+		start := i
+		if s.in[i] == '{' {
+			i = s.value(i, c, "")
+		} else {
+			i = s.misfitElement(i, "an element of value is not an object")
+		}
+		if i < 0 {
+			return i
+		}
+		if n == 0 {
+			c.Beside = of.Beside
+		}
+		c.Raw = changeOf(of.Field, s.in[start:i], c.Beside)
+		if !s.finish(c) {
+			return -1
+		}
+		s.cutting, s.odd = outer, odd
+	}
+	s.depth = depth
+	return end
+}
+
+// changeOf is a change with one value, as Meta's envelope has it.
+func changeOf(field, value, beside []byte) []byte {
+	raw := append(quoted([]byte(`{"field":`), field), `,"value":`...)
+	raw = append(raw, value...)
+	if beside != nil {
+		raw = append(append(raw, `,"errors":`...), beside...)
+	}
+	return append(raw, '}')
 }
 
 func (s *Scanner) changeMembers(i int, c *Change) int {
@@ -389,6 +449,7 @@ func (s *Scanner) changeMembers(i int, c *Change) int {
 			if s.in[i] == '{' {
 				i = s.value(i, c, "")
 			} else {
+				s.valueAt, s.valueDepth = i, s.depth
 				i = s.skip(i)
 			}
 		case "errors", "error":

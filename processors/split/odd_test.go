@@ -75,11 +75,15 @@ func TestOddPartIsLeftOutAloneWithItsPlace(t *testing.T) {
 		{"a contact's name", schemas.ReasonJSONUTF8, "0.1.state_sync.1", in("smb_app_state_sync", "{\"state_sync\":[{},{\"contact\":{\"full_name\":\""+at+"\xff\"}}]}"), nil},
 		{"a user's name", schemas.ReasonJSONUTF8, "0.1.contacts.0", in("messages", "{\"contacts\":[{\"profile\":{\"name\":\""+at+"\xff\"}}],\"messages\":[{\"id\":\"m\"}]}"), []string{"m"}},
 		{"a user's name, of a copy", schemas.ReasonJSONDuplicate, "0.1.contacts.0", in("standby", `{"standby":{"messages":[{"id":"m"}],"contacts":[{"wa_id":"1","wa_id`+at+`":"2"}]}}`), []string{"m"}},
+		{"the value is text", schemas.ReasonShape, "0.1", in("history", at+`"x"`), nil},
+		{"the value is an empty array", schemas.ReasonShape, "0.1", in("messages", at+`[ ]`), nil},
 		{"the value's names", schemas.ReasonJSONDuplicate, "0.1", in("messages", `{"messages":[{"id":"x"}],"messages`+at+`":[{"id":"y"}]}`), nil},
 		{"the change's names", schemas.ReasonJSONDuplicate, "0.1", in("messages", `{"messages":[{"id":"x"}]},"value`+at+`":{}`), nil},
 		{"a name twice, deep in what nobody knows", schemas.ReasonJSONDuplicate, "0.1", in("messages", `{"x":[{"y":{"a":1,"a`+at+`":1}}]}`), nil},
 		{"a field that nobody knows", schemas.ReasonJSONUTF8, "0.1", in("flows", "{\"messages\":[7,{\"x\":\""+at+"\xff\"}]}"), nil},
 		{"an account event", schemas.ReasonJSONDuplicate, "0.1", in("account_update", `{"event":"PARTNER_REMOVED","event`+at+`":"PARTNER_ADDED"}`), nil},
+		{"a value of an array of one is text", schemas.ReasonShape, "0.1", in("messages", `[`+at+`"x"]`), nil},
+		{"a message of a value in an array", schemas.ReasonShape, "0.1.messages.1", in("messages", `[{"messages":[{"id":"m"},`+at+`7]}]`), []string{"m"}},
 		{"a change is a number", schemas.ReasonShape, "0.1", `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[` + good + at + `1,` + strings.ReplaceAll(strings.TrimSuffix(good, ","), "before", "after") + `]}]}`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

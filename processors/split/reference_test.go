@@ -383,18 +383,34 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 			continue
 		}
 		good = good || len(e.get("changes").list()) > 0 || anyError(refErrors(e))
-		for j, change := range e.get("changes").list() {
+		j := 0
+		for _, change := range e.get("changes").list() {
 			changes = append(changes, change)
-			c, l, why := refChange(change, change.get("value"), Change{
-				Entry: i, Index: j, Raw: change.raw,
-				EntryID: e.get("id").id(), EntryTime: e.get("time").seconds(),
-				Field: change.get("field").text(), Beside: refErrors(change),
-			})
-			if why != "" {
-				c, l.places = Change{Entry: i, Index: j, Raw: change.raw, EntryID: c.EntryID, EntryTime: c.EntryTime, Cut: 1, Refused: true, Loose: true}, []string{""}
+			for n, v := range refValuesOf(change) {
+				raw, beside := change.raw, refErrors(change)
+				whole := change
+				if v != change.get("value") {
+					whole = v
+					if n > 0 {
+						beside = nil
+					}
+					raw = changeOf(change.get("field").text(), v.raw, beside)
+				}
+				c, l, why := refChange(whole, v, Change{
+					Entry: i, Index: j, Raw: raw,
+					EntryID: e.get("id").id(), EntryTime: e.get("time").seconds(),
+					Field: change.get("field").text(), Beside: beside,
+				})
+				if field := FieldName(string(change.get("field").text())); why == "" && v != nil && v.kind != '{' && v.kind != 'n' && carriesParts([]byte(field)) {
+					why = schemas.ReasonShape
+				}
+				if why != "" {
+					c, l.places = Change{Entry: i, Index: j, Raw: raw, EntryID: c.EntryID, EntryTime: c.EntryTime, Cut: 1, Refused: true, Loose: true}, []string{""}
+				}
+				b.Changes = append(b.Changes, c)
+				places = append(places, l.of(fmt.Sprintf("%d.%d", i, j))...)
+				j++
 			}
-			b.Changes = append(b.Changes, c)
-			places = append(places, l.of(fmt.Sprintf("%d.%d", i, j))...)
 		}
 		refOuter(b, i, base, Change{EntryID: e.get("id").id(), EntryTime: e.get("time").seconds(), WABA: e.get("id").id()}, refErrors(e))
 	}
@@ -403,6 +419,19 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 	}
 	refOuter(b, 0, 0, Change{}, refErrors(root))
 	return b, places, changes
+}
+
+// refValuesOf are the values of a change: several where an array stands in place of one.
+func refValuesOf(change *node) []*node {
+	if change.kind != '{' {
+		return []*node{nil}
+	}
+	v := change.get("value")
+	field := FieldName(string(change.get("field").text()))
+	if v == nil || v.kind != '[' || len(v.items) == 0 || !carriesParts([]byte(field)) || looseness(change.raw) != "" {
+		return []*node{v}
+	}
+	return v.items
 }
 
 // refOuter is the change of errors beside others, those from base on.

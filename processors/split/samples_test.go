@@ -112,6 +112,10 @@ var samples = map[string]string{
 		{"field":"account_update","value":{"event":"PARTNER_ADDED"}},{"field":"history","value":{"metadata":{"display_phone_number":"15550783881","phone_number_id":"1"},
 		"history":{"metadata":{"phase":0,"errors":{"code":2}},"threads":[],"errors":[{"code":3}]}}}]},{"id":"V","error":{"code":4},"errors":[]}]}`,
 
+	"values": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"error":{"code":7},"value":[{"metadata":{"phone_number_id":"1"},"messages":[{"id":"a","from":"2"}]},
+		{"metadata":{"phone_number_id":"3"},"messages":[{"id":"b"}]}],"field":"messages"},{"field":"flows","value":[{}]},
+		{"field":"history","value":null},{"field":"messages","value":{"messages":[{"id":"c"}]}}]}]}`,
+
 	"standby": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"standby","value":{"messaging_product":"whatsapp",
 		"metadata":{"display_phone_number":"15550783881","phone_number_id":"1"},"standby":{"contacts":[{"wa_id":"2"}],"messages":[{"id":"a","from":"2","timestamp":"1750101000","type":"text"}],
 		"message_echoes":[{"id":"b","timestamp":"1750101001","message":{"messaging_product":"whatsapp","to":"2","recipient":"US.1","type":"template"},"template":{"messages":7}},

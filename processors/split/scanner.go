@@ -19,6 +19,8 @@ type Scanner struct {
 
 	cutting  cutting  // of the change that is being read
 	handover handover // in it
+	// Where a value stands in it that is no object, and how deep; 0: none does.
+	valueAt, valueDepth int
 
 	// The parts, one slab a kind. A part's nested slices are taken when its array is complete, and
 	// nothing is written to them afterwards: a slab that grows later leaves them behind with the right

@@ -709,3 +709,35 @@ func TestReroutedContactsKeepTheirPlaceInTheOrder(t *testing.T) {
 		}
 	}
 }
+
+// docs/webhooks.md, D17: two WABAs are of one partition by chance.
+func TestMessageOfANumberUnderTwoWABAsLeavesOfEach(t *testing.T) {
+	const second = "102290129340399"
+	for name, body := range map[string]string{
+		"message": envelope("messages", value(`"messages":[{"from":"`+user+`","id":"x","timestamp":"1772366400","type":"text"}]`)),
+		"echo":    envelope("messages", value(`"message_echoes":[{"to":"`+user+`","id":"x","timestamp":"1772366400","type":"text"}]`)),
+		"status":  envelope("messages", value(`"statuses":[{"id":"x","status":"sent","timestamp":"1772366400","recipient_id":"`+user+`"}]`)),
+		"error":   envelope("messages", value(`"errors":[{"code":1}]`)),
+		"edit":    envelope("messages", value(`"message_echoes":[{"to":"`+user+`","id":"x","timestamp":"1772366400","type":"edit","edit":{}}]`)),
+		"past":    chunk(0, 1, 100, "x"),
+		"asset":   envelope("history", value(`"messages":[{"from":"`+user+`","id":"x","timestamp":"1772366400","type":"image"}]`)),
+	} {
+		p := newPartition(t)
+		for range 2 {
+			p.webhook(body)
+			p.webhook(strings.Replace(body, waba, second, 1))
+			p.restart()
+		}
+		p.tick(p.cfg.Media.Hold + time.Minute)
+		var of []string
+		for _, topic := range []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes, schemas.TopicHistory, schemas.TopicMedia} {
+			for _, m := range events[schemas.Message](p, topic) {
+				of = append(of, m.WABAID)
+			}
+		}
+		slices.Sort(of)
+		if !slices.Equal(of, []string{waba, second}) {
+			t.Errorf("%s: events of %q", name, of)
+		}
+	}
+}

@@ -19,7 +19,8 @@ import (
 type number struct {
 	key     string // escaped "waba/phone_number_id", in state keys
 	id      history.Identity
-	source  []byte // ce_source
+	source  []byte       // ce_source
+	scope   schemas.Hash // of its WABA: see known
 	history *history.Number
 	media   *media.Book
 
@@ -77,12 +78,15 @@ func (n *number) show(display []byte, receivedAt time.Time) (changed bool) {
 	return changed
 }
 
-// known is under which key the task knows something of the number again. Of one without a WABA it is another key than of the
-// same number with it: these two are of different partitions, or by chance of one, and that must not matter.
+// known is under which key the task knows something of the number again. Of one without a WABA, or with another one, it is
+// another key than of the same number: these two are of different partitions, or by chance of one, and that must not matter.
 func (n *number) known(key schemas.Hash) schemas.Hash {
 	if n.id.WABAID == "" {
 		key.Lo = ^key.Lo
+		return key
 	}
+	key.Hi ^= n.scope.Hi
+	key.Lo ^= n.scope.Lo
 	return key
 }
 
@@ -122,6 +126,7 @@ func (t *Task) addNumber(id history.Identity) *number {
 	n := &number{
 		key: numberKey(id.WABAID, id.PhoneNumberID), id: id,
 		source:  []byte("/whatsapp/" + numberKey(id.WABAID, id.PhoneNumberID)),
+		scope:   schemas.HashBytes([]byte(id.WABAID)),
 		history: history.NewNumber(&t.cfg.History, id),
 		media:   media.New(&t.cfg.Media),
 	}

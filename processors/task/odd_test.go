@@ -367,3 +367,26 @@ func TestReasonNamesWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// docs/webhooks.md, D14.
+func TestArrayOfValuesIsAsManyChanges(t *testing.T) {
+	message := func(id, number string) string {
+		return `{"metadata":{"phone_number_id":"` + number + `"},"messages":[{"from":"` + user + `","id":"` + id + `","timestamp":"1772366400","type":"text"}]}`
+	}
+	p := newPartition(t)
+	p.webhook(envelope("messages", `[`+message("a", "1")+`,"x",`+message("b", "2")+`]`))
+	got := events[schemas.Message](p, schemas.TopicMessages)
+	if !slices.Equal(wamids(got), []string{"a", "b"}) || got[0].PhoneNumberID != "1" || got[1].PhoneNumberID != "2" {
+		t.Errorf("messages are %+v", got)
+	}
+	p.webhook(envelope("history", `"x"`))
+	letters := p.topics[schemas.TopicDLQ]
+	if len(letters) != 2 || len(p.topics[schemas.TopicOther]) != 0 {
+		t.Fatalf("%d letters, and %d on other", len(letters), len(p.topics[schemas.TopicOther]))
+	}
+	for i, change := range []string{"1", "0"} {
+		if h := letters[i].headers; h[schemas.HeaderDLQReason] != string(schemas.ReasonShape) || h[schemas.HeaderDLQChanges] != change {
+			t.Errorf("letter %d is %v", i, h)
+		}
+	}
+}

@@ -17,7 +17,7 @@ func mistake() variant {
 		file: "processors/transaction.go",
 		edits: [][2]string{
 			{"\tsend := newSender(", "\tif err := s.commitOutside(ctx, all); err != nil {\n\t\treturn err\n\t}\n\tsend := newSender("},
-			{"\t\ts.fence(req, parts)\n", "\t\treq.Topics = nil\n"},
+			{"\t\ts.addOffsets(req, parts)\n", "\t\treq.Topics = nil\n"},
 		},
 		added: "processors/commit_outside.go", code: commitOutside,
 	}

@@ -164,9 +164,8 @@ func build(parsed map[string]any, origins map[string]string, problems []error) (
 		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 		{"admin.token", c.Admin.TokenFile, &c.Admin.Token},
 	} {
-		read := false
-		*s.value, read = fromFile(s.key, *s.value, s.file, fail)
-		c.unread[s.key] = !read
+		value, read := fromFile(s.key, *s.value, s.file, fail)
+		*s.value, c.unread[s.key] = value, !read
 	}
 	c.check(fail)
 	c.checkSecurity(fail)

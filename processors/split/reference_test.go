@@ -193,7 +193,7 @@ func (n *node) millis() int64 {
 func (n *node) seconds() int64 { return n.millis() / 1000 }
 
 func (n *node) date() int64 {
-	if n == nil || n.kind != '"' {
+	if n == nil || n.kind != '"' || len(n.str) < len(time.DateTime)+1 { // RFC 3339 has two digits of the hour, and Go takes one
 		return 0
 	}
 	var t time.Time

@@ -57,10 +57,12 @@ test-schemas: ## let code generators and the AsyncAPI parser read the schemas; c
 	COEXSTREAM_TEST_SCHEMAS=1 go test -v -count=1 ./internal/testing/generators
 
 .PHONY: crash
-crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs
+crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs, and with damaged event topics alone
 	go run ./internal/testing/crash -binary ./coexstream
 	go run ./internal/testing/crash -binary ./coexstream -kills 1 -every 200 -businesses 10 -messages 40000 \
 		-rot raw.live,raw.bulk,messages,history,echoes,account,state
+	go run ./internal/testing/crash -binary ./coexstream -kills 1 -every 200 -businesses 5 -messages 20000 \
+		-rot messages,history,echoes,account,state
 
 .PHONY: memory
 memory: build ## one history of 1,000,000 messages, 3 MB chunks in random order: `up` has to stay within 400 MiB

@@ -93,7 +93,7 @@ func startUp(t *testing.T, dir string, args ...string) *process {
 // until waits for a condition, and fails when the process ends or half a minute is over.
 func (p *process) until(what string, ok func() bool) {
 	p.t.Helper()
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(90 * time.Second)
 	defer limit.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

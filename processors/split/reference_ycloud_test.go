@@ -68,9 +68,12 @@ func refCloud(root *node) (Change, left) {
 		if m, ok := item("whatsappMessage"); ok {
 			named(m.From)
 			n := root.get("whatsappMessage")
-			of := map[string]string{"sent": "sendTime", "delivered": "deliverTime", "read": "readTime"}[string(m.Status)]
-			at := n.get(of).date()
-			for _, name := range []string{"updateTime", "createTime"} {
+			var at int64
+			names := []string{"updateTime", "createTime"}
+			if of, known := map[string]string{"sent": "sendTime", "delivered": "deliverTime", "read": "readTime"}[string(m.Status)]; known {
+				names = append([]string{of}, names...)
+			}
+			for _, name := range names {
 				if at == 0 {
 					at = n.get(name).date()
 				}

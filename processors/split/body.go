@@ -78,7 +78,9 @@ type Change struct {
 	// that carry parts are said in the one that the documents use: smb_message_echoes for message_echoes.
 	Field []byte
 
-	Raw   []byte // the change object verbatim; nil where the envelope has no such object; native: the body
+	// Raw is the change object verbatim; nil where the envelope has no such object; native: the body. A wrapped value that has
+	// errors beside it is one of Meta's.
+	Raw   []byte
 	Value []byte // the value object verbatim, nil when value is no object; native: the body
 
 	// Native events name the business by its number alone: there both are that number, without its plus.
@@ -99,7 +101,7 @@ type Change struct {
 	// Errors is value.errors verbatim; nil when absent or null. One error may stand in place of the array, and value.error is
 	// another name of it. Where several are there, it is an array of all, with those of Beside.
 	Errors []byte
-	Beside []byte // errors, by either name, beside the value in a change of Meta's envelope
+	Beside []byte // errors, by either name, beside the value in a change of Meta's envelope or in a wrapped one
 
 	AccountEvent []byte // value.event
 	PhoneNumber  []byte // value.phone_number
@@ -124,6 +126,16 @@ type Change struct {
 // Parts is how many parts of the pipeline's own fields a change has.
 func (c *Change) Parts() int {
 	return len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors) + len(c.Handovers)
+}
+
+// OnlyErrors tells whether a change holds errors, and nothing that is a number's.
+func (c *Change) OnlyErrors() bool {
+	for i := range c.History {
+		if el := &c.History[i]; len(el.Threads) > 0 || !anyError(el.Errors) {
+			return false
+		}
+	}
+	return len(c.Errors)+len(c.History) > 0 && len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.StateSync)+len(c.Handovers) == 0
 }
 
 // HasOwnField tells whether the field of a change is one that the pipeline takes apart.

@@ -217,7 +217,7 @@ func (s *Scanner) historyContext(i int, m *Message) int {
 	}
 }
 
-// original reads edit or revoke: which message it is about.
+// original reads edit or revoke: which message it is about. Partners that write their own names in camel case may do so here, too.
 func (s *Scanner) original(i int, dst *[]byte) int {
 	var o object
 	i = s.enter(i)
@@ -226,9 +226,12 @@ func (s *Scanner) original(i int, dst *[]byte) int {
 		if i, more = s.key(&o, i); !more {
 			return i
 		}
-		if string(o.key) == "original_message_id" {
-			i = s.id(i, dst)
-		} else {
+		switch string(o.key) {
+		case "original_message_id":
+			i = s.nameFrom(i, dst, true)
+		case "originalMessageId":
+			i = s.nameFrom(i, dst, false)
+		default:
 			i = s.skip(i)
 		}
 	}

@@ -121,7 +121,20 @@ type Change struct {
 	ProfilesChosen bool
 	profilesCost   int  // of all entries, where not all are there
 	attributed     bool // WABA is not its own: see Attribute
+	spaced         bool // its bytes may have white space between tokens
 }
+
+// Content is JSON of the change without white space between its tokens: what tells it from other content, however a sender or
+// a proxy formats it. It is raw itself where there is none, else it is appended to dst.
+func (c *Change) Content(dst, raw []byte) []byte {
+	if !c.spaced {
+		return raw
+	}
+	return schemas.AppendCompact(dst, raw)
+}
+
+// MayHaveSpace says that messages were put into the change whose bytes may have white space between tokens.
+func (c *Change) MayHaveSpace() { c.spaced = true }
 
 // Parts is how many parts of the pipeline's own fields a change has.
 func (c *Change) Parts() int {

@@ -393,7 +393,7 @@ func (s *Scanner) change(i int, c *Change) int {
 	}
 	c.Raw = s.in[start:i:i]
 	if v := s.valueAt; v > 0 && !s.isOdd() && s.in[v] != 'n' && carriesParts(fieldNamed(c.Field)) {
-		if _, first := behindSpace(s.in, v+1); s.in[v] == '[' && first != ']' {
+		if first := at(s.in, space(s.in, v+1)); s.in[v] == '[' && first != ']' {
 			s.cutting, s.odd = outer, odd
 			return s.values(v, i, c)
 		}

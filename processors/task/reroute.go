@@ -89,7 +89,7 @@ func (t *Task) other(o *Origin, c *split.Change) {
 // otherPart passes on what of a change has no other topic: an object of it, at a place in it.
 func (t *Task) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, raw)
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, t.content(c, raw))
 	if !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
 		t.counts.Duplicates[KindOther]++
 		return

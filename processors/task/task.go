@@ -143,6 +143,7 @@ type Task struct {
 	people  people.Finder
 	counts  Counts
 	scratch []byte
+	compact []byte // see content
 	effects []contacts.Effect
 }
 
@@ -171,6 +172,9 @@ func (t *Task) Begin(out Output, w *Workspace) {
 	t.counts.reset()
 	if cap(t.scratch) > scratchBytesMax {
 		t.scratch = nil // a giant was hashed
+	}
+	if cap(t.compact) > scratchBytesMax {
+		t.compact = nil
 	}
 	t.beginScopes()
 }

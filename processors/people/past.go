@@ -163,7 +163,7 @@ func (h *chat) isUser(p *person) bool { return p.is(&h.user) || p.is(&h.byID) }
 // pastInFull takes all that a message names.
 func (f *Finder) pastInFull(h *chat, msg *split.Message) *Side {
 	names := namesOf(msg)
-	group := firstOf(groupOf(msg, names), h.group)
+	group := firstOf(h.group, groupOf(msg, names)) // a thread stays one
 	from, to := senderOf(msg, names, group), receiverOf(msg, names, group)
 	f.side = Side{}
 	s := &f.side

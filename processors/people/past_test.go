@@ -125,6 +125,8 @@ func TestChatOfThePastHasItsUserAsContact(t *testing.T) {
 			[]string{"inbound thread=1-2@G.US group=1-2@G.US wa_id=16505550100"}},
 		{"a group of old, without its suffix", biz, "", `{"id":"5511987654321-1612345678","messages":[{"from":"16505550100"},{"from":"15550009001"}]}`,
 			[]string{"inbound thread=5511987654321-1612345678 group=5511987654321-1612345678 wa_id=16505550100", "outbound thread=5511987654321-1612345678 group=5511987654321-1612345678"}},
+		{"a group in several spellings", biz, "", `{"id":"5511987654321-1612345678","messages":[{"from":"15550009001","to":"5511987654321-1612345678@G.US"},{"from":"16505550100","group_id":"5511987654321-1612345678@g.us"}]}`,
+			[]string{"outbound thread=5511987654321-1612345678 group=5511987654321-1612345678", "inbound thread=5511987654321-1612345678 group=5511987654321-1612345678 wa_id=16505550100"}},
 		{"a group in from alone", biz, "", `{"id":"16505550100","messages":[{"from":"1-2@g.us","from_user_id":"US.1"},{"from":"1-2@g.us"},{"from":"16505550100"}]}`,
 			[]string{"inbound thread=1-2@g.us group=1-2@g.us user_id=US.1", "unknown thread=1-2@g.us group=1-2@g.us", "inbound thread=16505550100 wa_id=16505550100"}},
 		{"a group in to alone", biz, "", `{"id":"16505550100","messages":[{"from":"16505550100","to":"1-2@g.us"},{"from":"16505550100"}]}`,

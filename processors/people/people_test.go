@@ -226,6 +226,7 @@ func TestEchoIsToWhomeverAnythingNames(t *testing.T) {
 		{"the request to a group where a user is named", `"message_echoes":[{"id":"w","message":{"recipient":"120363043211234567@g.us","type":"text"}}]`,
 			"outbound thread=120363043211234567@g.us group=120363043211234567@g.us"},
 		{"the request to a group by its type where a user is named", `"message_echoes":[{"id":"w","message":{"recipient_type":"group","recipient":"G1","type":"text"}}]`, "outbound thread=G1 group=G1"},
+		{"the request to a group by its type in capitals", `"message_echoes":[{"id":"w","message":{"recipient_type":"GROUP","to":"G1","type":"text"}}]`, "outbound thread=G1 group=G1"},
 		{"the request to a group, and the one in contacts is not all of it", `"contacts":[{"wa_id":"16505550100"}],"message_echoes":[{"id":"w","message":{"recipient":"120363043211234567"}}]`,
 			"outbound thread=120363043211234567 group=120363043211234567"},
 		{"to a group where a user is named", `"message_echoes":[{"from":"15550009001","to_user_id":"120363043211234567@G.US"}]`,

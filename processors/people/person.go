@@ -73,9 +73,9 @@ func digitsOf(display []byte) []byte {
 	return digits
 }
 
-// without is id, or nothing where it is that of the group.
+// without is id, or nothing where it is that of the group, in any of its spellings.
 func without(id, group []byte) []byte {
-	if equal(id, group) {
+	if len(group) > 0 && (equal(id, group) || identity.IsGroupID(id)) {
 		return nil
 	}
 	return id
@@ -103,6 +103,8 @@ func namesOf(msg *split.Message) *split.Names {
 	return msg.Names
 }
 
+var typeGroup = []byte("group")
+
 // groupOf is the group that an item belongs to; none in a chat of two. The form of an id tells, too. A status of a group has the group as its
 // recipient, and the user as the participant.
 func groupOf(msg *split.Message, names *split.Names) []byte {
@@ -110,7 +112,7 @@ func groupOf(msg *split.Message, names *split.Names) []byte {
 	switch {
 	case len(group) > 0:
 		return group
-	case string(names.RecipientType) == "group":
+	case bytes.EqualFold(names.RecipientType, typeGroup):
 		return firstOf(msg.RecipientID, msg.To, msg.RecipientUserID, msg.ToUserID)
 	}
 	// A sender may put it where a user is named, too.

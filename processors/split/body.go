@@ -13,7 +13,11 @@
 // nobody knows are read for their validity alone. Ids and numbers may be quoted or not.
 package split
 
-import "github.com/coexstream/coexstream/schemas"
+import (
+	"slices"
+
+	"github.com/coexstream/coexstream/schemas"
+)
 
 // Limits bound what a scan accepts.
 type Limits struct {
@@ -144,7 +148,8 @@ func (c *Change) Parts() int {
 // OnlyErrors tells whether a change holds errors, and nothing that is a number's.
 func (c *Change) OnlyErrors() bool {
 	for i := range c.History {
-		if el := &c.History[i]; len(el.Threads) > 0 || !anyError(el.Errors) {
+		el := &c.History[i]
+		if !el.Out && (!anyError(el.Errors) || slices.ContainsFunc(el.Threads, func(t Thread) bool { return len(t.Messages) > 0 })) {
 			return false
 		}
 	}

@@ -1,5 +1,7 @@
 package split
 
+import "bytes"
+
 // itemKind tells messages from statuses, which keep their status in another place.
 type itemKind uint8
 
@@ -167,6 +169,8 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 	return i
 }
 
+var typeGroup = []byte("group")
+
 // sendRequest reads whom a message was sent to, whether that is a group, and its type, from the request that sent it. What the message itself
 // says wins, before and after.
 func (s *Scanner) sendRequest(i int, m *Message) int {
@@ -177,7 +181,7 @@ func (s *Scanner) sendRequest(i int, m *Message) int {
 		var more bool
 		if i, more = s.key(&o, i); !more {
 			m.To, m.ToUserID, m.Type = orElse(m.To, to), orElse(m.ToUserID, user), orElse(m.Type, kind)
-			if string(recipient) == "group" {
+			if bytes.EqualFold(recipient, typeGroup) {
 				names := s.namesOf(m)
 				names.RecipientType = orElse(names.RecipientType, recipient)
 			}

@@ -821,8 +821,8 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 			}
 		}
 		m.Names = refNames(n)
-		if sent := n.get("message"); sent != nil && sent.kind == '{' && string(sent.get("recipient_type").text()) == "group" {
-			m.Names.RecipientType = orElse(m.Names.RecipientType, []byte("group"))
+		if sent := n.get("message"); sent != nil && sent.kind == '{' && strings.EqualFold(string(sent.get("recipient_type").text()), "group") {
+			m.Names.RecipientType = orElse(m.Names.RecipientType, sent.get("recipient_type").text())
 		}
 		if edit := n.get("edit"); edit != nil && edit.kind == '{' {
 			m.Edit = edit.raw

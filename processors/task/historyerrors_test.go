@@ -232,6 +232,7 @@ func TestErrorsWithoutANumberAreOnOtherUnderTheirField(t *testing.T) {
 		"in a value of history":        {"history", envelope("history", `{"errors":`+failure+`}`)},
 		"in a value of messages":       {"messages", envelope("messages", `{"messaging_product":"whatsapp","errors":`+failure+`}`)},
 		"in a chunk":                   {"history", envelope("history", `{"history":[{"errors":`+failure+`}]}`)},
+		"in a thread":                  {"history", envelope("history", `{"history":[{"threads":[{"id":"`+user+`","errors":`+failure+`}]}]}`)},
 		"beside a value":               {"history", besideValue("history", `{"metadata":{}}`, `"errors":`+failure)},
 		"in data":                      {"history", `{"id":"e","event":"history","data":{"id":"` + waba + `","errors":` + failure + `}}`},
 		"beside data":                  {"history", `{"id":"e","event":"history","data":{"id":"` + waba + `"},"errors":` + failure + `}`},
@@ -245,6 +246,18 @@ func TestErrorsWithoutANumberAreOnOtherUnderTheirField(t *testing.T) {
 		if len(got) != 1 || len(p.topics[schemas.TopicDLQ]) != 0 || got[0].WABAID != waba || got[0].Field != test.field || !strings.Contains(string(got[0].Original), "2593109") {
 			t.Errorf("%s: other is %+v, and %d letters", name, got, len(p.topics[schemas.TopicDLQ]))
 		}
+	}
+}
+
+// What is odd beside them is a letter, as ever.
+func TestErrorsWithoutANumberBesideAnOddPartLeave(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(envelope("history", `{"history":[7,{"errors":[{"code":2593109}]}]}`))
+	if l := p.theLetter(); l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonShape) || l.headers[schemas.HeaderDLQPlaces] != "0.0.history.0" {
+		t.Errorf("letter has %v", l.headers)
+	}
+	if got := events[schemas.Other](p, schemas.TopicOther); len(got) != 1 {
+		t.Errorf("other is %+v", got)
 	}
 }
 

@@ -368,7 +368,7 @@ func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.R
 		return "", true
 	}
 	if len(c.PhoneNumberID) == 0 {
-		if c.OnlyErrors() && c.Cut == 0 && !c.Partial {
+		if c.OnlyErrors() && !c.Partial {
 			t.other(h.origin, c)
 			return "", true
 		}

@@ -10,6 +10,7 @@ type vocabulary struct {
 	root             table[rootWord]
 	message, subject table[provider.Property]
 	types            table[nativeType]
+	wrapped          *provider.Wrapped // the first of them
 
 	prefixes []string // of types of native events
 	objects  []string // prefixes of members with an object
@@ -55,6 +56,9 @@ func newVocabulary(all []*provider.Provider) *vocabulary {
 	positions, sent := map[string]int{}, 0
 	for _, p := range all {
 		if w := p.Envelope.Wrapped; w != nil {
+			if v.wrapped == nil {
+				v.wrapped = w
+			}
 			v.root.add(w.Field, rootWord{kind: wrappedField})
 			v.root.add(w.Value, rootWord{kind: wrappedValue, waba: w.WABA})
 		}

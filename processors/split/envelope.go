@@ -186,7 +186,7 @@ func (s *Scanner) assemble() fault {
 		}
 		r.data.Field = r.event
 		r.data.WABA = orElse(r.data.WABA, orElse(r.data.EntryID, r.data.ownWABA))
-		if beside := r.bare.Errors; beside != nil { // as beside the value in a change of Meta's
+		if beside := r.bare.Errors; anyError(beside) { // as beside the value in a change of Meta's
 			r.data.Beside, r.data.Raw = beside, changeOf(r.event, r.data.Value, beside)
 		}
 		s.enterAgain(r.dataEnd)

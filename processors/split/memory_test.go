@@ -14,7 +14,7 @@ func TestAGrownScannerAllocatesNothing(t *testing.T) {
 	}
 	for _, name := range []string{
 		"values", "errors outside", "errors by both names", "errors without changes", "errors beside no change", "errors and no entry",
-		"errors beside a wrapped value", "no error beside a wrapped value",
+		"errors beside a wrapped value",
 	} {
 		delete(bodies, name) // errors of several places, and those beside changes, are put together in memory of their own
 	}

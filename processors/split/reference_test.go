@@ -322,7 +322,8 @@ func reference(root *node) (b *Body, places []string, reason schemas.Reason) {
 		}
 		strict(data)
 		wrapped := Change{EntryID: data.get("id").id(), Field: event.text()}
-		if wrapped.Beside = refErrors(root); wrapped.Beside != nil {
+		if beside := refErrors(root); anyError(beside) {
+			wrapped.Beside = beside
 			wrapped.Raw = []byte(`{"field":` + string(quoted(nil, event.text())) + `,"value":` + string(data.raw) + `,"errors":` + string(wrapped.Beside) + `}`)
 		}
 		c, l, why := refChange(data, data, wrapped)

@@ -75,6 +75,29 @@ func HashBytes(b []byte) Hash {
 	return Hash{u.Hi, u.Lo}
 }
 
+// AppendCompact appends a JSON text without white space between its tokens. Ids of content do not depend on it.
+func AppendCompact(dst, text []byte) []byte {
+	start := 0
+	for i := 0; i < len(text); {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			i++
+		case ' ', '\n', '\t', '\r':
+			dst = append(dst, text[start:i]...)
+			i++
+			start = i
+		default:
+			i++
+		}
+	}
+	return append(dst, text[start:]...)
+}
+
 // HashParts is the identity of a sequence of byte strings: the parts are length-delimited, so ("ab","c")
 // and ("a","bc") differ. scratch is reused and returned.
 func HashParts(scratch []byte, parts ...[]byte) (Hash, []byte) {

@@ -18,10 +18,10 @@ type Version struct {
 	Arrival     Arrival
 }
 
-// DigestOf is the digest of a state_sync item: of its bytes and, where it has no timestamp, of the time of its entry, in
+// DigestOf is the digest of a state_sync item: of its content (split.Change.Content) and, where it has no timestamp, of the time of its entry, in
 // Unix seconds. So the same words at another time are another change, unless both times are absent.
-func DigestOf(item *split.ContactItem, entryTime int64) uint64 {
-	h := schemas.HashBytes(item.Raw)
+func DigestOf(item *split.ContactItem, content []byte, entryTime int64) uint64 {
+	h := schemas.HashBytes(content)
 	if item.TimestampMS > 0 || entryTime == 0 {
 		return h.Hi
 	}

@@ -3,6 +3,8 @@ package identity
 // phoneDigitsMax bounds what is taken for a phone number: E.164 allows 15 digits, some senders add a prefix.
 const phoneDigitsMax = 24
 
+const e164DigitsMax = 15
+
 // phoneDigitsMin is the shortest phone number; test numbers have that few.
 const phoneDigitsMin = 3
 
@@ -33,7 +35,7 @@ func IsPhone(id []byte) bool {
 			return false
 		}
 	}
-	return digits >= phoneDigitsMin && digits <= phoneDigitsMax
+	return digits >= phoneDigitsMin && digits <= phoneDigitsMax && (digits <= e164DigitsMax || !isOldGroupID(id))
 }
 
 // Digits is a phone number in digits alone, without a plus or an international prefix: a slice of id where nothing else

@@ -41,6 +41,11 @@ type metaRoot struct {
 	hasEntry  bool
 	entries   fault // the first outside of every change
 	odd       int   // entries that are odd
+	empty     int   // those of them that are odd for having no changes alone
+
+	// The first entry that has an id, and nothing odd outside of its changes.
+	entryID   []byte
+	entryTime int64
 }
 
 // reset empties the root. Most bodies have Meta's envelope, and the rest is large.
@@ -151,17 +156,25 @@ func (s *Scanner) assemble() fault {
 	outside, data, native := s.cutting.loose, r.dataEnd.cutting.loose, r.native.end.cutting.loose
 	switch {
 	case r.hasObject || r.hasEntry:
+		errors := anyError(r.bare.Errors)
+		nothing := r.entries.reason != "" && r.odd == len(s.changes) // beside what is odd
 		switch {
 		case string(r.object) != objectBusiness:
 			return firstOf(outside, fault{schemas.ReasonObjectUnknown, 0, "object is not " + objectBusiness})
 		case !r.hasEntry:
 			return firstOf(outside, fault{schemas.ReasonShape, 0, "entry is missing"})
-		case r.entries.reason != "" && r.odd == len(s.changes):
-			return r.entries // there is nothing beside it
+		case nothing && !(errors && r.odd > 0):
+			return r.entries
 		case outside.reason != "" || data.reason != "" || native.reason != "":
 			return firstOf(outside, data, native)
 		}
-		if len(r.bare.Errors) > 0 && !s.outerErrors(0, 0, 0, Change{}, r.bare.Errors) {
+		if nothing && r.odd == r.empty { // the errors are what the entries have instead of changes
+			for len(s.changes) > 0 {
+				dropLast(&s.changes)
+			}
+			s.places = s.places[:0]
+		}
+		if of := (Change{EntryID: r.entryID, EntryTime: r.entryTime, WABA: r.entryID}); errors && !s.outerErrors(0, 0, 0, of, r.bare.Errors) {
 			return s.fatal
 		}
 		s.body.Envelope, s.body.Changes, s.body.Places = EnvelopeMeta, s.changes, s.placed(EnvelopeMeta)
@@ -173,6 +186,9 @@ func (s *Scanner) assemble() fault {
 		}
 		r.data.Field = r.event
 		r.data.WABA = orElse(r.data.WABA, orElse(r.data.EntryID, r.data.ownWABA))
+		if beside := r.bare.Errors; anyError(beside) { // as beside the value in a change of Meta's
+			r.data.Beside, r.data.Raw = beside, changeOf(r.event, r.data.Value, beside)
+		}
 		s.enterAgain(r.dataEnd)
 		return s.single(EnvelopeWrapped, r.id, &r.data)
 
@@ -321,9 +337,15 @@ func (s *Scanner) entry(i, index int) int {
 			i = s.skip(i)
 		}
 	}
-	if i > 0 && !hasChanges && !anyError(errors) {
-		// It would vanish without a trace: there is nothing in it that could be passed on.
-		s.soft(schemas.ReasonShape, start, "an entry without changes")
+	if i > 0 && !s.isOdd() {
+		if r := &s.root; len(r.entryID) == 0 {
+			r.entryID, r.entryTime = id, time
+		}
+		if !hasChanges && !anyError(errors) {
+			// It would vanish without a trace: there is nothing in it that could be passed on.
+			s.soft(schemas.ReasonShape, start, "an entry without changes")
+			s.root.empty++
+		}
 	}
 	for k := base; k < len(s.changes); k++ {
 		c := &s.changes[k]
@@ -371,7 +393,7 @@ func (s *Scanner) change(i int, c *Change) int {
 	}
 	c.Raw = s.in[start:i:i]
 	if v := s.valueAt; v > 0 && !s.isOdd() && s.in[v] != 'n' && carriesParts(fieldNamed(c.Field)) {
-		if _, first := behindSpace(s.in, v+1); s.in[v] == '[' && first != ']' {
+		if first := at(s.in, space(s.in, v+1)); s.in[v] == '[' && first != ']' {
 			s.cutting, s.odd = outer, odd
 			return s.values(v, i, c)
 		}

@@ -18,7 +18,7 @@ func (t *Task) addressBook(o *Origin, c *split.Change, n *number, done *int) boo
 	offset, entry, index := placeOf(origin)
 	change := func(i int) (change contacts.Change, known bool) {
 		item := &c.StateSync[i]
-		change = contacts.ChangeOf(c.PhoneNumberID, item, c.EntryTime, contacts.ArrivalOf(o.ReceivedAt.UnixMilli(), offset, entry, index, i))
+		change = contacts.ChangeOf(c.PhoneNumberID, item, t.content(c, item.Raw), c.EntryTime, contacts.ArrivalOf(o.ReceivedAt.UnixMilli(), offset, entry, index, i))
 		return change, (len(item.Type) == 0 || string(item.Type) == "contact") && len(change.ID()) > 0
 	}
 	before, began := itemsOf(c), *done

@@ -74,7 +74,7 @@ func assetOf(w media.FollowUp) *asset {
 func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	var known bool
 	if t.hasPlaceholders(l.n) {
-		_, known = t.placeholderOf(l.n, t.itemKey(l.n, msg), msg)
+		_, known = t.placeholderOf(l.n, t.messageKey(l.c, l.n.id.PhoneNumberID, msg), msg)
 	}
 	opened, running := l.n.history.Running()
 	item := media.Item{
@@ -89,7 +89,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 		return false
 	}
 	side := *t.people.Message(l.c, l.n.display(l.c, l.o.ReceivedAt), msg, echo)
-	key := t.itemKey(l.n, msg)
+	key := t.messageKey(l.c, l.n.id.PhoneNumberID, msg)
 	a := &asset{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
 		Display: l.c.DisplayPhoneNumber, Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: l.standby(),
@@ -127,6 +127,7 @@ func (t *Task) asset(n *number, a *asset) {
 		o.Replay = &Replay{ID: a.Replay}
 	}
 	l := &liveChange{o: o, c: &split.Change{DisplayPhoneNumber: a.Display}, n: n, origin: a.Origin}
+	l.c.MayHaveSpace()
 	if a.Standby {
 		l.c.Field = []byte(fieldStandby)
 	}

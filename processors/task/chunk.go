@@ -21,7 +21,7 @@ func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 		if el.Out {
 			continue // told in a letter
 		}
-		chunk := chunkOf(h.origin, el)
+		chunk := t.chunkOf(h.origin, c, el)
 		if len(el.Errors) > 0 {
 			f := errorsIn(el.Errors)
 			wrong = wrong || f.any()
@@ -44,11 +44,11 @@ func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 }
 
 // chunkOf is what a resequencer has to know of an element; where it can be read again is added.
-func chunkOf(o *Origin, el *split.HistoryElement) history.Chunk {
+func (t *Task) chunkOf(o *Origin, c *split.Change, el *split.HistoryElement) history.Chunk {
 	return history.Chunk{
 		Phase: el.Phase, Order: el.ChunkOrder, Progress: el.Progress,
 		HasPhase: el.HasPhase, HasOrder: el.HasChunkOrder, HasProgress: el.HasProgress,
-		Digest: schemas.HashBytes(el.Raw), Messages: messagesIn(el), ReceivedAt: o.ReceivedAt,
+		Digest: schemas.HashBytes(t.content(c, el.Raw)), Messages: messagesIn(el), ReceivedAt: o.ReceivedAt,
 		Again: o.Requeue != nil,
 	}
 }
@@ -105,7 +105,8 @@ func (t *Task) advance(n *number, h inHand) {
 		}
 		c, el := h.body.Chunk(int(d.Ref.Change), int(d.Ref.Element))
 		if h.again {
-			if !n.history.Is(d, schemas.HashBytes(el.Raw)) {
+			// An earlier version took the bytes as they are.
+			if !n.history.Is(d, schemas.HashBytes(t.content(c, el.Raw))) && !n.history.Is(d, schemas.HashBytes(el.Raw)) {
 				n.history.Missing(t.now, d) // the log holds other bytes at that place
 				continue
 			}
@@ -149,12 +150,11 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 				n.history.Partly(t.now, d, at-1, left, duplicates, page)
 				return false
 			}
-			var id schemas.Hash
-			id, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
+			id := t.messageKey(c, n.id.PhoneNumberID, msg)
 			rank := rankOf(msg)
 			version := id
 			if rank == schemas.RankEdit {
-				version = editKey(id, msg)
+				version = t.editKey(c, id, msg)
 			}
 			e.id = schemas.MessageEventID(schemas.TypeHistory, version, rank)
 			if only := o.Requeue.event(); only != "" {

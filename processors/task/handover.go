@@ -10,7 +10,7 @@ import (
 // original; type says control_passed or control_taken.
 func (t *Task) handover(l *liveChange, msg *split.Message) {
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeHandover), bytesOf(l.n.id.PhoneNumberID), msg.Raw)
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeHandover), bytesOf(l.n.id.PhoneNumberID), t.content(l.c, msg.Raw))
 	if !t.first(l.o, l.o.ReceivedAt, id, l.n.known(id), schemas.RankConcrete) {
 		t.counts.Duplicates[KindMessage]++
 		return

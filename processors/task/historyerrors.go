@@ -72,16 +72,16 @@ func (t *Task) failed(h inHand, c *split.Change, n *number) {
 		if !f.declined {
 			t.otherPart(h.origin, c, el.Raw, i)
 		}
-		failure := chunkOf(h.origin, el)
+		failure := t.chunkOf(h.origin, c, el)
 		failure.Errors, failure.Failed, failure.Again = f.others, true, false
 		t.offerChunk(n, h.origin, failure)
 	}
 	// Under another field errors are of what is live. They are events of their own in any case.
 	if len(whole.others) > 0 && string(c.Field) == fieldHistory {
 		failure := history.Chunk{ReceivedAt: h.origin.ReceivedAt, Errors: whole.others, Failed: true}
-		parts := [][]byte{c.Value, strconv.AppendInt(nil, c.EntryTime, 10)}
+		parts := [][]byte{c.Content(nil, c.Value), strconv.AppendInt(nil, c.EntryTime, 10)}
 		if len(c.Beside) > 0 {
-			parts = append(parts, c.Beside)
+			parts = append(parts, c.Content(nil, c.Beside))
 		}
 		failure.Digest, t.scratch = schemas.HashParts(t.scratch, parts...)
 		t.offerChunk(n, h.origin, failure)

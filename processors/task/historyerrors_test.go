@@ -200,10 +200,14 @@ func TestADeclineCountsWhereverItStands(t *testing.T) {
 // docs/webhooks.md, H14.
 func TestErrorsOutsideOfAChangeWithoutANumberAreOnOther(t *testing.T) {
 	for name, body := range map[string]string{
-		"alone in an entry":     `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","errors":[{"code":2593109}]}]}`,
-		"beside an account":     `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","errors":[{"code":2593109}],"changes":[{"field":"account_update","value":{"event":"PARTNER_ADDED"}}]}]}`,
-		"at the root":           `{"object":"whatsapp_business_account","error":{"code":2593109},"entry":[{"id":"` + waba + `","changes":[{"field":"account_update","value":{"event":"PARTNER_ADDED"}}]}]}`,
-		"none, beside a change": `{"object":"whatsapp_business_account","errors":[],"entry":[{"id":"` + waba + `","errors":{},"changes":[{"field":"account_update","value":{"event":"PARTNER_ADDED"}}]}]}`,
+		"alone in an entry": `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","errors":[{"code":2593109}]}]}`,
+		"beside an account": `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","errors":[{"code":2593109}],"changes":[{"field":"account_update","value":{"event":"PARTNER_ADDED"}}]}]}`,
+		"at the root":       `{"object":"whatsapp_business_account","error":{"code":2593109},"entry":[{"id":"` + waba + `","changes":[{"field":"account_update","value":{"event":"PARTNER_ADDED"}}]}]}`,
+		"at the root, beside an entry without changes":      `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `"}],"errors":[{"code":2593109}]}`,
+		"at the root, beside an entry with null as changes": `{"object":"whatsapp_business_account","errors":[{"code":2593109}],"entry":[{"id":"` + waba + `","changes":null}]}`,
+		"at the root, beside an entry with no change":       `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","changes":[]}],"error":{"code":2593109}}`,
+		"in a change without a value":                       `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","changes":[{"field":"errors","errors":[{"code":2593109}]}]}]}`,
+		"none, beside a change":                             `{"object":"whatsapp_business_account","errors":[],"entry":[{"id":"` + waba + `","errors":{},"changes":[{"field":"account_update","value":{"event":"PARTNER_ADDED"}}]}]}`,
 	} {
 		p := newPartition(t)
 		p.webhook(body)
@@ -215,9 +219,71 @@ func TestErrorsOutsideOfAChangeWithoutANumberAreOnOther(t *testing.T) {
 		got := events[schemas.Other](p, schemas.TopicOther)
 		if len(got) != want || len(p.topics[schemas.TopicDLQ]) != 0 {
 			t.Errorf("%s: other is %+v, and %d letters", name, got, len(p.topics[schemas.TopicDLQ]))
-		} else if want == 1 && (got[0].WABAID != waba || got[0].Field != "errors" || !strings.Contains(string(got[0].Original), "2593109")) {
+		} else if want == 1 && (got[0].PhoneNumberID != "" || got[0].WABAID != waba || got[0].Field != "errors" || !strings.Contains(string(got[0].Original), "2593109")) {
 			t.Errorf("%s: other is %+v", name, got)
 		}
+	}
+}
+
+// A value, a chunk, or an envelope that names no number and holds errors alone has no sync that they could stand on.
+func TestErrorsWithoutANumberAreOnOtherUnderTheirField(t *testing.T) {
+	const failure = `[{"code":2593109}]`
+	for name, test := range map[string]struct{ field, body string }{
+		"in a value of history":        {"history", envelope("history", `{"errors":`+failure+`}`)},
+		"in a value of messages":       {"messages", envelope("messages", `{"messaging_product":"whatsapp","errors":`+failure+`}`)},
+		"in a chunk":                   {"history", envelope("history", `{"history":[{"errors":`+failure+`}]}`)},
+		"in a thread":                  {"history", envelope("history", `{"history":[{"threads":[{"id":"`+user+`","errors":`+failure+`}]}]}`)},
+		"beside a value":               {"history", besideValue("history", `{"metadata":{}}`, `"errors":`+failure)},
+		"in data":                      {"history", `{"id":"e","event":"history","data":{"id":"` + waba + `","errors":` + failure + `}}`},
+		"beside data":                  {"history", `{"id":"e","event":"history","data":{"id":"` + waba + `"},"errors":` + failure + `}`},
+		"beside data of another field": {"flows", `{"id":"e","event":"flows","data":{"id":"` + waba + `"},"error":{"code":2593109}}`},
+		"in a chunk of YCloud":         {"history", `{"id":"e","type":"whatsapp.smb.history","wabaId":"` + waba + `","errors":` + failure + `}`},
+	} {
+		p := newPartition(t)
+		p.webhook(test.body)
+		p.webhook(test.body)
+		got := events[schemas.Other](p, schemas.TopicOther)
+		if len(got) != 1 || len(p.topics[schemas.TopicDLQ]) != 0 || got[0].WABAID != waba || got[0].Field != test.field || !strings.Contains(string(got[0].Original), "2593109") {
+			t.Errorf("%s: other is %+v, and %d letters", name, got, len(p.topics[schemas.TopicDLQ]))
+		}
+	}
+}
+
+// What is odd beside them is a letter, as ever.
+func TestErrorsWithoutANumberBesideAnOddPartLeave(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(envelope("history", `{"history":[7,{"errors":[{"code":2593109}]}]}`))
+	if l := p.theLetter(); l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonShape) || l.headers[schemas.HeaderDLQPlaces] != "0.0.history.0" {
+		t.Errorf("letter has %v", l.headers)
+	}
+	if got := events[schemas.Other](p, schemas.TopicOther); len(got) != 1 {
+		t.Errorf("other is %+v", got)
+	}
+}
+
+// 360dialog's root is to its data what a change of Meta's is to its value.
+func TestErrorsBesideTheDataOf360DialogAreThoseOfItsNumber(t *testing.T) {
+	wrapped := func(event, data, member string) string {
+		return `{"id":"e",` + member + `,"event":"` + event + `","data":{"id":"` + waba + `",` + tenant + data + `}}`
+	}
+	p := newPartition(t)
+	p.webhook(wrapped("history", "", `"errors":[{"code":2593109}]`))
+	if s := p.lastSync(); s.State != schemas.SyncDeclined {
+		t.Errorf("a decline: sync is %+v", s)
+	}
+	p = newPartition(t)
+	p.webhook(wrapped("history", `,"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":5},"threads":[{"id":"`+user+`","messages":[{"from":"`+user+`","id":"m","timestamp":"1740000000"}]}]}]`, `"error":{"code":131000,"title":"t"}`))
+	if s := p.lastSync(); s.State != schemas.SyncRunning || len(s.Errors) != 1 || s.Errors[0].Code != 131000 || len(p.topics[schemas.TopicHistory]) != 1 {
+		t.Errorf("another error: sync is %+v, and %d messages", s, len(p.topics[schemas.TopicHistory]))
+	}
+	p = newPartition(t)
+	p.webhook(wrapped("messages", `,"messages":[`+incoming("a", "")+`]`, `"errors":[{"code":131000}]`))
+	var kinds []string
+	for _, m := range events[schemas.Message](p, schemas.TopicMessages) {
+		kinds = append(kinds, m.Kind)
+	}
+	if !slices.Equal(kinds, []string{schemas.KindMessage, schemas.KindError}) {
+		t.Errorf("beside messages: %q", kinds)
 	}
 }
 

@@ -10,12 +10,23 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// messageKey identifies a message by its wamid, or by its bytes where it has none.
-func messageKey(scratch []byte, phoneNumberID string, msg *split.Message) (schemas.Hash, []byte) {
-	if len(msg.ID) > 0 {
-		return schemas.MessageKey(scratch, bytesOf(phoneNumberID), msg.ID)
+// content is JSON of a change as it counts in ids: see split.Change.Content. The result is valid until the next call.
+func (t *Task) content(c *split.Change, raw []byte) []byte {
+	content := c.Content(t.compact[:0], raw)
+	if len(content) > 0 && len(content) < len(raw) {
+		t.compact = content
 	}
-	return schemas.HashParts(scratch, bytesOf(phoneNumberID), nil, msg.Raw)
+	return content
+}
+
+// messageKey identifies a message by its wamid, or by its content where it has none.
+func (t *Task) messageKey(c *split.Change, phoneNumberID string, msg *split.Message) (key schemas.Hash) {
+	if len(msg.ID) > 0 {
+		key, t.scratch = schemas.MessageKey(t.scratch, bytesOf(phoneNumberID), msg.ID)
+	} else {
+		key, t.scratch = schemas.HashParts(t.scratch, bytesOf(phoneNumberID), nil, t.content(c, msg.Raw))
+	}
+	return key
 }
 
 // liveKey identifies a message or an echo of now: by the token of its wamid where it has one, since the same message may
@@ -23,17 +34,12 @@ func messageKey(scratch []byte, phoneNumberID string, msg *split.Message) (schem
 //
 // Messages of the past are identified by their whole wamid: those to a broadcast list have one token in all chats, and
 // are as many messages.
-func (t *Task) liveKey(n *number, msg *split.Message) (key schemas.Hash) {
+func (t *Task) liveKey(c *split.Change, n *number, msg *split.Message) (key schemas.Hash) {
 	if w, ok := schemas.ParseWAMID(msg.ID); ok {
 		key, t.scratch = schemas.HashParts(t.scratch, bytesOf(n.id.PhoneNumberID), keyOfToken, w.Token())
 		return key
 	}
-	return t.itemKey(n, msg)
-}
-
-func (t *Task) itemKey(n *number, msg *split.Message) (key schemas.Hash) {
-	key, t.scratch = messageKey(t.scratch, n.id.PhoneNumberID, msg)
-	return key
+	return t.messageKey(c, n.id.PhoneNumberID, msg)
 }
 
 var keyOfToken = []byte("token")
@@ -41,12 +47,12 @@ var keyOfToken = []byte("token")
 func rankOf(msg *split.Message) schemas.Rank { return schemas.RankOf(msg.Type, msg.HasErrors) }
 
 // editKey identifies one of the edits under a wamid.
-func editKey(message schemas.Hash, msg *split.Message) schemas.Hash {
+func (t *Task) editKey(c *split.Change, message schemas.Hash, msg *split.Message) schemas.Hash {
 	content := msg.Edit
 	if content == nil {
 		content = msg.Raw
 	}
-	return schemas.EditKey(message, msg.Timestamp, content)
+	return schemas.EditKey(message, msg.Timestamp, t.content(c, content))
 }
 
 // ranks is never written to: events point into it.

@@ -1,6 +1,9 @@
 package task_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -738,6 +741,53 @@ func TestMessageOfANumberUnderTwoWABAsLeavesOfEach(t *testing.T) {
 		slices.Sort(of)
 		if !slices.Equal(of, []string{waba, second}) {
 			t.Errorf("%s: events of %q", name, of)
+		}
+	}
+}
+
+// docs/webhooks.md, D21: a proxy, or a sender's second attempt, may format a body anew. It says the same.
+func TestWhiteSpaceMakesNoOtherEvent(t *testing.T) {
+	bodies := map[string]string{
+		"a message without a wamid": envelope("messages", value(`"messages":[{"from":"`+user+`","timestamp":"1772366400","type":"text","text":{"body":"a  \" b"}}]`)),
+		"an error":                  envelope("messages", value(`"errors":[{"code":131000,"title":"t"}]`)),
+		"an error of a history":     envelope("history", value(`"errors":[{"code":131000,"title":"t"}]`)),
+		"an error beside a value":   besideValue("history", value(`"history":[]`), `"error":{"code":131000,"title":"t"}`),
+		"an error of a chunk":       envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":1},"errors":[{"code":131000}]}]`)),
+		"a chunk without wamids":    envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":1},"threads":[{"id":"`+user+`","messages":[{"from":"`+user+`","timestamp":"1740000000","type":"text"}]}]}]`)),
+	}
+	for _, f := range fixtures.All() {
+		bodies[f.Name] = string(f.Body)
+	}
+	for name, body := range bodies {
+		text := []byte(strings.TrimPrefix(body, "\ufeff"))
+		var compact, indented bytes.Buffer
+		if err := errors.Join(json.Compact(&compact, text), json.Indent(&indented, text, "", " \t")); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		ids := func(bodies ...string) map[string]int {
+			p := newPartition(t)
+			for _, b := range bodies {
+				p.webhook(b)
+				p.tick(time.Second)
+			}
+			p.tick(time.Hour)
+			n := map[string]int{}
+			for topic, rs := range p.topics {
+				if topic == schemas.TopicState || topic == schemas.TopicSyncs || topic == schemas.TopicDLQ {
+					continue // they tell again
+				}
+				for _, r := range rs {
+					n[topic.String()+" "+r.headers[schemas.HeaderCEID]]++
+				}
+			}
+			return n
+		}
+		want := ids(compact.String())
+		if got := ids(indented.String()); !maps.Equal(got, want) {
+			t.Errorf("%s: indented it has the ids %v, compact %v", name, got, want)
+		}
+		if got := ids(compact.String(), indented.String()); !maps.Equal(got, want) {
+			t.Errorf("%s: delivered compact and indented it has the ids %v, want %v", name, got, want)
 		}
 	}
 }

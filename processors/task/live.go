@@ -88,7 +88,7 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, side *people.Side,
 	if echo {
 		e, kind = l.event(schemas.TopicEchoes, schemas.TypeEcho), KindEcho
 	}
-	key, rank := t.liveKey(l.n, msg), rankOf(msg)
+	key, rank := t.liveKey(l.c, l.n, msg), rankOf(msg)
 	if !t.firstVersion(&e, l, key, msg, rank) {
 		t.counts.Duplicates[kind]++
 		return
@@ -110,7 +110,7 @@ func (t *Task) firstVersion(e *event, l *liveChange, key schemas.Hash, msg *spli
 		if t.left(o, o.ReceivedAt, message, rank) {
 			// Of edits each leaves, so that of the message says nothing of this one, unless it was revoked.
 			was, _ := t.recent.Lookup(o.ReceivedAt, message)
-			edit := l.n.known(schemas.MessageEventID(e.ceType, editKey(key, msg), rank))
+			edit := l.n.known(schemas.MessageEventID(e.ceType, t.editKey(l.c, key, msg), rank))
 			if rank != schemas.RankEdit || was > rank || t.left(o, o.ReceivedAt, edit, schemas.RankPlaceholder) {
 				return false
 			}
@@ -122,7 +122,7 @@ func (t *Task) firstVersion(e *event, l *liveChange, key schemas.Hash, msg *spli
 		e.id = schemas.MessageEventID(e.ceType, key, rank)
 		return t.first(o, o.ReceivedAt, e.id, message, rank)
 	}
-	e.id = schemas.MessageEventID(e.ceType, editKey(key, msg), rank)
+	e.id = schemas.MessageEventID(e.ceType, t.editKey(l.c, key, msg), rank)
 	if o.Requeue.event() == "" && !t.raise(o.ReceivedAt, message, rank) {
 		if was, _ := t.recent.Lookup(o.ReceivedAt, message); was > rank {
 			return false // it was revoked
@@ -157,7 +157,7 @@ func (t *Task) status(l *liveChange, msg *split.Message) {
 	var b [20]byte
 	at := strconv.AppendInt(b[:0], msg.Timestamp, 10)
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID, msg.Status, at, msg.Raw)
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeStatus), bytesOf(l.n.id.PhoneNumberID), msg.ID, msg.Status, at, t.content(l.c, msg.Raw))
 	id, first := t.firstBytes(l, id)
 	if !first {
 		t.counts.Duplicates[KindStatus]++
@@ -184,14 +184,14 @@ func (t *Task) failure(l *liveChange) {
 		return
 	}
 	odd := false
-	value := schemas.HashBytes(l.c.Value).AppendHex(nil) // once for all: there may be many errors in a long value
+	value := schemas.HashBytes(t.content(l.c, l.c.Value)).AppendHex(nil) // once for all: there may be many errors in a long value
 	for i, failure := range errs {
 		if len(failure) == 0 || failure[0] != '{' {
 			odd = true
 			continue
 		}
 		var id schemas.Hash
-		id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeError), bytesOf(l.n.id.PhoneNumberID), failure, value,
+		id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeError), bytesOf(l.n.id.PhoneNumberID), t.content(l.c, failure), value,
 			strconv.AppendInt(nil, l.c.EntryTime, 10), strconv.AppendInt(nil, int64(i), 10))
 		id, first := t.firstBytes(l, id)
 		if !first {

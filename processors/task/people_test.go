@@ -304,3 +304,14 @@ func TestFollowUpOfAnEarlierVersionIsRestored(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
 }
+
+// docs/webhooks.md, W6: the request of a copy may name the group where it names users.
+func TestCopyOfAnEchoToAGroupIsTheGroups(t *testing.T) {
+	const group = "120363394327000001@g.us"
+	p := newPartition(t)
+	p.webhook(string(fixtures.Named("standby-echo-to-group").Body))
+	got := events[schemas.Message](p, schemas.TopicEchoes)
+	if len(got) != 1 || got[0].Thread != group || got[0].GroupID != group || got[0].Contact != nil || !got[0].Standby {
+		t.Errorf("echoes are %+v", got)
+	}
+}

@@ -33,7 +33,7 @@ func (t *Task) Relearn(value []byte) error {
 	if e.WAMID != "" {
 		id, t.scratch = schemas.MessageKey(t.scratch, bytesOf(e.PhoneNumberID), bytesOf(e.WAMID))
 	} else {
-		id, t.scratch = schemas.HashParts(t.scratch, bytesOf(e.PhoneNumberID), nil, e.Original)
+		id, t.scratch = schemas.HashParts(t.scratch, bytesOf(e.PhoneNumberID), nil, schemas.AppendCompact(nil, e.Original))
 	}
 	n.history.Relearn(e.Sync.Window, id, e.Rank)
 	if e.Rank == schemas.RankEdit {
@@ -44,7 +44,7 @@ func (t *Task) Relearn(value []byte) error {
 		if json.Unmarshal(e.Original, &original) == nil && len(original.Edit) > 0 && original.Edit[0] == '{' {
 			content = original.Edit
 		}
-		n.history.Relearn(e.Sync.Window, schemas.EditKey(id, e.Timestamp, content), e.Rank)
+		n.history.Relearn(e.Sync.Window, schemas.EditKey(id, e.Timestamp, schemas.AppendCompact(nil, content)), e.Rank)
 	}
 	return nil
 }

@@ -11,11 +11,15 @@ import (
 )
 
 // reroute passes a change on to the partition of its business, in an envelope of its own. A native body is one
-// change, and has no words for it but its own: it goes on as it is. The headers of the raw record go with it, and the
+// change, and has no words for it but its own: it goes on as it is. A wrapped value stays one, so that what leaves of it is the same. The headers of the raw record go with it, and the
 // place where it came from.
 func (t *Task) reroute(o *Origin, e split.Envelope, c *split.Change, partition int32) {
 	value := c.Raw
-	if e != split.EnvelopeNative {
+	switch e {
+	case split.EnvelopeNative:
+	case split.EnvelopeWrapped:
+		value = t.arena.done(c.AppendWrapped(t.arena.room(len(c.Value) + len(c.Beside) + len(c.Field) + 64)))
+	default:
 		value = t.enveloped(c)
 	}
 	hs := make([]Header, 0, len(o.Headers)+1)
@@ -30,7 +34,7 @@ func (t *Task) reroute(o *Origin, e split.Envelope, c *split.Change, partition i
 		}
 		hs = append(hs, h)
 	}
-	if e == split.EnvelopeNative && len(c.WABA) > 0 {
+	if (e == split.EnvelopeNative || e == split.EnvelopeWrapped) && len(c.WABA) > 0 {
 		hs = append(hs, Header{schemas.HeaderWABA, t.arena.copy(str(c.WABA))}) // the body need not name it
 	}
 	hs = append(hs, Header{schemas.HeaderOrigin, t.place(o, c.Entry, c.Index)})
@@ -89,7 +93,7 @@ func (t *Task) other(o *Origin, c *split.Change) {
 // otherPart passes on what of a change has no other topic: an object of it, at a place in it.
 func (t *Task) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, raw)
+	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, t.content(c, raw))
 	if !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
 		t.counts.Duplicates[KindOther]++
 		return

@@ -59,7 +59,20 @@ func (p *partition) settle() { p.tick(p.cfg.Media.Hold + time.Minute) }
 // Every provider's every kind of event gives the same, whether its raw record lies on its business's partition or on
 // another, live and in a replay, into other topics and into its own.
 func TestEveryWebhookGivesTheSameWhateverPartitionItLiesOn(t *testing.T) {
-	for _, f := range fixtures.All() {
+	webhooks := fixtures.All()
+	for name, body := range map[string]string{
+		"errors without changes":            `{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `","time":7}],"errors":[{"code":2593109}]}`,
+		"errors without a number":           envelope("history", `{"history":[{"errors":[{"code":2593109}]}]}`),
+		"360dialog: errors alone":           `{"id":"e","event":"history","data":{"id":"` + waba + `"},"errors":[{"code":1}]}`,
+		"360dialog: a decline beside data":  `{"id":"e","event":"history","data":{"id":"` + waba + `",` + tenant + `},"errors":[{"code":2593109}]}`,
+		"360dialog: errors beside messages": `{"id":"e","event":"messages","error":{"code":1},"data":{"id":"` + waba + `",` + tenant + `,"messages":[` + incoming("a", "") + `]}}`,
+		"360dialog: errors beside a field":  `{"id":"e","event":"flows","error":{"code":1},"data":{"id":"` + waba + `","x":1}}`,
+		"360dialog: another field":          `{"id":"e","event":"flows","data":{"id":"` + waba + `","x":1}}`,
+		"YCloud: errors alone":              `{"id":"e","type":"whatsapp.smb.history","wabaId":"` + waba + `","errors":[{"code":2593109}]}`,
+	} {
+		webhooks = append(webhooks, fixtures.Fixture{Name: name, Body: []byte(body)})
+	}
+	for _, f := range webhooks {
 		if f.Name == "ycloud-history-progress" {
 			continue // names nobody: see TestWhatNamesNobodyGoesToDLQ
 		}

@@ -143,6 +143,7 @@ type Task struct {
 	people  people.Finder
 	counts  Counts
 	scratch []byte
+	compact []byte // see content
 	effects []contacts.Effect
 }
 
@@ -171,6 +172,9 @@ func (t *Task) Begin(out Output, w *Workspace) {
 	t.counts.reset()
 	if cap(t.scratch) > scratchBytesMax {
 		t.scratch = nil // a giant was hashed
+	}
+	if cap(t.compact) > scratchBytesMax {
+		t.compact = nil
 	}
 	t.beginScopes()
 }
@@ -364,6 +368,10 @@ func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.R
 		return "", true
 	}
 	if len(c.PhoneNumberID) == 0 {
+		if c.OnlyErrors() && !c.Partial {
+			t.other(h.origin, c)
+			return "", true
+		}
 		return schemas.ReasonNoNumber, true
 	}
 	n, reason := t.number(h.origin, c)

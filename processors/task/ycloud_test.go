@@ -36,6 +36,35 @@ func TestYCloudGroupIsTheThreadAndTheMemberTheContact(t *testing.T) {
 	}
 }
 
+// Groups have no history by the documents. What arrives is a group's all the same.
+func TestYCloudMessageOfAGroupInTheHistoryIsTheGroups(t *testing.T) {
+	const group = "Y2FwaV9ncm91cDoxOTUwNTU1MDA3OToxMjAzNjMzOTQzMjdZD"
+	m := ycloudMessage(t, "ycloud-history-group", schemas.TopicHistory)
+	if m.Thread != group || m.GroupID != group || m.Contact == nil || m.Contact.WaID != user || m.Direction != schemas.DirectionInbound {
+		t.Errorf("%+v", m)
+	}
+}
+
+// The documented key of a status in a group is another one than that of other statuses. That of the whole group names no
+// member, and may name the business by the id of its number alone.
+func TestYCloudStatusOfAGroupIsReadFromItsDocumentedKey(t *testing.T) {
+	const group = "Y2FwaV9ncm91cDoxOTUwNTU1MDA3OToxMjAzNjMzOTQzMjdZD"
+	member := ycloudMessage(t, "ycloud-group-status-member", schemas.TopicMessages)
+	if member.Contact == nil || member.Contact.WaID != user || member.Contact.UserID != "US.13491208655302741918" || member.Contact.ProfileName != "Sheena Nelson" ||
+		member.Status != "read" || member.Timestamp != 1772366397 || member.PhoneNumberID != biz {
+		t.Errorf("member: %+v", member)
+	}
+	whole := ycloudMessage(t, "ycloud-group-status-whole", schemas.TopicMessages)
+	if whole.Contact != nil || whole.Status != "sent" || whole.Timestamp != 1772366391 || whole.PhoneNumberID != "106540352242922" {
+		t.Errorf("whole: %+v", whole)
+	}
+	for _, m := range []schemas.Message{member, whole} {
+		if m.Kind != schemas.KindStatus || m.Direction != schemas.DirectionOutbound || m.Thread != group || m.GroupID != group || m.WABAID != waba {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
 func TestYCloudEchoesOfAnAgentAndTheirStatusesAreTheUsers(t *testing.T) {
 	echo, status := ycloudMessage(t, "ycloud-echo-created", schemas.TopicEchoes), ycloudMessage(t, "ycloud-echo-status", schemas.TopicMessages)
 	for name, m := range map[string]schemas.Message{"echo": echo, "status": status} {
@@ -74,6 +103,12 @@ func TestYCloudEditAndRevokeNameTheirMessage(t *testing.T) {
 	p.webhook(echo("b", `"type":"edit","edit":{"original_message_id":"a","message":{"type":"text","text":{"body":"x"}}}`))
 	p.webhook(echo("c", `"type":"revoke","revoke":{"original_message_id":"a"}`))
 	got := events[schemas.Message](p, schemas.TopicEchoes)
+	p = newPartition(t)
+	p.webhook(echo("b", `"type":"edit","edit":{"originalMessageId":"a","message":{"type":"text","text":{"body":"x"}}}`))
+	p.webhook(echo("c", `"type":"revoke","revoke":{"originalMessageId":"a"}`))
+	if camel := events[schemas.Message](p, schemas.TopicEchoes); len(camel) != 2 || camel[0].OriginalWAMID != "a" || camel[1].OriginalWAMID != "a" {
+		t.Errorf("echoes in camel case are %+v", camel)
+	}
 	if len(got) != 2 || got[0].Kind != schemas.KindEdit || got[1].Kind != schemas.KindRevoke || got[0].OriginalWAMID != "a" || got[1].OriginalWAMID != "a" {
 		t.Errorf("echoes are %+v", got)
 	}

@@ -82,6 +82,7 @@ func (p *process) tailed(topic string) (seen map[string]int, last int64) {
 // Eight bytes in the middle of a log are damaged while it is stopped: the records of the damaged batch are
 // gone and told, all others are there, and what is sent afterwards comes out, once, at offsets of its own.
 func TestDamageOfALogCostsTheDamagedBatchOnly(t *testing.T) {
+	t.Parallel()
 	const before, after = 160, 300
 	dir := t.TempDir()
 	p := startUp(t, dir)

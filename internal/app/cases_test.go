@@ -436,6 +436,7 @@ func (e fieldEvent) ofBusinesses(ids map[string]bool) bool {
 // Every input that came out wrong once gives what is right, from the webhook to the topics, and a replay of them all
 // into another prefix gives the same events.
 func TestCasesOfTheFieldComeOutRight(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary and waits for gaps and media")
 	}

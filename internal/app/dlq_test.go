@@ -53,6 +53,7 @@ func (p *process) credentials() (url, secret string) {
 }
 
 func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
@@ -135,6 +136,7 @@ func TestFiltersThatCannotBeMeantAreRefused(t *testing.T) {
 
 // What left of a record the first time does not leave again; what did not, leaves after the correction.
 func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
@@ -168,6 +170,7 @@ func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 
 // One odd part goes to dlq alone, and its requeue after a correction yields it alone.
 func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
@@ -203,6 +206,7 @@ func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
 
 // A letter about a body that ended the processor has no copy of it. A requeue takes it from the raw log.
 func TestRequeueOfALetterWithoutItsBodyTakesItFromTheRawLog(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}

@@ -173,6 +173,7 @@ func (p *process) replayWithAKill(prefix string) {
 }
 
 func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary and plays whole onboardings")
 	}
@@ -232,6 +233,7 @@ func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
 }
 
 func TestReplayLeavesOutWhatDoesNotVerify(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}

@@ -56,6 +56,7 @@ func segmentsIn(t *testing.T, brokers, topic string, wholes int) (n int) {
 
 // On a cluster whose records are far shorter than the bodies everything works as on any other.
 func TestBodiesLongerThanARecordGoTheWholeWay(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary and plays whole onboardings")
 	}

@@ -21,12 +21,16 @@ import (
 	"time"
 )
 
+// binaryFolder is the folder of the binary, and empty while no test has asked for it.
+var binaryFolder string
+
 // binary builds the real binary once.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "coexstream-test")
 	if err != nil {
 		return "", err
 	}
+	binaryFolder = dir
 	path := filepath.Join(dir, "coexstream")
 	if out, err := exec.Command("go", "build", "-o", path, "../..").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
@@ -36,8 +40,8 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+	if binaryFolder != "" {
+		_ = os.RemoveAll(binaryFolder)
 	}
 	os.Exit(code)
 }
@@ -187,6 +191,7 @@ func printed(t *testing.T, output, pattern string) string {
 // In an empty folder, with no configuration: it starts, prints how to send a webhook, takes it, and what it
 // took is there after an orderly stop and after a kill.
 func TestUpKeepsWhatItTook(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := startUp(t, dir)
 	p.until("prints how to begin", func() bool { return strings.Contains(p.stdout.String(), " check") })

@@ -62,6 +62,7 @@ func checkNewest(t *testing.T, addr, topic string, want map[string]uint64) int {
 }
 
 func TestCleaningKeepsTheNewestOfEachKey(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := open(t, dir)
 	createTopic(t, b.Addr(), "table", 1, compactedTopic)
@@ -85,6 +86,7 @@ func TestCleaningKeepsTheNewestOfEachKey(t *testing.T) {
 
 // The broker would let a record that is never committed replace the committed one of its key.
 func TestCleaningWaitsForOpenTransactions(t *testing.T) {
+	t.Parallel()
 	b := open(t, t.TempDir())
 	createTopic(t, b.Addr(), "table", 1, compactedTopic)
 	newest := writeKeys(t, b.Addr(), "table", 20)
@@ -146,6 +148,7 @@ func TestInterruptedCompactionIsUndone(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			b := open(t, dir)
 			createTopic(t, b.Addr(), "table", 1, compactedTopic)
@@ -187,6 +190,7 @@ func removeSegments(t *testing.T, folder string) {
 func TestEmptiedPartitionKeepsItsOffsets(t *testing.T) {
 	for _, kill := range []bool{false, true} {
 		t.Run(fmt.Sprintf("kill=%v", kill), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			b := open(t, dir)
 			createTopic(t, b.Addr(), "t", 2, map[string]string{"retention.ms": "60000"})

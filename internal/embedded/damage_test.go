@@ -274,6 +274,7 @@ func (s *sample) unnoticed(h harm, size int64) bool {
 func TestDamageCostsWhatIsDamagedOnly(t *testing.T) {
 	for _, stopped := range []bool{true, false} {
 		t.Run(fmt.Sprintf("stopped=%v", stopped), func(t *testing.T) {
+			t.Parallel()
 			s := newSample(t, stopped)
 			list := s.harms(t)
 			if os.Getenv("ALL") == "" {

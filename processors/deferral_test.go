@@ -163,9 +163,9 @@ func TestBusinessesThatWaitAreServedInTurn(t *testing.T) {
 	}
 }
 
-// TestHistoryWaitsForWhatItsBusinessDeferred: the account event that ends an onboarding is deferred behind a long body.
+// TestHistoryWaitsForTheDeferredRecordsOfItsBusiness: the account event that ends an onboarding is deferred behind a long body.
 // The history that was received later must not count for the previous onboarding.
-func TestHistoryWaitsForWhatItsBusinessDeferred(t *testing.T) {
+func TestHistoryWaitsForTheDeferredRecordsOfItsBusiness(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	cfg := c.config("a")
@@ -263,9 +263,9 @@ func everyLiveEventOnce(t *testing.T, recordsMax int) {
 	}
 }
 
-// TestADeferredRecordThatIsGoneIsTold: one deferred record is behind the end of the log, and another offset has a
+// TestAMissingDeferredRecordIsReported: one deferred record is behind the end of the log, and another offset has a
 // record with another time of receipt. Later deferred records are processed.
-func TestADeferredRecordThatIsGoneIsTold(t *testing.T) {
+func TestAMissingDeferredRecordIsReported(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	at := time.Now().Truncate(time.Millisecond)

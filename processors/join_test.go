@@ -123,12 +123,12 @@ func (c *cluster) commits(partition int32, topics ...string) (told func() []offs
 	}
 }
 
-// TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction: an echo that arrives while a transaction processes history
+// TestLiveRecordsDuringBulkWorkJoinItsTransaction: an echo that arrives while a transaction processes history
 // is committed by that transaction. The test sends it while a held chunk is read again.
 //
 // A record that the hook has reported may not be ready to be polled yet. Then the next transaction commits it, which is
 // also correct, but must not happen every time.
-func TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction(t *testing.T) {
+func TestLiveRecordsDuringBulkWorkJoinItsTransaction(t *testing.T) {
 	t.Parallel()
 	for range 5 {
 		if joined := echoWhileBulkIsWorkedOn(t); joined || t.Failed() {
@@ -184,9 +184,9 @@ func await(t *testing.T, what string, ch <-chan struct{}) {
 	}
 }
 
-// TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction: an echo that arrives before the history of a
+// TestLiveRecordsBeforeTheAcknowledgementOfBulkJoinItsTransaction: an echo that arrives before the history of a
 // transaction is acknowledged is committed by that transaction.
-func TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction(t *testing.T) {
+func TestLiveRecordsBeforeTheAcknowledgementOfBulkJoinItsTransaction(t *testing.T) {
 	t.Parallel()
 	for range 5 {
 		if joined := echoWhileBulkIsAcknowledged(t); joined || t.Failed() {
@@ -307,8 +307,9 @@ func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
 	}
 }
 
-// TestElbowRoomWhileLiveAndBulkAreWorkedOn: and not before, nor after the processor.
-func TestElbowRoomWhileLiveAndBulkAreWorkedOn(t *testing.T) {
+// TestProcBoostIsActiveOnlyWhileLiveAndBulkAreProcessed: not before, and not after the processor has stopped. GOMAXPROCS
+// belongs to the process, so no other test may run beside this one.
+func TestProcBoostIsActiveOnlyWhileLiveAndBulkAreProcessed(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	c := newCluster(t)
 	p := c.start(c.config("a"))

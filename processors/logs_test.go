@@ -337,8 +337,8 @@ func TestAForgottenOffsetIsTakenFromTheOtherInputs(t *testing.T) {
 	})
 }
 
-// TestLostStateIsTold: the records of a partition of state are gone, and the group has offsets.
-func TestLostStateIsTold(t *testing.T) {
+// TestLostStateIsReported: the records of a partition of state are gone, and the group has offsets.
+func TestLostStateIsReported(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))

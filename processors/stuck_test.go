@@ -87,9 +87,9 @@ func TestAProcessorThatIsStuckIsNotReadyAndLags(t *testing.T) {
 	}
 }
 
-// TestABodyThatFailsItsTransactionEachTimeIsTold: sessions fail and restore in turn, while other partitions make
+// TestABodyThatFailsEachTransactionIsReported: sessions fail and restore in turn, while other partitions make
 // progress.
-func TestABodyThatFailsItsTransactionEachTimeIsTold(t *testing.T) {
+func TestABodyThatFailsEachTransactionIsReported(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	clock := &jumpingClock{}
@@ -180,7 +180,7 @@ func TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone(t *testing.T) 
 }
 
 // Lost records of the state are rebuilt from emitted events if possible. The partition continues and reports the loss.
-func TestRecordsThatAreMissingFromTheStateAreToldAndGoneOnWithout(t *testing.T) {
+func TestMissingStateRecordsAreReportedAndThePartitionContinues(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	partition, state := kafka.Partition([]byte("1"), partitions), schemas.TopicState.Name("coex.")

@@ -225,9 +225,9 @@ func TestANoteIsNotBeyondTheEndOfTheLog(t *testing.T) {
 	}
 }
 
-// TestBodiesThatWaitAndFailAreSetAsideAlone: of several deferred bodies in parts, exactly those that fail are set
+// TestOnlyFailingDeferredBodiesAreSetAside: of several deferred bodies in parts, exactly those that fail are set
 // aside. All others are emitted once and in order. Other businesses of the partition make progress meanwhile.
-func TestBodiesThatWaitAndFailAreSetAsideAlone(t *testing.T) {
+func TestOnlyFailingDeferredBodiesAreSetAside(t *testing.T) {
 	t.Parallel()
 	mad, other, live := "1", mate("1"), mate("1", mate("1"))
 	for name, poisons := range map[string]map[string][]int{ // which bodies of a business are poison
@@ -348,9 +348,9 @@ func TestBodiesThatWaitAndFailAreSetAsideAlone(t *testing.T) {
 	}
 }
 
-// TestTheChunksOfABodyThatWaitAreNotTriesOfIt: a body whose chunks leave one after another while a session is careful has not failed as
+// TestHeldChunksOfABodyAreNoAttemptsOfTheBody: a body whose chunks leave one after another while a session is careful has not failed as
 // often.
-func TestTheChunksOfABodyThatWaitAreNotTriesOfIt(t *testing.T) {
+func TestHeldChunksOfABodyAreNoAttemptsOfTheBody(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
@@ -378,8 +378,8 @@ func TestTheChunksOfABodyThatWaitAreNotTriesOfIt(t *testing.T) {
 	}
 }
 
-// TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn: what comes of live moves on with each session, also those that end because of the history.
-func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
+// TestAFailingBodyIsFoundWhileTheOtherLaneContinues: what comes of live moves on with each session, also those that end because of the history.
+func TestAFailingBodyIsFoundWhileTheOtherLaneContinues(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
@@ -407,8 +407,8 @@ func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
 	c.read(schemas.TopicHistory, func(rs []*kgo.Record) bool { return len(rs) > 0 && wamid(rs[len(rs)-1]) == "behind" })
 }
 
-// TestWhatIsDueBeforeABodyIsNoTryOfIt: time passes up to the receipt of a body, and a chunk that is due by then fails.
-func TestWhatIsDueBeforeABodyIsNoTryOfIt(t *testing.T) {
+// TestAChunkDueBeforeABodyIsNoAttemptOfTheBody: time passes up to the receipt of a body, and a chunk that is due by then fails.
+func TestAChunkDueBeforeABodyIsNoAttemptOfTheBody(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")

@@ -123,9 +123,9 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestTheLaterOfTwoOfOneNameStays: two processors with one processor.instance_id do not fence each other in turn,
+// TestTheLaterOfTwoProcessorsWithOneInstanceIDStays: two processors with one processor.instance_id do not fence each other in turn,
 // and the one that stood by goes on when the other is gone.
-func TestTheLaterOfTwoOfOneNameStays(t *testing.T) {
+func TestTheLaterOfTwoProcessorsWithOneInstanceIDStays(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	first := c.start(c.config("a"))

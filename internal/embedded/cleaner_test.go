@@ -116,6 +116,7 @@ func TestCleaningWaitsForOpenTransactions(t *testing.T) {
 
 // Killed at any point of a compaction, the next start has every key.
 func TestInterruptedCompactionIsUndone(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		after func(t *testing.T, b *Broker, folder string)
@@ -188,6 +189,7 @@ func removeSegments(t *testing.T, folder string) {
 // A partition whose records all expired goes on at the offset where it ended, after a kill and after an
 // orderly stop: consumers have committed that offset.
 func TestEmptiedPartitionKeepsItsOffsets(t *testing.T) {
+	t.Parallel()
 	for _, kill := range []bool{false, true} {
 		t.Run(fmt.Sprintf("kill=%v", kill), func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ import (
 // A commit that was decided is finished by the next start, however far the broker had come with it: the
 // markers of no, some or all partitions, and no offset.
 func TestDecidedCommitIsFinished(t *testing.T) {
+	t.Parallel()
 	const partitions = 4
 	for marked := range int32(partitions + 1) {
 		t.Run(fmt.Sprintf("after %d of %d markers", marked, partitions), func(t *testing.T) {

@@ -36,6 +36,7 @@ func numbered(topic string, partition int32, n uint64) *kgo.Record {
 }
 
 func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
+	t.Parallel()
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
 			t.Parallel()
@@ -88,6 +89,7 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 // commits it as an offset, and goes on from the committed offset after each kill, as a processor does.
 // Whenever the broker is killed, every partition holds every number up to the committed one once.
 func TestTransactionsAreWholeAfterKills(t *testing.T) {
+	t.Parallel()
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
 			t.Parallel()

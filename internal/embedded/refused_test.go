@@ -33,6 +33,7 @@ func limitFiles(value string) error {
 // The disk tears a write and refuses others, in logs, indexes and state logs: what was acknowledged is
 // there once at its offset, and nothing of it counts as lost.
 func TestTornAndRefusedWritesLoseNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []string{"2000", "5000", "20011"} {
 		t.Run(limit, func(t *testing.T) {
 			t.Parallel()

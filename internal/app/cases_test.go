@@ -441,7 +441,7 @@ func TestCasesOfTheFieldComeOutRight(t *testing.T) {
 		t.Skip("SKIP: runs the binary and waits for gaps and media")
 	}
 	waits := []string{"--set", "processor.history.phase_hold=1s", "--set", "processor.history.gap_timeout=2s", "--set", "processor.media.hold=3s"}
-	up := startUp(t, t.TempDir(), waits...)
+	up := startUp(t, t.TempDir(), append(waits, eachBodyOnce...)...)
 	defer up.signal(syscall.SIGTERM)
 	url, secret := up.credentials()
 	now := time.Now()

@@ -57,7 +57,7 @@ func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
-	p := startUp(t, t.TempDir())
+	p := startUp(t, t.TempDir(), eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	url, secret := p.credentials()
 	const poison = `{"object":"whatsapp_business_account","entry":[{"id":"42",`
@@ -141,7 +141,7 @@ func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 		t.Skip("SKIP: runs the binary")
 	}
 	dir := t.TempDir()
-	p := startUp(t, dir, "--set", "processor.event_bytes_max=16KiB")
+	p := startUp(t, dir, append(eachBodyOnce, "--set", "processor.event_bytes_max=16KiB")...)
 	url, secret := p.credentials()
 	message := func(id, text string) string {
 		return `{"from":"16505551234","id":"` + id + `","timestamp":"1772366400","type":"text","text":{"body":"` + text + `"}}`
@@ -159,7 +159,7 @@ func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 		t.Errorf("what left is %v", m["wamid"])
 	}
 	p.signal(syscall.SIGTERM)
-	p = startUp(t, dir)
+	p = startUp(t, dir, eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	p.want(ExitOK, "1 letter requeued", "dlq", "requeue", "--reason", "event_too_long")
 	if m := p.messages(2); m["wamid"] != "wamid.LARGE" {
@@ -175,7 +175,7 @@ func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
 		t.Skip("SKIP: runs the binary")
 	}
 	dir := t.TempDir()
-	p := startUp(t, dir, "--set", "processor.depth_max=16")
+	p := startUp(t, dir, append(eachBodyOnce, "--set", "processor.depth_max=16")...)
 	url, secret := p.credentials()
 	message := func(id, more string) string {
 		return `{"from":"16505551234","id":"` + id + `","timestamp":"1772366400","type":"text"` + more + `}`
@@ -195,7 +195,7 @@ func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
 		t.Errorf("what left is %v", m["wamid"])
 	}
 	p.signal(syscall.SIGTERM)
-	p = startUp(t, dir)
+	p = startUp(t, dir, eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	p.want(ExitOK, "1 letter requeued", "dlq", "requeue", "--reason", "json_too_deep")
 	if m := p.messages(2); m["wamid"] != "wamid.DEEP" {
@@ -210,7 +210,7 @@ func TestRequeueOfALetterWithoutItsBodyTakesItFromTheRawLog(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
-	p := startUp(t, t.TempDir())
+	p := startUp(t, t.TempDir(), eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	url, secret := p.credentials()
 	const body = `{"object":"whatsapp_business_account","entry":[{"id":"42",`

@@ -207,7 +207,7 @@ func TestCommandsBesideABrokerWithAPasswordBringIt(t *testing.T) {
 		t.Skip("SKIP: runs the binary")
 	}
 	dir := t.TempDir()
-	always := []string{"--set", "embedded.authentication=always"}
+	always := append([]string{"--set", "embedded.authentication=always"}, eachBodyOnce...)
 	p := startUp(t, dir, always...)
 	url, secret := p.credentials()
 	address := p.running().Defaults["kafka.brokers"]

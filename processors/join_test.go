@@ -123,12 +123,13 @@ func (c *cluster) commits(partition int32, topics ...string) (told func() []offs
 	}
 }
 
-// TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction: an echo that arrives while a transaction processes history
+// TestLiveRecordsDuringBulkWorkJoinItsTransaction: an echo that arrives while a transaction processes history
 // is committed by that transaction. The test sends it while a held chunk is read again.
 //
 // A record that the hook has reported may not be ready to be polled yet. Then the next transaction commits it, which is
 // also correct, but must not happen every time.
-func TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction(t *testing.T) {
+func TestLiveRecordsDuringBulkWorkJoinItsTransaction(t *testing.T) {
+	t.Parallel()
 	for range 5 {
 		if joined := echoWhileBulkIsWorkedOn(t); joined || t.Failed() {
 			return
@@ -183,9 +184,10 @@ func await(t *testing.T, what string, ch <-chan struct{}) {
 	}
 }
 
-// TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction: an echo that arrives before the history of a
+// TestLiveRecordsBeforeTheAcknowledgementOfBulkJoinItsTransaction: an echo that arrives before the history of a
 // transaction is acknowledged is committed by that transaction.
-func TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction(t *testing.T) {
+func TestLiveRecordsBeforeTheAcknowledgementOfBulkJoinItsTransaction(t *testing.T) {
+	t.Parallel()
 	for range 5 {
 		if joined := echoWhileBulkIsAcknowledged(t); joined || t.Failed() {
 			return
@@ -233,6 +235,7 @@ func echoWhileBulkIsAcknowledged(t *testing.T) (joined bool) {
 // TestLiveDoesNotWaitForAHeldChunkToBeRead: while live messages are expected, a held chunk is prefetched outside of
 // transactions. An echo that arrives meanwhile is committed first.
 func TestLiveDoesNotWaitForAHeldChunkToBeRead(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	bulk := schemas.TopicRawBulk.Name("coex.")
 	partition := kafka.Partition([]byte("1"), partitions)
@@ -263,6 +266,7 @@ func TestLiveDoesNotWaitForAHeldChunkToBeRead(t *testing.T) {
 // TestATransactionWithNothingInItIsNotEnded: time passes while the backlog has not been fetched and there is no other
 // work. A coordinator rejects the end of an empty transaction, including one with offsets of no partition.
 func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	bulk := schemas.TopicRawBulk.Name("coex.")
 	var businesses []string // one for each partition
@@ -303,8 +307,9 @@ func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
 	}
 }
 
-// TestElbowRoomWhileLiveAndBulkAreWorkedOn: and not before, nor after the processor.
-func TestElbowRoomWhileLiveAndBulkAreWorkedOn(t *testing.T) {
+// TestProcBoostIsActiveOnlyWhileLiveAndBulkAreProcessed: not before, and not after the processor has stopped. GOMAXPROCS
+// belongs to the process, so no other test may run beside this one.
+func TestProcBoostIsActiveOnlyWhileLiveAndBulkAreProcessed(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	c := newCluster(t)
 	p := c.start(c.config("a"))

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestElbowRoomIsThereForAsLongAsAnybodyAsks(t *testing.T) {
+func TestProcBoostLastsWhileAnySessionAsksForIt(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	var a, b procBoost
 	for i, step := range []struct {

@@ -58,11 +58,13 @@ func (c *cluster) refuse(word string) (refused <-chan struct{}) {
 // What the brokers refuse of a body would end one session after another. The body is set aside, with its place, and what
 // waits behind it, in its partition and in others, goes on.
 func TestABodyThatFailsItsTransactionIsSetAside(t *testing.T) {
+	t.Parallel()
 	for name, poison := range map[schemas.Topic]string{
 		schemas.TopicRawLive: echo("1", "poison"),
 		schemas.TopicRawBulk: chunk("1", 0, 1, 50, "poison"),
 	} {
 		t.Run(name.String(), func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
 			c.refuse("poison")
 			cfg := c.config("a")
@@ -91,6 +93,7 @@ func TestABodyThatFailsItsTransactionIsSetAside(t *testing.T) {
 
 // TestADeferredBodyThatFailsIsSetAside: this also holds for a deferred body that is processed in parts.
 func TestADeferredBodyThatFailsIsSetAside(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
 	cfg := c.config("a")
@@ -119,6 +122,7 @@ func headerOf(r *kgo.Record, key string) string {
 
 // A session that is careful lets the chunks of a healthy body leave, however many there are.
 func TestACarefulSessionSetsNoHealthyBodyAside(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	note := kadm.Offset{Topic: schemas.TopicRawBulk.Name("coex."), Partition: kafka.Partition([]byte("1"), partitions), LeaderEpoch: -1, Metadata: `{"at":[0,0,0],"sessions":[5,5]}`}
 	notes := kadm.Offsets{}
@@ -156,6 +160,7 @@ func TestACarefulSessionSetsNoHealthyBodyAside(t *testing.T) {
 
 // Rebalances and stops have to do with no body: however many there are, no session is careful because of them.
 func TestAStormOfRebalancesMakesNoSessionCareful(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	a := c.start(c.config("a"))
 	eventually(t, "it is ready", func() bool { return a.Ready() == nil })
@@ -192,6 +197,7 @@ func TestAStormOfRebalancesMakesNoSessionCareful(t *testing.T) {
 // A note has an offset of raw.bulk. Where the log of that is shorter than another one, the note is not beyond its end: a
 // broker that was killed would take the log for one that was cut.
 func TestANoteIsNotBeyondTheEndOfTheLog(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	for range 3 {
 		c.put(schemas.TopicRawLive, "1", echo("1", "e"))
@@ -219,9 +225,10 @@ func TestANoteIsNotBeyondTheEndOfTheLog(t *testing.T) {
 	}
 }
 
-// TestBodiesThatWaitAndFailAreSetAsideAlone: of several deferred bodies in parts, exactly those that fail are set
+// TestOnlyFailingDeferredBodiesAreSetAside: of several deferred bodies in parts, exactly those that fail are set
 // aside. All others are emitted once and in order. Other businesses of the partition make progress meanwhile.
-func TestBodiesThatWaitAndFailAreSetAsideAlone(t *testing.T) {
+func TestOnlyFailingDeferredBodiesAreSetAside(t *testing.T) {
+	t.Parallel()
 	mad, other, live := "1", mate("1"), mate("1", mate("1"))
 	for name, poisons := range map[string]map[string][]int{ // which bodies of a business are poison
 		"in the middle":             {mad: {5}},
@@ -341,9 +348,10 @@ func TestBodiesThatWaitAndFailAreSetAsideAlone(t *testing.T) {
 	}
 }
 
-// TestTheChunksOfABodyThatWaitAreNotTriesOfIt: a body whose chunks leave one after another while a session is careful has not failed as
+// TestHeldChunksOfABodyAreNoAttemptsOfTheBody: a body whose chunks leave one after another while a session is careful has not failed as
 // often.
-func TestTheChunksOfABodyThatWaitAreNotTriesOfIt(t *testing.T) {
+func TestHeldChunksOfABodyAreNoAttemptsOfTheBody(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
 	cfg := c.config("a")
@@ -370,8 +378,9 @@ func TestTheChunksOfABodyThatWaitAreNotTriesOfIt(t *testing.T) {
 	}
 }
 
-// TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn: what comes of live moves on with each session, also those that end because of the history.
-func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
+// TestAFailingBodyIsFoundWhileTheOtherLaneContinues: what comes of live moves on with each session, also those that end because of the history.
+func TestAFailingBodyIsFoundWhileTheOtherLaneContinues(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
 	cfg := c.config("a")
@@ -398,8 +407,9 @@ func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
 	c.read(schemas.TopicHistory, func(rs []*kgo.Record) bool { return len(rs) > 0 && wamid(rs[len(rs)-1]) == "behind" })
 }
 
-// TestWhatIsDueBeforeABodyIsNoTryOfIt: time passes up to the receipt of a body, and a chunk that is due by then fails.
-func TestWhatIsDueBeforeABodyIsNoTryOfIt(t *testing.T) {
+// TestAChunkDueBeforeABodyIsNoAttemptOfTheBody: time passes up to the receipt of a body, and a chunk that is due by then fails.
+func TestAChunkDueBeforeABodyIsNoAttemptOfTheBody(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
 	cfg := c.config("a")

@@ -53,10 +53,11 @@ func (p *process) credentials() (url, secret string) {
 }
 
 func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
-	p := startUp(t, t.TempDir())
+	p := startUp(t, t.TempDir(), eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	url, secret := p.credentials()
 	const poison = `{"object":"whatsapp_business_account","entry":[{"id":"42",`
@@ -135,11 +136,12 @@ func TestFiltersThatCannotBeMeantAreRefused(t *testing.T) {
 
 // What left of a record the first time does not leave again; what did not, leaves after the correction.
 func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
 	dir := t.TempDir()
-	p := startUp(t, dir, "--set", "processor.event_bytes_max=16KiB")
+	p := startUp(t, dir, append(eachBodyOnce, "--set", "processor.event_bytes_max=16KiB")...)
 	url, secret := p.credentials()
 	message := func(id, text string) string {
 		return `{"from":"16505551234","id":"` + id + `","timestamp":"1772366400","type":"text","text":{"body":"` + text + `"}}`
@@ -157,7 +159,7 @@ func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 		t.Errorf("what left is %v", m["wamid"])
 	}
 	p.signal(syscall.SIGTERM)
-	p = startUp(t, dir)
+	p = startUp(t, dir, eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	p.want(ExitOK, "1 letter requeued", "dlq", "requeue", "--reason", "event_too_long")
 	if m := p.messages(2); m["wamid"] != "wamid.LARGE" {
@@ -168,11 +170,12 @@ func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 
 // One odd part goes to dlq alone, and its requeue after a correction yields it alone.
 func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
 	dir := t.TempDir()
-	p := startUp(t, dir, "--set", "processor.depth_max=16")
+	p := startUp(t, dir, append(eachBodyOnce, "--set", "processor.depth_max=16")...)
 	url, secret := p.credentials()
 	message := func(id, more string) string {
 		return `{"from":"16505551234","id":"` + id + `","timestamp":"1772366400","type":"text"` + more + `}`
@@ -192,7 +195,7 @@ func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
 		t.Errorf("what left is %v", m["wamid"])
 	}
 	p.signal(syscall.SIGTERM)
-	p = startUp(t, dir)
+	p = startUp(t, dir, eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	p.want(ExitOK, "1 letter requeued", "dlq", "requeue", "--reason", "json_too_deep")
 	if m := p.messages(2); m["wamid"] != "wamid.DEEP" {
@@ -203,10 +206,11 @@ func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
 
 // A letter about a body that ended the processor has no copy of it. A requeue takes it from the raw log.
 func TestRequeueOfALetterWithoutItsBodyTakesItFromTheRawLog(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
-	p := startUp(t, t.TempDir())
+	p := startUp(t, t.TempDir(), eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	url, secret := p.credentials()
 	const body = `{"object":"whatsapp_business_account","entry":[{"id":"42",`

@@ -272,8 +272,10 @@ func (s *sample) unnoticed(h harm, size int64) bool {
 // offset, no record of an aborted transaction appears, new records get offsets above all old ones, the
 // damage is told, and told once.
 func TestDamageCostsWhatIsDamagedOnly(t *testing.T) {
+	t.Parallel()
 	for _, stopped := range []bool{true, false} {
 		t.Run(fmt.Sprintf("stopped=%v", stopped), func(t *testing.T) {
+			t.Parallel()
 			s := newSample(t, stopped)
 			list := s.harms(t)
 			if os.Getenv("ALL") == "" {

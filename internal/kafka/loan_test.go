@@ -42,8 +42,8 @@ func batches(t *testing.T, conn Connection, codec kgo.CompressionCodec, n int) {
 	}
 }
 
-// TestWhatIsLentIsWhatIsFetched, and a clone of it outlives it, while its memory is used for other batches.
-func TestWhatIsLentIsWhatIsFetched(t *testing.T) {
+// TestPooledFetchReturnsTheRecordsOfAPlainFetch, and a clone of it outlives it, while its memory is used for other batches.
+func TestPooledFetchReturnsTheRecordsOfAPlainFetch(t *testing.T) {
 	for name, codec := range map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	} {
@@ -91,7 +91,7 @@ func equal(a, b *kgo.Record) bool {
 		slices.EqualFunc(a.Headers, b.Headers, func(a, b kgo.RecordHeader) bool { return a.Key == b.Key && bytes.Equal(a.Value, b.Value) })
 }
 
-func TestNothingIsLentWhereNothingIs(t *testing.T) {
+func TestPooledFetchBeyondTheEndOfALogFails(t *testing.T) {
 	conn := topicsFor(t)
 	produce(t, conn, lentTopic, 0, 1)
 	f := newReader(t, conn, lentTopic).fetcher
@@ -102,8 +102,8 @@ func TestNothingIsLentWhereNothingIs(t *testing.T) {
 	none.Back()
 }
 
-// TestWhatIsLentTakesNoMemoryOfItsOwn: batches of a megabyte, lent and given back.
-func TestWhatIsLentTakesNoMemoryOfItsOwn(t *testing.T) {
+// TestPooledFetchReusesTheMemoryOfEarlierBatches: batches of a megabyte, lent and given back.
+func TestPooledFetchReusesTheMemoryOfEarlierBatches(t *testing.T) {
 	var f Fetcher
 	f.lender = kgo.DefaultDecompressor(&f.buffers)
 	const size = 1 << 20

@@ -342,7 +342,7 @@ func TestErrorIsOfItsRecipientOrTheOnlyPersonOfContacts(t *testing.T) {
 	}
 }
 
-func TestAssetTakesTheChatOfItsPlaceholder(t *testing.T) {
+func TestMediaFollowUpTakesTheChatOfItsPlaceholder(t *testing.T) {
 	user := schemas.Contact{WaID: "551187654321", UserID: "BR.1", ProfileName: "n"}
 	for _, test := range []struct {
 		name   string

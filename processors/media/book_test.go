@@ -181,6 +181,31 @@ func TestPlaceholderCostsLittleMemory(t *testing.T) {
 	}
 }
 
+func TestAWaitingFollowUpCostsItsBytes(t *testing.T) {
+	b := newBook()
+	empty := b.MemoryBytes()
+	b.Wait(start, image, make([]byte, 10_000))
+	waits := b.MemoryBytes()
+	if waits < empty+10_000 || waits > empty+11_000 {
+		t.Errorf("%d bytes with a follow-up of 10000, %d without", waits, empty)
+	}
+	b.Waiting(image)
+	if left := b.MemoryBytes(); left != empty {
+		t.Errorf("%d bytes after it left, %d before it came", left, empty)
+	}
+}
+
+func TestTheLeastAndTheMostOfTheConfigAreAllowed(t *testing.T) {
+	for _, c := range []media.Config{
+		{Remember: time.Minute},
+		{Remember: time.Minute, Hold: time.Minute},
+	} {
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 func TestConfigNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 	good := media.DefaultConfig()
 	if err := good.Validate(); err != nil {
@@ -215,4 +240,33 @@ func TestStateThatCannotBeReadIsNamed(t *testing.T) {
 	if err := newBook().Restore("p|1|0", nil); err != nil {
 		t.Errorf("a tombstone: %v", err)
 	}
+}
+
+func TestABookIsIdleWhenNothingIsHeldAndNothingIsToBeWritten(t *testing.T) {
+	b := newBook()
+	write := func() { b.TakeState(func(string, []byte) {}) }
+	idle := func(want bool, when string) {
+		t.Helper()
+		if b.Idle() != want {
+			t.Errorf("%s: idle is %v", when, !want)
+		}
+	}
+	idle(true, "empty")
+	b.Placeholder(start, image, media.Placeholder{Thread: "16505551234"})
+	idle(false, "with a placeholder")
+	write()
+	idle(false, "with a placeholder that was written")
+	b.Tick(start.Add(16 * 24 * time.Hour))
+	idle(false, "a page is to be taken away")
+	write()
+	idle(true, "the page is gone")
+
+	now := start.Add(16 * 24 * time.Hour)
+	b.Wait(now, image, []byte("asset"))
+	idle(false, "with a follow-up")
+	write()
+	b.Waiting(image)
+	idle(false, "the record of the follow-up is to be taken away")
+	write()
+	idle(true, "the record is gone")
 }

@@ -412,3 +412,16 @@ func TestLongAndShortContactsSayTheSame(t *testing.T) {
 		}
 	}
 }
+
+func TestTheBusinessIsKnownHoweverItsNumberIsWritten(t *testing.T) {
+	c := scan(t, "messages", `"messages":[{"from":"`+biz+`"},{"from":"16505550100"}]`)
+	for _, display := range []string{biz, "+" + biz, "+1 (555) 000-9001", "+1\u00a0555\u00a0000\u20119001", "+1/555/000/9001 (test)", "tel:15550009001;x"} {
+		var f people.Finder
+		if got := show(f.Message(c, []byte(display), &c.Messages[0], false)); got != "outbound" {
+			t.Errorf("%q: a message of the business is %s", display, got)
+		}
+		if got := show(f.Message(c, []byte(display), &c.Messages[1], false)); got != "inbound thread=16505550100 wa_id=16505550100" {
+			t.Errorf("%q: a message of the user is %s", display, got)
+		}
+	}
+}

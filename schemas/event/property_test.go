@@ -28,7 +28,8 @@ func TestValueAgreesWithTheSchemasOnEveryPropertyThatIsChanged(t *testing.T) {
 	}
 	refused, taken := 0, 0
 	for _, typ := range valued() {
-		values := append(examples(t, typ.Schema), []byte(everyMessage), []byte(strings.Replace(everyMessage, `"historical":true`, `"historical":false`, 1)), []byte(everySync))
+		past := strings.Replace(everyMessage, `"id":"x",`, "", 1) // no name stands twice
+		values := append(examples(t, typ.Schema), []byte(past), []byte(strings.Replace(past, `"historical":true`, `"historical":false`, 1)), []byte(everySync))
 		for _, value := range values {
 			if validator.Value(typ.Schema, value) != nil {
 				continue // of another type

@@ -270,3 +270,42 @@ func TestABookIsIdleWhenNothingIsHeldAndNothingIsToBeWritten(t *testing.T) {
 	write()
 	idle(true, "the record is gone")
 }
+
+// What a book costs is told by what it holds: buckets, threads, and the placeholders that do not fit into a cell.
+func TestMemoryGrowsWithAllThatIsRemembered(t *testing.T) {
+	const n = 1000
+	for name, test := range map[string]struct {
+		placeholder func(i int) (time.Time, media.Placeholder)
+		least, most int // bytes for each placeholder
+	}{
+		"cells": {func(int) (time.Time, media.Placeholder) { return start, media.Placeholder{Thread: "1"} }, 16, 30},
+		"threads": {func(i int) (time.Time, media.Placeholder) {
+			return start, media.Placeholder{Thread: strings.Repeat("x", 1000) + fmt.Sprint(i)}
+		}, 1000, 2200},
+		"rare": {func(int) (time.Time, media.Placeholder) { return start, media.Placeholder{Timestamp: -1} }, 16 + 128, 16 + 160},
+		"buckets": {func(i int) (time.Time, media.Placeholder) {
+			return start.Add(time.Duration(i) * 24 * time.Hour), media.Placeholder{}
+		}, 256 + 16*16, 1000},
+	} {
+		b := newBook()
+		for i := range n {
+			at, p := test.placeholder(i)
+			b.Placeholder(at, schemas.HashBytes(fmt.Append(nil, i)), p)
+		}
+		if per := b.MemoryBytes() / n; per < test.least || per > test.most {
+			t.Errorf("%s: %d bytes each, want %d to %d", name, per, test.least, test.most)
+		}
+	}
+}
+
+func TestAPlaceholderThatComesTwiceIsRememberedOnce(t *testing.T) {
+	b := newBook()
+	for range 3 {
+		for i := range 5 {
+			b.Placeholder(start, schemas.HashBytes(fmt.Append(nil, i)), media.Placeholder{Thread: fmt.Sprint(i)})
+		}
+	}
+	if n, _ := b.Len(); n != 5 {
+		t.Errorf("%d placeholders, want 5", n)
+	}
+}

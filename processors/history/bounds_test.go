@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestTheLeastOfTheConfigIsAllowed(t *testing.T) {
@@ -55,5 +57,96 @@ func TestPhasesUpTo255HaveAnOrder(t *testing.T) {
 		if s.OrderKnown != want || (len(s.Phases) == 1) != want {
 			t.Errorf("phase %d: %+v", phase, s)
 		}
+	}
+}
+
+// failing is a number of which chunks fail and come whole.
+type failing struct {
+	*Number
+	offset int64
+}
+
+func (f *failing) chunk(phase, order int32, failed bool) {
+	f.offset++
+	c := ordered(phase, order, f.offset)
+	if failed {
+		c.Digest.Lo, c.Failed, c.Errors = c.Digest.Lo+1<<20, true, []Error{{Code: int64(order), Title: strings.Repeat("x", titleBytesMax)}}
+	}
+	c.Progress, c.HasProgress = 100, !failed
+	f.Chunk(epoch, c)
+	for {
+		d, ok := f.Next(epoch)
+		if !ok {
+			return
+		}
+		f.Left(epoch, d, 0, 0, nil)
+	}
+}
+
+// second feeds the orders of a range to phase 2.
+func (f *failing) second(from, to int, failed bool) {
+	for order := from; order <= to; order++ {
+		f.chunk(2, int32(order), failed)
+	}
+}
+
+func newFailing() *failing {
+	cfg := DefaultConfig()
+	f := &failing{Number: NewNumber(&cfg, testIdentity)}
+	f.chunk(0, 1, false)
+	f.chunk(1, 1, false)
+	return f
+}
+
+func (f *failing) state() string {
+	for state := ""; ; {
+		s, ok := f.TakeSync()
+		if !ok {
+			return state
+		}
+		state = s.State + "/" + s.EndReason
+	}
+}
+
+// The places of failed chunks are remembered up to a bound, beyond the errors that are listed. With more, nobody knows
+// whether all came whole: the sync is never complete.
+func TestASyncWithMoreFailuresThanAreRememberedIsNeverComplete(t *testing.T) {
+	const most = schemas.SyncErrorsMax + unheardMax
+	for failures, want := range map[int]string{most: "done/complete", most + 1: "running/"} {
+		f := newFailing()
+		f.second(1, failures, true)
+		f.second(1, failures, true) // the same ones, delivered again
+		f.second(1, failures, false)
+		if got := f.state(); got != want {
+			t.Errorf("%d failures: %s, want %s", failures, got, want)
+		}
+	}
+}
+
+func TestAPlaceOfAFailedChunkThatCameWholeMakesRoomForAnother(t *testing.T) {
+	const most = schemas.SyncErrorsMax + unheardMax
+	f := newFailing()
+	f.second(2, most+1, true)
+	f.second(2, most+1, false) // held, because 1 is missing
+	f.second(most+2, most+1+unheardMax, true)
+	f.second(most+2, most+1+unheardMax, false)
+	f.chunk(2, 1, false)
+	if got := f.state(); got != "done/complete" {
+		t.Errorf("all came whole, and yet the sync is %s", got)
+	}
+}
+
+func TestErrorsAndPlacesOfFailuresCostMemory(t *testing.T) {
+	f := newFailing()
+	before := f.MemoryBytes()
+	f.second(1, schemas.SyncErrorsMax, true)
+	errors := f.MemoryBytes()
+	if each := (errors - before) / schemas.SyncErrorsMax; each < titleBytesMax+64 || each > 3*(titleBytesMax+64) {
+		t.Errorf("%d bytes for an error", each)
+	}
+	f.second(schemas.SyncErrorsMax+1, schemas.SyncErrorsMax+unheardMax, true)
+	// A place takes 8 bytes, beside at most 16 of the chunk's identity.
+	if each := (f.MemoryBytes() - errors) / unheardMax; each < 8+10 || each > 2*8+20 {
+		t.Errorf("%d bytes for a place", each)
 	}
 }

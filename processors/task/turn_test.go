@@ -69,7 +69,9 @@ func TestABodyOfManyChunksThatLeavesInTurnsIsTheSame(t *testing.T) {
 		all = append(all, fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d,"progress":%d},"threads":[{"id":"%s","messages":[%s]}]}`,
 			c+1, 100*(c+1)/chunksOfBody, user, strings.Join(ms, ",")))
 	}
-	bodyOf := func(elements []string) string { return envelope("history", value(`"history":[`+strings.Join(elements, ",")+`]`)) }
+	bodyOf := func(elements []string) string {
+		return envelope("history", value(`"history":[`+strings.Join(elements, ",")+`]`))
+	}
 	backward := slices.Clone(all)
 	slices.Reverse(backward)
 	for name, body := range map[string]string{"forward": bodyOf(all), "backward": bodyOf(backward)} {

@@ -200,8 +200,8 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	return nil
 }
 
-// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch or the budget are
-// used up. Held chunks that may be released are released before the next record. So the events do not depend on where
+// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch, with what is left of the
+// last one, or the budget are used up. So few partitions keep a parsed body between their slots. Held chunks that may be released are released before the next record. So the events do not depend on where
 // transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
@@ -254,7 +254,7 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 			r.owes(int64(len(rec.Value)))
 		}
 		var last bool
-		if r.position[schemas.TopicRawBulk], last = r.queue.Pop(); last {
+		if r.position[schemas.TopicRawBulk], last = r.queue.Pop(); last && r.retained.scanner == nil {
 			return nil
 		}
 	}

@@ -21,11 +21,11 @@ type serverMetrics struct {
 	none    *sourceMetrics
 	lanes   [2]prometheus.Counter
 
-	handshakes, refusedAll, refusedClient prometheus.Counter
-	evicted                               evictedMetrics
-	undecodedClient, undecodedAll         prometheus.Counter
-	wastedBytes                           prometheus.Counter
-	late, unread                          prometheus.Counter // connections whose time for a request, for an answer, was over
+	handshakes, refusedAll, refusedClient, acceptFailures prometheus.Counter
+	evicted                                               evictedMetrics
+	undecodedClient, undecodedAll                         prometheus.Counter
+	wastedBytes                                           prometheus.Counter
+	late, unread                                          prometheus.Counter // connections whose time for a request, for an answer, was over
 }
 
 func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes, connections func() float64) (*serverMetrics, error) {
@@ -76,6 +76,10 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_connections_refused_total",
 		Help: "Connections refused because there were too many, of all or of one client address.",
 	}, []string{"limit"})
+	m.acceptFailures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "coexstream_ingress_accept_failures_total",
+		Help: "Failed attempts to accept a connection, because the process or the machine had no room for it, such as too many open files.",
+	})
 	undecoded := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_undecoded_total",
 		Help: "Encoded bodies refused without being decoded, because too many bytes were decoded for wrong signatures or broken codings, for one client address or for all.",
@@ -138,7 +142,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range raw.Topics() {
 		m.lanes[raw.Lane(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, evicted, undecoded, wasted, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, m.acceptFailures, evicted, undecoded, wasted, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

@@ -135,7 +135,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		s.metrics.none.answered(fasthttp.StatusServiceUnavailable)
 	})
 	limited.writeSlack = s.cfg.WriteTimeout / 4
-	limited.mostOfClient, limited.tls, limited.metrics = s.cfg.PerClientMax, s.tls, s.metrics
+	limited.mostOfClient, limited.tls, limited.metrics, limited.log = s.cfg.PerClientMax, s.tls, s.metrics, s.log
 	swept := make(chan struct{})
 	var sweeping sync.WaitGroup
 	sweeping.Go(func() { s.open.run(s.now, swept) })

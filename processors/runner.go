@@ -164,6 +164,10 @@ func (r *runner) endTransaction() runnerResult {
 // workLive passes the polled records of raw.live and rerouted to the task.
 func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	defer r.recovered(&err)
+	if r.careful[laneLive] { // a chunk of history that fails is found among those of its body, in the backlog
+		r.task.Bound(task.Turn{OneChunk: true})
+		defer r.task.Bound(task.Turn{})
+	}
 	for _, topic := range beforeBulk {
 		for i, polled := range w.records[topic] {
 			if polled.Attrs.IsControl() {
@@ -196,20 +200,20 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	return nil
 }
 
-// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch or the budget are
-// used up. Held chunks that may be released are released before the next record. So the events do not depend on where
+// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch, with what is left of the
+// last one, or the budget are used up. So few partitions keep a parsed body between their slots. Held chunks that may be released are released before the next record. So the events do not depend on where
 // transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
-	r.task.Bound(q.TryStart)
-	defer r.task.Bound(nil)
+	r.task.Bound(task.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})
+	defer r.task.Bound(task.Turn{})
 	for {
 		ok, err := r.releaseHeld(ctx, q)
 		if !ok || err != nil {
 			return err
 		}
 		n, ok := r.nextItem()
-		if !ok || q.AtHandOnly && !r.isAtHand(n) || !q.TryStart() {
+		if !ok || q.AtHandOnly && !r.isAtHand(n) || !q.TryStart(r.now()) {
 			return nil
 		}
 		if n.waits {
@@ -250,7 +254,7 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 			r.owes(int64(len(rec.Value)))
 		}
 		var last bool
-		if r.position[schemas.TopicRawBulk], last = r.queue.Pop(); last {
+		if r.position[schemas.TopicRawBulk], last = r.queue.Pop(); last && r.retained.scanner == nil {
 			return nil
 		}
 	}
@@ -288,14 +292,13 @@ func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, er
 		if _, _, begun := r.task.Begun(); !ok || begun {
 			return true, nil
 		}
-		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart() {
+		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart(r.now()) {
 			return false, nil
 		}
 		r.parseInPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
 		if r.setsHeldAside(ref) {
-			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
-				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
+			r.setChunkAside(ref)
 			r.task.Lost(ref)
 			q.Spend(1)
 			continue

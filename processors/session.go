@@ -100,7 +100,7 @@ func (p *Processor) session(ctx context.Context) error {
 		Bulk: p.cfg.topic(schemas.TopicRawBulk), Live: p.cfg.topic(schemas.TopicRawLive), Rerouted: p.cfg.topic(schemas.TopicRerouted),
 		BytesMax: p.cfg.FetchBytesMax, PartitionBytesMax: p.cfg.FetchPartitionBytesMax,
 	}, kafka.NewFetcher(ahead), s.interruptPoll)
-	s.scheduler = bulk.NewScheduler(s.bulkReader, backlog{s}, 2*p.cfg.BulkBytesPerTransaction)
+	s.scheduler = bulk.NewScheduler(s.bulkReader, backlog{s}, 2*p.cfg.BulkBytesPerTransaction, p.deps.Now)
 
 	if err := s.checkTopics(ctx); err != nil {
 		return err
@@ -233,7 +233,7 @@ func (s *session) run(ctx context.Context) error {
 	s.bulkReader.Start(ctx, s.topicIDs[schemas.TopicRawBulk])
 	defer s.procBoost.set(false)
 	for {
-		s.procBoost.set(s.policy.BothActive(time.Now()))
+		s.procBoost.set(s.policy.BothActive(s.p.deps.Now()))
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
 		s.scheduler.Fetch()
@@ -268,7 +268,7 @@ func (s *session) interruptPoll() {
 
 // pending reports whether a transaction that starts now would process some of the backlog.
 func (s *session) pending() bool {
-	now, careful := time.Now(), s.careful()[laneBacklog]
+	now, careful := s.p.deps.Now(), s.careful()[laneBacklog]
 	if bytes, _ := s.policy.Allowance(now, false); bytes <= 0 && !careful {
 		return false
 	}

@@ -378,6 +378,70 @@ func TestHeldChunksOfABodyAreNoAttemptsOfTheBody(t *testing.T) {
 	}
 }
 
+// TestOnlyTheChunkThatFailsIsSetAside: of a body with several chunks, those before and behind a chunk that fails leave.
+// It does not matter whether they were held, came in order, belong to several numbers, or came by the live lane.
+func TestOnlyTheChunkThatFailsIsSetAside(t *testing.T) {
+	element := func(order int, id string) string {
+		return fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d,"progress":%d},"threads":[{"id":"15550199","messages":[{"from":"15550199","id":%q,"timestamp":"1772300000","type":"text","text":{"body":"b"}}]}]}`, order, 10*order, id)
+	}
+	of := func(from, to, poison int) string {
+		var all []string
+		for order := from; order <= to; order++ {
+			id := fmt.Sprint("chunk.", order)
+			if order == poison {
+				id = "poison"
+			}
+			all = append(all, element(order, id))
+		}
+		return body("1", "history", `"history":[`+strings.Join(all, ",")+`]`)
+	}
+	for name, c := range map[string]struct {
+		topic  schemas.Topic
+		bodies []string
+		poison int
+		place  string
+	}{
+		"held":                {schemas.TopicRawBulk, []string{of(2, 6, 5), chunk("1", 0, 1, 10, "chunk.1")}, 5, "0 element 3"},
+		"held, the first one": {schemas.TopicRawBulk, []string{of(2, 6, 2), chunk("1", 0, 1, 10, "chunk.1")}, 2, "0 element 0"},
+		"in order":            {schemas.TopicRawBulk, []string{of(1, 6, 4)}, 4, "0 element 3"},
+		"the first one":       {schemas.TopicRawBulk, []string{of(1, 6, 1)}, 1, "0 element 0"},
+		"in the live lane":    {schemas.TopicRawLive, []string{of(1, 6, 4)}, 4, "0 element 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cl := newCluster(t)
+			cl.refuse("poison")
+			cfg := cl.config("a")
+			cfg.Compression = "none"
+			var want []string
+			for order := 1; order <= 6; order++ {
+				if order != c.poison {
+					want = append(want, fmt.Sprint("chunk.", order))
+				}
+			}
+			for _, b := range c.bodies {
+				cl.put(c.topic, "1", b)
+			}
+			cl.run(cfg)
+			letters := cl.read(schemas.TopicDLQ, atLeast(1))
+			l := letters[0]
+			if got, want := fmt.Sprint(headerOf(l, schemas.HeaderDLQReason), " ", headerOf(l, schemas.HeaderDLQTopic), "@", headerOf(l, schemas.HeaderDLQOffset)), fmt.Sprint("body_failed ", c.topic, "@0"); got != want {
+				t.Errorf("the letter is %s, want %s", got, want)
+			}
+			change, element, _ := strings.Cut(c.place, " ")
+			if got := headerOf(l, schemas.HeaderDLQChanges); got != change || !strings.Contains(headerOf(l, schemas.HeaderDLQMessage), element) {
+				t.Errorf("the letter names change %q: %s; want %s", got, headerOf(l, schemas.HeaderDLQMessage), c.place)
+			}
+			if got := wamids(cl.read(schemas.TopicHistory, atLeast(5))); !slices.Equal(got, want) {
+				t.Errorf("history is %v, want %v", got, want)
+			}
+			if letters = cl.read(schemas.TopicDLQ, atLeast(1)); len(letters) != 1 {
+				t.Errorf("%d letters, want one", len(letters))
+			}
+		})
+	}
+}
+
 // TestAFailingBodyIsFoundWhileTheOtherLaneContinues: what comes of live moves on with each session, also those that end because of the history.
 func TestAFailingBodyIsFoundWhileTheOtherLaneContinues(t *testing.T) {
 	t.Parallel()

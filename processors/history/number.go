@@ -281,19 +281,25 @@ func (n *Number) Partly(_ time.Time, d Departure, upTo, messages, duplicates int
 	if !p.is(d) || upTo <= p.d.From {
 		panic(fmt.Sprintf("history: messages %d to %d of %v, which Next did not give", d.From, upTo, d.Ref))
 	}
+	goesOn := p.d.From > 0
 	p.d.From = upTo
-	p.w.parted(n, messages, duplicates, page)
+	p.w.parted(n, messages, duplicates, page, goesOn)
 	p.w.changed, n.changed = true, true
 }
 
-// parted counts what left of a chunk, and keeps what is known since.
-func (w *window) parted(n *Number, messages, duplicates int, page []byte) {
+// parted counts what left of a chunk, and keeps what is known since. Where the chunk goes on, the page of its part before
+// becomes longer if it is not written yet: the state is that of a chunk that left at once.
+func (w *window) parted(n *Number, messages, duplicates int, page []byte, goesOn bool) {
 	w.messages += int64(messages)
 	w.duplicates += int64(duplicates)
-	if len(page) > 0 && w.known != nil {
-		n.journal.put(pageKey(w.number, w.pages), pageRecord(page))
-		w.pages++
+	if len(page) == 0 || w.known == nil {
+		return
 	}
+	if goesOn && w.pages > 0 && n.journal.extend(pageKey(w.number, w.pages-1), page) {
+		return
+	}
+	n.journal.put(pageKey(w.number, w.pages), pageRecord(page))
+	w.pages++
 }
 
 func (p *pinned) is(d Departure) bool { return p.set && p.d.Ref == d.Ref && p.d.Window == d.Window }
@@ -301,8 +307,9 @@ func (p *pinned) is(d Departure) bool { return p.set && p.d.Ref == d.Ref && p.d.
 // Left says that a departure was emitted, or the rest of it: so many messages left, so many had left before. page has the
 // entries (known.AppendEntry) of those that were new or raised in d.Known; it is copied.
 func (n *Number) Left(_ time.Time, d Departure, messages, duplicates int, page []byte) {
+	goesOn := n.next.d.From > 0
 	w, h := n.depart("Left", d, false)
-	w.parted(n, messages, duplicates, page)
+	w.parted(n, messages, duplicates, page, goesOn)
 	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLeft, &h))
 	n.settle(w, always)
 }

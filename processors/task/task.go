@@ -130,14 +130,15 @@ type Task struct {
 	undated   undated
 	directory numberDirectory
 	deferral  deferral
-	parting   parting
 
 	offers []offered
 	holds  bool // see Holds
 	unfit  bool // the change that is processed was to leave as it is, and must not: see split.Change.Loose
 
-	now  time.Time   // the newest ReceivedAt, or the time of the last tick
-	room func() bool // see Bound
+	now  time.Time // the newest ReceivedAt, or the time of the last tick
+	turn turnUse
+	// inParts is whether the body that is processed may leave in parts.
+	inParts bool
 
 	*Workspace
 	people  people.Finder
@@ -182,13 +183,6 @@ func (t *Task) Begin(out Output, w *Workspace) {
 // scratchBytesMax is what is kept of the memory in which ids are put together.
 const scratchBytesMax = 64 << 10
 
-// Bound says whether there is room for more in the transaction, from now on: a chunk of history leaves in parts where
-// there is not. nil: there always is.
-func (t *Task) Bound(room func() bool) {
-	t.room = room
-	t.scopes(func(s *scope) { s.room = room })
-}
-
 // Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
 // them; what cannot be understood goes to `other` or `dlq`.
 func (t *Task) Webhook(o *Origin, b *split.Body) {
@@ -205,7 +199,8 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 // in parts.
 func (t *Task) process(o *Origin, b *split.Body, at *progress, inParts bool) (whole bool) {
 	t.holds = false
-	t.parting = parting{allowed: inParts}
+	t.turn.begin()
+	t.inParts = inParts
 	t.passed(o.ReceivedAt)
 	t.people.Begin()
 	o.Requeue.choose(b)
@@ -508,7 +503,8 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 		t.wantedBy.Release(w, o, b)
 		return
 	}
-	n := t.turn()
+	n := t.nextWanting()
+	t.turn.begin()
 	t.people.Begin()
 	o.LeaveOut()
 	o.Requeue.choose(b)
@@ -526,7 +522,8 @@ func (t *Task) Lost(w Want) {
 		t.wantedBy.Lost(w)
 		return
 	}
-	n := t.turn()
+	n := t.nextWanting()
+	t.turn.begin()
 	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
 		n.history.Missing(t.now, d)
 	}
@@ -534,9 +531,9 @@ func (t *Task) Lost(w Want) {
 	t.catchUp(n, inHand{})
 }
 
-// turn takes the number that wants a chunk from the head of the line; advance puts it to the end when it
+// nextWanting takes the number that wants a chunk from the head of the line; advance puts it to the end when it
 // wants another one, so that no number waits for a large one to finish.
-func (t *Task) turn() *number {
+func (t *Task) nextWanting() *number {
 	n := t.wanting[0]
 	n.wanting = false
 	t.wanting = t.wanting[1:]

@@ -26,7 +26,9 @@ func (j *Judge) Truth(l *truth.Line) error {
 		if err != nil {
 			return err
 		}
-		b.acked = b.acked || l.Sent.Acked
+		if l.Sent.Acked && (!b.acked || l.Sent.LastMS < b.ackedMS) {
+			b.acked, b.ackedMS = true, l.Sent.LastMS
+		}
 	case l.End != nil:
 		j.cut = l.End.Skipped > 0
 	}

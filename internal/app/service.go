@@ -35,6 +35,7 @@ type service struct {
 	metrics *prometheus.Registry
 	watcher *reload.Watcher
 	admin   *admin.Server // nil: no listener
+	boost   procBoost     // of the processor
 }
 
 // newService opens the admin listener first, so that liveness can be asked from the beginning.
@@ -186,7 +187,10 @@ func (s *service) startProcessor(conn kafka.Connection) error {
 	if err != nil {
 		return err
 	}
-	p, err := processors.New(cfg, processors.Deps{Registerer: s.metrics, Log: s.log, Now: time.Now, ClientOptions: conn.FranzSecurity()})
+	p, err := processors.New(cfg, processors.Deps{
+		Registerer: s.metrics, Log: s.log, Now: time.Now, ClientOptions: conn.FranzSecurity(),
+		BothActive: s.boost.set, Cores: s.boost.coreCount,
+	})
 	if err != nil {
 		return err
 	}

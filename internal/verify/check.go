@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/coexstream/coexstream/internal/kafka"
@@ -94,8 +93,6 @@ func CheckSource(ctx context.Context, cfg CheckConfig, src Source, p Progress) (
 	if err := cfg.Validate(); err != nil {
 		return Verdict{}, fmt.Errorf("check: %w", err)
 	}
-	// What grows with the run holds no pointers, so that to collect twice as often as by default costs little.
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	opt := cfg.options()
 	var err error
 	if opt.Partitions, err = src.Partitions(ctx); err != nil {
@@ -124,8 +121,6 @@ func CheckSource(ctx context.Context, cfg CheckConfig, src Source, p Progress) (
 	}
 	return j.Verdict(), nil
 }
-
-const gcPercent = 50
 
 func readTruth(file string, j *judge.Judge, p Progress) error {
 	f, err := os.Open(file)

@@ -45,7 +45,7 @@ held, and the report has the time of their release. Run the command again then.`
 			if err != nil {
 				return err
 			}
-			conn, err := connectionOf(cfg)
+			conn, err := connectionOf(cfg, a.logger(cfg))
 			if err != nil {
 				return err
 			}

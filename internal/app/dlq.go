@@ -111,7 +111,7 @@ func (a *app) letters(cmd *cobra.Command) (*config.Config, *deadletter.Book, err
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, a.logger(cfg))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -130,7 +130,7 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 		}
 	}
 	if err == nil {
-		conn, err = connectionOf(cfg)
+		conn, err = connectionOf(cfg, nil) // the report has the errors of its clients
 	}
 	switch usage := (usageError{}); {
 	case errors.As(err, &usage):

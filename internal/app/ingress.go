@@ -33,7 +33,7 @@ the response is 503 with Retry-After. Any number of instances can run, each with
 				return err
 			}
 			return s.run(cmd.Context(), func(ctx context.Context) error {
-				conn, err := connect(cfg, s.watcher)
+				conn, err := connect(cfg, s.watcher, s.log)
 				if err != nil {
 					return err
 				}

@@ -97,7 +97,7 @@ func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
 	if err != nil {
 		return err
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, a.logger(cfg))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,15 +22,17 @@ import (
 // The functions of this file turn the configuration into those of the parts. What they do not set has the
 // part's own default.
 
-// connectionOf is a connection with what the files hold now, for commands that end soon.
-func connectionOf(cfg *config.Config) (kafka.Connection, error) { return connect(cfg, nil) }
+// connectionOf is a connection with what the files hold now, for commands that end soon. log may be nil.
+func connectionOf(cfg *config.Config, log *slog.Logger) (kafka.Connection, error) {
+	return connect(cfg, nil, log)
+}
 
 // connect is a connection whose certificates and password are those of their files, as the watcher sees
 // them change. It may be nil.
-func connect(cfg *config.Config, watcher *reload.Watcher) (kafka.Connection, error) {
+func connect(cfg *config.Config, watcher *reload.Watcher, log *slog.Logger) (kafka.Connection, error) {
 	k := cfg.Kafka
 	c := kafka.Connection{
-		Brokers: k.Brokers, ClientID: k.ClientID, DialTimeout: k.DialTimeout, RequestTimeout: k.RequestTimeout,
+		Brokers: k.Brokers, ClientID: k.ClientID, DialTimeout: k.DialTimeout, RequestTimeout: k.RequestTimeout, Log: log,
 	}
 	if k.TLS.Enabled {
 		identity := &reload.Identity{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -84,7 +85,7 @@ func (a *app) sinkStatusCommand() *cobra.Command {
 				return err
 			}
 			// The broker is asked last: what the tables hold by then is not ahead of it.
-			ends, unreachable := sinkEnds(cmd.Context(), cfg)
+			ends, unreachable := sinkEnds(cmd.Context(), cfg, a.logger(cfg))
 			s.compare(ends)
 			if output == "json" {
 				return writeJSON(cmd.OutOrStdout(), s)
@@ -121,8 +122,8 @@ func readSinkStatus(ctx context.Context, cfg *config.Config) (*sinkStatus, error
 }
 
 // sinkEnds are the ends of the topics.
-func sinkEnds(ctx context.Context, cfg *config.Config) (map[kafka.TopicPartition]kafka.Range, error) {
-	conn, err := connectionOf(cfg)
+func sinkEnds(ctx context.Context, cfg *config.Config, log *slog.Logger) (map[kafka.TopicPartition]kafka.Range, error) {
+	conn, err := connectionOf(cfg, log)
 	if err != nil {
 		return nil, err
 	}

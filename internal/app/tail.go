@@ -74,7 +74,7 @@ func (a *app) tail(cmd *cobra.Command, args []string, o tailOptions) error {
 	if err != nil {
 		return err
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, a.logger(cfg))
 	if err != nil {
 		return err
 	}

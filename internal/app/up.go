@@ -162,7 +162,7 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 	if cfg.Processor.InstanceID == "" {
 		cfg.Processor.InstanceID = "up" // a folder has one process at a time
 	}
-	conn, err := connect(cfg, s.watcher)
+	conn, err := connect(cfg, s.watcher, s.log)
 	if err != nil {
 		return "", err
 	}

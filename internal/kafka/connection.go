@@ -35,6 +35,8 @@ type Connection struct {
 	SASL sasl.Mechanism // nil: none
 	// Reach opens the connections; nil: over TCP.
 	Reach func(ctx context.Context, network, address string) (net.Conn, error)
+	// Log gets the lines of franz-go's clients; nil: none. kafka-go has no lines of its own.
+	Log *slog.Logger
 }
 
 // Validate names what is missing.
@@ -114,9 +116,11 @@ func (c *Connection) Franz() []kgo.Opt {
 func (c *Connection) FranzSecurity() []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.Dialer(c.Dial),
-		// Nobody reads what clients would tell the brokers about themselves, and the last telling makes
-		// every Close a second longer.
+		// Nobody reads these metrics of the brokers, and the last report makes every Close a second longer.
 		kgo.DisableClientMetrics(),
+	}
+	if c.Log != nil {
+		opts = append(opts, kgo.WithLogger(newClientLog(c.Log, time.Now)))
 	}
 	if c.SASL != nil {
 		opts = append(opts, kgo.SASL(c.SASL))
@@ -170,28 +174,4 @@ type kafkaGoSession struct{ session sasl.Session }
 
 func (s kafkaGoSession) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
 	return s.session.Challenge(challenge)
-}
-
-// FranzLogger passes franz-go's log lines on, one level lower than it thinks of them: what it retries is
-// not worth a line of ours.
-func FranzLogger(log *slog.Logger) kgo.Logger { return franzLogger{log} }
-
-type franzLogger struct{ log *slog.Logger }
-
-func (l franzLogger) Level() kgo.LogLevel {
-	switch ctx := context.Background(); {
-	case l.log.Enabled(ctx, slog.LevelDebug):
-		return kgo.LogLevelInfo
-	case l.log.Enabled(ctx, slog.LevelWarn):
-		return kgo.LogLevelWarn
-	}
-	return kgo.LogLevelError
-}
-
-func (l franzLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
-	to := slog.LevelDebug
-	if level == kgo.LogLevelError {
-		to = slog.LevelWarn
-	}
-	l.log.Log(context.Background(), to, msg, keyvals...)
 }

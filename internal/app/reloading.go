@@ -9,6 +9,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress"
 	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/reload"
 )
 
@@ -45,7 +46,7 @@ func (s *secret) watch(w *reload.Watcher, key, value, file string) error {
 		Load: func(contents [][]byte) error {
 			value := config.FromFile(contents[0])
 			if value == "" {
-				return fmt.Errorf("%s_file: %s is empty", key, file)
+				return invalid.Value(key+"_file", file, "a file with %s (this one is empty)", key)
 			}
 			s.value.Store(&value)
 			return nil
@@ -74,7 +75,7 @@ func watchSource(w *reload.Watcher, server *ingress.Server, source config.Source
 		for i, b := range contents {
 			value := config.FromFile(b)
 			if value == "" {
-				return fmt.Errorf("%s: %s is empty", set.Files[i].Key, set.Files[i].Path)
+				return invalid.Value(set.Files[i].Key, set.Files[i].Path, "a file with the secret (this one is empty)")
 			}
 			*into[i] = value
 		}

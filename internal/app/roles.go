@@ -13,6 +13,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/publish"
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/reload"
 	"github.com/coexstream/coexstream/processors"
@@ -121,7 +122,7 @@ func processorOf(cfg *config.Config) (processors.Config, error) {
 	if c.InstanceID == "" {
 		host, err := os.Hostname()
 		if err != nil {
-			return c, fmt.Errorf("processor.instance_id is empty, and the host has no name: %w", err)
+			return c, fmt.Errorf("%w (the host has no name: %w)", invalid.Value("processor.instance_id", "", "a name that is stable and unique in the group"), err)
 		}
 		c.InstanceID, _, _ = strings.Cut(host, ".")
 	}

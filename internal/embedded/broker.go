@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/listen"
 	"github.com/coexstream/coexstream/internal/private"
 )
@@ -45,26 +46,26 @@ func DefaultConfig(dir string) Config {
 func (c *Config) Validate() error {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
-		return fmt.Errorf("embedded.listen: %q is not allowed; allowed: host:port", c.Listen)
+		return invalid.Value("embedded.listen", c.Listen, "host:port")
 	}
 	if c.Password == "" && !listen.Loopback(c.Listen) {
-		return fmt.Errorf("embedded.listen: %q is not allowed without a password; allowed: an address on loopback", c.Listen)
+		return invalid.Value("embedded.listen", c.Listen, "an address on loopback, or any with a password")
 	}
 	if ip := net.ParseIP(host); c.Advertise == "" && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return fmt.Errorf("embedded.listen: %q is not allowed without embedded.advertise; allowed: with the address that clients are to use, or the address of one interface", c.Listen)
+		return invalid.Value("embedded.listen", c.Listen, "the address of one interface, or any with embedded.advertise")
 	}
 	if host, port, err := net.SplitHostPort(c.Advertise); c.Advertise != "" && (err != nil || host == "" || port == "") {
-		return fmt.Errorf("embedded.advertise: %q is not allowed; allowed: host:port", c.Advertise)
+		return invalid.Value("embedded.advertise", c.Advertise, "host:port")
 	}
 	switch {
 	case c.Dir == "":
-		return errors.New("data_dir: is empty; allowed: a path")
+		return invalid.Value("data_dir", c.Dir, "a path")
 	case c.SegmentBytes < 1<<20:
-		return fmt.Errorf("embedded.segment_bytes: %d is not allowed; allowed: 1MiB or more", c.SegmentBytes)
+		return invalid.Value("embedded.segment_bytes", c.SegmentBytes, "1MiB or more")
 	case c.CleanInterval <= 0:
-		return fmt.Errorf("clean interval: %s is not allowed; allowed: more than 0", c.CleanInterval)
+		return invalid.Value("CleanInterval", c.CleanInterval, "more than 0")
 	case c.MessageBytes < 128<<10:
-		return fmt.Errorf("topics.max_message_bytes: %d is not allowed; allowed: 128KiB or more", c.MessageBytes)
+		return invalid.Value("topics.max_message_bytes", c.MessageBytes, "128KiB or more")
 	}
 	return nil
 }

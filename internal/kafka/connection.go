@@ -9,7 +9,6 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -21,6 +20,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Connection is how to reach a cluster.
@@ -39,19 +40,19 @@ type Connection struct {
 	Log *slog.Logger
 }
 
-// Validate names what is missing.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Connection) Validate() error {
 	switch {
 	case len(c.Brokers) == 0:
-		return errors.New("kafka.brokers: no address is given; allowed: at least one host:port")
+		return invalid.Value("kafka.brokers", c.Brokers, "at least one host:port")
 	case c.DialTimeout <= 0:
-		return fmt.Errorf("kafka.dial_timeout: %s is not allowed; allowed: more than 0", c.DialTimeout)
+		return invalid.Value("kafka.dial_timeout", c.DialTimeout, "more than 0")
 	case c.RequestTimeout <= 0:
-		return fmt.Errorf("kafka.request_timeout: %s is not allowed; allowed: more than 0", c.RequestTimeout)
+		return invalid.Value("kafka.request_timeout", c.RequestTimeout, "more than 0")
 	}
 	for _, b := range c.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
-			return fmt.Errorf("kafka.brokers: %q is not allowed; allowed: host:port", b)
+			return invalid.Value("kafka.brokers", b, "host:port")
 		}
 	}
 	return nil
@@ -73,7 +74,7 @@ func NewSASL(mechanism, user string, password func() string) (sasl.Mechanism, er
 	case "scram-sha-512":
 		return scram.Sha512(auth), nil
 	}
-	return nil, fmt.Errorf("kafka.sasl.mechanism: %q is not allowed; allowed: none, plain, scram-sha-256, scram-sha-512", mechanism)
+	return nil, invalid.Value("kafka.sasl.mechanism", mechanism, "none, plain, scram-sha-256, scram-sha-512")
 }
 
 // Dial connects to a broker, and speaks TLS with it where the connection says so. Both client libraries use

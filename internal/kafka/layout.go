@@ -1,10 +1,10 @@
 package kafka
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -26,15 +26,15 @@ type Layout struct {
 	StateTombstones   time.Duration
 }
 
-// Validate names what cannot be.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (l *Layout) Validate() error {
 	switch {
 	case l.Partitions < 1:
-		return fmt.Errorf("kafka.partitions: %d is not allowed; allowed: 1 or more", l.Partitions)
+		return invalid.Value("kafka.partitions", l.Partitions, "1 or more")
 	case l.ReplicationFactor < 1:
-		return fmt.Errorf("kafka.replication_factor: %d is not allowed; allowed: 1 or more", l.ReplicationFactor)
+		return invalid.Value("kafka.replication_factor", l.ReplicationFactor, "1 or more")
 	case l.MinInsyncReplicas < 1 || l.MinInsyncReplicas > l.ReplicationFactor:
-		return fmt.Errorf("kafka.min_insync_replicas: %d is not allowed; allowed: 1 to kafka.replication_factor (%d)", l.MinInsyncReplicas, l.ReplicationFactor)
+		return invalid.Value("kafka.min_insync_replicas", l.MinInsyncReplicas, "1 to kafka.replication_factor (%d)", l.ReplicationFactor)
 	}
 	return nil
 }

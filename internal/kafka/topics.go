@@ -9,6 +9,8 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Admin creates, compares and describes the topics.
@@ -90,7 +92,8 @@ func refusedTopics(errs map[string]error, l Layout, brokers int) error {
 		case err == nil, errors.Is(err, kafkago.TopicAlreadyExists):
 			continue // somebody else was faster since the metadata was read: the same result
 		case errors.Is(err, kafkago.InvalidReplicationFactor):
-			err = fmt.Errorf("kafka.replication_factor: %d is not allowed; allowed: at most the number of brokers (%d). Change it together with kafka.min_insync_replicas, or start more brokers: %w", l.ReplicationFactor, brokers, kafkago.InvalidReplicationFactor)
+			err = fmt.Errorf("%w. Change it together with kafka.min_insync_replicas, or start more brokers: %w",
+				invalid.Value("kafka.replication_factor", l.ReplicationFactor, "at most the number of brokers (%d)", brokers), kafkago.InvalidReplicationFactor)
 		}
 		if names[err.Error()] == nil {
 			reasons = append(reasons, err)

@@ -2,11 +2,11 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/verify/judge"
 	"github.com/coexstream/coexstream/internal/verify/pipeline"
@@ -50,17 +50,17 @@ func DefaultCheckConfig() CheckConfig {
 func (c *CheckConfig) Validate() error {
 	switch {
 	case len(c.Brokers) == 0 && c.Connection == nil:
-		return errors.New("brokers: none is given; allowed: at least one host:port")
+		return invalid.Value("brokers", c.Brokers, "at least one host:port")
 	case c.TruthFile == "":
-		return errors.New("truth_file: it is empty")
+		return invalid.Value("truth_file", c.TruthFile, "a path")
 	case c.Wait < 0:
-		return fmt.Errorf("wait: %s is not allowed, only 0 and more", c.Wait)
+		return invalid.Value("wait", c.Wait, "0 or more")
 	case c.Settle < 0:
-		return fmt.Errorf("settle: %s is not allowed, only 0 and more", c.Settle)
+		return invalid.Value("settle", c.Settle, "0 or more")
 	case c.Poll <= 0:
-		return fmt.Errorf("poll: %s is not allowed, only more than 0", c.Poll)
+		return invalid.Value("poll", c.Poll, "more than 0")
 	case c.ValidateEvery < 0:
-		return fmt.Errorf("validate_every: %d is not allowed, only 0 and more", c.ValidateEvery)
+		return invalid.Value("validate_every", c.ValidateEvery, "0 or more")
 	}
 	o := c.options()
 	return o.Check()

@@ -1,9 +1,11 @@
 package world
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // How chunk_order is numbered.
@@ -127,7 +129,7 @@ func (c *Config) Validate() error {
 		{"broken", c.Broken, 0, 1 << 20},
 	} {
 		if v.val < v.min || v.val > v.max {
-			return fmt.Errorf("%s: %d is not allowed, only %d to %d", v.key, v.val, v.min, v.max)
+			return invalid.Value(v.key, v.val, "%d to %d", v.min, v.max)
 		}
 	}
 	for _, v := range []struct {
@@ -144,7 +146,7 @@ func (c *Config) Validate() error {
 		{"standby", c.Standby}, {"handovers", c.Handovers}, {"odd", c.Odd}, {"failures", c.Failures},
 	} {
 		if !(v.val >= 0 && v.val <= 1) {
-			return fmt.Errorf("%s: %v is not allowed, only 0 to 1", v.key, v.val)
+			return invalid.Value(v.key, v.val, "0 to 1")
 		}
 	}
 	for _, v := range []struct {
@@ -155,17 +157,17 @@ func (c *Config) Validate() error {
 		{"progress", c.Progress, []string{ProgressPhase, ProgressOverall, ProgressMixed}},
 	} {
 		if !slices.Contains(v.allowed, v.val) {
-			return fmt.Errorf("%s: %q is not allowed, only %q", v.key, v.val, v.allowed)
+			return invalid.Value(v.key, v.val, "%s", strings.Join(v.allowed, ", "))
 		}
 	}
 	if c.LateAfter < 0 {
-		return fmt.Errorf("late_after: %s is not allowed, only 0 and more", c.LateAfter)
+		return invalid.Value("late_after", c.LateAfter, "0 or more")
 	}
 	if c.LeaveAfter < 0 {
-		return fmt.Errorf("leave_after: %s is not allowed, only 0 and more", c.LeaveAfter)
+		return invalid.Value("leave_after", c.LeaveAfter, "0 or more")
 	}
 	if c.Start.IsZero() {
-		return fmt.Errorf("start: it is not set")
+		return invalid.Value("start", c.Start, "a time")
 	}
 	return nil
 }

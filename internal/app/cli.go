@@ -262,5 +262,5 @@ func checkOutput(value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return usagef("--output %q is not allowed; allowed: %s", value, strings.Join(allowed, ", "))
+	return invalidUsage("--output", value, "%s", strings.Join(allowed, ", "))
 }

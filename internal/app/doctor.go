@@ -102,12 +102,12 @@ func (f *doctorFlags) checks() ([]string, error) {
 		return nil, err
 	}
 	if f.timeout <= 0 {
-		return nil, usagef("--timeout %s is not allowed; allowed: more than 0", f.timeout)
+		return nil, invalidUsage("--timeout", f.timeout, "more than 0")
 	}
 	names := doctor.Names()
 	for _, given := range slices.Concat(f.only, f.skip) {
 		if !slices.Contains(names, given) {
-			return nil, usagef("there is no check %q; allowed: %s", given, strings.Join(names, ", "))
+			return nil, invalidUsage("check", given, "%s", strings.Join(names, ", "))
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
@@ -194,7 +194,7 @@ func (f *doctorFlags) processes() ([]probe.Process, error) {
 		}
 		u, err := url.Parse(given)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, usagef("--admin %q is not allowed; allowed: http://host:port", given)
+			return nil, invalidUsage("--admin", given, "http://host:port")
 		}
 		list = append(list, probe.Process{URL: strings.TrimSuffix(u.String(), "/"), Asked: true})
 	}

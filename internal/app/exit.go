@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Exit codes. They are part of the interface: scripts rely on them.
@@ -50,3 +51,8 @@ func exitCode(err error) int {
 }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// invalidUsage is the error for the value of a flag or an argument.
+func invalidUsage(key string, value any, allowed string, args ...any) error {
+	return usageError{invalid.Value(key, value, allowed, args...)}
+}

@@ -20,7 +20,7 @@ type lane struct {
 	direct raw.Ordered
 	now    func() time.Time
 	log    *slog.Logger
-	slow   time.Duration // an acknowledgement that takes longer keeps its shard on the detour
+	slow   time.Duration // after a slower acknowledgement, new records of its shard continue to go to the spool
 
 	// Owned by the goroutine of run:
 	window         spool.Window
@@ -94,7 +94,7 @@ func (l *lane) step(ctx context.Context) {
 		l.failures, l.pause = 0, drainPauseFirst
 		l.store.Wait(ctx)
 		return
-	case n == 0, l.failures >= drainOutage, l.store.HeldAll():
+	case n == 0, l.failures >= drainOutage, l.store.OnlyHeldLeft():
 		l.save()
 		l.sleep(ctx, l.pause)
 		l.pause = min(2*l.pause, drainPauseMost)
@@ -106,7 +106,7 @@ func (l *lane) step(ctx context.Context) {
 	if !l.sleep(ctx, l.wait(n)) {
 		return
 	}
-	l.store.Converge(&l.window)
+	l.store.BeginHandOver(&l.window)
 	done, failed := l.deliver(ctx)
 	l.backlog.records += done
 	if done > 0 {

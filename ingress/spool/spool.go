@@ -30,7 +30,7 @@ type Spool struct {
 	shut    atomic.Int32
 	counted atomic.Bool
 	gates   [Shards]atomic.Bool
-	closing [Shards]atomic.Bool // see Converge; written with mu
+	closing [Shards]atomic.Bool // see BeginHandOver; written with mu
 	total   atomic.Int64        // waiting records
 	// committed counts what became durable since the start.
 	committedRecords, committedBytes atomic.Int64

@@ -29,7 +29,7 @@ var ErrLogCut = errors.New("the log was cut while it was read")
 type Fetcher struct {
 	cl         *kgo.Client
 	decompress kgo.Decompressor
-	lender     kgo.Decompressor // into buffers
+	pooled     kgo.Decompressor // into buffers
 	buffers    buffers
 	// cutPatience is how long a log may seem shorter than it was.
 	cutPatience time.Duration
@@ -46,7 +46,7 @@ type topicPlace struct {
 // NewFetcher fetches through cl, whose own consuming configuration is not used.
 func NewFetcher(cl *kgo.Client) *Fetcher {
 	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}, cutPatience: cutPatience}
-	f.lender = kgo.DefaultDecompressor(&f.buffers)
+	f.pooled = kgo.DefaultDecompressor(&f.buffers)
 	return f
 }
 

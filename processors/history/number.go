@@ -233,12 +233,12 @@ func (n *Number) Next(time.Time) (Departure, bool) {
 		return n.next.d, true
 	}
 	for _, w := range n.windows {
-		s := w.survey(&n.waits)
-		for s.outlook > leaves && w.held() > n.held {
-			w.relent(s)
-			s = w.survey(&n.waits)
+		s := w.decide(&n.waits)
+		for s.action > releases && w.held() > n.held {
+			w.endWait(s)
+			s = w.decide(&n.waits)
 		}
-		if s.outlook != leaves {
+		if s.action != releases {
 			continue
 		}
 		p := pinned{set: true, w: w, phase: -1}
@@ -350,11 +350,11 @@ func (n *Number) Tick(now time.Time) {
 // lapse ends what a window waited for until a time, and the window itself where its own time is over.
 func (n *Number) lapse(w *window, t millis) {
 	for !w.ended {
-		s := w.survey(&n.waits)
-		if s.outlook <= leaves || s.until > t {
+		s := w.decide(&n.waits)
+		if s.action <= releases || s.until > t {
 			break
 		}
-		w.relent(s)
+		w.endWait(s)
 	}
 	n.settle(w, t)
 	ceiling, quiet := w.openedAt.plus(n.waits.ceiling), w.lastAt.plus(n.waits.quiet)

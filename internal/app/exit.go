@@ -26,13 +26,13 @@ const exitHelp = `Exit codes:
        replay skipped bodies with invalid signatures
   130  interrupted: before the end of simulate, check or replay, or by a second signal during a drain`
 
-// usageError is a mistake on the command line.
+// usageError is an error of the command line.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// errFaults is the verdict of a command that ran well and found something; what it found has been told.
+// errFaults ends a command that found faults and has printed them.
 var errFaults = errors.New("faults found")
 
 func exitCode(err error) int {

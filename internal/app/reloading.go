@@ -13,9 +13,9 @@ import (
 	"github.com/coexstream/coexstream/internal/reload"
 )
 
-// The functions of this file keep what was read from files as new as the files, see package reload.
+// The functions of this file load secrets and certificates again when their files change, see package reload.
 
-// watch loads a set, and again when its files change where there is a watcher.
+// watch loads a set. With a watcher it loads the set again when its files change.
 func watch(w *reload.Watcher, s reload.Set) error {
 	add := reload.Load
 	switch {
@@ -35,7 +35,7 @@ type secret struct{ value atomic.Pointer[string] }
 
 func (s *secret) get() string { return *s.value.Load() }
 
-// watch takes the value, or that of the file where one is named.
+// watch sets the value, or the content of the file if one is named.
 func (s *secret) watch(w *reload.Watcher, key, value, file string) error {
 	s.value.Store(&value)
 	if file == "" {

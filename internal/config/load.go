@@ -20,7 +20,7 @@ import (
 // DefaultFile is read when it exists and no other file is named.
 const DefaultFile = "coexstream.yaml"
 
-// Input is where a configuration comes from.
+// Input has the sources of a configuration.
 type Input struct {
 	File     string            // named file, which must exist; empty: DefaultFile if it exists
 	Environ  []string          // as os.Environ gives it
@@ -31,7 +31,7 @@ type Input struct {
 // ErrInvalid is wrapped by every error that is the user's to correct.
 var ErrInvalid = errors.New("invalid configuration")
 
-// flagOrigin is where a value came from that a flag gave.
+// flagOrigin is the origin of a flag's value.
 const flagOrigin = "a flag"
 
 type layer struct {
@@ -220,7 +220,7 @@ func (c *Config) check(fail func(error)) {
 	c.checkWaits(fail)
 }
 
-// hostAndPort tells whether one can connect to an address.
+// hostAndPort reports whether one can connect to an address.
 func hostAndPort(address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	n, _ := strconv.Atoi(port)
@@ -252,7 +252,7 @@ func (c *Config) checkWaits(fail func(error)) {
 	}
 }
 
-// shown is a value as an error may show it.
+// shown returns a value as an error may show it.
 func shown(k *Key, raw any) any {
 	if k.Secret {
 		return invalid.Secret

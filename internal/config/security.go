@@ -11,7 +11,7 @@ import (
 	"github.com/coexstream/coexstream/internal/listen"
 )
 
-// checkSecurity looks at what keeps others out.
+// checkSecurity checks the keys that limit access.
 func (c *Config) checkSecurity(fail func(error)) {
 	c.checkAdmin(fail)
 	c.checkEmbedded(fail)
@@ -35,7 +35,7 @@ func (c *Config) checkAdmin(fail func(error)) {
 		fail(invalid.Value("admin.token", invalid.Secret, "at least %d printable ASCII characters without spaces", tokenBytesMin))
 	}
 	if c.unread["admin.token"] {
-		return // what else is wrong depends on it
+		return // the other checks depend on it
 	}
 	if a.TokenFile != "" && a.Token == "" {
 		fail(invalid.Value("admin.token_file", a.TokenFile, "a file with admin.token (this one is empty)"))
@@ -59,7 +59,7 @@ func checkPair(section, cert, key, clientCA string, fail func(error)) {
 	}
 }
 
-// checkEmbedded looks at where the embedded broker listens.
+// checkEmbedded checks the addresses of the embedded broker.
 func (c *Config) checkEmbedded(fail func(error)) {
 	e := c.Embedded
 	if host, _, err := net.SplitHostPort(e.Listen); err == nil && e.Advertise == "" {
@@ -99,15 +99,15 @@ func (c *Config) checkFlags(fail func(error)) {
 	}
 }
 
-// quoted is what an error of the YAML library quotes of a file: it may be a secret.
+// quoted matches quotes of a file in an error of the YAML library. They may contain a secret.
 var quoted = regexp.MustCompile("`[^`]*`|(anchor) '[^']*'")
 
-// unquoted is an error of the YAML library without what it quotes.
+// unquoted is an error of the YAML library without its quotes.
 type unquoted struct{ err error }
 
 func (e unquoted) Error() string { return quoted.ReplaceAllString(e.err.Error(), "$1 …") }
 
-// WithoutQuotes is an error of the YAML library that shows nothing of what was read.
+// WithoutQuotes returns an error of the YAML library without its quotes of the file.
 func WithoutQuotes(err error) error {
 	if err == nil {
 		return nil

@@ -196,7 +196,7 @@ func decodeSecrets(at string, raw any, fail func(error)) []Secret {
 	return secrets
 }
 
-// fromFile is the value, or what the file holds without the line end that editors add. It reports false for a file that
+// fromFile returns the value, or the content of the file without the line end that editors add. It reports false for a file that
 // cannot be read: that is a problem, and an empty value no second one.
 func fromFile(key, value, file string, fail func(error)) (string, bool) {
 	if file == "" {

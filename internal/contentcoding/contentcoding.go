@@ -57,7 +57,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Identity tells whether a Content-Encoding header asks for no decoding at all: it is empty, or names
+// Identity reports whether a Content-Encoding header asks for no decoding at all: it is empty, or names
 // nothing but "identity".
 func Identity[S ~string | ~[]byte](encoding S) bool {
 	rest := []byte(encoding)

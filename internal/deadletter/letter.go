@@ -150,7 +150,7 @@ type Filter struct {
 	From, Until            time.Time // of the failure; Until is left out
 }
 
-// Match tells whether a letter is chosen. A WABA is compared with the key, which is a hint, and looked for in the
+// Match reports whether a letter is chosen. A WABA is compared with the key, which is a hint, and looked for in the
 // body, which may not be JSON.
 func (f *Filter) Match(l *Letter) bool {
 	at := l.At()

@@ -61,7 +61,7 @@ func (l *Letter) Note() []Header {
 	return []Header{{schemas.HeaderRequeued, []byte(l.Place.String())}}
 }
 
-// Without tells whether a letter has no copy of its body: that is in the raw log, at Origin.
+// Without reports whether a letter has no copy of its body: that is in the raw log, at Origin.
 func (l *Letter) Without() bool {
 	return len(l.Value) == 0 && l.Reason() != string(schemas.ReasonBodyEmpty)
 }

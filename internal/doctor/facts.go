@@ -42,7 +42,7 @@ type Facts struct {
 	Newest       []Newest
 }
 
-// reached tells whether any broker answered.
+// reached reports whether any broker answered.
 func (f *Facts) reached() bool {
 	for _, b := range f.Brokers {
 		if b.Err == nil {

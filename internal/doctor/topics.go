@@ -31,7 +31,7 @@ func judgeTopics(f *Facts, fr *finder) {
 	fr.fine("prefix "+f.Config.Kafka.Prefix, "%s as the configuration has them", numbered(f.Topics.Compared, "topic is", "topics are"))
 }
 
-// tooSmall tells whether a raw topic cannot take a body of the size that the ingress lets in.
+// tooSmall reports whether a raw topic cannot take a body of the size that the ingress lets in.
 func tooSmall(f *Facts, d Difference) bool {
 	n, err := strconv.ParseInt(d.Have, 10, 64)
 	return err == nil && n < f.Config.Ingress.BodyBytesMax && strings.HasPrefix(d.Topic, f.Config.Kafka.Prefix+"raw.")

@@ -268,7 +268,7 @@ func (b *Broker) Dial(ctx context.Context, network, address string) (net.Conn, e
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-// Ready tells whether the broker answers.
+// Ready reports whether the broker answers.
 func (b *Broker) Ready() error {
 	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", b.socket)
 	if err != nil {

@@ -159,10 +159,10 @@ func (f folder) truncate(path string, size int64) error {
 	return errors.Join(err, w.Close())
 }
 
-// isJSON reads b into v and tells whether it is what v holds. What is not is damage, and no error.
+// isJSON reads b into v and reports whether it is what v holds. What is not is damage, and no error.
 func isJSON(b []byte, v any) bool { return json.Unmarshal(b, v) == nil }
 
-// readJSON reads a file into v and tells whether it is there.
+// readJSON reads a file into v and reports whether it is there.
 func (f folder) readJSON(path string, v any) (bool, error) {
 	b, found, err := f.read(path)
 	if err != nil || !found {

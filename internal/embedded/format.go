@@ -211,7 +211,7 @@ func crcMatches(batch []byte) bool {
 	return binary.BigEndian.Uint32(batch[17:]) == crc32.Checksum(batch[21:], castagnoli)
 }
 
-// committedMarker tells whether a control batch ends its transaction with a commit. What cannot be read
+// committedMarker reports whether a control batch ends its transaction with a commit. What cannot be read
 // counts as an abort, as the broker has it.
 func committedMarker(batch []byte) bool {
 	var b kmsg.RecordBatch

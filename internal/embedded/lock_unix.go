@@ -62,7 +62,7 @@ func Acquire(dir string) (*Lock, error) {
 // of the same name.
 func (l *Lock) Release() error { return l.f.Close() }
 
-// InUse tells whether a process uses the folder. It takes nothing and creates nothing.
+// InUse reports whether a process uses the folder. It takes nothing and creates nothing.
 func InUse(dir string) (bool, error) {
 	f, err := os.Open(filepath.Join(dir, "lock"))
 	if errors.Is(err, os.ErrNotExist) {

@@ -390,7 +390,7 @@ func (s *snapshotSegment) add(epoch int32) {
 	s.MaxEpoch = max(s.MaxEpoch, epoch)
 }
 
-// asSnapshot tells whether the snapshot can be trusted: it names the files as they are, nothing is damaged,
+// asSnapshot reports whether the snapshot can be trusted: it names the files as they are, nothing is damaged,
 // and no transaction was open that only an orderly stop could have handed on.
 func (p *partitionScan) asSnapshot() bool {
 	if !p.hasSnapshot || len(p.snapshot.Segments) != len(p.files) || len(p.orphans) > 0 {

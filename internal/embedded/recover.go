@@ -130,7 +130,7 @@ func recoverFolder(f folder, now time.Time, log *slog.Logger) (Recovered, error)
 	return found, nil
 }
 
-// used tells whether a broker has used the folder.
+// used reports whether a broker has used the folder.
 func (f folder) used() bool {
 	return f.exists(f.path("meta.json")) || f.exists(f.path("topics.json")) || f.exists(f.path("partitions"))
 }

@@ -1,7 +1,7 @@
 // Package kafka is the plumbing between the parts and a Kafka cluster: how to connect, which topics there
 // are and how they are configured, the partitioner, and readers that see committed records only.
 //
-// Two client libraries are used, each for what the other cannot do. kafka-go administers topics and, in
+// Two client libraries are used, because neither is sufficient. kafka-go administers topics and, in
 // the ingress, produces. franz-go does everything that touches transactions, because kafka-go returns the
 // records of aborted transactions even when it is asked for committed ones.
 package kafka
@@ -30,7 +30,7 @@ type Connection struct {
 	ClientID       string
 	DialTimeout    time.Duration
 	RequestTimeout time.Duration
-	// TLS is asked for a configuration of its own for each new connection, so that certificates can change
+	// TLS returns a configuration for each new connection, so that certificates can change
 	// while the process runs; nil: plain text.
 	TLS  func() *tls.Config
 	SASL sasl.Mechanism // nil: none
@@ -58,8 +58,8 @@ func (c *Connection) Validate() error {
 	return nil
 }
 
-// NewSASL is the mechanism of that name, or nil for none. The password is asked for at every
-// authentication, so that it can change while the process runs.
+// NewSASL returns the mechanism of that name, or nil for none. password is called at every authentication, so that the
+// password can change while the process runs.
 func NewSASL(mechanism, user string, password func() string) (sasl.Mechanism, error) {
 	auth := func(context.Context) (scram.Auth, error) { return scram.Auth{User: user, Pass: password()}, nil }
 	switch mechanism {
@@ -136,8 +136,8 @@ func (c *Connection) Transport(topics ...string) *kafkago.Transport {
 		Dial:        c.Dial,
 		DialTimeout: c.DialTimeout,
 		IdleTimeout: 30 * time.Second,
-		// kafka-go does not refresh its metadata when a broker says that it no longer leads a
-		// partition; the time to live is what bounds the stall.
+		// kafka-go does not refresh its metadata when a partition has another leader. This bounds the time without
+		// an answer.
 		MetadataTTL:    300 * time.Millisecond,
 		MetadataTopics: topics,
 		ClientID:       c.ClientID,

@@ -8,7 +8,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Layout says how the topics are to be. Retention and compaction are explicit for every topic, whatever
+// Layout has the settings of the topics. Retention and compaction are explicit for every topic, whatever
 // the cluster's defaults are.
 type Layout struct {
 	Prefix            string
@@ -65,7 +65,7 @@ func (l *Layout) Specs() []TopicSpec {
 
 func (l *Layout) config(t schemas.Topic) map[string]string {
 	c := map[string]string{
-		"compression.type":       "producer",   // what the writers chose per topic
+		"compression.type":       "producer",   // as the writers compress
 		"message.timestamp.type": "CreateTime", // when the webhook came, also after a replay
 		"max.message.bytes":      strconv.FormatInt(l.MaxMessageBytes, 10),
 		"min.insync.replicas":    strconv.Itoa(l.MinInsyncReplicas),

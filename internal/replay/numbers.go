@@ -186,7 +186,7 @@ func (t *Target) movedOf(r *Record, c *split.Change) []Placed {
 	return nil
 }
 
-// isChunk tells whether an element of a history is more than errors.
+// isChunk reports whether an element of a history is more than errors.
 func isChunk(el split.HistoryElement) bool {
 	return len(el.Threads) > 0 || len(split.ErrorsOf(el.Errors)) == 0
 }

@@ -251,7 +251,7 @@ func (w *window) closeIfEmpty() {
 	w.touch()
 }
 
-// begins says whether a chunk that the window does not have is the start of the same sync over again:
+// begins reports whether a chunk that the window does not have is the start of the same sync over again:
 // its slot is the window's first, and another chunk has been there.
 func (w *window) begins(h *held) bool {
 	if !h.ordered() {

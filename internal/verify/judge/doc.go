@@ -1,4 +1,4 @@
-// Package judge says whether the topics hold what the ground truth of a run demands. It is pure: records
+// Package judge reports whether the topics hold what the ground truth of a run demands. It is pure: records
 // come in as values, a verdict goes out; it knows no broker and no clock. Of the code that it judges it knows the contract
 // alone: the names, types and hashes of package schemas.
 //

@@ -65,7 +65,7 @@ func (j *Judge) expectSyncs() {
 	}
 }
 
-// closedBehind tells whether an account event ended the onboarding of a window after its chunks came.
+// closedBehind reports whether an account event ended the onboarding of a window after its chunks came.
 func (j *Judge) closedBehind(n *number, w *window) bool {
 	last := int64(0)
 	for _, i := range w.chunks {
@@ -191,7 +191,7 @@ func (j *Judge) judged(s *syncSeen, change func()) {
 	}
 }
 
-// right tells whether the number's sync stands in one place, the right one, and is what it has to be.
+// right reports whether the number's sync stands in one place, the right one, and is what it has to be.
 func (s *syncSeen) right(j *Judge) bool {
 	return (s.there || s.stray) && j.syncDifferences(s) == nil
 }

@@ -74,7 +74,7 @@ type Sample struct {
 	What  string `json:"what"`
 }
 
-// OK tells whether there was something to judge and nothing to find fault with.
+// OK reports whether there was something to judge and nothing to find fault with.
 func (v *Verdict) OK() bool { return v.Faults == 0 && v.BodiesOwed > 0 }
 
 // Count is the number of faults of a kind in all topics.

@@ -120,7 +120,7 @@ func (j *Judge) suspend(hole *chunk, here []int32) {
 }
 
 // hold marks the chunks behind a place as held, unless the wait for what belongs there was over by now. The wait
-// begins when the first of them came, but not before since. It tells whether there are any.
+// begins when the first of them came, but not before since. It reports whether there are any.
 func (j *Judge) hold(at *chunk, here []int32, since int64, wait time.Duration) bool {
 	first := int64(math.MaxInt64)
 	for _, i := range here {
@@ -147,7 +147,7 @@ func (j *Judge) hold(at *chunk, here []int32, since int64, wait time.Duration) b
 }
 
 // suspendUnsent finds the holes of a run that was cut short: the truth does not know what was never sent, and the
-// processor waits for it all the same. It tells whether there are any.
+// processor waits for it all the same. It reports whether there are any.
 func (j *Judge) suspendUnsent(here []int32) bool {
 	phases := map[int32][]int32{}
 	for _, i := range here { // which is sorted

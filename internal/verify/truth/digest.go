@@ -13,7 +13,7 @@ type Digest schemas.Hash
 // Sum is the digest of b.
 func Sum(b []byte) Digest { return Digest(schemas.HashBytes(b)) }
 
-// IsZero tells whether the digest is not told.
+// IsZero reports whether the digest is not told.
 func (d Digest) IsZero() bool { return d == Digest{} }
 
 // String is the digest as 32 hexadecimal digits.

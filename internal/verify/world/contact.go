@@ -39,7 +39,7 @@ func (w *World) contactTimes(n *number, contact int) contactTimes {
 	return t
 }
 
-// contactByUser tells whether a contact starts without a phone number; its second version links the
+// contactByUser reports whether a contact starts without a phone number; its second version links the
 // user id to one.
 func (w *World) contactByUser(n *number, contact int) bool {
 	d := roll(w.cfg.Seed, atContact, uint64(n.index), uint64(contact), 1)

@@ -264,7 +264,7 @@ const (
 	echoesAlias = `"smb_message_echoes":[`
 )
 
-// alias tells whether a webhook goes by another name.
+// alias reports whether a webhook goes by another name.
 func (w *World) alias(n *number, index int32) bool {
 	d := roll(w.cfg.Seed, atOther, uint64(n.index), uint64(index))
 	return d.chance(w.cfg.Aliases)

@@ -88,7 +88,7 @@ func (w *World) thread(n *number, message int) int {
 	return d.n(n.threads)
 }
 
-// byUser tells whether a chat is known by its business-scoped user id only.
+// byUser reports whether a chat is known by its business-scoped user id only.
 func (w *World) byUser(n *number, thread int) bool {
 	d := roll(w.cfg.Seed, atThread, uint64(n.index), uint64(thread))
 	return d.chance(w.cfg.Users)

@@ -13,13 +13,13 @@ var lowerStatuses = map[string]string{
 	"READ": "read", "DELIVERED": "delivered", "SENT": "sent", "PLAYED": "played", "PENDING": "pending", "ERROR": "error",
 }
 
-// outbound tells whether a past message came from the business.
+// outbound reports whether a past message came from the business.
 func (w *World) outbound(n *number, message int) bool {
 	d := roll(w.cfg.Seed, atMessage, uint64(n.index), uint64(message))
 	return d.chance(0.5)
 }
 
-// placeholder tells whether a past message is a media placeholder.
+// placeholder reports whether a past message is a media placeholder.
 func (w *World) placeholder(n *number, message int) bool {
 	d := roll(w.cfg.Seed, atMedia, uint64(n.index), uint64(message))
 	return d.chance(w.cfg.Media) && !n.ycloud

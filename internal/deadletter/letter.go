@@ -56,7 +56,7 @@ func (r *Record) Header(name string) string {
 	return ""
 }
 
-// State is what became of a letter.
+// State is the state of a letter.
 type State string
 
 // The states.
@@ -100,7 +100,7 @@ func (l *Letter) At() time.Time {
 	return l.Time
 }
 
-// Book collects what `dlq` holds. Records of a partition are added in the order of its log.
+// Book collects the letters and notes of `dlq`. Records of a partition are added in the order of its log.
 type Book struct{ letters map[Place]*Letter }
 
 // NewBook knows of no letter yet.
@@ -143,7 +143,7 @@ func (b *Book) Select(f *Filter) []*Letter {
 	return ls
 }
 
-// Filter chooses letters. What is empty does not choose.
+// Filter selects letters. Empty fields select all.
 type Filter struct {
 	Reasons, Topics, WABAs []string
 	States                 []State

@@ -56,7 +56,7 @@ func judgeReplicas(f *Facts, fr *finder) {
 		switch {
 		case p.Leader < 0:
 			offline = append(offline, name)
-		case silent[p.Leader]: // what the cluster tells is old: it has no controllers to know better
+		case silent[p.Leader]: // the metadata is old: no controller answers
 			away = append(away, fmt.Sprintf("%s (broker %d)", name, p.Leader))
 		case p.InSync < p.MinInSync:
 			refused = append(refused, fmt.Sprintf("%s (%d in sync, min.insync.replicas %d)", name, p.InSync, p.MinInSync))

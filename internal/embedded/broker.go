@@ -25,16 +25,16 @@ import (
 type Config struct {
 	Dir           string        // folder of the log; the caller holds its lock
 	Listen        string        // address; port 0 is any free one
-	Advertise     string        // address that clients are told; empty: the one that is listened on
+	Advertise     string        // address for clients; empty: the address of Listen
 	AnyPort       bool          // take another port of 127.0.0.1 when this one is taken
-	Password      string        // clients must authenticate as User with it; empty: anybody who connects may do all
+	Password      string        // clients must authenticate as User with it; empty: no authentication
 	SyncWrites    bool          // fsync before acknowledging
 	SegmentBytes  int64         // of topics that do not say; a start reads segments whole
 	CleanInterval time.Duration // between two cleanings of the logs
 	MessageBytes  int64         // largest record batch of topics that do not say
 }
 
-// DefaultConfig is what Config's zero values stand for.
+// DefaultConfig returns the defaults of a folder.
 func DefaultConfig(dir string) Config {
 	return Config{
 		Dir: dir, Listen: "127.0.0.1:9092", SyncWrites: true,
@@ -42,7 +42,7 @@ func DefaultConfig(dir string) Config {
 	}
 }
 
-// Validate names the key, the value and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
@@ -77,7 +77,7 @@ type Broker struct {
 	log      *slog.Logger
 	cluster  *kfake.Cluster
 	journal  *journal
-	addr     string // that clients are told
+	addr     string // for clients
 	socket   string // that is listened on
 	listener *listen.InProcess
 	changes  atomic.Int64 // requests that change the small files
@@ -94,7 +94,7 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	// The broker opens files itself, and follows links: nobody else may put any there.
+	// The broker opens files itself and follows links, so no other user may create files there.
 	if err := private.Tree(cfg.Dir, log); err != nil {
 		return nil, fmt.Errorf("use the folder of the embedded broker: %w", err)
 	}
@@ -238,7 +238,7 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 	return cluster, listener, nil
 }
 
-// advertised is a listener that says it has another address: the broker tells it to clients.
+// advertised is a listener with another address, which the broker gives to clients.
 type advertised struct {
 	net.Listener
 	address string // empty: its own

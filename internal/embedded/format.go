@@ -189,7 +189,7 @@ func (h *batchHeader) control() bool       { return h.attributes&attributeContro
 func (h *batchHeader) transactional() bool { return h.attributes&attributeTransactional != 0 }
 func (h *batchHeader) lastOffset() int64   { return h.firstOffset + int64(h.lastDelta) }
 
-// readHeader reads a header from its 61 bytes. It reports false for what cannot be one.
+// readHeader reads a header from its 61 bytes. It reports false for other bytes.
 func readHeader(b []byte) (batchHeader, bool) {
 	h := batchHeader{
 		firstOffset:   int64(binary.BigEndian.Uint64(b)),

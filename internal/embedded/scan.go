@@ -86,7 +86,7 @@ func (w *walk) pass(h batchHeader) {
 	w.batches++
 }
 
-// fits reports whether the fields that no checksum covers agree with what stands around the batch.
+// fits reports whether the fields that no checksum covers agree with the batches around it.
 func (w *walk) fits(b []byte, pos int64, h batchHeader) bool {
 	return h.magic == 2 && w.offsetFits(b, pos, h) && w.epochFits(h)
 }
@@ -127,7 +127,7 @@ func (w *walk) epochFits(h batchHeader) bool {
 	return ok && epoch == h.leaderEpoch
 }
 
-// damage says what is wrong from pos on, up to the next whole batch. It reports true when there is none.
+// damage describes the fault from pos to the next whole batch. It reports true if there is no such batch.
 func (w *walk) damage(b []byte, pos int64, h batchHeader, checksumRight bool) (region, bool) {
 	r := region{pos: pos, first: w.expected, next: -1}
 	if checksumRight {
@@ -308,7 +308,7 @@ type entry struct {
 }
 
 // readEntries reads a state log. Damaged entries are left out and returned apart, with the bytes up to the
-// next whole one; what is behind the last whole one is the tail.
+// next whole one; the bytes behind the last whole one are the tail.
 func readEntries(b []byte) (entries []entry, bad []region, tail region) {
 	at := func(pos int) (entry, bool) {
 		if pos+entryFrameBytes > len(b) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// readLog reads a state log. Damaged entries are left out, and what its copy has is put back.
+// readLog reads a state log. Damaged entries are left out, and entries of its copy are restored.
 func (r *recovery) readLog(name, consequence string, fn func(data []byte) error) (int64, error) {
 	b, there, err := r.current(name)
 	if err != nil {

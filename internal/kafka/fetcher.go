@@ -13,11 +13,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ErrOffsetGone: the log does not have the wanted offset. If Fetched.LogStart is greater, retention removed it. Otherwise
+// ErrOffsetGone means that the log does not have the wanted offset. If Fetched.LogStart is greater, retention removed it. Otherwise
 // the log ends before it.
 var ErrOffsetGone = errors.New("offset is not in the log")
 
-// ErrLogCut: a log became shorter while it was read.
+// ErrLogCut means that a log became shorter while it was read.
 var ErrLogCut = errors.New("the log was cut while it was read")
 
 // Fetcher reads a partition at a given offset, outside of any consumer group, and always

@@ -96,7 +96,7 @@ func Value(ceType string, value []byte) (Event, error) {
 	return e, nil
 }
 
-// ErrType: a ce_type is unknown.
+// ErrType means that a ce_type is unknown.
 var ErrType = errors.New("the type is not known")
 
 // TypeOf is the type of the records of a topic that name none: they were written by something else, or a person took their

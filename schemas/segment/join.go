@@ -11,7 +11,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// ErrInvalid: segments do not make the body that was cut. Their headers contradict each other, or its
+// ErrInvalid means that segments do not make the body that was cut. Their headers contradict each other, or its
 // length or checksum is another one.
 var ErrInvalid = errors.New("segments do not make a body")
 

@@ -25,7 +25,7 @@ type lane struct {
 	// Owned by the goroutine of run:
 	window         spool.Window
 	records, bytes pace
-	counted        [2]int64 // of Spool.Committed, what the paces have allowed
+	counted        [2]int64 // the part of Spool.Committed that the paces have allowed
 	failures       int      // shards that failed since the last success
 	pause          time.Duration
 	saved          time.Time
@@ -42,7 +42,7 @@ type backlog struct {
 const (
 	drainRecords = 512
 	// The bytes of a window. All of it may belong to one partition, and a live record should not wait behind more than
-	// about a batch. Nobody waits for chunks of history.
+	// about a batch. No user waits for chunks of history.
 	drainBytesLive = 1 << 20
 	drainBytesBulk = 4 << 20
 	// drainAttempt is the deadline of a hand-over. No sender waits for it.

@@ -48,7 +48,7 @@ type Spool struct {
 	moved      bool             // cursors, since the last SaveProgress
 	over       []*segment       // to be removed, or moved to quarantine
 	turned     chan struct{}    // closed when closing becomes false for some shard
-	waiting    *group           // what the next write takes; nil: nothing
+	waiting    *group           // the records of the next write; nil: none
 	closed     bool
 	retire     bool // the open segment can be closed: it has no waiting record
 	failure    error

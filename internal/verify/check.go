@@ -24,8 +24,8 @@ type CheckConfig struct {
 	Prefix     string            // of the topics' names
 	TruthFile  string
 
-	Wait   time.Duration // how long to wait for what is missing
-	Settle time.Duration // how long the topics have to be quiet at the end, so that what is one too many is seen
+	Wait   time.Duration // maximum wait for missing records
+	Settle time.Duration // how long the topics must be quiet at the end, so that surplus records are noticed
 	Poll   time.Duration // rest between two looks
 
 	// The processor's waits: a chunk that comes later may be marked late.
@@ -46,7 +46,7 @@ func DefaultCheckConfig() CheckConfig {
 	}
 }
 
-// Validate names the key, its value and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *CheckConfig) Validate() error {
 	switch {
 	case len(c.Brokers) == 0 && c.Connection == nil:
@@ -156,7 +156,7 @@ type checking struct {
 	p   Progress
 }
 
-// raw reads the raw topics until nothing more comes. What was acknowledged and is not there may be in the spool of
+// raw reads the raw topics until nothing more comes. Acknowledged bodies that are missing may be in the spool of
 // an ingress, and is waited for.
 func (c *checking) raw(ctx context.Context) error {
 	c.p.Begin("raw", 0)

@@ -57,7 +57,7 @@ func DefaultSimulateConfig() SimulateConfig {
 	}
 }
 
-// Validate names the key, its value and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *SimulateConfig) Validate() error {
 	if err := validURL("url", c.URL); err != nil {
 		return err
@@ -115,7 +115,7 @@ func validURL(key, value string) error {
 	return nil
 }
 
-// SimulateReport is what a run came to.
+// SimulateReport is the result of a run.
 type SimulateReport struct {
 	Seed       uint64        `json:"seed"`
 	Numbers    int           `json:"numbers"`
@@ -133,7 +133,7 @@ type SimulateReport struct {
 }
 
 // Simulate plays a world. It returns when everything was delivered or given up; when ctx ends, it stops in
-// the middle, and the truth holds for what was sent until then.
+// the middle, and the truth has the bodies that were sent until then.
 func Simulate(ctx context.Context, cfg SimulateConfig, p Progress) (SimulateReport, error) {
 	if err := cfg.Validate(); err != nil {
 		return SimulateReport{}, fmt.Errorf("simulate: %w", err)
@@ -167,7 +167,7 @@ func Simulate(ctx context.Context, cfg SimulateConfig, p Progress) (SimulateRepo
 	}
 	s.truth = truth.NewWriter(f)
 	err = s.run(ctx)
-	// What was written holds even if the run did not end.
+	// The written truth is valid even if the run did not end.
 	if ferr := errors.Join(s.truth.Flush(), f.Close()); err == nil && ferr != nil {
 		err = fmt.Errorf("write the truth to %s: %w", cfg.TruthFile, ferr)
 	}
@@ -292,10 +292,10 @@ func (s *simulation) stage(ctx context.Context, sched *schedule) error {
 	return nil
 }
 
-// send makes a body, tells its truth when it is new, and delivers it.
+// send makes a body, writes its truth if it is new, and delivers it.
 func (s *simulation) send(ctx context.Context, body int, buf *[]byte) (bool, error) {
 	if s.pace.wait(ctx) != nil {
-		return false, nil //nolint:nilerr // told to stop
+		return false, nil //nolint:nilerr // the stop was requested
 	}
 	s.mu.Lock()
 	at, first := s.w.Stamp(body, time.Now())

@@ -36,7 +36,7 @@ func DefaultOptions() Options {
 	}
 }
 
-// Check names the option, its value and what is allowed.
+// Check returns an error that names the option, its value, and what is allowed.
 func (o *Options) Check() error {
 	for _, d := range []struct {
 		key string

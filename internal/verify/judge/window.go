@@ -11,7 +11,7 @@ import (
 	"github.com/coexstream/coexstream/internal/verify/truth"
 )
 
-// none stands for a chunk that does not tell its phase, order or progress.
+// none is the value of a missing phase, order or progress.
 const none = math.MinInt32
 
 // chunk is one chunk of one onboarding window.
@@ -35,7 +35,7 @@ type window struct {
 	id     int32
 	chunks []int32 // all of the truth, then those that the raw log has, in order
 	holes  bool    // a chunk of it is not in the raw log
-	cut    bool    // holes, and nobody knows which: they were never sent
+	cut    bool    // it has unknown holes: chunks that were never sent
 	counts struct{ chunks, messages int64 }
 	sure   bool // counts are certain
 
@@ -101,7 +101,7 @@ func (j *Judge) arrange(w *window) {
 
 func (j *Judge) bodyOf(c *chunk) *bodyRecord { return &j.bodies[j.parts[c.part].body] }
 
-// compare is the order in which chunks leave: by phase and order; what does not tell its place, as it came.
+// compare is the order in which chunks leave: by phase and order; those without a place in the order of arrival.
 func (j *Judge) compare(a, b *chunk) int {
 	if !a.placed() || !b.placed() {
 		return int(j.bodyOf(a).offset - j.bodyOf(b).offset)

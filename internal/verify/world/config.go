@@ -26,7 +26,7 @@ const (
 // YCloudMax is how many past messages a business that comes through YCloud has at most: each is a webhook.
 const YCloudMax = 400
 
-// Config says what the world is like. Rates are shares from 0 to 1.
+// Config describes the world. Rates are shares from 0 to 1.
 type Config struct {
 	Seed  uint64    // the same seed makes the same world
 	Start time.Time // the moment of onboarding; messages are younger or older than this
@@ -68,8 +68,8 @@ type Config struct {
 	Unsupported float64 // live messages announced as unsupported first, and copies of past ones that are placeholders
 	Mixed       float64 // chunks that share their body with echoes and contacts
 	Several     float64 // live webhooks that share their body with another business
-	Unknown     int     // webhooks of fields nobody knows, for each business
-	Broken      int     // bodies nobody can understand, in all
+	Unknown     int     // webhooks of unknown fields, for each business
+	Broken      int     // invalid bodies, in all
 
 	YCloud float64 // businesses that come through YCloud, with one number and YCloudMax past messages at most each
 
@@ -83,7 +83,7 @@ type Config struct {
 	Twins      float64 // live messages that come again, and assets that come, under the second wamid of their message
 	Aliases    float64 // echoes, account events and errors under another name
 	Standby    float64 // live webhooks that are copies of what another application answers
-	Handovers  float64 // live webhooks that tell of a thread that was handed over
+	Handovers  float64 // live webhooks about a thread that was handed over
 	Odd        float64 // live webhooks, chunks and webhooks of contacts of which a part is odd
 	Failures   float64 // chunks of which an error comes, too
 }
@@ -112,7 +112,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate names the key, its value and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
 	for _, v := range []struct {
 		key           string

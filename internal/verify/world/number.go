@@ -128,7 +128,7 @@ func (w *World) wamidOf(n *number, kind, index int, whose string) string {
 	return string(base64.StdEncoding.AppendEncode(out, b))
 }
 
-// messages is how many past messages the first onboarding tells.
+// messages is the number of past messages in the first onboarding.
 func (n *number) messages() int { return n.spans[0] + n.spans[1] + n.spans[2] }
 
 // age is the age of a past message in seconds at the world's start; younger messages have lower phases.

@@ -114,7 +114,7 @@ func (s *Server) SetCredentials(name string, token Credential, secrets []Secret)
 			continue
 		}
 		if src.required && len(secrets) == 0 {
-			return fmt.Errorf("source %s: secrets is empty: want at least one where signature_required is true", name)
+			return fmt.Errorf("source %s: %w", name, noSecrets("secrets"))
 		}
 		if err := errors.Join(validateToken(token), validateSecrets(secrets)); err != nil {
 			return fmt.Errorf("source %s: %w", name, err)

@@ -1,6 +1,7 @@
 package processors_test
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -307,28 +309,51 @@ func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
 	}
 }
 
-// TestProcBoostIsActiveOnlyWhileLiveAndBulkAreProcessed: not before, and not after the processor has stopped. GOMAXPROCS
-// belongs to the process, so no other test may run beside this one.
-func TestProcBoostIsActiveOnlyWhileLiveAndBulkAreProcessed(t *testing.T) {
+// TestSignalsLiveAndBulkSideBySide: and not beside bulk alone. The signal ends with the processor, which leaves the
+// runtime of its process alone.
+func TestSignalsLiveAndBulkSideBySide(t *testing.T) {
+	t.Parallel()
 	before := runtime.GOMAXPROCS(0)
 	c := newCluster(t)
-	p := c.start(c.config("a"))
+	signals := make(chan bool, 100)
+	p, err := processors.New(c.config("a"), processors.Deps{BothActive: func(active bool) { signals <- active }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
 	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 100, "m1"))
 	c.read(schemas.TopicHistory, atLeast(1))
-	if n := runtime.GOMAXPROCS(0); n != before {
-		t.Errorf("%d goroutines at once beside bulk alone, want %d", n, before)
+	if n := len(signals); n > 0 {
+		t.Errorf("%d signals beside bulk alone", n)
 	}
-	begun := time.Now()
-	for i := 1; runtime.GOMAXPROCS(0) <= before; i++ {
-		if time.Since(begun) > 30*time.Second {
-			t.Fatal("there is no room beside live and bulk")
+	deadline := time.Now().Add(30 * time.Second)
+	for i := 1; len(signals) == 0; i++ {
+		if time.Now().After(deadline) {
+			t.Fatal("no signal beside live and bulk")
 		}
 		c.put(schemas.TopicRawLive, "1", echo("1", "e"))
 		c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1+i, 100, "n"))
 		c.read(schemas.TopicEchoes, atLeast(i))
 	}
-	p.stop()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	close(signals)
+	active := false
+	for signal := range signals {
+		if signal == active {
+			t.Errorf("the signal is %v twice", signal)
+		}
+		active = signal
+	}
+	if active {
+		t.Error("the signal does not end with the processor")
+	}
 	if n := runtime.GOMAXPROCS(0); n != before {
-		t.Errorf("%d goroutines at once when the processor has stopped, want %d", n, before)
+		t.Errorf("GOMAXPROCS is %d, want %d", n, before)
 	}
 }

@@ -74,7 +74,7 @@ type runner struct {
 type recordBatch struct {
 	topic   schemas.Topic
 	records []*kgo.Record
-	pooled  *kafka.Loan // the pooled memory of the records; nil: their own
+	pooled  *kafka.PooledFetch // the pooled memory of the records; nil: their own
 }
 
 // at returns a record of the batch. It returns nil if the batch lacks it, or if it is a segment, which must be joined
@@ -440,25 +440,25 @@ func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		return rec, nil
 	}
-	r.reread.pooled.Back()
+	r.reread.pooled.Release()
 	r.reread = recordBatch{}
 	if rec := r.heldCache.Pop(w.Topic, r.partition, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be next
 		return rec, nil
 	}
-	lent, err := r.fetcher.Lend(ctx, r.names[w.Topic], r.partition, w.Offset)
+	pooled, err := r.fetcher.FetchPooled(ctx, r.names[w.Topic], r.partition, w.Offset)
 	if err != nil {
 		return nil, err
 	}
-	whole, err := r.assembleFrom(ctx, lent, w)
+	whole, err := r.assembleFrom(ctx, pooled, w)
 	if err != nil {
-		lent.Back()
+		pooled.Release()
 		return nil, err
 	}
-	if r.reread = (recordBatch{topic: w.Topic, records: lent.Records, pooled: lent}); r.reread.at(w.Topic, w.Offset) == nil {
+	if r.reread = (recordBatch{topic: w.Topic, records: pooled.Records, pooled: pooled}); r.reread.at(w.Topic, w.Offset) == nil {
 		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{whole}} // joined from segments; another chunk of it may be next
-		lent.Back()
+		pooled.Release()
 	}
 	r.metrics.refetches.WithLabelValues("found").Inc()
 	return whole, nil
@@ -466,11 +466,11 @@ func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error
 
 // assembleFrom returns the first record of a pooled batch with its whole body, in memory that is not pooled. The error
 // is kafka.ErrOffsetGone if this is not the wanted record, or if its body cannot be joined.
-func (r *runner) assembleFrom(ctx context.Context, lent *kafka.Loan, w task.Want) (*kgo.Record, error) {
-	if len(lent.Records) == 0 || lent.Records[0].Offset != w.Offset {
+func (r *runner) assembleFrom(ctx context.Context, pooled *kafka.PooledFetch, w task.Want) (*kgo.Record, error) {
+	if len(pooled.Records) == 0 || pooled.Records[0].Offset != w.Offset {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
-	whole, err := r.fetcher.Whole(ctx, kafka.Clone(lent.Records[0]), nil)
+	whole, err := r.fetcher.Whole(ctx, kafka.Clone(pooled.Records[0]), nil)
 	switch {
 	case err != nil && kafka.Unreadable(err):
 		return nil, fmt.Errorf("%w: %w", kafka.ErrOffsetGone, err)

@@ -276,10 +276,10 @@ func (d *txnWork) start(r *runner) {
 	}
 }
 
-// flush flushes the runners in parallel.
-func (d *txnWork) flush() error {
+// flush flushes the runners in parallel, at most so many at once.
+func (d *txnWork) flush(parallel int) error {
 	var g errgroup.Group
-	g.SetLimit(cores())
+	g.SetLimit(parallel)
 	for _, r := range d.runners {
 		g.Go(r.flush)
 	}
@@ -290,7 +290,7 @@ func (d *txnWork) flush() error {
 // records, then the backlog within its budget, then the ticks, and the flush.
 func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polledRecords, tick tick) error {
 	var g errgroup.Group
-	g.SetLimit(cores())
+	g.SetLimit(s.p.deps.Cores())
 	for partition, r := range s.runners {
 		w := all[partition]
 		ahead := r != nil && r.workspace != nil
@@ -336,7 +336,7 @@ func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polled
 			return err
 		}
 	}
-	return d.flush()
+	return d.flush(s.p.deps.Cores())
 }
 
 // liveWaiting reports whether records of raw.live or rerouted are buffered for the next poll.
@@ -352,7 +352,7 @@ func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 		return err
 	}
 	var g errgroup.Group
-	g.SetLimit(cores())
+	g.SetLimit(s.p.deps.Cores())
 	all := s.groupByPartition(fetches)
 	for partition, w := range all {
 		r := s.runners[partition]
@@ -389,7 +389,7 @@ func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
 		if err := s.joinLive(ctx, d); err != nil {
 			return err
 		}
-		if err := d.flush(); err != nil {
+		if err := d.flush(s.p.deps.Cores()); err != nil {
 			return err
 		}
 	}

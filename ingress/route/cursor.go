@@ -3,7 +3,7 @@ package route
 import "bytes"
 
 // cursor skips over JSON without decoding it. It is fast for well-formed bodies and gives up on others. It never
-// leaves the slice, whatever the bytes are.
+// leaves the slice, for any bytes.
 type cursor struct {
 	b []byte
 	i int

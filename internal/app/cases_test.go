@@ -419,7 +419,7 @@ func eventsOf(t *testing.T, brokers, prefix string) (all []fieldEvent) {
 	return all
 }
 
-// ofBusinesses tells whether an event is of one of these businesses: by its value, its source, or the body of the
+// ofBusinesses reports whether an event is of one of these businesses: by its value, its source, or the body of the
 // letter.
 func (e fieldEvent) ofBusinesses(ids map[string]bool) bool {
 	if ids[e.get("waba_id")] {

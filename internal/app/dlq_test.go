@@ -108,23 +108,23 @@ func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
 func TestFiltersThatCannotBeMeantAreRefused(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, tt := range []struct{ args, says string }{
-		{"dlq requeue --reason nosuch", `--reason "nosuch" is not allowed; allowed: json_invalid, `},
+		{"dlq requeue --reason nosuch", `--reason: "nosuch" is not allowed; allowed: json_invalid, `},
 		{"dlq list --reason JSON_INVALID", "allowed: json_invalid, "},
-		{"dlq export --reason json_invalid --reason nosuch", `--reason "nosuch"`},
-		{"dlq requeue --topic raw", `--topic "raw" is not allowed; allowed: raw.live, raw.bulk`},
+		{"dlq export --reason json_invalid --reason nosuch", `--reason: "nosuch"`},
+		{"dlq requeue --topic raw", `--topic: "raw" is not allowed; allowed: raw.live, raw.bulk`},
 		{"dlq requeue --topic messages", "allowed: raw.live, raw.bulk"},
-		{"dlq requeue --waba=", `--waba "" is not allowed`},
-		{"dlq list --limit -1", "--limit -1 is not allowed"},
+		{"dlq requeue --waba=", `--waba: "" is not allowed`},
+		{"dlq list --limit -1", "--limit: -1 is not allowed"},
 		{"dlq list --since 1h --until 2h", "allowed: a time behind --since"},
 		{"dlq requeue --since 2026-03-02T00:00:00Z --until 2026-03-02T00:00:00Z", "allowed: a time behind --since"},
 		{"dlq export --state nosuch", "allowed: open, requeued, parked"},
 		{"replay --dry-run --since 1h --until 2h", "allowed: a time behind --since"},
-		{"replay --dry-run --waba=", `--waba "" is not allowed`},
-		{"replay --dry-run --wamid=", `--wamid "" is not allowed`},
-		{"replay --dry-run --rate NaN", "--rate NaN is not allowed"},
-		{"replay --dry-run --bytes-rate -1", `--bytes-rate "-1" is not allowed`},
-		{"tail nosuch", `topic "nosuch" is not allowed; allowed: raw.live, `},
-		{"tail messages --limit -1", "--limit -1 is not allowed"},
+		{"replay --dry-run --waba=", `--waba: "" is not allowed`},
+		{"replay --dry-run --wamid=", `--wamid: "" is not allowed`},
+		{"replay --dry-run --rate NaN", "--rate: NaN is not allowed"},
+		{"replay --dry-run --bytes-rate -1", `--bytes-rate: "-1" is not allowed`},
+		{"tail nosuch", `topic: "nosuch" is not allowed; allowed: raw.live, `},
+		{"tail messages --limit -1", "--limit: -1 is not allowed"},
 	} {
 		var out bytes.Buffer
 		args := append(strings.Fields(tt.args), "--brokers", "127.0.0.1:1") // nobody answers there

@@ -423,7 +423,7 @@ type modelledPost struct {
 
 var wamidIn = regexp.MustCompile(`wamid\.[A-Za-z0-9=+/]+`)
 
-// alike tells whether two webhooks may come in any order. They go one way; or they are live, and where they tell the same message
+// alike reports whether two webhooks may come in any order. They go one way; or they are live, and where they tell the same message
 // they say the same of it.
 func (a *modelledPost) alike(b *modelledPost) bool {
 	switch {

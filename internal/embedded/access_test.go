@@ -42,7 +42,7 @@ func openWith(t *testing.T, dir, password string) *Broker {
 	return b
 }
 
-// readable tells whether a client that authenticates so sees the broker's topics.
+// readable reports whether a client that authenticates so sees the broker's topics.
 func readable(t *testing.T, b *Broker, mechanism sasl.Mechanism, more ...kgo.Opt) error {
 	t.Helper()
 	opts := append([]kgo.Opt{kgo.SeedBrokers(b.Addr()), kgo.RequestRetries(0), kgo.RetryTimeout(5 * time.Second)}, more...)
@@ -143,7 +143,7 @@ func frame(r kmsg.Request, version int16) []byte {
 	return kmsg.NewRequestFormatter(kmsg.FormatterClientID("stranger")).AppendRequest(nil, r, 1)
 }
 
-// refused sends bytes and tells whether the broker closes the connection without an answer.
+// refused sends bytes and reports whether the broker closes the connection without an answer.
 func refused(t *testing.T, b *Broker, sent ...[]byte) bool {
 	t.Helper()
 	c, err := net.Dial("tcp", b.Addr())

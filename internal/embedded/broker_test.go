@@ -78,7 +78,7 @@ func TestConfigNamesKeyValueAndAllowed(t *testing.T) {
 		"embedded.advertise":       func(c *Config) { c.Listen, c.Password = ":9092", "x" },
 		"data_dir":                 func(c *Config) { c.Dir = "" },
 		"embedded.segment_bytes":   func(c *Config) { c.SegmentBytes = 10 },
-		"clean interval":           func(c *Config) { c.CleanInterval = 0 },
+		"CleanInterval":            func(c *Config) { c.CleanInterval = 0 },
 		"topics.max_message_bytes": func(c *Config) { c.MessageBytes = 10 },
 	} {
 		cfg := DefaultConfig("x")

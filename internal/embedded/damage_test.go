@@ -253,7 +253,7 @@ func (s *sample) harms(t *testing.T) []harm {
 	return list
 }
 
-// unnoticed tells whether nobody can see the damage, or it counts as the write that a kill interrupted.
+// unnoticed reports whether nobody can see the damage, or it counts as the write that a kill interrupted.
 func (s *sample) unnoticed(h harm, size int64) bool {
 	switch {
 	case h.file == credentialsName: // it is forgotten at each start

@@ -16,7 +16,7 @@ import (
 // gate is a connection that came through a socket. It looks at the head of each request before the broker does:
 //
 //   - The broker makes room for as many bytes as a client says are to come, and ends the process at a request that
-//     it does not know. So what is no request of Kafka's protocol, and what is too long, ends the connection.
+//     it does not know. So bytes that are no request of Kafka's protocol, or too long, end the connection.
 //   - The broker's observers (journal.go, fetch.go) see requests before it asks who sent them. So, where clients have to
 //     authenticate, nothing but the authentication passes until it has succeeded.
 //   - Clients of librdkafka, kcat among them, authenticate only where version 0 of the handshake is offered, though they use
@@ -40,12 +40,12 @@ type gate struct {
 	passed    bool          // a request was admitted, of the reader
 }
 
-// requested is what an answer is understood by.
+// requested has the properties of a request that are needed to read its answer.
 type requested struct{ key, version int16 }
 
 const (
 	requestHead = 8 // length, key and version
-	// strangersBytesMax bounds the requests of who has not authenticated.
+	// strangersBytesMax bounds the requests of clients that have not authenticated.
 	strangersBytesMax = 16 << 10
 	// strangersPatience is how long a client may take to authenticate.
 	strangersPatience = 10 * time.Second

@@ -72,7 +72,7 @@ func NewNumber(cfg *Config, id Identity) *Number {
 	}
 }
 
-// Waits tells whether a chunk with a phase and an order is held. It may say no of one that another occupies the place of.
+// Waits reports whether a chunk with a phase and an order is held. It may say no of one that another occupies the place of.
 func (n *Number) Waits(ref Ref, number, order int32) bool {
 	for _, w := range n.windows {
 		i, ok := slices.BinarySearchFunc(w.phases, number, func(p phase, n int32) int { return int(p.number) - int(n) })
@@ -157,7 +157,7 @@ func (n *Number) windowOf(h *held, failed bool) *window {
 	return n.windows[0]
 }
 
-// overdue says whether a window should have ended by a time, had there been a tick.
+// overdue reports whether a window should have ended by a time, had there been a tick.
 func (n *Number) overdue(w *window, t millis) bool {
 	return t >= min(w.lastAt.plus(n.waits.quiet), w.openedAt.plus(n.waits.ceiling))
 }
@@ -233,12 +233,12 @@ func (n *Number) Next(time.Time) (Departure, bool) {
 		return n.next.d, true
 	}
 	for _, w := range n.windows {
-		s := w.survey(&n.waits)
-		for s.outlook > leaves && w.held() > n.held {
-			w.relent(s)
-			s = w.survey(&n.waits)
+		s := w.decide(&n.waits)
+		for s.action > releases && w.held() > n.held {
+			w.endWait(s)
+			s = w.decide(&n.waits)
 		}
-		if s.outlook != leaves {
+		if s.action != releases {
 			continue
 		}
 		p := pinned{set: true, w: w, phase: -1}
@@ -263,7 +263,7 @@ func (n *Number) pin(p pinned, late bool, from int) {
 	n.next = p
 }
 
-// Is tells whether bytes with a digest are those of the departure that Next gave. A log that was cut may hold others at
+// Is reports whether bytes with a digest are those of the departure that Next gave. A log that was cut may hold others at
 // its place.
 func (n *Number) Is(d Departure, digest schemas.Hash) bool {
 	p := &n.next
@@ -357,11 +357,11 @@ func (n *Number) Tick(now time.Time) {
 // lapse ends what a window waited for until a time, and the window itself where its own time is over.
 func (n *Number) lapse(w *window, t millis) {
 	for !w.ended {
-		s := w.survey(&n.waits)
-		if s.outlook <= leaves || s.until > t {
+		s := w.decide(&n.waits)
+		if s.action <= releases || s.until > t {
 			break
 		}
-		w.relent(s)
+		w.endWait(s)
 	}
 	n.settle(w, t)
 	ceiling, quiet := w.openedAt.plus(n.waits.ceiling), w.lastAt.plus(n.waits.quiet)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/processors/account"
 	"github.com/coexstream/coexstream/processors/contacts"
 	"github.com/coexstream/coexstream/processors/history"
@@ -42,13 +43,13 @@ func DefaultConfig() Config {
 // Validate names the first key whose value cannot be used.
 func (c *Config) Validate() error {
 	if c.DedupWindow < time.Minute {
-		return fmt.Errorf("processor.dedup_window: %v; allowed: 1m and more", c.DedupWindow)
+		return invalid.Value("processor.dedup_window", c.DedupWindow, "1m or more")
 	}
 	if c.EventBytesMax < 16<<10 {
-		return fmt.Errorf("processor.event_bytes_max: %d; allowed: 16KiB and more", c.EventBytesMax)
+		return invalid.Value("processor.event_bytes_max", c.EventBytesMax, "16KiB or more")
 	}
 	if c.ReplayTimeout < time.Minute {
-		return fmt.Errorf("processor.replay_timeout: %v; allowed: 1m and more", c.ReplayTimeout)
+		return invalid.Value("processor.replay_timeout", c.ReplayTimeout, "1m or more")
 	}
 	if err := c.History.Validate(); err != nil {
 		return err

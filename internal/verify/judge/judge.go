@@ -39,7 +39,7 @@ type Judge struct {
 	sampled  map[string]int      // events of a type, for ValidateEvery
 
 	cut       bool      // the truth is of a run that was not played to its end
-	heldUntil time.Time // of what is pending
+	heldUntil time.Time // of pending items
 
 	missing int
 	late    int
@@ -61,7 +61,7 @@ type place struct {
 	partition int32
 }
 
-// number is a business phone number and what was seen of it.
+// number is a business phone number and its events.
 type number struct {
 	truth.Number
 	noWABA   bool    // some body does not name the WABA
@@ -148,7 +148,7 @@ type item struct {
 	twin        bool // stands under the second wamid of its message
 }
 
-// state says what the expectation of an item is.
+// state is the expectation of an item.
 type state uint8
 
 const (

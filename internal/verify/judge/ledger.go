@@ -129,7 +129,7 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 	return nil
 }
 
-// namedMax bounds what is remembered of who names a number: one that arrived is enough.
+// namedMax bounds the remembered webhooks that name a number: one that arrived is sufficient.
 const namedMax = 8
 
 // kindDecline marks a part without items.

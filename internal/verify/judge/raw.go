@@ -18,7 +18,7 @@ type RawReading struct {
 	verified bool
 }
 
-// ReadRaw reads a record of a raw topic. Several may be read at a time, once the truth is told.
+// ReadRaw reads a record of a raw topic. Several may be read at a time, once the truth has been read.
 func (j *Judge) ReadRaw(r Record) RawReading {
 	i, known := j.byHash[truth.Sum(r.Value)]
 	if !known {

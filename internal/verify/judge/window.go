@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// none stands for a chunk that does not tell its phase, order or progress.
+// none is the value of a missing phase, order or progress.
 const none = math.MinInt32
 
 // chunk is one chunk of one onboarding window.
@@ -37,7 +37,7 @@ type window struct {
 	id     int32
 	chunks []int32 // all of the truth, then those that the raw log has, in order
 	holes  bool    // a chunk of it is not in the raw log
-	cut    bool    // holes, and nobody knows which: they were never sent
+	cut    bool    // it has unknown holes: chunks that were never sent
 	counts struct{ chunks, messages int64 }
 	sure   bool // counts are certain
 
@@ -119,7 +119,7 @@ func (j *Judge) arrange(w *window) {
 
 func (j *Judge) bodyOf(c *chunk) *bodyRecord { return &j.bodies[j.parts[c.part].body] }
 
-// compare is the order in which chunks leave: by phase and order; what does not tell its place, as it came.
+// compare is the order in which chunks leave: by phase and order; those without a place in the order of arrival.
 func (j *Judge) compare(a, b *chunk) int {
 	if !a.placed() || !b.placed() {
 		return int(j.bodyOf(a).offset - j.bodyOf(b).offset)
@@ -138,7 +138,7 @@ func (j *Judge) suspend(hole *chunk, here []int32) {
 }
 
 // hold marks the chunks behind a place as held, unless the wait for what belongs there was over by now. The wait
-// begins when the first of them came, but not before since. It tells whether there are any.
+// begins when the first of them came, but not before since. It reports whether there are any.
 func (j *Judge) hold(at *chunk, here []int32, since int64, wait time.Duration) bool {
 	first := int64(math.MaxInt64)
 	for _, i := range here {
@@ -165,7 +165,7 @@ func (j *Judge) hold(at *chunk, here []int32, since int64, wait time.Duration) b
 }
 
 // suspendUnsent finds the holes of a run that was cut short: the truth does not know what was never sent, and the
-// processor waits for it all the same. It tells whether there are any.
+// processor waits for it all the same. It reports whether there are any.
 func (j *Judge) suspendUnsent(here []int32) bool {
 	phases := map[int32][]int32{}
 	for _, i := range here { // which is sorted

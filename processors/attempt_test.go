@@ -255,7 +255,7 @@ func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
 	}
 	tk.Webhook(&task.Origin{Label: []byte("raw.live/0/7")}, body)
 	for name, do := range map[string]func(*runner) error{
-		"at the end of a transaction": func(r *runner) error { return (&txnWork{runners: []*runner{r}}).flush() },
+		"at the end of a transaction": func(r *runner) error { return (&txnWork{runners: []*runner{r}}).flush(1) },
 		"when time passes":            func(r *runner) error { return r.tick(time.Unix(1, 0)) },
 		"in the live lane": func(r *runner) (err error) {
 			defer r.recovered(&err)

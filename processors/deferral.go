@@ -244,11 +244,11 @@ func (r *runner) makeRoom(ctx context.Context, business []byte) error {
 // finish processes the rest of the started record. It uses a read of its own, because a prefetch may own reread.
 func (r *runner) finish(ctx context.Context) error {
 	h, inParts, _ := r.task.Begun()
-	lent, err := r.fetcher.Lend(ctx, r.names[h.Topic], r.partition, h.Offset)
+	pooled, err := r.fetcher.FetchPooled(ctx, r.names[h.Topic], r.partition, h.Offset)
 	if err == nil {
-		defer lent.Back()
+		defer pooled.Release()
 		var rec *kgo.Record
-		if rec, err = r.assembleFrom(ctx, lent, task.Want{Topic: h.Topic, Offset: h.Offset}); err == nil {
+		if rec, err = r.assembleFrom(ctx, pooled, task.Want{Topic: h.Topic, Offset: h.Offset}); err == nil {
 			if !r.skips(h, rec) {
 				r.processDeferred(h, r.parse(h.Topic, rec), inParts)
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -230,7 +229,7 @@ type prefetchReply struct {
 // item is at hand. A transaction then avoids bulk work that it cannot interrupt soon. To parse a body of 3 MB takes
 // about 6 ms, and to read a held one again takes as long.
 func (s *session) prefetch(ctx context.Context) {
-	now := time.Now()
+	now := s.p.deps.Now()
 	if bytes, _ := s.policy.Allowance(now, false); s.prefetching || bytes <= 0 || !s.policy.LiveExpected(now) || s.pending() {
 		return
 	}

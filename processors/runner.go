@@ -74,7 +74,7 @@ type runner struct {
 type recordBatch struct {
 	topic   schemas.Topic
 	records []*kgo.Record
-	pooled  *kafka.Loan // the pooled memory of the records; nil: their own
+	pooled  *kafka.PooledFetch // the pooled memory of the records; nil: their own
 }
 
 // at returns a record of the batch. It returns nil if the batch lacks it, or if it is a segment, which must be joined
@@ -164,6 +164,10 @@ func (r *runner) endTransaction() runnerResult {
 // workLive passes the polled records of raw.live and rerouted to the task.
 func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	defer r.recovered(&err)
+	if r.careful[laneLive] { // a chunk of history that fails is found among those of its body, in the backlog
+		r.task.Bound(task.Turn{OneChunk: true})
+		defer r.task.Bound(task.Turn{})
+	}
 	for _, topic := range beforeBulk {
 		for i, polled := range w.records[topic] {
 			if polled.Attrs.IsControl() {
@@ -196,20 +200,20 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	return nil
 }
 
-// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch or the budget are
-// used up. Held chunks that may be released are released before the next record. So the events do not depend on where
+// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch, with what is left of the
+// last one, or the budget are used up. So few partitions keep a parsed body between their slots. Held chunks that may be released are released before the next record. So the events do not depend on where
 // transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
-	r.task.Bound(q.TryStart)
-	defer r.task.Bound(nil)
+	r.task.Bound(task.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})
+	defer r.task.Bound(task.Turn{})
 	for {
 		ok, err := r.releaseHeld(ctx, q)
 		if !ok || err != nil {
 			return err
 		}
 		n, ok := r.nextItem()
-		if !ok || q.AtHandOnly && !r.isAtHand(n) || !q.TryStart() {
+		if !ok || q.AtHandOnly && !r.isAtHand(n) || !q.TryStart(r.now()) {
 			return nil
 		}
 		if n.waits {
@@ -250,7 +254,7 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 			r.owes(int64(len(rec.Value)))
 		}
 		var last bool
-		if r.position[schemas.TopicRawBulk], last = r.queue.Pop(); last {
+		if r.position[schemas.TopicRawBulk], last = r.queue.Pop(); last && r.retained.scanner == nil {
 			return nil
 		}
 	}
@@ -288,14 +292,13 @@ func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, er
 		if _, _, begun := r.task.Begun(); !ok || begun {
 			return true, nil
 		}
-		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart() {
+		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart(r.now()) {
 			return false, nil
 		}
 		r.parseInPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
 		if r.setsHeldAside(ref) {
-			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
-				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
+			r.setChunkAside(ref)
 			r.task.Lost(ref)
 			q.Spend(1)
 			continue
@@ -437,25 +440,25 @@ func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		return rec, nil
 	}
-	r.reread.pooled.Back()
+	r.reread.pooled.Release()
 	r.reread = recordBatch{}
 	if rec := r.heldCache.Pop(w.Topic, r.partition, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be next
 		return rec, nil
 	}
-	lent, err := r.fetcher.Lend(ctx, r.names[w.Topic], r.partition, w.Offset)
+	pooled, err := r.fetcher.FetchPooled(ctx, r.names[w.Topic], r.partition, w.Offset)
 	if err != nil {
 		return nil, err
 	}
-	whole, err := r.assembleFrom(ctx, lent, w)
+	whole, err := r.assembleFrom(ctx, pooled, w)
 	if err != nil {
-		lent.Back()
+		pooled.Release()
 		return nil, err
 	}
-	if r.reread = (recordBatch{topic: w.Topic, records: lent.Records, pooled: lent}); r.reread.at(w.Topic, w.Offset) == nil {
+	if r.reread = (recordBatch{topic: w.Topic, records: pooled.Records, pooled: pooled}); r.reread.at(w.Topic, w.Offset) == nil {
 		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{whole}} // joined from segments; another chunk of it may be next
-		lent.Back()
+		pooled.Release()
 	}
 	r.metrics.refetches.WithLabelValues("found").Inc()
 	return whole, nil
@@ -463,11 +466,11 @@ func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error
 
 // assembleFrom returns the first record of a pooled batch with its whole body, in memory that is not pooled. The error
 // is kafka.ErrOffsetGone if this is not the wanted record, or if its body cannot be joined.
-func (r *runner) assembleFrom(ctx context.Context, lent *kafka.Loan, w task.Want) (*kgo.Record, error) {
-	if len(lent.Records) == 0 || lent.Records[0].Offset != w.Offset {
+func (r *runner) assembleFrom(ctx context.Context, pooled *kafka.PooledFetch, w task.Want) (*kgo.Record, error) {
+	if len(pooled.Records) == 0 || pooled.Records[0].Offset != w.Offset {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
-	whole, err := r.fetcher.Whole(ctx, kafka.Clone(lent.Records[0]), nil)
+	whole, err := r.fetcher.Whole(ctx, kafka.Clone(pooled.Records[0]), nil)
 	switch {
 	case err != nil && kafka.Unreadable(err):
 		return nil, fmt.Errorf("%w: %w", kafka.ErrOffsetGone, err)

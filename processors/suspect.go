@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -135,7 +136,19 @@ func (r *runner) triedEnough(what piece) bool {
 // setAside writes a dead letter without a copy of the body. Its headers have the place of the body in the raw log.
 func (r *runner) setAside(o *task.Origin) {
 	o.Value = nil
-	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times or ended the process; the record is in the raw log", failedSessionsMax))
+	r.deadLetterFailed(o, "this record")
+}
+
+// setChunkAside sets a held chunk aside: its letter names the change, and the element of its history.
+func (r *runner) setChunkAside(w task.Want) {
+	o := &task.Origin{Topic: w.Topic, Offset: w.Offset, ReceivedAt: r.now(), Label: fmt.Appendf(nil, "%s/%d/%d", w.Topic, r.partition, w.Offset)}
+	r.deadLetterFailed(o, fmt.Sprintf("element %d of the history of this change", w.Element),
+		task.Header{Key: schemas.HeaderDLQChanges, Value: strconv.AppendUint(nil, uint64(w.Change), 10)})
+}
+
+func (r *runner) deadLetterFailed(o *task.Origin, what string, place ...task.Header) {
+	r.task.DeadLetter(o, schemas.ReasonBodyFailed,
+		fmt.Sprintf("a transaction with %s alone failed %d times or ended the process; the record is in the raw log", what, failedSessionsMax), place...)
 }
 
 // settle notes that the pieces that were processed alone are committed.

@@ -34,7 +34,7 @@ func RankOf(messageType []byte, hasErrors bool) Rank {
 	return RankConcrete
 }
 
-// hasContent tells whether a message of a type is documented to have content of its own, with errors beside it or not.
+// hasContent reports whether a message of a type is documented to have content of its own, with errors beside it or not.
 func hasContent(messageType []byte) bool {
 	switch string(messageType) {
 	case "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contacts", "reaction", "interactive",
@@ -116,7 +116,7 @@ func MessageKey(scratch []byte, phoneNumberID, wamid []byte) (Hash, []byte) {
 }
 
 // EditKey is the identity of one edit of a message: there may be several under one wamid. The timestamp is that of the
-// edit, in Unix seconds; content is what tells it from others at that time.
+// edit, in Unix seconds; content distinguishes it from others at that time.
 func EditKey(message Hash, timestamp int64, content []byte) Hash {
 	digest := HashBytes(content)
 	var b [40]byte
@@ -127,8 +127,8 @@ func EditKey(message Hash, timestamp int64, content []byte) Hash {
 	return HashBytes(p)
 }
 
-// StandbyKey is the identity of a copy of what key identifies, that came under the field `standby`. The copy and the real
-// one are told apart: an application that got the copy first has to answer the real one all the same.
+// StandbyKey returns the identity of a copy under the field `standby` of the message with a key. The copy and the message
+// differ, because an application that got the copy first must still answer the message.
 func StandbyKey(key Hash) Hash {
 	var b [32]byte
 	p := append(b[:0], "standby\x00"...)

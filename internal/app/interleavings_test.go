@@ -423,7 +423,7 @@ type modelledPost struct {
 
 var wamidIn = regexp.MustCompile(`wamid\.[A-Za-z0-9=+/]+`)
 
-// alike tells whether two webhooks may come in any order. They go one way; or they are live, and where they tell the same message
+// alike reports whether two webhooks may come in any order. They go one way; or they are live, and where they tell the same message
 // they say the same of it.
 func (a *modelledPost) alike(b *modelledPost) bool {
 	switch {
@@ -643,6 +643,7 @@ var (
 // Whatever the order in which partitions come to work, the first run and replays of its log into as many partitions, and into
 // others, give the same events: ids, times, and values. A bare value may come at any time.
 func TestFirstRunAndReplaysAgreeInEveryInterleaving(t *testing.T) {
+	t.Parallel()
 	seed := *interleavingsSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
@@ -673,6 +674,7 @@ func TestFirstRunAndReplaysAgreeInEveryInterleaving(t *testing.T) {
 
 // docs/webhooks.md, H17: a chunk and a live webhook of one message come by two lanes, and either may be read first.
 func TestWhatWasJustWrittenStaysLiveInEveryInterleaving(t *testing.T) {
+	t.Parallel()
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	const user, biz = "16505551234", "15550783881"
 	change := func(field, parts string) string {

@@ -299,7 +299,7 @@ func (b *Book) single(e *entry) (Version, bool) {
 // another. A list is walked through for each change of the id.
 const linksMax = 64
 
-// link notes that two ids are one contact. It tells whether that is new.
+// link notes that two ids are one contact. It reports whether that is new.
 func (b *Book) link(e, o *entry, id, other []byte) bool {
 	if b.links.has(o.links, id) || b.links.full(e.links) || b.links.full(o.links) {
 		return false

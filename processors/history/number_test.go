@@ -28,12 +28,12 @@ func TestConfigNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, spoil := range map[string]func(*Config){
-		"phase_hold: 0s: must be at least 1ms":           func(c *Config) { c.PhaseHold = 0 },
-		"gap_timeout: 1m0s: must be at least phase_hold": func(c *Config) { c.GapTimeout = time.Minute },
-		"quiet_time: 1m0s: must be at least gap_timeout": func(c *Config) { c.QuietTime = time.Minute },
-		"ceiling: 1h0m0s: must be at least quiet_time":   func(c *Config) { c.Ceiling = time.Hour },
-		"chunk_memory: -1s: must be at least 1ms":        func(c *Config) { c.ChunkMemory = -time.Second },
-		"held_chunks_max: 0: must be at least 1":         func(c *Config) { c.HeldChunksMax = 0 },
+		"processor.history.phase_hold: 0s is not allowed; allowed: 1ms or more":                              func(c *Config) { c.PhaseHold = 0 },
+		"processor.history.gap_timeout: 1m0s is not allowed; allowed: at least processor.history.phase_hold": func(c *Config) { c.GapTimeout = time.Minute },
+		"processor.history.quiet_time: 1m0s is not allowed; allowed: at least processor.history.gap_timeout": func(c *Config) { c.QuietTime = time.Minute },
+		"processor.history.ceiling: 1h0m0s is not allowed; allowed: at least processor.history.quiet_time":   func(c *Config) { c.Ceiling = time.Hour },
+		"processor.history.chunk_memory: -1s is not allowed; allowed: 1ms or more":                           func(c *Config) { c.ChunkMemory = -time.Second },
+		"processor.history.held_chunks_max: 0 is not allowed; allowed: 1 or more":                            func(c *Config) { c.HeldChunksMax = 0 },
 	} {
 		c := DefaultConfig()
 		spoil(&c)

@@ -60,6 +60,15 @@ func (j *journal) put(key string, value []byte) {
 	j.entries = append(j.entries, journalEntry{key, value})
 }
 
+// extend makes the value of a record longer that was not taken yet. It reports whether there is one.
+func (j *journal) extend(key string, more []byte) bool {
+	i, ok := j.index[key]
+	if ok {
+		j.entries[i].value = append(j.entries[i].value, more...)
+	}
+	return ok
+}
+
 // TakeState gives the records that changed since it was called last, for the compacted `state` topic; a
 // nil value is a tombstone. Keys are relative to the number. The values are yield's to keep.
 func (n *Number) TakeState(yield func(key string, value []byte)) {

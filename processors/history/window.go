@@ -135,14 +135,14 @@ func (w *window) accept(h held) {
 		w.loose.push(h)
 		return
 	}
-	w.weigh(i, &h)
+	w.detectRestart(i, &h)
 	w.phases[i].note(&h)
 	w.phases[i].held.insert(h)
 	w.unheard.heard(chunkPlace{h.phase, h.order})
 }
 
-// weigh looks for evidence that chunk_order restarts in each phase.
-func (w *window) weigh(i int, h *held) {
+// detectRestart looks for evidence that chunk_order restarts in each phase.
+func (w *window) detectRestart(i int, h *held) {
 	if w.numbering == numberingRestarts {
 		return
 	}
@@ -251,7 +251,7 @@ func (w *window) closeIfEmpty() {
 	w.touch()
 }
 
-// begins says whether a chunk that the window does not have is the start of the same sync over again:
+// begins reports whether a chunk that the window does not have is the start of the same sync over again:
 // its slot is the window's first, and another chunk has been there.
 func (w *window) begins(h *held) bool {
 	if !h.ordered() {

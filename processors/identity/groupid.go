@@ -34,7 +34,7 @@ func isOldGroupID(id []byte) bool {
 
 func onlyDigits(id []byte) bool { return len(bytes.Trim(id, "0123456789")) == 0 }
 
-// IsUnknown tells whether an id has none of the forms by which a user or a group is known.
+// IsUnknown reports whether an id has none of the forms by which a user or a group is known.
 func IsUnknown(id []byte) bool {
 	return len(id) > 0 && !IsPhone(id) && !IsUserID(id) && !IsGroupID(id) && bytes.IndexByte(id, '@') < 0 && bytes.IndexByte(id, ':') < 0
 }

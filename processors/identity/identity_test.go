@@ -131,3 +131,72 @@ func TestGroupsAreKnownByTheFormOfTheirIDs(t *testing.T) {
 		}
 	}
 }
+
+func TestAPhoneNumberHasThreeTo24Digits(t *testing.T) {
+	const most = "123456789012345678901234"
+	for id, want := range map[string]bool{
+		"12": false, "123": true, "+12": false, "+1 2": false, "+12-3": true,
+		most: true, "+" + most: true, most + "5": false, "+" + most + "5": false,
+		"12:34": false, "12/34": false, "1+23": false, "090": true,
+	} {
+		if got := identity.IsPhone([]byte(id)); got != want {
+			t.Errorf("IsPhone(%q) = %v", id, got)
+		}
+		digits, ok := identity.Phone([]byte(id))
+		if ok != want || (digits != nil) != want {
+			t.Errorf("Phone(%q) = %q, %v", id, digits, ok)
+		}
+	}
+}
+
+func TestAnInternationalPrefixHasSevenDigitsBehindIt(t *testing.T) {
+	for id, want := range map[string]string{"001234567": "1234567", "00123456": "00123456", "+00 123-4567": "1234567", "+00 123-456": "00123456"} {
+		if got := string(identity.Digits([]byte(id))); got != want {
+			t.Errorf("Digits(%q) = %q, want %q", id, got, want)
+		}
+	}
+	if !identity.SamePhone([]byte("001234567"), []byte("1234567")) || identity.SamePhone([]byte("00123456"), []byte("123456")) {
+		t.Error("SamePhone sees another prefix than Digits")
+	}
+}
+
+func TestDigitsInOnePieceAreASliceOfTheID(t *testing.T) {
+	for _, id := range [][]byte{[]byte("16505550100"), []byte("+16505550100"), []byte("0016505550100"), []byte("+0016505550100")} {
+		digits := identity.Digits(id)
+		if &digits[len(digits)-1] != &id[len(id)-1] {
+			t.Errorf("Digits(%s) is a copy", id)
+		}
+		if grown := append(digits, 'x'); string(id) == string(grown) {
+			t.Errorf("Digits(%s) can be appended to in place", id)
+		}
+	}
+}
+
+func TestUserIDsOfTheFirstAndTheLastLetters(t *testing.T) {
+	for id, want := range map[string]bool{
+		"AR.1": true, "ar.1": true, "ZA.1": true, "za.1": true, "NZ.1": true, "aa.1": true, "ZZ.1": true,
+		"@R.1": false, "[Z.1": false, "A{.1": false, "Z`.1": false, "1A.1": false, "A1.1": false,
+	} {
+		if got := identity.IsUserID([]byte(id)); got != want {
+			t.Errorf("IsUserID(%q) = %v", id, got)
+		}
+	}
+}
+
+func TestAnIDOfSignsAloneNamesNobody(t *testing.T) {
+	for id, want := range map[string]string{
+		"": "", " ": "", "+": "", "+ ( ) - .": "", "+1": "+1", " 1 ": " 1 ", "US.1": "US.1", "()x": "()x",
+	} {
+		if got := string(identity.Named([]byte(id))); got != want {
+			t.Errorf("Named(%q) = %q, want %q", id, got, want)
+		}
+	}
+}
+
+func TestASignOfAnAddressIsKnownWhereverItStands(t *testing.T) {
+	for _, id := range []string{"@lid", ":lid", "7@", "7:", "lid:7", "7@lid"} {
+		if identity.IsUnknown([]byte(id)) {
+			t.Errorf("IsUnknown(%q)", id)
+		}
+	}
+}

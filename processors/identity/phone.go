@@ -23,7 +23,7 @@ func withoutPrefix(digits []byte) []byte {
 	return digits
 }
 
-// IsPhone tells whether id is written as a phone number: digits, and what people put between and before them.
+// IsPhone reports whether id is written as a phone number: digits, and what people put between and before them.
 func IsPhone(id []byte) bool {
 	digits := 0
 	for i, c := range id {
@@ -82,7 +82,7 @@ func Phone(id []byte) (digits []byte, ok bool) {
 	return withoutPrefix(digits), true
 }
 
-// SamePhone tells whether two phone numbers are one, whatever stands between their digits, and in whichever of its
+// SamePhone reports whether two phone numbers are one, whatever stands between their digits, and in whichever of its
 // spellings each is. Two ids that are no phone numbers are never the same phone.
 func SamePhone(a, b []byte) bool {
 	x, ok := spellingOf(a)
@@ -104,7 +104,7 @@ func Canonical(id []byte) (digits string, ok bool) {
 }
 
 // AppendCanonical appends the one spelling by which all spellings of a phone number are found, as Canonical has it, or the id
-// itself where it is no phone number. longer tells whether id is the longer spelling of two.
+// itself where it is no phone number. longer reports whether id is the longer spelling of two.
 func AppendCanonical(dst, id []byte) (canonical []byte, longer bool) {
 	s, ok := spellingOf(id)
 	if !ok {

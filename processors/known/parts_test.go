@@ -33,3 +33,19 @@ func TestNoTableGetsLong(t *testing.T) {
 		t.Errorf("%d tables, of up to %d homes", tables, longest)
 	}
 }
+
+// TestATableIsNeverTooFull: what an insertion moves is short, in a small table, too.
+func TestATableIsNeverTooFull(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	s := NewSet()
+	for n := 1; n <= 20_000; n++ {
+		s.Raise(schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, schemas.RankConcrete)
+		most := s.homes * 7 / 8
+		if s.homes > 2*pageSlots {
+			most = s.homes * 4 / 5
+		}
+		if s.n != n || n > most {
+			t.Fatalf("%d of %d entries in %d homes; at most %d", s.n, n, s.homes, most)
+		}
+	}
+}

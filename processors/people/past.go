@@ -151,7 +151,7 @@ func (h *chat) directionOf(msg *split.Message, from, to *person) string {
 	return schemas.DirectionUnknown
 }
 
-// otherUserID tells whether p and the user of a thread, who is somebody else, have business-scoped ids of one kind.
+// otherUserID reports whether p and the user of a thread, who is somebody else, have business-scoped ids of one kind.
 func otherUserID(p, user *person) bool {
 	return identity.IsUserID(p.user) && identity.IsUserID(user.user) || identity.IsUserID(p.parent) && identity.IsUserID(user.parent)
 }

@@ -66,6 +66,8 @@ func TestMessageIsFromItsUserHoweverItIsNamed(t *testing.T) {
 		{"parent BSUID alone", `"messages":[{"from_parent_user_id":"US.ENT.1"}]`, "inbound thread=US.ENT.1 parent=US.ENT.1"},
 		{"BSUID beside an empty phone", `"messages":[{"from":"","from_user_id":"US.1"}]`, "inbound thread=US.1 user_id=US.1"},
 		{"BSUID in from", `"messages":[{"from":"US.1"}]`, "inbound thread=US.1 user_id=US.1"},
+		{"a phone number in place of the BSUID", `"messages":[{"from_user_id":"+16505550100"}]`, "inbound thread=16505550100 wa_id=16505550100"},
+		{"a phone number twice", `"messages":[{"from":"16505550100","from_user_id":"16505550101"}]`, "inbound thread=16505550100 wa_id=16505550100"},
 		{"a form that nobody documents", `"messages":[{"from":"lid:7"}]`, "inbound thread=lid:7 user_id=lid:7"},
 		{"only person of contacts", `"contacts":[{"wa_id":"16505550100","user_id":"US.1","profile":{"name":"n"}}],"messages":[{}]`,
 			`inbound thread=16505550100 wa_id=16505550100 user_id=US.1 name=n profiles=[{"wa_id":"16505550100","user_id":"US.1","profile":{"name":"n"}}]`},
@@ -342,7 +344,7 @@ func TestErrorIsOfItsRecipientOrTheOnlyPersonOfContacts(t *testing.T) {
 	}
 }
 
-func TestAssetTakesTheChatOfItsPlaceholder(t *testing.T) {
+func TestMediaFollowUpTakesTheChatOfItsPlaceholder(t *testing.T) {
 	user := schemas.Contact{WaID: "551187654321", UserID: "BR.1", ProfileName: "n"}
 	for _, test := range []struct {
 		name   string
@@ -356,6 +358,7 @@ func TestAssetTakesTheChatOfItsPlaceholder(t *testing.T) {
 		{"an earlier version's spelling", people.Side{Contact: user}, "+551187654321", false, "outbound thread=551187654321 wa_id=551187654321 user_id=BR.1 name=n"},
 		{"somebody else", people.Side{Thread: "551187654321", Contact: user}, "16505550100", false, "outbound thread=16505550100 wa_id=16505550100"},
 		{"by BSUID", people.Side{Contact: schemas.Contact{WaID: "551187654321"}}, "BR.1", false, "outbound thread=BR.1 wa_id=551187654321 user_id=BR.1"},
+		{"a BSUID of its own", people.Side{Contact: schemas.Contact{UserID: "BR.1"}}, "16505550100", false, "outbound thread=16505550100 wa_id=16505550100 user_id=BR.1"},
 		{"nobody of its own", people.Side{}, "16505550100", false, "outbound thread=16505550100 wa_id=16505550100"},
 		{"a group", people.Side{Thread: "551187654321", Contact: user}, "G1", true, "outbound thread=G1 group=G1 wa_id=551187654321 user_id=BR.1 name=n"},
 		{"a group, of the business", people.Side{Direction: "outbound", Thread: "551187654321", Contact: user}, "G1", true, "outbound thread=G1 group=G1"},
@@ -425,6 +428,19 @@ func TestLongAndShortContactsSayTheSame(t *testing.T) {
 				a.Person() == nil && a.Profiles != nil:
 				t.Fatalf("seed %d: %s of [%s] is %s", seed, message, contacts, show(a))
 			}
+		}
+	}
+}
+
+func TestTheBusinessIsKnownHoweverItsNumberIsWritten(t *testing.T) {
+	c := scan(t, "messages", `"messages":[{"from":"`+biz+`"},{"from":"16505550100"}]`)
+	for _, display := range []string{biz, "+" + biz, "+1 (555) 000-9001", "+1\u00a0555\u00a0000\u20119001", "+1/555/000/9001 (test)", "tel:15550009001;x"} {
+		var f people.Finder
+		if got := show(f.Message(c, []byte(display), &c.Messages[0], false)); got != "outbound" {
+			t.Errorf("%q: a message of the business is %s", display, got)
+		}
+		if got := show(f.Message(c, []byte(display), &c.Messages[1], false)); got != "inbound thread=16505550100 wa_id=16505550100" {
+			t.Errorf("%q: a message of the user is %s", display, got)
 		}
 	}
 }

@@ -41,13 +41,13 @@ func (p *person) or(q person) {
 	p.phone, p.user, p.parent = firstOf(p.phone, q.phone), firstOf(p.user, q.user), firstOf(p.parent, q.parent)
 }
 
-// is tells whether two ids, of whichever kinds, name one person.
+// is reports whether two ids, of whichever kinds, name one person.
 func (p *person) is(q *person) bool {
 	return samePhone(p.phone, q.phone) || equal(p.user, q.user) || equal(p.parent, q.parent) ||
 		equal(p.user, q.parent) || equal(p.parent, q.user)
 }
 
-// deniedBy tells whether p has an id of q's kinds, and none of them is q's.
+// deniedBy reports whether p has an id of q's kinds, and none of them is q's.
 func (p *person) deniedBy(q *person) bool {
 	both := len(p.phone) > 0 && len(q.phone) > 0 || len(p.user) > 0 && len(q.user) > 0
 	return both && !p.is(q)

@@ -171,6 +171,7 @@ func (c *Change) OfNumber() bool { return c.HasOwnField() && c.Parts() > 0 && le
 // HistoryElement is one element of value.history[]: a chunk, or a decline.
 type HistoryElement struct {
 	Out                                  bool // it is odd, or not chosen, and holds nothing
+	Checked                              bool // for the owner of the body: what it has to check once is done; the scanner clears it
 	depth                                int16
 	Raw                                  []byte
 	Phase, ChunkOrder, Progress          int32

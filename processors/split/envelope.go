@@ -216,7 +216,7 @@ func (s *Scanner) assemble() fault {
 		r.bare.WABA = orElse(r.bare.WABA, r.bare.ownWABA)
 		r.bare.Value = r.raw
 		if s.handover.kind == nil {
-			s.handover.kind = r.native.kind
+			s.handover.kind, s.handover.seen = r.native.kind, true // so that the next body begins without it
 		}
 		return s.single(EnvelopeBare, nil, &r.bare)
 	}

@@ -35,6 +35,7 @@ func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 			t.other(h.origin, c) // a reference cannot name it; no sender batches that many
 			continue
 		}
+		el.Checked = true // its digest is taken here, and Body.Bound has seen it
 		chunk.Ref = history.Ref{Topic: h.origin.Topic, Offset: h.origin.Offset, Change: uint16(index), Element: uint16(i)}
 		t.offerChunk(n, h.origin, chunk)
 	}
@@ -91,27 +92,29 @@ func messagesIn(el *split.HistoryElement) (n int) {
 	return n
 }
 
-// advance lets a number's chunks leave as long as their bytes are at hand; for the next one that has to be
-// read again the number gets in line.
+// advance lets a number's chunks leave as long as their bytes are at hand and the turn allows it. For the next one, which has
+// to be read again or to wait for the next turn, the number gets in line.
 func (t *Task) advance(n *number, h inHand) {
 	for {
 		d, ok := n.history.Next(t.now)
 		if !ok {
 			return
 		}
-		if !h.holds(d.Ref) {
+		if !h.holds(d.Ref) || t.turn.chunkWaits(h) {
 			t.want(n)
 			return
 		}
 		c, el := h.body.Chunk(int(d.Ref.Change), int(d.Ref.Element))
-		if h.again {
+		if h.again && !el.Checked {
 			// An earlier version took the bytes as they are.
 			if !n.history.Is(d, schemas.HashBytes(t.content(c, el.Raw))) && !n.history.Is(d, schemas.HashBytes(el.Raw)) {
 				n.history.Missing(t.now, d) // the log holds other bytes at that place
 				continue
 			}
 			t.fit(h, d)
+			el.Checked = true
 		}
+		t.turn.chunks++
 		if whole := t.leave(n, d, h.origin, c, el); !whole {
 			t.want(n)
 			return
@@ -119,11 +122,8 @@ func (t *Task) advance(n *number, h inHand) {
 	}
 }
 
-// partMessages is how many messages leave before it is asked whether there is room for more.
-const partMessages = 128
-
 // leave emits the messages of a chunk that are not known in its window yet: all that have not left, or as many as
-// there is room for.
+// the turn allows.
 func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change, el *split.HistoryElement) (whole bool) {
 	origin := t.place(o, c.Entry, c.Index, int(d.Ref.Element))
 	var page []byte
@@ -146,7 +146,8 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			if at++; at <= d.From {
 				continue
 			}
-			if done := at - 1 - d.From; done > 0 && done%partMessages == 0 && t.room != nil && o.Requeue == nil && !t.room() {
+			if done := at - 1 - d.From; done > 0 && done%PartItems == 0 && o.Requeue == nil && t.turn.over(done) {
+				t.turn.items += done
 				n.history.Partly(t.now, d, at-1, left, duplicates, page)
 				return false
 			}
@@ -203,6 +204,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 			}
 		}
 	}
+	t.turn.items += at - d.From
 	n.history.Left(t.now, d, left, duplicates, page)
 	return true
 }

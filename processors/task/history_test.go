@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -340,7 +341,7 @@ func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
 	transactions, afterOne := 0, 0
 	bound := func() {
 		transactions++
-		p.task.Bound(func() bool { return false })
+		p.task.Bound(task.Turn{Items: 1})
 	}
 	feed := func(offset int) {
 		o := p.origin(offset)

@@ -81,19 +81,13 @@ func (t *Task) GoOn(o *Origin, b *split.Body) (whole bool) {
 	return whole
 }
 
-// parting is whether the body that is processed may leave in parts, and how much of it did since that was asked.
-type parting struct {
-	allowed bool
-	units   int
-}
-
-// pause tells whether to stop before the next unit of a body. It asks for room every partMessages units.
+// pause tells whether to stop before the next item of a body. It looks at the limit of the turn every PartItems items.
 func (t *Task) pause() bool {
-	if !t.parting.allowed {
+	if !t.inParts {
 		return false
 	}
-	t.parting.units++
-	return t.parting.units%partMessages == 0 && t.room != nil && !t.room()
+	t.turn.items++
+	return t.turn.items%PartItems == 0 && t.turn.over(0)
 }
 
 // stopped leaves the numbers in line whose chunks were offered: what may leave of them does so when the body is through.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/processors/deferred"
+	"github.com/coexstream/coexstream/processors/task"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -107,9 +108,9 @@ func (p *partition) inParts(offset int, between func()) (transactions int) {
 		if !p.task.Waits([]byte(waba)) {
 			p.t.Fatal("the rest of a body is forgotten")
 		}
-		p.task.Bound(func() bool { return false })
+		p.task.Bound(task.Turn{Items: 1})
 		whole = p.task.GoOn(p.origin(offset), b)
-		p.task.Bound(nil)
+		p.task.Bound(task.Turn{})
 		p.commit()
 		between()
 		if transactions > 1000 {
@@ -199,7 +200,7 @@ func TestABodyOfTheBulkLaneLeavesInParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.task.Bound(func() bool { return false })
+	p.task.Bound(task.Turn{Items: 1})
 	if p.task.Part(o, b) {
 		t.Fatal("the body left at once")
 	}

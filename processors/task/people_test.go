@@ -223,7 +223,7 @@ func TestUserIsKeyedByItsNumberWhereverOneIsNamedElseByItsBSUID(t *testing.T) {
 	}
 }
 
-func TestAssetHasTheChatOfItsPlaceholderAndItsOwnContact(t *testing.T) {
+func TestMediaFollowUpHasTheChatOfItsPlaceholderAndItsOwnContact(t *testing.T) {
 	placeholder := func(thread, more string) string {
 		return envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":1},"threads":[{`+thread+
 			`,"messages":[{"from":"`+biz+`","id":"p1","timestamp":"1772300007","type":"media_placeholder"`+more+`}]}]}]`))

@@ -30,7 +30,7 @@ func (t *Task) newScope(id string) *scope {
 		panic("task: a scope of a configuration that was valid: " + err.Error())
 	}
 	s := &scope{Task: inner, keys: map[string]bool{}}
-	inner.outer, inner.contacts, inner.Workspace, inner.room = t, t.contacts, t.Workspace, t.room
+	inner.outer, inner.contacts, inner.Workspace, inner.turn = t, t.contacts, t.Workspace, turnUse{Turn: t.turn.Turn}
 	inner.out = func(r Record) { t.ofScope(s, id, r) }
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/processors/account"
 	"github.com/coexstream/coexstream/processors/contacts"
 	"github.com/coexstream/coexstream/processors/history"
@@ -42,13 +43,13 @@ func DefaultConfig() Config {
 // Validate names the first key whose value cannot be used.
 func (c *Config) Validate() error {
 	if c.DedupWindow < time.Minute {
-		return fmt.Errorf("processor.dedup_window: %v; allowed: 1m and more", c.DedupWindow)
+		return invalid.Value("processor.dedup_window", c.DedupWindow, "1m or more")
 	}
 	if c.EventBytesMax < 16<<10 {
-		return fmt.Errorf("processor.event_bytes_max: %d; allowed: 16KiB and more", c.EventBytesMax)
+		return invalid.Value("processor.event_bytes_max", c.EventBytesMax, "16KiB or more")
 	}
 	if c.ReplayTimeout < time.Minute {
-		return fmt.Errorf("processor.replay_timeout: %v; allowed: 1m and more", c.ReplayTimeout)
+		return invalid.Value("processor.replay_timeout", c.ReplayTimeout, "1m or more")
 	}
 	if err := c.History.Validate(); err != nil {
 		return err
@@ -130,14 +131,15 @@ type Task struct {
 	undated   undated
 	directory numberDirectory
 	deferral  deferral
-	parting   parting
 
 	offers []offered
 	holds  bool // see Holds
 	unfit  bool // the change that is processed was to leave as it is, and must not: see split.Change.Loose
 
-	now  time.Time   // the newest ReceivedAt, or the time of the last tick
-	room func() bool // see Bound
+	now  time.Time // the newest ReceivedAt, or the time of the last tick
+	turn turnUse
+	// inParts is whether the body that is processed may leave in parts.
+	inParts bool
 
 	*Workspace
 	people  people.Finder
@@ -182,13 +184,6 @@ func (t *Task) Begin(out Output, w *Workspace) {
 // scratchBytesMax is what is kept of the memory in which ids are put together.
 const scratchBytesMax = 64 << 10
 
-// Bound says whether there is room for more in the transaction, from now on: a chunk of history leaves in parts where
-// there is not. nil: there always is.
-func (t *Task) Bound(room func() bool) {
-	t.room = room
-	t.scopes(func(s *scope) { s.room = room })
-}
-
 // Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
 // them; what cannot be understood goes to `other` or `dlq`.
 func (t *Task) Webhook(o *Origin, b *split.Body) {
@@ -205,7 +200,8 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 // in parts.
 func (t *Task) process(o *Origin, b *split.Body, at *progress, inParts bool) (whole bool) {
 	t.holds = false
-	t.parting = parting{allowed: inParts}
+	t.turn.begin()
+	t.inParts = inParts
 	t.passed(o.ReceivedAt)
 	t.people.Begin()
 	o.Requeue.choose(b)
@@ -508,7 +504,8 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 		t.wantedBy.Release(w, o, b)
 		return
 	}
-	n := t.turn()
+	n := t.nextWanting()
+	t.turn.begin()
 	t.people.Begin()
 	o.LeaveOut()
 	o.Requeue.choose(b)
@@ -526,7 +523,8 @@ func (t *Task) Lost(w Want) {
 		t.wantedBy.Lost(w)
 		return
 	}
-	n := t.turn()
+	n := t.nextWanting()
+	t.turn.begin()
 	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
 		n.history.Missing(t.now, d)
 	}
@@ -534,9 +532,9 @@ func (t *Task) Lost(w Want) {
 	t.catchUp(n, inHand{})
 }
 
-// turn takes the number that wants a chunk from the head of the line; advance puts it to the end when it
+// nextWanting takes the number that wants a chunk from the head of the line; advance puts it to the end when it
 // wants another one, so that no number waits for a large one to finish.
-func (t *Task) turn() *number {
+func (t *Task) nextWanting() *number {
 	n := t.wanting[0]
 	n.wanting = false
 	t.wanting = t.wanting[1:]

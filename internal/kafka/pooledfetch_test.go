@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-const lentTopic = "test.raw.bulk"
+const pooledTopic = "test.raw.bulk"
 
 // compressible is a value that is told apart from those of other batches, anywhere in it.
 func compressible(batch, record int) []byte {
@@ -29,7 +29,7 @@ func batches(t *testing.T, conn Connection, codec kgo.CompressionCodec, n int) {
 	defer cl.Close()
 	for b := range n {
 		for r := range 3 {
-			cl.Produce(t.Context(), &kgo.Record{Topic: lentTopic, Key: fmt.Append(nil, b, r), Value: compressible(b, r),
+			cl.Produce(t.Context(), &kgo.Record{Topic: pooledTopic, Key: fmt.Append(nil, b, r), Value: compressible(b, r),
 				Headers: []kgo.RecordHeader{{Key: "h", Value: fmt.Append(nil, b, r)}}}, func(_ *kgo.Record, err error) {
 				if err != nil {
 					t.Error(err)
@@ -42,8 +42,8 @@ func batches(t *testing.T, conn Connection, codec kgo.CompressionCodec, n int) {
 	}
 }
 
-// TestWhatIsLentIsWhatIsFetched, and a clone of it outlives it, while its memory is used for other batches.
-func TestWhatIsLentIsWhatIsFetched(t *testing.T) {
+// TestPooledFetchReturnsTheRecordsOfAPlainFetch, and a clone of it outlives it, while its memory is used for other batches.
+func TestPooledFetchReturnsTheRecordsOfAPlainFetch(t *testing.T) {
 	for name, codec := range map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	} {
@@ -51,30 +51,30 @@ func TestWhatIsLentIsWhatIsFetched(t *testing.T) {
 			conn := topicsFor(t)
 			const n = 20
 			batches(t, conn, codec, n)
-			f := newReader(t, conn, lentTopic).fetcher
+			f := newReader(t, conn, pooledTopic).fetcher
 			var clones []*kgo.Record
 			before, within := 0, 0
 			for offset := range int64(3 * n) {
-				loan, err := f.Lend(t.Context(), lentTopic, 0, offset)
+				pooled, err := f.FetchPooled(t.Context(), pooledTopic, 0, offset)
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, err := f.Fetch(t.Context(), lentTopic, 0, offset, 1, 0)
+				got, err := f.Fetch(t.Context(), pooledTopic, 0, offset, 1, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if len(got.Records) == before-1 { // a batch is lent from its middle
+				if len(got.Records) == before-1 { // a batch is fetched from its middle
 					within++
 				}
-				if before = len(got.Records); !slices.EqualFunc(loan.Records, got.Records, equal) || before == 0 {
-					t.Fatalf("from %d: %d records are lent, %d fetched, or others", offset, len(loan.Records), len(got.Records))
+				if before = len(got.Records); !slices.EqualFunc(pooled.Records, got.Records, equal) || before == 0 {
+					t.Fatalf("from %d: %d records are pooled, %d fetched, or others", offset, len(pooled.Records), len(got.Records))
 				}
-				clones = append(clones, Clone(loan.Records[0]))
-				loan.Back()
-				loan.Back()
+				clones = append(clones, Clone(pooled.Records[0]))
+				pooled.Release()
+				pooled.Release()
 			}
 			if within == 0 {
-				t.Error("no batch was lent from its middle")
+				t.Error("no batch was fetched from its middle")
 			}
 			for i, c := range clones {
 				if c.Offset != int64(i) || !bytes.Equal(c.Value, compressible(i/3, i%3)) || string(c.Key) != fmt.Sprint(i/3, i%3) ||
@@ -91,21 +91,21 @@ func equal(a, b *kgo.Record) bool {
 		slices.EqualFunc(a.Headers, b.Headers, func(a, b kgo.RecordHeader) bool { return a.Key == b.Key && bytes.Equal(a.Value, b.Value) })
 }
 
-func TestNothingIsLentWhereNothingIs(t *testing.T) {
+func TestPooledFetchBeyondTheEndOfALogFails(t *testing.T) {
 	conn := topicsFor(t)
-	produce(t, conn, lentTopic, 0, 1)
-	f := newReader(t, conn, lentTopic).fetcher
-	if loan, err := f.Lend(t.Context(), lentTopic, 0, 5); !errors.Is(err, ErrOffsetGone) || loan != nil {
-		t.Errorf("%v, err %v", loan, err)
+	produce(t, conn, pooledTopic, 0, 1)
+	f := newReader(t, conn, pooledTopic).fetcher
+	if pooled, err := f.FetchPooled(t.Context(), pooledTopic, 0, 5); !errors.Is(err, ErrOffsetGone) || pooled != nil {
+		t.Errorf("%v, err %v", pooled, err)
 	}
-	var none *Loan
-	none.Back()
+	var none *PooledFetch
+	none.Release()
 }
 
-// TestWhatIsLentTakesNoMemoryOfItsOwn: batches of a megabyte, lent and given back.
-func TestWhatIsLentTakesNoMemoryOfItsOwn(t *testing.T) {
+// TestPooledFetchReusesTheMemoryOfEarlierBatches: batches of a megabyte, fetched and released.
+func TestPooledFetchReusesTheMemoryOfEarlierBatches(t *testing.T) {
 	var f Fetcher
-	f.lender = kgo.DefaultDecompressor(&f.buffers)
+	f.pooled = kgo.DefaultDecompressor(&f.buffers)
 	const size = 1 << 20
 	packed, codec := kgo.CodecSnappy, kgo.SnappyCompression()
 	c, err := kgo.DefaultCompressor(codec)
@@ -114,11 +114,11 @@ func TestWhatIsLentTakesNoMemoryOfItsOwn(t *testing.T) {
 	}
 	src, _ := c.Compress(new(bytes.Buffer), bytes.Repeat([]byte("message "), size/8))
 	decompress := func() {
-		d := lending{to: &Loan{buffers: &f.buffers}, from: f.lender}
+		d := pooling{to: &PooledFetch{buffers: &f.buffers}, from: f.pooled}
 		if out, err := d.Decompress(src, packed); err != nil || len(out) != size {
 			t.Fatalf("%d bytes, err %v", len(out), err)
 		}
-		d.to.Back()
+		d.to.Release()
 	}
 	decompress()
 	var before, after runtime.MemStats

@@ -4,10 +4,10 @@ import "time"
 
 // A business that never pauses would never leave the spool: while one record is handed over, the next one arrives.
 // Therefore, when a window has all records of a shard, new records of the shard wait until the window was handed over.
-// Then they need no detour.
+// Then they go to Kafka directly.
 
-// Converge announces that the window is about to be handed over.
-func (s *Spool) Converge(w *Window) {
+// BeginHandOver is called before the window is handed over.
+func (s *Spool) BeginHandOver(w *Window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in := map[int]int32{}
@@ -21,8 +21,8 @@ func (s *Spool) Converge(w *Window) {
 	}
 }
 
-// converged ends the wait for a shard. It is called with mu.
-func (s *Spool) converged(shard uint16) {
+// handedOver ends the wait for a shard. It is called with mu.
+func (s *Spool) handedOver(shard uint16) {
 	if s.closing[shard].Load() {
 		s.closing[shard].Store(false)
 		close(s.turned)
@@ -30,9 +30,9 @@ func (s *Spool) converged(shard uint16) {
 	}
 }
 
-// Await waits while the last records of a shard are being handed over, at most until a time. Detour then reports the
-// outcome.
-func (s *Spool) Await(shard int, until time.Time) {
+// AwaitHandOver waits while the last records of a shard are being handed over, at most until a time. MustSpool then
+// reports the outcome.
+func (s *Spool) AwaitHandOver(shard int, until time.Time) {
 	if !s.closing[shard].Load() {
 		return
 	}

@@ -106,7 +106,7 @@ func (b *block) count(known millis) {
 	}
 }
 
-// occupied says whether a chunk of this order waits.
+// occupied reports whether a chunk of this order waits.
 func (q *queue) occupied(order int32) bool {
 	if q.n == 0 {
 		return false
@@ -199,7 +199,7 @@ func (q *queue) bytes() int {
 	return n
 }
 
-// has says whether the chunk of an order with a reference waits. It is found as long as chunks of one order came in the
+// has reports whether the chunk of an order with a reference waits. It is found as long as chunks of one order came in the
 // order of their references, as they do unless one was delivered again.
 func (q *queue) has(order int32, ref Ref) bool {
 	compare := func(h *held) int {

@@ -1,31 +1,31 @@
 package history
 
-// outlook is what a window does next.
-type outlook uint8
+// action is a window's next action. Those after releases are waits.
+type action uint8
 
 const (
-	rests            outlook = iota // nothing is held
-	leaves                          // the head of a phase, or the first chunk without order, leaves
-	waitsForHole                    // a chunk of this phase is missing
-	waitsForEnd                     // this phase is not known to be finished
-	waitsForAbsent                  // phases below this one never came
-	waitsForEvidence                // this phase may go on with the numbers of the one before
+	idle             action = iota // nothing is held
+	releases                       // the head of a phase, or the first chunk without order, leaves
+	waitsForHole                   // a chunk of this phase is missing
+	waitsForEnd                    // this phase is not known to be finished
+	waitsForAbsent                 // phases below this one never came
+	waitsForEvidence               // this phase may go on with the numbers of the one before
 )
 
-// prospect is what a window does next, in which phase (-1: without order), and until when it waits.
-type prospect struct {
-	outlook outlook
-	phase   int
-	until   millis
+// decision is a window's next action, its phase (-1: without order), and the end of a wait.
+type decision struct {
+	action action
+	phase  int
+	until  millis
 }
 
 // waits are the times of a Config.
 type waits struct{ gap, hold, quiet, ceiling, memory millis }
 
-// survey finds what leaves next, or what is waited for. It changes nothing.
-func (w *window) survey(c *waits) prospect {
+// decide returns the window's next action. It changes nothing.
+func (w *window) decide(c *waits) decision {
 	if w.loose.len() > 0 {
-		return prospect{outlook: leaves, phase: -1}
+		return decision{action: releases, phase: -1}
 	}
 	front := -1
 	for i := range w.phases {
@@ -34,30 +34,30 @@ func (w *window) survey(c *waits) prospect {
 			continue
 		}
 		if w.ended || w.passed(i) {
-			return prospect{outlook: leaves, phase: i}
+			return decision{action: releases, phase: i}
 		}
 		if front < 0 {
 			front = i
 		}
 	}
 	if front < 0 {
-		return prospect{outlook: rests}
+		return decision{action: idle}
 	}
 	return w.front(front, c)
 }
 
-// passed says whether the place of phase i's head has passed.
+// passed reports whether the place of phase i's head has passed.
 func (w *window) passed(i int) bool {
 	p := &w.phases[i]
 	return int64(p.number) < w.reach || p.started && int64(p.held.head().order) < p.next
 }
 
-// front surveys the first phase that holds something.
-func (w *window) front(i int, c *waits) prospect {
+// front decides for the first phase that holds something.
+func (w *window) front(i int, c *waits) decision {
 	p := &w.phases[i]
-	leave := prospect{outlook: leaves, phase: i}
-	hole := func() prospect {
-		return prospect{outlook: waitsForHole, phase: i, until: p.held.since().plus(c.gap)}
+	leave := decision{action: releases, phase: i}
+	hole := func() decision {
+		return decision{action: waitsForHole, phase: i, until: p.held.since().plus(c.gap)}
 	}
 	reached := int64(p.held.head().order) == w.expected(i)
 	before := w.before(i)
@@ -69,17 +69,17 @@ func (w *window) front(i int, c *waits) prospect {
 	}
 	if before >= 0 && !w.phases[before].full && !w.phases[before].over {
 		until := max(w.phases[before].lastAt, w.waitingSince(i)).plus(c.hold)
-		return prospect{outlook: waitsForEnd, phase: before, until: until}
+		return decision{action: waitsForEnd, phase: before, until: until}
 	}
 	if !p.cleared && w.absentBelow(i) {
-		return prospect{outlook: waitsForAbsent, phase: i, until: p.firstAt.plus(c.hold)}
+		return decision{action: waitsForAbsent, phase: i, until: p.firstAt.plus(c.hold)}
 	}
 	if reached {
 		return leave
 	}
 	if w.seemsThrough(i) {
 		until := max(w.phases[before].lastAt, p.firstAt).plus(c.hold)
-		return prospect{outlook: waitsForEvidence, phase: i, until: until}
+		return decision{action: waitsForEvidence, phase: i, until: until}
 	}
 	return hole()
 }
@@ -91,7 +91,7 @@ func (w *window) before(i int) int {
 	return i
 }
 
-// absentBelow says whether there are phases between i and the one below it that never came.
+// absentBelow reports whether there are phases between i and the one below it that never came.
 func (w *window) absentBelow(i int) bool {
 	if i == 0 {
 		return w.phases[0].number > 0
@@ -127,7 +127,7 @@ func (w *window) expected(i int) int64 {
 	return 1
 }
 
-// seemsThrough says whether phase i could go on with the numbers of the phase before.
+// seemsThrough reports whether phase i could go on with the numbers of the phase before.
 func (w *window) seemsThrough(i int) bool {
 	p := &w.phases[i]
 	if w.numbering != numberingUnknown || p.started || p.lowest <= 1 {
@@ -137,11 +137,11 @@ func (w *window) seemsThrough(i int) bool {
 	return b >= 0 && p.lowest == w.phases[b].highest+1
 }
 
-// relent ends a wait.
-func (w *window) relent(s prospect) {
+// endWait acts as if the time of a wait were over.
+func (w *window) endWait(s decision) {
 	w.touch()
 	p := &w.phases[s.phase]
-	switch s.outlook {
+	switch s.action {
 	case waitsForEnd:
 		p.over = true
 	case waitsForAbsent:
@@ -156,7 +156,7 @@ func (w *window) relent(s prospect) {
 	}
 }
 
-// complete says from when on the sync is complete, if nothing more comes.
+// complete returns the time from which the sync is complete, if nothing more comes.
 func (w *window) complete(c *waits) (millis, bool) {
 	if w.ended || !w.orderKnown || len(w.phases) == 0 || w.held() > 0 {
 		return 0, false
@@ -176,13 +176,13 @@ func (w *window) complete(c *waits) (millis, bool) {
 	return always, true
 }
 
-// deadline is when waiting ends next in a window that is open.
+// deadline returns the end of the next wait in an open window.
 func (w *window) deadline(c *waits) millis {
 	if w.ended {
 		return never
 	}
 	until := min(w.lastAt.plus(c.quiet), w.openedAt.plus(c.ceiling))
-	if s := w.survey(c); s.outlook > leaves {
+	if s := w.decide(c); s.action > releases {
 		until = min(until, s.until)
 	}
 	if at, ok := w.complete(c); ok {

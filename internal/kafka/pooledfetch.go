@@ -9,37 +9,37 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Loan is what one fetch brought, in memory that is used again once it is given back. What is to outlive that is
-// cloned.
-type Loan struct {
+// PooledFetch has the records of one fetch, in pooled memory. A reader that needs them after Release clones them.
+type PooledFetch struct {
 	Records []*kgo.Record
 
 	buffers *buffers
-	lent    [][]byte
+	used    [][]byte
 }
 
-// Lend is Fetch of the one batch that holds an offset, for a reader that looks at few of its records and has done so
-// before long: to decompress a batch takes as much memory as all of them have.
-func (f *Fetcher) Lend(ctx context.Context, topic string, partition int32, offset int64) (*Loan, error) {
-	d := lending{to: &Loan{buffers: &f.buffers}, from: f.lender}
+// FetchPooled fetches the one batch that contains an offset. It is for a reader that needs few of its records for a short
+// time, because a batch takes the memory of all its records.
+func (f *Fetcher) FetchPooled(ctx context.Context, topic string, partition int32, offset int64) (*PooledFetch, error) {
+	d := pooling{to: &PooledFetch{buffers: &f.buffers}, from: f.pooled}
 	got, err := f.fetch(ctx, &d, topic, partition, offset, 1, 0)
 	if err != nil {
-		d.to.Back()
+		d.to.Release()
 		return nil, err
 	}
 	d.to.Records = got.Records
 	return d.to, nil
 }
 
-// Back gives back the memory of the records, which are gone with it. Nothing is lent without a loan, or twice.
-func (l *Loan) Back() {
+// Release returns the memory of the records to the pool; they cannot be used afterwards. A nil or released fetch has
+// nothing to return.
+func (l *PooledFetch) Release() {
 	if l == nil {
 		return
 	}
-	for _, b := range l.lent {
+	for _, b := range l.used {
 		l.buffers.put(b)
 	}
-	l.Records, l.lent = nil, nil
+	l.Records, l.used = nil, nil
 }
 
 // Clone copies a record into memory of its own.
@@ -52,7 +52,7 @@ func Clone(rec *kgo.Record) *kgo.Record {
 	return &own
 }
 
-// buffers are what batches are decompressed into. They grow to the largest batch.
+// buffers is a pool of memory for decompressed batches. A buffer grows to the largest batch.
 type buffers struct{ pool sync.Pool }
 
 var _ kgo.PoolDecompressBytes = (*buffers)(nil)
@@ -65,7 +65,7 @@ func (b *buffers) GetDecompressBytes([]byte, kgo.CompressionCodecType) []byte {
 	return nil
 }
 
-// PutDecompressBytes implements [kgo.PoolDecompressBytes]: it takes back what could not be decompressed into.
+// PutDecompressBytes implements [kgo.PoolDecompressBytes]. It takes back a buffer whose decompression failed.
 func (b *buffers) PutDecompressBytes(room []byte) { b.put(room) }
 
 func (b *buffers) put(room []byte) {
@@ -74,17 +74,17 @@ func (b *buffers) put(room []byte) {
 	}
 }
 
-// lending decompresses into buffers that it writes down as lent.
-type lending struct {
-	to   *Loan
+// pooling decompresses into buffers of the pool, and notes them in a fetch.
+type pooling struct {
+	to   *PooledFetch
 	from kgo.Decompressor
 }
 
 // Decompress implements [kgo.Decompressor].
-func (d *lending) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
+func (d *pooling) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
 	out, err := d.from.Decompress(src, codec)
 	if err == nil && codec != kgo.CodecNone {
-		d.to.lent = append(d.to.lent, out)
+		d.to.used = append(d.to.used, out)
 	}
 	return out, err
 }

@@ -6,13 +6,18 @@ import "bytes"
 // `5511987654321-1612345678` (the number of who created it, and when), as WhatsApp has them, and the Groups API's, which is base64
 // of "capi_group:…". Other ids of groups are known by what says so beside them. [Meta: Groups API webhooks]
 func IsGroupID(id []byte) bool {
-	const prefix, capi, digits = "120363", "Y2FwaV9ncm91cDo", 18
+	// Neither holds of nearly all phone numbers.
+	return (len(id) >= groupDigits || len(id) > 5 && id[len(id)-1]|0x20 == 's') && isGroupID(id)
+}
+
+const groupDigits = 18
+
+func isGroupID(id []byte) bool {
+	const prefix, capi = "120363", "Y2FwaV9ncm91cDo"
 	switch {
-	case len(id) < digits && (len(id) <= len(groupSuffix) || id[len(id)-1]|0x20 != 's'): // nearly all phone numbers
-		return false
 	case bytes.EqualFold(id[len(id)-len(groupSuffix):], groupSuffix):
 		return true
-	case len(id) == digits && hasPrefix(id, prefix):
+	case len(id) == groupDigits && hasPrefix(id, prefix):
 		return onlyDigits(id)
 	}
 	return hasPrefix(id, capi) || isOldGroupID(id)

@@ -114,14 +114,18 @@ func groupOf(msg *split.Message, names *split.Names) []byte {
 		return group
 	case bytes.EqualFold(names.RecipientType, typeGroup):
 		return firstOf(msg.RecipientID, msg.To, msg.RecipientUserID, msg.ToUserID)
-	}
-	// A sender may put it where a user is named, too.
-	for _, id := range [...][]byte{msg.To, msg.RecipientID, msg.From, msg.ToUserID, msg.RecipientUserID, msg.FromUserID} {
-		if identity.IsGroupID(id) {
-			return id
-		}
-	}
-	switch {
+	case identity.IsGroupID(msg.To):
+		return msg.To
+	case identity.IsGroupID(msg.RecipientID):
+		return msg.RecipientID
+	case identity.IsGroupID(msg.From):
+		return msg.From
+	case identity.IsGroupID(msg.ToUserID): // where a user is named, too
+		return msg.ToUserID
+	case identity.IsGroupID(msg.RecipientUserID):
+		return msg.RecipientUserID
+	case identity.IsGroupID(msg.FromUserID):
+		return msg.FromUserID
 	case len(names.ParticipantID)+len(names.ParticipantUserID)+len(names.ParticipantParentUserID) > 0:
 		return msg.RecipientID
 	}

@@ -241,3 +241,55 @@ func BenchmarkApply(b *testing.B) {
 		})
 	}
 }
+
+// heap is what lives.
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// Bytes says what the Book costs, whatever it remembers: ids, links, what was named alone, changes that gave way, late ones.
+func TestBytesAreThoseOfAllThatIsRemembered(t *testing.T) {
+	const n = 20_000
+	b := contacts.New()
+	id := func(format string, i int) []byte { return fmt.Appendf(nil, format, i) }
+	var effects []contacts.Effect
+	version := func(ms int64, digest uint64, arrival int64) contacts.Version {
+		return contacts.Version{TimestampMS: ms, Digest: digest, Arrival: contacts.ArrivalOf(ms, arrival, 0, 0, 0)}
+	}
+	apply := func(i int, user bool, v contacts.Version) {
+		c := contacts.Change{Number: []byte(number), Phone: id("1650%07d", i), Version: v}
+		if user {
+			c.User = id("US.1349120865530%07d", i)
+		}
+		effects, _ = b.Apply(effects[:0], c)
+	}
+	for _, stage := range []struct {
+		name        string
+		change      func(i int)
+		least, most float64 // Bytes for each byte of the heap
+	}{
+		{"ids", func(i int) { apply(i, false, version(1000, 1, 10)) }, 0.8, 1.2},
+		{"links, and what was named alone", func(i int) { apply(i, true, version(2000, 2, 10)) }, 0.7, 1.3},
+		{"what gave way", func(i int) {
+			for digest := range uint64(4) {
+				apply(i, true, version(2000, 3+digest, 11+int64(digest)))
+			}
+		}, 0.5, 1.3},
+		{"late changes", func(i int) { apply(i, true, version(2000, 9, 5)) }, 0.3, 1.3},
+	} {
+		heapBefore, before := heap(), b.Bytes()
+		for i := range n {
+			stage.change(i)
+		}
+		b.TakeState(func(string, []byte) {})
+		real, said := heap()-heapBefore, b.Bytes()-before
+		t.Logf("%s: %d bytes each; Bytes says %d", stage.name, real/n, said/n)
+		if ratio := float64(said) / float64(real); ratio < stage.least || ratio > stage.most {
+			t.Errorf("%s: %d bytes each, and Bytes says %d", stage.name, real/n, said/n)
+		}
+	}
+	runtime.KeepAlive(effects)
+}

@@ -217,3 +217,35 @@ func BenchmarkLaneAndKey(b *testing.B) {
 		})
 	}
 }
+
+func TestTheIDBehindLongChangesIsFoundAtTheEnd(t *testing.T) {
+	for end, want := range map[string]string{
+		`}],"id":"1029"}]}`:                       "1029",
+		`}],"id":1029}]}`:                         "1029",
+		`}],"id":"1029","time":1}],"object":"x"}`: "1029",
+		`}],"id":"1029","a":null,"b":"{","c":-1.5e3}],"d":true,"e":1}`:       "1029",
+		"}],\"id\" : \"1029\" , \"time\" :\n1 } ] ,\t\"object\":\"x\" }\r\n": "1029",
+		`"id":"77"}],"id":"1029"}]}`:                                         "1029",
+		`"id":"a","id":"1029"}]}`:                                            "1029",
+		`"id":"77"}]}],"x":1}]}`:                                             "", // nested deeper
+		`"id":"77"}]}]}`:                                                     "",
+		`"id":"1029","why":{}}]}`:                                            "", // an object may hold the id of another
+		`"id":"1029","why":[]}]}`:                                            "",
+		`"id":"1029"}],"why":{}}`:                                            "",
+		`"id":"1029",}]}`:                                                    "",
+		`"id":"1029"}}]}`:                                                    "",
+		`"id":"1029"]]}`:                                                     "",
+		`"id":"1029"}]}x`:                                                    "",
+		`"id":"1029"}]`:                                                      "",
+		`"id":"abc"}]}`:                                                      "",
+		`"id":""}]}`:                                                         "",
+		`"id" "1029"}]}`:                                                     "",
+		`"id","1029"}]}`:                                                     "",
+		`}]}`:                                                                "",
+	} {
+		body := strings.Repeat(" ", tailBytes) + end
+		if got := tailID([]byte(body)); string(got) != want {
+			t.Errorf("%s: %q, want %q", end, got, want)
+		}
+	}
+}

@@ -150,3 +150,48 @@ func TestErrorsAndPlacesOfFailuresCostMemory(t *testing.T) {
 		t.Errorf("%d bytes for a place", each)
 	}
 }
+
+func TestTheWindowOfATimeIsTheOneOfAChunkThatWasReceivedThen(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	after := func(d time.Duration) time.Time { return epoch.Add(d) }
+	if got := n.WindowAt(epoch); got != 0 {
+		t.Errorf("window %d of a number without syncs", got)
+	}
+	for i, at := range []time.Duration{10 * time.Second, 2 * time.Hour, 4 * time.Hour} {
+		c := ordered(0, 1, int64(i))
+		c.ReceivedAt = after(at)
+		n.Chunk(c.ReceivedAt, c)
+		n.Boundary(c.ReceivedAt, Boundary{ReceivedAt: after(at + time.Hour)})
+	}
+	for at, want := range map[time.Duration]int32{
+		0: 0, 10*time.Second - time.Millisecond: 0, 10 * time.Second: 1, time.Hour: 1, time.Hour + 10*time.Second - time.Millisecond: 1,
+		time.Hour + 10*time.Second: 2, 2 * time.Hour: 2, 3*time.Hour - time.Millisecond: 2, 3 * time.Hour: 3, 4 * time.Hour: 3, 100 * time.Hour: 3,
+	} {
+		if got := n.WindowAt(after(at)); got != want {
+			t.Errorf("after %v: window %d, want %d", at, got, want)
+		}
+	}
+}
+
+func TestWaitsFindsAChunkAmongTheChunksOfAllPhases(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	offset := int64(0)
+	for _, phase := range []int32{7, 0, 255, 2, 1} {
+		for order := int32(2); order < 200; order += 2 {
+			offset++
+			n.Chunk(epoch, ordered(phase, order, offset))
+		}
+	}
+	offset = 0
+	for _, phase := range []int32{7, 0, 255, 2, 1} {
+		for order := int32(2); order < 200; order += 2 {
+			offset++
+			ref := Ref{Topic: schemas.TopicRawBulk, Offset: offset}
+			if !n.Waits(ref, phase, order) || n.Waits(ref, phase, order+1) || n.Waits(ref, phase+1, order) || n.Waits(Ref{Topic: schemas.TopicRawBulk, Offset: offset + 1}, phase, order) {
+				t.Fatalf("chunk %d/%d", phase, order)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package contacts_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -292,4 +293,47 @@ func TestBytesAreThoseOfAllThatIsRemembered(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(effects)
+}
+
+// A header that says nothing is not there.
+func TestARecordHasTheHeadersThatSayAnything(t *testing.T) {
+	always := []string{schemas.HeaderContactAction, schemas.HeaderContactTimestamp, schemas.HeaderContactVersion, schemas.HeaderContactDigest}
+	b := contacts.New()
+	for _, test := range []struct {
+		phone, user string
+		at          int64
+		arrival     contacts.Arrival
+		more        []string
+	}{
+		{phone, "", 1000, contacts.Arrival{}, []string{schemas.HeaderContactPhone}},
+		{"", bsuid, 1000, contacts.Arrival{}, []string{schemas.HeaderContactUserID}},
+		{phone, bsuid, 2000, contacts.ArrivalOf(1, 1, 0, 0, 0), []string{schemas.HeaderContactArrival, schemas.HeaderContactPhone, schemas.HeaderContactUserID}},
+		{phone, "", 2000, contacts.ArrivalOf(2, 2, 0, 0, 0), []string{schemas.HeaderContactArrival, schemas.HeaderContactTied, schemas.HeaderContactPhone, schemas.HeaderContactLinked}},
+	} {
+		effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), item("add", test.phone, test.user, test.at, 0), 0, test.arrival))
+		if verdict != contacts.Applied {
+			t.Fatalf("%+v: %v", test, verdict)
+		}
+		var names []string
+		effects[0].AppendHeaders(nil, func(name string, value []byte) {
+			if names = append(names, name); len(value) == 0 {
+				t.Errorf("%s is empty", name)
+			}
+		})
+		if want := append(slices.Clone(always), test.more...); !slices.Equal(names, want) {
+			t.Errorf("%s %s: headers %q, want %q", test.phone, test.user, names, want)
+		}
+	}
+}
+
+// An id is remembered as one contact with 64 others. The next ones stay apart.
+func TestSoManyIDsAreOneContactAsAreRemembered(t *testing.T) {
+	b := contacts.New()
+	user := func(i int) string { return fmt.Sprintf("US.%d", i) }
+	for i := 1; i <= 65; i++ {
+		applied(t, b, item("add", phone, user(i), int64(i)*10, 0), contacts.Applied)
+	}
+	applied(t, b, item("add", "", user(64), 10_000, 0), contacts.Applied)
+	applied(t, b, item("add", "", user(65), 10_001, 0), contacts.Applied)
+	wrote(t, applied(t, b, item("add", phone, "", 20_000, 0), contacts.Applied), "add "+phone+", merge "+user(64))
 }

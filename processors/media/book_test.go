@@ -350,3 +350,11 @@ func TestAPageOfOneThreadNamesItOnce(t *testing.T) {
 		t.Errorf("%d bytes for a page of one thread", len(value))
 	}
 }
+
+func TestAFollowUpWithoutAValueIsRestored(t *testing.T) {
+	b := newBook()
+	b.Wait(start, image, nil)
+	if left := values(restored(t, b).Tick(start.Add(time.Hour))); len(left) != 1 || left[0] != "" {
+		t.Errorf("left: %q", left)
+	}
+}

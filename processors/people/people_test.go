@@ -425,3 +425,25 @@ func TestTheBusinessIsKnownHoweverItsNumberIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// Where the business's number is not known, what a message names says who wrote it.
+func TestMessageOfABusinessThatIsNotKnownIsFromItsUserUnlessItSaysOtherwise(t *testing.T) {
+	for _, test := range []struct{ value, want string }{
+		{`"contacts":[{"wa_id":"16505550100"}],"messages":[{"from_user_id":"US.1234567","from_parent_user_id":"US.ENT.123","to":"16505550100"}]`,
+			"inbound thread=US.1234567 user_id=US.1234567 parent=US.ENT.123"},
+		{`"messages":[{"to_user_id":"US.1"}]`, "outbound thread=US.1 user_id=US.1"},
+		{`"messages":[{"to_user_id":"US.1234567","to_parent_user_id":"US.ENT.123"}]`, "outbound thread=US.1234567 user_id=US.1234567 parent=US.ENT.123"},
+		{`"messages":[{"to":"16505550100"}]`, "inbound"},
+		{`"messages":[{"from":"16505550100","to":"16505550101"}]`, "inbound thread=16505550100 wa_id=16505550100"},
+		{`"contacts":[{"wa_id":"16505550101"}],"messages":[{"from":"16505550100","to":"16505550101"}]`,
+			`outbound thread=16505550101 wa_id=16505550101 profiles=[{"wa_id":"16505550101"}]`},
+		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101"}],"messages":[{"from":"16505550100","to":"16505550101"}]`,
+			`inbound thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
+	} {
+		var f people.Finder
+		c := scan(t, "messages", test.value)
+		if got := show(f.Message(c, nil, &c.Messages[0], false)); got != test.want {
+			t.Errorf("%s\ngot  %s\nwant %s", test.value, got, test.want)
+		}
+	}
+}

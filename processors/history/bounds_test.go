@@ -195,3 +195,54 @@ func TestWaitsFindsAChunkAmongTheChunksOfAllPhases(t *testing.T) {
 		}
 	}
 }
+
+func TestADepartureIsKnownByTheDigestOfItsChunk(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	c := ordered(0, 1, 1)
+	n.Chunk(epoch, c)
+	d, _ := n.Next(epoch)
+	if !n.Is(d, c.Digest) {
+		t.Error("the digest of the chunk is not known")
+	}
+	for name, digest := range map[string]schemas.Hash{
+		"another": schemas.HashBytes([]byte("x")), "none": {}, "another half": {Hi: c.Digest.Hi, Lo: c.Digest.Lo + 1}, "the other half": {Hi: c.Digest.Hi + 1, Lo: c.Digest.Lo},
+	} {
+		if n.Is(d, digest) {
+			t.Errorf("%s counts as the chunk's digest", name)
+		}
+	}
+	// What is kept of a digest are 78 bits. Those in two words both count.
+	p := &n.next
+	for _, change := range []func(){func() { p.h.identHi++ }, func() { p.h.identHi--; p.h.identLo += 4 }} {
+		if change(); n.Is(d, c.Digest) {
+			t.Error("half of the identity is enough")
+		}
+	}
+	p.h.identLo -= 4
+	n.Left(epoch, d, 0, 0, nil)
+	if n.Is(d, c.Digest) {
+		t.Error("a departure that was answered is known")
+	}
+}
+
+func TestAPartOfNoMessagesPanics(t *testing.T) {
+	cfg := DefaultConfig()
+	for _, parts := range [][]int{{0}, {2, 2}, {2, 1}} {
+		n := NewNumber(&cfg, testIdentity)
+		c := ordered(0, 1, 1)
+		c.Messages = 5
+		n.Chunk(epoch, c)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("parts to %v are not noticed", parts)
+				}
+			}()
+			for _, upTo := range parts {
+				d, _ := n.Next(epoch)
+				n.Partly(epoch, d, upTo, 1, 0, nil)
+			}
+		}()
+	}
+}

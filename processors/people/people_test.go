@@ -272,6 +272,8 @@ func TestStatusIsOfItsRecipient(t *testing.T) {
 		{"group, the participant by its older name", `"statuses":[{"recipient_id":"G1","recipient_type":"group","participant_recipient_id":"16505550100"}]`,
 			"outbound thread=G1 group=G1 wa_id=16505550100"},
 		{"group without its type", `"statuses":[{"recipient_id":"G1","recipient_participant_user_id":"US.1"}]`, "outbound thread=G1 group=G1 user_id=US.1"},
+		{"group without its type, the participant by two ids", `"statuses":[{"recipient_id":"G1","recipient_participant_user_id":"US.1234567","recipient_participant_parent_user_id":"US.ENT.123"}]`,
+			"outbound thread=G1 group=G1 user_id=US.1234567 parent=US.ENT.123"},
 		{"group alone", `"statuses":[{"recipient_id":"120363043211234567","recipient_type":"group"}]`, "outbound thread=120363043211234567 group=120363043211234567"},
 		{"group alone, another participant in contacts", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"G1","recipient_type":"group"}]`, "outbound thread=G1 group=G1"},
 		{"group alone, by the form of its id", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"1-2@g.us"}]`, "outbound thread=1-2@g.us group=1-2@g.us"},

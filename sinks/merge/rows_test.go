@@ -93,3 +93,19 @@ func TestNothingWithoutAPlaceIsLost(t *testing.T) {
 		t.Errorf("note %+v", n)
 	}
 }
+
+func TestControlCharactersLeaveTextsButForLineEndsAndTabs(t *testing.T) {
+	text := "\t\n a\u007e" // stays
+	for _, r := range []rune{0, 1, 8, 11, 13, 27, 31, 0x7f, 0x80, 0x85, 0x9f} {
+		text += string(r)
+	}
+	text += "\u00a0é\u2028😀" // stays
+	original, err := json.Marshal(map[string]any{"text": map[string]string{"body": text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := rowsOf(t, schemas.TypeMessage, schemas.TopicMessages, &schemas.Message{WABAID: "1", PhoneNumberID: "2", WAMID: "w", Direction: "inbound", Type: "text", Original: original})
+	if m := rows.Messages[merge.MessageKey{Number: "2", WAMID: "w"}]; m == nil || m.Content.Text != "\t\n a\u007e\u00a0é\u2028😀" {
+		t.Errorf("row %+v", m)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -244,5 +245,19 @@ func TestAPartOfNoMessagesPanics(t *testing.T) {
 				n.Partly(epoch, d, upTo, 1, 0, nil)
 			}
 		}()
+	}
+}
+
+func TestPendingBoundariesCostMemory(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	n.Chunk(epoch, ordered(0, 1, 1))
+	before := n.MemoryBytes()
+	for i := range pendingMax {
+		n.Boundary(epoch, Boundary{ReceivedAt: epoch.Add(time.Duration(i+1) * time.Hour)})
+	}
+	each := int(unsafe.Sizeof(Boundary{}))
+	if got := (n.MemoryBytes() - before) / pendingMax; got < each || got > 2*each {
+		t.Errorf("%d bytes for a boundary of %d", got, each)
 	}
 }

@@ -214,8 +214,12 @@ func TestMessageCostsAtMostSixteenBytes(t *testing.T) {
 		if n < 64 || n > 5000 && n%7 != 0 {
 			continue
 		}
-		if per := float64(s.Bytes()) / float64(s.Len()); per > worst {
+		per := float64(s.Bytes()) / float64(s.Len())
+		if per > worst {
 			worst, worstAt = per, n
+		}
+		if per < known.EntryBytes {
+			t.Fatalf("%.2f bytes a message at %d messages: an entry has %d", per, n, known.EntryBytes)
 		}
 	}
 	t.Logf("worst: %.2f bytes a message, at %d messages", worst, worstAt)

@@ -89,3 +89,34 @@ func TestPiecesForgetAPartitionAndWhatLeftOtherwise(t *testing.T) {
 		t.Error("found the piece of another topic")
 	}
 }
+
+func TestPieceCacheCountsAllOfABodyAndHoldsWhatFits(t *testing.T) {
+	all := piecesOf(t, 10, 1000)
+	size := cachedRecordBytes + 100 + len("name") + 200
+	for _, p := range all {
+		size += p.Bytes()
+	}
+	rec := &kgo.Record{Partition: 1, Offset: 7, Key: make([]byte, 100), Headers: []kgo.RecordHeader{{Key: "name", Value: make([]byte, 200)}}, Value: []byte("v")}
+	held := func(most int) (chunks, bytes int) {
+		s := NewPieceCache(most)
+		s.Put(schemas.TopicRawBulk, rec, all)
+		for i := range all {
+			if _, piece := s.Look(1, task.Want{Topic: schemas.TopicRawBulk, Offset: 7, Element: uint16(i)}); piece != nil {
+				if chunks++; chunks != i+1 {
+					t.Errorf("of %d bytes, chunk %d is held, and not one that is released before it", most, i)
+				}
+			}
+		}
+		return chunks, s.bytes
+	}
+	if chunks, bytes := held(size); chunks != 10 || bytes != size {
+		t.Errorf("%d chunks in %d bytes, want 10 in %d", chunks, bytes, size)
+	}
+	if chunks, bytes := held(size - 1); chunks >= 10 || chunks < 3 || bytes > size/2 {
+		t.Errorf("%d chunks in %d bytes, where one byte was missing", chunks, bytes)
+	}
+	// Where there is no room for a record beside its pieces, none is kept.
+	if chunks, bytes := held(100); chunks != 0 || bytes != 0 {
+		t.Errorf("%d chunks in %d bytes of 100", chunks, bytes)
+	}
+}

@@ -229,3 +229,18 @@ func TestArrivalsAreInTheOrderOfTheRawLog(t *testing.T) {
 		}
 	}
 }
+
+func TestChangesThatGaveWayAreForgottenWithTheirTime(t *testing.T) {
+	want := newBook(t)
+	want.body(0, item("add", phone, "", 2000, 0))
+	b := newBook(t)
+	b.body(0, item("add", phone, "", 1000, 0))
+	b.body(0, item("remove", phone, "", 1000, 0))
+	if b.book.Bytes() <= want.book.Bytes() {
+		t.Fatal("a change that gave way costs nothing")
+	}
+	b.body(0, item("add", phone, "", 2000, 0))
+	if got, want := b.book.Bytes(), want.book.Bytes(); got != want {
+		t.Errorf("%d bytes after a change of another time, want %d", got, want)
+	}
+}

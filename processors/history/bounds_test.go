@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -148,5 +149,115 @@ func TestErrorsAndPlacesOfFailuresCostMemory(t *testing.T) {
 	// A place takes 8 bytes, beside at most 16 of the chunk's identity.
 	if each := (f.MemoryBytes() - errors) / unheardMax; each < 8+10 || each > 2*8+20 {
 		t.Errorf("%d bytes for a place", each)
+	}
+}
+
+func TestTheWindowOfATimeIsTheOneOfAChunkThatWasReceivedThen(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	after := func(d time.Duration) time.Time { return epoch.Add(d) }
+	if got := n.WindowAt(epoch); got != 0 {
+		t.Errorf("window %d of a number without syncs", got)
+	}
+	for i, at := range []time.Duration{10 * time.Second, 2 * time.Hour, 4 * time.Hour} {
+		c := ordered(0, 1, int64(i))
+		c.ReceivedAt = after(at)
+		n.Chunk(c.ReceivedAt, c)
+		n.Boundary(c.ReceivedAt, Boundary{ReceivedAt: after(at + time.Hour)})
+	}
+	for at, want := range map[time.Duration]int32{
+		0: 0, 10*time.Second - time.Millisecond: 0, 10 * time.Second: 1, time.Hour: 1, time.Hour + 10*time.Second - time.Millisecond: 1,
+		time.Hour + 10*time.Second: 2, 2 * time.Hour: 2, 3*time.Hour - time.Millisecond: 2, 3 * time.Hour: 3, 4 * time.Hour: 3, 100 * time.Hour: 3,
+	} {
+		if got := n.WindowAt(after(at)); got != want {
+			t.Errorf("after %v: window %d, want %d", at, got, want)
+		}
+	}
+}
+
+func TestWaitsFindsAChunkAmongTheChunksOfAllPhases(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	offset := int64(0)
+	for _, phase := range []int32{7, 0, 255, 2, 1} {
+		for order := int32(2); order < 200; order += 2 {
+			offset++
+			n.Chunk(epoch, ordered(phase, order, offset))
+		}
+	}
+	offset = 0
+	for _, phase := range []int32{7, 0, 255, 2, 1} {
+		for order := int32(2); order < 200; order += 2 {
+			offset++
+			ref := Ref{Topic: schemas.TopicRawBulk, Offset: offset}
+			if !n.Waits(ref, phase, order) || n.Waits(ref, phase, order+1) || n.Waits(ref, phase+1, order) || n.Waits(Ref{Topic: schemas.TopicRawBulk, Offset: offset + 1}, phase, order) {
+				t.Fatalf("chunk %d/%d", phase, order)
+			}
+		}
+	}
+}
+
+func TestADepartureIsKnownByTheDigestOfItsChunk(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	c := ordered(0, 1, 1)
+	n.Chunk(epoch, c)
+	d, _ := n.Next(epoch)
+	if !n.Is(d, c.Digest) {
+		t.Error("the digest of the chunk is not known")
+	}
+	for name, digest := range map[string]schemas.Hash{
+		"another": schemas.HashBytes([]byte("x")), "none": {}, "another half": {Hi: c.Digest.Hi, Lo: c.Digest.Lo + 1}, "the other half": {Hi: c.Digest.Hi + 1, Lo: c.Digest.Lo},
+	} {
+		if n.Is(d, digest) {
+			t.Errorf("%s counts as the chunk's digest", name)
+		}
+	}
+	// What is kept of a digest are 78 bits. Those in two words both count.
+	p := &n.next
+	for _, change := range []func(){func() { p.h.identHi++ }, func() { p.h.identHi--; p.h.identLo += 4 }} {
+		if change(); n.Is(d, c.Digest) {
+			t.Error("half of the identity is enough")
+		}
+	}
+	p.h.identLo -= 4
+	n.Left(epoch, d, 0, 0, nil)
+	if n.Is(d, c.Digest) {
+		t.Error("a departure that was answered is known")
+	}
+}
+
+func TestAPartOfNoMessagesPanics(t *testing.T) {
+	cfg := DefaultConfig()
+	for _, parts := range [][]int{{0}, {2, 2}, {2, 1}} {
+		n := NewNumber(&cfg, testIdentity)
+		c := ordered(0, 1, 1)
+		c.Messages = 5
+		n.Chunk(epoch, c)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("parts to %v are not noticed", parts)
+				}
+			}()
+			for _, upTo := range parts {
+				d, _ := n.Next(epoch)
+				n.Partly(epoch, d, upTo, 1, 0, nil)
+			}
+		}()
+	}
+}
+
+func TestPendingBoundariesCostMemory(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	n.Chunk(epoch, ordered(0, 1, 1))
+	before := n.MemoryBytes()
+	for i := range pendingMax {
+		n.Boundary(epoch, Boundary{ReceivedAt: epoch.Add(time.Duration(i+1) * time.Hour)})
+	}
+	each := int(unsafe.Sizeof(Boundary{}))
+	if got := (n.MemoryBytes() - before) / pendingMax; got < each || got > 2*each {
+		t.Errorf("%d bytes for a boundary of %d", got, each)
 	}
 }

@@ -46,6 +46,20 @@ func TestQueueIsASortedListWhateverTheOrder(t *testing.T) {
 	}
 }
 
+// Chunks that come in their order, or in the reverse one, fill their blocks.
+func TestBlocksOfAQueueAreFullWhereChunksComeInOrder(t *testing.T) {
+	const n = 10 * blockItemsMax
+	for name, order := range map[string]func(i int32) int32{"in order": func(i int32) int32 { return i }, "in reverse": func(i int32) int32 { return n - i }} {
+		var q queue
+		for i := range int32(n) {
+			q.insert(held{seq: uint32(i), order: order(i)})
+		}
+		if len(q.blocks) != n/blockItemsMax {
+			t.Errorf("%s: %d blocks of %d chunks", name, len(q.blocks), n)
+		}
+	}
+}
+
 func same(t *testing.T, q *queue, want []held) {
 	t.Helper()
 	since, i := never, 0
@@ -58,6 +72,11 @@ func same(t *testing.T, q *queue, want []held) {
 	})
 	if i != len(want) || q.len() != len(want) || q.since() != since {
 		t.Fatalf("%d items, len %d, since %d; want %d, since %d", i, q.len(), q.since(), len(want), since)
+	}
+	for i := range q.blocks {
+		if n := q.blocks[i].len(); n == 0 || n > blockItemsMax {
+			t.Fatalf("block %d has %d items", i, n)
+		}
 	}
 	if len(want) > 0 && *q.head() != want[0] {
 		t.Fatalf("the head is %v, want %v", *q.head(), want[0])
@@ -92,6 +111,9 @@ func TestNoMoreChunksAreHeldThanMayBe(t *testing.T) {
 	}
 	if got, want := n.Gaps(), 20*500-100; got != want {
 		t.Errorf("%d gaps, want %d", got, want)
+	}
+	if got := len(n.last().phases[0].gaps); got != gapsMax {
+		t.Errorf("%d gaps are remembered, want %d", got, gapsMax)
 	}
 	s, _ := n.TakeSync()
 	if p := s.Phases[0]; len(p.Gaps) != gapsToldMax || p.GapsOmitted != 20*500-gapsToldMax {

@@ -228,7 +228,7 @@ func TestBoundariesAndWindowsAreBounded(t *testing.T) {
 		o.leave()
 		o.commit()
 	}
-	if len(o.n.windows) > windowsMax {
+	if len(o.n.windows) != windowsMax {
 		t.Errorf("%d windows are remembered", len(o.n.windows))
 	}
 	if len(o.state) > 1+2*windowsMax {

@@ -18,17 +18,23 @@ func TestNoTableGetsLong(t *testing.T) {
 		s.Raise(schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, schemas.RankConcrete)
 	}
 	longest, tables := 0, 0
-	var walk func(*table)
-	walk = func(t *table) {
-		if t.parts == nil {
-			longest, tables = max(longest, t.homes), tables+1
+	var walk func(*table, uint8)
+	walk = func(at *table, shift uint8) {
+		if at.shift != shift {
+			t.Fatalf("the hashes of a table share %d bits, want %d", at.shift, shift)
+		}
+		if at.parts == nil {
+			if at.n > full(at.homes)+1 || at.homes > 2*at.n+8 {
+				t.Fatalf("%d entries in %d homes", at.n, at.homes)
+			}
+			longest, tables = max(longest, at.homes), tables+1
 			return
 		}
-		for i := range t.parts {
-			walk(&t.parts[i])
+		for i := range at.parts {
+			walk(&at.parts[i], shift+partsBits)
 		}
 	}
-	walk(&s.table)
+	walk(&s.table, 0)
 	if longest > partAt+step(partAt) || tables < size/partAt {
 		t.Errorf("%d tables, of up to %d homes", tables, longest)
 	}

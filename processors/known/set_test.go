@@ -48,6 +48,15 @@ func checkSame(t *testing.T, s *known.Set, m model) {
 			t.Fatalf("Lookup(%x) = %d, %v; want %d", k, got, ok, want)
 		}
 	}
+	page := s.AppendPage(nil)
+	if n := len(page) / known.EntryBytes; n != s.Len() {
+		t.Errorf("a page of %d entries for %d", n, s.Len())
+	}
+	for i := known.EntryBytes; i < len(page); i += known.EntryBytes {
+		if bytes.Compare(page[i-known.EntryBytes:i], page[i:i+known.EntryBytes]) >= 0 {
+			t.Fatalf("entry %d is not in its place", i/known.EntryBytes)
+		}
+	}
 }
 
 // TestALargeSetAgreesWithAMap: it is parted many times, evenly or by hashes that have little in difference.
@@ -75,15 +84,6 @@ func TestALargeSetAgreesWithAMap(t *testing.T) {
 				}
 			}
 			checkSame(t, s, m)
-			page := s.AppendPage(nil)
-			if n := len(page) / known.EntryBytes; n != s.Len() {
-				t.Errorf("a page of %d entries for %d", n, s.Len())
-			}
-			for i := known.EntryBytes; i < len(page); i += known.EntryBytes {
-				if bytes.Compare(page[i-known.EntryBytes:i], page[i:i+known.EntryBytes]) >= 0 {
-					t.Fatalf("entry %d is not in its place", i/known.EntryBytes)
-				}
-			}
 		})
 	}
 }
@@ -214,8 +214,12 @@ func TestMessageCostsAtMostSixteenBytes(t *testing.T) {
 		if n < 64 || n > 5000 && n%7 != 0 {
 			continue
 		}
-		if per := float64(s.Bytes()) / float64(s.Len()); per > worst {
+		per := float64(s.Bytes()) / float64(s.Len())
+		if per > worst {
 			worst, worstAt = per, n
+		}
+		if per < known.EntryBytes {
+			t.Fatalf("%.2f bytes a message at %d messages: an entry has %d", per, n, known.EntryBytes)
 		}
 	}
 	t.Logf("worst: %.2f bytes a message, at %d messages", worst, worstAt)

@@ -52,5 +52,8 @@ func TestTableCostsItsCellsAndAnIndex(t *testing.T) {
 		if limit := 24*2*min(n, 1024) + (24+11)*max(n-1024, 0) + 24*1024 + 1024; table.Bytes() > limit {
 			t.Fatalf("%d bytes for %d values, want at most %d", table.Bytes(), n, limit)
 		}
+		if least := 24*n + 5*n; table.Bytes() < least {
+			t.Fatalf("%d bytes for %d values, want at least %d", table.Bytes(), n, least)
+		}
 	}
 }

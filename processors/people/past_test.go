@@ -71,6 +71,8 @@ func TestDirectionOfThePastLooksAtEverybodyWhoIsNamed(t *testing.T) {
 		{"not the business, and the user has a BSUID", biz, `"id":"US.1"`, `"from":"16505550100"`, in},
 		{"the business, and the user has a BSUID", biz, `"id":"US.1"`, `"from":"15550009001"`, out},
 		{"a number, a user with a BSUID, and no business", "", `"id":"US.1"`, `"from":"16505550100"`, unknown},
+		{"to somebody else than the business, and the user has a BSUID", biz, `"id":"US.1"`, `"to":"16505550100"`, out},
+		{"to a number, a user with a BSUID, and no business", "", `"id":"US.1"`, `"to":"16505550100"`, unknown},
 		{"nobody", biz, `"id":"16505550100"`, `"id":"w"`, unknown},
 		{"empty strings", biz, `"id":"16505550100"`, `"from":"","to":""`, unknown},
 		{"a chat with oneself", biz, `"id":"15550009001"`, `"from":"15550009001"`, out},
@@ -138,6 +140,10 @@ func TestChatOfThePastHasItsUserAsContact(t *testing.T) {
 			[]string{"inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100", "inbound thread=16505550100 wa_id=16505550100"}},
 		{"a group of an unknown form, to which messages are", biz, `"contacts":[{"wa_id":"16505550100"}],`, `{"id":"GRP","messages":[{"from":"16505550101"},{"from":"15550009001","to":"GRP"}]}`,
 			[]string{"inbound thread=GRP group=GRP wa_id=16505550101", "outbound thread=GRP group=GRP"}},
+		{"an id of an unknown form, and the user is named", biz, "", `{"id":"GRP","context":{"wa_id":"16505550100","user_id":"US.12345678"},"messages":[{"from":"15550009001","to":"GRP"}]}`,
+			[]string{"outbound thread=16505550100 wa_id=16505550100 user_id=US.12345678"}},
+		{"an id of an unknown form, and the user is named by two ids", biz, "", `{"id":"GRP","context":{"user_id":"US.1234567","parent_user_id":"US.ENT.123"},"messages":[{"from":"15550009001","to":"GRP"}]}`,
+			[]string{"outbound thread=US.1234567 user_id=US.1234567 parent=US.ENT.123"}},
 		{"a user of an unknown form", biz, "", `{"id":"7@lid","messages":[{"from":"15550009001","to":"7@lid"}]}`, []string{"outbound thread=7@lid user_id=7@lid"}},
 	} {
 		got := past(t, test.display, test.rest, test.thread)

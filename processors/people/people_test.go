@@ -287,6 +287,8 @@ func TestStatusIsOfItsRecipient(t *testing.T) {
 		{"group, the participant by its older name", `"statuses":[{"recipient_id":"G1","recipient_type":"group","participant_recipient_id":"16505550100"}]`,
 			"outbound thread=G1 group=G1 wa_id=16505550100"},
 		{"group without its type", `"statuses":[{"recipient_id":"G1","recipient_participant_user_id":"US.1"}]`, "outbound thread=G1 group=G1 user_id=US.1"},
+		{"group without its type, the participant by two ids", `"statuses":[{"recipient_id":"G1","recipient_participant_user_id":"US.1234567","recipient_participant_parent_user_id":"US.ENT.123"}]`,
+			"outbound thread=G1 group=G1 user_id=US.1234567 parent=US.ENT.123"},
 		{"group alone", `"statuses":[{"recipient_id":"120363043211234567","recipient_type":"group"}]`, "outbound thread=120363043211234567 group=120363043211234567"},
 		{"group alone, another participant in contacts", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"G1","recipient_type":"group"}]`, "outbound thread=G1 group=G1"},
 		{"group alone, by the form of its id", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"1-2@g.us"}]`, "outbound thread=1-2@g.us group=1-2@g.us"},
@@ -441,6 +443,28 @@ func TestTheBusinessIsKnownHoweverItsNumberIsWritten(t *testing.T) {
 		}
 		if got := show(f.Message(c, []byte(display), &c.Messages[1], false)); got != "inbound thread=16505550100 wa_id=16505550100" {
 			t.Errorf("%q: a message of the user is %s", display, got)
+		}
+	}
+}
+
+// Where the business's number is not known, what a message names says who wrote it.
+func TestMessageOfABusinessThatIsNotKnownIsFromItsUserUnlessItSaysOtherwise(t *testing.T) {
+	for _, test := range []struct{ value, want string }{
+		{`"contacts":[{"wa_id":"16505550100"}],"messages":[{"from_user_id":"US.1234567","from_parent_user_id":"US.ENT.123","to":"16505550100"}]`,
+			"inbound thread=US.1234567 user_id=US.1234567 parent=US.ENT.123"},
+		{`"messages":[{"to_user_id":"US.1"}]`, "outbound thread=US.1 user_id=US.1"},
+		{`"messages":[{"to_user_id":"US.1234567","to_parent_user_id":"US.ENT.123"}]`, "outbound thread=US.1234567 user_id=US.1234567 parent=US.ENT.123"},
+		{`"messages":[{"to":"16505550100"}]`, "inbound"},
+		{`"messages":[{"from":"16505550100","to":"16505550101"}]`, "inbound thread=16505550100 wa_id=16505550100"},
+		{`"contacts":[{"wa_id":"16505550101"}],"messages":[{"from":"16505550100","to":"16505550101"}]`,
+			`outbound thread=16505550101 wa_id=16505550101 profiles=[{"wa_id":"16505550101"}]`},
+		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101"}],"messages":[{"from":"16505550100","to":"16505550101"}]`,
+			`inbound thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
+	} {
+		var f people.Finder
+		c := scan(t, "messages", test.value)
+		if got := show(f.Message(c, nil, &c.Messages[0], false)); got != test.want {
+			t.Errorf("%s\ngot  %s\nwant %s", test.value, got, test.want)
 		}
 	}
 }

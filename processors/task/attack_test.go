@@ -414,6 +414,7 @@ func TestPairsOfOneUserCostTheirSum(t *testing.T) {
 
 func TestMemoryFallsBackAfterGiants(t *testing.T) {
 	p := newPartition(t)
+	p.validateEvery = 97
 	p.webhook(chunk(0, 1, 20, "first"))
 	before := liveHeap()
 	for i := range 4 {
@@ -445,6 +446,7 @@ func TestASourceHasItsShareOfAPartition(t *testing.T) {
 	}
 	const share = 49152
 	p := newPartition(t)
+	p.validateEvery = 97
 	syncOf := func(from, n int) string {
 		return `{"object":"whatsapp_business_account","entry":[` + many(n, func(i int) string {
 			return fmt.Sprintf(`{"id":"w%d","changes":[{"field":"history","value":{"metadata":{"phone_number_id":"%d"},"history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"id":"1650","messages":[%s]}]}],"x":"%s"}}]}`,

@@ -77,7 +77,7 @@ func (s *session) restore(ctx context.Context) error {
 }
 
 // newTask returns a task without state.
-func (s *session) newTask(r *runner) (*task.Task, error) {
+func (s *session) newTask(r *runner) (*task.Partition, error) {
 	cfg := s.cfg.Task
 	cfg.EventBytesMax = max(min(cfg.EventBytesMax, s.limits.events()), eventBytesLeast)
 	cfg.OtherBytesMax = s.limits.value(schemas.TopicOther)

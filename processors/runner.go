@@ -42,7 +42,7 @@ type runner struct {
 	inProgress [topicNamesCount]inProgress // atomic: written by the runner, read by the metrics
 
 	// Owned by the goroutine that uses the runner.
-	task     *task.Task
+	task     *task.Partition
 	start    start
 	position [topicNamesCount]int64 // next offset to read, by input topic
 	epoch    [topicNamesCount]int32 // leader epoch of the record before position; -1: not known

@@ -36,7 +36,7 @@ type modelled struct {
 type modelledPartition struct {
 	m        *modelled
 	number   int32
-	task     *task.Task
+	task     *task.Partition
 	space    task.Workspace
 	scanner  *split.Scanner
 	logs     map[schemas.Topic][]modelledRecord

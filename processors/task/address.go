@@ -13,7 +13,7 @@ import (
 
 // addressBook writes what a state_sync changes in the table of contacts. done counts the items of the change that are,
 // behind those of live; it is false where the rest has to wait.
-func (t *Task) addressBook(o *Origin, c *split.Change, n *number, done *int) bool {
+func (t *Partition) addressBook(o *Origin, c *split.Change, n *number, done *int) bool {
 	origin := t.place(o, c.Entry, c.Index)
 	offset, entry, index := placeOf(origin)
 	change := func(i int) (change contacts.Change, known bool) {
@@ -58,7 +58,7 @@ func (t *Task) addressBook(o *Origin, c *split.Change, n *number, done *int) boo
 
 // flushContacts writes what the rows of the table of contacts do not tell to `state`. The table is one for the task and its
 // scopes.
-func (t *Task) flushContacts() {
+func (t *Partition) flushContacts() {
 	if t.outer != nil {
 		return
 	}
@@ -78,7 +78,7 @@ func placeOf(origin []byte) (offset int64, entry, change int) {
 }
 
 // contact emits one row, or one tombstone, of the table of contacts.
-func (t *Task) contact(o *Origin, c *split.Change, n *number, origin []byte, item *split.ContactItem, effect *contacts.Effect) {
+func (t *Partition) contact(o *Origin, c *split.Change, n *number, origin []byte, item *split.ContactItem, effect *contacts.Effect) {
 	id := string(effect.ID)
 	e := event{topic: schemas.TopicContacts, ceType: schemas.TypeContact, source: n.source, origin: origin, trace: o,
 		subject: t.arena.copy(id)}

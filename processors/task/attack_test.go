@@ -16,7 +16,7 @@ import (
 // Webhooks that once stopped a processor, or cost far more than their bytes.
 
 // committedBytes is what the partition wrote, of all topics or of one.
-func (p *partition) committedBytes(only ...schemas.Topic) (n int) {
+func (p *harness) committedBytes(only ...schemas.Topic) (n int) {
 	for topic, records := range p.topics {
 		if len(only) > 0 && !slices.Contains(only, topic) {
 			continue
@@ -32,7 +32,7 @@ func (p *partition) committedBytes(only ...schemas.Topic) (n int) {
 }
 
 // within fails where a body became more than 8 times its bytes, and what any body may become.
-func (p *partition) within(body string) {
+func (p *harness) within(body string) {
 	p.t.Helper()
 	if got, most := p.committedBytes(), 8*len(body)+1<<20; got > most {
 		p.t.Errorf("%d bytes came of a body of %d, want at most %d", got, len(body), most)
@@ -40,7 +40,7 @@ func (p *partition) within(body string) {
 }
 
 // theLetterOf is the body's only letter, with the body as it was.
-func (p *partition) theLetterOf(body string, reason schemas.Reason) record {
+func (p *harness) theLetterOf(body string, reason schemas.Reason) record {
 	p.t.Helper()
 	letters := p.topics[schemas.TopicDLQ]
 	if len(letters) != 1 {

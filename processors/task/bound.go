@@ -10,7 +10,7 @@ import (
 )
 
 // bounds are those of what a body becomes.
-func (t *Task) bounds(o *Origin) split.Bounds {
+func (t *Partition) bounds(o *Origin) split.Bounds {
 	b := split.Bounds{
 		EventBytesMax: t.cfg.EventBytesMax, OtherBytesMax: t.cfg.OtherBytesMax,
 		HeaderBytes: len(o.TraceParent) + len(o.TraceState), Forced: o.Requeue != nil, Account: isAccount,
@@ -47,7 +47,7 @@ func (o *Origin) chooses(b *split.Body) bool {
 
 // fit leaves out of a chunk that was read again what was left out when it came. Where that is more now, because the limit
 // was lowered, a letter tells of the chunk.
-func (t *Task) fit(h inHand, d history.Departure) {
+func (t *Partition) fit(h inHand, d history.Departure) {
 	change, element := int(d.Ref.Change), int(d.Ref.Element)
 	h.body.Fit(change, element, t.bounds(h.origin))
 	c, el := h.body.Chunk(change, element)

@@ -38,7 +38,7 @@ type accountEvent struct {
 func (e *accountEvent) closes() bool { return account.KindOf([]byte(e.Event)) == account.Closes }
 
 // account emits an account event, unless it left before.
-func (t *Task) account(o *Origin, c *split.Change) {
+func (t *Partition) account(o *Origin, c *split.Change) {
 	var content schemas.Hash
 	content, t.scratch = account.EventID(t.scratch, c)
 	place := t.place(o, c.Entry, c.Index)
@@ -87,12 +87,12 @@ func (t *Task) account(o *Origin, c *split.Change) {
 }
 
 // leaveAccount emits a repetition that turned out to be an event of its own.
-func (t *Task) leaveAccount(e *accountEvent) {
+func (t *Partition) leaveAccount(e *accountEvent) {
 	t.emitAccount(e)
 	t.parted(e)
 }
 
-func (t *Task) emitAccount(a *accountEvent) {
+func (t *Partition) emitAccount(a *accountEvent) {
 	trace := &Origin{ReceivedAt: time.UnixMilli(a.ReceivedMS), Received: []byte(a.Received), Source: []byte(a.Source),
 		TraceParent: []byte(a.Traces[0]), TraceState: []byte(a.Traces[1])}
 	if a.Received == "" {
@@ -107,20 +107,20 @@ func (t *Task) emitAccount(a *accountEvent) {
 }
 
 // parted tells the numbers of the WABA, those that are known and those that will be, that an account event parts two onboardings.
-func (t *Task) parted(e *accountEvent) {
+func (t *Partition) parted(e *accountEvent) {
 	kind := account.KindOf([]byte(e.Event))
 	if kind == account.Neither {
 		return
 	}
 	parts := history.Boundary{Opens: kind == account.Opens, Time: e.time, ReceivedAt: time.UnixMilli(e.ReceivedMS)}
-	t.announced.add(e.WABA, announcement{e.Phone, parts})
+	t.pendingBoundaries.add(e.WABA, pendingBoundary{e.Phone, parts})
 	if b := t.businesses[e.WABA]; b != nil {
 		t.announce(b, freshEvent{phone: e.Number, parts: parts, begins: kind != account.Closes, named: timeOfMillis(e.NamedMS), replay: e.Replay})
 	}
 }
 
 // connected notes that something shows a number connected: a chunk of its history, a message, an echo, a contact.
-func (t *Task) connected(o *Origin, n *number) {
+func (t *Partition) connected(o *Origin, n *number) {
 	at := turn{ms: o.ReceivedAt.UnixMilli(), number: n.phone, between: !bytes.HasPrefix(o.Label, liveLane)}
 	active := at.ms
 	if !at.between {
@@ -133,7 +133,7 @@ func (t *Task) connected(o *Origin, n *number) {
 }
 
 // activeOf is when something last showed one of the numbers connected that an account event concerns; 0: it is not known.
-func (t *Task) activeOf(waba, phone string) (ms int64) {
+func (t *Partition) activeOf(waba, phone string) (ms int64) {
 	b := t.businesses[waba]
 	if b == nil {
 		return 0
@@ -150,7 +150,7 @@ func (t *Task) activeOf(waba, phone string) (ms int64) {
 // the number of the WABA which value.phone_number spells. It is empty where that is not known. A number counts as known
 // when a webhook of the live lane named it: whether one of the other lane did by then depends on when each is read, and a
 // replay would tell otherwise.
-func (t *Task) numberConcerned(c *split.Change) string {
+func (t *Partition) numberConcerned(c *split.Change) string {
 	if len(c.PhoneNumberID) > 0 {
 		return string(c.PhoneNumberID)
 	}

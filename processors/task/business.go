@@ -41,7 +41,7 @@ func phoneKey(phone string) string {
 	return string(canonical)
 }
 
-func (t *Task) business(waba string) *business {
+func (t *Partition) business(waba string) *business {
 	b := t.businesses[waba]
 	if b == nil {
 		b = &business{id: strings.Clone(waba), byPhone: map[string][]*number{}}
@@ -79,7 +79,7 @@ func (b *business) remove(n *number) {
 }
 
 // announce notes an account event for the numbers that are known.
-func (t *Task) announce(b *business, e freshEvent) {
+func (t *Partition) announce(b *business, e freshEvent) {
 	if len(b.numbers) == 0 {
 		return
 	}
@@ -90,16 +90,16 @@ func (t *Task) announce(b *business, e freshEvent) {
 }
 
 // hear tells a number of the account events that it has not been told.
-func (t *Task) hear(n *number) {
+func (t *Partition) applyFreshEvents(n *number) {
 	b := n.business
 	for ; n.heard < len(b.fresh); n.heard++ {
 		if e := &b.fresh[n.heard]; e.phone == "" || n.phone == "" || e.phone == n.phone {
-			t.hearOf(n, e)
+			t.applyFreshEvent(n, e)
 		}
 	}
 }
 
-func (t *Task) hearOf(n *number, e *freshEvent) {
+func (t *Partition) applyFreshEvent(n *number, e *freshEvent) {
 	n.history.Boundary(e.parts.ReceivedAt, e.parts)
 	t.concernedBy(n, e.replay)
 	if e.begins {
@@ -112,7 +112,7 @@ func (t *Task) hearOf(n *number, e *freshEvent) {
 const heardMax = 64
 
 // tellAll tells all numbers of the account events that they have not been told.
-func (t *Task) tellAll() {
+func (t *Partition) applyFreshEventsToAll() {
 	for _, b := range t.untold {
 		of := map[string][]int{}
 		for i := range b.fresh {
@@ -126,10 +126,10 @@ func (t *Task) tellAll() {
 			case n.heard == len(b.fresh):
 			case n.phone == "":
 				n.heard = max(n.heard, len(b.fresh)-heardMax)
-				t.hear(n)
+				t.applyFreshEvents(n)
 			default:
 				own = of[n.phone]
-				t.hearBoth(n, own, every)
+				t.applyBothEvents(n, own, every)
 			}
 			n.heard = 0
 		}
@@ -140,7 +140,7 @@ func (t *Task) tellAll() {
 }
 
 // hearBoth tells a number of the events about it and of those about all, in the order in which they came.
-func (t *Task) hearBoth(n *number, own, every []int) {
+func (t *Partition) applyBothEvents(n *number, own, every []int) {
 	for len(own)+len(every) > 0 {
 		var i int
 		if len(every) == 0 || len(own) > 0 && own[0] < every[0] {
@@ -149,7 +149,7 @@ func (t *Task) hearBoth(n *number, own, every []int) {
 			i, every = every[0], every[1:]
 		}
 		if i >= n.heard {
-			t.hearOf(n, &n.business.fresh[i])
+			t.applyFreshEvent(n, &n.business.fresh[i])
 		}
 	}
 }

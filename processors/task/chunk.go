@@ -13,7 +13,7 @@ import (
 )
 
 // history offers the chunks of a change to the number's resequencer, and tells it what went wrong.
-func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
+func (t *Partition) history(h inHand, c *split.Change, index int, n *number) {
 	t.offer(n)
 	wrong := len(c.Errors) > 0
 	for i := range c.History {
@@ -45,7 +45,7 @@ func (t *Task) history(h inHand, c *split.Change, index int, n *number) {
 }
 
 // chunkOf is what a resequencer has to know of an element; where it can be read again is added.
-func (t *Task) chunkOf(o *Origin, c *split.Change, el *split.HistoryElement) history.Chunk {
+func (t *Partition) chunkOf(o *Origin, c *split.Change, el *split.HistoryElement) history.Chunk {
 	return history.Chunk{
 		Phase: el.Phase, Order: el.ChunkOrder, Progress: el.Progress,
 		HasPhase: el.HasPhase, HasOrder: el.HasChunkOrder, HasProgress: el.HasProgress,
@@ -54,7 +54,7 @@ func (t *Task) chunkOf(o *Origin, c *split.Change, el *split.HistoryElement) his
 	}
 }
 
-func (t *Task) offerChunk(n *number, o *Origin, c history.Chunk) {
+func (t *Partition) offerChunk(n *number, o *Origin, c history.Chunk) {
 	if n.history.Chunk(o.ReceivedAt, c) == history.Duplicate {
 		t.counts.Duplicates[KindChunk]++
 	}
@@ -66,7 +66,7 @@ type offered struct {
 	held   int // how many of its chunks waited before
 }
 
-func (t *Task) offer(n *number) {
+func (t *Partition) offer(n *number) {
 	for i := range t.offers {
 		if t.offers[i].number == n {
 			return
@@ -77,7 +77,7 @@ func (t *Task) offer(n *number) {
 
 // advanceOffered lets leave what may, when the resequencers know all chunks of a body: a change may hold a chunk that
 // belongs before those of another one.
-func (t *Task) advanceOffered(h inHand) {
+func (t *Partition) advanceOffered(h inHand) {
 	for _, o := range t.offers {
 		t.advance(o.number, h)
 		t.holds = t.holds || o.number.history.Held() > o.held
@@ -94,7 +94,7 @@ func messagesIn(el *split.HistoryElement) (n int) {
 
 // advance lets a number's chunks leave as long as their bytes are at hand and the turn allows it. For the next one, which has
 // to be read again or to wait for the next turn, the number gets in line.
-func (t *Task) advance(n *number, h inHand) {
+func (t *Partition) advance(n *number, h inHand) {
 	for {
 		d, ok := n.history.Next(t.now)
 		if !ok {
@@ -124,7 +124,7 @@ func (t *Task) advance(n *number, h inHand) {
 
 // leave emits the messages of a chunk that are not known in its window yet: all that have not left, or as many as
 // the turn allows.
-func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change, el *split.HistoryElement) (whole bool) {
+func (t *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Change, el *split.HistoryElement) (whole bool) {
 	origin := t.place(o, c.Entry, c.Index, int(d.Ref.Element))
 	var page []byte
 	if d.Known != nil {
@@ -213,7 +213,7 @@ func (t *Task) leave(n *number, d history.Departure, o *Origin, c *split.Change,
 const longerThanEvents = "an event of this record is longer than processor.event_bytes_max"
 
 // put emits an event, or a dead letter where its value is longer than any consumer has to expect.
-func (t *Task) put(e *event, o *Origin, key, value []byte, extra ...Header) {
+func (t *Partition) put(e *event, o *Origin, key, value []byte, extra ...Header) {
 	if len(value) > t.cfg.EventBytesMax {
 		t.eventTooLong(o, e.id, longerThanEvents)
 		return

@@ -17,7 +17,7 @@ func (o *Origin) LeaveOut() {
 }
 
 // eventTooLong tells of one event, by its id. There may be several of a body, so they are without it: the raw log has it.
-func (t *Task) eventTooLong(o *Origin, id schemas.Hash, detail string) {
+func (t *Partition) eventTooLong(o *Origin, id schemas.Hash, detail string) {
 	of := *o
 	of.Value = nil
 	t.DeadLetter(&of, schemas.ReasonEventTooLong, detail, Header{schemas.HeaderDLQEvent, id.AppendHex(nil)})
@@ -25,7 +25,7 @@ func (t *Task) eventTooLong(o *Origin, id schemas.Hash, detail string) {
 
 // DeadLetter passes a whole raw record on, untouched, with the reason why it, or a part of it, could not be
 // processed.
-func (t *Task) DeadLetter(o *Origin, reason schemas.Reason, detail string, more ...Header) {
+func (t *Partition) DeadLetter(o *Origin, reason schemas.Reason, detail string, more ...Header) {
 	t.passed(o.ReceivedAt)
 	attempts := 1
 	hs := make([]Header, 0, len(o.Headers)+8+len(more))

@@ -25,7 +25,7 @@ type begun struct {
 }
 
 // Defer lets a record wait for a turn instead of being processed now, for a reason.
-func (t *Task) Defer(business []byte, r deferred.Record, why deferred.Reason) {
+func (t *Partition) Defer(business []byte, r deferred.Record, why deferred.Reason) {
 	waited := t.Waits(business)
 	t.deferral.queue.Put(business, r)
 	t.counts.Deferred[why]++
@@ -35,22 +35,22 @@ func (t *Task) Defer(business []byte, r deferred.Record, why deferred.Reason) {
 }
 
 // Deferred is the records that wait. It is only to be looked at.
-func (t *Task) Deferred() *deferred.Queue { return &t.deferral.queue }
+func (t *Partition) Deferred() *deferred.Queue { return &t.deferral.queue }
 
 // Waits tells whether a record of a business waits, or is processed in parts.
-func (t *Task) Waits(business []byte) bool {
+func (t *Partition) Waits(business []byte) bool {
 	d := &t.deferral
 	return d.begun != nil && d.begun.Business == str(business) || d.queue.Has(business)
 }
 
 // Start takes the first record out of a business's line: GoOn or Abandon is to follow.
-func (t *Task) Start(h deferred.Head) {
+func (t *Partition) Start(h deferred.Head) {
 	t.deferral.queue.Take(h.Business)
 	t.deferral.begun, t.deferral.changed = &begun{Head: h}, true
 }
 
 // Begun is the record that was started and is not finished, and whether a part of it was processed.
-func (t *Task) Begun() (h deferred.Head, inParts, ok bool) {
+func (t *Partition) Begun() (h deferred.Head, inParts, ok bool) {
 	b := t.deferral.begun
 	if b == nil {
 		return deferred.Head{}, false, false
@@ -59,13 +59,13 @@ func (t *Task) Begun() (h deferred.Head, inParts, ok bool) {
 }
 
 // Progress is the first change and item that were not processed of the record that was started.
-func (t *Task) Progress() (change, item int) {
+func (t *Partition) Progress() (change, item int) {
 	at := &t.deferral.begun.at
 	return at.change, at.item
 }
 
 // Abandon gives up the record that was started: it cannot be read.
-func (t *Task) Abandon() {
+func (t *Partition) Abandon() {
 	business := t.deferral.begun.Business
 	t.deferral.begun, t.deferral.changed = nil, true
 	if !t.Waits(bytesOf(business)) {
@@ -75,7 +75,7 @@ func (t *Task) Abandon() {
 
 // setBehind says of a business's numbers whether records of theirs wait. Time does not pass for those: what was due by
 // a time comes after what was received before it.
-func (t *Task) setBehind(business string, behind bool) {
+func (t *Partition) setBehind(business string, behind bool) {
 	set := func(n *number) {
 		n.behind = behind
 		t.schedule.touched(n)
@@ -94,7 +94,7 @@ func (t *Task) setBehind(business string, behind bool) {
 }
 
 // behindAtFirst tells whether a number that becomes known is behind.
-func (t *Task) behindAtFirst(n *number) bool {
+func (t *Partition) behindAtFirst(n *number) bool {
 	if t.deferral.begun == nil && t.deferral.queue.Len() == 0 {
 		return false
 	}
@@ -105,10 +105,10 @@ func (t *Task) behindAtFirst(n *number) bool {
 }
 
 // Behind tells whether anything waits for a turn.
-func (t *Task) Behind() bool { return t.deferral.begun != nil || t.deferral.queue.Len() > 0 }
+func (t *Partition) Behind() bool { return t.deferral.begun != nil || t.deferral.queue.Len() > 0 }
 
 // Lag is how many records of an input wait, and when the oldest of all that wait was received; zero: none does.
-func (t *Task) Lag(topic schemas.Topic) (records int, oldest time.Time) {
+func (t *Partition) Lag(topic schemas.Topic) (records int, oldest time.Time) {
 	d := &t.deferral
 	if records = d.queue.Of(topic); d.begun != nil && d.begun.Topic == topic {
 		records++
@@ -160,7 +160,7 @@ type begunRecord struct {
 
 const begunVersion = 1
 
-func (d *deferral) flush(t *Task) {
+func (d *deferral) flush(t *Partition) {
 	d.queue.TakeState(func(key string, value []byte) {
 		t.state(t.arena.copy(stateDeferred, key), value)
 	})
@@ -201,7 +201,7 @@ func (d *deferral) restoreBegun(value []byte) error {
 }
 
 // restored ends the restoration, before that of the numbers.
-func (d *deferral) restored(t *Task) {
+func (d *deferral) restored(t *Partition) {
 	d.queue.Restored()
 	t.recency.each(func(n *number) { n.behind = t.behindAtFirst(n) })
 }

@@ -56,7 +56,7 @@ type told struct {
 
 // introduce tells the partition of a number's id whose number it is: once, and again where a live webhook named it that was
 // received before.
-func (t *Task) introduce(n *number, o *Origin) {
+func (t *Partition) introduce(n *number, o *Origin) {
 	named := o.named()
 	earlier := !named.IsZero() && (n.named.IsZero() || named.Before(n.named))
 	if n.introduced && !earlier || n.id.WABAID == "" || t.outer != nil {
@@ -74,7 +74,7 @@ func (t *Task) introduce(n *number, o *Origin) {
 
 // introduceAgain does so at an account event that begins an onboarding. Only of a number that a live webhook named is it
 // another name: whether one of the other lane did by then depends on when each lane is read.
-func (t *Task) introduceAgain(n *number, by told) {
+func (t *Partition) introduceAgain(n *number, by told) {
 	if n.id.WABAID == "" || t.outer != nil {
 		return
 	}
@@ -84,7 +84,7 @@ func (t *Task) introduceAgain(n *number, by told) {
 	t.tellDirectory(n, by)
 }
 
-func (t *Task) tellDirectory(n *number, by told) {
+func (t *Partition) tellDirectory(n *number, by told) {
 	n.introduced, n.told = true, false
 	p := t.cfg.PartitionOf(bytesOf(n.id.PhoneNumberID))
 	if p == t.cfg.Partition {
@@ -107,12 +107,12 @@ func (t *Task) tellDirectory(n *number, by told) {
 	t.counts.Events[schemas.TopicRerouted]++
 }
 
-func (t *Task) unixMilli(at time.Time) []byte {
+func (t *Partition) unixMilli(at time.Time) []byte {
 	return t.arena.done(strconv.AppendInt(t.arena.room(20), at.UnixMilli(), 10))
 }
 
 // Number takes the note of another partition about a number. The record's key is its id.
-func (t *Task) Number(o *Origin) {
+func (t *Partition) Number(o *Origin) {
 	if len(o.Key) == 0 || len(o.WABA) == 0 {
 		return
 	}
@@ -127,7 +127,7 @@ func (t *Task) Number(o *Origin) {
 }
 
 // enter notes a number's WABA. What was told of the number's sync without it moves to the WABA's partition.
-func (t *Task) enter(phoneNumberID, waba string, by told) {
+func (t *Partition) enter(phoneNumberID, waba string, by told) {
 	d := &t.directory
 	known := d.of[phoneNumberID]
 	if known == nil {
@@ -157,7 +157,7 @@ func (t *Task) enter(phoneNumberID, waba string, by told) {
 }
 
 // follow moves the sync of a number without a WABA again, where something came of it after the WABA became known.
-func (t *Task) follow(o *Origin, n *number, c *split.Change) {
+func (t *Partition) follow(o *Origin, n *number, c *split.Change) {
 	var decline *decline
 	if o.Replay == nil {
 		decline = t.declineOf(o, c)
@@ -182,7 +182,7 @@ func newDecline(at time.Time, failure []byte) *decline {
 func (d *decline) element() []byte { return slices.Concat([]byte(`{"errors":`), d.errors, []byte(`}`)) }
 
 // declineOf is the decline that a change holds, as its number tells it; nil where it holds none.
-func (t *Task) declineOf(o *Origin, c *split.Change) *decline {
+func (t *Partition) declineOf(o *Origin, c *split.Change) *decline {
 	declines := c.Declines()
 	if len(declines) == 0 {
 		return nil
@@ -199,7 +199,7 @@ func (t *Task) declineOf(o *Origin, c *split.Change) *decline {
 // its place here, and a decline is passed on as a webhook, with the time at which it was received. Where there was none, the sync
 // there is told again, so that the tombstone is not the last that is said of the number. A replay passes the decline on
 // itself, at its place in the order: see declined.
-func (t *Task) move(n *number, decline *decline) {
+func (t *Partition) move(n *number, decline *decline) {
 	known := t.directory.of[n.id.PhoneNumberID]
 	opened, ok := n.history.Opened()
 	if known == nil || !ok || t.outer != nil {
@@ -232,7 +232,7 @@ func (t *Task) move(n *number, decline *decline) {
 }
 
 // declined takes a bare value with a decline that a replay passes on as move would have.
-func (t *Task) declined(o *Origin, c *split.Change) {
+func (t *Partition) declined(o *Origin, c *split.Change) {
 	n, reason := t.number(o, c)
 	if n == nil {
 		t.DeadLetter(o, reason, "a decline of a number that there is no room for")
@@ -249,7 +249,7 @@ func (t *Task) declined(o *Origin, c *split.Change) {
 }
 
 // removeSync takes back what was told of a number's sync here.
-func (t *Task) removeSync(n *number) {
+func (t *Partition) removeSync(n *number) {
 	e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSyncRemoved, source: n.source, time: n.removing, subject: []byte(n.id.PhoneNumberID)}
 	e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSyncRemoved), []byte(n.key))
 	t.emit(&e, t.arena.copy(n.id.PhoneNumberID), nil, n.ofReplay()...)
@@ -258,7 +258,7 @@ func (t *Task) removeSync(n *number) {
 // attribute gives a change that names a number alone its WABA, where that is settled: from the record, or from the directory.
 // A replay into other topics says it with the record, or not at all: what the directory there knows by now depends on how
 // far the replay's partitions are.
-func (t *Task) attribute(o *Origin, c *split.Change) {
+func (t *Partition) attribute(o *Origin, c *split.Change) {
 	if len(c.WABA) > 0 || len(c.PhoneNumberID) == 0 || o.Requeue.event() != "" {
 		return
 	}
@@ -268,7 +268,7 @@ func (t *Task) attribute(o *Origin, c *split.Change) {
 }
 
 // wabaOf is the WABA of a change that names a number alone; nil where nobody knows it.
-func (t *Task) wabaOf(o *Origin, c *split.Change) []byte {
+func (t *Partition) wabaOf(o *Origin, c *split.Change) []byte {
 	waba := o.WABA
 	if len(waba) == 0 && (o.Replay == nil || o.Replay.Own) {
 		home := t
@@ -283,7 +283,7 @@ func (t *Task) wabaOf(o *Origin, c *split.Change) []byte {
 }
 
 // flush writes what changed to `state`.
-func (d *numberDirectory) flush(t *Task) {
+func (d *numberDirectory) flush(t *Partition) {
 	for _, phoneNumberID := range d.changed {
 		if _, ok := d.of[phoneNumberID]; !ok {
 			t.state(t.arena.copy(stateDirectory, phoneNumberID), nil)

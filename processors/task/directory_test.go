@@ -17,7 +17,7 @@ import (
 // partitions are the partitions of a topic: what one passes on to another reaches it.
 type partitions struct {
 	t    *testing.T
-	all  []*partition
+	all  []*harness
 	home map[string]int32 // of a business or a number
 	read []int            // how much of its `rerouted` records each has passed on
 	// restarts lets every partition begin anew from its state after each step.
@@ -184,7 +184,7 @@ func (ps *partitions) last(at int) record {
 
 func decodeSync(t *testing.T, value []byte) schemas.Sync {
 	t.Helper()
-	p := &partition{t: t, topics: map[schemas.Topic][]record{schemas.TopicSyncs: {{value: value}}}}
+	p := &harness{t: t, topics: map[schemas.Topic][]record{schemas.TopicSyncs: {{value: value}}}}
 	return events[schemas.Sync](p, schemas.TopicSyncs)[0]
 }
 

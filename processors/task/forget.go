@@ -73,7 +73,7 @@ func (r *recency) each(do func(*number)) {
 }
 
 // used notes that something was heard of a number.
-func (t *Task) used(n *number) {
+func (t *Partition) used(n *number) {
 	t.recency.renew(n)
 	if now := t.now.UnixMilli(); now-n.usedMS >= usedPrecision.Milliseconds() {
 		n.usedMS, n.told = now, false
@@ -87,11 +87,11 @@ func (n *number) idle() bool {
 }
 
 // roomFor tells why no more number of a business can be remembered, told by a source. It forgets one where that makes room.
-func (t *Task) roomFor(waba, source string) schemas.Reason {
+func (t *Partition) roomFor(waba, source string) schemas.Reason {
 	if b := t.businesses[waba]; b != nil && len(b.numbers) >= numbersMax && !t.forgetOneOf(b) {
 		return schemas.ReasonTooManyNumbers
 	}
-	if m := t.makers[source]; m != nil && m.numbers >= numbersOfSource && !t.forgetOneBy(m) {
+	if m := t.sourceShares[source]; m != nil && m.numbers >= numbersOfSource && !t.forgetOneOfSource(m) {
 		return schemas.ReasonSourceNumbers
 	}
 	if t.recency.n >= numbersOfPartition && t.forgetSome(1) == 0 {
@@ -101,7 +101,7 @@ func (t *Task) roomFor(waba, source string) schemas.Reason {
 }
 
 // forgetOneOf forgets an idle number of a business.
-func (t *Task) forgetOneOf(b *business) bool {
+func (t *Partition) forgetOneOf(b *business) bool {
 	for range min(lookedAtMax, len(b.numbers)) {
 		b.next = (b.next + 1) % len(b.numbers)
 		if n := b.numbers[b.next]; n.idle() {
@@ -114,7 +114,7 @@ func (t *Task) forgetOneOf(b *business) bool {
 
 // forgetIdle forgets the numbers that are idle for too long, or are too many. It is called at the end of a
 // transaction that concerned so many numbers.
-func (t *Task) forgetIdle(concerned int) {
+func (t *Partition) forgetIdle(concerned int) {
 	if over := t.recency.n - idleMax; over > 0 && t.outer == nil {
 		t.forgetSome(min(over, concerned+lookedAtMax))
 	}
@@ -135,7 +135,7 @@ func (t *Task) forgetIdle(concerned int) {
 }
 
 // forgetSome forgets idle numbers, the longest unheard of first, and tells how many. It looks at so many more at most.
-func (t *Task) forgetSome(most int) (forgotten int) {
+func (t *Partition) forgetSome(most int) (forgotten int) {
 	for range most + lookedAtMax {
 		n := t.recency.first
 		if n == nil || forgotten == most {
@@ -152,11 +152,11 @@ func (t *Task) forgetSome(most int) (forgotten int) {
 }
 
 // forget forgets a number, also on `state`.
-func (t *Task) forget(n *number) {
+func (t *Partition) forget(n *number) {
 	t.state(t.arena.copy(stateNumber, n.key), nil)
 	n.history.Forget(func(key string) { t.state(t.arena.copy(stateHistory, n.key, "|", key), nil) })
 	t.recency.remove(n)
-	t.unmade(n)
+	t.uncountNumber(n)
 	delete(t.numbers, n.id.WABAID+"/"+n.id.PhoneNumberID)
 	b := n.business
 	b.remove(n)

@@ -8,7 +8,7 @@ import (
 
 // handover emits that another application took or gave the control of a thread. Who had it and who has it now is in
 // original; type says control_passed or control_taken.
-func (t *Task) handover(l *liveChange, msg *split.Message) {
+func (t *Partition) handover(l *liveChange, msg *split.Message) {
 	var id schemas.Hash
 	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeHandover), bytesOf(l.n.id.PhoneNumberID), t.content(l.c, msg.Raw))
 	if !t.first(l.o, l.o.ReceivedAt, id, l.n.known(id), schemas.RankConcrete) {

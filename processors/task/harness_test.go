@@ -15,10 +15,10 @@ import (
 
 // partition plays the owner of a task: a raw log, committed topics, and transactions that either land
 // whole or are thrown away with the task.
-type partition struct {
+type harness struct {
 	t     *testing.T
 	cfg   task.Config
-	task  *task.Task
+	task  *task.Partition
 	clock time.Time
 
 	raw     []rawRecord
@@ -58,18 +58,18 @@ type record struct {
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func newPartition(t *testing.T) *partition {
+func newPartition(t *testing.T) *harness {
 	t.Helper()
 	cfg := task.DefaultConfig()
 	cfg.Partitions = 1
 	cfg.PartitionOf = func([]byte) int32 { return 0 }
-	p := &partition{t: t, cfg: cfg, clock: start, scanner: split.NewScanner(split.Limits{}), topics: map[schemas.Topic][]record{}, copied: map[int]*task.Replay{}, requeued: map[int]*task.Requeue{}, labels: map[int]string{}}
+	p := &harness{t: t, cfg: cfg, clock: start, scanner: split.NewScanner(split.Limits{}), topics: map[schemas.Topic][]record{}, copied: map[int]*task.Replay{}, requeued: map[int]*task.Requeue{}, labels: map[int]string{}}
 	p.restart()
 	return p
 }
 
 // restart throws the task away and builds another one from what was committed.
-func (p *partition) restart() {
+func (p *harness) restart() {
 	p.t.Helper()
 	tk, err := task.New(p.cfg)
 	if err != nil {
@@ -119,13 +119,13 @@ func own(r task.Record) record {
 }
 
 // send writes a body to the raw log and processes it, without committing.
-func (p *partition) send(body string) {
+func (p *harness) send(body string) {
 	p.t.Helper()
 	p.raw = append(p.raw, rawRecord{[]byte(body), p.clock})
 	p.feed(len(p.raw) - 1)
 }
 
-func (p *partition) origin(offset int) *task.Origin {
+func (p *harness) origin(offset int) *task.Origin {
 	r := p.raw[offset]
 	label := fmt.Sprintf("raw.bulk/0/%d", offset)
 	if first, ok := p.labels[offset]; ok {
@@ -144,7 +144,7 @@ func (p *partition) origin(offset int) *task.Origin {
 	}
 }
 
-func (p *partition) feed(offset int) {
+func (p *harness) feed(offset int) {
 	p.t.Helper()
 	o := p.origin(offset)
 	body, err := p.scanner.Scan(append([]byte{}, p.raw[offset].body...))
@@ -159,7 +159,7 @@ func (p *partition) feed(offset int) {
 }
 
 // releaseAll reads held chunks again, as long as any is wanted.
-func (p *partition) releaseAll() {
+func (p *harness) releaseAll() {
 	p.t.Helper()
 	for {
 		w, ok := p.task.Wanted()
@@ -183,7 +183,7 @@ func (p *partition) releaseAll() {
 	}
 }
 
-func (p *partition) setApart(o *task.Origin, b *split.Body) {
+func (p *harness) setApart(o *task.Origin, b *split.Body) {
 	if p.pieces == nil {
 		return
 	}
@@ -193,7 +193,7 @@ func (p *partition) setApart(o *task.Origin, b *split.Body) {
 }
 
 // commit ends the transaction and returns what it brought.
-func (p *partition) commit() []record {
+func (p *harness) commit() []record {
 	p.t.Helper()
 	p.task.Flush()
 	got := p.pending
@@ -213,20 +213,20 @@ func (p *partition) commit() []record {
 }
 
 // begin begins the next transaction.
-func (p *partition) begin() {
+func (p *harness) begin() {
 	p.space.Reset()
 	p.task.Begin(func(r task.Record) { p.pending = append(p.pending, own(r)) }, &p.space)
 }
 
 // webhook sends a body in a transaction of its own.
-func (p *partition) webhook(body string) []record {
+func (p *harness) webhook(body string) []record {
 	p.t.Helper()
 	p.send(body)
 	return p.commit()
 }
 
 // tick lets time pass in steps, as the owner does.
-func (p *partition) tick(d time.Duration) []record {
+func (p *harness) tick(d time.Duration) []record {
 	p.t.Helper()
 	p.clock = p.clock.Add(d)
 	p.task.Tick(p.clock)
@@ -235,7 +235,7 @@ func (p *partition) tick(d time.Duration) []record {
 }
 
 // events are the committed values of a topic.
-func events[T any](p *partition, topic schemas.Topic) []T {
+func events[T any](p *harness, topic schemas.Topic) []T {
 	p.t.Helper()
 	var out []T
 	for _, r := range p.topics[topic] {
@@ -260,7 +260,7 @@ func wamids(ms []schemas.Message) []string {
 }
 
 // table is what a consumer of `contacts` has.
-func (p *partition) table() map[string]schemas.ContactState {
+func (p *harness) table() map[string]schemas.ContactState {
 	t := map[string]schemas.ContactState{}
 	for _, r := range p.topics[schemas.TopicContacts] {
 		if r.value == nil {

@@ -149,15 +149,15 @@ func TestOffboardingOpensANewWindow(t *testing.T) {
 func TestOffboardingThatIsProcessedBeforeTheFirstChunkOpensANewWindow(t *testing.T) {
 	for _, tt := range []struct {
 		name, phone string
-		between     func(*partition)
+		between     func(*harness)
 		want        []int32
 	}{
-		{"of the number", biz, func(*partition) {}, []int32{1, 2}},
-		{"of all numbers", "", func(*partition) {}, []int32{1, 2}},
-		{"of another number", "15550000000", func(*partition) {}, []int32{1, 1}},
-		{"and a restart", biz, (*partition).restart, []int32{1, 2}},
-		{"and one chunk later than the other", biz, func(p *partition) { p.task.Pass(p.clock.Add(12 * time.Hour)); p.commit(); p.restart() }, []int32{1, 2}},
-		{"long ago", biz, func(p *partition) { p.task.Pass(p.clock.Add(48 * time.Hour)); p.commit(); p.restart() }, []int32{1, 1}},
+		{"of the number", biz, func(*harness) {}, []int32{1, 2}},
+		{"of all numbers", "", func(*harness) {}, []int32{1, 2}},
+		{"of another number", "15550000000", func(*harness) {}, []int32{1, 1}},
+		{"and a restart", biz, (*harness).restart, []int32{1, 2}},
+		{"and one chunk later than the other", biz, func(p *harness) { p.task.Pass(p.clock.Add(12 * time.Hour)); p.commit(); p.restart() }, []int32{1, 2}},
+		{"long ago", biz, func(p *harness) { p.task.Pass(p.clock.Add(48 * time.Hour)); p.commit(); p.restart() }, []int32{1, 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPartition(t)
@@ -393,7 +393,7 @@ func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
 			t.Fatalf("event %d is %s, want %s", i, got[i].value, want[i].value)
 		}
 	}
-	syncOf := func(p *partition) schemas.Sync {
+	syncOf := func(p *harness) schemas.Sync {
 		all := events[schemas.Sync](p, schemas.TopicSyncs)
 		return all[len(all)-1]
 	}

@@ -58,7 +58,7 @@ func errorOf(raw []byte) (e history.Error, object bool) {
 
 // failed tells a number's sync what a change says that went wrong: after its chunks, since they are of the sync that a
 // decline ends, and the declines first, since what stands beside one is of the declined sync.
-func (t *Task) failed(h inHand, c *split.Change, n *number) {
+func (t *Partition) failed(h inHand, c *split.Change, n *number) {
 	whole := errorsIn(c.Errors)
 	for _, decline := range c.Declines() {
 		n.history.Decline(t.now, h.origin.ReceivedAt, decline)
@@ -89,7 +89,7 @@ func (t *Task) failed(h inHand, c *split.Change, n *number) {
 }
 
 // beside passes on the errors of a chunk that has messages, too: those leave without them.
-func (t *Task) beside(o *Origin, c *split.Change, element int, f *historyErrors) {
+func (t *Partition) beside(o *Origin, c *split.Change, element int, f *historyErrors) {
 	if f.odd {
 		t.other(o, c)
 		return

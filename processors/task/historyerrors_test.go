@@ -17,7 +17,7 @@ func failedChunk(phase, order int, errors, threads string) string {
 }
 
 // lastSync is the newest state of the sync that was committed.
-func (p *partition) lastSync() schemas.Sync {
+func (p *harness) lastSync() schemas.Sync {
 	p.t.Helper()
 	all := events[schemas.Sync](p, schemas.TopicSyncs)
 	if len(all) == 0 {

@@ -11,7 +11,7 @@ import (
 )
 
 // content is JSON of a change as it counts in ids: see split.Change.Content. The result is valid until the next call.
-func (t *Task) content(c *split.Change, raw []byte) []byte {
+func (t *Partition) content(c *split.Change, raw []byte) []byte {
 	content := c.Content(t.compact[:0], raw)
 	if len(content) > 0 && len(content) < len(raw) {
 		t.compact = content
@@ -20,7 +20,7 @@ func (t *Task) content(c *split.Change, raw []byte) []byte {
 }
 
 // messageKey identifies a message by its wamid, or by its content where it has none.
-func (t *Task) messageKey(c *split.Change, phoneNumberID string, msg *split.Message) (key schemas.Hash) {
+func (t *Partition) messageKey(c *split.Change, phoneNumberID string, msg *split.Message) (key schemas.Hash) {
 	if len(msg.ID) > 0 {
 		key, t.scratch = schemas.MessageKey(t.scratch, bytesOf(phoneNumberID), msg.ID)
 	} else {
@@ -34,7 +34,7 @@ func (t *Task) messageKey(c *split.Change, phoneNumberID string, msg *split.Mess
 //
 // Messages of the past are identified by their whole wamid: those to a broadcast list have one token in all chats, and
 // are as many messages.
-func (t *Task) liveKey(c *split.Change, n *number, msg *split.Message) (key schemas.Hash) {
+func (t *Partition) liveKey(c *split.Change, n *number, msg *split.Message) (key schemas.Hash) {
 	if w, ok := schemas.ParseWAMID(msg.ID); ok {
 		key, t.scratch = schemas.HashParts(t.scratch, bytesOf(n.id.PhoneNumberID), keyOfToken, w.Token())
 		return key
@@ -47,7 +47,7 @@ var keyOfToken = []byte("token")
 func rankOf(msg *split.Message) schemas.Rank { return schemas.RankOf(msg.Type, msg.HasErrors) }
 
 // editKey identifies one of the edits under a wamid.
-func (t *Task) editKey(c *split.Change, message schemas.Hash, msg *split.Message) schemas.Hash {
+func (t *Partition) editKey(c *split.Change, message schemas.Hash, msg *split.Message) schemas.Hash {
 	content := msg.Edit
 	if content == nil {
 		content = msg.Raw
@@ -82,7 +82,7 @@ func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
 // follow-up waits under it; whether it is that message's, the users in thread and wamid tell.
 
 // joinKey is the key under which the follow-up of a message waits. key identifies the message.
-func (t *Task) joinKey(n *number, key schemas.Hash, wamid []byte) schemas.Hash {
+func (t *Partition) joinKey(n *number, key schemas.Hash, wamid []byte) schemas.Hash {
 	if w, ok := schemas.ParseWAMID(wamid); ok {
 		return t.tokenKey(n, &w, keyOfToken)
 	}
@@ -91,7 +91,7 @@ func (t *Task) joinKey(n *number, key schemas.Hash, wamid []byte) schemas.Hash {
 
 // wamidToken is the token of a wamid, by which readers join what has the two wamids of one message. It is empty where the
 // wamid has none.
-func (t *Task) wamidToken(wamid []byte) string {
+func (t *Partition) wamidToken(wamid []byte) string {
 	w, ok := schemas.ParseWAMID(wamid)
 	if !ok {
 		return ""
@@ -99,7 +99,7 @@ func (t *Task) wamidToken(wamid []byte) string {
 	return str(t.arena.copy(str(w.Token())))
 }
 
-func (t *Task) tokenKey(n *number, w *schemas.ScopedWAMID, kind []byte) (key schemas.Hash) {
+func (t *Partition) tokenKey(n *number, w *schemas.ScopedWAMID, kind []byte) (key schemas.Hash) {
 	key, t.scratch = schemas.HashParts(t.scratch, bytesOf(n.id.PhoneNumberID), kind, w.Token())
 	return key
 }
@@ -108,7 +108,7 @@ func (t *Task) tokenKey(n *number, w *schemas.ScopedWAMID, kind []byte) (key sch
 var keyOfSeveral = []byte("several")
 
 // remember keeps a placeholder that left, and gives the follow-ups that waited for it or for one with its token.
-func (t *Task) remember(n *number, key schemas.Hash, wamid []byte, p media.Placeholder, receivedAt time.Time) []media.FollowUp {
+func (t *Partition) remember(n *number, key schemas.Hash, wamid []byte, p media.Placeholder, receivedAt time.Time) []media.FollowUp {
 	w, ok := schemas.ParseWAMID(wamid)
 	if !ok {
 		return n.media.Placeholder(receivedAt, key, p)
@@ -129,13 +129,13 @@ func (t *Task) remember(n *number, key schemas.Hash, wamid []byte, p media.Place
 }
 
 // hasPlaceholders tells whether placeholderOf can find any.
-func (t *Task) hasPlaceholders(n *number) bool {
+func (t *Partition) hasPlaceholders(n *number) bool {
 	known, _ := n.media.Len()
 	return known > 0 || t.outer != nil
 }
 
 // placeholderOf is the placeholder of a follow-up: that with its wamid, else that with the other wamid of its message.
-func (t *Task) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (p media.Placeholder, ok bool) {
+func (t *Partition) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (p media.Placeholder, ok bool) {
 	if p, ok = t.findPlaceholder(n, key); ok {
 		return p, true
 	}
@@ -161,7 +161,7 @@ func (t *Task) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (p
 func sameUser(a, b []byte) bool { return bytes.Equal(a, b) || identity.SamePhone(a, b) }
 
 // firstOfTwins tells whether no asset left under the other wamid of a message whose placeholder is known.
-func (t *Task) firstOfTwins(l *liveChange, wamid []byte, thread string, rank schemas.Rank) bool {
+func (t *Partition) firstOfTwins(l *liveChange, wamid []byte, thread string, rank schemas.Rank) bool {
 	w, ok := schemas.ParseWAMID(wamid)
 	if !ok || l.o.Requeue.event() != "" {
 		return true

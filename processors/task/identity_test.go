@@ -18,7 +18,7 @@ import (
 func body(name string) string { return string(fixtures.Named(name).Body) }
 
 // twice delivers a golden webhook, and again after a restart, and gives the events of a topic.
-func twice(t *testing.T, name string, topic schemas.Topic) ([]schemas.Message, *partition) {
+func twice(t *testing.T, name string, topic schemas.Topic) ([]schemas.Message, *harness) {
 	t.Helper()
 	p := newPartition(t)
 	p.webhook(body(name))
@@ -28,7 +28,7 @@ func twice(t *testing.T, name string, topic schemas.Topic) ([]schemas.Message, *
 }
 
 // distinct tells that all events of a topic have ids of their own.
-func distinct(t *testing.T, p *partition, topic schemas.Topic) {
+func distinct(t *testing.T, p *harness, topic schemas.Topic) {
 	t.Helper()
 	ids := map[string]bool{}
 	for _, r := range p.topics[topic] {

@@ -11,7 +11,7 @@ import (
 )
 
 // keysOfState are the records of a kind that `state` has.
-func (p *partition) keysOfState(kind string) (keys []string) {
+func (p *harness) keysOfState(kind string) (keys []string) {
 	live := map[string]bool{}
 	for _, r := range p.topics[schemas.TopicState] {
 		if strings.HasPrefix(r.key, kind) {

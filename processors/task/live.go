@@ -14,7 +14,7 @@ import (
 // live routes messages, echoes, statuses and errors of a change: to `messages` and `echoes`, or to `media`
 // where they are the asset of an earlier placeholder. done counts the items of the change that are; it is false where the
 // rest has to wait.
-func (t *Task) live(o *Origin, c *split.Change, n *number, done *int) bool {
+func (t *Partition) live(o *Origin, c *split.Change, n *number, done *int) bool {
 	l := liveChange{o: o, c: c, n: n, origin: t.place(o, c.Entry, c.Index)}
 	messages, echoes, statuses := len(c.Messages), len(c.Echoes), len(c.Statuses)
 	for began, items := *done, itemsOf(c); *done < items; *done++ {
@@ -76,14 +76,14 @@ func on(m *schemas.Message, s *people.Side) {
 }
 
 // item emits a message or an echo, unless it was seen at its rank or a higher one.
-func (t *Task) item(l *liveChange, msg *split.Message, echo bool) {
+func (t *Partition) item(l *liveChange, msg *split.Message, echo bool) {
 	if t.pastMedia(l, msg, echo) {
 		return
 	}
 	t.liveMessage(l, msg, t.people.Message(l.c, l.n.display(l.c, l.o.ReceivedAt), msg, echo), echo, false)
 }
 
-func (t *Task) liveMessage(l *liveChange, msg *split.Message, side *people.Side, echo, historical bool) {
+func (t *Partition) liveMessage(l *liveChange, msg *split.Message, side *people.Side, echo, historical bool) {
 	e, kind := l.event(schemas.TopicMessages, schemas.TypeMessage), KindMessage
 	if echo {
 		e, kind = l.event(schemas.TopicEchoes, schemas.TypeEcho), KindEcho
@@ -104,7 +104,7 @@ func (t *Task) liveMessage(l *liveChange, msg *split.Message, side *people.Side,
 
 // firstVersion gives an event of a message its id and tells whether it is to leave. Of each rank one leaves, but of edits
 // each.
-func (t *Task) firstVersion(e *event, l *liveChange, key schemas.Hash, msg *split.Message, rank schemas.Rank) bool {
+func (t *Partition) firstVersion(e *event, l *liveChange, key schemas.Hash, msg *split.Message, rank schemas.Rank) bool {
 	o, message := l.o, l.n.known(schemas.MessageEventID(e.ceType, key, 0))
 	if l.standby() {
 		if t.left(o, o.ReceivedAt, message, rank) {
@@ -132,7 +132,7 @@ func (t *Task) firstVersion(e *event, l *liveChange, key schemas.Hash, msg *spli
 }
 
 // left tells whether the real one of a copy on standby left already, at this rank or a higher one.
-func (t *Task) left(o *Origin, at time.Time, key schemas.Hash, rank schemas.Rank) bool {
+func (t *Partition) left(o *Origin, at time.Time, key schemas.Hash, rank schemas.Rank) bool {
 	if o.Requeue.event() != "" {
 		return false // it names what it wants
 	}
@@ -141,7 +141,7 @@ func (t *Task) left(o *Origin, at time.Time, key schemas.Hash, rank schemas.Rank
 }
 
 // firstBytes tells whether a status or an error, which all its bytes identify, is to leave, and under which id.
-func (t *Task) firstBytes(l *liveChange, id schemas.Hash) (schemas.Hash, bool) {
+func (t *Partition) firstBytes(l *liveChange, id schemas.Hash) (schemas.Hash, bool) {
 	if l.standby() {
 		if t.left(l.o, l.o.ReceivedAt, l.n.known(id), schemas.RankConcrete) {
 			return id, false
@@ -153,7 +153,7 @@ func (t *Task) firstBytes(l *liveChange, id schemas.Hash) (schemas.Hash, bool) {
 
 // status emits a status. One message has several, and they may run backwards: each is an event of its own. Several may be
 // of one second: of the participants of a group, of a payment, with different errors. So all bytes tell two apart.
-func (t *Task) status(l *liveChange, msg *split.Message) {
+func (t *Partition) status(l *liveChange, msg *split.Message) {
 	var b [20]byte
 	at := strconv.AppendInt(b[:0], msg.Timestamp, 10)
 	var id schemas.Hash
@@ -174,7 +174,7 @@ func (t *Task) status(l *liveChange, msg *split.Message) {
 }
 
 // failure emits the errors that a value has beside, or instead of, its messages: one event each.
-func (t *Task) failure(l *liveChange) {
+func (t *Partition) failure(l *liveChange) {
 	var errs []json.RawMessage
 	switch {
 	case l.c.Errors[0] == '{': // one without its array

@@ -193,10 +193,10 @@ func TestOldEchoWithoutAPlaceholderIsHistoricalUnderEveryField(t *testing.T) {
 func TestFollowUpOfOldMediaJoinsWhicheverCameFirst(t *testing.T) {
 	placeholder := envelope("history", value(`"history":[{"metadata":{"phase":2,"chunk_order":1,"progress":10},"threads":[{"id":"`+user+`","messages":[{"from":"`+user+`","id":"P","timestamp":"1739230955","type":"media_placeholder"}]}]}]`))
 	asset := envelope("history", value(`"messages":[{"from":"`+other+`","id":"P","timestamp":"1739230999","type":"image","image":{"id":"1"}}]`))
-	for name, play := range map[string]func(*partition){
-		"placeholder first": func(p *partition) { p.webhook(placeholder); p.tick(3 * time.Minute); p.restart(); p.webhook(asset) },
-		"asset first":       func(p *partition) { p.webhook(asset); p.webhook(placeholder); p.tick(3 * time.Minute) },
-		"13 days later": func(p *partition) {
+	for name, play := range map[string]func(*harness){
+		"placeholder first": func(p *harness) { p.webhook(placeholder); p.tick(3 * time.Minute); p.restart(); p.webhook(asset) },
+		"asset first":       func(p *harness) { p.webhook(asset); p.webhook(placeholder); p.tick(3 * time.Minute) },
+		"13 days later": func(p *harness) {
 			p.webhook(placeholder)
 			p.tick(3 * time.Minute)
 			p.tick(13 * 24 * time.Hour)

@@ -20,7 +20,7 @@ type number struct {
 	key     string // escaped "waba/phone_number_id", in state keys
 	id      history.Identity
 	source  []byte       // ce_source
-	scope   schemas.Hash // of its WABA: see known
+	wabaHash   schemas.Hash // of its WABA: see known
 	history *history.Number
 	media   *media.Book
 
@@ -33,7 +33,7 @@ type number struct {
 	displayAt                time.Time // when that was received from which its display number is
 
 	business      *business
-	maker         *maker
+	share         *sourceShare
 	phone         string  // its display number, see phoneKey
 	heard         int     // how many of the business's fresh account events it was told
 	usedMS        int64   // when it was heard of last, see usedPrecision; 0: not known
@@ -85,8 +85,8 @@ func (n *number) known(key schemas.Hash) schemas.Hash {
 		key.Lo = ^key.Lo
 		return key
 	}
-	key.Hi ^= n.scope.Hi
-	key.Lo ^= n.scope.Lo
+	key.Hi ^= n.wabaHash.Hi
+	key.Lo ^= n.wabaHash.Lo
 	return key
 }
 
@@ -97,7 +97,7 @@ func numberKey(waba, phoneNumberID string) string {
 }
 
 // number finds or makes the number of a change. It is nil, and there is a reason, where there is no room for another one.
-func (t *Task) number(o *Origin, c *split.Change) (*number, schemas.Reason) {
+func (t *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason) {
 	waba, phoneNumberID, display := c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber
 	t.scratch = append(append(append(t.scratch[:0], waba...), '/'), phoneNumberID...)
 	n, ok := t.numbers[str(t.scratch)]
@@ -107,26 +107,26 @@ func (t *Task) number(o *Origin, c *split.Change) (*number, schemas.Reason) {
 			return nil, reason
 		}
 		n = t.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
-		t.made(n, t.maker(by))
+		t.countNumber(n, t.sourceShare(by))
 		n.displayAt = o.ReceivedAt
-		t.announced.tell(n, t.now)
+		t.pendingBoundaries.applyTo(n, t.now)
 	} else if n.show(display, o.ReceivedAt) {
 		n.history.Name(n.id)
-		t.hear(n) // as what it was until now
+		t.applyFreshEvents(n) // as what it was until now
 		n.business.named(n)
 	}
-	t.hear(n)
+	t.applyFreshEvents(n)
 	t.used(n)
 	t.introduce(n, o)
 	t.touch(n)
 	return n, ""
 }
 
-func (t *Task) addNumber(id history.Identity) *number {
+func (t *Partition) addNumber(id history.Identity) *number {
 	n := &number{
 		key: numberKey(id.WABAID, id.PhoneNumberID), id: id,
 		source:  []byte("/whatsapp/" + numberKey(id.WABAID, id.PhoneNumberID)),
-		scope:   schemas.HashBytes([]byte(id.WABAID)),
+		wabaHash:   schemas.HashBytes([]byte(id.WABAID)),
 		history: history.NewNumber(&t.cfg.History, id),
 		media:   media.New(&t.cfg.Media),
 	}
@@ -138,7 +138,7 @@ func (t *Task) addNumber(id history.Identity) *number {
 	n.business.numbers = append(n.business.numbers, n)
 	n.business.named(n)
 	t.recency.push(n)
-	t.made(n, t.maker(""))
+	t.countNumber(n, t.sourceShare(""))
 	return n
 }
 
@@ -188,8 +188,8 @@ func timeOfMillis(ms int64) time.Time {
 }
 
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
-func (t *Task) Flush() {
-	t.tellAll()
+func (t *Partition) Flush() {
+	t.applyFreshEventsToAll()
 	for _, n := range t.changed {
 		n.changed = false
 		t.flushNumber(n)
@@ -200,19 +200,19 @@ func (t *Task) Flush() {
 	t.forgetIdle(concerned)
 	t.people.End()
 	t.pages.flush(t)
-	t.announced.flush(t)
+	t.pendingBoundaries.flush(t)
 	t.undated.flush(t)
 	t.flushContacts()
 	t.directory.flush(t)
 	t.deferral.flush(t)
-	t.flushScopes()
+	t.flushReplayStates()
 	t.flushReplays()
 }
 
-func (t *Task) flushNumber(n *number) {
+func (t *Partition) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
-		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.maker.source, millisOf(n.named), millisOf(n.displayAt)})
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.share.source, millisOf(n.named), millisOf(n.displayAt)})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
@@ -250,7 +250,7 @@ func (t *Task) flushNumber(n *number) {
 
 // concerns notes whether a record that concerns a number was written by a replay. What is told of its sync is an event of
 // the replay then, until something else concerns it: also what time brings about later.
-func (t *Task) concerns(o *Origin, n *number) {
+func (t *Partition) concerns(o *Origin, n *number) {
 	var id string
 	if o.Replay != nil {
 		id = str(o.Replay.ID)
@@ -258,7 +258,7 @@ func (t *Task) concerns(o *Origin, n *number) {
 	t.concernedBy(n, id)
 }
 
-func (t *Task) concernedBy(n *number, replay string) {
+func (t *Partition) concernedBy(n *number, replay string) {
 	if n.replay == replay || t.outer != nil { // a scope tells no syncs
 		return
 	}
@@ -274,7 +274,7 @@ func (n *number) ofReplay() []Header {
 }
 
 // retell lets a number's sync be told even where nothing changed.
-func (t *Task) retell(n *number) {
+func (t *Partition) retell(n *number) {
 	n.again = n.history.Retell()
 }
 
@@ -287,12 +287,12 @@ func timeOf(s *schemas.Sync) time.Time {
 }
 
 // state emits a record of the state changelog; a nil value is a tombstone.
-func (t *Task) state(key, value []byte) {
+func (t *Partition) state(key, value []byte) {
 	t.out(Record{Topic: schemas.TopicState, Partition: t.cfg.Partition, Key: key, Value: value})
 }
 
 // RestoreState takes the newest record of one key of the `state` topic.
-func (t *Task) RestoreState(key string, value []byte) error {
+func (t *Partition) RestoreState(key string, value []byte) error {
 	kind, rest := key, ""
 	if len(key) > 2 {
 		kind, rest = key[:2], key[2:]
@@ -305,7 +305,7 @@ func (t *Task) RestoreState(key string, value []byte) error {
 		}
 		n := t.restoring(id.WABAID, id.PhoneNumberID)
 		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
-		t.made(n, t.maker(id.Source))
+		t.countNumber(n, t.sourceShare(id.Source))
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
 		n.usedMS, n.named, n.displayAt = id.UsedMS, timeOfMillis(id.NamedMS), timeOfMillis(id.DisplayMS)
 		n.business.named(n)
@@ -329,14 +329,14 @@ func (t *Task) RestoreState(key string, value []byte) error {
 			return n.history.Restore(key, value)
 		}
 		return n.media.Restore(key, value)
-	case stateScope:
-		return t.restoreScope(rest, value)
+	case stateReplayState:
+		return t.restoreReplayState(rest, value)
 	case stateReplay:
 		return t.restoreReplay(rest, value)
 	case stateDirectory:
 		return t.directory.restore(rest, value)
 	case stateAnnounced:
-		return t.announced.restore(rest, value)
+		return t.pendingBoundaries.restore(rest, value)
 	case stateUndated:
 		return t.undated.restore(rest, value)
 	case stateDeferred:
@@ -351,7 +351,7 @@ func (t *Task) RestoreState(key string, value []byte) error {
 	return fmt.Errorf("unknown kind of state; it was written by a newer version")
 }
 
-func (t *Task) restoring(waba, phoneNumberID string) *number {
+func (t *Partition) restoring(waba, phoneNumberID string) *number {
 	if n, ok := t.numbers[waba+"/"+phoneNumberID]; ok {
 		return n
 	}
@@ -359,12 +359,12 @@ func (t *Task) restoring(waba, phoneNumberID string) *number {
 }
 
 // RestoreContact takes one record of the `contacts` topic, in offset order.
-func (t *Task) RestoreContact(key []byte, header func(string) []byte, removed bool) error {
+func (t *Partition) RestoreContact(key []byte, header func(string) []byte, removed bool) error {
 	return t.contacts.Restore(key, header, removed)
 }
 
 // Restored ends the restoration.
-func (t *Task) Restored() error {
+func (t *Partition) Restored() error {
 	t.deferral.restored(t)
 	all := make([]*number, 0, t.recency.n)
 	t.recency.each(func(n *number) { all = append(all, n) })
@@ -392,7 +392,7 @@ func (t *Task) Restored() error {
 }
 
 // Incomplete is how many records were missing from the state when it was restored: they were lost with the log that held them.
-func (t *Task) Incomplete() (n int) {
+func (t *Partition) Incomplete() (n int) {
 	t.recency.each(func(number *number) { n += number.history.Incomplete() })
 	for _, r := range t.replays.open {
 		if r.own != nil {
@@ -403,7 +403,7 @@ func (t *Task) Incomplete() (n int) {
 }
 
 // want puts a number in line if its next chunk has to be read again.
-func (t *Task) want(n *number) {
+func (t *Partition) want(n *number) {
 	if n.wanting {
 		return
 	}

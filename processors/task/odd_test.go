@@ -29,7 +29,7 @@ func incoming(id, more string) string {
 func nameTwice(id string) string { return incoming(id, `,"text":{"body":"a","body":"b"}`) }
 
 // theLetter is the only letter.
-func (p *partition) theLetter() record {
+func (p *harness) theLetter() record {
 	p.t.Helper()
 	if n := len(p.topics[schemas.TopicDLQ]); n != 1 {
 		p.t.Fatalf("%d letters, want one", n)
@@ -272,13 +272,13 @@ func TestOddPartsAreToldByThePartitionOfTheirBusiness(t *testing.T) {
 	}
 	body := `{"object":"whatsapp_business_account","entry":[` + of("here", "a") + `,` + of("there", "b") + `,{"changes":[7]}]}`
 	partitionOf := func(b []byte) int32 { return map[string]int32{"here": 0, "there": 1}[string(b)] }
-	make2 := func(partition int32) *partition {
+	make2 := func(partition int32) *harness {
 		p := newPartition(t)
 		p.cfg.Partition, p.cfg.Partitions, p.cfg.PartitionOf = partition, 2, partitionOf
 		p.restart()
 		return p
 	}
-	tell := func(p *partition) string {
+	tell := func(p *harness) string {
 		l := p.theLetter()
 		return fmt.Sprint(wamids(events[schemas.Message](p, schemas.TopicMessages)), l.headers[schemas.HeaderDLQReason], " ", l.headers[schemas.HeaderDLQPlaces])
 	}

@@ -24,7 +24,7 @@ type pages struct {
 const pageBytesMax = 400 * known.EntryBytes
 
 // raise remembers h in Recent and on the page, and tells whether an event of this rank leaves.
-func (t *Task) raise(at time.Time, h schemas.Hash, r schemas.Rank) bool {
+func (t *Partition) raise(at time.Time, h schemas.Hash, r schemas.Rank) bool {
 	was, seen := t.recent.Raise(at, h, r)
 	if seen && r <= was {
 		return false
@@ -52,14 +52,14 @@ func (p *pages) open(bucket time.Time) {
 	}
 }
 
-func (p *pages) key(t *Task, bucket int64, number uint32) []byte {
+func (p *pages) key(t *Partition, bucket int64, number uint32) []byte {
 	key := append(t.arena.room(len(stateRecent)+32), stateRecent...)
 	key = append(strconv.AppendInt(key, bucket, 10), '|')
 	return t.arena.done(strconv.AppendUint(key, uint64(number), 10))
 }
 
 // flush writes the page under way, if it grew.
-func (p *pages) flush(t *Task) {
+func (p *pages) flush(t *Partition) {
 	if !p.dirty {
 		return
 	}
@@ -74,7 +74,7 @@ func (p *pages) flush(t *Task) {
 }
 
 // expire forgets buckets that are older than the window, and their pages.
-func (p *pages) expire(t *Task, now time.Time) {
+func (p *pages) expire(t *Partition, now time.Time) {
 	for _, start := range t.recent.Expired(now) {
 		bucket := start.UnixMilli()
 		if last, ok := p.last[bucket]; ok {
@@ -91,7 +91,7 @@ func (p *pages) expire(t *Task, now time.Time) {
 }
 
 // restore takes a page.
-func (p *pages) restore(t *Task, rest string, value []byte) error {
+func (p *pages) restore(t *Partition, rest string, value []byte) error {
 	b, n, ok := strings.Cut(rest, "|")
 	bucket, err := strconv.ParseInt(b, 10, 64)
 	number, err2 := strconv.ParseUint(n, 10, 32)

@@ -49,7 +49,7 @@ func (r *progressRecord) progress() progress {
 
 // Part is Webhook for a record of the lane that carries history. Where the transaction has no room for the whole body
 // (Bound), the part that there is room for leaves; the rest is due with GoOn.
-func (t *Task) Part(o *Origin, b *split.Body) (whole bool) {
+func (t *Partition) Part(o *Origin, b *split.Body) (whole bool) {
 	if o.Replay != nil || o.Requeue != nil {
 		t.Webhook(o, b)
 		return true
@@ -68,7 +68,7 @@ func (t *Task) Part(o *Origin, b *split.Body) (whole bool) {
 
 // GoOn processes the record that was started, from where it is on: o and b are that record, read again. It tells whether
 // nothing is left.
-func (t *Task) GoOn(o *Origin, b *split.Body) (whole bool) {
+func (t *Partition) GoOn(o *Origin, b *split.Body) (whole bool) {
 	if o.Replay != nil || o.Requeue != nil {
 		t.Webhook(o, b)
 		t.Abandon()
@@ -82,7 +82,7 @@ func (t *Task) GoOn(o *Origin, b *split.Body) (whole bool) {
 }
 
 // pause tells whether to stop before the next item of a body. It looks at the limit of the turn every PartItems items.
-func (t *Task) pause() bool {
+func (t *Partition) pause() bool {
 	if !t.inParts {
 		return false
 	}
@@ -91,7 +91,7 @@ func (t *Task) pause() bool {
 }
 
 // stopped leaves the numbers in line whose chunks were offered: what may leave of them does so when the body is through.
-func (t *Task) stopped() {
+func (t *Partition) stopped() {
 	for _, o := range t.offers {
 		t.want(o.number)
 		t.holds = t.holds || o.number.history.Held() > o.held

@@ -66,7 +66,7 @@ type yield struct {
 	state  map[string]string
 }
 
-func (p *partition) yield() yield {
+func (p *harness) yield() yield {
 	all := yield{map[schemas.Topic][]string{}, map[string]string{}, map[string]string{}}
 	for topic, rs := range p.topics {
 		for _, r := range rs {
@@ -89,7 +89,7 @@ func (p *partition) yield() yield {
 
 // inParts defers the last raw record, and processes it with room for one part in each transaction. between comes after
 // each.
-func (p *partition) inParts(offset int, between func()) (transactions int) {
+func (p *harness) inParts(offset int, between func()) (transactions int) {
 	p.t.Helper()
 	raw := p.raw[offset]
 	p.task.Defer([]byte(waba), deferred.Record{Topic: schemas.TopicRawBulk, Offset: int64(offset), ReceivedAt: raw.at, Bytes: int64(len(raw.body))}, deferred.LongBody)

@@ -16,11 +16,11 @@ const PiecesMin = 8
 // Pieces copies the chunks of a body that wait, so that each can be released without the rest of its body, in the order in
 // which they will leave. It is for what Webhook or Release has just processed, before other bytes take its place; nil where few
 // wait, or the body has to be there as a whole.
-func (t *Task) Pieces(o *Origin, b *split.Body) []*split.Piece {
+func (t *Partition) Pieces(o *Origin, b *split.Body) []*split.Piece {
 	if o.Requeue != nil || !b.ManyChunks(PiecesMin) {
 		return nil
 	}
-	if s := t.scope(o); s != nil {
+	if s := t.replayStateOf(o); s != nil {
 		return s.Pieces(o, b)
 	}
 	t.people.Begin()
@@ -48,7 +48,7 @@ func (t *Task) Pieces(o *Origin, b *split.Body) []*split.Piece {
 	return all
 }
 
-func (t *Task) piecesOf(all []*split.Piece, n *number, o *Origin, b *split.Body, change int) []*split.Piece {
+func (t *Partition) piecesOf(all []*split.Piece, n *number, o *Origin, b *split.Body, change int) []*split.Piece {
 	c := &b.Changes[change]
 	var of *split.PieceChange
 	for k := range c.History[:min(len(c.History), math.MaxUint16+1)] {

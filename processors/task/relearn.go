@@ -20,7 +20,7 @@ type pastEvent struct {
 
 // Relearn takes an event of this partition's history, where the restored state is incomplete: its message is known again, and
 // does not leave once more. It comes after Restored, for all events that there are, and Relearned ends it.
-func (t *Task) Relearn(value []byte) error {
+func (t *Partition) Relearn(value []byte) error {
 	var e pastEvent
 	if err := json.Unmarshal(value, &e); err != nil {
 		return fmt.Errorf("event of the history: %w", err)
@@ -50,7 +50,7 @@ func (t *Task) Relearn(value []byte) error {
 }
 
 // Relearned ends what Relearn began.
-func (t *Task) Relearned() {
+func (t *Partition) Relearned() {
 	t.recency.each(func(n *number) {
 		n.history.Relearned()
 		t.touch(n)

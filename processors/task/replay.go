@@ -26,7 +26,7 @@ type replay struct {
 	// the order of their logs: what comes again, because a killed replay repeats its last records, is left out.
 	lanes   map[string]int64
 	seen    time.Time
-	own     *scope // nil: the replay has the task's state
+	own     *replayState // nil: the replay has the task's state
 	ending  bool   // the marker was read; own still holds something
 	changed bool
 }
@@ -57,7 +57,7 @@ func (r *replays) find(id string) *replay {
 
 // Replayed takes notice of a replayed record and tells whether it is to be processed: not a marker, and not
 // what was processed before.
-func (t *Task) Replayed(o *Origin) bool {
+func (t *Partition) Replayed(o *Origin) bool {
 	id := str(o.Replay.ID)
 	r := t.replays.find(id)
 	if o.Replay.End {
@@ -72,7 +72,7 @@ func (t *Task) Replayed(o *Origin) bool {
 	if r == nil {
 		r = t.openReplay(string(o.Replay.ID))
 		if o.Replay.Own {
-			r.own = t.newScope(r.id)
+			r.own = t.newReplayState(r.id)
 		}
 	}
 	r.seen, r.changed = o.Replay.Seen, true
@@ -104,7 +104,7 @@ func laneOf(label []byte) (lane string, offset int64, ok bool) {
 // Replaying tells whether a replay into this partition goes on: what it has not written yet is not silence, and
 // the time of this partition is that of the records that it writes. now is by the owner's clock; a replay that
 // was silent for longer than Config.ReplayTimeout goes on no more.
-func (t *Task) Replaying(now time.Time) bool {
+func (t *Partition) Replaying(now time.Time) bool {
 	for _, r := range t.replays.open {
 		if r.own == nil && now.Sub(r.seen) < t.cfg.ReplayTimeout {
 			return true
@@ -114,10 +114,10 @@ func (t *Task) Replaying(now time.Time) bool {
 }
 
 // Replays is how many replays go on in this partition.
-func (t *Task) Replays() int { return len(t.replays.open) }
+func (t *Partition) Replays() int { return len(t.replays.open) }
 
 // GiveUp ends the replays that were silent for too long, by the owner's clock.
-func (t *Task) GiveUp(now time.Time) {
+func (t *Partition) GiveUp(now time.Time) {
 	for i := len(t.replays.open) - 1; i >= 0; i-- {
 		if r := t.replays.open[i]; !r.ending && now.Sub(r.seen) >= t.cfg.ReplayTimeout {
 			t.endReplay(r)
@@ -126,14 +126,14 @@ func (t *Task) GiveUp(now time.Time) {
 }
 
 // openReplay makes a replay known.
-func (t *Task) openReplay(id string) *replay {
+func (t *Partition) openReplay(id string) *replay {
 	r := &replay{id: id, lanes: map[string]int64{}}
 	t.replays.open = append(t.replays.open, r)
 	return r
 }
 
 // endReplay ends a replay. One with a state of its own goes when all that it holds has left.
-func (t *Task) endReplay(r *replay) {
+func (t *Partition) endReplay(r *replay) {
 	if r.own == nil {
 		t.forgetReplay(r)
 		return
@@ -142,7 +142,7 @@ func (t *Task) endReplay(r *replay) {
 	r.own.finish(r.seen)
 }
 
-func (t *Task) forgetReplay(r *replay) {
+func (t *Partition) forgetReplay(r *replay) {
 	for i, known := range t.replays.open {
 		if known == r {
 			t.replays.open = append(t.replays.open[:i], t.replays.open[i+1:]...)
@@ -152,7 +152,7 @@ func (t *Task) forgetReplay(r *replay) {
 	}
 }
 
-func (t *Task) flushReplays() {
+func (t *Partition) flushReplays() {
 	for _, id := range t.replays.gone {
 		t.state(t.arena.copy(stateReplay, id), nil)
 	}
@@ -170,7 +170,7 @@ func (t *Task) flushReplays() {
 	}
 }
 
-func (t *Task) restoreReplay(id string, value []byte) error {
+func (t *Partition) restoreReplay(id string, value []byte) error {
 	var rec replayRecord
 	if err := json.Unmarshal(value, &rec); err != nil {
 		return fmt.Errorf("replay %s: %w", id, err)
@@ -183,7 +183,7 @@ func (t *Task) restoreReplay(id string, value []byte) error {
 		r = t.openReplay(id)
 	}
 	if rec.Own && r.own == nil {
-		r.own = t.newScope(id)
+		r.own = t.newReplayState(id)
 	}
 	r.lanes, r.seen, r.ending = rec.Lanes, time.UnixMilli(rec.SeenMS), rec.Ending
 	return nil

@@ -18,7 +18,7 @@ type delivery struct {
 }
 
 // live processes deliveries as they come, with a tick every second up to the time given.
-func (p *partition) live(ds []delivery, until time.Duration) {
+func (p *harness) live(ds []delivery, until time.Duration) {
 	p.t.Helper()
 	next := time.Duration(0)
 	ticks := func(to time.Duration) {
@@ -40,7 +40,7 @@ func (p *partition) live(ds []delivery, until time.Duration) {
 }
 
 // replayed feeds a record of the log as a replay wrote it, and tells whether it was processed.
-func (p *partition) replayed(id string, offset int, seen time.Time) bool {
+func (p *harness) replayed(id string, offset int, seen time.Time) bool {
 	p.t.Helper()
 	p.copied[offset] = &task.Replay{ID: []byte(id), Seen: seen}
 	o := p.origin(offset)
@@ -58,7 +58,7 @@ func (p *partition) replayed(id string, offset int, seen time.Time) bool {
 	return true
 }
 
-func (p *partition) endOfReplay(id string, at, seen time.Time) {
+func (p *harness) endOfReplay(id string, at, seen time.Time) {
 	o := &task.Origin{Topic: schemas.TopicRawBulk, ReceivedAt: at, Replay: &task.Replay{ID: []byte(id), End: true, Seen: seen}}
 	p.task.Pass(at)
 	p.releaseAll()
@@ -66,7 +66,7 @@ func (p *partition) endOfReplay(id string, at, seen time.Time) {
 }
 
 // told is what a consumer sees: the values of the messages in order, and the last state of the sync.
-func (p *partition) told() []string {
+func (p *harness) told() []string {
 	var all []string
 	for _, topic := range []schemas.Topic{schemas.TopicHistory, schemas.TopicMedia} {
 		for _, r := range p.topics[topic] {

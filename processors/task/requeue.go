@@ -24,7 +24,7 @@ type Requeue struct {
 
 // Requeued tells whether a requeued record is to be processed: a letter can reach the log twice when its
 // requeue was interrupted.
-func (t *Task) Requeued(o *Origin) bool {
+func (t *Partition) Requeued(o *Origin) bool {
 	var id schemas.Hash
 	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.HeaderRequeue), o.Requeue.Letter)
 	t.passed(o.ReceivedAt)
@@ -58,7 +58,7 @@ func (r *Requeue) change(i int, c *split.Change) bool {
 
 // first tells whether an event is to leave: it did not at its rank or a higher one, or it is the one for which
 // its record was requeued.
-func (t *Task) first(o *Origin, at time.Time, id, key schemas.Hash, rank schemas.Rank) bool {
+func (t *Partition) first(o *Origin, at time.Time, id, key schemas.Hash, rank schemas.Rank) bool {
 	if only := o.Requeue.event(); only != "" {
 		return id.Hex() == only
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // requeue feeds a dead letter again, as the runner does.
-func (p *partition) requeue(letter record, id string) bool {
+func (p *harness) requeue(letter record, id string) bool {
 	p.t.Helper()
 	p.raw = append(p.raw, rawRecord{letter.value, start})
 	o := p.origin(len(p.raw) - 1)

@@ -13,7 +13,7 @@ import (
 // reroute passes a change on to the partition of its business, in an envelope of its own. A native body is one
 // change, and has no words for it but its own: it goes on as it is. A wrapped value stays one, so that what leaves of it is the same. The headers of the raw record go with it, and the
 // place where it came from.
-func (t *Task) reroute(o *Origin, e split.Envelope, c *split.Change, partition int32) {
+func (t *Partition) reroute(o *Origin, e split.Envelope, c *split.Change, partition int32) {
 	value := c.Raw
 	switch e {
 	case split.EnvelopeNative:
@@ -43,7 +43,7 @@ func (t *Task) reroute(o *Origin, e split.Envelope, c *split.Change, partition i
 }
 
 // enveloped puts a change into an envelope of Meta's.
-func (t *Task) enveloped(c *split.Change) []byte {
+func (t *Partition) enveloped(c *split.Change) []byte {
 	value := t.arena.room(len(c.Value) + len(c.Raw) + len(c.EntryID) + 128)
 	value = append(value, `{"object":"whatsapp_business_account","entry":[{`...)
 	if len(c.EntryID) > 0 {
@@ -78,7 +78,7 @@ func quote(dst, s []byte) []byte {
 }
 
 // other passes a change on that the pipeline does not know, unless its bytes are unfit to leave as they are.
-func (t *Task) other(o *Origin, c *split.Change) {
+func (t *Partition) other(o *Origin, c *split.Change) {
 	if c.Loose {
 		t.unfit = true
 		return
@@ -91,7 +91,7 @@ func (t *Task) other(o *Origin, c *split.Change) {
 }
 
 // otherPart passes on what of a change has no other topic: an object of it, at a place in it.
-func (t *Task) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
+func (t *Partition) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
 	var id schemas.Hash
 	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, t.content(c, raw))
 	if !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
@@ -110,6 +110,6 @@ func (t *Task) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
 }
 
 // source is ce_source where no number is known.
-func (t *Task) source(c *split.Change) []byte {
+func (t *Partition) source(c *split.Change) []byte {
 	return t.arena.copy("/whatsapp/", numberKey(string(c.WABA), string(c.PhoneNumberID)))
 }

@@ -13,7 +13,7 @@ import (
 
 // outcome is all that consumers see of a partition: every record of every topic that they read, but for the syncs of a
 // replay with a state of its own, which are not told, and for when a letter was written.
-func (p *partition) outcome(syncs bool) (all []string) {
+func (p *harness) outcome(syncs bool) (all []string) {
 	for _, topic := range schemas.Topics() {
 		if topic == schemas.TopicState || topic == schemas.TopicRerouted || topic == schemas.TopicSyncs && !syncs {
 			continue
@@ -27,7 +27,7 @@ func (p *partition) outcome(syncs bool) (all []string) {
 }
 
 // atHome makes a partition that is, or is not, that of every business.
-func atHome(t *testing.T, home bool) *partition {
+func atHome(t *testing.T, home bool) *harness {
 	t.Helper()
 	p := newPartition(t)
 	p.cfg.Partitions = 2
@@ -39,7 +39,7 @@ func atHome(t *testing.T, home bool) *partition {
 }
 
 // playAway plays a body that lies on another partition than its business's, and returns both partitions.
-func playAway(t *testing.T, body string) (away, home *partition) {
+func playAway(t *testing.T, body string) (away, home *harness) {
 	t.Helper()
 	away, home = atHome(t, false), atHome(t, true)
 	away.webhook(body)
@@ -54,7 +54,7 @@ func playAway(t *testing.T, body string) (away, home *partition) {
 }
 
 // settle lets everything leave that waits.
-func (p *partition) settle() { p.tick(p.cfg.Media.Hold + time.Minute) }
+func (p *harness) settle() { p.tick(p.cfg.Media.Hold + time.Minute) }
 
 // Every provider's every kind of event gives the same, whether its raw record lies on its business's partition or on
 // another, live and in a replay, into other topics and into its own.

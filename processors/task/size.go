@@ -37,7 +37,7 @@ type Longest struct {
 const businessHashLength = 12
 
 // Size counts over all numbers.
-func (t *Task) Size() Size {
+func (t *Partition) Size() Size {
 	s := Size{Numbers: t.recency.n}
 	t.deferral.size(&s)
 	var largest *business
@@ -49,7 +49,7 @@ func (t *Task) Size() Size {
 	if largest != nil {
 		s.Business = schemas.HashBytes([]byte(largest.id)).Hex()[:businessHashLength]
 	}
-	for _, m := range t.makers {
+	for _, m := range t.sourceShares {
 		if m.numbers > s.OfSource {
 			s.OfSource, s.Source = m.numbers, m.source
 		}

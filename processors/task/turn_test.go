@@ -14,7 +14,7 @@ import (
 
 // inTurns processes a record whose chunks leave in turns, and returns how many messages left in each call. after is called
 // between two calls.
-func (p *partition) inTurns(body string, u task.Turn, after func()) (left []int) {
+func (p *harness) inTurns(body string, u task.Turn, after func()) (left []int) {
 	p.t.Helper()
 	p.raw = append(p.raw, rawRecord{[]byte(body), p.clock})
 	history := func() (n int) {

@@ -210,7 +210,7 @@ func (u *undated) expire(now time.Time) {
 }
 
 // flush writes what changed to `state`.
-func (u *undated) flush(t *Task) {
+func (u *undated) flush(t *Partition) {
 	if len(u.changed) == 0 {
 		return
 	}

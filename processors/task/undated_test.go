@@ -23,7 +23,7 @@ type step struct {
 }
 
 // accountIDs processes steps in an order of theirs, each in a transaction of its own, and gives the ids on account, sorted.
-func (p *partition) accountIDs(steps []step, order []int, restarts bool) (ids []string) {
+func (p *harness) accountIDs(steps []step, order []int, restarts bool) (ids []string) {
 	p.t.Helper()
 	for i, s := range steps {
 		lane := "raw.live"

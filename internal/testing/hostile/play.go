@@ -28,7 +28,7 @@ const headerBytes, recordBytes = 2, 10
 
 // player plays a partition.
 type player struct {
-	task    *task.Task
+	task    *task.Partition
 	scanner *split.Scanner
 	space   task.Workspace
 	raw     map[int64][]byte

@@ -15,7 +15,7 @@ import (
 
 // asset is a message or echo that is, or may be, the asset of a past message. While it waits for its
 // placeholder it is in the `state` topic in this form.
-type asset struct {
+type mediaFollowUp struct {
 	Key schemas.Hash
 	// Doubtful marks an echo that only looks like one: without a placeholder it is an echo after all.
 	Doubtful   bool
@@ -33,12 +33,12 @@ type asset struct {
 }
 
 // placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
-func (t *Task) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
+func (t *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
 	p := media.Placeholder{Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction}
 	waited := t.remember(n, key, bytesOf(m.WAMID), p, receivedAt)
-	assets := make([]*asset, len(waited))
+	assets := make([]*mediaFollowUp, len(waited))
 	for i := range waited {
-		assets[i] = assetOf(waited[i])
+		assets[i] = mediaFollowUpOf(waited[i])
 	}
 	// Of several the one that was received first leaves, whichever came to this partition first.
 	order := make([]int, len(assets))
@@ -52,18 +52,18 @@ func (t *Task) placeholder(n *number, key schemas.Hash, m *schemas.Message, rece
 		if _, joined := t.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
 			continue
 		}
-		t.asset(n, a)
+		t.emitMediaFollowUp(n, a)
 	}
 }
 
-func (t *Task) emitWaiting(n *number, waited []media.FollowUp) {
+func (t *Partition) emitWaiting(n *number, waited []media.FollowUp) {
 	for _, w := range waited {
-		t.asset(n, assetOf(w))
+		t.emitMediaFollowUp(n, mediaFollowUpOf(w))
 	}
 }
 
-func assetOf(w media.FollowUp) *asset {
-	a := &asset{}
+func mediaFollowUpOf(w media.FollowUp) *mediaFollowUp {
+	a := &mediaFollowUp{}
 	if err := json.Unmarshal(w.Value, a); err != nil {
 		panic(fmt.Sprintf("follow-up that this task encoded: %v", err)) // RestoreState has checked those of other versions
 	}
@@ -71,7 +71,7 @@ func assetOf(w media.FollowUp) *asset {
 }
 
 // pastMedia takes a message or echo that is, or may be, the asset of a past message.
-func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
+func (t *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	var known bool
 	if t.hasPlaceholders(l.n) {
 		_, known = t.placeholderOf(l.n, t.messageKey(l.c, l.n.id.PhoneNumberID, msg), msg)
@@ -90,7 +90,7 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	}
 	side := *t.people.Message(l.c, l.n.display(l.c, l.o.ReceivedAt), msg, echo)
 	key := t.messageKey(l.c, l.n.id.PhoneNumberID, msg)
-	a := &asset{
+	a := &mediaFollowUp{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
 		Display: l.c.DisplayPhoneNumber, Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: l.standby(),
 	}
@@ -110,13 +110,13 @@ func (t *Task) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 			return true
 		}
 	}
-	t.asset(l.n, a)
+	t.emitMediaFollowUp(l.n, a)
 	return true
 }
 
 // asset emits a follow-up: as media of the past, with what its placeholder says where that is known; or, for
 // an echo that only looked like one, as the echo that it is, marked historical.
-func (t *Task) asset(n *number, a *asset) {
+func (t *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
 	msg := &a.Message
 	place, joined := t.placeholderOf(n, a.Key, msg)
 	o := &Origin{ReceivedAt: a.ReceivedAt, Source: a.Source, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
@@ -171,7 +171,7 @@ func (t *Task) asset(n *number, a *asset) {
 }
 
 // sideOf is the other side of a follow-up, as it was when it came.
-func (t *Task) sideOf(n *number, a *asset) people.Side {
+func (t *Partition) sideOf(n *number, a *mediaFollowUp) people.Side {
 	if a.Side == nil {
 		side := *t.people.Message(&split.Change{}, bytesOf(n.id.DisplayPhoneNumber), &a.Message, a.Echo)
 		if len(a.Profiles) > 0 && a.Profiles[0] == '[' {

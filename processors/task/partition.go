@@ -106,13 +106,13 @@ var liveLane = []byte(schemas.TopicRawLive.String() + "/")
 type Want = history.Ref
 
 // Task is the state of one partition.
-type Task struct {
+type Partition struct {
 	cfg Config
 	out Output
 
 	numbers    map[string]*number   // by number key
 	businesses map[string]*business // by WABA
-	makers     map[string]*maker    // by name of the source
+	sourceShares     map[string]*sourceShare    // by name of the source
 	recency    recency
 	changed    []*number   // numbers to look at in Flush
 	wanting    []*number   // numbers whose next chunk has to be read again
@@ -121,13 +121,13 @@ type Task struct {
 	schedule schedule
 	ticked   time.Time // until when what was due has happened
 	replays  replays
-	outer    *Task  // of a scope: the task whose state is the live one
-	wantedBy *scope // for whom Wanted spoke; nil: for the task itself
+	outer    *Partition  // of a scope: the task whose state is the live one
+	wantedBy *replayState // for whom Wanted spoke; nil: for the task itself
 
 	contacts  *contacts.Book
 	recent    *known.Recent
 	pages     pages
-	announced announced
+	pendingBoundaries pendingBoundaries
 	undated   undated
 	directory numberDirectory
 	deferral  deferral
@@ -150,17 +150,17 @@ type Task struct {
 }
 
 // New makes a task that knows nothing yet.
-func New(cfg Config) (*Task, error) {
+func New(cfg Config) (*Partition, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if cfg.PartitionOf == nil {
 		return nil, fmt.Errorf("task: PartitionOf is missing")
 	}
-	return &Task{
+	return &Partition{
 		cfg: cfg, out: func(Record) {},
 		Workspace: &Workspace{},
-		numbers:   map[string]*number{}, businesses: map[string]*business{}, makers: map[string]*maker{},
+		numbers:   map[string]*number{}, businesses: map[string]*business{}, sourceShares: map[string]*sourceShare{},
 		contacts: contacts.New(), recent: known.NewRecent(cfg.DedupWindow, dedupBuckets),
 		pages:  pages{},
 		counts: newCounts(),
@@ -169,7 +169,7 @@ func New(cfg Config) (*Task, error) {
 
 // Begin begins a transaction's work: it says where emitted records go, and lends memory for them. The owner
 // may lend the same workspace to another task once the transaction has ended.
-func (t *Task) Begin(out Output, w *Workspace) {
+func (t *Partition) Begin(out Output, w *Workspace) {
 	t.out, t.Workspace = out, w
 	t.counts.reset()
 	if cap(t.scratch) > scratchBytesMax {
@@ -178,7 +178,7 @@ func (t *Task) Begin(out Output, w *Workspace) {
 	if cap(t.compact) > scratchBytesMax {
 		t.compact = nil
 	}
-	t.beginScopes()
+	t.beginReplayStates()
 }
 
 // scratchBytesMax is what is kept of the memory in which ids are put together.
@@ -186,9 +186,9 @@ const scratchBytesMax = 64 << 10
 
 // Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
 // them; what cannot be understood goes to `other` or `dlq`.
-func (t *Task) Webhook(o *Origin, b *split.Body) {
+func (t *Partition) Webhook(o *Origin, b *split.Body) {
 	t.holds = false
-	if s := t.scope(o); s != nil {
+	if s := t.replayStateOf(o); s != nil {
 		s.Webhook(o, b)
 		t.holds = s.Holds()
 		return
@@ -198,7 +198,7 @@ func (t *Task) Webhook(o *Origin, b *split.Body) {
 
 // process takes a body from where its progress says on, to the end, or as far as there is room for it where it may leave
 // in parts.
-func (t *Task) process(o *Origin, b *split.Body, at *progress, inParts bool) (whole bool) {
+func (t *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool) (whole bool) {
 	t.holds = false
 	t.turn.begin()
 	t.inParts = inParts
@@ -294,7 +294,7 @@ func (t *Task) process(o *Origin, b *split.Body, at *progress, inParts bool) (wh
 
 // whole takes the change at which a body is, and notes what of it could not be processed. It is false where the rest of the
 // change has to wait.
-func (t *Task) whole(h inHand, c *split.Change, at *progress) bool {
+func (t *Partition) whole(h inHand, c *split.Change, at *progress) bool {
 	t.unfit = at.unfit
 	reason, whole := t.change(h, c, at)
 	if at.unfit = t.unfit; !whole {
@@ -314,7 +314,7 @@ func (t *Task) whole(h inHand, c *split.Change, at *progress) bool {
 
 // Holds tells whether a chunk of the last webhook waits: then its record is named by Wanted one day, unless the chunk
 // is given up.
-func (t *Task) Holds() bool { return t.holds }
+func (t *Partition) Holds() bool { return t.holds }
 
 // businessOf is what decides the partition: the WABA, or the number where the envelope names no WABA.
 func businessOf(c *split.Change) []byte {
@@ -347,7 +347,7 @@ const (
 
 // change routes one change of a business of this partition, from its first item that is not done on. The reason is set
 // when it belongs to `dlq`; whole is false where the rest has to wait.
-func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
+func (t *Partition) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
 	if !c.HasOwnField() {
 		if event, ok := account.EventOf(c); ok {
 			c.AccountEvent = event
@@ -402,7 +402,7 @@ func (t *Task) change(h inHand, c *split.Change, at *progress) (reason schemas.R
 }
 
 // Tick lets time pass. See the package comment for when a time may be told.
-func (t *Task) Tick(now time.Time) {
+func (t *Partition) Tick(now time.Time) {
 	if now.After(t.ticked) {
 		t.Pass(now)
 	}
@@ -412,8 +412,8 @@ func (t *Task) Tick(now time.Time) {
 // told. What was due by then happens first, whenever the log is read: so history comes out in the same order from
 // an owner that keeps up, from one that was away, and from a replay. A record that was received earlier than time
 // has passed already takes it back: what is due because of such records has to wait for those that come with it.
-func (t *Task) Pass(now time.Time) {
-	t.tellAll()
+func (t *Partition) Pass(now time.Time) {
+	t.applyFreshEventsToAll()
 	t.ticked = now
 	t.passed(now)
 	t.schedule.refresh()
@@ -425,7 +425,7 @@ func (t *Task) Pass(now time.Time) {
 		t.catchUp(n, inHand{})
 	}
 	t.pages.expire(t, now)
-	t.announced.expire(now)
+	t.pendingBoundaries.expire(now)
 	t.undated.expire(now)
 	if t.outer == nil {
 		t.contacts.Expire(now)
@@ -435,7 +435,7 @@ func (t *Task) Pass(now time.Time) {
 // catchUp lets a number's chunks leave, and lets what was due for it happen: one thing after another in the
 // order of the times at which they were due, however much time passed at once. Where a chunk has to be read
 // again first, the rest waits for it; so the outcome is that of a task that was never behind.
-func (t *Task) catchUp(n *number, h inHand) {
+func (t *Partition) catchUp(n *number, h inHand) {
 	for {
 		t.advance(n, h)
 		if n.wanting || n.behind {
@@ -456,14 +456,14 @@ func (t *Task) catchUp(n *number, h inHand) {
 }
 
 // passed moves the task's time forward, never back.
-func (t *Task) passed(now time.Time) {
+func (t *Partition) passed(now time.Time) {
 	if now.After(t.now) {
 		t.now = now
 	}
 }
 
 // Wanted names the held chunk that has to be read again next.
-func (t *Task) Wanted() (Want, bool) {
+func (t *Partition) Wanted() (Want, bool) {
 	t.wantedBy = nil
 	for len(t.wanting) > 0 {
 		n := t.wanting[0]
@@ -487,7 +487,7 @@ func (t *Task) Wanted() (Want, bool) {
 }
 
 // LeftOfWanted is how many messages have left of the chunk that Wanted named.
-func (t *Task) LeftOfWanted() int {
+func (t *Partition) LeftOfWanted() int {
 	if t.wantedBy != nil {
 		return t.wantedBy.LeftOfWanted()
 	}
@@ -499,7 +499,7 @@ func (t *Task) LeftOfWanted() int {
 }
 
 // Release lets a held chunk leave: o and b are the record that Want named, read again.
-func (t *Task) Release(w Want, o *Origin, b *split.Body) {
+func (t *Partition) Release(w Want, o *Origin, b *split.Body) {
 	if t.wantedBy != nil {
 		t.wantedBy.Release(w, o, b)
 		return
@@ -518,7 +518,7 @@ func (t *Task) Release(w Want, o *Origin, b *split.Body) {
 }
 
 // Lost says that the record that Want named is no longer in the log.
-func (t *Task) Lost(w Want) {
+func (t *Partition) Lost(w Want) {
 	if t.wantedBy != nil {
 		t.wantedBy.Lost(w)
 		return
@@ -534,7 +534,7 @@ func (t *Task) Lost(w Want) {
 
 // nextWanting takes the number that wants a chunk from the head of the line; advance puts it to the end when it
 // wants another one, so that no number waits for a large one to finish.
-func (t *Task) nextWanting() *number {
+func (t *Partition) nextWanting() *number {
 	n := t.wanting[0]
 	n.wanting = false
 	t.wanting = t.wanting[1:]
@@ -542,7 +542,7 @@ func (t *Task) nextWanting() *number {
 }
 
 // touch marks a number as one whose state may have changed.
-func (t *Task) touch(n *number) {
+func (t *Partition) touch(n *number) {
 	t.schedule.touched(n)
 	if !n.changed {
 		n.changed = true
@@ -551,4 +551,4 @@ func (t *Task) touch(n *number) {
 }
 
 // Counts is what happened since Begin.
-func (t *Task) Counts() Counts { return t.counts.snapshot() }
+func (t *Partition) Counts() Counts { return t.counts.snapshot() }

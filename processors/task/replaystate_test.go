@@ -14,7 +14,7 @@ import (
 )
 
 // again writes a copy of a raw record into the same log, as a replay into the same topics does, and feeds it.
-func (p *partition) again(id string, offset int, seen time.Time) bool {
+func (p *harness) again(id string, offset int, seen time.Time) bool {
 	p.t.Helper()
 	at := len(p.raw)
 	p.raw = append(p.raw, p.raw[offset])
@@ -35,7 +35,7 @@ func (p *partition) again(id string, offset int, seen time.Time) bool {
 	return true
 }
 
-func (p *partition) endOfAgain(id string, at time.Time) {
+func (p *harness) endOfAgain(id string, at time.Time) {
 	o := &task.Origin{Topic: schemas.TopicRawBulk, ReceivedAt: at, Replay: &task.Replay{ID: []byte(id), Own: true, End: true, Seen: at}}
 	p.task.PassFor(o, at)
 	p.releaseAll()
@@ -45,7 +45,7 @@ func (p *partition) endOfAgain(id string, at time.Time) {
 }
 
 // of is what was told with or without a replay's id, without the syncs.
-func (p *partition) of(id string) (all []string) {
+func (p *harness) of(id string) (all []string) {
 	for _, topic := range []schemas.Topic{schemas.TopicHistory, schemas.TopicMedia, schemas.TopicEchoes, schemas.TopicMessages, schemas.TopicAccount, schemas.TopicOther} {
 		for _, r := range p.topics[topic] {
 			if r.headers[schemas.HeaderReplay] == id {
@@ -57,7 +57,7 @@ func (p *partition) of(id string) (all []string) {
 }
 
 // stateKeys are the keys of the state that is kept.
-func (p *partition) stateKeys() []string {
+func (p *harness) stateKeys() []string {
 	live := map[string]bool{}
 	for _, r := range p.topics[schemas.TopicState] {
 		if r.value == nil {
@@ -162,7 +162,7 @@ func TestReplayIntoTheSameTopicsRepeatsTheEventsAndLeavesTheLiveStateAlone(t *te
 	}
 }
 
-func values(p *partition, id string) (all []string) {
+func values(p *harness, id string) (all []string) {
 	for _, r := range p.topics[schemas.TopicHistory] {
 		if r.headers[schemas.HeaderReplay] == id {
 			all = append(all, string(r.value))

@@ -15,28 +15,28 @@ import (
 //
 // What it emits leaves as it is, but for syncs, whose newest record is the live one, and its state, which stands
 // under keys of its own.
-type scope struct {
-	*Task
+type replayState struct {
+	*Partition
 	keys   map[string]bool // of its records on `state`
 	ending bool            // its replay has ended: what it holds leaves, then it goes
 }
 
-const stateScope = "p|" // p|id|key of the scope's state
+const stateReplayState = "p|" // p|id|key of the scope's state
 
 // newScope makes an empty scope. The configuration has been validated.
-func (t *Task) newScope(id string) *scope {
+func (t *Partition) newReplayState(id string) *replayState {
 	inner, err := New(t.cfg)
 	if err != nil {
 		panic("task: a scope of a configuration that was valid: " + err.Error())
 	}
-	s := &scope{Task: inner, keys: map[string]bool{}}
+	s := &replayState{Partition: inner, keys: map[string]bool{}}
 	inner.outer, inner.contacts, inner.Workspace, inner.turn = t, t.contacts, t.Workspace, turnUse{Turn: t.turn.Turn}
-	inner.out = func(r Record) { t.ofScope(s, id, r) }
+	inner.out = func(r Record) { t.replayStateRecord(s, id, r) }
 	return s
 }
 
 // ofScope passes a record of a scope on.
-func (t *Task) ofScope(s *scope, id string, r Record) {
+func (t *Partition) replayStateRecord(s *replayState, id string, r Record) {
 	switch r.Topic {
 	case schemas.TopicSyncs:
 		s.counts.Events[schemas.TopicSyncs]--
@@ -47,13 +47,13 @@ func (t *Task) ofScope(s *scope, id string, r Record) {
 		} else {
 			s.keys[string(r.Key)] = true
 		}
-		r.Key = t.arena.copy(stateScope, id, "|", str(r.Key))
+		r.Key = t.arena.copy(stateReplayState, id, "|", str(r.Key))
 	}
 	t.out(r)
 }
 
 // scope is where a record is processed; nil: here.
-func (t *Task) scope(o *Origin) *scope {
+func (t *Partition) replayStateOf(o *Origin) *replayState {
 	if t.outer != nil || o.Replay == nil || !o.Replay.Own {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (t *Task) scope(o *Origin) *scope {
 }
 
 // scopes calls do for each scope.
-func (t *Task) scopes(do func(*scope)) {
+func (t *Partition) eachReplayState(do func(*replayState)) {
 	for _, r := range t.replays.open {
 		if r.own != nil {
 			do(r.own)
@@ -73,16 +73,16 @@ func (t *Task) scopes(do func(*scope)) {
 }
 
 // PassFor is Pass for a record of raw.bulk: of a replay with a state of its own, it is that state's time.
-func (t *Task) PassFor(o *Origin, at time.Time) {
+func (t *Partition) PassFor(o *Origin, at time.Time) {
 	if o.Replay == nil || !o.Replay.Own {
 		t.Pass(at)
-	} else if s := t.scope(o); s != nil && !s.ending {
+	} else if s := t.replayStateOf(o); s != nil && !s.ending {
 		s.Pass(at)
 	}
 }
 
 // finish lets everything leave that a scope holds, as if its time went on for ever.
-func (s *scope) finish(last time.Time) {
+func (s *replayState) finish(last time.Time) {
 	s.ending = true
 	s.ticked = last.AddDate(100, 0, 0)
 	s.schedule.refresh()
@@ -96,15 +96,15 @@ func (s *scope) finish(last time.Time) {
 }
 
 // beginScopes lends the scopes what a transaction's work needs.
-func (t *Task) beginScopes() {
-	t.scopes(func(s *scope) {
+func (t *Partition) beginReplayStates() {
+	t.eachReplayState(func(s *replayState) {
 		s.Workspace = t.Workspace
 		s.counts.reset()
 	})
 }
 
 // flushScopes ends the transaction's work of the scopes, and gives up those that are done.
-func (t *Task) flushScopes() {
+func (t *Partition) flushReplayStates() {
 	for i := len(t.replays.open) - 1; i >= 0; i-- {
 		r := t.replays.open[i]
 		if r.own == nil {
@@ -113,7 +113,7 @@ func (t *Task) flushScopes() {
 		_, wanted := r.own.Wanted()
 		if r.own.ending && !wanted {
 			for key := range r.own.keys {
-				t.state(t.arena.copy(stateScope, r.id, "|", key), nil)
+				t.state(t.arena.copy(stateReplayState, r.id, "|", key), nil)
 			}
 			t.forgetReplay(r)
 		} else {
@@ -124,21 +124,21 @@ func (t *Task) flushScopes() {
 }
 
 // restoreScope takes a record of a scope's state.
-func (t *Task) restoreScope(rest string, value []byte) error {
+func (t *Partition) restoreReplayState(rest string, value []byte) error {
 	id, key, _ := strings.Cut(rest, "|")
 	r := t.replays.find(id)
 	if r == nil {
 		r = t.openReplay(id)
 	}
 	if r.own == nil {
-		r.own = t.newScope(id)
+		r.own = t.newReplayState(id)
 	}
 	r.own.keys[key] = true
 	return r.own.RestoreState(key, value)
 }
 
 // numbersOfWindows lets a scope count the windows of a number as the live state does, where that remembers them.
-func (t *Task) numbersOfWindows(n *number) {
+func (t *Partition) numbersOfWindows(n *number) {
 	if t.outer == nil {
 		return
 	}
@@ -153,7 +153,7 @@ func (t *Task) numbersOfWindows(n *number) {
 
 // findPlaceholder is the placeholder of a message: for a scope also one that the live state knows, of a chunk
 // that is not replayed.
-func (t *Task) findPlaceholder(n *number, key schemas.Hash) (media.Placeholder, bool) {
+func (t *Partition) findPlaceholder(n *number, key schemas.Hash) (media.Placeholder, bool) {
 	p, ok := n.media.Find(key)
 	if !ok && t.outer != nil {
 		if live, known := t.outer.numbers[n.id.WABAID+"/"+n.id.PhoneNumberID]; known {

@@ -201,7 +201,7 @@ type event struct {
 }
 
 // eventHeaders builds the headers of an event.
-func (t *Task) eventHeaders(e *event, extra ...Header) []Header {
+func (t *Partition) eventHeaders(e *event, extra ...Header) []Header {
 	hs := t.headers.take(headersPerEvent + headersExtraMax)
 	id := t.arena.done(e.id.AppendHex(t.arena.room(32)))
 	hs = append(hs,
@@ -263,7 +263,7 @@ func clamped(t time.Time) time.Time {
 var contentTypeJSON = []byte("application/json")
 
 // emit hands an event to the owner.
-func (t *Task) emit(e *event, key, value []byte, extra ...Header) {
+func (t *Partition) emit(e *event, key, value []byte, extra ...Header) {
 	t.out(Record{Topic: e.topic, Partition: t.cfg.Partition, Key: key, Value: value, Headers: t.eventHeaders(e, extra...)})
 	t.counts.Events[e.topic]++
 }
@@ -274,23 +274,23 @@ type appender interface{ AppendJSON([]byte) []byte }
 const eventOverheadBytes = 768
 
 // value encodes an event whose verbatim part has about n bytes.
-func (t *Task) value(v appender, n int) []byte {
+func (t *Partition) value(v appender, n int) []byte {
 	return t.arena.done(v.AppendJSON(t.arena.room(n + eventOverheadBytes)))
 }
 
 // message encodes the hot case without an interface, which would move the event to the heap.
-func (t *Task) message(m *schemas.Message) []byte {
+func (t *Partition) message(m *schemas.Message) []byte {
 	return t.arena.done(m.AppendJSON(t.arena.room(len(m.Original) + len(m.Profiles) + eventOverheadBytes)))
 }
 
 // key joins a number and the second part of a record's key.
-func (t *Task) key(phoneNumberID, rest string) []byte {
+func (t *Partition) key(phoneNumberID, rest string) []byte {
 	return t.arena.copy(phoneNumberID, "/", rest)
 }
 
 // threadKey is the key of an event of a chat. Where nobody is named each message is on its own: a key that all such
 // messages of a number shared would join the chats of strangers.
-func (t *Task) threadKey(m *schemas.Message, id schemas.Hash) []byte {
+func (t *Partition) threadKey(m *schemas.Message, id schemas.Hash) []byte {
 	switch {
 	case m.Thread != "":
 		return t.key(m.PhoneNumberID, m.Thread)
@@ -302,7 +302,7 @@ func (t *Task) threadKey(m *schemas.Message, id schemas.Hash) []byte {
 
 // place appends "#a.b.c" to an origin. The origin of a rerouted change ends with its place in the body that the
 // ingress wrote already: what is in front of its first two numbers, entry and change, is one and one here.
-func (t *Task) place(o *Origin, path ...int) []byte {
+func (t *Partition) place(o *Origin, path ...int) []byte {
 	p := t.arena.room(len(o.Label) + 1 + 12*len(path))
 	p = append(p, o.Label...)
 	moved := bytes.IndexByte(o.Label, '#') >= 0

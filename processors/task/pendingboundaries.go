@@ -14,13 +14,13 @@ import (
 // announced are the account events of late that part onboardings, by WABA. Live goes before history, so that an event
 // may be processed before anything of its number is, although chunks of it were received earlier: they wait in
 // raw.bulk. A number that becomes known is told of the events then; those from before its first chunk part nothing.
-type announced struct {
-	of      map[string][]announcement // by ReceivedAt
+type pendingBoundaries struct {
+	of      map[string][]pendingBoundary // by ReceivedAt
 	changed map[string]bool
 	oldest  time.Time // when the next one goes; zero: there is none
 }
 
-type announcement struct {
+type pendingBoundary struct {
 	phone string // value.phone_number; empty: all numbers
 	history.Boundary
 }
@@ -32,12 +32,12 @@ const (
 	announcedMax = 64
 )
 
-func (a *announced) add(waba string, e announcement) {
+func (a *pendingBoundaries) add(waba string, e pendingBoundary) {
 	if a.of == nil {
-		a.of, a.changed = map[string][]announcement{}, map[string]bool{}
+		a.of, a.changed = map[string][]pendingBoundary{}, map[string]bool{}
 	}
 	all := a.of[waba]
-	i, _ := slices.BinarySearchFunc(all, e, func(x, y announcement) int { return x.ReceivedAt.Compare(y.ReceivedAt) })
+	i, _ := slices.BinarySearchFunc(all, e, func(x, y pendingBoundary) int { return x.ReceivedAt.Compare(y.ReceivedAt) })
 	all = slices.Insert(all, i, e)
 	if len(all) > announcedMax {
 		all = slices.Delete(all, 0, 1)
@@ -47,14 +47,14 @@ func (a *announced) add(waba string, e announcement) {
 }
 
 // next notes when the first of a WABA's events goes.
-func (a *announced) next(all []announcement) {
+func (a *pendingBoundaries) next(all []pendingBoundary) {
 	if at := all[0].ReceivedAt.Add(announcedKept); a.oldest.IsZero() || at.Before(a.oldest) {
 		a.oldest = at
 	}
 }
 
 // tell tells a number that became known.
-func (a *announced) tell(n *number, now time.Time) {
+func (a *pendingBoundaries) applyTo(n *number, now time.Time) {
 	for _, e := range a.of[n.id.WABAID] {
 		if account.Concerns([]byte(e.phone), n.id.DisplayPhoneNumber) {
 			n.history.Boundary(now, e.Boundary)
@@ -63,14 +63,14 @@ func (a *announced) tell(n *number, now time.Time) {
 }
 
 // expire forgets what is old.
-func (a *announced) expire(now time.Time) {
+func (a *pendingBoundaries) expire(now time.Time) {
 	if a.oldest.IsZero() || now.Before(a.oldest) {
 		return
 	}
 	a.oldest = time.Time{}
 	for waba, all := range a.of {
 		n := len(all)
-		all = slices.DeleteFunc(all, func(e announcement) bool { return !now.Before(e.ReceivedAt.Add(announcedKept)) })
+		all = slices.DeleteFunc(all, func(e pendingBoundary) bool { return !now.Before(e.ReceivedAt.Add(announcedKept)) })
 		if len(all) < n {
 			a.changed[waba] = true
 		}
@@ -83,12 +83,12 @@ func (a *announced) expire(now time.Time) {
 	}
 }
 
-type announcedRecord struct {
+type pendingBoundaryRecord struct {
 	Version int                 `json:"v"`
-	Events  []announcementState `json:"events"`
+	Events  []pendingBoundaryState `json:"events"`
 }
 
-type announcementState struct {
+type pendingBoundaryState struct {
 	Phone      string `json:"phone,omitempty"`
 	Opens      bool   `json:"o,omitempty"`
 	TimeMS     *int64 `json:"t,omitempty"` // absent: the webhook had none
@@ -98,7 +98,7 @@ type announcementState struct {
 const announcedVersion = 1
 
 // flush writes what changed to `state`.
-func (a *announced) flush(t *Task) {
+func (a *pendingBoundaries) flush(t *Partition) {
 	if len(a.changed) == 0 {
 		return
 	}
@@ -110,9 +110,9 @@ func (a *announced) flush(t *Task) {
 			t.state(key, nil)
 			continue
 		}
-		rec := announcedRecord{Version: announcedVersion}
+		rec := pendingBoundaryRecord{Version: announcedVersion}
 		for _, e := range all {
-			s := announcementState{Phone: e.phone, Opens: e.Opens, ReceivedMS: e.ReceivedAt.UnixMilli()}
+			s := pendingBoundaryState{Phone: e.phone, Opens: e.Opens, ReceivedMS: e.ReceivedAt.UnixMilli()}
 			if !e.Time.IsZero() {
 				ms := e.Time.UnixMilli()
 				s.TimeMS = &ms
@@ -128,17 +128,17 @@ func (a *announced) flush(t *Task) {
 }
 
 // restore takes a record of flush.
-func (a *announced) restore(rest string, value []byte) error {
+func (a *pendingBoundaries) restore(rest string, value []byte) error {
 	waba, err := url.QueryUnescape(rest)
 	if err != nil {
 		return fmt.Errorf("key's business: %w", err)
 	}
-	var rec announcedRecord
+	var rec pendingBoundaryRecord
 	if err := json.Unmarshal(value, &rec); err != nil {
 		return fmt.Errorf("account events of %s: %w", waba, err)
 	}
 	for _, s := range rec.Events {
-		e := announcement{phone: s.Phone, Boundary: history.Boundary{Opens: s.Opens, ReceivedAt: time.UnixMilli(s.ReceivedMS)}}
+		e := pendingBoundary{phone: s.Phone, Boundary: history.Boundary{Opens: s.Opens, ReceivedAt: time.UnixMilli(s.ReceivedMS)}}
 		if s.TimeMS != nil {
 			e.Time = time.UnixMilli(*s.TimeMS)
 		}

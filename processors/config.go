@@ -6,7 +6,7 @@ import (
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/processors/deferred"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -59,7 +59,7 @@ type Config struct {
 	Decode   contentcoding.Limits
 	DepthMax int // nesting of a body; 0: split.DefaultDepthMax
 
-	Task task.Config // without Partition, Partitions and PartitionOf
+	Task partition.Config // without Partition, Partitions and PartitionOf
 }
 
 // DefaultConfig returns the defaults of all keys that have one.
@@ -75,7 +75,7 @@ func DefaultConfig() Config {
 		TickEvery:   time.Second, TickGrace: 5 * time.Second,
 		UnknownState: StateBlock,
 		Decode:       contentcoding.Limits{BytesMax: contentcoding.DefaultBytesMax, RatioMax: contentcoding.DefaultRatioMax},
-		Task:         task.DefaultConfig(),
+		Task:         partition.DefaultConfig(),
 	}
 }
 

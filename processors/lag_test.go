@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/processors/deferred"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -124,9 +124,9 @@ func TestLagCountsDeferredRecords(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	reg := prometheus.NewRegistry()
 	m := newMetrics(reg, func() time.Time { return now })
-	cfg := task.DefaultConfig()
+	cfg := partition.DefaultConfig()
 	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
-	tk, err := task.New(cfg)
+	tk, err := partition.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

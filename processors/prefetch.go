@@ -11,7 +11,7 @@ import (
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/processors/split"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -32,7 +32,7 @@ func (c *parsedRecord) isFor(topic schemas.Topic, offset int64) bool {
 }
 
 // has reports whether the held chunk w can be released from the value.
-func (c *parsedRecord) has(w task.Want) bool {
+func (c *parsedRecord) has(w partition.Want) bool {
 	if c.scanner == nil || c.topic != w.Topic || c.rec.Offset != w.Offset {
 		return false
 	}
@@ -111,7 +111,7 @@ func (r *runner) goesOn(c parsedRecord) bool {
 
 // setApart copies the waiting chunks of a body with many chunks to the piece cache, before the body is released.
 func (r *runner) setApart(c *parsedRecord) {
-	if c.scanner != nil && c.body != nil && c.body.ManyChunks(task.PiecesMin) {
+	if c.scanner != nil && c.body != nil && c.body.ManyChunks(partition.PiecesMin) {
 		r.pieces.Put(c.topic, c.rec, r.task.Pieces(r.origin(c.topic, c.rec), c.body))
 	}
 }
@@ -129,7 +129,7 @@ func (r *runner) dropRetained() {
 type workItem struct {
 	topic  schemas.Topic
 	offset int64
-	want   task.Want      // the held chunk; zero: none
+	want   partition.Want      // the held chunk; zero: none
 	rec    *kgo.Record    // of raw.bulk
 	near   []*kgo.Record  // the records of the same fetch before rec
 	waits  bool           // it is deferred, or is processed in parts
@@ -155,7 +155,7 @@ func (r *runner) nextItem() (n workItem, ok bool) {
 }
 
 // held returns the item of a held chunk.
-func held(w task.Want) workItem { return workItem{topic: w.Topic, offset: w.Offset, want: w} }
+func held(w partition.Want) workItem { return workItem{topic: w.Topic, offset: w.Offset, want: w} }
 
 // held reports whether the item is a held chunk.
 func (n *workItem) held() bool { return n.rec == nil && !n.waits }
@@ -209,7 +209,7 @@ func (r *runner) hasWork(atHand bool) bool {
 }
 
 // piece parses a held chunk from the piece cache. n is the length of the piece in bytes; 0: the cache lacks it.
-func (r *runner) piece(sc *split.Scanner, w task.Want) (c parsedRecord, n int) {
+func (r *runner) piece(sc *split.Scanner, w partition.Want) (c parsedRecord, n int) {
 	rec, piece := r.pieces.Look(r.partition, w)
 	if piece == nil {
 		return parsedRecord{}, 0
@@ -271,7 +271,7 @@ func (r *runner) prefetchNext(ctx context.Context, sc *split.Scanner, n workItem
 		}
 		rec, err = r.fetchHeld(ctx, n.want)
 	case n.waits:
-		rec, err = r.fetchHeld(ctx, task.Want{Topic: n.topic, Offset: n.offset})
+		rec, err = r.fetchHeld(ctx, partition.Want{Topic: n.topic, Offset: n.offset})
 	default:
 		rec, broken, err = r.assemble(ctx, n.rec, n.near)
 	}

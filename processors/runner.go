@@ -12,7 +12,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/bulk"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
 )
@@ -42,7 +42,7 @@ type runner struct {
 	inProgress [topicNamesCount]inProgress // atomic: written by the runner, read by the metrics
 
 	// Owned by the goroutine that uses the runner.
-	task     *task.Partition
+	task     *partition.Partition
 	start    start
 	position [topicNamesCount]int64 // next offset to read, by input topic
 	epoch    [topicNamesCount]int32 // leader epoch of the record before position; -1: not known
@@ -116,7 +116,7 @@ func (p *offsets) sum() (n int64) {
 func (r *runner) beginTransaction(ws *workspace, send *sender) {
 	r.workspace, r.send = ws, send
 	r.shares.Begin()
-	r.task.Begin(func(rec task.Record) {
+	r.task.Begin(func(rec partition.Record) {
 		k := ws.records.add(r.names, rec)
 		if rec.Topic == schemas.TopicState {
 			r.states++
@@ -137,7 +137,7 @@ func (r *runner) resumeTransaction(send *sender) {
 type runnerResult struct {
 	runner   *runner
 	ws       *workspace
-	counts   task.Counts
+	counts   partition.Counts
 	at       offsets
 	recorded [topicNamesCount]bool
 	fault    *kafka.LogFault
@@ -165,8 +165,8 @@ func (r *runner) endTransaction() runnerResult {
 func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	defer r.recovered(&err)
 	if r.careful[laneLive] { // a chunk of history that fails is found among those of its body, in the backlog
-		r.task.Bound(task.Turn{OneChunk: true})
-		defer r.task.Bound(task.Turn{})
+		r.task.Bound(partition.Turn{OneChunk: true})
+		defer r.task.Bound(partition.Turn{})
 	}
 	for _, topic := range beforeBulk {
 		for i, polled := range w.records[topic] {
@@ -205,8 +205,8 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 // transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
-	r.task.Bound(task.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})
-	defer r.task.Bound(task.Turn{})
+	r.task.Bound(partition.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})
+	defer r.task.Bound(partition.Turn{})
 	for {
 		ok, err := r.releaseHeld(ctx, q)
 		if !ok || err != nil {
@@ -277,7 +277,7 @@ func (r *runner) tick(at time.Time) (err error) {
 
 // passTime passes the receipt time of a bulk record to the task before the record is processed. A time in the future is
 // replaced by the current time, because a clock is wrong.
-func (r *runner) passTime(o *task.Origin) {
+func (r *runner) passTime(o *partition.Origin) {
 	receivedAt := o.ReceivedAt
 	if now := r.now(); receivedAt.After(now) {
 		receivedAt = now
@@ -327,14 +327,14 @@ func (r *runner) assemble(ctx context.Context, rec *kgo.Record, near []*kgo.Reco
 }
 
 // deadLetterBroken writes a dead letter with the last segment of a body that cannot be joined.
-func (r *runner) deadLetterBroken(o *task.Origin, rec *kgo.Record, why error) {
+func (r *runner) deadLetterBroken(o *partition.Origin, rec *kgo.Record, why error) {
 	place := fmt.Appendf(nil, "%s %s/%s", header(rec, schemas.HeaderSegmentID), header(rec, schemas.HeaderSegmentIndex), header(rec, schemas.HeaderSegmentCount))
-	o.Headers = slices.DeleteFunc(o.Headers, func(h task.Header) bool { return segment.Names(h.Key) })
-	r.task.DeadLetter(o, schemas.ReasonSegments, why.Error(), task.Header{Key: schemas.HeaderDLQSegment, Value: place})
+	o.Headers = slices.DeleteFunc(o.Headers, func(h partition.Header) bool { return segment.Names(h.Key) })
+	r.task.DeadLetter(o, schemas.ReasonSegments, why.Error(), partition.Header{Key: schemas.HeaderDLQSegment, Value: place})
 }
 
 // feed passes one record to the task, and advances the position of its input. broken is the reason of assemble.
-func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
+func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *partition.Origin, broken error) {
 	r.inProgress[topic].start(o.ReceivedAt)
 	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
 	if topic == schemas.TopicRerouted {
@@ -381,7 +381,7 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 }
 
 // releaseChunk reads a held chunk again and passes it to the task. It returns the bytes that this cost.
-func (r *runner) releaseChunk(ctx context.Context, w task.Want) (int, error) {
+func (r *runner) releaseChunk(ctx context.Context, w partition.Want) (int, error) {
 	c, n := r.retained, 0
 	if !c.has(w) {
 		var err error
@@ -411,7 +411,7 @@ func (r *runner) releaseChunk(ctx context.Context, w task.Want) (int, error) {
 }
 
 // held parses a held chunk: one piece of its body if that is cached, or the whole body. n is the length of it in bytes.
-func (r *runner) held(ctx context.Context, w task.Want) (c parsedRecord, n int, err error) {
+func (r *runner) held(ctx context.Context, w partition.Want) (c parsedRecord, n int, err error) {
 	sc := r.scannerPool.Acquire()
 	if c, n = r.piece(sc, w); n > 0 {
 		return c, n, nil
@@ -435,7 +435,7 @@ func (r *runner) cachedHeld(topic schemas.Topic, offset int64) (headers []kgo.Re
 
 // fetchHeld returns a record with a held chunk, from the batch that was read last, from heldCache, or from the log. The
 // error is kafka.ErrOffsetGone if the log no longer has it.
-func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error) {
+func (r *runner) fetchHeld(ctx context.Context, w partition.Want) (*kgo.Record, error) {
 	if rec := r.reread.remove(w.Topic, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		return rec, nil
@@ -466,7 +466,7 @@ func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error
 
 // assembleFrom returns the first record of a pooled batch with its whole body, in memory that is not pooled. The error
 // is kafka.ErrOffsetGone if this is not the wanted record, or if its body cannot be joined.
-func (r *runner) assembleFrom(ctx context.Context, pooled *kafka.PooledFetch, w task.Want) (*kgo.Record, error) {
+func (r *runner) assembleFrom(ctx context.Context, pooled *kafka.PooledFetch, w partition.Want) (*kgo.Record, error) {
 	if len(pooled.Records) == 0 || pooled.Records[0].Offset != w.Offset {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
@@ -493,11 +493,11 @@ func header(rec *kgo.Record, key string) []byte {
 }
 
 // origin returns the place of a raw record and the values of its headers.
-func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
-	o := &task.Origin{Topic: topic, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, ReceivedAt: rec.Timestamp}
-	o.Headers = make([]task.Header, 0, len(rec.Headers))
+func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *partition.Origin {
+	o := &partition.Origin{Topic: topic, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, ReceivedAt: rec.Timestamp}
+	o.Headers = make([]partition.Header, 0, len(rec.Headers))
 	for _, h := range rec.Headers {
-		o.Headers = append(o.Headers, task.Header(h))
+		o.Headers = append(o.Headers, partition.Header(h))
 		switch h.Key {
 		case schemas.HeaderReceivedAt:
 			if ms, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil {
@@ -546,17 +546,17 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 }
 
 // replay returns the replay values of an origin, and creates them if needed.
-func replay(o *task.Origin) *task.Replay {
+func replay(o *partition.Origin) *partition.Replay {
 	if o.Replay == nil {
-		o.Replay = &task.Replay{}
+		o.Replay = &partition.Replay{}
 	}
 	return o.Replay
 }
 
 // requeue returns the requeue values of an origin, and creates them if needed.
-func requeue(o *task.Origin) *task.Requeue {
+func requeue(o *partition.Origin) *partition.Requeue {
 	if o.Requeue == nil {
-		o.Requeue = &task.Requeue{}
+		o.Requeue = &partition.Requeue{}
 	}
 	return o.Requeue
 }

@@ -4,7 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/coexstream/coexstream/processors/identity"
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -23,7 +23,7 @@ type entry struct {
 
 // Book holds the address books of all numbers of one partition. It is not safe for concurrent use.
 type Book struct {
-	entries known.Table[entry]
+	entries dedup.Table[entry]
 	alone   map[*entry]Version // see entry.alone
 	ties    ties
 	late    lateChanges

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -99,7 +99,7 @@ func TestAnOpenWindowCostsAtMost16BytesAMessageAndGivesThemBack(t *testing.T) {
 		for m := range each {
 			h := schemas.HashBytes(fmt.Appendf(nil, "%d %d", i, m))
 			d.Known.Raise(h, schemas.RankConcrete)
-			page = known.AppendEntry(page, h, schemas.RankConcrete)
+			page = dedup.AppendEntry(page, h, schemas.RankConcrete)
 		}
 		n.Left(epoch, d, each, 0, page)
 		take()
@@ -132,7 +132,7 @@ func TestAChunkWritesThreeRecords(t *testing.T) {
 	for i := range int32(500) {
 		n.Chunk(epoch, ordered(0, i+1, int64(i)))
 		d, _ := n.Next(epoch)
-		n.Left(epoch, d, 1, 0, known.AppendEntry(nil, schemas.Hash{Hi: uint64(i)}, 0))
+		n.Left(epoch, d, 1, 0, dedup.AppendEntry(nil, schemas.Hash{Hi: uint64(i)}, 0))
 		records, size := 0, 0
 		n.TakeState(func(key string, value []byte) {
 			records++

@@ -7,7 +7,7 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -261,7 +261,7 @@ const (
 )
 
 const (
-	identityRecordBytes = 2 + known.EntryBytes
+	identityRecordBytes = 2 + dedup.EntryBytes
 	heldRecordBytes     = identityRecordBytes + 2 + 2 + 2 + 4*4 + 8 + 8
 )
 

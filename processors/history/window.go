@@ -5,7 +5,7 @@ import (
 	"slices"
 	"unsafe"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -55,8 +55,8 @@ type window struct {
 	messages   int64
 	duplicates int64 // messages
 
-	known      *known.Set            // messages that left; nil when released
-	identities known.Set             // chunks seen
+	known      *dedup.Set            // messages that left; nil when released
+	identities dedup.Set             // chunks seen
 	forgotten  map[schemas.Hash]bool // of identities: chunks that were lost, and may come again
 	changed    bool                  // the record on `state` is old
 	untold     bool                  // the record on `syncs` is old
@@ -66,7 +66,7 @@ type window struct {
 func newWindow(number int32, from, openedAt millis) *window {
 	return &window{
 		number: number, from: from, openedAt: openedAt, lastAt: openedAt,
-		orderKnown: true, reach: -1, known: known.NewSet(), changed: true, untold: true,
+		orderKnown: true, reach: -1, known: dedup.NewSet(), changed: true, untold: true,
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/processors/history"
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -128,7 +128,7 @@ func (t *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 	origin := t.place(o, c.Entry, c.Index, int(d.Ref.Element))
 	var page []byte
 	if d.Known != nil {
-		page = make([]byte, 0, (messagesIn(el)-d.From)*known.EntryBytes)
+		page = make([]byte, 0, (messagesIn(el)-d.From)*dedup.EntryBytes)
 	}
 	var left, duplicates, at int
 	e := event{topic: schemas.TopicHistory, ceType: schemas.TypeHistory, source: n.source, origin: origin, trace: o}
@@ -165,7 +165,7 @@ func (t *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 			} else if d.Known != nil {
 				was, seen := d.Known.Raise(id, rank)
 				if fresh := !seen || rank > was; fresh {
-					page = known.AppendEntry(page, id, rank)
+					page = dedup.AppendEntry(page, id, rank)
 				} else if rank != schemas.RankEdit || was > rank {
 					duplicates++
 					t.counts.Duplicates[KindHistory]++
@@ -177,7 +177,7 @@ func (t *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 						t.counts.Duplicates[KindHistory]++
 						continue
 					}
-					page = known.AppendEntry(page, version, rank)
+					page = dedup.AppendEntry(page, version, rank)
 				}
 			}
 			left++

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -21,7 +21,7 @@ type pages struct {
 	last   map[int64]uint32 // highest page number of each bucket
 }
 
-const pageBytesMax = 400 * known.EntryBytes
+const pageBytesMax = 400 * dedup.EntryBytes
 
 // raise remembers h in Recent and on the page, and tells whether an event of this rank leaves.
 func (t *Partition) raise(at time.Time, h schemas.Hash, r schemas.Rank) bool {
@@ -34,7 +34,7 @@ func (t *Partition) raise(at time.Time, h schemas.Hash, r schemas.Rank) bool {
 		p.flush(t)
 		p.open(bucket)
 	}
-	p.page = known.AppendEntry(p.page, h, r)
+	p.page = dedup.AppendEntry(p.page, h, r)
 	p.dirty = true
 	if len(p.page) >= pageBytesMax {
 		p.flush(t)

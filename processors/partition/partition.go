@@ -9,7 +9,7 @@ import (
 	"github.com/coexstream/coexstream/processors/account"
 	"github.com/coexstream/coexstream/processors/contacts"
 	"github.com/coexstream/coexstream/processors/history"
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/processors/media"
 	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
@@ -125,7 +125,7 @@ type Partition struct {
 	wantedBy *replayState // for whom Wanted spoke; nil: for the task itself
 
 	contacts  *contacts.Book
-	recent    *known.Recent
+	recent    *dedup.Recent
 	pages     pages
 	pendingBoundaries pendingBoundaries
 	undated   undated
@@ -161,7 +161,7 @@ func New(cfg Config) (*Partition, error) {
 		cfg: cfg, out: func(Record) {},
 		Workspace: &Workspace{},
 		numbers:   map[string]*number{}, businesses: map[string]*business{}, sourceShares: map[string]*sourceShare{},
-		contacts: contacts.New(), recent: known.NewRecent(cfg.DedupWindow, dedupBuckets),
+		contacts: contacts.New(), recent: dedup.NewRecent(cfg.DedupWindow, dedupBuckets),
 		pages:  pages{},
 		counts: newCounts(),
 	}, nil

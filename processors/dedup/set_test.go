@@ -1,4 +1,4 @@
-package known_test
+package dedup_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -38,7 +38,7 @@ func (m model) raise(h schemas.Hash, r schemas.Rank) (schemas.Rank, bool) {
 	return was, seen
 }
 
-func checkSame(t *testing.T, s *known.Set, m model) {
+func checkSame(t *testing.T, s *dedup.Set, m model) {
 	t.Helper()
 	if s.Len() != len(m) {
 		t.Fatalf("Len() = %d, want %d", s.Len(), len(m))
@@ -49,12 +49,12 @@ func checkSame(t *testing.T, s *known.Set, m model) {
 		}
 	}
 	page := s.AppendPage(nil)
-	if n := len(page) / known.EntryBytes; n != s.Len() {
+	if n := len(page) / dedup.EntryBytes; n != s.Len() {
 		t.Errorf("a page of %d entries for %d", n, s.Len())
 	}
-	for i := known.EntryBytes; i < len(page); i += known.EntryBytes {
-		if bytes.Compare(page[i-known.EntryBytes:i], page[i:i+known.EntryBytes]) >= 0 {
-			t.Fatalf("entry %d is not in its place", i/known.EntryBytes)
+	for i := dedup.EntryBytes; i < len(page); i += dedup.EntryBytes {
+		if bytes.Compare(page[i-dedup.EntryBytes:i], page[i:i+dedup.EntryBytes]) >= 0 {
+			t.Fatalf("entry %d is not in its place", i/dedup.EntryBytes)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func TestALargeSetAgreesWithAMap(t *testing.T) {
 			if testing.Short() && name != "spread" {
 				t.Skip("SKIP: hashes that begin alike make long runs, until the set is parted often enough")
 			}
-			s, m := known.NewSet(), model{}
+			s, m := dedup.NewSet(), model{}
 			for range size {
 				h, rank := hash(), schemas.Rank(r.IntN(4))
 				was, seen := s.Raise(h, rank)
@@ -100,7 +100,7 @@ func TestSetAgreesWithAMap(t *testing.T) {
 	for name, hash := range draw {
 		t.Run(name, func(t *testing.T) {
 			for range 4 {
-				s, m := known.NewSet(), model{}
+				s, m := dedup.NewSet(), model{}
 				for range r.IntN(4_000) {
 					h, rank := hash(), schemas.Rank(r.IntN(4))
 					was, seen := s.Raise(h, rank)
@@ -123,18 +123,18 @@ func TestSetAgreesWithAMap(t *testing.T) {
 
 func TestHashOfZerosIsAMessageLikeAnyOther(t *testing.T) {
 	for _, rank := range []schemas.Rank{schemas.RankPlaceholder, schemas.RankRevoke} {
-		s := known.NewSet()
+		s := dedup.NewSet()
 		if _, ok := s.Lookup(schemas.Hash{}); ok {
 			t.Fatal("an empty set knows the message of zeros")
 		}
 		if _, seen := s.Raise(schemas.Hash{}, rank); seen {
 			t.Fatal("seen at the first time")
 		}
-		again := known.NewSet()
+		again := dedup.NewSet()
 		if err := again.Load(s.AppendPage(nil)); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range []*known.Set{s, again} {
+		for _, s := range []*dedup.Set{s, again} {
 			if got, ok := s.Lookup(schemas.Hash{}); !ok || got != rank || s.Len() != 1 {
 				t.Fatalf("Lookup = %d, %v with Len %d; want %d", got, ok, s.Len(), rank)
 			}
@@ -148,7 +148,7 @@ func TestHashOfZerosIsAMessageLikeAnyOther(t *testing.T) {
 // docs/webhooks.md, 131060: placeholder/unsupported < concrete < edit < revoke.
 func TestRankOnlyRises(t *testing.T) {
 	r := random(t)
-	s := known.NewSet()
+	s := dedup.NewSet()
 	h := schemas.HashBytes([]byte("wamid.1"))
 	highest, seenBefore := schemas.Rank(0), false
 	for range 200 {
@@ -163,21 +163,21 @@ func TestRankOnlyRises(t *testing.T) {
 
 func TestPagesInAnyOrderGiveTheSameSet(t *testing.T) {
 	r := random(t)
-	s, m := known.NewSet(), model{}
+	s, m := dedup.NewSet(), model{}
 	var pages [][]byte
 	for range 50 {
 		var page []byte
 		for range r.IntN(300) {
 			h, rank := schemas.Hash{Hi: r.Uint64N(2000) << 53}, schemas.Rank(r.IntN(4))
 			if was, seen := s.Raise(h, rank); !seen || rank > was {
-				page = known.AppendEntry(page, h, rank)
+				page = dedup.AppendEntry(page, h, rank)
 			}
 			m.raise(h, rank)
 		}
 		pages = append(pages, page)
 	}
 	r.Shuffle(len(pages), func(i, j int) { pages[i], pages[j] = pages[j], pages[i] })
-	loaded := known.NewSet()
+	loaded := dedup.NewSet()
 	for _, p := range append(pages, pages[0]) {
 		if err := loaded.Load(p); err != nil {
 			t.Fatal(err)
@@ -190,8 +190,8 @@ func TestPagesInAnyOrderGiveTheSameSet(t *testing.T) {
 }
 
 func TestPageOfHalfAnEntryIsRefusedWhole(t *testing.T) {
-	s := known.NewSet()
-	page := known.AppendEntry(nil, schemas.Hash{Hi: 1}, schemas.RankConcrete)
+	s := dedup.NewSet()
+	page := dedup.AppendEntry(nil, schemas.Hash{Hi: 1}, schemas.RankConcrete)
 	if err := s.Load(append(page, 1, 2, 3)); err == nil {
 		t.Fatal("loaded")
 	}
@@ -207,7 +207,7 @@ func TestMessageCostsAtMostSixteenBytes(t *testing.T) {
 	if testing.Short() {
 		sizeMax = 100_000
 	}
-	s := known.NewSet()
+	s := dedup.NewSet()
 	worst, worstAt := 0.0, 0
 	for n := 1; n <= sizeMax; n++ {
 		s.Raise(schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, schemas.RankConcrete)
@@ -218,8 +218,8 @@ func TestMessageCostsAtMostSixteenBytes(t *testing.T) {
 		if per > worst {
 			worst, worstAt = per, n
 		}
-		if per < known.EntryBytes {
-			t.Fatalf("%.2f bytes a message at %d messages: an entry has %d", per, n, known.EntryBytes)
+		if per < dedup.EntryBytes {
+			t.Fatalf("%.2f bytes a message at %d messages: an entry has %d", per, n, dedup.EntryBytes)
 		}
 	}
 	t.Logf("worst: %.2f bytes a message, at %d messages", worst, worstAt)
@@ -230,7 +230,7 @@ func TestMessageCostsAtMostSixteenBytes(t *testing.T) {
 
 func TestRaisingAKnownMessageAllocatesNothing(t *testing.T) {
 	r := random(t)
-	s := known.NewSet()
+	s := dedup.NewSet()
 	hashes := make([]schemas.Hash, 10_000)
 	for i := range hashes {
 		hashes[i] = schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()}
@@ -253,16 +253,16 @@ func BenchmarkSet(b *testing.B) {
 		for i := range hashes {
 			hashes[i] = schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()}
 		}
-		full := known.NewSet()
+		full := dedup.NewSet()
 		for _, h := range hashes {
 			full.Raise(h, schemas.RankConcrete)
 		}
 		b.Run(fmt.Sprintf("fill/%d", size), func(b *testing.B) {
 			b.ReportAllocs()
-			var s *known.Set
+			var s *dedup.Set
 			for i := range b.N {
 				if i%size == 0 {
-					s = known.NewSet()
+					s = dedup.NewSet()
 				}
 				s.Raise(hashes[i%size], schemas.RankConcrete)
 			}

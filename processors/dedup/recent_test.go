@@ -1,11 +1,11 @@
-package known_test
+package dedup_test
 
 import (
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -18,7 +18,7 @@ func TestMessageIsRememberedForTheWindowAndAtMostOneBucketMore(t *testing.T) {
 	for _, buckets := range []int{1, 7, 24} {
 		length := (window + time.Duration(buckets) - 1) / time.Duration(buckets)
 		for range 200 {
-			recent := known.NewRecent(window, buckets)
+			recent := dedup.NewRecent(window, buckets)
 			came := start.Add(time.Duration(r.Int64N(int64(length))))
 			h := schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()}
 			recent.Raise(came, h, schemas.RankConcrete)
@@ -40,7 +40,7 @@ func TestMessageIsRememberedForTheWindowAndAtMostOneBucketMore(t *testing.T) {
 
 // docs/webhooks.md, Delivery: duplicates are normal; 131060: a higher rank is no duplicate.
 func TestRaisedMessageIsRememberedFromItsNewestRank(t *testing.T) {
-	recent := known.NewRecent(window, 24)
+	recent := dedup.NewRecent(window, 24)
 	h := schemas.HashBytes([]byte("wamid.1"))
 	recent.Raise(start, h, schemas.RankPlaceholder)
 	if was, seen := recent.Raise(start.Add(23*time.Hour), h, schemas.RankConcrete); !seen || was != schemas.RankPlaceholder {
@@ -54,7 +54,7 @@ func TestRaisedMessageIsRememberedFromItsNewestRank(t *testing.T) {
 }
 
 func TestDuplicateDoesNotLengthenTheMemory(t *testing.T) {
-	recent := known.NewRecent(window, 24)
+	recent := dedup.NewRecent(window, 24)
 	h := schemas.HashBytes([]byte("wamid.1"))
 	recent.Raise(start, h, schemas.RankConcrete)
 	for age := time.Hour; age < window; age += time.Hour {
@@ -71,7 +71,7 @@ func TestDuplicateDoesNotLengthenTheMemory(t *testing.T) {
 }
 
 func TestTimeNeverGoesBack(t *testing.T) {
-	recent := known.NewRecent(window, 24)
+	recent := dedup.NewRecent(window, 24)
 	h := schemas.HashBytes([]byte("wamid.1"))
 	recent.Expire(start)
 	recent.Raise(start.Add(-48*time.Hour), h, schemas.RankConcrete) // read late, from a backlog
@@ -86,7 +86,7 @@ func TestTimeNeverGoesBack(t *testing.T) {
 func TestRestoredFromItsPagesItAnswersAsBefore(t *testing.T) {
 	r := random(t)
 	for range 30 {
-		recent := known.NewRecent(window, 8)
+		recent := dedup.NewRecent(window, 8)
 		state := map[time.Time][][]byte{}
 		now := start
 		draw := func() schemas.Hash { return schemas.Hash{Hi: r.Uint64N(300) << 55} }
@@ -95,7 +95,7 @@ func TestRestoredFromItsPagesItAnswersAsBefore(t *testing.T) {
 			h, rank := draw(), schemas.Rank(r.IntN(4))
 			if was, seen := recent.Raise(now, h, rank); !seen || rank > was {
 				b := recent.Bucket(now)
-				state[b] = append(state[b], known.AppendEntry(nil, h, rank))
+				state[b] = append(state[b], dedup.AppendEntry(nil, h, rank))
 			}
 			if r.IntN(50) == 0 {
 				expired := recent.Expired(now)
@@ -111,7 +111,7 @@ func TestRestoredFromItsPagesItAnswersAsBefore(t *testing.T) {
 				}
 			}
 			if r.IntN(500) == 0 {
-				restored := known.NewRecent(window, 8)
+				restored := dedup.NewRecent(window, 8)
 				for b, pages := range state { // in any order
 					for _, p := range pages {
 						if err := restored.Load(b, p); err != nil {
@@ -136,7 +136,7 @@ func TestRestoredFromItsPagesItAnswersAsBefore(t *testing.T) {
 }
 
 func TestDeadlineIsWhenTheOldestBucketExpires(t *testing.T) {
-	recent := known.NewRecent(window, 24)
+	recent := dedup.NewRecent(window, 24)
 	if !recent.Deadline().IsZero() {
 		t.Fatal("an empty memory waits for something")
 	}

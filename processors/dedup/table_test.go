@@ -1,16 +1,16 @@
-package known_test
+package dedup_test
 
 import (
 	"testing"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestTableAgreesWithAMapAndItsPointersStayGood(t *testing.T) {
 	r := random(t)
 	for _, spread := range []uint64{1 << 63, 7} { // the second lets all hashes share few slots of the index
-		var table known.Table[int]
+		var table dedup.Table[int]
 		model := map[schemas.Hash]int{}
 		pointers := map[schemas.Hash]*int{}
 		var order []schemas.Hash
@@ -45,7 +45,7 @@ func TestTableAgreesWithAMapAndItsPointersStayGood(t *testing.T) {
 
 func TestTableCostsItsCellsAndAnIndex(t *testing.T) {
 	r := random(t)
-	var table known.Table[int64]
+	var table dedup.Table[int64]
 	for n := 1; n <= 300_000; n++ {
 		table.Obtain(schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()})
 		// 24 bytes a cell, an index at least 2/5 full, and the block that is being filled.

@@ -6,7 +6,7 @@
 //
 // Two messages whose hashes agree in 78 bits count as one. Among a million messages this happens by chance once in 6e11
 // cases.
-package known
+package dedup
 
 import "github.com/coexstream/coexstream/schemas"
 

@@ -1,4 +1,4 @@
-package known
+package dedup
 
 import (
 	"math/bits"

@@ -12,7 +12,8 @@ import (
 
 // Config is how a sink works.
 type Config struct {
-	Name string // of the sink, in metrics and logs
+	Name    string // of the sink, in metrics and logs
+	Rebuild string // the command that fills the target again
 
 	RecordsMax        int           // records of a batch
 	LiveBytesMax      int32         // of a fetch of a live topic of a partition, about
@@ -31,7 +32,7 @@ type Config struct {
 // DefaultConfig has all but the name.
 func DefaultConfig() Config {
 	return Config{
-		RecordsMax: 2000, LiveBytesMax: 256 << 10, BacklogBytesMax: 1 << 20, Poll: 100 * time.Millisecond,
+		Rebuild: "coexstream sink rebuild", RecordsMax: 2000, LiveBytesMax: 256 << 10, BacklogBytesMax: 1 << 20, Poll: 100 * time.Millisecond,
 		RetryMin: 100 * time.Millisecond, RetryMax: 30 * time.Second, CutPatience: 10 * time.Second, Heartbeat: time.Hour,
 		ContactTombstones: 8 * 24 * time.Hour, SyncTombstones: 24 * time.Hour,
 	}
@@ -67,6 +68,7 @@ func (c *Config) tombstones(topic schemas.Topic) time.Duration {
 type Deps struct {
 	Log        Log
 	Target     Target
+	Assignment Assignment // nil: all partitions are this process's own
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
 	Now        func() time.Time

@@ -151,7 +151,7 @@ func (t *task) resume(ctx context.Context) error {
 }
 
 func (t *task) block(r *reading, why string) error {
-	return &BlockedError{Topic: t.s.deps.Log.Name(r.topic), Partition: t.partition, Next: r.position.Next, Why: why}
+	return &BlockedError{Topic: t.s.deps.Log.Name(r.topic), Partition: t.partition, Next: r.position.Next, Why: why, Rebuild: t.s.cfg.Rebuild}
 }
 
 // note publishes how far the task is, of ends that were seen at a time.

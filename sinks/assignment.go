@@ -74,23 +74,11 @@ func (t groupTrouble) OnGroupManageError(err error) {
 }
 
 // alone is the assignment of a process that reads all partitions.
-type alone struct {
-	log   Log
-	retry func() retry
-}
+type alone []int32
 
 // Run is as Assignment has it.
-func (a alone) Run(ctx context.Context, own, _ func([]int32), trouble func(error)) error {
-	for retry := a.retry(); ; {
-		partitions, err := a.log.Partitions(ctx)
-		if err == nil {
-			own(partitions)
-			<-ctx.Done()
-			return nil
-		}
-		trouble(err)
-		if !retry.wait(ctx) {
-			return nil
-		}
-	}
+func (a alone) Run(ctx context.Context, own, _ func([]int32), _ func(error)) error {
+	own(a)
+	<-ctx.Done()
+	return nil
 }

@@ -23,6 +23,7 @@ type Config struct {
 	RetryMax          time.Duration // the greatest
 	CutPatience       time.Duration // how long a log may seem shorter than it was: a leader that was elected just now
 	Heartbeat         time.Duration // how often a position is written anew while nothing comes
+	Recheck           time.Duration // how often the target is asked for its positions while nothing comes: a rebuild changes them
 	ContactTombstones time.Duration // how long `contacts` keeps tombstones
 	SyncTombstones    time.Duration // how long `syncs` does
 	// Considerate leaves half of the time to others while backlog is applied.
@@ -33,7 +34,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Rebuild: "coexstream sink rebuild", RecordsMax: 2000, LiveBytesMax: 256 << 10, BacklogBytesMax: 1 << 20, Poll: 100 * time.Millisecond,
-		RetryMin: 100 * time.Millisecond, RetryMax: 30 * time.Second, CutPatience: 10 * time.Second, Heartbeat: time.Hour,
+		RetryMin: 100 * time.Millisecond, RetryMax: 30 * time.Second, CutPatience: 10 * time.Second, Heartbeat: time.Hour, Recheck: 5 * time.Second,
 		ContactTombstones: 8 * 24 * time.Hour, SyncTombstones: 24 * time.Hour,
 	}
 }
@@ -47,7 +48,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("records of a batch: %d is not allowed; allowed: 1 or more", c.RecordsMax)
 	case c.LiveBytesMax < 1 || c.BacklogBytesMax < 1:
 		return fmt.Errorf("bytes of a fetch: %d and %d are not allowed; allowed: 1 or more", c.LiveBytesMax, c.BacklogBytesMax)
-	case c.Poll <= 0 || c.RetryMin <= 0 || c.RetryMax < c.RetryMin || c.CutPatience <= 0 || c.Heartbeat <= 0 || c.ContactTombstones <= 0 || c.SyncTombstones <= 0:
+	case c.Poll <= 0 || c.RetryMin <= 0 || c.RetryMax < c.RetryMin || c.CutPatience <= 0 || c.Heartbeat <= 0 || c.Recheck <= 0 || c.ContactTombstones <= 0 || c.SyncTombstones <= 0:
 		return fmt.Errorf("a duration that is 0 or less, or a greatest distance below the first one")
 	}
 	return nil

@@ -39,9 +39,6 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)
 	}
-	if deps.Assignment == nil {
-		deps.Assignment = alone{deps.Log, func() retry { return newRetry(&cfg) }}
-	}
 	s := &Sink{cfg: cfg, deps: deps, tasks: map[int32]*running{}, blocked: map[int32]error{}, away: map[int32]error{}, broken: errors.New("it has not begun to read")}
 	var err error
 	s.m, err = newMetrics(s, deps.Registerer)
@@ -55,9 +52,17 @@ func (s *Sink) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.began = s.deps.Now()
 	s.mu.Unlock()
+	partitions := s.partitions(ctx)
+	if partitions == nil {
+		return nil
+	}
+	assignment := s.deps.Assignment
+	if assignment == nil {
+		assignment = alone(partitions)
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.survey(ctx) })
-	err := s.deps.Assignment.Run(ctx, func(partitions []int32) { s.own(ctx, partitions) }, s.disown, s.told)
+	err := assignment.Run(ctx, func(partitions []int32) { s.own(ctx, partitions) }, s.disown, s.told)
 	cancel()
 	wg.Wait()
 	s.mu.Lock()
@@ -65,6 +70,20 @@ func (s *Sink) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	s.end(left) // what they came to can still be asked for
 	return err
+}
+
+// partitions asks for those of all topics, until the brokers tell. It also lets the log know its topics. nil: ctx ended.
+func (s *Sink) partitions(ctx context.Context) []int32 {
+	for retry := newRetry(&s.cfg); ; {
+		partitions, err := s.deps.Log.Partitions(ctx)
+		if err == nil {
+			return partitions
+		}
+		s.told(err)
+		if !retry.wait(ctx) {
+			return nil
+		}
+	}
 }
 
 // own begins with partitions.
@@ -170,7 +189,7 @@ func (s *Sink) told(err error) {
 	}
 }
 
-// keep runs a task, again after it lost its place, until it is blocked or ctx ends.
+// keep runs a task, again after it lost its place, until ctx ends. While it is blocked, it waits for a rebuild.
 func (s *Sink) keep(ctx context.Context, t *task) {
 	retry := newRetry(&s.cfg)
 	for {
@@ -188,7 +207,13 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 			s.blocked[t.partition] = err
 			s.mu.Unlock()
 			s.deps.Logger.Error("the sink does not read this partition on", "sink", s.cfg.Name, "partition", t.partition, "reason", err)
-			return
+			if !s.awaitOthers(ctx, t.partition) {
+				return
+			}
+			s.mu.Lock()
+			delete(s.blocked, t.partition)
+			s.mu.Unlock()
+			continue
 		}
 		s.setAway(t.partition, err)
 		s.m.retries.Inc()
@@ -197,6 +222,22 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 			return
 		}
 	}
+}
+
+// awaitOthers returns when the positions of a blocked partition have changed: somebody rebuilt the target. It is false when ctx ended.
+func (s *Sink) awaitOthers(ctx context.Context, partition int32) bool {
+	before, known := map[schemas.Topic]Position(nil), false
+	for pause(ctx, s.cfg.Recheck) {
+		positions, err := s.deps.Target.Positions(ctx, partition)
+		switch {
+		case err != nil: // it is asked again
+		case !known:
+			before, known = positions, true
+		case !maps.EqualFunc(before, positions, func(a, b Position) bool { return a.Next == b.Next && a.Log == b.Log && a.At.Equal(b.At) }):
+			return true
+		}
+	}
+	return false
 }
 
 // setAway notes what the last attempt of a partition came to, and tells whether that is new.

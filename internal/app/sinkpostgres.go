@@ -33,7 +33,7 @@ on /readyz.`,
 	bindPostgres(cmd)
 	bind(cmd.Flags(), "group-id", "sink.postgres.group_id", "consumer group")
 	bind(cmd.Flags(), "admin-listen", "admin.listen", "address of the admin listener")
-	cmd.AddCommand(a.postgresMigrateCommand(), a.postgresStatusCommand())
+	cmd.AddCommand(a.postgresMigrateCommand(), a.postgresStatusCommand(), a.postgresRebuildCommand(), a.postgresEraseCommand())
 	return cmd
 }
 

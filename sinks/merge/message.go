@@ -162,8 +162,8 @@ func receiptOf(m *schemas.Message, at int64, id string, digest uint64) (r Receip
 	return r
 }
 
-// chatOf is a thread in the spelling by which all are found.
-func chatOf(thread string) string {
+// ChatOf is a thread in the spelling by which all are found.
+func ChatOf(thread string) string {
 	canonical, _ := identity.AppendCanonical(make([]byte, 0, 32), bytesOf(thread))
 	if string(canonical) == thread {
 		return thread

@@ -38,7 +38,7 @@ func (a *app) postgresEraseCommand() *cobra.Command {
 phone number in digits or a business-scoped user id. Other ids of the person are found by the links in contacts. A chat
 with the person goes as a whole. In groups, the messages that the person sent go.
 
-The report says what was removed, which rows still mention an id, and when the topics of Kafka lose their copies by
+The report lists the removed rows, the rows that still mention an id, and when the topics of Kafka lose their copies by
 retention. Run it again after a rebuild or a replay: both write the events again that the topics still hold. It needs
 a role that may delete rows of the schema.`,
 		Example: `  coexstream sink postgres erase --contact 4917012345678 --dry-run

@@ -125,8 +125,7 @@ func (a *app) fillShadow(cmd *cobra.Command, cfg *config.Config) (err error) {
 	for !sink.CaughtUp() {
 		for _, why := range sink.Blocked() {
 			cancel()
-			<-ended
-			return fmt.Errorf("the second schema cannot be filled: %w; drop the schema %s and run this again", why, shadow)
+			return errors.Join(fmt.Errorf("the second schema cannot be filled: %w; drop the schema %s and run this again", why, shadow), <-ended)
 		}
 		if time.Since(said) > 5*time.Second {
 			said = time.Now()

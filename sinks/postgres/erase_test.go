@@ -17,6 +17,7 @@ func wamidOf(user, token string) string {
 }
 
 func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
+	t.Parallel()
 	url := migrated(t)
 	st := opened(t, url)
 	message := func(number, thread, wamid, contact, more string) string {

@@ -67,6 +67,7 @@ func child(url string) error {
 
 // TestContentIsWholeAfterKills kills a process that writes, at any moment, and reads what the last one left.
 func TestContentIsWholeAfterKills(t *testing.T) {
+	t.Parallel()
 	url := migrated(t)
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	kills := 50
@@ -114,6 +115,7 @@ func TestContentIsWholeAfterKills(t *testing.T) {
 
 // TestContentIsWholeAfterTheDatabaseCrashes ends the server in the middle of transactions, and starts it again.
 func TestContentIsWholeAfterTheDatabaseCrashes(t *testing.T) {
+	t.Parallel()
 	server := postgresserver.Test(t, postgresserver.Config{})
 	url := server.URL("postgres")
 	if _, err := postgres.Migrate(t.Context(), url, schema); err != nil {

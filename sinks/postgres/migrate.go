@@ -54,7 +54,7 @@ func migrate(ctx context.Context, url, schema string, migrations fs.FS) (done *M
 	if err := makeSchema(ctx, db, schema); err != nil {
 		return nil, fmt.Errorf("make the schema %s: %w", schema, err)
 	}
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockOf(schema)))
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockOf(schema)), lock.WithLockTimeout(1, 300), lock.WithUnlockTimeout(1, 30)) // seconds, attempts
 	if err != nil {
 		return nil, err
 	}

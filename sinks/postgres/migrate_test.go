@@ -24,6 +24,7 @@ func incompressible(n int) string {
 }
 
 func TestMigrationsRunOnceWhoeverBegins(t *testing.T) {
+	t.Parallel()
 	url := shared.URL(t)
 	var wg sync.WaitGroup
 	steps := make([]int, 3)
@@ -47,6 +48,7 @@ func TestMigrationsRunOnceWhoeverBegins(t *testing.T) {
 }
 
 func TestEveryTableAndColumnIsDescribedInTheDatabase(t *testing.T) {
+	t.Parallel()
 	conn := connected(t, migrated(t))
 	rows, err := conn.Query(t.Context(), `SELECT c.relname || COALESCE('.' || a.attname, '')
 FROM pg_class c LEFT JOIN (SELECT * FROM pg_attribute WHERE attnum > 0 UNION ALL SELECT a.* FROM pg_attribute a WHERE false) a ON a.attrelid = c.oid
@@ -92,6 +94,7 @@ DROP INDEX messages_by_type; DROP TABLE labels; ALTER TABLE positions DROP COLUM
 
 // An instance of this version goes on while a later version migrates beside it.
 func TestAnOlderProgramWorksWithLaterTables(t *testing.T) {
+	t.Parallel()
 	url := migrated(t)
 	w := sinktest.NewWorld(31, 3000, 0, 1)
 	log := sinktest.NewLog(w)

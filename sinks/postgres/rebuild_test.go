@@ -40,6 +40,7 @@ func follow(t *testing.T, target sinks.Target, w *sinktest.World) {
 
 // A rebuild repairs whatever was done to the tables, beside a sink that runs, and leaves what others made of them.
 func TestARebuildRepairsTheTablesAndLeavesWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
 	url := migrated(t)
 	w := sinktest.NewWorld(21, 2000, 0, 1)
 	w.Poison(3)
@@ -109,6 +110,7 @@ INSERT INTO businesses VALUES ('invented', '', ''); DELETE FROM letters`); err !
 
 // Reading again keeps rows whose events the topics do not hold any more, and takes back removals that were missed.
 func TestReadingAgainKeepsWhatTheTopicsNoLongerHold(t *testing.T) {
+	t.Parallel()
 	url := migrated(t)
 	former := sinktest.NewWorld(22, 1500, 0)
 	fill(t, url, schema, former)

@@ -35,6 +35,7 @@ func documented(t *testing.T, suffix string) []string {
 
 // The roles of the documentation can do what they are for, and no more.
 func TestDocumentedRolesAreEnoughAndNoMore(t *testing.T) {
+	t.Parallel()
 	server := postgresserver.Test(t, postgresserver.Config{})
 	suffix := "_" + strings.ToLower(rand.Text()[:6])
 	blocks := documented(t, suffix)

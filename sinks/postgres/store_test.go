@@ -36,6 +36,7 @@ func batchOf(t testing.TB, from, to int64, values ...string) *sinks.Batch {
 const oneMessage = `{"waba_id":"1","phone_number_id":"2","kind":"message","rank":1,"wamid":"w","thread":"3","direction":"inbound","timestamp":5,"type":"text","historical":false,"original":{"text":{"body":"x"}}}`
 
 func TestAStepIsTakenOnceAndWhole(t *testing.T) {
+	t.Parallel()
 	url := migrated(t)
 	st := opened(t, url)
 	if err := st.Apply(t.Context(), batchOf(t, -1, 1, oneMessage)); err != nil {
@@ -57,6 +58,7 @@ func TestAStepIsTakenOnceAndWhole(t *testing.T) {
 
 // One message in a hundred versions is one row, in one batch as in several, and by COPY as in arrays.
 func TestManyVersionsOfAMessageAreOneRow(t *testing.T) {
+	t.Parallel()
 	for _, rows := range []int{1, 200} { // other messages, so that both ways are taken
 		t.Run(fmt.Sprint(rows), func(t *testing.T) {
 			url := migrated(t)
@@ -88,6 +90,7 @@ func TestManyVersionsOfAMessageAreOneRow(t *testing.T) {
 
 // What PostgreSQL cannot take is found, set aside with its reason, and stops nothing.
 func TestContentThatIsRefusedIsSetAside(t *testing.T) {
+	t.Parallel()
 	url := migrated(t)
 	st := opened(t, url)
 	key := incompressible(5000) // what an index compresses would fit
@@ -110,6 +113,7 @@ func TestContentThatIsRefusedIsSetAside(t *testing.T) {
 }
 
 func TestOriginalsAreKeptByteForByte(t *testing.T) {
+	t.Parallel()
 	url := migrated(t)
 	st := opened(t, url)
 	originals := []string{
@@ -139,6 +143,7 @@ func TestOriginalsAreKeptByteForByte(t *testing.T) {
 }
 
 func TestViewsShowWhatPeopleRead(t *testing.T) {
+	t.Parallel()
 	url := migrated(t)
 	st := opened(t, url)
 	const head = `{"waba_id":"1","phone_number_id":"2","display_phone_number":"15550001","direction":"inbound","historical":false,"thread":"491701","contact":{"wa_id":"491701","user_id":"DE.1","profile_name":"Ada"},`
@@ -174,6 +179,7 @@ func TestViewsShowWhatPeopleRead(t *testing.T) {
 
 // A page of an inbox or a chat costs what the page has, not what the table has.
 func TestPagesAreFoundByIndexes(t *testing.T) {
+	t.Parallel()
 	conn := connected(t, migrated(t))
 	if _, err := conn.Exec(t.Context(), "SET enable_seqscan = off; SET enable_sort = off"); err != nil {
 		t.Fatal(err)
@@ -203,6 +209,7 @@ func TestPagesAreFoundByIndexes(t *testing.T) {
 }
 
 func TestTablesThatAreNotThereNameTheCommand(t *testing.T) {
+	t.Parallel()
 	st := opened(t, shared.URL(t))
 	if _, err := st.Positions(t.Context(), 0); !errors.Is(err, postgres.ErrNotMigrated) || !strings.Contains(err.Error(), "coexstream sink postgres migrate") {
 		t.Errorf("positions: %v", err)

@@ -70,4 +70,7 @@ func subject(t *testing.T) sinktest.Subject {
 	}
 }
 
-func TestSuite(t *testing.T) { sinktest.Suite(t, subject) }
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	sinktest.Suite(t, subject)
+}

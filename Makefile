@@ -1,5 +1,6 @@
 # Targets are short; logic lives in Go. `make help` lists them.
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GREMLINS := go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 VALE := go run github.com/vale-cli/vale/v3/cmd/vale@v3.21.0
 # Decisions and lab notebooks are history; the other documents are checked.
 PROSE := README.md SECURITY.md CONTRIBUTING.md $(wildcard docs/*.md)
@@ -7,6 +8,9 @@ FUZZTIME ?= 10s
 BROKERS ?= 3
 # The packages with budgets in testdata/costs.json.
 GUARDED := ./ingress ./ingress/route ./ingress/publish ./processors ./processors/split ./processors/history ./processors/task ./schemas ./schemas/event
+# The packages of make mutation: without effects, and with tests that end in seconds.
+MUTATED := processors/account processors/contacts processors/deferred processors/directory processors/history processors/identity processors/known \
+	processors/media processors/people ingress/route schemas/event sinks/merge
 
 .PHONY: help
 help: ## list the targets
@@ -21,8 +25,8 @@ up: build ## run everything in one process, data in ./data
 	./coexstream up
 
 .PHONY: test
-test: ## run all tests, the end-to-end ones on the embedded broker included
-	go test ./...
+test: ## run all tests, the end-to-end ones on the embedded broker included; those that wait for a broker wait beside each other
+	go test -parallel 8 ./...
 
 .PHONY: race
 race: ## run the tests with the race detector
@@ -96,6 +100,12 @@ instructions: valgrind ## compare allocations and instructions of the hot paths 
 .PHONY: valgrind
 valgrind: # the tests say SKIP where it cannot be installed
 	@command -v valgrind >/dev/null || { apt-get update && apt-get install -y --no-install-recommends valgrind; } >/dev/null 2>&1 || true
+
+.PHONY: mutation
+mutation: ## change pure packages by one operator at a time; tests have to fail for 85 % of the changes: ONLY="package package"
+	@failed=; for package in $(or $(ONLY),$(MUTATED)); do echo "== $$package"; GOFLAGS="-short -vet=off" \
+		$(GREMLINS) unleash --workers 1 --timeout-coefficient 5 --threshold-efficacy 85 --output-statuses lt ./$$package || failed="$$failed $$package"; \
+		done; test -z "$$failed" || { echo "mutation: below 85 %:$$failed"; exit 1; }
 
 .PHONY: flamegraphs
 flamegraphs: build ## draw CPU profiles of ingress and processor into docs/flamegraphs

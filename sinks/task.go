@@ -330,7 +330,7 @@ func (t *task) recheck(ctx context.Context) error {
 	return nil
 }
 
-// heartbeat writes positions anew that have not changed for long: their age tells whether tombstones were missed.
+// heartbeat writes positions anew that have not changed for long: their age reports whether tombstones were missed.
 func (t *task) heartbeat(ctx context.Context) error {
 	w := &work{live: true, to: map[schemas.Topic]int64{}}
 	for topic, r := range t.reading {

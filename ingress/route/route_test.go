@@ -26,6 +26,8 @@ func TestRoute(t *testing.T) {
 		{"history array with white space", `{"x":{"history" : [ ]}}`, schemas.TopicRawBulk, ""},
 		{"media of the past", `{"entry":[{"id":"1029","changes":[{"field":"history","value":{"messages":[]}}]}]}`, schemas.TopicRawBulk, "1029"},
 		{"the word in a text", `{"entry":[{"id":"1029","changes":[{"field":"messages","value":{"messages":[{"text":{"body":"history"}},{"text":{"body":"\"field\":\"history\""}},{"text":{"body":"\"history\":[1]"}}]}}]}]}`, schemas.TopicRawLive, "1029"},
+		{"a name that ends with the word behind a quote", `{"entry":[{"id":"1029","changes":[{"value":{"x\"history":[1]}}]}]}`, schemas.TopicRawLive, "1029"},
+		{"a text that ends with the word behind a quote", `{"entry":[{"id":"1029","changes":[{"value":{"field":"\"history","x":[]}}]}]}`, schemas.TopicRawLive, "1029"},
 		{"an object called history", `{"entry":[{"id":"1029","changes":[{"field":"other","value":{"history":{"a":1},"event":"browsing_history"}}]}]}`, schemas.TopicRawLive, "1029"},
 		{"history_context", `{"entry":[{"id":"1029","changes":[{"field":"smb_message_echoes","value":{"x":{"history_context":{"status":"READ"}}}}]}]}`, schemas.TopicRawLive, "1029"},
 		{"mixed fields", `{"entry":[{"id":"1029","changes":[{"field":"messages","value":{}},{"value":{},"field":"history"}]}]}`, schemas.TopicRawBulk, "1029"},
@@ -51,6 +53,14 @@ func TestRoute(t *testing.T) {
 		{"portfolio", `{"entry":[{"id":"9000","changes":[{"field":"account_update","value":{"event":"PARTNER_REMOVED","waba_info":{"owner_business_id":"9000","waba_id":"1029"}}}]}]}`, schemas.TopicRawLive, "1029"},
 		{"portfolio without a WABA", `{"entry":[{"id":"9000","changes":[{"value":{"waba_info":{"owner_business_id":"9000"}}}]}]}`, schemas.TopicRawLive, "9000"},
 		{"escaped id", `{"entry":[{"id":"10\u00329"}]}`, schemas.TopicRawLive, ""},
+		{"id escaped from its beginning on", `{"entry":[{"id":"\u0031029"}]}`, schemas.TopicRawLive, ""},
+		{"id of 64 bytes", `{"entry":[{"id":"` + strings.Repeat("1", 64) + `"}]}`, schemas.TopicRawLive, strings.Repeat("1", 64)},
+		{"number of 64 digits as id", `{"entry":[{"id":` + strings.Repeat("1", 64) + `}]}`, schemas.TopicRawLive, strings.Repeat("1", 64)},
+		{"number of 65 digits as id", `{"entry":[{"id":` + strings.Repeat("1", 65) + `}]}`, schemas.TopicRawLive, ""},
+		{"number that is none as id", `{"entry":[{"id":1029.5}]}`, schemas.TopicRawLive, ""},
+		{"digits of all kinds", `{"entry":[{"id":9876543210}]}`, schemas.TopicRawLive, "9876543210"},
+		{"empty id", `{"entry":[{"id":""}]}`, schemas.TopicRawLive, ""},
+		{"a member without a value before the id", `{"entry":[{"x":,"id":"1029"}]}`, schemas.TopicRawLive, ""},
 		{"id too long", `{"entry":[{"id":"` + strings.Repeat("1", 65) + `"}]}`, schemas.TopicRawLive, ""},
 		{"id of the wrong kind", `{"entry":[{"id":{"id":"3"}}]}`, schemas.TopicRawLive, ""},
 		{"bare decline", `{"messaging_product":"whatsapp","metadata":{"phone_number_id":"555"},"history":[{"errors":[{"code":2593109}]}]}`, schemas.TopicRawBulk, ""},
@@ -205,5 +215,37 @@ func BenchmarkLaneAndKey(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheIDBehindLongChangesIsFoundAtTheEnd(t *testing.T) {
+	for end, want := range map[string]string{
+		`}],"id":"1029"}]}`:                       "1029",
+		`}],"id":1029}]}`:                         "1029",
+		`}],"id":"1029","time":1}],"object":"x"}`: "1029",
+		`}],"id":"1029","a":null,"b":"{","c":-1.5e3}],"d":true,"e":1}`:       "1029",
+		"}],\"id\" : \"1029\" , \"time\" :\n1 } ] ,\t\"object\":\"x\" }\r\n": "1029",
+		`"id":"77"}],"id":"1029"}]}`:                                         "1029",
+		`"id":"a","id":"1029"}]}`:                                            "1029",
+		`"id":"77"}]}],"x":1}]}`:                                             "", // nested deeper
+		`"id":"77"}]}]}`:                                                     "",
+		`"id":"1029","why":{}}]}`:                                            "", // an object may hold the id of another
+		`"id":"1029","why":[]}]}`:                                            "",
+		`"id":"1029"}],"why":{}}`:                                            "",
+		`"id":"1029",}]}`:                                                    "",
+		`"id":"1029"}}]}`:                                                    "",
+		`"id":"1029"]]}`:                                                     "",
+		`"id":"1029"}]}x`:                                                    "",
+		`"id":"1029"}]`:                                                      "",
+		`"id":"abc"}]}`:                                                      "",
+		`"id":""}]}`:                                                         "",
+		`"id" "1029"}]}`:                                                     "",
+		`"id","1029"}]}`:                                                     "",
+		`}]}`:                                                                "",
+	} {
+		body := strings.Repeat(" ", tailBytes) + end
+		if got := tailID([]byte(body)); string(got) != want {
+			t.Errorf("%s: %q, want %q", end, got, want)
+		}
 	}
 }

@@ -54,7 +54,7 @@ func (a *app) sinkStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.tell(cmd, cfg, output)
+			return s.tell(cmd, cfg, a.logger(cfg), output)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", output, "text or json")
@@ -93,7 +93,7 @@ then absent. up must not run meanwhile.`,
 				return err
 			}
 			defer func() { _ = lock.Release() }()
-			// Only what is ours is removed: a file of something else may stand where the key says.
+			// The key may name a file of another program, which is not removed.
 			file := readModelFile(cfg)
 			if _, err := sqlite.Inspect(cmd.Context(), file, 0); errors.Is(err, fs.ErrNotExist) {
 				sayf(cmd.OutOrStdout(), "there are no tables at %s\n", file)

@@ -73,7 +73,7 @@ func (a *app) runSinkPostgres(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	return s.run(cmd.Context(), func(ctx context.Context) error {
-		conn, err := connect(cfg, s.watcher)
+		conn, err := connect(cfg, s.watcher, s.log)
 		if err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func (a *app) postgresStatusCommand() *cobra.Command {
 			}
 			s := newSinkStatus(in)
 			s.Schema, s.Version = cfg.Sink.Postgres.Schema, version
-			return s.tell(cmd, cfg, output)
+			return s.tell(cmd, cfg, a.logger(cfg), output)
 		},
 	}
 	bindPostgres(cmd)

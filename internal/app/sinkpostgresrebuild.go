@@ -95,7 +95,7 @@ func (a *app) fillShadow(cmd *cobra.Command, cfg *config.Config) (err error) {
 			return err
 		}
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, a.logger(cfg))
 	if err != nil {
 		return err
 	}

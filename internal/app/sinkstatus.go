@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"text/tabwriter"
 	"time"
 
@@ -17,13 +18,13 @@ import (
 // lettersShown bounds what `sink status` lists.
 const lettersShown = 20
 
-// sinkStatus is where the tables stand, for programs.
+// sinkStatus is the state of the tables as JSON.
 type sinkStatus struct {
 	File      string         `json:"file,omitempty"`
 	Schema    string         `json:"schema,omitempty"`
 	Version   int64          `json:"version,omitempty"` // of the tables of the schema
 	Bytes     int64          `json:"bytes"`
-	Lag       *int64         `json:"lag_records,omitempty"` // absent: the broker does not tell
+	Lag       *int64         `json:"lag_records,omitempty"` // absent: the broker does not answer
 	Positions []sinkPosition `json:"positions"`
 	Letters   int64          `json:"letters"`
 	Newest    []sinkLetter   `json:"newest_letters,omitempty"`
@@ -57,9 +58,9 @@ func newSinkStatus(in *sinks.Inspection) *sinkStatus {
 }
 
 // tell compares with the topics, and prints.
-func (s *sinkStatus) tell(cmd *cobra.Command, cfg *config.Config, output string) error {
-	// The broker is asked last: what the tables hold by then is not ahead of it.
-	ends, unreachable := sinkEnds(cmd.Context(), cfg)
+func (s *sinkStatus) tell(cmd *cobra.Command, cfg *config.Config, log *slog.Logger, output string) error {
+	// The broker is asked last, so that the tables are never ahead of it.
+	ends, unreachable := sinkEnds(cmd.Context(), cfg, log)
 	s.compare(ends)
 	if output == "json" {
 		return writeJSON(cmd.OutOrStdout(), s)
@@ -67,9 +68,9 @@ func (s *sinkStatus) tell(cmd *cobra.Command, cfg *config.Config, output string)
 	return s.show(cmd, unreachable)
 }
 
-// sinkEnds are the ends of the topics.
-func sinkEnds(ctx context.Context, cfg *config.Config) (map[kafka.TopicPartition]kafka.Range, error) {
-	conn, err := connectionOf(cfg)
+// sinkEnds returns the ends of the topics.
+func sinkEnds(ctx context.Context, cfg *config.Config, log *slog.Logger) (map[kafka.TopicPartition]kafka.Range, error) {
+	conn, err := connectionOf(cfg, log)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func sinkEnds(ctx context.Context, cfg *config.Config) (map[kafka.TopicPartition
 	return byTopic, nil
 }
 
-// compare adds the ends, and what was not read at all yet.
+// compare adds the ends, and the partitions that were not read at all yet.
 func (s *sinkStatus) compare(ends map[kafka.TopicPartition]kafka.Range) {
 	if ends == nil {
 		return

@@ -35,6 +35,8 @@ func TestEventConcernsTheNumberThatItNamesOrAll(t *testing.T) {
 		{"+1 (555) 078-3881", "15550783881", true},
 		{"15550783881", "15550783882", false},
 		{"15550783881", "1555078388", false},
+		{"15550783881", "1555783881", false}, // a 0 and a 9 are digits as all others
+		{"15559783881", "1555783881", false},
 		{"1555078388", "15550783881", false},
 		{"15550783881", "", true}, // its display number is not known yet
 		{"", "15550783881", true},
@@ -74,6 +76,56 @@ func TestEventIDIsAFunctionOfTheContent(t *testing.T) {
 	} {
 		if id(change) == first {
 			t.Errorf("another %s, and yet the same id", name)
+		}
+	}
+}
+
+func TestAnEventUnderAFieldOfItsOwnHasAnIDOfItsOwn(t *testing.T) {
+	change := split.Change{WABA: []byte("102290129340398"), EntryTime: 1739212624, Value: []byte(`{"phone_number":"15550783881"}`)}
+	id := func(field string) schemas.Hash {
+		c := change
+		c.Field = []byte(field)
+		h, _ := account.EventID(nil, &c)
+		return h
+	}
+	if id("account_update") != id("") {
+		t.Error("account_update is named, and yet the id is another than where no field is")
+	}
+	if id("account_offboarded") == id("account_update") || id("account_offboarded") == id("account_reconnected") {
+		t.Error("the field is the event, and two events have one id")
+	}
+}
+
+// docs/webhooks.md, H32: account events arrive as fields of their own, and with lower-case names.
+func TestAnEventIsToldByItsNameOrByItsField(t *testing.T) {
+	for _, test := range []struct {
+		field, event, value string
+		want                string
+		ok                  bool
+	}{
+		{"account_update", "PARTNER_REMOVED", "{}", "PARTNER_REMOVED", true},
+		{"account_update", "partner_removed", "{}", "PARTNER_REMOVED", true},
+		{"account_update", "an_event_of_tomorrow", "{}", "an_event_of_tomorrow", true},
+		{"account_update", "", "{}", "", true},
+		{"account_offboarded", "", "{}", "ACCOUNT_OFFBOARDED", true},
+		{"account_reconnected", "", "{}", "ACCOUNT_RECONNECTED", true},
+		{"Account_Deleted", "", "{}", "ACCOUNT_DELETED", true},
+		{"partner_added", "", "{}", "PARTNER_ADDED", true},
+		{"partner_removed", "account_offboarded", "{}", "ACCOUNT_OFFBOARDED", true}, // the value says more than the field
+		{"partner_app_installed", "", "{}", "PARTNER_APP_INSTALLED", true},
+		{"partner_app_uninstalled", "", "{}", "PARTNER_APP_UNINSTALLED", true},
+		{"account_offboarded", "", "", "", false}, // without a value it tells nothing
+		{"history", "PARTNER_REMOVED", "{}", "", false},
+		{"account_alerts", "", "{}", "", false},
+		{"", "PARTNER_REMOVED", "{}", "", false},
+	} {
+		c := split.Change{Field: []byte(test.field), AccountEvent: []byte(test.event)}
+		if test.value != "" {
+			c.Value = []byte(test.value)
+		}
+		event, ok := account.EventOf(&c)
+		if string(event) != test.want || ok != test.ok {
+			t.Errorf("field %q, event %q: %q, %v; want %q, %v", test.field, test.event, event, ok, test.want, test.ok)
 		}
 	}
 }

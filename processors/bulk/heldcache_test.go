@@ -84,3 +84,41 @@ func TestHeldCacheForgetsAPartition(t *testing.T) {
 		t.Error("another partition was forgotten")
 	}
 }
+
+func TestHeldCacheCountsAllOfARecord(t *testing.T) {
+	rec := bodyAt(0, 1, 1000)
+	rec.Key = bytes.Repeat([]byte("k"), 100)
+	rec.Headers = []kgo.RecordHeader{{Key: "name", Value: bytes.Repeat([]byte("v"), 200)}, {Key: "other"}}
+	s := NewHeldCache(1 << 20)
+	s.Put(schemas.TopicRawBulk, rec)
+	size := s.bytes
+	if least := int64(cachedRecordBytes + 1000 + 100 + len("name") + 200 + len("other")); size < least || size > least+20 {
+		t.Errorf("%d bytes for a record of %d", size, least)
+	}
+	headers, length, ok := s.Peek(schemas.TopicRawBulk, 0, 1)
+	if !ok || length != 1000 || len(headers) != 2 || headers[0].Key != "name" {
+		t.Errorf("headers %v, length %d, %v", headers, length, ok)
+	}
+	for _, at := range []struct {
+		topic     schemas.Topic
+		partition int32
+		offset    int64
+	}{{schemas.TopicRawLive, 0, 1}, {schemas.TopicRawBulk, 1, 1}, {schemas.TopicRawBulk, 0, 2}} {
+		if headers, length, ok := s.Peek(at.topic, at.partition, at.offset); ok || length != 0 || headers != nil {
+			t.Errorf("a record at %+v is seen", at)
+		}
+	}
+
+	// A record that fills the cache fits, and so do two that fill it together.
+	for most, want := range map[int64]int{size - 1: 0, size: 1, 2*size - 1: 1, 2 * size: 2} {
+		s := NewHeldCache(most)
+		for offset := range int64(3) {
+			again := *rec
+			again.Offset = offset
+			s.Put(schemas.TopicRawBulk, &again)
+		}
+		if got := s.byAge.Len(); got != want || s.bytes != int64(want)*size {
+			t.Errorf("a cache of %d bytes holds %d records of %d", most, got, size)
+		}
+	}
+}

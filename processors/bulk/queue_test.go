@@ -75,3 +75,19 @@ func TestWhatDoesNotFollowIsLeftOut(t *testing.T) {
 		t.Errorf("after records are gone the next offset is %d", q.Next)
 	}
 }
+
+func TestAQueueHoldsTwoFetches(t *testing.T) {
+	var q Queue
+	for offset := range int64(2) {
+		if !q.Push(spot(offset, offset+1, offset), nil) {
+			t.Fatalf("fetch %d was left out", offset)
+		}
+	}
+	if q.Push(spot(2, 3, 2), nil) || q.Next != 2 || q.HeldBytes() != 20 {
+		t.Errorf("a third fetch was taken: next %d, %d bytes", q.Next, q.HeldBytes())
+	}
+	q.Pop()
+	if !q.Push(spot(2, 3, 2), nil) || q.Next != 3 {
+		t.Errorf("there is room for one: next %d", q.Next)
+	}
+}

@@ -3,6 +3,7 @@ package contacts_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func item(action, phone, user string, timestampMS, version int64) *split.Contact
 
 func applied(t *testing.T, b *contacts.Book, it *split.ContactItem, want contacts.Verdict) []contacts.Effect {
 	t.Helper()
-	effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), it, 0, contacts.Arrival{}))
+	effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), it, it.Raw, 0, contacts.Arrival{}))
 	if verdict != want {
 		t.Fatalf("%s: %v, want %v", it.Raw, verdict, want)
 	}
@@ -99,15 +100,15 @@ func TestContactWithoutPhoneNumberIsKeyedByItsBSUID(t *testing.T) {
 // docs/webhooks.md, Echoes and messages: or the BSUID stand in `from`.
 func TestBSUIDInPlaceOfThePhoneNumberIsABSUID(t *testing.T) {
 	for _, id := range []string{"US.13491208655302741918", "US.ENT.11815799212886844830", "us.1"} {
-		c := contacts.ChangeOf([]byte(number), item("add", id, "", 1000, 0), 0, contacts.Arrival{})
+		c := contacts.ChangeOf([]byte(number), item("add", id, "", 1000, 0), nil, 0, contacts.Arrival{})
 		if len(c.Phone) != 0 || string(c.User) != id {
 			t.Errorf("%s: phone %q, user %q", id, c.Phone, c.User)
 		}
 	}
-	if c := contacts.ChangeOf([]byte(number), item("add", bsuid, bsuid, 1000, 0), 0, contacts.Arrival{}); len(c.Phone) != 0 || string(c.User) != bsuid {
+	if c := contacts.ChangeOf([]byte(number), item("add", bsuid, bsuid, 1000, 0), nil, 0, contacts.Arrival{}); len(c.Phone) != 0 || string(c.User) != bsuid {
 		t.Errorf("phone %q, user %q", c.Phone, c.User)
 	}
-	if c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), 0, contacts.Arrival{}); string(c.Phone) != phone || string(c.User) != bsuid {
+	if c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), nil, 0, contacts.Arrival{}); string(c.Phone) != phone || string(c.User) != bsuid {
 		t.Errorf("phone %q, user %q", c.Phone, c.User)
 	}
 }
@@ -119,7 +120,7 @@ func TestItemThatNamesNobodyIsToldSo(t *testing.T) {
 func TestNumbersDoNotShareContacts(t *testing.T) {
 	b := contacts.New()
 	for _, n := range []string{"1", "2"} {
-		if _, verdict := b.Apply(nil, contacts.ChangeOf([]byte(n), item("add", phone, "", 1000, 0), 0, contacts.Arrival{})); verdict != contacts.Applied {
+		if _, verdict := b.Apply(nil, contacts.ChangeOf([]byte(n), item("add", phone, "", 1000, 0), nil, 0, contacts.Arrival{})); verdict != contacts.Applied {
 			t.Fatalf("number %s: %v", n, verdict)
 		}
 	}
@@ -167,7 +168,7 @@ func TestRecordThatSaysTooLittleIsNotRestored(t *testing.T) {
 
 func TestKnownContactAllocatesNothing(t *testing.T) {
 	b := contacts.New()
-	c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), 0, contacts.Arrival{})
+	c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), nil, 0, contacts.Arrival{})
 	effects, _ := b.Apply(make([]contacts.Effect, 0, 4), c)
 	at := int64(1)
 	if n := testing.AllocsPerRun(100, func() {
@@ -240,4 +241,99 @@ func BenchmarkApply(b *testing.B) {
 			}
 		})
 	}
+}
+
+// heap is what lives.
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// Bytes says what the Book costs, whatever it remembers: ids, links, what was named alone, changes that gave way, late ones.
+func TestBytesAreThoseOfAllThatIsRemembered(t *testing.T) {
+	const n = 20_000
+	b := contacts.New()
+	id := func(format string, i int) []byte { return fmt.Appendf(nil, format, i) }
+	var effects []contacts.Effect
+	version := func(ms int64, digest uint64, arrival int64) contacts.Version {
+		return contacts.Version{TimestampMS: ms, Digest: digest, Arrival: contacts.ArrivalOf(ms, arrival, 0, 0, 0)}
+	}
+	apply := func(i int, user bool, v contacts.Version) {
+		c := contacts.Change{Number: []byte(number), Phone: id("1650%07d", i), Version: v}
+		if user {
+			c.User = id("US.1349120865530%07d", i)
+		}
+		effects, _ = b.Apply(effects[:0], c)
+	}
+	for _, stage := range []struct {
+		name        string
+		change      func(i int)
+		least, most float64 // Bytes for each byte of the heap
+	}{
+		{"ids", func(i int) { apply(i, false, version(1000, 1, 10)) }, 0.8, 1.2},
+		{"links, and what was named alone", func(i int) { apply(i, true, version(2000, 2, 10)) }, 0.7, 1.3},
+		{"what gave way", func(i int) {
+			for digest := range uint64(4) {
+				apply(i, true, version(2000, 3+digest, 11+int64(digest)))
+			}
+		}, 0.5, 1.3},
+		{"late changes", func(i int) { apply(i, true, version(2000, 9, 5)) }, 0.3, 1.3},
+	} {
+		heapBefore, before := heap(), b.Bytes()
+		for i := range n {
+			stage.change(i)
+		}
+		b.TakeState(func(string, []byte) {})
+		real, said := heap()-heapBefore, b.Bytes()-before
+		t.Logf("%s: %d bytes each; Bytes says %d", stage.name, real/n, said/n)
+		if ratio := float64(said) / float64(real); ratio < stage.least || ratio > stage.most {
+			t.Errorf("%s: %d bytes each, and Bytes says %d", stage.name, real/n, said/n)
+		}
+	}
+	runtime.KeepAlive(effects)
+}
+
+// A header that says nothing is not there.
+func TestARecordHasTheHeadersThatSayAnything(t *testing.T) {
+	always := []string{schemas.HeaderContactAction, schemas.HeaderContactTimestamp, schemas.HeaderContactVersion, schemas.HeaderContactDigest}
+	b := contacts.New()
+	for _, test := range []struct {
+		phone, user string
+		at          int64
+		arrival     contacts.Arrival
+		more        []string
+	}{
+		{phone, "", 1000, contacts.Arrival{}, []string{schemas.HeaderContactPhone}},
+		{"", bsuid, 1000, contacts.Arrival{}, []string{schemas.HeaderContactUserID}},
+		{phone, bsuid, 2000, contacts.ArrivalOf(1, 1, 0, 0, 0), []string{schemas.HeaderContactArrival, schemas.HeaderContactPhone, schemas.HeaderContactUserID}},
+		{phone, "", 2000, contacts.ArrivalOf(2, 2, 0, 0, 0), []string{schemas.HeaderContactArrival, schemas.HeaderContactTied, schemas.HeaderContactPhone, schemas.HeaderContactLinked}},
+	} {
+		effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), item("add", test.phone, test.user, test.at, 0), nil, 0, test.arrival))
+		if verdict != contacts.Applied {
+			t.Fatalf("%+v: %v", test, verdict)
+		}
+		var names []string
+		effects[0].AppendHeaders(nil, func(name string, value []byte) {
+			if names = append(names, name); len(value) == 0 {
+				t.Errorf("%s is empty", name)
+			}
+		})
+		if want := append(slices.Clone(always), test.more...); !slices.Equal(names, want) {
+			t.Errorf("%s %s: headers %q, want %q", test.phone, test.user, names, want)
+		}
+	}
+}
+
+// An id is remembered as one contact with 64 others. The next ones stay apart.
+func TestSoManyIDsAreOneContactAsAreRemembered(t *testing.T) {
+	b := contacts.New()
+	user := func(i int) string { return fmt.Sprintf("US.%d", i) }
+	for i := 1; i <= 65; i++ {
+		applied(t, b, item("add", phone, user(i), int64(i)*10, 0), contacts.Applied)
+	}
+	applied(t, b, item("add", "", user(64), 10_000, 0), contacts.Applied)
+	applied(t, b, item("add", "", user(65), 10_001, 0), contacts.Applied)
+	wrote(t, applied(t, b, item("add", phone, "", 20_000, 0), contacts.Applied), "add "+phone+", merge "+user(64))
 }

@@ -50,3 +50,22 @@ func TestASharesUseIsForgottenWithItsTransaction(t *testing.T) {
 		t.Errorf("%v allocations for a business that is known", n)
 	}
 }
+
+func TestSharesOfSoManyBusinessesAreKeptForTheNextTransaction(t *testing.T) {
+	var s Shares
+	s.Begin()
+	name := func(i int) []byte { return []byte{byte(i >> 8), byte(i)} }
+	for i := range sharesKept {
+		s.Of(name(i))
+	}
+	if s.Begin(); len(s.of) != sharesKept {
+		t.Fatalf("%d businesses are kept of %d", len(s.of), sharesKept)
+	}
+	s.Of(name(sharesKept)).Bytes = 1
+	if s.Begin(); len(s.of) != 0 {
+		t.Errorf("%d businesses are kept; the bound is %d", len(s.of), sharesKept)
+	}
+	if n := s.Of(name(sharesKept)).Bytes; n != 0 {
+		t.Errorf("%d bytes are used at the beginning", n)
+	}
+}

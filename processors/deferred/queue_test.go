@@ -3,6 +3,7 @@ package deferred
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -176,5 +177,113 @@ func TestStateThatCannotBeReadIsRefused(t *testing.T) {
 		if err := new(Queue).Restore(bad.key, bad.value); err == nil {
 			t.Errorf("key %q, value %x: no error", bad.key, bad.value)
 		}
+	}
+}
+
+func TestTheBytesAndTheLongestLineAreThoseOfWhatWaits(t *testing.T) {
+	var q Queue
+	for i := range int64(3) {
+		q.Put([]byte("a"), record(i)) // 10, 11 and 12 bytes
+	}
+	q.Put([]byte("b"), record(90))
+	if q.Bytes() != 10+11+12+100 {
+		t.Errorf("%d bytes; want 133", q.Bytes())
+	}
+	q.Take("a")
+	if h, n := q.Longest(); h.Business != "a" || h.Offset != 1 || n != 2 || q.Bytes() != 11+12+100 {
+		t.Errorf("longest: %+v of %d, %d bytes; want the second of a, of 2, and 123 bytes", h, n, q.Bytes())
+	}
+}
+
+// state takes the state of a queue.
+func state(q *Queue) map[string][]byte {
+	s := map[string][]byte{}
+	q.TakeState(func(key string, value []byte) { s[key] = value })
+	return s
+}
+
+// rebuilt is the queue of a state.
+func rebuilt(t *testing.T, state map[string][]byte) *Queue {
+	t.Helper()
+	q := new(Queue)
+	for key, value := range state {
+		if err := q.Restore(key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q.Restored()
+	return q
+}
+
+func TestALineOfManyBlocksIsRestored(t *testing.T) {
+	var q Queue
+	const n = 2*blockRecordsMax + 1
+	for i := range int64(n) {
+		q.Put([]byte("a"), record(i))
+	}
+	s := state(&q)
+	if len(s) != 3 {
+		t.Fatalf("%d records of state; want three blocks", len(s))
+	}
+	again := rebuilt(t, s)
+	for i := range int64(n) {
+		h, ok := again.Next()
+		if !ok || h.Record != record(i) {
+			t.Fatalf("%+v, %v; want offset %d", h, ok, i)
+		}
+		again.Take("a")
+	}
+}
+
+func TestARebuiltQueueUsesNoNumberAgain(t *testing.T) {
+	var q Queue
+	for i := range int64(3) {
+		q.Put([]byte("a"), record(i))
+	}
+	again := rebuilt(t, state(&q))
+	if again.Mark() != 3 {
+		t.Errorf("the mark is %d; want 3", again.Mark())
+	}
+	again.Put([]byte("a"), record(3))
+	if s := state(again); s["3|records"] == nil {
+		t.Errorf("state %v; want one block with the number 3", s)
+	}
+
+	// All that is left of block 7 is how many of it were done.
+	again = rebuilt(t, map[string][]byte{"7|done": {stateVersion, 2}})
+	again.Put([]byte("a"), record(9))
+	s := state(again)
+	if gone, ok := s["7|done"]; !ok || gone != nil || s["8|records"] == nil {
+		t.Errorf("state %v; want 7|done removed and a block with the number 8", s)
+	}
+}
+
+func TestABlockOfWhichAllIsDoneIsRemoved(t *testing.T) {
+	var q Queue
+	q.Put([]byte("a"), record(0))
+	q.Put([]byte("a"), record(1))
+	s := state(&q)
+	s["0|done"] = []byte{stateVersion, 2}
+	again := rebuilt(t, s)
+	if again.Len() != 0 || again.Has([]byte("a")) {
+		t.Errorf("%d records wait", again.Len())
+	}
+	s = state(again)
+	for _, key := range []string{"0|records", "0|done"} {
+		if value, ok := s[key]; !ok || value != nil {
+			t.Errorf("%s is not removed", key)
+		}
+	}
+}
+
+func TestABlockOfNoneOrOfTooManyIsRefused(t *testing.T) {
+	for _, n := range []int{0, blockRecordsMax + 1} {
+		value := appendBlock(nil, "a", make([]numbered, n))
+		if err := new(Queue).Restore("0|records", value); err == nil {
+			t.Errorf("a block of %d records was read", n)
+		}
+	}
+	if err := new(Queue).Restore("0|records", []byte{99}); err == nil || !strings.Contains(err.Error(), "version 99") {
+		t.Errorf("state of a newer version: %v", err)
 	}
 }

@@ -77,9 +77,81 @@ func TestARestoredNumberAnswersTheSame(t *testing.T) {
 	if err != nil || old.Last() != "102" || old.Of(start) != "102" {
 		t.Errorf("a record of the first version: %+v, %v", old, err)
 	}
-	for _, bad := range []string{"", "\x01", "\x03abc", "\x02\x05a", "\x02\x01a\x01b", "\x02\x01a\x09"} {
+	for _, bad := range []string{"", "\x01", "\x03abc", "\x02\x05a", "\x02\x02a", "\x02\x80", "\x02\x01a\x02b", "\x02\x01a\x01b", "\x02\x01a\x09"} {
 		if _, err := directory.Restore([]byte(bad)); err == nil {
 			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+func TestOfTwoNamesOfOneTimeTheGreaterCounts(t *testing.T) {
+	for _, order := range [][]string{{"b", "c"}, {"c", "b"}} {
+		var n directory.Number
+		for _, waba := range order {
+			n.Named(waba, start)
+		}
+		if got := n.Of(start.Add(directory.Settled)); got != "c" {
+			t.Errorf("told %v: %q, want c", order, got)
+		}
+	}
+}
+
+func TestANameChangesTheNumberOnceAlone(t *testing.T) {
+	var n directory.Number
+	for i, test := range []struct {
+		waba string
+		at   time.Duration
+		want bool
+	}{
+		{"a", time.Hour, true},
+		{"a", time.Hour, false},
+		{"a", 2 * time.Hour, false}, // it is of that WABA since an hour before
+		{"a", 0, true},              // earlier than was known
+		{"b", 3 * time.Hour, true},
+		{"b", 3 * time.Hour, false},
+	} {
+		if got := n.Named(test.waba, start.Add(test.at)); got != test.want {
+			t.Errorf("name %d: changed is %v", i, got)
+		}
+	}
+	if got := n.Of(start.Add(directory.Settled)); got != "a" {
+		t.Errorf("from the earliest name on: %q, want a", got)
+	}
+}
+
+func TestAnEarlierNameThatIsToldLateIsNotTheLast(t *testing.T) {
+	var n directory.Number
+	n.Named("b", start.Add(time.Hour))
+	n.Named("a", start)
+	if n.Last() != "b" {
+		t.Errorf("last %q, want b", n.Last())
+	}
+}
+
+func TestTheLatestFourNamesAreRemembered(t *testing.T) {
+	var n directory.Number
+	for i, waba := range []string{"a", "b", "c", "d"} {
+		n.Named(waba, start.Add(time.Duration(i)*time.Hour))
+	}
+	if got := n.Of(start.Add(directory.Settled)); got != "a" {
+		t.Errorf("of four names the first is %q, want a", got)
+	}
+	n.Named("e", start.Add(4*time.Hour))
+	if got := n.Of(start.Add(directory.Settled)); got != "" {
+		t.Errorf("of five names the first is still %q", got)
+	}
+	if got := n.Of(start.Add(time.Hour + directory.Settled)); got != "b" {
+		t.Errorf("of five names the second is %q, want b", got)
+	}
+}
+
+func TestANumberWithoutASettledNameIsRestored(t *testing.T) {
+	var known, none directory.Number
+	known.Known("a")
+	for _, n := range []*directory.Number{&known, &none} {
+		again, err := directory.Restore(n.AppendRecord(nil))
+		if err != nil || !reflect.DeepEqual(n, again) {
+			t.Errorf("%+v became %+v, %v", n, again, err)
 		}
 	}
 }

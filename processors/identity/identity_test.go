@@ -87,7 +87,7 @@ func TestDigitsKeepWhatIsNoPhoneNumber(t *testing.T) {
 	for id, want := range map[string]string{
 		"+16505550100": "16505550100", "16505550100": "16505550100", "+1 650-555-0100": "16505550100",
 		"0016505550100": "16505550100", "+0016505550100": "16505550100", "00 1 (650) 555-0100": "16505550100", "00123": "00123", "00000000": "00000000",
-		"US.1234": "US.1234", "US.ENT.1234": "US.ENT.1234", "1203@g.us": "1203@g.us", "": "", "+": "+", "12": "12",
+		"5511987654321-1612345678": "5511987654321-1612345678", "US.1234": "US.1234", "US.ENT.1234": "US.ENT.1234", "1203@g.us": "1203@g.us", "": "", "+": "+", "12": "12",
 	} {
 		if got := string(identity.Digits([]byte(id))); got != want {
 			t.Errorf("Digits(%q) = %q, want %q", id, got, want)
@@ -115,9 +115,11 @@ func TestComparingAllocatesNothing(t *testing.T) {
 func TestGroupsAreKnownByTheFormOfTheirIDs(t *testing.T) {
 	for id, want := range map[string]bool{
 		"120363043211234567@g.us": true, "5511987654321-1612345678@g.us": true, "1@g.us": true, "120363043211234567": true,
+		"120363043211234567@G.US": true, "5511987654321-1612345678@G.us": true, "5511987654321-1612345678": true, "16505550100-1612345678": true,
 		"Y2FwaV9ncm91cDoxOTUwNTU1MDA3OToxMjAzNjM0MDA2NzI0MjcyOTM5": true,
 		"@g.us": false, "16505550100": false, "16505550100@s.whatsapp.net": false, "7@lid": false, "US.13491208655302741918": false, "": false,
-		"12036304321123456": false, "12036304321123456x": false, "1203630432112345678": false, "us": false, "Y2Fw": false,
+		"12036304321123456": false, "12036304321123456x": false, "1203630432112345678": false, "US": false, "@G.US": false, "5511987654321-161234567": false, "5511987654321-2612345678": false,
+		"+1-6505550100": false, "55 11 98765-4321": false, "55119876x4321-1612345678": false, "US.13491208655302741919-1612345678": false, "us": false, "Y2Fw": false,
 	} {
 		if got := identity.IsGroupID([]byte(id)); got != want {
 			t.Errorf("IsGroupID(%q) = %v", id, got)
@@ -126,6 +128,75 @@ func TestGroupsAreKnownByTheFormOfTheirIDs(t *testing.T) {
 	for id, want := range map[string]bool{"G1": true, "chat-7": true, "16505550100": false, "US.1": false, "7@lid": false, "lid:7": false, "": false, "1@g.us": false} {
 		if got := identity.IsUnknown([]byte(id)); got != want {
 			t.Errorf("IsUnknown(%q) = %v", id, got)
+		}
+	}
+}
+
+func TestAPhoneNumberHasThreeTo24Digits(t *testing.T) {
+	const most = "123456789012345678901234"
+	for id, want := range map[string]bool{
+		"12": false, "123": true, "+12": false, "+1 2": false, "+12-3": true,
+		most: true, "+" + most: true, most + "5": false, "+" + most + "5": false,
+		"12:34": false, "12/34": false, "1+23": false, "090": true,
+	} {
+		if got := identity.IsPhone([]byte(id)); got != want {
+			t.Errorf("IsPhone(%q) = %v", id, got)
+		}
+		digits, ok := identity.Phone([]byte(id))
+		if ok != want || (digits != nil) != want {
+			t.Errorf("Phone(%q) = %q, %v", id, digits, ok)
+		}
+	}
+}
+
+func TestAnInternationalPrefixHasSevenDigitsBehindIt(t *testing.T) {
+	for id, want := range map[string]string{"001234567": "1234567", "00123456": "00123456", "+00 123-4567": "1234567", "+00 123-456": "00123456"} {
+		if got := string(identity.Digits([]byte(id))); got != want {
+			t.Errorf("Digits(%q) = %q, want %q", id, got, want)
+		}
+	}
+	if !identity.SamePhone([]byte("001234567"), []byte("1234567")) || identity.SamePhone([]byte("00123456"), []byte("123456")) {
+		t.Error("SamePhone sees another prefix than Digits")
+	}
+}
+
+func TestDigitsInOnePieceAreASliceOfTheID(t *testing.T) {
+	for _, id := range [][]byte{[]byte("16505550100"), []byte("+16505550100"), []byte("0016505550100"), []byte("+0016505550100")} {
+		digits := identity.Digits(id)
+		if &digits[len(digits)-1] != &id[len(id)-1] {
+			t.Errorf("Digits(%s) is a copy", id)
+		}
+		if grown := append(digits, 'x'); string(id) == string(grown) {
+			t.Errorf("Digits(%s) can be appended to in place", id)
+		}
+	}
+}
+
+func TestUserIDsOfTheFirstAndTheLastLetters(t *testing.T) {
+	for id, want := range map[string]bool{
+		"AR.1": true, "ar.1": true, "ZA.1": true, "za.1": true, "NZ.1": true, "aa.1": true, "ZZ.1": true,
+		"@R.1": false, "[Z.1": false, "A{.1": false, "Z`.1": false, "1A.1": false, "A1.1": false,
+	} {
+		if got := identity.IsUserID([]byte(id)); got != want {
+			t.Errorf("IsUserID(%q) = %v", id, got)
+		}
+	}
+}
+
+func TestAnIDOfSignsAloneNamesNobody(t *testing.T) {
+	for id, want := range map[string]string{
+		"": "", " ": "", "+": "", "+ ( ) - .": "", "+1": "+1", " 1 ": " 1 ", "US.1": "US.1", "()x": "()x",
+	} {
+		if got := string(identity.Named([]byte(id))); got != want {
+			t.Errorf("Named(%q) = %q, want %q", id, got, want)
+		}
+	}
+}
+
+func TestASignOfAnAddressIsKnownWhereverItStands(t *testing.T) {
+	for _, id := range []string{"@lid", ":lid", "7@", "7:", "lid:7", "7@lid"} {
+		if identity.IsUnknown([]byte(id)) {
+			t.Errorf("IsUnknown(%q)", id)
 		}
 	}
 }

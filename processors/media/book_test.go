@@ -181,19 +181,44 @@ func TestPlaceholderCostsLittleMemory(t *testing.T) {
 	}
 }
 
+func TestAWaitingFollowUpCostsItsBytes(t *testing.T) {
+	b := newBook()
+	empty := b.MemoryBytes()
+	b.Wait(start, image, make([]byte, 10_000))
+	waits := b.MemoryBytes()
+	if waits < empty+10_100 || waits > empty+11_000 {
+		t.Errorf("%d bytes with a follow-up of 10000, %d without", waits, empty)
+	}
+	b.Waiting(image)
+	if left := b.MemoryBytes(); left != empty {
+		t.Errorf("%d bytes after it left, %d before it came", left, empty)
+	}
+}
+
+func TestTheLeastAndTheMostOfTheConfigAreAllowed(t *testing.T) {
+	for _, c := range []media.Config{
+		{Remember: time.Minute},
+		{Remember: time.Minute, Hold: time.Minute},
+	} {
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 func TestConfigNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 	good := media.DefaultConfig()
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*media.Config){
-		"media.remember: 0s: must be at least 1m0s": func(c *media.Config) { c.Remember = 0 },
-		"media.hold: -1s: must be at least 0s":      func(c *media.Config) { c.Hold = -time.Second },
-		"media.hold: 2h0m0s: must be at most media.remember (1h0m0s)": func(c *media.Config) {
+		"processor.media.remember: 0s is not allowed; allowed: 1m0s or more": func(c *media.Config) { c.Remember = 0 },
+		"processor.media.hold: -1s is not allowed; allowed: 0s or more":      func(c *media.Config) { c.Hold = -time.Second },
+		"processor.media.hold: 2h0m0s is not allowed; allowed: at most processor.media.remember (1h0m0s)": func(c *media.Config) {
 			c.Hold, c.Remember = 2*time.Hour, time.Hour
 		},
-		"media.hold_items_max: -1: must be at least 0": func(c *media.Config) { c.HoldItemsMax = -1 },
-		"media.hold_bytes_max: -1: must be at least 0": func(c *media.Config) { c.HoldBytesMax = -1 },
+		"processor.media.hold_items_max: -1 is not allowed; allowed: 0 or more": func(c *media.Config) { c.HoldItemsMax = -1 },
+		"processor.media.hold_bytes_max: -1 is not allowed; allowed: 0 or more": func(c *media.Config) { c.HoldBytesMax = -1 },
 	} {
 		c := good
 		change(&c)
@@ -214,5 +239,122 @@ func TestStateThatCannotBeReadIsNamed(t *testing.T) {
 	}
 	if err := newBook().Restore("p|1|0", nil); err != nil {
 		t.Errorf("a tombstone: %v", err)
+	}
+}
+
+func TestABookIsIdleWhenNothingIsHeldAndNothingIsToBeWritten(t *testing.T) {
+	b := newBook()
+	write := func() { b.TakeState(func(string, []byte) {}) }
+	idle := func(want bool, when string) {
+		t.Helper()
+		if b.Idle() != want {
+			t.Errorf("%s: idle is %v", when, !want)
+		}
+	}
+	idle(true, "empty")
+	b.Placeholder(start, image, media.Placeholder{Thread: "16505551234"})
+	idle(false, "with a placeholder")
+	write()
+	idle(false, "with a placeholder that was written")
+	b.Tick(start.Add(16 * 24 * time.Hour))
+	idle(false, "a page is to be taken away")
+	write()
+	idle(true, "the page is gone")
+
+	now := start.Add(16 * 24 * time.Hour)
+	b.Wait(now, image, []byte("asset"))
+	idle(false, "with a follow-up")
+	write()
+	b.Waiting(image)
+	idle(false, "the record of the follow-up is to be taken away")
+	write()
+	idle(true, "the record is gone")
+}
+
+// What a book costs is told by what it holds: buckets, threads, and the placeholders that do not fit into a cell.
+func TestMemoryGrowsWithAllThatIsRemembered(t *testing.T) {
+	const n = 1000
+	for name, test := range map[string]struct {
+		placeholder func(i int) (time.Time, media.Placeholder)
+		least, most int // bytes for each placeholder
+	}{
+		"cells": {func(int) (time.Time, media.Placeholder) { return start, media.Placeholder{Thread: "1"} }, 16, 30},
+		"threads": {func(i int) (time.Time, media.Placeholder) {
+			return start, media.Placeholder{Thread: strings.Repeat("x", 1000) + fmt.Sprint(i)}
+		}, 1000, 2200},
+		"rare": {func(int) (time.Time, media.Placeholder) { return start, media.Placeholder{Timestamp: -1} }, 16 + 128, 16 + 160},
+		"buckets": {func(i int) (time.Time, media.Placeholder) {
+			return start.Add(time.Duration(i) * 24 * time.Hour), media.Placeholder{}
+		}, 256 + 16*16, 1000},
+	} {
+		b := newBook()
+		for i := range n {
+			at, p := test.placeholder(i)
+			b.Placeholder(at, schemas.HashBytes(fmt.Append(nil, i)), p)
+		}
+		if per := b.MemoryBytes() / n; per < test.least || per > test.most {
+			t.Errorf("%s: %d bytes each, want %d to %d", name, per, test.least, test.most)
+		}
+	}
+}
+
+func TestAPlaceholderThatComesTwiceIsRememberedOnce(t *testing.T) {
+	b := newBook()
+	for range 3 {
+		for i := range 5 {
+			b.Placeholder(start, schemas.HashBytes(fmt.Append(nil, i)), media.Placeholder{Thread: fmt.Sprint(i)})
+		}
+	}
+	if n, _ := b.Len(); n != 5 {
+		t.Errorf("%d placeholders, want 5", n)
+	}
+}
+
+// pageOf is the state of so many placeholders of a few threads.
+func pageOf(t *testing.T, n int, thread func(i int) string) (key string, value []byte) {
+	t.Helper()
+	b := newBook()
+	for i := range n {
+		b.Placeholder(start, schemas.HashBytes(fmt.Append(nil, i)), media.Placeholder{Thread: thread(i), Timestamp: start.Unix(), Direction: "inbound"})
+	}
+	b.TakeState(func(k string, v []byte) { key, value = k, v })
+	return key, value
+}
+
+func TestAPageIsReadToTheEndOfAnEntryOnly(t *testing.T) {
+	thread := func(i int) string { return []string{"16505551234", "16505551234", "US.1", ""}[i%4] }
+	ends := map[int]bool{1: true} // a page of none
+	for n := 1; n <= 8; n++ {
+		_, value := pageOf(t, n, thread)
+		ends[len(value)] = true
+	}
+	key, value := pageOf(t, 8, thread)
+	for i := 1; i <= len(value); i++ {
+		if err := newBook().Restore(key, value[:i:i]); (err == nil) != ends[i] {
+			t.Errorf("cut after %d of %d bytes: %v", i, len(value), err)
+		}
+	}
+	entry := strings.Repeat("x", 16)
+	for _, bad := range []string{entry + "\x80", entry + "\x02\x01\x80", entry + "\x02\x01\x02a", entry + "\x02\x03", entry + "\x02\x03\x00", entry + "\x02\x83"} {
+		if err := newBook().Restore(key, []byte("\x01"+bad)); err == nil {
+			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
+// A thread stands once in a page, where its placeholders follow each other.
+func TestAPageOfOneThreadNamesItOnce(t *testing.T) {
+	const n = 64
+	thread := strings.Repeat("x", 100)
+	if _, value := pageOf(t, n, func(int) string { return thread }); len(value) > n*(16+5+1)+110 {
+		t.Errorf("%d bytes for a page of one thread", len(value))
+	}
+}
+
+func TestAFollowUpWithoutAValueIsRestored(t *testing.T) {
+	b := newBook()
+	b.Wait(start, image, nil)
+	if left := values(restored(t, b).Tick(start.Add(time.Hour))); len(left) != 1 || left[0] != "" {
+		t.Errorf("left: %q", left)
 	}
 }

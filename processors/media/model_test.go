@@ -206,3 +206,40 @@ func FuzzRestore(f *testing.F) {
 		b.TakeState(func(string, []byte) {})
 	})
 }
+
+// A bucket of many pages, written by several lives of a book, is restored whole and taken away whole.
+func TestPagesOfSeveralLivesAreOneBucket(t *testing.T) {
+	r := random(t)
+	cfg := media.DefaultConfig()
+	b, topic := media.New(&cfg), state{}
+	key := func(i int) schemas.Hash { return schemas.HashBytes(fmt.Append(nil, i)) }
+	placeholder := func(i int) media.Placeholder {
+		return media.Placeholder{Thread: fmt.Sprint(i % 9), Timestamp: int64(i), Direction: "inbound"}
+	}
+	const n = 1000
+	for i := range n {
+		b.Placeholder(start, key(i), placeholder(i))
+		if r.IntN(10) == 0 {
+			topic.take(b)
+		}
+		if r.IntN(150) == 0 {
+			topic.take(b)
+			b = topic.restored(t, &cfg, r)
+		}
+	}
+	topic.take(b)
+	b = topic.restored(t, &cfg, r)
+	for i := range n {
+		if got, ok := b.Find(key(i)); !ok || got != placeholder(i) {
+			t.Fatalf("placeholder %d of %d pages: %+v, %v", i, len(topic), got, ok)
+		}
+	}
+	if len(topic) < n/64 || len(topic) > n/64+20 {
+		t.Errorf("%d pages of %d placeholders", len(topic), n)
+	}
+	b.Tick(start.Add(2 * cfg.Remember))
+	topic.take(b)
+	if p, _ := b.Len(); p != 0 || len(topic) != 0 {
+		t.Errorf("%d placeholders and %d pages are left", p, len(topic))
+	}
+}

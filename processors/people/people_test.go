@@ -66,6 +66,8 @@ func TestMessageIsFromItsUserHoweverItIsNamed(t *testing.T) {
 		{"parent BSUID alone", `"messages":[{"from_parent_user_id":"US.ENT.1"}]`, "inbound thread=US.ENT.1 parent=US.ENT.1"},
 		{"BSUID beside an empty phone", `"messages":[{"from":"","from_user_id":"US.1"}]`, "inbound thread=US.1 user_id=US.1"},
 		{"BSUID in from", `"messages":[{"from":"US.1"}]`, "inbound thread=US.1 user_id=US.1"},
+		{"a phone number in place of the BSUID", `"messages":[{"from_user_id":"+16505550100"}]`, "inbound thread=16505550100 wa_id=16505550100"},
+		{"a phone number twice", `"messages":[{"from":"16505550100","from_user_id":"16505550101"}]`, "inbound thread=16505550100 wa_id=16505550100"},
 		{"a form that nobody documents", `"messages":[{"from":"lid:7"}]`, "inbound thread=lid:7 user_id=lid:7"},
 		{"only person of contacts", `"contacts":[{"wa_id":"16505550100","user_id":"US.1","profile":{"name":"n"}}],"messages":[{}]`,
 			`inbound thread=16505550100 wa_id=16505550100 user_id=US.1 name=n profiles=[{"wa_id":"16505550100","user_id":"US.1","profile":{"name":"n"}}]`},
@@ -223,6 +225,17 @@ func TestEchoIsToWhomeverAnythingNames(t *testing.T) {
 		{"to a group of the Groups API", `"message_echoes":[{"to":"Y2FwaV9ncm91cDoxOTUwNTU1"}]`, "outbound thread=Y2FwaV9ncm91cDoxOTUwNTU1 group=Y2FwaV9ncm91cDoxOTUwNTU1"},
 		{"the request to a group", `"message_echoes":[{"id":"w","message":{"messaging_product":"whatsapp","recipient_type":"group","to":"G1","type":"text"}}]`, "outbound thread=G1 group=G1"},
 		{"the request to one user", `"message_echoes":[{"id":"w","message":{"recipient_type":"individual","to":"16505550100","type":"text"}}]`, "outbound thread=16505550100 wa_id=16505550100"},
+		{"the request to a group where a user is named", `"message_echoes":[{"id":"w","message":{"recipient":"120363043211234567@g.us","type":"text"}}]`,
+			"outbound thread=120363043211234567@g.us group=120363043211234567@g.us"},
+		{"the request to a group by its type where a user is named", `"message_echoes":[{"id":"w","message":{"recipient_type":"group","recipient":"G1","type":"text"}}]`, "outbound thread=G1 group=G1"},
+		{"the request to a group by its type in capitals", `"message_echoes":[{"id":"w","message":{"recipient_type":"GROUP","to":"G1","type":"text"}}]`, "outbound thread=G1 group=G1"},
+		{"the request to a group, and the one in contacts is not all of it", `"contacts":[{"wa_id":"16505550100"}],"message_echoes":[{"id":"w","message":{"recipient":"120363043211234567"}}]`,
+			"outbound thread=120363043211234567 group=120363043211234567"},
+		{"to a group where a user is named", `"message_echoes":[{"from":"15550009001","to_user_id":"120363043211234567@G.US"}]`,
+			"outbound thread=120363043211234567@G.US group=120363043211234567@G.US"},
+		{"to a group in capitals", `"message_echoes":[{"from":"15550009001","to":"120363043211234567@G.US"}]`, "outbound thread=120363043211234567@G.US group=120363043211234567@G.US"},
+		{"to a group of old, without its suffix", `"message_echoes":[{"from":"15550009001","to":"5511987654321-1612345678"}]`,
+			"outbound thread=5511987654321-1612345678 group=5511987654321-1612345678"},
 		{"a group in contacts", `"contacts":[{"wa_id":"1@g.us"},{"wa_id":"16505550100"}],"message_echoes":[{"from":"15550009001"}]`,
 			`outbound thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
 		{"nobody", `"message_echoes":[{"from":"15550009001"}]`, "outbound"},
@@ -245,6 +258,10 @@ func TestGroupIsTheThreadAndTheParticipantTheContact(t *testing.T) {
 		{"a group's id keeps its spelling", `"messages":[{"from":"+16505550100","group_id":"+1 203"}]`, "inbound thread=+1 203 group=+1 203 wa_id=16505550100"},
 		{"a group by its id in to", `"messages":[{"from":"16505550100","to":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100"},
 		{"a group by its id in from", `"messages":[{"from":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us"},
+		{"a group by its id in to_user_id", `"messages":[{"from":"16505550100","to_user_id":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100"},
+		{"a group by its id in from_user_id", `"messages":[{"from":"16505550100","from_user_id":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100"},
+		{"a group of old in from, without its suffix", `"messages":[{"from":"5511987654321-1612345678","from_user_id":"US.1"}]`,
+			"inbound thread=5511987654321-1612345678 group=5511987654321-1612345678 user_id=US.1"},
 		{"a group of blanks", `"messages":[{"from":"16505550100","group_id":" "}]`, "inbound thread=16505550100 wa_id=16505550100"},
 		{"empty group", `"messages":[{"from":"16505550100","group_id":""}]`, "inbound thread=16505550100 wa_id=16505550100"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
@@ -270,9 +287,13 @@ func TestStatusIsOfItsRecipient(t *testing.T) {
 		{"group, the participant by its older name", `"statuses":[{"recipient_id":"G1","recipient_type":"group","participant_recipient_id":"16505550100"}]`,
 			"outbound thread=G1 group=G1 wa_id=16505550100"},
 		{"group without its type", `"statuses":[{"recipient_id":"G1","recipient_participant_user_id":"US.1"}]`, "outbound thread=G1 group=G1 user_id=US.1"},
+		{"group without its type, the participant by two ids", `"statuses":[{"recipient_id":"G1","recipient_participant_user_id":"US.1234567","recipient_participant_parent_user_id":"US.ENT.123"}]`,
+			"outbound thread=G1 group=G1 user_id=US.1234567 parent=US.ENT.123"},
 		{"group alone", `"statuses":[{"recipient_id":"120363043211234567","recipient_type":"group"}]`, "outbound thread=120363043211234567 group=120363043211234567"},
 		{"group alone, another participant in contacts", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"G1","recipient_type":"group"}]`, "outbound thread=G1 group=G1"},
 		{"group alone, by the form of its id", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"1-2@g.us"}]`, "outbound thread=1-2@g.us group=1-2@g.us"},
+		{"group where a user is named", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_user_id":"1-2@g.us"}]`, "outbound thread=1-2@g.us group=1-2@g.us"},
+		{"group beside a participant", `"statuses":[{"recipient_id":"16505550100","recipient_user_id":"1-2@G.US"}]`, "outbound thread=1-2@G.US group=1-2@G.US wa_id=16505550100"},
 		{"logical id alone", `"statuses":[{"recipient_logical_id":"244048631738500"}]`, "outbound thread=244048631738500"},
 		{"nobody", `"statuses":[{"id":"w"}]`, "outbound"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
@@ -314,6 +335,8 @@ func TestErrorIsOfItsRecipientOrTheOnlyPersonOfContacts(t *testing.T) {
 		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101","user_id":"US.1"}]`, people.Who{ID: []byte("16505550101")},
 			`unknown thread=16505550101 wa_id=16505550101 user_id=US.1 profiles=[{"wa_id":"16505550101","user_id":"US.1"}]`},
 		{`"contacts":[{"wa_id":"16505550100"}]`, people.Who{ID: []byte("1-2@g.us")}, "unknown thread=1-2@g.us group=1-2@g.us"},
+		{`"contacts":[{"wa_id":"16505550100"}]`, people.Who{UserID: []byte("1-2@g.us")}, "unknown thread=1-2@g.us group=1-2@g.us"},
+		{"", people.Who{ID: []byte("16505550100"), UserID: []byte("1-2@G.US")}, "unknown thread=1-2@G.US group=1-2@G.US wa_id=16505550100"},
 		{`"errors":[]`, people.Who{UserID: []byte("US.1")}, "unknown thread=US.1 user_id=US.1"},
 	} {
 		var f people.Finder
@@ -323,7 +346,7 @@ func TestErrorIsOfItsRecipientOrTheOnlyPersonOfContacts(t *testing.T) {
 	}
 }
 
-func TestAssetTakesTheChatOfItsPlaceholder(t *testing.T) {
+func TestMediaFollowUpTakesTheChatOfItsPlaceholder(t *testing.T) {
 	user := schemas.Contact{WaID: "551187654321", UserID: "BR.1", ProfileName: "n"}
 	for _, test := range []struct {
 		name   string
@@ -337,6 +360,7 @@ func TestAssetTakesTheChatOfItsPlaceholder(t *testing.T) {
 		{"an earlier version's spelling", people.Side{Contact: user}, "+551187654321", false, "outbound thread=551187654321 wa_id=551187654321 user_id=BR.1 name=n"},
 		{"somebody else", people.Side{Thread: "551187654321", Contact: user}, "16505550100", false, "outbound thread=16505550100 wa_id=16505550100"},
 		{"by BSUID", people.Side{Contact: schemas.Contact{WaID: "551187654321"}}, "BR.1", false, "outbound thread=BR.1 wa_id=551187654321 user_id=BR.1"},
+		{"a BSUID of its own", people.Side{Contact: schemas.Contact{UserID: "BR.1"}}, "16505550100", false, "outbound thread=16505550100 wa_id=16505550100 user_id=BR.1"},
 		{"nobody of its own", people.Side{}, "16505550100", false, "outbound thread=16505550100 wa_id=16505550100"},
 		{"a group", people.Side{Thread: "551187654321", Contact: user}, "G1", true, "outbound thread=G1 group=G1 wa_id=551187654321 user_id=BR.1 name=n"},
 		{"a group, of the business", people.Side{Direction: "outbound", Thread: "551187654321", Contact: user}, "G1", true, "outbound thread=G1 group=G1"},
@@ -406,6 +430,41 @@ func TestLongAndShortContactsSayTheSame(t *testing.T) {
 				a.Person() == nil && a.Profiles != nil:
 				t.Fatalf("seed %d: %s of [%s] is %s", seed, message, contacts, show(a))
 			}
+		}
+	}
+}
+
+func TestTheBusinessIsKnownHoweverItsNumberIsWritten(t *testing.T) {
+	c := scan(t, "messages", `"messages":[{"from":"`+biz+`"},{"from":"16505550100"}]`)
+	for _, display := range []string{biz, "+" + biz, "+1 (555) 000-9001", "+1\u00a0555\u00a0000\u20119001", "+1/555/000/9001 (test)", "tel:15550009001;x"} {
+		var f people.Finder
+		if got := show(f.Message(c, []byte(display), &c.Messages[0], false)); got != "outbound" {
+			t.Errorf("%q: a message of the business is %s", display, got)
+		}
+		if got := show(f.Message(c, []byte(display), &c.Messages[1], false)); got != "inbound thread=16505550100 wa_id=16505550100" {
+			t.Errorf("%q: a message of the user is %s", display, got)
+		}
+	}
+}
+
+// Where the business's number is not known, what a message names says who wrote it.
+func TestMessageOfABusinessThatIsNotKnownIsFromItsUserUnlessItSaysOtherwise(t *testing.T) {
+	for _, test := range []struct{ value, want string }{
+		{`"contacts":[{"wa_id":"16505550100"}],"messages":[{"from_user_id":"US.1234567","from_parent_user_id":"US.ENT.123","to":"16505550100"}]`,
+			"inbound thread=US.1234567 user_id=US.1234567 parent=US.ENT.123"},
+		{`"messages":[{"to_user_id":"US.1"}]`, "outbound thread=US.1 user_id=US.1"},
+		{`"messages":[{"to_user_id":"US.1234567","to_parent_user_id":"US.ENT.123"}]`, "outbound thread=US.1234567 user_id=US.1234567 parent=US.ENT.123"},
+		{`"messages":[{"to":"16505550100"}]`, "inbound"},
+		{`"messages":[{"from":"16505550100","to":"16505550101"}]`, "inbound thread=16505550100 wa_id=16505550100"},
+		{`"contacts":[{"wa_id":"16505550101"}],"messages":[{"from":"16505550100","to":"16505550101"}]`,
+			`outbound thread=16505550101 wa_id=16505550101 profiles=[{"wa_id":"16505550101"}]`},
+		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101"}],"messages":[{"from":"16505550100","to":"16505550101"}]`,
+			`inbound thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
+	} {
+		var f people.Finder
+		c := scan(t, "messages", test.value)
+		if got := show(f.Message(c, nil, &c.Messages[0], false)); got != test.want {
+			t.Errorf("%s\ngot  %s\nwant %s", test.value, got, test.want)
 		}
 	}
 }

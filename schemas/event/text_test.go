@@ -32,3 +32,25 @@ func TestTextIsWhatAPersonReads(t *testing.T) {
 		}
 	}
 }
+
+// An edit may be one of an edit. So deep as nobody nests, no text is looked for.
+func TestTextIsLookedForToFourLevels(t *testing.T) {
+	const text = `{"type":"text","text":{"body":"new"}}`
+	for levels, want := range map[int]string{0: "new", 1: "new", 4: "new", 5: "", 6: "", 40: ""} {
+		edit, choice, kind := text, `{"type":"text","text":{"title":"new"}}`, "text"
+		for range levels {
+			edit = `{"type":"edit","edit":{"message":` + edit + `}}`
+			choice = `{"type":"x","x":` + choice + `}`
+			kind = "edit"
+		}
+		if got := event.Text([]byte(edit), kind); got != want {
+			t.Errorf("%d edits: %q, want %q", levels, got, want)
+		}
+		if levels > 0 {
+			kind = "x"
+		}
+		if got := event.Text([]byte(choice), kind); got != want {
+			t.Errorf("%d choices: %q, want %q", levels, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package merge_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -23,7 +24,7 @@ func rowsOf(t *testing.T, ceType string, topic schemas.Topic, messages ...*schem
 	return rows
 }
 
-func TestAssetUnderTheOtherWAMIDJoinsItsPlaceholder(t *testing.T) {
+func TestMediaFollowUpUnderTheOtherWAMIDJoinsItsPlaceholder(t *testing.T) {
 	const (
 		placeholder = "wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQTAxMDIwMzA0MDUwNjA3MDgwOQA="
 		followUp    = "wamid.HBgXVVMuMTM0OTEyMDg2NTUzMDI3NDE5MTgVAgASGBQzQTAxMDIwMzA0MDUwNjA3MDgwOQA="
@@ -91,5 +92,132 @@ func TestNothingWithoutAPlaceIsLost(t *testing.T) {
 		&schemas.Message{WABAID: "1", PhoneNumberID: "2", WAMID: "w", Kind: "reaction", Direction: "inbound", Type: "reaction", Original: json.RawMessage(`{"reaction":{}}`)})
 	if n := rows.Notes["id"]; n == nil || n.Kind != "reaction" {
 		t.Errorf("note %+v", n)
+	}
+}
+
+func TestControlCharactersLeaveTextsButForLineEndsAndTabs(t *testing.T) {
+	text := "\t\n a\u007e" // stays
+	for _, r := range []rune{0, 1, 8, 11, 13, 27, 31, 0x7f, 0x80, 0x85, 0x9f} {
+		text += string(r)
+	}
+	text += "\u00a0é\u2028😀" // stays
+	original, err := json.Marshal(map[string]any{"text": map[string]string{"body": text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := rowsOf(t, schemas.TypeMessage, schemas.TopicMessages, &schemas.Message{WABAID: "1", PhoneNumberID: "2", WAMID: "w", Direction: "inbound", Type: "text", Original: original})
+	if m := rows.Messages[merge.MessageKey{Number: "2", WAMID: "w"}]; m == nil || m.Content.Text != "\t\n a\u007e\u00a0é\u2028😀" {
+		t.Errorf("row %+v", m)
+	}
+}
+
+func TestAChangeOfAnUnknownFieldAndAnAccountEventAreNotes(t *testing.T) {
+	const receivedMS = 1_772_366_400_123
+	for _, tt := range []struct {
+		name  string
+		event event.Event
+		want  merge.Note
+	}{
+		{"another field", event.Event{Topic: schemas.TopicOther, Other: &schemas.Other{WABAID: "1", PhoneNumberID: "2", Field: "new\x00", Original: json.RawMessage(`{"a":1}`)}},
+			merge.Note{Topic: "other", Kind: "new", WABA: "1", Number: "2", At: receivedMS / 1000, Original: `{"a":1}`}},
+		{"an account event", event.Event{Topic: schemas.TopicAccount, Account: &schemas.Account{WABAID: "1", PhoneNumber: "15550783881", Event: "PARTNER_REMOVED", Time: 1_700_000_000, Original: json.RawMessage(`{}`)}},
+			merge.Note{Topic: "account", Kind: "PARTNER_REMOVED", WABA: "1", Display: "15550783881", At: 1_700_000_000, Original: `{}`}},
+		{"an account event without a time", event.Event{Topic: schemas.TopicAccount, Account: &schemas.Account{WABAID: "1", Event: "PARTNER_ADDED", Original: json.RawMessage(`{}`)}},
+			merge.Note{Topic: "account", Kind: "PARTNER_ADDED", WABA: "1", At: receivedMS / 1000, Original: `{}`}},
+	} {
+		tt.event.ID, tt.event.ReceivedAt = "id", receivedMS
+		rows := merge.NewRows()
+		rows.Add(&tt.event, merge.Place{})
+		n := rows.Notes["id"]
+		if n == nil {
+			t.Errorf("%s: no note", tt.name)
+			continue
+		}
+		tt.want.ID, tt.want.Order = "id", n.Order
+		if *n != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, *n, tt.want)
+		}
+		if rows.Businesses["1"] == nil {
+			t.Errorf("%s: the business is not known", tt.name)
+		}
+	}
+}
+
+// both adds two events in each order, and gives the rows, which have to be the same.
+func both(t *testing.T, first, second *event.Event) *merge.Rows {
+	t.Helper()
+	one, other := merge.NewRows(), merge.NewRows()
+	one.Add(first, merge.Place{Offset: 1})
+	one.Add(second, merge.Place{Offset: 2})
+	other.Add(second, merge.Place{Offset: 2})
+	other.Add(first, merge.Place{Offset: 1})
+	if !reflect.DeepEqual(one, other) {
+		t.Errorf("two orders, two outcomes: %+v and %+v", one, other)
+	}
+	return one
+}
+
+// removal is a record of contacts that took a row away.
+func removal(id, key string, h event.ContactHeaders) *event.Event {
+	return &event.Event{Headers: event.Headers{ID: id, Type: schemas.TypeContactRemoved, Contact: h}, Topic: schemas.TopicContacts, Key: []byte(key)}
+}
+
+func TestARemovedContactKeepsItsLinks(t *testing.T) {
+	for _, tt := range []struct {
+		name, key   string
+		headers     event.ContactHeaders
+		phone, user string
+	}{
+		{"of both ids", "2/16505551234", event.ContactHeaders{Action: "remove", Phone: "16505551234", User: "US.1"}, "16505551234", "US.1"},
+		{"of a number that is linked", "2/16505551234", event.ContactHeaders{Action: "merge", Phone: "16505551234", Linked: "US.1"}, "16505551234", "US.1"},
+		{"of a user id that is linked", "2/US.1", event.ContactHeaders{Action: "merge", User: "US.1", Linked: "16505551234"}, "16505551234", "US.1"},
+		{"of both ids, and another is linked", "2/16505551234", event.ContactHeaders{Action: "remove", Phone: "16505551234", User: "US.1", Linked: "US.2"}, "16505551234", "US.1"},
+		{"of a number alone", "2/16505551234", event.ContactHeaders{Action: "remove", Phone: "16505551234"}, "16505551234", ""},
+	} {
+		rows := merge.NewRows()
+		rows.Add(removal("id", tt.key, tt.headers), merge.Place{})
+		link := func(id string) string {
+			if c := rows.Contacts[merge.ContactKey{Number: "2", ID: id}]; c != nil {
+				return c.Link.ID
+			}
+			return ""
+		}
+		want := tt.phone
+		if tt.user == "" {
+			want = ""
+		}
+		if link(tt.phone) != tt.user || link(tt.user) != want {
+			t.Errorf("%s: %q is linked to %q, %q to %q", tt.name, tt.phone, link(tt.phone), tt.user, link(tt.user))
+		}
+		if removed := rows.Contacts[merge.ContactKey{Number: "2", ID: tt.key[2:]}]; removed == nil || !removed.Book.Removed {
+			t.Errorf("%s: %+v is not removed", tt.name, removed)
+		}
+	}
+}
+
+func TestRemovalsOfOneTimeLinkTheSameInEachOrder(t *testing.T) {
+	one := removal("one", "2/16505551234", event.ContactHeaders{Action: "remove", TimestampMS: 5000, Phone: "16505551234", User: "US.1"})
+	two := removal("two", "2/16505551234", event.ContactHeaders{Action: "remove", TimestampMS: 5000, Phone: "16505551234", User: "US.2"})
+	both(t, one, two)
+}
+
+func TestAnAssetThatCanBeShownStandsAgainstALaterOneThatCannot(t *testing.T) {
+	asset := func(messageType string, rank schemas.Rank, at int64) *event.Event {
+		m := &schemas.Message{WABAID: "1", PhoneNumberID: "2", WAMID: "w", Direction: "inbound", Historical: true, Type: messageType, Rank: &rank, Timestamp: at, Original: json.RawMessage(`{}`)}
+		return &event.Event{Headers: event.Headers{ID: messageType, Type: schemas.TypeMedia}, Topic: schemas.TopicMedia, Message: m, Value: []byte(messageType)}
+	}
+	for _, tt := range []struct {
+		one, two *event.Event
+		want     string
+	}{
+		{asset("image", schemas.RankConcrete, 1000), asset("unsupported", schemas.RankPlaceholder, 2000), "image"},
+		{asset("unsupported", schemas.RankPlaceholder, 1000), asset("image", schemas.RankConcrete, 2000), "image"},
+		{asset("image", schemas.RankConcrete, 1000), asset("video", schemas.RankConcrete, 2000), "video"},
+		{asset("unsupported", schemas.RankPlaceholder, 1000), asset("unknown", schemas.RankPlaceholder, 2000), "unknown"},
+	} {
+		rows := both(t, tt.one, tt.two)
+		if m := rows.Messages[merge.MessageKey{Number: "2", WAMID: "w"}]; m == nil || m.Media.Type != tt.want {
+			t.Errorf("%s and %s: %+v, want %s", tt.one.ID, tt.two.ID, m, tt.want)
+		}
 	}
 }

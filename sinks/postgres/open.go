@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Config is how a store reaches its database.
@@ -22,17 +24,19 @@ type Config struct {
 	Timeout        time.Duration // of a transaction
 }
 
+const connectionsMax = 1000
+
 // Validate names what cannot be.
 func (c *Config) Validate() error {
 	switch {
 	case c.URL == nil || c.URL() == "":
-		return errors.New("no URL of the database")
+		return invalid.Value("URL", "", "the URL of a database")
 	case c.Schema == "":
-		return errors.New("no schema")
-	case c.ConnectionsMax < 1 || c.ConnectionsMax > 1000:
-		return fmt.Errorf("%d connections; allowed: 1 to 1000", c.ConnectionsMax)
+		return invalid.Value("Schema", c.Schema, "a name")
+	case c.ConnectionsMax < 1 || c.ConnectionsMax > connectionsMax:
+		return invalid.Value("ConnectionsMax", c.ConnectionsMax, "1 to %d", connectionsMax)
 	case c.Timeout <= 0:
-		return fmt.Errorf("a timeout of %s", c.Timeout)
+		return invalid.Value("Timeout", c.Timeout, "more than 0")
 	}
 	_, err := pgx.ParseConfig(c.URL())
 	return withoutPassword(err)

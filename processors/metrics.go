@@ -154,7 +154,7 @@ func (m *metrics) read(topic schemas.Topic, records, bytes int) {
 	m.recordBytes.WithLabelValues(topic.String()).Add(float64(bytes))
 }
 
-// committed adds the counts of a task in a committed transaction.
+// committed adds the counts of a core in a committed transaction.
 func (m *metrics) committed(c *partition.Counts) {
 	for t, n := range c.Events {
 		if n > 0 {

@@ -7,14 +7,15 @@ import (
 	"github.com/coexstream/coexstream/sinks/merge"
 )
 
-// putMessages is put for messages. It counts the messages of each chat, and returns the chats that changed. The rows of the chats stay
-// locked, so that another transaction works out a chat only after this one has ended, and sees its messages.
+// putMessages is put for messages. It counts the messages of each chat, and returns the chats that changed. A row that changed tells its former
+// chat; one that is new has none. The rows of the chats stay locked, so that another transaction works out a chat only after this one has
+// ended, and sees its messages.
 func putMessages(staged bool) string {
-	return fmt.Sprintf(`WITH put AS (%s RETURNING t.phone_number_id, t.wamid, t.chat),
+	return fmt.Sprintf(`WITH put AS (%s RETURNING t.phone_number_id, t.chat, t.former_chat),
 moves AS (
-  SELECT put.phone_number_id, put.chat, 1 AS n FROM put
+  SELECT phone_number_id, chat, 1 AS n FROM put
   UNION ALL
-  SELECT put.phone_number_id, (SELECT m.chat FROM messages m WHERE m.phone_number_id = put.phone_number_id AND m.wamid = put.wamid), -1 FROM put
+  SELECT phone_number_id, former_chat, -1 FROM put WHERE former_chat IS NOT NULL
 )
 INSERT INTO threads AS t (phone_number_id, chat, messages, last_wamid, last_at, unread)
 SELECT phone_number_id, chat, sum(n), '', 'epoch', 0 FROM moves WHERE chat <> '' GROUP BY phone_number_id, chat ORDER BY phone_number_id, chat

@@ -80,7 +80,7 @@ func lockAll(ctx context.Context, tx pgx.Tx, schema string, others ...string) er
 func (t *table) replace(ctx context.Context, tx pgx.Tx, schema, shadow string) (c Changed, err error) {
 	to, from := pgx.Identifier{schema, t.name}.Sanitize(), pgx.Identifier{shadow, t.name}.Sanitize()
 	var columns []string
-	rows, _ := tx.Query(ctx, "SELECT column_name::text FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position", shadow, t.name)
+	rows, _ := tx.Query(ctx, "SELECT column_name::text FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 AND column_name <> $3 ORDER BY ordinal_position", shadow, t.name, t.former)
 	if columns, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
 		return c, err
 	}

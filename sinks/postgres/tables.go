@@ -39,6 +39,7 @@ type table struct {
 	key       []string
 	registers []register
 	earliest  []string // times of which the earliest is kept
+	former    string   // column that takes the former value of chat when a row changes; empty: none
 }
 
 // columnsOf reads "name kind" pairs; a name without a kind is a text.
@@ -73,9 +74,14 @@ func newTable(name, order, columns string, key ...string) *table {
 	return &table{name: name, columns: all, key: key, registers: single(order, all, key...)}
 }
 
+func withFormer(column string, t *table) *table {
+	t.former = column
+	return t
+}
+
 var (
-	messages = newTable("messages", "content_order", `phone_number_id, wamid, event_id, kind, type, thread, chat, group_id, wa_id, user_id, direction, sender, recipient,
-		at timestamptz, sort_at timestamptz, historical boolean, standby boolean, sync_window bigint, text, original, content_order bytea`, "phone_number_id", "wamid")
+	messages = withFormer("former_chat", newTable("messages", "content_order", `phone_number_id, wamid, event_id, kind, type, thread, chat, group_id, wa_id, user_id, direction, sender, recipient,
+		at timestamptz, sort_at timestamptz, historical boolean, standby boolean, sync_window bigint, text, original, content_order bytea`, "phone_number_id", "wamid"))
 	versions = newTable("versions", "version_order", `phone_number_id, wamid, what, event_id, at timestamptz, type, text, original, version_order bytea`,
 		"phone_number_id", "wamid", "what")
 	reactions = newTable("reactions", "emoji_order", `phone_number_id, wamid, sender, event_id, at timestamptz, type, emoji, original, emoji_order bytea`,
@@ -200,6 +206,9 @@ func (t *table) join() string {
 				set = append(set, fmt.Sprintf("%[1]s = CASE WHEN %[2]s THEN excluded.%[1]s ELSE t.%[1]s END", c, newer))
 			}
 		}
+	}
+	if t.former != "" {
+		set = append(set, t.former+" = t.chat")
 	}
 	for _, c := range t.earliest {
 		set = append(set, fmt.Sprintf("%[1]s = LEAST(t.%[1]s, excluded.%[1]s)", c))

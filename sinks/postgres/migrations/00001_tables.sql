@@ -89,6 +89,7 @@ CREATE TABLE messages (
   text text NOT NULL,
   original text NOT NULL,
   content_order bytea NOT NULL,
+  former_chat text COLLATE "C",
   PRIMARY KEY (phone_number_id, wamid)
 );
 CREATE INDEX messages_by_chat ON messages (phone_number_id, chat, sort_at, wamid);
@@ -114,6 +115,7 @@ COMMENT ON COLUMN messages.sync_window IS 'Onboarding of a historical message, c
 COMMENT ON COLUMN messages.text IS 'What a person reads of the message, without U+0000 and other control characters.';
 COMMENT ON COLUMN messages.original IS 'The object of the webhook, byte for byte. It is JSON, and may hold what jsonb refuses.';
 COMMENT ON COLUMN messages.content_order IS 'Decides which value is newer. Do not change.';
+COMMENT ON COLUMN messages.former_chat IS 'Chat before the last change of the content, for the counts of the chats. NULL: the content never changed.';
 
 CREATE TABLE versions (
   phone_number_id text COLLATE "C" NOT NULL,

@@ -1,7 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/coexstream/coexstream/sinks"
 	"github.com/coexstream/coexstream/sinks/merge"
@@ -14,8 +17,14 @@ type part struct {
 	encode func(e encoder, i int)
 }
 
-func partOf[T any](t *table, rows []T, encode func(encoder, T)) part {
+// partOf sorts the rows by their keys, so that transactions lock them in one order.
+func partOf[T any](t *table, rows []T, compare func(a, b T) int, encode func(encoder, T)) part {
+	slices.SortFunc(rows, compare)
 	return part{t, len(rows), func(e encoder, i int) { encode(e, rows[i]) }}
+}
+
+func byKey(a, b merge.MessageKey) int {
+	return cmp.Or(strings.Compare(a.Number, b.Number), strings.Compare(a.WAMID, b.WAMID))
 }
 
 type version struct {
@@ -54,10 +63,26 @@ func partsOf(b *sinks.Batch) []part {
 	}
 	var parts []part
 	for _, p := range []part{
-		partOf(messages, contents, encodeMessage), partOf(versions, changes, encodeVersion), partOf(receipts, fates, encodeReceipt),
-		partOf(reactions, list(r.Reactions), encodeReaction), partOf(contacts, list(r.Contacts), encodeContact), partOf(numbers, list(r.Numbers), encodeNumber),
-		partOf(businesses, list(r.Businesses), encodeBusiness), partOf(syncs, list(r.Syncs), encodeSync), partOf(notes, list(r.Notes), encodeNote),
-		partOf(letters, b.Letters, encodeLetter),
+		partOf(messages, contents, func(a, b *merge.Message) int { return byKey(a.MessageKey, b.MessageKey) }, encodeMessage),
+		partOf(versions, changes, func(a, b version) int { return cmp.Or(byKey(a.key, b.key), strings.Compare(a.what, b.what)) }, encodeVersion),
+		partOf(receipts, fates, func(a, b receipt) int {
+			return cmp.Or(byKey(a.key, b.key), strings.Compare(a.participant, b.participant))
+		}, encodeReceipt),
+		partOf(reactions, list(r.Reactions), func(a, b *merge.Reaction) int {
+			return cmp.Or(byKey(a.MessageKey, b.MessageKey), strings.Compare(a.Sender, b.Sender))
+		}, encodeReaction),
+		partOf(contacts, list(r.Contacts), func(a, b *merge.Contact) int {
+			return cmp.Or(strings.Compare(a.Number, b.Number), strings.Compare(a.ID, b.ID))
+		}, encodeContact),
+		partOf(numbers, list(r.Numbers), func(a, b *merge.Number) int { return strings.Compare(a.ID, b.ID) }, encodeNumber),
+		partOf(businesses, list(r.Businesses), func(a, b *merge.Business) int { return strings.Compare(a.WABA, b.WABA) }, encodeBusiness),
+		partOf(syncs, list(r.Syncs), func(a, b *merge.Sync) int {
+			return cmp.Or(strings.Compare(a.Number, b.Number), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Partition, b.Partition))
+		}, encodeSync),
+		partOf(notes, list(r.Notes), func(a, b *merge.Note) int { return strings.Compare(a.ID, b.ID) }, encodeNote),
+		partOf(letters, slices.Clone(b.Letters), func(a, b sinks.Letter) int {
+			return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Place.Partition, b.Place.Partition), cmp.Compare(a.Place.Offset, b.Place.Offset))
+		}, encodeLetter),
 	} {
 		if p.rows > 0 {
 			parts = append(parts, p)

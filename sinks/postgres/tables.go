@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -168,25 +167,10 @@ func (t *table) given(staged bool) string {
 	return fmt.Sprintf("unnest(%s) AS s (%s)", strings.Join(arrays, ", "), t.names())
 }
 
-// put inserts rows and joins those that are there.
+// put inserts rows and joins those that are there. The rows come in the order of their keys.
 func (t *table) put(staged bool) string {
-	return fmt.Sprintf("INSERT INTO %[1]s AS t (%[2]s) SELECT %[2]s FROM %[3]s ORDER BY %[4]s ON CONFLICT (%[5]s) DO %[6]s",
-		t.name, t.names(), t.given(staged), t.sorted(), strings.Join(t.key, ", "), t.join())
-}
-
-// sorted is the order of the keys, the same wherever the rows come from.
-func (t *table) sorted() string {
-	var by []string
-	for _, c := range t.columns {
-		switch {
-		case !slices.Contains(t.key, c.name):
-		case c.kind == text:
-			by = append(by, c.name+` COLLATE "C"`)
-		default:
-			by = append(by, c.name)
-		}
-	}
-	return strings.Join(by, ", ")
+	return fmt.Sprintf("INSERT INTO %[1]s AS t (%[2]s) SELECT %[2]s FROM %[3]s ON CONFLICT (%[4]s) DO %[5]s",
+		t.name, t.names(), t.given(staged), strings.Join(t.key, ", "), t.join())
 }
 
 // join says what becomes of a row that is there.

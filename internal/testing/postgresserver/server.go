@@ -259,3 +259,13 @@ func (s *Server) lastLines() []byte {
 	b, _ := os.ReadFile(s.Log())
 	return b[max(0, len(b)-4096):]
 }
+
+// PID is the process that the others of the server belong to; 0 while it does not run.
+func (s *Server) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		return 0
+	}
+	return s.proc.Pid
+}

@@ -92,7 +92,7 @@ CREATE TABLE messages (
   former_chat text COLLATE "C",
   PRIMARY KEY (phone_number_id, wamid)
 );
-CREATE INDEX messages_by_chat ON messages (phone_number_id, chat, sort_at, wamid);
+CREATE INDEX messages_by_chat ON messages (phone_number_id, chat, sort_at);
 COMMENT ON TABLE messages IS 'One row per message, with its best content. Edits, revokes and media are in versions, statuses in receipts.';
 COMMENT ON COLUMN messages.phone_number_id IS 'Business number.';
 COMMENT ON COLUMN messages.wamid IS 'Message id of WhatsApp.';

@@ -1,0 +1,211 @@
+package history
+
+import (
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// seen is what is told of a number at a time.
+type seen struct {
+	running, opened, declined time.Duration // when; -1: not
+	awaiting, idle            bool
+}
+
+func look(n *Number) seen {
+	when := func(t time.Time, ok bool) time.Duration {
+		if !ok {
+			return -1
+		}
+		return t.Sub(epoch)
+	}
+	at, _, ok := n.Declined()
+	return seen{running: when(n.Running()), opened: when(n.Opened()), declined: when(at, ok), awaiting: n.Awaiting(), idle: n.Idle()}
+}
+
+func TestWhatIsToldOfANumberFollowsItsSyncs(t *testing.T) {
+	o := newOwner(t, DefaultConfig())
+	at := func(d time.Duration) time.Time { return epoch.Add(d) }
+	step := func(name string, do func(), want seen) {
+		t.Helper()
+		do()
+		for {
+			if _, _, ok := o.leave(); !ok {
+				break
+			}
+		}
+		o.commit()
+		if got := look(o.n); got != want {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+	chunk := func(order int32, d time.Duration) func() {
+		return func() {
+			c := ordered(0, order, int64(d))
+			c.ReceivedAt = at(d)
+			o.chunk(c, nil)
+		}
+	}
+	step("nothing came", func() {}, seen{running: -1, opened: -1, declined: -1, awaiting: true, idle: true})
+	step("a chunk", chunk(1, time.Hour), seen{running: time.Hour, opened: time.Hour, declined: -1})
+	step("an account event that is told early", func() { o.n.Boundary(epoch, Boundary{ReceivedAt: at(3 * time.Hour)}) },
+		seen{running: -1, opened: time.Hour, declined: -1, awaiting: true})
+	step("it is passed", func() { o.tick(at(3 * time.Hour)) }, seen{running: -1, opened: time.Hour, declined: -1, awaiting: true})
+	step("another sync", chunk(1, 4*time.Hour), seen{running: 4 * time.Hour, opened: 4 * time.Hour, declined: -1})
+	step("declined", func() { o.n.Decline(epoch, at(5*time.Hour), nil) }, seen{running: -1, opened: 4 * time.Hour, declined: 5 * time.Hour, awaiting: true})
+	step("a third sync", chunk(2, 6*time.Hour), seen{running: 6 * time.Hour, opened: 6 * time.Hour, declined: -1})
+	step("it is quiet", func() { o.tick(at(13 * time.Hour)) }, seen{running: -1, opened: 6 * time.Hour, declined: -1})
+	step("all is forgotten", func() { o.tick(at(30 * 24 * time.Hour)) }, seen{running: -1, opened: -1, declined: -1, idle: true})
+
+	var keys []string
+	o.n.Forget(func(key string) { keys = append(keys, key) })
+	if len(keys) != 1 || keys[0] != numberKey || len(o.state) != 1 {
+		t.Errorf("records %q are named, and %d are there", keys, len(o.state))
+	}
+	NewNumber(&o.cfg, testIdentity).Forget(func(key string) { t.Errorf("a number without state has the record %s", key) })
+}
+
+func TestANumberIsIdleWhenNothingIsToBeWrittenOrRead(t *testing.T) {
+	cfg := DefaultConfig()
+	for name, do := range map[string]func(n *Number){
+		"a boundary waits":     func(n *Number) { n.Boundary(epoch, Boundary{ReceivedAt: epoch}) },
+		"it is being restored": func(n *Number) { _ = n.Restore(numberKey, nil) },
+		"a chunk is held":      func(n *Number) { n.Chunk(epoch, ordered(0, 2, 1)); n.TakeState(func(string, []byte) {}) },
+		"a chunk is leaving":   func(n *Number) { n.Chunk(epoch, ordered(0, 1, 1)); n.Next(epoch) },
+		"records are to be written": func(n *Number) {
+			n.Chunk(epoch, ordered(0, 1, 1))
+			d, _ := n.Next(epoch)
+			n.Left(epoch, d, 0, 0, nil)
+			n.Tick(epoch.Add(30 * 24 * time.Hour))
+			n.Tick(epoch.Add(60 * 24 * time.Hour))
+			n.TakeSync()
+		},
+	} {
+		n := NewNumber(&cfg, testIdentity)
+		if do(n); n.Idle() {
+			t.Errorf("%s, and the number is idle", name)
+		}
+	}
+}
+
+func TestTheNewestSyncIsToldAgainWhereNothingChanged(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	if n.Retell() {
+		t.Error("a number without syncs tells one again")
+	}
+	n.Chunk(epoch, ordered(0, 1, 1))
+	if n.Retell() {
+		t.Error("a sync that was not told is told again")
+	}
+	first, _ := n.TakeSync()
+	if _, ok := n.TakeSync(); ok {
+		t.Error("the sync is told twice")
+	}
+	if !n.Retell() {
+		t.Error("the sync is not told again")
+	}
+	if again, ok := n.TakeSync(); !ok || again.Window != first.Window || again.ChunksHeld != first.ChunksHeld {
+		t.Errorf("told again: %+v, first %+v", again, first)
+	}
+}
+
+func TestMessagesThatAreRelearnedAreKnownAndWritten(t *testing.T) {
+	const messages = 2*relearnPageEntries + 10
+	o := newOwner(t, DefaultConfig())
+	o.chunk(ordered(0, 1, 1), nil)
+	o.leave()
+	o.commit()
+	hash := func(i int) schemas.Hash { return schemas.HashBytes([]byte{byte(i), byte(i >> 8), byte(i >> 16)}) }
+	for i := range messages {
+		o.n.Relearn(1, hash(i), schemas.RankPlaceholder)
+		o.n.Relearn(2, hash(i), schemas.RankPlaceholder) // a window that is not remembered
+	}
+	for i := range 5 {
+		o.n.Relearn(1, hash(i), schemas.RankConcrete) // at a higher rank, and again
+		o.n.Relearn(1, hash(i), schemas.RankConcrete)
+		o.n.Relearn(1, hash(i), schemas.RankPlaceholder)
+	}
+	o.n.Relearned()
+	o.n.Relearned()
+	pages, entries := 0, 0
+	o.n.TakeState(func(key string, value []byte) {
+		if o.state[key] = value; key[0] != 'k' {
+			return
+		}
+		n := (len(value) - 1) / known.EntryBytes
+		if pages, entries = pages+1, entries+n; n > relearnPageEntries {
+			t.Errorf("a page of %d messages", n)
+		}
+	})
+	if pages != 3 || entries != messages+5 {
+		t.Errorf("%d pages of %d messages, want 3 of %d", pages, entries, messages+5)
+	}
+	n := NewNumber(&o.cfg, testIdentity)
+	for key, value := range o.state {
+		if err := n.Restore(key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.Restored(epoch); err != nil || n.Incomplete() != 0 {
+		t.Fatalf("%d records are missing, err %v", n.Incomplete(), err)
+	}
+	for i := range messages {
+		want := schemas.RankPlaceholder
+		if i < 5 {
+			want = schemas.RankConcrete
+		}
+		if rank, ok := n.last().known.Lookup(hash(i)); !ok || rank != want {
+			t.Fatalf("message %d: rank %d, %v", i, rank, ok)
+		}
+	}
+}
+
+// Each record that is missing is counted, once.
+func TestWhatIsMissingOfTheStateIsCounted(t *testing.T) {
+	o := newOwner(t, DefaultConfig())
+	for i := range int32(4) {
+		o.chunk(ordered(0, i+1, int64(i)), []message{{string('a' + i), 1}})
+		o.leave()
+	}
+	o.commit()
+	if len(o.state) != 10 { // of the number, the window, four chunks and four pages
+		t.Fatalf("%d records", len(o.state))
+	}
+	for _, test := range []struct {
+		missing []string
+		want    int
+	}{
+		{nil, 0}, {[]string{"c/1/2"}, 1}, {[]string{"k/1/0"}, 1}, {[]string{"c/1/0", "c/1/3", "k/1/1", "k/1/3"}, 4}, {[]string{"n"}, 1},
+		{[]string{"w/1"}, 8}, {[]string{"w/1", "c/1/1"}, 7}, {[]string{"n", "w/1"}, 8},
+	} {
+		state := make(map[string][]byte)
+		for k, v := range o.state {
+			state[k] = v
+		}
+		for _, k := range test.missing {
+			delete(state, k)
+		}
+		for round, want := range []int{test.want, 0} {
+			n := NewNumber(&o.cfg, testIdentity)
+			for k, v := range state {
+				if err := n.Restore(k, v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := n.Restored(epoch); err != nil {
+				t.Fatal(err)
+			}
+			if n.Incomplete() != want {
+				t.Errorf("without %q, round %d: %d records are missing, want %d", test.missing, round, n.Incomplete(), want)
+			}
+			n.TakeState(func(key string, value []byte) {
+				if state[key] = value; value == nil {
+					delete(state, key)
+				}
+			})
+		}
+	}
+}

@@ -209,3 +209,88 @@ func TestWhatIsMissingOfTheStateIsCounted(t *testing.T) {
 		}
 	}
 }
+
+// written is the state of a number.
+func written(n *Number) map[string][]byte {
+	state := make(map[string][]byte)
+	n.TakeState(func(key string, value []byte) { state[key] = value })
+	return state
+}
+
+func restoredFrom(t *testing.T, state map[string][]byte) *Number {
+	t.Helper()
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	for k, v := range state {
+		if err := n.Restore(k, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.Restored(epoch); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestWindowsAreCountedOnWhereTheNewestCountIsMissing(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	chunk := func(n *Number, offset int64, at time.Duration) {
+		c := ordered(0, 1, offset)
+		c.ReceivedAt = epoch.Add(at)
+		n.Boundary(epoch, Boundary{ReceivedAt: c.ReceivedAt})
+		n.Chunk(epoch, c)
+	}
+	chunk(n, 1, time.Hour)
+	old := written(n)[numberKey]
+	chunk(n, 2, 2*time.Hour)
+	state := written(n)
+	for name, test := range map[string]struct {
+		count []byte
+		want  int
+	}{"the newest": {state[numberKey], 0}, "an older one": {old, 1}} {
+		state := map[string][]byte{numberKey: test.count, "w/2": state["w/2"], "c/2/0": state["c/2/0"]}
+		again := restoredFrom(t, state)
+		if again.Incomplete() != test.want {
+			t.Errorf("%s: %d records are missing, want %d", name, again.Incomplete(), test.want)
+		}
+		if chunk(again, 3, 3*time.Hour); again.last().number != 3 {
+			t.Errorf("%s: the next window is %d", name, again.last().number)
+		}
+	}
+}
+
+func TestAChunkOfWhichAPartHasLeftIsGoneOnWith(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	c := ordered(0, 1, 1)
+	c.Messages = 5
+	n.Chunk(epoch, c)
+	n.Next(epoch)
+	if r := n.record(); r.Leaving != nil {
+		t.Errorf("nothing of it has left, and the state says %+v", *r.Leaving)
+	}
+	d, _ := n.Next(epoch)
+	n.Partly(epoch, d, 3, 3, 0, nil)
+	state := written(n)
+	if d, ok := restoredFrom(t, state).Next(epoch); !ok || d.From != 3 {
+		t.Errorf("it goes on at %d, %v", d.From, ok)
+	}
+	// Where its record is missing there is nothing to go on with. That counts, too.
+	delete(state, "c/1/0")
+	again := restoredFrom(t, state)
+	if _, ok := again.Next(epoch); ok || again.Incomplete() != 2 {
+		t.Errorf("%d records are missing, want 2; something leaves: %v", again.Incomplete(), ok)
+	}
+}
+
+func TestRecordsOfAnotherVersionAreRefused(t *testing.T) {
+	cfg := DefaultConfig()
+	for key, value := range map[string]string{
+		numberKey: `{"v":2,"windows":1}`, "w/1": `{"v":2}`, "c/1/0": "\x02\x02" + "0123456789", "k/1/0": "\x02" + "0123456789",
+	} {
+		if err := NewNumber(&cfg, testIdentity).Restore(key, []byte(value)); err == nil {
+			t.Errorf("%s was read", key)
+		}
+	}
+}

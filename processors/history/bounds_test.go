@@ -261,3 +261,12 @@ func TestPendingBoundariesCostMemory(t *testing.T) {
 		t.Errorf("%d bytes for a boundary of %d", got, each)
 	}
 }
+
+func TestAChunkThatMayLeaveIsNoReasonForATick(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	n.Chunk(epoch, ordered(0, 1, 1))
+	if got, want := n.Deadline(), epoch.Add(cfg.QuietTime); !got.Equal(want) {
+		t.Errorf("the deadline is %v, want %v", got, want)
+	}
+}

@@ -25,8 +25,8 @@ up: build ## run everything in one process, data in ./data
 	./coexstream up
 
 .PHONY: test
-test: ## run all tests, the end-to-end ones on the embedded broker included
-	go test ./...
+test: ## run all tests, the end-to-end ones on the embedded broker included; those that wait for a broker wait beside each other
+	go test -parallel 8 ./...
 
 .PHONY: race
 race: ## run the tests with the race detector

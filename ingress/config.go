@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/schemas/provider"
 )
 
@@ -109,7 +110,7 @@ func (c *Config) Validate() error {
 		{"in_flight_bytes_max", c.InFlightBytesMax, leastInFlight(c), 1 << 40},
 	} {
 		if l.value < l.least || l.value > l.most {
-			return fmt.Errorf("ingress.%s is %d: want %d to %d", l.key, l.value, l.least, l.most)
+			return invalid.Value("ingress."+l.key, l.value, "%d to %d", l.least, l.most)
 		}
 	}
 	for _, l := range []struct {
@@ -126,11 +127,11 @@ func (c *Config) Validate() error {
 		{"drain_timeout", c.DrainTimeout, 100 * time.Millisecond, 10 * time.Minute},
 	} {
 		if l.value < l.least || l.value > l.most {
-			return fmt.Errorf("ingress.%s is %s: want %s to %s", l.key, l.value, l.least, l.most)
+			return invalid.Value("ingress."+l.key, l.value, "%s to %s", l.least, l.most)
 		}
 	}
 	if len(c.Sources) == 0 {
-		return fmt.Errorf("ingress.sources is empty: want at least one source")
+		return invalid.Value("ingress.sources", c.Sources, "at least one source")
 	}
 	names, paths := map[string]bool{}, map[string]bool{}
 	for i := range c.Sources {
@@ -139,10 +140,10 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("ingress.sources[%d].%w", i, err)
 		}
 		if names[s.Name] {
-			return fmt.Errorf("ingress.sources[%d].name is %q: want a name that no other source has", i, s.Name)
+			return invalid.Value(fmt.Sprintf("ingress.sources[%d].name", i), s.Name, "a name that no other source has")
 		}
 		if paths[s.Path] {
-			return fmt.Errorf("ingress.sources[%d].path is %q: want a path that no other source has", i, s.Path)
+			return invalid.Value(fmt.Sprintf("ingress.sources[%d].path", i), s.Path, "a path that no other source has")
 		}
 		names[s.Name], paths[s.Path] = true, true
 	}
@@ -156,28 +157,28 @@ func leastInFlight(c *Config) int64 {
 
 func (s *Source) validate() error {
 	if !plain(s.Name, 64) {
-		return fmt.Errorf("name is %q: want 1 to 64 letters, digits, '.', '_' or '-'", s.Name)
+		return invalid.Value("name", s.Name, "1 to 64 letters, digits, dots, dashes, underscores")
 	}
 	if provider.Named(s.Provider) == nil {
-		return fmt.Errorf("provider is %q: want one of %s", s.Provider, strings.Join(provider.Names(), ", "))
+		return invalid.Value("provider", s.Provider, "one of %s", strings.Join(provider.Names(), ", "))
 	}
 	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, "?#% \t\r\n\\") ||
 		strings.Contains(s.Path, "//") || strings.Contains(s.Path, "/.") {
-		return fmt.Errorf("path is %q: want an absolute path without query, escapes, '//' or '/.'", s.Path)
+		return invalid.Value("path", s.Path, "a path that begins with / and has no query, no escapes, no // and no /.")
 	}
 	if s.RequestsMax < 0 {
-		return fmt.Errorf("requests_max is %d: want 0 (no limit) or more", s.RequestsMax)
+		return invalid.Value("requests_max", s.RequestsMax, "0 (no limit) or more")
 	}
 	for _, l := range []struct {
 		key   string
 		value int64
 	}{{"requests_per_second", s.RequestsPerSecond}, {"bytes_per_second", s.BytesPerSecond}} {
 		if l.value < 0 || l.value > rateMost {
-			return fmt.Errorf("%s is %d: want 0 (no limit) to %d", l.key, l.value, int64(rateMost))
+			return invalid.Value(l.key, l.value, "0 (no limit) to %d", int64(rateMost))
 		}
 	}
 	if s.SignatureRequired && len(s.Secrets) == 0 {
-		return fmt.Errorf("secrets is empty: want at least one where signature_required is true")
+		return noSecrets("secrets")
 	}
 	if err := validateToken(s.VerifyToken); err != nil {
 		return err
@@ -185,15 +186,20 @@ func (s *Source) validate() error {
 	return validateSecrets(s.Secrets)
 }
 
+// noSecrets is the error of a source that could accept nothing.
+func noSecrets(key string) error {
+	return invalid.Value(key, []Secret{}, "at least one, or signature_required: false")
+}
+
 func validateSecrets(secrets []Secret) error {
 	ids := map[string]bool{}
 	for i, secret := range secrets {
 		if !plain(secret.ID, 64) || ids[secret.ID] {
-			return fmt.Errorf("secrets[%d].id is %q: want 1 to 64 letters, digits, '.', '_' or '-', once", i, secret.ID)
+			return invalid.Value(fmt.Sprintf("secrets[%d].id", i), secret.ID, "1 to 64 letters, digits, dots, dashes, underscores, which no other secret of the source has")
 		}
 		ids[secret.ID] = true
 		if secret.Value == "" {
-			return fmt.Errorf("secrets[%d].value is empty: want the app secret", i)
+			return invalid.Value(fmt.Sprintf("secrets[%d].value", i), "", "the app secret")
 		}
 	}
 	return nil

@@ -176,6 +176,13 @@ func (o *openConns) makeRoom(client clientAddress, most, mostOfClient int) limit
 	return limitNone
 }
 
+// evictOne evicts one connection, if any may be evicted.
+func (o *openConns) evictOne(most int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.evict(&o.all, most)
+}
+
 // evict evicts one connection of a group. It returns false when none may be evicted.
 func (o *openConns) evict(g *connGroup, most int) bool {
 	now := time.Now()

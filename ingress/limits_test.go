@@ -262,20 +262,20 @@ func TestServerThatIsStoppedAtOnceStops(t *testing.T) {
 
 func TestValidateNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"ingress.body_bytes_max is 1: want 1024 to":                                          func(c *Config) { c.BodyBytesMax = 1 },
-		"ingress.in_flight_bytes_max is 5:":                                                  func(c *Config) { c.InFlightBytesMax = 5 },
-		"ingress.ack_timeout is 1h0m0s: want 50ms to 1m0s":                                   func(c *Config) { c.AckTimeout = time.Hour },
-		"ingress.sources is empty":                                                           func(c *Config) { c.Sources = nil },
-		`ingress.sources[1].name is "meta"`:                                                  func(c *Config) { c.Sources[1].Name = "meta" },
-		`ingress.sources[1].path is "/meta"`:                                                 func(c *Config) { c.Sources[1].Path = "/meta" },
-		`ingress.sources[0].path is "meta": want an absolute path`:                           func(c *Config) { c.Sources[0].Path = "meta" },
-		`ingress.sources[0].provider is "mate": want one of meta, 360dialog, ycloud`:         func(c *Config) { c.Sources[0].Provider = "mate" },
-		"ingress.sources[0].secrets is empty":                                                func(c *Config) { c.Sources[0].Secrets = nil },
-		`ingress.sources[0].secrets[1].id is "new"`:                                          func(c *Config) { c.Sources[0].Secrets[1].ID = "new" },
-		"ingress.sources[0].secrets[0].value is empty":                                       func(c *Config) { c.Sources[0].Secrets[0].Value = "" },
-		"ingress.sources[0].verify_token is too short: want at least 16 characters, or none": func(c *Config) { c.Sources[0].VerifyToken = "fifteen-of-them" },
-		"ingress.sources[3].requests_max is -1":                                              func(c *Config) { c.Sources[3].RequestsMax = -1 },
-		`ingress.sources[0].name is "(none)": want 1 to 64 letters, digits, '.', '_'`:        func(c *Config) { c.Sources[0].Name = "(none)" },
+		"ingress.body_bytes_max: 1 is not allowed; allowed: 1024 to":                                          func(c *Config) { c.BodyBytesMax = 1 },
+		"ingress.in_flight_bytes_max: 5 is not allowed":                                                       func(c *Config) { c.InFlightBytesMax = 5 },
+		"ingress.ack_timeout: 1h0m0s is not allowed; allowed: 50ms to 1m0s":                                   func(c *Config) { c.AckTimeout = time.Hour },
+		"ingress.sources: [] is not allowed; allowed: at least one source":                                    func(c *Config) { c.Sources = nil },
+		`ingress.sources[1].name: "meta" is not allowed; allowed: a name that no other`:                       func(c *Config) { c.Sources[1].Name = "meta" },
+		`ingress.sources[1].path: "/meta" is not allowed; allowed: a path that no other`:                      func(c *Config) { c.Sources[1].Path = "/meta" },
+		`ingress.sources[0].path: "meta" is not allowed; allowed: a path that begins with /`:                  func(c *Config) { c.Sources[0].Path = "meta" },
+		`ingress.sources[0].provider: "mate" is not allowed; allowed: one of meta, 360dialog, ycloud`:         func(c *Config) { c.Sources[0].Provider = "mate" },
+		"ingress.sources[0].secrets: [] is not allowed; allowed: at least one":                                func(c *Config) { c.Sources[0].Secrets = nil },
+		`ingress.sources[0].secrets[1].id: "new" is not allowed`:                                              func(c *Config) { c.Sources[0].Secrets[1].ID = "new" },
+		`ingress.sources[0].secrets[0].value: "" is not allowed; allowed: the app secret`:                     func(c *Config) { c.Sources[0].Secrets[0].Value = "" },
+		"ingress.sources[0].verify_token: the value is not allowed; allowed: at least 16 characters, or none": func(c *Config) { c.Sources[0].VerifyToken = "fifteen-of-them" },
+		"ingress.sources[3].requests_max: -1 is not allowed; allowed: 0":                                      func(c *Config) { c.Sources[3].RequestsMax = -1 },
+		`ingress.sources[0].name: "(none)" is not allowed; allowed: 1 to 64 letters, digits, dots`:            func(c *Config) { c.Sources[0].Name = "(none)" },
 	} {
 		cfg := testConfig()
 		change(&cfg)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -24,6 +25,9 @@ type limitedListener struct {
 	// writeSlack is that of the connections.
 	writeSlack time.Duration
 
+	log       *slog.Logger
+	shortTold time.Time // when a shortage was logged last
+
 	slots chan struct{} // one for each refusal that is being written
 	wg    sync.WaitGroup
 }
@@ -31,16 +35,24 @@ type limitedListener struct {
 const (
 	refusalSlots   = 64
 	refusalTimeout = 500 * time.Millisecond
+	// acceptPause is the wait after a connection could not be accepted.
+	acceptPause    = 20 * time.Millisecond
+	shortTellEvery = time.Minute
 )
 
 func newLimitedListener(ln net.Listener, open *openConns, most int, a *answers, ids *requestIDs, refused func()) *limitedListener {
 	return &limitedListener{Listener: ln, open: open, most: most, answers: a, ids: ids, refused: refused, slots: make(chan struct{}, refusalSlots)}
 }
 
-// Accept returns the next connection within the limit.
+// Accept returns the next connection within the limit. Without room in the process or the machine (too many open files) it
+// evicts a connection and tries again: fasthttp would end with such an error, and the process with it.
 func (l *limitedListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
+		if passes(err) {
+			l.short(err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -69,6 +81,17 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			_ = c.Close() // too many refusals are being written
 		}
 	}
+}
+
+// short makes room after a connection could not be accepted, and waits.
+func (l *limitedListener) short(err error) {
+	l.metrics.acceptFailures.Inc()
+	if now := time.Now(); now.Sub(l.shortTold) >= shortTellEvery {
+		l.shortTold = now
+		l.log.Warn("cannot accept connections; trying again", "error", err)
+	}
+	l.open.evictOne(l.most)
+	time.Sleep(acceptPause)
 }
 
 // admit wraps a connection for the server.

@@ -3,6 +3,7 @@ package ingress
 import (
 	"fmt"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,11 +22,11 @@ type serverMetrics struct {
 	none    *sourceMetrics
 	lanes   [2]prometheus.Counter
 
-	handshakes, refusedAll, refusedClient prometheus.Counter
-	evicted                               evictedMetrics
-	undecodedClient, undecodedAll         prometheus.Counter
-	wastedBytes                           prometheus.Counter
-	late, unread                          prometheus.Counter // connections whose time for a request, for an answer, was over
+	handshakes, refusedAll, refusedClient, acceptFailures prometheus.Counter
+	evicted                                               evictedMetrics
+	undecodedClient, undecodedAll                         prometheus.Counter
+	unverifiedDecodedBytes                                atomic.Int64
+	late, unread                                          prometheus.Counter // connections whose time for a request, for an answer, was over
 }
 
 func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes, connections func() float64) (*serverMetrics, error) {
@@ -76,15 +77,24 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_connections_refused_total",
 		Help: "Connections refused because there were too many, of all or of one client address.",
 	}, []string{"limit"})
+	m.acceptFailures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "coexstream_ingress_accept_failures_total",
+		Help: "Failed attempts to accept a connection, because the process or the machine had no room for it, such as too many open files.",
+	})
 	undecoded := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_undecoded_total",
 		Help: "Encoded bodies refused without being decoded, because too many bytes were decoded for wrong signatures or broken codings, for one client address or for all.",
 	}, []string{"limit"})
-	wasted := prometheus.NewCounter(prometheus.CounterOpts{
+	decoded := func() float64 { return float64(m.unverifiedDecodedBytes.Load()) }
+	unverified := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "coexstream_ingress_unverified_decoded_bytes_total",
+		Help: "Bytes decoded for webhooks with a wrong signature or a broken content coding.",
+	}, decoded)
+	formerName := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "coexstream_ingress_decoded_in_vain_bytes_total",
-		Help: "Bytes decoded for signatures that were wrong, or of codings that were broken, without a signature over the bytes as received.",
-	})
-	m.wastedBytes, m.undecodedClient, m.undecodedAll = wasted, undecoded.WithLabelValues("client"), undecoded.WithLabelValues("all")
+		Help: "Former name of coexstream_ingress_unverified_decoded_bytes_total. The next release removes it.",
+	}, decoded)
+	m.undecodedClient, m.undecodedAll = undecoded.WithLabelValues("client"), undecoded.WithLabelValues("all")
 	evicted := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_connections_evicted_total",
 		Help: "Connections closed because others wanted their room: idle or in the headers of a request (waiting), sending a body (receiving), idle after webhooks with the right signature (verified).",
@@ -138,7 +148,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range raw.Topics() {
 		m.lanes[raw.Lane(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, evicted, undecoded, wasted, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, m.acceptFailures, evicted, undecoded, unverified, formerName, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

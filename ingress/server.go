@@ -114,7 +114,7 @@ func (s *Server) SetCredentials(name string, token Credential, secrets []Secret)
 			continue
 		}
 		if src.required && len(secrets) == 0 {
-			return fmt.Errorf("source %s: secrets is empty: want at least one where signature_required is true", name)
+			return fmt.Errorf("source %s: %w", name, noSecrets("secrets"))
 		}
 		if err := errors.Join(validateToken(token), validateSecrets(secrets)); err != nil {
 			return fmt.Errorf("source %s: %w", name, err)
@@ -135,7 +135,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		s.metrics.none.answered(fasthttp.StatusServiceUnavailable)
 	})
 	limited.writeSlack = s.cfg.WriteTimeout / 4
-	limited.mostOfClient, limited.tls, limited.metrics = s.cfg.PerClientMax, s.tls, s.metrics
+	limited.mostOfClient, limited.tls, limited.metrics, limited.log = s.cfg.PerClientMax, s.tls, s.metrics, s.log
 	swept := make(chan struct{})
 	var sweeping sync.WaitGroup
 	sweeping.Go(func() { s.open.run(s.now, swept) })

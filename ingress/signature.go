@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"hash"
 	"sync"
+
+	"github.com/valyala/fasthttp"
 )
 
 // signer computes MACs with one secret. It is safe for concurrent use.
@@ -33,4 +35,30 @@ func (s *signer) matches(sum *[sha256.Size]byte, mac, stamp, body []byte) bool {
 	got := h.Sum(sum[:0])
 	s.pool.Put(h)
 	return hmac.Equal(got, mac)
+}
+
+// signatureOf returns the signature header of a request; nil when there is none and none is required.
+func (s *source) signatureOf(h *fasthttp.RequestHeader) ([]byte, *refusal) {
+	switch all := h.PeekAll(s.signatureHeader); {
+	case len(all) == 1:
+		return all[0], nil
+	case len(all) > 1:
+		s.metrics.signatureMalformed.Inc()
+		return nil, refuseMalformed
+	case s.required:
+		s.metrics.signatureMissing.Inc()
+		return nil, refuseUnsigned
+	}
+	return nil, nil
+}
+
+// matches reports whether the signature in x matches body with any of the secrets, and stores the id of the secret.
+func (c *credentials) matches(x *exchange, body []byte) bool {
+	for _, signer := range c.signers {
+		if signer.matches(&x.sum, x.mac[:], x.stamp, body) {
+			x.secretID = signer.id
+			return true
+		}
+	}
+	return false
 }

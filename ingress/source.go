@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/valyala/fasthttp"
 
 	"github.com/coexstream/coexstream/schemas/provider"
 )
@@ -75,32 +74,6 @@ func (s *source) enter() bool {
 }
 
 func (s *source) leave() { s.inFlight.Add(-1) }
-
-// signatureOf returns the signature header of a request; nil when there is none and none is required.
-func (s *source) signatureOf(h *fasthttp.RequestHeader) ([]byte, *refusal) {
-	switch all := h.PeekAll(s.signatureHeader); {
-	case len(all) == 1:
-		return all[0], nil
-	case len(all) > 1:
-		s.metrics.signatureMalformed.Inc()
-		return nil, refuseMalformed
-	case s.required:
-		s.metrics.signatureMissing.Inc()
-		return nil, refuseUnsigned
-	}
-	return nil, nil
-}
-
-// matches reports whether the signature in x matches body with any of the secrets, and stores the id of the secret.
-func (c *credentials) matches(x *exchange, body []byte) bool {
-	for _, signer := range c.signers {
-		if signer.matches(&x.sum, x.mac[:], x.stamp, body) {
-			x.secretID = signer.id
-			return true
-		}
-	}
-	return false
-}
 
 // checkCertificate checks the client certificate, where the source asks for one.
 func (s *source) checkCertificate(c net.Conn) *refusal {

@@ -8,7 +8,7 @@ import (
 
 // unverifiedDecoding bounds the decoding of bodies before their signature is verified. A signature that does not match the
 // bytes as received may match the decoded bytes, and sources may need no signature. Decoding that ends in a right
-// signature is free. Decoding that was wasted is charged in bytes, to the client and to all clients of its kind:
+// signature is free. Decoding without one is charged in bytes, to the client and to all clients of its kind:
 //
 //   - unknown clients, whose address sent no right signature lately
 //   - known clients; they have a limit of their own, so that unknown ones cannot use it up
@@ -21,19 +21,19 @@ type unverifiedDecoding struct {
 	turn                     chan struct{} // capacity 1: one body is decoded at a time
 }
 
-// The wasted bytes that are allowed in a second. A core decodes some hundred million.
+// The bytes per second that may be decoded without a right signature. A core decodes some hundred million.
 const (
-	wastedBytesPerSecond       = 8 << 20
-	wastedBytesPerSecondClient = 2 << 20
+	unverifiedBytesPerSecond       = 8 << 20
+	unverifiedBytesPerSecondClient = 2 << 20
 )
 
 func newUnverifiedDecoding() *unverifiedDecoding {
 	some := func(client float64) *allowance {
-		return newAllowance(client, wastedBytesPerSecond, time.Second, time.Second)
+		return newAllowance(client, unverifiedBytesPerSecond, time.Second, time.Second)
 	}
 	return &unverifiedDecoding{
 		clients: newKnownClients(),
-		unknown: some(wastedBytesPerSecondClient), known: some(0), unsigned: some(wastedBytesPerSecondClient),
+		unknown: some(unverifiedBytesPerSecondClient), known: some(0), unsigned: some(unverifiedBytesPerSecondClient),
 		turn: make(chan struct{}, 1),
 	}
 }
@@ -107,5 +107,5 @@ func (s *Server) overDecodingLimit(from *allowance, client clientAddress) *refus
 
 func (s *Server) chargeDecoding(from *allowance, client clientAddress, bytes int) {
 	from.charge(client, bytes)
-	s.metrics.wastedBytes.Add(float64(bytes))
+	s.metrics.unverifiedDecodedBytes.Add(int64(bytes))
 }

@@ -3,12 +3,13 @@ package ingress
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"fmt"
 	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // verifyTokenMin is the least number of characters of a verify token.
@@ -17,7 +18,7 @@ const verifyTokenMin = 16
 // validateToken checks a verify token. The error does not contain it.
 func validateToken(token Credential) error {
 	if token != "" && utf8.RuneCountInString(string(token)) < verifyTokenMin {
-		return fmt.Errorf("verify_token is too short: want at least %d characters, or none", verifyTokenMin)
+		return invalid.Value("verify_token", invalid.Secret, "at least %d characters, or none", verifyTokenMin)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/coexstream/coexstream/processors/split"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -238,24 +238,24 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
-	cfg := task.DefaultConfig()
+	cfg := partition.DefaultConfig()
 	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
-	tk, err := task.New(cfg)
+	tk, err := partition.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tk.Begin(func(r task.Record) {
+	tk.Begin(func(r partition.Record) {
 		if r.Topic == schemas.TopicState {
 			panic("an index out of range")
 		}
-	}, &task.Workspace{})
+	}, &partition.Workspace{})
 	body, err := split.NewScanner(split.Limits{}).Scan([]byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"91"},"messages":[{"id":"m"}]}}]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tk.Webhook(&task.Origin{Label: []byte("raw.live/0/7")}, body)
+	tk.Webhook(&partition.Origin{Label: []byte("raw.live/0/7")}, body)
 	for name, do := range map[string]func(*runner) error{
-		"at the end of a transaction": func(r *runner) error { return (&txnWork{runners: []*runner{r}}).flush() },
+		"at the end of a transaction": func(r *runner) error { return (&txnWork{runners: []*runner{r}}).flush(1) },
 		"when time passes":            func(r *runner) error { return r.tick(time.Unix(1, 0)) },
 		"in the live lane": func(r *runner) (err error) {
 			defer r.recovered(&err)

@@ -27,6 +27,7 @@ func (c *jumpingClock) Now() time.Time { return time.Now().Add(time.Duration(c.a
 // restarted in between. Every event comes once, and history that is not marked late is in order. A jump forward is a
 // gap timeout.
 func TestFaultClockJump(t *testing.T) {
+	t.Parallel()
 	seed := *seedFlag
 	if seed == 0 {
 		seed = rand.Uint64()

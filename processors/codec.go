@@ -1,9 +1,9 @@
 package processors
 
 import (
-	"fmt"
-
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // codec returns the compression codec of a configured name. The error lists the allowed names.
@@ -18,5 +18,5 @@ func codec(name string) (kgo.CompressionCodec, error) {
 	case "zstd":
 		return kgo.ZstdCompression(), nil
 	}
-	return kgo.NoCompression(), fmt.Errorf("processor.compression: %q; allowed: none, snappy, lz4, zstd", name)
+	return kgo.NoCompression(), invalid.Value("processor.compression", name, "none, snappy, lz4, zstd")
 }

@@ -2,7 +2,6 @@ package processors
 
 import (
 	"context"
-	"time"
 
 	"github.com/coexstream/coexstream/processors/bulk"
 )
@@ -14,12 +13,12 @@ import (
 //
 // It does nothing while live messages are expected, because the next transaction belongs to them.
 func (s *session) workDuringCommit(stop context.Context, done <-chan struct{}) error {
-	now := time.Now()
+	now := s.p.deps.Now()
 	most, _ := s.policy.Allowance(now, false)
 	if most <= 0 || s.policy.LiveExpected(now) {
 		return nil
 	}
-	q := &bulk.Budget{Now: time.Now, LiveWaiting: func() bool {
+	q := &bulk.Budget{TurnItems: s.policy.TurnItems(now), LiveWaiting: func() bool {
 		select {
 		case <-done:
 			return true
@@ -31,7 +30,7 @@ func (s *session) workDuringCommit(stop context.Context, done <-chan struct{}) e
 	defer func() { s.workedAhead = most - q.Bytes.Load() }()
 	// A started slot is completed. Its length is bounded by one chunk.
 	ctx := context.WithoutCancel(stop)
-	for q.HasRoom() && !q.LiveWaiting() {
+	for q.HasRoom(s.p.deps.Now()) && !q.LiveWaiting() {
 		s.scheduler.Fetch()
 		if !s.pending() {
 			select {

@@ -1,12 +1,12 @@
 package processors
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/processors/deferred"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -59,7 +59,7 @@ type Config struct {
 	Decode   contentcoding.Limits
 	DepthMax int // nesting of a body; 0: split.DefaultDepthMax
 
-	Task task.Config // without Partition, Partitions and PartitionOf
+	Task partition.Config // without Partition, Partitions and PartitionOf
 }
 
 // DefaultConfig returns the defaults of all keys that have one.
@@ -75,7 +75,7 @@ func DefaultConfig() Config {
 		TickEvery:   time.Second, TickGrace: 5 * time.Second,
 		UnknownState: StateBlock,
 		Decode:       contentcoding.Limits{BytesMax: contentcoding.DefaultBytesMax, RatioMax: contentcoding.DefaultRatioMax},
-		Task:         task.DefaultConfig(),
+		Task:         partition.DefaultConfig(),
 	}
 }
 
@@ -83,37 +83,43 @@ func DefaultConfig() Config {
 func (c *Config) Validate() error {
 	switch {
 	case len(c.Brokers) == 0:
-		return fmt.Errorf("kafka.brokers: is empty; give at least one host:port")
+		return invalid.Value("kafka.brokers", c.Brokers, "at least one host:port")
 	case c.GroupID == "":
-		return fmt.Errorf("processor.group_id: is empty; give the name of the consumer group")
+		return invalid.Value("processor.group_id", c.GroupID, "the name of the consumer group")
 	case c.SessionTimeout < time.Second:
-		return fmt.Errorf("processor.session_timeout: %v; allowed: 1s and more", c.SessionTimeout)
+		return invalid.Value("processor.session_timeout", c.SessionTimeout, "1s or more")
 	case c.RebalanceTimeout < c.SessionTimeout:
-		return fmt.Errorf("processor.rebalance_timeout: %v; allowed: at least processor.session_timeout (%v)", c.RebalanceTimeout, c.SessionTimeout)
+		return invalid.Value("processor.rebalance_timeout", c.RebalanceTimeout, "at least processor.session_timeout (%v)", c.SessionTimeout)
 	case c.TransactionTimeout < time.Second || c.TransactionTimeout > 15*time.Minute:
-		return fmt.Errorf("processor.transaction_timeout: %v; allowed: 1s to 15m (the brokers' default limit)", c.TransactionTimeout)
+		return invalid.Value("processor.transaction_timeout", c.TransactionTimeout, "1s to 15m (the brokers' default limit)")
 	case c.BulkBytesPerTransaction < 1<<10:
-		return fmt.Errorf("processor.bulk_bytes_per_transaction: %d; allowed: 1KiB and more", c.BulkBytesPerTransaction)
+		return invalid.Value("processor.bulk_bytes_max", c.BulkBytesPerTransaction, "1KiB or more")
 	case c.HeldBytesMax < 0:
-		return fmt.Errorf("processor.held_bytes_max: %d; allowed: 0 and more", c.HeldBytesMax)
+		return invalid.Value("processor.held_bytes_max", c.HeldBytesMax, "0 or more")
 	case c.Deferred.BodyBytesMax < 1<<10:
-		return fmt.Errorf("processor.live_body_bytes_max: %d; allowed: 1KiB and more", c.Deferred.BodyBytesMax)
+		return invalid.Value("processor.live_body_bytes_max", c.Deferred.BodyBytesMax, "1KiB or more")
 	case c.Deferred.BusinessBytesMax < 1<<10:
-		return fmt.Errorf("processor.business_bytes_max: %d; allowed: 1KiB and more", c.Deferred.BusinessBytesMax)
+		return invalid.Value("processor.business_bytes_max", c.Deferred.BusinessBytesMax, "1KiB or more")
 	case c.Deferred.RecordsMax < 1:
-		return fmt.Errorf("processor.deferred_records_max: %d; allowed: 1 and more", c.Deferred.RecordsMax)
+		return invalid.Value("processor.deferred_records_max", c.Deferred.RecordsMax, "1 or more")
 	case c.LiveLagRecordsMax < 1:
-		return fmt.Errorf("processor.live_lag_records_max: %d; allowed: 1 and more", c.LiveLagRecordsMax)
-	case c.FetchBytesMax < 1<<10 || c.FetchPartitionBytesMax < 1<<10:
-		return fmt.Errorf("processor.fetch_bytes_max, processor.fetch_partition_bytes_max: %d, %d; allowed: 1KiB and more", c.FetchBytesMax, c.FetchPartitionBytesMax)
-	case c.EventBytesMax < eventBytesLeast || c.RecordBytesMax < recordLimitLeast:
-		return fmt.Errorf("processor.event_bytes_max, processor.record_bytes_max: %d, %d; allowed: 16KiB and more, and 64KiB and more", c.EventBytesMax, c.RecordBytesMax)
+		return invalid.Value("processor.live_lag_records_max", c.LiveLagRecordsMax, "1 or more")
+	case c.FetchBytesMax < 1<<10:
+		return invalid.Value("processor.fetch_bytes_max", c.FetchBytesMax, "1KiB or more")
+	case c.FetchPartitionBytesMax < 1<<10:
+		return invalid.Value("processor.fetch_partition_bytes_max", c.FetchPartitionBytesMax, "1KiB or more")
+	case c.EventBytesMax < eventBytesLeast:
+		return invalid.Value("processor.event_bytes_max", c.EventBytesMax, "16KiB or more")
+	case c.RecordBytesMax < recordLimitLeast:
+		return invalid.Value("processor.record_bytes_max", c.RecordBytesMax, "64KiB or more")
 	case c.BufferedBytesMax < int(c.RecordBytesMax):
-		return fmt.Errorf("processor.buffered_bytes_max: %d; allowed: at least processor.record_bytes_max (%d)", c.BufferedBytesMax, c.RecordBytesMax)
-	case c.TickEvery <= 0 || c.TickGrace < 0:
-		return fmt.Errorf("processor.tick_every, processor.tick_grace: %v, %v; allowed: above 0, and 0 or more", c.TickEvery, c.TickGrace)
+		return invalid.Value("processor.buffered_bytes_max", c.BufferedBytesMax, "at least processor.record_bytes_max (%d)", c.RecordBytesMax)
+	case c.TickEvery <= 0:
+		return invalid.Value("processor.tick_every", c.TickEvery, "more than 0")
+	case c.TickGrace < 0:
+		return invalid.Value("processor.tick_grace", c.TickGrace, "0 or more")
 	case c.UnknownState != StateBlock && c.UnknownState != StateSetAside:
-		return fmt.Errorf("processor.unknown_state: %q; allowed: %s, %s", c.UnknownState, StateBlock, StateSetAside)
+		return invalid.Value("processor.unknown_state", c.UnknownState, "%s, %s", StateBlock, StateSetAside)
 	}
 	if _, err := codec(c.Compression); err != nil {
 		return err

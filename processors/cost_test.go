@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/testing/cost"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -27,9 +27,9 @@ func TestCosts(t *testing.T) {
 		}, &limits)
 		cfg := DefaultConfig()
 		names := topicNames(&cfg)
-		r := task.Record{Topic: schemas.TopicHistory, Key: []byte("106540352242922/16505551234"), Value: make([]byte, 700)}
+		r := partition.Record{Topic: schemas.TopicHistory, Key: []byte("106540352242922/16505551234"), Value: make([]byte, 700)}
 		for range 8 {
-			r.Headers = append(r.Headers, task.Header{Key: "ce_type", Value: []byte("com.coexstream.history.message")})
+			r.Headers = append(r.Headers, partition.Header{Key: "ce_type", Value: []byte("com.coexstream.history.message")})
 		}
 		var space records
 		return func(times int) {
@@ -47,7 +47,7 @@ func TestCosts(t *testing.T) {
 	}}, cost.Operation{Name: "decide whether a live record waits", Per: "record", Times: 50_000, Start: func(t *testing.T) func(int) {
 		cfg := DefaultConfig()
 		cfg.Task.Partitions, cfg.Task.PartitionOf = 1, func([]byte) int32 { return 0 }
-		tk, err := task.New(cfg.Task)
+		tk, err := partition.New(cfg.Task)
 		if err != nil {
 			t.Fatal(err)
 		}

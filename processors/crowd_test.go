@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/processors/bulk"
 )
 
-func TestOthersAreThereWhileTheyWriteThemselves(t *testing.T) {
+func TestOtherBusinessesCountWhileTheyWrite(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	var c liveBusinesses
 	others := func(business string, after time.Duration) bool {

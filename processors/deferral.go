@@ -10,7 +10,7 @@ import (
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/bulk"
 	"github.com/coexstream/coexstream/processors/deferred"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
 )
@@ -142,7 +142,7 @@ func (r *runner) owes(bytes int64) { r.owed = max(min(r.owed+bytes, owedMax), -o
 func (r *runner) goOn(ctx context.Context, q *bulk.Budget) error {
 	h, inParts, _ := r.task.Begun()
 	r.parseInPlace = false
-	w := task.Want{Topic: h.Topic, Offset: h.Offset}
+	w := partition.Want{Topic: h.Topic, Offset: h.Offset}
 	c := r.retained
 	if !c.isFor(h.Topic, h.Offset) {
 		rec, err := r.fetchHeld(ctx, w)
@@ -244,11 +244,11 @@ func (r *runner) makeRoom(ctx context.Context, business []byte) error {
 // finish processes the rest of the started record. It uses a read of its own, because a prefetch may own reread.
 func (r *runner) finish(ctx context.Context) error {
 	h, inParts, _ := r.task.Begun()
-	lent, err := r.fetcher.Lend(ctx, r.names[h.Topic], r.partition, h.Offset)
+	pooled, err := r.fetcher.FetchPooled(ctx, r.names[h.Topic], r.partition, h.Offset)
 	if err == nil {
-		defer lent.Back()
+		defer pooled.Release()
 		var rec *kgo.Record
-		if rec, err = r.assembleFrom(ctx, lent, task.Want{Topic: h.Topic, Offset: h.Offset}); err == nil {
+		if rec, err = r.assembleFrom(ctx, pooled, partition.Want{Topic: h.Topic, Offset: h.Offset}); err == nil {
 			if !r.skips(h, rec) {
 				r.processDeferred(h, r.parse(h.Topic, rec), inParts)
 			}

@@ -95,6 +95,7 @@ func of(waba string, all []said) (wamids []string) {
 // TestALongBodyDoesNotHoldUpAnotherBusiness: a message behind a live body of 10,000 messages in the same partition is
 // committed in the first transaction. The messages of the body are committed in several, in order.
 func TestALongBodyDoesNotHoldUpAnotherBusiness(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	mad, other := "1", mate("1")
 	want := ids("m", 10_000)
@@ -116,6 +117,7 @@ func TestALongBodyDoesNotHoldUpAnotherBusiness(t *testing.T) {
 // TestManyBodiesDoNotHoldUpAnotherBusiness: of the bodies of one business in one poll, at most its share of a
 // transaction goes before the record of another business.
 func TestManyBodiesDoNotHoldUpAnotherBusiness(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	cfg := c.config("a")
 	cfg.Deferred.BusinessBytesMax = 8 << 10
@@ -139,6 +141,7 @@ func TestManyBodiesDoNotHoldUpAnotherBusiness(t *testing.T) {
 // TestBusinessesThatWaitAreServedInTurn: of two businesses with deferred records, the one with few does not wait for
 // all of the other one's.
 func TestBusinessesThatWaitAreServedInTurn(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	cfg := c.config("a")
 	cfg.Deferred.BodyBytesMax = 1 << 10
@@ -160,9 +163,10 @@ func TestBusinessesThatWaitAreServedInTurn(t *testing.T) {
 	}
 }
 
-// TestHistoryWaitsForWhatItsBusinessDeferred: the account event that ends an onboarding is deferred behind a long body.
+// TestHistoryWaitsForTheDeferredRecordsOfItsBusiness: the account event that ends an onboarding is deferred behind a long body.
 // The history that was received later must not count for the previous onboarding.
-func TestHistoryWaitsForWhatItsBusinessDeferred(t *testing.T) {
+func TestHistoryWaitsForTheDeferredRecordsOfItsBusiness(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	cfg := c.config("a")
 	cfg.Deferred.BodyBytesMax = 1 << 10
@@ -191,8 +195,15 @@ func TestHistoryWaitsForWhatItsBusinessDeferred(t *testing.T) {
 // TestEveryLiveEventOnceAndInOrderWhateverFails starts and stops two processors and lets commits fail, while bodies of
 // every size exceed every budget.
 func TestEveryLiveEventOnceAndInOrderWhateverFails(t *testing.T) {
-	t.Run("with room for all that waits", func(t *testing.T) { everyLiveEventOnce(t, 100_000) })
-	t.Run("without room", func(t *testing.T) { everyLiveEventOnce(t, 3) })
+	t.Parallel()
+	t.Run("with room for all that waits", func(t *testing.T) {
+		t.Parallel()
+		everyLiveEventOnce(t, 100_000)
+	})
+	t.Run("without room", func(t *testing.T) {
+		t.Parallel()
+		everyLiveEventOnce(t, 3)
+	})
 }
 
 func everyLiveEventOnce(t *testing.T, recordsMax int) {
@@ -252,9 +263,10 @@ func everyLiveEventOnce(t *testing.T, recordsMax int) {
 	}
 }
 
-// TestADeferredRecordThatIsGoneIsTold: one deferred record is behind the end of the log, and another offset has a
+// TestAMissingDeferredRecordIsReported: one deferred record is behind the end of the log, and another offset has a
 // record with another time of receipt. Later deferred records are processed.
-func TestADeferredRecordThatIsGoneIsTold(t *testing.T) {
+func TestAMissingDeferredRecordIsReported(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	at := time.Now().Truncate(time.Millisecond)
 	c.putAt(schemas.TopicRawLive, "1", messages("1", "there"), at)

@@ -12,8 +12,10 @@ import (
 
 // A bare decline is keyed by the number's id, whose partition is not that of its WABA.
 func TestABareDeclineReachesThePartitionOfItsWABA(t *testing.T) {
+	t.Parallel()
 	for _, knownFirst := range []bool{true, false} {
 		t.Run(strconv.FormatBool(knownFirst), func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
 			waba := 1
 			home := func(key string) int32 { return kafka.Partition([]byte(key), partitions) }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestAPartitionThatDoesNotGetOnIsTold(t *testing.T) {
+func TestAPartitionWithoutProgressIsReported(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	h := newHealth(func() time.Time { return now })
 	expect := func(what, says string) {
@@ -49,7 +49,7 @@ func TestAPartitionThatDoesNotGetOnIsTold(t *testing.T) {
 	expect("another processor has it", "")
 }
 
-func TestSessionsThatFailOneAfterTheOtherAreTold(t *testing.T) {
+func TestConsecutiveSessionFailuresAreReported(t *testing.T) {
 	h := newHealth(time.Now)
 	for range failuresMax - 1 {
 		h.failed(errors.New("poison"), false)

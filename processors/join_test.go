@@ -1,6 +1,7 @@
 package processors_test
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -123,12 +125,13 @@ func (c *cluster) commits(partition int32, topics ...string) (told func() []offs
 	}
 }
 
-// TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction: an echo that arrives while a transaction processes history
+// TestLiveRecordsDuringBulkWorkJoinItsTransaction: an echo that arrives while a transaction processes history
 // is committed by that transaction. The test sends it while a held chunk is read again.
 //
 // A record that the hook has reported may not be ready to be polled yet. Then the next transaction commits it, which is
 // also correct, but must not happen every time.
-func TestWhatComesOfLiveWhileBulkIsWorkedOnJoinsItsTransaction(t *testing.T) {
+func TestLiveRecordsDuringBulkWorkJoinItsTransaction(t *testing.T) {
+	t.Parallel()
 	for range 5 {
 		if joined := echoWhileBulkIsWorkedOn(t); joined || t.Failed() {
 			return
@@ -183,9 +186,10 @@ func await(t *testing.T, what string, ch <-chan struct{}) {
 	}
 }
 
-// TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction: an echo that arrives before the history of a
+// TestLiveRecordsBeforeTheAcknowledgementOfBulkJoinItsTransaction: an echo that arrives before the history of a
 // transaction is acknowledged is committed by that transaction.
-func TestWhatComesOfLiveWhileBulkIsAcknowledgedJoinsItsTransaction(t *testing.T) {
+func TestLiveRecordsBeforeTheAcknowledgementOfBulkJoinItsTransaction(t *testing.T) {
+	t.Parallel()
 	for range 5 {
 		if joined := echoWhileBulkIsAcknowledged(t); joined || t.Failed() {
 			return
@@ -233,6 +237,7 @@ func echoWhileBulkIsAcknowledged(t *testing.T) (joined bool) {
 // TestLiveDoesNotWaitForAHeldChunkToBeRead: while live messages are expected, a held chunk is prefetched outside of
 // transactions. An echo that arrives meanwhile is committed first.
 func TestLiveDoesNotWaitForAHeldChunkToBeRead(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	bulk := schemas.TopicRawBulk.Name("coex.")
 	partition := kafka.Partition([]byte("1"), partitions)
@@ -263,6 +268,7 @@ func TestLiveDoesNotWaitForAHeldChunkToBeRead(t *testing.T) {
 // TestATransactionWithNothingInItIsNotEnded: time passes while the backlog has not been fetched and there is no other
 // work. A coordinator rejects the end of an empty transaction, including one with offsets of no partition.
 func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	bulk := schemas.TopicRawBulk.Name("coex.")
 	var businesses []string // one for each partition
@@ -303,27 +309,51 @@ func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
 	}
 }
 
-// TestElbowRoomWhileLiveAndBulkAreWorkedOn: and not before, nor after the processor.
-func TestElbowRoomWhileLiveAndBulkAreWorkedOn(t *testing.T) {
+// TestSignalsLiveAndBulkSideBySide: and not beside bulk alone. The signal ends with the processor, which leaves the
+// runtime of its process alone.
+func TestSignalsLiveAndBulkSideBySide(t *testing.T) {
+	t.Parallel()
 	before := runtime.GOMAXPROCS(0)
 	c := newCluster(t)
-	p := c.start(c.config("a"))
+	signals := make(chan bool, 100)
+	p, err := processors.New(c.config("a"), processors.Deps{BothActive: func(active bool) { signals <- active }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
 	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 100, "m1"))
 	c.read(schemas.TopicHistory, atLeast(1))
-	if n := runtime.GOMAXPROCS(0); n != before {
-		t.Errorf("%d goroutines at once beside bulk alone, want %d", n, before)
+	if n := len(signals); n > 0 {
+		t.Errorf("%d signals beside bulk alone", n)
 	}
-	begun := time.Now()
-	for i := 1; runtime.GOMAXPROCS(0) <= before; i++ {
-		if time.Since(begun) > 30*time.Second {
-			t.Fatal("there is no room beside live and bulk")
+	deadline := time.Now().Add(30 * time.Second)
+	for i := 1; len(signals) == 0; i++ {
+		if time.Now().After(deadline) {
+			t.Fatal("no signal beside live and bulk")
 		}
 		c.put(schemas.TopicRawLive, "1", echo("1", "e"))
 		c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1+i, 100, "n"))
 		c.read(schemas.TopicEchoes, atLeast(i))
 	}
-	p.stop()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	close(signals)
+	active := false
+	for signal := range signals {
+		if signal == active {
+			t.Errorf("the signal is %v twice", signal)
+		}
+		active = signal
+	}
+	if active {
+		t.Error("the signal does not end with the processor")
+	}
 	if n := runtime.GOMAXPROCS(0); n != before {
-		t.Errorf("%d goroutines at once when the processor has stopped, want %d", n, before)
+		t.Errorf("GOMAXPROCS is %d, want %d", n, before)
 	}
 }

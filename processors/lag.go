@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -193,8 +193,8 @@ func hashed(business string) string {
 func (s *session) observe() {
 	var held, waiting, running, gaps, numbers, deferred, businesses int
 	var deferredBytes int64
-	var largest, ofSource task.Size
-	var longest task.Longest
+	var largest, ofSource partition.Size
+	var longest partition.Longest
 	for _, r := range s.runners {
 		if r == nil {
 			continue

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/processors/deferred"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -60,7 +60,7 @@ func TestLagInSecondsIsNotOlderThanTheLastTimeNothingWaited(t *testing.T) {
 	expect("a clock ahead", 1, 0)
 }
 
-func TestLagOfAPartitionIsNotToldByAnOldOwner(t *testing.T) {
+func TestTheFormerOwnerOfAPartitionReportsNoLag(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	m := newMetrics(reg, time.Now)
 	for _, p := range []int32{1, 2} {
@@ -76,9 +76,9 @@ func TestLagOfAPartitionIsNotToldByAnOldOwner(t *testing.T) {
 	}
 }
 
-// TestLagCountsWhatIsBeingWorkedOn: a record that is read but not committed grows old in the metrics, even if the
+// TestLagCountsRecordsBeingProcessed: a record that is read but not committed grows old in the metrics, even if the
 // session is blocked.
-func TestLagCountsWhatIsBeingWorkedOn(t *testing.T) {
+func TestLagCountsRecordsBeingProcessed(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	reg := prometheus.NewRegistry()
 	m := newMetrics(reg, func() time.Time { return now })
@@ -118,15 +118,15 @@ func TestLagCountsWhatIsBeingWorkedOn(t *testing.T) {
 	expect("nothing waits again", 0, 0)
 }
 
-// TestLagCountsWhatWaitsForATurn: the offset of a deferred record is committed, but the record counts until it is
+// TestLagCountsDeferredRecords: the offset of a deferred record is committed, but the record counts until it is
 // processed.
-func TestLagCountsWhatWaitsForATurn(t *testing.T) {
+func TestLagCountsDeferredRecords(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	reg := prometheus.NewRegistry()
 	m := newMetrics(reg, func() time.Time { return now })
-	cfg := task.DefaultConfig()
+	cfg := partition.DefaultConfig()
 	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
-	tk, err := task.New(cfg)
+	tk, err := partition.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ type lane struct {
 func lanesOf(t *testing.T, run func(t *testing.T, l *lane)) {
 	for _, topic := range schemas.Inputs() {
 		t.Run(topic.String(), func(t *testing.T) {
+			t.Parallel()
 			l := &lane{c: twoBrokers(t), topic: topic, events: schemas.TopicEchoes, waba: atHome()}
 			if topic == schemas.TopicRawBulk {
 				l.events = schemas.TopicHistory
@@ -151,6 +152,7 @@ func (l *lane) told(s *started, fault string, read, lost float64) {
 // TestALogThatWasCutIsReadOnWithoutSkipping: the group's offset is beyond the end of the log. No record at a used
 // offset is skipped, no event is emitted twice, and missing records are counted.
 func TestALogThatWasCutIsReadOnWithoutSkipping(t *testing.T) {
+	t.Parallel()
 	lanesOf(t, func(t *testing.T, l *lane) {
 		l.put(3)
 		l.readAll()
@@ -188,6 +190,7 @@ func TestALogThatWasCutIsReadOnWithoutSkipping(t *testing.T) {
 
 // TestALogThatIsCutBehindAnOlderVersionIsReadFromItsStart: its committed offset has no mark.
 func TestALogThatIsCutBehindAnOlderVersionIsReadFromItsStart(t *testing.T) {
+	t.Parallel()
 	lanesOf(t, func(t *testing.T, l *lane) {
 		l.put(3)
 		l.readAll()
@@ -201,6 +204,7 @@ func TestALogThatIsCutBehindAnOlderVersionIsReadFromItsStart(t *testing.T) {
 
 // TestATopicMadeAgainIsReadFromItsStart: the new log may be longer than the old one.
 func TestATopicMadeAgainIsReadFromItsStart(t *testing.T) {
+	t.Parallel()
 	again := func(t *testing.T, l *lane) {
 		t.Helper()
 		if err := l.c.kfake.DeleteTopic(l.name()); err != nil {
@@ -212,6 +216,7 @@ func TestATopicMadeAgainIsReadFromItsStart(t *testing.T) {
 		l.c.client.PurgeTopicsFromClient(l.name())
 	}
 	t.Run("while nobody is there", func(t *testing.T) {
+		t.Parallel()
 		lanesOf(t, func(t *testing.T, l *lane) {
 			l.put(3)
 			l.readAll()
@@ -223,6 +228,7 @@ func TestATopicMadeAgainIsReadFromItsStart(t *testing.T) {
 		})
 	})
 	t.Run("and the old offset was committed once more", func(t *testing.T) {
+		t.Parallel()
 		lanesOf(t, func(t *testing.T, l *lane) {
 			l.put(3)
 			l.readAll()
@@ -237,6 +243,7 @@ func TestATopicMadeAgainIsReadFromItsStart(t *testing.T) {
 		})
 	})
 	t.Run("while it is read", func(t *testing.T) {
+		t.Parallel()
 		lanesOf(t, func(t *testing.T, l *lane) {
 			l.put(3)
 			s := l.c.start(l.c.config("a"))
@@ -276,8 +283,10 @@ func (l *lane) parts(at int64) {
 
 // TestALeaderThatWasBehindIsReadFromWhereItParts: the leader has other records at offsets that were read.
 func TestALeaderThatWasBehindIsReadFromWhereItParts(t *testing.T) {
+	t.Parallel()
 	for name, running := range map[string]bool{"elected while nobody is there": false, "elected while it is read": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			lanesOf(t, func(t *testing.T, l *lane) {
 				l.put(5)
 				s := l.c.start(l.c.config("a"))
@@ -303,6 +312,7 @@ func TestALeaderThatWasBehindIsReadFromWhereItParts(t *testing.T) {
 
 // TestAForgottenOffsetIsTakenFromTheOtherInputs: the offset was deleted, or has expired alone.
 func TestAForgottenOffsetIsTakenFromTheOtherInputs(t *testing.T) {
+	t.Parallel()
 	lanesOf(t, func(t *testing.T, l *lane) {
 		if l.topic == schemas.TopicRerouted {
 			t.Skip("raw.bulk and raw.live have all of it")
@@ -327,8 +337,9 @@ func TestAForgottenOffsetIsTakenFromTheOtherInputs(t *testing.T) {
 	})
 }
 
-// TestLostStateIsTold: the records of a partition of state are gone, and the group has offsets.
-func TestLostStateIsTold(t *testing.T) {
+// TestLostStateIsReported: the records of a partition of state are gone, and the group has offsets.
+func TestLostStateIsReported(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
 	s := c.start(c.config("a"))
@@ -352,6 +363,7 @@ func TestLostStateIsTold(t *testing.T) {
 
 // TestAHeldChunkIsNotTakenForAnother: the topic was created again, and has another chunk at the same offset.
 func TestAHeldChunkIsNotTakenForAnother(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	bulk := schemas.TopicRawBulk.Name("coex.")
 	cfg := c.config("a")

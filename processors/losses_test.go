@@ -27,11 +27,13 @@ func (c *cluster) remove(topic schemas.Topic, waba string, before int64) {
 // TestRecordsThatRetentionRemovedUnreadAreCounted: both while no processor runs and while one cannot fetch. Records
 // that were read before their removal do not count, and none counts twice.
 func TestRecordsThatRetentionRemovedUnreadAreCounted(t *testing.T) {
+	t.Parallel()
 	for topic, body := range map[schemas.Topic]func(n int) string{
 		schemas.TopicRawLive: func(n int) string { return echo("1", fmt.Sprintf("e%d", n)) },
 		schemas.TopicRawBulk: func(n int) string { return chunk("1", 0, n, 10*n, fmt.Sprintf("m%d", n)) },
 	} {
 		t.Run(topic.String(), func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
 			next := 0
 			put := func(n int) {
@@ -88,10 +90,12 @@ func TestRecordsThatRetentionRemovedUnreadAreCounted(t *testing.T) {
 
 // TestRecordsRemovedBeforeTheFirstWasReadAreCounted: the group existed, but had not read any record.
 func TestRecordsRemovedBeforeTheFirstWasReadAreCounted(t *testing.T) {
+	t.Parallel()
 	for topic, body := range map[schemas.Topic]string{
 		schemas.TopicRawLive: echo("1", "e"), schemas.TopicRawBulk: chunk("1", 0, 1, 10, "m"), schemas.TopicRerouted: echo("1", "e"),
 	} {
 		t.Run(topic.String(), func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
 			put := func(n int) {
 				for range n {
@@ -119,6 +123,7 @@ func TestRecordsRemovedBeforeTheFirstWasReadAreCounted(t *testing.T) {
 
 // TestAnAbortedTransactionIsNoLoss: its records are skipped, which leaves a gap.
 func TestAnAbortedTransactionIsNoLoss(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	s := c.start(c.config("a"))
 	other, err := kgo.NewClient(kgo.SeedBrokers(c.kfake.ListenAddrs()...), kgo.TransactionalID("other"), kgo.RecordPartitioner(kgo.ManualPartitioner()))

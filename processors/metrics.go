@@ -7,7 +7,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/deferred"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -155,7 +155,7 @@ func (m *metrics) read(topic schemas.Topic, records, bytes int) {
 }
 
 // committed adds the counts of a task in a committed transaction.
-func (m *metrics) committed(c *task.Counts) {
+func (m *metrics) committed(c *partition.Counts) {
 	for t, n := range c.Events {
 		if n > 0 {
 			m.events.WithLabelValues(schemas.Topic(t).String()).Add(float64(n))
@@ -163,7 +163,7 @@ func (m *metrics) committed(c *task.Counts) {
 	}
 	for k, n := range c.Duplicates {
 		if n > 0 {
-			m.duplicates.WithLabelValues(task.Kind(k).String()).Add(float64(n))
+			m.duplicates.WithLabelValues(partition.Kind(k).String()).Add(float64(n))
 		}
 	}
 	for why, n := range c.Deferred {

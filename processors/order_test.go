@@ -36,6 +36,7 @@ func (c *cluster) slowLive(topic string) (end func()) {
 // TestHistoryDoesNotOvertakeTheEndOfAnOnboarding: the history of the second onboarding is fetched before the end of the
 // first one, whose broker is slow. It must not count as a repetition of the first.
 func TestHistoryDoesNotOvertakeTheEndOfAnOnboarding(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	// Of another partition than the first business, and than that of its number's id, which is told in `rerouted`: what is
 	// fetched together with live is slow, too.
@@ -77,6 +78,7 @@ func TestHistoryDoesNotOvertakeTheEndOfAnOnboarding(t *testing.T) {
 
 // TestHeldChunksComeFromMemory: a chunk that is held for a moment is not read from the log again.
 func TestHeldChunksComeFromMemory(t *testing.T) {
+	t.Parallel()
 	for _, most := range []int64{0, 1 << 20} {
 		c := newCluster(t)
 		cfg := c.config("a")
@@ -102,6 +104,7 @@ func TestHeldChunksComeFromMemory(t *testing.T) {
 // TestBodiesWhoseChunksLeaveInTurnAreReadOnce: their chunks are in the piece cache, with and without a held cache.
 // After a restart each body is read once more.
 func TestBodiesWhoseChunksLeaveInTurnAreReadOnce(t *testing.T) {
+	t.Parallel()
 	const bodies, chunks = 3, 200
 	c := newCluster(t)
 	cfg := c.config("a")

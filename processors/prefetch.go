@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/processors/split"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -33,7 +32,7 @@ func (c *parsedRecord) isFor(topic schemas.Topic, offset int64) bool {
 }
 
 // has reports whether the held chunk w can be released from the value.
-func (c *parsedRecord) has(w task.Want) bool {
+func (c *parsedRecord) has(w partition.Want) bool {
 	if c.scanner == nil || c.topic != w.Topic || c.rec.Offset != w.Offset {
 		return false
 	}
@@ -112,7 +111,7 @@ func (r *runner) goesOn(c parsedRecord) bool {
 
 // setApart copies the waiting chunks of a body with many chunks to the piece cache, before the body is released.
 func (r *runner) setApart(c *parsedRecord) {
-	if c.scanner != nil && c.body != nil && c.body.ManyChunks(task.PiecesMin) {
+	if c.scanner != nil && c.body != nil && c.body.ManyChunks(partition.PiecesMin) {
 		r.pieces.Put(c.topic, c.rec, r.task.Pieces(r.origin(c.topic, c.rec), c.body))
 	}
 }
@@ -130,7 +129,7 @@ func (r *runner) dropRetained() {
 type workItem struct {
 	topic  schemas.Topic
 	offset int64
-	want   task.Want      // the held chunk; zero: none
+	want   partition.Want      // the held chunk; zero: none
 	rec    *kgo.Record    // of raw.bulk
 	near   []*kgo.Record  // the records of the same fetch before rec
 	waits  bool           // it is deferred, or is processed in parts
@@ -156,7 +155,7 @@ func (r *runner) nextItem() (n workItem, ok bool) {
 }
 
 // held returns the item of a held chunk.
-func held(w task.Want) workItem { return workItem{topic: w.Topic, offset: w.Offset, want: w} }
+func held(w partition.Want) workItem { return workItem{topic: w.Topic, offset: w.Offset, want: w} }
 
 // held reports whether the item is a held chunk.
 func (n *workItem) held() bool { return n.rec == nil && !n.waits }
@@ -210,7 +209,7 @@ func (r *runner) hasWork(atHand bool) bool {
 }
 
 // piece parses a held chunk from the piece cache. n is the length of the piece in bytes; 0: the cache lacks it.
-func (r *runner) piece(sc *split.Scanner, w task.Want) (c parsedRecord, n int) {
+func (r *runner) piece(sc *split.Scanner, w partition.Want) (c parsedRecord, n int) {
 	rec, piece := r.pieces.Look(r.partition, w)
 	if piece == nil {
 		return parsedRecord{}, 0
@@ -230,7 +229,7 @@ type prefetchReply struct {
 // item is at hand. A transaction then avoids bulk work that it cannot interrupt soon. To parse a body of 3 MB takes
 // about 6 ms, and to read a held one again takes as long.
 func (s *session) prefetch(ctx context.Context) {
-	now := time.Now()
+	now := s.p.deps.Now()
 	if bytes, _ := s.policy.Allowance(now, false); s.prefetching || bytes <= 0 || !s.policy.LiveExpected(now) || s.pending() {
 		return
 	}
@@ -272,7 +271,7 @@ func (r *runner) prefetchNext(ctx context.Context, sc *split.Scanner, n workItem
 		}
 		rec, err = r.fetchHeld(ctx, n.want)
 	case n.waits:
-		rec, err = r.fetchHeld(ctx, task.Want{Topic: n.topic, Offset: n.offset})
+		rec, err = r.fetchHeld(ctx, partition.Want{Topic: n.topic, Offset: n.offset})
 	default:
 		rec, broken, err = r.assemble(ctx, n.rec, n.near)
 	}

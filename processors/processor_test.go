@@ -164,6 +164,7 @@ func wamid(r *kgo.Record) string {
 }
 
 func TestWebhooksBecomeEventsInOrder(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "m3"))
 	c.put(schemas.TopicRawBulk, "1", chunk("1", 1, 1, 100, "m4"))
@@ -191,6 +192,7 @@ func TestWebhooksBecomeEventsInOrder(t *testing.T) {
 }
 
 func TestPartsOfOtherBusinessesReachTheirPartition(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	a, b := "1", "2"
 	for i := 2; kafka.Partition([]byte(a), partitions) == kafka.Partition([]byte(b), partitions); i++ {
@@ -224,10 +226,20 @@ func TestPartsOfOtherBusinessesReachTheirPartition(t *testing.T) {
 // arrive shuffled and repeated. It runs with live messages, and without them, so that processors work during commits.
 // The held cache has room for all chunks, for some, or for none.
 func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
+	t.Parallel()
 	usual := processors.DefaultConfig()
-	t.Run("beside live messages", func(t *testing.T) { everyEventOnce(t, 30, usual.BulkBytesPerTransaction, usual.HeldBytesMax) })
-	t.Run("history alone", func(t *testing.T) { everyEventOnce(t, 0, 32<<10, 64<<10) })
-	t.Run("held chunks read again", func(t *testing.T) { everyEventOnce(t, 0, 32<<10, 0) })
+	t.Run("beside live messages", func(t *testing.T) {
+		t.Parallel()
+		everyEventOnce(t, 30, usual.BulkBytesPerTransaction, usual.HeldBytesMax)
+	})
+	t.Run("history alone", func(t *testing.T) {
+		t.Parallel()
+		everyEventOnce(t, 0, 32<<10, 64<<10)
+	})
+	t.Run("held chunks read again", func(t *testing.T) {
+		t.Parallel()
+		everyEventOnce(t, 0, 32<<10, 0)
+	})
 }
 
 func everyEventOnce(t *testing.T, echoes int, bulkBytes, heldBytes int64) {
@@ -376,6 +388,7 @@ func failCommits(k *kfake.Cluster, seed uint64) *switchable {
 // TestATransactionAlwaysCarriesOffsets: without offsets the group could not reject a suspended processor that lost its
 // partitions.
 func TestATransactionAlwaysCarriesOffsets(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	var mu sync.Mutex
 	var offsets, bare int
@@ -415,6 +428,7 @@ func TestATransactionAlwaysCarriesOffsets(t *testing.T) {
 
 // TestALimitThatWasLoweredDoesNotStopThePartition: a held chunk that exceeds the new limit goes to dlq.
 func TestALimitThatWasLoweredDoesNotStopThePartition(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	ids := make([]string, 200)
 	for i := range ids {

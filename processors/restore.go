@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coexstream/coexstream/internal/kafka"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -77,13 +77,13 @@ func (s *session) restore(ctx context.Context) error {
 }
 
 // newTask returns a task without state.
-func (s *session) newTask(r *runner) (*task.Task, error) {
+func (s *session) newTask(r *runner) (*partition.Partition, error) {
 	cfg := s.cfg.Task
 	cfg.EventBytesMax = max(min(cfg.EventBytesMax, s.limits.events()), eventBytesLeast)
 	cfg.OtherBytesMax = s.limits.value(schemas.TopicOther)
 	cfg.Partition, cfg.Partitions = r.partition, s.partitions
 	cfg.PartitionOf = func(business []byte) int32 { return kafka.Partition(business, s.partitions) }
-	t, err := task.New(cfg)
+	t, err := partition.New(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errMisconfigured, err)
 	}

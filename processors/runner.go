@@ -12,7 +12,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/bulk"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
 )
@@ -42,7 +42,7 @@ type runner struct {
 	inProgress [topicNamesCount]inProgress // atomic: written by the runner, read by the metrics
 
 	// Owned by the goroutine that uses the runner.
-	task     *task.Task
+	task     *partition.Partition
 	start    start
 	position [topicNamesCount]int64 // next offset to read, by input topic
 	epoch    [topicNamesCount]int32 // leader epoch of the record before position; -1: not known
@@ -74,7 +74,7 @@ type runner struct {
 type recordBatch struct {
 	topic   schemas.Topic
 	records []*kgo.Record
-	pooled  *kafka.Loan // the pooled memory of the records; nil: their own
+	pooled  *kafka.PooledFetch // the pooled memory of the records; nil: their own
 }
 
 // at returns a record of the batch. It returns nil if the batch lacks it, or if it is a segment, which must be joined
@@ -116,7 +116,7 @@ func (p *offsets) sum() (n int64) {
 func (r *runner) beginTransaction(ws *workspace, send *sender) {
 	r.workspace, r.send = ws, send
 	r.shares.Begin()
-	r.task.Begin(func(rec task.Record) {
+	r.task.Begin(func(rec partition.Record) {
 		k := ws.records.add(r.names, rec)
 		if rec.Topic == schemas.TopicState {
 			r.states++
@@ -137,7 +137,7 @@ func (r *runner) resumeTransaction(send *sender) {
 type runnerResult struct {
 	runner   *runner
 	ws       *workspace
-	counts   task.Counts
+	counts   partition.Counts
 	at       offsets
 	recorded [topicNamesCount]bool
 	fault    *kafka.LogFault
@@ -164,6 +164,10 @@ func (r *runner) endTransaction() runnerResult {
 // workLive passes the polled records of raw.live and rerouted to the task.
 func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	defer r.recovered(&err)
+	if r.careful[laneLive] { // a chunk of history that fails is found among those of its body, in the backlog
+		r.task.Bound(partition.Turn{OneChunk: true})
+		defer r.task.Bound(partition.Turn{})
+	}
 	for _, topic := range beforeBulk {
 		for i, polled := range w.records[topic] {
 			if polled.Attrs.IsControl() {
@@ -196,20 +200,20 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	return nil
 }
 
-// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch or the budget are
-// used up. Held chunks that may be released are released before the next record. So the events do not depend on where
+// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch, with what is left of the
+// last one, or the budget are used up. So few partitions keep a parsed body between their slots. Held chunks that may be released are released before the next record. So the events do not depend on where
 // transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
-	r.task.Bound(q.TryStart)
-	defer r.task.Bound(nil)
+	r.task.Bound(partition.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})
+	defer r.task.Bound(partition.Turn{})
 	for {
 		ok, err := r.releaseHeld(ctx, q)
 		if !ok || err != nil {
 			return err
 		}
 		n, ok := r.nextItem()
-		if !ok || q.AtHandOnly && !r.isAtHand(n) || !q.TryStart() {
+		if !ok || q.AtHandOnly && !r.isAtHand(n) || !q.TryStart(r.now()) {
 			return nil
 		}
 		if n.waits {
@@ -250,7 +254,7 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 			r.owes(int64(len(rec.Value)))
 		}
 		var last bool
-		if r.position[schemas.TopicRawBulk], last = r.queue.Pop(); last {
+		if r.position[schemas.TopicRawBulk], last = r.queue.Pop(); last && r.retained.scanner == nil {
 			return nil
 		}
 	}
@@ -273,7 +277,7 @@ func (r *runner) tick(at time.Time) (err error) {
 
 // passTime passes the receipt time of a bulk record to the task before the record is processed. A time in the future is
 // replaced by the current time, because a clock is wrong.
-func (r *runner) passTime(o *task.Origin) {
+func (r *runner) passTime(o *partition.Origin) {
 	receivedAt := o.ReceivedAt
 	if now := r.now(); receivedAt.After(now) {
 		receivedAt = now
@@ -288,14 +292,13 @@ func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, er
 		if _, _, begun := r.task.Begun(); !ok || begun {
 			return true, nil
 		}
-		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart() {
+		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart(r.now()) {
 			return false, nil
 		}
 		r.parseInPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
 		if r.setsHeldAside(ref) {
-			r.setAside(&task.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(),
-				Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)})
+			r.setChunkAside(ref)
 			r.task.Lost(ref)
 			q.Spend(1)
 			continue
@@ -324,14 +327,14 @@ func (r *runner) assemble(ctx context.Context, rec *kgo.Record, near []*kgo.Reco
 }
 
 // deadLetterBroken writes a dead letter with the last segment of a body that cannot be joined.
-func (r *runner) deadLetterBroken(o *task.Origin, rec *kgo.Record, why error) {
+func (r *runner) deadLetterBroken(o *partition.Origin, rec *kgo.Record, why error) {
 	place := fmt.Appendf(nil, "%s %s/%s", header(rec, schemas.HeaderSegmentID), header(rec, schemas.HeaderSegmentIndex), header(rec, schemas.HeaderSegmentCount))
-	o.Headers = slices.DeleteFunc(o.Headers, func(h task.Header) bool { return segment.Names(h.Key) })
-	r.task.DeadLetter(o, schemas.ReasonSegments, why.Error(), task.Header{Key: schemas.HeaderDLQSegment, Value: place})
+	o.Headers = slices.DeleteFunc(o.Headers, func(h partition.Header) bool { return segment.Names(h.Key) })
+	r.task.DeadLetter(o, schemas.ReasonSegments, why.Error(), partition.Header{Key: schemas.HeaderDLQSegment, Value: place})
 }
 
 // feed passes one record to the task, and advances the position of its input. broken is the reason of assemble.
-func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, broken error) {
+func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *partition.Origin, broken error) {
 	r.inProgress[topic].start(o.ReceivedAt)
 	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
 	if topic == schemas.TopicRerouted {
@@ -378,7 +381,7 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *task.Origin, brok
 }
 
 // releaseChunk reads a held chunk again and passes it to the task. It returns the bytes that this cost.
-func (r *runner) releaseChunk(ctx context.Context, w task.Want) (int, error) {
+func (r *runner) releaseChunk(ctx context.Context, w partition.Want) (int, error) {
 	c, n := r.retained, 0
 	if !c.has(w) {
 		var err error
@@ -408,7 +411,7 @@ func (r *runner) releaseChunk(ctx context.Context, w task.Want) (int, error) {
 }
 
 // held parses a held chunk: one piece of its body if that is cached, or the whole body. n is the length of it in bytes.
-func (r *runner) held(ctx context.Context, w task.Want) (c parsedRecord, n int, err error) {
+func (r *runner) held(ctx context.Context, w partition.Want) (c parsedRecord, n int, err error) {
 	sc := r.scannerPool.Acquire()
 	if c, n = r.piece(sc, w); n > 0 {
 		return c, n, nil
@@ -432,30 +435,30 @@ func (r *runner) cachedHeld(topic schemas.Topic, offset int64) (headers []kgo.Re
 
 // fetchHeld returns a record with a held chunk, from the batch that was read last, from heldCache, or from the log. The
 // error is kafka.ErrOffsetGone if the log no longer has it.
-func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error) {
+func (r *runner) fetchHeld(ctx context.Context, w partition.Want) (*kgo.Record, error) {
 	if rec := r.reread.remove(w.Topic, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		return rec, nil
 	}
-	r.reread.pooled.Back()
+	r.reread.pooled.Release()
 	r.reread = recordBatch{}
 	if rec := r.heldCache.Pop(w.Topic, r.partition, w.Offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be next
 		return rec, nil
 	}
-	lent, err := r.fetcher.Lend(ctx, r.names[w.Topic], r.partition, w.Offset)
+	pooled, err := r.fetcher.FetchPooled(ctx, r.names[w.Topic], r.partition, w.Offset)
 	if err != nil {
 		return nil, err
 	}
-	whole, err := r.assembleFrom(ctx, lent, w)
+	whole, err := r.assembleFrom(ctx, pooled, w)
 	if err != nil {
-		lent.Back()
+		pooled.Release()
 		return nil, err
 	}
-	if r.reread = (recordBatch{topic: w.Topic, records: lent.Records, pooled: lent}); r.reread.at(w.Topic, w.Offset) == nil {
+	if r.reread = (recordBatch{topic: w.Topic, records: pooled.Records, pooled: pooled}); r.reread.at(w.Topic, w.Offset) == nil {
 		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{whole}} // joined from segments; another chunk of it may be next
-		lent.Back()
+		pooled.Release()
 	}
 	r.metrics.refetches.WithLabelValues("found").Inc()
 	return whole, nil
@@ -463,11 +466,11 @@ func (r *runner) fetchHeld(ctx context.Context, w task.Want) (*kgo.Record, error
 
 // assembleFrom returns the first record of a pooled batch with its whole body, in memory that is not pooled. The error
 // is kafka.ErrOffsetGone if this is not the wanted record, or if its body cannot be joined.
-func (r *runner) assembleFrom(ctx context.Context, lent *kafka.Loan, w task.Want) (*kgo.Record, error) {
-	if len(lent.Records) == 0 || lent.Records[0].Offset != w.Offset {
+func (r *runner) assembleFrom(ctx context.Context, pooled *kafka.PooledFetch, w partition.Want) (*kgo.Record, error) {
+	if len(pooled.Records) == 0 || pooled.Records[0].Offset != w.Offset {
 		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
 	}
-	whole, err := r.fetcher.Whole(ctx, kafka.Clone(lent.Records[0]), nil)
+	whole, err := r.fetcher.Whole(ctx, kafka.Clone(pooled.Records[0]), nil)
 	switch {
 	case err != nil && kafka.Unreadable(err):
 		return nil, fmt.Errorf("%w: %w", kafka.ErrOffsetGone, err)
@@ -490,11 +493,11 @@ func header(rec *kgo.Record, key string) []byte {
 }
 
 // origin returns the place of a raw record and the values of its headers.
-func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
-	o := &task.Origin{Topic: topic, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, ReceivedAt: rec.Timestamp}
-	o.Headers = make([]task.Header, 0, len(rec.Headers))
+func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *partition.Origin {
+	o := &partition.Origin{Topic: topic, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, ReceivedAt: rec.Timestamp}
+	o.Headers = make([]partition.Header, 0, len(rec.Headers))
 	for _, h := range rec.Headers {
-		o.Headers = append(o.Headers, task.Header(h))
+		o.Headers = append(o.Headers, partition.Header(h))
 		switch h.Key {
 		case schemas.HeaderReceivedAt:
 			if ms, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil {
@@ -543,17 +546,17 @@ func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *task.Origin {
 }
 
 // replay returns the replay values of an origin, and creates them if needed.
-func replay(o *task.Origin) *task.Replay {
+func replay(o *partition.Origin) *partition.Replay {
 	if o.Replay == nil {
-		o.Replay = &task.Replay{}
+		o.Replay = &partition.Replay{}
 	}
 	return o.Replay
 }
 
 // requeue returns the requeue values of an origin, and creates them if needed.
-func requeue(o *task.Origin) *task.Requeue {
+func requeue(o *partition.Origin) *partition.Requeue {
 	if o.Requeue == nil {
-		o.Requeue = &task.Requeue{}
+		o.Requeue = &partition.Requeue{}
 	}
 	return o.Requeue
 }

@@ -140,6 +140,7 @@ func wamids(rs []*kgo.Record) (ids []string) {
 // A processor that ends after any segment is followed by another one; a writer that died, and one that writes at
 // the same time, have theirs in between; the last segment comes twice; and what is held is read again.
 func TestSegmentedBodiesAreProcessedOnceWhereverOneStops(t *testing.T) {
+	t.Parallel()
 	c := smallCluster(t)
 	second, ids2 := long("1", 0, 2, 100, 300)
 	first, ids1 := long("1", 0, 1, 50, 300)
@@ -183,8 +184,10 @@ func TestSegmentedBodiesAreProcessedOnceWhereverOneStops(t *testing.T) {
 
 // TestLongDeadLettersAndReroutedPartsTravelInSegments: readers join what the processor wrote in segments.
 func TestLongDeadLettersAndReroutedPartsTravelInSegments(t *testing.T) {
+	t.Parallel()
 	for _, told := range []bool{true, false} {
 		t.Run(fmt.Sprintf("told %v", told), func(t *testing.T) {
+			t.Parallel()
 			c := smallCluster(t)
 			if !told {
 				c.kfake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.ClusterAuthorizationFailed, Count: -1})
@@ -240,6 +243,7 @@ func TestLongDeadLettersAndReroutedPartsTravelInSegments(t *testing.T) {
 
 // A body with a lost or damaged segment gives a dead letter. Later records are processed.
 func TestBodyThatCannotBePutTogetherIsADeadLetter(t *testing.T) {
+	t.Parallel()
 	c := smallCluster(t)
 	long, _ := long("1", 0, 1, 100, 300)
 	var first int64 = -1
@@ -273,6 +277,7 @@ func TestBodyThatCannotBePutTogetherIsADeadLetter(t *testing.T) {
 // TestAHeldChunkInSegmentsBesideAnotherOne: the last segment of a body is in the batch of a held chunk that is read again
 // before it. It is a segment there, too, and no body.
 func TestAHeldChunkInSegmentsBesideAnotherOne(t *testing.T) {
+	t.Parallel()
 	c := smallCluster(t)
 	cfg := c.config("a")
 	cfg.HeldBytesMax = 0

@@ -9,7 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -83,11 +83,11 @@ func (b *records) next() *kgo.Record {
 // headersOf converts a task's headers to Kafka's without a copy. The conversion below compiles only if both types have
 // the same fields in the same order. The headers are in the workspace of the task, which is reset together with the
 // records.
-func headersOf(from []task.Header) []kgo.RecordHeader {
+func headersOf(from []partition.Header) []kgo.RecordHeader {
 	return unsafe.Slice((*kgo.RecordHeader)(unsafe.Pointer(unsafe.SliceData(from))), len(from))
 }
 
-var _ = kgo.RecordHeader(task.Header{})
+var _ = kgo.RecordHeader(partition.Header{})
 
 // shrink releases blocks that were unused since the previous call.
 func (b *records) shrink() {
@@ -112,7 +112,7 @@ func (b *records) reset() {
 }
 
 // add adds a record of a task and returns it as a Kafka record.
-func (b *records) add(names *[topicNamesCount]string, r task.Record) *kgo.Record {
+func (b *records) add(names *[topicNamesCount]string, r partition.Record) *kgo.Record {
 	k := b.next()
 	k.Topic, k.Partition, k.Key, k.Value = names[r.Topic], r.Partition, r.Key, r.Value
 	k.Headers = headersOf(r.Headers)

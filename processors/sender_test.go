@@ -7,7 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -22,11 +22,11 @@ func TestWhatIsSentKeepsItsHeaders(t *testing.T) {
 	var b records
 	const n = 3 * recordBlock
 	for i := range n {
-		headers := []task.Header{{Key: "ce_id", Value: []byte{byte(i), byte(i >> 8)}}, {Key: "ce_type", Value: []byte("x")}}
+		headers := []partition.Header{{Key: "ce_id", Value: []byte{byte(i), byte(i >> 8)}}, {Key: "ce_type", Value: []byte("x")}}
 		if i%3 == 0 {
 			headers = nil
 		}
-		send.send(b.add(&names, task.Record{Key: []byte("k"), Value: []byte("v"), Headers: headers}), schemas.TopicHistory)
+		send.send(b.add(&names, partition.Record{Key: []byte("k"), Value: []byte("v"), Headers: headers}), schemas.TopicHistory)
 	}
 	if len(sent) != n {
 		t.Fatalf("%d of %d were sent", len(sent), n)

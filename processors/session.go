@@ -70,13 +70,13 @@ type session struct {
 	backlogIsNext bool
 	workedAhead   int64 // bytes of the backlog processed during the commit, for the next transaction
 	prefetching   bool  // a prefetch is under way
-	procBoost     procBoost
+	bothActive    bool  // the last value that Deps.BothActive got
 }
 
 // session runs one session until ctx ends, and returns nil then. Any error ends the session; a new one may repair it.
 func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
-		scannerPool: bulk.NewScannerPool(cores(), split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
+		scannerPool: bulk.NewScannerPool(p.deps.Cores(), split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
 		heldCache:   bulk.NewHeldCache(p.cfg.HeldBytesMax), pieces: bulk.NewPieceCache(bulk.PieceBytesMax), prefetchReplies: make(chan prefetchReply, 1),
 		policy: bulk.Policy{LiveLagMax: p.cfg.LiveLagRecordsMax, BytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, starts: newStarts(), began: p.deps.Now()}
 	defer p.metrics.ended()
@@ -100,7 +100,7 @@ func (p *Processor) session(ctx context.Context) error {
 		Bulk: p.cfg.topic(schemas.TopicRawBulk), Live: p.cfg.topic(schemas.TopicRawLive), Rerouted: p.cfg.topic(schemas.TopicRerouted),
 		BytesMax: p.cfg.FetchBytesMax, PartitionBytesMax: p.cfg.FetchPartitionBytesMax,
 	}, kafka.NewFetcher(ahead), s.interruptPoll)
-	s.scheduler = bulk.NewScheduler(s.bulkReader, backlog{s}, 2*p.cfg.BulkBytesPerTransaction)
+	s.scheduler = bulk.NewScheduler(s.bulkReader, backlog{s}, 2*p.cfg.BulkBytesPerTransaction, p.deps.Now)
 
 	if err := s.checkTopics(ctx); err != nil {
 		return err
@@ -231,9 +231,9 @@ func (s *session) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s.bulkReader.Start(ctx, s.topicIDs[schemas.TopicRawBulk])
-	defer s.procBoost.set(false)
+	defer s.signalBothActive(false)
 	for {
-		s.procBoost.set(s.policy.BothActive(time.Now()))
+		s.signalBothActive(s.policy.BothActive(s.p.deps.Now()))
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
 		s.scheduler.Fetch()
@@ -259,6 +259,14 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
+// signalBothActive passes a changed value to Deps.BothActive.
+func (s *session) signalBothActive(active bool) {
+	if s.bothActive != active {
+		s.bothActive = active
+		s.p.deps.BothActive(active)
+	}
+}
+
 // interruptPoll ends the poll under way. Any goroutine may call it.
 func (s *session) interruptPoll() {
 	if cancel := s.wake.Load(); cancel != nil {
@@ -268,7 +276,7 @@ func (s *session) interruptPoll() {
 
 // pending reports whether a transaction that starts now would process some of the backlog.
 func (s *session) pending() bool {
-	now, careful := time.Now(), s.careful()[laneBacklog]
+	now, careful := s.p.deps.Now(), s.careful()[laneBacklog]
 	if bytes, _ := s.policy.Allowance(now, false); bytes <= 0 && !careful {
 		return false
 	}

@@ -51,8 +51,10 @@ func notReady(s *started, says string) func() bool {
 
 // TestAProcessorThatIsStuckIsNotReadyAndLags: processing of one body does not end, and the session's loop is blocked.
 func TestAProcessorThatIsStuckIsNotReadyAndLags(t *testing.T) {
+	t.Parallel()
 	for topic, body := range map[schemas.Topic]string{schemas.TopicRawLive: echo("1", "e1"), schemas.TopicRawBulk: chunk("1", 0, 1, 100, "m1")} {
 		t.Run(topic.String(), func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
 			clock := &jumpingClock{}
 			cfg := c.config("a")
@@ -85,9 +87,10 @@ func TestAProcessorThatIsStuckIsNotReadyAndLags(t *testing.T) {
 	}
 }
 
-// TestABodyThatFailsItsTransactionEachTimeIsTold: sessions fail and restore in turn, while other partitions make
+// TestABodyThatFailsEachTransactionIsReported: sessions fail and restore in turn, while other partitions make
 // progress.
-func TestABodyThatFailsItsTransactionEachTimeIsTold(t *testing.T) {
+func TestABodyThatFailsEachTransactionIsReported(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	clock := &jumpingClock{}
 	s := c.startAt(c.config("a"), clock)
@@ -114,6 +117,7 @@ func TestABodyThatFailsItsTransactionEachTimeIsTold(t *testing.T) {
 // TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone: other partitions are served, and no record of the
 // blocked one is skipped or read again. With set_aside the record is ignored, and stays in the log.
 func TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone(t *testing.T) {
+	t.Parallel()
 	for name, bad := range map[string]struct{ key, value string }{
 		"an unknown kind":        {"z|what", `{"v":9}`},
 		"a value that is broken": {"n|1/91", `{`},
@@ -121,6 +125,7 @@ func TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone(t *testing.T) 
 		"a number that is none":  {"h|1", "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
 			partition, state := kafka.Partition([]byte("1"), partitions), schemas.TopicState.Name("coex.")
 			other := "2"
@@ -175,7 +180,8 @@ func TestARecordOfTheStateThatCannotBeReadBlocksItsPartitionAlone(t *testing.T) 
 }
 
 // Lost records of the state are rebuilt from emitted events if possible. The partition continues and reports the loss.
-func TestRecordsThatAreMissingFromTheStateAreToldAndGoneOnWithout(t *testing.T) {
+func TestMissingStateRecordsAreReportedAndThePartitionContinues(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	partition, state := kafka.Partition([]byte("1"), partitions), schemas.TopicState.Name("coex.")
 	for i := range 3 {

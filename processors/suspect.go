@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/coexstream/coexstream/processors/deferred"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -118,7 +119,7 @@ func (r *runner) setsPartAside(h deferred.Head, change, item int) bool {
 }
 
 // setsHeldAside is setsAside for a held chunk. Each chunk of a body, and each part of a chunk, has tries of its own.
-func (r *runner) setsHeldAside(w task.Want) bool {
+func (r *runner) setsHeldAside(w partition.Want) bool {
 	return r.triedEnough(piece{Kind: pieceHeld, Topic: w.Topic.String(), Offset: w.Offset, Change: int(w.Change), Item: int(w.Element), From: r.task.LeftOfWanted()})
 }
 
@@ -133,9 +134,21 @@ func (r *runner) triedEnough(what piece) bool {
 }
 
 // setAside writes a dead letter without a copy of the body. Its headers have the place of the body in the raw log.
-func (r *runner) setAside(o *task.Origin) {
+func (r *runner) setAside(o *partition.Origin) {
 	o.Value = nil
-	r.task.DeadLetter(o, schemas.ReasonBodyFailed, fmt.Sprintf("a transaction with this record alone failed %d times or ended the process; the record is in the raw log", failedSessionsMax))
+	r.deadLetterFailed(o, "this record")
+}
+
+// setChunkAside sets a held chunk aside: its letter names the change, and the element of its history.
+func (r *runner) setChunkAside(w partition.Want) {
+	o := &partition.Origin{Topic: w.Topic, Offset: w.Offset, ReceivedAt: r.now(), Label: fmt.Appendf(nil, "%s/%d/%d", w.Topic, r.partition, w.Offset)}
+	r.deadLetterFailed(o, fmt.Sprintf("element %d of the history of this change", w.Element),
+		partition.Header{Key: schemas.HeaderDLQChanges, Value: strconv.AppendUint(nil, uint64(w.Change), 10)})
+}
+
+func (r *runner) deadLetterFailed(o *partition.Origin, what string, place ...partition.Header) {
+	r.task.DeadLetter(o, schemas.ReasonBodyFailed,
+		fmt.Sprintf("a transaction with %s alone failed %d times or ended the process; the record is in the raw log", what, failedSessionsMax), place...)
 }
 
 // settle notes that the pieces that were processed alone are committed.

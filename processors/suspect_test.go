@@ -58,11 +58,13 @@ func (c *cluster) refuse(word string) (refused <-chan struct{}) {
 // What the brokers refuse of a body would end one session after another. The body is set aside, with its place, and what
 // waits behind it, in its partition and in others, goes on.
 func TestABodyThatFailsItsTransactionIsSetAside(t *testing.T) {
+	t.Parallel()
 	for name, poison := range map[schemas.Topic]string{
 		schemas.TopicRawLive: echo("1", "poison"),
 		schemas.TopicRawBulk: chunk("1", 0, 1, 50, "poison"),
 	} {
 		t.Run(name.String(), func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
 			c.refuse("poison")
 			cfg := c.config("a")
@@ -91,6 +93,7 @@ func TestABodyThatFailsItsTransactionIsSetAside(t *testing.T) {
 
 // TestADeferredBodyThatFailsIsSetAside: this also holds for a deferred body that is processed in parts.
 func TestADeferredBodyThatFailsIsSetAside(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
 	cfg := c.config("a")
@@ -119,6 +122,7 @@ func headerOf(r *kgo.Record, key string) string {
 
 // A session that is careful lets the chunks of a healthy body leave, however many there are.
 func TestACarefulSessionSetsNoHealthyBodyAside(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	note := kadm.Offset{Topic: schemas.TopicRawBulk.Name("coex."), Partition: kafka.Partition([]byte("1"), partitions), LeaderEpoch: -1, Metadata: `{"at":[0,0,0],"sessions":[5,5]}`}
 	notes := kadm.Offsets{}
@@ -156,6 +160,7 @@ func TestACarefulSessionSetsNoHealthyBodyAside(t *testing.T) {
 
 // Rebalances and stops have to do with no body: however many there are, no session is careful because of them.
 func TestAStormOfRebalancesMakesNoSessionCareful(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	a := c.start(c.config("a"))
 	eventually(t, "it is ready", func() bool { return a.Ready() == nil })
@@ -192,6 +197,7 @@ func TestAStormOfRebalancesMakesNoSessionCareful(t *testing.T) {
 // A note has an offset of raw.bulk. Where the log of that is shorter than another one, the note is not beyond its end: a
 // broker that was killed would take the log for one that was cut.
 func TestANoteIsNotBeyondTheEndOfTheLog(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	for range 3 {
 		c.put(schemas.TopicRawLive, "1", echo("1", "e"))
@@ -219,9 +225,10 @@ func TestANoteIsNotBeyondTheEndOfTheLog(t *testing.T) {
 	}
 }
 
-// TestBodiesThatWaitAndFailAreSetAsideAlone: of several deferred bodies in parts, exactly those that fail are set
+// TestOnlyFailingDeferredBodiesAreSetAside: of several deferred bodies in parts, exactly those that fail are set
 // aside. All others are emitted once and in order. Other businesses of the partition make progress meanwhile.
-func TestBodiesThatWaitAndFailAreSetAsideAlone(t *testing.T) {
+func TestOnlyFailingDeferredBodiesAreSetAside(t *testing.T) {
+	t.Parallel()
 	mad, other, live := "1", mate("1"), mate("1", mate("1"))
 	for name, poisons := range map[string]map[string][]int{ // which bodies of a business are poison
 		"in the middle":             {mad: {5}},
@@ -341,9 +348,10 @@ func TestBodiesThatWaitAndFailAreSetAsideAlone(t *testing.T) {
 	}
 }
 
-// TestTheChunksOfABodyThatWaitAreNotTriesOfIt: a body whose chunks leave one after another while a session is careful has not failed as
+// TestHeldChunksOfABodyAreNoAttemptsOfTheBody: a body whose chunks leave one after another while a session is careful has not failed as
 // often.
-func TestTheChunksOfABodyThatWaitAreNotTriesOfIt(t *testing.T) {
+func TestHeldChunksOfABodyAreNoAttemptsOfTheBody(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
 	cfg := c.config("a")
@@ -370,8 +378,73 @@ func TestTheChunksOfABodyThatWaitAreNotTriesOfIt(t *testing.T) {
 	}
 }
 
-// TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn: what comes of live moves on with each session, also those that end because of the history.
-func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
+// TestOnlyTheChunkThatFailsIsSetAside: of a body with several chunks, those before and behind a chunk that fails leave.
+// It does not matter whether they were held, came in order, belong to several numbers, or came by the live lane.
+func TestOnlyTheChunkThatFailsIsSetAside(t *testing.T) {
+	element := func(order int, id string) string {
+		return fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d,"progress":%d},"threads":[{"id":"15550199","messages":[{"from":"15550199","id":%q,"timestamp":"1772300000","type":"text","text":{"body":"b"}}]}]}`, order, 10*order, id)
+	}
+	of := func(from, to, poison int) string {
+		var all []string
+		for order := from; order <= to; order++ {
+			id := fmt.Sprint("chunk.", order)
+			if order == poison {
+				id = "poison"
+			}
+			all = append(all, element(order, id))
+		}
+		return body("1", "history", `"history":[`+strings.Join(all, ",")+`]`)
+	}
+	for name, c := range map[string]struct {
+		topic  schemas.Topic
+		bodies []string
+		poison int
+		place  string
+	}{
+		"held":                {schemas.TopicRawBulk, []string{of(2, 6, 5), chunk("1", 0, 1, 10, "chunk.1")}, 5, "0 element 3"},
+		"held, the first one": {schemas.TopicRawBulk, []string{of(2, 6, 2), chunk("1", 0, 1, 10, "chunk.1")}, 2, "0 element 0"},
+		"in order":            {schemas.TopicRawBulk, []string{of(1, 6, 4)}, 4, "0 element 3"},
+		"the first one":       {schemas.TopicRawBulk, []string{of(1, 6, 1)}, 1, "0 element 0"},
+		"in the live lane":    {schemas.TopicRawLive, []string{of(1, 6, 4)}, 4, "0 element 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cl := newCluster(t)
+			cl.refuse("poison")
+			cfg := cl.config("a")
+			cfg.Compression = "none"
+			var want []string
+			for order := 1; order <= 6; order++ {
+				if order != c.poison {
+					want = append(want, fmt.Sprint("chunk.", order))
+				}
+			}
+			for _, b := range c.bodies {
+				cl.put(c.topic, "1", b)
+			}
+			cl.run(cfg)
+			letters := cl.read(schemas.TopicDLQ, atLeast(1))
+			l := letters[0]
+			if got, want := fmt.Sprint(headerOf(l, schemas.HeaderDLQReason), " ", headerOf(l, schemas.HeaderDLQTopic), "@", headerOf(l, schemas.HeaderDLQOffset)), fmt.Sprint("body_failed ", c.topic, "@0"); got != want {
+				t.Errorf("the letter is %s, want %s", got, want)
+			}
+			change, element, _ := strings.Cut(c.place, " ")
+			if got := headerOf(l, schemas.HeaderDLQChanges); got != change || !strings.Contains(headerOf(l, schemas.HeaderDLQMessage), element) {
+				t.Errorf("the letter names change %q: %s; want %s", got, headerOf(l, schemas.HeaderDLQMessage), c.place)
+			}
+			if got := wamids(cl.read(schemas.TopicHistory, atLeast(5))); !slices.Equal(got, want) {
+				t.Errorf("history is %v, want %v", got, want)
+			}
+			if letters = cl.read(schemas.TopicDLQ, atLeast(1)); len(letters) != 1 {
+				t.Errorf("%d letters, want one", len(letters))
+			}
+		})
+	}
+}
+
+// TestAFailingBodyIsFoundWhileTheOtherLaneContinues: what comes of live moves on with each session, also those that end because of the history.
+func TestAFailingBodyIsFoundWhileTheOtherLaneContinues(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
 	cfg := c.config("a")
@@ -398,8 +471,9 @@ func TestABodyThatFailsIsFoundWhileTheOtherLaneGetsOn(t *testing.T) {
 	c.read(schemas.TopicHistory, func(rs []*kgo.Record) bool { return len(rs) > 0 && wamid(rs[len(rs)-1]) == "behind" })
 }
 
-// TestWhatIsDueBeforeABodyIsNoTryOfIt: time passes up to the receipt of a body, and a chunk that is due by then fails.
-func TestWhatIsDueBeforeABodyIsNoTryOfIt(t *testing.T) {
+// TestAChunkDueBeforeABodyIsNoAttemptOfTheBody: time passes up to the receipt of a body, and a chunk that is due by then fails.
+func TestAChunkDueBeforeABodyIsNoAttemptOfTheBody(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.refuse("poison")
 	cfg := c.config("a")

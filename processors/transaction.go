@@ -78,7 +78,7 @@ func (s *session) groupByPartition(fetches kgo.Fetches) map[int32]*polledRecords
 		}
 		s.p.metrics.read(topic, records, bytes)
 	})
-	now := time.Now()
+	now := s.p.deps.Now()
 	recent := s.crowd.since(now.Add(-bulk.LiveRecent))
 	for _, w := range all {
 		w.crowd = &recent
@@ -110,9 +110,9 @@ func (s *session) transaction(ctx context.Context, all map[int32]*polledRecords,
 	}
 	send := newSender(ctx, s.txn.Produce, &s.limits)
 	d := txnWork{send: send, acquire: s.workspaces.acquire}
-	begun := time.Now()
+	begun := s.p.deps.Now()
 	err := s.runWork(ctx, &d, all, tick)
-	ended := time.Now()
+	ended := s.p.deps.Now()
 	s.worked = ended.Sub(begun)
 	if err != nil {
 		return s.abort(ctx, err)
@@ -128,8 +128,9 @@ func (s *session) transaction(ctx context.Context, all map[int32]*polledRecords,
 	go func() {
 		defer close(end.done)
 		end.committed, end.err = s.commit(ctx, send, parts)
-		end.took = time.Since(ended)
-		s.p.metrics.txnSeconds.Observe(s.p.deps.Now().Sub(started).Seconds())
+		now := s.p.deps.Now()
+		end.took = now.Sub(ended)
+		s.p.metrics.txnSeconds.Observe(now.Sub(started).Seconds())
 	}()
 	var aheadErr error
 	if !s.cares() {
@@ -275,10 +276,10 @@ func (d *txnWork) start(r *runner) {
 	}
 }
 
-// flush flushes the runners in parallel.
-func (d *txnWork) flush() error {
+// flush flushes the runners in parallel, at most so many at once.
+func (d *txnWork) flush(parallel int) error {
 	var g errgroup.Group
-	g.SetLimit(cores())
+	g.SetLimit(parallel)
 	for _, r := range d.runners {
 		g.Go(r.flush)
 	}
@@ -289,7 +290,7 @@ func (d *txnWork) flush() error {
 // records, then the backlog within its budget, then the ticks, and the flush.
 func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polledRecords, tick tick) error {
 	var g errgroup.Group
-	g.SetLimit(cores())
+	g.SetLimit(s.p.deps.Cores())
 	for partition, r := range s.runners {
 		w := all[partition]
 		ahead := r != nil && r.workspace != nil
@@ -314,7 +315,7 @@ func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polled
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	now := time.Now()
+	now := s.p.deps.Now()
 	careful := s.cares()
 	q := s.newBudget(now, len(all) > 0)
 	if careful {
@@ -335,7 +336,7 @@ func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polled
 			return err
 		}
 	}
-	return d.flush()
+	return d.flush(s.p.deps.Cores())
 }
 
 // liveWaiting reports whether records of raw.live or rerouted are buffered for the next poll.
@@ -351,7 +352,7 @@ func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 		return err
 	}
 	var g errgroup.Group
-	g.SetLimit(cores())
+	g.SetLimit(s.p.deps.Cores())
 	all := s.groupByPartition(fetches)
 	for partition, w := range all {
 		r := s.runners[partition]
@@ -375,7 +376,7 @@ const (
 // joinLiveLate adds live records that arrive while a transaction with bulk waits for its acknowledgements, which take
 // the longer part of a commit. If no live messages are expected, it does nothing: workDuringCommit uses that time.
 func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
-	if !d.bulk || s.cares() || !s.policy.LiveExpected(time.Now()) {
+	if !d.bulk || s.cares() || !s.policy.LiveExpected(s.p.deps.Now()) {
 		return nil
 	}
 	for range lateJoinsMax {
@@ -388,7 +389,7 @@ func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
 		if err := s.joinLive(ctx, d); err != nil {
 			return err
 		}
-		if err := d.flush(); err != nil {
+		if err := d.flush(s.p.deps.Cores()); err != nil {
 			return err
 		}
 	}
@@ -398,7 +399,7 @@ func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
 // newBudget returns the bulk budget of a transaction. inHand says that the transaction has polled records.
 func (s *session) newBudget(now time.Time, inHand bool) *bulk.Budget {
 	bytes, length := s.policy.Allowance(now, inHand)
-	q := &bulk.Budget{Now: time.Now, LiveWaiting: s.liveWaiting, AtHandOnly: s.policy.LiveExpected(now)}
+	q := &bulk.Budget{TurnItems: s.policy.TurnItems(now), LiveWaiting: s.liveWaiting, AtHandOnly: s.policy.LiveExpected(now)}
 	q.Bytes.Store(bytes - s.workedAhead)
 	s.workedAhead = 0
 	if length > 0 {

@@ -19,6 +19,7 @@ import (
 // TestARestartDoesNotWaitForItsLastTransaction: a processor that was killed within a transaction ends it when it
 // comes back. It would be there for minutes, and hide from restore what lies behind it.
 func TestARestartDoesNotWaitForItsLastTransaction(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	cfg := c.config("a")
 	last, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...), kgo.TransactionalID(cfg.GroupID+"-a"),
@@ -122,9 +123,10 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestTheLaterOfTwoOfOneNameStays: two processors with one processor.instance_id do not fence each other in turn,
+// TestTheLaterOfTwoProcessorsWithOneInstanceIDStays: two processors with one processor.instance_id do not fence each other in turn,
 // and the one that stood by goes on when the other is gone.
-func TestTheLaterOfTwoOfOneNameStays(t *testing.T) {
+func TestTheLaterOfTwoProcessorsWithOneInstanceIDStays(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	first := c.start(c.config("a"))
 	eventually(t, "the first one is ready", func() bool { return first.Ready() == nil })

@@ -1,10 +1,10 @@
 package processors
 
-import "github.com/coexstream/coexstream/processors/task"
+import "github.com/coexstream/coexstream/processors/partition"
 
 // workspace is the memory for the records that one task emits in a transaction.
 type workspace struct {
-	task    task.Workspace
+	task    partition.Workspace
 	records records
 }
 

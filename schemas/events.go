@@ -13,7 +13,7 @@ const (
 )
 
 // Message is the value of `history`, `media`, `echoes` and `messages`: one message, media asset,
-// status or error. ce_type tells which.
+// status or error. ce_type says which.
 type Message struct {
 	WABAID             string `json:"waba_id"`
 	PhoneNumberID      string `json:"phone_number_id"`
@@ -34,7 +34,7 @@ type Message struct {
 	WAMIDToken string `json:"wamid_token,omitempty"`
 
 	// Thread is the chat: the group, else the WhatsApp user's phone number in digits, else its BSUID. It is absent
-	// where the webhook names nobody.
+	// where the webhook names no contact.
 	Thread string `json:"thread,omitempty"`
 	// GroupID is the group that the chat is, absent in a chat of two. Contact is the participant then.
 	GroupID string   `json:"group_id,omitempty"`
@@ -52,13 +52,13 @@ type Message struct {
 	// Status is history_context.status in upper case, or a status's status in lower case.
 	Status string `json:"status,omitempty"`
 
-	// Historical marks what happened before the business was onboarded: no bots, no notifications, no
+	// Historical marks events from before the onboarding of the business: no bots, no notifications, no
 	// 24 h window.
 	Historical bool `json:"historical"`
-	// Standby marks what came under the field `standby`: another application holds the thread, so this one
+	// Standby marks events of the field `standby`: another application holds the thread, so this one
 	// must not answer.
 	Standby bool `json:"standby,omitempty"`
-	// Joined tells for media whether its placeholder is known.
+	// Joined says for media whether its placeholder is known.
 	Joined *bool `json:"joined,omitempty"`
 
 	Sync *SyncPosition `json:"sync,omitempty"`
@@ -76,7 +76,7 @@ const (
 	KindReaction    = "reaction"    // belongs to the message that its original names; without an emoji it is taken back
 	KindEdit        = "edit"        // replaces the content of an earlier message
 	KindRevoke      = "revoke"      // deletes an earlier message
-	KindSystem      = "system"      // WhatsApp tells of a change of the user: a new number, a new id
+	KindSystem      = "system"      // WhatsApp reports a change of the user: a new number, a new id
 	KindMedia       = "media"       // the asset of an earlier placeholder
 	KindStatus      = "status"      // the fate of a message that the business sent
 	KindError       = "error"       // an error without a message
@@ -96,7 +96,7 @@ type Contact struct {
 	ProfileName string `json:"profile_name,omitempty"`
 }
 
-// SyncPosition says where in its history sync a message came.
+// SyncPosition is a message's position in its history sync.
 type SyncPosition struct {
 	Window     int32  `json:"window"` // 1 for the number's first onboarding window
 	Phase      *int32 `json:"phase,omitempty"`
@@ -180,7 +180,7 @@ type Sync struct {
 	// OrderKnown is false when chunks came without chunk_order: arrival order.
 	OrderKnown bool        `json:"order_known"`
 	Phases     []SyncPhase `json:"phases"`
-	// Progress is the highest progress that any chunk told. 100 alone does not mean done.
+	// Progress is the highest progress of any chunk. 100 alone does not mean done.
 	Progress int32 `json:"progress"`
 
 	Chunks          int64 `json:"chunks"`                // chunks that left
@@ -198,7 +198,7 @@ type Sync struct {
 
 	Error json.RawMessage `json:"error,omitempty"` // history[].errors[], verbatim, when declined
 
-	// Errors are the errors of the history that the vendor told of, in the order of arrival: the first
+	// Errors are the errors of the history that the vendor reported, in the order of arrival: the first
 	// SyncErrorsMax of the window, and how many more there were.
 	Errors        []SyncError `json:"errors,omitempty"`
 	ErrorsOmitted int64       `json:"errors_omitted,omitempty"`
@@ -223,7 +223,7 @@ type SyncPhase struct {
 	Next     int32     `json:"next"`               // chunk_order that leaves next
 	Left     int64     `json:"left"`               // chunks that left
 	Held     int64     `json:"held"`               // chunks that wait
-	Progress int32     `json:"progress"`           // highest progress told in this phase
+	Progress int32     `json:"progress"`           // highest progress in this phase
 	Finished bool      `json:"finished,omitempty"` // known to be complete
 	Gaps     []SyncGap `json:"gaps,omitempty"`
 	// GapsOmitted counts the gaps that Gaps does not list: it lists the first 64.

@@ -34,7 +34,7 @@ func RankOf(messageType []byte, hasErrors bool) Rank {
 	return RankConcrete
 }
 
-// hasContent tells whether a message of a type is documented to have content of its own, with errors beside it or not.
+// hasContent reports whether a message of a type is documented to have content of its own, with errors beside it or not.
 func hasContent(messageType []byte) bool {
 	switch string(messageType) {
 	case "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contacts", "reaction", "interactive",
@@ -75,6 +75,29 @@ func HashBytes(b []byte) Hash {
 	return Hash{u.Hi, u.Lo}
 }
 
+// AppendCompact appends a JSON text without white space between its tokens. Ids of content do not depend on it.
+func AppendCompact(dst, text []byte) []byte {
+	start := 0
+	for i := 0; i < len(text); {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			i++
+		case ' ', '\n', '\t', '\r':
+			dst = append(dst, text[start:i]...)
+			i++
+			start = i
+		default:
+			i++
+		}
+	}
+	return append(dst, text[start:]...)
+}
+
 // HashParts is the identity of a sequence of byte strings: the parts are length-delimited, so ("ab","c")
 // and ("a","bc") differ. scratch is reused and returned.
 func HashParts(scratch []byte, parts ...[]byte) (Hash, []byte) {
@@ -93,7 +116,7 @@ func MessageKey(scratch []byte, phoneNumberID, wamid []byte) (Hash, []byte) {
 }
 
 // EditKey is the identity of one edit of a message: there may be several under one wamid. The timestamp is that of the
-// edit, in Unix seconds; content is what tells it from others at that time.
+// edit, in Unix seconds; content distinguishes it from others at that time.
 func EditKey(message Hash, timestamp int64, content []byte) Hash {
 	digest := HashBytes(content)
 	var b [40]byte
@@ -104,8 +127,8 @@ func EditKey(message Hash, timestamp int64, content []byte) Hash {
 	return HashBytes(p)
 }
 
-// StandbyKey is the identity of a copy of what key identifies, that came under the field `standby`. The copy and the real
-// one are told apart: an application that got the copy first has to answer the real one all the same.
+// StandbyKey returns the identity of a copy under the field `standby` of the message with a key. The copy and the message
+// differ, because an application that got the copy first must still answer the message.
 func StandbyKey(key Hash) Hash {
 	var b [32]byte
 	p := append(b[:0], "standby\x00"...)

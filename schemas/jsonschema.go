@@ -41,7 +41,7 @@ func JSONSchemaNames() []string {
 // AsyncAPI is the AsyncAPI 3.0 document of all topics. The bytes are the caller's.
 func AsyncAPI() []byte { return append([]byte(nil), asyncAPI...) }
 
-// EventType is what a ce_type stands for.
+// EventType describes a ce_type.
 type EventType struct {
 	Type   string // ce_type
 	Topic  Topic  // the topic that carries it

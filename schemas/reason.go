@@ -25,7 +25,7 @@ const (
 	ReasonIDTooLong       Reason = "id_too_long"                // an id is longer than 256 bytes
 	ReasonOutputTooLarge  Reason = "output_too_large"           // the events would have more than 8 times the body's bytes
 	ReasonTooManyNumbers  Reason = "too_many_numbers"           // the business has more numbers than the limit
-	ReasonSourceNumbers   Reason = "too_many_numbers_of_source" // the source told of more than its share of a partition
+	ReasonSourceNumbers   Reason = "too_many_numbers_of_source" // the source has more than its share of a partition
 	ReasonBodyFailed      Reason = "body_failed"                // processing the body failed, or ended the processor, twice
 )
 

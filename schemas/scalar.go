@@ -69,7 +69,7 @@ func (d Decimal) UnixMilli() int64 {
 	return n * 1000
 }
 
-// Time is the moment that the timestamp tells, in UTC, to the millisecond; the zero Time when there is none.
+// Time returns the timestamp in UTC, to the millisecond; the zero Time if there is none.
 func (d Decimal) Time() time.Time {
 	if d == 0 {
 		return time.Time{}

@@ -35,10 +35,10 @@ func (t Topic) String() string { return topicNames[t] }
 // Name is the topic's full name: prefix (default "coex.") and name.
 func (t Topic) Name(prefix string) string { return prefix + topicNames[t] }
 
-// Compacted tells whether the newest record of a key is the truth of this topic.
+// Compacted reports whether the newest record of a key is the truth of this topic.
 func (t Topic) Compacted() bool { return t == TopicContacts || t == TopicSyncs || t == TopicState }
 
-// Raw tells whether the ingress writes this topic. Raw topics are not transactional.
+// Raw reports whether the ingress writes this topic. Raw topics are not transactional.
 func (t Topic) Raw() bool { return t == TopicRawLive || t == TopicRawBulk }
 
 // Topics lists all topics.

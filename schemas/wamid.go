@@ -1,6 +1,6 @@
 package schemas
 
-// ScopedWAMID is what a wamid is made of. One message may have two: in one of them User is the phone number of the
+// ScopedWAMID has the parts of a wamid. One message may have two: in one of them User is the phone number of the
 // WhatsApp user, in the other its business-scoped user id. The token is the same in both.
 //
 // The token alone does not name a message: a message to a broadcast list has one token in all chats.

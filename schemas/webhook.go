@@ -3,7 +3,7 @@ package schemas
 import "encoding/json"
 
 // The types of the webhooks, for those who read the `original` of an event, and for those who write
-// webhooks in tests. They know what the vendors document and what was seen beside it; properties that
+// webhooks in tests. They have the documented properties and others that were seen; properties that
 // they do not know are not an error, and get lost when such a value is written again. The pipeline
 // itself never goes through them: it passes on the vendor's bytes.
 
@@ -28,7 +28,7 @@ type Webhook struct {
 	Entry  []WebhookEntry `json:"entry"`
 }
 
-// WebhookEntry is what changed at one WhatsApp Business Account.
+// WebhookEntry has the changes of one WhatsApp Business Account.
 type WebhookEntry struct {
 	// ID is the WABA id, but for account_update PARTNER_* events, where it can be the id of the business
 	// portfolio and the WABA is Value.WABAInfo.WABAID. [Meta: account_update reference]
@@ -53,7 +53,7 @@ type WebhookValue struct {
 	History []WebhookHistory `json:"history,omitempty"`
 	// StateSync holds changes of the address book. [Meta: smb_app_state_sync reference]
 	StateSync []WebhookStateSync `json:"state_sync,omitempty"`
-	// MessageEchoes holds what the business sent from its phone or a companion device.
+	// MessageEchoes has messages that the business sent from its phone or a companion device.
 	// [Meta: smb_message_echoes reference]
 	MessageEchoes    []WebhookMessage `json:"message_echoes,omitempty"`
 	SMBMessageEchoes []WebhookMessage `json:"smb_message_echoes,omitempty"` // the same by another name
@@ -64,7 +64,7 @@ type WebhookValue struct {
 	Statuses []WebhookStatus  `json:"statuses,omitempty"`
 	Errors   []WebhookError   `json:"errors,omitempty"`
 
-	// Standby holds copies of what another application answers. [Meta: standby reference]
+	// Standby has copies of messages that another application answers. [Meta: standby reference]
 	Standby *WebhookStandby `json:"standby,omitempty"`
 
 	WebhookHandover
@@ -88,7 +88,7 @@ type WebhookStandbyEcho struct {
 	Flow      json.RawMessage     `json:"flow,omitempty"`
 }
 
-// WebhookSendRequest is the request that sent a message, as far as it tells whom it goes to.
+// WebhookSendRequest is the request that sent a message, with its recipient only.
 type WebhookSendRequest struct {
 	To        string `json:"to,omitempty"`
 	Recipient string `json:"recipient,omitempty"` // business-scoped user id
@@ -158,7 +158,7 @@ type WebhookChunk struct {
 
 // WebhookThread is the chat with one WhatsApp user.
 type WebhookThread struct {
-	// ID is the user's phone number. It may be empty: then Context tells who it is.
+	// ID is the user's phone number. It may be empty: then Context identifies the user.
 	ID       string                `json:"id,omitempty"`
 	Context  *WebhookThreadContext `json:"context,omitempty"`
 	Messages []WebhookMessage      `json:"messages"`

@@ -68,7 +68,7 @@ type WebhookMessage struct {
 	IdentityKeyHash string                 `json:"identity_key_hash,omitempty"`
 }
 
-// WebhookHistoryContext is what is known of a past message beside its content.
+// WebhookHistoryContext has the properties of a past message beside its content.
 type WebhookHistoryContext struct {
 	// Status is DELIVERED, ERROR, PENDING, PLAYED, READ or SENT; seen in lower case, too.
 	// [Meta: Onboarding WhatsApp Business app users, History]

@@ -1,12 +1,12 @@
 package sinks
 
 import (
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -37,17 +37,30 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate names what cannot be.
+// Validate returns an error that names the field, its value, and what is allowed.
 func (c *Config) Validate() error {
 	switch {
 	case c.Name == "":
-		return fmt.Errorf("a sink without a name")
+		return invalid.Value("Name", c.Name, "a name")
 	case c.RecordsMax < 1:
-		return fmt.Errorf("records of a batch: %d is not allowed; allowed: 1 or more", c.RecordsMax)
-	case c.LiveBytesMax < 1 || c.BacklogBytesMax < 1:
-		return fmt.Errorf("bytes of a fetch: %d and %d are not allowed; allowed: 1 or more", c.LiveBytesMax, c.BacklogBytesMax)
-	case c.Poll <= 0 || c.RetryMin <= 0 || c.RetryMax < c.RetryMin || c.CutPatience <= 0 || c.Heartbeat <= 0 || c.ContactTombstones <= 0 || c.SyncTombstones <= 0:
-		return fmt.Errorf("a duration that is 0 or less, or a greatest distance below the first one")
+		return invalid.Value("RecordsMax", c.RecordsMax, "1 or more")
+	case c.LiveBytesMax < 1:
+		return invalid.Value("LiveBytesMax", c.LiveBytesMax, "1 or more")
+	case c.BacklogBytesMax < 1:
+		return invalid.Value("BacklogBytesMax", c.BacklogBytesMax, "1 or more")
+	case c.RetryMax < c.RetryMin:
+		return invalid.Value("RetryMax", c.RetryMax, "at least RetryMin (%s)", c.RetryMin)
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"Poll", c.Poll}, {"RetryMin", c.RetryMin}, {"CutPatience", c.CutPatience}, {"Heartbeat", c.Heartbeat},
+		{"ContactTombstones", c.ContactTombstones}, {"SyncTombstones", c.SyncTombstones},
+	} {
+		if d.value <= 0 {
+			return invalid.Value(d.field, d.value, "more than 0")
+		}
 	}
 	return nil
 }

@@ -132,7 +132,7 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 	}
 }
 
-// setAway notes what the last attempt of a partition came to, and tells whether that is new.
+// setAway notes what the last attempt of a partition came to, and reports whether that is new.
 func (s *Sink) setAway(partition int32, err error) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +187,7 @@ func (s *Sink) Lag(lane string) (records int64, behind time.Duration) {
 	return records, behind
 }
 
-// CaughtUp tells whether everything was applied that the logs held when they were last asked, and they were asked.
+// CaughtUp reports whether everything was applied that the logs held when they were last asked, and they were asked.
 func (s *Sink) CaughtUp() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

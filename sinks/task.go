@@ -305,7 +305,7 @@ func (r *reading) take(w *work, recordsMax int) {
 	w.to[r.topic] = r.records[0].Offset
 }
 
-// heartbeat writes positions anew that have not changed for long: their age tells whether tombstones were missed.
+// heartbeat writes positions anew that have not changed for long: their age reports whether tombstones were missed.
 func (t *task) heartbeat(ctx context.Context) error {
 	w := &work{live: true, to: map[schemas.Topic]int64{}}
 	for topic, r := range t.reading {

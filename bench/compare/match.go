@@ -73,7 +73,7 @@ type RatioOf struct {
 	Figure Figure `json:"figure"`
 }
 
-// Failed tells whether a contestant did not pass its check.
+// Failed reports whether a contestant did not pass its check.
 func (o *Outcome) Failed() bool {
 	return slices.ContainsFunc(o.Standing, func(s Standing) bool { return !s.OK && s.Skip == "" })
 }

@@ -18,7 +18,7 @@ type Verdict struct {
 	Unacked  int64 `json:"unacked"`  // in the log although not acknowledged
 }
 
-// OK tells whether something was acknowledged, and all of it is in the log as it was sent.
+// OK reports whether something was acknowledged, and all of it is in the log as it was sent.
 func (v Verdict) OK() bool { return v.Acked > 0 && v.Missing == 0 && v.Altered == 0 }
 
 // String is the verdict for people.

@@ -90,7 +90,7 @@ func digest(prefix, suffix []byte) uint64 {
 	return xxh3.Hash(prefix) ^ xxh3.HashSeed(suffix, 1)
 }
 
-// Same tells whether a body is, byte for byte, the one that was sent under the identity found at a place.
+// Same reports whether a body is, byte for byte, the one that was sent under the identity found at a place.
 func (ts *Templates) Same(body []byte, id Identity, at int) bool {
 	if int(id.Template) >= len(ts.all) {
 		return false

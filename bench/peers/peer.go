@@ -26,7 +26,7 @@ const SignatureHeader = "X-Hub-Signature-256"
 // BodyBytesMax is the largest body that the peers take.
 const BodyBytesMax = 16 << 20
 
-// Verified tells whether the signature is the body's.
+// Verified reports whether the signature is the body's.
 func Verified(secret, body, signature []byte) bool {
 	const scheme = "sha256="
 	if len(signature) < len(scheme) || string(signature[:len(scheme)]) != scheme {

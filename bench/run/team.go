@@ -64,7 +64,7 @@ func (t team) each(do func(*role) error) error {
 	return nil
 }
 
-// ended tells whether one of the team has ended.
+// ended reports whether one of the team has ended.
 func (t team) ended() bool {
 	return slices.ContainsFunc(t, func(p *role) bool {
 		select {

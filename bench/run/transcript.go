@@ -82,7 +82,7 @@ func (t transcript) count() (n int) {
 // transcriptSettle is how long nothing may come after the last one, so that what is one too many is seen.
 const transcriptSettle = time.Second
 
-// holds reads a topic and tells whether it is what was demanded. Other numbers' messages are not looked at.
+// holds reads a topic and reports whether it is what was demanded. Other numbers' messages are not looked at.
 func (t transcript) holds(ctx context.Context, b *broker, topic string) (ok bool, verdict string, err error) {
 	ends, err := durable.End(ctx, b.admin, topic)
 	if err != nil {

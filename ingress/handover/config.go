@@ -1,9 +1,9 @@
 package handover
 
 import (
-	"errors"
-	"fmt"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Config is the configuration of a Spooled.
@@ -37,19 +37,19 @@ func DefaultConfig() Config {
 func (c *Config) Validate() error {
 	switch {
 	case c.Dir == "":
-		return errors.New("ingress.spool.dir is empty: want a path")
+		return invalid.Value("ingress.spool.dir", c.Dir, "a path")
 	case c.SegmentBytes < 64<<10 || c.SegmentBytes > 1<<30:
-		return fmt.Errorf("ingress.spool.segment_bytes is %d: want %d to %d", c.SegmentBytes, 64<<10, 1<<30)
+		return invalid.Value("ingress.spool.segment_bytes", c.SegmentBytes, "%d to %d", 64<<10, 1<<30)
 	case c.BytesMax < 4*c.SegmentBytes:
-		return fmt.Errorf("ingress.spool.bytes_max is %d: want at least four segments, %d", c.BytesMax, 4*c.SegmentBytes)
+		return invalid.Value("ingress.spool.bytes_max", c.BytesMax, "at least four times ingress.spool.segment_bytes (%d)", 4*c.SegmentBytes)
 	case c.AgeMax < time.Second:
-		return fmt.Errorf("ingress.spool.age_max is %s: want at least %s", c.AgeMax, time.Second)
+		return invalid.Value("ingress.spool.age_max", c.AgeMax, "%s or more", time.Second)
 	case c.After < 10*time.Millisecond || c.After > time.Minute:
-		return fmt.Errorf("ingress.spool.after is %s: want %s to %s", c.After, 10*time.Millisecond, time.Minute)
+		return invalid.Value("ingress.spool.after", c.After, "%s to %s", 10*time.Millisecond, time.Minute)
 	case c.DrainBytesPerSecond < 1<<10:
-		return fmt.Errorf("ingress.spool.drain.bytes_per_second is %d: want at least %d", c.DrainBytesPerSecond, 1<<10)
+		return invalid.Value("ingress.spool.drain.bytes_per_second", c.DrainBytesPerSecond, "%d or more", 1<<10)
 	case c.DrainRecordsPerSecond < 1:
-		return fmt.Errorf("ingress.spool.drain.records_per_second is %d: want at least 1", c.DrainRecordsPerSecond)
+		return invalid.Value("ingress.spool.drain.records_per_second", c.DrainRecordsPerSecond, "1 or more")
 	}
 	return nil
 }

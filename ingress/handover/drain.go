@@ -20,12 +20,12 @@ type lane struct {
 	direct raw.Ordered
 	now    func() time.Time
 	log    *slog.Logger
-	slow   time.Duration // an acknowledgement that takes longer keeps its shard on the detour
+	slow   time.Duration // after a slower acknowledgement, new records of its shard continue to go to the spool
 
 	// Owned by the goroutine of run:
 	window         spool.Window
 	records, bytes pace
-	counted        [2]int64 // of Spool.Committed, what the paces have allowed
+	counted        [2]int64 // the part of Spool.Committed that the paces have allowed
 	failures       int      // shards that failed since the last success
 	pause          time.Duration
 	saved          time.Time
@@ -42,7 +42,7 @@ type backlog struct {
 const (
 	drainRecords = 512
 	// The bytes of a window. All of it may belong to one partition, and a live record should not wait behind more than
-	// about a batch. Nobody waits for chunks of history.
+	// about a batch. No user waits for chunks of history.
 	drainBytesLive = 1 << 20
 	drainBytesBulk = 4 << 20
 	// drainAttempt is the deadline of a hand-over. No sender waits for it.
@@ -94,7 +94,7 @@ func (l *lane) step(ctx context.Context) {
 		l.failures, l.pause = 0, drainPauseFirst
 		l.store.Wait(ctx)
 		return
-	case n == 0, l.failures >= drainOutage, l.store.HeldAll():
+	case n == 0, l.failures >= drainOutage, l.store.OnlyHeldLeft():
 		l.save()
 		l.sleep(ctx, l.pause)
 		l.pause = min(2*l.pause, drainPauseMost)
@@ -106,7 +106,7 @@ func (l *lane) step(ctx context.Context) {
 	if !l.sleep(ctx, l.wait(n)) {
 		return
 	}
-	l.store.Converge(&l.window)
+	l.store.BeginHandOver(&l.window)
 	done, failed := l.deliver(ctx)
 	l.backlog.records += done
 	if done > 0 {

@@ -19,7 +19,7 @@ import (
 
 // Spooled is the raw.Durable that publishes to Kafka within a bound of time, and else appends to the local disk.
 //
-// Businesses share spool.Shards shards, by the hash that chooses their partition. A shard takes the detour over the disk
+// Businesses share spool.Shards shards, by the hash that chooses their partition. Records of a shard go to the disk
 // from its first record there until its last record was handed over without delay. This keeps the order of records that
 // are published one after the other.
 //
@@ -84,11 +84,11 @@ func New(cfg Config, direct raw.Ordered, deps Deps) (*Spooled, error) {
 func (s *Spooled) Publish(r *raw.Record, deadline time.Time) error {
 	lane := s.lanes[raw.Lane(r.Topic)]
 	store := lane.store
-	cause, shard := errDetour, -1
+	cause, shard := errSpooledEarlier, -1
 	if !store.Idle() || lane.ahead != nil && !lane.ahead.Idle() {
 		shard = shardOf(r)
 	}
-	if shard < 0 || !s.detour(lane, shard, deadline) {
+	if shard < 0 || !s.mustSpool(lane, shard, deadline) {
 		err := s.direct.Publish(r, s.kafkaDeadline(deadline))
 		if err == nil {
 			s.byKafka.Inc()
@@ -107,19 +107,19 @@ func (s *Spooled) Publish(r *raw.Record, deadline time.Time) error {
 	return fmt.Errorf("%w; spool: %w", cause, err)
 }
 
-// detour reports whether a record has to go to the spool. When the last records of its shard are being handed over, it
+// mustSpool reports whether a record has to go to the spool. When the last records of its shard are being handed over, it
 // waits for them first.
-func (s *Spooled) detour(l *lane, shard int, deadline time.Time) bool {
+func (s *Spooled) mustSpool(l *lane, shard int, deadline time.Time) bool {
 	until := s.kafkaDeadline(deadline)
 	if l.ahead != nil {
-		l.ahead.Await(shard, until)
+		l.ahead.AwaitHandOver(shard, until)
 	}
-	l.store.Await(shard, until)
-	return l.store.Detour(shard) || l.ahead != nil && l.ahead.Detour(shard)
+	l.store.AwaitHandOver(shard, until)
+	return l.store.MustSpool(shard) || l.ahead != nil && l.ahead.MustSpool(shard)
 }
 
-// errDetour is the reason when Kafka was not asked.
-var errDetour = fmt.Errorf("%w: earlier records of the business are in the spool", raw.ErrUnavailable)
+// errSpooledEarlier is the reason when Kafka was not asked.
+var errSpooledEarlier = fmt.Errorf("%w: earlier records of the business are in the spool", raw.ErrUnavailable)
 
 // kafkaDeadline returns the time until which Kafka may acknowledge. When little time is left until the deadline, the
 // disk gets half of it.

@@ -10,7 +10,7 @@ import (
 // batch has the records of one partition in one produce request.
 //
 // encode copies the records under the batch's lock. drop takes the same lock and returns a record to its owner: after
-// drop nobody reads the record. The request reads only the copy.
+// drop no goroutine reads the record. The request reads only the copy.
 type batch struct {
 	mu      sync.Mutex
 	records []*raw.Record // nil: dropped

@@ -1,10 +1,11 @@
 package publish
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Config is the configuration of a Publisher.
@@ -47,43 +48,43 @@ func DefaultConfig() Config {
 // Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
 	if len(c.Brokers) == 0 {
-		return fmt.Errorf("publisher.brokers is empty: want at least one host:port")
+		return invalid.Value("kafka.brokers", c.Brokers, "at least one host:port")
 	}
 	for _, l := range []struct{ key, value string }{
-		{"compression_live", c.CompressionLive}, {"compression_bulk", c.CompressionBulk},
+		{"ingress.compression.live", c.CompressionLive}, {"ingress.compression.bulk", c.CompressionBulk},
 	} {
-		if _, err := compression(l.value); err != nil {
-			return fmt.Errorf("publisher.%s is %w", l.key, err)
+		if _, ok := compression(l.value); !ok {
+			return invalid.Value(l.key, l.value, "none, snappy, lz4, zstd")
 		}
 	}
 	if c.BatchBytesMax < 1<<10 || c.BatchBytesMax > 64<<20 {
-		return fmt.Errorf("publisher.batch_bytes_max is %d: want %d to %d", c.BatchBytesMax, 1<<10, 64<<20)
+		return invalid.Value("publisher.batch_bytes_max", c.BatchBytesMax, "%d to %d", 1<<10, 64<<20)
 	}
 	if c.RecordBytesMax < 1<<16 || c.RecordBytesMax > 1<<30 {
-		return fmt.Errorf("publisher.record_bytes_max is %d: want %d to %d", c.RecordBytesMax, 1<<16, 1<<30)
+		return invalid.Value("publisher.record_bytes_max", c.RecordBytesMax, "%d to %d", 1<<16, 1<<30)
 	}
 	if c.InFlightBytesMax < 1<<20 || c.InFlightBytesMax > 1<<40 {
-		return fmt.Errorf("publisher.in_flight_bytes_max is %d: want %d to %d", c.InFlightBytesMax, 1<<20, int64(1)<<40)
+		return invalid.Value("publisher.in_flight_bytes_max", c.InFlightBytesMax, "%d to %d", 1<<20, int64(1)<<40)
 	}
 	if c.ProduceTimeout < 10*time.Millisecond || c.ProduceTimeout > time.Minute {
-		return fmt.Errorf("publisher.produce_timeout is %s: want %s to %s", c.ProduceTimeout, 10*time.Millisecond, time.Minute)
+		return invalid.Value("publisher.produce_timeout", c.ProduceTimeout, "%s to %s", 10*time.Millisecond, time.Minute)
 	}
 	if c.ConnectionIdleTimeout < time.Second || c.ConnectionIdleTimeout > time.Hour {
-		return fmt.Errorf("publisher.connection_idle_timeout is %s: want %s to %s", c.ConnectionIdleTimeout, time.Second, time.Hour)
+		return invalid.Value("publisher.connection_idle_timeout", c.ConnectionIdleTimeout, "%s to %s", time.Second, time.Hour)
 	}
 	return nil
 }
 
-func compression(name string) (kafka.Compression, error) {
+func compression(name string) (codec kafka.Compression, ok bool) {
 	switch name {
 	case "none":
-		return 0, nil
+		return 0, true
 	case "snappy":
-		return kafka.Snappy, nil
+		return kafka.Snappy, true
 	case "lz4":
-		return kafka.Lz4, nil
+		return kafka.Lz4, true
 	case "zstd":
-		return kafka.Zstd, nil
+		return kafka.Zstd, true
 	}
-	return 0, fmt.Errorf("%q: want none, snappy, lz4 or zstd", name)
+	return 0, false
 }

@@ -75,11 +75,7 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 	}
 	var codecs [raw.Lanes]kafka.Compression
 	for topic, name := range map[schemas.Topic]string{schemas.TopicRawLive: cfg.CompressionLive, schemas.TopicRawBulk: cfg.CompressionBulk} {
-		codec, err := compression(name)
-		if err != nil {
-			return nil, fmt.Errorf("publisher compression of %s is %w", topic, err)
-		}
-		codecs[raw.Lane(topic)] = codec
+		codecs[raw.Lane(topic)], _ = compression(name) // validated
 	}
 	metrics, err := newPublisherMetrics(deps.Registerer)
 	if err != nil {

@@ -25,7 +25,7 @@ type queue struct {
 	closed  bool
 	waiting []*publication
 	// current are the publications to send before those that wait; an entry is nil once its deadline has passed. Each
-	// publication is finished once, by whoever removes it from waiting or current under mu.
+	// publication is finished once, by the goroutine that removes it from waiting or current under mu.
 	current []*publication
 	spans   []span // of current, in order: the first one is sent next
 	tries   int    // failed attempts of the first span
@@ -34,7 +34,7 @@ type queue struct {
 	sending *batch // the batch in flight; nil: none
 	// sendingAt is the index in current of each record of sending.
 	sendingAt []int
-	spare     *batch // for the next attempt; nobody else uses it
+	spare     *batch // for the next attempt only
 }
 
 // span is current[from:to].

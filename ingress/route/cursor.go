@@ -3,10 +3,27 @@ package route
 import "bytes"
 
 // cursor skips over JSON without decoding it. It is fast for well-formed bodies and gives up on others. It never
-// leaves the slice, whatever the bytes are.
+// leaves the slice, for any bytes.
 type cursor struct {
 	b []byte
 	i int
+}
+
+// find skips to the value of the next member with a name, wherever it stands. The name includes its closing quote.
+func (cur *cursor) find(name string) bool {
+	word := []byte(name)
+	for {
+		n := bytes.Index(cur.b[cur.i:], word)
+		if n < 0 {
+			return false
+		}
+		start := cur.i + n
+		cur.i = start + len(word)
+		if opens(cur.b, start) && cur.space() == ':' {
+			cur.i++
+			return true
+		}
+	}
 }
 
 // space skips white space and returns the byte after it, 0 at the end.

@@ -13,27 +13,13 @@ const accountBytesMax = 64 << 10
 // portfolioWABA returns the waba_id of the first waba_info object.
 func portfolioWABA(body []byte) []byte {
 	body = body[:min(len(body), accountBytesMax)]
-	word := []byte(`waba_info"`)
-	for at := 0; ; {
-		n := bytes.Index(body[at:], word)
-		if n < 0 {
-			return nil
+	cur := cursor{b: body}
+	for cur.find(`waba_info"`) {
+		if cur.enter('{') {
+			return cur.member("waba_id") // only the first object: nested ones would take quadratic time
 		}
-		start := at + n
-		at = start + len(word)
-		if !opens(body, start) {
-			continue
-		}
-		cur := cursor{b: body, i: at}
-		if cur.space() != ':' {
-			continue
-		}
-		cur.i++
-		if !cur.enter('{') {
-			continue
-		}
-		return cur.member("waba_id") // only the first object: nested ones would take quadratic time
 	}
+	return nil
 }
 
 // member returns the id under a name of the object that the cursor has entered.
@@ -154,24 +140,12 @@ func PhoneNumberID(body []byte) []byte { return idUnder(body, `phone_number_id"`
 
 // idUnder returns the first id under a name. The name includes its closing quote.
 func idUnder(body []byte, name string) []byte {
-	word := []byte(name)
-	for at := 0; ; {
-		n := bytes.Index(body[at:], word)
-		if n < 0 {
-			return nil
-		}
-		start := at + n
-		at = start + len(word)
-		if !opens(body, start) {
-			continue
-		}
-		cur := cursor{b: body, i: at}
-		if cur.space() != ':' {
-			continue
-		}
-		cur.i++
-		if id := cur.id(); id != nil {
+	cur := cursor{b: body}
+	for cur.find(name) {
+		value := cur
+		if id := value.id(); id != nil {
 			return id
 		}
 	}
+	return nil
 }

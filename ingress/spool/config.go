@@ -2,8 +2,9 @@ package spool
 
 import (
 	"errors"
-	"fmt"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Config is the configuration of a Spool.
@@ -19,17 +20,17 @@ type Config struct {
 	Sync bool
 }
 
-// Validate returns an error that names the field, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
 	switch {
 	case c.Dir == "":
-		return errors.New("spool: the folder is empty: want a path")
+		return invalid.Value("ingress.spool.dir", c.Dir, "a path")
 	case c.SegmentBytes < 4<<10 || c.SegmentBytes > 1<<30:
-		return fmt.Errorf("spool: segment bytes are %d: want %d to %d", c.SegmentBytes, 4<<10, 1<<30)
+		return invalid.Value("ingress.spool.segment_bytes", c.SegmentBytes, "%d to %d", 4<<10, 1<<30)
 	case c.BytesMax < c.SegmentBytes:
-		return fmt.Errorf("spool: bytes max is %d: want at least a segment, %d", c.BytesMax, c.SegmentBytes)
+		return invalid.Value("ingress.spool.bytes_max", c.BytesMax, "at least ingress.spool.segment_bytes (%d)", c.SegmentBytes)
 	case c.AgeMax <= 0:
-		return fmt.Errorf("spool: age max is %s: want more than 0", c.AgeMax)
+		return invalid.Value("ingress.spool.age_max", c.AgeMax, "more than 0")
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func TestTornTailIsToldAndKept(t *testing.T) {
 	}
 }
 
-// Damage that occurs while the process runs must not keep a shard on the detour forever.
+// Damage that occurs while the process runs must not keep a shard in the spool forever.
 func TestRotUnderARunningProcess(t *testing.T) {
 	fs := faultfs.New()
 	l := mustLive(t, fs, testConfig())
@@ -98,7 +98,7 @@ func TestRotUnderARunningProcess(t *testing.T) {
 		t.Errorf("%d of 3 came out", len(got[1]))
 	}
 	waitFor(t, "quarantine", func() bool { l.drain(); return len(files(fs, dir+"/quarantine")) == 1 })
-	if l.Detour(1) || l.Stats().Records != 0 {
+	if l.MustSpool(1) || l.Stats().Records != 0 {
 		t.Error("the shard is shut for good")
 	}
 }

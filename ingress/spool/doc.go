@@ -11,7 +11,7 @@
 //     over. A damaged record does not affect the records behind it.
 //   - Disk, memory and age are bounded. Append returns an error at each bound.
 //
-// A folder belongs to one process at a time. Any number of goroutines may call Append, Detour and Ready. Read, Rewind,
+// A folder belongs to one process at a time. Any number of goroutines may call Append, MustSpool and Ready. Read, Rewind,
 // Done, SetAside and SaveProgress belong to the goroutine that drains; Done and SetAside may run in parallel. Nothing
 // becomes durable before Run is called.
 //

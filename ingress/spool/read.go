@@ -91,7 +91,7 @@ func (s *Spool) settle(w *Window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range w.Entries {
-		s.converged(uint16(w.Entries[i].Shard))
+		s.handedOver(uint16(w.Entries[i].Shard))
 		if e := &w.Entries[i]; !e.done {
 			if p.held == nil {
 				p.held = map[int]bool{}
@@ -234,8 +234,8 @@ func (s *Spool) Left() bool {
 	return s.pass.left
 }
 
-// HeldAll reports whether all waiting records belong to held shards. Then the pass need not go on.
-func (s *Spool) HeldAll() bool {
+// OnlyHeldLeft reports whether all waiting records belong to held shards. Then the pass can end.
+func (s *Spool) OnlyHeldLeft() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	held := int64(0)
@@ -250,7 +250,7 @@ func (s *Spool) Rewind(w *Window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range w.Entries {
-		s.converged(uint16(w.Entries[i].Shard))
+		s.handedOver(uint16(w.Entries[i].Shard))
 	}
 	w.reset()
 	for _, seg := range s.segments {
@@ -268,8 +268,8 @@ func (s *Spool) Wait(ctx context.Context) {
 	}
 }
 
-// Done marks a record as handed over. The records of a shard are marked in their order. slow keeps the shard on the
-// detour, because its partition acknowledges slowly.
+// Done marks a record as handed over. The records of a shard are marked in their order. slow says that its
+// partition acknowledges slowly. Then new records of the shard continue to go to the spool.
 func (s *Spool) Done(e *Entry, slow bool) {
 	shard := uint16(e.Shard)
 	e.done = true
@@ -284,7 +284,7 @@ func (s *Spool) Done(e *Entry, slow bool) {
 		s.turn(shard)
 	}
 	if s.counts[shard] == 0 {
-		s.converged(shard)
+		s.handedOver(shard)
 	}
 	if e.seg.undone--; e.seg.undone <= 0 && !e.seg.open {
 		s.finish(e.seg)

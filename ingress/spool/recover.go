@@ -10,8 +10,8 @@ import (
 const openWait = 100 * time.Millisecond
 
 // count reads the segments of earlier processes. It counts the records of each shard and finds damage. A segment that
-// cannot be opened may have records of every shard. Until it was opened, or openTries attempts failed, all shards take
-// the detour.
+// cannot be opened may have records of every shard. Until it was opened, or openTries attempts failed, records of all
+// shards go to the spool.
 func (s *Spool) count(ctx context.Context) {
 	s.mu.Lock()
 	old := slices.DeleteFunc(slices.Clone(s.segments), func(seg *segment) bool { return seg.own })

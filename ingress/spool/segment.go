@@ -54,12 +54,12 @@ func (s *Spool) turn(shard uint16) {
 	}
 }
 
-// Idle reports whether Detour is false for every shard. It costs one atomic load.
+// Idle reports whether MustSpool is false for every shard. It costs one atomic load.
 func (s *Spool) Idle() bool { return s.shut.Load() == 0 }
 
-// Detour reports whether new records of a shard have to go to the spool: earlier ones of it wait there, or the last
+// MustSpool reports whether new records of a shard have to go to the spool: earlier ones of it wait there, or the last
 // hand-over of the shard was slow. It is true for all shards until the folder has been read.
-func (s *Spool) Detour(shard int) bool {
+func (s *Spool) MustSpool(shard int) bool {
 	return s.gates[shard].Load() || !s.counted.Load()
 }
 

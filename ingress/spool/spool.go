@@ -30,7 +30,7 @@ type Spool struct {
 	shut    atomic.Int32
 	counted atomic.Bool
 	gates   [Shards]atomic.Bool
-	closing [Shards]atomic.Bool // see Converge; written with mu
+	closing [Shards]atomic.Bool // see BeginHandOver; written with mu
 	total   atomic.Int64        // waiting records
 	// committed counts what became durable since the start.
 	committedRecords, committedBytes atomic.Int64
@@ -48,7 +48,7 @@ type Spool struct {
 	moved      bool             // cursors, since the last SaveProgress
 	over       []*segment       // to be removed, or moved to quarantine
 	turned     chan struct{}    // closed when closing becomes false for some shard
-	waiting    *group           // what the next write takes; nil: nothing
+	waiting    *group           // the records of the next write; nil: none
 	closed     bool
 	retire     bool // the open segment can be closed: it has no waiting record
 	failure    error

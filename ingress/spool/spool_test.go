@@ -77,7 +77,7 @@ func mustLive(t testing.TB, fs *faultfs.FS, cfg spool.Config) *life {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the folder to be read", func() bool { return !l.Detour(spool.Shards - 1) })
+	waitFor(t, "the folder to be read", func() bool { return !l.MustSpool(spool.Shards - 1) })
 	return l
 }
 
@@ -153,8 +153,8 @@ func files(fs *faultfs.FS, folder string) (segments []string) {
 func TestRecordsComeOutInTheOrderOfTheirShardAndLeaveNothing(t *testing.T) {
 	fs := faultfs.New()
 	l := mustLive(t, fs, testConfig())
-	if !l.Idle() || l.Detour(3) {
-		t.Error("an empty spool wants a detour")
+	if !l.Idle() || l.MustSpool(3) {
+		t.Error("a shard of an empty spool must spool")
 	}
 	want := map[int][]string{}
 	for i := range 300 {
@@ -162,8 +162,8 @@ func TestRecordsComeOutInTheOrderOfTheirShardAndLeaveNothing(t *testing.T) {
 		l.mustAppend(i%5, p)
 		want[i%5] = append(want[i%5], p)
 	}
-	if l.Idle() || !l.Detour(3) || l.Detour(5) {
-		t.Errorf("idle %v, shard 3 %v, shard 5 %v", l.Idle(), l.Detour(3), l.Detour(5))
+	if l.Idle() || !l.MustSpool(3) || l.MustSpool(5) {
+		t.Errorf("idle %v, shard 3 %v, shard 5 %v", l.Idle(), l.MustSpool(3), l.MustSpool(5))
 	}
 	if n := len(files(fs, dir)); n < 10 {
 		t.Errorf("%d segments of 4 KiB", n)
@@ -239,13 +239,13 @@ func TestHeldShardWaitsForTheNextPassAndNobodyElseDoes(t *testing.T) {
 		}
 	}
 	pass(2)
-	if len(got[2]) != 0 || len(got[1]) != 25 || !l.Left() || !l.HeldAll() {
+	if len(got[2]) != 0 || len(got[1]) != 25 || !l.Left() || !l.OnlyHeldLeft() {
 		t.Errorf("%d held ones and %d others came out, left %v", len(got[2]), len(got[1]), l.Left())
 	}
-	if !l.Detour(2) || l.Detour(1) {
-		t.Error("only the held shard needs a detour")
+	if !l.MustSpool(2) || l.MustSpool(1) {
+		t.Error("only the held shard must spool")
 	}
-	if !l.Detour(0) {
+	if !l.MustSpool(0) {
 		t.Error("a slow shard went back at once")
 	}
 	l.Rewind(&l.window)
@@ -389,8 +389,8 @@ func TestDiskThatIsFullOrReadOnlyIsStillDrained(t *testing.T) {
 		if got := l.drain(); len(got[1]) != 50 {
 			t.Errorf("%v: %d of 50 came out", errno, len(got[1]))
 		}
-		if l.Detour(1) {
-			t.Error("what was drained still wants a detour")
+		if l.MustSpool(1) {
+			t.Error("a drained shard must still spool")
 		}
 	}
 }

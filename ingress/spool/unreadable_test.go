@@ -66,7 +66,7 @@ func TestNoFailureToFindOrOpenWhatThereIsLosesAnything(t *testing.T) {
 							start := func() *life {
 								l, err := live(t, fs, testConfig(), time.Now, rng)
 								if err == nil {
-									waitFor(t, "the folder to be read", func() bool { return !l.Detour(spool.Shards - 1) })
+									waitFor(t, "the folder to be read", func() bool { return !l.MustSpool(spool.Shards - 1) })
 									return l
 								}
 								if !errors.Is(err, fail) || !strings.Contains(err.Error(), tried) {
@@ -131,8 +131,8 @@ func TestNoFailureToFindOrOpenWhatThereIsLosesAnything(t *testing.T) {
 	}
 }
 
-// Records of an earlier process are not overtaken while a segment cannot be opened: until it was opened, all shards take
-// the detour, and then the shards of its records. A segment that cannot be opened for long delays nothing else.
+// Records of an earlier process are not overtaken while a segment cannot be opened: until it was opened, records of
+// all shards go to the spool, and then those of its shards. A segment that cannot be opened for long delays nothing else.
 func TestASegmentThatCannotBeOpenedAtOnceIsNotOvertaken(t *testing.T) {
 	for name, forEver := range map[string]bool{"at first": false, "for ever": true} {
 		t.Run(name, func(t *testing.T) {
@@ -153,16 +153,16 @@ func TestASegmentThatCannotBeOpenedAtOnceIsNotOvertaken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, "a second attempt", func() bool { return failed.Load() >= 2 || !l.Detour(3) })
-			if !l.Detour(3) || !l.Detour(4) {
+			waitFor(t, "a second attempt", func() bool { return failed.Load() >= 2 || !l.MustSpool(3) })
+			if !l.MustSpool(3) || !l.MustSpool(4) {
 				t.Error("what is sent now overtakes")
 			}
 			if !forEver {
 				fs.Inject(nil)
 			}
-			waitFor(t, "the folder to be read", func() bool { return !l.Detour(4) })
-			if l.Detour(3) == forEver {
-				t.Errorf("shard 3 takes the detour: %v", l.Detour(3))
+			waitFor(t, "the folder to be read", func() bool { return !l.MustSpool(4) })
+			if l.MustSpool(3) == forEver {
+				t.Errorf("shard 3 must spool: %v", l.MustSpool(3))
 			}
 			fs.Inject(nil)
 			acked := map[string]bool{"old": true}

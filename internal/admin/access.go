@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// Access is who may see what. The zero value lets everybody see all, over plain text, who asks for an IP address or for
-// localhost: for a listener that only this machine reaches.
+// Access limits the access to the listener. The zero value is for a listener that only this machine reaches: plain text,
+// and full access for requests whose Host is an IP address or localhost.
 type Access struct {
 	TLS *tls.Config // nil: plain text
-	// Token is asked for the bearer token at each request, so that it can change; nil: there is none.
+	// Token returns the bearer token. It is called for each request, because the token can change. nil: no token.
 	Token func() string
-	// ClientCertificates tells that a verified client certificate opens the listener too.
+	// ClientCertificates: a verified client certificate gives access too.
 	ClientCertificates bool
-	// Hosts are further names by which the listener may be asked; "*": any.
+	// Hosts are further allowed names of the header Host; "*": any.
 	Hosts []string
 }
 
-// allows tells whether a request may see all. What opens the listener, where anything has to, is enough; without it,
-// the request must at least be meant for this listener.
+// allows reports whether a request has full access: by a token or certificate where one is required, otherwise by an
+// allowed Host.
 func (a *Access) allows(r *http.Request) bool {
 	if a.open() {
 		return a.addressed(r) && !crossSite(r)
 	}
-	// A browser brings its certificate for any page that makes it ask, but the token for none.
+	// A browser sends its certificate with requests of any page, but the token with none.
 	if a.ClientCertificates && !crossSite(r) && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return true
 	}
@@ -34,15 +34,15 @@ func (a *Access) allows(r *http.Request) bool {
 		return false
 	}
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	// Hashes, because comparing the tokens themselves would tell their lengths.
+	// Hashes, because a comparison of the tokens would reveal their lengths.
 	want, got := sha256.Sum256([]byte(a.Token())), sha256.Sum256([]byte(strings.TrimSpace(given)))
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && strings.EqualFold(scheme, "Bearer")
 }
 
-// open tells whether nothing has to open the listener.
+// open reports whether neither token nor certificate is required.
 func (a *Access) open() bool { return a.Token == nil && !a.ClientCertificates }
 
-// guard lets only those pass who may.
+// guard refuses requests without access.
 func (a *Access) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Health knows which parts are ready. The zero value has no parts and is not ready: the process
-// has only begun to start.
+// Health has the readiness of the parts. The zero value has no parts and is not ready, because the process has not
+// started yet.
 type Health struct {
 	mu       sync.Mutex
 	order    []string
@@ -21,8 +21,8 @@ var (
 	errStarting = errors.New("starting")
 )
 
-// Add registers a part. ready is called at each probe, at the same time as other calls, and says why the
-// part is not ready.
+// Add registers a part. ready is called at each probe, possibly in parallel. Its error is the reason why the part is not
+// ready.
 func (h *Health) Add(name string, ready func() error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -35,7 +35,7 @@ func (h *Health) Add(name string, ready func() error) {
 	h.parts[name] = ready
 }
 
-// AddOptional registers a part whose trouble is told, but leaves the process ready.
+// AddOptional registers a part whose error is reported while the process stays ready.
 func (h *Health) AddOptional(name string, ready func() error) {
 	h.Add(name, ready)
 	h.mu.Lock()
@@ -46,7 +46,7 @@ func (h *Health) AddOptional(name string, ready func() error) {
 	h.optional[name] = true
 }
 
-// Hold keeps the process from being ready, however its parts are, until release is called: it has only begun to start.
+// Hold makes the process not ready until release is called, because it is still starting.
 func (h *Health) Hold() (release func()) {
 	h.hold(true)
 	return func() { h.hold(false) }
@@ -80,7 +80,7 @@ type Report struct {
 	Parts  []Part `json:"parts"`
 }
 
-// WithoutReasons is the report for those who are not to know why.
+// WithoutReasons returns the report for requests without full access.
 func (r Report) WithoutReasons() Report {
 	parts := make([]Part, len(r.Parts))
 	for i, p := range r.Parts {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// addressed tells whether a request names this listener as somebody would who means it. A web page can let a name of its
-// own point to this machine (DNS rebinding), and its browser then asks here with that name; it cannot make the browser
-// send an IP address, or no name. So those are taken, as is localhost, and any other name only when it is in Hosts.
+// addressed reports whether the Host of a request is allowed: an IP address, none, localhost, or a name of Hosts. A web
+// page can let a name of its own resolve to this machine (DNS rebinding). The browser then sends that name, and never an
+// IP address or no name.
 func (a *Access) addressed(r *http.Request) bool {
 	name := r.Host
 	if host, _, err := net.SplitHostPort(name); err == nil {
@@ -26,7 +26,7 @@ func (a *Access) addressed(r *http.Request) bool {
 	return slices.ContainsFunc(a.Hosts, func(h string) bool { return h == "*" || strings.EqualFold(strings.TrimSuffix(h, "."), name) })
 }
 
-// crossSite tells whether a page of another site makes a browser ask, other than by a link that somebody follows.
+// crossSite reports whether a browser sends the request for a page of another site, except for a followed link.
 func crossSite(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":

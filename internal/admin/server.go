@@ -1,14 +1,14 @@
-// Package admin is the operators' listener: metrics, liveness, readiness and profiles, on a port of its
-// own, so that it answers while the webhook port is busy and never stands open to senders.
+// Package admin is the operators' listener: metrics, liveness, readiness and profiles. It has a port of its own, so that it
+// answers while the webhook port is busy, and senders do not reach it.
 //
 //	/metrics      Prometheus
 //	/livez        200 while the process runs
 //	/readyz       200 when every part is ready, else 503; JSON with the reason of each part
 //	/debug/pprof  profiles
 //
-// Where access is limited (Access), a bearer token or a client certificate opens all of it. Elsewhere the Host has to be an
-// IP address, localhost or a configured name. For others, /livez and /readyz still answer, for probes bring no token and
-// load balancers any name, but /readyz gives no reasons: they name brokers.
+// Where access is limited (Access), a bearer token or a client certificate gives full access. Elsewhere the Host must be an
+// IP address, localhost or a configured name. Other requests get /livez and /readyz only, because probes send no token and
+// load balancers any name. Then /readyz has no reasons, because they name brokers.
 package admin
 
 import (
@@ -47,7 +47,7 @@ type Server struct {
 	http     *http.Server
 }
 
-// Listen opens the port, so that a port that is taken is told before anything else starts.
+// Listen opens the port. So a port in use is an error before anything else starts.
 func Listen(ctx context.Context, address string, access Access, metrics prometheus.Gatherer, health *Health, log *slog.Logger) (*Server, error) {
 	l, err := listen.TCP(ctx, address)
 	if err != nil {

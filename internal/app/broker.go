@@ -68,7 +68,7 @@ files that only a stop completes.`,
 // verifiedJSON is the output of `broker verify`.
 type verifiedJSON struct {
 	Dir     string `json:"dir"`
-	Running bool   `json:"running"` // an `up` works on it: the ends of its files were not judged
+	Running bool   `json:"running"` // an `up` uses it: the ends of its files were not checked
 	embedded.Verified
 	Took float64 `json:"took_seconds"`
 }
@@ -120,7 +120,7 @@ func writeVerified(out io.Writer, v *verifiedJSON) error {
 	return err
 }
 
-// quarantineReady is the part of /readyz that tells of damage. The process is ready all the same.
+// quarantineReady is the part of /readyz for damage. The process stays ready.
 func quarantineReady(dir string) error {
 	list, err := embedded.Quarantined(dir)
 	if err != nil {
@@ -132,7 +132,7 @@ func quarantineReady(dir string) error {
 	return fmt.Errorf("%d damages of the broker's data are in quarantine; see 'coexstream doctor'", len(list))
 }
 
-// brokerFacts is what doctor judges of the embedded broker's folder.
+// brokerFacts returns the facts of the embedded broker's folder for doctor.
 func brokerFacts(cfg *config.Config) func() (doctor.BrokerData, error) {
 	return func() (doctor.BrokerData, error) {
 		data := doctor.BrokerData{Path: brokerFolder(cfg)}

@@ -82,9 +82,10 @@ func (p *process) tailed(topic string) (seen map[string]int, last int64) {
 // Eight bytes in the middle of a log are damaged while it is stopped: the records of the damaged batch are
 // gone and told, all others are there, and what is sent afterwards comes out, once, at offsets of its own.
 func TestDamageOfALogCostsTheDamagedBatchOnly(t *testing.T) {
+	t.Parallel()
 	const before, after = 160, 300
 	dir := t.TempDir()
-	p := startUp(t, dir)
+	p := startUp(t, dir, eachBodyOnce...)
 	p.until("prints how to begin", func() bool { return strings.Contains(p.stdout.String(), " check") })
 	secret, body := printed(t, p.stdout.String(), `app secret +(\S+)`), printed(t, p.stdout.String(), `body='(.+)'`)
 	p.postMany(secret, body, "OLD", before)
@@ -113,7 +114,7 @@ func TestDamageOfALogCostsTheDamagedBatchOnly(t *testing.T) {
 		t.Fatalf("lost: %v", lost)
 	}
 
-	p = startUp(t, dir)
+	p = startUp(t, dir, eachBodyOnce...)
 	if !strings.Contains(p.stderr.String(), "damage in the embedded broker's data was moved to quarantine") {
 		t.Errorf("the start says nothing:\n%s", p.stderr)
 	}

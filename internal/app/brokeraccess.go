@@ -13,8 +13,8 @@ import (
 	"github.com/coexstream/coexstream/internal/private"
 )
 
-// Where the embedded broker asks its clients who they are, `up` generates a password and keeps it in the data folder: alone,
-// for kafka.sasl.password_file, and with all else that a client needs as properties, for kcat.
+// Where clients of the embedded broker must authenticate, `up` generates a password and keeps it in the data folder: alone,
+// for kafka.sasl.password_file, and with the other properties of a client, for kcat.
 const (
 	brokerPasswordName   = "broker.password"
 	brokerPropertiesName = "broker.properties"
@@ -23,7 +23,7 @@ const (
 
 func brokerPasswordPath(dataDir string) string { return filepath.Join(dataDir, brokerPasswordName) }
 
-// brokerPassword is the password that the embedded broker asks for, generated at the first time; empty: it asks for none.
+// brokerPassword returns the password of the embedded broker, and generates it at the first start; empty: none is required.
 func brokerPassword(cfg *config.Config) (password string, isNew bool, err error) {
 	if !cfg.Embedded.Authenticates() {
 		return "", false, nil
@@ -68,7 +68,7 @@ sasl.password=%s
 	return nil
 }
 
-// brokerReaders says who can read the embedded broker's topics, and how.
+// brokerReaders is the text about access to the embedded broker's topics.
 func brokerReaders(cfg *config.Config, address string, authenticates bool) string {
 	topic := cfg.Kafka.Prefix + "messages"
 	if authenticates {

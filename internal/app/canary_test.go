@@ -174,6 +174,7 @@ ingress:
 // Everything that can go wrong does, at the most talkative level, and nobody who sees logs, metrics, answers,
 // the configuration or the list of processes sees a secret or anything of a message.
 func TestNoSecretAndNothingOfAMessageIsTold(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary with everything that can go wrong")
 	}
@@ -236,6 +237,7 @@ func TestNoSecretAndNothingOfAMessageIsTold(t *testing.T) {
 
 // The same with a cluster that is not there and one that refuses.
 func TestNoSecretIsToldWhenKafkaFails(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}

@@ -419,7 +419,7 @@ func eventsOf(t *testing.T, brokers, prefix string) (all []fieldEvent) {
 	return all
 }
 
-// ofBusinesses tells whether an event is of one of these businesses: by its value, its source, or the body of the
+// ofBusinesses reports whether an event is of one of these businesses: by its value, its source, or the body of the
 // letter.
 func (e fieldEvent) ofBusinesses(ids map[string]bool) bool {
 	if ids[e.get("waba_id")] {
@@ -436,11 +436,12 @@ func (e fieldEvent) ofBusinesses(ids map[string]bool) bool {
 // Every input that came out wrong once gives what is right, from the webhook to the topics, and a replay of them all
 // into another prefix gives the same events.
 func TestCasesOfTheFieldComeOutRight(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary and waits for gaps and media")
 	}
 	waits := []string{"--set", "processor.history.phase_hold=1s", "--set", "processor.history.gap_timeout=2s", "--set", "processor.media.hold=3s"}
-	up := startUp(t, t.TempDir(), waits...)
+	up := startUp(t, t.TempDir(), append(waits, eachBodyOnce...)...)
 	defer up.signal(syscall.SIGTERM)
 	url, secret := up.credentials()
 	now := time.Now()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +45,7 @@ held, and the report has the time of their release. Run the command again then.`
 			if err != nil {
 				return err
 			}
-			conn, err := connectionOf(cfg)
+			conn, err := connectionOf(cfg, a.logger(cfg))
 			if err != nil {
 				return err
 			}
@@ -85,6 +86,10 @@ held, and the report has the time of their release. Run the command again then.`
 }
 
 func (a *app) check(cmd *cobra.Command, c verify.CheckConfig, output string) error {
+	if !a.environmentSets("GOGC") {
+		// The memory of a long check has no pointers, so a collection is cheap.
+		debug.SetGCPercent(collectEarlyPercent)
+	}
 	verdict, err := verify.Check(cmd.Context(), c, verify.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
 	if err != nil {
 		return err

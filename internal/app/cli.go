@@ -19,7 +19,7 @@ import (
 	"github.com/coexstream/coexstream/internal/config"
 )
 
-// IO is the surroundings of a run.
+// IO has the standard streams and the environment of a run.
 type IO struct {
 	In      io.Reader
 	Out     io.Writer
@@ -54,9 +54,9 @@ type app struct {
 	io     IO
 	file   string
 	sets   []string
-	warned bool // of what is odd in the configuration
+	warned bool // the warnings of the configuration were written
 
-	// guessed is the data folder of a command that was given no brokers: an up on this folder should have them.
+	// guessed is the data folder of a command without brokers. They should come from an up on this folder.
 	guessed string
 }
 
@@ -108,13 +108,13 @@ func suggestions(cmd *cobra.Command, name string) string {
 // keyAnnotation ties a flag to its configuration key.
 const keyAnnotation = "coexstream-key"
 
-// bind adds a flag that sets a configuration key. The value is checked where the key is.
+// bind adds a flag that sets a configuration key. Package config checks the value.
 func bind(f *pflag.FlagSet, flag, key, usage string) {
 	f.String(flag, "", usage+" (key "+key+")")
 	tie(f, flag, key)
 }
 
-// bindBool is bind for a flag that can stand without a value.
+// bindBool is bind for a flag whose value can be omitted.
 func bindBool(f *pflag.FlagSet, flag, key, usage string) {
 	f.Bool(flag, true, usage+" (key "+key+")")
 	tie(f, flag, key)
@@ -169,8 +169,8 @@ func (a *app) load(cmd *cobra.Command, defaults config.Default) (*config.Config,
 	return cfg, nil
 }
 
-// loadBeside reads the configuration for a command that may find an `up` on the same data folder: what
-// that one runs with are the defaults.
+// loadBeside reads the configuration for a command. If an `up` runs on the same data folder, its settings are the
+// defaults.
 func (a *app) loadBeside(cmd *cobra.Command) (*config.Config, *running, error) {
 	cfg, err := a.load(cmd, nil)
 	if err != nil {
@@ -198,7 +198,7 @@ func (a *app) loadBeside(cmd *cobra.Command) (*config.Config, *running, error) {
 	return cfg, nil, nil
 }
 
-// withoutUp says to a command without brokers that there is no up which has some.
+// withoutUp adds to the error of a command without brokers that no up runs.
 func (a *app) withoutUp(err error) error {
 	if a.guessed == "" || !errors.Is(err, syscall.ECONNREFUSED) {
 		return err
@@ -206,7 +206,7 @@ func (a *app) withoutUp(err error) error {
 	return fmt.Errorf("no up runs on data folder %s: start one, or name the cluster with --brokers or --config (%w)", a.guessed, err)
 }
 
-// logger writes what the configuration says to standard error.
+// logger writes to standard error, as the configuration says.
 func (a *app) logger(cfg *config.Config) *slog.Logger {
 	level := slog.LevelInfo
 	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // validated by config
@@ -222,7 +222,7 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// sayf writes for people. Whoever does not listen any more misses it: that is no error of the command.
+// sayf writes text for users. A closed output is no error of the command.
 func sayf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
 // counted is a number with its noun, "1 letter" or "2 letters".
@@ -233,7 +233,7 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// subcommand, atLeast and none check arguments; what is wrong with them is a mistake on the command line.
+// subcommand, atLeast and none check arguments. Their errors are usage errors.
 func subcommand(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("unknown command %q for %q%s", args[0], cmd.CommandPath(), suggestions(cmd, args[0]))
@@ -262,5 +262,5 @@ func checkOutput(value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return usagef("--output %q is not allowed; allowed: %s", value, strings.Join(allowed, ", "))
+	return invalidUsage("--output", value, "%s", strings.Join(allowed, ", "))
 }

@@ -68,12 +68,12 @@ func (o *letterFilter) read(now time.Time) (*deadletter.Filter, error) {
 	}
 	for _, r := range o.filter.Reasons {
 		if !slices.Contains(schemas.Reasons(), schemas.Reason(r)) {
-			return nil, usagef("--reason %q is not allowed; allowed: %s", r, listed(schemas.Reasons()))
+			return nil, invalidUsage("--reason", r, "%s", listed(schemas.Reasons()))
 		}
 	}
 	for _, t := range o.filter.Topics {
 		if topic, ok := schemas.ParseTopic(t); !ok || !topic.Raw() {
-			return nil, usagef("--topic %q is not allowed; allowed: %s, %s", t, schemas.TopicRawLive, schemas.TopicRawBulk)
+			return nil, invalidUsage("--topic", t, "%s, %s", schemas.TopicRawLive, schemas.TopicRawBulk)
 		}
 	}
 	if err := noneEmpty("waba", o.filter.WABAs); err != nil {
@@ -81,7 +81,7 @@ func (o *letterFilter) read(now time.Time) (*deadletter.Filter, error) {
 	}
 	for _, s := range o.states {
 		if !slices.Contains(deadletter.States(), deadletter.State(s)) {
-			return nil, usagef("--state %q is not allowed; allowed: %s", s, listed(deadletter.States()))
+			return nil, invalidUsage("--state", s, "%s", listed(deadletter.States()))
 		}
 		o.filter.States = append(o.filter.States, deadletter.State(s))
 	}
@@ -100,7 +100,7 @@ func listed[T ~string](values []T) string {
 // noneEmpty refuses what a script gives whose variable is not set: it would choose by chance.
 func noneEmpty(flag string, values []string) error {
 	if slices.Contains(values, "") {
-		return usagef("--%s %q is not allowed; allowed: a value", flag, "")
+		return invalidUsage("--"+flag, "", "a value")
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func (a *app) letters(cmd *cobra.Command) (*config.Config, *deadletter.Book, err
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, a.logger(cfg))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -201,7 +201,7 @@ func (a *app) dlqListCommand() *cobra.Command {
 				return err
 			}
 			if limit < 0 {
-				return usagef("--limit %d is not allowed; allowed: 0 or more", limit)
+				return invalidUsage("--limit", limit, "0 or more")
 			}
 			filter, err := o.read(time.Now())
 			if err != nil {

@@ -53,10 +53,11 @@ func (p *process) credentials() (url, secret string) {
 }
 
 func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
-	p := startUp(t, t.TempDir())
+	p := startUp(t, t.TempDir(), eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	url, secret := p.credentials()
 	const poison = `{"object":"whatsapp_business_account","entry":[{"id":"42",`
@@ -107,23 +108,23 @@ func TestPoisonThatComesBackThreeTimesIsParked(t *testing.T) {
 func TestFiltersThatCannotBeMeantAreRefused(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, tt := range []struct{ args, says string }{
-		{"dlq requeue --reason nosuch", `--reason "nosuch" is not allowed; allowed: json_invalid, `},
+		{"dlq requeue --reason nosuch", `--reason: "nosuch" is not allowed; allowed: json_invalid, `},
 		{"dlq list --reason JSON_INVALID", "allowed: json_invalid, "},
-		{"dlq export --reason json_invalid --reason nosuch", `--reason "nosuch"`},
-		{"dlq requeue --topic raw", `--topic "raw" is not allowed; allowed: raw.live, raw.bulk`},
+		{"dlq export --reason json_invalid --reason nosuch", `--reason: "nosuch"`},
+		{"dlq requeue --topic raw", `--topic: "raw" is not allowed; allowed: raw.live, raw.bulk`},
 		{"dlq requeue --topic messages", "allowed: raw.live, raw.bulk"},
-		{"dlq requeue --waba=", `--waba "" is not allowed`},
-		{"dlq list --limit -1", "--limit -1 is not allowed"},
+		{"dlq requeue --waba=", `--waba: "" is not allowed`},
+		{"dlq list --limit -1", "--limit: -1 is not allowed"},
 		{"dlq list --since 1h --until 2h", "allowed: a time behind --since"},
 		{"dlq requeue --since 2026-03-02T00:00:00Z --until 2026-03-02T00:00:00Z", "allowed: a time behind --since"},
 		{"dlq export --state nosuch", "allowed: open, requeued, parked"},
 		{"replay --dry-run --since 1h --until 2h", "allowed: a time behind --since"},
-		{"replay --dry-run --waba=", `--waba "" is not allowed`},
-		{"replay --dry-run --wamid=", `--wamid "" is not allowed`},
-		{"replay --dry-run --rate NaN", "--rate NaN is not allowed"},
-		{"replay --dry-run --bytes-rate -1", `--bytes-rate "-1" is not allowed`},
-		{"tail nosuch", `topic "nosuch" is not allowed; allowed: raw.live, `},
-		{"tail messages --limit -1", "--limit -1 is not allowed"},
+		{"replay --dry-run --waba=", `--waba: "" is not allowed`},
+		{"replay --dry-run --wamid=", `--wamid: "" is not allowed`},
+		{"replay --dry-run --rate NaN", "--rate: NaN is not allowed"},
+		{"replay --dry-run --bytes-rate -1", `--bytes-rate: "-1" is not allowed`},
+		{"tail nosuch", `topic: "nosuch" is not allowed; allowed: raw.live, `},
+		{"tail messages --limit -1", "--limit: -1 is not allowed"},
 	} {
 		var out bytes.Buffer
 		args := append(strings.Fields(tt.args), "--brokers", "127.0.0.1:1") // nobody answers there
@@ -135,11 +136,12 @@ func TestFiltersThatCannotBeMeantAreRefused(t *testing.T) {
 
 // What left of a record the first time does not leave again; what did not, leaves after the correction.
 func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
 	dir := t.TempDir()
-	p := startUp(t, dir, "--set", "processor.event_bytes_max=16KiB")
+	p := startUp(t, dir, append(eachBodyOnce, "--set", "processor.event_bytes_max=16KiB")...)
 	url, secret := p.credentials()
 	message := func(id, text string) string {
 		return `{"from":"16505551234","id":"` + id + `","timestamp":"1772366400","type":"text","text":{"body":"` + text + `"}}`
@@ -157,7 +159,7 @@ func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 		t.Errorf("what left is %v", m["wamid"])
 	}
 	p.signal(syscall.SIGTERM)
-	p = startUp(t, dir)
+	p = startUp(t, dir, eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	p.want(ExitOK, "1 letter requeued", "dlq", "requeue", "--reason", "event_too_long")
 	if m := p.messages(2); m["wamid"] != "wamid.LARGE" {
@@ -168,11 +170,12 @@ func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 
 // One odd part goes to dlq alone, and its requeue after a correction yields it alone.
 func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
 	dir := t.TempDir()
-	p := startUp(t, dir, "--set", "processor.depth_max=16")
+	p := startUp(t, dir, append(eachBodyOnce, "--set", "processor.depth_max=16")...)
 	url, secret := p.credentials()
 	message := func(id, more string) string {
 		return `{"from":"16505551234","id":"` + id + `","timestamp":"1772366400","type":"text"` + more + `}`
@@ -192,7 +195,7 @@ func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
 		t.Errorf("what left is %v", m["wamid"])
 	}
 	p.signal(syscall.SIGTERM)
-	p = startUp(t, dir)
+	p = startUp(t, dir, eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	p.want(ExitOK, "1 letter requeued", "dlq", "requeue", "--reason", "json_too_deep")
 	if m := p.messages(2); m["wamid"] != "wamid.DEEP" {
@@ -203,10 +206,11 @@ func TestRequeueOfAnOddPartYieldsThatPart(t *testing.T) {
 
 // A letter about a body that ended the processor has no copy of it. A requeue takes it from the raw log.
 func TestRequeueOfALetterWithoutItsBodyTakesItFromTheRawLog(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
-	p := startUp(t, t.TempDir())
+	p := startUp(t, t.TempDir(), eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	url, secret := p.credentials()
 	const body = `{"object":"whatsapp_business_account","entry":[{"id":"42",`

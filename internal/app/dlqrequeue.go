@@ -143,7 +143,7 @@ func (a *app) requeue(cmd *cobra.Command, args []string, o *requeueOptions) erro
 			letters = append(letters, l)
 		}
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, a.logger(cfg))
 	if err != nil {
 		return err
 	}

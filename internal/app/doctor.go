@@ -79,7 +79,7 @@ func (a *app) runDoctor(cmd *cobra.Command, flags *doctorFlags) error {
 		return err
 	}
 	if err := cmd.Context().Err(); err != nil {
-		return err // what is missing because of a signal is no finding
+		return err // facts that are missing because of a signal are no finding
 	}
 	report := doctor.Judge(facts, checks)
 	if flags.output == "json" {
@@ -96,18 +96,18 @@ func (a *app) runDoctor(cmd *cobra.Command, flags *doctorFlags) error {
 	return nil
 }
 
-// checks are the names of the checks to run, in the order of the report.
+// checks returns the names of the checks to run, in the order of the report.
 func (f *doctorFlags) checks() ([]string, error) {
 	if err := checkOutput(f.output, "text", "json"); err != nil {
 		return nil, err
 	}
 	if f.timeout <= 0 {
-		return nil, usagef("--timeout %s is not allowed; allowed: more than 0", f.timeout)
+		return nil, invalidUsage("--timeout", f.timeout, "more than 0")
 	}
 	names := doctor.Names()
 	for _, given := range slices.Concat(f.only, f.skip) {
 		if !slices.Contains(names, given) {
-			return nil, usagef("there is no check %q; allowed: %s", given, strings.Join(names, ", "))
+			return nil, invalidUsage("check", given, "%s", strings.Join(names, ", "))
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
@@ -115,7 +115,7 @@ func (f *doctorFlags) checks() ([]string, error) {
 	}), nil
 }
 
-// facts gathers what the checks need. A configuration that is not valid is a fact.
+// facts gathers the facts for the checks. An invalid configuration is a fact.
 func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags, checks []string) (*doctor.Facts, error) {
 	processes, err := flags.processes()
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 		}
 	}
 	if err == nil {
-		conn, err = connectionOf(cfg)
+		conn, err = connectionOf(cfg, nil) // the report has the errors of its clients
 	}
 	switch usage := (usageError{}); {
 	case errors.As(err, &usage):
@@ -194,14 +194,14 @@ func (f *doctorFlags) processes() ([]probe.Process, error) {
 		}
 		u, err := url.Parse(given)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, usagef("--admin %q is not allowed; allowed: http://host:port", given)
+			return nil, invalidUsage("--admin", given, "http://host:port")
 		}
 		list = append(list, probe.Process{URL: strings.TrimSuffix(u.String(), "/"), Asked: true})
 	}
 	return list, nil
 }
 
-// folders are those that are written to.
+// folders returns the folders that the processes write to.
 func folders(cfg *config.Config) []probe.Folder {
 	list := []probe.Folder{{Key: "data_dir", Path: cfg.DataDir}}
 	if cfg.Ingress.Spool.Enabled && cfg.Ingress.Spool.Dir != "" {
@@ -210,7 +210,7 @@ func folders(cfg *config.Config) []probe.Folder {
 	return list
 }
 
-// spools are the folders of the disk spool, as the ingress shares its bytes out.
+// spools returns the folders of the disk spool with their shares of the bytes.
 func spools(cfg *config.Config) []probe.SpoolFolder {
 	if !cfg.Ingress.Spool.Enabled {
 		return nil
@@ -227,7 +227,7 @@ func spools(cfg *config.Config) []probe.SpoolFolder {
 	return list
 }
 
-// adminURL is where a process of this machine would answer.
+// adminURL returns the URL at which a process of this machine would answer.
 func adminURL(cfg *config.Config, up *running) string {
 	switch {
 	case up != nil:
@@ -238,8 +238,7 @@ func adminURL(cfg *config.Config, up *running) string {
 	return localURL(cfg.Admin.Listen, cfg.Admin.TLS.CertFile != "")
 }
 
-// secretFiles are the files that hold secrets: those that keys name, and the configuration file where the
-// secrets are written into it.
+// secretFiles returns the files with secrets: those that keys name, and the configuration file if it contains secrets.
 func secretFiles(cfg *config.Config, sources []config.Source) []probe.SecretFile {
 	var files []probe.SecretFile
 	add := func(key, path string) {
@@ -280,7 +279,7 @@ func secretFiles(cfg *config.Config, sources []config.Source) []probe.SecretFile
 	return files
 }
 
-// certificateFiles are the certificates that the configuration names.
+// certificateFiles returns the certificates that the configuration names.
 func certificateFiles(cfg *config.Config) []probe.CertificateFile {
 	var files []probe.CertificateFile
 	add := func(key, path, keyPath string) {
@@ -299,7 +298,7 @@ func certificateFiles(cfg *config.Config) []probe.CertificateFile {
 	return files
 }
 
-// fileOf is the file that gave a key its value, or nothing.
+// fileOf returns the file that gave a key its value; empty: none.
 func fileOf(cfg *config.Config, key string) string {
 	from := cfg.Origin(key)
 	if info, err := os.Stat(from); err == nil && info.Mode().IsRegular() {
@@ -308,7 +307,7 @@ func fileOf(cfg *config.Config, key string) string {
 	return ""
 }
 
-// writeFindings writes a report for people: a line for what is well, more for what is not.
+// writeFindings writes a report as text: one line for a passed check, more for others.
 func writeFindings(out io.Writer, r *doctor.Report) error {
 	var b strings.Builder
 	for _, f := range r.Findings {

@@ -31,14 +31,13 @@ type patient struct {
 
 func newPatient(t *testing.T) *patient {
 	t.Helper()
-	t.Chdir(t.TempDir())
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"offsets.retention.minutes": "40000"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	p := &patient{t: t, kfake: c, addrs: c.ListenAddrs()}
-	p.flags = []string{"--brokers", strings.Join(p.addrs, ","), "--log-level", "error",
+	p.flags = []string{"--brokers", strings.Join(p.addrs, ","), "--log-level", "error", "--data-dir", filepath.Join(t.TempDir(), "data"),
 		"--set", "kafka.partitions=2", "--set", "kafka.replication_factor=1", "--set", "kafka.min_insync_replicas=1", "--set", "admin.listen=",
 		"--set", "processor.session_timeout=6s"}
 	if _, stderr, code := invoke(t, nil, append([]string{"topics", "create"}, p.flags...)...); code != ExitOK {
@@ -104,6 +103,7 @@ func (p *patient) client(opts ...kgo.Opt) *kgo.Client {
 }
 
 func TestDoctorFindsInjectedFaults(t *testing.T) {
+	t.Parallel()
 	p := newPatient(t)
 	ctx := t.Context()
 
@@ -189,6 +189,7 @@ func TestDoctorFindsInjectedFaults(t *testing.T) {
 }
 
 func TestDoctorNamesWhoHoldsReadersBack(t *testing.T) {
+	t.Parallel()
 	p := newPatient(t)
 	ctx := t.Context()
 	const timeout = 6 * time.Second
@@ -289,6 +290,7 @@ func TestDoctorLooksAtProcessesAndFiles(t *testing.T) {
 
 // Disks are left out: how full those of the machine are is its own affair.
 func TestDoctorFindsNothingOnAFreshUp(t *testing.T) {
+	t.Parallel()
 	up := startUp(t, t.TempDir())
 	if out, code := up.run("doctor", "--strict", "--skip", "disk"); code != ExitOK || strings.Count(out, "partitions, nothing waits") != 3 {
 		t.Errorf("exit code %d\n%s", code, out)

@@ -106,6 +106,7 @@ func TestDoctorFindsADataFolderThatCannotBeMade(t *testing.T) {
 }
 
 func TestDoctorFindsARawPartitionThatWasCut(t *testing.T) {
+	t.Parallel()
 	p := newPatient(t)
 	_, _, stop := p.process()
 	p.put(p.one(), "e1", "e2", "e3")
@@ -139,6 +140,7 @@ func TestDoctorFindsARawPartitionThatWasCut(t *testing.T) {
 }
 
 func TestDoctorFindsATopicThatWasMadeAgain(t *testing.T) {
+	t.Parallel()
 	p := newPatient(t)
 	_, _, stop := p.process()
 	p.put(p.one(), "e1", "e2", "e3")
@@ -155,6 +157,7 @@ func TestDoctorFindsATopicThatWasMadeAgain(t *testing.T) {
 }
 
 func TestDoctorFindsAnEventPartitionThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	p := newPatient(t)
 	_, _, stop := p.process()
 	p.put(p.one(), "e1")
@@ -172,6 +175,7 @@ func TestDoctorFindsAnEventPartitionThatCannotBeRead(t *testing.T) {
 }
 
 func TestDoctorFindsLostState(t *testing.T) {
+	t.Parallel()
 	p := newPatient(t)
 	_, _, stop := p.process()
 	p.put(p.one(), "e1")
@@ -191,6 +195,7 @@ func TestDoctorFindsLostState(t *testing.T) {
 
 // TestDoctorFindsAProcessorThatDoesNotGetOn: it is stuck in one transaction, or its transaction fails each time.
 func TestDoctorFindsAProcessorThatDoesNotGetOn(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]func(*patient) (met func() bool, over func()){
 		"stuck": func(p *patient) (func() bool, func()) {
 			var met atomic.Bool
@@ -215,6 +220,7 @@ func TestDoctorFindsAProcessorThatDoesNotGetOn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := newPatient(t)
 			admin, ahead, stop := p.process()
 			p.until("ready", func() (string, bool) {
@@ -242,6 +248,7 @@ func TestDoctorFindsAProcessorThatDoesNotGetOn(t *testing.T) {
 
 // TestDoctorFindsAProcessorThatCannotReadItsState: it serves the other partitions.
 func TestDoctorFindsAProcessorThatCannotReadItsState(t *testing.T) {
+	t.Parallel()
 	p := newPatient(t)
 	r := &kgo.Record{Topic: "coex.state", Partition: p.one(), Key: []byte("z|of a version to come"), Value: []byte("{}")}
 	if err := p.client().ProduceSync(t.Context(), r).FirstErr(); err != nil {

@@ -20,7 +20,7 @@ type entry struct {
 	record  *kgo.Record
 	topic   schemas.Topic
 	headers map[string]string
-	// event is what the record says, where it is one of ours: raw topics, dead letters and state are not.
+	// event is the record's event. Raw topics, dead letters and state have none.
 	event   event.Event
 	isEvent bool
 }
@@ -44,7 +44,7 @@ func readEntry(r *kgo.Record, prefix string) *entry {
 	return e
 }
 
-// subject is whom the event is about: of a tombstone what its key says.
+// subject returns the business, number and thread of the event. A tombstone has only its key.
 func (e *entry) subject() (waba, number, display, thread string) {
 	switch ev := &e.event; {
 	case ev.Message != nil:
@@ -119,7 +119,7 @@ func (e *entry) json() (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// text is one line: time, place, and what the kind of record has to say.
+// text is one line: time, place and content.
 func (e *entry) text(withTopic bool) string { return oneLine(e.line(withTopic)) }
 
 func (e *entry) line(withTopic bool) string {
@@ -183,7 +183,7 @@ func (e *entry) message(m *schemas.Message) string {
 	return fmt.Sprintf("%s %s  %s  %s", or(arrow, "--"), or(m.Thread, "-"), kind, shorten(event.Text(m.Original, m.Type)))
 }
 
-// foreign shows a record whose value is not ours.
+// foreign shows a record whose value is no event.
 func (e *entry) foreign() string {
 	what := or(e.headers[schemas.HeaderSource], "-")
 	if reason := e.headers[schemas.HeaderDLQReason]; reason != "" {
@@ -192,7 +192,7 @@ func (e *entry) foreign() string {
 	return fmt.Sprintf("%d@%d  %s  %s  %d bytes  %s", e.record.Partition, e.record.Offset, or(string(e.record.Key), "-"), what, len(e.record.Value), shorten(string(e.record.Value)))
 }
 
-// shorten fits a text into a line: no line ends, nothing that moves a cursor, 80 characters.
+// shorten returns at most 80 characters of a text, without line ends and control characters.
 func shorten(s string) string {
 	const most = 80
 	s = oneLine(s[:min(len(s), 4*most)])
@@ -202,7 +202,7 @@ func shorten(s string) string {
 	return s
 }
 
-// oneLine is a text without line ends and what moves a cursor.
+// oneLine returns a text without line ends and control characters.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

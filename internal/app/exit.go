@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Exit codes. They are part of the interface: scripts rely on them.
@@ -25,13 +26,13 @@ const exitHelp = `Exit codes:
        replay skipped bodies with invalid signatures
   130  interrupted: before the end of simulate, check or replay, or by a second signal during a drain`
 
-// usageError is a mistake on the command line.
+// usageError is an error of the command line.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// errFaults is the verdict of a command that ran well and found something; what it found has been told.
+// errFaults ends a command that found faults and has printed them.
 var errFaults = errors.New("faults found")
 
 func exitCode(err error) int {
@@ -50,3 +51,8 @@ func exitCode(err error) int {
 }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// invalidUsage is the error for the value of a flag or an argument.
+func invalidUsage(key string, value any, allowed string, args ...any) error {
+	return usageError{invalid.Value(key, value, allowed, args...)}
+}

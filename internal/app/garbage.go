@@ -6,16 +6,16 @@ import (
 	"runtime/metrics"
 )
 
-// Garbage is collected when the heap is half as large again as what is in use: history comes in bursts of long bodies,
-// and the collector would otherwise let the heap grow to twice of what a burst needs. They hold no pointers, so that
-// collecting costs little. But where little is in use half of it is soon made, and requests and live messages would
-// often come while the collector is at work: so much garbage may always be made (ADR 0026).
+// A collection starts when the garbage reaches half of the live heap, but at least roomLeast (ADR 0026). History comes in
+// bursts of long bodies, and Go's default would let the heap grow to twice the size of a burst. The bodies have no
+// pointers, so a collection is cheap. With a small live heap, half of it would be reached very often, and requests would
+// meet a running collection.
 const (
 	collectEarlyPercent = 50
 	roomLeast           = 96 << 20
 )
 
-// collectEarly sets when garbage is collected. What the user chose for the runtime stays.
+// collectEarly sets the start of collections. GOGC of the environment takes precedence.
 func (a *app) collectEarly() {
 	if a.environmentSets("GOGC") {
 		return
@@ -25,24 +25,24 @@ func (a *app) collectEarly() {
 	c.watch()
 }
 
-// collector sets after each collection when the next one begins. One goroutine at a time uses it, the runtime's.
+// collector sets the start of the next collection after each one. Only one goroutine of the runtime uses it at a time.
 type collector struct {
 	live    []metrics.Sample
 	percent int
 }
 
-// sentinel is an object that nobody uses. It holds a pointer: one without shares its memory with others, and lives as
-// long as they do.
+// sentinel is an object without a reference to it, so the next collection frees it. It has a pointer, because objects
+// without one share memory with others and are freed with them.
 type sentinel struct{ _ *collector }
 
-// watch hears of the end of the next collection.
+// watch lets the runtime call collected after the next collection.
 func (c *collector) watch() {
 	runtime.AddCleanup(&sentinel{c}, (*collector).collected, c)
 }
 
 func (c *collector) collected() {
 	metrics.Read(c.live)
-	// To set it stops the world for a moment, so it follows what is in use in steps.
+	// Setting it stops the world briefly, so it follows the live heap in steps.
 	if p := percentFor(c.live[0].Value.Uint64()); p < c.percent*9/10 || p > c.percent*11/10 {
 		c.set(p)
 	}
@@ -54,10 +54,10 @@ func (c *collector) set(percent int) {
 	debug.SetGCPercent(percent)
 }
 
-// percentMax keeps the smallest heap that the runtime collects, 4 MiB at 100 percent, within what roomLeast allows.
+// percentMax keeps the runtime's smallest heap, 4 MiB at 100 percent, within roomLeast.
 const percentMax = 1000
 
-// percentFor is how much garbage may be made, in percent of what is in use.
+// percentFor returns the allowed garbage in percent of the live heap.
 func percentFor(live uint64) int {
 	return int(max(collectEarlyPercent, min(percentMax, roomLeast*100/max(live, 1))))
 }

@@ -8,8 +8,7 @@ import (
 	"github.com/coexstream/coexstream/internal/config"
 )
 
-// registerInfo tells which build runs with which configuration, so that one can see that all instances run
-// the same.
+// registerInfo registers the metrics of the build and of the configuration, by which instances can be compared.
 func registerInfo(reg prometheus.Registerer, cfg *config.Config) error {
 	hash, err := cfg.Hash()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 func (a *app) ingressCommand() *cobra.Command {
@@ -25,7 +26,7 @@ the response is 503 with Retry-After. Any number of instances can run, each with
 				return err
 			}
 			if len(cfg.Ingress.Sources) == 0 {
-				return fmt.Errorf("%w: ingress.sources: is empty; allowed: at least one source", config.ErrInvalid)
+				return fmt.Errorf("%w: %w", config.ErrInvalid, invalid.Value("ingress.sources", cfg.Ingress.Sources, "at least one source"))
 			}
 			a.collectEarly()
 			s, err := newService(cmd.Context(), cfg, a.logger(cfg))
@@ -33,7 +34,7 @@ the response is 503 with Retry-After. Any number of instances can run, each with
 				return err
 			}
 			return s.run(cmd.Context(), func(ctx context.Context) error {
-				conn, err := connect(cfg, s.watcher)
+				conn, err := connect(cfg, s.watcher, s.log)
 				if err != nil {
 					return err
 				}

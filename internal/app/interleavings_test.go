@@ -18,7 +18,7 @@ import (
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/processors/split"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/fixtures"
 )
@@ -36,19 +36,19 @@ type modelled struct {
 type modelledPartition struct {
 	m        *modelled
 	number   int32
-	task     *task.Task
-	space    task.Workspace
+	task     *partition.Partition
+	space    partition.Workspace
 	scanner  *split.Scanner
 	logs     map[schemas.Topic][]modelledRecord
 	next     map[schemas.Topic]int
-	emitted  []task.Record
+	emitted  []partition.Record
 	state    map[string][]byte
-	contacts []task.Record
+	contacts []partition.Record
 }
 
 type modelledRecord struct {
 	key, value []byte
-	headers    []task.Header
+	headers    []partition.Header
 	written    time.Time
 	behind     map[schemas.Topic]int // how far what goes before the lane of history has to be read first
 }
@@ -69,10 +69,10 @@ func newModelled(t *testing.T, rng *rand.Rand, partitions int32, now time.Time) 
 
 // restart makes the task anew from what was committed.
 func (p *modelledPartition) restart() {
-	cfg := task.DefaultConfig()
+	cfg := partition.DefaultConfig()
 	cfg.Partition, cfg.Partitions = p.number, int32(len(p.m.parts))
 	cfg.PartitionOf = func(business []byte) int32 { return kafka.Partition(business, cfg.Partitions) }
-	tk, err := task.New(cfg)
+	tk, err := partition.New(cfg)
 	if err != nil {
 		p.m.t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func (p *modelledPartition) restart() {
 	p.begin()
 }
 
-func headerOf(hs []task.Header, name string) []byte {
+func headerOf(hs []partition.Header, name string) []byte {
 	for _, h := range hs {
 		if h.Key == name {
 			return h.Value
@@ -105,10 +105,10 @@ func headerOf(hs []task.Header, name string) []byte {
 
 func (p *modelledPartition) begin() {
 	p.space.Reset()
-	p.task.Begin(func(r task.Record) {
-		c := task.Record{Topic: r.Topic, Partition: r.Partition, Key: slices.Clone(r.Key), Value: slices.Clone(r.Value)}
+	p.task.Begin(func(r partition.Record) {
+		c := partition.Record{Topic: r.Topic, Partition: r.Partition, Key: slices.Clone(r.Key), Value: slices.Clone(r.Value)}
 		for _, h := range r.Headers {
-			c.Headers = append(c.Headers, task.Header{Key: h.Key, Value: slices.Clone(h.Value)})
+			c.Headers = append(c.Headers, partition.Header{Key: h.Key, Value: slices.Clone(h.Value)})
 		}
 		p.emitted = append(p.emitted, c)
 	}, &p.space)
@@ -146,7 +146,7 @@ func (p *modelledPartition) commit() {
 	}
 }
 
-func (p *modelledPartition) write(topic schemas.Topic, key, value []byte, headers []task.Header) {
+func (p *modelledPartition) write(topic schemas.Topic, key, value []byte, headers []partition.Header) {
 	r := modelledRecord{key: key, value: value, headers: headers, written: p.m.now}
 	if topic == schemas.TopicRawBulk {
 		r.behind = map[schemas.Topic]int{}
@@ -215,9 +215,9 @@ func (p *modelledPartition) release() {
 	}
 }
 
-func (p *modelledPartition) origin(topic schemas.Topic, offset int) *task.Origin {
+func (p *modelledPartition) origin(topic schemas.Topic, offset int) *partition.Origin {
 	r := p.logs[topic][offset]
-	o := &task.Origin{Topic: topic, Offset: int64(offset), Key: r.key, Value: r.value, Headers: r.headers,
+	o := &partition.Origin{Topic: topic, Offset: int64(offset), Key: r.key, Value: r.value, Headers: r.headers,
 		Label: fmt.Appendf(nil, "%s/%d/%d", topic, p.number, offset)}
 	for _, h := range r.headers {
 		switch h.Key {
@@ -237,7 +237,7 @@ func (p *modelledPartition) origin(topic schemas.Topic, offset int) *task.Origin
 			o.Moved, o.Unnamed = string(h.Value) == schemas.ReroutedMoved, string(h.Value) == schemas.ReroutedKnown
 		case schemas.HeaderReplay, schemas.HeaderReplayRole:
 			if o.Replay == nil {
-				o.Replay = &task.Replay{Seen: p.m.now}
+				o.Replay = &partition.Replay{Seen: p.m.now}
 			}
 			if h.Key == schemas.HeaderReplay {
 				o.Replay.ID = h.Value
@@ -334,7 +334,7 @@ func (m *modelled) first(posts []posted) {
 		m.pass(post.at)
 		topic, key := route.LaneAndKey([]byte(post.body))
 		at := m.parts[kafka.Partition(key, int32(len(m.parts)))]
-		at.write(topic, key, []byte(post.body), []task.Header{
+		at.write(topic, key, []byte(post.body), []partition.Header{
 			{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(nil, post.at.UnixMilli(), 10)},
 			{Key: schemas.HeaderSource, Value: []byte("meta")},
 		})
@@ -372,9 +372,9 @@ func (m *modelled) replay(of *modelled) {
 	scanner := split.NewScanner(split.Limits{})
 	touched := map[int32]bool{}
 	place := func(c *replay.Placed) {
-		var hs []task.Header
+		var hs []partition.Header
 		for _, h := range c.Headers {
-			hs = append(hs, task.Header(h))
+			hs = append(hs, partition.Header(h))
 		}
 		touched[c.Partition] = true
 		m.parts[c.Partition].write(schemas.TopicRawBulk, c.Key, c.Value, hs)
@@ -423,7 +423,7 @@ type modelledPost struct {
 
 var wamidIn = regexp.MustCompile(`wamid\.[A-Za-z0-9=+/]+`)
 
-// alike tells whether two webhooks may come in any order. They go one way; or they are live, and where they tell the same message
+// alike reports whether two webhooks may come in any order. They go one way; or they are live, and where they tell the same message
 // they say the same of it.
 func (a *modelledPost) alike(b *modelledPost) bool {
 	switch {
@@ -643,6 +643,7 @@ var (
 // Whatever the order in which partitions come to work, the first run and replays of its log into as many partitions, and into
 // others, give the same events: ids, times, and values. A bare value may come at any time.
 func TestFirstRunAndReplaysAgreeInEveryInterleaving(t *testing.T) {
+	t.Parallel()
 	seed := *interleavingsSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
@@ -673,6 +674,7 @@ func TestFirstRunAndReplaysAgreeInEveryInterleaving(t *testing.T) {
 
 // docs/webhooks.md, H17: a chunk and a live webhook of one message come by two lanes, and either may be read first.
 func TestWhatWasJustWrittenStaysLiveInEveryInterleaving(t *testing.T) {
+	t.Parallel()
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	const user, biz = "16505551234", "15550783881"
 	change := func(field, parts string) string {

@@ -40,7 +40,7 @@ func registered(t *testing.T) []metric {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

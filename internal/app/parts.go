@@ -25,7 +25,7 @@ type part struct {
 
 func newParts(log *slog.Logger) *parts { return &parts{log: log, failed: make(chan error, 32)} }
 
-// start runs a part until it is told to stop. A part that returns before that has failed.
+// start runs a part until stop. A part that returns earlier has failed.
 func (p *parts) start(name string, run func(context.Context) error) {
 	// Not derived from the signal's context: a signal must not stop all parts at once.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -46,7 +46,7 @@ func (p *parts) start(name string, run func(context.Context) error) {
 	}()
 }
 
-// wait blocks until ctx ends or a part fails, and returns what failed.
+// wait blocks until ctx ends or a part fails. It returns the error of that part.
 func (p *parts) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -56,7 +56,7 @@ func (p *parts) wait(ctx context.Context) error {
 	}
 }
 
-// poll calls ready until it is content, ctx ends or a part fails.
+// poll calls ready until it returns nil, ctx ends or a part fails.
 func (p *parts) poll(ctx context.Context, ready func() error) error {
 	const pause = 20 * time.Millisecond
 	for {
@@ -74,8 +74,8 @@ func (p *parts) poll(ctx context.Context, ready func() error) error {
 	}
 }
 
-// stop ends the parts in the reverse order of their start. What takes longer than the timeout is left
-// behind and told; the parts below it still get a moment each to close what they have open.
+// stop ends the parts in the reverse order of their start. A part that exceeds the timeout is abandoned, with an error. The
+// remaining parts then get a second each.
 func (p *parts) stop(timeout time.Duration) error {
 	const moment = time.Second
 	limit := time.NewTimer(timeout)

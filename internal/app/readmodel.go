@@ -32,8 +32,8 @@ func readModelOf(cfg *config.Config) sinks.Config {
 	return c
 }
 
-// closeReadModel makes the file for this user alone, or closes it and those beside it to others. It refuses links and files of others: SQLite opens
-// what it finds.
+// closeReadModel creates the file for this user alone, or removes the access of other users to it and the files beside it.
+// It refuses links and files of other users, because SQLite opens any file.
 func closeReadModel(file string) error {
 	for i, name := range sqlite.Files(file) {
 		flag := os.O_RDWR
@@ -54,13 +54,13 @@ func closeReadModel(file string) error {
 	return nil
 }
 
-// withoutReadModel tells why there are no tables.
+// withoutReadModel logs why there are no tables.
 func (s *service) withoutReadModel(err error) {
 	s.log.Error("there are no tables of the events", "sink", "sqlite", "error", err, "way back", "coexstream sink rebuild")
 	s.health.AddOptional("read model", func() error { return err })
 }
 
-// startReadModel adds the sink that keeps the events in SQLite tables. It is a convenience: its trouble is told, and stops nothing else.
+// startReadModel adds the sink that keeps the events in SQLite tables. Its errors are logged and stop no other part.
 func (s *service) startReadModel(ctx context.Context, conn kafka.Connection) error {
 	if !s.cfg.Sink.SQLite.Enabled {
 		return nil
@@ -73,7 +73,7 @@ func (s *service) startReadModel(ctx context.Context, conn kafka.Connection) err
 	}
 	if err != nil {
 		s.withoutReadModel(err)
-		return nil //nolint:nilerr // told, and up goes on without it
+		return nil //nolint:nilerr // logged; up continues without it
 	}
 	log, err := sinks.NewKafkaLog(conn, s.cfg.Kafka.Prefix)
 	if err != nil {

@@ -38,6 +38,7 @@ func (p *process) inTables() {
 
 // TestTablesHoldWhatTheTopicsHold compares each message's original with the events of the topics, after a kill and a rebuild, too.
 func TestTablesHoldWhatTheTopicsHold(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := startUp(t, dir)
 	if out, code := p.run("simulate", "--businesses", "2", "--messages", "3000"); code != 0 {
@@ -150,6 +151,7 @@ func (p *process) holdsTheTopics() {
 
 // A record that somebody else wrote into an event topic is kept with its reason, and what follows is in the tables.
 func TestARecordThatIsNoEventIsSetAside(t *testing.T) {
+	t.Parallel()
 	p := startUp(t, t.TempDir())
 	cl, err := kgo.NewClient(kgo.SeedBrokers(p.running().Defaults["kafka.brokers"]), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
@@ -185,6 +187,7 @@ func ranked(a, b [4]int64) int {
 }
 
 func TestUpWorksWithoutTables(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		make func(dir string)
@@ -210,6 +213,7 @@ func TestUpWorksWithoutTables(t *testing.T) {
 		}, nil, "read model"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			tt.make(dir)
 			p := startUp(t, dir, tt.args...)

@@ -9,12 +9,13 @@ import (
 
 	"github.com/coexstream/coexstream/ingress"
 	"github.com/coexstream/coexstream/internal/config"
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/reload"
 )
 
-// The functions of this file keep what was read from files as new as the files, see package reload.
+// The functions of this file load secrets and certificates again when their files change, see package reload.
 
-// watch loads a set, and again when its files change where there is a watcher.
+// watch loads a set. With a watcher it loads the set again when its files change.
 func watch(w *reload.Watcher, s reload.Set) error {
 	add := reload.Load
 	switch {
@@ -34,7 +35,7 @@ type secret struct{ value atomic.Pointer[string] }
 
 func (s *secret) get() string { return *s.value.Load() }
 
-// watch takes the value, or that of the file where one is named.
+// watch sets the value, or the content of the file if one is named.
 func (s *secret) watch(w *reload.Watcher, key, value, file string) error {
 	s.value.Store(&value)
 	if file == "" {
@@ -45,7 +46,7 @@ func (s *secret) watch(w *reload.Watcher, key, value, file string) error {
 		Load: func(contents [][]byte) error {
 			value := config.FromFile(contents[0])
 			if value == "" {
-				return fmt.Errorf("%s_file: %s is empty", key, file)
+				return invalid.Value(key+"_file", file, "a file with %s (this one is empty)", key)
 			}
 			s.value.Store(&value)
 			return nil
@@ -74,7 +75,7 @@ func watchSource(w *reload.Watcher, server *ingress.Server, source config.Source
 		for i, b := range contents {
 			value := config.FromFile(b)
 			if value == "" {
-				return fmt.Errorf("%s: %s is empty", set.Files[i].Key, set.Files[i].Path)
+				return invalid.Value(set.Files[i].Key, set.Files[i].Path, "a file with the secret (this one is empty)")
 			}
 			*into[i] = value
 		}

@@ -97,7 +97,7 @@ func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
 	if err != nil {
 		return err
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, a.logger(cfg))
 	if err != nil {
 		return err
 	}
@@ -200,11 +200,11 @@ func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn ka
 func (o *replayOptions) pace() (replay.Pace, error) {
 	p := replay.Pace{BodiesPerSecond: o.rate}
 	if !(o.rate >= 0) || math.IsInf(o.rate, 0) {
-		return p, usagef("--rate %v is not allowed; allowed: 0 or more", o.rate)
+		return p, invalidUsage("--rate", o.rate, "0 or more")
 	}
 	n, err := config.ParseBytes(o.bytesRate)
 	if err != nil || n < 0 {
-		return p, usagef("--bytes-rate %q is not allowed; allowed: a size such as 500KiB or 5MiB", o.bytesRate)
+		return p, invalidUsage("--bytes-rate", o.bytesRate, "a size such as 500KiB or 5MiB")
 	}
 	p.BytesPerSecond = float64(n)
 	return p, nil
@@ -219,7 +219,7 @@ func pointInTime(flag, value string, now time.Time) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, value)
 	if err != nil {
-		return time.Time{}, usagef("--%s %q is not allowed; allowed: a duration such as 30m or 2d, or a time such as 2006-01-02T15:04:05Z", flag, value)
+		return time.Time{}, invalidUsage("--"+flag, value, "a duration such as 30m or 2d, or a time such as 2006-01-02T15:04:05Z")
 	}
 	return at, nil
 }
@@ -227,7 +227,7 @@ func pointInTime(flag, value string, now time.Time) (time.Time, error) {
 // inOrder refuses a span of time in which nothing can be.
 func inOrder(since, until time.Time) error {
 	if !until.IsZero() && !since.Before(until) {
-		return usagef("--until %s is not allowed; allowed: a time behind --since (%s)", until.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339))
+		return invalidUsage("--until", until.UTC().Format(time.RFC3339), "a time behind --since (%s)", since.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -242,7 +242,7 @@ func parseOffsets(list []string) (replay.Offsets, error) {
 	for _, s := range list {
 		m := offsetsPattern.FindStringSubmatch(s)
 		if m == nil {
-			return nil, usagef("--offsets %q is not allowed; allowed: LANE:FROM-UNTIL such as raw.bulk/3:1000-2000, either end may be missing", s)
+			return nil, invalidUsage("--offsets", s, "LANE:FROM-UNTIL such as raw.bulk/3:1000-2000, either end may be missing")
 		}
 		var r replay.Range
 		for to, from := range map[*int64]string{&r.Start: m[2], &r.End: m[3]} {

@@ -61,7 +61,7 @@ func committed(t *testing.T, brokers, topic string) []*kgo.Record {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	ranges, err := reader.Ranges(ctx, kafka.FromStart())
 	if err != nil {
@@ -111,7 +111,7 @@ func agree(t *testing.T, brokers, a, b string, apart bool) {
 
 func settles(t *testing.T, what string, compare func() []string) {
 	t.Helper()
-	limit := time.Now().Add(30 * time.Second)
+	limit := time.Now().Add(90 * time.Second)
 	for {
 		left := compare()
 		if len(left) == 0 {
@@ -173,13 +173,14 @@ func (p *process) replayWithAKill(prefix string) {
 }
 
 func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary and plays whole onboardings")
 	}
 	// Holes are open for longer than they are waited for, so that gaps are given up and chunks come late.
 	waits := []string{"--set", "processor.history.phase_hold=1s", "--set", "processor.history.gap_timeout=2s"}
 	dir := t.TempDir()
-	up := startUp(t, dir, waits...)
+	up := startUp(t, dir, append(waits, eachBodyOnce...)...)
 	defer up.signal(syscall.SIGTERM)
 	// Without bodies that carry echoes beside history: which of an echo and its edit is read first would depend on
 	// the lanes.
@@ -232,10 +233,11 @@ func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
 }
 
 func TestReplayLeavesOutWhatDoesNotVerify(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
-	p := startUp(t, t.TempDir())
+	p := startUp(t, t.TempDir(), eachBodyOnce...)
 	defer p.signal(syscall.SIGTERM)
 	url, secret := p.credentials()
 	for _, body := range []string{`{"entry":[{"id":"1","changes":[]}]}`, `{"entry":[{"id":"2","changes":[]}]}`} {

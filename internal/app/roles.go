@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/publish"
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/reload"
 	"github.com/coexstream/coexstream/processors"
@@ -21,15 +23,17 @@ import (
 // The functions of this file turn the configuration into those of the parts. What they do not set has the
 // part's own default.
 
-// connectionOf is a connection with what the files hold now, for commands that end soon.
-func connectionOf(cfg *config.Config) (kafka.Connection, error) { return connect(cfg, nil) }
+// connectionOf is a connection with what the files hold now, for commands that end soon. log may be nil.
+func connectionOf(cfg *config.Config, log *slog.Logger) (kafka.Connection, error) {
+	return connect(cfg, nil, log)
+}
 
 // connect is a connection whose certificates and password are those of their files, as the watcher sees
 // them change. It may be nil.
-func connect(cfg *config.Config, watcher *reload.Watcher) (kafka.Connection, error) {
+func connect(cfg *config.Config, watcher *reload.Watcher, log *slog.Logger) (kafka.Connection, error) {
 	k := cfg.Kafka
 	c := kafka.Connection{
-		Brokers: k.Brokers, ClientID: k.ClientID, DialTimeout: k.DialTimeout, RequestTimeout: k.RequestTimeout,
+		Brokers: k.Brokers, ClientID: k.ClientID, DialTimeout: k.DialTimeout, RequestTimeout: k.RequestTimeout, Log: log,
 	}
 	if k.TLS.Enabled {
 		identity := &reload.Identity{
@@ -118,7 +122,7 @@ func processorOf(cfg *config.Config) (processors.Config, error) {
 	if c.InstanceID == "" {
 		host, err := os.Hostname()
 		if err != nil {
-			return c, fmt.Errorf("processor.instance_id is empty, and the host has no name: %w", err)
+			return c, fmt.Errorf("%w (the host has no name: %w)", invalid.Value("processor.instance_id", "", "a name that is stable and unique in the group"), err)
 		}
 		c.InstanceID, _, _ = strings.Cut(host, ".")
 	}

@@ -15,17 +15,17 @@ import (
 	"github.com/coexstream/coexstream/internal/private"
 )
 
-// running is what an `up` tells the commands that run beside it. It holds no secret.
+// running has the settings of an `up` for the commands beside it. It has no secret.
 type running struct {
 	PID     int             `json:"pid"`
 	Ingress string          `json:"ingress"` // base URL; empty: it is still starting
 	Admin   string          `json:"admin"`   // base URL; empty: none
 	Sources []runningSource `json:"sources"`
 
-	// Authenticates tells that the broker asks for the password in the data folder.
+	// Authenticates: the broker requires the password in the data folder.
 	Authenticates bool `json:"authenticates,omitempty"`
 
-	// Defaults are the keys that the others must agree on.
+	// Defaults are keys that the commands must have in common with the `up`.
 	Defaults config.Default `json:"defaults"`
 }
 
@@ -37,8 +37,8 @@ type runningSource struct {
 
 const runningName = "up.json"
 
-// readRunning is what an `up` on the data folder left, or nil. It may have ended since: then its broker
-// does not answer, and the error of that says enough.
+// readRunning returns the settings of an `up` on the data folder, or nil. It may have ended by a kill. Then its broker does
+// not answer, and that error is sufficient.
 func readRunning(dataDir string) (*running, error) {
 	path := filepath.Join(dataDir, runningName)
 	b, err := private.ReadFile(path)
@@ -63,10 +63,10 @@ func (r *running) write(dataDir string) error {
 	return private.Replace(filepath.Join(dataDir, runningName), append(b, '\n'))
 }
 
-// forgetRunning removes what write left; after a kill it stays, and then nobody answers at its addresses.
+// forgetRunning removes the file of write. After a kill the file stays, and its addresses do not answer.
 func forgetRunning(dataDir string) { _ = os.Remove(filepath.Join(dataDir, runningName)) }
 
-// newRunning is what can be told before the broker and the ingress are there.
+// newRunning returns the settings that are known before the broker and the ingress have started.
 func newRunning(cfg *config.Config, adminURL string) *running {
 	r := &running{
 		PID: os.Getpid(), Admin: adminURL, Authenticates: cfg.Embedded.Authenticates(),

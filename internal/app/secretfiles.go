@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// secretOf reads the secret of a flag that names a file into to; no file leaves it as it is. An error says nothing
-// of what the file holds.
+// secretOf reads the file of a flag into to. Without a file it changes nothing. An error shows nothing of the content.
 func secretOf(flag, file string, to *string) error {
 	if file == "" {
 		return nil

@@ -10,6 +10,7 @@ import (
 
 // The data folder of the commands is another one than the up's, so that files are all that they have.
 func TestSimulateAndCheckTakeSecretsFromFiles(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary and plays whole onboardings")
 	}

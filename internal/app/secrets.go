@@ -17,7 +17,7 @@ import (
 
 const secretsName = "secrets.yaml"
 
-// secretsFile is what `up` generates when no source is configured: one source for each provider.
+// secretsFile has the sources that `up` generates if none is configured: one for each provider.
 type secretsFile struct {
 	Sources []config.Source `yaml:"sources"`
 }

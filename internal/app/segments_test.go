@@ -24,7 +24,7 @@ func segmentsIn(t *testing.T, brokers, topic string, wholes int) (n int) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	for wholes > 0 {
 		fetches := cl.PollFetches(ctx)
@@ -56,10 +56,11 @@ func segmentsIn(t *testing.T, brokers, topic string, wholes int) (n int) {
 
 // On a cluster whose records are far shorter than the bodies everything works as on any other.
 func TestBodiesLongerThanARecordGoTheWholeWay(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary and plays whole onboardings")
 	}
-	up := startUp(t, t.TempDir(), "--set", "topics.max_message_bytes=128KiB")
+	up := startUp(t, t.TempDir(), append(eachBodyOnce, "--set", "topics.max_message_bytes=128KiB")...)
 	defer up.signal(syscall.SIGTERM)
 	// No body has parts of several businesses: whether such a part overtakes another body of its business depends on
 	// when it is processed, and a replay decides it anew.

@@ -35,9 +35,10 @@ type service struct {
 	metrics *prometheus.Registry
 	watcher *reload.Watcher
 	admin   *admin.Server // nil: no listener
+	boost   procBoost     // of the processor
 }
 
-// newService opens the admin listener first, so that liveness can be asked from the beginning.
+// newService opens the admin listener first, so that /livez answers from the beginning.
 func newService(ctx context.Context, cfg *config.Config, log *slog.Logger) (*service, error) {
 	s := &service{cfg: cfg, log: log, parts: newParts(log), health: &admin.Health{}, metrics: admin.NewRegistry()}
 	if err := registerInfo(s.metrics, cfg); err != nil {
@@ -80,7 +81,7 @@ func (s *service) startAdmin(ctx context.Context) error {
 	return nil
 }
 
-// portTaken adds to the error of a listener whose port another process has how to choose another one.
+// portTaken adds the flag for another port to the error of a listener whose port is in use.
 func portTaken(err error, flag string) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
@@ -88,7 +89,7 @@ func portTaken(err error, flag string) error {
 	return fmt.Errorf("%w: choose another address with %s", err, flag)
 }
 
-// adminURL is where this machine reaches the admin listener; empty: there is none.
+// adminURL returns a URL of the admin listener for this machine; empty: there is no listener.
 func (s *service) adminURL() string {
 	if s.admin == nil {
 		return ""
@@ -113,7 +114,7 @@ func (s *service) run(ctx context.Context, start func(context.Context) error) er
 	s.health.Drain()
 	began := time.Now()
 	if stopErr := s.parts.stop(s.cfg.ShutdownTimeout); stopErr != nil {
-		// The part that failed tells its error again when it is stopped.
+		// stop returns the error of the failed part again.
 		if err == nil {
 			err = stopErr
 		}
@@ -157,10 +158,10 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 	if err != nil {
 		return "", portTaken(fmt.Errorf("open ingress.listen %s: %w", s.cfg.Ingress.Listen, err), "--listen")
 	}
-	s.health.Add("ingress", server.Ready) // the first one: the process is not ready before
+	s.health.Add("ingress", server.Ready) // the first one: without it the process is not ready
 	s.parts.start("publisher", publisher.Run)
 	if spooled != nil {
-		// Webhooks are taken while one of the two takes them: the publisher's trouble is told, and no more.
+		// The spool accepts webhooks while the publisher fails. So an error of the publisher is reported only.
 		s.health.AddOptional("publisher", publisher.Ready)
 		s.parts.start("spool", spooled.Run)
 	} else {
@@ -186,7 +187,10 @@ func (s *service) startProcessor(conn kafka.Connection) error {
 	if err != nil {
 		return err
 	}
-	p, err := processors.New(cfg, processors.Deps{Registerer: s.metrics, Log: s.log, Now: time.Now, ClientOptions: conn.FranzSecurity()})
+	p, err := processors.New(cfg, processors.Deps{
+		Registerer: s.metrics, Log: s.log, Now: time.Now, ClientOptions: conn.FranzSecurity(),
+		BothActive: s.boost.set, Cores: s.boost.coreCount,
+	})
 	if err != nil {
 		return err
 	}
@@ -195,7 +199,7 @@ func (s *service) startProcessor(conn kafka.Connection) error {
 	return nil
 }
 
-// ready is nil when all parts are, though the process may be held back.
+// ready returns nil when all parts are ready, even if Hold makes the process not ready.
 func (s *service) ready() error {
 	for _, p := range s.health.Report().Parts {
 		if !p.Ready && !p.Optional {

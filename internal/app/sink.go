@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -37,11 +38,11 @@ positions and the records that could not be applied. rebuild deletes the file, a
 // lettersShown bounds what `sink status` lists.
 const lettersShown = 20
 
-// sinkStatus is where the tables stand, for programs.
+// sinkStatus is the state of the tables as JSON.
 type sinkStatus struct {
 	File      string         `json:"file"`
 	Bytes     int64          `json:"bytes"`
-	Lag       *int64         `json:"lag_records,omitempty"` // absent: the broker does not tell
+	Lag       *int64         `json:"lag_records,omitempty"` // absent: the broker does not answer
 	Positions []sinkPosition `json:"positions"`
 	Letters   int64          `json:"letters"`
 	Newest    []sinkLetter   `json:"newest_letters,omitempty"`
@@ -83,8 +84,8 @@ func (a *app) sinkStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			// The broker is asked last: what the tables hold by then is not ahead of it.
-			ends, unreachable := sinkEnds(cmd.Context(), cfg)
+			// The broker is asked last, so that the tables are never ahead of it.
+			ends, unreachable := sinkEnds(cmd.Context(), cfg, a.logger(cfg))
 			s.compare(ends)
 			if output == "json" {
 				return writeJSON(cmd.OutOrStdout(), s)
@@ -120,9 +121,9 @@ func readSinkStatus(ctx context.Context, cfg *config.Config) (*sinkStatus, error
 	return s, nil
 }
 
-// sinkEnds are the ends of the topics.
-func sinkEnds(ctx context.Context, cfg *config.Config) (map[kafka.TopicPartition]kafka.Range, error) {
-	conn, err := connectionOf(cfg)
+// sinkEnds returns the ends of the topics.
+func sinkEnds(ctx context.Context, cfg *config.Config, log *slog.Logger) (map[kafka.TopicPartition]kafka.Range, error) {
+	conn, err := connectionOf(cfg, log)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +151,7 @@ func sinkEnds(ctx context.Context, cfg *config.Config) (map[kafka.TopicPartition
 	return byTopic, nil
 }
 
-// compare adds the ends, and what was not read at all yet.
+// compare adds the ends, and the partitions that were not read at all yet.
 func (s *sinkStatus) compare(ends map[kafka.TopicPartition]kafka.Range) {
 	if ends == nil {
 		return
@@ -217,7 +218,7 @@ then absent. up must not run meanwhile.`,
 				return err
 			}
 			defer func() { _ = lock.Release() }()
-			// Only what is ours is removed: a file of something else may stand where the key says.
+			// The key may name a file of another program, which is not removed.
 			file := readModelFile(cfg)
 			if _, err := sqlite.Inspect(cmd.Context(), file, 0); errors.Is(err, fs.ErrNotExist) {
 				sayf(cmd.OutOrStdout(), "there are no tables at %s\n", file)

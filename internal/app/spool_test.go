@@ -156,7 +156,7 @@ ingress:
 		t.Fatal(err)
 	}
 	cfg.Kafka.Brokers = []string{brokers}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func (a *app) tail(cmd *cobra.Command, args []string, o tailOptions) error {
 	if err != nil {
 		return err
 	}
-	conn, err := connectionOf(cfg)
+	conn, err := connectionOf(cfg, a.logger(cfg))
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (o *tailOptions) start(now time.Time) (kafka.Start, error) {
 		return kafka.Start{}, usagef("--since and --from-beginning exclude each other")
 	}
 	if o.limit < 0 {
-		return kafka.Start{}, usagef("--limit %d is not allowed; allowed: 0 or more", o.limit)
+		return kafka.Start{}, invalidUsage("--limit", o.limit, "0 or more")
 	}
 	if o.since == "" {
 		// Without following, a start at the end would show nothing.
@@ -141,7 +141,7 @@ func (o *tailOptions) start(now time.Time) (kafka.Start, error) {
 	}
 	at, err := time.Parse(time.RFC3339, o.since)
 	if err != nil {
-		return kafka.Start{}, usagef("--since %q is not allowed; allowed: a duration such as 30m or 2d, or a time such as 2006-01-02T15:04:05Z", o.since)
+		return kafka.Start{}, invalidUsage("--since", o.since, "a duration such as 30m or 2d, or a time such as 2006-01-02T15:04:05Z")
 	}
 	return kafka.FromTime(at), nil
 }
@@ -159,7 +159,7 @@ func tailTopics(args []string, prefix string) ([]string, error) {
 			for _, t := range schemas.Topics() {
 				known = append(known, t.String())
 			}
-			return nil, usagef("topic %q is not allowed; allowed: %s", arg, strings.Join(known, ", "))
+			return nil, invalidUsage("topic", arg, "%s", strings.Join(known, ", "))
 		}
 		topics = append(topics, t.Name(prefix))
 	}

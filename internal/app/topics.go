@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"strconv"
 	"text/tabwriter"
 
@@ -33,7 +34,7 @@ func (a *app) withAdmin(cmd *cobra.Command, fn func(context.Context, *kafka.Admi
 	if err != nil {
 		return err
 	}
-	admin, err := adminOf(cfg)
+	admin, err := adminOf(cfg, a.logger(cfg))
 	if err != nil {
 		return err
 	}
@@ -41,8 +42,8 @@ func (a *app) withAdmin(cmd *cobra.Command, fn func(context.Context, *kafka.Admi
 	return fn(cmd.Context(), admin, layoutOf(cfg))
 }
 
-func adminOf(cfg *config.Config) (*kafka.Admin, error) {
-	conn, err := connectionOf(cfg)
+func adminOf(cfg *config.Config, log *slog.Logger) (*kafka.Admin, error) {
+	conn, err := connectionOf(cfg, log)
 	if err != nil {
 		return nil, err
 	}

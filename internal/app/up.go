@@ -82,11 +82,12 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	s.boost.extra = a.extraProcs(cfg)
 	release := s.health.Hold()
 	defer forgetRunning(cfg.DataDir)
 	return s.run(cmd.Context(), func(ctx context.Context) error {
 		up := newRunning(cfg, s.adminURL())
-		if err := up.write(cfg.DataDir); err != nil { // those who ask what holds up the start compare with the right topics
+		if err := up.write(cfg.DataDir); err != nil { // `doctor` may run during the start
 			return err
 		}
 		broker, err := startBroker(s, password)
@@ -112,13 +113,13 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 		if generated || newPassword {
 			sayf(cmd.OutOrStdout(), "%s\n", brokerReaders(cfg, broker.Addr(), up.Authenticates))
 		}
-		release() // whoever sees that it is ready finds all files
+		release() // all files exist when the process is ready
 		log.Info("ready", "webhooks", up.Ingress, "admin", up.Admin, "broker", broker.Addr(), "broker_password", up.Authenticates, "data", cfg.DataDir)
 		return nil
 	})
 }
 
-// ofDataFolder tells whether a name in the data folder is this program's, or that of a mounted disk.
+// ofDataFolder reports whether a name in the data folder belongs to this program or to a mounted disk.
 func ofDataFolder(name string) bool {
 	readModel := sqlite.Files(readModelName)
 	return slices.Contains(readModel, name) || slices.Contains([]string{
@@ -136,7 +137,7 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 	if err != nil {
 		return nil, portTaken(err, "--broker-listen")
 	}
-	// What the log of a large folder took to read is of no use any more.
+	// Reading the log of a large folder needed memory that is free now.
 	debug.FreeOSMemory()
 	s.health.Add("broker", broker.Ready)
 	s.health.AddOptional("broker data", func() error { return quarantineReady(c.Dir) })
@@ -161,7 +162,7 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 	if cfg.Processor.InstanceID == "" {
 		cfg.Processor.InstanceID = "up" // a folder has one process at a time
 	}
-	conn, err := connect(cfg, s.watcher)
+	conn, err := connect(cfg, s.watcher, s.log)
 	if err != nil {
 		return "", err
 	}
@@ -198,8 +199,8 @@ func createTopics(ctx context.Context, conn kafka.Connection, layout kafka.Layou
 	return err
 }
 
-// useSecrets gives the configuration the generated sources where it has none. It tells whether they are
-// new; they are kept when they are printed, so that a first start that fails does not hide them.
+// useSecrets gives the configuration the generated sources if it has none. It reports whether they are new. They are written
+// to their file when they are printed, so that a first start that fails does not hide them.
 func useSecrets(cfg *config.Config) (bool, error) {
 	if len(cfg.Ingress.Sources) > 0 {
 		return false, nil
@@ -216,7 +217,7 @@ func useSecrets(cfg *config.Config) (bool, error) {
 	return isNew, nil
 }
 
-// limitMemory keeps the process small.
+// limitMemory sets the memory limit and the collection of garbage.
 func (a *app) limitMemory(cfg *config.Config) {
 	a.collectEarly()
 	if !a.environmentSets("GOMEMLIMIT") {
@@ -232,7 +233,7 @@ func (a *app) environmentSets(name string) bool {
 	return slices.ContainsFunc(a.io.Environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
 }
 
-// firstSteps is what the first start prints, once.
+// firstSteps is the text that the first start prints.
 func firstSteps(cfg *config.Config, up *running) string {
 	source := cfg.Ingress.Sources[0]
 	url := up.Ingress + source.Path

@@ -21,12 +21,16 @@ import (
 	"time"
 )
 
+// binaryFolder is the folder of the binary, and empty while no test has asked for it.
+var binaryFolder string
+
 // binary builds the real binary once.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "coexstream-test")
 	if err != nil {
 		return "", err
 	}
+	binaryFolder = dir
 	path := filepath.Join(dir, "coexstream")
 	if out, err := exec.Command("go", "build", "-o", path, "../..").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
@@ -36,8 +40,8 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+	if binaryFolder != "" {
+		_ = os.RemoveAll(binaryFolder)
 	}
 	os.Exit(code)
 }
@@ -90,20 +94,27 @@ func startUp(t *testing.T, dir string, args ...string) *process {
 	return p
 }
 
-// until waits for a condition, and fails when the process ends or half a minute is over.
+// eachBodyOnce are arguments of an up whose test counts records. With a spool, a body is in the raw log twice where the broker
+// acknowledges it later than `ingress.spool.after`, as on a busy machine.
+var eachBodyOnce = []string{"--set", "ingress.spool.enabled=false", "--set", "ingress.ack_timeout=1m"}
+
+// until waits for a condition, and fails when the process ends or 90 seconds are over. It waits as long as the last look at
+// the condition took: most of them run a command.
 func (p *process) until(what string, ok func() bool) {
 	p.t.Helper()
 	limit := time.NewTimer(90 * time.Second)
 	defer limit.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
+	for {
+		began := time.Now()
+		if ok() {
+			return
+		}
 		select {
 		case <-p.ended:
 			p.t.Fatalf("up ended before it %s:\n%s", what, p.stderr)
 		case <-limit.C:
 			p.t.Fatalf("up never %s:\n%s", what, p.stderr)
-		case <-tick.C:
+		case <-time.After(max(time.Since(began), 10*time.Millisecond)):
 		}
 	}
 }
@@ -134,7 +145,7 @@ func (p *process) run(args ...string) (string, int) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = p.dir
@@ -187,6 +198,7 @@ func printed(t *testing.T, output, pattern string) string {
 // In an empty folder, with no configuration: it starts, prints how to send a webhook, takes it, and what it
 // took is there after an orderly stop and after a kill.
 func TestUpKeepsWhatItTook(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := startUp(t, dir)
 	p.until("prints how to begin", func() bool { return strings.Contains(p.stdout.String(), " check") })
@@ -236,7 +248,9 @@ func TestUpKeepsWhatItTook(t *testing.T) {
 	if event := p.messages(2); event["wamid"] != "wamid.EXAMPLE2" {
 		t.Errorf("event: %v", event)
 	}
-	if out, code := p.run("tail", "raw.live", "--no-follow"); code != ExitOK || strings.Count(out, "\n") != 2 {
+	// A body is in the raw log twice where the broker acknowledged it late, and the spool kept it as well.
+	out, code := p.run("tail", "raw.live", "--no-follow", "--output", "json")
+	if first, second := strings.Count(out, "wamid.EXAMPLE1"), strings.Count(out, "wamid.EXAMPLE2"); code != ExitOK || first < 1 || second < 1 || strings.Count(out, "\n") != first+second {
 		t.Errorf("raw log: exit code %d\n%s", code, out)
 	}
 	if out, code := p.run("tail", "raw.live", "--no-follow", "--limit", "1"); code != ExitOK || strings.Count(out, "\n") != 1 {

@@ -43,6 +43,7 @@ func openToOthers(t *testing.T, dir string) (open []string) {
 var allMessages = []string{"tail", "messages", "--no-follow", "--output", "json"}
 
 func TestDataFolderIsForTheUserAlone(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
@@ -117,6 +118,7 @@ func failing(t *testing.T, dir string, args ...string) string {
 }
 
 func TestUpOpensNoFileThroughALink(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
@@ -143,6 +145,7 @@ func TestUpOpensNoFileThroughALink(t *testing.T) {
 }
 
 func TestDataFolderOfSomebodyElseIsRefused(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a folder of somebody else")
 	}
@@ -177,6 +180,7 @@ func topicsSeen(t *testing.T, address string) error {
 }
 
 func TestBrokerOnLoopbackAsksForNoPasswordAndSaysSo(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
@@ -198,11 +202,12 @@ func TestBrokerOnLoopbackAsksForNoPasswordAndSaysSo(t *testing.T) {
 }
 
 func TestCommandsBesideABrokerWithAPasswordBringIt(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}
 	dir := t.TempDir()
-	always := []string{"--set", "embedded.authentication=always"}
+	always := append([]string{"--set", "embedded.authentication=always"}, eachBodyOnce...)
 	p := startUp(t, dir, always...)
 	url, secret := p.credentials()
 	address := p.running().Defaults["kafka.brokers"]
@@ -286,6 +291,7 @@ func TestCommandsBesideABrokerWithAPasswordBringIt(t *testing.T) {
 
 // A script that waits for /readyz finds what simulate needs.
 func TestUpIsReadyOnlyWhenItsFilesAreThere(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIP: runs the binary")
 	}

@@ -27,7 +27,7 @@ type Config struct {
 	unread   map[string]bool // keys whose file cannot be read, which has its own problem
 }
 
-// Log is what is logged, and how.
+// Log configures the log.
 type Log struct {
 	Level  string `key:"level"`
 	Format string `key:"format"`
@@ -57,7 +57,7 @@ type IngressTLS struct {
 	MinVersion   string `key:"min_version"`
 }
 
-// Kafka is how to reach the brokers and what the topics have in common.
+// Kafka configures the connections to the brokers and the settings of all topics.
 type Kafka struct {
 	Brokers           []string      `key:"brokers"`
 	ClientID          string        `key:"client_id"`
@@ -132,7 +132,7 @@ type Ingress struct {
 	Spool            Spool         `key:"spool"`
 }
 
-// Spool is what the ingress keeps on the local disk while Kafka does not take it.
+// Spool configures the disk spool of the ingress.
 type Spool struct {
 	Enabled      bool          `key:"enabled"`
 	Dir          string        `key:"dir"`
@@ -165,6 +165,7 @@ type Processor struct {
 	RebalanceTimeout   time.Duration `key:"rebalance_timeout"`
 	BulkBytesMax       int64         `key:"bulk_bytes_max"`
 	HeldBytesMax       int64         `key:"held_bytes_max"`
+	ExtraProcs         int           `key:"extra_procs"`
 	LiveBodyBytesMax   int64         `key:"live_body_bytes_max"`
 	BusinessBytesMax   int64         `key:"business_bytes_max"`
 	DeferredRecordsMax int           `key:"deferred_records_max"`
@@ -202,7 +203,7 @@ type Embedded struct {
 	MemoryLimit    int64  `key:"memory_limit"`
 }
 
-// Sink is what reads the events.
+// Sink configures the sinks.
 type Sink struct {
 	SQLite SQLite `key:"sqlite"`
 }
@@ -214,7 +215,7 @@ type SQLite struct {
 	RecordsMax int    `key:"records_max"`
 }
 
-// Authenticates tells whether the broker asks its clients who they are.
+// Authenticates reports whether the broker's clients must authenticate.
 func (e *Embedded) Authenticates() bool {
 	return e.Authentication == AuthenticationAlways || !listen.Loopback(e.Listen)
 }
@@ -225,11 +226,11 @@ const (
 	AuthenticationAlways = "always"
 )
 
-// Warnings are what looks wrong and is no error.
+// Warnings returns doubtful settings that are no errors.
 func (c *Config) Warnings() []string { return c.warnings }
 
-// IsSet tells whether anything but a default gave the key its value.
+// IsSet reports whether the key's value is not a default.
 func (c *Config) IsSet(key string) bool { return c.origins[key] != "" }
 
-// Origin tells where the key's value came from: empty for the default, else a file, a variable or a flag.
+// Origin returns the origin of the key's value: a file, a variable or a flag; empty: the default.
 func (c *Config) Origin(key string) string { return c.origins[key] }

@@ -4,7 +4,7 @@
 // Keys is the one place where a key is declared: its name, kind, default, limits and meaning. Loading,
 // validation, `config keys`, `config print` and the tables of docs/configuration.md are all made from it. An unknown key
 // is an error that names the nearest known one; an invalid value is an error that names the key, the
-// value, where it came from and what is allowed. All errors of a load are reported together.
+// value, its origin and the allowed values. All errors of a load are reported together.
 //
 // The package imports no other package of this module but internal/listen: internal/app turns a Config into the
 // configurations of the parts.

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// environment is the layer of variables. It tells variables that are spelled almost like that of a key as problems, and
-// others of our prefix as warnings: an image or a deployment may bring variables of its own.
+// environment returns the layer of variables. A variable whose name is almost that of a key is a problem. Other unknown
+// ones with our prefix are warnings, because an image or a deployment may set variables of its own.
 func environment(environ []string, keys []Key) (l layer, problems []error, warnings []string) {
 	names, origins := make(map[string]string, len(keys)), map[string]string{}
 	candidates := make([]string, 0, len(keys)+1)
@@ -43,10 +43,10 @@ func environment(environ []string, keys []Key) (l layer, problems []error, warni
 // ofTests are the variables of this repository's own tests.
 var ofTests = []string{EnvPrefix + "REQUIRE", EnvPrefix + "TEST_KAFKA", EnvPrefix + "COST_TIMES", EnvPrefix + "CHAOS_CLOCK"}
 
-// misspelt is how many letters a name may differ by from that of a key to be taken for it.
+// misspelt is the maximum distance in letters at which a name counts as a misspelt key.
 const misspelt = 2
 
-// serviceVariable matches what Kubernetes, and Docker before it, put into the environment beside a service: of one named
+// serviceVariable matches variables that Kubernetes and Docker set for a service: of one named
 // coexstream or coexstream-ingress, COEXSTREAM_SERVICE_HOST, COEXSTREAM_INGRESS_SERVICE_PORT_HTTP, COEXSTREAM_INGRESS_PORT
 // and COEXSTREAM_INGRESS_PORT_8080_TCP_ADDR.
 var serviceVariable = regexp.MustCompile(`_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)$|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$`)

@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Kind is what the value of a key looks like.
+// Kind is the type of a key's value.
 type Kind uint8
 
 // The kinds.
@@ -247,7 +247,7 @@ func parseSources(raw any) (any, error) {
 	return nil, errKind
 }
 
-// allowed says in words what a key accepts.
+// allowed describes the values that a key accepts.
 func (k *Key) allowed() string {
 	switch k.Kind {
 	case Bool:

@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // DefaultFile is read when it exists and no other file is named.
 const DefaultFile = "coexstream.yaml"
 
-// Input is where a configuration comes from.
+// Input has the sources of a configuration.
 type Input struct {
 	File     string            // named file, which must exist; empty: DefaultFile if it exists
 	Environ  []string          // as os.Environ gives it
@@ -29,7 +31,7 @@ type Input struct {
 // ErrInvalid is wrapped by every error that is the user's to correct.
 var ErrInvalid = errors.New("invalid configuration")
 
-// flagOrigin is where a value came from that a flag gave.
+// flagOrigin is the origin of a flag's value.
 const flagOrigin = "a flag"
 
 type layer struct {
@@ -48,9 +50,7 @@ func Load(in Input) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	fail := func(key, format string, args ...any) {
-		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
-	}
+	fail := func(err error) { problems = append(problems, err) }
 	parsed, origins := map[string]any{}, map[string]string{}
 	for i := range keys {
 		def := keys[i].Default
@@ -62,7 +62,7 @@ func Load(in Input) (*Config, error) {
 		}
 		v, err := keys[i].parse(emptyAsNil(def))
 		if err != nil {
-			return nil, fmt.Errorf("key %s: default %q is not %s", keys[i].Name, def, keys[i].allowed())
+			return nil, invalid.From(keys[i].Name, def, "the defaults", "%s", keys[i].allowed())
 		}
 		parsed[keys[i].Name] = v
 	}
@@ -70,12 +70,12 @@ func Load(in Input) (*Config, error) {
 		for _, name := range sortedKeys(l.values) {
 			k, known := byName[name]
 			if !known {
-				fail(name, "unknown key in %s%s", l.origin(name), didYouMean(name, keyNames(keys)))
+				fail(fmt.Errorf("%s: unknown key in %s%s", name, l.origin(name), didYouMean(name, keyNames(keys))))
 				continue
 			}
 			v, err := k.parse(l.values[name])
 			if err != nil {
-				fail(name, "%s (from %s) is not allowed; allowed: %s", shown(k, l.values[name]), l.origin(name), k.allowed())
+				fail(invalid.From(name, shown(k, l.values[name]), l.origin(name), "%s", k.allowed()))
 				continue
 			}
 			parsed[name], origins[name] = v, l.origin(name)
@@ -148,9 +148,7 @@ func flatten(flat map[string]any, prefix string, value any) {
 }
 
 func build(parsed map[string]any, origins map[string]string, problems []error) (*Config, error) {
-	fail := func(key, format string, args ...any) {
-		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
-	}
+	fail := func(err error) { problems = append(problems, err) }
 	list, _ := parsed["ingress.sources"].([]any)
 	sources := decodeSources(list, fail)
 	delete(parsed, "ingress.sources")
@@ -195,35 +193,34 @@ func setFields(of reflect.Value, prefix string, values map[string]any) {
 }
 
 // check looks at keys that must fit together.
-func (c *Config) check(fail func(key, format string, args ...any)) {
+func (c *Config) check(fail func(error)) {
 	if c.Kafka.MinInsyncReplicas > c.Kafka.ReplicationFactor {
-		fail("kafka.min_insync_replicas", "%d is not allowed; allowed: at most kafka.replication_factor (%d)", c.Kafka.MinInsyncReplicas, c.Kafka.ReplicationFactor)
+		fail(invalid.Value("kafka.min_insync_replicas", c.Kafka.MinInsyncReplicas, "at most kafka.replication_factor (%d)", c.Kafka.ReplicationFactor))
 	}
 	if least := (c.Ingress.BodyBytesMax + c.Ingress.DecodedBytesMax) * 4 / 3; c.Ingress.InFlightBytesMax < least {
-		fail("ingress.in_flight_bytes_max", "%s is not allowed; allowed: at least 4/3 of ingress.body_bytes_max and ingress.decoded_bytes_max together (%s)", FormatBytes(c.Ingress.InFlightBytesMax), FormatBytes(least))
+		fail(invalid.Value("ingress.in_flight_bytes_max", byteText(c.Ingress.InFlightBytesMax),
+			"at least 4/3 of ingress.body_bytes_max and ingress.decoded_bytes_max together (%s)", FormatBytes(least)))
 	}
 	if s := c.Kafka.SASL; s.Mechanism != "none" && s.Mechanism != "" && (s.Username == "" || s.Password == "" && !c.unread["kafka.sasl.password"]) {
-		fail("kafka.sasl.mechanism", "%s is not allowed without kafka.sasl.username and kafka.sasl.password; allowed: none, or with both", s.Mechanism)
+		fail(invalid.Value("kafka.sasl.mechanism", s.Mechanism, "none, or any with kafka.sasl.username and kafka.sasl.password"))
 	}
-	if t := c.Kafka.TLS; (t.CertFile == "") != (t.KeyFile == "") {
-		fail("kafka.tls.cert_file", "kafka.tls.cert_file and kafka.tls.key_file are set together or not at all")
-	}
+	checkPair("kafka.tls", c.Kafka.TLS.CertFile, c.Kafka.TLS.KeyFile, "", fail)
 	for _, b := range c.Kafka.Brokers {
 		if !hostAndPort(b) {
-			fail("kafka.brokers", "%q is not allowed; allowed: host:port", b)
+			fail(invalid.Value("kafka.brokers", b, "host:port"))
 		}
 	}
 	for _, l := range []struct{ key, address string }{
 		{"admin.listen", c.Admin.Listen}, {"ingress.listen", c.Ingress.Listen}, {"embedded.listen", c.Embedded.Listen},
 	} {
 		if _, port, err := net.SplitHostPort(l.address); l.address != "" && (err != nil || !isPort(port)) {
-			fail(l.key, "%q is not allowed; allowed: %s", l.address, listenAllows)
+			fail(invalid.Value(l.key, l.address, "%s", listenAllows))
 		}
 	}
 	c.checkWaits(fail)
 }
 
-// hostAndPort tells whether one can connect to an address.
+// hostAndPort reports whether one can connect to an address.
 func hostAndPort(address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	n, _ := strconv.Atoi(port)
@@ -236,7 +233,7 @@ func isPort(s string) bool {
 }
 
 // checkWaits looks at the waits of the resequencer: each must be at least as long as the one that it ends.
-func (c *Config) checkWaits(fail func(key, format string, args ...any)) {
+func (c *Config) checkWaits(fail func(error)) {
 	h := c.Processor.History
 	waits := []struct {
 		key  string
@@ -247,21 +244,24 @@ func (c *Config) checkWaits(fail func(key, format string, args ...any)) {
 	}
 	for i := 1; i < len(waits); i++ {
 		if waits[i].wait < waits[i-1].wait {
-			fail(waits[i].key, "%s is not allowed; allowed: at least %s (%s)", FormatDuration(waits[i].wait), waits[i-1].key, FormatDuration(waits[i-1].wait))
+			fail(invalid.Value(waits[i].key, durationText(waits[i].wait), "at least %s (%s)", waits[i-1].key, FormatDuration(waits[i-1].wait)))
 		}
 	}
 	if c.Processor.RebalanceTimeout < c.Processor.SessionTimeout {
-		fail("processor.rebalance_timeout", "%s is not allowed; allowed: at least processor.session_timeout (%s)", FormatDuration(c.Processor.RebalanceTimeout), FormatDuration(c.Processor.SessionTimeout))
+		fail(invalid.Value("processor.rebalance_timeout", durationText(c.Processor.RebalanceTimeout), "at least processor.session_timeout (%s)", FormatDuration(c.Processor.SessionTimeout)))
 	}
 }
 
-// shown is a value as an error may show it.
-func shown(k *Key, raw any) string {
+// shown returns a value as an error may show it.
+func shown(k *Key, raw any) any {
 	if k.Secret {
-		return "the value"
+		return invalid.Secret
 	}
-	return fmt.Sprintf("%q", fmt.Sprint(raw))
+	return fmt.Sprint(raw)
 }
+
+func durationText(d time.Duration) invalid.Text { return invalid.Text(FormatDuration(d)) }
+func byteText(n int64) invalid.Text             { return invalid.Text(FormatBytes(n)) }
 
 func emptyAsNil(s string) any {
 	if s == "" {

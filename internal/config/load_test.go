@@ -205,15 +205,15 @@ ingress:
 		t.Fatal("no error")
 	}
 	for _, w := range []string{
-		"ingress.sources[0].providr: is not a key of a source; did you mean provider?",
-		`ingress.sources[1].name: "a" is used by another source`,
-		"ingress.sources[1].secrets[0].value: is empty",
+		"ingress.sources[0].providr: unknown key of a source; did you mean provider?",
+		`ingress.sources[1].name: "a" is not allowed; allowed: a name that no other source has`,
+		`ingress.sources[1].secrets[0].value: "" is not allowed`,
 		"did you mean value?",
 		"ingress.sources[1].secrets[1].id",
-		"ingress.sources[2].name: is missing",
+		`ingress.sources[2].name: "" is not allowed`,
 		`ingress.sources[2].provider: "other" is not allowed; allowed: one of meta, 360dialog`,
 		"ingress.sources[2].path",
-		"ingress.sources[2].secrets: is empty",
+		"ingress.sources[2].secrets: [] is not allowed",
 		"ingress.sources[3].secrets[0].value_file: cannot be read",
 	} {
 		if !strings.Contains(err.Error(), w) {
@@ -243,7 +243,7 @@ func TestTheSampleVerifyTokenIsRefusedAndAShortAppSecretWarnedOf(t *testing.T) {
 	yaml := func(token, secret string) Input {
 		return Input{File: write(t, "c.yaml", "ingress: {sources: [{name: a, verify_token: "+token+", secrets: [{id: x, value: 0123456789abcdef0123456789abcdef}, {id: y, value: "+secret+"}]}]}")}
 	}
-	if _, err := Load(yaml("choose-one-of-16-characters-or-more", "0123456789abcdef")); err == nil || !strings.Contains(err.Error(), "ingress.sources[0].verify_token: is the sample") {
+	if _, err := Load(yaml("choose-one-of-16-characters-or-more", "0123456789abcdef")); err == nil || !strings.Contains(err.Error(), "ingress.sources[0].verify_token: the value is not allowed; allowed: any but the sample") {
 		t.Errorf("the sample: %v", err)
 	}
 	for secret, want := range map[string]int{"x": 1, "0123456789abcde": 1, "0123456789abcdef": 0} {

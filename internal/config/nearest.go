@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// didYouMean is a hint that names the candidate nearest to what was written, or nothing when none is near.
+// didYouMean returns a hint with the candidate nearest to a name; empty: none is near.
 func didYouMean(name string, candidates []string) string {
 	best, distance := nearestOf(name, candidates)
 	if distance >= len(name)/2+2 {

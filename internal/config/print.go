@@ -12,11 +12,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Redacted stands where a secret is.
+// Redacted replaces a secret.
 const Redacted = "<redacted>"
 
 // Print writes the effective configuration as YAML that Load reads again, secrets redacted, each value
-// that is not a default with a comment that says where it came from.
+// that is not a default with its origin as a comment.
 func (c *Config) Print(w io.Writer) error {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	sections := map[string]*yaml.Node{"": root}
@@ -61,8 +61,8 @@ func section(sections map[string]*yaml.Node, path string) *yaml.Node {
 	return n
 }
 
-// Hash tells configurations apart. It leaves out what the instances of one group may differ in: keys of one instance
-// (Own), the paths of files, and secrets, which nobody should be able to guess at. That there is a file or a secret counts.
+// Hash identifies the configuration of a group. It leaves out keys of one instance (Own), the paths of files, and secrets,
+// which could be guessed from it. The presence of a file or a secret is part of it.
 func (c *Config) Hash() (string, error) {
 	h := sha256.New()
 	keys := Keys()
@@ -83,7 +83,7 @@ func (c *Config) Hash() (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:12], nil
 }
 
-// common is what instances of one group have the same of a key; nil: nothing.
+// common returns the part of a key's value that is the same in all instances of a group; nil: none.
 func (c *Config) common(k *Key) (*yaml.Node, error) {
 	of, isFile := strings.CutSuffix(k.Name, fileSuffix)
 	switch {

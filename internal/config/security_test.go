@@ -51,17 +51,17 @@ func TestSecurityKeysThatDoNotFitTogetherAreRefused(t *testing.T) {
 	t.Chdir(t.TempDir())
 	empty := write(t, "empty", "\n")
 	for want, in := range map[string]Input{
-		"ingress.tls.cert_file and ingress.tls.key_file":                                          {Flags: map[string]string{"ingress.tls.cert_file": "c"}},
-		"admin.tls.cert_file and admin.tls.key_file":                                              {Flags: map[string]string{"admin.tls.key_file": "k"}},
-		"without ingress.tls.cert_file":                                                           {Flags: map[string]string{"ingress.tls.client_ca_file": "a"}},
-		"admin.token: the value is not allowed; allowed: at least 16":                             {Environ: []string{"COEXSTREAM_ADMIN_TOKEN=short"}},
-		"admin.token_file: ":                                                                      {Flags: map[string]string{"admin.token_file": empty}},
-		"ingress.sources[0].client_cn: \"cn\" is not allowed without":                             {Flags: map[string]string{"ingress.sources": "[{name: a, signature_required: false, client_cn: cn}]"}},
-		"ingress.sources[0].requests_per_second: \"-1\" is not allowed":                           {Flags: map[string]string{"ingress.sources": "[{name: a, signature_required: false, requests_per_second: -1}]"}},
-		"ingress.sources[0].verify_token: is too short; allowed: at least 16 characters, or none": {File: write(t, "short.yaml", "ingress:\n  sources:\n  - {name: a, signature_required: false, verify_token: fifteen-of-them}\n")},
-		"ingress.sources[1].verify_token: is too short; allowed: at least 16 characters":          {File: write(t, "shortfile.yaml", "ingress:\n  sources:\n  - {name: a, signature_required: false, verify_token: sixteen-of-these}\n  - {name: b, signature_required: false, verify_token_file: "+write(t, "shorttoken", "ééééééé\n")+"}\n")},
-		"ingress.sources[0].bytes_per_second: \"many\" is not allowed":                            {Flags: map[string]string{"ingress.sources": "[{name: a, signature_required: false, bytes_per_second: many}]"}},
-		"ingress.tls.min_version: \"1.1\" (from a flag) is not allowed; all":                      {Flags: map[string]string{"ingress.tls.min_version": "1.1"}},
+		`ingress.tls.cert_file: "c" is not allowed; allowed: empty, or a file with ingress.tls.key_file`:       {Flags: map[string]string{"ingress.tls.cert_file": "c"}},
+		`admin.tls.key_file: "k" is not allowed; allowed: empty, or a file with admin.tls.cert_file`:           {Flags: map[string]string{"admin.tls.key_file": "k"}},
+		`ingress.tls.client_ca_file: "a" is not allowed; allowed: empty, or a file with ingress.tls.cert_file`: {Flags: map[string]string{"ingress.tls.client_ca_file": "a"}},
+		"admin.token: the value is not allowed; allowed: at least 16":                                          {Environ: []string{"COEXSTREAM_ADMIN_TOKEN=short"}},
+		"admin.token_file: ": {Flags: map[string]string{"admin.token_file": empty}},
+		"ingress.sources[0].client_cn: \"cn\" is not allowed; allowed: empty, or any with ingress.tls.client_ca_file": {Flags: map[string]string{"ingress.sources": "[{name: a, signature_required: false, client_cn: cn}]"}},
+		"ingress.sources[0].requests_per_second: \"-1\" is not allowed":                                               {Flags: map[string]string{"ingress.sources": "[{name: a, signature_required: false, requests_per_second: -1}]"}},
+		"ingress.sources[0].verify_token: the value is not allowed; allowed: at least 16 characters, or none":         {File: write(t, "short.yaml", "ingress:\n  sources:\n  - {name: a, signature_required: false, verify_token: fifteen-of-them}\n")},
+		"ingress.sources[1].verify_token: the value is not allowed; allowed: at least 16 characters":                  {File: write(t, "shortfile.yaml", "ingress:\n  sources:\n  - {name: a, signature_required: false, verify_token: sixteen-of-these}\n  - {name: b, signature_required: false, verify_token_file: "+write(t, "shorttoken", "ééééééé\n")+"}\n")},
+		"ingress.sources[0].bytes_per_second: \"many\" is not allowed":                                                {Flags: map[string]string{"ingress.sources": "[{name: a, signature_required: false, bytes_per_second: many}]"}},
+		"ingress.tls.min_version: \"1.1\" (from a flag) is not allowed; all":                                          {Flags: map[string]string{"ingress.tls.min_version": "1.1"}},
 	} {
 		if _, err := Load(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
@@ -79,7 +79,7 @@ func TestSecretsOnTheCommandLineAreRefused(t *testing.T) {
 	} {
 		name, _, _ := strings.Cut(key, "[")
 		_, err := Load(Input{Flags: map[string]string{name: value}})
-		if err == nil || !strings.Contains(err.Error(), key+": is a secret and was given by a flag") || strings.Contains(err.Error(), "canary") {
+		if err == nil || !strings.Contains(err.Error(), key+": the value (from a flag) is not allowed; allowed: ") || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/schemas/provider"
 )
 
@@ -72,39 +73,39 @@ func SourceKeys() []Key {
 }
 
 // decodeSources turns the raw list into sources and reports every problem with the key that has it.
-func decodeSources(list []any, fail func(key, format string, args ...any)) []Source {
+func decodeSources(list []any, fail func(error)) []Source {
 	sources := make([]Source, 0, len(list))
 	names, paths := map[string]bool{}, map[string]bool{}
 	for i, raw := range list {
 		at := fmt.Sprintf("ingress.sources[%d]", i)
 		entry, ok := raw.(map[string]any)
 		if !ok {
-			fail(at, "is not a map of name, provider, path, verify_token, secrets")
+			fail(invalid.Value(at, invalid.Secret, "a map of name, provider, path, verify_token, secrets"))
 			continue
 		}
 		s := decodeSource(at, entry, fail)
 		if names[s.Name] {
-			fail(at+".name", "%q is used by another source", s.Name)
+			fail(invalid.Value(at+".name", s.Name, "a name that no other source has"))
 		}
 		if paths[s.Path] {
-			fail(at+".path", "%q is used by another source", s.Path)
+			fail(invalid.Value(at+".path", s.Path, "a path that no other source has"))
 		}
 		names[s.Name], paths[s.Path] = true, true
 		if s.SignatureRequired && len(s.Secrets) == 0 {
-			fail(at+".secrets", "is empty, and signature_required is true: nothing could ever be accepted")
+			fail(invalid.Value(at+".secrets", []Secret{}, "at least one, or signature_required: false"))
 		}
 		sources = append(sources, s)
 	}
 	return sources
 }
 
-func decodeSource(at string, entry map[string]any, fail func(key, format string, args ...any)) Source {
+func decodeSource(at string, entry map[string]any, fail func(error)) Source {
 	keys := SourceKeys()
 	values := map[string]any{}
 	for name, raw := range entry {
 		i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == name })
 		if i < 0 {
-			fail(at+"."+name, "is not a key of a source%s", didYouMean(name, keyNames(keys)))
+			fail(fmt.Errorf("%s.%s: unknown key of a source%s", at, name, didYouMean(name, keyNames(keys))))
 			continue
 		}
 		if name == "secrets" {
@@ -112,7 +113,7 @@ func decodeSource(at string, entry map[string]any, fail func(key, format string,
 		}
 		v, err := keys[i].parse(raw)
 		if err != nil {
-			fail(at+"."+name, "%s is not allowed; allowed: %s", shown(&keys[i], raw), keys[i].allowed())
+			fail(invalid.Value(at+"."+name, shown(&keys[i], raw), "%s", keys[i].allowed()))
 			continue
 		}
 		values[name] = v
@@ -132,7 +133,7 @@ func decodeSource(at string, entry map[string]any, fail func(key, format string,
 	s.ClientCN = str("client_cn")
 	s.RequestsMax, s.RequestsPerSecond, s.BytesPerSecond = int(num("requests_max")), num("requests_per_second"), num("bytes_per_second")
 	if s.Name == "" && entry["name"] == nil {
-		fail(at+".name", "is missing")
+		fail(invalid.Value(at+".name", "", "%s", keys[0].allowed()))
 	}
 	if s.Provider == "" {
 		s.Provider = provider.Default().Name
@@ -142,19 +143,19 @@ func decodeSource(at string, entry map[string]any, fail func(key, format string,
 	}
 	s.VerifyToken, _ = fromFile(at+".verify_token", s.VerifyToken, s.VerifyTokenFile, fail)
 	if s.VerifyToken != "" && s.VerifyToken != Redacted && utf8.RuneCountInString(s.VerifyToken) < VerifyTokenMin {
-		fail(at+".verify_token", "is too short; allowed: at least %d characters, or none. `openssl rand -hex 16` makes one; change it in the app's dashboard too", VerifyTokenMin)
+		fail(invalid.Value(at+".verify_token", invalid.Secret, "at least %d characters, or none. `openssl rand -hex 16` makes one; change it in the app's dashboard too", VerifyTokenMin))
 	}
 	if s.VerifyToken == sampleVerifyToken {
-		fail(at+".verify_token", "is the sample of the documentation, which everybody knows. `openssl rand -hex 16` makes one")
+		fail(invalid.Value(at+".verify_token", invalid.Secret, "any but the sample of the documentation, which is public. `openssl rand -hex 16` makes one"))
 	}
 	s.Secrets = decodeSecrets(at+".secrets", entry["secrets"], fail)
 	return s
 }
 
-func decodeSecrets(at string, raw any, fail func(key, format string, args ...any)) []Secret {
+func decodeSecrets(at string, raw any, fail func(error)) []Secret {
 	list, ok := raw.([]any)
 	if !ok && raw != nil {
-		fail(at, "is not a list of {id, value} or {id, value_file}")
+		fail(invalid.Value(at, invalid.Secret, "a list of {id, value} or {id, value_file}"))
 		return nil
 	}
 	var secrets []Secret
@@ -163,7 +164,7 @@ func decodeSecrets(at string, raw any, fail func(key, format string, args ...any
 		here := fmt.Sprintf("%s[%d]", at, i)
 		entry, ok := e.(map[string]any)
 		if !ok {
-			fail(here, "is not a map of id and value or value_file")
+			fail(invalid.Value(here, invalid.Secret, "a map of id and value or value_file"))
 			continue
 		}
 		var s Secret
@@ -171,7 +172,7 @@ func decodeSecrets(at string, raw any, fail func(key, format string, args ...any
 			text, err := text(v)
 			switch {
 			case err != nil:
-				fail(here+"."+name, "is not text")
+				fail(invalid.Value(here+"."+name, invalid.Secret, "text"))
 			case name == "id":
 				s.ID = text
 			case name == "value":
@@ -179,35 +180,35 @@ func decodeSecrets(at string, raw any, fail func(key, format string, args ...any
 			case name == "value_file":
 				s.ValueFile = text
 			default:
-				fail(here+"."+name, "is not a key of a secret%s", didYouMean(name, []string{"id", "value", "value_file"}))
+				fail(fmt.Errorf("%s.%s: unknown key of a secret%s", here, name, didYouMean(name, []string{"id", "value", "value_file"})))
 			}
 		}
 		if s.ID == "" || ids[s.ID] {
-			fail(here+".id", "%q is empty or used twice; allowed: a name that tells the source's secrets apart", s.ID)
+			fail(invalid.Value(here+".id", s.ID, "a name that no other secret of the source has"))
 		}
 		ids[s.ID] = true
 		var read bool
 		if s.Value, read = fromFile(here+".value", s.Value, s.ValueFile, fail); s.Value == "" && read {
-			fail(here+".value", "is empty; allowed: the app secret, or value_file that holds it")
+			fail(invalid.Value(here+".value", "", "the app secret, or value_file with it"))
 		}
 		secrets = append(secrets, s)
 	}
 	return secrets
 }
 
-// fromFile is the value, or what the file holds without the line end that editors add. It reports false for a file that
+// fromFile returns the value, or the content of the file without the line end that editors add. It reports false for a file that
 // cannot be read: that is a problem, and an empty value no second one.
-func fromFile(key, value, file string, fail func(key, format string, args ...any)) (string, bool) {
+func fromFile(key, value, file string, fail func(error)) (string, bool) {
 	if file == "" {
 		return value, true
 	}
 	if value != "" {
-		fail(key+"_file", "is set, and %s too; allowed: one of them", key)
+		fail(invalid.Value(key+"_file", file, "empty, because %s is set too", key))
 		return value, true
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
-		fail(key+"_file", "cannot be read: %v", err)
+		fail(fmt.Errorf("%s_file: cannot be read: %w", key, err))
 		return "", false
 	}
 	return FromFile(b), true

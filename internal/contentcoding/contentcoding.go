@@ -12,7 +12,7 @@ import (
 	"fmt"
 )
 
-// Limits bound what decoding may produce. A zero field has its default.
+// Limits bound the output of decoding. A zero field has its default.
 type Limits struct {
 	BytesMax int // decoded bytes, of the result and of each stage
 	RatioMax int // decoded bytes for each byte on the wire, enforced above RatioFree
@@ -25,9 +25,9 @@ const (
 	// reach 20 to 40.
 	DefaultRatioMax = 200
 	// RatioFree is how many decoded bytes are never held against the ratio: a short body of repeated
-	// text may compress beyond any limit and harm nobody.
+	// text may compress beyond any ratio without harm.
 	RatioFree = 64 << 10
-	// codingsMax is how many codings one body may have. Nobody sends more than two.
+	// codingsMax is the maximum number of codings of a body. Senders use at most two.
 	codingsMax = 3
 )
 
@@ -57,7 +57,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Identity tells whether a Content-Encoding header asks for no decoding at all: it is empty, or names
+// Identity reports whether a Content-Encoding header asks for no decoding at all: it is empty, or names
 // nothing but "identity".
 func Identity[S ~string | ~[]byte](encoding S) bool {
 	rest := []byte(encoding)

@@ -1,5 +1,5 @@
-// Package deadletter reads the `dlq` topic as what it is: a log of letters, and of notes that a letter was
-// requeued. It tells which letters there are, which are chosen, and what a requeue writes. It is pure; the
+// Package deadletter reads the `dlq` topic: a log of letters, and of notes that a letter was requeued. It lists and selects
+// letters, and returns the records of a requeue. It is pure; the
 // commands read and write.
 //
 // A letter is open until it is requeued. When it fails again a new letter comes, which counts the attempts; one

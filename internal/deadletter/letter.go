@@ -56,7 +56,7 @@ func (r *Record) Header(name string) string {
 	return ""
 }
 
-// State is what became of a letter.
+// State is the state of a letter.
 type State string
 
 // The states.
@@ -100,7 +100,7 @@ func (l *Letter) At() time.Time {
 	return l.Time
 }
 
-// Book collects what `dlq` holds. Records of a partition are added in the order of its log.
+// Book collects the letters and notes of `dlq`. Records of a partition are added in the order of its log.
 type Book struct{ letters map[Place]*Letter }
 
 // NewBook knows of no letter yet.
@@ -143,14 +143,14 @@ func (b *Book) Select(f *Filter) []*Letter {
 	return ls
 }
 
-// Filter chooses letters. What is empty does not choose.
+// Filter selects letters. Empty fields select all.
 type Filter struct {
 	Reasons, Topics, WABAs []string
 	States                 []State
 	From, Until            time.Time // of the failure; Until is left out
 }
 
-// Match tells whether a letter is chosen. A WABA is compared with the key, which is a hint, and looked for in the
+// Match reports whether a letter is chosen. A WABA is compared with the key, which is a hint, and looked for in the
 // body, which may not be JSON.
 func (f *Filter) Match(l *Letter) bool {
 	at := l.At()

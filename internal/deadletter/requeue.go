@@ -33,7 +33,7 @@ func (l *Letter) Requeue() (schemas.Topic, []Header) {
 	for _, h := range l.Headers {
 		switch h.Key {
 		case schemas.HeaderRequeue, schemas.HeaderDLQParked,
-			// What a replay told of its copy ends here: this record is one of its own.
+			// The headers of a replay end here: this record is no copy of one.
 			schemas.HeaderReplay, schemas.HeaderReplayRole, schemas.HeaderReplayState, schemas.HeaderReplayHops:
 			continue
 		case schemas.HeaderOrigin:
@@ -48,7 +48,7 @@ func (l *Letter) Requeue() (schemas.Topic, []Header) {
 	return topic, append(hs, Header{schemas.HeaderRequeue, []byte(l.id())})
 }
 
-// id is what the processor knows a requeue again by, when it was written twice. Forced, it counts as another one.
+// id identifies a requeue for the processor, which drops a second copy. A forced requeue has another id.
 func (l *Letter) id() string {
 	if l.Times == 0 {
 		return l.Place.String()
@@ -56,12 +56,12 @@ func (l *Letter) id() string {
 	return fmt.Sprintf("%s#%d", l.Place, l.Times+1)
 }
 
-// Note is what says in `dlq` that a letter was requeued.
+// Note is the record in `dlq` that marks a letter as requeued.
 func (l *Letter) Note() []Header {
 	return []Header{{schemas.HeaderRequeued, []byte(l.Place.String())}}
 }
 
-// Without tells whether a letter has no copy of its body: that is in the raw log, at Origin.
+// Without reports whether a letter has no copy of its body: that is in the raw log, at Origin.
 func (l *Letter) Without() bool {
 	return len(l.Value) == 0 && l.Reason() != string(schemas.ReasonBodyEmpty)
 }

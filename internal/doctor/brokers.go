@@ -40,7 +40,7 @@ func judgeBrokers(f *Facts, fr *finder) {
 	fr.fine("brokers "+some(names), "all answer and accept the credentials; %s", versionsText(versions))
 }
 
-// versionsText leaves out what is only a guess: brokers tell requests and their versions, not their own.
+// versionsText leaves out guesses: brokers report the versions of requests, and not their own.
 func versionsText(versions []string) string {
 	versions = slices.DeleteFunc(slices.Clone(versions), func(v string) bool { return strings.Contains(v, " ") })
 	if len(versions) == 0 {
@@ -49,7 +49,7 @@ func versionsText(versions []string) string {
 	return "Kafka " + strings.Join(versions, ", ")
 }
 
-// remedy says what to do about an error of a connection, from what it says.
+// remedy returns the remedy for an error of a connection.
 func remedy(err error) string {
 	text := strings.ToLower(err.Error())
 	for _, r := range []struct{ has, do string }{
@@ -69,12 +69,12 @@ func remedy(err error) string {
 	return "Look whether the broker runs, and at kafka.tls.* and kafka.sasl.*."
 }
 
-// judgeCluster compares the brokers' own limits with what the configuration needs.
+// judgeCluster compares the brokers' limits with the configuration.
 func judgeCluster(f *Facts, fr *finder) {
 	c := f.Config
 	setting := func(name string, unit time.Duration) (time.Duration, bool) {
 		n, err := strconv.ParseInt(f.Settings[name], 10, 64)
-		if n > int64(math.MaxInt64/unit) { // what people write for ever
+		if n > int64(math.MaxInt64/unit) { // a common spelling of no limit
 			return math.MaxInt64, err == nil
 		}
 		return time.Duration(n) * unit, err == nil

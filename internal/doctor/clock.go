@@ -12,9 +12,9 @@ const (
 	clockFail = time.Minute
 )
 
-// judgeClocks knows three clocks beside its own: a process tells its time with every HTTP answer; a raw
+// judgeClocks knows three clocks beside its own: every HTTP response has the time of its process; a raw
 // record bears its ingress's and an open transaction its coordinator's, and those two show only that a
-// clock is ahead: what is in the past may just be old.
+// clock is ahead: a time in the past may be that of an old record.
 func judgeClocks(f *Facts, fr *finder) {
 	seen := 0
 	add := func(on, what string, ahead time.Duration) {

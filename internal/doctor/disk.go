@@ -1,6 +1,6 @@
 package doctor
 
-// Shares of a disk that have to be free, and bytes that are enough whatever the share is.
+// Shares of a disk that must be free, and free bytes that are sufficient for any share.
 const (
 	freeShareWarn, freeShareFail = 0.15, 0.05
 	freeBytesWarn, freeBytesFail = 20 << 30, 1 << 30

@@ -8,7 +8,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Facts is what was gathered. Only the parts that the checks need have to be filled.
+// Facts has the gathered facts. Only those of the requested checks are needed.
 type Facts struct {
 	Now time.Time
 
@@ -42,7 +42,7 @@ type Facts struct {
 	Newest       []Newest
 }
 
-// reached tells whether any broker answered.
+// reached reports whether any broker answered.
 func (f *Facts) reached() bool {
 	for _, b := range f.Brokers {
 		if b.Err == nil {
@@ -88,20 +88,20 @@ type Spool struct {
 	Err             error
 }
 
-// Spooled is what an ingress tells of its spool.
+// Spooled has an ingress's metrics of its spool.
 type Spooled struct {
 	Records  float64
 	Oldest   time.Duration
 	Writable bool
 }
 
-// Waiting is what a processor tells of live webhooks that wait for a turn, because their business is over its share.
+// Waiting has a processor's metrics of deferred live webhooks, whose business is over its share.
 type Waiting struct {
 	Businesses, Records int
 	Oldest              time.Duration
 }
 
-// Sink is what a process tells of a sink that it runs.
+// Sink has a process's metrics of a sink.
 type Sink struct {
 	Name    string
 	Blocked float64 // partitions
@@ -120,20 +120,20 @@ type Process struct {
 	Reason  string
 	Trouble []string // parts that are not ready, though the process is
 	Blocked int      // partitions that a processor does not serve, for their state cannot be read
-	Waiting Waiting  // what a processor lets wait
-	Spooled *Spooled // nil: it has no spool, or does not tell
+	Waiting Waiting  // a processor's deferred webhooks
+	Spooled *Spooled // nil: it has no spool, or no such metrics
 	Sinks   []Sink   // by name
 
 	// Largest is how many numbers the business with the most of them has, and Business a hash of its WABA.
 	Largest  int
 	Business string
-	// OfSource is how many numbers of a partition the source with the most of them told of first.
+	// OfSource is the number of phone numbers in a partition that came first from one source, of the source with the most.
 	OfSource int
 	Source   string
 
-	ConfigHash string // empty: not told
+	ConfigHash string // empty: unknown
 	OwnHash    string // of the configuration that the doctor was given; empty: not to be compared
-	// Ahead is how far its clock is ahead of this one; HTTP tells it to the second.
+	// Ahead is how far its clock is ahead of this one; HTTP has it to the second.
 	Ahead time.Duration
 	Timed bool
 }
@@ -145,13 +145,13 @@ type Bootstrap struct {
 	Took    time.Duration
 }
 
-// Broker is one that the cluster told of.
+// Broker is a broker in the cluster's metadata.
 type Broker struct {
 	ID         int32
 	Address    string
 	Controller bool
 	Version    string
-	Missing    []string // what the pipeline needs and the broker does not have
+	Missing    []string // required features that the broker does not have
 	Err        error
 }
 
@@ -200,7 +200,7 @@ type Input struct {
 	ID, ReadID [16]byte
 	// Seen is how far the log went when the group committed; 0: not known.
 	Seen int64
-	// Fault is what a processor found of the partition, lately.
+	// Fault is a processor's recent finding about the partition.
 	Fault *LogFault
 }
 
@@ -218,7 +218,7 @@ type State struct {
 	Start, End int64
 	Committed  bool // the group has offsets of the partition
 	ID         [16]byte
-	// What the group knew when it committed, where it tells.
+	// The group's knowledge at its commit, if the offset has a mark.
 	Marked   bool
 	MarkedID [16]byte
 	Records  int64 // there were so many at least

@@ -1,5 +1,5 @@
 // Package doctor judges a deployment: from facts that were gathered elsewhere (package probe) to findings,
-// each with what to do. It asks nobody anything, reads no clock and changes nothing, so every judgement is
+// each with a remedy. It is pure: no requests, no clock, no changes. So every judgement is
 // tested as a table of values.
 //
 // A finding never holds a secret, a token or the content of a message. It may name a phone_number_id.
@@ -34,7 +34,7 @@ func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 type Finding struct {
 	Check  string `json:"check"`
 	Status Status `json:"status"`
-	Tried  string `json:"tried"`        // what was looked at, and how
+	Tried  string `json:"tried"`        // the examined objects
 	On     string `json:"on"`           // a key, a file, a broker, a topic, a partition, a number
 	Found  string `json:"found"`        //
 	Do     string `json:"do,omitempty"` // of a warning or a failure
@@ -43,13 +43,13 @@ type Finding struct {
 // Check is one thing that the doctor looks at.
 type Check struct {
 	Name  string
-	What  string // in a few words
+	What  string // short description
 	Tries string // for Finding.Tried
 	Kafka bool   // needs a broker that answers
 	judge func(*Facts, *finder)
 }
 
-// Checks lists all checks, in the order of a report: from what is near to what depends on it.
+// Checks lists all checks, in the order of a report: dependencies first.
 func Checks() []Check {
 	return []Check{
 		{"config", "the configuration is valid and its limits fit together", "read file, environment and flags", false, judgeConfig},
@@ -109,7 +109,7 @@ func Judge(f *Facts, names []string) Report {
 	return r
 }
 
-// remedyOf says what to do about facts that could not be gathered.
+// remedyOf returns the remedy for facts that could not be gathered.
 func remedyOf(err error) string {
 	if strings.Contains(strings.ToUpper(err.Error()), "AUTHORIZATION") {
 		return "Give this user the rights DESCRIBE, DESCRIBE_CONFIGS and READ on the cluster, its topics, groups and transactional ids."

@@ -8,7 +8,7 @@ import (
 
 const aLogIsNot = "docs/operations.md, A log was cut or created again"
 
-// faultFails is how long what a processor found is a failure; then it is a warning, until it is forgotten.
+// faultFails is the time for which a processor's finding is a failure; then it is a warning, until it is forgotten.
 const faultFails = 24 * time.Hour
 
 // judgeLogs judges whether the logs of an input are those that were read.
@@ -37,7 +37,7 @@ func judgeLogs(f *Facts, fr *finder, inputs []Input, name string) {
 	judgeTold(f, fr, told)
 }
 
-// judgeTold tells what processors have found.
+// judgeTold reports the findings of processors.
 func judgeTold(f *Facts, fr *finder, told []*LogFault) {
 	slices.SortFunc(told, func(a, b *LogFault) int { return b.Found.Compare(a.Found) })
 	if len(told) == 0 {

@@ -8,10 +8,10 @@ import (
 // waitingWarn is how long a business may wait for its turn.
 const waitingWarn = 5 * time.Minute
 
-// numbersWarn is half of what a business may have.
+// numbersWarn is half of the limit of a business.
 const numbersWarn = 2048
 
-// sourceNumbersWarn is half of what a source may have in a partition.
+// sourceNumbersWarn is half of the limit of a source in a partition.
 const sourceNumbersWarn = 24576
 
 func judgeProcesses(f *Facts, fr *finder) {

@@ -31,7 +31,7 @@ func judgeTopics(f *Facts, fr *finder) {
 	fr.fine("prefix "+f.Config.Kafka.Prefix, "%s as the configuration has them", numbered(f.Topics.Compared, "topic is", "topics are"))
 }
 
-// tooSmall tells whether a raw topic cannot take a body of the size that the ingress lets in.
+// tooSmall reports whether a raw topic cannot take a body of the size that the ingress lets in.
 func tooSmall(f *Facts, d Difference) bool {
 	n, err := strconv.ParseInt(d.Have, 10, 64)
 	return err == nil && n < f.Config.Ingress.BodyBytesMax && strings.HasPrefix(d.Topic, f.Config.Kafka.Prefix+"raw.")
@@ -56,7 +56,7 @@ func judgeReplicas(f *Facts, fr *finder) {
 		switch {
 		case p.Leader < 0:
 			offline = append(offline, name)
-		case silent[p.Leader]: // what the cluster tells is old: it has no controllers to know better
+		case silent[p.Leader]: // the metadata is old: no controller answers
 			away = append(away, fmt.Sprintf("%s (broker %d)", name, p.Leader))
 		case p.InSync < p.MinInSync:
 			refused = append(refused, fmt.Sprintf("%s (%d in sync, min.insync.replicas %d)", name, p.InSync, p.MinInSync))

@@ -38,7 +38,7 @@ func judgeTransactions(f *Facts, fr *finder) {
 			fr.add(Warn, on, "Look at the processor of that name: it is slow, paused or gone. The brokers abort the transaction at its timeout.", "%s", found)
 		}
 	}
-	// What is held by a transaction that is just going on is no news.
+	// Records behind a transaction in progress are no finding.
 	hanging := map[string][]string{}
 	for _, b := range t.Blocked {
 		at := fmt.Sprintf("%s/%d", b.Topic, b.Partition)

@@ -42,7 +42,7 @@ func openWith(t *testing.T, dir, password string) *Broker {
 	return b
 }
 
-// readable tells whether a client that authenticates so sees the broker's topics.
+// readable reports whether a client that authenticates so sees the broker's topics.
 func readable(t *testing.T, b *Broker, mechanism sasl.Mechanism, more ...kgo.Opt) error {
 	t.Helper()
 	opts := append([]kgo.Opt{kgo.SeedBrokers(b.Addr()), kgo.RequestRetries(0), kgo.RetryTimeout(5 * time.Second)}, more...)
@@ -61,6 +61,7 @@ func readable(t *testing.T, b *Broker, mechanism sasl.Mechanism, more ...kgo.Opt
 }
 
 func TestClientsNeedThePasswordWhereThereIsOne(t *testing.T) {
+	t.Parallel()
 	const password = "correct horse"
 	right := scram.Auth{User: User, Pass: password}
 	b := openWith(t, t.TempDir(), password)
@@ -104,6 +105,7 @@ func viaKafkaGo(t *testing.T, c *kafka.Connection) error {
 
 // The broker keeps users at its stop; the password that it is given counts nevertheless.
 func TestAnotherPasswordCountsFromTheNextStartOn(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, password := range []string{"first", "second", ""} {
 		b := openWith(t, dir, password)
@@ -123,6 +125,7 @@ func TestAnotherPasswordCountsFromTheNextStartOn(t *testing.T) {
 }
 
 func TestLogsAreCleanedWithAPasswordToo(t *testing.T) {
+	t.Parallel()
 	b := openWith(t, t.TempDir(), "correct horse")
 	if err := b.cluster.CreateTopic("t", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
 		t.Fatal(err)
@@ -140,7 +143,7 @@ func frame(r kmsg.Request, version int16) []byte {
 	return kmsg.NewRequestFormatter(kmsg.FormatterClientID("stranger")).AppendRequest(nil, r, 1)
 }
 
-// refused sends bytes and tells whether the broker closes the connection without an answer.
+// refused sends bytes and reports whether the broker closes the connection without an answer.
 func refused(t *testing.T, b *Broker, sent ...[]byte) bool {
 	t.Helper()
 	c, err := net.Dial("tcp", b.Addr())
@@ -165,6 +168,7 @@ func refused(t *testing.T, b *Broker, sent ...[]byte) bool {
 
 // The observers see requests before the broker asks who sent them: a stranger must not reach them.
 func TestStrangersReachNothingBehindTheGate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := openWith(t, dir, "correct horse")
 	before, err := os.ReadFile(filepath.Join(dir, journalName))
@@ -214,6 +218,7 @@ func TestStrangersReachNothingBehindTheGate(t *testing.T) {
 
 // A web browser, a port scan, or a client of another protocol must not end the process, nor make it claim gigabytes.
 func TestWhatIsNoRequestEndsItsConnectionOnly(t *testing.T) {
+	t.Parallel()
 	for _, password := range []string{"", "correct horse"} {
 		b := openWith(t, t.TempDir(), password)
 		unknown := frame(kmsg.NewPtrApiVersionsRequest(), 3)
@@ -242,6 +247,7 @@ func TestWhatIsNoRequestEndsItsConnectionOnly(t *testing.T) {
 }
 
 func TestClientsAreToldTheAdvertisedAddress(t *testing.T) {
+	t.Parallel()
 	cfg := testConfig(t.TempDir(), false)
 	cfg.Listen, cfg.Advertise, cfg.Password = "0.0.0.0:0", "broker.example:19092", "correct horse"
 	b, err := Open(cfg, slog.New(slog.DiscardHandler))
@@ -262,6 +268,7 @@ func TestClientsAreToldTheAdvertisedAddress(t *testing.T) {
 }
 
 func TestFolderIsForTheUserAlone(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "broker")
 	if err := os.MkdirAll(filepath.Join(dir, "partitions"), 0o755); err != nil {
 		t.Fatal(err)
@@ -292,6 +299,7 @@ func TestFolderIsForTheUserAlone(t *testing.T) {
 }
 
 func TestNoFileIsOpenedThroughALink(t *testing.T) {
+	t.Parallel()
 	victim := filepath.Join(t.TempDir(), "victim")
 	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
@@ -327,6 +335,7 @@ func TestNoFileIsOpenedThroughALink(t *testing.T) {
 
 // librdkafka looks for version 0 of the handshake before it authenticates, and then uses version 1.
 func TestClientsOfLibrdkafkaFindTheHandshake(t *testing.T) {
+	t.Parallel()
 	b := openWith(t, t.TempDir(), "correct horse")
 	for version := range int16(4) {
 		c, err := net.Dial("tcp", b.Addr())
@@ -379,6 +388,7 @@ func (c *dated) SetReadDeadline(t time.Time) error {
 }
 
 func TestStrangersHaveLittleTimeToAuthenticateAndOthersHaveAll(t *testing.T) {
+	t.Parallel()
 	for _, shut := range []bool{true, false} {
 		ours, theirs := net.Pipe()
 		defer ours.Close()
@@ -425,6 +435,7 @@ func (l *exhausted) Accept() (net.Conn, error) {
 }
 
 func TestBrokerListensOnAfterConnectionsThatCouldNotBeAccepted(t *testing.T) {
+	t.Parallel()
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

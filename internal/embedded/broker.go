@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/listen"
 	"github.com/coexstream/coexstream/internal/private"
 )
@@ -24,16 +25,16 @@ import (
 type Config struct {
 	Dir           string        // folder of the log; the caller holds its lock
 	Listen        string        // address; port 0 is any free one
-	Advertise     string        // address that clients are told; empty: the one that is listened on
+	Advertise     string        // address for clients; empty: the address of Listen
 	AnyPort       bool          // take another port of 127.0.0.1 when this one is taken
-	Password      string        // clients must authenticate as User with it; empty: anybody who connects may do all
+	Password      string        // clients must authenticate as User with it; empty: no authentication
 	SyncWrites    bool          // fsync before acknowledging
 	SegmentBytes  int64         // of topics that do not say; a start reads segments whole
 	CleanInterval time.Duration // between two cleanings of the logs
 	MessageBytes  int64         // largest record batch of topics that do not say
 }
 
-// DefaultConfig is what Config's zero values stand for.
+// DefaultConfig returns the defaults of a folder.
 func DefaultConfig(dir string) Config {
 	return Config{
 		Dir: dir, Listen: "127.0.0.1:9092", SyncWrites: true,
@@ -41,30 +42,30 @@ func DefaultConfig(dir string) Config {
 	}
 }
 
-// Validate names the key, the value and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
-		return fmt.Errorf("embedded.listen: %q is not allowed; allowed: host:port", c.Listen)
+		return invalid.Value("embedded.listen", c.Listen, "host:port")
 	}
 	if c.Password == "" && !listen.Loopback(c.Listen) {
-		return fmt.Errorf("embedded.listen: %q is not allowed without a password; allowed: an address on loopback", c.Listen)
+		return invalid.Value("embedded.listen", c.Listen, "an address on loopback, or any with a password")
 	}
 	if ip := net.ParseIP(host); c.Advertise == "" && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return fmt.Errorf("embedded.listen: %q is not allowed without embedded.advertise; allowed: with the address that clients are to use, or the address of one interface", c.Listen)
+		return invalid.Value("embedded.listen", c.Listen, "the address of one interface, or any with embedded.advertise")
 	}
 	if host, port, err := net.SplitHostPort(c.Advertise); c.Advertise != "" && (err != nil || host == "" || port == "") {
-		return fmt.Errorf("embedded.advertise: %q is not allowed; allowed: host:port", c.Advertise)
+		return invalid.Value("embedded.advertise", c.Advertise, "host:port")
 	}
 	switch {
 	case c.Dir == "":
-		return errors.New("data_dir: is empty; allowed: a path")
+		return invalid.Value("data_dir", c.Dir, "a path")
 	case c.SegmentBytes < 1<<20:
-		return fmt.Errorf("embedded.segment_bytes: %d is not allowed; allowed: 1MiB or more", c.SegmentBytes)
+		return invalid.Value("embedded.segment_bytes", c.SegmentBytes, "1MiB or more")
 	case c.CleanInterval <= 0:
-		return fmt.Errorf("clean interval: %s is not allowed; allowed: more than 0", c.CleanInterval)
+		return invalid.Value("CleanInterval", c.CleanInterval, "more than 0")
 	case c.MessageBytes < 128<<10:
-		return fmt.Errorf("topics.max_message_bytes: %d is not allowed; allowed: 128KiB or more", c.MessageBytes)
+		return invalid.Value("topics.max_message_bytes", c.MessageBytes, "128KiB or more")
 	}
 	return nil
 }
@@ -76,7 +77,7 @@ type Broker struct {
 	log      *slog.Logger
 	cluster  *kfake.Cluster
 	journal  *journal
-	addr     string // that clients are told
+	addr     string // for clients
 	socket   string // that is listened on
 	listener *listen.InProcess
 	changes  atomic.Int64 // requests that change the small files
@@ -93,7 +94,7 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	// The broker opens files itself, and follows links: nobody else may put any there.
+	// The broker opens files itself and follows links, so no other user may create files there.
 	if err := private.Tree(cfg.Dir, log); err != nil {
 		return nil, fmt.Errorf("use the folder of the embedded broker: %w", err)
 	}
@@ -237,7 +238,7 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 	return cluster, listener, nil
 }
 
-// advertised is a listener that says it has another address: the broker tells it to clients.
+// advertised is a listener with another address, which the broker gives to clients.
 type advertised struct {
 	net.Listener
 	address string // empty: its own
@@ -267,7 +268,7 @@ func (b *Broker) Dial(ctx context.Context, network, address string) (net.Conn, e
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-// Ready tells whether the broker answers.
+// Ready reports whether the broker answers.
 func (b *Broker) Ready() error {
 	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", b.socket)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 )
 
 func TestFolderHasOneUser(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first, err := Acquire(dir)
 	if err != nil {
@@ -32,6 +33,7 @@ func TestFolderHasOneUser(t *testing.T) {
 }
 
 func TestLockOfAKilledProcessIsFree(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	startChild(t, dir, false).kill()
 	l, err := Acquire(dir)
@@ -44,6 +46,7 @@ func TestLockOfAKilledProcessIsFree(t *testing.T) {
 }
 
 func TestTakenPortIsAnErrorUnlessAnyWillDo(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -69,12 +72,13 @@ func TestTakenPortIsAnErrorUnlessAnyWillDo(t *testing.T) {
 }
 
 func TestConfigNamesKeyValueAndAllowed(t *testing.T) {
+	t.Parallel()
 	for key, change := range map[string]func(*Config){
 		"embedded.listen":          func(c *Config) { c.Listen, c.Advertise = "0.0.0.0:9092", "broker:9092" }, // without a password
 		"embedded.advertise":       func(c *Config) { c.Listen, c.Password = ":9092", "x" },
 		"data_dir":                 func(c *Config) { c.Dir = "" },
 		"embedded.segment_bytes":   func(c *Config) { c.SegmentBytes = 10 },
-		"clean interval":           func(c *Config) { c.CleanInterval = 0 },
+		"CleanInterval":            func(c *Config) { c.CleanInterval = 0 },
 		"topics.max_message_bytes": func(c *Config) { c.MessageBytes = 10 },
 	} {
 		cfg := DefaultConfig("x")
@@ -87,6 +91,7 @@ func TestConfigNamesKeyValueAndAllowed(t *testing.T) {
 }
 
 func TestFolderOfAnotherFormatIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(dir+"/meta.json", []byte(`{"version":2}`), 0o644); err != nil {
 		t.Fatal(err)

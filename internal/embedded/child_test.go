@@ -84,11 +84,13 @@ type child struct {
 	once  sync.Once
 }
 
-func startChild(t *testing.T, dir string, sync bool) *child {
+// startChild starts a broker, with more variables in its environment.
+func startChild(t *testing.T, dir string, sync bool, environ ...string) *child {
 	t.Helper()
 	c := &child{t: t, cmd: exec.Command(os.Args[0])}
 	c.alive, c.ended = context.WithTimeout(t.Context(), time.Minute)
 	c.cmd.Env = append(os.Environ(), childDirEnv+"="+dir, fmt.Sprintf("%s=%v", childSyncEnv, sync))
+	c.cmd.Env = append(c.cmd.Env, environ...)
 	c.cmd.Stderr = os.Stderr
 	stdin, err := c.cmd.StdinPipe()
 	if err != nil {

@@ -30,7 +30,7 @@ const (
 // brokerCleanerOff makes the broker's own timer fire after ten years.
 const brokerCleanerOff = "315360000000"
 
-// Clean cuts what retention lets go and compacts the compacted topics. It reports false, with nothing
+// Clean removes segments beyond retention and compacts the compacted topics. It reports false, with nothing
 // compacted, when a transaction was open; retention is done in any case.
 func (b *Broker) Clean(ctx context.Context) (bool, error) {
 	b.cleaning.Lock()

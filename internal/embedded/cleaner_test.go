@@ -62,6 +62,7 @@ func checkNewest(t *testing.T, addr, topic string, want map[string]uint64) int {
 }
 
 func TestCleaningKeepsTheNewestOfEachKey(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := open(t, dir)
 	createTopic(t, b.Addr(), "table", 1, compactedTopic)
@@ -85,6 +86,7 @@ func TestCleaningKeepsTheNewestOfEachKey(t *testing.T) {
 
 // The broker would let a record that is never committed replace the committed one of its key.
 func TestCleaningWaitsForOpenTransactions(t *testing.T) {
+	t.Parallel()
 	b := open(t, t.TempDir())
 	createTopic(t, b.Addr(), "table", 1, compactedTopic)
 	newest := writeKeys(t, b.Addr(), "table", 20)
@@ -114,6 +116,7 @@ func TestCleaningWaitsForOpenTransactions(t *testing.T) {
 
 // Killed at any point of a compaction, the next start has every key.
 func TestInterruptedCompactionIsUndone(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		after func(t *testing.T, b *Broker, folder string)
@@ -146,6 +149,7 @@ func TestInterruptedCompactionIsUndone(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			b := open(t, dir)
 			createTopic(t, b.Addr(), "table", 1, compactedTopic)
@@ -185,8 +189,10 @@ func removeSegments(t *testing.T, folder string) {
 // A partition whose records all expired goes on at the offset where it ended, after a kill and after an
 // orderly stop: consumers have committed that offset.
 func TestEmptiedPartitionKeepsItsOffsets(t *testing.T) {
+	t.Parallel()
 	for _, kill := range []bool{false, true} {
 		t.Run(fmt.Sprintf("kill=%v", kill), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			b := open(t, dir)
 			createTopic(t, b.Addr(), "t", 2, map[string]string{"retention.ms": "60000"})

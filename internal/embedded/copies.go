@@ -17,7 +17,7 @@ const copiesName = "files.copy"
 
 // copies are the small files as they were.
 type copies struct {
-	// Stopped tells that the broker had stopped in order: then the state logs, too, are exactly as in here.
+	// Stopped: the broker had stopped in order. Then the state logs too are exactly as in the copies.
 	// Otherwise their copies are how they began.
 	Stopped bool              `json:"stopped"`
 	Files   map[string][]byte `json:"files"` // by the path within the folder
@@ -84,7 +84,7 @@ func snapshotName(tp topicPartition) string {
 	return filepath.Join("partitions", filepath.Base(tp.folder("")), "snapshot.json")
 }
 
-// readCopies is what keepCopies wrote, nil when there is none. It reports false when it is damaged.
+// readCopies reads the file of keepCopies; nil: there is none. It reports false if the file is damaged.
 func (f folder) readCopies() (*copies, bool, error) {
 	b, found, err := f.read(f.path(copiesName))
 	if err != nil || !found || len(b) == 0 {
@@ -102,7 +102,7 @@ func (f folder) readCopies() (*copies, bool, error) {
 // in as few places as can be, and the broker is given them each time.
 const credentialsName = "sasl.json"
 
-// checkFiles compares the small files with their copies and plans to put back what differs.
+// checkFiles compares the small files with their copies and plans to restore those that differ.
 func (r *recovery) checkFiles() error {
 	c, whole, err := r.readCopies()
 	if err != nil {
@@ -186,7 +186,7 @@ func (r *recovery) checkUncopied() error {
 	return nil
 }
 
-// put plans to write a file; nil: to remove it. What is read later in this recovery is the new content.
+// put plans to write a file; nil: to remove it. Later reads of this recovery get the new content.
 func (r *recovery) put(name string, content []byte) {
 	r.files[name] = content
 	r.fileOrder = append(r.fileOrder, name)
@@ -205,7 +205,7 @@ func (r *recovery) content(name string) []byte {
 	return b
 }
 
-// putBack writes what was planned.
+// putBack writes the planned files.
 func (r *recovery) putBack() error {
 	for _, name := range r.fileOrder {
 		content := r.files[name]

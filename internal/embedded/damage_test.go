@@ -253,7 +253,7 @@ func (s *sample) harms(t *testing.T) []harm {
 	return list
 }
 
-// unnoticed tells whether nobody can see the damage, or it counts as the write that a kill interrupted.
+// unnoticed reports whether nobody can see the damage, or it counts as the write that a kill interrupted.
 func (s *sample) unnoticed(h harm, size int64) bool {
 	switch {
 	case h.file == credentialsName: // it is forgotten at each start
@@ -272,8 +272,10 @@ func (s *sample) unnoticed(h harm, size int64) bool {
 // offset, no record of an aborted transaction appears, new records get offsets above all old ones, the
 // damage is told, and told once.
 func TestDamageCostsWhatIsDamagedOnly(t *testing.T) {
+	t.Parallel()
 	for _, stopped := range []bool{true, false} {
 		t.Run(fmt.Sprintf("stopped=%v", stopped), func(t *testing.T) {
+			t.Parallel()
 			s := newSample(t, stopped)
 			list := s.harms(t)
 			if os.Getenv("ALL") == "" {

@@ -37,7 +37,7 @@ type diskFile interface {
 	Sync() error
 }
 
-// osDisk is the disk of the operating system. It follows no links, and what it makes is for the user alone.
+// osDisk is the disk of the operating system. It follows no links, and its new files are private to the user.
 type osDisk struct{}
 
 func (osDisk) ReadFile(name string) ([]byte, error)       { return private.ReadFile(name) }
@@ -76,7 +76,7 @@ func (f folder) exists(path string) bool {
 	return err == nil
 }
 
-// size is the size of a file, or -1 when it cannot be told.
+// size returns the size of a file, or -1 if it is unknown.
 func (f folder) size(path string) int64 {
 	info, err := f.Stat(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func (f folder) size(path string) int64 {
 	return info.Size()
 }
 
-// read is a file's content, and whether it is there. What the disk cannot read of it is zeros.
+// read returns a file's content, and whether it exists. Unreadable parts are zeros.
 func (f folder) read(path string) ([]byte, bool, error) {
 	b, err := f.ReadFile(path)
 	if errors.Is(err, syscall.EIO) {
@@ -159,10 +159,10 @@ func (f folder) truncate(path string, size int64) error {
 	return errors.Join(err, w.Close())
 }
 
-// isJSON reads b into v and tells whether it is what v holds. What is not is damage, and no error.
+// isJSON reads b into v and reports whether b is such JSON. Anything else is damage, and no error.
 func isJSON(b []byte, v any) bool { return json.Unmarshal(b, v) == nil }
 
-// readJSON reads a file into v and tells whether it is there.
+// readJSON reads a file into v and reports whether it is there.
 func (f folder) readJSON(path string, v any) (bool, error) {
 	b, found, err := f.read(path)
 	if err != nil || !found {

@@ -129,6 +129,7 @@ func (f *faultyFile) Sync() error { return errors.Join(f.d.step("sync", f.name),
 // Whichever operation of a repair fails, or is the last one before a power cut: the next start brings the
 // same records back and tells the same damage.
 func TestRepairThatFailsIsMadeAgain(t *testing.T) {
+	t.Parallel()
 	s := newSample(t, false)
 	var harms []harm
 	for _, topic := range []string{"coex.raw.live", "coex.messages", "coex.state"} {
@@ -230,6 +231,7 @@ func lastBase(t *testing.T, dir, topic string) int64 {
 
 // A block that the disk cannot read costs the batches in it.
 func TestUnreadableBlockCostsItsBatchesOnly(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := open(t, dir)
 	createTopic(t, b.Addr(), "t", 1, nil)
@@ -266,6 +268,7 @@ func TestUnreadableBlockCostsItsBatchesOnly(t *testing.T) {
 
 // Bytes that are read wrongly once are not damage of the disk: nothing is changed.
 func TestUnsteadyReadsChangeNothing(t *testing.T) {
+	t.Parallel()
 	s := newSample(t, true)
 	name := relative("", dataFile(topicPartition{"coex.raw.live", 0}.folder(""), lastBase(t, s.dir, "coex.raw.live")))
 	before := files(t, s.dir)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAFullResponseHidesAbortedRecordsToo(t *testing.T) {
+	t.Parallel()
 	cfg := DefaultConfig(t.TempDir())
 	cfg.Listen, cfg.AnyPort, cfg.SyncWrites = "127.0.0.1:0", true, false
 	b, err := Open(cfg, slog.New(slog.DiscardHandler))

@@ -189,7 +189,7 @@ func (h *batchHeader) control() bool       { return h.attributes&attributeContro
 func (h *batchHeader) transactional() bool { return h.attributes&attributeTransactional != 0 }
 func (h *batchHeader) lastOffset() int64   { return h.firstOffset + int64(h.lastDelta) }
 
-// readHeader reads a header from its 61 bytes. It reports false for what cannot be one.
+// readHeader reads a header from its 61 bytes. It reports false for other bytes.
 func readHeader(b []byte) (batchHeader, bool) {
 	h := batchHeader{
 		firstOffset:   int64(binary.BigEndian.Uint64(b)),
@@ -211,7 +211,7 @@ func crcMatches(batch []byte) bool {
 	return binary.BigEndian.Uint32(batch[17:]) == crc32.Checksum(batch[21:], castagnoli)
 }
 
-// committedMarker tells whether a control batch ends its transaction with a commit. What cannot be read
+// committedMarker reports whether a control batch ends its transaction with a commit. What cannot be read
 // counts as an abort, as the broker has it.
 func committedMarker(batch []byte) bool {
 	var b kmsg.RecordBatch

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"container/list"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 // gate is a connection that came through a socket. It looks at the head of each request before the broker does:
 //
 //   - The broker makes room for as many bytes as a client says are to come, and ends the process at a request that
-//     it does not know. So what is no request of Kafka's protocol, and what is too long, ends the connection.
+//     it does not know. So bytes that are no request of Kafka's protocol, or too long, end the connection.
 //   - The broker's observers (journal.go, fetch.go) see requests before it asks who sent them. So, where clients have to
 //     authenticate, nothing but the authentication passes until it has succeeded.
 //   - Clients of librdkafka, kcat among them, authenticate only where version 0 of the handshake is offered, though they use
@@ -33,14 +34,18 @@ type gate struct {
 	shut   bool        // the client has to authenticate first
 	asked  []requested // requests that were not answered, while the gate is shut
 	rounds int         // of the authentication that went well
+
+	strangers *strangers    // those of the listener
+	place     *list.Element // among them; they guard it. nil: it is none
+	passed    bool          // a request was admitted, of the reader
 }
 
-// requested is what an answer is understood by.
+// requested has the properties of a request that are needed to read its answer.
 type requested struct{ key, version int16 }
 
 const (
 	requestHead = 8 // length, key and version
-	// strangersBytesMax bounds the requests of who has not authenticated.
+	// strangersBytesMax bounds the requests of clients that have not authenticated.
 	strangersBytesMax = 16 << 10
 	// strangersPatience is how long a client may take to authenticate.
 	strangersPatience = 10 * time.Second
@@ -53,8 +58,9 @@ const (
 // gated puts a gate before the connections that come through the socket. Those from within the process need none.
 type gated struct {
 	net.Listener
-	bytesMax int
-	shut     bool
+	bytesMax  int
+	shut      bool
+	strangers strangers
 }
 
 // acceptPause is how long to wait after a connection could not be accepted.
@@ -75,7 +81,10 @@ func (l *gated) Accept() (net.Conn, error) {
 		if _, socket := conn.(*net.TCPConn); !socket {
 			return conn, nil
 		}
-		return newGate(conn, l.bytesMax, l.shut), nil
+		g := newGate(conn, l.bytesMax, l.shut)
+		g.strangers = &l.strangers
+		g.strangers.enter(g)
+		return g, nil
 	}
 }
 
@@ -84,6 +93,19 @@ func newGate(conn net.Conn, bytesMax int, shut bool) *gate {
 		_ = conn.SetReadDeadline(time.Now().Add(strangersPatience)) // fails where reading will, too
 	}
 	return &gate{Conn: conn, bytesMax: bytesMax, shut: shut, had: requestHead}
+}
+
+// Close implements net.Conn.
+func (g *gate) Close() error {
+	g.known()
+	return g.Conn.Close()
+}
+
+// known says that the connection is none of a stranger any more.
+func (g *gate) known() {
+	if g.strangers != nil {
+		g.strangers.leave(g)
+	}
 }
 
 // Read implements net.Conn.
@@ -121,6 +143,10 @@ func (g *gate) admit() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.shut {
+		if !g.passed {
+			g.passed = true
+			g.known()
+		}
 		return nil
 	}
 	switch kmsg.Key(r.key) {
@@ -190,6 +216,7 @@ func (g *gate) authenticated(p []byte, r requested) {
 	}
 	if g.rounds++; g.rounds == scramRounds {
 		g.shut, g.asked = false, nil
+		g.known()
 		_ = g.SetReadDeadline(time.Time{}) // fails where reading will, too
 	}
 }

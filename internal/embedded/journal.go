@@ -31,8 +31,8 @@ type journal struct {
 	log    *slog.Logger
 	file   *os.File
 	sync   bool
-	staged map[int64]*decision // producer id: what its open transaction would commit
-	slot   *decision           // what the file holds, while it may still be needed
+	staged map[int64]*decision // by producer id: the offsets that its open transaction would commit
+	slot   *decision           // the content of the file, while it may still be needed
 	topics map[[16]byte]string // names by id: newer requests name topics by their ids
 	nameOf func(id [16]byte) string
 }
@@ -122,7 +122,7 @@ func (j *journal) stage(req *kmsg.TxnOffsetCommitRequest) {
 	for _, t := range req.Topics {
 		name := j.topicName(t)
 		if name == "" {
-			continue // the broker refuses what it does not know
+			continue // the broker refuses unknown requests
 		}
 		for _, p := range t.Partitions {
 			d.Offsets = append(d.Offsets, stagedOffset{

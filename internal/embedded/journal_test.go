@@ -15,13 +15,13 @@ import (
 // A commit that was decided is finished by the next start, however far the broker had come with it: the
 // markers of no, some or all partitions, and no offset.
 func TestDecidedCommitIsFinished(t *testing.T) {
+	t.Parallel()
 	const partitions = 4
 	for marked := range int32(partitions + 1) {
 		t.Run(fmt.Sprintf("after %d of %d markers", marked, partitions), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
-			t.Setenv(childDieEnv, "1")
 			id, epoch := dieInCommit(t, dir, partitions)
-			t.Setenv(childDieEnv, "")
 			for p := range marked {
 				folder := topicPartition{"out", p}.folder(dir)
 				size := testFolder("").size(dataFile(folder, 0))
@@ -46,11 +46,10 @@ func TestDecidedCommitIsFinished(t *testing.T) {
 
 // Without a decision the same transaction is aborted, in every partition.
 func TestUndecidedTransactionIsAborted(t *testing.T) {
+	t.Parallel()
 	const partitions = 4
 	dir := t.TempDir()
-	t.Setenv(childDieEnv, "1")
 	dieInCommit(t, dir, partitions)
-	t.Setenv(childDieEnv, "")
 	// A write of the journal that a power cut tore.
 	if err := os.Truncate(dir+"/"+journalName, 20); err != nil {
 		t.Fatal(err)
@@ -69,7 +68,7 @@ func TestUndecidedTransactionIsAborted(t *testing.T) {
 // dieInCommit runs one transaction up to its commit, in which the broker dies.
 func dieInCommit(t *testing.T, dir string, partitions int32) (int64, int16) {
 	t.Helper()
-	c := startChild(t, dir, false)
+	c := startChild(t, dir, false, childDieEnv+"=1")
 	createTopic(t, c.addr, "out", partitions, nil)
 	createTopic(t, c.addr, "in", 1, nil)
 	cl := client(t, c.addr, kgo.TransactionalID("tx"))
@@ -121,6 +120,7 @@ func goOn(t *testing.T, dir string, partitions int32) {
 // Where transactions share an epoch, a decision is dropped as soon as the producer goes on, so that it
 // cannot be taken for a decision about the next transaction.
 func TestDecisionOfASharedEpochIsDroppedByTheNextTransaction(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	j, err := openJournal(dir, true, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -157,6 +157,7 @@ func TestDecisionOfASharedEpochIsDroppedByTheNextTransaction(t *testing.T) {
 
 // A commit that cannot be written down does not begin.
 func TestCommitWaitsForItsJournal(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	j, err := openJournal(dir, false, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -24,7 +24,7 @@ type Lock struct{ f *os.File }
 // A process that was killed holds the lock until the kernel has taken its memory back.
 const lockPatience = 3 * time.Second
 
-// Acquire creates the folder if needed and takes its lock, waiting a moment for one who is on his way out.
+// Acquire creates the folder if needed and takes its lock. It waits a moment for a process that is stopping.
 func Acquire(dir string) (*Lock, error) {
 	if err := os.MkdirAll(dir, private.FolderMode); err != nil {
 		return nil, fmt.Errorf("create data folder %s: %w", dir, err)
@@ -62,7 +62,7 @@ func Acquire(dir string) (*Lock, error) {
 // of the same name.
 func (l *Lock) Release() error { return l.f.Close() }
 
-// InUse tells whether a process uses the folder. It takes nothing and creates nothing.
+// InUse reports whether a process uses the folder. It takes nothing and creates nothing.
 func InUse(dir string) (bool, error) {
 	f, err := os.Open(filepath.Join(dir, "lock"))
 	if errors.Is(err, os.ErrNotExist) {

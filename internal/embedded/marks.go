@@ -10,7 +10,7 @@ import (
 // and the log itself cannot tell how far it went, they can: what comes next gets an offset above Reserved,
 // which is above all that can have been given out since the mark was written.
 //
-// They also say where a log began, so that a removed segment is told from one that retention let go: while
+// They also say where a log began, which distinguishes a removed segment from one beyond retention: while
 // retention and compaction work, the marks are Cleaning.
 
 const (

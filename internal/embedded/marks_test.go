@@ -10,6 +10,7 @@ import (
 
 // What a user takes away is no damage: a kill right after it finds nothing missing.
 func TestWhatAUserDeletesIsNotMissing(t *testing.T) {
+	t.Parallel()
 	for name, remove := range map[string]func(*testing.T, *Broker){
 		"topic made again": func(t *testing.T, b *Broker) {
 			if _, err := kadm.NewClient(client(t, b.Addr())).DeleteTopics(t.Context(), "t"); err != nil {
@@ -32,6 +33,7 @@ func TestWhatAUserDeletesIsNotMissing(t *testing.T) {
 		"nothing": func(*testing.T, *Broker) {},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir, killed := t.TempDir(), t.TempDir()
 			b := open(t, dir)
 			createTopic(t, b.Addr(), "t", 1, map[string]string{"segment.bytes": "200"})
@@ -61,6 +63,7 @@ func TestWhatAUserDeletesIsNotMissing(t *testing.T) {
 
 // Where nothing tells how far the end of a log had gone, the log goes on where nothing can have been.
 func TestEndThatNobodyKnowsIsPassedByFar(t *testing.T) {
+	t.Parallel()
 	dir, killed := t.TempDir(), t.TempDir()
 	b := open(t, dir)
 	createTopic(t, b.Addr(), "t", 1, nil)

@@ -8,13 +8,13 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// quarantineMetrics tell at each scrape what stands in quarantine, so that they fall when it is acknowledged.
+// quarantineMetrics read the quarantine at each scrape, so that they fall when it is acknowledged.
 type quarantineMetrics struct {
 	dir            string
 	bytes, records *prometheus.Desc
 }
 
-// RegisterMetrics registers what is told of a broker's folder.
+// RegisterMetrics registers the metrics of a broker's folder.
 func RegisterMetrics(reg prometheus.Registerer, dir string) error {
 	m := &quarantineMetrics{
 		dir: dir,

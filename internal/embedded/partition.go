@@ -15,7 +15,7 @@ type openTxn struct {
 	region int // regions of the partition that came before it
 }
 
-// partitionScan is what was found in a partition's files, and what to do about it.
+// partitionScan has the findings in a partition's files, and the planned repair.
 type partitionScan struct {
 	tp          topicPartition
 	folder      string
@@ -57,7 +57,7 @@ type abortMarker = producerEpoch
 type segmentPlan struct {
 	base  int64
 	size  int64     // now; -1: it is not there
-	keep  int64     // bytes of it that stay: what is behind is a torn write
+	keep  int64     // bytes of it that stay: the rest is a torn write
 	edits []*region // in order
 	index []byte    // of the whole batches
 	write bool      // the index is to be written
@@ -278,7 +278,7 @@ func (r *recovery) scanSegment(p *partitionScan, base, nextBase int64) error {
 	return nil
 }
 
-// judgeTail decides about what stands behind the last whole batch of a segment.
+// judgeTail decides about the bytes behind the last whole batch of a segment.
 //
 // The broker writes a batch, then its index entry, syncs both, and then acknowledges. So a batch without an
 // index entry was never acknowledged, and is a torn write. One with an entry may have been: its offsets are
@@ -320,7 +320,7 @@ func (r *recovery) judgeTail(p *partitionScan, w *walk, plan *segmentPlan, tail 
 	}
 }
 
-// endOf is the offset behind what was lost at the end of a log, and whether that is known exactly.
+// endOf returns the offset behind the lost records at the end of a log, and whether it is exact.
 // Otherwise it is above all that can have been given out.
 func (r *recovery) endOf(p *partitionScan, tail *region, missing int, counted bool) (int64, bool) {
 	bound, mark := r.bound(p), r.marks[p.tp]
@@ -390,7 +390,7 @@ func (s *snapshotSegment) add(epoch int32) {
 	s.MaxEpoch = max(s.MaxEpoch, epoch)
 }
 
-// asSnapshot tells whether the snapshot can be trusted: it names the files as they are, nothing is damaged,
+// asSnapshot reports whether the snapshot can be trusted: it names the files as they are, nothing is damaged,
 // and no transaction was open that only an orderly stop could have handed on.
 func (p *partitionScan) asSnapshot() bool {
 	if !p.hasSnapshot || len(p.snapshot.Segments) != len(p.files) || len(p.orphans) > 0 {
@@ -421,7 +421,7 @@ func (p *partitionScan) batch(h batchHeader, raw []byte) {
 	}
 	open, isOpen := p.open[h.producerID]
 	if isOpen && open.region < len(p.lost) && h.producerEpoch > open.epoch {
-		// What times out is ended with an abort under the next epoch.
+		// A transaction that times out ends with an abort under the next epoch.
 		timedOut := h.control() && h.producerEpoch == open.epoch+1 && !committedMarker(raw)
 		p.ended = append(p.ended, endedTxn{producerEpoch{h.producerID, open.epoch}, open.first, len(p.lost) - 1, timedOut})
 		isOpen = false

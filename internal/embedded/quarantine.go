@@ -17,7 +17,7 @@ import (
 // Damage is something in the broker's folder that is not as the broker wrote it.
 type Damage struct {
 	Found time.Time `json:"found"`
-	// Lost tells that records or committed positions are gone. Otherwise everything could be put right.
+	// Lost: records or committed positions are gone. Otherwise everything was repaired.
 	Lost bool   `json:"lost"`
 	What string `json:"what"` // a sentence
 	File string `json:"file"` // relative to the broker's folder
@@ -30,7 +30,7 @@ type Damage struct {
 	Partition   int32  `json:"partition"`
 	FirstOffset int64  `json:"first_offset"`
 	LastOffset  int64  `json:"last_offset"`
-	// Exact tells that the records had exactly these offsets. Otherwise how many there were is not known, and
+	// Exact: the records had exactly these offsets. Otherwise how many there were is not known, and
 	// the offsets are more than they can have had.
 	Exact bool `json:"exact"`
 	// The times of the records before and behind them.
@@ -110,7 +110,7 @@ func (f folder) quarantine(d *Damage, content []byte) error {
 	return f.replace(filepath.Join(dir, name+noteSuffix), append(b, '\n'))
 }
 
-// notes reads what stands in quarantine and was not acknowledged.
+// notes reads the notes in quarantine that were not acknowledged.
 func (f folder) notes() ([]Damage, error) {
 	es, err := f.ReadDir(f.path(quarantineName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -144,7 +144,7 @@ func Quarantined(dir string) ([]Damage, error) {
 	return list, nil
 }
 
-// Acknowledge moves what is in quarantine to a folder within it, so that it counts no more. The broker may
+// Acknowledge moves the files in quarantine to a folder within it, so that they no longer count. The broker may
 // run. It returns how many notes were moved.
 func Acknowledge(dir string) (int, error) {
 	f := folder{osDisk{}, dir}

@@ -29,13 +29,13 @@ import (
 //   - A partition that retention emptied keeps its offsets: the broker would begin again at 0, below the
 //     offsets that consumers have committed.
 //
-// First everything is read and what to do is planned; then it is done. It can be killed at any point and
+// First everything is read and the repair is planned; then it is done. It can be killed at any point and
 // run again.
 type recovery struct {
 	folder
 	now     time.Time
 	log     *slog.Logger
-	running bool // the broker works meanwhile: what was just written is not judged
+	running bool // the broker is running: recent writes are not judged
 
 	copies    *copies
 	files     map[string][]byte // small files to write; nil: to remove
@@ -93,7 +93,7 @@ func (r *recovery) load(k keptBytes) ([]byte, error) {
 	return b[k.pos : k.pos+k.bytes], nil
 }
 
-// Recovered is what a start found.
+// Recovered has the findings of a start.
 type Recovered struct {
 	Partitions int      // that were not as an orderly stop leaves them
 	Damage     []Damage // that was set aside
@@ -108,7 +108,7 @@ func newRecovery(f folder, now time.Time, log *slog.Logger) *recovery {
 	}
 }
 
-// recoverFolder repairs what a killed process or a failing disk left.
+// recoverFolder repairs the folder after a kill or a disk failure.
 func recoverFolder(f folder, now time.Time, log *slog.Logger) (Recovered, error) {
 	if !f.used() {
 		return Recovered{}, nil
@@ -130,7 +130,7 @@ func recoverFolder(f folder, now time.Time, log *slog.Logger) (Recovered, error)
 	return found, nil
 }
 
-// used tells whether a broker has used the folder.
+// used reports whether a broker has used the folder.
 func (f folder) used() bool {
 	return f.exists(f.path("meta.json")) || f.exists(f.path("topics.json")) || f.exists(f.path("partitions"))
 }
@@ -169,7 +169,7 @@ func (r *recovery) apply() error {
 		return fmt.Errorf("put the broker's files back: %w", err)
 	}
 	if len(r.fileOrder) > 0 || len(r.parts) > 0 || r.decided != nil {
-		// What follows changes files that the copies have. What they were needed for is done.
+		// The next steps change files that the copies have. The copies are no longer needed.
 		if err := r.dropCopies(); err != nil {
 			return err
 		}
@@ -357,7 +357,7 @@ func (r *recovery) endTransaction(p *partitionScan, id int64, txn openTxn) error
 	return nil
 }
 
-// commitOffsets commits what belongs to the decided transaction.
+// commitOffsets commits the offsets of the decided transaction.
 func (r *recovery) commitOffsets() error {
 	if r.decided == nil {
 		return nil

@@ -36,8 +36,10 @@ func numbered(topic string, partition int32, n uint64) *kgo.Record {
 }
 
 func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
+	t.Parallel()
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
+			t.Parallel()
 			rng, dir := seed(t), t.TempDir()
 			const partitions = 3
 			acked := map[uint64]int32{}
@@ -87,8 +89,10 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 // commits it as an offset, and goes on from the committed offset after each kill, as a processor does.
 // Whenever the broker is killed, every partition holds every number up to the committed one once.
 func TestTransactionsAreWholeAfterKills(t *testing.T) {
+	t.Parallel()
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
+			t.Parallel()
 			rng, dir := seed(t), t.TempDir()
 			const partitions, rounds = 8, 12
 			for round := range rounds {
@@ -233,6 +237,7 @@ func checkNumbers(t *testing.T, addr string, partitions int32, committed uint64)
 }
 
 func TestRecoveryOfAnOrderlyStopTouchesNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := startChild(t, dir, false)
 	createTopic(t, c.addr, "t", 2, nil)
@@ -249,6 +254,7 @@ func TestRecoveryOfAnOrderlyStopTouchesNothing(t *testing.T) {
 // What follows the last batch of the index was never acknowledged. The last batch of the index may have been:
 // where it is damaged its offset is not given out again.
 func TestTornWriteIsCutOffAndADamagedLastBatchIsNot(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := startChild(t, dir, false)
 	createTopic(t, c.addr, "t", 1, nil)

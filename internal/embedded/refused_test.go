@@ -33,15 +33,16 @@ func limitFiles(value string) error {
 // The disk tears a write and refuses others, in logs, indexes and state logs: what was acknowledged is
 // there once at its offset, and nothing of it counts as lost.
 func TestTornAndRefusedWritesLoseNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []string{"2000", "5000", "20011"} {
 		t.Run(limit, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			c := startChild(t, dir, true)
 			createTopic(t, c.addr, "t", 1, nil)
 			c.stop()
 
-			t.Setenv(childLimitEnv, limit)
-			c = startChild(t, dir, true)
+			c = startChild(t, dir, true, childLimitEnv+"="+limit)
 			cl := client(t, c.addr, kgo.DisableIdempotentWrite(), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.RecordRetries(0))
 			acked, refused := map[uint64]int64{}, 0
 			for n := uint64(0); refused < 5 && n < 1000; n++ {
@@ -60,7 +61,6 @@ func TestTornAndRefusedWritesLoseNothingAcknowledged(t *testing.T) {
 			}
 			c.kill()
 
-			t.Setenv(childLimitEnv, "")
 			c = startChild(t, dir, true)
 			found := map[uint64]int64{}
 			for _, r := range readCommitted(t, c.addr, "t", 0) {
@@ -89,6 +89,7 @@ func TestTornAndRefusedWritesLoseNothingAcknowledged(t *testing.T) {
 
 // A verification beside a broker at work finds nothing, whatever the broker does meanwhile.
 func TestVerificationBesideABrokerAtWorkFindsNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := open(t, dir)
 	createTopic(t, b.Addr(), "table", 1, compactedTopic)

@@ -50,10 +50,10 @@ func (r *recovery) repair(p *partitionScan) error {
 	return nil
 }
 
-// errUnsteady: what is damaged in memory or on the way from the disk is not to be taken for damage of the disk.
+// errUnsteady: two reads differ. Damage in memory or on the way from the disk must not count as damage of the disk.
 var errUnsteady = errors.New("the disk gives other bytes each time that a damaged file is read; nothing of it was changed; start again, and look at the disk and the memory")
 
-// rewrite puts control batches in the place of what was lost. While it works the index says that it proves
+// rewrite puts control batches in the place of lost batches. While it works the index says that it proves
 // nothing about the end of the file.
 func (r *recovery) rewrite(p *partitionScan, f *segmentPlan, data, index string) error {
 	b, _, err := r.read(data)
@@ -90,7 +90,7 @@ func (r *recovery) rewrite(p *partitionScan, f *segmentPlan, data, index string)
 	return r.replace(data, content)
 }
 
-// fill appends what stands for a lost region.
+// fill appends the control batches for a lost region.
 func (p *partitionScan) fill(dst []byte, g *region, at time.Time) []byte {
 	first := g.first
 	for offset := g.first; len(p.ends) > 0 && offset < g.next; offset++ {

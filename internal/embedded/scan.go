@@ -86,7 +86,7 @@ func (w *walk) pass(h batchHeader) {
 	w.batches++
 }
 
-// fits tells whether the fields that no checksum covers agree with what stands around the batch.
+// fits reports whether the fields that no checksum covers agree with the batches around it.
 func (w *walk) fits(b []byte, pos int64, h batchHeader) bool {
 	return h.magic == 2 && w.offsetFits(b, pos, h) && w.epochFits(h)
 }
@@ -127,7 +127,7 @@ func (w *walk) epochFits(h batchHeader) bool {
 	return ok && epoch == h.leaderEpoch
 }
 
-// damage says what is wrong from pos on, up to the next whole batch. It reports true when there is none.
+// damage describes the fault from pos to the next whole batch. It reports true if there is no such batch.
 func (w *walk) damage(b []byte, pos int64, h batchHeader, checksumRight bool) (region, bool) {
 	r := region{pos: pos, first: w.expected, next: -1}
 	if checksumRight {
@@ -174,7 +174,7 @@ func (w *walk) misplaced(b []byte, r region, h batchHeader) (region, bool) {
 	return r, last && after < 0
 }
 
-// mendable tells whether raw is a batch whose checksum is right, and which offsets it had.
+// mendable reports whether raw is a batch whose checksum is right, and which offsets it had.
 func (w *walk) mendable(raw []byte, first, next int64) (batchHeader, bool) {
 	if len(raw) < batchHeaderBytes || binary.BigEndian.Uint32(raw[17:]) != crc32.Checksum(raw[21:], castagnoli) {
 		return batchHeader{}, false
@@ -250,7 +250,7 @@ func (w *walk) resync(b []byte, pos int64) (int64, batchHeader) {
 // lostMost is more offsets than one damaged place takes.
 const lostMost = 4 * reserveOffsets
 
-// follows tells whether a whole batch begins at pos that can stand behind what came before, and whether what
+// follows reports whether a whole batch begins at pos that can stand behind what came before, and whether what
 // follows it agrees. Damage may reach into its first offset, which no checksum covers: then it is the one that
 // its successor asks for.
 func (w *walk) follows(b []byte, pos int64) (h batchHeader, ok, agrees bool) {
@@ -308,7 +308,7 @@ type entry struct {
 }
 
 // readEntries reads a state log. Damaged entries are left out and returned apart, with the bytes up to the
-// next whole one; what is behind the last whole one is the tail.
+// next whole one; the bytes behind the last whole one are the tail.
 func readEntries(b []byte) (entries []entry, bad []region, tail region) {
 	at := func(pos int) (entry, bool) {
 		if pos+entryFrameBytes > len(b) {

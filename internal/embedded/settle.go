@@ -35,7 +35,7 @@ func (r *recovery) settle() error {
 			r.kept = append(r.kept, keptBytes{path: n.path, pos: n.pos, bytes: n.bytes})
 		}
 		if len(p.lost) > 0 && p.orderly {
-			r.put(sessionName, nil) // what it says of open transactions does not fit any more
+			r.put(sessionName, nil) // its open transactions no longer match
 		}
 	}
 	return nil
@@ -66,7 +66,7 @@ func (r *recovery) readMarkers(p *partitionScan, asked map[producerEpoch]bool) e
 	return nil
 }
 
-// outcome tells how a transaction ended, as far as that is known: by the markers in other partitions, then
+// outcome returns the end of a transaction, as far as it is known: by the markers in other partitions, then
 // by pids.log.
 func (r *recovery) outcome(t producerEpoch) (commit, known bool) {
 	if commit, known = r.markers[t]; known {

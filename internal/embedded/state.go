@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// readLog reads a state log. Damaged entries are left out, and what its copy has is put back.
+// readLog reads a state log. Damaged entries are left out, and entries of its copy are restored.
 func (r *recovery) readLog(name, consequence string, fn func(data []byte) error) (int64, error) {
 	b, there, err := r.current(name)
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *recovery) readLog(name, consequence string, fn func(data []byte) error)
 	return int64(len(whole)), nil
 }
 
-// beginsAs tells whether a log still begins with its copy, damage aside: it was not rewritten since.
+// beginsAs reports whether a log still begins with its copy, damage aside: it was not rewritten since.
 func beginsAs(b, base []byte, entries []entry) bool {
 	if len(base) == 0 || len(b) < len(base) {
 		return false

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// VerifyOptions say what is known about the folder.
+// VerifyOptions describe the folder.
 type VerifyOptions struct {
-	// Running tells that a broker works on the folder: the ends of files may be writes on their way, and are
+	// Running: a broker uses the folder: the ends of files may be writes on their way, and are
 	// not judged.
 	Running bool
 }
 
-// Verified is what a verification found.
+// Verified has the findings of a verification.
 type Verified struct {
 	Partitions int      `json:"partitions"`
 	BytesRead  int64    `json:"bytes_read"` // of logs

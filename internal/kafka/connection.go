@@ -1,7 +1,7 @@
 // Package kafka is the plumbing between the parts and a Kafka cluster: how to connect, which topics there
 // are and how they are configured, the partitioner, and readers that see committed records only.
 //
-// Two client libraries are used, each for what the other cannot do. kafka-go administers topics and, in
+// Two client libraries are used, because neither is sufficient. kafka-go administers topics and, in
 // the ingress, produces. franz-go does everything that touches transactions, because kafka-go returns the
 // records of aborted transactions even when it is asked for committed ones.
 package kafka
@@ -9,7 +9,6 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -21,6 +20,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Connection is how to reach a cluster.
@@ -29,34 +30,36 @@ type Connection struct {
 	ClientID       string
 	DialTimeout    time.Duration
 	RequestTimeout time.Duration
-	// TLS is asked for a configuration of its own for each new connection, so that certificates can change
+	// TLS returns a configuration for each new connection, so that certificates can change
 	// while the process runs; nil: plain text.
 	TLS  func() *tls.Config
 	SASL sasl.Mechanism // nil: none
 	// Reach opens the connections; nil: over TCP.
 	Reach func(ctx context.Context, network, address string) (net.Conn, error)
+	// Log gets the lines of franz-go's clients; nil: none. kafka-go has no lines of its own.
+	Log *slog.Logger
 }
 
-// Validate names what is missing.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Connection) Validate() error {
 	switch {
 	case len(c.Brokers) == 0:
-		return errors.New("kafka.brokers: no address is given; allowed: at least one host:port")
+		return invalid.Value("kafka.brokers", c.Brokers, "at least one host:port")
 	case c.DialTimeout <= 0:
-		return fmt.Errorf("kafka.dial_timeout: %s is not allowed; allowed: more than 0", c.DialTimeout)
+		return invalid.Value("kafka.dial_timeout", c.DialTimeout, "more than 0")
 	case c.RequestTimeout <= 0:
-		return fmt.Errorf("kafka.request_timeout: %s is not allowed; allowed: more than 0", c.RequestTimeout)
+		return invalid.Value("kafka.request_timeout", c.RequestTimeout, "more than 0")
 	}
 	for _, b := range c.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
-			return fmt.Errorf("kafka.brokers: %q is not allowed; allowed: host:port", b)
+			return invalid.Value("kafka.brokers", b, "host:port")
 		}
 	}
 	return nil
 }
 
-// NewSASL is the mechanism of that name, or nil for none. The password is asked for at every
-// authentication, so that it can change while the process runs.
+// NewSASL returns the mechanism of that name, or nil for none. password is called at every authentication, so that the
+// password can change while the process runs.
 func NewSASL(mechanism, user string, password func() string) (sasl.Mechanism, error) {
 	auth := func(context.Context) (scram.Auth, error) { return scram.Auth{User: user, Pass: password()}, nil }
 	switch mechanism {
@@ -71,7 +74,7 @@ func NewSASL(mechanism, user string, password func() string) (sasl.Mechanism, er
 	case "scram-sha-512":
 		return scram.Sha512(auth), nil
 	}
-	return nil, fmt.Errorf("kafka.sasl.mechanism: %q is not allowed; allowed: none, plain, scram-sha-256, scram-sha-512", mechanism)
+	return nil, invalid.Value("kafka.sasl.mechanism", mechanism, "none, plain, scram-sha-256, scram-sha-512")
 }
 
 // Dial connects to a broker, and speaks TLS with it where the connection says so. Both client libraries use
@@ -114,9 +117,11 @@ func (c *Connection) Franz() []kgo.Opt {
 func (c *Connection) FranzSecurity() []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.Dialer(c.Dial),
-		// Nobody reads what clients would tell the brokers about themselves, and the last telling makes
-		// every Close a second longer.
+		// Nobody reads these metrics of the brokers, and the last report makes every Close a second longer.
 		kgo.DisableClientMetrics(),
+	}
+	if c.Log != nil {
+		opts = append(opts, kgo.WithLogger(newClientLog(c.Log, time.Now)))
 	}
 	if c.SASL != nil {
 		opts = append(opts, kgo.SASL(c.SASL))
@@ -131,8 +136,8 @@ func (c *Connection) Transport(topics ...string) *kafkago.Transport {
 		Dial:        c.Dial,
 		DialTimeout: c.DialTimeout,
 		IdleTimeout: 30 * time.Second,
-		// kafka-go does not refresh its metadata when a broker says that it no longer leads a
-		// partition; the time to live is what bounds the stall.
+		// kafka-go does not refresh its metadata when a partition has another leader. This bounds the time without
+		// an answer.
 		MetadataTTL:    300 * time.Millisecond,
 		MetadataTopics: topics,
 		ClientID:       c.ClientID,
@@ -170,28 +175,4 @@ type kafkaGoSession struct{ session sasl.Session }
 
 func (s kafkaGoSession) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
 	return s.session.Challenge(challenge)
-}
-
-// FranzLogger passes franz-go's log lines on, one level lower than it thinks of them: what it retries is
-// not worth a line of ours.
-func FranzLogger(log *slog.Logger) kgo.Logger { return franzLogger{log} }
-
-type franzLogger struct{ log *slog.Logger }
-
-func (l franzLogger) Level() kgo.LogLevel {
-	switch ctx := context.Background(); {
-	case l.log.Enabled(ctx, slog.LevelDebug):
-		return kgo.LogLevelInfo
-	case l.log.Enabled(ctx, slog.LevelWarn):
-		return kgo.LogLevelWarn
-	}
-	return kgo.LogLevelError
-}
-
-func (l franzLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
-	to := slog.LevelDebug
-	if level == kgo.LogLevelError {
-		to = slog.LevelWarn
-	}
-	l.log.Log(context.Background(), to, msg, keyvals...)
 }

@@ -18,7 +18,7 @@ type TopicState struct {
 	Name       string            `json:"name"`
 	Exists     bool              `json:"exists"`
 	Records    int64             `json:"offsets"` // sum of (end - start); more than the records where a topic is compacted or transactional
-	Bytes      int64             `json:"bytes"`   // on disk, all replicas; -1 when the cluster does not tell
+	Bytes      int64             `json:"bytes"`   // on disk, all replicas; -1: the cluster does not report it
 	Partitions []PartitionState  `json:"partitions,omitempty"`
 	Config     map[string]string `json:"config,omitempty"`
 }
@@ -34,7 +34,7 @@ type PartitionState struct {
 	Bytes    int64 `json:"bytes"`
 }
 
-// Describe tells sizes, offsets and configuration of all topics.
+// Describe returns sizes, offsets and configuration of all topics.
 func (a *Admin) Describe(ctx context.Context, l Layout) ([]TopicState, error) {
 	have, err := a.metadata(ctx)
 	if err != nil {

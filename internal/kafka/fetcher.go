@@ -13,23 +13,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ErrOffsetGone says that the log does not hold the wanted offset: retention removed it, where Fetched.LogStart is behind
-// it; else the log ends before it.
+// ErrOffsetGone means that the log does not have the wanted offset. If Fetched.LogStart is greater, retention removed it. Otherwise
+// the log ends before it.
 var ErrOffsetGone = errors.New("offset is not in the log")
 
-// ErrLogCut says that a log became shorter while it was read.
+// ErrLogCut means that a log became shorter while it was read.
 var ErrLogCut = errors.New("the log was cut while it was read")
 
 // Fetcher reads a partition at a given offset, outside of any consumer group, and always
-// read-committed. It issues raw fetch requests, because only those tell the exact next offset: a
-// consumer cannot tell whether it stands before the control records that end a transaction or has read
-// to the end, and restoring state must know.
+// read-committed. It sends fetch requests of its own, because only their responses have the exact next
+// offset. A consumer does not show whether the control records at the end of a transaction have been read, and restore
+// must know.
 //
 // It is safe for concurrent use. It does not own the client.
 type Fetcher struct {
 	cl         *kgo.Client
 	decompress kgo.Decompressor
-	lender     kgo.Decompressor // into buffers
+	pooled     kgo.Decompressor // into buffers
 	buffers    buffers
 	// cutPatience is how long a log may seem shorter than it was.
 	cutPatience time.Duration
@@ -46,14 +46,14 @@ type topicPlace struct {
 // NewFetcher fetches through cl, whose own consuming configuration is not used.
 func NewFetcher(cl *kgo.Client) *Fetcher {
 	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}, cutPatience: cutPatience}
-	f.lender = kgo.DefaultDecompressor(&f.buffers)
+	f.pooled = kgo.DefaultDecompressor(&f.buffers)
 	return f
 }
 
-// Fetched is what one fetch brought.
+// Fetched is the result of one fetch.
 type Fetched struct {
 	Records       []*kgo.Record // committed data records at or after the wanted offset
-	Next          int64         // where the next fetch goes on; equal to the wanted offset when nothing was there
+	Next          int64         // where the next fetch continues; the wanted offset if there were no records
 	LogStart      int64
 	HighWatermark int64
 	LastStable    int64
@@ -83,7 +83,7 @@ func (f *Fetcher) fetch(ctx context.Context, d kgo.Decompressor, topic string, p
 			return got, nil
 		}
 		if errors.Is(err, kerr.OffsetOutOfRange) {
-			// Apache Kafka does not tell the start of the log together with this error.
+			// Apache Kafka's response with this error has no start of the log.
 			var starts map[string]map[int32]int64
 			if starts, err = f.Starts(ctx, []string{topic}, []int32{partition}); err == nil {
 				got.LogStart = starts[topic][partition]
@@ -184,8 +184,8 @@ func (f *Fetcher) ReadAll(ctx context.Context, topic string, partition int32, of
 	}
 }
 
-// cutWatch notices that a log which is read to a known end has become shorter. A leader that was elected just now may
-// tell a shorter one than there is, so it is given some time.
+// cutWatch notices that a log which is read to a known end has become shorter. A new leader may report a shorter
+// log for a moment, so the fault counts only after some time.
 type cutWatch struct {
 	patience time.Duration
 	since    time.Time
@@ -205,7 +205,7 @@ func (w *cutWatch) look(topic string, partition int32, offset, end int64, got *F
 	return nil
 }
 
-// openTransactionWait is how long a fetch waits where an open transaction hides the rest.
+// openTransactionWait is the wait of a fetch while an open transaction hides the rest.
 const openTransactionWait = 100 * time.Millisecond
 
 func (f *Fetcher) forget(topic string) {

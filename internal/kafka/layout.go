@@ -1,14 +1,14 @@
 package kafka
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Layout says how the topics are to be. Retention and compaction are explicit for every topic, whatever
+// Layout has the settings of the topics. Retention and compaction are explicit for every topic, whatever
 // the cluster's defaults are.
 type Layout struct {
 	Prefix            string
@@ -26,15 +26,15 @@ type Layout struct {
 	StateTombstones   time.Duration
 }
 
-// Validate names what cannot be.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (l *Layout) Validate() error {
 	switch {
 	case l.Partitions < 1:
-		return fmt.Errorf("kafka.partitions: %d is not allowed; allowed: 1 or more", l.Partitions)
+		return invalid.Value("kafka.partitions", l.Partitions, "1 or more")
 	case l.ReplicationFactor < 1:
-		return fmt.Errorf("kafka.replication_factor: %d is not allowed; allowed: 1 or more", l.ReplicationFactor)
+		return invalid.Value("kafka.replication_factor", l.ReplicationFactor, "1 or more")
 	case l.MinInsyncReplicas < 1 || l.MinInsyncReplicas > l.ReplicationFactor:
-		return fmt.Errorf("kafka.min_insync_replicas: %d is not allowed; allowed: 1 to kafka.replication_factor (%d)", l.MinInsyncReplicas, l.ReplicationFactor)
+		return invalid.Value("kafka.min_insync_replicas", l.MinInsyncReplicas, "1 to kafka.replication_factor (%d)", l.ReplicationFactor)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (l *Layout) Specs() []TopicSpec {
 
 func (l *Layout) config(t schemas.Topic) map[string]string {
 	c := map[string]string{
-		"compression.type":       "producer",   // what the writers chose per topic
+		"compression.type":       "producer",   // as the writers compress
 		"message.timestamp.type": "CreateTime", // when the webhook came, also after a replay
 		"max.message.bytes":      strconv.FormatInt(l.MaxMessageBytes, 10),
 		"min.insync.replicas":    strconv.Itoa(l.MinInsyncReplicas),

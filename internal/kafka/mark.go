@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Mark is what a processor writes beside a committed offset, as its metadata: which logs it had read, and how far they
-// went. An offset alone does not tell whether the log under it is still the same one (ADR 0029).
+// Mark is the metadata of a committed offset: the logs that the processor had read, and their ends. An offset alone does
+// not show whether its log is still the same (ADR 0029).
 //
 // It is text: `coex1 at=<ms> <topic>=<topic id>,<next>,<end> ...`. Readers skip words they do not know.
 type Mark struct {
@@ -41,11 +41,11 @@ type LogFault struct {
 
 // The kinds of faults.
 const (
-	// FaultCut: the log ends, or parts from what was read, before the committed offset.
+	// FaultCut: the log ends before the committed offset, or differs from the log that was read.
 	FaultCut = "cut"
 	// FaultRecreated: the topic was deleted and made again.
 	FaultRecreated = "recreated"
-	// FaultForgotten: the group has no committed offset any more where it had one.
+	// FaultForgotten: the group has lost a committed offset.
 	FaultForgotten = "forgotten"
 	// FaultStateLost: the partition of `state` lost its records.
 	FaultStateLost = "state_lost"
@@ -80,8 +80,8 @@ func (m *Mark) String() string {
 	return string(b)
 }
 
-// ParseMark reads the metadata of a committed offset. ok is false where it is not a mark: it was committed by an older
-// version, or by somebody else.
+// ParseMark reads the metadata of a committed offset. ok is false if it is no mark, because an older version or
+// another program committed it.
 func ParseMark(metadata string) (m Mark, ok bool) {
 	words := strings.Fields(metadata)
 	if len(words) == 0 || words[0] != markVersion {
@@ -126,7 +126,7 @@ func numbers(words []string) (all []int64, ok bool) {
 	return all, true
 }
 
-// Log is what the mark says of a topic.
+// Log is a topic's log in a mark.
 func (m *Mark) Log(topic string) (LogMark, bool) {
 	i := slices.IndexFunc(m.Logs, func(l LogMark) bool { return l.Topic == topic })
 	if i < 0 {

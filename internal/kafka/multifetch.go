@@ -13,14 +13,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Spot is where a partition is to be read from.
+// Spot is a position in a partition from which to read.
 type Spot struct {
 	Partition int32
 	Offset    int64
 }
 
-// SpotFetched is what a fetch of many partitions brought of one. Err is ErrOffsetGone where the log does not hold the
-// offset; then Fetched.LogStart tells where the log begins.
+// SpotFetched is one partition's result of a fetch of many. Err is ErrOffsetGone if the log does not have the offset. Then
+// Fetched.LogStart is the start of the log.
 type SpotFetched struct {
 	Spot
 	Fetched
@@ -53,9 +53,9 @@ func (f *Fetcher) Partitions(ctx context.Context, topic string) ([]int32, error)
 	return slices.Sorted(maps.Keys(place.leaders)), nil
 }
 
-// FetchFrom asks one broker once for several partitions of a topic, from the first spot to the last until maxBytes
-// are there, at most partitionBytesMax of each and at least one batch, and waits up to maxWait for something to be
-// there. An error of a partition is in what it brought.
+// FetchFrom sends one fetch request for several partitions of a topic to a broker. The response has at least one batch, at
+// most about maxBytes in all and partitionBytesMax of each partition, in the order of the spots. If there are no records,
+// the broker waits up to maxWait. An error of a partition is in its result.
 func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spots []Spot, maxBytes, partitionBytesMax int32, maxWait time.Duration) ([]SpotFetched, error) {
 	place, err := f.place(ctx, topic)
 	if err != nil {
@@ -118,7 +118,7 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 	if len(gone) == 0 {
 		return all, nil
 	}
-	// Apache Kafka does not tell the start of the log together with this error.
+	// Apache Kafka's response with this error has no start of the log.
 	starts, err := f.Starts(ctx, []string{topic}, gone)
 	for i := range all {
 		if s := &all[i]; errors.Is(s.Err, ErrOffsetGone) {
@@ -131,7 +131,7 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 	return all, nil
 }
 
-// TopicID is the id of a topic as the last metadata told it; zero where the brokers give topics none, or none was asked
+// TopicID returns the id of a topic in the latest metadata; zero where the brokers give topics none, or none was asked
 // for yet.
 func (f *Fetcher) TopicID(topic string) (id [16]byte) {
 	f.mu.Lock()
@@ -142,8 +142,8 @@ func (f *Fetcher) TopicID(topic string) (id [16]byte) {
 	return id
 }
 
-// Parted tells, of partitions of a topic, where the log that is there now parts from one whose last record was written in
-// a leader epoch: no record from that offset on is one of that log. Partitions of which that is not known are left out.
+// Parted compares partitions with an earlier log whose last record was written in a leader epoch. It returns the offset
+// from which on the present log has no record of the earlier one. Partitions without an answer are left out.
 func (f *Fetcher) Parted(ctx context.Context, topic string, epochs map[int32]int32) (map[int32]int64, error) {
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.ReplicaID = -1
@@ -179,13 +179,13 @@ func (f *Fetcher) Parted(ctx context.Context, topic string, epochs map[int32]int
 	return ends, nil
 }
 
-// Ends are the ends of what is committed in the partitions of topics, as they are at some moment after the call.
-// Partitions that do not tell are left out; it is an error when none tells.
+// Ends returns the ends of the committed records in the partitions of topics, at some moment after the call. Partitions
+// without an answer are left out. It is an error if none answers.
 func (f *Fetcher) Ends(ctx context.Context, topics []string, partitions []int32) (map[string]map[int32]int64, error) {
 	return f.listed(ctx, topics, partitions, -1)
 }
 
-// Starts are the starts of the partitions of topics, told like Ends.
+// Starts returns the starts of the partitions of topics, as Ends does.
 func (f *Fetcher) Starts(ctx context.Context, topics []string, partitions []int32) (map[string]map[int32]int64, error) {
 	return f.listed(ctx, topics, partitions, -2)
 }

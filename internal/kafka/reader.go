@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Start is where reading begins in each partition.
+// Start is the position at which to begin in each partition.
 type Start struct {
 	at   time.Time
 	last bool
@@ -69,8 +69,8 @@ type TopicPartition struct {
 // Range is the part of a partition from Start up to but without End.
 type Range struct{ Start, End int64 }
 
-// Ranges tells what there is to read now: from the start that is asked for to the last stable offset, the
-// end of what is committed.
+// Ranges returns the range to read now: from the given start to the last stable offset, which is the end of the committed
+// records.
 func (r *Reader) Ranges(ctx context.Context, from Start) (map[TopicPartition]Range, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.conn.RequestTimeout)
 	defer cancel()
@@ -118,7 +118,7 @@ const (
 	listedPauseMost  = time.Second
 )
 
-// passes tells whether a partition's error is one of the cluster's that ends by itself. A topic that is not there
+// passes reports whether a partition's error is one of the cluster's that ends by itself. A topic that is not there
 // is none.
 func passes(err error) bool {
 	var ke *kerr.Error
@@ -274,7 +274,7 @@ func (r *Reader) Follow(ctx context.Context, from Start, yield func(*kgo.Record)
 		}
 		var failed error
 		fetches.EachError(func(topic string, partition int32, err error) {
-			// Retriable errors do not come here: the client retries them. What comes needs somebody to look.
+			// The client retries retriable errors itself. Others need an operator.
 			failed = fmt.Errorf("follow %s/%d: %w", topic, partition, err)
 		})
 		if failed != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Explain adds to an error of a connection which keys to look at, where the error is about who may talk to the
-// brokers, and how. Other errors stay as they are, and so does nil.
+// Explain adds the keys to check to an error of TLS, authentication or authorisation. Other errors and nil stay as they
+// are.
 func Explain(err error) error {
 	if look := lookAt(err); look != "" {
 		return fmt.Errorf("%w (%s)", err, look)
@@ -21,7 +21,7 @@ func Explain(err error) error {
 	return err
 }
 
-// lookAt is what may be wrong, by the errors of both client libraries; empty when nobody can say.
+// lookAt returns the keys to check for an error of either client library; empty: unknown.
 func lookAt(err error) string {
 	var notTLS tls.RecordHeaderError
 	var badCert *tls.CertificateVerificationError
@@ -40,7 +40,7 @@ func lookAt(err error) string {
 	case errors.As(err, &notTLS):
 		return "the broker speaks no TLS on this port: look at kafka.brokers and kafka.tls.enabled"
 	case errors.As(err, &franzCode), errors.As(err, &code):
-		// The broker answered: whoever it is, it may talk.
+		// The broker answered, so the client is authorised.
 	case strings.Contains(err.Error(), "remote error: tls:"):
 		// The alert of the other side has no type of its own.
 		return "the broker refuses the client's certificate, or there is none: look at kafka.tls.cert_file and kafka.tls.key_file"

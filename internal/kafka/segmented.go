@@ -18,8 +18,7 @@ const segmentLeast = 4 << 10
 // too large. write writes one record, the body's with another value and further headers, waits until it is durable
 // and returns its offset. size is that of the segments that were written in the end.
 //
-// What it has written when it returns an error nobody reads, unless the error hides that the last segment was
-// written.
+// After an error readers ignore the written segments, unless the last one was written in spite of the error.
 func Segmented(body []byte, size int, write func(value []byte, place []segment.Header) (int64, error)) (int, error) {
 	for {
 		err := WriteSegments(body, size, write)
@@ -49,7 +48,7 @@ func WriteSegments(body []byte, size int, write func(value []byte, place []segme
 	return nil
 }
 
-// TooLarge tells whether a cluster refuses a record for its length.
+// TooLarge reports whether a cluster refuses a record for its length.
 func TooLarge(err error) bool {
 	for _, e := range []error{kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge, kerr.MessageTooLarge, kerr.RecordListTooLarge} {
 		if errors.Is(err, e) {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Admin creates, compares and describes the topics.
@@ -34,7 +36,7 @@ func NewAdmin(conn Connection) (*Admin, error) {
 // Close closes the connections.
 func (a *Admin) Close() { a.transport.CloseIdleConnections() }
 
-// Created tells what Create did with a topic.
+// Created is the result of Create for a topic.
 type Created struct {
 	Name string
 	New  bool
@@ -88,9 +90,10 @@ func refusedTopics(errs map[string]error, l Layout, brokers int) error {
 		err := errs[topic]
 		switch {
 		case err == nil, errors.Is(err, kafkago.TopicAlreadyExists):
-			continue // somebody else was faster since the metadata was read: the same result
+			continue // another client created it after the metadata was read: the same result
 		case errors.Is(err, kafkago.InvalidReplicationFactor):
-			err = fmt.Errorf("kafka.replication_factor: %d is not allowed; allowed: at most the number of brokers (%d). Change it together with kafka.min_insync_replicas, or start more brokers: %w", l.ReplicationFactor, brokers, kafkago.InvalidReplicationFactor)
+			err = fmt.Errorf("%w. Change it together with kafka.min_insync_replicas, or start more brokers: %w",
+				invalid.Value("kafka.replication_factor", l.ReplicationFactor, "at most the number of brokers (%d)", brokers), kafkago.InvalidReplicationFactor)
 		}
 		if names[err.Error()] == nil {
 			reasons = append(reasons, err)
@@ -108,9 +111,8 @@ func refusedTopics(errs map[string]error, l Layout, brokers int) error {
 	return errors.Join(reasons...)
 }
 
-// await blocks until every broker knows every topic with a leader for each of its partitions. One broker is
-// not enough: the next client may well ask another, which would call the topics missing. A broker that does
-// not answer holds nobody up.
+// await blocks until every broker knows every topic with a leader for each of its partitions. One broker is not enough,
+// because the next client may ask another one. Brokers that do not answer are left out.
 func (a *Admin) await(ctx context.Context, l Layout) error {
 	const pause = 50 * time.Millisecond
 	silent := map[string]bool{}

@@ -63,7 +63,7 @@ func (a *Admin) Verify(ctx context.Context, l Layout) ([]Difference, error) {
 	return diffs, nil
 }
 
-// Apply sets the configurations of existing topics to what the layout says, and tells what it changed.
+// Apply sets the configurations of existing topics as in the layout, and returns the changes.
 // Partitions and replication are never touched.
 func (a *Admin) Apply(ctx context.Context, l Layout) ([]Difference, error) {
 	diffs, err := a.Verify(ctx, l)

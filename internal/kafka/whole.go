@@ -11,13 +11,12 @@ import (
 	"github.com/coexstream/coexstream/schemas/segment"
 )
 
-// Whole is the record that one of the log stands for: itself; the record of the whole body where it is the last
-// segment of one, at the same offset and without the headers of its place; and nil where it is a segment that a
-// later one will name. near are records of the partition that are at hand, in the order of their offsets; the
-// others are read.
+// Whole returns the record with the whole body. A record that is no segment is returned as it is. For the last segment of a
+// body, the result is the body's record, at the same offset and without the headers of segments. For another segment it
+// is nil. near are records of the partition in memory, in the order of their offsets; the others are read.
 //
-// The error is ErrOffsetGone where the log no longer has all segments, segment.ErrInvalid where they do not make a
-// body, and another one where the log could not be read. The record of an error is rec.
+// The error is ErrOffsetGone if the log no longer has all segments, segment.ErrInvalid if they make no body, and another
+// one if the log could not be read. With an error, the record is rec.
 func (f *Fetcher) Whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (*kgo.Record, error) {
 	s, is, err := segment.Of(headersIn(rec))
 	switch {
@@ -67,7 +66,7 @@ func (f *Fetcher) Whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record
 	return &whole, nil
 }
 
-// Unreadable tells whether an error of Whole is of what the log holds, and reading again would not help.
+// Unreadable reports whether an error of Whole is due to the content of the log, so that reading again would not help.
 func Unreadable(err error) bool {
 	return errors.Is(err, ErrOffsetGone) || errors.Is(err, segment.ErrInvalid)
 }
@@ -104,7 +103,7 @@ func headersIn(rec *kgo.Record) func(string) []byte {
 	}
 }
 
-// whole is Whole for readers that show what there is: a segment whose body cannot be put together stays as it is.
+// whole is Whole for readers that show all records: a segment whose body cannot be joined stays as it is.
 func (f *Fetcher) whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (*kgo.Record, error) {
 	whole, err := f.Whole(ctx, rec, near)
 	if err != nil && !Unreadable(err) {

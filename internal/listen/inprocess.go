@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// InProcess is a listener that its own process reaches without a socket as well: what one side writes, the other
-// one reads from the same memory, and neither waits for the kernel to say that there is something.
+// InProcess is a listener that its own process can also reach without a socket. Both sides share memory, so none waits for
+// the kernel.
 type InProcess struct {
 	net.Listener
 	arrived chan arrival
@@ -27,7 +27,7 @@ func WithInProcess(l net.Listener) *InProcess {
 	return p
 }
 
-// accept passes on who comes through the socket.
+// accept passes on connections of the socket.
 func (l *InProcess) accept() {
 	for {
 		conn, err := l.Listener.Accept()

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Loopback tells whether only this machine reaches an address host:port.
+// Loopback reports whether only this machine reaches an address host:port.
 func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

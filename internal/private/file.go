@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// The modes of what is made here.
+// The modes of new folders and files.
 const (
 	FolderMode fs.FileMode = 0o700
 	FileMode   fs.FileMode = 0o600
@@ -60,7 +60,7 @@ func checkFile(f *os.File) error {
 	return nil
 }
 
-// foreign is the error of what belongs to another user.
+// foreign is the error of a file or folder of another user.
 func foreign(owner int) error {
 	return fmt.Errorf("belongs to user %d, and this process runs as user %d", owner, os.Geteuid())
 }
@@ -72,7 +72,7 @@ func ownerOf(info fs.FileInfo) int {
 	return os.Geteuid()
 }
 
-// ignoreUnsupported: file systems without modes refuse to set them, and somebody else's file cannot be changed.
+// ignoreUnsupported: file systems without modes refuse to set them, and a file of another user cannot be changed.
 func ignoreUnsupported(err error) error {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSYS) {
 		return nil

@@ -11,11 +11,10 @@ import (
 	"syscall"
 )
 
-// Folder makes a folder, with its parents, or takes one that is there, and closes it to others.
+// Folder creates a folder with its parents, or uses an existing one, and removes the access of others.
 //
-// Where ours is given, a folder that is open to others is only closed when ours knows every name in it: what somebody
-// pointed to may be a folder that other programs use as well. Such a folder is left as it is, and refused when others may
-// write to it.
+// If ours is given, the access is only removed if ours knows every name in the folder, because other programs may use the
+// folder too. Such a folder is left as it is, and refused if others may write to it.
 func Folder(path string, ours func(name string) bool, log *slog.Logger) error {
 	if err := os.MkdirAll(path, FolderMode); err != nil {
 		return err
@@ -74,7 +73,7 @@ func closeTo(d *os.File, path string, mode fs.FileMode, log *slog.Logger) error 
 	return nil
 }
 
-// checkLink refuses a link that somebody else made.
+// checkLink refuses a link of another user.
 func checkLink(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -99,8 +98,8 @@ func holdsOnly(d *os.File, ours func(name string) bool) (bool, error) {
 	return true, err
 }
 
-// Tree is Folder for a folder that nobody else uses and for all that is in it. It refuses links and what belongs to
-// somebody else, for a library that follows links may be about to use it.
+// Tree is Folder for a folder of this program and everything in it. It refuses links, and files of other users, because a
+// library that follows links may use it.
 func Tree(path string, log *slog.Logger) error {
 	if err := Folder(path, nil, log); err != nil {
 		return err

@@ -16,7 +16,7 @@ type Identity struct {
 	Authorities       Authorities
 }
 
-// Set is the files of the identity. w may be nil: then nobody is told when the certificate expires.
+// Set returns the files of the identity. Without a watcher (nil) there is no metric of the expiry.
 func (i *Identity) Set(w *Watcher) Set {
 	s := Set{Name: i.Section}
 	if i.CertFile != "" {
@@ -56,9 +56,8 @@ func (i *Identity) load(w *Watcher, contents [][]byte) error {
 	return nil
 }
 
-// Server is the configuration of a listener: HTTP/1.1 over TLS 1.2 or later, with the ciphers that the Go
-// project holds to be safe. Client certificates are checked when they are given, and asked for where there
-// are authorities; who must have one is for the handler to say.
+// Server returns the configuration of a listener: HTTP/1.1 over TLS 1.2 or later, with Go's default ciphers. With
+// authorities, client certificates are requested, and verified if they are sent. The handler decides who needs one.
 func (i *Identity) Server(minVersion uint16) *tls.Config {
 	base := &tls.Config{MinVersion: minVersion, NextProtos: []string{"http/1.1"}, GetCertificate: i.Certificate.Server}
 	if i.AuthorityFile == "" {

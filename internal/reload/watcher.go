@@ -1,10 +1,9 @@
-// Package reload keeps what was read from files as new as the files: certificates, keys, passwords, tokens.
+// Package reload loads certificates, keys, passwords and tokens again when their files change.
 //
-// It looks at contents, at every interval, and not at names or times. So it works however a file is
-// changed: written in place, renamed over, or swapped below a symbolic link as Kubernetes does it, on any file
-// system. What cannot be loaded changes nothing: what was loaded before stays in force, a log line and a
-// metric tell. A change is taken when two looks have seen the same, so that a key is not loaded before
-// its certificate has come too.
+// It compares contents at every interval, and not names or times. So a file can be written in place, renamed, or swapped
+// below a symbolic link as Kubernetes does, on any file system. If loading fails, the previous content stays in force, with
+// a log line and a metric. A change is loaded when two reads had the same content, so that a key is not loaded before its
+// certificate.
 package reload
 
 import (
@@ -20,12 +19,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// FileBytesMax is how large a file may be: what is read here is small, and a wrong name may be anything.
+// FileBytesMax is the maximum size of a file. Certificates and secrets are small, and a wrong name may be any file.
 const FileBytesMax = 1 << 20
 
 // Set is files that belong together and are loaded together.
 type Set struct {
-	Name  string // for logs and metrics: the configuration key, or what is common to the keys
+	Name  string // for logs and metrics: the configuration key, or the common part of the keys
 	Files []File
 	// Load takes the contents, in the order of Files. When it fails it has changed nothing. Its error
 	// holds nothing of the contents.
@@ -54,8 +53,7 @@ func load(s *Set) (digest, error) {
 	return sum, s.Load(contents)
 }
 
-// read reads all files. The digest of what cannot be read is that of the error, so that a file that stays
-// away is told once.
+// read reads all files. If a file cannot be read, the digest is that of the error. So a missing file is logged once.
 func read(s *Set) ([][]byte, digest, error) {
 	h := sha256.New()
 	contents := make([][]byte, len(s.Files))
@@ -100,7 +98,7 @@ type Watcher struct {
 
 type watched struct {
 	Set
-	tried digest // what was loaded, or tried to
+	tried digest // of the latest load, also of a failed one
 	seen  digest // by the look before
 }
 
@@ -150,13 +148,13 @@ func (w *Watcher) Add(s Set) error {
 	return nil
 }
 
-// Expires tells in a metric when the certificate of a set expires.
+// Expires sets the metric of a set with the expiry of its certificate.
 func (w *Watcher) Expires(set string, at time.Time) {
 	w.expiry.WithLabelValues(set).Set(float64(at.Unix()))
 }
 
-// Look reads all files once, and loads what two looks have seen. It tells whether something has changed
-// since the look before, and should be looked at again soon.
+// Look reads all files once, and loads changes that two reads have seen. It reports whether a file has changed since the
+// previous read, so that the next one should follow soon.
 func (w *Watcher) Look() (again bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

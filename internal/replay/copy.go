@@ -11,13 +11,13 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Target says into what a replay writes.
+// Target is the destination of a replay.
 type Target struct {
 	ID         string // of the replay
 	Partitions int32
 	// SameLayout: the target has as many partitions as the source, so a record keeps its own.
 	SameLayout bool
-	// OwnState: the target is the source, whose processors keep the replay apart from what is live.
+	// OwnState: the target is the source, whose processors separate the replay from live records.
 	OwnState bool
 
 	numbers numbers
@@ -69,7 +69,7 @@ func (t *Target) Copies(r *Record, body *split.Body) []Placed {
 	return copies
 }
 
-// businessOf is what decides the partition: the WABA, or the number where the envelope names no WABA.
+// businessOf returns the key that decides the partition: the WABA, or the number where the envelope names no WABA.
 func businessOf(c *split.Change) []byte {
 	if len(c.WABA) > 0 {
 		return c.WABA
@@ -94,7 +94,7 @@ func (t *Target) home(r *Record, body *split.Body) int32 {
 	return 0
 }
 
-// headers are those of the record, and what the replay adds.
+// headers returns the headers of the record and those of the replay.
 func (t *Target) headers(r *Record) []Header {
 	hs := make([]Header, 0, len(r.Headers)+5)
 	for _, h := range r.Headers {

@@ -2,7 +2,7 @@
 // topics from which they were read. See docs/adr/0014-replay.md.
 //
 // What it promises:
-//  1. It reads what was in the raw log when it began and nothing that came later, and no record that a replay
+//  1. It reads the records that were in the raw log at its begin and no later ones, and no record that a replay
 //     or a requeue wrote, unless asked: it cannot feed itself.
 //  2. Both lanes of all partitions are merged by the time of receipt and written to raw.bulk in that order, so
 //     that a processor sees them as they came, and live messages go first. Records of one lane keep their order.

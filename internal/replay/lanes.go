@@ -31,7 +31,7 @@ const (
 )
 
 // read sends the records of a range, bodies in segments put together. Offsets that retention has removed are passed
-// over; a body that has lost some of its segments goes on as the last of them, which a processor tells in `dlq`.
+// over; a body that has lost some of its segments goes on as the last of them, which a processor writes to `dlq`.
 func (l *lane) read(ctx context.Context, f *kafka.Fetcher, topic string, of Lane, r Range) {
 	defer close(l.batches)
 	for offset := r.Start; offset < r.End; {

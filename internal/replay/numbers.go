@@ -22,7 +22,7 @@ type numbers struct {
 type number struct {
 	directory directory.Number
 	wabas     map[string]*ofWABA
-	// declined is the bare value with the decline that counts, as long as nobody knows the WABA.
+	// declined is the bare value with the decline that counts, as long as the WABA is unknown.
 	declined *Record
 }
 
@@ -51,10 +51,10 @@ func (n *numbers) number(id []byte) *number {
 	return known
 }
 
-// Numbers is what the progress keeps of the numbers that were learnt.
+// Numbers returns the learnt numbers for the progress.
 func (t *Target) Numbers() map[string]SavedNumber { return t.numbers.saved() }
 
-// Know takes what Numbers gave.
+// Know restores the numbers of Numbers.
 func (t *Target) Know(all map[string]SavedNumber) error { return t.numbers.restore(all) }
 
 func (n *numbers) saved() map[string]SavedNumber {
@@ -164,7 +164,7 @@ func (t *Target) waba(r *Record, c *split.Change) string {
 }
 
 // movedOf is the copy of a body whose number is known and not settled, for its WABA's partition: the decline that it holds is of
-// the sync there. One of a number that nobody knows waits until somebody does.
+// the sync there. One of an unknown number waits until the number is known.
 func (t *Target) movedOf(r *Record, c *split.Change) []Placed {
 	if t.OwnState || len(c.History)+len(c.Errors) == 0 {
 		return nil
@@ -186,7 +186,7 @@ func (t *Target) movedOf(r *Record, c *split.Change) []Placed {
 	return nil
 }
 
-// isChunk tells whether an element of a history is more than errors.
+// isChunk reports whether an element of a history is more than errors.
 func isChunk(el split.HistoryElement) bool {
 	return len(el.Threads) > 0 || len(split.ErrorsOf(el.Errors)) == 0
 }

@@ -16,7 +16,7 @@ type Range struct {
 	End   int64 `json:"end"`
 }
 
-// Progress is a replay on record: what it was told, and how far it came. Written to a file at each checkpoint,
+// Progress has the options and the position of a replay. Written to a file at each checkpoint,
 // it is all that it takes to go on.
 type Progress struct {
 	Version   int       `json:"version"`
@@ -40,7 +40,7 @@ type Progress struct {
 
 const progressVersion = 1
 
-// Parse reads what was written.
+// Parse reads a written progress.
 func Parse(b []byte) (*Progress, error) {
 	p := &Progress{}
 	if err := json.Unmarshal(b, p); err != nil {
@@ -70,7 +70,7 @@ func (p *Progress) Touch(partition int32) {
 	}
 }
 
-// Offsets tells how many offsets there are, and how many of them are done.
+// Offsets returns the number of offsets, and how many of them are done.
 func (p *Progress) Offsets() (done, total int64) {
 	for lane, r := range p.Ranges {
 		total += r.End - r.Start
@@ -79,7 +79,7 @@ func (p *Progress) Offsets() (done, total int64) {
 	return done, total
 }
 
-// EndAt is the time that the end markers tell: everything received before it was replayed.
+// EndAt is the time of the end markers: everything received before it was replayed.
 func (p *Progress) EndAt() time.Time {
 	if u := p.Selection.Until; !u.IsZero() && u.Before(p.AsOf) {
 		return u
@@ -98,7 +98,7 @@ func (t *Tally) add(bytes int) {
 	t.Bytes += int64(bytes)
 }
 
-// Counts is what a replay saw and did.
+// Counts has the counters of a replay.
 type Counts struct {
 	Read    Tally            `json:"read"`
 	Taken   Tally            `json:"taken"`

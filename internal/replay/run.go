@@ -36,7 +36,7 @@ type Config struct {
 	Now             func() time.Time
 }
 
-// Watch is told how a run goes.
+// Watch gets the progress of a run.
 type Watch interface {
 	Begin(what string, total int64)
 	Add(n int64)
@@ -47,17 +47,17 @@ type Watch interface {
 // ErrUnsigned says that a record has no signature.
 var ErrUnsigned = errors.New("not signed")
 
-// Batches: what is written between two waits for the acknowledgements.
+// Limits of the records between two waits for acknowledgements.
 const (
 	batchBodies = 2000
 	batchBytes  = 8 << 20
-	failuresMax = 10 // signatures that are told one by one
+	failuresMax = 10 // wrong signatures that are reported one by one
 )
 
 // Offsets restricts a replay to ranges of single lanes, by Lane.String.
 type Offsets map[string]Range
 
-// Plan fixes what a replay reads: from the start that is asked for, or the ranges given, to the end of each lane
+// Plan fixes the ranges of a replay: from the given start, or the given ranges, to the end of each lane
 // as it is now.
 func Plan(ctx context.Context, conn kafka.Connection, p *Progress, only Offsets, now time.Time) error {
 	p.Version, p.AsOf, p.Ranges, p.Next = progressVersion, now, map[string]Range{}, map[string]int64{}
@@ -117,7 +117,7 @@ func laneNamed(name string) (Lane, bool) {
 	return l, false
 }
 
-// Run replays what is left of p, and keeps p up to date. When it returns, with or without an error, the last
+// Run replays the rest of p, and keeps p up to date. When it returns, with or without an error, the last
 // checkpoint that Save kept is where another Run goes on.
 func Run(ctx context.Context, cfg Config, p *Progress) error {
 	cl, err := kgo.NewClient(cfg.Connection.Franz()...)
@@ -167,7 +167,7 @@ type run struct {
 	out     *writer
 	pace    Pace
 	failed  int
-	told    bool // that copies may expire
+	told    bool // the expiry of copies was reported
 	// retention of the target's raw.bulk; 0: no end.
 	retention time.Duration
 	saved     time.Time
@@ -200,7 +200,7 @@ func (r *run) aim(ctx context.Context, cl *kgo.Client) error {
 	return err
 }
 
-// retention is how long a topic keeps records; 0: for ever, or nobody may know.
+// retention is how long a topic keeps records; 0: for ever, or unknown.
 func retention(ctx context.Context, cl *kgo.Client, topic string) (time.Duration, error) {
 	got, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, topic)
 	if err != nil {
@@ -219,7 +219,7 @@ func retention(ctx context.Context, cl *kgo.Client, topic string) (time.Duration
 	return 0, nil
 }
 
-// expiring tells once when copies are so old that the broker may remove them before they are processed: they keep
+// expiring warns once when copies are so old that the broker may remove them before they are processed: they keep
 // their timestamps, by which retention counts.
 func (r *run) expiring(rec *Record) {
 	if r.retention == 0 || r.told || r.cfg.Now().Sub(rec.Time) < r.retention {
@@ -296,7 +296,7 @@ func (r *run) lanes() []Lane {
 	return ls
 }
 
-// one decides on a record and adds its copies to what is written next.
+// one decides on a record and adds its copies to the next write.
 func (r *run) one(rec *Record) error {
 	c := &r.p.Counts
 	c.Read.add(len(rec.Value))
@@ -337,7 +337,7 @@ func (r *run) one(rec *Record) error {
 	return nil
 }
 
-// add adds copies to what is written next.
+// add adds copies to the next write.
 func (r *run) add(copies []Placed) {
 	if r.out == nil {
 		return
@@ -366,7 +366,7 @@ func (r *run) split(rec *Record) *split.Body {
 	return body
 }
 
-// checkpoint writes what was added, keeps the progress, and rests as the rate cap says.
+// checkpoint writes the added copies, keeps the progress, and rests as the rate cap says.
 func (r *run) checkpoint(ctx context.Context) error {
 	var rest time.Duration
 	if r.out != nil {

@@ -22,11 +22,11 @@ type Selection struct {
 	Fields  []string `json:"fields,omitempty"`
 	WAMIDs  []string `json:"wamids,omitempty"`
 
-	// Copies takes what replays and requeues wrote, too.
+	// Copies includes the records of replays and requeues.
 	Copies bool `json:"copies,omitempty"`
 }
 
-// Verdict is what becomes of a record.
+// Verdict is the decision about a record.
 type Verdict uint8
 
 // The verdicts.
@@ -43,7 +43,7 @@ var verdictNames = [...]string{"taken", "outside the time", "filtered out", "cop
 // String is the verdict in words.
 func (v Verdict) String() string { return verdictNames[v] }
 
-// NeedsBody tells whether the content decides.
+// NeedsBody reports whether the content decides.
 func (s *Selection) NeedsBody() bool {
 	return len(s.WABAs)+len(s.Numbers)+len(s.Fields)+len(s.WAMIDs) > 0
 }
@@ -114,7 +114,7 @@ func (s *Selection) anyOf(list []split.Message) bool {
 	return false
 }
 
-// named tells whether a field is chosen, by whatever of its names.
+// named reports whether a field is chosen, by any of its names.
 func named(fields []string, field []byte) bool {
 	for _, f := range fields {
 		if split.FieldName(f) == string(field) {

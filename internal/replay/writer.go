@@ -61,7 +61,7 @@ func (w *writer) add(p Placed) {
 	w.bytes += int64(len(p.Value))
 }
 
-// flush writes what was added. An acknowledgement that does not come may hide a success: what is written again
+// flush writes the added copies. An acknowledgement that does not come may hide a success: what is written again
 // is left out by the processor.
 func (w *writer) flush(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -76,7 +76,7 @@ func (w *writer) flush(ctx context.Context) error {
 }
 
 func (w *writer) produce(ctx context.Context, partition int32, records []kafkago.Record) error {
-	// A request stays well below what brokers take: the limit of a record batch is found out.
+	// A request stays well below the brokers' limit: the limit of a record batch is found out.
 	for len(records) > 0 {
 		n, bytes := 0, int64(0)
 		for most := w.most.Load(); n < len(records) && (n == 0 || bytes+size(&records[n]) <= most); n++ {
@@ -125,7 +125,7 @@ func size(r *kafkago.Record) int64 {
 	if r.Value == nil {
 		return 0
 	}
-	rewind(r.Value) // what an attempt has read of it counts, too
+	rewind(r.Value) // a failed attempt may have read some of it
 	return int64(r.Value.Len())
 }
 

@@ -2,12 +2,11 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/verify/judge"
 	"github.com/coexstream/coexstream/internal/verify/pipeline"
@@ -25,8 +24,8 @@ type CheckConfig struct {
 	Prefix     string            // of the topics' names
 	TruthFile  string
 
-	Wait   time.Duration // how long to wait for what is missing
-	Settle time.Duration // how long the topics have to be quiet at the end, so that what is one too many is seen
+	Wait   time.Duration // maximum wait for missing records
+	Settle time.Duration // how long the topics must be quiet at the end, so that surplus records are noticed
 	Poll   time.Duration // rest between two looks
 
 	// The processor's waits: a chunk that comes later may be marked late.
@@ -47,21 +46,21 @@ func DefaultCheckConfig() CheckConfig {
 	}
 }
 
-// Validate names the key, its value and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *CheckConfig) Validate() error {
 	switch {
 	case len(c.Brokers) == 0 && c.Connection == nil:
-		return errors.New("brokers: none is given; allowed: at least one host:port")
+		return invalid.Value("brokers", c.Brokers, "at least one host:port")
 	case c.TruthFile == "":
-		return errors.New("truth_file: it is empty")
+		return invalid.Value("truth_file", c.TruthFile, "a path")
 	case c.Wait < 0:
-		return fmt.Errorf("wait: %s is not allowed, only 0 and more", c.Wait)
+		return invalid.Value("wait", c.Wait, "0 or more")
 	case c.Settle < 0:
-		return fmt.Errorf("settle: %s is not allowed, only 0 and more", c.Settle)
+		return invalid.Value("settle", c.Settle, "0 or more")
 	case c.Poll <= 0:
-		return fmt.Errorf("poll: %s is not allowed, only more than 0", c.Poll)
+		return invalid.Value("poll", c.Poll, "more than 0")
 	case c.ValidateEvery < 0:
-		return fmt.Errorf("validate_every: %d is not allowed, only 0 and more", c.ValidateEvery)
+		return invalid.Value("validate_every", c.ValidateEvery, "0 or more")
 	}
 	o := c.options()
 	return o.Check()
@@ -94,8 +93,6 @@ func CheckSource(ctx context.Context, cfg CheckConfig, src Source, p Progress) (
 	if err := cfg.Validate(); err != nil {
 		return Verdict{}, fmt.Errorf("check: %w", err)
 	}
-	// What grows with the run holds no pointers, so that to collect twice as often as by default costs little.
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	opt := cfg.options()
 	var err error
 	if opt.Partitions, err = src.Partitions(ctx); err != nil {
@@ -124,8 +121,6 @@ func CheckSource(ctx context.Context, cfg CheckConfig, src Source, p Progress) (
 	}
 	return j.Verdict(), nil
 }
-
-const gcPercent = 50
 
 func readTruth(file string, j *judge.Judge, p Progress) error {
 	f, err := os.Open(file)
@@ -161,7 +156,7 @@ type checking struct {
 	p   Progress
 }
 
-// raw reads the raw topics until nothing more comes. What was acknowledged and is not there may be in the spool of
+// raw reads the raw topics until nothing more comes. Acknowledged bodies that are missing may be in the spool of
 // an ingress, and is waited for.
 func (c *checking) raw(ctx context.Context) error {
 	c.p.Begin("raw", 0)

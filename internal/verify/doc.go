@@ -1,4 +1,4 @@
-// Package verify feeds a running coexstream and checks what came of it.
+// Package verify feeds a running coexstream and checks the result.
 //
 // Simulate plays onboardings of made-up businesses against an ingress, as Meta and its partners would, and
 // writes the ground truth of the run to a file. Check reads the topics and that file and says of every

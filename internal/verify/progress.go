@@ -9,7 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Progress is told how a run goes. Its methods may be called by several goroutines.
+// Progress gets the progress of a run. Its methods may be called by several goroutines.
 type Progress interface {
 	Begin(what string, total int64) // a new stage; total 0: unknown
 	Add(n int64)
@@ -75,7 +75,7 @@ func (p *bar) End() {
 	}
 }
 
-// lines tells of the progress in lines.
+// lines writes the progress as lines.
 type lines struct {
 	mu          sync.Mutex
 	w           io.Writer

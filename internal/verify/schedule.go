@@ -122,7 +122,7 @@ func (s *schedule) take() (d delivery, ok bool, wait <-chan struct{}) {
 	return d, true, nil
 }
 
-// done tells how a delivery ended.
+// done takes the outcome of a delivery.
 func (s *schedule) done(d delivery, acked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

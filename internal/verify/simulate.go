@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/private"
 	"github.com/coexstream/coexstream/internal/verify/truth"
 	"github.com/coexstream/coexstream/internal/verify/world"
@@ -56,7 +57,7 @@ func DefaultSimulateConfig() SimulateConfig {
 	}
 }
 
-// Validate names the key, its value and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *SimulateConfig) Validate() error {
 	if err := validURL("url", c.URL); err != nil {
 		return err
@@ -66,7 +67,7 @@ func (c *SimulateConfig) Validate() error {
 			return err
 		}
 		if c.DialogSecret == "" {
-			return errors.New("dialog_secret: it is empty; the webhooks could not be signed")
+			return invalid.Value("dialog_secret", "", "the secret that signs the webhooks")
 		}
 	}
 	if c.YCloudURL != "" {
@@ -74,30 +75,30 @@ func (c *SimulateConfig) Validate() error {
 			return err
 		}
 		if c.YCloudSecret == "" {
-			return errors.New("ycloud_secret: it is empty; the webhooks could not be signed")
+			return invalid.Value("ycloud_secret", "", "the secret that signs the webhooks")
 		}
 	}
 	switch {
 	case c.Provider != ProviderMeta && c.Provider != Provider360Dialog:
-		return fmt.Errorf("provider: %q is not allowed, only %q and %q", c.Provider, ProviderMeta, Provider360Dialog)
+		return invalid.Value("provider", c.Provider, "%s, %s", ProviderMeta, Provider360Dialog)
 	case c.Secret == "":
-		return errors.New("secret: it is empty; the webhooks could not be signed")
+		return invalid.Value("secret", "", "the secret that signs the webhooks")
 	case c.TruthFile == "":
-		return errors.New("truth_file: it is empty")
+		return invalid.Value("truth_file", c.TruthFile, "a path")
 	case c.Concurrency < 1 || c.Concurrency > 4096:
-		return fmt.Errorf("concurrency: %d is not allowed, only 1 to 4096", c.Concurrency)
+		return invalid.Value("concurrency", c.Concurrency, "1 to 4096")
 	case c.Onboarding < 0:
-		return fmt.Errorf("onboarding: %d is not allowed, only 0 and more", c.Onboarding)
+		return invalid.Value("onboarding", c.Onboarding, "0 or more")
 	case !(c.Rate >= 0):
-		return fmt.Errorf("rate: %v is not allowed, only 0 and more", c.Rate)
+		return invalid.Value("rate", c.Rate, "0 or more")
 	case c.Timeout <= 0:
-		return fmt.Errorf("timeout: %s is not allowed, only more than 0", c.Timeout)
+		return invalid.Value("timeout", c.Timeout, "more than 0")
 	case c.RetryFor < 0:
-		return fmt.Errorf("retry_for: %s is not allowed, only 0 and more", c.RetryFor)
+		return invalid.Value("retry_for", c.RetryFor, "0 or more")
 	case c.World.Dialog > 0 && c.DialogURL == "" && c.Provider != Provider360Dialog:
-		return fmt.Errorf("dialog: %v is not allowed without dialog_url", c.World.Dialog)
+		return invalid.Value("dialog", c.World.Dialog, "0, or any with dialog_url")
 	case c.World.YCloud > 0 && c.YCloudURL == "":
-		return fmt.Errorf("ycloud: %v is not allowed without ycloud_url", c.World.YCloud)
+		return invalid.Value("ycloud", c.World.YCloud, "0, or any with ycloud_url")
 	}
 	w := c.World
 	if w.Start.IsZero() {
@@ -109,12 +110,12 @@ func (c *SimulateConfig) Validate() error {
 func validURL(key, value string) error {
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("%s: %q is not allowed, only http://… and https://…", key, value)
+		return invalid.Value(key, value, "http://… and https://…")
 	}
 	return nil
 }
 
-// SimulateReport is what a run came to.
+// SimulateReport is the result of a run.
 type SimulateReport struct {
 	Seed       uint64        `json:"seed"`
 	Numbers    int           `json:"numbers"`
@@ -132,7 +133,7 @@ type SimulateReport struct {
 }
 
 // Simulate plays a world. It returns when everything was delivered or given up; when ctx ends, it stops in
-// the middle, and the truth holds for what was sent until then.
+// the middle, and the truth has the bodies that were sent until then.
 func Simulate(ctx context.Context, cfg SimulateConfig, p Progress) (SimulateReport, error) {
 	if err := cfg.Validate(); err != nil {
 		return SimulateReport{}, fmt.Errorf("simulate: %w", err)
@@ -166,7 +167,7 @@ func Simulate(ctx context.Context, cfg SimulateConfig, p Progress) (SimulateRepo
 	}
 	s.truth = truth.NewWriter(f)
 	err = s.run(ctx)
-	// What was written holds even if the run did not end.
+	// The written truth is valid even if the run did not end.
 	if ferr := errors.Join(s.truth.Flush(), f.Close()); err == nil && ferr != nil {
 		err = fmt.Errorf("write the truth to %s: %w", cfg.TruthFile, ferr)
 	}
@@ -291,10 +292,10 @@ func (s *simulation) stage(ctx context.Context, sched *schedule) error {
 	return nil
 }
 
-// send makes a body, tells its truth when it is new, and delivers it.
+// send makes a body, writes its truth if it is new, and delivers it.
 func (s *simulation) send(ctx context.Context, body int, buf *[]byte) (bool, error) {
 	if s.pace.wait(ctx) != nil {
-		return false, nil //nolint:nilerr // told to stop
+		return false, nil //nolint:nilerr // the stop was requested
 	}
 	s.mu.Lock()
 	at, first := s.w.Stamp(body, time.Now())

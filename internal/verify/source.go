@@ -17,7 +17,7 @@ import (
 type Source interface {
 	// Partitions is how many partitions every topic has.
 	Partitions(ctx context.Context) (int32, error)
-	// Poll reads what was committed to the topics since the last Poll of them, up to the end as it is now,
+	// Poll reads the records that were committed to the topics since the last Poll of them, up to the end as it is now,
 	// each partition in the order of its log, and returns how many records that were. It calls visit for one record
 	// after the other, and does not touch their slices again.
 	Poll(ctx context.Context, topics []schemas.Topic, visit func(judge.Record)) (int, error)

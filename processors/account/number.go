@@ -6,7 +6,7 @@ import (
 	"github.com/coexstream/coexstream/processors/identity"
 )
 
-// Concerns tells whether an event is about a number of its WABA, whose display_phone_number is given:
+// Concerns reports whether an event is about a number of its WABA, whose display_phone_number is given:
 // about all of them when value.phone_number is absent. The two sides come in different spellings: 15550783881 and
 // +1 555-078-3881, with and without the ninth digit. A number whose display number is not known yet is
 // taken as meant: most WABAs have one number.

@@ -9,7 +9,7 @@ func TestABudgetHasOnePieceAtLeast(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	waiting := true
 	begin := func(bytes int64, length time.Duration) *Budget {
-		q := &Budget{Now: func() time.Time { return now }, LiveWaiting: func() bool { return waiting }}
+		q := &Budget{LiveWaiting: func() bool { return waiting }}
 		q.Bytes.Store(bytes)
 		if length > 0 {
 			q.Until = now.Add(length)
@@ -17,29 +17,29 @@ func TestABudgetHasOnePieceAtLeast(t *testing.T) {
 		return q
 	}
 	q := begin(0, 0)
-	if q.TryStart() || q.HasRoom() {
+	if q.TryStart(now) || q.HasRoom(now) {
 		t.Error("there is room in none")
 	}
 	q = begin(10, 0)
-	if !q.HasRoom() || !q.TryStart() || q.TryStart() || q.HasRoom() {
+	if !q.HasRoom(now) || !q.TryStart(now) || q.TryStart(now) || q.HasRoom(now) {
 		t.Error("while live waits there is one piece")
 	}
 	waiting = false
 	q = begin(10, time.Second)
-	q.TryStart()
-	if now = now.Add(time.Second - 1); !q.TryStart() {
+	q.TryStart(now)
+	if now = now.Add(time.Second - 1); !q.TryStart(now) {
 		t.Error("time is left")
 	}
-	if now = now.Add(1); q.TryStart() {
+	if now = now.Add(1); q.TryStart(now) {
 		t.Error("time is over")
 	}
 	q = begin(10, 0)
-	q.TryStart()
+	q.TryStart(now)
 	q.Spend(9)
-	if !q.TryStart() {
+	if !q.TryStart(now) {
 		t.Error("a byte is left")
 	}
-	if q.Spend(1); q.TryStart() {
+	if q.Spend(1); q.TryStart(now) {
 		t.Error("no byte is left")
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/split"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -107,7 +107,7 @@ func (a *splitBody) forget(e element) {
 }
 
 // Look returns the piece of a chunk, and the record of its body without the value; nil when it is not cached.
-func (p *PieceCache) Look(partition int32, w task.Want) (*kgo.Record, *split.Piece) {
+func (p *PieceCache) Look(partition int32, w partition.Want) (*kgo.Record, *split.Piece) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.bodies[logPosition{w.Topic, partition, w.Offset}]
@@ -122,7 +122,7 @@ func (p *PieceCache) Look(partition int32, w task.Want) (*kgo.Record, *split.Pie
 }
 
 // Left removes a released chunk.
-func (p *PieceCache) Left(partition int32, w task.Want) {
+func (p *PieceCache) Left(partition int32, w partition.Want) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at := logPosition{w.Topic, partition, w.Offset}

@@ -24,6 +24,8 @@ const (
 	// So at least a third of the time is work, and a live message waits little longer than on an idle system.
 	BesideLiveMax = 25 * time.Millisecond
 	besideLiveMin = 500 * time.Microsecond
+	// besideLiveItems and aloneItems are what TurnItems returns. An item takes about 10 µs.
+	besideLiveItems, aloneItems = 128, 512
 )
 
 // Polled takes the result of a poll: when its newest live record was written (zero: it has none), and how many live records
@@ -66,6 +68,15 @@ func (l *Policy) Allowance(now time.Time, withLive bool) (bytes int64, length ti
 // LiveExpected reports whether a live message was written within the last five seconds.
 func (l *Policy) LiveExpected(now time.Time) bool {
 	return !l.liveAt.IsZero() && now.Sub(l.liveAt) < LiveRecent
+}
+
+// TurnItems returns how many items of a body are processed before the budget is looked at again: about a millisecond's work
+// while live messages are expected, and about five milliseconds' otherwise.
+func (l *Policy) TurnItems(now time.Time) int {
+	if l.LiveExpected(now) {
+		return besideLiveItems
+	}
+	return aloneItems
 }
 
 // BothActive reports whether live messages are expected while bulk is processed.

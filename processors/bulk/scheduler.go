@@ -3,6 +3,7 @@ package bulk
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/coexstream/coexstream/internal/kafka"
 )
@@ -38,7 +39,8 @@ type Partitions interface {
 type Scheduler struct {
 	reader     *Reader
 	partitions Partitions
-	heldMax    int64           // bytes that wait before nothing more is fetched
+	heldMax    int64 // bytes that wait before nothing more is fetched
+	now        func() time.Time
 	lastServed int32           // the partition with the latest slot
 	running    map[int32]*slot // by partition
 }
@@ -50,9 +52,9 @@ type slot struct {
 	replies   []Reply // arrived meanwhile
 }
 
-// NewScheduler makes a scheduler. It fetches until heldMax bytes wait.
-func NewScheduler(reader *Reader, partitions Partitions, heldMax int64) *Scheduler {
-	return &Scheduler{reader: reader, partitions: partitions, heldMax: heldMax, running: map[int32]*slot{}}
+// NewScheduler makes a scheduler. It fetches until heldMax bytes wait. now is the processor's clock.
+func NewScheduler(reader *Reader, partitions Partitions, heldMax int64, now func() time.Time) *Scheduler {
+	return &Scheduler{reader: reader, partitions: partitions, heldMax: heldMax, now: now, running: map[int32]*slot{}}
 }
 
 // slotResult is the end of a slot.
@@ -68,7 +70,7 @@ func (s *Scheduler) Run(ctx context.Context, slots int, b *Budget, begin func(pa
 	for {
 		for failed == nil && len(s.running) < slots {
 			partition, w := s.next(b.AtHandOnly)
-			if w == nil || !b.HasRoom() {
+			if w == nil || !b.HasRoom(s.now()) {
 				break
 			}
 			begin(partition)

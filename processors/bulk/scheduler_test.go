@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/coexstream/coexstream/internal/kafka"
 )
@@ -70,7 +71,7 @@ func requested(requests []Request) (partitions []int32) {
 
 func TestRecordsThatArriveDuringASlotWaitForItsEnd(t *testing.T) {
 	ws := newWorkers()
-	s := NewScheduler(NewReader(ReaderConfig{}, nil, func() {}), ws, 1<<20)
+	s := NewScheduler(NewReader(ReaderConfig{}, nil, func() {}), ws, 1<<20, time.Now)
 	known := Barriers{3: {Known: true}, 4: {Known: true}}
 	s.Accept(&Reply{Spots: []kafka.SpotFetched{*spot(5, 8, 5, 7)}, Ends: known})
 	q := &ws.all[3].queue
@@ -103,7 +104,7 @@ func TestRecordsThatArriveDuringASlotWaitForItsEnd(t *testing.T) {
 
 func TestPartitionsGetSlotsInTurnUntilOneFails(t *testing.T) {
 	ws := newWorkers()
-	s := NewScheduler(NewReader(ReaderConfig{}, nil, func() {}), ws, 0)
+	s := NewScheduler(NewReader(ReaderConfig{}, nil, func() {}), ws, 0, time.Now)
 	known := Barriers{3: {Known: true}, 4: {Known: true}}
 	other := *spot(0, 2, 0, 1)
 	other.Partition = 4
@@ -130,7 +131,7 @@ func TestPartitionsGetSlotsInTurnUntilOneFails(t *testing.T) {
 
 func TestALogThatIsAnotherOneIsReported(t *testing.T) {
 	ws := newWorkers()
-	s := NewScheduler(NewReader(ReaderConfig{}, nil, func() {}), ws, 0)
+	s := NewScheduler(NewReader(ReaderConfig{}, nil, func() {}), ws, 0, time.Now)
 	if s.Accept(&Reply{Broken: kafka.ErrLogCut}); !errors.Is(ws.broken, kafka.ErrLogCut) {
 		t.Errorf("reported %v", ws.broken)
 	}

@@ -4,7 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/coexstream/coexstream/processors/identity"
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -23,7 +23,7 @@ type entry struct {
 
 // Book holds the address books of all numbers of one partition. It is not safe for concurrent use.
 type Book struct {
-	entries known.Table[entry]
+	entries dedup.Table[entry]
 	alone   map[*entry]Version // see entry.alone
 	ties    ties
 	late    lateChanges
@@ -299,7 +299,7 @@ func (b *Book) single(e *entry) (Version, bool) {
 // another. A list is walked through for each change of the id.
 const linksMax = 64
 
-// link notes that two ids are one contact. It tells whether that is new.
+// link notes that two ids are one contact. It reports whether that is new.
 func (b *Book) link(e, o *entry, id, other []byte) bool {
 	if b.links.has(o.links, id) || b.links.full(e.links) || b.links.full(o.links) {
 		return false

@@ -27,7 +27,7 @@ func item(action, phone, user string, timestampMS, version int64) *split.Contact
 
 func applied(t *testing.T, b *contacts.Book, it *split.ContactItem, want contacts.Verdict) []contacts.Effect {
 	t.Helper()
-	effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), it, 0, contacts.Arrival{}))
+	effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), it, it.Raw, 0, contacts.Arrival{}))
 	if verdict != want {
 		t.Fatalf("%s: %v, want %v", it.Raw, verdict, want)
 	}
@@ -100,15 +100,15 @@ func TestContactWithoutPhoneNumberIsKeyedByItsBSUID(t *testing.T) {
 // docs/webhooks.md, Echoes and messages: or the BSUID stand in `from`.
 func TestBSUIDInPlaceOfThePhoneNumberIsABSUID(t *testing.T) {
 	for _, id := range []string{"US.13491208655302741918", "US.ENT.11815799212886844830", "us.1"} {
-		c := contacts.ChangeOf([]byte(number), item("add", id, "", 1000, 0), 0, contacts.Arrival{})
+		c := contacts.ChangeOf([]byte(number), item("add", id, "", 1000, 0), nil, 0, contacts.Arrival{})
 		if len(c.Phone) != 0 || string(c.User) != id {
 			t.Errorf("%s: phone %q, user %q", id, c.Phone, c.User)
 		}
 	}
-	if c := contacts.ChangeOf([]byte(number), item("add", bsuid, bsuid, 1000, 0), 0, contacts.Arrival{}); len(c.Phone) != 0 || string(c.User) != bsuid {
+	if c := contacts.ChangeOf([]byte(number), item("add", bsuid, bsuid, 1000, 0), nil, 0, contacts.Arrival{}); len(c.Phone) != 0 || string(c.User) != bsuid {
 		t.Errorf("phone %q, user %q", c.Phone, c.User)
 	}
-	if c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), 0, contacts.Arrival{}); string(c.Phone) != phone || string(c.User) != bsuid {
+	if c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), nil, 0, contacts.Arrival{}); string(c.Phone) != phone || string(c.User) != bsuid {
 		t.Errorf("phone %q, user %q", c.Phone, c.User)
 	}
 }
@@ -120,7 +120,7 @@ func TestItemThatNamesNobodyIsToldSo(t *testing.T) {
 func TestNumbersDoNotShareContacts(t *testing.T) {
 	b := contacts.New()
 	for _, n := range []string{"1", "2"} {
-		if _, verdict := b.Apply(nil, contacts.ChangeOf([]byte(n), item("add", phone, "", 1000, 0), 0, contacts.Arrival{})); verdict != contacts.Applied {
+		if _, verdict := b.Apply(nil, contacts.ChangeOf([]byte(n), item("add", phone, "", 1000, 0), nil, 0, contacts.Arrival{})); verdict != contacts.Applied {
 			t.Fatalf("number %s: %v", n, verdict)
 		}
 	}
@@ -168,7 +168,7 @@ func TestRecordThatSaysTooLittleIsNotRestored(t *testing.T) {
 
 func TestKnownContactAllocatesNothing(t *testing.T) {
 	b := contacts.New()
-	c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), 0, contacts.Arrival{})
+	c := contacts.ChangeOf([]byte(number), item("add", phone, bsuid, 1000, 0), nil, 0, contacts.Arrival{})
 	effects, _ := b.Apply(make([]contacts.Effect, 0, 4), c)
 	at := int64(1)
 	if n := testing.AllocsPerRun(100, func() {
@@ -310,7 +310,7 @@ func TestARecordHasTheHeadersThatSayAnything(t *testing.T) {
 		{phone, bsuid, 2000, contacts.ArrivalOf(1, 1, 0, 0, 0), []string{schemas.HeaderContactArrival, schemas.HeaderContactPhone, schemas.HeaderContactUserID}},
 		{phone, "", 2000, contacts.ArrivalOf(2, 2, 0, 0, 0), []string{schemas.HeaderContactArrival, schemas.HeaderContactTied, schemas.HeaderContactPhone, schemas.HeaderContactLinked}},
 	} {
-		effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), item("add", test.phone, test.user, test.at, 0), 0, test.arrival))
+		effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), item("add", test.phone, test.user, test.at, 0), nil, 0, test.arrival))
 		if verdict != contacts.Applied {
 			t.Fatalf("%+v: %v", test, verdict)
 		}

@@ -18,15 +18,15 @@ type Change struct {
 
 var actionRemove = []byte("remove")
 
-// ChangeOf reads a state_sync item of a business's number, of an entry with a time in Unix seconds (0: none). `remove`
+// ChangeOf reads a state_sync item of a business's number, with its content, of an entry with a time in Unix seconds (0: none). `remove`
 // removes; `add`, and any action that is not known, adds or edits. A BSUID that stands in the place of the phone number is
 // a BSUID. A phone number is its digits.
-func ChangeOf(number []byte, item *split.ContactItem, entryTime int64, arrival Arrival) Change {
+func ChangeOf(number []byte, item *split.ContactItem, content []byte, entryTime int64, arrival Arrival) Change {
 	c := Change{
 		Number: number, Phone: identity.Named(identity.Digits(item.PhoneNumber)), User: identity.Named(item.UserID),
 		Remove: bytes.EqualFold(item.Action, actionRemove),
 		Version: Version{
-			TimestampMS: max(item.TimestampMS, 0), Number: max(item.Version, 0), Digest: DigestOf(item, entryTime), Arrival: arrival,
+			TimestampMS: max(item.TimestampMS, 0), Number: max(item.Version, 0), Digest: DigestOf(item, content, entryTime), Arrival: arrival,
 		},
 	}
 	if identity.IsUserID(c.Phone) {

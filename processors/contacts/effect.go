@@ -36,7 +36,7 @@ type Effect struct {
 	Tied    []uint64 // digests of older changes of the version's time that name ID
 }
 
-// Tombstone tells whether the record has no value.
+// Tombstone reports whether the record has no value.
 func (e *Effect) Tombstone() bool { return e.Action != Put }
 
 // under puts the record under another spelling of its id.

@@ -35,7 +35,7 @@ func (l *links) keep(id []byte) uint32 {
 	return at
 }
 
-// has tells whether a list names an id, in whichever spelling.
+// has reports whether a list names an id, in whichever spelling.
 func (l *links) has(head uint32, id []byte) bool {
 	for ; head != 0; head = l.cells[head].next {
 		if other := l.id(l.cells[head].other); bytes.Equal(other, id) || identity.SamePhone(other, id) {
@@ -45,7 +45,7 @@ func (l *links) has(head uint32, id []byte) bool {
 	return false
 }
 
-// full tells whether a list has as many links as it may.
+// full reports whether a list has as many links as it may.
 func (l *links) full(head uint32) bool {
 	n := 0
 	for ; head != 0 && n < linksMax; head = l.cells[head].next {

@@ -34,7 +34,7 @@ func (b *Book) gaveWay(e *entry, v Version) {
 	b.ties[e] = list
 }
 
-// seen tells whether a change that names an id is known.
+// seen reports whether a change that names an id is known.
 func (b *Book) seen(e *entry, v Version) bool {
 	if b.late.has(e, v) {
 		return true
@@ -48,7 +48,7 @@ func (b *Book) seen(e *entry, v Version) bool {
 	return len(b.ties) > 0 && slices.ContainsFunc(b.ties[e], v.is)
 }
 
-// overtaken tells whether a change that is known stands again behind the newest one in the same body: an array that tells of
+// overtaken reports whether a change that is known stands again behind the newest one in the same body: an array that tells of
 // one contact several times was written so, and its last item is the newest.
 func (b *Book) overtaken(e *entry, v Version) bool {
 	return len(b.ties) > 0 && slices.ContainsFunc(b.ties[e], v.is) && v.Arrival.sameBody(e.newest.Arrival) && v.after(e.newest)

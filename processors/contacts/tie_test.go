@@ -30,7 +30,7 @@ func (b *book) body(entryTime int64, items ...*split.ContactItem) (verdicts []co
 	b.at++
 	for i, it := range items {
 		b.times[it] = entryTime
-		verdicts = append(verdicts, b.tp.apply(b.t, b.book, contacts.ChangeOf([]byte(number), it, entryTime, contacts.ArrivalOf(b.at, b.at, 0, 0, i))))
+		verdicts = append(verdicts, b.tp.apply(b.t, b.book, contacts.ChangeOf([]byte(number), it, it.Raw, entryTime, contacts.ArrivalOf(b.at, b.at, 0, 0, i))))
 	}
 	return verdicts
 }
@@ -41,7 +41,7 @@ func (b *book) wants(want ...*split.ContactItem) {
 	b.t.Helper()
 	rows := table{}
 	for _, it := range want {
-		c := contacts.ChangeOf([]byte(number), it, b.times[it], contacts.Arrival{})
+		c := contacts.ChangeOf([]byte(number), it, it.Raw, b.times[it], contacts.Arrival{})
 		rows[string(c.ID())] = c.Version.Digest
 	}
 	if !maps.Equal(b.tp.rows, rows) {
@@ -89,6 +89,16 @@ func TestItemsWithoutATimestampCountInTheOrderOfArrival(t *testing.T) {
 	b.wants(second)
 	// The same words of another time are another change.
 	b.body(9, first)
+	b.wants(first)
+
+	// Without any time nothing tells a second remove from the first one, delivered again. A repetition undoes nothing.
+	b = newBook(t)
+	remove := item("remove", phone, "", 0, 0)
+	b.body(0, remove)
+	b.body(0, first)
+	if v := b.body(0, remove); v[0] != contacts.Duplicate {
+		t.Fatalf("a second remove without a time: %v", v)
+	}
 	b.wants(first)
 }
 

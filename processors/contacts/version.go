@@ -18,10 +18,10 @@ type Version struct {
 	Arrival     Arrival
 }
 
-// DigestOf is the digest of a state_sync item: of its bytes and, where it has no timestamp, of the time of its entry, in
+// DigestOf is the digest of a state_sync item: of its content (split.Change.Content) and, where it has no timestamp, of the time of its entry, in
 // Unix seconds. So the same words at another time are another change, unless both times are absent.
-func DigestOf(item *split.ContactItem, entryTime int64) uint64 {
-	h := schemas.HashBytes(item.Raw)
+func DigestOf(item *split.ContactItem, content []byte, entryTime int64) uint64 {
+	h := schemas.HashBytes(content)
 	if item.TimestampMS > 0 || entryTime == 0 {
 		return h.Hi
 	}
@@ -35,15 +35,15 @@ func (v Version) Compare(w Version) int {
 
 func (v Version) after(w Version) bool { return v.Compare(w) > 0 }
 
-// tied tells whether two changes are of one time: the order of arrival decides.
+// tied reports whether two changes are of one time: the order of arrival decides.
 func (v Version) tied(w Version) bool { return v.TimestampMS == w.TimestampMS && v.Number == w.Number }
 
-// outdates tells whether w is of an older time.
+// outdates reports whether w is of an older time.
 func (v Version) outdates(w Version) bool {
 	return cmp.Or(cmp.Compare(v.TimestampMS, w.TimestampMS), cmp.Compare(v.Number, w.Number)) > 0
 }
 
-// is tells whether two changes are one, delivered twice.
+// is reports whether two changes are one, delivered twice.
 func (v Version) is(w Version) bool { return v.tied(w) && v.Digest == w.Digest }
 
 // Arrival is the place of a change in the order of arrival: when its webhook was received, the offset of the raw record,
@@ -83,7 +83,7 @@ func (a Arrival) Compare(b Arrival) int {
 	return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo))
 }
 
-// sameBody tells whether two changes came in one raw record.
+// sameBody reports whether two changes came in one raw record.
 func (a Arrival) sameBody(b Arrival) bool {
 	return a != Arrival{} && a.hi == b.hi && a.lo>>placeBits == b.lo>>placeBits
 }

@@ -38,7 +38,7 @@ type Case struct {
 	Waits  bool  // an earlier record of its business waits
 }
 
-// Decide tells whether a record is processed at once (None), or why not.
+// Decide reports whether a record is processed at once (None), or why not.
 func (l *Limits) Decide(c Case) Reason {
 	switch {
 	case c.Waits:

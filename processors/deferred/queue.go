@@ -120,7 +120,7 @@ func (q *Queue) Businesses() int { return len(q.turns) }
 // Of is how many records of an input wait.
 func (q *Queue) Of(t schemas.Topic) int { return q.topics[t] }
 
-// Has tells whether a record of a business waits.
+// Has reports whether a record of a business waits.
 func (q *Queue) Has(business []byte) bool { return q.lines[string(business)] != nil }
 
 // Mark is behind every record that waits now.
@@ -167,7 +167,7 @@ func (l *line) first() *numbered {
 
 func (l *line) head() Head { return Head{l.business, l.first().Record} }
 
-// Take takes the first record out of a business's line, which goes to the end of the turns. It tells whether the line is
+// Take takes the first record out of a business's line, which goes to the end of the turns. It reports whether the line is
 // empty now.
 func (q *Queue) Take(business string) (empty bool) {
 	l := q.lines[business]

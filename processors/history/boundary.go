@@ -65,7 +65,7 @@ func (n *Number) passBoundaries(t millis) {
 	}
 }
 
-// parts tells whether a boundary parts the last window from what comes.
+// parts reports whether a boundary parts the last window from what comes.
 func (n *Number) parts(b Boundary) bool {
 	w := n.last()
 	switch {

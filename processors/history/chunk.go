@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -55,7 +55,7 @@ type Departure struct {
 	Late     bool
 	// Known holds the messages that left in this window. The owner raises what it emits. nil when the
 	// window ended so long ago that its memory was given back.
-	Known *known.Set
+	Known *dedup.Set
 }
 
 // millis is a point in time in Unix milliseconds, or a duration in milliseconds.

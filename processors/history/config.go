@@ -1,8 +1,9 @@
 package history
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Config says how long a sync waits, and for what.
@@ -43,18 +44,21 @@ func (c *Config) Validate() error {
 		value, min time.Duration
 		minKey     string
 	}{
-		{"phase_hold", c.PhaseHold, time.Millisecond, "1ms"},
-		{"gap_timeout", c.GapTimeout, c.PhaseHold, "phase_hold"},
-		{"quiet_time", c.QuietTime, c.GapTimeout, "gap_timeout"},
-		{"ceiling", c.Ceiling, c.QuietTime, "quiet_time"},
-		{"chunk_memory", c.ChunkMemory, time.Millisecond, "1ms"},
+		{"phase_hold", c.PhaseHold, time.Millisecond, ""},
+		{"gap_timeout", c.GapTimeout, c.PhaseHold, "processor.history.phase_hold"},
+		{"quiet_time", c.QuietTime, c.GapTimeout, "processor.history.gap_timeout"},
+		{"ceiling", c.Ceiling, c.QuietTime, "processor.history.quiet_time"},
+		{"chunk_memory", c.ChunkMemory, time.Millisecond, ""},
 	} {
+		if k.value < k.min && k.minKey == "" {
+			return invalid.Value("processor.history."+k.key, k.value, "%v or more", k.min)
+		}
 		if k.value < k.min {
-			return fmt.Errorf("%s: %v: must be at least %s (%v)", k.key, k.value, k.minKey, k.min)
+			return invalid.Value("processor.history."+k.key, k.value, "at least %s (%v)", k.minKey, k.min)
 		}
 	}
 	if c.HeldChunksMax < 1 {
-		return fmt.Errorf("held_chunks_max: %d: must be at least 1", c.HeldChunksMax)
+		return invalid.Value("processor.history.held_chunks_max", c.HeldChunksMax, "1 or more")
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (w *window) failed(h held) {
 
 const anyPhase = -1
 
-// anyFailed says whether a chunk of a phase failed and has not come whole since.
+// anyFailed reports whether a chunk of a phase failed and has not come whole since.
 func (w *window) anyFailed(phase int32) bool {
 	for i := range w.errors {
 		e := &w.errors[i]
@@ -106,7 +106,7 @@ func (u *unheard) heard(at chunkPlace) {
 	}
 }
 
-// came says whether a chunk of a place is held or left.
+// came reports whether a chunk of a place is held or left.
 func (w *window) came(number int32, order int64) bool {
 	for i := range w.phases {
 		if p := &w.phases[i]; p.number == number {

@@ -30,7 +30,7 @@ func (gs *gaps) add(g gap) {
 	*gs = slices.Insert(*gs, i, g)
 }
 
-// fill takes one order out, and says whether it was in a gap.
+// fill takes one order out, and reports whether it was in a gap.
 func (gs *gaps) fill(order int64) bool {
 	i, found := gs.search(order)
 	if !found {

@@ -72,7 +72,7 @@ func NewNumber(cfg *Config, id Identity) *Number {
 	}
 }
 
-// Waits tells whether a chunk with a phase and an order is held. It may say no of one that another occupies the place of.
+// Waits reports whether a chunk with a phase and an order is held. It may say no of one that another occupies the place of.
 func (n *Number) Waits(ref Ref, number, order int32) bool {
 	for _, w := range n.windows {
 		i, ok := slices.BinarySearchFunc(w.phases, number, func(p phase, n int32) int { return int(p.number) - int(n) })
@@ -157,7 +157,7 @@ func (n *Number) windowOf(h *held, failed bool) *window {
 	return n.windows[0]
 }
 
-// overdue says whether a window should have ended by a time, had there been a tick.
+// overdue reports whether a window should have ended by a time, had there been a tick.
 func (n *Number) overdue(w *window, t millis) bool {
 	return t >= min(w.lastAt.plus(n.waits.quiet), w.openedAt.plus(n.waits.ceiling))
 }
@@ -233,12 +233,12 @@ func (n *Number) Next(time.Time) (Departure, bool) {
 		return n.next.d, true
 	}
 	for _, w := range n.windows {
-		s := w.survey(&n.waits)
-		for s.outlook > leaves && w.held() > n.held {
-			w.relent(s)
-			s = w.survey(&n.waits)
+		s := w.decide(&n.waits)
+		for s.action > releases && w.held() > n.held {
+			w.endWait(s)
+			s = w.decide(&n.waits)
 		}
-		if s.outlook != leaves {
+		if s.action != releases {
 			continue
 		}
 		p := pinned{set: true, w: w, phase: -1}
@@ -263,7 +263,7 @@ func (n *Number) pin(p pinned, late bool, from int) {
 	n.next = p
 }
 
-// Is tells whether bytes with a digest are those of the departure that Next gave. A log that was cut may hold others at
+// Is reports whether bytes with a digest are those of the departure that Next gave. A log that was cut may hold others at
 // its place.
 func (n *Number) Is(d Departure, digest schemas.Hash) bool {
 	p := &n.next
@@ -281,19 +281,25 @@ func (n *Number) Partly(_ time.Time, d Departure, upTo, messages, duplicates int
 	if !p.is(d) || upTo <= p.d.From {
 		panic(fmt.Sprintf("history: messages %d to %d of %v, which Next did not give", d.From, upTo, d.Ref))
 	}
+	goesOn := p.d.From > 0
 	p.d.From = upTo
-	p.w.parted(n, messages, duplicates, page)
+	p.w.parted(n, messages, duplicates, page, goesOn)
 	p.w.changed, n.changed = true, true
 }
 
-// parted counts what left of a chunk, and keeps what is known since.
-func (w *window) parted(n *Number, messages, duplicates int, page []byte) {
+// parted counts what left of a chunk, and keeps what is known since. Where the chunk goes on, the page of its part before
+// becomes longer if it is not written yet: the state is that of a chunk that left at once.
+func (w *window) parted(n *Number, messages, duplicates int, page []byte, goesOn bool) {
 	w.messages += int64(messages)
 	w.duplicates += int64(duplicates)
-	if len(page) > 0 && w.known != nil {
-		n.journal.put(pageKey(w.number, w.pages), pageRecord(page))
-		w.pages++
+	if len(page) == 0 || w.known == nil {
+		return
 	}
+	if goesOn && w.pages > 0 && n.journal.extend(pageKey(w.number, w.pages-1), page) {
+		return
+	}
+	n.journal.put(pageKey(w.number, w.pages), pageRecord(page))
+	w.pages++
 }
 
 func (p *pinned) is(d Departure) bool { return p.set && p.d.Ref == d.Ref && p.d.Window == d.Window }
@@ -301,8 +307,9 @@ func (p *pinned) is(d Departure) bool { return p.set && p.d.Ref == d.Ref && p.d.
 // Left says that a departure was emitted, or the rest of it: so many messages left, so many had left before. page has the
 // entries (known.AppendEntry) of those that were new or raised in d.Known; it is copied.
 func (n *Number) Left(_ time.Time, d Departure, messages, duplicates int, page []byte) {
+	goesOn := n.next.d.From > 0
 	w, h := n.depart("Left", d, false)
-	w.parted(n, messages, duplicates, page)
+	w.parted(n, messages, duplicates, page, goesOn)
 	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLeft, &h))
 	n.settle(w, always)
 }
@@ -350,11 +357,11 @@ func (n *Number) Tick(now time.Time) {
 // lapse ends what a window waited for until a time, and the window itself where its own time is over.
 func (n *Number) lapse(w *window, t millis) {
 	for !w.ended {
-		s := w.survey(&n.waits)
-		if s.outlook <= leaves || s.until > t {
+		s := w.decide(&n.waits)
+		if s.action <= releases || s.until > t {
 			break
 		}
-		w.relent(s)
+		w.endWait(s)
 	}
 	n.settle(w, t)
 	ceiling, quiet := w.openedAt.plus(n.waits.ceiling), w.lastAt.plus(n.waits.quiet)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -28,12 +28,12 @@ func TestConfigNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, spoil := range map[string]func(*Config){
-		"phase_hold: 0s: must be at least 1ms":           func(c *Config) { c.PhaseHold = 0 },
-		"gap_timeout: 1m0s: must be at least phase_hold": func(c *Config) { c.GapTimeout = time.Minute },
-		"quiet_time: 1m0s: must be at least gap_timeout": func(c *Config) { c.QuietTime = time.Minute },
-		"ceiling: 1h0m0s: must be at least quiet_time":   func(c *Config) { c.Ceiling = time.Hour },
-		"chunk_memory: -1s: must be at least 1ms":        func(c *Config) { c.ChunkMemory = -time.Second },
-		"held_chunks_max: 0: must be at least 1":         func(c *Config) { c.HeldChunksMax = 0 },
+		"processor.history.phase_hold: 0s is not allowed; allowed: 1ms or more":                              func(c *Config) { c.PhaseHold = 0 },
+		"processor.history.gap_timeout: 1m0s is not allowed; allowed: at least processor.history.phase_hold": func(c *Config) { c.GapTimeout = time.Minute },
+		"processor.history.quiet_time: 1m0s is not allowed; allowed: at least processor.history.gap_timeout": func(c *Config) { c.QuietTime = time.Minute },
+		"processor.history.ceiling: 1h0m0s is not allowed; allowed: at least processor.history.quiet_time":   func(c *Config) { c.Ceiling = time.Hour },
+		"processor.history.chunk_memory: -1s is not allowed; allowed: 1ms or more":                           func(c *Config) { c.ChunkMemory = -time.Second },
+		"processor.history.held_chunks_max: 0 is not allowed; allowed: 1 or more":                            func(c *Config) { c.HeldChunksMax = 0 },
 	} {
 		c := DefaultConfig()
 		spoil(&c)
@@ -99,7 +99,7 @@ func TestAnOpenWindowCostsAtMost16BytesAMessageAndGivesThemBack(t *testing.T) {
 		for m := range each {
 			h := schemas.HashBytes(fmt.Appendf(nil, "%d %d", i, m))
 			d.Known.Raise(h, schemas.RankConcrete)
-			page = known.AppendEntry(page, h, schemas.RankConcrete)
+			page = dedup.AppendEntry(page, h, schemas.RankConcrete)
 		}
 		n.Left(epoch, d, each, 0, page)
 		take()
@@ -132,7 +132,7 @@ func TestAChunkWritesThreeRecords(t *testing.T) {
 	for i := range int32(500) {
 		n.Chunk(epoch, ordered(0, i+1, int64(i)))
 		d, _ := n.Next(epoch)
-		n.Left(epoch, d, 1, 0, known.AppendEntry(nil, schemas.Hash{Hi: uint64(i)}, 0))
+		n.Left(epoch, d, 1, 0, dedup.AppendEntry(nil, schemas.Hash{Hi: uint64(i)}, 0))
 		records, size := 0, 0
 		n.TakeState(func(key string, value []byte) {
 			records++

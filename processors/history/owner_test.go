@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -106,7 +106,7 @@ func (o *owner) leave() (Departure, []message, bool) {
 				duplicates++
 				continue
 			}
-			page = known.AppendEntry(page, h, m.rank)
+			page = dedup.AppendEntry(page, h, m.rank)
 		}
 		emitted = append(emitted, m)
 	}

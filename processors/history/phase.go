@@ -38,7 +38,7 @@ func (p *phase) note(h *held) {
 	}
 }
 
-// occupied says whether a chunk of this order is held or left.
+// occupied reports whether a chunk of this order is held or left.
 func (p *phase) occupied(order int64) bool {
 	if p.started && order >= p.begin && order < p.next {
 		_, missing := p.gaps.search(order)

@@ -1,7 +1,7 @@
 package history
 
 import (
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -16,8 +16,8 @@ func (n *Number) Relearn(number int32, h schemas.Hash, rank schemas.Rank) {
 			continue
 		}
 		if was, seen := w.known.Raise(h, rank); !seen || rank > was {
-			w.relearned = known.AppendEntry(w.relearned, h, rank)
-			if len(w.relearned) >= relearnPageEntries*known.EntryBytes {
+			w.relearned = dedup.AppendEntry(w.relearned, h, rank)
+			if len(w.relearned) >= relearnPageEntries*dedup.EntryBytes {
 				n.keepRelearned(w)
 			}
 		}

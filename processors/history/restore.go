@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 )
 
 // staging is what Restore has read so far.
@@ -28,7 +28,7 @@ type stagedChunk struct {
 // stagedPages are loaded as they come: a page is written once, and goes only when its window is released.
 type stagedPages struct {
 	seen map[uint32]bool
-	set  *known.Set
+	set  *dedup.Set
 }
 
 // Restore reads one record that TakeState gave; an empty value is a tombstone. The value is not kept.
@@ -121,7 +121,7 @@ func (s *staging) page(w int32, i uint32, value []byte) error {
 	}
 	p := s.pages[w]
 	if p == nil {
-		p = &stagedPages{seen: make(map[uint32]bool), set: known.NewSet()}
+		p = &stagedPages{seen: make(map[uint32]bool), set: dedup.NewSet()}
 		s.pages[w] = p
 	}
 	if p.seen[i] {
@@ -236,7 +236,7 @@ func (s *staging) fill(n *Number, w *window) {
 			}
 		}
 	} else {
-		w.known = known.NewSet()
+		w.known = dedup.NewSet()
 		if pages != nil {
 			w.known, count = pages.set, len(pages.seen)
 			for i := range pages.seen {

@@ -7,7 +7,7 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -58,6 +58,15 @@ func (j *journal) put(key string, value []byte) {
 	}
 	j.index[key] = len(j.entries)
 	j.entries = append(j.entries, journalEntry{key, value})
+}
+
+// extend makes the value of a record longer that was not taken yet. It reports whether there is one.
+func (j *journal) extend(key string, more []byte) bool {
+	i, ok := j.index[key]
+	if ok {
+		j.entries[i].value = append(j.entries[i].value, more...)
+	}
+	return ok
 }
 
 // TakeState gives the records that changed since it was called last, for the compacted `state` topic; a
@@ -252,7 +261,7 @@ const (
 )
 
 const (
-	identityRecordBytes = 2 + known.EntryBytes
+	identityRecordBytes = 2 + dedup.EntryBytes
 	heldRecordBytes     = identityRecordBytes + 2 + 2 + 2 + 4*4 + 8 + 8
 )
 

@@ -35,7 +35,7 @@ func (n *Number) TakeSync() (schemas.Sync, bool) {
 	return schemas.Sync{}, false
 }
 
-// Retell lets TakeSync give the newest sync although nothing changed, and tells whether it would not have.
+// Retell lets TakeSync give the newest sync although nothing changed, and reports whether it would not have.
 func (n *Number) Retell() bool {
 	w := n.last()
 	if w == nil || w.untold {

@@ -41,7 +41,7 @@ func (n *Number) Opened() (openedAt time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// Awaiting tells whether the next chunk can be the first of a sync that nobody has seen yet: there was none,
+// Awaiting reports whether the next chunk can be the first of a sync that nobody has seen yet: there was none,
 // or an account event has parted what came from what comes.
 func (n *Number) Awaiting() bool {
 	return n.count == 0 || n.fenced != fenceNone || slices.ContainsFunc(n.pending, n.parts)
@@ -55,7 +55,7 @@ func (n *Number) Declined() (receivedAt time.Time, failure []byte, ok bool) {
 	return time.Time{}, nil, false
 }
 
-// Idle tells whether nothing is remembered but how many windows there were, and nothing waits to be written.
+// Idle reports whether nothing is remembered but how many windows there were, and nothing waits to be written.
 func (n *Number) Idle() bool {
 	return len(n.windows) == 0 && len(n.pending) == 0 && !n.next.set && len(n.farewell) == 0 && n.staging == nil && !n.changed && len(n.journal.entries) == 0
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"unsafe"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -55,8 +55,8 @@ type window struct {
 	messages   int64
 	duplicates int64 // messages
 
-	known      *known.Set            // messages that left; nil when released
-	identities known.Set             // chunks seen
+	known      *dedup.Set            // messages that left; nil when released
+	identities dedup.Set             // chunks seen
 	forgotten  map[schemas.Hash]bool // of identities: chunks that were lost, and may come again
 	changed    bool                  // the record on `state` is old
 	untold     bool                  // the record on `syncs` is old
@@ -66,7 +66,7 @@ type window struct {
 func newWindow(number int32, from, openedAt millis) *window {
 	return &window{
 		number: number, from: from, openedAt: openedAt, lastAt: openedAt,
-		orderKnown: true, reach: -1, known: known.NewSet(), changed: true, untold: true,
+		orderKnown: true, reach: -1, known: dedup.NewSet(), changed: true, untold: true,
 	}
 }
 
@@ -135,14 +135,14 @@ func (w *window) accept(h held) {
 		w.loose.push(h)
 		return
 	}
-	w.weigh(i, &h)
+	w.detectRestart(i, &h)
 	w.phases[i].note(&h)
 	w.phases[i].held.insert(h)
 	w.unheard.heard(chunkPlace{h.phase, h.order})
 }
 
-// weigh looks for evidence that chunk_order restarts in each phase.
-func (w *window) weigh(i int, h *held) {
+// detectRestart looks for evidence that chunk_order restarts in each phase.
+func (w *window) detectRestart(i int, h *held) {
 	if w.numbering == numberingRestarts {
 		return
 	}
@@ -251,7 +251,7 @@ func (w *window) closeIfEmpty() {
 	w.touch()
 }
 
-// begins says whether a chunk that the window does not have is the start of the same sync over again:
+// begins reports whether a chunk that the window does not have is the start of the same sync over again:
 // its slot is the window's first, and another chunk has been there.
 func (w *window) begins(h *held) bool {
 	if !h.ordered() {

@@ -2,23 +2,39 @@ package identity
 
 import "bytes"
 
-// IsGroupID tells the id of a group from that of a user by its form: `…@g.us` and `120363…` of 18 digits, as WhatsApp has
-// them, and the Groups API's, which is base64 of "capi_group:…". Other ids of groups are known by what says so beside them.
-// [Meta: Groups API webhooks]
+// IsGroupID tells the id of a group from that of a user by its form: `…@g.us` in any case, `120363…` of 18 digits and
+// `5511987654321-1612345678` (the number of who created it, and when), as WhatsApp has them, and the Groups API's, which is base64
+// of "capi_group:…". Other ids of groups are known by what says so beside them. [Meta: Groups API webhooks]
 func IsGroupID(id []byte) bool {
-	const suffix, prefix, capi, digits = "@g.us", "120363", "Y2FwaV9ncm91cDo", 18
-	switch {
-	case len(id) < digits && (len(id) <= len(suffix) || id[len(id)-1] != 's'): // nearly all phone numbers
-		return false
-	case string(id[len(id)-len(suffix):]) == suffix:
-		return true
-	case len(id) == digits && hasPrefix(id, prefix):
-		return len(bytes.Trim(id, "0123456789")) == 0
-	}
-	return hasPrefix(id, capi)
+	// Neither holds of nearly all phone numbers.
+	return (len(id) >= groupDigits || len(id) > 5 && id[len(id)-1]|0x20 == 's') && isGroupID(id)
 }
 
-// IsUnknown tells whether an id has none of the forms by which a user or a group is known.
+const groupDigits = 18
+
+func isGroupID(id []byte) bool {
+	const prefix, capi = "120363", "Y2FwaV9ncm91cDo"
+	switch {
+	case bytes.EqualFold(id[len(id)-len(groupSuffix):], groupSuffix):
+		return true
+	case len(id) == groupDigits && hasPrefix(id, prefix):
+		return onlyDigits(id)
+	}
+	return hasPrefix(id, capi) || isOldGroupID(id)
+}
+
+var groupSuffix = []byte("@g.us")
+
+// isOldGroupID tells the id of a group of before 2021, without its suffix. No phone number has as many digits.
+func isOldGroupID(id []byte) bool {
+	const creatorMin, seconds = 8, 10
+	at := len(id) - seconds - 1
+	return at >= creatorMin && id[at] == '-' && id[at+1] == '1' && onlyDigits(id[:at]) && onlyDigits(id[at+1:])
+}
+
+func onlyDigits(id []byte) bool { return len(bytes.Trim(id, "0123456789")) == 0 }
+
+// IsUnknown reports whether an id has none of the forms by which a user or a group is known.
 func IsUnknown(id []byte) bool {
 	return len(id) > 0 && !IsPhone(id) && !IsUserID(id) && !IsGroupID(id) && bytes.IndexByte(id, '@') < 0 && bytes.IndexByte(id, ':') < 0
 }

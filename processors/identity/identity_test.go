@@ -87,7 +87,7 @@ func TestDigitsKeepWhatIsNoPhoneNumber(t *testing.T) {
 	for id, want := range map[string]string{
 		"+16505550100": "16505550100", "16505550100": "16505550100", "+1 650-555-0100": "16505550100",
 		"0016505550100": "16505550100", "+0016505550100": "16505550100", "00 1 (650) 555-0100": "16505550100", "00123": "00123", "00000000": "00000000",
-		"US.1234": "US.1234", "US.ENT.1234": "US.ENT.1234", "1203@g.us": "1203@g.us", "": "", "+": "+", "12": "12",
+		"5511987654321-1612345678": "5511987654321-1612345678", "US.1234": "US.1234", "US.ENT.1234": "US.ENT.1234", "1203@g.us": "1203@g.us", "": "", "+": "+", "12": "12",
 	} {
 		if got := string(identity.Digits([]byte(id))); got != want {
 			t.Errorf("Digits(%q) = %q, want %q", id, got, want)
@@ -115,9 +115,11 @@ func TestComparingAllocatesNothing(t *testing.T) {
 func TestGroupsAreKnownByTheFormOfTheirIDs(t *testing.T) {
 	for id, want := range map[string]bool{
 		"120363043211234567@g.us": true, "5511987654321-1612345678@g.us": true, "1@g.us": true, "120363043211234567": true,
+		"120363043211234567@G.US": true, "5511987654321-1612345678@G.us": true, "5511987654321-1612345678": true, "16505550100-1612345678": true,
 		"Y2FwaV9ncm91cDoxOTUwNTU1MDA3OToxMjAzNjM0MDA2NzI0MjcyOTM5": true,
 		"@g.us": false, "16505550100": false, "16505550100@s.whatsapp.net": false, "7@lid": false, "US.13491208655302741918": false, "": false,
-		"12036304321123456": false, "12036304321123456x": false, "1203630432112345678": false, "us": false, "Y2Fw": false,
+		"12036304321123456": false, "12036304321123456x": false, "1203630432112345678": false, "US": false, "@G.US": false, "5511987654321-161234567": false, "5511987654321-2612345678": false,
+		"+1-6505550100": false, "55 11 98765-4321": false, "55119876x4321-1612345678": false, "US.13491208655302741919-1612345678": false, "us": false, "Y2Fw": false,
 	} {
 		if got := identity.IsGroupID([]byte(id)); got != want {
 			t.Errorf("IsGroupID(%q) = %v", id, got)

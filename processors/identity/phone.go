@@ -3,6 +3,8 @@ package identity
 // phoneDigitsMax bounds what is taken for a phone number: E.164 allows 15 digits, some senders add a prefix.
 const phoneDigitsMax = 24
 
+const e164DigitsMax = 15
+
 // phoneDigitsMin is the shortest phone number; test numbers have that few.
 const phoneDigitsMin = 3
 
@@ -21,7 +23,7 @@ func withoutPrefix(digits []byte) []byte {
 	return digits
 }
 
-// IsPhone tells whether id is written as a phone number: digits, and what people put between and before them.
+// IsPhone reports whether id is written as a phone number: digits, and what people put between and before them.
 func IsPhone(id []byte) bool {
 	digits := 0
 	for i, c := range id {
@@ -33,7 +35,7 @@ func IsPhone(id []byte) bool {
 			return false
 		}
 	}
-	return digits >= phoneDigitsMin && digits <= phoneDigitsMax
+	return digits >= phoneDigitsMin && digits <= phoneDigitsMax && (digits <= e164DigitsMax || !isOldGroupID(id))
 }
 
 // Digits is a phone number in digits alone, without a plus or an international prefix: a slice of id where nothing else
@@ -80,7 +82,7 @@ func Phone(id []byte) (digits []byte, ok bool) {
 	return withoutPrefix(digits), true
 }
 
-// SamePhone tells whether two phone numbers are one, whatever stands between their digits, and in whichever of its
+// SamePhone reports whether two phone numbers are one, whatever stands between their digits, and in whichever of its
 // spellings each is. Two ids that are no phone numbers are never the same phone.
 func SamePhone(a, b []byte) bool {
 	x, ok := spellingOf(a)
@@ -102,7 +104,7 @@ func Canonical(id []byte) (digits string, ok bool) {
 }
 
 // AppendCanonical appends the one spelling by which all spellings of a phone number are found, as Canonical has it, or the id
-// itself where it is no phone number. longer tells whether id is the longer spelling of two.
+// itself where it is no phone number. longer reports whether id is the longer spelling of two.
 func AppendCanonical(dst, id []byte) (canonical []byte, longer bool) {
 	s, ok := spellingOf(id)
 	if !ok {

@@ -49,7 +49,7 @@ func (b *Book) Find(key schemas.Hash) (Placeholder, bool) { return b.placeholder
 // Waiting takes out the follow-ups that wait under a key, in the order in which they came.
 func (b *Book) Waiting(key schemas.Hash) []FollowUp { return b.waiting.take(key) }
 
-// Wait takes a follow-up without a placeholder, with a copy of its value, and tells whether it did: it does
+// Wait takes a follow-up without a placeholder, with a copy of its value, and reports whether it did: it does
 // not when the limits are reached. The same value a second time is taken, and comes back once.
 func (b *Book) Wait(now time.Time, key schemas.Hash, value []byte) bool {
 	b.advance(now)
@@ -83,7 +83,7 @@ func (b *Book) Deadline() time.Time {
 // Len is the number of placeholders that are remembered, and of follow-ups that wait.
 func (b *Book) Len() (placeholders, followUps int) { return b.placeholders.len(), b.waiting.n }
 
-// Idle tells whether nothing is remembered, and nothing waits to be written.
+// Idle reports whether nothing is remembered, and nothing waits to be written.
 func (b *Book) Idle() bool {
 	p, w := &b.placeholders, &b.waiting
 	return p.len() == 0 && len(p.gone) == 0 && w.n == 0 && len(w.fresh) == 0 && len(w.gone) == 0

@@ -212,13 +212,13 @@ func TestConfigNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*media.Config){
-		"media.remember: 0s: must be at least 1m0s": func(c *media.Config) { c.Remember = 0 },
-		"media.hold: -1s: must be at least 0s":      func(c *media.Config) { c.Hold = -time.Second },
-		"media.hold: 2h0m0s: must be at most media.remember (1h0m0s)": func(c *media.Config) {
+		"processor.media.remember: 0s is not allowed; allowed: 1m0s or more": func(c *media.Config) { c.Remember = 0 },
+		"processor.media.hold: -1s is not allowed; allowed: 0s or more":      func(c *media.Config) { c.Hold = -time.Second },
+		"processor.media.hold: 2h0m0s is not allowed; allowed: at most processor.media.remember (1h0m0s)": func(c *media.Config) {
 			c.Hold, c.Remember = 2*time.Hour, time.Hour
 		},
-		"media.hold_items_max: -1: must be at least 0": func(c *media.Config) { c.HoldItemsMax = -1 },
-		"media.hold_bytes_max: -1: must be at least 0": func(c *media.Config) { c.HoldBytesMax = -1 },
+		"processor.media.hold_items_max: -1 is not allowed; allowed: 0 or more": func(c *media.Config) { c.HoldItemsMax = -1 },
+		"processor.media.hold_bytes_max: -1 is not allowed; allowed: 0 or more": func(c *media.Config) { c.HoldBytesMax = -1 },
 	} {
 		c := good
 		change(&c)

@@ -1,8 +1,9 @@
 package media
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // Config says what is remembered, and for how long.
@@ -37,18 +38,18 @@ func (c *Config) Validate() error {
 		{"hold", c.Hold, 0},
 	} {
 		if k.value < k.min {
-			return fmt.Errorf("media.%s: %v: must be at least %v", k.key, k.value, k.min)
+			return invalid.Value("processor.media."+k.key, k.value, "%v or more", k.min)
 		}
 	}
 	if c.Hold > c.Remember {
-		return fmt.Errorf("media.hold: %v: must be at most media.remember (%v)", c.Hold, c.Remember)
+		return invalid.Value("processor.media.hold", c.Hold, "at most processor.media.remember (%v)", c.Remember)
 	}
 	for _, k := range []struct {
 		key   string
 		value int
 	}{{"hold_items_max", c.HoldItemsMax}, {"hold_bytes_max", c.HoldBytesMax}} {
 		if k.value < 0 {
-			return fmt.Errorf("media.%s: %d: must be at least 0", k.key, k.value)
+			return invalid.Value("processor.media."+k.key, k.value, "0 or more")
 		}
 	}
 	return nil

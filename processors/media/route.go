@@ -39,7 +39,7 @@ type Item struct {
 	// by another lane and overtake history.
 	Awaiting   bool
 	ReceivedAt time.Time // of the webhook
-	// PlaceholderKnown tells whether Find finds a placeholder of the item's wamid.
+	// PlaceholderKnown reports whether Find finds a placeholder of the item's wamid.
 	PlaceholderKnown bool
 }
 
@@ -60,7 +60,7 @@ func RouteOf(i Item) Route {
 	return Live
 }
 
-// Before tells whether a message was written so long before a moment that clocks and delays cannot explain it.
+// Before reports whether a message was written so long before a moment that clocks and delays cannot explain it.
 func Before(timestamp int64, moment time.Time) bool {
 	return time.Unix(timestamp, 0).Before(moment.Add(-doubtAfter))
 }

@@ -70,9 +70,11 @@ type Who struct{ ID, UserID, ParentUserID []byte }
 
 // Named is the side of what has no direction: an error without a message, a thread that was handed over.
 func (f *Finder) Named(c *split.Change, display []byte, who Who) *Side {
-	if identity.IsGroupID(who.ID) {
-		p := personOf(nil, who.UserID, who.ParentUserID)
-		return f.settle(schemas.DirectionUnknown, asked(c, who.ID, &p), display, &p, who.ID, nil)
+	for _, group := range [...][]byte{who.ID, who.UserID} {
+		if identity.IsGroupID(group) {
+			p := personOf(without(who.ID, group), without(who.UserID, group), who.ParentUserID)
+			return f.settle(schemas.DirectionUnknown, asked(c, group, &p), display, &p, group, nil)
+		}
 	}
 	p := personOf(who.ID, who.UserID, who.ParentUserID)
 	return f.settle(schemas.DirectionUnknown, c, display, &p, nil, nil)

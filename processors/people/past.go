@@ -51,6 +51,8 @@ func groupOfThread(t *split.Thread) []byte {
 		return t.ID
 	case identity.IsGroupID(t.WaID):
 		return t.WaID
+	case identity.IsGroupID(t.UserID):
+		return t.UserID
 	case !identity.IsUnknown(t.ID) || len(t.WaID)+len(t.UserID)+len(t.ParentUserID) > 0:
 		return nil
 	}
@@ -90,7 +92,7 @@ func (f *Finder) describe(s *Side, h *chat, p *person, profiles *[]byte) {
 // Past is the side of a message of the thread that Chat began.
 func (f *Finder) Past(msg *split.Message) *Side {
 	h := &f.chat
-	if h.user.named() && len(msg.FromUserID)+len(msg.ToUserID) == 0 && msg.Names == nil && !identity.IsGroupID(msg.To) {
+	if h.user.named() && len(msg.FromUserID)+len(msg.ToUserID) == 0 && msg.Names == nil && !identity.IsGroupID(msg.To) && !identity.IsGroupID(msg.From) {
 		h.side.Direction = h.direction(msg)
 		if len(h.side.Contact.WaID) > 0 {
 			return &h.side
@@ -149,7 +151,7 @@ func (h *chat) directionOf(msg *split.Message, from, to *person) string {
 	return schemas.DirectionUnknown
 }
 
-// otherUserID tells whether p and the user of a thread, who is somebody else, have business-scoped ids of one kind.
+// otherUserID reports whether p and the user of a thread, who is somebody else, have business-scoped ids of one kind.
 func otherUserID(p, user *person) bool {
 	return identity.IsUserID(p.user) && identity.IsUserID(user.user) || identity.IsUserID(p.parent) && identity.IsUserID(user.parent)
 }
@@ -161,7 +163,7 @@ func (h *chat) isUser(p *person) bool { return p.is(&h.user) || p.is(&h.byID) }
 // pastInFull takes all that a message names.
 func (f *Finder) pastInFull(h *chat, msg *split.Message) *Side {
 	names := namesOf(msg)
-	group := firstOf(groupOf(msg, names), h.group)
+	group := firstOf(h.group, groupOf(msg, names)) // a thread stays one
 	from, to := senderOf(msg, names, group), receiverOf(msg, names, group)
 	f.side = Side{}
 	s := &f.side

@@ -225,6 +225,17 @@ func TestEchoIsToWhomeverAnythingNames(t *testing.T) {
 		{"to a group of the Groups API", `"message_echoes":[{"to":"Y2FwaV9ncm91cDoxOTUwNTU1"}]`, "outbound thread=Y2FwaV9ncm91cDoxOTUwNTU1 group=Y2FwaV9ncm91cDoxOTUwNTU1"},
 		{"the request to a group", `"message_echoes":[{"id":"w","message":{"messaging_product":"whatsapp","recipient_type":"group","to":"G1","type":"text"}}]`, "outbound thread=G1 group=G1"},
 		{"the request to one user", `"message_echoes":[{"id":"w","message":{"recipient_type":"individual","to":"16505550100","type":"text"}}]`, "outbound thread=16505550100 wa_id=16505550100"},
+		{"the request to a group where a user is named", `"message_echoes":[{"id":"w","message":{"recipient":"120363043211234567@g.us","type":"text"}}]`,
+			"outbound thread=120363043211234567@g.us group=120363043211234567@g.us"},
+		{"the request to a group by its type where a user is named", `"message_echoes":[{"id":"w","message":{"recipient_type":"group","recipient":"G1","type":"text"}}]`, "outbound thread=G1 group=G1"},
+		{"the request to a group by its type in capitals", `"message_echoes":[{"id":"w","message":{"recipient_type":"GROUP","to":"G1","type":"text"}}]`, "outbound thread=G1 group=G1"},
+		{"the request to a group, and the one in contacts is not all of it", `"contacts":[{"wa_id":"16505550100"}],"message_echoes":[{"id":"w","message":{"recipient":"120363043211234567"}}]`,
+			"outbound thread=120363043211234567 group=120363043211234567"},
+		{"to a group where a user is named", `"message_echoes":[{"from":"15550009001","to_user_id":"120363043211234567@G.US"}]`,
+			"outbound thread=120363043211234567@G.US group=120363043211234567@G.US"},
+		{"to a group in capitals", `"message_echoes":[{"from":"15550009001","to":"120363043211234567@G.US"}]`, "outbound thread=120363043211234567@G.US group=120363043211234567@G.US"},
+		{"to a group of old, without its suffix", `"message_echoes":[{"from":"15550009001","to":"5511987654321-1612345678"}]`,
+			"outbound thread=5511987654321-1612345678 group=5511987654321-1612345678"},
 		{"a group in contacts", `"contacts":[{"wa_id":"1@g.us"},{"wa_id":"16505550100"}],"message_echoes":[{"from":"15550009001"}]`,
 			`outbound thread=16505550100 wa_id=16505550100 profiles=[{"wa_id":"16505550100"}]`},
 		{"nobody", `"message_echoes":[{"from":"15550009001"}]`, "outbound"},
@@ -247,6 +258,10 @@ func TestGroupIsTheThreadAndTheParticipantTheContact(t *testing.T) {
 		{"a group's id keeps its spelling", `"messages":[{"from":"+16505550100","group_id":"+1 203"}]`, "inbound thread=+1 203 group=+1 203 wa_id=16505550100"},
 		{"a group by its id in to", `"messages":[{"from":"16505550100","to":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100"},
 		{"a group by its id in from", `"messages":[{"from":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us"},
+		{"a group by its id in to_user_id", `"messages":[{"from":"16505550100","to_user_id":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100"},
+		{"a group by its id in from_user_id", `"messages":[{"from":"16505550100","from_user_id":"1-2@g.us"}]`, "inbound thread=1-2@g.us group=1-2@g.us wa_id=16505550100"},
+		{"a group of old in from, without its suffix", `"messages":[{"from":"5511987654321-1612345678","from_user_id":"US.1"}]`,
+			"inbound thread=5511987654321-1612345678 group=5511987654321-1612345678 user_id=US.1"},
 		{"a group of blanks", `"messages":[{"from":"16505550100","group_id":" "}]`, "inbound thread=16505550100 wa_id=16505550100"},
 		{"empty group", `"messages":[{"from":"16505550100","group_id":""}]`, "inbound thread=16505550100 wa_id=16505550100"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
@@ -277,6 +292,8 @@ func TestStatusIsOfItsRecipient(t *testing.T) {
 		{"group alone", `"statuses":[{"recipient_id":"120363043211234567","recipient_type":"group"}]`, "outbound thread=120363043211234567 group=120363043211234567"},
 		{"group alone, another participant in contacts", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"G1","recipient_type":"group"}]`, "outbound thread=G1 group=G1"},
 		{"group alone, by the form of its id", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_id":"1-2@g.us"}]`, "outbound thread=1-2@g.us group=1-2@g.us"},
+		{"group where a user is named", `"contacts":[{"wa_id":"16505550100"}],"statuses":[{"recipient_user_id":"1-2@g.us"}]`, "outbound thread=1-2@g.us group=1-2@g.us"},
+		{"group beside a participant", `"statuses":[{"recipient_id":"16505550100","recipient_user_id":"1-2@G.US"}]`, "outbound thread=1-2@G.US group=1-2@G.US wa_id=16505550100"},
 		{"logical id alone", `"statuses":[{"recipient_logical_id":"244048631738500"}]`, "outbound thread=244048631738500"},
 		{"nobody", `"statuses":[{"id":"w"}]`, "outbound"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
@@ -318,6 +335,8 @@ func TestErrorIsOfItsRecipientOrTheOnlyPersonOfContacts(t *testing.T) {
 		{`"contacts":[{"wa_id":"16505550100"},{"wa_id":"16505550101","user_id":"US.1"}]`, people.Who{ID: []byte("16505550101")},
 			`unknown thread=16505550101 wa_id=16505550101 user_id=US.1 profiles=[{"wa_id":"16505550101","user_id":"US.1"}]`},
 		{`"contacts":[{"wa_id":"16505550100"}]`, people.Who{ID: []byte("1-2@g.us")}, "unknown thread=1-2@g.us group=1-2@g.us"},
+		{`"contacts":[{"wa_id":"16505550100"}]`, people.Who{UserID: []byte("1-2@g.us")}, "unknown thread=1-2@g.us group=1-2@g.us"},
+		{"", people.Who{ID: []byte("16505550100"), UserID: []byte("1-2@G.US")}, "unknown thread=1-2@G.US group=1-2@G.US wa_id=16505550100"},
 		{`"errors":[]`, people.Who{UserID: []byte("US.1")}, "unknown thread=US.1 user_id=US.1"},
 	} {
 		var f people.Finder
@@ -327,7 +346,7 @@ func TestErrorIsOfItsRecipientOrTheOnlyPersonOfContacts(t *testing.T) {
 	}
 }
 
-func TestAssetTakesTheChatOfItsPlaceholder(t *testing.T) {
+func TestMediaFollowUpTakesTheChatOfItsPlaceholder(t *testing.T) {
 	user := schemas.Contact{WaID: "551187654321", UserID: "BR.1", ProfileName: "n"}
 	for _, test := range []struct {
 		name   string

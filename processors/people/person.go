@@ -41,13 +41,13 @@ func (p *person) or(q person) {
 	p.phone, p.user, p.parent = firstOf(p.phone, q.phone), firstOf(p.user, q.user), firstOf(p.parent, q.parent)
 }
 
-// is tells whether two ids, of whichever kinds, name one person.
+// is reports whether two ids, of whichever kinds, name one person.
 func (p *person) is(q *person) bool {
 	return samePhone(p.phone, q.phone) || equal(p.user, q.user) || equal(p.parent, q.parent) ||
 		equal(p.user, q.parent) || equal(p.parent, q.user)
 }
 
-// deniedBy tells whether p has an id of q's kinds, and none of them is q's.
+// deniedBy reports whether p has an id of q's kinds, and none of them is q's.
 func (p *person) deniedBy(q *person) bool {
 	both := len(p.phone) > 0 && len(q.phone) > 0 || len(p.user) > 0 && len(q.user) > 0
 	return both && !p.is(q)
@@ -73,9 +73,9 @@ func digitsOf(display []byte) []byte {
 	return digits
 }
 
-// without is id, or nothing where it is that of the group.
+// without is id, or nothing where it is that of the group, in any of its spellings.
 func without(id, group []byte) []byte {
-	if equal(id, group) {
+	if len(group) > 0 && (equal(id, group) || identity.IsGroupID(id)) {
 		return nil
 	}
 	return id
@@ -103,6 +103,8 @@ func namesOf(msg *split.Message) *split.Names {
 	return msg.Names
 }
 
+var typeGroup = []byte("group")
+
 // groupOf is the group that an item belongs to; none in a chat of two. The form of an id tells, too. A status of a group has the group as its
 // recipient, and the user as the participant.
 func groupOf(msg *split.Message, names *split.Names) []byte {
@@ -110,14 +112,20 @@ func groupOf(msg *split.Message, names *split.Names) []byte {
 	switch {
 	case len(group) > 0:
 		return group
-	case string(names.RecipientType) == "group":
-		return firstOf(msg.RecipientID, msg.To)
+	case bytes.EqualFold(names.RecipientType, typeGroup):
+		return firstOf(msg.RecipientID, msg.To, msg.RecipientUserID, msg.ToUserID)
 	case identity.IsGroupID(msg.To):
 		return msg.To
 	case identity.IsGroupID(msg.RecipientID):
 		return msg.RecipientID
 	case identity.IsGroupID(msg.From):
 		return msg.From
+	case identity.IsGroupID(msg.ToUserID): // where a user is named, too
+		return msg.ToUserID
+	case identity.IsGroupID(msg.RecipientUserID):
+		return msg.RecipientUserID
+	case identity.IsGroupID(msg.FromUserID):
+		return msg.FromUserID
 	case len(names.ParticipantID)+len(names.ParticipantUserID)+len(names.ParticipantParentUserID) > 0:
 		return msg.RecipientID
 	}
@@ -126,19 +134,19 @@ func groupOf(msg *split.Message, names *split.Names) []byte {
 
 // senderOf is who wrote a message.
 func senderOf(msg *split.Message, names *split.Names, group []byte) person {
-	return personOf(without(msg.From, group), msg.FromUserID, names.FromParentUserID)
+	return personOf(without(msg.From, group), without(msg.FromUserID, group), names.FromParentUserID)
 }
 
 // receiverOf is whom a message or a status is for: in a group, the participant.
 func receiverOf(msg *split.Message, names *split.Names, group []byte) person {
 	if msg.Names != nil {
-		if p := personOf(names.ParticipantID, names.ParticipantUserID, names.ParticipantParentUserID); p.named() {
+		if p := personOf(without(names.ParticipantID, group), without(names.ParticipantUserID, group), names.ParticipantParentUserID); p.named() {
 			return p
 		}
 	}
-	p := personOf(without(msg.To, group), msg.ToUserID, names.ToParentUserID)
+	p := personOf(without(msg.To, group), without(msg.ToUserID, group), names.ToParentUserID)
 	if len(msg.RecipientID)+len(msg.RecipientUserID)+len(names.RecipientParentUserID) > 0 {
-		p.or(personOf(without(msg.RecipientID, group), msg.RecipientUserID, names.RecipientParentUserID))
+		p.or(personOf(without(msg.RecipientID, group), without(msg.RecipientUserID, group), names.RecipientParentUserID))
 	}
 	return p
 }

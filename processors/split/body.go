@@ -13,7 +13,11 @@
 // nobody knows are read for their validity alone. Ids and numbers may be quoted or not.
 package split
 
-import "github.com/coexstream/coexstream/schemas"
+import (
+	"slices"
+
+	"github.com/coexstream/coexstream/schemas"
+)
 
 // Limits bound what a scan accepts.
 type Limits struct {
@@ -78,7 +82,9 @@ type Change struct {
 	// that carry parts are said in the one that the documents use: smb_message_echoes for message_echoes.
 	Field []byte
 
-	Raw   []byte // the change object verbatim; nil where the envelope has no such object; native: the body
+	// Raw is the change object verbatim; nil where the envelope has no such object; native: the body. A wrapped value that has
+	// errors beside it is one of Meta's.
+	Raw   []byte
 	Value []byte // the value object verbatim, nil when value is no object; native: the body
 
 	// Native events name the business by its number alone: there both are that number, without its plus.
@@ -99,7 +105,7 @@ type Change struct {
 	// Errors is value.errors verbatim; nil when absent or null. One error may stand in place of the array, and value.error is
 	// another name of it. Where several are there, it is an array of all, with those of Beside.
 	Errors []byte
-	Beside []byte // errors, by either name, beside the value in a change of Meta's envelope
+	Beside []byte // errors, by either name, beside the value in a change of Meta's envelope or in a wrapped one
 
 	AccountEvent []byte // value.event
 	PhoneNumber  []byte // value.phone_number
@@ -119,11 +125,35 @@ type Change struct {
 	ProfilesChosen bool
 	profilesCost   int  // of all entries, where not all are there
 	attributed     bool // WABA is not its own: see Attribute
+	spaced         bool // its bytes may have white space between tokens
 }
+
+// Content is JSON of the change without white space between its tokens: what tells it from other content, however a sender or
+// a proxy formats it. It is raw itself where there is none, else it is appended to dst.
+func (c *Change) Content(dst, raw []byte) []byte {
+	if !c.spaced {
+		return raw
+	}
+	return schemas.AppendCompact(dst, raw)
+}
+
+// MayHaveSpace says that messages were put into the change whose bytes may have white space between tokens.
+func (c *Change) MayHaveSpace() { c.spaced = true }
 
 // Parts is how many parts of the pipeline's own fields a change has.
 func (c *Change) Parts() int {
 	return len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors) + len(c.Handovers)
+}
+
+// OnlyErrors tells whether a change holds errors, and nothing that is a number's.
+func (c *Change) OnlyErrors() bool {
+	for i := range c.History {
+		el := &c.History[i]
+		if !el.Out && (!anyError(el.Errors) || slices.ContainsFunc(el.Threads, func(t Thread) bool { return len(t.Messages) > 0 })) {
+			return false
+		}
+	}
+	return len(c.Errors)+len(c.History) > 0 && len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.StateSync)+len(c.Handovers) == 0
 }
 
 // HasOwnField tells whether the field of a change is one that the pipeline takes apart.
@@ -141,6 +171,7 @@ func (c *Change) OfNumber() bool { return c.HasOwnField() && c.Parts() > 0 && le
 // HistoryElement is one element of value.history[]: a chunk, or a decline.
 type HistoryElement struct {
 	Out                                  bool // it is odd, or not chosen, and holds nothing
+	Checked                              bool // for the owner of the body: what it has to check once is done; the scanner clears it
 	depth                                int16
 	Raw                                  []byte
 	Phase, ChunkOrder, Progress          int32

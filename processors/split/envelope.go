@@ -41,6 +41,11 @@ type metaRoot struct {
 	hasEntry  bool
 	entries   fault // the first outside of every change
 	odd       int   // entries that are odd
+	empty     int   // those of them that are odd for having no changes alone
+
+	// The first entry that has an id, and nothing odd outside of its changes.
+	entryID   []byte
+	entryTime int64
 }
 
 // reset empties the root. Most bodies have Meta's envelope, and the rest is large.
@@ -151,17 +156,25 @@ func (s *Scanner) assemble() fault {
 	outside, data, native := s.cutting.loose, r.dataEnd.cutting.loose, r.native.end.cutting.loose
 	switch {
 	case r.hasObject || r.hasEntry:
+		errors := anyError(r.bare.Errors)
+		nothing := r.entries.reason != "" && r.odd == len(s.changes) // beside what is odd
 		switch {
 		case string(r.object) != objectBusiness:
 			return firstOf(outside, fault{schemas.ReasonObjectUnknown, 0, "object is not " + objectBusiness})
 		case !r.hasEntry:
 			return firstOf(outside, fault{schemas.ReasonShape, 0, "entry is missing"})
-		case r.entries.reason != "" && r.odd == len(s.changes):
-			return r.entries // there is nothing beside it
+		case nothing && !(errors && r.odd > 0):
+			return r.entries
 		case outside.reason != "" || data.reason != "" || native.reason != "":
 			return firstOf(outside, data, native)
 		}
-		if len(r.bare.Errors) > 0 && !s.outerErrors(0, 0, 0, Change{}, r.bare.Errors) {
+		if nothing && r.odd == r.empty { // the errors are what the entries have instead of changes
+			for len(s.changes) > 0 {
+				dropLast(&s.changes)
+			}
+			s.places = s.places[:0]
+		}
+		if of := (Change{EntryID: r.entryID, EntryTime: r.entryTime, WABA: r.entryID}); errors && !s.outerErrors(0, 0, 0, of, r.bare.Errors) {
 			return s.fatal
 		}
 		s.body.Envelope, s.body.Changes, s.body.Places = EnvelopeMeta, s.changes, s.placed(EnvelopeMeta)
@@ -173,6 +186,9 @@ func (s *Scanner) assemble() fault {
 		}
 		r.data.Field = r.event
 		r.data.WABA = orElse(r.data.WABA, orElse(r.data.EntryID, r.data.ownWABA))
+		if beside := r.bare.Errors; anyError(beside) { // as beside the value in a change of Meta's
+			r.data.Beside, r.data.Raw = beside, changeOf(r.event, r.data.Value, beside)
+		}
 		s.enterAgain(r.dataEnd)
 		return s.single(EnvelopeWrapped, r.id, &r.data)
 
@@ -200,7 +216,7 @@ func (s *Scanner) assemble() fault {
 		r.bare.WABA = orElse(r.bare.WABA, r.bare.ownWABA)
 		r.bare.Value = r.raw
 		if s.handover.kind == nil {
-			s.handover.kind = r.native.kind
+			s.handover.kind, s.handover.seen = r.native.kind, true // so that the next body begins without it
 		}
 		return s.single(EnvelopeBare, nil, &r.bare)
 	}
@@ -232,108 +248,6 @@ func (s *Scanner) single(e Envelope, id []byte, c *Change) fault {
 	*slot = *c
 	s.body.Envelope, s.body.EventID, s.body.Changes, s.body.Places = e, id, s.changes, s.placed(e)
 	return fault{}
-}
-
-// entryArray cuts Meta's entry[].
-func (s *Scanner) entryArray(i int) int {
-	if s.in[i] != '[' {
-		i = s.misfit(i, "entry is not an array")
-		s.oddEntries()
-		return i
-	}
-	i = s.enter(i)
-	if s.isOdd() { // nested too deep
-		s.oddEntries()
-	}
-	for n := 0; ; n++ {
-		var more bool
-		if i, more = s.item(n == 0, i); !more {
-			return i
-		}
-		base, places, loose := len(s.changes), len(s.places), s.cutting.loose
-		if s.in[i] == '{' {
-			i = s.entry(i, n)
-		} else {
-			i = s.misfitElement(i, "an entry is not an object")
-		}
-		if s.isOdd() && i > 0 {
-			s.cutting.loose = loose
-			if !s.leaveOutEntry(i, n, base, places) {
-				return -1
-			}
-		}
-	}
-}
-
-// oddEntries notes what is odd about the array of entries itself.
-func (s *Scanner) oddEntries() {
-	s.root.entries.note(s.odd.reason, s.odd.offset, s.odd.detail)
-	s.odd = fault{}
-}
-
-// leaveOutEntry puts in the place of an entry's changes one that stands for the entry as a whole. It names no business:
-// whose it is cannot be known of all entries. It fails when the limit on items is reached.
-func (s *Scanner) leaveOutEntry(i, index, base, places int) bool {
-	s.root.odd++
-	s.root.entries.note(s.odd.reason, s.odd.offset, s.odd.detail)
-	for len(s.changes) > base {
-		dropLast(&s.changes)
-	}
-	s.places = s.places[:places]
-	c, ok := room(s, &s.changes, i)
-	if !ok {
-		return false
-	}
-	c.Entry, c.Index = index, -1
-	outer := s.cutting
-	s.cutting = cutting{region: regionEntries, change: int32(base), places: places}
-	s.refuse(c)
-	s.cutting = outer
-	return true
-}
-
-func (s *Scanner) entry(i, index int) int {
-	start, base := i, len(s.changes)
-	var (
-		id         []byte
-		time       int64
-		hasChanges bool
-		errors     []byte
-	)
-	var o object
-	i = s.enter(i)
-	for {
-		var more bool
-		if i, more = s.key(&o, i); !more {
-			break
-		}
-		switch string(o.key) {
-		case "id":
-			i = s.id(i, &id)
-		case "time":
-			i = s.seconds(i, &time)
-		case "changes":
-			hasChanges = s.in[i] != 'n'
-			i = s.changeArray(i, index)
-		case "errors", "error":
-			i = s.errors(i, &errors)
-		default:
-			i = s.skip(i)
-		}
-	}
-	if i > 0 && !hasChanges && !anyError(errors) {
-		// It would vanish without a trace: there is nothing in it that could be passed on.
-		s.soft(schemas.ReasonShape, start, "an entry without changes")
-	}
-	for k := base; k < len(s.changes); k++ {
-		c := &s.changes[k]
-		c.EntryID, c.EntryTime = id, time
-		c.WABA = orElse(orElse(c.WABA, id), c.ownWABA)
-	}
-	if i > 0 && len(errors) > 0 && !s.outerErrors(i, index, base, Change{EntryID: id, EntryTime: time, WABA: id}, errors) {
-		return -1
-	}
-	return i
 }
 
 func (s *Scanner) changeArray(i, entry int) int {
@@ -371,7 +285,7 @@ func (s *Scanner) change(i int, c *Change) int {
 	}
 	c.Raw = s.in[start:i:i]
 	if v := s.valueAt; v > 0 && !s.isOdd() && s.in[v] != 'n' && carriesParts(fieldNamed(c.Field)) {
-		if _, first := behindSpace(s.in, v+1); s.in[v] == '[' && first != ']' {
+		if first := at(s.in, space(s.in, v+1)); s.in[v] == '[' && first != ']' {
 			s.cutting, s.odd = outer, odd
 			return s.values(v, i, c)
 		}

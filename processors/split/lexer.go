@@ -226,9 +226,10 @@ func at(b []byte, i int) byte {
 // have white space, so nobody should pay for the walk.
 //
 //go:noinline
-func behindSpace(b []byte, i int) (int, byte) {
-	i = space(b, i)
-	return i, at(b, i)
+func (s *Scanner) behindSpace(i int) (int, byte) {
+	s.spaced = true
+	i = space(s.in, i)
+	return i, at(s.in, i)
 }
 
 // space is the position of the first byte from i on that is not white space.

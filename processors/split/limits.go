@@ -1,8 +1,9 @@
 package split
 
 import (
-	"fmt"
 	"math"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 const (
@@ -20,11 +21,11 @@ const (
 func (l Limits) Validate() error {
 	switch {
 	case l.BodyBytesMax < 0 || l.BodyBytesMax > bodyCeiling:
-		return fmt.Errorf("BodyBytesMax is %d: allowed are 0 (no limit of its own) to %d bytes", l.BodyBytesMax, bodyCeiling)
+		return invalid.Value("BodyBytesMax", l.BodyBytesMax, "0 (no limit of its own) to %d", bodyCeiling)
 	case l.DepthMax < 0 || l.DepthMax > depthCeiling:
-		return fmt.Errorf("DepthMax is %d: allowed are 0 (the default, %d) to %d", l.DepthMax, DefaultDepthMax, depthCeiling)
+		return invalid.Value("DepthMax", l.DepthMax, "0 (the default, %d) to %d", DefaultDepthMax, depthCeiling)
 	case l.ItemsMax < 0:
-		return fmt.Errorf("ItemsMax is %d: allowed are 0 (the default, %d) and above", l.ItemsMax, DefaultItemsMax)
+		return invalid.Value("ItemsMax", l.ItemsMax, "0 (the default, %d) or more", DefaultItemsMax)
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func TestLimitsOutOfRangeAreNamed(t *testing.T) {
 		}
 	}
 	for key, bad := range map[string]Limits{
-		"BodyBytesMax is -1": {BodyBytesMax: -1}, "DepthMax is 10001": {DepthMax: 10_001}, "DepthMax is -2": {DepthMax: -2}, "ItemsMax is -3": {ItemsMax: -3},
+		"BodyBytesMax: -1 is not": {BodyBytesMax: -1}, "DepthMax: 10001 is not": {DepthMax: 10_001}, "DepthMax: -2 is not": {DepthMax: -2}, "ItemsMax: -3 is not": {ItemsMax: -3},
 	} {
 		err := bad.Validate()
 		if err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "allowed") {

@@ -12,9 +12,12 @@ func TestAGrownScannerAllocatesNothing(t *testing.T) {
 	for name, body := range samples {
 		bodies[name] = []byte(body)
 	}
-	delete(bodies, "errors outside")
-	delete(bodies, "values")
-	delete(bodies, "errors by both names") // errors of several places are put together in memory of their own
+	for _, name := range []string{
+		"values", "errors outside", "errors by both names", "errors without changes", "errors beside no change", "errors and no entry",
+		"errors beside a wrapped value",
+	} {
+		delete(bodies, name) // errors of several places, and those beside changes, are put together in memory of their own
+	}
 	for name, body := range bodies {
 		s := NewScanner(Limits{})
 		scan := func() {

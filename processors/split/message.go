@@ -1,5 +1,7 @@
 package split
 
+import "bytes"
+
 // itemKind tells messages from statuses, which keep their status in another place.
 type itemKind uint8
 
@@ -167,6 +169,8 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 	return i
 }
 
+var typeGroup = []byte("group")
+
 // sendRequest reads whom a message was sent to, whether that is a group, and its type, from the request that sent it. What the message itself
 // says wins, before and after.
 func (s *Scanner) sendRequest(i int, m *Message) int {
@@ -177,7 +181,7 @@ func (s *Scanner) sendRequest(i int, m *Message) int {
 		var more bool
 		if i, more = s.key(&o, i); !more {
 			m.To, m.ToUserID, m.Type = orElse(m.To, to), orElse(m.ToUserID, user), orElse(m.Type, kind)
-			if string(recipient) == "group" {
+			if bytes.EqualFold(recipient, typeGroup) {
 				names := s.namesOf(m)
 				names.RecipientType = orElse(names.RecipientType, recipient)
 			}
@@ -217,7 +221,7 @@ func (s *Scanner) historyContext(i int, m *Message) int {
 	}
 }
 
-// original reads edit or revoke: which message it is about.
+// original reads edit or revoke: which message it is about. Partners that write their own names in camel case may do so here, too.
 func (s *Scanner) original(i int, dst *[]byte) int {
 	var o object
 	i = s.enter(i)
@@ -226,9 +230,12 @@ func (s *Scanner) original(i int, dst *[]byte) int {
 		if i, more = s.key(&o, i); !more {
 			return i
 		}
-		if string(o.key) == "original_message_id" {
-			i = s.id(i, dst)
-		} else {
+		switch string(o.key) {
+		case "original_message_id":
+			i = s.nameFrom(i, dst, true)
+		case "originalMessageId":
+			i = s.nameFrom(i, dst, false)
+		default:
 			i = s.skip(i)
 		}
 	}

@@ -25,7 +25,7 @@ type nativeEvent struct {
 	created   int64
 	element   HistoryElement
 	inbound   nativeMessage
-	sent      nativeMessage
+	sent      [sentMax]nativeMessage
 	other     []byte // the WABA of an object that is no message; of several, the least
 	subjects  [subjectsMax]nativeSubject
 	change    Change
@@ -47,9 +47,11 @@ type nativeMessage struct {
 	toUser, toParent               []byte
 	recipientUser, recipientParent []byte
 	group, original, edit          []byte
+	number                         []byte // id of the business's number
 	profile, name, username        []byte // of the user
 	sentAt, created                int64
 	deliveredAt, readAt, updatedAt int64
+	statusAt                       int64
 	hasErrors                      bool
 	system                         System
 	hasSystem                      bool
@@ -102,7 +104,7 @@ func (s *Scanner) nativeMember(i int, w *rootWord) int {
 	case nativeInbound:
 		return s.nativeMessage(i, &e.inbound)
 	case nativeSent:
-		return s.nativeMessage(i, &e.sent)
+		return s.nativeMessage(i, &e.sent[w.at])
 	case nativeBook:
 		outer, odd := s.begin(regionNative, 0)
 		i = s.nativeSubject(i, &about, true)
@@ -213,6 +215,10 @@ func (s *Scanner) nativeMessage(i int, m *nativeMessage) int {
 			i = s.date(i, &m.readAt)
 		case means == provider.UpdatedAt:
 			i = s.date(i, &m.updatedAt)
+		case means == provider.StatusAt:
+			i = s.date(i, &m.statusAt)
+		case means == provider.NumberID:
+			i = s.id(i, &m.number)
 		case means == provider.Errors:
 			at := i
 			i = s.skip(i)
@@ -270,30 +276,34 @@ func (s *Scanner) profiled(c *Change, of *nativeMessage, number, user, parent []
 // items is reached.
 func (s *Scanner) assembleNative() bool {
 	e := &s.root.native
-	waba := orElse(orElse(e.waba, e.inbound.waba), orElse(e.sent.waba, e.other))
+	waba := orElse(e.waba, e.inbound.waba)
+	for i := range e.sent {
+		waba = orElse(waba, e.sent[i].waba)
+	}
+	waba = orElse(waba, e.other)
 	e.change = Change{
 		Field: e.kind, Raw: s.root.raw, Value: s.root.raw,
 		EntryID: waba, WABA: waba, EntryTime: e.created,
 	}
-	c, means := &e.change, e.meaning()
+	c, means, sent := &e.change, e.meaning(), e.sentMessage()
 	switch means.As {
 	case provider.History:
 		c.Field = historyField
 		return s.nativeHistory(c)
 	case provider.Echo:
-		return s.nativeItem(c, echoesField, &c.Echoes, &e.sent, e.sent.from)
+		return s.nativeItem(c, echoesField, &c.Echoes, sent, sent.from)
 	case provider.Message:
 		return s.nativeItem(c, messagesField, &c.Messages, &e.inbound, e.inbound.to)
 	case provider.Status:
-		if !s.nativeItem(c, messagesField, &c.Statuses, &e.sent, e.sent.from) {
+		if !s.nativeItem(c, messagesField, &c.Statuses, sent, sent.from) {
 			return false
 		}
 		for i := range c.Statuses {
-			c.Statuses[i] = e.sent.asStatus(&c.Statuses[i])
+			c.Statuses[i] = sent.asStatus(&c.Statuses[i])
 		}
 	case provider.Contacts:
 		book := &e.subjects[means.at]
-		c.named(book.number)
+		c.named(book.number, nil)
 		if len(book.items) > 0 || s.cutting.cut > 0 || s.isOdd() {
 			c.Field = contactsField
 		}
@@ -314,10 +324,21 @@ func (s *Scanner) assembleNative() bool {
 	return true
 }
 
-// named names the business's number, which native events name by the number alone. So that has to be the id, too.
-func (c *Change) named(number []byte) {
+// named names the business's number. Most native events name it by the number alone, so that has to be the id, too. Another id
+// counts only where the number is not told.
+func (c *Change) named(number, id []byte) {
 	c.DisplayPhoneNumber = orElse(c.DisplayPhoneNumber, withoutPlus(number))
-	c.PhoneNumberID = c.DisplayPhoneNumber
+	c.PhoneNumberID = orElse(c.DisplayPhoneNumber, orElse(c.PhoneNumberID, id))
+}
+
+// sentMessage is the message of the business.
+func (e *nativeEvent) sentMessage() *nativeMessage {
+	for i := range e.sent {
+		if e.sent[i].raw != nil {
+			return &e.sent[i]
+		}
+	}
+	return &e.sent[0]
 }
 
 // nativeItem makes an event's message, where it has one, the one item of dst, under a field.
@@ -332,7 +353,7 @@ func (s *Scanner) nativeItem(c *Change, field []byte, dst *[]Message, from *nati
 	}
 	*m = from.message()
 	s.rarer(m, from)
-	c.named(own)
+	c.named(own, from.number)
 	*dst = since(s.messages, len(s.messages)-1)
 	if from == &s.root.native.inbound {
 		return s.profiled(c, from, from.from, from.fromUser, from.fromParent)
@@ -374,16 +395,17 @@ func (from *nativeMessage) message() Message {
 
 // asStatus makes a message whose status changed a status as Meta's are, with the time of the change and the recipient.
 func (from *nativeMessage) asStatus(m *Message) Message {
-	at := from.updatedAt
+	var own int64
 	switch string(from.status) {
 	case "sent":
-		at = from.sentAt
+		own = from.sentAt
 	case "delivered":
-		at = from.deliveredAt
+		own = from.deliveredAt
 	case "read":
-		at = from.readAt
+		own = from.readAt
 	}
-	for _, other := range [...]int64{from.updatedAt, from.created} {
+	at := from.statusAt
+	for _, other := range [...]int64{own, from.updatedAt, from.created} {
 		if at == 0 {
 			at = other
 		}
@@ -402,16 +424,17 @@ func (s *Scanner) nativeHistory(c *Change) bool {
 	}
 	*element = e.element
 	element.Raw = s.root.raw
-	for _, m := range [...]*nativeMessage{&e.inbound, &e.sent} {
+	sent := e.sentMessage()
+	for _, m := range [...]*nativeMessage{&e.inbound, sent} {
 		if m.raw == nil {
 			continue
 		}
 		own := m.to
-		if m == &e.sent {
+		if m == sent {
 			own = m.from
 		}
-		c.named(own)
-		if !s.nativeThread(c, m, m == &e.sent) {
+		c.named(own, m.number)
+		if !s.nativeThread(c, m, m == sent) {
 			return false
 		}
 	}
@@ -430,6 +453,9 @@ func (s *Scanner) nativeThread(c *Change, from *nativeMessage, sent bool) bool {
 		return false
 	}
 	*m = from.message()
+	if len(from.group) > 0 {
+		s.namesOf(m).GroupID = from.group
+	}
 	t.Username = from.username
 	if sent {
 		m.FromMe = FromMeTrue

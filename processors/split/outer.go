@@ -59,6 +59,18 @@ func outerChange(c *Change, errors []byte) {
 	c.Raw, c.Value = raw, raw[bytes.IndexByte(raw[1:], '{')+1:len(raw)-1]
 }
 
+// AppendWrapped appends a body that holds a change of a wrapped envelope alone.
+func (c *Change) AppendWrapped(dst []byte) []byte {
+	dst = quoted(append(dst, '{'), []byte(words.wrapped.Field))
+	dst = quoted(append(dst, ':'), c.Field)
+	dst = quoted(append(dst, ','), []byte(words.wrapped.Value))
+	dst = append(append(dst, ':'), c.Value...)
+	if c.Beside != nil {
+		dst = append(append(dst, `,"errors":`...), c.Beside...)
+	}
+	return append(dst, '}')
+}
+
 // quoted appends text that was read from JSON.
 func quoted(dst, text []byte) []byte {
 	if q, err := jsontext.AppendQuote(dst, text); err == nil {

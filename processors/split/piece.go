@@ -99,6 +99,7 @@ func (s *Scanner) ScanPiece(p *Piece) *Body {
 	s.historyElement(p.at, e, int32(p.Element))
 	c.History = since(s.elements, 0)
 	s.body = Body{Envelope: EnvelopeMeta, Changes: s.changes, piece: true, change: p.Change, element: p.Element}
+	s.noteSpace()
 	return &s.body
 }
 

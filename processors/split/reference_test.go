@@ -321,7 +321,12 @@ func reference(root *node) (b *Body, places []string, reason schemas.Reason) {
 			panic(odd{schemas.ReasonShape})
 		}
 		strict(data)
-		c, l, why := refChange(data, data, Change{EntryID: data.get("id").id(), Field: event.text()})
+		wrapped := Change{EntryID: data.get("id").id(), Field: event.text()}
+		if beside := refErrors(root); anyError(beside) {
+			wrapped.Beside = beside
+			wrapped.Raw = []byte(`{"field":` + string(quoted(nil, event.text())) + `,"value":` + string(data.raw) + `,"errors":` + string(wrapped.Beside) + `}`)
+		}
+		c, l, why := refChange(data, data, wrapped)
 		if why != "" {
 			panic(refused{why})
 		}
@@ -370,9 +375,15 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 		panic(odd{schemas.ReasonShape})
 	}
 	var first schemas.Reason
-	good := false
+	good, empty := false, true
+	var root0 Change // whose errors beside the entries are where no change says so
 	for i, e := range entry.list() {
 		base := len(b.Changes)
+		isEmpty := refIsEmptyEntry(e)
+		if id := e.get("id").id(); len(root0.WABA) == 0 && (isEmpty || refEntryOddness(e) == "") {
+			root0 = Change{EntryID: id, WABA: id, EntryTime: e.get("time").seconds()}
+		}
+		empty = empty && (isEmpty || refEntryOddness(e) == "")
 		if why := refEntryOddness(e); why != "" {
 			if first == "" {
 				first = why
@@ -415,9 +426,14 @@ func refMeta(root *node) (b *Body, places []string, changes []*node) {
 		refOuter(b, i, base, Change{EntryID: e.get("id").id(), EntryTime: e.get("time").seconds(), WABA: e.get("id").id()}, refErrors(e))
 	}
 	if first != "" && !good {
-		panic(odd{first})
+		switch {
+		case !anyError(refErrors(root)):
+			panic(odd{first})
+		case empty:
+			b.Changes, places, changes = nil, nil, nil
+		}
 	}
-	refOuter(b, 0, 0, Change{}, refErrors(root))
+	refOuter(b, 0, 0, root0, refErrors(root))
 	return b, places, changes
 }
 
@@ -455,6 +471,12 @@ func refOuter(b *Body, entry, base int, c Change, errors []byte) {
 	}
 	outerChange(&c, errors)
 	b.Changes = append(b.Changes, c)
+}
+
+// refIsEmptyEntry tells whether an entry is odd for having no changes alone.
+func refIsEmptyEntry(e *node) bool {
+	changes := e.get("changes")
+	return e.kind == '{' && changes == nil && !anyError(refErrors(e)) && looseness(e.raw) == ""
 }
 
 // refEntryOddness is why an entry is left out as a whole: what is odd about its changes does not count.
@@ -800,8 +822,8 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 			}
 		}
 		m.Names = refNames(n)
-		if sent := n.get("message"); sent != nil && sent.kind == '{' && string(sent.get("recipient_type").text()) == "group" {
-			m.Names.RecipientType = orElse(m.Names.RecipientType, []byte("group"))
+		if sent := n.get("message"); sent != nil && sent.kind == '{' && strings.EqualFold(string(sent.get("recipient_type").text()), "group") {
+			m.Names.RecipientType = orElse(m.Names.RecipientType, sent.get("recipient_type").text())
 		}
 		if edit := n.get("edit"); edit != nil && edit.kind == '{' {
 			m.Edit = edit.raw
@@ -811,13 +833,17 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 			m.HasErrors = m.HasErrors || errs != nil && (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
 		}
 		for _, holder := range []string{"edit", "revoke"} {
-			if id := n.get(holder).get("original_message_id").id(); len(id) > 0 {
+			if id := refOriginal(n.get(holder)); len(id) > 0 {
 				m.OriginalID = id
 			}
 		}
 		ms = append(ms, m)
 	}
 	return ms
+}
+
+func refOriginal(holder *node) []byte {
+	return orElse(holder.get("original_message_id").id(), holder.get("originalMessageId").id())
 }
 
 func refNames(n *node) *Names {

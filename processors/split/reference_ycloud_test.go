@@ -2,6 +2,7 @@ package split
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -20,23 +21,26 @@ func refCloud(root *node) (Change, left) {
 	}
 	var waba string
 	for _, m := range root.members {
-		if len(m.name) <= 8 || !strings.HasPrefix(m.name, "whatsapp") || m.name == "whatsappMessage" || m.name == "whatsappInboundMessage" {
+		if len(m.name) <= 8 || !strings.HasPrefix(m.name, "whatsapp") || slices.Contains(refCloudMessages, m.name) {
 			continue
 		}
 		if w := string(m.value.get("wabaId").id()); w != "" && (waba == "" || w < waba) {
 			waba = w
 		}
 	}
-	for _, n := range []*node{root.get("whatsappMessage"), root.get("whatsappInboundMessage"), root} {
+	for _, n := range []*node{root.get("whatsappGroupMessage"), root.get("whatsappMessage"), root.get("whatsappInboundMessage"), root} {
 		if w := n.get("wabaId").id(); len(w) > 0 {
 			waba = string(w)
 		}
 	}
 	c.EntryID, c.WABA = []byte(waba), []byte(waba)
-	named := func(number []byte) {
+	named := func(number, id []byte) {
 		c.DisplayPhoneNumber = bytes.TrimPrefix(number, []byte("+"))
-		c.PhoneNumberID = c.DisplayPhoneNumber
+		if c.PhoneNumberID = c.DisplayPhoneNumber; len(number) == 0 || string(number) == "+" {
+			c.PhoneNumberID = id
+		}
 	}
+	sent := refCloudSent(root)
 	item := func(side string) (m Message, ok bool) {
 		n := root.get(side)
 		if n == nil || n.kind != '{' {
@@ -55,24 +59,25 @@ func refCloud(root *node) (Change, left) {
 	case "whatsapp.smb.history":
 		refCloudHistory(root, &c)
 	case "whatsapp.smb.message.echoes", "whatsapp.echo_message.created":
-		if m, ok := item("whatsappMessage"); ok {
+		if m, ok := item(sent); ok {
 			c.Field, c.Echoes = []byte("smb_message_echoes"), []Message{m}
-			named(m.From)
+			named(m.From, root.get(sent).get("phoneNumberId").id())
 		}
 	case "whatsapp.inbound_message.received", "whatsapp.group.inbound_message.received":
 		if m, ok := item("whatsappInboundMessage"); ok {
 			c.Field, c.Messages = []byte("messages"), []Message{m}
-			named(m.To)
+			named(m.To, root.get("whatsappInboundMessage").get("phoneNumberId").id())
 		}
 	case "whatsapp.message.updated", "whatsapp.echo_message.updated", "whatsapp.group.message.updated":
-		if m, ok := item("whatsappMessage"); ok {
-			named(m.From)
-			n := root.get("whatsappMessage")
+		if m, ok := item(sent); ok {
+			n := root.get(sent)
+			named(m.From, n.get("phoneNumberId").id())
 			var at int64
 			names := []string{"updateTime", "createTime"}
 			if of, known := map[string]string{"sent": "sendTime", "delivered": "deliverTime", "read": "readTime"}[string(m.Status)]; known {
 				names = append([]string{of}, names...)
 			}
+			names = append([]string{"statusTime"}, names...)
 			for _, name := range names {
 				if at == 0 {
 					at = n.get(name).date()
@@ -85,7 +90,7 @@ func refCloud(root *node) (Change, left) {
 		if book == nil || book.kind != '{' {
 			break
 		}
-		named(book.get("phoneNumber").id())
+		named(book.get("phoneNumber").id(), nil)
 		why := try(func() { c.StateSync = refContacts(book.get("stateSync"), &l) })
 		if why == "" {
 			why = looseness(book.without(l.parts))
@@ -122,17 +127,22 @@ func refCloudHistory(root *node, c *Change) {
 	e := HistoryElement{Raw: root.raw, Errors: refErrors(root)}
 	e.Phase, e.HasPhase = root.get("phase").ordinal()
 	e.Progress, e.HasProgress = root.get("progress").ordinal()
-	for _, side := range []string{"whatsappInboundMessage", "whatsappMessage"} {
+	var ids [][]byte
+	sent := refCloudSent(root)
+	for _, side := range []string{"whatsappInboundMessage", sent} {
 		n := root.get(side)
 		if n == nil || n.kind != '{' {
 			continue
 		}
 		m := refCloudMessage(n)
 		m.FromMe = FromMeFalse
+		if id := n.get("groupId").id(); len(id) > 0 {
+			m.Names = &Names{GroupID: id}
+		}
 		toParent := refCloudToParent(n)
 		t := Thread{ID: m.From, UserID: m.FromUserID, ParentUserID: n.get("fromParentUserId").id()}
 		own := m.To
-		if side == "whatsappMessage" {
+		if side == sent {
 			m.FromMe = FromMeTrue
 			t, own = Thread{ID: m.To, UserID: m.ToUserID, ParentUserID: toParent}, m.From
 		}
@@ -143,8 +153,25 @@ func refCloudHistory(root *node, c *Change) {
 		if len(c.PhoneNumberID) == 0 {
 			c.PhoneNumberID, c.DisplayPhoneNumber = own, own
 		}
+		ids = append(ids, n.get("phoneNumberId").id())
+	}
+	for _, id := range ids {
+		if len(c.PhoneNumberID) == 0 {
+			c.PhoneNumberID = id
+		}
 	}
 	c.History = []HistoryElement{e}
+}
+
+// refCloudMessages are the members of the root that hold a message.
+var refCloudMessages = []string{"whatsappInboundMessage", "whatsappMessage", "whatsappGroupMessage"}
+
+// refCloudSent is the member with the message of the business.
+func refCloudSent(root *node) string {
+	if m := root.get("whatsappMessage"); m == nil || m.kind != '{' {
+		return "whatsappGroupMessage"
+	}
+	return "whatsappMessage"
 }
 
 func refCloudAccount(c *Change, about *node) {
@@ -169,7 +196,7 @@ func refCloudProfile(c *Change, n *node, side string, m Message) {
 		return
 	}
 	of := Profile{Raw: p.raw, Name: p.get("name").text(), Username: p.get("username").text(), WaID: m.From, UserID: m.FromUserID, ParentUserID: n.get("fromParentUserId").id()}
-	if side == "whatsappMessage" {
+	if side != "whatsappInboundMessage" {
 		of.WaID, of.UserID, of.ParentUserID = m.To, m.ToUserID, refCloudToParent(n)
 	}
 	c.Profiles = append(c.Profiles, of)
@@ -196,7 +223,7 @@ func refCloudMessage(n *node) Message {
 		m.HasErrors = (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
 	}
 	for _, holder := range []string{"edit", "revoke"} {
-		if id := n.get(holder).get("original_message_id").id(); len(id) > 0 {
+		if id := refOriginal(n.get(holder)); len(id) > 0 {
 			m.OriginalID = id
 		}
 	}

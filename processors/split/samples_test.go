@@ -108,6 +108,12 @@ var samples = map[string]string{
 		"smb_message_echoes":[{"id":"a","from":"1","to":"2"}]}},{"field":"statuses","value":{"statuses":[{"id":"b","status":"sent"}]}},
 		{"field":"account_offboarded","value":{"waba_id":"W7","reason":"USER_INITIATED"}}]}]}`,
 
+	"errors without changes":  `{"object":"whatsapp_business_account","entry":[{"time":7},{"id":"W","time":1739321024},{"id":"V","changes":null}],"errors":[{"code":2593109}]}`,
+	"errors beside no change": `{"object":"whatsapp_business_account","error":{"code":1},"entry":[{"id":"W","time":1739321024,"changes":[]},{"id":"V"}]}`,
+	"errors and no entry":     `{"object":"whatsapp_business_account","errors":[{"code":1}],"entry":[]}`,
+	"errors beside a wrapped value": `{"id":"e","event":"history","data":{"id":"W","metadata":{"phone_number_id":"1"},"history":[{"threads":[{"id":"2","messages":[{"id":"m"}]}]}],"errors":[{"code":3}]},
+		"errors":[{"code":1}],"error":{"code":2}}`,
+	"no error beside a wrapped value": `{"event":"messages","errors":[],"data":{"id":"W","metadata":{"phone_number_id":"1"},"messages":[{"id":"m"}]}}`,
 	"errors outside": `{"object":"whatsapp_business_account","errors":[{"code":1}],"entry":[{"id":"W","time":1739321024,"errors":[{"code":2593109}],"changes":[
 		{"field":"account_update","value":{"event":"PARTNER_ADDED"}},{"field":"history","value":{"metadata":{"display_phone_number":"15550783881","phone_number_id":"1"},
 		"history":{"metadata":{"phase":0,"errors":{"code":2}},"threads":[],"errors":[{"code":3}]}}}]},{"id":"V","error":{"code":4},"errors":[]}]}`,
@@ -156,6 +162,13 @@ var samples = map[string]string{
 		"to":"573009998877","type":"text","sendTime":"2026-03-02T14:30:00Z"}}`,
 	"ycloud group member": `{"id":"evt_y18","type":"whatsapp.group.message.updated","whatsappMessage":{"wamid":"wamid.Y18","wabaId":"W9","groupId":"G1","statusScope":"member",
 		"from":"+573009998877","to":"+573001112233","status":"delivered","deliverTime":"2026-03-02T14:30:05Z"}}`,
+	"ycloud group status by its documented key": `{"type":"whatsapp.group.message.updated","whatsappGroupMessage":{"id":"9","wamid":"wamid.Y22","wabaId":"W9","phoneNumberId":"77",
+		"groupId":"G1","statusScope":"group","status":"sent","statusTime":"2026-03-02T14:30:05Z","sendTime":"2026-03-02T14:30:01Z"}}`,
+	"ycloud two messages of the business": `{"type":"whatsapp.group.message.updated","whatsappGroupMessage":{"id":"9","wabaId":"W9","phoneNumberId":"77","to":"+1","status":"read"},
+		"whatsappMessage":{"id":"8","wabaId":"W8","from":"+2","status":"sent","customerProfile":{"name":"N"}}}`,
+	"ycloud history of a group": `{"type":"whatsapp.smb.history","whatsappMessage":"x","whatsappGroupMessage":{"id":"9","phoneNumberId":"77","to":"+1","groupId":"G1"},"whatsappInboundMessage":{"id":"8","from":"+1","phoneNumberId":"78"}}`,
+	"ycloud camel case": `{"type":"whatsapp.smb.message.echoes","whatsappMessage":{"wamid":"a","from":"+1","to":"+2","type":"edit","edit":{"originalMessageId":"b","message":{"type":"text"}},
+		"revoke":{"originalMessageId":"d","original_message_id":"c"}}}`,
 	"ycloud contents": `{"id":"evt_y19","type":"whatsapp.smb.message.echoes","whatsappMessage":{"wamid":"a","from":"+1","to":"+2","type":"edit","edit":{"original_message_id":"b","message":{"type":"text"}},
 		"revoke":[],"errors":[],"system":"x"}}`,
 	"ycloud two contents": `{"type":"whatsapp.inbound_message.received","whatsappInboundMessage":{"wamid":"a","from":"+1","to":"+2","type":"unsupported","errors":[{"code":131051}],
@@ -172,7 +185,10 @@ var looseSamples = map[string]string{
 	"history": `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[{"field":"history","value":{"history":[{"threads":{}},7,{"threads":[{"id":"1","messages":[{"id":"a","x":1,"x":2},{"id":"b"}]}]},` +
 		`{"threads":[{"id":"1","messages":[{"id":"a","x":1,"x":2}],"id":"2"}]}]}},{"field":"history","value":{"history":"x"}},3,{"field":"flows","value":{"messages":[7]}},` +
 		`{"field":"flows","value":{"messages":[7,{"a":1,"a":2}]}},{"field":"messages","value":{"a":1,"a":2}}]}]}`,
-	"360dialog":       `{"event":"smb_app_state_sync","data":{"id":"W","state_sync":[null,{"contact":{"a":1,"a":2}},{"action":"add"}]}}`,
-	"bare":            `{"metadata":{"phone_number_id":"1"},"messages":[null,{"id":"a"},{"id":"b","x":{"y":1,"y":1}}]}`,
-	"ycloud contacts": `{"type":"whatsapp.smb.app.state.sync","whatsappSmbAppStateSync":{"wabaId":"W9","stateSync":[7,{"action":"add"},{"a":1,"a":1}]},"messages":7}`,
+	"360dialog":                  `{"event":"smb_app_state_sync","data":{"id":"W","state_sync":[null,{"contact":{"a":1,"a":2}},{"action":"add"}]}}`,
+	"bare":                       `{"metadata":{"phone_number_id":"1"},"messages":[null,{"id":"a"},{"id":"b","x":{"y":1,"y":1}}]}`,
+	"errors beside odd entries":  `{"object":"whatsapp_business_account","errors":[{"code":1}],"entry":[7,{"id":"W"},{"id":"V","changes":[7]}]}`,
+	"errors beside an odd entry": `{"object":"whatsapp_business_account","errors":[{"code":1}],"entry":[{"id":"W","id":"V"},{"id":"U"}]}`,
+	"errors beside odd parts":    `{"event":"messages","errors":[{"code":1}],"data":{"id":"W","metadata":{"phone_number_id":"1"},"messages":[7,{"id":"m"}]}}`,
+	"ycloud contacts":            `{"type":"whatsapp.smb.app.state.sync","whatsappSmbAppStateSync":{"wabaId":"W9","stateSync":[7,{"action":"add"},{"a":1,"a":1}]},"messages":7}`,
 }

@@ -12,10 +12,12 @@ type Scanner struct {
 	depth int
 	items int
 	fatal fault
-	odd   fault  // about the part that is being read
-	names []name // of all objects that are open
-	arena []byte // decoded strings
-	root  root
+	// White space was found between tokens.
+	spaced bool
+	odd    fault  // about the part that is being read
+	names  []name // of all objects that are open
+	arena  []byte // decoded strings
+	root   root
 
 	cutting  cutting  // of the change that is being read
 	handover handover // in it
@@ -72,7 +74,17 @@ func (s *Scanner) Scan(body []byte) (*Body, error) {
 		return nil, err
 	}
 	s.body.bytes, s.body.items, s.body.Rest = len(body), s.items, len(s.body.Changes)
+	s.noteSpace()
 	return &s.body, nil
+}
+
+// noteSpace tells the changes that their bytes may have white space between tokens.
+func (s *Scanner) noteSpace() {
+	if s.spaced {
+		for i := range s.body.Changes {
+			s.body.Changes[i].spaced = true
+		}
+	}
 }
 
 func (s *Scanner) scan() error {
@@ -107,7 +119,7 @@ func (s *Scanner) scan() error {
 }
 
 func (s *Scanner) reset(body []byte) {
-	s.in, s.depth, s.items = body, 0, 0
+	s.in, s.depth, s.items, s.spaced = body, 0, 0, false
 	s.fatal, s.odd, s.body = fault{}, fault{}, Body{}
 	s.root.reset()
 	s.cutting, s.places = cutting{region: regionRoot}, s.places[:0]

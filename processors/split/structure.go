@@ -45,7 +45,7 @@ func (s *Scanner) key(o *object, i int) (int, bool) {
 	b := s.in
 	c := at(b, i)
 	if c <= ' ' {
-		i, c = behindSpace(b, i)
+		i, c = s.behindSpace(i)
 	}
 	if c == '}' {
 		if !o.names.empty() {
@@ -62,7 +62,7 @@ func (s *Scanner) key(o *object, i int) (int, bool) {
 		}
 		i++
 		if c = at(b, i); c <= ' ' {
-			i, c = behindSpace(b, i)
+			i, c = s.behindSpace(i)
 		}
 	}
 	if c != '"' {
@@ -72,14 +72,14 @@ func (s *Scanner) key(o *object, i int) (int, bool) {
 		return -1, false
 	}
 	if c = at(b, i); c <= ' ' {
-		i, c = behindSpace(b, i)
+		i, c = s.behindSpace(i)
 	}
 	if c != ':' {
 		return s.unexpected(i, "a name without a colon"), false
 	}
 	i++
 	if at(b, i) <= ' ' {
-		if i, _ = behindSpace(b, i); i >= len(b) {
+		if i, _ = s.behindSpace(i); i >= len(b) {
 			return s.unexpected(i, ""), false
 		}
 	}
@@ -95,7 +95,7 @@ func (s *Scanner) item(first bool, i int) (int, bool) {
 	b := s.in
 	c := at(b, i)
 	if c <= ' ' {
-		i, c = behindSpace(b, i)
+		i, c = s.behindSpace(i)
 	}
 	if c == ']' {
 		s.depth--
@@ -109,7 +109,7 @@ func (s *Scanner) item(first bool, i int) (int, bool) {
 		c = at(b, i)
 	}
 	if c <= ' ' {
-		if i, _ = behindSpace(b, i); i >= len(b) {
+		if i, _ = s.behindSpace(i); i >= len(b) {
 			return s.unexpected(i, ""), false
 		}
 	}

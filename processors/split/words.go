@@ -10,6 +10,7 @@ type vocabulary struct {
 	root             table[rootWord]
 	message, subject table[provider.Property]
 	types            table[nativeType]
+	wrapped          *provider.Wrapped // the first of them
 
 	prefixes []string // of types of native events
 	objects  []string // prefixes of members with an object
@@ -20,7 +21,7 @@ type rootWord struct {
 	kind  rootKind
 	means provider.Property // of nativeProperty
 	waba  string            // of wrappedValue: its member with the WABA id
-	at    int               // of nativeAbout and nativeBook: position in nativeEvent.subjects
+	at    int               // of nativeAbout and nativeBook: position in nativeEvent.subjects; of nativeSent: in nativeEvent.sent
 }
 
 type rootKind uint8
@@ -44,14 +45,20 @@ type nativeType struct {
 	at    int // of its object in nativeEvent.subjects
 }
 
-// subjectsMax is how many members of the root hold contacts or account events, of all providers together.
-const subjectsMax = 4
+// How many members of the root hold contacts or account events, and messages of the business, of all providers together.
+const (
+	subjectsMax = 4
+	sentMax     = 2
+)
 
 func newVocabulary(all []*provider.Provider) *vocabulary {
 	v := &vocabulary{}
-	positions := map[string]int{}
+	positions, sent := map[string]int{}, 0
 	for _, p := range all {
 		if w := p.Envelope.Wrapped; w != nil {
+			if v.wrapped == nil {
+				v.wrapped = w
+			}
 			v.root.add(w.Field, rootWord{kind: wrappedField})
 			v.root.add(w.Value, rootWord{kind: wrappedValue, waba: w.WABA})
 		}
@@ -62,7 +69,10 @@ func newVocabulary(all []*provider.Provider) *vocabulary {
 		v.prefixes, v.objects = append(v.prefixes, n.Prefix), append(v.objects, n.Object)
 		v.root.add(n.Version, rootWord{kind: nativeVersion})
 		v.root.add(n.Inbound, rootWord{kind: nativeInbound})
-		v.root.add(n.Sent, rootWord{kind: nativeSent})
+		for _, name := range n.Sent {
+			v.root.add(name, rootWord{kind: nativeSent, at: sent})
+			sent++
+		}
 		for name, means := range n.Root {
 			v.root.add(name, rootWord{kind: nativeProperty, means: means})
 		}

@@ -8,8 +8,8 @@
 // # Who owns the bytes
 //
 // Nothing is copied that need not be: texts without escapes, `original` and `profiles` are parts of the record's value, and
-// the texts of headers parts of its headers. An event is good for as long as nobody writes to the record's memory, and keeps all of
-// that memory alive: what is kept for long is cloned (strings.Clone, bytes.Clone).
+// the texts of headers parts of its headers. An event is valid until the record's memory is written to, and keeps all of that
+// memory alive. Clone parts that are kept for long (strings.Clone, bytes.Clone).
 //
 // A syntax error inside `original` is an error of the record. Names that stand twice in it are none: they are the vendor's.
 //

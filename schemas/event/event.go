@@ -23,12 +23,12 @@ type Event struct {
 	Other   *schemas.Other
 }
 
-// Tombstone tells whether the record took its key away.
+// Tombstone reports whether the record removed its key.
 func (e *Event) Tombstone() bool {
 	return e.Type == schemas.TypeContactRemoved || e.Type == schemas.TypeSyncRemoved
 }
 
-// Error says why a value is none of its type.
+// Error is the reason why a value is not of its type.
 type Error struct {
 	Type     string // ce_type
 	Property string // the innermost that was being read; empty: the value itself
@@ -36,7 +36,7 @@ type Error struct {
 	Why      string
 }
 
-// Error says nothing of the content.
+// Error shows nothing of the content.
 func (e *Error) Error() string {
 	what := "the value"
 	if e.Property != "" {
@@ -96,7 +96,7 @@ func Value(ceType string, value []byte) (Event, error) {
 	return e, nil
 }
 
-// ErrType says that a ce_type is not known.
+// ErrType means that a ce_type is unknown.
 var ErrType = errors.New("the type is not known")
 
 // TypeOf is the type of the records of a topic that name none: they were written by something else, or a person took their

@@ -104,7 +104,7 @@ func FuzzValueAgreesWithTheSchemas(f *testing.F) {
 
 var leapSecond, zoneInLowerCase = regexp.MustCompile(`:60`), regexp.MustCompile(`\d[tz]`)
 
-// stricter tells whether a value may be refused though the schema takes it: see the package's comment.
+// stricter reports whether a value may be refused though the schema takes it: see the package's comment.
 func stricter(value []byte) bool {
 	if !utf8.Valid(value) || leapSecond.Match(value) || zoneInLowerCase.Match(value) {
 		return true

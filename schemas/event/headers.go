@@ -24,7 +24,7 @@ type Headers struct {
 	Contact ContactHeaders // of the events of the address book
 }
 
-// ContactHeaders say what a record of `contacts` did to its row. Tombstones have nothing else.
+// ContactHeaders describe the change of a row by a record of `contacts`. Tombstones have nothing else.
 type ContactHeaders struct {
 	Action              string // add, remove, merge
 	TimestampMS         int64

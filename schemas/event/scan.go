@@ -15,7 +15,7 @@ import (
 // depthMax bounds the nesting of a value, as encoding/json does.
 const depthMax = 10_000
 
-// scanner reads one JSON text. The first fault stops it: from then on every method returns at once, and err says what it was.
+// scanner reads one JSON text. The first fault stops it: from then on every method returns at once, and err is that fault.
 // The text is valid UTF-8.
 type scanner struct {
 	b    []byte
@@ -52,7 +52,7 @@ func (s *scanner) enter(open byte) {
 	}
 }
 
-// opens tells whether an object or an array begins here, and fails where none does.
+// opens reports whether an object or an array begins here, and fails where none does.
 func (s *scanner) opens(open byte) bool {
 	switch {
 	case s.err != nil:
@@ -67,7 +67,7 @@ func (s *scanner) opens(open byte) bool {
 	return false
 }
 
-// more tells whether another member follows, and stands before it; else what is being read was closed.
+// more reports whether another member follows, and stands before it; else what is being read was closed.
 func (s *scanner) more(end byte) bool {
 	if s.err != nil {
 		return false
@@ -90,7 +90,7 @@ func (s *scanner) more(end byte) bool {
 	return true
 }
 
-// key tells whether another property follows; then name is its name, and the scanner stands before its value.
+// key reports whether another property follows; then name is its name, and the scanner stands before its value.
 func (s *scanner) key() bool {
 	if !s.more('}') {
 		return false

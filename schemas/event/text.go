@@ -1,8 +1,8 @@
 package event
 
-// Text is what a person reads of a message: its text, a caption, a file name, the name of a place, an emoji, the title of
-// what was chosen, the new text of an edit. original is a message's object and messageType its type, as events have them. It is empty
-// where there is none; then the type says what was sent.
+// Text returns the readable text of a message: its text, a caption, a file name, the name of a place, an emoji, the title of
+// the chosen option, the new text of an edit. original is a message's object and messageType its type, as events have them. It is empty
+// where there is none; then only the type describes the content.
 //
 // The text is as the vendor wrote it: it may have control characters. It is a part of original where it has no escapes.
 func Text(original []byte, messageType string) string {

@@ -26,8 +26,10 @@ type Native struct {
 	Root map[string]Property
 	// Object is the prefix of members of the body that hold an object: what the event is about.
 	Object string
-	// Inbound and Sent are those that hold a message: from the WhatsApp user, and from the business.
-	Inbound, Sent string
+	// Inbound and Sent are those that hold a message: from the WhatsApp user, and from the business. Of several of Sent in one
+	// body the first in this list counts.
+	Inbound string
+	Sent    []string
 
 	Message map[string]Property // members of a message
 	Subject map[string]Property // members of the other objects
@@ -90,7 +92,9 @@ const (
 	DeliveredAt
 	ReadAt
 	UpdatedAt
-	Profile // object with name and username of the user
+	StatusAt // when the message came to its status
+	NumberID // id of the business's number, where the number itself is not told
+	Profile  // object with name and username of the user
 
 	// Objects as Meta writes them.
 	Revoke

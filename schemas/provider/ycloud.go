@@ -4,7 +4,8 @@ package provider
 //
 // A history event copies phase and progress of the chunk that it came from, never its chunk_order, and has no message at all
 // when the chunk was empty. Events of templates, calls, flows, payments, preferences and the settings of groups have no topic of
-// their own. Neither have Meta's fields for them. YCloud knows the business's number by the number alone.
+// their own. Neither have Meta's fields for them. YCloud knows the business's number by the number alone;
+// a status of a group may have its id alone.
 var ycloud = Provider{
 	Name:         "ycloud",
 	Title:        "YCloud",
@@ -17,12 +18,13 @@ var ycloud = Provider{
 		Root:    map[string]Property{"type": Type, "phase": Phase, "progress": Progress, "createTime": CreatedAt, "wabaId": WABA},
 		Object:  "whatsapp",
 		Inbound: "whatsappInboundMessage",
-		Sent:    "whatsappMessage",
+		Sent:    []string{"whatsappMessage", "whatsappGroupMessage"}, // the latter of a status of a group
 		Message: map[string]Property{
 			"wamid": WAMID, "id": ID, "wabaId": WABA, "from": From, "to": To, "type": Type, "status": MessageStatus,
 			"fromUserId": FromUser, "fromParentUserId": FromParent, "toUserId": ToUser, "toParentUserId": ToParent,
 			"recipientUserId": RecipientUser, "parentRecipientUserId": RecipientParent, "groupId": Group,
 			"sendTime": SentAt, "createTime": CreatedAt, "deliverTime": DeliveredAt, "readTime": ReadAt, "updateTime": UpdatedAt,
+			"statusTime": StatusAt, "phoneNumberId": NumberID,
 			"customerProfile": Profile, "revoke": Revoke, "edit": Edit, "errors": Errors, "system": System,
 		},
 		Subject: map[string]Property{

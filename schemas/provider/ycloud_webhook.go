@@ -18,6 +18,8 @@ type WebhookYCloud struct {
 	// InboundMessage is from the WhatsApp user, Message from the business; at most one is there.
 	InboundMessage *MessageYCloud `json:"whatsappInboundMessage,omitempty"`
 	Message        *MessageYCloud `json:"whatsappMessage,omitempty"`
+	// GroupMessage is of whatsapp.group.message.updated.
+	GroupMessage *MessageYCloud `json:"whatsappGroupMessage,omitempty"`
 	// StateSync is of whatsapp.smb.app.state.sync, Account of whatsapp.business_account.*.
 	StateSync *StateSyncYCloud `json:"whatsappSmbAppStateSync,omitempty"`
 	Account   *AccountYCloud   `json:"whatsappBusinessAccount,omitempty"`
@@ -77,10 +79,14 @@ type MessageYCloud struct {
 	// RecipientUserID is another name for it.
 	RecipientUserID string     `json:"recipientUserId,omitempty"`
 	GroupID         schemas.ID `json:"groupId,omitempty"`
-	Type            string     `json:"type,omitempty"`
-	Status          string     `json:"status,omitempty"`
-	SendTime        string     `json:"sendTime,omitempty"`   // RFC 3339
-	CreateTime      string     `json:"createTime,omitempty"` // RFC 3339
+	// PhoneNumberID, StatusScope (group, member) and StatusTime (RFC 3339) are of a status of a group.
+	PhoneNumberID schemas.ID `json:"phoneNumberId,omitempty"`
+	StatusScope   string     `json:"statusScope,omitempty"`
+	StatusTime    string     `json:"statusTime,omitempty"`
+	Type          string     `json:"type,omitempty"`
+	Status        string     `json:"status,omitempty"`
+	SendTime      string     `json:"sendTime,omitempty"`   // RFC 3339
+	CreateTime    string     `json:"createTime,omitempty"` // RFC 3339
 	// When its status became delivered and read, and when the message changed last. RFC 3339.
 	DeliverTime string                 `json:"deliverTime,omitempty"`
 	ReadTime    string                 `json:"readTime,omitempty"`

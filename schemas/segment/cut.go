@@ -71,7 +71,7 @@ func (g *Group) Headers(i int) []Header {
 		Header{schemas.HeaderSegmentOffsets, list})
 }
 
-// Written says at which offset segment i, the next in order, is durable.
+// Written sets the offset at which segment i, the next in order, is durable.
 func (g *Group) Written(i int, offset int64) {
 	if i != len(g.offsets) {
 		panic(fmt.Sprintf("segment: segment %d was written after %d", i, len(g.offsets)))

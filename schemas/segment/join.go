@@ -11,18 +11,18 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// ErrInvalid says that segments do not make the body that was cut: their headers contradict each other, or its
+// ErrInvalid means that segments do not make the body that was cut. Their headers contradict each other, or its
 // length or checksum is another one.
 var ErrInvalid = errors.New("segments do not make a body")
 
 const (
 	// CountMax bounds the segments of a body.
 	CountMax = 1 << 16
-	// BytesMax bounds a body, whatever a header says.
+	// BytesMax bounds a body in all cases.
 	BytesMax = 1 << 30
 )
 
-// Segment is what the headers of a segment say.
+// Segment has the headers of a segment.
 type Segment struct {
 	ID           string
 	Index, Count int
@@ -32,13 +32,13 @@ type Segment struct {
 	Offsets  []int64 // of the others, in order
 }
 
-// Last tells whether the segment stands for the body.
+// Last reports whether the segment represents the body.
 func (s *Segment) Last() bool { return s.Index == s.Count-1 }
 
-// Names tells whether a header is one of a segment's place, which the body's record does not have.
+// Names reports whether a header is one of a segment's place, which the body's record does not have.
 func Names(key string) bool { return strings.HasPrefix(key, schemas.SegmentHeaderPrefix) }
 
-// Of reads the headers of a record. is says whether it is a segment; then err says what its headers have wrong.
+// Of reads the headers of a record. is reports whether it is a segment; then err is the fault of its headers.
 // header is the value of the header of that name, nil where there is none.
 func Of(header func(name string) []byte) (s Segment, is bool, err error) {
 	id := header(schemas.HeaderSegmentID)
@@ -111,7 +111,7 @@ func (j *Joint) append(value []byte) error {
 		return fmt.Errorf("%w: they are longer than the %d bytes of the body", ErrInvalid, j.s.Bytes)
 	}
 	if j.body == nil {
-		// A header is no reason to take memory: what has been read bounds what is taken.
+		// Memory is limited by the bytes that were read, and not by a header.
 		j.body = make([]byte, 0, min(j.s.Bytes, (len(value)+1)*j.s.Count))
 	}
 	j.body = append(j.body, value...)

@@ -6,7 +6,7 @@
 // however often they are repeated; an edit that comes before its message waits in its register, in a row that is not visible yet.
 //
 // Rows.Add turns an event into registers and joins them to the rows of its batch. A target reads the rows that it has under the
-// same keys, joins (Join tells whether anything changed), and writes what changed. Orders are compared as bytes, so that a database can
+// same keys, joins (Join reports whether anything changed), and writes what changed. Orders are compared as bytes, so that a database can
 // do it, too.
 //
 // # Which value wins

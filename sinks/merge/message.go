@@ -61,10 +61,10 @@ type Receipt struct {
 	Failed                                Version
 }
 
-// Visible tells whether the message has content.
+// Visible reports whether the message has content.
 func (m *Message) Visible() bool { return m.Content.Order != "" }
 
-// Join takes over what is newer in another state of the row, and tells whether anything was.
+// Join takes over what is newer in another state of the row, and reports whether anything was.
 func (m *Message) Join(o *Message) bool {
 	changed := o.Content.Order > m.Content.Order
 	if changed {

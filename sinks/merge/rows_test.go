@@ -24,7 +24,7 @@ func rowsOf(t *testing.T, ceType string, topic schemas.Topic, messages ...*schem
 	return rows
 }
 
-func TestAssetUnderTheOtherWAMIDJoinsItsPlaceholder(t *testing.T) {
+func TestMediaFollowUpUnderTheOtherWAMIDJoinsItsPlaceholder(t *testing.T) {
 	const (
 		placeholder = "wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQTAxMDIwMzA0MDUwNjA3MDgwOQA="
 		followUp    = "wamid.HBgXVVMuMTM0OTEyMDg2NTUzMDI3NDE5MTgVAgASGBQzQTAxMDIwMzA0MDUwNjA3MDgwOQA="

@@ -13,7 +13,7 @@ type Thread struct {
 	UnreadSince int64
 }
 
-// Walk takes the next message, and tells whether it wants another one.
+// Walk takes the next message, and reports whether it wants another one.
 func (t *Thread) Walk(wamid, direction string, historical bool, sortAt int64) (more bool) {
 	if t.LastWAMID == "" {
 		t.LastWAMID, t.LastAt = wamid, sortAt

@@ -98,7 +98,7 @@ func config(rng *rand.Rand) sinks.Config {
 	return c
 }
 
-// holds tells whether the target stands at the end of a world.
+// holds reports whether the target stands at the end of a world.
 func holds(s *sinks.Sink, target sinks.Target, w *World) bool {
 	if !s.CaughtUp() {
 		return false

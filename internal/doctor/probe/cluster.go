@@ -20,7 +20,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// reach connects to each address of the configuration, and to each broker that the cluster tells of.
+// reach connects to each address of the configuration, and to each broker in the cluster's metadata.
 func (p *prober) reach(ctx context.Context) {
 	var wg sync.WaitGroup
 	p.facts.Bootstrap = make([]doctor.Bootstrap, len(p.Conn.Brokers))
@@ -121,7 +121,7 @@ var judged = []string{
 	"socket.request.max.bytes", "offsets.retention.minutes", "unclean.leader.election.enable",
 }
 
-// settings asks one broker: those of a cluster share what is asked for.
+// settings asks one broker, because a cluster shares these settings.
 func (p *prober) settings(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Conn.RequestTimeout)
 	defer cancel()
@@ -133,7 +133,7 @@ func (p *prober) settings(ctx context.Context) error {
 		described, err := p.adm.DescribeBrokerConfigs(ctx, b.ID)
 		if err != nil {
 			if auth := (*kadm.AuthError)(nil); errors.As(err, &auth) {
-				return nil // managed services often hide it; that is told as a skip
+				return nil // managed services often hide it; the check is skipped
 			}
 			return fmt.Errorf("describe configuration of broker %d: %w", b.ID, err)
 		}
@@ -199,7 +199,7 @@ func (p *prober) partitions(ctx context.Context) error {
 	return nil
 }
 
-// leastInSync is min.insync.replicas by topic, as far as the cluster tells.
+// leastInSync returns min.insync.replicas by topic, as far as the cluster reports it.
 func (p *prober) leastInSync(ctx context.Context, topics []string) map[string]int {
 	least := map[string]int{}
 	if len(topics) == 0 {
@@ -227,7 +227,7 @@ func (p *prober) group(ctx context.Context) error {
 	if err == nil {
 		err = described[name].Err
 	}
-	if errors.Is(err, kerr.GroupIDNotFound) { // nobody was ever in it
+	if errors.Is(err, kerr.GroupIDNotFound) { // it never had a member
 		p.facts.Group.State = "Dead"
 		return nil
 	}

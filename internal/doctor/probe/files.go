@@ -76,7 +76,7 @@ type SpoolFolder struct {
 	BytesMax int64
 }
 
-// quarantine is the folder in a spool for what is damaged or refused.
+// quarantine is the folder in a spool for damaged and refused records.
 const quarantine = "quarantine"
 
 // spools counts the files of the disk spool. Their process may write and remove them at the same time.

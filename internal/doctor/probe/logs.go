@@ -17,7 +17,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// faultTold is how long a fault that a processor found is told.
+// faultTold is the time for which a processor's finding is reported.
 const faultTold = 7 * 24 * time.Hour
 
 func (p *prober) topicIDs(ctx context.Context, names []string) (map[string][16]byte, error) {
@@ -32,7 +32,7 @@ func (p *prober) topicIDs(ctx context.Context, names []string) (map[string][16]b
 	return ids, nil
 }
 
-// marks are what stands beside the committed offsets of a partition, the newest first.
+// marks returns the marks of the committed offsets of a partition, the newest first.
 func (p *prober) marks(partition int32, offsets kadm.OffsetResponses) (all []kafka.Mark) {
 	for _, t := range schemas.Inputs() {
 		if o, ok := offsets.Lookup(p.topic(t), partition); ok && o.Err == nil && o.At >= 0 {
@@ -45,7 +45,7 @@ func (p *prober) marks(partition int32, offsets kadm.OffsetResponses) (all []kaf
 	return all
 }
 
-// fault is what a processor found of a topic in a partition, lately.
+// fault returns a processor's recent finding about a topic in a partition.
 func (p *prober) fault(marks []kafka.Mark, t schemas.Topic) *doctor.LogFault {
 	if len(marks) == 0 || marks[0].Fault == nil || marks[0].Fault.Topic != t.String() || p.facts.Now.Sub(marks[0].Fault.Found) > faultTold {
 		return nil
@@ -54,7 +54,7 @@ func (p *prober) fault(marks []kafka.Mark, t schemas.Topic) *doctor.LogFault {
 	return &f
 }
 
-// known adds what the group knew of a log when it committed. Where it has no offset of it, that of the partition's other
+// known adds the group's knowledge of a log at its commit. Where it has no offset of it, that of the partition's other
 // inputs tells which log it was.
 func (p *prober) known(in *doctor.Input, offsets kadm.OffsetResponses) {
 	marks := p.marks(in.Partition, offsets)
@@ -74,7 +74,7 @@ func (p *prober) known(in *doctor.Input, offsets kadm.OffsetResponses) {
 	}
 }
 
-// states tells what there is of the processors' state, and what there was.
+// states compares the processors' state with the earlier one.
 func (p *prober) states(ctx context.Context) error {
 	p.facts.States = nil
 	names := p.there(schemas.TopicState)
@@ -123,7 +123,7 @@ func (p *prober) states(ctx context.Context) error {
 // readingTime bounds how long one partition is read for: a leader that is being elected has time to come.
 const readingTime = 5 * time.Second
 
-// reading reads the first and the last batch of every partition. What lies between is the brokers' to look at.
+// reading reads the first and the last batch of every partition. The brokers check the batches between them.
 func (p *prober) reading(ctx context.Context) error {
 	p.facts.Reading = doctor.Reading{}
 	if len(p.topics) == 0 {

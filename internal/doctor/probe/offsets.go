@@ -17,7 +17,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// inputs tells how far the group is, and how old the oldest record is that waits.
+// inputs returns the group's lag, and the age of the oldest waiting record.
 func (p *prober) inputs(ctx context.Context) error {
 	names := p.there(schemas.Inputs()...)
 	if len(names) == 0 {
@@ -91,7 +91,7 @@ func listed(l kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
 	return l, err
 }
 
-// newest tells the newest timestamps of the raw topics.
+// newest returns the newest timestamps of the raw topics.
 func (p *prober) newest(ctx context.Context) error {
 	names := p.there(schemas.TopicRawLive, schemas.TopicRawBulk)
 	if len(names) == 0 {
@@ -148,7 +148,7 @@ func (p *prober) blocked(ctx context.Context) ([]doctor.Blocked, error) {
 	if len(p.topics) == 0 {
 		return nil, nil
 	}
-	// The ends first: what was written since is not in the way.
+	// The ends first, so that later records do not matter.
 	ends, err := listed(p.adm.ListEndOffsets(ctx, p.topics...))
 	if err != nil {
 		return nil, fmt.Errorf("high watermarks: %w", err)
@@ -186,7 +186,7 @@ func (p *prober) producers(ctx context.Context, blocked []doctor.Blocked) []map[
 	if len(blocked) == 0 {
 		return found
 	}
-	described, _ := p.adm.DescribeProducers(ctx, set) // what it gave is of use, what failed is not
+	described, _ := p.adm.DescribeProducers(ctx, set) // partial results are useful
 	for i, b := range blocked {
 		for _, d := range described[b.Topic].Partitions[b.Partition].ActiveProducers {
 			if d.CurrentTxnStartOffset >= 0 {

@@ -20,7 +20,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Options says what to look at.
+// Options select the objects to examine.
 type Options struct {
 	Checks  []string // names of checks
 	Config  *config.Config
@@ -37,7 +37,7 @@ type Options struct {
 	Spools       []SpoolFolder
 	BrokerData   func() (doctor.BrokerData, error) // nil: not looked at
 	Processes    []Process
-	Admin        http.RoundTripper // to the processes; brings what opens their listeners
+	Admin        http.RoundTripper // to the processes, with the credentials for their listeners
 
 	Now func() time.Time
 }
@@ -87,7 +87,7 @@ var remote = []step{
 // atATime bounds the steps that run at once.
 const atATime = 4
 
-// Gather looks at everything that the checks need. What cannot be gathered is told in the facts.
+// Gather gathers the facts for the checks. The facts contain the errors.
 func Gather(ctx context.Context, o Options) *doctor.Facts {
 	p := &prober{Options: o, facts: &doctor.Facts{
 		Now: o.Now(), Config: o.Config, Sources: o.Sources, Failed: map[string]error{}, Absent: map[string]bool{},

@@ -21,7 +21,7 @@ import (
 type Process struct {
 	URL     string // base
 	Asked   bool   // named by the user
-	OwnHash string // what its configuration should hash to; empty: not to be compared
+	OwnHash string // expected hash of its configuration; empty: not compared
 }
 
 const (
@@ -34,7 +34,7 @@ func (p *prober) processes(ctx context.Context) error {
 	p.facts.Processes = make([]doctor.Process, len(p.Processes))
 	client := &http.Client{
 		Timeout: processTimeout, Transport: p.Admin,
-		// What opens an admin listener is for that listener alone.
+		// The credentials of an admin listener are for that listener alone.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	defer client.CloseIdleConnections()
@@ -73,7 +73,7 @@ func (p *prober) process(ctx context.Context, client *http.Client, of *Process) 
 			fact.Trouble = append(fact.Trouble, part.Name+": "+part.Error)
 		}
 	}
-	// A process of an older build does not tell: then there is nothing to compare.
+	// A process of an older build has no such metric. Then nothing is compared.
 	_ = get(ctx, client, of.URL+"/metrics", func(resp *http.Response, _ time.Time) error {
 		readMetrics(io.LimitReader(resp.Body, metricsBytesMax), &fact)
 		return nil

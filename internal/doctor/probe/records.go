@@ -22,7 +22,7 @@ const (
 	deadLettersMax = 50_000
 )
 
-// read calls yield for the committed records of a topic, from a start to what is its end now.
+// read calls yield for the committed records of a topic, from a start to its present end.
 func (p *prober) read(ctx context.Context, t schemas.Topic, from kafka.Start, yield func(*kgo.Record) error) error {
 	if len(p.there(t)) == 0 {
 		return nil
@@ -100,7 +100,7 @@ func (p *prober) syncs(ctx context.Context) error {
 			delete(newest, place{rec.Partition, string(rec.Key)})
 			return nil
 		}
-		e, err := event.Value(schemas.TypeSync, bytes.Clone(rec.Value)) // what is kept must not keep the batch
+		e, err := event.Value(schemas.TypeSync, bytes.Clone(rec.Value)) // a kept value must not keep the batch in memory
 		if err != nil {
 			return fmt.Errorf("%s/%d@%d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 		}

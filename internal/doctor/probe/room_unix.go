@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// room tells what is free on the disk of a folder for this user, and fails where the folder cannot be
+// room returns the free bytes on the disk of a folder for this user, and fails where the folder cannot be
 // written to.
 func room(folder string) (free, all uint64, err error) {
 	const writeAndSearch = 2 | 1

@@ -44,7 +44,7 @@ func business(topic schemas.Topic, r *kgo.Record) string {
 	return string(r.Key)
 }
 
-// rerouted tells whether an event is of a part of a body that stood in the partition of another business. Such
+// rerouted reports whether an event is of a part of a body that stood in the partition of another business. Such
 // parts took a way of their own when they were processed first, and overtook or were overtaken.
 func rerouted(r *kgo.Record) bool {
 	for _, h := range r.Headers {
@@ -102,7 +102,7 @@ func Topics() []schemas.Topic {
 	}
 }
 
-// wentApart tells whether an event's place among the others depended on when it was processed first: it was
+// wentApart reports whether an event's place among the others depended on when it was processed first: it was
 // rerouted, or came by the lane of history to a topic that the other lane writes, too.
 func wentApart(topic schemas.Topic, r *kgo.Record) bool {
 	bulk := schemas.TopicRawBulk.String()

@@ -175,7 +175,7 @@ func (p *process) stop(limit time.Duration) error {
 	return nil
 }
 
-// ready tells whether the process says that it serves.
+// ready reports whether the process says that it serves.
 func (p *process) ready(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

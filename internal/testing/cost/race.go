@@ -2,5 +2,5 @@
 
 package cost
 
-// RaceDetector tells whether the test was built with the race detector, which changes what code costs.
+// RaceDetector reports whether the test was built with the race detector, which changes what code costs.
 const RaceDetector = true

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/processors/split"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/fixtures"
 )
@@ -35,7 +35,7 @@ func goldenEvents(t *testing.T) []event {
 	count := map[string]int{}
 	for _, f := range fixtures.All() {
 		n := 0
-		play(t, f.Body, func(r task.Record) {
+		play(t, f.Body, func(r partition.Record) {
 			for _, h := range r.Headers {
 				schema := schemaOf[string(h.Value)]
 				if h.Key != schemas.HeaderCEType || schema == "" || r.Value == nil {
@@ -56,19 +56,19 @@ func goldenEvents(t *testing.T) []event {
 }
 
 // play lets a partition process a webhook, and emit is called with each record. A record is valid during the call.
-func play(t *testing.T, body []byte, emit func(task.Record)) {
+func play(t *testing.T, body []byte, emit func(partition.Record)) {
 	t.Helper()
-	cfg := task.DefaultConfig()
+	cfg := partition.DefaultConfig()
 	cfg.Partitions = 1
 	cfg.PartitionOf = func([]byte) int32 { return 0 }
-	partition, err := task.New(cfg)
+	part, err := partition.New(cfg)
 	if err == nil {
-		err = partition.Restored()
+		err = part.Restored()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	scanner, space := split.NewScanner(split.Limits{}), task.Workspace{}
+	scanner, space := split.NewScanner(split.Limits{}), partition.Workspace{}
 	scan := func() *split.Body {
 		b, err := scanner.Scan(append([]byte{}, body...))
 		if err != nil {
@@ -77,25 +77,25 @@ func play(t *testing.T, body []byte, emit func(task.Record)) {
 		return b
 	}
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	origin := &task.Origin{
+	origin := &partition.Origin{
 		Topic: schemas.TopicRawBulk, Label: []byte("raw.bulk/0/0"), ReceivedAt: now, Source: []byte("meta"), Value: body,
-		Headers: []task.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
+		Headers: []partition.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
 	}
-	partition.Begin(emit, &space)
-	partition.Webhook(origin, scan())
+	part.Begin(emit, &space)
+	part.Webhook(origin, scan())
 	for _, wait := range []time.Duration{0, cfg.Media.Hold + time.Minute, 8 * 24 * time.Hour} {
 		now = now.Add(wait)
-		partition.Tick(now)
+		part.Tick(now)
 		for {
-			held, ok := partition.Wanted()
+			held, ok := part.Wanted()
 			if !ok {
 				break
 			}
-			partition.Release(held, origin, scan())
+			part.Release(held, origin, scan())
 		}
-		partition.Flush()
+		part.Flush()
 		space.Reset()
-		partition.Begin(emit, &space)
+		part.Begin(emit, &space)
 	}
 }
 

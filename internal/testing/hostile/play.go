@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/processors/split"
-	"github.com/coexstream/coexstream/processors/task"
+	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -28,11 +28,11 @@ const headerBytes, recordBytes = 2, 10
 
 // player plays a partition.
 type player struct {
-	task    *task.Task
+	task    *partition.Partition
 	scanner *split.Scanner
-	space   task.Workspace
+	space   partition.Workspace
 	raw     map[int64][]byte
-	pieces  map[task.Want]*split.Piece
+	pieces  map[partition.Want]*split.Piece
 	body    *split.Body // the one cut last
 	at      int64       // where it stands
 	spent   spent
@@ -41,22 +41,22 @@ type player struct {
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func newPlayer() (*player, error) {
-	cfg := task.DefaultConfig()
+	cfg := partition.DefaultConfig()
 	cfg.Partitions = 2
 	// Half of what is invented belongs elsewhere, and is rerouted.
 	cfg.PartitionOf = func(business []byte) int32 { return int32(len(business)+int(business[len(business)-1])) & 1 }
-	t, err := task.New(cfg)
+	t, err := partition.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	p := &player{task: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[task.Want]*split.Piece{}}
+	p := &player{task: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.Want]*split.Piece{}}
 	p.begin()
 	return p, nil
 }
 
 func (p *player) begin() {
 	p.space.Reset()
-	p.task.Begin(func(r task.Record) {
+	p.task.Begin(func(r partition.Record) {
 		n := recordBytes + len(r.Key) + len(r.Value)
 		for _, h := range r.Headers {
 			n += headerBytes + len(h.Key) + len(h.Value)
@@ -74,10 +74,10 @@ func (p *player) begin() {
 	}, &p.space)
 }
 
-func (p *player) origin(offset int64) *task.Origin {
-	return &task.Origin{
+func (p *player) origin(offset int64) *partition.Origin {
+	return &partition.Origin{
 		Topic: schemas.TopicRawBulk, Offset: offset, Label: fmt.Appendf(nil, "raw.bulk/0/%d", offset), ReceivedAt: epoch.Add(time.Duration(offset) * time.Second),
-		Value: p.raw[offset], Headers: []task.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
+		Value: p.raw[offset], Headers: []partition.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
 	}
 }
 
@@ -156,7 +156,7 @@ func (p *player) releaseAll() {
 
 // bodyOf is a body from which a held chunk can be released, as the pipeline finds it: the one cut last, a piece that was
 // set apart, or the body of the log, cut again.
-func (p *player) bodyOf(w task.Want) (*split.Body, error) {
+func (p *player) bodyOf(w partition.Want) (*split.Body, error) {
 	if p.body != nil && p.at == w.Offset {
 		if c, _ := p.body.Chunk(int(w.Change), int(w.Element)); c != nil {
 			return p.body, nil
@@ -181,11 +181,11 @@ func (p *player) cut(offset int64) (b *split.Body, err error) {
 
 // setApart keeps the chunks of the body that wait, where there are many, before another body is cut.
 func (p *player) setApart() {
-	if p.body == nil || !p.body.ManyChunks(task.PiecesMin) {
+	if p.body == nil || !p.body.ManyChunks(partition.PiecesMin) {
 		return
 	}
 	for _, piece := range p.task.Pieces(p.origin(p.at), p.body) {
-		p.pieces[task.Want{Topic: schemas.TopicRawBulk, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
+		p.pieces[partition.Want{Topic: schemas.TopicRawBulk, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
 	}
 	p.body = nil
 }

@@ -10,7 +10,7 @@ import (
 // tell a name instead, and each broker has a hosts file of its own, in which the names of the others are
 // addresses of loopback that nobody else uses.
 
-// amongBrokers tells whether brokers use a listener to reach each other.
+// amongBrokers reports whether brokers use a listener to reach each other.
 func amongBrokers(listener string) bool {
 	return listener == listenerInternal || listener == listenerController
 }

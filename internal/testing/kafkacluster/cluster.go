@@ -185,7 +185,7 @@ func newID() string {
 	}
 }
 
-// serves tells whether a broker knows itself as a member of the cluster, by its own metadata.
+// serves reports whether a broker knows itself as a member of the cluster, by its own metadata.
 func (c *Cluster) serves(ctx context.Context, id int) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.brokers[id].addrs[c.cfg.clientListener()]), kgo.RetryTimeout(time.Second), kgo.DialTimeout(time.Second))
 	if err != nil {

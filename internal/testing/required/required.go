@@ -17,7 +17,7 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Everything tells whether nothing may be left out. What is no boolean counts as true.
+// Everything reports whether nothing may be left out. What is no boolean counts as true.
 func Everything() bool {
 	v := os.Getenv(name)
 	yes, err := strconv.ParseBool(v)

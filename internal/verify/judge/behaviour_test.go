@@ -241,7 +241,7 @@ func (s *scene) items(visit func(p *truth.Part, it *truth.Item)) {
 	}
 }
 
-// announced tells whether a message's placeholder came live.
+// announced reports whether a message's placeholder came live.
 func (s *scene) announced(r *Record) (found bool) {
 	s.items(func(p *truth.Part, it *truth.Item) {
 		found = found || p.Kind == truth.KindMessage && it.Rank == schemas.RankPlaceholder && strings.Contains(string(r.Value), `"wamid":"`+it.WAMID+`"`)
@@ -259,7 +259,7 @@ func (s *scene) twins() map[string]string {
 	return twins
 }
 
-// hasTwin tells whether a live message came under both of its wamids.
+// hasTwin reports whether a live message came under both of its wamids.
 func (s *scene) hasTwin(r *Record) bool {
 	if r.Topic != schemas.TopicMessages || !strings.Contains(string(r.Value), `"kind":"message"`) {
 		return false
@@ -281,7 +281,7 @@ func (s *scene) isTwin(r *Record) bool {
 	return false
 }
 
-// oneError tells whether a record is an error that was sent as `error`, without an array.
+// oneError reports whether a record is an error that was sent as `error`, without an array.
 func (s *scene) oneError(r *Record) bool {
 	if r.Topic != schemas.TopicMessages || !strings.Contains(string(r.Value), `"kind":"error"`) {
 		return false
@@ -302,7 +302,7 @@ func (s *scene) times(r *Record) (n int) {
 	return n
 }
 
-// newest tells whether a record is the last one of its key.
+// newest reports whether a record is the last one of its key.
 func (s *scene) newest(r *Record) bool {
 	for i := len(s.events) - 1; i >= 0; i-- {
 		if s.events[i].Topic == r.Topic && string(s.events[i].Key) == string(r.Key) {
@@ -312,7 +312,7 @@ func (s *scene) newest(r *Record) bool {
 	return false
 }
 
-// secondOfOne tells whether a contact's record is the last one, and not the first of its second.
+// secondOfOne reports whether a contact's record is the last one, and not the first of its second.
 func (s *scene) secondOfOne(r *Record) bool {
 	if r.Topic != schemas.TopicContacts || r.Value == nil || !s.newest(r) {
 		return false
@@ -327,7 +327,7 @@ func (s *scene) secondOfOne(r *Record) bool {
 	return false
 }
 
-// otherSpelling tells whether the contact that a record removes was told of under another spelling only after its row.
+// otherSpelling reports whether the contact that a record removes was told of under another spelling only after its row.
 func (s *scene) otherSpelling(r *Record) bool {
 	number, id, _ := cut(string(r.Key))
 	action, _ := r.header(schemas.HeaderContactAction)

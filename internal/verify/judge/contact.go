@@ -22,7 +22,7 @@ type row struct {
 	Digest                           truth.Digest
 }
 
-// book is the address book of one number: what was told, what the table has to be, and what it is.
+// book is the address book of one number: its changes, the expected table, and the present one.
 type book struct {
 	told []told
 	want map[string]row
@@ -32,7 +32,7 @@ type book struct {
 	wrong map[string]bool // keys whose rows differ
 
 	texts map[truth.Digest]int // of what the raw log has, by its text: index into told
-	names map[string]bool      // keys that were told of
+	names map[string]bool      // keys of changes
 }
 
 func newBook() *book {
@@ -49,7 +49,7 @@ func keyOfContact(phone, user string) string {
 	return user
 }
 
-// expectTables applies what was told in the order of time: what is left is the table.
+// expectTables applies the changes in the order of time. The result is the table.
 func (j *Judge) expectTables() {
 	for _, b := range j.contacts {
 		b.told = slices.DeleteFunc(b.told, func(t told) bool { return !j.bodies[t.body].present() })

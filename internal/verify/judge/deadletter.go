@@ -8,7 +8,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// deadLetter is a body that nobody can understand, or of which some places are odd: those are left out alone.
+// deadLetter is an invalid body, or one with some invalid parts, which alone are left out.
 type deadLetter struct {
 	reasons []string
 	places  []string // none: all of it
@@ -20,7 +20,7 @@ func (d *deadLetter) headers() (changes, places string) {
 	if len(d.places) == 0 {
 		return "", ""
 	}
-	// What is odd stands in one change, the body's first entry has it.
+	// The invalid part is in one change of the body's first entry.
 	path := strings.SplitN(d.places[0], ".", 3)
 	if len(path) > 2 {
 		places = strings.Join(d.places, ",")

@@ -1,4 +1,4 @@
-// Package judge says whether the topics hold what the ground truth of a run demands. It is pure: records
+// Package judge compares the topics with the ground truth of a run. It is pure: records
 // come in as values, a verdict goes out; it knows no broker and no clock. Of the code that it judges it knows the contract
 // alone: the names, types and hashes of package schemas.
 //
@@ -6,12 +6,12 @@
 //  1. Truth for every line of the truth file.
 //  2. Raw for every record of the raw topics, each partition in the order of its log; or ReadRaw, on any goroutine, and
 //     TakeRaw of what it gave, in that order.
-//  3. Expect, once: from what the raw log holds it works out what has to be in the other topics.
+//  3. Expect, once: from the raw log it derives the expected content of the other topics.
 //  4. Event for every record of the other topics, each partition in the order of its log; or Read, on any goroutine, and
 //     Take of what it gave, in that order. Missing is the number of events that are not there yet.
 //  5. Verdict.
 //
-// What is demanded. Every acknowledged body is in a raw topic, byte for byte. Every body that a raw topic
+// Requirements. Every acknowledged body is in a raw topic, byte for byte. Every body that a raw topic
 // holds, acknowledged or not, counts: each of its events is there once, with the right content, under the
 // right key, in the right partition. The judge finds that out by sorting with full knowledge: chunks of a
 // window by phase, order and position; of a message that came twice the first counts, and a later one only
@@ -22,9 +22,9 @@
 // may it stand out of order), and in which order live events have to follow each other.
 //
 // Whom an item is of is compared by the judge's own reading of the webhook: which spellings of a number are one, what
-// names a chat, what of contacts[] is about whom. Where the truth says that nobody can know the direction, either is right.
+// names a chat, what of contacts[] is about whom. Where the truth says that the direction is unknown, either is right.
 // Contacts of one second count in the order of the raw log; account events without a time count once for each time that
-// another one came between. What is odd has to lie in `dlq`, once for each body and with its places, and all beside it has to leave.
+// another one came between. Invalid parts must be in `dlq`, once for each body and with their places, and all other parts must become events.
 //
 // It costs about 200 bytes for each message of the truth.
 package judge

@@ -139,7 +139,7 @@ type Reading struct {
 	ceType  string
 	event   event
 	err     error    // of a value that cannot be read
-	headers []string // what is wrong with them
+	headers []string // their faults
 	digest  truth.Digest
 }
 
@@ -155,7 +155,7 @@ func Read(r Record) Reading {
 	if r.Value == nil {
 		return p
 	}
-	// Half of a surrogate pair stays in what is passed on verbatim.
+	// Half of a surrogate pair stays in parts that are passed on verbatim.
 	if p.err = json.Unmarshal(r.Value, &p.event, jsontext.AllowInvalidUTF8(true)); p.err == nil {
 		p.event.digest = truth.Sum(p.event.Original)
 	}
@@ -245,7 +245,7 @@ func (j *Judge) ofNumber(r *Record, e *event, n int32, ceType string) {
 	}
 }
 
-// wrongHeaders says what is wrong with the CloudEvents headers.
+// wrongHeaders returns the faults of the CloudEvents headers.
 func wrongHeaders(r *Record, ceType string) (wrong []string) {
 	for _, h := range []struct{ name, want string }{
 		{schemas.HeaderCESpecVersion, schemas.CESpecVersion}, {schemas.HeaderCEID, ""}, {schemas.HeaderCESource, ""},
@@ -316,12 +316,12 @@ func (j *Judge) partitioned(r *Record, waba string) {
 	}
 }
 
-// unique judges ce_id: two events that differ have two ids. That one event came twice is told elsewhere.
+// unique judges ce_id: two events that differ have two ids. A second copy of an event is found elsewhere.
 func (j *Judge) unique(r *Record, e *event, n int32) {
 	id, _ := r.header(schemas.HeaderCEID)
 	scope := [16]byte{byte(r.Topic)}
 	if r.Topic == schemas.TopicHistory && e.Sync != nil {
-		// A second onboarding tells the same messages again, and they are the same events.
+		// A second onboarding sends the same messages again, and they are the same events.
 		scope[1], scope[2] = byte(e.Sync.Window), byte(e.Sync.Window>>8)
 	}
 	j.scratch = append(append(j.scratch[:0], scope[:]...), id...)
@@ -353,7 +353,7 @@ func (j *Judge) mark(r *Record, e *event, n int32) int32 {
 			j.scratch = append(j.scratch, byte(rankOfEvent(e)))
 		}
 	case schemas.TopicAccount:
-		// Its number may become known between two tellings.
+		// Its number may become known between two webhooks.
 		j.scratch = append(append(append(j.scratch[:0], e.WABAID...), 0), e.Event...)
 	case schemas.TopicOther:
 		j.scratch = append(append(append(j.scratch, e.WABAID...), 0), e.Field...)

@@ -4,7 +4,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Expect works out what has to be in the topics from what the raw log holds. It is called once, when all
+// Expect derives the expected content of the topics from the raw log. It is called once, when all
 // of the raw log was read.
 func (j *Judge) Expect() {
 	raw := j.topics[schemas.TopicRawLive]

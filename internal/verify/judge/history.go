@@ -102,7 +102,7 @@ func (j *Judge) match(r *Record, e *event, key schemas.Hash) int32 {
 	return first
 }
 
-// toldBy tells whether the event says that it came with the item's chunk: two chunks may tell a message in the
+// toldBy reports whether the event says that it came with the item's chunk: two chunks may have a message in the
 // same words.
 func (j *Judge) toldBy(i int32, e *event) bool {
 	p := &j.parts[j.item(i).part]
@@ -133,12 +133,12 @@ func (j *Judge) see(first int32, key schemas.Hash) {
 	})
 }
 
-// same tells whether two items of a chain are one event: messages of one rank, statuses and edits of one text.
+// same reports whether two items of a chain are one event: messages of one rank, statuses and edits of one text.
 func same(a, b *item) bool {
 	return a.rank == b.rank && (a.rank != rankStatus && a.rank != schemas.RankEdit || a.digest == b.digest)
 }
 
-// leaked tells whether the event is a message of the past that came as a live one.
+// leaked reports whether the event is a message of the past that came as a live one.
 func (j *Judge) leaked(r *Record, e *event) bool {
 	if r.Topic != schemas.TopicEchoes && r.Topic != schemas.TopicMessages || e.WAMID == "" {
 		return false
@@ -189,7 +189,7 @@ func (d *differences) token(e *event, has bool) {
 	d.text("wamid_token", e.WAMIDToken, want)
 }
 
-// media judges the asset of a placeholder: whatever its own sender and time, the placeholder's win.
+// media judges the asset of a placeholder: sender and time of the placeholder win.
 func (j *Judge) media(r *Record, e *event, n int32) {
 	index := j.match(r, e, j.chainKey(kindMedia, n, 0, []byte(j.firstWAMID(e.WAMID))))
 	if index < 0 {

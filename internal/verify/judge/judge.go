@@ -35,10 +35,11 @@ type Judge struct {
 	declines map[int32]bool      // numbers that declined
 	events   table               // marks by ce_id
 	order    map[line]liveOrder  // last live event of an owner
+	passed   map[place]int64     // the newest receipt in a raw partition so far
 	sampled  map[string]int      // events of a type, for ValidateEvery
 
 	cut       bool      // the truth is of a run that was not played to its end
-	heldUntil time.Time // of what is pending
+	heldUntil time.Time // of pending items
 
 	missing int
 	late    int
@@ -60,7 +61,7 @@ type place struct {
 	partition int32
 }
 
-// number is a business phone number and what was seen of it.
+// number is a business phone number and its events.
 type number struct {
 	truth.Number
 	noWABA   bool    // some body does not name the WABA
@@ -90,6 +91,8 @@ type bodyRecord struct {
 	first      place
 	offset     int64 // of the first copy
 	receivedMS int64 // of the first copy
+	ackedMS    int64 // the first answer with a 200; 0: none
+	passedMS   int64 // the newest receipt of the records before it in its partition
 }
 
 func (b *bodyRecord) present() bool { return b.copies > 0 }
@@ -145,7 +148,7 @@ type item struct {
 	twin        bool // stands under the second wamid of its message
 }
 
-// state says what the expectation of an item is.
+// state is the expectation of an item.
 type state uint8
 
 const (
@@ -164,7 +167,7 @@ func New(opt Options) (*Judge, error) {
 	j := &Judge{
 		opt: opt, cut: true, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{},
 		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, twins: map[string]string{}, declines: map[int32]bool{},
-		order: map[line]liveOrder{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
+		order: map[line]liveOrder{}, passed: map[place]int64{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
 	}
 	j.words.init()
 	j.people.init()

@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Verdict tells what was found. It counts what is still missing as lost; it is asked once, at the end.
+// Verdict returns the findings. Missing items count as lost. It is called once, at the end.
 func (j *Judge) Verdict() Verdict {
 	v := Verdict{Seed: j.seed, Numbers: len(j.numbers), Late: j.late, Foreign: j.foreign}
 	for i := range j.bodies {

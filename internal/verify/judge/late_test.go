@@ -155,6 +155,50 @@ func TestTheEndOfAPhaseMayBeTakenForReachedAfterTheHold(t *testing.T) {
 	}
 }
 
+// TestAWaitMayBeOverWhenAChunkIsReadLate: a chunk was received in time. It may be marked late if the processor's time had
+// passed when it was in the log: by a record of any business that stands before it and was received later, or by the clock,
+// which stays behind by the contract's grace. Otherwise the mark is a fault.
+func TestAWaitMayBeOverWhenAChunkIsReadLate(t *testing.T) {
+	const inTime, over = 2*time.Minute - 3*time.Second, 2*time.Minute + time.Second + time.Second/2 // the hold ends at 2:01
+	for name, c := range map[string]struct {
+		overtaken time.Duration // a foreign record before it was received then; 0: none
+		of        int32         // its partition
+		acked     time.Duration // when it was acknowledged
+		late      bool
+	}{
+		"at once":                                 {acked: inTime},
+		"overtaken by a record within the hold":   {acked: inTime, overtaken: inTime + time.Second},
+		"overtaken by a record behind the hold":   {acked: inTime, overtaken: over, late: true},
+		"overtaken by one of another partition":   {acked: inTime, overtaken: over, of: 1},
+		"acknowledged within the grace":           {acked: over + 4*time.Second},
+		"acknowledged when the hold was over":     {acked: over + 5*time.Second, late: true},
+		"acknowledged within the grace, in doubt": {acked: over + 4*time.Second, overtaken: over, late: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t)
+			s.chunk(0, 0, 1, 25, a)
+			s.chunk(time.Second, 1, 1, 50, b)
+			if c.overtaken > 0 {
+				s.s.raw = append(s.s.raw, Record{Topic: schemas.TopicRawBulk, Partition: c.of, Offset: 100, Value: []byte("of another run"), Headers: []Header{
+					{schemas.HeaderReceivedAt, strconv.AppendInt(nil, start.Add(c.overtaken).UnixMilli(), 10)},
+				}})
+			}
+			s.chunk(inTime, 0, 2, 40, message{"c", "text", ""})
+			s.s.raw[len(s.s.raw)-1].Offset = 101
+			s.s.lines[len(s.s.lines)-1].Sent.LastMS = start.Add(c.acked).UnixMilli()
+			s.event(0, 1, 25, false, a)
+			s.event(1, 1, 50, false, b)
+			s.event(0, 2, 40, true, message{"c", "text", ""})
+			s.sync(schemas.SyncRunning, 3, 3)
+			if c.late {
+				s.expect(true)
+			} else {
+				s.expect(false, NotLate)
+			}
+		})
+	}
+}
+
 // A chunk may be taken for the one that goes on from the phase before, as that was known then, when what would come
 // between did not come for the phase hold.
 func TestAChunkMayGoOnFromThePhaseBefore(t *testing.T) {

@@ -26,7 +26,9 @@ func (j *Judge) Truth(l *truth.Line) error {
 		if err != nil {
 			return err
 		}
-		b.acked = b.acked || l.Sent.Acked
+		if l.Sent.Acked && (!b.acked || l.Sent.LastMS < b.ackedMS) {
+			b.acked, b.ackedMS = true, l.Sent.LastMS
+		}
 	case l.End != nil:
 		j.cut = l.End.Skipped > 0
 	}
@@ -127,7 +129,7 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 	return nil
 }
 
-// namedMax bounds what is remembered of who names a number: one that arrived is enough.
+// namedMax bounds the remembered webhooks that name a number: one that arrived is sufficient.
 const namedMax = 8
 
 // kindDecline marks a part without items.

@@ -39,7 +39,7 @@ func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 	p := &j.parts[it.part]
 	d.flag("standby", &e.Standby, p.standby)
 	j.differs(r, &d, "%s%s of %s", e.WAMID, e.Status, e.PhoneNumberID)
-	named := cmp.Or(e.Thread, e.WAMID) // where nobody is named each message is on its own
+	named := cmp.Or(e.Thread, e.WAMID) // without a contact, each message is its own thread
 	if k == kindError {
 		named = cmp.Or(e.Thread, "errors")
 	}
@@ -47,7 +47,7 @@ func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 	j.inOrder(r, []int32{p.body}, index)
 }
 
-// matchStatus is match for what has no rank: it is found by its text, one whose text was altered by its time.
+// matchStatus is match for items without a rank: it is found by its text, one whose text was altered by its time.
 func (j *Judge) matchStatus(r *Record, e *event, key schemas.Hash, k kind, n int32) int32 {
 	first, exact := int32(-1), int32(-1)
 	j.chain(key, func(i int32, it *item) bool {

@@ -228,7 +228,7 @@ func TestASwapIsOutOfOrder(t *testing.T) {
 	}
 }
 
-// ordered tells whether an event's body went the ordinary way: one WABA, live lane (or a chunk).
+// ordered reports whether an event's body went the ordinary way: one WABA, live lane (or a chunk).
 func (s *scene) ordered(r *Record) bool {
 	if r.Topic == schemas.TopicHistory {
 		return true

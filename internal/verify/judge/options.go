@@ -1,9 +1,9 @@
 package judge
 
 import (
-	"fmt"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -36,21 +36,21 @@ func DefaultOptions() Options {
 	}
 }
 
-// Check names the option, its value and what is allowed.
+// Check returns an error that names the option, its value, and what is allowed.
 func (o *Options) Check() error {
 	for _, d := range []struct {
 		key string
 		val time.Duration
 	}{{"gap_timeout", o.GapTimeout}, {"phase_hold", o.PhaseHold}, {"quiet_time", o.QuietTime}} {
 		if d.val <= 0 {
-			return fmt.Errorf("%s: %s is not allowed, only more than 0", d.key, d.val)
+			return invalid.Value(d.key, d.val, "more than 0")
 		}
 	}
 	if o.ValidateEvery < 1 {
-		return fmt.Errorf("validate_every: %d is not allowed, only 1 and more", o.ValidateEvery)
+		return invalid.Value("validate_every", o.ValidateEvery, "1 or more")
 	}
 	if o.SamplesMax < 0 {
-		return fmt.Errorf("samples_max: %d is not allowed, only 0 and more", o.SamplesMax)
+		return invalid.Value("samples_max", o.SamplesMax, "0 or more")
 	}
 	return nil
 }

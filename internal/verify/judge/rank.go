@@ -45,7 +45,7 @@ func (d *differences) sort(e *event, kind string, rank schemas.Rank) {
 	}
 }
 
-// unranked is sort for what has no versions.
+// unranked is sort for items without versions.
 func (d *differences) unranked(e *event, kind string) {
 	d.text("kind", e.Kind, kind)
 	if e.Rank != nil {

@@ -18,11 +18,12 @@ type RawReading struct {
 	verified bool
 }
 
-// ReadRaw reads a record of a raw topic. Several may be read at a time, once the truth is told.
+// ReadRaw reads a record of a raw topic. Several may be read at a time, once the truth has been read.
 func (j *Judge) ReadRaw(r Record) RawReading {
 	i, known := j.byHash[truth.Sum(r.Value)]
 	if !known {
-		return RawReading{body: -1}
+		r.Value = nil
+		return RawReading{record: r, body: -1}
 	}
 	verified := len(j.opt.Secrets) == 0 || j.verified(&r)
 	r.Value = nil
@@ -37,15 +38,18 @@ func (j *Judge) Raw(r Record) {
 
 // TakeRaw is Raw for a record that was read.
 func (j *Judge) TakeRaw(reading *RawReading) {
-	if reading.body < 0 {
+	i, r := reading.body, &reading.record
+	received, _ := r.header(schemas.HeaderReceivedAt)
+	ms, err := strconv.ParseInt(received, 10, 64)
+	at := place{r.Topic, r.Partition}
+	before := j.passed[at]
+	j.passed[at] = max(before, ms)
+	if i < 0 {
 		j.foreign++
 		return
 	}
-	i, r := reading.body, &reading.record
 	b := &j.bodies[i]
 	j.topics[schemas.TopicRawLive].Seen++
-	received, _ := r.header(schemas.HeaderReceivedAt)
-	ms, err := strconv.ParseInt(received, 10, 64)
 	if err != nil || ms <= 0 {
 		j.fault(r.Topic, BadHeaders, "%s/%d/%d: %s is %q", r.Topic, r.Partition, r.Offset, schemas.HeaderReceivedAt, received)
 	}
@@ -58,7 +62,7 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 		j.fault(r.Topic, Unverified, "%s/%d/%d: the signature of body %d does not verify", r.Topic, r.Partition, r.Offset, i)
 	}
 	if b.copies++; b.copies == 1 {
-		b.first, b.offset, b.receivedMS = place{r.Topic, r.Partition}, r.Offset, ms
+		b.first, b.offset, b.receivedMS, b.passedMS = at, r.Offset, ms, before
 	}
 }
 

@@ -227,7 +227,7 @@ func must[T any](f *reference, b []byte) (v T) {
 	return v
 }
 
-// isOdd tells whether a place of the body is odd.
+// isOdd reports whether a place of the body is odd.
 func (f *reference) isOdd(path ...any) bool {
 	names := make([]string, len(path))
 	for i, name := range path {

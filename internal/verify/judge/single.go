@@ -101,7 +101,7 @@ func (j *Judge) expectSingles() {
 	}
 }
 
-// ends tells whether an account event ends an onboarding.
+// ends reports whether an account event ends an onboarding.
 func ends(event string) bool { return event == "PARTNER_REMOVED" || event == "ACCOUNT_OFFBOARDED" }
 
 // connectedAt is when each number's webhooks that show it connected were received, sorted: those with history, messages, echoes
@@ -137,7 +137,7 @@ func (j *Judge) connectedAt() map[*number][]int64 {
 	return at
 }
 
-// anyWithin tells whether one of sorted times is within two others.
+// anyWithin reports whether one of sorted times is within two others.
 func anyWithin(sorted []int64, from, to int64) bool {
 	i, _ := slices.BinarySearch(sorted, from)
 	return i < len(sorted) && sorted[i] <= to
@@ -174,7 +174,7 @@ func (j *Judge) other(r *Record, e *event) {
 	j.keyed(r, e.WABAID)
 }
 
-// onlyOnce says whether the event is to be looked at further.
+// onlyOnce reports whether the event is to be looked at further.
 func (j *Judge) onlyOnce(r *Record, e *event, o *once) bool {
 	switch {
 	case o == nil && j.altered(r, e):

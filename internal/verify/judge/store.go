@@ -2,7 +2,7 @@ package judge
 
 import "encoding/base64"
 
-// What the truth has of tens of millions of messages is kept in pages, which never move.
+// The truth of tens of millions of messages is kept in pages, which never move.
 
 // ledger keeps the items.
 type ledger struct {
@@ -41,7 +41,7 @@ func (w *words) of(s string) uint32 {
 	return i
 }
 
-// arena keeps wamids, and whatever else stands in their place, without an allocation for each.
+// arena keeps wamids, or the keys that replace them, without an allocation for each.
 type arena struct {
 	pages   [][]byte
 	scratch []byte

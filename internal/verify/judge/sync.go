@@ -8,7 +8,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// syncSeen is the sync of a number: what its newest state has to be, and what it is.
+// syncSeen is the sync of a number: its expected state, and its newest one.
 type syncSeen struct {
 	owed  bool
 	there bool
@@ -65,7 +65,7 @@ func (j *Judge) expectSyncs() {
 	}
 }
 
-// closedBehind tells whether an account event ended the onboarding of a window after its chunks came.
+// closedBehind reports whether an account event ended the onboarding of a window after its chunks came.
 func (j *Judge) closedBehind(n *number, w *window) bool {
 	last := int64(0)
 	for _, i := range w.chunks {
@@ -124,7 +124,7 @@ func nameOfError(code int64, title string, phase, order *int32) string {
 // progress 100 and nothing is missing. Progress 100 alone says nothing.
 func (j *Judge) stateOf(w *window) string {
 	if w.cut || len(w.chunks) == 0 {
-		return "" // what was never sent decides it, and whether it is waited for by then
+		return "" // it depends on chunks that were never sent
 	}
 	complete := !w.holes
 	for _, i := range w.chunks {
@@ -160,7 +160,7 @@ func (j *Judge) sync(r *Record, e *event, n int32) {
 	j.judged(s, func() { s.there, s.have = true, *e })
 }
 
-// syncGone takes a tombstone: of a number that was told without its WABA.
+// syncGone takes the tombstone of a number whose first webhook had no WABA.
 func (j *Judge) syncGone(p *Reading) {
 	r := &p.record
 	n, ok := j.byID[string(r.Key)]
@@ -191,7 +191,7 @@ func (j *Judge) judged(s *syncSeen, change func()) {
 	}
 }
 
-// right tells whether the number's sync stands in one place, the right one, and is what it has to be.
+// right reports whether the number's sync is in the right partition alone, and has the expected state.
 func (s *syncSeen) right(j *Judge) bool {
 	return (s.there || s.stray) && j.syncDifferences(s) == nil
 }

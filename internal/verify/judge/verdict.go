@@ -20,7 +20,7 @@ const (
 	Duplicated   Fault = "duplicated"    // an event is there more than once
 	OutOfOrder   Fault = "out_of_order"  // an event stands behind one that has to follow it
 	WrongContent Fault = "wrong_content" // an event says something else than was sent
-	Unexpected   Fault = "unexpected"    // an event that nobody sent, or one too many versions
+	Unexpected   Fault = "unexpected"    // an event that was not sent, or a surplus version
 	NotLate      Fault = "not_late"      // an event is marked late though its place had not passed
 	Leaked       Fault = "leaked"        // a message of the past on a topic of live ones
 	WrongKey     Fault = "wrong_key"
@@ -51,7 +51,7 @@ type Verdict struct {
 	Late           int `json:"late"`            // events rightly marked late
 	Foreign        int `json:"foreign"`         // records of other runs: not judged
 
-	// HeldUntil is when the last of what is pending is let go at the latest, and can be judged.
+	// HeldUntil is the time at which the last pending item is released at the latest, and can be judged.
 	HeldUntil time.Time `json:"held_until,omitzero"`
 
 	Topics  []TopicVerdict `json:"topics"`
@@ -74,7 +74,7 @@ type Sample struct {
 	What  string `json:"what"`
 }
 
-// OK tells whether there was something to judge and nothing to find fault with.
+// OK reports whether there was something to judge and nothing to find fault with.
 func (v *Verdict) OK() bool { return v.Faults == 0 && v.BodiesOwed > 0 }
 
 // Count is the number of faults of a kind in all topics.
@@ -142,7 +142,7 @@ func (v *Verdict) WriteTable(w io.Writer) error {
 	return err
 }
 
-// until says when what is held is let go.
+// until is the text about the release of held items.
 func (v *Verdict) until() string {
 	if v.HeldUntil.IsZero() {
 		return ""

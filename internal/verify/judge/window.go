@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -9,9 +10,10 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/internal/verify/truth"
+	"github.com/coexstream/coexstream/schemas"
 )
 
-// none stands for a chunk that does not tell its phase, order or progress.
+// none is the value of a missing phase, order or progress.
 const none = math.MinInt32
 
 // chunk is one chunk of one onboarding window.
@@ -35,7 +37,7 @@ type window struct {
 	id     int32
 	chunks []int32 // all of the truth, then those that the raw log has, in order
 	holes  bool    // a chunk of it is not in the raw log
-	cut    bool    // holes, and nobody knows which: they were never sent
+	cut    bool    // it has unknown holes: chunks that were never sent
 	counts struct{ chunks, messages int64 }
 	sure   bool // counts are certain
 
@@ -62,8 +64,24 @@ func (n *number) window(id int32) *window {
 	return w
 }
 
-// slack is what a wait may seem shorter by, since its end is measured by records that come in between.
-const slack = time.Second
+const (
+	// slack is by how much the clocks of two machines may differ.
+	slack = time.Second
+	// tickGrace is how far the time of the tasks stays behind the clock, by contract: what is acknowledged within it comes in
+	// time.
+	tickGrace = 5 * time.Second
+)
+
+// readAt is the latest time that can have passed for a task when it read a body. A record before it in its partition lets
+// time pass up to its receipt, though it may have been received later: requests overtake each other. Without such a record
+// time passes up to tickGrace before the body is in the log, which is no later than its acknowledgement.
+func (b *bodyRecord) readAt() int64 {
+	at := b.receivedMS + slack.Milliseconds()
+	if b.first.topic == schemas.TopicRawBulk { // the other inputs let no time pass
+		at = max(at, b.passedMS)
+	}
+	return max(at, b.ackedMS-tickGrace.Milliseconds())
+}
 
 // arrange puts the chunks that the raw log has in order, and finds those that may be late.
 func (j *Judge) arrange(w *window) {
@@ -101,7 +119,7 @@ func (j *Judge) arrange(w *window) {
 
 func (j *Judge) bodyOf(c *chunk) *bodyRecord { return &j.bodies[j.parts[c.part].body] }
 
-// compare is the order in which chunks leave: by phase and order; what does not tell its place, as it came.
+// compare is the order in which chunks leave: by phase and order; those without a place in the order of arrival.
 func (j *Judge) compare(a, b *chunk) int {
 	if !a.placed() || !b.placed() {
 		return int(j.bodyOf(a).offset - j.bodyOf(b).offset)
@@ -120,7 +138,7 @@ func (j *Judge) suspend(hole *chunk, here []int32) {
 }
 
 // hold marks the chunks behind a place as held, unless the wait for what belongs there was over by now. The wait
-// begins when the first of them came, but not before since. It tells whether there are any.
+// begins when the first of them came, but not before since. It reports whether there are any.
 func (j *Judge) hold(at *chunk, here []int32, since int64, wait time.Duration) bool {
 	first := int64(math.MaxInt64)
 	for _, i := range here {
@@ -147,7 +165,7 @@ func (j *Judge) hold(at *chunk, here []int32, since int64, wait time.Duration) b
 }
 
 // suspendUnsent finds the holes of a run that was cut short: the truth does not know what was never sent, and the
-// processor waits for it all the same. It tells whether there are any.
+// processor waits for it all the same. It reports whether there are any.
 func (j *Judge) suspendUnsent(here []int32) bool {
 	phases := map[int32][]int32{}
 	for _, i := range here { // which is sorted
@@ -192,13 +210,13 @@ func (j *Judge) findLate(here []int32) {
 			phases[c.phase] = append(phases[c.phase], i)
 		}
 	}
-	quietAt := j.passed(j.arrivals(here), math.MinInt64, j.opt.QuietTime)
+	quietAt := quiet(j.arrivals(here), math.MinInt64, j.opt.QuietTime)
 	for phase, members := range phases {
 		later := int64(math.MaxInt64)
 		before := map[int32]int64{} // chunk_order in the phases before, and when the first of it came
 		for other, them := range phases {
 			if other > phase {
-				later = min(later, j.arrivals(them)[0])
+				later = min(later, j.arrivals(them)[0].received)
 				continue
 			}
 			for _, i := range them {
@@ -213,14 +231,14 @@ func (j *Judge) findLate(here []int32) {
 		// The phase is taken for finished when nothing of it came for the hold while a later one waited.
 		heldAt := int64(math.MaxInt64)
 		if later != math.MaxInt64 {
-			heldAt = j.passed(j.arrivals(members), later, j.opt.PhaseHold)
+			heldAt = quiet(j.arrivals(members), later, j.opt.PhaseHold)
 		}
 		behind := int64(math.MaxInt64) // first arrival of a chunk of the phase with a higher order
 		goesOn := int64(math.MaxInt64) // since when a chunk with a higher order would go on from one of a phase before
 		for k := len(members) - 1; k >= 0; k-- {
 			c := &j.chunks[members[k]]
 			b := j.bodyOf(c)
-			at := b.receivedMS + slack.Milliseconds()
+			at := b.readAt()
 			c.mayBeLate = at >= heldAt || at >= quietAt ||
 				behind != math.MaxInt64 && at >= behind+j.opt.GapTimeout.Milliseconds() ||
 				goesOn != math.MaxInt64 && at >= goesOn+j.opt.PhaseHold.Milliseconds()
@@ -243,28 +261,32 @@ func (j *Judge) findLate(here []int32) {
 	}
 }
 
-// arrivals are the times at which chunks came, rising.
-func (j *Judge) arrivals(chunks []int32) []int64 {
-	at := make([]int64, len(chunks))
+// arrival is when a chunk came, and the latest time that can have passed when it was read.
+type arrival struct{ received, read int64 }
+
+// arrivals are those of chunks, by the time at which they came.
+func (j *Judge) arrivals(chunks []int32) []arrival {
+	at := make([]arrival, len(chunks))
 	for k, i := range chunks {
-		at[k] = j.bodyOf(&j.chunks[i]).receivedMS
+		b := j.bodyOf(&j.chunks[i])
+		at[k] = arrival{b.receivedMS, b.readAt()}
 	}
-	slices.Sort(at)
+	slices.SortFunc(at, func(a, b arrival) int { return cmp.Compare(a.received, b.received) })
 	return at
 }
 
-// passed is the first moment, not before since, at which nothing had arrived for the hold.
-func (j *Judge) passed(arrivals []int64, since int64, hold time.Duration) int64 {
-	k := sort.Search(len(arrivals), func(k int) bool { return arrivals[k] > since })
+// quiet is the first moment, not before since, at which nothing may have arrived for the hold.
+func quiet(arrivals []arrival, since int64, hold time.Duration) int64 {
+	k := sort.Search(len(arrivals), func(k int) bool { return arrivals[k].received > since })
 	from := since
 	if k > 0 {
-		from = max(from, arrivals[k-1])
+		from = max(from, arrivals[k-1].received)
 	}
 	for ; k < len(arrivals); k++ {
-		if from != math.MinInt64 && arrivals[k]-from >= (hold-slack).Milliseconds() {
+		if from != math.MinInt64 && arrivals[k].read-from >= hold.Milliseconds() {
 			break
 		}
-		from = arrivals[k]
+		from = arrivals[k].received
 	}
 	if from == math.MinInt64 || from > math.MaxInt64-hold.Milliseconds() {
 		return math.MaxInt64

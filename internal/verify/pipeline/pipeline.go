@@ -11,7 +11,7 @@ import (
 type batch[V, R any] struct {
 	values  []V
 	results []R
-	done    chan struct{} // told when the results are there
+	done    chan struct{} // receives when the results are there
 }
 
 // Run lets produce give values, and take take what work makes of them. Values are worked on in batches of so many,
@@ -71,7 +71,7 @@ func Run[V, R any](size int, produce func(give func(V) bool) error, work func(V)
 	})
 	taken := takeAll(line, used, take)
 	close(stop)
-	for range line { // what was sent before the stop
+	for range line { // those that were sent before the stop
 	}
 	wg.Wait()
 	if taken != nil {

@@ -7,13 +7,13 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Digest is the identity of a byte string; the zero Digest stands for "not told".
+// Digest is the identity of a byte string; the zero Digest means that there is none.
 type Digest schemas.Hash
 
 // Sum is the digest of b.
 func Sum(b []byte) Digest { return Digest(schemas.HashBytes(b)) }
 
-// IsZero tells whether the digest is not told.
+// IsZero reports whether there is no digest.
 func (d Digest) IsZero() bool { return d == Digest{} }
 
 // String is the digest as 32 hexadecimal digits.

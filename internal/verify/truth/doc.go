@@ -1,4 +1,4 @@
-// Package truth is the ground truth of a simulated run: what was sent, what the receiver answered, and
+// Package truth is the ground truth of a simulated run: the sent bodies, the responses, and
 // what therefore has to be found in the topics.
 //
 // The file is JSON lines, written as the run goes, so that a simulator that is stopped leaves a truth

@@ -40,7 +40,7 @@ func (w *Writer) Write(l Line) error {
 	return w.err
 }
 
-// Flush writes out what is buffered.
+// Flush writes the buffered lines.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

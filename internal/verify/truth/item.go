@@ -22,7 +22,7 @@ const (
 type Item struct {
 	WAMID     string
 	Rank      schemas.Rank
-	Person    int   // index into the part's People, -1 for nobody
+	Person    int   // index into the part's People, -1: none
 	Timestamp int64 // Unix seconds
 	Direction string
 	Type      string

@@ -96,7 +96,7 @@ type Part struct {
 	Other    *Other    `json:"other,omitzero"`
 	Digest   Digest    `json:"d,omitzero"`       // chunk: the element's bytes; decline: the errors array
 	Reasons  []string  `json:"reasons,omitzero"` // dlq, and a part that is odd in places: the reason codes that are right
-	Places   []string  `json:"places,omitzero"`  // paths of what is odd, and has to be left out alone
+	Places   []string  `json:"places,omitzero"`  // paths of invalid parts, which alone must be left out
 	Failure  *Failure  `json:"failure,omitzero"` // failure: the error
 	Standby  bool      `json:"standby,omitzero"` // a copy of what another application answers
 	NoName   bool      `json:"no_name,omitzero"` // the body does not say the business's number

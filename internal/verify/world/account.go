@@ -27,12 +27,12 @@ var accountEvents = [...]accountEvent{
 	accountReconnected: {"ACCOUNT_RECONNECTED", false},
 }
 
-// How an account event is told, in bits.
+// The form of an account event, in bits.
 const (
 	accountAsField   = 1 << iota // a field of its own, without the event in the value
 	accountLowerCase             // the event in lower case
 	accountRespelt               // the number in another spelling
-	accountAgain                 // told again, in other words
+	accountAgain                 // sent again in other words
 )
 
 func (w *World) appendAccount(dst []byte, n *number, c *change, at int64, tell *truth.Part) []byte {
@@ -67,7 +67,7 @@ func (w *World) appendAccount(dst []byte, n *number, c *change, at int64, tell *
 
 var otherFields = [...]string{"smb_calendar_v9", "message_template_status_update", "phone_number_quality_update", "flows", "x"}
 
-// appendOther appends the value of a field that nobody knows.
+// appendOther appends the value of an unknown field.
 func (w *World) appendOther(dst []byte, n *number, c *change, tell *truth.Part) []byte {
 	if tell != nil {
 		*tell = truth.Part{Kind: truth.KindOther, Number: n.index, Other: &truth.Other{Field: w.field(c)}}

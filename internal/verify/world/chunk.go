@@ -11,13 +11,13 @@ type chunk struct {
 	number   int32
 	window   int32
 	phase    int32
-	order    int32 // -1: the chunk does not tell
+	order    int32 // -1: the chunk has none
 	progress int32
 	from, to int32 // messages
 	// Messages of another chunk that this one repeats, before (front) or after its own.
 	againFrom, againTo int32
 	front              bool
-	odd                int8 // what stands among its messages
+	odd                int8 // invalid part among its messages
 	failure            bool // an error stands beside them
 }
 
@@ -89,7 +89,7 @@ func appendNumber(dst []byte, v int32, quoted bool) []byte {
 	return dst
 }
 
-// appendThreads appends the messages from to to, a thread for each run of one chat. What is odd stands in the last one.
+// appendThreads appends the messages from to to, a thread for each run of one chat. An invalid part is in the last one.
 func (w *World) appendThreads(dst []byte, n *number, from, to int32, copied bool, odd *oddPart, threads *int, tell *truth.Part) []byte {
 	for from < to {
 		end := min(to, (from/int32(n.block)+1)*int32(n.block))

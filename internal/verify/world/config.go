@@ -1,9 +1,11 @@
 package world
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/invalid"
 )
 
 // How chunk_order is numbered.
@@ -24,7 +26,7 @@ const (
 // YCloudMax is how many past messages a business that comes through YCloud has at most: each is a webhook.
 const YCloudMax = 400
 
-// Config says what the world is like. Rates are shares from 0 to 1.
+// Config describes the world. Rates are shares from 0 to 1.
 type Config struct {
 	Seed  uint64    // the same seed makes the same world
 	Start time.Time // the moment of onboarding; messages are younger or older than this
@@ -66,8 +68,8 @@ type Config struct {
 	Unsupported float64 // live messages announced as unsupported first, and copies of past ones that are placeholders
 	Mixed       float64 // chunks that share their body with echoes and contacts
 	Several     float64 // live webhooks that share their body with another business
-	Unknown     int     // webhooks of fields nobody knows, for each business
-	Broken      int     // bodies nobody can understand, in all
+	Unknown     int     // webhooks of unknown fields, for each business
+	Broken      int     // invalid bodies, in all
 
 	YCloud float64 // businesses that come through YCloud, with one number and YCloudMax past messages at most each
 
@@ -81,7 +83,7 @@ type Config struct {
 	Twins      float64 // live messages that come again, and assets that come, under the second wamid of their message
 	Aliases    float64 // echoes, account events and errors under another name
 	Standby    float64 // live webhooks that are copies of what another application answers
-	Handovers  float64 // live webhooks that tell of a thread that was handed over
+	Handovers  float64 // live webhooks about a thread that was handed over
 	Odd        float64 // live webhooks, chunks and webhooks of contacts of which a part is odd
 	Failures   float64 // chunks of which an error comes, too
 }
@@ -110,7 +112,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate names the key, its value and what is allowed.
+// Validate returns an error that names the key, its value, and what is allowed.
 func (c *Config) Validate() error {
 	for _, v := range []struct {
 		key           string
@@ -127,7 +129,7 @@ func (c *Config) Validate() error {
 		{"broken", c.Broken, 0, 1 << 20},
 	} {
 		if v.val < v.min || v.val > v.max {
-			return fmt.Errorf("%s: %d is not allowed, only %d to %d", v.key, v.val, v.min, v.max)
+			return invalid.Value(v.key, v.val, "%d to %d", v.min, v.max)
 		}
 	}
 	for _, v := range []struct {
@@ -144,7 +146,7 @@ func (c *Config) Validate() error {
 		{"standby", c.Standby}, {"handovers", c.Handovers}, {"odd", c.Odd}, {"failures", c.Failures},
 	} {
 		if !(v.val >= 0 && v.val <= 1) {
-			return fmt.Errorf("%s: %v is not allowed, only 0 to 1", v.key, v.val)
+			return invalid.Value(v.key, v.val, "0 to 1")
 		}
 	}
 	for _, v := range []struct {
@@ -155,17 +157,17 @@ func (c *Config) Validate() error {
 		{"progress", c.Progress, []string{ProgressPhase, ProgressOverall, ProgressMixed}},
 	} {
 		if !slices.Contains(v.allowed, v.val) {
-			return fmt.Errorf("%s: %q is not allowed, only %q", v.key, v.val, v.allowed)
+			return invalid.Value(v.key, v.val, "%s", strings.Join(v.allowed, ", "))
 		}
 	}
 	if c.LateAfter < 0 {
-		return fmt.Errorf("late_after: %s is not allowed, only 0 and more", c.LateAfter)
+		return invalid.Value("late_after", c.LateAfter, "0 or more")
 	}
 	if c.LeaveAfter < 0 {
-		return fmt.Errorf("leave_after: %s is not allowed, only 0 and more", c.LeaveAfter)
+		return invalid.Value("leave_after", c.LeaveAfter, "0 or more")
 	}
 	if c.Start.IsZero() {
-		return fmt.Errorf("start: it is not set")
+		return invalid.Value("start", c.Start, "a time")
 	}
 	return nil
 }

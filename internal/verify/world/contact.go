@@ -23,7 +23,7 @@ func (w *World) contactVersions(n *number, contact int) int {
 	return versions
 }
 
-// contactTimes says what tells the versions of a contact apart, where it is not the usual.
+// contactTimes is the unusual property by which the versions of a contact differ.
 type contactTimes struct {
 	second  bool // nothing but the order in which they come: all are of one second
 	undated bool // they have no time at all
@@ -39,7 +39,7 @@ func (w *World) contactTimes(n *number, contact int) contactTimes {
 	return t
 }
 
-// contactByUser tells whether a contact starts without a phone number; its second version links the
+// contactByUser reports whether a contact starts without a phone number; its second version links the
 // user id to one.
 func (w *World) contactByUser(n *number, contact int) bool {
 	d := roll(w.cfg.Seed, atContact, uint64(n.index), uint64(contact), 1)
@@ -68,7 +68,7 @@ func (w *World) appendContact(dst []byte, n *number, op contactOp, tell *truth.P
 		c.Phone = n.respelt(w.phone(n, int(op.contact)), &d)
 		c.Remove = d.chance(0.15)
 	}
-	// Versions an hour apart, at times in milliseconds, at times told apart by `version` alone.
+	// Versions an hour apart, at times in milliseconds, at times different in `version` alone.
 	base := w.cfg.Start.Unix() - 30*day + int64(who.n(day))
 	tied := who.chance(0.1) && !n.ycloud
 	seconds := base + 3600*int64(op.version)

@@ -2,8 +2,8 @@
 // it. A World is a function of its Config: the same seed and start give the same bodies, byte for byte,
 // except for the times that a body takes from the moment at which it is first sent.
 //
-// What is planned is small (some tens of bytes for a webhook); a body is made when it is sent, and made
-// again when it is sent again. With the body, Render tells its truth: what stands in it.
+// The plan is small (some tens of bytes for a webhook). A body is made when it is sent, and made
+// again when it is sent again. With the body, Render returns its truth: its content.
 //
 // A business is played as a script: steps that follow each other, each a bag of webhooks without an
 // order. Steps are where the real world has an order, too: an offboarding follows the sync it ends.

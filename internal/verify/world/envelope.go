@@ -15,7 +15,7 @@ const (
 	SourceYCloud = "ycloud"    // YCloud's events, with their own envelope and signature
 )
 
-// changeKind is what one change of a body tells.
+// changeKind is the kind of one change of a body.
 type changeKind uint8
 
 const (
@@ -35,7 +35,7 @@ type change struct {
 	kind   changeKind
 	number int32
 	a, b   int32 // chunk, follow, failure: index; contacts: from, to; account: event, spelling; other: index
-	odd    int8  // contacts: what stands among the good ones
+	odd    int8  // contacts: invalid part among the valid ones
 	live   live
 }
 
@@ -45,7 +45,7 @@ type body struct {
 	broken  int8  // 0: not; else one more than the index in breakages
 	bare    bool  // a value without an envelope
 	undated bool  // its entry has no time
-	solo    bool  // shares its body with nobody: what is sent after it rests on it
+	solo    bool  // has a body of its own, because later webhooks depend on it
 	at      int64 // Unix seconds of the moment at which it is first sent, 0 before
 }
 
@@ -74,7 +74,7 @@ func (w *World) dialogEnvelope(b *body) bool {
 	return false
 }
 
-// Render appends body i to dst. With tell it returns what stands in it. at is the moment, in Unix
+// Render appends body i to dst. With tell it returns its content. at is the moment, in Unix
 // seconds, at which the body is first sent: the same for every rendering of it.
 func (w *World) Render(dst []byte, i int, at int64, tell bool) ([]byte, []truth.Part) {
 	b := &w.bodies[i]

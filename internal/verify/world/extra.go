@@ -81,7 +81,7 @@ func (w *World) planBroken(plans []*planner) {
 	}
 }
 
-// mergeable tells whether a body may take another one's changes or give its own away.
+// mergeable reports whether a body may take another one's changes or give its own away.
 func (w *World) mergeable(i int) bool {
 	b := &w.bodies[i]
 	return b.broken == 0 && !b.solo && !b.bare && len(b.changes) == 1 && !w.numbers[b.changes[0].number].dialog && !w.numbers[b.changes[0].number].ycloud
@@ -114,7 +114,7 @@ func (w *World) merge(plans []*planner) {
 	}
 }
 
-// movable tells whether a change may arrive in another business's webhook, out of p's hands: a chunk only
+// movable reports whether a change may arrive in another business's webhook, out of p's hands: a chunk only
 // when its number stays, and when its place does not hang on its arrival.
 func (w *World) movable(c *change, p *planner) bool {
 	switch c.kind {

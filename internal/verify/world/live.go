@@ -13,7 +13,7 @@ type liveKind uint8
 const (
 	liveMessage liveKind = iota
 	liveUnsupported
-	liveReal // what was announced as unsupported, under the same wamid
+	liveReal // the message after its unsupported placeholder, under the same wamid
 	liveTwin // a message again, under its second wamid
 	liveEcho
 	liveEdit     // an edit under a wamid of its own
@@ -33,18 +33,18 @@ const crowdMax = 12
 
 var liveStatuses = [...]string{"sent", "delivered", "read"}
 
-// live is one live item: what it is about is a function of the number and of index.
+// live is one live item. Its content is a function of the number and of index.
 type live struct {
 	kind    liveKind
 	index   int32
 	about   int32 // edit, revoke: index of the echo; edit under the same wamid: index of the echo, and index is its own; status: 0 to 2
 	standby bool  // a copy of what another application answers
-	odd     int8  // what stands among the good ones
+	odd     int8  // invalid part among the valid ones
 }
 
 func (k liveKind) echo() bool { return k >= liveEcho && k <= liveRevoke }
 
-// liveSheet collects what the items of one live webhook say.
+// liveSheet collects the items of one live webhook.
 type liveSheet struct {
 	w    *World
 	n    *number
@@ -134,7 +134,7 @@ func (s *liveSheet) appendOne(dst []byte, at int64) []byte {
 	it := truth.Item{
 		WAMID: w.wamid(n, idLive, int(l.index)), Rank: schemas.RankConcrete, Timestamp: at, Direction: truth.In,
 	}
-	// How things are written does not change what is written.
+	// The spelling does not change the content.
 	how := roll(w.cfg.Seed, atLive, uint64(n.index), uint64(l.index), uint64(l.kind), uint64(l.about))
 	var start int
 	switch l.kind {
@@ -227,10 +227,10 @@ func (s *liveSheet) appendInbound(dst []byte, thread int, how *dice, it *truth.I
 	return append(appendTime(append(dst, ','), it.Timestamp, n.numericTime), ','), p
 }
 
-// Types of what is announced before the real message; without a type its errors say it.
+// Types of placeholders before the real message; without a type its errors say it.
 var announcements = [...]string{"unsupported", "unsupported", "errors", "unknown", ""}
 
-// appendContent appends what a message says, and ends it.
+// appendContent appends a message's content, and ends it.
 func (s *liveSheet) appendContent(dst []byte, it *truth.Item) []byte {
 	d := &s.d
 	switch k := d.n(10); {
@@ -264,7 +264,7 @@ const (
 	echoesAlias = `"smb_message_echoes":[`
 )
 
-// alias tells whether a webhook goes by another name.
+// alias reports whether a webhook goes by another name.
 func (w *World) alias(n *number, index int32) bool {
 	d := roll(w.cfg.Seed, atOther, uint64(n.index), uint64(index))
 	return d.chance(w.cfg.Aliases)

@@ -110,7 +110,7 @@ func (s *liveSheet) appendGroupStatuses(dst []byte) []byte {
 	return append(dst, ']')
 }
 
-// appendHandover appends the properties of a change that tells who has the control of a thread.
+// appendHandover appends the properties of a change about the control of a thread.
 func (s *liveSheet) appendHandover(dst []byte) []byte {
 	w, n, d := s.w, s.n, &s.d
 	s.part.Kind = truth.KindHandover

@@ -88,7 +88,7 @@ func (w *World) thread(n *number, message int) int {
 	return d.n(n.threads)
 }
 
-// byUser tells whether a chat is known by its business-scoped user id only.
+// byUser reports whether a chat is known by its business-scoped user id only.
 func (w *World) byUser(n *number, thread int) bool {
 	d := roll(w.cfg.Seed, atThread, uint64(n.index), uint64(thread))
 	return d.chance(w.cfg.Users)
@@ -128,7 +128,7 @@ func (w *World) wamidOf(n *number, kind, index int, whose string) string {
 	return string(base64.StdEncoding.AppendEncode(out, b))
 }
 
-// messages is how many past messages the first onboarding tells.
+// messages is the number of past messages in the first onboarding.
 func (n *number) messages() int { return n.spans[0] + n.spans[1] + n.spans[2] }
 
 // age is the age of a past message in seconds at the world's start; younger messages have lower phases.

@@ -51,7 +51,7 @@ func (d *dice) odd(p float64) int8 {
 	return 0
 }
 
-// append appends the part and tells of it, at a place within its change.
+// append appends the part and notes its place within its change.
 func (o *oddPart) append(dst []byte, place string, index int, tell *truth.Part) []byte {
 	if tell != nil {
 		if len(tell.Reasons) == 0 {

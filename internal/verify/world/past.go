@@ -13,13 +13,13 @@ var lowerStatuses = map[string]string{
 	"READ": "read", "DELIVERED": "delivered", "SENT": "sent", "PLAYED": "played", "PENDING": "pending", "ERROR": "error",
 }
 
-// outbound tells whether a past message came from the business.
+// outbound reports whether a past message came from the business.
 func (w *World) outbound(n *number, message int) bool {
 	d := roll(w.cfg.Seed, atMessage, uint64(n.index), uint64(message))
 	return d.chance(0.5)
 }
 
-// placeholder tells whether a past message is a media placeholder.
+// placeholder reports whether a past message is a media placeholder.
 func (w *World) placeholder(n *number, message int) bool {
 	d := roll(w.cfg.Seed, atMedia, uint64(n.index), uint64(message))
 	return d.chance(w.cfg.Media) && !n.ycloud
@@ -128,7 +128,7 @@ func appendContent(dst []byte, d *dice) ([]byte, string) {
 	case k < 98:
 		return append(dst, `"type":"order","order":{"catalog_id":"1","product_items":[{"item_price":1.50e1,"quantity":2,"currency":"USD"}]}`...), "order"
 	case k < 99:
-		// A type that nobody has documented yet.
+		// A type that is not documented.
 		return append(dst, `"type":"poll_creation","poll_creation":{"options":[null,true,-0.5e-3,{}],"depth":[[[[]]]]}`...), "poll_creation"
 	}
 	dst = append(dst, `"type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"1","title":`...)

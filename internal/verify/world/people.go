@@ -8,7 +8,7 @@ type entry struct {
 	cut                                          bool // the name ends in half of a surrogate pair
 }
 
-// profile is what a webhook's contacts[] says of a person. Those known by their number have a user id there at times.
+// profile is a person in a webhook's contacts[]. Those known by their number have a user id there at times.
 func (w *World) profile(n *number, person int, d *dice) entry {
 	e := entry{name: firstNames[person%len(firstNames)]}
 	if w.byUser(n, person) {

@@ -28,7 +28,7 @@ func (w *World) putYCloud(put func(live), index int32, k int) {
 	}
 }
 
-// appendYCloud appends an event: {id, type, createTime, …} and what it is about. at is the moment at which it is first sent.
+// appendYCloud appends an event: {id, type, createTime, …} and its object. at is the moment at which it is first sent.
 func (w *World) appendYCloud(dst []byte, i int, c *change, at int64, d *dice, tell *truth.Part) []byte {
 	n := &w.numbers[c.number]
 	start := len(dst)

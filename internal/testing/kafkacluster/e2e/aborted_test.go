@@ -78,7 +78,7 @@ func (s *stage) killWithinTransaction(adm *kadm.Client, i int) {
 	s.processors[i].awaitReady()
 }
 
-// uncommitted tells whether a transaction goes on that wrote events.
+// uncommitted reports whether a transaction goes on that wrote events.
 func (s *stage) uncommitted(adm *kadm.Client, transactionalID string) bool {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
 	defer cancel()

@@ -1,0 +1,533 @@
+package partition_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/internal/testing/cost"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Webhooks that once stopped a processor, or cost far more than their bytes.
+
+// committedBytes is what the partition wrote, of all topics or of one.
+func (p *harness) committedBytes(only ...schemas.Topic) (n int) {
+	for topic, records := range p.topics {
+		if len(only) > 0 && !slices.Contains(only, topic) {
+			continue
+		}
+		for _, r := range records {
+			n += len(r.key) + len(r.value)
+			for k, v := range r.headers {
+				n += len(k) + len(v)
+			}
+		}
+	}
+	return n
+}
+
+// within fails where a body became more than 8 times its bytes, and what any body may become.
+func (p *harness) within(body string) {
+	p.t.Helper()
+	if got, most := p.committedBytes(), 8*len(body)+1<<20; got > most {
+		p.t.Errorf("%d bytes came of a body of %d, want at most %d", got, len(body), most)
+	}
+}
+
+// theLetterOf is the body's only letter, with the body as it was.
+func (p *harness) theLetterOf(body string, reason schemas.Reason) record {
+	p.t.Helper()
+	letters := p.topics[schemas.TopicDLQ]
+	if len(letters) != 1 {
+		p.t.Fatalf("%d letters, want one", len(letters))
+	}
+	if l := letters[0]; l.headers[schemas.HeaderDLQReason] != string(reason) || string(l.value) != body {
+		p.t.Fatalf("the letter has %d bytes, %v; want %d bytes, %s", len(l.value), l.headers, len(body), reason)
+	}
+	return letters[0]
+}
+
+func many(n int, one func(i int) string) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = one(i)
+	}
+	return strings.Join(all, ",")
+}
+
+func tiny(i int) string { return fmt.Sprintf(`{"id":"wamid.%d","from":"16505550100"}`, i) }
+
+func TestAnIDOfMegabytesBesideManyMessagesIsOneLetter(t *testing.T) {
+	for name, meta := range map[string]string{
+		"phone_number_id":      `"phone_number_id":"` + strings.Repeat("1", 1_200_000) + `"`,
+		"display_phone_number": `"phone_number_id":"1","display_phone_number":"` + strings.Repeat("1", 1_200_000) + `"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPartition(t)
+			body := changes(`{"field":"messages","value":{"metadata":{` + meta + `},"messages":[` + many(3000, tiny) + `]}}`)
+			p.webhook(body)
+			p.theLetterOf(body, schemas.ReasonIDTooLong)
+			p.within(body)
+		})
+	}
+}
+
+func TestMessagesThatAreTooLongForAnEventShareOneLetter(t *testing.T) {
+	p := newPartition(t)
+	p.cfg.EventBytesMax = 16 << 10
+	p.restart()
+	long := func(i int) string {
+		if i%10 == 9 {
+			return incoming(fmt.Sprint("good", i), "")
+		}
+		return incoming(fmt.Sprint("long", i), `,"text":{"body":"`+strings.Repeat("x", 20<<10)+`"}`)
+	}
+	body := changes(change("messages", `"messages":[`+many(50, long)+`]`))
+	p.webhook(body)
+	l := p.theLetterOf(body, schemas.ReasonEventTooLong)
+	if got := len(events[schemas.Message](p, schemas.TopicMessages)); got != 5 {
+		t.Errorf("%d of 5 messages left", got)
+	}
+	p.cfg.EventBytesMax = 1 << 20
+	p.restart()
+	p.requeue(l, "0/1")
+	if got := len(events[schemas.Message](p, schemas.TopicMessages)); got != 50 || len(p.topics[schemas.TopicDLQ]) != 1 {
+		t.Errorf("after the requeue %d of 50 messages, %d letters", got, len(p.topics[schemas.TopicDLQ]))
+	}
+}
+
+func TestTenThousandContactsAndMessagesAreBoundedByTheirBytes(t *testing.T) {
+	p := newPartition(t)
+	body := changes(change("messages", `"contacts":[`+many(10_000, func(i int) string {
+		return fmt.Sprintf(`{"wa_id":"1650%06d","profile":{"name":"N"}}`, i)
+	})+`],"messages":[`+many(10_000, func(i int) string {
+		return fmt.Sprintf(`{"id":"wamid.%d","from":"1650%06d","timestamp":"1739230955","type":"text","text":{"body":"x"}}`, i, i)
+	})+`]`))
+	p.webhook(body)
+	p.within(body)
+	if got := len(events[schemas.Message](p, schemas.TopicMessages)); got != 10_000 {
+		t.Errorf("%d of 10000 messages left: they are within the bound", got)
+	}
+}
+
+// What is over the bound is set aside with its place, and nothing is lost: requeues go on with the rest.
+func TestWhatIsOverTheBoundLeavesWithRequeues(t *testing.T) {
+	const n = 3000
+	for name, body := range map[string]string{
+		"messages":          changes(change("messages", `"messages":[`+many(n, func(i int) string { return fmt.Sprintf(`{"id":%d}`, i+1) })+`]`)),
+		"echoes and others": changes(change("messages", `"messages":[`+many(n/3, func(i int) string { return fmt.Sprintf(`{"id":%d}`, i+1) })+`],"message_echoes":[`+many(n/3, func(i int) string { return fmt.Sprintf(`{"id":%d}`, n+i) })+`],"statuses":[`+many(n/3, func(i int) string { return fmt.Sprintf(`{"id":%d,"status":"sent"}`, i+1) })+`]`)),
+		"changes":           changes(many(n, func(i int) string { return change("messages", fmt.Sprintf(`"messages":[{"id":%d}]`, i+1)) })),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPartition(t)
+			p.webhook(body)
+			p.within(body)
+			left := func() int {
+				return len(events[schemas.Message](p, schemas.TopicMessages)) + len(events[schemas.Message](p, schemas.TopicEchoes))
+			}
+			if name == "changes" {
+				if got := left(); got != n {
+					t.Fatalf("%d of %d messages left: they are within the bound", got, n)
+				}
+				return
+			}
+			for attempt := 1; left() < n; attempt++ {
+				before := left()
+				letters := p.topics[schemas.TopicDLQ]
+				if len(letters) != attempt || attempt > 20 {
+					t.Fatalf("%d letters after %d attempts; %d messages left", len(letters), attempt, before)
+				}
+				l := letters[attempt-1]
+				if l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonOutputTooLarge) || l.headers[schemas.HeaderDLQParked] != "" {
+					t.Fatalf("the letter has %v", l.headers)
+				}
+				p.requeue(l, "0/"+strconv.Itoa(attempt))
+				if left() <= before {
+					t.Fatalf("nothing of %v left with the requeue", l.headers)
+				}
+			}
+			seen := map[string]bool{}
+			for _, topic := range []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes} {
+				for _, r := range p.topics[topic] {
+					if id := r.headers[schemas.HeaderCEID]; seen[id] {
+						t.Fatalf("event %s left twice", id)
+					} else {
+						seen[id] = true
+					}
+				}
+			}
+		})
+	}
+}
+
+func chunks(n int, one func(i int) string) string {
+	return changes(change("history", `"history":[`+many(n, one)+`]`))
+}
+
+// A chunk that is over the bound by itself stays a gap, until it is asked for.
+func TestAChunkOverTheBoundIsSetAsideAlone(t *testing.T) {
+	p := newPartition(t)
+	small := func(order int, messages string) string {
+		return fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d},"threads":[{"id":"16505550100","messages":[%s]}]}`, order, messages)
+	}
+	dense := small(2, many(5000, func(i int) string { return fmt.Sprintf(`{"id":"dense.%d"}`, i) }))
+	body := changes(change("history", `"history":[`+small(1, tiny(1))+`,`+dense+`,`+small(3, tiny(3))+`]`))
+	p.webhook(body)
+	p.within(body)
+	l := p.theLetterOf(body, schemas.ReasonOutputTooLarge)
+	if got := l.headers[schemas.HeaderDLQPlaces]; got != "0.0.history.1" {
+		t.Errorf("the letter names %s", got)
+	}
+	p.requeue(l, "0/1")
+	if got := len(events[schemas.Message](p, schemas.TopicHistory)); got != 5002 || len(p.topics[schemas.TopicDLQ]) != 1 {
+		t.Errorf("%d of 5002 messages left, %d letters", got, len(p.topics[schemas.TopicDLQ]))
+	}
+}
+
+func TestABodyHasABoundedNumberOfChunks(t *testing.T) {
+	const n = 60_000
+	p := newPartition(t)
+	body := chunks(n, func(i int) string {
+		return fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d},"threads":[{"id":"16505550100","messages":[{"id":"wamid.%d","from":"16505550100","timestamp":"1739230955","type":"text","text":{"body":"as long as people write"}}]}]}`, n-i, i)
+	})
+	p.webhook(body)
+	p.within(body)
+	l := p.theLetterOf(body, schemas.ReasonTooManyItems)
+	if got := l.headers[schemas.HeaderDLQPlaces]; got != "0.0.history.4096-" {
+		t.Errorf("the letter names %s", got)
+	}
+	if got := p.task.Size().Held; got > 4096 {
+		t.Errorf("%d chunks are held", got)
+	}
+}
+
+func TestABodyHasABoundedNumberOfChanges(t *testing.T) {
+	p := newPartition(t)
+	body := changes(many(5000, func(i int) string { return change("messages", `"messages":[`+incoming(fmt.Sprint("m", i), "")+`]`) }))
+	p.webhook(body)
+	l := p.theLetterOf(body, schemas.ReasonTooManyItems)
+	if got := l.headers[schemas.HeaderDLQChanges]; got != "4096-" {
+		t.Errorf("the letter names the changes %s", got)
+	}
+	p.requeue(l, "0/1")
+	if got := len(events[schemas.Message](p, schemas.TopicMessages)); got != 5000 || len(p.topics[schemas.TopicDLQ]) != 1 {
+		t.Errorf("%d of 5000 messages, %d letters", got, len(p.topics[schemas.TopicDLQ]))
+	}
+}
+
+func TestNewNumbersInEachChangeAreBoundedByTheirBytes(t *testing.T) {
+	p := newPartition(t)
+	body := changes(many(4000, func(i int) string {
+		return fmt.Sprintf(`{"field":"history","value":{"metadata":{"phone_number_id":"%d"},"history":[{"metadata":{"phase":0,"chunk_order":1}}]}}`, i)
+	}))
+	p.webhook(body)
+	p.within(body)
+	p.theLetterOf(body, schemas.ReasonOutputTooLarge)
+}
+
+// The events about all numbers of a WABA, and its numbers, cost their sum and not their product.
+func TestAccountEventsAndNumbersCostTheirSum(t *testing.T) {
+	cost.Linear(t, 4000, func(n int) func() {
+		p := newPartition(t)
+		for from := 0; from < n; from += 500 {
+			p.webhook(changes(many(500, func(i int) string {
+				return fmt.Sprintf(`{"field":"messages","value":{"metadata":{"phone_number_id":"%d","display_phone_number":"1555%06d"},"messages":[%s]}}`, from+i, from+i, incoming(fmt.Sprint("m", from+i), ""))
+			})))
+		}
+		if got := p.task.Size().Numbers; got != n {
+			t.Fatalf("%d numbers", got)
+		}
+		body := changes(many(n, func(i int) string {
+			return fmt.Sprintf(`{"field":"account_update","value":{"event":"PARTNER_REMOVED","x":"%d %s"}}`, i, strings.Repeat("x", 300))
+		}))
+		return func() {
+			p.webhook(body)
+			if got := len(p.topics[schemas.TopicAccount]); got != n {
+				t.Errorf("%d account events left", got)
+			}
+		}
+	})
+}
+
+// liveHeap is what is in use after everything that can go went.
+func liveHeap() int {
+	for range 3 {
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+func TestInventedNumbersAreForgotten(t *testing.T) {
+	p := newPartition(t)
+	invent := func(from int) {
+		for i := from; i < from+60; i++ {
+			p.webhook(`{"object":"whatsapp_business_account","entry":[` + many(1000, func(k int) string {
+				return fmt.Sprintf(`{"id":"7%d","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"8%d"},"statuses":[{"id":"wamid.%d","status":"sent"}]}}]}`, i*1000+k, i*1000+k, i*1000+k)
+			}) + `]}`)
+			p.raw[len(p.raw)-1].body = nil
+			for topic := range p.topics {
+				if topic != schemas.TopicState {
+					delete(p.topics, topic)
+				}
+			}
+		}
+	}
+	invent(0)
+	if got := p.task.Size().Numbers; got > 10_000 {
+		t.Errorf("%d of 60000 invented numbers are remembered", got)
+	}
+	newest := map[string]bool{}
+	for _, r := range p.topics[schemas.TopicState] {
+		if newest[r.key] = r.value != nil; r.value == nil {
+			delete(newest, r.key)
+		}
+	}
+	numbers := 0
+	for key := range newest {
+		if strings.HasPrefix(key, "n|") {
+			numbers++
+		}
+	}
+	if numbers > 10_000 {
+		t.Errorf("%d of 60000 invented numbers are in state", numbers)
+	}
+}
+
+func TestAnIdleNumberIsForgottenAndComesBack(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(changes(change("messages", `"messages":[`+incoming("a", "")+`]`)))
+	other := func(id string) string {
+		return `{"object":"whatsapp_business_account","entry":[{"id":"other","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"9"},"messages":[` + incoming(id, "") + `]}}]}]}`
+	}
+	p.clock = start.Add(91 * 24 * time.Hour)
+	p.webhook(other("b"))
+	if got := p.task.Size().Numbers; got != 1 {
+		t.Fatalf("%d numbers are remembered, want the one of now", got)
+	}
+	p.restart()
+	if got := p.task.Size().Numbers; got != 1 {
+		t.Fatalf("%d numbers are restored, want the one of now", got)
+	}
+	p.webhook(changes(change("messages", `"messages":[`+incoming("c", "")+`]`)))
+	if got := p.task.Size().Numbers; got != 2 {
+		t.Errorf("%d numbers", got)
+	}
+}
+
+func TestANumberThatHoldsSomethingIsNotForgotten(t *testing.T) {
+	p := newPartition(t)
+	p.webhook(chunk(0, 2, 50, "held"))
+	p.clock = start.Add(time.Hour)
+	for i := range 12 {
+		p.webhook(`{"object":"whatsapp_business_account","entry":[` + many(1000, func(k int) string {
+			return fmt.Sprintf(`{"id":"7%d","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"8%d"},"statuses":[{"id":"wamid.%d","status":"sent"}]}}]}`, i*1000+k, i*1000+k, i*1000+k)
+		}) + `]}`)
+	}
+	p.webhook(chunk(0, 1, 20, "first"))
+	if got := wamids(events[schemas.Message](p, schemas.TopicHistory)); !slices.Equal(got, []string{"first", "held"}) {
+		t.Errorf("history is %v", got)
+	}
+}
+
+func TestABusinessHasABoundedNumberOfNumbers(t *testing.T) {
+	p := newPartition(t)
+	sync := func(from int) string {
+		return changes(many(500, func(i int) string {
+			return fmt.Sprintf(`{"field":"history","value":{"metadata":{"phone_number_id":"%d"},"history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"id":"1650","messages":[%s]}]}],"x":"%s"}}`, from+i, incoming(fmt.Sprint("m", from+i), ""), strings.Repeat("x", 600))
+		}))
+	}
+	for from := 0; from < 4500; from += 500 {
+		p.webhook(sync(from))
+	}
+	if got := p.task.Size().Numbers; got != 4096 {
+		t.Errorf("%d numbers with an open sync", got)
+	}
+	l := p.topics[schemas.TopicDLQ]
+	if len(l) != 1 || l[0].headers[schemas.HeaderDLQReason] != string(schemas.ReasonTooManyNumbers) {
+		t.Fatalf("letters: %d", len(l))
+	}
+	// Once their syncs are over and forgotten, others have room.
+	p.clock = start.Add(30 * 24 * time.Hour)
+	p.task.Tick(p.clock)
+	p.commit()
+	p.requeue(l[0], "0/1")
+	if len(p.topics[schemas.TopicDLQ]) != 1 {
+		t.Error("there is no room for other numbers")
+	}
+}
+
+// Of a change that leaves as it is, what it has by the names of parts is none: it is not counted as parts, and one letter tells
+// that the change is too long, whichever limit its event has.
+func TestAChangeThatLeavesAsItIsHasOneEventOrOneLetter(t *testing.T) {
+	elements := func(n, bytes int) string {
+		return `"history":[` + many(n, func(i int) string {
+			return fmt.Sprintf(`{"metadata":{"phase":0,"chunk_order":%d},"x":"%s"}`, i+1, strings.Repeat("x", bytes))
+		}) + `]`
+	}
+	for _, c := range []struct {
+		name, body      string
+		account, others int
+		letter          schemas.Reason
+	}{
+		{"an account event with many elements", changes(change("account_update", `"event":"ACCOUNT_REVIEW_UPDATE",`+elements(5000, 20))), 1, 0, ""},
+		{"an account event without its event", changes(change("account_update", elements(5000, 20))), 1, 0, ""},
+		{"one that is too long", changes(change("account_update", `"event":"ACCOUNT_REVIEW_UPDATE",`+elements(5000, 250))), 0, 0, schemas.ReasonEventTooLong},
+		{"one that is too long without its event", changes(change("account_update", elements(5000, 250))), 0, 0, schemas.ReasonEventTooLong},
+		{"one of another field", changes(change("flows", `"event":"FLOW_STATUS_CHANGE",`+elements(5000, 250))), 0, 1, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPartition(t)
+			p.webhook(c.body)
+			if got := len(p.topics[schemas.TopicAccount]); got != c.account {
+				t.Errorf("%d account events", got)
+			}
+			if got := len(p.topics[schemas.TopicOther]); got != c.others {
+				t.Errorf("%d other events", got)
+			}
+			letters := p.topics[schemas.TopicDLQ]
+			if c.letter == "" && len(letters) > 0 || c.letter != "" && (len(letters) != 1 || letters[0].headers[schemas.HeaderDLQReason] != string(c.letter)) {
+				t.Errorf("letters: %v", letters)
+			}
+		})
+	}
+}
+
+func TestPairsOfOneUserCostTheirSum(t *testing.T) {
+	cost.Linear(t, 20_000, func(n int) func() {
+		p := newPartition(t)
+		body := changes(change("smb_app_state_sync", `"state_sync":[`+many(n, func(i int) string {
+			return fmt.Sprintf(`{"type":"contact","action":"add","contact":{"full_name":"A B","first_name":"A","phone_number":"1650%07d","user_id":"US.1"},"metadata":{"timestamp":"%d"},"note":"%s"}`, i, 1739230955+i, strings.Repeat("x", 150))
+		})+`]`))
+		return func() {
+			p.webhook(body)
+			p.within(body)
+		}
+	})
+}
+
+func TestMemoryFallsBackAfterGiants(t *testing.T) {
+	p := newPartition(t)
+	p.validateEvery = 97
+	p.webhook(chunk(0, 1, 20, "first"))
+	before := liveHeap()
+	for i := range 4 {
+		p.webhook(changes(change("history", `"history":[{"metadata":{"phase":0,"chunk_order":`+strconv.Itoa(i+2)+`},"threads":[{"id":"16505550100","messages":[`+
+			many(60_000, func(k int) string {
+				return fmt.Sprintf(`{"id":"wamid.%d.%d","from":"16505550100","timestamp":"1739230955","type":"text","text":{"body":"%s"}}`, i, k, strings.Repeat("x", 40))
+			})+`]}]}]`)))
+		p.raw[len(p.raw)-1].body = []byte("{}")
+		delete(p.topics, schemas.TopicHistory)
+		delete(p.topics, schemas.TopicState)
+	}
+	for range 3 {
+		p.webhook(changes(change("messages", `"messages":[`+incoming("small", "")+`]`)))
+		p.scanner.Rest()
+		p.space.Rest()
+	}
+	// Of 240,000 messages ten bytes each are remembered, in a table that is half empty at times.
+	if grown := liveHeap() - before; grown > 16<<20 {
+		t.Errorf("%d MiB are held after giants", grown>>20)
+	}
+	runtime.KeepAlive(p)
+}
+
+// One source that invents businesses fills three quarters of a partition at most: the numbers of others have room, and it is told
+// who it was, also after a restart.
+func TestASourceHasItsShareOfAPartition(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIP: it makes 50,000 numbers")
+	}
+	const share = 49152
+	p := newPartition(t)
+	p.validateEvery = 97
+	syncOf := func(from, n int) string {
+		return `{"object":"whatsapp_business_account","entry":[` + many(n, func(i int) string {
+			return fmt.Sprintf(`{"id":"w%d","changes":[{"field":"history","value":{"metadata":{"phone_number_id":"%d"},"history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"id":"1650","messages":[%s]}]}],"x":"%s"}}]}`,
+				from+i, from+i, incoming(fmt.Sprint("m", from+i), ""), strings.Repeat("x", 600))
+		}) + `]}`
+	}
+	p.sources = map[int]string{}
+	from := func(source string, at, n int) {
+		p.sources[len(p.raw)] = source
+		p.webhook(syncOf(at, n))
+	}
+	from("other", 900_000, 10)
+	for at := 0; at < share; at += 512 {
+		if at == share/1024*512 {
+			p.restart()
+		}
+		from("mad", at, 512)
+		delete(p.topics, schemas.TopicHistory)
+		delete(p.topics, schemas.TopicSyncs)
+	}
+	if l := p.topics[schemas.TopicDLQ]; len(l) > 0 {
+		t.Fatalf("%d letters: %v", len(l), l[0].headers)
+	}
+	size := p.task.Size()
+	if size.OfSource != share || size.Source != "mad" || size.Numbers != share+10 {
+		t.Errorf("the size is %+v", size)
+	}
+	from("mad", 1_000_000, 20)
+	from("other", 2_000_000, 20)
+	if l := p.theLetter(); l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonSourceNumbers) || p.task.Size().Numbers != share+30 {
+		t.Errorf("the letter says %v, and there are %d numbers", l.headers, p.task.Size().Numbers)
+	}
+	// What is known goes on, whoever tells it.
+	from("mad", 2_000_000, 20)
+	p.theLetter()
+	// Once their syncs are over and forgotten, others have room.
+	p.clock = start.Add(30 * 24 * time.Hour)
+	p.task.Tick(p.clock)
+	p.commit()
+	from("mad", 3_000_000, 20)
+	p.theLetter()
+}
+
+// The letters of a body hold it once, however many of its events turn out to be too long when they are made, and those of a
+// chunk that leaves later do not hold it.
+func TestLettersHoldTheirBodyOnce(t *testing.T) {
+	const most, n = 16 << 10, 40
+	for _, held := range []bool{false, true} {
+		p := newPartition(t)
+		p.cfg.EventBytesMax = most
+		p.restart()
+		long := strings.Repeat("7", 250)
+		text := strings.Repeat("x", most-750) // with the ids, which each event repeats, it is too much
+		messages := many(n, func(i int) string { return incoming(fmt.Sprint("m", i), `,"text":{"body":"`+text+`"}`) })
+		order := 1
+		if held {
+			order = 2
+		}
+		history := func(order int, messages string) string {
+			return changes(fmt.Sprintf(`{"field":"history","value":{"metadata":{"phone_number_id":"%s","display_phone_number":"1%s"},"history":[{"metadata":{"phase":0,"chunk_order":%d},"threads":[{"id":"%s","messages":[%s]}]},{"odd":1,"odd":2}]}}`, long, long[:200], order, user, messages))
+		}
+		body := history(order, messages)
+		p.webhook(body)
+		if held {
+			p.webhook(history(1, ""))
+		}
+		ids, bytes := map[string]bool{}, 0
+		for _, l := range p.topics[schemas.TopicDLQ] {
+			bytes += len(l.value)
+			if id := l.headers[schemas.HeaderDLQEvent]; id != "" {
+				ids[id] = true
+				if l.value != nil || l.headers[schemas.HeaderDLQOffset] != "0" || l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonEventTooLong) {
+					t.Errorf("the letter of an event has %d bytes and says %v", len(l.value), l.headers)
+				}
+			}
+		}
+		if len(ids) != n {
+			t.Errorf("%d events are told, want %d", len(ids), n)
+		}
+		if bytes > 2*len(body) || !held && bytes != len(body) {
+			t.Errorf("letters hold %d bytes of a body of %d", bytes, len(body))
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package partition
+
+import (
+	"bytes"
+
+	"github.com/coexstream/coexstream/processors/account"
+	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// bounds are those of what a body becomes.
+func (t *Partition) bounds(o *Origin) split.Bounds {
+	b := split.Bounds{
+		EventBytesMax: t.cfg.EventBytesMax, OtherBytesMax: t.cfg.OtherBytesMax,
+		HeaderBytes: len(o.TraceParent) + len(o.TraceState), Forced: o.Requeue != nil, Account: isAccount,
+	}
+	if o.Requeue != nil && (o.Requeue.Changes != "" || o.Requeue.Places != "") {
+		b.Chosen = o.Requeue.change
+	}
+	return b
+}
+
+func isAccount(c *split.Change) bool {
+	_, ok := account.EventOf(c)
+	return ok
+}
+
+// whole tells whether a record is a body as the ingress wrote it: what is rerouted was counted with its body. So was a body
+// of which one event is tried again.
+func (o *Origin) whole() bool {
+	return (o.Requeue != nil || bytes.IndexByte(o.Label, '#') < 0) && o.Requeue.event() == ""
+}
+
+// chooses tells whether any of the changes that are over a bound was to be processed.
+func (o *Origin) chooses(b *split.Body) bool {
+	if o.Requeue == nil {
+		return true
+	}
+	for i := b.Rest; i < len(b.Changes); i++ {
+		if o.Requeue.change(i, &b.Changes[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// fit leaves out of a chunk that was read again what was left out when it came. Where that is more now, because the limit
+// was lowered, a letter tells of the chunk.
+func (t *Partition) fit(h inHand, d history.Departure) {
+	change, element := int(d.Ref.Change), int(d.Ref.Element)
+	h.body.Fit(change, element, t.bounds(h.origin))
+	c, el := h.body.Chunk(change, element)
+	if messagesIn(el) >= d.Messages || d.From > 0 {
+		return
+	}
+	path := append(append(t.place(&Origin{}, c.Entry, c.Index)[1:], ".history."...), t.place(&Origin{}, element)[1:]...)
+	t.DeadLetter(h.origin, schemas.ReasonEventTooLong, "an event of this chunk is longer than the limit, which was lowered since",
+		Header{schemas.HeaderDLQChanges, t.place(&Origin{}, change)[1:]}, Header{schemas.HeaderDLQPlaces, path})
+}

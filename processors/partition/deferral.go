@@ -1,0 +1,207 @@
+package partition
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/deferred"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// deferral is the records of the partition that wait for a turn, and the one that is processed in parts.
+type deferral struct {
+	queue deferred.Queue
+	begun *begun
+	// changed is whether the state of begun is not written yet; told, whether `state` has a record of it.
+	changed, told bool
+}
+
+// begun is a record that was taken out of its line, or a record of raw.bulk of which a part was processed. The next part
+// is due before anything else of the partition that is not live.
+type begun struct {
+	deferred.Head
+	at progress
+}
+
+// Defer lets a record wait for a turn instead of being processed now, for a reason.
+func (t *Partition) Defer(business []byte, r deferred.Record, why deferred.Reason) {
+	waited := t.Waits(business)
+	t.deferral.queue.Put(business, r)
+	t.counts.Deferred[why]++
+	if !waited {
+		t.setBehind(string(business), true)
+	}
+}
+
+// Deferred is the records that wait. It is only to be looked at.
+func (t *Partition) Deferred() *deferred.Queue { return &t.deferral.queue }
+
+// Waits tells whether a record of a business waits, or is processed in parts.
+func (t *Partition) Waits(business []byte) bool {
+	d := &t.deferral
+	return d.begun != nil && d.begun.Business == str(business) || d.queue.Has(business)
+}
+
+// Start takes the first record out of a business's line: GoOn or Abandon is to follow.
+func (t *Partition) Start(h deferred.Head) {
+	t.deferral.queue.Take(h.Business)
+	t.deferral.begun, t.deferral.changed = &begun{Head: h}, true
+}
+
+// Begun is the record that was started and is not finished, and whether a part of it was processed.
+func (t *Partition) Begun() (h deferred.Head, inParts, ok bool) {
+	b := t.deferral.begun
+	if b == nil {
+		return deferred.Head{}, false, false
+	}
+	return b.Head, b.at.change > 0 || b.at.item > 0, true
+}
+
+// Progress is the first change and item that were not processed of the record that was started.
+func (t *Partition) Progress() (change, item int) {
+	at := &t.deferral.begun.at
+	return at.change, at.item
+}
+
+// Abandon gives up the record that was started: it cannot be read.
+func (t *Partition) Abandon() {
+	business := t.deferral.begun.Business
+	t.deferral.begun, t.deferral.changed = nil, true
+	if !t.Waits(bytesOf(business)) {
+		t.setBehind(business, false)
+	}
+}
+
+// setBehind says of a business's numbers whether records of theirs wait. Time does not pass for those: what was due by
+// a time comes after what was received before it.
+func (t *Partition) setBehind(business string, behind bool) {
+	set := func(n *number) {
+		n.behind = behind
+		t.schedule.touched(n)
+	}
+	if business == "" { // nobody can say whose these are
+		return
+	}
+	if b := t.businesses[business]; b != nil {
+		for _, n := range b.numbers {
+			set(n)
+		}
+	}
+	if n, ok := t.numbers["/"+business]; ok {
+		set(n)
+	}
+}
+
+// behindAtFirst tells whether a number that becomes known is behind.
+func (t *Partition) behindAtFirst(n *number) bool {
+	if t.deferral.begun == nil && t.deferral.queue.Len() == 0 {
+		return false
+	}
+	if n.id.WABAID != "" {
+		return t.Waits(bytesOf(n.id.WABAID))
+	}
+	return t.Waits(bytesOf(n.id.PhoneNumberID))
+}
+
+// Behind tells whether anything waits for a turn.
+func (t *Partition) Behind() bool { return t.deferral.begun != nil || t.deferral.queue.Len() > 0 }
+
+// Lag is how many records of an input wait, and when the oldest of all that wait was received; zero: none does.
+func (t *Partition) Lag(topic schemas.Topic) (records int, oldest time.Time) {
+	d := &t.deferral
+	if records = d.queue.Of(topic); d.begun != nil && d.begun.Topic == topic {
+		records++
+	}
+	if records == 0 {
+		return 0, time.Time{}
+	}
+	_, oldest, _ = d.longest()
+	return records, oldest
+}
+
+// longest is the business that waits the longest, since when, and how many records of it do; 0: none waits.
+func (d *deferral) longest() (business string, since time.Time, records int) {
+	h, n := d.queue.Longest()
+	if b := d.begun; b != nil && (n == 0 || b.ReceivedAt.Before(h.ReceivedAt) || b.Business == h.Business) {
+		if b.Business != h.Business {
+			n = 0
+		}
+		return b.Business, b.ReceivedAt, n + 1
+	}
+	return h.Business, h.ReceivedAt, n
+}
+
+func (d *deferral) size(s *Size) {
+	s.Deferred, s.DeferredBytes, s.DeferredBusinesses = d.queue.Len(), d.queue.Bytes(), d.queue.Businesses()
+	s.Longest.Business, s.Longest.Since, s.Longest.Records = d.longest()
+	if b := d.begun; b != nil {
+		s.Deferred, s.DeferredBytes = s.Deferred+1, s.DeferredBytes+b.Bytes
+		if !d.queue.Has(bytesOf(b.Business)) {
+			s.DeferredBusinesses++
+		}
+	}
+}
+
+const (
+	stateDeferred = "q|" // q|number|records or done: see package deferred
+	stateBegun    = "o|" // the record that is processed in parts
+)
+
+type begunRecord struct {
+	Version    int    `json:"v"`
+	Business   string `json:"business"`
+	Topic      string `json:"topic"`
+	Offset     int64  `json:"offset"`
+	ReceivedMS int64  `json:"received_ms"`
+	Bytes      int64  `json:"bytes"`
+	progressRecord
+}
+
+const begunVersion = 1
+
+func (d *deferral) flush(t *Partition) {
+	d.queue.TakeState(func(key string, value []byte) {
+		t.state(t.arena.copy(stateDeferred, key), value)
+	})
+	if !d.changed {
+		return
+	}
+	d.changed = false
+	b := d.begun
+	if b == nil {
+		if d.told {
+			d.told = false
+			t.state(t.arena.copy(stateBegun), nil)
+		}
+		return
+	}
+	d.told = true
+	value, err := json.Marshal(begunRecord{begunVersion, b.Business, b.Topic.String(), b.Offset, b.ReceivedAt.UnixMilli(), b.Bytes, b.at.record()})
+	if err != nil {
+		panic(fmt.Sprintf("marshal of strings and numbers: %v", err))
+	}
+	t.state(t.arena.copy(stateBegun), value)
+}
+
+func (d *deferral) restoreBegun(value []byte) error {
+	var r begunRecord
+	if err := json.Unmarshal(value, &r); err != nil {
+		return fmt.Errorf("record that is processed in parts: %w", err)
+	}
+	topic, ok := schemas.ParseTopic(r.Topic)
+	if r.Version != begunVersion || !ok {
+		return fmt.Errorf("record that is processed in parts: version %d, topic %q; it was written by a newer version", r.Version, r.Topic)
+	}
+	d.begun = &begun{at: r.progress()}
+	d.begun.Business, d.begun.Topic, d.begun.Offset = r.Business, topic, r.Offset
+	d.begun.ReceivedAt, d.begun.Bytes = time.UnixMilli(r.ReceivedMS), r.Bytes
+	d.told = true
+	return nil
+}
+
+// restored ends the restoration, before that of the numbers.
+func (d *deferral) restored(t *Partition) {
+	d.queue.Restored()
+	t.recency.each(func(n *number) { n.behind = t.behindAtFirst(n) })
+}

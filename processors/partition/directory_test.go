@@ -1,0 +1,513 @@
+package partition_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/directory"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// partitions are the partitions of a topic: what one passes on to another reaches it.
+type partitions struct {
+	t    *testing.T
+	all  []*harness
+	home map[string]int32 // of a business or a number
+	read []int            // how much of its `rerouted` records each has passed on
+	// restarts lets every partition begin anew from its state after each step.
+	restarts bool
+	sent     int
+}
+
+// newPartitions makes three: the WABA belongs to 0, the number's id to 1, all else to 2.
+func newPartitions(t *testing.T) *partitions {
+	t.Helper()
+	ps := &partitions{t: t, home: map[string]int32{waba: 0, phone: 1}, read: make([]int, 3)}
+	for i := range int32(3) {
+		p := newPartition(t)
+		p.cfg.Partition, p.cfg.Partitions = i, 3
+		p.cfg.PartitionOf = func(business []byte) int32 {
+			if at, ok := ps.home[string(business)]; ok {
+				return at
+			}
+			return 2
+		}
+		p.restart()
+		ps.all = append(ps.all, p)
+	}
+	return ps
+}
+
+// feed lets a partition read a record, as the runner does.
+func (ps *partitions) feed(at int32, body string, headers map[string]string) {
+	ps.t.Helper()
+	ps.from(schemas.TopicRawBulk, at, body, headers)
+}
+
+func (ps *partitions) from(topic schemas.Topic, at int32, body string, headers map[string]string) {
+	ps.t.Helper()
+	p := ps.all[at]
+	p.raw = append(p.raw, rawRecord{[]byte(body), p.clock})
+	o := p.origin(len(p.raw) - 1)
+	o.Headers, o.Topic = nil, topic
+	for k, v := range headers {
+		o.Headers = append(o.Headers, partition.Header{Key: k, Value: []byte(v)})
+		switch k {
+		case schemas.HeaderReceivedAt:
+			ms, err := strconv.ParseInt(v, 10, 64)
+			if err != nil {
+				ps.t.Fatal(err)
+			}
+			o.ReceivedAt = time.UnixMilli(ms)
+			p.raw[len(p.raw)-1].at = o.ReceivedAt
+		case schemas.HeaderOrigin:
+			o.Label = []byte(v)
+		case schemas.HeaderWABA:
+			o.WABA = []byte(v)
+		case schemas.HeaderReplay:
+			o.Replay = &partition.Replay{ID: []byte(v), Seen: p.clock, Own: headers[schemas.HeaderReplayState] == schemas.StateOwn}
+		}
+	}
+	o.Moved = headers[schemas.HeaderRerouted] == schemas.ReroutedMoved || headers[schemas.HeaderReplayRole] == schemas.RoleMoved
+	if o.Replay != nil && !p.task.Replayed(o) {
+		ps.t.Fatalf("partition %d left a replayed record out", at)
+	}
+	b, err := p.scanner.Scan([]byte(body))
+	if err != nil {
+		ps.t.Fatal(err)
+	}
+	p.task.Webhook(o, b)
+	p.releaseAll()
+	p.commit()
+	ps.passOn()
+}
+
+// passOn delivers what was rerouted.
+func (ps *partitions) passOn() {
+	for i, p := range ps.all {
+		for ps.read[i] < len(p.topics[schemas.TopicRerouted]) {
+			r := p.topics[schemas.TopicRerouted][ps.read[i]]
+			ps.read[i]++
+			if ps.restarts {
+				for _, q := range ps.all {
+					q.restart()
+				}
+			}
+			if r.value == nil {
+				to := ps.all[r.partition]
+				to.task.Number(noteOf(ps.t, r))
+				to.commit()
+				continue
+			}
+			ps.from(schemas.TopicRerouted, r.partition, string(r.value), r.headers)
+		}
+	}
+}
+
+// noteOf is a note as the runner gives it to a task.
+func noteOf(t *testing.T, r record) *partition.Origin {
+	t.Helper()
+	ms, err := strconv.ParseInt(r.headers[schemas.HeaderReceivedAt], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &partition.Origin{Topic: schemas.TopicRerouted, Key: []byte(r.key), WABA: []byte(r.headers[schemas.HeaderWABA]), ReceivedAt: time.UnixMilli(ms),
+		Unnamed: r.headers[schemas.HeaderRerouted] == schemas.ReroutedKnown}
+	if id, ok := r.headers[schemas.HeaderReplay]; ok {
+		o.Replay = &partition.Replay{ID: []byte(id)}
+	}
+	return o
+}
+
+// send feeds a webhook where the ingress writes it.
+func (ps *partitions) send(body string) {
+	ps.t.Helper()
+	b, err := split.NewScanner(split.Limits{}).Scan([]byte(body))
+	if err != nil {
+		ps.t.Fatal(err)
+	}
+	key := b.Changes[0].WABA
+	if len(key) == 0 {
+		key = b.Changes[0].PhoneNumberID
+	}
+	at := ps.all[0].cfg.PartitionOf(key)
+	lane := schemas.TopicRawLive
+	if strings.Contains(body, `"history":`) {
+		lane = schemas.TopicRawBulk
+	}
+	ps.sent++
+	ps.feed(at, body, map[string]string{
+		schemas.HeaderReceivedAt: strconv.FormatInt(ps.all[0].clock.UnixMilli(), 10),
+		schemas.HeaderOrigin:     fmt.Sprintf("%s/%d/%d", lane, at, ps.sent),
+	})
+}
+
+func (ps *partitions) wait(d time.Duration) {
+	for _, p := range ps.all {
+		p.clock = p.clock.Add(d)
+	}
+}
+
+// syncs are what is left of `syncs` after compaction, by partition.
+func (ps *partitions) syncs() []string {
+	var all []string
+	for i, p := range ps.all {
+		newest := map[string]record{}
+		for _, r := range p.topics[schemas.TopicSyncs] {
+			newest[r.key] = r
+		}
+		for key, r := range newest {
+			if r.value == nil {
+				continue
+			}
+			s := decodeSync(ps.t, r.value)
+			all = append(all, fmt.Sprintf("%d %s: %s window %d of WABA %q", i, key, s.State, s.Window, s.WABAID))
+		}
+	}
+	return all
+}
+
+// last is the record of `syncs` that was committed last in a partition.
+func (ps *partitions) last(at int) record {
+	rs := ps.all[at].topics[schemas.TopicSyncs]
+	if len(rs) == 0 {
+		ps.t.Fatalf("no sync in partition %d", at)
+	}
+	return rs[len(rs)-1]
+}
+
+func decodeSync(t *testing.T, value []byte) schemas.Sync {
+	t.Helper()
+	p := &harness{t: t, topics: map[schemas.Topic][]record{schemas.TopicSyncs: {{value: value}}}}
+	return events[schemas.Sync](p, schemas.TopicSyncs)[0]
+}
+
+func bareDecline() string {
+	return value(`"history":[{"errors":[{"code":2593109,"title":"off"}]}]`)
+}
+
+func oneContact() string {
+	return envelope("smb_app_state_sync", value(`"state_sync":[{"type":"contact","action":"add","contact":{"full_name":"A","phone_number":"`+user+`"},"metadata":{"timestamp":"1772300000"}}]`))
+}
+
+func TestABareDeclineIsTheKnownNumbersInItsPartition(t *testing.T) {
+	right := []string{"0 " + phone + `: declined window 1 of WABA "` + waba + `"`}
+	for name, play := range map[string]func(*partitions){
+		"known before": func(ps *partitions) { ps.send(oneContact()); ps.wait(time.Hour); ps.send(bareDecline()) },
+		"known after":  func(ps *partitions) { ps.send(bareDecline()); ps.wait(time.Hour); ps.send(oneContact()) },
+		"again": func(ps *partitions) {
+			ps.send(bareDecline())
+			ps.send(oneContact())
+			ps.wait(time.Minute)
+			ps.send(bareDecline())
+			ps.send(envelope("history", bareDecline()))
+		},
+		"in the value's errors": func(ps *partitions) { ps.send(oneContact()); ps.send(value(`"errors":[{"code":2593109}]`)) },
+		"without an array": func(ps *partitions) {
+			ps.send(value(`"history":[{"errors":{"code":"2593109"}}]`))
+			ps.send(oneContact())
+		},
+	} {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, restarts), func(t *testing.T) {
+				ps := newPartitions(t)
+				ps.restarts = restarts
+				play(ps)
+				if got := ps.syncs(); !slices.Equal(got, right) {
+					t.Errorf("syncs are %q, want %q", got, right)
+				}
+				if name == "known before" && len(ps.all[1].topics[schemas.TopicSyncs]) != 0 {
+					t.Error("the partition of the number's id told a sync")
+				}
+			})
+		}
+	}
+}
+
+func TestABareDeclineOfANumberThatNobodyKnowsIsTold(t *testing.T) {
+	ps := newPartitions(t)
+	ps.send(bareDecline())
+	if got, want := ps.syncs(), []string{"1 " + phone + `: declined window 1 of WABA ""`}; !slices.Equal(got, want) {
+		t.Errorf("syncs are %q, want %q", got, want)
+	}
+}
+
+// The tombstone must not be the last that a consumer of all partitions hears of a number.
+func TestASyncThatRunsIsToldAgainAfterTheTombstoneOfAnEarlierDecline(t *testing.T) {
+	ps := newPartitions(t)
+	ps.send(bareDecline())
+	ps.wait(time.Hour)
+	ps.send(chunk(0, 1, 100, "m1"))
+	if got, want := ps.syncs(), []string{"0 " + phone + `: running window 1 of WABA "` + waba + `"`}; !slices.Equal(got, want) {
+		t.Errorf("syncs are %q, want %q", got, want)
+	}
+	if r := ps.last(1); r.value != nil || r.headers[schemas.HeaderCEType] != schemas.TypeSyncRemoved {
+		t.Errorf("the last record of the number's partition is %s %s", r.headers[schemas.HeaderCEType], r.value)
+	}
+	told := ps.all[0].topics[schemas.TopicSyncs]
+	if len(told) != 2 || string(told[0].value) != string(told[1].value) || told[0].headers[schemas.HeaderCEID] == told[1].headers[schemas.HeaderCEID] {
+		t.Errorf("%d records of the sync: want it twice, as two events", len(told))
+	}
+	for i, p := range ps.all {
+		if n := len(p.topics[schemas.TopicOther]) + len(p.topics[schemas.TopicDLQ]); n != 0 {
+			t.Errorf("partition %d: %d records on other and dlq", i, n)
+		}
+	}
+}
+
+func TestOtherBareValuesOfAKnownNumberAreItsWABAs(t *testing.T) {
+	ps := newPartitions(t)
+	ps.restarts = true
+	ps.send(oneContact())
+	ps.wait(time.Hour)
+	ps.send(chunk(0, 1, 50, "m1"))
+	ps.send(value(`"history":[{"metadata":{"phase":0,"chunk_order":3,"progress":100},"threads":[{"id":"` + user + `","messages":[` + text("m3") + `]}]}]`))
+	ps.send(value(`"messages":[` + text("live") + `]`))
+	ps.send(chunk(0, 2, 50, "m2"))
+	if got := wamids(events[schemas.Message](ps.all[0], schemas.TopicHistory)); !slices.Equal(got, []string{"m1", "m2", "m3"}) {
+		t.Errorf("history is %v", got)
+	}
+	live := events[schemas.Message](ps.all[0], schemas.TopicMessages)
+	if len(live) != 1 || live[0].WABAID != waba {
+		t.Errorf("messages are %+v", live)
+	}
+}
+
+func TestInOnePartitionABareDeclineFindsItsNumber(t *testing.T) {
+	for _, first := range []string{"number", "decline"} {
+		ps := newPartitions(t)
+		ps.home[phone] = 0
+		ps.restarts = true
+		if first == "number" {
+			ps.send(oneContact())
+		}
+		ps.send(bareDecline())
+		ps.send(oneContact())
+		if got, want := ps.syncs(), []string{"0 " + phone + `: declined window 1 of WABA "` + waba + `"`}; !slices.Equal(got, want) {
+			t.Errorf("%s first: syncs are %q, want %q", first, got, want)
+		}
+	}
+}
+
+// A replay writes each body where its business is. The WABA of a number that names itself alone it may have read before.
+func TestABareDeclineThatIsReplayedIsTheKnownNumbers(t *testing.T) {
+	right := []string{"0 " + phone + `: declined window 1 of WABA "` + waba + `"`}
+	replayed := func(n int, more ...string) map[string]string {
+		hs := map[string]string{
+			schemas.HeaderReplay: "r", schemas.HeaderOrigin: fmt.Sprintf("raw.bulk/9/%d", n),
+			schemas.HeaderReceivedAt: strconv.FormatInt(start.Add(time.Duration(n)*time.Minute).UnixMilli(), 10),
+		}
+		for i := 0; i < len(more); i += 2 {
+			hs[more[i]] = more[i+1]
+		}
+		return hs
+	}
+	moved := func(n int) map[string]string {
+		return replayed(n, schemas.HeaderWABA, waba, schemas.HeaderReplayRole, schemas.RoleMoved)
+	}
+	for name, play := range map[string]func(*partitions){
+		"known to the replay": func(ps *partitions) {
+			ps.feed(0, oneContact(), replayed(1))
+			ps.feed(0, bareDecline(), replayed(2, schemas.HeaderWABA, waba))
+		},
+		"known of late": func(ps *partitions) {
+			ps.feed(0, oneContact(), replayed(1))
+			ps.feed(1, bareDecline(), replayed(2))
+			ps.feed(0, bareDecline(), moved(2))
+		},
+		"known of late, and read elsewhere later": func(ps *partitions) {
+			ps.feed(0, oneContact(), replayed(1))
+			ps.feed(0, bareDecline(), moved(2))
+			ps.feed(1, bareDecline(), replayed(2))
+		},
+		"known after": func(ps *partitions) {
+			ps.feed(1, bareDecline(), replayed(1))
+			ps.feed(0, oneContact(), replayed(2))
+			ps.feed(0, bareDecline(), moved(1))
+		},
+		"known after the replay": func(ps *partitions) {
+			ps.feed(1, bareDecline(), replayed(1))
+			ps.wait(time.Hour)
+			ps.send(oneContact())
+		},
+		"after the end of its copy": func(ps *partitions) {
+			ps.feed(0, oneContact(), replayed(1))
+			ps.feed(0, bareDecline(), moved(2))
+			ps.all[0].endOfReplay("r", start.Add(time.Hour), start)
+			ps.all[0].commit()
+			ps.feed(1, bareDecline(), replayed(2))
+		},
+	} {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, restarts), func(t *testing.T) {
+				ps := newPartitions(t)
+				ps.restarts = restarts
+				play(ps)
+				if got := ps.syncs(); !slices.Equal(got, right) {
+					t.Errorf("syncs are %q, want %q", got, right)
+				}
+				if got := ps.last(0).headers[schemas.HeaderReplay]; got != "r" && name != "known after the replay" {
+					t.Errorf("the sync names the replay %q", got)
+				}
+				if strings.HasPrefix(name, "after the end") && ps.all[0].task.Replaying(start) {
+					t.Error("what another partition passed on opened the replay again")
+				}
+			})
+		}
+	}
+	// Into the same topics: neither the live sync nor its place changes.
+	ps := newPartitions(t)
+	ps.send(oneContact())
+	ps.send(bareDecline())
+	before := len(ps.all[0].topics[schemas.TopicSyncs]) + len(ps.all[1].topics[schemas.TopicSyncs])
+	ps.feed(0, oneContact(), replayed(1, schemas.HeaderReplayState, schemas.StateOwn))
+	ps.feed(1, bareDecline(), replayed(2, schemas.HeaderReplayState, schemas.StateOwn))
+	ps.feed(0, bareDecline(), replayed(3, schemas.HeaderReplayState, schemas.StateOwn, schemas.HeaderWABA, waba))
+	if after := len(ps.all[0].topics[schemas.TopicSyncs]) + len(ps.all[1].topics[schemas.TopicSyncs]); after != before {
+		t.Errorf("%d records of syncs after the replay, %d before it", after, before)
+	}
+	if got := ps.syncs(); !slices.Equal(got, right) {
+		t.Errorf("syncs are %q, want %q", got, right)
+	}
+}
+
+func TestTheDirectoryIsARecordOfSomeBytesForEachNumber(t *testing.T) {
+	ps := newPartitions(t)
+	ps.send(oneContact())
+	ps.send(chunk(0, 1, 100, "m1"))
+	notes := ps.all[0].topics[schemas.TopicRerouted]
+	if len(notes) != 1 || notes[0].partition != 1 || notes[0].key != phone || notes[0].value != nil {
+		t.Errorf("notes are %+v, want one, without a value", notes)
+	}
+	state := ps.all[1].topics[schemas.TopicState]
+	if len(state) != 1 || state[0].key != "d|"+phone || len(state[0].value) > 2*len(waba)+16 {
+		t.Errorf("state of the number's partition is %+v", state)
+	}
+}
+
+func TestABareDeclineFollowsANumberToAnotherWABA(t *testing.T) {
+	ps := newPartitions(t)
+	ps.restarts = true
+	elsewhere := func(body string) string { return strings.ReplaceAll(body, waba, "200000000000002") }
+	ps.send(oneContact())
+	ps.send(elsewhere(oneContact()))
+	ps.wait(time.Hour)
+	ps.send(accountEvent("PARTNER_ADDED", "", ps.all[0].clock)) // back again
+	ps.wait(time.Hour)
+	ps.send(bareDecline())
+	if got, want := ps.syncs(), []string{"0 " + phone + `: declined window 1 of WABA "` + waba + `"`}; !slices.Equal(got, want) {
+		t.Errorf("syncs are %q, want %q", got, want)
+	}
+}
+
+// Whether the note about a number overtakes a bare value, or the other way about, a consumer sees the same.
+func TestABareValueIsItsWABAsOnlyWhereTheNumberWasNamedLongBefore(t *testing.T) {
+	message := func(id string) string { return value(`"messages":[` + text(id) + `]`) }
+	for _, c := range []struct {
+		name string
+		play func(*partitions)
+		want string // the WABA of the message, and where it left
+	}{
+		{"in the millisecond of the first", func(ps *partitions) { ps.send(oneContact()); ps.send(message("m")) }, "1 "},
+		{"before it", func(ps *partitions) { ps.send(message("m")); ps.send(oneContact()) }, "1 "},
+		{"a moment too soon", func(ps *partitions) {
+			ps.send(oneContact())
+			ps.wait(directory.Settled - time.Millisecond)
+			ps.send(message("m"))
+		}, "1 "},
+		{"settled", func(ps *partitions) { ps.send(oneContact()); ps.wait(directory.Settled); ps.send(message("m")) }, "0 " + waba},
+		{"named by history alone", func(ps *partitions) { ps.send(chunk(0, 1, 100, "m1")); ps.wait(time.Hour); ps.send(message("m")) }, "1 "},
+		{"received before, and read later", func(ps *partitions) {
+			at := ps.all[0].clock
+			ps.send(oneContact())
+			ps.wait(time.Hour)
+			ps.feed(1, message("m"), map[string]string{schemas.HeaderReceivedAt: strconv.FormatInt(at.UnixMilli(), 10), schemas.HeaderOrigin: "raw.live/1/99"})
+		}, "1 "},
+		{"named earlier than it was told at first", func(ps *partitions) {
+			at := ps.all[0].clock
+			ps.wait(time.Hour)
+			ps.send(oneContact())
+			ps.feed(0, envelope("messages", value(`"messages":[`+text("x")+`]`)), map[string]string{schemas.HeaderReceivedAt: strconv.FormatInt(at.UnixMilli(), 10), schemas.HeaderOrigin: "raw.live/0/99"})
+			ps.send(message("m"))
+		}, "0 " + waba},
+	} {
+		for _, restarts := range []bool{false, true} {
+			ps := newPartitions(t)
+			ps.restarts = restarts
+			c.play(ps)
+			var got []string
+			for i, p := range ps.all {
+				for _, m := range events[schemas.Message](p, schemas.TopicMessages) {
+					if m.WAMID == "m" {
+						got = append(got, fmt.Sprint(i, " ", m.WABAID))
+					}
+				}
+			}
+			if !slices.Equal(got, []string{c.want}) {
+				t.Errorf("%s: the message left as %q, want %q", c.name, got, c.want)
+			}
+		}
+	}
+}
+
+// A removal may come late, after the number has moved to another WABA: it does not take it back.
+func TestARemovalDoesNotTakeANumberBack(t *testing.T) {
+	ps := newPartitions(t)
+	ps.send(oneContact())
+	ps.wait(time.Minute)
+	ps.send(strings.ReplaceAll(oneContact(), waba, "200000000000002"))
+	ps.wait(time.Minute)
+	ps.send(accountEvent("PARTNER_REMOVED", "", ps.all[0].clock))
+	ps.wait(time.Hour)
+	ps.send(value(`"messages":[` + text("m") + `]`))
+	if got := events[schemas.Message](ps.all[2], schemas.TopicMessages); len(got) != 1 || got[0].WABAID != "200000000000002" {
+		t.Errorf("messages of the other WABA are %+v", got)
+	}
+}
+
+// One message, bare and in its envelope, are two events of one id, whether or not one partition handles both.
+func TestABareCopyIsKnownAgainByItself(t *testing.T) {
+	for _, home := range []int32{0, 1} {
+		ps := newPartitions(t)
+		ps.home[phone] = home
+		bare := value(`"messages":[` + text("m") + `]`)
+		for range 2 {
+			ps.send(bare)
+			ps.send(envelope("messages", bare))
+		}
+		var ids []string
+		for _, p := range ps.all {
+			for _, r := range p.topics[schemas.TopicMessages] {
+				ids = append(ids, r.headers[schemas.HeaderCEID])
+			}
+		}
+		if len(ids) != 2 || ids[0] != ids[1] {
+			t.Errorf("number in partition %d: ids %q, want one twice", home, ids)
+		}
+	}
+}
+
+// A state record must not change the bytes.
+func TestTheErrorsOfADeclineStayVerbatimAfterARestart(t *testing.T) {
+	errs := `[ {"code": 2593109,  "title": "off"} ]`
+	p := newPartition(t)
+	p.webhook(envelope("history", value(`"history":[{"errors":`+errs+`}]`)))
+	p.restart()
+	p.webhook(accountEvent("PARTNER_APP_INSTALLED", "", p.clock))
+	p.webhook(envelope("history", value(`"history":[{"errors":`+errs+`},{"errors":[{"code":1}]}]`)))
+	told := p.topics[schemas.TopicSyncs]
+	for _, r := range told {
+		if !strings.Contains(string(r.value), `"error":`+errs) {
+			t.Errorf("the sync is %s", r.value)
+		}
+	}
+	if len(told) < 2 {
+		t.Errorf("%d records of syncs: the restart was not tried", len(told))
+	}
+}

@@ -1,0 +1,29 @@
+// Package task is one partition of the pipeline as a deterministic machine. It has the state of the partition's
+// businesses, and emits the records that follow from the next webhook or from the passing of time.
+//
+// It composes the pure packages (history, contacts, media, account, directory, people, identity, deferred, known) and
+// routes between them. It has no clock, goroutine, I/O or Kafka type, so a test can simulate a week in a millisecond.
+//
+// Duties of the owner:
+//
+//   - Restore: pass every record of the partition of `state` to RestoreState, and every record of `contacts` to
+//     RestoreContact, then call Restored. If Incomplete is not 0 after that, pass the partition of `history` to Relearn
+//     and call Relearned.
+//   - Transaction: call Begin. Then pass each record in offset order per topic: to Webhook if it is of raw.live or
+//     rerouted, to Part if it is of raw.bulk, and to Number if it is a note about a phone number. Records of a replay or
+//     a requeue go to Replayed or Requeued first, which report whether to process them. End with Flush. All emitted
+//     records, and the offsets of the records that were read, belong to this transaction.
+//   - Held chunks: while Wanted names a chunk, read its record again and call Release, or Lost if the log no longer has
+//     it. Do so before the next record of raw.bulk.
+//   - Parts: Bound gives the budget of a transaction. Without budget, Part, GoOn and Release emit a part only. Begun
+//     then names the record, and GoOn continues with it; Wanted names a chunk again.
+//   - Deferral: Defer adds a record to the queue instead of processing it. Start takes the first one of a business,
+//     followed by GoOn, or by Abandon if it cannot be read.
+//   - Abort: if the transaction was not committed, discard the task and restore another one. A task has no undo.
+//   - Time: call Tick only with a time before which every acknowledged record has been read. Otherwise a backlog would
+//     be mistaken for silence. Call PassFor with each record of raw.bulk and the time of its receipt, before Part. Call
+//     GiveUp with the owner's clock to end silent replays.
+//
+// One goroutine at a time owns a task. Emitted records refer to the workspace of Begin and to the bytes of the webhook.
+// Both must stay unchanged until the transaction has ended.
+package partition

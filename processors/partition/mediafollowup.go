@@ -1,0 +1,185 @@
+package partition
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/processors/people"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// asset is a message or echo that is, or may be, the asset of a past message. While it waits for its
+// placeholder it is in the `state` topic in this form.
+type mediaFollowUp struct {
+	Key schemas.Hash
+	// Doubtful marks an echo that only looks like one: without a placeholder it is an echo after all.
+	Doubtful   bool
+	Echo       bool // from message_echoes[]
+	Message    split.Message
+	Side       *people.Side `json:",omitempty"` // nil in records of earlier versions
+	Profiles   []byte       // of the Side
+	Display    []byte       `json:",omitempty"` // the business's number as the webhook has it
+	Origin     []byte
+	Source     []byte `json:",omitempty"`
+	ReceivedAt time.Time
+	Standby    bool   `json:",omitempty"`
+	Replay     []byte `json:",omitempty"`
+	Event      string `json:",omitempty"` // the only one that may leave; see Requeue
+}
+
+// placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
+func (t *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
+	p := media.Placeholder{Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction}
+	waited := t.remember(n, key, bytesOf(m.WAMID), p, receivedAt)
+	assets := make([]*mediaFollowUp, len(waited))
+	for i := range waited {
+		assets[i] = mediaFollowUpOf(waited[i])
+	}
+	// Of several the one that was received first leaves, whichever came to this partition first.
+	order := make([]int, len(assets))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return assets[i].ReceivedAt.Compare(assets[j].ReceivedAt) })
+	for _, i := range order {
+		w, a := waited[i], assets[i]
+		// A message to a broadcast list has its token in every chat: the others' follow-ups wait on.
+		if _, joined := t.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
+			continue
+		}
+		t.emitMediaFollowUp(n, a)
+	}
+}
+
+func (t *Partition) emitWaiting(n *number, waited []media.FollowUp) {
+	for _, w := range waited {
+		t.emitMediaFollowUp(n, mediaFollowUpOf(w))
+	}
+}
+
+func mediaFollowUpOf(w media.FollowUp) *mediaFollowUp {
+	a := &mediaFollowUp{}
+	if err := json.Unmarshal(w.Value, a); err != nil {
+		panic(fmt.Sprintf("follow-up that this task encoded: %v", err)) // RestoreState has checked those of other versions
+	}
+	return a
+}
+
+// pastMedia takes a message or echo that is, or may be, the asset of a past message.
+func (t *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
+	var known bool
+	if t.hasPlaceholders(l.n) {
+		_, known = t.placeholderOf(l.n, t.messageKey(l.c, l.n.id.PhoneNumberID, msg), msg)
+	}
+	opened, running := l.n.history.Running()
+	item := media.Item{
+		Field: l.c.Field, Echo: echo, Type: msg.Type, Timestamp: msg.Timestamp, PlaceholderKnown: known,
+		Awaiting: l.n.history.Awaiting(), ReceivedAt: l.o.ReceivedAt,
+	}
+	if running {
+		item.WindowOpenedAt = opened
+	}
+	route := media.RouteOf(item)
+	if route == media.Live {
+		return false
+	}
+	side := *t.people.Message(l.c, l.n.display(l.c, l.o.ReceivedAt), msg, echo)
+	key := t.messageKey(l.c, l.n.id.PhoneNumberID, msg)
+	a := &mediaFollowUp{
+		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
+		Display: l.c.DisplayPhoneNumber, Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: l.standby(),
+	}
+	if l.o.Replay != nil {
+		a.Replay = l.o.Replay.ID
+	}
+	if l.o.Requeue != nil {
+		a.Event = l.o.Requeue.Event
+	}
+	// Its chunk can still come, also that of a sync that has not begun or has begun again.
+	if !known {
+		value, err := json.Marshal(a)
+		if err != nil {
+			panic(fmt.Sprintf("marshal of numbers and bytes: %v", err))
+		}
+		if l.n.media.Wait(l.o.ReceivedAt, t.joinKey(l.n, key, msg.ID), value) {
+			return true
+		}
+	}
+	t.emitMediaFollowUp(l.n, a)
+	return true
+}
+
+// asset emits a follow-up: as media of the past, with what its placeholder says where that is known; or, for
+// an echo that only looked like one, as the echo that it is, marked historical.
+func (t *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
+	msg := &a.Message
+	place, joined := t.placeholderOf(n, a.Key, msg)
+	o := &Origin{ReceivedAt: a.ReceivedAt, Source: a.Source, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
+	if a.Event != "" {
+		o.Requeue = &Requeue{Event: a.Event}
+	}
+	if len(a.Replay) > 0 {
+		o.Replay = &Replay{ID: a.Replay}
+	}
+	l := &liveChange{o: o, c: &split.Change{DisplayPhoneNumber: a.Display}, n: n, origin: a.Origin}
+	l.c.MayHaveSpace()
+	if a.Standby {
+		l.c.Field = []byte(fieldStandby)
+	}
+	side := t.sideOf(n, a)
+	if !joined && a.Doubtful {
+		opened, ok := n.history.Opened()
+		t.liveMessage(l, msg, &side, a.Echo, ok && media.Before(msg.Timestamp, opened))
+		return
+	}
+	// One event a message, whatever the shapes in which its asset came.
+	rank := min(rankOf(msg), schemas.RankConcrete)
+	key, came := a.Key, false
+	if a.Standby {
+		came = t.left(o, t.now, n.known(schemas.MessageEventID(schemas.TypeMedia, key, 0)), rank)
+		key = schemas.StandbyKey(key)
+	}
+	id := schemas.MessageEventID(schemas.TypeMedia, key, rank)
+	first := !came && t.first(o, t.now, id, n.known(schemas.MessageEventID(schemas.TypeMedia, key, 0)), rank)
+	if first && joined {
+		first = t.firstOfTwins(l, msg.ID, place.Thread, rank)
+	}
+	if !first {
+		t.counts.Duplicates[KindMedia]++
+		return
+	}
+	e := l.event(schemas.TopicMedia, schemas.TypeMedia)
+	m := l.message()
+	fill(&m, msg)
+	m.Kind, m.Rank = schemas.KindMedia, &ranks[rank]
+	m.Historical, m.Joined = true, &joined
+	m.WAMIDToken = t.wamidToken(msg.ID)
+	if joined {
+		m.Timestamp = place.Timestamp
+		side = people.Joined(&side, place.Thread, place.Group, place.Direction)
+	}
+	on(&m, &side)
+	e.id = id
+	e.time, e.subject = unix(m.Timestamp), t.arena.copy(m.WAMID)
+	m.Original = json.RawMessage(msg.Raw)
+	t.put(&e, o, t.key(m.PhoneNumberID, cmp.Or(m.WAMID, id.Hex())), t.message(&m))
+}
+
+// sideOf is the other side of a follow-up, as it was when it came.
+func (t *Partition) sideOf(n *number, a *mediaFollowUp) people.Side {
+	if a.Side == nil {
+		side := *t.people.Message(&split.Change{}, bytesOf(n.id.DisplayPhoneNumber), &a.Message, a.Echo)
+		if len(a.Profiles) > 0 && a.Profiles[0] == '[' {
+			side.Profiles = a.Profiles
+		}
+		return side
+	}
+	side := *a.Side
+	side.Profiles = a.Profiles
+	return side
+}

@@ -1,0 +1,67 @@
+package partition
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/split"
+)
+
+// PiecesMin is how many chunks of a body wait before they are made pieces of their own: it costs less to cut the body again
+// for as few.
+const PiecesMin = 8
+
+// Pieces copies the chunks of a body that wait, so that each can be released without the rest of its body, in the order in
+// which they will leave. It is for what Webhook or Release has just processed, before other bytes take its place; nil where few
+// wait, or the body has to be there as a whole.
+func (t *Partition) Pieces(o *Origin, b *split.Body) []*split.Piece {
+	if o.Requeue != nil || !b.ManyChunks(PiecesMin) {
+		return nil
+	}
+	if s := t.replayStateOf(o); s != nil {
+		return s.Pieces(o, b)
+	}
+	t.people.Begin()
+	var all []*split.Piece
+	for i := range b.Changes[:min(len(b.Changes), math.MaxUint16+1)] {
+		c := &b.Changes[i]
+		if len(c.History) == 0 {
+			continue
+		}
+		waba := c.WABA
+		if len(waba) == 0 {
+			waba = t.wabaOf(o, c)
+		}
+		t.scratch = append(append(append(t.scratch[:0], waba...), '/'), c.PhoneNumberID...)
+		if n, ok := t.numbers[str(t.scratch)]; ok {
+			all = t.piecesOf(all, n, o, b, i)
+		}
+	}
+	if len(all) < PiecesMin {
+		return nil
+	}
+	slices.SortStableFunc(all, func(x, y *split.Piece) int {
+		return cmp.Or(cmp.Compare(x.Phase, y.Phase), cmp.Compare(x.ChunkOrder, y.ChunkOrder))
+	})
+	return all
+}
+
+func (t *Partition) piecesOf(all []*split.Piece, n *number, o *Origin, b *split.Body, change int) []*split.Piece {
+	c := &b.Changes[change]
+	var of *split.PieceChange
+	for k := range c.History[:min(len(c.History), math.MaxUint16+1)] {
+		el := &c.History[k]
+		ref := history.Ref{Topic: o.Topic, Offset: o.Offset, Change: uint16(change), Element: uint16(k)}
+		if !el.Apart() || !n.history.Waits(ref, el.Phase, el.ChunkOrder) {
+			continue
+		}
+		if of == nil {
+			of = b.PieceChange(change)
+			defer of.Done()
+		}
+		all = append(all, of.Piece(k, t.people.About(c, el)))
+	}
+	return all
+}

@@ -1,0 +1,58 @@
+package partition
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// pastEvent is what an event of the topic history tells of the message that left.
+type pastEvent struct {
+	WABAID        string               `json:"waba_id"`
+	PhoneNumberID string               `json:"phone_number_id"`
+	WAMID         string               `json:"wamid"`
+	Timestamp     int64                `json:"timestamp"`
+	Rank          schemas.Rank         `json:"rank"`
+	Sync          schemas.SyncPosition `json:"sync"`
+	Original      json.RawMessage      `json:"original"`
+}
+
+// Relearn takes an event of this partition's history, where the restored state is incomplete: its message is known again, and
+// does not leave once more. It comes after Restored, for all events that there are, and Relearned ends it.
+func (t *Partition) Relearn(value []byte) error {
+	var e pastEvent
+	if err := json.Unmarshal(value, &e); err != nil {
+		return fmt.Errorf("event of the history: %w", err)
+	}
+	n, ok := t.numbers[e.WABAID+"/"+e.PhoneNumberID]
+	if !ok {
+		return nil
+	}
+	var id schemas.Hash
+	if e.WAMID != "" {
+		id, t.scratch = schemas.MessageKey(t.scratch, bytesOf(e.PhoneNumberID), bytesOf(e.WAMID))
+	} else {
+		id, t.scratch = schemas.HashParts(t.scratch, bytesOf(e.PhoneNumberID), nil, schemas.AppendCompact(nil, e.Original))
+	}
+	n.history.Relearn(e.Sync.Window, id, e.Rank)
+	if e.Rank == schemas.RankEdit {
+		content := e.Original
+		var original struct {
+			Edit json.RawMessage `json:"edit"`
+		}
+		if json.Unmarshal(e.Original, &original) == nil && len(original.Edit) > 0 && original.Edit[0] == '{' {
+			content = original.Edit
+		}
+		n.history.Relearn(e.Sync.Window, schemas.EditKey(id, e.Timestamp, schemas.AppendCompact(nil, content)), e.Rank)
+	}
+	return nil
+}
+
+// Relearned ends what Relearn began.
+func (t *Partition) Relearned() {
+	t.recency.each(func(n *number) {
+		n.history.Relearned()
+		t.touch(n)
+	})
+}

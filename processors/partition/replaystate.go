@@ -1,0 +1,164 @@
+package partition
+
+import (
+	"strings"
+	"time"
+
+	"github.com/coexstream/coexstream/processors/media"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// scope is the state that a replay into the topics from which it was read has for itself: windows, known
+// messages and waiting follow-ups of another time than the live ones. It begins empty and is given up at the
+// replay's end. It is a task of its own, whose outer one lends it what is one for both: the table of contacts,
+// where the newest wins whoever tells it, and the numbers of the windows.
+//
+// What it emits leaves as it is, but for syncs, whose newest record is the live one, and its state, which stands
+// under keys of its own.
+type replayState struct {
+	*Partition
+	keys   map[string]bool // of its records on `state`
+	ending bool            // its replay has ended: what it holds leaves, then it goes
+}
+
+const stateReplayState = "p|" // p|id|key of the scope's state
+
+// newScope makes an empty scope. The configuration has been validated.
+func (t *Partition) newReplayState(id string) *replayState {
+	inner, err := New(t.cfg)
+	if err != nil {
+		panic("task: a scope of a configuration that was valid: " + err.Error())
+	}
+	s := &replayState{Partition: inner, keys: map[string]bool{}}
+	inner.outer, inner.contacts, inner.Workspace, inner.turn = t, t.contacts, t.Workspace, turnUse{Turn: t.turn.Turn}
+	inner.out = func(r Record) { t.replayStateRecord(s, id, r) }
+	return s
+}
+
+// ofScope passes a record of a scope on.
+func (t *Partition) replayStateRecord(s *replayState, id string, r Record) {
+	switch r.Topic {
+	case schemas.TopicSyncs:
+		s.counts.Events[schemas.TopicSyncs]--
+		return
+	case schemas.TopicState:
+		if r.Value == nil {
+			delete(s.keys, string(r.Key))
+		} else {
+			s.keys[string(r.Key)] = true
+		}
+		r.Key = t.arena.copy(stateReplayState, id, "|", str(r.Key))
+	}
+	t.out(r)
+}
+
+// scope is where a record is processed; nil: here.
+func (t *Partition) replayStateOf(o *Origin) *replayState {
+	if t.outer != nil || o.Replay == nil || !o.Replay.Own {
+		return nil
+	}
+	if r := t.replays.find(str(o.Replay.ID)); r != nil {
+		return r.own
+	}
+	return nil
+}
+
+// scopes calls do for each scope.
+func (t *Partition) eachReplayState(do func(*replayState)) {
+	for _, r := range t.replays.open {
+		if r.own != nil {
+			do(r.own)
+		}
+	}
+}
+
+// PassFor is Pass for a record of raw.bulk: of a replay with a state of its own, it is that state's time.
+func (t *Partition) PassFor(o *Origin, at time.Time) {
+	if o.Replay == nil || !o.Replay.Own {
+		t.Pass(at)
+	} else if s := t.replayStateOf(o); s != nil && !s.ending {
+		s.Pass(at)
+	}
+}
+
+// finish lets everything leave that a scope holds, as if its time went on for ever.
+func (s *replayState) finish(last time.Time) {
+	s.ending = true
+	s.ticked = last.AddDate(100, 0, 0)
+	s.schedule.refresh()
+	for {
+		n, ok := s.schedule.next(s.ticked)
+		if !ok {
+			return
+		}
+		s.catchUp(n, inHand{})
+	}
+}
+
+// beginScopes lends the scopes what a transaction's work needs.
+func (t *Partition) beginReplayStates() {
+	t.eachReplayState(func(s *replayState) {
+		s.Workspace = t.Workspace
+		s.counts.reset()
+	})
+}
+
+// flushScopes ends the transaction's work of the scopes, and gives up those that are done.
+func (t *Partition) flushReplayStates() {
+	for i := len(t.replays.open) - 1; i >= 0; i-- {
+		r := t.replays.open[i]
+		if r.own == nil {
+			continue
+		}
+		_, wanted := r.own.Wanted()
+		if r.own.ending && !wanted {
+			for key := range r.own.keys {
+				t.state(t.arena.copy(stateReplayState, r.id, "|", key), nil)
+			}
+			t.forgetReplay(r)
+		} else {
+			r.own.Flush()
+		}
+		t.counts.add(&r.own.counts)
+	}
+}
+
+// restoreScope takes a record of a scope's state.
+func (t *Partition) restoreReplayState(rest string, value []byte) error {
+	id, key, _ := strings.Cut(rest, "|")
+	r := t.replays.find(id)
+	if r == nil {
+		r = t.openReplay(id)
+	}
+	if r.own == nil {
+		r.own = t.newReplayState(id)
+	}
+	r.own.keys[key] = true
+	return r.own.RestoreState(key, value)
+}
+
+// numbersOfWindows lets a scope count the windows of a number as the live state does, where that remembers them.
+func (t *Partition) numbersOfWindows(n *number) {
+	if t.outer == nil {
+		return
+	}
+	key := n.id.WABAID + "/" + n.id.PhoneNumberID
+	n.history.NumberWindows(func(at time.Time) int32 {
+		if live, ok := t.outer.numbers[key]; ok {
+			return live.history.WindowAt(at)
+		}
+		return 0
+	})
+}
+
+// findPlaceholder is the placeholder of a message: for a scope also one that the live state knows, of a chunk
+// that is not replayed.
+func (t *Partition) findPlaceholder(n *number, key schemas.Hash) (media.Placeholder, bool) {
+	p, ok := n.media.Find(key)
+	if !ok && t.outer != nil {
+		if live, known := t.outer.numbers[n.id.WABAID+"/"+n.id.PhoneNumberID]; known {
+			return live.media.Find(key)
+		}
+	}
+	return p, ok
+}

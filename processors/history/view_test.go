@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/known"
+	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -135,7 +135,7 @@ func TestMessagesThatAreRelearnedAreKnownAndWritten(t *testing.T) {
 		if o.state[key] = value; key[0] != 'k' {
 			return
 		}
-		n := (len(value) - 1) / known.EntryBytes
+		n := (len(value) - 1) / dedup.EntryBytes
 		if pages, entries = pages+1, entries+n; n > relearnPageEntries {
 			t.Errorf("a page of %d messages", n)
 		}

@@ -294,3 +294,30 @@ func TestRecordsOfAnotherVersionAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestChunksWithoutAnOrderAreHeldInTheirPhase(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	for i := range 3 {
+		c := ordered(2, 0, int64(i))
+		c.HasOrder, c.Digest.Lo = false, uint64(i)<<8
+		n.Chunk(epoch, c)
+	}
+	if s, _ := n.TakeSync(); len(s.Phases) != 1 || s.Phases[0].Held != 3 || s.ChunksHeld != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestASyncIsOpenedByTheFirstChunkSinceTheAccountEvent(t *testing.T) {
+	cfg := DefaultConfig()
+	n := NewNumber(&cfg, testIdentity)
+	for i, at := range []time.Duration{0, 2 * time.Hour, time.Hour, 90 * time.Minute} {
+		c := ordered(0, int32(i+1), int64(i))
+		c.ReceivedAt = epoch.Add(at)
+		n.Boundary(epoch, Boundary{ReceivedAt: epoch.Add(time.Hour)})
+		n.Chunk(epoch, c)
+	}
+	if at, _ := n.Opened(); !at.Equal(epoch.Add(time.Hour)) || n.last().number != 2 {
+		t.Errorf("window %d opened at %v", n.last().number, at)
+	}
+}

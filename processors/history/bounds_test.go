@@ -270,3 +270,75 @@ func TestAChunkThatMayLeaveIsNoReasonForATick(t *testing.T) {
 		t.Errorf("the deadline is %v, want %v", got, want)
 	}
 }
+
+// What a number costs is told by all that it remembers.
+func TestMemoryGrowsWithAllThatIsRemembered(t *testing.T) {
+	cfg := DefaultConfig()
+	const chunks = 1000
+	const identity = 10 // bytes of a chunk's identity at least; at most twice as many
+	leave := func(n *Number, lost bool) {
+		for {
+			d, ok := n.Next(epoch)
+			if !ok {
+				return
+			}
+			if lost {
+				n.Missing(epoch, d)
+			} else {
+				n.Left(epoch, d, 0, 0, nil)
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		fill  func(n *Number)
+		bytes int // at least; at most 2.5 times as many
+	}{
+		"errors of a decline": {func(n *Number) {
+			n.Decline(epoch, epoch, []byte(`[{"title":"`+strings.Repeat("x", 60_000)+`"}]`))
+		}, 60_000},
+		"chunks without an order": {func(n *Number) {
+			for i := range chunks {
+				c := ordered(0, int32(i), int64(i))
+				c.HasOrder = false
+				n.Chunk(epoch, c)
+			}
+		}, chunks * (heldBytes + identity)},
+		"phases": {func(n *Number) {
+			for i := range int32(PhaseMax + 1) {
+				n.Chunk(epoch, ordered(i, 1, int64(i)))
+				n.Tick(epoch.Add(time.Hour))
+				leave(n, false)
+			}
+		}, (PhaseMax + 1) * (int(unsafe.Sizeof(phase{})) + identity)},
+		"gaps": {func(n *Number) {
+			for i := range int32(chunks) {
+				n.Chunk(epoch, ordered(0, 2*i+2, int64(i)))
+			}
+			n.Tick(epoch.Add(time.Hour))
+			leave(n, false)
+		}, chunks * (int(unsafe.Sizeof(gap{})) + identity)},
+		"chunks that were lost": {func(n *Number) {
+			for i := range int32(chunks) {
+				n.Chunk(epoch, ordered(0, i+1, int64(i)))
+				leave(n, true)
+			}
+		}, chunks * (2*int(unsafe.Sizeof(schemas.Hash{})) + int(unsafe.Sizeof(gap{})) + identity)},
+		"windows": {func(n *Number) {
+			for i := range windowsMax {
+				c := ordered(0, 1, int64(i))
+				c.ReceivedAt = epoch.Add(time.Duration(i) * time.Hour)
+				n.Boundary(epoch, Boundary{ReceivedAt: c.ReceivedAt})
+				n.Chunk(epoch, c)
+				leave(n, false)
+			}
+		}, windowsMax * int(unsafe.Sizeof(window{})+unsafe.Sizeof(phase{}))},
+	} {
+		n := NewNumber(&cfg, testIdentity)
+		empty := n.MemoryBytes()
+		test.fill(n)
+		n.TakeState(func(string, []byte) {})
+		if got := n.MemoryBytes() - empty; got < test.bytes || got > test.bytes*5/2 {
+			t.Errorf("%s: %d bytes, want %d and at most 2.5 times as many", name, got, test.bytes)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -319,5 +320,45 @@ func TestASyncIsOpenedByTheFirstChunkSinceTheAccountEvent(t *testing.T) {
 	}
 	if at, _ := n.Opened(); !at.Equal(epoch.Add(time.Hour)) || n.last().number != 2 {
 		t.Errorf("window %d opened at %v", n.last().number, at)
+	}
+}
+
+func TestNumbersOfAChunkRecordAreInTheirBounds(t *testing.T) {
+	h := hold(&Chunk{Phase: 1, HasPhase: true, Order: 2, HasOrder: true, Progress: -3, HasProgress: true, Messages: 4, ReceivedAt: epoch})
+	for name, test := range map[string]struct {
+		change func(h *held)
+		fine   bool
+	}{
+		"as it is":            {func(*held) {}, true},
+		"the highest phase":   {func(h *held) { h.phase = PhaseMax }, true},
+		"a higher one":        {func(h *held) { h.phase = PhaseMax + 1 }, false},
+		"a negative phase":    {func(h *held) { h.phase = -1 }, false},
+		"the highest order":   {func(h *held) { h.order = math.MaxInt32 }, true},
+		"a negative order":    {func(h *held) { h.order = -1 }, false},
+		"a negative progress": {func(h *held) { h.progress = math.MinInt32 }, true},
+		"many messages":       {func(h *held) { h.messages = math.MaxInt32 }, true},
+		"less than none":      {func(h *held) { h.messages = -1 }, false},
+	} {
+		one := h
+		test.change(&one)
+		kind, got, err := parseChunkRecord(chunkRecord(recordHeld, &one))
+		if (err == nil) != test.fine || err == nil && (kind != recordHeld || got != one) {
+			t.Errorf("%s: read %+v, err %v; want %+v", name, got, err, one)
+		}
+	}
+}
+
+// Records of older versions do not say which of the failures that they omit came whole since.
+func TestOmittedErrorsOfOlderRecordsAreFailuresForEver(t *testing.T) {
+	for _, test := range []struct {
+		record string
+		want   int64
+	}{
+		{`{"v":1,"errors_omitted":3}`, 3}, {`{"v":1}`, 0}, {`{"v":1,"errors_omitted":3,"unheard":{"f":1}}`, 1}, {`{"v":1,"errors_omitted":3,"unheard":{}}`, 0},
+	} {
+		n := restoredFrom(t, map[string][]byte{numberKey: []byte(`{"v":1,"windows":1}`), "w/1": []byte(test.record)})
+		if got := n.last().unheard.Forgot; got != test.want {
+			t.Errorf("%s: %d are never heard of, want %d", test.record, got, test.want)
+		}
 	}
 }

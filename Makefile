@@ -7,7 +7,7 @@ PROSE := README.md SECURITY.md CONTRIBUTING.md $(wildcard docs/*.md)
 FUZZTIME ?= 10s
 BROKERS ?= 3
 # The packages with budgets in testdata/costs.json.
-GUARDED := ./ingress ./ingress/route ./ingress/publish ./processors ./processors/split ./processors/history ./processors/task ./schemas ./schemas/event
+GUARDED := ./ingress ./ingress/route ./ingress/publish ./processors ./processors/split ./processors/history ./processors/partition ./schemas ./schemas/event
 # The packages of make mutation: without effects, and with tests that end in seconds.
 MUTATED := processors/account processors/contacts processors/deferred processors/directory processors/history processors/identity processors/dedup \
 	processors/media processors/people ingress/route schemas/event sinks/merge

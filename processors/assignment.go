@@ -81,7 +81,7 @@ func (e assignmentEvent) union() map[int32]int {
 }
 
 // coPartitioned returns an error if an event lacks a partition of one input. Then partition counts differ, and records
-// of one business would reach two tasks.
+// of one business would reach two cores.
 func (e assignmentEvent) coPartitioned() error {
 	for p, n := range e.union() {
 		if n != len(schemas.Inputs()) {

@@ -16,8 +16,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -263,9 +263,9 @@ func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &runner{partition: 3, task: tk, now: time.Now}
+			r := &runner{partition: 3, core: tk, now: time.Now}
 			if name == "when time passes" {
-				r.task = nil
+				r.core = nil
 			}
 			r.under.topic, r.under.offset = schemas.TopicRawBulk, 7
 			err := do(r)

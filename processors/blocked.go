@@ -51,7 +51,7 @@ func together(key string) string {
 
 // blocked is an assigned partition that is not served.
 type blocked struct {
-	runner *runner // without a task; it has the positions of the inputs
+	runner *runner // without a core; it has the positions of the inputs
 	why    *unreadableState
 }
 
@@ -116,16 +116,16 @@ func (s *session) reportReady() {
 	s.p.notReady(fmt.Sprintf("%d of %d partitions are not served, because a state record cannot be read: %v", len(partitions), len(s.runners)+len(partitions), first.why))
 }
 
-// restoreState rebuilds a task from the newest records of state, without those that are set aside.
+// restoreState rebuilds a core from the newest records of state, without those that are set aside.
 func (s *session) restoreState(r *runner, newest map[string]stateRecord, aside map[string]bool) (bad *unreadableState, err error) {
-	if r.task, err = s.newTask(r); err != nil {
+	if r.core, err = s.newPartition(r); err != nil {
 		return nil, err
 	}
 	for key, rec := range newest {
 		if aside[together(key)] {
 			continue
 		}
-		if err := r.task.RestoreState(key, rec.value); err != nil {
+		if err := r.core.RestoreState(key, rec.value); err != nil {
 			return &unreadableState{topic: s.cfg.topic(schemas.TopicState), partition: r.partition, offset: rec.offset, key: key, err: err}, nil
 		}
 	}

@@ -49,7 +49,7 @@ type Config struct {
 	BufferedBytesMax int
 	Compression      string // none, snappy, lz4, zstd
 
-	// TickEvery is the interval at which time passes for the tasks. TickGrace is how far their time stays behind the
+	// TickEvery is the interval at which time passes for the cores. TickGrace is how far their time stays behind the
 	// clock, so that a webhook that is still being written counts as received earlier.
 	TickEvery, TickGrace time.Duration
 
@@ -59,7 +59,7 @@ type Config struct {
 	Decode   contentcoding.Limits
 	DepthMax int // nesting of a body; 0: split.DefaultDepthMax
 
-	Task partition.Config // without Partition, Partitions and PartitionOf
+	Partition partition.Config // without Partition, Partitions and PartitionOf
 }
 
 // DefaultConfig returns the defaults of all keys that have one.
@@ -75,7 +75,7 @@ func DefaultConfig() Config {
 		TickEvery:   time.Second, TickGrace: 5 * time.Second,
 		UnknownState: StateBlock,
 		Decode:       contentcoding.Limits{BytesMax: contentcoding.DefaultBytesMax, RatioMax: contentcoding.DefaultRatioMax},
-		Task:         partition.DefaultConfig(),
+		Partition:    partition.DefaultConfig(),
 	}
 }
 
@@ -124,7 +124,7 @@ func (c *Config) Validate() error {
 	if _, err := codec(c.Compression); err != nil {
 		return err
 	}
-	return c.Task.Validate()
+	return c.Partition.Validate()
 }
 
 // eventBytesLeast is the minimum of EventBytesMax in bytes.

@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// TestCosts checks the costs of an event between its task and the client that produces it.
+// TestCosts checks the costs of an event between its core and the client that produces it.
 func TestCosts(t *testing.T) {
 	cost.Check(t, cost.Operation{Name: "hand an event to the client", Per: "event", Times: 20 * recordBlock, Start: func(t *testing.T) func(int) {
 		var limits recordLimits
@@ -46,12 +46,12 @@ func TestCosts(t *testing.T) {
 		}
 	}}, cost.Operation{Name: "decide whether a live record waits", Per: "record", Times: 50_000, Start: func(t *testing.T) func(int) {
 		cfg := DefaultConfig()
-		cfg.Task.Partitions, cfg.Task.PartitionOf = 1, func([]byte) int32 { return 0 }
-		tk, err := partition.New(cfg.Task)
+		cfg.Partition.Partitions, cfg.Partition.PartitionOf = 1, func([]byte) int32 { return 0 }
+		tk, err := partition.New(cfg.Partition)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &runner{cfg: &cfg, task: tk}
+		r := &runner{cfg: &cfg, core: tk}
 		w := &polledRecords{crowd: &liveBusinesses{}}
 		now := time.Now()
 		records := make([]*kgo.Record, 100)

@@ -38,9 +38,9 @@ func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Recor
 	if !whole {
 		return false, nil
 	}
-	q := r.task.Deferred()
+	q := r.core.Deferred()
 	share := r.shares.Of(rec.Key)
-	c := deferred.Case{Bytes: length, Used: share.Bytes, Others: w.crowd.others(rec.Key), Waits: r.task.Waits(rec.Key)}
+	c := deferred.Case{Bytes: length, Used: share.Bytes, Others: w.crowd.others(rec.Key), Waits: r.core.Waits(rec.Key)}
 	why := r.cfg.Deferred.Decide(c)
 	if why == deferred.None {
 		share.Bytes += length
@@ -53,12 +53,12 @@ func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Recor
 		if err := r.makeRoom(ctx, rec.Key); err != nil {
 			return false, err
 		}
-		if !r.task.Waits(rec.Key) {
+		if !r.core.Waits(rec.Key) {
 			return false, nil
 		}
 	}
 	r.plain, r.plainOf = nil, nil
-	r.task.Defer(rec.Key, deferred.Record{Topic: topic, Offset: rec.Offset, ReceivedAt: r.origin(topic, rec).ReceivedAt, Bytes: int64(len(rec.Value))}, why)
+	r.core.Defer(rec.Key, deferred.Record{Topic: topic, Offset: rec.Offset, ReceivedAt: r.origin(topic, rec).ReceivedAt, Bytes: int64(len(rec.Value))}, why)
 	return true, nil
 }
 
@@ -116,7 +116,7 @@ func (r *runner) decoded(rec *kgo.Record) []byte {
 // of the same business that was deferred before that record was fetched. Otherwise it is the next one, if owed allows
 // it. rec is nil if no record of raw.bulk waits.
 func (r *runner) before(rec *kgo.Record) (deferred.Head, bool) {
-	q := r.task.Deferred()
+	q := r.core.Deferred()
 	if rec == nil || q.Len() == 0 {
 		return q.Next()
 	}
@@ -140,7 +140,7 @@ func (r *runner) owes(bytes int64) { r.owed = max(min(r.owed+bytes, owedMax), -o
 
 // goOn processes the started record, or its remaining part, within the budget.
 func (r *runner) goOn(ctx context.Context, q *bulk.Budget) error {
-	h, inParts, _ := r.task.Begun()
+	h, inParts, _ := r.core.Begun()
 	r.parseInPlace = false
 	w := partition.Want{Topic: h.Topic, Offset: h.Offset}
 	c := r.retained
@@ -179,12 +179,12 @@ func (r *runner) goOn(ctx context.Context, q *bulk.Budget) error {
 // skips sets the started record aside if it failed alone, and reports whether it did. See suspect.go.
 func (r *runner) skips(h deferred.Head, rec *kgo.Record) bool {
 	r.under.topic, r.under.offset = h.Topic, h.Offset
-	change, item := r.task.Progress()
+	change, item := r.core.Progress()
 	if !r.setsPartAside(h, change, item) {
 		return false
 	}
 	r.setAside(r.origin(h.Topic, rec))
-	r.task.Abandon()
+	r.core.Abandon()
 	return true
 }
 
@@ -192,10 +192,10 @@ func (r *runner) skips(h deferred.Head, rec *kgo.Record) bool {
 func (r *runner) gone(h deferred.Head) {
 	r.metrics.refetches.WithLabelValues("gone").Inc()
 	r.losses.deferredGone(h.Topic, r.partition, h.Offset)
-	r.task.Abandon()
+	r.core.Abandon()
 }
 
-// processDeferred passes the started record to the task after it was parsed.
+// processDeferred passes the started record to the core after it was parsed.
 func (r *runner) processDeferred(h deferred.Head, c parsedRecord, inParts bool) {
 	o := r.origin(h.Topic, c.rec)
 	if o.ReceivedAt.UnixMilli() != h.ReceivedAt.UnixMilli() { // another record: the log was cut or created again
@@ -207,18 +207,18 @@ func (r *runner) processDeferred(h deferred.Head, c parsedRecord, inParts bool) 
 	again := false
 	if !inParts && o.Requeue != nil {
 		r.metrics.requeued.Inc()
-		again = !r.task.Requeued(o)
+		again = !r.core.Requeued(o)
 	}
 	switch {
 	case again:
-		r.task.Abandon()
+		r.core.Abandon()
 	case c.body == nil:
-		r.task.DeadLetter(o, c.reason, c.detail)
-		r.task.Abandon()
+		r.core.DeadLetter(o, c.reason, c.detail)
+		r.core.Abandon()
 	default:
-		r.task.GoOn(o, c.body)
+		r.core.GoOn(o, c.body)
 	}
-	if kept := r.retain(c); !kept && c.body != nil && r.task.Holds() {
+	if kept := r.retain(c); !kept && c.body != nil && r.core.Holds() {
 		r.heldCache.Put(h.Topic, c.rec)
 	}
 }
@@ -226,24 +226,24 @@ func (r *runner) processDeferred(h deferred.Head, c parsedRecord, inParts bool) 
 // makeRoom processes the oldest deferred record of a business whole, because no more records may be deferred. So the
 // order of its records is kept, and the transaction does what it would do without the queue.
 func (r *runner) makeRoom(ctx context.Context, business []byte) error {
-	if h, _, ok := r.task.Begun(); ok && h.Business != string(business) {
+	if h, _, ok := r.core.Begun(); ok && h.Business != string(business) {
 		if err := r.finish(ctx); err != nil {
 			return err
 		}
 	} else if ok {
 		return r.finish(ctx)
 	}
-	h, ok := r.task.Deferred().First(business, r.task.Deferred().Mark())
+	h, ok := r.core.Deferred().First(business, r.core.Deferred().Mark())
 	if !ok {
 		return nil
 	}
-	r.task.Start(h)
+	r.core.Start(h)
 	return r.finish(ctx)
 }
 
 // finish processes the rest of the started record. It uses a read of its own, because a prefetch may own reread.
 func (r *runner) finish(ctx context.Context) error {
-	h, inParts, _ := r.task.Begun()
+	h, inParts, _ := r.core.Begun()
 	pooled, err := r.fetcher.FetchPooled(ctx, r.names[h.Topic], r.partition, h.Offset)
 	if err == nil {
 		defer pooled.Release()

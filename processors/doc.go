@@ -1,5 +1,5 @@
 // Package processors consumes the raw topics and produces the event topics, exactly once. It is the effectful shell
-// around the pure packages below it (split, history, contacts, media, account, known), which package task composes.
+// around the pure packages below it (split, history, contacts, media, account, dedup), which package partition composes.
 //
 // Where things are:
 //
@@ -7,7 +7,7 @@
 //   - transaction.go, runner.go, sender.go: a transaction processes live records and bulk, and commits everything
 //     together.
 //   - commitwork.go, prefetch.go: the backlog is processed during a commit, and parsed before its transaction.
-//   - restore.go, positions.go, blocked.go: tasks are rebuilt from state; partitions with unreadable state are not
+//   - restore.go, positions.go, blocked.go: cores are rebuilt from state; partitions with unreadable state are not
 //     served.
 //   - logfinding.go, losses.go: logs that were cut or created again, and records that retention removed.
 //   - standby.go: fencing. Of two processes with one instance id, the earlier one stands by.
@@ -18,18 +18,18 @@
 //   - health.go, lag.go, metrics.go: readiness, lag and counters, which survive sessions.
 //
 // The session polls raw.live and rerouted with the group's consumer. Package bulk fetches raw.bulk of the same
-// partitions with requests of its own. Each assigned partition has one runner with one task. The loop of a session is:
+// partitions with requests of its own. Each assigned partition has one runner with one core. The loop of a session is:
 //
-//	poll → live records to the tasks → bulk within a budget → flush → commit records, state and offsets
+//	poll → live records to the cores → bulk within a budget → flush → commit records, state and offsets
 //
 // Contract:
 //
 //   - A read-committed consumer sees the events of each raw record once, even if processes are killed at any time.
 //   - Records, state and the offsets of all three inputs are committed in one transaction.
-//   - A task whose transaction was not committed is discarded and rebuilt from the topics state and contacts. A restart
+//   - A core whose transaction was not committed is discarded and rebuilt from the topics state and contacts. A restart
 //     uses the same path.
 //   - Processor.Run retries all errors that a new session can repair. It returns the others.
 //
-// The package calls no other service. It reads event topics only to restore a task: contacts always, and history if
+// The package calls no other service. It reads event topics only to restore a core: contacts always, and history if
 // records of the state are missing.
 package processors

@@ -157,8 +157,8 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 	} else {
 		r.progress[topic].caughtUpAt = now
 	}
-	if r.task != nil {
-		deferred, oldest := r.task.Lag(topic)
+	if r.core != nil {
+		deferred, oldest := r.core.Lag(topic)
 		if records = max(records, 0) + int64(deferred); deferred > 0 && (since.IsZero() || oldest.Before(since)) {
 			since = oldest
 		}
@@ -174,7 +174,7 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 func (m *metrics) ended() {
 	m.largestSource.Reset()
 	m.largest.Reset()
-	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest} {
+	for _, g := range []interface{ Set(float64) }{m.partitions, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest} {
 		g.Set(0)
 	}
 }
@@ -189,7 +189,7 @@ func hashed(business string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// observe sets the gauges from the sizes of all tasks. It visits every phone number, so it runs once per tick only.
+// observe sets the gauges from the sizes of all cores. It visits every phone number, so it runs once per tick only.
 func (s *session) observe() {
 	var held, waiting, running, gaps, numbers, deferred, businesses int
 	var deferredBytes int64
@@ -199,7 +199,7 @@ func (s *session) observe() {
 		if r == nil {
 			continue
 		}
-		size := r.task.Size()
+		size := r.core.Size()
 		held, waiting, running = held+size.Held, waiting+size.Waiting, running+size.Running
 		gaps, numbers = gaps+size.Gaps, numbers+size.Numbers
 		if size.Largest > largest.Largest {

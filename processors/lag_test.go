@@ -130,7 +130,7 @@ func TestLagCountsDeferredRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runner{partition: 3, metrics: m, task: tk}
+	r := &runner{partition: 3, metrics: m, core: tk}
 	expect := func(what string, records, seconds float64) {
 		t.Helper()
 		n, s := told(t, reg, "coexstream_processor_lag_records"), told(t, reg, "coexstream_processor_lag_seconds")

@@ -275,7 +275,7 @@ func (s *session) again(ctx context.Context, t schemas.Topic, p int32, m kafka.M
 	if m.At.IsZero() {
 		return now.start, nil
 	}
-	since := m.At.Add(-s.cfg.Task.DedupWindow / 2)
+	since := m.At.Add(-s.cfg.Partition.DedupWindow / 2)
 	listed, err := s.adm.ListOffsetsAfterMilli(ctx, since.UnixMilli(), s.cfg.topic(t))
 	if err != nil {
 		return 0, fmt.Errorf("offset of %s in %s: %w", since.UTC().Format(time.RFC3339), s.cfg.topic(t), err)

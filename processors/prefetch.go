@@ -10,8 +10,8 @@ import (
 
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/processors/deferred"
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -77,7 +77,7 @@ func parseRecord(sc *split.Scanner, lim contentcoding.Limits, topic schemas.Topi
 	return c
 }
 
-// retain keeps a processed record if its remaining part, or another chunk of it, is the task's next work. Otherwise it
+// retain keeps a processed record if its remaining part, or another chunk of it, is the core's next work. Otherwise it
 // releases the record to the scanner pool.
 func (r *runner) retain(c parsedRecord) (kept bool) {
 	own := r.retained.scanner == c.scanner
@@ -99,20 +99,20 @@ func (r *runner) retain(c parsedRecord) (kept bool) {
 	return false
 }
 
-// goesOn reports whether the task's next work is in this record: its remaining part, or a held chunk that may be
+// goesOn reports whether the core's next work is in this record: its remaining part, or a held chunk that may be
 // released.
 func (r *runner) goesOn(c parsedRecord) bool {
-	if h, _, ok := r.task.Begun(); ok {
+	if h, _, ok := r.core.Begun(); ok {
 		return c.isFor(h.Topic, h.Offset)
 	}
-	w, ok := r.task.Wanted()
+	w, ok := r.core.Wanted()
 	return ok && c.has(w)
 }
 
 // setApart copies the waiting chunks of a body with many chunks to the piece cache, before the body is released.
 func (r *runner) setApart(c *parsedRecord) {
 	if c.scanner != nil && c.body != nil && c.body.ManyChunks(partition.PiecesMin) {
-		r.pieces.Put(c.topic, c.rec, r.task.Pieces(r.origin(c.topic, c.rec), c.body))
+		r.pieces.Put(c.topic, c.rec, r.core.Pieces(r.origin(c.topic, c.rec), c.body))
 	}
 }
 
@@ -129,7 +129,7 @@ func (r *runner) dropRetained() {
 type workItem struct {
 	topic  schemas.Topic
 	offset int64
-	want   partition.Want      // the held chunk; zero: none
+	want   partition.Want // the held chunk; zero: none
 	rec    *kgo.Record    // of raw.bulk
 	near   []*kgo.Record  // the records of the same fetch before rec
 	waits  bool           // it is deferred, or is processed in parts
@@ -138,10 +138,10 @@ type workItem struct {
 
 // nextItem returns the next item of the backlog, given the current positions of raw.live and rerouted.
 func (r *runner) nextItem() (n workItem, ok bool) {
-	if h, _, ok := r.task.Begun(); ok {
+	if h, _, ok := r.core.Begun(); ok {
 		return workItem{topic: h.Topic, offset: h.Offset, waits: true}, true
 	}
-	if w, ok := r.task.Wanted(); ok {
+	if w, ok := r.core.Wanted(); ok {
 		return held(w), true
 	}
 	rec, near := r.queue.Head(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])

@@ -9,7 +9,7 @@ import (
 )
 
 // TestARebalanceBetweenTransactionsAbortsNone: a rebalance between two transactions rebuilds the state once. Otherwise
-// the client would abort the next transaction, and the tasks would be rebuilt again.
+// the client would abort the next transaction, and the cores would be rebuilt again.
 func TestARebalanceBetweenTransactionsAbortsNone(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

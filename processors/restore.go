@@ -17,7 +17,7 @@ import (
 // restoreParallel bounds the partitions that are restored at once, because their records are held in memory.
 const restoreParallel = 4
 
-// restore rebuilds the missing tasks.
+// restore rebuilds the missing cores.
 //
 // It fetches the committed offsets first, and stable. Then no transaction that commits other offsets can be open in the
 // group. Records that such a transaction wrote to `state` and `contacts` lie below the current high watermark, and
@@ -76,9 +76,9 @@ func (s *session) restore(ctx context.Context) error {
 	return nil
 }
 
-// newTask returns a task without state.
-func (s *session) newTask(r *runner) (*partition.Partition, error) {
-	cfg := s.cfg.Task
+// newTask returns a core without state.
+func (s *session) newPartition(r *runner) (*partition.Partition, error) {
+	cfg := s.cfg.Partition
 	cfg.EventBytesMax = max(min(cfg.EventBytesMax, s.limits.events()), eventBytesLeast)
 	cfg.OtherBytesMax = s.limits.value(schemas.TopicOther)
 	cfg.Partition, cfg.Partitions = r.partition, s.partitions
@@ -90,13 +90,13 @@ func (s *session) newTask(r *runner) (*partition.Partition, error) {
 	return t, nil
 }
 
-// relearn reads the emitted history events, because records of the state are missing. The task learns from them which
+// relearn reads the emitted history events, because records of the state are missing. The core learns from them which
 // messages must not be emitted again. This takes as long as reading the partition's history, so only a damaged state
 // does it.
 func (s *session) relearn(ctx context.Context, r *runner) error {
 	unreadable := 0
 	err := s.fetcher.ReadAll(ctx, s.cfg.topic(schemas.TopicHistory), r.partition, 0, func(rec *kgo.Record) error {
-		if len(header(rec, schemas.HeaderReplay)) == 0 && r.task.Relearn(rec.Value) != nil {
+		if len(header(rec, schemas.HeaderReplay)) == 0 && r.core.Relearn(rec.Value) != nil {
 			unreadable++
 		}
 		return nil
@@ -107,7 +107,7 @@ func (s *session) relearn(ctx context.Context, r *runner) error {
 	if unreadable > 0 {
 		s.p.log.Warn("cannot read events of the emitted history", "partition", r.partition, "events", unreadable)
 	}
-	r.task.Relearned()
+	r.core.Relearned()
 	return nil
 }
 
@@ -117,7 +117,7 @@ type stateRecord struct {
 	offset int64
 }
 
-// rebuild rebuilds the task of a partition. The error is an unreadableState if a record cannot be read.
+// rebuild rebuilds the core of a partition. The error is an unreadableState if a record cannot be read.
 func (s *session) rebuild(ctx context.Context, r *runner) error {
 	started := s.p.deps.Now()
 	// Only the newest record of a key counts. A record may refer to an older one of another key, so all are read first.
@@ -154,7 +154,7 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 	var bad *unreadableState
 	err = s.fetcher.ReadAll(ctx, s.cfg.topic(schemas.TopicContacts), r.partition, 0, func(rec *kgo.Record) error {
 		n++
-		err := r.task.RestoreContact(rec.Key, func(name string) []byte { return header(rec, name) }, rec.Value == nil)
+		err := r.core.RestoreContact(rec.Key, func(name string) []byte { return header(rec, name) }, rec.Value == nil)
 		if err == nil {
 			return nil
 		}
@@ -172,10 +172,10 @@ func (s *session) rebuild(ctx context.Context, r *runner) error {
 		return err
 	}
 	s.p.metrics.restored.WithLabelValues(schemas.TopicContacts.String()).Add(float64(n))
-	if err := r.task.Restored(); err != nil {
+	if err := r.core.Restored(); err != nil {
 		return &unreadableState{topic: s.cfg.topic(schemas.TopicState), partition: r.partition, offset: -1, err: err}
 	}
-	if n := r.task.Incomplete(); n > 0 {
+	if n := r.core.Incomplete(); n > 0 {
 		if err := s.relearn(ctx, r); err != nil {
 			return err
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/coexstream/coexstream/schemas/segment"
 )
 
-// runner connects the task of one partition to Kafka. It decodes and parses raw records, reads held chunks again, and
-// sends the records of the task.
+// runner connects the core of one partition to Kafka. It decodes and parses raw records, reads held chunks again, and
+// sends the records of the core.
 //
 // One goroutine at a time uses a runner: the session's, or one that the session has started and waits for (restore,
 // live records, a slot of the scheduler, flush). While prefetching is true, the goroutine of prefetchNext runs beside
@@ -42,7 +42,7 @@ type runner struct {
 	inProgress [topicNamesCount]inProgress // atomic: written by the runner, read by the metrics
 
 	// Owned by the goroutine that uses the runner.
-	task     *partition.Partition
+	core     *partition.Partition
 	start    start
 	position [topicNamesCount]int64 // next offset to read, by input topic
 	epoch    [topicNamesCount]int32 // leader epoch of the record before position; -1: not known
@@ -66,7 +66,7 @@ type runner struct {
 		topic  schemas.Topic
 		offset int64
 	}
-	send *sender // nil: the records of the task wait for the next transaction
+	send *sender // nil: the records of the core wait for the next transaction
 }
 
 // recordBatch is the batch that was read last, from heldCache or from the log. Several held chunks are often in one
@@ -111,12 +111,12 @@ func (p *offsets) sum() (n int64) {
 	return n
 }
 
-// beginTransaction begins the runner's part of a transaction. From now on the records of the task are produced without
+// beginTransaction begins the runner's part of a transaction. From now on the records of the core are produced without
 // waiting for acknowledgements. If send is nil they are kept until resumeTransaction.
 func (r *runner) beginTransaction(ws *workspace, send *sender) {
 	r.workspace, r.send = ws, send
 	r.shares.Begin()
-	r.task.Begin(func(rec partition.Record) {
+	r.core.Begin(func(rec partition.Record) {
 		k := ws.records.add(r.names, rec)
 		if rec.Topic == schemas.TopicState {
 			r.states++
@@ -152,7 +152,7 @@ type offsets struct {
 
 // endTransaction ends the runner's part of a transaction and returns its result.
 func (r *runner) endTransaction() runnerResult {
-	p := runnerResult{runner: r, ws: r.workspace, counts: r.task.Counts(), at: offsets{r.position, r.epoch, r.ends}, recorded: r.start.recorded, fault: r.start.fault}
+	p := runnerResult{runner: r, ws: r.workspace, counts: r.core.Counts(), at: offsets{r.position, r.epoch, r.ends}, recorded: r.start.recorded, fault: r.start.fault}
 	p.at.next[schemas.TopicState] = r.states
 	for _, t := range schemas.Inputs() {
 		r.inProgress[t].finish()
@@ -161,12 +161,12 @@ func (r *runner) endTransaction() runnerResult {
 	return p
 }
 
-// workLive passes the polled records of raw.live and rerouted to the task.
+// workLive passes the polled records of raw.live and rerouted to the core.
 func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	defer r.recovered(&err)
 	if r.careful[laneLive] { // a chunk of history that fails is found among those of its body, in the backlog
-		r.task.Bound(partition.Turn{OneChunk: true})
-		defer r.task.Bound(partition.Turn{})
+		r.core.Bound(partition.Turn{OneChunk: true})
+		defer r.core.Bound(partition.Turn{})
 	}
 	for _, topic := range beforeBulk {
 		for i, polled := range w.records[topic] {
@@ -200,13 +200,13 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	return nil
 }
 
-// workBulk passes held chunks and records of raw.bulk to the task, until the records of one fetch, with what is left of the
+// workBulk passes held chunks and records of raw.bulk to the core, until the records of one fetch, with what is left of the
 // last one, or the budget are used up. So few partitions keep a parsed body between their slots. Held chunks that may be released are released before the next record. So the events do not depend on where
 // transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
-	r.task.Bound(partition.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})
-	defer r.task.Bound(partition.Turn{})
+	r.core.Bound(partition.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})
+	defer r.core.Bound(partition.Turn{})
 	for {
 		ok, err := r.releaseHeld(ctx, q)
 		if !ok || err != nil {
@@ -218,7 +218,7 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 		}
 		if n.waits {
 			if n.start != nil {
-				r.task.Start(*n.start)
+				r.core.Start(*n.start)
 			}
 			if err := r.goOn(ctx, q); err != nil {
 				return err
@@ -228,7 +228,7 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 		r.parseInPlace = false
 		if r.careful[laneBacklog] && n.rec != nil { // chunks that are due before it are not part of it
 			r.passTime(r.origin(n.topic, n.rec))
-			if _, due := r.task.Wanted(); due {
+			if _, due := r.core.Wanted(); due {
 				continue
 			}
 		}
@@ -260,36 +260,36 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	}
 }
 
-// flush lets the task emit the records that it emits once per transaction.
+// flush lets the core emit the records that it emits once per transaction.
 func (r *runner) flush() (err error) {
 	defer r.recovered(&err)
-	r.task.Flush()
+	r.core.Flush()
 	return nil
 }
 
-// tick passes a time to the task.
+// tick passes a time to the core.
 func (r *runner) tick(at time.Time) (err error) {
 	defer r.recovered(&err)
-	r.task.GiveUp(r.now())
-	r.task.Tick(at)
+	r.core.GiveUp(r.now())
+	r.core.Tick(at)
 	return nil
 }
 
-// passTime passes the receipt time of a bulk record to the task before the record is processed. A time in the future is
+// passTime passes the receipt time of a bulk record to the core before the record is processed. A time in the future is
 // replaced by the current time, because a clock is wrong.
 func (r *runner) passTime(o *partition.Origin) {
 	receivedAt := o.ReceivedAt
 	if now := r.now(); receivedAt.After(now) {
 		receivedAt = now
 	}
-	r.task.PassFor(o, receivedAt)
+	r.core.PassFor(o, receivedAt)
 }
 
 // releaseHeld reads held chunks again and releases them. It reports whether no chunk is left that may be released.
 func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, err error) {
 	for {
-		ref, ok := r.task.Wanted()
-		if _, _, begun := r.task.Begun(); !ok || begun {
+		ref, ok := r.core.Wanted()
+		if _, _, begun := r.core.Begun(); !ok || begun {
 			return true, nil
 		}
 		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart(r.now()) {
@@ -299,7 +299,7 @@ func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, er
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
 		if r.setsHeldAside(ref) {
 			r.setChunkAside(ref)
-			r.task.Lost(ref)
+			r.core.Lost(ref)
 			q.Spend(1)
 			continue
 		}
@@ -330,29 +330,29 @@ func (r *runner) assemble(ctx context.Context, rec *kgo.Record, near []*kgo.Reco
 func (r *runner) deadLetterBroken(o *partition.Origin, rec *kgo.Record, why error) {
 	place := fmt.Appendf(nil, "%s %s/%s", header(rec, schemas.HeaderSegmentID), header(rec, schemas.HeaderSegmentIndex), header(rec, schemas.HeaderSegmentCount))
 	o.Headers = slices.DeleteFunc(o.Headers, func(h partition.Header) bool { return segment.Names(h.Key) })
-	r.task.DeadLetter(o, schemas.ReasonSegments, why.Error(), partition.Header{Key: schemas.HeaderDLQSegment, Value: place})
+	r.core.DeadLetter(o, schemas.ReasonSegments, why.Error(), partition.Header{Key: schemas.HeaderDLQSegment, Value: place})
 }
 
-// feed passes one record to the task, and advances the position of its input. broken is the reason of assemble.
+// feed passes one record to the core, and advances the position of its input. broken is the reason of assemble.
 func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *partition.Origin, broken error) {
 	r.inProgress[topic].start(o.ReceivedAt)
 	r.position[topic], r.epoch[topic] = rec.Offset+1, rec.LeaderEpoch
 	if topic == schemas.TopicRerouted {
 		switch string(header(rec, schemas.HeaderRerouted)) {
 		case schemas.ReroutedNumber, schemas.ReroutedKnown:
-			r.task.Number(o)
+			r.core.Number(o)
 			return
 		}
 	}
 	if o.Replay != nil {
 		r.metrics.replayed.Inc()
-		if !r.task.Replayed(o) {
+		if !r.core.Replayed(o) {
 			return
 		}
 	}
 	if o.Requeue != nil {
 		r.metrics.requeued.Inc()
-		if !r.task.Requeued(o) {
+		if !r.core.Requeued(o) {
 			return
 		}
 	}
@@ -369,25 +369,25 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *partition.Origin,
 	}
 	switch {
 	case c.body == nil:
-		r.task.DeadLetter(o, c.reason, c.detail)
+		r.core.DeadLetter(o, c.reason, c.detail)
 	case topic == schemas.TopicRawBulk:
-		r.task.Part(o, c.body)
+		r.core.Part(o, c.body)
 	default:
-		r.task.Webhook(o, c.body)
+		r.core.Webhook(o, c.body)
 	}
-	if kept := r.retain(c); !kept && c.body != nil && r.task.Holds() {
+	if kept := r.retain(c); !kept && c.body != nil && r.core.Holds() {
 		r.heldCache.Put(topic, rec)
 	}
 }
 
-// releaseChunk reads a held chunk again and passes it to the task. It returns the bytes that this cost.
+// releaseChunk reads a held chunk again and passes it to the core. It returns the bytes that this cost.
 func (r *runner) releaseChunk(ctx context.Context, w partition.Want) (int, error) {
 	c, n := r.retained, 0
 	if !c.has(w) {
 		var err error
 		if c, n, err = r.held(ctx, w); errors.Is(err, kafka.ErrOffsetGone) {
 			r.metrics.refetches.WithLabelValues("gone").Inc()
-			r.task.Lost(w)
+			r.core.Lost(w)
 			return 0, nil
 		} else if err != nil {
 			r.metrics.refetches.WithLabelValues("failed").Inc()
@@ -399,12 +399,12 @@ func (r *runner) releaseChunk(ctx context.Context, w partition.Want) (int, error
 	if c.body == nil {
 		// It was parsed before, so a limit has been lowered since. A dead letter takes its place and the sync continues.
 		o.LeaveOut()
-		r.task.DeadLetter(o, c.reason, c.detail)
-		r.task.Lost(w)
+		r.core.DeadLetter(o, c.reason, c.detail)
+		r.core.Lost(w)
 		return n, nil
 	}
-	r.task.Release(w, o, c.body)
-	if next, ok := r.task.Wanted(); !ok || next != w {
+	r.core.Release(w, o, c.body)
+	if next, ok := r.core.Wanted(); !ok || next != w {
 		r.pieces.Left(r.partition, w)
 	}
 	return n, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// sender produces the records of tasks within the open transaction. Several runners use it at once; mu guards first.
+// sender produces the records of cores within the open transaction. Several runners use it at once; mu guards first.
 type sender struct {
 	ctx     context.Context
 	produce func(context.Context, *kgo.Record, func(*kgo.Record, error))
@@ -52,7 +52,7 @@ func (s *sender) err() error {
 // failed reports whether a record could not be produced. It is false for a nil sender.
 func (s *sender) failed() bool { return s != nil && s.err() != nil }
 
-// records are the Kafka records of one task in a transaction, in blocks that are reused. Nothing refers to them after
+// records are the Kafka records of one core in a transaction, in blocks that are reused. Nothing refers to them after
 // the transaction has ended.
 type records struct {
 	blocks  [][]kgo.Record
@@ -80,8 +80,8 @@ func (b *records) next() *kgo.Record {
 	return r
 }
 
-// headersOf converts a task's headers to Kafka's without a copy. The conversion below compiles only if both types have
-// the same fields in the same order. The headers are in the workspace of the task, which is reset together with the
+// headersOf converts a core's headers to Kafka's without a copy. The conversion below compiles only if both types have
+// the same fields in the same order. The headers are in the workspace of the core, which is reset together with the
 // records.
 func headersOf(from []partition.Header) []kgo.RecordHeader {
 	return unsafe.Slice((*kgo.RecordHeader)(unsafe.Pointer(unsafe.SliceData(from))), len(from))
@@ -111,7 +111,7 @@ func (b *records) reset() {
 	b.n = 0
 }
 
-// add adds a record of a task and returns it as a Kafka record.
+// add adds a record of a core and returns it as a Kafka record.
 func (b *records) add(names *[topicNamesCount]string, r partition.Record) *kgo.Record {
 	k := b.next()
 	k.Topic, k.Partition, k.Key, k.Value = names[r.Topic], r.Partition, r.Key, r.Value

@@ -299,7 +299,7 @@ func unreadable(fetches kgo.Fetches) (failed error) {
 	return failed
 }
 
-// cycle is one iteration of the loop: it handles assignments and restores tasks, then runs one transaction.
+// cycle is one iteration of the loop: it handles assignments and restores cores, then runs one transaction.
 func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 	if err := unreadable(fetches); err != nil {
 		return err
@@ -309,7 +309,7 @@ func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 		return err
 	}
 	if went {
-		// After a revocation the client aborts the next transaction, and its tasks would be rebuilt again. An empty abort
+		// After a revocation the client aborts the next transaction, and its cores would be rebuilt again. An empty abort
 		// now avoids this. It also rewinds the records of this poll.
 		if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
 			return fmt.Errorf("abort the empty transaction after a rebalance: %w", err)
@@ -366,7 +366,7 @@ func (s *session) reassign() (went bool, err error) {
 		}
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))
 	}
-	s.p.metrics.tasks.Set(float64(len(s.runners)))
+	s.p.metrics.partitions.Set(float64(len(s.runners)))
 	if len(s.runners)+len(s.blocked) == 0 {
 		s.p.notReady("no partitions assigned")
 	}

@@ -120,7 +120,7 @@ func (r *runner) setsPartAside(h deferred.Head, change, item int) bool {
 
 // setsHeldAside is setsAside for a held chunk. Each chunk of a body, and each part of a chunk, has tries of its own.
 func (r *runner) setsHeldAside(w partition.Want) bool {
-	return r.triedEnough(piece{Kind: pieceHeld, Topic: w.Topic.String(), Offset: w.Offset, Change: int(w.Change), Item: int(w.Element), From: r.task.LeftOfWanted()})
+	return r.triedEnough(piece{Kind: pieceHeld, Topic: w.Topic.String(), Offset: w.Offset, Change: int(w.Change), Item: int(w.Element), From: r.core.LeftOfWanted()})
 }
 
 // triedEnough reports whether a piece has failed alone often enough. Otherwise it notes the try.
@@ -147,7 +147,7 @@ func (r *runner) setChunkAside(w partition.Want) {
 }
 
 func (r *runner) deadLetterFailed(o *partition.Origin, what string, place ...partition.Header) {
-	r.task.DeadLetter(o, schemas.ReasonBodyFailed,
+	r.core.DeadLetter(o, schemas.ReasonBodyFailed,
 		fmt.Sprintf("a transaction with %s alone failed %d times or ended the process; the record is in the raw log", what, failedSessionsMax), place...)
 }
 

@@ -203,7 +203,7 @@ func (s *session) formerEnded(ctx context.Context) {
 	}
 }
 
-// abort aborts a failed transaction and returns why. The tasks are ahead of the committed offsets, so the session ends
+// abort aborts a failed transaction and returns why. The cores are ahead of the committed offsets, so the session ends
 // with this error and all state is rebuilt.
 func (s *session) abort(ctx context.Context, why error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
@@ -514,7 +514,7 @@ func addOffset(req *kmsg.TxnOffsetCommitRequest, topic string, id [16]byte, part
 type tick map[int32]time.Time
 
 // tick lists the end offsets of the inputs, at most once per TickEvery. It returns the partitions that have been read
-// up to them. Their tasks have seen every webhook that was acknowledged TickGrace earlier, so time may pass up to then.
+// up to them. Their cores have seen every webhook that was acknowledged TickGrace earlier, so time may pass up to then.
 func (s *session) tick(ctx context.Context) tick {
 	now := s.p.deps.Now()
 	if now.Sub(s.lastTick) < s.cfg.TickEvery || len(s.runners)+len(s.blocked) == 0 {
@@ -539,10 +539,10 @@ func (s *session) tick(ctx context.Context) tick {
 			continue
 		}
 		caughtUp := s.behind(r, ends, now)
-		if r.task.Replays() > 0 {
+		if r.core.Replays() > 0 {
 			replaying++
 		}
-		if r.task.Replaying(now) {
+		if r.core.Replaying(now) {
 			continue
 		}
 		if r.readLive() { // no live record is left to be careful about
@@ -577,8 +577,8 @@ func (r *runner) readLive() bool {
 
 // backlogWaits reports whether held chunks that may be released, or deferred records, wait.
 func (r *runner) backlogWaits() bool {
-	_, held := r.task.Wanted()
-	return held || r.task.Behind()
+	_, held := r.core.Wanted()
+	return held || r.core.Behind()
 }
 
 // behind updates the lag of a partition's inputs. It reports whether all of them have been read to their ends.
@@ -596,7 +596,7 @@ func (s *session) behind(r *runner, ends kadm.ListedOffsets, now time.Time) (cau
 		waits = waits || behind > 0
 		r.behind(topic, behind, now)
 	}
-	deferred := r.task != nil && r.task.Behind()
+	deferred := r.core != nil && r.core.Behind()
 	switch caughtUp = caughtUp && !waits; {
 	case waits || deferred:
 		s.p.health.waits(r.partition, "")

@@ -2,7 +2,7 @@ package processors
 
 import "github.com/coexstream/coexstream/processors/partition"
 
-// workspace is the memory for the records that one task emits in a transaction.
+// workspace is the memory for the records that one core emits in a transaction.
 type workspace struct {
 	task    partition.Workspace
 	records records

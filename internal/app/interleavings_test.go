@@ -17,13 +17,13 @@ import (
 	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/replay"
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/fixtures"
 )
 
-// modelled plays a pipeline without Kafka: the inputs of some partitions, their tasks, and when each of them works. What a
+// modelled plays a pipeline without Kafka: the inputs of some partitions, their cores, and when each of them works. What a
 // transaction passes on to another partition can be read when it has ended.
 type modelled struct {
 	t      *testing.T
@@ -36,7 +36,7 @@ type modelled struct {
 type modelledPartition struct {
 	m        *modelled
 	number   int32
-	task     *partition.Partition
+	core     *partition.Partition
 	space    partition.Workspace
 	scanner  *split.Scanner
 	logs     map[schemas.Topic][]modelledRecord
@@ -67,7 +67,7 @@ func newModelled(t *testing.T, rng *rand.Rand, partitions int32, now time.Time) 
 	return m
 }
 
-// restart makes the task anew from what was committed.
+// restart makes the core anew from what was committed.
 func (p *modelledPartition) restart() {
 	cfg := partition.DefaultConfig()
 	cfg.Partition, cfg.Partitions = p.number, int32(len(p.m.parts))
@@ -90,7 +90,7 @@ func (p *modelledPartition) restart() {
 	if err := tk.Restored(); err != nil {
 		p.m.t.Fatal(err)
 	}
-	p.task = tk
+	p.core = tk
 	p.begin()
 }
 
@@ -105,7 +105,7 @@ func headerOf(hs []partition.Header, name string) []byte {
 
 func (p *modelledPartition) begin() {
 	p.space.Reset()
-	p.task.Begin(func(r partition.Record) {
+	p.core.Begin(func(r partition.Record) {
 		c := partition.Record{Topic: r.Topic, Partition: r.Partition, Key: slices.Clone(r.Key), Value: slices.Clone(r.Value)}
 		for _, h := range r.Headers {
 			c.Headers = append(c.Headers, partition.Header{Key: h.Key, Value: slices.Clone(h.Value)})
@@ -116,7 +116,7 @@ func (p *modelledPartition) begin() {
 
 // commit ends the transaction.
 func (p *modelledPartition) commit() {
-	p.task.Flush()
+	p.core.Flush()
 	for _, r := range p.emitted {
 		switch r.Topic {
 		case schemas.TopicState:
@@ -180,29 +180,29 @@ func (p *modelledPartition) read(topic schemas.Topic) {
 	p.next[topic]++
 	o := p.origin(topic, offset)
 	if topic == schemas.TopicRawBulk {
-		p.task.PassFor(o, o.ReceivedAt)
+		p.core.PassFor(o, o.ReceivedAt)
 		p.release()
 	}
 	switch {
 	case topic == schemas.TopicRerouted && o.Value == nil:
-		p.task.Number(o)
+		p.core.Number(o)
 		return
-	case o.Replay != nil && !p.task.Replayed(o):
+	case o.Replay != nil && !p.core.Replayed(o):
 		p.release()
 		return
 	}
 	body, err := p.scanner.Scan(slices.Clone(o.Value))
 	if err != nil {
-		p.task.DeadLetter(o, err.(*split.Error).Reason, "") //nolint:errorlint // Scan promises this type
+		p.core.DeadLetter(o, err.(*split.Error).Reason, "") //nolint:errorlint // Scan promises this type
 		return
 	}
-	p.task.Webhook(o, body)
+	p.core.Webhook(o, body)
 	p.release()
 }
 
 func (p *modelledPartition) release() {
 	for {
-		w, ok := p.task.Wanted()
+		w, ok := p.core.Wanted()
 		if !ok {
 			return
 		}
@@ -211,7 +211,7 @@ func (p *modelledPartition) release() {
 		if err != nil {
 			p.m.t.Fatal(err)
 		}
-		p.task.Release(w, o, body)
+		p.core.Release(w, o, body)
 	}
 }
 
@@ -306,7 +306,7 @@ func (m *modelled) pass(to time.Time) {
 	m.settle(to.Add(-modelledLag))
 	if to.Sub(m.now) > 2*modelledLag {
 		for _, p := range m.parts {
-			p.task.Tick(to.Add(-modelledLag))
+			p.core.Tick(to.Add(-modelledLag))
 			p.release()
 			p.commit()
 		}

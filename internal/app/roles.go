@@ -129,15 +129,15 @@ func processorOf(cfg *config.Config) (processors.Config, error) {
 	c.SessionTimeout, c.RebalanceTimeout, c.TransactionTimeout = from.SessionTimeout, from.RebalanceTimeout, from.TransactionTimeout
 	c.BulkBytesPerTransaction, c.HeldBytesMax, c.Compression = from.BulkBytesMax, from.HeldBytesMax, from.Compression
 	c.Deferred = deferred.Limits{BodyBytesMax: from.LiveBodyBytesMax, BusinessBytesMax: from.BusinessBytesMax, RecordsMax: from.DeferredRecordsMax}
-	c.EventBytesMax, c.Task.EventBytesMax = int32(from.EventBytesMax), int(from.EventBytesMax)
+	c.EventBytesMax, c.Partition.EventBytesMax = int32(from.EventBytesMax), int(from.EventBytesMax)
 	c.RecordBytesMax = int32(cfg.Topics.MaxMessageBytes)
 	c.BufferedBytesMax = max(c.BufferedBytesMax, int(c.RecordBytesMax))
 	c.DepthMax = from.DepthMax
 	c.Decode = contentcoding.Limits{BytesMax: int(from.BodyBytesMax), RatioMax: cfg.Ingress.DecodedRatioMax}
-	c.Task.DedupWindow, c.Task.ReplayTimeout = from.DedupWindow, from.ReplayTimeout
+	c.Partition.DedupWindow, c.Partition.ReplayTimeout = from.DedupWindow, from.ReplayTimeout
 	c.UnknownState = from.UnknownState
-	c.Task.Media.Hold = from.Media.Hold
-	c.Task.History.GapTimeout, c.Task.History.PhaseHold = from.History.GapTimeout, from.History.PhaseHold
-	c.Task.History.QuietTime, c.Task.History.Ceiling = from.History.QuietTime, from.History.Ceiling
+	c.Partition.Media.Hold = from.Media.Hold
+	c.Partition.History.GapTimeout, c.Partition.History.PhaseHold = from.History.GapTimeout, from.History.PhaseHold
+	c.Partition.History.QuietTime, c.Partition.History.Ceiling = from.History.QuietTime, from.History.Ceiling
 	return c, nil
 }

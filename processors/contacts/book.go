@@ -3,8 +3,8 @@ package contacts
 import (
 	"unsafe"
 
-	"github.com/coexstream/coexstream/processors/identity"
 	"github.com/coexstream/coexstream/processors/dedup"
+	"github.com/coexstream/coexstream/processors/identity"
 	"github.com/coexstream/coexstream/schemas"
 )
 

@@ -1,4 +1,4 @@
-// Package known deduplicates messages. It stores the hash and the rank of each seen message in 10 bytes.
+// Package dedup deduplicates messages. It stores the hash and the rank of each seen message in 10 bytes.
 //
 // Set has the wamids of one onboarding window. Recent has those of the last hours, to deduplicate live webhooks. Both
 // are rebuilt from pages: the same 10-byte entries, as the processor wrote them to the `state` topic. Table maps hashes

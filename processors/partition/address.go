@@ -56,8 +56,8 @@ func (t *Partition) addressBook(o *Origin, c *split.Change, n *number, done *int
 	return true
 }
 
-// flushContacts writes what the rows of the table of contacts do not tell to `state`. The table is one for the task and its
-// scopes.
+// flushContacts writes what the rows of the table of contacts do not tell to `state`. The table is one for the partition and its
+// replay states.
 func (t *Partition) flushContacts() {
 	if t.outer != nil {
 		return

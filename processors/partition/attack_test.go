@@ -201,7 +201,7 @@ func TestABodyHasABoundedNumberOfChunks(t *testing.T) {
 	if got := l.headers[schemas.HeaderDLQPlaces]; got != "0.0.history.4096-" {
 		t.Errorf("the letter names %s", got)
 	}
-	if got := p.task.Size().Held; got > 4096 {
+	if got := p.core.Size().Held; got > 4096 {
 		t.Errorf("%d chunks are held", got)
 	}
 }
@@ -239,7 +239,7 @@ func TestAccountEventsAndNumbersCostTheirSum(t *testing.T) {
 				return fmt.Sprintf(`{"field":"messages","value":{"metadata":{"phone_number_id":"%d","display_phone_number":"1555%06d"},"messages":[%s]}}`, from+i, from+i, incoming(fmt.Sprint("m", from+i), ""))
 			})))
 		}
-		if got := p.task.Size().Numbers; got != n {
+		if got := p.core.Size().Numbers; got != n {
 			t.Fatalf("%d numbers", got)
 		}
 		body := changes(many(n, func(i int) string {
@@ -280,7 +280,7 @@ func TestInventedNumbersAreForgotten(t *testing.T) {
 		}
 	}
 	invent(0)
-	if got := p.task.Size().Numbers; got > 10_000 {
+	if got := p.core.Size().Numbers; got > 10_000 {
 		t.Errorf("%d of 60000 invented numbers are remembered", got)
 	}
 	newest := map[string]bool{}
@@ -308,15 +308,15 @@ func TestAnIdleNumberIsForgottenAndComesBack(t *testing.T) {
 	}
 	p.clock = start.Add(91 * 24 * time.Hour)
 	p.webhook(other("b"))
-	if got := p.task.Size().Numbers; got != 1 {
+	if got := p.core.Size().Numbers; got != 1 {
 		t.Fatalf("%d numbers are remembered, want the one of now", got)
 	}
 	p.restart()
-	if got := p.task.Size().Numbers; got != 1 {
+	if got := p.core.Size().Numbers; got != 1 {
 		t.Fatalf("%d numbers are restored, want the one of now", got)
 	}
 	p.webhook(changes(change("messages", `"messages":[`+incoming("c", "")+`]`)))
-	if got := p.task.Size().Numbers; got != 2 {
+	if got := p.core.Size().Numbers; got != 2 {
 		t.Errorf("%d numbers", got)
 	}
 }
@@ -346,7 +346,7 @@ func TestABusinessHasABoundedNumberOfNumbers(t *testing.T) {
 	for from := 0; from < 4500; from += 500 {
 		p.webhook(sync(from))
 	}
-	if got := p.task.Size().Numbers; got != 4096 {
+	if got := p.core.Size().Numbers; got != 4096 {
 		t.Errorf("%d numbers with an open sync", got)
 	}
 	l := p.topics[schemas.TopicDLQ]
@@ -355,7 +355,7 @@ func TestABusinessHasABoundedNumberOfNumbers(t *testing.T) {
 	}
 	// Once their syncs are over and forgotten, others have room.
 	p.clock = start.Add(30 * 24 * time.Hour)
-	p.task.Tick(p.clock)
+	p.core.Tick(p.clock)
 	p.commit()
 	p.requeue(l[0], "0/1")
 	if len(p.topics[schemas.TopicDLQ]) != 1 {
@@ -470,21 +470,21 @@ func TestASourceHasItsShareOfAPartition(t *testing.T) {
 	if l := p.topics[schemas.TopicDLQ]; len(l) > 0 {
 		t.Fatalf("%d letters: %v", len(l), l[0].headers)
 	}
-	size := p.task.Size()
+	size := p.core.Size()
 	if size.OfSource != share || size.Source != "mad" || size.Numbers != share+10 {
 		t.Errorf("the size is %+v", size)
 	}
 	from("mad", 1_000_000, 20)
 	from("other", 2_000_000, 20)
-	if l := p.theLetter(); l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonSourceNumbers) || p.task.Size().Numbers != share+30 {
-		t.Errorf("the letter says %v, and there are %d numbers", l.headers, p.task.Size().Numbers)
+	if l := p.theLetter(); l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonSourceNumbers) || p.core.Size().Numbers != share+30 {
+		t.Errorf("the letter says %v, and there are %d numbers", l.headers, p.core.Size().Numbers)
 	}
 	// What is known goes on, whoever tells it.
 	from("mad", 2_000_000, 20)
 	p.theLetter()
 	// Once their syncs are over and forgotten, others have room.
 	p.clock = start.Add(30 * 24 * time.Hour)
-	p.task.Tick(p.clock)
+	p.core.Tick(p.clock)
 	p.commit()
 	from("mad", 3_000_000, 20)
 	p.theLetter()

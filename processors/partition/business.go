@@ -89,7 +89,7 @@ func (t *Partition) announce(b *business, e freshEvent) {
 	b.fresh = append(b.fresh, e)
 }
 
-// hear tells a number of the account events that it has not been told.
+// applyFreshEvents tells a number of the account events that it has not been told.
 func (t *Partition) applyFreshEvents(n *number) {
 	b := n.business
 	for ; n.heard < len(b.fresh); n.heard++ {
@@ -111,7 +111,7 @@ func (t *Partition) applyFreshEvent(n *number, e *freshEvent) {
 // heardMax bounds the events of one number, and those of all, that a number is told at once: it remembers no more.
 const heardMax = 64
 
-// tellAll tells all numbers of the account events that they have not been told.
+// applyFreshEventsToAll tells all numbers of the account events that they have not been told.
 func (t *Partition) applyFreshEventsToAll() {
 	for _, b := range t.untold {
 		of := map[string][]int{}
@@ -139,7 +139,7 @@ func (t *Partition) applyFreshEventsToAll() {
 	t.untold = t.untold[:0]
 }
 
-// hearBoth tells a number of the events about it and of those about all, in the order in which they came.
+// applyBothEvents tells a number of the events about it and of those about all, in the order in which they came.
 func (t *Partition) applyBothEvents(n *number, own, every []int) {
 	for len(own)+len(every) > 0 {
 		var i int

@@ -6,8 +6,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/dedup"
+	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )

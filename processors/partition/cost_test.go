@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/coexstream/coexstream/internal/testing/cost"
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -40,7 +40,7 @@ func TestCosts(t *testing.T) {
 	)
 }
 
-// processing gives one body after another to a task, each in a transaction of its own. A task sees up to eleven times as
+// processing gives one body after another to a partition, each in a transaction of its own. A partition sees up to eleven times as
 // many as are counted: buffers grow first, and counts are repeated.
 func processing(counted int, body func(i int) []byte, from, to schemas.Topic, each int) func(t *testing.T) func(int) {
 	return func(t *testing.T) func(int) {

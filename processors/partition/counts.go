@@ -32,7 +32,7 @@ var kindNames = [kindCount]string{"chunk", "history", "message", "status", "echo
 // String is the kind's label in metrics.
 func (k Kind) String() string { return kindNames[k] }
 
-// Counts is what a task did.
+// Counts is what a partition did.
 type Counts struct {
 	Events      [topicsMax]int64 // by schemas.Topic
 	Duplicates  [kindCount]int64

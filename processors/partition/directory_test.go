@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/processors/directory"
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -75,14 +75,14 @@ func (ps *partitions) from(topic schemas.Topic, at int32, body string, headers m
 		}
 	}
 	o.Moved = headers[schemas.HeaderRerouted] == schemas.ReroutedMoved || headers[schemas.HeaderReplayRole] == schemas.RoleMoved
-	if o.Replay != nil && !p.task.Replayed(o) {
+	if o.Replay != nil && !p.core.Replayed(o) {
 		ps.t.Fatalf("partition %d left a replayed record out", at)
 	}
 	b, err := p.scanner.Scan([]byte(body))
 	if err != nil {
 		ps.t.Fatal(err)
 	}
-	p.task.Webhook(o, b)
+	p.core.Webhook(o, b)
 	p.releaseAll()
 	p.commit()
 	ps.passOn()
@@ -101,7 +101,7 @@ func (ps *partitions) passOn() {
 			}
 			if r.value == nil {
 				to := ps.all[r.partition]
-				to.task.Number(noteOf(ps.t, r))
+				to.core.Number(noteOf(ps.t, r))
 				to.commit()
 				continue
 			}
@@ -110,7 +110,7 @@ func (ps *partitions) passOn() {
 	}
 }
 
-// noteOf is a note as the runner gives it to a task.
+// noteOf is a note as the runner gives it to a partition.
 func noteOf(t *testing.T, r record) *partition.Origin {
 	t.Helper()
 	ms, err := strconv.ParseInt(r.headers[schemas.HeaderReceivedAt], 10, 64)
@@ -355,7 +355,7 @@ func TestABareDeclineThatIsReplayedIsTheKnownNumbers(t *testing.T) {
 				if got := ps.last(0).headers[schemas.HeaderReplay]; got != "r" && name != "known after the replay" {
 					t.Errorf("the sync names the replay %q", got)
 				}
-				if strings.HasPrefix(name, "after the end") && ps.all[0].task.Replaying(start) {
+				if strings.HasPrefix(name, "after the end") && ps.all[0].core.Replaying(start) {
 					t.Error("what another partition passed on opened the replay again")
 				}
 			})

@@ -1,4 +1,4 @@
-// Package task is one partition of the pipeline as a deterministic machine. It has the state of the partition's
+// Package partition is one partition of the pipeline as a deterministic machine. It has the state of the partition's
 // businesses, and emits the records that follow from the next webhook or from the passing of time.
 //
 // It composes the pure packages (history, contacts, media, account, directory, people, identity, deferred, known) and
@@ -19,11 +19,11 @@
 //     then names the record, and GoOn continues with it; Wanted names a chunk again.
 //   - Deferral: Defer adds a record to the queue instead of processing it. Start takes the first one of a business,
 //     followed by GoOn, or by Abandon if it cannot be read.
-//   - Abort: if the transaction was not committed, discard the task and restore another one. A task has no undo.
+//   - Abort: if the transaction was not committed, discard the partition and restore another one. A partition has no undo.
 //   - Time: call Tick only with a time before which every acknowledged record has been read. Otherwise a backlog would
 //     be mistaken for silence. Call PassFor with each record of raw.bulk and the time of its receipt, before Part. Call
 //     GiveUp with the owner's clock to end silent replays.
 //
-// One goroutine at a time owns a task. Emitted records refer to the workspace of Begin and to the bytes of the webhook.
+// One goroutine at a time owns a partition. Emitted records refer to the workspace of Begin and to the bytes of the webhook.
 // Both must stay unchanged until the transaction has ended.
 package partition

@@ -23,10 +23,10 @@ type Record struct {
 	Headers    []Header
 }
 
-// Output takes what a task emits. The record and all it refers to stay valid until the workspace is reset.
+// Output takes what a partition emits. The record and all it refers to stay valid until the workspace is reset.
 type Output func(Record)
 
-// Workspace is memory for what tasks emit in one transaction. It keeps some of it from one transaction to the
+// Workspace is memory for what partitions emit in one transaction. It keeps some of it from one transaction to the
 // next, so that steady work allocates little.
 type Workspace struct {
 	arena   arena

@@ -7,18 +7,18 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/processors/history"
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/schematest"
 )
 
-// partition plays the owner of a task: a raw log, committed topics, and transactions that either land
-// whole or are thrown away with the task.
+// harness plays the owner of a partition: a raw log, committed topics, and transactions that either land
+// whole or are thrown away with the partition.
 type harness struct {
 	t     *testing.T
 	cfg   partition.Config
-	task  *partition.Partition
+	core  *partition.Partition
 	clock time.Time
 
 	raw     []rawRecord
@@ -68,7 +68,7 @@ func newPartition(t *testing.T) *harness {
 	return p
 }
 
-// restart throws the task away and builds another one from what was committed.
+// restart throws the partition away and builds another one from what was committed.
 func (p *harness) restart() {
 	p.t.Helper()
 	tk, err := partition.New(p.cfg)
@@ -103,7 +103,7 @@ func (p *harness) restart() {
 	if err := tk.Restored(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.task = tk
+	p.core = tk
 	p.begin()
 }
 
@@ -150,10 +150,10 @@ func (p *harness) feed(offset int) {
 	body, err := p.scanner.Scan(append([]byte{}, p.raw[offset].body...))
 	if err != nil {
 		se := err.(*split.Error) //nolint:errorlint // Scan promises this type
-		p.task.DeadLetter(o, se.Reason, se.Detail)
+		p.core.DeadLetter(o, se.Reason, se.Detail)
 		return
 	}
-	p.task.Webhook(o, body)
+	p.core.Webhook(o, body)
 	p.setApart(o, body)
 	p.releaseAll()
 }
@@ -162,7 +162,7 @@ func (p *harness) feed(offset int) {
 func (p *harness) releaseAll() {
 	p.t.Helper()
 	for {
-		w, ok := p.task.Wanted()
+		w, ok := p.core.Wanted()
 		if !ok {
 			return
 		}
@@ -170,7 +170,7 @@ func (p *harness) releaseAll() {
 		o.Topic = w.Topic
 		if piece := p.pieces[w]; piece != nil {
 			o.Value = nil
-			p.task.Release(w, o, p.scanner.ScanPiece(piece))
+			p.core.Release(w, o, p.scanner.ScanPiece(piece))
 			continue
 		}
 		body, err := p.scanner.Scan(append([]byte{}, p.raw[w.Offset].body...))
@@ -178,7 +178,7 @@ func (p *harness) releaseAll() {
 			p.t.Fatalf("scan of a held chunk: %v", err)
 		}
 		p.cutAgain += len(p.raw[w.Offset].body)
-		p.task.Release(w, o, body)
+		p.core.Release(w, o, body)
 		p.setApart(o, body)
 	}
 }
@@ -187,7 +187,7 @@ func (p *harness) setApart(o *partition.Origin, b *split.Body) {
 	if p.pieces == nil {
 		return
 	}
-	for _, piece := range p.task.Pieces(o, b) {
+	for _, piece := range p.core.Pieces(o, b) {
 		p.pieces[partition.Want{Topic: o.Topic, Offset: o.Offset, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
 	}
 }
@@ -195,7 +195,7 @@ func (p *harness) setApart(o *partition.Origin, b *split.Body) {
 // commit ends the transaction and returns what it brought.
 func (p *harness) commit() []record {
 	p.t.Helper()
-	p.task.Flush()
+	p.core.Flush()
 	got := p.pending
 	p.pending = nil
 	for _, r := range got {
@@ -215,7 +215,7 @@ func (p *harness) commit() []record {
 // begin begins the next transaction.
 func (p *harness) begin() {
 	p.space.Reset()
-	p.task.Begin(func(r partition.Record) { p.pending = append(p.pending, own(r)) }, &p.space)
+	p.core.Begin(func(r partition.Record) { p.pending = append(p.pending, own(r)) }, &p.space)
 }
 
 // webhook sends a body in a transaction of its own.
@@ -229,7 +229,7 @@ func (p *harness) webhook(body string) []record {
 func (p *harness) tick(d time.Duration) []record {
 	p.t.Helper()
 	p.clock = p.clock.Add(d)
-	p.task.Tick(p.clock)
+	p.core.Tick(p.clock)
 	p.releaseAll()
 	return p.commit()
 }

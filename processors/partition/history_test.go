@@ -156,8 +156,8 @@ func TestOffboardingThatIsProcessedBeforeTheFirstChunkOpensANewWindow(t *testing
 		{"of all numbers", "", func(*harness) {}, []int32{1, 2}},
 		{"of another number", "15550000000", func(*harness) {}, []int32{1, 1}},
 		{"and a restart", biz, (*harness).restart, []int32{1, 2}},
-		{"and one chunk later than the other", biz, func(p *harness) { p.task.Pass(p.clock.Add(12 * time.Hour)); p.commit(); p.restart() }, []int32{1, 2}},
-		{"long ago", biz, func(p *harness) { p.task.Pass(p.clock.Add(48 * time.Hour)); p.commit(); p.restart() }, []int32{1, 1}},
+		{"and one chunk later than the other", biz, func(p *harness) { p.core.Pass(p.clock.Add(12 * time.Hour)); p.commit(); p.restart() }, []int32{1, 2}},
+		{"long ago", biz, func(p *harness) { p.core.Pass(p.clock.Add(48 * time.Hour)); p.commit(); p.restart() }, []int32{1, 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPartition(t)
@@ -341,7 +341,7 @@ func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
 	transactions, afterOne := 0, 0
 	bound := func() {
 		transactions++
-		p.task.Bound(partition.Turn{Items: 1})
+		p.core.Bound(partition.Turn{Items: 1})
 	}
 	feed := func(offset int) {
 		o := p.origin(offset)
@@ -349,7 +349,7 @@ func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.task.Webhook(o, body)
+		p.core.Webhook(o, body)
 	}
 	for i, b := range bodies {
 		p.raw = append(p.raw, rawRecord{[]byte(b), p.clock})
@@ -362,7 +362,7 @@ func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
 		for {
 			// What was not committed is done again, after it.
 			bound()
-			w, ok := p.task.Wanted()
+			w, ok := p.core.Wanted()
 			if !ok {
 				break
 			}
@@ -370,7 +370,7 @@ func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.task.Release(w, p.origin(int(w.Offset)), body)
+			p.core.Release(w, p.origin(int(w.Offset)), body)
 			if transactions%3 == 0 {
 				p.restart()
 				continue

@@ -160,7 +160,7 @@ func (t *Partition) placeholderOf(n *number, key schemas.Hash, msg *split.Messag
 
 func sameUser(a, b []byte) bool { return bytes.Equal(a, b) || identity.SamePhone(a, b) }
 
-// firstOfTwins tells whether no asset left under the other wamid of a message whose placeholder is known.
+// firstOfTwins tells whether no media follow-up left under the other wamid of a message whose placeholder is known.
 func (t *Partition) firstOfTwins(l *liveChange, wamid []byte, thread string, rank schemas.Rank) bool {
 	w, ok := schemas.ParseWAMID(wamid)
 	if !ok || l.o.Requeue.event() != "" {

@@ -79,7 +79,7 @@ func TestRealMessageFollowsErrorsAndUnknown(t *testing.T) {
 	}
 	distinct(t, p, schemas.TopicHistory)
 
-	// Live, and as the asset of a placeholder.
+	// Live, and as the media follow-up of a placeholder.
 	p = newPartition(t)
 	ghost := `"from":"` + user + `","id":"w1","timestamp":"1772366400","errors":[{"code":131060}]`
 	content := `{"from":"` + user + `","id":"w1","timestamp":"1772366400","type":"image","image":{"id":"1"}}`
@@ -214,7 +214,7 @@ func TestFollowUpUnderTheOtherWamidJoinsItsPlaceholder(t *testing.T) {
 				t.Errorf("%s first: %d media when both are there", first, n)
 			}
 			p.tick(p.cfg.Media.Hold + time.Minute)
-			p.webhook(followUp(pair[0])) // the same asset
+			p.webhook(followUp(pair[0])) // the same media follow-up
 			got := events[schemas.Message](p, schemas.TopicMedia)
 			if len(got) != 1 || got[0].Joined == nil || !*got[0].Joined || got[0].Thread != user || got[0].Timestamp != 1772300000 {
 				t.Errorf("%s first: media is %+v", first, got)
@@ -229,7 +229,7 @@ func TestFollowUpUnderTheOtherWamidJoinsItsPlaceholder(t *testing.T) {
 
 }
 
-// Two assets of one message wait for its placeholder: the one that was received first leaves, whichever was passed on first.
+// Two media follow-ups of one message wait for its placeholder: the one that was received first leaves, whichever was passed on first.
 func TestOfTwoFollowUpsThatWaitTheOneReceivedFirstLeaves(t *testing.T) {
 	followUp := func(wamid string) string {
 		return envelope("history", value(`"messages":[{"from_user_id":"US.CASE3800","id":"`+wamid+`","timestamp":"1772300007","type":"image","image":{"id":"1"}}]`))

@@ -12,7 +12,7 @@ import (
 )
 
 // live routes messages, echoes, statuses and errors of a change: to `messages` and `echoes`, or to `media`
-// where they are the asset of an earlier placeholder. done counts the items of the change that are; it is false where the
+// where they are the media follow-up of an earlier placeholder. done counts the items of the change that are; it is false where the
 // rest has to wait.
 func (t *Partition) live(o *Origin, c *split.Change, n *number, done *int) bool {
 	l := liveChange{o: o, c: c, n: n, origin: t.place(o, c.Entry, c.Index)}

@@ -49,7 +49,7 @@ func TestWebhookOfASecondAppYieldsNoSecondEvent(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", f.Name, err)
 			}
-			p.task.Webhook(o, body)
+			p.core.Webhook(o, body)
 			p.releaseAll()
 			p.commit()
 		}
@@ -476,8 +476,8 @@ func TestCountsSayWhatHappened(t *testing.T) {
 	body := echo("w1", "text", `"text":{"body":"hi"}`, p.clock)
 	p.send(body)
 	p.send(body)
-	p.task.Flush()
-	c := p.task.Counts()
+	p.core.Flush()
+	c := p.core.Counts()
 	if c.Events[schemas.TopicEchoes] != 1 || c.Duplicates[partition.KindEcho] != 1 {
 		t.Errorf("counts are %+v", c)
 	}
@@ -501,7 +501,7 @@ func TestTraceContextAndOriginAreOnEveryEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.task.Webhook(o, body)
+	p.core.Webhook(o, body)
 	p.commit()
 	h := p.topics[schemas.TopicEchoes][0].headers
 	if h[schemas.HeaderTraceParent] != parent || h[schemas.HeaderTraceState] != "vendor=1" || h[schemas.HeaderOrigin] != "raw.bulk/0/0#0.0" {

@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// asset is a message or echo that is, or may be, the asset of a past message. While it waits for its
+// mediaFollowUp is a message or echo that is, or may be, the media follow-up of a past message. While it waits for its
 // placeholder it is in the `state` topic in this form.
 type mediaFollowUp struct {
 	Key schemas.Hash
@@ -65,12 +65,12 @@ func (t *Partition) emitWaiting(n *number, waited []media.FollowUp) {
 func mediaFollowUpOf(w media.FollowUp) *mediaFollowUp {
 	a := &mediaFollowUp{}
 	if err := json.Unmarshal(w.Value, a); err != nil {
-		panic(fmt.Sprintf("follow-up that this task encoded: %v", err)) // RestoreState has checked those of other versions
+		panic(fmt.Sprintf("follow-up that this partition encoded: %v", err)) // RestoreState has checked those of other versions
 	}
 	return a
 }
 
-// pastMedia takes a message or echo that is, or may be, the asset of a past message.
+// pastMedia takes a message or echo that is, or may be, the media follow-up of a past message.
 func (t *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	var known bool
 	if t.hasPlaceholders(l.n) {
@@ -114,7 +114,7 @@ func (t *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool
 	return true
 }
 
-// asset emits a follow-up: as media of the past, with what its placeholder says where that is known; or, for
+// emitMediaFollowUp emits a follow-up: as media of the past, with what its placeholder says where that is known; or, for
 // an echo that only looked like one, as the echo that it is, marked historical.
 func (t *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
 	msg := &a.Message
@@ -137,7 +137,7 @@ func (t *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
 		t.liveMessage(l, msg, &side, a.Echo, ok && media.Before(msg.Timestamp, opened))
 		return
 	}
-	// One event a message, whatever the shapes in which its asset came.
+	// One event a message, whatever the shapes in which its media follow-up came.
 	rank := min(rankOf(msg), schemas.RankConcrete)
 	key, came := a.Key, false
 	if a.Standby {

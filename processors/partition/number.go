@@ -17,12 +17,12 @@ import (
 
 // number is all that is known of one phone number of one WABA.
 type number struct {
-	key     string // escaped "waba/phone_number_id", in state keys
-	id      history.Identity
-	source  []byte       // ce_source
-	wabaHash   schemas.Hash // of its WABA: see known
-	history *history.Number
-	media   *media.Book
+	key      string // escaped "waba/phone_number_id", in state keys
+	id       history.Identity
+	source   []byte       // ce_source
+	wabaHash schemas.Hash // of its WABA: see known
+	history  *history.Number
+	media    *media.Book
 
 	told bool // its identity is in `state`
 	// introduced: the partition of its id knows its WABA. moved: it has none, and its sync goes on under its WABA; removing: what
@@ -78,7 +78,7 @@ func (n *number) show(display []byte, receivedAt time.Time) (changed bool) {
 	return changed
 }
 
-// known is under which key the task knows something of the number again. Of one without a WABA, or with another one, it is
+// known is under which key the partition knows something of the number again. Of one without a WABA, or with another one, it is
 // another key than of the same number: these two are of different partitions, or by chance of one, and that must not matter.
 func (n *number) known(key schemas.Hash) schemas.Hash {
 	if n.id.WABAID == "" {
@@ -125,10 +125,10 @@ func (t *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason)
 func (t *Partition) addNumber(id history.Identity) *number {
 	n := &number{
 		key: numberKey(id.WABAID, id.PhoneNumberID), id: id,
-		source:  []byte("/whatsapp/" + numberKey(id.WABAID, id.PhoneNumberID)),
-		wabaHash:   schemas.HashBytes([]byte(id.WABAID)),
-		history: history.NewNumber(&t.cfg.History, id),
-		media:   media.New(&t.cfg.Media),
+		source:   []byte("/whatsapp/" + numberKey(id.WABAID, id.PhoneNumberID)),
+		wabaHash: schemas.HashBytes([]byte(id.WABAID)),
+		history:  history.NewNumber(&t.cfg.History, id),
+		media:    media.New(&t.cfg.Media),
 	}
 	n.behind = t.behindAtFirst(n)
 	t.numbersOfWindows(n)
@@ -259,7 +259,7 @@ func (t *Partition) concerns(o *Origin, n *number) {
 }
 
 func (t *Partition) concernedBy(n *number, replay string) {
-	if n.replay == replay || t.outer != nil { // a scope tells no syncs
+	if n.replay == replay || t.outer != nil { // a replay state tells no syncs
 		return
 	}
 	n.replay, n.told = strings.Clone(replay), false

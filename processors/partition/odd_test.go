@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -190,7 +190,7 @@ func TestRequeueOfOddPartsTriesTheseAlone(t *testing.T) {
 		if l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonJSONTooDeep) || l.headers[schemas.HeaderDLQPlaces] != "0.0.messages.1,0.2.history.0.threads.0.messages.1" {
 			t.Fatalf("the letter has %v", l.headers)
 		}
-		p.task.Tick(start.Add(later))
+		p.core.Tick(start.Add(later))
 		p.releaseAll()
 		p.commit()
 		if !p.requeue(l, "0/1") {
@@ -240,7 +240,7 @@ func TestRequeueOfAThreadAnArrayAndAnEntryTriesTheseAlone(t *testing.T) {
 		if got, want := l.headers[schemas.HeaderDLQPlaces], "0.0.statuses,0.1.history.0.threads.1,1"; got != want {
 			t.Fatalf("the letter names %s, want %s", got, want)
 		}
-		p.task.Tick(start.Add(later))
+		p.core.Tick(start.Add(later))
 		p.releaseAll()
 		p.commit()
 		told := len(p.topics[schemas.TopicSyncs])
@@ -298,12 +298,12 @@ func TestOddPartsAreToldByThePartitionOfTheirBusiness(t *testing.T) {
 		p.raw = []rawRecord{{[]byte(body), start}}
 		p.copied[0] = &partition.Replay{ID: []byte("r"), Extra: at == 1, Seen: start}
 		o := p.origin(0)
-		p.task.Replayed(o)
+		p.core.Replayed(o)
 		b, err := p.scanner.Scan([]byte(body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.task.Webhook(o, b)
+		p.core.Webhook(o, b)
 		p.commit()
 		if got := tell(p); got != want {
 			t.Errorf("replayed, partition %d tells %s, want %s", at, got, want)

@@ -8,15 +8,15 @@ import (
 	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/processors/account"
 	"github.com/coexstream/coexstream/processors/contacts"
-	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/dedup"
+	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/media"
 	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Config is what a task is told.
+// Config is what a partition is told.
 type Config struct {
 	Partition, Partitions int32
 	// PartitionOf is the partition of a business: murmur2 over its WABA id.
@@ -105,32 +105,32 @@ var liveLane = []byte(schemas.TopicRawLive.String() + "/")
 // Want names a held chunk that has to be read again.
 type Want = history.Ref
 
-// Task is the state of one partition.
+// Partition is the state of one partition.
 type Partition struct {
 	cfg Config
 	out Output
 
-	numbers    map[string]*number   // by number key
-	businesses map[string]*business // by WABA
-	sourceShares     map[string]*sourceShare    // by name of the source
-	recency    recency
-	changed    []*number   // numbers to look at in Flush
-	wanting    []*number   // numbers whose next chunk has to be read again
-	untold     []*business // those with account events of which not all numbers were told
+	numbers      map[string]*number      // by number key
+	businesses   map[string]*business    // by WABA
+	sourceShares map[string]*sourceShare // by name of the source
+	recency      recency
+	changed      []*number   // numbers to look at in Flush
+	wanting      []*number   // numbers whose next chunk has to be read again
+	untold       []*business // those with account events of which not all numbers were told
 
 	schedule schedule
 	ticked   time.Time // until when what was due has happened
 	replays  replays
-	outer    *Partition  // of a scope: the task whose state is the live one
-	wantedBy *replayState // for whom Wanted spoke; nil: for the task itself
+	outer    *Partition   // of a replay state: the partition whose state is the live one
+	wantedBy *replayState // for whom Wanted spoke; nil: for the partition itself
 
-	contacts  *contacts.Book
-	recent    *dedup.Recent
-	pages     pages
+	contacts          *contacts.Book
+	recent            *dedup.Recent
+	pages             pages
 	pendingBoundaries pendingBoundaries
-	undated   undated
-	directory numberDirectory
-	deferral  deferral
+	undated           undated
+	directory         numberDirectory
+	deferral          deferral
 
 	offers []offered
 	holds  bool // see Holds
@@ -149,13 +149,13 @@ type Partition struct {
 	effects []contacts.Effect
 }
 
-// New makes a task that knows nothing yet.
+// New makes a partition that knows nothing yet.
 func New(cfg Config) (*Partition, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if cfg.PartitionOf == nil {
-		return nil, fmt.Errorf("task: PartitionOf is missing")
+		return nil, fmt.Errorf("partition: PartitionOf is missing")
 	}
 	return &Partition{
 		cfg: cfg, out: func(Record) {},
@@ -168,7 +168,7 @@ func New(cfg Config) (*Partition, error) {
 }
 
 // Begin begins a transaction's work: it says where emitted records go, and lends memory for them. The owner
-// may lend the same workspace to another task once the transaction has ended.
+// may lend the same workspace to another partition once the transaction has ended.
 func (t *Partition) Begin(out Output, w *Workspace) {
 	t.out, t.Workspace = out, w
 	t.counts.reset()
@@ -434,7 +434,7 @@ func (t *Partition) Pass(now time.Time) {
 
 // catchUp lets a number's chunks leave, and lets what was due for it happen: one thing after another in the
 // order of the times at which they were due, however much time passed at once. Where a chunk has to be read
-// again first, the rest waits for it; so the outcome is that of a task that was never behind.
+// again first, the rest waits for it; so the outcome is that of a partition that was never behind.
 func (t *Partition) catchUp(n *number, h inHand) {
 	for {
 		t.advance(n, h)
@@ -455,7 +455,7 @@ func (t *Partition) catchUp(n *number, h inHand) {
 	t.schedule.put(n)
 }
 
-// passed moves the task's time forward, never back.
+// passed moves the partition's time forward, never back.
 func (t *Partition) passed(now time.Time) {
 	if now.After(t.now) {
 		t.now = now

@@ -92,32 +92,32 @@ func (p *harness) yield() yield {
 func (p *harness) inParts(offset int, between func()) (transactions int) {
 	p.t.Helper()
 	raw := p.raw[offset]
-	p.task.Defer([]byte(waba), deferred.Record{Topic: schemas.TopicRawBulk, Offset: int64(offset), ReceivedAt: raw.at, Bytes: int64(len(raw.body))}, deferred.LongBody)
+	p.core.Defer([]byte(waba), deferred.Record{Topic: schemas.TopicRawBulk, Offset: int64(offset), ReceivedAt: raw.at, Bytes: int64(len(raw.body))}, deferred.LongBody)
 	p.commit()
 	between()
-	h, ok := p.task.Deferred().Next()
+	h, ok := p.core.Deferred().Next()
 	if !ok || h.Business != waba || h.Offset != int64(offset) || !h.ReceivedAt.Equal(raw.at) {
 		p.t.Fatalf("%+v is next; want the record that was deferred", h)
 	}
-	p.task.Start(h)
+	p.core.Start(h)
 	for whole := false; !whole; transactions++ {
 		b, err := p.scanner.Scan(append([]byte{}, raw.body...))
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		if !p.task.Waits([]byte(waba)) {
+		if !p.core.Waits([]byte(waba)) {
 			p.t.Fatal("the rest of a body is forgotten")
 		}
-		p.task.Bound(partition.Turn{Items: 1})
-		whole = p.task.GoOn(p.origin(offset), b)
-		p.task.Bound(partition.Turn{})
+		p.core.Bound(partition.Turn{Items: 1})
+		whole = p.core.GoOn(p.origin(offset), b)
+		p.core.Bound(partition.Turn{})
 		p.commit()
 		between()
 		if transactions > 1000 {
 			p.t.Fatal("a body goes on for ever")
 		}
 	}
-	if p.task.Waits([]byte(waba)) || p.task.Deferred().Len() > 0 {
+	if p.core.Waits([]byte(waba)) || p.core.Deferred().Len() > 0 {
 		p.t.Error("something waits when the body is through")
 	}
 	p.releaseAll()
@@ -200,20 +200,20 @@ func TestABodyOfTheBulkLaneLeavesInParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.task.Bound(partition.Turn{Items: 1})
-	if p.task.Part(o, b) {
+	p.core.Bound(partition.Turn{Items: 1})
+	if p.core.Part(o, b) {
 		t.Fatal("the body left at once")
 	}
 	p.commit()
 	p.restart()
-	h, inParts, ok := p.task.Begun()
+	h, inParts, ok := p.core.Begun()
 	if !ok || !inParts || h.Topic != schemas.TopicRawBulk || h.Offset != 0 {
 		t.Fatalf("%+v, %v, %v is begun; want the body", h, inParts, ok)
 	}
 	if b, err = p.scanner.Scan([]byte(body)); err != nil {
 		t.Fatal(err)
 	}
-	if !p.task.GoOn(o, b) {
+	if !p.core.GoOn(o, b) {
 		t.Error("with room for all of it the rest did not leave at once")
 	}
 	p.releaseAll()
@@ -234,7 +234,7 @@ func TestTimeDoesNotPassForABusinessThatIsBehind(t *testing.T) {
 	p.webhook(chunk(0, 2, 50, "h2")) // waits for the first one
 	second := strings.NewReplacer(waba, "999", phone, "888").Replace(chunk(0, 2, 50, "x2"))
 	p.webhook(second)
-	p.task.Defer([]byte(waba), deferred.Record{Topic: schemas.TopicRawLive, Offset: 77, ReceivedAt: p.clock}, deferred.LongBody)
+	p.core.Defer([]byte(waba), deferred.Record{Topic: schemas.TopicRawLive, Offset: 77, ReceivedAt: p.clock}, deferred.LongBody)
 	p.commit()
 	for _, restarted := range []bool{false, true} {
 		if restarted {
@@ -245,9 +245,9 @@ func TestTimeDoesNotPassForABusinessThatIsBehind(t *testing.T) {
 			t.Fatalf("restarted %v: %v left; want the chunk of the business that is not behind", restarted, got)
 		}
 	}
-	h, _ := p.task.Deferred().Next()
-	p.task.Start(h)
-	p.task.Abandon()
+	h, _ := p.core.Deferred().Next()
+	p.core.Start(h)
+	p.core.Abandon()
 	p.tick(time.Second)
 	if got := wamids(events[schemas.Message](p, schemas.TopicHistory)); !slices.Equal(got, []string{"x2", "h2"}) {
 		t.Errorf("%v left; the gap of the business that is not behind any more is not given up", got)

@@ -11,7 +11,7 @@ import (
 	"github.com/coexstream/coexstream/processors/history"
 )
 
-// announced are the account events of late that part onboardings, by WABA. Live goes before history, so that an event
+// pendingBoundaries are the account events of late that part onboardings, by WABA. Live goes before history, so that an event
 // may be processed before anything of its number is, although chunks of it were received earlier: they wait in
 // raw.bulk. A number that becomes known is told of the events then; those from before its first chunk part nothing.
 type pendingBoundaries struct {
@@ -53,7 +53,7 @@ func (a *pendingBoundaries) next(all []pendingBoundary) {
 	}
 }
 
-// tell tells a number that became known.
+// applyTo tells a number that became known.
 func (a *pendingBoundaries) applyTo(n *number, now time.Time) {
 	for _, e := range a.of[n.id.WABAID] {
 		if account.Concerns([]byte(e.phone), n.id.DisplayPhoneNumber) {
@@ -84,7 +84,7 @@ func (a *pendingBoundaries) expire(now time.Time) {
 }
 
 type pendingBoundaryRecord struct {
-	Version int                 `json:"v"`
+	Version int                    `json:"v"`
 	Events  []pendingBoundaryState `json:"events"`
 }
 

@@ -26,18 +26,18 @@ func TestMessagesThatLeftAreKnownAgainFromTheirEvents(t *testing.T) {
 			}
 		}
 		p.restart()
-		if p.task.Incomplete() == 0 {
+		if p.core.Incomplete() == 0 {
 			t.Fatalf("%s: nothing is missing", name)
 		}
 		for _, r := range p.topics[schemas.TopicHistory] {
-			if err := p.task.Relearn(r.value); err != nil {
+			if err := p.core.Relearn(r.value); err != nil {
 				t.Fatal(err)
 			}
 		}
-		p.task.Relearned()
+		p.core.Relearned()
 		p.commit()
 		p.restart()
-		if n := p.task.Incomplete(); n != 0 {
+		if n := p.core.Incomplete(); n != 0 {
 			t.Errorf("%s: %d records are missing once more", name, n)
 		}
 		// The same messages in another chunk.

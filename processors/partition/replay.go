@@ -26,8 +26,8 @@ type replay struct {
 	// the order of their logs: what comes again, because a killed replay repeats its last records, is left out.
 	lanes   map[string]int64
 	seen    time.Time
-	own     *replayState // nil: the replay has the task's state
-	ending  bool   // the marker was read; own still holds something
+	own     *replayState // nil: the replay has the partition's state
+	ending  bool         // the marker was read; own still holds something
 	changed bool
 }
 

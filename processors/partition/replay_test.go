@@ -23,14 +23,14 @@ func (p *harness) live(ds []delivery, until time.Duration) {
 	next := time.Duration(0)
 	ticks := func(to time.Duration) {
 		for ; next <= to; next += time.Second {
-			p.task.Tick(start.Add(next))
+			p.core.Tick(start.Add(next))
 			p.releaseAll()
 		}
 	}
 	for _, d := range ds {
 		ticks(d.after)
 		p.clock = start.Add(d.after)
-		p.task.Pass(p.clock)
+		p.core.Pass(p.clock)
 		p.releaseAll()
 		p.send(d.body)
 		p.commit()
@@ -44,25 +44,25 @@ func (p *harness) replayed(id string, offset int, seen time.Time) bool {
 	p.t.Helper()
 	p.copied[offset] = &partition.Replay{ID: []byte(id), Seen: seen}
 	o := p.origin(offset)
-	p.task.Pass(o.ReceivedAt)
+	p.core.Pass(o.ReceivedAt)
 	p.releaseAll()
-	if !p.task.Replayed(o) {
+	if !p.core.Replayed(o) {
 		return false
 	}
 	body, err := p.scanner.Scan(append([]byte{}, p.raw[offset].body...))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.task.Webhook(o, body)
+	p.core.Webhook(o, body)
 	p.releaseAll()
 	return true
 }
 
 func (p *harness) endOfReplay(id string, at, seen time.Time) {
 	o := &partition.Origin{Topic: schemas.TopicRawBulk, ReceivedAt: at, Replay: &partition.Replay{ID: []byte(id), End: true, Seen: seen}}
-	p.task.Pass(at)
+	p.core.Pass(at)
 	p.releaseAll()
-	p.task.Replayed(o)
+	p.core.Replayed(o)
 }
 
 // told is what a consumer sees: the values of the messages in order, and the last state of the sync.
@@ -88,7 +88,7 @@ func rounds(n uint64) uint64 {
 	return n
 }
 
-// A log that is read later, in one go and by a task whose clock is far ahead, gives what it gave when it was new:
+// A log that is read later, in one go and by a partition whose clock is far ahead, gives what it gave when it was new:
 // holes are given up, phases and syncs end, where they did.
 func TestReplayGivesWhatTheFirstProcessingGave(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
@@ -120,7 +120,7 @@ func TestReplayGivesWhatTheFirstProcessingGave(t *testing.T) {
 		b := newPartition(t)
 		b.raw = a.raw
 		now := start.Add(1000 * time.Hour)
-		b.task.Tick(now)
+		b.core.Tick(now)
 		for i := range b.raw {
 			if !b.replayed("r", i, now) {
 				t.Fatalf("seed %d round %d: record %d was left out", seed, round, i)
@@ -180,16 +180,16 @@ func TestReplayHoldsTheClockUntilItsEnd(t *testing.T) {
 	p := newPartition(t)
 	p.raw = []rawRecord{{[]byte(chunk(0, 2, 100, "m2")), start}, {[]byte(chunk(0, 1, 50, "m1")), start.Add(time.Minute)}}
 	now := start.Add(100 * time.Hour)
-	if p.task.Replaying(now) {
+	if p.core.Replaying(now) {
 		t.Error("a replay goes on before one began")
 	}
 	p.replayed("r", 0, now)
 	p.commit()
 	p.restart()
-	if !p.task.Replaying(now.Add(59 * time.Minute)) {
+	if !p.core.Replaying(now.Add(59 * time.Minute)) {
 		t.Error("a restart forgot the replay")
 	}
-	if p.task.Replaying(now.Add(time.Hour)) {
+	if p.core.Replaying(now.Add(time.Hour)) {
 		t.Error("a replay that was silent for the timeout goes on")
 	}
 	if !p.replayed("r", 1, now) || p.replayed("r", 0, now) || p.replayed("r", 1, now) {
@@ -207,7 +207,7 @@ func TestReplayHoldsTheClockUntilItsEnd(t *testing.T) {
 	p.endOfReplay("r", start.Add(time.Hour), now)
 	p.commit()
 	p.restart()
-	if p.task.Replaying(now) {
+	if p.core.Replaying(now) {
 		t.Error("the replay goes on after its end")
 	}
 }
@@ -218,10 +218,10 @@ func TestReplayThatIsSilentForTooLongIsGivenUp(t *testing.T) {
 	now := start.Add(100 * time.Hour)
 	p.replayed("r", 0, now)
 	p.commit()
-	p.task.GiveUp(now.Add(time.Hour))
+	p.core.GiveUp(now.Add(time.Hour))
 	p.commit()
 	p.restart()
-	if p.task.Replaying(now) {
+	if p.core.Replaying(now) {
 		t.Error("the replay is still known after it was given up")
 	}
 }
@@ -244,12 +244,12 @@ func TestReplayedBodyOfSeveralBusinessesIsHandledByEachPartitionForItself(t *tes
 	p.raw = []rawRecord{{[]byte(both), start}}
 	o := p.origin(0)
 	o.Replay = &partition.Replay{ID: []byte("r"), Extra: true, Seen: start}
-	p.task.Replayed(o)
+	p.core.Replayed(o)
 	body, err := p.scanner.Scan([]byte(both))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.task.Webhook(o, body)
+	p.core.Webhook(o, body)
 	p.commit()
 	if got := wamids(events[schemas.Message](p, schemas.TopicMessages)); !slices.Equal(got, []string{"y"}) {
 		t.Errorf("messages are %v, want the one of this partition's business", got)

@@ -8,9 +8,9 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// scope is the state that a replay into the topics from which it was read has for itself: windows, known
+// replayState is the state that a replay into the topics from which it was read has for itself: windows, known
 // messages and waiting follow-ups of another time than the live ones. It begins empty and is given up at the
-// replay's end. It is a task of its own, whose outer one lends it what is one for both: the table of contacts,
+// replay's end. It is a partition of its own, whose outer one lends it what is one for both: the table of contacts,
 // where the newest wins whoever tells it, and the numbers of the windows.
 //
 // What it emits leaves as it is, but for syncs, whose newest record is the live one, and its state, which stands
@@ -21,13 +21,13 @@ type replayState struct {
 	ending bool            // its replay has ended: what it holds leaves, then it goes
 }
 
-const stateReplayState = "p|" // p|id|key of the scope's state
+const stateReplayState = "p|" // p|id|key of the replay state's state
 
-// newScope makes an empty scope. The configuration has been validated.
+// newReplayState makes an empty replay state. The configuration has been validated.
 func (t *Partition) newReplayState(id string) *replayState {
 	inner, err := New(t.cfg)
 	if err != nil {
-		panic("task: a scope of a configuration that was valid: " + err.Error())
+		panic("partition: a replay state of a configuration that was valid: " + err.Error())
 	}
 	s := &replayState{Partition: inner, keys: map[string]bool{}}
 	inner.outer, inner.contacts, inner.Workspace, inner.turn = t, t.contacts, t.Workspace, turnUse{Turn: t.turn.Turn}
@@ -35,7 +35,7 @@ func (t *Partition) newReplayState(id string) *replayState {
 	return s
 }
 
-// ofScope passes a record of a scope on.
+// replayStateRecord passes a record of a replay state on.
 func (t *Partition) replayStateRecord(s *replayState, id string, r Record) {
 	switch r.Topic {
 	case schemas.TopicSyncs:
@@ -52,7 +52,7 @@ func (t *Partition) replayStateRecord(s *replayState, id string, r Record) {
 	t.out(r)
 }
 
-// scope is where a record is processed; nil: here.
+// replayStateOf returns the replay state in which a record is processed; nil: the partition itself.
 func (t *Partition) replayStateOf(o *Origin) *replayState {
 	if t.outer != nil || o.Replay == nil || !o.Replay.Own {
 		return nil
@@ -63,7 +63,7 @@ func (t *Partition) replayStateOf(o *Origin) *replayState {
 	return nil
 }
 
-// scopes calls do for each scope.
+// eachReplayState calls do for each replay state.
 func (t *Partition) eachReplayState(do func(*replayState)) {
 	for _, r := range t.replays.open {
 		if r.own != nil {
@@ -81,7 +81,7 @@ func (t *Partition) PassFor(o *Origin, at time.Time) {
 	}
 }
 
-// finish lets everything leave that a scope holds, as if its time went on for ever.
+// finish lets everything leave that a replay state holds, as if its time went on for ever.
 func (s *replayState) finish(last time.Time) {
 	s.ending = true
 	s.ticked = last.AddDate(100, 0, 0)
@@ -95,7 +95,7 @@ func (s *replayState) finish(last time.Time) {
 	}
 }
 
-// beginScopes lends the scopes what a transaction's work needs.
+// beginReplayStates lends the replay states what a transaction's work needs.
 func (t *Partition) beginReplayStates() {
 	t.eachReplayState(func(s *replayState) {
 		s.Workspace = t.Workspace
@@ -103,7 +103,7 @@ func (t *Partition) beginReplayStates() {
 	})
 }
 
-// flushScopes ends the transaction's work of the scopes, and gives up those that are done.
+// flushReplayStates ends the transaction's work of the replay states, and gives up those that are done.
 func (t *Partition) flushReplayStates() {
 	for i := len(t.replays.open) - 1; i >= 0; i-- {
 		r := t.replays.open[i]
@@ -123,7 +123,7 @@ func (t *Partition) flushReplayStates() {
 	}
 }
 
-// restoreScope takes a record of a scope's state.
+// restoreReplayState takes a record of a replay state's state.
 func (t *Partition) restoreReplayState(rest string, value []byte) error {
 	id, key, _ := strings.Cut(rest, "|")
 	r := t.replays.find(id)
@@ -137,7 +137,7 @@ func (t *Partition) restoreReplayState(rest string, value []byte) error {
 	return r.own.RestoreState(key, value)
 }
 
-// numbersOfWindows lets a scope count the windows of a number as the live state does, where that remembers them.
+// numbersOfWindows lets a replay state count the windows of a number as the live state does, where that remembers them.
 func (t *Partition) numbersOfWindows(n *number) {
 	if t.outer == nil {
 		return
@@ -151,7 +151,7 @@ func (t *Partition) numbersOfWindows(n *number) {
 	})
 }
 
-// findPlaceholder is the placeholder of a message: for a scope also one that the live state knows, of a chunk
+// findPlaceholder is the placeholder of a message: for a replay state also one that the live state knows, of a chunk
 // that is not replayed.
 func (t *Partition) findPlaceholder(n *number, key schemas.Hash) (media.Placeholder, bool) {
 	p, ok := n.media.Find(key)

@@ -21,25 +21,25 @@ func (p *harness) again(id string, offset int, seen time.Time) bool {
 	p.copied[at] = &partition.Replay{ID: []byte(id), Own: true, Seen: seen}
 	p.labels[at] = cmp.Or(p.labels[offset], fmt.Sprintf("raw.bulk/0/%d", offset))
 	o := p.origin(at)
-	p.task.PassFor(o, o.ReceivedAt)
+	p.core.PassFor(o, o.ReceivedAt)
 	p.releaseAll()
-	if !p.task.Replayed(o) {
+	if !p.core.Replayed(o) {
 		return false
 	}
 	body, err := p.scanner.Scan(append([]byte{}, p.raw[at].body...))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.task.Webhook(o, body)
+	p.core.Webhook(o, body)
 	p.releaseAll()
 	return true
 }
 
 func (p *harness) endOfAgain(id string, at time.Time) {
 	o := &partition.Origin{Topic: schemas.TopicRawBulk, ReceivedAt: at, Replay: &partition.Replay{ID: []byte(id), Own: true, End: true, Seen: at}}
-	p.task.PassFor(o, at)
+	p.core.PassFor(o, at)
 	p.releaseAll()
-	p.task.Replayed(o)
+	p.core.Replayed(o)
 	p.releaseAll()
 	p.commit()
 }
@@ -127,7 +127,7 @@ func TestReplayIntoTheSameTopicsRepeatsTheEventsAndLeavesTheLiveStateAlone(t *te
 			}
 		}
 		p.commit()
-		if p.task.Replaying(now) {
+		if p.core.Replaying(now) {
 			t.Error("a replay with a state of its own holds the clock of the live ones")
 		}
 		if rng.IntN(2) == 0 {

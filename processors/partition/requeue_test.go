@@ -23,16 +23,16 @@ func (p *harness) requeue(letter record, id string) bool {
 		Places: letter.headers[schemas.HeaderDLQPlaces],
 	}
 	o.Requeue = p.requeued[len(p.raw)-1]
-	p.task.Pass(o.ReceivedAt)
-	if !p.task.Requeued(o) {
+	p.core.Pass(o.ReceivedAt)
+	if !p.core.Requeued(o) {
 		return false
 	}
 	body, err := p.scanner.Scan(append([]byte{}, letter.value...))
 	if err != nil {
 		se := schemas.ReasonJSONInvalid
-		p.task.DeadLetter(o, se, err.Error())
+		p.core.DeadLetter(o, se, err.Error())
 	} else {
-		p.task.Webhook(o, body)
+		p.core.Webhook(o, body)
 		p.releaseAll()
 	}
 	p.commit()
@@ -58,7 +58,7 @@ func TestRequeuedChunkGivesOnlyWhatCouldNotLeave(t *testing.T) {
 		}
 		q.cfg.EventBytesMax = 1 << 20
 		q.restart()
-		q.task.Tick(start.Add(later))
+		q.core.Tick(start.Add(later))
 		q.releaseAll()
 		q.commit()
 		if !q.requeue(letters[0], "0/1") {
@@ -86,7 +86,7 @@ func TestRequeueOfAPartTriesThatPartAlone(t *testing.T) {
 	if letter.headers[schemas.HeaderDLQReason] != string(schemas.ReasonNoNumber) || letter.headers[schemas.HeaderDLQChanges] != "1" {
 		t.Fatalf("the letter has the headers %v", letter.headers)
 	}
-	p.task.Tick(start.Add(100 * time.Hour)) // that y left is forgotten
+	p.core.Tick(start.Add(100 * time.Hour)) // that y left is forgotten
 	p.commit()
 	for attempt, want := range []string{"2", "3", "4"} {
 		letters := p.topics[schemas.TopicDLQ]

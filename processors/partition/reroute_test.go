@@ -96,19 +96,19 @@ func TestEveryWebhookGivesTheSameWhateverPartitionItLiesOn(t *testing.T) {
 				copied.raw = []rawRecord{{f.Body, start}}
 				copied.copied[0] = &partition.Replay{ID: []byte("r"), Extra: true, Own: own, Seen: start}
 				o := copied.origin(0)
-				copied.task.PassFor(o, start)
-				if !copied.task.Replayed(o) {
+				copied.core.PassFor(o, start)
+				if !copied.core.Replayed(o) {
 					t.Fatal("left out")
 				}
 				body, err := copied.scanner.Scan(append([]byte{}, f.Body...))
 				if err != nil {
 					t.Fatal(err)
 				}
-				copied.task.Webhook(o, body)
+				copied.core.Webhook(o, body)
 				copied.releaseAll()
 				copied.commit()
 				if own { // at its end all leaves that waits
-					copied.task.Replayed(&partition.Origin{Topic: schemas.TopicRawBulk, ReceivedAt: start, Replay: &partition.Replay{ID: []byte("r"), End: true, Own: true, Seen: start}})
+					copied.core.Replayed(&partition.Origin{Topic: schemas.TopicRawBulk, ReceivedAt: start, Replay: &partition.Replay{ID: []byte("r"), End: true, Own: true, Seen: start}})
 					copied.releaseAll()
 					copied.commit()
 				} else {

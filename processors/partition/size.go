@@ -6,7 +6,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Size is what a task holds.
+// Size is what a partition holds.
 type Size struct {
 	Numbers int // known
 	Running int // numbers whose sync is open

@@ -2,11 +2,11 @@ package partition
 
 import "github.com/coexstream/coexstream/processors/split"
 
-// Turn limits one call of Webhook, Part, GoOn or Release. The task returns when the limit is reached, and the rest is due
+// Turn limits one call of Webhook, Part, GoOn or Release. The partition returns when the limit is reached, and the rest is due
 // later: with GoOn, or as a held chunk with Release. So the owner decides between two calls whether time is left, and the
-// task needs no clock. The zero value has no limit.
+// partition needs no clock. The zero value has no limit.
 type Turn struct {
-	// Items is the number of messages and other items after which the task returns; 0: no limit. The task looks at it
+	// Items is the number of messages and other items after which the partition returns; 0: no limit. The partition looks at it
 	// every PartItems of a body or a chunk, and between chunks.
 	Items int
 	// OneChunk lets at most one chunk leave in a call, and none with a body that has several.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -35,24 +35,24 @@ func (p *harness) inTurns(body string, u partition.Turn, after func()) (left []i
 	offset := len(p.raw) - 1
 	before := history()
 	call := func(do func()) {
-		p.task.Bound(u)
+		p.core.Bound(u)
 		do()
-		p.task.Bound(partition.Turn{})
+		p.core.Bound(partition.Turn{})
 		left = append(left, history()-before)
 		before = history()
 		after()
 	}
 	b := scan(offset)
-	call(func() { p.task.Webhook(p.origin(offset), b) })
+	call(func() { p.core.Webhook(p.origin(offset), b) })
 	for {
-		w, ok := p.task.Wanted()
+		w, ok := p.core.Wanted()
 		if !ok {
 			return left
 		}
 		if len(left)%2 == 0 { // the owner has let go of the body meanwhile
 			b = scan(int(w.Offset))
 		}
-		call(func() { p.task.Release(w, p.origin(int(w.Offset)), b) })
+		call(func() { p.core.Release(w, p.origin(int(w.Offset)), b) })
 	}
 }
 

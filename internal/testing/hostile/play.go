@@ -7,8 +7,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/processors/partition"
+	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -28,7 +28,7 @@ const headerBytes, recordBytes = 2, 10
 
 // player plays a partition.
 type player struct {
-	task    *partition.Partition
+	core    *partition.Partition
 	scanner *split.Scanner
 	space   partition.Workspace
 	raw     map[int64][]byte
@@ -49,14 +49,14 @@ func newPlayer() (*player, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &player{task: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.Want]*split.Piece{}}
+	p := &player{core: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.Want]*split.Piece{}}
 	p.begin()
 	return p, nil
 }
 
 func (p *player) begin() {
 	p.space.Reset()
-	p.task.Begin(func(r partition.Record) {
+	p.core.Begin(func(r partition.Record) {
 		n := recordBytes + len(r.Key) + len(r.Value)
 		for _, h := range r.Headers {
 			n += headerBytes + len(h.Key) + len(h.Value)
@@ -88,7 +88,7 @@ func (p *player) play(body []byte) {
 	p.spent.in += len(body)
 	began := threadTime()
 	p.process(offset)
-	p.task.Flush()
+	p.core.Flush()
 	p.spent.cpu += threadTime() - began
 	p.begin()
 }
@@ -96,9 +96,9 @@ func (p *player) play(body []byte) {
 // pass lets time pass: waits end, and what is held leaves.
 func (p *player) pass(d time.Duration) {
 	began := threadTime()
-	p.task.Tick(epoch.Add(time.Duration(len(p.raw)) * time.Second).Add(d))
+	p.core.Tick(epoch.Add(time.Duration(len(p.raw)) * time.Second).Add(d))
 	p.releaseAll()
-	p.task.Flush()
+	p.core.Flush()
 	p.spent.cpu += threadTime() - began
 	p.begin()
 }
@@ -110,7 +110,7 @@ func (p *player) rest() {
 		p.space.Rest()
 		p.begin()
 	}
-	p.spent.numbers = p.task.Size().Numbers
+	p.spent.numbers = p.core.Size().Numbers
 	clear(p.raw)
 	clear(p.pieces)
 	p.spent.heap = inUse()
@@ -129,28 +129,28 @@ func (p *player) process(offset int64) {
 	b, err := p.cut(offset)
 	if err != nil {
 		if se := (*split.Error)(nil); errors.As(err, &se) {
-			p.task.DeadLetter(o, se.Reason, se.Detail)
+			p.core.DeadLetter(o, se.Reason, se.Detail)
 		}
 		return
 	}
-	p.task.Webhook(o, b)
+	p.core.Webhook(o, b)
 	p.releaseAll()
 }
 
 // releaseAll lets leave what may.
 func (p *player) releaseAll() {
 	for {
-		w, ok := p.task.Wanted()
+		w, ok := p.core.Wanted()
 		if !ok {
 			p.setApart()
 			return
 		}
 		b, err := p.bodyOf(w)
 		if err != nil {
-			p.task.Lost(w)
+			p.core.Lost(w)
 			continue
 		}
-		p.task.Release(w, p.origin(w.Offset), b)
+		p.core.Release(w, p.origin(w.Offset), b)
 	}
 }
 
@@ -184,7 +184,7 @@ func (p *player) setApart() {
 	if p.body == nil || !p.body.ManyChunks(partition.PiecesMin) {
 		return
 	}
-	for _, piece := range p.task.Pieces(p.origin(p.at), p.body) {
+	for _, piece := range p.core.Pieces(p.origin(p.at), p.body) {
 		p.pieces[partition.Want{Topic: schemas.TopicRawBulk, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
 	}
 	p.body = nil

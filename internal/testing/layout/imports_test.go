@@ -48,13 +48,13 @@ var rules = map[string][]string{
 	"processors/identity":  {},
 	"processors/directory": {},
 	"processors/people":    {"schemas", "processors/split", "processors/identity"},
-	"processors/known":     {"schemas"},
-	"processors/history":   {"schemas", "processors/known"},
+	"processors/dedup":     {"schemas"},
+	"processors/history":   {"schemas", "processors/dedup"},
 	"processors/deferred":  {"schemas"},
-	"processors/contacts":  {"schemas", "processors/split", "processors/identity", "processors/known"},
-	"processors/media":     {"schemas", "processors/split", "processors/identity", "processors/known"},
+	"processors/contacts":  {"schemas", "processors/split", "processors/identity", "processors/dedup"},
+	"processors/media":     {"schemas", "processors/split", "processors/identity", "processors/dedup"},
 	"processors/account":   {"schemas", "processors/split", "processors/identity"},
-	"processors/task":      {"schemas", "processors/directory", "processors/split", "processors/identity", "processors/people", "processors/known", "processors/history", "processors/deferred", "processors/contacts", "processors/media", "processors/account"},
+	"processors/partition": {"schemas", "processors/directory", "processors/split", "processors/identity", "processors/people", "processors/dedup", "processors/history", "processors/deferred", "processors/contacts", "processors/media", "processors/account"},
 	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"}, // its packages: ingress_test.go
 	// The sinks' runtime and its targets. The merge is pure; it compares ids as the processor does.
 	"sinks":       {"schemas", "sinks", "internal/kafka"},
@@ -79,9 +79,9 @@ var rules = map[string][]string{
 	"internal/testing/layout":   {},
 	"internal/testing/crash":    {"bench/child"},
 	// It plays a partition without Kafka.
-	"internal/testing/hostile": {"schemas", "processors/split", "processors/task"},
+	"internal/testing/hostile": {"schemas", "processors/split", "processors/partition"},
 	// Generated types read what a partition makes of the golden webhooks.
-	"internal/testing/generators": {"schemas", "processors/split", "processors/task", "internal/testing/required"},
+	"internal/testing/generators": {"schemas", "processors/split", "processors/partition", "internal/testing/required"},
 	"internal/testing/chaos":      {"internal/verify", "bench/child", "bench/tenant", "internal/testing/kafkacluster", "internal/testing/required"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
 	"internal/testing/kafkacluster": {"internal/kafka", "schemas", "internal/verify", "internal/testing/required"},

@@ -20,8 +20,8 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 // pure lists the packages without effects: what they do is a function of what they are given.
 var pure = []string{
 	"schemas", "schemas/event", "schemas/provider", "schemas/segment", "ingress/raw", "ingress/route", "processors/split", "processors/identity", "processors/directory", "processors/people", "sinks/merge",
-	"processors/known", "processors/history", "processors/deferred",
-	"processors/contacts", "processors/media", "processors/account", "processors/task", "internal/doctor", "internal/invalid",
+	"processors/dedup", "processors/history", "processors/deferred",
+	"processors/contacts", "processors/media", "processors/account", "processors/partition", "internal/doctor", "internal/invalid",
 }
 
 // effectful lists the packages that a pure package may not import, with everything below them. Package log of the

@@ -67,12 +67,12 @@ func (n *number) window(id int32) *window {
 const (
 	// slack is by how much the clocks of two machines may differ.
 	slack = time.Second
-	// tickGrace is how far the time of the tasks stays behind the clock, by contract: what is acknowledged within it comes in
+	// tickGrace is how far the time of the partitions stays behind the clock, by contract: what is acknowledged within it comes in
 	// time.
 	tickGrace = 5 * time.Second
 )
 
-// readAt is the latest time that can have passed for a task when it read a body. A record before it in its partition lets
+// readAt is the latest time that can have passed for a partition when it read a body. A record before it in its partition lets
 // time pass up to its receipt, though it may have been received later: requests overtake each other. Without such a record
 // time passes up to tickGrace before the body is in the log, which is no later than its acknowledgement.
 func (b *bodyRecord) readAt() int64 {

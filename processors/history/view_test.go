@@ -362,3 +362,61 @@ func TestOmittedErrorsOfOlderRecordsAreFailuresForEver(t *testing.T) {
 		}
 	}
 }
+
+// The parts of a chunk that leave in one transaction have one page, as a chunk that leaves at once. Chunks do not share any.
+func TestPartsOfAChunkHaveOnePageInATransaction(t *testing.T) {
+	entry := func(i int) []byte {
+		return dedup.AppendEntry(nil, schemas.HashBytes([]byte{byte(i)}), schemas.RankConcrete)
+	}
+	for name, test := range map[string]struct {
+		parts  [][]int // of two chunks with four messages: where the parts end
+		commit bool    // after each part
+		want   []int   // messages of the pages
+	}{
+		"at once":               {[][]int{{}, {}}, false, []int{4, 4}},
+		"in parts":              {[][]int{{1, 2, 3}, {2}}, false, []int{4, 4}},
+		"the first one at once": {[][]int{{}, {1, 2}}, false, []int{4, 4}},
+		"in transactions":       {[][]int{{1, 3}, {}}, true, []int{1, 2, 1, 4}},
+	} {
+		cfg := DefaultConfig()
+		n := NewNumber(&cfg, testIdentity)
+		state := map[string][]byte{}
+		write := func() { n.TakeState(func(key string, value []byte) { state[key] = value }) }
+		for i, ends := range test.parts {
+			c := ordered(0, int32(i+1), int64(i))
+			c.Messages = 4
+			n.Chunk(epoch, c)
+			from := 0
+			page := func(to int) (page []byte) {
+				for ; from < to; from++ {
+					page = append(page, entry(10*i+from)...)
+				}
+				return page
+			}
+			for _, end := range ends {
+				d, _ := n.Next(epoch)
+				n.Partly(epoch, d, end, end-from, 0, page(end))
+				if test.commit {
+					write()
+				}
+			}
+			d, _ := n.Next(epoch)
+			n.Left(epoch, d, 4-from, 0, page(4))
+			if test.commit {
+				write()
+			}
+		}
+		write()
+		for i, want := range test.want {
+			if got := (len(state[pageKey(1, uint32(i))]) - 1) / dedup.EntryBytes; got != want {
+				t.Errorf("%s: page %d has %d messages, want %d", name, i, got, want)
+			}
+		}
+		if state[pageKey(1, uint32(len(test.want)))] != nil {
+			t.Errorf("%s: more than %d pages", name, len(test.want))
+		}
+		if again := restoredFrom(t, state); again.Incomplete() != 0 || again.last().known.Len() != 8 {
+			t.Errorf("%s: %d messages are known, %d records are missing", name, again.last().known.Len(), again.Incomplete())
+		}
+	}
+}

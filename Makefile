@@ -42,7 +42,7 @@ lint: prose ## gofmt, go vet, golangci-lint, make prose
 prose: ## vale on the documents; the rules are in .ci/vale, which have to refuse .ci/vale/refused.md
 	@paragraphs=$$(grep -c '^[A-Z]' .ci/vale/refused.md); alerts=$$($(VALE) --output=line --no-exit .ci/vale/refused.md | wc -l); \
 		test "$$alerts" -eq "$$paragraphs" || { echo "prose: $$alerts alerts for $$paragraphs paragraphs of .ci/vale/refused.md"; exit 1; }
-	$(VALE) $(PROSE)
+	@$(VALE) $(PROSE)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

@@ -1,7 +1,7 @@
 // Package partition is one partition of the pipeline as a deterministic machine. It has the state of the partition's
 // businesses, and emits the records that follow from the next webhook or from the passing of time.
 //
-// It composes the pure packages (history, contacts, media, account, directory, people, identity, deferred, known) and
+// It composes the pure packages (history, contacts, media, account, directory, people, identity, deferred, dedup) and
 // routes between them. It has no clock, goroutine, I/O or Kafka type, so a test can simulate a week in a millisecond.
 //
 // Duties of the owner:

@@ -15,8 +15,8 @@
 //     records, and the offsets of the records that were read, belong to this transaction.
 //   - Held chunks: while Wanted names a chunk, read its record again and call Release, or Lost if the log no longer has
 //     it. Do so before the next record of raw.bulk.
-//   - Parts: Bound gives the budget of a transaction. Without budget, Part, GoOn and Release emit a part only. Begun
-//     then names the record, and GoOn continues with it; Wanted names a chunk again.
+//   - Parts: Bound gives the limit of each call, a Turn. At the limit, Part, GoOn and Release return after a part.
+//     Begun then names the record, and GoOn continues with it; Wanted names a chunk again.
 //   - Deferral: Defer adds a record to the queue instead of processing it. Start takes the first one of a business,
 //     followed by GoOn, or by Abandon if it cannot be read.
 //   - Abort: if the transaction was not committed, discard the partition and restore another one. A partition has no undo.

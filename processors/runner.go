@@ -228,7 +228,7 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 		r.parseInPlace = false
 		if r.careful[laneBacklog] && n.rec != nil { // chunks that are due before it are not part of it
 			r.passTime(r.origin(n.topic, n.rec))
-			if _, due := r.core.Wanted(); due {
+			if _, due := r.core.NextHeld(); due {
 				continue
 			}
 		}
@@ -288,22 +288,24 @@ func (r *runner) passTime(o *partition.Origin) {
 // releaseHeld reads held chunks again and releases them. It reports whether no chunk is left that may be released.
 func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, err error) {
 	for {
-		ref, ok := r.core.Wanted()
+		h, ok := r.core.NextHeld()
 		if _, _, begun := r.core.Begun(); !ok || begun {
 			return true, nil
 		}
-		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart(r.now()) {
+		ref := h.Ref()
+		if q.AtHandOnly && !r.isAtHand(heldItem(ref)) || r.send.failed() || !q.TryStart(r.now()) {
 			return false, nil
 		}
 		r.parseInPlace = false
 		r.under.topic, r.under.offset = ref.Topic, ref.Offset
-		if r.setsHeldAside(ref) {
+		if r.setsHeldAside(h) {
 			r.setChunkAside(ref)
-			r.core.Lost(ref)
+			h.Lost()
+			r.pieces.Left(r.partition, ref)
 			q.Spend(1)
 			continue
 		}
-		n, err := r.releaseChunk(ctx, ref)
+		n, err := r.releaseChunk(ctx, h)
 		if err != nil {
 			return false, err
 		}
@@ -381,13 +383,14 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *partition.Origin,
 }
 
 // releaseChunk reads a held chunk again and passes it to the core. It returns the bytes that this cost.
-func (r *runner) releaseChunk(ctx context.Context, w partition.Want) (int, error) {
+func (r *runner) releaseChunk(ctx context.Context, h partition.HeldChunk) (int, error) {
+	ref := h.Ref()
 	c, n := r.retained, 0
-	if !c.has(w) {
+	if !c.has(ref) {
 		var err error
-		if c, n, err = r.held(ctx, w); errors.Is(err, kafka.ErrOffsetGone) {
+		if c, n, err = r.parseHeld(ctx, ref); errors.Is(err, kafka.ErrOffsetGone) {
 			r.metrics.refetches.WithLabelValues("gone").Inc()
-			r.core.Lost(w)
+			h.Lost()
 			return 0, nil
 		} else if err != nil {
 			r.metrics.refetches.WithLabelValues("failed").Inc()
@@ -395,33 +398,33 @@ func (r *runner) releaseChunk(ctx context.Context, w partition.Want) (int, error
 		}
 	}
 	defer r.retain(c)
-	o := r.origin(w.Topic, c.rec)
+	o := r.origin(ref.Topic, c.rec)
 	if c.body == nil {
 		// It was parsed before, so a limit has been lowered since. A dead letter takes its place and the sync continues.
 		o.LeaveOut()
 		r.core.DeadLetter(o, c.reason, c.detail)
-		r.core.Lost(w)
+		h.Lost()
 		return n, nil
 	}
-	r.core.Release(w, o, c.body)
-	if next, ok := r.core.Wanted(); !ok || next != w {
-		r.pieces.Left(r.partition, w)
+	if h.Release(o, c.body) {
+		r.pieces.Left(r.partition, ref)
 	}
 	return n, nil
 }
 
-// held parses a held chunk: one piece of its body if that is cached, or the whole body. n is the length of it in bytes.
-func (r *runner) held(ctx context.Context, w partition.Want) (c parsedRecord, n int, err error) {
+// parseHeld parses a held chunk: one piece of its body if that is cached, or the whole body. n is the length of it in
+// bytes.
+func (r *runner) parseHeld(ctx context.Context, ref partition.ChunkRef) (c parsedRecord, n int, err error) {
 	sc := r.scannerPool.Acquire()
-	if c, n = r.piece(sc, w); n > 0 {
+	if c, n = r.piece(sc, ref); n > 0 {
 		return c, n, nil
 	}
 	r.scannerPool.Release(sc)
-	rec, err := r.fetchHeld(ctx, w)
+	rec, err := r.fetchHeld(ctx, ref.Topic, ref.Offset)
 	if err != nil {
 		return parsedRecord{}, 0, err
 	}
-	return r.parse(w.Topic, rec), len(rec.Value), nil
+	return r.parse(ref.Topic, rec), len(rec.Value), nil
 }
 
 // cachedHeld returns the headers of a cached record with a held chunk, and the length of its value in bytes. It reads
@@ -433,31 +436,31 @@ func (r *runner) cachedHeld(topic schemas.Topic, offset int64) (headers []kgo.Re
 	return r.heldCache.Peek(topic, r.partition, offset)
 }
 
-// fetchHeld returns a record with a held chunk, from the batch that was read last, from heldCache, or from the log. The
+// fetchHeld returns a record with a held chunk, or a deferred one, from the batch that was read last, from heldCache, or from the log. The
 // error is kafka.ErrOffsetGone if the log no longer has it.
-func (r *runner) fetchHeld(ctx context.Context, w partition.Want) (*kgo.Record, error) {
-	if rec := r.reread.remove(w.Topic, w.Offset); rec != nil {
+func (r *runner) fetchHeld(ctx context.Context, topic schemas.Topic, offset int64) (*kgo.Record, error) {
+	if rec := r.reread.remove(topic, offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
 		return rec, nil
 	}
 	r.reread.pooled.Release()
 	r.reread = recordBatch{}
-	if rec := r.heldCache.Pop(w.Topic, r.partition, w.Offset); rec != nil {
+	if rec := r.heldCache.Pop(topic, r.partition, offset); rec != nil {
 		r.metrics.refetches.WithLabelValues("memory").Inc()
-		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be next
+		r.reread = recordBatch{topic: topic, records: []*kgo.Record{rec}} // another chunk of it may be next
 		return rec, nil
 	}
-	pooled, err := r.fetcher.FetchPooled(ctx, r.names[w.Topic], r.partition, w.Offset)
+	pooled, err := r.fetcher.FetchPooled(ctx, r.names[topic], r.partition, offset)
 	if err != nil {
 		return nil, err
 	}
-	whole, err := r.assembleFrom(ctx, pooled, w)
+	whole, err := r.assembleFrom(ctx, pooled, topic, offset)
 	if err != nil {
 		pooled.Release()
 		return nil, err
 	}
-	if r.reread = (recordBatch{topic: w.Topic, records: pooled.Records, pooled: pooled}); r.reread.at(w.Topic, w.Offset) == nil {
-		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{whole}} // joined from segments; another chunk of it may be next
+	if r.reread = (recordBatch{topic: topic, records: pooled.Records, pooled: pooled}); r.reread.at(topic, offset) == nil {
+		r.reread = recordBatch{topic: topic, records: []*kgo.Record{whole}} // joined from segments; another chunk of it may be next
 		pooled.Release()
 	}
 	r.metrics.refetches.WithLabelValues("found").Inc()
@@ -466,9 +469,9 @@ func (r *runner) fetchHeld(ctx context.Context, w partition.Want) (*kgo.Record, 
 
 // assembleFrom returns the first record of a pooled batch with its whole body, in memory that is not pooled. The error
 // is kafka.ErrOffsetGone if this is not the wanted record, or if its body cannot be joined.
-func (r *runner) assembleFrom(ctx context.Context, pooled *kafka.PooledFetch, w partition.Want) (*kgo.Record, error) {
-	if len(pooled.Records) == 0 || pooled.Records[0].Offset != w.Offset {
-		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
+func (r *runner) assembleFrom(ctx context.Context, pooled *kafka.PooledFetch, topic schemas.Topic, offset int64) (*kgo.Record, error) {
+	if len(pooled.Records) == 0 || pooled.Records[0].Offset != offset {
+		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[topic], r.partition, offset, kafka.ErrOffsetGone)
 	}
 	whole, err := r.fetcher.Whole(ctx, kafka.Clone(pooled.Records[0]), nil)
 	switch {
@@ -477,7 +480,7 @@ func (r *runner) assembleFrom(ctx context.Context, pooled *kafka.PooledFetch, w 
 	case err != nil:
 		return nil, err
 	case whole == nil:
-		return nil, fmt.Errorf("%s/%d@%d: not the last segment of a body: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
+		return nil, fmt.Errorf("%s/%d@%d: not the last segment of a body: %w", r.names[topic], r.partition, offset, kafka.ErrOffsetGone)
 	}
 	return whole, nil
 }

@@ -577,7 +577,7 @@ func (r *runner) readLive() bool {
 
 // backlogWaits reports whether held chunks that may be released, or deferred records, wait.
 func (r *runner) backlogWaits() bool {
-	_, held := r.core.Wanted()
+	_, held := r.core.NextHeld()
 	return held || r.core.Behind()
 }
 

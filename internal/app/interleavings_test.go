@@ -202,16 +202,16 @@ func (p *modelledPartition) read(topic schemas.Topic) {
 
 func (p *modelledPartition) release() {
 	for {
-		w, ok := p.core.Wanted()
+		h, ok := p.core.NextHeld()
 		if !ok {
 			return
 		}
-		o := p.origin(w.Topic, int(w.Offset))
+		o := p.origin(h.Ref().Topic, int(h.Ref().Offset))
 		body, err := p.scanner.Scan(slices.Clone(o.Value))
 		if err != nil {
 			p.m.t.Fatal(err)
 		}
-		p.core.Release(w, o, body)
+		h.Release(o, body)
 	}
 }
 

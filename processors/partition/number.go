@@ -401,14 +401,3 @@ func (t *Partition) Incomplete() (n int) {
 	}
 	return n
 }
-
-// want puts a number in line if its next chunk has to be read again.
-func (t *Partition) want(n *number) {
-	if n.wanting {
-		return
-	}
-	if _, ok := n.history.Next(t.now); ok {
-		n.wanting = true
-		t.wanting = append(t.wanting, n)
-	}
-}

@@ -102,9 +102,6 @@ func (o *Origin) named() time.Time {
 
 var liveLane = []byte(schemas.TopicRawLive.String() + "/")
 
-// Want names a held chunk that has to be read again.
-type Want = history.Ref
-
 // Partition is the state of one partition.
 type Partition struct {
 	cfg Config
@@ -121,8 +118,7 @@ type Partition struct {
 	schedule schedule
 	ticked   time.Time // until when what was due has happened
 	replays  replays
-	outer    *Partition   // of a replay state: the partition whose state is the live one
-	wantedBy *replayState // for whom Wanted spoke; nil: for the partition itself
+	outer    *Partition // of a replay state: the partition whose state is the live one
 
 	contacts          *contacts.Book
 	recent            *dedup.Recent
@@ -312,8 +308,8 @@ func (t *Partition) whole(h inHand, c *split.Change, at *progress) bool {
 	return true
 }
 
-// Holds tells whether a chunk of the last webhook waits: then its record is named by Wanted one day, unless the chunk
-// is given up.
+// Holds reports whether a chunk of the last webhook is held. Its record is read again when NextHeld returns the chunk,
+// unless the chunk is given up.
 func (t *Partition) Holds() bool { return t.holds }
 
 // businessOf is what decides the partition: the WABA, or the number where the envelope names no WABA.
@@ -460,85 +456,6 @@ func (t *Partition) passed(now time.Time) {
 	if now.After(t.now) {
 		t.now = now
 	}
-}
-
-// Wanted names the held chunk that has to be read again next.
-func (t *Partition) Wanted() (Want, bool) {
-	t.wantedBy = nil
-	for len(t.wanting) > 0 {
-		n := t.wanting[0]
-		if d, ok := n.history.Next(t.now); ok {
-			return d.Ref, true
-		}
-		n.wanting = false
-		t.wanting = t.wanting[1:]
-	}
-	t.wanting = nil
-	for _, r := range t.replays.open {
-		if r.own == nil {
-			continue
-		}
-		if w, ok := r.own.Wanted(); ok {
-			t.wantedBy = r.own
-			return w, true
-		}
-	}
-	return Want{}, false
-}
-
-// LeftOfWanted is how many messages have left of the chunk that Wanted named.
-func (t *Partition) LeftOfWanted() int {
-	if t.wantedBy != nil {
-		return t.wantedBy.LeftOfWanted()
-	}
-	if len(t.wanting) == 0 {
-		return 0
-	}
-	d, _ := t.wanting[0].history.Next(t.now)
-	return d.From
-}
-
-// Release lets a held chunk leave: o and b are the record that Want named, read again.
-func (t *Partition) Release(w Want, o *Origin, b *split.Body) {
-	if t.wantedBy != nil {
-		t.wantedBy.Release(w, o, b)
-		return
-	}
-	n := t.nextWanting()
-	t.turn.begin()
-	t.people.Begin()
-	o.LeaveOut()
-	o.Requeue.choose(b)
-	h := inHand{origin: o, body: b, again: true}
-	if d, ok := n.history.Next(t.now); ok && d.Ref == w && !h.holds(w) {
-		n.history.Missing(t.now, d) // the log holds other bytes at that place
-	}
-	t.touch(n)
-	t.catchUp(n, h)
-}
-
-// Lost says that the record that Want named is no longer in the log.
-func (t *Partition) Lost(w Want) {
-	if t.wantedBy != nil {
-		t.wantedBy.Lost(w)
-		return
-	}
-	n := t.nextWanting()
-	t.turn.begin()
-	if d, ok := n.history.Next(t.now); ok && d.Ref == w {
-		n.history.Missing(t.now, d)
-	}
-	t.touch(n)
-	t.catchUp(n, inHand{})
-}
-
-// nextWanting takes the number that wants a chunk from the head of the line; advance puts it to the end when it
-// wants another one, so that no number waits for a large one to finish.
-func (t *Partition) nextWanting() *number {
-	n := t.wanting[0]
-	n.wanting = false
-	t.wanting = t.wanting[1:]
-	return n
 }
 
 // touch marks a number as one whose state may have changed.

@@ -110,8 +110,8 @@ func (t *Partition) flushReplayStates() {
 		if r.own == nil {
 			continue
 		}
-		_, wanted := r.own.Wanted()
-		if r.own.ending && !wanted {
+		_, holds := r.own.NextHeld()
+		if r.own.ending && !holds {
 			for key := range r.own.keys {
 				t.state(t.arena.copy(stateReplayState, r.id, "|", key), nil)
 			}

@@ -32,7 +32,7 @@ type player struct {
 	scanner *split.Scanner
 	space   partition.Workspace
 	raw     map[int64][]byte
-	pieces  map[partition.Want]*split.Piece
+	pieces  map[partition.ChunkRef]*split.Piece
 	body    *split.Body // the one cut last
 	at      int64       // where it stands
 	spent   spent
@@ -49,7 +49,7 @@ func newPlayer() (*player, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &player{core: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.Want]*split.Piece{}}
+	p := &player{core: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.ChunkRef]*split.Piece{}}
 	p.begin()
 	return p, nil
 }
@@ -140,35 +140,35 @@ func (p *player) process(offset int64) {
 // releaseAll lets leave what may.
 func (p *player) releaseAll() {
 	for {
-		w, ok := p.core.Wanted()
+		h, ok := p.core.NextHeld()
 		if !ok {
 			p.setApart()
 			return
 		}
-		b, err := p.bodyOf(w)
+		b, err := p.bodyOf(h.Ref())
 		if err != nil {
-			p.core.Lost(w)
+			h.Lost()
 			continue
 		}
-		p.core.Release(w, p.origin(w.Offset), b)
+		h.Release(p.origin(h.Ref().Offset), b)
 	}
 }
 
 // bodyOf is a body from which a held chunk can be released, as the pipeline finds it: the one cut last, a piece that was
 // set apart, or the body of the log, cut again.
-func (p *player) bodyOf(w partition.Want) (*split.Body, error) {
-	if p.body != nil && p.at == w.Offset {
-		if c, _ := p.body.Chunk(int(w.Change), int(w.Element)); c != nil {
+func (p *player) bodyOf(ref partition.ChunkRef) (*split.Body, error) {
+	if p.body != nil && p.at == ref.Offset {
+		if c, _ := p.body.Chunk(int(ref.Change), int(ref.Element)); c != nil {
 			return p.body, nil
 		}
 	}
-	piece := p.pieces[w]
+	piece := p.pieces[ref]
 	if piece == nil {
-		return p.cut(w.Offset)
+		return p.cut(ref.Offset)
 	}
 	p.setApart()
-	delete(p.pieces, w)
-	p.body, p.at = p.scanner.ScanPiece(piece), w.Offset
+	delete(p.pieces, ref)
+	p.body, p.at = p.scanner.ScanPiece(piece), ref.Offset
 	return p.body, nil
 }
 
@@ -185,7 +185,7 @@ func (p *player) setApart() {
 		return
 	}
 	for _, piece := range p.core.Pieces(p.origin(p.at), p.body) {
-		p.pieces[partition.Want{Topic: schemas.TopicRawBulk, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
+		p.pieces[partition.ChunkRef{Topic: schemas.TopicRawBulk, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
 	}
 	p.body = nil
 }

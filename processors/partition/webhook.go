@@ -1,0 +1,225 @@
+package partition
+
+import (
+	"github.com/coexstream/coexstream/processors/account"
+	"github.com/coexstream/coexstream/processors/history"
+	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
+// them; what cannot be understood goes to `other` or `dlq`.
+func (t *Partition) Webhook(o *Origin, b *split.Body) {
+	t.holds = false
+	if s := t.replayStateOf(o); s != nil {
+		s.Webhook(o, b)
+		t.holds = s.Holds()
+		return
+	}
+	t.process(o, b, &progress{}, false)
+}
+
+// process takes a body from where its progress says on, to the end, or as far as there is room for it where it may leave
+// in parts.
+func (t *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool) (whole bool) {
+	t.holds = false
+	t.turn.begin()
+	t.inParts = inParts
+	t.passed(o.ReceivedAt)
+	t.people.Begin()
+	o.Requeue.choose(b)
+	if o.whole() {
+		b.Bound(t.bounds(o))
+	}
+	inHand := inHand{origin: o, body: b}
+	f := &at.odd
+	for began := at.change; at.change < b.Rest; at.change, at.item = at.change+1, 0 {
+		i := at.change
+		if o.Requeue != nil && !o.Requeue.change(i, &b.Changes[i]) {
+			continue
+		}
+		c := &b.Changes[i]
+		if at.item > 0 { // it was found out whose it is, and is processed here
+			if c.WABA = nil; at.waba != "" {
+				c.WABA = []byte(at.waba)
+			}
+			if !t.whole(inHand, c, at) {
+				t.stopped()
+				return false
+			}
+			continue
+		}
+		if i > began && t.pause() {
+			t.stopped()
+			return false
+		}
+		if len(o.WABA) > 0 {
+			t.attribute(o, c)
+		}
+		business := businessOf(c)
+		if len(business) == 0 {
+			switch {
+			case o.Replay != nil && o.Replay.Extra: // the copy in the record's own partition tells it
+			case c.Refused:
+				f.odd(i, c)
+			default:
+				f.whole(i, schemas.ReasonNoBusiness)
+			}
+			continue
+		}
+		if p := t.cfg.PartitionOf(business); p != t.cfg.Partition {
+			// A replay has written the record to the partition p, too; of a letter one event is left, and it is here.
+			switch {
+			case o.Replay != nil || o.Requeue.event() != "":
+			case c.Over: // its parts are counted with this body's
+				f.odd(i, c)
+				f.wholly()
+			default:
+				t.reroute(o, b.Envelope, c, p)
+			}
+			continue
+		}
+		if c.Refused {
+			f.odd(i, c)
+			continue
+		}
+		// The partition of the number's id knows whose number it is. It may be another's, and a replay does not know that.
+		if len(c.WABA) == 0 {
+			t.attribute(o, c)
+			if p := t.cfg.PartitionOf(businessOf(c)); p != t.cfg.Partition {
+				t.reroute(o, b.Envelope, c, p)
+				continue
+			}
+		}
+		if o.Moved && o.Replay != nil && o.Topic != schemas.TopicRerouted {
+			t.declined(o, c)
+			continue
+		}
+		at.unfit = false
+		if !t.whole(inHand, c, at) {
+			at.waba = string(c.WABA)
+			t.stopped()
+			return false
+		}
+	}
+	if b.Rest < len(b.Changes) && o.chooses(b) {
+		f.over(b.Rest, b.Over)
+	}
+	t.advanceOffered(inHand)
+	if len(b.Changes) == 0 && (o.Replay == nil || !o.Replay.Extra) {
+		f.reason = schemas.ReasonEmpty
+	}
+	if f.reason != "" && o.Requeue.event() == "" { // of a letter of one event the rest had its own
+		t.DeadLetter(o, f.reason, f.text(), f.headers(b)...)
+	}
+	return true
+}
+
+// whole takes the change at which a body is, and notes what of it could not be processed. It is false where the rest of the
+// change has to wait.
+func (t *Partition) whole(h inHand, c *split.Change, at *progress) bool {
+	t.unfit = at.unfit
+	reason, whole := t.change(h, c, at)
+	if at.unfit = t.unfit; !whole {
+		return false
+	}
+	switch {
+	case reason != "":
+		at.odd.whole(at.change, reason)
+	case t.unfit:
+		at.odd.odd(at.change, c)
+		at.odd.wholly()
+	case c.Cut > 0:
+		at.odd.odd(at.change, c)
+	}
+	return true
+}
+
+// Holds reports whether a chunk of the last webhook is held. Its record is read again when NextHeld returns the chunk,
+// unless the chunk is given up.
+func (t *Partition) Holds() bool { return t.holds }
+
+// businessOf is what decides the partition: the WABA, or the number where the envelope names no WABA.
+func businessOf(c *split.Change) []byte {
+	if len(c.WABA) > 0 {
+		return c.WABA
+	}
+	return c.PhoneNumberID
+}
+
+// inHand is a body whose bytes are at hand.
+type inHand struct {
+	origin *Origin
+	body   *split.Body
+	again  bool // it was processed before, and has been read again
+}
+
+func (h inHand) holds(ref history.Ref) bool {
+	if h.body == nil || ref.Topic != h.origin.Topic || ref.Offset != h.origin.Offset {
+		return false
+	}
+	c, _ := h.body.Chunk(int(ref.Change), int(ref.Element))
+	return c != nil
+}
+
+// Fields that are asked for by name.
+const (
+	fieldHistory = "history"
+	fieldStandby = "standby"
+)
+
+// change routes one change of a business of this partition, from its first item that is not done on. The reason is set
+// when it belongs to `dlq`; whole is false where the rest has to wait.
+func (t *Partition) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
+	if !c.HasOwnField() {
+		if event, ok := account.EventOf(c); ok {
+			c.AccountEvent = event
+			t.account(h.origin, c)
+			return "", true
+		}
+		t.other(h.origin, c)
+		return "", true
+	}
+	if c.Parts() == 0 && !h.origin.Moved {
+		if c.Cut == 0 && !c.Partial {
+			t.other(h.origin, c) // a known field with nothing in it that we know
+		}
+		return "", true
+	}
+	if len(c.PhoneNumberID) == 0 {
+		if c.OnlyErrors() && !c.Partial {
+			t.other(h.origin, c)
+			return "", true
+		}
+		return schemas.ReasonNoNumber, true
+	}
+	n, reason := t.number(h.origin, c)
+	if n == nil {
+		return reason, true
+	}
+	if !n.live && h.origin.live() {
+		n.live, n.told = true, false
+	}
+	t.concerns(h.origin, n)
+	if at.item == 0 {
+		if h.origin.Moved {
+			defer t.retell(n)
+		}
+		if len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.StateSync) > 0 {
+			t.connected(h.origin, n)
+		}
+		if len(c.History)+len(c.Errors) > 0 {
+			t.history(h, c, at.change, n)
+		}
+	}
+	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors)+len(c.Handovers) > 0 && !t.live(h.origin, c, n, &at.item) {
+		return "", false
+	}
+	if len(c.StateSync) > 0 && !t.addressBook(h.origin, c, n, &at.item) {
+		return "", false
+	}
+	if len(c.WABA) == 0 && len(c.History)+len(c.Errors) > 0 {
+		t.follow(h.origin, n, c)
+	}
+	return "", true
+}

@@ -10,9 +10,9 @@ import (
 )
 
 // bounds are those of what a body becomes.
-func (t *Partition) bounds(o *Origin) split.Bounds {
+func (p *Partition) bounds(o *Origin) split.Bounds {
 	b := split.Bounds{
-		EventBytesMax: t.cfg.EventBytesMax, OtherBytesMax: t.cfg.OtherBytesMax,
+		EventBytesMax: p.cfg.EventBytesMax, OtherBytesMax: p.cfg.OtherBytesMax,
 		HeaderBytes: len(o.TraceParent) + len(o.TraceState), Forced: o.Requeue != nil, Account: isAccount,
 	}
 	if o.Requeue != nil && (o.Requeue.Changes != "" || o.Requeue.Places != "") {
@@ -47,14 +47,14 @@ func (o *Origin) chooses(b *split.Body) bool {
 
 // fit leaves out of a chunk that was read again what was left out when it came. Where that is more now, because the limit
 // was lowered, a letter tells of the chunk.
-func (t *Partition) fit(h inHand, d history.Departure) {
+func (p *Partition) fit(h inHand, d history.Departure) {
 	change, element := int(d.Ref.Change), int(d.Ref.Element)
-	h.body.Fit(change, element, t.bounds(h.origin))
+	h.body.Fit(change, element, p.bounds(h.origin))
 	c, el := h.body.Chunk(change, element)
 	if messagesIn(el) >= d.Messages || d.From > 0 {
 		return
 	}
-	path := append(append(t.place(&Origin{}, c.Entry, c.Index)[1:], ".history."...), t.place(&Origin{}, element)[1:]...)
-	t.DeadLetter(h.origin, schemas.ReasonEventTooLong, "an event of this chunk is longer than the limit, which was lowered since",
-		Header{schemas.HeaderDLQChanges, t.place(&Origin{}, change)[1:]}, Header{schemas.HeaderDLQPlaces, path})
+	path := append(append(p.place(&Origin{}, c.Entry, c.Index)[1:], ".history."...), p.place(&Origin{}, element)[1:]...)
+	p.DeadLetter(h.origin, schemas.ReasonEventTooLong, "an event of this chunk is longer than the limit, which was lowered since",
+		Header{schemas.HeaderDLQChanges, p.place(&Origin{}, change)[1:]}, Header{schemas.HeaderDLQPlaces, path})
 }

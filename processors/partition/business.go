@@ -41,11 +41,11 @@ func phoneKey(phone string) string {
 	return string(canonical)
 }
 
-func (t *Partition) business(waba string) *business {
-	b := t.businesses[waba]
+func (p *Partition) business(waba string) *business {
+	b := p.businesses[waba]
 	if b == nil {
 		b = &business{id: strings.Clone(waba), byPhone: map[string][]*number{}}
-		t.businesses[b.id] = b
+		p.businesses[b.id] = b
 	}
 	return b
 }
@@ -79,41 +79,41 @@ func (b *business) remove(n *number) {
 }
 
 // announce notes an account event for the numbers that are known.
-func (t *Partition) announce(b *business, e freshEvent) {
+func (p *Partition) announce(b *business, e freshEvent) {
 	if len(b.numbers) == 0 {
 		return
 	}
 	if len(b.fresh) == 0 {
-		t.untold = append(t.untold, b)
+		p.untold = append(p.untold, b)
 	}
 	b.fresh = append(b.fresh, e)
 }
 
 // applyFreshEvents tells a number of the account events that it has not been told.
-func (t *Partition) applyFreshEvents(n *number) {
+func (p *Partition) applyFreshEvents(n *number) {
 	b := n.business
 	for ; n.heard < len(b.fresh); n.heard++ {
 		if e := &b.fresh[n.heard]; e.phone == "" || n.phone == "" || e.phone == n.phone {
-			t.applyFreshEvent(n, e)
+			p.applyFreshEvent(n, e)
 		}
 	}
 }
 
-func (t *Partition) applyFreshEvent(n *number, e *freshEvent) {
+func (p *Partition) applyFreshEvent(n *number, e *freshEvent) {
 	n.history.Boundary(e.parts.ReceivedAt, e.parts)
-	t.concernedBy(n, e.replay)
+	p.concernedBy(n, e.replay)
 	if e.begins {
-		t.introduceAgain(n, told{e.named, e.replay})
+		p.introduceAgain(n, told{e.named, e.replay})
 	}
-	t.touch(n)
+	p.touch(n)
 }
 
 // heardMax bounds the events of one number, and those of all, that a number is told at once: it remembers no more.
 const heardMax = 64
 
 // applyFreshEventsToAll tells all numbers of the account events that they have not been told.
-func (t *Partition) applyFreshEventsToAll() {
-	for _, b := range t.untold {
+func (p *Partition) applyFreshEventsToAll() {
+	for _, b := range p.untold {
 		of := map[string][]int{}
 		for i := range b.fresh {
 			list := append(of[b.fresh[i].phone], i)
@@ -126,21 +126,21 @@ func (t *Partition) applyFreshEventsToAll() {
 			case n.heard == len(b.fresh):
 			case n.phone == "":
 				n.heard = max(n.heard, len(b.fresh)-heardMax)
-				t.applyFreshEvents(n)
+				p.applyFreshEvents(n)
 			default:
 				own = of[n.phone]
-				t.applyBothEvents(n, own, every)
+				p.applyBothEvents(n, own, every)
 			}
 			n.heard = 0
 		}
 		b.fresh = nil
 	}
-	clear(t.untold)
-	t.untold = t.untold[:0]
+	clear(p.untold)
+	p.untold = p.untold[:0]
 }
 
 // applyBothEvents tells a number of the events about it and of those about all, in the order in which they came.
-func (t *Partition) applyBothEvents(n *number, own, every []int) {
+func (p *Partition) applyBothEvents(n *number, own, every []int) {
 	for len(own)+len(every) > 0 {
 		var i int
 		if len(every) == 0 || len(own) > 0 && own[0] < every[0] {
@@ -149,7 +149,7 @@ func (t *Partition) applyBothEvents(n *number, own, every []int) {
 			i, every = every[0], every[1:]
 		}
 		if i >= n.heard {
-			t.applyFreshEvent(n, &n.business.fresh[i])
+			p.applyFreshEvent(n, &n.business.fresh[i])
 		}
 	}
 }

@@ -17,16 +17,16 @@ func (o *Origin) LeaveOut() {
 }
 
 // eventTooLong tells of one event, by its id. There may be several of a body, so they are without it: the raw log has it.
-func (t *Partition) eventTooLong(o *Origin, id schemas.Hash, detail string) {
+func (p *Partition) eventTooLong(o *Origin, id schemas.Hash, detail string) {
 	of := *o
 	of.Value = nil
-	t.DeadLetter(&of, schemas.ReasonEventTooLong, detail, Header{schemas.HeaderDLQEvent, id.AppendHex(nil)})
+	p.DeadLetter(&of, schemas.ReasonEventTooLong, detail, Header{schemas.HeaderDLQEvent, id.AppendHex(nil)})
 }
 
 // DeadLetter passes a whole raw record on, untouched, with the reason why it, or a part of it, could not be
 // processed.
-func (t *Partition) DeadLetter(o *Origin, reason schemas.Reason, detail string, more ...Header) {
-	t.passed(o.ReceivedAt)
+func (p *Partition) DeadLetter(o *Origin, reason schemas.Reason, detail string, more ...Header) {
+	p.passed(o.ReceivedAt)
 	attempts := 1
 	hs := make([]Header, 0, len(o.Headers)+8+len(more))
 	for _, h := range o.Headers {
@@ -50,15 +50,15 @@ func (t *Partition) DeadLetter(o *Origin, reason schemas.Reason, detail string, 
 		Header{schemas.HeaderDLQReason, []byte(reason)},
 		Header{schemas.HeaderDLQMessage, []byte(detail)},
 		Header{schemas.HeaderDLQAttempts, strconv.AppendInt(nil, int64(attempts), 10)},
-		Header{schemas.HeaderDLQTime, strconv.AppendInt(nil, t.now.UnixMilli(), 10)},
+		Header{schemas.HeaderDLQTime, strconv.AppendInt(nil, p.now.UnixMilli(), 10)},
 	)
 	hs = append(hs, more...)
 	if attempts > schemas.DLQReturnsMax {
 		hs = append(hs, Header{schemas.HeaderDLQParked, []byte("true")})
 	}
-	t.out(Record{Topic: schemas.TopicDLQ, Partition: t.cfg.Partition, Key: o.Key, Value: o.Value, Headers: hs})
-	t.counts.DeadLetters[reason]++
-	t.counts.Events[schemas.TopicDLQ]++
+	p.out(Record{Topic: schemas.TopicDLQ, Partition: p.cfg.Partition, Key: o.Key, Value: o.Value, Headers: hs})
+	p.counts.DeadLetters[reason]++
+	p.counts.Events[schemas.TopicDLQ]++
 }
 
 const dlqHeaderPrefix = "__dlq."

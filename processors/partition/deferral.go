@@ -25,33 +25,33 @@ type begun struct {
 }
 
 // Defer lets a record wait for a turn instead of being processed now, for a reason.
-func (t *Partition) Defer(business []byte, r deferred.Record, why deferred.Reason) {
-	waited := t.Waits(business)
-	t.deferral.queue.Put(business, r)
-	t.counts.Deferred[why]++
+func (p *Partition) Defer(business []byte, r deferred.Record, why deferred.Reason) {
+	waited := p.Waits(business)
+	p.deferral.queue.Put(business, r)
+	p.counts.Deferred[why]++
 	if !waited {
-		t.setBehind(string(business), true)
+		p.setBehind(string(business), true)
 	}
 }
 
 // Deferred is the records that wait. It is only to be looked at.
-func (t *Partition) Deferred() *deferred.Queue { return &t.deferral.queue }
+func (p *Partition) Deferred() *deferred.Queue { return &p.deferral.queue }
 
 // Waits tells whether a record of a business waits, or is processed in parts.
-func (t *Partition) Waits(business []byte) bool {
-	d := &t.deferral
+func (p *Partition) Waits(business []byte) bool {
+	d := &p.deferral
 	return d.begun != nil && d.begun.Business == str(business) || d.queue.Has(business)
 }
 
 // Start takes the first record out of a business's line: GoOn or Abandon is to follow.
-func (t *Partition) Start(h deferred.Head) {
-	t.deferral.queue.Take(h.Business)
-	t.deferral.begun, t.deferral.changed = &begun{Head: h}, true
+func (p *Partition) Start(h deferred.Head) {
+	p.deferral.queue.Take(h.Business)
+	p.deferral.begun, p.deferral.changed = &begun{Head: h}, true
 }
 
 // Begun is the record that was started and is not finished, and whether a part of it was processed.
-func (t *Partition) Begun() (h deferred.Head, inParts, ok bool) {
-	b := t.deferral.begun
+func (p *Partition) Begun() (h deferred.Head, inParts, ok bool) {
+	b := p.deferral.begun
 	if b == nil {
 		return deferred.Head{}, false, false
 	}
@@ -59,57 +59,57 @@ func (t *Partition) Begun() (h deferred.Head, inParts, ok bool) {
 }
 
 // Progress is the first change and item that were not processed of the record that was started.
-func (t *Partition) Progress() (change, item int) {
-	at := &t.deferral.begun.at
+func (p *Partition) Progress() (change, item int) {
+	at := &p.deferral.begun.at
 	return at.change, at.item
 }
 
 // Abandon gives up the record that was started: it cannot be read.
-func (t *Partition) Abandon() {
-	business := t.deferral.begun.Business
-	t.deferral.begun, t.deferral.changed = nil, true
-	if !t.Waits(bytesOf(business)) {
-		t.setBehind(business, false)
+func (p *Partition) Abandon() {
+	business := p.deferral.begun.Business
+	p.deferral.begun, p.deferral.changed = nil, true
+	if !p.Waits(bytesOf(business)) {
+		p.setBehind(business, false)
 	}
 }
 
 // setBehind says of a business's numbers whether records of theirs wait. Time does not pass for those: what was due by
 // a time comes after what was received before it.
-func (t *Partition) setBehind(business string, behind bool) {
+func (p *Partition) setBehind(business string, behind bool) {
 	set := func(n *number) {
 		n.behind = behind
-		t.schedule.touched(n)
+		p.schedule.touched(n)
 	}
 	if business == "" { // nobody can say whose these are
 		return
 	}
-	if b := t.businesses[business]; b != nil {
+	if b := p.businesses[business]; b != nil {
 		for _, n := range b.numbers {
 			set(n)
 		}
 	}
-	if n, ok := t.numbers["/"+business]; ok {
+	if n, ok := p.numbers["/"+business]; ok {
 		set(n)
 	}
 }
 
 // behindAtFirst tells whether a number that becomes known is behind.
-func (t *Partition) behindAtFirst(n *number) bool {
-	if t.deferral.begun == nil && t.deferral.queue.Len() == 0 {
+func (p *Partition) behindAtFirst(n *number) bool {
+	if p.deferral.begun == nil && p.deferral.queue.Len() == 0 {
 		return false
 	}
 	if n.id.WABAID != "" {
-		return t.Waits(bytesOf(n.id.WABAID))
+		return p.Waits(bytesOf(n.id.WABAID))
 	}
-	return t.Waits(bytesOf(n.id.PhoneNumberID))
+	return p.Waits(bytesOf(n.id.PhoneNumberID))
 }
 
 // Behind tells whether anything waits for a turn.
-func (t *Partition) Behind() bool { return t.deferral.begun != nil || t.deferral.queue.Len() > 0 }
+func (p *Partition) Behind() bool { return p.deferral.begun != nil || p.deferral.queue.Len() > 0 }
 
 // Lag is how many records of an input wait, and when the oldest of all that wait was received; zero: none does.
-func (t *Partition) Lag(topic schemas.Topic) (records int, oldest time.Time) {
-	d := &t.deferral
+func (p *Partition) Lag(topic schemas.Topic) (records int, oldest time.Time) {
+	d := &p.deferral
 	if records = d.queue.Of(topic); d.begun != nil && d.begun.Topic == topic {
 		records++
 	}
@@ -160,9 +160,9 @@ type begunRecord struct {
 
 const begunVersion = 1
 
-func (d *deferral) flush(t *Partition) {
+func (d *deferral) flush(p *Partition) {
 	d.queue.TakeState(func(key string, value []byte) {
-		t.state(t.arena.copy(stateDeferred, key), value)
+		p.state(p.arena.copy(stateDeferred, key), value)
 	})
 	if !d.changed {
 		return
@@ -172,7 +172,7 @@ func (d *deferral) flush(t *Partition) {
 	if b == nil {
 		if d.told {
 			d.told = false
-			t.state(t.arena.copy(stateBegun), nil)
+			p.state(p.arena.copy(stateBegun), nil)
 		}
 		return
 	}
@@ -181,7 +181,7 @@ func (d *deferral) flush(t *Partition) {
 	if err != nil {
 		panic(fmt.Sprintf("marshal of strings and numbers: %v", err))
 	}
-	t.state(t.arena.copy(stateBegun), value)
+	p.state(p.arena.copy(stateBegun), value)
 }
 
 func (d *deferral) restoreBegun(value []byte) error {
@@ -201,7 +201,7 @@ func (d *deferral) restoreBegun(value []byte) error {
 }
 
 // restored ends the restoration, before that of the numbers.
-func (d *deferral) restored(t *Partition) {
+func (d *deferral) restored(p *Partition) {
 	d.queue.Restored()
-	t.recency.each(func(n *number) { n.behind = t.behindAtFirst(n) })
+	p.recency.each(func(n *number) { n.behind = p.behindAtFirst(n) })
 }

@@ -56,10 +56,10 @@ type told struct {
 
 // introduce tells the partition of a number's id whose number it is: once, and again where a live webhook named it that was
 // received before.
-func (t *Partition) introduce(n *number, o *Origin) {
+func (p *Partition) introduce(n *number, o *Origin) {
 	named := o.named()
 	earlier := !named.IsZero() && (n.named.IsZero() || named.Before(n.named))
-	if n.introduced && !earlier || n.id.WABAID == "" || t.outer != nil {
+	if n.introduced && !earlier || n.id.WABAID == "" || p.outer != nil {
 		return
 	}
 	if earlier {
@@ -69,50 +69,50 @@ func (t *Partition) introduce(n *number, o *Origin) {
 	if o.Replay != nil {
 		by.replay = str(o.Replay.ID)
 	}
-	t.tellDirectory(n, by)
+	p.tellDirectory(n, by)
 }
 
 // introduceAgain does so at an account event that begins an onboarding. Only of a number that a live webhook named is it
 // another name: whether one of the other lane did by then depends on when each lane is read.
-func (t *Partition) introduceAgain(n *number, by told) {
-	if n.id.WABAID == "" || t.outer != nil {
+func (p *Partition) introduceAgain(n *number, by told) {
+	if n.id.WABAID == "" || p.outer != nil {
 		return
 	}
 	if n.named.IsZero() {
 		by.named = time.Time{}
 	}
-	t.tellDirectory(n, by)
+	p.tellDirectory(n, by)
 }
 
-func (t *Partition) tellDirectory(n *number, by told) {
+func (p *Partition) tellDirectory(n *number, by told) {
 	n.introduced, n.told = true, false
-	p := t.cfg.PartitionOf(bytesOf(n.id.PhoneNumberID))
-	if p == t.cfg.Partition {
-		t.enter(n.id.PhoneNumberID, n.id.WABAID, by)
+	to := p.cfg.PartitionOf(bytesOf(n.id.PhoneNumberID))
+	if to == p.cfg.Partition {
+		p.enter(n.id.PhoneNumberID, n.id.WABAID, by)
 		return
 	}
 	kind, at := schemas.ReroutedNumber, by.named
 	if at.IsZero() {
-		kind, at = schemas.ReroutedKnown, t.now
+		kind, at = schemas.ReroutedKnown, p.now
 	}
 	hs := []Header{
-		{schemas.HeaderReceivedAt, t.unixMilli(at)},
+		{schemas.HeaderReceivedAt, p.unixMilli(at)},
 		{schemas.HeaderRerouted, []byte(kind)},
-		{schemas.HeaderWABA, t.arena.copy(n.id.WABAID)},
+		{schemas.HeaderWABA, p.arena.copy(n.id.WABAID)},
 	}
 	if by.replay != "" {
-		hs = append(hs, Header{schemas.HeaderReplay, t.arena.copy(by.replay)})
+		hs = append(hs, Header{schemas.HeaderReplay, p.arena.copy(by.replay)})
 	}
-	t.out(Record{Topic: schemas.TopicRerouted, Partition: p, Key: t.arena.copy(n.id.PhoneNumberID), Headers: hs})
-	t.counts.Events[schemas.TopicRerouted]++
+	p.out(Record{Topic: schemas.TopicRerouted, Partition: to, Key: p.arena.copy(n.id.PhoneNumberID), Headers: hs})
+	p.counts.Events[schemas.TopicRerouted]++
 }
 
-func (t *Partition) unixMilli(at time.Time) []byte {
-	return t.arena.done(strconv.AppendInt(t.arena.room(20), at.UnixMilli(), 10))
+func (p *Partition) unixMilli(at time.Time) []byte {
+	return p.arena.done(strconv.AppendInt(p.arena.room(20), at.UnixMilli(), 10))
 }
 
 // Number takes the note of another partition about a number. The record's key is its id.
-func (t *Partition) Number(o *Origin) {
+func (p *Partition) Number(o *Origin) {
 	if len(o.Key) == 0 || len(o.WABA) == 0 {
 		return
 	}
@@ -123,12 +123,12 @@ func (t *Partition) Number(o *Origin) {
 	if o.Replay != nil {
 		by.replay = str(o.Replay.ID)
 	}
-	t.enter(string(o.Key), string(o.WABA), by)
+	p.enter(string(o.Key), string(o.WABA), by)
 }
 
 // enter notes a number's WABA. What was told of the number's sync without it moves to the WABA's partition.
-func (t *Partition) enter(phoneNumberID, waba string, by told) {
-	d := &t.directory
+func (p *Partition) enter(phoneNumberID, waba string, by told) {
+	d := &p.directory
 	known := d.of[phoneNumberID]
 	if known == nil {
 		if d.of == nil {
@@ -147,22 +147,22 @@ func (t *Partition) enter(phoneNumberID, waba string, by told) {
 	if changed {
 		d.changed = append(d.changed, phoneNumberID)
 	}
-	if n, ok := t.numbers["/"+phoneNumberID]; ok && !n.moved {
+	if n, ok := p.numbers["/"+phoneNumberID]; ok && !n.moved {
 		var decline *decline
 		if at, failure, ok := n.history.Declined(); ok && by.replay == "" {
 			decline = newDecline(at, failure)
 		}
-		t.move(n, decline)
+		p.move(n, decline)
 	}
 }
 
 // follow moves the sync of a number without a WABA again, where something came of it after the WABA became known.
-func (t *Partition) follow(o *Origin, n *number, c *split.Change) {
+func (p *Partition) follow(o *Origin, n *number, c *split.Change) {
 	var decline *decline
 	if o.Replay == nil {
-		decline = t.declineOf(o, c)
+		decline = p.declineOf(o, c)
 	}
-	t.move(n, decline)
+	p.move(n, decline)
 }
 
 // decline is a decline on its way to the partition of its WABA.
@@ -182,14 +182,14 @@ func newDecline(at time.Time, failure []byte) *decline {
 func (d *decline) element() []byte { return slices.Concat([]byte(`{"errors":`), d.errors, []byte(`}`)) }
 
 // declineOf is the decline that a change holds, as its number tells it; nil where it holds none.
-func (t *Partition) declineOf(o *Origin, c *split.Change) *decline {
+func (p *Partition) declineOf(o *Origin, c *split.Change) *decline {
 	declines := c.Declines()
 	if len(declines) == 0 {
 		return nil
 	}
-	alone := history.NewNumber(&t.cfg.History, history.Identity{})
+	alone := history.NewNumber(&p.cfg.History, history.Identity{})
 	for _, errs := range declines {
-		alone.Decline(t.now, o.ReceivedAt, errs)
+		alone.Decline(p.now, o.ReceivedAt, errs)
 	}
 	_, failure, _ := alone.Declined()
 	return newDecline(o.ReceivedAt, failure)
@@ -199,14 +199,14 @@ func (t *Partition) declineOf(o *Origin, c *split.Change) *decline {
 // its place here, and a decline is passed on as a webhook, with the time at which it was received. Where there was none, the sync
 // there is told again, so that the tombstone is not the last that is said of the number. A replay passes the decline on
 // itself, at its place in the order: see declined.
-func (t *Partition) move(n *number, decline *decline) {
-	known := t.directory.of[n.id.PhoneNumberID]
+func (p *Partition) move(n *number, decline *decline) {
+	known := p.directory.of[n.id.PhoneNumberID]
 	opened, ok := n.history.Opened()
-	if known == nil || !ok || t.outer != nil {
+	if known == nil || !ok || p.outer != nil {
 		return
 	}
 	n.moved, n.told = true, false
-	t.touch(n)
+	p.touch(n)
 	n.removing = opened
 	if at, _, ok := n.history.Declined(); ok {
 		n.removing = at
@@ -216,8 +216,8 @@ func (t *Partition) move(n *number, decline *decline) {
 		receivedAt, element = decline.at, decline.element()
 	}
 	waba := known.Last()
-	hs := []Header{{schemas.HeaderReceivedAt, t.unixMilli(receivedAt)}, {schemas.HeaderRerouted, []byte(schemas.ReroutedMoved)}}
-	value := append(t.arena.room(512+len(element)), `{"object":"whatsapp_business_account","entry":[{"id":`...)
+	hs := []Header{{schemas.HeaderReceivedAt, p.unixMilli(receivedAt)}, {schemas.HeaderRerouted, []byte(schemas.ReroutedMoved)}}
+	value := append(p.arena.room(512+len(element)), `{"object":"whatsapp_business_account","entry":[{"id":`...)
 	value = quote(value, bytesOf(waba))
 	value = append(value, `,"changes":[{"field":"history","value":{"messaging_product":"whatsapp","metadata":{`...)
 	if display := n.id.DisplayPhoneNumber; display != "" {
@@ -225,55 +225,55 @@ func (t *Partition) move(n *number, decline *decline) {
 	}
 	value = quote(append(value, `"phone_number_id":`...), bytesOf(n.id.PhoneNumberID))
 	value = append(append(append(value, `},"history":[`...), element...), `]}}]}]}`...)
-	value = t.arena.done(value)
+	value = p.arena.done(value)
 	hs = append(hs, n.ofReplay()...)
-	t.out(Record{Topic: schemas.TopicRerouted, Partition: t.cfg.PartitionOf(bytesOf(waba)), Key: t.arena.copy(waba), Value: value, Headers: hs})
-	t.counts.Events[schemas.TopicRerouted]++
+	p.out(Record{Topic: schemas.TopicRerouted, Partition: p.cfg.PartitionOf(bytesOf(waba)), Key: p.arena.copy(waba), Value: value, Headers: hs})
+	p.counts.Events[schemas.TopicRerouted]++
 }
 
 // declined takes a bare value with a decline that a replay passes on as move would have.
-func (t *Partition) declined(o *Origin, c *split.Change) {
-	n, reason := t.number(o, c)
+func (p *Partition) declined(o *Origin, c *split.Change) {
+	n, reason := p.number(o, c)
 	if n == nil {
-		t.DeadLetter(o, reason, "a decline of a number that there is no room for")
+		p.DeadLetter(o, reason, "a decline of a number that there is no room for")
 		return
 	}
-	t.concerns(o, n)
-	if decline := t.declineOf(o, c); decline != nil {
-		t.history(inHand{origin: o}, &split.Change{
+	p.concerns(o, n)
+	if decline := p.declineOf(o, c); decline != nil {
+		p.history(inHand{origin: o}, &split.Change{
 			EntryID: c.EntryID, WABA: c.WABA, Field: []byte(fieldHistory), PhoneNumberID: c.PhoneNumberID, DisplayPhoneNumber: c.DisplayPhoneNumber,
 			History: []split.HistoryElement{{Raw: decline.element(), Errors: decline.errors}},
 		}, 0, n)
 	}
-	t.retell(n)
+	p.retell(n)
 }
 
 // removeSync takes back what was told of a number's sync here.
-func (t *Partition) removeSync(n *number) {
+func (p *Partition) removeSync(n *number) {
 	e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSyncRemoved, source: n.source, time: n.removing, subject: []byte(n.id.PhoneNumberID)}
-	e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSyncRemoved), []byte(n.key))
-	t.emit(&e, t.arena.copy(n.id.PhoneNumberID), nil, n.ofReplay()...)
+	e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSyncRemoved), []byte(n.key))
+	p.emit(&e, p.arena.copy(n.id.PhoneNumberID), nil, n.ofReplay()...)
 }
 
 // attribute gives a change that names a number alone its WABA, where that is settled: from the record, or from the directory.
 // A replay into other topics says it with the record, or not at all: what the directory there knows by now depends on how
 // far the replay's partitions are.
-func (t *Partition) attribute(o *Origin, c *split.Change) {
+func (p *Partition) attribute(o *Origin, c *split.Change) {
 	if len(c.WABA) > 0 || len(c.PhoneNumberID) == 0 || o.Requeue.event() != "" {
 		return
 	}
-	if waba := t.wabaOf(o, c); len(waba) > 0 {
+	if waba := p.wabaOf(o, c); len(waba) > 0 {
 		c.Attribute(waba)
 	}
 }
 
 // wabaOf is the WABA of a change that names a number alone; nil where nobody knows it.
-func (t *Partition) wabaOf(o *Origin, c *split.Change) []byte {
+func (p *Partition) wabaOf(o *Origin, c *split.Change) []byte {
 	waba := o.WABA
 	if len(waba) == 0 && (o.Replay == nil || o.Replay.Own) {
-		home := t
-		if t.outer != nil {
-			home = t.outer
+		home := p
+		if p.outer != nil {
+			home = p.outer
 		}
 		if known := home.directory.of[str(c.PhoneNumberID)]; known != nil {
 			waba = bytesOf(known.Of(o.ReceivedAt))
@@ -283,13 +283,13 @@ func (t *Partition) wabaOf(o *Origin, c *split.Change) []byte {
 }
 
 // flush writes what changed to `state`.
-func (d *numberDirectory) flush(t *Partition) {
+func (d *numberDirectory) flush(p *Partition) {
 	for _, phoneNumberID := range d.changed {
 		if _, ok := d.of[phoneNumberID]; !ok {
-			t.state(t.arena.copy(stateDirectory, phoneNumberID), nil)
+			p.state(p.arena.copy(stateDirectory, phoneNumberID), nil)
 			continue
 		}
-		t.state(t.arena.copy(stateDirectory, phoneNumberID), t.arena.done(d.of[phoneNumberID].AppendRecord(t.arena.room(64))))
+		p.state(p.arena.copy(stateDirectory, phoneNumberID), p.arena.done(d.of[phoneNumberID].AppendRecord(p.arena.room(64))))
 	}
 	d.changed = d.changed[:0]
 }

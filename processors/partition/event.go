@@ -201,9 +201,9 @@ type event struct {
 }
 
 // eventHeaders builds the headers of an event.
-func (t *Partition) eventHeaders(e *event, extra ...Header) []Header {
-	hs := t.headers.take(headersPerEvent + headersExtraMax)
-	id := t.arena.done(e.id.AppendHex(t.arena.room(32)))
+func (p *Partition) eventHeaders(e *event, extra ...Header) []Header {
+	hs := p.headers.take(headersPerEvent + headersExtraMax)
+	id := p.arena.done(e.id.AppendHex(p.arena.room(32)))
 	hs = append(hs,
 		Header{schemas.HeaderCESpecVersion, specVersion},
 		Header{schemas.HeaderCEID, id},
@@ -214,7 +214,7 @@ func (t *Partition) eventHeaders(e *event, extra ...Header) []Header {
 	if when.IsZero() && e.trace != nil {
 		when = e.trace.ReceivedAt // what happened says not when
 	}
-	at := t.arena.done(clamped(when.UTC()).AppendFormat(t.arena.room(32), time.RFC3339Nano))
+	at := p.arena.done(clamped(when.UTC()).AppendFormat(p.arena.room(32), time.RFC3339Nano))
 	hs = append(hs, Header{schemas.HeaderCETime, at})
 	if len(e.subject) > 0 {
 		hs = append(hs, Header{schemas.HeaderCESubject, e.subject})
@@ -227,7 +227,7 @@ func (t *Partition) eventHeaders(e *event, extra ...Header) []Header {
 		if e.received == nil && e.trace.Received != nil {
 			e.received = e.trace.Received
 		} else if e.received == nil {
-			e.received = t.arena.done(strconv.AppendInt(t.arena.room(20), e.trace.ReceivedAt.UnixMilli(), 10))
+			e.received = p.arena.done(strconv.AppendInt(p.arena.room(20), e.trace.ReceivedAt.UnixMilli(), 10))
 		}
 		hs = append(hs, Header{schemas.HeaderReceivedAt, e.received})
 		if len(e.trace.Source) > 0 {
@@ -243,7 +243,7 @@ func (t *Partition) eventHeaders(e *event, extra ...Header) []Header {
 	if e.trace != nil && e.trace.Replay != nil {
 		hs = append(hs, Header{schemas.HeaderReplay, e.trace.Replay.ID})
 	}
-	return t.headers.done(append(hs, extra...))
+	return p.headers.done(append(hs, extra...))
 }
 
 // latest is the last second that RFC 3339 and the readers of CloudEvents can tell.
@@ -263,9 +263,9 @@ func clamped(t time.Time) time.Time {
 var contentTypeJSON = []byte("application/json")
 
 // emit hands an event to the owner.
-func (t *Partition) emit(e *event, key, value []byte, extra ...Header) {
-	t.out(Record{Topic: e.topic, Partition: t.cfg.Partition, Key: key, Value: value, Headers: t.eventHeaders(e, extra...)})
-	t.counts.Events[e.topic]++
+func (p *Partition) emit(e *event, key, value []byte, extra ...Header) {
+	p.out(Record{Topic: e.topic, Partition: p.cfg.Partition, Key: key, Value: value, Headers: p.eventHeaders(e, extra...)})
+	p.counts.Events[e.topic]++
 }
 
 // appender is an event value.
@@ -274,48 +274,48 @@ type appender interface{ AppendJSON([]byte) []byte }
 const eventOverheadBytes = 768
 
 // value encodes an event whose verbatim part has about n bytes.
-func (t *Partition) value(v appender, n int) []byte {
-	return t.arena.done(v.AppendJSON(t.arena.room(n + eventOverheadBytes)))
+func (p *Partition) value(v appender, n int) []byte {
+	return p.arena.done(v.AppendJSON(p.arena.room(n + eventOverheadBytes)))
 }
 
 // message encodes the hot case without an interface, which would move the event to the heap.
-func (t *Partition) message(m *schemas.Message) []byte {
-	return t.arena.done(m.AppendJSON(t.arena.room(len(m.Original) + len(m.Profiles) + eventOverheadBytes)))
+func (p *Partition) message(m *schemas.Message) []byte {
+	return p.arena.done(m.AppendJSON(p.arena.room(len(m.Original) + len(m.Profiles) + eventOverheadBytes)))
 }
 
 // key joins a number and the second part of a record's key.
-func (t *Partition) key(phoneNumberID, rest string) []byte {
-	return t.arena.copy(phoneNumberID, "/", rest)
+func (p *Partition) key(phoneNumberID, rest string) []byte {
+	return p.arena.copy(phoneNumberID, "/", rest)
 }
 
 // threadKey is the key of an event of a chat. Where nobody is named each message is on its own: a key that all such
 // messages of a number shared would join the chats of strangers.
-func (t *Partition) threadKey(m *schemas.Message, id schemas.Hash) []byte {
+func (p *Partition) threadKey(m *schemas.Message, id schemas.Hash) []byte {
 	switch {
 	case m.Thread != "":
-		return t.key(m.PhoneNumberID, m.Thread)
+		return p.key(m.PhoneNumberID, m.Thread)
 	case m.WAMID != "":
-		return t.key(m.PhoneNumberID, m.WAMID)
+		return p.key(m.PhoneNumberID, m.WAMID)
 	}
-	return t.key(m.PhoneNumberID, id.Hex())
+	return p.key(m.PhoneNumberID, id.Hex())
 }
 
 // place appends "#a.b.c" to an origin. The origin of a rerouted change ends with its place in the body that the
 // ingress wrote already: what is in front of its first two numbers, entry and change, is one and one here.
-func (t *Partition) place(o *Origin, path ...int) []byte {
-	p := t.arena.room(len(o.Label) + 1 + 12*len(path))
-	p = append(p, o.Label...)
+func (p *Partition) place(o *Origin, path ...int) []byte {
+	label := p.arena.room(len(o.Label) + 1 + 12*len(path))
+	label = append(label, o.Label...)
 	moved := bytes.IndexByte(o.Label, '#') >= 0
 	if moved {
 		path = path[min(2, len(path)):]
 	}
 	for i, n := range path {
 		if i == 0 && !moved {
-			p = append(p, '#')
+			label = append(label, '#')
 		} else {
-			p = append(p, '.')
+			label = append(label, '.')
 		}
-		p = strconv.AppendInt(p, int64(n), 10)
+		label = strconv.AppendInt(label, int64(n), 10)
 	}
-	return t.arena.done(p)
+	return p.arena.done(label)
 }

@@ -73,9 +73,9 @@ func (r *recency) each(do func(*number)) {
 }
 
 // used notes that something was heard of a number.
-func (t *Partition) used(n *number) {
-	t.recency.renew(n)
-	if now := t.now.UnixMilli(); now-n.usedMS >= usedPrecision.Milliseconds() {
+func (p *Partition) used(n *number) {
+	p.recency.renew(n)
+	if now := p.now.UnixMilli(); now-n.usedMS >= usedPrecision.Milliseconds() {
 		n.usedMS, n.told = now, false
 	}
 }
@@ -87,25 +87,25 @@ func (n *number) idle() bool {
 }
 
 // roomFor tells why no more number of a business can be remembered, told by a source. It forgets one where that makes room.
-func (t *Partition) roomFor(waba, source string) schemas.Reason {
-	if b := t.businesses[waba]; b != nil && len(b.numbers) >= numbersMax && !t.forgetOneOf(b) {
+func (p *Partition) roomFor(waba, source string) schemas.Reason {
+	if b := p.businesses[waba]; b != nil && len(b.numbers) >= numbersMax && !p.forgetOneOf(b) {
 		return schemas.ReasonTooManyNumbers
 	}
-	if m := t.sourceShares[source]; m != nil && m.numbers >= numbersOfSource && !t.forgetOneOfSource(m) {
+	if m := p.sourceShares[source]; m != nil && m.numbers >= numbersOfSource && !p.forgetOneOfSource(m) {
 		return schemas.ReasonSourceNumbers
 	}
-	if t.recency.n >= numbersOfPartition && t.forgetSome(1) == 0 {
+	if p.recency.n >= numbersOfPartition && p.forgetSome(1) == 0 {
 		return schemas.ReasonTooManyNumbers
 	}
 	return ""
 }
 
 // forgetOneOf forgets an idle number of a business.
-func (t *Partition) forgetOneOf(b *business) bool {
+func (p *Partition) forgetOneOf(b *business) bool {
 	for range min(lookedAtMax, len(b.numbers)) {
 		b.next = (b.next + 1) % len(b.numbers)
 		if n := b.numbers[b.next]; n.idle() {
-			t.forget(n)
+			p.forget(n)
 			return true
 		}
 	}
@@ -114,53 +114,53 @@ func (t *Partition) forgetOneOf(b *business) bool {
 
 // forgetIdle forgets the numbers that are idle for too long, or are too many. It is called at the end of a
 // transaction that concerned so many numbers.
-func (t *Partition) forgetIdle(concerned int) {
-	if over := t.recency.n - idleMax; over > 0 && t.outer == nil {
-		t.forgetSome(min(over, concerned+lookedAtMax))
+func (p *Partition) forgetIdle(concerned int) {
+	if over := p.recency.n - idleMax; over > 0 && p.outer == nil {
+		p.forgetSome(min(over, concerned+lookedAtMax))
 	}
 	for range lookedAtMax {
-		n := t.recency.first
+		n := p.recency.first
 		switch {
-		case n == nil || t.outer != nil || n.usedMS != 0 && t.now.UnixMilli()-n.usedMS < numberKept.Milliseconds():
+		case n == nil || p.outer != nil || n.usedMS != 0 && p.now.UnixMilli()-n.usedMS < numberKept.Milliseconds():
 			return
 		case n.usedMS == 0: // of a record of an earlier version
-			t.used(n)
-			t.touch(n)
+			p.used(n)
+			p.touch(n)
 		case n.idle():
-			t.forget(n)
+			p.forget(n)
 		default:
-			t.recency.renew(n)
+			p.recency.renew(n)
 		}
 	}
 }
 
 // forgetSome forgets idle numbers, the longest unheard of first, and tells how many. It looks at so many more at most.
-func (t *Partition) forgetSome(most int) (forgotten int) {
+func (p *Partition) forgetSome(most int) (forgotten int) {
 	for range most + lookedAtMax {
-		n := t.recency.first
+		n := p.recency.first
 		if n == nil || forgotten == most {
 			break
 		}
 		if n.idle() {
-			t.forget(n)
+			p.forget(n)
 			forgotten++
 		} else {
-			t.recency.renew(n)
+			p.recency.renew(n)
 		}
 	}
 	return forgotten
 }
 
 // forget forgets a number, also on `state`.
-func (t *Partition) forget(n *number) {
-	t.state(t.arena.copy(stateNumber, n.key), nil)
-	n.history.Forget(func(key string) { t.state(t.arena.copy(stateHistory, n.key, "|", key), nil) })
-	t.recency.remove(n)
-	t.uncountNumber(n)
-	delete(t.numbers, n.id.WABAID+"/"+n.id.PhoneNumberID)
+func (p *Partition) forget(n *number) {
+	p.state(p.arena.copy(stateNumber, n.key), nil)
+	n.history.Forget(func(key string) { p.state(p.arena.copy(stateHistory, n.key, "|", key), nil) })
+	p.recency.remove(n)
+	p.uncountNumber(n)
+	delete(p.numbers, n.id.WABAID+"/"+n.id.PhoneNumberID)
 	b := n.business
 	b.remove(n)
 	if len(b.numbers) == 0 && len(b.fresh) == 0 {
-		delete(t.businesses, b.id)
+		delete(p.businesses, b.id)
 	}
 }

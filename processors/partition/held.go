@@ -25,17 +25,17 @@ func (h HeldChunk) From() int { return h.from }
 
 // NextHeld returns the held chunk whose record has to be read again next. The live state goes before those of replays.
 // It returns the same chunk until that one is consumed.
-func (t *Partition) NextHeld() (HeldChunk, bool) {
-	for len(t.wanting) > 0 {
-		n := t.wanting[0]
-		if d, ok := n.history.Next(t.now); ok {
-			return HeldChunk{ref: d.Ref, from: d.From, number: n, of: t}, true
+func (p *Partition) NextHeld() (HeldChunk, bool) {
+	for len(p.wanting) > 0 {
+		n := p.wanting[0]
+		if d, ok := n.history.Next(p.now); ok {
+			return HeldChunk{ref: d.Ref, from: d.From, number: n, of: p}, true
 		}
 		n.wanting = false
-		t.wanting = t.wanting[1:]
+		p.wanting = p.wanting[1:]
 	}
-	t.wanting = nil
-	for _, r := range t.replays.open {
+	p.wanting = nil
+	for _, r := range p.replays.open {
 		if r.own == nil {
 			continue
 		}
@@ -50,52 +50,52 @@ func (t *Partition) NextHeld() (HeldChunk, bool) {
 // than before, the chunk counts as lost. Release reports whether the chunk is no longer held; if it left in part,
 // NextHeld returns the rest of it.
 func (h HeldChunk) Release(o *Origin, b *split.Body) (left bool) {
-	t, n, d := h.of, h.number, h.consume()
-	t.people.Begin()
+	p, n, d := h.of, h.number, h.consume()
+	p.people.Begin()
 	o.LeaveOut()
 	o.Requeue.choose(b)
 	hand := inHand{origin: o, body: b, again: true}
 	if !hand.holds(h.ref) {
-		n.history.Missing(t.now, d) // the log holds other bytes at that place
+		n.history.Missing(p.now, d) // the log holds other bytes at that place
 	}
-	t.touch(n)
-	t.catchUp(n, hand)
+	p.touch(n)
+	p.catchUp(n, hand)
 	if !n.wanting {
 		return true
 	}
-	next, _ := n.history.Next(t.now)
+	next, _ := n.history.Next(p.now)
 	return next.Ref != h.ref
 }
 
 // Lost gives the chunk up, because its record is no longer in the log or cannot be processed.
 func (h HeldChunk) Lost() {
-	t, n, d := h.of, h.number, h.consume()
-	n.history.Missing(t.now, d)
-	t.touch(n)
-	t.catchUp(n, inHand{})
+	p, n, d := h.of, h.number, h.consume()
+	n.history.Missing(p.now, d)
+	p.touch(n)
+	p.catchUp(n, inHand{})
 }
 
 // consume begins a call that consumes the chunk. It takes the number from the head of the line. want puts it to the end
 // if it needs another chunk, so no number waits for all chunks of another one.
 func (h HeldChunk) consume() history.Departure {
-	t, n := h.of, h.number
-	d, ok := n.history.Next(t.now)
-	if !ok || d.Ref != h.ref || d.From != h.from || len(t.wanting) == 0 || t.wanting[0] != n {
+	p, n := h.of, h.number
+	d, ok := n.history.Next(p.now)
+	if !ok || d.Ref != h.ref || d.From != h.from || len(p.wanting) == 0 || p.wanting[0] != n {
 		panic("partition: a held chunk was consumed twice, or the partition has changed since NextHeld")
 	}
 	n.wanting = false
-	t.wanting = t.wanting[1:]
-	t.turn.begin()
+	p.wanting = p.wanting[1:]
+	p.turn.begin()
 	return d
 }
 
 // want puts a number in line if its next chunk has to be read again.
-func (t *Partition) want(n *number) {
+func (p *Partition) want(n *number) {
 	if n.wanting {
 		return
 	}
-	if _, ok := n.history.Next(t.now); ok {
+	if _, ok := n.history.Next(p.now); ok {
 		n.wanting = true
-		t.wanting = append(t.wanting, n)
+		p.wanting = append(p.wanting, n)
 	}
 }

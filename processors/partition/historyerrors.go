@@ -58,10 +58,10 @@ func errorOf(raw []byte) (e history.Error, object bool) {
 
 // failed tells a number's sync what a change says that went wrong: after its chunks, since they are of the sync that a
 // decline ends, and the declines first, since what stands beside one is of the declined sync.
-func (t *Partition) failed(h inHand, c *split.Change, n *number) {
+func (p *Partition) failed(h inHand, c *split.Change, n *number) {
 	whole := errorsIn(c.Errors)
 	for _, decline := range c.Declines() {
-		n.history.Decline(t.now, h.origin.ReceivedAt, decline)
+		n.history.Decline(p.now, h.origin.ReceivedAt, decline)
 	}
 	for i := range c.History {
 		el := &c.History[i]
@@ -70,11 +70,11 @@ func (t *Partition) failed(h inHand, c *split.Change, n *number) {
 			continue // those beside messages were told with their chunk
 		}
 		if !f.declined {
-			t.otherPart(h.origin, c, el.Raw, i)
+			p.otherPart(h.origin, c, el.Raw, i)
 		}
-		failure := t.chunkOf(h.origin, c, el)
+		failure := p.chunkOf(h.origin, c, el)
 		failure.Errors, failure.Failed, failure.Again = f.others, true, false
-		t.offerChunk(n, h.origin, failure)
+		p.offerChunk(n, h.origin, failure)
 	}
 	// Under another field errors are of what is live. They are events of their own in any case.
 	if len(whole.others) > 0 && string(c.Field) == fieldHistory {
@@ -83,18 +83,18 @@ func (t *Partition) failed(h inHand, c *split.Change, n *number) {
 		if len(c.Beside) > 0 {
 			parts = append(parts, c.Content(nil, c.Beside))
 		}
-		failure.Digest, t.scratch = schemas.HashParts(t.scratch, parts...)
-		t.offerChunk(n, h.origin, failure)
+		failure.Digest, p.scratch = schemas.HashParts(p.scratch, parts...)
+		p.offerChunk(n, h.origin, failure)
 	}
 }
 
 // beside passes on the errors of a chunk that has messages, too: those leave without them.
-func (t *Partition) beside(o *Origin, c *split.Change, element int, f *historyErrors) {
+func (p *Partition) beside(o *Origin, c *split.Change, element int, f *historyErrors) {
 	if f.odd {
-		t.other(o, c)
+		p.other(o, c)
 		return
 	}
 	for _, object := range f.objects {
-		t.otherPart(o, c, object, element)
+		p.otherPart(o, c, object, element)
 	}
 }

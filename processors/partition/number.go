@@ -97,48 +97,48 @@ func numberKey(waba, phoneNumberID string) string {
 }
 
 // number finds or makes the number of a change. It is nil, and there is a reason, where there is no room for another one.
-func (t *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason) {
+func (p *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason) {
 	waba, phoneNumberID, display := c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber
-	t.scratch = append(append(append(t.scratch[:0], waba...), '/'), phoneNumberID...)
-	n, ok := t.numbers[str(t.scratch)]
+	p.scratch = append(append(append(p.scratch[:0], waba...), '/'), phoneNumberID...)
+	n, ok := p.numbers[str(p.scratch)]
 	if !ok {
 		by := str(o.Source)
-		if reason := t.roomFor(str(waba), by); reason != "" {
+		if reason := p.roomFor(str(waba), by); reason != "" {
 			return nil, reason
 		}
-		n = t.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
-		t.countNumber(n, t.sourceShare(by))
+		n = p.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
+		p.countNumber(n, p.sourceShare(by))
 		n.displayAt = o.ReceivedAt
-		t.pendingBoundaries.applyTo(n, t.now)
+		p.pendingBoundaries.applyTo(n, p.now)
 	} else if n.show(display, o.ReceivedAt) {
 		n.history.Name(n.id)
-		t.applyFreshEvents(n) // as what it was until now
+		p.applyFreshEvents(n) // as what it was until now
 		n.business.named(n)
 	}
-	t.applyFreshEvents(n)
-	t.used(n)
-	t.introduce(n, o)
-	t.touch(n)
+	p.applyFreshEvents(n)
+	p.used(n)
+	p.introduce(n, o)
+	p.touch(n)
 	return n, ""
 }
 
-func (t *Partition) addNumber(id history.Identity) *number {
+func (p *Partition) addNumber(id history.Identity) *number {
 	n := &number{
 		key: numberKey(id.WABAID, id.PhoneNumberID), id: id,
 		source:   []byte("/whatsapp/" + numberKey(id.WABAID, id.PhoneNumberID)),
 		wabaHash: schemas.HashBytes([]byte(id.WABAID)),
-		history:  history.NewNumber(&t.cfg.History, id),
-		media:    media.New(&t.cfg.Media),
+		history:  history.NewNumber(&p.cfg.History, id),
+		media:    media.New(&p.cfg.Media),
 	}
-	n.behind = t.behindAtFirst(n)
-	t.numbersOfWindows(n)
-	t.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
-	n.business = t.business(id.WABAID)
+	n.behind = p.behindAtFirst(n)
+	p.numbersOfWindows(n)
+	p.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
+	n.business = p.business(id.WABAID)
 	n.heard = len(n.business.fresh) // it hears of them from announced
 	n.business.numbers = append(n.business.numbers, n)
 	n.business.named(n)
-	t.recency.push(n)
-	t.countNumber(n, t.sourceShare(""))
+	p.recency.push(n)
+	p.countNumber(n, p.sourceShare(""))
 	return n
 }
 
@@ -188,44 +188,44 @@ func timeOfMillis(ms int64) time.Time {
 }
 
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
-func (t *Partition) Flush() {
-	t.applyFreshEventsToAll()
-	for _, n := range t.changed {
+func (p *Partition) Flush() {
+	p.applyFreshEventsToAll()
+	for _, n := range p.changed {
 		n.changed = false
-		t.flushNumber(n)
+		p.flushNumber(n)
 	}
-	concerned := len(t.changed)
-	clear(t.changed)
-	t.changed = t.changed[:0]
-	t.forgetIdle(concerned)
-	t.people.End()
-	t.pages.flush(t)
-	t.pendingBoundaries.flush(t)
-	t.undated.flush(t)
-	t.flushContacts()
-	t.directory.flush(t)
-	t.deferral.flush(t)
-	t.flushReplayStates()
-	t.flushReplays()
+	concerned := len(p.changed)
+	clear(p.changed)
+	p.changed = p.changed[:0]
+	p.forgetIdle(concerned)
+	p.people.End()
+	p.pages.flush(p)
+	p.pendingBoundaries.flush(p)
+	p.undated.flush(p)
+	p.flushContacts()
+	p.directory.flush(p)
+	p.deferral.flush(p)
+	p.flushReplayStates()
+	p.flushReplays()
 }
 
-func (t *Partition) flushNumber(n *number) {
+func (p *Partition) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
 		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.share.source, millisOf(n.named), millisOf(n.displayAt)})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
-		t.state(t.arena.copy(stateNumber, n.key), value)
+		p.state(p.arena.copy(stateNumber, n.key), value)
 	}
 	n.history.TakeState(func(key string, value []byte) {
-		t.state(t.arena.copy(stateHistory, n.key, "|", key), value)
+		p.state(p.arena.copy(stateHistory, n.key, "|", key), value)
 	})
 	n.media.TakeState(func(key string, value []byte) {
-		t.state(t.arena.copy(stateMedia, n.key, "|", key), value)
+		p.state(p.arena.copy(stateMedia, n.key, "|", key), value)
 	})
 	if !n.removing.IsZero() {
-		t.removeSync(n)
+		p.removeSync(n)
 		n.removing = time.Time{}
 	}
 	for {
@@ -237,29 +237,29 @@ func (t *Partition) flushNumber(n *number) {
 			continue
 		}
 		e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSync, source: n.source, time: timeOf(&s), subject: []byte(n.id.PhoneNumberID)}
-		value := t.value(&s, 1024)
+		value := p.value(&s, 1024)
 		// The id is a function of the state told, so that a transaction that is done again tells the same.
-		e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSync), []byte(n.key), value)
+		e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSync), []byte(n.key), value)
 		if n.again {
 			n.again = false
-			e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSync), []byte(n.key), value, []byte(schemas.ReroutedMoved))
+			e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSync), []byte(n.key), value, []byte(schemas.ReroutedMoved))
 		}
-		t.emit(&e, t.arena.copy(n.id.PhoneNumberID), value, n.ofReplay()...)
+		p.emit(&e, p.arena.copy(n.id.PhoneNumberID), value, n.ofReplay()...)
 	}
 }
 
 // concerns notes whether a record that concerns a number was written by a replay. What is told of its sync is an event of
 // the replay then, until something else concerns it: also what time brings about later.
-func (t *Partition) concerns(o *Origin, n *number) {
+func (p *Partition) concerns(o *Origin, n *number) {
 	var id string
 	if o.Replay != nil {
 		id = str(o.Replay.ID)
 	}
-	t.concernedBy(n, id)
+	p.concernedBy(n, id)
 }
 
-func (t *Partition) concernedBy(n *number, replay string) {
-	if n.replay == replay || t.outer != nil { // a replay state tells no syncs
+func (p *Partition) concernedBy(n *number, replay string) {
+	if n.replay == replay || p.outer != nil { // a replay state tells no syncs
 		return
 	}
 	n.replay, n.told = strings.Clone(replay), false
@@ -274,7 +274,7 @@ func (n *number) ofReplay() []Header {
 }
 
 // retell lets a number's sync be told even where nothing changed.
-func (t *Partition) retell(n *number) {
+func (p *Partition) retell(n *number) {
 	n.again = n.history.Retell()
 }
 
@@ -287,12 +287,12 @@ func timeOf(s *schemas.Sync) time.Time {
 }
 
 // state emits a record of the state changelog; a nil value is a tombstone.
-func (t *Partition) state(key, value []byte) {
-	t.out(Record{Topic: schemas.TopicState, Partition: t.cfg.Partition, Key: key, Value: value})
+func (p *Partition) state(key, value []byte) {
+	p.out(Record{Topic: schemas.TopicState, Partition: p.cfg.Partition, Key: key, Value: value})
 }
 
 // RestoreState takes the newest record of one key of the `state` topic.
-func (t *Partition) RestoreState(key string, value []byte) error {
+func (p *Partition) RestoreState(key string, value []byte) error {
 	kind, rest := key, ""
 	if len(key) > 2 {
 		kind, rest = key[:2], key[2:]
@@ -303,9 +303,9 @@ func (t *Partition) RestoreState(key string, value []byte) error {
 		if err := json.Unmarshal(value, &id); err != nil {
 			return fmt.Errorf("identity of a number: %w", err)
 		}
-		n := t.restoring(id.WABAID, id.PhoneNumberID)
+		n := p.restoring(id.WABAID, id.PhoneNumberID)
 		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
-		t.countNumber(n, t.sourceShare(id.Source))
+		p.countNumber(n, p.sourceShare(id.Source))
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
 		n.usedMS, n.named, n.displayAt = id.UsedMS, timeOfMillis(id.NamedMS), timeOfMillis(id.DisplayMS)
 		n.business.named(n)
@@ -324,60 +324,60 @@ func (t *Partition) RestoreState(key string, value []byte) error {
 		if err != nil {
 			return fmt.Errorf("key's number: %w", err)
 		}
-		n := t.restoring(waba, phone)
+		n := p.restoring(waba, phone)
 		if kind == stateHistory {
 			return n.history.Restore(key, value)
 		}
 		return n.media.Restore(key, value)
 	case stateReplayState:
-		return t.restoreReplayState(rest, value)
+		return p.restoreReplayState(rest, value)
 	case stateReplay:
-		return t.restoreReplay(rest, value)
+		return p.restoreReplay(rest, value)
 	case stateDirectory:
-		return t.directory.restore(rest, value)
+		return p.directory.restore(rest, value)
 	case stateAnnounced:
-		return t.pendingBoundaries.restore(rest, value)
+		return p.pendingBoundaries.restore(rest, value)
 	case stateUndated:
-		return t.undated.restore(rest, value)
+		return p.undated.restore(rest, value)
 	case stateDeferred:
-		return t.deferral.queue.Restore(rest, value)
+		return p.deferral.queue.Restore(rest, value)
 	case stateBegun:
-		return t.deferral.restoreBegun(value)
+		return p.deferral.restoreBegun(value)
 	case stateContacts:
-		return t.contacts.RestoreLate(rest, value)
+		return p.contacts.RestoreLate(rest, value)
 	case stateRecent:
-		return t.pages.restore(t, rest, value)
+		return p.pages.restore(p, rest, value)
 	}
 	return fmt.Errorf("unknown kind of state; it was written by a newer version")
 }
 
-func (t *Partition) restoring(waba, phoneNumberID string) *number {
-	if n, ok := t.numbers[waba+"/"+phoneNumberID]; ok {
+func (p *Partition) restoring(waba, phoneNumberID string) *number {
+	if n, ok := p.numbers[waba+"/"+phoneNumberID]; ok {
 		return n
 	}
-	return t.addNumber(history.Identity{WABAID: waba, PhoneNumberID: phoneNumberID})
+	return p.addNumber(history.Identity{WABAID: waba, PhoneNumberID: phoneNumberID})
 }
 
 // RestoreContact takes one record of the `contacts` topic, in offset order.
-func (t *Partition) RestoreContact(key []byte, header func(string) []byte, removed bool) error {
-	return t.contacts.Restore(key, header, removed)
+func (p *Partition) RestoreContact(key []byte, header func(string) []byte, removed bool) error {
+	return p.contacts.Restore(key, header, removed)
 }
 
 // Restored ends the restoration.
-func (t *Partition) Restored() error {
-	t.deferral.restored(t)
-	all := make([]*number, 0, t.recency.n)
-	t.recency.each(func(n *number) { all = append(all, n) })
+func (p *Partition) Restored() error {
+	p.deferral.restored(p)
+	all := make([]*number, 0, p.recency.n)
+	p.recency.each(func(n *number) { all = append(all, n) })
 	slices.SortStableFunc(all, func(a, b *number) int { return cmp.Compare(a.usedMS, b.usedMS) })
 	for _, n := range all {
-		t.recency.renew(n)
-		if err := n.history.Restored(t.now); err != nil {
+		p.recency.renew(n)
+		if err := n.history.Restored(p.now); err != nil {
 			return fmt.Errorf("history of number %s: %w", n.key, err)
 		}
-		t.want(n)
-		t.schedule.touched(n)
+		p.want(n)
+		p.schedule.touched(n)
 	}
-	for _, r := range t.replays.open {
+	for _, r := range p.replays.open {
 		if r.own == nil {
 			continue
 		}
@@ -392,9 +392,9 @@ func (t *Partition) Restored() error {
 }
 
 // Incomplete is how many records were missing from the state when it was restored: they were lost with the log that held them.
-func (t *Partition) Incomplete() (n int) {
-	t.recency.each(func(number *number) { n += number.history.Incomplete() })
-	for _, r := range t.replays.open {
+func (p *Partition) Incomplete() (n int) {
+	p.recency.each(func(number *number) { n += number.history.Incomplete() })
+	for _, r := range p.replays.open {
 		if r.own != nil {
 			n += r.own.Incomplete()
 		}

@@ -76,29 +76,29 @@ func New(cfg Config) (*Partition, error) {
 
 // Begin begins a transaction's work: it says where emitted records go, and lends memory for them. The owner
 // may lend the same workspace to another partition once the transaction has ended.
-func (t *Partition) Begin(out Output, w *Workspace) {
-	t.out, t.Workspace = out, w
-	t.counts.reset()
-	if cap(t.scratch) > scratchBytesMax {
-		t.scratch = nil // a giant was hashed
+func (p *Partition) Begin(out Output, w *Workspace) {
+	p.out, p.Workspace = out, w
+	p.counts.reset()
+	if cap(p.scratch) > scratchBytesMax {
+		p.scratch = nil // a giant was hashed
 	}
-	if cap(t.compact) > scratchBytesMax {
-		t.compact = nil
+	if cap(p.compact) > scratchBytesMax {
+		p.compact = nil
 	}
-	t.beginReplayStates()
+	p.beginReplayStates()
 }
 
 // scratchBytesMax is what is kept of the memory in which ids are put together.
 const scratchBytesMax = 64 << 10
 
 // touch marks a number as one whose state may have changed.
-func (t *Partition) touch(n *number) {
-	t.schedule.touched(n)
+func (p *Partition) touch(n *number) {
+	p.schedule.touched(n)
 	if !n.changed {
 		n.changed = true
-		t.changed = append(t.changed, n)
+		p.changed = append(p.changed, n)
 	}
 }
 
 // Counts is what happened since Begin.
-func (t *Partition) Counts() Counts { return t.counts.snapshot() }
+func (p *Partition) Counts() Counts { return p.counts.snapshot() }

@@ -49,18 +49,18 @@ func (r *progressRecord) progress() progress {
 
 // Part is Webhook for a record of the lane that carries history. Where the transaction has no room for the whole body
 // (Bound), the part that there is room for leaves; the rest is due with GoOn.
-func (t *Partition) Part(o *Origin, b *split.Body) (whole bool) {
+func (p *Partition) Part(o *Origin, b *split.Body) (whole bool) {
 	if o.Replay != nil || o.Requeue != nil {
-		t.Webhook(o, b)
+		p.Webhook(o, b)
 		return true
 	}
-	var p progress
-	if whole = t.process(o, b, &p, true); !whole {
+	var at progress
+	if whole = p.process(o, b, &at, true); !whole {
 		h := deferred.Head{Business: string(o.Key), Record: deferred.Record{Topic: o.Topic, Offset: o.Offset, ReceivedAt: o.ReceivedAt, Bytes: int64(len(o.Value))}}
-		waited := t.Waits(o.Key)
-		t.deferral.begun, t.deferral.changed = &begun{Head: h, at: p}, true
+		waited := p.Waits(o.Key)
+		p.deferral.begun, p.deferral.changed = &begun{Head: h, at: at}, true
 		if !waited {
-			t.setBehind(h.Business, true)
+			p.setBehind(h.Business, true)
 		}
 	}
 	return whole
@@ -68,33 +68,33 @@ func (t *Partition) Part(o *Origin, b *split.Body) (whole bool) {
 
 // GoOn processes the record that was started, from where it is on: o and b are that record, read again. It tells whether
 // nothing is left.
-func (t *Partition) GoOn(o *Origin, b *split.Body) (whole bool) {
+func (p *Partition) GoOn(o *Origin, b *split.Body) (whole bool) {
 	if o.Replay != nil || o.Requeue != nil {
-		t.Webhook(o, b)
-		t.Abandon()
+		p.Webhook(o, b)
+		p.Abandon()
 		return true
 	}
-	t.deferral.changed = true
-	if whole = t.process(o, b, &t.deferral.begun.at, true); whole {
-		t.Abandon()
+	p.deferral.changed = true
+	if whole = p.process(o, b, &p.deferral.begun.at, true); whole {
+		p.Abandon()
 	}
 	return whole
 }
 
 // pause tells whether to stop before the next item of a body. It looks at the limit of the turn every PartItems items.
-func (t *Partition) pause() bool {
-	if !t.inParts {
+func (p *Partition) pause() bool {
+	if !p.inParts {
 		return false
 	}
-	t.turn.items++
-	return t.turn.items%PartItems == 0 && t.turn.over(0)
+	p.turn.items++
+	return p.turn.items%PartItems == 0 && p.turn.over(0)
 }
 
 // stopped leaves the numbers in line whose chunks were offered: what may leave of them does so when the body is through.
-func (t *Partition) stopped() {
-	for _, o := range t.offers {
-		t.want(o.number)
-		t.holds = t.holds || o.number.history.Held() > o.held
+func (p *Partition) stopped() {
+	for _, o := range p.offers {
+		p.want(o.number)
+		p.holds = p.holds || o.number.history.Held() > o.held
 	}
-	t.offers = t.offers[:0]
+	p.offers = p.offers[:0]
 }

@@ -98,16 +98,16 @@ type pendingBoundaryState struct {
 const announcedVersion = 1
 
 // flush writes what changed to `state`.
-func (a *pendingBoundaries) flush(t *Partition) {
+func (a *pendingBoundaries) flush(p *Partition) {
 	if len(a.changed) == 0 {
 		return
 	}
 	for waba := range a.changed {
 		delete(a.changed, waba)
-		key := t.arena.copy(stateAnnounced, url.QueryEscape(waba))
+		key := p.arena.copy(stateAnnounced, url.QueryEscape(waba))
 		all := a.of[waba]
 		if len(all) == 0 {
-			t.state(key, nil)
+			p.state(key, nil)
 			continue
 		}
 		rec := pendingBoundaryRecord{Version: announcedVersion}
@@ -123,7 +123,7 @@ func (a *pendingBoundaries) flush(t *Partition) {
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and numbers: %v", err))
 		}
-		t.state(key, value)
+		p.state(key, value)
 	}
 }
 

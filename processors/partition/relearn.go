@@ -20,20 +20,20 @@ type pastEvent struct {
 
 // Relearn takes an event of this partition's history, where the restored state is incomplete: its message is known again, and
 // does not leave once more. It comes after Restored, for all events that there are, and Relearned ends it.
-func (t *Partition) Relearn(value []byte) error {
+func (p *Partition) Relearn(value []byte) error {
 	var e pastEvent
 	if err := json.Unmarshal(value, &e); err != nil {
 		return fmt.Errorf("event of the history: %w", err)
 	}
-	n, ok := t.numbers[e.WABAID+"/"+e.PhoneNumberID]
+	n, ok := p.numbers[e.WABAID+"/"+e.PhoneNumberID]
 	if !ok {
 		return nil
 	}
 	var id schemas.Hash
 	if e.WAMID != "" {
-		id, t.scratch = schemas.MessageKey(t.scratch, bytesOf(e.PhoneNumberID), bytesOf(e.WAMID))
+		id, p.scratch = schemas.MessageKey(p.scratch, bytesOf(e.PhoneNumberID), bytesOf(e.WAMID))
 	} else {
-		id, t.scratch = schemas.HashParts(t.scratch, bytesOf(e.PhoneNumberID), nil, schemas.AppendCompact(nil, e.Original))
+		id, p.scratch = schemas.HashParts(p.scratch, bytesOf(e.PhoneNumberID), nil, schemas.AppendCompact(nil, e.Original))
 	}
 	n.history.Relearn(e.Sync.Window, id, e.Rank)
 	if e.Rank == schemas.RankEdit {
@@ -50,9 +50,9 @@ func (t *Partition) Relearn(value []byte) error {
 }
 
 // Relearned ends what Relearn began.
-func (t *Partition) Relearned() {
-	t.recency.each(func(n *number) {
+func (p *Partition) Relearned() {
+	p.recency.each(func(n *number) {
 		n.history.Relearned()
-		t.touch(n)
+		p.touch(n)
 	})
 }

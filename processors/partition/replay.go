@@ -57,12 +57,12 @@ func (r *replays) find(id string) *replay {
 
 // Replayed takes notice of a replayed record and tells whether it is to be processed: not a marker, and not
 // what was processed before.
-func (t *Partition) Replayed(o *Origin) bool {
+func (p *Partition) Replayed(o *Origin) bool {
 	id := str(o.Replay.ID)
-	r := t.replays.find(id)
+	r := p.replays.find(id)
 	if o.Replay.End {
 		if r != nil {
-			t.endReplay(r)
+			p.endReplay(r)
 		}
 		return false
 	}
@@ -70,9 +70,9 @@ func (t *Partition) Replayed(o *Origin) bool {
 		return true // the replay may have ended here; what another partition passes on does not open it again
 	}
 	if r == nil {
-		r = t.openReplay(string(o.Replay.ID))
+		r = p.openReplay(string(o.Replay.ID))
 		if o.Replay.Own {
-			r.own = t.newReplayState(r.id)
+			r.own = p.newReplayState(r.id)
 		}
 	}
 	r.seen, r.changed = o.Replay.Seen, true
@@ -84,7 +84,7 @@ func (t *Partition) Replayed(o *Origin) bool {
 		return true // not written by ours; the ids of its events are all there is against a repetition
 	}
 	if last, seen := r.lanes[lane]; seen && offset <= last {
-		t.counts.Duplicates[KindReplayed]++
+		p.counts.Duplicates[KindReplayed]++
 		return false
 	}
 	r.lanes[lane] = offset
@@ -104,9 +104,9 @@ func laneOf(label []byte) (lane string, offset int64, ok bool) {
 // Replaying tells whether a replay into this partition goes on: what it has not written yet is not silence, and
 // the time of this partition is that of the records that it writes. now is by the owner's clock; a replay that
 // was silent for longer than Config.ReplayTimeout goes on no more.
-func (t *Partition) Replaying(now time.Time) bool {
-	for _, r := range t.replays.open {
-		if r.own == nil && now.Sub(r.seen) < t.cfg.ReplayTimeout {
+func (p *Partition) Replaying(now time.Time) bool {
+	for _, r := range p.replays.open {
+		if r.own == nil && now.Sub(r.seen) < p.cfg.ReplayTimeout {
 			return true
 		}
 	}
@@ -114,50 +114,50 @@ func (t *Partition) Replaying(now time.Time) bool {
 }
 
 // Replays is how many replays go on in this partition.
-func (t *Partition) Replays() int { return len(t.replays.open) }
+func (p *Partition) Replays() int { return len(p.replays.open) }
 
 // GiveUp ends the replays that were silent for too long, by the owner's clock.
-func (t *Partition) GiveUp(now time.Time) {
-	for i := len(t.replays.open) - 1; i >= 0; i-- {
-		if r := t.replays.open[i]; !r.ending && now.Sub(r.seen) >= t.cfg.ReplayTimeout {
-			t.endReplay(r)
+func (p *Partition) GiveUp(now time.Time) {
+	for i := len(p.replays.open) - 1; i >= 0; i-- {
+		if r := p.replays.open[i]; !r.ending && now.Sub(r.seen) >= p.cfg.ReplayTimeout {
+			p.endReplay(r)
 		}
 	}
 }
 
 // openReplay makes a replay known.
-func (t *Partition) openReplay(id string) *replay {
+func (p *Partition) openReplay(id string) *replay {
 	r := &replay{id: id, lanes: map[string]int64{}}
-	t.replays.open = append(t.replays.open, r)
+	p.replays.open = append(p.replays.open, r)
 	return r
 }
 
 // endReplay ends a replay. One with a state of its own goes when all that it holds has left.
-func (t *Partition) endReplay(r *replay) {
+func (p *Partition) endReplay(r *replay) {
 	if r.own == nil {
-		t.forgetReplay(r)
+		p.forgetReplay(r)
 		return
 	}
 	r.ending, r.changed = true, true
 	r.own.finish(r.seen)
 }
 
-func (t *Partition) forgetReplay(r *replay) {
-	for i, known := range t.replays.open {
+func (p *Partition) forgetReplay(r *replay) {
+	for i, known := range p.replays.open {
 		if known == r {
-			t.replays.open = append(t.replays.open[:i], t.replays.open[i+1:]...)
-			t.replays.gone = append(t.replays.gone, r.id)
+			p.replays.open = append(p.replays.open[:i], p.replays.open[i+1:]...)
+			p.replays.gone = append(p.replays.gone, r.id)
 			return
 		}
 	}
 }
 
-func (t *Partition) flushReplays() {
-	for _, id := range t.replays.gone {
-		t.state(t.arena.copy(stateReplay, id), nil)
+func (p *Partition) flushReplays() {
+	for _, id := range p.replays.gone {
+		p.state(p.arena.copy(stateReplay, id), nil)
 	}
-	t.replays.gone = t.replays.gone[:0]
-	for _, r := range t.replays.open {
+	p.replays.gone = p.replays.gone[:0]
+	for _, r := range p.replays.open {
 		if !r.changed {
 			continue
 		}
@@ -166,11 +166,11 @@ func (t *Partition) flushReplays() {
 		if err != nil {
 			panic(fmt.Sprintf("marshal of numbers: %v", err))
 		}
-		t.state(t.arena.copy(stateReplay, r.id), value)
+		p.state(p.arena.copy(stateReplay, r.id), value)
 	}
 }
 
-func (t *Partition) restoreReplay(id string, value []byte) error {
+func (p *Partition) restoreReplay(id string, value []byte) error {
 	var rec replayRecord
 	if err := json.Unmarshal(value, &rec); err != nil {
 		return fmt.Errorf("replay %s: %w", id, err)
@@ -178,12 +178,12 @@ func (t *Partition) restoreReplay(id string, value []byte) error {
 	if rec.Lanes == nil {
 		rec.Lanes = map[string]int64{}
 	}
-	r := t.replays.find(id)
+	r := p.replays.find(id)
 	if r == nil {
-		r = t.openReplay(id)
+		r = p.openReplay(id)
 	}
 	if rec.Own && r.own == nil {
-		r.own = t.newReplayState(id)
+		r.own = p.newReplayState(id)
 	}
 	r.lanes, r.seen, r.ending = rec.Lanes, time.UnixMilli(rec.SeenMS), rec.Ending
 	return nil

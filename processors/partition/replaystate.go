@@ -24,19 +24,19 @@ type replayState struct {
 const stateReplayState = "p|" // p|id|key of the replay state's state
 
 // newReplayState makes an empty replay state. The configuration has been validated.
-func (t *Partition) newReplayState(id string) *replayState {
-	inner, err := New(t.cfg)
+func (p *Partition) newReplayState(id string) *replayState {
+	inner, err := New(p.cfg)
 	if err != nil {
 		panic("partition: a replay state of a configuration that was valid: " + err.Error())
 	}
 	s := &replayState{Partition: inner, keys: map[string]bool{}}
-	inner.outer, inner.contacts, inner.Workspace, inner.turn = t, t.contacts, t.Workspace, turnUse{Turn: t.turn.Turn}
-	inner.out = func(r Record) { t.replayStateRecord(s, id, r) }
+	inner.outer, inner.contacts, inner.Workspace, inner.turn = p, p.contacts, p.Workspace, turnUse{Turn: p.turn.Turn}
+	inner.out = func(r Record) { p.replayStateRecord(s, id, r) }
 	return s
 }
 
 // replayStateRecord passes a record of a replay state on.
-func (t *Partition) replayStateRecord(s *replayState, id string, r Record) {
+func (p *Partition) replayStateRecord(s *replayState, id string, r Record) {
 	switch r.Topic {
 	case schemas.TopicSyncs:
 		s.counts.Events[schemas.TopicSyncs]--
@@ -47,25 +47,25 @@ func (t *Partition) replayStateRecord(s *replayState, id string, r Record) {
 		} else {
 			s.keys[string(r.Key)] = true
 		}
-		r.Key = t.arena.copy(stateReplayState, id, "|", str(r.Key))
+		r.Key = p.arena.copy(stateReplayState, id, "|", str(r.Key))
 	}
-	t.out(r)
+	p.out(r)
 }
 
 // replayStateOf returns the replay state in which a record is processed; nil: the partition itself.
-func (t *Partition) replayStateOf(o *Origin) *replayState {
-	if t.outer != nil || o.Replay == nil || !o.Replay.Own {
+func (p *Partition) replayStateOf(o *Origin) *replayState {
+	if p.outer != nil || o.Replay == nil || !o.Replay.Own {
 		return nil
 	}
-	if r := t.replays.find(str(o.Replay.ID)); r != nil {
+	if r := p.replays.find(str(o.Replay.ID)); r != nil {
 		return r.own
 	}
 	return nil
 }
 
 // eachReplayState calls do for each replay state.
-func (t *Partition) eachReplayState(do func(*replayState)) {
-	for _, r := range t.replays.open {
+func (p *Partition) eachReplayState(do func(*replayState)) {
+	for _, r := range p.replays.open {
 		if r.own != nil {
 			do(r.own)
 		}
@@ -73,10 +73,10 @@ func (t *Partition) eachReplayState(do func(*replayState)) {
 }
 
 // PassFor is Pass for a record of raw.bulk: of a replay with a state of its own, it is that state's time.
-func (t *Partition) PassFor(o *Origin, at time.Time) {
+func (p *Partition) PassFor(o *Origin, at time.Time) {
 	if o.Replay == nil || !o.Replay.Own {
-		t.Pass(at)
-	} else if s := t.replayStateOf(o); s != nil && !s.ending {
+		p.Pass(at)
+	} else if s := p.replayStateOf(o); s != nil && !s.ending {
 		s.Pass(at)
 	}
 }
@@ -96,55 +96,55 @@ func (s *replayState) finish(last time.Time) {
 }
 
 // beginReplayStates lends the replay states what a transaction's work needs.
-func (t *Partition) beginReplayStates() {
-	t.eachReplayState(func(s *replayState) {
-		s.Workspace = t.Workspace
+func (p *Partition) beginReplayStates() {
+	p.eachReplayState(func(s *replayState) {
+		s.Workspace = p.Workspace
 		s.counts.reset()
 	})
 }
 
 // flushReplayStates ends the transaction's work of the replay states, and gives up those that are done.
-func (t *Partition) flushReplayStates() {
-	for i := len(t.replays.open) - 1; i >= 0; i-- {
-		r := t.replays.open[i]
+func (p *Partition) flushReplayStates() {
+	for i := len(p.replays.open) - 1; i >= 0; i-- {
+		r := p.replays.open[i]
 		if r.own == nil {
 			continue
 		}
 		_, holds := r.own.NextHeld()
 		if r.own.ending && !holds {
 			for key := range r.own.keys {
-				t.state(t.arena.copy(stateReplayState, r.id, "|", key), nil)
+				p.state(p.arena.copy(stateReplayState, r.id, "|", key), nil)
 			}
-			t.forgetReplay(r)
+			p.forgetReplay(r)
 		} else {
 			r.own.Flush()
 		}
-		t.counts.add(&r.own.counts)
+		p.counts.add(&r.own.counts)
 	}
 }
 
 // restoreReplayState takes a record of a replay state's state.
-func (t *Partition) restoreReplayState(rest string, value []byte) error {
+func (p *Partition) restoreReplayState(rest string, value []byte) error {
 	id, key, _ := strings.Cut(rest, "|")
-	r := t.replays.find(id)
+	r := p.replays.find(id)
 	if r == nil {
-		r = t.openReplay(id)
+		r = p.openReplay(id)
 	}
 	if r.own == nil {
-		r.own = t.newReplayState(id)
+		r.own = p.newReplayState(id)
 	}
 	r.own.keys[key] = true
 	return r.own.RestoreState(key, value)
 }
 
 // numbersOfWindows lets a replay state count the windows of a number as the live state does, where that remembers them.
-func (t *Partition) numbersOfWindows(n *number) {
-	if t.outer == nil {
+func (p *Partition) numbersOfWindows(n *number) {
+	if p.outer == nil {
 		return
 	}
 	key := n.id.WABAID + "/" + n.id.PhoneNumberID
 	n.history.NumberWindows(func(at time.Time) int32 {
-		if live, ok := t.outer.numbers[key]; ok {
+		if live, ok := p.outer.numbers[key]; ok {
 			return live.history.WindowAt(at)
 		}
 		return 0
@@ -153,12 +153,12 @@ func (t *Partition) numbersOfWindows(n *number) {
 
 // findPlaceholder is the placeholder of a message: for a replay state also one that the live state knows, of a chunk
 // that is not replayed.
-func (t *Partition) findPlaceholder(n *number, key schemas.Hash) (media.Placeholder, bool) {
-	p, ok := n.media.Find(key)
-	if !ok && t.outer != nil {
-		if live, known := t.outer.numbers[n.id.WABAID+"/"+n.id.PhoneNumberID]; known {
+func (p *Partition) findPlaceholder(n *number, key schemas.Hash) (media.Placeholder, bool) {
+	found, ok := n.media.Find(key)
+	if !ok && p.outer != nil {
+		if live, known := p.outer.numbers[n.id.WABAID+"/"+n.id.PhoneNumberID]; known {
 			return live.media.Find(key)
 		}
 	}
-	return p, ok
+	return found, ok
 }

@@ -24,12 +24,12 @@ type Requeue struct {
 
 // Requeued tells whether a requeued record is to be processed: a letter can reach the log twice when its
 // requeue was interrupted.
-func (t *Partition) Requeued(o *Origin) bool {
+func (p *Partition) Requeued(o *Origin) bool {
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.HeaderRequeue), o.Requeue.Letter)
-	t.passed(o.ReceivedAt)
-	if !t.raise(t.now, id, schemas.RankConcrete) {
-		t.counts.Duplicates[KindRequeued]++
+	id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.HeaderRequeue), o.Requeue.Letter)
+	p.passed(o.ReceivedAt)
+	if !p.raise(p.now, id, schemas.RankConcrete) {
+		p.counts.Duplicates[KindRequeued]++
 		return false
 	}
 	return true
@@ -58,11 +58,11 @@ func (r *Requeue) change(i int, c *split.Change) bool {
 
 // first tells whether an event is to leave: it did not at its rank or a higher one, or it is the one for which
 // its record was requeued.
-func (t *Partition) first(o *Origin, at time.Time, id, key schemas.Hash, rank schemas.Rank) bool {
+func (p *Partition) first(o *Origin, at time.Time, id, key schemas.Hash, rank schemas.Rank) bool {
 	if only := o.Requeue.event(); only != "" {
 		return id.Hex() == only
 	}
-	return t.raise(at, key, rank)
+	return p.raise(at, key, rank)
 }
 
 // choose leaves of a body what is to be processed of its changes.

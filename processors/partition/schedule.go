@@ -90,9 +90,9 @@ func (s *schedule) Pop() any {
 }
 
 // Tick lets time pass. See the package comment for when a time may be told.
-func (t *Partition) Tick(now time.Time) {
-	if now.After(t.ticked) {
-		t.Pass(now)
+func (p *Partition) Tick(now time.Time) {
+	if now.After(p.ticked) {
+		p.Pass(now)
 	}
 }
 
@@ -100,52 +100,52 @@ func (t *Partition) Tick(now time.Time) {
 // told. What was due by then happens first, whenever the log is read: so history comes out in the same order from
 // an owner that keeps up, from one that was away, and from a replay. A record that was received earlier than time
 // has passed already takes it back: what is due because of such records has to wait for those that come with it.
-func (t *Partition) Pass(now time.Time) {
-	t.applyFreshEventsToAll()
-	t.ticked = now
-	t.passed(now)
-	t.schedule.refresh()
+func (p *Partition) Pass(now time.Time) {
+	p.applyFreshEventsToAll()
+	p.ticked = now
+	p.passed(now)
+	p.schedule.refresh()
 	for {
-		n, ok := t.schedule.next(now)
+		n, ok := p.schedule.next(now)
 		if !ok {
 			break
 		}
-		t.catchUp(n, inHand{})
+		p.catchUp(n, inHand{})
 	}
-	t.pages.expire(t, now)
-	t.pendingBoundaries.expire(now)
-	t.undated.expire(now)
-	if t.outer == nil {
-		t.contacts.Expire(now)
+	p.pages.expire(p, now)
+	p.pendingBoundaries.expire(now)
+	p.undated.expire(now)
+	if p.outer == nil {
+		p.contacts.Expire(now)
 	}
 }
 
 // catchUp lets a number's chunks leave, and lets what was due for it happen: one thing after another in the
 // order of the times at which they were due, however much time passed at once. Where a chunk has to be read
 // again first, the rest waits for it; so the outcome is that of a partition that was never behind.
-func (t *Partition) catchUp(n *number, h inHand) {
+func (p *Partition) catchUp(n *number, h inHand) {
 	for {
-		t.advance(n, h)
+		p.advance(n, h)
 		if n.wanting || n.behind {
 			break
 		}
 		d := n.deadline()
-		if d.IsZero() || d.After(t.ticked) {
+		if d.IsZero() || d.After(p.ticked) {
 			break
 		}
-		t.touch(n)
+		p.touch(n)
 		if at := n.history.Deadline(); !at.IsZero() && !at.After(d) {
 			n.history.Tick(d)
 		} else {
-			t.emitWaiting(n, n.media.Tick(d))
+			p.emitWaiting(n, n.media.Tick(d))
 		}
 	}
-	t.schedule.put(n)
+	p.schedule.put(n)
 }
 
 // passed moves the partition's time forward, never back.
-func (t *Partition) passed(now time.Time) {
-	if now.After(t.now) {
-		t.now = now
+func (p *Partition) passed(now time.Time) {
+	if now.After(p.now) {
+		p.now = now
 	}
 }

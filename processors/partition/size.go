@@ -37,11 +37,11 @@ type Longest struct {
 const businessHashLength = 12
 
 // Size counts over all numbers.
-func (t *Partition) Size() Size {
-	s := Size{Numbers: t.recency.n}
-	t.deferral.size(&s)
+func (p *Partition) Size() Size {
+	s := Size{Numbers: p.recency.n}
+	p.deferral.size(&s)
 	var largest *business
-	for _, b := range t.businesses {
+	for _, b := range p.businesses {
 		if n := len(b.numbers); n > s.Largest {
 			s.Largest, largest = n, b
 		}
@@ -49,12 +49,12 @@ func (t *Partition) Size() Size {
 	if largest != nil {
 		s.Business = schemas.HashBytes([]byte(largest.id)).Hex()[:businessHashLength]
 	}
-	for _, m := range t.sourceShares {
+	for _, m := range p.sourceShares {
 		if m.numbers > s.OfSource {
 			s.OfSource, s.Source = m.numbers, m.source
 		}
 	}
-	t.recency.each(func(n *number) {
+	p.recency.each(func(n *number) {
 		if held := n.history.Held(); held > 0 {
 			s.Held += held
 			s.Waiting++

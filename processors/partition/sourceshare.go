@@ -8,36 +8,36 @@ type sourceShare struct {
 	numbers int
 }
 
-func (t *Partition) sourceShare(source string) *sourceShare {
-	m := t.sourceShares[source]
+func (p *Partition) sourceShare(source string) *sourceShare {
+	m := p.sourceShares[source]
 	if m == nil {
 		m = &sourceShare{source: strings.Clone(source)}
-		t.sourceShares[m.source] = m
+		p.sourceShares[m.source] = m
 	}
 	return m
 }
 
 // countNumber counts a number for a source, and for no other one.
-func (t *Partition) countNumber(n *number, by *sourceShare) {
-	t.uncountNumber(n)
+func (p *Partition) countNumber(n *number, by *sourceShare) {
+	p.uncountNumber(n)
 	n.share = by
 	by.numbers++
 }
 
-func (t *Partition) uncountNumber(n *number) {
+func (p *Partition) uncountNumber(n *number) {
 	m := n.share
 	if m == nil {
 		return
 	}
 	n.share = nil
 	if m.numbers--; m.numbers == 0 {
-		delete(t.sourceShares, m.source)
+		delete(p.sourceShares, m.source)
 	}
 }
 
 // forgetOneOfSource forgets an idle number of a source, one of those of which nothing was heard for longest.
-func (t *Partition) forgetOneOfSource(m *sourceShare) bool {
-	n := t.recency.first
+func (p *Partition) forgetOneOfSource(m *sourceShare) bool {
+	n := p.recency.first
 	for range lookedAtMax {
 		if n == nil {
 			return false
@@ -45,10 +45,10 @@ func (t *Partition) forgetOneOfSource(m *sourceShare) bool {
 		next := n.after
 		switch idle := n.idle(); {
 		case idle && n.share == m:
-			t.forget(n)
+			p.forget(n)
 			return true
 		case !idle:
-			t.recency.renew(n)
+			p.recency.renew(n)
 		}
 		n = next
 	}

@@ -39,7 +39,7 @@ func (u *turnUse) chunkWaits(h inHand) bool {
 func hasSeveralChunks(b *split.Body) bool { return b.ManyChunks(1) }
 
 // Bound sets the limit of each call from now on.
-func (t *Partition) Bound(u Turn) {
-	t.turn = turnUse{Turn: u}
-	t.eachReplayState(func(s *replayState) { s.turn = turnUse{Turn: u} })
+func (p *Partition) Bound(u Turn) {
+	p.turn = turnUse{Turn: u}
+	p.eachReplayState(func(s *replayState) { s.turn = turnUse{Turn: u} })
 }

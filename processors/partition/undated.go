@@ -210,23 +210,23 @@ func (u *undated) expire(now time.Time) {
 }
 
 // flush writes what changed to `state`.
-func (u *undated) flush(t *Partition) {
+func (u *undated) flush(p *Partition) {
 	if len(u.changed) == 0 {
 		return
 	}
 	for waba := range u.changed {
 		delete(u.changed, waba)
-		key := t.arena.copy(stateUndated, url.QueryEscape(waba))
+		key := p.arena.copy(stateUndated, url.QueryEscape(waba))
 		l := u.of[waba]
 		if l == nil {
-			t.state(key, nil)
+			p.state(key, nil)
 			continue
 		}
 		value, err := json.Marshal(l)
 		if err != nil {
 			panic(fmt.Sprintf("marshal of numbers and texts: %v", err))
 		}
-		t.state(key, value)
+		p.state(key, value)
 	}
 }
 

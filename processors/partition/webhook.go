@@ -9,27 +9,27 @@ import (
 
 // Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
 // them; what cannot be understood goes to `other` or `dlq`.
-func (t *Partition) Webhook(o *Origin, b *split.Body) {
-	t.holds = false
-	if s := t.replayStateOf(o); s != nil {
+func (p *Partition) Webhook(o *Origin, b *split.Body) {
+	p.holds = false
+	if s := p.replayStateOf(o); s != nil {
 		s.Webhook(o, b)
-		t.holds = s.Holds()
+		p.holds = s.Holds()
 		return
 	}
-	t.process(o, b, &progress{}, false)
+	p.process(o, b, &progress{}, false)
 }
 
 // process takes a body from where its progress says on, to the end, or as far as there is room for it where it may leave
 // in parts.
-func (t *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool) (whole bool) {
-	t.holds = false
-	t.turn.begin()
-	t.inParts = inParts
-	t.passed(o.ReceivedAt)
-	t.people.Begin()
+func (p *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool) (whole bool) {
+	p.holds = false
+	p.turn.begin()
+	p.inParts = inParts
+	p.passed(o.ReceivedAt)
+	p.people.Begin()
 	o.Requeue.choose(b)
 	if o.whole() {
-		b.Bound(t.bounds(o))
+		b.Bound(p.bounds(o))
 	}
 	inHand := inHand{origin: o, body: b}
 	f := &at.odd
@@ -43,18 +43,18 @@ func (t *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool
 			if c.WABA = nil; at.waba != "" {
 				c.WABA = []byte(at.waba)
 			}
-			if !t.whole(inHand, c, at) {
-				t.stopped()
+			if !p.whole(inHand, c, at) {
+				p.stopped()
 				return false
 			}
 			continue
 		}
-		if i > began && t.pause() {
-			t.stopped()
+		if i > began && p.pause() {
+			p.stopped()
 			return false
 		}
 		if len(o.WABA) > 0 {
-			t.attribute(o, c)
+			p.attribute(o, c)
 		}
 		business := businessOf(c)
 		if len(business) == 0 {
@@ -67,15 +67,15 @@ func (t *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool
 			}
 			continue
 		}
-		if p := t.cfg.PartitionOf(business); p != t.cfg.Partition {
-			// A replay has written the record to the partition p, too; of a letter one event is left, and it is here.
+		if to := p.cfg.PartitionOf(business); to != p.cfg.Partition {
+			// A replay has written the record to that partition, too. A letter with one event belongs to this partition.
 			switch {
 			case o.Replay != nil || o.Requeue.event() != "":
 			case c.Over: // its parts are counted with this body's
 				f.odd(i, c)
 				f.wholly()
 			default:
-				t.reroute(o, b.Envelope, c, p)
+				p.reroute(o, b.Envelope, c, to)
 			}
 			continue
 		}
@@ -85,48 +85,48 @@ func (t *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool
 		}
 		// The partition of the number's id knows whose number it is. It may be another's, and a replay does not know that.
 		if len(c.WABA) == 0 {
-			t.attribute(o, c)
-			if p := t.cfg.PartitionOf(businessOf(c)); p != t.cfg.Partition {
-				t.reroute(o, b.Envelope, c, p)
+			p.attribute(o, c)
+			if to := p.cfg.PartitionOf(businessOf(c)); to != p.cfg.Partition {
+				p.reroute(o, b.Envelope, c, to)
 				continue
 			}
 		}
 		if o.Moved && o.Replay != nil && o.Topic != schemas.TopicRerouted {
-			t.declined(o, c)
+			p.declined(o, c)
 			continue
 		}
 		at.unfit = false
-		if !t.whole(inHand, c, at) {
+		if !p.whole(inHand, c, at) {
 			at.waba = string(c.WABA)
-			t.stopped()
+			p.stopped()
 			return false
 		}
 	}
 	if b.Rest < len(b.Changes) && o.chooses(b) {
 		f.over(b.Rest, b.Over)
 	}
-	t.advanceOffered(inHand)
+	p.advanceOffered(inHand)
 	if len(b.Changes) == 0 && (o.Replay == nil || !o.Replay.Extra) {
 		f.reason = schemas.ReasonEmpty
 	}
 	if f.reason != "" && o.Requeue.event() == "" { // of a letter of one event the rest had its own
-		t.DeadLetter(o, f.reason, f.text(), f.headers(b)...)
+		p.DeadLetter(o, f.reason, f.text(), f.headers(b)...)
 	}
 	return true
 }
 
 // whole takes the change at which a body is, and notes what of it could not be processed. It is false where the rest of the
 // change has to wait.
-func (t *Partition) whole(h inHand, c *split.Change, at *progress) bool {
-	t.unfit = at.unfit
-	reason, whole := t.change(h, c, at)
-	if at.unfit = t.unfit; !whole {
+func (p *Partition) whole(h inHand, c *split.Change, at *progress) bool {
+	p.unfit = at.unfit
+	reason, whole := p.change(h, c, at)
+	if at.unfit = p.unfit; !whole {
 		return false
 	}
 	switch {
 	case reason != "":
 		at.odd.whole(at.change, reason)
-	case t.unfit:
+	case p.unfit:
 		at.odd.odd(at.change, c)
 		at.odd.wholly()
 	case c.Cut > 0:
@@ -137,7 +137,7 @@ func (t *Partition) whole(h inHand, c *split.Change, at *progress) bool {
 
 // Holds reports whether a chunk of the last webhook is held. Its record is read again when NextHeld returns the chunk,
 // unless the chunk is given up.
-func (t *Partition) Holds() bool { return t.holds }
+func (p *Partition) Holds() bool { return p.holds }
 
 // businessOf is what decides the partition: the WABA, or the number where the envelope names no WABA.
 func businessOf(c *split.Change) []byte {
@@ -170,56 +170,56 @@ const (
 
 // change routes one change of a business of this partition, from its first item that is not done on. The reason is set
 // when it belongs to `dlq`; whole is false where the rest has to wait.
-func (t *Partition) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
+func (p *Partition) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
 	if !c.HasOwnField() {
 		if event, ok := account.EventOf(c); ok {
 			c.AccountEvent = event
-			t.account(h.origin, c)
+			p.account(h.origin, c)
 			return "", true
 		}
-		t.other(h.origin, c)
+		p.other(h.origin, c)
 		return "", true
 	}
 	if c.Parts() == 0 && !h.origin.Moved {
 		if c.Cut == 0 && !c.Partial {
-			t.other(h.origin, c) // a known field with nothing in it that we know
+			p.other(h.origin, c) // a known field with nothing in it that we know
 		}
 		return "", true
 	}
 	if len(c.PhoneNumberID) == 0 {
 		if c.OnlyErrors() && !c.Partial {
-			t.other(h.origin, c)
+			p.other(h.origin, c)
 			return "", true
 		}
 		return schemas.ReasonNoNumber, true
 	}
-	n, reason := t.number(h.origin, c)
+	n, reason := p.number(h.origin, c)
 	if n == nil {
 		return reason, true
 	}
 	if !n.live && h.origin.live() {
 		n.live, n.told = true, false
 	}
-	t.concerns(h.origin, n)
+	p.concerns(h.origin, n)
 	if at.item == 0 {
 		if h.origin.Moved {
-			defer t.retell(n)
+			defer p.retell(n)
 		}
 		if len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.StateSync) > 0 {
-			t.connected(h.origin, n)
+			p.connected(h.origin, n)
 		}
 		if len(c.History)+len(c.Errors) > 0 {
-			t.history(h, c, at.change, n)
+			p.history(h, c, at.change, n)
 		}
 	}
-	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors)+len(c.Handovers) > 0 && !t.live(h.origin, c, n, &at.item) {
+	if len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.Errors)+len(c.Handovers) > 0 && !p.live(h.origin, c, n, &at.item) {
 		return "", false
 	}
-	if len(c.StateSync) > 0 && !t.addressBook(h.origin, c, n, &at.item) {
+	if len(c.StateSync) > 0 && !p.addressBook(h.origin, c, n, &at.item) {
 		return "", false
 	}
 	if len(c.WABA) == 0 && len(c.History)+len(c.Errors) > 0 {
-		t.follow(h.origin, n, c)
+		p.follow(h.origin, n, c)
 	}
 	return "", true
 }

@@ -126,11 +126,11 @@ func TestLagCountsDeferredRecords(t *testing.T) {
 	m := newMetrics(reg, func() time.Time { return now })
 	cfg := partition.DefaultConfig()
 	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
-	tk, err := partition.New(cfg)
+	part, err := partition.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runner{partition: 3, metrics: m, core: tk}
+	r := &runner{partition: 3, metrics: m, core: part}
 	expect := func(what string, records, seconds float64) {
 		t.Helper()
 		n, s := told(t, reg, "coexstream_processor_lag_records"), told(t, reg, "coexstream_processor_lag_seconds")
@@ -141,15 +141,15 @@ func TestLagCountsDeferredRecords(t *testing.T) {
 	r.behind(schemas.TopicRawLive, 0, now)
 	expect("nothing waits", 0, 0)
 	for i := range 3 {
-		tk.Defer([]byte("mad"), deferred.Record{Topic: schemas.TopicRawLive, Offset: int64(i), ReceivedAt: now.Add(time.Duration(i-90) * time.Second)}, deferred.OverShare)
+		part.Defer([]byte("mad"), deferred.Record{Topic: schemas.TopicRawLive, Offset: int64(i), ReceivedAt: now.Add(time.Duration(i-90) * time.Second)}, deferred.OverShare)
 	}
 	r.behind(schemas.TopicRawLive, 0, now)
 	expect("all is read, and three wait", 3, 90)
-	h, _ := tk.Deferred().Next()
-	tk.Start(h)
+	h, _ := part.Deferred().Next()
+	part.Start(h)
 	r.behind(schemas.TopicRawLive, 2, now)
 	expect("one of them is processed in parts, and two are not read", 5, 90)
-	tk.Abandon()
+	part.Abandon()
 	r.behind(schemas.TopicRawLive, 0, now)
 	expect("the oldest is through", 2, 89)
 }

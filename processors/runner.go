@@ -88,7 +88,7 @@ func (r *runner) beginTransaction(ws *workspace, send *sender) {
 		if r.send != nil {
 			r.send.send(k, rec.Topic)
 		}
-	}, &ws.task)
+	}, &ws.core)
 }
 
 // resumeTransaction produces the records that were kept since beginTransaction, and continues within the transaction.

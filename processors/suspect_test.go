@@ -167,10 +167,10 @@ func TestAStormOfRebalancesMakesNoSessionCareful(t *testing.T) {
 	for range 2 {
 		b := c.start(c.config("b"))
 		eventually(t, "both have partitions", func() bool {
-			return a.value(t, "tasks") == partitions/2 && b.value(t, "tasks") == partitions/2 && b.Ready() == nil
+			return a.value(t, "partitions") == partitions/2 && b.value(t, "partitions") == partitions/2 && b.Ready() == nil
 		})
 		b.stop()
-		eventually(t, "one has them all", func() bool { return a.value(t, "tasks") == partitions && a.Ready() == nil })
+		eventually(t, "one has them all", func() bool { return a.value(t, "partitions") == partitions && a.Ready() == nil })
 	}
 	a.stop()
 	a = c.start(c.config("a"))

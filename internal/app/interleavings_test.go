@@ -72,25 +72,25 @@ func (p *modelledPartition) restart() {
 	cfg := partition.DefaultConfig()
 	cfg.Partition, cfg.Partitions = p.number, int32(len(p.m.parts))
 	cfg.PartitionOf = func(business []byte) int32 { return kafka.Partition(business, cfg.Partitions) }
-	tk, err := partition.New(cfg)
+	part, err := partition.New(cfg)
 	if err != nil {
 		p.m.t.Fatal(err)
 	}
 	for key, value := range p.state {
-		if err := tk.RestoreState(key, value); err != nil {
+		if err := part.RestoreState(key, value); err != nil {
 			p.m.t.Fatal(err)
 		}
 	}
 	for i := range p.contacts {
 		r := &p.contacts[i]
-		if err := tk.RestoreContact(r.Key, func(name string) []byte { return headerOf(r.Headers, name) }, r.Value == nil); err != nil {
+		if err := part.RestoreContact(r.Key, func(name string) []byte { return headerOf(r.Headers, name) }, r.Value == nil); err != nil {
 			p.m.t.Fatal(err)
 		}
 	}
-	if err := tk.Restored(); err != nil {
+	if err := part.Restored(); err != nil {
 		p.m.t.Fatal(err)
 	}
-	p.core = tk
+	p.core = part
 	p.begin()
 }
 

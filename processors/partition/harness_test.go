@@ -71,7 +71,7 @@ func newPartition(t *testing.T) *harness {
 // restart throws the partition away and builds another one from what was committed.
 func (p *harness) restart() {
 	p.t.Helper()
-	tk, err := partition.New(p.cfg)
+	part, err := partition.New(p.cfg)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -85,12 +85,12 @@ func (p *harness) restart() {
 		}
 	}
 	for k, v := range newest {
-		if err := tk.RestoreState(k, v); err != nil {
+		if err := part.RestoreState(k, v); err != nil {
 			p.t.Fatalf("restore %q: %v", k, err)
 		}
 	}
 	for _, r := range p.topics[schemas.TopicContacts] {
-		err := tk.RestoreContact([]byte(r.key), func(name string) []byte {
+		err := part.RestoreContact([]byte(r.key), func(name string) []byte {
 			if v, ok := r.headers[name]; ok {
 				return []byte(v)
 			}
@@ -100,10 +100,10 @@ func (p *harness) restart() {
 			p.t.Fatalf("restore contact %q: %v", r.key, err)
 		}
 	}
-	if err := tk.Restored(); err != nil {
+	if err := part.Restored(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.core = tk
+	p.core = part
 	p.begin()
 }
 

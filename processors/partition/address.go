@@ -11,8 +11,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// addressBook writes what a state_sync changes in the table of contacts. done counts the items of the change that are,
-// behind those of live; it is false where the rest has to wait.
+// addressBook applies the state_sync items of a change to the table of contacts. done is the number of processed
+// items of the change, after those of live. It returns false if the rest has to wait.
 func (p *Partition) addressBook(o *Origin, c *split.Change, n *number, done *int) bool {
 	origin := p.place(o, c.Entry, c.Index)
 	offset, entry, index := placeOf(origin)
@@ -46,18 +46,18 @@ func (p *Partition) addressBook(o *Origin, c *split.Change, n *number, done *int
 			p.contact(o, c, n, origin, item, &p.effects[k])
 		}
 	}
-	for i := range began - before { // of earlier parts
+	for i := range began - before { // those of earlier parts
 		_, known := change(i)
 		unknown = unknown || !known
 	}
 	if unknown {
-		p.other(o, c) // an item of a type, or for a contact, that we cannot name
+		p.other(o, c) // an item with an unknown type, or without a contact
 	}
 	return true
 }
 
-// flushContacts writes what the rows of the table of contacts do not tell to `state`. The table is one for the partition and its
-// replay states.
+// flushContacts writes the changes of contacts to `state` that their rows do not contain. The partition and its
+// replay states share one table.
 func (p *Partition) flushContacts() {
 	if p.outer != nil {
 		return
@@ -65,8 +65,8 @@ func (p *Partition) flushContacts() {
 	p.contacts.TakeState(func(key string, value []byte) { p.state(p.arena.copy(stateContacts, key), value) })
 }
 
-// placeOf reads an origin topic/partition/offset#entry.change: the offset of the record that the ingress wrote, and the
-// place in its body. What cannot be read is 0.
+// placeOf parses an origin topic/partition/offset#entry.change. It returns the offset of the record that the ingress
+// wrote, and the place in its body. Invalid parts are 0.
 func placeOf(origin []byte) (offset int64, entry, change int) {
 	label, path, _ := bytes.Cut(origin, []byte{'#'})
 	offset, _ = strconv.ParseInt(str(label[bytes.LastIndexByte(label, '/')+1:]), 10, 64)
@@ -107,5 +107,5 @@ func (p *Partition) contact(o *Origin, c *split.Change, n *number, origin []byte
 	p.put(&e, o, key, p.value(&state, len(item.Raw)), hs...)
 }
 
-// headerTextBytes is room for a contact's action, timestamp, version, digest and arrival.
+// headerTextBytes is the room for a contact's action, timestamp, version, digest and arrival.
 const headerTextBytes = 160

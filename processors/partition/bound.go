@@ -9,7 +9,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// bounds are those of what a body becomes.
+// bounds returns the bounds of the output of a body.
 func (p *Partition) bounds(o *Origin) split.Bounds {
 	b := split.Bounds{
 		EventBytesMax: p.cfg.EventBytesMax, OtherBytesMax: p.cfg.OtherBytesMax,
@@ -26,13 +26,13 @@ func isAccount(c *split.Change) bool {
 	return ok
 }
 
-// whole tells whether a record is a body as the ingress wrote it: what is rerouted was counted with its body. So was a body
-// of which one event is tried again.
+// whole reports whether a record is a body as the ingress wrote it. A rerouted change was counted with its body, and
+// so was a body that is requeued for one event.
 func (o *Origin) whole() bool {
 	return (o.Requeue != nil || bytes.IndexByte(o.Label, '#') < 0) && o.Requeue.event() == ""
 }
 
-// chooses tells whether any of the changes that are over a bound was to be processed.
+// chooses reports whether any change over a bound was to be processed.
 func (o *Origin) chooses(b *split.Body) bool {
 	if o.Requeue == nil {
 		return true
@@ -45,8 +45,8 @@ func (o *Origin) chooses(b *split.Body) bool {
 	return false
 }
 
-// fit leaves out of a chunk that was read again what was left out when it came. Where that is more now, because the limit
-// was lowered, a letter tells of the chunk.
+// fit leaves out the parts of a chunk that were left out before it was held. If the limit was lowered since, more
+// parts are left out, and a letter reports the chunk.
 func (p *Partition) fit(h inHand, d history.Departure) {
 	change, element := int(d.Ref.Change), int(d.Ref.Element)
 	h.body.Fit(change, element, p.bounds(h.origin))

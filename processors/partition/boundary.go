@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// accountEvent is what an account event becomes. It is also how one without a time waits in `state`, see undated.
+// accountEvent is the event of an account webhook. One without a time waits in this form in `state`, see undated.
 type accountEvent struct {
 	Number     string       `json:"n,omitempty"` // see phoneKey
 	Content    schemas.Hash `json:"c"`
@@ -32,7 +32,7 @@ type accountEvent struct {
 	Phone      string       `json:"p,omitempty"`
 	Value      []byte       `json:"v"` // of the event
 
-	time time.Time // zero where it waits
+	time time.Time // zero while it waits
 }
 
 func (e *accountEvent) closes() bool { return account.KindOf([]byte(e.Event)) == account.Closes }
@@ -43,7 +43,7 @@ func (p *Partition) account(o *Origin, c *split.Change) {
 	content, p.scratch = account.EventID(p.scratch, c)
 	place := p.place(o, c.Entry, c.Index)
 	id, undated := content, c.EntryTime == 0
-	if undated { // its place in the raw log is what tells it from one that says the same
+	if undated { // only its place in the raw log distinguishes it from another one with the same content
 		id, p.scratch = schemas.HashParts(p.scratch, content.AppendHex(nil), strconv.AppendInt(nil, o.ReceivedAt.UnixMilli(), 10), place)
 	}
 	if again := o.Requeue.event() != ""; (again || !undated) && !p.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
@@ -66,7 +66,7 @@ func (p *Partition) account(o *Origin, c *split.Change) {
 	if o.Replay != nil {
 		e.Replay = string(o.Replay.ID)
 	}
-	waits := func() *accountEvent { // what waits outlives the transaction's memory
+	waits := func() *accountEvent { // a waiting event outlives the transaction's memory
 		w := *e
 		if len(w.Value) <= undatedValueMax {
 			w.Value = bytes.Clone(w.Value)
@@ -86,7 +86,7 @@ func (p *Partition) account(o *Origin, c *split.Change) {
 	p.undated.turns(v.WABAID, turn{ms: e.ReceivedMS, number: e.Number, event: e}, p.leaveAccount)
 }
 
-// leaveAccount emits a repetition that turned out to be an event of its own.
+// leaveAccount emits a repetition that proved to be a separate event.
 func (p *Partition) leaveAccount(e *accountEvent) {
 	p.emitAccount(e)
 	p.parted(e)
@@ -106,7 +106,8 @@ func (p *Partition) emitAccount(a *accountEvent) {
 	p.emit(&e, []byte(a.Key), a.Value)
 }
 
-// parted tells the numbers of the WABA, those that are known and those that will be, that an account event parts two onboardings.
+// parted records an account event that separates two onboardings, for the known numbers of the WABA and for later
+// ones.
 func (p *Partition) parted(e *accountEvent) {
 	kind := account.KindOf([]byte(e.Event))
 	if kind == account.Neither {
@@ -119,12 +120,12 @@ func (p *Partition) parted(e *accountEvent) {
 	}
 }
 
-// connected notes that something shows a number connected: a chunk of its history, a message, an echo, a contact.
+// connected notes a sign that a number is connected: a chunk of its history, a message, an echo, a contact.
 func (p *Partition) connected(o *Origin, n *number) {
 	at := turn{ms: o.ReceivedAt.UnixMilli(), number: n.phone, between: !bytes.HasPrefix(o.Label, liveLane)}
 	active := at.ms
 	if !at.between {
-		active-- // at one millisecond it was before an event that is processed later
+		active-- // of the same millisecond: it counts as earlier than an event that is processed later
 	}
 	n.active = max(n.active, active)
 	if len(p.undated.of) > 0 {
@@ -132,7 +133,7 @@ func (p *Partition) connected(o *Origin, n *number) {
 	}
 }
 
-// activeOf is when something last showed one of the numbers connected that an account event concerns; 0: it is not known.
+// activeOf returns the last time at which one of the numbers of an account event was seen connected; 0: not known.
 func (p *Partition) activeOf(waba, phone string) (ms int64) {
 	b := p.businesses[waba]
 	if b == nil {
@@ -146,10 +147,9 @@ func (p *Partition) activeOf(waba, phone string) (ms int64) {
 	return ms
 }
 
-// numberConcerned is the phone_number_id of the number that an account event is about: that in the metadata, else that of
-// the number of the WABA which value.phone_number spells. It is empty where that is not known. A number counts as known
-// when a webhook of the live lane named it: whether one of the other lane did by then depends on when each is read, and a
-// replay would tell otherwise.
+// numberConcerned returns the phone_number_id of an account event: the one in the metadata, or that of the WABA's
+// number with value.phone_number. It is empty if that is not known. A number counts as known once a webhook of
+// raw.live named it. For other topics, that would depend on when each is read, and a replay would differ.
 func (p *Partition) numberConcerned(c *split.Change) string {
 	if len(c.PhoneNumberID) > 0 {
 		return string(c.PhoneNumberID)
@@ -157,7 +157,7 @@ func (p *Partition) numberConcerned(c *split.Change) string {
 	if len(c.WABA) == 0 {
 		return ""
 	}
-	b := p.businesses[str(c.WABA)] // of a replay with a state of its own: the numbers that it has seen by then
+	b := p.businesses[str(c.WABA)] // for a replay with its own state: the numbers that it has seen so far
 	digits, ok := identity.Canonical(c.PhoneNumber)
 	if b == nil || !ok {
 		return ""

@@ -9,27 +9,28 @@ import (
 	"github.com/coexstream/coexstream/processors/identity"
 )
 
-// business is the numbers of one WABA, and the account events that they have not been told yet. A number is told of them
-// when something else concerns it, and all are before time passes and at the end of a transaction: so many events about
-// many numbers cost their sum, and not their product.
+// business has the numbers of one WABA, and the account events that some of them have not applied yet. A number
+// applies them when a record concerns it. All numbers apply them before time passes, and at the end of a
+// transaction. So the cost of many events about many numbers is their sum, not their product.
 type business struct {
 	id      string
 	numbers []*number
 	byPhone map[string][]*number // by the canonical display number; see phoneKey
-	fresh   []freshEvent         // in the order in which they came
-	next    int                  // of numbers, where the search for one to forget goes on
+	fresh   []freshEvent         // in the order of arrival
+	next    int                  // index into numbers at which the next search for one to forget begins
 }
 
-// freshEvent is an account event that parts onboardings.
+// freshEvent is an account event that separates onboardings.
 type freshEvent struct {
 	phone  string // see phoneKey; empty: about all numbers
 	parts  history.Boundary
-	replay string    // the replay that wrote its record
+	replay string    // the replay that wrote its record; empty: none did
 	begins bool      // an onboarding
-	named  time.Time // when it was received by the live lane
+	named  time.Time // receipt by raw.live; zero: it came by another topic
 }
 
-// phoneKey is one for two phone numbers exactly where account.Concerns takes them for one. It is empty where there is none.
+// phoneKey returns a key that two phone numbers share exactly if account.Concerns treats them as one. It is empty if
+// there is none.
 func phoneKey(phone string) string {
 	var digits []byte
 	for i := range len(phone) {
@@ -50,7 +51,7 @@ func (p *Partition) business(waba string) *business {
 	return b
 }
 
-// named notes the display number of one of the numbers.
+// named notes the display number of a number.
 func (b *business) named(n *number) {
 	if key := phoneKey(n.id.DisplayPhoneNumber); key != n.phone {
 		b.unname(n)
@@ -78,7 +79,7 @@ func (b *business) remove(n *number) {
 	}
 }
 
-// announce notes an account event for the numbers that are known.
+// announce adds an account event for the known numbers.
 func (p *Partition) announce(b *business, e freshEvent) {
 	if len(b.numbers) == 0 {
 		return
@@ -89,7 +90,7 @@ func (p *Partition) announce(b *business, e freshEvent) {
 	b.fresh = append(b.fresh, e)
 }
 
-// applyFreshEvents tells a number of the account events that it has not been told.
+// applyFreshEvents applies the account events to a number that it has not applied.
 func (p *Partition) applyFreshEvents(n *number) {
 	b := n.business
 	for ; n.heard < len(b.fresh); n.heard++ {
@@ -108,10 +109,10 @@ func (p *Partition) applyFreshEvent(n *number, e *freshEvent) {
 	p.touch(n)
 }
 
-// heardMax bounds the events of one number, and those of all, that a number is told at once: it remembers no more.
+// heardMax bounds the events of one number, and those of all, that are applied at once: a number remembers no more.
 const heardMax = 64
 
-// applyFreshEventsToAll tells all numbers of the account events that they have not been told.
+// applyFreshEventsToAll applies to all numbers the account events that they have not applied.
 func (p *Partition) applyFreshEventsToAll() {
 	for _, b := range p.untold {
 		of := map[string][]int{}
@@ -139,7 +140,7 @@ func (p *Partition) applyFreshEventsToAll() {
 	p.untold = p.untold[:0]
 }
 
-// applyBothEvents tells a number of the events about it and of those about all, in the order in which they came.
+// applyBothEvents applies the events about a number and those about all numbers, in the order of arrival.
 func (p *Partition) applyBothEvents(n *number, own, every []int) {
 	for len(own)+len(every) > 0 {
 		var i int

@@ -12,14 +12,14 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// history offers the chunks of a change to the number's resequencer, and tells it what went wrong.
+// history offers the chunks of a change to the number's resequencer, and passes on its errors.
 func (p *Partition) history(h inHand, c *split.Change, index int, n *number) {
 	p.offer(n)
 	wrong := len(c.Errors) > 0
 	for i := range c.History {
 		el := &c.History[i]
 		if el.Out {
-			continue // told in a letter
+			continue // a letter names it
 		}
 		chunk := p.chunkOf(h.origin, c, el)
 		if len(el.Errors) > 0 {
@@ -32,7 +32,7 @@ func (p *Partition) history(h inHand, c *split.Change, index int, n *number) {
 			p.beside(h.origin, c, i, &f)
 		}
 		if index > math.MaxUint16 || i > math.MaxUint16 {
-			p.other(h.origin, c) // a reference cannot name it; no sender batches that many
+			p.other(h.origin, c) // a reference cannot name it; no sender batches so many
 			continue
 		}
 		el.Checked = true // its digest is taken here, and Body.Bound has seen it
@@ -44,7 +44,7 @@ func (p *Partition) history(h inHand, c *split.Change, index int, n *number) {
 	}
 }
 
-// chunkOf is what a resequencer has to know of an element; where it can be read again is added.
+// chunkOf returns the resequencer's view of an element. The caller adds the reference.
 func (p *Partition) chunkOf(o *Origin, c *split.Change, el *split.HistoryElement) history.Chunk {
 	return history.Chunk{
 		Phase: el.Phase, Order: el.ChunkOrder, Progress: el.Progress,
@@ -63,7 +63,7 @@ func (p *Partition) offerChunk(n *number, o *Origin, c history.Chunk) {
 // offered is a number with chunks in the body that is processed.
 type offered struct {
 	number *number
-	held   int // how many of its chunks waited before
+	held   int // how many of its chunks were held before
 }
 
 func (p *Partition) offer(n *number) {
@@ -75,7 +75,7 @@ func (p *Partition) offer(n *number) {
 	p.offers = append(p.offers, offered{n, n.history.Held()})
 }
 
-// advanceOffered lets leave what may, when the resequencers know all chunks of a body: a change may hold a chunk that
+// advanceOffered releases chunks after the resequencers have all chunks of a body. A change may have a chunk that
 // belongs before those of another one.
 func (p *Partition) advanceOffered(h inHand) {
 	for _, o := range p.offers {
@@ -92,8 +92,8 @@ func messagesIn(el *split.HistoryElement) (n int) {
 	return n
 }
 
-// advance lets a number's chunks leave as long as their bytes are at hand and the turn allows it. For the next one, which has
-// to be read again or to wait for the next turn, the number gets in line.
+// advance releases a number's chunks while their bytes are in memory and the turn allows it. If the next one has to
+// be read again, or to wait for the next turn, the number is queued.
 func (p *Partition) advance(n *number, h inHand) {
 	for {
 		d, ok := n.history.Next(p.now)
@@ -106,7 +106,7 @@ func (p *Partition) advance(n *number, h inHand) {
 		}
 		c, el := h.body.Chunk(int(d.Ref.Change), int(d.Ref.Element))
 		if h.again && !el.Checked {
-			// An earlier version took the bytes as they are.
+			// An earlier version took the digest of the bytes as they are.
 			if !n.history.Is(d, schemas.HashBytes(p.content(c, el.Raw))) && !n.history.Is(d, schemas.HashBytes(el.Raw)) {
 				n.history.Missing(p.now, d) // the log holds other bytes at that place
 				continue
@@ -122,8 +122,8 @@ func (p *Partition) advance(n *number, h inHand) {
 	}
 }
 
-// leave emits the messages of a chunk that are not known in its window yet: all that have not left, or as many as
-// the turn allows.
+// leave emits the messages of a chunk that its window has not seen: all that have not left, or as many as the turn
+// allows. It reports whether the whole chunk has left.
 func (p *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Change, el *split.HistoryElement) (whole bool) {
 	origin := p.place(o, c.Entry, c.Index, int(d.Ref.Element))
 	var page []byte
@@ -181,7 +181,7 @@ func (p *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 				}
 			}
 			left++
-			if !began { // of a thread that left in part, or is known, nothing has to be found out
+			if !began { // not needed for a thread that has left in part, or is a duplicate
 				p.people.Chat(c, n.display(c, o.ReceivedAt), thread)
 				began = true
 			}
@@ -209,10 +209,10 @@ func (p *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 	return true
 }
 
-// longerThanEvents is the reason of a letter of one event.
+// longerThanEvents is the detail of a letter about one event.
 const longerThanEvents = "an event of this record is longer than processor.event_bytes_max"
 
-// put emits an event, or a dead letter where its value is longer than any consumer has to expect.
+// put emits an event, or a dead letter if its value exceeds the maximum that consumers have to expect.
 func (p *Partition) put(e *event, o *Origin, key, value []byte, extra ...Header) {
 	if len(value) > p.cfg.EventBytesMax {
 		p.eventTooLong(o, e.id, longerThanEvents)
@@ -221,8 +221,8 @@ func (p *Partition) put(e *event, o *Origin, key, value []byte, extra ...Header)
 	p.emit(e, key, value, extra...)
 }
 
-// fill sets what every kind of message event has from the message itself. The strings are views of the
-// body: they are encoded before it goes.
+// fill sets the fields of a message event that come from the message itself. The strings are views of the body, and
+// are encoded while the body is valid.
 func fill(m *schemas.Message, msg *split.Message) {
 	m.WAMID, m.OriginalWAMID, m.WAMIDToken = str(msg.ID), str(msg.OriginalID), ""
 	m.From, m.To = str(msg.From), str(msg.To)
@@ -243,7 +243,7 @@ func unix(seconds int64) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// upper is a history status in the upper case of the documents; lower case was seen.
+// upper returns a history status in upper case, as documented. Lower case was seen.
 func upper(status []byte) string {
 	for _, c := range status {
 		if 'a' <= c && c <= 'z' {

@@ -8,31 +8,31 @@ import (
 	"github.com/coexstream/coexstream/processors/media"
 )
 
-// Config is what a partition is told.
+// Config is the configuration of a partition.
 type Config struct {
 	Partition, Partitions int32
-	// PartitionOf is the partition of a business: murmur2 over its WABA id.
+	// PartitionOf returns the partition of a business: murmur2 of its WABA id.
 	PartitionOf func(business []byte) int32
 
-	// DedupWindow is for how long a live message, status or event is known again.
+	// DedupWindow is how long a live message, status or event is remembered for deduplication.
 	DedupWindow time.Duration
-	// EventBytesMax is the largest value of an event; a larger one goes to `dlq`.
+	// EventBytesMax is the maximum length of an event's value. A longer one goes to `dlq`.
 	EventBytesMax int
-	// OtherBytesMax is that of `other`, whose events carry what may be a whole body; 0: no limit.
+	// OtherBytesMax is that for `other`, whose events may contain a whole body; 0: no limit.
 	OtherBytesMax int
-	// ReplayTimeout is how long a replay may be silent before it counts as given up.
+	// ReplayTimeout is the maximum silence of a replay. After it the replay counts as abandoned.
 	ReplayTimeout time.Duration
 
 	History history.Config
 	Media   media.Config
 }
 
-// DefaultConfig has every default; the partition fields are the owner's to set.
+// DefaultConfig returns the defaults. The owner sets the fields about partitions.
 func DefaultConfig() Config {
 	return Config{DedupWindow: 24 * time.Hour, EventBytesMax: 1 << 20, ReplayTimeout: time.Hour, History: history.DefaultConfig(), Media: media.DefaultConfig()}
 }
 
-// Validate names the first key whose value cannot be used.
+// Validate returns an error that names the first invalid key.
 func (c *Config) Validate() error {
 	if c.DedupWindow < time.Minute {
 		return invalid.Value("processor.dedup_window", c.DedupWindow, "1m or more")

@@ -12,19 +12,20 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// numberDirectory tells the WABA of numbers of which bodies may come here that name the number alone: those whose
-// phone_number_id belongs to this partition. A note in `rerouted` tells this partition, unless it is the number's own. It
-// comes when the number becomes known, when a live webhook names it that was received before all others that did, and with
-// each account event that begins an onboarding, in case the number has moved to another WABA or retention removed the first.
-// An entry is kept for as long as there is room: a decline can come at any later onboarding. It takes some hundred bytes.
+// numberDirectory knows the WABAs of numbers whose bodies may come here without a WABA: those whose phone_number_id
+// belongs to this partition. Other partitions report a number with a note in `rerouted`. They do so when the number
+// becomes known, and when a live webhook names it that was received earlier than all others. They also do so with
+// each account event that begins an onboarding, because the number may have moved to another WABA, or retention may
+// have removed the first note. An entry is kept while there is room, because a decline can come at any later
+// onboarding. It takes some hundred bytes.
 type numberDirectory struct {
 	of      map[string]*directory.Number // by phone_number_id
 	changed []string
-	order   []string       // the ids, in the order in which they were entered last; those that were entered again stand there twice
-	entered map[string]int // how often an id stands in order
+	order   []string       // the ids by their last entry; those that were entered again are in it twice
+	entered map[string]int // how often an id is in order
 }
 
-// directoryMax bounds the entries of a partition. Beyond it those go that were not entered for longest.
+// directoryMax bounds the entries of a partition. If there are more, those with the oldest entry are removed.
 const directoryMax = 65536
 
 // keep notes that an entry is the newest.
@@ -48,14 +49,15 @@ func (d *numberDirectory) keep(phoneNumberID string) {
 // stateDirectory is d|phone_number_id: see directory.Number.
 const stateDirectory = "d|"
 
-// told is what is told of a number's WABA: when a live webhook named it, or zero; and the replay that told it, if one did.
+// told is a report of a number's WABA: when a live webhook named it, or zero, and the replay that wrote the record,
+// if any.
 type told struct {
 	named  time.Time
 	replay string
 }
 
-// introduce tells the partition of a number's id whose number it is: once, and again where a live webhook named it that was
-// received before.
+// introduce reports a number's WABA to the partition of the number's id. It does so once, and again if a live
+// webhook named the number that was received earlier.
 func (p *Partition) introduce(n *number, o *Origin) {
 	named := o.named()
 	earlier := !named.IsZero() && (n.named.IsZero() || named.Before(n.named))
@@ -72,8 +74,8 @@ func (p *Partition) introduce(n *number, o *Origin) {
 	p.tellDirectory(n, by)
 }
 
-// introduceAgain does so at an account event that begins an onboarding. Only of a number that a live webhook named is it
-// another name: whether one of the other lane did by then depends on when each lane is read.
+// introduceAgain does so for an account event that begins an onboarding. The report names a time only if a live
+// webhook has named the number. For other topics, that would depend on when each is read.
 func (p *Partition) introduceAgain(n *number, by told) {
 	if n.id.WABAID == "" || p.outer != nil {
 		return
@@ -111,7 +113,7 @@ func (p *Partition) unixMilli(at time.Time) []byte {
 	return p.arena.done(strconv.AppendInt(p.arena.room(20), at.UnixMilli(), 10))
 }
 
-// Number takes the note of another partition about a number. The record's key is its id.
+// Number processes the note of another partition about a number. The key of the record is the number's id.
 func (p *Partition) Number(o *Origin) {
 	if len(o.Key) == 0 || len(o.WABA) == 0 {
 		return
@@ -126,7 +128,7 @@ func (p *Partition) Number(o *Origin) {
 	p.enter(string(o.Key), string(o.WABA), by)
 }
 
-// enter notes a number's WABA. What was told of the number's sync without it moves to the WABA's partition.
+// enter notes a number's WABA. The sync that the number has here without a WABA moves to the partition of the WABA.
 func (p *Partition) enter(phoneNumberID, waba string, by told) {
 	d := &p.directory
 	known := d.of[phoneNumberID]
@@ -156,7 +158,7 @@ func (p *Partition) enter(phoneNumberID, waba string, by told) {
 	}
 }
 
-// follow moves the sync of a number without a WABA again, where something came of it after the WABA became known.
+// follow moves the sync of a number without a WABA again, if a record changed it after the WABA became known.
 func (p *Partition) follow(o *Origin, n *number, c *split.Change) {
 	var decline *decline
 	if o.Replay == nil {
@@ -165,23 +167,23 @@ func (p *Partition) follow(o *Origin, n *number, c *split.Change) {
 	p.move(n, decline)
 }
 
-// decline is a decline on its way to the partition of its WABA.
+// decline is a decline that is passed on to the partition of its WABA.
 type decline struct {
 	at     time.Time
 	errors []byte
 }
 
 func newDecline(at time.Time, failure []byte) *decline {
-	if failure == nil { // too long, or odd
+	if failure == nil { // too long, or invalid
 		failure = []byte(`[{"code":` + strconv.Itoa(split.DeclinedCode) + `}]`)
 	}
 	return &decline{at, failure}
 }
 
-// element is the decline as an element of value.history[].
+// element returns the decline as an element of value.history[].
 func (d *decline) element() []byte { return slices.Concat([]byte(`{"errors":`), d.errors, []byte(`}`)) }
 
-// declineOf is the decline that a change holds, as its number tells it; nil where it holds none.
+// declineOf returns the decline in a change, as its number would emit it; nil: there is none.
 func (p *Partition) declineOf(o *Origin, c *split.Change) *decline {
 	declines := c.Declines()
 	if len(declines) == 0 {
@@ -195,10 +197,10 @@ func (p *Partition) declineOf(o *Origin, c *split.Change) *decline {
 	return newDecline(o.ReceivedAt, failure)
 }
 
-// move lets the sync of a number that was told without a WABA go on where its WABA is, once that is known: a tombstone takes
-// its place here, and a decline is passed on as a webhook, with the time at which it was received. Where there was none, the sync
-// there is told again, so that the tombstone is not the last that is said of the number. A replay passes the decline on
-// itself, at its place in the order: see declined.
+// move continues the sync of a number without a WABA under its WABA, once that is known. A tombstone replaces the
+// sync here, and a decline is passed on as a webhook with its original time of receipt. Without a decline the sync
+// under the WABA is emitted again, so that the tombstone is not the last record about the number. A replay passes on
+// the decline itself, at its place in the order: see declined.
 func (p *Partition) move(n *number, decline *decline) {
 	known := p.directory.of[n.id.PhoneNumberID]
 	opened, ok := n.history.Opened()
@@ -231,7 +233,7 @@ func (p *Partition) move(n *number, decline *decline) {
 	p.counts.Events[schemas.TopicRerouted]++
 }
 
-// declined takes a bare value with a decline that a replay passes on as move would have.
+// declined processes a bare value with a decline that a replay passes on instead of move.
 func (p *Partition) declined(o *Origin, c *split.Change) {
 	n, reason := p.number(o, c)
 	if n == nil {
@@ -248,16 +250,16 @@ func (p *Partition) declined(o *Origin, c *split.Change) {
 	p.retell(n)
 }
 
-// removeSync takes back what was told of a number's sync here.
+// removeSync writes the tombstone of a number's sync.
 func (p *Partition) removeSync(n *number) {
 	e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSyncRemoved, source: n.source, time: n.removing, subject: []byte(n.id.PhoneNumberID)}
 	e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSyncRemoved), []byte(n.key))
 	p.emit(&e, p.arena.copy(n.id.PhoneNumberID), nil, n.ofReplay()...)
 }
 
-// attribute gives a change that names a number alone its WABA, where that is settled: from the record, or from the directory.
-// A replay into other topics says it with the record, or not at all: what the directory there knows by now depends on how
-// far the replay's partitions are.
+// attribute sets the WABA of a change that names only a number, if it is settled: from the record, or from the
+// directory. For a replay into other topics only the record counts, because the directory there depends on the
+// progress of the replay's partitions.
 func (p *Partition) attribute(o *Origin, c *split.Change) {
 	if len(c.WABA) > 0 || len(c.PhoneNumberID) == 0 || o.Requeue.event() != "" {
 		return
@@ -267,7 +269,7 @@ func (p *Partition) attribute(o *Origin, c *split.Change) {
 	}
 }
 
-// wabaOf is the WABA of a change that names a number alone; nil where nobody knows it.
+// wabaOf returns the WABA of a change that names only a number; nil: not known.
 func (p *Partition) wabaOf(o *Origin, c *split.Change) []byte {
 	waba := o.WABA
 	if len(waba) == 0 && (o.Replay == nil || o.Replay.Own) {
@@ -282,7 +284,7 @@ func (p *Partition) wabaOf(o *Origin, c *split.Change) []byte {
 	return waba
 }
 
-// flush writes what changed to `state`.
+// flush writes the changes to `state`.
 func (d *numberDirectory) flush(p *Partition) {
 	for _, phoneNumberID := range d.changed {
 		if _, ok := d.of[phoneNumberID]; !ok {
@@ -294,7 +296,7 @@ func (d *numberDirectory) flush(p *Partition) {
 	d.changed = d.changed[:0]
 }
 
-// restore takes a record of flush.
+// restore restores a record of flush.
 func (d *numberDirectory) restore(phoneNumberID string, value []byte) error {
 	known, err := directory.Restore(value)
 	if err != nil {

@@ -23,11 +23,12 @@ type Record struct {
 	Headers    []Header
 }
 
-// Output takes what a partition emits. The record and all it refers to stay valid until the workspace is reset.
+// Output receives the records that a partition emits. A record and all it refers to stay valid until the workspace
+// is reset.
 type Output func(Record)
 
-// Workspace is memory for what partitions emit in one transaction. It keeps some of it from one transaction to the
-// next, so that steady work allocates little.
+// Workspace is memory for the records that partitions emit in one transaction. It keeps some of it for the next one,
+// so steady work allocates little.
 type Workspace struct {
 	arena   arena
 	headers headers
@@ -39,7 +40,7 @@ func (w *Workspace) Reset() {
 	w.headers.reset()
 }
 
-// Rest gives back memory that was not needed since it was called before. The workspace has been reset.
+// Rest releases memory that was unused since the previous call. The workspace has been reset.
 func (w *Workspace) Rest() {
 	w.arena.rest()
 	w.headers.rest()
@@ -72,8 +73,8 @@ func (a *arena) room(size int) []byte {
 	return a.blocks[a.n-1]
 }
 
-// done keeps p, which began as the last room: its bytes will not be handed out again. A p that outgrew
-// its room was moved by append and needs no keeping.
+// done keeps p, which began as the last room, so that its bytes are not handed out again. A p that outgrew its room
+// was moved by append and needs no keeping.
 func (a *arena) done(p []byte) []byte {
 	b := a.blocks[a.n-1]
 	if len(p) > 0 && cap(b) > len(b) && unsafe.SliceData(p) == unsafe.SliceData(b[len(b):cap(b)]) {
@@ -94,7 +95,7 @@ func (a *arena) copy(parts ...string) []byte {
 	return a.done(p)
 }
 
-// arenaKeepBlocks bounds what is kept of a large transaction.
+// arenaKeepBlocks bounds the memory that is kept after a large transaction.
 const arenaKeepBlocks = 16
 
 func (a *arena) rest() {
@@ -148,8 +149,8 @@ func (h *headers) take(n int) []Header {
 	return b[len(b) : len(b) : len(b)+n]
 }
 
-// done keeps hs, which began as the last slots taken: they will not be handed out again. Headers that outgrew them
-// were moved by append and need no keeping.
+// done keeps hs, which began as the last slots taken, so that they are not handed out again. Headers that outgrew
+// them were moved by append and need no keeping.
 func (h *headers) done(hs []Header) []Header {
 	b := h.blocks[h.n-1]
 	if len(hs) > 0 && cap(b) > len(b) && unsafe.SliceData(hs) == unsafe.SliceData(b[len(b):cap(b)]) {
@@ -186,7 +187,7 @@ const (
 	headersExtraMax = 9 // of a contact
 )
 
-// event describes the CloudEvents side of an event.
+// event is the CloudEvents part of an event.
 type event struct {
 	topic   schemas.Topic
 	ceType  string
@@ -197,7 +198,7 @@ type event struct {
 	origin  []byte
 	trace   *Origin
 
-	received []byte // when trace was received, as text; made for the first of several events
+	received []byte // the receipt time of trace as text; set with the first of several events
 }
 
 // eventHeaders builds the headers of an event.
@@ -212,7 +213,7 @@ func (p *Partition) eventHeaders(e *event, extra ...Header) []Header {
 	)
 	when := e.time
 	if when.IsZero() && e.trace != nil {
-		when = e.trace.ReceivedAt // what happened says not when
+		when = e.trace.ReceivedAt // the event itself has no time
 	}
 	at := p.arena.done(clamped(when.UTC()).AppendFormat(p.arena.room(32), time.RFC3339Nano))
 	hs = append(hs, Header{schemas.HeaderCETime, at})
@@ -246,10 +247,10 @@ func (p *Partition) eventHeaders(e *event, extra ...Header) []Header {
 	return p.headers.done(append(hs, extra...))
 }
 
-// latest is the last second that RFC 3339 and the readers of CloudEvents can tell.
+// latest is the last second that RFC 3339 and the readers of CloudEvents can represent.
 var latest = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
-// clamped is the nearest time, from 1970 on, that ce_time can tell.
+// clamped returns the nearest time from 1970 on that ce_time can represent.
 func clamped(t time.Time) time.Time {
 	switch s := t.Unix(); {
 	case s < 0:
@@ -262,13 +263,13 @@ func clamped(t time.Time) time.Time {
 
 var contentTypeJSON = []byte("application/json")
 
-// emit hands an event to the owner.
+// emit passes an event to the owner.
 func (p *Partition) emit(e *event, key, value []byte, extra ...Header) {
 	p.out(Record{Topic: e.topic, Partition: p.cfg.Partition, Key: key, Value: value, Headers: p.eventHeaders(e, extra...)})
 	p.counts.Events[e.topic]++
 }
 
-// appender is an event value.
+// appender is the value of an event.
 type appender interface{ AppendJSON([]byte) []byte }
 
 const eventOverheadBytes = 768
@@ -288,8 +289,8 @@ func (p *Partition) key(phoneNumberID, rest string) []byte {
 	return p.arena.copy(phoneNumberID, "/", rest)
 }
 
-// threadKey is the key of an event of a chat. Where nobody is named each message is on its own: a key that all such
-// messages of a number shared would join the chats of strangers.
+// threadKey returns the key of an event of a chat. A message without any known party has a key of its own. A key
+// that all such messages of a number shared would mix the chats of strangers.
 func (p *Partition) threadKey(m *schemas.Message, id schemas.Hash) []byte {
 	switch {
 	case m.Thread != "":
@@ -300,8 +301,8 @@ func (p *Partition) threadKey(m *schemas.Message, id schemas.Hash) []byte {
 	return p.key(m.PhoneNumberID, id.Hex())
 }
 
-// place appends "#a.b.c" to an origin. The origin of a rerouted change ends with its place in the body that the
-// ingress wrote already: what is in front of its first two numbers, entry and change, is one and one here.
+// place appends "#a.b.c" to an origin. The origin of a rerouted change already ends with its place in the body that
+// the ingress wrote. That place replaces the first two numbers, entry and change, which are 1 and 1 here.
 func (p *Partition) place(o *Origin, path ...int) []byte {
 	label := p.arena.room(len(o.Label) + 1 + 12*len(path))
 	label = append(label, o.Label...)

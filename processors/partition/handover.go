@@ -6,8 +6,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// handover emits that another application took or gave the control of a thread. Who had it and who has it now is in
-// original; type says control_passed or control_taken.
+// handover emits an event for another application that took or passed the control of a thread. The former and the
+// new owner are in original; type is control_passed or control_taken.
 func (p *Partition) handover(l *liveChange, msg *split.Message) {
 	var id schemas.Hash
 	id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeHandover), bytesOf(l.n.id.PhoneNumberID), p.content(l.c, msg.Raw))

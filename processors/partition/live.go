@@ -11,9 +11,9 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// live routes messages, echoes, statuses and errors of a change: to `messages` and `echoes`, or to `media`
-// where they are the media follow-up of an earlier placeholder. done counts the items of the change that are; it is false where the
-// rest has to wait.
+// live routes messages, echoes, statuses and errors of a change to `messages` and `echoes`, or to `media` if they
+// are the media follow-up of an earlier placeholder. done is the number of processed items of the change. live
+// returns false if the rest has to wait.
 func (p *Partition) live(o *Origin, c *split.Change, n *number, done *int) bool {
 	l := liveChange{o: o, c: c, n: n, origin: p.place(o, c.Entry, c.Index)}
 	messages, echoes, statuses := len(c.Messages), len(c.Echoes), len(c.Statuses)
@@ -38,7 +38,7 @@ func (p *Partition) live(o *Origin, c *split.Change, n *number, done *int) bool 
 	return true
 }
 
-// itemsOf is how many items of a change are live, with all of its errors as one.
+// itemsOf returns the number of live items of a change. All its errors count as one.
 func itemsOf(c *split.Change) int {
 	n := len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.Handovers)
 	if len(c.Errors) > 0 {
@@ -47,7 +47,7 @@ func itemsOf(c *split.Change) int {
 	return n
 }
 
-// liveChange is what the items of one change share.
+// liveChange is the common part of the items of one change.
 type liveChange struct {
 	o      *Origin
 	c      *split.Change
@@ -66,10 +66,10 @@ func (l *liveChange) message() schemas.Message {
 	}
 }
 
-// standby tells whether the items are copies of what another application answers.
+// standby reports whether the items are copies of messages that another application answers.
 func (l *liveChange) standby() bool { return string(l.c.Field) == fieldStandby }
 
-// on sets what an event has from the other side of its item.
+// on sets the fields of a message event that describe the other side of its item.
 func on(m *schemas.Message, s *people.Side) {
 	m.Direction, m.Thread, m.GroupID = s.Direction, s.Thread, s.GroupID
 	m.Contact, m.Profiles = s.Person(), json.RawMessage(s.Profiles)
@@ -102,13 +102,14 @@ func (p *Partition) liveMessage(l *liveChange, msg *split.Message, side *people.
 	p.put(&e, l.o, p.threadKey(&m, e.id), p.message(&m))
 }
 
-// firstVersion gives an event of a message its id and tells whether it is to leave. Of each rank one leaves, but of edits
-// each.
+// firstVersion sets the id of a message's event, and reports whether the event leaves. One event of each rank
+// leaves, but every different edit.
 func (p *Partition) firstVersion(e *event, l *liveChange, key schemas.Hash, msg *split.Message, rank schemas.Rank) bool {
 	o, message := l.o, l.n.known(schemas.MessageEventID(e.ceType, key, 0))
 	if l.standby() {
 		if p.left(o, o.ReceivedAt, message, rank) {
-			// Of edits each leaves, so that of the message says nothing of this one, unless it was revoked.
+			// Every different edit leaves. So an earlier event of the message does not exclude this edit, unless the
+			// message was revoked.
 			was, _ := p.recent.Lookup(o.ReceivedAt, message)
 			edit := l.n.known(schemas.MessageEventID(e.ceType, p.editKey(l.c, key, msg), rank))
 			if rank != schemas.RankEdit || was > rank || p.left(o, o.ReceivedAt, edit, schemas.RankPlaceholder) {
@@ -131,16 +132,16 @@ func (p *Partition) firstVersion(e *event, l *liveChange, key schemas.Hash, msg 
 	return p.first(o, o.ReceivedAt, e.id, l.n.known(e.id), rank)
 }
 
-// left tells whether the real one of a copy on standby left already, at this rank or a higher one.
+// left reports whether the original of a copy on standby has left already, at this rank or a higher one.
 func (p *Partition) left(o *Origin, at time.Time, key schemas.Hash, rank schemas.Rank) bool {
 	if o.Requeue.event() != "" {
-		return false // it names what it wants
+		return false // it names the requested event
 	}
 	was, seen := p.recent.Lookup(at, key)
 	return seen && was >= rank
 }
 
-// firstBytes tells whether a status or an error, which all its bytes identify, is to leave, and under which id.
+// firstBytes sets the id of a status or an error, which all its bytes identify, and reports whether it leaves.
 func (p *Partition) firstBytes(l *liveChange, id schemas.Hash) (schemas.Hash, bool) {
 	if l.standby() {
 		if p.left(l.o, l.o.ReceivedAt, l.n.known(id), schemas.RankConcrete) {
@@ -151,8 +152,9 @@ func (p *Partition) firstBytes(l *liveChange, id schemas.Hash) (schemas.Hash, bo
 	return id, p.first(l.o, l.o.ReceivedAt, id, l.n.known(id), schemas.RankConcrete)
 }
 
-// status emits a status. One message has several, and they may run backwards: each is an event of its own. Several may be
-// of one second: of the participants of a group, of a payment, with different errors. So all bytes tell two apart.
+// status emits a status. A message has several statuses, also out of order, and each is a separate event. Several
+// can have the same second: of the participants of a group, of a payment, with different errors. So all bytes are
+// part of their identity.
 func (p *Partition) status(l *liveChange, msg *split.Message) {
 	var b [20]byte
 	at := strconv.AppendInt(b[:0], msg.Timestamp, 10)
@@ -173,18 +175,18 @@ func (p *Partition) status(l *liveChange, msg *split.Message) {
 	p.put(&e, l.o, p.threadKey(&m, e.id), p.message(&m))
 }
 
-// failure emits the errors that a value has beside, or instead of, its messages: one event each.
+// failure emits the errors beside, or instead of, the messages of a value, one event each.
 func (p *Partition) failure(l *liveChange) {
 	var errs []json.RawMessage
 	switch {
-	case l.c.Errors[0] == '{': // one without its array
+	case l.c.Errors[0] == '{': // a single error without its array
 		errs = []json.RawMessage{l.c.Errors}
 	case json.Unmarshal(l.c.Errors, &errs) != nil:
 		p.other(l.o, l.c) // text, or a number
 		return
 	}
 	odd := false
-	value := schemas.HashBytes(p.content(l.c, l.c.Value)).AppendHex(nil) // once for all: there may be many errors in a long value
+	value := schemas.HashBytes(p.content(l.c, l.c.Value)).AppendHex(nil) // once for all: a long value may have many errors
 	for i, failure := range errs {
 		if len(failure) == 0 || failure[0] != '{' {
 			odd = true
@@ -210,10 +212,10 @@ func (p *Partition) failure(l *liveChange) {
 	}
 }
 
-// keyOfErrors is the second part of the key of an error that names nobody: those of a number stay in order.
+// keyOfErrors is the second part of the key of an error without a recipient. It keeps those of a number in order.
 const keyOfErrors = "errors"
 
-// recipientOf is whom an error says that it is about, if it does.
+// recipientOf returns the recipient that an error names, if any.
 func recipientOf(failure json.RawMessage) people.Who {
 	text := func(raw json.RawMessage) (id []byte) {
 		var s string

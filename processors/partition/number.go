@@ -15,36 +15,36 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// number is all that is known of one phone number of one WABA.
+// number is the state of one phone number of one WABA.
 type number struct {
 	key      string // escaped "waba/phone_number_id", in state keys
 	id       history.Identity
 	source   []byte       // ce_source
-	wabaHash schemas.Hash // of its WABA: see known
+	wabaHash schemas.Hash // hash of its WABA: see known
 	history  *history.Number
 	media    *media.Book
 
 	told bool // its identity is in `state`
-	// introduced: the partition of its id knows its WABA. moved: it has none, and its sync goes on under its WABA; removing: what
-	// was told of that until then is to be taken back. again: its sync is told again as it is.
+	// introduced: the partition of its id knows its WABA. moved: it has no WABA, and its sync continues under its
+	// WABA. removing: its sync up to that time has to be removed. again: its sync is emitted again unchanged.
 	introduced, moved, again bool
-	removing                 time.Time // zero: it is not
-	named                    time.Time // when the first live webhook was received that named it; see introduce
-	displayAt                time.Time // when that was received from which its display number is
+	removing                 time.Time // zero: nothing has to be removed
+	named                    time.Time // receipt of the first live webhook that named it; see introduce
+	displayAt                time.Time // receipt of the webhook that its display number is from
 
 	business      *business
 	share         *sourceShare
 	phone         string  // its display number, see phoneKey
-	heard         int     // how many of the business's fresh account events it was told
-	usedMS        int64   // when it was heard of last, see usedPrecision; 0: not known
+	heard         int     // how many of the business's fresh account events it has applied
+	usedMS        int64   // when it was used last, see usedPrecision; 0: not known
 	before, after *number // of recency
 
-	active  int64  // when something last showed it connected, in Unix milliseconds; 0 after a restart
-	live    bool   // a webhook of the live lane named it
+	active  int64  // when it was last seen connected, in Unix milliseconds; 0 after a restart
+	live    bool   // a webhook of raw.live named it
 	replay  string // the replay that wrote the last record that concerned it; "": none did
 	changed bool
 	wanting bool
-	behind  bool // records of its business wait: see setBehind
+	behind  bool // records of its business are deferred: see setBehind
 
 	// Of the schedule.
 	due       time.Time
@@ -53,8 +53,8 @@ type number struct {
 	stale     bool
 }
 
-// display is the number as people write it: as the change has it, else as the webhook had it that was received first, unless
-// that was after this one.
+// display returns the display number of the change. If the change has none, it is that of the webhook that was
+// received first, unless that was after this one.
 func (n *number) display(c *split.Change, receivedAt time.Time) []byte {
 	switch {
 	case len(c.DisplayPhoneNumber) > 0:
@@ -65,7 +65,8 @@ func (n *number) display(c *split.Change, receivedAt time.Time) []byte {
 	return bytesOf(n.id.DisplayPhoneNumber)
 }
 
-// show notes how a webhook writes the number. The one that was received first counts, whatever is processed first.
+// show notes the display number of a webhook. The webhook that was received first counts, in any order of
+// processing.
 func (n *number) show(display []byte, receivedAt time.Time) (changed bool) {
 	if len(display) == 0 || n.id.DisplayPhoneNumber != "" && !receivedAt.Before(n.displayAt) {
 		return false
@@ -78,8 +79,9 @@ func (n *number) show(display []byte, receivedAt time.Time) (changed bool) {
 	return changed
 }
 
-// known is under which key the partition knows something of the number again. Of one without a WABA, or with another one, it is
-// another key than of the same number: these two are of different partitions, or by chance of one, and that must not matter.
+// known returns the key under which the partition remembers something of the number. The same phone number under
+// another WABA, or without one, has other keys. Those are usually in different partitions, and the outcome must be
+// the same if they share one.
 func (n *number) known(key schemas.Hash) schemas.Hash {
 	if n.id.WABAID == "" {
 		key.Lo = ^key.Lo
@@ -90,13 +92,13 @@ func (n *number) known(key schemas.Hash) schemas.Hash {
 	return key
 }
 
-// numberKey is a number's place in state keys. Ids are digits in practice; escaping keeps keys of odd ones
+// numberKey returns a number's place in state keys. Ids are digits in practice; escaping keeps unusual ones
 // unambiguous.
 func numberKey(waba, phoneNumberID string) string {
 	return url.QueryEscape(waba) + "/" + url.QueryEscape(phoneNumberID)
 }
 
-// number finds or makes the number of a change. It is nil, and there is a reason, where there is no room for another one.
+// number finds or creates the number of a change. It returns nil and a reason if there is no room for another one.
 func (p *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason) {
 	waba, phoneNumberID, display := c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber
 	p.scratch = append(append(append(p.scratch[:0], waba...), '/'), phoneNumberID...)
@@ -112,7 +114,7 @@ func (p *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason)
 		p.pendingBoundaries.applyTo(n, p.now)
 	} else if n.show(display, o.ReceivedAt) {
 		n.history.Name(n.id)
-		p.applyFreshEvents(n) // as what it was until now
+		p.applyFreshEvents(n) // events up to now are applied under its former display number
 		n.business.named(n)
 	}
 	p.applyFreshEvents(n)
@@ -134,7 +136,7 @@ func (p *Partition) addNumber(id history.Identity) *number {
 	p.numbersOfWindows(n)
 	p.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
 	n.business = p.business(id.WABAID)
-	n.heard = len(n.business.fresh) // it hears of them from announced
+	n.heard = len(n.business.fresh) // pendingBoundaries applies these
 	n.business.numbers = append(n.business.numbers, n)
 	n.business.named(n)
 	p.recency.push(n)
@@ -142,14 +144,14 @@ func (p *Partition) addNumber(id history.Identity) *number {
 	return n
 }
 
-// State keys: a kind, the number, and what the number's parts call it.
+// State keys: a kind, the number, and the key within the kind.
 const (
 	stateNumber  = "n|" // n|waba/number: identity
 	stateHistory = "h|" // h|waba/number|key of package history
 	stateMedia   = "m|" // m|waba/number|key of package media
 	stateRecent  = "r|" // r|bucket|page: see pages
 	stateReplay  = "y|" // y|id of a replay: see replay
-	// b|waba: account events, see announced
+	// b|waba: account events, see pendingBoundaries
 	stateAnnounced = "b|"
 	// e|waba: the account events without a time, see undated
 	stateUndated = "e|"
@@ -238,7 +240,7 @@ func (p *Partition) flushNumber(n *number) {
 		}
 		e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSync, source: n.source, time: timeOf(&s), subject: []byte(n.id.PhoneNumberID)}
 		value := p.value(&s, 1024)
-		// The id is a function of the state told, so that a transaction that is done again tells the same.
+		// The id is a function of the emitted state. So a repeated transaction emits the same id.
 		e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSync), []byte(n.key), value)
 		if n.again {
 			n.again = false
@@ -248,8 +250,8 @@ func (p *Partition) flushNumber(n *number) {
 	}
 }
 
-// concerns notes whether a record that concerns a number was written by a replay. What is told of its sync is an event of
-// the replay then, until something else concerns it: also what time brings about later.
+// concerns notes whether a replay wrote the record. The syncs of the number then belong to the replay, also those
+// caused by time, until another record concerns the number.
 func (p *Partition) concerns(o *Origin, n *number) {
 	var id string
 	if o.Replay != nil {
@@ -259,13 +261,13 @@ func (p *Partition) concerns(o *Origin, n *number) {
 }
 
 func (p *Partition) concernedBy(n *number, replay string) {
-	if n.replay == replay || p.outer != nil { // a replay state tells no syncs
+	if n.replay == replay || p.outer != nil { // a replay state emits no syncs
 		return
 	}
 	n.replay, n.told = strings.Clone(replay), false
 }
 
-// ofReplay is the header of an event that a replay brought about.
+// ofReplay returns the header of an event that a replay caused; nil: none did.
 func (n *number) ofReplay() []Header {
 	if n.replay == "" {
 		return nil
@@ -273,12 +275,12 @@ func (n *number) ofReplay() []Header {
 	return []Header{{schemas.HeaderReplay, []byte(n.replay)}}
 }
 
-// retell lets a number's sync be told even where nothing changed.
+// retell makes the sync of a number be emitted again, even if nothing changed.
 func (p *Partition) retell(n *number) {
 	n.again = n.history.Retell()
 }
 
-// timeOf is when the state of a sync came about.
+// timeOf returns the time of a sync's state.
 func timeOf(s *schemas.Sync) time.Time {
 	if s.EndedAt != nil && s.EndedAt.After(s.LastAt) {
 		return *s.EndedAt
@@ -291,7 +293,7 @@ func (p *Partition) state(key, value []byte) {
 	p.out(Record{Topic: schemas.TopicState, Partition: p.cfg.Partition, Key: key, Value: value})
 }
 
-// RestoreState takes the newest record of one key of the `state` topic.
+// RestoreState restores the newest record of one key of the `state` topic.
 func (p *Partition) RestoreState(key string, value []byte) error {
 	kind, rest := key, ""
 	if len(key) > 2 {
@@ -358,12 +360,12 @@ func (p *Partition) restoring(waba, phoneNumberID string) *number {
 	return p.addNumber(history.Identity{WABAID: waba, PhoneNumberID: phoneNumberID})
 }
 
-// RestoreContact takes one record of the `contacts` topic, in offset order.
+// RestoreContact restores one record of the `contacts` topic, in offset order.
 func (p *Partition) RestoreContact(key []byte, header func(string) []byte, removed bool) error {
 	return p.contacts.Restore(key, header, removed)
 }
 
-// Restored ends the restoration.
+// Restored ends the restore.
 func (p *Partition) Restored() error {
 	p.deferral.restored(p)
 	all := make([]*number, 0, p.recency.n)
@@ -391,7 +393,7 @@ func (p *Partition) Restored() error {
 	return nil
 }
 
-// Incomplete is how many records were missing from the state when it was restored: they were lost with the log that held them.
+// Incomplete returns the number of state records that were missing at the restore, because their log was lost.
 func (p *Partition) Incomplete() (n int) {
 	p.recency.each(func(number *number) { n += number.history.Incomplete() })
 	for _, r := range p.replays.open {

@@ -9,8 +9,8 @@ import (
 	"github.com/coexstream/coexstream/processors/people"
 )
 
-// dedupBuckets cuts the de-duplication window: a message is remembered for the window and at most an
-// eighth more.
+// dedupBuckets divides the deduplication window into buckets that expire as a whole. So a message is remembered for
+// the window and at most an eighth more.
 const dedupBuckets = 8
 
 // Partition is the state of one partition.
@@ -22,14 +22,14 @@ type Partition struct {
 	businesses   map[string]*business    // by WABA
 	sourceShares map[string]*sourceShare // by name of the source
 	recency      recency
-	changed      []*number   // numbers to look at in Flush
-	wanting      []*number   // numbers whose next chunk has to be read again
-	untold       []*business // those with account events of which not all numbers were told
+	changed      []*number   // numbers that Flush has to look at
+	wanting      []*number   // numbers that need a held chunk, in the order of NextHeld
+	untold       []*business // those with account events that not all of their numbers have applied
 
 	schedule schedule
-	ticked   time.Time // until when what was due has happened
+	ticked   time.Time // all that was due until then has been done
 	replays  replays
-	outer    *Partition // of a replay state: the partition whose state is the live one
+	outer    *Partition // of a replay state: the partition with the live state
 
 	contacts          *contacts.Book
 	recent            *dedup.Recent
@@ -41,11 +41,11 @@ type Partition struct {
 
 	offers []offered
 	holds  bool // see Holds
-	unfit  bool // the change that is processed was to leave as it is, and must not: see split.Change.Loose
+	unfit  bool // the present change cannot leave verbatim, as it would have to: see split.Change.Loose
 
 	now  time.Time // the newest ReceivedAt, or the time of the last tick
 	turn turnUse
-	// inParts is whether the body that is processed may leave in parts.
+	// inParts reports whether the present body may leave in parts.
 	inParts bool
 
 	*Workspace
@@ -56,7 +56,7 @@ type Partition struct {
 	effects []contacts.Effect
 }
 
-// New makes a partition that knows nothing yet.
+// New makes a partition without any state.
 func New(cfg Config) (*Partition, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -74,13 +74,13 @@ func New(cfg Config) (*Partition, error) {
 	}, nil
 }
 
-// Begin begins a transaction's work: it says where emitted records go, and lends memory for them. The owner
-// may lend the same workspace to another partition once the transaction has ended.
+// Begin begins the work of a transaction. out receives the records, and w is the memory for them. The owner may use
+// the workspace for another partition after the transaction has ended.
 func (p *Partition) Begin(out Output, w *Workspace) {
 	p.out, p.Workspace = out, w
 	p.counts.reset()
 	if cap(p.scratch) > scratchBytesMax {
-		p.scratch = nil // a giant was hashed
+		p.scratch = nil // a very long text was hashed
 	}
 	if cap(p.compact) > scratchBytesMax {
 		p.compact = nil
@@ -88,10 +88,10 @@ func (p *Partition) Begin(out Output, w *Workspace) {
 	p.beginReplayStates()
 }
 
-// scratchBytesMax is what is kept of the memory in which ids are put together.
+// scratchBytesMax is the maximum memory for building ids that is kept between transactions.
 const scratchBytesMax = 64 << 10
 
-// touch marks a number as one whose state may have changed.
+// touch notes that the state of a number may have changed.
 func (p *Partition) touch(n *number) {
 	p.schedule.touched(n)
 	if !n.changed {
@@ -100,5 +100,5 @@ func (p *Partition) touch(n *number) {
 	}
 }
 
-// Counts is what happened since Begin.
+// Counts returns the counters since Begin.
 func (p *Partition) Counts() Counts { return p.counts.snapshot() }

@@ -9,13 +9,13 @@ import (
 	"github.com/coexstream/coexstream/processors/split"
 )
 
-// PiecesMin is how many chunks of a body wait before they are made pieces of their own: it costs less to cut the body again
-// for as few.
+// PiecesMin is the number of waiting chunks of a body from which they become pieces. For fewer of them it is cheaper
+// to parse the body again.
 const PiecesMin = 8
 
-// Pieces copies the chunks of a body that wait, so that each can be released without the rest of its body, in the order in
-// which they will leave. It is for what Webhook or Release has just processed, before other bytes take its place; nil where few
-// wait, or the body has to be there as a whole.
+// Pieces copies the waiting chunks of a body, in the order in which they will leave. Each can then be released
+// without the rest of its body. o and b are the record that Webhook or Release has just processed, before its bytes
+// are reused. It returns nil if few chunks wait, or if the whole body is needed.
 func (p *Partition) Pieces(o *Origin, b *split.Body) []*split.Piece {
 	if o.Requeue != nil || !b.ManyChunks(PiecesMin) {
 		return nil

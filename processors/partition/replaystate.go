@@ -8,17 +8,17 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// replayState is the state that a replay into the topics from which it was read has for itself: windows, known
-// messages and waiting follow-ups of another time than the live ones. It begins empty and is given up at the
-// replay's end. It is a partition of its own, whose outer one lends it what is one for both: the table of contacts,
-// where the newest wins whoever tells it, and the numbers of the windows.
+// replayState is the separate state of a replay into the topics that it was read from: its own windows, seen
+// messages and waiting follow-ups. It begins empty and is discarded at the end of the replay. It is a partition of
+// its own within the outer one. The two share the table of contacts, where the newest change wins in any order, and
+// the numbers of the windows.
 //
-// What it emits leaves as it is, but for syncs, whose newest record is the live one, and its state, which stands
-// under keys of its own.
+// Its events leave unchanged, but no syncs, because their newest record is the live one. Its state is written under
+// separate keys.
 type replayState struct {
 	*Partition
-	keys   map[string]bool // of its records on `state`
-	ending bool            // its replay has ended: what it holds leaves, then it goes
+	keys   map[string]bool // keys of its records on `state`
+	ending bool            // its replay has ended; it is discarded when all that it holds has left
 }
 
 const stateReplayState = "p|" // p|id|key of the replay state's state
@@ -35,7 +35,7 @@ func (p *Partition) newReplayState(id string) *replayState {
 	return s
 }
 
-// replayStateRecord passes a record of a replay state on.
+// replayStateRecord passes on a record that a replay state emitted.
 func (p *Partition) replayStateRecord(s *replayState, id string, r Record) {
 	switch r.Topic {
 	case schemas.TopicSyncs:
@@ -72,7 +72,8 @@ func (p *Partition) eachReplayState(do func(*replayState)) {
 	}
 }
 
-// PassFor is Pass for a record of raw.bulk: of a replay with a state of its own, it is that state's time.
+// PassFor is Pass for a record of raw.bulk. For a replay with a state of its own, only the time of that state
+// passes.
 func (p *Partition) PassFor(o *Origin, at time.Time) {
 	if o.Replay == nil || !o.Replay.Own {
 		p.Pass(at)
@@ -81,7 +82,7 @@ func (p *Partition) PassFor(o *Origin, at time.Time) {
 	}
 }
 
-// finish lets everything leave that a replay state holds, as if its time went on for ever.
+// finish lets all chunks and follow-ups of a replay state leave, as if its time continued without an end.
 func (s *replayState) finish(last time.Time) {
 	s.ending = true
 	s.ticked = last.AddDate(100, 0, 0)
@@ -95,7 +96,7 @@ func (s *replayState) finish(last time.Time) {
 	}
 }
 
-// beginReplayStates lends the replay states what a transaction's work needs.
+// beginReplayStates gives the replay states the workspace of the transaction.
 func (p *Partition) beginReplayStates() {
 	p.eachReplayState(func(s *replayState) {
 		s.Workspace = p.Workspace
@@ -103,7 +104,7 @@ func (p *Partition) beginReplayStates() {
 	})
 }
 
-// flushReplayStates ends the transaction's work of the replay states, and gives up those that are done.
+// flushReplayStates flushes the replay states, and discards those that have ended.
 func (p *Partition) flushReplayStates() {
 	for i := len(p.replays.open) - 1; i >= 0; i-- {
 		r := p.replays.open[i]
@@ -123,7 +124,7 @@ func (p *Partition) flushReplayStates() {
 	}
 }
 
-// restoreReplayState takes a record of a replay state's state.
+// restoreReplayState restores a record of a replay state.
 func (p *Partition) restoreReplayState(rest string, value []byte) error {
 	id, key, _ := strings.Cut(rest, "|")
 	r := p.replays.find(id)
@@ -137,7 +138,8 @@ func (p *Partition) restoreReplayState(rest string, value []byte) error {
 	return r.own.RestoreState(key, value)
 }
 
-// numbersOfWindows lets a replay state count the windows of a number as the live state does, where that remembers them.
+// numbersOfWindows numbers the windows of a replay state like those of the live state, as far as that remembers
+// them.
 func (p *Partition) numbersOfWindows(n *number) {
 	if p.outer == nil {
 		return
@@ -151,8 +153,8 @@ func (p *Partition) numbersOfWindows(n *number) {
 	})
 }
 
-// findPlaceholder is the placeholder of a message: for a replay state also one that the live state knows, of a chunk
-// that is not replayed.
+// findPlaceholder finds the placeholder of a message. A replay state also finds those of the live state, because
+// their chunk may not be replayed.
 func (p *Partition) findPlaceholder(n *number, key schemas.Hash) (media.Placeholder, bool) {
 	found, ok := n.media.Find(key)
 	if !ok && p.outer != nil {

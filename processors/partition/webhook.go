@@ -7,8 +7,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Webhook takes one raw record that was split. Parts of businesses of other partitions are passed on to
-// them; what cannot be understood goes to `other` or `dlq`.
+// Webhook processes one raw record and its parsed body. Changes of businesses of other partitions are rerouted.
+// Parts that cannot be processed go to `other` or `dlq`.
 func (p *Partition) Webhook(o *Origin, b *split.Body) {
 	p.holds = false
 	if s := p.replayStateOf(o); s != nil {
@@ -19,8 +19,8 @@ func (p *Partition) Webhook(o *Origin, b *split.Body) {
 	p.process(o, b, &progress{}, false)
 }
 
-// process takes a body from where its progress says on, to the end, or as far as there is room for it where it may leave
-// in parts.
+// process processes a body from its progress on. If inParts is set, it may stop when the turn has reached its limit.
+// whole reports whether nothing is left.
 func (p *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool) (whole bool) {
 	p.holds = false
 	p.turn.begin()
@@ -39,7 +39,7 @@ func (p *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool
 			continue
 		}
 		c := &b.Changes[i]
-		if at.item > 0 { // it was found out whose it is, and is processed here
+		if at.item > 0 { // its business was determined with an earlier part, and it is processed here
 			if c.WABA = nil; at.waba != "" {
 				c.WABA = []byte(at.waba)
 			}
@@ -59,7 +59,7 @@ func (p *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool
 		business := businessOf(c)
 		if len(business) == 0 {
 			switch {
-			case o.Replay != nil && o.Replay.Extra: // the copy in the record's own partition tells it
+			case o.Replay != nil && o.Replay.Extra: // the copy in the record's own partition reports it
 			case c.Refused:
 				f.odd(i, c)
 			default:
@@ -71,7 +71,7 @@ func (p *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool
 			// A replay has written the record to that partition, too. A letter with one event belongs to this partition.
 			switch {
 			case o.Replay != nil || o.Requeue.event() != "":
-			case c.Over: // its parts are counted with this body's
+			case c.Over: // its parts are counted with those of this body
 				f.odd(i, c)
 				f.wholly()
 			default:
@@ -83,7 +83,8 @@ func (p *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool
 			f.odd(i, c)
 			continue
 		}
-		// The partition of the number's id knows whose number it is. It may be another's, and a replay does not know that.
+		// The partition of the number's id knows its WABA, which may belong to another partition. A replay does not
+		// know that.
 		if len(c.WABA) == 0 {
 			p.attribute(o, c)
 			if to := p.cfg.PartitionOf(businessOf(c)); to != p.cfg.Partition {
@@ -109,14 +110,14 @@ func (p *Partition) process(o *Origin, b *split.Body, at *progress, inParts bool
 	if len(b.Changes) == 0 && (o.Replay == nil || !o.Replay.Extra) {
 		f.reason = schemas.ReasonEmpty
 	}
-	if f.reason != "" && o.Requeue.event() == "" { // of a letter of one event the rest had its own
+	if f.reason != "" && o.Requeue.event() == "" { // for a letter with one event, the rest had a letter of its own
 		p.DeadLetter(o, f.reason, f.text(), f.headers(b)...)
 	}
 	return true
 }
 
-// whole takes the change at which a body is, and notes what of it could not be processed. It is false where the rest of the
-// change has to wait.
+// whole processes the present change, and notes which parts could not be processed. It returns false if the rest of
+// the change has to wait.
 func (p *Partition) whole(h inHand, c *split.Change, at *progress) bool {
 	p.unfit = at.unfit
 	reason, whole := p.change(h, c, at)
@@ -139,7 +140,7 @@ func (p *Partition) whole(h inHand, c *split.Change, at *progress) bool {
 // unless the chunk is given up.
 func (p *Partition) Holds() bool { return p.holds }
 
-// businessOf is what decides the partition: the WABA, or the number where the envelope names no WABA.
+// businessOf returns the key that decides the partition: the WABA, or the number if the envelope names no WABA.
 func businessOf(c *split.Change) []byte {
 	if len(c.WABA) > 0 {
 		return c.WABA
@@ -147,11 +148,11 @@ func businessOf(c *split.Change) []byte {
 	return c.PhoneNumberID
 }
 
-// inHand is a body whose bytes are at hand.
+// inHand is a body whose bytes are in memory.
 type inHand struct {
 	origin *Origin
 	body   *split.Body
-	again  bool // it was processed before, and has been read again
+	again  bool // it was processed before, and its record was read again
 }
 
 func (h inHand) holds(ref history.Ref) bool {
@@ -162,14 +163,14 @@ func (h inHand) holds(ref history.Ref) bool {
 	return c != nil
 }
 
-// Fields that are asked for by name.
+// Names of fields that the code compares with.
 const (
 	fieldHistory = "history"
 	fieldStandby = "standby"
 )
 
-// change routes one change of a business of this partition, from its first item that is not done on. The reason is set
-// when it belongs to `dlq`; whole is false where the rest has to wait.
+// change processes one change of a business of this partition, from its first item that was not processed yet.
+// reason is set if the change belongs to `dlq`. whole is false if the rest has to wait.
 func (p *Partition) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
 	if !c.HasOwnField() {
 		if event, ok := account.EventOf(c); ok {
@@ -182,7 +183,7 @@ func (p *Partition) change(h inHand, c *split.Change, at *progress) (reason sche
 	}
 	if c.Parts() == 0 && !h.origin.Moved {
 		if c.Cut == 0 && !c.Partial {
-			p.other(h.origin, c) // a known field with nothing in it that we know
+			p.other(h.origin, c) // a known field without any known part
 		}
 		return "", true
 	}

@@ -14,13 +14,13 @@ type historyErrors struct {
 	declined bool
 	others   []history.Error   // all but the decline
 	objects  []json.RawMessage // those of others, verbatim
-	odd      bool              // one of others is no object
+	odd      bool              // one of others is not an object
 }
 
 func (f *historyErrors) any() bool { return f.declined || len(f.others) > 0 }
 
-// errorsIn reads errors: an array of them, or one without its array. Their documents know one code, the decline; it counts
-// wherever it stands.
+// errorsIn parses errors: an array of them, or a single one. Only the code of the decline is documented; it counts
+// in both places.
 func errorsIn(raw []byte) (f historyErrors) {
 	for _, one := range split.ErrorsOf(raw) {
 		e, object := errorOf(one)
@@ -40,7 +40,7 @@ func errorsIn(raw []byte) (f historyErrors) {
 	return f
 }
 
-// errorOf reads one error. What is of another kind than expected counts as absent.
+// errorOf parses one error. A field of another type than expected counts as absent.
 func errorOf(raw []byte) (e history.Error, object bool) {
 	var fields struct {
 		Title   json.RawMessage `json:"title"`
@@ -51,13 +51,13 @@ func errorOf(raw []byte) (e history.Error, object bool) {
 	}
 	e.Code = split.CodeOf(raw)
 	if json.Unmarshal(fields.Title, &e.Title) != nil || e.Title == "" {
-		_ = json.Unmarshal(fields.Message, &e.Title) // some senders have that alone
+		_ = json.Unmarshal(fields.Message, &e.Title) // some senders have only that
 	}
 	return e, true
 }
 
-// failed tells a number's sync what a change says that went wrong: after its chunks, since they are of the sync that a
-// decline ends, and the declines first, since what stands beside one is of the declined sync.
+// failed passes the errors of a change to the number's sync. They come after its chunks, which belong to the sync
+// that a decline ends. Declines come first, because other errors beside one belong to the declined sync.
 func (p *Partition) failed(h inHand, c *split.Change, n *number) {
 	whole := errorsIn(c.Errors)
 	for _, decline := range c.Declines() {
@@ -67,7 +67,7 @@ func (p *Partition) failed(h inHand, c *split.Change, n *number) {
 		el := &c.History[i]
 		f := errorsIn(el.Errors)
 		if len(f.others) == 0 || len(el.Threads) > 0 {
-			continue // those beside messages were told with their chunk
+			continue // those beside messages were passed on with their chunk
 		}
 		if !f.declined {
 			p.otherPart(h.origin, c, el.Raw, i)
@@ -76,7 +76,7 @@ func (p *Partition) failed(h inHand, c *split.Change, n *number) {
 		failure.Errors, failure.Failed, failure.Again = f.others, true, false
 		p.offerChunk(n, h.origin, failure)
 	}
-	// Under another field errors are of what is live. They are events of their own in any case.
+	// Errors under another field belong to live items. They are separate events in any case.
 	if len(whole.others) > 0 && string(c.Field) == fieldHistory {
 		failure := history.Chunk{ReceivedAt: h.origin.ReceivedAt, Errors: whole.others, Failed: true}
 		parts := [][]byte{c.Content(nil, c.Value), strconv.AppendInt(nil, c.EntryTime, 10)}
@@ -88,7 +88,7 @@ func (p *Partition) failed(h inHand, c *split.Change, n *number) {
 	}
 }
 
-// beside passes on the errors of a chunk that has messages, too: those leave without them.
+// beside emits the errors of a chunk that has messages too. Its messages leave without them.
 func (p *Partition) beside(o *Origin, c *split.Change, element int, f *historyErrors) {
 	if f.odd {
 		p.other(o, c)

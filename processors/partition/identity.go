@@ -10,7 +10,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// content is JSON of a change as it counts in ids: see split.Change.Content. The result is valid until the next call.
+// content returns JSON of a change in the form that ids depend on: see split.Change.Content. It is valid until the
+// next call.
 func (p *Partition) content(c *split.Change, raw []byte) []byte {
 	content := c.Content(p.compact[:0], raw)
 	if len(content) > 0 && len(content) < len(raw) {
@@ -19,7 +20,7 @@ func (p *Partition) content(c *split.Change, raw []byte) []byte {
 	return content
 }
 
-// messageKey identifies a message by its wamid, or by its content where it has none.
+// messageKey identifies a message by its wamid, or without one by its content.
 func (p *Partition) messageKey(c *split.Change, phoneNumberID string, msg *split.Message) (key schemas.Hash) {
 	if len(msg.ID) > 0 {
 		key, p.scratch = schemas.MessageKey(p.scratch, bytesOf(phoneNumberID), msg.ID)
@@ -29,11 +30,11 @@ func (p *Partition) messageKey(c *split.Change, phoneNumberID string, msg *split
 	return key
 }
 
-// liveKey identifies a message or an echo of now: by the token of its wamid where it has one, since the same message may
-// come under the wamid with the user's phone number and under that with its business-scoped user id.
+// liveKey identifies a live message or echo by the token of its wamid, if it has one. The same message may have a
+// wamid with the user's phone number, and another one with the business-scoped user id.
 //
-// Messages of the past are identified by their whole wamid: those to a broadcast list have one token in all chats, and
-// are as many messages.
+// Messages of the past are identified by their whole wamid. Those to a broadcast list share one token in all chats,
+// but are different messages.
 func (p *Partition) liveKey(c *split.Change, n *number, msg *split.Message) (key schemas.Hash) {
 	if w, ok := schemas.ParseWAMID(msg.ID); ok {
 		key, p.scratch = schemas.HashParts(p.scratch, bytesOf(n.id.PhoneNumberID), keyOfToken, w.Token())
@@ -55,10 +56,10 @@ func (p *Partition) editKey(c *split.Change, message schemas.Hash, msg *split.Me
 	return schemas.EditKey(message, msg.Timestamp, p.content(c, content))
 }
 
-// ranks is never written to: events point into it.
+// ranks is never written: events point into it.
 var ranks = [...]schemas.Rank{schemas.RankPlaceholder, schemas.RankConcrete, schemas.RankEdit, schemas.RankRevoke}
 
-// classify sets how to read a message and which of its versions it is.
+// classify sets the rank of a message's event and the fields that explain it.
 func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
 	m.Rank = &ranks[rank]
 	switch string(msg.Type) {
@@ -78,10 +79,10 @@ func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
 	}
 }
 
-// A placeholder and its follow-up may have the two wamids of their message. So a placeholder stands under the token, and a
-// follow-up waits under it; whether it is that message's, the users in thread and wamid tell.
+// A placeholder and its follow-up may have the two different wamids of their message. So both are stored under the
+// token. The users in thread and wamid decide whether they belong to the same message.
 
-// joinKey is the key under which the follow-up of a message waits. key identifies the message.
+// joinKey returns the key under which the follow-up of a message waits. key identifies the message.
 func (p *Partition) joinKey(n *number, key schemas.Hash, wamid []byte) schemas.Hash {
 	if w, ok := schemas.ParseWAMID(wamid); ok {
 		return p.tokenKey(n, &w, keyOfToken)
@@ -89,8 +90,8 @@ func (p *Partition) joinKey(n *number, key schemas.Hash, wamid []byte) schemas.H
 	return key
 }
 
-// wamidToken is the token of a wamid, by which readers join what has the two wamids of one message. It is empty where the
-// wamid has none.
+// wamidToken returns the token of a wamid, by which readers join the events with the two wamids of one message. It
+// is empty if the wamid has none.
 func (p *Partition) wamidToken(wamid []byte) string {
 	w, ok := schemas.ParseWAMID(wamid)
 	if !ok {
@@ -104,10 +105,10 @@ func (p *Partition) tokenKey(n *number, w *schemas.ScopedWAMID, kind []byte) (ke
 	return key
 }
 
-// keyOfSeveral marks a token of which several chats have placeholders: those of a message to a broadcast list.
+// keyOfSeveral marks a token with placeholders in several chats: those of a message to a broadcast list.
 var keyOfSeveral = []byte("several")
 
-// remember keeps a placeholder that left, and gives the follow-ups that waited for it or for one with its token.
+// remember stores a placeholder that left. It returns the follow-ups that waited for it, or for one with its token.
 func (p *Partition) remember(n *number, key schemas.Hash, wamid []byte, known media.Placeholder, receivedAt time.Time) []media.FollowUp {
 	w, ok := schemas.ParseWAMID(wamid)
 	if !ok {
@@ -128,13 +129,14 @@ func (p *Partition) remember(n *number, key schemas.Hash, wamid []byte, known me
 	return n.media.Placeholder(receivedAt, token, known)
 }
 
-// hasPlaceholders tells whether placeholderOf can find any.
+// hasPlaceholders reports whether placeholderOf can find any.
 func (p *Partition) hasPlaceholders(n *number) bool {
 	known, _ := n.media.Len()
 	return known > 0 || p.outer != nil
 }
 
-// placeholderOf is the placeholder of a follow-up: that with its wamid, else that with the other wamid of its message.
+// placeholderOf returns the placeholder of a follow-up: the one with its wamid, or with the other wamid of its
+// message.
 func (p *Partition) placeholderOf(n *number, key schemas.Hash, msg *split.Message) (found media.Placeholder, ok bool) {
 	if found, ok = p.findPlaceholder(n, key); ok {
 		return found, true
@@ -150,7 +152,7 @@ func (p *Partition) placeholderOf(n *number, key schemas.Hash, msg *split.Messag
 	if sameUser(user, thread) {
 		return found, true
 	}
-	// Of two phone numbers, or two business-scoped ids, the one is not the other.
+	// Two different phone numbers, or two different business-scoped ids, are two users.
 	_, several := p.findPlaceholder(n, p.tokenKey(n, &w, keyOfSeveral))
 	if several || identity.IsUserID(user) == identity.IsUserID(thread) {
 		return media.Placeholder{}, false
@@ -160,7 +162,8 @@ func (p *Partition) placeholderOf(n *number, key schemas.Hash, msg *split.Messag
 
 func sameUser(a, b []byte) bool { return bytes.Equal(a, b) || identity.SamePhone(a, b) }
 
-// firstOfTwins tells whether no media follow-up left under the other wamid of a message whose placeholder is known.
+// firstOfTwins reports whether no media follow-up has left under the other wamid of a message with a known
+// placeholder.
 func (p *Partition) firstOfTwins(l *liveChange, wamid []byte, thread string, rank schemas.Rank) bool {
 	w, ok := schemas.ParseWAMID(wamid)
 	if !ok || l.o.Requeue.event() != "" {

@@ -13,26 +13,26 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// mediaFollowUp is a message or echo that is, or may be, the media follow-up of a past message. While it waits for its
-// placeholder it is in the `state` topic in this form.
+// mediaFollowUp is a message or echo that is, or may be, the media follow-up of a past message. In this form it
+// waits in `state` for its placeholder.
 type mediaFollowUp struct {
 	Key schemas.Hash
-	// Doubtful marks an echo that only looks like one: without a placeholder it is an echo after all.
+	// Doubtful marks an echo that only looks like a follow-up: without a placeholder it is an echo.
 	Doubtful   bool
 	Echo       bool // from message_echoes[]
 	Message    split.Message
 	Side       *people.Side `json:",omitempty"` // nil in records of earlier versions
 	Profiles   []byte       // of the Side
-	Display    []byte       `json:",omitempty"` // the business's number as the webhook has it
+	Display    []byte       `json:",omitempty"` // the business's number as in the webhook
 	Origin     []byte
 	Source     []byte `json:",omitempty"`
 	ReceivedAt time.Time
 	Standby    bool   `json:",omitempty"`
 	Replay     []byte `json:",omitempty"`
-	Event      string `json:",omitempty"` // the only one that may leave; see Requeue
+	Event      string `json:",omitempty"` // the requested event of a requeue; empty: all. See Requeue
 }
 
-// placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
+// placeholder stores a placeholder that left, and emits the follow-ups that waited for it.
 func (p *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
 	known := media.Placeholder{Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction}
 	waited := p.remember(n, key, bytesOf(m.WAMID), known, receivedAt)
@@ -40,7 +40,7 @@ func (p *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message,
 	for i := range waited {
 		assets[i] = mediaFollowUpOf(waited[i])
 	}
-	// Of several the one that was received first leaves, whichever came to this partition first.
+	// Of several follow-ups the one that was received first leaves, in any order of processing.
 	order := make([]int, len(assets))
 	for i := range order {
 		order[i] = i
@@ -48,7 +48,7 @@ func (p *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message,
 	slices.SortStableFunc(order, func(i, j int) int { return assets[i].ReceivedAt.Compare(assets[j].ReceivedAt) })
 	for _, i := range order {
 		w, a := waited[i], assets[i]
-		// A message to a broadcast list has its token in every chat: the others' follow-ups wait on.
+		// A message to a broadcast list has its token in each chat. The follow-ups of other chats continue to wait.
 		if _, joined := p.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
 			continue
 		}
@@ -70,7 +70,7 @@ func mediaFollowUpOf(w media.FollowUp) *mediaFollowUp {
 	return a
 }
 
-// pastMedia takes a message or echo that is, or may be, the media follow-up of a past message.
+// pastMedia processes a message or echo that is, or may be, the media follow-up of a past message.
 func (p *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	var known bool
 	if p.hasPlaceholders(l.n) {
@@ -100,7 +100,7 @@ func (p *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool
 	if l.o.Requeue != nil {
 		a.Event = l.o.Requeue.Event
 	}
-	// Its chunk can still come, also that of a sync that has not begun or has begun again.
+	// Its chunk can still come, also with a sync that has not begun or begins again.
 	if !known {
 		value, err := json.Marshal(a)
 		if err != nil {
@@ -114,8 +114,8 @@ func (p *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool
 	return true
 }
 
-// emitMediaFollowUp emits a follow-up: as media of the past, with what its placeholder says where that is known; or, for
-// an echo that only looked like one, as the echo that it is, marked historical.
+// emitMediaFollowUp emits a follow-up as past media, with the fields of its placeholder if that is known. An echo
+// that only looked like one is emitted as an echo, marked historical.
 func (p *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
 	msg := &a.Message
 	place, joined := p.placeholderOf(n, a.Key, msg)
@@ -137,7 +137,7 @@ func (p *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
 		p.liveMessage(l, msg, &side, a.Echo, ok && media.Before(msg.Timestamp, opened))
 		return
 	}
-	// One event a message, whatever the shapes in which its media follow-up came.
+	// Each message has one event, although its media follow-up may come in several forms.
 	rank := min(rankOf(msg), schemas.RankConcrete)
 	key, came := a.Key, false
 	if a.Standby {
@@ -170,7 +170,7 @@ func (p *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
 	p.put(&e, o, p.key(m.PhoneNumberID, cmp.Or(m.WAMID, id.Hex())), p.message(&m))
 }
 
-// sideOf is the other side of a follow-up, as it was when it came.
+// sideOf returns the other side of a follow-up, as it was at its receipt.
 func (p *Partition) sideOf(n *number, a *mediaFollowUp) people.Side {
 	if a.Side == nil {
 		side := *p.people.Message(&split.Change{}, bytesOf(n.id.DisplayPhoneNumber), &a.Message, a.Echo)

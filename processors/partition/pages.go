@@ -10,9 +10,9 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// pages writes what Recent remembers to the `state` topic, by bucket: r|<Unix milliseconds>|<page>. The
-// page under way is written again, longer, with every transaction until it is full; so a restore reads few
-// records, and a transaction writes at most one page.
+// pages writes the contents of Recent to the `state` topic, by bucket: r|<Unix milliseconds>|<page>. Each
+// transaction writes the last page again, longer, until it is full. So a restore reads few records, and a
+// transaction writes at most one page.
 type pages struct {
 	bucket time.Time
 	number uint32
@@ -23,7 +23,7 @@ type pages struct {
 
 const pageBytesMax = 400 * dedup.EntryBytes
 
-// raise remembers h in Recent and on the page, and tells whether an event of this rank leaves.
+// raise adds h to Recent and to the page, and reports whether an event of this rank leaves.
 func (p *Partition) raise(at time.Time, h schemas.Hash, r schemas.Rank) bool {
 	was, seen := p.recent.Raise(at, h, r)
 	if seen && r <= was {
@@ -44,7 +44,7 @@ func (p *Partition) raise(at time.Time, h schemas.Hash, r schemas.Rank) bool {
 	return true
 }
 
-// open starts a new page of a bucket, after those it has already.
+// open starts a new page of a bucket, after its existing ones.
 func (pg *pages) open(bucket time.Time) {
 	pg.bucket, pg.page, pg.number = bucket, pg.page[:0], 0
 	if last, ok := pg.last[bucket.UnixMilli()]; ok {
@@ -58,7 +58,7 @@ func (pg *pages) key(p *Partition, bucket int64, number uint32) []byte {
 	return p.arena.done(strconv.AppendUint(key, uint64(number), 10))
 }
 
-// flush writes the page under way, if it grew.
+// flush writes the last page, if it grew.
 func (pg *pages) flush(p *Partition) {
 	if !pg.dirty {
 		return
@@ -73,7 +73,7 @@ func (pg *pages) flush(p *Partition) {
 	p.state(pg.key(p, bucket, pg.number), value)
 }
 
-// expire forgets buckets that are older than the window, and their pages.
+// expire removes buckets that are older than the window, and their pages.
 func (pg *pages) expire(p *Partition, now time.Time) {
 	for _, start := range p.recent.Expired(now) {
 		bucket := start.UnixMilli()
@@ -90,7 +90,7 @@ func (pg *pages) expire(p *Partition, now time.Time) {
 	p.recent.Expire(now)
 }
 
-// restore takes a page.
+// restore restores a page.
 func (pg *pages) restore(p *Partition, rest string, value []byte) error {
 	b, n, ok := strings.Cut(rest, "|")
 	bucket, err := strconv.ParseInt(b, 10, 64)

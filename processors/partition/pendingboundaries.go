@@ -11,13 +11,14 @@ import (
 	"github.com/coexstream/coexstream/processors/history"
 )
 
-// pendingBoundaries are the account events of late that part onboardings, by WABA. Live goes before history, so that an event
-// may be processed before anything of its number is, although chunks of it were received earlier: they wait in
-// raw.bulk. A number that becomes known is told of the events then; those from before its first chunk part nothing.
+// pendingBoundaries are the recent account events that separate onboardings, by WABA. Live records are processed
+// before history. So an event may be processed before any record of its number, although chunks in raw.bulk were
+// received earlier. A number that becomes known applies the events then. Those from before its first chunk separate
+// nothing.
 type pendingBoundaries struct {
 	of      map[string][]pendingBoundary // by ReceivedAt
 	changed map[string]bool
-	oldest  time.Time // when the next one goes; zero: there is none
+	oldest  time.Time // when the next one expires; zero: there is none
 }
 
 type pendingBoundary struct {
@@ -26,9 +27,9 @@ type pendingBoundary struct {
 }
 
 const (
-	// announcedKept is for how long an event is remembered, in the time of the lane that carries history.
+	// announcedKept is how long an event is remembered, in the time of raw.bulk.
 	announcedKept = 24 * time.Hour
-	// announcedMax bounds what is remembered of one WABA. Beyond it the oldest goes.
+	// announcedMax bounds the events of one WABA. If there are more, the oldest are removed.
 	announcedMax = 64
 )
 
@@ -46,14 +47,14 @@ func (a *pendingBoundaries) add(waba string, e pendingBoundary) {
 	a.next(all)
 }
 
-// next notes when the first of a WABA's events goes.
+// next updates the time at which the first of a WABA's events expires.
 func (a *pendingBoundaries) next(all []pendingBoundary) {
 	if at := all[0].ReceivedAt.Add(announcedKept); a.oldest.IsZero() || at.Before(a.oldest) {
 		a.oldest = at
 	}
 }
 
-// applyTo tells a number that became known.
+// applyTo applies the events to a number that became known.
 func (a *pendingBoundaries) applyTo(n *number, now time.Time) {
 	for _, e := range a.of[n.id.WABAID] {
 		if account.Concerns([]byte(e.phone), n.id.DisplayPhoneNumber) {
@@ -62,7 +63,7 @@ func (a *pendingBoundaries) applyTo(n *number, now time.Time) {
 	}
 }
 
-// expire forgets what is old.
+// expire removes old events.
 func (a *pendingBoundaries) expire(now time.Time) {
 	if a.oldest.IsZero() || now.Before(a.oldest) {
 		return
@@ -97,7 +98,7 @@ type pendingBoundaryState struct {
 
 const announcedVersion = 1
 
-// flush writes what changed to `state`.
+// flush writes the changes to `state`.
 func (a *pendingBoundaries) flush(p *Partition) {
 	if len(a.changed) == 0 {
 		return
@@ -127,7 +128,7 @@ func (a *pendingBoundaries) flush(p *Partition) {
 	}
 }
 
-// restore takes a record of flush.
+// restore restores a record of flush.
 func (a *pendingBoundaries) restore(rest string, value []byte) error {
 	waba, err := url.QueryUnescape(rest)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// pastEvent is what an event of the topic history tells of the message that left.
+// pastEvent has the fields of an event of the topic history that identify its message.
 type pastEvent struct {
 	WABAID        string               `json:"waba_id"`
 	PhoneNumberID string               `json:"phone_number_id"`
@@ -18,8 +18,8 @@ type pastEvent struct {
 	Original      json.RawMessage      `json:"original"`
 }
 
-// Relearn takes an event of this partition's history, where the restored state is incomplete: its message is known again, and
-// does not leave once more. It comes after Restored, for all events that there are, and Relearned ends it.
+// Relearn processes an event of this partition's history topic if the restored state is incomplete. Later deliveries
+// of its message are then duplicates. Call it after Restored for all events, and Relearned at the end.
 func (p *Partition) Relearn(value []byte) error {
 	var e pastEvent
 	if err := json.Unmarshal(value, &e); err != nil {
@@ -49,7 +49,7 @@ func (p *Partition) Relearn(value []byte) error {
 	return nil
 }
 
-// Relearned ends what Relearn began.
+// Relearned ends the work of Relearn.
 func (p *Partition) Relearned() {
 	p.recency.each(func(n *number) {
 		n.history.Relearned()

@@ -10,9 +10,9 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// reroute passes a change on to the partition of its business, in an envelope of its own. A native body is one
-// change, and has no words for it but its own: it goes on as it is. A wrapped value stays one, so that what leaves of it is the same. The headers of the raw record go with it, and the
-// place where it came from.
+// reroute passes a change on to the partition of its business, in an envelope of its own. A native body has one
+// change, which Meta's envelope cannot express, so it is passed on unchanged. A wrapped value stays wrapped, so its
+// events are the same. The headers of the raw record and its place are passed on too.
 func (p *Partition) reroute(o *Origin, e split.Envelope, c *split.Change, partition int32) {
 	value := c.Raw
 	switch e {
@@ -26,23 +26,23 @@ func (p *Partition) reroute(o *Origin, e split.Envelope, c *split.Change, partit
 	for _, h := range o.Headers {
 		switch h.Key {
 		case schemas.HeaderContentEncoding, schemas.HeaderOrigin:
-			continue // the value is decoded, and the place is told below
+			continue // the value is decoded, and the place is added below
 		case schemas.HeaderReplayRole, schemas.HeaderWABA:
-			continue // it is the only copy of the change, and names its business
+			continue // the record is the only copy of the change, and names its business
 		case schemas.HeaderRequeue, schemas.HeaderDLQChanges, schemas.HeaderDLQPlaces:
-			continue // the change has been chosen; it is as good as any other from here on
+			continue // the change was chosen already; from here on it is like any other
 		}
 		hs = append(hs, h)
 	}
 	if (e == split.EnvelopeNative || e == split.EnvelopeWrapped) && len(c.WABA) > 0 {
-		hs = append(hs, Header{schemas.HeaderWABA, p.arena.copy(str(c.WABA))}) // the body need not name it
+		hs = append(hs, Header{schemas.HeaderWABA, p.arena.copy(str(c.WABA))}) // the body may not name it
 	}
 	hs = append(hs, Header{schemas.HeaderOrigin, p.place(o, c.Entry, c.Index)})
 	p.out(Record{Topic: schemas.TopicRerouted, Partition: partition, Key: p.arena.copy(str(businessOf(c))), Value: value, Headers: hs})
 	p.counts.Events[schemas.TopicRerouted]++
 }
 
-// enveloped puts a change into an envelope of Meta's.
+// enveloped returns a change in an envelope of Meta's.
 func (p *Partition) enveloped(c *split.Change) []byte {
 	value := p.arena.room(len(c.Value) + len(c.Raw) + len(c.EntryID) + 128)
 	value = append(value, `{"object":"whatsapp_business_account","entry":[{`...)
@@ -71,13 +71,13 @@ func (p *Partition) enveloped(c *split.Change) []byte {
 
 func quote(dst, s []byte) []byte {
 	q, err := jsontext.AppendQuote(dst, s)
-	if err != nil { // invalid UTF-8, which nothing is quoted from that is not refused
+	if err != nil { // invalid UTF-8; a text that is quoted here was checked before
 		return append(dst, `""`...)
 	}
 	return q
 }
 
-// other passes a change on that the pipeline does not know, unless its bytes are unfit to leave as they are.
+// other emits an unknown change on `other`, unless it cannot leave verbatim.
 func (p *Partition) other(o *Origin, c *split.Change) {
 	if c.Loose {
 		p.unfit = true
@@ -90,7 +90,7 @@ func (p *Partition) other(o *Origin, c *split.Change) {
 	p.otherPart(o, c, raw)
 }
 
-// otherPart passes on what of a change has no other topic: an object of it, at a place in it.
+// otherPart emits a part of a change that has no other topic: an object with its place.
 func (p *Partition) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
 	var id schemas.Hash
 	id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, p.content(c, raw))
@@ -109,7 +109,7 @@ func (p *Partition) otherPart(o *Origin, c *split.Change, raw []byte, path ...in
 	p.emit(&e, p.arena.copy(str(businessOf(c))), value)
 }
 
-// source is ce_source where no number is known.
+// source returns ce_source for a change without a known number.
 func (p *Partition) source(c *split.Change) []byte {
 	return p.arena.copy("/whatsapp/", numberKey(string(c.WABA), string(c.PhoneNumberID)))
 }

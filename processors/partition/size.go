@@ -6,37 +6,37 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Size is what a partition holds.
+// Size is the amount of state of a partition.
 type Size struct {
-	Numbers int // known
+	Numbers int // known numbers
 	Running int // numbers whose sync is open
 	Waiting int // numbers that hold chunks
 	Held    int // chunks held
-	Gaps    int // holes that were given up or lost, and not filled since
-	// Largest is how many numbers the business with the most of them has. Business is a hash of its WABA.
+	Gaps    int // gaps that were given up or lost, and not filled since
+	// Largest is the number of numbers of the largest business. Business is a hash of its WABA.
 	Largest  int
 	Business string
-	// OfSource is how many the source has that told of the most of them first, and Source its name.
+	// OfSource is the number of numbers of the source that named most of them first, and Source its name.
 	OfSource int
 	Source   string
 
-	Deferred           int // records that wait for a turn
+	Deferred           int // deferred records
 	DeferredBytes      int64
 	DeferredBusinesses int
 	Longest            Longest
 }
 
-// Longest is the business whose records wait the longest for a turn.
+// Longest is the business whose deferred records wait longest.
 type Longest struct {
 	Business string
 	Since    time.Time // when the first of them was received
 	Records  int       // 0: none waits
 }
 
-// businessHashLength is how much of a WABA's hash stands for it where its name may not stand.
+// businessHashLength is the length of the hash of a WABA, where its name must not be used.
 const businessHashLength = 12
 
-// Size counts over all numbers.
+// Size returns the size of the state.
 func (p *Partition) Size() Size {
 	s := Size{Numbers: p.recency.n}
 	p.deferral.size(&s)

@@ -2,9 +2,9 @@ package partition
 
 import "strings"
 
-// sourceShare counts the numbers of a source: those that its records named first.
+// sourceShare counts the numbers that records of a source named first.
 type sourceShare struct {
-	source  string // its name; empty: the record did not say, or an earlier version did not note it
+	source  string // its name; empty: the record had none, or an earlier version did not note it
 	numbers int
 }
 
@@ -17,7 +17,7 @@ func (p *Partition) sourceShare(source string) *sourceShare {
 	return m
 }
 
-// countNumber counts a number for a source, and for no other one.
+// countNumber counts a number for a source, and for no other source.
 func (p *Partition) countNumber(n *number, by *sourceShare) {
 	p.uncountNumber(n)
 	n.share = by
@@ -35,7 +35,7 @@ func (p *Partition) uncountNumber(n *number) {
 	}
 }
 
-// forgetOneOfSource forgets an idle number of a source, one of those of which nothing was heard for longest.
+// forgetOneOfSource forgets an idle number of a source, one of those unused for longest.
 func (p *Partition) forgetOneOfSource(m *sourceShare) bool {
 	n := p.recency.first
 	for range lookedAtMax {

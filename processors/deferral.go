@@ -20,7 +20,7 @@ type deferral struct {
 	shares deferred.Shares
 	// owed is how many bytes raw.bulk is ahead of the deferred records. It alternates both, so neither starves.
 	owed int64
-	// head is one more than the offset of the first record of raw.bulk, and mark is what was deferred when it became
+	// head is one more than the offset of the first record of raw.bulk, and mark is the mark of the queue when it became
 	// the first. See before.
 	head int64
 	mark uint64

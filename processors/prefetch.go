@@ -228,7 +228,7 @@ type prefetchReply struct {
 }
 
 // prefetch reads and parses the next item of the backlog on another goroutine, if live messages are expected and no
-// item is at hand. A transaction then avoids bulk work that it cannot interrupt soon. To parse a body of 3 MB takes
+// item is ready (isAtHand). A transaction then avoids bulk work that it cannot interrupt soon. To parse a body of 3 MB takes
 // about 6 ms, and to read a held one again takes as long.
 func (s *session) prefetch(ctx context.Context) {
 	now := s.p.deps.Now()

@@ -164,9 +164,9 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	return nil
 }
 
-// workBulk passes held chunks and records of raw.bulk to the core, until the records of one fetch, with what is left of the
-// last one, or the budget are used up. So few partitions keep a parsed body between their slots. Held chunks that may be released are released before the next record. So the events do not depend on where
-// transactions end.
+// workBulk passes held chunks and records of raw.bulk to the core. It ends when the budget is used up, or when the records
+// of one fetch, with all parts of the last one, are processed. So few partitions keep a parsed body between their slots.
+// Held chunks that may be released come before the next record. So the events do not depend on where transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
 	r.core.Bound(partition.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})

@@ -9,7 +9,7 @@ import (
 type ChunkRef = history.Ref
 
 // HeldChunk is a held chunk that leaves when its record has been read again. NextHeld returns it, and one call of
-// Release or Lost consumes it. The owner calls neither Webhook, Part, GoOn nor a function that lets time pass before.
+// Release or Lost consumes it. Before that call the owner passes no record and no time to the partition.
 type HeldChunk struct {
 	ref    ChunkRef
 	from   int

@@ -155,7 +155,7 @@ const (
 	stateAnnounced = "b|"
 	// e|waba: the account events without a time, see undated
 	stateUndated = "e|"
-	// c|phone_number_id/contact: changes of a contact that its row does not tell, see contacts.Book.TakeState
+	// c|phone_number_id/contact: changes of a contact that its row does not contain, see contacts.Book.TakeState
 	stateContacts = "c|"
 	// d|phone_number_id: see directory
 	// q| and o|: see deferral

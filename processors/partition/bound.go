@@ -55,6 +55,6 @@ func (p *Partition) fit(h inHand, d history.Departure) {
 		return
 	}
 	path := append(append(p.place(&Origin{}, c.Entry, c.Index)[1:], ".history."...), p.place(&Origin{}, element)[1:]...)
-	p.DeadLetter(h.origin, schemas.ReasonEventTooLong, "an event of this chunk is longer than the limit, which was lowered since",
+	p.DeadLetter(h.origin, schemas.ReasonEventTooLong, "an event of this chunk is longer than the limit, which was lowered after the chunk came",
 		Header{schemas.HeaderDLQChanges, p.place(&Origin{}, change)[1:]}, Header{schemas.HeaderDLQPlaces, path})
 }

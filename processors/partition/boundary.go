@@ -82,14 +82,14 @@ func (p *Partition) account(o *Origin, c *split.Change) {
 	} else {
 		p.emitAccount(e)
 	}
-	p.parted(e)
+	p.addBoundary(e)
 	p.undated.turns(v.WABAID, turn{ms: e.ReceivedMS, number: e.Number, event: e}, p.leaveAccount)
 }
 
 // leaveAccount emits a repetition that proved to be a separate event.
 func (p *Partition) leaveAccount(e *accountEvent) {
 	p.emitAccount(e)
-	p.parted(e)
+	p.addBoundary(e)
 }
 
 func (p *Partition) emitAccount(a *accountEvent) {
@@ -106,9 +106,9 @@ func (p *Partition) emitAccount(a *accountEvent) {
 	p.emit(&e, []byte(a.Key), a.Value)
 }
 
-// parted records an account event that separates two onboardings, for the known numbers of the WABA and for later
+// addBoundary records an account event that separates two onboardings, for the known numbers of the WABA and for later
 // ones.
-func (p *Partition) parted(e *accountEvent) {
+func (p *Partition) addBoundary(e *accountEvent) {
 	kind := account.KindOf([]byte(e.Event))
 	if kind == account.Neither {
 		return
@@ -116,7 +116,7 @@ func (p *Partition) parted(e *accountEvent) {
 	parts := history.Boundary{Opens: kind == account.Opens, Time: e.time, ReceivedAt: time.UnixMilli(e.ReceivedMS)}
 	p.pendingBoundaries.add(e.WABA, pendingBoundary{e.Phone, parts})
 	if b := p.businesses[e.WABA]; b != nil {
-		p.announce(b, freshEvent{phone: e.Number, parts: parts, begins: kind != account.Closes, named: timeOfMillis(e.NamedMS), replay: e.Replay})
+		p.addFreshEvent(b, freshEvent{phone: e.Number, parts: parts, begins: kind != account.Closes, named: timeOfMillis(e.NamedMS), replay: e.Replay})
 	}
 }
 

@@ -79,13 +79,13 @@ func (b *business) remove(n *number) {
 	}
 }
 
-// announce adds an account event for the known numbers.
-func (p *Partition) announce(b *business, e freshEvent) {
+// addFreshEvent adds an account event for the known numbers.
+func (p *Partition) addFreshEvent(b *business, e freshEvent) {
 	if len(b.numbers) == 0 {
 		return
 	}
 	if len(b.fresh) == 0 {
-		p.untold = append(p.untold, b)
+		p.unapplied = append(p.unapplied, b)
 	}
 	b.fresh = append(b.fresh, e)
 }
@@ -93,8 +93,8 @@ func (p *Partition) announce(b *business, e freshEvent) {
 // applyFreshEvents applies the account events to a number that it has not applied.
 func (p *Partition) applyFreshEvents(n *number) {
 	b := n.business
-	for ; n.heard < len(b.fresh); n.heard++ {
-		if e := &b.fresh[n.heard]; e.phone == "" || n.phone == "" || e.phone == n.phone {
+	for ; n.applied < len(b.fresh); n.applied++ {
+		if e := &b.fresh[n.applied]; e.phone == "" || n.phone == "" || e.phone == n.phone {
 			p.applyFreshEvent(n, e)
 		}
 	}
@@ -104,40 +104,40 @@ func (p *Partition) applyFreshEvent(n *number, e *freshEvent) {
 	n.history.Boundary(e.parts.ReceivedAt, e.parts)
 	p.concernedBy(n, e.replay)
 	if e.begins {
-		p.introduceAgain(n, told{e.named, e.replay})
+		p.introduceAgain(n, wabaReport{e.named, e.replay})
 	}
 	p.touch(n)
 }
 
-// heardMax bounds the events of one number, and those of all, that are applied at once: a number remembers no more.
-const heardMax = 64
+// appliedAtOnceMax bounds the events of one number, and those of all, that are applied at once: a number remembers no more.
+const appliedAtOnceMax = 64
 
 // applyFreshEventsToAll applies to all numbers the account events that they have not applied.
 func (p *Partition) applyFreshEventsToAll() {
-	for _, b := range p.untold {
+	for _, b := range p.unapplied {
 		of := map[string][]int{}
 		for i := range b.fresh {
 			list := append(of[b.fresh[i].phone], i)
-			of[b.fresh[i].phone] = list[max(len(list)-heardMax, 0):]
+			of[b.fresh[i].phone] = list[max(len(list)-appliedAtOnceMax, 0):]
 		}
 		every := of[""]
 		for _, n := range b.numbers {
 			var own []int
 			switch {
-			case n.heard == len(b.fresh):
+			case n.applied == len(b.fresh):
 			case n.phone == "":
-				n.heard = max(n.heard, len(b.fresh)-heardMax)
+				n.applied = max(n.applied, len(b.fresh)-appliedAtOnceMax)
 				p.applyFreshEvents(n)
 			default:
 				own = of[n.phone]
 				p.applyBothEvents(n, own, every)
 			}
-			n.heard = 0
+			n.applied = 0
 		}
 		b.fresh = nil
 	}
-	clear(p.untold)
-	p.untold = p.untold[:0]
+	clear(p.unapplied)
+	p.unapplied = p.unapplied[:0]
 }
 
 // applyBothEvents applies the events about a number and those about all numbers, in the order of arrival.
@@ -149,7 +149,7 @@ func (p *Partition) applyBothEvents(n *number, own, every []int) {
 		} else {
 			i, every = every[0], every[1:]
 		}
-		if i >= n.heard {
+		if i >= n.applied {
 			p.applyFreshEvent(n, &n.business.fresh[i])
 		}
 	}

@@ -101,7 +101,7 @@ func (p *Partition) advance(n *number, h inHand) {
 			return
 		}
 		if !h.holds(d.Ref) || p.turn.chunkWaits(h) {
-			p.want(n)
+			p.enqueueHeld(n)
 			return
 		}
 		c, el := h.body.Chunk(int(d.Ref.Change), int(d.Ref.Element))
@@ -116,7 +116,7 @@ func (p *Partition) advance(n *number, h inHand) {
 		}
 		p.turn.chunks++
 		if whole := p.leave(n, d, h.origin, c, el); !whole {
-			p.want(n)
+			p.enqueueHeld(n)
 			return
 		}
 	}

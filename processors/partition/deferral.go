@@ -13,8 +13,8 @@ import (
 type deferral struct {
 	queue deferred.Queue
 	begun *begun
-	// changed reports whether the state of begun has to be written; told, whether `state` has a record of it.
-	changed, told bool
+	// changed reports whether the state of begun has to be written; written, whether `state` has a record of it.
+	changed, written bool
 }
 
 // begun is a record that was taken from the queue, or a record of raw.bulk of which a part was processed. Its next
@@ -171,13 +171,13 @@ func (d *deferral) flush(p *Partition) {
 	d.changed = false
 	b := d.begun
 	if b == nil {
-		if d.told {
-			d.told = false
+		if d.written {
+			d.written = false
 			p.state(p.arena.copy(stateBegun), nil)
 		}
 		return
 	}
-	d.told = true
+	d.written = true
 	value, err := json.Marshal(begunRecord{begunVersion, b.Business, b.Topic.String(), b.Offset, b.ReceivedAt.UnixMilli(), b.Bytes, b.at.record()})
 	if err != nil {
 		panic(fmt.Sprintf("marshal of strings and numbers: %v", err))
@@ -197,7 +197,7 @@ func (d *deferral) restoreBegun(value []byte) error {
 	d.begun = &begun{at: r.progress()}
 	d.begun.Business, d.begun.Topic, d.begun.Offset = r.Business, topic, r.Offset
 	d.begun.ReceivedAt, d.begun.Bytes = time.UnixMilli(r.ReceivedMS), r.Bytes
-	d.told = true
+	d.written = true
 	return nil
 }
 

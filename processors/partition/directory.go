@@ -49,9 +49,9 @@ func (d *numberDirectory) keep(phoneNumberID string) {
 // stateDirectory is d|phone_number_id: see directory.Number.
 const stateDirectory = "d|"
 
-// told is a report of a number's WABA: when a live webhook named it, or zero, and the replay that wrote the record,
+// wabaReport is a report of a number's WABA: when a live webhook named it, or zero, and the replay that wrote the record,
 // if any.
-type told struct {
+type wabaReport struct {
 	named  time.Time
 	replay string
 }
@@ -67,27 +67,27 @@ func (p *Partition) introduce(n *number, o *Origin) {
 	if earlier {
 		n.named = named
 	}
-	by := told{named: named}
+	by := wabaReport{named: named}
 	if o.Replay != nil {
 		by.replay = str(o.Replay.ID)
 	}
-	p.tellDirectory(n, by)
+	p.reportWABA(n, by)
 }
 
 // introduceAgain does so for an account event that begins an onboarding. The report names a time only if a live
 // webhook has named the number. For other topics, that would depend on when each is read.
-func (p *Partition) introduceAgain(n *number, by told) {
+func (p *Partition) introduceAgain(n *number, by wabaReport) {
 	if n.id.WABAID == "" || p.outer != nil {
 		return
 	}
 	if n.named.IsZero() {
 		by.named = time.Time{}
 	}
-	p.tellDirectory(n, by)
+	p.reportWABA(n, by)
 }
 
-func (p *Partition) tellDirectory(n *number, by told) {
-	n.introduced, n.told = true, false
+func (p *Partition) reportWABA(n *number, by wabaReport) {
+	n.introduced, n.identityWritten = true, false
 	to := p.cfg.PartitionOf(bytesOf(n.id.PhoneNumberID))
 	if to == p.cfg.Partition {
 		p.enter(n.id.PhoneNumberID, n.id.WABAID, by)
@@ -118,7 +118,7 @@ func (p *Partition) Number(o *Origin) {
 	if len(o.Key) == 0 || len(o.WABA) == 0 {
 		return
 	}
-	var by told
+	var by wabaReport
 	if !o.Unnamed {
 		by.named = o.ReceivedAt
 	}
@@ -129,7 +129,7 @@ func (p *Partition) Number(o *Origin) {
 }
 
 // enter notes a number's WABA. The sync that the number has here without a WABA moves to the partition of the WABA.
-func (p *Partition) enter(phoneNumberID, waba string, by told) {
+func (p *Partition) enter(phoneNumberID, waba string, by wabaReport) {
 	d := &p.directory
 	known := d.of[phoneNumberID]
 	if known == nil {
@@ -207,7 +207,7 @@ func (p *Partition) move(n *number, decline *decline) {
 	if known == nil || !ok || p.outer != nil {
 		return
 	}
-	n.moved, n.told = true, false
+	n.moved, n.identityWritten = true, false
 	p.touch(n)
 	n.removing = opened
 	if at, _, ok := n.history.Declined(); ok {
@@ -237,7 +237,7 @@ func (p *Partition) move(n *number, decline *decline) {
 func (p *Partition) declined(o *Origin, c *split.Change) {
 	n, reason := p.number(o, c)
 	if n == nil {
-		p.DeadLetter(o, reason, "a decline of a number that there is no room for")
+		p.DeadLetter(o, reason, "there is no room for the number of this decline")
 		return
 	}
 	p.concerns(o, n)

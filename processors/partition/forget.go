@@ -77,14 +77,14 @@ func (r *recency) each(do func(*number)) {
 func (p *Partition) used(n *number) {
 	p.recency.renew(n)
 	if now := p.now.UnixMilli(); now-n.usedMS >= usedPrecision.Milliseconds() {
-		n.usedMS, n.told = now, false
+		n.usedMS, n.identityWritten = now, false
 	}
 }
 
 // idle reports whether only the identity of a number and the number of its onboardings are remembered, and all of it
 // is written.
 func (n *number) idle() bool {
-	return !n.changed && !n.wanting && !n.scheduled && n.removing.IsZero() && !n.again && n.told && n.history.Idle() && n.media.Idle()
+	return !n.changed && !n.inHeldQueue && !n.scheduled && n.removing.IsZero() && !n.again && n.identityWritten && n.history.Idle() && n.media.Idle()
 }
 
 // roomFor returns the reason why a source cannot add another number of a business; empty: it can. If needed, it

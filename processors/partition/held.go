@@ -26,15 +26,15 @@ func (h HeldChunk) From() int { return h.from }
 // NextHeld returns the held chunk whose record has to be read again next. The live state goes before those of replays.
 // It returns the same chunk until that one is consumed.
 func (p *Partition) NextHeld() (HeldChunk, bool) {
-	for len(p.wanting) > 0 {
-		n := p.wanting[0]
+	for len(p.heldQueue) > 0 {
+		n := p.heldQueue[0]
 		if d, ok := n.history.Next(p.now); ok {
 			return HeldChunk{ref: d.Ref, from: d.From, number: n, of: p}, true
 		}
-		n.wanting = false
-		p.wanting = p.wanting[1:]
+		n.inHeldQueue = false
+		p.heldQueue = p.heldQueue[1:]
 	}
-	p.wanting = nil
+	p.heldQueue = nil
 	for _, r := range p.replays.open {
 		if r.own == nil {
 			continue
@@ -60,7 +60,7 @@ func (h HeldChunk) Release(o *Origin, b *split.Body) (left bool) {
 	}
 	p.touch(n)
 	p.catchUp(n, hand)
-	if !n.wanting {
+	if !n.inHeldQueue {
 		return true
 	}
 	next, _ := n.history.Next(p.now)
@@ -75,27 +75,27 @@ func (h HeldChunk) Lost() {
 	p.catchUp(n, inHand{})
 }
 
-// consume begins a call that consumes the chunk. It takes the number from the head of the line. want puts it to the end
+// consume begins a call that consumes the chunk. It takes the number from the head of the queue. enqueueHeld adds it at the end
 // if it needs another chunk, so no number waits for all chunks of another one.
 func (h HeldChunk) consume() history.Departure {
 	p, n := h.of, h.number
 	d, ok := n.history.Next(p.now)
-	if !ok || d.Ref != h.ref || d.From != h.from || len(p.wanting) == 0 || p.wanting[0] != n {
+	if !ok || d.Ref != h.ref || d.From != h.from || len(p.heldQueue) == 0 || p.heldQueue[0] != n {
 		panic("partition: a held chunk was consumed twice, or the partition has changed since NextHeld")
 	}
-	n.wanting = false
-	p.wanting = p.wanting[1:]
+	n.inHeldQueue = false
+	p.heldQueue = p.heldQueue[1:]
 	p.turn.begin()
 	return d
 }
 
-// want puts a number in line if its next chunk has to be read again.
-func (p *Partition) want(n *number) {
-	if n.wanting {
+// enqueueHeld adds a number to the queue of NextHeld if its next chunk has to be read again.
+func (p *Partition) enqueueHeld(n *number) {
+	if n.inHeldQueue {
 		return
 	}
 	if _, ok := n.history.Next(p.now); ok {
-		n.wanting = true
-		p.wanting = append(p.wanting, n)
+		n.inHeldQueue = true
+		p.heldQueue = append(p.heldQueue, n)
 	}
 }

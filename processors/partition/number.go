@@ -24,7 +24,7 @@ type number struct {
 	history  *history.Number
 	media    *media.Book
 
-	told bool // its identity is in `state`
+	identityWritten bool // its identity is in `state`
 	// introduced: the partition of its id knows its WABA. moved: it has no WABA, and its sync continues under its
 	// WABA. removing: its sync up to that time has to be removed. again: its sync is emitted again unchanged.
 	introduced, moved, again bool
@@ -35,16 +35,16 @@ type number struct {
 	business      *business
 	share         *sourceShare
 	phone         string  // its display number, see phoneKey
-	heard         int     // how many of the business's fresh account events it has applied
+	applied       int     // how many of the business's fresh account events it has applied
 	usedMS        int64   // when it was used last, see usedPrecision; 0: not known
 	before, after *number // of recency
 
-	active  int64  // when it was last seen connected, in Unix milliseconds; 0 after a restart
-	live    bool   // a webhook of raw.live named it
-	replay  string // the replay that wrote the last record that concerned it; "": none did
-	changed bool
-	wanting bool
-	behind  bool // records of its business are deferred: see setBehind
+	active      int64  // when it was last seen connected, in Unix milliseconds; 0 after a restart
+	live        bool   // a webhook of raw.live named it
+	replay      string // the replay that wrote the last record that concerned it; "": none did
+	changed     bool
+	inHeldQueue bool
+	behind      bool // records of its business are deferred: see setBehind
 
 	// Of the schedule.
 	due       time.Time
@@ -72,7 +72,7 @@ func (n *number) show(display []byte, receivedAt time.Time) (changed bool) {
 		return false
 	}
 	changed = n.id.DisplayPhoneNumber != str(display)
-	n.displayAt, n.told = receivedAt, false
+	n.displayAt, n.identityWritten = receivedAt, false
 	if changed {
 		n.id.DisplayPhoneNumber = string(display)
 	}
@@ -136,7 +136,7 @@ func (p *Partition) addNumber(id history.Identity) *number {
 	p.numbersOfWindows(n)
 	p.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
 	n.business = p.business(id.WABAID)
-	n.heard = len(n.business.fresh) // pendingBoundaries applies these
+	n.applied = len(n.business.fresh) // pendingBoundaries applies these
 	n.business.numbers = append(n.business.numbers, n)
 	n.business.named(n)
 	p.recency.push(n)
@@ -152,7 +152,7 @@ const (
 	stateRecent  = "r|" // r|bucket|page: see pages
 	stateReplay  = "y|" // y|id of a replay: see replay
 	// b|waba: account events, see pendingBoundaries
-	stateAnnounced = "b|"
+	statePendingBoundaries = "b|"
 	// e|waba: the account events without a time, see undated
 	stateUndated = "e|"
 	// c|phone_number_id/contact: changes of a contact that its row does not contain, see contacts.Book.TakeState
@@ -212,8 +212,8 @@ func (p *Partition) Flush() {
 }
 
 func (p *Partition) flushNumber(n *number) {
-	if !n.told {
-		n.told = true
+	if !n.identityWritten {
+		n.identityWritten = true
 		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.share.source, millisOf(n.named), millisOf(n.displayAt)})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
@@ -264,7 +264,7 @@ func (p *Partition) concernedBy(n *number, replay string) {
 	if n.replay == replay || p.outer != nil { // a replay state emits no syncs
 		return
 	}
-	n.replay, n.told = strings.Clone(replay), false
+	n.replay, n.identityWritten = strings.Clone(replay), false
 }
 
 // ofReplay returns the header of an event that a replay caused; nil: none did.
@@ -306,7 +306,7 @@ func (p *Partition) RestoreState(key string, value []byte) error {
 			return fmt.Errorf("identity of a number: %w", err)
 		}
 		n := p.restoring(id.WABAID, id.PhoneNumberID)
-		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
+		n.id, n.identityWritten = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
 		p.countNumber(n, p.sourceShare(id.Source))
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
 		n.usedMS, n.named, n.displayAt = id.UsedMS, timeOfMillis(id.NamedMS), timeOfMillis(id.DisplayMS)
@@ -337,7 +337,7 @@ func (p *Partition) RestoreState(key string, value []byte) error {
 		return p.restoreReplay(rest, value)
 	case stateDirectory:
 		return p.directory.restore(rest, value)
-	case stateAnnounced:
+	case statePendingBoundaries:
 		return p.pendingBoundaries.restore(rest, value)
 	case stateUndated:
 		return p.undated.restore(rest, value)
@@ -376,7 +376,7 @@ func (p *Partition) Restored() error {
 		if err := n.history.Restored(p.now); err != nil {
 			return fmt.Errorf("history of number %s: %w", n.key, err)
 		}
-		p.want(n)
+		p.enqueueHeld(n)
 		p.schedule.touched(n)
 	}
 	for _, r := range p.replays.open {

@@ -23,8 +23,8 @@ type Partition struct {
 	sourceShares map[string]*sourceShare // by name of the source
 	recency      recency
 	changed      []*number   // numbers that Flush has to look at
-	wanting      []*number   // numbers that need a held chunk, in the order of NextHeld
-	untold       []*business // those with account events that not all of their numbers have applied
+	heldQueue    []*number   // numbers whose next chunk has to be read again, in the order of NextHeld
+	unapplied    []*business // those with account events that not all of their numbers have applied
 
 	schedule schedule
 	ticked   time.Time // all that was due until then has been done

@@ -93,7 +93,7 @@ func (p *Partition) pause() bool {
 // stopped queues the numbers whose chunks were offered. Their chunks leave after the whole body was processed.
 func (p *Partition) stopped() {
 	for _, o := range p.offers {
-		p.want(o.number)
+		p.enqueueHeld(o.number)
 		p.holds = p.holds || o.number.history.Held() > o.held
 	}
 	p.offers = p.offers[:0]

@@ -27,10 +27,10 @@ type pendingBoundary struct {
 }
 
 const (
-	// announcedKept is how long an event is remembered, in the time of raw.bulk.
-	announcedKept = 24 * time.Hour
-	// announcedMax bounds the events of one WABA. If there are more, the oldest are removed.
-	announcedMax = 64
+	// pendingBoundariesKept is how long an event is remembered, in the time of raw.bulk.
+	pendingBoundariesKept = 24 * time.Hour
+	// pendingBoundariesMax bounds the events of one WABA. If there are more, the oldest are removed.
+	pendingBoundariesMax = 64
 )
 
 func (a *pendingBoundaries) add(waba string, e pendingBoundary) {
@@ -40,7 +40,7 @@ func (a *pendingBoundaries) add(waba string, e pendingBoundary) {
 	all := a.of[waba]
 	i, _ := slices.BinarySearchFunc(all, e, func(x, y pendingBoundary) int { return x.ReceivedAt.Compare(y.ReceivedAt) })
 	all = slices.Insert(all, i, e)
-	if len(all) > announcedMax {
+	if len(all) > pendingBoundariesMax {
 		all = slices.Delete(all, 0, 1)
 	}
 	a.of[waba], a.changed[waba] = all, true
@@ -49,7 +49,7 @@ func (a *pendingBoundaries) add(waba string, e pendingBoundary) {
 
 // next updates the time at which the first of a WABA's events expires.
 func (a *pendingBoundaries) next(all []pendingBoundary) {
-	if at := all[0].ReceivedAt.Add(announcedKept); a.oldest.IsZero() || at.Before(a.oldest) {
+	if at := all[0].ReceivedAt.Add(pendingBoundariesKept); a.oldest.IsZero() || at.Before(a.oldest) {
 		a.oldest = at
 	}
 }
@@ -71,7 +71,7 @@ func (a *pendingBoundaries) expire(now time.Time) {
 	a.oldest = time.Time{}
 	for waba, all := range a.of {
 		n := len(all)
-		all = slices.DeleteFunc(all, func(e pendingBoundary) bool { return !now.Before(e.ReceivedAt.Add(announcedKept)) })
+		all = slices.DeleteFunc(all, func(e pendingBoundary) bool { return !now.Before(e.ReceivedAt.Add(pendingBoundariesKept)) })
 		if len(all) < n {
 			a.changed[waba] = true
 		}
@@ -96,7 +96,7 @@ type pendingBoundaryState struct {
 	ReceivedMS int64  `json:"r"`
 }
 
-const announcedVersion = 1
+const pendingBoundariesVersion = 1
 
 // flush writes the changes to `state`.
 func (a *pendingBoundaries) flush(p *Partition) {
@@ -105,13 +105,13 @@ func (a *pendingBoundaries) flush(p *Partition) {
 	}
 	for waba := range a.changed {
 		delete(a.changed, waba)
-		key := p.arena.copy(stateAnnounced, url.QueryEscape(waba))
+		key := p.arena.copy(statePendingBoundaries, url.QueryEscape(waba))
 		all := a.of[waba]
 		if len(all) == 0 {
 			p.state(key, nil)
 			continue
 		}
-		rec := pendingBoundaryRecord{Version: announcedVersion}
+		rec := pendingBoundaryRecord{Version: pendingBoundariesVersion}
 		for _, e := range all {
 			s := pendingBoundaryState{Phone: e.phone, Opens: e.Opens, ReceivedMS: e.ReceivedAt.UnixMilli()}
 			if !e.Time.IsZero() {

@@ -33,7 +33,7 @@ func (s *schedule) refresh() {
 // it comes after that chunk. The same holds while records of its business are deferred.
 func (s *schedule) put(n *number) {
 	due := n.deadline()
-	if n.wanting || n.behind {
+	if n.inHeldQueue || n.behind {
 		due = time.Time{}
 	}
 	switch {
@@ -126,7 +126,7 @@ func (p *Partition) Pass(now time.Time) {
 func (p *Partition) catchUp(n *number, h inHand) {
 	for {
 		p.advance(n, h)
-		if n.wanting || n.behind {
+		if n.inHeldQueue || n.behind {
 			break
 		}
 		d := n.deadline()

@@ -64,13 +64,13 @@ func (f *unprocessed) note(reason schemas.Reason, detail string) {
 func (f *unprocessed) text() string {
 	switch n := len(f.changes); {
 	case f.hasRest:
-		return f.detail + "; what goes before was processed"
+		return f.detail + "; the changes before it were processed"
 	case n == 0:
-		return "there is no change in it"
+		return "the body has no changes"
 	case n == 1 && f.changes[0].parts <= 1:
 		return f.detail + "; the other parts were processed"
 	}
-	return f.detail + ", and more of this kind or another; the other parts were processed"
+	return f.detail + "; further parts could not be processed either, and the rest was processed"
 }
 
 // partsBytesMax bounds each header that names unprocessed changes or parts. A longer list is left out. Then the next

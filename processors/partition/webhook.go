@@ -199,7 +199,7 @@ func (p *Partition) change(h inHand, c *split.Change, at *progress) (reason sche
 		return reason, true
 	}
 	if !n.live && h.origin.live() {
-		n.live, n.told = true, false
+		n.live, n.identityWritten = true, false
 	}
 	p.concerns(h.origin, n)
 	if at.item == 0 {

@@ -4,6 +4,19 @@
 // It composes the pure packages (history, contacts, media, account, directory, people, identity, deferred, dedup) and
 // routes between them. It has no clock, goroutine, I/O or Kafka type, so a test can simulate a week in a millisecond.
 //
+// Where things are:
+//
+//   - partition.go, config.go, origin.go, event.go: the state, its configuration, its input and its output.
+//   - webhook.go, parts.go, turn.go, bound.go: a body is processed change by change, whole or in parts, within bounds.
+//   - chunk.go, held.go, pieces.go, historyerrors.go: chunks of history leave at once, or are held and read again.
+//   - live.go, mediafollowup.go, address.go, boundary.go, handover.go, identity.go: the other items, and their ids.
+//   - schedule.go: time passes.
+//   - number.go, business.go, forget.go, sourceshare.go: the numbers, their state records and their bounds.
+//   - pendingboundaries.go, undated.go, pages.go, directory.go: what is remembered beside the numbers.
+//   - replay.go, replaystate.go, requeue.go, relearn.go: replays, dead letters that are processed again, lost state.
+//   - deferral.go, reroute.go, deadletter.go, unprocessed.go: records that wait, belong elsewhere, or cannot be processed.
+//   - counts.go, size.go: figures for metrics.
+//
 // Duties of the owner:
 //
 //   - Restore: pass every record of the partition of `state` to RestoreState, and every record of `contacts` to

@@ -12,7 +12,8 @@ import (
 
 // Config is how a sink works.
 type Config struct {
-	Name string // of the sink, in metrics and logs
+	Name    string // of the sink, in metrics and logs
+	Rebuild string // the command that fills the target again
 
 	RecordsMax        int           // records of a batch
 	LiveBytesMax      int32         // of a fetch of a live topic of a partition, about
@@ -22,6 +23,7 @@ type Config struct {
 	RetryMax          time.Duration // the greatest
 	CutPatience       time.Duration // how long a log may seem shorter than it was: a leader that was elected just now
 	Heartbeat         time.Duration // how often a position is written anew while nothing comes
+	Recheck           time.Duration // how often the target is asked for its positions while nothing comes: a rebuild changes them
 	ContactTombstones time.Duration // how long `contacts` keeps tombstones
 	SyncTombstones    time.Duration // how long `syncs` does
 	// Considerate leaves half of the time to others while backlog is applied.
@@ -31,8 +33,8 @@ type Config struct {
 // DefaultConfig has all but the name.
 func DefaultConfig() Config {
 	return Config{
-		RecordsMax: 2000, LiveBytesMax: 256 << 10, BacklogBytesMax: 1 << 20, Poll: 100 * time.Millisecond,
-		RetryMin: 100 * time.Millisecond, RetryMax: 30 * time.Second, CutPatience: 10 * time.Second, Heartbeat: time.Hour,
+		Rebuild: "coexstream sink rebuild", RecordsMax: 2000, LiveBytesMax: 256 << 10, BacklogBytesMax: 1 << 20, Poll: 100 * time.Millisecond,
+		RetryMin: 100 * time.Millisecond, RetryMax: 30 * time.Second, CutPatience: 10 * time.Second, Heartbeat: time.Hour, Recheck: 5 * time.Second,
 		ContactTombstones: 8 * 24 * time.Hour, SyncTombstones: 24 * time.Hour,
 	}
 }
@@ -55,7 +57,7 @@ func (c *Config) Validate() error {
 		field string
 		value time.Duration
 	}{
-		{"Poll", c.Poll}, {"RetryMin", c.RetryMin}, {"CutPatience", c.CutPatience}, {"Heartbeat", c.Heartbeat},
+		{"Poll", c.Poll}, {"RetryMin", c.RetryMin}, {"CutPatience", c.CutPatience}, {"Heartbeat", c.Heartbeat}, {"Recheck", c.Recheck},
 		{"ContactTombstones", c.ContactTombstones}, {"SyncTombstones", c.SyncTombstones},
 	} {
 		if d.value <= 0 {
@@ -80,6 +82,7 @@ func (c *Config) tombstones(topic schemas.Topic) time.Duration {
 type Deps struct {
 	Log        Log
 	Target     Target
+	Assignment Assignment // nil: all partitions are this process's own
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
 	Now        func() time.Time

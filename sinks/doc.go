@@ -1,6 +1,6 @@
 // Package sinks is the runtime that brings events from the topics to a target: a database, an archive, a webhook.
 //
-// A Sink runs one task for each partition over all event topics. All that concerns a business is in one partition number, so a
+// A Sink runs one task for each partition over all event topics: for all partitions, or for those that an Assignment gives to the process. All that concerns a business is in one partition number, so a
 // task is the only writer of its businesses. A task
 //
 //  1. asks the target where it stands. That is the truth; no offset is committed to Kafka;

@@ -19,11 +19,19 @@ type Sink struct {
 	m    *metrics
 
 	mu      sync.Mutex
-	tasks   []*task
+	tasks   map[int32]*running
+	joined  bool // it knows its partitions, of which there may be none
 	blocked map[int32]error
 	away    map[int32]error // partitions whose last attempt failed
 	broken  error           // what the brokers said last, nil: they answered
 	began   time.Time
+}
+
+// running is a task and how to end it.
+type running struct {
+	*task
+	cancel context.CancelFunc
+	ended  chan struct{}
 }
 
 // New prepares a sink. Nothing is read before Run.
@@ -31,7 +39,7 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)
 	}
-	s := &Sink{cfg: cfg, deps: deps, blocked: map[int32]error{}, away: map[int32]error{}, broken: errors.New("it has not begun to read")}
+	s := &Sink{cfg: cfg, deps: deps, tasks: map[int32]*running{}, blocked: map[int32]error{}, away: map[int32]error{}, broken: errors.New("it has not begun to read")}
 	var err error
 	s.m, err = newMetrics(s, deps.Registerer)
 	return s, err
@@ -39,52 +47,130 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 
 // Run reads until ctx ends. It returns when all tasks have ended; a batch that the target has begun to take is finished or undone by then.
 func (s *Sink) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	s.mu.Lock()
 	s.began = s.deps.Now()
 	s.mu.Unlock()
-	var partitions []int32
+	partitions := s.partitions(ctx)
+	if partitions == nil {
+		return nil
+	}
+	assignment := s.deps.Assignment
+	if assignment == nil {
+		assignment = alone(partitions)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { s.survey(ctx) })
+	err := assignment.Run(ctx, func(partitions []int32) { s.own(ctx, partitions) }, s.disown, s.told)
+	cancel()
+	wg.Wait()
+	s.mu.Lock()
+	left := slices.Collect(maps.Keys(s.tasks))
+	s.mu.Unlock()
+	s.end(left) // what they came to can still be asked for
+	return err
+}
+
+// partitions asks for those of all topics, until the brokers tell. It also lets the log know its topics. nil: ctx ended.
+func (s *Sink) partitions(ctx context.Context) []int32 {
 	for retry := newRetry(&s.cfg); ; {
-		var err error
-		if partitions, err = s.deps.Log.Partitions(ctx); err == nil {
-			break
+		partitions, err := s.deps.Log.Partitions(ctx)
+		if err == nil {
+			return partitions
 		}
 		s.told(err)
 		if !retry.wait(ctx) {
 			return nil
 		}
 	}
+}
+
+// own begins with partitions.
+func (s *Sink) own(ctx context.Context, partitions []int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.joined = true
 	for _, p := range partitions {
-		t := newTask(s, p)
-		s.mu.Lock()
-		s.tasks = append(s.tasks, t)
-		s.mu.Unlock()
-		wg.Go(func() { s.keep(ctx, t) })
+		if s.tasks[p] != nil || ctx.Err() != nil {
+			continue
+		}
+		taskCtx, cancel := context.WithCancel(ctx)
+		r := &running{newTask(s, p), cancel, make(chan struct{})}
+		s.tasks[p] = r
+		go func() {
+			defer close(r.ended)
+			s.keep(taskCtx, r.task)
+		}()
 	}
-	s.survey(ctx, partitions)
-	return nil
+}
+
+// disown ends with partitions, and forgets them.
+func (s *Sink) disown(partitions []int32) {
+	s.end(partitions)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range partitions {
+		delete(s.tasks, p)
+		delete(s.blocked, p)
+		delete(s.away, p)
+	}
+}
+
+// end returns when the tasks of partitions have ended.
+func (s *Sink) end(partitions []int32) {
+	var leaving []*running
+	s.mu.Lock()
+	for _, p := range partitions {
+		if r := s.tasks[p]; r != nil {
+			r.cancel()
+			leaving = append(leaving, r)
+		}
+	}
+	s.mu.Unlock()
+	for _, r := range leaving {
+		<-r.ended
+	}
 }
 
 // survey asks for the ends of all logs and tells them to the tasks.
-func (s *Sink) survey(ctx context.Context, partitions []int32) {
+func (s *Sink) survey(ctx context.Context) {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
 	for {
-		ends, err := s.deps.Log.Ends(ctx, partitions)
-		if ctx.Err() != nil {
-			return
-		}
-		s.told(err)
-		if err == nil {
-			for _, t := range s.tasks {
-				t.tell(ends)
-			}
-		}
+		s.look(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+func (s *Sink) look(ctx context.Context) {
+	s.mu.Lock()
+	joined, tasks := s.joined, slices.Collect(maps.Values(s.tasks))
+	s.mu.Unlock()
+	if !joined {
+		return
+	}
+	partitions := make([]int32, 0, len(tasks))
+	for _, t := range tasks {
+		partitions = append(partitions, t.partition)
+	}
+	slices.Sort(partitions)
+	if len(partitions) == 0 { // others have them all
+		s.told(nil)
+		return
+	}
+	ends, err := s.deps.Log.Ends(ctx, partitions)
+	if ctx.Err() != nil {
+		return
+	}
+	s.told(err)
+	if err == nil {
+		for _, t := range tasks {
+			t.tell(ends)
 		}
 	}
 }
@@ -103,7 +189,7 @@ func (s *Sink) told(err error) {
 	}
 }
 
-// keep runs a task, again after it lost its place, until it is blocked or ctx ends.
+// keep runs a task, again after it lost its place, until ctx ends. While it is blocked, it waits for a rebuild.
 func (s *Sink) keep(ctx context.Context, t *task) {
 	retry := newRetry(&s.cfg)
 	for {
@@ -121,7 +207,13 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 			s.blocked[t.partition] = err
 			s.mu.Unlock()
 			s.deps.Logger.Error("the sink does not read this partition on", "sink", s.cfg.Name, "partition", t.partition, "reason", err)
-			return
+			if !s.awaitOthers(ctx, t.partition) {
+				return
+			}
+			s.mu.Lock()
+			delete(s.blocked, t.partition)
+			s.mu.Unlock()
+			continue
 		}
 		s.setAway(t.partition, err)
 		s.m.retries.Inc()
@@ -130,6 +222,22 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 			return
 		}
 	}
+}
+
+// awaitOthers returns when the positions of a blocked partition have changed: somebody rebuilt the target. It is false when ctx ended.
+func (s *Sink) awaitOthers(ctx context.Context, partition int32) bool {
+	before, known := map[schemas.Topic]Position(nil), false
+	for pause(ctx, s.cfg.Recheck) {
+		positions, err := s.deps.Target.Positions(ctx, partition)
+		switch {
+		case err != nil: // it is asked again
+		case !known:
+			before, known = positions, true
+		case !maps.EqualFunc(before, positions, func(a, b Position) bool { return a.Next == b.Next && a.Log == b.Log && a.At.Equal(b.At) }):
+			return true
+		}
+	}
+	return false
 }
 
 // setAway notes what the last attempt of a partition came to, and reports whether that is new.
@@ -173,7 +281,7 @@ func (s *Sink) Lag(lane string) (records int64, behind time.Duration) {
 		return 0, 0
 	}
 	now := s.deps.Now()
-	if len(s.tasks) == 0 {
+	if !s.joined {
 		return 0, now.Sub(s.began)
 	}
 	for _, t := range s.tasks {

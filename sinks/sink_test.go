@@ -329,3 +329,116 @@ func TestEveryEventIsTakenOnce(t *testing.T) {
 }
 
 var _ sinks.Target = (*memory)(nil)
+
+// A rebuild changes the positions of the target. It is noticed while nothing comes, and releases partitions that are blocked.
+func TestARebuildIsNoticedWhileNothingComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := sinktest.NewLog(sinktest.NewWorld(8, 500, 0))
+		target := newMemory()
+		r := start(t, log, target, nil)
+		time.Sleep(time.Minute)
+		if !r.sink.CaughtUp() {
+			t.Fatalf("did not catch up: %v", r.sink.Ready())
+		}
+		steps := target.steps
+		reset := func() {
+			target.mu.Lock()
+			defer target.mu.Unlock()
+			clear(target.positions)
+		}
+		reset()
+		time.Sleep(time.Minute)
+		if target.steps <= steps || !r.sink.CaughtUp() || r.sink.Ready() != nil {
+			t.Errorf("%d steps after %d, caught up %v, ready %v", target.steps, steps, r.sink.CaughtUp(), r.sink.Ready())
+		}
+		r.stop()
+
+		target.mu.Lock()
+		p := target.positions[schemas.TopicMessages]
+		p.Next = 2
+		target.positions[schemas.TopicMessages] = p
+		target.mu.Unlock()
+		log.Retain(schemas.TopicMessages, 10)
+		r = start(t, log, target, nil)
+		time.Sleep(time.Hour)
+		if len(r.sink.Blocked()) != 1 {
+			t.Errorf("blocked %v, want the partition whose records are gone", r.sink.Blocked())
+		}
+		reset()
+		time.Sleep(time.Minute)
+		if len(r.sink.Blocked()) != 0 || !r.sink.CaughtUp() || r.sink.Ready() != nil {
+			t.Errorf("blocked %v, caught up %v, ready %v", r.sink.Blocked(), r.sink.CaughtUp(), r.sink.Ready())
+		}
+		r.stop()
+	})
+}
+
+// shares gives a sink some partitions, and takes them away again.
+type shares struct{ own, disown chan []int32 }
+
+func (s shares) Run(ctx context.Context, own, disown func([]int32), _ func(error)) error {
+	for {
+		select {
+		case p := <-s.own:
+			own(p)
+		case p := <-s.disown:
+			disown(p)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Partitions that come and go are read by whoever has them, and by nobody else.
+func TestPartitionsAreReadWhileTheyAreOwned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sinktest.NewWorld(9, 900, 0)
+		log := sinktest.NewLog(w)
+		log.Show(500)
+		target := newMemory()
+		share := shares{make(chan []int32), make(chan []int32)}
+		sink, err := sinks.New(named("test"), sinks.Deps{Log: log, Target: target, Assignment: share, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- sink.Run(ctx) }()
+		time.Sleep(time.Minute)
+		if _, behind := sink.Lag("live"); target.steps > 0 || sink.Ready() == nil || behind < time.Minute {
+			t.Errorf("%d steps without a partition, ready %v, behind %s", target.steps, sink.Ready(), behind)
+		}
+		share.own <- []int32{}
+		time.Sleep(time.Second)
+		if _, behind := sink.Lag("live"); sink.Ready() != nil || behind != 0 {
+			t.Errorf("ready %v, behind %s: others have all partitions", sink.Ready(), behind)
+		}
+		share.own <- []int32{0}
+		time.Sleep(time.Second)
+		half := len(target.seen)
+		if half == 0 || !sink.CaughtUp() {
+			t.Errorf("%d events, caught up %v", half, sink.CaughtUp())
+		}
+		share.disown <- []int32{0}
+		log.Show(1000)
+		time.Sleep(time.Minute)
+		if records, _ := sink.Lag("live"); len(target.seen) != half || records != 0 {
+			t.Errorf("%d events after %d, lag %d: the partition is another's", len(target.seen), half, records)
+		}
+		share.own <- []int32{0}
+		time.Sleep(time.Second)
+		if len(target.seen) <= half || !sink.CaughtUp() {
+			t.Errorf("%d events after %d, caught up %v", len(target.seen), half, sink.CaughtUp())
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func named(name string) sinks.Config {
+	c := sinks.DefaultConfig()
+	c.Name = name
+	return c
+}

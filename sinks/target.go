@@ -74,9 +74,10 @@ type BlockedError struct {
 	Partition int32
 	Next      int64
 	Why       string
+	Rebuild   string // the command that fills the target again
 }
 
 // Error names the place and the way back.
 func (e *BlockedError) Error() string {
-	return fmt.Sprintf("%s/%d@%d: %s; `coexstream sink rebuild` fills the target again from what the topics hold", e.Topic, e.Partition, e.Next, e.Why)
+	return fmt.Sprintf("%s/%d@%d: %s; `%s` fills the target again from what the topics hold", e.Topic, e.Partition, e.Next, e.Why, e.Rebuild)
 }

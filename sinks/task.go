@@ -20,6 +20,7 @@ type task struct {
 	bell      chan struct{} // rings when there are newer ends
 
 	reading map[schemas.Topic]*reading
+	asked   time.Time // when the target was last asked for its positions, or took some
 
 	mu    sync.Mutex
 	told  map[schemas.Topic]int64 // the newest ends; nil: none
@@ -112,6 +113,12 @@ func (t *task) run(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			if moved {
+				t.asked = t.s.deps.Now()
+			}
+		}
+		if err := t.recheck(ctx); err != nil {
+			return err
 		}
 		if err := t.heartbeat(ctx); err != nil {
 			return err
@@ -130,7 +137,7 @@ func (t *task) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.reading = map[schemas.Topic]*reading{}
+	t.reading, t.asked = map[schemas.Topic]*reading{}, t.s.deps.Now()
 	for _, topic := range Topics() {
 		id := t.s.deps.Log.ID(topic)
 		r := &reading{topic: topic, position: positions[topic]}
@@ -151,7 +158,7 @@ func (t *task) resume(ctx context.Context) error {
 }
 
 func (t *task) block(r *reading, why string) error {
-	return &BlockedError{Topic: t.s.deps.Log.Name(r.topic), Partition: t.partition, Next: r.position.Next, Why: why}
+	return &BlockedError{Topic: t.s.deps.Log.Name(r.topic), Partition: t.partition, Next: r.position.Next, Why: why, Rebuild: t.s.cfg.Rebuild}
 }
 
 // note publishes how far the task is, of ends that were seen at a time.
@@ -303,6 +310,24 @@ func (r *reading) take(w *work, recordsMax int) {
 		return
 	}
 	w.to[r.topic] = r.records[0].Offset
+}
+
+// recheck holds that the target stands where the task believes, also while nothing comes.
+func (t *task) recheck(ctx context.Context) error {
+	if t.s.deps.Now().Sub(t.asked) < t.s.cfg.Recheck {
+		return nil
+	}
+	positions, err := t.s.deps.Target.Positions(ctx, t.partition)
+	if err != nil {
+		return fmt.Errorf("ask the target for its positions: %w", err)
+	}
+	for topic, r := range t.reading {
+		if p, ok := positions[topic]; ok != (r.from >= 0) || ok && p.Next != r.from {
+			return fmt.Errorf("%s/%d: %w", topic, t.partition, ErrFenced)
+		}
+	}
+	t.asked = t.s.deps.Now()
+	return nil
 }
 
 // heartbeat writes positions anew that have not changed for long: their age reports whether tombstones were missed.

@@ -262,9 +262,10 @@ func secretFiles(cfg *config.Config, sources []config.Source) []probe.SecretFile
 	add("ingress.tls.key_file", cfg.Ingress.TLS.KeyFile)
 	add("admin.tls.key_file", cfg.Admin.TLS.KeyFile)
 	add("admin.token_file", cfg.Admin.TokenFile)
-	add("ingress.tls.key_file", cfg.Ingress.TLS.KeyFile)
-	add("admin.tls.key_file", cfg.Admin.TLS.KeyFile)
-	add("admin.token_file", cfg.Admin.TokenFile)
+	add("sink.postgres.url_file", cfg.Sink.Postgres.URLFile)
+	if cfg.Sink.Postgres.URLFile == "" && cfg.Sink.Postgres.URL != "" {
+		add("sink.postgres.url", fileOf(cfg, "sink.postgres.url"))
+	}
 	if cfg.Admin.TokenFile == "" && cfg.Admin.Token != "" {
 		add("admin.token", fileOf(cfg, "admin.token"))
 	}

@@ -50,7 +50,7 @@ func TestTablesHoldWhatTheTopicsHold(t *testing.T) {
 		t.Fatalf("check: %d\n%s", code, out)
 	}
 	p.inTables()
-	p.holdsTheTopics()
+	p.holdsTheTopics(p.readModel())
 	if out, code := p.run("sink", "rebuild"); code == 0 {
 		t.Errorf("rebuild beside a running up: %s", out)
 	}
@@ -64,10 +64,10 @@ func TestTablesHoldWhatTheTopicsHold(t *testing.T) {
 	}
 	p = startUp(t, dir)
 	p.inTables()
-	p.holdsTheTopics()
+	p.holdsTheTopics(p.readModel())
 }
 
-func (p *process) holdsTheTopics() {
+func (p *process) holdsTheTopics(db *sql.DB) {
 	p.t.Helper()
 	type key struct{ number, wamid string }
 	type message struct {
@@ -116,7 +116,7 @@ func (p *process) holdsTheTopics() {
 			want[k] = append(have, one)
 		}
 	}
-	rows, err := p.readModel().Query("SELECT phone_number_id, wamid, original FROM messages")
+	rows, err := db.Query("SELECT phone_number_id, wamid, original FROM messages")
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func (p *process) holdsTheTopics() {
 		p.t.Errorf("%d messages in the tables, %d in the topics", n, len(want))
 	}
 	var counted, people int
-	if err := p.readModel().QueryRow("SELECT (SELECT sum(messages) FROM threads), (SELECT count(*) FROM contacts)").Scan(&counted, &people); err != nil {
+	if err := db.QueryRow("SELECT (SELECT sum(messages) FROM threads), (SELECT count(*) FROM contacts)").Scan(&counted, &people); err != nil {
 		p.t.Fatal(err)
 	}
 	if counted == 0 || counted > n || people == 0 || contacts == 0 {

@@ -24,6 +24,12 @@ import (
 // beside runs a long-lived command in the folder of an up until the test stops it.
 func (p *process) beside(args ...string) (stop func()) {
 	p.t.Helper()
+	return p.besideUntil(syscall.SIGTERM, args...)
+}
+
+// besideUntil is beside with the signal that stops the command.
+func (p *process) besideUntil(sig syscall.Signal, args ...string) (stop func()) {
+	p.t.Helper()
 	path, err := binary()
 	if err != nil {
 		p.t.Fatal(err)
@@ -38,7 +44,7 @@ func (p *process) beside(args ...string) (stop func()) {
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	stop = func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Process.Signal(sig)
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):

@@ -205,7 +205,8 @@ type Embedded struct {
 
 // Sink configures the sinks.
 type Sink struct {
-	SQLite SQLite `key:"sqlite"`
+	SQLite   SQLite   `key:"sqlite"`
+	Postgres Postgres `key:"postgres"`
 }
 
 // SQLite is the read model of `up`.
@@ -213,6 +214,18 @@ type SQLite struct {
 	Enabled    bool   `key:"enabled"`
 	File       string `key:"file"`
 	RecordsMax int    `key:"records_max"`
+}
+
+// Postgres are the tables in PostgreSQL.
+type Postgres struct {
+	URL            string        `key:"url"`
+	URLFile        string        `key:"url_file"`
+	Schema         string        `key:"schema"`
+	GroupID        string        `key:"group_id"`
+	SessionTimeout time.Duration `key:"session_timeout"`
+	RecordsMax     int           `key:"records_max"`
+	ConnectionsMax int           `key:"connections_max"`
+	Timeout        time.Duration `key:"timeout"`
 }
 
 // Authenticates reports whether the broker's clients must authenticate.

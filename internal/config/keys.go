@@ -196,6 +196,13 @@ func sinkKeys() []Key {
 		{Name: "sink.sqlite.enabled", Kind: Bool, Default: "true", Doc: "Keep the events in SQLite tables as well ([sinks.md](sinks.md)). Only `up` does this."},
 		{Name: "sink.sqlite.file", Own: true, Doc: "SQLite file of the tables. Empty: `DATA_DIR/read.db`."},
 		{Name: "sink.sqlite.records_max", Kind: Int, Default: "500", Min: 1, Max: 100_000, Doc: "Maximum records in a transaction. Larger transactions are faster, and live events wait longer for them."},
+		{Name: "sink.postgres.url", Secret: true, Doc: "PostgreSQL database of `coexstream sink postgres`: `postgres://user:password@host:5432/database?sslmode=verify-full`. A file can hold it, and a new password takes effect without a restart."},
+		{Name: "sink.postgres.schema", Default: "coexstream", Doc: "Schema of the tables.", Pattern: `^[a-z_][a-z0-9_]{0,47}$`, Allows: "up to 48 lower-case letters, digits and underscores"},
+		{Name: "sink.postgres.group_id", Default: "coexstream-sink-postgres", Doc: "Consumer group of the instances, which share the partitions. Positions are in the database, and none is committed to Kafka.", Pattern: `.`, Allows: "a name"},
+		{Name: "sink.postgres.session_timeout", Kind: Duration, Default: "10s", Min: second, Max: hour, Doc: "Time after which the partitions of an instance without heartbeats go to others. The brokers limit it (`group.min.session.timeout.ms`)."},
+		{Name: "sink.postgres.records_max", Kind: Int, Default: "5000", Min: 1, Max: 100_000, Doc: "Maximum records in a transaction. Larger transactions are faster, and live events wait longer for them."},
+		{Name: "sink.postgres.connections_max", Kind: Int, Default: "4", Min: 1, Max: 1000, Doc: "Maximum connections of an instance. One of them is kept for live events."},
+		{Name: "sink.postgres.timeout", Kind: Duration, Default: "1m", Min: second, Max: hour, Doc: "Maximum time of a transaction. The instance then connects again and repeats it."},
 	}
 }
 

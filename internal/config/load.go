@@ -161,6 +161,7 @@ func build(parsed map[string]any, origins map[string]string, problems []error) (
 	}{
 		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 		{"admin.token", c.Admin.TokenFile, &c.Admin.Token},
+		{"sink.postgres.url", c.Sink.Postgres.URLFile, &c.Sink.Postgres.URL},
 	} {
 		value, read := fromFile(s.key, *s.value, s.file, fail)
 		*s.value, c.unread[s.key] = value, !read

@@ -183,6 +183,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"sink blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Blocked: 2}} }, "sinks", Fail, "http://a sqlite", "2 partitions are not read on"},
 		{"sink stands still", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Live: 7 * time.Minute}} }, "sinks", Warn, "http://a sqlite", "missing for 7m"},
 		{"sink set aside", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Letters: 3}} }, "sinks", Warn, "http://a sqlite", "3 records were set aside"},
+		{"sink of PostgreSQL blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "postgres", Blocked: 1}} }, "sinks", Fail, "http://a postgres", "1 partitions are not read on"},
 		{"no sink", func(f *Facts) { f.Processes[0].Sinks = nil }, "sinks", Skip, "", "no process runs a sink"},
 		{"spool not written", func(f *Facts) { f.Processes[0].Spooled.Writable = false }, "spool", Fail, "http://a", "takes nothing"},
 		{"spool waits", func(f *Facts) { *f.Processes[0].Spooled = Spooled{12, 5 * time.Minute, true} }, "spool", Warn, "http://a", "12 webhooks wait in its spool, the oldest for 5m"},

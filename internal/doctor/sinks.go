@@ -13,11 +13,11 @@ func judgeSinks(f *Facts, fr *finder) {
 			on := p.URL + " " + s.Name
 			switch {
 			case s.Blocked > 0:
-				fr.add(Fail, on, "Stop up, run coexstream sink rebuild, start it; the reason is on /readyz (docs/operations.md, The tables are behind or stopped).", "%.0f partitions are not read on: records are gone unread, or a log is another one", s.Blocked)
+				fr.add(Fail, on, rebuildOf(s.Name)+"; the reason is on /readyz (docs/operations.md, The tables are behind or stopped).", "%.0f partitions are not read on: records are gone unread, or a log is another one", s.Blocked)
 			case s.Live > sinkLiveWarn:
 				fr.add(Warn, on, "Look at /readyz and the log for what its target says.", "live events have been missing for %s", ageText(s.Live))
 			case s.Letters > 0:
-				fr.add(Warn, on, "Run coexstream sink status: it lists the reasons.", "%.0f records were set aside since the process began", s.Letters)
+				fr.add(Warn, on, "Run "+statusOf(s.Name)+": it lists the reasons.", "%.0f records were set aside since the process began", s.Letters)
 			default:
 				fr.add(OK, on, "", "%.0f offsets behind, nothing set aside", s.Records)
 			}
@@ -26,4 +26,21 @@ func judgeSinks(f *Facts, fr *finder) {
 	if !told {
 		fr.add(Skip, "", "", "no process runs a sink, or tells")
 	}
+}
+
+// postgresSink is the name of the sink that has commands of its own.
+const postgresSink = "postgres"
+
+func rebuildOf(sink string) string {
+	if sink == postgresSink {
+		return "Run coexstream sink postgres rebuild, with --keep to keep what the topics no longer hold"
+	}
+	return "Stop up, run coexstream sink rebuild, start it"
+}
+
+func statusOf(sink string) string {
+	if sink == postgresSink {
+		return "coexstream sink postgres status"
+	}
+	return "coexstream sink status"
 }

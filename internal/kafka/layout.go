@@ -89,6 +89,14 @@ func (l *Layout) config(t schemas.Topic) map[string]string {
 	return c
 }
 
+// Retention is how long a topic keeps records, 0 where it is compacted.
+func (l *Layout) Retention(t schemas.Topic) time.Duration {
+	if t.Compacted() {
+		return 0
+	}
+	return l.retention(t)
+}
+
 func (l *Layout) retention(t schemas.Topic) time.Duration {
 	switch {
 	case t.Raw():

@@ -242,10 +242,12 @@ func (p *Partition) declined(o *Origin, c *split.Change) {
 	}
 	p.concerns(o, n)
 	if decline := p.declineOf(o, c); decline != nil {
-		p.history(inHand{origin: o}, &split.Change{
+		moved := &split.Change{
 			EntryID: c.EntryID, WABA: c.WABA, Field: []byte(fieldHistory), PhoneNumberID: c.PhoneNumberID, DisplayPhoneNumber: c.DisplayPhoneNumber,
 			History: []split.HistoryElement{{Raw: decline.element(), Errors: decline.errors}},
-		}, 0, n)
+		}
+		moved.MayHaveSpace() // the errors are verbatim
+		p.history(inHand{origin: o}, moved, 0, n)
 	}
 	p.retell(n)
 }

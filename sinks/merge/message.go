@@ -134,6 +134,14 @@ func further(a, b string) bool {
 	return x > y || x == y && a > b
 }
 
+// StatusOrder is the order of the status, for targets that join in the database: the further status has the greater one.
+func (r *Receipt) StatusOrder() Order {
+	if r.Status == "" {
+		return ""
+	}
+	return Order(append([]byte{byte(levelOf(r.Status))}, r.Status...))
+}
+
 // receiptOf is what one status says, which was told at a time.
 func receiptOf(m *schemas.Message, at int64, id string, digest uint64) (r Receipt) {
 	status := clean(strings.ToLower(m.Status))
@@ -154,8 +162,8 @@ func receiptOf(m *schemas.Message, at int64, id string, digest uint64) (r Receip
 	return r
 }
 
-// chatOf is a thread in the spelling by which all are found.
-func chatOf(thread string) string {
+// ChatOf is a thread in the spelling by which all are found.
+func ChatOf(thread string) string {
 	canonical, _ := identity.AppendCanonical(make([]byte, 0, 32), bytesOf(thread))
 	if string(canonical) == thread {
 		return thread

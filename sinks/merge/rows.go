@@ -140,7 +140,7 @@ func (a *adding) content(kind string, m *schemas.Message, v *Version) Content {
 	if c.At == 0 {
 		c.SortAt = a.e.ReceivedAt / 1000
 	}
-	c.Chat = chatOf(c.Thread)
+	c.Chat = ChatOf(c.Thread)
 	c.Order = new(order).flag(rankOf(m) > schemas.RankPlaceholder).flag(!m.Historical).flag(!m.Standby).window(c.Window).number(m.Timestamp).digest(a.digest)
 	return c
 }
@@ -185,7 +185,7 @@ func (a *adding) person(number string, m *schemas.Message) {
 	if c.ProfileName != "" || c.Username != "" || c.CountryCode != "" {
 		key := ContactKey{number, id}
 		put(a.rows.Contacts, key, Contact{
-			ContactKey: key, Chat: chatOf(id), Profile: Profile{Order: at, Name: clean(c.ProfileName), Username: clean(c.Username), Country: clean(c.CountryCode)},
+			ContactKey: key, Chat: ChatOf(id), Profile: Profile{Order: at, Name: clean(c.ProfileName), Username: clean(c.Username), Country: clean(c.CountryCode)},
 		})
 	}
 	a.link(number, clean(c.WaID), clean(c.UserID), at)
@@ -198,7 +198,7 @@ func (a *adding) link(number, phone, user string, at Order) {
 	}
 	for _, pair := range [...][2]string{{phone, user}, {user, phone}} {
 		key := ContactKey{number, pair[0]}
-		put(a.rows.Contacts, key, Contact{ContactKey: key, Chat: chatOf(pair[0]), Link: Link{at, pair[1]}})
+		put(a.rows.Contacts, key, Contact{ContactKey: key, Chat: ChatOf(pair[0]), Link: Link{at, pair[1]}})
 	}
 }
 
@@ -225,7 +225,7 @@ func (a *adding) contact() {
 	if key.ID == "" {
 		return // a key that the pipeline does not write
 	}
-	put(a.rows.Contacts, key, Contact{ContactKey: key, Chat: chatOf(key.ID), Book: book})
+	put(a.rows.Contacts, key, Contact{ContactKey: key, Chat: ChatOf(key.ID), Book: book})
 	at := ofTime(book.At/1000, a.digest)
 	a.link(key.Number, phone, user, at)
 	if linked := clean(h.Linked); linked != "" {

@@ -7,34 +7,12 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/coexstream/coexstream/sinks"
 )
 
-// Inspection is where a file stands.
-type Inspection struct {
-	Positions []TopicPosition // by topic and partition
-	Letters   []SetAside      // the newest first, at most as many as were asked for
-	LetterSum int64           // of all letters
-}
-
-// TopicPosition is where a topic of a partition is read on.
-type TopicPosition struct {
-	Topic     string // without the prefix
-	Partition int32
-	Next      int64
-	At        time.Time // when the position was written
-}
-
-// SetAside is a letter without its record.
-type SetAside struct {
-	Topic     string
-	Partition int32
-	Offset    int64
-	At        time.Time
-	Reason    string
-}
-
 // Inspect reads where a file stands; it may be written meanwhile. The error is one of fs.ErrNotExist where there is none.
-func Inspect(ctx context.Context, file string, lettersMax int) (*Inspection, error) {
+func Inspect(ctx context.Context, file string, lettersMax int) (*sinks.Inspection, error) {
 	if _, err := os.Stat(file); err != nil {
 		return nil, err
 	}
@@ -51,10 +29,15 @@ func Inspect(ctx context.Context, file string, lettersMax int) (*Inspection, err
 	if version, err := versionOf(ctx, conn); err != nil || version == 0 {
 		return nil, fmt.Errorf("open %s: %w", file, errors.Join(err, errEmpty(version, err)))
 	}
-	in := &Inspection{}
+	in := &sinks.Inspection{}
+	for _, name := range Files(file) {
+		if info, err := os.Stat(name); err == nil {
+			in.Bytes += info.Size()
+		}
+	}
 	err = errors.Join(
 		each(ctx, conn, "SELECT topic, partition, next, at FROM positions ORDER BY topic, partition", func(rows *sql.Rows) error {
-			var p TopicPosition
+			var p sinks.TopicPosition
 			var at int64
 			err := rows.Scan(&p.Topic, &p.Partition, &p.Next, &at)
 			p.At = time.UnixMilli(at)
@@ -62,7 +45,7 @@ func Inspect(ctx context.Context, file string, lettersMax int) (*Inspection, err
 			return err
 		}),
 		each(ctx, conn, fmt.Sprintf(`SELECT topic, partition, "offset", at, reason FROM letters ORDER BY at DESC, topic, partition, "offset" DESC LIMIT %d`, lettersMax), func(rows *sql.Rows) error {
-			var l SetAside
+			var l sinks.SetAside
 			var at int64
 			err := rows.Scan(&l.Topic, &l.Partition, &l.Offset, &at, &l.Reason)
 			l.At = time.UnixMilli(at)

@@ -91,6 +91,8 @@ var rules = map[string][]string{
 	"internal/testing/fuzzall":  {},
 	"internal/testing/cost":     {"internal/testing/required"},
 	"internal/testing/required": {},
+	// PostgreSQL for tests.
+	"internal/testing/postgresserver": {"internal/testing/required"},
 	// Only the application knows all.
 	"internal/app": {"schemas", "ingress", "processors", "sinks", "internal"},
 }
@@ -99,10 +101,11 @@ var rules = map[string][]string{
 var (
 	testRules  = []string{"internal/testing/certtest", "internal/testing/cost"}
 	testRuleOf = map[string][]string{
-		"ingress":                       {"internal/embedded"},          // a 200 is held against a broker
-		"sinks/merge":                   {"sinks"},                      // worlds and their fold
-		"internal/testing/layout":       {"schemas/provider"},           // which names there are
-		"internal/testing/kafkacluster": {"internal/replay/replaytest"}, // a replay gives the same events there, too
+		"ingress":                       {"internal/embedded"},               // a 200 is held against a broker
+		"sinks":                         {"internal/testing/postgresserver"}, // a real one
+		"sinks/merge":                   {"sinks"},                           // worlds and their fold
+		"internal/testing/layout":       {"schemas/provider"},                // which names there are
+		"internal/testing/kafkacluster": {"internal/replay/replaytest"},      // a replay gives the same events there, too
 	}
 )
 

@@ -1,0 +1,84 @@
+package sinks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Assignment says which partitions a process reads, where several share a sink. The target's positions stay the truth: two processes
+// that believe to have the same partition do no harm.
+type Assignment interface {
+	// Run calls own whenever partitions are added, also with none, and disown when some are taken away; disown returns after their tasks
+	// have ended. trouble hears what goes wrong meanwhile. It ends with ctx.
+	Run(ctx context.Context, own, disown func(partitions []int32), trouble func(error)) error
+}
+
+// Group is an assignment by a consumer group. It fetches nothing, and commits nothing.
+type Group struct {
+	opts  []kgo.Opt
+	topic string
+}
+
+// GroupConfig is how a group of processes shares partitions.
+type GroupConfig struct {
+	ID             string
+	SessionTimeout time.Duration
+}
+
+// NewGroup prepares a membership. The group subscribes to one topic: all event topics have the same partitions.
+func NewGroup(conn kafka.Connection, prefix string, c GroupConfig) (*Group, error) {
+	if err := conn.Validate(); err != nil {
+		return nil, err
+	}
+	if c.ID == "" || c.SessionTimeout <= 0 {
+		return nil, fmt.Errorf("a group %q with a session timeout of %s", c.ID, c.SessionTimeout)
+	}
+	topic := schemas.TopicMessages.Name(prefix)
+	return &Group{topic: topic, opts: append(conn.Franz(),
+		kgo.ConsumerGroup(c.ID), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.RangeBalancer()), kgo.DisableAutoCommit(),
+		kgo.SessionTimeout(c.SessionTimeout), kgo.HeartbeatInterval(c.SessionTimeout/10),
+		// What is fetched beside is thrown away: nothing is, while the topic is paused.
+		kgo.FetchMaxBytes(1<<16), kgo.FetchMaxPartitionBytes(1<<10), kgo.MaxConcurrentFetches(1),
+	)}, nil
+}
+
+// Run is as Assignment has it.
+func (g *Group) Run(ctx context.Context, own, disown func([]int32), trouble func(error)) error {
+	take := func(_ context.Context, _ *kgo.Client, topics map[string][]int32) { own(topics[g.topic]) }
+	drop := func(_ context.Context, _ *kgo.Client, topics map[string][]int32) { disown(topics[g.topic]) }
+	cl, err := kgo.NewClient(slices.Concat(g.opts, []kgo.Opt{
+		kgo.OnPartitionsAssigned(take), kgo.OnPartitionsRevoked(drop), kgo.OnPartitionsLost(drop), kgo.WithHooks(groupTrouble(trouble)),
+	})...)
+	if err != nil {
+		return fmt.Errorf("join the group: %w", err)
+	}
+	cl.PauseFetchTopics(g.topic)
+	<-ctx.Done()
+	cl.CloseAllowingRebalance() // leaves the group: the others need not wait for the session to end
+	return nil
+}
+
+// groupTrouble is a hook of the client.
+type groupTrouble func(error)
+
+// OnGroupManageError is as kgo.HookGroupManageError has it.
+func (t groupTrouble) OnGroupManageError(err error) {
+	t(fmt.Errorf("share the partitions in the group: %w", err))
+}
+
+// alone is the assignment of a process that reads all partitions.
+type alone []int32
+
+// Run is as Assignment has it.
+func (a alone) Run(ctx context.Context, own, _ func([]int32), _ func(error)) error {
+	own(a)
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,166 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/sinks"
+)
+
+// Positions is as sinks.Target has it.
+func (st *Store) Positions(ctx context.Context, partition int32) (map[schemas.Topic]sinks.Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, st.cfg.Timeout)
+	defer cancel()
+	rows, err := st.pool.Query(ctx, "SELECT topic, next, at, log FROM positions WHERE partition = $1", partition)
+	if err != nil {
+		return nil, err
+	}
+	positions := map[schemas.Topic]sinks.Position{}
+	var name string
+	var p sinks.Position
+	var log []byte
+	_, err = pgx.ForEachRow(rows, []any{&name, &p.Next, &p.At, &log}, func() error {
+		topic, ok := schemas.ParseTopic(name)
+		if !ok {
+			return fmt.Errorf("a position of topic %q, which is not known", name)
+		}
+		copy(p.Log[:], log)
+		positions[topic] = p
+		return nil
+	})
+	return positions, err
+}
+
+// Apply is as sinks.Target has it.
+func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, st.cfg.Timeout)
+	defer cancel()
+	if !b.Live {
+		select {
+		case st.backlog <- struct{}{}:
+			defer func() { <-st.backlog }()
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a connection: %w", ctx.Err())
+		}
+	}
+	return classified(pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		if err := st.advance(ctx, tx, b); err != nil {
+			return err
+		}
+		return put(ctx, tx, partsOf(b))
+	}))
+}
+
+// advance locks the partition and moves the positions.
+func (st *Store) advance(ctx context.Context, tx pgx.Tx, b *sinks.Batch) error {
+	batch := &pgx.Batch{}
+	batch.Queue("SELECT pg_advisory_xact_lock($1, $2)", st.lock, b.Partition)
+	for _, a := range b.Advances {
+		query := "UPDATE positions SET next = $3, at = $4, log = $5 WHERE topic = $1 AND partition = $2 AND next = $6"
+		args := []any{a.Topic.String(), b.Partition, a.To.Next, a.To.At.Round(time.Microsecond), a.To.Log[:], a.From}
+		if a.From < 0 {
+			query, args = "INSERT INTO positions (topic, partition, next, at, log) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", args[:5]
+		}
+		batch.Queue(query, args...).Exec(func(done pgconn.CommandTag) error {
+			if done.RowsAffected() != 1 {
+				return fmt.Errorf("%s/%d from %d: %w", a.Topic, b.Partition, a.From, sinks.ErrFenced)
+			}
+			return nil
+		})
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// stagedFrom is how many rows go by COPY: fewer are cheaper as arrays, in one round trip for all tables.
+const stagedFrom = 50
+
+// put writes the rows of all tables.
+func put(ctx context.Context, tx pgx.Tx, parts []part) error {
+	batch := &pgx.Batch{}
+	var numbersOf, chats []string
+	for _, p := range parts {
+		staged := p.rows >= stagedFrom
+		var args []any
+		if staged {
+			if err := p.stage(ctx, tx.Conn()); err != nil {
+				return err
+			}
+		} else {
+			args = p.arrays()
+		}
+		if p.table != messages {
+			batch.Queue(p.table.put(staged), args...)
+			continue
+		}
+		batch.Queue(putMessages(staged), args...).Query(func(rows pgx.Rows) error {
+			var number, chat string
+			_, err := pgx.ForEachRow(rows, []any{&number, &chat}, func() error {
+				numbersOf, chats = append(numbersOf, strings.Clone(number)), append(chats, strings.Clone(chat))
+				return nil
+			})
+			return err
+		})
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil || len(chats) == 0 {
+		return err
+	}
+	// A statement of its own: it sees what others wrote into these chats before their rows could be locked.
+	batch = &pgx.Batch{}
+	batch.Queue(walkChats, numbersOf, chats)
+	batch.Queue(emptyChats, numbersOf, chats)
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+func (p *part) stage(ctx context.Context, conn *pgx.Conn) error {
+	i := 0
+	reader := newCopyReader(len(p.table.columns), func(e encoder) bool {
+		if i == p.rows {
+			return false
+		}
+		p.encode(e, i)
+		i++
+		return true
+	})
+	_, err := conn.PgConn().CopyFrom(ctx, reader, p.table.copyIn())
+	return err
+}
+
+func (p *part) arrays() []any {
+	a := newArrays(p.table.columns, p.rows)
+	for i := range p.rows {
+		p.encode(a, i)
+	}
+	return a.args
+}
+
+// classified tells content that PostgreSQL cannot take from everything else that can go wrong.
+func classified(err error) error {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		switch e.Code[:min(2, len(e.Code))] {
+		case "21", "22", "23", "54": // cardinality, data, integrity constraint, limit of the program
+			// Its message may quote the content.
+			return fmt.Errorf("%w: SQLSTATE %s%s", sinks.ErrRefused, e.Code, placeOf(e))
+		}
+	}
+	return err
+}
+
+func placeOf(e *pgconn.PgError) (place string) {
+	for _, at := range [...][2]string{{"table", e.TableName}, {"column", e.ColumnName}, {"constraint", e.ConstraintName}} {
+		if at[1] != "" {
+			place += ", " + at[0] + " " + at[1]
+		}
+	}
+	return place
+}

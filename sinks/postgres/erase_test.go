@@ -1,0 +1,82 @@
+package postgres_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/coexstream/coexstream/sinks/postgres"
+)
+
+// wamidOf is a wamid as WhatsApp makes them.
+func wamidOf(user, token string) string {
+	b := append([]byte{0x1c, 0x18, byte(len(user))}, user...)
+	b = append(b, 0x15, 0x02, 0x00, 0x12, 0x18, byte(len(token)))
+	return "wamid." + base64.StdEncoding.EncodeToString(append(append(b, token...), 0))
+}
+
+func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	st := opened(t, url)
+	message := func(number, thread, wamid, contact, more string) string {
+		return fmt.Sprintf(`{"waba_id":"1","phone_number_id":"%s","kind":"message","rank":1,"wamid":"%s","thread":"%s","contact":%s,"direction":"inbound","timestamp":20,"type":"text","historical":false%s,"original":{"text":{"body":"of %s"}}}`, number, wamid, thread, contact, more, wamid)
+	}
+	ada, bea := `{"wa_id":"491701","user_id":"DE.1","profile_name":"Ada"}`, `{"wa_id":"491702","profile_name":"Bea"}`
+	sent := wamidOf("491701", "3EB0C5F4A1B2C3D4E5F6")
+	other := wamidOf("491702", "3EB0C5F4A1B2C3D4E5F6")
+	values := []string{
+		message("2", "491701", "a1", ada, ""),
+		message("2", "DE.1", "a2", `{"user_id":"DE.1"}`, ""),
+		strings.Replace(message("2", "491701", "a3", ada, ""), "inbound", "outbound", 1),
+		message("2", "g", "g1", ada, `,"group_id":"g"`),
+		message("2", "g", "g2", bea, `,"group_id":"g"`),
+		message("2", "491702", "b1", bea, ""),
+		message("3", "491701", "c1", `{"wa_id":"491701"}`, ""),
+		strings.Replace(strings.Replace(message("2", "491702", "b2", bea, ""), "of b2", "call 491701", 1), `"timestamp":20`, `"timestamp":21`, 1),
+		`{"waba_id":"1","phone_number_id":"2","kind":"status","wamid":"` + sent + `","thread":"491701","direction":"outbound","timestamp":25,"status":"read","historical":false,"original":{}}`,
+		`{"waba_id":"1","phone_number_id":"2","kind":"status","wamid":"` + other + `","thread":"491702","direction":"outbound","timestamp":25,"status":"read","historical":false,"original":{}}`,
+		strings.Replace(message("2", "491702", "r1", ada, ""), `"kind":"message","rank":1`, `"kind":"reaction","rank":1`, 1),
+	}
+	values[10] = strings.Replace(strings.Replace(values[10], `"type":"text"`, `"type":"reaction"`, 1), `{"text":{"body":"of r1"}}`, `{"reaction":{"message_id":"b1","emoji":"+"}}`, 1)
+	if err := st.Apply(t.Context(), batchOf(t, -1, 20, values...)); err != nil {
+		t.Fatal(err)
+	}
+	before := contentOf(t, url).Lines()
+	rehearsed, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: "491701", Number: "2"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := contentOf(t, url).Lines(); strings.Join(before, "\n") != strings.Join(after, "\n") {
+		t.Error("a rehearsal changed the tables")
+	}
+	done, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: "491701", Number: "2"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "[{messages 4} {versions 0} {receipts 1} {reactions 1} {notes 0} {contacts 2} {threads 2}] [{messages 1} {notes 0} {letters 0}] [2/491701 2/DE.1]"
+	for _, d := range []*postgres.Erased{rehearsed, done} {
+		if got := fmt.Sprint(d.Removed, d.Mentions, d.IDs); got != want {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
+	}
+	left := strings.Join(contentOf(t, url).Lines(), "\n")
+	for _, gone := range []string{"message 2 a1", "message 2 a2", "message 2 a3", "message 2 g1", sent, "contact 2 491701", "contact 2 DE.1", `thread 2 "491701"`, "reaction 2 b1"} {
+		if strings.Contains(left, gone) {
+			t.Errorf("%s is left", gone)
+		}
+	}
+	for _, kept := range []string{"message 2 g2", "message 2 b1", "message 2 b2", other, "message 3 c1", "contact 2 491702", `thread 2 "g" messages 1 last g2`, `thread 2 "491702" messages 2`, `thread 3 "491701"`} {
+		if !strings.Contains(left, kept) {
+			t.Errorf("%s is gone", kept)
+		}
+	}
+	// At all numbers, by the other id.
+	if _, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: "491701"}, false); err != nil {
+		t.Fatal(err)
+	}
+	if left := strings.Join(contentOf(t, url).Lines(), "\n"); strings.Contains(left, "message 3 c1") {
+		t.Error("message 3 c1 is left")
+	}
+}

@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/coexstream/coexstream/sinks"
+)
+
+// For tests: migrations that this program does not have.
+var (
+	MigrateFrom = migrate
+	Migrations  = embedded
+)
+
+// CopyBare copies the messages of a batch into a table, and does nothing else.
+func CopyBare(ctx context.Context, conn *pgx.Conn, b *sinks.Batch, into string) error {
+	p := partsOf(b)[0]
+	i := 0
+	reader := newCopyReader(len(p.table.columns), func(e encoder) bool {
+		if i == p.rows {
+			return false
+		}
+		p.encode(e, i)
+		i++
+		return true
+	})
+	_, err := conn.PgConn().CopyFrom(ctx, reader, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", into, p.table.names()))
+	return err
+}
+
+// InsertMessage inserts one message.
+var InsertMessage = func() string {
+	places := make([]string, len(messages.columns))
+	for i := range places {
+		places[i] = fmt.Sprintf("$%d", i+1)
+	}
+	return fmt.Sprintf("INSERT INTO messages (%s) VALUES (%s) ON CONFLICT DO NOTHING", messages.names(), strings.Join(places, ", "))
+}()
+
+// ContentRows are the messages of a batch, as values of a statement.
+func ContentRows(b *sinks.Batch) (rows [][]any) {
+	p := partsOf(b)[0]
+	for i := range p.rows {
+		a := newArrays(p.table.columns, 1)
+		p.encode(a, i)
+		row := make([]any, len(a.args))
+		for j, arg := range a.args {
+			switch v := arg.(type) {
+			case []string:
+				row[j] = v[0]
+			case [][]byte:
+				row[j] = v[0]
+			case []int64:
+				row[j] = v[0]
+			case []bool:
+				row[j] = v[0]
+			case []*time.Time:
+				row[j] = v[0]
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

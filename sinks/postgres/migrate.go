@@ -1,0 +1,90 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var embedded embed.FS
+
+const (
+	// Version is that of the tables which this program needs. It works with every later one.
+	Version = 2
+	// versionTable says which migrations a schema has seen.
+	versionTable = "migrations"
+)
+
+// Migrated is what a migration did.
+type Migrated struct {
+	From, To int64
+	Steps    []string // names of the migrations
+}
+
+// Migrate makes the schema and brings its tables to this program's version. Several at once wait for each other.
+func Migrate(ctx context.Context, url, schema string) (*Migrated, error) {
+	migrations, err := fs.Sub(embedded, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return migrate(ctx, url, schema, migrations)
+}
+
+func migrate(ctx context.Context, url, schema string, migrations fs.FS) (done *Migrated, err error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, withoutPassword(err)
+	}
+	cfg.RuntimeParams["application_name"] = "coexstream migrate"
+	name := pgx.Identifier{schema}.Sanitize()
+	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET search_path = "+name)
+		return err
+	}))
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := makeSchema(ctx, db, schema); err != nil {
+		return nil, fmt.Errorf("make the schema %s: %w", schema, err)
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockOf(schema)), lock.WithLockTimeout(1, 300), lock.WithUnlockTimeout(1, 30)) // seconds, attempts
+	if err != nil {
+		return nil, err
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, db, migrations,
+		goose.WithTableName(versionTable), goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, err
+	}
+	done = &Migrated{}
+	if done.From, err = p.GetDBVersion(ctx); err != nil {
+		return nil, fmt.Errorf("migrate the schema %s: %w", schema, err)
+	}
+	results, err := p.Up(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migrate the schema %s: %w", schema, err)
+	}
+	for _, r := range results {
+		done.Steps = append(done.Steps, r.Source.Path)
+	}
+	done.To, err = p.GetDBVersion(ctx)
+	return done, err
+}
+
+// makeSchema makes the schema where it is not there. Where it is, the right to make schemas is not needed.
+func makeSchema(ctx context.Context, db *sql.DB, schema string) error {
+	var there bool
+	if err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)", schema).Scan(&there); err != nil || there {
+		return err
+	}
+	name := pgx.Identifier{schema}.Sanitize()
+	_, err := db.ExecContext(ctx, fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %[1]s; COMMENT ON SCHEMA %[1]s IS 'Events of WhatsApp, written by coexstream'", name))
+	return err
+}

@@ -1,0 +1,103 @@
+package postgres_test
+
+import (
+	"crypto/rand"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/coexstream/coexstream/internal/testing/postgresserver"
+	"github.com/coexstream/coexstream/sinks/postgres"
+)
+
+// documented are the SQL blocks of docs/sinks.md, with roles of this test's own: roles are of the whole server.
+func documented(t *testing.T, suffix string) []string {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/sinks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, part := range strings.Split(string(b), "```sql\n")[1:] {
+		block, _, _ := strings.Cut(part, "```")
+		for _, role := range []string{"coexstream_owner", "coexstream_writer", "coexstream_reader"} {
+			block = strings.ReplaceAll(block, role, role+suffix)
+		}
+		blocks = append(blocks, block)
+	}
+	if len(blocks) != 2 {
+		t.Fatalf("%d SQL blocks, want that of the roles and that of the policies", len(blocks))
+	}
+	return blocks
+}
+
+// The roles of the documentation can do what they are for, and no more.
+func TestDocumentedRolesAreEnoughAndNoMore(t *testing.T) {
+	t.Parallel()
+	server := postgresserver.Test(t, postgresserver.Config{})
+	suffix := "_" + strings.ToLower(rand.Text()[:6])
+	blocks := documented(t, suffix)
+	admin := server.URL("postgres")
+	run := func(url, sql string) error {
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(t.Context())
+		_, err = conn.Exec(t.Context(), sql)
+		return err
+	}
+	if err := run(admin, blocks[0]); err != nil {
+		t.Fatal(err)
+	}
+	as := func(role string) string { return server.URLOf("coexstream_"+role+suffix, "change me", "postgres") }
+	if _, err := postgres.Migrate(t.Context(), as("owner"), schema); err != nil {
+		t.Fatalf("the owner cannot migrate: %v", err)
+	}
+	st := opened(t, as("writer"))
+	if err := st.Apply(t.Context(), batchOf(t, -1, 1, oneMessage)); err != nil {
+		t.Errorf("the writer cannot write: %v", err)
+	}
+	if _, err := postgres.Erase(t.Context(), as("writer"), schema, postgres.Person{ID: "nobody"}, false); err != nil {
+		t.Errorf("the writer cannot erase: %v", err)
+	}
+	if err := run(as("writer"), "DROP TABLE coexstream.messages"); err == nil {
+		t.Error("the writer drops a table")
+	}
+	if err := run(as("reader"), "SELECT * FROM coexstream.inbox"); err != nil {
+		t.Errorf("the reader cannot read: %v", err)
+	}
+	if err := run(as("reader"), "DELETE FROM coexstream.messages"); err == nil {
+		t.Error("the reader deletes")
+	}
+
+	if err := run(admin, blocks[1]); err != nil {
+		t.Fatal(err)
+	}
+	other := strings.NewReplacer(`"phone_number_id":"2"`, `"phone_number_id":"7"`, `"w"`, `"w7"`).Replace(oneMessage)
+	if err := st.Apply(t.Context(), batchOf(t, 1, 2, other)); err != nil {
+		t.Errorf("the writer cannot write under the policies: %v", err)
+	}
+	conn, err := pgx.Connect(t.Context(), as("reader"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	seen := func() (numbers string) {
+		if err := conn.QueryRow(t.Context(), "SELECT COALESCE(string_agg(phone_number_id, ',' ORDER BY phone_number_id), '') FROM coexstream.conversation").Scan(&numbers); err != nil {
+			t.Error(err)
+		}
+		return numbers
+	}
+	if n := seen(); n != "" {
+		t.Errorf("a reader without numbers sees %s", n)
+	}
+	if err := run(admin, "INSERT INTO coexstream.tenants VALUES ('coexstream_reader"+suffix+"', '7')"); err != nil {
+		t.Fatal(err)
+	}
+	if n := seen(); n != "7" {
+		t.Errorf("the reader of 7 sees %q", n)
+	}
+}

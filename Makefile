@@ -103,9 +103,9 @@ valgrind: # the tests say SKIP where it cannot be installed
 
 .PHONY: mutation
 mutation: ## change pure packages by one operator at a time; tests have to fail for 85 % of the changes: ONLY="package package"
-	@failed=; for package in $(or $(ONLY),$(MUTATED)); do echo "== $$package"; GOFLAGS="-short -vet=off" \
-		$(GREMLINS) unleash --workers 1 --timeout-coefficient 5 --threshold-efficacy 85 --output-statuses lt ./$$package || failed="$$failed $$package"; \
-		done; test -z "$$failed" || { echo "mutation: below 85 %:$$failed"; exit 1; }
+	@failed=; for package in $(or $(ONLY),$(MUTATED)); do echo "== $$package"; \
+		GOFLAGS="-short -vet=off" $(GREMLINS) unleash --config .ci/gremlins.yaml ./$$package || failed="$$failed $$package"; \
+		done; test -z "$$failed" || { echo "mutation: below the threshold of .ci/gremlins.yaml:$$failed"; exit 1; }
 
 .PHONY: flamegraphs
 flamegraphs: build ## draw CPU profiles of ingress and processor into docs/flamegraphs

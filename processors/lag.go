@@ -174,7 +174,7 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 func (m *metrics) ended() {
 	m.largestSource.Reset()
 	m.largest.Reset()
-	for _, g := range []interface{ Set(float64) }{m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest} {
+	for _, g := range []interface{ Set(float64) }{m.partitions, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest} {
 		g.Set(0)
 	}
 }

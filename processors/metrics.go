@@ -34,7 +34,7 @@ type metrics struct {
 	blocked       prometheus.Gauge
 	setAside      prometheus.Counter
 	committedAt   prometheus.Gauge
-	tasks         prometheus.Gauge
+	partitions    assignedGauge
 	held          prometheus.Gauge
 	waiting       prometheus.Gauge
 	running       prometheus.Gauge
@@ -87,8 +87,11 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		blocked:  gauge("blocked_partitions", "Assigned partitions that are not served, because a state record cannot be read."),
 		setAside: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "state_records_set_aside_total",
 			Help: "Unreadable state records that were ignored (processor.unknown_state)."}),
-		committedAt:   gauge("last_commit_timestamp_seconds", "Unix time of the latest committed transaction; 0: none since the start."),
-		tasks:         gauge("tasks", "Assigned partitions."),
+		committedAt: gauge("last_commit_timestamp_seconds", "Unix time of the latest committed transaction; 0: none since the start."),
+		partitions: assignedGauge{
+			gauge("partitions", "Assigned partitions."),
+			gauge("tasks", "Former name of coexstream_processor_partitions. The next release removes it."),
+		},
 		held:          gauge("held_chunks", "History chunks that wait for an earlier chunk."),
 		waiting:       gauge("waiting_syncs", "Phone numbers with held history chunks, because an earlier chunk is missing."),
 		running:       gauge("running_syncs", "Phone numbers with an open history sync."),
@@ -107,7 +110,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lags, m.blocked, m.setAside, m.committedAt,
-		m.tasks, m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.largestSource, m.restarts, m.rebalances, m.bulkPaused,
+		m.partitions[0], m.partitions[1], m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.largestSource, m.restarts, m.rebalances, m.bulkPaused,
 		m.deferred, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest)
 	m.begin()
 	return m
@@ -173,5 +176,15 @@ func (m *metrics) committed(c *partition.Counts) {
 	}
 	for r, n := range c.DeadLetters {
 		m.deadLetters.WithLabelValues(string(r)).Add(float64(n))
+	}
+}
+
+// assignedGauge is one gauge under its name and its former one.
+type assignedGauge [2]prometheus.Gauge
+
+// Set sets both.
+func (g assignedGauge) Set(partitions float64) {
+	for _, one := range g {
+		one.Set(partitions)
 	}
 }

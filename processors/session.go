@@ -366,7 +366,7 @@ func (s *session) reassign() (went bool, err error) {
 		}
 		s.p.log.Info("partitions", "assigned", e.assigned, "partitions", len(e.union()), "now", len(s.runners))
 	}
-	s.p.metrics.tasks.Set(float64(len(s.runners)))
+	s.p.metrics.partitions.Set(float64(len(s.runners)))
 	if len(s.runners)+len(s.blocked) == 0 {
 		s.p.notReady("no partitions assigned")
 	}

@@ -29,11 +29,11 @@ func (s *stack) team(ctx context.Context, n int) (t team, err error) {
 	for until := time.Now().Add(gaugeWait); ; {
 		even := true
 		for _, p := range t {
-			tasks, err := p.metric(ctx, "coexstream_processor_tasks", "")
+			assigned, err := p.metric(ctx, "coexstream_processor_partitions", "")
 			if err != nil {
 				return t, err
 			}
-			even = even && int(tasks) == partitions/n
+			even = even && int(assigned) == partitions/n
 		}
 		switch {
 		case even:

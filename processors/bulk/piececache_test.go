@@ -115,8 +115,11 @@ func TestPieceCacheCountsAllOfABodyAndHoldsWhatFits(t *testing.T) {
 	if chunks, bytes := held(size - 1); chunks >= 10 || chunks < 3 || bytes > size/2 {
 		t.Errorf("%d chunks in %d bytes, where one byte was missing", chunks, bytes)
 	}
-	// Where there is no room for a record beside its pieces, none is kept.
-	if chunks, bytes := held(100); chunks != 0 || bytes != 0 {
-		t.Errorf("%d chunks in %d bytes of 100", chunks, bytes)
+	// Where there is no room for a record beside its pieces, none is kept, also of a record that is longer than they are.
+	for _, key := range []int{100, 100_000} {
+		rec.Key = make([]byte, key)
+		if chunks, bytes := held(100); chunks != 0 || bytes != 0 {
+			t.Errorf("%d chunks in %d bytes of 100", chunks, bytes)
+		}
 	}
 }

@@ -136,3 +136,37 @@ func TestALogThatIsAnotherOneIsReported(t *testing.T) {
 		t.Errorf("reported %v", ws.broken)
 	}
 }
+
+func TestNothingMoreIsFetchedWhileEnoughWaits(t *testing.T) {
+	for _, test := range []struct {
+		heldMax int64
+		records bool
+		want    []int32
+		busy    bool
+	}{
+		{30, true, nil, true}, {31, true, []int32{3, 4}, true}, {10, true, nil, true}, {1, false, []int32{3, 4}, false},
+	} {
+		ws := newWorkers()
+		s := NewScheduler(NewReader(ReaderConfig{}, nil, func() {}), ws, test.heldMax, time.Now)
+		if test.records { // 30 bytes
+			s.Accept(&Reply{Spots: []kafka.SpotFetched{*spot(5, 8, 5, 6, 7)}, Ends: Barriers{3: {Known: true}}})
+		}
+		if requests, busy := s.requests(); !slices.Equal(requested(requests), test.want) || busy != test.busy {
+			t.Errorf("%d bytes are enough: requests of %v, busy %v; want %v, %v", test.heldMax, requested(requests), busy, test.want, test.busy)
+		}
+	}
+}
+
+func TestABarrierReachesTheQueueOfItsPartition(t *testing.T) {
+	ws := newWorkers()
+	s := NewScheduler(NewReader(ReaderConfig{}, nil, func() {}), ws, 1<<20, time.Now)
+	s.Accept(&Reply{Spots: []kafka.SpotFetched{*spot(5, 6, 5)}})
+	// The other partition is not served any more.
+	s.Accept(&Reply{Ends: Barriers{3: {Known: true, Live: 7}, 9: {Known: true}}})
+	if rec, _ := ws.all[3].queue.Head(6, 0); rec != nil {
+		t.Error("the record did not wait for the barrier")
+	}
+	if rec, _ := ws.all[3].queue.Head(7, 0); rec == nil {
+		t.Error("the barrier did not come")
+	}
+}

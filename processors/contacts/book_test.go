@@ -310,7 +310,8 @@ func TestARecordHasTheHeadersThatSayAnything(t *testing.T) {
 		{phone, bsuid, 2000, contacts.ArrivalOf(1, 1, 0, 0, 0), []string{schemas.HeaderContactArrival, schemas.HeaderContactPhone, schemas.HeaderContactUserID}},
 		{phone, "", 2000, contacts.ArrivalOf(2, 2, 0, 0, 0), []string{schemas.HeaderContactArrival, schemas.HeaderContactTied, schemas.HeaderContactPhone, schemas.HeaderContactLinked}},
 	} {
-		effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), item("add", test.phone, test.user, test.at, 0), nil, 0, test.arrival))
+		it := item("add", test.phone, test.user, test.at, 0)
+		effects, verdict := b.Apply(nil, contacts.ChangeOf([]byte(number), it, it.Raw, 0, test.arrival))
 		if verdict != contacts.Applied {
 			t.Fatalf("%+v: %v", test, verdict)
 		}

@@ -60,6 +60,29 @@ func TestBlocksOfAQueueAreFullWhereChunksComeInOrder(t *testing.T) {
 	}
 }
 
+// What leaves gives its memory back, from whichever end it leaves.
+func TestAQueueThatIsEmptiedGivesItsMemoryBack(t *testing.T) {
+	const n = 100 * blockItemsMax
+	for name, next := range map[string]func(left int) int32{
+		"from the front": func(left int) int32 { return int32(n - left) }, "from the back": func(left int) int32 { return int32(left - 1) },
+	} {
+		var q queue
+		for i := range int32(n) {
+			q.insert(held{seq: uint32(i), order: i})
+		}
+		for left := n; left > 0; left-- {
+			q.remove(held{seq: uint32(next(left)), order: next(left)})
+			// A block has its own waste: an eighth, and what has not been moved yet.
+			if most := (left+left/4+2*blockItemsMax)*heldBytes + (4*len(q.blocks)+20)*blockBytes; q.bytes() > most {
+				t.Fatalf("%s: %d bytes for %d chunks, want at most %d", name, q.bytes(), left-1, most)
+			}
+		}
+		if q.len() != 0 || q.bytes() > 20*blockBytes {
+			t.Errorf("%s: %d bytes for none", name, q.bytes())
+		}
+	}
+}
+
 func same(t *testing.T, q *queue, want []held) {
 	t.Helper()
 	since, i := never, 0
@@ -72,6 +95,9 @@ func same(t *testing.T, q *queue, want []held) {
 	})
 	if i != len(want) || q.len() != len(want) || q.since() != since {
 		t.Fatalf("%d items, len %d, since %d; want %d, since %d", i, q.len(), q.since(), len(want), since)
+	}
+	if least := len(want)*heldBytes + len(q.blocks)*blockBytes; q.bytes() < least {
+		t.Fatalf("%d bytes for %d items in %d blocks", q.bytes(), len(want), len(q.blocks))
 	}
 	for i := range q.blocks {
 		if n := q.blocks[i].len(); n == 0 || n > blockItemsMax {

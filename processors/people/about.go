@@ -25,6 +25,7 @@ func (f *Finder) About(c *split.Change, el *split.HistoryElement) []int32 {
 		if len(t.Messages) == 0 {
 			continue
 		}
+		threadGroup := groupOfThread(t)
 		f.about(x, personOf(t.ID, nil, nil))
 		f.about(x, personOf(t.WaID, t.UserID, t.ParentUserID))
 		for j := range t.Messages {
@@ -32,7 +33,7 @@ func (f *Finder) About(c *split.Change, el *split.HistoryElement) []int32 {
 			names := namesOf(msg)
 			f.about(x, senderOf(msg, names, nil))
 			f.about(x, receiverOf(msg, names, nil))
-			if group := groupOf(msg, names); len(group) > 0 {
+			if group := firstOf(threadGroup, groupOf(msg, names)); len(group) > 0 { // as Past has it
 				f.about(x, senderOf(msg, names, group))
 				f.about(x, receiverOf(msg, names, group))
 			}

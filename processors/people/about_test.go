@@ -46,6 +46,8 @@ func TestAChunkIsAboutThoseWhomItsThreadsAndMessagesName(t *testing.T) {
 		`{"id":"16505550100","messages":[]},{"id":"US.1","messages":[{"id":"w"}]}`:                                          "[9]",
 		`{"id":"16505550100","messages":[]}`:                                                                                "[]",
 		`{"id":"4915123456789","messages":[{"from":"lid:7"}]}`:                                                              "[]",
+		// The thread is a group, and its message names another one.
+		`{"id":"x","messages":[{"to":"x","group_id":"G1","recipient_id":"US.1"}]}`: "[9]",
 	} {
 		if got := about(t, contacts, threads); got != want {
 			t.Errorf("%s is about %s, want %s", threads, got, want)

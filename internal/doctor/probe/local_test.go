@@ -27,7 +27,7 @@ coexstream_spool_writable{topic="raw.live"} 1
 		t.Errorf("%+v, hash %q", fact.Spooled, fact.ConfigHash)
 	}
 	processor := doctor.Process{}
-	readMetrics(strings.NewReader("coexstream_processor_tasks 4\ngarbage\ncoexstream_processor_largest_business_numbers{business=\"0a1b\"} 3000\n"+
+	readMetrics(strings.NewReader("coexstream_processor_partitions 4\ngarbage\ncoexstream_processor_largest_business_numbers{business=\"0a1b\"} 3000\n"+
 		"coexstream_processor_largest_source_numbers{source=\"vendor\"} 30000\n"+
 		"coexstream_processor_deferred_businesses 1\ncoexstream_processor_deferred_records 30\ncoexstream_processor_deferred_oldest_seconds 90\n"), &processor)
 	if want := (doctor.Waiting{Businesses: 1, Records: 30, Oldest: 90 * time.Second}); processor.Waiting != want {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/coexstream/coexstream/internal/testing/postgresserver"
 	"github.com/coexstream/coexstream/sinks/postgres"
 	"github.com/coexstream/coexstream/sinks/sinktest"
@@ -55,18 +57,61 @@ func opened(t testing.TB, url string) *postgres.Store {
 	return st
 }
 
+// impatient gives up a transaction that a slow target does not finish soon.
+func impatient(url string) postgres.Config {
+	c := configOf(url)
+	c.Timeout = 200 * time.Millisecond
+	return c
+}
+
+// held locks the positions against writers.
+func held(t testing.TB, url string) (release func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "BEGIN; LOCK TABLE "+schema+".positions IN EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := conn.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func subject(t *testing.T) sinktest.Subject {
 	url := migrated(t)
 	return sinktest.Subject{
 		Open: func(t testing.TB) sinktest.Target {
 			t.Helper()
-			st, err := postgres.Open(t.Context(), configOf(url))
+			st, err := postgres.Open(t.Context(), impatient(url))
 			if err != nil {
 				t.Fatal(err)
 			}
 			return st
 		},
 		Content: func(t testing.TB) *sinktest.Content { return contentOf(t, url) },
+		Hold:    func(t testing.TB) func() { return held(t, url) },
+		Rebuild: func(t testing.TB, fill func(sinktest.Target)) {
+			shadow := configOf(url)
+			shadow.Schema = postgres.ShadowOf(schema)
+			if _, err := postgres.Migrate(t.Context(), url, shadow.Schema); err != nil {
+				t.Fatal(err)
+			}
+			st, err := postgres.Open(t.Context(), shadow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(st)
+			if err := st.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := postgres.Replace(t.Context(), url, schema, false); err != nil {
+				t.Fatal(err)
+			}
+		},
 	}
 }
 

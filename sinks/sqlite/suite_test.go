@@ -1,6 +1,10 @@
 package sqlite_test
 
 import (
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -20,7 +24,41 @@ func subject(t *testing.T) sinktest.Subject {
 			return st
 		},
 		Content: func(t testing.TB) *sinktest.Content { return contentOf(t, file) },
+		Hold:    func(t testing.TB) func() { return held(t, file) },
+		Rebuild: func(t testing.TB, fill func(sinktest.Target)) {
+			for _, name := range sqlite.Files(file) {
+				if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Fatal(err)
+				}
+			}
+			st, err := sqlite.Open(t.Context(), file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(st)
+			if err := st.Close(); err != nil {
+				t.Error(err)
+			}
+		},
 	}
 }
 
 func TestSuite(t *testing.T) { sinktest.Suite(t, subject) }
+
+// held takes the right to write, as another program may.
+func held(t testing.TB, file string) (release func()) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(10000)&_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := errors.Join(tx.Rollback(), db.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}

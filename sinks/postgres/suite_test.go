@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -18,6 +19,11 @@ const schema = "coexstream"
 var shared postgresserver.Shared
 
 func TestMain(m *testing.M) {
+	if sinktest.Child(func(ctx context.Context, url string) (sinktest.Target, error) {
+		return postgres.Open(ctx, configOf(url))
+	}) {
+		return
+	}
 	if url := os.Getenv(childEnv); url != "" {
 		if err := child(url); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -81,8 +87,9 @@ func held(t testing.TB, url string) (release func()) {
 	}
 }
 
-func subject(t *testing.T) sinktest.Subject {
-	url := migrated(t)
+func subject(t *testing.T) sinktest.Subject { return subjectAt(migrated(t)) }
+
+func subjectAt(url string) sinktest.Subject {
 	return sinktest.Subject{
 		Open: func(t testing.TB) sinktest.Target {
 			t.Helper()
@@ -118,4 +125,13 @@ func subject(t *testing.T) sinktest.Subject {
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	sinktest.Suite(t, subject)
+}
+
+// TestProcesses takes about half a minute, and is a part of make test-sinks.
+func TestProcesses(t *testing.T) {
+	sinktest.Long(t)
+	sinktest.Processes(t, func(t *testing.T) sinktest.Place {
+		url := migrated(t)
+		return sinktest.Place{Subject: subjectAt(url), Target: url, Shared: true}
+	})
 }

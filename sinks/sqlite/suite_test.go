@@ -13,7 +13,10 @@ import (
 )
 
 func subject(t *testing.T) sinktest.Subject {
-	file := filepath.Join(t.TempDir(), "read me.db")
+	return subjectAt(filepath.Join(t.TempDir(), "read me.db"))
+}
+
+func subjectAt(file string) sinktest.Subject {
 	return sinktest.Subject{
 		Open: func(t testing.TB) sinktest.Target {
 			t.Helper()
@@ -61,4 +64,13 @@ func held(t testing.TB, file string) (release func()) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestProcesses takes about half a minute, and is a part of make test-sinks.
+func TestProcesses(t *testing.T) {
+	sinktest.Long(t)
+	sinktest.Processes(t, func(t *testing.T) sinktest.Place {
+		file := filepath.Join(t.TempDir(), "read.db")
+		return sinktest.Place{Subject: subjectAt(file), Target: file}
+	})
 }

@@ -135,3 +135,8 @@ func TestProcesses(t *testing.T) {
 		return sinktest.Place{Subject: subjectAt(url), Target: url, Shared: true}
 	})
 }
+
+func TestTablesThatAreLockedForLongLoseNothing(t *testing.T) {
+	t.Parallel()
+	sinktest.Locked(t, subject(t))
+}

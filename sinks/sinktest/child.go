@@ -86,6 +86,7 @@ func (o *order) run(open func(ctx context.Context, target string) (Target, error
 	if err != nil {
 		return err
 	}
+	say(saidBegun, 1)
 	return errors.Join(sink.Run(ctx), target.Close())
 }
 
@@ -96,8 +97,9 @@ func connection(brokers []string) kafka.Connection {
 // say tells the parent.
 func say(what string, n int) { fmt.Printf("%s %d\n", what, n) }
 
-// What a child says: the number of partitions that it gained, a fenced batch, and that it is in its trap.
+// What a child says: that it begins to read, the number of partitions that it gained, a fenced batch, and that it is in its trap.
 const (
+	saidBegun  = "begun"
 	saidOwned  = "owned"
 	saidFenced = "fenced"
 	saidTrap   = "trap"

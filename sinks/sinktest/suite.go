@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,4 +210,20 @@ func closed(t testing.TB, target Target) {
 	if err := target.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Locked keeps the target from writing until the sink says that it is away, and then lets it write again.
+func Locked(t *testing.T, s Subject) {
+	w := NewWorld(8, 1000, 0)
+	target := s.Open(t)
+	release := s.Hold(t)
+	runUntil(t, config(rand.New(rand.NewPCG(8, 1))), NewLog(w), target, func(sink *sinks.Sink) bool {
+		if err := sink.Ready(); release != nil && err != nil && strings.HasPrefix(err.Error(), "partition 0:") {
+			release()
+			release = nil
+		}
+		return release == nil && sink.CaughtUp()
+	})
+	s.hold(t, w)
+	closed(t, target)
 }

@@ -74,3 +74,9 @@ func TestProcesses(t *testing.T) {
 		return sinktest.Place{Subject: subjectAt(file), Target: file}
 	})
 }
+
+// A program that writes for longer than SQLite waits makes the sink wait, and loses nothing.
+func TestAFileThatIsLockedForLongLosesNothing(t *testing.T) {
+	sinktest.Long(t)
+	sinktest.Locked(t, subject(t))
+}

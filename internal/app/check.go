@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +15,7 @@ func (a *app) checkCommand() *cobra.Command {
 	c := verify.DefaultCheckConfig()
 	output := "text"
 	var secretFiles []string
+	var tables checkedTables
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Compare the topics with the ground truth of a simulation; exit code 3 when they differ",
@@ -24,11 +24,14 @@ order and with the right content. The contacts table must be right. The raw log 
 200, byte for byte, with a valid signature.
 
 The command waits up to --wait for missing events. It ends when everything is there and the topics are quiet.
+--sqlite and --postgres compare the tables of a sink with the topics as well, with rules of their own.
+
 After an interrupted simulation, the processor may hold chunks whose predecessors were never sent. They count as
 held, and the report has the time of their release. Run the command again then.`,
 		Example: `  coexstream check
   coexstream check --truth run.jsonl --wait 10m --output json
-  coexstream check --secret-file ./app-secret`,
+  coexstream check --secret-file ./app-secret
+  coexstream check --sqlite data/read.db --postgres`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output, "text", "json"); err != nil {
@@ -69,7 +72,11 @@ held, and the report has the time of their release. Run the command again then.`
 			if _, err := os.Stat(c.TruthFile); errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("there is no ground truth at %s: run 'coexstream simulate' first, or name its file with --truth", c.TruthFile)
 			}
-			return a.check(cmd, c, output)
+			beside, err := tables.configs(cmd.Context(), cfg, &c, conn)
+			if err != nil {
+				return err
+			}
+			return a.check(cmd, c, beside, output)
 		},
 	}
 	f := cmd.Flags()
@@ -81,29 +88,8 @@ held, and the report has the time of their release. Run the command again then.`
 	f.StringArrayVar(&secretFiles, "secret-file", nil, "file with such an app secret; repeatable")
 	f.IntVar(&c.ValidateEvery, "validate-every", c.ValidateEvery, "validate every n-th event of a type against its JSON Schema; 0: none")
 	f.IntVar(&c.SamplesMax, "samples", c.SamplesMax, "maximum faults to show, of each kind in each topic")
+	f.StringVar(&tables.sqlite, "sqlite", "", "compare the tables in this SQLite file with the topics, too")
+	f.BoolVar(&tables.postgres, "postgres", false, "compare the tables in PostgreSQL with the topics, too (sink.postgres.url)")
 	f.StringVarP(&output, "output", "o", output, "text or json")
 	return cmd
-}
-
-func (a *app) check(cmd *cobra.Command, c verify.CheckConfig, output string) error {
-	if !a.environmentSets("GOGC") {
-		// The memory of a long check has no pointers, so a collection is cheap.
-		debug.SetGCPercent(collectEarlyPercent)
-	}
-	verdict, err := verify.Check(cmd.Context(), c, verify.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
-	if err != nil {
-		return err
-	}
-	if output == "json" {
-		err = writeJSON(cmd.OutOrStdout(), verdict)
-	} else {
-		err = verdict.WriteTable(cmd.OutOrStdout())
-	}
-	if err != nil {
-		return err
-	}
-	if !verdict.OK() {
-		return errFaults
-	}
-	return nil
 }

@@ -51,6 +51,7 @@ func TestTablesHoldWhatTheTopicsHold(t *testing.T) {
 	}
 	p.inTables()
 	p.holdsTheTopics(p.readModel())
+	p.tablesAreJudged("--sqlite", filepath.Join("data", readModelName))
 	if out, code := p.run("sink", "rebuild"); code == 0 {
 		t.Errorf("rebuild beside a running up: %s", out)
 	}

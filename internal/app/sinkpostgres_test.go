@@ -59,10 +59,15 @@ func TestPostgresHoldsWhatTheTopicsHold(t *testing.T) {
 	}
 	defer db.Close()
 	p.holdsTheTopics(db)
-
+	p.tablesAreJudged("--postgres")
 	if out, code := p.run("sink", "postgres", "rebuild", "--dry-run"); code != 0 || !regexp.MustCompile(`messages +\d\d\d+ +0 +0 +0\n`).MatchString(out) || !strings.Contains(out, "nothing was changed") {
 		t.Errorf("rehearse a rebuild: %d\n%s", code, out)
 	}
+	p.faultsAreFound(db)
+	if out, code := p.run("sink", "postgres", "rebuild"); code != 0 || !regexp.MustCompile(`messages +\d\d\d+ +1 +1 +1\n`).MatchString(out) {
+		t.Errorf("rebuild: %d\n%s", code, out)
+	}
+	p.tablesAreJudged("--postgres")
 	if _, err := db.Exec("DELETE FROM messages WHERE phone_number_id = (SELECT min(phone_number_id) FROM messages)"); err != nil {
 		t.Fatal(err)
 	}
@@ -90,4 +95,60 @@ func TestPostgresHoldsWhatTheTopicsHold(t *testing.T) {
 		t.Errorf("%d rows are left, err %v", left, err)
 	}
 	stop()
+}
+
+// tablesAreJudged holds that check finds nothing wrong with tables.
+func (p *process) tablesAreJudged(flags ...string) {
+	p.t.Helper()
+	out, code := p.run(append([]string{"check", "--output", "json"}, flags...)...)
+	var c checked
+	if err := afterProgress(out, &c); err != nil || code != 0 || len(c.Sinks) != 1 || !c.Sinks[0].OK() {
+		p.t.Errorf("check %v: %d, err %v\n%s", flags, code, err, out)
+		return
+	}
+	for _, t := range c.Sinks[0].Tables {
+		if t.Seen == 0 || t.Seen != t.Owed {
+			p.t.Errorf("%+v", t)
+		}
+	}
+}
+
+// faultsAreFound damages each table in each way, and lets check find it.
+func (p *process) faultsAreFound(db *sql.DB) {
+	p.t.Helper()
+	for _, damage := range map[string]struct{ lost, wrong, unexpected string }{
+		"messages":  {"DELETE FROM messages WHERE wamid = (SELECT min(wamid) FROM messages)", "UPDATE messages SET original = original || ' ' WHERE wamid = (SELECT max(wamid) FROM messages)", "INSERT INTO messages SELECT phone_number_id, 'invented', event_id, kind, type, thread, '', group_id, wa_id, user_id, direction, sender, recipient, at, sort_at, historical, standby, sync_window, text, original, content_order FROM messages LIMIT 1"},
+		"versions":  {"DELETE FROM versions WHERE wamid = (SELECT min(wamid) FROM versions WHERE what <> 'media')", "UPDATE versions SET original = '{}' WHERE wamid = (SELECT max(wamid) FROM versions WHERE what <> 'media')", "INSERT INTO versions SELECT phone_number_id, 'invented', what, event_id, at, type, text, original, version_order FROM versions LIMIT 1"},
+		"receipts":  {"DELETE FROM receipts WHERE wamid = (SELECT min(wamid) FROM receipts)", "UPDATE receipts SET status = 'sent' WHERE wamid = (SELECT max(wamid) FROM receipts WHERE status = 'read')", "INSERT INTO receipts SELECT phone_number_id, 'invented', participant, status, sent_at, delivered_at, read_at, played_at, failed_event_id, failed_at, failed_type, failed_original, status_order, failed_order FROM receipts LIMIT 1"},
+		"reactions": {"DELETE FROM reactions WHERE wamid = (SELECT min(wamid) FROM reactions)", "UPDATE reactions SET emoji = 'wrong' WHERE wamid = (SELECT max(wamid) FROM reactions)", "INSERT INTO reactions SELECT phone_number_id, 'invented', sender, event_id, at, type, emoji, original, emoji_order FROM reactions LIMIT 1"},
+		"contacts":  {"UPDATE contacts SET in_book = false, removed = false WHERE id = (SELECT min(id) FROM contacts WHERE in_book)", "UPDATE contacts SET full_name = 'wrong' WHERE id = (SELECT max(id) FROM contacts WHERE in_book)", "UPDATE contacts SET in_book = true WHERE id = (SELECT min(id) FROM contacts c WHERE book_order = '')"},
+		"notes":     {"DELETE FROM notes WHERE event_id = (SELECT min(event_id) FROM notes)", "", "INSERT INTO notes SELECT 'invented', topic, kind, waba_id, phone_number_id, display_phone_number, thread, at, text, original, note_order FROM notes LIMIT 1"},
+		"threads":   {"DELETE FROM threads WHERE chat = (SELECT min(chat) FROM threads)", "UPDATE threads SET unread = unread + 1 WHERE chat = (SELECT max(chat) FROM threads)", "INSERT INTO threads SELECT phone_number_id, 'invented', messages, last_wamid, last_at, unread, unread_since FROM threads LIMIT 1"},
+	} {
+		for _, query := range []string{damage.lost, damage.wrong, damage.unexpected} {
+			if query == "" {
+				continue
+			}
+			if n, err := db.Exec(query); err != nil {
+				p.t.Fatalf("%s: %v", query, err)
+			} else if rows, _ := n.RowsAffected(); rows == 0 {
+				p.t.Fatalf("%s: no row", query)
+			}
+		}
+	}
+	out, code := p.run("check", "--postgres", "--output", "json")
+	var c checked
+	if err := afterProgress(out, &c); err != nil || code != ExitFaults || len(c.Sinks) != 1 || c.Verdict.Faults != 0 {
+		p.t.Fatalf("check of damaged tables: %d, err %v\n%s", code, err, out)
+	}
+	for _, t := range c.Sinks[0].Tables {
+		if t.Lost == 0 || t.Wrong == 0 && t.Table != "notes" || t.Unexpected == 0 {
+			p.t.Errorf("%+v: not all of its damage is found", t)
+		}
+	}
+}
+
+// afterProgress reads the JSON that follows lines of progress.
+func afterProgress(out string, to any) error {
+	return json.Unmarshal([]byte(out[max(0, strings.Index(out, "{")):]), to)
 }

@@ -85,6 +85,7 @@ func makeSchema(ctx context.Context, db *sql.DB, schema string) error {
 		return err
 	}
 	name := pgx.Identifier{schema}.Sanitize()
-	_, err := db.ExecContext(ctx, fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %[1]s; COMMENT ON SCHEMA %[1]s IS 'Events of WhatsApp, written by coexstream'", name))
+	// One transaction. IF NOT EXISTS alone fails where another session creates the schema at the same time.
+	_, err := db.ExecContext(ctx, fmt.Sprintf("SELECT pg_advisory_xact_lock(%[2]d); CREATE SCHEMA IF NOT EXISTS %[1]s; COMMENT ON SCHEMA %[1]s IS 'Events of WhatsApp, written by coexstream'", name, lockOf(schema)))
 	return err
 }

@@ -1,0 +1,231 @@
+package tables
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// event is any event's value, read by the names in the contract.
+type event struct {
+	WABAID        string `json:"waba_id"`
+	PhoneNumberID string `json:"phone_number_id"`
+	WAMID         string `json:"wamid"`
+	OriginalWAMID string `json:"original_wamid"`
+	GroupID       string `json:"group_id"`
+	From          string `json:"from"`
+	Contact       struct {
+		WaID   string `json:"wa_id"`
+		UserID string `json:"user_id"`
+	} `json:"contact"`
+	Kind       string `json:"kind"`
+	Rank       int    `json:"rank"`
+	Standby    bool   `json:"standby"`
+	Direction  string `json:"direction"`
+	Timestamp  int64  `json:"timestamp"`
+	Status     string `json:"status"`
+	Historical bool   `json:"historical"`
+	Sync       struct {
+		Window int64 `json:"window"`
+	} `json:"sync"`
+	FullName string         `json:"full_name"`
+	Original jsontext.Value `json:"original"`
+}
+
+// best are the values that one row may have: those of the greatest order.
+type best struct {
+	order  []int64
+	values map[string]bool
+}
+
+// take keeps a value that is as great as the greatest.
+func (b *best) take(value string, order ...int64) {
+	switch c := slices.Compare(order, b.order); {
+	case b.values != nil && c < 0:
+		return
+	case b.values == nil || c > 0:
+		b.order, b.values = order, map[string]bool{}
+	}
+	b.values[value] = true
+}
+
+// rows are those that have to be there: by table, then by key.
+type rows map[string]map[string]*best
+
+func (r rows) at(table string, key ...string) *best {
+	if r[table] == nil {
+		r[table] = map[string]*best{}
+	}
+	name := strings.Join(key, " ")
+	if r[table][name] == nil {
+		r[table][name] = &best{}
+	}
+	return r[table][name]
+}
+
+// The tables that are judged by events.
+const (
+	messages  = "messages"
+	versions  = "versions"
+	receipts  = "receipts"
+	reactions = "reactions"
+	contacts  = "contacts"
+	notes     = "notes"
+	threads   = "threads" // judged by messages
+)
+
+func tableNames() []string {
+	return []string{messages, versions, receipts, reactions, contacts, notes, threads}
+}
+
+// add takes a record of an event topic. One that cannot be read is a letter, and no row.
+func (r rows) add(topic schemas.Topic, rec *kgo.Record) error {
+	header := map[string]string{}
+	for _, h := range rec.Headers {
+		if _, twice := header[h.Key]; !twice {
+			header[h.Key] = string(h.Value)
+		}
+	}
+	var e event
+	if len(rec.Value) > 0 {
+		if err := json.Unmarshal(rec.Value, &e, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+			return fmt.Errorf("%s/%d@%d: %w", topic, rec.Partition, rec.Offset, err)
+		}
+	}
+	ceType, id := header["ce_type"], header["ce_id"]
+	switch topic {
+	case schemas.TopicContacts:
+		number, person, _ := strings.Cut(string(rec.Key), "/")
+		value := fmt.Sprint("removed ", len(rec.Value) == 0)
+		if len(rec.Value) > 0 {
+			value += " " + clean(e.FullName)
+		}
+		r.at(contacts, number, person).take(value, rec.Offset)
+	case schemas.TopicSyncs:
+	case schemas.TopicAccount, schemas.TopicOther:
+		r.at(notes, id).take("", 0)
+	default:
+		r.message(&e, ceType, id)
+	}
+	return nil
+}
+
+func (r rows) message(e *event, ceType, id string) {
+	number, wamid, original := clean(e.PhoneNumberID), clean(e.WAMID), hash(e.Original)
+	person := clean(e.Contact.WaID)
+	if person == "" {
+		person = clean(e.Contact.UserID)
+	}
+	kind := e.Kind
+	switch ceType {
+	case schemas.TypeStatus, schemas.TypeError, schemas.TypeHandover, schemas.TypeMedia:
+		kind = map[string]string{schemas.TypeStatus: "status", schemas.TypeError: "error", schemas.TypeHandover: "handover", schemas.TypeMedia: "media"}[ceType]
+	}
+	target := wamid
+	if (kind == "edit" || kind == "revoke") && e.OriginalWAMID != "" {
+		target = clean(e.OriginalWAMID)
+	}
+	switch {
+	case kind == "error", kind == "handover":
+		r.at(notes, id).take("", 0)
+	case kind == "reaction":
+		r.reaction(e, id, number, person)
+	case target == "":
+		r.at(notes, id).take("", 0)
+	case kind == "status":
+		if e.GroupID == "" {
+			person = ""
+		}
+		r.status(e.Status, number, target, person)
+	case kind == "edit", kind == "revoke":
+		r.at(versions, number, target, kind).take(original, e.Timestamp)
+	case kind == "media":
+		r.at(versions, number, tokenOf(target), kind).take(original, sign(e.Rank > 0), e.Timestamp)
+	default:
+		r.at(messages, number, target).take(original, sign(e.Rank > 0), sign(!e.Historical), sign(!e.Standby), e.Sync.Window, e.Timestamp)
+		if e.Status != "" {
+			r.status(e.Status, number, target, "")
+		}
+	}
+}
+
+func (r rows) reaction(e *event, id, number, person string) {
+	var original struct {
+		Reaction struct {
+			MessageID string `json:"message_id"`
+			Emoji     string `json:"emoji"`
+		} `json:"reaction"`
+	}
+	err := json.Unmarshal(e.Original, &original, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	target := clean(original.Reaction.MessageID)
+	if err != nil || target == "" {
+		r.at(notes, id).take("", 0)
+		return
+	}
+	if person == "" {
+		person = clean(e.From)
+	}
+	if e.Direction == "outbound" {
+		person = ""
+	}
+	r.at(reactions, number, target, person).take(clean(original.Reaction.Emoji), e.Timestamp, sign(!e.Historical))
+}
+
+// levels of statuses: a receipt goes forward only.
+var levels = []string{"pending", "sent", "delivered", "read", "played"}
+
+// status takes a status. A failure leaves no status of its own.
+func (r rows) status(status, number, wamid, participant string) {
+	status = clean(strings.ToLower(status))
+	b := r.at(receipts, number, wamid, participant)
+	if status == "failed" || status == "error" {
+		b.take("", -2)
+		return
+	}
+	level := int64(slices.Index(levels, status))
+	if level < 0 && b.values != nil && b.order[0] == level { // of those that are unknown, the last one by its letters
+		for other := range b.values {
+			status = max(status, other)
+		}
+		b.values = nil
+	}
+	b.take(status, level)
+}
+
+func sign(v bool) int64 {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+func hash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return string(sum[:12])
+}
+
+// tokenOf is the part of a wamid that is the same in both spellings of it, or the wamid.
+func tokenOf(wamid string) string {
+	if w, ok := schemas.ParseWAMID([]byte(wamid)); ok {
+		return string(w.Token())
+	}
+	return wamid
+}
+
+// clean is a text as the tables show it.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
+}

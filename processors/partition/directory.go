@@ -240,10 +240,12 @@ func (t *Partition) declined(o *Origin, c *split.Change) {
 	}
 	t.concerns(o, n)
 	if decline := t.declineOf(o, c); decline != nil {
-		t.history(inHand{origin: o}, &split.Change{
+		moved := &split.Change{
 			EntryID: c.EntryID, WABA: c.WABA, Field: []byte(fieldHistory), PhoneNumberID: c.PhoneNumberID, DisplayPhoneNumber: c.DisplayPhoneNumber,
 			History: []split.HistoryElement{{Raw: decline.element(), Errors: decline.errors}},
-		}, 0, n)
+		}
+		moved.MayHaveSpace() // the errors are verbatim
+		t.history(inHand{origin: o}, moved, 0, n)
 	}
 	t.retell(n)
 }

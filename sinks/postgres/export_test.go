@@ -15,6 +15,7 @@ import (
 var (
 	MigrateFrom = migrate
 	Migrations  = embedded
+	LockOf      = lockOf
 )
 
 // CopyBare copies the messages of a batch into a table, and does nothing else.

@@ -239,7 +239,7 @@ func TestLiveEventsNeverWaitForAConnectionOfTheBacklog(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
 	cfg := configOf(url)
-	cfg.ConnectionsMax = 2
+	cfg.ConnectionsMax, cfg.Timeout = 2, 10*time.Second
 	st, err := postgres.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -271,6 +271,7 @@ func TestLiveEventsNeverWaitForAConnectionOfTheBacklog(t *testing.T) {
 	select {
 	case err := <-waiting:
 		t.Errorf("a batch of the backlog ended while its partition was held: %v", err)
+		waiting <- err
 	default:
 	}
 	if _, err := other.Exec(t.Context(), "SELECT pg_advisory_unlock_all()"); err != nil {

@@ -1,7 +1,7 @@
 // Package partition is one partition of the pipeline as a deterministic machine. It has the state of the partition's
 // businesses, and emits the records that follow from the next webhook or from the passing of time.
 //
-// It composes the pure packages (history, contacts, media, account, directory, people, identity, deferred, known) and
+// It composes the pure packages (history, contacts, media, account, directory, people, identity, deferred, dedup) and
 // routes between them. It has no clock, goroutine, I/O or Kafka type, so a test can simulate a week in a millisecond.
 //
 // Duties of the owner:
@@ -15,8 +15,8 @@
 //     records, and the offsets of the records that were read, belong to this transaction.
 //   - Held chunks: while Wanted names a chunk, read its record again and call Release, or Lost if the log no longer has
 //     it. Do so before the next record of raw.bulk.
-//   - Parts: Bound gives the budget of a transaction. Without budget, Part, GoOn and Release emit a part only. Begun
-//     then names the record, and GoOn continues with it; Wanted names a chunk again.
+//   - Parts: Bound gives the limit of each call, a Turn. At the limit, Part, GoOn and Release return after a part.
+//     Begun then names the record, and GoOn continues with it; Wanted names a chunk again.
 //   - Deferral: Defer adds a record to the queue instead of processing it. Start takes the first one of a business,
 //     followed by GoOn, or by Abandon if it cannot be read.
 //   - Abort: if the transaction was not committed, discard the partition and restore another one. A partition has no undo.

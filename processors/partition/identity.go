@@ -44,7 +44,9 @@ func (t *Partition) liveKey(c *split.Change, n *number, msg *split.Message) (key
 
 var keyOfToken = []byte("token")
 
-func rankOf(msg *split.Message) schemas.Rank { return schemas.RankOf(msg.Type, msg.HasErrors) }
+func rankOf(msg *split.Message) schemas.Rank {
+	return schemas.RankOf(msg.Type, msg.HasErrors, msg.HasContent)
+}
 
 // editKey identifies one of the edits under a wamid.
 func (t *Partition) editKey(c *split.Change, message schemas.Hash, msg *split.Message) schemas.Hash {
@@ -61,6 +63,10 @@ var ranks = [...]schemas.Rank{schemas.RankPlaceholder, schemas.RankConcrete, sch
 // classify sets how to read a message and which of its versions it is.
 func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
 	m.Rank = &ranks[rank]
+	if rank == schemas.RankPlaceholder {
+		m.Kind = schemas.KindPlaceholder
+		return
+	}
 	switch string(msg.Type) {
 	case "reaction":
 		m.Kind = schemas.KindReaction
@@ -72,9 +78,6 @@ func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
 		m.Kind = schemas.KindSystem
 	default:
 		m.Kind = schemas.KindMessage
-		if rank == schemas.RankPlaceholder {
-			m.Kind = schemas.KindPlaceholder
-		}
 	}
 }
 

@@ -210,6 +210,7 @@ type Message struct {
 	OriginalID                   []byte // revoke.original_message_id, else edit.original_message_id
 	Edit                         []byte // edit verbatim, where it is an object
 	HasErrors                    bool   // errors is an array or an object that is not empty
+	HasContent                   bool   // with errors: the property that Type names is there and not null
 	// Names are the ids that few messages have; nil in the others.
 	Names *Names `json:",omitempty"`
 }

@@ -832,6 +832,7 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 			errs := n.get(name)
 			m.HasErrors = m.HasErrors || errs != nil && (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
 		}
+		m.HasContent = m.HasErrors && !status && refHasContent(n, string(m.Type))
 		for _, holder := range []string{"edit", "revoke"} {
 			if id := refOriginal(n.get(holder)); len(id) > 0 {
 				m.OriginalID = id
@@ -840,6 +841,24 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 		ms = append(ms, m)
 	}
 	return ms
+}
+
+func refHasContent(n *node, messageType string) bool {
+	names := []string{messageType}
+	if messageType == "voice" {
+		names = append(names, "audio")
+	}
+	for _, name := range names {
+		for _, in := range []*node{n, n.get("message")} {
+			if in == nil || in.kind != '{' || name == "" {
+				continue
+			}
+			if content := in.get(name); content != nil && content.kind != 'n' {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func refOriginal(holder *node) []byte {

@@ -222,6 +222,7 @@ func refCloudMessage(n *node) Message {
 	if errs := n.get("errors"); errs != nil {
 		m.HasErrors = (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
 	}
+	m.HasContent = m.HasErrors && refHasContent(n, string(m.Type))
 	for _, holder := range []string{"edit", "revoke"} {
 		if id := refOriginal(n.get(holder)); len(id) > 0 {
 			m.OriginalID = id

@@ -24,7 +24,7 @@ func (t *Partition) live(o *Origin, c *split.Change, n *number, done *int) bool 
 		i := *done
 		switch {
 		case i < messages:
-			t.item(&l, &c.Messages[i], false)
+			t.item(&l, &c.Messages[i], l.ofEchoes())
 		case i < messages+echoes:
 			t.item(&l, &c.Echoes[i-messages], true)
 		case i < messages+echoes+statuses:
@@ -68,6 +68,9 @@ func (l *liveChange) message() schemas.Message {
 
 // standby tells whether the items are copies of what another application answers.
 func (l *liveChange) standby() bool { return string(l.c.Field) == fieldStandby }
+
+// ofEchoes tells whether the field is that of echoes: its items are echoes then, whatever their array is called.
+func (l *liveChange) ofEchoes() bool { return string(l.c.Field) == fieldEchoes }
 
 // on sets what an event has from the other side of its item.
 func on(m *schemas.Message, s *people.Side) {

@@ -343,6 +343,7 @@ func (h inHand) holds(ref history.Ref) bool {
 const (
 	fieldHistory = "history"
 	fieldStandby = "standby"
+	fieldEchoes  = "smb_message_echoes" // by any of its names: see split.Change.Field
 )
 
 // change routes one change of a business of this partition, from its first item that is not done on. The reason is set

@@ -183,6 +183,7 @@ type HistoryElement struct {
 // Thread is one chat of a chunk.
 type Thread struct {
 	ID                                                []byte // threads[].id, may be empty
+	GroupID                                           []byte // threads[].group_id
 	WaID, UserID, ParentUserID, Username, CountryCode []byte // threads[].context
 	Messages                                          []Message
 }

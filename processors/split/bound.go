@@ -266,7 +266,7 @@ func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
 
 // cost is what each message of a thread has of it.
 func (th *Thread) cost() int {
-	return 3*spelled(th.ID) + spelled(th.WaID) + spelled(th.UserID) + spelled(th.ParentUserID) + spelled(th.Username) + spelled(th.CountryCode)
+	return 3*(spelled(th.ID)+spelled(th.GroupID)) + spelled(th.WaID) + spelled(th.UserID) + spelled(th.ParentUserID) + spelled(th.Username) + spelled(th.CountryCode)
 }
 
 // message is what the event of a message costs.

@@ -184,6 +184,8 @@ func (s *Scanner) thread(i int, t *Thread, e *HistoryElement, element, position 
 		switch string(o.key) {
 		case "id":
 			i = s.id(i, &t.ID)
+		case "group_id":
+			i = s.id(i, &t.GroupID)
 		case "context":
 			if s.in[i] == '{' {
 				i = s.threadContext(i, t)

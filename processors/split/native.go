@@ -457,6 +457,9 @@ func (s *Scanner) nativeThread(c *Change, from *nativeMessage, sent bool) bool {
 	if len(from.group) > 0 {
 		s.namesOf(m).GroupID = from.group
 	}
+	if from.hasSystem {
+		s.namesOf(m).System = from.system
+	}
 	t.Username = from.username
 	if sent {
 		m.FromMe = FromMeTrue

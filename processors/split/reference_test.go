@@ -777,7 +777,7 @@ func refThread(t *node, path string, l *left) Thread {
 		lists = append(lists, m)
 	}
 	return Thread{
-		ID: t.get("id").id(), WaID: c.get("wa_id").id(), UserID: c.get("user_id").id(),
+		ID: t.get("id").id(), GroupID: t.get("group_id").id(), WaID: c.get("wa_id").id(), UserID: c.get("user_id").id(),
 		ParentUserID: c.get("parent_user_id").id(), Username: c.get("username").text(),
 		CountryCode: c.get("country_code").text(),
 		Messages:    refMessages(lists, false, path+".messages", l),

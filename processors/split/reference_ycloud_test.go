@@ -139,6 +139,12 @@ func refCloudHistory(root *node, c *Change) {
 		if id := n.get("groupId").id(); len(id) > 0 {
 			m.Names = &Names{GroupID: id}
 		}
+		if y := n.get("system"); y != nil && y.kind == '{' {
+			if m.Names == nil {
+				m.Names = &Names{}
+			}
+			m.Names.System = refSystem(y)
+		}
 		toParent := refCloudToParent(n)
 		t := Thread{ID: m.From, UserID: m.FromUserID, ParentUserID: n.get("fromParentUserId").id()}
 		own := m.To

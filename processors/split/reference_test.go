@@ -652,7 +652,16 @@ func refParts(v *node, c *Change, l *left) (arrays left) {
 	c.Echoes = refMessages(echoes, false, ".message_echoes", l)
 	c.Statuses = refMessages(statuses, true, ".statuses", l)
 	c.StateSync = refContacts(book, l)
-	c.Profiles = refProfiles(v.arrays("contacts"), l)
+	var contacts, none []*node
+	for _, n := range v.arrays("contacts") {
+		if n.kind == '{' || n.kind == '[' {
+			contacts = append(contacts, n)
+		} else {
+			none = append(none, n)
+		}
+	}
+	array(".contacts", none...)
+	c.Profiles = refProfiles(contacts, l)
 	return arrays
 }
 
@@ -892,14 +901,17 @@ func refSystem(n *node) System {
 func refProfiles(lists []*node, l *left) (ps []Profile) {
 	var entries []*node
 	for _, list := range lists {
-		for _, n := range append([]*node{list}, list.items...) {
-			if n.kind == '{' {
-				entries = append(entries, n)
-			}
+		if list.kind == '{' {
+			entries = append(entries, list)
+		} else {
+			entries = append(entries, list.items...)
 		}
 	}
 	for i, n := range entries {
-		if n.oddness() != "" {
+		switch {
+		case n.kind == 'n':
+			continue
+		case n.kind != '{' || n.oddness() != "":
 			l.out(n, fmt.Sprintf(".contacts.%d", i))
 			continue
 		}

@@ -568,6 +568,50 @@ func TestAccountEventsWithoutATimeAreToldFromTheirRepetitions(t *testing.T) {
 	}
 }
 
+// An application may know an event as a field of its own beside account_update: the value names the event in both.
+func TestAccountEventUnderTwoFieldsLeavesOnce(t *testing.T) {
+	post := func(p *harness, field, at, value string) {
+		p.webhook(`{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `"` + at + `,"changes":[{"field":"` + field + `","value":` + value + `}]}]}`)
+	}
+	const offboarded = `{"event":"ACCOUNT_OFFBOARDED","phone_number":"` + biz + `"}`
+	for _, at := range []string{`,"time":1772366400`, ``} {
+		for _, fields := range [][]string{{"account_update", "account_offboarded"}, {"account_offboarded", "account_update"}} {
+			p := newPartition(t)
+			for _, field := range fields {
+				post(p, field, at, offboarded)
+			}
+			if got := events[schemas.Account](p, schemas.TopicAccount); len(got) != 1 {
+				t.Errorf("%v at %q: %+v", fields, at, got)
+			}
+		}
+	}
+	// Where the field alone says it, it counts.
+	p := newPartition(t)
+	post(p, "account_offboarded", `,"time":1772366400`, `{"phone_number":"`+biz+`"}`)
+	post(p, "account_reconnected", `,"time":1772366400`, `{"phone_number":"`+biz+`"}`)
+	if got := events[schemas.Account](p, schemas.TopicAccount); len(got) != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAccountEventsWithoutATimeAreTheSameInEverySpellingOfTheirNumber(t *testing.T) {
+	for _, numbers := range [][]string{
+		{biz, "+1 555-078-3881"}, {"+" + biz, biz}, {"5521912345678", "552112345678"}, {"552112345678", "+55 21 91234-5678"},
+	} {
+		p := newPartition(t)
+		for _, number := range numbers {
+			p.webhook(undatedEvent("PARTNER_REMOVED", number))
+		}
+		if got := events[schemas.Account](p, schemas.TopicAccount); len(got) != 1 {
+			t.Errorf("%v: %+v", numbers, got)
+		}
+		p.webhook(undatedEvent("PARTNER_REMOVED", "16505550199"))
+		if got := events[schemas.Account](p, schemas.TopicAccount); len(got) != 2 {
+			t.Errorf("another number behind %v: %+v", numbers, got)
+		}
+	}
+}
+
 func TestLastAccountEventsAreForgottenAfterAWhile(t *testing.T) {
 	p := newPartition(t)
 	p.webhook(undatedEvent("PARTNER_REMOVED", biz))

@@ -351,8 +351,7 @@ const (
 func (t *Partition) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
 	if !c.HasOwnField() {
 		if event, ok := account.EventOf(c); ok {
-			c.AccountEvent = event
-			t.account(h.origin, c)
+			t.account(h.origin, c, event)
 			return "", true
 		}
 		t.other(h.origin, c)

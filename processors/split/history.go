@@ -63,6 +63,7 @@ func (s *Scanner) loneElement(i int, dst *[]HistoryElement) int {
 
 func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 	start, depth := i, s.depth
+	s.failed = false
 	var o object
 	i = s.enter(i)
 	for {
@@ -88,6 +89,9 @@ func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 	if i > 0 {
 		e.Raw = s.in[start:i:i]
 		e.depth = int16(depth)
+		if s.failed {
+			e.declinedByMessages()
+		}
 	}
 	return i
 }

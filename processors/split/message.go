@@ -167,6 +167,7 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 		m.OriginalID = orElse(m.OriginalID, edited)
 		if m.HasErrors && kind == kindMessage {
 			m.HasContent = s.hasContent(start, m.Type)
+			s.failed = true
 		}
 	}
 	return i

@@ -440,6 +440,7 @@ func (s *Scanner) nativeHistory(c *Change) bool {
 		}
 	}
 	element.Threads = since(s.threads, threads)
+	element.declinedByMessages()
 	c.History = since(s.elements, elements)
 	return true
 }

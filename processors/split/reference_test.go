@@ -776,7 +776,36 @@ func refElement(h *node, position int, l *left) HistoryElement {
 		e.Threads = append(e.Threads, t)
 		l.parts, l.places = append(l.parts, in.parts...), append(l.places, in.places...)
 	}
+	refDeclined(&e)
 	return e
+}
+
+// refDeclined adds the first decline of a message.
+func refDeclined(e *HistoryElement) {
+	for _, t := range e.Threads {
+		for _, m := range t.Messages {
+			n, err := parseTree(m.Raw)
+			if err != nil {
+				continue
+			}
+			for _, name := range []string{"errors", "error"} {
+				errs := n.get(name)
+				if errs == nil {
+					continue
+				}
+				for _, one := range append([]*node{errs}, errs.list()...) {
+					if code := one.get("code"); code != nil && (string(code.raw) == "2593109" || string(code.raw) == `"2593109"`) {
+						if e.Errors == nil {
+							e.Errors = one.raw
+						} else {
+							e.Errors = refJoined([]*node{{kind: jsontext.Kind(e.Errors[0]), raw: e.Errors}, one})
+						}
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 func refThread(t *node, path string, l *left) Thread {

@@ -166,6 +166,7 @@ func refCloudHistory(root *node, c *Change) {
 			c.PhoneNumberID = id
 		}
 	}
+	refDeclined(&e)
 	c.History = []HistoryElement{e}
 }
 

@@ -3,7 +3,7 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 GREMLINS := go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 VALE := go run github.com/vale-cli/vale/v3/cmd/vale@v3.21.0
 # Decisions and lab notebooks are history; the other documents are checked.
-PROSE := README.md SECURITY.md CONTRIBUTING.md $(wildcard docs/*.md)
+PROSE := README.md SECURITY.md CONTRIBUTING.md $(wildcard docs/*.md docs/*/*.md)
 FUZZTIME ?= 10s
 BROKERS ?= 3
 # The packages with budgets in testdata/costs.json.
@@ -42,7 +42,7 @@ lint: prose ## gofmt, go vet, golangci-lint, make prose
 prose: ## vale on the documents; the rules are in .ci/vale, which have to refuse .ci/vale/refused.md
 	@paragraphs=$$(grep -c '^[A-Z]' .ci/vale/refused.md); alerts=$$($(VALE) --output=line --no-exit .ci/vale/refused.md | wc -l); \
 		test "$$alerts" -eq "$$paragraphs" || { echo "prose: $$alerts alerts for $$paragraphs paragraphs of .ci/vale/refused.md"; exit 1; }
-	$(VALE) $(PROSE)
+	@$(VALE) $(PROSE)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

@@ -38,6 +38,7 @@ func matches() []match {
 		{"chunks", playChunks},
 		{"isolation", playIsolation},
 		{"tenant", playTenant},
+		{"postgres", playPostgres},
 	}
 }
 

@@ -99,9 +99,9 @@ func (s *subject) start(ctx context.Context, name string, args ...string) (*role
 	if err != nil {
 		return nil, err
 	}
-	args = append([]string{s.h.binary, name, "--config", s.config, "--admin-listen", admin}, args...)
+	args = append(append([]string{s.h.binary}, strings.Fields(name)...), append([]string{"--config", s.config, "--admin-listen", admin}, args...)...)
 	p, err := child.Start(ctx, child.Command{
-		Name: "coexstream " + name, Args: args, CPUs: s.h.o.serverCPUs, Log: s.h.path(s.name + "-coexstream-" + name + ".log"),
+		Name: "coexstream " + name, Args: args, CPUs: s.h.o.serverCPUs, Log: s.h.path(s.name + "-coexstream-" + strings.ReplaceAll(name, " ", "-") + ".log"),
 		Ready: child.Answers200("http://" + admin + "/readyz"),
 	})
 	if err != nil {

@@ -46,7 +46,6 @@ func bindPostgres(cmd *cobra.Command) {
 func postgresOf(cfg *config.Config) sinks.Config {
 	c := sinks.DefaultConfig()
 	c.Name, c.Rebuild, c.RecordsMax = "postgres", "coexstream sink postgres rebuild", cfg.Sink.Postgres.RecordsMax
-	c.BacklogBytesMax = 4 << 20
 	c.ContactTombstones, c.SyncTombstones = cfg.Topics.Contacts.TombstoneRetention, cfg.Topics.State.TombstoneRetention
 	return c
 }

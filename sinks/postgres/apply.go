@@ -54,7 +54,7 @@ func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 		if err := st.advance(ctx, tx, b); err != nil {
 			return err
 		}
-		return put(ctx, tx, partsOf(b))
+		return st.put(ctx, tx, partsOf(b))
 	}))
 }
 
@@ -82,24 +82,22 @@ func (st *Store) advance(ctx context.Context, tx pgx.Tx, b *sinks.Batch) error {
 const stagedFrom = 50
 
 // put writes the rows of all tables.
-func put(ctx context.Context, tx pgx.Tx, parts []part) error {
+func (st *Store) put(ctx context.Context, tx pgx.Tx, parts []part) error {
 	batch := &pgx.Batch{}
 	var numbersOf, chats []string
 	for _, p := range parts {
-		staged := p.rows >= stagedFrom
-		var args []any
-		if staged {
-			if err := p.stage(ctx, tx.Conn()); err != nil {
-				return err
-			}
-		} else {
-			args = p.arrays()
+		text := st.texts[p.table]
+		query, args := text.staged, []any(nil)
+		if p.rows < stagedFrom {
+			query, args = text.arrays, p.arrays()
+		} else if err := p.stage(ctx, tx.Conn(), text.copyIn); err != nil {
+			return err
 		}
 		if p.table != messages {
-			batch.Queue(p.table.put(staged), args...)
+			batch.Queue(query, args...)
 			continue
 		}
-		batch.Queue(putMessages(staged), args...).Query(func(rows pgx.Rows) error {
+		batch.Queue(query, args...).Query(func(rows pgx.Rows) error {
 			var number, chat string
 			_, err := pgx.ForEachRow(rows, []any{&number, &chat}, func() error {
 				numbersOf, chats = append(numbersOf, strings.Clone(number)), append(chats, strings.Clone(chat))
@@ -121,7 +119,8 @@ func put(ctx context.Context, tx pgx.Tx, parts []part) error {
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-func (p *part) stage(ctx context.Context, conn *pgx.Conn) error {
+// stage copies the rows into a table.
+func (p *part) stage(ctx context.Context, conn *pgx.Conn, copyIn string) error {
 	i := 0
 	reader := newCopyReader(len(p.table.columns), func(e encoder) bool {
 		if i == p.rows {
@@ -131,7 +130,7 @@ func (p *part) stage(ctx context.Context, conn *pgx.Conn) error {
 		i++
 		return true
 	})
-	_, err := conn.PgConn().CopyFrom(ctx, reader, p.table.copyIn())
+	_, err := conn.PgConn().CopyFrom(ctx, reader, copyIn)
 	return err
 }
 

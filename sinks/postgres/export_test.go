@@ -15,22 +15,13 @@ import (
 var (
 	MigrateFrom = migrate
 	Migrations  = embedded
+	LockOf      = lockOf
 )
 
 // CopyBare copies the messages of a batch into a table, and does nothing else.
 func CopyBare(ctx context.Context, conn *pgx.Conn, b *sinks.Batch, into string) error {
 	p := partsOf(b)[0]
-	i := 0
-	reader := newCopyReader(len(p.table.columns), func(e encoder) bool {
-		if i == p.rows {
-			return false
-		}
-		p.encode(e, i)
-		i++
-		return true
-	})
-	_, err := conn.PgConn().CopyFrom(ctx, reader, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", into, p.table.names()))
-	return err
+	return p.stage(ctx, conn, fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", into, p.table.names()))
 }
 
 // InsertMessage inserts one message.

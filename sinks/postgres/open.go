@@ -48,6 +48,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	lock    int32
 	backlog chan struct{} // places of transactions that are not live
+	texts   map[*table]statements
 }
 
 // Open prepares a store. It connects when it is used: the database may be away, and the schema may be made later.
@@ -59,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, withoutPassword(err)
 	}
-	st := &Store{cfg: cfg, lock: int32(lockOf(cfg.Schema)), backlog: make(chan struct{}, max(1, cfg.ConnectionsMax-1))}
+	st := &Store{cfg: cfg, lock: int32(lockOf(cfg.Schema)), backlog: make(chan struct{}, max(1, cfg.ConnectionsMax-1)), texts: prepared()}
 	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
 		pc.ConnConfig.RuntimeParams["application_name"] = "coexstream sink"
 	}

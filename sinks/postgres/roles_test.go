@@ -10,6 +10,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/testing/postgresserver"
 	"github.com/coexstream/coexstream/sinks/postgres"
+	"github.com/coexstream/coexstream/sinks/sinktest"
 )
 
 // documented are the SQL blocks of docs/sinks.md, with roles of this test's own: roles are of the whole server.
@@ -27,8 +28,8 @@ func documented(t *testing.T, suffix string) []string {
 		}
 		blocks = append(blocks, block)
 	}
-	if len(blocks) != 2 {
-		t.Fatalf("%d SQL blocks, want that of the roles and that of the policies", len(blocks))
+	if len(blocks) != 3 {
+		t.Fatalf("%d SQL blocks, want those of the roles, of the policies and of the partitions", len(blocks))
 	}
 	return blocks
 }
@@ -99,5 +100,34 @@ func TestDocumentedRolesAreEnoughAndNoMore(t *testing.T) {
 	}
 	if n := seen(); n != "7" {
 		t.Errorf("the reader of 7 sees %q", n)
+	}
+}
+
+// A table of messages that is partitioned as documented holds the same, in the views, too, and after a rebuild.
+func TestDocumentedPartitionsHoldTheSame(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	conn := connected(t, url)
+	if _, err := conn.Exec(t.Context(), documented(t, "")[2]); err != nil {
+		t.Fatal(err)
+	}
+	w := sinktest.NewWorld(41, 3000, 0, 1)
+	fill(t, url, schema, w)
+	if err := sinktest.Compare(contentOf(t, url).Lines(), w.Fold()); err != nil {
+		t.Error(err)
+	}
+	var parted, shown int
+	if err := conn.QueryRow(t.Context(), "SELECT (SELECT count(DISTINCT tableoid) FROM messages), (SELECT count(*) FROM conversation)").Scan(&parted, &shown); err != nil || parted < 2 || shown == 0 {
+		t.Errorf("%d partitions have messages, the view has %d, err %v", parted, shown, err)
+	}
+	if _, err := conn.Exec(t.Context(), "DELETE FROM messages WHERE wamid = 'w1'"); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, url, postgres.ShadowOf(schema), w)
+	if _, err := postgres.Replace(t.Context(), url, schema, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := sinktest.Compare(contentOf(t, url).Lines(), w.Fold()); err != nil {
+		t.Error(err)
 	}
 }

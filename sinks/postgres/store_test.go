@@ -233,3 +233,51 @@ func TestAnErrorNeverHasThePassword(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Transactions of backlog leave a connection to what is live, also while each of them waits.
+func TestLiveEventsNeverWaitForAConnectionOfTheBacklog(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	cfg := configOf(url)
+	cfg.ConnectionsMax, cfg.Timeout = 2, 10*time.Second
+	st, err := postgres.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	batch := func(partition int32, live bool) *sinks.Batch {
+		b := batchOf(t, -1, 1, strings.Replace(oneMessage, `"w"`, fmt.Sprintf(`"w%d"`, partition), 1))
+		b.Partition, b.Live = partition, live
+		return b
+	}
+	other := connected(t, url) // holds the partitions of the backlog
+	for _, partition := range []int32{5, 6} {
+		if _, err := other.Exec(t.Context(), "SELECT pg_advisory_lock($1, $2)", int32(postgres.LockOf(schema)), partition); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := make(chan error, 2)
+	for _, partition := range []int32{5, 6} {
+		go func() { waiting <- st.Apply(t.Context(), batch(partition, false)) }()
+	}
+	for waits := 0; waits == 0; {
+		if err := other.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.Apply(t.Context(), batch(7, true)); err != nil {
+		t.Errorf("a live batch: %v", err)
+	}
+	select {
+	case err := <-waiting:
+		t.Errorf("a batch of the backlog ended while its partition was held: %v", err)
+		waiting <- err
+	default:
+	}
+	if _, err := other.Exec(t.Context(), "SELECT pg_advisory_unlock_all()"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(<-waiting, <-waiting); err != nil {
+		t.Error(err)
+	}
+}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -183,7 +184,7 @@ func (t *table) join() string {
 	for _, r := range t.registers {
 		newer := fmt.Sprintf("excluded.%[1]s > t.%[1]s", r.order)
 		when = append(when, newer)
-		for _, c := range append(r.columns, r.order) {
+		for _, c := range slices.Concat(r.columns, []string{r.order}) {
 			if alone {
 				set = append(set, fmt.Sprintf("%[1]s = excluded.%[1]s", c))
 			} else {
@@ -199,4 +200,20 @@ func (t *table) join() string {
 		when = append(when, fmt.Sprintf("LEAST(t.%[1]s, excluded.%[1]s) IS DISTINCT FROM t.%[1]s", c))
 	}
 	return fmt.Sprintf("UPDATE SET %s WHERE %s", strings.Join(set, ", "), strings.Join(when, " OR "))
+}
+
+// statements write the rows of a table.
+type statements struct {
+	copyIn         string // into the stage
+	staged, arrays string // from the stage, or from one array for each column
+}
+
+// prepared are the statements of all tables.
+func prepared() map[*table]statements {
+	all := map[*table]statements{}
+	for _, t := range tables {
+		all[t] = statements{t.copyIn(), t.put(true), t.put(false)}
+	}
+	all[messages] = statements{messages.copyIn(), putMessages(true), putMessages(false)}
+	return all
 }

@@ -116,6 +116,26 @@ func TestContributingNamesTheStepsOfCI(t *testing.T) {
 	}
 }
 
+// Each dependency is a decision.
+func TestADRNamesEachDirectDependency(t *testing.T) {
+	file, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, modules := documents(t)["docs/adr/0007-libraries.md"], 0
+	version := regexp.MustCompile(`/v\d+$`)
+	for _, m := range regexp.MustCompile(`(?m)^\t([\w./-]+) v\S+$`).FindAllStringSubmatch(string(file), -1) {
+		modules++
+		name := version.ReplaceAllString(m[1], "")
+		if short := name[strings.LastIndex(name, "/")+1:]; !strings.Contains(text, name) && !strings.Contains(text, short+"`") {
+			t.Errorf("docs/adr/0007-libraries.md does not name %s", name)
+		}
+	}
+	if modules < 15 {
+		t.Errorf("found %d direct dependencies", modules)
+	}
+}
+
 // The file map of the architecture names folders, its guide tests.
 func TestArchitectureNamesFoldersAndTestsThatAreThere(t *testing.T) {
 	text := documents(t)["docs/ARCHITECTURE.md"]

@@ -63,7 +63,7 @@ var rules = map[string][]string{
 	"internal/verify": {"internal/verify", "schemas", "internal/kafka", "internal/private"},
 	"bench":           {"bench", "internal/verify", "schemas", "internal/kafka", "internal/private"},
 	// What measures the parts has to know them.
-	"bench/run":                 {"bench", "internal/verify", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/testing/kafkacluster"},
+	"bench/run":                 {"bench", "internal/verify", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/testing/kafkacluster", "internal/testing/postgresserver"},
 	"internal/kafka":            {"schemas"},
 	"internal/contentcoding":    {},
 	"internal/deadletter":       {"schemas"},
@@ -102,11 +102,11 @@ var rules = map[string][]string{
 var (
 	testRules  = []string{"internal/testing/certtest", "internal/testing/cost"}
 	testRuleOf = map[string][]string{
-		"ingress":                       {"internal/embedded"},               // a 200 is held against a broker
-		"sinks":                         {"internal/testing/postgresserver"}, // a real one
-		"sinks/merge":                   {"sinks"},                           // worlds and their fold
-		"internal/testing/layout":       {"schemas/provider"},                // which names there are
-		"internal/testing/kafkacluster": {"internal/replay/replaytest"},      // a replay gives the same events there, too
+		"ingress":                       {"internal/embedded"},                                             // a 200 is held against a broker
+		"sinks":                         {"internal/testing/postgresserver"},                               // a real one
+		"sinks/merge":                   {"sinks"},                                                         // worlds and their fold
+		"internal/testing/layout":       {"schemas/provider"},                                              // which names there are
+		"internal/testing/kafkacluster": {"internal/replay/replaytest", "internal/testing/postgresserver"}, // a replay gives the same events there, too
 	}
 )
 

@@ -10,8 +10,8 @@ import (
 	"github.com/coexstream/coexstream/schemas/provider"
 )
 
-// namesPartners are the folders and files that may name a partner: the place of its value, golden webhooks, and what plays the
-// partner from the outside, which shares no code with the product.
+// namesPartners are the folders and files that may name a partner: the place of its value, golden webhooks, and the
+// programs that play a partner from the outside, which share only the contract with the pipeline.
 var namesPartners = []string{"schemas/provider", "schemas/fixtures", "bench", "internal/verify", "internal/testing/chaos", "internal/app/simulate.go"}
 
 // partnersIn returns the partners that a text names. Meta is none: it is the standard that all others are translated to.

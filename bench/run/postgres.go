@@ -1,0 +1,330 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/coexstream/coexstream/bench/child"
+	"github.com/coexstream/coexstream/bench/compare"
+	"github.com/coexstream/coexstream/internal/testing/postgresserver"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// Contestants of postgres.
+const (
+	copyName = "COPY into a bare table"
+	rowsName = "upsert each, 2,000 a transaction"
+)
+
+// playPostgres lets the sink bring history from the topics into PostgreSQL, all derived tables included. The others write the rows of its
+// table messages, and nothing else: by COPY into a table without an index, and by a statement for each row into a table like it.
+func playPostgres(ctx context.Context, h *harness) (compare.Outcome, error) {
+	messages := 300_000
+	if h.o.short {
+		messages = 5_000
+	}
+	db, err := postgresserver.Start(ctx, postgresserver.Config{Fsync: true, Settings: []string{"max_wal_size=4GB"}}, true)
+	if err != nil {
+		return compare.Outcome{}, err
+	}
+	h.stop.add(db.Close)
+	p := &postgresMatch{h: h, db: db, messages: messages, rows: h.path("postgres-rows")}
+	return h.play(ctx, compare.Match{
+		Name:    "postgres",
+		Title:   fmt.Sprintf("%s history messages of %d businesses from the topics to PostgreSQL, fsync on, %s", count(messages), backlogBusinesses, h.o.embeddedBroker()),
+		Metrics: []compare.Metric{messagesMetric, cpuMessageMetric, rssMetric},
+		Contestants: []compare.Contestant{
+			{Name: subjectName, Turn: p.sink}, // the first: the others write its rows
+			{Name: copyName, Turn: p.turn(p.copy)},
+			{Name: rowsName, Turn: p.turn(p.insert)},
+		},
+		Pairs: []compare.Pair{{Metric: messagesMetric.Key, Of: subjectName, To: copyName}, {Metric: messagesMetric.Key, Of: subjectName, To: rowsName}},
+		Plot:  messagesMetric.Key,
+	})
+}
+
+type postgresMatch struct {
+	h        *harness
+	db       *postgresserver.Server
+	messages int
+	turns    int
+	rows     string // file with the rows of messages, as COPY writes them
+}
+
+// fresh makes a database, and has nothing to do with what was written before.
+func (p *postgresMatch) fresh(ctx context.Context) (url string, err error) {
+	p.turns++
+	if url, err = p.db.NewDatabase(ctx, fmt.Sprintf("turn%d", p.turns)); err != nil {
+		return "", err
+	}
+	return url, p.exec(ctx, "CHECKPOINT")
+}
+
+func (p *postgresMatch) exec(ctx context.Context, query string) error {
+	conn, err := pgx.Connect(ctx, p.db.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, query)
+	return errors.Join(err, conn.Close(ctx))
+}
+
+// dropped gives the disk back.
+func (p *postgresMatch) dropped(ctx context.Context, err *error) {
+	*err = errors.Join(*err, p.exec(context.WithoutCancel(ctx), fmt.Sprintf("DROP DATABASE turn%d WITH (FORCE)", p.turns)))
+}
+
+func (p *postgresMatch) sink(ctx context.Context) (sample compare.Sample, err error) {
+	s, err := p.h.newStack(ctx, "postgres", nil)
+	if err != nil {
+		return sample, err
+	}
+	defer s.close(&err)
+	if err := s.process(ctx); err != nil {
+		return sample, err
+	}
+	if _, err := s.simulate(ctx, s.past(backlogBusinesses, p.messages), 0, 0); err != nil {
+		return sample, err
+	}
+	if err := s.drained(ctx, team{s.proc}); err != nil {
+		return sample, err
+	}
+	url, err := p.fresh(ctx)
+	if err != nil {
+		return sample, err
+	}
+	defer p.dropped(ctx, &err)
+	file := p.h.path(s.sub.name + "-url")
+	if err := os.WriteFile(file, []byte(url), 0o600); err != nil {
+		return sample, err
+	}
+	if _, err := child.Run(ctx, child.Command{Name: "migrate", Args: []string{p.h.binary, "sink", "postgres", "migrate", "--config", s.sub.config, "--url-file", file}}, nil); err != nil {
+		return sample, err
+	}
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return sample, err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	ends, err := s.broker.admin.ListCommittedOffsets(ctx, s.sub.topics(schemas.TopicHistory)...)
+	if err != nil {
+		return sample, err
+	}
+	total := int64(0)
+	for _, partitions := range ends {
+		for _, end := range partitions {
+			total += end.Offset
+		}
+	}
+	begin := time.Now()
+	role, err := s.sub.start(ctx, "sink postgres", "--url-file", file, "--group-id", s.sub.prefix+"sink")
+	if err != nil {
+		return sample, err
+	}
+	defer func() { err = errors.Join(err, role.Stop()) }()
+	for read := int64(0); read < total; {
+		select {
+		case <-ctx.Done():
+			return sample, ctx.Err()
+		case <-role.Done():
+			return sample, fmt.Errorf("the sink ended by itself; see the logs of %s", s.sub.name)
+		case <-time.After(drainPoll):
+		}
+		if err := conn.QueryRow(ctx, "SELECT COALESCE(sum(next), 0)::bigint FROM coexstream.positions WHERE topic = 'history'").Scan(&read); err != nil {
+			return sample, err
+		}
+	}
+	took := time.Since(begin)
+	cpu, err := role.CPU()
+	if err != nil {
+		return sample, err
+	}
+	rss, err := role.PeakRSS()
+	if err != nil {
+		return sample, err
+	}
+	var there int64
+	if err := conn.QueryRow(ctx, "SELECT count(*) FROM coexstream.messages").Scan(&there); err != nil {
+		return sample, err
+	}
+	if err := p.keep(ctx, conn); err != nil {
+		return sample, err
+	}
+	verdict, ok := p.judged(ctx, s, url)
+	return compare.Sample{
+		OK: ok, Verdict: verdict,
+		Values: map[string]float64{
+			messagesMetric.Key: float64(there) / took.Seconds(), cpuMessageMetric.Key: micros(cpu) / float64(max(there, 1)), rssMetric.Key: float64(rss) / megabyte,
+		},
+	}, nil
+}
+
+// judged lets check compare the topics with what was sent, and the tables with the topics.
+func (p *postgresMatch) judged(ctx context.Context, s *stack, url string) (verdict string, ok bool) {
+	out, err := child.Run(ctx, child.Command{
+		Name: "check", Env: []string{"COEXSTREAM_SINK_POSTGRES_URL=" + url},
+		Args: []string{p.h.binary, "check", "--config", s.sub.config, "--truth", s.truth, "--secret", secret, "--postgres"},
+	}, nil)
+	var last []string
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "OK") || strings.HasPrefix(line, "FAIL") || strings.HasPrefix(line, "postgres tables:") {
+			last = append(last, strings.TrimSpace(line))
+		}
+	}
+	if err != nil {
+		last = append(last, err.Error())
+	}
+	return strings.Join(last, "; "), err == nil
+}
+
+// keep writes the rows into the file.
+func (p *postgresMatch) keep(ctx context.Context, conn *pgx.Conn) error {
+	f, err := os.Create(p.rows)
+	if err != nil {
+		return err
+	}
+	_, err = conn.PgConn().CopyTo(ctx, f, "COPY coexstream.messages TO STDOUT (FORMAT binary)")
+	return errors.Join(err, f.Close())
+}
+
+// turn gives the rows to a way of writing them.
+func (p *postgresMatch) turn(write func(ctx context.Context, conn *pgx.Conn, rows [][][]byte) error) func(context.Context) (compare.Sample, error) {
+	return func(ctx context.Context) (sample compare.Sample, err error) {
+		content, err := os.ReadFile(p.rows)
+		if err != nil {
+			return sample, err
+		}
+		rows, err := tuples(content)
+		if err != nil {
+			return sample, err
+		}
+		url, err := p.fresh(ctx)
+		if err != nil {
+			return sample, err
+		}
+		defer p.dropped(ctx, &err)
+		if _, err := child.Run(ctx, child.Command{Name: "migrate", Args: []string{p.h.binary, "sink", "postgres", "migrate"}, Env: []string{"COEXSTREAM_SINK_POSTGRES_URL=" + url}}, nil); err != nil {
+			return sample, err
+		}
+		conn, err := pgx.Connect(ctx, url)
+		if err != nil {
+			return sample, err
+		}
+		defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+		if _, err := conn.Exec(ctx, "CREATE TABLE bare (LIKE coexstream.messages); CREATE TABLE indexed (LIKE coexstream.messages INCLUDING ALL)"); err != nil {
+			return sample, err
+		}
+		begin := time.Now()
+		if err := write(ctx, conn, rows); err != nil {
+			return sample, err
+		}
+		took := time.Since(begin)
+		var there int
+		if err := conn.QueryRow(ctx, "SELECT (SELECT count(*) FROM bare) + (SELECT count(*) FROM indexed)").Scan(&there); err != nil {
+			return sample, err
+		}
+		return compare.Sample{
+			OK: there == len(rows) && there > 0, Verdict: fmt.Sprintf("%s rows", count(there)),
+			Values: map[string]float64{messagesMetric.Key: float64(there) / took.Seconds()},
+		}, nil
+	}
+}
+
+const copyHeaderBytes = 19
+
+// tuples cuts what COPY wrote into rows and columns. A nil column is NULL.
+func tuples(b []byte) (rows [][][]byte, err error) {
+	short := errors.New("the rows are cut short")
+	if len(b) < copyHeaderBytes {
+		return nil, short
+	}
+	for b = b[copyHeaderBytes:]; ; {
+		if len(b) < 2 {
+			return nil, short
+		}
+		n := int(int16(binary.BigEndian.Uint16(b)))
+		if b = b[2:]; n < 0 {
+			return rows, nil
+		}
+		row := make([][]byte, n)
+		for i := range row {
+			if len(b) < 4 {
+				return nil, short
+			}
+			size := int(int32(binary.BigEndian.Uint32(b)))
+			if b = b[4:]; size < 0 {
+				continue
+			}
+			if len(b) < size {
+				return nil, short
+			}
+			row[i], b = b[:size], b[size:]
+		}
+		rows = append(rows, row)
+	}
+}
+
+// copy writes 5,000 rows a transaction, as the sink does.
+func (p *postgresMatch) copy(ctx context.Context, conn *pgx.Conn, rows [][][]byte) error {
+	const perTransaction = 5000
+	for len(rows) > 0 {
+		some := rows[:min(perTransaction, len(rows))]
+		rows = rows[len(some):]
+		var b bytes.Buffer
+		b.WriteString("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+		for _, row := range some {
+			_ = binary.Write(&b, binary.BigEndian, int16(len(row))) // a buffer takes everything
+			for _, v := range row {
+				if v == nil {
+					_ = binary.Write(&b, binary.BigEndian, int32(-1))
+					continue
+				}
+				_ = binary.Write(&b, binary.BigEndian, int32(len(v)))
+				b.Write(v)
+			}
+		}
+		b.WriteString("\xff\xff")
+		if _, err := conn.PgConn().CopyFrom(ctx, io.Reader(&b), "COPY bare FROM STDIN (FORMAT binary)"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert writes each row with a statement of its own, as sinks do that know nothing of batches.
+func (p *postgresMatch) insert(ctx context.Context, conn *pgx.Conn, rows [][][]byte) error {
+	const perTransaction = 2000
+	places := make([]string, len(rows[0]))
+	formats := make([]int16, len(places))
+	for i := range places {
+		places[i], formats[i] = fmt.Sprintf("$%d", i+1), 1
+	}
+	if _, err := conn.Prepare(ctx, "insert", "INSERT INTO indexed VALUES ("+strings.Join(places, ", ")+") ON CONFLICT (phone_number_id, wamid) DO UPDATE SET content_order = excluded.content_order, original = excluded.original, text = excluded.text WHERE excluded.content_order > indexed.content_order"); err != nil {
+		return err
+	}
+	for len(rows) > 0 {
+		some := rows[:min(perTransaction, len(rows))]
+		rows = rows[len(some):]
+		if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
+			return err
+		}
+		for _, row := range some {
+			if err := conn.PgConn().ExecPrepared(ctx, "insert", row, formats, nil).Read().Err; err != nil {
+				return err
+			}
+		}
+		if _, err := conn.Exec(ctx, "COMMIT"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -89,5 +89,5 @@ func (s *service) startReadModel(ctx context.Context, conn kafka.Connection) err
 		defer log.Close()
 		return errors.Join(sink.Run(ctx), store.Close())
 	})
-	return nil
+	return s.boundReadModel(store)
 }

@@ -214,6 +214,9 @@ type SQLite struct {
 	Enabled    bool   `key:"enabled"`
 	File       string `key:"file"`
 	RecordsMax int    `key:"records_max"`
+
+	Retention    time.Duration `key:"retention"`
+	FreeBytesMin int64         `key:"free_bytes_min"`
 }
 
 // Postgres are the tables in PostgreSQL.

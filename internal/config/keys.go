@@ -196,6 +196,8 @@ func sinkKeys() []Key {
 		{Name: "sink.sqlite.enabled", Kind: Bool, Default: "true", Doc: "Keep the events in SQLite tables as well ([sinks.md](sinks.md)). Only `up` does this."},
 		{Name: "sink.sqlite.file", Own: true, Doc: "SQLite file of the tables. Empty: `DATA_DIR/read.db`."},
 		{Name: "sink.sqlite.records_max", Kind: Int, Default: "500", Min: 1, Max: 100_000, Doc: "Maximum records in a transaction. Larger transactions are faster, and live events wait longer for them."},
+		{Name: "sink.sqlite.retention", Kind: Duration, Default: "0s", Min: 0, Max: 10 * 365 * 24 * hour, Doc: "Maximum age of messages in the SQLite tables. Older ones are removed within a tenth of this time. 0: they stay ([ADR 0055](adr/0055-size-of-the-read-model.md))."},
+		{Name: "sink.sqlite.free_bytes_min", Kind: Bytes, Default: "256MiB", Min: 0, Max: 1 << 50, Doc: "Free bytes of the disk below which the SQLite sink writes nothing, so that broker and spool have room. It continues when there are more. 0: no limit."},
 		{Name: "sink.postgres.url", Secret: true, Doc: "PostgreSQL database of `coexstream sink postgres`: `postgres://user:password@host:5432/database?sslmode=verify-full`. A file can hold it, and a new password takes effect without a restart."},
 		{Name: "sink.postgres.schema", Default: "coexstream", Doc: "Schema of the tables.", Pattern: `^[a-z_][a-z0-9_]{0,47}$`, Allows: "up to 48 lower-case letters, digits and underscores"},
 		{Name: "sink.postgres.group_id", Default: "coexstream-sink-postgres", Doc: "Consumer group of the instances, which share the partitions. Positions are in the database, and none is committed to Kafka.", Pattern: `.`, Allows: "a name"},

@@ -108,6 +108,7 @@ type Sink struct {
 	Letters float64 // since the process began
 	Records float64 // that it is behind, live and backlog
 	Live    time.Duration
+	NoRoom  bool // it writes nothing: its disk is nearly full
 }
 
 // Process is an ingress, a processor or an `up` with an admin listener.

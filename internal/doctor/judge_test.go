@@ -181,6 +181,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"much damage", func(f *Facts) { f.BrokerData.Damage = make([]BrokerDamage, 30) }, "broker", Fail, "/data/broker", "10 more damages"},
 		{"sink behind", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Records: 17}} }, "sinks", OK, "http://a sqlite", "17 offsets behind"},
 		{"sink blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Blocked: 2}} }, "sinks", Fail, "http://a sqlite", "2 partitions are not read on"},
+		{"sink without room", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", NoRoom: true}} }, "sinks", Fail, "http://a sqlite", "fewer free bytes than sink.sqlite.free_bytes_min"},
 		{"sink stands still", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Live: 7 * time.Minute}} }, "sinks", Warn, "http://a sqlite", "missing for 7m"},
 		{"sink set aside", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Letters: 3}} }, "sinks", Warn, "http://a sqlite", "3 records were set aside"},
 		{"sink of PostgreSQL blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "postgres", Blocked: 1}} }, "sinks", Fail, "http://a postgres", "1 partitions are not read on"},

@@ -14,6 +14,8 @@ func judgeSinks(f *Facts, fr *finder) {
 			switch {
 			case s.Blocked > 0:
 				fr.add(Fail, on, rebuildOf(s.Name)+"; the reason is on /readyz (docs/operations.md, The tables are behind or stopped).", "%.0f partitions are not read on: records are gone unread, or a log is another one", s.Blocked)
+			case s.NoRoom:
+				fr.add(Fail, on, "Free room, or set sink.sqlite.retention (docs/sinks.md, Size); events wait in the topics meanwhile.", "it writes nothing: its disk has fewer free bytes than sink.sqlite.free_bytes_min")
 			case s.Live > sinkLiveWarn:
 				fr.add(Warn, on, "Look at /readyz and the log for what its target says.", "live events have been missing for %s", ageText(s.Live))
 			case s.Letters > 0:

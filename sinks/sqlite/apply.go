@@ -44,6 +44,9 @@ func (st *Store) Positions(ctx context.Context, partition int32) (map[schemas.To
 
 // Apply is as sinks.Target has it.
 func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
+	if err := st.HasRoom(); err != nil {
+		return err
+	}
 	return st.step(ctx, b.Live, func() error {
 		if err := st.advance(ctx, b); err != nil {
 			return err

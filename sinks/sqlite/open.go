@@ -33,6 +33,8 @@ func Files(file string) []string { return []string{file, file + "-wal", file + "
 
 // Store is the file, open for writing. It is a sinks.Target.
 type Store struct {
+	file  string
+	room  Room
 	db    *sql.DB
 	conn  *sql.Conn // the only one: one step at a time
 	turns *turns
@@ -45,7 +47,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &Store{db: db, turns: newTurns()}
+	st := &Store{file: file, db: db, turns: newTurns()}
 	if err := st.begin(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", file, err), st.Close())
 	}

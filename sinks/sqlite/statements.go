@@ -81,6 +81,8 @@ type statements struct {
 	version, reaction, sync, note             *sql.Stmt
 	walk, thread, threadGone                  *sql.Stmt
 
+	pruneMessage, pruneReceipts, pruneVersions, pruneReactions *sql.Stmt
+
 	all []*sql.Stmt
 }
 
@@ -109,6 +111,10 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			ON CONFLICT DO UPDATE SET messages = threads.messages + excluded.messages, last_wamid = excluded.last_wamid, last_at = excluded.last_at,
 			unread = excluded.unread, unread_since = excluded.unread_since`},
 		{&s.threadGone, "DELETE FROM threads WHERE phone_number_id = ? AND chat = ?"},
+		{&s.pruneMessage, "DELETE FROM messages WHERE rowid = ?"},
+		{&s.pruneReceipts, "DELETE FROM receipts WHERE phone_number_id = ? AND wamid = ?"},
+		{&s.pruneVersions, "DELETE FROM versions WHERE phone_number_id = ? AND wamid = ?"},
+		{&s.pruneReactions, "DELETE FROM reactions WHERE phone_number_id = ? AND wamid = ?"},
 	} {
 		stmt, err := conn.PrepareContext(ctx, p.text)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/coexstream/coexstream/internal/doctor"
+	"github.com/coexstream/coexstream/internal/freespace"
 )
 
 // SecretFile is a file that holds a secret, and the key that names it.
@@ -49,7 +50,7 @@ func (p *prober) folders(context.Context) error {
 			path, err, fact.Exists = filepath.Dir(path), nil, false
 		}
 		if fact.Path = path; err == nil {
-			fact.FreeBytes, fact.AllBytes, err = room(path)
+			fact.FreeBytes, fact.AllBytes, err = freespace.Of(path)
 		}
 		fact.Err = err
 		p.facts.Disks = append(p.facts.Disks, fact)

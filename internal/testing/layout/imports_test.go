@@ -76,6 +76,7 @@ var rules = map[string][]string{
 	"internal/listen":           {},
 	"internal/invalid":          {},
 	"internal/private":          {},
+	"internal/freespace":        {},
 	"internal/testing/layout":   {},
 	"internal/testing/crash":    {"bench/child"},
 	// It plays a partition without Kafka.
@@ -87,7 +88,7 @@ var rules = map[string][]string{
 	"internal/testing/kafkacluster": {"internal/kafka", "schemas", "internal/verify", "internal/testing/required"},
 	// Judgements know the configuration, and nobody to ask; only the probe does.
 	"internal/doctor":           {"schemas", "internal/config"},
-	"internal/doctor/probe":     {"schemas", "internal/doctor", "internal/config", "internal/kafka", "internal/deadletter"},
+	"internal/doctor/probe":     {"schemas", "internal/doctor", "internal/config", "internal/kafka", "internal/deadletter", "internal/freespace"},
 	"internal/testing/fuzzall":  {},
 	"internal/testing/cost":     {"internal/testing/required"},
 	"internal/testing/required": {},

@@ -1,15 +1,15 @@
 //go:build linux || darwin
 
-package probe
+package freespace
 
 import (
 	"fmt"
 	"syscall"
 )
 
-// room returns the free bytes on the disk of a folder for this user, and fails where the folder cannot be
-// written to.
-func room(folder string) (free, all uint64, err error) {
+// Of returns the free bytes on the disk of a folder for this user, and all bytes of the disk. It fails where the folder
+// cannot be written to.
+func Of(folder string) (free, all uint64, err error) {
 	const writeAndSearch = 2 | 1
 	if err := syscall.Access(folder, writeAndSearch); err != nil {
 		return 0, 0, fmt.Errorf("cannot be written to: %w", err)

@@ -1,0 +1,2 @@
+// Package freespace asks the file system how many bytes are free on the disk of a folder.
+package freespace

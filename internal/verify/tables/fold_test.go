@@ -45,7 +45,7 @@ func TestRowsAreTheSameInEveryOrder(t *testing.T) {
 			for key, b := range keys {
 				n++
 				if value, ok := want[table+" "+key]; !ok || len(b.values) != 1 || !b.values[value] {
-					t.Errorf("turn %d: %s %q: %q", turn, table, key, b.values)
+					t.Errorf("turn %d: %s %q: %v", turn, table, key, b.values)
 				}
 			}
 		}
@@ -65,7 +65,7 @@ func TestEqualEventsMayEachStandInTheTable(t *testing.T) {
 	}
 	b := r[messages]["n w"]
 	if !b.values[hash([]byte(`{"a":1}`))] || !b.values[hash([]byte(`{"b":1}`))] || len(b.values) != 2 {
-		t.Errorf("%q", b.values)
+		t.Errorf("%v", b.values)
 	}
 }
 

@@ -56,6 +56,10 @@ kafka: ## run Apache Kafka on loopback until Ctrl-C: BROKERS=1 or 3
 test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
 	COEXSTREAM_TEST_KAFKA=1 go test -v -count=1 -p 1 -timeout 20m ./internal/testing/kafkacluster/...
 
+.PHONY: test-sinks
+test-sinks: ## the sinks' suite with processes that are killed, suspended and scaled, on SQLite and PostgreSQL
+	COEXSTREAM_TEST_SINKS=1 go test -v -count=1 -timeout 10m -run 'TestProcesses|Locked' ./sinks/sqlite ./sinks/postgres
+
 .PHONY: test-schemas
 test-schemas: ## let code generators and the AsyncAPI parser read the schemas; compile what they make, read events with it
 	COEXSTREAM_TEST_SCHEMAS=1 go test -v -count=1 ./internal/testing/generators

@@ -240,11 +240,11 @@ func TestOutcomes(t *testing.T) {
 func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
 	cfg := partition.DefaultConfig()
 	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
-	tk, err := partition.New(cfg)
+	part, err := partition.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tk.Begin(func(r partition.Record) {
+	part.Begin(func(r partition.Record) {
 		if r.Topic == schemas.TopicState {
 			panic("an index out of range")
 		}
@@ -253,7 +253,7 @@ func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tk.Webhook(&partition.Origin{Label: []byte("raw.live/0/7")}, body)
+	part.Webhook(&partition.Origin{Label: []byte("raw.live/0/7")}, body)
 	for name, do := range map[string]func(*runner) error{
 		"at the end of a transaction": func(r *runner) error { return (&txnWork{runners: []*runner{r}}).flush(1) },
 		"when time passes":            func(r *runner) error { return r.tick(time.Unix(1, 0)) },
@@ -263,7 +263,7 @@ func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &runner{partition: 3, core: tk, now: time.Now}
+			r := &runner{partition: 3, core: part, now: time.Now}
 			if name == "when time passes" {
 				r.core = nil
 			}

@@ -47,11 +47,11 @@ func TestCosts(t *testing.T) {
 	}}, cost.Operation{Name: "decide whether a live record waits", Per: "record", Times: 50_000, Start: func(t *testing.T) func(int) {
 		cfg := DefaultConfig()
 		cfg.Partition.Partitions, cfg.Partition.PartitionOf = 1, func([]byte) int32 { return 0 }
-		tk, err := partition.New(cfg.Partition)
+		part, err := partition.New(cfg.Partition)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &runner{cfg: &cfg, core: tk}
+		r := &runner{cfg: &cfg, core: part}
 		w := &polledRecords{crowd: &liveBusinesses{}}
 		now := time.Now()
 		records := make([]*kgo.Record, 100)

@@ -10,7 +10,6 @@ import (
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/bulk"
 	"github.com/coexstream/coexstream/processors/deferred"
-	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
 )
@@ -21,7 +20,7 @@ type deferral struct {
 	shares deferred.Shares
 	// owed is how many bytes raw.bulk is ahead of the deferred records. It alternates both, so neither starves.
 	owed int64
-	// head is one more than the offset of the first record of raw.bulk, and mark is what was deferred when it became
+	// head is one more than the offset of the first record of raw.bulk, and mark is the mark of the queue when it became
 	// the first. See before.
 	head int64
 	mark uint64
@@ -142,10 +141,9 @@ func (r *runner) owes(bytes int64) { r.owed = max(min(r.owed+bytes, owedMax), -o
 func (r *runner) goOn(ctx context.Context, q *bulk.Budget) error {
 	h, inParts, _ := r.core.Begun()
 	r.parseInPlace = false
-	w := partition.Want{Topic: h.Topic, Offset: h.Offset}
 	c := r.retained
 	if !c.isFor(h.Topic, h.Offset) {
-		rec, err := r.fetchHeld(ctx, w)
+		rec, err := r.fetchHeld(ctx, h.Topic, h.Offset)
 		switch {
 		case errors.Is(err, kafka.ErrOffsetGone):
 			r.gone(h)
@@ -248,7 +246,7 @@ func (r *runner) finish(ctx context.Context) error {
 	if err == nil {
 		defer pooled.Release()
 		var rec *kgo.Record
-		if rec, err = r.assembleFrom(ctx, pooled, partition.Want{Topic: h.Topic, Offset: h.Offset}); err == nil {
+		if rec, err = r.assembleFrom(ctx, pooled, h.Topic, h.Offset); err == nil {
 			if !r.skips(h, rec) {
 				r.processDeferred(h, r.parse(h.Topic, rec), inParts)
 			}

@@ -3,9 +3,14 @@
 //
 // Where things are:
 //
+//   - processor.go, config.go, instance.go: Processor.Run starts one session after the other.
 //   - session.go, assignment.go: one session is a member of the consumer group with a transactional producer.
-//   - transaction.go, runner.go, sender.go: a transaction processes live records and bulk, and commits everything
-//     together.
+//   - polled.go, transaction.go, commit.go: a transaction processes polled live records and some of the backlog, and
+//     commits everything together.
+//   - runner.go, origin.go, heldchunk.go, sender.go: a runner connects the core of one partition to Kafka. It passes
+//     records to the core, reads held chunks again, and sends what the core emits.
+//   - workspace.go, recordlimits.go, codec.go: memory, limits and compression of produced records.
+//   - tick.go: time passes for partitions that have been read to their ends.
 //   - commitwork.go, prefetch.go: the backlog is processed during a commit, and parsed before its transaction.
 //   - restore.go, positions.go, blocked.go: cores are rebuilt from state; partitions with unreadable state are not
 //     served.

@@ -33,7 +33,7 @@ func (f *fetched) OnFetchRecordBuffered(r *kgo.Record) {
 	}
 }
 
-// holdFetch lets the next fetch of a partition from an offset wait until it is let go. held is closed when it has come.
+// holdFetch delays the next fetch of a partition from an offset until letGo is called. held is closed at its arrival.
 // The broker takes one hold for a request (two of them race in it), so anyPartition is one hold, too.
 func (c *cluster) holdFetch(topic string, partition int32, offset int64) (held chan struct{}, letGo func()) {
 	c.t.Helper()
@@ -66,7 +66,7 @@ func (c *cluster) holdFetch(topic string, partition int32, offset int64) (held c
 
 const anyPartition = -1
 
-// holdProduce lets what a transaction produces next wait until it is let go. held is closed when it has come.
+// holdProduce delays the next produce request of a transaction until it is released. held is closed at its arrival.
 func (c *cluster) holdProduce() (held chan struct{}, letGo func()) {
 	c.t.Helper()
 	held = make(chan struct{})

@@ -12,8 +12,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// told returns the values of a metric, one for each set of labels.
-func told(t *testing.T, reg *prometheus.Registry, name string) (values []float64) {
+// valuesOf returns the values of a metric, one for each set of labels.
+func valuesOf(t *testing.T, reg *prometheus.Registry, name string) (values []float64) {
 	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {
@@ -38,10 +38,10 @@ func TestLagInSecondsIsNotOlderThanTheLastTimeNothingWaited(t *testing.T) {
 	r := &runner{partition: 3, metrics: m}
 	expect := func(what string, records, seconds float64) {
 		t.Helper()
-		if got := told(t, reg, "coexstream_processor_lag_records"); !slices.Equal(got, []float64{records}) {
+		if got := valuesOf(t, reg, "coexstream_processor_lag_records"); !slices.Equal(got, []float64{records}) {
 			t.Errorf("%s: %v records, want %v", what, got, records)
 		}
-		if got := told(t, reg, "coexstream_processor_lag_seconds"); !slices.Equal(got, []float64{seconds}) {
+		if got := valuesOf(t, reg, "coexstream_processor_lag_seconds"); !slices.Equal(got, []float64{seconds}) {
 			t.Errorf("%s: %v seconds, want %v", what, got, seconds)
 		}
 	}
@@ -67,11 +67,11 @@ func TestTheFormerOwnerOfAPartitionReportsNoLag(t *testing.T) {
 		(&runner{partition: p, metrics: m}).behind(schemas.TopicRawBulk, 9, time.Unix(1, 0))
 	}
 	m.lags.forget(func(p int32) bool { return p != 1 })
-	if n := len(told(t, reg, "coexstream_processor_lag_records")); n != 1 {
+	if n := len(valuesOf(t, reg, "coexstream_processor_lag_records")); n != 1 {
 		t.Errorf("%d partitions tell their lag, want 1", n)
 	}
 	m.lags.forget(func(int32) bool { return false })
-	if n := len(told(t, reg, "coexstream_processor_lag_seconds")); n != 0 {
+	if n := len(valuesOf(t, reg, "coexstream_processor_lag_seconds")); n != 0 {
 		t.Errorf("%d partitions tell their lag after the processor", n)
 	}
 }
@@ -87,7 +87,7 @@ func TestLagCountsRecordsBeingProcessed(t *testing.T) {
 	const topic = schemas.TopicRawLive
 	expect := func(what string, records, seconds float64) {
 		t.Helper()
-		r, s := told(t, reg, "coexstream_processor_lag_records"), told(t, reg, "coexstream_processor_lag_seconds")
+		r, s := valuesOf(t, reg, "coexstream_processor_lag_records"), valuesOf(t, reg, "coexstream_processor_lag_seconds")
 		if slices.Max(r) != records || slices.Max(s) != seconds || len(s) != len(schemas.Inputs()) {
 			t.Errorf("%s: %v records, %v seconds, want %v and %v", what, r, s, records, seconds)
 		}
@@ -126,14 +126,14 @@ func TestLagCountsDeferredRecords(t *testing.T) {
 	m := newMetrics(reg, func() time.Time { return now })
 	cfg := partition.DefaultConfig()
 	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
-	tk, err := partition.New(cfg)
+	part, err := partition.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runner{partition: 3, metrics: m, core: tk}
+	r := &runner{partition: 3, metrics: m, core: part}
 	expect := func(what string, records, seconds float64) {
 		t.Helper()
-		n, s := told(t, reg, "coexstream_processor_lag_records"), told(t, reg, "coexstream_processor_lag_seconds")
+		n, s := valuesOf(t, reg, "coexstream_processor_lag_records"), valuesOf(t, reg, "coexstream_processor_lag_seconds")
 		if !slices.Equal(n, []float64{records}) || !slices.Equal(s, []float64{seconds}) {
 			t.Errorf("%s: %v records, %v seconds, want %v and %v", what, n, s, records, seconds)
 		}
@@ -141,15 +141,15 @@ func TestLagCountsDeferredRecords(t *testing.T) {
 	r.behind(schemas.TopicRawLive, 0, now)
 	expect("nothing waits", 0, 0)
 	for i := range 3 {
-		tk.Defer([]byte("mad"), deferred.Record{Topic: schemas.TopicRawLive, Offset: int64(i), ReceivedAt: now.Add(time.Duration(i-90) * time.Second)}, deferred.OverShare)
+		part.Defer([]byte("mad"), deferred.Record{Topic: schemas.TopicRawLive, Offset: int64(i), ReceivedAt: now.Add(time.Duration(i-90) * time.Second)}, deferred.OverShare)
 	}
 	r.behind(schemas.TopicRawLive, 0, now)
 	expect("all is read, and three wait", 3, 90)
-	h, _ := tk.Deferred().Next()
-	tk.Start(h)
+	h, _ := part.Deferred().Next()
+	part.Start(h)
 	r.behind(schemas.TopicRawLive, 2, now)
 	expect("one of them is processed in parts, and two are not read", 5, 90)
-	tk.Abandon()
+	part.Abandon()
 	r.behind(schemas.TopicRawLive, 0, now)
 	expect("the oldest is through", 2, 89)
 }

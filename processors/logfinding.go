@@ -39,7 +39,7 @@ type span struct{ from, to int64 }
 func (s span) len() int64 { return max(s.to-s.from, 0) }
 
 // compareLogs compares a log with its saved state. It never skips a record that may be new. If new records cannot be
-// told from old ones, the caller reads more than necessary, and deduplication drops the repetitions.
+// distinguished from old ones, the caller reads more than necessary, and deduplication drops the repetitions.
 func compareLogs(then savedLog, now currentLog) logFinding {
 	known := then.marked && then.mark.ID != [16]byte{} && now.id != [16]byte{}
 	// seen is the highest end of the read log that anybody saw.

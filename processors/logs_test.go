@@ -38,7 +38,7 @@ func lanesOf(t *testing.T, run func(t *testing.T, l *lane)) {
 	}
 }
 
-// atHome is a business whose number's id belongs to its own partition: nothing is written to `rerouted` to tell of it.
+// atHome is a business whose number's id belongs to its own partition: no note about it is written to `rerouted`.
 func atHome() string {
 	for i := 1; ; i++ {
 		waba := strconv.Itoa(i)
@@ -92,7 +92,7 @@ func (l *lane) came(s *started) {
 		want = append(want, fmt.Sprintf("m%03d", i+1))
 	}
 	got := wamids(l.c.read(l.events, atLeast(l.n)))
-	// What comes twice comes in the transaction of what came once, or behind it.
+	// A duplicate would be in the transaction of the original, or after it.
 	eventually(l.c.t, "nothing waits", func() bool { return s.value(l.c.t, "lag_records") == 0 && s.Ready() == nil })
 	got = append(got, wamids(l.c.read(l.events, atLeast(l.n)))[len(got):]...)
 	if !slices.Equal(got, want) {
@@ -129,7 +129,7 @@ func (l *lane) commit(o kadm.Offset) {
 	}
 }
 
-func (l *lane) told(s *started, fault string, read, lost float64) {
+func (l *lane) reports(s *started, fault string, read, lost float64) {
 	l.c.t.Helper()
 	topic := l.topic.String()
 	if n := s.value(l.c.t, "log_faults_total", topic, fault); n < 1 || s.value(l.c.t, "log_faults_total") != n {
@@ -172,7 +172,7 @@ func TestALogThatWasCutIsReadOnWithoutSkipping(t *testing.T) {
 		l.put(2) // at 3 and 4
 		s := l.c.start(l.c.config("a"))
 		l.came(s)
-		l.told(s, kafka.FaultCut, 10-5, 14-10)
+		l.reports(s, kafka.FaultCut, 10-5, 14-10)
 		if n := s.restarts(t); n != 0 {
 			t.Errorf("%v sessions ended", n)
 		}
@@ -198,7 +198,7 @@ func TestALogThatIsCutBehindAnOlderVersionIsReadFromItsStart(t *testing.T) {
 		l.put(2)
 		s := l.c.start(l.c.config("a"))
 		l.came(s)
-		l.told(s, kafka.FaultCut, 10-5, 0)
+		l.reports(s, kafka.FaultCut, 10-5, 0)
 	})
 }
 
@@ -224,7 +224,7 @@ func TestATopicMadeAgainIsReadFromItsStart(t *testing.T) {
 			l.put(5)
 			s := l.c.start(l.c.config("a"))
 			l.came(s)
-			l.told(s, kafka.FaultRecreated, 3, 0)
+			l.reports(s, kafka.FaultRecreated, 3, 0)
 		})
 	})
 	t.Run("and the old offset was committed once more", func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestATopicMadeAgainIsReadFromItsStart(t *testing.T) {
 			l.put(5)
 			s := l.c.start(l.c.config("a"))
 			l.came(s)
-			l.told(s, kafka.FaultRecreated, 3, 0)
+			l.reports(s, kafka.FaultRecreated, 3, 0)
 		})
 	})
 	t.Run("while it is read", func(t *testing.T) {
@@ -251,12 +251,12 @@ func TestATopicMadeAgainIsReadFromItsStart(t *testing.T) {
 			again(t, l)
 			l.put(5)
 			l.came(s)
-			l.told(s, kafka.FaultRecreated, 3, 0)
+			l.reports(s, kafka.FaultRecreated, 3, 0)
 		})
 	})
 }
 
-// parts lets the broker tell that a partition parts, at an offset, from what was written in leader epoch 0, and elects
+// parts makes the broker report that a partition diverges, at an offset, from the log of leader epoch 0, and elects
 // another leader.
 func (l *lane) parts(at int64) {
 	l.c.t.Helper()
@@ -301,7 +301,7 @@ func TestALeaderThatWasBehindIsReadFromWhereItParts(t *testing.T) {
 				eventually(t, "the fault is found", func() bool { return s.value(t, "log_faults_total") > 0 })
 				l.put(3)
 				l.came(s)
-				l.told(s, kafka.FaultCut, 5-2, 0)
+				l.reports(s, kafka.FaultCut, 5-2, 0)
 				if n := s.restarts(t); n > 1 {
 					t.Errorf("%v sessions ended", n)
 				}
@@ -330,7 +330,7 @@ func TestAForgottenOffsetIsTakenFromTheOtherInputs(t *testing.T) {
 		s := l.c.start(l.c.config("a"))
 		l.put(2)
 		l.came(s)
-		l.told(s, kafka.FaultForgotten, 0, 0)
+		l.reports(s, kafka.FaultForgotten, 0, 0)
 		if n := s.value(t, "records_total", l.topic.String()); n != 2 {
 			t.Errorf("%v records were read, want 2", n)
 		}

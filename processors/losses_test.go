@@ -14,7 +14,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// remove removes what lies before an offset, as retention does.
+// remove removes the records before an offset, as retention does.
 func (c *cluster) remove(topic schemas.Topic, waba string, before int64) {
 	c.t.Helper()
 	to := kadm.Offsets{}

@@ -18,7 +18,7 @@ func TestCountersOfAlertsBeginWithZero(t *testing.T) {
 		"records_lost_total": len(schemas.Inputs()), "dead_letters_total": len(schemas.Reasons()), "refetches_total": 4,
 		"joined_bodies_total": 2, "transactions_total": 4, "session_restarts_total": 1, "rebalances_total": 1,
 	} {
-		if got := told(t, reg, "coexstream_processor_"+name); !slices.Equal(got, make([]float64, series)) {
+		if got := valuesOf(t, reg, "coexstream_processor_"+name); !slices.Equal(got, make([]float64, series)) {
 			t.Errorf("%s begins with %v, want %d times 0", name, got, series)
 		}
 	}

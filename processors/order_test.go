@@ -38,8 +38,8 @@ func (c *cluster) slowLive(topic string) (end func()) {
 func TestHistoryDoesNotOvertakeTheEndOfAnOnboarding(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	// Of another partition than the first business, and than that of its number's id, which is told in `rerouted`: what is
-	// fetched together with live is slow, too.
+	// Its partition is neither that of the first business, nor that of its number's id, which a note in `rerouted` reports:
+	// records that are fetched together with live ones are slow too.
 	taken := func(business string) bool {
 		p := kafka.Partition([]byte(business), partitions)
 		return p == kafka.Partition([]byte("1"), partitions) || p == kafka.Partition([]byte("91"), partitions)

@@ -31,15 +31,15 @@ func (c *parsedRecord) isFor(topic schemas.Topic, offset int64) bool {
 	return c.scanner != nil && c.topic == topic && c.rec.Offset == offset && (c.body == nil || c.body.Whole())
 }
 
-// has reports whether the held chunk w can be released from the value.
-func (c *parsedRecord) has(w partition.Want) bool {
-	if c.scanner == nil || c.topic != w.Topic || c.rec.Offset != w.Offset {
+// has reports whether a held chunk can be released from the value.
+func (c *parsedRecord) has(ref partition.ChunkRef) bool {
+	if c.scanner == nil || c.topic != ref.Topic || c.rec.Offset != ref.Offset {
 		return false
 	}
 	if c.body == nil || c.body.Whole() {
 		return true
 	}
-	chunk, _ := c.body.Chunk(int(w.Change), int(w.Element))
+	chunk, _ := c.body.Chunk(int(ref.Change), int(ref.Element))
 	return chunk != nil
 }
 
@@ -105,8 +105,8 @@ func (r *runner) goesOn(c parsedRecord) bool {
 	if h, _, ok := r.core.Begun(); ok {
 		return c.isFor(h.Topic, h.Offset)
 	}
-	w, ok := r.core.Wanted()
-	return ok && c.has(w)
+	h, ok := r.core.NextHeld()
+	return ok && c.has(h.Ref())
 }
 
 // setApart copies the waiting chunks of a body with many chunks to the piece cache, before the body is released.
@@ -129,11 +129,11 @@ func (r *runner) dropRetained() {
 type workItem struct {
 	topic  schemas.Topic
 	offset int64
-	want   partition.Want // the held chunk; zero: none
-	rec    *kgo.Record    // of raw.bulk
-	near   []*kgo.Record  // the records of the same fetch before rec
-	waits  bool           // it is deferred, or is processed in parts
-	start  *deferred.Head // set if its processing has not started
+	chunk  partition.ChunkRef // of a held chunk
+	rec    *kgo.Record        // of raw.bulk
+	near   []*kgo.Record      // the records of the same fetch before rec
+	waits  bool               // it is deferred, or is processed in parts
+	start  *deferred.Head     // set if its processing has not started
 }
 
 // nextItem returns the next item of the backlog, given the current positions of raw.live and rerouted.
@@ -141,8 +141,8 @@ func (r *runner) nextItem() (n workItem, ok bool) {
 	if h, _, ok := r.core.Begun(); ok {
 		return workItem{topic: h.Topic, offset: h.Offset, waits: true}, true
 	}
-	if w, ok := r.core.Wanted(); ok {
-		return held(w), true
+	if h, ok := r.core.NextHeld(); ok {
+		return heldItem(h.Ref()), true
 	}
 	rec, near := r.queue.Head(r.position[schemas.TopicRawLive], r.position[schemas.TopicRerouted])
 	if h, ok := r.before(rec); ok {
@@ -154,8 +154,10 @@ func (r *runner) nextItem() (n workItem, ok bool) {
 	return workItem{topic: schemas.TopicRawBulk, offset: rec.Offset, rec: rec, near: near}, true
 }
 
-// held returns the item of a held chunk.
-func held(w partition.Want) workItem { return workItem{topic: w.Topic, offset: w.Offset, want: w} }
+// heldItem returns the item of a held chunk.
+func heldItem(ref partition.ChunkRef) workItem {
+	return workItem{topic: ref.Topic, offset: ref.Offset, chunk: ref}
+}
 
 // held reports whether the item is a held chunk.
 func (n *workItem) held() bool { return n.rec == nil && !n.waits }
@@ -176,11 +178,11 @@ const parseInPlaceMax = 256 << 10
 // isAtHand reports whether an item can be processed without a delay that live messages would notice: it is parsed, or
 // it is short and in memory. An item that cannot be prefetched counts as well.
 func (r *runner) isAtHand(n workItem) bool {
-	if r.parseInPlace || n.held() && r.retained.has(n.want) || !n.held() && r.retained.isFor(n.topic, n.offset) {
+	if r.parseInPlace || n.held() && r.retained.has(n.chunk) || !n.held() && r.retained.isFor(n.topic, n.offset) {
 		return true
 	}
 	if n.held() {
-		if _, piece := r.pieces.Look(r.partition, n.want); piece != nil {
+		if _, piece := r.pieces.Look(r.partition, n.chunk); piece != nil {
 			return piece.Bytes() <= parseInPlaceMax
 		}
 	}
@@ -209,13 +211,13 @@ func (r *runner) hasWork(atHand bool) bool {
 }
 
 // piece parses a held chunk from the piece cache. n is the length of the piece in bytes; 0: the cache lacks it.
-func (r *runner) piece(sc *split.Scanner, w partition.Want) (c parsedRecord, n int) {
-	rec, piece := r.pieces.Look(r.partition, w)
+func (r *runner) piece(sc *split.Scanner, ref partition.ChunkRef) (c parsedRecord, n int) {
+	rec, piece := r.pieces.Look(r.partition, ref)
 	if piece == nil {
 		return parsedRecord{}, 0
 	}
 	r.metrics.refetches.WithLabelValues("memory").Inc()
-	return parsedRecord{topic: w.Topic, rec: rec, body: sc.ScanPiece(piece), scanner: sc}, piece.Bytes()
+	return parsedRecord{topic: ref.Topic, rec: rec, body: sc.ScanPiece(piece), scanner: sc}, piece.Bytes()
 }
 
 // prefetchReply is the result of a prefetch.
@@ -226,7 +228,7 @@ type prefetchReply struct {
 }
 
 // prefetch reads and parses the next item of the backlog on another goroutine, if live messages are expected and no
-// item is at hand. A transaction then avoids bulk work that it cannot interrupt soon. To parse a body of 3 MB takes
+// item is ready (isAtHand). A transaction then avoids bulk work that it cannot interrupt soon. To parse a body of 3 MB takes
 // about 6 ms, and to read a held one again takes as long.
 func (s *session) prefetch(ctx context.Context) {
 	now := s.p.deps.Now()
@@ -264,16 +266,15 @@ func (r *runner) prefetchNext(ctx context.Context, sc *split.Scanner, n workItem
 	}()
 	var rec *kgo.Record
 	var broken, err error
-	switch {
-	case n.held():
-		if c, n := r.piece(sc, n.want); n > 0 {
+	if n.held() {
+		if c, n := r.piece(sc, n.chunk); n > 0 {
 			return prefetchReply{runner: r, parsed: c, ok: true}
 		}
-		rec, err = r.fetchHeld(ctx, n.want)
-	case n.waits:
-		rec, err = r.fetchHeld(ctx, partition.Want{Topic: n.topic, Offset: n.offset})
-	default:
+	}
+	if n.rec != nil {
 		rec, broken, err = r.assemble(ctx, n.rec, n.near)
+	} else {
+		rec, err = r.fetchHeld(ctx, n.topic, n.offset)
 	}
 	if rec == nil || broken != nil || err != nil {
 		return prefetchReply{runner: r, parsed: parsedRecord{scanner: sc}}

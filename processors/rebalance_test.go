@@ -26,14 +26,14 @@ func TestARebalanceBetweenTransactionsAbortsNone(t *testing.T) {
 	for i := range 2 {
 		other := c.start(c.config(fmt.Sprintf("b%d", i)))
 		eventually(t, "both have partitions", func() bool {
-			return first.value(t, "tasks") > 0 && other.value(t, "tasks") > 0 && first.value(t, "tasks")+other.value(t, "tasks") == partitions
+			return first.value(t, "partitions") > 0 && other.value(t, "partitions") > 0 && first.value(t, "partitions")+other.value(t, "partitions") == partitions
 		})
 		everywhere()
 		if aborted := other.value(t, "transactions_total", "aborted"); aborted > 0 {
 			t.Errorf("%v transactions of the one that came were aborted", aborted)
 		}
 		other.stop()
-		eventually(t, "the first one has all partitions", func() bool { return first.value(t, "tasks") == partitions })
+		eventually(t, "the first one has all partitions", func() bool { return first.value(t, "partitions") == partitions })
 		everywhere()
 	}
 	if n := first.value(t, "rebalances_total"); n < 2 {

@@ -2,10 +2,8 @@ package processors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -69,40 +67,6 @@ type runner struct {
 	send *sender // nil: the records of the core wait for the next transaction
 }
 
-// recordBatch is the batch that was read last, from heldCache or from the log. Several held chunks are often in one
-// batch.
-type recordBatch struct {
-	topic   schemas.Topic
-	records []*kgo.Record
-	pooled  *kafka.PooledFetch // the pooled memory of the records; nil: their own
-}
-
-// at returns a record of the batch. It returns nil if the batch lacks it, or if it is a segment, which must be joined
-// first.
-func (b *recordBatch) at(topic schemas.Topic, offset int64) *kgo.Record {
-	if b.topic != topic {
-		return nil
-	}
-	for _, rec := range b.records {
-		if rec.Offset == offset && !slices.ContainsFunc(rec.Headers, segmented) {
-			return rec
-		}
-	}
-	return nil
-}
-
-// segmented reports whether a header is one of a segment.
-func segmented(h kgo.RecordHeader) bool { return segment.Names(h.Key) }
-
-// remove returns a record of the batch in memory that is not pooled; nil if the batch lacks it.
-func (b *recordBatch) remove(topic schemas.Topic, offset int64) *kgo.Record {
-	rec := b.at(topic, offset)
-	if rec == nil || b.pooled == nil {
-		return rec
-	}
-	return kafka.Clone(rec)
-}
-
 // sum returns the sum of the inputs' offsets. It grows with every record.
 func (p *offsets) sum() (n int64) {
 	for _, t := range schemas.Inputs() {
@@ -124,7 +88,7 @@ func (r *runner) beginTransaction(ws *workspace, send *sender) {
 		if r.send != nil {
 			r.send.send(k, rec.Topic)
 		}
-	}, &ws.task)
+	}, &ws.core)
 }
 
 // resumeTransaction produces the records that were kept since beginTransaction, and continues within the transaction.
@@ -200,9 +164,9 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 	return nil
 }
 
-// workBulk passes held chunks and records of raw.bulk to the core, until the records of one fetch, with what is left of the
-// last one, or the budget are used up. So few partitions keep a parsed body between their slots. Held chunks that may be released are released before the next record. So the events do not depend on where
-// transactions end.
+// workBulk passes held chunks and records of raw.bulk to the core. It ends when the budget is used up, or when the records
+// of one fetch, with all parts of the last one, are processed. So few partitions keep a parsed body between their slots.
+// Held chunks that may be released come before the next record. So the events do not depend on where transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 	defer r.recovered(&err)
 	r.core.Bound(partition.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})
@@ -228,7 +192,7 @@ func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
 		r.parseInPlace = false
 		if r.careful[laneBacklog] && n.rec != nil { // chunks that are due before it are not part of it
 			r.passTime(r.origin(n.topic, n.rec))
-			if _, due := r.core.Wanted(); due {
+			if _, due := r.core.NextHeld(); due {
 				continue
 			}
 		}
@@ -283,32 +247,6 @@ func (r *runner) passTime(o *partition.Origin) {
 		receivedAt = now
 	}
 	r.core.PassFor(o, receivedAt)
-}
-
-// releaseHeld reads held chunks again and releases them. It reports whether no chunk is left that may be released.
-func (r *runner) releaseHeld(ctx context.Context, q *bulk.Budget) (none bool, err error) {
-	for {
-		ref, ok := r.core.Wanted()
-		if _, _, begun := r.core.Begun(); !ok || begun {
-			return true, nil
-		}
-		if q.AtHandOnly && !r.isAtHand(held(ref)) || r.send.failed() || !q.TryStart(r.now()) {
-			return false, nil
-		}
-		r.parseInPlace = false
-		r.under.topic, r.under.offset = ref.Topic, ref.Offset
-		if r.setsHeldAside(ref) {
-			r.setChunkAside(ref)
-			r.core.Lost(ref)
-			q.Spend(1)
-			continue
-		}
-		n, err := r.releaseChunk(ctx, ref)
-		if err != nil {
-			return false, err
-		}
-		q.Spend(max(n, 1)) // a chunk of a retained body costs at least 1
-	}
 }
 
 // assemble returns the record with its whole body. It returns nil for a segment that a later record refers to. It
@@ -378,185 +316,4 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *partition.Origin,
 	if kept := r.retain(c); !kept && c.body != nil && r.core.Holds() {
 		r.heldCache.Put(topic, rec)
 	}
-}
-
-// releaseChunk reads a held chunk again and passes it to the core. It returns the bytes that this cost.
-func (r *runner) releaseChunk(ctx context.Context, w partition.Want) (int, error) {
-	c, n := r.retained, 0
-	if !c.has(w) {
-		var err error
-		if c, n, err = r.held(ctx, w); errors.Is(err, kafka.ErrOffsetGone) {
-			r.metrics.refetches.WithLabelValues("gone").Inc()
-			r.core.Lost(w)
-			return 0, nil
-		} else if err != nil {
-			r.metrics.refetches.WithLabelValues("failed").Inc()
-			return 0, fmt.Errorf("read a held chunk again: %w", err)
-		}
-	}
-	defer r.retain(c)
-	o := r.origin(w.Topic, c.rec)
-	if c.body == nil {
-		// It was parsed before, so a limit has been lowered since. A dead letter takes its place and the sync continues.
-		o.LeaveOut()
-		r.core.DeadLetter(o, c.reason, c.detail)
-		r.core.Lost(w)
-		return n, nil
-	}
-	r.core.Release(w, o, c.body)
-	if next, ok := r.core.Wanted(); !ok || next != w {
-		r.pieces.Left(r.partition, w)
-	}
-	return n, nil
-}
-
-// held parses a held chunk: one piece of its body if that is cached, or the whole body. n is the length of it in bytes.
-func (r *runner) held(ctx context.Context, w partition.Want) (c parsedRecord, n int, err error) {
-	sc := r.scannerPool.Acquire()
-	if c, n = r.piece(sc, w); n > 0 {
-		return c, n, nil
-	}
-	r.scannerPool.Release(sc)
-	rec, err := r.fetchHeld(ctx, w)
-	if err != nil {
-		return parsedRecord{}, 0, err
-	}
-	return r.parse(w.Topic, rec), len(rec.Value), nil
-}
-
-// cachedHeld returns the headers of a cached record with a held chunk, and the length of its value in bytes. It reads
-// the same caches as fetchHeld, and leaves the record there.
-func (r *runner) cachedHeld(topic schemas.Topic, offset int64) (headers []kgo.RecordHeader, length int, ok bool) {
-	if rec := r.reread.at(topic, offset); rec != nil {
-		return rec.Headers, len(rec.Value), true
-	}
-	return r.heldCache.Peek(topic, r.partition, offset)
-}
-
-// fetchHeld returns a record with a held chunk, from the batch that was read last, from heldCache, or from the log. The
-// error is kafka.ErrOffsetGone if the log no longer has it.
-func (r *runner) fetchHeld(ctx context.Context, w partition.Want) (*kgo.Record, error) {
-	if rec := r.reread.remove(w.Topic, w.Offset); rec != nil {
-		r.metrics.refetches.WithLabelValues("memory").Inc()
-		return rec, nil
-	}
-	r.reread.pooled.Release()
-	r.reread = recordBatch{}
-	if rec := r.heldCache.Pop(w.Topic, r.partition, w.Offset); rec != nil {
-		r.metrics.refetches.WithLabelValues("memory").Inc()
-		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{rec}} // another chunk of it may be next
-		return rec, nil
-	}
-	pooled, err := r.fetcher.FetchPooled(ctx, r.names[w.Topic], r.partition, w.Offset)
-	if err != nil {
-		return nil, err
-	}
-	whole, err := r.assembleFrom(ctx, pooled, w)
-	if err != nil {
-		pooled.Release()
-		return nil, err
-	}
-	if r.reread = (recordBatch{topic: w.Topic, records: pooled.Records, pooled: pooled}); r.reread.at(w.Topic, w.Offset) == nil {
-		r.reread = recordBatch{topic: w.Topic, records: []*kgo.Record{whole}} // joined from segments; another chunk of it may be next
-		pooled.Release()
-	}
-	r.metrics.refetches.WithLabelValues("found").Inc()
-	return whole, nil
-}
-
-// assembleFrom returns the first record of a pooled batch with its whole body, in memory that is not pooled. The error
-// is kafka.ErrOffsetGone if this is not the wanted record, or if its body cannot be joined.
-func (r *runner) assembleFrom(ctx context.Context, pooled *kafka.PooledFetch, w partition.Want) (*kgo.Record, error) {
-	if len(pooled.Records) == 0 || pooled.Records[0].Offset != w.Offset {
-		return nil, fmt.Errorf("%s/%d@%d: not in its batch: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
-	}
-	whole, err := r.fetcher.Whole(ctx, kafka.Clone(pooled.Records[0]), nil)
-	switch {
-	case err != nil && kafka.Unreadable(err):
-		return nil, fmt.Errorf("%w: %w", kafka.ErrOffsetGone, err)
-	case err != nil:
-		return nil, err
-	case whole == nil:
-		return nil, fmt.Errorf("%s/%d@%d: not the last segment of a body: %w", r.names[w.Topic], r.partition, w.Offset, kafka.ErrOffsetGone)
-	}
-	return whole, nil
-}
-
-// header returns the value of a header; nil if the record lacks it.
-func header(rec *kgo.Record, key string) []byte {
-	for i := range rec.Headers {
-		if rec.Headers[i].Key == key {
-			return rec.Headers[i].Value
-		}
-	}
-	return nil
-}
-
-// origin returns the place of a raw record and the values of its headers.
-func (r *runner) origin(topic schemas.Topic, rec *kgo.Record) *partition.Origin {
-	o := &partition.Origin{Topic: topic, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, ReceivedAt: rec.Timestamp}
-	o.Headers = make([]partition.Header, 0, len(rec.Headers))
-	for _, h := range rec.Headers {
-		o.Headers = append(o.Headers, partition.Header(h))
-		switch h.Key {
-		case schemas.HeaderReceivedAt:
-			if ms, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil {
-				o.ReceivedAt, o.Received = time.UnixMilli(ms), h.Value
-			}
-		case schemas.HeaderSource:
-			o.Source = h.Value
-		case schemas.HeaderTraceParent:
-			o.TraceParent = h.Value
-		case schemas.HeaderTraceState:
-			o.TraceState = h.Value
-		case schemas.HeaderOrigin:
-			o.Label = h.Value // rerouted and replayed records name their origin
-		case schemas.HeaderWABA:
-			o.WABA = h.Value
-		case schemas.HeaderRerouted:
-			o.Moved = topic == schemas.TopicRerouted && string(h.Value) == schemas.ReroutedMoved
-			o.Unnamed = string(h.Value) == schemas.ReroutedKnown
-		case schemas.HeaderRequeue:
-			requeue(o).Letter = h.Value
-		case schemas.HeaderReplay:
-			replay(o).ID = h.Value
-		case schemas.HeaderReplayState:
-			replay(o).Own = string(h.Value) == schemas.StateOwn
-		case schemas.HeaderReplayRole:
-			replay(o).Extra, replay(o).End = string(h.Value) == schemas.RoleExtra, string(h.Value) == schemas.RoleEnd
-			o.Moved = o.Moved || string(h.Value) == schemas.RoleMoved
-		}
-	}
-	if o.Replay != nil {
-		o.Replay.Seen = r.now()
-	}
-	if o.Requeue != nil {
-		o.Requeue.Event = string(header(rec, schemas.HeaderDLQEvent))
-		o.Requeue.Changes = string(header(rec, schemas.HeaderDLQChanges))
-		o.Requeue.Places = string(header(rec, schemas.HeaderDLQPlaces))
-	}
-	if o.Label == nil {
-		label := append(make([]byte, 0, 40), topic.String()...)
-		label = append(label, '/')
-		label = strconv.AppendInt(label, int64(rec.Partition), 10)
-		label = append(label, '/')
-		o.Label = strconv.AppendInt(label, rec.Offset, 10)
-	}
-	return o
-}
-
-// replay returns the replay values of an origin, and creates them if needed.
-func replay(o *partition.Origin) *partition.Replay {
-	if o.Replay == nil {
-		o.Replay = &partition.Replay{}
-	}
-	return o.Replay
-}
-
-// requeue returns the requeue values of an origin, and creates them if needed.
-func requeue(o *partition.Origin) *partition.Requeue {
-	if o.Requeue == nil {
-		o.Requeue = &partition.Requeue{}
-	}
-	return o.Requeue
 }

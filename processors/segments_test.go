@@ -138,7 +138,7 @@ func wamids(rs []*kgo.Record) (ids []string) {
 }
 
 // A processor that ends after any segment is followed by another one; a writer that died, and one that writes at
-// the same time, have theirs in between; the last segment comes twice; and what is held is read again.
+// the same time, have theirs in between; the last segment comes twice; and a held body is read again.
 func TestSegmentedBodiesAreProcessedOnceWhereverOneStops(t *testing.T) {
 	t.Parallel()
 	c := smallCluster(t)

@@ -50,9 +50,9 @@ type session struct {
 	heldCache   *bulk.HeldCache
 	pieces      *bulk.PieceCache
 	noted       atomic.Bool // the end of the session is noted
-	// prefetchReplies has room for the one prefetch under way. The prefetch sends, the loop receives.
+	// prefetchReplies has room for the only prefetch. The prefetch sends, the loop receives.
 	prefetchReplies chan prefetchReply
-	// wake cancels the poll under way, because there is work beside live records.
+	// wake cancels the current poll, because there is work beside live records.
 	wake atomic.Pointer[context.CancelFunc]
 
 	// Owned by the loop. The committing goroutine reads blocked, which the loop does not change meanwhile.
@@ -69,7 +69,7 @@ type session struct {
 	// backlogIsNext alternates live and backlog in a session that processes one record at a time.
 	backlogIsNext bool
 	workedAhead   int64 // bytes of the backlog processed during the commit, for the next transaction
-	prefetching   bool  // a prefetch is under way
+	prefetching   bool  // a prefetch is running
 	bothActive    bool  // the last value that Deps.BothActive got
 }
 
@@ -267,7 +267,7 @@ func (s *session) signalBothActive(active bool) {
 	}
 }
 
-// interruptPoll ends the poll under way. Any goroutine may call it.
+// interruptPoll ends the current poll. Any goroutine may call it.
 func (s *session) interruptPoll() {
 	if cancel := s.wake.Load(); cancel != nil {
 		(*cancel)()

@@ -119,8 +119,9 @@ func (r *runner) setsPartAside(h deferred.Head, change, item int) bool {
 }
 
 // setsHeldAside is setsAside for a held chunk. Each chunk of a body, and each part of a chunk, has tries of its own.
-func (r *runner) setsHeldAside(w partition.Want) bool {
-	return r.triedEnough(piece{Kind: pieceHeld, Topic: w.Topic.String(), Offset: w.Offset, Change: int(w.Change), Item: int(w.Element), From: r.core.LeftOfWanted()})
+func (r *runner) setsHeldAside(h partition.HeldChunk) bool {
+	ref := h.Ref()
+	return r.triedEnough(piece{Kind: pieceHeld, Topic: ref.Topic.String(), Offset: ref.Offset, Change: int(ref.Change), Item: int(ref.Element), From: h.From()})
 }
 
 // triedEnough reports whether a piece has failed alone often enough. Otherwise it notes the try.
@@ -140,10 +141,10 @@ func (r *runner) setAside(o *partition.Origin) {
 }
 
 // setChunkAside sets a held chunk aside: its letter names the change, and the element of its history.
-func (r *runner) setChunkAside(w partition.Want) {
-	o := &partition.Origin{Topic: w.Topic, Offset: w.Offset, ReceivedAt: r.now(), Label: fmt.Appendf(nil, "%s/%d/%d", w.Topic, r.partition, w.Offset)}
-	r.deadLetterFailed(o, fmt.Sprintf("element %d of the history of this change", w.Element),
-		partition.Header{Key: schemas.HeaderDLQChanges, Value: strconv.AppendUint(nil, uint64(w.Change), 10)})
+func (r *runner) setChunkAside(ref partition.ChunkRef) {
+	o := &partition.Origin{Topic: ref.Topic, Offset: ref.Offset, ReceivedAt: r.now(), Label: fmt.Appendf(nil, "%s/%d/%d", ref.Topic, r.partition, ref.Offset)}
+	r.deadLetterFailed(o, fmt.Sprintf("element %d of the history of this change", ref.Element),
+		partition.Header{Key: schemas.HeaderDLQChanges, Value: strconv.AppendUint(nil, uint64(ref.Change), 10)})
 }
 
 func (r *runner) deadLetterFailed(o *partition.Origin, what string, place ...partition.Header) {

@@ -55,8 +55,8 @@ func (c *cluster) refuse(word string) (refused <-chan struct{}) {
 	return told
 }
 
-// What the brokers refuse of a body would end one session after another. The body is set aside, with its place, and what
-// waits behind it, in its partition and in others, goes on.
+// A body with records that the brokers reject would end one session after another. The body is set aside, with its place,
+// and the records behind it, in its partition and in others, are processed.
 func TestABodyThatFailsItsTransactionIsSetAside(t *testing.T) {
 	t.Parallel()
 	for name, poison := range map[schemas.Topic]string{
@@ -167,10 +167,10 @@ func TestAStormOfRebalancesMakesNoSessionCareful(t *testing.T) {
 	for range 2 {
 		b := c.start(c.config("b"))
 		eventually(t, "both have partitions", func() bool {
-			return a.value(t, "tasks") == partitions/2 && b.value(t, "tasks") == partitions/2 && b.Ready() == nil
+			return a.value(t, "partitions") == partitions/2 && b.value(t, "partitions") == partitions/2 && b.Ready() == nil
 		})
 		b.stop()
-		eventually(t, "one has them all", func() bool { return a.value(t, "tasks") == partitions && a.Ready() == nil })
+		eventually(t, "one has them all", func() bool { return a.value(t, "partitions") == partitions && a.Ready() == nil })
 	}
 	a.stop()
 	a = c.start(c.config("a"))
@@ -324,7 +324,7 @@ func TestOnlyFailingDeferredBodiesAreSetAside(t *testing.T) {
 					if _, err := fmt.Sscanf(m.WAMID[len(m.WABAID):], ".%d.", &i); err != nil {
 						t.Fatalf("%s: %v", m.WAMID, err)
 					}
-					if !slices.Contains(poisons[m.WABAID], i) { // what left of a body before its part that fails is no fault
+					if !slices.Contains(poisons[m.WABAID], i) { // events of a body before its failing part are no fault
 						all[m.WABAID] = append(all[m.WABAID], m.WAMID)
 						good++
 					}
@@ -442,7 +442,8 @@ func TestOnlyTheChunkThatFailsIsSetAside(t *testing.T) {
 	}
 }
 
-// TestAFailingBodyIsFoundWhileTheOtherLaneContinues: what comes of live moves on with each session, also those that end because of the history.
+// TestAFailingBodyIsFoundWhileTheOtherLaneContinues: live records are committed in each session, also in those that end
+// because of the history.
 func TestAFailingBodyIsFoundWhileTheOtherLaneContinues(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

@@ -17,7 +17,7 @@ import (
 )
 
 // TestARestartDoesNotWaitForItsLastTransaction: a processor that was killed within a transaction ends it when it
-// comes back. It would be there for minutes, and hide from restore what lies behind it.
+// comes back. It would be open for minutes, and hide the records behind it from restore.
 func TestARestartDoesNotWaitForItsLastTransaction(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -124,7 +124,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 // TestTheLaterOfTwoProcessorsWithOneInstanceIDStays: two processors with one processor.instance_id do not fence each other in turn,
-// and the one that stood by goes on when the other is gone.
+// and the one that stood by continues when the other has ended.
 func TestTheLaterOfTwoProcessorsWithOneInstanceIDStays(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

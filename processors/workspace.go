@@ -4,7 +4,7 @@ import "github.com/coexstream/coexstream/processors/partition"
 
 // workspace is the memory for the records that one core emits in a transaction.
 type workspace struct {
-	task    partition.Workspace
+	core    partition.Workspace
 	records records
 }
 
@@ -30,7 +30,7 @@ func (w *workspaces) acquire() *workspace {
 // release resets a workspace and makes it free. Nothing may refer to its memory any more.
 func (w *workspaces) release(ws *workspace) {
 	if len(w.free) < workspacesKept {
-		ws.task.Reset()
+		ws.core.Reset()
 		ws.records.reset()
 		w.free = append(w.free, ws)
 	}
@@ -39,7 +39,7 @@ func (w *workspaces) release(ws *workspace) {
 // shrink releases memory of free workspaces that was unused since the previous call.
 func (w *workspaces) shrink() {
 	for _, ws := range w.free {
-		ws.task.Rest()
+		ws.core.Rest()
 		ws.records.shrink()
 	}
 }

@@ -73,25 +73,25 @@ func (p *modelledPartition) restart() {
 	cfg := partition.DefaultConfig()
 	cfg.Partition, cfg.Partitions = p.number, int32(len(p.m.parts))
 	cfg.PartitionOf = func(business []byte) int32 { return kafka.Partition(business, cfg.Partitions) }
-	tk, err := partition.New(cfg)
+	part, err := partition.New(cfg)
 	if err != nil {
 		p.m.t.Fatal(err)
 	}
 	for key, value := range p.state {
-		if err := tk.RestoreState(key, value); err != nil {
+		if err := part.RestoreState(key, value); err != nil {
 			p.m.t.Fatal(err)
 		}
 	}
 	for i := range p.contacts {
 		r := &p.contacts[i]
-		if err := tk.RestoreContact(r.Key, func(name string) []byte { return headerOf(r.Headers, name) }, r.Value == nil); err != nil {
+		if err := part.RestoreContact(r.Key, func(name string) []byte { return headerOf(r.Headers, name) }, r.Value == nil); err != nil {
 			p.m.t.Fatal(err)
 		}
 	}
-	if err := tk.Restored(); err != nil {
+	if err := part.Restored(); err != nil {
 		p.m.t.Fatal(err)
 	}
-	p.core = tk
+	p.core = part
 	p.begin()
 }
 
@@ -203,16 +203,16 @@ func (p *modelledPartition) read(topic schemas.Topic) {
 
 func (p *modelledPartition) release() {
 	for {
-		w, ok := p.core.Wanted()
+		h, ok := p.core.NextHeld()
 		if !ok {
 			return
 		}
-		o := p.origin(w.Topic, int(w.Offset))
+		o := p.origin(h.Ref().Topic, int(h.Ref().Offset))
 		body, err := p.scanner.Scan(slices.Clone(o.Value))
 		if err != nil {
 			p.m.t.Fatal(err)
 		}
-		p.core.Release(w, o, body)
+		h.Release(o, body)
 	}
 }
 

@@ -14,7 +14,7 @@ func judgeTopics(f *Facts, fr *finder) {
 			missing = append(missing, d.Topic)
 		case "partitions":
 			fr.add(Fail, d.Topic, "Set kafka.partitions to what the topics have; where topics differ from each other, move to another kafka.prefix (docs/operations.md, Partitions).",
-				"%s partitions, the configuration says %s: events of one business would come from two tasks", d.Have, d.Want)
+				"%s partitions, the configuration says %s: events of one business would come from two partitions", d.Have, d.Want)
 		case "replication_factor":
 			fr.add(Warn, d.Topic, "Reassign replicas with the cluster's tools, or correct kafka.replication_factor.", "%s copies, want %s", d.Have, d.Want)
 		case "cleanup.policy":

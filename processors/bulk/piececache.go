@@ -107,14 +107,14 @@ func (a *splitBody) forget(e element) {
 }
 
 // Look returns the piece of a chunk, and the record of its body without the value; nil when it is not cached.
-func (p *PieceCache) Look(partition int32, w partition.Want) (*kgo.Record, *split.Piece) {
+func (p *PieceCache) Look(partition int32, ref partition.ChunkRef) (*kgo.Record, *split.Piece) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a := p.bodies[logPosition{w.Topic, partition, w.Offset}]
+	a := p.bodies[logPosition{ref.Topic, partition, ref.Offset}]
 	if a == nil {
 		return nil, nil
 	}
-	one := a.of[element{w.Change, w.Element}]
+	one := a.of[element{ref.Change, ref.Element}]
 	if one == nil {
 		return nil, nil
 	}
@@ -122,16 +122,16 @@ func (p *PieceCache) Look(partition int32, w partition.Want) (*kgo.Record, *spli
 }
 
 // Left removes a released chunk.
-func (p *PieceCache) Left(partition int32, w partition.Want) {
+func (p *PieceCache) Left(partition int32, ref partition.ChunkRef) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at := logPosition{w.Topic, partition, w.Offset}
+	at := logPosition{ref.Topic, partition, ref.Offset}
 	a := p.bodies[at]
 	if a == nil {
 		return
 	}
 	before := a.bytes
-	a.forget(element{w.Change, w.Element})
+	a.forget(element{ref.Change, ref.Element})
 	p.bytes -= before - a.bytes
 	if len(a.of) == 0 {
 		p.remove(at)

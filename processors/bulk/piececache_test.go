@@ -44,7 +44,7 @@ func TestPiecesOfBodiesThatDoNotFitAreReadInShares(t *testing.T) {
 	reads := 0
 	for i := range chunks {
 		for b := range int64(bodies) {
-			w := partition.Want{Topic: schemas.TopicRawBulk, Offset: b, Element: uint16(i)}
+			w := partition.ChunkRef{Topic: schemas.TopicRawBulk, Offset: b, Element: uint16(i)}
 			if _, piece := s.Look(3, w); piece == nil {
 				reads++
 				s.Put(schemas.TopicRawBulk, &kgo.Record{Partition: 3, Offset: b, Key: []byte("k"), Value: []byte("v")}, all[i:])
@@ -71,7 +71,7 @@ func TestPiecesForgetAPartitionAndWhatLeftOtherwise(t *testing.T) {
 	at := func(partition int32) *kgo.Record {
 		return &kgo.Record{Partition: partition, Offset: 7, Headers: []kgo.RecordHeader{{Key: "k", Value: []byte("v")}}, Value: []byte("v")}
 	}
-	w := partition.Want{Topic: schemas.TopicRawBulk, Offset: 7, Element: 3}
+	w := partition.ChunkRef{Topic: schemas.TopicRawBulk, Offset: 7, Element: 3}
 	for p := range int32(3) {
 		s.Put(schemas.TopicRawBulk, at(p), all)
 	}
@@ -85,7 +85,7 @@ func TestPiecesForgetAPartitionAndWhatLeftOtherwise(t *testing.T) {
 			t.Errorf("partition %d: %v", p, piece)
 		}
 	}
-	if _, piece := s.Look(2, partition.Want{Topic: schemas.TopicRawLive, Offset: 7, Element: 3}); piece != nil {
+	if _, piece := s.Look(2, partition.ChunkRef{Topic: schemas.TopicRawLive, Offset: 7, Element: 3}); piece != nil {
 		t.Error("found the piece of another topic")
 	}
 }
@@ -101,7 +101,7 @@ func TestPieceCacheCountsAllOfABodyAndHoldsWhatFits(t *testing.T) {
 		s := NewPieceCache(most)
 		s.Put(schemas.TopicRawBulk, rec, all)
 		for i := range all {
-			if _, piece := s.Look(1, partition.Want{Topic: schemas.TopicRawBulk, Offset: 7, Element: uint16(i)}); piece != nil {
+			if _, piece := s.Look(1, partition.ChunkRef{Topic: schemas.TopicRawBulk, Offset: 7, Element: uint16(i)}); piece != nil {
 				if chunks++; chunks != i+1 {
 					t.Errorf("of %d bytes, chunk %d is held, and not one that is released before it", most, i)
 				}

@@ -35,7 +35,7 @@ func (q *Queue) HeldBytes() (n int64) {
 	return n
 }
 
-// Requests returns what has to be fetched for the partition, if anything.
+// Requests returns the requests for the partition's next records, if any.
 func (q *Queue) Requests(partition int32) (requests []Request) {
 	a := Request{Spot: kafka.Spot{Partition: partition, Offset: q.Next}, Epoch: q.Epoch}
 	if len(q.batches) < batchesMax {

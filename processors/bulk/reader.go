@@ -20,7 +20,7 @@ type ReaderConfig struct {
 // Reader reads raw.bulk beside the group's consumer. Fetched bulk never delays fetched live records. Each partition is read
 // from the position of its queue, so nothing has to be sought back.
 //
-// Request starts fetches and returns. One request at a time is under way for each broker. Goroutines run them until the
+// Request starts fetches and returns. One request at a time is in flight for each broker. Goroutines run them until the
 // context of Start ends, and send replies to Replies.
 type Reader struct {
 	fetcher *kafka.Fetcher
@@ -88,7 +88,7 @@ type Request struct {
 	EndsOnly bool  // only the barrier of fetched records is missing
 }
 
-// Request starts fetches and returns at once. A broker with a request under way is not asked again. Earlier entries of
+// Request starts fetches and returns at once. A broker with a request in flight is not asked again. Earlier entries of
 // requests get more of a response. busy says that bulk waits to be processed.
 func (b *Reader) Request(requests []Request, busy bool) {
 	ctx := b.life

@@ -2,7 +2,7 @@ package bulk
 
 import "github.com/coexstream/coexstream/processors/split"
 
-// ScannerPool lends scanners. A scanner grows to the largest body that it has seen, so there are few: one for each core, and
+// ScannerPool is a pool of scanners. A scanner grows to the largest body that it has seen, so there are few: one for each core, and
 // as many spare ones for work that outlasts a transaction.
 type ScannerPool struct {
 	free, spare chan *split.Scanner

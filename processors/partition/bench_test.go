@@ -38,7 +38,7 @@ func BenchmarkChunk(b *testing.B) {
 	cfg.Partitions = 1
 	cfg.PartitionOf = func([]byte) int32 { return 0 }
 	sc := split.NewScanner(split.Limits{})
-	tk, err := partition.New(cfg)
+	part, err := partition.New(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -63,9 +63,9 @@ func BenchmarkChunk(b *testing.B) {
 			b.Fatal(err)
 		}
 		space.Reset()
-		tk.Begin(out, &space)
-		tk.Webhook(&partition.Origin{Topic: schemas.TopicRawBulk, Offset: int64(order), Label: []byte("raw.bulk/0/1"), ReceivedAt: start, Value: raw}, parsed)
-		tk.Flush()
+		part.Begin(out, &space)
+		part.Webhook(&partition.Origin{Topic: schemas.TopicRawBulk, Offset: int64(order), Label: []byte("raw.bulk/0/1"), ReceivedAt: start, Value: raw}, parsed)
+		part.Flush()
 	}
 	if events != order*messages {
 		b.Fatalf("%d events of %d messages", events, order*messages)

@@ -9,10 +9,10 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// bounds are those of what a body becomes.
-func (t *Partition) bounds(o *Origin) split.Bounds {
+// bounds returns the bounds of the output of a body.
+func (p *Partition) bounds(o *Origin) split.Bounds {
 	b := split.Bounds{
-		EventBytesMax: t.cfg.EventBytesMax, OtherBytesMax: t.cfg.OtherBytesMax,
+		EventBytesMax: p.cfg.EventBytesMax, OtherBytesMax: p.cfg.OtherBytesMax,
 		HeaderBytes: len(o.TraceParent) + len(o.TraceState), Forced: o.Requeue != nil, Account: isAccount,
 	}
 	if o.Requeue != nil && (o.Requeue.Changes != "" || o.Requeue.Places != "") {
@@ -26,13 +26,13 @@ func isAccount(c *split.Change) bool {
 	return ok
 }
 
-// whole tells whether a record is a body as the ingress wrote it: what is rerouted was counted with its body. So was a body
-// of which one event is tried again.
+// whole reports whether a record is a body as the ingress wrote it. A rerouted change was counted with its body, and
+// so was a body that is requeued for one event.
 func (o *Origin) whole() bool {
 	return (o.Requeue != nil || bytes.IndexByte(o.Label, '#') < 0) && o.Requeue.event() == ""
 }
 
-// chooses tells whether any of the changes that are over a bound was to be processed.
+// chooses reports whether any change over a bound was to be processed.
 func (o *Origin) chooses(b *split.Body) bool {
 	if o.Requeue == nil {
 		return true
@@ -45,16 +45,16 @@ func (o *Origin) chooses(b *split.Body) bool {
 	return false
 }
 
-// fit leaves out of a chunk that was read again what was left out when it came. Where that is more now, because the limit
-// was lowered, a letter tells of the chunk.
-func (t *Partition) fit(h inHand, d history.Departure) {
+// fit leaves out the parts of a chunk that were left out before it was held. If the limit was lowered since, more
+// parts are left out, and a letter reports the chunk.
+func (p *Partition) fit(h inHand, d history.Departure) {
 	change, element := int(d.Ref.Change), int(d.Ref.Element)
-	h.body.Fit(change, element, t.bounds(h.origin))
+	h.body.Fit(change, element, p.bounds(h.origin))
 	c, el := h.body.Chunk(change, element)
 	if messagesIn(el) >= d.Messages || d.From > 0 {
 		return
 	}
-	path := append(append(t.place(&Origin{}, c.Entry, c.Index)[1:], ".history."...), t.place(&Origin{}, element)[1:]...)
-	t.DeadLetter(h.origin, schemas.ReasonEventTooLong, "an event of this chunk is longer than the limit, which was lowered since",
-		Header{schemas.HeaderDLQChanges, t.place(&Origin{}, change)[1:]}, Header{schemas.HeaderDLQPlaces, path})
+	path := append(append(p.place(&Origin{}, c.Entry, c.Index)[1:], ".history."...), p.place(&Origin{}, element)[1:]...)
+	p.DeadLetter(h.origin, schemas.ReasonEventTooLong, "an event of this chunk is longer than the limit, which was lowered after the chunk came",
+		Header{schemas.HeaderDLQChanges, p.place(&Origin{}, change)[1:]}, Header{schemas.HeaderDLQPlaces, path})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// accountEvent is what an account event becomes. It is also how one without a time waits in `state`, see undated.
+// accountEvent is the event of an account webhook. One without a time waits in this form in `state`, see undated.
 type accountEvent struct {
 	Number     string       `json:"n,omitempty"` // see phoneKey
 	Content    schemas.Hash `json:"c"`
@@ -32,26 +32,26 @@ type accountEvent struct {
 	Phone      string       `json:"p,omitempty"`
 	Value      []byte       `json:"v"` // of the event
 
-	time time.Time // zero where it waits
+	time time.Time // zero while it waits
 }
 
 func (e *accountEvent) closes() bool { return account.KindOf([]byte(e.Event)) == account.Closes }
 
 // account emits an account event, unless it left before.
-func (t *Partition) account(o *Origin, c *split.Change) {
+func (p *Partition) account(o *Origin, c *split.Change) {
 	var content schemas.Hash
-	content, t.scratch = account.EventID(t.scratch, c)
-	place := t.place(o, c.Entry, c.Index)
+	content, p.scratch = account.EventID(p.scratch, c)
+	place := p.place(o, c.Entry, c.Index)
 	id, undated := content, c.EntryTime == 0
-	if undated { // its place in the raw log is what tells it from one that says the same
-		id, t.scratch = schemas.HashParts(t.scratch, content.AppendHex(nil), strconv.AppendInt(nil, o.ReceivedAt.UnixMilli(), 10), place)
+	if undated { // only its place in the raw log distinguishes it from another one with the same content
+		id, p.scratch = schemas.HashParts(p.scratch, content.AppendHex(nil), strconv.AppendInt(nil, o.ReceivedAt.UnixMilli(), 10), place)
 	}
-	if again := o.Requeue.event() != ""; (again || !undated) && !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
-		t.counts.Duplicates[KindAccount]++
+	if again := o.Requeue.event() != ""; (again || !undated) && !p.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
+		p.counts.Duplicates[KindAccount]++
 		return
 	}
 	v := schemas.Account{
-		WABAID: string(c.WABA), PhoneNumber: string(c.PhoneNumber), PhoneNumberID: t.numberConcerned(c), Event: string(c.AccountEvent),
+		WABAID: string(c.WABA), PhoneNumber: string(c.PhoneNumber), PhoneNumberID: p.numberConcerned(c), Event: string(c.AccountEvent),
 		Time: c.EntryTime, Original: json.RawMessage(c.Value),
 	}
 	if string(c.EntryID) != v.WABAID {
@@ -59,40 +59,40 @@ func (t *Partition) account(o *Origin, c *split.Change) {
 	}
 	e := &accountEvent{
 		Number: phoneKey(v.PhoneNumber), Content: content, ReceivedMS: o.ReceivedAt.UnixMilli(), NamedMS: millisOf(o.named()), Received: string(o.Received), ID: id,
-		Key: string(businessOf(c)), CESource: string(t.source(c)), Origin: string(place), Source: string(o.Source),
+		Key: string(businessOf(c)), CESource: string(p.source(c)), Origin: string(place), Source: string(o.Source),
 		Traces: [2]string{string(o.TraceParent), string(o.TraceState)}, WABA: v.WABAID, Event: v.Event, Phone: v.PhoneNumber,
-		Value: t.value(&v, len(c.Value)), time: unix(c.EntryTime),
+		Value: p.value(&v, len(c.Value)), time: unix(c.EntryTime),
 	}
 	if o.Replay != nil {
 		e.Replay = string(o.Replay.ID)
 	}
-	waits := func() *accountEvent { // what waits outlives the transaction's memory
+	waits := func() *accountEvent { // a waiting event outlives the transaction's memory
 		w := *e
 		if len(w.Value) <= undatedValueMax {
 			w.Value = bytes.Clone(w.Value)
 		}
 		return &w
 	}
-	if undated && o.Requeue.event() == "" && !t.undated.arrives(v.WABAID, waits(), t.activeOf(v.WABAID, e.Number)) {
-		t.counts.Duplicates[KindAccount]++
+	if undated && o.Requeue.event() == "" && !p.undated.arrives(v.WABAID, waits(), p.activeOf(v.WABAID, e.Number)) {
+		p.counts.Duplicates[KindAccount]++
 		return
 	}
-	if len(e.Value) > t.cfg.EventBytesMax {
-		t.eventTooLong(o, id, longerThanEvents)
+	if len(e.Value) > p.cfg.EventBytesMax {
+		p.eventTooLong(o, id, longerThanEvents)
 	} else {
-		t.emitAccount(e)
+		p.emitAccount(e)
 	}
-	t.parted(e)
-	t.undated.turns(v.WABAID, turn{ms: e.ReceivedMS, number: e.Number, event: e}, t.leaveAccount)
+	p.addBoundary(e)
+	p.undated.turns(v.WABAID, turn{ms: e.ReceivedMS, number: e.Number, event: e}, p.leaveAccount)
 }
 
-// leaveAccount emits a repetition that turned out to be an event of its own.
-func (t *Partition) leaveAccount(e *accountEvent) {
-	t.emitAccount(e)
-	t.parted(e)
+// leaveAccount emits a repetition that proved to be a separate event.
+func (p *Partition) leaveAccount(e *accountEvent) {
+	p.emitAccount(e)
+	p.addBoundary(e)
 }
 
-func (t *Partition) emitAccount(a *accountEvent) {
+func (p *Partition) emitAccount(a *accountEvent) {
 	trace := &Origin{ReceivedAt: time.UnixMilli(a.ReceivedMS), Received: []byte(a.Received), Source: []byte(a.Source),
 		TraceParent: []byte(a.Traces[0]), TraceState: []byte(a.Traces[1])}
 	if a.Received == "" {
@@ -103,38 +103,39 @@ func (t *Partition) emitAccount(a *accountEvent) {
 	}
 	e := event{topic: schemas.TopicAccount, ceType: schemas.TypeAccount, id: a.ID, source: []byte(a.CESource), time: a.time,
 		origin: []byte(a.Origin), trace: trace}
-	t.emit(&e, []byte(a.Key), a.Value)
+	p.emit(&e, []byte(a.Key), a.Value)
 }
 
-// parted tells the numbers of the WABA, those that are known and those that will be, that an account event parts two onboardings.
-func (t *Partition) parted(e *accountEvent) {
+// addBoundary records an account event that separates two onboardings, for the known numbers of the WABA and for later
+// ones.
+func (p *Partition) addBoundary(e *accountEvent) {
 	kind := account.KindOf([]byte(e.Event))
 	if kind == account.Neither {
 		return
 	}
 	parts := history.Boundary{Opens: kind == account.Opens, Time: e.time, ReceivedAt: time.UnixMilli(e.ReceivedMS)}
-	t.pendingBoundaries.add(e.WABA, pendingBoundary{e.Phone, parts})
-	if b := t.businesses[e.WABA]; b != nil {
-		t.announce(b, freshEvent{phone: e.Number, parts: parts, begins: kind != account.Closes, named: timeOfMillis(e.NamedMS), replay: e.Replay})
+	p.pendingBoundaries.add(e.WABA, pendingBoundary{e.Phone, parts})
+	if b := p.businesses[e.WABA]; b != nil {
+		p.addFreshEvent(b, freshEvent{phone: e.Number, parts: parts, begins: kind != account.Closes, named: timeOfMillis(e.NamedMS), replay: e.Replay})
 	}
 }
 
-// connected notes that something shows a number connected: a chunk of its history, a message, an echo, a contact.
-func (t *Partition) connected(o *Origin, n *number) {
+// connected notes a sign that a number is connected: a chunk of its history, a message, an echo, a contact.
+func (p *Partition) connected(o *Origin, n *number) {
 	at := turn{ms: o.ReceivedAt.UnixMilli(), number: n.phone, between: !bytes.HasPrefix(o.Label, liveLane)}
 	active := at.ms
 	if !at.between {
-		active-- // at one millisecond it was before an event that is processed later
+		active-- // of the same millisecond: it counts as earlier than an event that is processed later
 	}
 	n.active = max(n.active, active)
-	if len(t.undated.of) > 0 {
-		t.undated.turns(n.id.WABAID, at, t.leaveAccount)
+	if len(p.undated.of) > 0 {
+		p.undated.turns(n.id.WABAID, at, p.leaveAccount)
 	}
 }
 
-// activeOf is when something last showed one of the numbers connected that an account event concerns; 0: it is not known.
-func (t *Partition) activeOf(waba, phone string) (ms int64) {
-	b := t.businesses[waba]
+// activeOf returns the last time at which one of the numbers of an account event was seen connected; 0: not known.
+func (p *Partition) activeOf(waba, phone string) (ms int64) {
+	b := p.businesses[waba]
 	if b == nil {
 		return 0
 	}
@@ -146,18 +147,17 @@ func (t *Partition) activeOf(waba, phone string) (ms int64) {
 	return ms
 }
 
-// numberConcerned is the phone_number_id of the number that an account event is about: that in the metadata, else that of
-// the number of the WABA which value.phone_number spells. It is empty where that is not known. A number counts as known
-// when a webhook of the live lane named it: whether one of the other lane did by then depends on when each is read, and a
-// replay would tell otherwise.
-func (t *Partition) numberConcerned(c *split.Change) string {
+// numberConcerned returns the phone_number_id of an account event: the one in the metadata, or that of the WABA's
+// number with value.phone_number. It is empty if that is not known. A number counts as known once a webhook of
+// raw.live named it. For other topics, that would depend on when each is read, and a replay would differ.
+func (p *Partition) numberConcerned(c *split.Change) string {
 	if len(c.PhoneNumberID) > 0 {
 		return string(c.PhoneNumberID)
 	}
 	if len(c.WABA) == 0 {
 		return ""
 	}
-	b := t.businesses[str(c.WABA)] // of a replay with a state of its own: the numbers that it has seen by then
+	b := p.businesses[str(c.WABA)] // for a replay with its own state: the numbers that it has seen so far
 	digits, ok := identity.Canonical(c.PhoneNumber)
 	if b == nil || !ok {
 		return ""

@@ -9,27 +9,28 @@ import (
 	"github.com/coexstream/coexstream/processors/identity"
 )
 
-// business is the numbers of one WABA, and the account events that they have not been told yet. A number is told of them
-// when something else concerns it, and all are before time passes and at the end of a transaction: so many events about
-// many numbers cost their sum, and not their product.
+// business has the numbers of one WABA, and the account events that some of them have not applied yet. A number
+// applies them when a record concerns it. All numbers apply them before time passes, and at the end of a
+// transaction. So the cost of many events about many numbers is their sum, not their product.
 type business struct {
 	id      string
 	numbers []*number
 	byPhone map[string][]*number // by the canonical display number; see phoneKey
-	fresh   []freshEvent         // in the order in which they came
-	next    int                  // of numbers, where the search for one to forget goes on
+	fresh   []freshEvent         // in the order of arrival
+	next    int                  // index into numbers at which the next search for one to forget begins
 }
 
-// freshEvent is an account event that parts onboardings.
+// freshEvent is an account event that separates onboardings.
 type freshEvent struct {
 	phone  string // see phoneKey; empty: about all numbers
 	parts  history.Boundary
-	replay string    // the replay that wrote its record
+	replay string    // the replay that wrote its record; empty: none did
 	begins bool      // an onboarding
-	named  time.Time // when it was received by the live lane
+	named  time.Time // receipt by raw.live; zero: it came by another topic
 }
 
-// phoneKey is one for two phone numbers exactly where account.Concerns takes them for one. It is empty where there is none.
+// phoneKey returns a key that two phone numbers share exactly if account.Concerns treats them as one. It is empty if
+// there is none.
 func phoneKey(phone string) string {
 	var digits []byte
 	for i := range len(phone) {
@@ -41,16 +42,16 @@ func phoneKey(phone string) string {
 	return string(canonical)
 }
 
-func (t *Partition) business(waba string) *business {
-	b := t.businesses[waba]
+func (p *Partition) business(waba string) *business {
+	b := p.businesses[waba]
 	if b == nil {
 		b = &business{id: strings.Clone(waba), byPhone: map[string][]*number{}}
-		t.businesses[b.id] = b
+		p.businesses[b.id] = b
 	}
 	return b
 }
 
-// named notes the display number of one of the numbers.
+// named notes the display number of a number.
 func (b *business) named(n *number) {
 	if key := phoneKey(n.id.DisplayPhoneNumber); key != n.phone {
 		b.unname(n)
@@ -78,69 +79,69 @@ func (b *business) remove(n *number) {
 	}
 }
 
-// announce notes an account event for the numbers that are known.
-func (t *Partition) announce(b *business, e freshEvent) {
+// addFreshEvent adds an account event for the known numbers.
+func (p *Partition) addFreshEvent(b *business, e freshEvent) {
 	if len(b.numbers) == 0 {
 		return
 	}
 	if len(b.fresh) == 0 {
-		t.untold = append(t.untold, b)
+		p.unapplied = append(p.unapplied, b)
 	}
 	b.fresh = append(b.fresh, e)
 }
 
-// applyFreshEvents tells a number of the account events that it has not been told.
-func (t *Partition) applyFreshEvents(n *number) {
+// applyFreshEvents applies the account events to a number that it has not applied.
+func (p *Partition) applyFreshEvents(n *number) {
 	b := n.business
-	for ; n.heard < len(b.fresh); n.heard++ {
-		if e := &b.fresh[n.heard]; e.phone == "" || n.phone == "" || e.phone == n.phone {
-			t.applyFreshEvent(n, e)
+	for ; n.applied < len(b.fresh); n.applied++ {
+		if e := &b.fresh[n.applied]; e.phone == "" || n.phone == "" || e.phone == n.phone {
+			p.applyFreshEvent(n, e)
 		}
 	}
 }
 
-func (t *Partition) applyFreshEvent(n *number, e *freshEvent) {
+func (p *Partition) applyFreshEvent(n *number, e *freshEvent) {
 	n.history.Boundary(e.parts.ReceivedAt, e.parts)
-	t.concernedBy(n, e.replay)
+	p.concernedBy(n, e.replay)
 	if e.begins {
-		t.introduceAgain(n, told{e.named, e.replay})
+		p.introduceAgain(n, wabaReport{e.named, e.replay})
 	}
-	t.touch(n)
+	p.touch(n)
 }
 
-// heardMax bounds the events of one number, and those of all, that a number is told at once: it remembers no more.
-const heardMax = 64
+// appliedAtOnceMax bounds the events of one number, and those of all, that are applied at once: a number remembers no more.
+const appliedAtOnceMax = 64
 
-// applyFreshEventsToAll tells all numbers of the account events that they have not been told.
-func (t *Partition) applyFreshEventsToAll() {
-	for _, b := range t.untold {
+// applyFreshEventsToAll applies to all numbers the account events that they have not applied.
+func (p *Partition) applyFreshEventsToAll() {
+	for _, b := range p.unapplied {
 		of := map[string][]int{}
 		for i := range b.fresh {
 			list := append(of[b.fresh[i].phone], i)
-			of[b.fresh[i].phone] = list[max(len(list)-heardMax, 0):]
+			of[b.fresh[i].phone] = list[max(len(list)-appliedAtOnceMax, 0):]
 		}
 		every := of[""]
 		for _, n := range b.numbers {
 			var own []int
 			switch {
-			case n.heard == len(b.fresh):
+			case n.applied == len(b.fresh):
 			case n.phone == "":
-				n.heard = max(n.heard, len(b.fresh)-heardMax)
-				t.applyFreshEvents(n)
+				n.applied = max(n.applied, len(b.fresh)-appliedAtOnceMax)
+				p.applyFreshEvents(n)
 			default:
 				own = of[n.phone]
-				t.applyBothEvents(n, own, every)
+				p.applyBothEvents(n, own, every)
 			}
-			n.heard = 0
+			n.applied = 0
 		}
 		b.fresh = nil
 	}
-	clear(t.untold)
-	t.untold = t.untold[:0]
+	clear(p.unapplied)
+	p.unapplied = p.unapplied[:0]
 }
 
-// applyBothEvents tells a number of the events about it and of those about all, in the order in which they came.
-func (t *Partition) applyBothEvents(n *number, own, every []int) {
+// applyBothEvents applies the events about a number and those about all numbers, in the order of arrival.
+func (p *Partition) applyBothEvents(n *number, own, every []int) {
 	for len(own)+len(every) > 0 {
 		var i int
 		if len(every) == 0 || len(own) > 0 && own[0] < every[0] {
@@ -148,8 +149,8 @@ func (t *Partition) applyBothEvents(n *number, own, every []int) {
 		} else {
 			i, every = every[0], every[1:]
 		}
-		if i >= n.heard {
-			t.applyFreshEvent(n, &n.business.fresh[i])
+		if i >= n.applied {
+			p.applyFreshEvent(n, &n.business.fresh[i])
 		}
 	}
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// history offers the chunks of a change to the number's resequencer, and tells it what went wrong.
-func (t *Partition) history(h inHand, c *split.Change, index int, n *number) {
-	t.offer(n)
+// history offers the chunks of a change to the number's resequencer, and passes on its errors.
+func (p *Partition) history(h inHand, c *split.Change, index int, n *number) {
+	p.offer(n)
 	wrong := len(c.Errors) > 0
 	for i := range c.History {
 		el := &c.History[i]
 		if el.Out {
-			continue // told in a letter
+			continue // a letter names it
 		}
-		chunk := t.chunkOf(h.origin, c, el)
+		chunk := p.chunkOf(h.origin, c, el)
 		if len(el.Errors) > 0 {
 			f := errorsIn(el.Errors)
 			wrong = wrong || f.any()
@@ -29,60 +29,60 @@ func (t *Partition) history(h inHand, c *split.Change, index int, n *number) {
 				continue
 			}
 			chunk.Errors = f.others
-			t.beside(h.origin, c, i, &f)
+			p.beside(h.origin, c, i, &f)
 		}
 		if index > math.MaxUint16 || i > math.MaxUint16 {
-			t.other(h.origin, c) // a reference cannot name it; no sender batches that many
+			p.other(h.origin, c) // a reference cannot name it; no sender batches so many
 			continue
 		}
 		el.Checked = true // its digest is taken here, and Body.Bound has seen it
 		chunk.Ref = history.Ref{Topic: h.origin.Topic, Offset: h.origin.Offset, Change: uint16(index), Element: uint16(i)}
-		t.offerChunk(n, h.origin, chunk)
+		p.offerChunk(n, h.origin, chunk)
 	}
 	if wrong {
-		t.failed(h, c, n)
+		p.failed(h, c, n)
 	}
 }
 
-// chunkOf is what a resequencer has to know of an element; where it can be read again is added.
-func (t *Partition) chunkOf(o *Origin, c *split.Change, el *split.HistoryElement) history.Chunk {
+// chunkOf returns the resequencer's view of an element. The caller adds the reference.
+func (p *Partition) chunkOf(o *Origin, c *split.Change, el *split.HistoryElement) history.Chunk {
 	return history.Chunk{
 		Phase: el.Phase, Order: el.ChunkOrder, Progress: el.Progress,
 		HasPhase: el.HasPhase, HasOrder: el.HasChunkOrder, HasProgress: el.HasProgress,
-		Digest: schemas.HashBytes(t.content(c, el.Raw)), Messages: messagesIn(el), ReceivedAt: o.ReceivedAt,
+		Digest: schemas.HashBytes(p.content(c, el.Raw)), Messages: messagesIn(el), ReceivedAt: o.ReceivedAt,
 		Again: o.Requeue != nil,
 	}
 }
 
-func (t *Partition) offerChunk(n *number, o *Origin, c history.Chunk) {
+func (p *Partition) offerChunk(n *number, o *Origin, c history.Chunk) {
 	if n.history.Chunk(o.ReceivedAt, c) == history.Duplicate {
-		t.counts.Duplicates[KindChunk]++
+		p.counts.Duplicates[KindChunk]++
 	}
 }
 
 // offered is a number with chunks in the body that is processed.
 type offered struct {
 	number *number
-	held   int // how many of its chunks waited before
+	held   int // how many of its chunks were held before
 }
 
-func (t *Partition) offer(n *number) {
-	for i := range t.offers {
-		if t.offers[i].number == n {
+func (p *Partition) offer(n *number) {
+	for i := range p.offers {
+		if p.offers[i].number == n {
 			return
 		}
 	}
-	t.offers = append(t.offers, offered{n, n.history.Held()})
+	p.offers = append(p.offers, offered{n, n.history.Held()})
 }
 
-// advanceOffered lets leave what may, when the resequencers know all chunks of a body: a change may hold a chunk that
+// advanceOffered releases chunks after the resequencers have all chunks of a body. A change may have a chunk that
 // belongs before those of another one.
-func (t *Partition) advanceOffered(h inHand) {
-	for _, o := range t.offers {
-		t.advance(o.number, h)
-		t.holds = t.holds || o.number.history.Held() > o.held
+func (p *Partition) advanceOffered(h inHand) {
+	for _, o := range p.offers {
+		p.advance(o.number, h)
+		p.holds = p.holds || o.number.history.Held() > o.held
 	}
-	t.offers = t.offers[:0]
+	p.offers = p.offers[:0]
 }
 
 func messagesIn(el *split.HistoryElement) (n int) {
@@ -92,40 +92,40 @@ func messagesIn(el *split.HistoryElement) (n int) {
 	return n
 }
 
-// advance lets a number's chunks leave as long as their bytes are at hand and the turn allows it. For the next one, which has
-// to be read again or to wait for the next turn, the number gets in line.
-func (t *Partition) advance(n *number, h inHand) {
+// advance releases a number's chunks while their bytes are in memory and the turn allows it. If the next one has to
+// be read again, or to wait for the next turn, the number is queued.
+func (p *Partition) advance(n *number, h inHand) {
 	for {
-		d, ok := n.history.Next(t.now)
+		d, ok := n.history.Next(p.now)
 		if !ok {
 			return
 		}
-		if !h.holds(d.Ref) || t.turn.chunkWaits(h) {
-			t.want(n)
+		if !h.holds(d.Ref) || p.turn.chunkWaits(h) {
+			p.enqueueHeld(n)
 			return
 		}
 		c, el := h.body.Chunk(int(d.Ref.Change), int(d.Ref.Element))
 		if h.again && !el.Checked {
-			// An earlier version took the bytes as they are.
-			if !n.history.Is(d, schemas.HashBytes(t.content(c, el.Raw))) && !n.history.Is(d, schemas.HashBytes(el.Raw)) {
-				n.history.Missing(t.now, d) // the log holds other bytes at that place
+			// An earlier version took the digest of the bytes as they are.
+			if !n.history.Is(d, schemas.HashBytes(p.content(c, el.Raw))) && !n.history.Is(d, schemas.HashBytes(el.Raw)) {
+				n.history.Missing(p.now, d) // the log holds other bytes at that place
 				continue
 			}
-			t.fit(h, d)
+			p.fit(h, d)
 			el.Checked = true
 		}
-		t.turn.chunks++
-		if whole := t.leave(n, d, h.origin, c, el); !whole {
-			t.want(n)
+		p.turn.chunks++
+		if whole := p.leave(n, d, h.origin, c, el); !whole {
+			p.enqueueHeld(n)
 			return
 		}
 	}
 }
 
-// leave emits the messages of a chunk that are not known in its window yet: all that have not left, or as many as
-// the turn allows.
-func (t *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Change, el *split.HistoryElement) (whole bool) {
-	origin := t.place(o, c.Entry, c.Index, int(d.Ref.Element))
+// leave emits the messages of a chunk that its window has not seen: all that have not left, or as many as the turn
+// allows. It reports whether the whole chunk has left.
+func (p *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Change, el *split.HistoryElement) (whole bool) {
+	origin := p.place(o, c.Entry, c.Index, int(d.Ref.Element))
 	var page []byte
 	if d.Known != nil {
 		page = make([]byte, 0, (messagesIn(el)-d.From)*dedup.EntryBytes)
@@ -146,16 +146,16 @@ func (t *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 			if at++; at <= d.From {
 				continue
 			}
-			if done := at - 1 - d.From; done > 0 && done%PartItems == 0 && o.Requeue == nil && t.turn.over(done) {
-				t.turn.items += done
-				n.history.Partly(t.now, d, at-1, left, duplicates, page)
+			if done := at - 1 - d.From; done > 0 && done%PartItems == 0 && o.Requeue == nil && p.turn.over(done) {
+				p.turn.items += done
+				n.history.Partly(p.now, d, at-1, left, duplicates, page)
 				return false
 			}
-			id := t.messageKey(c, n.id.PhoneNumberID, msg)
+			id := p.messageKey(c, n.id.PhoneNumberID, msg)
 			rank := rankOf(msg)
 			version := id
 			if rank == schemas.RankEdit {
-				version = t.editKey(c, id, msg)
+				version = p.editKey(c, id, msg)
 			}
 			e.id = schemas.MessageEventID(schemas.TypeHistory, version, rank)
 			if only := o.Requeue.event(); only != "" {
@@ -168,61 +168,61 @@ func (t *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 					page = dedup.AppendEntry(page, id, rank)
 				} else if rank != schemas.RankEdit || was > rank {
 					duplicates++
-					t.counts.Duplicates[KindHistory]++
+					p.counts.Duplicates[KindHistory]++
 					continue
 				}
 				if rank == schemas.RankEdit {
 					if _, seen := d.Known.Raise(version, rank); seen {
 						duplicates++
-						t.counts.Duplicates[KindHistory]++
+						p.counts.Duplicates[KindHistory]++
 						continue
 					}
 					page = dedup.AppendEntry(page, version, rank)
 				}
 			}
 			left++
-			if !began { // of a thread that left in part, or is known, nothing has to be found out
-				t.people.Chat(c, n.display(c, o.ReceivedAt), thread)
+			if !began { // not needed for a thread that has left in part, or is a duplicate
+				p.people.Chat(c, n.display(c, o.ReceivedAt), thread)
 				began = true
 			}
 			fill(&m, msg)
-			on(&m, t.people.Past(msg))
+			on(&m, p.people.Past(msg))
 			classify(&m, msg, rank)
 			m.Status = upper(msg.Status)
 			ofMedia := rank == schemas.RankPlaceholder && string(msg.Type) == "media_placeholder"
 			if ofMedia {
-				m.WAMIDToken = t.wamidToken(msg.ID)
+				m.WAMIDToken = p.wamidToken(msg.ID)
 			}
 			if key == nil || m.Thread == "" || m.Thread != keyThread {
-				key, keyThread = t.threadKey(&m, e.id), m.Thread
+				key, keyThread = p.threadKey(&m, e.id), m.Thread
 			}
 			e.time = unix(msg.Timestamp)
-			e.subject = t.arena.copy(m.WAMID)
-			t.put(&e, o, key, t.message(&m))
+			e.subject = p.arena.copy(m.WAMID)
+			p.put(&e, o, key, p.message(&m))
 			if ofMedia {
-				t.placeholder(n, id, &m, o.ReceivedAt)
+				p.placeholder(n, id, &m, o.ReceivedAt)
 			}
 		}
 	}
-	t.turn.items += at - d.From
-	n.history.Left(t.now, d, left, duplicates, page)
+	p.turn.items += at - d.From
+	n.history.Left(p.now, d, left, duplicates, page)
 	return true
 }
 
-// longerThanEvents is the reason of a letter of one event.
+// longerThanEvents is the detail of a letter about one event.
 const longerThanEvents = "an event of this record is longer than processor.event_bytes_max"
 
-// put emits an event, or a dead letter where its value is longer than any consumer has to expect.
-func (t *Partition) put(e *event, o *Origin, key, value []byte, extra ...Header) {
-	if len(value) > t.cfg.EventBytesMax {
-		t.eventTooLong(o, e.id, longerThanEvents)
+// put emits an event, or a dead letter if its value exceeds the maximum that consumers have to expect.
+func (p *Partition) put(e *event, o *Origin, key, value []byte, extra ...Header) {
+	if len(value) > p.cfg.EventBytesMax {
+		p.eventTooLong(o, e.id, longerThanEvents)
 		return
 	}
-	t.emit(e, key, value, extra...)
+	p.emit(e, key, value, extra...)
 }
 
-// fill sets what every kind of message event has from the message itself. The strings are views of the
-// body: they are encoded before it goes.
+// fill sets the fields of a message event that come from the message itself. The strings are views of the body, and
+// are encoded while the body is valid.
 func fill(m *schemas.Message, msg *split.Message) {
 	m.WAMID, m.OriginalWAMID, m.WAMIDToken = str(msg.ID), str(msg.OriginalID), ""
 	m.From, m.To = str(msg.From), str(msg.To)
@@ -243,7 +243,7 @@ func unix(seconds int64) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// upper is a history status in the upper case of the documents; lower case was seen.
+// upper returns a history status in upper case, as documented. Lower case was seen.
 func upper(status []byte) string {
 	for _, c := range status {
 		if 'a' <= c && c <= 'z' {

@@ -47,7 +47,7 @@ func processing(counted int, body func(i int) []byte, from, to schemas.Topic, ea
 		cfg := partition.DefaultConfig()
 		cfg.Partitions = 1
 		cfg.PartitionOf = func([]byte) int32 { return 0 }
-		tk, err := partition.New(cfg)
+		part, err := partition.New(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,9 +73,9 @@ func processing(counted int, body func(i int) []byte, from, to schemas.Topic, ea
 					t.Fatal(err)
 				}
 				space.Reset()
-				tk.Begin(out, &space)
-				tk.Webhook(&partition.Origin{Topic: from, Offset: int64(next), Label: label, ReceivedAt: start, Received: received, Value: raw}, parsed)
-				tk.Flush()
+				part.Begin(out, &space)
+				part.Webhook(&partition.Origin{Topic: from, Offset: int64(next), Label: label, ReceivedAt: start, Received: received, Value: raw}, parsed)
+				part.Flush()
 			}
 			if events != next*each {
 				t.Fatalf("%d events of %d webhooks, want %d", events, next, next*each)

@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Kind is a kind of thing that can be a duplicate.
+// Kind is a kind of duplicate.
 type Kind uint8
 
 // The kinds.
@@ -32,7 +32,7 @@ var kindNames = [kindCount]string{"chunk", "history", "message", "status", "echo
 // String is the kind's label in metrics.
 func (k Kind) String() string { return kindNames[k] }
 
-// Counts is what a partition did.
+// Counts are the counters of a partition.
 type Counts struct {
 	Events      [topicsMax]int64 // by schemas.Topic
 	Duplicates  [kindCount]int64
@@ -51,7 +51,7 @@ func (c *Counts) reset() {
 	c.Deferred = [deferred.ReasonCount]int64{}
 }
 
-// snapshot is a copy that stays as it is.
+// snapshot returns a copy that does not change.
 func (c *Counts) snapshot() Counts {
 	s := *c
 	s.DeadLetters = maps.Clone(c.DeadLetters)
@@ -73,5 +73,5 @@ func (c *Counts) add(o *Counts) {
 	}
 }
 
-// topicsMax is above every schemas.Topic.
+// topicsMax is greater than every schemas.Topic.
 const topicsMax = 16

@@ -8,25 +8,26 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// LeaveOut lets letters about a record name its place in the raw log, without its body: another letter may have it. Of a part
-// that was rerouted the letters have it nonetheless, since they name places in that.
+// LeaveOut makes letters about a record name its place in the raw log instead of containing its body, because
+// another letter may contain it. Letters about a rerouted change keep the value, because their places refer to it.
 func (o *Origin) LeaveOut() {
 	if bytes.IndexByte(o.Label, '#') < 0 {
 		o.Value = nil
 	}
 }
 
-// eventTooLong tells of one event, by its id. There may be several of a body, so they are without it: the raw log has it.
-func (t *Partition) eventTooLong(o *Origin, id schemas.Hash, detail string) {
+// eventTooLong reports one event by its id. A body may have several such events, so the letters do not contain it:
+// the raw log has it.
+func (p *Partition) eventTooLong(o *Origin, id schemas.Hash, detail string) {
 	of := *o
 	of.Value = nil
-	t.DeadLetter(&of, schemas.ReasonEventTooLong, detail, Header{schemas.HeaderDLQEvent, id.AppendHex(nil)})
+	p.DeadLetter(&of, schemas.ReasonEventTooLong, detail, Header{schemas.HeaderDLQEvent, id.AppendHex(nil)})
 }
 
-// DeadLetter passes a whole raw record on, untouched, with the reason why it, or a part of it, could not be
+// DeadLetter passes on a whole raw record unchanged, with the reason why it, or a part of it, could not be
 // processed.
-func (t *Partition) DeadLetter(o *Origin, reason schemas.Reason, detail string, more ...Header) {
-	t.passed(o.ReceivedAt)
+func (p *Partition) DeadLetter(o *Origin, reason schemas.Reason, detail string, more ...Header) {
+	p.passed(o.ReceivedAt)
 	attempts := 1
 	hs := make([]Header, 0, len(o.Headers)+8+len(more))
 	for _, h := range o.Headers {
@@ -35,7 +36,7 @@ func (t *Partition) DeadLetter(o *Origin, reason schemas.Reason, detail string, 
 				attempts = n + 1
 			}
 			if reason == schemas.ReasonOutputTooLarge || reason == schemas.ReasonTooManyItems && o.Requeue != nil {
-				attempts-- // as much as a body may become has left
+				attempts-- // a part of the body has left, up to the bound of its output
 			}
 		}
 		if !strings.HasPrefix(h.Key, dlqHeaderPrefix) {
@@ -50,20 +51,20 @@ func (t *Partition) DeadLetter(o *Origin, reason schemas.Reason, detail string, 
 		Header{schemas.HeaderDLQReason, []byte(reason)},
 		Header{schemas.HeaderDLQMessage, []byte(detail)},
 		Header{schemas.HeaderDLQAttempts, strconv.AppendInt(nil, int64(attempts), 10)},
-		Header{schemas.HeaderDLQTime, strconv.AppendInt(nil, t.now.UnixMilli(), 10)},
+		Header{schemas.HeaderDLQTime, strconv.AppendInt(nil, p.now.UnixMilli(), 10)},
 	)
 	hs = append(hs, more...)
 	if attempts > schemas.DLQReturnsMax {
 		hs = append(hs, Header{schemas.HeaderDLQParked, []byte("true")})
 	}
-	t.out(Record{Topic: schemas.TopicDLQ, Partition: t.cfg.Partition, Key: o.Key, Value: o.Value, Headers: hs})
-	t.counts.DeadLetters[reason]++
-	t.counts.Events[schemas.TopicDLQ]++
+	p.out(Record{Topic: schemas.TopicDLQ, Partition: p.cfg.Partition, Key: o.Key, Value: o.Value, Headers: hs})
+	p.counts.DeadLetters[reason]++
+	p.counts.Events[schemas.TopicDLQ]++
 }
 
 const dlqHeaderPrefix = "__dlq."
 
-// place cuts a label topic/partition/offset[#path] into its parts.
+// place splits a label topic/partition/offset[#path] into its parts.
 func place(o *Origin) (topic, partition, offset []byte) {
 	label, _, _ := strings.Cut(string(o.Label), "#")
 	parts := strings.Split(label, "/")

@@ -9,107 +9,108 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// deferral is the records of the partition that wait for a turn, and the one that is processed in parts.
+// deferral has the deferred records of the partition, and the record that is processed in parts.
 type deferral struct {
 	queue deferred.Queue
 	begun *begun
-	// changed is whether the state of begun is not written yet; told, whether `state` has a record of it.
-	changed, told bool
+	// changed reports whether the state of begun has to be written; written, whether `state` has a record of it.
+	changed, written bool
 }
 
-// begun is a record that was taken out of its line, or a record of raw.bulk of which a part was processed. The next part
-// is due before anything else of the partition that is not live.
+// begun is a record that was taken from the queue, or a record of raw.bulk of which a part was processed. Its next
+// part comes before all other work of the partition that is not live.
 type begun struct {
 	deferred.Head
 	at progress
 }
 
-// Defer lets a record wait for a turn instead of being processed now, for a reason.
-func (t *Partition) Defer(business []byte, r deferred.Record, why deferred.Reason) {
-	waited := t.Waits(business)
-	t.deferral.queue.Put(business, r)
-	t.counts.Deferred[why]++
+// Defer adds a record to the queue of its business, for a reason, instead of processing it now.
+func (p *Partition) Defer(business []byte, r deferred.Record, why deferred.Reason) {
+	waited := p.Waits(business)
+	p.deferral.queue.Put(business, r)
+	p.counts.Deferred[why]++
 	if !waited {
-		t.setBehind(string(business), true)
+		p.setBehind(string(business), true)
 	}
 }
 
-// Deferred is the records that wait. It is only to be looked at.
-func (t *Partition) Deferred() *deferred.Queue { return &t.deferral.queue }
+// Deferred returns the queue of deferred records. The caller must not change it.
+func (p *Partition) Deferred() *deferred.Queue { return &p.deferral.queue }
 
-// Waits tells whether a record of a business waits, or is processed in parts.
-func (t *Partition) Waits(business []byte) bool {
-	d := &t.deferral
+// Waits reports whether a record of a business is deferred, or is processed in parts.
+func (p *Partition) Waits(business []byte) bool {
+	d := &p.deferral
 	return d.begun != nil && d.begun.Business == str(business) || d.queue.Has(business)
 }
 
-// Start takes the first record out of a business's line: GoOn or Abandon is to follow.
-func (t *Partition) Start(h deferred.Head) {
-	t.deferral.queue.Take(h.Business)
-	t.deferral.begun, t.deferral.changed = &begun{Head: h}, true
+// Start removes the first record from the queue of a business. GoOn or Abandon follows.
+func (p *Partition) Start(h deferred.Head) {
+	p.deferral.queue.Take(h.Business)
+	p.deferral.begun, p.deferral.changed = &begun{Head: h}, true
 }
 
-// Begun is the record that was started and is not finished, and whether a part of it was processed.
-func (t *Partition) Begun() (h deferred.Head, inParts, ok bool) {
-	b := t.deferral.begun
+// Begun returns the record that was started and is not finished. inParts reports whether a part of it was processed.
+func (p *Partition) Begun() (h deferred.Head, inParts, ok bool) {
+	b := p.deferral.begun
 	if b == nil {
 		return deferred.Head{}, false, false
 	}
 	return b.Head, b.at.change > 0 || b.at.item > 0, true
 }
 
-// Progress is the first change and item that were not processed of the record that was started.
-func (t *Partition) Progress() (change, item int) {
-	at := &t.deferral.begun.at
+// Progress returns the first change and item of the started record that were not processed.
+func (p *Partition) Progress() (change, item int) {
+	at := &p.deferral.begun.at
 	return at.change, at.item
 }
 
-// Abandon gives up the record that was started: it cannot be read.
-func (t *Partition) Abandon() {
-	business := t.deferral.begun.Business
-	t.deferral.begun, t.deferral.changed = nil, true
-	if !t.Waits(bytesOf(business)) {
-		t.setBehind(business, false)
+// Abandon gives up the started record, because it cannot be read.
+func (p *Partition) Abandon() {
+	business := p.deferral.begun.Business
+	p.deferral.begun, p.deferral.changed = nil, true
+	if !p.Waits(bytesOf(business)) {
+		p.setBehind(business, false)
 	}
 }
 
-// setBehind says of a business's numbers whether records of theirs wait. Time does not pass for those: what was due by
-// a time comes after what was received before it.
-func (t *Partition) setBehind(business string, behind bool) {
+// setBehind sets for the numbers of a business whether it has deferred records. Time does not pass for such numbers:
+// what is due at a time comes after the records that were received before it.
+func (p *Partition) setBehind(business string, behind bool) {
 	set := func(n *number) {
 		n.behind = behind
-		t.schedule.touched(n)
+		p.schedule.touched(n)
 	}
-	if business == "" { // nobody can say whose these are
+	if business == "" { // these records have no known business
 		return
 	}
-	if b := t.businesses[business]; b != nil {
+	if b := p.businesses[business]; b != nil {
 		for _, n := range b.numbers {
 			set(n)
 		}
 	}
-	if n, ok := t.numbers["/"+business]; ok {
+	if n, ok := p.numbers["/"+business]; ok {
 		set(n)
 	}
 }
 
-// behindAtFirst tells whether a number that becomes known is behind.
-func (t *Partition) behindAtFirst(n *number) bool {
-	if t.deferral.begun == nil && t.deferral.queue.Len() == 0 {
+// behindAtFirst reports whether a new number is behind.
+func (p *Partition) behindAtFirst(n *number) bool {
+	if p.deferral.begun == nil && p.deferral.queue.Len() == 0 {
 		return false
 	}
 	if n.id.WABAID != "" {
-		return t.Waits(bytesOf(n.id.WABAID))
+		return p.Waits(bytesOf(n.id.WABAID))
 	}
-	return t.Waits(bytesOf(n.id.PhoneNumberID))
+	return p.Waits(bytesOf(n.id.PhoneNumberID))
 }
 
-// Behind tells whether anything waits for a turn.
-func (t *Partition) Behind() bool { return t.deferral.begun != nil || t.deferral.queue.Len() > 0 }
+// Behind reports whether any record is deferred or is processed in parts.
+func (p *Partition) Behind() bool { return p.deferral.begun != nil || p.deferral.queue.Len() > 0 }
 
-// Lag is how many records of an input wait, and when the oldest of all that wait was received; zero: none does.
-func (t *Partition) Lag(topic schemas.Topic) (records int, oldest time.Time) {
-	d := &t.deferral
+// Lag returns the number of deferred records of an input, and the receipt time of the oldest deferred record of all
+// inputs. The time is zero if the input has none.
+func (p *Partition) Lag(topic schemas.Topic) (records int, oldest time.Time) {
+	d := &p.deferral
 	if records = d.queue.Of(topic); d.begun != nil && d.begun.Topic == topic {
 		records++
 	}
@@ -120,7 +121,7 @@ func (t *Partition) Lag(topic schemas.Topic) (records int, oldest time.Time) {
 	return records, oldest
 }
 
-// longest is the business that waits the longest, since when, and how many records of it do; 0: none waits.
+// longest returns the business whose records wait longest, since when, and their number; 0: none waits.
 func (d *deferral) longest() (business string, since time.Time, records int) {
 	h, n := d.queue.Longest()
 	if b := d.begun; b != nil && (n == 0 || b.ReceivedAt.Before(h.ReceivedAt) || b.Business == h.Business) {
@@ -160,9 +161,9 @@ type begunRecord struct {
 
 const begunVersion = 1
 
-func (d *deferral) flush(t *Partition) {
+func (d *deferral) flush(p *Partition) {
 	d.queue.TakeState(func(key string, value []byte) {
-		t.state(t.arena.copy(stateDeferred, key), value)
+		p.state(p.arena.copy(stateDeferred, key), value)
 	})
 	if !d.changed {
 		return
@@ -170,18 +171,18 @@ func (d *deferral) flush(t *Partition) {
 	d.changed = false
 	b := d.begun
 	if b == nil {
-		if d.told {
-			d.told = false
-			t.state(t.arena.copy(stateBegun), nil)
+		if d.written {
+			d.written = false
+			p.state(p.arena.copy(stateBegun), nil)
 		}
 		return
 	}
-	d.told = true
+	d.written = true
 	value, err := json.Marshal(begunRecord{begunVersion, b.Business, b.Topic.String(), b.Offset, b.ReceivedAt.UnixMilli(), b.Bytes, b.at.record()})
 	if err != nil {
 		panic(fmt.Sprintf("marshal of strings and numbers: %v", err))
 	}
-	t.state(t.arena.copy(stateBegun), value)
+	p.state(p.arena.copy(stateBegun), value)
 }
 
 func (d *deferral) restoreBegun(value []byte) error {
@@ -196,12 +197,12 @@ func (d *deferral) restoreBegun(value []byte) error {
 	d.begun = &begun{at: r.progress()}
 	d.begun.Business, d.begun.Topic, d.begun.Offset = r.Business, topic, r.Offset
 	d.begun.ReceivedAt, d.begun.Bytes = time.UnixMilli(r.ReceivedMS), r.Bytes
-	d.told = true
+	d.written = true
 	return nil
 }
 
-// restored ends the restoration, before that of the numbers.
-func (d *deferral) restored(t *Partition) {
+// restored ends the restore of the queue. It comes before that of the numbers.
+func (d *deferral) restored(p *Partition) {
 	d.queue.Restored()
-	t.recency.each(func(n *number) { n.behind = t.behindAtFirst(n) })
+	p.recency.each(func(n *number) { n.behind = p.behindAtFirst(n) })
 }

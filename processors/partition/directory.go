@@ -12,19 +12,20 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// numberDirectory tells the WABA of numbers of which bodies may come here that name the number alone: those whose
-// phone_number_id belongs to this partition. A note in `rerouted` tells this partition, unless it is the number's own. It
-// comes when the number becomes known, when a live webhook names it that was received before all others that did, and with
-// each account event that begins an onboarding, in case the number has moved to another WABA or retention removed the first.
-// An entry is kept for as long as there is room: a decline can come at any later onboarding. It takes some hundred bytes.
+// numberDirectory knows the WABAs of numbers whose bodies may come here without a WABA: those whose phone_number_id
+// belongs to this partition. Other partitions report a number with a note in `rerouted`. They do so when the number
+// becomes known, and when a live webhook names it that was received earlier than all others. They also do so with
+// each account event that begins an onboarding, because the number may have moved to another WABA, or retention may
+// have removed the first note. An entry is kept while there is room, because a decline can come at any later
+// onboarding. It takes some hundred bytes.
 type numberDirectory struct {
 	of      map[string]*directory.Number // by phone_number_id
 	changed []string
-	order   []string       // the ids, in the order in which they were entered last; those that were entered again stand there twice
-	entered map[string]int // how often an id stands in order
+	order   []string       // the ids by their last entry; those that were entered again are in it twice
+	entered map[string]int // how often an id is in order
 }
 
-// directoryMax bounds the entries of a partition. Beyond it those go that were not entered for longest.
+// directoryMax bounds the entries of a partition. If there are more, those with the oldest entry are removed.
 const directoryMax = 65536
 
 // keep notes that an entry is the newest.
@@ -48,87 +49,88 @@ func (d *numberDirectory) keep(phoneNumberID string) {
 // stateDirectory is d|phone_number_id: see directory.Number.
 const stateDirectory = "d|"
 
-// told is what is told of a number's WABA: when a live webhook named it, or zero; and the replay that told it, if one did.
-type told struct {
+// wabaReport is a report of a number's WABA: when a live webhook named it, or zero, and the replay that wrote the record,
+// if any.
+type wabaReport struct {
 	named  time.Time
 	replay string
 }
 
-// introduce tells the partition of a number's id whose number it is: once, and again where a live webhook named it that was
-// received before.
-func (t *Partition) introduce(n *number, o *Origin) {
+// introduce reports a number's WABA to the partition of the number's id. It does so once, and again if a live
+// webhook named the number that was received earlier.
+func (p *Partition) introduce(n *number, o *Origin) {
 	named := o.named()
 	earlier := !named.IsZero() && (n.named.IsZero() || named.Before(n.named))
-	if n.introduced && !earlier || n.id.WABAID == "" || t.outer != nil {
+	if n.introduced && !earlier || n.id.WABAID == "" || p.outer != nil {
 		return
 	}
 	if earlier {
 		n.named = named
 	}
-	by := told{named: named}
+	by := wabaReport{named: named}
 	if o.Replay != nil {
 		by.replay = str(o.Replay.ID)
 	}
-	t.tellDirectory(n, by)
+	p.reportWABA(n, by)
 }
 
-// introduceAgain does so at an account event that begins an onboarding. Only of a number that a live webhook named is it
-// another name: whether one of the other lane did by then depends on when each lane is read.
-func (t *Partition) introduceAgain(n *number, by told) {
-	if n.id.WABAID == "" || t.outer != nil {
+// introduceAgain does so for an account event that begins an onboarding. The report names a time only if a live
+// webhook has named the number. For other topics, that would depend on when each is read.
+func (p *Partition) introduceAgain(n *number, by wabaReport) {
+	if n.id.WABAID == "" || p.outer != nil {
 		return
 	}
 	if n.named.IsZero() {
 		by.named = time.Time{}
 	}
-	t.tellDirectory(n, by)
+	p.reportWABA(n, by)
 }
 
-func (t *Partition) tellDirectory(n *number, by told) {
-	n.introduced, n.told = true, false
-	p := t.cfg.PartitionOf(bytesOf(n.id.PhoneNumberID))
-	if p == t.cfg.Partition {
-		t.enter(n.id.PhoneNumberID, n.id.WABAID, by)
+func (p *Partition) reportWABA(n *number, by wabaReport) {
+	n.introduced, n.identityWritten = true, false
+	to := p.cfg.PartitionOf(bytesOf(n.id.PhoneNumberID))
+	if to == p.cfg.Partition {
+		p.enter(n.id.PhoneNumberID, n.id.WABAID, by)
 		return
 	}
 	kind, at := schemas.ReroutedNumber, by.named
 	if at.IsZero() {
-		kind, at = schemas.ReroutedKnown, t.now
+		kind, at = schemas.ReroutedKnown, p.now
 	}
 	hs := []Header{
-		{schemas.HeaderReceivedAt, t.unixMilli(at)},
+		{schemas.HeaderReceivedAt, p.unixMilli(at)},
 		{schemas.HeaderRerouted, []byte(kind)},
-		{schemas.HeaderWABA, t.arena.copy(n.id.WABAID)},
+		{schemas.HeaderWABA, p.arena.copy(n.id.WABAID)},
 	}
 	if by.replay != "" {
-		hs = append(hs, Header{schemas.HeaderReplay, t.arena.copy(by.replay)})
+		hs = append(hs, Header{schemas.HeaderReplay, p.arena.copy(by.replay)})
 	}
-	t.out(Record{Topic: schemas.TopicRerouted, Partition: p, Key: t.arena.copy(n.id.PhoneNumberID), Headers: hs})
-	t.counts.Events[schemas.TopicRerouted]++
+	p.out(Record{Topic: schemas.TopicRerouted, Partition: to, Key: p.arena.copy(n.id.PhoneNumberID), Headers: hs})
+	p.counts.Events[schemas.TopicRerouted]++
 }
 
-func (t *Partition) unixMilli(at time.Time) []byte {
-	return t.arena.done(strconv.AppendInt(t.arena.room(20), at.UnixMilli(), 10))
+func (p *Partition) unixMilli(at time.Time) []byte {
+	return p.arena.done(strconv.AppendInt(p.arena.room(20), at.UnixMilli(), 10))
 }
 
-// Number takes the note of another partition about a number. The record's key is its id.
-func (t *Partition) Number(o *Origin) {
+// Number processes the note of another partition about a number. The key of the record is the number's id.
+func (p *Partition) Number(o *Origin) {
 	if len(o.Key) == 0 || len(o.WABA) == 0 {
 		return
 	}
-	var by told
+	var by wabaReport
 	if !o.Unnamed {
 		by.named = o.ReceivedAt
 	}
 	if o.Replay != nil {
 		by.replay = str(o.Replay.ID)
 	}
-	t.enter(string(o.Key), string(o.WABA), by)
+	p.enter(string(o.Key), string(o.WABA), by)
 }
 
-// enter notes a number's WABA. What was told of the number's sync without it moves to the WABA's partition.
-func (t *Partition) enter(phoneNumberID, waba string, by told) {
-	d := &t.directory
+// enter notes a number's WABA. The sync that the number has here without a WABA moves to the partition of the WABA.
+func (p *Partition) enter(phoneNumberID, waba string, by wabaReport) {
+	d := &p.directory
 	known := d.of[phoneNumberID]
 	if known == nil {
 		if d.of == nil {
@@ -147,66 +149,66 @@ func (t *Partition) enter(phoneNumberID, waba string, by told) {
 	if changed {
 		d.changed = append(d.changed, phoneNumberID)
 	}
-	if n, ok := t.numbers["/"+phoneNumberID]; ok && !n.moved {
+	if n, ok := p.numbers["/"+phoneNumberID]; ok && !n.moved {
 		var decline *decline
 		if at, failure, ok := n.history.Declined(); ok && by.replay == "" {
 			decline = newDecline(at, failure)
 		}
-		t.move(n, decline)
+		p.move(n, decline)
 	}
 }
 
-// follow moves the sync of a number without a WABA again, where something came of it after the WABA became known.
-func (t *Partition) follow(o *Origin, n *number, c *split.Change) {
+// follow moves the sync of a number without a WABA again, if a record changed it after the WABA became known.
+func (p *Partition) follow(o *Origin, n *number, c *split.Change) {
 	var decline *decline
 	if o.Replay == nil {
-		decline = t.declineOf(o, c)
+		decline = p.declineOf(o, c)
 	}
-	t.move(n, decline)
+	p.move(n, decline)
 }
 
-// decline is a decline on its way to the partition of its WABA.
+// decline is a decline that is passed on to the partition of its WABA.
 type decline struct {
 	at     time.Time
 	errors []byte
 }
 
 func newDecline(at time.Time, failure []byte) *decline {
-	if failure == nil { // too long, or odd
+	if failure == nil { // too long, or invalid
 		failure = []byte(`[{"code":` + strconv.Itoa(split.DeclinedCode) + `}]`)
 	}
 	return &decline{at, failure}
 }
 
-// element is the decline as an element of value.history[].
+// element returns the decline as an element of value.history[].
 func (d *decline) element() []byte { return slices.Concat([]byte(`{"errors":`), d.errors, []byte(`}`)) }
 
-// declineOf is the decline that a change holds, as its number tells it; nil where it holds none.
-func (t *Partition) declineOf(o *Origin, c *split.Change) *decline {
+// declineOf returns the decline in a change, as its number would emit it; nil: there is none.
+func (p *Partition) declineOf(o *Origin, c *split.Change) *decline {
 	declines := c.Declines()
 	if len(declines) == 0 {
 		return nil
 	}
-	alone := history.NewNumber(&t.cfg.History, history.Identity{})
+	alone := history.NewNumber(&p.cfg.History, history.Identity{})
 	for _, errs := range declines {
-		alone.Decline(t.now, o.ReceivedAt, errs)
+		alone.Decline(p.now, o.ReceivedAt, errs)
 	}
 	_, failure, _ := alone.Declined()
 	return newDecline(o.ReceivedAt, failure)
 }
 
-// move lets the sync of a number that was told without a WABA go on where its WABA is, once that is known: a tombstone takes
-// its place here, and a decline is passed on as a webhook, with the time at which it was received. Where there was none, the sync
-// there is told again, so that the tombstone is not the last that is said of the number. A replay passes the decline on
-// itself, at its place in the order: see declined.
-func (t *Partition) move(n *number, decline *decline) {
-	known := t.directory.of[n.id.PhoneNumberID]
+// move continues the sync of a number without a WABA under its WABA, once that is known. A tombstone replaces the
+// sync here, and a decline is passed on as a webhook with its original time of receipt. Without a decline the sync
+// under the WABA is emitted again, so that the tombstone is not the last record about the number. A replay passes on
+// the decline itself, at its place in the order: see declined.
+func (p *Partition) move(n *number, decline *decline) {
+	known := p.directory.of[n.id.PhoneNumberID]
 	opened, ok := n.history.Opened()
-	if known == nil || !ok || t.outer != nil {
+	if known == nil || !ok || p.outer != nil {
 		return
 	}
-	n.moved, n.told = true, false
-	t.touch(n)
+	n.moved, n.identityWritten = true, false
+	p.touch(n)
 	n.removing = opened
 	if at, _, ok := n.history.Declined(); ok {
 		n.removing = at
@@ -216,8 +218,8 @@ func (t *Partition) move(n *number, decline *decline) {
 		receivedAt, element = decline.at, decline.element()
 	}
 	waba := known.Last()
-	hs := []Header{{schemas.HeaderReceivedAt, t.unixMilli(receivedAt)}, {schemas.HeaderRerouted, []byte(schemas.ReroutedMoved)}}
-	value := append(t.arena.room(512+len(element)), `{"object":"whatsapp_business_account","entry":[{"id":`...)
+	hs := []Header{{schemas.HeaderReceivedAt, p.unixMilli(receivedAt)}, {schemas.HeaderRerouted, []byte(schemas.ReroutedMoved)}}
+	value := append(p.arena.room(512+len(element)), `{"object":"whatsapp_business_account","entry":[{"id":`...)
 	value = quote(value, bytesOf(waba))
 	value = append(value, `,"changes":[{"field":"history","value":{"messaging_product":"whatsapp","metadata":{`...)
 	if display := n.id.DisplayPhoneNumber; display != "" {
@@ -225,57 +227,57 @@ func (t *Partition) move(n *number, decline *decline) {
 	}
 	value = quote(append(value, `"phone_number_id":`...), bytesOf(n.id.PhoneNumberID))
 	value = append(append(append(value, `},"history":[`...), element...), `]}}]}]}`...)
-	value = t.arena.done(value)
+	value = p.arena.done(value)
 	hs = append(hs, n.ofReplay()...)
-	t.out(Record{Topic: schemas.TopicRerouted, Partition: t.cfg.PartitionOf(bytesOf(waba)), Key: t.arena.copy(waba), Value: value, Headers: hs})
-	t.counts.Events[schemas.TopicRerouted]++
+	p.out(Record{Topic: schemas.TopicRerouted, Partition: p.cfg.PartitionOf(bytesOf(waba)), Key: p.arena.copy(waba), Value: value, Headers: hs})
+	p.counts.Events[schemas.TopicRerouted]++
 }
 
-// declined takes a bare value with a decline that a replay passes on as move would have.
-func (t *Partition) declined(o *Origin, c *split.Change) {
-	n, reason := t.number(o, c)
+// declined processes a bare value with a decline that a replay passes on instead of move.
+func (p *Partition) declined(o *Origin, c *split.Change) {
+	n, reason := p.number(o, c)
 	if n == nil {
-		t.DeadLetter(o, reason, "a decline of a number that there is no room for")
+		p.DeadLetter(o, reason, "there is no room for the number of this decline")
 		return
 	}
-	t.concerns(o, n)
-	if decline := t.declineOf(o, c); decline != nil {
+	p.concerns(o, n)
+	if decline := p.declineOf(o, c); decline != nil {
 		moved := &split.Change{
 			EntryID: c.EntryID, WABA: c.WABA, Field: []byte(fieldHistory), PhoneNumberID: c.PhoneNumberID, DisplayPhoneNumber: c.DisplayPhoneNumber,
 			History: []split.HistoryElement{{Raw: decline.element(), Errors: decline.errors}},
 		}
 		moved.MayHaveSpace() // the errors are verbatim
-		t.history(inHand{origin: o}, moved, 0, n)
+		p.history(inHand{origin: o}, moved, 0, n)
 	}
-	t.retell(n)
+	p.retell(n)
 }
 
-// removeSync takes back what was told of a number's sync here.
-func (t *Partition) removeSync(n *number) {
+// removeSync writes the tombstone of a number's sync.
+func (p *Partition) removeSync(n *number) {
 	e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSyncRemoved, source: n.source, time: n.removing, subject: []byte(n.id.PhoneNumberID)}
-	e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSyncRemoved), []byte(n.key))
-	t.emit(&e, t.arena.copy(n.id.PhoneNumberID), nil, n.ofReplay()...)
+	e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSyncRemoved), []byte(n.key))
+	p.emit(&e, p.arena.copy(n.id.PhoneNumberID), nil, n.ofReplay()...)
 }
 
-// attribute gives a change that names a number alone its WABA, where that is settled: from the record, or from the directory.
-// A replay into other topics says it with the record, or not at all: what the directory there knows by now depends on how
-// far the replay's partitions are.
-func (t *Partition) attribute(o *Origin, c *split.Change) {
+// attribute sets the WABA of a change that names only a number, if it is settled: from the record, or from the
+// directory. For a replay into other topics only the record counts, because the directory there depends on the
+// progress of the replay's partitions.
+func (p *Partition) attribute(o *Origin, c *split.Change) {
 	if len(c.WABA) > 0 || len(c.PhoneNumberID) == 0 || o.Requeue.event() != "" {
 		return
 	}
-	if waba := t.wabaOf(o, c); len(waba) > 0 {
+	if waba := p.wabaOf(o, c); len(waba) > 0 {
 		c.Attribute(waba)
 	}
 }
 
-// wabaOf is the WABA of a change that names a number alone; nil where nobody knows it.
-func (t *Partition) wabaOf(o *Origin, c *split.Change) []byte {
+// wabaOf returns the WABA of a change that names only a number; nil: not known.
+func (p *Partition) wabaOf(o *Origin, c *split.Change) []byte {
 	waba := o.WABA
 	if len(waba) == 0 && (o.Replay == nil || o.Replay.Own) {
-		home := t
-		if t.outer != nil {
-			home = t.outer
+		home := p
+		if p.outer != nil {
+			home = p.outer
 		}
 		if known := home.directory.of[str(c.PhoneNumberID)]; known != nil {
 			waba = bytesOf(known.Of(o.ReceivedAt))
@@ -284,19 +286,19 @@ func (t *Partition) wabaOf(o *Origin, c *split.Change) []byte {
 	return waba
 }
 
-// flush writes what changed to `state`.
-func (d *numberDirectory) flush(t *Partition) {
+// flush writes the changes to `state`.
+func (d *numberDirectory) flush(p *Partition) {
 	for _, phoneNumberID := range d.changed {
 		if _, ok := d.of[phoneNumberID]; !ok {
-			t.state(t.arena.copy(stateDirectory, phoneNumberID), nil)
+			p.state(p.arena.copy(stateDirectory, phoneNumberID), nil)
 			continue
 		}
-		t.state(t.arena.copy(stateDirectory, phoneNumberID), t.arena.done(d.of[phoneNumberID].AppendRecord(t.arena.room(64))))
+		p.state(p.arena.copy(stateDirectory, phoneNumberID), p.arena.done(d.of[phoneNumberID].AppendRecord(p.arena.room(64))))
 	}
 	d.changed = d.changed[:0]
 }
 
-// restore takes a record of flush.
+// restore restores a record of flush.
 func (d *numberDirectory) restore(phoneNumberID string, value []byte) error {
 	known, err := directory.Restore(value)
 	if err != nil {

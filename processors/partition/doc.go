@@ -4,6 +4,19 @@
 // It composes the pure packages (history, contacts, media, account, directory, people, identity, deferred, dedup) and
 // routes between them. It has no clock, goroutine, I/O or Kafka type, so a test can simulate a week in a millisecond.
 //
+// Where things are:
+//
+//   - partition.go, config.go, origin.go, event.go: the state, its configuration, its input and its output.
+//   - webhook.go, parts.go, turn.go, bound.go: a body is processed change by change, whole or in parts, within bounds.
+//   - chunk.go, held.go, pieces.go, historyerrors.go: chunks of history leave at once, or are held and read again.
+//   - live.go, mediafollowup.go, address.go, boundary.go, handover.go, identity.go: the other items, and their ids.
+//   - schedule.go: time passes.
+//   - number.go, business.go, forget.go, sourceshare.go: the numbers, their state records and their bounds.
+//   - pendingboundaries.go, undated.go, pages.go, directory.go: what is remembered beside the numbers.
+//   - replay.go, replaystate.go, requeue.go, relearn.go: replays, dead letters that are processed again, lost state.
+//   - deferral.go, reroute.go, deadletter.go, unprocessed.go: records that wait, belong elsewhere, or cannot be processed.
+//   - counts.go, size.go: figures for metrics.
+//
 // Duties of the owner:
 //
 //   - Restore: pass every record of the partition of `state` to RestoreState, and every record of `contacts` to
@@ -13,10 +26,10 @@
 //     rerouted, to Part if it is of raw.bulk, and to Number if it is a note about a phone number. Records of a replay or
 //     a requeue go to Replayed or Requeued first, which report whether to process them. End with Flush. All emitted
 //     records, and the offsets of the records that were read, belong to this transaction.
-//   - Held chunks: while Wanted names a chunk, read its record again and call Release, or Lost if the log no longer has
-//     it. Do so before the next record of raw.bulk.
+//   - Held chunks: while NextHeld returns a chunk, read its record again and call Release of the chunk, or Lost if the
+//     log no longer has the record. Do so before the next record of raw.bulk.
 //   - Parts: Bound gives the limit of each call, a Turn. At the limit, Part, GoOn and Release return after a part.
-//     Begun then names the record, and GoOn continues with it; Wanted names a chunk again.
+//     Begun then names the record, and GoOn continues with it; NextHeld returns a chunk again.
 //   - Deferral: Defer adds a record to the queue instead of processing it. Start takes the first one of a business,
 //     followed by GoOn, or by Abandon if it cannot be read.
 //   - Abort: if the transaction was not committed, discard the partition and restore another one. A partition has no undo.

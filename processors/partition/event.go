@@ -23,11 +23,12 @@ type Record struct {
 	Headers    []Header
 }
 
-// Output takes what a partition emits. The record and all it refers to stay valid until the workspace is reset.
+// Output receives the records that a partition emits. A record and all it refers to stay valid until the workspace
+// is reset.
 type Output func(Record)
 
-// Workspace is memory for what partitions emit in one transaction. It keeps some of it from one transaction to the
-// next, so that steady work allocates little.
+// Workspace is memory for the records that partitions emit in one transaction. It keeps some of it for the next one,
+// so steady work allocates little.
 type Workspace struct {
 	arena   arena
 	headers headers
@@ -39,7 +40,7 @@ func (w *Workspace) Reset() {
 	w.headers.reset()
 }
 
-// Rest gives back memory that was not needed since it was called before. The workspace has been reset.
+// Rest releases memory that was unused since the previous call. The workspace has been reset.
 func (w *Workspace) Rest() {
 	w.arena.rest()
 	w.headers.rest()
@@ -72,8 +73,8 @@ func (a *arena) room(size int) []byte {
 	return a.blocks[a.n-1]
 }
 
-// done keeps p, which began as the last room: its bytes will not be handed out again. A p that outgrew
-// its room was moved by append and needs no keeping.
+// done keeps p, which began as the last room, so that its bytes are not handed out again. A p that outgrew its room
+// was moved by append and needs no keeping.
 func (a *arena) done(p []byte) []byte {
 	b := a.blocks[a.n-1]
 	if len(p) > 0 && cap(b) > len(b) && unsafe.SliceData(p) == unsafe.SliceData(b[len(b):cap(b)]) {
@@ -94,7 +95,7 @@ func (a *arena) copy(parts ...string) []byte {
 	return a.done(p)
 }
 
-// arenaKeepBlocks bounds what is kept of a large transaction.
+// arenaKeepBlocks bounds the memory that is kept after a large transaction.
 const arenaKeepBlocks = 16
 
 func (a *arena) rest() {
@@ -148,8 +149,8 @@ func (h *headers) take(n int) []Header {
 	return b[len(b) : len(b) : len(b)+n]
 }
 
-// done keeps hs, which began as the last slots taken: they will not be handed out again. Headers that outgrew them
-// were moved by append and need no keeping.
+// done keeps hs, which began as the last slots taken, so that they are not handed out again. Headers that outgrew
+// them were moved by append and need no keeping.
 func (h *headers) done(hs []Header) []Header {
 	b := h.blocks[h.n-1]
 	if len(hs) > 0 && cap(b) > len(b) && unsafe.SliceData(hs) == unsafe.SliceData(b[len(b):cap(b)]) {
@@ -186,7 +187,7 @@ const (
 	headersExtraMax = 9 // of a contact
 )
 
-// event describes the CloudEvents side of an event.
+// event is the CloudEvents part of an event.
 type event struct {
 	topic   schemas.Topic
 	ceType  string
@@ -197,13 +198,13 @@ type event struct {
 	origin  []byte
 	trace   *Origin
 
-	received []byte // when trace was received, as text; made for the first of several events
+	received []byte // the receipt time of trace as text; set with the first of several events
 }
 
 // eventHeaders builds the headers of an event.
-func (t *Partition) eventHeaders(e *event, extra ...Header) []Header {
-	hs := t.headers.take(headersPerEvent + headersExtraMax)
-	id := t.arena.done(e.id.AppendHex(t.arena.room(32)))
+func (p *Partition) eventHeaders(e *event, extra ...Header) []Header {
+	hs := p.headers.take(headersPerEvent + headersExtraMax)
+	id := p.arena.done(e.id.AppendHex(p.arena.room(32)))
 	hs = append(hs,
 		Header{schemas.HeaderCESpecVersion, specVersion},
 		Header{schemas.HeaderCEID, id},
@@ -212,9 +213,9 @@ func (t *Partition) eventHeaders(e *event, extra ...Header) []Header {
 	)
 	when := e.time
 	if when.IsZero() && e.trace != nil {
-		when = e.trace.ReceivedAt // what happened says not when
+		when = e.trace.ReceivedAt // the event itself has no time
 	}
-	at := t.arena.done(clamped(when.UTC()).AppendFormat(t.arena.room(32), time.RFC3339Nano))
+	at := p.arena.done(clamped(when.UTC()).AppendFormat(p.arena.room(32), time.RFC3339Nano))
 	hs = append(hs, Header{schemas.HeaderCETime, at})
 	if len(e.subject) > 0 {
 		hs = append(hs, Header{schemas.HeaderCESubject, e.subject})
@@ -227,7 +228,7 @@ func (t *Partition) eventHeaders(e *event, extra ...Header) []Header {
 		if e.received == nil && e.trace.Received != nil {
 			e.received = e.trace.Received
 		} else if e.received == nil {
-			e.received = t.arena.done(strconv.AppendInt(t.arena.room(20), e.trace.ReceivedAt.UnixMilli(), 10))
+			e.received = p.arena.done(strconv.AppendInt(p.arena.room(20), e.trace.ReceivedAt.UnixMilli(), 10))
 		}
 		hs = append(hs, Header{schemas.HeaderReceivedAt, e.received})
 		if len(e.trace.Source) > 0 {
@@ -243,13 +244,13 @@ func (t *Partition) eventHeaders(e *event, extra ...Header) []Header {
 	if e.trace != nil && e.trace.Replay != nil {
 		hs = append(hs, Header{schemas.HeaderReplay, e.trace.Replay.ID})
 	}
-	return t.headers.done(append(hs, extra...))
+	return p.headers.done(append(hs, extra...))
 }
 
-// latest is the last second that RFC 3339 and the readers of CloudEvents can tell.
+// latest is the last second that RFC 3339 and the readers of CloudEvents can represent.
 var latest = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
-// clamped is the nearest time, from 1970 on, that ce_time can tell.
+// clamped returns the nearest time from 1970 on that ce_time can represent.
 func clamped(t time.Time) time.Time {
 	switch s := t.Unix(); {
 	case s < 0:
@@ -262,60 +263,60 @@ func clamped(t time.Time) time.Time {
 
 var contentTypeJSON = []byte("application/json")
 
-// emit hands an event to the owner.
-func (t *Partition) emit(e *event, key, value []byte, extra ...Header) {
-	t.out(Record{Topic: e.topic, Partition: t.cfg.Partition, Key: key, Value: value, Headers: t.eventHeaders(e, extra...)})
-	t.counts.Events[e.topic]++
+// emit passes an event to the owner.
+func (p *Partition) emit(e *event, key, value []byte, extra ...Header) {
+	p.out(Record{Topic: e.topic, Partition: p.cfg.Partition, Key: key, Value: value, Headers: p.eventHeaders(e, extra...)})
+	p.counts.Events[e.topic]++
 }
 
-// appender is an event value.
+// appender is the value of an event.
 type appender interface{ AppendJSON([]byte) []byte }
 
 const eventOverheadBytes = 768
 
 // value encodes an event whose verbatim part has about n bytes.
-func (t *Partition) value(v appender, n int) []byte {
-	return t.arena.done(v.AppendJSON(t.arena.room(n + eventOverheadBytes)))
+func (p *Partition) value(v appender, n int) []byte {
+	return p.arena.done(v.AppendJSON(p.arena.room(n + eventOverheadBytes)))
 }
 
 // message encodes the hot case without an interface, which would move the event to the heap.
-func (t *Partition) message(m *schemas.Message) []byte {
-	return t.arena.done(m.AppendJSON(t.arena.room(len(m.Original) + len(m.Profiles) + eventOverheadBytes)))
+func (p *Partition) message(m *schemas.Message) []byte {
+	return p.arena.done(m.AppendJSON(p.arena.room(len(m.Original) + len(m.Profiles) + eventOverheadBytes)))
 }
 
 // key joins a number and the second part of a record's key.
-func (t *Partition) key(phoneNumberID, rest string) []byte {
-	return t.arena.copy(phoneNumberID, "/", rest)
+func (p *Partition) key(phoneNumberID, rest string) []byte {
+	return p.arena.copy(phoneNumberID, "/", rest)
 }
 
-// threadKey is the key of an event of a chat. Where nobody is named each message is on its own: a key that all such
-// messages of a number shared would join the chats of strangers.
-func (t *Partition) threadKey(m *schemas.Message, id schemas.Hash) []byte {
+// threadKey returns the key of an event of a chat. A message without any known party has a key of its own. A key
+// that all such messages of a number shared would mix the chats of strangers.
+func (p *Partition) threadKey(m *schemas.Message, id schemas.Hash) []byte {
 	switch {
 	case m.Thread != "":
-		return t.key(m.PhoneNumberID, m.Thread)
+		return p.key(m.PhoneNumberID, m.Thread)
 	case m.WAMID != "":
-		return t.key(m.PhoneNumberID, m.WAMID)
+		return p.key(m.PhoneNumberID, m.WAMID)
 	}
-	return t.key(m.PhoneNumberID, id.Hex())
+	return p.key(m.PhoneNumberID, id.Hex())
 }
 
-// place appends "#a.b.c" to an origin. The origin of a rerouted change ends with its place in the body that the
-// ingress wrote already: what is in front of its first two numbers, entry and change, is one and one here.
-func (t *Partition) place(o *Origin, path ...int) []byte {
-	p := t.arena.room(len(o.Label) + 1 + 12*len(path))
-	p = append(p, o.Label...)
+// place appends "#a.b.c" to an origin. The origin of a rerouted change already ends with its place in the body that
+// the ingress wrote. That place replaces the first two numbers, entry and change, which are 1 and 1 here.
+func (p *Partition) place(o *Origin, path ...int) []byte {
+	label := p.arena.room(len(o.Label) + 1 + 12*len(path))
+	label = append(label, o.Label...)
 	moved := bytes.IndexByte(o.Label, '#') >= 0
 	if moved {
 		path = path[min(2, len(path)):]
 	}
 	for i, n := range path {
 		if i == 0 && !moved {
-			p = append(p, '#')
+			label = append(label, '#')
 		} else {
-			p = append(p, '.')
+			label = append(label, '.')
 		}
-		p = strconv.AppendInt(p, int64(n), 10)
+		label = strconv.AppendInt(label, int64(n), 10)
 	}
-	return t.arena.done(p)
+	return p.arena.done(label)
 }

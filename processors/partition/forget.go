@@ -6,27 +6,28 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// What is known of numbers is bounded (ADR 0036). A number of which nothing is remembered but its identity and how many
-// onboardings it had is idle. Idle numbers are forgotten after numberKept, and before that where there are too many: those
-// first of which nothing was heard for longest. It is as if they were new, then.
+// The remembered numbers are bounded (ADR 0036). A number is idle if only its identity and the number of its
+// onboardings are remembered. Idle numbers are forgotten after numberKept, and earlier if there are too many: those
+// first that were unused for longest. Afterwards they count as new.
 const (
-	// numbersMax bounds the numbers of one WABA, and numbersOfPartition those of a partition. Webhooks about more
-	// are set aside, unless idle ones can go.
+	// numbersMax bounds the numbers of one WABA, and numbersOfPartition those of a partition. Webhooks about more are
+	// set aside, unless idle numbers can be forgotten.
 	numbersMax         = 4096
 	numbersOfPartition = 65536
-	// numbersOfSource bounds those that one source told of first. The last quarter of a partition is left to the others.
+	// numbersOfSource bounds the numbers that one source named first. The last quarter of a partition is left to the
+	// others.
 	numbersOfSource = numbersOfPartition / 4 * 3
 	// idleMax bounds the idle numbers of a partition.
 	idleMax = 8192
-	// numberKept is for how long an idle number is remembered.
+	// numberKept is how long an idle number is remembered.
 	numberKept = 90 * 24 * time.Hour
-	// usedPrecision is how exactly the time is known at which a number was heard of last.
+	// usedPrecision is the precision of the time at which a number was used last.
 	usedPrecision = 7 * 24 * time.Hour
-	// lookedAtMax bounds how many numbers one search for idle ones looks at.
+	// lookedAtMax bounds the numbers that one search for idle ones examines.
 	lookedAtMax = 64
 )
 
-// recency holds the numbers in the order in which something was heard of them last, as far as forgetting needs it.
+// recency holds the numbers in the order of their last use, as far as forgetting needs it.
 type recency struct {
 	first, last *number
 	n           int
@@ -57,7 +58,7 @@ func (r *recency) remove(n *number) {
 	r.n--
 }
 
-// renew puts a number to the end.
+// renew moves a number to the end.
 func (r *recency) renew(n *number) {
 	if r.last != n {
 		r.remove(n)
@@ -65,102 +66,104 @@ func (r *recency) renew(n *number) {
 	}
 }
 
-// each goes through all numbers.
+// each calls a function for all numbers.
 func (r *recency) each(do func(*number)) {
 	for n := r.first; n != nil; n = n.after {
 		do(n)
 	}
 }
 
-// used notes that something was heard of a number.
-func (t *Partition) used(n *number) {
-	t.recency.renew(n)
-	if now := t.now.UnixMilli(); now-n.usedMS >= usedPrecision.Milliseconds() {
-		n.usedMS, n.told = now, false
+// used notes that a record named a number.
+func (p *Partition) used(n *number) {
+	p.recency.renew(n)
+	if now := p.now.UnixMilli(); now-n.usedMS >= usedPrecision.Milliseconds() {
+		n.usedMS, n.identityWritten = now, false
 	}
 }
 
-// idle tells whether nothing is remembered of a number but its identity and how many onboardings it had, and nothing of it
-// waits to be written.
+// idle reports whether only the identity of a number and the number of its onboardings are remembered, and all of it
+// is written.
 func (n *number) idle() bool {
-	return !n.changed && !n.wanting && !n.scheduled && n.removing.IsZero() && !n.again && n.told && n.history.Idle() && n.media.Idle()
+	return !n.changed && !n.inHeldQueue && !n.scheduled && n.removing.IsZero() && !n.again && n.identityWritten && n.history.Idle() && n.media.Idle()
 }
 
-// roomFor tells why no more number of a business can be remembered, told by a source. It forgets one where that makes room.
-func (t *Partition) roomFor(waba, source string) schemas.Reason {
-	if b := t.businesses[waba]; b != nil && len(b.numbers) >= numbersMax && !t.forgetOneOf(b) {
+// roomFor returns the reason why a source cannot add another number of a business; empty: it can. If needed, it
+// forgets a number to make room.
+func (p *Partition) roomFor(waba, source string) schemas.Reason {
+	if b := p.businesses[waba]; b != nil && len(b.numbers) >= numbersMax && !p.forgetOneOf(b) {
 		return schemas.ReasonTooManyNumbers
 	}
-	if m := t.sourceShares[source]; m != nil && m.numbers >= numbersOfSource && !t.forgetOneOfSource(m) {
+	if m := p.sourceShares[source]; m != nil && m.numbers >= numbersOfSource && !p.forgetOneOfSource(m) {
 		return schemas.ReasonSourceNumbers
 	}
-	if t.recency.n >= numbersOfPartition && t.forgetSome(1) == 0 {
+	if p.recency.n >= numbersOfPartition && p.forgetSome(1) == 0 {
 		return schemas.ReasonTooManyNumbers
 	}
 	return ""
 }
 
 // forgetOneOf forgets an idle number of a business.
-func (t *Partition) forgetOneOf(b *business) bool {
+func (p *Partition) forgetOneOf(b *business) bool {
 	for range min(lookedAtMax, len(b.numbers)) {
 		b.next = (b.next + 1) % len(b.numbers)
 		if n := b.numbers[b.next]; n.idle() {
-			t.forget(n)
+			p.forget(n)
 			return true
 		}
 	}
 	return false
 }
 
-// forgetIdle forgets the numbers that are idle for too long, or are too many. It is called at the end of a
+// forgetIdle forgets numbers that are idle for too long, or exceed the bound. It is called at the end of a
 // transaction that concerned so many numbers.
-func (t *Partition) forgetIdle(concerned int) {
-	if over := t.recency.n - idleMax; over > 0 && t.outer == nil {
-		t.forgetSome(min(over, concerned+lookedAtMax))
+func (p *Partition) forgetIdle(concerned int) {
+	if over := p.recency.n - idleMax; over > 0 && p.outer == nil {
+		p.forgetSome(min(over, concerned+lookedAtMax))
 	}
 	for range lookedAtMax {
-		n := t.recency.first
+		n := p.recency.first
 		switch {
-		case n == nil || t.outer != nil || n.usedMS != 0 && t.now.UnixMilli()-n.usedMS < numberKept.Milliseconds():
+		case n == nil || p.outer != nil || n.usedMS != 0 && p.now.UnixMilli()-n.usedMS < numberKept.Milliseconds():
 			return
-		case n.usedMS == 0: // of a record of an earlier version
-			t.used(n)
-			t.touch(n)
+		case n.usedMS == 0: // from a record of an earlier version
+			p.used(n)
+			p.touch(n)
 		case n.idle():
-			t.forget(n)
+			p.forget(n)
 		default:
-			t.recency.renew(n)
+			p.recency.renew(n)
 		}
 	}
 }
 
-// forgetSome forgets idle numbers, the longest unheard of first, and tells how many. It looks at so many more at most.
-func (t *Partition) forgetSome(most int) (forgotten int) {
+// forgetSome forgets idle numbers, those unused for longest first, and returns how many. It examines at most so many
+// more.
+func (p *Partition) forgetSome(most int) (forgotten int) {
 	for range most + lookedAtMax {
-		n := t.recency.first
+		n := p.recency.first
 		if n == nil || forgotten == most {
 			break
 		}
 		if n.idle() {
-			t.forget(n)
+			p.forget(n)
 			forgotten++
 		} else {
-			t.recency.renew(n)
+			p.recency.renew(n)
 		}
 	}
 	return forgotten
 }
 
-// forget forgets a number, also on `state`.
-func (t *Partition) forget(n *number) {
-	t.state(t.arena.copy(stateNumber, n.key), nil)
-	n.history.Forget(func(key string) { t.state(t.arena.copy(stateHistory, n.key, "|", key), nil) })
-	t.recency.remove(n)
-	t.uncountNumber(n)
-	delete(t.numbers, n.id.WABAID+"/"+n.id.PhoneNumberID)
+// forget forgets a number, also in `state`.
+func (p *Partition) forget(n *number) {
+	p.state(p.arena.copy(stateNumber, n.key), nil)
+	n.history.Forget(func(key string) { p.state(p.arena.copy(stateHistory, n.key, "|", key), nil) })
+	p.recency.remove(n)
+	p.uncountNumber(n)
+	delete(p.numbers, n.id.WABAID+"/"+n.id.PhoneNumberID)
 	b := n.business
 	b.remove(n)
 	if len(b.numbers) == 0 && len(b.fresh) == 0 {
-		delete(t.businesses, b.id)
+		delete(p.businesses, b.id)
 	}
 }

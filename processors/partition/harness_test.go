@@ -38,7 +38,7 @@ type harness struct {
 	emitted       int
 
 	// pieces are the chunks that were set apart from their bodies; nil: the log is read for each.
-	pieces   map[partition.Want]*split.Piece
+	pieces   map[partition.ChunkRef]*split.Piece
 	cutAgain int // bytes of bodies that were cut again
 }
 
@@ -71,7 +71,7 @@ func newPartition(t *testing.T) *harness {
 // restart throws the partition away and builds another one from what was committed.
 func (p *harness) restart() {
 	p.t.Helper()
-	tk, err := partition.New(p.cfg)
+	part, err := partition.New(p.cfg)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -85,12 +85,12 @@ func (p *harness) restart() {
 		}
 	}
 	for k, v := range newest {
-		if err := tk.RestoreState(k, v); err != nil {
+		if err := part.RestoreState(k, v); err != nil {
 			p.t.Fatalf("restore %q: %v", k, err)
 		}
 	}
 	for _, r := range p.topics[schemas.TopicContacts] {
-		err := tk.RestoreContact([]byte(r.key), func(name string) []byte {
+		err := part.RestoreContact([]byte(r.key), func(name string) []byte {
 			if v, ok := r.headers[name]; ok {
 				return []byte(v)
 			}
@@ -100,10 +100,10 @@ func (p *harness) restart() {
 			p.t.Fatalf("restore contact %q: %v", r.key, err)
 		}
 	}
-	if err := tk.Restored(); err != nil {
+	if err := part.Restored(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.core = tk
+	p.core = part
 	p.begin()
 }
 
@@ -158,27 +158,28 @@ func (p *harness) feed(offset int) {
 	p.releaseAll()
 }
 
-// releaseAll reads held chunks again, as long as any is wanted.
+// releaseAll reads held chunks again, until none is left that may leave.
 func (p *harness) releaseAll() {
 	p.t.Helper()
 	for {
-		w, ok := p.core.Wanted()
+		h, ok := p.core.NextHeld()
 		if !ok {
 			return
 		}
-		o := p.origin(int(w.Offset))
-		o.Topic = w.Topic
-		if piece := p.pieces[w]; piece != nil {
+		ref := h.Ref()
+		o := p.origin(int(ref.Offset))
+		o.Topic = ref.Topic
+		if piece := p.pieces[ref]; piece != nil {
 			o.Value = nil
-			p.core.Release(w, o, p.scanner.ScanPiece(piece))
+			h.Release(o, p.scanner.ScanPiece(piece))
 			continue
 		}
-		body, err := p.scanner.Scan(append([]byte{}, p.raw[w.Offset].body...))
+		body, err := p.scanner.Scan(append([]byte{}, p.raw[ref.Offset].body...))
 		if err != nil {
 			p.t.Fatalf("scan of a held chunk: %v", err)
 		}
-		p.cutAgain += len(p.raw[w.Offset].body)
-		p.core.Release(w, o, body)
+		p.cutAgain += len(p.raw[ref.Offset].body)
+		h.Release(o, body)
 		p.setApart(o, body)
 	}
 }
@@ -188,7 +189,7 @@ func (p *harness) setApart(o *partition.Origin, b *split.Body) {
 		return
 	}
 	for _, piece := range p.core.Pieces(o, b) {
-		p.pieces[partition.Want{Topic: o.Topic, Offset: o.Offset, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
+		p.pieces[partition.ChunkRef{Topic: o.Topic, Offset: o.Offset, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
 	}
 }
 

@@ -362,15 +362,15 @@ func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
 		for {
 			// What was not committed is done again, after it.
 			bound()
-			w, ok := p.core.Wanted()
+			h, ok := p.core.NextHeld()
 			if !ok {
 				break
 			}
-			body, err := p.scanner.Scan(append([]byte{}, p.raw[w.Offset].body...))
+			body, err := p.scanner.Scan(append([]byte{}, p.raw[h.Ref().Offset].body...))
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.core.Release(w, p.origin(int(w.Offset)), body)
+			h.Release(p.origin(int(h.Ref().Offset)), body)
 			if transactions%3 == 0 {
 				p.restart()
 				continue

@@ -14,13 +14,13 @@ type historyErrors struct {
 	declined bool
 	others   []history.Error   // all but the decline
 	objects  []json.RawMessage // those of others, verbatim
-	odd      bool              // one of others is no object
+	odd      bool              // one of others is not an object
 }
 
 func (f *historyErrors) any() bool { return f.declined || len(f.others) > 0 }
 
-// errorsIn reads errors: an array of them, or one without its array. Their documents know one code, the decline; it counts
-// wherever it stands.
+// errorsIn parses errors: an array of them, or a single one. Only the code of the decline is documented; it counts
+// in both places.
 func errorsIn(raw []byte) (f historyErrors) {
 	for _, one := range split.ErrorsOf(raw) {
 		e, object := errorOf(one)
@@ -40,7 +40,7 @@ func errorsIn(raw []byte) (f historyErrors) {
 	return f
 }
 
-// errorOf reads one error. What is of another kind than expected counts as absent.
+// errorOf parses one error. A field of another type than expected counts as absent.
 func errorOf(raw []byte) (e history.Error, object bool) {
 	var fields struct {
 		Title   json.RawMessage `json:"title"`
@@ -51,50 +51,50 @@ func errorOf(raw []byte) (e history.Error, object bool) {
 	}
 	e.Code = split.CodeOf(raw)
 	if json.Unmarshal(fields.Title, &e.Title) != nil || e.Title == "" {
-		_ = json.Unmarshal(fields.Message, &e.Title) // some senders have that alone
+		_ = json.Unmarshal(fields.Message, &e.Title) // some senders have only that
 	}
 	return e, true
 }
 
-// failed tells a number's sync what a change says that went wrong: after its chunks, since they are of the sync that a
-// decline ends, and the declines first, since what stands beside one is of the declined sync.
-func (t *Partition) failed(h inHand, c *split.Change, n *number) {
+// failed passes the errors of a change to the number's sync. They come after its chunks, which belong to the sync
+// that a decline ends. Declines come first, because other errors beside one belong to the declined sync.
+func (p *Partition) failed(h inHand, c *split.Change, n *number) {
 	whole := errorsIn(c.Errors)
 	for _, decline := range c.Declines() {
-		n.history.Decline(t.now, h.origin.ReceivedAt, decline)
+		n.history.Decline(p.now, h.origin.ReceivedAt, decline)
 	}
 	for i := range c.History {
 		el := &c.History[i]
 		f := errorsIn(el.Errors)
 		if len(f.others) == 0 || len(el.Threads) > 0 {
-			continue // those beside messages were told with their chunk
+			continue // those beside messages were passed on with their chunk
 		}
 		if !f.declined {
-			t.otherPart(h.origin, c, el.Raw, i)
+			p.otherPart(h.origin, c, el.Raw, i)
 		}
-		failure := t.chunkOf(h.origin, c, el)
+		failure := p.chunkOf(h.origin, c, el)
 		failure.Errors, failure.Failed, failure.Again = f.others, true, false
-		t.offerChunk(n, h.origin, failure)
+		p.offerChunk(n, h.origin, failure)
 	}
-	// Under another field errors are of what is live. They are events of their own in any case.
+	// Errors under another field belong to live items. They are separate events in any case.
 	if len(whole.others) > 0 && string(c.Field) == fieldHistory {
 		failure := history.Chunk{ReceivedAt: h.origin.ReceivedAt, Errors: whole.others, Failed: true}
 		parts := [][]byte{c.Content(nil, c.Value), strconv.AppendInt(nil, c.EntryTime, 10)}
 		if len(c.Beside) > 0 {
 			parts = append(parts, c.Content(nil, c.Beside))
 		}
-		failure.Digest, t.scratch = schemas.HashParts(t.scratch, parts...)
-		t.offerChunk(n, h.origin, failure)
+		failure.Digest, p.scratch = schemas.HashParts(p.scratch, parts...)
+		p.offerChunk(n, h.origin, failure)
 	}
 }
 
-// beside passes on the errors of a chunk that has messages, too: those leave without them.
-func (t *Partition) beside(o *Origin, c *split.Change, element int, f *historyErrors) {
+// beside emits the errors of a chunk that has messages too. Its messages leave without them.
+func (p *Partition) beside(o *Origin, c *split.Change, element int, f *historyErrors) {
 	if f.odd {
-		t.other(o, c)
+		p.other(o, c)
 		return
 	}
 	for _, object := range f.objects {
-		t.otherPart(o, c, object, element)
+		p.otherPart(o, c, object, element)
 	}
 }

@@ -13,34 +13,34 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// mediaFollowUp is a message or echo that is, or may be, the media follow-up of a past message. While it waits for its
-// placeholder it is in the `state` topic in this form.
+// mediaFollowUp is a message or echo that is, or may be, the media follow-up of a past message. In this form it
+// waits in `state` for its placeholder.
 type mediaFollowUp struct {
 	Key schemas.Hash
-	// Doubtful marks an echo that only looks like one: without a placeholder it is an echo after all.
+	// Doubtful marks an echo that only looks like a follow-up: without a placeholder it is an echo.
 	Doubtful   bool
 	Echo       bool // from message_echoes[]
 	Message    split.Message
 	Side       *people.Side `json:",omitempty"` // nil in records of earlier versions
 	Profiles   []byte       // of the Side
-	Display    []byte       `json:",omitempty"` // the business's number as the webhook has it
+	Display    []byte       `json:",omitempty"` // the business's number as in the webhook
 	Origin     []byte
 	Source     []byte `json:",omitempty"`
 	ReceivedAt time.Time
 	Standby    bool   `json:",omitempty"`
 	Replay     []byte `json:",omitempty"`
-	Event      string `json:",omitempty"` // the only one that may leave; see Requeue
+	Event      string `json:",omitempty"` // the requested event of a requeue; empty: all. See Requeue
 }
 
-// placeholder remembers a placeholder that left, and lets leave the follow-ups that waited for it.
-func (t *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
-	p := media.Placeholder{Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction}
-	waited := t.remember(n, key, bytesOf(m.WAMID), p, receivedAt)
+// placeholder stores a placeholder that left, and emits the follow-ups that waited for it.
+func (p *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
+	known := media.Placeholder{Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction}
+	waited := p.remember(n, key, bytesOf(m.WAMID), known, receivedAt)
 	assets := make([]*mediaFollowUp, len(waited))
 	for i := range waited {
 		assets[i] = mediaFollowUpOf(waited[i])
 	}
-	// Of several the one that was received first leaves, whichever came to this partition first.
+	// Of several follow-ups the one that was received first leaves, in any order of processing.
 	order := make([]int, len(assets))
 	for i := range order {
 		order[i] = i
@@ -48,17 +48,17 @@ func (t *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message,
 	slices.SortStableFunc(order, func(i, j int) int { return assets[i].ReceivedAt.Compare(assets[j].ReceivedAt) })
 	for _, i := range order {
 		w, a := waited[i], assets[i]
-		// A message to a broadcast list has its token in every chat: the others' follow-ups wait on.
-		if _, joined := t.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
+		// A message to a broadcast list has its token in each chat. The follow-ups of other chats continue to wait.
+		if _, joined := p.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
 			continue
 		}
-		t.emitMediaFollowUp(n, a)
+		p.emitMediaFollowUp(n, a)
 	}
 }
 
-func (t *Partition) emitWaiting(n *number, waited []media.FollowUp) {
+func (p *Partition) emitWaiting(n *number, waited []media.FollowUp) {
 	for _, w := range waited {
-		t.emitMediaFollowUp(n, mediaFollowUpOf(w))
+		p.emitMediaFollowUp(n, mediaFollowUpOf(w))
 	}
 }
 
@@ -70,11 +70,11 @@ func mediaFollowUpOf(w media.FollowUp) *mediaFollowUp {
 	return a
 }
 
-// pastMedia takes a message or echo that is, or may be, the media follow-up of a past message.
-func (t *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
+// pastMedia processes a message or echo that is, or may be, the media follow-up of a past message.
+func (p *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool {
 	var known bool
-	if t.hasPlaceholders(l.n) {
-		_, known = t.placeholderOf(l.n, t.messageKey(l.c, l.n.id.PhoneNumberID, msg), msg)
+	if p.hasPlaceholders(l.n) {
+		_, known = p.placeholderOf(l.n, p.messageKey(l.c, l.n.id.PhoneNumberID, msg), msg)
 	}
 	opened, running := l.n.history.Running()
 	item := media.Item{
@@ -88,8 +88,8 @@ func (t *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool
 	if route == media.Live {
 		return false
 	}
-	side := *t.people.Message(l.c, l.n.display(l.c, l.o.ReceivedAt), msg, echo)
-	key := t.messageKey(l.c, l.n.id.PhoneNumberID, msg)
+	side := *p.people.Message(l.c, l.n.display(l.c, l.o.ReceivedAt), msg, echo)
+	key := p.messageKey(l.c, l.n.id.PhoneNumberID, msg)
 	a := &mediaFollowUp{
 		Key: key, Doubtful: route == media.Doubtful, Echo: echo, Message: *msg, Side: &side, Profiles: side.Profiles,
 		Display: l.c.DisplayPhoneNumber, Origin: l.origin, Source: l.o.Source, ReceivedAt: l.o.ReceivedAt.UTC(), Standby: l.standby(),
@@ -100,25 +100,25 @@ func (t *Partition) pastMedia(l *liveChange, msg *split.Message, echo bool) bool
 	if l.o.Requeue != nil {
 		a.Event = l.o.Requeue.Event
 	}
-	// Its chunk can still come, also that of a sync that has not begun or has begun again.
+	// Its chunk can still come, also with a sync that has not begun or begins again.
 	if !known {
 		value, err := json.Marshal(a)
 		if err != nil {
 			panic(fmt.Sprintf("marshal of numbers and bytes: %v", err))
 		}
-		if l.n.media.Wait(l.o.ReceivedAt, t.joinKey(l.n, key, msg.ID), value) {
+		if l.n.media.Wait(l.o.ReceivedAt, p.joinKey(l.n, key, msg.ID), value) {
 			return true
 		}
 	}
-	t.emitMediaFollowUp(l.n, a)
+	p.emitMediaFollowUp(l.n, a)
 	return true
 }
 
-// emitMediaFollowUp emits a follow-up: as media of the past, with what its placeholder says where that is known; or, for
-// an echo that only looked like one, as the echo that it is, marked historical.
-func (t *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
+// emitMediaFollowUp emits a follow-up as past media, with the fields of its placeholder if that is known. An echo
+// that only looked like one is emitted as an echo, marked historical.
+func (p *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
 	msg := &a.Message
-	place, joined := t.placeholderOf(n, a.Key, msg)
+	place, joined := p.placeholderOf(n, a.Key, msg)
 	o := &Origin{ReceivedAt: a.ReceivedAt, Source: a.Source, Label: a.Origin, Key: []byte(n.id.WABAID), Value: msg.Raw}
 	if a.Event != "" {
 		o.Requeue = &Requeue{Event: a.Event}
@@ -131,26 +131,26 @@ func (t *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
 	if a.Standby {
 		l.c.Field = []byte(fieldStandby)
 	}
-	side := t.sideOf(n, a)
+	side := p.sideOf(n, a)
 	if !joined && a.Doubtful {
 		opened, ok := n.history.Opened()
-		t.liveMessage(l, msg, &side, a.Echo, ok && media.Before(msg.Timestamp, opened))
+		p.liveMessage(l, msg, &side, a.Echo, ok && media.Before(msg.Timestamp, opened))
 		return
 	}
-	// One event a message, whatever the shapes in which its media follow-up came.
+	// Each message has one event, although its media follow-up may come in several forms.
 	rank := min(rankOf(msg), schemas.RankConcrete)
 	key, came := a.Key, false
 	if a.Standby {
-		came = t.left(o, t.now, n.known(schemas.MessageEventID(schemas.TypeMedia, key, 0)), rank)
+		came = p.left(o, p.now, n.known(schemas.MessageEventID(schemas.TypeMedia, key, 0)), rank)
 		key = schemas.StandbyKey(key)
 	}
 	id := schemas.MessageEventID(schemas.TypeMedia, key, rank)
-	first := !came && t.first(o, t.now, id, n.known(schemas.MessageEventID(schemas.TypeMedia, key, 0)), rank)
+	first := !came && p.first(o, p.now, id, n.known(schemas.MessageEventID(schemas.TypeMedia, key, 0)), rank)
 	if first && joined {
-		first = t.firstOfTwins(l, msg.ID, place.Thread, rank)
+		first = p.firstOfTwins(l, msg.ID, place.Thread, rank)
 	}
 	if !first {
-		t.counts.Duplicates[KindMedia]++
+		p.counts.Duplicates[KindMedia]++
 		return
 	}
 	e := l.event(schemas.TopicMedia, schemas.TypeMedia)
@@ -158,22 +158,22 @@ func (t *Partition) emitMediaFollowUp(n *number, a *mediaFollowUp) {
 	fill(&m, msg)
 	m.Kind, m.Rank = schemas.KindMedia, &ranks[rank]
 	m.Historical, m.Joined = true, &joined
-	m.WAMIDToken = t.wamidToken(msg.ID)
+	m.WAMIDToken = p.wamidToken(msg.ID)
 	if joined {
 		m.Timestamp = place.Timestamp
 		side = people.Joined(&side, place.Thread, place.Group, place.Direction)
 	}
 	on(&m, &side)
 	e.id = id
-	e.time, e.subject = unix(m.Timestamp), t.arena.copy(m.WAMID)
+	e.time, e.subject = unix(m.Timestamp), p.arena.copy(m.WAMID)
 	m.Original = json.RawMessage(msg.Raw)
-	t.put(&e, o, t.key(m.PhoneNumberID, cmp.Or(m.WAMID, id.Hex())), t.message(&m))
+	p.put(&e, o, p.key(m.PhoneNumberID, cmp.Or(m.WAMID, id.Hex())), p.message(&m))
 }
 
-// sideOf is the other side of a follow-up, as it was when it came.
-func (t *Partition) sideOf(n *number, a *mediaFollowUp) people.Side {
+// sideOf returns the other side of a follow-up, as it was at its receipt.
+func (p *Partition) sideOf(n *number, a *mediaFollowUp) people.Side {
 	if a.Side == nil {
-		side := *t.people.Message(&split.Change{}, bytesOf(n.id.DisplayPhoneNumber), &a.Message, a.Echo)
+		side := *p.people.Message(&split.Change{}, bytesOf(n.id.DisplayPhoneNumber), &a.Message, a.Echo)
 		if len(a.Profiles) > 0 && a.Profiles[0] == '[' {
 			side.Profiles = a.Profiles
 		}

@@ -15,36 +15,36 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// number is all that is known of one phone number of one WABA.
+// number is the state of one phone number of one WABA.
 type number struct {
 	key      string // escaped "waba/phone_number_id", in state keys
 	id       history.Identity
 	source   []byte       // ce_source
-	wabaHash schemas.Hash // of its WABA: see known
+	wabaHash schemas.Hash // hash of its WABA: see known
 	history  *history.Number
 	media    *media.Book
 
-	told bool // its identity is in `state`
-	// introduced: the partition of its id knows its WABA. moved: it has none, and its sync goes on under its WABA; removing: what
-	// was told of that until then is to be taken back. again: its sync is told again as it is.
+	identityWritten bool // its identity is in `state`
+	// introduced: the partition of its id knows its WABA. moved: it has no WABA, and its sync continues under its
+	// WABA. removing: its sync up to that time has to be removed. again: its sync is emitted again unchanged.
 	introduced, moved, again bool
-	removing                 time.Time // zero: it is not
-	named                    time.Time // when the first live webhook was received that named it; see introduce
-	displayAt                time.Time // when that was received from which its display number is
+	removing                 time.Time // zero: nothing has to be removed
+	named                    time.Time // receipt of the first live webhook that named it; see introduce
+	displayAt                time.Time // receipt of the webhook that its display number is from
 
 	business      *business
 	share         *sourceShare
 	phone         string  // its display number, see phoneKey
-	heard         int     // how many of the business's fresh account events it was told
-	usedMS        int64   // when it was heard of last, see usedPrecision; 0: not known
+	applied       int     // how many of the business's fresh account events it has applied
+	usedMS        int64   // when it was used last, see usedPrecision; 0: not known
 	before, after *number // of recency
 
-	active  int64  // when something last showed it connected, in Unix milliseconds; 0 after a restart
-	live    bool   // a webhook of the live lane named it
-	replay  string // the replay that wrote the last record that concerned it; "": none did
-	changed bool
-	wanting bool
-	behind  bool // records of its business wait: see setBehind
+	active      int64  // when it was last seen connected, in Unix milliseconds; 0 after a restart
+	live        bool   // a webhook of raw.live named it
+	replay      string // the replay that wrote the last record that concerned it; "": none did
+	changed     bool
+	inHeldQueue bool
+	behind      bool // records of its business are deferred: see setBehind
 
 	// Of the schedule.
 	due       time.Time
@@ -53,8 +53,8 @@ type number struct {
 	stale     bool
 }
 
-// display is the number as people write it: as the change has it, else as the webhook had it that was received first, unless
-// that was after this one.
+// display returns the display number of the change. If the change has none, it is that of the webhook that was
+// received first, unless that was after this one.
 func (n *number) display(c *split.Change, receivedAt time.Time) []byte {
 	switch {
 	case len(c.DisplayPhoneNumber) > 0:
@@ -65,21 +65,23 @@ func (n *number) display(c *split.Change, receivedAt time.Time) []byte {
 	return bytesOf(n.id.DisplayPhoneNumber)
 }
 
-// show notes how a webhook writes the number. The one that was received first counts, whatever is processed first.
+// show notes the display number of a webhook. The webhook that was received first counts, in any order of
+// processing.
 func (n *number) show(display []byte, receivedAt time.Time) (changed bool) {
 	if len(display) == 0 || n.id.DisplayPhoneNumber != "" && !receivedAt.Before(n.displayAt) {
 		return false
 	}
 	changed = n.id.DisplayPhoneNumber != str(display)
-	n.displayAt, n.told = receivedAt, false
+	n.displayAt, n.identityWritten = receivedAt, false
 	if changed {
 		n.id.DisplayPhoneNumber = string(display)
 	}
 	return changed
 }
 
-// known is under which key the partition knows something of the number again. Of one without a WABA, or with another one, it is
-// another key than of the same number: these two are of different partitions, or by chance of one, and that must not matter.
+// known returns the key under which the partition remembers something of the number. The same phone number under
+// another WABA, or without one, has other keys. Those are usually in different partitions, and the outcome must be
+// the same if they share one.
 func (n *number) known(key schemas.Hash) schemas.Hash {
 	if n.id.WABAID == "" {
 		key.Lo = ^key.Lo
@@ -90,70 +92,70 @@ func (n *number) known(key schemas.Hash) schemas.Hash {
 	return key
 }
 
-// numberKey is a number's place in state keys. Ids are digits in practice; escaping keeps keys of odd ones
+// numberKey returns a number's place in state keys. Ids are digits in practice; escaping keeps unusual ones
 // unambiguous.
 func numberKey(waba, phoneNumberID string) string {
 	return url.QueryEscape(waba) + "/" + url.QueryEscape(phoneNumberID)
 }
 
-// number finds or makes the number of a change. It is nil, and there is a reason, where there is no room for another one.
-func (t *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason) {
+// number finds or creates the number of a change. It returns nil and a reason if there is no room for another one.
+func (p *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason) {
 	waba, phoneNumberID, display := c.WABA, c.PhoneNumberID, c.DisplayPhoneNumber
-	t.scratch = append(append(append(t.scratch[:0], waba...), '/'), phoneNumberID...)
-	n, ok := t.numbers[str(t.scratch)]
+	p.scratch = append(append(append(p.scratch[:0], waba...), '/'), phoneNumberID...)
+	n, ok := p.numbers[str(p.scratch)]
 	if !ok {
 		by := str(o.Source)
-		if reason := t.roomFor(str(waba), by); reason != "" {
+		if reason := p.roomFor(str(waba), by); reason != "" {
 			return nil, reason
 		}
-		n = t.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
-		t.countNumber(n, t.sourceShare(by))
+		n = p.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
+		p.countNumber(n, p.sourceShare(by))
 		n.displayAt = o.ReceivedAt
-		t.pendingBoundaries.applyTo(n, t.now)
+		p.pendingBoundaries.applyTo(n, p.now)
 	} else if n.show(display, o.ReceivedAt) {
 		n.history.Name(n.id)
-		t.applyFreshEvents(n) // as what it was until now
+		p.applyFreshEvents(n) // events up to now are applied under its former display number
 		n.business.named(n)
 	}
-	t.applyFreshEvents(n)
-	t.used(n)
-	t.introduce(n, o)
-	t.touch(n)
+	p.applyFreshEvents(n)
+	p.used(n)
+	p.introduce(n, o)
+	p.touch(n)
 	return n, ""
 }
 
-func (t *Partition) addNumber(id history.Identity) *number {
+func (p *Partition) addNumber(id history.Identity) *number {
 	n := &number{
 		key: numberKey(id.WABAID, id.PhoneNumberID), id: id,
 		source:   []byte("/whatsapp/" + numberKey(id.WABAID, id.PhoneNumberID)),
 		wabaHash: schemas.HashBytes([]byte(id.WABAID)),
-		history:  history.NewNumber(&t.cfg.History, id),
-		media:    media.New(&t.cfg.Media),
+		history:  history.NewNumber(&p.cfg.History, id),
+		media:    media.New(&p.cfg.Media),
 	}
-	n.behind = t.behindAtFirst(n)
-	t.numbersOfWindows(n)
-	t.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
-	n.business = t.business(id.WABAID)
-	n.heard = len(n.business.fresh) // it hears of them from announced
+	n.behind = p.behindAtFirst(n)
+	p.numbersOfWindows(n)
+	p.numbers[id.WABAID+"/"+id.PhoneNumberID] = n
+	n.business = p.business(id.WABAID)
+	n.applied = len(n.business.fresh) // pendingBoundaries applies these
 	n.business.numbers = append(n.business.numbers, n)
 	n.business.named(n)
-	t.recency.push(n)
-	t.countNumber(n, t.sourceShare(""))
+	p.recency.push(n)
+	p.countNumber(n, p.sourceShare(""))
 	return n
 }
 
-// State keys: a kind, the number, and what the number's parts call it.
+// State keys: a kind, the number, and the key within the kind.
 const (
 	stateNumber  = "n|" // n|waba/number: identity
 	stateHistory = "h|" // h|waba/number|key of package history
 	stateMedia   = "m|" // m|waba/number|key of package media
 	stateRecent  = "r|" // r|bucket|page: see pages
 	stateReplay  = "y|" // y|id of a replay: see replay
-	// b|waba: account events, see announced
-	stateAnnounced = "b|"
+	// b|waba: account events, see pendingBoundaries
+	statePendingBoundaries = "b|"
 	// e|waba: the account events without a time, see undated
 	stateUndated = "e|"
-	// c|phone_number_id/contact: changes of a contact that its row does not tell, see contacts.Book.TakeState
+	// c|phone_number_id/contact: changes of a contact that its row does not contain, see contacts.Book.TakeState
 	stateContacts = "c|"
 	// d|phone_number_id: see directory
 	// q| and o|: see deferral
@@ -188,44 +190,44 @@ func timeOfMillis(ms int64) time.Time {
 }
 
 // Flush emits the state that changed, and the syncs. It ends a transaction's work.
-func (t *Partition) Flush() {
-	t.applyFreshEventsToAll()
-	for _, n := range t.changed {
+func (p *Partition) Flush() {
+	p.applyFreshEventsToAll()
+	for _, n := range p.changed {
 		n.changed = false
-		t.flushNumber(n)
+		p.flushNumber(n)
 	}
-	concerned := len(t.changed)
-	clear(t.changed)
-	t.changed = t.changed[:0]
-	t.forgetIdle(concerned)
-	t.people.End()
-	t.pages.flush(t)
-	t.pendingBoundaries.flush(t)
-	t.undated.flush(t)
-	t.flushContacts()
-	t.directory.flush(t)
-	t.deferral.flush(t)
-	t.flushReplayStates()
-	t.flushReplays()
+	concerned := len(p.changed)
+	clear(p.changed)
+	p.changed = p.changed[:0]
+	p.forgetIdle(concerned)
+	p.people.End()
+	p.pages.flush(p)
+	p.pendingBoundaries.flush(p)
+	p.undated.flush(p)
+	p.flushContacts()
+	p.directory.flush(p)
+	p.deferral.flush(p)
+	p.flushReplayStates()
+	p.flushReplays()
 }
 
-func (t *Partition) flushNumber(n *number) {
-	if !n.told {
-		n.told = true
+func (p *Partition) flushNumber(n *number) {
+	if !n.identityWritten {
+		n.identityWritten = true
 		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.share.source, millisOf(n.named), millisOf(n.displayAt)})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
-		t.state(t.arena.copy(stateNumber, n.key), value)
+		p.state(p.arena.copy(stateNumber, n.key), value)
 	}
 	n.history.TakeState(func(key string, value []byte) {
-		t.state(t.arena.copy(stateHistory, n.key, "|", key), value)
+		p.state(p.arena.copy(stateHistory, n.key, "|", key), value)
 	})
 	n.media.TakeState(func(key string, value []byte) {
-		t.state(t.arena.copy(stateMedia, n.key, "|", key), value)
+		p.state(p.arena.copy(stateMedia, n.key, "|", key), value)
 	})
 	if !n.removing.IsZero() {
-		t.removeSync(n)
+		p.removeSync(n)
 		n.removing = time.Time{}
 	}
 	for {
@@ -237,35 +239,35 @@ func (t *Partition) flushNumber(n *number) {
 			continue
 		}
 		e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSync, source: n.source, time: timeOf(&s), subject: []byte(n.id.PhoneNumberID)}
-		value := t.value(&s, 1024)
-		// The id is a function of the state told, so that a transaction that is done again tells the same.
-		e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSync), []byte(n.key), value)
+		value := p.value(&s, 1024)
+		// The id is a function of the emitted state. So a repeated transaction emits the same id.
+		e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSync), []byte(n.key), value)
 		if n.again {
 			n.again = false
-			e.id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeSync), []byte(n.key), value, []byte(schemas.ReroutedMoved))
+			e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSync), []byte(n.key), value, []byte(schemas.ReroutedMoved))
 		}
-		t.emit(&e, t.arena.copy(n.id.PhoneNumberID), value, n.ofReplay()...)
+		p.emit(&e, p.arena.copy(n.id.PhoneNumberID), value, n.ofReplay()...)
 	}
 }
 
-// concerns notes whether a record that concerns a number was written by a replay. What is told of its sync is an event of
-// the replay then, until something else concerns it: also what time brings about later.
-func (t *Partition) concerns(o *Origin, n *number) {
+// concerns notes whether a replay wrote the record. The syncs of the number then belong to the replay, also those
+// caused by time, until another record concerns the number.
+func (p *Partition) concerns(o *Origin, n *number) {
 	var id string
 	if o.Replay != nil {
 		id = str(o.Replay.ID)
 	}
-	t.concernedBy(n, id)
+	p.concernedBy(n, id)
 }
 
-func (t *Partition) concernedBy(n *number, replay string) {
-	if n.replay == replay || t.outer != nil { // a replay state tells no syncs
+func (p *Partition) concernedBy(n *number, replay string) {
+	if n.replay == replay || p.outer != nil { // a replay state emits no syncs
 		return
 	}
-	n.replay, n.told = strings.Clone(replay), false
+	n.replay, n.identityWritten = strings.Clone(replay), false
 }
 
-// ofReplay is the header of an event that a replay brought about.
+// ofReplay returns the header of an event that a replay caused; nil: none did.
 func (n *number) ofReplay() []Header {
 	if n.replay == "" {
 		return nil
@@ -273,12 +275,12 @@ func (n *number) ofReplay() []Header {
 	return []Header{{schemas.HeaderReplay, []byte(n.replay)}}
 }
 
-// retell lets a number's sync be told even where nothing changed.
-func (t *Partition) retell(n *number) {
+// retell makes the sync of a number be emitted again, even if nothing changed.
+func (p *Partition) retell(n *number) {
 	n.again = n.history.Retell()
 }
 
-// timeOf is when the state of a sync came about.
+// timeOf returns the time of a sync's state.
 func timeOf(s *schemas.Sync) time.Time {
 	if s.EndedAt != nil && s.EndedAt.After(s.LastAt) {
 		return *s.EndedAt
@@ -287,12 +289,12 @@ func timeOf(s *schemas.Sync) time.Time {
 }
 
 // state emits a record of the state changelog; a nil value is a tombstone.
-func (t *Partition) state(key, value []byte) {
-	t.out(Record{Topic: schemas.TopicState, Partition: t.cfg.Partition, Key: key, Value: value})
+func (p *Partition) state(key, value []byte) {
+	p.out(Record{Topic: schemas.TopicState, Partition: p.cfg.Partition, Key: key, Value: value})
 }
 
-// RestoreState takes the newest record of one key of the `state` topic.
-func (t *Partition) RestoreState(key string, value []byte) error {
+// RestoreState restores the newest record of one key of the `state` topic.
+func (p *Partition) RestoreState(key string, value []byte) error {
 	kind, rest := key, ""
 	if len(key) > 2 {
 		kind, rest = key[:2], key[2:]
@@ -303,9 +305,9 @@ func (t *Partition) RestoreState(key string, value []byte) error {
 		if err := json.Unmarshal(value, &id); err != nil {
 			return fmt.Errorf("identity of a number: %w", err)
 		}
-		n := t.restoring(id.WABAID, id.PhoneNumberID)
-		n.id, n.told = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
-		t.countNumber(n, t.sourceShare(id.Source))
+		n := p.restoring(id.WABAID, id.PhoneNumberID)
+		n.id, n.identityWritten = history.Identity{WABAID: id.WABAID, PhoneNumberID: id.PhoneNumberID, DisplayPhoneNumber: id.DisplayPhoneNumber}, true
+		p.countNumber(n, p.sourceShare(id.Source))
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
 		n.usedMS, n.named, n.displayAt = id.UsedMS, timeOfMillis(id.NamedMS), timeOfMillis(id.DisplayMS)
 		n.business.named(n)
@@ -324,60 +326,60 @@ func (t *Partition) RestoreState(key string, value []byte) error {
 		if err != nil {
 			return fmt.Errorf("key's number: %w", err)
 		}
-		n := t.restoring(waba, phone)
+		n := p.restoring(waba, phone)
 		if kind == stateHistory {
 			return n.history.Restore(key, value)
 		}
 		return n.media.Restore(key, value)
 	case stateReplayState:
-		return t.restoreReplayState(rest, value)
+		return p.restoreReplayState(rest, value)
 	case stateReplay:
-		return t.restoreReplay(rest, value)
+		return p.restoreReplay(rest, value)
 	case stateDirectory:
-		return t.directory.restore(rest, value)
-	case stateAnnounced:
-		return t.pendingBoundaries.restore(rest, value)
+		return p.directory.restore(rest, value)
+	case statePendingBoundaries:
+		return p.pendingBoundaries.restore(rest, value)
 	case stateUndated:
-		return t.undated.restore(rest, value)
+		return p.undated.restore(rest, value)
 	case stateDeferred:
-		return t.deferral.queue.Restore(rest, value)
+		return p.deferral.queue.Restore(rest, value)
 	case stateBegun:
-		return t.deferral.restoreBegun(value)
+		return p.deferral.restoreBegun(value)
 	case stateContacts:
-		return t.contacts.RestoreLate(rest, value)
+		return p.contacts.RestoreLate(rest, value)
 	case stateRecent:
-		return t.pages.restore(t, rest, value)
+		return p.pages.restore(p, rest, value)
 	}
 	return fmt.Errorf("unknown kind of state; it was written by a newer version")
 }
 
-func (t *Partition) restoring(waba, phoneNumberID string) *number {
-	if n, ok := t.numbers[waba+"/"+phoneNumberID]; ok {
+func (p *Partition) restoring(waba, phoneNumberID string) *number {
+	if n, ok := p.numbers[waba+"/"+phoneNumberID]; ok {
 		return n
 	}
-	return t.addNumber(history.Identity{WABAID: waba, PhoneNumberID: phoneNumberID})
+	return p.addNumber(history.Identity{WABAID: waba, PhoneNumberID: phoneNumberID})
 }
 
-// RestoreContact takes one record of the `contacts` topic, in offset order.
-func (t *Partition) RestoreContact(key []byte, header func(string) []byte, removed bool) error {
-	return t.contacts.Restore(key, header, removed)
+// RestoreContact restores one record of the `contacts` topic, in offset order.
+func (p *Partition) RestoreContact(key []byte, header func(string) []byte, removed bool) error {
+	return p.contacts.Restore(key, header, removed)
 }
 
-// Restored ends the restoration.
-func (t *Partition) Restored() error {
-	t.deferral.restored(t)
-	all := make([]*number, 0, t.recency.n)
-	t.recency.each(func(n *number) { all = append(all, n) })
+// Restored ends the restore.
+func (p *Partition) Restored() error {
+	p.deferral.restored(p)
+	all := make([]*number, 0, p.recency.n)
+	p.recency.each(func(n *number) { all = append(all, n) })
 	slices.SortStableFunc(all, func(a, b *number) int { return cmp.Compare(a.usedMS, b.usedMS) })
 	for _, n := range all {
-		t.recency.renew(n)
-		if err := n.history.Restored(t.now); err != nil {
+		p.recency.renew(n)
+		if err := n.history.Restored(p.now); err != nil {
 			return fmt.Errorf("history of number %s: %w", n.key, err)
 		}
-		t.want(n)
-		t.schedule.touched(n)
+		p.enqueueHeld(n)
+		p.schedule.touched(n)
 	}
-	for _, r := range t.replays.open {
+	for _, r := range p.replays.open {
 		if r.own == nil {
 			continue
 		}
@@ -391,24 +393,13 @@ func (t *Partition) Restored() error {
 	return nil
 }
 
-// Incomplete is how many records were missing from the state when it was restored: they were lost with the log that held them.
-func (t *Partition) Incomplete() (n int) {
-	t.recency.each(func(number *number) { n += number.history.Incomplete() })
-	for _, r := range t.replays.open {
+// Incomplete returns the number of state records that were missing at the restore, because their log was lost.
+func (p *Partition) Incomplete() (n int) {
+	p.recency.each(func(number *number) { n += number.history.Incomplete() })
+	for _, r := range p.replays.open {
 		if r.own != nil {
 			n += r.own.Incomplete()
 		}
 	}
 	return n
-}
-
-// want puts a number in line if its next chunk has to be read again.
-func (t *Partition) want(n *number) {
-	if n.wanting {
-		return
-	}
-	if _, ok := n.history.Next(t.now); ok {
-		n.wanting = true
-		t.wanting = append(t.wanting, n)
-	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// pages writes what Recent remembers to the `state` topic, by bucket: r|<Unix milliseconds>|<page>. The
-// page under way is written again, longer, with every transaction until it is full; so a restore reads few
-// records, and a transaction writes at most one page.
+// pages writes the contents of Recent to the `state` topic, by bucket: r|<Unix milliseconds>|<page>. Each
+// transaction writes the last page again, longer, until it is full. So a restore reads few records, and a
+// transaction writes at most one page.
 type pages struct {
 	bucket time.Time
 	number uint32
@@ -23,84 +23,84 @@ type pages struct {
 
 const pageBytesMax = 400 * dedup.EntryBytes
 
-// raise remembers h in Recent and on the page, and tells whether an event of this rank leaves.
-func (t *Partition) raise(at time.Time, h schemas.Hash, r schemas.Rank) bool {
-	was, seen := t.recent.Raise(at, h, r)
+// raise adds h to Recent and to the page, and reports whether an event of this rank leaves.
+func (p *Partition) raise(at time.Time, h schemas.Hash, r schemas.Rank) bool {
+	was, seen := p.recent.Raise(at, h, r)
 	if seen && r <= was {
 		return false
 	}
-	p := &t.pages
-	if bucket := t.recent.Bucket(at); !bucket.Equal(p.bucket) {
-		p.flush(t)
-		p.open(bucket)
+	pg := &p.pages
+	if bucket := p.recent.Bucket(at); !bucket.Equal(pg.bucket) {
+		pg.flush(p)
+		pg.open(bucket)
 	}
-	p.page = dedup.AppendEntry(p.page, h, r)
-	p.dirty = true
-	if len(p.page) >= pageBytesMax {
-		p.flush(t)
-		p.number++
-		p.page = p.page[:0]
+	pg.page = dedup.AppendEntry(pg.page, h, r)
+	pg.dirty = true
+	if len(pg.page) >= pageBytesMax {
+		pg.flush(p)
+		pg.number++
+		pg.page = pg.page[:0]
 	}
 	return true
 }
 
-// open starts a new page of a bucket, after those it has already.
-func (p *pages) open(bucket time.Time) {
-	p.bucket, p.page, p.number = bucket, p.page[:0], 0
-	if last, ok := p.last[bucket.UnixMilli()]; ok {
-		p.number = last + 1
+// open starts a new page of a bucket, after its existing ones.
+func (pg *pages) open(bucket time.Time) {
+	pg.bucket, pg.page, pg.number = bucket, pg.page[:0], 0
+	if last, ok := pg.last[bucket.UnixMilli()]; ok {
+		pg.number = last + 1
 	}
 }
 
-func (p *pages) key(t *Partition, bucket int64, number uint32) []byte {
-	key := append(t.arena.room(len(stateRecent)+32), stateRecent...)
+func (pg *pages) key(p *Partition, bucket int64, number uint32) []byte {
+	key := append(p.arena.room(len(stateRecent)+32), stateRecent...)
 	key = append(strconv.AppendInt(key, bucket, 10), '|')
-	return t.arena.done(strconv.AppendUint(key, uint64(number), 10))
+	return p.arena.done(strconv.AppendUint(key, uint64(number), 10))
 }
 
-// flush writes the page under way, if it grew.
-func (p *pages) flush(t *Partition) {
-	if !p.dirty {
+// flush writes the last page, if it grew.
+func (pg *pages) flush(p *Partition) {
+	if !pg.dirty {
 		return
 	}
-	p.dirty = false
-	bucket := p.bucket.UnixMilli()
-	if p.last == nil {
-		p.last = map[int64]uint32{}
+	pg.dirty = false
+	bucket := pg.bucket.UnixMilli()
+	if pg.last == nil {
+		pg.last = map[int64]uint32{}
 	}
-	p.last[bucket] = p.number
-	value := t.arena.done(append(t.arena.room(len(p.page)), p.page...))
-	t.state(p.key(t, bucket, p.number), value)
+	pg.last[bucket] = pg.number
+	value := p.arena.done(append(p.arena.room(len(pg.page)), pg.page...))
+	p.state(pg.key(p, bucket, pg.number), value)
 }
 
-// expire forgets buckets that are older than the window, and their pages.
-func (p *pages) expire(t *Partition, now time.Time) {
-	for _, start := range t.recent.Expired(now) {
+// expire removes buckets that are older than the window, and their pages.
+func (pg *pages) expire(p *Partition, now time.Time) {
+	for _, start := range p.recent.Expired(now) {
 		bucket := start.UnixMilli()
-		if last, ok := p.last[bucket]; ok {
+		if last, ok := pg.last[bucket]; ok {
 			for number := range last + 1 {
-				t.state(p.key(t, bucket, number), nil)
+				p.state(pg.key(p, bucket, number), nil)
 			}
-			delete(p.last, bucket)
+			delete(pg.last, bucket)
 		}
-		if start.Equal(p.bucket) {
-			p.bucket, p.page, p.dirty = time.Time{}, p.page[:0], false
+		if start.Equal(pg.bucket) {
+			pg.bucket, pg.page, pg.dirty = time.Time{}, pg.page[:0], false
 		}
 	}
-	t.recent.Expire(now)
+	p.recent.Expire(now)
 }
 
-// restore takes a page.
-func (p *pages) restore(t *Partition, rest string, value []byte) error {
+// restore restores a page.
+func (pg *pages) restore(p *Partition, rest string, value []byte) error {
 	b, n, ok := strings.Cut(rest, "|")
 	bucket, err := strconv.ParseInt(b, 10, 64)
 	number, err2 := strconv.ParseUint(n, 10, 32)
 	if !ok || err != nil || err2 != nil {
 		return fmt.Errorf("page of known messages: key %q is not bucket|page", rest)
 	}
-	if p.last == nil {
-		p.last = map[int64]uint32{}
+	if pg.last == nil {
+		pg.last = map[int64]uint32{}
 	}
-	p.last[bucket] = max(p.last[bucket], uint32(number))
-	return t.recent.Load(time.UnixMilli(bucket), value)
+	pg.last[bucket] = max(pg.last[bucket], uint32(number))
+	return p.recent.Load(time.UnixMilli(bucket), value)
 }

@@ -6,17 +6,17 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// progress is where the processing of a body goes on that left in part. What was processed before it is committed: it is
-// in the same transactions.
+// progress is the place in a body after its parts that have left. All before it is committed in the same
+// transactions.
 type progress struct {
-	change, item int // items of the change that are done
-	// Of a change that is done in part: whose it is, and whether it was to leave as it is and must not.
+	change, item int // processed items of the change
+	// Of a change that was processed in part: its WABA, and whether it cannot leave verbatim as it would have to.
 	waba  string
 	unfit bool
-	odd   unprocessed // of the changes before
+	odd   unprocessed // parts of earlier changes that could not be processed
 }
 
-// progressRecord is a progress in `state`.
+// progressRecord is the form of a progress in `state`.
 type progressRecord struct {
 	Change  int      `json:"change,omitempty"`
 	Item    int      `json:"item,omitempty"`
@@ -24,11 +24,11 @@ type progressRecord struct {
 	Unfit   bool     `json:"unfit,omitempty"`
 	Reason  string   `json:"reason,omitempty"`
 	Detail  string   `json:"detail,omitempty"`
-	Changes [][2]int `json:"changes,omitempty"` // that could not be processed, and how many parts of each
+	Changes [][2]int `json:"changes,omitempty"` // unprocessed changes: index, and number of parts
 }
 
-// oddChangesKept are as many changes that could not be processed as a progress remembers: of more a letter does not tell
-// the places (partsBytesMax).
+// oddChangesKept bounds the changes in a progress that could not be processed. For more of them a letter does not
+// contain the places (partsBytesMax).
 const oddChangesKept = partsBytesMax/2 + 1
 
 func (p *progress) record() progressRecord {
@@ -47,54 +47,54 @@ func (r *progressRecord) progress() progress {
 	return p
 }
 
-// Part is Webhook for a record of the lane that carries history. Where the transaction has no room for the whole body
-// (Bound), the part that there is room for leaves; the rest is due with GoOn.
-func (t *Partition) Part(o *Origin, b *split.Body) (whole bool) {
+// Part is Webhook for a record of raw.bulk. If the turn (Bound) has no room for the whole body, a part of it leaves,
+// and GoOn continues. Part reports whether nothing is left.
+func (p *Partition) Part(o *Origin, b *split.Body) (whole bool) {
 	if o.Replay != nil || o.Requeue != nil {
-		t.Webhook(o, b)
+		p.Webhook(o, b)
 		return true
 	}
-	var p progress
-	if whole = t.process(o, b, &p, true); !whole {
+	var at progress
+	if whole = p.process(o, b, &at, true); !whole {
 		h := deferred.Head{Business: string(o.Key), Record: deferred.Record{Topic: o.Topic, Offset: o.Offset, ReceivedAt: o.ReceivedAt, Bytes: int64(len(o.Value))}}
-		waited := t.Waits(o.Key)
-		t.deferral.begun, t.deferral.changed = &begun{Head: h, at: p}, true
+		waited := p.Waits(o.Key)
+		p.deferral.begun, p.deferral.changed = &begun{Head: h, at: at}, true
 		if !waited {
-			t.setBehind(h.Business, true)
+			p.setBehind(h.Business, true)
 		}
 	}
 	return whole
 }
 
-// GoOn processes the record that was started, from where it is on: o and b are that record, read again. It tells whether
-// nothing is left.
-func (t *Partition) GoOn(o *Origin, b *split.Body) (whole bool) {
+// GoOn continues with the started record. o and b are that record, read again. It reports whether nothing is left.
+func (p *Partition) GoOn(o *Origin, b *split.Body) (whole bool) {
 	if o.Replay != nil || o.Requeue != nil {
-		t.Webhook(o, b)
-		t.Abandon()
+		p.Webhook(o, b)
+		p.Abandon()
 		return true
 	}
-	t.deferral.changed = true
-	if whole = t.process(o, b, &t.deferral.begun.at, true); whole {
-		t.Abandon()
+	p.deferral.changed = true
+	if whole = p.process(o, b, &p.deferral.begun.at, true); whole {
+		p.Abandon()
 	}
 	return whole
 }
 
-// pause tells whether to stop before the next item of a body. It looks at the limit of the turn every PartItems items.
-func (t *Partition) pause() bool {
-	if !t.inParts {
+// pause reports whether to stop before the next item of a body. It checks the limit of the turn every PartItems
+// items.
+func (p *Partition) pause() bool {
+	if !p.inParts {
 		return false
 	}
-	t.turn.items++
-	return t.turn.items%PartItems == 0 && t.turn.over(0)
+	p.turn.items++
+	return p.turn.items%PartItems == 0 && p.turn.over(0)
 }
 
-// stopped leaves the numbers in line whose chunks were offered: what may leave of them does so when the body is through.
-func (t *Partition) stopped() {
-	for _, o := range t.offers {
-		t.want(o.number)
-		t.holds = t.holds || o.number.history.Held() > o.held
+// stopped queues the numbers whose chunks were offered. Their chunks leave after the whole body was processed.
+func (p *Partition) stopped() {
+	for _, o := range p.offers {
+		p.enqueueHeld(o.number)
+		p.holds = p.holds || o.number.history.Held() > o.held
 	}
-	t.offers = t.offers[:0]
+	p.offers = p.offers[:0]
 }

@@ -11,13 +11,14 @@ import (
 	"github.com/coexstream/coexstream/processors/history"
 )
 
-// pendingBoundaries are the account events of late that part onboardings, by WABA. Live goes before history, so that an event
-// may be processed before anything of its number is, although chunks of it were received earlier: they wait in
-// raw.bulk. A number that becomes known is told of the events then; those from before its first chunk part nothing.
+// pendingBoundaries are the recent account events that separate onboardings, by WABA. Live records are processed
+// before history. So an event may be processed before any record of its number, although chunks in raw.bulk were
+// received earlier. A number that becomes known applies the events then. Those from before its first chunk separate
+// nothing.
 type pendingBoundaries struct {
 	of      map[string][]pendingBoundary // by ReceivedAt
 	changed map[string]bool
-	oldest  time.Time // when the next one goes; zero: there is none
+	oldest  time.Time // when the next one expires; zero: there is none
 }
 
 type pendingBoundary struct {
@@ -26,10 +27,10 @@ type pendingBoundary struct {
 }
 
 const (
-	// announcedKept is for how long an event is remembered, in the time of the lane that carries history.
-	announcedKept = 24 * time.Hour
-	// announcedMax bounds what is remembered of one WABA. Beyond it the oldest goes.
-	announcedMax = 64
+	// pendingBoundariesKept is how long an event is remembered, in the time of raw.bulk.
+	pendingBoundariesKept = 24 * time.Hour
+	// pendingBoundariesMax bounds the events of one WABA. If there are more, the oldest are removed.
+	pendingBoundariesMax = 64
 )
 
 func (a *pendingBoundaries) add(waba string, e pendingBoundary) {
@@ -39,21 +40,21 @@ func (a *pendingBoundaries) add(waba string, e pendingBoundary) {
 	all := a.of[waba]
 	i, _ := slices.BinarySearchFunc(all, e, func(x, y pendingBoundary) int { return x.ReceivedAt.Compare(y.ReceivedAt) })
 	all = slices.Insert(all, i, e)
-	if len(all) > announcedMax {
+	if len(all) > pendingBoundariesMax {
 		all = slices.Delete(all, 0, 1)
 	}
 	a.of[waba], a.changed[waba] = all, true
 	a.next(all)
 }
 
-// next notes when the first of a WABA's events goes.
+// next updates the time at which the first of a WABA's events expires.
 func (a *pendingBoundaries) next(all []pendingBoundary) {
-	if at := all[0].ReceivedAt.Add(announcedKept); a.oldest.IsZero() || at.Before(a.oldest) {
+	if at := all[0].ReceivedAt.Add(pendingBoundariesKept); a.oldest.IsZero() || at.Before(a.oldest) {
 		a.oldest = at
 	}
 }
 
-// applyTo tells a number that became known.
+// applyTo applies the events to a number that became known.
 func (a *pendingBoundaries) applyTo(n *number, now time.Time) {
 	for _, e := range a.of[n.id.WABAID] {
 		if account.Concerns([]byte(e.phone), n.id.DisplayPhoneNumber) {
@@ -62,7 +63,7 @@ func (a *pendingBoundaries) applyTo(n *number, now time.Time) {
 	}
 }
 
-// expire forgets what is old.
+// expire removes old events.
 func (a *pendingBoundaries) expire(now time.Time) {
 	if a.oldest.IsZero() || now.Before(a.oldest) {
 		return
@@ -70,7 +71,7 @@ func (a *pendingBoundaries) expire(now time.Time) {
 	a.oldest = time.Time{}
 	for waba, all := range a.of {
 		n := len(all)
-		all = slices.DeleteFunc(all, func(e pendingBoundary) bool { return !now.Before(e.ReceivedAt.Add(announcedKept)) })
+		all = slices.DeleteFunc(all, func(e pendingBoundary) bool { return !now.Before(e.ReceivedAt.Add(pendingBoundariesKept)) })
 		if len(all) < n {
 			a.changed[waba] = true
 		}
@@ -95,22 +96,22 @@ type pendingBoundaryState struct {
 	ReceivedMS int64  `json:"r"`
 }
 
-const announcedVersion = 1
+const pendingBoundariesVersion = 1
 
-// flush writes what changed to `state`.
-func (a *pendingBoundaries) flush(t *Partition) {
+// flush writes the changes to `state`.
+func (a *pendingBoundaries) flush(p *Partition) {
 	if len(a.changed) == 0 {
 		return
 	}
 	for waba := range a.changed {
 		delete(a.changed, waba)
-		key := t.arena.copy(stateAnnounced, url.QueryEscape(waba))
+		key := p.arena.copy(statePendingBoundaries, url.QueryEscape(waba))
 		all := a.of[waba]
 		if len(all) == 0 {
-			t.state(key, nil)
+			p.state(key, nil)
 			continue
 		}
-		rec := pendingBoundaryRecord{Version: announcedVersion}
+		rec := pendingBoundaryRecord{Version: pendingBoundariesVersion}
 		for _, e := range all {
 			s := pendingBoundaryState{Phone: e.phone, Opens: e.Opens, ReceivedMS: e.ReceivedAt.UnixMilli()}
 			if !e.Time.IsZero() {
@@ -123,11 +124,11 @@ func (a *pendingBoundaries) flush(t *Partition) {
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and numbers: %v", err))
 		}
-		t.state(key, value)
+		p.state(key, value)
 	}
 }
 
-// restore takes a record of flush.
+// restore restores a record of flush.
 func (a *pendingBoundaries) restore(rest string, value []byte) error {
 	waba, err := url.QueryUnescape(rest)
 	if err != nil {

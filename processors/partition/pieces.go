@@ -9,21 +9,21 @@ import (
 	"github.com/coexstream/coexstream/processors/split"
 )
 
-// PiecesMin is how many chunks of a body wait before they are made pieces of their own: it costs less to cut the body again
-// for as few.
+// PiecesMin is the number of waiting chunks of a body from which they become pieces. For fewer of them it is cheaper
+// to parse the body again.
 const PiecesMin = 8
 
-// Pieces copies the chunks of a body that wait, so that each can be released without the rest of its body, in the order in
-// which they will leave. It is for what Webhook or Release has just processed, before other bytes take its place; nil where few
-// wait, or the body has to be there as a whole.
-func (t *Partition) Pieces(o *Origin, b *split.Body) []*split.Piece {
+// Pieces copies the waiting chunks of a body, in the order in which they will leave. Each can then be released
+// without the rest of its body. o and b are the record that Webhook or Release has just processed, before its bytes
+// are reused. It returns nil if few chunks wait, or if the whole body is needed.
+func (p *Partition) Pieces(o *Origin, b *split.Body) []*split.Piece {
 	if o.Requeue != nil || !b.ManyChunks(PiecesMin) {
 		return nil
 	}
-	if s := t.replayStateOf(o); s != nil {
+	if s := p.replayStateOf(o); s != nil {
 		return s.Pieces(o, b)
 	}
-	t.people.Begin()
+	p.people.Begin()
 	var all []*split.Piece
 	for i := range b.Changes[:min(len(b.Changes), math.MaxUint16+1)] {
 		c := &b.Changes[i]
@@ -32,11 +32,11 @@ func (t *Partition) Pieces(o *Origin, b *split.Body) []*split.Piece {
 		}
 		waba := c.WABA
 		if len(waba) == 0 {
-			waba = t.wabaOf(o, c)
+			waba = p.wabaOf(o, c)
 		}
-		t.scratch = append(append(append(t.scratch[:0], waba...), '/'), c.PhoneNumberID...)
-		if n, ok := t.numbers[str(t.scratch)]; ok {
-			all = t.piecesOf(all, n, o, b, i)
+		p.scratch = append(append(append(p.scratch[:0], waba...), '/'), c.PhoneNumberID...)
+		if n, ok := p.numbers[str(p.scratch)]; ok {
+			all = p.piecesOf(all, n, o, b, i)
 		}
 	}
 	if len(all) < PiecesMin {
@@ -48,7 +48,7 @@ func (t *Partition) Pieces(o *Origin, b *split.Body) []*split.Piece {
 	return all
 }
 
-func (t *Partition) piecesOf(all []*split.Piece, n *number, o *Origin, b *split.Body, change int) []*split.Piece {
+func (p *Partition) piecesOf(all []*split.Piece, n *number, o *Origin, b *split.Body, change int) []*split.Piece {
 	c := &b.Changes[change]
 	var of *split.PieceChange
 	for k := range c.History[:min(len(c.History), math.MaxUint16+1)] {
@@ -61,7 +61,7 @@ func (t *Partition) piecesOf(all []*split.Piece, n *number, o *Origin, b *split.
 			of = b.PieceChange(change)
 			defer of.Done()
 		}
-		all = append(all, of.Piece(k, t.people.About(c, el)))
+		all = append(all, of.Piece(k, p.people.About(c, el)))
 	}
 	return all
 }

@@ -32,7 +32,7 @@ func plainChunk(order int) string {
 func TestChunksOfBodiesThatLeaveInTurnAreCutOnce(t *testing.T) {
 	const bodies, chunks = 3, 500
 	p := newPartition(t)
-	p.pieces = map[partition.Want]*split.Piece{}
+	p.pieces = map[partition.ChunkRef]*split.Piece{}
 	in := 0
 	for _, body := range interleaved(bodies, chunks, plainChunk) {
 		in += len(body)
@@ -55,7 +55,7 @@ func TestChunksOfBodiesThatLeaveInTurnAreCutOnce(t *testing.T) {
 	for _, body := range all[:bodies] {
 		p.webhook(body)
 	}
-	p.pieces = map[partition.Want]*split.Piece{}
+	p.pieces = map[partition.ChunkRef]*split.Piece{}
 	p.restart()
 	p.webhook(all[bodies])
 	if got := wamids(events[schemas.Message](p, schemas.TopicHistory)); !reflect.DeepEqual(got, want) {
@@ -82,7 +82,7 @@ func TestAChunkLeavesAsAPieceAsItDoesFromItsBody(t *testing.T) {
 		bodies := oddBodies(r)
 		restartAt := r.IntN(len(bodies) + 1)
 		limit := 16<<10 + r.IntN(1<<12)
-		for i, pieces := range []map[partition.Want]*split.Piece{nil, {}} {
+		for i, pieces := range []map[partition.ChunkRef]*split.Piece{nil, {}} {
 			p := newPartition(t)
 			p.cfg.EventBytesMax = limit
 			p.pieces = pieces

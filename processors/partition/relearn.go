@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// pastEvent is what an event of the topic history tells of the message that left.
+// pastEvent has the fields of an event of the topic history that identify its message.
 type pastEvent struct {
 	WABAID        string               `json:"waba_id"`
 	PhoneNumberID string               `json:"phone_number_id"`
@@ -18,22 +18,22 @@ type pastEvent struct {
 	Original      json.RawMessage      `json:"original"`
 }
 
-// Relearn takes an event of this partition's history, where the restored state is incomplete: its message is known again, and
-// does not leave once more. It comes after Restored, for all events that there are, and Relearned ends it.
-func (t *Partition) Relearn(value []byte) error {
+// Relearn processes an event of this partition's history topic if the restored state is incomplete. Later deliveries
+// of its message are then duplicates. Call it after Restored for all events, and Relearned at the end.
+func (p *Partition) Relearn(value []byte) error {
 	var e pastEvent
 	if err := json.Unmarshal(value, &e); err != nil {
 		return fmt.Errorf("event of the history: %w", err)
 	}
-	n, ok := t.numbers[e.WABAID+"/"+e.PhoneNumberID]
+	n, ok := p.numbers[e.WABAID+"/"+e.PhoneNumberID]
 	if !ok {
 		return nil
 	}
 	var id schemas.Hash
 	if e.WAMID != "" {
-		id, t.scratch = schemas.MessageKey(t.scratch, bytesOf(e.PhoneNumberID), bytesOf(e.WAMID))
+		id, p.scratch = schemas.MessageKey(p.scratch, bytesOf(e.PhoneNumberID), bytesOf(e.WAMID))
 	} else {
-		id, t.scratch = schemas.HashParts(t.scratch, bytesOf(e.PhoneNumberID), nil, schemas.AppendCompact(nil, e.Original))
+		id, p.scratch = schemas.HashParts(p.scratch, bytesOf(e.PhoneNumberID), nil, schemas.AppendCompact(nil, e.Original))
 	}
 	n.history.Relearn(e.Sync.Window, id, e.Rank)
 	if e.Rank == schemas.RankEdit {
@@ -49,10 +49,10 @@ func (t *Partition) Relearn(value []byte) error {
 	return nil
 }
 
-// Relearned ends what Relearn began.
-func (t *Partition) Relearned() {
-	t.recency.each(func(n *number) {
+// Relearned ends the work of Relearn.
+func (p *Partition) Relearned() {
+	p.recency.each(func(n *number) {
 		n.history.Relearned()
-		t.touch(n)
+		p.touch(n)
 	})
 }

@@ -10,30 +10,30 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Replay tells that a record was written by a replay.
+// Replay is set for a record that a replay wrote.
 type Replay struct {
 	ID    []byte
-	Extra bool      // the record stands in another partition, too, where what belongs to no business is handled
+	Extra bool      // a copy of a record of another partition, for the parts that concern a business of this one
 	End   bool      // the marker after the replay's last record in this partition
 	Own   bool      // it is processed with a state of its own
-	Seen  time.Time // by the owner's clock: when the record was read
+	Seen  time.Time // when the record was read, by the owner's clock
 }
 
-// replay is what a partition knows of a replay that has begun and has not ended.
+// replay is a replay that has begun and has not ended.
 type replay struct {
 	id string
-	// lanes is the highest offset that was processed of each topic and partition that the replay reads, in
-	// the order of their logs: what comes again, because a killed replay repeats its last records, is left out.
+	// lanes has the highest processed offset of each topic and partition that the replay reads, in the order of their
+	// logs. A replay that was killed repeats its last records; these are skipped.
 	lanes   map[string]int64
 	seen    time.Time
 	own     *replayState // nil: the replay has the partition's state
-	ending  bool         // the marker was read; own still holds something
+	ending  bool         // the marker was read, but own still holds something
 	changed bool
 }
 
 type replays struct {
 	open []*replay // in the order in which they began
-	gone []string  // ended since the last flush
+	gone []string  // those that ended since the last flush
 }
 
 type replayRecord struct {
@@ -55,43 +55,43 @@ func (r *replays) find(id string) *replay {
 	return nil
 }
 
-// Replayed takes notice of a replayed record and tells whether it is to be processed: not a marker, and not
-// what was processed before.
-func (t *Partition) Replayed(o *Origin) bool {
+// Replayed notes a replayed record, and reports whether to process it. Markers and repeated records are not
+// processed.
+func (p *Partition) Replayed(o *Origin) bool {
 	id := str(o.Replay.ID)
-	r := t.replays.find(id)
+	r := p.replays.find(id)
 	if o.Replay.End {
 		if r != nil {
-			t.endReplay(r)
+			p.endReplay(r)
 		}
 		return false
 	}
 	if r == nil && o.Topic == schemas.TopicRerouted && !o.Replay.Own {
-		return true // the replay may have ended here; what another partition passes on does not open it again
+		return true // the replay may have ended here; a record that another partition passes on does not begin it again
 	}
 	if r == nil {
-		r = t.openReplay(string(o.Replay.ID))
+		r = p.openReplay(string(o.Replay.ID))
 		if o.Replay.Own {
-			r.own = t.newReplayState(r.id)
+			r.own = p.newReplayState(r.id)
 		}
 	}
 	r.seen, r.changed = o.Replay.Seen, true
 	if o.Moved {
-		return true // the record had its turn where its number's id is; once more changes nothing
+		return true // the record was processed in the partition of its number's id; a repetition changes nothing
 	}
 	lane, offset, ok := laneOf(o.Label)
 	if !ok {
-		return true // not written by ours; the ids of its events are all there is against a repetition
+		return true // not written by coexstream: only the ids of its events detect a repetition
 	}
 	if last, seen := r.lanes[lane]; seen && offset <= last {
-		t.counts.Duplicates[KindReplayed]++
+		p.counts.Duplicates[KindReplayed]++
 		return false
 	}
 	r.lanes[lane] = offset
 	return true
 }
 
-// laneOf cuts topic/partition/offset into topic/partition and offset.
+// laneOf splits topic/partition/offset into topic/partition and offset.
 func laneOf(label []byte) (lane string, offset int64, ok bool) {
 	i := strings.LastIndexByte(str(label), '/')
 	if i < 0 {
@@ -101,63 +101,63 @@ func laneOf(label []byte) (lane string, offset int64, ok bool) {
 	return string(label[:i]), offset, err == nil
 }
 
-// Replaying tells whether a replay into this partition goes on: what it has not written yet is not silence, and
-// the time of this partition is that of the records that it writes. now is by the owner's clock; a replay that
-// was silent for longer than Config.ReplayTimeout goes on no more.
-func (t *Partition) Replaying(now time.Time) bool {
-	for _, r := range t.replays.open {
-		if r.own == nil && now.Sub(r.seen) < t.cfg.ReplayTimeout {
+// Replaying reports whether a replay into this partition is active. Then silence does not mean that nothing follows,
+// and the partition's time is that of the replayed records. now is by the owner's clock. A replay that was silent
+// for longer than Config.ReplayTimeout is not active.
+func (p *Partition) Replaying(now time.Time) bool {
+	for _, r := range p.replays.open {
+		if r.own == nil && now.Sub(r.seen) < p.cfg.ReplayTimeout {
 			return true
 		}
 	}
 	return false
 }
 
-// Replays is how many replays go on in this partition.
-func (t *Partition) Replays() int { return len(t.replays.open) }
+// Replays returns the number of open replays in this partition.
+func (p *Partition) Replays() int { return len(p.replays.open) }
 
 // GiveUp ends the replays that were silent for too long, by the owner's clock.
-func (t *Partition) GiveUp(now time.Time) {
-	for i := len(t.replays.open) - 1; i >= 0; i-- {
-		if r := t.replays.open[i]; !r.ending && now.Sub(r.seen) >= t.cfg.ReplayTimeout {
-			t.endReplay(r)
+func (p *Partition) GiveUp(now time.Time) {
+	for i := len(p.replays.open) - 1; i >= 0; i-- {
+		if r := p.replays.open[i]; !r.ending && now.Sub(r.seen) >= p.cfg.ReplayTimeout {
+			p.endReplay(r)
 		}
 	}
 }
 
-// openReplay makes a replay known.
-func (t *Partition) openReplay(id string) *replay {
+// openReplay adds a replay.
+func (p *Partition) openReplay(id string) *replay {
 	r := &replay{id: id, lanes: map[string]int64{}}
-	t.replays.open = append(t.replays.open, r)
+	p.replays.open = append(p.replays.open, r)
 	return r
 }
 
-// endReplay ends a replay. One with a state of its own goes when all that it holds has left.
-func (t *Partition) endReplay(r *replay) {
+// endReplay ends a replay. One with a state of its own is removed when all that it holds has left.
+func (p *Partition) endReplay(r *replay) {
 	if r.own == nil {
-		t.forgetReplay(r)
+		p.forgetReplay(r)
 		return
 	}
 	r.ending, r.changed = true, true
 	r.own.finish(r.seen)
 }
 
-func (t *Partition) forgetReplay(r *replay) {
-	for i, known := range t.replays.open {
+func (p *Partition) forgetReplay(r *replay) {
+	for i, known := range p.replays.open {
 		if known == r {
-			t.replays.open = append(t.replays.open[:i], t.replays.open[i+1:]...)
-			t.replays.gone = append(t.replays.gone, r.id)
+			p.replays.open = append(p.replays.open[:i], p.replays.open[i+1:]...)
+			p.replays.gone = append(p.replays.gone, r.id)
 			return
 		}
 	}
 }
 
-func (t *Partition) flushReplays() {
-	for _, id := range t.replays.gone {
-		t.state(t.arena.copy(stateReplay, id), nil)
+func (p *Partition) flushReplays() {
+	for _, id := range p.replays.gone {
+		p.state(p.arena.copy(stateReplay, id), nil)
 	}
-	t.replays.gone = t.replays.gone[:0]
-	for _, r := range t.replays.open {
+	p.replays.gone = p.replays.gone[:0]
+	for _, r := range p.replays.open {
 		if !r.changed {
 			continue
 		}
@@ -166,11 +166,11 @@ func (t *Partition) flushReplays() {
 		if err != nil {
 			panic(fmt.Sprintf("marshal of numbers: %v", err))
 		}
-		t.state(t.arena.copy(stateReplay, r.id), value)
+		p.state(p.arena.copy(stateReplay, r.id), value)
 	}
 }
 
-func (t *Partition) restoreReplay(id string, value []byte) error {
+func (p *Partition) restoreReplay(id string, value []byte) error {
 	var rec replayRecord
 	if err := json.Unmarshal(value, &rec); err != nil {
 		return fmt.Errorf("replay %s: %w", id, err)
@@ -178,12 +178,12 @@ func (t *Partition) restoreReplay(id string, value []byte) error {
 	if rec.Lanes == nil {
 		rec.Lanes = map[string]int64{}
 	}
-	r := t.replays.find(id)
+	r := p.replays.find(id)
 	if r == nil {
-		r = t.openReplay(id)
+		r = p.openReplay(id)
 	}
 	if rec.Own && r.own == nil {
-		r.own = t.newReplayState(id)
+		r.own = p.newReplayState(id)
 	}
 	r.lanes, r.seen, r.ending = rec.Lanes, time.UnixMilli(rec.SeenMS), rec.Ending
 	return nil

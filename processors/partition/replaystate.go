@@ -8,35 +8,35 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// replayState is the state that a replay into the topics from which it was read has for itself: windows, known
-// messages and waiting follow-ups of another time than the live ones. It begins empty and is given up at the
-// replay's end. It is a partition of its own, whose outer one lends it what is one for both: the table of contacts,
-// where the newest wins whoever tells it, and the numbers of the windows.
+// replayState is the separate state of a replay into the topics that it was read from: its own windows, seen
+// messages and waiting follow-ups. It begins empty and is discarded at the end of the replay. It is a partition of
+// its own within the outer one. The two share the table of contacts, where the newest change wins in any order, and
+// the numbers of the windows.
 //
-// What it emits leaves as it is, but for syncs, whose newest record is the live one, and its state, which stands
-// under keys of its own.
+// Its events leave unchanged, but no syncs, because their newest record is the live one. Its state is written under
+// separate keys.
 type replayState struct {
 	*Partition
-	keys   map[string]bool // of its records on `state`
-	ending bool            // its replay has ended: what it holds leaves, then it goes
+	keys   map[string]bool // keys of its records on `state`
+	ending bool            // its replay has ended; it is discarded when all that it holds has left
 }
 
 const stateReplayState = "p|" // p|id|key of the replay state's state
 
 // newReplayState makes an empty replay state. The configuration has been validated.
-func (t *Partition) newReplayState(id string) *replayState {
-	inner, err := New(t.cfg)
+func (p *Partition) newReplayState(id string) *replayState {
+	inner, err := New(p.cfg)
 	if err != nil {
 		panic("partition: a replay state of a configuration that was valid: " + err.Error())
 	}
 	s := &replayState{Partition: inner, keys: map[string]bool{}}
-	inner.outer, inner.contacts, inner.Workspace, inner.turn = t, t.contacts, t.Workspace, turnUse{Turn: t.turn.Turn}
-	inner.out = func(r Record) { t.replayStateRecord(s, id, r) }
+	inner.outer, inner.contacts, inner.Workspace, inner.turn = p, p.contacts, p.Workspace, turnUse{Turn: p.turn.Turn}
+	inner.out = func(r Record) { p.replayStateRecord(s, id, r) }
 	return s
 }
 
-// replayStateRecord passes a record of a replay state on.
-func (t *Partition) replayStateRecord(s *replayState, id string, r Record) {
+// replayStateRecord passes on a record that a replay state emitted.
+func (p *Partition) replayStateRecord(s *replayState, id string, r Record) {
 	switch r.Topic {
 	case schemas.TopicSyncs:
 		s.counts.Events[schemas.TopicSyncs]--
@@ -47,41 +47,42 @@ func (t *Partition) replayStateRecord(s *replayState, id string, r Record) {
 		} else {
 			s.keys[string(r.Key)] = true
 		}
-		r.Key = t.arena.copy(stateReplayState, id, "|", str(r.Key))
+		r.Key = p.arena.copy(stateReplayState, id, "|", str(r.Key))
 	}
-	t.out(r)
+	p.out(r)
 }
 
 // replayStateOf returns the replay state in which a record is processed; nil: the partition itself.
-func (t *Partition) replayStateOf(o *Origin) *replayState {
-	if t.outer != nil || o.Replay == nil || !o.Replay.Own {
+func (p *Partition) replayStateOf(o *Origin) *replayState {
+	if p.outer != nil || o.Replay == nil || !o.Replay.Own {
 		return nil
 	}
-	if r := t.replays.find(str(o.Replay.ID)); r != nil {
+	if r := p.replays.find(str(o.Replay.ID)); r != nil {
 		return r.own
 	}
 	return nil
 }
 
 // eachReplayState calls do for each replay state.
-func (t *Partition) eachReplayState(do func(*replayState)) {
-	for _, r := range t.replays.open {
+func (p *Partition) eachReplayState(do func(*replayState)) {
+	for _, r := range p.replays.open {
 		if r.own != nil {
 			do(r.own)
 		}
 	}
 }
 
-// PassFor is Pass for a record of raw.bulk: of a replay with a state of its own, it is that state's time.
-func (t *Partition) PassFor(o *Origin, at time.Time) {
+// PassFor is Pass for a record of raw.bulk. For a replay with a state of its own, only the time of that state
+// passes.
+func (p *Partition) PassFor(o *Origin, at time.Time) {
 	if o.Replay == nil || !o.Replay.Own {
-		t.Pass(at)
-	} else if s := t.replayStateOf(o); s != nil && !s.ending {
+		p.Pass(at)
+	} else if s := p.replayStateOf(o); s != nil && !s.ending {
 		s.Pass(at)
 	}
 }
 
-// finish lets everything leave that a replay state holds, as if its time went on for ever.
+// finish lets all chunks and follow-ups of a replay state leave, as if its time continued without an end.
 func (s *replayState) finish(last time.Time) {
 	s.ending = true
 	s.ticked = last.AddDate(100, 0, 0)
@@ -95,70 +96,71 @@ func (s *replayState) finish(last time.Time) {
 	}
 }
 
-// beginReplayStates lends the replay states what a transaction's work needs.
-func (t *Partition) beginReplayStates() {
-	t.eachReplayState(func(s *replayState) {
-		s.Workspace = t.Workspace
+// beginReplayStates gives the replay states the workspace of the transaction.
+func (p *Partition) beginReplayStates() {
+	p.eachReplayState(func(s *replayState) {
+		s.Workspace = p.Workspace
 		s.counts.reset()
 	})
 }
 
-// flushReplayStates ends the transaction's work of the replay states, and gives up those that are done.
-func (t *Partition) flushReplayStates() {
-	for i := len(t.replays.open) - 1; i >= 0; i-- {
-		r := t.replays.open[i]
+// flushReplayStates flushes the replay states, and discards those that have ended.
+func (p *Partition) flushReplayStates() {
+	for i := len(p.replays.open) - 1; i >= 0; i-- {
+		r := p.replays.open[i]
 		if r.own == nil {
 			continue
 		}
-		_, wanted := r.own.Wanted()
-		if r.own.ending && !wanted {
+		_, holds := r.own.NextHeld()
+		if r.own.ending && !holds {
 			for key := range r.own.keys {
-				t.state(t.arena.copy(stateReplayState, r.id, "|", key), nil)
+				p.state(p.arena.copy(stateReplayState, r.id, "|", key), nil)
 			}
-			t.forgetReplay(r)
+			p.forgetReplay(r)
 		} else {
 			r.own.Flush()
 		}
-		t.counts.add(&r.own.counts)
+		p.counts.add(&r.own.counts)
 	}
 }
 
-// restoreReplayState takes a record of a replay state's state.
-func (t *Partition) restoreReplayState(rest string, value []byte) error {
+// restoreReplayState restores a record of a replay state.
+func (p *Partition) restoreReplayState(rest string, value []byte) error {
 	id, key, _ := strings.Cut(rest, "|")
-	r := t.replays.find(id)
+	r := p.replays.find(id)
 	if r == nil {
-		r = t.openReplay(id)
+		r = p.openReplay(id)
 	}
 	if r.own == nil {
-		r.own = t.newReplayState(id)
+		r.own = p.newReplayState(id)
 	}
 	r.own.keys[key] = true
 	return r.own.RestoreState(key, value)
 }
 
-// numbersOfWindows lets a replay state count the windows of a number as the live state does, where that remembers them.
-func (t *Partition) numbersOfWindows(n *number) {
-	if t.outer == nil {
+// numbersOfWindows numbers the windows of a replay state like those of the live state, as far as that remembers
+// them.
+func (p *Partition) numbersOfWindows(n *number) {
+	if p.outer == nil {
 		return
 	}
 	key := n.id.WABAID + "/" + n.id.PhoneNumberID
 	n.history.NumberWindows(func(at time.Time) int32 {
-		if live, ok := t.outer.numbers[key]; ok {
+		if live, ok := p.outer.numbers[key]; ok {
 			return live.history.WindowAt(at)
 		}
 		return 0
 	})
 }
 
-// findPlaceholder is the placeholder of a message: for a replay state also one that the live state knows, of a chunk
-// that is not replayed.
-func (t *Partition) findPlaceholder(n *number, key schemas.Hash) (media.Placeholder, bool) {
-	p, ok := n.media.Find(key)
-	if !ok && t.outer != nil {
-		if live, known := t.outer.numbers[n.id.WABAID+"/"+n.id.PhoneNumberID]; known {
+// findPlaceholder finds the placeholder of a message. A replay state also finds those of the live state, because
+// their chunk may not be replayed.
+func (p *Partition) findPlaceholder(n *number, key schemas.Hash) (media.Placeholder, bool) {
+	found, ok := n.media.Find(key)
+	if !ok && p.outer != nil {
+		if live, known := p.outer.numbers[n.id.WABAID+"/"+n.id.PhoneNumberID]; known {
 			return live.media.Find(key)
 		}
 	}
-	return p, ok
+	return found, ok
 }

@@ -9,27 +9,27 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Requeue tells that a record is a dead letter that is tried again.
+// Requeue is set for a dead letter that is processed again.
 type Requeue struct {
-	Letter []byte // which one
-	// Event is the ce_id of the event that could not leave then; empty: none of the record did. The others
-	// left, which is not known any more when their time of de-duplication is over: they are left out.
+	Letter []byte // the id of the letter
+	// Event is the ce_id of the only event that could not leave; empty: the record had no events. Its other events
+	// have left and are skipped, also if the deduplication window is over.
 	Event string
-	// Changes are the changes of the body that could not be processed; empty: those that Places name. A hyphen behind the
-	// last one stands for all that follow it.
+	// Changes are the changes of the body that could not be processed; empty: those in Places. A hyphen after the
+	// last one includes all that follow.
 	Changes string
-	// Places are the parts of them that could not; empty: all.
+	// Places are their parts that could not be processed; empty: all.
 	Places string
 }
 
-// Requeued tells whether a requeued record is to be processed: a letter can reach the log twice when its
-// requeue was interrupted.
-func (t *Partition) Requeued(o *Origin) bool {
+// Requeued reports whether to process a requeued record. A letter can be in the log twice if its requeue was
+// interrupted.
+func (p *Partition) Requeued(o *Origin) bool {
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.HeaderRequeue), o.Requeue.Letter)
-	t.passed(o.ReceivedAt)
-	if !t.raise(t.now, id, schemas.RankConcrete) {
-		t.counts.Duplicates[KindRequeued]++
+	id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.HeaderRequeue), o.Requeue.Letter)
+	p.passed(o.ReceivedAt)
+	if !p.raise(p.now, id, schemas.RankConcrete) {
+		p.counts.Duplicates[KindRequeued]++
 		return false
 	}
 	return true
@@ -42,7 +42,7 @@ func (r *Requeue) event() string {
 	return r.Event
 }
 
-// change tells whether a change of the body is to be processed: by its number in the body, else by the paths of the parts.
+// change reports whether to process a change of the body: by its number in the body, or by the paths of the parts.
 func (r *Requeue) change(i int, c *split.Change) bool {
 	if r.Changes != "" {
 		for one := range strings.SplitSeq(r.Changes, ",") {
@@ -56,16 +56,16 @@ func (r *Requeue) change(i int, c *split.Change) bool {
 	return r.Places == "" || c.Chosen(r.Places)
 }
 
-// first tells whether an event is to leave: it did not at its rank or a higher one, or it is the one for which
-// its record was requeued.
-func (t *Partition) first(o *Origin, at time.Time, id, key schemas.Hash, rank schemas.Rank) bool {
+// first reports whether an event leaves. Either none of its rank or a higher one has left, or its record was
+// requeued for it.
+func (p *Partition) first(o *Origin, at time.Time, id, key schemas.Hash, rank schemas.Rank) bool {
 	if only := o.Requeue.event(); only != "" {
 		return id.Hex() == only
 	}
-	return t.raise(at, key, rank)
+	return p.raise(at, key, rank)
 }
 
-// choose leaves of a body what is to be processed of its changes.
+// choose removes the parts of a body that are not to be processed.
 func (r *Requeue) choose(b *split.Body) {
 	if r != nil && r.Places != "" {
 		b.Only(r.Places)

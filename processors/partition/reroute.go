@@ -10,41 +10,41 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// reroute passes a change on to the partition of its business, in an envelope of its own. A native body is one
-// change, and has no words for it but its own: it goes on as it is. A wrapped value stays one, so that what leaves of it is the same. The headers of the raw record go with it, and the
-// place where it came from.
-func (t *Partition) reroute(o *Origin, e split.Envelope, c *split.Change, partition int32) {
+// reroute passes a change on to the partition of its business, in an envelope of its own. A native body has one
+// change, which Meta's envelope cannot express, so it is passed on unchanged. A wrapped value stays wrapped, so its
+// events are the same. The headers of the raw record and its place are passed on too.
+func (p *Partition) reroute(o *Origin, e split.Envelope, c *split.Change, partition int32) {
 	value := c.Raw
 	switch e {
 	case split.EnvelopeNative:
 	case split.EnvelopeWrapped:
-		value = t.arena.done(c.AppendWrapped(t.arena.room(len(c.Value) + len(c.Beside) + len(c.Field) + 64)))
+		value = p.arena.done(c.AppendWrapped(p.arena.room(len(c.Value) + len(c.Beside) + len(c.Field) + 64)))
 	default:
-		value = t.enveloped(c)
+		value = p.enveloped(c)
 	}
 	hs := make([]Header, 0, len(o.Headers)+1)
 	for _, h := range o.Headers {
 		switch h.Key {
 		case schemas.HeaderContentEncoding, schemas.HeaderOrigin:
-			continue // the value is decoded, and the place is told below
+			continue // the value is decoded, and the place is added below
 		case schemas.HeaderReplayRole, schemas.HeaderWABA:
-			continue // it is the only copy of the change, and names its business
+			continue // the record is the only copy of the change, and names its business
 		case schemas.HeaderRequeue, schemas.HeaderDLQChanges, schemas.HeaderDLQPlaces:
-			continue // the change has been chosen; it is as good as any other from here on
+			continue // the change was chosen already; from here on it is like any other
 		}
 		hs = append(hs, h)
 	}
 	if (e == split.EnvelopeNative || e == split.EnvelopeWrapped) && len(c.WABA) > 0 {
-		hs = append(hs, Header{schemas.HeaderWABA, t.arena.copy(str(c.WABA))}) // the body need not name it
+		hs = append(hs, Header{schemas.HeaderWABA, p.arena.copy(str(c.WABA))}) // the body may not name it
 	}
-	hs = append(hs, Header{schemas.HeaderOrigin, t.place(o, c.Entry, c.Index)})
-	t.out(Record{Topic: schemas.TopicRerouted, Partition: partition, Key: t.arena.copy(str(businessOf(c))), Value: value, Headers: hs})
-	t.counts.Events[schemas.TopicRerouted]++
+	hs = append(hs, Header{schemas.HeaderOrigin, p.place(o, c.Entry, c.Index)})
+	p.out(Record{Topic: schemas.TopicRerouted, Partition: partition, Key: p.arena.copy(str(businessOf(c))), Value: value, Headers: hs})
+	p.counts.Events[schemas.TopicRerouted]++
 }
 
-// enveloped puts a change into an envelope of Meta's.
-func (t *Partition) enveloped(c *split.Change) []byte {
-	value := t.arena.room(len(c.Value) + len(c.Raw) + len(c.EntryID) + 128)
+// enveloped returns a change in an envelope of Meta's.
+func (p *Partition) enveloped(c *split.Change) []byte {
+	value := p.arena.room(len(c.Value) + len(c.Raw) + len(c.EntryID) + 128)
 	value = append(value, `{"object":"whatsapp_business_account","entry":[{`...)
 	if len(c.EntryID) > 0 {
 		value = append(value, `"id":`...)
@@ -66,50 +66,50 @@ func (t *Partition) enveloped(c *split.Change) []byte {
 		value = append(value, c.Value...)
 		value = append(value, '}')
 	}
-	return t.arena.done(append(value, `]}]}`...))
+	return p.arena.done(append(value, `]}]}`...))
 }
 
 func quote(dst, s []byte) []byte {
 	q, err := jsontext.AppendQuote(dst, s)
-	if err != nil { // invalid UTF-8, which nothing is quoted from that is not refused
+	if err != nil { // invalid UTF-8; a text that is quoted here was checked before
 		return append(dst, `""`...)
 	}
 	return q
 }
 
-// other passes a change on that the pipeline does not know, unless its bytes are unfit to leave as they are.
-func (t *Partition) other(o *Origin, c *split.Change) {
+// other emits an unknown change on `other`, unless it cannot leave verbatim.
+func (p *Partition) other(o *Origin, c *split.Change) {
 	if c.Loose {
-		t.unfit = true
+		p.unfit = true
 		return
 	}
 	raw := c.Raw
 	if raw == nil {
 		raw = c.Value
 	}
-	t.otherPart(o, c, raw)
+	p.otherPart(o, c, raw)
 }
 
-// otherPart passes on what of a change has no other topic: an object of it, at a place in it.
-func (t *Partition) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
+// otherPart emits a part of a change that has no other topic: an object with its place.
+func (p *Partition) otherPart(o *Origin, c *split.Change, raw []byte, path ...int) {
 	var id schemas.Hash
-	id, t.scratch = schemas.HashParts(t.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, t.content(c, raw))
-	if !t.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
-		t.counts.Duplicates[KindOther]++
+	id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeOther), c.WABA, c.Field, p.content(c, raw))
+	if !p.first(o, o.ReceivedAt, id, id, schemas.RankConcrete) {
+		p.counts.Duplicates[KindOther]++
 		return
 	}
-	e := event{topic: schemas.TopicOther, ceType: schemas.TypeOther, id: id, source: t.source(c),
-		time: unix(c.EntryTime), origin: t.place(o, append([]int{c.Entry, c.Index}, path...)...), trace: o}
+	e := event{topic: schemas.TopicOther, ceType: schemas.TypeOther, id: id, source: p.source(c),
+		time: unix(c.EntryTime), origin: p.place(o, append([]int{c.Entry, c.Index}, path...)...), trace: o}
 	v := schemas.Other{WABAID: string(c.WABA), PhoneNumberID: string(c.PhoneNumberID), Field: string(c.Field), Original: json.RawMessage(raw)}
-	value := t.value(&v, len(raw))
-	if most := t.cfg.OtherBytesMax; most > 0 && len(value) > most {
-		t.eventTooLong(o, e.id, "an event of this record is longer than the topic other takes")
+	value := p.value(&v, len(raw))
+	if most := p.cfg.OtherBytesMax; most > 0 && len(value) > most {
+		p.eventTooLong(o, e.id, "an event of this record is longer than the topic other takes")
 		return
 	}
-	t.emit(&e, t.arena.copy(str(businessOf(c))), value)
+	p.emit(&e, p.arena.copy(str(businessOf(c))), value)
 }
 
-// source is ce_source where no number is known.
-func (t *Partition) source(c *split.Change) []byte {
-	return t.arena.copy("/whatsapp/", numberKey(string(c.WABA), string(c.PhoneNumberID)))
+// source returns ce_source for a change without a known number.
+func (p *Partition) source(c *split.Change) []byte {
+	return p.arena.copy("/whatsapp/", numberKey(string(c.WABA), string(c.PhoneNumberID)))
 }

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// schedule orders numbers by the next time at which something is due for one of them, so that time can pass
-// with every record and cost nothing where nothing is due.
+// schedule orders numbers by the next time at which something is due for them. So time can pass with every record,
+// at no cost if nothing is due.
 type schedule struct {
 	heap  []*number
-	stale []*number // what is due for them may have changed
+	stale []*number // their due time may have changed
 }
 
-// touched notes that what is due for a number may have changed.
+// touched notes that the due time of a number may have changed.
 func (s *schedule) touched(n *number) {
 	if !n.stale {
 		n.stale = true
@@ -20,7 +20,7 @@ func (s *schedule) touched(n *number) {
 	}
 }
 
-// refresh puts the numbers that were touched to their places.
+// refresh updates the places of the touched numbers.
 func (s *schedule) refresh() {
 	for _, n := range s.stale {
 		n.stale = false
@@ -29,11 +29,11 @@ func (s *schedule) refresh() {
 	s.stale = s.stale[:0]
 }
 
-// put puts a number to its place. One that waits for a chunk to be read again has none: what is due for it
-// comes after that chunk. So has one whose business has records that wait.
+// put updates the place of a number. A number has no place while it waits for a held chunk, because what is due for
+// it comes after that chunk. The same holds while records of its business are deferred.
 func (s *schedule) put(n *number) {
 	due := n.deadline()
-	if n.wanting || n.behind {
+	if n.inHeldQueue || n.behind {
 		due = time.Time{}
 	}
 	switch {
@@ -49,7 +49,7 @@ func (s *schedule) put(n *number) {
 	}
 }
 
-// next is a number for which something is due until a time.
+// next returns a number with something due until the given time.
 func (s *schedule) next(until time.Time) (*number, bool) {
 	if len(s.heap) == 0 || s.heap[0].due.After(until) {
 		return nil, false
@@ -57,7 +57,7 @@ func (s *schedule) next(until time.Time) (*number, bool) {
 	return s.heap[0], true
 }
 
-// deadline is the next time at which something is due for a number; zero: never.
+// deadline returns the next time at which something is due for a number; zero: never.
 func (n *number) deadline() time.Time {
 	h, m := n.history.Deadline(), n.media.Deadline()
 	if h.IsZero() || !m.IsZero() && m.Before(h) {
@@ -87,4 +87,65 @@ func (s *schedule) Pop() any {
 	s.heap = s.heap[:last]
 	n.scheduled = false
 	return n
+}
+
+// Tick lets time pass. The package comment says which times are allowed.
+func (p *Partition) Tick(now time.Time) {
+	if now.After(p.ticked) {
+		p.Pass(now)
+	}
+}
+
+// Pass lets time pass until the receipt of a record of raw.bulk, before that record is processed. All that was due
+// by then is done first. So the order of history is the same for an owner that keeps up, for one that was stopped,
+// and for a replay. For a record that was received earlier than the previous one, time goes back: what is due
+// because of such a record has to wait for the records received with it.
+func (p *Partition) Pass(now time.Time) {
+	p.applyFreshEventsToAll()
+	p.ticked = now
+	p.passed(now)
+	p.schedule.refresh()
+	for {
+		n, ok := p.schedule.next(now)
+		if !ok {
+			break
+		}
+		p.catchUp(n, inHand{})
+	}
+	p.pages.expire(p, now)
+	p.pendingBoundaries.expire(now)
+	p.undated.expire(now)
+	if p.outer == nil {
+		p.contacts.Expire(now)
+	}
+}
+
+// catchUp releases a number's chunks and does what was due for it, one after another in the order of the due times,
+// however much time has passed at once. If a chunk has to be read again first, the rest waits for it. So the outcome
+// is that of a partition that was never behind.
+func (p *Partition) catchUp(n *number, h inHand) {
+	for {
+		p.advance(n, h)
+		if n.inHeldQueue || n.behind {
+			break
+		}
+		d := n.deadline()
+		if d.IsZero() || d.After(p.ticked) {
+			break
+		}
+		p.touch(n)
+		if at := n.history.Deadline(); !at.IsZero() && !at.After(d) {
+			n.history.Tick(d)
+		} else {
+			p.emitWaiting(n, n.media.Tick(d))
+		}
+	}
+	p.schedule.put(n)
+}
+
+// passed advances the partition's time. It never goes back.
+func (p *Partition) passed(now time.Time) {
+	if now.After(p.now) {
+		p.now = now
+	}
 }

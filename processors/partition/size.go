@@ -6,42 +6,42 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Size is what a partition holds.
+// Size is the amount of state of a partition.
 type Size struct {
-	Numbers int // known
+	Numbers int // known numbers
 	Running int // numbers whose sync is open
 	Waiting int // numbers that hold chunks
 	Held    int // chunks held
-	Gaps    int // holes that were given up or lost, and not filled since
-	// Largest is how many numbers the business with the most of them has. Business is a hash of its WABA.
+	Gaps    int // gaps that were given up or lost, and not filled since
+	// Largest is the number of numbers of the largest business. Business is a hash of its WABA.
 	Largest  int
 	Business string
-	// OfSource is how many the source has that told of the most of them first, and Source its name.
+	// OfSource is the number of numbers of the source that named most of them first, and Source its name.
 	OfSource int
 	Source   string
 
-	Deferred           int // records that wait for a turn
+	Deferred           int // deferred records
 	DeferredBytes      int64
 	DeferredBusinesses int
 	Longest            Longest
 }
 
-// Longest is the business whose records wait the longest for a turn.
+// Longest is the business whose deferred records wait longest.
 type Longest struct {
 	Business string
 	Since    time.Time // when the first of them was received
 	Records  int       // 0: none waits
 }
 
-// businessHashLength is how much of a WABA's hash stands for it where its name may not stand.
+// businessHashLength is the length of the hash of a WABA, where its name must not be used.
 const businessHashLength = 12
 
-// Size counts over all numbers.
-func (t *Partition) Size() Size {
-	s := Size{Numbers: t.recency.n}
-	t.deferral.size(&s)
+// Size returns the size of the state.
+func (p *Partition) Size() Size {
+	s := Size{Numbers: p.recency.n}
+	p.deferral.size(&s)
 	var largest *business
-	for _, b := range t.businesses {
+	for _, b := range p.businesses {
 		if n := len(b.numbers); n > s.Largest {
 			s.Largest, largest = n, b
 		}
@@ -49,12 +49,12 @@ func (t *Partition) Size() Size {
 	if largest != nil {
 		s.Business = schemas.HashBytes([]byte(largest.id)).Hex()[:businessHashLength]
 	}
-	for _, m := range t.sourceShares {
+	for _, m := range p.sourceShares {
 		if m.numbers > s.OfSource {
 			s.OfSource, s.Source = m.numbers, m.source
 		}
 	}
-	t.recency.each(func(n *number) {
+	p.recency.each(func(n *number) {
 		if held := n.history.Held(); held > 0 {
 			s.Held += held
 			s.Waiting++

@@ -2,42 +2,42 @@ package partition
 
 import "strings"
 
-// sourceShare counts the numbers of a source: those that its records named first.
+// sourceShare counts the numbers that records of a source named first.
 type sourceShare struct {
-	source  string // its name; empty: the record did not say, or an earlier version did not note it
+	source  string // its name; empty: the record had none, or an earlier version did not note it
 	numbers int
 }
 
-func (t *Partition) sourceShare(source string) *sourceShare {
-	m := t.sourceShares[source]
+func (p *Partition) sourceShare(source string) *sourceShare {
+	m := p.sourceShares[source]
 	if m == nil {
 		m = &sourceShare{source: strings.Clone(source)}
-		t.sourceShares[m.source] = m
+		p.sourceShares[m.source] = m
 	}
 	return m
 }
 
-// countNumber counts a number for a source, and for no other one.
-func (t *Partition) countNumber(n *number, by *sourceShare) {
-	t.uncountNumber(n)
+// countNumber counts a number for a source, and for no other source.
+func (p *Partition) countNumber(n *number, by *sourceShare) {
+	p.uncountNumber(n)
 	n.share = by
 	by.numbers++
 }
 
-func (t *Partition) uncountNumber(n *number) {
+func (p *Partition) uncountNumber(n *number) {
 	m := n.share
 	if m == nil {
 		return
 	}
 	n.share = nil
 	if m.numbers--; m.numbers == 0 {
-		delete(t.sourceShares, m.source)
+		delete(p.sourceShares, m.source)
 	}
 }
 
-// forgetOneOfSource forgets an idle number of a source, one of those of which nothing was heard for longest.
-func (t *Partition) forgetOneOfSource(m *sourceShare) bool {
-	n := t.recency.first
+// forgetOneOfSource forgets an idle number of a source, one of those unused for longest.
+func (p *Partition) forgetOneOfSource(m *sourceShare) bool {
+	n := p.recency.first
 	for range lookedAtMax {
 		if n == nil {
 			return false
@@ -45,10 +45,10 @@ func (t *Partition) forgetOneOfSource(m *sourceShare) bool {
 		next := n.after
 		switch idle := n.idle(); {
 		case idle && n.share == m:
-			t.forget(n)
+			p.forget(n)
 			return true
 		case !idle:
-			t.recency.renew(n)
+			p.recency.renew(n)
 		}
 		n = next
 	}

@@ -45,14 +45,14 @@ func (p *harness) inTurns(body string, u partition.Turn, after func()) (left []i
 	b := scan(offset)
 	call(func() { p.core.Webhook(p.origin(offset), b) })
 	for {
-		w, ok := p.core.Wanted()
+		h, ok := p.core.NextHeld()
 		if !ok {
 			return left
 		}
 		if len(left)%2 == 0 { // the owner has let go of the body meanwhile
-			b = scan(int(w.Offset))
+			b = scan(int(h.Ref().Offset))
 		}
-		call(func() { p.core.Release(w, p.origin(int(w.Offset)), b) })
+		call(func() { h.Release(p.origin(int(h.Ref().Offset)), b) })
 	}
 }
 

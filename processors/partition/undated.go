@@ -10,20 +10,21 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// undated tells account events without a time from their repetitions, by WABA. Two deliveries that say the same of the same
-// number are one event, unless between their receipts was a turn: another account event of the number or of the whole WABA, or,
-// of an event that ends an onboarding, anything that shows the number connected (a chunk of history, a message, an echo, a
-// contact). So the second of two removals is one when the business came back between. A second addition is not: that
-// the number is connected after the first is what it says.
+// undated distinguishes account events without a time from their repetitions, by WABA. Two deliveries with the same
+// content about the same number are one event, unless there was a turn between their receipts. A turn is another
+// account event of the number or of the whole WABA. For an event that ends an onboarding, a turn is also any sign
+// that the number is connected (a chunk of history, a message, an echo, a contact). So the second of two removals is
+// a separate event if the business came back between them. A second addition is not, because a connected number is
+// what the first one leads to.
 //
-// It goes by the times of receipt, in whichever order things are processed: live goes before history, so that the chunk
-// between two removals may come after both. The repetition waits for that: it leaves when the chunk is processed.
-// At one millisecond, what the lane of history brought counts as between; what the live lane brought, and account
-// events, count in the order in which they are processed.
+// The times of receipt decide, in any order of processing. Live records are processed before history, so a chunk
+// between two removals may be processed after both. Therefore the repetition waits, and leaves when the chunk is
+// processed. Within one millisecond, records of raw.bulk count as between. Records of raw.live, and account events,
+// count in the order of processing.
 type undated struct {
 	of      map[string]*undatedEvents
 	changed map[string]bool
-	oldest  time.Time // when the next WABA goes; zero: there is none
+	oldest  time.Time // when the next WABA expires; zero: there is none
 }
 
 // undatedEvents are the account events without a time of a WABA.
@@ -36,28 +37,29 @@ type undatedEvents struct {
 // undatedGroup is an event and its repetitions.
 type undatedGroup struct {
 	Number  string       `json:"n,omitempty"` // see phoneKey; empty: the whole WABA
-	Content schemas.Hash `json:"c"`           // what it says
+	Content schemas.Hash `json:"c"`           // hash of its content
 	Closes  bool         `json:"x,omitempty"` // it ends an onboarding
 	FirstMS int64        `json:"f"`           // receipt of the delivery that left
-	AfterMS int64        `json:"a,omitempty"` // the turn before it; 0: none is known
+	AfterMS int64        `json:"a,omitempty"` // the turn before it; 0: not known
 	TurnMS  int64        `json:"t,omitempty"` // the first turn since; 0: none
-	// Waiting are repetitions, in the order of receipt: those before the turn. A turn that is processed late may part them.
+	// Waiting are the repetitions before the turn, in the order of receipt. A turn that is processed late may make
+	// one of them a separate event.
 	Waiting []*accountEvent `json:"w,omitempty"`
 }
 
 const (
 	undatedVersion = 2
-	// undatedKept is for how long the events of a WABA are remembered after the last one: for longer than any sender
-	// repeats a webhook.
+	// undatedKept is how long the events of a WABA are remembered after the last one: longer than any sender repeats
+	// a webhook.
 	undatedKept = 8 * 24 * time.Hour
-	// undatedGroupsMax bounds the events that are remembered of one WABA, undatedWaitingMax the repetitions that wait, and
-	// undatedValueMax the value of each. Beyond it the oldest go; a longer value does not wait.
+	// undatedGroupsMax bounds the remembered events of one WABA, undatedWaitingMax the waiting repetitions, and
+	// undatedValueMax the value of each. If there are more, the oldest are removed; a longer value does not wait.
 	undatedGroupsMax  = 128
 	undatedWaitingMax = 8
 	undatedValueMax   = 4 << 10
 )
 
-// arrives takes a delivery of an event and tells whether it is an event of its own.
+// arrives processes a delivery of an event, and reports whether it is a separate event.
 func (u *undated) arrives(waba string, e *accountEvent, active int64) bool {
 	l := u.of[waba]
 	if l == nil {
@@ -76,7 +78,7 @@ func (u *undated) arrives(waba string, e *accountEvent, active int64) bool {
 	case g == nil && (following == nil || e.ReceivedMS <= following.AfterMS):
 		l.open(e, 0, active)
 		return true
-	case g == nil: // an earlier delivery of an event that is processed after a later one
+	case g == nil: // an earlier delivery of an event, processed after a later one
 		return false
 	case g.TurnMS != 0 && g.TurnMS <= e.ReceivedMS:
 		l.open(e, g.TurnMS, active)
@@ -92,7 +94,8 @@ func (u *undated) arrives(waba string, e *accountEvent, active int64) bool {
 	return false
 }
 
-// find is the group of which a delivery is a repetition, if no turn was between, and the first one that was received later.
+// find returns the group that a delivery repeats if there was no turn between them, and the first group that was
+// received later.
 func (l *undatedEvents) find(e *accountEvent) (g, following *undatedGroup) {
 	for _, one := range l.Groups {
 		switch {
@@ -112,7 +115,7 @@ func (g *undatedGroup) says(e *accountEvent) bool {
 	return g.Number == e.Number && g.Content == e.Content
 }
 
-// open begins a group behind a turn. active is when something last showed the number connected.
+// open begins a group after a turn. active is the last time at which the number was seen connected.
 func (l *undatedEvents) open(e *accountEvent, after, active int64) *undatedGroup {
 	g := &undatedGroup{Number: e.Number, Content: e.Content, Closes: e.closes(), FirstMS: e.ReceivedMS, AfterMS: after}
 	if g.Closes && active >= e.ReceivedMS && active > after {
@@ -122,7 +125,7 @@ func (l *undatedEvents) open(e *accountEvent, after, active int64) *undatedGroup
 	return g
 }
 
-// bound lets the oldest of too many events and repetitions go.
+// bound removes the oldest of too many events and repetitions.
 func (l *undatedEvents) bound() {
 	if over := len(l.Groups) - undatedGroupsMax; over > 0 {
 		l.Groups = slices.Delete(l.Groups, 0, over)
@@ -140,22 +143,22 @@ func (l *undatedEvents) bound() {
 	}
 }
 
-// turn is something that parts the events of a WABA that were received before it from those received after it.
+// turn separates the events of a WABA that were received before it from those received after it.
 type turn struct {
 	ms     int64
-	number string        // see phoneKey; empty: of all numbers, or of one that may be any
-	event  *accountEvent // nil: something shows the number connected
-	// between: at one millisecond it counts as between two deliveries.
+	number string        // see phoneKey; empty: all numbers, or an unknown one
+	event  *accountEvent // nil: a sign that the number is connected
+	// between: within one millisecond it counts as between two deliveries.
 	between bool
 }
 
-// parts tells whether a turn concerns the events of a group.
+// parts reports whether a turn separates the events of a group.
 func (t *turn) parts(g *undatedGroup) bool {
 	return t.ms >= g.FirstMS && (g.Number == "" || t.number == "" || g.Number == t.number) &&
 		(t.event == nil && g.Closes || t.event != nil && !g.says(t.event)) && (g.TurnMS == 0 || t.ms < g.TurnMS)
 }
 
-// turns notes a turn, and calls leave with each repetition that turns out to be an event of its own. These are turns, too.
+// turns adds a turn. It calls leave for each repetition that proves to be a separate event; these are turns too.
 func (u *undated) turns(waba string, at turn, leave func(*accountEvent)) {
 	l := u.of[waba]
 	if l == nil {
@@ -186,14 +189,14 @@ func (u *undated) turns(waba string, at turn, leave func(*accountEvent)) {
 
 func (l *undatedEvents) over() time.Time { return time.UnixMilli(l.ReceivedMS).Add(undatedKept) }
 
-// next notes when the first WABA goes.
+// next updates the time at which the first WABA expires.
 func (u *undated) next(l *undatedEvents) {
 	if at := l.over(); u.oldest.IsZero() || at.Before(u.oldest) {
 		u.oldest = at
 	}
 }
 
-// expire forgets what is old.
+// expire removes old events.
 func (u *undated) expire(now time.Time) {
 	if u.oldest.IsZero() || now.Before(u.oldest) {
 		return
@@ -209,28 +212,28 @@ func (u *undated) expire(now time.Time) {
 	}
 }
 
-// flush writes what changed to `state`.
-func (u *undated) flush(t *Partition) {
+// flush writes the changes to `state`.
+func (u *undated) flush(p *Partition) {
 	if len(u.changed) == 0 {
 		return
 	}
 	for waba := range u.changed {
 		delete(u.changed, waba)
-		key := t.arena.copy(stateUndated, url.QueryEscape(waba))
+		key := p.arena.copy(stateUndated, url.QueryEscape(waba))
 		l := u.of[waba]
 		if l == nil {
-			t.state(key, nil)
+			p.state(key, nil)
 			continue
 		}
 		value, err := json.Marshal(l)
 		if err != nil {
 			panic(fmt.Sprintf("marshal of numbers and texts: %v", err))
 		}
-		t.state(key, value)
+		p.state(key, value)
 	}
 }
 
-// restore takes a record of flush.
+// restore restores a record of flush.
 func (u *undated) restore(rest string, value []byte) error {
 	waba, err := url.QueryUnescape(rest)
 	if err != nil {

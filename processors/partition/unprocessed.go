@@ -9,27 +9,28 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// unprocessed are the changes of a body that could not be processed, or of which parts could not: one letter tells of all.
+// unprocessed are the changes of a body that could not be processed as a whole or in part. One letter reports all of
+// them.
 type unprocessed struct {
 	reason  schemas.Reason // of the first
 	detail  string
 	changes []unprocessedChange
-	rest    int // the first of the changes that are left out with all that follow it; 0: there is none, or the first is
+	rest    int // the first change that is left out together with all later ones, if hasRest is set
 	hasRest bool
 }
 
 type unprocessedChange struct {
 	change int
-	parts  int // how many parts of it; 0: the whole change
+	parts  int // the number of its parts; 0: the whole change
 }
 
-// whole notes a change of which nothing could be processed.
+// whole notes a change that could not be processed at all.
 func (f *unprocessed) whole(i int, reason schemas.Reason) {
 	f.note(reason, "a part of the body could not be attributed")
 	f.changes = append(f.changes, unprocessedChange{change: i})
 }
 
-// odd notes a change that is odd, or of which parts are.
+// odd notes a change that is invalid, or has invalid parts.
 func (f *unprocessed) odd(i int, c *split.Change) {
 	if f.reason == "" {
 		detail := c.Odd.Detail
@@ -45,13 +46,13 @@ func (f *unprocessed) odd(i int, c *split.Change) {
 	f.changes = append(f.changes, unprocessedChange{i, parts})
 }
 
-// over notes the changes that are over a bound of the body, from one on.
+// over notes the changes over a bound of the body, from one on.
 func (f *unprocessed) over(i int, why split.Error) {
 	f.note(why.Reason, why.Detail)
 	f.rest, f.hasRest = i, true
 }
 
-// wholly says of the change noted last that nothing of it counts as processed.
+// wholly notes that no part of the last noted change counts as processed.
 func (f *unprocessed) wholly() { f.changes[len(f.changes)-1].parts = 0 }
 
 func (f *unprocessed) note(reason schemas.Reason, detail string) {
@@ -63,21 +64,20 @@ func (f *unprocessed) note(reason schemas.Reason, detail string) {
 func (f *unprocessed) text() string {
 	switch n := len(f.changes); {
 	case f.hasRest:
-		return f.detail + "; what goes before was processed"
+		return f.detail + "; the changes before it were processed"
 	case n == 0:
-		return "there is no change in it"
+		return "the body has no changes"
 	case n == 1 && f.changes[0].parts <= 1:
 		return f.detail + "; the other parts were processed"
 	}
-	return f.detail + ", and more of this kind or another; the other parts were processed"
+	return f.detail + "; further parts could not be processed either, and the rest was processed"
 }
 
-// partsBytesMax bounds each header that names what could not be processed. A list that is longer is left out: then
-// the next attempt is for all of the changes, or of the body, and what has left is known again for its time of
-// de-duplication.
+// partsBytesMax bounds each header that names unprocessed changes or parts. A longer list is left out. Then the next
+// attempt processes all changes, and the deduplication window drops the events that have left.
 const partsBytesMax = 8 << 10
 
-// headers name the changes, and the parts of them.
+// headers returns headers with the changes and their parts.
 func (f *unprocessed) headers(b *split.Body) []Header {
 	var changes []byte
 	parts := 0
@@ -99,7 +99,7 @@ func (f *unprocessed) headers(b *split.Body) []Header {
 	}
 	hs := []Header{{schemas.HeaderDLQChanges, changes}}
 	if f.hasEntry(b) {
-		parts++ // the changes behind an entry get other numbers when it is read one day: the places alone tell
+		parts++ // a later attempt may number the changes behind an entry differently: only the places are certain
 		hs = nil
 	}
 	if parts == 0 {
@@ -111,12 +111,12 @@ func (f *unprocessed) headers(b *split.Body) []Header {
 	return hs
 }
 
-// hasEntry tells whether one of the changes stands for an entry as a whole.
+// hasEntry reports whether one of the changes stands for a whole entry.
 func (f *unprocessed) hasEntry(b *split.Body) bool {
 	return slices.ContainsFunc(f.changes, func(c unprocessedChange) bool { return b.Changes[c.change].Index < 0 })
 }
 
-// places are the paths of the parts, and those of whole changes beside them; nil where they are too many.
+// places returns the paths of the parts, and those of whole changes; nil if they are too many.
 func (f *unprocessed) places(b *split.Body) []byte {
 	var all []byte
 	next := 0

@@ -1,16 +1,16 @@
-// Package split cuts the body of a webhook into its parts. It is strict: a body that is not JSON by the grammar of
-// encoding/json/jsontext is refused, with a reason and an offset, and nothing of it is used. A part that is odd
-// (invalid UTF-8, a name twice, too deep, a value of the wrong kind) is left out, and its place is told; what is left
-// is JSON that jsontext accepts at its strictest, but for escaped surrogates without their other half. These count as
-// U+FFFD in what is decoded. A byte order mark in front is skipped.
+// Package split parses the body of a webhook and divides it into its parts. It is strict: a body that is not JSON by
+// the grammar of encoding/json/jsontext is rejected as a whole, with a reason and an offset. An odd part (invalid
+// UTF-8, a duplicate name, too deep, a value of the wrong kind) is left out, and its place is recorded. The rest is
+// JSON that jsontext accepts in its strictest mode, except for unpaired escaped surrogates. They are decoded as
+// U+FFFD. A leading byte order mark is skipped.
 //
-// The parts are slices of the input (strings with escapes are slices of the scanner's own arena), so
-// they are valid until the next Scan with the same Scanner, and for as long as nobody writes to the
-// input. A Scanner that has grown to its size allocates nothing.
+// The parts are slices of the input, or of the scanner's own arena for strings with escapes. They are valid until
+// the next Scan with the same Scanner, and while the input is unchanged. A Scanner that has grown to its size
+// allocates nothing.
 //
-// What makes a body be refused: its grammar, a limit on size or number, an envelope that is not known, and what is
-// odd outside of every change. A scalar of another kind than expected counts as absent, as null does; members that
-// nobody knows are read for their validity alone. Ids and numbers may be quoted or not.
+// A body is rejected for its grammar, for a limit on size or number, for an unknown envelope, and for odd parts
+// outside of all changes. A scalar of another kind than expected counts as absent, like null. Unknown members are
+// only validated. Ids and numbers may be quoted or not.
 package split
 
 import (
@@ -23,15 +23,15 @@ import (
 type Limits struct {
 	BodyBytesMax int // 0: no limit
 	DepthMax     int // nesting of arrays and objects; a part that is deeper is odd; 0: DefaultDepthMax
-	// ItemsMax bounds the changes, history elements, threads, messages and contacts of a body taken
-	// together: each costs a few hundred bytes however short its JSON is. 0: DefaultItemsMax.
+	// ItemsMax bounds the changes, history elements, threads, messages and contacts of a body together. Each costs a
+	// few hundred bytes, even if its JSON is short. 0: DefaultItemsMax.
 	ItemsMax int
 }
 
 // DefaultDepthMax is deeper than any documented webhook by an order of magnitude.
 const DefaultDepthMax = 128
 
-// Error is why a body was refused, or a part of one left out.
+// Error is the reason why a body was rejected, or a part of it left out.
 type Error struct {
 	Reason schemas.Reason
 	Offset int    // byte offset in the body
@@ -46,90 +46,91 @@ const (
 	EnvelopeMeta    Envelope = iota // {object, entry[{id, time, changes[{field, value}]}]}
 	EnvelopeWrapped                 // an object around one value of Meta's, as {id, event, data{id, …value…}}
 	EnvelopeBare                    // the value alone, as in Meta's sample of a declined history
-	// EnvelopeNative is an event in a provider's own words: {id, type, and the object that it is about}. See native.go.
+	// EnvelopeNative is an event in a provider's own words: {id, type, and the object of the event}. See native.go.
 	EnvelopeNative
 )
 
-// Body is a webhook cut into its changes, in the order of the document.
+// Body is a parsed webhook: its changes, in the order of the document.
 type Body struct {
 	Envelope Envelope
 	EventID  []byte // wrapped, native: the envelope's id
 	Changes  []Change
-	// Places are the parts that were left out, in the order of the document: the first 1024 of them.
+	// Places are the first 1024 parts that were left out, in the order of the document.
 	Places []Place
 
-	// Rest is the first of the changes that are left out with all that follow it, because they are over a bound: see Bound.
-	// Over says which.
+	// Rest is the first change that is left out with all that follow it, because of a bound: see Bound. Over says
+	// which bound.
 	Rest         int
 	Over         Error
 	bytes, items int
 
-	// piece: it is a Piece, the element of history[] that stood at these places. See Chunk.
+	// piece: it is a Piece, with the element of history[] that was at these places. See Chunk.
 	piece           bool
 	change, element int
 }
 
-// Change is one change of one entry. A body of another envelope than Meta's has exactly one.
+// Change is one change of one entry. A body with another envelope than Meta's has exactly one.
 type Change struct {
-	Entry, Index int // place in the body; Index is -1 where the change stands for an odd entry as a whole
+	Entry, Index int // place in the body; Index is -1 if the change stands for a whole odd entry
 
-	EntryID   []byte // entry.id, or the WABA that the envelope names
+	EntryID   []byte // entry.id, or the WABA of the envelope
 	EntryTime int64  // entry.time in Unix seconds, 0 when absent; native: when the event was created
-	// WABA is whom the change is about: value.waba_info.waba_id where there is one, else EntryID, else value.waba_id.
+	// WABA is the business of the change: value.waba_info.waba_id if present, else EntryID, else value.waba_id.
 	WABA    []byte
 	ownWABA []byte // value.waba_id
-	// Field is decoded; for a wrapped value, the envelope's name of it; for a bare value, what it holds ("history"). Other names of the fields
-	// that carry parts are said in the one that the documents use: smb_message_echoes for message_echoes.
+	// Field is decoded. For a wrapped value it is the envelope's name of it; for a bare value it is derived from the
+	// content ("history"). Fields that carry parts have one name, that of the documents: smb_message_echoes for
+	// message_echoes.
 	Field []byte
 
-	// Raw is the change object verbatim; nil where the envelope has no such object; native: the body. A wrapped value that has
-	// errors beside it is one of Meta's.
+	// Raw is the change object verbatim; nil if the envelope has no such object; native: the body. A wrapped value
+	// with errors beside it counts as a change of Meta's.
 	Raw   []byte
-	Value []byte // the value object verbatim, nil when value is no object; native: the body
+	Value []byte // the value object verbatim, nil if value is not an object; native: the body
 
-	// Native events name the business by its number alone: there both are that number, without its plus.
+	// Native events name the business only by its number. Then both are that number, without its plus.
 	PhoneNumberID      []byte // value.metadata.phone_number_id
 	DisplayPhoneNumber []byte // value.metadata.display_phone_number
 
-	// The arrays are cut by their names whatever the field is, also those of value.standby. Only in a field that does
-	// not carry them by its definition may one be of another shape: then none of them is cut.
+	// The arrays are parsed by their names in every field, also those of value.standby. An array of another shape is
+	// tolerated only in a field that does not carry such arrays by definition. Then none of them is parsed.
 	History   []HistoryElement // value.history[]
 	Messages  []Message        // value.messages[]
 	Echoes    []Message        // value.message_echoes[] and value.smb_message_echoes[]
 	Statuses  []Message        // value.statuses[]
 	StateSync []ContactItem    // value.state_sync[]
-	// Handovers is the value itself under the field messaging_handovers: its Type is value.type, From the user.
+	// Handovers is the value itself under the field messaging_handovers: its Type is value.type, and From the user.
 	Handovers []Message
 
-	Profiles []Profile // value.contacts[]: who the items are from or to
-	// Errors is value.errors verbatim; nil when absent or null. One error may stand in place of the array, and value.error is
-	// another name of it. Where several are there, it is an array of all, with those of Beside.
+	Profiles []Profile // value.contacts[]: senders or recipients of the items
+	// Errors is value.errors verbatim; nil when absent or null. It may be one error instead of an array, and
+	// value.error is another name of it. If there are several, it is an array of all of them, with those of Beside.
 	Errors []byte
-	Beside []byte // errors, by either name, beside the value in a change of Meta's envelope or in a wrapped one
+	Beside []byte // errors, under either name, beside the value in a change of Meta's envelope or in a wrapped one
 
 	AccountEvent []byte // value.event
 	PhoneNumber  []byte // value.phone_number
 
-	// Odd is the first that is odd about the change; its Reason is empty where nothing is.
+	// Odd is the first fault of the change; its Reason is empty if there is none.
 	Odd Error
-	Cut int // how many parts were left out because they are odd
-	// Over: a part of it is over a bound of the body. See Body.Bound.
+	Cut int // the number of parts that were left out because they are odd
+	// Over reports that a part is over a bound of the body. See Body.Bound.
 	Over bool
-	// Refused: the change is odd as a whole. Only what names its business, its place and its bytes are there.
+	// Refused reports that the whole change is odd. Only its business, its place and its bytes are set.
 	Refused bool
-	// Loose: Raw and Value hold what is odd beyond its shape, and must not leave as they are.
+	// Loose reports that Raw and Value have faults beyond their shape, and must not leave verbatim.
 	Loose bool
-	// Partial: of the change's parts only some are there. See Body.Only.
+	// Partial reports that only some parts of the change are set. See Body.Only.
 	Partial bool
-	// ProfilesChosen: of contacts[] only the entries that can be about the change's parts are there, and it has more.
+	// ProfilesChosen reports that contacts[] has further entries, which cannot be about the parts of the change.
 	ProfilesChosen bool
-	profilesCost   int  // of all entries, where not all are there
-	attributed     bool // WABA is not its own: see Attribute
+	profilesCost   int  // cost of all entries, if not all are set
+	attributed     bool // WABA is not in the change: see Attribute
 	spaced         bool // its bytes may have white space between tokens
 }
 
-// Content is JSON of the change without white space between its tokens: what tells it from other content, however a sender or
-// a proxy formats it. It is raw itself where there is none, else it is appended to dst.
+// Content returns JSON of the change without white space between tokens. It identifies the content, in any
+// formatting by a sender or a proxy. It is raw itself if that has no white space; otherwise it is appended to dst.
 func (c *Change) Content(dst, raw []byte) []byte {
 	if !c.spaced {
 		return raw
@@ -137,15 +138,15 @@ func (c *Change) Content(dst, raw []byte) []byte {
 	return schemas.AppendCompact(dst, raw)
 }
 
-// MayHaveSpace says that messages were put into the change whose bytes may have white space between tokens.
+// MayHaveSpace notes that messages were added whose bytes may have white space between tokens.
 func (c *Change) MayHaveSpace() { c.spaced = true }
 
-// Parts is how many parts of the pipeline's own fields a change has.
+// Parts returns the number of parts in the pipeline's own fields.
 func (c *Change) Parts() int {
 	return len(c.History) + len(c.Messages) + len(c.Echoes) + len(c.Statuses) + len(c.StateSync) + len(c.Errors) + len(c.Handovers)
 }
 
-// OnlyErrors tells whether a change holds errors, and nothing that is a number's.
+// OnlyErrors reports whether a change has errors, and no parts of a number.
 func (c *Change) OnlyErrors() bool {
 	for i := range c.History {
 		el := &c.History[i]
@@ -156,7 +157,7 @@ func (c *Change) OnlyErrors() bool {
 	return len(c.Errors)+len(c.History) > 0 && len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.StateSync)+len(c.Handovers) == 0
 }
 
-// HasOwnField tells whether the field of a change is one that the pipeline takes apart.
+// HasOwnField reports whether the pipeline parses the field of a change.
 func (c *Change) HasOwnField() bool {
 	switch string(c.Field) {
 	case "history", "smb_app_state_sync", "smb_message_echoes", "messages", "standby", "messaging_handovers":
@@ -165,19 +166,19 @@ func (c *Change) HasOwnField() bool {
 	return false
 }
 
-// OfNumber tells whether a change has parts that are a number's.
+// OfNumber reports whether a change has parts of a number.
 func (c *Change) OfNumber() bool { return c.HasOwnField() && c.Parts() > 0 && len(c.PhoneNumberID) > 0 }
 
 // HistoryElement is one element of value.history[]: a chunk, or a decline.
 type HistoryElement struct {
-	Out                                  bool // it is odd, or not chosen, and holds nothing
-	Checked                              bool // for the owner of the body: what it has to check once is done; the scanner clears it
+	Out                                  bool // it is odd, or not chosen, and is empty
+	Checked                              bool // set by the owner of the body after its one-time checks; the scanner clears it
 	depth                                int16
 	Raw                                  []byte
 	Phase, ChunkOrder, Progress          int32
 	HasPhase, HasChunkOrder, HasProgress bool
 	Threads                              []Thread
-	Errors                               []byte // those of the element and of its threads, as Change.Errors
+	Errors                               []byte // errors of the element and of its threads, as in Change.Errors
 }
 
 // Thread is one chat of a chunk.
@@ -208,13 +209,13 @@ type Message struct {
 	FromMe                       FromMe
 	Index                        int32  `json:"-"` // position in its array: see Place.AppendPath
 	OriginalID                   []byte // revoke.original_message_id, else edit.original_message_id
-	Edit                         []byte // edit verbatim, where it is an object
+	Edit                         []byte // edit verbatim, if it is an object
 	HasErrors                    bool   // errors is an array or an object that is not empty
-	// Names are the ids that few messages have; nil in the others.
+	// Names are ids that only few messages have; nil in the others.
 	Names *Names `json:",omitempty"`
 }
 
-// Names are the ids of people and groups that few messages and statuses have.
+// Names are ids of people and groups that only few messages and statuses have.
 type Names struct {
 	GroupID            []byte
 	FromParentUserID   []byte
@@ -226,10 +227,10 @@ type Names struct {
 	ParticipantID, ParticipantUserID, ParticipantParentUserID []byte // recipient_participant_id, …
 
 	System       System // system
-	UserIDUpdate System // user_id_update, where a partner forwards the change so
+	UserIDUpdate System // user_id_update, for partners that forward the change in this form
 }
 
-// System is whom a system message is about: as it is called from now on, and as it was called before.
+// System is the user of a system message: the new ids, and the former ones.
 type System struct {
 	WaID, UserID, ParentUserID           []byte
 	PreviousUserID, PreviousParentUserID []byte

@@ -7,28 +7,28 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// What a body brings about is bounded by its bytes (ADR 0036): what its parts will cost is added up before any of them is
-// processed, and those over the bound are left out, as odd ones are. It is a function of the body alone, so it does not
-// matter when a part leaves, or what was seen before.
+// The output of a body is bounded by its bytes (ADR 0036). The costs of its parts are added up before any is
+// processed, and parts over the bound are left out, like odd ones. The result depends only on the body, not on when
+// a part leaves or on what was seen before.
 
-// Bounds are those of the events that a body becomes.
+// Bounds are the bounds of the events of a body.
 type Bounds struct {
 	EventBytesMax int // of an event's value
-	OtherBytesMax int // of the value of one that has a whole change in it; 0: no limit
-	HeaderBytes   int // what each event has of the record's headers, beside what they all have
-	// Forced takes a chunk that is over the bound by itself, where nothing goes before it: somebody asked for it.
+	OtherBytesMax int // of the value of an event with a whole change; 0: no limit
+	HeaderBytes   int // of the record's headers in each event, beside those that all events have
+	// Forced accepts a first chunk that exceeds the bound by itself: a requeue asked for it.
 	Forced bool
-	// Account tells whether a change is an account event: its event is bounded by EventBytesMax.
+	// Account reports whether a change is an account event: its event is bounded by EventBytesMax.
 	Account func(c *Change) bool
-	// Chosen tells whether a change is to be processed at all; nil: each is.
+	// Chosen reports whether a change is to be processed at all; nil: each is.
 	Chosen func(i int, c *Change) bool
 }
 
 const (
-	// OutputPerByte is how many bytes of events, state and syncs a byte of a body may become. The shortest real messages and
-	// statuses become six to seven.
+	// OutputPerByte is the maximum of bytes of events, state and syncs for a byte of a body. The shortest real
+	// messages and statuses need six to seven.
 	OutputPerByte = 8
-	// OutputBytesFree are those that any body may become.
+	// OutputBytesFree is the output that any body may have.
 	OutputBytesFree = 512 << 10
 
 	// ChangesMax bounds the changes of a body. Senders batch up to 1,000.
@@ -39,31 +39,31 @@ const (
 	// errorsMax bounds the errors of one list. Each is an event.
 	errorsMax = 256
 
-	// What a part costs beside its own bytes and ids: headers, names of properties, what is noted in state.
+	// The cost of a part beside its own bytes and ids: headers, names of properties, and state.
 	eventCost   = 570
 	contactCost = 750
 	elementCost = 350
 	numberCost  = 1000
-	waitCost    = 480 // of a follow-up that waits for its placeholder in state, beside what it holds, and of its end
+	waitCost    = 480 // of a follow-up that waits in state for its placeholder, and of its removal, beside its content
 	syncCost    = 2500
 	accountCost = 1500
 )
 
-// bound is how much of a body is processed.
+// bound tracks how much of a body is processed.
 type bound struct {
 	Bounds
 	b           *Body
 	total, left int
 	elements    int
-	every       int // what each event of the change costs beside its part
+	every       int // cost of each event of the change beside its part
 	profiles    int
-	whole       bool // the change leaves as it is
+	whole       bool // the change leaves verbatim
 	keys        int  // the number in a key of state
 	change      int32
 }
 
-// Bound leaves out what of a body is over the bounds. It tells what, as Places of its changes and as Rest. Only comes
-// before.
+// Bound leaves out the parts of a body that exceed the bounds. It records them as Places of their changes and as
+// Rest. Call Only before it.
 func (b *Body) Bound(l Bounds) {
 	b.Rest = len(b.Changes)
 	if b.small() {
@@ -106,7 +106,8 @@ func (b *Body) Bound(l Bounds) {
 	}
 }
 
-// small tells whether nothing of a body can be over a bound, whatever it holds: most live webhooks are so.
+// small reports whether nothing of a body can exceed a bound, for any content. This holds for most live
+// webhooks.
 func (b *Body) small() bool {
 	const bytesMax, itemsMax = 4 << 10, 4
 	if b.bytes > bytesMax || b.items > itemsMax {
@@ -128,8 +129,8 @@ func (b *Body) rest(i int, reason schemas.Reason, detail string) {
 	b.Rest, b.Over = i, Error{Reason: reason, Detail: detail}
 }
 
-// head is what a change costs beside its parts, or as a whole where it has none. It is negative where one of its events
-// would be too long.
+// head returns the cost of a change beside its parts, or as a whole if it has none. It is negative if one of its
+// events would be too long.
 func (w *bound) head(i int, c *Change) int {
 	b := w.b
 	waba, number, display := spelled(c.WABA), spelled(c.PhoneNumberID), spelled(c.DisplayPhoneNumber)
@@ -171,7 +172,7 @@ func (w *bound) head(i int, c *Change) int {
 	return n
 }
 
-// refuse leaves a change out as a whole: it would be over the bound were it alone, or its event is too long.
+// refuse leaves out a whole change: it exceeds the bound alone, or its event is too long.
 func (w *bound) refuse(c *Change, head int) {
 	odd := Error{Reason: schemas.ReasonOutputTooLarge, Detail: detailOutput}
 	if head < 0 {
@@ -184,7 +185,7 @@ func (w *bound) refuse(c *Change, head int) {
 
 const detailEvent = "an event would be longer than the limit"
 
-// parts goes through the parts of a change. over tells that there is no more room.
+// parts adds up the parts of a change. over reports that no room is left.
 func (w *bound) parts(c *Change) (over bool) {
 	for e := range c.History {
 		el := &c.History[e]
@@ -221,10 +222,10 @@ func (w *bound) parts(c *Change) (over bool) {
 	return w.contacts(c, over)
 }
 
-// leaveOut leaves an element out: it stays as a gap.
+// leaveOut leaves an element out. It stays as a gap.
 func (e *HistoryElement) leaveOut() { *e = HistoryElement{Out: true} }
 
-// out notes a part that is left out.
+// out records a part that is left out.
 func (w *bound) out(c *Change, p Place, reason schemas.Reason, detail string) {
 	p.Change = w.change
 	if c.Odd.Reason == "" {
@@ -237,9 +238,9 @@ func (w *bound) out(c *Change, p Place, reason schemas.Reason, detail string) {
 	}
 }
 
-// element is what an element of history[] costs. Messages that are too long for an event are left out of it.
+// element returns the cost of an element of history[]. Messages that are too long for an event are left out of it.
 func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
-	n := elementCost + 5*w.keys // it is held, leaves with a page of messages, and both are forgotten one day
+	n := elementCost + 5*w.keys // it is held, leaves with a page of messages, and both are removed later
 	if len(el.Errors) > 0 {
 		each := bytes.Count(el.Errors, []byte{'{'}) + 1
 		if each > errorsMax {
@@ -264,27 +265,27 @@ func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
 	return n
 }
 
-// cost is what each message of a thread has of it.
+// cost is the thread's part of the cost of each of its messages.
 func (th *Thread) cost() int {
 	return 3*spelled(th.ID) + spelled(th.WaID) + spelled(th.UserID) + spelled(th.ParentUserID) + spelled(th.Username) + spelled(th.CountryCode)
 }
 
-// message is what the event of a message costs.
+// message returns the cost of a message's event.
 func (w *bound) message(m *Message, more int) int {
 	n := w.every + more + len(m.Raw) + 2*idCost(m.ID) + 4*(idCost(m.From)+idCost(m.To)) + 2*(idCost(m.FromUserID)+idCost(m.ToUserID)) +
 		4*(idCost(m.RecipientID)+idCost(m.RecipientUserID)) + idCost(m.Type) + idCost(m.Status) + idCost(m.OriginalID)
 	if m.Names != nil {
-		n += len(m.Raw) // each of them stands there, and few twice
+		n += len(m.Raw) // each error is in the event, and few are in it twice
 	}
 	return n
 }
 
-// tooLong tells whether an event's value can be longer than the limit. The headers count, too: it is an estimate.
+// tooLong reports whether an event's value may exceed the limit. It is an estimate, and counts the headers too.
 func (w *bound) tooLong(m *Message, cost int) bool {
 	return cost > w.EventBytesMax && len(m.Raw)+w.profiles+eventCost > w.EventBytesMax || cost-len(m.Raw) > w.EventBytesMax
 }
 
-// messages goes through an array of a value.
+// messages adds up an array of a value.
 func (w *bound) messages(c *Change, list *[]Message, kind placeKind, over bool) bool {
 	for k := 0; k < len(*list); k++ {
 		m := &(*list)[k]
@@ -308,7 +309,7 @@ func (w *bound) messages(c *Change, list *[]Message, kind placeKind, over bool) 
 	return over
 }
 
-// mayWait tells whether a message may be a follow-up of a placeholder that has not come.
+// mayWait reports whether a message may be a follow-up of a placeholder that has not come.
 func mayWait(c *Change, m *Message) bool {
 	switch string(c.Field) {
 	case fieldHistory:
@@ -328,7 +329,7 @@ func (w *bound) contacts(c *Change, over bool) bool {
 		ids := idCost(item.PhoneNumber) + idCost(item.UserID)
 		cost := w.every - eventCost + contactCost + len(item.Raw) + 6*ids + idCost(item.FullName) + idCost(item.FirstName) + idCost(item.Username)
 		if ids > idCost(item.PhoneNumber) && len(item.PhoneNumber) > 0 {
-			cost += contactCost // of a contact with two ids another row may give way
+			cost += contactCost // the row of another contact may change for a contact with two ids
 		}
 		switch {
 		case over || cost > w.left:
@@ -346,7 +347,8 @@ func (w *bound) contacts(c *Change, over bool) bool {
 	return over
 }
 
-// shortBytes is up to where a text is counted as it is: a longer one may consist of what JSON spells with six bytes.
+// shortBytes is the length up to which a text is counted exactly. A longer one may have only characters that JSON
+// writes as six bytes.
 const shortBytes = 128
 
 func idCost(id []byte) int {
@@ -356,7 +358,7 @@ func idCost(id []byte) int {
 	return 6 * len(id)
 }
 
-// keyed is how many bytes an id takes in ce_source and in keys of state, which spell it as URLs do.
+// keyed returns the length of an id in ce_source and in keys of state, where it is URL-encoded.
 func keyed(id []byte) int {
 	n := len(id)
 	for _, c := range id {
@@ -367,7 +369,7 @@ func keyed(id []byte) int {
 	return n
 }
 
-// spelled is how many bytes a text takes in JSON. It is for what many events repeat.
+// spelled returns the length of a text in JSON. It is for texts that many events repeat.
 func spelled(text []byte) int {
 	for i, c := range text {
 		if c-'0' >= 10 { // nearly all are digits
@@ -383,14 +385,14 @@ func spelledFrom(text []byte, i int) int {
 		switch c := text[j]; {
 		case c < ' ' || c == '"' || c == '\\' || c == 0x7f:
 			n += 5
-		case c == 0xe2 && j+2 < len(text) && text[j+1] == 0x80 && text[j+2]|1 == 0xa9: // the separators of lines and paragraphs
+		case c == 0xe2 && j+2 < len(text) && text[j+1] == 0x80 && text[j+2]|1 == 0xa9: // the line and paragraph separators
 			n += 3
 		}
 	}
 	return n
 }
 
-// profilesCost is what an event has at most of contacts[]: the entries about its contact, of which there are few.
+// profilesCost returns the maximum that an event has of contacts[]: the few entries about its contact.
 func profilesCost(profiles []Profile) int {
 	sum, most, names := 0, 0, 0
 	for i := range profiles {
@@ -402,13 +404,14 @@ func profilesCost(profiles []Profile) int {
 	return min(sum, ProfilesMax*most) + names
 }
 
-// ProfilesMax bounds the entries of contacts[] that an event has: real webhooks have one about each contact.
+// ProfilesMax bounds the entries of contacts[] in an event. Real webhooks have one for each contact.
 const ProfilesMax = 4
 
-// Fit leaves out of one element of history[] what Bound would: its body was processed before, and has been read again.
+// Fit leaves out of one element of history[] the parts that Bound would. Its body was processed before, and was read
+// again.
 func (b *Body) Fit(change, element int, l Bounds) {
 	of, el := b.Chunk(change, element)
-	c := *of // what is noted has been told
+	c := *of // the faults have been reported
 	w := bound{Bounds: l, b: &Body{}, total: 1}
 	w.head(0, &c)
 	w.element(&c, el, int32(element))

@@ -31,7 +31,7 @@ func chosenOf(places string) chosen {
 	return c
 }
 
-// has tells whether a part is among them. Its change has the path head, which is written behind.
+// has reports whether a part is chosen. head is the path of its change; the rest of the path is appended to it.
 func (c *chosen) has(head []byte, p Place) bool {
 	path := p.append(head)
 	if c.places[string(path)] {
@@ -49,7 +49,7 @@ func (c *chosen) has(head []byte, p Place) bool {
 	return err == nil && at >= first
 }
 
-// Chosen tells whether a change, or a part of it, is among places: paths with commas between.
+// Chosen reports whether a change, or a part of it, is in places: paths separated by commas.
 func (c *Change) Chosen(places string) bool {
 	entry := strconv.Itoa(c.Entry)
 	path := string(c.AppendPath(nil))
@@ -62,7 +62,7 @@ func (c *Change) Chosen(places string) bool {
 	return false
 }
 
-// follows tells whether a change stands behind the one that has a path.
+// follows reports whether a change comes after the one with a path.
 func follows(path string, c *Change) bool {
 	e, i, ok := strings.Cut(path, ".")
 	entry, err := strconv.Atoi(e)
@@ -70,8 +70,8 @@ func follows(path string, c *Change) bool {
 	return ok && err == nil && err2 == nil && (c.Entry > entry || c.Entry == entry && c.Index > index)
 }
 
-// Only leaves of the changes in which parts were once left out those parts alone: places holds their paths, with commas
-// between. A change whose own path is among them, or that of its entry, stays whole. It is for a body that is tried again.
+// Only removes all parts of the changes except those in places, which has paths separated by commas. A change whose
+// own path is in places, or that of its entry, stays whole. It is for a body that is processed again.
 func (b *Body) Only(places string) {
 	chosen := chosenOf(places)
 	var path []byte

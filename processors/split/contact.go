@@ -1,6 +1,6 @@
 package split
 
-// stateSyncArray cuts value.state_sync[].
+// stateSyncArray parses value.state_sync[].
 func (s *Scanner) stateSyncArray(i int, dst *[]ContactItem) int {
 	if s.in[i] != '[' {
 		return s.misfitArray(i, placeContact)

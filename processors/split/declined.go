@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// DeclinedCode is the code of the error that says that the business does not share its history (Meta's
-// Coexistence page, "Messaging history not shared").
+// DeclinedCode is the code of the error for a business that does not share its history (Meta's Coexistence page,
+// "Messaging history not shared").
 const DeclinedCode = 2593109
 
-// ErrorsOf are errors one by one: those of an array, or one without its array.
+// ErrorsOf returns errors one by one: those of an array, or a single one.
 func ErrorsOf(raw []byte) []json.RawMessage {
 	if len(raw) == 0 {
 		return nil
@@ -23,7 +23,7 @@ func ErrorsOf(raw []byte) []json.RawMessage {
 	return all
 }
 
-// CodeOf is the code of an error, a number or a quoted one; 0 where it has none. What is of another kind counts as absent.
+// CodeOf returns the code of an error, quoted or not; 0: it has none. A value of another type counts as absent.
 func CodeOf(failure []byte) int64 {
 	var fields struct {
 		Code json.RawMessage `json:"code"`
@@ -38,7 +38,7 @@ func CodeOf(failure []byte) int64 {
 	return 0
 }
 
-// Declines tells whether errors hold a decline.
+// Declines reports whether errors contain a decline.
 func Declines(raw []byte) bool {
 	for _, failure := range ErrorsOf(raw) {
 		if CodeOf(failure) == DeclinedCode {
@@ -48,7 +48,7 @@ func Declines(raw []byte) bool {
 	return false
 }
 
-// Declines are the errors of a change that hold a decline, in the order in which they count.
+// Declines returns the errors of a change that contain a decline, in the order of their precedence.
 func (c *Change) Declines() (all [][]byte) {
 	if Declines(c.Errors) {
 		all = append(all, c.Errors)

@@ -2,7 +2,7 @@ package split
 
 import "github.com/coexstream/coexstream/schemas"
 
-// entryArray cuts Meta's entry[].
+// entryArray parses Meta's entry[].
 func (s *Scanner) entryArray(i int) int {
 	if s.in[i] != '[' {
 		i = s.misfit(i, "entry is not an array")
@@ -33,14 +33,14 @@ func (s *Scanner) entryArray(i int) int {
 	}
 }
 
-// oddEntries notes what is odd about the array of entries itself.
+// oddEntries notes the faults of the array of entries itself.
 func (s *Scanner) oddEntries() {
 	s.root.entries.note(s.odd.reason, s.odd.offset, s.odd.detail)
 	s.odd = fault{}
 }
 
-// leaveOutEntry puts in the place of an entry's changes one that stands for the entry as a whole. It names no business:
-// whose it is cannot be known of all entries. It fails when the limit on items is reached.
+// leaveOutEntry replaces the changes of an entry by one that stands for the whole entry. It names no business,
+// because that is not known for all entries. It fails if the limit on items is reached.
 func (s *Scanner) leaveOutEntry(i, index, base, places int) bool {
 	s.root.odd++
 	s.root.entries.note(s.odd.reason, s.odd.offset, s.odd.detail)
@@ -94,7 +94,7 @@ func (s *Scanner) entry(i, index int) int {
 			r.entryID, r.entryTime = id, time
 		}
 		if !hasChanges && !anyError(errors) {
-			// It would vanish without a trace: there is nothing in it that could be passed on.
+			// It would vanish without a trace: there is no part to pass on
 			s.soft(schemas.ReasonShape, start, "an entry without changes")
 			s.root.empty++
 		}

@@ -8,19 +8,20 @@ import (
 // objectBusiness is the only `object` that a Meta envelope may have.
 const objectBusiness = "whatsapp_business_account"
 
-// root is what the outermost object was found to hold. Its members come in any order, so that its
-// envelope is known at its end only: until then it is read as all of them at once.
+// root is the content of the outermost object. Its members come in any order, so the envelope is known only at the
+// end. Until then the root is read as every envelope at once.
 type root struct {
 	metaRoot
 
-	// Of the other envelopes. other tells that a member was read that Meta's has not: else what follows is empty.
+	// Of the other envelopes. other reports a member that Meta's envelope lacks; otherwise the fields below are
+	// empty.
 	other bool
 
 	// Wrapped.
 	event     []byte
 	hasData   bool
 	data      Change // data as a value
-	dataFault fault  // data is none
+	dataFault fault  // set if data is not a value
 	dataEnd   regionEnd
 
 	// Bare: the root is the value.
@@ -31,7 +32,7 @@ type root struct {
 	native nativeEvent
 }
 
-// metaRoot is what the root of Meta's envelope has.
+// metaRoot is the root of Meta's envelope.
 type metaRoot struct {
 	raw []byte
 	id  []byte // of the event: wrapped, native
@@ -41,9 +42,9 @@ type metaRoot struct {
 	hasEntry  bool
 	entries   fault // the first outside of every change
 	odd       int   // entries that are odd
-	empty     int   // those of them that are odd for having no changes alone
+	empty     int   // those of them whose only fault is that they have no changes
 
-	// The first entry that has an id, and nothing odd outside of its changes.
+	// The first entry that has an id, and no fault outside of its changes.
 	entryID   []byte
 	entryTime int64
 }
@@ -57,7 +58,7 @@ func (r *root) reset() {
 	r.metaRoot = metaRoot{}
 }
 
-// regionEnd is what was odd in a region of the root that can become a change.
+// regionEnd has the faults of a region of the root that can become a change.
 type regionEnd struct {
 	cutting  cutting
 	odd      fault
@@ -71,7 +72,7 @@ func (s *Scanner) leave(outer cutting, odd fault) regionEnd {
 	return e
 }
 
-// enterAgain goes back to a region, to settle its change.
+// enterAgain returns to a region, to settle its change.
 func (s *Scanner) enterAgain(e regionEnd) {
 	s.cutting, s.odd, s.handover = e.cutting, e.odd, e.handover
 }
@@ -148,11 +149,10 @@ func (s *Scanner) wrapped(i int, w *rootWord) int {
 	return i
 }
 
-// assemble decides which envelope the root is and puts the Body together, or tells what is wrong with
-// it.
+// assemble decides on the envelope of the root and builds the Body, or returns the fault.
 func (s *Scanner) assemble() fault {
 	r := &s.root
-	// What is odd beyond its shape outside of what the envelope is about.
+	// Faults beyond the shape, outside of the envelope's subject.
 	outside, data, native := s.cutting.loose, r.dataEnd.cutting.loose, r.native.end.cutting.loose
 	switch {
 	case r.hasObject || r.hasEntry:
@@ -168,7 +168,7 @@ func (s *Scanner) assemble() fault {
 		case outside.reason != "" || data.reason != "" || native.reason != "":
 			return firstOf(outside, data, native)
 		}
-		if nothing && r.odd == r.empty { // the errors are what the entries have instead of changes
+		if nothing && r.odd == r.empty { // the entries have errors instead of changes
 			for len(s.changes) > 0 {
 				dropLast(&s.changes)
 			}
@@ -200,7 +200,7 @@ func (s *Scanner) assemble() fault {
 			if native.reason != "" {
 				return native
 			}
-			r.native.end = regionEnd{} // an event about something else may mean anything by that name
+			r.native.end = regionEnd{} // such an event may use any name for another meaning
 		}
 		s.enterAgain(r.native.end)
 		if !s.assembleNative() {
@@ -223,7 +223,7 @@ func (s *Scanner) assemble() fault {
 	return firstOf(outside, data, native, fault{schemas.ReasonEnvelopeUnknown, 0, "an object, but no envelope that is known"})
 }
 
-// firstOf is the first fault that is one.
+// firstOf returns the first fault that is set.
 func firstOf(faults ...fault) fault {
 	for _, f := range faults {
 		if f.reason != "" {
@@ -233,7 +233,7 @@ func firstOf(faults ...fault) fault {
 	return fault{}
 }
 
-// single is a body of one change. Where that is odd as a whole, so is the body.
+// single returns a body with one change. If the whole change is odd, so is the body.
 func (s *Scanner) single(e Envelope, id []byte, c *Change) fault {
 	if !s.finish(c) {
 		return s.fatal
@@ -298,8 +298,8 @@ func (s *Scanner) change(i int, c *Change) int {
 	return i
 }
 
-// values reads a change whose value is an array of values: each is a change of its own. What stands beside the value is of
-// the first. end is where the change ends.
+// values reads a change whose value is an array of values. Each value becomes a change. Members beside the value
+// belong to the first. end is the end of the change.
 func (s *Scanner) values(i, end int, whole *Change) int {
 	of, depth := *whole, s.depth
 	dropLast(&s.changes)
@@ -338,7 +338,7 @@ func (s *Scanner) values(i, end int, whole *Change) int {
 	return end
 }
 
-// changeOf is a change with one value, as Meta's envelope has it.
+// changeOf returns a change with one value, as in Meta's envelope.
 func changeOf(field, value, beside []byte) []byte {
 	raw := append(quoted([]byte(`{"field":`), field), `,"value":`...)
 	raw = append(raw, value...)
@@ -374,7 +374,7 @@ func (s *Scanner) changeMembers(i int, c *Change) int {
 	}
 }
 
-// finish ends a change whose members have all been read. It fails when the limit on items is reached.
+// finish ends a change after all of its members were read. It fails if the limit on items is reached.
 func (s *Scanner) finish(c *Change) bool {
 	c.Field = fieldNamed(c.Field)
 	if c.Beside != nil {
@@ -384,7 +384,7 @@ func (s *Scanner) finish(c *Change) bool {
 	return c.Refused || string(c.Field) != fieldHandovers || s.handOver(c)
 }
 
-// misfit skips a value where another kind was needed; null stands for absent.
+// misfit skips a value of another kind than required; null counts as absent.
 func (s *Scanner) misfit(i int, detail string) int {
 	if s.in[i] != 'n' {
 		s.soft(schemas.ReasonShape, i, detail)
@@ -392,16 +392,16 @@ func (s *Scanner) misfit(i int, detail string) int {
 	return s.skip(i)
 }
 
-// misfitElement skips an element of another kind than its array is cut into.
+// misfitElement skips an element of another kind than its array requires.
 func (s *Scanner) misfitElement(i int, detail string) int {
 	s.soft(schemas.ReasonShape, i, detail)
 	return s.skip(i)
 }
 
-// Attribute says whose number a change names that does not say so itself.
+// Attribute sets the WABA of a change that names only a number.
 func (c *Change) Attribute(waba []byte) { c.EntryID, c.WABA, c.attributed = waba, waba, true }
 
-// orElse is b, or c when b is empty.
+// orElse returns b, or c if b is empty.
 func orElse(b, c []byte) []byte {
 	if len(b) > 0 {
 		return b

@@ -6,14 +6,14 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Error says what was refused, where and why. It holds nothing of the body's content, so that it can be
-// logged and written into a dead letter's headers.
+// Error is the fault of a body or a part: reason, place and detail. It has no content of the body, so it can be
+// logged and written to headers of dead letters.
 func (e *Error) Error() string {
 	return "split body: " + string(e.Reason) + " at byte " + strconv.Itoa(e.Offset) + ": " + e.Detail
 }
 
-// fault is an Error in the making: the scanner keeps the first one of each part of the body, so that
-// only a body that is refused costs an allocation.
+// fault is a pending Error. The scanner keeps the first one of each part of the body, so only a rejected body costs
+// an allocation.
 type fault struct {
 	reason schemas.Reason // empty: no fault
 	offset int
@@ -22,7 +22,7 @@ type fault struct {
 
 func (f fault) error() Error { return Error{Reason: f.reason, Offset: f.offset, Detail: f.detail} }
 
-// note keeps the first fault: the later ones are mostly its consequences.
+// note keeps the first fault. Later ones are mostly its consequences.
 func (f *fault) note(reason schemas.Reason, offset int, detail string) {
 	if f.reason == "" {
 		*f = fault{reason, offset, detail}

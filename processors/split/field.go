@@ -1,6 +1,6 @@
 package split
 
-// Fields whose changes carry parts, and the other names by which they are known.
+// Fields whose changes carry parts, and their other names.
 const (
 	fieldHistory   = "history"
 	fieldMessages  = "messages"
@@ -12,7 +12,7 @@ const (
 
 var echoesField, messagesField = []byte(fieldEchoes), []byte(fieldMessages) // never written to
 
-// fieldNamed is a field by the name that the documents use. Applications subscribe to, and partners pass on, others.
+// fieldNamed returns the documented name of a field. Applications subscribe to others, and partners pass on others.
 func fieldNamed(field []byte) []byte {
 	switch string(field) {
 	case "message_echoes":
@@ -23,10 +23,10 @@ func fieldNamed(field []byte) []byte {
 	return field
 }
 
-// FieldName is the name by which a field is told in Change.Field.
+// FieldName returns the name of a field in Change.Field.
 func FieldName(field string) string { return string(fieldNamed([]byte(field))) }
 
-// carriesParts tells whether a field carries messages, statuses, contacts or history by its definition.
+// carriesParts reports whether a field carries messages, statuses, contacts or history by definition.
 func carriesParts(field []byte) bool {
 	switch string(field) {
 	case fieldHistory, fieldMessages, fieldEchoes, fieldContacts, fieldStandby:

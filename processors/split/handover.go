@@ -1,13 +1,13 @@
 package split
 
-// A change of the field messaging_handovers tells who has the control of a thread (Meta: messaging_handovers):
+// A change of the field messaging_handovers reports who controls a thread (Meta: messaging_handovers):
 //
 //	{type: control_passed | control_taken, timestamp, sender{phone_number}, recipient{phone_number_id,
 //	display_phone_number}, control_passed{previous_owner_role, new_owner_role, …}}
 //
-// It has no metadata: the business's number is the recipient, the WhatsApp user the sender, who may be left out.
+// It has no metadata: the business's number is the recipient, and the WhatsApp user is the sender, which may be absent.
 
-// handover is what a value says that may be one.
+// handover has the members of a value that may be one.
 type handover struct {
 	seen              bool
 	kind              []byte // type
@@ -66,8 +66,8 @@ func (s *Scanner) party(i int, p *party) int {
 	}
 }
 
-// handOver makes the change's one part of its value. Where it is not known which of the two is the business, the one
-// with a phone_number_id is. It fails when the limit on items is reached.
+// handOver makes the value the only part of its change. If it is not clear which party is the business, it is the
+// one with a phone_number_id. It fails if the limit on items is reached.
 func (s *Scanner) handOver(c *Change) bool {
 	h := &s.handover
 	if c.Value == nil {

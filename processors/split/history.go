@@ -2,7 +2,7 @@ package split
 
 import "bytes"
 
-// historyArray cuts value.history[].
+// historyArray parses value.history[].
 func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 	switch s.in[i] {
 	case '[':
@@ -29,7 +29,7 @@ func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 			i = s.misfitElement(i, "an element of history is not an object")
 		}
 		if s.isOdd() && !odd && i > 0 {
-			// It stays as a gap: chunks are known by their position in the array.
+			// It stays as a gap, because chunks are identified by their position in the array.
 			*e = HistoryElement{Out: true}
 			s.places, s.cutting.cut = s.places[:places], cut
 			s.leaveOut(Place{kind: placeElement, element: n})
@@ -39,7 +39,8 @@ func (s *Scanner) historyArray(i int, dst *[]HistoryElement) int {
 	return i
 }
 
-// loneElement reads an element of history without its array: a decline, an error or threads. Another object is none.
+// loneElement reads an element of history without its array: a decline, an error or threads. Another object is not
+// one.
 func (s *Scanner) loneElement(i int, dst *[]HistoryElement) int {
 	start, base, odd := i, len(s.elements), s.isOdd()
 	e, ok := room(s, &s.elements, i)
@@ -115,7 +116,7 @@ func (s *Scanner) chunkMetadata(i int, e *HistoryElement) int {
 	}
 }
 
-// errors reads errors: an array of them or one, beside those that were read before.
+// errors reads errors, an array or a single one, and adds them to those that were read before.
 func (s *Scanner) errors(i int, dst *[]byte) int {
 	var errors []byte
 	if i = s.verbatim(i, &errors); i > 0 {
@@ -124,7 +125,7 @@ func (s *Scanner) errors(i int, dst *[]byte) int {
 	return i
 }
 
-// bothErrors is an array of the errors of two places.
+// bothErrors returns an array with the errors of two places.
 func bothErrors(a, b []byte) []byte {
 	if len(a) == 0 || len(b) == 0 {
 		return orElse(a, b)
@@ -164,7 +165,7 @@ func (s *Scanner) threadArray(i int, e *HistoryElement, element int32) int {
 			i = s.misfitElement(i, "a thread is not an object")
 		}
 		if s.isOdd() && !odd && i > 0 {
-			*t = Thread{} // it stays as a gap: a part is named by the position of its thread
+			*t = Thread{} // it stays as a gap, because parts are identified by the position of their thread
 			s.places, s.cutting.cut = s.places[:places], cut
 			s.leaveOut(Place{kind: placeThread, element: element, index: n})
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// The functions of this file and of structure.go take a position and return the one after what they
-// read, or -1 when the body is refused. They are given positions inside the body only.
+// The functions of this file and of structure.go take a position and return the one after the value that they read,
+// or -1 if the body is rejected. Callers pass only positions inside the body.
 
 // Eight bytes at a time: a byte of each word below repeats eight times.
 const (
@@ -27,8 +27,8 @@ func special(x uint64) uint64 {
 	return (x - spaces) | ((x ^ quotes) - ones) | ((x ^ slants) - ones)
 }
 
-// plainASCII is the position of the first byte from i on that is not a printable ASCII character that
-// stands for itself in a string, or len(b).
+// plainASCII returns the position of the first byte from i on that is not a printable ASCII character standing for
+// itself in a string, or len(b).
 func plainASCII(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
@@ -42,7 +42,7 @@ func plainASCII(b []byte, i int) int {
 	return i
 }
 
-// plainAny is plainASCII that takes bytes from 0x80 up for plain.
+// plainAny is plainASCII, but bytes from 0x80 up are plain.
 func plainAny(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
@@ -56,7 +56,7 @@ func plainAny(b []byte, i int) int {
 	return i
 }
 
-// str reads the string whose opening quote is at i, and tells whether it holds escapes.
+// str reads the string whose opening quote is at i, and reports whether it has escapes.
 func (s *Scanner) str(i int) (end int, escaped bool) {
 	j := plainASCII(s.in, i+1)
 	if j < len(s.in) && s.in[j] == '"' {
@@ -98,7 +98,7 @@ func (s *Scanner) strFrom(start, j int) (end int, escaped bool) {
 	return s.fail(schemas.ReasonJSONInvalid, len(b), detailEnd), false
 }
 
-// validPrefix is the length of b's longest prefix of whole UTF-8 sequences.
+// validPrefix returns the length of b's longest prefix of whole UTF-8 sequences.
 func validPrefix(b []byte) int {
 	n := 0
 	for n < len(b) {
@@ -111,8 +111,8 @@ func validPrefix(b []byte) int {
 	return n
 }
 
-// escape reads the escape sequence whose backslash is at i. Both halves of a surrogate pair are one; a half alone is
-// JSON, too (RFC 8259, section 8.2), and counts as U+FFFD.
+// escape reads the escape sequence whose backslash is at i. A surrogate pair is one character. An unpaired one is
+// JSON too (RFC 8259, section 8.2), and counts as U+FFFD.
 func (s *Scanner) escape(i int) int {
 	b := s.in
 	if i+1 >= len(b) {
@@ -214,7 +214,7 @@ func (s *Scanner) literal(i int, word string) int {
 	return s.fail(schemas.ReasonJSONInvalid, i, "neither true, false, null nor another value")
 }
 
-// at is the byte at i, or 0 behind the end.
+// at returns the byte at i, or 0 after the end.
 func at(b []byte, i int) byte {
 	if uint(i) < uint(len(b)) {
 		return b[i]
@@ -232,7 +232,7 @@ func (s *Scanner) behindSpace(i int) (int, byte) {
 	return i, at(s.in, i)
 }
 
-// space is the position of the first byte from i on that is not white space.
+// space returns the position of the first byte from i on that is not white space.
 func space(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
 		i++

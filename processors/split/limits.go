@@ -10,13 +10,13 @@ const (
 	// DefaultItemsMax is room for a body of 16 MiB that is full of the shortest real messages.
 	DefaultItemsMax = 200_000
 
-	// depthCeiling is jsontext's: what it refuses is refused, whatever the configuration says.
+	// depthCeiling is the limit of jsontext. Deeper bodies are rejected with any configured limit.
 	depthCeiling = 10_000
 	// bodyCeiling keeps offsets in 31 bits.
 	bodyCeiling = math.MaxInt32
 )
 
-// Validate says which limit cannot be had. NewScanner takes a limit that is out of range for its
+// Validate returns an error that names the first invalid limit. NewScanner replaces a limit out of range by its
 // default.
 func (l Limits) Validate() error {
 	switch {

@@ -2,7 +2,7 @@ package split
 
 import "bytes"
 
-// itemKind tells messages from statuses, which keep their status in another place.
+// itemKind distinguishes messages from statuses, whose status is in another member.
 type itemKind uint8
 
 const (
@@ -10,8 +10,8 @@ const (
 	kindStatus
 )
 
-// messageArray cuts an array of messages, echoes or statuses. in is the place of one of them; the positions begin at
-// its index, and *next, where there is one, becomes the position after them.
+// messageArray parses an array of messages, echoes or statuses. in is the place of one of them. The positions begin
+// at its index, and *next, if not nil, becomes the position after them.
 func (s *Scanner) messageArray(i int, dst *[]Message, kind itemKind, in Place, next *int32) int {
 	if s.in[i] != '[' {
 		return s.misfit(i, "messages, message_echoes or statuses is not an array")
@@ -49,7 +49,7 @@ func (s *Scanner) messageArray(i int, dst *[]Message, kind itemKind, in Place, n
 	return i
 }
 
-// messagesOf cuts an array of a value.
+// messagesOf parses an array of a value.
 func (s *Scanner) messagesOf(i int, dst *[]Message, kind itemKind, where placeKind) int {
 	if s.in[i] != '[' {
 		return s.misfitArray(i, where)
@@ -98,7 +98,8 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 			i = s.skip(i)
 			m.HasErrors = m.HasErrors || i-at > len("[]") && (s.in[at] == '[' || s.in[at] == '{')
 		case "message":
-			// A copy of what another application sent holds its request: {id, timestamp, message{to, type, …}}.
+			// A copy of a message that another application sent contains its request: {id, timestamp, message{to, type,
+			// …}}.
 			if s.in[i] == '{' {
 				i = s.sendRequest(i, m)
 			} else {
@@ -171,8 +172,8 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 
 var typeGroup = []byte("group")
 
-// sendRequest reads whom a message was sent to, whether that is a group, and its type, from the request that sent it. What the message itself
-// says wins, before and after.
+// sendRequest reads the recipient of a message, whether that is a group, and the message's type from the request
+// that sent it. The members of the message itself take precedence, in any order.
 func (s *Scanner) sendRequest(i int, m *Message) int {
 	var to, user, kind, recipient []byte
 	var o object
@@ -221,7 +222,8 @@ func (s *Scanner) historyContext(i int, m *Message) int {
 	}
 }
 
-// original reads edit or revoke: which message it is about. Partners that write their own names in camel case may do so here, too.
+// original reads edit or revoke: the message that it refers to. Partners with names in camel case may use them here
+// too.
 func (s *Scanner) original(i int, dst *[]byte) int {
 	var o object
 	i = s.enter(i)

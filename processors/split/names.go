@@ -10,12 +10,11 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// pairwiseMax is how many names of an object are compared with each other as they come. A larger object
-// sorts its names at its end, so that many names cost n log n and never n².
+// pairwiseMax is the number of names of an object up to which each new name is compared with all others. A larger
+// object sorts its names at its end, so n names cost n log n and never n².
 const pairwiseMax = 16
 
-// name is a member's name: its first eight bytes, and where all of it is. The names of all open objects
-// are one stack.
+// name is a member's name: its first eight bytes, and its place. The names of all open objects are one stack.
 type name struct {
 	head uint64
 	at   uint32 // position in the body, or in the arena when inArena is set
@@ -33,8 +32,8 @@ type nameSet struct {
 
 func (set *nameSet) empty() bool { return set.seen == 0 }
 
-// name reads the name that begins at start, behind its quote, into o.key and into o's set. One that is there already
-// makes the part odd.
+// name reads the name that begins at start, after its quote, into o.key and into o's set. A duplicate makes the part
+// odd.
 func (s *Scanner) name(o *object, start int) int {
 	b := s.in
 	if start+8 <= len(b) {
@@ -81,7 +80,7 @@ func (s *Scanner) addName(o *object, n name, end int) int {
 	return end
 }
 
-// head is the first eight bytes of key, the missing ones 0.
+// head returns the first eight bytes of key; missing ones are 0.
 func head(key []byte) uint64 {
 	if len(key) >= 8 {
 		return binary.LittleEndian.Uint64(key)
@@ -99,7 +98,7 @@ func (s *Scanner) nameText(n *name) []byte {
 	return s.in[n.at : n.at+n.size]
 }
 
-// closeNames takes the set off the stack. i is the end of its object.
+// closeNames removes the set from the stack. i is the end of its object.
 func (s *Scanner) closeNames(set *nameSet, i int) {
 	open := s.names[set.base:]
 	s.names = s.names[:set.base]

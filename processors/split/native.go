@@ -6,9 +6,9 @@ import (
 	"github.com/coexstream/coexstream/schemas/provider"
 )
 
-// A native event is a body in a provider's own words: {type, …, and the object that it is about}. Package provider gives the
-// words their meaning, and the types the fields of Meta's that they stand for. An event of a type without such a field is
-// a change whose Field is the type.
+// A native event is a body in a provider's own words: {type, …, and the object of the event}. Package provider
+// defines the meaning of the words, and the fields of Meta's for the types. An event of a type without such a field
+// is a change whose Field is the type.
 
 // Fields that native events stand for, never written to.
 var (
@@ -17,7 +17,7 @@ var (
 	accountField  = []byte("account_update")
 )
 
-// nativeEvent is the root read as a native event.
+// nativeEvent is the root as a native event.
 type nativeEvent struct {
 	kind      []byte // type
 	versioned bool   // it has the member that only native events have
@@ -26,13 +26,13 @@ type nativeEvent struct {
 	element   HistoryElement
 	inbound   nativeMessage
 	sent      [sentMax]nativeMessage
-	other     []byte // the WABA of an object that is no message; of several, the least
+	other     []byte // the WABA of an object that is not a message; of several, the least
 	subjects  [subjectsMax]nativeSubject
 	change    Change
 	end       regionEnd // of the contacts
 }
 
-// nativeSubject is what an event without a message is about.
+// nativeSubject is the subject of an event without a message.
 type nativeSubject struct {
 	waba, id, event, number []byte
 	items                   []ContactItem
@@ -57,7 +57,7 @@ type nativeMessage struct {
 	hasSystem                      bool
 }
 
-// meaning is what the event's type stands for.
+// meaning returns the meaning of the event's type.
 func (e *nativeEvent) meaning() nativeType {
 	if m := words.types.of(e.kind); m != nil {
 		return *m
@@ -65,7 +65,7 @@ func (e *nativeEvent) meaning() nativeType {
 	return nativeType{}
 }
 
-// isNative tells whether the root is a native event.
+// isNative reports whether the root is a native event.
 func (e *nativeEvent) isNative() bool {
 	if e.versioned && len(e.kind) > 0 {
 		return true
@@ -78,7 +78,7 @@ func (e *nativeEvent) isNative() bool {
 	return false
 }
 
-// nativeMember reads a member of the root that native events have, w, or an object with another name.
+// nativeMember reads a member of the root that native events have: w, or an object with another name.
 func (s *Scanner) nativeMember(i int, w *rootWord) int {
 	e := &s.root.native
 	if w.kind == nativeProperty {
@@ -122,7 +122,7 @@ func (s *Scanner) nativeMember(i int, w *rootWord) int {
 	return i
 }
 
-// isNativeObject tells whether a member of the root is an object of a native event by its name's prefix.
+// isNativeObject reports whether a member of the root is an object of a native event, by the prefix of its name.
 func isNativeObject(key []byte) bool {
 	for _, prefix := range words.objects {
 		if len(key) > len(prefix) && string(key[:len(prefix)]) == prefix {
@@ -139,7 +139,7 @@ func meaningOf(of *table[provider.Property], name []byte) provider.Property {
 	return provider.Skipped
 }
 
-// nativeSubject reads what an event is about, and its contacts where it is a book of them.
+// nativeSubject reads the subject of an event, and its contacts if it is a list of them.
 func (s *Scanner) nativeSubject(i int, about *nativeSubject, book bool) int {
 	var o object
 	i = s.enter(i)
@@ -257,8 +257,8 @@ func (s *Scanner) nativeProfile(i int, m *nativeMessage) int {
 	return i
 }
 
-// profiled adds the profile of a message's user, who has these ids, to the profiles of its change. It fails when the limit on
-// items is reached.
+// profiled adds the profile of a message's user, who has these ids, to the profiles of its change. It fails if the
+// limit on items is reached.
 func (s *Scanner) profiled(c *Change, of *nativeMessage, number, user, parent []byte) bool {
 	if of.profile == nil {
 		return true
@@ -272,8 +272,8 @@ func (s *Scanner) profiled(c *Change, of *nativeMessage, number, user, parent []
 	return true
 }
 
-// assembleNative makes the event a change of Meta's field, or passes on another event as it is. It fails when the limit on
-// items is reached.
+// assembleNative makes the event a change of Meta's field, or passes on another event unchanged. It fails if the
+// limit on items is reached.
 func (s *Scanner) assembleNative() bool {
 	e := &s.root.native
 	waba := orElse(e.waba, e.inbound.waba)
@@ -324,14 +324,14 @@ func (s *Scanner) assembleNative() bool {
 	return true
 }
 
-// named names the business's number. Most native events name it by the number alone, so that has to be the id, too. Another id
-// counts only where the number is not told.
+// named sets the business's number. Most native events have only the number, so it is the id too. Another id counts
+// only if the number is absent.
 func (c *Change) named(number, id []byte) {
 	c.DisplayPhoneNumber = orElse(c.DisplayPhoneNumber, withoutPlus(number))
 	c.PhoneNumberID = orElse(c.DisplayPhoneNumber, orElse(c.PhoneNumberID, id))
 }
 
-// sentMessage is the message of the business.
+// sentMessage returns the message of the business.
 func (e *nativeEvent) sentMessage() *nativeMessage {
 	for i := range e.sent {
 		if e.sent[i].raw != nil {
@@ -341,7 +341,7 @@ func (e *nativeEvent) sentMessage() *nativeMessage {
 	return &e.sent[0]
 }
 
-// nativeItem makes an event's message, where it has one, the one item of dst, under a field.
+// nativeItem makes the message of an event, if any, the only item of dst, under a field.
 func (s *Scanner) nativeItem(c *Change, field []byte, dst *[]Message, from *nativeMessage, own []byte) bool {
 	if from.raw == nil {
 		return true
@@ -361,7 +361,7 @@ func (s *Scanner) nativeItem(c *Change, field []byte, dst *[]Message, from *nati
 	return s.profiled(c, from, from.to, from.toUser, from.toParent)
 }
 
-// rarer gives a message the ids that few have.
+// rarer sets the ids that few messages have.
 func (s *Scanner) rarer(m *Message, from *nativeMessage) {
 	if len(from.fromParent) > 0 {
 		s.namesOf(m).FromParentUserID = from.fromParent
@@ -378,7 +378,7 @@ func (s *Scanner) rarer(m *Message, from *nativeMessage) {
 	}
 }
 
-// message is a message as Meta's are.
+// message returns a message in Meta's form.
 func (from *nativeMessage) message() Message {
 	m := Message{
 		Raw: from.raw, ID: orElse(from.wamid, from.id),
@@ -393,7 +393,8 @@ func (from *nativeMessage) message() Message {
 	return m
 }
 
-// asStatus makes a message whose status changed a status as Meta's are, with the time of the change and the recipient.
+// asStatus turns a message with a changed status into a status in Meta's form, with the time of the change and the
+// recipient.
 func (from *nativeMessage) asStatus(m *Message) Message {
 	var own int64
 	switch string(from.status) {
@@ -468,7 +469,7 @@ func (s *Scanner) nativeThread(c *Change, from *nativeMessage, sent bool) bool {
 	return s.profiled(c, from, t.ID, t.UserID, t.ParentUserID)
 }
 
-// withoutPlus is a number as Meta writes it.
+// withoutPlus returns a number in Meta's form.
 func withoutPlus(number []byte) []byte {
 	if len(number) > 0 && number[0] == '+' {
 		return number[1:]

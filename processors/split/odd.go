@@ -6,23 +6,23 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// A part that is odd does not take its body along. What is odd is invalid UTF-8, an object with a name twice, nesting
-// deeper than the limit, and a value of another kind where there has to be an array or an object to cut. The
-// smallest part that can be cut is left out: a message, echo, status or contact, an entry of contacts[], else a thread, else
-// an element of history[], else an array beside others, else a change, else an entry beside others. What is odd outside of every
-// entry refuses the body.
+// An odd part does not affect the rest of its body. A part is odd if it has invalid UTF-8, an object with a
+// duplicate name, nesting deeper than the limit, or a value of another kind instead of an array or an object. The
+// smallest enclosing part is left out. This is a message, echo, status or contact, or an entry of contacts[]; else a
+// thread; else an element of history[]; else an array beside others; else a change; else an entry beside others. A
+// fault outside of every entry rejects the body.
 
-// Place is a part of a body that was left out because it is odd.
+// Place is the place of an odd part of a body that was left out.
 type Place struct {
 	Change int32 // in Body.Changes
 	kind   placeKind
 	region region
-	// Position in its array; of a message of the past, in its thread. wholeArray: the array itself.
+	// The position in its array; for a message of the past, in its thread. wholeArray: the array itself.
 	element, thread, index int32
 	rest                   bool // and all that follow it in its array
 }
 
-// wholeArray stands in the place of a position.
+// wholeArray takes the place of a position.
 const wholeArray = -1
 
 type placeKind uint8
@@ -40,16 +40,16 @@ const (
 	placeKinds
 )
 
-// placeNames are the names of the arrays, whatever the webhook called them.
+// placeNames are the names of the arrays in paths. The webhook may use others.
 var placeNames = [placeKinds]string{
 	placeMessage: ".messages.", placeEcho: ".message_echoes.", placeStatus: ".statuses.", placeContact: ".state_sync.", placeProfile: ".contacts.",
 	placeElement: ".history.", placePast: ".history.", placeThread: ".history.",
 }
 
-// AppendPath appends where the part stands: entry.change, the name of its array and its position there, from 0; a
-// message of the past is entry.change.history.0.threads.2.messages.7, an array as a whole entry.change.statuses, an entry as a
-// whole its number alone. Where a value has several arrays of one kind, the positions go on from one to the next. A hyphen
-// behind it says that all that follow in the array are meant, too.
+// AppendPath appends the path of the part: entry.change, the name of its array and its position there, from 0. A
+// message of the past is entry.change.history.0.threads.2.messages.7, a whole array entry.change.statuses, and a
+// whole entry its number alone. If a value has several arrays of one kind, the positions continue from one to the
+// next. A hyphen at the end includes all that follow in the array.
 func (p *Place) AppendPath(dst []byte, b *Body) []byte {
 	c := &b.Changes[p.Change]
 	dst = p.append(c.AppendPath(dst))
@@ -81,7 +81,7 @@ func (p *Place) append(dst []byte) []byte {
 	return strconv.AppendInt(dst, int64(p.index), 10)
 }
 
-// AppendPath appends where the change stands: entry.change, or entry where it stands for that.
+// AppendPath appends the path of the change: entry.change, or entry if it stands for the entry.
 func (c *Change) AppendPath(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(c.Entry), 10)
 	if c.Index < 0 {
@@ -91,10 +91,10 @@ func (c *Change) AppendPath(dst []byte) []byte {
 	return strconv.AppendInt(dst, int64(c.Index), 10)
 }
 
-// placesMax is how many places of a body are remembered: more than a header of a dead letter has room for.
+// placesMax bounds the places of a body. It is more than a header of a dead letter has room for.
 const placesMax = 1024
 
-// region is what of the root a part belongs to, as long as its envelope is not known.
+// region is the part of the root that a part belongs to, while the envelope is not known.
 type region uint8
 
 const (
@@ -104,22 +104,22 @@ const (
 	regionNative                // the contacts of a native event
 )
 
-// regionOf is where the parts of an envelope stand.
+// regionOf returns the region of an envelope's parts.
 var regionOf = [...]region{
 	EnvelopeMeta: regionEntries, EnvelopeWrapped: regionWrapped, EnvelopeBare: regionRoot, EnvelopeNative: regionNative,
 }
 
-// cutting is what was found odd in the change that is being read.
+// cutting has the faults of the change that is being read.
 type cutting struct {
 	region region
 	change int32 // in Body.Changes
 	cut    int32 // parts that were left out
 	places int   // how many places there were before
 	first  fault // of the first part that was left out
-	loose  fault // the first that makes the change's bytes unfit to leave as they are
+	loose  fault // the first fault that prevents the change from leaving verbatim
 	items  [placeKinds]int32
 
-	// Values of another kind where an array of the change has to be: a bit for the kind of each, and the first of them.
+	// Values of another kind instead of an array of the change: a bit for the kind of each, and the first of them.
 	whole      uint16
 	firstKind  placeKind
 	firstWhole int32 // its offset
@@ -135,10 +135,10 @@ func (s *Scanner) soft(reason schemas.Reason, offset int, detail string) {
 	}
 }
 
-// isOdd tells whether something odd waits for the part that it makes odd.
+// isOdd reports whether a fault was noted for the part that is being read.
 func (s *Scanner) isOdd() bool { return s.odd.reason != "" }
 
-// leaveOut leaves out the part that was just read: what is odd about it concerns it alone.
+// leaveOut leaves out the part that was just read, because its fault concerns only this part.
 func (s *Scanner) leaveOut(p Place) {
 	k := &s.cutting
 	k.first.note(s.odd.reason, s.odd.offset, s.odd.detail)
@@ -160,10 +160,11 @@ func (s *Scanner) begin(r region, change int) (outer cutting, odd fault) {
 	return outer, odd
 }
 
-// settle decides what becomes of a change in which something is odd, once all of it is read and its field is known.
+// settle decides on a change with a fault, after all of it was read and its field is known.
 //
-// An array of another shape is forgiven in a field that does not carry such arrays by its definition: it may mean
-// anything by that name, and goes on as it is. So such a change is odd as a whole where its bytes are unfit to leave.
+// An array of another shape is tolerated in a field that does not carry such arrays by definition. There the name
+// may have any meaning, and the change leaves verbatim. So such a change is odd as a whole if its bytes must not
+// leave.
 func (s *Scanner) settle(c *Change) {
 	k := &s.cutting
 	if k.cut == 0 && k.whole == 0 && !s.isOdd() {
@@ -190,7 +191,7 @@ func (s *Scanner) settle(c *Change) {
 	c.Odd, c.Cut, c.Loose = k.first.error(), int(k.cut), k.loose.reason != ""
 }
 
-// misfitArray skips a value of another kind where an array of the change has to be; null stands for absent.
+// misfitArray skips a value of another kind instead of an array of the change; null counts as absent.
 func (s *Scanner) misfitArray(i int, kind placeKind) int {
 	if k := &s.cutting; s.in[i] != 'n' {
 		if k.whole == 0 {
@@ -201,7 +202,7 @@ func (s *Scanner) misfitArray(i int, kind placeKind) int {
 	return s.skip(i)
 }
 
-// noArray is the fault of the first value of another kind in place of an array.
+// noArray returns the fault of the first value of another kind in place of an array.
 func (k *cutting) noArray() fault {
 	detail := "messages, message_echoes or statuses is not an array"
 	switch k.firstKind {
@@ -213,12 +214,12 @@ func (k *cutting) noArray() fault {
 	return fault{schemas.ReasonShape, int(k.firstWhole), detail}
 }
 
-// leaveOutArrays leaves out what stands in place of arrays, beside others that are good.
+// leaveOutArrays leaves out the values in place of arrays, beside valid arrays.
 func (s *Scanner) leaveOutArrays() {
 	k := &s.cutting
 	noArray := k.noArray()
 	if k.first.reason != "" && noArray.offset < k.first.offset {
-		k.first = fault{} // the first in the document is told
+		k.first = fault{} // the first in the document is reported
 	}
 	for kind := range placeKinds {
 		if k.whole>>kind&1 != 0 {
@@ -228,12 +229,12 @@ func (s *Scanner) leaveOutArrays() {
 	}
 }
 
-// holdsNothing tells whether nothing would leave of a change.
+// holdsNothing reports whether a change would have no output.
 func (c *Change) holdsNothing() bool {
 	return len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.Statuses)+len(c.StateSync)+len(c.Errors) == 0
 }
 
-// refuse leaves out a change as a whole.
+// refuse leaves out a whole change.
 func (s *Scanner) refuse(c *Change) {
 	c.empty()
 	c.Profiles, c.Errors, c.Beside, c.AccountEvent, c.PhoneNumber = nil, nil, nil, nil, nil
@@ -242,12 +243,12 @@ func (s *Scanner) refuse(c *Change) {
 	s.leaveOut(Place{kind: placeChange})
 }
 
-// empty takes the parts out of a change.
+// empty removes the parts of a change.
 func (c *Change) empty() {
 	c.History, c.Messages, c.Echoes, c.Statuses, c.StateSync = nil, nil, nil, nil, nil
 }
 
-// placed drops the places of other regions than the envelope's.
+// placed removes the places of other regions than the envelope's.
 func (s *Scanner) placed(e Envelope) []Place {
 	kept := s.places[:0]
 	for _, p := range s.places {

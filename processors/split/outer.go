@@ -6,14 +6,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Errors of the history were seen outside of every change: beside the changes of an entry, and beside the entries. They
-// become a change of their own behind those that are there, so that each partition reads them alike: one of the field history
-// of the first number that these name, else one that nobody knows.
+// Errors of the history were seen outside of every change: beside the changes of an entry, and beside the entries.
+// They become a change of their own after the existing ones, so that each partition reads them alike. Its field is
+// history, for the first number that these changes name; without a number it has an unknown field.
 
-// fieldOuter is the field of such errors where no number is named.
+// fieldOuter is the field of such errors without a number.
 const fieldOuter = "errors"
 
-// outerErrors appends the change of errors that stand beside changes, those from base on. None means no error at all.
+// outerErrors appends the change of errors beside changes, those from base on. It appends none if there is no error.
 func (s *Scanner) outerErrors(i, entry, base int, in Change, errors []byte) bool {
 	if !anyError(errors) {
 		return true
@@ -59,7 +59,7 @@ func outerChange(c *Change, errors []byte) {
 	c.Raw, c.Value = raw, raw[bytes.IndexByte(raw[1:], '{')+1:len(raw)-1]
 }
 
-// AppendWrapped appends a body that holds a change of a wrapped envelope alone.
+// AppendWrapped appends a body with one change of a wrapped envelope.
 func (c *Change) AppendWrapped(dst []byte) []byte {
 	dst = quoted(append(dst, '{'), []byte(words.wrapped.Field))
 	dst = quoted(append(dst, ':'), c.Field)
@@ -79,7 +79,7 @@ func quoted(dst, text []byte) []byte {
 	return append(dst, `""`...)
 }
 
-// anyError tells whether errors are some: an array or an object that is not empty.
+// anyError reports whether errors are not empty: an array or an object with content.
 func anyError(errors []byte) bool {
 	if len(errors) == 0 || errors[0] != '[' && errors[0] != '{' {
 		return false

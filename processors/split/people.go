@@ -1,8 +1,8 @@
 package split
 
-// Who a message is from, to or about, beside the ids that every message has.
+// The sender, the recipient and the users of a message, beyond the ids that every message has.
 
-// namesOf is where the rarer ids of a message go. It belongs to a message, so it does not count as an item.
+// namesOf returns the place of a message's rarer ids. It belongs to a message, so it does not count as an item.
 func (s *Scanner) namesOf(m *Message) *Names {
 	if m.Names == nil {
 		s.rare = append(s.rare, Names{})
@@ -11,7 +11,7 @@ func (s *Scanner) namesOf(m *Message) *Names {
 	return m.Names
 }
 
-// nameFrom reads an id that has two names in the documents, of which the newer one wins.
+// nameFrom reads an id with two documented names. The newer one takes precedence.
 func (s *Scanner) nameFrom(i int, dst *[]byte, newer bool) int {
 	var id []byte
 	i = s.id(i, &id)
@@ -23,8 +23,8 @@ func (s *Scanner) nameFrom(i int, dst *[]byte, newer bool) int {
 	return i
 }
 
-// system reads whom a system message is about. A new number stands in wa_id, in older versions in new_wa_id; a changed
-// user id in user_id beside previous_user_id, or as an object of both.
+// system reads the user of a system message. A new number is in wa_id, in older versions in new_wa_id. A changed
+// user id is in user_id beside previous_user_id, or in an object with both.
 func (s *Scanner) system(i int, y *System) int {
 	var newWaID, customer, user, parent []byte
 	var o object
@@ -39,7 +39,7 @@ func (s *Scanner) system(i int, y *System) int {
 			i = s.id(i, &y.WaID)
 		case "new_wa_id":
 			i = s.id(i, &newWaID)
-		case "customer": // by the old number
+		case "customer": // by the former number
 			i = s.id(i, &customer)
 		case "previous_wa_id":
 			i = s.id(i, &y.PreviousWaID)
@@ -60,7 +60,7 @@ func (s *Scanner) system(i int, y *System) int {
 	return i
 }
 
-// changed reads an id, or an object of what it is and what it was.
+// changed reads an id, or an object with the new and the former id.
 func (s *Scanner) changed(i int, current, previous *[]byte) int {
 	if s.in[i] != '{' {
 		return s.id(i, current)
@@ -83,9 +83,9 @@ func (s *Scanner) changed(i int, current, previous *[]byte) int {
 	}
 }
 
-// profileArray cuts value.contacts[]. It only adds to what the items say themselves, so nothing odd in it costs an item:
-// what is no object is passed over, and an odd entry is left out alone. A single entry without its array is taken for one.
-// Another array of the same change adds to the first: its entries are the last ones of the slab.
+// profileArray parses value.contacts[]. It only adds to the ids of the items, so a fault in it costs no item: an
+// entry that is not an object is skipped, and an odd entry is left out alone. A single entry without its array is
+// accepted. Another array of the same change adds to the first, because its entries are the last ones of the slab.
 func (s *Scanner) profileArray(i int, dst *[]Profile) int {
 	base := len(s.profiles) - len(*dst)
 	switch s.in[i] {
@@ -111,7 +111,7 @@ func (s *Scanner) profileArray(i int, dst *[]Profile) int {
 	return i
 }
 
-// profileEntry reads an entry, and leaves it out where it is odd.
+// profileEntry reads an entry, and leaves it out if it is odd.
 func (s *Scanner) profileEntry(i int) int {
 	odd := s.isOdd()
 	next := &s.cutting.items[placeProfile]

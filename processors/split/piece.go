@@ -5,38 +5,39 @@ import (
 	"math"
 )
 
-// Piece is one element of history[] with what its messages need of its change, in memory of its own. A body with many
-// chunks is cut into pieces when some of them have to wait: a chunk that leaves later costs what it has itself, and not
-// what its body has.
+// Piece is one element of history[], with the parts of its change that its messages need, in memory of its own. A
+// body with many chunks is divided into pieces if some of them have to wait. So a chunk that leaves later costs its
+// own length, not that of its body.
 type Piece struct {
-	Change, Element   int // where it stands in the body
+	Change, Element   int // place in the body
 	Phase, ChunkOrder int32
 
 	of    *PieceChange
-	body  []byte // entries of contacts[] as an array, and behind them the element
-	at    int    // where the element begins in body
+	body  []byte // entries of contacts[] as an array, followed by the element
+	at    int    // beginning of the element in body
 	depth int    // of nesting around it
-	few   bool   // contacts[] is there as a whole
+	few   bool   // contacts[] is complete
 }
 
-// PieceChange is what the pieces of a change have in common.
+// PieceChange is the common part of the pieces of a change.
 type PieceChange struct {
 	change                int
 	entry, index          int
 	waba, number, display []byte
-	profiles              int     // what an event can have of contacts[]: see bound
+	profiles              int     // the maximum that an event can have of contacts[]: see bound
 	source                *Change // until Done
 }
 
-// pieceBytes is what a piece takes beside its bytes, with its place in the lists that hold it.
+// pieceBytes is the memory for a piece beside its bytes, including its place in lists.
 const pieceBytes = 384
 
-// Bytes is about what a piece takes in memory.
+// Bytes returns the approximate memory for a piece.
 func (p *Piece) Bytes() int {
 	return pieceBytes + len(p.body) + len(p.of.waba) + len(p.of.number) + len(p.of.display)
 }
 
-// Apart reports whether an element can be a piece. A native event cannot: it is one chunk, and its parts stand beside others.
+// Apart reports whether an element can be a piece. A native event cannot: it is one chunk, and its parts are beside
+// others.
 func (e *HistoryElement) Apart() bool { return !e.Out && e.depth > 0 }
 
 // PieceChange begins the pieces of a change.
@@ -46,14 +47,14 @@ func (b *Body) PieceChange(change int) *PieceChange {
 		change: change, entry: c.Entry, index: c.Index, number: bytes.Clone(c.PhoneNumberID), display: bytes.Clone(c.DisplayPhoneNumber),
 		profiles: profilesCost(c.Profiles), source: c,
 	}
-	if !c.attributed { // when the body is read again it is not, either
+	if !c.attributed { // not known either when the body is read again
 		of.waba = bytes.Clone(c.WABA)
 	}
 	return of
 }
 
-// Piece copies an element. profiles are the entries of contacts[] that its messages can be about, by their positions, which
-// ascend.
+// Piece copies an element. profiles are the positions, in ascending order, of the entries of contacts[] that its
+// messages can be about.
 func (of *PieceChange) Piece(element int, profiles []int32) *Piece {
 	el := &of.source.History[element]
 	size := len(el.Raw) + len("[]")
@@ -79,13 +80,13 @@ func (of *PieceChange) Piece(element int, profiles []int32) *Piece {
 	return p
 }
 
-// Done ends the pieces of a change: nothing of the body is held.
+// Done ends the pieces of a change. Afterwards they refer to nothing of the body.
 func (of *PieceChange) Done() { of.source = nil }
 
-// ScanPiece cuts a piece. Nothing of the Body but its Chunk may be used, for as long as that of Scanner.Scan.
+// ScanPiece parses a piece. Only the Chunk of the Body may be used. It is valid as long as a Body of Scan.
 func (s *Scanner) ScanPiece(p *Piece) *Body {
 	s.reset(p.body)
-	s.items = math.MinInt32 // they were counted when the body was cut
+	s.items = math.MinInt32 // they were counted when the body was parsed
 	c, _ := room(s, &s.changes, 0)
 	e, _ := room(s, &s.elements, 0)
 	s.begin(regionEntries, 0)
@@ -103,7 +104,7 @@ func (s *Scanner) ScanPiece(p *Piece) *Body {
 	return &s.body
 }
 
-// ManyChunks tells whether a body has more than n elements of history[].
+// ManyChunks reports whether a body has more than n elements of history[].
 func (b *Body) ManyChunks(n int) bool {
 	elements := 0
 	for i := range b.Changes {
@@ -114,11 +115,11 @@ func (b *Body) ManyChunks(n int) bool {
 	return false
 }
 
-// Whole tells whether all of a body is there, and not a piece of it.
+// Whole reports whether a body is complete, and not a piece.
 func (b *Body) Whole() bool { return !b.piece }
 
-// Chunk is an element of history[] of a body, and its change; nil where the body has no such element, or is a piece of
-// another one.
+// Chunk returns an element of history[] of a body, and its change. Both are nil if the body has no such element, or
+// is a piece with another one.
 func (b *Body) Chunk(change, element int) (*Change, *HistoryElement) {
 	if b.piece {
 		if change != b.change || element != b.element {

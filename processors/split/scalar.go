@@ -10,13 +10,13 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Scalars that routing reads. A value of another kind than expected counts as absent: the partners'
-// dialects differ, and an odd property must not cost a batch.
+// Scalars that routing reads. A value of another kind than expected counts as absent: the dialects of partners
+// differ, and an odd property must not cost a batch.
 
 // text reads the value at i into dst when it is a string.
 func (s *Scanner) text(i int, dst *[]byte) int { return s.textUpTo(i, dst, math.MaxInt) }
 
-// textUpTo is text for an id, which may have so many bytes.
+// textUpTo is text for an id with a maximum length in bytes.
 func (s *Scanner) textUpTo(i int, dst *[]byte, bytesMax int) int {
 	if s.in[i] != '"' {
 		return s.skip(i)
@@ -37,12 +37,12 @@ func (s *Scanner) textUpTo(i int, dst *[]byte, bytesMax int) int {
 	return end
 }
 
-// idBytesMax is the length of an id. The longest in use, of messages between users without phone numbers, have some 130
-// bytes. Ids stand in many events, in their keys and in `state`.
+// idBytesMax is the maximum length of an id. The longest in use, of messages between users without phone numbers,
+// have about 130 bytes. Ids are in many events, in their keys and in `state`.
 const idBytesMax = 256
 
-// id reads the value at i into dst when it is a string or a whole number: some senders write ids as
-// numbers. One that is too long makes its part odd, and is not kept.
+// id reads the value at i into dst if it is a string or a whole number, because some senders write ids as numbers.
+// An id that is too long makes its part odd, and is not kept.
 func (s *Scanner) id(i int, dst *[]byte) int {
 	if s.in[i]-'0' >= 10 {
 		return s.textUpTo(i, dst, idBytesMax)
@@ -67,7 +67,7 @@ func (s *Scanner) id(i int, dst *[]byte) int {
 
 const detailIDTooLong = "an id is longer than 256 bytes"
 
-// verbatim reads the value at i into dst, whatever it is but null.
+// verbatim reads the value at i into dst, of any kind but null.
 func (s *Scanner) verbatim(i int, dst *[]byte) int {
 	end := s.skip(i)
 	if end > 0 && s.in[i] != 'n' {
@@ -76,8 +76,8 @@ func (s *Scanner) verbatim(i int, dst *[]byte) int {
 	return end
 }
 
-// decimal reads the value at i when it is a number, or a string that holds one: its whole part, and
-// whether there is a fraction. It may be spelled in any way (1E+2, 100.0). Negative numbers count as absent.
+// decimal reads the value at i if it is a number, or a string with one. It returns the whole part, and whether there
+// is a fraction. Any notation is accepted (1E+2, 100.0). Negative numbers count as absent.
 func (s *Scanner) decimal(i int) (end int, whole int64, fraction, ok bool) {
 	var t []byte
 	if c := s.in[i]; c-'0' < 10 || c == '-' {
@@ -106,8 +106,8 @@ func parseDecimal(t []byte) (whole int64, fraction, ok bool) {
 	return int64(n), false, true
 }
 
-// otherDecimal is parseDecimal for what is seldom seen: a fraction, an exponent, blanks around the number, a plus in front of
-// it, more digits than fit.
+// otherDecimal is parseDecimal for rare notations: a fraction, an exponent, blanks around the number, a leading
+// plus, more digits than fit.
 func otherDecimal(t []byte) (whole int64, fraction, ok bool) {
 	t = bytes.TrimPrefix(bytes.Trim(t, " \t\r\n"), []byte{'+'})
 	whole, fraction, ok = schemas.Integral(t)
@@ -135,15 +135,15 @@ func (s *Scanner) integer(i int, dst *int64) int {
 	return end
 }
 
-// Where a timestamp is taken for milliseconds, microseconds and nanoseconds: in the unit before it, each would be the
-// year 5138.
+// From these values on, a timestamp is in milliseconds, microseconds or nanoseconds. In the unit before, each would
+// be the year 5138.
 const (
 	millisFrom = 100_000_000_000
 	microsFrom = 1000 * millisFrom
 	nanosFrom  = 1000 * microsFrom
 )
 
-// seconds reads the timestamp at i, in seconds or in parts of them, quoted or not, as Unix seconds.
+// seconds reads the timestamp at i, quoted or not, in seconds or smaller units, as Unix seconds.
 func (s *Scanner) seconds(i int, dst *int64) int {
 	end, n, _, ok := s.decimal(i)
 	if ok {
@@ -155,7 +155,7 @@ func (s *Scanner) seconds(i int, dst *int64) int {
 	return end
 }
 
-// millis reads the timestamp at i, in seconds or in parts of them, quoted or not, as Unix milliseconds.
+// millis reads the timestamp at i, quoted or not, in seconds or smaller units, as Unix milliseconds.
 func (s *Scanner) millis(i int, dst *int64) int {
 	end, n, _, ok := s.decimal(i)
 	if ok {
@@ -164,7 +164,7 @@ func (s *Scanner) millis(i int, dst *int64) int {
 	return end
 }
 
-// milliseconds is a timestamp of any unit in milliseconds.
+// milliseconds returns a timestamp of any unit in milliseconds.
 func milliseconds(n int64) int64 {
 	switch {
 	case n < millisFrom:
@@ -222,7 +222,7 @@ func (s *Scanner) flag(i int, dst *FromMe) int {
 	return end
 }
 
-// unescape decodes the inside of a string that was found valid into the arena.
+// unescape decodes the content of a valid string into the arena.
 func (s *Scanner) unescape(t []byte) []byte {
 	a, start := s.arena, len(s.arena)
 	for {
@@ -249,7 +249,7 @@ func (s *Scanner) unescape(t []byte) []byte {
 			r, _ := hex4(t, 0)
 			t = t[4:]
 			if utf16.IsSurrogate(r) {
-				// Without its other half it is U+FFFD, and what follows stands for itself.
+				// An unpaired surrogate is U+FFFD, and the next character stands for itself
 				var low rune
 				if len(t) >= 6 && t[0] == '\\' && t[1] == 'u' {
 					low, _ = hex4(t, 2)

@@ -2,12 +2,11 @@ package split
 
 import "github.com/coexstream/coexstream/schemas"
 
-// Scanner cuts bodies. It keeps what it grew to from one body to the next, and so belongs to one
-// goroutine.
+// Scanner parses bodies. It keeps its memory from one body to the next. One goroutine at a time uses it.
 type Scanner struct {
 	limits Limits
 
-	// The body under the knife.
+	// The body that is being parsed.
 	in    []byte
 	depth int
 	items int
@@ -21,23 +20,23 @@ type Scanner struct {
 
 	cutting  cutting  // of the change that is being read
 	handover handover // in it
-	// Where a value stands in it that is no object, and how deep; 0: none does.
+	// The place of a value in it that is not an object, and its depth; 0: there is none.
 	valueAt, valueDepth int
 
-	// The parts, one slab a kind. A part's nested slices are taken when its array is complete, and
-	// nothing is written to them afterwards: a slab that grows later leaves them behind with the right
-	// content, so that nothing has to be fixed up. Beyond its length a slab is zero.
+	// The parts, one slab for each kind. The nested slices of a part are taken when its array is complete, and are
+	// not written afterwards. A slab that grows later leaves them behind with the right content, so nothing has to be
+	// updated. Beyond its length a slab is zero.
 	changes  []Change
 	elements []HistoryElement
 	threads  []Thread
 	messages []Message
 	contacts []ContactItem
 	profiles []Profile
-	rare     []Names // of the messages that have some
+	rare     []Names // of the messages with rare ids
 	places   []Place
 
 	body Body
-	peak [slabs]int // how long each slab was since Rest, as far as it was emptied
+	peak [slabs]int // the maximum length of each slab since Rest, as far as it was emptied
 }
 
 // The slabs.
@@ -54,7 +53,7 @@ const (
 	slabs
 )
 
-// Slabs up to these sizes are kept; a rare giant does not stay in memory for good.
+// Slabs up to these sizes are kept, so that a rare giant does not stay in memory.
 const (
 	keepItems      = 32 << 10
 	keepNames      = 64 << 10
@@ -66,8 +65,8 @@ func NewScanner(lim Limits) *Scanner {
 	return &Scanner{limits: lim.withDefaults()}
 }
 
-// Scan cuts a body. The error is always an *Error. The Body, and all that it refers to, is valid until
-// the next Scan, and for as long as nobody writes to body.
+// Scan parses a body. The error is always an *Error. The Body, and all that it refers to, is valid until the next
+// Scan, and while body is unchanged.
 func (s *Scanner) Scan(body []byte) (*Body, error) {
 	s.reset(body)
 	if err := s.scan(); err != nil {
@@ -78,7 +77,7 @@ func (s *Scanner) Scan(body []byte) (*Body, error) {
 	return &s.body, nil
 }
 
-// noteSpace tells the changes that their bytes may have white space between tokens.
+// noteSpace marks the changes whose bytes may have white space between tokens.
 func (s *Scanner) noteSpace() {
 	if s.spaced {
 		for i := range s.body.Changes {
@@ -144,7 +143,7 @@ func (s *Scanner) noteLengths() {
 	}
 }
 
-// Rest gives back memory that was not needed since it was called before. The last Body is no longer valid.
+// Rest releases memory that was unused since the previous call. The last Body is no longer valid.
 func (s *Scanner) Rest() {
 	s.reset(nil)
 	s.changes, s.elements, s.threads = shrunk(s.changes, s.peak[slabChanges]), shrunk(s.elements, s.peak[slabElements]), shrunk(s.threads, s.peak[slabThreads])
@@ -153,7 +152,7 @@ func (s *Scanner) Rest() {
 	s.peak = [slabs]int{}
 }
 
-// shrunk is an empty slab, or none where it has room for far more than was needed.
+// shrunk returns an empty slab, or none if it has far more room than needed.
 func shrunk[T any](slab []T, needed int) []T {
 	if cap(slab) > 2*needed+64 {
 		return nil
@@ -161,7 +160,7 @@ func shrunk[T any](slab []T, needed int) []T {
 	return slab
 }
 
-// byteOrderMark is the mark that some senders put in front of UTF-8; RFC 8259, section 8.1, lets a reader skip it.
+// byteOrderMark is the mark that some senders write before UTF-8. RFC 8259, section 8.1, allows a reader to skip it.
 func byteOrderMark(b []byte) []byte {
 	if len(b) >= 3 && b[0] == 0xEF && b[1] == 0xBB && b[2] == 0xBF {
 		return b[:3]
@@ -169,7 +168,7 @@ func byteOrderMark(b []byte) []byte {
 	return nil
 }
 
-// emptied gives the slab back for the next body: without references into the last one.
+// emptied returns the slab for the next body, without references into the last one.
 func emptied[T any](slab []T) []T {
 	if cap(slab) > keepItems {
 		return nil
@@ -178,14 +177,14 @@ func emptied[T any](slab []T) []T {
 	return slab[:0]
 }
 
-// A body may have one part for each itemBytesLeast bytes, and itemsFree besides: parts take a few hundred bytes in memory, and
-// real ones have a hundred or more in the body.
+// A body may have one part for each itemBytesLeast bytes, and itemsFree more. Parts take a few hundred bytes in
+// memory, and real ones have a hundred or more in the body.
 const (
 	itemsFree      = 4096
 	itemBytesLeast = 16
 )
 
-// room makes room for one more part. It counts against the limit, and fails at position i beyond it.
+// room counts one more part against the limit. Beyond the limit it fails at position i.
 func room[T any](s *Scanner, slab *[]T, i int) (*T, bool) {
 	if s.items++; s.items > s.limits.ItemsMax || s.items > itemsFree+i/itemBytesLeast && i > 0 {
 		s.fail(schemas.ReasonTooManyItems, i, "more messages, threads, contacts and changes than the limit")
@@ -201,10 +200,10 @@ func room[T any](s *Scanner, slab *[]T, i int) (*T, bool) {
 	return &(*slab)[n], true
 }
 
-// since is the part of a slab that an array filled.
+// since returns the part of a slab that an array filled.
 func since[T any](slab []T, base int) []T { return slab[base:len(slab):len(slab)] }
 
-// joined is since behind what other arrays of the kind filled before: a value can have one under each name.
+// joined appends since to what other arrays of the kind filled before. A value can have one array under each name.
 func joined[T any](slab *[]T, before []T, base int) []T {
 	if len(before) == 0 {
 		return since(*slab, base)
@@ -215,7 +214,7 @@ func joined[T any](slab *[]T, before []T, base int) []T {
 	return since(*slab, end)
 }
 
-// dropLast takes the last part off a slab.
+// dropLast removes the last part of a slab.
 func dropLast[T any](slab *[]T) {
 	n := len(*slab) - 1
 	var zero T

@@ -26,7 +26,7 @@ func (s *Scanner) enter(i int) int {
 	return i + 1
 }
 
-// tooDeep makes a part odd that is nested deeper than the limit. Beyond jsontext's own the body is refused.
+// tooDeep makes a part odd that is nested deeper than the limit. Beyond jsontext's own limit the body is rejected.
 func (s *Scanner) tooDeep(i int) int {
 	const detail = "nested deeper than the limit"
 	if s.depth > depthCeiling {
@@ -36,8 +36,8 @@ func (s *Scanner) tooDeep(i int) int {
 	return i + 1
 }
 
-// key reads up to the value of the object's next member, or over the object's end. It takes the -1 of
-// the value before, so that nobody else needs to look.
+// key reads up to the value of the object's next member, or past the object's end. It accepts the -1 of the value
+// before, so callers need not check it.
 func (s *Scanner) key(o *object, i int) (int, bool) {
 	if i < 0 {
 		return i, false
@@ -86,8 +86,8 @@ func (s *Scanner) key(o *object, i int) (int, bool) {
 	return i, true
 }
 
-// item reads up to the array's next element, or over the array's end. Like key, it takes the -1 of the
-// element before.
+// item reads up to the array's next element, or past the array's end. Like key, it accepts the -1 of the element
+// before.
 func (s *Scanner) item(first bool, i int) (int, bool) {
 	if i < 0 {
 		return i, false
@@ -126,7 +126,7 @@ func (s *Scanner) unexpected(i int, detail string) int {
 	return s.fail(schemas.ReasonJSONInvalid, i, detail)
 }
 
-// skip reads the value at i for its validity alone.
+// skip validates the value at i without keeping it.
 func (s *Scanner) skip(i int) int {
 	switch s.in[i] {
 	case '"':

@@ -1,6 +1,6 @@
 package split
 
-// value cuts a change's value. waba is the member with the WABA id that a wrapped value has; empty in a change.
+// value parses a change's value. waba is the member with the WABA id of a wrapped value; empty in a change.
 func (s *Scanner) value(i int, c *Change, waba string) int {
 	start := i
 	var o object
@@ -22,8 +22,8 @@ func (s *Scanner) value(i int, c *Change, waba string) int {
 	return i
 }
 
-// valueMember reads the member key of a value. The arrays are cut by their name, whatever the change's
-// field is: history brings messages[] and message_echoes[], too.
+// valueMember reads the member key of a value. The arrays are parsed by their names in every field: history contains
+// messages[] and message_echoes[] too.
 func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 	switch string(key) {
 	case "metadata":
@@ -64,8 +64,8 @@ func (s *Scanner) valueMember(i int, c *Change, key []byte) int {
 	return s.skip(i)
 }
 
-// standby reads value.standby: copies of what another application answers, in the arrays of the field messages. What the
-// value itself says of number and errors wins.
+// standby reads value.standby: copies of messages that another application answers, in the arrays of the field
+// messages. The number and the errors of the value itself take precedence.
 func (s *Scanner) standby(i int, c *Change) int {
 	var in Change
 	var o object
@@ -107,7 +107,7 @@ func (s *Scanner) valueMetadata(i int, c *Change) int {
 	}
 }
 
-// wabaInfo names the WABA on PARTNER_* events, whose entry.id can be the business portfolio.
+// wabaInfo reads the WABA of PARTNER_* events, whose entry.id can be the business portfolio.
 func (s *Scanner) wabaInfo(i int, c *Change) int {
 	var o object
 	i = s.enter(i)
@@ -124,8 +124,8 @@ func (s *Scanner) wabaInfo(i int, c *Change) int {
 	}
 }
 
-// bareField is what a bare value holds: the field that its envelope would have named. Where it holds
-// several, the greatest counts.
+// bareField returns the field of a bare value, by its content: the field that an envelope would name. If it has
+// content of several, the greatest counts.
 type bareField uint8
 
 const (

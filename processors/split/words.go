@@ -2,10 +2,11 @@ package split
 
 import "github.com/coexstream/coexstream/schemas/provider"
 
-// words are what the envelopes of all providers mean, in one: a body is read before its provider is known.
+// words has the words of the envelopes of all providers together, because a body is read before its provider is
+// known.
 var words = newVocabulary(provider.All())
 
-// vocabulary gives names of members and types of events their meaning.
+// vocabulary maps names of members and types of events to their meaning.
 type vocabulary struct {
 	root             table[rootWord]
 	message, subject table[provider.Property]
@@ -16,7 +17,7 @@ type vocabulary struct {
 	objects  []string // prefixes of members with an object
 }
 
-// rootWord is what a member of the root is.
+// rootWord is the meaning of a member of the root.
 type rootWord struct {
 	kind  rootKind
 	means provider.Property // of nativeProperty
@@ -38,14 +39,15 @@ const (
 	nativeBook  // contacts
 )
 
-// nativeType is the meaning of a type, its texts as a change has them.
+// nativeType is the meaning of a type, with its texts as in a change.
 type nativeType struct {
 	provider.Meaning
 	event []byte
 	at    int // of its object in nativeEvent.subjects
 }
 
-// How many members of the root hold contacts or account events, and messages of the business, of all providers together.
+// The numbers of members of the root for contacts or account events, and for messages of the business, of all
+// providers together.
 const (
 	subjectsMax = 4
 	sentMax     = 2
@@ -99,7 +101,7 @@ func newVocabulary(all []*provider.Provider) *vocabulary {
 	return v
 }
 
-// table finds a short text. A map would cost several times as much.
+// table finds a short text. A map would cost several times more.
 type table[T any] struct {
 	byLength [][]entry[T]
 }
@@ -116,7 +118,7 @@ func (t *table[T]) add(name string, value T) {
 	t.byLength[len(name)] = append(t.byLength[len(name)], entry[T]{name, value})
 }
 
-// of is the value of a name, nil where there is none.
+// of returns the value of a name, or nil.
 func (t *table[T]) of(name []byte) *T {
 	if len(name) < len(t.byLength) {
 		found := t.byLength[len(name)]

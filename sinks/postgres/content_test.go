@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -49,12 +50,12 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 	}
 	var key merge.MessageKey
 	var content merge.Content
-	each("SELECT phone_number_id, wamid, event_id, text FROM messages", []any{&key.Number, &key.WAMID, &content.EventID, &content.Text}, func() {
+	each("SELECT phone_number_id, wamid, event_id, text, type, direction, sync_window, original FROM messages", []any{&key.Number, &key.WAMID, &content.EventID, &content.Text, &content.Type, &content.Direction, &content.Window, &content.Original}, func() {
 		message(key).Content = content
 	})
 	var what string
 	var v merge.Version
-	each("SELECT phone_number_id, wamid, what, event_id, text FROM versions", []any{&key.Number, &key.WAMID, &what, &v.EventID, &v.Text}, func() {
+	each("SELECT phone_number_id, wamid, what, event_id, text, original FROM versions", []any{&key.Number, &key.WAMID, &what, &v.EventID, &v.Text, &v.Original}, func() {
 		switch m := message(key); what {
 		case "edit":
 			m.Edit = v
@@ -67,8 +68,8 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 		}
 	})
 	var p merge.Participant
-	each("SELECT phone_number_id, wamid, participant, status, "+unix("sent_at")+", "+unix("delivered_at")+", "+unix("read_at")+", "+unix("played_at")+", failed_event_id FROM receipts",
-		[]any{&p.Number, &p.WAMID, &p.ID, &p.Receipt.Status, &p.Receipt.SentAt, &p.Receipt.DeliveredAt, &p.Receipt.ReadAt, &p.Receipt.PlayedAt, &p.Receipt.Failed.EventID}, func() {
+	each("SELECT phone_number_id, wamid, participant, status, "+unix("sent_at")+", "+unix("delivered_at")+", "+unix("read_at")+", "+unix("played_at")+", failed_event_id, failed_original FROM receipts",
+		[]any{&p.Number, &p.WAMID, &p.ID, &p.Receipt.Status, &p.Receipt.SentAt, &p.Receipt.DeliveredAt, &p.Receipt.ReadAt, &p.Receipt.PlayedAt, &p.Receipt.Failed.EventID, &p.Receipt.Failed.Original}, func() {
 			if p.ID == "" {
 				message(p.MessageKey).Receipt = p.Receipt
 				return
@@ -77,13 +78,13 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 			c.Rows.Participants[p.ParticipantKey] = &one
 		})
 	var reaction merge.Reaction
-	each("SELECT phone_number_id, wamid, sender, emoji, event_id FROM reactions", []any{&reaction.Number, &reaction.WAMID, &reaction.Sender, &reaction.Emoji.Text, &reaction.Emoji.EventID}, func() {
+	each("SELECT phone_number_id, wamid, sender, emoji, event_id, original FROM reactions", []any{&reaction.Number, &reaction.WAMID, &reaction.Sender, &reaction.Emoji.Text, &reaction.Emoji.EventID, &reaction.Emoji.Original}, func() {
 		one := reaction
 		c.Rows.Reactions[one.ReactionKey] = &one
 	})
 	var contact merge.Contact
-	each("SELECT phone_number_id, id, full_name, removed, profile_name, linked_id FROM contacts",
-		[]any{&contact.Number, &contact.ID, &contact.Book.FullName, &contact.Book.Removed, &contact.Profile.Name, &contact.Link.ID}, func() {
+	each("SELECT phone_number_id, id, full_name, original, removed, profile_name, linked_id FROM contacts",
+		[]any{&contact.Number, &contact.ID, &contact.Book.FullName, &contact.Book.Original, &contact.Book.Removed, &contact.Profile.Name, &contact.Link.ID}, func() {
 			one := contact
 			c.Rows.Contacts[one.ContactKey] = &one
 		})
@@ -98,12 +99,12 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 		c.Rows.Businesses[one.WABA] = &one
 	})
 	var sync merge.Sync
-	each("SELECT phone_number_id, sync_window, partition, messages, removed FROM syncs", []any{&sync.Number, &sync.Window, &sync.Partition, &sync.Messages, &sync.Removed}, func() {
+	each("SELECT phone_number_id, sync_window, partition, messages, value, removed FROM syncs", []any{&sync.Number, &sync.Window, &sync.Partition, &sync.Messages, &sync.Value, &sync.Removed}, func() {
 		one := sync
 		c.Rows.Syncs[one.SyncKey] = &one
 	})
 	var note merge.Note
-	each("SELECT event_id, kind FROM notes", []any{&note.ID, &note.Kind}, func() {
+	each("SELECT event_id, kind, original FROM notes", []any{&note.ID, &note.Kind, &note.Original}, func() {
 		one := note
 		c.Rows.Notes[one.ID] = &one
 	})
@@ -113,11 +114,13 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 		[]any{&chat.Number, &chat.Chat, &th.Messages, &th.LastWAMID, &th.LastAt, &th.Unread, &th.UnreadSince}, func() { c.Threads[chat] = th })
 	var topic string
 	var at merge.Place
-	each("SELECT topic, partition, record_offset FROM letters", []any{&topic, &at.Partition, &at.Offset}, func() {
+	var value []byte
+	each("SELECT topic, partition, record_offset, value FROM letters", []any{&topic, &at.Partition, &at.Offset, &value}, func() {
 		if _, ok := schemas.ParseTopic(topic); !ok {
 			t.Fatalf("a letter of topic %q", topic)
 		}
 		c.Letters, c.LetterTopics = append(c.Letters, at), append(c.LetterTopics, topic)
+		c.LetterValues = append(c.LetterValues, slices.Clone(value))
 	})
 	return c
 }

@@ -78,26 +78,14 @@ func migrate(ctx context.Context, url, schema string, migrations fs.FS) (done *M
 	return done, err
 }
 
-// makeSchema makes the schema where it is not there. Where it is, the right to make schemas is not needed. Of several at once, one makes it:
-// CREATE SCHEMA IF NOT EXISTS alone fails for the others.
+// makeSchema makes the schema where it is not there. Where it is, the right to make schemas is not needed.
 func makeSchema(ctx context.Context, db *sql.DB, schema string) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", lockOf(schema)); err != nil {
-		return err
-	}
 	var there bool
-	if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)", schema).Scan(&there); err != nil || there {
+	if err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)", schema).Scan(&there); err != nil || there {
 		return err
 	}
 	name := pgx.Identifier{schema}.Sanitize()
-	for _, query := range []string{"CREATE SCHEMA " + name, fmt.Sprintf("COMMENT ON SCHEMA %s IS 'Events of WhatsApp, written by coexstream'", name)} {
-		if _, err := tx.ExecContext(ctx, query); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
+	// One transaction. IF NOT EXISTS alone fails where another session creates the schema at the same time.
+	_, err := db.ExecContext(ctx, fmt.Sprintf("SELECT pg_advisory_xact_lock(%[2]d); CREATE SCHEMA IF NOT EXISTS %[1]s; COMMENT ON SCHEMA %[1]s IS 'Events of WhatsApp, written by coexstream'", name, lockOf(schema)))
+	return err
 }

@@ -90,15 +90,16 @@ func (st *Store) beforeConnect(_ context.Context, cc *pgx.ConnConfig) error {
 }
 
 // session is what a connection sets. Rows are looked up one by one: a plan that was made when a table was small must not read all of it later.
+// A transaction that waits for its client longer than a transaction may take has lost its process: the server ends it, and others continue.
 const session = `SET search_path = %s; SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-SET enable_bitmapscan = off; SET idle_in_transaction_session_timeout = '5min'; SET timezone = 'UTC'; %s`
+SET enable_bitmapscan = off; SET idle_in_transaction_session_timeout = %d; SET timezone = 'UTC'; %s`
 
 func (st *Store) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	var stages strings.Builder
 	for _, t := range tables {
 		stages.WriteString(t.createStage() + ";\n")
 	}
-	if _, err := conn.Exec(ctx, fmt.Sprintf(session, pgx.Identifier{st.cfg.Schema}.Sanitize(), stages.String())); err != nil {
+	if _, err := conn.Exec(ctx, fmt.Sprintf(session, pgx.Identifier{st.cfg.Schema}.Sanitize(), max(1, st.cfg.Timeout.Milliseconds()), stages.String())); err != nil {
 		return fmt.Errorf("prepare a connection: %w", err)
 	}
 	return checkVersion(ctx, conn, st.cfg.Schema)

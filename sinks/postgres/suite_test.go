@@ -1,10 +1,13 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/coexstream/coexstream/internal/testing/postgresserver"
 	"github.com/coexstream/coexstream/sinks/postgres"
@@ -16,6 +19,11 @@ const schema = "coexstream"
 var shared postgresserver.Shared
 
 func TestMain(m *testing.M) {
+	if sinktest.Child(func(ctx context.Context, url string) (sinktest.Target, error) {
+		return postgres.Open(ctx, configOf(url))
+	}) {
+		return
+	}
 	if url := os.Getenv(childEnv); url != "" {
 		if err := child(url); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -55,22 +63,80 @@ func opened(t testing.TB, url string) *postgres.Store {
 	return st
 }
 
-func subject(t *testing.T) sinktest.Subject {
-	url := migrated(t)
+// impatient gives up a transaction that a slow target does not finish soon.
+func impatient(url string) postgres.Config {
+	c := configOf(url)
+	c.Timeout = 200 * time.Millisecond
+	return c
+}
+
+// held locks the positions against writers.
+func held(t testing.TB, url string) (release func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "BEGIN; LOCK TABLE "+schema+".positions IN EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := conn.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func subject(t *testing.T) sinktest.Subject { return subjectAt(migrated(t)) }
+
+func subjectAt(url string) sinktest.Subject {
 	return sinktest.Subject{
 		Open: func(t testing.TB) sinktest.Target {
 			t.Helper()
-			st, err := postgres.Open(t.Context(), configOf(url))
+			st, err := postgres.Open(t.Context(), impatient(url))
 			if err != nil {
 				t.Fatal(err)
 			}
 			return st
 		},
 		Content: func(t testing.TB) *sinktest.Content { return contentOf(t, url) },
+		Hold:    func(t testing.TB) func() { return held(t, url) },
+		Rebuild: func(t testing.TB, fill func(sinktest.Target)) {
+			shadow := configOf(url)
+			shadow.Schema = postgres.ShadowOf(schema)
+			if _, err := postgres.Migrate(t.Context(), url, shadow.Schema); err != nil {
+				t.Fatal(err)
+			}
+			st, err := postgres.Open(t.Context(), shadow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(st)
+			if err := st.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := postgres.Replace(t.Context(), url, schema, false); err != nil {
+				t.Fatal(err)
+			}
+		},
 	}
 }
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	sinktest.Suite(t, subject)
+}
+
+// TestProcesses takes about half a minute, and is a part of make test-sinks.
+func TestProcesses(t *testing.T) {
+	sinktest.Long(t)
+	sinktest.Processes(t, func(t *testing.T) sinktest.Place {
+		url := migrated(t)
+		return sinktest.Place{Subject: subjectAt(url), Target: url, Shared: true}
+	})
+}
+
+func TestTablesThatAreLockedForLongLoseNothing(t *testing.T) {
+	t.Parallel()
+	sinktest.Locked(t, subject(t))
 }

@@ -34,7 +34,7 @@ func (w *World) Fold() []string {
 		switch {
 		case r.repeated: // it changes nothing
 		case r.poison:
-			all = append(all, fmt.Sprintf("letter %s/%d@%d", r.topic, r.Partition, r.Offset))
+			all = append(all, fmt.Sprintf("letter %s/%d@%d %s", r.topic, r.Partition, r.Offset, sum(string(r.Value))))
 		case r.message != nil:
 			m := r.message
 			numbers[m.PhoneNumberID], businesses[m.WABAID] = true, true
@@ -44,7 +44,7 @@ func (w *World) Fold() []string {
 			}
 			switch m.Kind {
 			case "error":
-				all = append(all, fmt.Sprintf("note %s error", r.id))
+				all = append(all, fmt.Sprintf("note %s error %s", r.id, sum(string(m.Original))))
 			case "reaction":
 				var original struct {
 					Reaction struct {
@@ -104,7 +104,7 @@ func (w *World) Fold() []string {
 			if r.account.PhoneNumberID != "" {
 				numbers[r.account.PhoneNumberID] = true
 			}
-			all = append(all, fmt.Sprintf("note %s %s", r.id, r.account.Event))
+			all = append(all, fmt.Sprintf("note %s %s %s", r.id, r.account.Event, sum(string(r.account.Original))))
 		}
 	}
 	chats := map[Chat][]*record{}
@@ -128,36 +128,37 @@ func (w *World) Fold() []string {
 			if edit != nil {
 				_ = json.Unmarshal(edit.message.Original, &new)
 			}
-			all = append(all, fmt.Sprintf("%s content %s %q edit %s %q revoke %s media %s receipt %s", key, id(content), bodyOf(content), id(edit), new.Edit.Message.Text.Body, id(revoke), id(media), s.receipt()))
+			all = append(all, fmt.Sprintf("%s content %s %q %s edit %s %q %s revoke %s %s media %s %s receipt %s", key, id(content), bodyOf(content), kindOf(content),
+				id(edit), new.Edit.Message.Text.Body, original(edit), id(revoke), original(revoke), id(media), original(media), s.receipt()))
 		case "participant":
 			all = append(all, fmt.Sprintf("%s receipt %s", key, s.receipt()))
 		case "reaction":
 			r := s.best(reactions)
-			var original struct {
+			var content struct {
 				Reaction struct {
 					Emoji string `json:"emoji"`
 				} `json:"reaction"`
 			}
-			_ = json.Unmarshal(r.message.Original, &original)
-			all = append(all, fmt.Sprintf("%s %q %s", key, original.Reaction.Emoji, r.id))
+			_ = json.Unmarshal(r.message.Original, &content)
+			all = append(all, fmt.Sprintf("%s %q %s %s", key, content.Reaction.Emoji, r.id, original(r)))
 		case "contact":
-			name, removed, profile := "", false, ""
+			name, entry, removed, profile := "", sum(""), false, ""
 			if b := s.best(books); b != nil {
 				if removed = b.contact == nil; !removed {
-					name = b.contact.FullName
+					name, entry = b.contact.FullName, sum(string(b.contact.Original))
 				}
 			}
 			if p := s.best(profiles); p != nil {
 				profile = p.message.Contact.ProfileName
 			}
-			all = append(all, fmt.Sprintf("%s book %q removed %v profile %q link %s", key, name, removed, profile, s.linked()))
+			all = append(all, fmt.Sprintf("%s book %q %s removed %v profile %q link %s", key, name, entry, removed, profile, s.linked()))
 		case "sync":
 			r := s.best(syncs)
 			n := int64(0)
 			if r.sync != nil {
 				n = r.sync.Messages
 			}
-			all = append(all, fmt.Sprintf("%s messages %d removed %v", key, n, r.sync == nil))
+			all = append(all, fmt.Sprintf("%s messages %d %s removed %v", key, n, sum(string(r.Value)), r.sync == nil))
 		}
 	}
 	for chat, messages := range chats {
@@ -248,6 +249,26 @@ func id(r *record) string {
 		return ""
 	}
 	return r.id
+}
+
+// original is the verbatim object of a message event.
+func original(r *record) string {
+	if r == nil {
+		return sum("")
+	}
+	return sum(string(r.message.Original))
+}
+
+// kindOf says what sort of content a message has.
+func kindOf(r *record) string {
+	if r == nil {
+		return "  window 0 " + sum("")
+	}
+	window := int32(0)
+	if r.message.Sync != nil {
+		window = r.message.Sync.Window
+	}
+	return fmt.Sprintf("%s %s window %d %s", r.message.Type, r.message.Direction, window, original(r))
 }
 
 func bodyOf(r *record) string {
@@ -382,5 +403,5 @@ func (s *seen) receipt() string {
 	if level >= 0 {
 		status = levels[level]
 	}
-	return fmt.Sprintf("%s %d/%d/%d/%d failed %s", status, first["sent"], first["delivered"], first["read"], first["played"], id(failed))
+	return fmt.Sprintf("%s %d/%d/%d/%d failed %s %s", status, first["sent"], first["delivered"], first["read"], first["played"], id(failed), original(failed))
 }

@@ -1,6 +1,7 @@
 package sinktest
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -13,6 +14,7 @@ type Content struct {
 	Threads      map[Chat]Thread
 	Letters      []merge.Place // with the topics' names in LetterTopics
 	LetterTopics []string
+	LetterValues [][]byte // of the records
 }
 
 // Chat names a thread.
@@ -24,21 +26,23 @@ type Thread struct {
 	Messages int64
 }
 
-// Lines are what a reader sees of it, sorted.
+// Lines are what a reader sees of it, sorted. Verbatim text is there as its sum.
 func (c *Content) Lines() (all []string) {
 	r := c.Rows
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	for _, m := range r.Messages {
-		say("message %s %s content %s %q edit %s %q revoke %s media %s receipt %s", m.Number, m.WAMID, m.Content.EventID, m.Content.Text, m.Edit.EventID, m.Edit.Text, m.Revoke.EventID, m.Media.EventID, receipt(&m.Receipt))
+		c := &m.Content
+		say("message %s %s content %s %q %s %s window %d %s edit %s %q %s revoke %s %s media %s %s receipt %s", m.Number, m.WAMID, c.EventID, c.Text, c.Type, c.Direction, c.Window, sum(c.Original),
+			m.Edit.EventID, m.Edit.Text, sum(m.Edit.Original), m.Revoke.EventID, sum(m.Revoke.Original), m.Media.EventID, sum(m.Media.Original), receipt(&m.Receipt))
 	}
 	for _, p := range r.Participants {
 		say("participant %s %s %s receipt %s", p.Number, p.WAMID, p.ID, receipt(&p.Receipt))
 	}
 	for _, p := range r.Reactions {
-		say("reaction %s %s by %s %q %s", p.Number, p.WAMID, p.Sender, p.Emoji.Text, p.Emoji.EventID)
+		say("reaction %s %s by %s %q %s %s", p.Number, p.WAMID, p.Sender, p.Emoji.Text, p.Emoji.EventID, sum(p.Emoji.Original))
 	}
 	for _, c := range r.Contacts {
-		say("contact %s %s book %q removed %v profile %q link %s", c.Number, c.ID, c.Book.FullName, c.Book.Removed, c.Profile.Name, c.Link.ID)
+		say("contact %s %s book %q %s removed %v profile %q link %s", c.Number, c.ID, c.Book.FullName, sum(c.Book.Original), c.Book.Removed, c.Profile.Name, c.Link.ID)
 	}
 	for _, n := range r.Numbers {
 		say("number %s waba %s display %s event %s", n.ID, n.WABA.Text, n.Display.Text, n.Event.Text)
@@ -47,23 +51,32 @@ func (c *Content) Lines() (all []string) {
 		say("business %s event %s", b.WABA, b.Event.Text)
 	}
 	for _, s := range r.Syncs {
-		say("sync %s %d messages %d removed %v", s.Number, s.Window, s.Messages, s.Removed)
+		say("sync %s %d messages %d %s removed %v", s.Number, s.Window, s.Messages, sum(s.Value), s.Removed)
 	}
 	for _, n := range r.Notes {
-		say("note %s %s", n.ID, n.Kind)
+		say("note %s %s %s", n.ID, n.Kind, sum(n.Original))
 	}
 	for chat, t := range c.Threads {
 		say("thread %s %q messages %d last %s at %d unread %d since %d", chat.Number, chat.Chat, t.Messages, t.LastWAMID, t.LastAt, t.Unread, t.UnreadSince)
 	}
 	for i, at := range c.Letters {
-		say("letter %s/%d@%d", c.LetterTopics[i], at.Partition, at.Offset)
+		say("letter %s/%d@%d %s", c.LetterTopics[i], at.Partition, at.Offset, sum(string(c.LetterValues[i])))
 	}
 	slices.Sort(all)
 	return all
 }
 
 func receipt(r *merge.Receipt) string {
-	return fmt.Sprintf("%s %d/%d/%d/%d failed %s", r.Status, r.SentAt, r.DeliveredAt, r.ReadAt, r.PlayedAt, r.Failed.EventID)
+	return fmt.Sprintf("%s %d/%d/%d/%d failed %s %s", r.Status, r.SentAt, r.DeliveredAt, r.ReadAt, r.PlayedAt, r.Failed.EventID, sum(r.Failed.Original))
+}
+
+// sum stands for a text byte for byte. Nothing stands for none.
+func sum(text string) string {
+	if text == "" {
+		return "-"
+	}
+	s := sha256.Sum256([]byte(text))
+	return fmt.Sprintf("%x", s[:6])
 }
 
 // Compare tells the first difference between what is there and what has to be.

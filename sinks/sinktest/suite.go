@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,10 @@ type Target interface {
 type Subject struct {
 	Open    func(t testing.TB) Target
 	Content func(t testing.TB) *Content
+	// Hold keeps everybody from writing until release, as long as a slow target does.
+	Hold func(t testing.TB) (release func())
+	// Rebuild is what the operator does to fill the target again from the topics: fill brings a target to the ends of the topics.
+	Rebuild func(t testing.TB, fill func(Target))
 }
 
 // Suite is what every target passes. subject is called for each part, and makes an empty target.
@@ -50,7 +55,7 @@ func Suite(t *testing.T, subject func(t *testing.T) Subject) {
 				log.Show(shown)
 				return false
 			}
-			return holds(sink, target, w)
+			return standsAtEnd(sink, target, w)
 		})
 		s.hold(t, w)
 		closed(t, target)
@@ -87,6 +92,57 @@ func Suite(t *testing.T, subject func(t *testing.T) Subject) {
 		s.hold(t, w)
 		closed(t, target)
 	})
+	t.Run("a replay of everything, and businesses that onboard again", func(t *testing.T) {
+		w := NewWorld(5, 1500, 0, 1)
+		w.Poison(3)
+		s := subject(t)
+		target := s.Open(t)
+		runUntil(t, config(rand.New(rand.NewPCG(5, 1))), NewLog(w), target, (*sinks.Sink).CaughtUp)
+		s.hold(t, w)
+		w.Replay()
+		runUntil(t, config(rand.New(rand.NewPCG(5, 2))), NewLog(w), target, (*sinks.Sink).CaughtUp)
+		s.hold(t, w)
+		before := w.Fold()
+		if w.OnboardAgain(); Compare(before, w.Fold()) == nil {
+			t.Error("the second onboarding changes nothing")
+		}
+		runUntil(t, config(rand.New(rand.NewPCG(5, 3))), NewLog(w), target, (*sinks.Sink).CaughtUp)
+		s.hold(t, w)
+		closed(t, target)
+	})
+	t.Run("a slow target", func(t *testing.T) { slow(t, subject(t)) })
+	t.Run("what is gone unread", func(t *testing.T) { gone(t, subject) })
+}
+
+// slow keeps the target from writing again and again, while the log grows.
+func slow(t *testing.T, s Subject) {
+	w := NewWorld(6, 1500, 0, 1)
+	log := NewLog(w)
+	log.Show(0)
+	target := s.Open(t)
+	shown, holds := 0, 0
+	runUntil(t, config(rand.New(rand.NewPCG(6, 1))), log, target, func(sink *sinks.Sink) bool {
+		if shown < 1000 {
+			if shown%200 == 0 {
+				release := s.Hold(t)
+				log.Show(shown + 100)
+				time.Sleep(300 * time.Millisecond) // longer than the patience of the target, where it has one
+				if holds++; sink.CaughtUp() {
+					t.Error("it caught up with a target that takes nothing")
+				}
+				release()
+			}
+			shown += 50
+			log.Show(shown)
+			return false
+		}
+		return standsAtEnd(sink, target, w)
+	})
+	s.hold(t, w)
+	closed(t, target)
+	if holds != 5 {
+		t.Errorf("held %d times, want 5", holds)
+	}
 }
 
 // Config is that of a sink that is not patient.
@@ -94,12 +150,12 @@ func config(rng *rand.Rand) sinks.Config {
 	c := sinks.DefaultConfig()
 	c.Name = "test"
 	c.RecordsMax, c.LiveBytesMax, c.BacklogBytesMax = 1+rng.IntN(200), int32(1+rng.IntN(50_000)), int32(1+rng.IntN(50_000))
-	c.Poll, c.RetryMin, c.RetryMax = time.Millisecond, time.Millisecond, 10*time.Millisecond
+	c.Poll, c.RetryMin, c.RetryMax, c.Recheck, c.CutPatience = time.Millisecond, time.Millisecond, 10*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
 	return c
 }
 
-// holds reports whether the target stands at the end of a world.
-func holds(s *sinks.Sink, target sinks.Target, w *World) bool {
+// standsAtEnd reports whether the target stands at the end of a world.
+func standsAtEnd(s *sinks.Sink, target sinks.Target, w *World) bool {
 	if !s.CaughtUp() {
 		return false
 	}
@@ -154,4 +210,20 @@ func closed(t testing.TB, target Target) {
 	if err := target.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Locked keeps the target from writing until the sink says that it is away, and then lets it write again.
+func Locked(t *testing.T, s Subject) {
+	w := NewWorld(8, 1000, 0)
+	target := s.Open(t)
+	release := s.Hold(t)
+	runUntil(t, config(rand.New(rand.NewPCG(8, 1))), NewLog(w), target, func(sink *sinks.Sink) bool {
+		if err := sink.Ready(); release != nil && err != nil && strings.HasPrefix(err.Error(), "partition 0:") {
+			release()
+			release = nil
+		}
+		return release == nil && sink.CaughtUp()
+	})
+	s.hold(t, w)
+	closed(t, target)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -82,6 +83,44 @@ func (w *World) Repeat(n int) {
 			again.repeated = true
 		}
 		w.logs[topic][w.partition] = append(log, &again)
+	}
+}
+
+// Replay lets all events come again, in their order. Those of compacted topics do not: a replay changes nothing there.
+func (w *World) Replay() {
+	for _, topic := range []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes, schemas.TopicHistory, schemas.TopicMedia, schemas.TopicAccount} {
+		for partition, log := range w.logs[topic] {
+			for _, r := range log {
+				again, record := *r, *r.Record
+				record.Offset = int64(offsetStep * len(w.logs[topic][partition]))
+				again.Record, again.repeated = &record, !r.poison
+				w.logs[topic][partition] = append(w.logs[topic][partition], &again)
+			}
+		}
+	}
+}
+
+// OnboardAgain lets the past come again in a later window: with the ids that it had, as the messages say more by now.
+func (w *World) OnboardAgain() {
+	for _, partition := range w.partitions {
+		w.partition = partition
+		for _, r := range slices.Clone(w.logs[schemas.TopicHistory][partition]) {
+			if r.message == nil || r.repeated {
+				continue
+			}
+			m := *r.message
+			m.Sync = &schemas.SyncPosition{Window: m.Sync.Window + 2}
+			if m.Kind == schemas.KindMessage || m.Kind == schemas.KindPlaceholder {
+				m.Original = json.RawMessage(fmt.Sprintf(`{"type":"text","text":{"body":"again"},"n":%d}`, w.ids))
+			}
+			again := w.add(schemas.TopicHistory, schemas.TypeHistory, string(r.Key), &m)
+			again.message, again.id = &m, r.id
+			for i := range again.Headers {
+				if again.Headers[i].Key == "ce_id" {
+					again.Headers[i].Value = []byte(r.id)
+				}
+			}
+		}
 	}
 }
 

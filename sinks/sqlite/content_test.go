@@ -43,17 +43,17 @@ func contentOf(t testing.TB, file string) *sinktest.Content {
 		}
 		return c.Rows.Messages[key]
 	}
-	each("SELECT phone_number_id, wamid, event_id, text FROM messages", func(scan func(...any)) {
+	each("SELECT phone_number_id, wamid, event_id, text, type, direction, window, original FROM messages", func(scan func(...any)) {
 		var key merge.MessageKey
 		var content merge.Content
-		scan(&key.Number, &key.WAMID, &content.EventID, &content.Text)
+		scan(&key.Number, &key.WAMID, &content.EventID, &content.Text, &content.Type, &content.Direction, &content.Window, &content.Original)
 		message(key).Content = content
 	})
-	each("SELECT phone_number_id, wamid, what, event_id, text FROM versions", func(scan func(...any)) {
+	each("SELECT phone_number_id, wamid, what, event_id, text, original FROM versions", func(scan func(...any)) {
 		var key merge.MessageKey
 		var what string
 		var v merge.Version
-		scan(&key.Number, &key.WAMID, &what, &v.EventID, &v.Text)
+		scan(&key.Number, &key.WAMID, &what, &v.EventID, &v.Text, &v.Original)
 		switch m := message(key); what {
 		case "edit":
 			m.Edit = v
@@ -65,24 +65,24 @@ func contentOf(t testing.TB, file string) *sinktest.Content {
 			t.Fatalf("a version that is %q", what)
 		}
 	})
-	each("SELECT phone_number_id, wamid, participant, status, sent_at, delivered_at, read_at, played_at, failed_event_id FROM receipts", func(scan func(...any)) {
+	each("SELECT phone_number_id, wamid, participant, status, sent_at, delivered_at, read_at, played_at, failed_event_id, failed_original FROM receipts", func(scan func(...any)) {
 		var key merge.ParticipantKey
 		var r merge.Receipt
-		scan(&key.Number, &key.WAMID, &key.ID, &r.Status, &r.SentAt, &r.DeliveredAt, &r.ReadAt, &r.PlayedAt, &r.Failed.EventID)
+		scan(&key.Number, &key.WAMID, &key.ID, &r.Status, &r.SentAt, &r.DeliveredAt, &r.ReadAt, &r.PlayedAt, &r.Failed.EventID, &r.Failed.Original)
 		if key.ID == "" {
 			message(key.MessageKey).Receipt = r
 			return
 		}
 		c.Rows.Participants[key] = &merge.Participant{ParticipantKey: key, Receipt: r}
 	})
-	each("SELECT phone_number_id, wamid, sender, emoji, event_id FROM reactions", func(scan func(...any)) {
+	each("SELECT phone_number_id, wamid, sender, emoji, event_id, original FROM reactions", func(scan func(...any)) {
 		var r merge.Reaction
-		scan(&r.Number, &r.WAMID, &r.Sender, &r.Emoji.Text, &r.Emoji.EventID)
+		scan(&r.Number, &r.WAMID, &r.Sender, &r.Emoji.Text, &r.Emoji.EventID, &r.Emoji.Original)
 		c.Rows.Reactions[r.ReactionKey] = &r
 	})
-	each("SELECT phone_number_id, id, full_name, removed, profile_name, linked_id FROM contacts", func(scan func(...any)) {
+	each("SELECT phone_number_id, id, full_name, original, removed, profile_name, linked_id FROM contacts", func(scan func(...any)) {
 		var r merge.Contact
-		scan(&r.Number, &r.ID, &r.Book.FullName, &r.Book.Removed, &r.Profile.Name, &r.Link.ID)
+		scan(&r.Number, &r.ID, &r.Book.FullName, &r.Book.Original, &r.Book.Removed, &r.Profile.Name, &r.Link.ID)
 		c.Rows.Contacts[r.ContactKey] = &r
 	})
 	each("SELECT phone_number_id, waba_id, display_phone_number, event FROM numbers", func(scan func(...any)) {
@@ -95,14 +95,14 @@ func contentOf(t testing.TB, file string) *sinktest.Content {
 		scan(&r.WABA, &r.Event.Text)
 		c.Rows.Businesses[r.WABA] = &r
 	})
-	each("SELECT phone_number_id, window, partition, messages, removed FROM syncs", func(scan func(...any)) {
+	each("SELECT phone_number_id, window, partition, messages, value, removed FROM syncs", func(scan func(...any)) {
 		var r merge.Sync
-		scan(&r.Number, &r.Window, &r.Partition, &r.Messages, &r.Removed)
+		scan(&r.Number, &r.Window, &r.Partition, &r.Messages, &r.Value, &r.Removed)
 		c.Rows.Syncs[r.SyncKey] = &r
 	})
-	each("SELECT event_id, kind FROM notes", func(scan func(...any)) {
+	each("SELECT event_id, kind, original FROM notes", func(scan func(...any)) {
 		var r merge.Note
-		scan(&r.ID, &r.Kind)
+		scan(&r.ID, &r.Kind, &r.Original)
 		c.Rows.Notes[r.ID] = &r
 	})
 	each("SELECT phone_number_id, chat, messages, last_wamid, last_at, unread, unread_since FROM threads", func(scan func(...any)) {
@@ -111,14 +111,16 @@ func contentOf(t testing.TB, file string) *sinktest.Content {
 		scan(&chat.Number, &chat.Chat, &th.Messages, &th.LastWAMID, &th.LastAt, &th.Unread, &th.UnreadSince)
 		c.Threads[chat] = th
 	})
-	each(`SELECT topic, partition, "offset" FROM letters`, func(scan func(...any)) {
+	each(`SELECT topic, partition, "offset", value FROM letters`, func(scan func(...any)) {
 		var topic string
 		var at merge.Place
-		scan(&topic, &at.Partition, &at.Offset)
+		var value []byte
+		scan(&topic, &at.Partition, &at.Offset, &value)
 		if _, ok := schemas.ParseTopic(topic); !ok {
 			t.Fatalf("a letter of topic %q", topic)
 		}
 		c.Letters, c.LetterTopics = append(c.Letters, at), append(c.LetterTopics, topic)
+		c.LetterValues = append(c.LetterValues, value)
 	})
 	return c
 }

@@ -23,6 +23,9 @@ import (
 const childEnv = "SINK_TEST_FILE"
 
 func TestMain(m *testing.M) {
+	if sinktest.Child(func(ctx context.Context, file string) (sinktest.Target, error) { return sqlite.Open(ctx, file) }) {
+		return
+	}
 	if file := os.Getenv(childEnv); file != "" {
 		if err := child(file); err != nil {
 			fmt.Fprintln(os.Stderr, err)

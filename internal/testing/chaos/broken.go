@@ -11,19 +11,24 @@ import (
 //go:embed broken/commit_outside.go.txt
 var commitOutside string
 
-// mistake is that change.
-func mistake() variant {
-	return variant{
-		file: "processors/transaction.go",
-		edits: [][2]string{
-			{"\tsend := newSender(", "\tif err := s.commitOutside(ctx, all); err != nil {\n\t\treturn err\n\t}\n\tsend := newSender("},
-			{"\t\ts.addOffsets(req, parts)\n", "\t\treq.Topics = nil\n"},
+// mistakes are that change: offsets are committed before the transaction, and not within it.
+func mistakes() []variant {
+	return []variant{
+		{
+			file: "processors/transaction.go",
+			edits: [][2]string{
+				{"\tsend := newSender(", "\tif err := s.commitOutside(ctx, all); err != nil {\n\t\treturn err\n\t}\n\tsend := newSender("},
+			},
+			added: "processors/commit_outside.go", code: commitOutside,
 		},
-		added: "processors/commit_outside.go", code: commitOutside,
+		{
+			file:  "processors/commit.go",
+			edits: [][2]string{{"\t\ts.addOffsets(req, parts)\n", "\t\treq.Topics = nil\n"}},
+		},
 	}
 }
 
 // buildBroken builds the program with the mistake, and with a clock that can be set.
 func buildBroken(ctx context.Context, dir string) (string, error) {
-	return buildVariant(ctx, dir, "broken", mistake(), setClock())
+	return buildVariant(ctx, dir, "broken", append(mistakes(), setClock())...)
 }

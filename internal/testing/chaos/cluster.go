@@ -17,6 +17,7 @@ type cluster struct {
 const (
 	brokerCount   = 3
 	processorsMax = 3
+	sinksMax      = 3
 )
 
 // clients are the processes that have links of their own.
@@ -24,6 +25,9 @@ func clients() []string {
 	names := []string{ingressName}
 	for i := range processorsMax {
 		names = append(names, processorName(i+1))
+	}
+	for i := range sinksMax {
+		names = append(names, sinkName(i+1))
 	}
 	return names
 }

@@ -220,6 +220,40 @@ func TestFaultRebalance(t *testing.T) {
 	outlives(t, fault{at: aSecond, length: 12 * aSecond, kind: kindScale, target: "processors"})
 }
 
+// withTablesToo is outlives with sinks and PostgreSQL. check compares the tables with the topics, too.
+func withTablesToo(t *testing.T, faults ...fault) {
+	t.Helper()
+	s := emptyScene(t, "")
+	if err := s.setTables(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.tables == nil {
+		t.Skip("SKIP: there is no PostgreSQL")
+	}
+	if err := s.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.outlives(t, faults...)
+}
+
+func TestFaultSinkKilledAndSuspended(t *testing.T) {
+	withTablesToo(t,
+		fault{at: aSecond, length: aSecond, kind: kindKill, target: sinkName(1)},
+		fault{at: 3 * aSecond, length: 2 * sessionTime, kind: kindZombie, target: sinkName(2)})
+}
+
+func TestFaultSinksScaled(t *testing.T) {
+	withTablesToo(t, fault{at: aSecond, length: 12 * aSecond, kind: kindScale, target: sinksTarget})
+}
+
+func TestFaultPostgres(t *testing.T) {
+	withTablesToo(t,
+		fault{at: aSecond, length: aSecond, kind: kindKill, target: postgresName},
+		fault{at: 5 * aSecond, length: 2 * aSecond, kind: kindStop, target: postgresName},
+		fault{at: 9 * aSecond, length: 2 * aSecond, kind: kindDeaf, target: sinkName(1) + "~" + postgresName},
+		fault{at: 9 * aSecond, length: 4 * aSecond, kind: kindStall, target: sinkName(2) + "~" + postgresName})
+}
+
 // TestFaultFullDisk has a kill at the worst moment, too: the spool is in use, and the disk is full.
 func TestFaultFullDisk(t *testing.T) {
 	s := scene(t)

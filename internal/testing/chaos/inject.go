@@ -81,6 +81,9 @@ func (s *stage) inject(ctx context.Context, f fault) error {
 	case kindRotten:
 		return s.rot(ctx, f)
 	}
+	if f.target == postgresName {
+		return s.onPostgres(ctx, f)
+	}
 	if b := s.cluster.byName(f.target); b != nil {
 		return s.onBroker(ctx, f)
 	}
@@ -162,6 +165,9 @@ func (s *stage) byName(name string) *process {
 	if name == ingressName {
 		return s.ingress
 	}
+	if s.tables != nil && s.tables.sinks[name] != nil {
+		return s.tables.sinks[name]
+	}
 	return s.processors[name]
 }
 
@@ -242,9 +248,13 @@ func (s *stage) fullDisk(ctx context.Context, f fault) error {
 	return err
 }
 
-// scale goes from two processors to one, to three, to one, and back to two.
+// scale goes from two processors or sinks to one, to three, to one, and back to two.
 func (s *stage) scale(ctx context.Context, f fault) error {
-	one, two, three := s.processors[processorName(1)], s.processors[processorName(2)], s.processors[processorName(3)]
+	name := processorName
+	if f.target == sinksTarget {
+		name = sinkName
+	}
+	one, two, three := s.byName(name(1)), s.byName(name(2)), s.byName(name(3))
 	const limit = 40 * time.Second
 	steps := []func() error{
 		func() error { return two.stop(limit) },

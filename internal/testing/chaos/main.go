@@ -70,7 +70,7 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	say(out, "chaos: seed %d, %s\n", o.seed, length)
 	if o.plan {
-		for _, f := range o.chosen(plan(o.seed, length, plannedWorld{brokers: brokerCount, disk: true})) {
+		for _, f := range o.chosen(plan(o.seed, length, plannedWorld{brokers: brokerCount, disk: true, tables: true})) {
 			say(out, "chaos: plan  %s\n", f)
 		}
 		return nil
@@ -119,10 +119,13 @@ func (o *options) runIn(ctx context.Context, out io.Writer, binary, broken, dir 
 		return err
 	}
 	defer s.close()
+	if err := s.setTables(ctx); err != nil {
+		return err
+	}
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	faults := o.chosen(plan(o.seed, length, plannedWorld{brokers: brokerCount, disk: s.disk != nil}))
+	faults := o.chosen(plan(o.seed, length, plannedWorld{brokers: brokerCount, disk: s.disk != nil, tables: s.tables != nil}))
 	for _, f := range faults {
 		say(out, "chaos: plan  %s\n", f)
 	}

@@ -32,7 +32,7 @@ const (
 	kindSlow kind = "slow"
 	// kindFull fills the disk of the ingress while it is cut off from Kafka, so that it needs its spool.
 	kindFull kind = "disk-full"
-	// kindScale goes from two processors to one, to three, to one, and back to two.
+	// kindScale goes from two processors or sinks to one, to three, to one, and back to two.
 	kindScale kind = "scale"
 	// kindClock lets the clock of a process be wrong, forward or back, and then right again.
 	kindClock kind = "clock"
@@ -47,7 +47,7 @@ type fault struct {
 	at     time.Duration // since the beginning
 	length time.Duration
 	kind   kind
-	target string        // a process: ingress, processor-1, broker-2; or both ends of a link: ingress~broker-2, broker-0<every-broker
+	target string        // a process: ingress, processor-1, sink-2, broker-2, postgres; or both ends of a link: ingress~broker-2, broker-0<every-broker
 	delay  time.Duration // of kindDelay
 	jump   time.Duration // of kindClock; below 0: back
 }
@@ -68,14 +68,16 @@ func (f fault) String() string {
 }
 
 const (
-	ingressName  = "ingress"
-	senderName   = "sender"
-	everyBroker  = "every-broker"
-	tenantTarget = "tenant"
-	spoolTarget  = "spool"
-	sessionTime  = 6 * time.Second // the processors' session timeout, the shortest that Kafka allows by default
-	settleTime   = 5 * time.Second // between a broker's fault and the next one: replicas catch up
-	planPauseMin = 500 * time.Millisecond
+	ingressName                   = "ingress"
+	senderName                    = "sender"
+	everyBroker                   = "every-broker"
+	tenantTarget                  = "tenant"
+	spoolTarget                   = "spool"
+	postgresName                  = "postgres"
+	processorsTarget, sinksTarget = "processors", "sinks"
+	sessionTime                   = 6 * time.Second // the session timeout of processors and sinks, the shortest that Kafka allows by default
+	settleTime                    = 5 * time.Second // between a broker's fault and the next one: replicas catch up
+	planPauseMin                  = 500 * time.Millisecond
 	// jumpMin and jumpMax bound by how much a clock is wrong. Two that are wrong in opposite directions are apart by
 	// a minute. That is half of processor.history.phase_hold, the shortest time that history is waited for: the other
 	// half is left to what comes late by itself. So no clock ends a wait that check does not know to be over.
@@ -83,6 +85,7 @@ const (
 )
 
 func processorName(i int) string { return fmt.Sprintf("processor-%d", i) }
+func sinkName(i int) string      { return fmt.Sprintf("sink-%d", i) }
 func brokerName(i int) string    { return fmt.Sprintf("broker-%d", i) }
 func isBroker(name string) bool  { return strings.HasPrefix(name, "broker-") }
 
@@ -91,13 +94,14 @@ type shape struct {
 	kind     kind
 	weight   int
 	min, max time.Duration
-	targets  func(w plannedWorld) []string
+	targets  func(w plannedWorld) []string // none: the world has no such thing
 }
 
 // plannedWorld is what a plan is for.
 type plannedWorld struct {
 	brokers int
 	disk    bool // the ingress' disk can be filled
+	tables  bool // there are sinks, and a PostgreSQL
 }
 
 func (w plannedWorld) brokerNames() []string {
@@ -112,7 +116,41 @@ func (w plannedWorld) clientNames() []string {
 	return []string{ingressName, processorName(1), processorName(2)}
 }
 
+// diskNames are the processes whose disk can be filled.
+func (w plannedWorld) diskNames() []string {
+	if !w.disk {
+		return nil
+	}
+	return []string{ingressName}
+}
+
 func (w plannedWorld) processorNames() []string { return []string{processorName(1), processorName(2)} }
+
+// withTables are targets that are there when there are tables.
+func withTables(names ...string) func(plannedWorld) []string {
+	return func(w plannedWorld) []string {
+		if !w.tables {
+			return nil
+		}
+		return names
+	}
+}
+
+func sinkNames() []string { return []string{sinkName(1), sinkName(2)} }
+
+// sinkLinkNames are the pairs of a sink and the database, one broker, or all brokers. The database is half of them.
+func (w plannedWorld) sinkLinkNames() []string {
+	if !w.tables {
+		return nil
+	}
+	var names []string
+	for _, c := range sinkNames() {
+		for _, b := range append(w.brokerNames(), everyBroker) {
+			names = append(names, c+"~"+b, c+"~"+postgresName)
+		}
+	}
+	return names
+}
 
 // linkNames are the pairs of a client and one broker, and of a client and all of them.
 func (w plannedWorld) linkNames() []string {
@@ -166,11 +204,21 @@ func shapes() []shape {
 		{kindDelay, 1, 2 * time.Second, 8 * time.Second, plannedWorld.senderLinkNames},
 		{kindStop, 1, time.Second, 5 * time.Second, plannedWorld.brokerNames},
 		{kindSlow, 2, 4 * time.Second, 10 * time.Second, plannedWorld.brokerNames},
-		{kindFull, 1, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{ingressName} }},
-		{kindScale, 2, 12 * time.Second, 20 * time.Second, func(plannedWorld) []string { return []string{"processors"} }},
+		{kindFull, 1, 3 * time.Second, 8 * time.Second, plannedWorld.diskNames},
+		{kindScale, 2, 12 * time.Second, 20 * time.Second, func(plannedWorld) []string { return []string{processorsTarget} }},
 		{kindMad, 2, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{tenantTarget} }},
 		{kindRotten, 1, 3 * time.Second, 8 * time.Second, func(plannedWorld) []string { return []string{spoolTarget} }},
 		{kindClock, 3, 2 * time.Second, 12 * time.Second, plannedWorld.clientNames},
+		{kindKill, 3, 200 * time.Millisecond, 3 * time.Second, withTables(sinkNames()...)},
+		{kindZombie, 3, sessionTime + 2*time.Second, 2 * sessionTime, withTables(sinkNames()...)},
+		{kindPause, 1, 300 * time.Millisecond, sessionTime / 2, withTables(sinkNames()...)},
+		{kindScale, 1, 12 * time.Second, 20 * time.Second, withTables(sinksTarget)},
+		{kindKill, 2, 200 * time.Millisecond, 4 * time.Second, withTables(postgresName)},
+		{kindStop, 2, time.Second, 8 * time.Second, withTables(postgresName)},
+		{kindCut, 1, 200 * time.Millisecond, 6 * time.Second, plannedWorld.sinkLinkNames},
+		{kindStall, 1, 500 * time.Millisecond, 12 * time.Second, plannedWorld.sinkLinkNames},
+		{kindDeaf, 2, 500 * time.Millisecond, 8 * time.Second, plannedWorld.sinkLinkNames},
+		{kindDelay, 1, 3 * time.Second, 10 * time.Second, plannedWorld.sinkLinkNames},
 	}
 }
 
@@ -179,6 +227,9 @@ func shapes() []shape {
 func (f fault) locks() []string {
 	switch f.kind {
 	case kindScale:
+		if f.target == sinksTarget {
+			return sinkNames()
+		}
 		return []string{processorName(1), processorName(2)}
 	case kindFull:
 		return []string{ingressName}
@@ -197,7 +248,7 @@ func plan(seed uint64, length time.Duration, w plannedWorld) []fault {
 	rng := rand.New(rand.NewPCG(seed, 0xc4a05))
 	var table []shape
 	for _, s := range shapes() {
-		if s.kind == kindFull && !w.disk {
+		if len(s.targets(w)) == 0 {
 			continue
 		}
 		for range s.weight {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var wholeWorld = plannedWorld{brokers: brokerCount, disk: true}
+var wholeWorld = plannedWorld{brokers: brokerCount, disk: true, tables: true}
 
 func TestPlanIsAFunctionOfItsSeed(t *testing.T) {
 	const length = 5 * time.Minute
@@ -64,9 +64,19 @@ func TestEveryKindOfFaultIsPlanned(t *testing.T) {
 	}
 }
 
+func TestWithoutTablesNoSinkHasAFault(t *testing.T) {
+	for seed := range uint64(50) {
+		for _, f := range plan(seed, 3*time.Minute, plannedWorld{brokers: brokerCount, disk: true}) {
+			if strings.Contains(f.target, "sink") || f.target == postgresName {
+				t.Fatalf("seed %d: %s", seed, f)
+			}
+		}
+	}
+}
+
 func TestWithoutADiskNoneIsFilled(t *testing.T) {
 	for seed := range uint64(50) {
-		for _, f := range plan(seed, 3*time.Minute, plannedWorld{brokers: brokerCount}) {
+		for _, f := range plan(seed, 3*time.Minute, plannedWorld{brokers: brokerCount, tables: true}) {
 			if f.kind == kindFull {
 				t.Fatalf("seed %d: %s", seed, f)
 			}

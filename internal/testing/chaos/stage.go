@@ -34,6 +34,7 @@ type stage struct {
 	ingress    *process
 	sender     *link // to the ingress
 	processors map[string]*process
+	tables     *tables // nil: there are none
 
 	mu     sync.Mutex
 	rotten rotten
@@ -108,11 +109,22 @@ processor:
   session_timeout: %s
   rebalance_timeout: 15s
   transaction_timeout: 10s
-`, s.dir, s.prefix, metaSecret, dialogSecret, s.prefix, sessionTime)
+sink:
+  postgres:
+    group_id: %schaos-tables
+    session_timeout: %s
+    timeout: 15s
+`, s.dir, s.prefix, metaSecret, dialogSecret, s.prefix, sessionTime, s.prefix, sessionTime)
 }
 
 // links are those between any two that a fault may come between.
-func (s *stage) links() links { return append(slices.Clip(s.cluster.links), s.sender) }
+func (s *stage) links() links {
+	all := append(slices.Clip(s.cluster.links), s.sender)
+	if s.tables != nil {
+		all = append(all, s.tables.links...)
+	}
+	return all
+}
 
 func (s *stage) configFile() string { return filepath.Join(s.dir, "coexstream.yaml") }
 func (s *stage) toolLog() string    { return filepath.Join(s.dir, "tools.log") }
@@ -138,6 +150,9 @@ func (s *stage) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.binary, all...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Env = append(os.Environ(), "COEXSTREAM_KAFKA_BROKERS="+joinAddrs(s.cluster.Addrs()))
+	if s.tables != nil {
+		cmd.Env = append(cmd.Env, "COEXSTREAM_SINK_POSTGRES_URL="+s.tables.server.URL("postgres"))
+	}
 	if log, err := os.OpenFile(s.toolLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err == nil {
 		cmd.Stdout, cmd.Stderr = log, log
 	}
@@ -168,9 +183,12 @@ func (s *stage) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, "chaos: %7.1fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// start starts the ingress and two processors, and waits until all serve.
+// start starts the ingress, two processors, and two sinks where there are tables. It waits until all serve.
 func (s *stage) start(ctx context.Context) error {
 	all := []*process{s.ingress, s.processors[processorName(1)], s.processors[processorName(2)]}
+	if s.tables != nil {
+		all = append(all, s.tables.sinks[sinkName(1)], s.tables.sinks[sinkName(2)])
+	}
 	for _, p := range all {
 		if err := p.start(); err != nil {
 			return err
@@ -181,7 +199,7 @@ func (s *stage) start(ctx context.Context) error {
 			return err
 		}
 	}
-	s.say("ingress and two processors are ready")
+	s.say("%d processes are ready", len(all))
 	return nil
 }
 
@@ -252,7 +270,11 @@ func deliveries(c world.Config) (int, error) {
 
 // check judges the outcome.
 func (s *stage) check(ctx context.Context, wait time.Duration) error {
-	cmd := s.command(ctx, "check", "--truth", s.truthFile(), "--wait", wait.String(), "--secret", metaSecret, "--secret", dialogSecret)
+	args := []string{"check", "--truth", s.truthFile(), "--wait", wait.String(), "--secret", metaSecret, "--secret", dialogSecret}
+	if s.tables != nil {
+		args = append(args, "--postgres")
+	}
+	cmd := s.command(ctx, args...)
 	cmd.Stdout, cmd.Stderr = s.out, s.out
 	err := runHere(cmd)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == faultsExitCode {
@@ -264,8 +286,8 @@ func (s *stage) check(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-// errFaults: check has found what is lost, repeated or out of order. Its exit code says so.
-var errFaults = errors.New("the topics are not as they should be")
+// errFaults: check has found what is lost, repeated or out of order, or tables that differ from the topics. Its exit code says so.
+var errFaults = errors.New("the topics or the tables are not as they should be")
 
 const faultsExitCode = 3
 
@@ -276,6 +298,11 @@ func (s *stage) close() {
 	}
 	for _, p := range s.processors {
 		p.kill()
+	}
+	if s.tables != nil {
+		if err := s.tables.close(); err != nil {
+			s.say("%v", err)
+		}
 	}
 	if s.sender != nil {
 		s.sender.close()

@@ -15,7 +15,7 @@ import (
 type variant struct {
 	file  string      // of the product, in the module's folder
 	edits [][2]string // what is replaced in it, and by what; each stands there once
-	added string      // a file that is not there yet
+	added string      // a file that is not there yet; empty: none
 	code  string      // what is in it
 }
 
@@ -47,6 +47,9 @@ func buildVariant(ctx context.Context, dir, name string, variants ...variant) (s
 		}
 		if err := write(v.file, source); err != nil {
 			return "", err
+		}
+		if v.added == "" {
+			continue
 		}
 		if err := write(v.added, v.code); err != nil {
 			return "", err

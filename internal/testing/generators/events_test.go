@@ -87,11 +87,11 @@ func play(t *testing.T, body []byte, emit func(partition.Record)) {
 		now = now.Add(wait)
 		part.Tick(now)
 		for {
-			held, ok := part.Wanted()
+			held, ok := part.NextHeld()
 			if !ok {
 				break
 			}
-			part.Release(held, origin, scan())
+			held.Release(origin, scan())
 		}
 		part.Flush()
 		space.Reset()

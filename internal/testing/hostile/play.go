@@ -20,7 +20,7 @@ type spent struct {
 	letters        int
 	inLetters      int // bytes
 	numbers        int // that are remembered
-	heap           int // bytes that are in use afterwards, with what is lent given back; 0: not looked at
+	heap           int // bytes in use afterwards, without pooled memory; 0: not measured
 }
 
 // headerBytes is what a header costs beside its name and value, and recordBytes a record.
@@ -32,7 +32,7 @@ type player struct {
 	scanner *split.Scanner
 	space   partition.Workspace
 	raw     map[int64][]byte
-	pieces  map[partition.Want]*split.Piece
+	pieces  map[partition.ChunkRef]*split.Piece
 	body    *split.Body // the one cut last
 	at      int64       // where it stands
 	spent   spent
@@ -43,13 +43,13 @@ var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func newPlayer() (*player, error) {
 	cfg := partition.DefaultConfig()
 	cfg.Partitions = 2
-	// Half of what is invented belongs elsewhere, and is rerouted.
+	// Half of the invented businesses belong to the other partition, and are rerouted.
 	cfg.PartitionOf = func(business []byte) int32 { return int32(len(business)+int(business[len(business)-1])) & 1 }
 	t, err := partition.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	p := &player{core: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.Want]*split.Piece{}}
+	p := &player{core: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.ChunkRef]*split.Piece{}}
 	p.begin()
 	return p, nil
 }
@@ -93,7 +93,7 @@ func (p *player) play(body []byte) {
 	p.begin()
 }
 
-// pass lets time pass: waits end, and what is held leaves.
+// pass lets time pass: waits end, and held chunks leave.
 func (p *player) pass(d time.Duration) {
 	began := threadTime()
 	p.core.Tick(epoch.Add(time.Duration(len(p.raw)) * time.Second).Add(d))
@@ -137,38 +137,38 @@ func (p *player) process(offset int64) {
 	p.releaseAll()
 }
 
-// releaseAll lets leave what may.
+// releaseAll releases all held chunks whose turn it is.
 func (p *player) releaseAll() {
 	for {
-		w, ok := p.core.Wanted()
+		h, ok := p.core.NextHeld()
 		if !ok {
 			p.setApart()
 			return
 		}
-		b, err := p.bodyOf(w)
+		b, err := p.bodyOf(h.Ref())
 		if err != nil {
-			p.core.Lost(w)
+			h.Lost()
 			continue
 		}
-		p.core.Release(w, p.origin(w.Offset), b)
+		h.Release(p.origin(h.Ref().Offset), b)
 	}
 }
 
-// bodyOf is a body from which a held chunk can be released, as the pipeline finds it: the one cut last, a piece that was
-// set apart, or the body of the log, cut again.
-func (p *player) bodyOf(w partition.Want) (*split.Body, error) {
-	if p.body != nil && p.at == w.Offset {
-		if c, _ := p.body.Chunk(int(w.Change), int(w.Element)); c != nil {
+// bodyOf returns a body from which a held chunk can be released, as the pipeline would: the one parsed last, a cached
+// piece, or the body of the log, parsed again.
+func (p *player) bodyOf(ref partition.ChunkRef) (*split.Body, error) {
+	if p.body != nil && p.at == ref.Offset {
+		if c, _ := p.body.Chunk(int(ref.Change), int(ref.Element)); c != nil {
 			return p.body, nil
 		}
 	}
-	piece := p.pieces[w]
+	piece := p.pieces[ref]
 	if piece == nil {
-		return p.cut(w.Offset)
+		return p.cut(ref.Offset)
 	}
 	p.setApart()
-	delete(p.pieces, w)
-	p.body, p.at = p.scanner.ScanPiece(piece), w.Offset
+	delete(p.pieces, ref)
+	p.body, p.at = p.scanner.ScanPiece(piece), ref.Offset
 	return p.body, nil
 }
 
@@ -179,13 +179,13 @@ func (p *player) cut(offset int64) (b *split.Body, err error) {
 	return b, err
 }
 
-// setApart keeps the chunks of the body that wait, where there are many, before another body is cut.
+// setApart keeps the waiting chunks of the body as pieces, if they are many, before another body is parsed.
 func (p *player) setApart() {
 	if p.body == nil || !p.body.ManyChunks(partition.PiecesMin) {
 		return
 	}
 	for _, piece := range p.core.Pieces(p.origin(p.at), p.body) {
-		p.pieces[partition.Want{Topic: schemas.TopicRawBulk, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
+		p.pieces[partition.ChunkRef{Topic: schemas.TopicRawBulk, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
 	}
 	p.body = nil
 }

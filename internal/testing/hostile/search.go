@@ -16,13 +16,13 @@ const (
 	constantBytes = 256 << 10
 	heapPerByte   = 8       // that stay in use; of ids, messages and numbers some hundred bytes each are remembered
 	heapBytesFree = 4 << 20 // of tables that grow by doubling, and of what the collector has not found yet
-	letterPerBody = 2       // one tells of the body; a chunk that leaves later may have another
+	letterPerBody = 2       // one reports the body; a chunk that leaves later may have another
 )
 
-// bodyBytesMax is how far a body grows: more than any sender sends.
+// bodyBytesMax is the maximum size of a body: more than any sender sends.
 const bodyBytesMax = 2 << 20
 
-// ordinary is what a byte of ordinary webhooks costs: of a chunk of history, or of a live message, whichever is dearer.
+// ordinary is the cost of a byte of ordinary webhooks: of a chunk of history or of a live message, the greater one.
 func ordinary() (time.Duration, error) {
 	var most float64
 	for _, body := range []func(i int) []byte{
@@ -66,7 +66,7 @@ func (f *finding) String() string {
 	return fmt.Sprintf("seed %d at scale %d: %s (%d bytes in, %d out, %d of state, %v, %d records)", f.seed, f.scale, f.why, f.spent.in, f.spent.out, f.spent.state, f.spent.cpu, f.spent.events)
 }
 
-// try lets a shape grow until its bodies are long, and says what is over a bound. kib is what an ordinary KiB costs.
+// try increases a shape until its bodies are long, and returns the costs over a bound. kib is the cost of an ordinary KiB.
 func try(seed uint64, kib time.Duration) (*finding, error) {
 	s := newShape(seed)
 	for scale := 1; ; scale *= 4 {
@@ -88,7 +88,7 @@ func try(seed uint64, kib time.Duration) (*finding, error) {
 	}
 }
 
-// heapLookBytes is from how many bytes on it is looked at what stays in memory: that takes longer than small bodies do.
+// heapLookBytes is the size of a body from which the memory in use is measured: for small ones that would take too long.
 const heapLookBytes = 256 << 10
 
 const whyCPU = "the processor's time"
@@ -109,7 +109,7 @@ func cost(seed uint64, scale int, bodies [][]byte, kib time.Duration) (*finding,
 		p.rest()
 	}
 	f := &finding{seed: seed, scale: scale, spent: p.spent}
-	allowed := p.spent.in + constantBytes + (len(bodies)-1)*split.OutputBytesFree/outPerByte // each body has what is free of its own
+	allowed := p.spent.in + constantBytes + (len(bodies)-1)*split.OutputBytesFree/outPerByte // the free bytes count for each body
 	switch {
 	case p.spent.out > outPerByte*allowed:
 		f.why = fmt.Sprintf("%.1f bytes out for each byte in", float64(p.spent.out)/float64(p.spent.in))

@@ -15,18 +15,21 @@ import (
 type business struct {
 	id      string
 	numbers []*number
-	byPhone map[string][]*number // by the canonical display number; see phoneKey
-	fresh   []freshEvent         // in the order in which they came
-	next    int                  // of numbers, where the search for one to forget goes on
+	byPhone map[string][]*number   // by the canonical display number; see phoneKey
+	counts  map[string]numberCount // by phone as of number; see concerned
+	total   numberCount
+	fresh   []freshEvent // in the order in which they came
+	next    int          // of numbers, where the search for one to forget goes on
 }
 
 // freshEvent is an account event that parts onboardings.
 type freshEvent struct {
-	phone  string // see phoneKey; empty: about all numbers
-	parts  history.Boundary
-	replay string    // the replay that wrote its record
-	begins bool      // an onboarding
-	named  time.Time // when it was received by the live lane
+	phone              string // see phoneKey; empty: about all numbers
+	parts              history.Boundary
+	replay             string    // the replay that wrote its record
+	begins             bool      // an onboarding
+	names, namesOthers bool      // see begin
+	named              time.Time // when it was received by the live lane
 }
 
 // phoneKey is one for two phone numbers exactly where account.Concerns takes them for one. It is empty where there is none.
@@ -44,7 +47,7 @@ func phoneKey(phone string) string {
 func (t *Partition) business(waba string) *business {
 	b := t.businesses[waba]
 	if b == nil {
-		b = &business{id: strings.Clone(waba), byPhone: map[string][]*number{}}
+		b = &business{id: strings.Clone(waba), byPhone: map[string][]*number{}, counts: map[string]numberCount{}}
 		t.businesses[b.id] = b
 	}
 	return b
@@ -57,6 +60,7 @@ func (b *business) named(n *number) {
 		n.phone = key
 		b.byPhone[key] = append(b.byPhone[key], n)
 	}
+	b.count(n)
 }
 
 func (b *business) unname(n *number) {
@@ -73,6 +77,7 @@ func (b *business) unname(n *number) {
 
 func (b *business) remove(n *number) {
 	b.unname(n)
+	b.uncount(n)
 	if i := slices.Index(b.numbers, n); i >= 0 {
 		b.numbers = slices.Delete(b.numbers, i, i+1)
 	}
@@ -83,6 +88,7 @@ func (t *Partition) announce(b *business, e freshEvent) {
 	if len(b.numbers) == 0 {
 		return
 	}
+	t.begin(b, &e)
 	if len(b.fresh) == 0 {
 		t.untold = append(t.untold, b)
 	}
@@ -100,11 +106,15 @@ func (t *Partition) applyFreshEvents(n *number) {
 }
 
 func (t *Partition) applyFreshEvent(n *number, e *freshEvent) {
+	if e.names && !n.named.IsZero() || e.namesOthers && n.named.IsZero() {
+		t.introduceAgain(n, e.parts.ReceivedAt, told{e.named, e.replay})
+		t.touch(n)
+	}
+	if n.history.Untouched() {
+		return // see pendingBoundaries
+	}
 	n.history.Boundary(e.parts.ReceivedAt, e.parts)
 	t.concernedBy(n, e.replay)
-	if e.begins {
-		t.introduceAgain(n, told{e.named, e.replay})
-	}
 	t.touch(n)
 }
 

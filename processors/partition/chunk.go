@@ -14,6 +14,7 @@ import (
 
 // history offers the chunks of a change to the number's resequencer, and tells it what went wrong.
 func (t *Partition) history(h inHand, c *split.Change, index int, n *number) {
+	t.pendingBoundaries.applyTo(n, t.now)
 	t.offer(n)
 	wrong := len(c.Errors) > 0
 	for i := range c.History {

@@ -14,8 +14,9 @@ import (
 
 // numberDirectory tells the WABA of numbers of which bodies may come here that name the number alone: those whose
 // phone_number_id belongs to this partition. A note in `rerouted` tells this partition, unless it is the number's own. It
-// comes when the number becomes known, when a live webhook names it that was received before all others that did, and with
-// each account event that begins an onboarding, in case the number has moved to another WABA or retention removed the first.
+// comes when the number becomes known, when a live webhook names it that was received before all others that did, and after
+// each account event that begins an onboarding, in case the number has moved to another WABA or retention removed the first:
+// see onboardings.
 // An entry is kept for as long as there is room: a decline can come at any later onboarding. It takes some hundred bytes.
 type numberDirectory struct {
 	of      map[string]*directory.Number // by phone_number_id
@@ -55,15 +56,20 @@ type told struct {
 }
 
 // introduce tells the partition of a number's id whose number it is: once, and again where a live webhook named it that was
-// received before.
+// received before, or it is the first after an onboarding began.
 func (t *Partition) introduce(n *number, o *Origin) {
 	named := o.named()
 	earlier := !named.IsZero() && (n.named.IsZero() || named.Before(n.named))
-	if n.introduced && !earlier || n.id.WABAID == "" || t.outer != nil {
+	anew := t.namesAnew(n, o)
+	if n.introduced && !earlier && !anew || n.id.WABAID == "" || t.outer != nil {
 		return
 	}
 	if earlier {
 		n.named = named
+		n.business.count(n)
+	}
+	if anew {
+		n.namedAnew = o.ReceivedAt
 	}
 	by := told{named: named}
 	if o.Replay != nil {
@@ -73,11 +79,13 @@ func (t *Partition) introduce(n *number, o *Origin) {
 }
 
 // introduceAgain does so at an account event that begins an onboarding. Only of a number that a live webhook named is it
-// another name: whether one of the other lane did by then depends on when each lane is read.
-func (t *Partition) introduceAgain(n *number, by told) {
-	if n.id.WABAID == "" || t.outer != nil {
+// another name: whether one of the other lane did by then depends on when each lane is read. Events that were received with one
+// body name it once.
+func (t *Partition) introduceAgain(n *number, at time.Time, by told) {
+	if n.id.WABAID == "" || t.outer != nil || n.namedAtOnce.Equal(at) {
 		return
 	}
+	n.namedAtOnce = at
 	if n.named.IsZero() {
 		by.named = time.Time{}
 	}

@@ -162,5 +162,6 @@ func (t *Partition) forget(n *number) {
 	b.remove(n)
 	if len(b.numbers) == 0 && len(b.fresh) == 0 {
 		delete(t.businesses, b.id)
+		t.onboardings.forget(b.id)
 	}
 }

@@ -30,7 +30,12 @@ type number struct {
 	introduced, moved, again bool
 	removing                 time.Time // zero: it is not
 	named                    time.Time // when the first live webhook was received that named it; see introduce
+	namedAnew                time.Time // when that was received that named it anew; see onboardings
+	namedAtOnce              time.Time // when the account event was received that named it last; not in `state`
 	displayAt                time.Time // when that was received from which its display number is
+
+	counted, countedLive bool // see business.count
+	countedPhone         string
 
 	business      *business
 	share         *sourceShare
@@ -109,7 +114,6 @@ func (t *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason)
 		n = t.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
 		t.countNumber(n, t.sourceShare(by))
 		n.displayAt = o.ReceivedAt
-		t.pendingBoundaries.applyTo(n, t.now)
 	} else if n.show(display, o.ReceivedAt) {
 		n.history.Name(n.id)
 		t.applyFreshEvents(n) // as what it was until now
@@ -156,6 +160,7 @@ const (
 	// c|phone_number_id/contact: changes of a contact that its row does not tell, see contacts.Book.TakeState
 	stateContacts = "c|"
 	// d|phone_number_id: see directory
+	// w|waba: see onboardings
 	// q| and o|: see deferral
 )
 
@@ -171,6 +176,7 @@ type identityRecord struct {
 	Source             string `json:"source,omitempty"`
 	NamedMS            int64  `json:"named,omitempty"`
 	DisplayMS          int64  `json:"display,omitempty"` // 0: since ever
+	NamedAnewMS        int64  `json:"anew,omitempty"`
 }
 
 func millisOf(t time.Time) int64 {
@@ -201,6 +207,7 @@ func (t *Partition) Flush() {
 	t.people.End()
 	t.pages.flush(t)
 	t.pendingBoundaries.flush(t)
+	t.onboardings.flush(t)
 	t.undated.flush(t)
 	t.flushContacts()
 	t.directory.flush(t)
@@ -212,7 +219,7 @@ func (t *Partition) Flush() {
 func (t *Partition) flushNumber(n *number) {
 	if !n.told {
 		n.told = true
-		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.share.source, millisOf(n.named), millisOf(n.displayAt)})
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.share.source, millisOf(n.named), millisOf(n.displayAt), millisOf(n.namedAnew)})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
@@ -308,6 +315,7 @@ func (t *Partition) RestoreState(key string, value []byte) error {
 		t.countNumber(n, t.sourceShare(id.Source))
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
 		n.usedMS, n.named, n.displayAt = id.UsedMS, timeOfMillis(id.NamedMS), timeOfMillis(id.DisplayMS)
+		n.namedAnew = timeOfMillis(id.NamedAnewMS)
 		n.business.named(n)
 		n.history.Name(n.id)
 		return nil
@@ -337,6 +345,8 @@ func (t *Partition) RestoreState(key string, value []byte) error {
 		return t.directory.restore(rest, value)
 	case stateAnnounced:
 		return t.pendingBoundaries.restore(rest, value)
+	case stateOnboarding:
+		return t.onboardings.restore(rest, value)
 	case stateUndated:
 		return t.undated.restore(rest, value)
 	case stateDeferred:

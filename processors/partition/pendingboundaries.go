@@ -13,7 +13,8 @@ import (
 
 // pendingBoundaries are the account events of late that part onboardings, by WABA. Live goes before history, so that an event
 // may be processed before anything of its number is, although chunks of it were received earlier: they wait in
-// raw.bulk. A number that becomes known is told of the events then; those from before its first chunk part nothing.
+// raw.bulk. A number is told of the events with its first chunk, and not before; those from before it part nothing. So an event
+// costs nothing for numbers without history.
 type pendingBoundaries struct {
 	of      map[string][]pendingBoundary // by ReceivedAt
 	changed map[string]bool
@@ -53,8 +54,11 @@ func (a *pendingBoundaries) next(all []pendingBoundary) {
 	}
 }
 
-// applyTo tells a number that became known.
+// applyTo tells a number before its first chunk is processed.
 func (a *pendingBoundaries) applyTo(n *number, now time.Time) {
+	if !n.history.Untouched() {
+		return
+	}
 	for _, e := range a.of[n.id.WABAID] {
 		if account.Concerns([]byte(e.phone), n.id.DisplayPhoneNumber) {
 			n.history.Boundary(now, e.Boundary)

@@ -17,6 +17,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/replay"
+	"github.com/coexstream/coexstream/processors/directory"
 	"github.com/coexstream/coexstream/processors/history"
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/processors/split"
@@ -711,6 +712,68 @@ func firstRunAndReplaysAgree(t *testing.T, seed, log uint64) {
 		t.Errorf("run again with -interleavings-seed=%d: log %d of %d posts, in %d partitions and in %d", seed, log, len(l.posts), partitions, n)
 		for _, d := range differences[:min(len(differences), 6)] {
 			t.Logf("%.1500s", d)
+		}
+	}
+}
+
+// docs/webhooks.md, H26: after an onboarding a number is its WABA's again, of few numbers with the event, and of many with the number's
+// next webhook.
+func TestFirstRunAndReplaysAgreeOnANumberThatCameBackToAWABAOfManyNumbers(t *testing.T) {
+	t.Parallel()
+	const home, other = "7100", "7200"
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	in := func(waba, field, value string, at time.Time) string {
+		return fmt.Sprintf(`{"object":"whatsapp_business_account","entry":[{"id":"%s","time":%d,"changes":[{"field":"%s","value":%s}]}]}`, waba, at.Unix(), field, value)
+	}
+	message := func(number int, id string, at time.Time) string {
+		return fmt.Sprintf(`{"messaging_product":"whatsapp","metadata":{"phone_number_id":"81%02d","display_phone_number":"155500090%02d"},"messages":[{"from":"16505551234","id":"wamid.%s","timestamp":"%d","type":"text","text":{"body":"b"}}]}`, number, number, id, at.Unix())
+	}
+	for _, numbers := range []int{1, 4, 5, 9} {
+		for seed := range uint64(6) {
+			var posts []posted
+			post := func(after time.Duration, body func(at time.Time) string) {
+				at := start.Add(after)
+				posts = append(posts, posted{body(at), at})
+			}
+			for i := range numbers {
+				post(time.Duration(i)*time.Second, func(at time.Time) string {
+					return in(home, "messages", message(i, fmt.Sprint("first", i), at), at)
+				})
+			}
+			post(time.Hour, func(at time.Time) string { return in(other, "messages", message(0, "away", at), at) })
+			post(2*time.Hour, func(at time.Time) string { return message(0, "bare.away", at) })
+			post(3*time.Hour, func(at time.Time) string { return in(home, "account_update", `{"event":"PARTNER_ADDED"}`, at) })
+			post(4*time.Hour, func(at time.Time) string { return message(0, "bare.added", at) })
+			post(5*time.Hour, func(at time.Time) string { return in(home, "messages", message(0, "back", at), at) })
+			post(6*time.Hour, func(at time.Time) string { return message(0, "bare.back", at) })
+
+			rng := rand.New(rand.NewPCG(seed, uint64(numbers)))
+			first := newModelled(t, rng, 3, start)
+			first.first(posts)
+			for _, partitions := range []int32{3, 5} {
+				again := newModelled(t, rng, partitions, first.now)
+				again.replay(first)
+				for _, d := range differ(first.consumed(), again.consumed()) {
+					t.Errorf("%d numbers, seed %d, %d partitions: %.400s", numbers, seed, partitions, d)
+				}
+			}
+			whose := map[string]string{"bare.away": other, "bare.added": home, "bare.back": home}
+			if numbers > directory.NamedAtOnceMax {
+				whose["bare.added"] = other
+			}
+			for _, e := range first.events {
+				for id, want := range whose {
+					if strings.Contains(e.raw, `"wamid":"wamid.`+id+`"`) {
+						delete(whose, id)
+						if !strings.Contains(e.raw, `"waba_id":"`+want+`"`) {
+							t.Errorf("%d numbers, seed %d: %s is not of %s: %.300s", numbers, seed, id, want, e.raw)
+						}
+					}
+				}
+			}
+			if len(whose) > 0 {
+				t.Errorf("%d numbers, seed %d: no events of %v", numbers, seed, whose)
+			}
 		}
 	}
 }

@@ -30,6 +30,8 @@ type number struct {
 type ofWABA struct {
 	Display string `json:"display,omitempty"`
 	Live    bool   `json:"live,omitempty"` // a live webhook did
+	// Again is when an account event was received after which the next live webhook names it anew; zero: there is none.
+	Again time.Time `json:"again,omitzero"`
 }
 
 // SavedNumber is a number in the progress.
@@ -131,19 +133,37 @@ func (n *numbers) learn(known *number, c *split.Change, at time.Time, live bool)
 		n.ofWABA[string(c.WABA)] = append(n.ofWABA[string(c.WABA)], string(c.PhoneNumberID))
 		known.directory.Named(string(c.WABA), at)
 	}
+	if live && !of.Again.IsZero() && at.After(of.Again) {
+		of.Again = time.Time{}
+		known.directory.Named(string(c.WABA), at)
+	}
 }
 
-// again takes an account event that begins an onboarding: the numbers that it concerns are the WABA's from then on.
+// again takes an account event that begins an onboarding: the numbers that it concerns are the WABA's from then on. Where they are
+// many, each of the WABA's is from its next live webhook on, as in processors/partition.
 func (n *numbers) again(c *split.Change, event []byte, at time.Time) {
 	switch account.KindOf(event) {
 	case account.Opens, account.Renews:
 	default:
 		return
 	}
-	for _, id := range n.ofWABA[string(c.WABA)] {
-		if known := n.byID[id]; account.Concerns(c.PhoneNumber, known.wabas[string(c.WABA)].Display) {
-			known.directory.Named(string(c.WABA), at)
+	waba := string(c.WABA)
+	all, concerned := n.ofWABA[waba], make([]*number, 0, directory.NamedAtOnceMax)
+	for _, id := range all {
+		known := n.byID[id]
+		if !account.Concerns(c.PhoneNumber, known.wabas[waba].Display) {
+			continue
 		}
+		if len(concerned) == directory.NamedAtOnceMax {
+			for _, id := range all {
+				n.byID[id].wabas[waba].Again = at
+			}
+			return
+		}
+		concerned = append(concerned, known)
+	}
+	for _, known := range concerned {
+		known.directory.Named(waba, at)
 	}
 }
 

@@ -22,6 +22,10 @@ import (
 // Settled is how long before a webhook its number has to have been named.
 const Settled = 5 * time.Minute
 
+// NamedAtOnceMax is of how many numbers of a WABA an account event that begins an onboarding names each at once, by the time at which
+// it was received. Of more numbers each is named by the next live webhook about it that is received after the event.
+const NamedAtOnceMax = 4
+
 // namesMax bounds the WABAs that are remembered of a number: it moves rarely, and the latest moves are asked for.
 const namesMax = 4
 

@@ -55,6 +55,11 @@ func (n *Number) Declined() (receivedAt time.Time, failure []byte, ok bool) {
 	return time.Time{}, nil, false
 }
 
+// Untouched reports whether nothing of a history came yet, and no boundary was told.
+func (n *Number) Untouched() bool {
+	return n.count == 0 && n.fenced == fenceNone && len(n.pending) == 0
+}
+
 // Idle reports whether nothing is remembered but how many windows there were, and nothing waits to be written.
 func (n *Number) Idle() bool {
 	return len(n.windows) == 0 && len(n.pending) == 0 && !n.next.set && len(n.farewell) == 0 && n.staging == nil && !n.changed && len(n.journal.entries) == 0

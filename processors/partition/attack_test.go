@@ -254,6 +254,65 @@ func TestAccountEventsAndNumbersCostTheirSum(t *testing.T) {
 	})
 }
 
+// What an account event becomes is bounded by its own bytes, however many numbers its WABA has. Each kind of number is tried: those
+// that live webhooks named, those of history alone, and those without a display number.
+func TestAnAccountEventBecomesTheSameHoweverManyNumbersItConcerns(t *testing.T) {
+	const numbers = 300
+	for _, name := range []string{"PARTNER_ADDED", "PARTNER_REMOVED", "ACCOUNT_RECONNECTED", "ACCOUNT_OFFBOARDED", "ACCOUNT_DELETED", "PARTNER_APP_INSTALLED", "ANOTHER"} {
+		for _, lane := range []string{"raw.live", "raw.bulk"} {
+			for _, display := range []string{`,"display_phone_number":"1555%06d"`, `,"display_phone_number":"15550000001"`, ""} {
+				for _, about := range []string{"", `,"phone_number":"15550000001"`} {
+					t.Run(name+lane+display+about, func(t *testing.T) {
+						p := newPartition(t)
+						p.cfg.Partitions, p.cfg.PartitionOf = 2, func(business []byte) int32 { return int32(min(len(business), 14)) % 2 } // the numbers' ids are another's
+						p.restart()
+						send := func(lane, body string) {
+							p.labels[len(p.raw)] = fmt.Sprintf("%s/0/%d", lane, len(p.raw))
+							p.webhook(body)
+							p.clock = p.clock.Add(time.Second)
+						}
+						for from := 0; from < numbers; from += 100 {
+							send(lane, changes(many(100, func(i int) string {
+								shown := display
+								if strings.Contains(shown, "%") {
+									shown = fmt.Sprintf(shown, from+i)
+								}
+								return fmt.Sprintf(`{"field":"messages","value":{"metadata":{"phone_number_id":"8%06d"%s},"messages":[%s]}}`, from+i, shown, incoming(fmt.Sprint("m", from+i), ""))
+							})))
+						}
+						if got := p.core.Size().Numbers; got != numbers {
+							t.Fatalf("%d numbers", got)
+						}
+						next := 0
+						event := func(events int) string {
+							return `{"object":"whatsapp_business_account","entry":[` + many(events, func(int) string {
+								next++
+								return fmt.Sprintf(`{"id":"%s","time":%d,"changes":[{"field":"account_update","value":{"event":"%s"%s}}]}`, waba, p.clock.Unix()+int64(next), name, about)
+							}) + `]}`
+						}
+						for _, events := range []int{1, 1, 1, 32, 32} {
+							clear(p.topics)
+							body := event(events)
+							send("raw.live", body)
+							if got := len(p.topics[schemas.TopicAccount]); got != events {
+								t.Fatalf("%d of %d account events left", got, events)
+							}
+							records := 0
+							for _, of := range p.topics {
+								records += len(of)
+							}
+							if got, most := p.committedBytes(), 8*len(body)+4096; got > most || records > 3*events+12 {
+								t.Errorf("%d records of %d bytes came of %d bytes with %d events, want at most %d bytes: %d on rerouted, %d on state, of %d bytes", records, got, len(body), events, most,
+									len(p.topics[schemas.TopicRerouted]), len(p.topics[schemas.TopicState]), p.committedBytes(schemas.TopicState))
+							}
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
 // liveHeap is what is in use after everything that can go went.
 func liveHeap() int {
 	for range 3 {

@@ -15,18 +15,21 @@ import (
 type business struct {
 	id      string
 	numbers []*number
-	byPhone map[string][]*number // by the canonical display number; see phoneKey
-	fresh   []freshEvent         // in the order of arrival
-	next    int                  // index into numbers at which the next search for one to forget begins
+	byPhone map[string][]*number   // by the canonical display number; see phoneKey
+	counts  map[string]numberCount // by phone as of number; see concerned
+	total   numberCount
+	fresh   []freshEvent // in the order of arrival
+	next    int          // index into numbers at which the next search for one to forget begins
 }
 
 // freshEvent is an account event that separates onboardings.
 type freshEvent struct {
-	phone  string // see phoneKey; empty: about all numbers
-	parts  history.Boundary
-	replay string    // the replay that wrote its record; empty: none did
-	begins bool      // an onboarding
-	named  time.Time // receipt by raw.live; zero: it came by another topic
+	phone              string // see phoneKey; empty: about all numbers
+	parts              history.Boundary
+	replay             string    // the replay that wrote its record; empty: none did
+	begins             bool      // an onboarding
+	names, namesOthers bool      // see begin
+	named              time.Time // receipt by raw.live; zero: it came by another topic
 }
 
 // phoneKey returns a key that two phone numbers share exactly if account.Concerns treats them as one. It is empty if
@@ -45,7 +48,7 @@ func phoneKey(phone string) string {
 func (p *Partition) business(waba string) *business {
 	b := p.businesses[waba]
 	if b == nil {
-		b = &business{id: strings.Clone(waba), byPhone: map[string][]*number{}}
+		b = &business{id: strings.Clone(waba), byPhone: map[string][]*number{}, counts: map[string]numberCount{}}
 		p.businesses[b.id] = b
 	}
 	return b
@@ -58,6 +61,7 @@ func (b *business) named(n *number) {
 		n.phone = key
 		b.byPhone[key] = append(b.byPhone[key], n)
 	}
+	b.count(n)
 }
 
 func (b *business) unname(n *number) {
@@ -74,6 +78,7 @@ func (b *business) unname(n *number) {
 
 func (b *business) remove(n *number) {
 	b.unname(n)
+	b.uncount(n)
 	if i := slices.Index(b.numbers, n); i >= 0 {
 		b.numbers = slices.Delete(b.numbers, i, i+1)
 	}
@@ -84,6 +89,7 @@ func (p *Partition) addFreshEvent(b *business, e freshEvent) {
 	if len(b.numbers) == 0 {
 		return
 	}
+	p.begin(b, &e)
 	if len(b.fresh) == 0 {
 		p.unapplied = append(p.unapplied, b)
 	}
@@ -101,11 +107,15 @@ func (p *Partition) applyFreshEvents(n *number) {
 }
 
 func (p *Partition) applyFreshEvent(n *number, e *freshEvent) {
+	if e.names && !n.named.IsZero() || e.namesOthers && n.named.IsZero() {
+		p.introduceAgain(n, e.parts.ReceivedAt, wabaReport{e.named, e.replay})
+		p.touch(n)
+	}
+	if n.history.Untouched() {
+		return // see pendingBoundaries
+	}
 	n.history.Boundary(e.parts.ReceivedAt, e.parts)
 	p.concernedBy(n, e.replay)
-	if e.begins {
-		p.introduceAgain(n, wabaReport{e.named, e.replay})
-	}
 	p.touch(n)
 }
 

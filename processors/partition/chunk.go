@@ -14,6 +14,7 @@ import (
 
 // history offers the chunks of a change to the number's resequencer, and passes on its errors.
 func (p *Partition) history(h inHand, c *split.Change, index int, n *number) {
+	p.pendingBoundaries.applyTo(n, p.now)
 	p.offer(n)
 	wrong := len(c.Errors) > 0
 	for i := range c.History {

@@ -14,9 +14,9 @@ import (
 
 // numberDirectory knows the WABAs of numbers whose bodies may come here without a WABA: those whose phone_number_id
 // belongs to this partition. Other partitions report a number with a note in `rerouted`. They do so when the number
-// becomes known, and when a live webhook names it that was received earlier than all others. They also do so with
+// becomes known, and when a live webhook names it that was received earlier than all others. They also do so after
 // each account event that begins an onboarding, because the number may have moved to another WABA, or retention may
-// have removed the first note. An entry is kept while there is room, because a decline can come at any later
+// have removed the first note: see onboardings. An entry is kept while there is room, because a decline can come at any later
 // onboarding. It takes some hundred bytes.
 type numberDirectory struct {
 	of      map[string]*directory.Number // by phone_number_id
@@ -57,15 +57,20 @@ type wabaReport struct {
 }
 
 // introduce reports a number's WABA to the partition of the number's id. It does so once, and again if a live
-// webhook named the number that was received earlier.
+// webhook named the number that was received earlier, or if it is the first after an onboarding began.
 func (p *Partition) introduce(n *number, o *Origin) {
 	named := o.named()
 	earlier := !named.IsZero() && (n.named.IsZero() || named.Before(n.named))
-	if n.introduced && !earlier || n.id.WABAID == "" || p.outer != nil {
+	anew := p.namesAnew(n, o)
+	if n.introduced && !earlier && !anew || n.id.WABAID == "" || p.outer != nil {
 		return
 	}
 	if earlier {
 		n.named = named
+		n.business.count(n)
+	}
+	if anew {
+		n.namedAnew = o.ReceivedAt
 	}
 	by := wabaReport{named: named}
 	if o.Replay != nil {
@@ -75,11 +80,13 @@ func (p *Partition) introduce(n *number, o *Origin) {
 }
 
 // introduceAgain does so for an account event that begins an onboarding. The report names a time only if a live
-// webhook has named the number. For other topics, that would depend on when each is read.
-func (p *Partition) introduceAgain(n *number, by wabaReport) {
-	if n.id.WABAID == "" || p.outer != nil {
+// webhook has named the number. For other topics, that would depend on when each is read. Events that were
+// received with one body name it once.
+func (p *Partition) introduceAgain(n *number, at time.Time, by wabaReport) {
+	if n.id.WABAID == "" || p.outer != nil || n.namedAtOnce.Equal(at) {
 		return
 	}
+	n.namedAtOnce = at
 	if n.named.IsZero() {
 		by.named = time.Time{}
 	}

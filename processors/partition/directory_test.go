@@ -456,6 +456,60 @@ func TestABareValueIsItsWABAsOnlyWhereTheNumberWasNamedLongBefore(t *testing.T) 
 	}
 }
 
+// Of many numbers an event names each with its next live webhook: one note, whatever came before it.
+func TestAnOnboardingNamesEachOfManyNumbersWithItsNextWebhook(t *testing.T) {
+	const other = "200000000000002"
+	elsewhere := func(body string) string { return strings.ReplaceAll(body, waba, other) }
+	for _, restarts := range []bool{false, true} {
+		for _, numbers := range []int{directory.NamedAtOnceMax, directory.NamedAtOnceMax + 1} {
+			ps := newPartitions(t)
+			ps.restarts = restarts
+			added := func() string { return accountEvent("PARTNER_ADDED", "", ps.all[0].clock) }
+			of := func(id string) string { return strings.ReplaceAll(oneContact(), phone, id) }
+			notes := func(id string) (n int) {
+				for _, r := range ps.all[0].topics[schemas.TopicRerouted] {
+					if r.key == id && r.value == nil {
+						n++
+					}
+				}
+				return n
+			}
+			ps.send(oneContact())
+			for i := range numbers - 1 {
+				ps.send(of(fmt.Sprintf("30000000000000%d", i)))
+			}
+			ps.wait(time.Hour)
+			ps.send(elsewhere(oneContact()))
+			ps.wait(time.Hour)
+			for range 3 {
+				ps.send(added())
+				ps.wait(time.Minute)
+			}
+			atOnce := 1
+			if numbers <= directory.NamedAtOnceMax {
+				atOnce += 3
+			}
+			if got := notes(phone); got != atOnce {
+				t.Errorf("%d numbers: %d notes about one after the events, want %d", numbers, got, atOnce)
+			}
+			for range 3 {
+				ps.send(strings.ReplaceAll(oneContact(), "1772300000", unixText(ps.all[0].clock)))
+				ps.wait(directory.Settled)
+			}
+			if numbers > directory.NamedAtOnceMax {
+				atOnce++
+			}
+			if got := notes(phone); got != atOnce {
+				t.Errorf("%d numbers: %d notes about one after its webhooks, want %d", numbers, got, atOnce)
+			}
+			ps.send(value(`"messages":[` + text("m") + `]`))
+			if got := events[schemas.Message](ps.all[0], schemas.TopicMessages); len(got) != 1 || got[0].WABAID != waba {
+				t.Errorf("%d numbers: messages of the WABA to which the number came back are %+v", numbers, got)
+			}
+		}
+	}
+}
+
 // A removal may come late, after the number has moved to another WABA: it does not take it back.
 func TestARemovalDoesNotTakeANumberBack(t *testing.T) {
 	ps := newPartitions(t)

@@ -165,5 +165,6 @@ func (p *Partition) forget(n *number) {
 	b.remove(n)
 	if len(b.numbers) == 0 && len(b.fresh) == 0 {
 		delete(p.businesses, b.id)
+		p.onboardings.forget(b.id)
 	}
 }

@@ -30,7 +30,12 @@ type number struct {
 	introduced, moved, again bool
 	removing                 time.Time // zero: nothing has to be removed
 	named                    time.Time // receipt of the first live webhook that named it; see introduce
+	namedAnew                time.Time // receipt of the webhook that named it anew; see onboardings
+	namedAtOnce              time.Time // receipt of the account event that named it last; not in `state`
 	displayAt                time.Time // receipt of the webhook that its display number is from
+
+	counted, countedLive bool // see business.count
+	countedPhone         string
 
 	business      *business
 	share         *sourceShare
@@ -111,7 +116,6 @@ func (p *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason)
 		n = p.addNumber(history.Identity{WABAID: string(waba), PhoneNumberID: string(phoneNumberID), DisplayPhoneNumber: string(display)})
 		p.countNumber(n, p.sourceShare(by))
 		n.displayAt = o.ReceivedAt
-		p.pendingBoundaries.applyTo(n, p.now)
 	} else if n.show(display, o.ReceivedAt) {
 		n.history.Name(n.id)
 		p.applyFreshEvents(n) // events up to now are applied under its former display number
@@ -158,6 +162,7 @@ const (
 	// c|phone_number_id/contact: changes of a contact that its row does not contain, see contacts.Book.TakeState
 	stateContacts = "c|"
 	// d|phone_number_id: see directory
+	// w|waba: see onboardings
 	// q| and o|: see deferral
 )
 
@@ -173,6 +178,7 @@ type identityRecord struct {
 	Source             string `json:"source,omitempty"`
 	NamedMS            int64  `json:"named,omitempty"`
 	DisplayMS          int64  `json:"display,omitempty"` // 0: since ever
+	NamedAnewMS        int64  `json:"anew,omitempty"`
 }
 
 func millisOf(t time.Time) int64 {
@@ -203,6 +209,7 @@ func (p *Partition) Flush() {
 	p.people.End()
 	p.pages.flush(p)
 	p.pendingBoundaries.flush(p)
+	p.onboardings.flush(p)
 	p.undated.flush(p)
 	p.flushContacts()
 	p.directory.flush(p)
@@ -214,7 +221,7 @@ func (p *Partition) Flush() {
 func (p *Partition) flushNumber(n *number) {
 	if !n.identityWritten {
 		n.identityWritten = true
-		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.share.source, millisOf(n.named), millisOf(n.displayAt)})
+		value, err := json.Marshal(identityRecord{n.id.WABAID, n.id.PhoneNumberID, n.id.DisplayPhoneNumber, n.introduced, n.moved, n.replay, n.live, n.usedMS, n.share.source, millisOf(n.named), millisOf(n.displayAt), millisOf(n.namedAnew)})
 		if err != nil {
 			panic(fmt.Sprintf("marshal of strings and flags: %v", err))
 		}
@@ -310,6 +317,7 @@ func (p *Partition) RestoreState(key string, value []byte) error {
 		p.countNumber(n, p.sourceShare(id.Source))
 		n.introduced, n.moved, n.replay, n.live = id.Introduced, id.Moved, id.Replay, id.Live
 		n.usedMS, n.named, n.displayAt = id.UsedMS, timeOfMillis(id.NamedMS), timeOfMillis(id.DisplayMS)
+		n.namedAnew = timeOfMillis(id.NamedAnewMS)
 		n.business.named(n)
 		n.history.Name(n.id)
 		return nil
@@ -339,6 +347,8 @@ func (p *Partition) RestoreState(key string, value []byte) error {
 		return p.directory.restore(rest, value)
 	case statePendingBoundaries:
 		return p.pendingBoundaries.restore(rest, value)
+	case stateOnboarding:
+		return p.onboardings.restore(rest, value)
 	case stateUndated:
 		return p.undated.restore(rest, value)
 	case stateDeferred:

@@ -35,6 +35,7 @@ type Partition struct {
 	recent            *dedup.Recent
 	pages             pages
 	pendingBoundaries pendingBoundaries
+	onboardings       onboardings
 	undated           undated
 	directory         numberDirectory
 	deferral          deferral

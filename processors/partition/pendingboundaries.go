@@ -13,8 +13,8 @@ import (
 
 // pendingBoundaries are the recent account events that separate onboardings, by WABA. Live records are processed
 // before history. So an event may be processed before any record of its number, although chunks in raw.bulk were
-// received earlier. A number that becomes known applies the events then. Those from before its first chunk separate
-// nothing.
+// received earlier. A number applies the events with its first chunk, and not before. Those from before it separate
+// nothing. So an event costs nothing for numbers without history.
 type pendingBoundaries struct {
 	of      map[string][]pendingBoundary // by ReceivedAt
 	changed map[string]bool
@@ -54,8 +54,11 @@ func (a *pendingBoundaries) next(all []pendingBoundary) {
 	}
 }
 
-// applyTo applies the events to a number that became known.
+// applyTo applies the events to a number before its first chunk is processed.
 func (a *pendingBoundaries) applyTo(n *number, now time.Time) {
+	if !n.history.Untouched() {
+		return
+	}
 	for _, e := range a.of[n.id.WABAID] {
 		if account.Concerns([]byte(e.phone), n.id.DisplayPhoneNumber) {
 			n.history.Boundary(now, e.Boundary)

@@ -28,6 +28,7 @@ const headerBytes, recordBytes = 2, 10
 
 // player plays a partition.
 type player struct {
+	topic   schemas.Topic // that the bodies are of
 	core    *partition.Partition
 	scanner *split.Scanner
 	space   partition.Workspace
@@ -49,7 +50,7 @@ func newPlayer() (*player, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &player{core: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.ChunkRef]*split.Piece{}}
+	p := &player{topic: schemas.TopicRawBulk, core: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.ChunkRef]*split.Piece{}}
 	p.begin()
 	return p, nil
 }
@@ -76,7 +77,7 @@ func (p *player) begin() {
 
 func (p *player) origin(offset int64) *partition.Origin {
 	return &partition.Origin{
-		Topic: schemas.TopicRawBulk, Offset: offset, Label: fmt.Appendf(nil, "raw.bulk/0/%d", offset), ReceivedAt: epoch.Add(time.Duration(offset) * time.Second),
+		Topic: p.topic, Offset: offset, Label: fmt.Appendf(nil, "%s/0/%d", p.topic, offset), ReceivedAt: epoch.Add(time.Duration(offset) * time.Second),
 		Value: p.raw[offset], Headers: []partition.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
 	}
 }
@@ -185,7 +186,7 @@ func (p *player) setApart() {
 		return
 	}
 	for _, piece := range p.core.Pieces(p.origin(p.at), p.body) {
-		p.pieces[partition.ChunkRef{Topic: schemas.TopicRawBulk, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
+		p.pieces[partition.ChunkRef{Topic: p.topic, Offset: p.at, Change: uint16(piece.Change), Element: uint16(piece.Element)}] = piece
 	}
 	p.body = nil
 }

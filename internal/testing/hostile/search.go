@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/processors/split"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // Bounds of what a byte may cost.
@@ -78,9 +79,9 @@ func try(seed uint64, kib time.Duration) (*finding, error) {
 		if size > bodyBytesMax*len(bodies) || scale > 1<<18 {
 			return nil, nil
 		}
-		f, err := cost(seed, scale, bodies, kib)
+		f, err := cost(s, scale, bodies, kib)
 		if f != nil && f.why == whyCPU { // once more: something else may have been in the way
-			f, err = cost(seed, scale, bodies, kib)
+			f, err = cost(s, scale, bodies, kib)
 		}
 		if f != nil || err != nil {
 			return f, err
@@ -93,11 +94,14 @@ const heapLookBytes = 256 << 10
 
 const whyCPU = "the processor's time"
 
-func cost(seed uint64, scale int, bodies [][]byte, kib time.Duration) (*finding, error) {
+func cost(s shape, scale int, bodies [][]byte, kib time.Duration) (*finding, error) {
 	before := inUse()
 	p, err := newPlayer()
 	if err != nil {
 		return nil, err
+	}
+	if s.live {
+		p.topic = schemas.TopicRawLive
 	}
 	for _, b := range bodies {
 		p.play(b)
@@ -108,7 +112,7 @@ func cost(seed uint64, scale int, bodies [][]byte, kib time.Duration) (*finding,
 	if p.spent.in > heapLookBytes {
 		p.rest()
 	}
-	f := &finding{seed: seed, scale: scale, spent: p.spent}
+	f := &finding{seed: s.seed, scale: scale, spent: p.spent}
 	allowed := p.spent.in + constantBytes + (len(bodies)-1)*split.OutputBytesFree/outPerByte // the free bytes count for each body
 	switch {
 	case p.spent.out > outPerByte*allowed:

@@ -20,6 +20,8 @@ type shape struct {
 	same     bool
 	padding  string // what long strings are made of
 	inTurn   bool   // the chunks of the bodies leave in turn
+	onboards bool   // the bodies are those of onboardings
+	live     bool   // the bodies come by the live lane
 }
 
 // idLengths says how long the ids of a body are: 0 is the ordinary length, -1 is left out, more is so many bytes for each
@@ -71,6 +73,7 @@ func newShape(seed uint64) shape {
 	s.field = fields[r.IntN(len(fields))]
 	s.padding = paddings[r.IntN(len(paddings))]
 	s.inTurn = r.IntN(3) == 0
+	s.onboards, s.live = seed%16 == 14, seed%32 == 14
 	return s
 }
 
@@ -92,6 +95,9 @@ type writer struct {
 // bodies are a sequence of bodies of a shape at a scale.
 func (s shape) bodies(scale int) (out [][]byte) {
 	w := writer{shape: s, r: rand.New(rand.NewPCG(s.seed, 11)), scale: scale}
+	if s.onboards {
+		return w.onboardings()
+	}
 	for nth := range s.several {
 		w.nth = nth
 		if s.same {

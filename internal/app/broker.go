@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,13 +145,64 @@ func brokerFacts(cfg *config.Config) func() (doctor.BrokerData, error) {
 		if err != nil {
 			return data, err
 		}
-		for i := range list {
-			d := &list[i]
+		add := func(d *embedded.Damage, inPlace bool) {
 			data.Damage = append(data.Damage, doctor.BrokerDamage{
-				Lost: d.Lost, What: d.What, File: d.File, Topic: d.Topic, Class: d.Of(), Partition: d.Partition,
+				InPlace: inPlace, Lost: d.Lost, What: d.What, File: d.File, Topic: d.Topic, Class: d.Of(), Partition: d.Partition,
 				First: d.FirstOffset, Last: d.LastOffset, Exact: d.Exact, After: d.After, Before: d.Before,
 			})
 		}
-		return data, nil
+		for i := range list {
+			add(&list[i], false)
+		}
+		inPlace, unread, err := damageInPlace(data.Path, cfg.DataDir)
+		for i := range inPlace {
+			add(&inPlace[i], true)
+		}
+		data.UnreadBytes = unread
+		return data, err
 	}
+}
+
+// doctorReadsMax is up to how many bytes of logs the doctor reads for damage: some seconds' work.
+const doctorReadsMax = 2 << 30
+
+// damageInPlace is the damage in the files of a broker that nothing has set aside yet. Beside a running broker only that counts which is
+// there a second time: files may have been changed meanwhile. Logs of more than doctorReadsMax are not read.
+func damageInPlace(dir, dataDir string) (found []embedded.Damage, unread int64, err error) {
+	size, err := bytesOf(dir)
+	if err != nil || size > doctorReadsMax {
+		return nil, size, err
+	}
+	running, err := embedded.InUse(dataDir)
+	if err != nil {
+		return nil, 0, err
+	}
+	first, err := embedded.Verify(dir, embedded.VerifyOptions{Running: running})
+	if err != nil || len(first.Damage) == 0 || !running {
+		return first.Damage, 0, err
+	}
+	again, err := embedded.Verify(dir, embedded.VerifyOptions{Running: running})
+	for _, d := range again.Damage {
+		if slices.ContainsFunc(first.Damage, func(o embedded.Damage) bool { return o.File == d.File && o.Position == d.Position }) {
+			found = append(found, d)
+		}
+	}
+	return found, 0, err
+}
+
+// bytesOf is the length of all files of a folder, which may be removed meanwhile.
+func bytesOf(dir string) (n int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		var info fs.FileInfo
+		if err == nil && d.Type().IsRegular() {
+			if info, err = d.Info(); err == nil {
+				n += info.Size()
+			}
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	return n, err
 }

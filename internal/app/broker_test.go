@@ -30,10 +30,16 @@ func (p *process) flip(topic string) {
 		pos += size
 		size = 12 + int(enc.BigEndian.Uint32(b[pos+8:])) // a batch says its length after its offset
 	}
+	at := pos + 61 + (size-61)/2
 	for i := range 8 {
-		b[pos+61+(size-61)/2+i] ^= 0x5a
+		b[at+i] ^= 0x5a
 	}
-	if err := os.WriteFile(logs[0], b, 0o600); err != nil {
+	f, err := os.OpenFile(logs[0], os.O_WRONLY, 0)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(b[at:at+8], int64(at)); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -77,6 +83,26 @@ func (p *process) tailed(topic string) (seen map[string]int, last int64) {
 		last = max(last, r.Offset)
 	}
 	return seen, last
+}
+
+// Eight bytes in the middle of a log are damaged while it runs: what reads the log ends there with an error, and the doctor finds it.
+func TestDamageOfALogWhileUpRunsIsTold(t *testing.T) {
+	t.Parallel()
+	const webhooks = 80
+	p := startUp(t, t.TempDir(), eachBodyOnce...)
+	p.until("prints how to begin", func() bool { return strings.Contains(p.stdout.String(), " check") })
+	secret, body := printed(t, p.stdout.String(), `app secret +(\S+)`), printed(t, p.stdout.String(), `body='(.+)'`)
+	p.postMany(secret, body, "M", webhooks)
+	p.until("brings all events out", func() bool { seen, _ := p.tailed("messages"); return len(seen) == webhooks })
+	p.want(ExitOK, "nothing is in quarantine, and the files are not damaged", "doctor", "--only", "broker")
+
+	p.flip("raw.live")
+	out := p.want(ExitFailure, "the batch at this offset is damaged", "tail", "raw.live", "--no-follow", "--output", "json")
+	if n := strings.Count(out, "wamid.M"); n == 0 || n >= webhooks {
+		t.Errorf("%d of %d records before the damage were printed", n, webhooks)
+	}
+	p.want(ExitFailure, "fetch coex.raw.live/", "replay", "--dry-run", "--since", "1d")
+	p.want(ExitFaults, "records are damaged, in partitions/coex.raw.live-", "doctor", "--only", "broker")
 }
 
 // Eight bytes in the middle of a log are damaged while it is stopped: the records of the damaged batch are

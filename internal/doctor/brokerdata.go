@@ -5,11 +5,14 @@ import "time"
 // BrokerData is the folder of the embedded broker on this machine.
 type BrokerData struct {
 	Path   string         // empty: there is none
-	Damage []BrokerDamage // that was set aside and not acknowledged
+	Damage []BrokerDamage // that is in the files, or was set aside and not acknowledged
+	// UnreadBytes are of files too large for the doctor to read; 0: they were read.
+	UnreadBytes int64
 }
 
 // BrokerDamage is a part of it that was not as the broker had written it.
 type BrokerDamage struct {
+	InPlace     bool // it is in the files; the next start sets it aside
 	Lost        bool // records or committed positions are gone; else all was put right
 	What, File  string
 	Topic       string // empty: one of the broker's own files
@@ -42,11 +45,32 @@ func judgeBrokerData(f *Facts, fr *finder) {
 		}
 		d.judge(fr)
 	}
-	fr.fine(f.BrokerData.Path, "nothing is in quarantine")
+	if n := f.BrokerData.UnreadBytes; n > 0 {
+		fr.fine(f.BrokerData.Path, "nothing is in quarantine; the files (%s) are too large to be read here: see coexstream broker verify", bytesText(uint64(n)))
+		return
+	}
+	fr.fine(f.BrokerData.Path, "nothing is in quarantine, and the files are not damaged")
+}
+
+const repair = "Look at the disk (dmesg, SMART), and restart up: its start moves the damage to quarantine and repairs the rest (docs/operations.md, The embedded broker's data is damaged)."
+
+func (d *BrokerDamage) judgeInPlace(fr *finder) {
+	switch {
+	case !d.Lost:
+		fr.add(Warn, d.File, repair, "%s; nothing is lost", d.What)
+		return
+	case d.Topic == "":
+		fr.add(Fail, d.File, repair, "%s", d.What)
+		return
+	}
+	fr.add(Fail, sprintf("%s/%d", d.Topic, d.Partition), repair, "%s, in %s at offsets %d to %d; readers stop there", d.What, d.File, d.First, d.Last)
 }
 
 func (d *BrokerDamage) judge(fr *finder) {
 	switch {
+	case d.InPlace:
+		d.judgeInPlace(fr)
+		return
 	case !d.Lost:
 		fr.add(Warn, d.File, acknowledge, "%s; nothing is lost", d.What)
 		return

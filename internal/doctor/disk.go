@@ -16,7 +16,7 @@ func judgeDisks(f *Facts, fr *finder) {
 		room := sprintf("%s of %s are free (%.0f %%)", bytesText(d.FreeBytes), bytesText(d.AllBytes), share*100)
 		switch {
 		case d.Err != nil:
-			fr.add(Fail, d.Path, "Make it writable for the user that coexstream runs as.", "%s: %s", d.Key, oneLine(d.Err.Error()))
+			fr.add(Fail, d.Path, "Make it writable for the user that coexstream runs as, or use another folder.", "%s: %s", d.Key, oneLine(d.Err.Error()))
 		case d.FreeBytes < freeBytesFail || share < freeShareFail && d.FreeBytes < freeBytesWarn:
 			fr.add(Fail, d.Path, do, "%s: only %s", d.Key, room)
 		case share < freeShareWarn && d.FreeBytes < freeBytesWarn:

@@ -57,7 +57,7 @@ func Checks() []Check {
 		{"certificates", "certificates are readable and do not expire soon", "read the files", false, judgeCertificates},
 		{"disk", "folders of this machine are writable and have room", "asked the file system", false, judgeDisks},
 		{"spool", "the disk spool is empty, has room and is not damaged", "looked into its folders, and at the metrics of processes", false, judgeSpools},
-		{"broker", "the embedded broker's data is whole", "read the quarantine in its data folder", false, judgeBrokerData},
+		{"broker", "the embedded broker's data is whole", "read the files and the quarantine in its data folder", false, judgeBrokerData},
 		{"processes", "processes are ready and run this configuration", "GET /readyz and /metrics", false, judgeProcesses},
 		{"brokers", "brokers can be reached and accept the credentials", "connected to each address and asked for API versions", false, judgeBrokers},
 		{"cluster", "the cluster's own limits fit", "described the brokers' configuration", true, judgeCluster},

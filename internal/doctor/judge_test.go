@@ -178,6 +178,13 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"damage put right", func(f *Facts) {
 			f.BrokerData.Damage = []BrokerDamage{{File: "topics.json", What: "the file differs from its copy, which was put back"}}
 		}, "broker", Warn, "topics.json", "nothing is lost"},
+		{"damage in place", func(f *Facts) {
+			f.BrokerData.Damage = []BrokerDamage{{InPlace: true, Lost: true, Topic: "coex.raw.live", Partition: 2, First: 7, Last: 9, Exact: true, What: "records are damaged", File: "partitions/coex.raw.live-2/0.dat"}}
+		}, "broker", Fail, "coex.raw.live/2", "records are damaged, in partitions/coex.raw.live-2/0.dat at offsets 7 to 9; readers stop there"},
+		{"damage in place of the broker's own files", func(f *Facts) {
+			f.BrokerData.Damage = []BrokerDamage{{InPlace: true, Lost: true, File: "groups.log", What: "entries are damaged"}}
+		}, "broker", Fail, "groups.log", "entries are damaged"},
+		{"too large to be read", func(f *Facts) { f.BrokerData.UnreadBytes = 3 << 30 }, "broker", OK, "/data/broker", "too large to be read here"},
 		{"much damage", func(f *Facts) { f.BrokerData.Damage = make([]BrokerDamage, 30) }, "broker", Fail, "/data/broker", "10 more damages"},
 		{"sink behind", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Records: 17}} }, "sinks", OK, "http://a sqlite", "17 offsets behind"},
 		{"sink blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Blocked: 2}} }, "sinks", Fail, "http://a sqlite", "2 partitions are not read on"},

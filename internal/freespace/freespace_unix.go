@@ -3,6 +3,7 @@
 package freespace
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 )
@@ -17,6 +18,9 @@ func Of(folder string) (free, all uint64, err error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(folder, &st); err != nil {
 		return 0, 0, fmt.Errorf("ask the file system: %w", err)
+	}
+	if st.Blocks == 0 { // as of /proc, whatever the mode of the folder says
+		return 0, 0, errors.New("cannot be made: the file system has no room for files")
 	}
 	size := uint64(st.Bsize)
 	return st.Bavail * size, st.Blocks * size, nil

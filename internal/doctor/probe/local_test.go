@@ -3,6 +3,7 @@ package probe
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -99,5 +100,18 @@ func TestFolderThatIsAFileIsTold(t *testing.T) {
 		if d.Err == nil {
 			t.Errorf("%+v", d)
 		}
+	}
+}
+
+func TestFolderOfAFileSystemThatKeepsNoFilesCannotBeMade(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there is no /proc")
+	}
+	p := &prober{facts: &doctor.Facts{}, Options: Options{Folders: []Folder{{"data_dir", "/proc/x/y"}}}}
+	if err := p.folders(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := p.facts.Disks[0]; d.Err == nil || os.Geteuid() == 0 && !strings.Contains(d.Err.Error(), "cannot be made") {
+		t.Errorf("%+v", d)
 	}
 }

@@ -17,28 +17,31 @@ const (
 	RankRevoke
 )
 
-// RankOf is the rank of a message of a type, which may be absent, with or without errors. Errors of a message whose type is
-// none of those with content stand in the place of the content: it may follow.
-func RankOf(messageType []byte, hasErrors bool) Rank {
+// RankOf is the rank of a message of a type, which may be absent, with or without errors. hasContent says that the property
+// which the type names is there and not null. Errors of a message without it, or whose type is none of those with content, stand
+// in the place of the content: it may follow.
+func RankOf(messageType []byte, hasErrors, hasContent bool) Rank {
 	switch string(messageType) {
 	case "media_placeholder", "unsupported", "unknown", "errors":
 		return RankPlaceholder
+	}
+	if hasErrors && !(hasContent && namesContent(messageType)) {
+		return RankPlaceholder
+	}
+	switch string(messageType) {
 	case "edit":
 		return RankEdit
 	case "revoke":
 		return RankRevoke
 	}
-	if hasErrors && !hasContent(messageType) {
-		return RankPlaceholder
-	}
 	return RankConcrete
 }
 
-// hasContent reports whether a message of a type is documented to have content of its own, with errors beside it or not.
-func hasContent(messageType []byte) bool {
+// namesContent reports whether a message of a type is documented to have content of its own.
+func namesContent(messageType []byte) bool {
 	switch string(messageType) {
 	case "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contacts", "reaction", "interactive",
-		"button", "order", "template", "system", "request_welcome", "poll":
+		"button", "order", "template", "system", "request_welcome", "poll", "edit", "revoke":
 		return true
 	}
 	return false

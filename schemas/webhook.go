@@ -159,7 +159,9 @@ type WebhookChunk struct {
 // WebhookThread is the chat with one WhatsApp user.
 type WebhookThread struct {
 	// ID is the user's phone number. It may be empty: then Context identifies the user.
-	ID       string                `json:"id,omitempty"`
+	ID string `json:"id,omitempty"`
+	// GroupID is the group whose chat the thread is.
+	GroupID  string                `json:"group_id,omitempty"`
 	Context  *WebhookThreadContext `json:"context,omitempty"`
 	Messages []WebhookMessage      `json:"messages"`
 }

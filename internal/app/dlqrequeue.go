@@ -263,17 +263,7 @@ const (
 )
 
 func (q *requeuer) produce(ctx context.Context, topic schemas.Topic, partition int32, r kafkago.Record) (int64, error) {
-	resp, err := q.client.Produce(ctx, &kafkago.ProduceRequest{
-		Addr: q.client.Addr, Topic: topic.Name(q.prefix), Partition: int(partition), RequiredAcks: kafkago.RequireAll,
-		Records: kafkago.NewRecordReader(r),
-	})
-	if err == nil {
-		err = resp.Error
-	}
-	if err != nil {
-		return 0, fmt.Errorf("produce %s/%d: %w", topic.Name(q.prefix), partition, err)
-	}
-	return resp.BaseOffset, nil
+	return kafka.Produce(ctx, q.client, topic.Name(q.prefix), partition, 0, []kafkago.Record{r})
 }
 
 func kafkaHeaders(hs []deadletter.Header) []kafkago.Header {

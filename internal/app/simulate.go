@@ -34,7 +34,8 @@ without a 200 is sent again.
 The ground truth goes to a file for 'coexstream check'.
 
 Beside an 'up' on the same data folder, the command finds the URL and the secret itself. The same --seed makes the
-same world. The exit code is 1 if webhooks were given up.`,
+same world. Play a seed once on the same topics: a second run repeats webhooks that left before, and 'check' then
+fails. The exit code is 1 if webhooks were given up.`,
 		Example: `  coexstream simulate --businesses 20 --messages 200000
   coexstream simulate --seed 42 --rate 200
   coexstream simulate --url https://hooks.example.com/webhooks/meta --secret-file ./app-secret

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -38,10 +37,7 @@ func newWriter(conn *kafka.Connection, topic string) *writer {
 	return w
 }
 
-const (
-	produceTimeout  = 30 * time.Second
-	produceAttempts = 20
-)
+const produceTimeout = 30 * time.Second
 
 func (w *writer) close() { w.transport.CloseIdleConnections() }
 
@@ -102,7 +98,7 @@ func (w *writer) produce(ctx context.Context, partition int32, records []kafkago
 
 // segments writes one record that is longer than the topic takes.
 func (w *writer) segments(ctx context.Context, partition int32, r *kafkago.Record) error {
-	rewind(r.Value)
+	kafka.Rewind(r.Value)
 	body, err := io.ReadAll(r.Value)
 	if err != nil {
 		return fmt.Errorf("produce to %s/%d: %w", w.topic, partition, err)
@@ -125,50 +121,11 @@ func size(r *kafkago.Record) int64 {
 	if r.Value == nil {
 		return 0
 	}
-	rewind(r.Value) // a failed attempt may have read some of it
+	kafka.Rewind(r.Value) // a failed attempt may have read some of it
 	return int64(r.Value.Len())
 }
 
 // batch returns the offset of the first record.
 func (w *writer) batch(ctx context.Context, partition int32, records []kafkago.Record) (int64, error) {
-	var last error
-	for attempt := range produceAttempts {
-		if attempt > 0 {
-			select {
-			case <-ctx.Done():
-				return 0, ctx.Err()
-			case <-time.After(min(time.Duration(attempt)*100*time.Millisecond, 2*time.Second)):
-			}
-		}
-		for i := range records { // their readers are used up by an attempt
-			rewind(records[i].Key)
-			rewind(records[i].Value)
-		}
-		resp, err := w.client.Produce(ctx, &kafkago.ProduceRequest{
-			Addr: w.client.Addr, Topic: w.topic, Partition: int(partition), RequiredAcks: kafkago.RequireAll,
-			Records: kafkago.NewRecordReader(records...), Compression: kafkago.Zstd,
-		})
-		if err == nil {
-			err = resp.Error
-		}
-		if err == nil {
-			return resp.BaseOffset, nil
-		}
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-		last = err
-		if ke := kafkago.Error(0); errors.As(err, &ke) && !ke.Temporary() {
-			break
-		}
-	}
-	return 0, fmt.Errorf("produce %d records to %s/%d: %w", len(records), w.topic, partition, last)
-}
-
-func rewind(b kafkago.Bytes) {
-	if s, ok := b.(interface {
-		Seek(int64, int) (int64, error)
-	}); ok {
-		_, _ = s.Seek(0, 0)
-	}
+	return kafka.Produce(ctx, w.client, w.topic, partition, kafkago.Zstd, records)
 }

@@ -38,7 +38,7 @@ type accountEvent struct {
 func (e *accountEvent) closes() bool { return account.KindOf([]byte(e.Event)) == account.Closes }
 
 // account emits an account event, unless it left before.
-func (p *Partition) account(o *Origin, c *split.Change) {
+func (p *Partition) account(o *Origin, c *split.Change, name []byte) {
 	var content schemas.Hash
 	content, p.scratch = account.EventID(p.scratch, c)
 	place := p.place(o, c.Entry, c.Index)
@@ -51,14 +51,18 @@ func (p *Partition) account(o *Origin, c *split.Change) {
 		return
 	}
 	v := schemas.Account{
-		WABAID: string(c.WABA), PhoneNumber: string(c.PhoneNumber), PhoneNumberID: p.numberConcerned(c), Event: string(c.AccountEvent),
+		WABAID: string(c.WABA), PhoneNumber: string(c.PhoneNumber), PhoneNumberID: p.numberConcerned(c), Event: string(name),
 		Time: c.EntryTime, Original: json.RawMessage(c.Value),
 	}
 	if string(c.EntryID) != v.WABAID {
 		v.EntryID = string(c.EntryID)
 	}
+	phone, said := phoneKey(v.PhoneNumber), content
+	if undated && phone != v.PhoneNumber {
+		said, p.scratch = account.Said(p.scratch, c, phone)
+	}
 	e := &accountEvent{
-		Number: phoneKey(v.PhoneNumber), Content: content, ReceivedMS: o.ReceivedAt.UnixMilli(), NamedMS: millisOf(o.named()), Received: string(o.Received), ID: id,
+		Number: phone, Content: said, ReceivedMS: o.ReceivedAt.UnixMilli(), NamedMS: millisOf(o.named()), Received: string(o.Received), ID: id,
 		Key: string(businessOf(c)), CESource: string(p.source(c)), Origin: string(place), Source: string(o.Source),
 		Traces: [2]string{string(o.TraceParent), string(o.TraceState)}, WABA: v.WABAID, Event: v.Event, Phone: v.PhoneNumber,
 		Value: p.value(&v, len(c.Value)), time: unix(c.EntryTime),

@@ -144,6 +144,8 @@ func TestADeclineCountsWhereverItStands(t *testing.T) {
 		"one without its array":    envelope("history", value(`"history":[{"errors":`+decline+`}]`)),
 		"error without an s":       envelope("history", value(`"history":[{"error":`+decline+`}]`)),
 		"of a thread":              envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"errors":[`+decline+`]}]}]`)),
+		"of a message":             envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"id":"`+user+`","messages":[{"from":"`+user+`","id":"m1","type":"errors","errors":[{"code":1},`+decline+`]}]}]}]`)),
+		"of a message, error":      envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"id":"`+user+`","messages":[{"id":"m1","error":{"code":"2593109"}}]}]}]`)),
 		"of a second thread":       envelope("history", value(`"history":[{"errors":[{"code":1}],"threads":[{"id":"`+user+`","messages":[`+text("m1")+`]},{"error":`+decline+`}]}]`)),
 		"error of the value":       envelope("history", value(`"errors":[`+decline+`]`)),
 		"under another field":      envelope("messages", value(`"errors":[`+decline+`]`)),

@@ -45,7 +45,9 @@ func (p *Partition) liveKey(c *split.Change, n *number, msg *split.Message) (key
 
 var keyOfToken = []byte("token")
 
-func rankOf(msg *split.Message) schemas.Rank { return schemas.RankOf(msg.Type, msg.HasErrors) }
+func rankOf(msg *split.Message) schemas.Rank {
+	return schemas.RankOf(msg.Type, msg.HasErrors, msg.HasContent)
+}
 
 // editKey identifies one of the edits under a wamid.
 func (p *Partition) editKey(c *split.Change, message schemas.Hash, msg *split.Message) schemas.Hash {
@@ -62,6 +64,10 @@ var ranks = [...]schemas.Rank{schemas.RankPlaceholder, schemas.RankConcrete, sch
 // classify sets the rank of a message's event and the fields that explain it.
 func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
 	m.Rank = &ranks[rank]
+	if rank == schemas.RankPlaceholder {
+		m.Kind = schemas.KindPlaceholder
+		return
+	}
 	switch string(msg.Type) {
 	case "reaction":
 		m.Kind = schemas.KindReaction
@@ -73,9 +79,6 @@ func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
 		m.Kind = schemas.KindSystem
 	default:
 		m.Kind = schemas.KindMessage
-		if rank == schemas.RankPlaceholder {
-			m.Kind = schemas.KindPlaceholder
-		}
 	}
 }
 

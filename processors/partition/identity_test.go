@@ -106,12 +106,9 @@ func TestRealMessageFollowsErrorsAndUnknown(t *testing.T) {
 	}
 }
 
-// A type that nobody documents, with errors and in whichever case, stands for a message as `unsupported` does. One with
-// content of its own is the message, whatever errors stand beside it.
+// A type that nobody documents, or that lacks its content, stands for a message where it has errors, as `unsupported` does.
 func TestRealMessageFollowsErrorsOfAnyTypeWithoutContent(t *testing.T) {
-	for ghost, follows := range map[string]bool{
-		"ephemeral": true, "of_the_future": true, "UNSUPPORTED": true, "image": false, "text": false, "edit": false,
-	} {
+	for _, ghost := range []string{"ephemeral", "of_the_future", "UNSUPPORTED", "image", "edit", "revoke"} {
 		p := newPartition(t)
 		item := func(id, messageType, rest string) string {
 			return `{"from":"` + user + `","id":"` + id + `","timestamp":"1772366400","type":"` + messageType + `"` + rest + `}`
@@ -124,14 +121,11 @@ func TestRealMessageFollowsErrorsOfAnyTypeWithoutContent(t *testing.T) {
 		p.webhook(envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":100},"threads":[{"id":"`+user+`","messages":[`+
 			item("w2", ghost, errors)+`,`+item("w2", "text", "")+`]}]}]`)))
 		for topic, wamid := range map[schemas.Topic]string{schemas.TopicMessages: "w1", schemas.TopicHistory: "w2"} {
-			want := ghost
-			if follows {
-				want += " text"
-			}
+			want := ghost + " text"
 			var types []string
 			for _, m := range events[schemas.Message](p, topic) {
 				types = append(types, m.Type)
-				if m.WAMID != wamid || (m.Type == ghost) != (*m.Rank == schemas.RankPlaceholder) == follows {
+				if m.WAMID != wamid || (m.Type == ghost) != (*m.Rank == schemas.RankPlaceholder) {
 					t.Errorf("%s: %s of type %s has rank %d", topic, m.WAMID, m.Type, *m.Rank)
 				}
 			}
@@ -140,6 +134,80 @@ func TestRealMessageFollowsErrorsOfAnyTypeWithoutContent(t *testing.T) {
 			}
 		}
 		distinct(t, p, schemas.TopicMessages)
+	}
+}
+
+// Errors without the content that the type names announce the message. With the content they are the message's own.
+func TestRealMessageFollowsErrorsOfATypeWhoseContentIsMissing(t *testing.T) {
+	const errors = `,"errors":[{"code":131060}]`
+	contents := map[string]string{
+		"text": `{"body":"b"}`, "image": `{"id":"1"}`, "video": `{"id":"1"}`, "audio": `{"id":"1"}`, "document": `{"id":"1"}`, "sticker": `{"id":"1"}`,
+		"location": `{"latitude":1,"longitude":2}`, "contacts": `[{"name":{}}]`, "reaction": `{"message_id":"w0"}`, "interactive": `{"type":"x"}`,
+		"button": `{"text":"b"}`, "order": `{"text":"o"}`, "system": `{"body":"s"}`, "template": `{"name":"t"}`,
+		"revoke": `{"original_message_id":"w0"}`, "edit": `{"original_message_id":"w0","message":{"type":"text"}}`,
+	}
+	shapes := map[string]struct {
+		topic schemas.Topic
+		post  func(p *harness, message string)
+	}{
+		"messages": {schemas.TopicMessages, func(p *harness, message string) { p.webhook(envelope("messages", value(`"messages":[`+message+`]`))) }},
+		"echoes": {schemas.TopicEchoes, func(p *harness, message string) {
+			p.webhook(envelope("smb_message_echoes", value(`"message_echoes":[`+message+`]`)))
+		}},
+		"history": {schemas.TopicHistory, func(p *harness, message string) {
+			p.webhook(envelope("history", value(fmt.Sprintf(`"history":[{"metadata":{"phase":0,"chunk_order":%d,"progress":100},"threads":[{"id":"%s","messages":[%s]}]}]`,
+				len(p.raw)+1, user, message))))
+		}},
+		"standby": {schemas.TopicMessages, func(p *harness, message string) {
+			p.webhook(envelope("standby", value(`"standby":{"messages":[`+message+`]}`)))
+		}},
+		"YCloud message": {schemas.TopicMessages, func(p *harness, message string) {
+			p.webhook(`{"id":"e","type":"whatsapp.inbound_message.received","apiVersion":"v2","whatsappInboundMessage":` +
+				strings.Replace(message, "{", `{"wabaId":"`+waba+`","to":"+`+biz+`",`, 1) + `}`)
+		}},
+		"YCloud history": {schemas.TopicHistory, func(p *harness, message string) {
+			p.webhook(`{"id":"e","type":"whatsapp.smb.history","apiVersion":"v2","phase":0,"progress":50,"whatsappInboundMessage":` +
+				strings.Replace(message, "{", `{"wabaId":"`+waba+`","to":"+`+biz+`",`, 1) + `}`)
+		}},
+	}
+	for shape, s := range shapes {
+		for messageType, content := range contents {
+			for _, missing := range []string{errors, errors + `,"` + messageType + `":null`, `,"` + messageType + `":null` + errors} {
+				p := newPartition(t)
+				item := func(rest string) string {
+					return `{"wamid":"w1","id":"w1","from":"` + user + `","timestamp":"1772366400","type":"` + messageType + `"` + rest + `}`
+				}
+				for range 2 {
+					s.post(p, item(missing))
+					s.post(p, item(`,"`+messageType+`":`+content))
+				}
+				var got []string
+				for _, m := range events[schemas.Message](p, s.topic) {
+					got = append(got, fmt.Sprint(m.Kind == schemas.KindPlaceholder, *m.Rank == schemas.RankPlaceholder))
+				}
+				if want := []string{"true true", "false false"}; !slices.Equal(got, want) {
+					t.Errorf("%s: %s: placeholders are %v, want %v", shape, item(missing), got, want)
+				}
+				distinct(t, p, s.topic)
+			}
+			// With its content, the message is what it says.
+			p := newPartition(t)
+			s.post(p, `{"wamid":"w1","id":"w1","from":"`+user+`","timestamp":"1772366400","type":"`+messageType+`"`+errors+`,"`+messageType+`":`+content+`}`)
+			if got := events[schemas.Message](p, s.topic); len(got) != 1 || *got[0].Rank == schemas.RankPlaceholder {
+				t.Errorf("%s: %s with content and errors: %+v", shape, messageType, got)
+			}
+		}
+	}
+}
+
+// A copy of an echo has its type and its content in the request that sent it.
+func TestCopyOfAnEchoHasItsContentInItsRequest(t *testing.T) {
+	for content, want := range map[string]schemas.Rank{`"image":{"id":"1"}`: schemas.RankConcrete, `"image":null`: schemas.RankPlaceholder} {
+		p := newPartition(t)
+		p.webhook(envelope("standby", value(`"standby":{"message_echoes":[{"id":"w1","timestamp":"1772366400","errors":[{"code":131060}],"message":{"to":"`+user+`","type":"image",`+content+`}}]}`)))
+		if got := events[schemas.Message](p, schemas.TopicEchoes); len(got) != 1 || *got[0].Rank != want {
+			t.Errorf("%s: %+v, want rank %d", content, got, want)
+		}
 	}
 }
 
@@ -496,6 +564,50 @@ func TestAccountEventsWithoutATimeAreToldFromTheirRepetitions(t *testing.T) {
 			if !slices.Equal(again, ids) {
 				t.Errorf("%s: a replay gives the ids %v, want %v", name, again, ids)
 			}
+		}
+	}
+}
+
+// An application may know an event as a field of its own beside account_update: the value names the event in both.
+func TestAccountEventUnderTwoFieldsLeavesOnce(t *testing.T) {
+	post := func(p *harness, field, at, value string) {
+		p.webhook(`{"object":"whatsapp_business_account","entry":[{"id":"` + waba + `"` + at + `,"changes":[{"field":"` + field + `","value":` + value + `}]}]}`)
+	}
+	const offboarded = `{"event":"ACCOUNT_OFFBOARDED","phone_number":"` + biz + `"}`
+	for _, at := range []string{`,"time":1772366400`, ``} {
+		for _, fields := range [][]string{{"account_update", "account_offboarded"}, {"account_offboarded", "account_update"}} {
+			p := newPartition(t)
+			for _, field := range fields {
+				post(p, field, at, offboarded)
+			}
+			if got := events[schemas.Account](p, schemas.TopicAccount); len(got) != 1 {
+				t.Errorf("%v at %q: %+v", fields, at, got)
+			}
+		}
+	}
+	// Where the field alone says it, it counts.
+	p := newPartition(t)
+	post(p, "account_offboarded", `,"time":1772366400`, `{"phone_number":"`+biz+`"}`)
+	post(p, "account_reconnected", `,"time":1772366400`, `{"phone_number":"`+biz+`"}`)
+	if got := events[schemas.Account](p, schemas.TopicAccount); len(got) != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAccountEventsWithoutATimeAreTheSameInEverySpellingOfTheirNumber(t *testing.T) {
+	for _, numbers := range [][]string{
+		{biz, "+1 555-078-3881"}, {"+" + biz, biz}, {"5521912345678", "552112345678"}, {"552112345678", "+55 21 91234-5678"},
+	} {
+		p := newPartition(t)
+		for _, number := range numbers {
+			p.webhook(undatedEvent("PARTNER_REMOVED", number))
+		}
+		if got := events[schemas.Account](p, schemas.TopicAccount); len(got) != 1 {
+			t.Errorf("%v: %+v", numbers, got)
+		}
+		p.webhook(undatedEvent("PARTNER_REMOVED", "16505550199"))
+		if got := events[schemas.Account](p, schemas.TopicAccount); len(got) != 2 {
+			t.Errorf("another number behind %v: %+v", numbers, got)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (p *Partition) live(o *Origin, c *split.Change, n *number, done *int) bool 
 		i := *done
 		switch {
 		case i < messages:
-			p.item(&l, &c.Messages[i], false)
+			p.item(&l, &c.Messages[i], l.ofEchoes())
 		case i < messages+echoes:
 			p.item(&l, &c.Echoes[i-messages], true)
 		case i < messages+echoes+statuses:
@@ -68,6 +68,9 @@ func (l *liveChange) message() schemas.Message {
 
 // standby reports whether the items are copies of messages that another application answers.
 func (l *liveChange) standby() bool { return string(l.c.Field) == fieldStandby }
+
+// ofEchoes reports whether the field is that of echoes. Then its items are echoes, under any name of their array.
+func (l *liveChange) ofEchoes() bool { return string(l.c.Field) == fieldEchoes }
 
 // on sets the fields of a message event that describe the other side of its item.
 func on(m *schemas.Message, s *people.Side) {

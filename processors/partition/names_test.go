@@ -13,7 +13,11 @@ import (
 
 func TestEchoesAreEchoesUnderEveryNameOfTheirFieldAndArray(t *testing.T) {
 	for _, field := range []string{"smb_message_echoes", "message_echoes", "messages", "standby"} {
-		for _, array := range []string{"message_echoes", "smb_message_echoes"} {
+		arrays := []string{"message_echoes", "smb_message_echoes"}
+		if strings.HasSuffix(field, "echoes") {
+			arrays = append(arrays, "messages")
+		}
+		for _, array := range arrays {
 			p := newPartition(t)
 			p.webhook(changes(change(field, `"`+array+`":[{"from":"`+biz+`","to":"`+user+`","id":"e","timestamp":"1772366000","type":"text"}]`)))
 			got := events[schemas.Message](p, schemas.TopicEchoes)
@@ -23,6 +27,17 @@ func TestEchoesAreEchoesUnderEveryNameOfTheirFieldAndArray(t *testing.T) {
 			if key := p.topics[schemas.TopicEchoes][0].key; key != phone+"/"+user {
 				t.Errorf("key is %q", key)
 			}
+		}
+	}
+}
+
+func TestEchoesOf360DialogAreEchoesUnderTheNameOfMessages(t *testing.T) {
+	for _, event := range []string{"smb_message_echoes", "message_echoes"} {
+		p := newPartition(t)
+		p.webhook(`{"id":"e","event":"` + event + `","data":{"id":"` + waba + `",` + tenant + `,"messages":[{"from":"` + biz + `","to":"` + user + `","id":"e","timestamp":"1772366000","type":"text"}]}}`)
+		got := events[schemas.Message](p, schemas.TopicEchoes)
+		if len(got) != 1 || got[0].Direction != schemas.DirectionOutbound || got[0].Thread != user || len(p.topics[schemas.TopicMessages]) != 0 {
+			t.Errorf("%s: %+v", event, got)
 		}
 	}
 }

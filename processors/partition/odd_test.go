@@ -120,6 +120,16 @@ func TestOddPartGoesToDLQAndAllBesideItLeaves(t *testing.T) {
 			reason: schemas.ReasonJSONUTF8, changes: "0", places: "0.0.contacts.0", messages: []string{"a"},
 		},
 		{
+			name:   "entries of contacts[] that are none",
+			body:   changes(change("messages", `"contacts":["abc",7,null,{"profile":{"name":"n"},"wa_id":"`+user+`"}],"messages":[`+incoming("a", "")+`]`)),
+			reason: schemas.ReasonShape, changes: "0", places: "0.0.contacts.0,0.0.contacts.1", messages: []string{"a"},
+		},
+		{
+			name:   "contacts that is none",
+			body:   changes(change("messages", `"contacts":"x","messages":[`+incoming("a", "")+`]`)),
+			reason: schemas.ReasonShape, changes: "0", places: "0.0.contacts", messages: []string{"a"},
+		},
+		{
 			name:   "several parts and a whole change, with the first one's reason",
 			body:   changes(change("messages", `"messages":[`+incoming("a", "")+`]`), change("messages", `"messages":[`+nameTwice("x")+`,`+incoming("b", "")+`,null]`), `7`),
 			reason: schemas.ReasonJSONDuplicate, changes: "1,2", places: "0.1.messages.0,0.1.messages.2,0.2", messages: []string{"a", "b"},

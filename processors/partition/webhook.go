@@ -167,6 +167,7 @@ func (h inHand) holds(ref history.Ref) bool {
 const (
 	fieldHistory = "history"
 	fieldStandby = "standby"
+	fieldEchoes  = "smb_message_echoes" // by any of its names: see split.Change.Field
 )
 
 // change processes one change of a business of this partition, from its first item that was not processed yet.
@@ -174,8 +175,7 @@ const (
 func (p *Partition) change(h inHand, c *split.Change, at *progress) (reason schemas.Reason, whole bool) {
 	if !c.HasOwnField() {
 		if event, ok := account.EventOf(c); ok {
-			c.AccountEvent = event
-			p.account(h.origin, c)
+			p.account(h.origin, c, event)
 			return "", true
 		}
 		p.other(h.origin, c)

@@ -144,6 +144,27 @@ func TestYCloudSystemMessageIsAboutItsUser(t *testing.T) {
 	}
 }
 
+func TestSystemMessageOfThePastIsKeyedByItsUser(t *testing.T) {
+	const system = `"type":"system","system":{"type":"user_changed_user_id","user_id":"US.2","previous_user_id":"US.1","parent_user_id":"US.ENT.2"}`
+	for sender, body := range map[string]string{
+		"Meta": envelope("history", value(`"history":[{"metadata":{"phase":0,"chunk_order":1,"progress":100},"threads":[{"messages":[{"id":"w",`+system+`}]}]}]`)),
+		"YCloud": `{"id":"e","type":"whatsapp.smb.history","apiVersion":"v2","phase":0,"progress":50,"whatsappInboundMessage":{"wamid":"w","wabaId":"` + waba +
+			`","to":"+` + biz + `",` + system + `}}`,
+	} {
+		p := newPartition(t)
+		p.webhook(body)
+		got := events[schemas.Message](p, schemas.TopicHistory)
+		if len(got) != 1 || got[0].Direction != schemas.DirectionInbound || got[0].Thread != "US.2" || got[0].Contact == nil ||
+			got[0].Contact.UserID != "US.2" || got[0].Contact.ParentUserID != "US.ENT.2" {
+			t.Errorf("%s: %+v", sender, got)
+			continue
+		}
+		if key := p.topics[schemas.TopicHistory][0].key; key != got[0].PhoneNumberID+"/US.2" {
+			t.Errorf("%s: key is %q", sender, key)
+		}
+	}
+}
+
 // YCloud tells the end of an onboarding as a change of the number's quality.
 func TestYCloudOffboardingOfANumberPartsOnboardings(t *testing.T) {
 	history := func() string { return string(fixtures.Named("ycloud-history-inbound").Body) }

@@ -33,6 +33,10 @@ func (f *Finder) About(c *split.Change, el *split.HistoryElement) []int32 {
 			names := namesOf(msg)
 			f.about(x, senderOf(msg, names, nil))
 			f.about(x, receiverOf(msg, names, nil))
+			if msg.Names != nil && changesUser(names) {
+				f.aboutChanged(x, &names.System)
+				f.aboutChanged(x, &names.UserIDUpdate)
+			}
 			if group := firstOf(threadGroup, groupOf(msg, names)); len(group) > 0 { // as Past has it
 				f.about(x, senderOf(msg, names, group))
 				f.about(x, receiverOf(msg, names, group))
@@ -46,6 +50,14 @@ func (f *Finder) About(c *split.Change, el *split.HistoryElement) []int32 {
 
 func hasMessages(el *split.HistoryElement) bool {
 	return slices.ContainsFunc(el.Threads, func(t split.Thread) bool { return len(t.Messages) > 0 })
+}
+
+// aboutChanged appends the entries that changedUser can lead to.
+func (f *Finder) aboutChanged(x index, y *split.System) {
+	f.about(x, personOf(y.WaID, y.UserID, y.ParentUserID))
+	for _, id := range [...][]byte{y.PreviousUserID, y.PreviousParentUserID, y.PreviousWaID} {
+		f.about(x, personOf(id, nil, nil))
+	}
 }
 
 // about appends the entries that match looks at for a person.

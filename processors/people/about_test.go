@@ -118,7 +118,8 @@ func TestAllThatPastFindsIsAmongThatWhichTheChunkIsAbout(t *testing.T) {
 		var messages []string
 		for range 1 + r.IntN(3) {
 			messages = append(messages, "{"+pick(ids, "from")+pick(users, "from_user_id")+pick(ids, "to")+pick(users, "to_user_id")+
-				pick([]string{"G1", "120363043211234567"}, "group_id")+pick(ids, "recipient_id")+`"id":"w"}`)
+				pick([]string{"G1", "120363043211234567"}, "group_id")+pick(ids, "recipient_id")+
+				`"system":{`+pick(ids, "wa_id")+pick(users, "user_id")+pick(users, "previous_user_id")+pick(ids, "customer")+`"type":"x"},"id":"w"}`)
 		}
 		thread := "{" + pick(ids, "id") + `"context":{` + pick(ids, "wa_id") + pick(users, "user_id") + `"username":"u"},"messages":[` + strings.Join(messages, ",") + "]}"
 		c := scan(t, "history", `"contacts":[`+strings.Join(entries, ",")+`],"history":[{"threads":[`+thread+`]}]`)

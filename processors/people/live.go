@@ -7,18 +7,28 @@ import (
 )
 
 // Message is the side of a message or an echo of now, and of the asset of an earlier placeholder. display is the number
-// of the business, nil where it is not known. An echo is what the business wrote. Anything else under `messages` came
+// of the business, nil where it is not known. An echo is what the business wrote, unless
+// it is to the business and from somebody else. Anything else under `messages` came
 // from the user, unless it says otherwise: another application of the business may have sent it.
 func (f *Finder) Message(c *split.Change, display []byte, msg *split.Message, echo bool) *Side {
 	names := namesOf(msg)
 	group := groupOf(msg, names)
 	to := receiverOf(msg, names, group)
-	if echo {
-		return f.settle(schemas.DirectionOutbound, asked(c, group, &to), display, &to, group, nil)
+	direction := schemas.DirectionOutbound
+	var from person
+	switch {
+	case !echo:
+		from = senderOf(msg, names, group)
+		direction = f.liveDirection(c, display, msg, &from, &to)
+	case len(to.phone) > 0 && len(display) > 0 && samePhone(to.phone, digitsOf(display)):
+		if from = senderOf(msg, names, group); from.named() && !samePhone(from.phone, digitsOf(display)) {
+			direction = schemas.DirectionInbound
+		}
 	}
-	from := senderOf(msg, names, group)
-	direction := f.liveDirection(c, display, msg, &from, &to)
 	if direction == schemas.DirectionOutbound {
+		if msg.Names != nil && changesUser(names) {
+			to = changedUser(names, to)
+		}
 		return f.settle(direction, asked(c, group, &to), display, &to, group, nil)
 	}
 	if msg.Names != nil {

@@ -29,6 +29,9 @@ func (f *Finder) Chat(c *split.Change, display []byte, t *split.Thread) {
 	}
 	h.byID = personOf(t.ID, nil, nil)
 	h.user = personOf(t.WaID, t.UserID, t.ParentUserID)
+	if samePhone(h.byID.phone, h.display) || samePhone(h.user.phone, h.display) {
+		h.passOverBusiness()
+	}
 	if len(h.byID.phone) > 0 || identity.IsUserID(h.byID.user) {
 		h.user.or(h.byID)
 	}
@@ -47,6 +50,8 @@ func (f *Finder) Chat(c *split.Change, display []byte, t *split.Thread) {
 // very id, and the thread has no user.
 func groupOfThread(t *split.Thread) []byte {
 	switch {
+	case len(identity.Named(t.GroupID)) > 0:
+		return t.GroupID
 	case identity.IsGroupID(t.ID):
 		return t.ID
 	case identity.IsGroupID(t.WaID):
@@ -62,6 +67,36 @@ func groupOfThread(t *split.Thread) []byte {
 		}
 	}
 	return nil
+}
+
+// passOverBusiness drops the business's own number as the id of a thread in which somebody else is named. A chat of the business
+// with itself keeps it.
+func (h *chat) passOverBusiness() {
+	byID, user := h.byID, h.user
+	if samePhone(byID.phone, h.display) {
+		byID = person{}
+	}
+	if samePhone(user.phone, h.display) {
+		user.phone = nil
+	}
+	if byID.named() || user.named() || h.namesAnother() {
+		h.byID, h.user = byID, user
+	}
+}
+
+// namesAnother reports whether a message of the thread is from or to anybody but the business.
+func (h *chat) namesAnother() bool {
+	for i := range h.thread.Messages {
+		msg := &h.thread.Messages[i]
+		names := namesOf(msg)
+		group := groupOf(msg, names)
+		for _, p := range [...]person{senderOf(msg, names, group), receiverOf(msg, names, group), changedUser(names, person{})} {
+			if p.named() && !samePhone(p.phone, h.display) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // userOfMessages is the user of a thread that names nobody: the one whom its messages agree on.
@@ -165,12 +200,19 @@ func (f *Finder) pastInFull(h *chat, msg *split.Message) *Side {
 	names := namesOf(msg)
 	group := firstOf(h.group, groupOf(msg, names)) // a thread stays one
 	from, to := senderOf(msg, names, group), receiverOf(msg, names, group)
+	changed := msg.Names != nil && changesUser(names)
 	f.side = Side{}
 	s := &f.side
 	if len(group) > 0 {
 		members := chat{change: h.change, display: h.display, thread: &noThread} // it has more than two
 		s.Direction = members.directionOf(msg, &from, &to)
+		if changed {
+			s.Direction = orInbound(s.Direction)
+		}
 		p := participant(s.Direction, from, to)
+		if changed {
+			p = changedUser(names, p)
+		}
 		if s.Direction != schemas.DirectionInbound {
 			members.change = asked(h.change, group, &p)
 		}
@@ -182,14 +224,31 @@ func (f *Finder) pastInFull(h *chat, msg *split.Message) *Side {
 	if s.Direction == schemas.DirectionUnknown && !h.user.named() {
 		s.Direction = f.byContacts(h.change, &from, &to)
 	}
-	p := h.user
-	if of := participant(s.Direction, from, to); !of.deniedBy(&h.user) {
+	p, of := h.user, person{}
+	if changed {
+		s.Direction = orInbound(s.Direction)
+		if of = participant(s.Direction, from, to); !of.named() {
+			of = h.user
+		}
+		of = changedUser(names, of)
+	} else {
+		of = participant(s.Direction, from, to)
+	}
+	if !of.deniedBy(&h.user) {
 		p.or(of)
 	}
 	f.describe(s, h, &p, &f.ofItem)
 	// A thread that is named stays one, whatever its messages add.
 	s.Thread = cmp.Or(h.side.Thread, text(h.byID.user), s.Contact.WaID, s.Contact.UserID, s.Contact.ParentUserID)
 	return s
+}
+
+// orInbound is the direction of a message about a change of its user, which is the user's where nothing says otherwise.
+func orInbound(direction string) string {
+	if direction == schemas.DirectionUnknown {
+		return schemas.DirectionInbound
+	}
+	return direction
 }
 
 // noThread stands for the thread of a message that says for itself.

@@ -317,9 +317,35 @@ func TestSystemMessageIsAboutItsUser(t *testing.T) {
 		{"previous number alone", `"messages":[{"type":"system","system":{"customer":"+16505550100"}}]`, "inbound thread=16505550100 wa_id=16505550100"},
 		{"as a partner forwards it", `"messages":[{"type":"system","user_id_update":{"user_id":{"previous":"US.28","current":"US.29"}}}]`, "inbound thread=US.29 user_id=US.29"},
 		{"as a partner forwards it, the previous one alone", `"messages":[{"type":"system","user_id_update":{"user_id":{"previous":"US.28"}}}]`, "inbound thread=US.28 user_id=US.28"},
+		{"from the business", `"messages":[{"from":"15550009001","type":"system","system":{"wa_id":"16505550100","user_id":"US.29"}}]`, "outbound thread=16505550100 wa_id=16505550100 user_id=US.29"},
 		{"about nobody", `"messages":[{"type":"system","system":{"body":"b"}}]`, "inbound"},
 	}, func(f *people.Finder, c *split.Change) *people.Side {
 		return f.Message(c, []byte(biz), &c.Messages[0], false)
+	})
+}
+
+func TestEchoOfTypeSystemIsAboutItsUser(t *testing.T) {
+	checkSides(t, []sideCase{
+		{"changed user id", `"message_echoes":[{"from":"15550009001","type":"system","system":{"previous_user_id":"US.28","user_id":"US.29","parent_user_id":"US.ENT.29"}}]`,
+			"outbound thread=US.29 user_id=US.29 parent=US.ENT.29"},
+		{"changed user id, to the number", `"message_echoes":[{"from":"15550009001","to":"16505550100","type":"system","system":{"user_id":"US.29"}}]`,
+			"outbound thread=16505550100 wa_id=16505550100 user_id=US.29"},
+		{"previous id alone", `"message_echoes":[{"type":"system","system":{"previous_user_id":"US.28"}}]`, "outbound thread=US.28 user_id=US.28"},
+		{"about nobody", `"message_echoes":[{"type":"system","system":{"body":"b"}}]`, "outbound"},
+	}, func(f *people.Finder, c *split.Change) *people.Side {
+		return f.Message(c, []byte(biz), &c.Echoes[0], true)
+	})
+}
+
+// What stands among echoes and is to the business is from its user.
+func TestEchoToTheBusinessIsFromItsUser(t *testing.T) {
+	checkSides(t, []sideCase{
+		{"number", `"message_echoes":[{"from":"16505550100","to":"15550009001"}]`, "inbound thread=16505550100 wa_id=16505550100"},
+		{"other spelling", `"message_echoes":[{"from":"+1 650 555-0100","to":"+1 555 000-9001"}]`, "inbound thread=16505550100 wa_id=16505550100"},
+		{"BSUID", `"message_echoes":[{"from_user_id":"US.1","to":"15550009001"}]`, "inbound thread=US.1 user_id=US.1"},
+		{"to itself", `"message_echoes":[{"from":"15550009001","to":"15550009001"}]`, "outbound thread=15550009001 wa_id=15550009001"},
+	}, func(f *people.Finder, c *split.Change) *people.Side {
+		return f.Message(c, []byte(biz), &c.Echoes[0], true)
 	})
 }
 

@@ -151,6 +151,16 @@ func receiverOf(msg *split.Message, names *split.Names, group []byte) person {
 	return p
 }
 
+// changesUser reports whether a message says how somebody is called from now on, or was called before.
+func changesUser(names *split.Names) bool {
+	for _, y := range [...]*split.System{&names.System, &names.UserIDUpdate} {
+		if len(y.WaID)+len(y.UserID)+len(y.ParentUserID)+len(y.PreviousWaID)+len(y.PreviousUserID)+len(y.PreviousParentUserID) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // changedUser is the user whom a system message is about. The sender is who it was until now, and the message says who it
 // is from now on: with another number it says no more of the sender. Where neither is named, who it was before counts.
 func changedUser(names *split.Names, sender person) person {

@@ -184,6 +184,7 @@ type HistoryElement struct {
 // Thread is one chat of a chunk.
 type Thread struct {
 	ID                                                []byte // threads[].id, may be empty
+	GroupID                                           []byte // threads[].group_id
 	WaID, UserID, ParentUserID, Username, CountryCode []byte // threads[].context
 	Messages                                          []Message
 }
@@ -211,6 +212,7 @@ type Message struct {
 	OriginalID                   []byte // revoke.original_message_id, else edit.original_message_id
 	Edit                         []byte // edit verbatim, if it is an object
 	HasErrors                    bool   // errors is an array or an object that is not empty
+	HasContent                   bool   // with errors: the property that Type names is there and not null
 	// Names are ids that only few messages have; nil in the others.
 	Names *Names `json:",omitempty"`
 }

@@ -267,7 +267,7 @@ func (w *bound) element(c *Change, el *HistoryElement, e int32) int {
 
 // cost is the thread's part of the cost of each of its messages.
 func (th *Thread) cost() int {
-	return 3*spelled(th.ID) + spelled(th.WaID) + spelled(th.UserID) + spelled(th.ParentUserID) + spelled(th.Username) + spelled(th.CountryCode)
+	return 3*(spelled(th.ID)+spelled(th.GroupID)) + spelled(th.WaID) + spelled(th.UserID) + spelled(th.ParentUserID) + spelled(th.Username) + spelled(th.CountryCode)
 }
 
 // message returns the cost of a message's event.

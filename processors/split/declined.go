@@ -38,6 +38,35 @@ func CodeOf(failure []byte) int64 {
 	return 0
 }
 
+// declinedByMessages adds to the errors of an element the declines among those of its messages.
+func (e *HistoryElement) declinedByMessages() {
+	for i := range e.Threads {
+		for k := range e.Threads[i].Messages {
+			m := &e.Threads[i].Messages[k]
+			if !m.HasErrors || !bytes.Contains(m.Raw, declinedDigits) {
+				continue
+			}
+			var said struct {
+				Errors json.RawMessage `json:"errors"`
+				Error  json.RawMessage `json:"error"`
+			}
+			if json.Unmarshal(m.Raw, &said) != nil {
+				continue
+			}
+			for _, errors := range [...][]byte{said.Errors, said.Error} {
+				for _, failure := range ErrorsOf(errors) {
+					if CodeOf(failure) == DeclinedCode {
+						e.Errors = bothErrors(e.Errors, failure)
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+var declinedDigits = strconv.AppendInt(nil, DeclinedCode, 10) // never written to
+
 // Declines reports whether errors contain a decline.
 func Declines(raw []byte) bool {
 	for _, failure := range ErrorsOf(raw) {

@@ -64,6 +64,7 @@ func (s *Scanner) loneElement(i int, dst *[]HistoryElement) int {
 
 func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 	start, depth := i, s.depth
+	s.failed = false
 	var o object
 	i = s.enter(i)
 	for {
@@ -89,6 +90,9 @@ func (s *Scanner) historyElement(i int, e *HistoryElement, position int32) int {
 	if i > 0 {
 		e.Raw = s.in[start:i:i]
 		e.depth = int16(depth)
+		if s.failed {
+			e.declinedByMessages()
+		}
 	}
 	return i
 }
@@ -185,6 +189,8 @@ func (s *Scanner) thread(i int, t *Thread, e *HistoryElement, element, position 
 		switch string(o.key) {
 		case "id":
 			i = s.id(i, &t.ID)
+		case "group_id":
+			i = s.id(i, &t.GroupID)
 		case "context":
 			if s.in[i] == '{' {
 				i = s.threadContext(i, t)

@@ -166,8 +166,53 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 	if i > 0 {
 		m.Raw = s.in[start:i:i]
 		m.OriginalID = orElse(m.OriginalID, edited)
+		if m.HasErrors && kind == kindMessage {
+			m.HasContent = s.hasContent(start, m.Type)
+			s.failed = true
+		}
 	}
 	return i
+}
+
+// hasContent reports whether the message at i, which was read before, has the content that its type names. A copy has it in
+// the request that sent it. Few messages have errors, so only theirs is looked for.
+func (s *Scanner) hasContent(i int, messageType []byte) (has bool) {
+	if len(messageType) == 0 {
+		return false
+	}
+	var o object
+	i = s.enter(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return has
+		}
+		switch {
+		case isContent(o.key, messageType):
+			has = has || s.in[i] != 'n'
+		case string(o.key) == "message" && s.in[i] == '{':
+			has = s.requestHasContent(i, messageType) || has
+		}
+		i = s.skip(i)
+	}
+}
+
+func (s *Scanner) requestHasContent(i int, messageType []byte) (has bool) {
+	var o object
+	i = s.enter(i)
+	for {
+		var more bool
+		if i, more = s.key(&o, i); !more {
+			return has
+		}
+		has = has || isContent(o.key, messageType) && s.in[i] != 'n'
+		i = s.skip(i)
+	}
+}
+
+// isContent reports whether a property has the content of a message of a type. The content of a voice message can be its audio.
+func isContent(key, messageType []byte) bool {
+	return bytes.Equal(key, messageType) || string(messageType) == "voice" && string(key) == "audio"
 }
 
 var typeGroup = []byte("group")

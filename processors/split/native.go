@@ -52,7 +52,7 @@ type nativeMessage struct {
 	sentAt, created                int64
 	deliveredAt, readAt, updatedAt int64
 	statusAt                       int64
-	hasErrors                      bool
+	hasErrors, hasContent          bool
 	system                         System
 	hasSystem                      bool
 }
@@ -243,6 +243,7 @@ func (s *Scanner) nativeMessage(i int, m *nativeMessage) int {
 		m.raw = s.in[start:i:i]
 		m.toUser, m.toParent = orElse(m.toUser, m.recipientUser), orElse(m.toParent, m.recipientParent)
 		m.original = orElse(m.original, edited)
+		m.hasContent = m.hasErrors && s.hasContent(start, m.kind)
 	}
 	return i
 }
@@ -385,7 +386,7 @@ func (from *nativeMessage) message() Message {
 		From: withoutPlus(from.from), To: withoutPlus(from.to),
 		FromUserID: from.fromUser, ToUserID: from.toUser,
 		Type: from.kind, Status: from.status, Timestamp: from.sentAt,
-		OriginalID: from.original, Edit: from.edit, HasErrors: from.hasErrors,
+		OriginalID: from.original, Edit: from.edit, HasErrors: from.hasErrors, HasContent: from.hasContent,
 	}
 	if m.Timestamp == 0 {
 		m.Timestamp = from.created
@@ -440,6 +441,7 @@ func (s *Scanner) nativeHistory(c *Change) bool {
 		}
 	}
 	element.Threads = since(s.threads, threads)
+	element.declinedByMessages()
 	c.History = since(s.elements, elements)
 	return true
 }
@@ -456,6 +458,9 @@ func (s *Scanner) nativeThread(c *Change, from *nativeMessage, sent bool) bool {
 	*m = from.message()
 	if len(from.group) > 0 {
 		s.namesOf(m).GroupID = from.group
+	}
+	if from.hasSystem {
+		s.namesOf(m).System = from.system
 	}
 	t.Username = from.username
 	if sent {

@@ -210,6 +210,8 @@ func (k *cutting) noArray() fault {
 		detail = "history is not an array"
 	case placeContact:
 		detail = "state_sync is not an array"
+	case placeProfile:
+		detail = "contacts is not an array"
 	}
 	return fault{schemas.ReasonShape, int(k.firstWhole), detail}
 }

@@ -83,9 +83,9 @@ func (s *Scanner) changed(i int, current, previous *[]byte) int {
 	}
 }
 
-// profileArray parses value.contacts[]. It only adds to the ids of the items, so a fault in it costs no item: an
-// entry that is not an object is skipped, and an odd entry is left out alone. A single entry without its array is
-// accepted. Another array of the same change adds to the first, because its entries are the last ones of the slab.
+// profileArray cuts value.contacts[]. It only adds to what the items say themselves, so nothing odd in it costs an item:
+// an odd entry, and one that is no object, is left out alone; null stands for none. A single entry without its array is taken for one.
+// Another array of the same change adds to the first: its entries are the last ones of the slab.
 func (s *Scanner) profileArray(i int, dst *[]Profile) int {
 	base := len(s.profiles) - len(*dst)
 	switch s.in[i] {
@@ -98,14 +98,10 @@ func (s *Scanner) profileArray(i int, dst *[]Profile) int {
 			if i, more = s.item(first, i); !more {
 				break
 			}
-			if s.in[i] == '{' {
-				i = s.profileEntry(i)
-			} else {
-				i = s.skip(i)
-			}
+			i = s.profileEntry(i)
 		}
 	default:
-		return s.skip(i)
+		return s.misfitArray(i, placeProfile)
 	}
 	*dst = since(s.profiles, base)
 	return i
@@ -115,9 +111,16 @@ func (s *Scanner) profileArray(i int, dst *[]Profile) int {
 func (s *Scanner) profileEntry(i int) int {
 	odd := s.isOdd()
 	next := &s.cutting.items[placeProfile]
-	i = s.profile(i)
+	isObject := s.in[i] == '{'
+	if isObject {
+		i = s.profile(i)
+	} else {
+		i = s.misfit(i, "an entry of contacts is not an object")
+	}
 	if s.isOdd() && !odd && i > 0 {
-		dropLast(&s.profiles)
+		if isObject {
+			dropLast(&s.profiles)
+		}
 		s.leaveOut(Place{kind: placeProfile, index: *next})
 	}
 	*next++

@@ -652,7 +652,16 @@ func refParts(v *node, c *Change, l *left) (arrays left) {
 	c.Echoes = refMessages(echoes, false, ".message_echoes", l)
 	c.Statuses = refMessages(statuses, true, ".statuses", l)
 	c.StateSync = refContacts(book, l)
-	c.Profiles = refProfiles(v.arrays("contacts"), l)
+	var contacts, none []*node
+	for _, n := range v.arrays("contacts") {
+		if n.kind == '{' || n.kind == '[' {
+			contacts = append(contacts, n)
+		} else {
+			none = append(none, n)
+		}
+	}
+	array(".contacts", none...)
+	c.Profiles = refProfiles(contacts, l)
 	return arrays
 }
 
@@ -767,7 +776,36 @@ func refElement(h *node, position int, l *left) HistoryElement {
 		e.Threads = append(e.Threads, t)
 		l.parts, l.places = append(l.parts, in.parts...), append(l.places, in.places...)
 	}
+	refDeclined(&e)
 	return e
+}
+
+// refDeclined adds the first decline of a message.
+func refDeclined(e *HistoryElement) {
+	for _, t := range e.Threads {
+		for _, m := range t.Messages {
+			n, err := parseTree(m.Raw)
+			if err != nil {
+				continue
+			}
+			for _, name := range []string{"errors", "error"} {
+				errs := n.get(name)
+				if errs == nil {
+					continue
+				}
+				for _, one := range append([]*node{errs}, errs.list()...) {
+					if code := one.get("code"); code != nil && (string(code.raw) == "2593109" || string(code.raw) == `"2593109"`) {
+						if e.Errors == nil {
+							e.Errors = one.raw
+						} else {
+							e.Errors = refJoined([]*node{{kind: jsontext.Kind(e.Errors[0]), raw: e.Errors}, one})
+						}
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 func refThread(t *node, path string, l *left) Thread {
@@ -777,7 +815,7 @@ func refThread(t *node, path string, l *left) Thread {
 		lists = append(lists, m)
 	}
 	return Thread{
-		ID: t.get("id").id(), WaID: c.get("wa_id").id(), UserID: c.get("user_id").id(),
+		ID: t.get("id").id(), GroupID: t.get("group_id").id(), WaID: c.get("wa_id").id(), UserID: c.get("user_id").id(),
 		ParentUserID: c.get("parent_user_id").id(), Username: c.get("username").text(),
 		CountryCode: c.get("country_code").text(),
 		Messages:    refMessages(lists, false, path+".messages", l),
@@ -832,6 +870,7 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 			errs := n.get(name)
 			m.HasErrors = m.HasErrors || errs != nil && (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
 		}
+		m.HasContent = m.HasErrors && !status && refHasContent(n, string(m.Type))
 		for _, holder := range []string{"edit", "revoke"} {
 			if id := refOriginal(n.get(holder)); len(id) > 0 {
 				m.OriginalID = id
@@ -840,6 +879,24 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 		ms = append(ms, m)
 	}
 	return ms
+}
+
+func refHasContent(n *node, messageType string) bool {
+	names := []string{messageType}
+	if messageType == "voice" {
+		names = append(names, "audio")
+	}
+	for _, name := range names {
+		for _, in := range []*node{n, n.get("message")} {
+			if in == nil || in.kind != '{' || name == "" {
+				continue
+			}
+			if content := in.get(name); content != nil && content.kind != 'n' {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func refOriginal(holder *node) []byte {
@@ -873,14 +930,17 @@ func refSystem(n *node) System {
 func refProfiles(lists []*node, l *left) (ps []Profile) {
 	var entries []*node
 	for _, list := range lists {
-		for _, n := range append([]*node{list}, list.items...) {
-			if n.kind == '{' {
-				entries = append(entries, n)
-			}
+		if list.kind == '{' {
+			entries = append(entries, list)
+		} else {
+			entries = append(entries, list.items...)
 		}
 	}
 	for i, n := range entries {
-		if n.oddness() != "" {
+		switch {
+		case n.kind == 'n':
+			continue
+		case n.kind != '{' || n.oddness() != "":
 			l.out(n, fmt.Sprintf(".contacts.%d", i))
 			continue
 		}

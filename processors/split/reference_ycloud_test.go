@@ -139,6 +139,12 @@ func refCloudHistory(root *node, c *Change) {
 		if id := n.get("groupId").id(); len(id) > 0 {
 			m.Names = &Names{GroupID: id}
 		}
+		if y := n.get("system"); y != nil && y.kind == '{' {
+			if m.Names == nil {
+				m.Names = &Names{}
+			}
+			m.Names.System = refSystem(y)
+		}
 		toParent := refCloudToParent(n)
 		t := Thread{ID: m.From, UserID: m.FromUserID, ParentUserID: n.get("fromParentUserId").id()}
 		own := m.To
@@ -160,6 +166,7 @@ func refCloudHistory(root *node, c *Change) {
 			c.PhoneNumberID = id
 		}
 	}
+	refDeclined(&e)
 	c.History = []HistoryElement{e}
 }
 
@@ -222,6 +229,7 @@ func refCloudMessage(n *node) Message {
 	if errs := n.get("errors"); errs != nil {
 		m.HasErrors = (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
 	}
+	m.HasContent = m.HasErrors && refHasContent(n, string(m.Type))
 	for _, holder := range []string{"edit", "revoke"} {
 		if id := refOriginal(n.get(holder)); len(id) > 0 {
 			m.OriginalID = id

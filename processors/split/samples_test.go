@@ -47,7 +47,7 @@ var samples = map[string]string{
 
 	"people": `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"2"},
 		"contacts":[{"profile":{"name":"J\u00f6rg","username":"joerg"},"wa_id":"16505550100","user_id":"US.1","parent_user_id":"US.ENT.1","country_code":"US"},
-			"odd",{"username":"later","profile":null,"user_id":"US.2"},{"username":"x","profile":{"username":""}},{"profile":[]},7],
+			null,{"username":"later","profile":null,"user_id":"US.2"},{"username":"x","profile":{"username":""}},{"profile":[]},null],
 		"messages":[{"from":"16505550100","from_parent_user_id":"US.ENT.1","group_id":"G1","id":"w1","type":"text"},
 			{"id":"w2","type":"system","system":{"type":"user_changed_user_id","wa_id":16505550101,"user_id":"US.4","previous_user_id":"US.3","parent_user_id":"US.ENT.4","previous_parent_user_id":"US.ENT.3"}},
 			{"id":"w3","type":"system","system":{"type":"customer_changed_number","new_wa_id":"16505550102","customer":"16505550103","previous_wa_id":""}},
@@ -55,7 +55,7 @@ var samples = map[string]string{
 			{"id":"w5","system":null,"group_id":null,"user_id_update":[]}],
 		"statuses":[{"id":"w6","status":"read","recipient_id":"G1","recipient_type":"group","recipient_participant_id":"16505550100","recipient_participant_user_id":"US.1","recipient_participant_parent_user_id":"US.ENT.1","recipient_logical_id":"244048631738500"},
 			{"id":"w7","parent_recipient_user_id":"US.ENT.7","recipient_parent_user_id":"US.ENT.8","participant_recipient_id":"1","recipient_participant_id":null,"to_parent_user_id":"US.ENT.9"}]}},
-		{"field":"messages","value":{"contacts":{"wa_id":"16505550104"},"messages":[]}},{"field":"messages","value":{"contacts":"odd","messages":[]}}]}]}`,
+		{"field":"messages","value":{"contacts":{"wa_id":"16505550104"},"messages":[]}},{"field":"messages","value":{"contacts":null,"messages":[]}}]}]}`,
 
 	"echoes": `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp",
 		"metadata":{"display_phone_number":"15550783881","phone_number_id":"106540352242922"},"message_echoes":[

@@ -13,7 +13,9 @@ type Scanner struct {
 	fatal fault
 	// White space was found between tokens.
 	spaced bool
-	odd    fault  // about the part that is being read
+	odd    fault // about the part that is being read
+	// A message with errors was read.
+	failed bool
 	names  []name // of all objects that are open
 	arena  []byte // decoded strings
 	root   root

@@ -275,7 +275,7 @@ func TestAWebhookWithoutWhatItsFieldPromisesIsFound(t *testing.T) {
 		{fixtures.ProviderMeta, meta("history", metadata+`,"history":[]`), meta("history", metadata)},
 		{fixtures.ProviderMeta, meta("history", metadata+`,"message_echoes":[]`), meta("history", `"message_echoes":[]`)},
 		{fixtures.ProviderMeta, meta("smb_app_state_sync", metadata+`,"state_sync":[]`), meta("smb_app_state_sync", metadata+`,"contacts":[]`)},
-		{fixtures.ProviderMeta, meta("smb_message_echoes", metadata+`,"message_echoes":[]`), meta("smb_message_echoes", metadata+`,"messages":[]`)},
+		{fixtures.ProviderMeta, meta("smb_message_echoes", metadata+`,"message_echoes":[]`), meta("smb_message_echoes", metadata+`,"statuses":[]`)},
 		{fixtures.ProviderMeta, meta("messages", metadata+`,"statuses":[]`), meta("messages", metadata+`,"history":[]`)},
 		{fixtures.ProviderMeta, meta("account_update", `"event":"PARTNER_REMOVED"`), meta("account_update", `"phone_number":"15550783881"`)},
 		{fixtures.ProviderMeta, meta("history", metadata+`,"history":[{"metadata":{"phase":"1"}}]`), meta("history", metadata+`,"history":[{"metadata":{"phase":"one"}}]`)},

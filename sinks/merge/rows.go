@@ -335,7 +335,7 @@ func rankOf(m *schemas.Message) schemas.Rank {
 	if m.Rank != nil {
 		return *m.Rank
 	}
-	return schemas.RankOf(bytesOf(m.Type), false)
+	return schemas.RankOf(bytesOf(m.Type), false, true)
 }
 
 // splitKey takes the key of a record of contacts apart.

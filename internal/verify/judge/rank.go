@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -24,17 +25,22 @@ func rankOf(messageType string) schemas.Rank {
 	return schemas.RankConcrete
 }
 
-// rankOfEvent is rankOf, also where the message has no type: its errors say then that it stands for another one.
+// rankOfEvent is rankOf, also where the message has errors and not the content that its type names: it stands for another one
+// then.
 func rankOfEvent(e *event) schemas.Rank {
-	if e.Type == "" {
-		var said struct {
-			Errors []json.RawMessage `json:"errors"`
-		}
-		if json.Unmarshal(e.Original, &said) == nil && len(said.Errors) > 0 {
-			return schemas.RankPlaceholder
-		}
+	rank := rankOf(e.Type)
+	if rank == schemas.RankPlaceholder || !bytes.Contains(e.Original, []byte(`"errors"`)) {
+		return rank
 	}
-	return rankOf(e.Type)
+	var said map[string]json.RawMessage
+	var errors []json.RawMessage
+	if json.Unmarshal(e.Original, &said) != nil || json.Unmarshal(said["errors"], &errors) != nil || len(errors) == 0 {
+		return rank
+	}
+	if content := said[e.Type]; e.Type == "" || len(content) == 0 || string(content) == "null" {
+		return schemas.RankPlaceholder
+	}
+	return rank
 }
 
 // sort compares how the event says it is to be read, and which of the versions of its message it is.
@@ -55,12 +61,12 @@ func (d *differences) unranked(e *event, kind string) {
 
 // kindOfMessage is the kind of a message by its type and rank.
 func kindOfMessage(messageType string, rank schemas.Rank) string {
+	if rank == schemas.RankPlaceholder {
+		return "placeholder"
+	}
 	switch messageType {
 	case "reaction", "edit", "revoke", "system":
 		return messageType
-	}
-	if rank == schemas.RankPlaceholder {
-		return "placeholder"
 	}
 	return "message"
 }

@@ -412,7 +412,7 @@ func (f *reference) message(topic schemas.Topic, ceType string, n *refNumber, m 
 		rank := schemas.RankConcrete
 		m.Kind, m.Rank, key = "media", &rank, m.WAMID
 	default:
-		rank := refRank(m.Type, bytes.Contains(m.Original, []byte(`"errors":[`)))
+		rank := refRank(m.Type, bytes.Contains(m.Original, []byte(`"errors":[`)) && !bytes.Contains(m.Original, []byte(`"`+m.Type+`":`)))
 		m.Kind, m.Rank = "message", &rank
 		switch {
 		case m.Type == "reaction" || m.Type == "edit" || m.Type == "revoke":
@@ -424,14 +424,13 @@ func (f *reference) message(topic schemas.Topic, ceType string, n *refNumber, m 
 	f.put(topic, n.WABA, n.PhoneNumberID+"/"+key, m.AppendJSON(nil), ce(ceType, ceType+id+n.PhoneNumberID)...)
 }
 
-func refRank(messageType string, errors bool) schemas.Rank {
+func refRank(messageType string, errorsAlone bool) schemas.Rank {
+	if errorsAlone {
+		return schemas.RankPlaceholder
+	}
 	switch messageType {
 	case "media_placeholder", "unsupported", "errors", "unknown":
 		return schemas.RankPlaceholder
-	case "":
-		if errors {
-			return schemas.RankPlaceholder
-		}
 	case "edit":
 		return schemas.RankEdit
 	case "revoke":

@@ -227,8 +227,8 @@ func (s *liveSheet) appendInbound(dst []byte, thread int, how *dice, it *truth.I
 	return append(appendTime(append(dst, ','), it.Timestamp, n.numericTime), ','), p
 }
 
-// Types of placeholders before the real message; without a type its errors say it.
-var announcements = [...]string{"unsupported", "unsupported", "errors", "unknown", ""}
+// Types of placeholders before the real message. Without a type, or without the content that it names, the errors say it.
+var announcements = [...]string{"unsupported", "unsupported", "errors", "unknown", "", "image", "text"}
 
 // appendContent appends a message's content, and ends it.
 func (s *liveSheet) appendContent(dst []byte, it *truth.Item) []byte {

@@ -30,12 +30,12 @@ func (s *service) boundReadModel(store *sqlite.Store) error {
 			Name: "coexstream_sink_file_bytes", Help: "Size of the sink's files.", ConstLabels: sink,
 		}, func() float64 { return float64(store.Bytes()) })),
 		s.metrics.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "coexstream_sink_without_room", Help: "1 while the sink writes nothing, because its disk has fewer free bytes than sink.sqlite.free_bytes_min.", ConstLabels: sink,
+			Name: "coexstream_sink_writable", Help: "0 while the sink writes nothing, because its disk has fewer free bytes than sink.sqlite.free_bytes_min.", ConstLabels: sink,
 		}, func() float64 {
 			if store.HasRoom() != nil {
-				return 1
+				return 0
 			}
-			return 0
+			return 1
 		}))); err != nil {
 		return err
 	}

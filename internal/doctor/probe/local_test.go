@@ -47,7 +47,7 @@ coexstream_sink_lag_records{lane="backlog",sink="sqlite"} 1000
 coexstream_sink_lag_records{lane="live",sink="sqlite"} 2
 coexstream_sink_lag_seconds{lane="backlog",sink="sqlite"} 900
 coexstream_sink_lag_seconds{lane="live",sink="sqlite"} 1.5
-coexstream_sink_without_room{sink="sqlite"} 1
+coexstream_sink_writable{sink="sqlite"} 0
 coexstream_sink_letters_total{sink="other"} 0
 `), &fact)
 	want := []doctor.Sink{{Name: "sqlite", Blocked: 1, Letters: 3, Records: 1002, Live: 1500 * time.Millisecond, NoRoom: true}, {Name: "other"}}

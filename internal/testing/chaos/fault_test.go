@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/coexstream/coexstream/internal/testing/kafkacluster"
 	"github.com/coexstream/coexstream/internal/testing/required"
 )
@@ -221,7 +223,7 @@ func TestFaultRebalance(t *testing.T) {
 }
 
 // withTablesToo is outlives with sinks and PostgreSQL. check compares the tables with the topics, too.
-func withTablesToo(t *testing.T, faults ...fault) {
+func withTablesToo(t *testing.T, faults ...fault) *stage {
 	t.Helper()
 	s := emptyScene(t, "")
 	if err := s.setTables(t.Context()); err != nil {
@@ -234,6 +236,7 @@ func withTablesToo(t *testing.T, faults ...fault) {
 		t.Fatal(err)
 	}
 	s.outlives(t, faults...)
+	return s
 }
 
 func TestFaultSinkKilledAndSuspended(t *testing.T) {
@@ -247,11 +250,23 @@ func TestFaultSinksScaled(t *testing.T) {
 }
 
 func TestFaultPostgres(t *testing.T) {
-	withTablesToo(t,
+	s := withTablesToo(t,
 		fault{at: aSecond, length: aSecond, kind: kindKill, target: postgresName},
 		fault{at: 5 * aSecond, length: 2 * aSecond, kind: kindStop, target: postgresName},
 		fault{at: 9 * aSecond, length: 2 * aSecond, kind: kindDeaf, target: sinkName(1) + "~" + postgresName},
 		fault{at: 9 * aSecond, length: 4 * aSecond, kind: kindStall, target: sinkName(2) + "~" + postgresName})
+	// The judge notices one row.
+	conn, err := pgx.Connect(t.Context(), s.tables.server.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(t.Context(), "DELETE FROM coexstream.receipts WHERE ctid = (SELECT min(ctid) FROM coexstream.receipts)")
+	if err := errors.Join(err, conn.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.check(t.Context(), aSecond); !errors.Is(err, errFaults) {
+		t.Errorf("a row is missing, and check says: %v", err)
+	}
 }
 
 // TestFaultFullDisk has a kill at the worst moment, too: the spool is in use, and the disk is full.

@@ -152,7 +152,7 @@ func (f *reference) live(n *refNumber, raw json.RawMessage, ceType string, profi
 		m.Direction = schemas.DirectionInbound
 		f.side(&m, r.From, r.FromUserID, r.GroupID, profiles)
 	}
-	rank := refRank(r.Type, len(r.Errors) > 0)
+	rank := refRank(r.Type, refErrorsAlone(r.Type, raw))
 	key := ceType + n.PhoneNumberID + refToken(r.ID)
 	id := fmt.Sprint(m.WAMID, rank)
 	if rank == schemas.RankEdit {

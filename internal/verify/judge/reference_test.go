@@ -412,7 +412,7 @@ func (f *reference) message(topic schemas.Topic, ceType string, n *refNumber, m 
 		rank := schemas.RankConcrete
 		m.Kind, m.Rank, key = "media", &rank, m.WAMID
 	default:
-		rank := refRank(m.Type, bytes.Contains(m.Original, []byte(`"errors":[`)) && !bytes.Contains(m.Original, []byte(`"`+m.Type+`":`)))
+		rank := refRank(m.Type, refErrorsAlone(m.Type, m.Original))
 		m.Kind, m.Rank = "message", &rank
 		switch {
 		case m.Type == "reaction" || m.Type == "edit" || m.Type == "revoke":
@@ -422,6 +422,11 @@ func (f *reference) message(topic schemas.Topic, ceType string, n *refNumber, m 
 		}
 	}
 	f.put(topic, n.WABA, n.PhoneNumberID+"/"+key, m.AppendJSON(nil), ce(ceType, ceType+id+n.PhoneNumberID)...)
+}
+
+// refErrorsAlone reports whether a message has errors instead of the content that its type names.
+func refErrorsAlone(messageType string, raw []byte) bool {
+	return bytes.Contains(raw, []byte(`"errors":[`)) && !bytes.Contains(raw, []byte(`"`+messageType+`":`))
 }
 
 func refRank(messageType string, errorsAlone bool) schemas.Rank {
@@ -571,7 +576,7 @@ func (f *reference) histories(n *refNumber) {
 				}
 			}
 			for _, m := range told {
-				rank := refRank(m.Type, false)
+				rank := refRank(m.Type, refErrorsAlone(m.Type, m.Original))
 				if was, seen := top[m.WAMID]; seen && rank <= was {
 					continue
 				}

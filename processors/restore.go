@@ -76,7 +76,7 @@ func (s *session) restore(ctx context.Context) error {
 	return nil
 }
 
-// newTask returns a core without state.
+// newPartition returns a core without state.
 func (s *session) newPartition(r *runner) (*partition.Partition, error) {
 	cfg := s.cfg.Partition
 	cfg.EventBytesMax = max(min(cfg.EventBytesMax, s.limits.events()), eventBytesLeast)

@@ -99,7 +99,7 @@ type held struct {
 	flags           uint8
 }
 
-// identity is what known.Set keeps of the chunk's phase, order and digest: 78 bits.
+// identity is what dedup.Set keeps of the chunk's phase, order and digest: 78 bits.
 func (h *held) identity() schemas.Hash { return schemas.Hash{Hi: h.identHi, Lo: uint64(h.identLo)} }
 
 func (h *held) ordered() bool { return h.flags&(hasPhase|hasOrder) == hasPhase|hasOrder }

@@ -305,7 +305,7 @@ func (w *window) parted(n *Number, messages, duplicates int, page []byte, goesOn
 func (p *pinned) is(d Departure) bool { return p.set && p.d.Ref == d.Ref && p.d.Window == d.Window }
 
 // Left says that a departure was emitted, or the rest of it: so many messages left, so many had left before. page has the
-// entries (known.AppendEntry) of those that were new or raised in d.Known; it is copied.
+// entries (dedup.AppendEntry) of those that were new or raised in d.Known; it is copied.
 func (n *Number) Left(_ time.Time, d Departure, messages, duplicates int, page []byte) {
 	goesOn := n.next.d.From > 0
 	w, h := n.depart("Left", d, false)

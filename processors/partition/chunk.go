@@ -129,7 +129,7 @@ func (p *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 	origin := p.place(o, c.Entry, c.Index, int(d.Ref.Element))
 	var page []byte
 	if d.Known != nil {
-		page = make([]byte, 0, (messagesIn(el)-d.From)*dedup.EntryBytes)
+		page = make([]byte, 0, p.turn.atMost(messagesIn(el)-d.From)*dedup.EntryBytes)
 	}
 	var left, duplicates, at int
 	e := event{topic: schemas.TopicHistory, ceType: schemas.TypeHistory, source: n.source, origin: origin, trace: o}

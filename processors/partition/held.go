@@ -9,7 +9,8 @@ import (
 type ChunkRef = history.Ref
 
 // HeldChunk is a held chunk that leaves when its record has been read again. NextHeld returns it, and one call of
-// Release or Lost consumes it. Before that call the owner passes no record and no time to the partition.
+// Release or Lost consumes it. Before that call the owner passes no record and no time to the
+// partition. It may write a dead letter.
 type HeldChunk struct {
 	ref    ChunkRef
 	from   int

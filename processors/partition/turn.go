@@ -28,6 +28,14 @@ func (u *turnUse) begin() { u.items, u.chunks = 0, 0 }
 // over reports whether the call reaches its limit after so many more items.
 func (u *turnUse) over(more int) bool { return u.Items > 0 && u.items+more >= u.Items }
 
+// atMost returns how many of so many items can leave in the call.
+func (u *turnUse) atMost(items int) int {
+	if u.Items == 0 {
+		return items
+	}
+	return min(items, u.Items+PartItems)
+}
+
 // chunkWaits reports whether a chunk of the present body has to wait for the next call.
 func (u *turnUse) chunkWaits(h inHand) bool {
 	if u.chunks == 0 {

@@ -61,6 +61,7 @@ type Body struct {
 	// Rest is the first change that is left out with all that follow it, because of a bound: see Bound. Over says
 	// which bound.
 	Rest         int
+	bounded      bool // Bound was called
 	Over         Error
 	bytes, items int
 

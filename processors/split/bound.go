@@ -63,9 +63,12 @@ type bound struct {
 }
 
 // Bound leaves out the parts of a body that exceed the bounds. It records them as Places of their changes and as
-// Rest. Call Only before it.
+// Rest. Call Only before it. A body is bounded once: later calls, for its next part, change nothing.
 func (b *Body) Bound(l Bounds) {
-	b.Rest = len(b.Changes)
+	if b.bounded {
+		return
+	}
+	b.bounded, b.Rest = true, len(b.Changes)
 	if b.small() {
 		return
 	}

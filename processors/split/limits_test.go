@@ -222,3 +222,28 @@ func TestNamesThatDifferByLittleAreDifferent(t *testing.T) {
 		}
 	}
 }
+
+// A long body is processed in parts, and each part bounds it again: what the first one left out stays out, and nothing else.
+func TestABodyIsBoundedOnce(t *testing.T) {
+	value := func(messages string) string {
+		return `{"field":"messages","value":{"metadata":{"phone_number_id":"1"},"messages":[` + messages + `]}}`
+	}
+	const message = `{"id":"1"}`
+	body := `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + value(message+strings.Repeat(","+message, 4999)) + strings.Repeat(","+value(message), 3) + `]}]}`
+	b, err := NewScanner(Limits{}).Scan([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounds := Bounds{EventBytesMax: 1 << 20, HeaderBytes: 100}
+	b.Bound(bounds)
+	rest, left, places := b.Rest, len(b.Changes[0].Messages), len(b.Places)
+	if left == 0 || left == 5000 || rest == len(b.Changes) {
+		t.Fatalf("%d messages and %d changes are within the bounds", left, rest)
+	}
+	for range 3 {
+		b.Bound(bounds)
+	}
+	if b.Rest != rest || len(b.Changes[0].Messages) != left || len(b.Places) != places {
+		t.Errorf("bounded again, %d changes, %d messages, %d places; want %d, %d, %d", b.Rest, len(b.Changes[0].Messages), len(b.Places), rest, left, places)
+	}
+}

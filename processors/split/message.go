@@ -96,7 +96,7 @@ func (s *Scanner) message(i int, m *Message, kind itemKind) int {
 		case "errors", "error":
 			at := i
 			i = s.skip(i)
-			m.HasErrors = m.HasErrors || i-at > len("[]") && (s.in[at] == '[' || s.in[at] == '{')
+			m.HasErrors = m.HasErrors || i > 0 && anyError(s.in[at:i])
 		case "message":
 			// A copy of a message that another application sent contains its request: {id, timestamp, message{to, type,
 			// …}}.

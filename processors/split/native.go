@@ -222,7 +222,7 @@ func (s *Scanner) nativeMessage(i int, m *nativeMessage) int {
 		case means == provider.Errors:
 			at := i
 			i = s.skip(i)
-			m.hasErrors = i-at > len("[]") && (s.in[at] == '[' || s.in[at] == '{')
+			m.hasErrors = i > 0 && anyError(s.in[at:i])
 		case means == provider.Profile && isObject:
 			i = s.nativeProfile(i, m)
 		case means == provider.Revoke && isObject:

@@ -868,7 +868,7 @@ func refMessages(lists []*node, status bool, path string, l *left) (ms []Message
 		}
 		for _, name := range []string{"errors", "error"} {
 			errs := n.get(name)
-			m.HasErrors = m.HasErrors || errs != nil && (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
+			m.HasErrors = m.HasErrors || errs != nil && (errs.kind == '[' || errs.kind == '{') && len(strings.TrimSpace(string(errs.raw[1:len(errs.raw)-1]))) > 0
 		}
 		m.HasContent = m.HasErrors && !status && refHasContent(n, string(m.Type))
 		for _, holder := range []string{"edit", "revoke"} {

@@ -227,7 +227,7 @@ func refCloudMessage(n *node) Message {
 		}
 	}
 	if errs := n.get("errors"); errs != nil {
-		m.HasErrors = (errs.kind == '[' || errs.kind == '{') && len(errs.raw) > 2
+		m.HasErrors = (errs.kind == '[' || errs.kind == '{') && len(bytes.TrimSpace(errs.raw[1:len(errs.raw)-1])) > 0
 	}
 	m.HasContent = m.HasErrors && refHasContent(n, string(m.Type))
 	for _, holder := range []string{"edit", "revoke"} {

@@ -23,7 +23,7 @@ type Config struct {
 	RetryMax          time.Duration // the greatest
 	CutPatience       time.Duration // how long a log may seem shorter than it was: a leader that was elected just now
 	Heartbeat         time.Duration // how often a position is written anew while nothing comes
-	Recheck           time.Duration // how often the target is asked for its positions while nothing comes: a rebuild changes them
+	Recheck           time.Duration // how often the target is asked for its positions: a rebuild changes them
 	ContactTombstones time.Duration // how long `contacts` keeps tombstones
 	SyncTombstones    time.Duration // how long `syncs` does
 	// Considerate leaves half of the time to others while backlog is applied.

@@ -23,8 +23,9 @@ type Sink struct {
 	joined  bool // it knows its partitions, of which there may be none
 	blocked map[int32]error
 	away    map[int32]error // partitions whose last attempt failed
-	broken  error           // what the brokers said last, nil: they answered
-	began   time.Time
+	broken  error           // the error of the last question to the brokers; nil: they answered
+	outside error           // why it has no place in its group; nil: it has one, or needs none
+	began   time.Time       // when it began to wait for its partitions
 }
 
 // running is a task and how to end it.
@@ -62,7 +63,7 @@ func (s *Sink) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.survey(ctx) })
-	err := assignment.Run(ctx, func(partitions []int32) { s.own(ctx, partitions) }, s.disown, s.told)
+	err := assignment.Run(ctx, func(partitions []int32) { s.own(ctx, partitions) }, s.disown, s.excluded)
 	cancel()
 	wg.Wait()
 	s.mu.Lock()
@@ -90,7 +91,7 @@ func (s *Sink) partitions(ctx context.Context) []int32 {
 func (s *Sink) own(ctx context.Context, partitions []int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.joined = true
+	s.joined, s.outside = true, nil
 	for _, p := range partitions {
 		if s.tasks[p] != nil || ctx.Err() != nil {
 			continue
@@ -103,6 +104,20 @@ func (s *Sink) own(ctx context.Context, partitions []int32) {
 			s.keep(taskCtx, r.task)
 		}()
 	}
+}
+
+// excluded notes that the sink has lost its place in the group, until it gets partitions again.
+func (s *Sink) excluded(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.joined {
+		s.joined, s.began = false, s.deps.Now()
+	}
+	if s.outside == nil {
+		s.deps.Logger.Warn("the sink has no place in its group", "sink", s.cfg.Name, "error", err)
+	}
+	s.outside = err
+	s.m.retries.Inc()
 }
 
 // disown ends with partitions, and forgets them.
@@ -269,6 +284,9 @@ func (s *Sink) Ready() error {
 	}
 	if ps := slices.Sorted(maps.Keys(s.away)); len(ps) > 0 {
 		return fmt.Errorf("partition %d: %w", ps[0], s.away[ps[0]])
+	}
+	if s.outside != nil {
+		return s.outside
 	}
 	return s.broken
 }

@@ -73,16 +73,27 @@ type running struct {
 	stop func()
 }
 
-// start runs a sink in a bubble of synctest.
+// start runs a sink of all partitions in a bubble of synctest.
 func start(t *testing.T, log sinks.Log, target sinks.Target, change func(*sinks.Config)) running {
 	t.Helper()
-	c := sinks.DefaultConfig()
-	c.Name = "test"
+	c := named("test")
 	if change != nil {
 		change(&c)
 	}
+	return startAs(t, c, sinks.Deps{Log: log, Target: target})
+}
+
+// startShared runs a sink that shares the partitions.
+func startShared(t *testing.T, log sinks.Log, target sinks.Target, s shares) running {
+	t.Helper()
+	return startAs(t, named("test"), sinks.Deps{Log: log, Target: target, Assignment: s})
+}
+
+func startAs(t *testing.T, c sinks.Config, deps sinks.Deps) running {
+	t.Helper()
 	reg := prometheus.NewRegistry()
-	sink, err := sinks.New(c, sinks.Deps{Log: log, Target: target, Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	deps.Registerer, deps.Logger, deps.Now = reg, slog.New(slog.DiscardHandler), time.Now
+	sink, err := sinks.New(c, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,16 +384,77 @@ func TestARebuildIsNoticedWhileNothingComes(t *testing.T) {
 	})
 }
 
-// shares gives a sink some partitions, and takes them away again.
-type shares struct{ own, disown chan []int32 }
+// A position that goes back is noticed while events of other topics come.
+func TestARebuildIsNoticedWhileOtherTopicsMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := sinktest.NewLog(sinktest.NewWorld(8, 500, 0))
+		log.Show(500)
+		target := newMemory()
+		r := start(t, log, target, nil)
+		time.Sleep(time.Minute)
+		target.mu.Lock()
+		p := target.positions[schemas.TopicHistory]
+		want := p.Next
+		log.Cut(schemas.TopicHistory, want) // it does not move
+		p.Next = want / 2
+		target.positions[schemas.TopicHistory] = p
+		target.mu.Unlock()
+		for i := range 60 {
+			log.Show(500 + 5*i)
+			time.Sleep(time.Second)
+		}
+		target.mu.Lock()
+		got := target.positions[schemas.TopicHistory].Next
+		target.mu.Unlock()
+		if got != want {
+			t.Errorf("history is at %d, want %d", got, want)
+		}
+		r.stop()
+	})
+}
 
-func (s shares) Run(ctx context.Context, own, disown func([]int32), _ func(error)) error {
+// A sink without a place in its group is not ready, and its lag grows.
+func TestASinkOutsideItsGroupIsNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := sinktest.NewLog(sinktest.NewWorld(8, 500, 0))
+		s := shares{make(chan []int32), make(chan []int32), make(chan error)}
+		r := startShared(t, log, newMemory(), s)
+		s.own <- []int32{0}
+		time.Sleep(time.Minute)
+		if err := r.sink.Ready(); err != nil || !r.sink.CaughtUp() {
+			t.Fatalf("ready %v, caught up %v", err, r.sink.CaughtUp())
+		}
+		lost := errors.New("the group is gone")
+		s.disown <- []int32{0}
+		s.trouble <- lost
+		time.Sleep(time.Minute)
+		if _, behind := r.sink.Lag("live"); !errors.Is(r.sink.Ready(), lost) || behind < 50*time.Second || r.sink.CaughtUp() {
+			t.Errorf("ready %v, behind %s, caught up %v", r.sink.Ready(), behind, r.sink.CaughtUp())
+		}
+		s.own <- []int32{0}
+		time.Sleep(time.Minute)
+		if _, behind := r.sink.Lag("live"); r.sink.Ready() != nil || behind != 0 {
+			t.Errorf("ready %v, behind %s", r.sink.Ready(), behind)
+		}
+		r.stop()
+	})
+}
+
+// shares gives a sink some partitions, and takes them away again.
+type shares struct {
+	own, disown chan []int32
+	trouble     chan error
+}
+
+func (s shares) Run(ctx context.Context, own, disown func([]int32), trouble func(error)) error {
 	for {
 		select {
 		case p := <-s.own:
 			own(p)
 		case p := <-s.disown:
 			disown(p)
+		case err := <-s.trouble:
+			trouble(err)
 		case <-ctx.Done():
 			return nil
 		}
@@ -396,7 +468,7 @@ func TestPartitionsAreReadWhileTheyAreOwned(t *testing.T) {
 		log := sinktest.NewLog(w)
 		log.Show(500)
 		target := newMemory()
-		share := shares{make(chan []int32), make(chan []int32)}
+		share := shares{make(chan []int32), make(chan []int32), nil}
 		sink, err := sinks.New(named("test"), sinks.Deps{Log: log, Target: target, Assignment: share, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 		if err != nil {
 			t.Fatal(err)

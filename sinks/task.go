@@ -20,7 +20,7 @@ type task struct {
 	bell      chan struct{} // rings when there are newer ends
 
 	reading map[schemas.Topic]*reading
-	asked   time.Time // when the target was last asked for its positions, or took some
+	asked   time.Time // when the target was last asked for its positions
 
 	mu    sync.Mutex
 	told  map[schemas.Topic]int64 // the newest ends; nil: none
@@ -113,12 +113,9 @@ func (t *task) run(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if moved {
-				t.asked = t.s.deps.Now()
+			if err := t.recheck(ctx); err != nil {
+				return err
 			}
-		}
-		if err := t.recheck(ctx); err != nil {
-			return err
 		}
 		if err := t.heartbeat(ctx); err != nil {
 			return err
@@ -312,7 +309,7 @@ func (r *reading) take(w *work, recordsMax int) {
 	w.to[r.topic] = r.records[0].Offset
 }
 
-// recheck holds that the target stands where the task believes, also while nothing comes.
+// recheck holds that the target stands where the task believes, in topics of which nothing comes, too.
 func (t *task) recheck(ctx context.Context) error {
 	if t.s.deps.Now().Sub(t.asked) < t.s.cfg.Recheck {
 		return nil

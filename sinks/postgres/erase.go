@@ -114,6 +114,9 @@ WHERE m.group_id <> '' AND (m.wa_id = p.id OR m.user_id = p.id) AND m.direction 
 	e.groups()
 	for _, look := range []struct{ table, query string }{
 		{"messages", "SELECT count(*) FROM messages WHERE strpos(original, $1) > 0"},
+		{"versions", "SELECT count(*) FROM versions WHERE strpos(original, $1) > 0"},
+		{"receipts", "SELECT count(*) FROM receipts WHERE strpos(failed_original, $1) > 0"},
+		{"reactions", "SELECT count(*) FROM reactions WHERE strpos(original, $1) > 0"},
 		{"notes", "SELECT count(*) FROM notes WHERE strpos(original, $1) > 0"},
 		{"letters", "SELECT count(*) FROM letters WHERE position(convert_to($1, 'UTF8') IN COALESCE(value, '')) > 0"},
 	} {
@@ -179,7 +182,11 @@ func (e *erasing) ids(p Person) (all []PersonID) {
 			all = append(all, one)
 		}
 	}
-	for _, n := range e.keys("SELECT phone_number_id, '' FROM numbers WHERE phone_number_id = $1 OR $1 = '' ORDER BY 1", p.Number) {
+	numbers := e.keys("SELECT phone_number_id, '' FROM numbers WHERE phone_number_id = $1 OR $1 = '' ORDER BY 1", p.Number)
+	if len(numbers) == 0 && p.Number != "" && e.err == nil {
+		e.err = fmt.Errorf("no business number has the phone_number_id %q", p.Number)
+	}
+	for _, n := range numbers {
 		add(n.Number, p.ID)
 	}
 	for i := 0; i < len(all) && e.err == nil; i++ { // those that are found are looked at, too

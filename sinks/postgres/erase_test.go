@@ -40,6 +40,8 @@ func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
 		strings.Replace(message("2", "491702", "r1", ada, ""), `"kind":"message","rank":1`, `"kind":"reaction","rank":1`, 1),
 	}
 	values[10] = strings.Replace(strings.Replace(values[10], `"type":"text"`, `"type":"reaction"`, 1), `{"text":{"body":"of r1"}}`, `{"reaction":{"message_id":"b1","emoji":"+"}}`, 1)
+	edit := strings.Replace(message("2", "491702", "v1", bea, `,"original_wamid":"later"`), `"kind":"message","rank":1`, `"kind":"edit","rank":2`, 1)
+	values = append(values, strings.Replace(strings.Replace(edit, `"type":"text"`, `"type":"edit"`, 1), "of v1", "call 491701", 1)) // before its message
 	if err := st.Apply(t.Context(), batchOf(t, -1, 20, values...)); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +57,7 @@ func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{messages 4} {versions 0} {receipts 1} {reactions 1} {notes 0} {contacts 2} {threads 2}] [{messages 1} {notes 0} {letters 0}] [2/491701 2/DE.1]"
+	want := "[{messages 4} {versions 0} {receipts 1} {reactions 1} {notes 0} {contacts 2} {threads 2}] [{messages 1} {versions 1} {receipts 0} {reactions 0} {notes 0} {letters 0}] [2/491701 2/DE.1]"
 	for _, d := range []*postgres.Erased{rehearsed, done} {
 		if got := fmt.Sprint(d.Removed, d.Mentions, d.IDs); got != want {
 			t.Errorf("\n got %s\nwant %s", got, want)
@@ -71,6 +73,9 @@ func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
 		if !strings.Contains(left, kept) {
 			t.Errorf("%s is gone", kept)
 		}
+	}
+	if _, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: "491701", Number: "99"}, false); err == nil {
+		t.Error("a number that is not there is no error")
 	}
 	// At all numbers, by the other id.
 	if _, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: "491701"}, false); err != nil {

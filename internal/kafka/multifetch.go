@@ -109,8 +109,13 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 				got.Err = fmt.Errorf("fetch %s/%d@%d: %w", topic, rp.Partition, offset, ErrOffsetGone)
 				gone = append(gone, rp.Partition)
 			case fp.Err != nil:
-				f.forget(topic)
-				got.Err = fmt.Errorf("fetch %s/%d@%d: %w", topic, rp.Partition, offset, fp.Err)
+				// A batch that was cut at the limit of the response looks like one with a wrong length, so lengths are not judged here.
+				if err := damage(&got.Fetched, offset, 0, fp.Err); err != nil {
+					f.forget(topic)
+					got.Err = fmt.Errorf("fetch %s/%d@%d: %w", topic, rp.Partition, offset, err)
+				} else {
+					got.Err = nil // what stands before the damage
+				}
 			}
 			all = append(all, got)
 		}

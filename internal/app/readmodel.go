@@ -84,10 +84,14 @@ func (s *service) startReadModel(ctx context.Context, conn kafka.Connection) err
 		log.Close()
 		return errors.Join(err, store.Close())
 	}
+	if err := s.boundReadModel(store); err != nil {
+		log.Close()
+		return errors.Join(err, store.Close())
+	}
 	s.health.AddOptional("read model", sink.Ready)
 	s.parts.start("read model", func(ctx context.Context) error {
 		defer log.Close()
 		return errors.Join(sink.Run(ctx), store.Close())
 	})
-	return s.boundReadModel(store)
+	return nil
 }

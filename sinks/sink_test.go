@@ -67,6 +67,20 @@ func (m *memory) Apply(_ context.Context, b *sinks.Batch) error {
 	return nil
 }
 
+// events is how many distinct events came.
+func (m *memory) events() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.seen)
+}
+
+// taken is how many batches were taken.
+func (m *memory) taken() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.steps
+}
+
 type running struct {
 	sink *sinks.Sink
 	reg  *prometheus.Registry
@@ -351,7 +365,7 @@ func TestARebuildIsNoticedWhileNothingComes(t *testing.T) {
 		if !r.sink.CaughtUp() {
 			t.Fatalf("did not catch up: %v", r.sink.Ready())
 		}
-		steps := target.steps
+		steps := target.taken()
 		reset := func() {
 			target.mu.Lock()
 			defer target.mu.Unlock()
@@ -359,8 +373,8 @@ func TestARebuildIsNoticedWhileNothingComes(t *testing.T) {
 		}
 		reset()
 		time.Sleep(time.Minute)
-		if target.steps <= steps || !r.sink.CaughtUp() || r.sink.Ready() != nil {
-			t.Errorf("%d steps after %d, caught up %v, ready %v", target.steps, steps, r.sink.CaughtUp(), r.sink.Ready())
+		if target.taken() <= steps || !r.sink.CaughtUp() || r.sink.Ready() != nil {
+			t.Errorf("%d steps after %d, caught up %v, ready %v", target.taken(), steps, r.sink.CaughtUp(), r.sink.Ready())
 		}
 		r.stop()
 
@@ -477,8 +491,8 @@ func TestPartitionsAreReadWhileTheyAreOwned(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- sink.Run(ctx) }()
 		time.Sleep(time.Minute)
-		if _, behind := sink.Lag("live"); target.steps > 0 || sink.Ready() == nil || behind < time.Minute {
-			t.Errorf("%d steps without a partition, ready %v, behind %s", target.steps, sink.Ready(), behind)
+		if _, behind := sink.Lag("live"); target.taken() > 0 || sink.Ready() == nil || behind < time.Minute {
+			t.Errorf("%d steps without a partition, ready %v, behind %s", target.taken(), sink.Ready(), behind)
 		}
 		share.own <- []int32{}
 		time.Sleep(time.Second)
@@ -487,20 +501,20 @@ func TestPartitionsAreReadWhileTheyAreOwned(t *testing.T) {
 		}
 		share.own <- []int32{0}
 		time.Sleep(time.Second)
-		half := len(target.seen)
+		half := target.events()
 		if half == 0 || !sink.CaughtUp() {
 			t.Errorf("%d events, caught up %v", half, sink.CaughtUp())
 		}
 		share.disown <- []int32{0}
 		log.Show(1000)
 		time.Sleep(time.Minute)
-		if records, _ := sink.Lag("live"); len(target.seen) != half || records != 0 {
-			t.Errorf("%d events after %d, lag %d: the partition is another's", len(target.seen), half, records)
+		if records, _ := sink.Lag("live"); target.events() != half || records != 0 {
+			t.Errorf("%d events after %d, lag %d: the partition is another's", target.events(), half, records)
 		}
 		share.own <- []int32{0}
 		time.Sleep(time.Second)
-		if len(target.seen) <= half || !sink.CaughtUp() {
-			t.Errorf("%d events after %d, caught up %v", len(target.seen), half, sink.CaughtUp())
+		if target.events() <= half || !sink.CaughtUp() {
+			t.Errorf("%d events after %d, caught up %v", target.events(), half, sink.CaughtUp())
 		}
 		cancel()
 		if err := <-ended; err != nil {

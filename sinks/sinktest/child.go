@@ -135,9 +135,13 @@ func (t *trapped) Apply(ctx context.Context, b *sinks.Batch) error {
 		ctx = context.WithoutCancel(ctx)
 		switch say(saidTrap, int(b.Partition)); t.o.Trap {
 		case trapSuspend:
+			continued := make(chan os.Signal, 1)
+			signal.Notify(continued, syscall.SIGCONT)
 			if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
 				return err
 			}
+			<-continued // this thread may run on for a moment before all are stopped
+			signal.Stop(continued)
 		case trapKillBefore:
 			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}

@@ -231,26 +231,6 @@ func (w *window) start(i int) {
 	}
 }
 
-// end stops the window from taking anything in order. It is closed when what it holds has left.
-// The time is that of what ended it, not of when that was noticed: who processes the log again comes to the
-// same.
-func (w *window) end(at millis, state, reason string) {
-	w.ended, w.closedAt, w.state, w.reason = true, at, state, reason
-	w.touch()
-	w.closeIfEmpty()
-}
-
-func (w *window) closeIfEmpty() {
-	if !w.ended || w.closed || w.held() > 0 {
-		return
-	}
-	w.closed = true
-	if w.closedAt == 0 { // a record of state of before the end had a time of its own
-		w.closedAt = w.lastAt
-	}
-	w.touch()
-}
-
 // begins reports whether a chunk that the window does not have is the start of the same sync over again:
 // its slot is the window's first, and another chunk has been there.
 func (w *window) begins(h *held) bool {

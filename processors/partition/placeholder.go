@@ -2,6 +2,7 @@ package partition
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/coexstream/coexstream/processors/identity"
@@ -9,78 +10,6 @@ import (
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-// content returns JSON of a change in the form that ids depend on: see split.Change.Content. It is valid until the
-// next call.
-func (p *Partition) content(c *split.Change, raw []byte) []byte {
-	content := c.Content(p.compact[:0], raw)
-	if len(content) > 0 && len(content) < len(raw) {
-		p.compact = content
-	}
-	return content
-}
-
-// messageKey identifies a message by its wamid, or without one by its content.
-func (p *Partition) messageKey(c *split.Change, phoneNumberID string, msg *split.Message) (key schemas.Hash) {
-	if len(msg.ID) > 0 {
-		key, p.scratch = schemas.MessageKey(p.scratch, bytesOf(phoneNumberID), msg.ID)
-	} else {
-		key, p.scratch = schemas.HashParts(p.scratch, bytesOf(phoneNumberID), nil, p.content(c, msg.Raw))
-	}
-	return key
-}
-
-// liveKey identifies a live message or echo by the token of its wamid, if it has one. The same message may have a
-// wamid with the user's phone number, and another one with the business-scoped user id.
-//
-// Messages of the past are identified by their whole wamid. Those to a broadcast list share one token in all chats,
-// but are different messages.
-func (p *Partition) liveKey(c *split.Change, n *number, msg *split.Message) (key schemas.Hash) {
-	if w, ok := schemas.ParseWAMID(msg.ID); ok {
-		key, p.scratch = schemas.HashParts(p.scratch, bytesOf(n.id.PhoneNumberID), keyOfToken, w.Token())
-		return key
-	}
-	return p.messageKey(c, n.id.PhoneNumberID, msg)
-}
-
-var keyOfToken = []byte("token")
-
-func rankOf(msg *split.Message) schemas.Rank {
-	return schemas.RankOf(msg.Type, msg.HasErrors, msg.HasContent)
-}
-
-// editKey identifies one of the edits under a wamid.
-func (p *Partition) editKey(c *split.Change, message schemas.Hash, msg *split.Message) schemas.Hash {
-	content := msg.Edit
-	if content == nil {
-		content = msg.Raw
-	}
-	return schemas.EditKey(message, msg.Timestamp, p.content(c, content))
-}
-
-// ranks is never written: events point into it.
-var ranks = [...]schemas.Rank{schemas.RankPlaceholder, schemas.RankConcrete, schemas.RankEdit, schemas.RankRevoke}
-
-// classify sets the rank of a message's event and the fields that explain it.
-func classify(m *schemas.Message, msg *split.Message, rank schemas.Rank) {
-	m.Rank = &ranks[rank]
-	if rank == schemas.RankPlaceholder {
-		m.Kind = schemas.KindPlaceholder
-		return
-	}
-	switch string(msg.Type) {
-	case "reaction":
-		m.Kind = schemas.KindReaction
-	case "edit":
-		m.Kind = schemas.KindEdit
-	case "revoke":
-		m.Kind = schemas.KindRevoke
-	case "system":
-		m.Kind = schemas.KindSystem
-	default:
-		m.Kind = schemas.KindMessage
-	}
-}
 
 // A placeholder and its follow-up may have the two different wamids of their message. So both are stored under the
 // token. The users in thread and wamid decide whether they belong to the same message.
@@ -182,4 +111,28 @@ func (p *Partition) firstOfTwins(l *liveChange, wamid []byte, thread string, ran
 		key = schemas.StandbyKey(key)
 	}
 	return p.raise(p.now, n.known(key), rank)
+}
+
+// placeholder stores a placeholder that left, and emits the follow-ups that waited for it.
+func (p *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
+	known := media.Placeholder{Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction}
+	waited := p.remember(n, key, bytesOf(m.WAMID), known, receivedAt)
+	assets := make([]*mediaFollowUp, len(waited))
+	for i := range waited {
+		assets[i] = mediaFollowUpOf(waited[i])
+	}
+	// Of several follow-ups the one that was received first leaves, in any order of processing.
+	order := make([]int, len(assets))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return assets[i].ReceivedAt.Compare(assets[j].ReceivedAt) })
+	for _, i := range order {
+		w, a := waited[i], assets[i]
+		// A message to a broadcast list has its token in each chat. The follow-ups of other chats continue to wait.
+		if _, joined := p.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
+			continue
+		}
+		p.emitMediaFollowUp(n, a)
+	}
 }

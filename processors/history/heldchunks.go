@@ -8,12 +8,12 @@ import (
 
 const heldBytes = int(unsafe.Sizeof(held{}))
 
-// blockItemsMax bounds a block: so many chunks are moved at most when one is put between two others.
+// blockItemsMax bounds a block, and so the chunks that an insertion moves.
 const blockItemsMax = 64
 
-// queue holds the chunks of a phase that wait, by order and then by arrival. It is a list of short sorted blocks, so
-// that no order of arrival makes it slow, and no block is empty. A block grows by an eighth, so that a held chunk costs at
-// most 64 bytes.
+// queue contains the held chunks of a phase, by order and then by arrival. It is a list of short sorted blocks, so no
+// order of arrival makes it slow. No block is empty. A block grows by an eighth, so a held chunk costs at most 64
+// bytes.
 type queue struct {
 	blocks []block
 	n      int
@@ -22,7 +22,7 @@ type queue struct {
 type block struct {
 	items  []held
 	first  int    // items before it have left
-	oldest millis // when the first of those that wait was received
+	oldest millis // when the first of its held chunks was received
 }
 
 const blockBytes = int(unsafe.Sizeof(block{}))
@@ -40,7 +40,7 @@ func byOrder(a, b held) int {
 	return cmp.Compare(a.seq, b.seq)
 }
 
-// block is the place of the block that holds h, or into which it belongs.
+// block returns the index of the block that contains h, or of the one to insert it into.
 func (q *queue) block(h held) int {
 	if len(q.blocks) < 2 {
 		return 0
@@ -63,7 +63,7 @@ func (q *queue) insert(h held) {
 		q.blocks = append(q.blocks, block{oldest: h.at}) // chunks that come in order fill their blocks
 		i++
 	case byOrder(h, q.blocks[i].live()[0]) < 0:
-		q.blocks = slices.Insert(q.blocks, i, block{oldest: h.at}) // so do those that come in reverse
+		q.blocks = slices.Insert(q.blocks, i, block{oldest: h.at}) // and so do chunks that come in reverse
 	default:
 		if q.split(i); byOrder(h, q.blocks[i+1].items[0]) > 0 {
 			i++
@@ -72,7 +72,7 @@ func (q *queue) insert(h held) {
 	q.blocks[i].insert(h)
 }
 
-// split parts a block in two halves.
+// split divides a block into two halves.
 func (q *queue) split(i int) {
 	live := q.blocks[i].live()
 	upper := block{items: slices.Clone(live[len(live)/2:])}
@@ -95,7 +95,7 @@ func (b *block) insert(h held) {
 	b.oldest = min(b.oldest, h.at)
 }
 
-// count finds the oldest chunk of a block. None was received before known.
+// count finds the oldest chunk of a block. No chunk of it was received before known.
 func (b *block) count(known millis) {
 	live := b.live()
 	b.oldest = never
@@ -106,7 +106,7 @@ func (b *block) count(known millis) {
 	}
 }
 
-// occupied reports whether a chunk of this order waits.
+// occupied reports whether a chunk of this order is held.
 func (q *queue) occupied(order int32) bool {
 	if q.n == 0 {
 		return false
@@ -121,7 +121,7 @@ func (q *queue) occupied(order int32) bool {
 	return false
 }
 
-// bySeq is the chunk with a sequence number; nil where there is none.
+// bySeq returns the chunk with a sequence number; nil: none.
 func (q *queue) bySeq(seq uint32) *held {
 	for i := range q.blocks {
 		live := q.blocks[i].live()
@@ -132,7 +132,7 @@ func (q *queue) bySeq(seq uint32) *held {
 	return nil
 }
 
-// remove takes a chunk out that waits.
+// remove removes a held chunk.
 func (q *queue) remove(h held) {
 	i := q.block(h)
 	b := &q.blocks[i]
@@ -164,7 +164,7 @@ func (b *block) remove(k int) {
 		b.first++
 	}
 	if b.first > 8 && b.first >= b.len()/8 {
-		// Moving an eighth forward each time keeps the waste below an eighth at a bounded cost.
+		// Moving an eighth forward each time bounds both the waste (an eighth) and the cost.
 		b.items, b.first = slices.Clip(append(make([]held, 0, b.len()), b.live()...)), 0
 	}
 	if at == b.oldest {
@@ -172,7 +172,7 @@ func (b *block) remove(k int) {
 	}
 }
 
-// since is when the first of the waiting chunks was received.
+// since returns when the first held chunk was received.
 func (q *queue) since() millis {
 	since := never
 	for i := range q.blocks {
@@ -181,7 +181,7 @@ func (q *queue) since() millis {
 	return since
 }
 
-// each calls yield with all chunks that wait, in order.
+// each calls yield with all held chunks, in order.
 func (q *queue) each(yield func(*held)) {
 	for i := range q.blocks {
 		live := q.blocks[i].live()
@@ -199,8 +199,8 @@ func (q *queue) bytes() int {
 	return n
 }
 
-// has reports whether the chunk of an order with a reference waits. It is found as long as chunks of one order came in the
-// order of their references, as they do unless one was delivered again.
+// has reports whether the chunk of an order with a reference is held. It finds the chunk if those of one order came in
+// the order of their references. That fails only for a chunk that was delivered again.
 func (q *queue) has(order int32, ref Ref) bool {
 	compare := func(h *held) int {
 		return cmp.Or(cmp.Compare(h.order, order), cmp.Compare(h.topic, ref.Topic), cmp.Compare(h.offset, ref.Offset),

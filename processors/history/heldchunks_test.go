@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The queue is held against a sorted slice, whatever comes and goes in whichever order.
+// The queue behaves like a sorted slice, for any order of insertions and removals.
 func TestQueueIsASortedListWhateverTheOrder(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -60,7 +60,7 @@ func TestBlocksOfAQueueAreFullWhereChunksComeInOrder(t *testing.T) {
 	}
 }
 
-// What leaves gives its memory back, from whichever end it leaves.
+// Removed chunks free their memory, from both ends.
 func TestAQueueThatIsEmptiedGivesItsMemoryBack(t *testing.T) {
 	const n = 100 * blockItemsMax
 	for name, next := range map[string]func(left int) int32{
@@ -72,7 +72,7 @@ func TestAQueueThatIsEmptiedGivesItsMemoryBack(t *testing.T) {
 		}
 		for left := n; left > 0; left-- {
 			q.remove(held{seq: uint32(next(left)), order: next(left)})
-			// A block has its own waste: an eighth, and what has not been moved yet.
+			// A block has a waste of its own: an eighth, and chunks that were not moved yet.
 			if most := (left+left/4+2*blockItemsMax)*heldBytes + (4*len(q.blocks)+20)*blockBytes; q.bytes() > most {
 				t.Fatalf("%s: %d bytes for %d chunks, want at most %d", name, q.bytes(), left-1, most)
 			}
@@ -109,7 +109,7 @@ func same(t *testing.T, q *queue, want []held) {
 	}
 }
 
-// The bound holds after each body, whatever it brings: what is over it leaves, in order, and what is missing is told.
+// The bound holds after each body. Chunks over it leave in order, and the sync reports missing ones.
 func TestNoMoreChunksAreHeldThanMayBe(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.HeldChunksMax = 100

@@ -294,7 +294,7 @@ func TestHolesAreWhatIsMissing(t *testing.T) {
 	}
 }
 
-// What the log of the state lost is gone on without, whichever records these are, and told once.
+// The number continues without records that the log of the state lost, for any records, and reports them once.
 func TestRestoreGoesOnWithoutWhatIsMissing(t *testing.T) {
 	eachSeed(t, func(t *testing.T, rng *rand.Rand) {
 		o := newOwner(t, DefaultConfig())
@@ -357,7 +357,7 @@ func TestRestoreGoesOnWithoutWhatIsMissing(t *testing.T) {
 		if again := restore(); again.Incomplete() > 0 {
 			t.Fatalf("%d records are said to be missing once more", again.Incomplete())
 		}
-		// It works on: what comes leaves, and the sync ends.
+		// It continues to work: held chunks leave, and the sync ends.
 		n = restore()
 		at := epoch.Add(time.Hour)
 		for i := range int32(12) {
@@ -466,7 +466,7 @@ func TestGapsAreASet(t *testing.T) {
 	})
 }
 
-// BenchmarkChunkInAndOut is a chunk that comes out of order and leaves, with its state.
+// BenchmarkChunkInAndOut measures a chunk that comes out of order and leaves, with its state.
 func BenchmarkChunkInAndOut(b *testing.B) {
 	cfg := DefaultConfig()
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -511,7 +511,7 @@ func TestSyncIsOpenedWithTheChunkThatWasReceivedFirst(t *testing.T) {
 			t.Errorf("%s: opened at %s, want %s", name, since(at), since(epoch))
 		}
 	}
-	// What came before the window's own boundary is not of it.
+	// Chunks received before the window's own boundary do not belong to it.
 	cfg := DefaultConfig()
 	n := NewNumber(&cfg, testIdentity)
 	n.Chunk(epoch, early)

@@ -4,9 +4,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// end stops the window from taking anything in order. It is closed when what it holds has left.
-// The time is that of what ended it, not of when that was noticed: who processes the log again comes to the
-// same.
+// end ends the window: it accepts no further chunk in order. It is closed when its held chunks have left. The time is
+// that of the cause, not that of its detection, so a replay has the same result.
 func (w *window) end(at millis, state, reason string) {
 	w.ended, w.closedAt, w.state, w.reason = true, at, state, reason
 	w.touch()
@@ -18,7 +17,7 @@ func (w *window) closeIfEmpty() {
 		return
 	}
 	w.closed = true
-	if w.closedAt == 0 { // a record of state of before the end had a time of its own
+	if w.closedAt == 0 { // a record of state from before the end had a time of its own
 		w.closedAt = w.lastAt
 	}
 	w.touch()
@@ -29,8 +28,8 @@ func (n *Number) end(w *window, at millis, state, reason string) {
 	n.settle(w, always)
 }
 
-// settle ends a window that is complete, and closes it when it is empty. waited is the time until which
-// waiting may end: always, but for a tick.
+// settle ends a window that is complete, and closes it when it is empty. A wait counts as over if its end is not after
+// waited. Only a tick passes a time; other calls pass always.
 func (n *Number) settle(w *window, waited millis) {
 	if t, ok := w.complete(&n.waits); ok && t <= waited {
 		w.end(max(t, w.lastAt), schemas.SyncDone, schemas.SyncEndComplete)
@@ -38,13 +37,13 @@ func (n *Number) settle(w *window, waited millis) {
 	w.closeIfEmpty()
 }
 
-// overdue reports whether a window should have ended by a time, had there been a tick.
+// overdue reports whether a tick at t would have ended the window.
 func (n *Number) overdue(w *window, t millis) bool {
 	return t >= min(w.lastAt.plus(n.waits.quiet), w.openedAt.plus(n.waits.ceiling))
 }
 
-// release gives the memory of a closed window's messages back. Until then a chunk that comes late, a 0 after
-// the 1 for example, still knows which of its messages have left.
+// release frees the memory of a closed window's messages. Before that, a late chunk (a 0 after the 1, for example) is
+// deduplicated against the messages that left.
 func (n *Number) release(w *window) {
 	for ; w.pages > 0; w.pages-- {
 		n.journal.put(pageKey(w.number, w.pages-1), nil)
@@ -52,7 +51,7 @@ func (n *Number) release(w *window) {
 	w.known, w.pagesGone, w.changed = nil, 0, true
 }
 
-// releasedAt is when a window's memory is given back: as long after its end as a hole is waited for.
+// releasedAt returns when a window's memory is released: a gap timeout after its end.
 func (n *Number) releasedAt(w *window) millis {
 	if !w.closed || w.known == nil {
 		return never
@@ -60,7 +59,7 @@ func (n *Number) releasedAt(w *window) millis {
 	return w.closedAt.plus(n.waits.gap)
 }
 
-// lapse ends what a window waited for until a time, and the window itself where its own time is over.
+// lapse ends the waits of a window that are over at t, and the window itself if its own time is over.
 func (n *Number) lapse(w *window, t millis) {
 	for !w.ended {
 		s := w.decide(&n.waits)
@@ -80,7 +79,7 @@ func (n *Number) lapse(w *window, t millis) {
 	}
 }
 
-// expiry is when a window is forgotten.
+// expiry returns when a window is forgotten.
 func (n *Number) expiry(w *window) millis {
 	if !w.closed || w.held() > 0 {
 		return never
@@ -88,7 +87,7 @@ func (n *Number) expiry(w *window) millis {
 	return w.closedAt.plus(n.waits.memory)
 }
 
-// forgetOldest drops a window that is closed and holds nothing.
+// forgetOldest removes a window that is closed and holds no chunk.
 func (n *Number) forgetOldest() {
 	w := n.windows[0]
 	if w.untold && !w.closedTold {

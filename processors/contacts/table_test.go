@@ -89,7 +89,7 @@ func newTopic() *topic {
 	return &topic{rows: table{}, records: map[string]record{}, state: map[string][]byte{}}
 }
 
-// apply feeds a change to the book and writes what follows from it to the topic.
+// apply feeds a change to the book and writes the resulting records to the topic.
 func (tp *topic) apply(t *testing.T, b *contacts.Book, c contacts.Change) contacts.Verdict {
 	t.Helper()
 	effects, verdict := b.Apply(nil, c)
@@ -201,8 +201,8 @@ func permutations(n int, yield func([]int)) {
 	rec(0)
 }
 
-// The compacted topic is at any time the right table whatever the arrival order. docs/webhooks.md,
-// Contacts: one large webhook usually, several unordered ones for big accounts.
+// The compacted topic is the right table at any time, for any order of arrival. docs/webhooks.md, Contacts: one large
+// webhook usually, several unordered ones for big accounts.
 func TestTableIsRightAfterEveryChangeInEveryOrder(t *testing.T) {
 	r := random(t)
 	for range 60 {
@@ -300,8 +300,8 @@ func TestRestartNeverLosesARow(t *testing.T) {
 	}
 }
 
-// What is delivered again after restarts, and is of one time with others, never undoes a later change, whether it came in
-// order or late, through another partition.
+// A repetition after restarts, of a change that shares its time with others, never undoes a later change. This holds
+// for changes in order and for late ones, which another partition forwarded.
 func TestRedeliveriesAfterRestartsUndoNothing(t *testing.T) {
 	r := random(t)
 	for range 3000 {

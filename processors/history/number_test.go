@@ -466,7 +466,7 @@ func TestGapsAreASet(t *testing.T) {
 	})
 }
 
-// BenchmarkChunkInAndOut measures a chunk that comes out of order and leaves, with its state.
+// BenchmarkChunkInAndOut measures a chunk that arrives out of order and leaves, with its state.
 func BenchmarkChunkInAndOut(b *testing.B) {
 	cfg := DefaultConfig()
 	rng := rand.New(rand.NewPCG(1, 1))

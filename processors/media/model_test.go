@@ -127,7 +127,7 @@ func TestBookAgreesWithTheModelThroughRestarts(t *testing.T) {
 			now = now.Add(time.Duration(r.Int64N(int64(4 * time.Minute))))
 			n := r.IntN(150)
 			key := schemas.HashBytes([]byte{byte(n)})
-			// One wamid has one thread, time and direction, whatever the chunk.
+			// One wamid has one thread, time and direction, in any chunk.
 			p := media.Placeholder{
 				Thread: fmt.Sprintf("1650555%04d", n%7), Group: n%5 == 0, Direction: []string{"inbound", "outbound", "unknown"}[n%3],
 				Timestamp: start.Unix() - int64(n)*6*3600,

@@ -115,7 +115,7 @@ func TestTenThousandContactsAndMessagesAreBoundedByTheirBytes(t *testing.T) {
 	}
 }
 
-// What is over the bound is set aside with its place, and nothing is lost: requeues go on with the rest.
+// Parts over the bound are set aside with their places, and nothing is lost: requeues continue with the rest.
 func TestWhatIsOverTheBoundLeavesWithRequeues(t *testing.T) {
 	const n = 3000
 	for name, body := range map[string]string{
@@ -313,7 +313,7 @@ func TestAnAccountEventBecomesTheSameHoweverManyNumbersItConcerns(t *testing.T) 
 	}
 }
 
-// liveHeap is what is in use after everything that can go went.
+// liveHeap returns the memory in use after garbage collection.
 func liveHeap() int {
 	for range 3 {
 		runtime.GC()
@@ -422,8 +422,8 @@ func TestABusinessHasABoundedNumberOfNumbers(t *testing.T) {
 	}
 }
 
-// Of a change that leaves as it is, what it has by the names of parts is none: it is not counted as parts, and one letter tells
-// that the change is too long, whichever limit its event has.
+// In a change that leaves as it is, known names have no meaning. Its items are not counted as parts, and one letter
+// reports that the change is too long, for any limit of its event.
 func TestAChangeThatLeavesAsItIsHasOneEventOrOneLetter(t *testing.T) {
 	elements := func(n, bytes int) string {
 		return `"history":[` + many(n, func(i int) string {
@@ -497,8 +497,8 @@ func TestMemoryFallsBackAfterGiants(t *testing.T) {
 	runtime.KeepAlive(p)
 }
 
-// One source that invents businesses fills three quarters of a partition at most: the numbers of others have room, and it is told
-// who it was, also after a restart.
+// One source that invents businesses fills three quarters of a partition at most. The numbers of others have room, and
+// the source is reported, also after a restart.
 func TestASourceHasItsShareOfAPartition(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIP: it makes 50,000 numbers")
@@ -538,7 +538,7 @@ func TestASourceHasItsShareOfAPartition(t *testing.T) {
 	if l := p.theLetter(); l.headers[schemas.HeaderDLQReason] != string(schemas.ReasonSourceNumbers) || p.core.Size().Numbers != share+30 {
 		t.Errorf("the letter says %v, and there are %d numbers", l.headers, p.core.Size().Numbers)
 	}
-	// What is known goes on, whoever tells it.
+	// Known numbers continue, for any source that names them.
 	from("mad", 2_000_000, 20)
 	p.theLetter()
 	// Once their syncs are over and forgotten, others have room.
@@ -549,8 +549,8 @@ func TestASourceHasItsShareOfAPartition(t *testing.T) {
 	p.theLetter()
 }
 
-// The letters of a body hold it once, however many of its events turn out to be too long when they are made, and those of a
-// chunk that leaves later do not hold it.
+// The letters of a body hold it once, for any number of its events that turn out to be too long. The letters of a chunk
+// that leaves later do not hold it.
 func TestLettersHoldTheirBodyOnce(t *testing.T) {
 	const most, n = 16 << 10, 40
 	for _, held := range []bool{false, true} {

@@ -88,7 +88,7 @@ func (ps *partitions) from(topic schemas.Topic, at int32, body string, headers m
 	ps.passOn()
 }
 
-// passOn delivers what was rerouted.
+// passOn delivers the rerouted records.
 func (ps *partitions) passOn() {
 	for i, p := range ps.all {
 		for ps.read[i] < len(p.topics[schemas.TopicRerouted]) {
@@ -154,7 +154,7 @@ func (ps *partitions) wait(d time.Duration) {
 	}
 }
 
-// syncs are what is left of `syncs` after compaction, by partition.
+// syncs returns the records of `syncs` after compaction, by partition.
 func (ps *partitions) syncs() []string {
 	var all []string
 	for i, p := range ps.all {
@@ -456,7 +456,7 @@ func TestABareValueIsItsWABAsOnlyWhereTheNumberWasNamedLongBefore(t *testing.T) 
 	}
 }
 
-// Of many numbers an event names each with its next live webhook: one note, whatever came before it.
+// An event of many numbers names each with its next live webhook: one note, after any earlier webhook.
 func TestAnOnboardingNamesEachOfManyNumbersWithItsNextWebhook(t *testing.T) {
 	const other = "200000000000002"
 	elsewhere := func(body string) string { return strings.ReplaceAll(body, waba, other) }

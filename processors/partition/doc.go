@@ -14,7 +14,7 @@
 //   - live.go, mediafollowup.go, placeholder.go, messagekey.go: the other items, the media of past messages, and ids.
 //   - schedule.go: time passes.
 //   - number.go, business.go, forget.go, sourceshare.go: the numbers, their state records and their bounds.
-//   - pendingboundaries.go, onboarding.go, undated.go, pages.go, directory.go: what is remembered beside the numbers.
+//   - pendingboundaries.go, onboarding.go, undated.go, pages.go, directory.go: the state beside the numbers.
 //   - replay.go, replaystate.go, requeue.go, relearn.go: replays, dead letters that are processed again, lost state.
 //   - deferral.go, reroute.go, deadletter.go, unprocessed.go: records that wait, belong elsewhere, or cannot be processed.
 //   - counts.go, size.go: figures for metrics.

@@ -68,7 +68,7 @@ func newPartition(t *testing.T) *harness {
 	return p
 }
 
-// restart throws the partition away and builds another one from what was committed.
+// restart discards the partition and builds another one from the committed records.
 func (p *harness) restart() {
 	p.t.Helper()
 	part, err := partition.New(p.cfg)

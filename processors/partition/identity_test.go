@@ -27,7 +27,7 @@ func twice(t *testing.T, name string, topic schemas.Topic) ([]schemas.Message, *
 	return events[schemas.Message](p, topic), p
 }
 
-// distinct tells that all events of a topic have ids of their own.
+// distinct checks that all events of a topic have ids of their own.
 func distinct(t *testing.T, p *harness, topic schemas.Topic) {
 	t.Helper()
 	ids := map[string]bool{}
@@ -297,7 +297,8 @@ func TestFollowUpUnderTheOtherWamidJoinsItsPlaceholder(t *testing.T) {
 
 }
 
-// Two media follow-ups of one message wait for its placeholder: the one that was received first leaves, whichever was passed on first.
+// Two media follow-ups of one message wait for its placeholder. The one that was received first leaves, for any order
+// of processing.
 func TestOfTwoFollowUpsThatWaitTheOneReceivedFirstLeaves(t *testing.T) {
 	followUp := func(wamid string) string {
 		return envelope("history", value(`"messages":[{"from_user_id":"US.CASE3800","id":"`+wamid+`","timestamp":"1772300007","type":"image","image":{"id":"1"}}]`))
@@ -474,8 +475,7 @@ func TestTimeOfAnEventIsRFC3339WhateverTheWebhookSays(t *testing.T) {
 	}
 }
 
-// Whatever becomes of a webhook, its events say when and by which source it was received: those that waited, and those of
-// a replay, too.
+// Every event has the time and the source of its webhook's receipt: also those that waited, and those of a replay.
 func TestReceiptAndSourceAreOnEveryEvent(t *testing.T) {
 	for _, f := range fixtures.All() {
 		p := newPartition(t)
@@ -689,7 +689,7 @@ func TestAccountEventOfTwoNumbersWithOneSpellingNamesTheSameAlways(t *testing.T)
 	}
 }
 
-// What a webhook lacks it has from those that were received before it, whichever lane is read first.
+// A webhook takes missing fields from webhooks that were received before it, for any order of the lanes.
 func TestDisplayNumberOfAWebhookThatLacksItIsThatOfOneReceivedBefore(t *testing.T) {
 	without := strings.Replace(chunk(0, 1, 50, "m1"), `"display_phone_number":"`+biz+`",`, "", 1)
 	other := strings.Replace(chunk(0, 2, 100, "m2"), biz, "5511955512345", 1)
@@ -791,7 +791,7 @@ func TestLaterChangeOfOneSecondIsTheContact(t *testing.T) {
 	}
 }
 
-// The order of arrival is that of the webhooks' receipt, whichever is processed first.
+// The order of arrival is the order of the webhooks' receipt, for any order of processing.
 func TestContactThatOvertookAnotherGivesWayToIt(t *testing.T) {
 	p := newPartition(t)
 	item := func(name string) string {

@@ -175,7 +175,7 @@ func TestMediaFollowUpsOfAllShapesJoinTheirPlaceholder(t *testing.T) {
 	}
 }
 
-// docs/webhooks.md, H17: under whichever field an echo comes.
+// docs/webhooks.md, H17: an echo under any field.
 func TestOldEchoWithoutAPlaceholderIsHistoricalUnderEveryField(t *testing.T) {
 	for _, field := range []string{"smb_message_echoes", "message_echoes", "messages", "standby"} {
 		p := newPartition(t)

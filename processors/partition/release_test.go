@@ -60,7 +60,7 @@ func holdTwo(t *testing.T, messages int) *harness {
 	return p
 }
 
-// Several numbers take turns, a part each. A chunk that left in part is still held, whichever number is next.
+// Several numbers take turns, a part each. A chunk that left in part is still held, before any next number.
 func TestReleaseReportsWhetherTheChunkIsStillHeld(t *testing.T) {
 	const messages = 3 * partition.PartItems
 	p := holdTwo(t, messages)
@@ -126,8 +126,8 @@ func TestAHeldChunkIsConsumedOnce(t *testing.T) {
 	}
 }
 
-// A chunk of a replay with a state of its own is released in that state, although another call asked for the next held
-// chunk meanwhile, and the live state has one only afterwards.
+// A chunk of a replay with a state of its own is released in that state. Another call may ask for the next held chunk
+// meanwhile, and the live state has one only afterwards.
 func TestAHeldChunkBelongsToTheStateThatHeldIt(t *testing.T) {
 	p := newPartition(t)
 	p.webhook(chunk(0, 2, 100, "b1", "b2"))

@@ -39,7 +39,7 @@ func (p *harness) live(ds []delivery, until time.Duration) {
 	p.commit()
 }
 
-// replayed feeds a record of the log as a replay wrote it, and tells whether it was processed.
+// replayed feeds a record of the log as a replay wrote it, and reports whether it was processed.
 func (p *harness) replayed(id string, offset int, seen time.Time) bool {
 	p.t.Helper()
 	p.copied[offset] = &partition.Replay{ID: []byte(id), Seen: seen}
@@ -146,7 +146,7 @@ func TestReplayGivesWhatTheFirstProcessingGave(t *testing.T) {
 	}
 }
 
-// README: every event of a replay has its id in a header, also what becomes of a sync later because of it.
+// README: every event of a replay has its id in a header. So have later syncs that result from it.
 func TestSyncsOfAReplayNameIt(t *testing.T) {
 	p := newPartition(t)
 	p.raw = []rawRecord{{[]byte(chunk(0, 1, 50, "m1")), start}, {[]byte(chunk(0, 3, 100, "m3")), start.Add(time.Minute)}}

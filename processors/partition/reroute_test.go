@@ -11,8 +11,8 @@ import (
 	"github.com/coexstream/coexstream/schemas/fixtures"
 )
 
-// outcome is all that consumers see of a partition: every record of every topic that they read, but for the syncs of a
-// replay with a state of its own, which are not told, and for when a letter was written.
+// outcome returns all that consumers see of a partition: every record of every topic that they read. It omits the syncs
+// of a replay with a state of its own, and the time of a letter.
 func (p *harness) outcome(syncs bool) (all []string) {
 	for _, topic := range schemas.Topics() {
 		if topic == schemas.TopicState || topic == schemas.TopicRerouted || topic == schemas.TopicSyncs && !syncs {
@@ -56,8 +56,8 @@ func playAway(t *testing.T, body string) (away, home *harness) {
 // settle lets everything leave that waits.
 func (p *harness) settle() { p.tick(p.cfg.Media.Hold + time.Minute) }
 
-// Every provider's every kind of event gives the same, whether its raw record lies on its business's partition or on
-// another, live and in a replay, into other topics and into its own.
+// Every event of every provider has the same result, for a raw record on its business's partition or on another. This
+// holds live and in a replay, into other topics and into its own.
 func TestEveryWebhookGivesTheSameWhateverPartitionItLiesOn(t *testing.T) {
 	webhooks := fixtures.All()
 	for name, body := range map[string]string{
@@ -122,7 +122,7 @@ func TestEveryWebhookGivesTheSameWhateverPartitionItLiesOn(t *testing.T) {
 	}
 }
 
-// YCloud sends its events without a key, so that they lie on one partition, whatever their business.
+// YCloud sends its events without a key, so they are on one partition, for all businesses.
 func TestYCloudHistoryOfEveryBusinessReachesItsTopic(t *testing.T) {
 	away, home := atHome(t, false), atHome(t, true)
 	var want []string

@@ -64,8 +64,8 @@ func liveFirst(steps []step) []int {
 	return order
 }
 
-// docs/webhooks.md, History: account events may have no time. What shows the number connected between two removals makes the
-// second one an event of its own, whichever is processed first.
+// docs/webhooks.md, History: account events may have no time. A sign that the number is connected between two removals
+// makes the second one an event of its own, for any order of processing.
 func TestSecondRemovalWithoutATimeLeavesWhereTheNumberWasBackBetween(t *testing.T) {
 	removed := undatedEvent("PARTNER_REMOVED", biz)
 	all := undatedEvent("PARTNER_REMOVED", "")
@@ -195,7 +195,7 @@ func TestRemovalThatLeftLatePartsOnboardings(t *testing.T) {
 	}
 }
 
-// However many account events without a time a business has, what is remembered of them has a bound; so has what waits.
+// The memory for account events without a time is bounded, for any number of them. So is the memory for waiting ones.
 func TestAccountEventsWithoutATimeAreBounded(t *testing.T) {
 	p := newPartition(t)
 	for i := range 400 {

@@ -32,8 +32,7 @@ type arena struct {
 
 const arenaBlockBytes = 1 << 20
 
-// room returns an empty slice with a capacity of at least size at the arena's end; done keeps what was
-// appended to it.
+// room returns an empty slice with a capacity of at least size at the arena's end; done keeps the bytes appended to it.
 func (a *arena) room(size int) []byte {
 	if a.n > 0 {
 		b := a.blocks[a.n-1]
@@ -112,7 +111,7 @@ type headers struct {
 
 const headerBlock = 4096
 
-// take returns an empty slice with a capacity of n at the end of the slots; done keeps what was appended to it.
+// take returns an empty slice with a capacity of n at the end of the slots; done keeps the headers appended to it.
 func (h *headers) take(n int) []Header {
 	if h.n == 0 || cap(h.blocks[h.n-1])-len(h.blocks[h.n-1]) < n {
 		if h.n == len(h.blocks) {

@@ -27,7 +27,7 @@ func scan(t testing.TB, field, value string) *split.Change {
 	return &b.Changes[0]
 }
 
-// show writes a side on one line: what is empty is left out.
+// show writes a side on one line, without empty fields.
 func show(s *people.Side) string {
 	var b strings.Builder
 	b.WriteString(s.Direction)
@@ -410,8 +410,8 @@ func TestMediaFollowUpTakesTheChatOfItsPlaceholder(t *testing.T) {
 
 var seedFlag = flag.Uint64("seed", 0, "seed of the random test; 0: a new one")
 
-// A long contacts[] is looked up in a sorted list, a short one is walked through: what comes of it is the same, and every
-// side keeps to the contract.
+// A long contacts[] is looked up in a sorted list, and a short one is walked through. Both give the same result, and
+// every side keeps to the contract.
 func TestLongAndShortContactsSayTheSame(t *testing.T) {
 	seed := *seedFlag
 	if seed == 0 {

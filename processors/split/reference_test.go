@@ -206,8 +206,7 @@ func (n *node) date() int64 {
 // odd is panicked with where a part cannot be used.
 type odd struct{ reason schemas.Reason }
 
-// looseness is why bytes that are JSON by its grammar are no strict JSON: "" when they are. Halves of surrogates are
-// nobody's concern.
+// looseness returns why valid JSON is not strict JSON; empty: it is strict. Halves of surrogates are allowed.
 func looseness(raw []byte) schemas.Reason {
 	if !utf8.Valid(raw) {
 		return schemas.ReasonJSONUTF8
@@ -222,7 +221,7 @@ func looseness(raw []byte) schemas.Reason {
 	}
 }
 
-// without is n's bytes with the parts replaced by a number each, so that what is odd inside them does not count.
+// without returns n's bytes with the parts replaced by a number each, so that oddness inside them does not count.
 func (n *node) without(parts []*node) []byte {
 	raw := bytes.Clone(n.raw)
 	for _, p := range parts {
@@ -254,7 +253,7 @@ func (n *node) oddness() schemas.Reason {
 	return looseness(n.raw)
 }
 
-// try gives what is odd about a part.
+// try returns the oddness of a part.
 func try(do func()) (reason schemas.Reason) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -269,7 +268,7 @@ func try(do func()) (reason schemas.Reason) {
 	return ""
 }
 
-// left is what was left out of a change.
+// left is a part that was left out of a change.
 type left struct {
 	parts  []*node
 	places []string
@@ -282,7 +281,7 @@ func (l *left) out(n *node, path string) {
 // refused is what a body is refused with.
 type refused struct{ reason schemas.Reason }
 
-// reference splits what jsontext read. places are those of what is left out.
+// reference splits a body that jsontext has read. places are those of the parts that are left out.
 func reference(root *node) (b *Body, places []string, reason schemas.Reason) {
 	defer func() {
 		switch p := recover().(type) {
@@ -473,13 +472,13 @@ func refOuter(b *Body, entry, base int, c Change, errors []byte) {
 	b.Changes = append(b.Changes, c)
 }
 
-// refIsEmptyEntry tells whether an entry is odd for having no changes alone.
+// refIsEmptyEntry reports whether an entry is odd only because it has no changes.
 func refIsEmptyEntry(e *node) bool {
 	changes := e.get("changes")
 	return e.kind == '{' && changes == nil && !anyError(refErrors(e)) && looseness(e.raw) == ""
 }
 
-// refEntryOddness is why an entry is left out as a whole: what is odd about its changes does not count.
+// refEntryOddness returns why an entry is left out as a whole. Oddness of its changes does not count.
 func refEntryOddness(e *node) schemas.Reason {
 	if changes := e.get("changes"); e.kind == '{' && changes != nil && changes.kind == '[' {
 		return looseness(e.without(changes.items))

@@ -142,8 +142,8 @@ func TestRewritingNeverChangesWhatIsCut(t *testing.T) {
 	}
 }
 
-// TestForeignMembersOfTheRootNeverChangeTheEnvelope: what stands beside a Meta or a 360dialog envelope
-// is nobody's business, even by a name that another envelope has. Errors are the exception: see outerErrors.
+// TestForeignMembersOfTheRootNeverChangeTheEnvelope: members beside a Meta or a 360dialog envelope have no effect, even
+// under a name that another envelope has. Errors are the exception: see outerErrors.
 func TestForeignMembersOfTheRootNeverChangeTheEnvelope(t *testing.T) {
 	for _, name := range []string{"history", "contacts", "360dialog history"} {
 		want := dump(mustScan(t, samples[name]))

@@ -19,7 +19,7 @@ import (
 	"github.com/coexstream/coexstream/sinks/sinktest"
 )
 
-// memory is a target that remembers what it was given, and fails as it is told.
+// memory is a target that stores its batches, and fails on demand.
 type memory struct {
 	mu        sync.Mutex
 	positions map[schemas.Topic]sinks.Position
@@ -333,7 +333,7 @@ func TestEveryEventIsTakenOnce(t *testing.T) {
 		w := sinktest.NewWorld(7, 1000, 0)
 		target := newMemory()
 		n := 0
-		target.fail = func(*sinks.Batch) error { // some answers are lost on their way
+		target.fail = func(*sinks.Batch) error { // some answers are lost
 			if n++; n%7 == 0 {
 				return errors.New("timeout")
 			}
@@ -475,7 +475,7 @@ func (s shares) Run(ctx context.Context, own, disown func([]int32), trouble func
 	}
 }
 
-// Partitions that come and go are read by whoever has them, and by nobody else.
+// Partitions that move between processes are read by their present owner only.
 func TestPartitionsAreReadWhileTheyAreOwned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sinktest.NewWorld(9, 900, 0)

@@ -43,7 +43,7 @@ type RemovedRow struct {
 // Erase removes what the tables hold of a person, in one transaction. The person's other ids are found by the links of contacts, at each number
 // apart: ids are never linked across numbers. Messages of a chat go with the chat, both sides; of a group, those that the person sent.
 //
-// A rehearsal tells what would be removed, and removes nothing.
+// A rehearsal reports the rows that would be removed, and removes nothing.
 func Erase(ctx context.Context, url, schema string, p Person, rehearsal bool) (done *Erased, err error) {
 	conn, err := connect(ctx, url, schema)
 	if err != nil {
@@ -145,7 +145,7 @@ func idsOf(all []PersonID) (ids []string) {
 	return slices.Compact(ids)
 }
 
-// exec tells how many rows were written. After an error nothing is done.
+// exec returns the number of written rows. After an error it does nothing.
 func (e *erasing) exec(query string, args ...any) int64 {
 	if e.err != nil {
 		return 0
@@ -175,7 +175,7 @@ func (e *erasing) keys(query string, args ...any) (all []merge.MessageKey) {
 	return all
 }
 
-// ids are those of the person at each number: the one that is given, its spellings, and what is linked to one of them.
+// ids returns the ids of the person at each number: the given one, its spellings, and the ids linked to one of them.
 func (e *erasing) ids(p Person) (all []PersonID) {
 	add := func(number, id string) {
 		if one := (PersonID{number, id}); id != "" && !slices.Contains(all, one) {

@@ -26,7 +26,7 @@ type Config struct {
 
 const connectionsMax = 1000
 
-// Validate names what cannot be.
+// Validate names the first key with an invalid value.
 func (c *Config) Validate() error {
 	switch {
 	case c.URL == nil || c.URL() == "":

@@ -29,10 +29,11 @@ func replaced() []*table {
 	}, tables...)
 }
 
-// Replace gives a schema the rows of its shadow, positions included, and drops the shadow. It is one transaction: readers see the former rows
-// until its end, and sinks wait; afterwards they find the positions changed, and go on from there. Only rows that differ are written.
+// Replace gives a schema the rows of its shadow, positions included, and drops the shadow. It is one transaction:
+// readers see the former rows until its end, and sinks wait. Afterwards sinks find the new positions, and continue from
+// there. Only rows that differ are written.
 //
-// A rehearsal tells what would change, and changes nothing.
+// A rehearsal reports the changes, and changes nothing.
 func Replace(ctx context.Context, url, schema string, rehearsal bool) (all []Changed, err error) {
 	conn, err := connect(ctx, url, schema)
 	if err != nil {

@@ -131,7 +131,7 @@ func (t *trapped) Apply(ctx context.Context, b *sinks.Batch) error {
 	caught := t.o.Trap != "" && t.batches == t.o.TrapAt
 	t.mu.Unlock()
 	if caught {
-		// The zombie gives its batch whatever its consumer group thinks by then.
+		// The zombie writes its batch, although its consumer group may have excluded it by then.
 		ctx = context.WithoutCancel(ctx)
 		switch say(saidTrap, int(b.Partition)); t.o.Trap {
 		case trapSuspend:

@@ -20,7 +20,7 @@ type Target interface {
 	io.Closer
 }
 
-// Subject opens a target, and reads what it holds. Open is called again after Close, and finds what was written before.
+// Subject opens a target, and reads its content. Open is called again after Close, and finds the former content.
 type Subject struct {
 	Open    func(t testing.TB) Target
 	Content func(t testing.TB) *Content

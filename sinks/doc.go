@@ -1,7 +1,8 @@
 // Package sinks is the runtime that brings events from the topics to a target: a database, an archive, a webhook.
 //
-// A Sink runs one task for each partition over all event topics: for all partitions, or for those that an Assignment gives to the process. All that concerns a business is in one partition number, so a
-// task is the only writer of its businesses. A task
+// A Sink runs one task for each partition over all event topics: for all partitions, or for those that an Assignment
+// gives to the process. All events of a business have one partition number, so a task is the only writer of its
+// businesses. A task
 //
 //  1. reads its positions from the target. They are the truth; no offset is committed to Kafka;
 //  2. reads committed records from there, live ones before the backlog (history and media);

@@ -277,7 +277,7 @@ func TestFolderIsForTheUserAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, open := range []string{dir, filepath.Join(dir, "partitions")} {
-		if err := os.Chmod(open, 0o755); err != nil { // whatever the mask is
+		if err := os.Chmod(open, 0o755); err != nil { // for any umask
 			t.Fatal(err)
 		}
 	}

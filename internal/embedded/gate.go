@@ -13,14 +13,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// gate is a connection that came through a socket. It looks at the head of each request before the broker does:
+// gate is a connection through a socket. It checks the head of each request before the broker reads it:
 //
-//   - The broker makes room for as many bytes as a client says are to come, and ends the process at a request that
-//     it does not know. So bytes that are no request of Kafka's protocol, or too long, end the connection.
-//   - The broker's observers (journal.go, fetch.go) see requests before it asks who sent them. So, where clients have to
-//     authenticate, nothing but the authentication passes until it has succeeded.
-//   - Clients of librdkafka, kcat among them, authenticate only where version 0 of the handshake is offered, though they use
-//     version 1, the only one that the broker has. So it is offered.
+//   - The broker allocates as many bytes as a client announces, and ends the process at an unknown request. So bytes
+//     that are no request of Kafka's protocol, or too long, end the connection.
+//   - The broker's observers (journal.go, fetch.go) see requests before it checks their sender. So, if clients have to
+//     authenticate, only the authentication passes until it has succeeded.
+//   - Clients of librdkafka, such as kcat, authenticate only if version 0 of the handshake is offered. They then use
+//     version 1, the only one of the broker. So version 0 is offered.
 type gate struct {
 	net.Conn
 	bytesMax int // of a request
@@ -32,8 +32,8 @@ type gate struct {
 
 	mu     sync.Mutex
 	shut   bool        // the client has to authenticate first
-	asked  []requested // requests that were not answered, while the gate is shut
-	rounds int         // of the authentication that went well
+	asked  []requested // requests without an answer yet, while the gate is shut
+	rounds int         // successful rounds of the authentication
 
 	strangers *strangers    // those of the listener
 	place     *list.Element // among them; they guard it. nil: it is none
@@ -55,7 +55,7 @@ const (
 	scramRounds = 2
 )
 
-// gated puts a gate before the connections that come through the socket. Those from within the process need none.
+// gated puts a gate before the connections through the socket. Those within the process need none.
 type gated struct {
 	net.Listener
 	bytesMax  int
@@ -101,7 +101,7 @@ func (g *gate) Close() error {
 	return g.Conn.Close()
 }
 
-// known says that the connection is none of a stranger any more.
+// known records that the client has authenticated.
 func (g *gate) known() {
 	if g.strangers != nil {
 		g.strangers.leave(g)
@@ -132,7 +132,7 @@ func (g *gate) Read(p []byte) (int, error) {
 
 var errShut = errors.New("the client has not authenticated")
 
-// admit looks at the head of a request.
+// admit checks the head of a request.
 func (g *gate) admit() error {
 	length := binary.BigEndian.Uint32(g.head[:])
 	r := requested{int16(binary.BigEndian.Uint16(g.head[4:])), int16(binary.BigEndian.Uint16(g.head[6:]))}
@@ -169,7 +169,7 @@ func (g *gate) Write(p []byte) (int, error) { return g.Conn.Write(g.answer(p)) }
 // answerHead is the length and the correlation id of an answer.
 const answerHead = 8
 
-// answer takes note of an answer, and returns what the client gets of the same length.
+// answer records an answer, and returns the bytes for the client, of the same length.
 func (g *gate) answer(p []byte) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -187,7 +187,7 @@ func (g *gate) answer(p []byte) []byte {
 	return p
 }
 
-// offerHandshake is an answer to ApiVersions that offers version 0 of the handshake, too.
+// offerHandshake changes an answer to ApiVersions so that it offers version 0 of the handshake, too.
 func offerHandshake(p []byte, version int16) []byte {
 	versions := kmsg.NewPtrApiVersionsResponse()
 	versions.SetVersion(version)

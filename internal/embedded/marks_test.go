@@ -61,7 +61,7 @@ func TestWhatAUserDeletesIsNotMissing(t *testing.T) {
 	}
 }
 
-// Where nothing tells how far the end of a log had gone, the log goes on where nothing can have been.
+// If nothing shows where the end of a log was, the log continues at an unused offset.
 func TestEndThatNobodyKnowsIsPassedByFar(t *testing.T) {
 	t.Parallel()
 	dir, killed := t.TempDir(), t.TempDir()

@@ -60,7 +60,7 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 					}
 					acked[n] = p
 					if i == killAfter {
-						go c.kill() // while the next ones are on their way
+						go c.kill() // while the next ones are in flight
 					}
 				}
 				c.kill()
@@ -85,9 +85,9 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 	}
 }
 
-// A producer writes the numbers 1, 2, 3, … into every partition, each number in one transaction that also
-// commits it as an offset, and goes on from the committed offset after each kill, as a processor does.
-// Whenever the broker is killed, every partition holds every number up to the committed one once.
+// A producer writes the numbers 1, 2, 3, … into every partition. Each number is one transaction that also commits it as
+// an offset. After each kill the producer continues from the committed offset, as a processor does. After a kill at any
+// time, every partition has every number up to the committed one once.
 func TestTransactionsAreWholeAfterKills(t *testing.T) {
 	t.Parallel()
 	for _, sync := range []bool{false, true} {
@@ -251,8 +251,8 @@ func TestRecoveryOfAnOrderlyStopTouchesNothing(t *testing.T) {
 	}
 }
 
-// What follows the last batch of the index was never acknowledged. The last batch of the index may have been:
-// where it is damaged its offset is not given out again.
+// Bytes behind the last batch of the index were never acknowledged. The last batch of the index may have been: if it is
+// damaged, its offset is not used again.
 func TestTornWriteIsCutOffAndADamagedLastBatchIsNot(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

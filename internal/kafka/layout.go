@@ -26,7 +26,7 @@ type Layout struct {
 	StateTombstones   time.Duration
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (l *Layout) Validate() error {
 	switch {
 	case l.Partitions < 1:

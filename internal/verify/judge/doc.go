@@ -17,9 +17,9 @@
 // window by phase, order and position; of a message that came twice the first counts, and a later one only
 // when it ranks higher.
 //
-// Where the order of arrival decides, the raw log is the witness: which of two versions of a message came
-// first, whether a chunk came after its place had passed (only then may it be marked late, and only then
-// may it stand out of order), and in which order live events have to follow each other.
+// The raw log decides if the order of arrival matters. It shows which of two versions of a message came first, and the
+// order of live events. It also shows whether a chunk came after its place had passed: only then may it be marked late,
+// and be out of order.
 //
 // Whom an item is of is compared by the judge's own reading of the webhook: which spellings of a number are one, what
 // names a chat, what of contacts[] is about whom. Where the truth says that the direction is unknown, either is right.

@@ -114,7 +114,7 @@ func TestOnlyWhatGotA200IsOwed(t *testing.T) {
 	}
 }
 
-// An acknowledged body that is in no raw topic is a loss, whatever the events say.
+// An acknowledged body that is in no raw topic is a loss, for any events.
 func TestALostBodyIsFound(t *testing.T) {
 	s := play(t, config(12), nil, nil)
 	for i := range s.raw {

@@ -168,7 +168,7 @@ type reference struct {
 	byID    map[string]*refNumber
 	order   []*refNumber
 	odd     map[truth.Digest]refOdd
-	places  []string // what is odd in the body at hand
+	places  []string // the odd parts of the present body
 	sent    map[string]schemas.Rank
 	assets  []refAsset
 	holders map[string]schemas.Message // placeholders

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever stands in the place of a wamid is told as it was: packed or not, whether it is base64 or only nearly.
+// Any text in the place of a wamid is returned unchanged: packed or not, with valid base64 or nearly valid.
 func TestAnArenaGivesBackWhatItWasGiven(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed(t), 0))
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_. \n\r\x00\xff"

@@ -23,14 +23,14 @@ type Config struct {
 	Prefix     string // of the topics' names
 
 	Wait       time.Duration // maximum wait for a sink that is behind
-	Poll       time.Duration // rest between two looks
+	Poll       time.Duration // pause between two looks
 	SamplesMax int           // of each kind of fault in each table
 }
 
 // Verdict is the outcome.
 type Verdict struct {
 	Target  string         `json:"target"`
-	Behind  int64          `json:"behind"` // offsets that the sink has not read; then nothing is judged
+	Behind  int64          `json:"behind"` // offsets that the sink has not read; if any, nothing is judged
 	Letters int64          `json:"letters"`
 	Tables  []TableVerdict `json:"tables"`
 	Faults  int            `json:"faults"`
@@ -42,12 +42,12 @@ type TableVerdict struct {
 	Table      string `json:"table"`
 	Owed       int    `json:"owed"`
 	Seen       int    `json:"seen"`
-	Lost       int    `json:"lost"`       // rows that have to be there and are not
-	Unexpected int    `json:"unexpected"` // rows that no event makes
-	Wrong      int    `json:"wrong"`      // rows that say something else than the newest event
+	Lost       int    `json:"lost"`       // expected rows that are missing
+	Unexpected int    `json:"unexpected"` // rows without an event
+	Wrong      int    `json:"wrong"`      // rows that differ from the newest event
 }
 
-// OK reports whether there was something to judge and nothing to find fault with.
+// OK reports whether something was judged, without a fault.
 func (v *Verdict) OK() bool {
 	return v.Behind == 0 && v.Faults == 0 && slices.ContainsFunc(v.Tables, func(t TableVerdict) bool { return t.Seen > 0 })
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Every body that got a 200 is in the log byte for byte, in its lane and partition, and its signature
-// can be verified again with nothing but the record and the secret.
+// Every body that got a 200 is in the log byte for byte, in its lane and partition. Its signature can be verified again
+// with only the record and the secret.
 func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 	const partitions = 3
 	c := rawtest.Cluster(t, 3, partitions)

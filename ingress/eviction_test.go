@@ -290,7 +290,7 @@ func TestSendersBehindOneAddressShareItsConnections(t *testing.T) {
 	if n := len(m.Records()); n != senders*rounds {
 		t.Errorf("%d records", n)
 	}
-	// Senders that keep fewer connections than the limit keep them for good.
+	// Senders that keep fewer connections than the limit are never evicted.
 	before := rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified")
 	var all sync.WaitGroup
 	for range 6 {

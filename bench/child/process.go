@@ -134,10 +134,10 @@ func (p *Process) Stop() error {
 // Kill ends the process without a warning (SIGKILL), and all that it started.
 func (p *Process) Kill() { p.killGroup() }
 
-// Pause stops the process where it is (SIGSTOP); Resume lets it go on.
+// Pause stops the process (SIGSTOP); Resume lets it continue.
 func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
 
-// Resume lets a paused process go on.
+// Resume lets a paused process continue.
 func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s syscall.Signal) error {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// RoundsLeast is how many rounds a figure needs that is told outside of its run.
+// RoundsLeast is the minimum number of rounds for a figure in a document.
 const RoundsLeast = 5
 
 // Read reads a report that Write wrote.
@@ -24,8 +24,8 @@ func Read(path string) (*Report, error) {
 	return r, nil
 }
 
-// Markdown is what a reader wants first of some runs on one machine: who was met in the headline matches and how they
-// did, and each goal with what was measured. Where several runs played a match, the first one speaks.
+// Markdown has the first questions of a reader about some runs on one machine: the opponents and results of the
+// headline matches, and each goal with its measurement. If several runs played a match, the first one counts.
 func Markdown(headlines []string, reports ...*Report) (string, error) {
 	if len(reports) == 0 {
 		return "", errors.New("no results are given")

@@ -19,7 +19,7 @@ const (
 	twoName  = "two processors"
 )
 
-// heapMetric is what is left of the heap at the end, after a collection.
+// heapMetric is the size of the heap at the end, after a collection.
 var heapMetric = compare.Metric{Key: "live_heap", Title: "live heap", Unit: "MB"}
 
 var windowMetric = compare.Metric{Key: "window", Title: "open windows", Unit: "bytes/message"}
@@ -52,8 +52,7 @@ const (
 	mediaName = "8% media placeholders"
 )
 
-// windowTurn measures processors that have just been started: what is left of the work itself, in buffers that are
-// used again, is not the windows'.
+// windowTurn measures new processors: buffers of earlier work, which are used again, do not belong to the windows.
 func (h *harness) windowTurn(ctx context.Context, messages int, media float64) (sample compare.Sample, err error) {
 	s, err := h.newStack(ctx, "window", nil)
 	if err != nil {
@@ -99,9 +98,9 @@ func (h *harness) windowTurn(ctx context.Context, messages int, media float64) (
 	}, nil
 }
 
-// playGrowth is the memory of a processor that keeps up, over ten times the businesses. As many are onboarded at a
-// time, one after another, at a pace at which the processor keeps up, once it has caught up with what came before it
-// was started: what a longer run adds is then growth, and not more moments at which the load is ahead.
+// playGrowth measures the memory of a processor that keeps up, over ten times the businesses. The same number is
+// onboarded at a time, one after another. The pace is one at which the processor keeps up, once it has processed the
+// records from before its start. So a longer run shows growth, and not more moments at which the load is ahead.
 func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 	many, businesses := 10_000_000, 1_000
 	if h.o.short {

@@ -89,8 +89,8 @@ func (s *stack) backlog(ctx context.Context) (verify.SimulateReport, error) {
 
 const backlogBusinesses = 40
 
-// past is a world that is all history, of businesses that stay and send nothing twice, and nothing odd: what is measured is
-// the usual.
+// past is a world of history only, of businesses that stay and send nothing twice, and nothing odd: the match measures
+// the usual case.
 func (s *stack) past(businesses, messages int) world.Config {
 	w := world.DefaultConfig().Plain()
 	w.Seed, w.Businesses, w.Messages = uint64(s.h.subjects)+1000, businesses, messages

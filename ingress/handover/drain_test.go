@@ -26,7 +26,7 @@ import (
 type queueing struct {
 	rawtest.Memory
 	turn    chan struct{} // holds one value while a batch is written
-	batches []handedOver  // of whoever holds the turn
+	batches []handedOver  // of the caller that holds the turn
 	handed  int           // records of them
 	// handedBefore is handed at the time of the last record that did not come from the spool.
 	handedBefore int
@@ -89,7 +89,7 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 		if n := s.by("spool"); n != backlog {
 			t.Fatalf("%v of %d in the spool", n, backlog)
 		}
-		time.Sleep(5 * time.Second) // failed attempts use up what was allowed for the arrival of the backlog
+		time.Sleep(5 * time.Second) // failed attempts use up the allowance for the arrival of the backlog
 		k.Off.Store(false)
 
 		// During the hand-over, records of a business without a backlog go directly to Kafka.
@@ -226,7 +226,7 @@ func TestDrainSurvivesPowerCuts(t *testing.T) {
 		want := before + rng.IntN(300)
 		rawtest.WaitFor(t, "some to be handed over", func() bool { return len(k.Records()) >= want || s.lanes[0].store.Stats().Records == 0 })
 		if round < rounds-1 {
-			disk.Cut() // in the middle of it, as the drain goes on
+			disk.Cut() // in the middle of the drain
 		} else {
 			rawtest.WaitFor(t, "the drain", func() bool { return s.lanes[0].store.Stats().Records == 0 })
 		}

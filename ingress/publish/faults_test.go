@@ -145,8 +145,8 @@ func TestBrokerGoneAndBack(t *testing.T) {
 	rawtest.CheckSequences(t, back.ListenAddrs(), map[string]bool{"w/0": true, "w/2": true, "w/3": true})
 }
 
-// Whatever fails: acknowledged records are in the log, unchanged and in order. After Publish has returned, the publisher
-// does not read the caller's bytes (the test overwrites them at once).
+// With any failures, acknowledged records are in the log, unchanged and in order. After Publish has returned, the
+// publisher does not read the caller's bytes (the test overwrites them at once).
 func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -76,8 +76,9 @@ func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
 	}
 }
 
-// Whatever the cluster does, records that PublishInOrder acknowledges are in the log. A caller that goes on where it
-// stopped keeps the order: no record is in the log for the first time, or sent for the last time, behind a later one.
+// With any failures of the cluster, records that PublishInOrder acknowledges are in the log. A caller that continues
+// where it stopped keeps the order: no record is in the log for the first time, or sent for the last time, behind a
+// later one.
 func TestGroupsStayInOrderUnderRandomFaults(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

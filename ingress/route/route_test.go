@@ -150,7 +150,7 @@ func parsed(t *testing.T, body string) (topic schemas.Topic, wabas []string) {
 	}
 	switch at := strings.Index(body, `"waba_info"`); {
 	case len(infos) == 0 || at > accountBytesMax:
-	case at > accountBytesMax-512: // it may or may not end inside of what is looked at
+	case at > accountBytesMax-512: // it may or may not end inside of the scanned bytes
 		wabas = append(wabas, infos...)
 	default:
 		wabas = infos

@@ -59,7 +59,7 @@ func killed(t *testing.T, meant func(op faultfs.Op, name string) bool) {
 			for shard, payloads := range l.drain() {
 				m.delivered[shard] = append(m.delivered[shard], payloads...)
 			}
-			l.Read(&l.window) // removes what is done with
+			l.Read(&l.window) // removes finished segments
 			mu.Lock()
 			died := dead
 			mu.Unlock()

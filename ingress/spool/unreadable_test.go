@@ -186,5 +186,5 @@ func TestStartWithoutAFolderSaysWhyThereIsNone(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	fs.Inject(nil)
-	mustLive(t, fs, testConfig()) // what failed left no lock behind
+	mustLive(t, fs, testConfig()) // the failed attempt left no lock behind
 }

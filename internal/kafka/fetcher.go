@@ -64,7 +64,7 @@ type Fetched struct {
 
 const (
 	fetchAttemptsMax = 60
-	// damagedAttemptsMax bounds the attempts at a batch that seems damaged: it may have been damaged on its way.
+	// damagedAttemptsMax bounds the attempts at a batch that seems damaged, because the network may have damaged it.
 	damagedAttemptsMax = 3
 )
 
@@ -154,8 +154,8 @@ func (f *Fetcher) once(ctx context.Context, d kgo.Decompressor, topic string, pa
 	return got, damage(&got, offset, len(rp.RecordBatches), fp.Err)
 }
 
-// damage returns the error of what was fetched at an offset, with bytes of batches in the response. Records before a damaged batch are
-// returned without an error: the next fetch begins with the batch.
+// damage returns the error of a fetch at an offset, with bytes of batches in the response. Records before a damaged
+// batch are returned without an error: the next fetch begins with the batch.
 func damage(got *Fetched, offset int64, bytes int, err error) error {
 	if ke := (*kerr.Error)(nil); errors.As(err, &ke) {
 		return err

@@ -8,8 +8,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Layout has the settings of the topics. Retention and compaction are explicit for every topic, whatever
-// the cluster's defaults are.
+// Layout has the settings of the topics. Retention and compaction are explicit for every topic, for any defaults of the
+// cluster.
 type Layout struct {
 	Prefix            string
 	Partitions        int

@@ -1,9 +1,9 @@
 package kafka
 
-// Partition is the partition of a business: murmur2 of its WABA id, as the default partitioner of
-// Kafka's Java client has it (toPositive, then the remainder). Every topic of the pipeline is
-// partitioned with it over the WABA id, whatever the record's key is, so that partition i of each of
-// them holds the same businesses. An empty id gives partition 0; partitions must be at least 1.
+// Partition returns the partition of a business: murmur2 of its WABA id, as in the default partitioner of Kafka's Java
+// client (toPositive, then the remainder). Every topic of the pipeline is partitioned with it over the WABA id, for any
+// record key. So partition i of each of them has the same businesses. An empty id gives partition 0; partitions must be
+// at least 1.
 func Partition(waba []byte, partitions int32) int32 {
 	if len(waba) == 0 {
 		return 0

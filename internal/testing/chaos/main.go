@@ -153,7 +153,7 @@ func (o *options) chosen(faults []fault) []fault {
 	return some
 }
 
-// perform plays load and faults at the same time, and judges. Whatever ended by itself fails it.
+// perform plays load and faults at the same time, and judges. A process that ends by itself is a failure.
 func (s *stage) perform(ctx context.Context, faults []fault, l load, wait time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -192,7 +192,7 @@ func (s *stage) perform(ctx context.Context, faults []fault, l load, wait time.D
 	return s.judgeBeside(ctx)
 }
 
-// judgeBeside judges what came of the businesses beside those of the simulation, if there were any.
+// judgeBeside judges the businesses beside those of the simulation, if there were any.
 func (s *stage) judgeBeside(ctx context.Context) error {
 	o, err := s.outcome(ctx)
 	if err != nil {

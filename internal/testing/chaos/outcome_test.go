@@ -26,7 +26,7 @@ func TestOvertakenIsWhatComesOutBehindWhatWasReceivedLater(t *testing.T) {
 	}
 }
 
-// TestRottenIsJudged: what is missing has to be what was damaged, once each, and its rest has to be in quarantine.
+// TestRottenIsJudged: the damaged webhooks have to be missing, once each, and their bytes have to be in quarantine.
 func TestRottenIsJudged(t *testing.T) {
 	const good, bad = rottenPrefix + "12345678.00", rottenPrefix + "12345678.01"
 	for name, c := range map[string]struct {

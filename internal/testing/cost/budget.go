@@ -33,7 +33,7 @@ const (
 	instructionsTolerance = 0.08
 )
 
-// against says what is wrong with a measured cost.
+// against returns the complaints about a measured cost.
 func (c Cost) against(budgets Budgets, name string) (complaints []string) {
 	b, ok := budgets[name]
 	if !ok {
@@ -69,7 +69,7 @@ func readBudgets(path string) (Budgets, error) {
 	return b, nil
 }
 
-// write rounds, for a diff to show what is more than noise.
+// write rounds, so that a diff shows only differences above the noise.
 func (b Budgets) write(path string) error {
 	for name, c := range b {
 		c.Allocations = math.Round(c.Allocations*100) / 100

@@ -1,7 +1,7 @@
-// Command crash plays onboardings against `coexstream up`, kills it with SIGKILL while they run, starts it
-// again, and lets `coexstream check` judge the outcome. It uses the binary as a user does. With -peak-max it also
-// fails when a life of `up` took more memory than that. With -rot it then damages the logs, and only what is
-// named may be missing.
+// Command crash plays onboardings against `coexstream up`, kills it with SIGKILL while they run, starts it again, and
+// lets `coexstream check` judge the outcome. It uses the binary as a user does. With -peak-max it also fails when a
+// life of `up` took more memory than that. With -rot it then damages the logs, and only the reported records may be
+// missing.
 package main
 
 import (

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// shape is what a body looks like, whatever its size: the same seed gives the same shape.
+// shape is the form of a body of any size: the same seed gives the same shape.
 type shape struct {
 	seed     uint64
 	features []feature
@@ -88,7 +88,7 @@ type writer struct {
 	shape
 	r     *rand.Rand
 	scale int
-	next  int // numbers what has to differ
+	next  int // numbers the parts that have to differ
 	nth   int // body of the sequence
 }
 

@@ -30,8 +30,7 @@ type Cluster struct {
 	certs   *Certificates
 }
 
-// Start starts a cluster and returns when all brokers serve. An error that is ErrUnavailable tells that
-// Kafka cannot be had here.
+// Start starts a cluster and returns when all brokers serve. ErrUnavailable: Kafka is not available here.
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err

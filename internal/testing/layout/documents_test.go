@@ -79,7 +79,7 @@ func TestReadmeIsReadInThreeMinutes(t *testing.T) {
 	}
 }
 
-// ADRs say whether they still hold, and are short. Measurements and what was tried are in docs/lab.
+// ADRs have a status, and are short. Measurements and attempts are in docs/lab.
 func TestDecisionsHaveAStatusAndAreShort(t *testing.T) {
 	status := regexp.MustCompile(`(?m)^Status: (accepted|superseded by \[\d{4}\]\([^)]+\))(, .*)?\.$`)
 	for name, text := range documents(t) {

@@ -102,7 +102,7 @@ var rules = map[string][]string{
 var (
 	testRules  = []string{"internal/testing/certtest", "internal/testing/cost"}
 	testRuleOf = map[string][]string{
-		"ingress":                       {"internal/embedded"},                                             // a 200 is held against a broker
+		"ingress":                       {"internal/embedded"},                                             // a test compares a 200 with the broker
 		"sinks":                         {"internal/testing/postgresserver"},                               // a real one
 		"sinks/merge":                   {"sinks"},                                                         // worlds and their fold
 		"internal/testing/layout":       {"schemas/provider"},                                              // which names there are

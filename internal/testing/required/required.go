@@ -17,7 +17,7 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Everything reports whether nothing may be left out. What is no boolean counts as true.
+// Everything reports whether no test may be left out. A value that is no boolean counts as true.
 func Everything() bool {
 	v := os.Getenv(name)
 	yes, err := strconv.ParseBool(v)

@@ -8,7 +8,7 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/required"
 )
 
-// told is a test that only notes what it is told.
+// told is a test that only records the calls.
 type told struct{ skipped, failed string }
 
 func (*told) Helper() {}

@@ -111,7 +111,7 @@ func (l *lane) came() {
 	}
 }
 
-// told expects what the processor and the doctor tell of a fault.
+// told expects the reports of the processor and the doctor about a fault.
 func (l *lane) told(fault, says string, read float64) {
 	l.s.t.Helper()
 	label := fmt.Sprintf("fault=%q", fault)
@@ -158,7 +158,7 @@ func cut(t *testing.T, folder string, end int64) {
 	defer f.Close() //nolint:errcheck // Truncate tells
 	var at int64
 	for {
-		var head [12]byte // base offset, and the length of what follows
+		var head [12]byte // base offset, and the length of the rest
 		if _, err := f.ReadAt(head[:], at); errors.Is(err, io.EOF) {
 			t.Fatalf("%s ends before offset %d", folder, end)
 		} else if err != nil {
@@ -222,7 +222,7 @@ func TestUncleanElection(t *testing.T) {
 	if _, err := l.adm.CreateTopic(t.Context(), partitions, 2, map[string]*string{"min.insync.replicas": &least, "unclean.leader.election.enable": &unclean}, l.topic()); err != nil {
 		t.Fatal(err)
 	}
-	if out, errs, code := s.run("topics", "create"); code != 0 { // it may tell of the difference
+	if out, errs, code := s.run("topics", "create"); code != 0 { // it may report the difference
 		t.Logf("topics create: exit code %d\n%s%s", code, out, errs)
 	}
 	l.awaitLeaders()

@@ -89,7 +89,7 @@ func (e fieldEvent) get(path string) string {
 	return string(b)
 }
 
-// expect collects what is not as it has to be.
+// expect collects differences from the expected result.
 type expect struct {
 	events fieldEvents
 	wrong  []string
@@ -124,7 +124,7 @@ func (x *expect) properties(what string, e fieldEvent, want ...string) {
 	}
 }
 
-// fieldCases are the cases with what is right for each.
+// fieldCases are the cases with the right result for each.
 var fieldCases = []struct {
 	name        string
 	contentType string // of the requests; application/json by default
@@ -433,8 +433,8 @@ func (e fieldEvent) ofBusinesses(ids map[string]bool) bool {
 	return false
 }
 
-// Every input that came out wrong once gives what is right, from the webhook to the topics, and a replay of them all
-// into another prefix gives the same events.
+// Every input that once gave a wrong result gives the right one, from the webhook to the topics, and a replay of them
+// all into another prefix gives the same events.
 func TestCasesOfTheFieldComeOutRight(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -499,8 +499,9 @@ func TestCasesOfTheFieldComeOutRight(t *testing.T) {
 	settles(t, "coex. and again.", func() []string { return sameEvents(eventsOf(t, brokers, "coex."), eventsOf(t, brokers, "again.")) })
 }
 
-// sameEvents tells how two runs differ: each event has to be in both with the same id and value, and so has the newest
-// record of each key of a compacted topic. Cases have numbers and wamids in common, so businesses are told apart.
+// sameEvents returns the differences between two runs: each event has to be in both with the same id and value, and so
+// has the newest record of each key of a compacted topic. Cases share numbers and wamids, so businesses are compared
+// separately.
 func sameEvents(first, second []fieldEvent) (differences []string) {
 	described := func(all []fieldEvent) map[string]int {
 		newest, found := map[string]string{}, map[string]int{}

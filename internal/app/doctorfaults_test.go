@@ -128,7 +128,7 @@ func TestDoctorFindsARawPartitionThatWasCut(t *testing.T) {
 	if code != ExitFaults {
 		t.Errorf("exit code %d", code)
 	}
-	// A processor goes on, and what it found is told still.
+	// A processor continues, and its finding is still reported.
 	p.put(p.one(), "e4")
 	_, _, stop = p.process()
 	p.until("told what the processor found", func() (string, bool) {

@@ -69,7 +69,7 @@ func newModelled(t *testing.T, rng *rand.Rand, partitions int32, now time.Time) 
 	return m
 }
 
-// restart makes the core anew from what was committed.
+// restart builds the core again from the committed records.
 func (p *modelledPartition) restart() {
 	cfg := partition.DefaultConfig()
 	cfg.Partition, cfg.Partitions = p.number, int32(len(p.m.parts))
@@ -410,14 +410,14 @@ func (m *modelled) replay(of *modelled) {
 	m.end()
 }
 
-// modelledBusiness is a business in a random log: what was posted of it last, by how it reaches its partition.
+// modelledBusiness is a business in a random log, with its last webhook for each way to its partition.
 type modelledBusiness struct {
 	waba, number, display string
 	posts                 []modelledPost // of late
 	chunks, others        []time.Time    // when webhooks with history came, and others
 }
 
-// modelledPost is a webhook of a business: what it says, whatever envelope is around it.
+// modelledPost is a webhook of a business: its content without the envelope.
 type modelledPost struct {
 	at    time.Time
 	way   modelledWay
@@ -502,7 +502,7 @@ func (l *modelledLog) fill() {
 	l.rng.Shuffle(len(examples), func(i, j int) { examples[i], examples[j] = examples[j], examples[i] })
 	for _, e := range examples[:1+l.rng.IntN(len(examples))] {
 		if l.at.Sub(l.start) > 20*time.Hour {
-			break // what is told twice is known again for a day
+			break // a repetition is dropped for a day
 		}
 		topic, key := route.LaneAndKey([]byte(e.body))
 		way := wayLive
@@ -651,7 +651,8 @@ func (m *modelled) consumed() []string {
 		whole := fmt.Sprintf("%s %s %s %s %s", what, e.headers[schemas.HeaderCEType], e.headers[schemas.HeaderCEID], at, e.raw)
 		switch {
 		case e.topic == schemas.TopicDLQ:
-			// A letter has the body that was at hand: the whole one, or the part that was rerouted. Places are those in it.
+			// A letter has the body that was processed: the whole one, or the part that was rerouted. Places refer to
+			// that body.
 			for _, header := range []string{schemas.HeaderDLQPlaces, schemas.HeaderDLQChanges} {
 				for place := range strings.SplitSeq(e.headers[header], ",") {
 					if path := strings.SplitN(place, ".", 3); len(path) == 3 {
@@ -659,7 +660,7 @@ func (m *modelled) consumed() []string {
 					}
 				}
 			}
-		case e.topic == schemas.TopicSyncs: // a state that is told again has another id
+		case e.topic == schemas.TopicSyncs: // a repeated state has another id
 			newest[what] = fmt.Sprintf("%s %s %s", what, e.headers[schemas.HeaderCEType], e.raw)
 		case e.topic.Compacted():
 			newest[what] = whole
@@ -677,8 +678,8 @@ var (
 	interleavingsSeed = flag.Uint64("interleavings-seed", 1, "seed of the random logs; 0: a new one")
 )
 
-// Whatever the order in which partitions come to work, the first run and replays of its log into as many partitions, and into
-// others, give the same events: ids, times, and values. A bare value may come at any time.
+// In any order of the partitions, the first run and replays of its log give the same events: ids, times, and values.
+// This holds for the same number of partitions and for others. A bare value may come at any time.
 func TestFirstRunAndReplaysAgreeInEveryInterleaving(t *testing.T) {
 	t.Parallel()
 	seed := *interleavingsSeed

@@ -106,7 +106,7 @@ ingress:
 		for b := range businesses {
 			senders.Go(func() {
 				for {
-					next[b]++ // what was not answered before the kill is not sent again: it may be there, or not
+					next[b]++ // an unanswered webhook before the kill is not sent again: it may be there, or not
 					id := fmt.Sprintf("b%d-%06d", b, next[b])
 					body := strings.Replace(exampleBody, `"id":"100000000000001"`, fmt.Sprintf(`"id":"10000000000000%d"`, b), 1)
 					code, err := tryPost("http://"+listen+"/meta", secret, strings.Replace(body, "wamid.EXAMPLE1", id, 1))

@@ -62,8 +62,8 @@ func (e *entry) subject() (waba, number, display, thread string) {
 	return "", number, "", thread
 }
 
-// tailFilter chooses records. In topics whose values are not events a WABA is compared with the key, and
-// numbers and threads are looked for in the bytes.
+// tailFilter selects records. In topics whose values are not events, a WABA is compared with the key, and numbers and
+// threads are searched for in the bytes.
 type tailFilter struct{ waba, number, thread string }
 
 func (f *tailFilter) match(e *entry) bool {
@@ -94,7 +94,7 @@ type jsonEntry struct {
 	Time      time.Time         `json:"time"`
 	Key       string            `json:"key"`
 	Headers   map[string]string `json:"headers"`
-	Value     any               `json:"value"` // JSON where it is JSON, else text where it is UTF-8, else absent
+	Value     any               `json:"value"` // JSON, else text if it is UTF-8, else absent
 	Base64    []byte            `json:"value_base64,omitempty"`
 }
 
@@ -103,7 +103,7 @@ func (e *entry) json() (string, error) {
 	j := jsonEntry{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp.UTC(), Key: string(r.Key), Headers: e.headers}
 	switch {
 	case r.Value == nil:
-	case !utf8.Valid(r.Value): // encoding/json takes such bytes for JSON, and passes them on as they are
+	case !utf8.Valid(r.Value): // encoding/json accepts such bytes as JSON, and passes them on unchanged
 		j.Base64 = r.Value
 	case json.Valid(r.Value):
 		j.Value = json.RawMessage(r.Value)
@@ -119,7 +119,7 @@ func (e *entry) json() (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// text is one line: time, place and content.
+// text returns one line: time, place and content.
 func (e *entry) text(withTopic bool) string { return oneLine(e.line(withTopic)) }
 
 func (e *entry) line(withTopic bool) string {
@@ -147,7 +147,7 @@ func (e *entry) line(withTopic bool) string {
 	return strings.Join(fields, "  ")
 }
 
-// time is the event's own time where it has one.
+// time returns the event's own time if it has one.
 func (e *entry) time() time.Time {
 	switch ev := &e.event; {
 	case ev.Message != nil && ev.Message.Timestamp > 0:
@@ -183,7 +183,7 @@ func (e *entry) message(m *schemas.Message) string {
 	return fmt.Sprintf("%s %s  %s  %s", or(arrow, "--"), or(m.Thread, "-"), kind, shorten(event.Text(m.Original, m.Type)))
 }
 
-// foreign shows a record whose value is no event.
+// foreign returns a text for a record whose value is no event.
 func (e *entry) foreign() string {
 	what := or(e.headers[schemas.HeaderSource], "-")
 	if reason := e.headers[schemas.HeaderDLQReason]; reason != "" {

@@ -60,7 +60,7 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 	}
 	log := a.logger(cfg)
 	a.limitMemory(cfg)
-	private.Mask() // the broker makes files of its own
+	private.Mask() // the broker creates files itself
 	if err := private.Folder(cfg.DataDir, ofDataFolder, log); err != nil {
 		return fmt.Errorf("use the data folder: %w", err)
 	}
@@ -183,7 +183,7 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 	return localURL(address, cfg.Ingress.TLS.CertFile != ""), s.parts.poll(ctx, s.ready)
 }
 
-// createTopics creates what is missing and applies what the configuration changed since the last start.
+// createTopics creates missing topics, and applies changes of the configuration since the last start.
 func createTopics(ctx context.Context, conn kafka.Connection, layout kafka.Layout, timeout time.Duration) error {
 	admin, err := kafka.NewAdmin(conn)
 	if err != nil {
@@ -199,8 +199,8 @@ func createTopics(ctx context.Context, conn kafka.Connection, layout kafka.Layou
 	return err
 }
 
-// useSecrets gives the configuration the generated sources if it has none. It reports whether they are new. They are written
-// to their file when they are printed, so that a first start that fails does not hide them.
+// useSecrets adds the generated sources to a configuration without sources. It reports whether they are new. They are
+// written to their file when they are printed, so that a first start that fails does not hide them.
 func useSecrets(cfg *config.Config) (bool, error) {
 	if len(cfg.Ingress.Sources) > 0 {
 		return false, nil

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 		}
 	}
 	parts := partsOf(b)
-	return classified(pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	return st.classified(ctx, pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		// No limit of the server ends a COPY whose client sends nothing more. So it comes before everything that others wait for.
 		prepared, err := st.stage(ctx, tx, parts)
 		if err != nil {
@@ -171,26 +170,4 @@ func (p *part) arrays() *arrays {
 		p.encode(a, i)
 	}
 	return a
-}
-
-// classified tells content that PostgreSQL cannot take from everything else that can go wrong.
-func classified(err error) error {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		switch e.Code[:min(2, len(e.Code))] {
-		case "21", "22", "23", "54": // cardinality, data, integrity constraint, limit of the program
-			// Its message may quote the content.
-			return fmt.Errorf("%w: SQLSTATE %s%s", sinks.ErrRefused, e.Code, placeOf(e))
-		}
-	}
-	return err
-}
-
-func placeOf(e *pgconn.PgError) (place string) {
-	for _, at := range [...][2]string{{"table", e.TableName}, {"column", e.ColumnName}, {"constraint", e.ConstraintName}} {
-		if at[1] != "" {
-			place += ", " + at[0] + " " + at[1]
-		}
-	}
-	return place
 }

@@ -204,7 +204,7 @@ func sinkKeys() []Key {
 		{Name: "sink.postgres.session_timeout", Kind: Duration, Default: "10s", Min: second, Max: hour, Doc: "Time after which the partitions of an instance without heartbeats go to others. The brokers limit it (`group.min.session.timeout.ms`)."},
 		{Name: "sink.postgres.records_max", Kind: Int, Default: "5000", Min: 1, Max: 100_000, Doc: "Maximum records in a transaction. Larger transactions are faster, and live events wait longer for them."},
 		{Name: "sink.postgres.connections_max", Kind: Int, Default: "4", Min: 1, Max: 1000, Doc: "Maximum connections of an instance. Of two and more, one is kept for live events."},
-		{Name: "sink.postgres.timeout", Kind: Duration, Default: "1m", Min: second, Max: hour, Doc: "Maximum time of a transaction, with its wait for a connection. The instance then connects again and repeats it. PostgreSQL ends the transaction of an instance that is suspended between two statements after this time, and others continue."},
+		{Name: "sink.postgres.timeout", Kind: Duration, Default: "1m", Min: second, Max: hour, Doc: "Maximum time of a transaction, with its wait for a connection. The instance then connects again and repeats it. PostgreSQL ends the statements and transactions of an instance that is suspended or cut off after this time, and others continue."},
 	}
 }
 

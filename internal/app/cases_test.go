@@ -433,8 +433,8 @@ func (e fieldEvent) ofBusinesses(ids map[string]bool) bool {
 	return false
 }
 
-// Every input that once gave a wrong result gives the right one, from the webhook to the topics, and a replay of them
-// all into another prefix gives the same events.
+// Every input that once gave a wrong result gives the right one, from the webhook to the topics. A replay of them all
+// into another prefix gives the same events.
 func TestCasesOfTheFieldComeOutRight(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -25,8 +25,8 @@ import (
 	"github.com/coexstream/coexstream/schemas/fixtures"
 )
 
-// modelled plays a pipeline without Kafka: the inputs of some partitions, their cores, and when each of them works. What a
-// transaction passes on to another partition can be read when it has ended.
+// modelled plays a pipeline without Kafka: the inputs of some partitions, their cores, and the times at which each of
+// them works. Records for another partition can be read when their transaction has ended.
 type modelled struct {
 	t      *testing.T
 	rng    *rand.Rand

@@ -125,7 +125,7 @@ func TestAnOpenWindowCostsAtMost16BytesAMessageAndGivesThemBack(t *testing.T) {
 	}
 }
 
-// What a chunk makes the owner write does not grow with what the window has.
+// The records of a chunk do not grow with the content of its window.
 func TestAChunkWritesThreeRecords(t *testing.T) {
 	cfg := DefaultConfig()
 	n := NewNumber(&cfg, testIdentity)

@@ -254,8 +254,8 @@ func TestAccountEventsAndNumbersCostTheirSum(t *testing.T) {
 	})
 }
 
-// What an account event becomes is bounded by its own bytes, however many numbers its WABA has. Each kind of number is tried: those
-// that live webhooks named, those of history alone, and those without a display number.
+// The result of an account event is bounded by its own bytes, for any number of numbers of its WABA. Each kind of
+// number is tried: those that live webhooks named, those of history alone, and those without a display number.
 func TestAnAccountEventBecomesTheSameHoweverManyNumbersItConcerns(t *testing.T) {
 	const numbers = 300
 	for _, name := range []string{"PARTNER_ADDED", "PARTNER_REMOVED", "ACCOUNT_RECONNECTED", "ACCOUNT_OFFBOARDED", "ACCOUNT_DELETED", "PARTNER_APP_INSTALLED", "ANOTHER"} {

@@ -111,8 +111,8 @@ func (t *table) replace(ctx context.Context, tx pgx.Tx, schema, shadow string) (
 	return c, tx.QueryRow(ctx, "SELECT count(*) FROM "+to).Scan(&c.Rows)
 }
 
-// ReadAgain lets the sinks read the topics from their beginnings, over the rows that are there. What the compacted topics alone tell is
-// taken back before: what they do not hold any more was removed.
+// ReadAgain lets the sinks read the topics from their beginnings, over the existing rows. First it removes values that
+// only the compacted topics have: values that these topics no longer have were removed there.
 func ReadAgain(ctx context.Context, url, schema string) (err error) {
 	conn, err := connect(ctx, url, schema)
 	if err != nil {

@@ -98,13 +98,13 @@ func of(waba string, all []said) (wamids []string) {
 func TestALongBodyDoesNotHoldUpAnotherBusiness(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	mad, other := "1", mate("1")
+	mad, other, now := "1", mate("1"), standingClock()
 	want := ids("m", 10_000)
 	c.put(schemas.TopicRawLive, mad, messages(mad, want...))
 	c.put(schemas.TopicRawLive, other, messages(other, "o"))
 	cfg := c.config("a")
 	cfg.BulkBytesPerTransaction = 1 << 10
-	c.run(cfg)
+	c.startAt(cfg, now)
 	all := c.saidIn(mad, len(want)+1)
 	if all[0].wamid != "o" {
 		t.Errorf("the other business's message comes behind %d messages of the long body", slices.IndexFunc(all, func(s said) bool { return s.wamid == "o" }))
@@ -124,14 +124,14 @@ func TestManyBodiesDoNotHoldUpAnotherBusiness(t *testing.T) {
 	c := newCluster(t)
 	cfg := c.config("a")
 	cfg.Deferred.BusinessBytesMax = 8 << 10
-	mad, other := "1", mate("1")
+	mad, other, now := "1", mate("1"), standingClock()
 	want := ids("m", 500)
 	for _, id := range want {
 		c.put(schemas.TopicRawLive, mad, messages(mad, id))
 	}
 	c.put(schemas.TopicRawLive, other, messages(other, "o"))
 	most := int(cfg.Deferred.BusinessBytesMax) / len(messages(mad, want[0]))
-	c.run(cfg)
+	c.startAt(cfg, now)
 	all := c.saidIn(mad, len(want)+1)
 	if at := slices.IndexFunc(all, func(s said) bool { return s.wamid == "o" }); at > most || all[at].transaction > 0 {
 		t.Errorf("the other business's message comes behind %d of the many, in transaction %d; want at most %d, and the first one", at, all[at].transaction, most)
@@ -148,12 +148,12 @@ func TestBusinessesThatWaitAreServedInTurn(t *testing.T) {
 	c := newCluster(t)
 	cfg := c.config("a")
 	cfg.Deferred.BodyBytesMax = 1 << 10
-	mad, other := "1", mate("1")
+	mad, other, now := "1", mate("1"), standingClock()
 	for i := range 100 {
 		c.put(schemas.TopicRawLive, mad, messages(mad, ids(fmt.Sprint("m", i), 20)...))
 	}
 	c.put(schemas.TopicRawLive, other, messages(other, ids("o", 20)...))
-	c.run(cfg)
+	c.startAt(cfg, now)
 	all := c.saidIn(mad, 101*20)
 	last := 0
 	for i, s := range all {

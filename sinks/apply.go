@@ -3,6 +3,7 @@ package sinks
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -87,7 +88,7 @@ func (t *task) batchOf(w *work) *Batch {
 	for _, topic := range Topics() {
 		if to, ok := w.to[topic]; ok {
 			r := t.reading[topic]
-			b.Advances = append(b.Advances, Advance{Topic: topic, From: r.from, To: Position{Next: to, Log: r.position.Log, At: t.s.deps.Now()}})
+			b.Advances = append(b.Advances, Advance{Topic: topic, From: r.from, To: Position{Next: to, Log: r.position.Log, At: t.s.deps.Now().Truncate(time.Millisecond)}})
 		}
 	}
 	return b
@@ -128,6 +129,7 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 			for _, a := range b.Advances {
 				r := t.reading[a.Topic]
 				r.position, r.from = a.To, a.To.Next
+				t.stands[a.Topic] = a.To
 			}
 			return nil
 		case ctx.Err() != nil:

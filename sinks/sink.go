@@ -224,7 +224,7 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 			s.blocked[t.partition] = err
 			s.mu.Unlock()
 			s.deps.Logger.Error("the sink does not read this partition on", "sink", s.cfg.Name, "partition", t.partition, "reason", err)
-			if !s.awaitOthers(ctx, t.partition) {
+			if !s.awaitOthers(ctx, t) {
 				return
 			}
 			s.mu.Lock()
@@ -241,17 +241,12 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 	}
 }
 
-// awaitOthers returns when the positions of a blocked partition have changed, because the target was rebuilt. It
-// returns false if ctx ended.
-func (s *Sink) awaitOthers(ctx context.Context, partition int32) bool {
-	before, known := map[schemas.Topic]Position(nil), false
+// awaitOthers returns when the positions in the target differ from those that a blocked task knows, because the target was
+// rebuilt. It returns false if ctx ended.
+func (s *Sink) awaitOthers(ctx context.Context, t *task) bool {
 	for pause(ctx, s.cfg.Recheck) {
-		positions, err := s.deps.Target.Positions(ctx, partition)
-		switch {
-		case err != nil: // it is asked again
-		case !known:
-			before, known = positions, true
-		case !maps.EqualFunc(before, positions, func(a, b Position) bool { return a.Next == b.Next && a.Log == b.Log && a.At.Equal(b.At) }):
+		positions, err := s.deps.Target.Positions(ctx, t.partition)
+		if err == nil && !maps.EqualFunc(t.stands, positions, Position.same) { // after an error it is asked again
 			return true
 		}
 	}

@@ -275,6 +275,50 @@ func TestARebuildIsNoticedWhileNothingComes(t *testing.T) {
 	})
 }
 
+// A rebuild that ends right after a partition was blocked is noticed, too, and one that leads to the offset at which it was blocked.
+func TestARebuildIsNoticedAtAnyTimeAfterTheBlock(t *testing.T) {
+	for name, rebuild := range map[string]func(map[schemas.Topic]sinks.Position){
+		"from the beginning": func(all map[schemas.Topic]sinks.Position) { clear(all) },
+		"to the same offset": func(all map[schemas.Topic]sinks.Position) {
+			for topic, p := range all {
+				p.At = time.Now()
+				all[topic] = p
+			}
+		},
+	} {
+		for _, after := range []time.Duration{0, time.Second, 7 * time.Second} {
+			t.Run(fmt.Sprint(name, " after ", after), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					log := sinktest.NewLog(sinktest.NewWorld(8, 500, 0))
+					target := newMemory()
+					r := start(t, log, target, nil)
+					time.Sleep(time.Minute)
+					r.stop()
+					time.Sleep(30 * 24 * time.Hour) // tombstones are gone
+					target.mu.Lock()
+					p := target.positions[schemas.TopicContacts]
+					p.Next -= 2
+					target.positions[schemas.TopicContacts] = p
+					target.mu.Unlock()
+					r = start(t, log, target, nil)
+					for len(r.sink.Blocked()) == 0 {
+						time.Sleep(time.Millisecond)
+					}
+					time.Sleep(after)
+					target.mu.Lock()
+					rebuild(target.positions)
+					target.mu.Unlock()
+					time.Sleep(time.Minute)
+					if len(r.sink.Blocked()) != 0 || !r.sink.CaughtUp() || r.sink.Ready() != nil {
+						t.Errorf("blocked %v, caught up %v, ready %v", r.sink.Blocked(), r.sink.CaughtUp(), r.sink.Ready())
+					}
+					r.stop()
+				})
+			})
+		}
+	}
+}
+
 // A position that goes back is noticed while events of other topics come.
 func TestARebuildIsNoticedWhileOtherTopicsMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -26,7 +26,12 @@ type Target interface {
 type Position struct {
 	Next int64     // offset of the next record
 	Log  [16]byte  // id of the topic: a topic that was created again has another one; zero: the brokers have none
-	At   time.Time // when the target stored it
+	At   time.Time // when the target stored it, in whole milliseconds
+}
+
+// same reports whether two positions are one and the same: a rebuild that leads to the same offset is another one.
+func (p Position) same(o Position) bool {
+	return p.Next == o.Next && p.Log == o.Log && p.At.Equal(o.At)
 }
 
 // Advance moves a topic of a partition from one position to the next.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -20,7 +21,8 @@ type task struct {
 	bell      chan struct{} // rings when there are newer ends
 
 	reading map[schemas.Topic]*reading
-	asked   time.Time // when the target was last asked for its positions
+	stands  map[schemas.Topic]Position // the target's positions, as far as the task knows
+	asked   time.Time                  // when the target was last asked for them
 
 	mu    sync.Mutex
 	told  map[schemas.Topic]int64 // the newest known ends; nil: none
@@ -130,6 +132,7 @@ func (t *task) resume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the target for its positions: %w", err)
 	}
+	t.stands = maps.Clone(positions)
 	starts, err := t.s.deps.Log.Starts(ctx, []int32{t.partition})
 	if err != nil {
 		return err

@@ -74,11 +74,11 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 		const perSecond, backlog = 2000, 6000
 		k := &queueing{turn: make(chan struct{}, 1)}
 		k.Off.Store(true)
-		s := spooled(t, k, faultfs.New(), func(c *Config) { c.DrainRecordsPerSecond = perSecond })
+		s := spooled(t, k, faultfs.New(), func(c *Config) { c.DrainRecordsPerSecond, c.After = perSecond, 30*time.Millisecond })
 		sent := map[string]int{}
 		publish := func(who string) {
 			t.Helper()
-			if err := s.Publish(rawtest.Record(who, fmt.Sprintf("%s/%d", who, sent[who])), rawtest.In(10*time.Second)); err != nil {
+			if err := s.Publish(rawtest.Record(who, fmt.Sprintf("%s/%d", who, sent[who])), rawtest.In(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			sent[who]++
@@ -163,7 +163,7 @@ func TestBacklogOfOneBusinessIsHandedOverTogether(t *testing.T) {
 	acknowledged := map[string]bool{}
 	publish := func(from, n int) {
 		for i, r := range rawtest.Numbered(0, from, n, 100) {
-			if err := s.Publish(r, rawtest.In(10*time.Second)); err != nil {
+			if err := s.Publish(r, rawtest.In(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			acknowledged[fmt.Sprintf("0/%d", from+i)] = true
@@ -213,7 +213,7 @@ func TestDrainSurvivesPowerCuts(t *testing.T) {
 			n := rng.IntN(200)
 			senders.Go(func() {
 				for range n {
-					if err := s.Publish(rawtest.Record(fmt.Sprint("waba", b), fmt.Sprintf("%d/%d", b, next[b])), rawtest.In(10*time.Second)); err != nil {
+					if err := s.Publish(rawtest.Record(fmt.Sprint("waba", b), fmt.Sprintf("%d/%d", b, next[b])), rawtest.In(time.Minute)); err != nil {
 						t.Errorf("%d/%d: %v", b, next[b], err)
 					}
 					next[b]++

@@ -73,7 +73,7 @@ func (s *service) startAdmin(ctx context.Context) error {
 	if c.Token != "" {
 		access.Token = token.get
 	}
-	if s.admin, err = admin.Listen(ctx, c.Listen, access, s.metrics, s.health, s.log); err != nil {
+	if s.admin, err = admin.Listen(ctx, c.Listen, c.ConnectionsMax, access, admin.Deps{Metrics: s.metrics, Health: s.health, Log: s.log}); err != nil {
 		return portTaken(err, "--admin-listen")
 	}
 	s.log.Info("answering operators", "address", s.admin.Addr(), "tls", secure != nil, "token", access.Token != nil)

@@ -60,6 +60,7 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 	}
 	log := a.logger(cfg)
 	a.limitMemory(cfg)
+	fitConnections(cfg, openFilesMax(), log)
 	private.Mask() // the broker creates files itself
 	if err := private.Folder(cfg.DataDir, ofDataFolder, log); err != nil {
 		return fmt.Errorf("use the data folder: %w", err)
@@ -132,6 +133,7 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 	c := embedded.DefaultConfig(brokerFolder(s.cfg))
 	c.Listen, c.AnyPort = s.cfg.Embedded.Listen, !s.cfg.IsSet("embedded.listen")
 	c.Advertise, c.Password = s.cfg.Embedded.Advertise, password
+	c.ConnectionsMax, c.Metrics = s.cfg.Embedded.ConnectionsMax, embedded.NewMetrics(c.Dir)
 	c.SyncWrites, c.SegmentBytes, c.MessageBytes = s.cfg.Embedded.SyncWrites, s.cfg.Embedded.SegmentBytes, s.cfg.Topics.MaxMessageBytes
 	broker, err := embedded.Open(c, s.log)
 	if err != nil {
@@ -141,7 +143,7 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 	debug.FreeOSMemory()
 	s.health.Add("broker", broker.Ready)
 	s.health.AddOptional("broker data", func() error { return quarantineReady(c.Dir) })
-	if err := embedded.RegisterMetrics(s.metrics, c.Dir); err != nil {
+	if err := c.Metrics.Register(s.metrics); err != nil {
 		return nil, errors.Join(err, broker.Close())
 	}
 	s.parts.start("broker", func(ctx context.Context) error {

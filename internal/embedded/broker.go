@@ -32,13 +32,16 @@ type Config struct {
 	SegmentBytes  int64         // of topics without a setting; a start reads segments whole
 	CleanInterval time.Duration // between two cleanings of the logs
 	MessageBytes  int64         // largest record batch of topics without a setting
+	// ConnectionsMax is the maximum number of open connections through the socket.
+	ConnectionsMax int
+	Metrics        *Metrics // nil: none are kept
 }
 
 // DefaultConfig returns the defaults of a folder.
 func DefaultConfig(dir string) Config {
 	return Config{
 		Dir: dir, Listen: "127.0.0.1:9092", SyncWrites: true,
-		SegmentBytes: 8 << 20, CleanInterval: time.Hour, MessageBytes: 20 << 20,
+		SegmentBytes: 8 << 20, CleanInterval: time.Hour, MessageBytes: 20 << 20, ConnectionsMax: 1024,
 	}
 }
 
@@ -64,6 +67,8 @@ func (c *Config) Validate() error {
 		return invalid.Value("embedded.segment_bytes", c.SegmentBytes, "1MiB or more")
 	case c.CleanInterval <= 0:
 		return invalid.Value("CleanInterval", c.CleanInterval, "more than 0")
+	case c.ConnectionsMax < silentPart:
+		return invalid.Value("embedded.connections_max", c.ConnectionsMax, "4 or more")
 	case c.MessageBytes < 128<<10:
 		return invalid.Value("topics.max_message_bytes", c.MessageBytes, "128KiB or more")
 	}
@@ -206,10 +211,14 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 			if err != nil {
 				return nil, fmt.Errorf("open embedded.listen %s: %w", cfg.Listen, err)
 			}
-			listener = listen.WithInProcess(l)
+			listener = listen.WithInProcess(listen.Lasting{Listener: l, Failed: func(err error, _ bool) {
+				cfg.Metrics.acceptFailed()
+				log.Debug("the embedded broker cannot accept connections; trying again", "error", err)
+			}})
 			return &gated{
 				Listener: advertised{listener, cfg.Advertise},
 				bytesMax: max(requestBytesMax, 2*int(cfg.MessageBytes)), shut: cfg.Password != "",
+				crowd: listen.NewCrowd(cfg.ConnectionsMax, cfg.ConnectionsMax/silentPart, cfg.Metrics.connectionClosed),
 			}, nil
 		}),
 		kfake.BrokerConfigs(map[string]string{

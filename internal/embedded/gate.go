@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"container/list"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/internal/listen"
 )
 
 // gate is a connection through a socket. It checks the head of each request before the broker reads it:
@@ -35,9 +36,7 @@ type gate struct {
 	asked  []requested // requests without an answer yet, while the gate is shut
 	rounds int         // successful rounds of the authentication
 
-	strangers *strangers    // those of the listener
-	place     *list.Element // among them; they guard it. nil: it is none
-	passed    bool          // a request was admitted, of the reader
+	member *listen.Member // of the listener's connections; nil: of none
 }
 
 // requested has the properties of a request that are needed to read its answer.
@@ -55,37 +54,32 @@ const (
 	scramRounds = 2
 )
 
-// gated puts a gate before the connections through the socket. Those within the process need none.
+// gated puts a gate before the connections through the socket, and limits their number. Connections that have sent no
+// request, or have not authenticated where they have to, wait. Clients do both at once. Connections within the process
+// need neither gate nor limit.
 type gated struct {
 	net.Listener
-	bytesMax  int
-	shut      bool
-	strangers strangers
+	bytesMax int
+	shut     bool
+	crowd    *listen.Crowd
 }
 
-// acceptPause is how long to wait after a connection could not be accepted.
-const acceptPause = 50 * time.Millisecond
+// silentPart is the part of all connections that may wait.
+const silentPart = 4
 
-// Accept implements net.Listener. It fails only when the listener was closed: the broker never listens again after an error,
-// and too many open files, for one, is none that lasts.
+// Accept implements net.Listener.
 func (l *gated) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return nil, err
-		case err != nil:
-			time.Sleep(acceptPause)
-			continue
-		}
-		if _, socket := conn.(*net.TCPConn); !socket {
-			return conn, nil
-		}
-		g := newGate(conn, l.bytesMax, l.shut)
-		g.strangers = &l.strangers
-		g.strangers.enter(g)
-		return g, nil
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
 	}
+	if _, socket := conn.(*net.TCPConn); !socket {
+		return conn, nil
+	}
+	m := l.crowd.Enter(conn)
+	g := newGate(m, l.bytesMax, l.shut)
+	g.member = m
+	return g, nil
 }
 
 func newGate(conn net.Conn, bytesMax int, shut bool) *gate {
@@ -95,16 +89,10 @@ func newGate(conn net.Conn, bytesMax int, shut bool) *gate {
 	return &gate{Conn: conn, bytesMax: bytesMax, shut: shut, had: requestHead}
 }
 
-// Close implements net.Conn.
-func (g *gate) Close() error {
-	g.known()
-	return g.Conn.Close()
-}
-
-// known records that the client has authenticated.
-func (g *gate) known() {
-	if g.strangers != nil {
-		g.strangers.leave(g)
+// used records that the client has sent an allowed request.
+func (g *gate) used() {
+	if g.member != nil {
+		g.member.Use()
 	}
 }
 
@@ -143,10 +131,7 @@ func (g *gate) admit() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.shut {
-		if !g.passed {
-			g.passed = true
-			g.known()
-		}
+		g.used()
 		return nil
 	}
 	switch kmsg.Key(r.key) {
@@ -216,7 +201,7 @@ func (g *gate) authenticated(p []byte, r requested) {
 	}
 	if g.rounds++; g.rounds == scramRounds {
 		g.shut, g.asked = false, nil
-		g.known()
+		g.used()
 		_ = g.SetReadDeadline(time.Time{}) // fails where reading will, too
 	}
 }

@@ -15,6 +15,8 @@ type Boundary struct {
 	Opens      bool
 	Time       time.Time // entry.time, when it happened, in seconds; zero: the webhook had none
 	ReceivedAt time.Time // from the raw record
+	// Seq numbers the events that the owner keeps for many numbers, from 1. 0: the record of the number holds the event.
+	Seq int64
 }
 
 // BoundarySlack is the maximum error of the times of events. They are in seconds, and sometimes one second out of
@@ -34,6 +36,7 @@ func (n *Number) Boundary(_ time.Time, b Boundary) {
 	if !b.Time.IsZero() {
 		b.Time = at(b.Time).time()
 	}
+	n.seq = max(n.seq, b.Seq)
 	for i := range n.pending {
 		if p := &n.pending[i]; !b.Time.IsZero() && p.Time.Equal(b.Time) && p.Opens == b.Opens {
 			// The same event was delivered again: the earlier receipt counts.
@@ -49,7 +52,7 @@ func (n *Number) Boundary(_ time.Time, b Boundary) {
 	if len(n.pending) > pendingMax {
 		n.pending = slices.Delete(n.pending, 0, 1)
 	}
-	n.changed = true
+	n.note(b)
 }
 
 // passBoundaries applies the boundaries received until t.
@@ -57,8 +60,9 @@ func (n *Number) passBoundaries(t millis) {
 	for len(n.pending) > 0 && at(n.pending[0].ReceivedAt) <= t {
 		b := n.pending[0]
 		n.pending = slices.Delete(n.pending, 0, 1)
-		n.changed = true
+		fence, fenced := n.fence, n.fenced
 		n.pass(b)
+		n.passed(b, fence != n.fence || fenced != n.fenced)
 	}
 	if len(n.pending) == 0 {
 		n.pending = nil
@@ -99,12 +103,12 @@ func (n *Number) pass(b Boundary) {
 }
 
 // setFence makes the first chunk received at t or later begin a new window. Of two fences without a chunk between them,
-// the first one counts.
+// the first one counts. The caller records that the record of the number is old.
 func (n *Number) setFence(t millis, kind fenceKind) {
 	if n.fenced != fenceNone {
 		t = min(t, n.fence)
 	}
-	n.fence, n.fenced, n.changed = t, max(kind, n.fenced), true
+	n.fence, n.fenced = t, max(kind, n.fenced)
 }
 
 // Decline records that the business does not share its history. failure is history[].errors[], verbatim; Decline copies
@@ -130,6 +134,7 @@ func (n *Number) Decline(_, receivedAt time.Time, failure []byte) {
 	w.failure = errorsOf(failure)
 	n.end(w, t, schemas.SyncDeclined, schemas.SyncEndDeclined)
 	n.setFence(t, fenceDecline)
+	n.changed = true
 }
 
 func (n *Number) declinedBefore(w *window) bool {

@@ -31,7 +31,12 @@ type Number struct {
 
 	farewell []schemas.Sync // of windows that were forgotten before TakeSync gave their end, because much time passed at once
 
-	pending []Boundary // known, but without effect yet; by ReceivedAt
+	pending   []Boundary // known, but without effect yet; by ReceivedAt
+	seq       int64      // see Boundary.Seq
+	stale     bool       // the record lacks events of the owner
+	unwritten []int64    // see Unwritten
+	waiting   []int64    // of a restored record: the owner's events that were pending
+	restored  int64      // of a restored record: its seq
 
 	next     pinned // it is in the record of the number while parts of it have left
 	changed  bool   // the record of the number on `state` is old

@@ -77,8 +77,9 @@ func (n *Number) TakeState(yield func(key string, value []byte)) {
 			n.journal.put(windowKey(w.number), mustJSON(w.record()))
 		}
 	}
-	if n.changed {
+	if n.changed || n.stale && len(n.journal.entries) > 0 {
 		n.changed, n.recorded = false, true
+		n.stale, n.unwritten = false, nil
 		n.journal.put(numberKey, mustJSON(n.record()))
 	}
 	entries := n.journal.entries
@@ -109,6 +110,8 @@ type numberRecord struct {
 	FenceAccount bool             `json:"fence_account,omitempty"` // fenceCloses
 	FenceOpens   bool             `json:"fence_opens,omitempty"`
 	Pending      []boundaryRecord `json:"pending,omitempty"`
+	Seq          int64            `json:"seq,omitempty"`     // see Boundary
+	Waiting      []int64          `json:"waiting,omitempty"` // of the owner's events up to Seq: those that are pending
 	Leaving      *leavingRecord   `json:"leaving,omitempty"`
 }
 
@@ -125,7 +128,12 @@ func (n *Number) record() numberRecord {
 	if n.fenced != fenceNone {
 		r.Fence, r.FenceAccount, r.FenceOpens = &n.fence, n.fenced == fenceCloses, n.fenced == fenceOpens
 	}
+	r.Seq = n.seq
 	for _, b := range n.pending {
+		if b.Seq > 0 {
+			r.Waiting = append(r.Waiting, b.Seq)
+			continue
+		}
 		br := boundaryRecord{Opens: b.Opens, ReceivedAt: at(b.ReceivedAt)}
 		if !b.Time.IsZero() {
 			t := at(b.Time)

@@ -118,10 +118,10 @@ func (p *Partition) addBoundary(e *accountEvent) {
 		return
 	}
 	parts := history.Boundary{Opens: kind == account.Opens, Time: e.time, ReceivedAt: time.UnixMilli(e.ReceivedMS)}
-	p.pendingBoundaries.add(e.WABA, pendingBoundary{e.Phone, parts})
 	if b := p.businesses[e.WABA]; b != nil {
-		p.addFreshEvent(b, freshEvent{phone: e.Number, parts: parts, begins: kind != account.Closes, named: timeOfMillis(e.NamedMS), replay: e.Replay})
+		parts.Seq = p.addFreshEvent(b, freshEvent{phone: e.Number, parts: parts, begins: kind != account.Closes, named: timeOfMillis(e.NamedMS), replay: e.Replay})
 	}
+	p.pendingBoundaries.add(e.WABA, pendingBoundary{e.Phone, parts})
 }
 
 // connected notes a sign that a number is connected: a chunk of its history, a message, an echo, a contact.

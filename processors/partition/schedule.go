@@ -113,7 +113,7 @@ func (p *Partition) Pass(now time.Time) {
 		p.catchUp(n, inHand{})
 	}
 	p.pages.expire(p, now)
-	p.pendingBoundaries.expire(now)
+	p.pendingBoundaries.expire(p, now)
 	p.undated.expire(now)
 	if p.outer == nil {
 		p.contacts.Expire(now)

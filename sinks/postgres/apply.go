@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -50,11 +49,17 @@ func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 			return fmt.Errorf("wait for a connection: %w", ctx.Err())
 		}
 	}
-	return classified(pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	parts := partsOf(b)
+	return st.classified(ctx, pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		// No limit of the server ends a COPY whose client sends nothing more. So it comes before everything that others wait for.
+		prepared, err := st.stage(ctx, tx, parts)
+		if err != nil {
+			return err
+		}
 		if err := st.advance(ctx, tx, b); err != nil {
 			return err
 		}
-		return st.put(ctx, tx, partsOf(b))
+		return st.put(ctx, tx, prepared)
 	}))
 }
 
@@ -78,26 +83,51 @@ func (st *Store) advance(ctx context.Context, tx pgx.Tx, b *sinks.Batch) error {
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// stagedFrom is how many rows go by COPY: fewer are cheaper as arrays, in one round trip for all tables.
-const stagedFrom = 50
+const (
+	// stagedFrom is how many rows go by COPY: fewer are cheaper as arrays, in one round trip for all tables.
+	stagedFrom = 50
+	// arraysBytesMax is about how much goes as arrays. More would be sent piece by piece, while others wait for the partition.
+	arraysBytesMax = 64 << 10
+)
 
-// put writes the rows of all tables.
-func (st *Store) put(ctx context.Context, tx pgx.Tx, parts []part) error {
-	batch := &pgx.Batch{}
-	var numbersOf, chats []string
+// query is a statement that writes the rows of a table.
+type query struct {
+	table *table
+	text  string
+	args  []any
+}
+
+// stage copies long parts into the tables that only this connection sees, and returns the statements that write all parts.
+func (st *Store) stage(ctx context.Context, tx pgx.Tx, parts []part) ([]query, error) {
+	queries := make([]query, 0, len(parts))
+	room := arraysBytesMax
 	for _, p := range parts {
 		text := st.texts[p.table]
-		query, args := text.staged, []any(nil)
 		if p.rows < stagedFrom {
-			query, args = text.arrays, p.arrays()
-		} else if err := p.stage(ctx, tx.Conn(), text.copyIn); err != nil {
-			return err
+			if a := p.arrays(); a.size <= room {
+				room -= a.size
+				queries = append(queries, query{p.table, text.arrays, a.args})
+				continue
+			}
 		}
-		if p.table != messages {
-			batch.Queue(query, args...)
+		if err := p.stage(ctx, tx.Conn(), text.copyIn); err != nil {
+			return nil, err
+		}
+		queries = append(queries, query{p.table, text.staged, nil})
+	}
+	return queries, nil
+}
+
+// put writes the rows of all tables.
+func (st *Store) put(ctx context.Context, tx pgx.Tx, queries []query) error {
+	batch := &pgx.Batch{}
+	var numbersOf, chats []string
+	for _, q := range queries {
+		queued := batch.Queue(q.text, q.args...)
+		if q.table != messages {
 			continue
 		}
-		batch.Queue(query, args...).Query(func(rows pgx.Rows) error {
+		queued.Query(func(rows pgx.Rows) error {
 			var number, chat string
 			_, err := pgx.ForEachRow(rows, []any{&number, &chat}, func() error {
 				numbersOf, chats = append(numbersOf, strings.Clone(number)), append(chats, strings.Clone(chat))
@@ -134,32 +164,10 @@ func (p *part) stage(ctx context.Context, conn *pgx.Conn, copyIn string) error {
 	return err
 }
 
-func (p *part) arrays() []any {
+func (p *part) arrays() *arrays {
 	a := newArrays(p.table.columns, p.rows)
 	for i := range p.rows {
 		p.encode(a, i)
 	}
-	return a.args
-}
-
-// classified tells content that PostgreSQL cannot take from everything else that can go wrong.
-func classified(err error) error {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		switch e.Code[:min(2, len(e.Code))] {
-		case "21", "22", "23", "54": // cardinality, data, integrity constraint, limit of the program
-			// Its message may quote the content.
-			return fmt.Errorf("%w: SQLSTATE %s%s", sinks.ErrRefused, e.Code, placeOf(e))
-		}
-	}
-	return err
-}
-
-func placeOf(e *pgconn.PgError) (place string) {
-	for _, at := range [...][2]string{{"table", e.TableName}, {"column", e.ColumnName}, {"constraint", e.ConstraintName}} {
-		if at[1] != "" {
-			place += ", " + at[0] + " " + at[1]
-		}
-	}
-	return place
+	return a
 }

@@ -122,6 +122,7 @@ type arrays struct {
 	columns []column
 	args    []any
 	at      int
+	size    int // of the texts, in bytes
 }
 
 func newArrays(columns []column, rows int) *arrays {
@@ -148,9 +149,17 @@ func add[T any](a *arrays, v T) {
 	a.at = (a.at + 1) % len(a.args)
 }
 
-func (a *arrays) text(s string)       { add(a, s) }
+func (a *arrays) text(s string) {
+	a.size += len(s)
+	add(a, s)
+}
+
+func (a *arrays) bytes(b []byte) {
+	a.size += len(b)
+	add(a, b)
+}
+
 func (a *arrays) order(o merge.Order) { add(a, []byte(o)) }
-func (a *arrays) bytes(b []byte)      { add(a, b) }
 func (a *arrays) number(n int64)      { add(a, n) }
 func (a *arrays) flag(v bool)         { add(a, v) }
 

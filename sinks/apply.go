@@ -117,7 +117,7 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 		switch {
 		case err == nil:
 			if t.s.setAway(t.partition, nil) {
-				t.s.deps.Logger.Info("the sink goes on", "sink", t.s.cfg.Name, "partition", t.partition)
+				t.s.deps.Logger.Info("the sink continues", "sink", t.s.cfg.Name, "partition", t.partition)
 			}
 			t.s.m.apply.WithLabelValues(lane).Observe(t.s.deps.Now().Sub(began).Seconds())
 			t.s.m.records.WithLabelValues(lane).Add(float64(len(w.items)))

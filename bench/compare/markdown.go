@@ -33,11 +33,11 @@ func Markdown(headlines []string, reports ...*Report) (string, error) {
 	var b strings.Builder
 	for _, r := range reports {
 		if r.Machine != reports[0].Machine {
-			return "", fmt.Errorf("results of two machines are not told together: %+v and %+v", reports[0].Machine, r.Machine)
+			return "", fmt.Errorf("results of two machines cannot be in one table: %+v and %+v", reports[0].Machine, r.Machine)
 		}
 		for i := range r.Outcomes {
 			if o := &r.Outcomes[i]; o.Skip == "" && o.Rounds < RoundsLeast {
-				return "", fmt.Errorf("%s of %s has %d rounds: what is told needs %d at least", o.Name, r.Commit, o.Rounds, RoundsLeast)
+				return "", fmt.Errorf("%s of %s has %d rounds: a document needs at least %d", o.Name, r.Commit, o.Rounds, RoundsLeast)
 			}
 		}
 	}

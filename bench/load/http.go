@@ -65,7 +65,7 @@ type wire struct {
 	suffix  []byte
 }
 
-// What an OTLP/JSON request is made of. A bytesValue, unlike a stringValue, arrives in the topic as it is.
+// Parts of an OTLP/JSON request. A bytesValue, unlike a stringValue, arrives in the topic unchanged.
 const (
 	otlpBefore = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"bytesValue":"`
 	otlpAfter  = `"}}]}]}]}`

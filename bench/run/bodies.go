@@ -118,7 +118,7 @@ func playMemory(ctx context.Context, h *harness) (o compare.Outcome, err error) 
 	if err != nil {
 		return o, err
 	}
-	c := h.contestant(s, "every connection has a body under way at any time", spec, ts)
+	c := h.contestant(s, "every connection has a body in flight at any time", spec, ts)
 	turn := c.Turn
 	c.Turn = func(ctx context.Context) (compare.Sample, error) {
 		sample, err := turn(ctx)

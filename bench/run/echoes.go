@@ -192,7 +192,7 @@ func (e *echoes) missing(run uint32, r *load.Report) (missing, repeated int) {
 func (e *echoes) warm(ctx context.Context) error {
 	p, err := e.probe(ctx, 400*time.Millisecond, nil)
 	if err == nil && !p.ok {
-		err = errors.New("echoes do not come out: " + p.verdict)
+		err = errors.New("echoes have no events: " + p.verdict)
 	}
 	return err
 }

@@ -114,7 +114,7 @@ func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 	}
 	return h.play(ctx, compare.Match{
 		Name: "growth",
-		Title: fmt.Sprintf("peak memory of a processor that keeps up, %s history messages (text) of %s businesses against %s of %s, %d of them at a time, %d webhooks a second, the first %s of them before it is started, gap timeout %s, %s",
+		Title: fmt.Sprintf("peak memory of a processor that keeps up, %s history messages (text) of %s businesses against %s of %s, %d of them at a time; %d webhooks a second, the first %s of them before it is started; gap timeout %s; %s",
 			count(many), count(businesses), count(many/10), count(businesses/10), onboarding, growthRate, growthLate, growthPatience, h.o.embeddedBroker()),
 		Metrics: []compare.Metric{rssMetric, heapMetric, cpuMessageMetric, messagesMetric},
 		Contestants: []compare.Contestant{
@@ -214,7 +214,7 @@ func playScale(ctx context.Context, h *harness) (compare.Outcome, error) {
 // little; the CPU of a message says what it would bring with cores enough.
 func playTeam(ctx context.Context, h *harness) (compare.Outcome, error) {
 	const businesses = 400 // so many that the partitions have about the same to do
-	// What two processors do in a second is for the most part how they begin.
+	// Two processors need most of a second for their start.
 	backlog := 3 * h.o.backlogBytes
 	turn := func(processors int) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {

@@ -53,7 +53,7 @@ func (r *role) metric(ctx context.Context, name, label string) (sum float64, err
 
 // liveHeap returns the size of the heap after a collection, in bytes.
 func (r *role) liveHeap(ctx context.Context) (float64, error) {
-	// What the first collection leaves in sync.Pools, the second takes.
+	// The second collection frees the objects that the first one left in sync.Pools.
 	if _, err := r.get(ctx, "/debug/pprof/heap?gc=1"); err != nil {
 		return 0, err
 	}

@@ -109,7 +109,7 @@ func (c *cutter) turn(ctx context.Context, body []byte, messages int, length tim
 		splitRateMetric.Key:   float64(len(body)) * float64(rounds) / megabyte / took.Seconds(),
 		splitAllocsMetric.Key: float64(after.Mallocs-before.Mallocs) / float64(rounds*messages),
 	}}
-	// What the measuring itself allocates, some ten times in a turn, is no allocation a message.
+	// The measurement itself makes some ten allocations in a turn, which do not count per message.
 	const own = 0.0005
 	if s.Values[splitAllocsMetric.Key] < own {
 		s.Values[splitAllocsMetric.Key] = 0

@@ -36,27 +36,27 @@ func newConnectionCounts(reg prometheus.Registerer) (connectionCounts, error) {
 	return c, nil
 }
 
-// crowded is a listener with a limited number of open connections.
-type crowded struct {
+// limited is a listener with a limited number of open connections.
+type limited struct {
 	net.Listener
-	crowd *listen.Crowd
+	connections *listen.Connections
 }
 
-func newCrowded(l net.Listener, connectionsMax int, counts connectionCounts, log *slog.Logger) crowded {
+func newLimited(l net.Listener, connectionsMax int, counts connectionCounts, log *slog.Logger) limited {
 	failed := func(err error, _ bool) {
 		counts.failed.Inc()
 		log.Debug("the admin listener cannot accept connections; trying again", "error", err)
 	}
-	return crowded{listen.Lasting{Listener: l, Failed: failed}, listen.NewCrowd(connectionsMax, connectionsMax, counts.closed.Inc)}
+	return limited{listen.Lasting{Listener: l, Failed: failed}, listen.NewConnections(connectionsMax, connectionsMax, counts.closed.Inc)}
 }
 
 // Accept implements net.Listener.
-func (l crowded) Accept() (net.Conn, error) {
+func (l limited) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return l.crowd.Enter(c), nil
+	return l.connections.Enter(c), nil
 }
 
 // stateChanged is the hook of net/http. A connection is in use from the headers of a request to the end of the answer.
@@ -64,7 +64,7 @@ func stateChanged(c net.Conn, state http.ConnState) {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
 	}
-	m, ok := c.(*listen.Member)
+	m, ok := c.(*listen.Connection)
 	if !ok {
 		return
 	}

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestConnectionsOfStrangersMakeRoomForProbes: whatever strangers hold, probes and scrapes are answered, and the connections
-// stay within their limit.
+// TestConnectionsOfStrangersMakeRoomForProbes: probes and scrapes are answered beside any connections of strangers, and
+// the connections stay within their limit.
 func TestConnectionsOfStrangersMakeRoomForProbes(t *testing.T) {
 	const most = 16
 	for name, held := range map[string]string{

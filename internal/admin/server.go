@@ -64,7 +64,7 @@ type Deps struct {
 }
 
 // Listen opens the port. So a port in use is an error before anything else starts. It keeps at most connectionsMax
-// connections: those without a request make room first, see listen.Crowd.
+// connections: those without a request make room first, see listen.Connections.
 func Listen(ctx context.Context, address string, connectionsMax int, access Access, deps Deps) (*Server, error) {
 	l, err := listen.TCP(ctx, address)
 	if err != nil {
@@ -82,7 +82,7 @@ func newServer(l net.Listener, connectionsMax int, access Access, deps Deps) (*S
 	if err != nil {
 		return nil, err
 	}
-	l = newCrowded(l, connectionsMax, counts, deps.Log)
+	l = newLimited(l, connectionsMax, counts, deps.Log)
 	if access.TLS != nil {
 		l = tls.NewListener(l, access.TLS)
 	}

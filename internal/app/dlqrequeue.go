@@ -154,7 +154,7 @@ func (a *app) requeue(cmd *cobra.Command, args []string, o *requeueOptions) erro
 		if why := l.Refusal(o.force); why != "" {
 			left++
 			if len(places) > 0 {
-				sayf(cmd.ErrOrStderr(), "%s is left: %s; --force requeues it nonetheless\n", l.Place, why)
+				sayf(cmd.ErrOrStderr(), "%s is not requeued: %s; --force requeues it\n", l.Place, why)
 			}
 			continue
 		}

@@ -131,7 +131,7 @@ func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
 	if err := replay.Run(cmd.Context(), rc, p); err != nil {
 		if !o.dryRun {
 			done, total := p.Offsets()
-			sayf(cmd.ErrOrStderr(), "%d of %d offsets are done; go on with `coexstream replay --resume %s`\n", done, total, p.ID)
+			sayf(cmd.ErrOrStderr(), "%d of %d offsets are done; continue with `coexstream replay --resume %s`\n", done, total, p.ID)
 		}
 		return err
 	}
@@ -154,7 +154,7 @@ func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn ka
 	if o.resume != "" {
 		for _, name := range []string{"to", "same-topics", "dry-run", "since", "until", "offsets", "waba", "number", "field", "wamid", "include-copies", "verify-signatures"} {
 			if cmd.Flags().Changed(name) {
-				return nil, usagef("--resume goes on as the replay was begun: --%s cannot be given with it", name)
+				return nil, usagef("--resume uses the options of the replay: --%s cannot be given with it", name)
 			}
 		}
 		return loadReplay(cfg, o.resume)

@@ -142,7 +142,7 @@ func (s *sinkStatus) show(cmd *cobra.Command, unreachable error) error {
 		sayf(out, "  %s/%d@%d  %s\n", l.Topic, l.Partition, l.Offset, oneLine(l.Reason))
 	}
 	if unreachable != nil {
-		sayf(cmd.ErrOrStderr(), "the broker does not tell how long the topics are: %v\n", unreachable)
+		sayf(cmd.ErrOrStderr(), "the lengths of the topics are unknown: %v\n", unreachable)
 	}
 	return nil
 }

@@ -169,7 +169,7 @@ func (e *entry) contact() string {
 func (e *entry) sync() string {
 	s := e.event.Sync
 	if s == nil {
-		return "removed  goes on under its WABA"
+		return "removed  continues under its WABA"
 	}
 	return fmt.Sprintf("window %d  %s  progress %d  messages %d  held %d", s.Window, s.State, s.Progress, s.Messages, s.ChunksHeld)
 }

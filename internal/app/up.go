@@ -263,7 +263,7 @@ Send a signed webhook:
     -H "X-Hub-Signature-256: sha256=$(printf %%s "$body" | openssl dgst -sha256 -hmac %[4]s | sed 's/^.* //')" \
     --data-binary "$body"
 
-See it come out, then play whole onboardings and check every event of them:
+See its event, then play whole onboardings and check every event of them:
 
   %[6]s tail messages --from-beginning%[7]s
   %[6]s simulate --businesses 5 --messages 20000%[7]s

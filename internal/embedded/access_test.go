@@ -443,7 +443,7 @@ func TestBrokerListensOnAfterConnectionsThatCouldNotBeAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	lasting := listen.Lasting{Listener: &exhausted{socket, 3}, Failed: func(error, bool) {}}
-	l := &gated{Listener: lasting, bytesMax: requestBytesMax, crowd: listen.NewCrowd(4, 1, func() {})}
+	l := &gated{Listener: lasting, bytesMax: requestBytesMax, connections: listen.NewConnections(4, 1, func() {})}
 	client, err := net.Dial("tcp", socket.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -218,7 +218,7 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 			return &gated{
 				Listener: advertised{listener, cfg.Advertise},
 				bytesMax: max(requestBytesMax, 2*int(cfg.MessageBytes)), shut: cfg.Password != "",
-				crowd: listen.NewCrowd(cfg.ConnectionsMax, cfg.ConnectionsMax/silentPart, cfg.Metrics.connectionClosed),
+				connections: listen.NewConnections(cfg.ConnectionsMax, cfg.ConnectionsMax/silentPart, cfg.Metrics.connectionClosed),
 			}, nil
 		}),
 		kfake.BrokerConfigs(map[string]string{

@@ -172,7 +172,7 @@ type harm struct {
 	file string
 	kind string // flip, cut, remove
 	at   int64
-	// What may be gone with it: offsets of the partition of the file.
+	// Offsets of the partition that may be gone with it.
 	first, next int64
 }
 

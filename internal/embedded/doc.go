@@ -2,7 +2,7 @@
 // log on disk. It is for trying out, for tests and for small installations; a cluster is Apache Kafka, or
 // what speaks its protocol.
 //
-// What it promises:
+// It promises:
 //
 //   - A record that was acknowledged is still there after a restart and after a kill -9; with
 //     SyncWrites also after a power cut.

@@ -36,7 +36,7 @@ type gate struct {
 	asked  []requested // requests without an answer yet, while the gate is shut
 	rounds int         // successful rounds of the authentication
 
-	member *listen.Member // of the listener's connections; nil: of none
+	member *listen.Connection // of the listener's connections; nil: of none
 }
 
 // requested has the properties of a request that are needed to read its answer.
@@ -59,9 +59,9 @@ const (
 // need neither gate nor limit.
 type gated struct {
 	net.Listener
-	bytesMax int
-	shut     bool
-	crowd    *listen.Crowd
+	bytesMax    int
+	shut        bool
+	connections *listen.Connections
 }
 
 // silentPart is the part of all connections that may wait.
@@ -76,7 +76,7 @@ func (l *gated) Accept() (net.Conn, error) {
 	if _, socket := conn.(*net.TCPConn); !socket {
 		return conn, nil
 	}
-	m := l.crowd.Enter(conn)
+	m := l.connections.Enter(conn)
 	g := newGate(m, l.bytesMax, l.shut)
 	g.member = m
 	return g, nil

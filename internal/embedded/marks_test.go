@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// What a user takes away is no damage: a kill right after it finds nothing missing.
+// A removal by a user is no damage: a kill right after it finds nothing missing.
 func TestWhatAUserDeletesIsNotMissing(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(*testing.T, *Broker){

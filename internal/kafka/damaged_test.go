@@ -14,7 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// The file of a partition is damaged while the broker runs. What stands before the damage is read, and then there is an error.
+// The file of a partition is damaged while the broker runs. Records before the damage are read, and then there is an
+// error.
 func TestReadingADamagedBatchEndsWithAnErrorThatNamesIt(t *testing.T) {
 	const fromLength, fromMagic, fromRecords = 8, 16, 61 // of a batch
 	for name, at := range map[string]int{"records": fromRecords, "length": fromLength, "magic": fromMagic} {

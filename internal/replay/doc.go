@@ -1,7 +1,7 @@
 // Package replay copies raw records back into the pipeline: into the topics of another prefix, or into the
 // topics from which they were read. See docs/adr/0014-replay.md.
 //
-// What it promises:
+// It promises:
 //  1. It reads the records that were in the raw log at its begin and no later ones, and no record that a replay
 //     or a requeue wrote, unless asked: it cannot feed itself.
 //  2. Both lanes of all partitions are merged by the time of receipt and written to raw.bulk in that order. So a

@@ -143,7 +143,7 @@ func readTruth(file string, j *judge.Judge, p Progress) error {
 		return err
 	}
 	if !ended {
-		p.Say("the run was cut short: its truth holds for what was sent until then")
+		p.Say("the run was interrupted: its truth has the webhooks that were sent until then")
 	}
 	return nil
 }

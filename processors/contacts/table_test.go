@@ -282,7 +282,7 @@ func TestRestoredFromTheTopicTheTableStaysRight(t *testing.T) {
 	}
 }
 
-// What a restart forgets (who else an id belonged to) can leave a row too many, never one too few.
+// After a restart, the former ids of others are unknown. This can leave a row too many, never one too few.
 func TestRestartNeverLosesARow(t *testing.T) {
 	r := random(t)
 	for range 1500 {

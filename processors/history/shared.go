@@ -53,7 +53,8 @@ func (n *Number) pends(seq int64) bool {
 	return slices.ContainsFunc(n.pending, func(b Boundary) bool { return b.Seq == seq })
 }
 
-// Write lets the next TakeState write the record of the number, if it is old. The number then needs only what is pending.
+// Write lets the next TakeState write the record of the number, if it is old. The number then needs only pending
+// boundaries.
 func (n *Number) Write() { n.changed = n.changed || n.stale }
 
 // Drop removes the pending boundaries up to one that the owner does not keep.

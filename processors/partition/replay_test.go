@@ -9,6 +9,7 @@ import (
 
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/fixtures"
 )
 
 // delivery is a webhook at a time.
@@ -260,5 +261,25 @@ func TestReplayedBodyOfSeveralBusinessesIsHandledByEachPartitionForItself(t *tes
 	}
 	if origin := p.topics[schemas.TopicMessages][0].headers[schemas.HeaderOrigin]; origin != "raw.bulk/0/0#1.0" {
 		t.Errorf("origin is %s", origin)
+	}
+}
+
+func TestReplayGivesTheSameIDs(t *testing.T) {
+	ids := func() (all []string) {
+		p := newPartition(t)
+		for _, f := range fixtures.All() {
+			p.webhook(string(f.Body))
+		}
+		for _, topic := range schemas.Topics() {
+			for _, r := range p.topics[topic] {
+				if topic != schemas.TopicState {
+					all = append(all, topic.String()+" "+r.headers[schemas.HeaderCEID])
+				}
+			}
+		}
+		return all
+	}
+	if a, b := ids(), ids(); !slices.Equal(a, b) || len(a) < 100 {
+		t.Errorf("two runs over the same raw log gave other ids (%d and %d of them)", len(a), len(b))
 	}
 }

@@ -3,6 +3,7 @@ package partition_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,5 +145,30 @@ func TestYCloudHistoryOfEveryBusinessReachesItsTopic(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) || len(home.topics[schemas.TopicOther]) != 0 {
 		t.Errorf("history is %v, want %v; other has %d", got, want, len(home.topics[schemas.TopicOther]))
+	}
+}
+
+func TestPartsOfOtherPartitionsAreReroutedAndUnderstoodThere(t *testing.T) {
+	home := newPartition(t)
+	home.cfg.Partitions = 2
+	home.cfg.PartitionOf = func(b []byte) int32 {
+		if string(b) == waba {
+			return 0
+		}
+		return 1
+	}
+	home.restart()
+	two := strings.Replace(envelope("smb_message_echoes", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"w1","timestamp":"1772366400","type":"text","text":{"body":"a"}}]`)),
+		`"entry":[`, `"entry":[{"id":"555","time":1,"changes":[{"field":"smb_message_echoes","value":`+value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"w2","timestamp":"1772366400","type":"text","text":{"body":"b"}}]`)+`}]},`, 1)
+	home.webhook(two)
+	moved := slices.DeleteFunc(home.topics[schemas.TopicRerouted], func(r record) bool { return r.value == nil }) // notes
+	if len(moved) != 1 || moved[0].partition != 1 || moved[0].key != "555" || moved[0].headers[schemas.HeaderOrigin] != "raw.bulk/0/0#0.0" {
+		t.Fatalf("rerouted: %+v", moved)
+	}
+	away := newPartition(t)
+	away.webhook(string(moved[0].value))
+	got := events[schemas.Message](away, schemas.TopicEchoes)
+	if len(got) != 1 || got[0].WAMID != "w2" || got[0].WABAID != "555" {
+		t.Fatalf("the other partition made %+v of it", got)
 	}
 }

@@ -39,7 +39,7 @@ func (p *harness) syncedNumbers(numbers int) {
 	p.clock = p.clock.Add(time.Minute)
 }
 
-// What an account event becomes is bounded by its own bytes, however many numbers with history its WABA has.
+// The result of an account event is bounded by its own bytes, for any number of numbers with history of its WABA.
 func TestAnAccountEventDoesNotRewriteTheNumbersWithHistory(t *testing.T) {
 	const numbers = 300
 	p := newPartition(t)
@@ -164,7 +164,7 @@ func playAccountEvents(t *testing.T, seed uint64, restarts bool) (out []string) 
 			out = append(out, fmt.Sprint(topic, " ", rec.key, " ", string(rec.value)))
 		}
 	}
-	// What is due for several numbers at one time leaves in any order.
+	// Due work of several numbers at one time is done in any order.
 	slices.SortStableFunc(out, func(a, b string) int { return strings.Compare(a[:strings.Index(a, "{")], b[:strings.Index(b, "{")]) })
 	return out
 }

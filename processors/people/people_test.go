@@ -337,7 +337,7 @@ func TestEchoOfTypeSystemIsAboutItsUser(t *testing.T) {
 	})
 }
 
-// What stands among echoes and is to the business is from its user.
+// An item among echoes that is to the business is from its user.
 func TestEchoToTheBusinessIsFromItsUser(t *testing.T) {
 	checkSides(t, []sideCase{
 		{"number", `"message_echoes":[{"from":"16505550100","to":"15550009001"}]`, "inbound thread=16505550100 wa_id=16505550100"},

@@ -7,10 +7,10 @@ import (
 )
 
 // An odd part does not affect the rest of its body. A part is odd if it has invalid UTF-8, an object with a duplicate
-// name, nesting deeper than the limit, or a value of another kind instead of an array or an object. The smallest
-// enclosing part is left out: a message, echo, status, contact or entry of contacts[]; else a thread; else an element
-// of history[]; else an array beside others; else a change; else an entry beside others. A fault outside of every entry
-// rejects the body.
+// name, or nesting deeper than the limit. So is a value of another kind instead of an array or an object. The smallest
+// enclosing part is left out. It is a message, echo, status, contact or entry of contacts[]; else a thread; else an
+// element of history[]; else an array beside others; else a change; else an entry beside others. A fault outside of
+// every entry rejects the body.
 
 // Place is the place of an odd part of a body that was left out.
 type Place struct {

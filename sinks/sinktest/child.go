@@ -97,7 +97,8 @@ func connection(brokers []string) kafka.Connection {
 // say tells the parent.
 func say(what string, n int) { fmt.Printf("%s %d\n", what, n) }
 
-// What a child says: that it begins to read, the number of partitions that it gained, a fenced batch, and that it is in its trap.
+// Messages of a child: that it begins to read, the number of partitions that it gained, a fenced batch, and that it is
+// in its trap.
 const (
 	saidBegun  = "begun"
 	saidOwned  = "owned"

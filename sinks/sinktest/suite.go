@@ -111,7 +111,7 @@ func Suite(t *testing.T, subject func(t *testing.T) Subject) {
 		closed(t, target)
 	})
 	t.Run("a slow target", func(t *testing.T) { slow(t, subject(t)) })
-	t.Run("what is gone unread", func(t *testing.T) { gone(t, subject) })
+	t.Run("records that are gone unread", func(t *testing.T) { gone(t, subject) })
 }
 
 // slow keeps the target from writing again and again, while the log grows.

@@ -15,9 +15,9 @@ type Pruned struct {
 	Others   int64 // receipts, versions and reactions, also those without a message, and notes
 }
 
-// Prune removes messages that are older than a time, with their receipts, versions and reactions. It removes those without a message, and notes, by
-// their own time. Account events stay. It looks at all rows, in small steps between those of the sink, and rests as long as it works.
-// What it removed of an unfinished sweep stays removed.
+// Prune removes messages that are older than a time, with their receipts, versions and reactions. It removes those
+// without a message, and notes, by their own time. Account events stay. It examines all rows, in small steps between
+// those of the sink, and pauses for as long as it works. The rows that an unfinished sweep removed stay removed.
 func (st *Store) Prune(ctx context.Context, before time.Time) (p Pruned, err error) {
 	cut := before.Unix()
 	sweeps := []func(context.Context, int64) (int64, error){

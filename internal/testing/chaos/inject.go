@@ -59,7 +59,7 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// inject lets a fault happen and be over. What it changed is undone even when ctx ends.
+// inject lets a fault happen and end. It undoes its changes even when ctx ends.
 func (s *stage) inject(ctx context.Context, f fault) error {
 	s.say("begin %s for %s", f.name(), f.length)
 	defer s.say("end   %s", f.name())

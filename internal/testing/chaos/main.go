@@ -38,7 +38,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of plan and simulation; 0: a new one")
 	flag.Float64Var(&o.minutes, "minutes", 2, "how long faults are injected")
 	flag.Float64Var(&o.load, "load", 1, "load, as a multiple of about 50 webhooks a second")
-	flag.DurationVar(&o.wait, "wait", 4*time.Minute, "how long check waits for what is missing")
+	flag.DurationVar(&o.wait, "wait", 4*time.Minute, "how long check waits for missing records")
 	flag.StringVar(&o.only, "only", "", "only faults whose name contains one of these words, separated by commas")
 	flag.BoolVar(&o.plan, "plan", false, "print the plan and do nothing")
 	flag.BoolVar(&o.keep, "keep", false, "keep the temporary folder")

@@ -232,7 +232,7 @@ func until(ctx context.Context, limit time.Duration, holds func() bool) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			return fmt.Errorf("waited %s in vain", limit)
+			return fmt.Errorf("timeout after %s", limit)
 		case <-look.C:
 		}
 	}

@@ -69,9 +69,9 @@ func (s *stage) rot(ctx context.Context, f fault) error {
 		return nil // the run has failed already
 	}
 	if err != nil {
-		return fmt.Errorf("%d webhooks in the spool were damaged, and the ingress does not tell of it: %w", damaged, err)
+		return fmt.Errorf("%d webhooks in the spool were damaged, and the ingress does not report it: %w", damaged, err)
 	}
-	s.say("      %d of %d webhooks were damaged in the spool; the ingress tells of %.0f bytes", damaged, len(acked), told)
+	s.say("      %d of %d webhooks were damaged in the spool; the ingress reports %.0f bytes", damaged, len(acked), told)
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (s *stage) judgeRotten(out *outcome) error {
 	}
 	for _, trace := range s.rotten.traces {
 		if !bytes.Contains(kept.Bytes(), trace) {
-			wrong = append(wrong, fmt.Sprintf("what is left of %s is not in quarantine", flipped(string(trace))))
+			wrong = append(wrong, fmt.Sprintf("the rest of %s is not in quarantine", flipped(string(trace))))
 		}
 	}
 	if len(wrong) > 0 {

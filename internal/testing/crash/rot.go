@@ -81,7 +81,7 @@ func (o *options) rot(ctx context.Context, u *upProcess, truth string) error {
 	named := map[string]int64{}
 	for _, d := range v.Damage {
 		if !d.Lost || !d.Exact && !strings.HasSuffix(d.Topic, "state") {
-			return fmt.Errorf("broker verify: one damaged batch of %s is told as %+v", d.Topic, d)
+			return fmt.Errorf("broker verify: one damaged batch of %s is reported as %+v", d.Topic, d)
 		}
 		named[judged(strings.TrimPrefix(d.Topic, prefix))] += d.LastOffset - d.FirstOffset + 1
 	}
@@ -106,9 +106,9 @@ func (o *options) rot(ctx context.Context, u *upProcess, truth string) error {
 	check := exec.CommandContext(ctx, u.binary, "check", "--data-dir", u.dir, "--truth", second, "--wait", o.wait.String())
 	check.Stdout, check.Stderr = os.Stdout, os.Stderr
 	if err := check.Run(); err != nil {
-		return fmt.Errorf("check of what came after the damage: %w", err)
+		return fmt.Errorf("check of the world after the damage: %w", err)
 	}
-	fmt.Println("crash: what came after the damage is whole")
+	fmt.Println("crash: the world after the damage is complete")
 	return nil
 }
 

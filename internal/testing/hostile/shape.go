@@ -30,7 +30,7 @@ type shape struct {
 // scale.
 type idLengths struct{ waba, number, display, person, wamid, name int }
 
-// What grows.
+// The parts that grow.
 const (
 	growsEntries = iota
 	growsChanges

@@ -129,8 +129,8 @@ func (b *Broker) hosts() string { return filepath.Join(b.dir, "hosts") }
 // hostsFlag makes a Java program look names up in a file.
 const hostsFlag = "-Djdk.net.hosts.file="
 
-// format makes the brokers' data folders. What one start of a Java program makes for the first broker is
-// right for the others too, but for who they are.
+// format makes the brokers' data folders. A Java program makes that of the first broker. The others get a copy of it
+// with their own ids.
 func (c *Cluster) format(ctx context.Context) error {
 	first := c.brokers[0]
 	args := []string{"format", "--cluster-id", newID(), "--config", filepath.Join(first.dir, "server.properties")}
@@ -205,7 +205,7 @@ func (c *Cluster) serves(ctx context.Context, id int) error {
 	return fmt.Errorf("broker %d is not among the %d brokers that it knows", id, len(m.Brokers))
 }
 
-// Tool is a command of Kafka's own tools, by its Java class. What it logs goes to its standard error.
+// Tool is a command of Kafka's own tools, by its Java class. Its log goes to its standard error.
 func (c *Cluster) Tool(ctx context.Context, class string, args ...string) *exec.Cmd {
 	all := []string{"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + c.toolLogging(),
 		"-cp", c.classPath()}

@@ -95,7 +95,7 @@ func TestDecisionsHaveAStatusAndAreShort(t *testing.T) {
 	}
 }
 
-// What a change has to pass is listed for its author.
+// Authors find the checks of a change in CONTRIBUTING.
 func TestContributingNamesTheStepsOfCI(t *testing.T) {
 	script, err := os.ReadFile(filepath.Join(root, ".ci", "run"))
 	if err != nil {

@@ -62,7 +62,7 @@ var rules = map[string][]string{
 	// A second opinion shares the contract and the readers of the log with what it checks, and nothing else.
 	"internal/verify": {"internal/verify", "schemas", "internal/kafka", "internal/private"},
 	"bench":           {"bench", "internal/verify", "schemas", "internal/kafka", "internal/private"},
-	// What measures the parts has to know them.
+	// the benchmarks know the measured parts
 	"bench/run":                 {"bench", "internal/verify", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/testing/kafkacluster", "internal/testing/postgresserver"},
 	"internal/kafka":            {"schemas"},
 	"internal/contentcoding":    {},
@@ -98,7 +98,7 @@ var rules = map[string][]string{
 	"internal/app": {"schemas", "ingress", "processors", "sinks", "internal"},
 }
 
-// What tests import beside what their folder may: those of all folders, and those of one.
+// Imports of tests beside those of their folder: of all folders, and of one.
 var (
 	testRules  = []string{"internal/testing/certtest", "internal/testing/cost"}
 	testRuleOf = map[string][]string{

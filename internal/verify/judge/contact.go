@@ -97,7 +97,7 @@ func (j *Judge) contact(r *Record, e *event, n int32) {
 		j.fault(r.Topic, Unexpected, "%s: nobody told of contact %s of %s", r, e.ID, e.PhoneNumberID)
 		return
 	case !known:
-		j.fault(r.Topic, WrongContent, "%s: contact %s of %s: original is not what was sent", r, e.ID, e.PhoneNumberID)
+		j.fault(r.Topic, WrongContent, "%s: contact %s of %s: original differs from the sent one", r, e.ID, e.PhoneNumberID)
 		j.apply(b, e.ID, row{Digest: b.want[e.ID].Digest}, e.TimestampMS, e.Version, r)
 		return
 	}

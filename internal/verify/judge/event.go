@@ -104,7 +104,7 @@ func (d *differences) flag(name string, got *bool, want bool) {
 
 func (d *differences) digest(name string, got, want truth.Digest) {
 	if got != want {
-		*d = append(*d, fmt.Sprintf("%s is not what was sent", name))
+		*d = append(*d, fmt.Sprintf("%s differs from the sent one", name))
 	}
 }
 

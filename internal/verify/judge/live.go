@@ -124,7 +124,7 @@ func (j *Judge) inOrder(r *Record, bodies []int32, index int32) {
 	at := line{place{r.Topic, r.Partition}, string(owner)}
 	last, known := j.order[at]
 	if known && (first.offset < last.offset || first.offset == last.offset && index < last.index) {
-		j.fault(r.Topic, OutOfOrder, "%s: it came at offset %d of %s, and stands behind what came at %d", r, first.offset, first.first.topic, last.offset)
+		j.fault(r.Topic, OutOfOrder, "%s: it came at offset %d of %s, and is behind an event from offset %d", r, first.offset, first.first.topic, last.offset)
 		return
 	}
 	j.order[at] = liveOrder{first.offset, index}

@@ -220,6 +220,6 @@ func (j *Judge) altered(r *Record, e *event) bool {
 	id, _ := r.header(schemas.HeaderCEID)
 	match.seen[id] = true
 	j.missing--
-	j.fault(r.Topic, WrongContent, "%s: this is not what was sent to WABA %s", r, e.WABAID)
+	j.fault(r.Topic, WrongContent, "%s: this differs from the change that was sent to WABA %s", r, e.WABAID)
 	return true
 }

@@ -16,7 +16,7 @@ const (
 	NumberingMixed   = "mixed"   // each number its own
 )
 
-// What progress means.
+// Meanings of progress.
 const (
 	ProgressPhase   = "phase"   // to 100 in each phase
 	ProgressOverall = "overall" // to 100 once

@@ -142,7 +142,7 @@ func TestTopicDeletedAndMadeAgain(t *testing.T) {
 	until(t, "the topic is made again", func() bool { _, _, code := s.run("topics", "create"); return code == 0 })
 	l.put(15)
 	l.came()
-	l.told("recreated", "made again", 10)
+	l.told("recreated", "created again", 10)
 	l.put(5)
 	l.came()
 	l.processor.stop()

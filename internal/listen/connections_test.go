@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// crowdOf returns a Crowd, a function that adds a connection with a name, and the names of those that were closed.
-func crowdOf(most, waitingMax int) (enter func(name string) *Member, closed *[]string, c *Crowd) {
+// connectionsOf returns Connections, a function that adds a connection with a name, and the names of those that were closed.
+func connectionsOf(most, waitingMax int) (enter func(name string) *Connection, closed *[]string, c *Connections) {
 	closed = new([]string)
-	c = NewCrowd(most, waitingMax, func() {})
-	return func(name string) *Member { return c.Enter(&named{name: name, closed: closed}) }, closed, c
+	c = NewConnections(most, waitingMax, func() {})
+	return func(name string) *Connection { return c.Enter(&named{name: name, closed: closed}) }, closed, c
 }
 
 type named struct {
@@ -25,7 +25,7 @@ func (c *named) Close() error {
 }
 
 func TestTheLongestWaitMakesRoomFirst(t *testing.T) {
-	enter, closed, _ := crowdOf(3, 3)
+	enter, closed, _ := connectionsOf(3, 3)
 	a, b := enter("a"), enter("b")
 	enter("c")
 	a.Use()
@@ -41,7 +41,7 @@ func TestTheLongestWaitMakesRoomFirst(t *testing.T) {
 
 // TestTheEarliestUseMakesRoomWhenNoneWaits: a newcomer is never closed for itself.
 func TestTheEarliestUseMakesRoomWhenNoneWaits(t *testing.T) {
-	enter, closed, _ := crowdOf(2, 2)
+	enter, closed, _ := connectionsOf(2, 2)
 	a, b := enter("a"), enter("b")
 	b.Use()
 	a.Use()
@@ -55,7 +55,7 @@ func TestTheEarliestUseMakesRoomWhenNoneWaits(t *testing.T) {
 }
 
 func TestThoseThatWaitHaveALimitOfTheirOwn(t *testing.T) {
-	enter, closed, _ := crowdOf(100, 2)
+	enter, closed, _ := connectionsOf(100, 2)
 	for _, name := range []string{"a", "b", "c", "d"} {
 		enter(name).Use()
 	}
@@ -68,11 +68,11 @@ func TestThoseThatWaitHaveALimitOfTheirOwn(t *testing.T) {
 }
 
 func TestClosedConnectionsTakeNoRoom(t *testing.T) {
-	enter, closed, c := crowdOf(2, 2)
+	enter, closed, c := connectionsOf(2, 2)
 	a := enter("a")
 	b := enter("b")
 	b.Use()
-	for _, m := range []*Member{a, a, b} { // one of them twice
+	for _, m := range []*Connection{a, a, b} { // one of them twice
 		_ = m.Close()
 		m.Use()
 		m.Wait()

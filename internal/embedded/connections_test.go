@@ -128,8 +128,8 @@ func TestStrangersAreThoseWhoDidNotAuthenticate(t *testing.T) {
 	} {
 		ours, theirs := net.Pipe()
 		closed := 0
-		crowd := listen.NewCrowd(10, 1, func() { closed++ })
-		m := crowd.Enter(ours)
+		connections := listen.NewConnections(10, 1, func() { closed++ })
+		m := connections.Enter(ours)
 		g := newGate(m, requestBytesMax, c.shut)
 		g.member = m
 		go func() { _, _ = theirs.Write(frame(kmsg.NewPtrApiVersionsRequest(), 3)) }()
@@ -141,7 +141,7 @@ func TestStrangersAreThoseWhoDidNotAuthenticate(t *testing.T) {
 			g.answer([]byte{0, 0, 0, 6, 0, 0, 0, 1, 0, 0})
 		}
 		other, _ := net.Pipe()
-		crowd.Enter(other) // only one may wait
+		connections.Enter(other) // only one may wait
 		if stays := closed == 0; stays != c.stays {
 			t.Errorf("%s: stays %t, want %t", name, stays, c.stays)
 		}

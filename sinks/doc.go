@@ -12,6 +12,7 @@
 //
 //   - a record that is no event by its schema is a letter: it is kept in the target, with its reason, in the same step;
 //   - a batch whose content the target refuses (ErrRefused) is halved until the record is found, which becomes a letter;
+//   - events about people who were erased from the target (Eraser) are left out, up to the time of the erasure;
 //   - a target that is away is tried again, at growing and random distances, for ever: nothing is skipped;
 //   - a log that does not hold the next record any more (retention, a topic that was made again, a log that was cut), and tombstones that
 //     were removed unread, block the partition (BlockedError) and are told with the way back. The task never goes on at another place by itself.

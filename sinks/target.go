@@ -17,7 +17,8 @@ type Target interface {
 	// Apply takes a batch in one step: all of it or nothing. The rows and what they refer to are the target's until it returns.
 	//
 	// It fails with ErrFenced where the target does not stand where the batch begins, and with ErrRefused where the content of the
-	// batch is what it cannot take. After any other error the batch is given again.
+	// batch is what it cannot take. An Eraser fails with ErrErased where it knows of other erasures than the batch was made with. After any
+	// other error the batch is given again.
 	Apply(ctx context.Context, b *Batch) error
 }
 
@@ -48,6 +49,7 @@ type Batch struct {
 	Rows      *merge.Rows
 	Letters   []Letter
 	Advances  []Advance
+	Erasures  int64 // version of the erasures that the rows were made with, where the target is an Eraser
 }
 
 // Letter is a record that could not be applied.

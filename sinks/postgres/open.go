@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/coexstream/coexstream/internal/invalid"
+	"github.com/coexstream/coexstream/sinks"
 )
 
 // Config is how a store reaches its database.
@@ -50,6 +52,8 @@ type Store struct {
 	lock    int32
 	backlog chan struct{} // places of transactions that are not live
 	texts   map[*table]statements
+
+	erasures atomic.Pointer[sinks.Erasures] // the newest that were seen
 }
 
 // Open prepares a store. It connects when it is used: the database may be away, and the schema may be made later.
@@ -62,6 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, withoutPassword(err)
 	}
 	st := &Store{cfg: cfg, lock: int32(lockOf(cfg.Schema)), backlog: make(chan struct{}, max(1, cfg.ConnectionsMax-1)), texts: prepared()}
+	st.erasures.Store(&sinks.Erasures{})
 	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
 		pc.ConnConfig.RuntimeParams["application_name"] = "coexstream sink"
 	}

@@ -19,18 +19,26 @@ func batchOf(t testing.TB, from, to int64, values ...string) *sinks.Batch {
 	t.Helper()
 	b := &sinks.Batch{Live: true, Rows: merge.NewRows(), Advances: []sinks.Advance{{Topic: schemas.TopicMessages, From: from, To: sinks.Position{Next: to, At: time.Now()}}}}
 	for i, v := range values {
-		ceType := schemas.TypeMessage
-		if strings.Contains(v, `"kind":"status"`) {
-			ceType = schemas.TypeStatus
-		}
-		e, err := event.Value(ceType, []byte(v))
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.ID, e.Topic, e.ReceivedAt = fmt.Sprint("id", from, i), schemas.TopicMessages, 1_772_366_400_000
-		b.Rows.Add(&e, merge.Place{Offset: max(from, 0) + int64(i)})
+		e := eventOf(t, v, 1_772_366_400_000)
+		e.ID = fmt.Sprint("id", from, i)
+		b.Rows.Add(e, merge.Place{Offset: max(from, 0) + int64(i)})
 	}
 	return b
+}
+
+// eventOf is an event of messages.
+func eventOf(t testing.TB, value string, received int64) *event.Event {
+	t.Helper()
+	ceType := schemas.TypeMessage
+	if strings.Contains(value, `"kind":"status"`) {
+		ceType = schemas.TypeStatus
+	}
+	e, err := event.Value(ceType, []byte(value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Topic, e.ReceivedAt = schemas.TopicMessages, received
+	return &e
 }
 
 const oneMessage = `{"waba_id":"1","phone_number_id":"2","kind":"message","rank":1,"wamid":"w","thread":"3","direction":"inbound","timestamp":5,"type":"text","historical":false,"original":{"text":{"body":"x"}}}`

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -99,12 +98,14 @@ func TestEventsAfterAnErasureAreNewData(t *testing.T) {
 		strings.Replace(oneMessage, `"thread":"3"`, `"thread":"g","group_id":"g","contact":{"wa_id":"3"}`, 1): true,
 		strings.Replace(oneMessage, `"phone_number_id":"2"`, `"phone_number_id":"7"`, 1):                      true, // at all numbers
 	} {
-		if got := e.Cover(eventOf(t, value, 1_772_366_400_000)); got != want {
+		if got := e.Cover(sinktest.Event(t, value)); got != want {
 			t.Errorf("%s: %v, want %v", value, got, want)
 		}
 	}
-	late := time.Now().Add(time.Hour)
-	if e.Cover(eventOf(t, strings.Replace(oneMessage, `"timestamp":5`, fmt.Sprintf(`"timestamp":%d`, late.Unix()), 1), late.UnixMilli())) {
+	late := sinktest.Event(t, oneMessage)
+	late.ReceivedAt = time.Now().Add(time.Hour).UnixMilli()
+	late.Message.Timestamp = late.ReceivedAt / 1000
+	if e.Cover(late) {
 		t.Error("a message from after the erasure is left out")
 	}
 	b := batchOf(t, 1, 2, strings.Replace(oneMessage, `"w"`, `"later"`, 1))

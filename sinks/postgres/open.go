@@ -108,6 +108,13 @@ const session = `SET search_path = %s; SET jit = off; SET enable_seqscan = off; 
 SET enable_bitmapscan = off; SET timezone = 'UTC'; SET statement_timeout = %[2]d; SET idle_in_transaction_session_timeout = %[2]d;
 SET tcp_user_timeout = %[2]d; SET tcp_keepalives_idle = %[3]d; SET tcp_keepalives_interval = %[3]d; SET tcp_keepalives_count = %[4]d; %[5]s`
 
+// A commit need not wait for the disk: a crash of the database undoes the last transactions whole, rows and positions together, and in their order.
+// The sink then reads the events of these positions again. Whoever wants to wait says so in the URL.
+const (
+	waitsForDisk = "synchronous_commit"
+	doNotWait    = "SET synchronous_commit = off;\n"
+)
+
 const (
 	probes  = 3                // that a connection may leave without an answer
 	restMax = 15 * time.Second // after which the first is sent
@@ -117,13 +124,16 @@ const (
 func (st *Store) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, st.cfg.Timeout)
 	defer cancel()
-	var stages strings.Builder
+	var more strings.Builder
+	if conn.Config().RuntimeParams[waitsForDisk] == "" {
+		more.WriteString(doNotWait)
+	}
 	for _, t := range tables {
-		stages.WriteString(t.createStage() + ";\n")
+		more.WriteString(t.createStage() + ";\n")
 	}
 	limit := max(1, st.cfg.Timeout.Milliseconds())
 	probe := max(1, int64(st.cfg.Timeout.Seconds())/(probes+1)) // in seconds
-	if _, err := conn.Exec(ctx, fmt.Sprintf(session, pgx.Identifier{st.cfg.Schema}.Sanitize(), limit, probe, probes, stages.String())); err != nil {
+	if _, err := conn.Exec(ctx, fmt.Sprintf(session, pgx.Identifier{st.cfg.Schema}.Sanitize(), limit, probe, probes, more.String())); err != nil {
 		return fmt.Errorf("prepare a connection: %w", err)
 	}
 	return checkVersion(ctx, conn, st.cfg.Schema)

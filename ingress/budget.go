@@ -17,10 +17,11 @@ import (
 // waits while it has other shares; a body that has its decoded share waits for no other share, so there is no deadlock.
 //
 // Clients without a right signature lately share half of the room of long bodies, so that known senders do not wait
-// behind them.
+// behind them. While their short bodies arrive, they share half of that room, so that whole bodies and known senders always find room.
 type budget struct {
 	short      atomic.Int64
 	shortMost  int64
+	arriving   atomic.Int64 // of short, for bodies of unknown clients that are arriving
 	long       share
 	unverified share // of long
 	decoding   share
@@ -62,6 +63,20 @@ func (b *budget) acquireShort(n int64) bool {
 }
 
 func (b *budget) releaseShort(n int64) { b.short.Add(-n) }
+
+// arrivingMost is the room of arriving bodies of unknown clients. Above it, one makes room for another. An evicted body
+// takes a moment to release its bytes, so that a little more is allowed.
+func (b *budget) arrivingMost() int64 { return b.shortMost / 2 }
+
+// acquireArriving reserves n bytes of the room of arriving bodies of unknown clients. evict evicts one of them.
+func (b *budget) acquireArriving(n int64, evict func() bool) bool {
+	taken, most := b.arriving.Add(n), b.arrivingMost()
+	if taken <= most || taken <= most+most/4 && evict() {
+		return true
+	}
+	b.arriving.Add(-n)
+	return false
+}
 
 // scarce reports whether three quarters of the share of short bodies are reserved.
 func (b *budget) scarce() bool { return b.short.Load() > b.shortMost/4*3 }

@@ -36,9 +36,12 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 			from = nil // all of it is there
 		}
 	}
-	unknown := from != nil && !s.unverified.clients.has(from.client)
 	if from != nil {
-		s.open.receiveShort(from, unknown)
+		x.standing = standingUnknown
+		if s.unverified.clients.has(from.client) {
+			x.standing = standingKnown
+		}
+		s.open.receiveShort(from, x.standing)
 	}
 	short := shortBytesMax
 	if length >= 0 && length < short {
@@ -54,7 +57,7 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 		begin = 1
 	}
 	for _, step := range steps[begin:] {
-		if r := s.growShort(x, step, unknown); r != nil {
+		if r := s.growShort(x, step, from); r != nil {
 			return r
 		}
 		ended, r := readInto(stream, x.wire, step, length, from)
@@ -100,13 +103,13 @@ func unverifiedConn(ctx *fasthttp.RequestCtx) *conn {
 	return nil
 }
 
-// growShort reserves n bytes for a short body, or for the beginning of a long one. Bodies of unknown clients have a share
-// of this room while they arrive. The oldest of them makes room for the newest.
-func (s *Server) growShort(x *exchange, n int, unknown bool) *refusal {
+// growShort reserves n bytes for a short body, or for the beginning of a long one. Bodies on unverified connections have
+// shares of this room while they arrive. The oldest of a share makes room for the newest.
+func (s *Server) growShort(x *exchange, n int, from *conn) *refusal {
 	room := roomFor(n)
 	more := room - x.short
-	if unknown {
-		if !s.budget.acquireArriving(room-x.arriving, s.open.evictArriving) {
+	if from != nil {
+		if !s.budget.acquireArriving(room-x.arriving, x.standing, s.open.evictArriving) {
 			return refuseBytes
 		}
 		x.arriving = room

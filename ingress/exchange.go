@@ -22,7 +22,8 @@ type exchange struct {
 	wire       *buffer
 	decoded    *buffer
 	short      int64 // bytes taken from the budget
-	arriving   int64 // of short, while the body of an unknown client arrives
+	arriving   int64 // of short, while the body arrives on an unverified connection
+	standing   standing
 	long       int64
 	decoding   int64
 	unverified int64 // of long, reserved in the share of unverified clients
@@ -76,10 +77,10 @@ func (x *exchange) end(pool *buffers, from *budget) {
 	clear(x.headers[:])
 }
 
-// releaseArriving ends the arrival of the body of an unknown client.
+// releaseArriving ends the arrival of a body on an unverified connection.
 func (x *exchange) releaseArriving(b *budget) {
 	if x.arriving > 0 {
-		b.arriving.Add(-x.arriving)
+		b.arriving[x.standing].Add(-x.arriving)
 		x.arriving = 0
 	}
 }

@@ -12,7 +12,7 @@ type incomingBody struct {
 	// Guarded by the lock of openConns:
 	reserved int64     // bytes for a long body; 0: the body is short
 	began    time.Time // the time of the reservation
-	arriving bool      // a short body of an unknown client
+	standing standing  // of the client
 }
 
 // slowBodyAfter is the time before a body can count as slow.
@@ -22,16 +22,16 @@ const slowBodyAfter = time.Second
 func (o *openConns) receiveLong(c *conn, n int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	c.incoming.reserved, c.incoming.began, c.incoming.arriving = n, time.Now(), false
+	c.incoming.reserved, c.incoming.began = n, time.Now()
 	c.incoming.received.Store(0)
 	o.enqueueLocked(c, placeReceiving)
 }
 
-// receiveShort starts a body. unknown: of a client without a right signature lately.
-func (o *openConns) receiveShort(c *conn, unknown bool) {
+// receiveShort starts a body.
+func (o *openConns) receiveShort(c *conn, of standing) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	c.incoming.reserved, c.incoming.arriving = 0, unknown
+	c.incoming.reserved, c.incoming.standing = 0, of
 	o.enqueueLocked(c, placeReceiving)
 }
 
@@ -40,10 +40,10 @@ func (o *openConns) evictSlowShort() {
 	o.evictReceiving(o.slow, func(b *incomingBody) bool { return b.reserved == 0 })
 }
 
-// evictArriving evicts the connection of an unknown client whose short body has been arriving longest. It returns false when
-// none has been arriving for long enough.
-func (o *openConns) evictArriving() bool {
-	return o.evictReceiving(min(o.grace, o.slow), func(b *incomingBody) bool { return b.reserved == 0 && b.arriving })
+// evictArriving evicts the connection of a standing whose short body has been arriving longest. It returns false when none
+// has been arriving for long enough.
+func (o *openConns) evictArriving(of standing) bool {
+	return o.evictReceiving(min(o.grace, o.slow), func(b *incomingBody) bool { return b.reserved == 0 && b.standing == of })
 }
 
 // evictReceiving evicts the connection with the oldest body that is wanted, if it has been arriving for a time.

@@ -34,13 +34,13 @@ type cluster struct {
 	client *kgo.Client
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 	t.Helper()
 	var names []string
 	for _, topic := range schemas.Topics() {
 		names = append(names, topic.Name("coex."))
 	}
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, names...))
+	k, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1), kfake.SeedTopics(partitions, names...))...)
 	if err != nil {
 		t.Fatal(err)
 	}

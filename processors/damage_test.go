@@ -3,12 +3,17 @@ package processors_test
 import (
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/coexstream/coexstream/internal/embedded"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -178,6 +183,64 @@ func TestLiveMessagesContinueBesideADamagedBatchOfTheBacklog(t *testing.T) {
 				t.Errorf("%d messages, want 5", got)
 			}
 		})
+	}
+}
+
+// The embedded broker is damaged while it runs, and repairs itself at its next start. The processor runs all the time.
+func TestAProcessorContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T) {
+	t.Parallel()
+	cfg := embedded.DefaultConfig(t.TempDir())
+	cfg.Listen, cfg.SyncWrites = "127.0.0.1:0", false
+	open := func() *embedded.Broker {
+		t.Helper()
+		b, err := embedded.Open(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = b.Close() }) // once more does nothing
+		return b
+	}
+	b := open()
+	cfg.Listen = b.Addr()
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	c := &cluster{t: t, client: client, addrs: []string{b.Addr()}}
+	var names []string
+	for _, topic := range schemas.Topics() {
+		names = append(names, topic.Name("coex."))
+	}
+	if _, err := kadm.NewClient(client).CreateTopics(t.Context(), partitions, 1, nil, names...); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		c.put(schemas.TopicRawLive, "1", echo("1", fmt.Sprint("e", i)))
+		c.put(schemas.TopicRawBulk, "1", chunk("1", 0, i+1, 50, fmt.Sprint("m", i)))
+	}
+	partition := kafka.Partition([]byte("1"), partitions)
+	damage(t, cfg.Dir, "coex.raw.live", partition, 2, batchRecords)
+	damage(t, cfg.Dir, "coex.raw.bulk", partition, 1, batchRecords)
+	s := c.start(c.config("a"))
+	s.waitsAt(t, schemas.TopicRawLive, 2, 1)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open()
+	c.committed(schemas.TopicRawLive, "1", 3)
+	c.committed(schemas.TopicRawBulk, "1", 3)
+	s.served(t)
+	var got []string
+	for _, r := range append(c.read(schemas.TopicEchoes, atLeast(3)), c.read(schemas.TopicHistory, atLeast(1))...) {
+		got = append(got, wamid(r))
+	}
+	if want := []string{"e0", "e1", "e3", "m0"}; !slices.Equal(got, want) { // m2 and m3 wait for the gap at m1
+		t.Errorf("%v came, want %v", got, want)
+	}
+	list, err := embedded.Quarantined(cfg.Dir)
+	if err != nil || len(list) != 2 || !list[0].Lost || !list[1].Lost {
+		t.Errorf("in quarantine: %+v, %v", list, err)
 	}
 }
 

@@ -79,6 +79,7 @@ func (s *session) restore(ctx context.Context) error {
 		return ok || s.blocked[p] != nil
 	}
 	s.p.metrics.lags.forget(serves)
+	s.p.metrics.blocked.Set(float64(len(s.blocked))) // an earlier session may have had more
 	s.p.health.serves(serves)
 	s.p.damages.remove(func(b damagedBatch) bool { return !serves(b.Partition) })
 	s.suspect(ctx, slices.DeleteFunc(restored, func(r *runner) bool {

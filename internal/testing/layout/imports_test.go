@@ -103,6 +103,7 @@ var (
 	testRules  = []string{"internal/testing/certtest", "internal/testing/cost"}
 	testRuleOf = map[string][]string{
 		"ingress":                       {"internal/embedded"},                                             // a 200 is held against a broker
+		"processors":                    {"internal/embedded"},                                             // a broker repairs what a processor waits for
 		"sinks":                         {"internal/testing/postgresserver"},                               // a real one
 		"sinks/merge":                   {"sinks"},                                                         // worlds and their fold
 		"internal/testing/layout":       {"schemas/provider"},                                              // which names there are

@@ -173,7 +173,7 @@ func (p *Processor) session(ctx context.Context) error {
 		return err
 	}
 	err = s.run(ctx)
-	s.noteEnd(nil, outcomeOf(err, s.worked, p.cfg.TransactionTimeout))
+	s.noteEnds(err)
 	s.noted.Store(true)
 	return err
 }

@@ -65,7 +65,7 @@ func (b *budget) acquireShort(n int64) bool {
 
 func (b *budget) releaseShort(n int64) { b.short.Add(-n) }
 
-// standing is what is known of the client of an unverified connection.
+// standing is the knowledge about the client of an unverified connection.
 type standing uint8
 
 const (

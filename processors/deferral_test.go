@@ -54,7 +54,7 @@ type said struct {
 func (c *cluster) saidIn(waba string, n int) (all []said) {
 	c.t.Helper()
 	topic := schemas.TopicMessages.Name("coex.")
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.kfake.ListenAddrs()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(50*time.Millisecond),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(50*time.Millisecond),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {kafka.Partition([]byte(waba), partitions): kgo.NewOffset().AtStart()}}))
 	if err != nil {
 		c.t.Fatal(err)

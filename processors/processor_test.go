@@ -32,15 +32,16 @@ type cluster struct {
 	t      *testing.T
 	kfake  *kfake.Cluster
 	client *kgo.Client
+	addrs  []string
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 	t.Helper()
 	var names []string
 	for _, topic := range schemas.Topics() {
 		names = append(names, topic.Name("coex."))
 	}
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, names...))
+	k, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1), kfake.SeedTopics(partitions, names...))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func newCluster(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
-	return &cluster{t, k, cl}
+	return &cluster{t: t, kfake: k, client: cl, addrs: k.ListenAddrs()}
 }
 
 // put writes a raw record as the ingress does.
@@ -75,7 +76,7 @@ func (c *cluster) putAt(topic schemas.Topic, waba, body string, at time.Time) {
 
 func (c *cluster) config(instance string) processors.Config {
 	cfg := processors.DefaultConfig()
-	cfg.Brokers = c.kfake.ListenAddrs()
+	cfg.Brokers = c.addrs
 	cfg.InstanceID = instance
 	cfg.SessionTimeout = 6 * time.Second
 	cfg.RebalanceTimeout = 10 * time.Second
@@ -113,7 +114,7 @@ func (c *cluster) run(cfg processors.Config) (stop func()) {
 // read follows a topic read-committed until until says that there is enough.
 func (c *cluster) read(topic schemas.Topic, until func([]*kgo.Record) bool) []*kgo.Record {
 	c.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.kfake.ListenAddrs()...), kgo.ConsumeTopics(topic.Name("coex.")),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumeTopics(topic.Name("coex.")),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(50*time.Millisecond))
 	if err != nil {
 		c.t.Fatal(err)

@@ -103,6 +103,7 @@ var (
 	testRules  = []string{"internal/testing/certtest", "internal/testing/cost"}
 	testRuleOf = map[string][]string{
 		"ingress":                       {"internal/embedded"},                                             // a test compares a 200 with the broker
+		"processors":                    {"internal/embedded"},                                             // a broker repairs a batch for which a processor waits
 		"sinks":                         {"internal/testing/postgresserver"},                               // a real one
 		"sinks/merge":                   {"sinks"},                                                         // worlds and their fold
 		"internal/testing/layout":       {"schemas/provider"},                                              // which names there are

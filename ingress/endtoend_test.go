@@ -16,6 +16,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -26,8 +27,7 @@ func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 	c := rawtest.Cluster(t, 3, partitions)
 	p := publisher(t, c.ListenAddrs(), nil)
 	s := start(t, testConfig(), p)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	codings := encoders(t)
 	type sent struct {
 		plain  string

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/internal/testing/postgresserver"
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/sinks"
 	"github.com/coexstream/coexstream/sinks/postgres"
 	"github.com/coexstream/coexstream/sinks/sinktest"
@@ -69,7 +70,7 @@ func child(url string) error {
 func TestContentIsWholeAfterKills(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	rng := rand.New(rand.NewPCG(seeds.Of(t), 0))
 	kills := 50
 	if testing.Short() {
 		kills = 5

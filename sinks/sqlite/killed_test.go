@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/sinks"
 	"github.com/coexstream/coexstream/sinks/sinktest"
 	"github.com/coexstream/coexstream/sinks/sqlite"
@@ -74,7 +75,7 @@ func child(file string) error {
 // TestContentIsWholeAfterKills kills a process that writes, at any moment, and reads what the last one left.
 func TestContentIsWholeAfterKills(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "read.db")
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	rng := rand.New(rand.NewPCG(seeds.Of(t), 0))
 	kills := 50
 	if testing.Short() {
 		kills = 5

@@ -92,6 +92,7 @@ var rules = map[string][]string{
 	"internal/testing/fuzzall":  {},
 	"internal/testing/cost":     {"internal/testing/required"},
 	"internal/testing/required": {},
+	"internal/testing/seeds":    {},
 	// PostgreSQL for tests.
 	"internal/testing/postgresserver": {"internal/testing/required"},
 	// Only the application knows all.
@@ -100,7 +101,7 @@ var rules = map[string][]string{
 
 // What tests import beside what their folder may: those of all folders, and those of one.
 var (
-	testRules  = []string{"internal/testing/certtest", "internal/testing/cost"}
+	testRules  = []string{"internal/testing/certtest", "internal/testing/cost", "internal/testing/seeds"}
 	testRuleOf = map[string][]string{
 		"ingress":                       {"internal/embedded"},                                             // a 200 is held against a broker
 		"sinks":                         {"internal/testing/postgresserver"},                               // a real one

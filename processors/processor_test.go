@@ -3,7 +3,6 @@ package processors_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -19,11 +18,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
 
 const partitions = 4
 
@@ -245,11 +243,7 @@ func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
 
 func everyEventOnce(t *testing.T, echoes int, bulkBytes, heldBytes int64) {
 	t.Helper()
-	seed := *seedFlag
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("run again with -seed=%d", seed)
+	seed := seeds.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	c := newCluster(t)
 

@@ -117,7 +117,7 @@ func TestFaultClockJump(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() { stop() })
-	// What waits for a chunk that a former jump has made late is given up in the end. Time passes only where all is read.
+	// The wait for a chunk that a former jump has made late ends at last. Time passes only where all is read.
 	processorClock.ahead.Add(int64(7 * 24 * time.Hour))
 
 	count := map[string]int{}

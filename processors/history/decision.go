@@ -78,7 +78,7 @@ func (w *window) front(i int, c *waits) decision {
 		return leave
 	}
 	if w.seemsThrough(i) {
-		until := max(w.phases[before].lastAt, p.firstAt).plus(c.hold)
+		until := max(w.phases[before].lastAt, p.held.head().at).plus(c.hold)
 		return decision{action: waitsForEvidence, phase: i, until: until}
 	}
 	return hole()
@@ -166,7 +166,7 @@ func (w *window) complete(c *waits) (millis, bool) {
 		return 0, false
 	}
 	for i := range w.phases {
-		if w.phases[i].gapCount() > 0 {
+		if w.phases[i].gapCount() > 0 || w.unfinished(i) {
 			return 0, false
 		}
 	}
@@ -174,6 +174,21 @@ func (w *window) complete(c *waits) (millis, bool) {
 		return w.lastAt.plus(c.gap), true
 	}
 	return always, true
+}
+
+// unfinished reports whether phase i lacks chunks by its own progress. That proves something only if progress counts
+// within each phase: a phase below the last one reached 100. Numbers that run through need no such proof.
+func (w *window) unfinished(i int) bool {
+	p := &w.phases[i]
+	if w.numbering == numberingThrough || p.progress == 0 || p.progress >= 100 {
+		return false
+	}
+	for i := range w.phases[:len(w.phases)-1] {
+		if w.phases[i].progress >= 100 {
+			return true
+		}
+	}
+	return false
 }
 
 // deadline returns the end of the next wait in an open window.

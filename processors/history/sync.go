@@ -82,7 +82,7 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 		return s
 	}
 	s.Next = clamp(w.expected(i))
-	s.Finished = p.held.len() == 0 && p.gapCount() == 0 && (p.full || p.over || int64(p.number) < w.reach) && !w.anyFailed(p.number)
+	s.Finished = p.held.len() == 0 && p.gapCount() == 0 && (p.full || p.over || int64(p.number) < w.reach) && !w.anyFailed(p.number) && !w.unfinished(i)
 	tell := func(g schemas.SyncGap) {
 		if len(s.Gaps) == gapsToldMax {
 			s.GapsOmitted++

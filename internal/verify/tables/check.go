@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -22,7 +23,7 @@ type Config struct {
 	Connection kafka.Connection
 	Prefix     string // of the topics' names
 
-	Wait       time.Duration // maximum wait for a sink that is behind
+	Wait       time.Duration // maximum wait for a sink that is behind and does not come closer
 	Poll       time.Duration // pause between two looks
 	SamplesMax int           // of each kind of fault in each table
 }
@@ -52,7 +53,8 @@ func (v *Verdict) OK() bool {
 	return v.Behind == 0 && v.Faults == 0 && slices.ContainsFunc(v.Tables, func(t TableVerdict) bool { return t.Seen > 0 })
 }
 
-// Check waits until the sink is at the ends of the topics, and judges its tables.
+// Check waits until the sink is at the ends of the topics, and judges its tables. It gives up a sink that did not come
+// closer to the ends for Config.Wait.
 func Check(ctx context.Context, cfg Config) (*Verdict, error) {
 	v, err := check(ctx, cfg)
 	if err != nil {
@@ -78,7 +80,7 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 	}
 	defer reader.Close()
 	v := &Verdict{Target: cfg.Dialect.Name}
-	for deadline := time.Now().Add(cfg.Wait); ; {
+	for p := (patience{wait: cfg.Wait, least: math.MaxInt64}); ; {
 		ranges, err := reader.Ranges(ctx, kafka.FromStart())
 		if err != nil {
 			return nil, err
@@ -96,7 +98,7 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 			}
 			return v, v.judge(ctx, cfg, want)
 		}
-		if time.Now().After(deadline) {
+		if p.over(time.Now(), v.Behind) {
 			return v, nil
 		}
 		select {
@@ -105,6 +107,21 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 		case <-time.After(cfg.Poll):
 		}
 	}
+}
+
+// patience bounds the wait for a sink that is behind. The wait begins again whenever the sink is closer than ever before.
+type patience struct {
+	wait  time.Duration
+	least int64 // offsets
+	until time.Time
+}
+
+// over reports whether the wait is over for a sink that is behind by some offsets.
+func (p *patience) over(now time.Time, behind int64) bool {
+	if behind < p.least {
+		p.least, p.until = behind, now.Add(p.wait)
+	}
+	return now.After(p.until)
 }
 
 // behind counts the offsets between the positions of the tables and the ends of the topics.

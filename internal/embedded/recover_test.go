@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -16,18 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-)
 
-// seed prints the seed of a random test; SEED runs it again.
-func seed(t *testing.T) *rand.Rand {
-	t.Helper()
-	s := rand.Uint64()
-	if v := os.Getenv("SEED"); v != "" {
-		s, _ = strconv.ParseUint(v, 10, 64)
-	}
-	t.Logf("SEED=%d", s)
-	return rand.New(rand.NewPCG(s, 0))
-}
+	"github.com/coexstream/coexstream/internal/testing/seed"
+)
 
 func number(r *kgo.Record) uint64 { return binary.BigEndian.Uint64(r.Value) }
 
@@ -40,7 +30,7 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
 			t.Parallel()
-			rng, dir := seed(t), t.TempDir()
+			rng, dir := seed.Rand(t), t.TempDir()
 			const partitions = 3
 			acked := map[uint64]int32{}
 			next := uint64(0)
@@ -93,7 +83,7 @@ func TestTransactionsAreWholeAfterKills(t *testing.T) {
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
 			t.Parallel()
-			rng, dir := seed(t), t.TempDir()
+			rng, dir := seed.Rand(t), t.TempDir()
 			const partitions, rounds = 8, 12
 			for round := range rounds {
 				c := startChild(t, dir, sync)

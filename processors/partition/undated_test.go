@@ -2,18 +2,15 @@ package partition_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
 
 // step is a webhook, when it was received, and by which lane.
 type step struct {
@@ -140,11 +137,7 @@ func TestSecondRemovalWithoutATimeLeavesWhereTheNumberWasBackBetween(t *testing.
 
 // The events do not depend on how far live is ahead of history.
 func TestAccountEventsWithoutATimeAreTheSameHoweverFarLiveIsAhead(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := seed.Rand(t)
 	bodies := []string{undatedEvent("PARTNER_REMOVED", biz), undatedEvent("PARTNER_ADDED", biz), undatedEvent("PARTNER_REMOVED", ""),
 		undatedEvent("ACCOUNT_OFFBOARDED", "")}
 	for range 300 {
@@ -175,7 +168,7 @@ func TestAccountEventsWithoutATimeAreTheSameHoweverFarLiveIsAhead(t *testing.T) 
 		}
 		want := newPartition(t).accountIDs(steps, inOrder(steps), false)
 		if got := newPartition(t).accountIDs(steps, order, false); !slices.Equal(got, want) {
-			t.Fatalf("run again with -seed=%d: in the order %v events %v, in that of receipt %v; steps %+v", seed, order, got, want, steps)
+			t.Fatalf("in the order %v events %v, in that of receipt %v; steps %+v", order, got, want, steps)
 		}
 	}
 }

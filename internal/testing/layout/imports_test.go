@@ -92,6 +92,7 @@ var rules = map[string][]string{
 	"internal/testing/fuzzall":  {},
 	"internal/testing/cost":     {"internal/testing/required"},
 	"internal/testing/required": {},
+	"internal/testing/seed":     {},
 	// PostgreSQL for tests.
 	"internal/testing/postgresserver": {"internal/testing/required"},
 	// Only the application knows all.
@@ -100,7 +101,7 @@ var rules = map[string][]string{
 
 // Imports of tests beside those of their folder: of all folders, and of one.
 var (
-	testRules  = []string{"internal/testing/certtest", "internal/testing/cost"}
+	testRules  = []string{"internal/testing/certtest", "internal/testing/cost", "internal/testing/seed"}
 	testRuleOf = map[string][]string{
 		"ingress":                       {"internal/embedded"},                                             // a test compares a 200 with the broker
 		"sinks":                         {"internal/testing/postgresserver"},                               // a real one

@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/sinks/sinktest"
 )
 
-// forgetful is a target that erases somebody while batches are on their way, and never knows of it before.
+// forgetful is a target that erases somebody after the sink made a batch, and reports it late.
 type forgetful struct {
 	*memory
 	known   atomic.Pointer[sinks.Erasures]

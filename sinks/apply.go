@@ -55,6 +55,9 @@ func (w *work) halves() (first, second *work) {
 // apply gives the work to the target. It finds a refused record by halving, and sets it aside.
 func (t *task) apply(ctx context.Context, w *work) error {
 	err := t.deliver(ctx, w, t.batchOf(w))
+	for errors.Is(err, ErrErased) {
+		err = t.deliver(ctx, w, t.batchOf(w))
+	}
 	if !errors.Is(err, ErrRefused) {
 		return err
 	}
@@ -76,11 +79,18 @@ func (t *task) apply(ctx context.Context, w *work) error {
 // batchOf reads the records. A record that is no event becomes a letter.
 func (t *task) batchOf(w *work) *Batch {
 	b := &Batch{Partition: t.partition, Live: w.live, Rows: merge.NewRows()}
+	erasures := t.erasures()
+	if erasures != nil {
+		b.Erasures = erasures.Version
+	}
 	for _, it := range w.items {
 		r := it.record
 		e, err := event.Read(it.topic, r.Key, r.Headers, r.Value)
 		if err != nil {
 			b.Letters = append(b.Letters, t.letter(it, err))
+			continue
+		}
+		if erasures.Cover(&e) {
 			continue
 		}
 		b.Rows.Add(&e, merge.Place{Partition: r.Partition, Offset: r.Offset})
@@ -92,6 +102,14 @@ func (t *task) batchOf(w *work) *Batch {
 		}
 	}
 	return b
+}
+
+// erasures are those that the target knows of; nil: it keeps none.
+func (t *task) erasures() *Erasures {
+	if target, ok := t.s.deps.Target.(Eraser); ok {
+		return target.Erasures()
+	}
+	return nil
 }
 
 func (t *task) letter(it item, why error) Letter {
@@ -135,6 +153,8 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrFenced), errors.Is(err, ErrRefused):
+			return err
+		case errors.Is(err, ErrErased) && t.erasures().Version != b.Erasures:
 			return err
 		}
 		if t.s.setAway(t.partition, err) {

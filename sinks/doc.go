@@ -15,6 +15,7 @@
 //     step;
 //   - a batch with content that the target refuses (ErrRefused) is halved until the record is found, which becomes a
 //     letter;
+//   - events about people who were erased from the target (Eraser) are left out, up to the time of the erasure;
 //   - an unavailable target is tried again without end, at growing and random intervals: nothing is skipped;
 //   - if a log no longer has the next record (retention, a topic that was created again, a log that was cut), or
 //     tombstones were removed unread, the partition is blocked. BlockedError names the cause and the remedy. The task

@@ -18,7 +18,8 @@ type Target interface {
 	// returns.
 	//
 	// It fails with ErrFenced if the batch does not begin at the target's positions, and with ErrRefused if the target
-	// cannot store the content of the batch. After any other error the batch is given again.
+	// cannot store the content of the batch. An Eraser fails with ErrErased if it knows other erasures than the batch
+	// was made with. After any other error the batch is given again.
 	Apply(ctx context.Context, b *Batch) error
 }
 
@@ -49,6 +50,7 @@ type Batch struct {
 	Rows      *merge.Rows
 	Letters   []Letter
 	Advances  []Advance
+	Erasures  int64 // version of the erasures that the rows were made with, where the target is an Eraser
 }
 
 // Letter is a record that could not be applied.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 )
 
 // Command is a process to start.
@@ -207,16 +209,7 @@ func FreeAddress() (string, error) {
 
 // FreeAddresses are several of them.
 func FreeAddresses(n int) ([]string, error) {
-	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment on loopback
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() //nolint:errcheck // only the number was wanted
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
+	return freeport.Addresses(context.Background(), n)
 }
 
 // Orphaned is closed when the process that started this one is gone, or has told it to stop.

@@ -109,6 +109,7 @@ func TestInvalidValueNamesKeyValueAndAllowed(t *testing.T) {
 		{"kafka.brokers", ":9092", []string{"host:port"}},
 		{"kafka.brokers", "a:0", []string{"host:port"}},
 		{"kafka.brokers", "a:65536", []string{"host:port"}},
+		{"kafka.brokers", "a:+9092", []string{"host:port"}},
 		{"kafka.brokers", "kafka://a:9092", []string{"host:port"}},
 		{"kafka.brokers", "::1", []string{"host:port"}},
 		{"admin.listen", "127.0.0.1:99999", []string{"host:port"}},

@@ -158,6 +158,10 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"a processor that cannot read its state", func(f *Facts) {
 			f.Processes[0].Ready, f.Processes[0].Blocked, f.Processes[0].Reason = false, 2, "coex.state/3@17"
 		}, "processes", Fail, "http://a", "2 partitions are not served: coex.state/3@17"},
+		{"a processor that waits for a damaged batch", func(f *Facts) {
+			f.Processes[0].Ready, f.Processes[0].Blocked, f.Processes[0].Damaged = false, 1, 2
+			f.Processes[0].Reason = "1 of 4 partitions are not served, because a batch is damaged: coex.raw.live/3@17"
+		}, "processes", Fail, "http://a", "2 batches of logs are damaged: 1 of 4 partitions are not served, because a batch is damaged: coex.raw.live/3@17"},
 		{"no spool", func(f *Facts) { f.Config.Ingress.Spool.Enabled = false }, "spool", Skip, "ingress.spool.enabled", "refused"},
 		{"spool in use", func(f *Facts) { f.Spools[0].Bytes = 1 << 20 }, "spool", OK, "", "1 MiB of 4 GiB"},
 		{"spool fills", func(f *Facts) { f.Spools[0].Bytes = 600 << 20 }, "spool", Warn, "/data/spool/raw.live", "600 MiB of 1 GiB for raw.live"},

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -16,17 +15,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 )
 
-// seed prints the seed of a random test; SEED runs it again.
+// seed is the source of a random test.
 func seed(t *testing.T) *rand.Rand {
 	t.Helper()
-	s := rand.Uint64()
-	if v := os.Getenv("SEED"); v != "" {
-		s, _ = strconv.ParseUint(v, 10, 64)
-	}
-	t.Logf("SEED=%d", s)
-	return rand.New(rand.NewPCG(s, 0))
+	return rand.New(rand.NewPCG(seeds.Of(t), 0))
 }
 
 func number(r *kgo.Record) uint64 { return binary.BigEndian.Uint64(r.Value) }

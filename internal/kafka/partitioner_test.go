@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 )
 
 // The vectors of org.apache.kafka.common.utils.UtilsTest.
@@ -25,8 +27,7 @@ func TestMurmur2IsThatOfTheJavaClient(t *testing.T) {
 }
 
 func TestPartitionEqualsFranzGo(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic("t")
 	for range 20_000 {

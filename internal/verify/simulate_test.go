@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 	"github.com/coexstream/coexstream/internal/verify/truth"
 )
 
@@ -240,7 +241,7 @@ func TestWhatIsNeverAcknowledgedIsNotOwed(t *testing.T) {
 
 // A receiver that is killed and started again finds its sender patient.
 func TestARestartedReceiverMissesNothing(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := freeport.Listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

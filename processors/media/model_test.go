@@ -2,7 +2,6 @@ package media_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -10,25 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/processors/media"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
-
-// random is a source whose seed is printed when the test fails; -seed runs it again.
-func random(t testing.TB) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("seed: run again with -seed=%d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
-}
+func random(t testing.TB) *rand.Rand { return rand.New(rand.NewPCG(seeds.Of(t), 0)) }
 
 var start = time.Date(2026, 3, 1, 10, 17, 0, 0, time.UTC)
 

@@ -2,7 +2,6 @@ package partition_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,10 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
 
 // step is a webhook, when it was received, and by which lane.
 type step struct {
@@ -140,10 +138,7 @@ func TestSecondRemovalWithoutATimeLeavesWhereTheNumberWasBackBetween(t *testing.
 
 // The events do not depend on how far live is ahead of history.
 func TestAccountEventsWithoutATimeAreTheSameHoweverFarLiveIsAhead(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	bodies := []string{undatedEvent("PARTNER_REMOVED", biz), undatedEvent("PARTNER_ADDED", biz), undatedEvent("PARTNER_REMOVED", ""),
 		undatedEvent("ACCOUNT_OFFBOARDED", "")}

@@ -1,14 +1,13 @@
 package people_test
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coexstream/coexstream/internal/testing/cost"
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -408,15 +407,10 @@ func TestMediaFollowUpTakesTheChatOfItsPlaceholder(t *testing.T) {
 	}
 }
 
-var seedFlag = flag.Uint64("seed", 0, "seed of the random test; 0: a new one")
-
 // A long contacts[] is looked up in a sorted list, and a short one is walked through. Both give the same result, and
 // every side keeps to the contract.
 func TestLongAndShortContactsSayTheSame(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	phones := []string{"16505550100", "+16505550100", "+1 650 555 0101", "5511987654321", "551187654321", "+55 11 98765-4321", biz, "", "US.1", "x"}
 	users := []string{"US.1", "US.2", "US.ENT.1", "BR.3", "", "16505550100"}

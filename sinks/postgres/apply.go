@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -34,6 +35,16 @@ func (st *Store) Positions(ctx context.Context, partition int32) (map[schemas.To
 		positions[topic] = p
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	var version int64
+	if err := st.pool.QueryRow(ctx, newestErasure).Scan(&version); err != nil {
+		return nil, err
+	}
+	if version != st.Erasures().Version {
+		err = st.readErasures(ctx)
+	}
 	return positions, err
 }
 
@@ -50,7 +61,7 @@ func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 		}
 	}
 	parts := partsOf(b)
-	return st.classified(ctx, pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		// No limit of the server ends a COPY whose client sends nothing more. So it comes before everything that others wait for.
 		prepared, err := st.stage(ctx, tx, parts)
 		if err != nil {
@@ -60,13 +71,24 @@ func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 			return err
 		}
 		return st.put(ctx, tx, prepared)
-	}))
+	})
+	if errors.Is(err, sinks.ErrErased) {
+		return errors.Join(err, st.readErasures(ctx))
+	}
+	return st.classified(ctx, err)
 }
 
 // advance locks the partition and moves the positions.
 func (st *Store) advance(ctx context.Context, tx pgx.Tx, b *sinks.Batch) error {
 	batch := &pgx.Batch{}
 	batch.Queue("SELECT pg_advisory_xact_lock($1, $2)", st.lock, b.Partition)
+	batch.Queue(newestErasure).QueryRow(func(row pgx.Row) error {
+		var version int64
+		if err := row.Scan(&version); err != nil || version == b.Erasures {
+			return err
+		}
+		return sinks.ErrErased
+	})
 	for _, a := range b.Advances {
 		query := "UPDATE positions SET next = $3, at = $4, log = $5 WHERE topic = $1 AND partition = $2 AND next = $6"
 		args := []any{a.Topic.String(), b.Partition, a.To.Next, a.To.At.Round(time.Microsecond), a.To.Log[:], a.From}

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/coexstream/coexstream/internal/invalid"
+	"github.com/coexstream/coexstream/sinks"
 )
 
 // Config is how a store reaches its database.
@@ -50,6 +52,8 @@ type Store struct {
 	lock    int32
 	backlog chan struct{} // places of transactions that are not live
 	texts   map[*table]statements
+
+	erasures atomic.Pointer[sinks.Erasures] // the newest that were seen
 }
 
 // Open prepares a store. It connects when it is used: the database may be away, and the schema may be made later.
@@ -62,6 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, withoutPassword(err)
 	}
 	st := &Store{cfg: cfg, lock: int32(lockOf(cfg.Schema)), backlog: make(chan struct{}, max(1, cfg.ConnectionsMax-1)), texts: prepared()}
+	st.erasures.Store(&sinks.Erasures{})
 	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
 		pc.ConnConfig.RuntimeParams["application_name"] = "coexstream sink"
 	}
@@ -103,6 +108,13 @@ const session = `SET search_path = %s; SET jit = off; SET enable_seqscan = off; 
 SET enable_bitmapscan = off; SET timezone = 'UTC'; SET statement_timeout = %[2]d; SET idle_in_transaction_session_timeout = %[2]d;
 SET tcp_user_timeout = %[2]d; SET tcp_keepalives_idle = %[3]d; SET tcp_keepalives_interval = %[3]d; SET tcp_keepalives_count = %[4]d; %[5]s`
 
+// A commit need not wait for the disk: a crash of the database undoes the last transactions whole, rows and positions
+// together, and in their order. The sink then reads the events of these positions again. The URL can set another value.
+const (
+	waitsForDisk = "synchronous_commit"
+	doNotWait    = "SET synchronous_commit = off;\n"
+)
+
 const (
 	probes  = 3                // that a connection may leave without an answer
 	restMax = 15 * time.Second // after which the first is sent
@@ -112,13 +124,16 @@ const (
 func (st *Store) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, st.cfg.Timeout)
 	defer cancel()
-	var stages strings.Builder
+	var more strings.Builder
+	if conn.Config().RuntimeParams[waitsForDisk] == "" {
+		more.WriteString(doNotWait)
+	}
 	for _, t := range tables {
-		stages.WriteString(t.createStage() + ";\n")
+		more.WriteString(t.createStage() + ";\n")
 	}
 	limit := max(1, st.cfg.Timeout.Milliseconds())
 	probe := max(1, int64(st.cfg.Timeout.Seconds())/(probes+1)) // in seconds
-	if _, err := conn.Exec(ctx, fmt.Sprintf(session, pgx.Identifier{st.cfg.Schema}.Sanitize(), limit, probe, probes, stages.String())); err != nil {
+	if _, err := conn.Exec(ctx, fmt.Sprintf(session, pgx.Identifier{st.cfg.Schema}.Sanitize(), limit, probe, probes, more.String())); err != nil {
 		return fmt.Errorf("prepare a connection: %w", err)
 	}
 	return checkVersion(ctx, conn, st.cfg.Schema)

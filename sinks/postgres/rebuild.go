@@ -29,11 +29,14 @@ func replaced() []*table {
 	}, tables...)
 }
 
-// ErrRebuilding says that somebody else rebuilds the tables.
-var ErrRebuilding = errors.New("another rebuild of these tables runs")
+// ErrRebuilding says that somebody else rebuilds the tables, or erases somebody.
+var ErrRebuilding = errors.New("a rebuild or an erasure of these tables runs")
 
-// rebuildLock stands beside the partitions among the locks of a schema.
-const rebuildLock = -1
+// These stand beside the partitions among the locks of a schema. Erasures share the first with each other, and have the second one by one.
+const (
+	rebuildLock = -1
+	erasureLock = -2
+)
 
 // Shadow is the second schema while a rebuild fills it. One process has it at a time.
 type Shadow struct {
@@ -70,8 +73,30 @@ func (sh *Shadow) open(ctx context.Context, url string) error {
 	if err := sh.conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)", sh.Name()).Scan(&sh.former); err != nil {
 		return err
 	}
-	_, err := Migrate(ctx, url, sh.Name())
-	return err
+	for {
+		if _, err := Migrate(ctx, url, sh.Name()); err != nil {
+			return err
+		}
+		if done, err := sh.forget(ctx); err != nil || done {
+			return err
+		}
+	}
+}
+
+// forget lets the shadow leave out who was erased. One that was filled without knowing it is dropped, and done is false.
+func (sh *Shadow) forget(ctx context.Context) (done bool, err error) {
+	erased, from := pgx.Identifier{sh.Name(), "erased"}.Sanitize(), pgx.Identifier{sh.schema, "erased"}.Sanitize()
+	if sh.former {
+		known := false
+		err := sh.conn.QueryRow(ctx, fmt.Sprintf("SELECT NOT EXISTS (SELECT person, version FROM %s EXCEPT SELECT person, version FROM %s)", from, erased)).Scan(&known)
+		if err != nil || known {
+			return known, err
+		}
+		sh.former = false
+		return false, sh.Drop(ctx)
+	}
+	_, err = sh.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s (person, erased_at, version) SELECT person, erased_at, version FROM %s", erased, from))
+	return true, err
 }
 
 // lockRebuild keeps other rebuilds away, or names the one that runs.

@@ -24,13 +24,6 @@ func TestMain(m *testing.M) {
 	}) {
 		return
 	}
-	if url := os.Getenv(childEnv); url != "" {
-		if err := child(url); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
 	code := m.Run()
 	if err := shared.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -148,10 +141,13 @@ func TestSuite(t *testing.T) {
 // TestProcesses takes about half a minute, and is a part of make test-sinks.
 func TestProcesses(t *testing.T) {
 	sinktest.Long(t)
-	sinktest.Processes(t, func(t *testing.T) sinktest.Place {
-		url := migrated(t)
-		return sinktest.Place{Subject: subjectAt(url), Target: url, Shared: true}
-	})
+	sinktest.Processes(t, place)
+}
+
+// place is a database for processes.
+func place(t *testing.T) sinktest.Place {
+	url := migrated(t)
+	return sinktest.Place{Subject: subjectAt(url), Target: url, Shared: true}
 }
 
 func TestTablesThatAreLockedForLongLoseNothing(t *testing.T) {

@@ -200,7 +200,10 @@ type child struct {
 
 func (s *setting) start(o order) *child {
 	s.t.Helper()
-	o.Target, o.Brokers, o.Session, o.RecordsMax = s.Target, s.cluster.ListenAddrs(), session, childRecord
+	o.Target, o.Session = s.Target, session
+	if s.broker != nil {
+		o.Brokers, o.RecordsMax = s.cluster.ListenAddrs(), childRecord
+	}
 	if s.Shared {
 		o.Group = "sinktest"
 	}

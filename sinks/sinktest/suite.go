@@ -32,6 +32,7 @@ type Subject struct {
 
 // Suite is what every target passes. subject is called for each part, and makes an empty target.
 func Suite(t *testing.T, subject func(t *testing.T) Subject) {
+	t.Run("a step is taken once and whole", func(t *testing.T) { step(t, subject(t)) })
 	t.Run("content equals the fold", func(t *testing.T) {
 		w := NewWorld(1, 3000, 0, 1, 2)
 		w.Poison(7)

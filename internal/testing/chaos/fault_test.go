@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -351,7 +352,12 @@ func TestFaultRottenBytes(t *testing.T) {
 
 // TestTheMistakeFitsTheSource: the product changes, and the mistake is to be made in what it is now.
 func TestTheMistakeFitsTheSource(t *testing.T) {
-	if _, err := buildBroken(t.Context(), t.TempDir()); err != nil {
+	variants := append(mistakes(), setClock())
+	var changed []string // the packages; the program is not linked
+	for _, v := range variants {
+		changed = append(changed, "./"+path.Dir(v.file))
+	}
+	if err := build(t.Context(), t.TempDir(), "broken", variants, changed...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 )
 
 // Cluster is a running cluster.
@@ -272,32 +272,18 @@ func (c *Cluster) kill() error {
 
 // freePorts finds ports that nobody listens on, for each broker by listener.
 func freePorts(brokers int, listeners []string) ([]map[string]int, error) {
+	free, err := freeport.Ports(context.Background(), brokers*len(listeners))
+	if err != nil {
+		return nil, err
+	}
 	ports := make([]map[string]int, brokers)
 	for i := range ports {
 		ports[i] = map[string]int{}
-		for _, name := range listeners {
-			l, err := listenBelowEphemeral()
-			if err != nil {
-				return nil, err
-			}
-			defer l.Close() //nolint:errcheck // only the number was wanted
-			ports[i][name] = l.Addr().(*net.TCPAddr).Port
+		for k, name := range listeners {
+			ports[i][name] = free[i*len(listeners)+k]
 		}
 	}
 	return ports, nil
-}
-
-// listenBelowEphemeral opens a port from which the kernel makes no outgoing connections: a broker that is down
-// for a moment must find its port free when it comes back.
-func listenBelowEphemeral() (net.Listener, error) {
-	const from, to, attempts = 15000, 32000, 100
-	for range attempts {
-		addr := fmt.Sprintf("127.0.0.1:%d", from+mathrand.IntN(to-from))
-		if l, err := net.Listen("tcp", addr); err == nil { //nolint:noctx // a moment on loopback
-			return l, nil
-		}
-	}
-	return nil, fmt.Errorf("no free port of 127.0.0.1 between %d and %d in %d attempts", from, to, attempts)
 }
 
 const log4j = `status = warn

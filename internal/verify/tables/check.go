@@ -26,6 +26,7 @@ type Config struct {
 	Wait       time.Duration // maximum wait for a sink that is behind and does not come closer
 	Poll       time.Duration // pause between two looks
 	SamplesMax int           // of each kind of fault in each table
+	Before     time.Time     // rows of earlier events may be missing, because of the retention of the tables. Zero: they have none
 }
 
 // Verdict is the outcome.
@@ -46,6 +47,7 @@ type TableVerdict struct {
 	Lost       int    `json:"lost"`       // expected rows that are missing
 	Unexpected int    `json:"unexpected"` // rows without an event
 	Wrong      int    `json:"wrong"`      // rows that differ from the newest event
+	Unjudged   int    `json:"unjudged"`   // rows that retention removed from the tables, or whose events it removed from the topics
 }
 
 // OK reports whether something was judged, without a fault.
@@ -89,14 +91,14 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 			return nil, err
 		}
 		if v.Behind == 0 {
-			want := rows{}
+			want := newRows()
 			if err := reader.ReadRanges(ctx, ranges, func(r *kgo.Record) error {
 				_ = want.add(byName[r.Topic], r) // a record that cannot be read has to be a letter
 				return nil
 			}); err != nil {
 				return nil, err
 			}
-			return v, v.judge(ctx, cfg, want)
+			return v, v.judge(ctx, cfg, want, cutOf(ranges, byName))
 		}
 		if p.over(time.Now(), v.Behind) {
 			return v, nil
@@ -145,7 +147,7 @@ func behind(ctx context.Context, db *sql.DB, ranges map[kafka.TopicPartition]kaf
 	return n, nil
 }
 
-func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
+func (v *Verdict) judge(ctx context.Context, cfg Config, want *rows, cut map[int32]bool) error {
 	have, chats, err := read(ctx, cfg.DB, cfg.Dialect)
 	if err != nil {
 		return err
@@ -154,10 +156,10 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
 		return err
 	}
 	for key, value := range chats {
-		want.at(threads, key).take(value, 0)
+		want.at(threads, key).take(0, value, 0)
 	}
 	for _, name := range tableNames() {
-		t := TableVerdict{Table: name, Owed: len(want[name]), Seen: len(have[name])}
+		t := TableVerdict{Table: name, Owed: len(want.of[name]), Seen: len(have[name])}
 		samples := map[string]int{}
 		fault := func(n *int, kind, key string) {
 			*n++
@@ -166,9 +168,11 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
 				v.Samples = append(v.Samples, fmt.Sprintf("%s: %s: %q", name, kind, key))
 			}
 		}
-		for key, b := range want[name] {
+		for key, b := range want.of[name] {
 			value, ok := have[name][key]
 			switch {
+			case !ok && want.removed(name, key, cfg.Before), ok && !b.values[value] && want.unknown(name, key, cut):
+				t.Unjudged++
 			case !ok:
 				fault(&t.Lost, "lost", key)
 			case !b.values[value]:
@@ -176,7 +180,11 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
 			}
 		}
 		for key := range have[name] {
-			if want[name][key] == nil {
+			switch {
+			case want.of[name][key] != nil:
+			case want.unknown(name, key, cut):
+				t.Unjudged++
+			default:
 				fault(&t.Unexpected, "unexpected", key)
 			}
 		}
@@ -189,9 +197,9 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
 // WriteTable writes the verdict for people.
 func (v *Verdict) WriteTable(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintf(tw, "%s\towed\tseen\tlost\tunexpected\twrong\t\n", v.Target)
+	_, _ = fmt.Fprintf(tw, "%s\towed\tseen\tlost\tunexpected\twrong\tunjudged\t\n", v.Target)
 	for _, t := range v.Tables {
-		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t\n", t.Table, t.Owed, t.Seen, t.Lost, t.Unexpected, t.Wrong)
+		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", t.Table, t.Owed, t.Seen, t.Lost, t.Unexpected, t.Wrong, t.Unjudged)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

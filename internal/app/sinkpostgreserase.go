@@ -19,10 +19,10 @@ type erasure struct {
 	Topics []leftTopic `json:"topics"`
 }
 
-// leftTopic is a topic that may hold data of the person.
+// leftTopic is a topic that may still have data of the person.
 type leftTopic struct {
 	Topic string `json:"topic"`
-	// Until is when retention has removed what was written until now. Absent: the topic is compacted.
+	// Until is when retention has removed all records that were written until now. Absent: the topic is compacted.
 	Until *time.Time `json:"until,omitempty"`
 	Note  string     `json:"note,omitempty"`
 }
@@ -79,7 +79,7 @@ schema, and no rebuild may run meanwhile.`,
 	return cmd
 }
 
-// leftTopics are the topics that may hold data of a person, and until when.
+// leftTopics returns the topics that may have data of a person, and until when.
 func leftTopics(cfg *config.Config, now time.Time) (all []leftTopic) {
 	layout := layoutOf(cfg)
 	for _, topic := range schemas.Topics() {

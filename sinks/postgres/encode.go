@@ -79,7 +79,7 @@ func (c *copying) micros(us int64, null bool) {
 	c.number(us - epochGap*1e6)
 }
 
-// chunkBytes is about what is encoded at a time.
+// chunkBytes is the approximate size of one encoded chunk.
 const chunkBytes = 64 << 10
 
 // copyReader encodes rows while they are read.

@@ -53,7 +53,7 @@ func TestWhoWasErasedStaysErased(t *testing.T) {
 	}
 	stays := func(how string) {
 		t.Helper()
-		// What the person had a part in that the erasure could not know is left out, too: an edit of a message of its chat.
+		// Later parts of an erased chat are left out, too: an edit of one of its messages.
 		for _, line := range contentOf(t, url).Lines() {
 			if !slices.Contains(after, line) && (strings.Contains(line, "contact n") && strings.Contains(line, " 491701 ") || strings.Contains(line, `"491701"`)) {
 				t.Errorf("%s brings back %s", how, line)
@@ -72,7 +72,7 @@ func TestWhoWasErasedStaysErased(t *testing.T) {
 	}
 }
 
-// A batch that was made before an erasure is not taken, and what comes after the erasure is.
+// A batch from before an erasure is refused, and later events are stored.
 func TestEventsAfterAnErasureAreNewData(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)

@@ -47,13 +47,13 @@ func runUntil(ctx context.Context, sink *sinks.Sink, done func() bool) error {
 	return nil
 }
 
-// A process that writes is killed at any moment, and the next one goes on.
+// A process that writes is killed at any moment, and the next one continues.
 func TestContentIsWholeAfterKills(t *testing.T) {
 	t.Parallel()
 	sinktest.Kills(t, place)
 }
 
-// watched counts what becomes of the batches of a store.
+// watched counts the results of the batches of a store.
 type watched struct {
 	*postgres.Store
 	begun, failed atomic.Int64

@@ -92,7 +92,7 @@ DROP INDEX messages_by_type; DROP TABLE labels; ALTER TABLE positions DROP COLUM
 	return all
 }
 
-// An instance of this version goes on while a later version migrates beside it.
+// An instance of this version continues while a later version migrates.
 func TestAnOlderProgramWorksWithLaterTables(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)

@@ -29,7 +29,7 @@ type Config struct {
 
 const connectionsMax = 1000
 
-// Validate names what cannot be.
+// Validate names the first key with an invalid value.
 func (c *Config) Validate() error {
 	switch {
 	case c.URL == nil || c.URL() == "":
@@ -108,8 +108,8 @@ const session = `SET search_path = %s; SET jit = off; SET enable_seqscan = off; 
 SET enable_bitmapscan = off; SET timezone = 'UTC'; SET statement_timeout = %[2]d; SET idle_in_transaction_session_timeout = %[2]d;
 SET tcp_user_timeout = %[2]d; SET tcp_keepalives_idle = %[3]d; SET tcp_keepalives_interval = %[3]d; SET tcp_keepalives_count = %[4]d; %[5]s`
 
-// A commit need not wait for the disk: a crash of the database undoes the last transactions whole, rows and positions together, and in their order.
-// The sink then reads the events of these positions again. Whoever wants to wait says so in the URL.
+// A commit need not wait for the disk: a crash of the database undoes the last transactions whole, rows and positions
+// together, and in their order. The sink then reads the events of these positions again. The URL can set another value.
 const (
 	waitsForDisk = "synchronous_commit"
 	doNotWait    = "SET synchronous_commit = off;\n"

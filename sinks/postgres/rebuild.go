@@ -122,7 +122,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg
 // Name is that of the second schema.
 func (sh *Shadow) Name() string { return ShadowOf(sh.schema) }
 
-// Close lets others rebuild. The second schema stays, and the next rebuild goes on with it.
+// Close lets others rebuild. The second schema stays, and the next rebuild continues with it.
 func (sh *Shadow) Close(ctx context.Context) error { return sh.conn.Close(context.WithoutCancel(ctx)) }
 
 // Drop removes the second schema.
@@ -135,8 +135,9 @@ func (sh *Shadow) dropping() string {
 	return fmt.Sprintf("DROP SCHEMA IF EXISTS %s CASCADE", pgx.Identifier{sh.Name()}.Sanitize())
 }
 
-// Replace gives the schema the rows of its shadow, positions included, and drops the shadow. It is one transaction: readers see the former rows
-// until its end, and sinks wait; afterwards they find the positions changed, and go on from there. Only rows that differ are written.
+// Replace gives the schema the rows of its shadow, positions included, and drops the shadow. It is one transaction:
+// readers see the former rows until its end, and sinks wait. Afterwards sinks find the new positions, and continue from
+// there. Only rows that differ are written.
 func (sh *Shadow) Replace(ctx context.Context) (all []Changed, err error) {
 	return all, pgx.BeginFunc(ctx, sh.conn, func(tx pgx.Tx) error {
 		if err := lockAll(ctx, tx, sh.schema, sh.Name()); err != nil {
@@ -242,8 +243,9 @@ func (t *table) compare(ctx context.Context, tx pgx.Tx, d *difference) (c Change
 (SELECT count(*) FROM %[2]s s WHERE NOT EXISTS (SELECT FROM %[1]s t WHERE %[3]s))`, d.to, d.from, d.same, d.changed)).Scan(&c.Rows, &c.Removed, &c.Updated, &c.Added)
 }
 
-// ReadAgain lets the sinks read the topics from their beginnings, over the rows that are there. What the compacted topics alone tell is
-// taken back before: what they do not hold any more was removed. It fails with ErrRebuilding beside a rebuild, which would undo it.
+// ReadAgain lets the sinks read the topics from their beginnings, over the existing rows. First it removes values that
+// only the compacted topics have: values that these topics no longer have were removed there. It fails with
+// ErrRebuilding beside a rebuild, which would undo it.
 func ReadAgain(ctx context.Context, url, schema string) (err error) {
 	conn, err := connect(ctx, url, schema)
 	if err != nil {

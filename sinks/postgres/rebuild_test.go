@@ -40,7 +40,7 @@ func follow(t *testing.T, target sinks.Target, w *sinktest.World) {
 	}
 }
 
-// A rebuild repairs whatever was done to the tables, beside a sink that runs, and leaves what others made of them.
+// A rebuild repairs any change of the tables, beside a running sink, and keeps objects that others added to the schema.
 func TestARebuildRepairsTheTablesAndLeavesWhatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)

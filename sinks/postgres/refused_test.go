@@ -10,7 +10,7 @@ import (
 	"github.com/coexstream/coexstream/sinks/sinktest"
 )
 
-// foreign is what somebody adds to the tables, and what has to be done about it.
+// foreign is an object that somebody adds to the tables, and the remedy.
 var foreign = map[string]struct{ add, mend, want string }{
 	"a check":          {"ALTER TABLE messages ADD CONSTRAINT crm_short CHECK (length(text) < 1) NOT VALID", "ALTER TABLE messages DROP CONSTRAINT crm_short", "SQLSTATE 23514, table messages, constraint crm_short"},
 	"a unique index":   {"CREATE UNIQUE INDEX crm_once ON messages ((length(text) * 0))", "DROP INDEX crm_once", "SQLSTATE 23505, table messages, constraint crm_once"},
@@ -24,7 +24,8 @@ CREATE TABLE messages (LIKE plain, PRIMARY KEY (phone_number_id, wamid)) PARTITI
 CREATE TABLE messages_one PARTITION OF messages FOR VALUES IN ('n1.0')`, "CREATE TABLE messages_others PARTITION OF messages DEFAULT", "no partition of table messages takes a row; create it, or a DEFAULT partition"},
 }
 
-// What somebody added to the tables and refuses their rows stops the sink, which says what it is. No record becomes a letter, and nothing is lost.
+// An object that somebody added to the tables, and that refuses their rows, stops the sink. The sink names it. No
+// record becomes a letter, and nothing is lost.
 func TestWhatOthersAddAndRefusesRowsStopsTheSinkAndSaysSo(t *testing.T) {
 	t.Parallel()
 	for name, f := range foreign {

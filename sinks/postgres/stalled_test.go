@@ -28,7 +28,7 @@ type cutOff struct {
 	mu     sync.Mutex
 	at     string        // it stops where a client sends this
 	stuck  bool          // nothing passes
-	healed chan struct{} // closed: what waits passes
+	healed chan struct{} // closed: waiting bytes pass
 }
 
 // cutAt is a network that is cut where a client sends a text for the first time.
@@ -114,14 +114,14 @@ func (c *cutOff) now() {
 	c.stuck = true
 }
 
-// forget carries what is sent from now on. What waits never arrives.
+// forget carries all bytes that are sent from now on. Waiting bytes never arrive.
 func (c *cutOff) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stuck = false
 }
 
-// heal carries what waits, and all that follows.
+// heal carries the waiting bytes, and all later ones.
 func (c *cutOff) heal() {
 	c.forget()
 	c.mu.Lock()
@@ -196,7 +196,7 @@ func TestAnInstanceThatIsCutOffInACopyHoldsNoPartition(t *testing.T) {
 	}
 }
 
-// A host that is cut off while connections are prepared costs no connection for good.
+// A host that is cut off while connections are prepared costs no connection.
 func TestConnectionsThatCannotBePreparedAreGivenUp(t *testing.T) {
 	t.Parallel()
 	cut := cutAt(t, migrated(t), "SET search_path")
@@ -283,7 +283,7 @@ func TestAServerThatIsSuspendedInACopyIsTriedAgain(t *testing.T) {
 	}
 }
 
-// What an instance asked for before its host was cut off ends on the server, too: nobody cancels it.
+// Statements that an instance sent before its host was cut off end on the server, too: nobody cancels them.
 func TestAStatementOfAnInstanceThatIsCutOffEnds(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)

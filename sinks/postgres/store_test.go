@@ -197,7 +197,7 @@ func TestAnErrorNeverHasThePassword(t *testing.T) {
 	}
 }
 
-// Transactions of backlog leave a connection to what is live, also while each of them waits.
+// Transactions of backlog leave a connection to live events, also while each of them waits.
 func TestLiveEventsNeverWaitForAConnectionOfTheBacklog(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)

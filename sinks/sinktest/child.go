@@ -101,8 +101,8 @@ func connection(brokers []string) kafka.Connection {
 // say tells the parent.
 func say(what string, n int) { fmt.Printf("%s %d\n", what, n) }
 
-// What a child says: that it begins to read, the number of partitions that it gained, a fenced batch, that it is in its trap, a batch that
-// the target took, and that it has nothing to do.
+// Messages of a child: it begins to read, the number of partitions that it gained, a fenced batch, it is in its trap.
+// Others: the target stored a batch, and nothing is left to read.
 const (
 	saidBegun  = "begun"
 	saidOwned  = "owned"
@@ -141,7 +141,7 @@ func (t *trapped) Apply(ctx context.Context, b *sinks.Batch) error {
 	caught := t.o.Trap != "" && t.batches == t.o.TrapAt
 	t.mu.Unlock()
 	if caught {
-		// The zombie gives its batch whatever its consumer group thinks by then.
+		// The zombie writes its batch, although its consumer group may have excluded it by then.
 		ctx = context.WithoutCancel(ctx)
 		switch say(saidTrap, int(b.Partition)); t.o.Trap {
 		case trapSuspend:

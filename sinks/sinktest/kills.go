@@ -19,8 +19,8 @@ func killed() *World {
 	return w
 }
 
-// Kills is what every target passes with a process that writes and is killed fifty times, at any moment of its work; five times with -short. Each one
-// goes on where the target stands. The package's TestMain calls Child.
+// Kills kills a writing process fifty times, at any moment of its work; five times with -short. Each next process
+// continues at the positions of the target. The package's TestMain calls Child.
 func Kills(t *testing.T, place func(t *testing.T) Place) {
 	s := &setting{Place: place(t), t: t}
 	s.Shared = false

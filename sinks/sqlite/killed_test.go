@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A process that writes is killed at any moment, the next one goes on, and the file is sound.
+// A process that writes is killed at any moment, the next one continues, and the file is sound.
 func TestContentIsWholeAfterKills(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "read.db")
 	sinktest.Kills(t, func(*testing.T) sinktest.Place { return sinktest.Place{Subject: subjectAt(file), Target: file} })

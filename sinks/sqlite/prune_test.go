@@ -72,7 +72,7 @@ func counted(t *testing.T, file, query string) (n int) {
 	return n
 }
 
-// What is older goes, with what belongs to it, and the chats are those of the messages that are left.
+// Older messages are removed with their rows, and the chats are those of the remaining messages.
 func TestMessagesThatAreOlderAreRemoved(t *testing.T) {
 	st, file := opened(t)
 	const n, cut = 1300, 801 // several steps

@@ -15,7 +15,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// event is any event's value, read by the names in the contract.
+// event is the value of any event, read by the names of the contract.
 type event struct {
 	WABAID        string `json:"waba_id"`
 	PhoneNumberID string `json:"phone_number_id"`
@@ -41,14 +41,14 @@ type event struct {
 	Original jsontext.Value `json:"original"`
 }
 
-// best are the values that one row may have: those of the greatest order.
+// best contains the values that one row may have: those of the greatest order.
 type best struct {
 	order  []int64
 	values map[string]bool
 	at     int64 // Unix seconds of the event, the earliest of equal ones. 0: the row has no time of its own
 }
 
-// take keeps a value that is as great as the greatest.
+// take keeps a value if no greater one is known.
 func (b *best) take(at int64, value string, order ...int64) {
 	switch c := slices.Compare(order, b.order); {
 	case b.values != nil && c < 0:
@@ -59,7 +59,7 @@ func (b *best) take(at int64, value string, order ...int64) {
 	b.values[value], b.at = true, min(b.at, at)
 }
 
-// rows are those that have to be there: by table, then by key.
+// rows contains the expected rows: by table, then by key.
 type rows struct {
 	of         map[string]map[string]*best
 	partitions map[string]int32 // of the business numbers
@@ -80,7 +80,7 @@ func (r *rows) at(table string, key ...string) *best {
 	return r.of[table][name]
 }
 
-// The tables that are judged by events.
+// The tables that are compared with events.
 const (
 	messages  = "messages"
 	versions  = "versions"
@@ -88,14 +88,14 @@ const (
 	reactions = "reactions"
 	contacts  = "contacts"
 	notes     = "notes"
-	threads   = "threads" // judged by messages
+	threads   = "threads" // compared with messages
 )
 
 func tableNames() []string {
 	return []string{messages, versions, receipts, reactions, contacts, notes, threads}
 }
 
-// add takes a record of an event topic. One that cannot be read is a letter, and no row.
+// add adds a record of an event topic. An unreadable one becomes a letter, and no row.
 func (r *rows) add(topic schemas.Topic, rec *kgo.Record) error {
 	header := map[string]string{}
 	for _, h := range rec.Headers {
@@ -197,10 +197,10 @@ func (r *rows) reaction(e *event, id, number, person string, at int64) {
 	r.at(reactions, number, target, person).take(e.Timestamp, clean(original.Reaction.Emoji), e.Timestamp, sign(!e.Historical))
 }
 
-// levels of statuses: a receipt goes forward only.
+// levels of statuses: a receipt only rises
 var levels = []string{"pending", "sent", "delivered", "read", "played"}
 
-// status takes a status. A failure leaves no status of its own.
+// status adds a status. A failure leaves no status of its own.
 func (r *rows) status(status, number, wamid, participant string, at int64) {
 	status = clean(strings.ToLower(status))
 	b := r.at(receipts, number, wamid, participant)
@@ -211,7 +211,7 @@ func (r *rows) status(status, number, wamid, participant string, at int64) {
 		return
 	}
 	level := int64(slices.Index(levels, status))
-	if level < 0 && b.values != nil && b.order[0] == level { // of those that are unknown, the last one by its letters
+	if level < 0 && b.values != nil && b.order[0] == level { // of unknown ones, the last one by its letters
 		for other := range b.values {
 			status = max(status, other)
 		}
@@ -232,7 +232,7 @@ func hash(b []byte) string {
 	return string(sum[:12])
 }
 
-// tokenOf is the part of a wamid that is the same in both spellings of it, or the wamid.
+// tokenOf returns the part of a wamid that both of its spellings share, or the wamid.
 func tokenOf(wamid string) string {
 	if w, ok := schemas.ParseWAMID([]byte(wamid)); ok {
 		return string(w.Token())
@@ -240,7 +240,7 @@ func tokenOf(wamid string) string {
 	return wamid
 }
 
-// clean is a text as the tables show it.
+// clean returns a text as the tables show it.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {

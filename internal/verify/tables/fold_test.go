@@ -14,7 +14,7 @@ func record(ceType, id, value string) *kgo.Record {
 	return &kgo.Record{Value: []byte(value), Headers: []kgo.RecordHeader{{Key: "ce_type", Value: []byte(ceType)}, {Key: "ce_id", Value: []byte(id)}}}
 }
 
-// The rules are those of docs/consuming.md, whatever the order of the records.
+// The rules are those of docs/consuming.md, for any order of the records.
 func TestRowsAreTheSameInEveryOrder(t *testing.T) {
 	message := func(kind string, rank int, at int64, historical bool, original string) *kgo.Record {
 		return record(schemas.TypeMessage, "x", fmt.Sprintf(`{"phone_number_id":"n","wamid":"w","kind":%q,"rank":%d,"timestamp":%d,"historical":%v,"original":%s}`, kind, rank, at, historical, original))

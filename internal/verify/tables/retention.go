@@ -40,7 +40,8 @@ func (r *rows) unknown(table, key string, cut map[int32]bool) bool {
 	return false
 }
 
-// removed reports whether the tables may lack a row by their own retention. What is about a message goes with it, or by its own time.
+// removed reports whether the tables may lack a row because of their own retention. Rows about a message are removed with
+// the message, or by their own time.
 func (r *rows) removed(table, key string, before time.Time) bool {
 	old := func(b *best) bool { return b.at > 0 && !before.IsZero() && b.at < before.Unix() }
 	switch table {

@@ -51,7 +51,7 @@ func owed(t *testing.T, partition int32) *rows {
 	return want
 }
 
-// What the retention of the tables removed is not lost, and what it had no reason to remove is.
+// Rows that the retention of the tables removed are not lost. Other missing rows are.
 func TestWhatTheRetentionOfTheTablesRemovedIsNotLost(t *testing.T) {
 	db := held(t, "5", "6", "8", "9")
 	for before, want := range map[int64]string{

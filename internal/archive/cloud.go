@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob://
-	_ "gocloud.dev/blob/s3blob"    // s3://
+	"gocloud.dev/blob/s3blob"      // s3://
 	"gocloud.dev/gcerrors"
 )
 
@@ -25,6 +25,8 @@ type Cloud struct {
 	prefix  string // of all names
 	timeout time.Duration
 }
+
+const responseChecksums = "response_checksum_validation"
 
 // Open opens file:///folder, s3://bucket, or azblob://container, each with ?prefix=folder/. Other parameters are those of gocloud.dev.
 // timeout bounds a request.
@@ -42,6 +44,10 @@ func Open(ctx context.Context, address string, timeout time.Duration) (Bucket, e
 	q := u.Query()
 	prefix := q.Get("prefix")
 	q.Del("prefix")
+	if u.Scheme == s3blob.Scheme && !q.Has(responseChecksums) {
+		// Objects have their own checksum. Some servers send that of the object with a part of it, which then seems to be wrong.
+		q.Set(responseChecksums, "when_required")
+	}
 	u.RawQuery = q.Encode()
 	b, err := blob.OpenBucket(ctx, u.String())
 	if err != nil {

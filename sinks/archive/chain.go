@@ -61,7 +61,7 @@ func (c *chain) step(ctx context.Context, b *archive.Builder, now time.Time) err
 	}
 	c.s.mu.Lock()
 	if id != c.id { // also a topic that was created again
-		c.id, c.known, c.done = id, false, false
+		c.id, c.known, c.done, c.short = id, false, false, time.Time{}
 	}
 	known, end, short := c.known, c.end, c.short
 	c.s.mu.Unlock()
@@ -69,13 +69,24 @@ func (c *chain) step(ctx context.Context, b *archive.Builder, now time.Time) err
 		return c.position(ctx, now)
 	}
 	if !short.IsZero() && now.Sub(short) > c.s.cfg.CutPatience {
-		c.forget()
-		return fmt.Errorf("%w: %s ends at %d and is archived up to %d: the log was cut", ErrBlocked, c.s.name(c), end, c.next)
+		return c.cut(ctx, fmt.Sprintf("ends at %d and is archived up to %d", end, c.next))
 	}
 	if c.snapshot() {
 		return c.writeSnapshot(ctx, b)
 	}
 	return c.writeObject(ctx, b, end)
+}
+
+// cut is the error of a log that is shorter than it was, unless it is another log: of a topic that was deleted and created again.
+func (c *chain) cut(ctx context.Context, what string) error {
+	if _, err := c.s.deps.Log.Partitions(ctx); err != nil { // asks for the ids, too
+		return err
+	}
+	if c.s.deps.Log.ID(c.topic) != c.id.Log {
+		return nil // the next step begins its chain
+	}
+	c.forget()
+	return fmt.Errorf("%w: %s %s: the log was cut, and new records may stand where others stood", ErrBlocked, c.s.name(c), what)
 }
 
 // forget makes the next step ask the bucket.
@@ -161,8 +172,7 @@ func (c *chain) writeObject(ctx context.Context, b *archive.Builder, end int64) 
 			b.Begin(c.header(lost))
 			continue
 		case errors.Is(err, kafka.ErrOffsetGone):
-			c.forget()
-			return fmt.Errorf("%w: %s does not hold offset %d any more: the log was cut", ErrBlocked, c.s.name(c), offset)
+			return c.cut(ctx, fmt.Sprintf("does not hold offset %d any more", offset))
 		case err != nil:
 			return err
 		case got.Next <= offset:

@@ -18,7 +18,6 @@ import (
 	"github.com/coexstream/coexstream/ingress"
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
-	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/private"
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/internal/verify"

@@ -63,7 +63,7 @@ func archiveOf(cfg *config.Config) (archivesink.Config, error) {
 	c.Prefix, c.Rotation, c.ObjectBytesMax, c.Snapshots = cfg.Kafka.Prefix, from.Rotation, from.ObjectBytesMax, from.Snapshots
 	topics, err := topicsNamed(from.Topics)
 	if err != nil {
-		return c, err
+		return c, fmt.Errorf("%w: sink.archive.topics: %w", config.ErrInvalid, err)
 	}
 	if len(topics) > 0 {
 		c.Topics = topics
@@ -82,7 +82,7 @@ func topicsNamed(names []string) (topics []schemas.Topic, err error) {
 	for _, name := range names {
 		topic, ok := byName[name]
 		if !ok {
-			return nil, fmt.Errorf("%w: %w", config.ErrInvalid, invalid.Value("sink.archive.topics", name, "%s", strings.Join(known, ", ")))
+			return nil, invalid.Value("topic", name, "%s", strings.Join(known, ", "))
 		}
 		topics = append(topics, topic)
 	}
@@ -98,7 +98,7 @@ func (a *app) runSinkArchive(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	a.collectEarly()
+	a.collectOften()
 	s, err := newService(cmd.Context(), cfg, a.logger(cfg))
 	if err != nil {
 		return errors.Join(err, bucket.Close())

@@ -132,7 +132,7 @@ func (a *app) checkArchive(cmd *cobra.Command, names []string, output string, co
 	topics := archivesink.Topics()
 	if len(names) > 0 {
 		if topics, err = topicsNamed(names); err != nil {
-			return nil, usagef("%w", errors.Unwrap(err))
+			return nil, usagef("%w", err)
 		}
 	}
 	cfg, _, err := a.loadBeside(cmd)

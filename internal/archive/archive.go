@@ -104,21 +104,29 @@ func (a *Archive) Read(ctx context.Context, c Chain, first int64, yield func(*kg
 	}
 }
 
-// Tail is the header of a chain's last object, and the object's size; nil where there is none. The hint saves the list of a long chain: it is the first offset
-// of an object that was the last one.
+// Tail is the header of a chain's last object, and the object's size, 0 where it is not known; nil where there is none. The hint saves the
+// list of a long chain: it is the first offset of an object that was the last one, and the chain is followed from there.
 func (a *Archive) Tail(ctx context.Context, c Chain) (h *Header, size int64, err error) {
 	at, err := a.hint(ctx, c)
 	if err != nil {
 		return nil, 0, err
 	}
-	after := ""
-	if at > 0 { // the object before it is behind this name
-		after = c.Object(a.Prefix, at-1)
+	for next := at; at >= 0; next = h.Next {
+		found, err := a.Header(ctx, c, next)
+		if errors.Is(err, ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		if h = found; h.Next == h.First {
+			break
+		}
 	}
-	objects, err := a.Objects(ctx, c, after)
-	if len(objects) == 0 && at > 0 && err == nil { // the object of the hint was removed
-		objects, err = a.Objects(ctx, c, "")
+	if h != nil {
+		return h, 0, nil
 	}
+	objects, err := a.Objects(ctx, c)
 	if len(objects) == 0 || err != nil {
 		return nil, 0, err
 	}
@@ -132,11 +140,11 @@ func (a *Archive) Hint(ctx context.Context, c Chain, first int64) error {
 	return a.Bucket.Replace(ctx, c.hint(a.Prefix), strconv.AppendInt(nil, first, 10))
 }
 
-// hint is 0 where there is none.
+// hint is -1 where there is none.
 func (a *Archive) hint(ctx context.Context, c Chain) (int64, error) {
 	r, err := a.Bucket.Open(ctx, c.hint(a.Prefix), offsetWidth)
 	if errors.Is(err, ErrNotFound) {
-		return 0, nil
+		return -1, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w", c.hint(a.Prefix), err)
@@ -148,15 +156,15 @@ func (a *Archive) hint(ctx context.Context, c Chain) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	if err != nil || n < 0 {
-		return 0, nil //nolint:nilerr // the list says the same, at a price
+		return -1, nil //nolint:nilerr // the list says the same, at a price
 	}
 	return n, nil
 }
 
-// Objects lists the objects of a chain, those behind a name.
-func (a *Archive) Objects(ctx context.Context, c Chain, after string) ([]Object, error) {
+// Objects lists the objects of a chain, in the order of their offsets.
+func (a *Archive) Objects(ctx context.Context, c Chain) ([]Object, error) {
 	var all []Object
-	err := a.Bucket.List(ctx, c.Folder(a.Prefix), after, func(name string, bytes int64) error {
+	err := a.Bucket.List(ctx, c.Folder(a.Prefix), func(name string, bytes int64) error {
 		if of, first, ok := ParseName(a.Prefix, name); ok && of == c {
 			all = append(all, Object{c, first, bytes})
 		}
@@ -170,7 +178,7 @@ func (a *Archive) Objects(ctx context.Context, c Chain, after string) ([]Object,
 func (a *Archive) All(ctx context.Context, topics []schemas.Topic) ([][]Object, error) {
 	chains := map[Chain][]Object{}
 	for _, topic := range topics {
-		err := a.Bucket.List(ctx, topic.Name(a.Prefix)+"/", "", func(name string, bytes int64) error {
+		err := a.Bucket.List(ctx, topic.Name(a.Prefix)+"/", func(name string, bytes int64) error {
 			if c, first, ok := ParseName(a.Prefix, name); ok {
 				chains[c] = append(chains[c], Object{c, first, bytes})
 			}

@@ -15,8 +15,8 @@ type Bucket interface {
 	Replace(ctx context.Context, name string, content []byte) error
 	// Open reads an object's first bytes, all where length is negative. It fails with ErrNotFound.
 	Open(ctx context.Context, name string, length int64) (io.ReadCloser, error)
-	// List calls yield for the objects whose names begin with prefix and sort behind after. Those of one folder come in the order of their names.
-	List(ctx context.Context, prefix, after string, yield func(name string, bytes int64) error) error
+	// List calls yield for the objects whose names begin with prefix, in any order.
+	List(ctx context.Context, prefix string, yield func(name string, bytes int64) error) error
 	Close() error
 }
 

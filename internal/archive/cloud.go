@@ -6,13 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob://
 	"gocloud.dev/blob/s3blob"      // s3://
@@ -130,30 +127,21 @@ func (p *patient) Close() error {
 }
 
 // List is as Bucket has it.
-func (c *Cloud) List(ctx context.Context, prefix, after string, yield func(string, int64) error) error {
-	it := c.bucket.List(&blob.ListOptions{Prefix: c.prefix + prefix, BeforeList: func(as func(any) bool) error {
-		var in *s3.ListObjectsV2Input
-		if after != "" && as(&in) && in.ContinuationToken == nil {
-			start := c.prefix + after
-			in.StartAfter = &start
-		}
-		return nil
-	}})
+func (c *Cloud) List(ctx context.Context, prefix string, yield func(string, int64) error) error {
+	it := c.bucket.List(&blob.ListOptions{Prefix: c.prefix + prefix})
 	for {
 		o, err := c.next(ctx, it)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if gcerrors.Code(err) == gcerrors.NotFound && isNoKey(err) {
-			return nil
-		}
 		if err != nil {
 			return fmt.Errorf("list the bucket: %w", err)
 		}
-		if name := strings.TrimPrefix(o.Key, c.prefix); name > after && !o.IsDir {
-			if err := yield(name, o.Size); err != nil {
-				return err
-			}
+		if o.IsDir {
+			continue
+		}
+		if err := yield(strings.TrimPrefix(o.Key, c.prefix), o.Size); err != nil {
+			return err
 		}
 	}
 }
@@ -163,10 +151,4 @@ func (c *Cloud) next(ctx context.Context, it *blob.ListIterator) (*blob.ListObje
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	return it.Next(ctx)
-}
-
-// isNoKey reports whether a list that is not found is that of a name that does not exist, and not of a bucket.
-func isNoKey(err error) bool {
-	var re *awshttp.ResponseError
-	return errors.As(err, &re) && re.HTTPStatusCode() == http.StatusNotFound && strings.Contains(err.Error(), "NoSuchKey")
 }

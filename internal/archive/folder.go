@@ -172,13 +172,13 @@ type limited struct {
 }
 
 // List is as Bucket has it.
-func (f *Folder) List(ctx context.Context, prefix, after string, yield func(string, int64) error) error {
+func (f *Folder) List(ctx context.Context, prefix string, yield func(string, int64) error) error {
 	// Only the folder that the prefix names is read, with those below it.
-	err := f.walk(ctx, path.Dir(prefix+"x"), prefix, after, yield)
+	err := f.walk(ctx, path.Dir(prefix+"x"), prefix, yield)
 	return ignoreMissing(err)
 }
 
-func (f *Folder) walk(ctx context.Context, dir, prefix, after string, yield func(string, int64) error) error {
+func (f *Folder) walk(ctx context.Context, dir, prefix string, yield func(string, int64) error) error {
 	entries, err := os.ReadDir(filepath.Join(f.root, filepath.FromSlash(dir)))
 	if err != nil {
 		return err
@@ -193,11 +193,11 @@ func (f *Folder) walk(ctx context.Context, dir, prefix, after string, yield func
 		case strings.HasPrefix(e.Name(), temporary):
 		case e.IsDir():
 			if strings.HasPrefix(name+"/", prefix) || strings.HasPrefix(prefix, name+"/") {
-				if err := f.walk(ctx, name, prefix, after, yield); err != nil {
+				if err := f.walk(ctx, name, prefix, yield); err != nil {
 					return err
 				}
 			}
-		case strings.HasPrefix(name, prefix) && name > after:
+		case strings.HasPrefix(name, prefix):
 			info, err := e.Info()
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // removed meanwhile

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -20,10 +19,19 @@ const windowBytes = 1 << 20
 // Builder makes objects, one after the other. It keeps its memory.
 type Builder struct {
 	h    Header
-	buf  bytes.Buffer
+	buf  growing
 	enc  *zstd.Encoder
 	line []byte
 	next int64 // behind the last record
+}
+
+// growing grows by a quarter where bytes.Buffer doubles.
+type growing struct{ b []byte }
+
+// Write is as io.Writer has it.
+func (g *growing) Write(p []byte) (int, error) {
+	g.b = append(g.b, p...)
+	return len(p), nil
 }
 
 // NewBuilder is ready for Begin.
@@ -38,8 +46,7 @@ func NewBuilder() (*Builder, error) {
 func (b *Builder) Begin(h Header) {
 	b.h, b.next = h, h.First+h.Lost
 	b.h.Format, b.h.Records, b.h.Bytes, b.h.Oldest, b.h.Newest = Format, 0, 0, 0, 0
-	b.buf.Reset()
-	b.buf.Write(make([]byte, HeaderBytes)) // the header's room
+	b.buf.b = append(b.buf.b[:0], make([]byte, HeaderBytes)...) // the header's room
 	b.enc.Reset(&b.buf)
 }
 
@@ -73,7 +80,7 @@ func (b *Builder) Add(r *kgo.Record) error {
 func (b *Builder) Records() int64 { return b.h.Records }
 
 // Size is about how long the object is, and how long its lines are.
-func (b *Builder) Size() (compressed, lines int64) { return int64(b.buf.Len()), b.h.Bytes }
+func (b *Builder) Size() (compressed, lines int64) { return int64(len(b.buf.b)), b.h.Bytes }
 
 // Finish returns the object, which ends before next. It is valid until Begin.
 func (b *Builder) Finish(next int64, complete bool) (*Header, []byte, error) {
@@ -83,7 +90,7 @@ func (b *Builder) Finish(next int64, complete bool) (*Header, []byte, error) {
 	if err := b.enc.Close(); err != nil {
 		return nil, nil, err
 	}
-	object := b.buf.Bytes()
+	object := b.buf.b
 	sum := sha256.Sum256(object[HeaderBytes:])
 	b.h.Next, b.h.Complete, b.h.SHA256 = next, complete, hex.EncodeToString(sum[:])
 	if _, err := appendHeader(object[:0], &b.h); err != nil {

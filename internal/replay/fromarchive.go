@@ -146,7 +146,7 @@ func (l *lane) readArchive(ctx context.Context, s *archiveLane, r Range) {
 
 // each calls yield for the records of a range. A missing object is an error: a replay leaves nothing out silently.
 func (s *archiveLane) each(ctx context.Context, r Range, yield func(*kgo.Record) error) (err error) {
-	if s.objects, err = s.a.Objects(ctx, s.chain, ""); err != nil {
+	if s.objects, err = s.a.Objects(ctx, s.chain); err != nil {
 		return err
 	}
 	next := int64(-1)

@@ -60,7 +60,7 @@ func (m *memory) Open(_ context.Context, name string, length int64) (io.ReadClos
 	return io.NopCloser(bytes.NewReader(content)), nil
 }
 
-func (m *memory) List(_ context.Context, prefix, after string, yield func(string, int64) error) error {
+func (m *memory) List(_ context.Context, prefix string, yield func(string, int64) error) error {
 	m.mu.Lock()
 	names := slices.Sorted(maps.Keys(m.objects))
 	sizes := map[string]int64{}
@@ -69,7 +69,7 @@ func (m *memory) List(_ context.Context, prefix, after string, yield func(string
 	}
 	m.mu.Unlock()
 	for _, name := range names {
-		if strings.HasPrefix(name, prefix) && name > after {
+		if strings.HasPrefix(name, prefix) {
 			if err := yield(name, sizes[name]); err != nil {
 				return err
 			}
@@ -140,11 +140,11 @@ func (f *faulty) Open(ctx context.Context, name string, length int64) (io.ReadCl
 	return f.Bucket.Open(ctx, name, length)
 }
 
-func (f *faulty) List(ctx context.Context, prefix, after string, yield func(string, int64) error) error {
+func (f *faulty) List(ctx context.Context, prefix string, yield func(string, int64) error) error {
 	if fails, _ := f.fault(); fails {
 		return errFault
 	}
-	return f.Bucket.List(ctx, prefix, after, yield)
+	return f.Bucket.List(ctx, prefix, yield)
 }
 
 func folder(t testing.TB) *archive.Folder {

@@ -120,7 +120,7 @@ func (c *chain) position(ctx context.Context, now time.Time) error {
 	}
 	c.s.mu.Lock()
 	c.pace.seen, c.pace.next, c.pace.perOffset, c.markers = nil, c.next, 0, time.Time{}
-	if !c.fresh && h.Next > h.First {
+	if size > 0 && h.Next > h.First {
 		c.pace.perOffset = float64(size) / float64(h.Next-h.First)
 	}
 	c.known, c.done = true, !c.fresh && h.Complete

@@ -91,12 +91,12 @@ func (a *app) archiveVerifyCommand() *cobra.Command {
 	output, quick := "text", false
 	cmd := &cobra.Command{
 		Use:   "verify [TOPIC]...",
-		Short: "Check that the archive has no hole, no overlap and no damaged object",
+		Short: "Check that no object of the archive is missing, overlaps another one or is damaged",
 		Long: `Read every object of the archive. Check its checksum, its offsets, and that the next object begins where it ends. Records
 that retention removed before they were archived are reported as well. A chain may begin at any offset: rules of the
 bucket may remove old objects. The exit code is 3 if there is a fault.
 
---quick reads the headers only: it finds holes and overlaps, and no damaged content.`,
+--quick reads the headers only: it finds missing and overlapping objects, and no damaged content.`,
 		Example: `  coexstream sink archive verify
   coexstream sink archive verify raw.live raw.bulk --quick`,
 		RunE: func(cmd *cobra.Command, args []string) error {

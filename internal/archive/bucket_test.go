@@ -266,7 +266,7 @@ func TestCheckFindsEachFault(t *testing.T) {
 		want  []string
 	}{
 		{"a whole chain", func(t *testing.T, a *archive.Archive) { put(t, a, 20, 30, 0) }, true, nil},
-		{"a hole", func(t *testing.T, a *archive.Archive) { put(t, a, 21, 30, 0) }, true, []string{"hole: the offsets 20 to 20 are missing"}},
+		{"a missing object", func(t *testing.T, a *archive.Archive) { put(t, a, 21, 30, 0) }, true, []string{"missing: no object has the offsets 20 to 20"}},
 		{"an overlap", func(t *testing.T, a *archive.Archive) { put(t, a, 19, 30, 0) }, true, []string{"overlap: the object before it ends with 19"}},
 		{"lost records", func(t *testing.T, a *archive.Archive) { put(t, a, 20, 30, 4) }, true, []string{"lost: retention removed 4 offsets from 20 on"}},
 		{"a damaged header", func(t *testing.T, a *archive.Archive) { flip(t, a, 20, 50) }, true, []string{"damaged: "}},

@@ -29,11 +29,11 @@ func randomRecord(rng *rand.Rand, offset int64) *kgo.Record {
 		case 1:
 			return []byte{}
 		case 2: // no UTF-8
-			b := make([]byte, 1+rng.IntN(40))
-			for i := range b {
-				b[i] = byte(rng.UintN(256))
+			b := []byte{0xff}
+			for range rng.IntN(40) {
+				b = append(b, byte(rng.UintN(256)))
 			}
-			return append(b, 0xff)
+			return b
 		case 3:
 			return []byte("\u2028\x00\x1f\"\\/<>&\ufffd\U0001F600é" + strings.Repeat("x", rng.IntN(50)))
 		case 4:

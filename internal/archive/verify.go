@@ -17,7 +17,7 @@ type Fault struct {
 
 // The kinds of faults.
 const (
-	Hole    = "hole"    // objects are missing
+	Missing = "missing" // objects are missing
 	Overlap = "overlap" // two objects have the same offsets
 	Damaged = "damaged" // an object is not what was written
 	Lost    = "lost"    // retention removed records before they were archived
@@ -51,13 +51,13 @@ func (a *Archive) Check(ctx context.Context, objects []Object, content bool) (*C
 		switch {
 		case i == 0 || o.First == c.Next:
 		case o.First > c.Next:
-			fault(o, Hole, "the offsets %d to %d are missing before it", c.Next, o.First-1)
+			fault(o, Missing, "no object has the offsets %d to %d before it", c.Next, o.First-1)
 		default:
 			fault(o, Overlap, "the object before it ends with %d", c.Next-1)
 		}
 		h, err := a.checkOne(ctx, o, content)
 		if errors.Is(err, ErrNotFound) {
-			continue // removed since it was listed; if others follow, that is a hole
+			continue // removed since it was listed; if others follow, that is a fault
 		}
 		if errors.Is(err, ErrCorrupt) {
 			fault(o, Damaged, "%v", err)

@@ -271,10 +271,11 @@ func (c *chain) writeSnapshot(ctx context.Context, b *archive.Builder) error {
 		case err != nil:
 			return err
 		}
-		full := false
-		if offset, full, err = c.add(b, got); err != nil {
+		next, full, err := c.add(b, got)
+		if err != nil {
 			return err
 		}
+		offset = next
 		// The end is asked for after the records, so that a key which compaction moved meanwhile is among them.
 		if complete := offset >= got.LastStable; complete && !full {
 			return c.create(ctx, b, offset, true)

@@ -69,7 +69,7 @@ func until(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// chains reads all objects, and holds that each chain has neither hole nor overlap.
+// chains reads all objects, and holds that no object is missing and none overlaps another one.
 func chains(t testing.TB, bucket archive.Bucket, topics ...schemas.Topic) map[archive.Chain][]*kgo.Record {
 	t.Helper()
 	a := &archive.Archive{Bucket: bucket, Prefix: "coex."}

@@ -175,7 +175,7 @@ func (a *app) replayOne(cmd *cobra.Command, o *replayOptions, rc *replay.Config,
 	if err := replay.Run(cmd.Context(), *rc, p); err != nil {
 		if !o.dryRun {
 			done, total := p.Offsets()
-			sayf(cmd.ErrOrStderr(), "%d of %d offsets are done; go on with `coexstream replay --resume %s`\n", done, total, p.ID)
+			sayf(cmd.ErrOrStderr(), "%d of %d offsets are done; continue with `coexstream replay --resume %s`\n", done, total, p.ID)
 		}
 		return err
 	}
@@ -185,12 +185,12 @@ func (a *app) replayOne(cmd *cobra.Command, o *replayOptions, rc *replay.Config,
 	return writeReplay(cmd.OutOrStdout(), p, o.dryRun)
 }
 
-// progress is what is to be replayed: a new plan, or one that was begun.
+// progress returns the replay to run: a new plan, or a started one.
 func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config) (*replay.Progress, error) {
 	if o.resume != "" {
 		for _, name := range []string{"to", "same-topics", "dry-run", "from-archive", "archive-url", "since", "until", "offsets", "waba", "number", "field", "wamid", "include-copies", "verify-signatures"} {
 			if cmd.Flags().Changed(name) {
-				return nil, usagef("--resume goes on as the replay was begun: --%s cannot be given with it", name)
+				return nil, usagef("--resume uses the options of the replay: --%s cannot be given with it", name)
 			}
 		}
 		return loadReplay(cfg, o.resume)
@@ -258,7 +258,7 @@ func pointInTime(flag, value string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// inOrder refuses a span of time in which nothing can be.
+// inOrder refuses an empty span of time.
 func inOrder(since, until time.Time) error {
 	if !until.IsZero() && !since.Before(until) {
 		return invalidUsage("--until", until.UTC().Format(time.RFC3339), "a time behind --since (%s)", since.UTC().Format(time.RFC3339))
@@ -297,7 +297,7 @@ func parseOffsets(list []string) (replay.Offsets, error) {
 	return only, nil
 }
 
-// verifierOf verifies with the secrets of the configured sources.
+// verifierOf returns a verifier with the secrets of the configured sources.
 func verifierOf(cfg *config.Config) (func(*replay.Record) error, error) {
 	if len(cfg.Ingress.Sources) == 0 {
 		sources, err := readSecrets(cfg.DataDir)

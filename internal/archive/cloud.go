@@ -56,7 +56,7 @@ func Open(ctx context.Context, address string, timeout time.Duration) (Bucket, e
 // Close ends the connections.
 func (c *Cloud) Close() error { return c.bucket.Close() }
 
-// Create is as Bucket has it.
+// Create implements Bucket.
 func (c *Cloud) Create(ctx context.Context, name string, content []byte) error {
 	err := c.upload(ctx, name, content, true)
 	if code := gcerrors.Code(err); code == gcerrors.FailedPrecondition || code == gcerrors.AlreadyExists {
@@ -65,7 +65,7 @@ func (c *Cloud) Create(ctx context.Context, name string, content []byte) error {
 	return err
 }
 
-// Replace is as Bucket has it.
+// Replace implements Bucket.
 func (c *Cloud) Replace(ctx context.Context, name string, content []byte) error {
 	return c.upload(ctx, name, content, false)
 }
@@ -86,7 +86,7 @@ func contentType(name string) string {
 	return "application/octet-stream"
 }
 
-// Open is as Bucket has it. The timeout bounds the time until the content comes, and each wait for more of it.
+// Open implements Bucket. The timeout bounds the time until the content comes, and each wait for more of it.
 func (c *Cloud) Open(ctx context.Context, name string, length int64) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	late := time.AfterFunc(c.timeout, cancel)
@@ -110,7 +110,7 @@ type patient struct {
 	cancel  context.CancelFunc
 }
 
-// Read is as io.Reader has it.
+// Read implements io.Reader.
 func (p *patient) Read(b []byte) (int, error) {
 	p.late.Reset(p.timeout)
 	n, err := p.r.Read(b)
@@ -118,7 +118,7 @@ func (p *patient) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close is as io.Closer has it.
+// Close implements io.Closer.
 func (p *patient) Close() error {
 	p.late.Stop()
 	err := p.r.Close()
@@ -126,7 +126,7 @@ func (p *patient) Close() error {
 	return err
 }
 
-// List is as Bucket has it.
+// List implements Bucket.
 func (c *Cloud) List(ctx context.Context, prefix string, yield func(string, int64) error) error {
 	it := c.bucket.List(&blob.ListOptions{Prefix: c.prefix + prefix})
 	for {

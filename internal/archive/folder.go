@@ -50,7 +50,7 @@ func NewFolder(root string) (*Folder, error) {
 // Close has nothing to do.
 func (f *Folder) Close() error { return nil }
 
-// Create is as Bucket has it.
+// Create implements Bucket.
 func (f *Folder) Create(_ context.Context, name string, content []byte) error {
 	return f.write(name, content, func(from, to string) error {
 		err := os.Link(from, to)
@@ -64,7 +64,7 @@ func (f *Folder) Create(_ context.Context, name string, content []byte) error {
 	})
 }
 
-// Replace is as Bucket has it.
+// Replace implements Bucket.
 func (f *Folder) Replace(_ context.Context, name string, content []byte) error {
 	return f.write(name, content, os.Rename)
 }
@@ -151,7 +151,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Open is as Bucket has it.
+// Open implements Bucket.
 func (f *Folder) Open(_ context.Context, name string, length int64) (io.ReadCloser, error) {
 	file, err := os.Open(filepath.Join(f.root, filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -171,7 +171,7 @@ type limited struct {
 	io.Closer
 }
 
-// List is as Bucket has it.
+// List implements Bucket.
 func (f *Folder) List(ctx context.Context, prefix string, yield func(string, int64) error) error {
 	// Only the folder that the prefix names is read, with those below it.
 	err := f.walk(ctx, path.Dir(prefix+"x"), prefix, yield)

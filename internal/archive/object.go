@@ -28,7 +28,7 @@ type Builder struct {
 // growing grows by a quarter where bytes.Buffer doubles.
 type growing struct{ b []byte }
 
-// Write is as io.Writer has it.
+// Write implements io.Writer.
 func (g *growing) Write(p []byte) (int, error) {
 	g.b = append(g.b, p...)
 	return len(p), nil

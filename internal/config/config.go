@@ -35,11 +35,12 @@ type Log struct {
 
 // Admin is the operators' listener.
 type Admin struct {
-	Listen    string    `key:"listen"`
-	Hosts     []string  `key:"hosts"`
-	Token     string    `key:"token"`
-	TokenFile string    `key:"token_file"`
-	TLS       ServerTLS `key:"tls"`
+	Listen         string    `key:"listen"`
+	ConnectionsMax int       `key:"connections_max"`
+	Hosts          []string  `key:"hosts"`
+	Token          string    `key:"token"`
+	TokenFile      string    `key:"token_file"`
+	TLS            ServerTLS `key:"tls"`
 }
 
 // ServerTLS is the transport security of a listener.
@@ -198,6 +199,7 @@ type Embedded struct {
 	Listen         string `key:"listen"`
 	Advertise      string `key:"advertise"`
 	Authentication string `key:"authentication"`
+	ConnectionsMax int    `key:"connections_max"`
 	SyncWrites     bool   `key:"sync_writes"`
 	SegmentBytes   int64  `key:"segment_bytes"`
 	MemoryLimit    int64  `key:"memory_limit"`

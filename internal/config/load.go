@@ -232,8 +232,8 @@ func hostAndPort(address string) bool {
 }
 
 func isPort(s string) bool {
-	n, err := strconv.Atoi(s)
-	return err == nil && n >= 0 && n <= 65535
+	_, err := strconv.ParseUint(s, 10, 16) // no sign
+	return err == nil
 }
 
 // checkWaits looks at the waits of the resequencer: each must be at least as long as the one that it ends.

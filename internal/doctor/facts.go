@@ -129,7 +129,8 @@ type Process struct {
 	Ready   bool
 	Reason  string
 	Trouble []string // parts that are not ready, though the process is
-	Blocked int      // partitions that a processor does not serve, for their state cannot be read
+	Blocked int      // partitions that a processor does not serve: their state cannot be read, or a batch is damaged
+	Damaged int      // damaged batches that a processor's partitions wait for
 	Waiting Waiting  // a processor's deferred webhooks
 	Spooled *Spooled // nil: it has no spool, or no such metrics
 	Sinks   []Sink   // by name

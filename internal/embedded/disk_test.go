@@ -23,7 +23,7 @@ type faultyDisk struct {
 	mu          sync.Mutex
 	fail, count int
 	how         string // refused, torn, cut
-	failed      string // what failed
+	failed      string // the failed operation
 	unreadable  string // a file whose bytes from to on cannot be read
 	from, to    int64
 }
@@ -126,8 +126,8 @@ func (f *faultyFile) Truncate(size int64) error {
 
 func (f *faultyFile) Sync() error { return errors.Join(f.d.step("sync", f.name), f.diskFile.Sync()) }
 
-// Whichever operation of a repair fails, or is the last one before a power cut: the next start brings the
-// same records back and tells the same damage.
+// Any operation of a repair fails, or is the last one before a power cut: the next start restores the same records and
+// reports the same damage.
 func TestRepairThatFailsIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	s := newSample(t, false)

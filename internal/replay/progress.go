@@ -16,8 +16,8 @@ type Range struct {
 	End   int64 `json:"end"`
 }
 
-// Progress has the options and the position of a replay. Written to a file at each checkpoint,
-// it is all that it takes to go on.
+// Progress has the options and the position of a replay. It is written to a file at each checkpoint. A replay continues
+// from this file alone.
 type Progress struct {
 	Version   int       `json:"version"`
 	ID        string    `json:"id"`
@@ -79,7 +79,7 @@ func Parse(b []byte) (*Progress, error) {
 	return p, nil
 }
 
-// From is the offset at which a lane goes on.
+// From returns the offset from which a lane continues.
 func (p *Progress) From(lane string) int64 {
 	return max(p.Next[lane], p.Ranges[lane].Start)
 }

@@ -129,8 +129,8 @@ func laneNamed(name string) (Lane, bool) {
 	return l, false
 }
 
-// Run replays the rest of p, and keeps p up to date. When it returns, with or without an error, the last
-// checkpoint that Save kept is where another Run goes on.
+// Run replays the rest of p, and keeps p up to date. When it returns, with or without an error, another Run continues
+// from the last checkpoint that Save kept.
 func Run(ctx context.Context, cfg Config, p *Progress) error {
 	cl, err := kgo.NewClient(cfg.Connection.Franz()...)
 	if err != nil {

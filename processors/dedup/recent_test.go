@@ -81,8 +81,8 @@ func TestTimeNeverGoesBack(t *testing.T) {
 	}
 }
 
-// docs/ARCHITECTURE.md: the de-duplication window survives restarts and reassignments. The owner's duties: a page
-// under Bucket(now) for what is new or raised, a tombstone for every bucket in Expired.
+// docs/ARCHITECTURE.md: the deduplication window survives restarts and reassignments. The owner writes a page under
+// Bucket(now) for new and raised entries, and a tombstone for every bucket in Expired.
 func TestRestoredFromItsPagesItAnswersAsBefore(t *testing.T) {
 	r := random(t)
 	for range 30 {

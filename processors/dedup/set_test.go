@@ -2,31 +2,16 @@ package dedup_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
-
-// random is a source whose seed is printed when the test fails; -seed runs it again.
-func random(t testing.TB) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("seed: run again with -seed=%d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
-}
+func random(t testing.TB) *rand.Rand { return rand.New(rand.NewPCG(seeds.Of(t), 0)) }
 
 // model is what a Set promises, in the plainest form: 78 bits of the hash and the highest rank.
 type model map[[2]uint64]schemas.Rank

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/processors/people"
 )
 
@@ -95,10 +95,7 @@ func TestOfAlikeEntriesTheFirstSixteenAreLookedAt(t *testing.T) {
 
 // A chunk that waits keeps the entries that About names alone. None that Past finds may be missing.
 func TestAllThatPastFindsIsAmongThatWhichTheChunkIsAbout(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	ids := []string{"16505550100", "+16505550100", "5511987654321", "551187654321", biz, "", "US.1", "x", "1-2@g.us", "120363043211234567"}
 	users := []string{"US.1", "US.2", "US.ENT.1", "", "16505550100"}

@@ -1,14 +1,13 @@
 package people_test
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coexstream/coexstream/internal/testing/cost"
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -27,7 +26,7 @@ func scan(t testing.TB, field, value string) *split.Change {
 	return &b.Changes[0]
 }
 
-// show writes a side on one line: what is empty is left out.
+// show writes a side on one line, without empty fields.
 func show(s *people.Side) string {
 	var b strings.Builder
 	b.WriteString(s.Direction)
@@ -337,7 +336,7 @@ func TestEchoOfTypeSystemIsAboutItsUser(t *testing.T) {
 	})
 }
 
-// What stands among echoes and is to the business is from its user.
+// An item among echoes that is to the business is from its user.
 func TestEchoToTheBusinessIsFromItsUser(t *testing.T) {
 	checkSides(t, []sideCase{
 		{"number", `"message_echoes":[{"from":"16505550100","to":"15550009001"}]`, "inbound thread=16505550100 wa_id=16505550100"},
@@ -408,15 +407,10 @@ func TestMediaFollowUpTakesTheChatOfItsPlaceholder(t *testing.T) {
 	}
 }
 
-var seedFlag = flag.Uint64("seed", 0, "seed of the random test; 0: a new one")
-
-// A long contacts[] is looked up in a sorted list, a short one is walked through: what comes of it is the same, and every
-// side keeps to the contract.
+// A long contacts[] is looked up in a sorted list, and a short one is walked through. Both give the same result, and
+// every side keeps to the contract.
 func TestLongAndShortContactsSayTheSame(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	phones := []string{"16505550100", "+16505550100", "+1 650 555 0101", "5511987654321", "551187654321", "+55 11 98765-4321", biz, "", "US.1", "x"}
 	users := []string{"US.1", "US.2", "US.ENT.1", "BR.3", "", "16505550100"}

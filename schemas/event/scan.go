@@ -67,7 +67,7 @@ func (s *scanner) opens(open byte) bool {
 	return false
 }
 
-// more reports whether another member follows, and stands before it; else what is being read was closed.
+// more reports whether another member follows, and moves to it. Otherwise the object or array ended.
 func (s *scanner) more(end byte) bool {
 	if s.err != nil {
 		return false

@@ -43,7 +43,10 @@ type RemovedRow struct {
 // Erase removes what the tables hold of a person, in one transaction. The person's other ids are found by the links of contacts, at each number
 // apart: ids are never linked across numbers. Messages of a chat go with the chat, both sides; of a group, those that the person sent.
 //
-// A rehearsal tells what would be removed, and removes nothing.
+// The table erased keeps a hash of each id, so that earlier events do not bring the person back. It fails with
+// ErrRebuilding beside a rebuild.
+//
+// A rehearsal reports the rows that would be removed, and removes nothing.
 func Erase(ctx context.Context, url, schema string, p Person, rehearsal bool) (done *Erased, err error) {
 	conn, err := connect(ctx, url, schema)
 	if err != nil {
@@ -58,6 +61,13 @@ func Erase(ctx context.Context, url, schema string, p Person, rehearsal bool) (d
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	// A rebuild does not know of erasures that come during it.
+	if err := lockRebuild(ctx, tx, schema, "pg_try_advisory_xact_lock_shared"); err != nil {
+		return nil, err
+	}
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", int32(lockOf(schema)), erasureLock); err != nil {
+		return nil, err
+	}
 	if err := lockAll(ctx, tx, schema); err != nil {
 		return nil, err
 	}
@@ -112,6 +122,7 @@ WHERE m.group_id <> '' AND (m.wa_id = p.id OR m.user_id = p.id) AND m.direction 
 		done.Removed = count(done.Removed, step.table, e.exec(step.query))
 	}
 	e.groups()
+	e.remember(p, done.IDs)
 	for _, look := range []struct{ table, query string }{
 		{"messages", "SELECT count(*) FROM messages WHERE strpos(original, $1) > 0"},
 		{"versions", "SELECT count(*) FROM versions WHERE strpos(original, $1) > 0"},
@@ -145,7 +156,7 @@ func idsOf(all []PersonID) (ids []string) {
 	return slices.Compact(ids)
 }
 
-// exec tells how many rows were written. After an error nothing is done.
+// exec returns the number of written rows. After an error it does nothing.
 func (e *erasing) exec(query string, args ...any) int64 {
 	if e.err != nil {
 		return 0
@@ -175,7 +186,7 @@ func (e *erasing) keys(query string, args ...any) (all []merge.MessageKey) {
 	return all
 }
 
-// ids are those of the person at each number: the one that is given, its spellings, and what is linked to one of them.
+// ids returns the ids of the person at each number: the given one, its spellings, and the ids linked to one of them.
 func (e *erasing) ids(p Person) (all []PersonID) {
 	add := func(number, id string) {
 		if one := (PersonID{number, id}); id != "" && !slices.Contains(all, one) {

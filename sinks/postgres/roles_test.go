@@ -123,10 +123,7 @@ func TestDocumentedPartitionsHoldTheSame(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "DELETE FROM messages WHERE wamid = 'w1'"); err != nil {
 		t.Fatal(err)
 	}
-	fill(t, url, postgres.ShadowOf(schema), w)
-	if _, err := postgres.Replace(t.Context(), url, schema, false); err != nil {
-		t.Fatal(err)
-	}
+	replaced(t, url, func(target sinktest.Target) { follow(t, target, w) })
 	if err := sinktest.Compare(contentOf(t, url).Lines(), w.Fold()); err != nil {
 		t.Error(err)
 	}

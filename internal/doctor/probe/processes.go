@@ -98,7 +98,7 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_archive_(?:blocked_partitions|lost_offsets_total|waiting_offsets|oldest_seconds|rotation_seconds))(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_damaged_batches|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_archive_(?:blocked_partitions|lost_offsets_total|waiting_offsets|oldest_seconds|rotation_seconds))(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
 
@@ -131,6 +131,8 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			}
 		case "coexstream_processor_blocked_partitions":
 			fact.Blocked = int(value)
+		case "coexstream_processor_damaged_batches":
+			fact.Damaged += int(value) // one sample for each topic
 		case "coexstream_processor_largest_business_numbers":
 			if h := businessLabel.FindStringSubmatch(m[2]); h != nil && int(value) > fact.Largest {
 				fact.Largest, fact.Business = int(value), h[1]

@@ -4,11 +4,12 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/coexstream/coexstream/internal/testing/seeds"
 	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestATableHoldsWhatAMapDoes(t *testing.T) {
-	rng := rand.New(rand.NewPCG(seed(t), 0))
+	rng := rand.New(rand.NewPCG(seeds.Of(t), 0))
 	var got table
 	want := map[schemas.Hash]int32{}
 	// Keys that begin in the same places, at the ends of the ranges, and any.

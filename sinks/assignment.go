@@ -73,11 +73,11 @@ func (t groupTrouble) OnGroupManageError(err error) {
 	t(fmt.Errorf("share the partitions in the group: %w", err))
 }
 
-// alone is the assignment of a process that reads all partitions.
-type alone []int32
+// Alone is the assignment of a process that reads all partitions: these.
+type Alone []int32
 
 // Run implements Assignment.
-func (a alone) Run(ctx context.Context, own, _ func([]int32), _ func(error)) error {
+func (a Alone) Run(ctx context.Context, own, _ func([]int32), _ func(error)) error {
 	own(a)
 	<-ctx.Done()
 	return nil

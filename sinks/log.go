@@ -42,10 +42,16 @@ type KafkaLog struct {
 	cl      *kgo.Client
 	fetcher *kafka.Fetcher
 	prefix  string
+	topics  []schemas.Topic
 }
 
 // NewKafkaLog prepares the connections. The caller closes it.
 func NewKafkaLog(conn kafka.Connection, prefix string) (*KafkaLog, error) {
+	return NewKafkaLogOf(conn, prefix, Topics())
+}
+
+// NewKafkaLogOf connects, to read topics, of which there is at least one. The caller closes it.
+func NewKafkaLogOf(conn kafka.Connection, prefix string, topics []schemas.Topic) (*KafkaLog, error) {
 	if err := conn.Validate(); err != nil {
 		return nil, err
 	}
@@ -53,7 +59,7 @@ func NewKafkaLog(conn kafka.Connection, prefix string) (*KafkaLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %v: %w", conn.Brokers, err)
 	}
-	return &KafkaLog{cl: cl, fetcher: kafka.NewFetcher(cl), prefix: prefix}, nil
+	return &KafkaLog{cl: cl, fetcher: kafka.NewFetcher(cl), prefix: prefix, topics: topics}, nil
 }
 
 // Close closes the connections.
@@ -68,13 +74,13 @@ func (l *KafkaLog) ID(topic schemas.Topic) [16]byte { return l.fetcher.TopicID(l
 // Partitions implements Log.
 func (l *KafkaLog) Partitions(ctx context.Context) ([]int32, error) {
 	var all []int32
-	for i, topic := range Topics() {
+	for i, topic := range l.topics {
 		partitions, err := l.fetcher.Partitions(ctx, l.Name(topic))
 		if err != nil {
 			return nil, err
 		}
 		if i > 0 && !slices.Equal(partitions, all) {
-			return nil, fmt.Errorf("%s has %d partitions, %s %d: all topics must have as many", l.Name(topic), len(partitions), l.Name(Topics()[0]), len(all))
+			return nil, fmt.Errorf("%s has %d partitions, %s %d: all topics must have as many", l.Name(topic), len(partitions), l.Name(l.topics[0]), len(all))
 		}
 		all = partitions
 	}
@@ -93,7 +99,7 @@ func (l *KafkaLog) Ends(ctx context.Context, partitions []int32) (map[schemas.To
 
 func (l *KafkaLog) listed(ctx context.Context, partitions []int32, list func(context.Context, []string, []int32) (map[string]map[int32]int64, error)) (map[schemas.Topic]map[int32]int64, error) {
 	var names []string
-	for _, topic := range Topics() {
+	for _, topic := range l.topics {
 		names = append(names, l.Name(topic))
 	}
 	offsets, err := list(ctx, names, partitions)
@@ -101,7 +107,7 @@ func (l *KafkaLog) listed(ctx context.Context, partitions []int32, list func(con
 		return nil, err
 	}
 	byTopic := map[schemas.Topic]map[int32]int64{}
-	for _, topic := range Topics() {
+	for _, topic := range l.topics {
 		byTopic[topic] = offsets[l.Name(topic)]
 	}
 	return byTopic, nil

@@ -60,7 +60,7 @@ func (s *Sink) Run(ctx context.Context) error {
 	}
 	assignment := s.deps.Assignment
 	if assignment == nil {
-		assignment = alone(partitions)
+		assignment = Alone(partitions)
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.survey(ctx) })

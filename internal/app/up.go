@@ -178,6 +178,9 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 	if err := s.startReadModel(ctx, conn); err != nil {
 		return "", err
 	}
+	if err := s.startArchive(ctx, conn); err != nil {
+		return "", err
+	}
 	address, err := s.startIngress(ctx, conn)
 	if err != nil {
 		return "", err

@@ -209,6 +209,7 @@ type Embedded struct {
 type Sink struct {
 	SQLite   SQLite   `key:"sqlite"`
 	Postgres Postgres `key:"postgres"`
+	Archive  Archive  `key:"archive"`
 }
 
 // SQLite is the read model of `up`.
@@ -230,6 +231,19 @@ type Postgres struct {
 	SessionTimeout time.Duration `key:"session_timeout"`
 	RecordsMax     int           `key:"records_max"`
 	ConnectionsMax int           `key:"connections_max"`
+	Timeout        time.Duration `key:"timeout"`
+}
+
+// Archive is the archive in a folder or a bucket.
+type Archive struct {
+	Enabled        bool          `key:"enabled"`
+	URL            string        `key:"url"`
+	Topics         []string      `key:"topics"`
+	Rotation       time.Duration `key:"rotation"`
+	ObjectBytesMax int64         `key:"object_bytes_max"`
+	Snapshots      time.Duration `key:"snapshots"`
+	GroupID        string        `key:"group_id"`
+	SessionTimeout time.Duration `key:"session_timeout"`
 	Timeout        time.Duration `key:"timeout"`
 }
 

@@ -207,6 +207,15 @@ func sinkKeys() []Key {
 		{Name: "sink.postgres.records_max", Kind: Int, Default: "5000", Min: 1, Max: 100_000, Doc: "Maximum records in a transaction. Larger transactions are faster, and live events wait longer for them."},
 		{Name: "sink.postgres.connections_max", Kind: Int, Default: "4", Min: 1, Max: 1000, Doc: "Maximum connections of an instance. Of two and more, one is kept for live events."},
 		{Name: "sink.postgres.timeout", Kind: Duration, Default: "1m", Min: second, Max: hour, Doc: "Maximum time of a transaction, with its wait for a connection. The instance then connects again and repeats it. PostgreSQL ends the statements and transactions of an instance that is suspended or cut off after this time, and others continue."},
+		{Name: "sink.archive.enabled", Kind: Bool, Default: "false", Doc: "Archive the topics in `up` as well ([archive.md](archive.md)). `coexstream sink archive` always does."},
+		{Name: "sink.archive.url", Doc: "Folder or bucket of the archive: `file:///folder`, `s3://bucket?region=...`, `azblob://container`, each with `prefix=` for a folder in the bucket. Credentials come from the environment, as for the tools of the cloud.", Pattern: `^$|^[a-z0-9]+://`, Allows: "a URL such as file:///var/lib/archive or s3://bucket?region=eu-central-1"},
+		{Name: "sink.archive.topics", Kind: List, Doc: "Topics to archive, without their prefix. Empty: all but `rerouted`."},
+		{Name: "sink.archive.rotation", Kind: Duration, Default: "10m", Min: second, Max: 24 * hour, Doc: "Maximum time for which a record waits for its object."},
+		{Name: "sink.archive.object_bytes_max", Kind: Bytes, Default: "8MiB", Min: 64 * kib, Max: 14 * mib, Doc: "Size at which an object is closed, compressed. Two objects are in memory at a time."},
+		{Name: "sink.archive.snapshots", Kind: Duration, Default: "1d", Min: 0, Max: 366 * day, Doc: "Period of the snapshots of `contacts`, `syncs` and `state`, in UTC. 0: none."},
+		{Name: "sink.archive.group_id", Default: "coexstream-sink-archive", Doc: "Consumer group of the instances, which share the partitions. Positions are in the archive, and none is committed to Kafka.", Pattern: `.`, Allows: "a name"},
+		{Name: "sink.archive.session_timeout", Kind: Duration, Default: "10s", Min: second, Max: hour, Doc: "Time after which the partitions of an instance without heartbeats go to others."},
+		{Name: "sink.archive.timeout", Kind: Duration, Default: "1m", Min: second, Max: hour, Doc: "Maximum time of a request to the bucket."},
 	}
 }
 

@@ -218,6 +218,9 @@ func (c *Config) check(fail func(error)) {
 			fail(invalid.Value(l.key, l.address, "%s", listenAllows))
 		}
 	}
+	if c.Sink.Archive.Enabled && c.Sink.Archive.URL == "" {
+		fail(invalid.Value("sink.archive.enabled", true, "false, or true with sink.archive.url"))
+	}
 	c.checkWaits(fail)
 }
 

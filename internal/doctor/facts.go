@@ -111,6 +111,15 @@ type Sink struct {
 	NoRoom  bool // it writes nothing: its disk is nearly full
 }
 
+// Archive has a process's metrics of its archive.
+type Archive struct {
+	Blocked  float64 // partitions of topics
+	Lost     float64 // offsets, since the process began
+	Waiting  float64 // offsets
+	Oldest   time.Duration
+	Rotation time.Duration
+}
+
 // Process is an ingress, a processor or an `up` with an admin listener.
 type Process struct {
 	URL   string
@@ -125,6 +134,7 @@ type Process struct {
 	Waiting Waiting  // a processor's deferred webhooks
 	Spooled *Spooled // nil: it has no spool, or no such metrics
 	Sinks   []Sink   // by name
+	Archive *Archive // nil: it archives nothing
 
 	// Largest is how many numbers the business with the most of them has, and Business a hash of its WABA.
 	Largest  int

@@ -196,6 +196,14 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"sink stands still", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Live: 7 * time.Minute}} }, "sinks", Warn, "http://a sqlite", "missing for 7m"},
 		{"sink set aside", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Letters: 3}} }, "sinks", Warn, "http://a sqlite", "3 records were set aside"},
 		{"sink of PostgreSQL blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "postgres", Blocked: 1}} }, "sinks", Fail, "http://a postgres", "1 partitions are not read on"},
+		{"archive", func(f *Facts) {
+			f.Processes[0].Archive = &Archive{Waiting: 9, Oldest: 2 * time.Minute, Rotation: 10 * time.Minute}
+		}, "sinks", OK, "http://a archive", "9 offsets wait, the oldest for 2m"},
+		{"archive blocked", func(f *Facts) { f.Processes[0].Archive = &Archive{Blocked: 1, Lost: 1} }, "sinks", Fail, "http://a archive", "1 partitions are not continued"},
+		{"archive lost records", func(f *Facts) { f.Processes[0].Archive = &Archive{Lost: 5} }, "sinks", Fail, "http://a archive", "retention removed 5 offsets"},
+		{"archive behind", func(f *Facts) {
+			f.Processes[0].Archive = &Archive{Oldest: 16 * time.Minute, Rotation: 10 * time.Minute}
+		}, "sinks", Warn, "http://a archive", "waited for 16m"},
 		{"no sink", func(f *Facts) { f.Processes[0].Sinks = nil }, "sinks", Skip, "", "no process runs a sink"},
 		{"spool not written", func(f *Facts) { f.Processes[0].Spooled.Writable = false }, "spool", Fail, "http://a", "takes nothing"},
 		{"spool waits", func(f *Facts) { *f.Processes[0].Spooled = Spooled{12, 5 * time.Minute, true} }, "spool", Warn, "http://a", "12 webhooks wait in its spool, the oldest for 5m"},

@@ -36,6 +36,7 @@ type Fetcher struct {
 
 	mu     sync.Mutex
 	topics map[string]*topicPlace
+	ids    map[string][16]byte // as they were last told, also while the place is asked for again
 }
 
 type topicPlace struct {
@@ -45,7 +46,7 @@ type topicPlace struct {
 
 // NewFetcher fetches through cl, whose own consuming configuration is not used.
 func NewFetcher(cl *kgo.Client) *Fetcher {
-	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}, cutPatience: cutPatience}
+	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}, ids: map[string][16]byte{}, cutPatience: cutPatience}
 	f.pooled = kgo.DefaultDecompressor(&f.buffers)
 	return f
 }
@@ -247,7 +248,7 @@ func (f *Fetcher) place(ctx context.Context, topic string) (*topicPlace, error) 
 		place.leaders[p.Partition] = p.Leader
 	}
 	f.mu.Lock()
-	f.topics[topic] = place
+	f.topics[topic], f.ids[topic] = place, place.id
 	f.mu.Unlock()
 	return place, nil
 }

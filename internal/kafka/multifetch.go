@@ -144,10 +144,7 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 func (f *Fetcher) TopicID(topic string) (id [16]byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if place := f.topics[topic]; place != nil {
-		id = place.id
-	}
-	return id
+	return f.ids[topic]
 }
 
 // Parted compares partitions with an earlier log whose last record was written in a leader epoch. It returns the offset

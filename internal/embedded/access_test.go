@@ -54,7 +54,7 @@ func readable(t *testing.T, b *Broker, mechanism sasl.Mechanism, more ...kgo.Opt
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err = kmsg.NewPtrMetadataRequest().RequestWith(ctx, cl)
 	return err
@@ -97,7 +97,7 @@ func viaKafkaGo(t *testing.T, c *kafka.Connection) error {
 	t.Helper()
 	transport := c.Transport()
 	defer transport.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := (&kafkago.Client{Addr: c.Address(), Transport: transport}).Metadata(ctx, &kafkago.MetadataRequest{})
 	return err
@@ -130,7 +130,7 @@ func TestLogsAreCleanedWithAPasswordToo(t *testing.T) {
 	if err := b.cluster.CreateTopic("t", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := b.Clean(ctx); err != nil {
 		t.Error(err)
@@ -151,7 +151,7 @@ func refused(t *testing.T, b *Broker, sent ...[]byte) bool {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range sent {
@@ -198,7 +198,7 @@ func TestStrangersReachNothingBehindTheGate(t *testing.T) {
 				break
 			}
 		}
-		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -342,7 +342,7 @@ func TestClientsOfLibrdkafkaFindTheHandshake(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		ask := kmsg.NewPtrApiVersionsRequest()

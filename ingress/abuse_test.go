@@ -188,7 +188,7 @@ func TestHugeHeadersAre431AndOthersServed(t *testing.T) {
 		block := bytes.Repeat([]byte("x"), 64<<10)
 		for range 32 {
 			if _, err := c.Write(block); err != nil {
-				break // the answer may be lost with what was not read
+				break // the answer may be lost together with unread bytes
 			}
 		}
 	})

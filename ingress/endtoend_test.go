@@ -16,18 +16,18 @@ import (
 	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Every body that got a 200 is in the log byte for byte, in its lane and partition, and its signature
-// can be verified again with nothing but the record and the secret.
+// Every body that got a 200 is in the log byte for byte, in its lane and partition. Its signature can be verified again
+// with only the record and the secret.
 func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 	const partitions = 3
 	c := rawtest.Cluster(t, 3, partitions)
 	p := publisher(t, c.ListenAddrs(), nil)
 	s := start(t, testConfig(), p)
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	codings := encoders(t)
 	type sent struct {
 		plain  string

@@ -216,7 +216,7 @@ func TestHandshakeThatIsNotFinishedBlocksNobodyAndEndsInItsTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if _, err := c.Write([]byte{22, 3, 1, 2, 0}); err != nil { // a record that never goes on
+		if _, err := c.Write([]byte{22, 3, 1, 2, 0}); err != nil { // a record that never continues
 			t.Fatal(err)
 		}
 		silent = append(silent, c)

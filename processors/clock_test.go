@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/kafka"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -36,8 +36,7 @@ func standingClock() func() time.Time {
 // gap timeout.
 func TestFaultClockJump(t *testing.T) {
 	t.Parallel()
-	seed := seeds.Of(t)
-	rng := rand.New(rand.NewPCG(seed, 3))
+	rng := rand.New(rand.NewPCG(seed.Of(t), 3))
 	c := newCluster(t)
 	ingressClock, processorClock := &jumpingClock{}, &jumpingClock{}
 	run := func() (stop func()) {
@@ -117,7 +116,7 @@ func TestFaultClockJump(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() { stop() })
-	// What waits for a chunk that a former jump has made late is given up in the end. Time passes only where all is read.
+	// The wait for a chunk that a former jump has made late ends at last. Time passes only where all is read.
 	processorClock.ahead.Add(int64(7 * 24 * time.Hour))
 
 	count := map[string]int{}

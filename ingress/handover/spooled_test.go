@@ -24,6 +24,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -345,7 +346,7 @@ func FuzzSpoolRecord(f *testing.F) {
 func TestBrokerGoesAndComesBack(t *testing.T) {
 	const partitions = 4
 	dir := t.TempDir()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := freeport.Listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ func WaitFor(t testing.TB, what string, condition func() bool) {
 	deadline := time.Now().Add(time.Minute)
 	for !condition() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timeout while waiting for %s", what)
 		}
 		<-time.After(2 * time.Millisecond)
 	}

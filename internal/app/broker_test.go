@@ -106,8 +106,8 @@ func TestDamageOfALogWhileUpRunsIsTold(t *testing.T) {
 	p.want(ExitFaults, "records are damaged, in partitions/coex.raw.live-", "doctor", "--only", "broker")
 }
 
-// Eight bytes in the middle of a log are damaged while it is stopped: the records of the damaged batch are
-// gone and told, all others are there, and what is sent afterwards comes out, once, at offsets of its own.
+// Eight bytes in the middle of a log are damaged while it is stopped. The records of the damaged batch are gone and
+// reported, and all others are there. Later webhooks produce events, once, at offsets of their own.
 func TestDamageOfALogCostsTheDamagedBatchOnly(t *testing.T) {
 	t.Parallel()
 	const before, after = 160, 300

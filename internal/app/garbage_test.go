@@ -16,7 +16,7 @@ func TestALittleHeapHasRoomAndALargeOneIsCollectedEarly(t *testing.T) {
 	}
 }
 
-// TestTheCollectorFollowsWhatIsInUse: the runtime is told after the next collection, and what the user chose stays.
+// TestTheCollectorFollowsWhatIsInUse: the runtime is set after the next collection, and a value of the user stays.
 func TestTheCollectorFollowsWhatIsInUse(t *testing.T) {
 	before := debug.SetGCPercent(77)
 	defer debug.SetGCPercent(before)

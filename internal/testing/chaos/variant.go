@@ -14,9 +14,9 @@ import (
 // is deployed has nothing of it: the compiler gets other versions of some files.
 type variant struct {
 	file  string      // of the product, in the module's folder
-	edits [][2]string // what is replaced in it, and by what; each stands there once
+	edits [][2]string // replacements in it, as old and new text; each old text occurs once
 	added string      // a file that is not there yet; empty: none
-	code  string      // what is in it
+	code  string      // its content
 }
 
 // buildVariant builds the program with changes to different files, and returns the binary's path. It has to run

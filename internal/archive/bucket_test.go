@@ -157,7 +157,7 @@ func TestOneOfManyWritersCreatesAnObject(t *testing.T) {
 	}
 }
 
-// What a killed process leaves in a folder is no object, and goes away.
+// Files that a killed process leaves in a folder are no objects, and are removed.
 func TestTemporaryFilesOfKilledProcessesAreRemoved(t *testing.T) {
 	root := t.TempDir()
 	old := filepath.Join(root, "x", ".writing-old")

@@ -28,7 +28,7 @@ type Progress struct {
 	// Verify: the signatures are verified again.
 	Verify bool `json:"verify_signatures,omitempty"`
 
-	// Archive is what is read instead of the brokers.
+	// Archive is read instead of the brokers.
 	Archive *FromArchive `json:"archive,omitempty"`
 	// Fresh: the target's processors know nothing of the source, though the names of its topics are the same.
 	Fresh bool `json:"fresh,omitempty"`

@@ -57,9 +57,10 @@ var rules = map[string][]string{
 	"processors/partition": {"schemas", "processors/directory", "processors/split", "processors/identity", "processors/people", "processors/dedup", "processors/history", "processors/deferred", "processors/contacts", "processors/media", "processors/account"},
 	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/listen", "internal/private"}, // its packages: ingress_test.go
 	// The sinks' runtime and its targets. The merge is pure; it compares ids as the processor does.
-	"sinks":         {"schemas", "sinks", "internal/kafka"},
-	"sinks/archive": {"schemas", "sinks", "internal/kafka", "internal/archive"},
-	"sinks/merge":   {"schemas", "processors/identity"},
+	"sinks":          {"schemas", "sinks", "internal/kafka"},
+	"sinks/sinktest": {"schemas", "sinks", "internal/kafka", "internal/testing/seed"},
+	"sinks/archive":  {"schemas", "sinks", "internal/kafka", "internal/archive"},
+	"sinks/merge":    {"schemas", "processors/identity"},
 	// A second opinion shares the contract and the readers of the log with what it checks, and nothing else.
 	"internal/verify": {"internal/verify", "schemas", "internal/kafka", "internal/private"},
 	"bench":           {"bench", "internal/verify", "schemas", "internal/kafka", "internal/private", "internal/testing/freeport"},

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/archive"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -90,8 +91,7 @@ func readAll(t testing.TB, object []byte) (records []*kgo.Record, h *archive.Hea
 }
 
 func TestRecordsComeBackByteForByte(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	b := builder(t)
 	for range 30 {

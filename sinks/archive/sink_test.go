@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/archive"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/sinks"
 	sink "github.com/coexstream/coexstream/sinks/archive"
@@ -158,8 +159,7 @@ func TestTwoWritersThatAreKilledArchiveEachRecordOnce(t *testing.T) {
 	for name, bucket := range buckets(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
+			seed := seed.Of(t)
 			rng := rand.New(rand.NewPCG(seed, 1))
 			log := newLog(2, schemas.TopicRawLive, schemas.TopicMessages)
 			log.fill(rng, 600, time.Now())

@@ -161,7 +161,7 @@ func TestWhatWasArchivedOutlivesKafka(t *testing.T) {
 		return differences
 	})
 
-	// What comes then is in other logs of the same topics.
+	// Later records are in other logs of the same topics.
 	if status := post(t, p.running().Ingress+strings.TrimPrefix(address, ingress), secret, exampleBody); status != http.StatusOK {
 		t.Fatal(status)
 	}

@@ -130,7 +130,7 @@ func TestRecordsComeBackByteForByte(t *testing.T) {
 	}
 }
 
-// Every byte counts: whichever one is changed, the object is not taken for whole.
+// A change of any byte is noticed.
 func TestAChangedByteIsNoticed(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	b := builder(t)

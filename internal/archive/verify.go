@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Fault is what is wrong with an archive.
+// Fault is a fault of an archive.
 type Fault struct {
 	Object string `json:"object"`
 	Kind   string `json:"kind"` // see the constants
@@ -19,7 +19,7 @@ type Fault struct {
 const (
 	Missing = "missing" // objects are missing
 	Overlap = "overlap" // two objects have the same offsets
-	Damaged = "damaged" // an object is not what was written
+	Damaged = "damaged" // an object was changed after it was written
 	Lost    = "lost"    // retention removed records before they were archived
 )
 

@@ -47,7 +47,7 @@ func Topics() []schemas.Topic {
 	return all
 }
 
-// Validate returns an error that names the field, its value, and what is allowed.
+// Validate returns an error that names the field, its value, and the allowed values.
 func (c *Config) Validate() error {
 	switch {
 	case len(c.Topics) == 0:

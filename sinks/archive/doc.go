@@ -5,14 +5,14 @@
 // restart repeats nothing, and a stop has nothing to flush.
 //
 //  1. An object is due when a record has waited for Config.Rotation by the wall clock, or when about Config.ObjectBytesMax wait.
-//  2. It is written only where none has its name. Where one has, another process was faster: the chain goes on behind that one.
+//  2. It is written only where none has its name. Where one has, another process was faster: the chain continues behind that one.
 //  3. Where a chain stands is what its last object says. Nothing is committed to Kafka, and nothing is kept elsewhere.
 //
-// What goes wrong, and what becomes of it:
+// Faults, and their handling:
 //
 //   - brokers or a bucket that do not answer are tried again, at growing and random distances, for ever;
 //   - records that retention removed before they were archived are counted in the next object (Header.Lost), in a metric and in the log: the
-//     archive goes on, because waiting would lose more, and `verify` names the place;
+//     archive continues, because waiting would lose more, and `verify` names the place;
 //   - a log that is shorter than its chain, and an object that is damaged or of another chain, block the chain (ErrBlocked) until somebody acts.
 //
 // A compacted topic has snapshots instead: one for each period, from its first record to its end, in one or more objects.

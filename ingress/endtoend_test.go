@@ -16,7 +16,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -27,7 +27,7 @@ func TestWhatGotA200IsInTheLogAndCanBeVerifiedAgain(t *testing.T) {
 	c := rawtest.Cluster(t, 3, partitions)
 	p := publisher(t, c.ListenAddrs(), nil)
 	s := start(t, testConfig(), p)
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	codings := encoders(t)
 	type sent struct {
 		plain  string

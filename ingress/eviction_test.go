@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/ingress/rawtest"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // setGrace replaces the time that a connection must have waited before it may be evicted.
@@ -364,7 +364,7 @@ func (o *openConns) receiving(n int64) bool {
 // TestWhoMakesRoomIsAlwaysTheRightOne compares openConns with a simple scan over all connections, for random sequences of
 // operations.
 func TestWhoMakesRoomIsAlwaysTheRightOne(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	o := newOpenConns(time.Hour, time.Hour, time.Now())
 	o.grace = 0

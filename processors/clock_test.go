@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/kafka"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -36,8 +36,7 @@ func standingClock() func() time.Time {
 // gap timeout.
 func TestFaultClockJump(t *testing.T) {
 	t.Parallel()
-	seed := seeds.Of(t)
-	rng := rand.New(rand.NewPCG(seed, 3))
+	rng := rand.New(rand.NewPCG(seed.Of(t), 3))
 	c := newCluster(t)
 	ingressClock, processorClock := &jumpingClock{}, &jumpingClock{}
 	run := func() (stop func()) {

@@ -123,10 +123,15 @@ const (
 // damageIn returns the first error of a poll that is not the damage of a batch, and blocks the partitions whose next batch is
 // damaged. rewind is true if the polled records have to be polled again.
 func (s *session) damageIn(ctx context.Context, fetches kgo.Fetches) (rewind bool, failed error) {
-	failed = s.unreadable(fetches, func(topic schemas.Topic, partition int32) {
-		// Records before the batch are polled with the error. The error comes again when they have been processed.
-		if r := s.runners[partition]; r != nil && s.isDamaged(ctx, r, topic) {
+	failed = s.unreadable(fetches, func(topic schemas.Topic, partition int32, err error) {
+		r := s.runners[partition]
+		switch {
+		case r == nil:
+		case s.isDamaged(ctx, r, topic):
 			rewind = true
+		default:
+			// Records before the batch are polled with the error. The error comes again when they have been processed.
+			s.p.health.waits(partition, fmt.Sprintf("%s/%d: %v", s.names[topic], partition, err))
 		}
 	})
 	return rewind, failed
@@ -134,13 +139,13 @@ func (s *session) damageIn(ctx context.Context, fetches kgo.Fetches) (rewind boo
 
 // unreadable returns the error of a partition that cannot be read any further. A poll without records is no error. maybe is called
 // where a batch may be damaged.
-func (s *session) unreadable(fetches kgo.Fetches, maybe func(schemas.Topic, int32)) (failed error) {
+func (s *session) unreadable(fetches kgo.Fetches, maybe func(schemas.Topic, int32, error)) (failed error) {
 	fetches.EachError(func(name string, partition int32, err error) {
 		topic, ok := s.assignment.inputs[name]
 		switch {
 		case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
 		case ok && mayBeDamage(err):
-			maybe(topic, partition)
+			maybe(topic, partition, err)
 		default:
 			failed = fmt.Errorf("fetch %s/%d: %w", name, partition, err)
 		}
@@ -211,14 +216,12 @@ func (s *session) lookAtDamage(ctx context.Context) (rewind bool) {
 		rewind = s.serveAgain(b.Partition) || rewind
 	}
 	for partition, r := range s.runners {
-		if r != nil && s.stands(r) {
-			for _, topic := range beforeBulk {
-				if s.runners[partition] != r || r.position[topic] >= r.ends[topic] {
-					continue
-				}
-				if err := s.fetcher.Look(ctx, s.names[topic], partition, r.position[topic]); errors.Is(err, kafka.ErrDamaged) {
-					rewind = s.isDamaged(ctx, r, topic) || rewind
-				}
+		for _, topic := range beforeBulk {
+			if r == nil || !r.stands(topic) || s.runners[partition] != r {
+				continue
+			}
+			if err := s.fetcher.Look(ctx, s.names[topic], partition, r.position[topic]); errors.Is(err, kafka.ErrDamaged) {
+				rewind = s.isDamaged(ctx, r, topic) || rewind
 			}
 		}
 	}
@@ -231,15 +234,13 @@ func (s *session) stillDamaged(ctx context.Context, b damagedBatch) bool {
 	return err != nil && !errors.Is(err, kafka.ErrOffsetGone)
 }
 
-// stands reports whether the polled inputs of a partition have not moved since the last look. The client says nothing of a batch with
-// a wrong length.
-func (s *session) stands(r *runner) bool {
-	moved := false
-	for _, topic := range beforeBulk {
-		moved = moved || r.looked[topic] != r.position[topic]
-		r.looked[topic] = r.position[topic]
-	}
-	return !moved
+// stands reports whether records of an input wait, and none was polled since the last look. The client says nothing of a batch with a
+// wrong length.
+func (r *runner) stands(topic schemas.Topic) bool {
+	at := r.position[topic]
+	moved := r.looked[topic] != at+1
+	r.looked[topic] = at + 1
+	return !moved && at < r.ends[topic]
 }
 
 // serveAgain lets a partition continue for which no batch is damaged any more. It reports whether the partition has to be restored.
@@ -298,7 +299,7 @@ type repair struct {
 	backlogWaitsForRepair bool
 	damagedAt             int64                  // the damaged batch of raw.bulk
 	damagedReads          int                    // how often it was read
-	looked                [topicNamesCount]int64 // position at the last look
+	looked                [topicNamesCount]int64 // position at the last look, and 1; 0: there was none
 }
 
 // describe describes the damaged batches for readiness. So many of all partitions are not served because of them.

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/kafka"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/schemas"
@@ -212,8 +212,7 @@ func TestEveryLiveEventOnceAndInOrderWhateverFails(t *testing.T) {
 
 func everyLiveEventOnce(t *testing.T, recordsMax int) {
 	t.Helper()
-	seed := seeds.Of(t)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := rand.New(rand.NewPCG(seed.Of(t), 1))
 	c := newCluster(t)
 	fail := failCommits(c.kfake, rng.Uint64())
 	config := func(instance string) processors.Config {

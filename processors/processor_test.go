@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/coexstream/coexstream/internal/kafka"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -243,8 +243,7 @@ func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
 
 func everyEventOnce(t *testing.T, echoes int, bulkBytes, heldBytes int64) {
 	t.Helper()
-	seed := seeds.Of(t)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := rand.New(rand.NewPCG(seed.Of(t), 1))
 	c := newCluster(t)
 
 	const businesses, chunks, perChunk = 12, 8, 25

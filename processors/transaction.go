@@ -150,7 +150,7 @@ func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 	poll, cancel := context.WithTimeout(ctx, joinWait)
 	fetches := s.txn.PollRecords(poll, pollRecordsMax)
 	cancel()
-	if err := s.unreadable(fetches, func(schemas.Topic, int32) {}); err != nil { // the next poll has the error of a damaged batch again
+	if err := s.unreadable(fetches, func(schemas.Topic, int32, error) {}); err != nil { // the next poll has the error of a damaged batch again
 		return err
 	}
 	if err := s.steppedOver(ctx, fetches); err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // appender is what every event type has.
@@ -22,7 +22,7 @@ func eventTypes() []appender {
 }
 
 // seeded returns the test's random source.
-func seeded(t testing.TB) *rand.Rand { return rand.New(rand.NewPCG(seeds.Of(t), 1)) }
+func seeded(t testing.TB) *rand.Rand { return rand.New(rand.NewPCG(seed.Of(t), 1)) }
 
 var stringPieces = []string{
 	"", "wamid.HBgLMTY1MDU1NTEyMzQ=", "15550783881", `"`, `\`, `\"`, "/", "<b>&amp;</b>", "\x00", "\x01\x1f", "\b\f\n\r\t",

@@ -19,7 +19,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // queueing is a Kafka with one partition: it writes one batch after the other, and each record takes some time. Records
@@ -189,7 +189,7 @@ func TestBacklogOfOneBusinessIsHandedOverTogether(t *testing.T) {
 // Kafka comes and goes, and the machine loses its power during the hand-over. No acknowledged record is lost, and each
 // business stays in order.
 func TestDrainSurvivesPowerCuts(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const businesses, rounds = 5, 12
 	k := &rawtest.Memory{}

@@ -21,7 +21,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -149,7 +149,7 @@ func TestBrokerGoneAndBack(t *testing.T) {
 // With any failures, acknowledged records are in the log, unchanged and in order. After Publish has returned, the
 // publisher does not read the caller's bytes (the test overwrites them at once).
 func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const brokers, partitions, workers = 3, 2, 24
 	c := rawtest.Cluster(t, brokers, partitions)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // length returns the number of records in partition 0 of raw.live.
@@ -81,7 +81,7 @@ func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
 // where it stopped keeps the order: no record is in the log for the first time, or sent for the last time, behind a
 // later one.
 func TestGroupsStayInOrderUnderRandomFaults(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const brokers, partitions, workers = 3, 2, 8
 	c := rawtest.Cluster(t, brokers, partitions)

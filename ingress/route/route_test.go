@@ -10,7 +10,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/internal/testing/cost"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -163,7 +163,7 @@ func parsed(t *testing.T, body string) (topic schemas.Topic, wabas []string) {
 }
 
 func TestRouteAgreesWithAParser(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 400 {
 		body := rawtest.RandomBody(rng)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 var (
@@ -53,7 +53,7 @@ func (m *model) check(t *testing.T) {
 // Random processes append and drain records while operations fail in every way. They are killed, or the power is cut, at
 // any operation. At the end no acknowledged record is missing, and the order holds.
 func TestNothingAcknowledgedIsLostWhateverHappens(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	for run := range *runsFlag {
 		rng := rand.New(rand.NewPCG(seed, uint64(run)))
 		fs := faultfs.New()

@@ -16,7 +16,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 const dir = "data/spool"
@@ -307,7 +307,7 @@ func TestEveryFailureOfTheDisk(t *testing.T) {
 				for _, reboot := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s/done=%v/once=%v/reboot=%v", op, done, once, reboot), func(t *testing.T) {
 						t.Parallel()
-						seed := seeds.Of(t)
+						seed := seed.Of(t)
 						rng := rand.New(rand.NewPCG(seed, 0))
 						for nth := range 6 {
 							fs := faultfs.New()

@@ -11,7 +11,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // drainAll hands over all records, in as many passes as needed.
@@ -44,7 +44,7 @@ func TestNoFailureToFindOrOpenWhatThereIsLosesAnything(t *testing.T) {
 				for _, when := range []string{"start", "running", "restart"} {
 					t.Run(fmt.Sprintf("%s/done=%v/once=%v/%s", op, done, once, when), func(t *testing.T) {
 						t.Parallel()
-						seed := seeds.Of(t)
+						seed := seed.Of(t)
 						rng := rand.New(rand.NewPCG(seed, 0))
 						met := 0
 						for nth := range 6 {

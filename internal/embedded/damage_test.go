@@ -16,6 +16,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // sample is a broker's folder with all that a broker writes: a topic without transactions, one with, a
@@ -279,7 +281,7 @@ func TestDamageCostsWhatIsDamagedOnly(t *testing.T) {
 			s := newSample(t, stopped)
 			list := s.harms(t)
 			if os.Getenv("ALL") == "" {
-				rng := seed(t)
+				rng := seed.Rand(t)
 				rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 				some := 40
 				if testing.Short() {

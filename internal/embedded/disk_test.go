@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // faultyDisk fails the operation with the number fail, counted from 1, in the way of how. Then, when it is a
@@ -143,7 +145,7 @@ func TestRepairThatFailsIsMadeAgain(t *testing.T) {
 	for _, h := range harms {
 		h.do(t, damaged)
 	}
-	rng := seed(t)
+	rng := seed.Rand(t)
 	step := func() int {
 		if os.Getenv("ALL") != "" {
 			return 1

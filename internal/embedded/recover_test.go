@@ -16,14 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
-
-// seed is the source of a random test.
-func seed(t *testing.T) *rand.Rand {
-	t.Helper()
-	return rand.New(rand.NewPCG(seeds.Of(t), 0))
-}
 
 func number(r *kgo.Record) uint64 { return binary.BigEndian.Uint64(r.Value) }
 
@@ -36,7 +30,7 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
 			t.Parallel()
-			rng, dir := seed(t), t.TempDir()
+			rng, dir := seed.Rand(t), t.TempDir()
 			const partitions = 3
 			acked := map[uint64]int32{}
 			next := uint64(0)
@@ -89,7 +83,7 @@ func TestTransactionsAreWholeAfterKills(t *testing.T) {
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
 			t.Parallel()
-			rng, dir := seed(t), t.TempDir()
+			rng, dir := seed.Rand(t), t.TempDir()
 			const partitions, rounds = 8, 12
 			for round := range rounds {
 				c := startChild(t, dir, sync)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // The vectors of org.apache.kafka.common.utils.UtilsTest.
@@ -27,7 +27,7 @@ func TestMurmur2IsThatOfTheJavaClient(t *testing.T) {
 }
 
 func TestPartitionEqualsFranzGo(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic("t")
 	for range 20_000 {

@@ -8,12 +8,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/contacts"
 	"github.com/coexstream/coexstream/processors/identity"
 )
-
-func random(t testing.TB) *rand.Rand { return rand.New(rand.NewPCG(seeds.Of(t), 0)) }
 
 const number = "106540352242922"
 
@@ -189,7 +187,7 @@ func permutations(n int, yield func([]int)) {
 // The compacted topic is the right table at any time, for any order of arrival. docs/webhooks.md, Contacts: one large
 // webhook usually, several unordered ones for big accounts.
 func TestTableIsRightAfterEveryChangeInEveryOrder(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 60 {
 		list := changes(r, 1+r.IntN(6), r.IntN(2) == 0)
 		permutations(len(list), func(order []int) {
@@ -207,7 +205,7 @@ func TestTableIsRightAfterEveryChangeInEveryOrder(t *testing.T) {
 }
 
 func TestLongRunsKeepTheTableRight(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 400 {
 		list := changes(r, 40, r.IntN(2) == 0)
 		b, tp := contacts.New(), newTopic()
@@ -228,7 +226,7 @@ func TestLongRunsKeepTheTableRight(t *testing.T) {
 
 // A contact that is known by its phone number and by its BSUID has one row.
 func TestLinkedContactHasOneRow(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 500 {
 		list := changes(r, 1+r.IntN(8), true)
 		b, tp := contacts.New(), newTopic()
@@ -251,7 +249,7 @@ func TestLinkedContactHasOneRow(t *testing.T) {
 
 // docs/ARCHITECTURE.md, principle 3: the partition of an output topic serves as the changelog of the state it mirrors.
 func TestRestoredFromTheTopicTheTableStaysRight(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 1500 {
 		list := changes(r, 12, true)
 		b, tp := contacts.New(), newTopic()
@@ -269,7 +267,7 @@ func TestRestoredFromTheTopicTheTableStaysRight(t *testing.T) {
 
 // After a restart, the former ids of others are unknown. This can leave a row too many, never one too few.
 func TestRestartNeverLosesARow(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 1500 {
 		list := changes(r, 12, false)
 		b, tp := contacts.New(), newTopic()
@@ -288,7 +286,7 @@ func TestRestartNeverLosesARow(t *testing.T) {
 // A repetition after restarts, of a change that shares its time with others, never undoes a later change. This holds
 // for changes in order and for late ones, which another partition forwarded.
 func TestRedeliveriesAfterRestartsUndoNothing(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 3000 {
 		list := changes(r, 12, true)
 		if r.IntN(2) == 0 {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/contacts"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -35,7 +36,7 @@ func (b *book) body(entryTime int64, items ...*split.ContactItem) (verdicts []co
 	return verdicts
 }
 
-func (b *book) restart() { b.book = b.tp.restored(b.t, random(b.t)) }
+func (b *book) restart() { b.book = b.tp.restored(b.t, seed.Rand(b.t)) }
 
 func (b *book) wants(want ...*split.ContactItem) {
 	b.t.Helper()

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/directory"
 )
 
@@ -36,7 +36,7 @@ func TestTheOrderInWhichNamesAreToldDoesNotMatter(t *testing.T) {
 	for _, n := range names {
 		want.Named(n.waba, start.Add(n.at))
 	}
-	rng := rand.New(rand.NewPCG(seeds.Of(t), 0))
+	rng := rand.New(rand.NewPCG(seed.Of(t), 0))
 	for range 100 {
 		rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		var n directory.Number

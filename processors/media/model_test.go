@@ -9,12 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/media"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-func random(t testing.TB) *rand.Rand { return rand.New(rand.NewPCG(seeds.Of(t), 0)) }
 
 var start = time.Date(2026, 3, 1, 10, 17, 0, 0, time.UTC)
 
@@ -99,7 +97,7 @@ func (s state) restored(t *testing.T, cfg *media.Config, r *rand.Rand) *media.Bo
 }
 
 func TestBookAgreesWithTheModelThroughRestarts(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 150 {
 		cfg := media.DefaultConfig()
 		cfg.HoldItemsMax, cfg.HoldBytesMax = 1+r.IntN(30), 50+r.IntN(400)
@@ -195,7 +193,7 @@ func FuzzRestore(f *testing.F) {
 
 // A bucket of many pages, written by several lives of a book, is restored whole and taken away whole.
 func TestPagesOfSeveralLivesAreOneBucket(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	cfg := media.DefaultConfig()
 	b, topic := media.New(&cfg), state{}
 	key := func(i int) schemas.Hash { return schemas.HashBytes(fmt.Append(nil, i)) }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -70,7 +70,7 @@ func TestChunksOfBodiesThatLeaveInTurnAreCutOnce(t *testing.T) {
 // A chunk that leaves as a piece gives the same events, state and letters as one that is cut out of its body: byte for
 // byte and in the same order. Numbers take turns.
 func TestAChunkLeavesAsAPieceAsItDoesFromItsBody(t *testing.T) {
-	seed, made := seeds.Of(t), 0
+	seed, made := seed.Of(t), 0
 	defer func() {
 		if made < 1000 {
 			t.Errorf("there were %d pieces", made)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/fixtures"
@@ -93,7 +93,7 @@ func rounds(n uint64) uint64 {
 // A log that is read later, in one go and by a partition whose clock is far ahead, gives what it gave when it was new:
 // holes are given up, phases and syncs end, where they did.
 func TestReplayGivesWhatTheFirstProcessingGave(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	for round := range rounds(30) {
 		rng := rand.New(rand.NewPCG(seed, round))
 		var ds []delivery

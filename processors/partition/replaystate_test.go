@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -83,7 +83,7 @@ func echoOf(id string, at int64) string {
 // A replay into the same topics: all events leave again, with the same ids and values and in the same order. The live
 // state is as if nothing had been replayed. Live webhooks come in between, and restarts.
 func TestReplayIntoTheSameTopicsRepeatsTheEventsAndLeavesTheLiveStateAlone(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	for round := range rounds(20) {
 		rng := rand.New(rand.NewPCG(seed, round))
 		var ds []delivery

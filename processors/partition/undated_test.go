@@ -3,13 +3,12 @@ package partition_test
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -138,8 +137,7 @@ func TestSecondRemovalWithoutATimeLeavesWhereTheNumberWasBackBetween(t *testing.
 
 // The events do not depend on how far live is ahead of history.
 func TestAccountEventsWithoutATimeAreTheSameHoweverFarLiveIsAhead(t *testing.T) {
-	seed := seeds.Of(t)
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := seed.Rand(t)
 	bodies := []string{undatedEvent("PARTNER_REMOVED", biz), undatedEvent("PARTNER_ADDED", biz), undatedEvent("PARTNER_REMOVED", ""),
 		undatedEvent("ACCOUNT_OFFBOARDED", "")}
 	for range 300 {
@@ -170,7 +168,7 @@ func TestAccountEventsWithoutATimeAreTheSameHoweverFarLiveIsAhead(t *testing.T) 
 		}
 		want := newPartition(t).accountIDs(steps, inOrder(steps), false)
 		if got := newPartition(t).accountIDs(steps, order, false); !slices.Equal(got, want) {
-			t.Fatalf("run again with -seed=%d: in the order %v events %v, in that of receipt %v; steps %+v", seed, order, got, want, steps)
+			t.Fatalf("in the order %v events %v, in that of receipt %v; steps %+v", order, got, want, steps)
 		}
 	}
 }

@@ -2,12 +2,11 @@ package people_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/coexstream/coexstream/internal/testing/cost"
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -410,8 +409,7 @@ func TestMediaFollowUpTakesTheChatOfItsPlaceholder(t *testing.T) {
 // A long contacts[] is looked up in a sorted list, and a short one is walked through. Both give the same result, and
 // every side keeps to the contract.
 func TestLongAndShortContactsSayTheSame(t *testing.T) {
-	seed := seeds.Of(t)
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := seed.Rand(t)
 	phones := []string{"16505550100", "+16505550100", "+1 650 555 0101", "5511987654321", "551187654321", "+55 11 98765-4321", biz, "", "US.1", "x"}
 	users := []string{"US.1", "US.2", "US.ENT.1", "BR.3", "", "16505550100"}
 	pick := func(from []string, name string) string {
@@ -440,7 +438,7 @@ func TestLongAndShortContactsSayTheSame(t *testing.T) {
 			a, b := f.Message(short, []byte(display), &short.Messages[0], echo), g.Message(long, []byte(display), &long.Messages[0], echo)
 			named := b.Contact != (schemas.Contact{}) // of those that name nobody, the only person is another
 			if named && show(a) != show(b) {
-				t.Fatalf("seed %d: %s of [%s]\nshort %s\nlong  %s", seed, message, contacts, show(a), show(b))
+				t.Fatalf("%s of [%s]\nshort %s\nlong  %s", message, contacts, show(a), show(b))
 			}
 			switch {
 			case a.GroupID != "" && a.Thread != a.GroupID,
@@ -448,7 +446,7 @@ func TestLongAndShortContactsSayTheSame(t *testing.T) {
 				a.GroupID == "" && a.Person() != nil && a.Thread == "" && a.Contact.WaID+a.Contact.UserID+a.Contact.ParentUserID != "",
 				strings.Trim(a.Contact.WaID, "0123456789") != "",
 				a.Person() == nil && a.Profiles != nil:
-				t.Fatalf("seed %d: %s of [%s] is %s", seed, message, contacts, show(a))
+				t.Fatalf("%s of [%s] is %s", message, contacts, show(a))
 			}
 		}
 	}

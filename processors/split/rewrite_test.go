@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // rewriter writes a tree as other JSON of the same meaning.
@@ -108,7 +108,7 @@ func (w *rewriter) string(s string) {
 // TestRewritingNeverChangesWhatIsCut: neither the order of members, nor escapes, white space or unknown
 // members change anything but the verbatim slices, and those are what the reference has.
 func TestRewritingNeverChangesWhatIsCut(t *testing.T) {
-	seed := seeds.Of(t)
+	seed := seed.Of(t)
 	rounds := 60
 	if testing.Short() {
 		rounds = 15

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/event"
 	"github.com/coexstream/coexstream/sinks/merge"
 )
 
@@ -99,7 +100,7 @@ func (e *erasing) erase(p Person) (*Erased, error) {
 	e.exec(`INSERT INTO gone SELECT m.phone_number_id, m.wamid, m.chat FROM messages m JOIN person p ON p.phone_number_id = m.phone_number_id AND p.chat = m.chat
 UNION SELECT m.phone_number_id, m.wamid, m.chat FROM messages m JOIN person p ON p.phone_number_id = m.phone_number_id
 WHERE m.group_id <> '' AND (m.wa_id = p.id OR m.user_id = p.id) AND m.direction = 'inbound'`)
-	for _, key := range e.named(done.IDs) {
+	for _, key := range append(e.named(done.IDs), e.waiting(done.IDs)...) {
 		e.exec("INSERT INTO gone VALUES ($1, $2, '')", key.Number, key.WAMID)
 	}
 	e.exec("CREATE INDEX ON gone (phone_number_id, wamid)")
@@ -221,6 +222,29 @@ func (e *erasing) named(ids []PersonID) (all []merge.MessageKey) {
 					all = append(all, key)
 				}
 			}
+		}
+	}
+	return all
+}
+
+// waiting are messages that are not there, of which an edit, a revoke, an asset, a reaction or a failure names the person as its sender or recipient.
+func (e *erasing) waiting(ids []PersonID) (all []merge.MessageKey) {
+	for _, p := range ids {
+		for table, column := range map[string]string{"versions": "original", "reactions": "original", "receipts": "failed_original"} {
+			if e.err != nil {
+				return nil
+			}
+			rows, _ := e.tx.Query(e.ctx, fmt.Sprintf(`SELECT t.wamid, t.%[2]s FROM %[1]s t WHERE t.phone_number_id = $1 AND strpos(t.%[2]s, $2) > 0
+AND NOT EXISTS (SELECT FROM messages m WHERE m.phone_number_id = t.phone_number_id AND m.wamid = t.wamid)`, table, column), p.Number, p.ID)
+			var wamid, original string
+			_, e.err = pgx.ForEachRow(rows, []any{&wamid, &original}, func() error {
+				for _, name := range [...]string{"from", "to", "recipient_id"} {
+					if who := event.String(event.Member([]byte(original), name)); who != "" && merge.ChatOf(who) == merge.ChatOf(p.ID) {
+						all = append(all, merge.MessageKey{Number: p.Number, WAMID: wamid})
+					}
+				}
+				return nil
+			})
 		}
 	}
 	return all

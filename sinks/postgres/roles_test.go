@@ -78,7 +78,12 @@ func TestDocumentedRolesAreEnoughAndNoMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := strings.NewReplacer(`"phone_number_id":"2"`, `"phone_number_id":"7"`, `"w"`, `"w7"`).Replace(oneMessage)
-	if err := st.Apply(t.Context(), batchOf(t, 1, 2, other)); err != nil {
+	if _, err := st.Positions(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
+	b := batchOf(t, 1, 2, other)
+	b.Erasures = st.Erasures().Version // the writer erased somebody
+	if err := st.Apply(t.Context(), b); err != nil {
 		t.Errorf("the writer cannot write under the policies: %v", err)
 	}
 	conn, err := pgx.Connect(t.Context(), as("reader"))

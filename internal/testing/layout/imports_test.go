@@ -94,7 +94,7 @@ var rules = map[string][]string{
 	"internal/testing/fuzzall":  {},
 	"internal/testing/cost":     {"internal/testing/required"},
 	"internal/testing/required": {},
-	"internal/testing/seeds":    {},
+	"internal/testing/seed":     {},
 	"internal/testing/freeport": {},
 	// PostgreSQL for tests.
 	"internal/testing/postgresserver": {"internal/testing/freeport", "internal/testing/required"},
@@ -104,7 +104,7 @@ var rules = map[string][]string{
 
 // Imports of tests beside those of their folder: of all folders, and of one.
 var (
-	testRules  = []string{"internal/testing/certtest", "internal/testing/cost", "internal/testing/freeport", "internal/testing/seeds"}
+	testRules  = []string{"internal/testing/certtest", "internal/testing/cost", "internal/testing/freeport", "internal/testing/seed"}
 	testRuleOf = map[string][]string{
 		"ingress":                       {"internal/embedded"},                                             // a test compares a 200 with the broker
 		"processors":                    {"internal/embedded"},                                             // a broker repairs a batch for which a processor waits

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/internal/testing/seeds"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/internal/verify/truth"
 	"github.com/coexstream/coexstream/internal/verify/world"
 	"github.com/coexstream/coexstream/schemas"
@@ -66,7 +66,7 @@ func show(v Verdict) string {
 }
 
 func TestARightRunIsFoundRight(t *testing.T) {
-	base := seeds.Of(t)
+	base := seed.Of(t)
 	for k := range uint64(10) {
 		c := config(base + k)
 		switch k % 5 {

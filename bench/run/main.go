@@ -27,6 +27,7 @@ type options struct {
 	serverCPUs, loadCPUs  string
 	brokerCPUs            string
 	document, flamegraphs string
+	builds                []build
 }
 
 func main() {
@@ -71,9 +72,14 @@ func parse() (options, error) {
 	flag.StringVar(&o.brokerCPUs, "broker-cpus", "", "processors of the broker")
 	flag.StringVar(&o.document, "document", "", "play nothing: fill in the tables of "+documentFile+" from these results, separated by commas")
 	flag.StringVar(&o.flamegraphs, "flamegraphs", "", "play nothing: profile the ingress and the processor, and draw flame graphs into this folder")
+	builds := flag.String("builds", "", "compare builds of the program in the same turns: name=path,name=path; ratios are to the first one; -only selects among "+strings.Join(namesOf(buildMatches()), ", "))
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return o, fmt.Errorf("%q is not understood; all is said by flags, see -help", flag.Args())
+	}
+	var err error
+	if o.builds, err = parseBuilds(*builds); err != nil {
+		return o, err
 	}
 	if o.short {
 		o.rounds, o.turn, o.backlogBytes, o.results = 1, 500*time.Millisecond, min(o.backlogBytes, 5_000_000), ""
@@ -89,8 +95,8 @@ func parse() (options, error) {
 		return o, fmt.Errorf("backlog: %d is not allowed, only 1000000 and more", o.backlogBytes)
 	}
 	for _, name := range o.selected() {
-		if !slices.Contains(names(), name) {
-			return o, fmt.Errorf("only: %q is not allowed, only %q", name, names())
+		if names := namesOf(o.programme()); !slices.Contains(names, name) {
+			return o, fmt.Errorf("only: %q is not allowed, only %q", name, names)
 		}
 	}
 	return o, nil
@@ -99,7 +105,15 @@ func parse() (options, error) {
 // selected are the names of the matches to play.
 func (o *options) selected() []string {
 	if o.only == "" {
-		return names()
+		return namesOf(o.programme())
 	}
 	return strings.Split(o.only, ",")
+}
+
+// programme are the matches that may be selected.
+func (o *options) programme() []match {
+	if len(o.builds) > 0 {
+		return buildMatches()
+	}
+	return matches()
 }

@@ -69,7 +69,7 @@ func buildMatches() []match {
 		}},
 		{"isolation", func(ctx context.Context, h *harness) (compare.Outcome, error) {
 			return h.playBuildTurns(ctx, compare.Match{
-				Name: "isolation", Title: fmt.Sprintf("live echo, %d a second, while %d MB of history are worked off, %s", echoRate, h.o.backlogBytes/megabyte, h.o.embeddedBroker()),
+				Name: "isolation", Title: fmt.Sprintf("live echo, %d a second, while %d MB of history are worked off, %s", h.o.echoRate, h.o.backlogBytes/megabyte, h.o.embeddedBroker()),
 				Metrics: []compare.Metric{p50Metric, p99Metric, p999Metric, backlogMetric}, Plot: p99Metric.Key,
 			}, h.echoesBesideBacklog)
 		}},

@@ -21,6 +21,7 @@ type options struct {
 	rounds                int
 	turn                  time.Duration
 	backlogBytes          int64
+	echoRate              int // at the usual one each echo is on its own, for the most part: it is time that is measured, not throughput
 	kafka                 string
 	kafkaBrokers          int
 	syncWrites            bool
@@ -64,6 +65,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.rounds, "rounds", 5, "turns of each contestant")
 	flag.DurationVar(&o.turn, "turn", 4*time.Second, "length of a turn under load")
 	flag.Int64Var(&o.backlogBytes, "backlog", 200_000_000, "bytes of history that wait in each turn of the matches processor and isolation")
+	flag.IntVar(&o.echoRate, "echo-rate", 25, "live echoes a second in the matches endtoend, isolation and tenant")
 	flag.StringVar(&o.kafka, "kafka", "", "bootstrap addresses of an Apache Kafka, separated by commas, for the end-to-end matches; empty: one is started")
 	flag.IntVar(&o.kafkaBrokers, "kafka-brokers", 1, "brokers of the Apache Kafka that is started: 1 or 3")
 	flag.BoolVar(&o.syncWrites, "sync-writes", false, "let the embedded broker fsync before it acknowledges")
@@ -91,6 +93,8 @@ func parse() (options, error) {
 		return o, fmt.Errorf("turn: %s is not allowed, only 100ms and more", o.turn)
 	case o.kafkaBrokers != 1 && o.kafkaBrokers != 3:
 		return o, fmt.Errorf("kafka-brokers: %d is not allowed, only 1 and 3", o.kafkaBrokers)
+	case o.echoRate < 1 || o.echoRate > 1000:
+		return o, fmt.Errorf("echo-rate: %d is not allowed, only 1 to 1000", o.echoRate)
 	case o.backlogBytes < 1_000_000:
 		return o, fmt.Errorf("backlog: %d is not allowed, only 1000000 and more", o.backlogBytes)
 	}

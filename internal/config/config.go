@@ -35,11 +35,12 @@ type Log struct {
 
 // Admin is the operators' listener.
 type Admin struct {
-	Listen    string    `key:"listen"`
-	Hosts     []string  `key:"hosts"`
-	Token     string    `key:"token"`
-	TokenFile string    `key:"token_file"`
-	TLS       ServerTLS `key:"tls"`
+	Listen         string    `key:"listen"`
+	ConnectionsMax int       `key:"connections_max"`
+	Hosts          []string  `key:"hosts"`
+	Token          string    `key:"token"`
+	TokenFile      string    `key:"token_file"`
+	TLS            ServerTLS `key:"tls"`
 }
 
 // ServerTLS is the transport security of a listener.
@@ -198,6 +199,7 @@ type Embedded struct {
 	Listen         string `key:"listen"`
 	Advertise      string `key:"advertise"`
 	Authentication string `key:"authentication"`
+	ConnectionsMax int    `key:"connections_max"`
 	SyncWrites     bool   `key:"sync_writes"`
 	SegmentBytes   int64  `key:"segment_bytes"`
 	MemoryLimit    int64  `key:"memory_limit"`
@@ -207,6 +209,7 @@ type Embedded struct {
 type Sink struct {
 	SQLite   SQLite   `key:"sqlite"`
 	Postgres Postgres `key:"postgres"`
+	Archive  Archive  `key:"archive"`
 }
 
 // SQLite is the read model of `up`.
@@ -228,6 +231,19 @@ type Postgres struct {
 	SessionTimeout time.Duration `key:"session_timeout"`
 	RecordsMax     int           `key:"records_max"`
 	ConnectionsMax int           `key:"connections_max"`
+	Timeout        time.Duration `key:"timeout"`
+}
+
+// Archive is the archive in a folder or a bucket.
+type Archive struct {
+	Enabled        bool          `key:"enabled"`
+	URL            string        `key:"url"`
+	Topics         []string      `key:"topics"`
+	Rotation       time.Duration `key:"rotation"`
+	ObjectBytesMax int64         `key:"object_bytes_max"`
+	Snapshots      time.Duration `key:"snapshots"`
+	GroupID        string        `key:"group_id"`
+	SessionTimeout time.Duration `key:"session_timeout"`
 	Timeout        time.Duration `key:"timeout"`
 }
 

@@ -70,6 +70,7 @@ func generalKeys() []Key {
 		{Name: "log.level", Kind: Enum, Default: "info", Allowed: []string{"debug", "info", "warn", "error"}, Doc: "Lowest level that is logged."},
 		{Name: "log.format", Kind: Enum, Default: "auto", Allowed: []string{"auto", "text", "json"}, Doc: "`auto` logs text on a terminal and JSON elsewhere."},
 		{Name: "admin.listen", Own: true, Default: "127.0.0.1:9090", Doc: "Address of `/metrics`, `/livez`, `/readyz` and `/debug/pprof`. Empty: no admin listener. An address beyond loopback needs `admin.token` or `admin.tls.client_ca_file`.", Pattern: `^$|` + listenPattern, Allows: listenAllows},
+		{Name: "admin.connections_max", Kind: Int, Default: "128", Min: 8, Max: 1 << 16, Doc: "Maximum number of open connections of the admin listener. At the limit, the connection that has waited longest is closed. Headers have 5 s, responses 10 s (profiles 75 s), and idle connections 2 minutes."},
 		{Name: "admin.hosts", Own: true, Kind: List, Doc: "Host names that the admin listener accepts, beside IP addresses, `localhost` and the name in `admin.listen`. `*` accepts any name. A request with the token or a client certificate may use any name."},
 		{Name: "admin.token", Secret: true, Doc: "Bearer token for `/metrics`, `/debug/pprof` and the reasons of `/readyz`. It has at least 16 bytes."},
 		{Name: "admin.tls.cert_file", Doc: "PEM file of the admin listener's certificate chain. Empty: plain text."},
@@ -185,6 +186,7 @@ func embeddedKeys() []Key {
 		{Name: "embedded.listen", Own: true, Default: "127.0.0.1:9092", Doc: "Address of the broker inside `up`. Port 0 means any free port. If the port is taken and the key is not set, another port is used. Beyond loopback, clients must authenticate.", Pattern: listenPattern, Allows: listenAllows},
 		{Name: "embedded.advertise", Own: true, Doc: "Address host:port that the embedded broker gives to its clients. Required where the broker listens on all interfaces. Empty: the address in `embedded.listen`."},
 		{Name: "embedded.authentication", Kind: Enum, Default: AuthenticationAuto, Allowed: []string{AuthenticationAuto, AuthenticationAlways}, Doc: "Authentication of the embedded broker's clients, by SCRAM with the password in `DATA_DIR/broker.password`. `auto` requires it beyond loopback only. Without it, every user of this machine can read and write all topics."},
+		{Name: "embedded.connections_max", Kind: Int, Default: "1024", Min: 16, Max: 1 << 20, Doc: "Maximum number of open connections of the embedded broker. A quarter may be silent: without a request, or without authentication where it is required. At a limit, silent connections are closed first, then the one whose last request is oldest."},
 		{Name: "embedded.sync_writes", Kind: Bool, Default: "true", Doc: "Call fsync before a write is acknowledged, which protects it from a power cut. Without it writes are faster and survive a kill -9 only."},
 		{Name: "embedded.segment_bytes", Kind: Bytes, Default: "8MiB", Min: mib, Max: gib, Doc: "Maximum size of the broker's log segments. A start reads whole segments into memory, so this limits its memory."},
 		{Name: "embedded.memory_limit", Kind: Bytes, Default: "256MiB", Min: 0, Max: 1 << 50, Doc: "Soft limit of the heap of `up`. GOMEMLIMIT takes precedence. 0: no limit."},
@@ -204,7 +206,16 @@ func sinkKeys() []Key {
 		{Name: "sink.postgres.session_timeout", Kind: Duration, Default: "10s", Min: second, Max: hour, Doc: "Time after which the partitions of an instance without heartbeats go to others. The brokers limit it (`group.min.session.timeout.ms`)."},
 		{Name: "sink.postgres.records_max", Kind: Int, Default: "5000", Min: 1, Max: 100_000, Doc: "Maximum records in a transaction. Larger transactions are faster, and live events wait longer for them."},
 		{Name: "sink.postgres.connections_max", Kind: Int, Default: "4", Min: 1, Max: 1000, Doc: "Maximum connections of an instance. Of two and more, one is kept for live events."},
-		{Name: "sink.postgres.timeout", Kind: Duration, Default: "1m", Min: second, Max: hour, Doc: "Maximum time of a transaction, with its wait for a connection. The instance then connects again and repeats it. PostgreSQL ends the transaction of an instance that is suspended between two statements after this time, and others continue."},
+		{Name: "sink.postgres.timeout", Kind: Duration, Default: "1m", Min: second, Max: hour, Doc: "Maximum time of a transaction, with its wait for a connection. The instance then connects again and repeats it. PostgreSQL ends the statements and transactions of an instance that is suspended or cut off after this time, and others continue."},
+		{Name: "sink.archive.enabled", Kind: Bool, Default: "false", Doc: "Archive the topics in `up` as well ([archive.md](archive.md)). `coexstream sink archive` always does."},
+		{Name: "sink.archive.url", Doc: "Folder or bucket of the archive: `file:///folder`, `s3://bucket?region=...`, `azblob://container`, each with `prefix=` for a folder in the bucket. Credentials come from the environment, as for the tools of the cloud.", Pattern: `^$|^[a-z0-9]+://`, Allows: "a URL such as file:///var/lib/archive or s3://bucket?region=eu-central-1"},
+		{Name: "sink.archive.topics", Kind: List, Doc: "Topics to archive, without their prefix. Empty: all but `rerouted`."},
+		{Name: "sink.archive.rotation", Kind: Duration, Default: "10m", Min: second, Max: 24 * hour, Doc: "Maximum time for which a record waits for its object."},
+		{Name: "sink.archive.object_bytes_max", Kind: Bytes, Default: "8MiB", Min: 64 * kib, Max: 14 * mib, Doc: "Size at which an object is closed, compressed. Two objects are in memory at a time."},
+		{Name: "sink.archive.snapshots", Kind: Duration, Default: "1d", Min: 0, Max: 366 * day, Doc: "Period of the snapshots of `contacts`, `syncs` and `state`, in UTC. 0: none."},
+		{Name: "sink.archive.group_id", Default: "coexstream-sink-archive", Doc: "Consumer group of the instances, which share the partitions. Positions are in the archive, and none is committed to Kafka.", Pattern: `.`, Allows: "a name"},
+		{Name: "sink.archive.session_timeout", Kind: Duration, Default: "10s", Min: second, Max: hour, Doc: "Time after which the partitions of an instance without heartbeats go to others."},
+		{Name: "sink.archive.timeout", Kind: Duration, Default: "1m", Min: second, Max: hour, Doc: "Maximum time of a request to the bucket."},
 	}
 }
 

@@ -88,8 +88,6 @@ func (e *echoes) read(ctx context.Context) {
 }
 
 const (
-	// A rate at which each echo is on its own, for the most part: it is time that is measured, not throughput.
-	echoRate        = 25 // a second
 	echoConnections = 32
 	echoWait        = 60 * time.Second // for the last one to arrive
 )
@@ -119,7 +117,7 @@ func (e *echoes) probe(ctx context.Context, length time.Duration, enough <-chan 
 	e.s.h.runs++
 	run := e.s.h.runs
 	report, err := load.Run(sending, load.Spec{
-		URL: e.s.ingress.url, Secret: secret, Connections: echoConnections, Rate: echoRate, Duration: length, Timeout: requestTimeout, Run: run,
+		URL: e.s.ingress.url, Secret: secret, Connections: echoConnections, Rate: float64(e.s.h.o.echoRate), Duration: length, Timeout: requestTimeout, Run: run,
 		Mix: []load.Kind{{Name: load.Echo, Bytes: 1 << 10, Weight: 1}},
 		Due: func(id load.Identity, due time.Time) {
 			e.mu.Lock()

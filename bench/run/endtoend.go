@@ -69,7 +69,7 @@ func playEndToEnd(ctx context.Context, h *harness) (o compare.Outcome, err error
 		return o, err
 	}
 	return h.play(ctx, compare.Match{
-		Name: "endtoend", Title: fmt.Sprintf("live echo, HTTP in to read-committed out, open loop, %d a second", echoRate),
+		Name: "endtoend", Title: fmt.Sprintf("live echo, HTTP in to read-committed out, open loop, %d a second", h.o.echoRate),
 		Metrics: []compare.Metric{p50Metric, p99Metric, p999Metric}, Contestants: contestants, Plot: p50Metric.Key,
 	})
 }

@@ -55,5 +55,8 @@ func size(bytes int64) string {
 
 // goalsSelected are the goals of the matches that were asked for.
 func (o *options) goalsSelected() []compare.Goal {
+	if len(o.builds) > 0 {
+		return nil // the matches between builds have none
+	}
 	return slices.DeleteFunc(o.goals(), func(g compare.Goal) bool { return g.Match != "" && !slices.Contains(o.selected(), g.Match) })
 }

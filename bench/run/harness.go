@@ -23,6 +23,7 @@ type harness struct {
 	// Loads and subjects so far, so that each has an identity of its own.
 	runs     uint32
 	subjects int
+	seed     uint64 // of the world; 0: another one for each subject
 
 	cluster *broker // an Apache Kafka, once one was asked for
 	stop    stops   // what matches share
@@ -73,8 +74,11 @@ func (h *harness) newReport(ctx context.Context) compare.Report {
 		Versions: versions(ctx),
 		Settings: map[string]string{
 			"rounds": strconv.Itoa(h.o.rounds), "turn": h.o.turn.String(), "kafka": h.o.kafka, "kafka_brokers": strconv.Itoa(h.o.kafkaBrokers), "backlog_bytes": strconv.FormatInt(h.o.backlogBytes, 10),
-			"sync_writes": strconv.FormatBool(h.o.syncWrites), "server_cpus": h.o.serverCPUs, "load_cpus": h.o.loadCPUs, "broker_cpus": h.o.brokerCPUs,
+			"echo_rate": strconv.Itoa(h.o.echoRate), "sync_writes": strconv.FormatBool(h.o.syncWrites), "server_cpus": h.o.serverCPUs, "load_cpus": h.o.loadCPUs, "broker_cpus": h.o.brokerCPUs,
 		},
+	}
+	for _, b := range h.o.builds {
+		r.Settings["build "+b.name] = b.binary
 	}
 	return r
 }

@@ -24,7 +24,7 @@ func playIsolation(ctx context.Context, h *harness) (compare.Outcome, error) {
 	return h.play(ctx, compare.Match{
 		Name: "isolation",
 		Title: fmt.Sprintf("live echo, HTTP in to read-committed out, %d a second, while %d MB of history are worked off, %s",
-			echoRate, h.o.backlogBytes/megabyte, h.o.embeddedBroker()),
+			h.o.echoRate, h.o.backlogBytes/megabyte, h.o.embeddedBroker()),
 		Metrics: []compare.Metric{p50Metric, p99Metric, p999Metric, backlogMetric},
 		Contestants: []compare.Contestant{
 			{Name: idleName, Turn: h.echoesAlone},

@@ -21,12 +21,14 @@ type options struct {
 	rounds                int
 	turn                  time.Duration
 	backlogBytes          int64
+	echoRate              int // at the usual one each echo is on its own, for the most part: it is time that is measured, not throughput
 	kafka                 string
 	kafkaBrokers          int
 	syncWrites            bool
 	serverCPUs, loadCPUs  string
 	brokerCPUs            string
 	document, flamegraphs string
+	builds                []build
 }
 
 func main() {
@@ -63,6 +65,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.rounds, "rounds", 5, "turns of each contestant")
 	flag.DurationVar(&o.turn, "turn", 4*time.Second, "length of a turn under load")
 	flag.Int64Var(&o.backlogBytes, "backlog", 200_000_000, "bytes of history that wait in each turn of the matches processor and isolation")
+	flag.IntVar(&o.echoRate, "echo-rate", 25, "live echoes a second in the matches endtoend, isolation and tenant")
 	flag.StringVar(&o.kafka, "kafka", "", "bootstrap addresses of an Apache Kafka, separated by commas, for the end-to-end matches; empty: one is started")
 	flag.IntVar(&o.kafkaBrokers, "kafka-brokers", 1, "brokers of the Apache Kafka that is started: 1 or 3")
 	flag.BoolVar(&o.syncWrites, "sync-writes", false, "let the embedded broker fsync before it acknowledges")
@@ -71,9 +74,14 @@ func parse() (options, error) {
 	flag.StringVar(&o.brokerCPUs, "broker-cpus", "", "processors of the broker")
 	flag.StringVar(&o.document, "document", "", "play nothing: fill in the tables of "+documentFile+" from these results, separated by commas")
 	flag.StringVar(&o.flamegraphs, "flamegraphs", "", "play nothing: profile the ingress and the processor, and draw flame graphs into this folder")
+	builds := flag.String("builds", "", "compare builds of the program in the same turns: name=path,name=path; ratios are to the first one; -only selects among "+strings.Join(namesOf(buildMatches()), ", "))
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return o, fmt.Errorf("%q is not understood; all is said by flags, see -help", flag.Args())
+	}
+	var err error
+	if o.builds, err = parseBuilds(*builds); err != nil {
+		return o, err
 	}
 	if o.short {
 		o.rounds, o.turn, o.backlogBytes, o.results = 1, 500*time.Millisecond, min(o.backlogBytes, 5_000_000), ""
@@ -85,12 +93,14 @@ func parse() (options, error) {
 		return o, fmt.Errorf("turn: %s is not allowed, only 100ms and more", o.turn)
 	case o.kafkaBrokers != 1 && o.kafkaBrokers != 3:
 		return o, fmt.Errorf("kafka-brokers: %d is not allowed, only 1 and 3", o.kafkaBrokers)
+	case o.echoRate < 1 || o.echoRate > 1000:
+		return o, fmt.Errorf("echo-rate: %d is not allowed, only 1 to 1000", o.echoRate)
 	case o.backlogBytes < 1_000_000:
 		return o, fmt.Errorf("backlog: %d is not allowed, only 1000000 and more", o.backlogBytes)
 	}
 	for _, name := range o.selected() {
-		if !slices.Contains(names(), name) {
-			return o, fmt.Errorf("only: %q is not allowed, only %q", name, names())
+		if names := namesOf(o.programme()); !slices.Contains(names, name) {
+			return o, fmt.Errorf("only: %q is not allowed, only %q", name, names)
 		}
 	}
 	return o, nil
@@ -99,7 +109,15 @@ func parse() (options, error) {
 // selected are the names of the matches to play.
 func (o *options) selected() []string {
 	if o.only == "" {
-		return names()
+		return namesOf(o.programme())
 	}
 	return strings.Split(o.only, ",")
+}
+
+// programme are the matches that may be selected.
+func (o *options) programme() []match {
+	if len(o.builds) > 0 {
+		return buildMatches()
+	}
+	return matches()
 }

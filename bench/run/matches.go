@@ -42,9 +42,11 @@ func matches() []match {
 	}
 }
 
-func names() []string {
+func names() []string { return namesOf(matches()) }
+
+func namesOf(ms []match) []string {
 	var ns []string
-	for _, m := range matches() {
+	for _, m := range ms {
 		ns = append(ns, m.name)
 	}
 	return ns
@@ -71,7 +73,7 @@ func runMatches(ctx context.Context) (err error) {
 	report := h.newReport(ctx)
 	fmt.Print(report.Head())
 	var failed []string
-	for _, m := range matches() {
+	for _, m := range o.programme() {
 		if !slices.Contains(o.selected(), m.name) {
 			continue
 		}

@@ -94,6 +94,9 @@ const backlogBusinesses = 40
 func (s *stack) past(businesses, messages int) world.Config {
 	w := world.DefaultConfig().Plain()
 	w.Seed, w.Businesses, w.Messages = uint64(s.h.subjects)+1000, businesses, messages
+	if s.h.seed > 0 {
+		w.Seed = s.h.seed
+	}
 	w.Live, w.Contacts, w.Unknown, w.Broken = 0, 0, 0, 0
 	w.DuplicateRate, w.Reonboard, w.Declines, w.Mixed, w.Several, w.MediaFollow = 0, 0, 0, 0, 0, 0
 	return w

@@ -30,6 +30,9 @@ func (s *stack) team(ctx context.Context, n int) (t team, err error) {
 		even := true
 		for _, p := range t {
 			assigned, err := p.metric(ctx, "coexstream_processor_partitions", "")
+			if err == nil && assigned == 0 {
+				assigned, err = p.metric(ctx, "coexstream_processor_tasks", "") // the name in earlier builds
+			}
 			if err != nil {
 				return t, err
 			}

@@ -20,7 +20,7 @@ const (
 func playTenant(ctx context.Context, h *harness) (compare.Outcome, error) {
 	m := compare.Match{
 		Name:        "tenant",
-		Title:       fmt.Sprintf("live echo, HTTP in to read-committed out, %d a second, while another business goes mad, %s", echoRate, h.o.embeddedBroker()),
+		Title:       fmt.Sprintf("live echo, HTTP in to read-committed out, %d a second, while another business goes mad, %s", h.o.echoRate, h.o.embeddedBroker()),
 		Metrics:     []compare.Metric{p50Metric, p99Metric, p999Metric, floodMetric},
 		Contestants: []compare.Contestant{{Name: idleName, Turn: h.echoesAlone}},
 		Plot:        p99Metric.Key,

@@ -16,12 +16,6 @@ type batch struct {
 	records []*raw.Record // nil: dropped
 }
 
-// reset empties b.
-func (b *batch) reset() {
-	clear(b.records)
-	b.records = b.records[:0]
-}
-
 // drop returns record i to its owner.
 func (b *batch) drop(i int) {
 	b.mu.Lock()

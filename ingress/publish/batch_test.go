@@ -27,7 +27,6 @@ import (
 
 func batchOf(n int) *batch {
 	b := new(batch)
-	b.reset()
 	for i := range n {
 		b.records = append(b.records, rawtest.Record("1", fmt.Sprint(i)))
 	}
@@ -81,9 +80,8 @@ func TestBatchIsWhatTheClientLibraryReads(t *testing.T) {
 		return b
 	}
 	for _, codec := range []kafka.Compression{0, kafka.Snappy, kafka.Lz4, kafka.Zstd} {
-		b := new(batch)
 		for range 50 {
-			b.reset()
+			b := new(batch)
 			var want []raw.Record
 			for range 1 + rng.IntN(20) {
 				r := &raw.Record{Key: random(9), Value: random(1 << rng.IntN(18)), Time: time.UnixMilli(1_700_000_000_000 + rng.Int64N(2000)).UTC()}

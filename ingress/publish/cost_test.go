@@ -47,7 +47,6 @@ func publishable(waba string) *raw.Record {
 func encoding(codec kafka.Compression, records int) func(t *testing.T) func(times int) {
 	return func(t *testing.T) func(int) {
 		b, c := new(batch), newCompressor(codec)
-		b.reset()
 		for i := range records {
 			r := publishable("1022901293")
 			r.Value = rawtest.Message(i)

@@ -62,9 +62,7 @@ func (p *Publisher) publishGroup(rs []*raw.Record, deadline time.Time) (acknowle
 			p.inFlight.Add(-bytes)
 			break
 		}
-		pub := p.pool.Get().(*publication)
-		pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset, pub.group = r, deadline, bytes, false, -1, group
-		pubs = append(pubs, pub)
+		pubs = append(pubs, &publication{record: r, deadline: deadline, bytes: bytes, offset: -1, group: group, done: make(chan error, 1)})
 	}
 	if len(pubs) == 0 {
 		return 0, raw.ErrBusy
@@ -83,8 +81,6 @@ func (p *Publisher) publishGroup(rs []*raw.Record, deadline time.Time) (acknowle
 		case e == nil && err == nil:
 			acknowledged++
 		}
-		pub.record, pub.group = nil, nil
-		p.pool.Put(pub)
 	}
 	if err == nil && len(pubs) < len(rs) {
 		err = raw.ErrBusy

@@ -40,7 +40,6 @@ type Publisher struct {
 	limits   [raw.Lanes]atomic.Int64             // longer records are written in segments
 	queues   atomic.Pointer[[raw.Lanes][]*queue] // by lane, then partition; nil until known
 	closed   atomic.Bool
-	pool     sync.Pool      // *publication
 	busy     sync.WaitGroup // queues that are not idle
 
 	mu      sync.Mutex
@@ -111,7 +110,6 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 		},
 		transport: transport,
 		stop:      stop,
-		pool:      sync.Pool{New: func() any { return &publication{done: make(chan error, 1)} }},
 		pending:   errors.New("partitions of the raw topics are not known yet"),
 	}, nil
 }
@@ -144,16 +142,13 @@ func (p *Publisher) publish(r *raw.Record, bytes int64, deadline time.Time, alon
 		p.inFlight.Add(-bytes)
 		return 0, raw.ErrBusy
 	}
-	pub := p.pool.Get().(*publication)
-	pub.record, pub.deadline, pub.bytes, pub.alone, pub.offset, pub.group = r, deadline, bytes, alone, -1, nil
+	pub := &publication{record: r, deadline: deadline, bytes: bytes, alone: alone, offset: -1, done: make(chan error, 1)}
 	if !q.push(pub) {
 		p.inFlight.Add(-bytes)
 		return 0, raw.ErrClosed
 	}
 	err = <-pub.done
-	offset, pub.record = pub.offset, nil
-	p.pool.Put(pub)
-	return offset, err
+	return pub.offset, err
 }
 
 // queueOf returns the queue of a record's partition.
@@ -162,7 +157,7 @@ func queueOf(queues *[raw.Lanes][]*queue, r *raw.Record) *queue {
 	return lane[coexkafka.Partition(r.PartitionKey(), int32(len(lane)))]
 }
 
-// finish wakes the caller of Publish, who owns the publication from then on.
+// finish wakes the caller of Publish.
 func (p *Publisher) finish(pub *publication, err error) {
 	p.inFlight.Add(-pub.bytes)
 	pub.done <- err

@@ -34,7 +34,6 @@ type queue struct {
 	sending *batch // the batch in flight; nil: none
 	// sendingAt is the index in current of each record of sending.
 	sendingAt []int
-	spare     *batch // for the next attempt only
 }
 
 // span is current[from:to].
@@ -117,14 +116,10 @@ func (q *queue) take() bool {
 	if n == 0 {
 		return false
 	}
-	if n == len(q.waiting) {
-		q.current, q.waiting = q.waiting, q.current[:0]
-	} else {
-		q.current = append(q.current[:0], q.waiting[:n]...)
-		rest := copy(q.waiting, q.waiting[n:])
-		clear(q.waiting[rest:])
-		q.waiting = q.waiting[:rest]
-	}
+	q.current = append(q.current[:0], q.waiting[:n]...)
+	rest := copy(q.waiting, q.waiting[n:])
+	clear(q.waiting[rest:])
+	q.waiting = q.waiting[:rest]
 	q.spans = append(q.spans[:0], span{0, n})
 	q.produced.batchRecords.Observe(float64(n))
 	q.produced.batchBytes.Observe(float64(bytes))
@@ -133,11 +128,7 @@ func (q *queue) take() bool {
 
 // build makes a batch of the remaining records of the first span. It makes none when all of them have expired.
 func (q *queue) build(now time.Time) outgoing {
-	b := q.spare
-	if b == nil {
-		b = new(batch)
-	}
-	b.reset()
+	b := new(batch)
 	q.sendingAt = q.sendingAt[:0]
 	out := outgoing{batch: b}
 	for i := q.spans[0].from; i < q.spans[0].to; i++ {
@@ -163,10 +154,9 @@ func (q *queue) build(now time.Time) outgoing {
 		}
 	}
 	if len(b.records) == 0 {
-		q.spare = b
 		return outgoing{}
 	}
-	q.sending, q.spare = b, nil
+	q.sending = b
 	return out
 }
 
@@ -199,7 +189,7 @@ func (q *queue) settle(b *batch, base int64, class errorClass, err error) {
 	}
 	pause := time.Duration(0)
 	q.mu.Lock()
-	q.sending, q.spare = nil, b
+	q.sending = nil
 	q.written = q.written || class.maybeWritten
 	switch first := q.spans[0]; {
 	case err == nil:

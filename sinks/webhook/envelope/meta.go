@@ -1,0 +1,315 @@
+package envelope
+
+import (
+	"bytes"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/event"
+)
+
+// ErrForeign means that the original has the words of another vendor, so that no webhook of Meta can be rebuilt around it.
+var ErrForeign = errors.New("the original is not in Meta's words")
+
+// HasMeta reports whether an event has a counterpart among Meta's webhooks. The state of a sync has none, and neither has the removal of a
+// contact that was merged with another one.
+func HasMeta(e *event.Event) bool {
+	switch e.Type {
+	case schemas.TypeSync, schemas.TypeSyncRemoved:
+		return false
+	case schemas.TypeContactRemoved:
+		return e.Headers.Contact.Action == schemas.ActionRemove
+	}
+	return true
+}
+
+// CheckMeta returns ErrForeign for an event of a vendor with words of its own.
+func CheckMeta(e *event.Event) error {
+	original := originalOf(e)
+	if original == nil {
+		return nil
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(original), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if d.PeekKind() != '{' {
+		return nil
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil //nolint:nilerr // the event was read before
+	}
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil //nolint:nilerr // as above
+		}
+		switch n := name.String(); {
+		case n == "wabaId", n == "wamid", n == "apiVersion", n == "updateEvent", n == "accountReviewStatus", n == "timestamp" && e.Contact != nil: // YCloud
+			return ErrForeign
+		}
+		if d.SkipValue() != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+func originalOf(e *event.Event) []byte {
+	switch {
+	case e.Message != nil:
+		return e.Message.Original
+	case e.Contact != nil:
+		return e.Contact.Original
+	case e.Account != nil:
+		return e.Account.Original
+	case e.Other != nil:
+		return e.Other.Original
+	}
+	return nil
+}
+
+// AppendMeta appends one webhook of Meta with the events, all of which HasMeta.
+func AppendMeta(dst []byte, events []*event.Event) []byte {
+	dst = append(dst, `{"object":"`+schemas.Object+`","entry":[`...)
+	last, began := entry{}, false
+	for _, e := range events {
+		if at := entryOf(e); !began || at != last {
+			if began {
+				dst = append(dst, `]},`...)
+			}
+			dst = append(dst, `{"id":`...)
+			dst = appendString(dst, at.id)
+			if at.time > 0 {
+				dst = strconv.AppendInt(append(dst, `,"time":`...), at.time, 10)
+			}
+			dst = append(dst, `,"changes":[`...)
+			last, began = at, true
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendChange(dst, e)
+	}
+	if began {
+		dst = append(dst, `]}`...)
+	}
+	return append(dst, `]}`...)
+}
+
+// entry identifies an entry of a webhook.
+type entry struct {
+	id   string
+	time int64
+}
+
+func entryOf(e *event.Event) entry {
+	if e.Account != nil {
+		id := e.Account.EntryID
+		if id == "" {
+			id = e.Account.WABAID
+		}
+		return entry{id, e.Account.Time}
+	}
+	return entry{id: Business(e)}
+}
+
+// Business is the WABA of an event; the number where none is known.
+func Business(e *event.Event) string {
+	waba, number := "", ""
+	switch {
+	case e.Message != nil:
+		waba, number = e.Message.WABAID, e.Message.PhoneNumberID
+	case e.Contact != nil:
+		waba, number = e.Contact.WABAID, e.Contact.PhoneNumberID
+	case e.Account != nil:
+		waba, number = e.Account.WABAID, e.Account.PhoneNumberID
+	case e.Sync != nil:
+		waba, number = e.Sync.WABAID, e.Sync.PhoneNumberID
+	case e.Other != nil:
+		waba, number = e.Other.WABAID, e.Other.PhoneNumberID
+	default: // a tombstone: /whatsapp/WABA/NUMBER
+		waba, number, _ = strings.Cut(strings.TrimPrefix(e.Source, "/whatsapp/"), "/")
+		waba, number = unescaped(waba), unescaped(number)
+	}
+	if waba == "" {
+		return number
+	}
+	return waba
+}
+
+func unescaped(s string) string {
+	if u, err := url.QueryUnescape(s); err == nil {
+		return u
+	}
+	return s
+}
+
+// Number is the phone number id of an event; empty where it is about a whole business.
+func Number(e *event.Event) string {
+	switch {
+	case e.Message != nil:
+		return e.Message.PhoneNumberID
+	case e.Contact != nil:
+		return e.Contact.PhoneNumberID
+	case e.Account != nil:
+		return e.Account.PhoneNumberID
+	case e.Sync != nil:
+		return e.Sync.PhoneNumberID
+	case e.Other != nil:
+		return e.Other.PhoneNumberID
+	}
+	number, _, _ := strings.Cut(string(e.Key), "/")
+	return number
+}
+
+func appendChange(dst []byte, e *event.Event) []byte {
+	switch {
+	case e.Message != nil:
+		return appendMessage(dst, e.Type, e.Message)
+	case e.Contact != nil:
+		dst = appendValue(dst, e.Contact.DisplayPhoneNumber, e.Contact.PhoneNumberID)
+		dst = append(append(append(dst, `,"state_sync":[`...), e.Contact.Original...), `]}`...)
+		return appendField(dst, schemas.FieldStateSync)
+	case e.Account != nil:
+		dst = append(append(dst, `{"value":`...), e.Account.Original...)
+		return appendField(dst, schemas.FieldAccountUpdate)
+	case e.Other != nil:
+		if isChange(e.Other.Original) {
+			return append(dst, e.Other.Original...)
+		}
+		dst = append(append(dst, `{"value":`...), e.Other.Original...)
+		return appendField(dst, e.Other.Field)
+	}
+	return appendRemoval(dst, e)
+}
+
+// isChange reports whether an original is a whole change: an object with a value and a field.
+func isChange(original []byte) bool {
+	d := jsontext.NewDecoder(bytes.NewReader(original), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return false
+	}
+	var names []string
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return false
+		}
+		names = append(names, name.String())
+		if d.SkipValue() != nil {
+			return false
+		}
+	}
+	return slices.Contains(names, "value") && slices.Contains(names, "field")
+}
+
+func appendMessage(dst []byte, ceType string, m *schemas.Message) []byte {
+	if ceType == schemas.TypeHandover { // its original is the value
+		dst = append(append(dst, `{"value":`...), m.Original...)
+		return appendField(dst, schemas.FieldHandovers)
+	}
+	dst = appendValue(dst, m.DisplayPhoneNumber, m.PhoneNumberID)
+	field, array := schemas.FieldMessages, "messages"
+	switch ceType {
+	case schemas.TypeHistory:
+		return appendField(append(appendHistory(dst, m), '}'), schemas.FieldHistory)
+	case schemas.TypeStatus:
+		array = "statuses"
+	case schemas.TypeError:
+		array = "errors"
+	case schemas.TypeEcho:
+		field, array = schemas.FieldEchoes, "message_echoes"
+	case schemas.TypeMedia:
+		field = schemas.FieldHistory
+	}
+	end := `]}`
+	if m.Standby {
+		dst = append(dst, `,"standby":{`...)
+		field, end = schemas.FieldStandby, `]}}`
+	} else {
+		dst = append(dst, ',')
+	}
+	if len(m.Profiles) > 0 {
+		dst = append(append(append(dst, `"contacts":`...), m.Profiles...), ',')
+	}
+	dst = append(append(append(dst, '"'), array...), `":[`...)
+	dst = append(append(dst, m.Original...), end...)
+	return appendField(dst, field)
+}
+
+// appendHistory appends a chunk with one message.
+func appendHistory(dst []byte, m *schemas.Message) []byte {
+	dst = append(dst, `,"history":[{`...)
+	if s := m.Sync; s != nil && (s.Phase != nil || s.ChunkOrder != nil || s.Progress != nil) {
+		dst = append(dst, `"metadata":{`...)
+		for _, n := range []struct {
+			name  string
+			value *int32
+		}{{"phase", s.Phase}, {"chunk_order", s.ChunkOrder}, {"progress", s.Progress}} {
+			if n.value != nil {
+				dst = append(append(append(dst, '"'), n.name...), `":`...)
+				dst = append(strconv.AppendInt(dst, int64(*n.value), 10), ',')
+			}
+		}
+		dst[len(dst)-1] = '}'
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"threads":[{`...)
+	id := m.Thread
+	if m.GroupID != "" {
+		dst = append(appendString(append(dst, `"group_id":`...), m.GroupID), ',')
+		id = ""
+	}
+	if c := m.Contact; c != nil {
+		id = c.WaID
+		if c.UserID != "" {
+			dst = append(dst, `"context":{`...)
+			for _, t := range []struct{ name, value string }{
+				{"wa_id", c.WaID}, {"user_id", c.UserID}, {"parent_user_id", c.ParentUserID}, {"username", c.Username}, {"country_code", c.CountryCode},
+			} {
+				if t.value != "" {
+					dst = append(append(append(dst, '"'), t.name...), `":`...)
+					dst = append(appendString(dst, t.value), ',')
+				}
+			}
+			dst[len(dst)-1] = '}'
+			dst = append(dst, ',')
+		}
+	}
+	dst = appendString(append(dst, `"id":`...), id)
+	dst = append(append(dst, `,"messages":[`...), m.Original...)
+	return append(dst, `]}]}]`...)
+}
+
+// appendRemoval appends the change that removed a contact, by the headers of its tombstone.
+func appendRemoval(dst []byte, e *event.Event) []byte {
+	c := &e.Headers.Contact
+	dst = appendValue(dst, "", Number(e))
+	dst = append(dst, `,"state_sync":[{"type":"contact","contact":{`...)
+	for _, t := range []struct{ name, value string }{{"phone_number", c.Phone}, {"user_id", c.User}} {
+		if t.value != "" {
+			dst = append(append(append(dst, '"'), t.name...), `":`...)
+			dst = append(appendString(dst, t.value), ',')
+		}
+	}
+	dst = append(bytes.TrimSuffix(dst, []byte{','}), `},"action":"remove","metadata":{"timestamp":"`...)
+	dst = append(strconv.AppendInt(dst, c.TimestampMS, 10), `"}}]}`...)
+	return appendField(dst, schemas.FieldStateSync)
+}
+
+// appendValue begins a change with its value, which is left open.
+func appendValue(dst []byte, display, number string) []byte {
+	dst = append(dst, `{"value":{"messaging_product":"whatsapp","metadata":{`...)
+	if display != "" {
+		dst = append(appendString(append(dst, `"display_phone_number":`...), display), ',')
+	}
+	return append(appendString(append(dst, `"phone_number_id":`...), number), '}')
+}
+
+// appendField ends a change.
+func appendField(dst []byte, field string) []byte {
+	return append(appendString(append(dst, `,"field":`...), field), '}')
+}

@@ -17,20 +17,21 @@ import (
 func (a *app) sinkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sink",
-		Short: "Keep the events as tables: PostgreSQL, and the SQLite file of up",
+		Short: "Keep the events as tables (PostgreSQL, the SQLite file of up), or send them as webhooks",
 		Long: `A sink writes the events of the topics to tables: messages, chats, contacts, syncs. postgres is the one for
-PostgreSQL, with its commands.
+PostgreSQL, with its commands. webhook sends the events to HTTP endpoints.
 
 status and rebuild are about the SQLite file data/read.db of up. status shows the positions and the records that could
 not be applied. rebuild deletes the file, and the next up fills it from the topics.`,
 		Example: `  coexstream sink postgres --help
+  coexstream sink webhook --help
   coexstream sink status
   coexstream sink rebuild
   sqlite3 -readonly data/read.db "SELECT * FROM inbox ORDER BY last_at DESC LIMIT 20"`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.sinkPostgresCommand(), a.sinkStatusCommand(), a.sinkRebuildCommand())
+	cmd.AddCommand(a.sinkPostgresCommand(), a.sinkWebhookCommand(), a.sinkStatusCommand(), a.sinkRebuildCommand())
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,22 +19,21 @@ type Committed struct {
 	Metadata string
 }
 
-// Committed returns the committed offsets of partitions, for targets that keep no positions. Only between own and disown there is an answer.
+// Committed returns the committed offsets of partitions, of all topics, for targets that keep no positions.
 func (g *Group) Committed(ctx context.Context, partitions []int32) (map[schemas.Topic]map[int32]Committed, error) {
-	cl, err := g.joined()
+	cl, ids, err := g.joined(ctx)
 	if err != nil {
 		return nil, err
 	}
 	req := kmsg.NewPtrOffsetFetchRequest()
-	req.Group = g.id
 	group := kmsg.NewOffsetFetchRequestGroup()
-	group.Group = g.id
-	for _, topic := range Topics() {
+	req.Group, group.Group = g.id, g.id
+	for topic, id := range ids {
 		t := kmsg.NewOffsetFetchRequestTopic()
 		t.Topic, t.Partitions = topic.Name(g.prefix), partitions
 		req.Topics = append(req.Topics, t)
 		gt := kmsg.NewOffsetFetchRequestGroupTopic()
-		gt.Topic, gt.Partitions = t.Topic, partitions
+		gt.Topic, gt.TopicID, gt.Partitions = t.Topic, id, partitions
 		group.Topics = append(group.Topics, gt)
 	}
 	req.Groups = append(req.Groups, group)
@@ -42,13 +42,13 @@ func (g *Group) Committed(ctx context.Context, partitions []int32) (map[schemas.
 		return nil, fmt.Errorf("fetch the offsets of the group %s: %w", g.id, err)
 	}
 	all := map[schemas.Topic]map[int32]Committed{}
-	take := func(name string, partition int32, offset int64, metadata *string, code int16) error {
-		if err := kerr.ErrorForCode(code); err != nil {
-			return fmt.Errorf("fetch the offset of %s/%d of the group %s: %w", name, partition, g.id, err)
-		}
-		topic, ok := g.topicOf(name)
+	take := func(name string, id [16]byte, partition int32, offset int64, metadata *string, code int16) error {
+		topic, ok := topicOf(ids, name, id, g.prefix)
 		if !ok {
 			return nil
+		}
+		if err := kerr.ErrorForCode(code); err != nil {
+			return fmt.Errorf("fetch the offset of %s/%d of the group %s: %w", topic, partition, g.id, err)
 		}
 		if all[topic] == nil {
 			all[topic] = map[int32]Committed{}
@@ -60,25 +60,28 @@ func (g *Group) Committed(ctx context.Context, partitions []int32) (map[schemas.
 		all[topic][partition] = c
 		return nil
 	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return nil, fmt.Errorf("fetch the offsets of the group %s: %w", g.id, err)
-	}
+	errs := []error{kerr.ErrorForCode(resp.ErrorCode)}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			if err := take(t.Topic, p.Partition, p.Offset, p.Metadata, p.ErrorCode); err != nil {
-				return nil, err
-			}
+			errs = append(errs, take(t.Topic, [16]byte{}, p.Partition, p.Offset, p.Metadata, p.ErrorCode))
 		}
 	}
 	for _, gr := range resp.Groups {
-		if err := kerr.ErrorForCode(gr.ErrorCode); err != nil {
-			return nil, fmt.Errorf("fetch the offsets of the group %s: %w", g.id, err)
-		}
+		errs = append(errs, kerr.ErrorForCode(gr.ErrorCode))
 		for _, t := range gr.Topics {
 			for _, p := range t.Partitions {
-				if err := take(t.Topic, p.Partition, p.Offset, p.Metadata, p.ErrorCode); err != nil {
-					return nil, err
-				}
+				errs = append(errs, take(t.Topic, t.TopicID, p.Partition, p.Offset, p.Metadata, p.ErrorCode))
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("fetch the offsets of the group %s: %w", g.id, err)
+	}
+	// An offset that the brokers leave out must not be taken for one that was never committed.
+	for topic := range ids {
+		for _, p := range partitions {
+			if _, ok := all[topic][p]; !ok {
+				return nil, fmt.Errorf("fetch the offsets of the group %s: the brokers do not tell that of %s/%d", g.id, topic, p)
 			}
 		}
 	}
@@ -87,7 +90,7 @@ func (g *Group) Committed(ctx context.Context, partitions []int32) (map[schemas.
 
 // Commit commits offsets as the member that the process is. The brokers refuse them when it is none any more.
 func (g *Group) Commit(ctx context.Context, offsets map[schemas.Topic]map[int32]Committed) error {
-	cl, err := g.joined()
+	cl, ids, err := g.joined(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func (g *Group) Commit(ctx context.Context, offsets map[schemas.Topic]map[int32]
 	req.Group, req.MemberID, req.Generation = g.id, member, generation
 	for topic, partitions := range offsets {
 		t := kmsg.NewOffsetCommitRequestTopic()
-		t.Topic = topic.Name(g.prefix)
+		t.Topic, t.TopicID = topic.Name(g.prefix), ids[topic]
 		for partition, c := range partitions {
 			p := kmsg.NewOffsetCommitRequestTopicPartition()
 			p.Partition, p.Offset, p.Metadata = partition, c.Next, kmsg.StringPtr(c.Metadata)
@@ -108,12 +111,21 @@ func (g *Group) Commit(ctx context.Context, offsets map[schemas.Topic]map[int32]
 	if err != nil {
 		return fmt.Errorf("commit offsets of the group %s: %w", g.id, err)
 	}
+	answered := 0
 	for _, t := range resp.Topics {
+		topic, _ := topicOf(ids, t.Topic, t.TopicID, g.prefix)
 		for _, p := range t.Partitions {
+			answered++
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return fmt.Errorf("commit the offset of %s/%d of the group %s: %w", t.Topic, p.Partition, g.id, err)
+				return fmt.Errorf("commit the offset of %s/%d of the group %s: %w", topic, p.Partition, g.id, err)
 			}
 		}
+	}
+	for _, partitions := range offsets {
+		answered -= len(partitions)
+	}
+	if answered != 0 {
+		return fmt.Errorf("commit offsets of the group %s: the brokers did not answer for all of them", g.id)
 	}
 	return nil
 }
@@ -125,16 +137,41 @@ func (g *Group) Leased(now time.Time) bool {
 	return heard != nil && now.Sub(*heard) < g.session
 }
 
-func (g *Group) joined() (*kgo.Client, error) {
-	if cl := g.client.Load(); cl != nil {
-		return cl, nil
+// joined returns the client, and the ids of the topics: newer brokers know them by these alone.
+func (g *Group) joined(ctx context.Context) (*kgo.Client, map[schemas.Topic][16]byte, error) {
+	cl := g.client.Load()
+	if cl == nil {
+		return nil, nil, fmt.Errorf("the process is not in the group %s", g.id)
 	}
-	return nil, fmt.Errorf("the process is not in the group %s", g.id)
+	req := kmsg.NewPtrMetadataRequest()
+	for _, topic := range Topics() {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(topic.Name(g.prefix))
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := cl.RequestCachedMetadata(ctx, req, 10*time.Second)
+	if err != nil {
+		return nil, nil, fmt.Errorf("look up the topics: %w", err)
+	}
+	ids := map[schemas.Topic][16]byte{}
+	for _, t := range resp.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil || t.Topic == nil {
+			return nil, nil, fmt.Errorf("look up a topic: %w", err)
+		}
+		if topic, ok := topicOf(nil, *t.Topic, t.TopicID, g.prefix); ok {
+			ids[topic] = t.TopicID
+		}
+	}
+	if len(ids) < len(Topics()) {
+		return nil, nil, fmt.Errorf("look up the topics: the brokers know %d of %d", len(ids), len(Topics()))
+	}
+	return cl, ids, nil
 }
 
-func (g *Group) topicOf(name string) (schemas.Topic, bool) {
+// topicOf finds a topic by its name, or by its id where a response has no name.
+func topicOf(ids map[schemas.Topic][16]byte, name string, id [16]byte, prefix string) (schemas.Topic, bool) {
 	for _, topic := range Topics() {
-		if topic.Name(g.prefix) == name {
+		if name != "" && topic.Name(prefix) == name || name == "" && ids[topic] == id {
 			return topic, true
 		}
 	}

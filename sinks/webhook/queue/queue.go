@@ -94,6 +94,21 @@ type track struct {
 // lane is what the live topics of a partition hold together, or its backlog.
 type lane struct {
 	held, bytes int
+	// clogged: half of it belongs to businesses that fail. It then takes a quarter more, so that others are tried, and show whether the
+	// endpoint works.
+	clogged bool
+}
+
+// room is how many events a lane may take.
+func (l *lane) room(limits *Limits) int {
+	held, bytes := limits.HeldMax, limits.HeldBytes
+	if l.clogged {
+		held, bytes = held+held/4, bytes+bytes/4
+	}
+	if l.bytes >= bytes {
+		return 0
+	}
+	return max(0, held-l.held)
 }
 
 // business is the queue of one business.
@@ -102,9 +117,10 @@ type business struct {
 	partition int32
 	items     [2][]*Item // live, backlog
 	sending   bool
-	failures  int // in a row
-	confirmed int // of them, with deliveries of others between
-	seen      int // deliveries of the queue at the last failure
+	failures  int       // in a row
+	confirmed int       // of them, with deliveries of others between
+	seen      int       // deliveries of the queue at the last failure
+	since     time.Time // of the first failure in a row
 	due       time.Time
 	why       string // the last answer
 	single    bool   // a request with several events was refused
@@ -137,7 +153,7 @@ type Queue struct {
 	letters    []*Letter
 	taken      int // slots
 	slow       int // of them, requests of slow businesses
-	suspects   int // businesses that fail while others succeed
+	failing    int // businesses that failed several times in a row
 	delivered  int
 	inRow      int           // letters since the last delivery
 	mean       time.Duration // of the answers, the newest count most
@@ -202,7 +218,7 @@ func (q *Queue) Sending(partition int32) int {
 func (q *Queue) Disown(partition int32) {
 	for key, b := range q.businesses {
 		if key.partition == partition {
-			q.suspect(b, 0)
+			q.streak(b, 0, time.Time{})
 			b.gone, b.list = true, listNone
 			if b.index >= 0 {
 				heap.Remove(&q.waiting, b.index)
@@ -227,7 +243,7 @@ func (q *Queue) Wants(p Place) (offset int64, ok bool) {
 	if t == nil || q.disabled || q.lanes[p.Partition] == nil {
 		return 0, false
 	}
-	return t.read, t.lane.held < q.limits.HeldMax && t.lane.bytes < q.limits.HeldBytes
+	return t.read, t.lane.room(&q.limits) > 0
 }
 
 // Skip moves the position of a place over records that the log does not hold any more.
@@ -261,7 +277,7 @@ func (q *Queue) Room(p Place) int {
 	if t == nil {
 		return 0
 	}
-	return max(0, q.limits.HeldMax-t.lane.held)
+	return t.lane.room(&q.limits)
 }
 
 // Add takes what was read of a place, from one offset to another. Records of the range that are no items count as acknowledged, and
@@ -293,7 +309,7 @@ func (q *Queue) Add(p Place, from, to int64, items []*Item, now time.Time) bool 
 		q.queue(b, now)
 	}
 	t.read, t.dirty = t.was.skip(to), true
-	q.relieve(p.Partition, t.lane)
+	q.relieve(p.Partition, t.lane, now)
 	return true
 }
 
@@ -443,8 +459,8 @@ func (q *Queue) Done(d *Delivery, a Answer, now time.Time) Fate {
 	case Delivered:
 		q.delivered += len(d.Items)
 		q.inRow = 0
-		b.failures, b.single, b.due = 0, false, time.Time{}
-		q.suspect(b, 0)
+		b.single, b.due = false, time.Time{}
+		q.streak(b, 0, now)
 		if t := q.tracks[d.Items[0].Place]; t != nil {
 			t.answered++
 			t.dirty = true
@@ -462,8 +478,8 @@ func (q *Queue) Done(d *Delivery, a Answer, now time.Time) Fate {
 	}
 	q.queue(b, now)
 	if lanes := q.lanes[b.partition]; lanes != nil {
-		q.relieve(b.partition, &lanes[0])
-		q.relieve(b.partition, &lanes[1])
+		q.relieve(b.partition, &lanes[0], now)
+		q.relieve(b.partition, &lanes[1], now)
 	}
 	return fate
 }
@@ -499,30 +515,44 @@ func (q *Queue) refused(d *Delivery, a Answer, now time.Time) Fate {
 	q.inRow++
 	q.letters = append(q.letters, &Letter{it, ReasonRefused, a.Why})
 	b.drop(d.Items)
-	b.failures, b.due = 1, now // the next one is tried at once, among those that fail
+	q.streak(b, 1, now)
+	b.due = now // the next one is tried at once, among those that fail
 	return Refused
 }
 
-// suspectAt is how often a business has to fail while others succeed before its events make room for others.
-const suspectAt = 2
+const (
+	// suspectAt is how often a business has to fail again after others succeeded, before its events make room for others.
+	suspectAt = 2
+	// failingAt is after how many failures in a row its events may clog a lane.
+	failingAt = 2
+	// suspectAfter is the time after which a business that fails makes room even if no other one shows that the endpoint works.
+	suspectAfter = 24 * time.Hour
+)
 
-// suspect notes how often a business failed while others succeeded.
-func (q *Queue) suspect(b *business, confirmed int) {
-	if b.confirmed >= suspectAt {
-		q.suspects--
+// streak sets how often a business failed in a row.
+func (q *Queue) streak(b *business, failures int, now time.Time) {
+	if b.failures >= failingAt {
+		q.failing--
 	}
-	if b.confirmed = confirmed; b.confirmed >= suspectAt {
-		q.suspects++
+	switch {
+	case failures == 0:
+		b.confirmed = 0
+	case b.failures == 0:
+		b.since = now
+	case failures > b.failures && q.delivered > b.seen:
+		b.confirmed++
+	}
+	b.failures = failures
+	b.seen = q.delivered
+	if b.failures >= failingAt {
+		q.failing++
 	}
 }
 
 // fail lets a business wait.
 func (q *Queue) fail(b *business, a Answer, now time.Time) {
-	if b.failures > 0 && q.delivered-b.seen >= 10 {
-		q.suspect(b, b.confirmed+1)
-	}
-	b.failures++
-	b.seen, b.why = q.delivered, a.Why
+	q.streak(b, b.failures+1, now)
+	b.why = a.Why
 	after := min(a.RetryAfter, RetryAfterMax)
 	if a.Status == 429 && after > 0 && now.Add(after).After(q.paused) {
 		q.paused = now.Add(after)
@@ -554,26 +584,34 @@ func (q *Queue) acknowledge(it *Item) {
 	t.dirty = true
 }
 
-// relieve takes the events of a business that fails while others succeed out of a full lane.
-func (q *Queue) relieve(partition int32, l *lane) {
-	if q.suspects == 0 || l.held < q.limits.HeldMax && l.bytes < q.limits.HeldBytes {
+// relieve makes room in a full lane. Where businesses that fail have half of it, it first takes more. The events of a business that fails
+// while others succeed become letters.
+func (q *Queue) relieve(partition int32, l *lane, now time.Time) {
+	if l.held < q.limits.HeldMax && l.bytes < q.limits.HeldBytes {
+		l.clogged = false
+		return
+	}
+	if q.failing == 0 {
 		return
 	}
 	var worst *business
 	all, most := 0, 0
 	for key, b := range q.businesses {
-		if key.partition != partition || b.confirmed < suspectAt || b.sending {
+		if key.partition != partition || b.failures < failingAt {
 			continue
 		}
 		n := b.holds(l)
 		all += n
-		if n > most || n == most && n > 0 && b.key < worst.key {
+		guilty := b.confirmed >= suspectAt || now.Sub(b.since) >= suspectAfter
+		if guilty && !b.sending && (n > most || n == most && n > 0 && b.key < worst.key) {
 			worst, most = b, n
 		}
 	}
-	if worst == nil || all*2 < l.held {
+	l.clogged = all*2 >= l.held
+	if worst == nil || !l.clogged {
 		return
 	}
+	worst.since = now
 	for lane, items := range worst.items {
 		if len(items) == 0 || items[0].track.lane != l {
 			continue
@@ -583,7 +621,7 @@ func (q *Queue) relieve(partition int32, l *lane) {
 		}
 		worst.items[lane] = nil
 	}
-	q.queue(worst, worst.due.Add(-1))
+	q.queue(worst, now)
 }
 
 // holds is how many events of a lane a business has.
@@ -600,8 +638,8 @@ func (b *business) holds(l *lane) int {
 func (q *Queue) Recovered(now time.Time) {
 	q.paused = time.Time{}
 	for _, b := range q.businesses {
-		b.failures, b.slow, b.due = 0, false, time.Time{}
-		q.suspect(b, 0)
+		b.slow, b.due = false, time.Time{}
+		q.streak(b, 0, now)
 		if b.index >= 0 {
 			heap.Remove(&q.waiting, b.index)
 		}

@@ -34,7 +34,7 @@ func newMetrics(c *courier, endpoint string) (*metrics, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels := prometheus.Labels{"endpoint": endpoint}
+	labels := prometheus.Labels{"sink": sinkName(endpoint)}
 	m := &metrics{
 		meter: meter,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -175,10 +175,21 @@ func appendChange(dst []byte, e *event.Event) []byte {
 		return appendField(dst, schemas.FieldStateSync)
 	case e.Account != nil:
 		dst = append(append(dst, `{"value":`...), e.Account.Original...)
+		if !has(e.Account.Original, "event") && e.Account.Event != "" { // the event is the field
+			return appendField(dst, strings.ToLower(e.Account.Event))
+		}
 		return appendField(dst, schemas.FieldAccountUpdate)
 	case e.Other != nil:
-		if isChange(e.Other.Original) {
-			return append(dst, e.Other.Original...)
+		switch o := e.Other; {
+		case has(o.Original, "value", "field"): // a whole change
+			return append(dst, o.Original...)
+		case o.Field == schemas.FieldHistory && o.PhoneNumberID != "": // a chunk of errors, or one error
+			array := `,"errors":[`
+			if has(o.Original, "errors") {
+				array = `,"history":[`
+			}
+			dst = append(append(append(appendValue(dst, "", o.PhoneNumberID), array...), o.Original...), `]}`...)
+			return appendField(dst, o.Field)
 		}
 		dst = append(append(dst, `{"value":`...), e.Other.Original...)
 		return appendField(dst, e.Other.Field)
@@ -186,24 +197,24 @@ func appendChange(dst []byte, e *event.Event) []byte {
 	return appendRemoval(dst, e)
 }
 
-// isChange reports whether an original is a whole change: an object with a value and a field.
-func isChange(original []byte) bool {
-	d := jsontext.NewDecoder(bytes.NewReader(original), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+// has reports whether an object has all of some properties.
+func has(object []byte, names ...string) bool {
+	d := jsontext.NewDecoder(bytes.NewReader(object), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return false
 	}
-	var names []string
+	found := map[string]bool{}
 	for d.PeekKind() == '"' {
 		name, err := d.ReadToken()
 		if err != nil {
 			return false
 		}
-		names = append(names, name.String())
+		found[name.String()] = true
 		if d.SkipValue() != nil {
 			return false
 		}
 	}
-	return slices.Contains(names, "value") && slices.Contains(names, "field")
+	return !slices.ContainsFunc(names, func(n string) bool { return !found[n] })
 }
 
 func appendMessage(dst []byte, ceType string, m *schemas.Message) []byte {
@@ -242,6 +253,9 @@ func appendMessage(dst []byte, ceType string, m *schemas.Message) []byte {
 
 // appendHistory appends a chunk with one message.
 func appendHistory(dst []byte, m *schemas.Message) []byte {
+	if len(m.Profiles) > 0 {
+		dst = append(append(dst, `,"contacts":`...), m.Profiles...)
+	}
 	dst = append(dst, `,"history":[{`...)
 	if s := m.Sync; s != nil && (s.Phase != nil || s.ChunkOrder != nil || s.Progress != nil) {
 		dst = append(dst, `"metadata":{`...)
@@ -263,7 +277,7 @@ func appendHistory(dst []byte, m *schemas.Message) []byte {
 		dst = append(appendString(append(dst, `"group_id":`...), m.GroupID), ',')
 		id = ""
 	}
-	if c := m.Contact; c != nil {
+	if c := m.Contact; c != nil && m.GroupID == "" {
 		id = c.WaID
 		if c.UserID != "" {
 			dst = append(dst, `"context":{`...)

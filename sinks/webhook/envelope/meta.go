@@ -29,33 +29,52 @@ func HasMeta(e *event.Event) bool {
 	return true
 }
 
-// CheckMeta returns ErrForeign for an event of a vendor with words of its own.
+// CheckMeta returns ErrForeign for an event of a vendor with words of its own. Names of Meta have no upper-case letters.
 func CheckMeta(e *event.Event) error {
 	original := originalOf(e)
-	if original == nil {
-		return nil
-	}
-	d := jsontext.NewDecoder(bytes.NewReader(original), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if d.PeekKind() != '{' {
-		return nil
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return nil //nolint:nilerr // the event was read before
-	}
-	for d.PeekKind() == '"' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return nil //nolint:nilerr // as above
-		}
-		switch n := name.String(); {
-		case n == "wabaId", n == "wamid", n == "apiVersion", n == "updateEvent", n == "accountReviewStatus", n == "timestamp" && e.Contact != nil: // YCloud
-			return ErrForeign
-		}
-		if d.SkipValue() != nil {
-			return nil
-		}
+	if foreign(original) || e.Contact != nil && foreign(member(original, "contact")) {
+		return ErrForeign
 	}
 	return nil
+}
+
+// foreign reports whether an object has a property that is none of Meta's.
+func foreign(object []byte) bool {
+	found := false
+	members(object, func(name string, _ []byte) {
+		found = found || strings.ContainsFunc(name, func(r rune) bool { return r >= 'A' && r <= 'Z' })
+	})
+	return found
+}
+
+// members yields the properties of an object, and nothing where it is none.
+func members(object []byte, yield func(name string, value []byte)) {
+	d := jsontext.NewDecoder(bytes.NewReader(object), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return
+	}
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return
+		}
+		name := t.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return
+		}
+		yield(name, value)
+	}
+}
+
+// member is the value of a property.
+func member(object []byte, want string) (found []byte) {
+	members(object, func(name string, value []byte) {
+		if name == want {
+			found = bytes.Clone(value)
+		}
+	})
+	return found
 }
 
 func originalOf(e *event.Event) []byte {
@@ -118,7 +137,7 @@ func entryOf(e *event.Event) entry {
 
 // Business is the WABA of an event; the number where none is known.
 func Business(e *event.Event) string {
-	waba, number := "", ""
+	var waba, number string
 	switch {
 	case e.Message != nil:
 		waba, number = e.Message.WABAID, e.Message.PhoneNumberID
@@ -199,21 +218,8 @@ func appendChange(dst []byte, e *event.Event) []byte {
 
 // has reports whether an object has all of some properties.
 func has(object []byte, names ...string) bool {
-	d := jsontext.NewDecoder(bytes.NewReader(object), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
-		return false
-	}
 	found := map[string]bool{}
-	for d.PeekKind() == '"' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return false
-		}
-		found[name.String()] = true
-		if d.SkipValue() != nil {
-			return false
-		}
-	}
+	members(object, func(name string, _ []byte) { found[name] = true })
 	return !slices.ContainsFunc(names, func(n string) bool { return !found[n] })
 }
 

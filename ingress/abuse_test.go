@@ -24,6 +24,7 @@ type abused struct {
 	*running
 	t    *testing.T
 	m    *rawtest.Memory
+	late int // requests of the neighbour that took longer than a request may, because the machine paused
 	stop func() (sent int, heapMost uint64)
 }
 
@@ -57,7 +58,14 @@ func underAttack(t *testing.T, cfg Config) *abused {
 	wg.Go(func() {
 		defer transport.CloseIdleConnections()
 		for ctx.Err() == nil {
+			began := time.Now()
 			resp, err := client.Post(a.url+"/number", "application/json", bytes.NewReader(neighbourBody))
+			if late := time.Since(began) >= cfg.ReadTimeout; late && (err != nil || resp.StatusCode == http.StatusRequestTimeout) {
+				if a.late++; err == nil {
+					_ = resp.Body.Close()
+				}
+				continue
+			}
 			if err != nil {
 				t.Errorf("the neighbour: %v", err)
 				return
@@ -149,8 +157,8 @@ func TestSlowHeadersAreCutAndOthersServed(t *testing.T) {
 		dribble(c, 'x')
 	})
 	a.over()
-	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 100 {
-		t.Errorf("%v connections timed out, want 100", n)
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n < 100 || n > float64(100+a.late) {
+		t.Errorf("%v connections timed out, want 100; %d requests of the neighbour were late", n, a.late)
 	}
 }
 
@@ -180,7 +188,7 @@ func TestHugeHeadersAre431AndOthersServed(t *testing.T) {
 		block := bytes.Repeat([]byte("x"), 64<<10)
 		for range 32 {
 			if _, err := c.Write(block); err != nil {
-				break // the answer may be lost with what was not read
+				break // the answer may be lost together with unread bytes
 			}
 		}
 	})
@@ -316,7 +324,7 @@ func TestPipeliningWithoutReadingIsCutAndOthersServed(t *testing.T) {
 	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "answer"); n != 8 {
 		t.Errorf("%v connections are counted as cut for answers that nobody read, want 8", n)
 	}
-	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n != 0 {
+	if n := rawtest.Counter(t, a.reg, "coexstream_ingress_connections_timed_out_total", "phase", "request"); n > float64(a.late) {
 		t.Errorf("%v connections are counted as cut for their requests", n)
 	}
 }

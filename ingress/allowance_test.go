@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 func address(i int) clientAddress {
@@ -17,8 +19,7 @@ func (a *allowance) pass(d time.Duration) { a.begun = a.begun.Add(-d) }
 // In any time there are at most as many failures as the rate and the burst allow, plus the last one that was let in. Below
 // the rate nothing is refused.
 func TestAllowanceBoundsWhatIsWrongInAnyTime(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const perClient, perAll = 5.0, 40.0
 	a := newAllowance(perClient, perAll, 2*time.Second, 3*time.Second)

@@ -16,8 +16,12 @@ import (
 // prefetchedBytes is the part of a body with a length that fasthttp reads before the handler runs.
 const prefetchedBytes = 8 << 10
 
-// firstBytes is reserved first for a body of an unverified connection, whose speed is not known yet.
-const firstBytes = 16 << 10
+// firstBytes is reserved first for a body of an unverified connection, whose speed is not known yet. Of a chunked body,
+// one byte has arrived then, so that firstChunkBytes are reserved.
+const (
+	firstBytes      = 16 << 10
+	firstChunkBytes = 4 << 10
+)
 
 // read reads the body into x.body, within the limit and the budget.
 func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
@@ -33,19 +37,27 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 		}
 	}
 	if from != nil {
-		s.open.receiveShort(from)
+		x.standing = standingUnknown
+		if s.unverified.clients.has(from.client) {
+			x.standing = standingKnown
+		}
+		s.open.receiveShort(from, x.standing)
 	}
 	short := shortBytesMax
 	if length >= 0 && length < short {
 		short = length
 	}
 	// For an unverified connection, room is reserved as the bytes arrive.
-	steps := []int{short}
-	if from != nil && short > firstBytes {
-		steps = []int{firstBytes, short}
+	steps := [...]int{firstChunkBytes, firstBytes, short}
+	begin := len(steps) - 1
+	switch {
+	case from != nil && x.chunked:
+		begin = 0
+	case from != nil && short > firstBytes:
+		begin = 1
 	}
-	for _, step := range steps {
-		if r := s.growShort(x, step); r != nil {
+	for _, step := range steps[begin:] {
+		if r := s.growShort(x, step, from); r != nil {
 			return r
 		}
 		ended, r := readInto(stream, x.wire, step, length, from)
@@ -53,6 +65,7 @@ func (s *Server) read(ctx *fasthttp.RequestCtx, x *exchange) *refusal {
 			return r
 		}
 		if ended {
+			x.releaseArriving(s.budget)
 			x.body, x.consumed = x.wire.b, true
 			return nil
 		}
@@ -90,9 +103,17 @@ func unverifiedConn(ctx *fasthttp.RequestCtx) *conn {
 	return nil
 }
 
-// growShort reserves n bytes for a short body, or for the beginning of a long one.
-func (s *Server) growShort(x *exchange, n int) *refusal {
-	more := roomFor(n) - x.short
+// growShort reserves n bytes for a short body, or for the beginning of a long one. Bodies on unverified connections have
+// shares of this room while they arrive. The oldest of a share makes room for the newest.
+func (s *Server) growShort(x *exchange, n int, from *conn) *refusal {
+	room := roomFor(n)
+	more := room - x.short
+	if from != nil {
+		if !s.budget.acquireArriving(room-x.arriving, x.standing, s.open.evictArriving) {
+			return refuseBytes
+		}
+		x.arriving = room
+	}
 	taken := s.budget.acquireShort(more)
 	if !taken || s.budget.scarce() {
 		s.open.evictSlowShort()
@@ -111,6 +132,9 @@ func (s *Server) growLong(x *exchange, n int, from *conn) *refusal {
 	deadline := now.Add(s.cfg.AckTimeout) // independent of the time that the beginning took
 	if from != nil {
 		s.open.enqueue(from, placeNone) // it is not slow while it waits
+		if wasEvicted(from) {
+			return refuseEvicted // its room belongs to another body already
+		}
 	}
 	if from != nil && !s.unverified.clients.has(from.client) {
 		if !s.budget.unverified.acquire(room, deadline, now, s.open) {
@@ -126,6 +150,7 @@ func (s *Server) growLong(x *exchange, n int, from *conn) *refusal {
 		s.open.receiveLong(from, room)
 	}
 	s.grow(x, n)
+	x.releaseArriving(s.budget)
 	s.budget.releaseShort(x.short)
 	x.short = 0
 	return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/ingress/route"
 	"github.com/coexstream/coexstream/internal/contentcoding"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -122,8 +123,7 @@ func TestBodiesOfEveryLengthAndFramingArriveByteForByte(t *testing.T) {
 	m := &rawtest.Memory{}
 	cfg := testConfig()
 	s := start(t, cfg, m)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	lengths := []int{0, 1, 8<<10 - 1, 8 << 10, 8<<10 + 1, shortBytesMax - 1, shortBytesMax, shortBytesMax + 1, 3 << 20, cfg.BodyBytesMax - 1, cfg.BodyBytesMax}
 	for range 5 {

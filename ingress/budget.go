@@ -17,10 +17,12 @@ import (
 // waits while it has other shares; a body that has its decoded share waits for no other share, so there is no deadlock.
 //
 // Clients without a right signature lately share half of the room of long bodies, so that known senders do not wait
-// behind them.
+// behind them. While short bodies arrive on unverified connections, those of known and of unknown clients have a third of
+// that room each. So bodies that have arrived always find room, and known clients do not depend on unknown ones.
 type budget struct {
 	short      atomic.Int64
 	shortMost  int64
+	arriving   [standings]atomic.Int64 // of short, for bodies on unverified connections that are arriving
 	long       share
 	unverified share // of long
 	decoding   share
@@ -62,6 +64,29 @@ func (b *budget) acquireShort(n int64) bool {
 }
 
 func (b *budget) releaseShort(n int64) { b.short.Add(-n) }
+
+// standing is the knowledge about the client of an unverified connection.
+type standing uint8
+
+const (
+	standingUnknown standing = iota // no right signature lately
+	standingKnown                   // a right signature lately, on another connection
+	standings
+)
+
+// arrivingMost is the room of arriving bodies of a standing. Above it, one makes room for another. An evicted body takes a
+// moment to release its bytes, so that a little more is allowed.
+func (b *budget) arrivingMost() int64 { return b.shortMost / 3 }
+
+// acquireArriving reserves n bytes of the room of arriving bodies of a standing. evict evicts one of them.
+func (b *budget) acquireArriving(n int64, of standing, evict func(standing) bool) bool {
+	taken, most := b.arriving[of].Add(n), b.arrivingMost()
+	if taken <= most || taken <= most+most/4 && evict(of) {
+		return true
+	}
+	b.arriving[of].Add(-n)
+	return false
+}
 
 // scarce reports whether three quarters of the share of short bodies are reserved.
 func (b *budget) scarce() bool { return b.short.Load() > b.shortMost/4*3 }

@@ -25,6 +25,18 @@ type jumpingClock struct{ ahead atomic.Int64 }
 
 func (c *jumpingClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
+// handClock is a clock that moves only by hand.
+type handClock struct{ nanos atomic.Int64 }
+
+func newHandClock() *handClock {
+	c := &handClock{}
+	c.nanos.Store(time.Now().UnixNano())
+	return c
+}
+
+func (c *handClock) Now() time.Time          { return time.Unix(0, c.nanos.Load()) }
+func (c *handClock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
+
 // TestFaultClockJump: the clock jumps by hours, forward and back, with and without Kafka. Bodies with a 200 are in the log,
 // and those of each sender are in order.
 func TestFaultClockJump(t *testing.T) {

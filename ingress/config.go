@@ -94,7 +94,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (c *Config) Validate() error {
 	for _, l := range []struct {
 		key         string

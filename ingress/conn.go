@@ -86,9 +86,12 @@ func (c *conn) expire(now time.Time, read, idle time.Duration) (late bool) {
 	}
 	late = late && !c.cut
 	c.cut = true
-	_ = c.Conn.SetReadDeadline(now)
+	_ = c.Conn.SetReadDeadline(longAgo)
 	return late
 }
+
+// longAgo is a read deadline that is over by any clock.
+var longAgo = time.Unix(1, 0)
 
 // evictTimeout is the time for the last answer of an evicted connection.
 const evictTimeout = 500 * time.Millisecond

@@ -2,9 +2,9 @@
 // to a raw.Durable, and answers 200 once they are durable.
 //
 // Promises:
-//   - 200 means durable. A body with a 200 is in raw.live or raw.bulk, or on the disk on its way there. It has exactly the
-//     bytes that were signed, and the headers to verify the signature again (schemas/headers.go). These are the bytes as
-//     received or, where the signature matches only those, the bytes without the content coding.
+//   - 200 means durable. A body with a 200 is in raw.live or raw.bulk, or on the disk and will be handed over. It has
+//     exactly the bytes that were signed, and the headers to verify the signature again (schemas/headers.go). These are
+//     the bytes as received or, where the signature matches only those, the bytes without the content coding.
 //   - Any other answer means: send it again. The body may be in the log although the sender got a 503, because the
 //     acknowledgement was late or lost. The processor drops such duplicates.
 //   - Bodies of one business keep their order, as long as they are sent one after the other. A retry never overtakes.

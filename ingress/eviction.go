@@ -7,8 +7,8 @@ import "time"
 //
 //  1. the unverified connection that has waited longest, idle or within the headers of a request;
 //  2. the unverified connection whose body began first;
-//  3. the verified connection that has been idle longest, but only while verified ones are more than half of the limit, so
-//     that a flood of unverified connections does not displace all senders.
+//  3. the verified connection that has been idle longest. This applies only while verified ones are more than half of
+//     the limit, so that a flood of unverified connections does not displace all senders.
 //
 // A connection that waits for the log is never evicted.
 type connGroup struct {

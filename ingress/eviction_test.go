@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/ingress/rawtest"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // setGrace replaces the time that a connection must have waited before it may be evicted.
@@ -290,7 +291,7 @@ func TestSendersBehindOneAddressShareItsConnections(t *testing.T) {
 	if n := len(m.Records()); n != senders*rounds {
 		t.Errorf("%d records", n)
 	}
-	// Senders that keep fewer connections than the limit keep them for good.
+	// Senders that keep fewer connections than the limit are never evicted.
 	before := rawtest.Counter(t, s.reg, "coexstream_ingress_connections_evicted_total", "state", "verified")
 	var all sync.WaitGroup
 	for range 6 {
@@ -363,8 +364,7 @@ func (o *openConns) receiving(n int64) bool {
 // TestWhoMakesRoomIsAlwaysTheRightOne compares openConns with a simple scan over all connections, for random sequences of
 // operations.
 func TestWhoMakesRoomIsAlwaysTheRightOne(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	o := newOpenConns(time.Hour, time.Hour, time.Now())
 	o.grace = 0

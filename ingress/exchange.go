@@ -22,6 +22,8 @@ type exchange struct {
 	wire       *buffer
 	decoded    *buffer
 	short      int64 // bytes taken from the budget
+	arriving   int64 // of short, while the body arrives on an unverified connection
+	standing   standing
 	long       int64
 	decoding   int64
 	unverified int64 // of long, reserved in the share of unverified clients
@@ -57,6 +59,7 @@ func (x *exchange) end(pool *buffers, from *budget) {
 	pool.put(x.wire)
 	pool.put(x.decoded)
 	x.wire, x.decoded, x.body = nil, nil, nil
+	x.releaseArriving(from)
 	if x.short > 0 {
 		from.releaseShort(x.short)
 	}
@@ -72,6 +75,14 @@ func (x *exchange) end(pool *buffers, from *budget) {
 	x.short, x.long, x.decoding, x.unverified = 0, 0, 0, 0
 	x.chunks, x.record = chunks{}, raw.Record{}
 	clear(x.headers[:])
+}
+
+// releaseArriving ends the arrival of a body on an unverified connection.
+func (x *exchange) releaseArriving(b *budget) {
+	if x.arriving > 0 {
+		b.arriving[x.standing].Add(-x.arriving)
+		x.arriving = 0
+	}
 }
 
 // makeRecord makes the record of a verified body. value goes into the log; plain is value without its content coding. The

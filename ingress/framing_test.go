@@ -248,7 +248,7 @@ func FuzzRequestsThatAreTakenAreReadTheSameElsewhere(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		if bytes.Contains(wire, []byte("100-continue")) || len(wire) == 0 {
-			return // it is asked for what comes next
+			return // it asks for the next request
 		}
 		kept.Reset()
 		_ = s.http.ServeConn(&playedConn{request: wire, left: 1})

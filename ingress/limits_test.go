@@ -3,6 +3,7 @@ package ingress
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -168,22 +169,36 @@ func TestLongBodyWithoutRoomIs503AtTheDeadline(t *testing.T) {
 
 func TestIdleConnectionIsClosedInItsTime(t *testing.T) {
 	cfg := testConfig()
-	cfg.IdleTimeout = 200 * time.Millisecond
-	s := start(t, cfg, &rawtest.Memory{})
+	clock := newHandClock()
+	s := startAt(t, cfg, &rawtest.Memory{}, slog.New(slog.DiscardHandler), clock.Now)
 	c := dial(t, s.addr)
-	for range 2 {
+	for range 3 {
 		c.send(post("/number", message))
 		if a := c.answer(); a.code != 200 {
 			t.Fatalf("%d", a.code)
 		}
+		rawtest.WaitFor(t, "the connection to be idle", func() bool {
+			_, idle := s.open.any().idleSince()
+			return idle
+		})
+		clock.advance(cfg.IdleTimeout) // its time is not over before the next tick
+		s.open.sweep(clock.Now())
 	}
-	began := time.Now()
+	clock.advance(s.open.tick())
+	s.open.sweep(clock.Now())
 	if b, err := c.r.ReadByte(); err == nil {
 		t.Errorf("an idle connection got %q", b)
 	}
-	if took := time.Since(began); took < 150*time.Millisecond || took > 10*time.Second {
-		t.Errorf("closed after %s", took)
+}
+
+// any returns an open connection.
+func (o *openConns) any() *conn {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for c := range o.conns {
+		return c
 	}
+	return nil
 }
 
 func TestWaitingForTheLogIsNotWaitingForTheSender(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/listen"
 )
 
 // limitedListener refuses connections over a limit with a 503 and Retry-After.
@@ -25,34 +27,29 @@ type limitedListener struct {
 	// writeSlack is that of the connections.
 	writeSlack time.Duration
 
-	log       *slog.Logger
-	shortTold time.Time // when a shortage was logged last
+	log         *slog.Logger
+	failureTold time.Time // when a failure of accept was logged last
 
 	slots chan struct{} // one for each refusal that is being written
 	wg    sync.WaitGroup
 }
 
 const (
-	refusalSlots   = 64
-	refusalTimeout = 500 * time.Millisecond
-	// acceptPause is the wait after a connection could not be accepted.
-	acceptPause    = 20 * time.Millisecond
-	shortTellEvery = time.Minute
+	refusalSlots     = 64
+	refusalTimeout   = 500 * time.Millisecond
+	failureTellEvery = time.Minute
 )
 
 func newLimitedListener(ln net.Listener, open *openConns, most int, a *answers, ids *requestIDs, refused func()) *limitedListener {
-	return &limitedListener{Listener: ln, open: open, most: most, answers: a, ids: ids, refused: refused, slots: make(chan struct{}, refusalSlots)}
+	l := &limitedListener{open: open, most: most, answers: a, ids: ids, refused: refused, slots: make(chan struct{}, refusalSlots)}
+	l.Listener = listen.Lasting{Listener: ln, Failed: l.failed}
+	return l
 }
 
-// Accept returns the next connection within the limit. Without room in the process or the machine (too many open files) it
-// evicts a connection and tries again: fasthttp would end with such an error, and the process with it.
+// Accept returns the next connection within the limit.
 func (l *limitedListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
-		if passes(err) {
-			l.short(err)
-			continue
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -83,15 +80,19 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// short makes room after a connection could not be accepted, and waits.
-func (l *limitedListener) short(err error) {
-	l.metrics.acceptFailures.Inc()
-	if now := time.Now(); now.Sub(l.shortTold) >= shortTellEvery {
-		l.shortTold = now
+// failed counts a connection that could not be accepted. Without room in the process or the machine, such as too many open
+// files, it evicts a connection.
+func (l *limitedListener) failed(err error, shortage bool) {
+	if now := time.Now(); now.Sub(l.failureTold) >= failureTellEvery {
+		l.failureTold = now
 		l.log.Warn("cannot accept connections; trying again", "error", err)
 	}
+	if !shortage {
+		l.metrics.acceptOther.Inc()
+		return
+	}
+	l.metrics.acceptShortage.Inc()
 	l.open.evictOne(l.most)
-	time.Sleep(acceptPause)
 }
 
 // admit wraps a connection for the server.

@@ -22,11 +22,12 @@ type serverMetrics struct {
 	none    *sourceMetrics
 	lanes   [2]prometheus.Counter
 
-	handshakes, refusedAll, refusedClient, acceptFailures prometheus.Counter
-	evicted                                               evictedMetrics
-	undecodedClient, undecodedAll                         prometheus.Counter
-	unverifiedDecodedBytes                                atomic.Int64
-	late, unread                                          prometheus.Counter // connections whose time for a request, for an answer, was over
+	handshakes, refusedAll, refusedClient prometheus.Counter
+	acceptShortage, acceptOther           prometheus.Counter // connections that could not be accepted
+	evicted                               evictedMetrics
+	undecodedClient, undecodedAll         prometheus.Counter
+	unverifiedDecodedBytes                atomic.Int64
+	late, unread                          prometheus.Counter // connections whose time for a request, for an answer, was over
 }
 
 func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes, connections func() float64) (*serverMetrics, error) {
@@ -77,10 +78,10 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 		Name: "coexstream_ingress_connections_refused_total",
 		Help: "Connections refused because there were too many, of all or of one client address.",
 	}, []string{"limit"})
-	m.acceptFailures = prometheus.NewCounter(prometheus.CounterOpts{
+	acceptFailures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_accept_failures_total",
-		Help: "Failed attempts to accept a connection, because the process or the machine had no room for it, such as too many open files.",
-	})
+		Help: "Failed attempts to accept a connection. Reasons: no room in the process or the machine, such as too many open files (shortage); a failed connection or network (other).",
+	}, []string{"reason"})
 	undecoded := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "coexstream_ingress_undecoded_total",
 		Help: "Encoded bodies refused without being decoded, because too many bytes were decoded for wrong signatures or broken codings, for one client address or for all.",
@@ -105,6 +106,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	}, []string{"phase"})
 	m.handshakes, m.late, m.unread = handshakes, cut.WithLabelValues("request"), cut.WithLabelValues("answer")
 	m.evicted = evictedMetrics{evicted.WithLabelValues("waiting"), evicted.WithLabelValues("receiving"), evicted.WithLabelValues("verified")}
+	m.acceptShortage, m.acceptOther = acceptFailures.WithLabelValues("shortage"), acceptFailures.WithLabelValues("other")
 	m.refusedAll, m.refusedClient = refused.WithLabelValues("all"), refused.WithLabelValues("client")
 	gauges := []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -148,7 +150,7 @@ func newServerMetrics(reg prometheus.Registerer, sources []Source, inFlightBytes
 	for _, t := range raw.Topics() {
 		m.lanes[raw.Lane(t)] = lanes.WithLabelValues(t.String())
 	}
-	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, m.acceptFailures, evicted, undecoded, unverified, formerName, cut)...)
+	return m, register(reg, append(gauges, requests, duration, bodyBytes, failures, certificates, limited, otherTypes, verifications, lanes, handshakes, refused, acceptFailures, evicted, undecoded, unverified, formerName, cut)...)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {

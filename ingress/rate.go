@@ -6,7 +6,7 @@ import (
 )
 
 // rate limits the use in a second by the generic cell rate algorithm, with one atomic number and no lock (ADR 0039). A
-// second's worth may be used at once. A larger cost passes after a second without use, and delays what follows.
+// second's worth may be used at once. A larger cost passes after a second without use, and delays later ones.
 type rate struct {
 	perSecond int64        // 0: no limit
 	spent     atomic.Int64 // the time until which the use is spread, in nanoseconds

@@ -85,9 +85,8 @@ func TestSourceOverItsRateIs429AndOthersAreNot(t *testing.T) {
 		cfg := testConfig()
 		set(&cfg.Sources[2])
 		m := &rawtest.Memory{}
-		var clock atomic.Int64
-		clock.Store(time.Now().UnixNano())
-		s := startAt(t, cfg, m, slog.New(slog.DiscardHandler), func() time.Time { return time.Unix(0, clock.Load()) })
+		clock := newHandClock()
+		s := startAt(t, cfg, m, slog.New(slog.DiscardHandler), clock.Now)
 		for i := range 3 {
 			if a := do(t, "POST", s.url+"/number", bytes.NewReader(message)); a.code != 200 {
 				t.Fatalf("%s: request %d: %d", limit, i+1, a.code)
@@ -104,7 +103,7 @@ func TestSourceOverItsRateIs429AndOthersAreNot(t *testing.T) {
 		if a := do(t, "POST", s.url+"/open", bytes.NewReader(message)); a.code != 200 {
 			t.Errorf("%s: another source: %d", limit, a.code)
 		}
-		clock.Add(int64(time.Second))
+		clock.advance(time.Second)
 		if a := do(t, "POST", s.url+"/number", bytes.NewReader(message)); a.code != 200 {
 			t.Errorf("%s: a second later: %d", limit, a.code)
 		}

@@ -12,6 +12,7 @@ type incomingBody struct {
 	// Guarded by the lock of openConns:
 	reserved int64     // bytes for a long body; 0: the body is short
 	began    time.Time // the time of the reservation
+	standing standing  // of the client
 }
 
 // slowBodyAfter is the time before a body can count as slow.
@@ -27,24 +28,36 @@ func (o *openConns) receiveLong(c *conn, n int64) {
 }
 
 // receiveShort starts a body.
-func (o *openConns) receiveShort(c *conn) {
+func (o *openConns) receiveShort(c *conn, of standing) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	c.incoming.reserved = 0
+	c.incoming.reserved, c.incoming.standing = 0, of
 	o.enqueueLocked(c, placeReceiving)
 }
 
 // evictSlowShort evicts the connection whose short body has been arriving longest, if that body counts as slow.
 func (o *openConns) evictSlowShort() {
+	o.evictReceiving(o.slow, func(b *incomingBody) bool { return b.reserved == 0 })
+}
+
+// evictArriving evicts the connection of a standing whose short body has been arriving longest. It returns false when none
+// has been arriving for long enough.
+func (o *openConns) evictArriving(of standing) bool {
+	return o.evictReceiving(min(o.grace, o.slow), func(b *incomingBody) bool { return b.reserved == 0 && b.standing == of })
+}
+
+// evictReceiving evicts the connection with the oldest body that is wanted, if it has been arriving for a time.
+func (o *openConns) evictReceiving(after time.Duration, wanted func(b *incomingBody) bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
-	for c := o.all.queues[placeReceiving].first; c != nil && now.Sub(c.queuedAt) >= o.slow; c = c.links[ofAll].after {
-		if c.incoming.reserved == 0 {
+	for c := o.all.queues[placeReceiving].first; c != nil && now.Sub(c.queuedAt) >= after; c = c.links[ofAll].after {
+		if wanted(&c.incoming) {
 			o.evictConn(c)
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // evictSlowLong evicts connections whose long bodies are too slow to arrive within the read timeout, oldest first, until

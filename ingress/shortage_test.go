@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -19,45 +20,41 @@ import (
 	"github.com/coexstream/coexstream/ingress/rawtest"
 )
 
-func TestWhichErrorsOfAcceptPass(t *testing.T) {
-	accept := func(err error) error {
-		return &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", err)}
-	}
-	for err, want := range map[error]bool{
-		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.ECONNABORTED: true,
-		syscall.EBADF: false, syscall.EINVAL: false,
-	} {
-		if got := passes(accept(err)); got != want {
-			t.Errorf("%v passes: %v, want %v", err, got, want)
-		}
-	}
-	for _, err := range []error{nil, net.ErrClosed, &net.OpError{Op: "accept", Err: net.ErrClosed}, errors.New("x")} {
-		if passes(err) {
-			t.Errorf("%v passes", err)
-		}
-	}
-}
-
-// crowdedListener fails like accept in a process with too many open files, until there is room.
-type crowdedListener struct {
+// failingListener fails as accept does when a process has too many open files, or a network is down.
+type failingListener struct {
 	net.Listener
+	err      error
 	failures atomic.Int64 // still to come
 	failed   chan struct{}
 }
 
-func (l *crowdedListener) Accept() (net.Conn, error) {
+func (l *failingListener) Accept() (net.Conn, error) {
 	if l.failures.Add(-1) >= 0 {
 		select {
 		case l.failed <- struct{}{}:
 		default:
 		}
-		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", l.err)}
 	}
 	return l.Listener.Accept()
 }
 
 // TestTooManyOpenFilesEndNoServer: connections that cannot be accepted wait. Idle ones of strangers make room for them.
 func TestTooManyOpenFilesEndNoServer(t *testing.T) {
+	for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		t.Run(err.Error(), func(t *testing.T) { servesAfter(t, err, true) })
+	}
+}
+
+// TestFailedConnectionsEndNoServer: an error of a connection or a network ends only the connection, and nobody makes room.
+func TestFailedConnectionsEndNoServer(t *testing.T) {
+	for _, err := range []error{syscall.EPROTO, syscall.ENETDOWN, syscall.EHOSTUNREACH, syscall.EPERM, syscall.ECONNABORTED, syscall.EOPNOTSUPP} {
+		t.Run(err.Error(), func(t *testing.T) { servesAfter(t, err, false) })
+	}
+}
+
+// servesAfter sends a webhook before and after three failures of accept, and looks at an idle connection and at the metric.
+func servesAfter(t *testing.T, failure error, makesRoom bool) {
 	reg := prometheus.NewRegistry()
 	s, err := New(testConfig(), &rawtest.Memory{}, Deps{Registerer: reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
@@ -68,7 +65,7 @@ func TestTooManyOpenFilesEndNoServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln := &crowdedListener{Listener: tcp, failed: make(chan struct{}, 1)}
+	ln := &failingListener{Listener: tcp, err: failure, failed: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, ln) }()
@@ -84,24 +81,42 @@ func TestTooManyOpenFilesEndNoServer(t *testing.T) {
 	}
 	ln.failures.Store(3)
 	if code := post(); code != http.StatusOK { // the accept that waits takes one more
-		t.Errorf("the last connection before the shortage: %d", code)
+		t.Errorf("the last connection before the failures: %d", code)
 	}
 	<-ln.failed
 	if code := post(); code != http.StatusOK {
-		t.Errorf("after the shortage: %d", code)
+		t.Errorf("after the failures: %d", code)
 	}
-	if _, err := io.ReadAll(idle.Conn); err != nil {
-		t.Errorf("the idle connection of a stranger was not closed for room: %v", err)
+	if makesRoom {
+		if _, err := io.ReadAll(idle.Conn); err != nil {
+			t.Errorf("the idle connection of a stranger was not closed for room: %v", err)
+		}
+	} else if err := idle.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	} else if _, err := idle.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the idle connection was closed, and nobody needs its room: %v", err)
 	}
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := map[string]float64{}
 	for _, f := range families {
-		if got := f.GetMetric()[0].GetCounter().GetValue(); f.GetName() == "coexstream_ingress_accept_failures_total" && got != 3 {
-			t.Errorf("%v failures are counted, want 3", got)
+		if f.GetName() != "coexstream_ingress_accept_failures_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			got[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
 		}
 	}
+	want := map[string]float64{"shortage": 3, "other": 0}
+	if !makesRoom {
+		want = map[string]float64{"shortage": 0, "other": 3}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("coexstream_ingress_accept_failures_total: %v, want %v", got, want)
+	}
+	_ = idle.Close()
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("the server ended with %v", err)

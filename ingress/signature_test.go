@@ -58,7 +58,7 @@ func TestStampedSignatureCoversItsTimeAndTheBody(t *testing.T) {
 	}
 }
 
-// A sender tries again for hours, and need not sign anew. A webhook that is refused for its time is lost for good.
+// A sender tries again for hours, and need not sign anew. A webhook that is refused for its time is lost.
 func TestRetryOfAStampedWebhookIsTakenHoweverOldItsTimeIs(t *testing.T) {
 	s := start(t, testConfig(), &rawtest.Memory{})
 	body := []byte(`{"type":"whatsapp.smb.history"}`)

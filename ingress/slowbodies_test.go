@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -148,7 +149,7 @@ func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
 					}
 				})
 			}
-			rawtest.WaitFor(t, "the room to be claimed", func() bool { return s.budget.short.Load() > s.budget.shortMost/2 })
+			rawtest.WaitFor(t, "the room to be claimed", func() bool { return s.budget.short.Load() > s.budget.shortMost/4 })
 			for i := range 100 {
 				c := dialFrom(t, 9, s.addr)
 				body := bytes.Repeat([]byte{' '}, 1+i*600)
@@ -160,6 +161,104 @@ func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestClaimsOfStrangersLeaveRoomForWholeAndKnownBodies: no body is slow yet, and strangers claim all the room that they get. Messages
+// that have arrived, and longer ones of a known sender, find room at once.
+func TestClaimsOfStrangersLeaveRoomForWholeAndKnownBodies(t *testing.T) {
+	for what, attack := range map[string]string{
+		"one byte of a chunk":        "Transfer-Encoding: chunked\r\n\r\nffff\r\n{",
+		"half of a chunk":            "Transfer-Encoding: chunked\r\n\r\nffff\r\n" + strings.Repeat("{", 32<<10),
+		"half of a length":           "Content-Length: 65000\r\n\r\n" + strings.Repeat("{", 32<<10),
+		"long bodies, wait for room": "Content-Length: 4000000\r\n\r\n" + strings.Repeat("{", 70_000),
+	} {
+		t.Run(what, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.InFlightBytesMax, cfg.PerClientMax = leastInFlight(&cfg), 0
+			s := start(t, cfg, &rawtest.Memory{})
+			s.setSlow(time.Minute)
+			known := dialFrom(t, 9, s.addr)
+			known.send(signed(message))
+			if a := known.answer(); a.code != http.StatusOK {
+				t.Fatal(a.code)
+			}
+			for i := range int(s.budget.shortMost/firstChunkBytes) + 10 {
+				c := dialFrom(t, byte(2+i%4), s.addr)
+				defer c.Close()
+				c.send("POST /meta HTTP/1.1\r\nHost: x\r\n" + wrongSignature + attack)
+			}
+			rawtest.WaitFor(t, "the room to be claimed", func() bool { return s.budget.arriving[standingUnknown].Load() > s.budget.arrivingMost()-shortBytesMax })
+			for i := range 50 {
+				for from, size := range map[byte]int{8: 1 + i*100, 9: 1 + i*1000} { // 8 is not known
+					c := dialFrom(t, from, s.addr)
+					if from == 8 {
+						c = dialFrom(t, byte(10+i), s.addr)
+					}
+					c.send(signed(bytes.Repeat([]byte{' '}, size)))
+					if a := c.answer(); a.code != http.StatusOK {
+						t.Fatalf("message of %d bytes, known %t: %d %s", size, from == 9, a.code, a.body)
+					}
+					_ = c.Close()
+				}
+			}
+		})
+	}
+}
+
+// TestClaimsBehindTheAddressOfASenderLeaveRoom: behind a proxy, strangers have the address of senders.
+func TestClaimsBehindTheAddressOfASenderLeaveRoom(t *testing.T) {
+	cfg := testConfig()
+	cfg.InFlightBytesMax, cfg.PerClientMax = leastInFlight(&cfg), 0
+	s := start(t, cfg, &rawtest.Memory{})
+	s.setSlow(time.Minute)
+	known := dialFrom(t, 9, s.addr)
+	known.send(signed(message))
+	if a := known.answer(); a.code != http.StatusOK {
+		t.Fatal(a.code)
+	}
+	for range int(s.budget.shortMost/shortBytesMax) + 10 {
+		c := dialFrom(t, 9, s.addr)
+		defer c.Close()
+		c.send("POST /meta HTTP/1.1\r\nHost: x\r\n" + wrongSignature + "Content-Length: 65000\r\n\r\n" + strings.Repeat("{", 32<<10))
+	}
+	rawtest.WaitFor(t, "the room to be claimed", func() bool { return s.budget.arriving[standingKnown].Load() > s.budget.arrivingMost()-shortBytesMax })
+	for what, c := range map[string]struct {
+		on   *conversation
+		size int
+	}{
+		"on a new connection":           {dialFrom(t, 9, s.addr), 5000},
+		"long, on the sender's own":     {known, 60_000},
+		"long, from an unknown address": {dialFrom(t, 8, s.addr), 60_000},
+	} {
+		c.on.send(signed(bytes.Repeat([]byte{' '}, c.size)))
+		if a := c.on.answer(); a.code != http.StatusOK {
+			t.Errorf("message of %d bytes, %s: %d %s", c.size, what, a.code, a.body)
+		}
+	}
+}
+
+// TestTheNewestBodyOfStrangersFindsRoom: the bodies that have been arriving longest make room, and nothing stays reserved.
+func TestTheNewestBodyOfStrangersFindsRoom(t *testing.T) {
+	cfg := testConfig()
+	cfg.InFlightBytesMax, cfg.PerClientMax = leastInFlight(&cfg), 0
+	s := start(t, cfg, &rawtest.Memory{})
+	s.setSlow(0)
+	var all []*conversation
+	for i := range int(s.budget.arrivingMost()/shortBytesMax) + 20 {
+		c := dialFrom(t, byte(2+i%4), s.addr)
+		all = append(all, c)
+		c.send("POST /meta HTTP/1.1\r\nHost: x\r\n" + wrongSignature + "Content-Length: 65000\r\n\r\n" + strings.Repeat("{", 32<<10))
+	}
+	rawtest.WaitFor(t, "the room to be claimed", func() bool { return s.budget.arriving[standingUnknown].Load() > s.budget.arrivingMost()-shortBytesMax })
+	newest := dialFrom(t, 9, s.addr)
+	newest.send(signed(bytes.Repeat([]byte{' '}, 60_000)))
+	if a := newest.answer(); a.code != http.StatusOK {
+		t.Errorf("a body of an unknown sender: %d %s", a.code, a.body)
+	}
+	for _, c := range all {
+		_ = c.Close()
+	}
+	rawtest.WaitFor(t, "all to be released", func() bool { return s.budget.arriving[standingUnknown].Load() == 0 && s.budget.short.Load() == 0 })
 }
 
 // A short body reserves about the bytes that have arrived.
@@ -180,16 +279,18 @@ func TestShortBodiesOfStrangersCostWhatHasCome(t *testing.T) {
 	rawtest.WaitFor(t, "its room", func() bool { return s.budget.reserved() == before+shortBytesMax })
 }
 
-// paced sends a request in pieces, at about perSecond bytes in a second.
+// paced sends a request in pieces, at perSecond bytes in a second. After a pause of the machine it makes up for it.
 func paced(w io.Writer, request string, perSecond int) error {
 	const every = 10 * time.Millisecond
-	piece := max(perSecond/100, 1)
-	for len(request) > 0 {
-		n := min(piece, len(request))
-		if _, err := io.WriteString(w, request[:n]); err != nil {
-			return err
+	began := time.Now()
+	for sent := 0; sent < len(request); {
+		next := min(1+int(time.Since(began).Seconds()*float64(perSecond)), len(request))
+		if next > sent {
+			if _, err := io.WriteString(w, request[sent:next]); err != nil {
+				return err
+			}
 		}
-		request = request[n:]
+		sent = next
 		<-time.After(every)
 	}
 	return nil
@@ -240,20 +341,22 @@ func TestSlowButFairSendersAreServedBesideSlowClaims(t *testing.T) {
 // The time of the transfer does not count for the deadline of the log.
 func TestBodyThatWasLongOnItsWayHasTheWholeTimeOfTheLog(t *testing.T) {
 	cfg := testConfig()
-	cfg.AckTimeout = 100 * time.Millisecond
+	clock := newHandClock()
 	left := make(chan time.Duration, 1)
-	s := start(t, cfg, &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
-		left <- time.Until(deadline)
+	s := startAt(t, cfg, &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
+		left <- deadline.Sub(clock.Now())
 		return nil
-	}})
+	}}, slog.New(slog.DiscardHandler), clock.Now)
 	c := dial(t, s.addr)
-	if err := paced(c, signed(bytes.Repeat([]byte{' '}, 30_000)), 100_000); err != nil {
-		t.Fatal(err)
-	}
+	request := signed(bytes.Repeat([]byte{' '}, 30_000))
+	c.send(request[:20_000])
+	rawtest.WaitFor(t, "the body to begin", func() bool { return s.budget.reserved() > 0 })
+	clock.advance(cfg.AckTimeout)
+	c.send(request[20_000:])
 	if a := c.answer(); a.code != 200 {
 		t.Errorf("%d %s", a.code, a.body)
 	}
-	if d := <-left; d <= 0 || d > cfg.AckTimeout {
+	if d := <-left; d != cfg.AckTimeout {
 		t.Errorf("%s are left of %s", d, cfg.AckTimeout)
 	}
 }

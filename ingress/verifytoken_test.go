@@ -86,7 +86,7 @@ func TestGuessesFromManyAddressesAreBoundedAndASenderStillVerifies(t *testing.T)
 	if most := 100 + int(10*time.Since(began).Seconds()) + 2; wrong > most {
 		t.Errorf("%d guesses were looked at, want at most %d", wrong, most)
 	}
-	// The token is checked for a known address, whatever unknown clients do.
+	// The token is checked for a known address, for any requests of unknown clients.
 	c := dialFrom(t, 200, s.addr)
 	c.send(verification(testToken))
 	if a := c.answer(); a.code != 200 {

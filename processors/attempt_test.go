@@ -8,14 +8,19 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -238,9 +243,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
-	cfg := partition.DefaultConfig()
-	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
-	part, err := partition.New(cfg)
+	part, err := partition.New(partitionOfOne())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,4 +277,107 @@ func TestAPanicIsAnErrorThatNamesTheRecord(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A panic in the work of one partition makes no other partition careful. Other failures may be due to any of them.
+func TestAPanicCountsForItsPartitionAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		err     error
+		careful []int32
+	}{
+		"a panic":                  {fmt.Errorf("work: %w", &panicked{2, errPanic}), []int32{2}},
+		"a record that is refused": {kerr.InvalidRecord, []int32{1, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &Processor{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), notes: newNotebook()}
+			log := &memoryLog{notes: map[int32]attempt{}}
+			waiting := beginning{at: [3]int64{5, 0, 0}, waits: [3]bool{true, false, false}}
+			var notes map[int32]attempt
+			for i := range failedSessionsMax + 1 {
+				s := &session{p: p, cfg: &p.cfg, by: fmt.Sprint("session ", i), noteLog: log}
+				var err error
+				if notes, err = p.notes.begin(t.Context(), log, s.by, map[int32]beginning{1: waiting, 2: waiting}); err != nil {
+					t.Fatal(err)
+				}
+				s.noteEnds(c.err)
+			}
+			var careful []int32
+			for _, partition := range []int32{1, 2} {
+				if note := notes[partition]; note.careful()[laneLive] {
+					careful = append(careful, partition)
+				}
+			}
+			if !slices.Equal(careful, c.careful) {
+				t.Errorf("careful are %v, want %v", careful, c.careful)
+			}
+		})
+	}
+}
+
+// The tail of rerouted may hold records of aborted transactions, which nobody reads.
+func TestAbortedRecordsOfReroutedDoNotWait(t *testing.T) {
+	t.Parallel()
+	topic := schemas.TopicRerouted.Name("coex.")
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	client := func(opts ...kgo.Opt) *kgo.Client {
+		t.Helper()
+		cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(k.ListenAddrs()...), kgo.DefaultProduceTopic(topic))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(cl.Close)
+		return cl
+	}
+	producer := client(kgo.TransactionalID("p"))
+	end := int64(0)
+	transaction := func(commit kgo.TransactionEndTry) {
+		t.Helper()
+		if err := producer.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := producer.ProduceSync(t.Context(), kgo.StringRecord("r")).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := producer.EndTransaction(t.Context(), commit); err != nil {
+			t.Fatal(err)
+		}
+		end += 4 // and its marker
+	}
+	cfg := DefaultConfig()
+	part, err := partition.New(partitionOfOne())
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := func(from int64) bool {
+		r := &runner{fetcher: kafka.NewFetcher(client()), names: topicNames(&cfg), core: part}
+		r.position[schemas.TopicRerouted], r.ends[schemas.TopicRerouted] = from, end
+		at := slices.Index(schemas.Inputs(), schemas.TopicRerouted)
+		return r.beginning(t.Context()).waits[at]
+	}
+	transaction(kgo.TryCommit)
+	behind := end
+	transaction(kgo.TryAbort)
+	transaction(kgo.TryAbort)
+	if waits(behind) || waits(behind-1) {
+		t.Error("aborted records and markers wait")
+	}
+	if !waits(behind - 2) {
+		t.Error("a committed record before them does not wait")
+	}
+	transaction(kgo.TryCommit)
+	if !waits(behind) {
+		t.Error("a committed record behind them does not wait")
+	}
+}
+
+func partitionOfOne() partition.Config {
+	cfg := partition.DefaultConfig()
+	cfg.Partitions, cfg.PartitionOf = 1, func([]byte) int32 { return 0 }
+	return cfg
 }

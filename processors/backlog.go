@@ -2,6 +2,7 @@ package processors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -64,6 +65,12 @@ func (b backlog) Prefetched() {
 func (b backlog) Fetched(spot *kafka.SpotFetched, ends bulk.Barriers) {
 	r := b.s.runners[spot.Partition]
 	if r == nil {
+		return
+	}
+	if at := (*kafka.Damaged)(nil); errors.As(spot.Err, &at) {
+		if spot.Offset == r.queue.Next {
+			b.s.bulkIsDamaged(r, at)
+		}
 		return
 	}
 	if spot.Err != nil && spot.Offset == r.queue.Next && spot.LogStart <= spot.Offset { // the log ends before the position; this is not retention

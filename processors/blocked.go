@@ -51,16 +51,22 @@ func together(key string) string {
 
 // blocked is an assigned partition that is not served.
 type blocked struct {
-	runner *runner // without a core; it has the positions of the inputs
-	why    *unreadableState
+	runner *runner // it has the positions of the inputs
+	why    error
+	damage *damagedBatch // nil: a record of the state is the reason
 }
 
-// block stops fetching a partition. Its committed offsets stay unchanged.
-func (s *session) block(r *runner, why *unreadableState) {
+// stopServing stops fetching a partition. Its committed offsets stay unchanged.
+func (s *session) stopServing(r *runner, b *blocked) {
 	delete(s.runners, r.partition)
-	s.blocked[r.partition] = &blocked{runner: r, why: why}
+	s.blocked[r.partition] = b
 	s.txn.Client().PauseFetchPartitions(s.blockedInputs(r.partition))
 	s.p.metrics.blocked.Set(float64(len(s.blocked)))
+}
+
+// block stops serving a partition because of a record of its state.
+func (s *session) block(r *runner, why *unreadableState) {
+	s.stopServing(r, &blocked{runner: r, why: why})
 	s.p.log.Error("a state record cannot be read; its partition is not served, other partitions are",
 		"topic", why.topic, "partition", why.partition, "offset", why.offset, "key", why.key, "error", why.err,
 		"do", "run the version that wrote it, or see docs/operations.md, A record of the state cannot be read")
@@ -103,17 +109,25 @@ func (s *session) reportReady() {
 	if len(s.runners)+len(s.blocked) == 0 {
 		return
 	}
-	if len(s.blocked) == 0 {
-		s.p.ready()
+	var why []string
+	var unreadable []int32
+	for p, b := range s.blocked {
+		if b.damage == nil {
+			unreadable = append(unreadable, p)
+		}
+	}
+	all := len(s.runners) + len(s.blocked)
+	if len(unreadable) > 0 {
+		why = append(why, fmt.Sprintf("%d of %d partitions are not served, because a state record cannot be read: %v", len(unreadable), all, s.blocked[slices.Min(unreadable)].why))
+	}
+	if d := &s.p.damages; len(d.all) > 0 {
+		why = append(why, d.describe(len(s.blocked)-len(unreadable), all))
+	}
+	if len(why) > 0 {
+		s.p.notReady(strings.Join(why, "; "))
 		return
 	}
-	partitions := make([]int32, 0, len(s.blocked))
-	for p := range s.blocked {
-		partitions = append(partitions, p)
-	}
-	slices.Sort(partitions)
-	first := s.blocked[partitions[0]]
-	s.p.notReady(fmt.Sprintf("%d of %d partitions are not served, because a state record cannot be read: %v", len(partitions), len(s.runners)+len(partitions), first.why))
+	s.p.ready()
 }
 
 // restoreState rebuilds a core from the newest records of state, without those that are set aside.

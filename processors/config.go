@@ -79,7 +79,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns an error that names the first key with an invalid value, the value and what is allowed.
+// Validate returns an error that names the first key with an invalid value, the value and the allowed ones.
 func (c *Config) Validate() error {
 	switch {
 	case len(c.Brokers) == 0:

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/schemas"
@@ -54,7 +55,7 @@ type said struct {
 func (c *cluster) saidIn(waba string, n int) (all []said) {
 	c.t.Helper()
 	topic := schemas.TopicMessages.Name("coex.")
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.kfake.ListenAddrs()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(50*time.Millisecond),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(50*time.Millisecond),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {kafka.Partition([]byte(waba), partitions): kgo.NewOffset().AtStart()}}))
 	if err != nil {
 		c.t.Fatal(err)
@@ -98,13 +99,13 @@ func of(waba string, all []said) (wamids []string) {
 func TestALongBodyDoesNotHoldUpAnotherBusiness(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	mad, other := "1", mate("1")
+	mad, other, now := "1", mate("1"), standingClock()
 	want := ids("m", 10_000)
 	c.put(schemas.TopicRawLive, mad, messages(mad, want...))
 	c.put(schemas.TopicRawLive, other, messages(other, "o"))
 	cfg := c.config("a")
 	cfg.BulkBytesPerTransaction = 1 << 10
-	c.run(cfg)
+	c.startAt(cfg, now)
 	all := c.saidIn(mad, len(want)+1)
 	if all[0].wamid != "o" {
 		t.Errorf("the other business's message comes behind %d messages of the long body", slices.IndexFunc(all, func(s said) bool { return s.wamid == "o" }))
@@ -124,14 +125,14 @@ func TestManyBodiesDoNotHoldUpAnotherBusiness(t *testing.T) {
 	c := newCluster(t)
 	cfg := c.config("a")
 	cfg.Deferred.BusinessBytesMax = 8 << 10
-	mad, other := "1", mate("1")
+	mad, other, now := "1", mate("1"), standingClock()
 	want := ids("m", 500)
 	for _, id := range want {
 		c.put(schemas.TopicRawLive, mad, messages(mad, id))
 	}
 	c.put(schemas.TopicRawLive, other, messages(other, "o"))
 	most := int(cfg.Deferred.BusinessBytesMax) / len(messages(mad, want[0]))
-	c.run(cfg)
+	c.startAt(cfg, now)
 	all := c.saidIn(mad, len(want)+1)
 	if at := slices.IndexFunc(all, func(s said) bool { return s.wamid == "o" }); at > most || all[at].transaction > 0 {
 		t.Errorf("the other business's message comes behind %d of the many, in transaction %d; want at most %d, and the first one", at, all[at].transaction, most)
@@ -148,12 +149,12 @@ func TestBusinessesThatWaitAreServedInTurn(t *testing.T) {
 	c := newCluster(t)
 	cfg := c.config("a")
 	cfg.Deferred.BodyBytesMax = 1 << 10
-	mad, other := "1", mate("1")
+	mad, other, now := "1", mate("1"), standingClock()
 	for i := range 100 {
 		c.put(schemas.TopicRawLive, mad, messages(mad, ids(fmt.Sprint("m", i), 20)...))
 	}
 	c.put(schemas.TopicRawLive, other, messages(other, ids("o", 20)...))
-	c.run(cfg)
+	c.startAt(cfg, now)
 	all := c.saidIn(mad, 101*20)
 	last := 0
 	for i, s := range all {
@@ -211,12 +212,7 @@ func TestEveryLiveEventOnceAndInOrderWhateverFails(t *testing.T) {
 
 func everyLiveEventOnce(t *testing.T, recordsMax int) {
 	t.Helper()
-	seed := *seedFlag
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("run again with -seed=%d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := rand.New(rand.NewPCG(seed.Of(t), 1))
 	c := newCluster(t)
 	fail := failCommits(c.kfake, rng.Uint64())
 	config := func(instance string) processors.Config {

@@ -7,7 +7,7 @@
 //   - session.go, assignment.go: one session is a member of the consumer group with a transactional producer.
 //   - polled.go, transaction.go, commit.go: a transaction processes polled live records and some of the backlog, and
 //     commits everything together.
-//   - runner.go, origin.go, heldchunk.go, sender.go: a runner connects the core of one partition to Kafka. It passes
+//   - runner.go, origin.go, reread.go, sender.go: a runner connects the core of one partition to Kafka. It passes
 //     records to the core, reads held chunks again, and sends what the core emits.
 //   - workspace.go, recordlimits.go, codec.go: memory, limits and compression of produced records.
 //   - tick.go: time passes for partitions that have been read to their ends.
@@ -16,8 +16,8 @@
 //     served.
 //   - logfinding.go, losses.go: logs that were cut or created again, and records that retention removed.
 //   - standby.go: fencing. Of two processes with one instance id, the earlier one stands by.
-//   - attempt.go, notes.go, suspect.go: a record that repeatedly fails its transaction is set aside (ADR 0036).
-//   - deferral.go, crowd.go: live records of a business over its share are deferred (ADR 0037).
+//   - attempt.go, attemptlog.go, suspect.go: a record that repeatedly fails its transaction is set aside (ADR 0036).
+//   - deferral.go, livebusinesses.go: live records of a business over its share are deferred (ADR 0037).
 //   - backlog.go: the session as package bulk sees it. Package bulk fetches raw.bulk and schedules the backlog (ADR
 //     0019).
 //   - health.go, lag.go, metrics.go: readiness, lag and counters, which survive sessions.

@@ -69,13 +69,19 @@ const anyPartition = -1
 // holdProduce delays the next produce request of a transaction until it is released. held is closed at its arrival.
 func (c *cluster) holdProduce() (held chan struct{}, letGo func()) {
 	c.t.Helper()
+	return c.holdRequest(kmsg.Produce, func(kreq kmsg.Request) bool { return kreq.(*kmsg.ProduceRequest).TransactionID != nil })
+}
+
+// holdRequest delays the next of these requests until it is released. held is closed at its arrival.
+func (c *cluster) holdRequest(key kmsg.Key, these func(kmsg.Request) bool) (held chan struct{}, letGo func()) {
+	c.t.Helper()
 	held = make(chan struct{})
 	gone := make(chan struct{})
 	var taken, over sync.Once
 	letGo = func() { over.Do(func() { close(gone) }) }
 	c.t.Cleanup(letGo)
-	c.kfake.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		if kreq.(*kmsg.ProduceRequest).TransactionID == nil {
+	c.kfake.ControlKey(int16(key), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		if !these(kreq) {
 			return nil, nil, false
 		}
 		first := false
@@ -206,7 +212,7 @@ func echoWhileBulkIsAcknowledged(t *testing.T) (joined bool) {
 	cfg := c.config("a")
 	cfg.TickEvery = time.Hour
 	echoes := &fetched{topic: live, skip: 1, waits: make(chan struct{})}
-	p := c.start(cfg, kgo.WithHooks(echoes))
+	p := c.startWith(cfg, processors.Deps{Now: standingClock(), ClientOptions: []kgo.Opt{kgo.WithHooks(echoes)}})
 	c.put(schemas.TopicRawLive, "1", echo("1", "e1")) // from now on live messages are expected
 	eventually(t, "the first echo is out", func() bool { return p.value(t, "events_total", "echoes") > 0 })
 
@@ -243,7 +249,7 @@ func TestLiveDoesNotWaitForAHeldChunkToBeRead(t *testing.T) {
 	partition := kafka.Partition([]byte("1"), partitions)
 	cfg := c.config("a")
 	cfg.HeldBytesMax = 0
-	p := c.start(cfg)
+	p := c.startAt(cfg, standingClock())
 	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "m2"))
 	eventually(t, "the second chunk is held", func() bool { return p.value(t, "events_total", "syncs") > 0 })
 	c.put(schemas.TopicRawLive, "1", echo("1", "e1")) // from now on live messages are expected
@@ -316,7 +322,7 @@ func TestSignalsLiveAndBulkSideBySide(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	c := newCluster(t)
 	signals := make(chan bool, 100)
-	p, err := processors.New(c.config("a"), processors.Deps{BothActive: func(active bool) { signals <- active }})
+	p, err := processors.New(c.config("a"), processors.Deps{Now: standingClock(), BothActive: func(active bool) { signals <- active }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,26 +330,27 @@ func TestSignalsLiveAndBulkSideBySide(t *testing.T) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
-	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 100, "m1"))
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 50, "m1"))
 	c.read(schemas.TopicHistory, atLeast(1))
 	if n := len(signals); n > 0 {
 		t.Errorf("%d signals beside bulk alone", n)
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for i := 1; len(signals) == 0; i++ {
-		if time.Now().After(deadline) {
-			t.Fatal("no signal beside live and bulk")
+	c.put(schemas.TopicRawLive, "1", echo("1", "e"))
+	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "m2"))
+	select {
+	case active := <-signals:
+		if !active {
+			t.Error("the first signal is that bulk and live are not active")
 		}
-		c.put(schemas.TopicRawLive, "1", echo("1", "e"))
-		c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1+i, 100, "n"))
-		c.read(schemas.TopicEchoes, atLeast(i))
+	case <-time.After(60 * time.Second):
+		t.Fatal("no signal beside live and bulk")
 	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	close(signals)
-	active := false
+	active := true
 	for signal := range signals {
 		if signal == active {
 			t.Errorf("the signal is %v twice", signal)

@@ -65,7 +65,7 @@ func twoBrokers(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
-	return &cluster{t, k, cl}
+	return &cluster{t: t, kfake: k, client: cl, addrs: k.ListenAddrs()}
 }
 
 func (l *lane) name() string     { return l.topic.Name("coex.") }

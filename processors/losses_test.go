@@ -126,7 +126,7 @@ func TestAnAbortedTransactionIsNoLoss(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	s := c.start(c.config("a"))
-	other, err := kgo.NewClient(kgo.SeedBrokers(c.kfake.ListenAddrs()...), kgo.TransactionalID("other"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	other, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.TransactionalID("other"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ type metrics struct {
 	restored      *prometheus.CounterVec // by topic
 	lags          *lags
 	blocked       prometheus.Gauge
+	damaged       *prometheus.GaugeVec // by topic
 	setAside      prometheus.Counter
 	committedAt   prometheus.Gauge
 	partitions    assignedGauge
@@ -84,7 +85,8 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 			Help: "Time to rebuild the state of one partition.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
 		restored: counter("restored_records_total", "Records read to rebuild state.", "topic"),
 		lags:     newLags(now),
-		blocked:  gauge("blocked_partitions", "Assigned partitions that are not served, because a state record cannot be read."),
+		blocked:  gauge("blocked_partitions", "Assigned partitions that are not served, because a state record cannot be read, or a batch is damaged."),
+		damaged:  gauges("damaged_batches", "Damaged batches of logs that assigned partitions wait for.", "topic"),
 		setAside: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "state_records_set_aside_total",
 			Help: "Unreadable state records that were ignored (processor.unknown_state)."}),
 		committedAt: gauge("last_commit_timestamp_seconds", "Unix time of the latest committed transaction; 0: none since the start."),
@@ -109,7 +111,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		deferredOldest:     gauge("deferred_oldest_seconds", "Seconds since the oldest deferred record was received; 0: none is deferred."),
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
-		m.restores, m.restored, m.lags, m.blocked, m.setAside, m.committedAt,
+		m.restores, m.restored, m.lags, m.blocked, m.damaged, m.setAside, m.committedAt,
 		m.partitions[0], m.partitions[1], m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.largestSource, m.restarts, m.rebalances, m.bulkPaused,
 		m.deferred, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest)
 	m.begin()

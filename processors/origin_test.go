@@ -8,7 +8,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// What a letter says of its failure decides what a requeue tries; on any other record these headers mean nothing.
+// The failure in a letter decides what a requeue tries. On any other record these headers mean nothing.
 func TestRequeuedRecordTellsWhichPartsItIsFor(t *testing.T) {
 	rec := &kgo.Record{Partition: 3, Offset: 7, Headers: []kgo.RecordHeader{
 		{Key: schemas.HeaderDLQEvent, Value: []byte("e")}, {Key: schemas.HeaderDLQChanges, Value: []byte("0,2")},

@@ -203,7 +203,7 @@ func (r *runner) isAtHand(n workItem) bool {
 // hasWork reports whether an item of the backlog can be processed. With atHand, an item that must be read or takes long
 // to parse does not count.
 func (r *runner) hasWork(atHand bool) bool {
-	if r.prefetching {
+	if r.prefetching || r.backlogWaitsForRepair {
 		return false
 	}
 	n, ok := r.nextItem()
@@ -238,7 +238,7 @@ func (s *session) prefetch(ctx context.Context) {
 	for _, partition := range s.scheduler.InTurn() {
 		r := s.runners[partition]
 		n, ok := r.nextItem()
-		if !ok {
+		if !ok || r.backlogWaitsForRepair {
 			continue
 		}
 		r.setApart(&r.retained)

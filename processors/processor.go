@@ -42,6 +42,7 @@ type Processor struct {
 	// memberID is the member id of the last session.
 	memberID string
 	notes    *notebook
+	damages  damages
 	// recordBytesMax is the assumed maximum size of a record in bytes, for topics that do not report theirs.
 	recordBytesMax int64
 	state          atomic.Pointer[string] // the reason why it is not ready; nil: it is ready
@@ -76,6 +77,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	p.notes = newNotebook()
 	p.metrics = newMetrics(deps.Registerer, deps.Now)
 	p.losses, p.health = newLosses(p.metrics, p.log), newHealth(deps.Now)
+	p.damages = damages{p: p}
 	p.metrics.stalled(deps.Registerer, p.health)
 	p.notReady("not started")
 	return p, nil
@@ -126,6 +128,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		}
 		p.health.failed(err, lasted)
 		p.refused(err)
+		p.damages.failed(err)
 		p.metrics.restarts.Inc()
 		p.log.Warn("session ended; starting a new one from the committed state", "error", err, "in", backoff)
 		select {

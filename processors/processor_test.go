@@ -3,7 +3,6 @@ package processors_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -19,11 +18,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
 
 const partitions = 4
 
@@ -32,15 +30,16 @@ type cluster struct {
 	t      *testing.T
 	kfake  *kfake.Cluster
 	client *kgo.Client
+	addrs  []string
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 	t.Helper()
 	var names []string
 	for _, topic := range schemas.Topics() {
 		names = append(names, topic.Name("coex."))
 	}
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, names...))
+	k, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1), kfake.SeedTopics(partitions, names...))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +49,7 @@ func newCluster(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
-	return &cluster{t, k, cl}
+	return &cluster{t: t, kfake: k, client: cl, addrs: k.ListenAddrs()}
 }
 
 // put writes a raw record as the ingress does.
@@ -75,7 +74,7 @@ func (c *cluster) putAt(topic schemas.Topic, waba, body string, at time.Time) {
 
 func (c *cluster) config(instance string) processors.Config {
 	cfg := processors.DefaultConfig()
-	cfg.Brokers = c.kfake.ListenAddrs()
+	cfg.Brokers = c.addrs
 	cfg.InstanceID = instance
 	cfg.SessionTimeout = 6 * time.Second
 	cfg.RebalanceTimeout = 10 * time.Second
@@ -113,7 +112,7 @@ func (c *cluster) run(cfg processors.Config) (stop func()) {
 // read follows a topic read-committed until until says that there is enough.
 func (c *cluster) read(topic schemas.Topic, until func([]*kgo.Record) bool) []*kgo.Record {
 	c.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.kfake.ListenAddrs()...), kgo.ConsumeTopics(topic.Name("coex.")),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumeTopics(topic.Name("coex.")),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(50*time.Millisecond))
 	if err != nil {
 		c.t.Fatal(err)
@@ -244,12 +243,7 @@ func TestEveryEventOnceAndInOrderWhateverFails(t *testing.T) {
 
 func everyEventOnce(t *testing.T, echoes int, bulkBytes, heldBytes int64) {
 	t.Helper()
-	seed := *seedFlag
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("run again with -seed=%d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := rand.New(rand.NewPCG(seed.Of(t), 1))
 	c := newCluster(t)
 
 	const businesses, chunks, perChunk = 12, 8, 25

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -38,6 +39,7 @@ func (s *session) restore(ctx context.Context) error {
 		return err
 	}
 	restored, unreadable := make([]*runner, len(missing)), make([]*unreadableState, len(missing))
+	damaged := make([]*kafka.Damaged, len(missing))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(restoreParallel)
 	for i, partition := range missing {
@@ -48,7 +50,7 @@ func (s *session) restore(ctx context.Context) error {
 			r.queue.Next, r.queue.Epoch = r.position[schemas.TopicRawBulk], r.epoch[schemas.TopicRawBulk]
 			restored[i] = r
 			err := s.rebuild(gctx, r)
-			if errors.As(err, &unreadable[i]) {
+			if errors.As(err, &unreadable[i]) || errors.As(err, &damaged[i]) {
 				return nil
 			}
 			return err
@@ -63,6 +65,13 @@ func (s *session) restore(ctx context.Context) error {
 			s.block(r, unreadable[i])
 			continue
 		}
+		if damaged[i] != nil {
+			s.blockDamaged(r, damagedBatch{damaged[i], waitsPartition})
+			continue
+		}
+		if s.beginDamaged(ctx, r) {
+			continue
+		}
 		s.runners[r.partition] = r
 	}
 	serves := func(p int32) bool {
@@ -70,8 +79,13 @@ func (s *session) restore(ctx context.Context) error {
 		return ok || s.blocked[p] != nil
 	}
 	s.p.metrics.lags.forget(serves)
+	s.p.metrics.blocked.Set(float64(len(s.blocked))) // an earlier session may have had more
 	s.p.health.serves(serves)
-	s.suspect(ctx, restored)
+	s.p.damages.remove(func(b damagedBatch) bool { return !serves(b.Partition) })
+	s.suspect(ctx, slices.DeleteFunc(restored, func(r *runner) bool {
+		b := s.blocked[r.partition]
+		return b != nil && b.damage != nil // its session does not begin before a repair
+	}))
 	s.p.log.Info("state restored", "partitions", len(missing), "took", s.p.deps.Now().Sub(started).Round(time.Millisecond).String())
 	return nil
 }

@@ -59,8 +59,9 @@ type runner struct {
 	parseInPlace bool       // the next item cannot be prefetched
 	workspace    *workspace // set from beginTransaction to endTransaction
 
-	care           // see suspect.go
-	under struct { // the record that is processed
+	repair          // see damage.go
+	care            // see suspect.go
+	under  struct { // the record that is processed
 		topic  schemas.Topic
 		offset int64
 	}
@@ -168,6 +169,7 @@ func (r *runner) workLive(ctx context.Context, w *polledRecords) (err error) {
 // of one fetch, with all parts of the last one, are processed. So few partitions keep a parsed body between their slots.
 // Held chunks that may be released come before the next record. So the events do not depend on where transactions end.
 func (r *runner) workBulk(ctx context.Context, q *bulk.Budget) (err error) {
+	defer func() { err = ofBacklog(err) }()
 	defer r.recovered(&err)
 	r.core.Bound(partition.Turn{Items: q.TurnItems, OneChunk: r.careful[laneBacklog]})
 	defer r.core.Bound(partition.Turn{})

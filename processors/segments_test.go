@@ -88,7 +88,7 @@ func (c *cluster) committed(topic schemas.Topic, waba string, offset int64) {
 // whole reads a topic as our own readers do.
 func (c *cluster) whole(topic schemas.Topic) (got []*kgo.Record) {
 	c.t.Helper()
-	conn := kafka.Connection{Brokers: c.kfake.ListenAddrs(), ClientID: "test", DialTimeout: 5 * time.Second, RequestTimeout: 5 * time.Second}
+	conn := kafka.Connection{Brokers: c.addrs, ClientID: "test", DialTimeout: 5 * time.Second, RequestTimeout: 5 * time.Second}
 	r, err := kafka.NewReader(conn, []string{topic.Name("coex.")})
 	if err != nil {
 		c.t.Fatal(err)
@@ -282,7 +282,7 @@ func TestAHeldChunkInSegmentsBesideAnotherOne(t *testing.T) {
 	cfg := c.config("a")
 	cfg.HeldBytesMax = 0
 	s := c.start(cfg)
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.kfake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ManualFlushing())
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ManualFlushing())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// What a core emits goes to the client as it is: as long as the transaction is open, nothing is handed out twice.
+// Records of a core go to the client without a copy: while the transaction is open, no memory is used twice.
 func TestWhatIsSentKeepsItsHeaders(t *testing.T) {
 	var sent []*kgo.Record
 	send := &sender{limits: &recordLimits{}, produce: func(_ context.Context, r *kgo.Record, _ func(*kgo.Record, error)) { sent = append(sent, r) }}

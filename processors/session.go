@@ -63,6 +63,7 @@ type session struct {
 	crowd      liveBusinesses
 	workspaces workspaces
 	lastTick   time.Time
+	lastLook   time.Time // see damage.go
 	waitTold   time.Time // when a waiting business was logged last
 	scheduler  *bulk.Scheduler
 	worked     time.Duration // processing time of the latest transaction; 0 after its commit
@@ -172,7 +173,7 @@ func (p *Processor) session(ctx context.Context) error {
 		return err
 	}
 	err = s.run(ctx)
-	s.noteEnd(nil, outcomeOf(err, s.worked, p.cfg.TransactionTimeout))
+	s.noteEnds(err)
 	s.noted.Store(true)
 	return err
 }
@@ -288,31 +289,27 @@ func (s *session) pending() bool {
 	return false
 }
 
-// unreadable returns the error of a partition that cannot be read any further. A poll without records is no error.
-func unreadable(fetches kgo.Fetches) (failed error) {
-	fetches.EachError(func(topic string, partition int32, err error) {
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-			return
-		}
-		failed = fmt.Errorf("fetch %s/%d: %w", topic, partition, err)
-	})
-	return failed
-}
-
 // cycle is one iteration of the loop: it handles assignments and restores cores, then runs one transaction.
 func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
-	if err := unreadable(fetches); err != nil {
+	rewind, err := s.damageIn(ctx, fetches)
+	if err != nil {
 		return err
 	}
 	went, err := s.reassign()
 	if err != nil {
 		return err
 	}
+	if rewind = s.lookAtDamage(ctx) || rewind; rewind && !went {
+		if err := s.rewind(ctx); err != nil {
+			return err
+		}
+		fetches = nil
+	}
 	if went {
 		// After a revocation the client aborts the next transaction, and its cores would be rebuilt again. An empty abort
 		// now avoids this. It also rewinds the records of this poll.
-		if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
-			return fmt.Errorf("abort the empty transaction after a rebalance: %w", err)
+		if err := s.rewind(ctx); err != nil {
+			return err
 		}
 		fetches = nil
 		s.p.metrics.rebalances.Inc()
@@ -324,9 +321,15 @@ func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 		return s.broken
 	}
 	if s.careful()[laneLive] && fetches.NumRecords() > 1 {
-		// They were polled before care was known to be needed. An empty abort rewinds them.
-		if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
-			return fmt.Errorf("rewind polled records to process one body at a time: %w", err)
+		// They were polled before care was known to be needed.
+		if err := s.rewind(ctx); err != nil {
+			return err
+		}
+		fetches = nil
+	}
+	if s.steppedOver(ctx, fetches) != nil {
+		if err := s.rewind(ctx); err != nil {
+			return err
 		}
 		fetches = nil
 	}
@@ -337,6 +340,14 @@ func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 		return nil
 	}
 	return s.transaction(ctx, work, tick)
+}
+
+// rewind lets the client poll again what it polled since the last commit, by an empty abort.
+func (s *session) rewind(ctx context.Context) error {
+	if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
+		return fmt.Errorf("rewind polled records: %w", err)
+	}
+	return nil
 }
 
 // reassign applies the assignment events since the last call: revoked partitions lose their runners, and assigned ones
@@ -360,6 +371,7 @@ func (s *session) reassign() (went bool, err error) {
 				delete(s.runners, partition)
 				s.p.metrics.lags.forget(func(p int32) bool { return p != partition })
 				s.p.health.forget(partition)
+				s.p.damages.remove(func(b damagedBatch) bool { return b.Partition == partition })
 				s.heldCache.ClearPartition(partition)
 				s.pieces.ClearPartition(partition)
 			}

@@ -20,19 +20,45 @@ import (
 // a dead letter without a value has its place in the raw log. Each part of a body and each held chunk has tries of its
 // own. Each lane has its own care, because live records advance even in sessions that fail because of the backlog.
 
-// beginning returns the runner's place in its partition. The last offset of rerouted is a transaction marker, not a
-// record.
-func (r *runner) beginning() (p beginning) {
+// A panic counts for its partition alone: the cores of others have no part in it. Any other failure, and the death of the process, count
+// for all partitions whose work waits. An error of the brokers may name another partition than the one with the cause.
+
+// beginning returns the runner's place in its partition.
+func (r *runner) beginning(ctx context.Context) (p beginning) {
 	for i, t := range schemas.Inputs() {
 		p.at[i] = r.position[t]
-		behind := r.ends[t] - r.position[t]
-		if t == schemas.TopicRerouted {
-			behind--
+		p.waits[i] = r.ends[t] > r.position[t]
+		if t == schemas.TopicRerouted && p.waits[i] {
+			p.waits[i] = r.reroutedWaits(ctx)
 		}
-		p.waits[i] = behind > 0
 	}
 	p.backlog = r.backlogWaits()
 	return p
+}
+
+// reroutedReadsMax bounds the reads of a long tail without records.
+const reroutedReadsMax = 16
+
+// reroutedWaits reports whether records of rerouted wait. The end of its log may have only transaction markers and aborted records,
+// which are none of them. If it cannot be read, records wait.
+func (r *runner) reroutedWaits(ctx context.Context) bool {
+	at, end := r.position[schemas.TopicRerouted], r.ends[schemas.TopicRerouted]
+	if end-at == 1 {
+		return false // a marker: records never end the log
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookWait)
+	defer cancel()
+	for range reroutedReadsMax {
+		got, err := r.fetcher.Fetch(ctx, r.names[schemas.TopicRerouted], r.partition, at, 1<<20, 0)
+		switch {
+		case err != nil || len(got.Records) > 0 || got.Next == at:
+			return true
+		case got.Next >= end:
+			return false
+		}
+		at = got.Next
+	}
+	return true
 }
 
 // suspect notes that the session begins with restored partitions. It makes the runners careful whose partitions had
@@ -40,7 +66,7 @@ func (r *runner) beginning() (p beginning) {
 func (s *session) suspect(ctx context.Context, restored []*runner) {
 	places := make(map[int32]beginning, len(restored))
 	for _, r := range restored {
-		places[r.partition] = r.beginning()
+		places[r.partition] = r.beginning(ctx)
 	}
 	notes, err := s.p.notes.begin(ctx, s.noteLog, s.by, places)
 	if err != nil {
@@ -66,6 +92,16 @@ func (s *session) went(partitions ...int32) {
 	if !s.noted.Load() {
 		s.noteEnd(partitions, outcomeBlameless)
 	}
+}
+
+// noteEnds notes the end of the session.
+func (s *session) noteEnds(err error) {
+	how := outcomeOf(err, s.worked, s.p.cfg.TransactionTimeout)
+	if at := (*panicked)(nil); errors.As(err, &at) {
+		s.noteEnd([]int32{at.partition}, how)
+		how = outcomeBlameless // the first outcome of a partition is kept
+	}
+	s.noteEnd(nil, how)
 }
 
 // noteEnd notes how the work on partitions ended; nil: on all.
@@ -182,10 +218,19 @@ func (r *runner) relax(l lane) {
 // errPanic marks the error of a session in which the processing of a record panicked.
 var errPanic = errors.New("panic")
 
+// panicked is the error of a panic in the work of a partition.
+type panicked struct {
+	partition int32
+	err       error
+}
+
+func (p *panicked) Error() string { return p.err.Error() }
+func (p *panicked) Unwrap() error { return p.err }
+
 // recovered turns a panic into an error, which ends the session instead of the process.
 func (r *runner) recovered(err *error) {
 	if v := recover(); v != nil {
-		*err = fmt.Errorf("%w: %v; while processing offset %d of %s/%d\n%s", errPanic, v, r.under.offset, r.under.topic, r.partition, debug.Stack())
+		*err = &panicked{r.partition, fmt.Errorf("%w: %v; while processing offset %d of %s/%d\n%s", errPanic, v, r.under.offset, r.under.topic, r.partition, debug.Stack())}
 	}
 }
 

@@ -468,7 +468,7 @@ func TestAFailingBodyIsFoundWhileTheOtherLaneContinues(t *testing.T) {
 		t.Errorf("the letter is %s", got)
 	}
 	c.read(schemas.TopicEchoes, atLeast(n+1))
-	// What left of the body before its part that fails is no fault.
+	// The parts of the body that left before the failing part are no fault.
 	c.read(schemas.TopicHistory, func(rs []*kgo.Record) bool { return len(rs) > 0 && wamid(rs[len(rs)-1]) == "behind" })
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coexstream/coexstream/processors/bulk"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // transaction processes polled records, some of the backlog, and the ticks, and commits all of it together. While the
@@ -149,7 +150,10 @@ func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 	poll, cancel := context.WithTimeout(ctx, joinWait)
 	fetches := s.txn.PollRecords(poll, pollRecordsMax)
 	cancel()
-	if err := unreadable(fetches); err != nil {
+	if err := s.unreadable(fetches, func(schemas.Topic, int32, error) {}); err != nil { // the next poll has the error of a damaged batch again
+		return err
+	}
+	if err := s.steppedOver(ctx, fetches); err != nil {
 		return err
 	}
 	var g errgroup.Group

@@ -54,8 +54,20 @@ type started struct {
 
 func (c *cluster) start(cfg processors.Config, client ...kgo.Opt) *started {
 	c.t.Helper()
+	return c.startWith(cfg, processors.Deps{ClientOptions: client})
+}
+
+// startAt is start with a clock.
+func (c *cluster) startAt(cfg processors.Config, now func() time.Time) *started {
+	c.t.Helper()
+	return c.startWith(cfg, processors.Deps{Now: now})
+}
+
+func (c *cluster) startWith(cfg processors.Config, deps processors.Deps) *started {
+	c.t.Helper()
 	s := &started{registry: prometheus.NewRegistry()}
-	p, err := processors.New(cfg, processors.Deps{Registerer: s.registry, Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)), ClientOptions: client})
+	deps.Registerer, deps.Log = s.registry, slog.New(slog.NewTextHandler(c.t.Output(), nil))
+	p, err := processors.New(cfg, deps)
 	if err != nil {
 		c.t.Fatal(err)
 	}

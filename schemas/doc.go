@@ -1,6 +1,5 @@
-// Package schemas is the contract of coexstream: the Go types, JSON Schemas and AsyncAPI document of
-// what comes in (webhooks) and of what goes out (events), and the names that both sides share
-// (topics, headers, reason codes, event ids).
+// Package schemas is the contract of coexstream: the Go types, JSON Schemas and AsyncAPI document of its input
+// (webhooks) and its output (events), and the names that both sides share (topics, headers, reason codes, event ids).
 //
 // Compatibility policy. Within a major version of an event type (the `.v1` at the end of its ce_type):
 //   - a property is added, never removed, renamed, or given another type or meaning;

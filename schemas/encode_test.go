@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // appender is what every event type has.
@@ -21,18 +21,8 @@ func eventTypes() []appender {
 	return []appender{&Message{}, &ContactState{}, &Account{}, &Other{}, &Sync{}}
 }
 
-// seeded returns the test's random source; SEED=n repeats a run.
-func seeded(t testing.TB) *rand.Rand {
-	seed := rand.Uint64()
-	if s := os.Getenv("SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("SEED=%q: %v", s, err)
-		}
-	}
-	t.Logf("SEED=%d repeats this run", seed)
-	return rand.New(rand.NewPCG(seed, 1))
-}
+// seeded returns the test's random source.
+func seeded(t testing.TB) *rand.Rand { return rand.New(rand.NewPCG(seed.Of(t), 1)) }
 
 var stringPieces = []string{
 	"", "wamid.HBgLMTY1MDU1NTEyMzQ=", "15550783881", `"`, `\`, `\"`, "/", "<b>&amp;</b>", "\x00", "\x01\x1f", "\b\f\n\r\t",

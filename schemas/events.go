@@ -118,8 +118,8 @@ type ContactState struct {
 	Username     string `json:"username,omitempty"`
 	FullName     string `json:"full_name,omitempty"`
 	FirstName    string `json:"first_name,omitempty"`
-	// TimestampMS is metadata.timestamp in Unix milliseconds, whatever its unit was; 0 when there was none, or one that
-	// is negative or no number.
+	// TimestampMS is metadata.timestamp in Unix milliseconds, converted from any unit; 0: none, or one that is negative
+	// or no number.
 	TimestampMS int64 `json:"timestamp_ms"`
 	Version     int64 `json:"version,omitempty"`
 	// Original is the state_sync item, verbatim.

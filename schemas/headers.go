@@ -43,10 +43,10 @@ const (
 const (
 	// HeaderWABA is the WABA of the number that the record is about, where the body names none.
 	HeaderWABA = "coex-waba"
-	// HeaderRerouted is absent on a part of a body. ReroutedNumber and ReroutedKnown mark notes without a value, which tell
-	// the partition of a phone_number_id (the record's key) the number's WABA: with the first one a live webhook named it,
-	// when the note says; with the other one it is known for the number's sync alone. ReroutedMoved marks the body of a
-	// decline, or one without any, of a number that was told without its WABA before.
+	// HeaderRerouted is absent on a part of a body. ReroutedNumber and ReroutedKnown mark notes without a value, for
+	// the partition of a phone_number_id (the record's key). They name the number's WABA: the first one at the time
+	// when a live webhook named it, the other one for the number's sync alone. ReroutedMoved marks the body of a
+	// decline, or a record without one, for a number whose syncs were without a WABA before.
 	HeaderRerouted = "coex-rerouted"
 
 	ReroutedNumber = "number"
@@ -130,8 +130,8 @@ const (
 	HeaderRequeued = "coex-requeued"
 )
 
-// Headers of contacts, of tombstones too, whose value is empty: what was added or removed, and when. The
-// state of the address books is rebuilt from them.
+// Headers of contacts, also of tombstones, whose value is empty: the content of the change, and its time. The state of
+// the address books is rebuilt from them.
 const (
 	HeaderContactAction    = "coex-contact-action"    // add, remove, merge
 	HeaderContactTimestamp = "coex-contact-timestamp" // Unix milliseconds of the change

@@ -57,7 +57,7 @@ func leadingDigits(t []byte) (digits, rest []byte) {
 // exponentMax is more than any number of digits that fits into memory.
 const exponentMax = math.MaxInt32
 
-// readExponent reads what is behind the digits: nothing, or an exponent.
+// readExponent reads the rest behind the digits: nothing, or an exponent.
 func readExponent(t []byte) (int, bool) {
 	if len(t) == 0 {
 		return 0, true

@@ -52,9 +52,9 @@ const (
 	nanosecondsFrom  = 1e17
 )
 
-// UnixMilli is the timestamp in milliseconds. Vendors write seconds; milliseconds were seen, in
-// smb_app_state_sync above all. Microseconds and nanoseconds are known by their length, too, and lose what is less than
-// a millisecond. A negative timestamp is read in the same way, as a time before 1970; the pipeline itself counts it as
+// UnixMilli returns the timestamp in milliseconds. Vendors write seconds; milliseconds were seen, mostly in
+// smb_app_state_sync. Microseconds and nanoseconds are also recognised by their length, and lose fractions of a
+// millisecond. A negative timestamp is read in the same way, as a time before 1970; the pipeline itself counts it as
 // absent.
 func (d Decimal) UnixMilli() int64 {
 	n := int64(d)

@@ -154,7 +154,7 @@ func compareType(t *testing.T, path string, typ reflect.Type, n *schemaNode, nam
 	want := ""
 	switch {
 	case typ == reflect.TypeFor[json.RawMessage]():
-		return // whatever the vendor wrote
+		return // any value of the vendor
 	case typ == reflect.TypeFor[schemas.Int]() || typ == reflect.TypeFor[schemas.Decimal]():
 		want = "integer"
 	case typ.PkgPath() == "time" && typ.Name() == "Time":

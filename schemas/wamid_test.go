@@ -59,7 +59,7 @@ func TestTakingAWamidApartAllocatesNothing(t *testing.T) {
 	}
 }
 
-// What is taken apart is told whole: the parts put together again are the wamid.
+// The parts of a wamid are complete: put together again, they are the wamid.
 func FuzzWAMID(f *testing.F) {
 	f.Add([]byte(wamidOfPhone))
 	f.Add([]byte(wamidOfBSUID))

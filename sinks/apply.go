@@ -3,6 +3,7 @@ package sinks
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/coexstream/coexstream/sinks/merge"
 )
 
-// work is what is applied in one step: records in the order of their logs, and where they lead to.
+// work is the content of one step: records in the order of their logs, and the positions after them.
 type work struct {
 	live  bool
 	items []item
@@ -23,7 +24,7 @@ type item struct {
 	record *kgo.Record
 }
 
-// halves cuts the work in two.
+// halves divides the work in two.
 func (w *work) halves() (first, second *work) {
 	middle := len(w.items) / 2
 	first = &work{w.live, w.items[:middle], map[schemas.Topic]int64{}}
@@ -51,15 +52,18 @@ func (w *work) halves() (first, second *work) {
 	return first, second
 }
 
-// apply gives the work to the target. What it refuses is found by halving, and set aside.
+// apply gives the work to the target. It finds a refused record by halving, and sets it aside.
 func (t *task) apply(ctx context.Context, w *work) error {
 	err := t.deliver(ctx, w, t.batchOf(w))
+	for errors.Is(err, ErrErased) {
+		err = t.deliver(ctx, w, t.batchOf(w))
+	}
 	if !errors.Is(err, ErrRefused) {
 		return err
 	}
 	switch len(w.items) {
 	case 0:
-		return err // a position that is refused is no record's fault
+		return err // a refused position is no record's fault
 	case 1:
 		b := t.batchOf(&work{live: w.live, to: w.to})
 		b.Letters = append(b.Letters, t.letter(w.items[0], err))
@@ -72,9 +76,13 @@ func (t *task) apply(ctx context.Context, w *work) error {
 	return t.apply(ctx, second)
 }
 
-// batchOf reads the records. One that is no event becomes a letter.
+// batchOf reads the records. A record that is no event becomes a letter.
 func (t *task) batchOf(w *work) *Batch {
 	b := &Batch{Partition: t.partition, Live: w.live, Rows: merge.NewRows()}
+	erasures := t.erasures()
+	if erasures != nil {
+		b.Erasures = erasures.Version
+	}
 	for _, it := range w.items {
 		r := it.record
 		e, err := event.Read(it.topic, r.Key, r.Headers, r.Value)
@@ -82,15 +90,26 @@ func (t *task) batchOf(w *work) *Batch {
 			b.Letters = append(b.Letters, t.letter(it, err))
 			continue
 		}
+		if erasures.Cover(&e) {
+			continue
+		}
 		b.Rows.Add(&e, merge.Place{Partition: r.Partition, Offset: r.Offset})
 	}
 	for _, topic := range Topics() {
 		if to, ok := w.to[topic]; ok {
 			r := t.reading[topic]
-			b.Advances = append(b.Advances, Advance{Topic: topic, From: r.from, To: Position{Next: to, Log: r.position.Log, At: t.s.deps.Now()}})
+			b.Advances = append(b.Advances, Advance{Topic: topic, From: r.from, To: Position{Next: to, Log: r.position.Log, At: t.s.deps.Now().Truncate(time.Millisecond)}})
 		}
 	}
 	return b
+}
+
+// erasures are those that the target knows of; nil: it keeps none.
+func (t *task) erasures() *Erasures {
+	if target, ok := t.s.deps.Target.(Eraser); ok {
+		return target.Erasures()
+	}
+	return nil
 }
 
 func (t *task) letter(it item, why error) Letter {
@@ -104,7 +123,7 @@ func (t *task) letter(it item, why error) Letter {
 	return l
 }
 
-// deliver gives a batch to the target until it takes it, refuses it, or stands elsewhere.
+// deliver gives a batch to the target until the target takes it, refuses it, or has another position.
 func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 	lane := laneBacklog
 	if b.Live {
@@ -116,7 +135,7 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 		switch {
 		case err == nil:
 			if t.s.setAway(t.partition, nil) {
-				t.s.deps.Logger.Info("the sink goes on", "sink", t.s.cfg.Name, "partition", t.partition)
+				t.s.deps.Logger.Info("the sink continues", "sink", t.s.cfg.Name, "partition", t.partition)
 			}
 			t.s.m.Apply.WithLabelValues(lane).Observe(t.s.deps.Now().Sub(began).Seconds())
 			t.s.m.Records.WithLabelValues(lane).Add(float64(len(w.items)))
@@ -128,11 +147,14 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 			for _, a := range b.Advances {
 				r := t.reading[a.Topic]
 				r.position, r.from = a.To, a.To.Next
+				t.stands[a.Topic] = a.To
 			}
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrFenced), errors.Is(err, ErrRefused):
+			return err
+		case errors.Is(err, ErrErased) && t.erasures().Version != b.Erasures:
 			return err
 		}
 		if t.s.setAway(t.partition, err) {

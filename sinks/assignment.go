@@ -13,11 +13,11 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Assignment says which partitions a process reads, where several share a sink. The target's positions stay the truth: two processes
-// that believe to have the same partition do no harm.
+// Assignment decides which partitions a process reads, if several share a sink. The positions in the target stay the
+// truth: two processes that both read a partition do no harm.
 type Assignment interface {
-	// Run calls own whenever partitions are added, also with none, and disown when some are taken away; disown returns after their tasks
-	// have ended. trouble hears what goes wrong meanwhile. It ends with ctx.
+	// Run calls own whenever partitions are added, also with none, and disown when some are removed; disown returns
+	// after their tasks have ended. trouble receives errors meanwhile. Run ends with ctx.
 	Run(ctx context.Context, own, disown func(partitions []int32), trouble func(error)) error
 }
 
@@ -33,7 +33,7 @@ type Group struct {
 	heard   atomic.Pointer[time.Time]  // when the group heard of the process
 }
 
-// GroupConfig is how a group of processes shares partitions.
+// GroupConfig configures the group of processes that share partitions.
 type GroupConfig struct {
 	ID             string
 	SessionTimeout time.Duration
@@ -52,12 +52,12 @@ func NewGroup(conn kafka.Connection, prefix string, c GroupConfig) (*Group, erro
 	return &Group{topic: topic, id: c.ID, prefix: prefix, session: c.SessionTimeout, now: c.Now, opts: append(conn.Franz(),
 		kgo.ConsumerGroup(c.ID), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.RangeBalancer()), kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(c.SessionTimeout), kgo.HeartbeatInterval(c.SessionTimeout/10),
-		// What is fetched beside is thrown away: nothing is, while the topic is paused.
+		// The client discards fetched records. There are none while the topic is paused.
 		kgo.FetchMaxBytes(1<<16), kgo.FetchMaxPartitionBytes(1<<10), kgo.MaxConcurrentFetches(1),
 	)}, nil
 }
 
-// Run is as Assignment has it.
+// Run implements Assignment.
 func (g *Group) Run(ctx context.Context, own, disown func([]int32), trouble func(error)) error {
 	take := func(_ context.Context, cl *kgo.Client, topics map[string][]int32) {
 		g.client.Store(cl) // before New returns it
@@ -72,23 +72,23 @@ func (g *Group) Run(ctx context.Context, own, disown func([]int32), trouble func
 	}
 	cl.PauseFetchTopics(g.topic)
 	<-ctx.Done()
-	cl.CloseAllowingRebalance() // leaves the group: the others need not wait for the session to end
+	cl.CloseAllowingRebalance() // leave the group, so that the others need not wait for the session to end
 	return nil
 }
 
 // groupTrouble is a hook of the client.
 type groupTrouble func(error)
 
-// OnGroupManageError is as kgo.HookGroupManageError has it.
+// OnGroupManageError implements kgo.HookGroupManageError.
 func (t groupTrouble) OnGroupManageError(err error) {
 	t(fmt.Errorf("share the partitions in the group: %w", err))
 }
 
-// alone is the assignment of a process that reads all partitions.
-type alone []int32
+// Alone is the assignment of a process that reads all partitions: these.
+type Alone []int32
 
-// Run is as Assignment has it.
-func (a alone) Run(ctx context.Context, own, _ func([]int32), _ func(error)) error {
+// Run implements Assignment.
+func (a Alone) Run(ctx context.Context, own, _ func([]int32), _ func(error)) error {
 	own(a)
 	<-ctx.Done()
 	return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Config is how a sink works.
+// Config configures a sink.
 type Config struct {
 	Name    string // of the sink, in metrics and logs
 	Rebuild string // the command that fills the target again
@@ -18,19 +18,19 @@ type Config struct {
 	RecordsMax        int           // records of a batch
 	LiveBytesMax      int32         // of a fetch of a live topic of a partition, about
 	BacklogBytesMax   int32         // of a fetch of history or media, about
-	Poll              time.Duration // how often the ends of the logs are asked for
-	RetryMin          time.Duration // the first distance between two attempts
-	RetryMax          time.Duration // the greatest
-	CutPatience       time.Duration // how long a log may seem shorter than it was: a leader that was elected just now
-	Heartbeat         time.Duration // how often a position is written anew while nothing comes
-	Recheck           time.Duration // how often the target is asked for its positions: a rebuild changes them
+	Poll              time.Duration // the interval at which the ends of the logs are requested
+	RetryMin          time.Duration // the shortest interval between two attempts
+	RetryMax          time.Duration // the longest
+	CutPatience       time.Duration // how long a log may seem shorter than before, as after the election of a leader
+	Heartbeat         time.Duration // the interval at which an unchanged position is written again
+	Recheck           time.Duration // the interval at which the positions of the target are checked: a rebuild changes them
 	ContactTombstones time.Duration // how long `contacts` keeps tombstones
 	SyncTombstones    time.Duration // how long `syncs` does
 	// Considerate leaves half of the time to others while backlog is applied.
 	Considerate bool
 }
 
-// DefaultConfig has all but the name.
+// DefaultConfig has all values except the name.
 func DefaultConfig() Config {
 	return Config{
 		Rebuild: "coexstream sink rebuild", RecordsMax: 2000, LiveBytesMax: 256 << 10, BacklogBytesMax: 1 << 20, Poll: 100 * time.Millisecond,
@@ -39,7 +39,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns an error that names the field, its value, and what is allowed.
+// Validate returns an error that names the field, its value, and the allowed values.
 func (c *Config) Validate() error {
 	switch {
 	case c.Name == "":
@@ -67,7 +67,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// tombstones is how long a topic keeps tombstones; 0: it has none.
+// tombstones returns how long a topic keeps tombstones; 0: it has none.
 func (c *Config) tombstones(topic schemas.Topic) time.Duration {
 	switch topic {
 	case schemas.TopicContacts:
@@ -78,11 +78,11 @@ func (c *Config) tombstones(topic schemas.Topic) time.Duration {
 	return 0
 }
 
-// Deps are what a sink works with.
+// Deps are the dependencies of a sink.
 type Deps struct {
 	Log        Log
 	Target     Target
-	Assignment Assignment // nil: all partitions are this process's own
+	Assignment Assignment // nil: this process reads all partitions
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
 	Now        func() time.Time

@@ -2,15 +2,15 @@ package sinks
 
 import "time"
 
-// Inspection is where a target stands, for those who look at it from outside.
+// Inspection is the state of a target, for observers.
 type Inspection struct {
-	Bytes     int64           // that the target occupies
+	Bytes     int64           // the size of the target
 	Positions []TopicPosition // by topic and partition
-	Letters   []SetAside      // the newest first, at most as many as were asked for
+	Letters   []SetAside      // the newest first, at most the requested number
 	LetterSum int64           // of all letters
 }
 
-// TopicPosition is where a topic of a partition is read on.
+// TopicPosition is the position of a topic of a partition.
 type TopicPosition struct {
 	Topic     string // without the prefix
 	Partition int32

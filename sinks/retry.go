@@ -7,8 +7,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// retry is the distance between attempts: it grows, and half of it is random, so that sinks which lost their target together do not come back
-// together.
+// retry is the interval between attempts. It grows, and half of it is random, so that sinks which lost their target
+// together do not return together.
 type retry struct{ b *backoff.ExponentialBackOff }
 
 func newRetry(c *Config) retry {
@@ -18,7 +18,7 @@ func newRetry(c *Config) retry {
 	return retry{b}
 }
 
-// wait is false when ctx ended meanwhile.
+// wait returns false if ctx ended meanwhile.
 func (r retry) wait(ctx context.Context) bool { return Pause(ctx, r.b.NextBackOff()) }
 
 // Pause waits. It is false when ctx ended meanwhile.

@@ -20,22 +20,22 @@ type Sink struct {
 
 	mu      sync.Mutex
 	tasks   map[int32]*running
-	joined  bool // it knows its partitions, of which there may be none
+	joined  bool // it knows its partitions, possibly none
 	blocked map[int32]error
 	away    map[int32]error // partitions whose last attempt failed
-	broken  error           // the error of the last question to the brokers; nil: they answered
+	broken  error           // the error of the last request to the brokers; nil: they answered
 	outside error           // why it has no place in its group; nil: it has one, or needs none
 	began   time.Time       // when it began to wait for its partitions
 }
 
-// running is a task and how to end it.
+// running is a task with its cancellation.
 type running struct {
 	*task
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
 
-// New prepares a sink. Nothing is read before Run.
+// New returns a sink. It reads nothing before Run.
 func New(cfg Config, deps Deps) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)
@@ -46,7 +46,8 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 	return s, err
 }
 
-// Run reads until ctx ends. It returns when all tasks have ended; a batch that the target has begun to take is finished or undone by then.
+// Run reads until ctx ends. It returns when all tasks have ended; a batch that was given to the target is finished or
+// undone by then.
 func (s *Sink) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -59,7 +60,7 @@ func (s *Sink) Run(ctx context.Context) error {
 	}
 	assignment := s.deps.Assignment
 	if assignment == nil {
-		assignment = alone(partitions)
+		assignment = Alone(partitions)
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.survey(ctx) })
@@ -69,11 +70,12 @@ func (s *Sink) Run(ctx context.Context) error {
 	s.mu.Lock()
 	left := slices.Collect(maps.Keys(s.tasks))
 	s.mu.Unlock()
-	s.end(left) // what they came to can still be asked for
+	s.end(left) // their results stay available
 	return err
 }
 
-// partitions asks for those of all topics, until the brokers tell. It also lets the log know its topics. nil: ctx ended.
+// partitions asks the brokers for the partitions of all topics, until they answer. The log then also knows its topics.
+// nil: ctx ended.
 func (s *Sink) partitions(ctx context.Context) []int32 {
 	for retry := newRetry(&s.cfg); ; {
 		partitions, err := s.deps.Log.Partitions(ctx)
@@ -87,7 +89,7 @@ func (s *Sink) partitions(ctx context.Context) []int32 {
 	}
 }
 
-// own begins with partitions.
+// own starts the tasks of partitions.
 func (s *Sink) own(ctx context.Context, partitions []int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +108,7 @@ func (s *Sink) own(ctx context.Context, partitions []int32) {
 	}
 }
 
-// excluded notes that the sink has lost its place in the group, until it gets partitions again.
+// excluded records that the sink has lost its place in the group, until it gets partitions again.
 func (s *Sink) excluded(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +122,7 @@ func (s *Sink) excluded(err error) {
 	s.m.Retries.Inc()
 }
 
-// disown ends with partitions, and forgets them.
+// disown ends the tasks of partitions, and forgets them.
 func (s *Sink) disown(partitions []int32) {
 	s.end(partitions)
 	s.mu.Lock()
@@ -148,7 +150,7 @@ func (s *Sink) end(partitions []int32) {
 	}
 }
 
-// survey asks for the ends of all logs and tells them to the tasks.
+// survey asks for the ends of all logs and passes them to the tasks.
 func (s *Sink) survey(ctx context.Context) {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
@@ -174,7 +176,7 @@ func (s *Sink) look(ctx context.Context) {
 		partitions = append(partitions, t.partition)
 	}
 	slices.Sort(partitions)
-	if len(partitions) == 0 { // others have them all
+	if len(partitions) == 0 { // other processes have them all
 		s.told(nil)
 		return
 	}
@@ -190,7 +192,7 @@ func (s *Sink) look(ctx context.Context) {
 	}
 }
 
-// told notes whether the brokers answered.
+// told records whether the brokers answered.
 func (s *Sink) told(err error) {
 	s.mu.Lock()
 	changed := (err == nil) != (s.broken == nil)
@@ -204,7 +206,7 @@ func (s *Sink) told(err error) {
 	}
 }
 
-// keep runs a task, again after it lost its place, until ctx ends. While it is blocked, it waits for a rebuild.
+// keep runs a task, again after it lost its place, until ctx ends. While the task is blocked, keep waits for a rebuild.
 func (s *Sink) keep(ctx context.Context, t *task) {
 	retry := newRetry(&s.cfg)
 	for {
@@ -222,7 +224,7 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 			s.blocked[t.partition] = err
 			s.mu.Unlock()
 			s.deps.Logger.Error("the sink does not read this partition on", "sink", s.cfg.Name, "partition", t.partition, "reason", err)
-			if !s.awaitOthers(ctx, t.partition) {
+			if !s.awaitOthers(ctx, t) {
 				return
 			}
 			s.mu.Lock()
@@ -239,23 +241,19 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 	}
 }
 
-// awaitOthers returns when the positions of a blocked partition have changed: somebody rebuilt the target. It is false when ctx ended.
-func (s *Sink) awaitOthers(ctx context.Context, partition int32) bool {
-	before, known := map[schemas.Topic]Position(nil), false
+// awaitOthers returns when the positions in the target differ from those that a blocked task knows, because the target was
+// rebuilt. It returns false if ctx ended.
+func (s *Sink) awaitOthers(ctx context.Context, t *task) bool {
 	for Pause(ctx, s.cfg.Recheck) {
-		positions, err := s.deps.Target.Positions(ctx, partition)
-		switch {
-		case err != nil: // it is asked again
-		case !known:
-			before, known = positions, true
-		case !maps.EqualFunc(before, positions, func(a, b Position) bool { return a.Next == b.Next && a.Log == b.Log && a.At.Equal(b.At) }):
+		positions, err := s.deps.Target.Positions(ctx, t.partition)
+		if err == nil && !maps.EqualFunc(t.stands, positions, Position.same) { // after an error it is asked again
 			return true
 		}
 	}
 	return false
 }
 
-// setAway notes what the last attempt of a partition came to, and reports whether that is new.
+// setAway records the result of the last attempt of a partition, and reports whether that is new.
 func (s *Sink) setAway(partition int32, err error) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,14 +266,14 @@ func (s *Sink) setAway(partition int32, err error) (changed bool) {
 	return (was == nil) != (err == nil)
 }
 
-// Blocked are the partitions that are not read on, and why.
+// Blocked returns the partitions that are not read, and why.
 func (s *Sink) Blocked() map[int32]error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.blocked)
 }
 
-// Ready tells what keeps the sink from following the topics. Being behind does not.
+// Ready returns why the sink does not follow the topics; nil: it does. A lag is no error.
 func (s *Sink) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -291,7 +289,7 @@ func (s *Sink) Ready() error {
 	return s.broken
 }
 
-// Lag is how many offsets a lane is behind, and since when it has not been at the ends of its topics.
+// Lag returns how many offsets a lane is behind, and since when it has not been at the ends of its topics.
 func (s *Sink) Lag(lane string) (records int64, behind time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -313,7 +311,7 @@ func (s *Sink) Lag(lane string) (records int64, behind time.Duration) {
 	return records, behind
 }
 
-// CaughtUp reports whether everything was applied that the logs held when they were last asked, and they were asked.
+// CaughtUp reports whether the ends of the logs are known, and all records before them are applied.
 func (s *Sink) CaughtUp() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,126 +17,6 @@ import (
 	"github.com/coexstream/coexstream/sinks"
 	"github.com/coexstream/coexstream/sinks/sinktest"
 )
-
-// memory is a target that remembers what it was given, and fails as it is told.
-type memory struct {
-	mu        sync.Mutex
-	positions map[schemas.Topic]sinks.Position
-	order     []string // lane and messages of each step
-	seen      map[string]int
-	letters   []sinks.Letter
-	steps     int
-	fail      func(b *sinks.Batch) error
-}
-
-func newMemory() *memory {
-	return &memory{positions: map[schemas.Topic]sinks.Position{}, seen: map[string]int{}}
-}
-
-func (m *memory) Positions(context.Context, int32) (map[schemas.Topic]sinks.Position, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.positions), nil
-}
-
-func (m *memory) Apply(_ context.Context, b *sinks.Batch) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fail != nil {
-		if err := m.fail(b); err != nil {
-			return err
-		}
-	}
-	for _, a := range b.Advances {
-		if p, ok := m.positions[a.Topic]; ok != (a.From >= 0) || ok && p.Next != a.From {
-			return sinks.ErrFenced
-		}
-		m.positions[a.Topic] = a.To
-	}
-	m.steps++
-	m.letters = append(m.letters, b.Letters...)
-	if len(b.Rows.Messages)+len(b.Rows.Notes) > 0 {
-		m.order = append(m.order, map[bool]string{true: "live", false: "backlog"}[b.Live])
-	}
-	for _, row := range b.Rows.Messages {
-		for _, id := range []string{row.Content.EventID, row.Edit.EventID, row.Revoke.EventID, row.Media.EventID} {
-			m.seen[id]++
-		}
-	}
-	return nil
-}
-
-// events is how many distinct events came.
-func (m *memory) events() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.seen)
-}
-
-// taken is how many batches were taken.
-func (m *memory) taken() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.steps
-}
-
-type running struct {
-	sink *sinks.Sink
-	reg  *prometheus.Registry
-	stop func()
-}
-
-// start runs a sink of all partitions in a bubble of synctest.
-func start(t *testing.T, log sinks.Log, target sinks.Target, change func(*sinks.Config)) running {
-	t.Helper()
-	c := named("test")
-	if change != nil {
-		change(&c)
-	}
-	return startAs(t, c, sinks.Deps{Log: log, Target: target})
-}
-
-// startShared runs a sink that shares the partitions.
-func startShared(t *testing.T, log sinks.Log, target sinks.Target, s shares) running {
-	t.Helper()
-	return startAs(t, named("test"), sinks.Deps{Log: log, Target: target, Assignment: s})
-}
-
-func startAs(t *testing.T, c sinks.Config, deps sinks.Deps) running {
-	t.Helper()
-	reg := prometheus.NewRegistry()
-	deps.Registerer, deps.Logger, deps.Now = reg, slog.New(slog.DiscardHandler), time.Now
-	sink, err := sinks.New(c, deps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- sink.Run(ctx) }()
-	return running{sink, reg, func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}}
-}
-
-func (r *running) metric(t *testing.T, name string) (sum float64) {
-	t.Helper()
-	families, err := r.reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
-		}
-	}
-	return sum
-}
 
 func TestARefusedRecordIsFoundAndSetAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -333,7 +212,7 @@ func TestEveryEventIsTakenOnce(t *testing.T) {
 		w := sinktest.NewWorld(7, 1000, 0)
 		target := newMemory()
 		n := 0
-		target.fail = func(*sinks.Batch) error { // some answers are lost on their way
+		target.fail = func(*sinks.Batch) error { // some answers are lost
 			if n++; n%7 == 0 {
 				return errors.New("timeout")
 			}
@@ -352,8 +231,6 @@ func TestEveryEventIsTakenOnce(t *testing.T) {
 		}
 	})
 }
-
-var _ sinks.Target = (*memory)(nil)
 
 // A rebuild changes the positions of the target. It is noticed while nothing comes, and releases partitions that are blocked.
 func TestARebuildIsNoticedWhileNothingComes(t *testing.T) {
@@ -396,6 +273,50 @@ func TestARebuildIsNoticedWhileNothingComes(t *testing.T) {
 		}
 		r.stop()
 	})
+}
+
+// A rebuild that ends right after a partition was blocked is noticed, too, and one that leads to the offset at which it was blocked.
+func TestARebuildIsNoticedAtAnyTimeAfterTheBlock(t *testing.T) {
+	for name, rebuild := range map[string]func(map[schemas.Topic]sinks.Position){
+		"from the beginning": func(all map[schemas.Topic]sinks.Position) { clear(all) },
+		"to the same offset": func(all map[schemas.Topic]sinks.Position) {
+			for topic, p := range all {
+				p.At = time.Now()
+				all[topic] = p
+			}
+		},
+	} {
+		for _, after := range []time.Duration{0, time.Second, 7 * time.Second} {
+			t.Run(fmt.Sprint(name, " after ", after), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					log := sinktest.NewLog(sinktest.NewWorld(8, 500, 0))
+					target := newMemory()
+					r := start(t, log, target, nil)
+					time.Sleep(time.Minute)
+					r.stop()
+					time.Sleep(30 * 24 * time.Hour) // tombstones are gone
+					target.mu.Lock()
+					p := target.positions[schemas.TopicContacts]
+					p.Next -= 2
+					target.positions[schemas.TopicContacts] = p
+					target.mu.Unlock()
+					r = start(t, log, target, nil)
+					for len(r.sink.Blocked()) == 0 {
+						time.Sleep(time.Millisecond)
+					}
+					time.Sleep(after)
+					target.mu.Lock()
+					rebuild(target.positions)
+					target.mu.Unlock()
+					time.Sleep(time.Minute)
+					if len(r.sink.Blocked()) != 0 || !r.sink.CaughtUp() || r.sink.Ready() != nil {
+						t.Errorf("blocked %v, caught up %v, ready %v", r.sink.Blocked(), r.sink.CaughtUp(), r.sink.Ready())
+					}
+					r.stop()
+				})
+			})
+		}
+	}
 }
 
 // A position that goes back is noticed while events of other topics come.
@@ -475,7 +396,7 @@ func (s shares) Run(ctx context.Context, own, disown func([]int32), trouble func
 	}
 }
 
-// Partitions that come and go are read by whoever has them, and by nobody else.
+// Partitions that move between processes are read by their present owner only.
 func TestPartitionsAreReadWhileTheyAreOwned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sinktest.NewWorld(9, 900, 0)
@@ -521,10 +442,4 @@ func TestPartitionsAreReadWhileTheyAreOwned(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-func named(name string) sinks.Config {
-	c := sinks.DefaultConfig()
-	c.Name = name
-	return c
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -13,30 +14,31 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// task reads one partition of all topics. run alone uses what is not under mu.
+// task reads one partition of all topics. Only run uses the fields that are not under mu.
 type task struct {
 	s         *Sink
 	partition int32
 	bell      chan struct{} // rings when there are newer ends
 
 	reading map[schemas.Topic]*reading
-	asked   time.Time // when the target was last asked for its positions
+	stands  map[schemas.Topic]Position // the target's positions, as far as the task knows
+	asked   time.Time                  // when the target was last asked for them
 
 	mu    sync.Mutex
-	told  map[schemas.Topic]int64 // the newest ends; nil: none
-	at    time.Time               // when they were told
-	next  map[schemas.Topic]int64 // where the target stands
-	since map[string]time.Time    // by lane: since when it is not at the end
+	told  map[schemas.Topic]int64 // the newest known ends; nil: none
+	at    time.Time               // when they became known
+	next  map[schemas.Topic]int64 // the positions of the target
+	since map[string]time.Time    // by lane: since when it is behind its end
 }
 
-// reading is how far a topic of the partition is.
+// reading is the progress in a topic of the partition.
 type reading struct {
 	topic    schemas.Topic
 	position Position // of the target
-	from     int64    // position.Next, or -1 where the target knows none
+	from     int64    // position.Next, or -1 if the target has none
 	short    time.Time
 
-	// What was fetched and not applied yet, and where the fetch ended.
+	// The fetched records that are not applied yet, and the end of the fetch.
 	records []*kgo.Record
 	after   int64
 }
@@ -49,7 +51,7 @@ func newTask(s *Sink, partition int32) *task {
 	}
 }
 
-// tell takes the ends of the logs.
+// tell passes the ends of the logs to the task.
 func (t *task) tell(ends map[schemas.Topic]map[int32]int64) {
 	mine := map[schemas.Topic]int64{}
 	for topic, of := range ends {
@@ -66,14 +68,14 @@ func (t *task) tell(ends map[schemas.Topic]map[int32]int64) {
 	}
 }
 
-// newest are the newest ends, and when they were told.
+// newest returns the newest known ends, and when they became known.
 func (t *task) newest() (map[schemas.Topic]int64, time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.told, t.at
 }
 
-// lag is how many offsets a lane is behind the newest ends, and since when: zero while it is not.
+// lag returns how many offsets a lane is behind the newest ends, and since when; zero: it is not behind.
 func (t *task) lag(lane string) (records int64, since time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,7 +87,7 @@ func (t *task) lag(lane string) (records int64, since time.Time) {
 	return records, t.since[lane]
 }
 
-// run reads until ctx ends, the target stands elsewhere, or the partition is blocked.
+// run reads until ctx ends, the target has other positions, or the partition is blocked.
 func (t *task) run(ctx context.Context) error {
 	if err := t.resume(ctx); err != nil {
 		return err
@@ -106,7 +108,7 @@ func (t *task) run(ctx context.Context) error {
 			return err
 		}
 		for moved := true; moved; {
-			ends, at := t.newest() // what is live comes first, as soon as it is there
+			ends, at := t.newest() // live records come first, as soon as they arrive
 			var err error
 			moved, err = t.round(ctx, ends)
 			t.note(ends, at)
@@ -124,12 +126,13 @@ func (t *task) run(ctx context.Context) error {
 	}
 }
 
-// resume asks the target where it stands.
+// resume reads the positions of the target.
 func (t *task) resume(ctx context.Context) error {
 	positions, err := t.s.deps.Target.Positions(ctx, t.partition)
 	if err != nil {
 		return fmt.Errorf("ask the target for its positions: %w", err)
 	}
+	t.stands = maps.Clone(positions)
 	starts, err := t.s.deps.Log.Starts(ctx, []int32{t.partition})
 	if err != nil {
 		return err
@@ -158,7 +161,7 @@ func (t *task) block(r *reading, why string) error {
 	return &BlockedError{Topic: t.s.deps.Log.Name(r.topic), Partition: t.partition, Next: r.position.Next, Why: why, Rebuild: t.s.cfg.Rebuild}
 }
 
-// note publishes how far the task is, of ends that were seen at a time.
+// note publishes the progress of the task towards ends that were seen at a time.
 func (t *task) note(ends map[schemas.Topic]int64, seen time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -182,7 +185,7 @@ func (t *task) note(ends map[schemas.Topic]int64, seen time.Time) {
 	}
 }
 
-// tombstonesKept holds that no tombstone was removed unread while nobody read.
+// tombstonesKept checks that no tombstone was removed unread while nobody read.
 func (t *task) tombstonesKept(ends map[schemas.Topic]int64) error {
 	for topic, r := range t.reading {
 		kept := t.s.cfg.tombstones(topic)
@@ -196,7 +199,7 @@ func (t *task) tombstonesKept(ends map[schemas.Topic]int64) error {
 	return nil
 }
 
-// longEnough holds that no log ends before what was read of it.
+// longEnough checks that no log ends before its read records.
 func (t *task) longEnough(ends map[schemas.Topic]int64) error {
 	now := t.s.deps.Now()
 	for topic, r := range t.reading {
@@ -213,7 +216,7 @@ func (t *task) longEnough(ends map[schemas.Topic]int64) error {
 	return nil
 }
 
-// round applies one batch: of what is live, or else of the backlog. moved is false where there was nothing.
+// round applies one batch: live records, or else backlog. moved is false if there was none.
 func (t *task) round(ctx context.Context, ends map[schemas.Topic]int64) (moved bool, err error) {
 	for _, lane := range []struct {
 		topics []schemas.Topic
@@ -243,7 +246,7 @@ func (t *task) round(ctx context.Context, ends map[schemas.Topic]int64) (moved b
 	return false, nil
 }
 
-// yield leaves the machine to others for a while, or until something live is there.
+// yield leaves the machine to others for a while, or until a live record arrives.
 func (t *task) yield(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -264,7 +267,7 @@ func (t *task) yield(ctx context.Context, d time.Duration) {
 	}
 }
 
-// fill fetches where nothing is left of the last fetch.
+// fill fetches records when none is left of the last fetch.
 func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) error {
 	if len(r.records) > 0 || r.after > r.position.Next || r.position.Next >= end {
 		return nil
@@ -292,7 +295,7 @@ func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) 
 	}
 }
 
-// take moves records into a batch, which has room for some more.
+// take moves records into a batch that has room for more.
 func (r *reading) take(w *work, recordsMax int) {
 	room := recordsMax - len(w.items)
 	if r.after == r.position.Next && len(r.records) == 0 || room <= 0 {
@@ -309,7 +312,7 @@ func (r *reading) take(w *work, recordsMax int) {
 	w.to[r.topic] = r.records[0].Offset
 }
 
-// recheck holds that the target stands where the task believes, in topics of which nothing comes, too.
+// recheck checks that the target has the positions that the task believes, also for topics without new records.
 func (t *task) recheck(ctx context.Context) error {
 	if t.s.deps.Now().Sub(t.asked) < t.s.cfg.Recheck {
 		return nil
@@ -327,7 +330,7 @@ func (t *task) recheck(ctx context.Context) error {
 	return nil
 }
 
-// heartbeat writes positions anew that have not changed for long: their age reports whether tombstones were missed.
+// heartbeat writes positions again that have not changed for long. Their age shows whether tombstones were missed.
 func (t *task) heartbeat(ctx context.Context) error {
 	w := &work{live: true, to: map[schemas.Topic]int64{}}
 	for topic, r := range t.reading {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 )
 
 // Command is a process to start.
@@ -134,10 +136,10 @@ func (p *Process) Stop() error {
 // Kill ends the process without a warning (SIGKILL), and all that it started.
 func (p *Process) Kill() { p.killGroup() }
 
-// Pause stops the process where it is (SIGSTOP); Resume lets it go on.
+// Pause stops the process (SIGSTOP); Resume lets it continue.
 func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
 
-// Resume lets a paused process go on.
+// Resume lets a paused process continue.
 func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s syscall.Signal) error {
@@ -207,16 +209,7 @@ func FreeAddress() (string, error) {
 
 // FreeAddresses are several of them.
 func FreeAddresses(n int) ([]string, error) {
-	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment on loopback
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() //nolint:errcheck // only the number was wanted
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
+	return freeport.Addresses(context.Background(), n)
 }
 
 // Orphaned is closed when the process that started this one is gone, or has told it to stop.

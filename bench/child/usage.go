@@ -13,8 +13,8 @@ import (
 // ticks is the unit of /proc/<pid>/stat: USER_HZ, which is 100 on every Linux that Go runs on.
 const ticks = 100
 
-// CPU is the time that a process and all that it started have computed so far, those that have ended
-// included. It is told in steps of 10 ms.
+// CPU returns the processor time of a process and all its children so far, also of those that have ended. It has steps
+// of 10 ms.
 func (p *Process) CPU() (time.Duration, error) {
 	var sum int64
 	err := walk(p.PID(), func(pid int, stat []string) error {

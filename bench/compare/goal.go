@@ -19,7 +19,7 @@ type Goal struct {
 	Unit  string  `json:"unit,omitzero"`
 }
 
-// Bound says on which side of what is wanted a figure has to be.
+// Bound says on which side of the target a figure has to be.
 type Bound string
 
 // The bounds.
@@ -28,7 +28,7 @@ const (
 	AtMost  Bound = "<="
 )
 
-// Result is a goal and what was measured.
+// Result is a goal and its measurement.
 type Result struct {
 	Goal
 	Measured *Figure `json:"measured,omitzero"` // nil: not measured in this run

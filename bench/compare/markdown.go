@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// RoundsLeast is how many rounds a figure needs that is told outside of its run.
+// RoundsLeast is the minimum number of rounds for a figure in a document.
 const RoundsLeast = 5
 
 // Read reads a report that Write wrote.
@@ -24,8 +24,8 @@ func Read(path string) (*Report, error) {
 	return r, nil
 }
 
-// Markdown is what a reader wants first of some runs on one machine: who was met in the headline matches and how they
-// did, and each goal with what was measured. Where several runs played a match, the first one speaks.
+// Markdown has the first questions of a reader about some runs on one machine: the opponents and results of the
+// headline matches, and each goal with its measurement. If several runs played a match, the first one counts.
 func Markdown(headlines []string, reports ...*Report) (string, error) {
 	if len(reports) == 0 {
 		return "", errors.New("no results are given")
@@ -33,11 +33,11 @@ func Markdown(headlines []string, reports ...*Report) (string, error) {
 	var b strings.Builder
 	for _, r := range reports {
 		if r.Machine != reports[0].Machine {
-			return "", fmt.Errorf("results of two machines are not told together: %+v and %+v", reports[0].Machine, r.Machine)
+			return "", fmt.Errorf("results of two machines cannot be in one table: %+v and %+v", reports[0].Machine, r.Machine)
 		}
 		for i := range r.Outcomes {
 			if o := &r.Outcomes[i]; o.Skip == "" && o.Rounds < RoundsLeast {
-				return "", fmt.Errorf("%s of %s has %d rounds: what is told needs %d at least", o.Name, r.Commit, o.Rounds, RoundsLeast)
+				return "", fmt.Errorf("%s of %s has %d rounds: a document needs at least %d", o.Name, r.Commit, o.Rounds, RoundsLeast)
 			}
 		}
 	}

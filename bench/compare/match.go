@@ -17,7 +17,7 @@ type Metric struct {
 // Contestant is one of those that are compared.
 type Contestant struct {
 	Name   string
-	Remark string // what has to be known to judge its figures
+	Remark string // a fact that readers need to judge its figures
 	Skip   string // why it does not take part; then Turn is nil
 	Turn   func(ctx context.Context) (Sample, error)
 }
@@ -38,12 +38,12 @@ type Match struct {
 	Title       string
 	Metrics     []Metric
 	Contestants []Contestant
-	InOrder     bool // each round begins with the first contestant: what follows leaves the machine another one
+	InOrder     bool // each round begins with the first contestant, because the others leave the machine in another state
 	Pairs       []Pair
 	Plot        string // metric of the picture
 }
 
-// Outcome is what came of a match.
+// Outcome is the outcome of a match.
 type Outcome struct {
 	Name     string     `json:"name"`
 	Title    string     `json:"title"`

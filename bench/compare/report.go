@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Report is a whole run: what is written to bench/results.
+// Report is a whole run, as in bench/results.
 type Report struct {
 	Started  time.Time         `json:"started"`
 	Took     time.Duration     `json:"took_ns"`

@@ -87,7 +87,7 @@ func (m Mark) From() map[string]map[int32]kgo.Offset {
 	return from
 }
 
-// Trim deletes what lies before a mark, so that a long run does not fill the disk.
+// Trim deletes the records before a mark, so that a long run does not fill the disk.
 func (l *Log) Trim(ctx context.Context, before Mark) error {
 	offsets := kadm.Offsets{}
 	for topic, partitions := range before {
@@ -105,7 +105,7 @@ func (l *Log) Trim(ctx context.Context, before Mark) error {
 	return nil
 }
 
-// Check reads what was written since a mark and looks for the acknowledged bodies of a run. It returns the
+// Check reads the records that were written since a mark and looks for the acknowledged bodies of a run. It returns the
 // mark at which it ended.
 func (l *Log) Check(ctx context.Context, since Mark, run uint32, ts *load.Templates, r *load.Report) (Verdict, Mark, error) {
 	end, err := l.Mark(ctx)

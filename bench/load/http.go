@@ -14,8 +14,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// signing is what all connections share: of each template its request's head, with a place for the
-// signature, what is sent around the slot, and the HMAC's state.
+// signing is shared by all connections. For each template it has the head of the request with a place for the
+// signature, the bytes around the slot, and the HMAC's state.
 type signing struct {
 	heads  [][]byte
 	wires  []wire
@@ -55,7 +55,7 @@ func newSigning(spec Spec, ts *Templates) (*signing, error) {
 	return s, nil
 }
 
-// wire is a template as it stands in a request: what comes before the identity, and how to make the rest.
+// wire is a template in a request: the bytes before the identity, and a function for the rest.
 type wire struct {
 	prefix []byte
 	length int
@@ -65,7 +65,7 @@ type wire struct {
 	suffix  []byte
 }
 
-// What an OTLP/JSON request is made of. A bytesValue, unlike a stringValue, arrives in the topic as it is.
+// Parts of an OTLP/JSON request. A bytesValue, unlike a stringValue, arrives in the topic unchanged.
 const (
 	otlpBefore = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"bytesValue":"`
 	otlpAfter  = `"}}]}]}]}`
@@ -84,7 +84,7 @@ func newWire(t *template, wrap string) wire {
 	}
 }
 
-// end is what follows the prefix, in two pieces. buf is for the first one.
+// end returns the bytes behind the prefix, in two pieces. buf is for the first one.
 func (w *wire) end(buf, slot []byte) (first, second []byte) {
 	if !w.wrapped {
 		return slot, w.suffix

@@ -9,9 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// kafkaSender produces bodies straight to a topic: what an acknowledgement takes without an ingress. A
-// connection waits for its body as it would over HTTP; all share one client, which batches what comes
-// together.
+// kafkaSender produces bodies straight to a topic: the latency of an acknowledgement without an ingress. A connection
+// waits for its body as over HTTP; all share one client, which batches bodies that come together.
 type kafkaSender struct {
 	ctx   context.Context //nolint:containedctx // of the run
 	spec  Spec

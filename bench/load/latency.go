@@ -42,7 +42,7 @@ func (r *Recorder) Record(d time.Duration) {
 	r.mu.Unlock()
 }
 
-// Latency is what was recorded so far.
+// Latency returns the recorded latencies so far.
 func (r *Recorder) Latency() Latency {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,7 +19,7 @@ var small = []Kind{{Echo, 1 << 10, 3}, {Contacts, 10 << 10, 1}}
 
 const testSecret = "a secret that is longer than the sixty-four bytes of a block of SHA-256, to be hashed first"
 
-// recording is a server that keeps what it is sent, and answers as it is told.
+// recording is a server that records requests, and answers as configured.
 type recording struct {
 	mu     sync.Mutex
 	bodies [][]byte

@@ -2,7 +2,7 @@ package load
 
 import "time"
 
-// Report is what came of a Spec.
+// Report is the result of a Spec.
 type Report struct {
 	Elapsed  time.Duration `json:"elapsed_ns"` // from the first request to the last answer
 	Requests int64         `json:"requests"`

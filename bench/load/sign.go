@@ -57,13 +57,13 @@ type signer struct {
 // sign writes the signature of prefix, slot and suffix as 64 hexadecimal digits.
 func (s *signer) sign(dst []byte, m *midstate, slot, suffix []byte) error {
 	if err := s.h.UnmarshalBinary(m.inner); err != nil {
-		return fmt.Errorf("go on with a digest: %w", err)
+		return fmt.Errorf("restore a digest: %w", err)
 	}
 	s.h.Write(slot)
 	s.h.Write(suffix)
 	sum := s.h.Sum(s.sum[:0])
 	if err := s.h.UnmarshalBinary(m.outer); err != nil {
-		return fmt.Errorf("go on with a digest: %w", err)
+		return fmt.Errorf("restore a digest: %w", err)
 	}
 	s.h.Write(sum)
 	hex.Encode(dst, s.h.Sum(s.sum[:0]))

@@ -59,7 +59,7 @@ func Standard() []Kind {
 	}
 }
 
-// Validate names the key, its value and what is allowed.
+// Validate names the key, its value and the allowed values.
 func (s *Spec) Validate() error {
 	if len(s.Brokers) == 0 {
 		u, err := url.Parse(s.URL)

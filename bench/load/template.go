@@ -42,7 +42,7 @@ var kinds = map[string]struct {
 		c.Businesses, c.Contacts = 100, 100*bytes/150
 	}},
 	History: {20 << 10, 4, truth.KindChunk, func(c *world.Config, bytes int) {
-		// The world keeps below the size that it aims at: chunks come out at half to two thirds of it.
+		// The world keeps below the target size: chunks have half to two thirds of it.
 		aim := bytes * 3 / 2
 		c.Businesses, c.Messages = 8, 8*5*aim/200
 		c.ChunkBytesMin, c.ChunkBytesMax = aim, aim

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Config is what a peer is told.
+// Config is the configuration of a peer.
 type Config struct {
 	Brokers []string
 	Topic   string

@@ -94,7 +94,7 @@ func playMix(ctx context.Context, h *harness) (o compare.Outcome, err error) {
 	})
 }
 
-// memoryMetric is the peak of the resident memory for each byte of the bodies that are under way.
+// memoryMetric is the peak of the resident memory for each byte of the bodies in flight.
 var memoryMetric = compare.Metric{Key: "rss_ratio", Title: "peak RSS", Unit: "of bytes in flight"}
 
 // playMemory is many large bodies at once.
@@ -118,7 +118,7 @@ func playMemory(ctx context.Context, h *harness) (o compare.Outcome, err error) 
 	if err != nil {
 		return o, err
 	}
-	c := h.contestant(s, "every connection has a body under way at any time", spec, ts)
+	c := h.contestant(s, "every connection has a body in flight at any time", spec, ts)
 	turn := c.Turn
 	c.Turn = func(ctx context.Context) (compare.Sample, error) {
 		sample, err := turn(ctx)

@@ -28,8 +28,8 @@ const (
 	messageBytes = "20971520"
 )
 
-// embeddedBroker names the embedded broker as it is in this run: what it does before it acknowledges decides what is
-// measured. Without fsync it survives kill -9, and no power cut; a cluster without its own fsync does the same, by copies.
+// embeddedBroker names the embedded broker with its settings: its work before an acknowledgement decides the result.
+// Without fsync it survives kill -9, and no power cut; a cluster without its own fsync does the same, by copies.
 func (o *options) embeddedBroker() string {
 	if o.syncWrites {
 		return "embedded broker (fsync of each write)"

@@ -54,7 +54,7 @@ func untilOrphaned(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// runBroker is the embedded broker in a process of its own, so that its work is told apart from the servers'.
+// runBroker is the embedded broker in a process of its own, so that its cost is separate from the servers'.
 func runBroker(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("broker", flag.ContinueOnError)
 	dir, listen, syncWrites := f.String("dir", "", ""), f.String("listen", "", ""), f.Bool("sync-writes", false, "")

@@ -39,7 +39,7 @@ func playChunks(ctx context.Context, h *harness) (o compare.Outcome, err error) 
 	})
 }
 
-// chunk is a body and the wamids that have to come of it.
+// chunk is a body and the wamids that it has to produce.
 type chunk struct {
 	body   []byte
 	wamids []string
@@ -54,7 +54,7 @@ func (h *harness) onboarding() ([]chunk, error) {
 	if h.o.short {
 		cfg.Messages = 10_000
 	}
-	cfg.ChunkBytesMin, cfg.ChunkBytesMax, cfg.ShuffleWindow = 1_600_000, 1_600_000, 1 // about a megabyte comes out
+	cfg.ChunkBytesMin, cfg.ChunkBytesMax, cfg.ShuffleWindow = 1_600_000, 1_600_000, 1 // the real bodies have about a megabyte
 	cfg.DuplicateRate, cfg.OverlapRate, cfg.LateHoles, cfg.SecondNumber, cfg.Declines, cfg.Reonboard = 0, 0, 0, 0, 0, 0
 	cfg.Mixed, cfg.Several, cfg.Media = 0, 0, 0
 	w, err := world.New(cfg)

@@ -14,9 +14,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// echoes sends echoes to a stack and sees them come out as a consumer would, read-committed: the time of
-// each from when it was due to when its event was in the consumer's hands. Sender and consumer are this
-// process, so that there is one clock.
+// echoes sends echoes to a stack and consumes their events, read-committed. It measures the time of each from when it
+// was due to when the consumer had its event. Sender and consumer are this process, so that there is one clock.
 type echoes struct {
 	s  *stack
 	cl *kgo.Client
@@ -92,7 +91,7 @@ const (
 	// A rate at which each echo is on its own, for the most part: it is time that is measured, not throughput.
 	echoRate        = 25 // a second
 	echoConnections = 32
-	echoWait        = 60 * time.Second // for the last one to come out
+	echoWait        = 60 * time.Second // for the last one to arrive
 )
 
 // probed is what a probe came to.
@@ -161,7 +160,7 @@ func (e *echoes) probe(ctx context.Context, length time.Duration, enough <-chan 
 	}
 }
 
-// missing counts the acknowledged echoes of a run that have not come out, and the events that came twice.
+// missing counts the acknowledged echoes of a run without an event, and the events that came twice.
 func (e *echoes) missing(run uint32, r *load.Report) (missing, repeated int) {
 	out := make([]map[uint32]bool, len(r.Sent))
 	for id, n := range e.seen {
@@ -193,7 +192,7 @@ func (e *echoes) missing(run uint32, r *load.Report) (missing, repeated int) {
 func (e *echoes) warm(ctx context.Context) error {
 	p, err := e.probe(ctx, 400*time.Millisecond, nil)
 	if err == nil && !p.ok {
-		err = errors.New("echoes do not come out: " + p.verdict)
+		err = errors.New("echoes have no events: " + p.verdict)
 	}
 	return err
 }

@@ -104,7 +104,7 @@ type profiled struct {
 	err     error
 }
 
-// profile takes a CPU profile as long as a turn while others go on.
+// profile takes a CPU profile as long as a turn, while the turn runs.
 func (h *harness) profile(ctx context.Context, admin string) <-chan profiled {
 	taken := make(chan profiled, 1)
 	go func() {

@@ -7,8 +7,8 @@ import (
 	"github.com/coexstream/coexstream/bench/compare"
 )
 
-// goals are what the project wants to reach: ratios of one run on two cores. What a goal is measured with beside what
-// is fixed, such as the backlog, is in its name: figures of two sizes are never taken for each other.
+// goals are the goals of the project: ratios of one run on two cores. The name of a goal has its variable conditions,
+// such as the backlog: figures of two sizes are never compared.
 func (o *options) goals() []compare.Goal {
 	return []compare.Goal{
 		{What: "ingress, 1 KB, of bare fasthttp", Match: "ingress", Metric: rateMetric.Key, Of: subjectName, To: bareName, Bound: compare.AtLeast, Want: 0.65},

@@ -37,7 +37,7 @@ func TestOfARunOfSomeMatchesTheirGoalsAreTold(t *testing.T) {
 	}
 }
 
-// What the benchmark holds against the subject is a truth of the world, not of the subject.
+// The expected values of the benchmark come from the world, not from the subject.
 func TestCuttersSeeTheMessagesOfTheTruth(t *testing.T) {
 	body, messages, err := chunkBody()
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 	twoName  = "two processors"
 )
 
-// heapMetric is what is left of the heap at the end, after a collection.
+// heapMetric is the size of the heap at the end, after a collection.
 var heapMetric = compare.Metric{Key: "live_heap", Title: "live heap", Unit: "MB"}
 
 var windowMetric = compare.Metric{Key: "window", Title: "open windows", Unit: "bytes/message"}
@@ -52,8 +52,7 @@ const (
 	mediaName = "8% media placeholders"
 )
 
-// windowTurn measures processors that have just been started: what is left of the work itself, in buffers that are
-// used again, is not the windows'.
+// windowTurn measures new processors: buffers of earlier work, which are used again, do not belong to the windows.
 func (h *harness) windowTurn(ctx context.Context, messages int, media float64) (sample compare.Sample, err error) {
 	s, err := h.newStack(ctx, "window", nil)
 	if err != nil {
@@ -99,9 +98,9 @@ func (h *harness) windowTurn(ctx context.Context, messages int, media float64) (
 	}, nil
 }
 
-// playGrowth is the memory of a processor that keeps up, over ten times the businesses. As many are onboarded at a
-// time, one after another, at a pace at which the processor keeps up, once it has caught up with what came before it
-// was started: what a longer run adds is then growth, and not more moments at which the load is ahead.
+// playGrowth measures the memory of a processor that keeps up, over ten times the businesses. The same number is
+// onboarded at a time, one after another. The pace is one at which the processor keeps up, once it has processed the
+// records from before its start. So a longer run shows growth, and not more moments at which the load is ahead.
 func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 	many, businesses := 10_000_000, 1_000
 	if h.o.short {
@@ -115,7 +114,7 @@ func playGrowth(ctx context.Context, h *harness) (compare.Outcome, error) {
 	}
 	return h.play(ctx, compare.Match{
 		Name: "growth",
-		Title: fmt.Sprintf("peak memory of a processor that keeps up, %s history messages (text) of %s businesses against %s of %s, %d of them at a time, %d webhooks a second, the first %s of them before it is started, gap timeout %s, %s",
+		Title: fmt.Sprintf("peak memory of a processor that keeps up, %s history messages (text) of %s businesses against %s of %s, %d of them at a time; %d webhooks a second, the first %s of them before it is started; gap timeout %s; %s",
 			count(many), count(businesses), count(many/10), count(businesses/10), onboarding, growthRate, growthLate, growthPatience, h.o.embeddedBroker()),
 		Metrics: []compare.Metric{rssMetric, heapMetric, cpuMessageMetric, messagesMetric},
 		Contestants: []compare.Contestant{
@@ -215,7 +214,7 @@ func playScale(ctx context.Context, h *harness) (compare.Outcome, error) {
 // little; the CPU of a message says what it would bring with cores enough.
 func playTeam(ctx context.Context, h *harness) (compare.Outcome, error) {
 	const businesses = 400 // so many that the partitions have about the same to do
-	// What two processors do in a second is for the most part how they begin.
+	// Two processors need most of a second for their start.
 	backlog := 3 * h.o.backlogBytes
 	turn := func(processors int) func(context.Context) (compare.Sample, error) {
 		return func(ctx context.Context) (compare.Sample, error) {

@@ -79,7 +79,7 @@ func (h *harness) newReport(ctx context.Context) compare.Report {
 	return r
 }
 
-// command is how this run can be had again: the path of a program that go run made says nothing.
+// command returns the command line of this run, without the path that go run made.
 func command() string {
 	return strings.TrimSpace("go run ./bench/run " + strings.Join(os.Args[1:], " "))
 }
@@ -101,7 +101,7 @@ func kernel(release string) string {
 	return version
 }
 
-// output is what a command prints, or nothing when it cannot be run: none of what is asked here is vital.
+// output returns the output of a command; empty if it cannot run, because none of them is vital.
 func output(ctx context.Context, name string, args ...string) string {
 	out, err := exec.CommandContext(ctx, name, args...).Output()
 	if err != nil {

@@ -31,7 +31,7 @@ func (r *role) get(ctx context.Context, path string) (string, error) {
 	return string(body), err
 }
 
-// metric is the sum of a metric's series whose labels hold what is asked for.
+// metric returns the sum of a metric's series whose labels have the given text.
 func (r *role) metric(ctx context.Context, name, label string) (sum float64, err error) {
 	text, err := r.get(ctx, "/metrics")
 	if err != nil {
@@ -51,9 +51,9 @@ func (r *role) metric(ctx context.Context, name, label string) (sum float64, err
 	return sum, nil
 }
 
-// liveHeap is what is left of the heap after a collection, in bytes.
+// liveHeap returns the size of the heap after a collection, in bytes.
 func (r *role) liveHeap(ctx context.Context) (float64, error) {
-	// What the first collection leaves in sync.Pools, the second takes.
+	// The second collection frees the objects that the first one left in sync.Pools.
 	if _, err := r.get(ctx, "/debug/pprof/heap?gc=1"); err != nil {
 		return 0, err
 	}
@@ -69,7 +69,7 @@ func (r *role) liveHeap(ctx context.Context) (float64, error) {
 	return 0, fmt.Errorf("the heap profile of %s tells no HeapAlloc", r.admin)
 }
 
-// reaches waits until a metric is at least what is wanted, and returns the last value that it saw.
+// reaches waits until a metric reaches a value, and returns the last value that it saw.
 func (r *role) reaches(ctx context.Context, name string, want float64) (v float64, err error) {
 	for until := time.Now().Add(gaugeWait); ; {
 		if v, err = r.metric(ctx, name, ""); err != nil || v >= want || time.Now().After(until) {
@@ -83,7 +83,7 @@ func (r *role) reaches(ctx context.Context, name string, want float64) (v float6
 	}
 }
 
-// Gauges of the processor are told about once a second.
+// Gauges of the processor are updated about once a second.
 const (
 	gaugeWait = 20 * time.Second
 	gaugePoll = 200 * time.Millisecond

@@ -95,7 +95,7 @@ func (h *harness) build(ctx context.Context, match string, b *broker, peer *buil
 		if ctx.Err() != nil {
 			return nil, "", ctx.Err()
 		}
-		// What others wrote may fail on a machine that this was not tried on; the rest of the run is as good.
+		// Foreign programs may fail on a machine that this was not tried on; the rest of the run is still valid.
 		return nil, strings.Join(strings.Fields(err.Error()), " "), nil
 	}
 	s = &server{name: peer.name, proc: p, url: "http://" + address + peer.path, wrap: peer.wrap}

@@ -50,8 +50,8 @@ func names() []string {
 	return ns
 }
 
-// runMatches plays what was selected, prints the tables, and writes the results. It fails when a contestant
-// did not pass its check, not when a goal is missed.
+// runMatches plays the selected matches, prints the tables, and writes the results. It fails when a contestant did not
+// pass its check, not when a goal is missed.
 func runMatches(ctx context.Context) (err error) {
 	o, err := parse()
 	if err != nil {
@@ -86,7 +86,7 @@ func runMatches(ctx context.Context) (err error) {
 		if err := outcome.WriteTable(os.Stdout); err != nil {
 			return err
 		}
-		// A run takes an hour, and what ends it early should not cost what is known.
+		// A run takes an hour, and an early end should not cost the known results.
 		report.Took = time.Since(report.Started).Round(time.Second)
 		report.Goals = compare.Judge(o.goalsSelected(), report.Outcomes)
 		if err := h.write(&report); err != nil {

@@ -60,7 +60,7 @@ type postgresMatch struct {
 	rows     string // file with the rows of messages, as COPY writes them
 }
 
-// fresh makes a database, and has nothing to do with what was written before.
+// fresh makes a new database.
 func (p *postgresMatch) fresh(ctx context.Context) (url string, err error) {
 	p.turns++
 	if url, err = p.db.NewDatabase(ctx, fmt.Sprintf("turn%d", p.turns)); err != nil {
@@ -168,7 +168,7 @@ func (p *postgresMatch) sink(ctx context.Context) (sample compare.Sample, err er
 	}, nil
 }
 
-// judged lets check compare the topics with what was sent, and the tables with the topics.
+// judged lets check compare the topics with the sent webhooks, and the tables with the topics.
 func (p *postgresMatch) judged(ctx context.Context, s *stack, url string) (verdict string, ok bool) {
 	out, err := child.Run(ctx, child.Command{
 		Name: "check", Env: []string{"COEXSTREAM_SINK_POSTGRES_URL=" + url},

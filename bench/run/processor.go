@@ -36,8 +36,8 @@ func (h *harness) processorTurn(ctx context.Context) (compare.Sample, error) {
 	return h.workOff(ctx, &labour{match: "processor", write: func(ctx context.Context, s *stack) (verify.SimulateReport, error) { return s.backlog(ctx) }})
 }
 
-// liveIsOver waits until the few live webhooks of the onboardings are no sign any more that others come: for five
-// seconds after one a processor keeps what it does for history short. What it does then is told by the match isolation.
+// liveIsOver waits until the few live webhooks of the onboardings no longer announce others. For five seconds after
+// one, a processor keeps its work for history short. The match isolation measures that work.
 func liveIsOver(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -58,7 +58,7 @@ type labour struct {
 	crew       crew    // nil: so many processors
 }
 
-// crew is what is not a processor, and does its work.
+// crew is a program that does the work of a processor.
 type crew interface {
 	start(ctx context.Context, s *stack) (team, error)
 	group(s *stack) string
@@ -66,8 +66,8 @@ type crew interface {
 	check(ctx context.Context, s *stack) (ok bool, verdict string, err error)
 }
 
-// workOff lets the team get ready, so that what it took to join the group is not its work, holds it while the work is
-// written, and measures from when it is let go until all is committed.
+// workOff starts the team, so that joining the group does not count as work. It holds the team while the work is
+// written, and measures from its release until everything is committed.
 func (h *harness) workOff(ctx context.Context, l *labour) (sample compare.Sample, err error) {
 	s, err := h.newStack(ctx, l.match, l.on)
 	if err != nil {

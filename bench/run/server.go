@@ -137,7 +137,7 @@ const (
 	megabyte       = 1e6
 )
 
-// sample turns what was measured into figures.
+// sample turns the measurements into figures.
 func (m *measured) sample() compare.Sample {
 	r := &m.report
 	s := compare.Sample{Values: map[string]float64{

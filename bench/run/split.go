@@ -65,7 +65,7 @@ func playSplit(ctx context.Context, h *harness) (compare.Outcome, error) {
 func chunkBody() ([]byte, int, error) {
 	cfg := world.DefaultConfig().Plain()
 	cfg.Seed, cfg.Start, cfg.Businesses, cfg.Messages, cfg.Live, cfg.Contacts = 20, time.Unix(1_760_000_000, 0), 1, 40_000, 0, 0
-	cfg.ChunkBytesMin, cfg.ChunkBytesMax = 1_600_000, 1_600_000 // what comes out is smaller
+	cfg.ChunkBytesMin, cfg.ChunkBytesMax = 1_600_000, 1_600_000 // the real bodies are smaller
 	cfg.Mixed, cfg.Declines, cfg.SecondNumber = 0, 0, 0
 	w, err := world.New(cfg)
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *cutter) turn(ctx context.Context, body []byte, messages int, length tim
 		splitRateMetric.Key:   float64(len(body)) * float64(rounds) / megabyte / took.Seconds(),
 		splitAllocsMetric.Key: float64(after.Mallocs-before.Mallocs) / float64(rounds*messages),
 	}}
-	// What the measuring itself allocates, some ten times in a turn, is no allocation a message.
+	// The measurement itself makes some ten allocations in a turn, which do not count per message.
 	const own = 0.0005
 	if s.Values[splitAllocsMetric.Key] < own {
 		s.Values[splitAllocsMetric.Key] = 0

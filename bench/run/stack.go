@@ -89,8 +89,8 @@ func (s *stack) backlog(ctx context.Context) (verify.SimulateReport, error) {
 
 const backlogBusinesses = 40
 
-// past is a world that is all history, of businesses that stay and send nothing twice, and nothing odd: what is measured is
-// the usual.
+// past is a world of history only, of businesses that stay and send nothing twice, and nothing odd: the match measures
+// the usual case.
 func (s *stack) past(businesses, messages int) world.Config {
 	w := world.DefaultConfig().Plain()
 	w.Seed, w.Businesses, w.Messages = uint64(s.h.subjects)+1000, businesses, messages
@@ -118,8 +118,8 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// check judges the backlog's events. What the match itself sent beside it is of other numbers, and not judged. The
-// judge's memory, which grows with the backlog, is given back before anything else is measured.
+// check judges the backlog's events. Webhooks that the match itself sent beside it have other numbers, and are not
+// judged. The judge's memory, which grows with the backlog, is released before the next measurement.
 func (s *stack) check(ctx context.Context) (judge.Verdict, error) {
 	c := verify.DefaultCheckConfig()
 	c.Brokers, c.Prefix, c.TruthFile, c.Secrets = s.broker.addresses, s.sub.prefix, s.truth, []string{secret}

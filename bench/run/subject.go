@@ -16,7 +16,7 @@ import (
 const (
 	sourcePath       = "/webhooks/meta"
 	secret           = "bench-app-secret"
-	inFlightBytesMax = 2 << 30 // the limit is not what is measured
+	inFlightBytesMax = 2 << 30 // the limit must not affect the measurement
 )
 
 // subject is coexstream on a broker: its configuration, from which its roles are started.
@@ -37,7 +37,8 @@ func (h *harness) newSubject(ctx context.Context, name string, b *broker, settin
 	type m = map[string]any
 	edge := m{
 		"in_flight_bytes_max": inFlightBytesMax,
-		// What is measured is the way to the log: a body that a hiccup sends to the spool is safe, but not there yet.
+		// The match measures the way to the log: a body that a short delay sends to the spool is safe, but not there
+		// yet.
 		"spool": m{"enabled": false},
 		"sources": []m{{
 			"name": "meta", "provider": "meta", "path": sourcePath, "verify_token": "token-of-the-bench", "signature_required": true,

@@ -79,10 +79,10 @@ func (t transcript) count() (n int) {
 	return n
 }
 
-// transcriptSettle is how long nothing may come after the last one, so that what is one too many is seen.
+// transcriptSettle is how long no record may come after the last one, to notice a surplus one.
 const transcriptSettle = time.Second
 
-// holds reads a topic and reports whether it is what was demanded. Other numbers' messages are not looked at.
+// holds reads a topic and reports whether it has the demanded content. It ignores other numbers' messages.
 func (t transcript) holds(ctx context.Context, b *broker, topic string) (ok bool, verdict string, err error) {
 	ends, err := durable.End(ctx, b.admin, topic)
 	if err != nil {

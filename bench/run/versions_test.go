@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What is compared is only as good as it is named.
+// A comparison needs exact versions.
 func TestVersionsNameWhatIsComparedWith(t *testing.T) {
 	t.Chdir("../..")
 	all := versions(t.Context())

@@ -55,8 +55,8 @@ var (
 	Crowded = Way{Messages: 1000, Contacts: 1000, Connections: 1, Every: 50 * time.Millisecond}
 )
 
-// Flood sends in all of the ways until ctx ends, and returns how many webhooks were acknowledged. What becomes of the others
-// is nobody's concern.
+// Flood sends in all of the ways until ctx ends, and returns how many webhooks were acknowledged. The others are
+// ignored.
 func (t *Tenant) Flood(ctx context.Context, ways ...Way) (acknowledged int64) {
 	var next, acked atomic.Int64
 	next.Store(time.Now().UnixNano()) // another flood has other messages

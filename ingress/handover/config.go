@@ -19,8 +19,8 @@ type Config struct {
 	Sync bool
 	// After is the time that Kafka has to acknowledge a record before the record goes to the disk.
 	After time.Duration
-	// DrainBytesPerSecond and DrainRecordsPerSecond bound, for each lane, by how much the spool becomes emptier. What
-	// arrives meanwhile is handed over on top of that, otherwise the spool would never become empty.
+	// DrainBytesPerSecond and DrainRecordsPerSecond bound, for each lane, how fast the spool becomes emptier. Records
+	// that arrive meanwhile are handed over on top of that, otherwise the spool would never become empty.
 	DrainBytesPerSecond   int64
 	DrainRecordsPerSecond int
 }
@@ -33,7 +33,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (c *Config) Validate() error {
 	switch {
 	case c.Dir == "":

@@ -181,7 +181,7 @@ func (l *lane) handOver(entries []*spool.Entry) int {
 	}
 	began := l.now()
 	n, err := l.direct.PublishInOrder(records, began.Add(drainAttempt))
-	// While a partition is slow, its next request would only wait in vain.
+	// While a partition is slow, its next request would only wait.
 	slow := l.now().Sub(began) > l.slow
 	for _, e := range entries[:n] {
 		l.store.Done(e, slow)

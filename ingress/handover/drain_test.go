@@ -19,6 +19,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // queueing is a Kafka with one partition: it writes one batch after the other, and each record takes some time. Records
@@ -26,7 +27,7 @@ import (
 type queueing struct {
 	rawtest.Memory
 	turn    chan struct{} // holds one value while a batch is written
-	batches []handedOver  // of whoever holds the turn
+	batches []handedOver  // of the caller that holds the turn
 	handed  int           // records of them
 	// handedBefore is handed at the time of the last record that did not come from the spool.
 	handedBefore int
@@ -74,11 +75,11 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 		const perSecond, backlog = 2000, 6000
 		k := &queueing{turn: make(chan struct{}, 1)}
 		k.Off.Store(true)
-		s := spooled(t, k, faultfs.New(), func(c *Config) { c.DrainRecordsPerSecond = perSecond })
+		s := spooled(t, k, faultfs.New(), func(c *Config) { c.DrainRecordsPerSecond, c.After = perSecond, 30*time.Millisecond })
 		sent := map[string]int{}
 		publish := func(who string) {
 			t.Helper()
-			if err := s.Publish(rawtest.Record(who, fmt.Sprintf("%s/%d", who, sent[who])), rawtest.In(10*time.Second)); err != nil {
+			if err := s.Publish(rawtest.Record(who, fmt.Sprintf("%s/%d", who, sent[who])), rawtest.In(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			sent[who]++
@@ -89,7 +90,7 @@ func TestHandingOverABacklogDelaysNobodyElseAndKeepsItsRateAndTheOrder(t *testin
 		if n := s.by("spool"); n != backlog {
 			t.Fatalf("%v of %d in the spool", n, backlog)
 		}
-		time.Sleep(5 * time.Second) // failed attempts use up what was allowed for the arrival of the backlog
+		time.Sleep(5 * time.Second) // failed attempts use up the allowance for the arrival of the backlog
 		k.Off.Store(false)
 
 		// During the hand-over, records of a business without a backlog go directly to Kafka.
@@ -163,7 +164,7 @@ func TestBacklogOfOneBusinessIsHandedOverTogether(t *testing.T) {
 	acknowledged := map[string]bool{}
 	publish := func(from, n int) {
 		for i, r := range rawtest.Numbered(0, from, n, 100) {
-			if err := s.Publish(r, rawtest.In(10*time.Second)); err != nil {
+			if err := s.Publish(r, rawtest.In(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			acknowledged[fmt.Sprintf("0/%d", from+i)] = true
@@ -188,8 +189,7 @@ func TestBacklogOfOneBusinessIsHandedOverTogether(t *testing.T) {
 // Kafka comes and goes, and the machine loses its power during the hand-over. No acknowledged record is lost, and each
 // business stays in order.
 func TestDrainSurvivesPowerCuts(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const businesses, rounds = 5, 12
 	k := &rawtest.Memory{}
@@ -213,7 +213,7 @@ func TestDrainSurvivesPowerCuts(t *testing.T) {
 			n := rng.IntN(200)
 			senders.Go(func() {
 				for range n {
-					if err := s.Publish(rawtest.Record(fmt.Sprint("waba", b), fmt.Sprintf("%d/%d", b, next[b])), rawtest.In(10*time.Second)); err != nil {
+					if err := s.Publish(rawtest.Record(fmt.Sprint("waba", b), fmt.Sprintf("%d/%d", b, next[b])), rawtest.In(time.Minute)); err != nil {
 						t.Errorf("%d/%d: %v", b, next[b], err)
 					}
 					next[b]++
@@ -226,7 +226,7 @@ func TestDrainSurvivesPowerCuts(t *testing.T) {
 		want := before + rng.IntN(300)
 		rawtest.WaitFor(t, "some to be handed over", func() bool { return len(k.Records()) >= want || s.lanes[0].store.Stats().Records == 0 })
 		if round < rounds-1 {
-			disk.Cut() // in the middle of it, as the drain goes on
+			disk.Cut() // in the middle of the drain
 		} else {
 			rawtest.WaitFor(t, "the drain", func() bool { return s.lanes[0].store.Stats().Records == 0 })
 		}

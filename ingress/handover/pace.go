@@ -6,8 +6,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// pace bounds by how much the spool becomes emptier in a second. What arrives meanwhile is handed over on top of the
-// rate. It reads no clock.
+// pace bounds how fast the spool becomes emptier. Records that arrive meanwhile are handed over on top of the rate. It
+// reads no clock.
 type pace struct {
 	limiter *rate.Limiter
 	arrived int64 // allowed on top of the rate

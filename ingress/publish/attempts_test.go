@@ -45,8 +45,9 @@ func (a *attempts) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Mess
 	return a.RoundTripper.RoundTrip(ctx, addr, m)
 }
 
-// check checks the order of the requests: no acknowledged record was sent again behind a later record of its sender. The
-// publisher controls this, in whatever order a broker handles the requests. Expired records may be behind later ones.
+// check checks the order of the requests: no acknowledged record was sent again behind a later record of its sender.
+// The publisher controls this, for any order in which a broker handles the requests. Expired records may be behind
+// later ones.
 func (a *attempts) check(t *testing.T, acknowledged map[string]bool) {
 	t.Helper()
 	a.mu.Lock()

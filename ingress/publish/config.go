@@ -45,7 +45,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (c *Config) Validate() error {
 	if len(c.Brokers) == 0 {
 		return invalid.Value("kafka.brokers", c.Brokers, "at least one host:port")

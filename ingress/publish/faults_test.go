@@ -21,6 +21,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -145,11 +146,10 @@ func TestBrokerGoneAndBack(t *testing.T) {
 	rawtest.CheckSequences(t, back.ListenAddrs(), map[string]bool{"w/0": true, "w/2": true, "w/3": true})
 }
 
-// Whatever fails: acknowledged records are in the log, unchanged and in order. After Publish has returned, the publisher
-// does not read the caller's bytes (the test overwrites them at once).
+// With any failures, acknowledged records are in the log, unchanged and in order. After Publish has returned, the
+// publisher does not read the caller's bytes (the test overwrites them at once).
 func TestNothingAcknowledgedIsLostUnderRandomFaults(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const brokers, partitions, workers = 3, 2, 24
 	c := rawtest.Cluster(t, brokers, partitions)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // length returns the number of records in partition 0 of raw.live.
@@ -76,11 +77,11 @@ func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
 	}
 }
 
-// Whatever the cluster does, records that PublishInOrder acknowledges are in the log. A caller that goes on where it
-// stopped keeps the order: no record is in the log for the first time, or sent for the last time, behind a later one.
+// With any failures of the cluster, records that PublishInOrder acknowledges are in the log. A caller that continues
+// where it stopped keeps the order: no record is in the log for the first time, or sent for the last time, behind a
+// later one.
 func TestGroupsStayInOrderUnderRandomFaults(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const brokers, partitions, workers = 3, 2, 8
 	c := rawtest.Cluster(t, brokers, partitions)

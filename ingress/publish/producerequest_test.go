@@ -16,6 +16,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // produced decodes a request with the library of another client.
@@ -66,8 +68,7 @@ func TestProduceRequestIsWhatAnotherLibraryReads(t *testing.T) {
 
 // TestProducedIsWhatTheClientLibraryWrites decodes answers of any kind into a response with the values of another one.
 func TestProducedIsWhatTheClientLibraryWrites(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	text := func() string { return strings.Repeat("é", rng.IntN(4)) }
 	r := new(produceRequest)

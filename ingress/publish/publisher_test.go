@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"github.com/coexstream/coexstream/ingress/raw"
 	"github.com/coexstream/coexstream/ingress/rawtest"
 	coexkafka "github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -229,7 +229,7 @@ func TestPublisherDrains(t *testing.T) {
 }
 
 func TestPublisherThatNeverReachedItsBrokerStops(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := freeport.Listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

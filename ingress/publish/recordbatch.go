@@ -13,10 +13,10 @@ import (
 // The record batch, version 2, from Kafka's documentation ("Record Batch"): a header of fixed length, then the records,
 // which are compressed together.
 const (
-	batchLengthAt     = 8  // int32, of what follows it
+	batchLengthAt     = 8  // int32, of the rest
 	batchEpochAt      = 12 // int32, the partition leader's; the broker sets it
 	batchMagicAt      = 16
-	batchChecksumAt   = 17 // CRC-32C of what follows it
+	batchChecksumAt   = 17 // CRC-32C of the rest
 	batchAttributesAt = 21
 	batchLastDeltaAt  = 23 // int32, offset of the last record less that of the first
 	batchBaseTimeAt   = 27 // int64, milliseconds

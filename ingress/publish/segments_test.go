@@ -86,7 +86,7 @@ func TestBodyLongerThanARecordTravelsInSegments(t *testing.T) {
 				p := publisher(t, c.ListenAddrs(), func(cfg *Config) { cfg.CompressionLive = codec })
 				r := rawtest.Record("102290129340398", "")
 				r.Value, r.Headers = noise(1, 3<<20), []raw.Header{{Key: "a", Value: []byte("b")}}
-				for range 2 { // the second time, what was found out is known
+				for range 2 { // the second time, the limit is known
 					if err := p.Publish(r, rawtest.In(20*time.Second)); err != nil {
 						t.Fatal(err)
 					}
@@ -135,7 +135,7 @@ func TestWhatIsNotCutFits(t *testing.T) {
 	}
 }
 
-// Whatever happens to the requests: acknowledged bodies are read, and only bodies that were sent.
+// For any outcome of the requests: acknowledged bodies can be read, and only sent bodies are there.
 func TestSegmentsSurviveLostRequestsAndAnswers(t *testing.T) {
 	for seed := range uint64(6) {
 		c := smallRecords(t, 1)

@@ -4,8 +4,8 @@ import "time"
 
 // sendGate spaces the starts of requests. While one request has just started, the queues of other partitions fill, and
 // their batches then share a request. A request waits only while another one holds a place of the gate. Each place is
-// given back when its request has an answer, or after sendGateTime, whichever comes first, so that a slow
-// acknowledgement delays no other request.
+// returned when its request has an answer, or after sendGateTime, if that is earlier. So a slow acknowledgement delays
+// no other request.
 type sendGate chan struct{}
 
 const (

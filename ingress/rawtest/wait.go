@@ -8,10 +8,10 @@ import (
 // WaitFor waits for a condition that something else makes true.
 func WaitFor(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !condition() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timeout while waiting for %s", what)
 		}
 		<-time.After(2 * time.Millisecond)
 	}

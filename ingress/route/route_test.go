@@ -10,6 +10,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/rawtest"
 	"github.com/coexstream/coexstream/internal/testing/cost"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -150,7 +151,7 @@ func parsed(t *testing.T, body string) (topic schemas.Topic, wabas []string) {
 	}
 	switch at := strings.Index(body, `"waba_info"`); {
 	case len(infos) == 0 || at > accountBytesMax:
-	case at > accountBytesMax-512: // it may or may not end inside of what is looked at
+	case at > accountBytesMax-512: // it may or may not end inside of the scanned bytes
 		wabas = append(wabas, infos...)
 	default:
 		wabas = infos
@@ -162,8 +163,7 @@ func parsed(t *testing.T, body string) (topic schemas.Topic, wabas []string) {
 }
 
 func TestRouteAgreesWithAParser(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 400 {
 		body := rawtest.RandomBody(rng)

@@ -20,7 +20,7 @@ type Config struct {
 	Sync bool
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (c *Config) Validate() error {
 	switch {
 	case c.Dir == "":

@@ -20,7 +20,7 @@ func segmentOf(id segmentID, payloads [][]byte) (b []byte, ends []int) {
 	return b, ends
 }
 
-// Whatever bytes of a segment are overwritten: the scan ends, covers every byte once, and returns exactly the intact
+// After overwriting any bytes of a segment, the scan ends, covers every byte once, and returns exactly the intact
 // frames. Payloads that look like frames do not count as frames.
 func FuzzRecover(f *testing.F) {
 	f.Add([]byte("one\x00two\x00three"), []byte{}, uint16(0))

@@ -11,13 +11,13 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // killed appends and drains until the n-th selected operation. The process is killed or the power is cut there, before the
 // operation or right after it. The next process must find all acknowledged records that were not handed over.
 func killed(t *testing.T, meant func(op faultfs.Op, name string) bool) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for n := 1; n <= 40; n++ {
 		for way := range 4 {
@@ -59,7 +59,7 @@ func killed(t *testing.T, meant func(op faultfs.Op, name string) bool) {
 			for shard, payloads := range l.drain() {
 				m.delivered[shard] = append(m.delivered[shard], payloads...)
 			}
-			l.Read(&l.window) // removes what is done with
+			l.Read(&l.window) // removes finished segments
 			mu.Lock()
 			died := dead
 			mu.Unlock()

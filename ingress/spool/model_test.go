@@ -12,10 +12,10 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 var (
-	seedFlag = flag.Uint64("spool.seed", 0, "seed of the random lives; 0: a new one")
 	runsFlag = flag.Int("spool.runs", 60, "random lives of a spool that are played")
 )
 
@@ -53,11 +53,7 @@ func (m *model) check(t *testing.T) {
 // Random processes append and drain records while operations fail in every way. They are killed, or the power is cut, at
 // any operation. At the end no acknowledged record is missing, and the order holds.
 func TestNothingAcknowledgedIsLostWhateverHappens(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("seed %d: run again with -spool.seed=%d", seed, seed)
+	seed := seed.Of(t)
 	for run := range *runsFlag {
 		rng := rand.New(rand.NewPCG(seed, uint64(run)))
 		fs := faultfs.New()

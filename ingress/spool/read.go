@@ -205,7 +205,7 @@ func (s *Spool) atEnd() {
 // openTries is the number of attempts to open a segment before later segments may overtake it.
 const openTries = 10
 
-// unreadable leaves a segment that cannot be opened to the next pass. It reports whether this pass may go on.
+// unreadable leaves a segment that cannot be opened to the next pass. It reports whether this pass may continue.
 func (s *Spool) unreadable(seg *segment, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

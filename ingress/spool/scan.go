@@ -109,7 +109,7 @@ func (s *scanner) view(at int64, n int) []byte {
 	return s.buf[from : from+n]
 }
 
-// fill reads. What cannot be read is zero, which is no frame.
+// fill reads. Unreadable bytes are zero, which is no frame.
 func (s *scanner) fill(at int64, n int) {
 	if cap(s.buf) < n || cap(s.buf) > 4*scanBytes && n <= scanBytes {
 		s.buf = make([]byte, n)

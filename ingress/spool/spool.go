@@ -32,13 +32,13 @@ type Spool struct {
 	gates   [Shards]atomic.Bool
 	closing [Shards]atomic.Bool // see BeginHandOver; written with mu
 	total   atomic.Int64        // waiting records
-	// committed counts what became durable since the start.
+	// committed counts the records and bytes that became durable since the start.
 	committedRecords, committedBytes atomic.Int64
 
 	mu         sync.Mutex
 	segments   []*segment // oldest first
 	sequence   uint32     // of the newest segment
-	used       int64      // bytes of the folder, and of what waits for the writer
+	used       int64      // bytes of the folder, and of records that wait for the writer
 	quarantine int64      // bytes of them in quarantine
 	pending    int64      // bytes of them that wait for the writer, or are being written
 	counts     [Shards]int32
@@ -146,8 +146,8 @@ func (s *Spool) list() error {
 
 func (s *Spool) path(name string) string { return filepath.Join(s.cfg.Dir, name) }
 
-// Run reads the folder, and makes records of Append durable until ctx ends. Then it writes what waits and closes the
-// open segment properly. Records that were not handed over are left to the next start.
+// Run reads the folder, and makes records of Append durable until ctx ends. Then it writes the waiting records and
+// closes the open segment properly. Records that were not handed over are left to the next start.
 func (s *Spool) Run(ctx context.Context) error {
 	var reading sync.WaitGroup
 	reading.Go(func() { s.count(ctx) })

@@ -16,6 +16,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 const dir = "data/spool"
@@ -89,7 +90,7 @@ func (l *life) stop() {
 
 func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited for %s in vain", what)
 		}
@@ -306,8 +307,7 @@ func TestEveryFailureOfTheDisk(t *testing.T) {
 				for _, reboot := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s/done=%v/once=%v/reboot=%v", op, done, once, reboot), func(t *testing.T) {
 						t.Parallel()
-						seed := rand.Uint64()
-						t.Logf("seed %d", seed)
+						seed := seed.Of(t)
 						rng := rand.New(rand.NewPCG(seed, 0))
 						for nth := range 6 {
 							fs := faultfs.New()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coexstream/coexstream/ingress/spool"
 	"github.com/coexstream/coexstream/ingress/spool/faultfs"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // drainAll hands over all records, in as many passes as needed.
@@ -43,8 +44,7 @@ func TestNoFailureToFindOrOpenWhatThereIsLosesAnything(t *testing.T) {
 				for _, when := range []string{"start", "running", "restart"} {
 					t.Run(fmt.Sprintf("%s/done=%v/once=%v/%s", op, done, once, when), func(t *testing.T) {
 						t.Parallel()
-						seed := rand.Uint64()
-						t.Logf("seed %d", seed)
+						seed := seed.Of(t)
 						rng := rand.New(rand.NewPCG(seed, 0))
 						met := 0
 						for nth := range 6 {
@@ -186,5 +186,5 @@ func TestStartWithoutAFolderSaysWhyThereIsNone(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	fs.Inject(nil)
-	mustLive(t, fs, testConfig()) // what failed left no lock behind
+	mustLive(t, fs, testConfig()) // the failed attempt left no lock behind
 }

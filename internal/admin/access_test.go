@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,7 +17,7 @@ func guarded(t *testing.T, access Access) string {
 	t.Helper()
 	health := &Health{}
 	health.Add("publisher", func() error { return errors.New("broker kafka-1.internal:9092 is gone") })
-	s, err := Listen(t.Context(), "127.0.0.1:0", access, NewRegistry(), health, slog.New(slog.DiscardHandler))
+	s, err := Listen(t.Context(), "127.0.0.1:0", 16, access, quietDeps(health))
 	if err != nil {
 		t.Fatal(err)
 	}

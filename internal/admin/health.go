@@ -58,7 +58,7 @@ func (h *Health) hold(held bool) {
 	h.held = held
 }
 
-// Drain makes the process not ready for good.
+// Drain makes the process not ready until its end.
 func (h *Health) Drain() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -114,7 +114,7 @@ func TestProfilesHaveAMaximumLength(t *testing.T) {
 	if code, body := askWith(t, address, "/debug/pprof/trace?seconds=0.01", "127.0.0.1", nil); code != http.StatusOK || len(body) == 0 {
 		t.Errorf("a short trace: %d", code)
 	}
-	// What the pprof tool sends stays whole.
+	// A request of the pprof tool stays complete.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/debug/pprof/symbol", strings.NewReader("0x1"))
 	if err != nil {
 		t.Fatal(err)

@@ -47,30 +47,66 @@ type Server struct {
 	http     *http.Server
 }
 
-// Listen opens the port. So a port in use is an error before anything else starts.
-func Listen(ctx context.Context, address string, access Access, metrics prometheus.Gatherer, health *Health, log *slog.Logger) (*Server, error) {
+const (
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 2 * time.Minute
+	// answerTimeout is the time of a request from its headers to the end of its answer.
+	answerTimeout = 10 * time.Second
+	// profileTimeout is that of a profile. net/http/pprof refuses profiles that would exceed it.
+	profileTimeout = ProfileMax + 15*time.Second
+)
+
+// Deps are the dependencies of a Server.
+type Deps struct {
+	Metrics *prometheus.Registry
+	Health  *Health
+	Log     *slog.Logger
+}
+
+// Listen opens the port. So a port in use is an error before anything else starts. It keeps at most connectionsMax
+// connections: those without a request make room first, see listen.Connections.
+func Listen(ctx context.Context, address string, connectionsMax int, access Access, deps Deps) (*Server, error) {
 	l, err := listen.TCP(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("open admin.listen %s: %w", address, err)
 	}
+	s, err := newServer(l, connectionsMax, access, deps)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return s, nil
+}
+
+func newServer(l net.Listener, connectionsMax int, access Access, deps Deps) (*Server, error) {
+	counts, err := newConnectionCounts(deps.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	l = newLimited(l, connectionsMax, counts, deps.Log)
 	if access.TLS != nil {
 		l = tls.NewListener(l, access.TLS)
 	}
 	return &Server{
 		listener: l,
 		http: &http.Server{
-			Handler:           Handler(access, metrics, health),
-			ReadHeaderTimeout: 5 * time.Second,
+			Handler:           Handler(access, deps.Metrics, deps.Health),
+			ReadHeaderTimeout: headerTimeout,
 			MaxHeaderBytes:    16 << 10,
 			ReadTimeout:       10 * time.Second, // nothing here has a body
-			IdleTimeout:       2 * time.Minute,
-			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			WriteTimeout:      profileTimeout,
+			IdleTimeout:       idleTimeout,
+			ConnState:         stateChanged,
+			ErrorLog:          slog.NewLogLogger(deps.Log.Handler(), slog.LevelDebug),
 		},
 	}, nil
 }
 
 // Handler answers the paths of the package comment.
 func Handler(access Access, metrics prometheus.Gatherer, health *Health) http.Handler {
+	return timely(handler(access, metrics, health))
+}
+
+func handler(access Access, metrics prometheus.Gatherer, health *Health) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", access.guard(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]bool{"live": true}) })

@@ -12,6 +12,10 @@ import (
 	"testing"
 )
 
+func quietDeps(health *Health) Deps {
+	return Deps{Metrics: NewRegistry(), Health: health, Log: slog.New(slog.DiscardHandler)}
+}
+
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -91,11 +95,11 @@ func TestMetricsAndProfilesAreServed(t *testing.T) {
 }
 
 func TestListenerStopsWithItsContext(t *testing.T) {
-	s, err := Listen(t.Context(), "127.0.0.1:0", Access{}, NewRegistry(), &Health{}, slog.New(slog.DiscardHandler))
+	s, err := Listen(t.Context(), "127.0.0.1:0", 16, Access{}, quietDeps(&Health{}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(t.Context(), s.Addr(), Access{}, NewRegistry(), &Health{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), s.Addr()) {
+	if _, err := Listen(t.Context(), s.Addr(), 16, Access{}, quietDeps(&Health{})); err == nil || !strings.Contains(err.Error(), s.Addr()) {
 		t.Errorf("a port that is taken: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -8,8 +8,8 @@ import (
 	"github.com/coexstream/coexstream/internal/reload"
 )
 
-// adminTransport asks admin listeners, and brings what opens them: the token, and as a client certificate that
-// of this machine's own listener, which is trusted by the same authorities.
+// adminTransport sends requests to admin listeners with credentials: the token, and as a client certificate that of
+// this machine's own listener, which the same authorities trust.
 type adminTransport struct {
 	*http.Transport
 	token string

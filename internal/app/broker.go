@@ -70,7 +70,7 @@ files that only a stop completes.`,
 // verifiedJSON is the output of `broker verify`.
 type verifiedJSON struct {
 	Dir     string `json:"dir"`
-	Running bool   `json:"running"` // an `up` uses it: the ends of its files were not checked
+	Running bool   `json:"running"` // an `up` uses the folder: the ends of its files were not checked
 	embedded.Verified
 	Took float64 `json:"took_seconds"`
 }
@@ -122,7 +122,7 @@ func writeVerified(out io.Writer, v *verifiedJSON) error {
 	return err
 }
 
-// quarantineReady is the part of /readyz for damage. The process stays ready.
+// quarantineReady is the entry of /readyz for damage. The process stays ready.
 func quarantineReady(dir string) error {
 	list, err := embedded.Quarantined(dir)
 	if err != nil {
@@ -163,11 +163,12 @@ func brokerFacts(cfg *config.Config) func() (doctor.BrokerData, error) {
 	}
 }
 
-// doctorReadsMax is up to how many bytes of logs the doctor reads for damage: some seconds' work.
+// doctorReadsMax bounds the bytes of logs that the doctor reads for damage: some seconds' work.
 const doctorReadsMax = 2 << 30
 
-// damageInPlace is the damage in the files of a broker that nothing has set aside yet. Beside a running broker only that counts which is
-// there a second time: files may have been changed meanwhile. Logs of more than doctorReadsMax are not read.
+// damageInPlace returns the damage in the files of a broker that no start has set aside yet. Beside a running broker,
+// only damage in two reads counts, because files may have changed between. Logs of more than doctorReadsMax are not
+// read.
 func damageInPlace(dir, dataDir string) (found []embedded.Damage, unread int64, err error) {
 	size, err := bytesOf(dir)
 	if err != nil || size > doctorReadsMax {
@@ -190,7 +191,7 @@ func damageInPlace(dir, dataDir string) (found []embedded.Damage, unread int64, 
 	return found, 0, err
 }
 
-// bytesOf is the length of all files of a folder, which may be removed meanwhile.
+// bytesOf returns the length of all files of a folder, which may be removed meanwhile.
 func bytesOf(dir string) (n int64, err error) {
 	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		var info fs.FileInfo

@@ -13,8 +13,8 @@ import (
 	"github.com/coexstream/coexstream/internal/private"
 )
 
-// Where clients of the embedded broker must authenticate, `up` generates a password and keeps it in the data folder: alone,
-// for kafka.sasl.password_file, and with the other properties of a client, for kcat.
+// If clients of the embedded broker must authenticate, `up` generates a password and stores it in the data folder:
+// alone, for kafka.sasl.password_file, and with the other properties of a client, for kcat.
 const (
 	brokerPasswordName   = "broker.password"
 	brokerPropertiesName = "broker.properties"
@@ -46,7 +46,7 @@ func brokerPassword(cfg *config.Config) (password string, isNew bool, err error)
 	return password, false, nil
 }
 
-// keepBrokerProperties writes what kcat needs, so that the password stands on no command line.
+// keepBrokerProperties writes the properties for kcat, so that the password is on no command line.
 func keepBrokerProperties(dataDir, address, password string) error {
 	path := filepath.Join(dataDir, brokerPropertiesName)
 	if password == "" {
@@ -68,7 +68,7 @@ sasl.password=%s
 	return nil
 }
 
-// brokerReaders is the text about access to the embedded broker's topics.
+// brokerReaders returns the text about access to the embedded broker's topics.
 func brokerReaders(cfg *config.Config, address string, authenticates bool) string {
 	topic := cfg.Kafka.Prefix + "messages"
 	if authenticates {

@@ -36,7 +36,7 @@ var canaries = []string{canaryInline, canaryFile, canaryNext, canaryToken, canar
 
 const canaryBody = `{"object":"whatsapp_business_account","entry":[{"id":"100000000000001","changes":[{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550001234","phone_number_id":"200000000000001"},"contacts":[{"profile":{"name":"` + canaryName + `"},"wa_id":"` + canaryPhone + `"}],"messages":[{"from":"` + canaryPhone + `","id":"wamid.CANARY1","timestamp":"1700000000","type":"text","text":{"body":"` + canaryText + `"}}]}}]}]}`
 
-// catcher looks for canaries in whatever others may see.
+// catcher looks for canaries in every output.
 type catcher struct {
 	t     *testing.T
 	seen  int
@@ -92,7 +92,7 @@ func (c *catcher) ask(what, method, url, body string, headers ...string) int {
 	return resp.StatusCode
 }
 
-// abuse sends webhooks and what is none, and checks the codes.
+// abuse sends valid and invalid webhooks, and checks the codes.
 func (c *catcher) abuse(url, secret string, taken int) {
 	c.t.Helper()
 	signed := func(body string) string { return signature(secret, body) }
@@ -171,8 +171,8 @@ ingress:
 %s`, token, canaryToken, canaryInline, secret, more))
 }
 
-// Everything that can go wrong does, at the most talkative level, and nobody who sees logs, metrics, answers,
-// the configuration or the list of processes sees a secret or anything of a message.
+// Everything that can fail does, at the most detailed log level. Readers of logs, metrics, answers, the configuration
+// or the list of processes see no secret and no part of a message.
 func TestNoSecretAndNothingOfAMessageIsTold(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -188,7 +188,7 @@ func TestNoSecretAndNothingOfAMessageIsTold(t *testing.T) {
 		t.Errorf("metrics without the token: %d", status)
 	}
 
-	// A secret changes, by way of a broken file, while all goes on.
+	// A secret changes, after a broken file, while the process runs.
 	certtest.Write(t, dir, "app-secret", nil)
 	p.until("tells that the secret cannot be loaded", func() bool { return strings.Contains(p.stderr.String(), "cannot be loaded") })
 	certtest.Write(t, dir, "app-secret", []byte(canaryNext+"\n"))

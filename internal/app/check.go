@@ -82,7 +82,7 @@ held, and the report has the time of their release. Run the command again then.`
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&c.TruthFile, "truth", c.TruthFile, "file with the ground truth")
-	durationFlag(f, &c.Wait, "wait", "maximum time to wait for missing events")
+	durationFlag(f, &c.Wait, "wait", "maximum time to wait for missing events, and for a sink that makes no progress")
 	durationFlag(f, &c.Settle, "settle", "time for which the topics must be quiet at the end")
 	f.StringArrayVar(&c.Secrets, "secret", nil, "temporary app secret for signatures, beside those of the configured sources; repeatable. Other users of this machine can see it in the process list")
 	f.StringArrayVar(&secretFiles, "secret-file", nil, "file with such an app secret; repeatable")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -40,6 +41,9 @@ func (t *checkedTables) configs(ctx context.Context, cfg *config.Config, c *veri
 		name := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{"_pragma": {"query_only(1)", "busy_timeout(10000)"}}.Encode()}
 		if one.DB, err = sql.Open("sqlite", name.String()); err != nil {
 			return nil, err
+		}
+		if age := cfg.Sink.SQLite.Retention; age > 0 {
+			one.Before = time.Now().Add(-age)
 		}
 		all = append(all, one)
 	}

@@ -105,7 +105,7 @@ func suggestions(cmd *cobra.Command, name string) string {
 	return ""
 }
 
-// keyAnnotation ties a flag to its configuration key.
+// keyAnnotation connects a flag with its configuration key.
 const keyAnnotation = "coexstream-key"
 
 // bind adds a flag that sets a configuration key. Package config checks the value.
@@ -124,7 +124,7 @@ func tie(f *pflag.FlagSet, flag, key string) {
 	f.Lookup(flag).Annotations = map[string][]string{keyAnnotation: {key}}
 }
 
-// given collects the keys that flags of this run set.
+// given returns the keys that flags of this run set.
 func (a *app) given(cmd *cobra.Command) (map[string]string, error) {
 	values := map[string]string{}
 	for _, set := range a.sets {
@@ -206,7 +206,7 @@ func (a *app) withoutUp(err error) error {
 	return fmt.Errorf("no up runs on data folder %s: start one, or name the cluster with --brokers or --config (%w)", a.guessed, err)
 }
 
-// logger writes to standard error, as the configuration says.
+// logger returns a logger to standard error with the configured level and format.
 func (a *app) logger(cfg *config.Config) *slog.Logger {
 	level := slog.LevelInfo
 	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // validated by config
@@ -225,7 +225,7 @@ func isTerminal(w any) bool {
 // sayf writes text for users. A closed output is no error of the command.
 func sayf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
-// counted is a number with its noun, "1 letter" or "2 letters".
+// counted returns a number with its noun, "1 letter" or "2 letters".
 func counted(n int, noun string) string {
 	if n != 1 {
 		noun += "s"

@@ -172,7 +172,7 @@ func TestAPortThatIsTakenNamesTheFlagThatChoosesAnother(t *testing.T) {
 	}
 }
 
-// What an `up` runs with are the defaults of the commands beside it, and no more than that.
+// Commands beside an `up` have its settings as defaults, and nothing else of it.
 func TestCommandsFindTheUpBesideThem(t *testing.T) {
 	t.Chdir(t.TempDir())
 	a := &app{io: IO{}}

@@ -39,7 +39,7 @@ A letter that returned ` + fmt.Sprint(schemas.DLQReturnsMax) + ` times after a r
 	return cmd
 }
 
-// letterFilter is the filter of flags.
+// letterFilter is the filter that the flags select.
 type letterFilter struct {
 	filter       deadletter.Filter
 	states       []string
@@ -88,7 +88,7 @@ func (o *letterFilter) read(now time.Time) (*deadletter.Filter, error) {
 	return &o.filter, nil
 }
 
-// listed is a list of allowed values.
+// listed returns a list of allowed values.
 func listed[T ~string](values []T) string {
 	names := make([]string, len(values))
 	for i, v := range values {
@@ -97,7 +97,7 @@ func listed[T ~string](values []T) string {
 	return strings.Join(names, ", ")
 }
 
-// noneEmpty refuses what a script gives whose variable is not set: it would choose by chance.
+// noneEmpty refuses an empty value, which a script may pass for an unset variable. It would select letters by chance.
 func noneEmpty(flag string, values []string) error {
 	if slices.Contains(values, "") {
 		return invalidUsage("--"+flag, "", "a value")
@@ -105,7 +105,7 @@ func noneEmpty(flag string, values []string) error {
 	return nil
 }
 
-// letters reads all of dlq: notes stand behind the letters that they are about.
+// letters reads all of dlq, because notes are behind their letters.
 func (a *app) letters(cmd *cobra.Command) (*config.Config, *deadletter.Book, error) {
 	cfg, _, err := a.loadBeside(cmd)
 	if err != nil {
@@ -144,7 +144,7 @@ func readLetters(ctx context.Context, conn kafka.Connection, prefix string) (*de
 	return book, err
 }
 
-// jsonLetter is a letter for programs.
+// jsonLetter is the JSON form of a letter.
 type jsonLetter struct {
 	Place    string            `json:"place"`
 	State    deadletter.State  `json:"state"`
@@ -157,7 +157,7 @@ type jsonLetter struct {
 	Key      string            `json:"key"`
 	Bytes    int               `json:"bytes"`
 	Headers  map[string]string `json:"headers,omitempty"`
-	// One of them, where the letter is shown whole: text where it is UTF-8, else base64.
+	// One of them, if the letter is shown whole: text for UTF-8, else base64.
 	Text   *string `json:"text,omitempty"`
 	Base64 []byte  `json:"base64,omitempty"`
 }
@@ -299,7 +299,7 @@ func noLetter(p deadletter.Place) error {
 	return fmt.Errorf("there is no dead letter at %s; `coexstream dlq list` shows those that are there", p)
 }
 
-// bodyShown bounds what a person is shown of a body.
+// bodyShown bounds the shown part of a body.
 const bodyShown = 4 << 10
 
 func showLetter(out io.Writer, l *deadletter.Letter) error {
@@ -322,7 +322,7 @@ func showLetter(out io.Writer, l *deadletter.Letter) error {
 	return nil
 }
 
-// printable leaves out what would move a cursor, but for line ends: a body comes from anywhere.
+// printable removes control characters except line ends: a body comes from anybody.
 func printable(b []byte) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) && r != '\u202e' && r != '\u2066' && r != '\u2067' {

@@ -134,7 +134,7 @@ func TestFiltersThatCannotBeMeantAreRefused(t *testing.T) {
 	}
 }
 
-// What left of a record the first time does not leave again; what did not, leaves after the correction.
+// Events that left the first time do not leave again; the others leave after the correction.
 func TestRequeueAfterACorrectionYieldsWhatWasMissing(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

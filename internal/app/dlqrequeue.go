@@ -70,7 +70,7 @@ func exportLetters(cmd *cobra.Command, dir string, letters []*deadletter.Letter)
 		if err != nil {
 			return err
 		}
-		// A body is somebody's conversation: for the owner of the folder alone.
+		// A body is private: only the owner of the folder may read it.
 		if err := errors.Join(private.Replace(name+".body", l.Value), private.Replace(name+".json", about)); err != nil {
 			return fmt.Errorf("export letter %s: %w", l.Place, err)
 		}
@@ -154,7 +154,7 @@ func (a *app) requeue(cmd *cobra.Command, args []string, o *requeueOptions) erro
 		if why := l.Refusal(o.force); why != "" {
 			left++
 			if len(places) > 0 {
-				sayf(cmd.ErrOrStderr(), "%s is left: %s; --force requeues it nonetheless\n", l.Place, why)
+				sayf(cmd.ErrOrStderr(), "%s is not requeued: %s; --force requeues it\n", l.Place, why)
 			}
 			continue
 		}
@@ -174,7 +174,7 @@ func (a *app) requeue(cmd *cobra.Command, args []string, o *requeueOptions) erro
 	return nil
 }
 
-// requeuer writes letters back.
+// requeuer writes letters back to the topics.
 type requeuer struct {
 	prefix    string
 	conn      *kafka.Connection
@@ -189,8 +189,8 @@ func newRequeuer(conn *kafka.Connection, prefix string) *requeuer {
 
 func (q *requeuer) close() { q.transport.CloseIdleConnections() }
 
-// requeue writes the record, then the note. Cut off between the two it is done again, and the processor, which
-// knows the letter, leaves the second one out.
+// requeue writes the record, then the note. After a kill between the two it is done again, and the processor, which
+// knows the letter, drops the second record.
 func (q *requeuer) requeue(ctx context.Context, l *deadletter.Letter) error {
 	topic, headers := l.Requeue()
 	if l.Without() {
@@ -228,7 +228,7 @@ func (q *requeuer) requeue(ctx context.Context, l *deadletter.Letter) error {
 	return nil
 }
 
-// body is the body of a letter that only names its place in the raw log.
+// body returns the body of a letter that has only its place in the raw log.
 func (q *requeuer) body(ctx context.Context, l *deadletter.Letter) ([]byte, error) {
 	topic, partition, offset, err := l.Origin()
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package app is the command line: it reads the configuration, builds the parts that a subcommand needs
 // and runs them in a fixed order. It composes the product's packages; only main imports it.
 //
-// Each subcommand begins in a file of its own: up.go, ingress.go, process.go, tail.go, and so on. Large ones go on in
+// Each subcommand has a file of its own: up.go, ingress.go, process.go, tail.go, and so on. Large ones continue in
 // files beside it (dlqrequeue.go, replayreport.go). Files that several subcommands share:
 //
 //	cli.go                         flags, and the configuration from them

@@ -124,7 +124,7 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 	cfg, up, err := a.loadBeside(cmd)
 	var conn kafka.Connection
 	if folder := (*fs.PathError)(nil); cfg != nil && errors.As(err, &folder) {
-		err = nil // the data folder cannot be read: the check disk says so
+		err = nil // the data folder cannot be read: the check disk reports that
 		if len(cfg.Kafka.Brokers) == 0 {
 			cfg.Kafka.Brokers = []string{"127.0.0.1:9092"}
 		}

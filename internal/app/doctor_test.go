@@ -235,7 +235,7 @@ func TestDoctorLooksAtProcessesAndFiles(t *testing.T) {
 	if err := os.WriteFile("secret", []byte(strings.Repeat("s", 32)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod("secret", 0o644); err != nil { // whatever the umask is
+	if err := os.Chmod("secret", 0o644); err != nil { // for any umask
 		t.Fatal(err)
 	}
 	conf := "ingress:\n  sources:\n    - {name: m, verify_token: long-enough-to-be-one, secrets: [{id: a, value_file: secret}]}\n"

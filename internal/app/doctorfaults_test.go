@@ -124,16 +124,16 @@ func TestDoctorFindsARawPartitionThatWasCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, code := p.findings("--only", "lag")
-	p.expect(got, fmt.Sprintf("fail lag coex.raw.live/%d (47 offsets): the log ends before what was processed", p.one()))
+	p.expect(got, fmt.Sprintf("fail lag coex.raw.live/%d (47 offsets): the log ends before processed offsets", p.one()))
 	if code != ExitFaults {
 		t.Errorf("exit code %d", code)
 	}
-	// A processor goes on, and what it found is told still.
+	// A processor continues, and its finding is still reported.
 	p.put(p.one(), "e4")
 	_, _, stop = p.process()
 	p.until("told what the processor found", func() (string, bool) {
 		got, _ := p.findings("--only", "lag")
-		return got, strings.Contains(got, "fail lag coex.raw.live: ") && strings.Contains(got, "a processor found it cut, in 1 partition: 46 offsets are gone, and it went on") &&
+		return got, strings.Contains(got, "fail lag coex.raw.live: ") && strings.Contains(got, "a processor found it cut, in 1 partition: 46 offsets are gone, and it continued") &&
 			strings.Contains(got, "ok lag coex.raw.live: 2 partitions, nothing waits")
 	})
 	stop()
@@ -153,7 +153,7 @@ func TestDoctorFindsATopicThatWasMadeAgain(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	got, _ := p.findings("--only", "lag")
-	p.expect(got, "the topic was deleted and made again since it was processed")
+	p.expect(got, "the topic was deleted and created again since it was processed")
 }
 
 func TestDoctorFindsAnEventPartitionThatCannotBeRead(t *testing.T) {

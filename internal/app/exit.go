@@ -9,10 +9,10 @@ import (
 	"github.com/coexstream/coexstream/internal/invalid"
 )
 
-// Exit codes. They are part of the interface: scripts rely on them.
+// Exit codes. They are part of the interface, because scripts rely on them.
 const (
 	ExitOK          = 0
-	ExitFailure     = 1   // something went wrong
+	ExitFailure     = 1   // an error
 	ExitUsage       = 2   // flags, arguments or configuration are wrong; nothing was done
 	ExitFaults      = 3   // `check`, `doctor`, `spool verify` or `broker verify` found faults, `topics verify` found differences, `replay` left bodies out whose signature does not verify
 	ExitInterrupted = 130 // a signal ended a command that had not finished, or a second signal cut a drain short

@@ -25,6 +25,13 @@ func (a *app) collectEarly() {
 	c.watch()
 }
 
+// collectOften keeps the heap small, for a process without requests that could meet a collection. GOGC of the environment takes precedence.
+func (a *app) collectOften() {
+	if !a.environmentSets("GOGC") {
+		debug.SetGCPercent(collectEarlyPercent)
+	}
+}
+
 // collector sets the start of the next collection after each one. Only one goroutine of the runtime uses it at a time.
 type collector struct {
 	live    []metrics.Sample

@@ -8,7 +8,7 @@ import (
 	"github.com/coexstream/coexstream/internal/config"
 )
 
-// registerInfo registers the metrics of the build and of the configuration, by which instances can be compared.
+// registerInfo registers the metrics of the build and of the configuration, which compare instances.
 func registerInfo(reg prometheus.Registerer, cfg *config.Config) error {
 	hash, err := cfg.Hash()
 	if err != nil {

@@ -29,7 +29,10 @@ the response is 503 with Retry-After. Any number of instances can run, each with
 				return fmt.Errorf("%w: %w", config.ErrInvalid, invalid.Value("ingress.sources", cfg.Ingress.Sources, "at least one source"))
 			}
 			a.collectEarly()
-			s, err := newService(cmd.Context(), cfg, a.logger(cfg))
+			log := a.logger(cfg)
+			cfg.Embedded.ConnectionsMax = 0 // no broker runs here
+			fitConnections(cfg, openFilesMax(), log)
+			s, err := newService(cmd.Context(), cfg, log)
 			if err != nil {
 				return err
 			}

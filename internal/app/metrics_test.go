@@ -36,7 +36,7 @@ func registered(t *testing.T) []metric {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	cfg, err := config.Load(config.Input{Flags: map[string]string{
-		"admin.listen": "", "ingress.listen": "127.0.0.1:0", "kafka.brokers": "127.0.0.1:1", "processor.instance_id": "test",
+		"admin.listen": "127.0.0.1:0", "ingress.listen": "127.0.0.1:0", "kafka.brokers": "127.0.0.1:1", "processor.instance_id": "test",
 	}, Environ: []string{`COEXSTREAM_INGRESS_SOURCES=[{"name": "m", "secrets": [{"id": "a", "value": "secret"}]}]`}})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,11 @@ func registered(t *testing.T) []metric {
 	if err := s.startReadModel(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
-	if err := embedded.RegisterMetrics(s.metrics, cfg.DataDir); err != nil {
+	cfg.Sink.Archive.Enabled, cfg.Sink.Archive.URL = true, "file://"+t.TempDir()
+	if err := s.startArchive(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if err := embedded.NewMetrics(cfg.DataDir).Register(s.metrics); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Sink.Webhook.EndpointsFile = "endpoints.yaml"

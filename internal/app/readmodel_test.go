@@ -150,7 +150,7 @@ func (p *process) holdsTheTopics(db *sql.DB) {
 	}
 }
 
-// A record that somebody else wrote into an event topic is kept with its reason, and what follows is in the tables.
+// A foreign record in an event topic is kept with its reason, and later records are in the tables.
 func TestARecordThatIsNoEventIsSetAside(t *testing.T) {
 	t.Parallel()
 	p := startUp(t, t.TempDir())

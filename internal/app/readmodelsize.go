@@ -12,7 +12,8 @@ import (
 	"github.com/coexstream/coexstream/sinks/sqlite"
 )
 
-// boundReadModel keeps the tables from filling the disk: a guard of its free bytes, and the retention of old messages.
+// boundReadModel keeps the tables from filling the disk, by a guard of its free bytes and the retention of old
+// messages.
 func (s *service) boundReadModel(store *sqlite.Store) error {
 	c, folder := s.cfg.Sink.SQLite, filepath.Dir(readModelFile(s.cfg))
 	if c.FreeBytesMin > 0 {

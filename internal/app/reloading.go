@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/internal/reload"
 )
 
-// The functions of this file load secrets and certificates again when their files change, see package reload.
+// The functions of this file reload secrets and certificates when their files change, see package reload.
 
 // watch loads a set. With a watcher it loads the set again when its files change.
 func watch(w *reload.Watcher, s reload.Set) error {
@@ -54,7 +54,7 @@ func (s *secret) watch(w *reload.Watcher, key, value, file string) error {
 	})
 }
 
-// watchSource gives the server the credentials of a source whenever one of their files changes.
+// watchSource passes the credentials of a source to the server, and again after a change of their files.
 func watchSource(w *reload.Watcher, server *ingress.Server, source config.Source) error {
 	set := reload.Set{Name: "ingress.sources." + source.Name}
 	secrets := slices.Clone(source.Secrets)
@@ -85,7 +85,7 @@ func watchSource(w *reload.Watcher, server *ingress.Server, source config.Source
 	return watch(w, set)
 }
 
-// listenerTLS is the TLS configuration of a listener, nil for plain text.
+// listenerTLS returns the TLS configuration of a listener; nil: plain text.
 func listenerTLS(w *reload.Watcher, section string, certFile, keyFile, clientCAFile, minVersion string) (*tls.Config, error) {
 	if certFile == "" {
 		return nil, nil

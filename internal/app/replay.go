@@ -18,7 +18,6 @@ import (
 	"github.com/coexstream/coexstream/ingress"
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/contentcoding"
-	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/private"
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/internal/verify"
@@ -36,6 +35,7 @@ type replayOptions struct {
 	rate           float64
 	bytesRate      string
 	resume, output string
+	archived       bool
 }
 
 func (a *app) replayCommand() *cobra.Command {
@@ -53,6 +53,9 @@ processing.
 Every event of a replay has the header coex-replay with the id of the replay. Sinks with side effects skip such
 events. A replay reads the log up to its end at the start. It skips the records of other replays.
 
+With --from-archive, the source is the archive of 'sink archive' instead of Kafka. After a loss of Kafka, create the
+topics, then build them anew: --from-archive --to PREFIX, where PREFIX may be that of the archive.
+
 A replay copies whole bodies: those with at least one change that matches all filters. It keeps its progress in
 DATA_DIR/replays/ID.json. --resume ID continues an interrupted replay.`,
 		Example: `  coexstream replay --dry-run --since 2d
@@ -60,6 +63,7 @@ DATA_DIR/replays/ID.json. --resume ID continues an interrupted replay.`,
   coexstream process --prefix fixed. --group-id fixed --instance-id fixed-0 --admin-listen 127.0.0.1:9091
   coexstream replay --same-topics --waba 102290129340398 --since 2026-11-20T00:00:00Z --until 2026-11-21T00:00:00Z
   coexstream replay --to fixed. --offsets raw.bulk/3:1000-2000 --rate 200
+  coexstream replay --from-archive --to coex.
   coexstream replay --resume 20261121-101500-5f3c`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.replay(cmd, &o) },
@@ -68,6 +72,8 @@ DATA_DIR/replays/ID.json. --resume ID continues an interrupted replay.`,
 	f.SortFlags = false
 	f.StringVar(&o.to, "to", "", "prefix of the topics to write to; the source is --prefix (key kafka.prefix)")
 	f.BoolVar(&o.same, "same-topics", false, "write to the topics of the source")
+	f.BoolVar(&o.archived, "from-archive", false, "read the archive instead of Kafka")
+	bind(f, "archive-url", "sink.archive.url", "folder or bucket of the archive")
 	f.BoolVar(&o.dryRun, "dry-run", false, "count the selected bodies by topic, field and business without writing anything")
 	f.StringVar(&o.since, "since", "", "only bodies received since this time: 2d ago, or 2006-01-02T15:04:05Z")
 	f.StringVar(&o.until, "until", "", "only bodies received before this time")
@@ -101,12 +107,24 @@ func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
 	if err != nil {
 		return err
 	}
-	p, err := o.progress(cmd, cfg, conn)
+	p, err := o.progress(cmd, cfg)
 	if err != nil {
 		return err
 	}
+	source, err := o.source(cmd.Context(), cfg, p)
+	if err != nil {
+		return err
+	}
+	if source != nil {
+		defer func() { _ = source.Bucket.Close() }() // it was only read
+	}
+	if o.resume == "" {
+		if err := o.plan(cmd.Context(), conn, source, p); err != nil {
+			return err
+		}
+	}
 	rc := replay.Config{
-		Connection: conn, DryRun: o.dryRun, Pace: pace, CheckpointEvery: time.Second, Now: time.Now,
+		Connection: conn, Archive: source, DryRun: o.dryRun, Pace: pace, CheckpointEvery: time.Second, Now: time.Now,
 		Split:  split.Limits{BodyBytesMax: int(cfg.Processor.BodyBytesMax), DepthMax: cfg.Processor.DepthMax},
 		Decode: contentcoding.Limits{BytesMax: int(cfg.Processor.BodyBytesMax)},
 		Watch:  verify.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)),
@@ -123,38 +141,56 @@ func (a *app) replay(cmd *cobra.Command, o *replayOptions) error {
 			return fmt.Errorf("keep the progress: %w", err)
 		}
 		rc.Save = func(p *replay.Progress) error { return saveReplay(dir, p) }
+	}
+	for failed := false; ; {
+		if err := a.replayOne(cmd, o, &rc, p); err != nil {
+			return err
+		}
+		failed = failed || len(p.Counts.Unverified) > 0
+		generation, ok := p.Following()
+		switch {
+		case !ok && failed:
+			return errFaults
+		case !ok:
+			return nil
+		}
+		p = &replay.Progress{
+			ID: newReplayID(time.Now()), Source: p.Source, Target: p.Target, Selection: p.Selection, Verify: p.Verify, Fresh: p.Fresh,
+			Archive: &replay.FromArchive{URL: p.Archive.URL, Only: p.Archive.Only},
+		}
+		if err := replay.PlanArchive(cmd.Context(), source, p, generation, time.Now()); err != nil {
+			return err
+		}
+	}
+}
+
+// replayOne runs one replay, and reports it.
+func (a *app) replayOne(cmd *cobra.Command, o *replayOptions, rc *replay.Config, p *replay.Progress) error {
+	if !o.dryRun {
 		if err := rc.Save(p); err != nil {
 			return err
 		}
-		sayf(cmd.ErrOrStderr(), "replay %s from %s to %s\n", p.ID, p.Source, p.Target)
+		sayf(cmd.ErrOrStderr(), "replay %s from %s to %s\n", p.ID, sourceName(p), p.Target)
 	}
-	if err := replay.Run(cmd.Context(), rc, p); err != nil {
+	if err := replay.Run(cmd.Context(), *rc, p); err != nil {
 		if !o.dryRun {
 			done, total := p.Offsets()
-			sayf(cmd.ErrOrStderr(), "%d of %d offsets are done; go on with `coexstream replay --resume %s`\n", done, total, p.ID)
+			sayf(cmd.ErrOrStderr(), "%d of %d offsets are done; continue with `coexstream replay --resume %s`\n", done, total, p.ID)
 		}
 		return err
 	}
 	if o.output == "json" {
-		err = writeJSON(cmd.OutOrStdout(), p)
-	} else {
-		err = writeReplay(cmd.OutOrStdout(), p, o.dryRun)
+		return writeJSON(cmd.OutOrStdout(), p)
 	}
-	if err != nil {
-		return err
-	}
-	if len(p.Counts.Unverified) > 0 {
-		return errFaults
-	}
-	return nil
+	return writeReplay(cmd.OutOrStdout(), p, o.dryRun)
 }
 
-// progress is what is to be replayed: a new plan, or one that was begun.
-func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn kafka.Connection) (*replay.Progress, error) {
+// progress returns the replay to run: a new plan, or a started one.
+func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config) (*replay.Progress, error) {
 	if o.resume != "" {
-		for _, name := range []string{"to", "same-topics", "dry-run", "since", "until", "offsets", "waba", "number", "field", "wamid", "include-copies", "verify-signatures"} {
+		for _, name := range []string{"to", "same-topics", "dry-run", "from-archive", "archive-url", "since", "until", "offsets", "waba", "number", "field", "wamid", "include-copies", "verify-signatures"} {
 			if cmd.Flags().Changed(name) {
-				return nil, usagef("--resume goes on as the replay was begun: --%s cannot be given with it", name)
+				return nil, usagef("--resume uses the options of the replay: --%s cannot be given with it", name)
 			}
 		}
 		return loadReplay(cfg, o.resume)
@@ -164,7 +200,7 @@ func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn ka
 		return nil, usagef("--to and --same-topics exclude each other")
 	case o.to == "" && !o.same && !o.dryRun:
 		return nil, usagef("say where to: --to PREFIX, or --same-topics; or --dry-run to count only")
-	case o.to == cfg.Kafka.Prefix:
+	case o.to == cfg.Kafka.Prefix && !o.archived:
 		return nil, usagef("--to %q is the prefix that is read; to replay into the same topics say --same-topics", o.to)
 	}
 	now := time.Now()
@@ -187,12 +223,10 @@ func (o *replayOptions) progress(cmd *cobra.Command, cfg *config.Config, conn ka
 			return nil, err
 		}
 	}
-	only, err := parseOffsets(o.offsets)
-	if err != nil {
-		return nil, err
-	}
-	if err := replay.Plan(cmd.Context(), conn, p, only, now); err != nil {
-		return nil, err
+	if o.archived {
+		p.Archive, p.Fresh = &replay.FromArchive{URL: cfg.Sink.Archive.URL}, o.to == cfg.Kafka.Prefix
+	} else if cmd.Flags().Changed("archive-url") {
+		return nil, usagef("--archive-url needs --from-archive")
 	}
 	return p, nil
 }
@@ -224,7 +258,7 @@ func pointInTime(flag, value string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// inOrder refuses a span of time in which nothing can be.
+// inOrder refuses an empty span of time.
 func inOrder(since, until time.Time) error {
 	if !until.IsZero() && !since.Before(until) {
 		return invalidUsage("--until", until.UTC().Format(time.RFC3339), "a time behind --since (%s)", since.UTC().Format(time.RFC3339))
@@ -263,7 +297,7 @@ func parseOffsets(list []string) (replay.Offsets, error) {
 	return only, nil
 }
 
-// verifierOf verifies with the secrets of the configured sources.
+// verifierOf returns a verifier with the secrets of the configured sources.
 func verifierOf(cfg *config.Config) (func(*replay.Record) error, error) {
 	if len(cfg.Ingress.Sources) == 0 {
 		sources, err := readSecrets(cfg.DataDir)

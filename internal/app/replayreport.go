@@ -21,7 +21,7 @@ func writeReplay(out io.Writer, p *replay.Progress, dry bool) error {
 	if dry {
 		what = "would go"
 	} else {
-		sayf(w, "replay\t%s, %s to %s\n", p.ID, p.Source, p.Target)
+		sayf(w, "replay\t%s, %s to %s\n", p.ID, sourceName(p), p.Target)
 	}
 	sayf(w, "read\t%d bodies, %d bytes\n", c.Read.Bodies, c.Read.Bytes)
 	sayf(w, "%s\t%d bodies, %d bytes\n", what, c.Taken.Bodies, c.Taken.Bytes)

@@ -20,16 +20,16 @@ import (
 	"github.com/coexstream/coexstream/processors/deferred"
 )
 
-// The functions of this file turn the configuration into those of the parts. What they do not set has the
-// part's own default.
+// The functions of this file turn the configuration into those of the parts. A part uses its own default for a value
+// that they do not set.
 
-// connectionOf is a connection with what the files hold now, for commands that end soon. log may be nil.
+// connectionOf returns a connection with the present content of the files, for commands that end soon. log may be nil.
 func connectionOf(cfg *config.Config, log *slog.Logger) (kafka.Connection, error) {
 	return connect(cfg, nil, log)
 }
 
-// connect is a connection whose certificates and password are those of their files, as the watcher sees
-// them change. It may be nil.
+// connect returns a connection with the certificates and the password of their files, and follows their changes by the
+// watcher. The watcher may be nil.
 func connect(cfg *config.Config, watcher *reload.Watcher, log *slog.Logger) (kafka.Connection, error) {
 	k := cfg.Kafka
 	c := kafka.Connection{

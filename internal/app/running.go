@@ -96,7 +96,7 @@ func newRunning(cfg *config.Config, adminURL string) *running {
 	return r
 }
 
-// localURL is a URL by which this machine reaches a listener.
+// localURL returns a URL at which this machine reaches a listener.
 func localURL(address string, secure bool) string {
 	scheme := "http://"
 	if secure {

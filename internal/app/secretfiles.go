@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// secretOf reads the file of a flag into to. Without a file it changes nothing. An error shows nothing of the content.
+// secretOf reads the file of a flag into to. Without a file it changes nothing. An error contains nothing of the
+// content.
 func secretOf(flag, file string, to *string) error {
 	if file == "" {
 		return nil

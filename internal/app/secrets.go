@@ -24,7 +24,7 @@ type secretsFile struct {
 
 func secretsPath(dataDir string) string { return filepath.Join(dataDir, secretsName) }
 
-// readSecrets reads the generated sources, or nil when there are none.
+// readSecrets reads the generated sources; nil: there are none.
 func readSecrets(dataDir string) ([]config.Source, error) {
 	path := secretsPath(dataDir)
 	b, err := private.ReadFile(path)
@@ -44,7 +44,7 @@ func readSecrets(dataDir string) ([]config.Source, error) {
 	return f.Sources, nil
 }
 
-// generateSecrets makes a source for each provider.
+// generateSecrets generates a source for each provider.
 func generateSecrets() []config.Source {
 	var sources []config.Source
 	for _, p := range provider.All() {
@@ -58,7 +58,7 @@ func generateSecrets() []config.Source {
 	return sources
 }
 
-// keepSecrets writes generated sources into the data folder, for this user's eyes only.
+// keepSecrets writes generated sources into the data folder, readable by this user only.
 func keepSecrets(dataDir string, sources []config.Source) error {
 	b, err := yaml.Marshal(secretsFile{sources})
 	if err != nil {

@@ -73,7 +73,7 @@ func (s *service) startAdmin(ctx context.Context) error {
 	if c.Token != "" {
 		access.Token = token.get
 	}
-	if s.admin, err = admin.Listen(ctx, c.Listen, access, s.metrics, s.health, s.log); err != nil {
+	if s.admin, err = admin.Listen(ctx, c.Listen, c.ConnectionsMax, access, admin.Deps{Metrics: s.metrics, Health: s.health, Log: s.log}); err != nil {
 		return portTaken(err, "--admin-listen")
 	}
 	s.log.Info("answering operators", "address", s.admin.Addr(), "tls", secure != nil, "token", access.Token != nil)
@@ -103,7 +103,7 @@ func (s *service) run(ctx context.Context, start func(context.Context) error) er
 	if err == nil {
 		err = s.parts.wait(ctx)
 	} else if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = nil // stopped while starting
+		err = nil // stopped during the start
 	}
 	if err != nil {
 		s.log.Error("stopping", "reason", err)
@@ -171,7 +171,7 @@ func (s *service) startIngress(ctx context.Context, conn kafka.Connection) (stri
 	return listener.Addr().String(), nil
 }
 
-// newSpooled puts the disk beside Kafka.
+// newSpooled combines Kafka with the disk spool.
 func newSpooled(s *service, publisher *publish.Publisher) (*handover.Spooled, error) {
 	cfg := spoolOf(s.cfg)
 	if err := cfg.Validate(); err != nil {

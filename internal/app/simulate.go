@@ -157,7 +157,7 @@ func worldFlags(f *pflag.FlagSet, w *world.Config) {
 	}
 }
 
-// aim fills in where to send to and how to sign, from the `up` on the data folder, where flags do not say.
+// aim sets the target and the signature for values without a flag, from the `up` on the data folder.
 func (a *app) aim(cmd *cobra.Command, c *verify.SimulateConfig) error {
 	if c.URL != "" {
 		return nil
@@ -247,7 +247,7 @@ func writeReport(out io.Writer, r *verify.SimulateReport, truthFile string) erro
 	return w.Flush()
 }
 
-// durationFlag is a duration flag that knows days.
+// durationFlag is a duration flag that accepts days.
 func durationFlag(f *pflag.FlagSet, to *time.Duration, name, what string) {
 	f.Var((*durationValue)(to), name, what)
 }

@@ -37,7 +37,7 @@ on /readyz.`,
 	return cmd
 }
 
-// bindPostgres adds the flags that name the tables.
+// bindPostgres adds the flags that locate the tables.
 func bindPostgres(cmd *cobra.Command) {
 	bind(cmd.Flags(), "url-file", "sink.postgres.url_file", "file with the URL of the database")
 	bind(cmd.Flags(), "schema", "sink.postgres.schema", "schema of the tables")
@@ -50,7 +50,7 @@ func postgresOf(cfg *config.Config) sinks.Config {
 	return c
 }
 
-// haveURL names the key that is missing.
+// haveURL returns an error that names the missing key.
 func haveURL(cfg *config.Config) error {
 	if cfg.Sink.Postgres.URL == "" {
 		return usagef("sink.postgres.url: no database is given; set the key, COEXSTREAM_SINK_POSTGRES_URL, or --url-file")

@@ -19,10 +19,10 @@ type erasure struct {
 	Topics []leftTopic `json:"topics"`
 }
 
-// leftTopic is a topic that may hold data of the person.
+// leftTopic is a topic that may still have data of the person.
 type leftTopic struct {
 	Topic string `json:"topic"`
-	// Until is when retention has removed what was written until now. Absent: the topic is compacted.
+	// Until is when retention has removed all records that were written until now. Absent: the topic is compacted.
 	Until *time.Time `json:"until,omitempty"`
 	Note  string     `json:"note,omitempty"`
 }
@@ -39,8 +39,9 @@ phone number in digits or a business-scoped user id. Other ids of the person are
 with the person goes as a whole. In groups, the messages that the person sent go.
 
 The report lists the removed rows, the rows that still mention an id, and when the topics of Kafka lose their copies by
-retention. Run it again after a rebuild or a replay: both write the events again that the topics still hold. It needs
-a role that may delete rows of the schema.`,
+retention. The person stays erased: the table erased keeps a hash of each id, and the sink leaves out events up to now,
+in a replay and a rebuild too. Later events are new data, and are written. It needs a role that may delete rows of the
+schema, and no rebuild may run meanwhile.`,
 		Example: `  coexstream sink postgres erase --contact 4917012345678 --dry-run
   coexstream sink postgres erase --contact 4917012345678 --phone-number-id 106540352242922`,
 		Args: none,
@@ -78,7 +79,7 @@ a role that may delete rows of the schema.`,
 	return cmd
 }
 
-// leftTopics are the topics that may hold data of a person, and until when.
+// leftTopics returns the topics that may have data of a person, and until when.
 func leftTopics(cfg *config.Config, now time.Time) (all []leftTopic) {
 	layout := layoutOf(cfg)
 	for _, topic := range schemas.Topics() {

@@ -22,16 +22,17 @@ func (a *app) postgresRebuildCommand() *cobra.Command {
 		Short: "Fill the tables again from the topics",
 		Long: `Read all topics into a second schema, SCHEMA_rebuild, while the instances continue. Then replace the rows that differ,
 in one transaction. Readers see the former rows until its end, and the instances wait. Rights, views and indexes stay.
-Rows whose events retention has removed from the topics are removed. --dry-run shows how many rows would change.
+Rows whose events retention has removed from the topics are removed. --dry-run shows how many rows would change, and
+leaves the tables as they are.
 
 --keep keeps all rows. The instances then read the topics from the beginning over the rows that are there. Both ways
-release blocked partitions within seconds. An interrupted rebuild continues when you run it again. It needs a role that
-may create schemas and owns this one.`,
+release blocked partitions within seconds. An interrupted rebuild continues when you run it again. Only one can run at a
+time. It needs tables of this version ('sink postgres migrate'), and a role that may create schemas and owns this one.`,
 		Example: `  coexstream sink postgres rebuild --dry-run
   coexstream sink postgres rebuild
   coexstream sink postgres rebuild --keep`,
 		Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if keep && dryRun {
 				return usagef("--keep and --dry-run exclude each other: --keep changes no row by itself")
 			}
@@ -50,17 +51,21 @@ may create schemas and owns this one.`,
 				sayf(cmd.OutOrStdout(), "the instances read the topics from the beginning\n")
 				return nil
 			}
-			if err := a.fillShadow(cmd, cfg); err != nil {
-				return err
-			}
-			changed, err := postgres.Replace(cmd.Context(), url, schema, dryRun)
+			shadow, err := postgres.OpenShadow(cmd.Context(), url, schema)
 			if err != nil {
 				return err
 			}
+			defer func() { err = errors.Join(err, shadow.Close(cmd.Context())) }()
+			if err := a.fillShadow(cmd, cfg, shadow.Name()); err != nil {
+				return err
+			}
+			finish := shadow.Replace
 			if dryRun {
-				if err := postgres.DropShadow(cmd.Context(), url, schema); err != nil {
-					return err
-				}
+				finish = shadow.Compare
+			}
+			changed, err := finish(cmd.Context())
+			if err != nil {
+				return err
 			}
 			return showChanged(cmd, changed, dryRun)
 		},
@@ -87,14 +92,8 @@ func showChanged(cmd *cobra.Command, changed []postgres.Changed, dryRun bool) er
 }
 
 // fillShadow reads all topics into the second schema.
-func (a *app) fillShadow(cmd *cobra.Command, cfg *config.Config) (err error) {
+func (a *app) fillShadow(cmd *cobra.Command, cfg *config.Config, shadow string) (err error) {
 	ctx, p := cmd.Context(), cfg.Sink.Postgres
-	shadow := postgres.ShadowOf(p.Schema)
-	for _, schema := range []string{p.Schema, shadow} {
-		if _, err := postgres.Migrate(ctx, p.URL, schema); err != nil {
-			return err
-		}
-	}
 	conn, err := connectionOf(cfg, a.logger(cfg))
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"github.com/coexstream/coexstream/sinks"
 )
 
-// lettersShown bounds what `sink status` lists.
+// lettersShown bounds the letters that `sink status` lists.
 const lettersShown = 20
 
 // sinkStatus is the state of the tables as JSON.
@@ -57,7 +57,7 @@ func newSinkStatus(in *sinks.Inspection) *sinkStatus {
 	return s
 }
 
-// tell compares with the topics, and prints.
+// tell compares the tables with the topics, and prints the result.
 func (s *sinkStatus) tell(cmd *cobra.Command, cfg *config.Config, log *slog.Logger, output string) error {
 	// The broker is asked last, so that the tables are never ahead of it.
 	ends, unreachable := sinkEnds(cmd.Context(), cfg, log)
@@ -98,7 +98,7 @@ func sinkEnds(ctx context.Context, cfg *config.Config, log *slog.Logger) (map[ka
 	return byTopic, nil
 }
 
-// compare adds the ends, and the partitions that were not read at all yet.
+// compare adds the ends, and the partitions that were never read.
 func (s *sinkStatus) compare(ends map[kafka.TopicPartition]kafka.Range) {
 	if ends == nil {
 		return
@@ -142,7 +142,7 @@ func (s *sinkStatus) show(cmd *cobra.Command, unreachable error) error {
 		sayf(out, "  %s/%d@%d  %s\n", l.Topic, l.Partition, l.Offset, oneLine(l.Reason))
 	}
 	if unreachable != nil {
-		sayf(cmd.ErrOrStderr(), "the broker does not tell how long the topics are: %v\n", unreachable)
+		sayf(cmd.ErrOrStderr(), "the lengths of the topics are unknown: %v\n", unreachable)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ newest file may end in the middle of a write, and records that were drained in t
 	return cmd
 }
 
-// inspectSpool looks at every topic's spool. A folder that is not there is an empty spool.
+// inspectSpool inspects every topic's spool. A missing folder is an empty spool.
 func (a *app) inspectSpool(cmd *cobra.Command, each func(schemas.Topic, *spool.Found, *raw.Record, error) error) (map[schemas.Topic][]spool.SegmentInfo, string, error) {
 	cfg, err := a.load(cmd, nil)
 	if err != nil {
@@ -118,7 +118,7 @@ type spooledJSON struct {
 	Time       time.Time         `json:"time"`
 	Key        string            `json:"key,omitempty"`
 	Headers    map[string]string `json:"headers,omitempty"`
-	Value      string            `json:"value,omitempty"` // where it is UTF-8, and so the exact bytes
+	Value      string            `json:"value,omitempty"` // if it is UTF-8; then it has the exact bytes
 	Bytes      []byte            `json:"value_base64,omitempty"`
 	Error      string            `json:"error,omitempty"`
 }

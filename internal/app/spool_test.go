@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,16 +21,16 @@ import (
 
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/embedded"
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 )
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addrs, err := freeport.Addresses(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addrs[0]
 }
 
 // startIngressProcess starts the real binary as an ingress.
@@ -106,7 +105,7 @@ ingress:
 		for b := range businesses {
 			senders.Go(func() {
 				for {
-					next[b]++ // what was not answered before the kill is not sent again: it may be there, or not
+					next[b]++ // an unanswered webhook before the kill is not sent again: it may be there, or not
 					id := fmt.Sprintf("b%d-%06d", b, next[b])
 					body := strings.Replace(exampleBody, `"id":"100000000000001"`, fmt.Sprintf(`"id":"10000000000000%d"`, b), 1)
 					code, err := tryPost("http://"+listen+"/meta", secret, strings.Replace(body, "wamid.EXAMPLE1", id, 1))

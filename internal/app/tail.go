@@ -106,7 +106,7 @@ func (a *app) tail(cmd *cobra.Command, args []string, o tailOptions) error {
 	}
 	err = readTopics(cmd.Context(), reader, from, o.noFollow, show)
 	if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
-		err = nil // Ctrl-C is how a tail ends
+		err = nil // Ctrl-C is the normal end of tail
 	}
 	return err
 }
@@ -146,7 +146,7 @@ func (o *tailOptions) start(now time.Time) (kafka.Start, error) {
 	return kafka.FromTime(at), nil
 }
 
-// tailTopics takes names with or without the prefix.
+// tailTopics accepts names with or without the prefix.
 func tailTopics(args []string, prefix string) ([]string, error) {
 	topics := make([]string, 0, len(args))
 	for _, arg := range args {

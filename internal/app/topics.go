@@ -28,7 +28,7 @@ func (a *app) topicsCommand() *cobra.Command {
 	return cmd
 }
 
-// withAdmin runs fn with a connection to the cluster and the layout that the configuration wants.
+// withAdmin runs fn with a connection to the cluster and the configured layout.
 func (a *app) withAdmin(cmd *cobra.Command, fn func(context.Context, *kafka.Admin, kafka.Layout) error) error {
 	cfg, _, err := a.loadBeside(cmd)
 	if err != nil {
@@ -139,7 +139,7 @@ func (a *app) topicsVerifyCommand() *cobra.Command {
 	return cmd
 }
 
-// inSegments tells what a lower limit of a record means.
+// inSegments explains a lower limit of a record.
 func inSegments(d kafka.Difference) string {
 	have, err := strconv.ParseInt(d.Have, 10, 64)
 	want, _ := strconv.ParseInt(d.Want, 10, 64)
@@ -202,7 +202,7 @@ func describeTopics(out io.Writer, states []kafka.TopicState, wide bool) error {
 	return w.Flush()
 }
 
-// inDays shows a configuration in milliseconds as a duration.
+// inDays formats a configuration in milliseconds as a duration.
 func inDays(ms string) string {
 	d, err := config.ParseDuration(ms + "ms")
 	if err != nil {

@@ -60,7 +60,8 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 	}
 	log := a.logger(cfg)
 	a.limitMemory(cfg)
-	private.Mask() // the broker makes files of its own
+	fitConnections(cfg, openFilesMax(), log)
+	private.Mask() // the broker creates files itself
 	if err := private.Folder(cfg.DataDir, ofDataFolder, log); err != nil {
 		return fmt.Errorf("use the data folder: %w", err)
 	}
@@ -132,6 +133,7 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 	c := embedded.DefaultConfig(brokerFolder(s.cfg))
 	c.Listen, c.AnyPort = s.cfg.Embedded.Listen, !s.cfg.IsSet("embedded.listen")
 	c.Advertise, c.Password = s.cfg.Embedded.Advertise, password
+	c.ConnectionsMax, c.Metrics = s.cfg.Embedded.ConnectionsMax, embedded.NewMetrics(c.Dir)
 	c.SyncWrites, c.SegmentBytes, c.MessageBytes = s.cfg.Embedded.SyncWrites, s.cfg.Embedded.SegmentBytes, s.cfg.Topics.MaxMessageBytes
 	broker, err := embedded.Open(c, s.log)
 	if err != nil {
@@ -141,7 +143,7 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 	debug.FreeOSMemory()
 	s.health.Add("broker", broker.Ready)
 	s.health.AddOptional("broker data", func() error { return quarantineReady(c.Dir) })
-	if err := embedded.RegisterMetrics(s.metrics, c.Dir); err != nil {
+	if err := c.Metrics.Register(s.metrics); err != nil {
 		return nil, errors.Join(err, broker.Close())
 	}
 	s.parts.start("broker", func(ctx context.Context) error {
@@ -181,6 +183,9 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 			return "", err
 		}
 	}
+	if err := s.startArchive(ctx, conn); err != nil {
+		return "", err
+	}
 	address, err := s.startIngress(ctx, conn)
 	if err != nil {
 		return "", err
@@ -188,7 +193,7 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 	return localURL(address, cfg.Ingress.TLS.CertFile != ""), s.parts.poll(ctx, s.ready)
 }
 
-// createTopics creates what is missing and applies what the configuration changed since the last start.
+// createTopics creates missing topics, and applies changes of the configuration since the last start.
 func createTopics(ctx context.Context, conn kafka.Connection, layout kafka.Layout, timeout time.Duration) error {
 	admin, err := kafka.NewAdmin(conn)
 	if err != nil {
@@ -204,8 +209,8 @@ func createTopics(ctx context.Context, conn kafka.Connection, layout kafka.Layou
 	return err
 }
 
-// useSecrets gives the configuration the generated sources if it has none. It reports whether they are new. They are written
-// to their file when they are printed, so that a first start that fails does not hide them.
+// useSecrets adds the generated sources to a configuration without sources. It reports whether they are new. They are
+// written to their file when they are printed, so that a first start that fails does not hide them.
 func useSecrets(cfg *config.Config) (bool, error) {
 	if len(cfg.Ingress.Sources) > 0 {
 		return false, nil
@@ -266,7 +271,7 @@ Send a signed webhook:
     -H "X-Hub-Signature-256: sha256=$(printf %%s "$body" | openssl dgst -sha256 -hmac %[4]s | sed 's/^.* //')" \
     --data-binary "$body"
 
-See it come out, then play whole onboardings and check every event of them:
+See its event, then play whole onboardings and check every event of them:
 
   %[6]s tail messages --from-beginning%[7]s
   %[6]s simulate --businesses 5 --messages 20000%[7]s

@@ -39,6 +39,7 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	_ = os.Unsetenv("GOGC") // the binary runs with its own rule for collections
 	code := m.Run()
 	if binaryFolder != "" {
 		_ = os.RemoveAll(binaryFolder)

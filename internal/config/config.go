@@ -35,11 +35,12 @@ type Log struct {
 
 // Admin is the operators' listener.
 type Admin struct {
-	Listen    string    `key:"listen"`
-	Hosts     []string  `key:"hosts"`
-	Token     string    `key:"token"`
-	TokenFile string    `key:"token_file"`
-	TLS       ServerTLS `key:"tls"`
+	Listen         string    `key:"listen"`
+	ConnectionsMax int       `key:"connections_max"`
+	Hosts          []string  `key:"hosts"`
+	Token          string    `key:"token"`
+	TokenFile      string    `key:"token_file"`
+	TLS            ServerTLS `key:"tls"`
 }
 
 // ServerTLS is the transport security of a listener.
@@ -198,6 +199,7 @@ type Embedded struct {
 	Listen         string `key:"listen"`
 	Advertise      string `key:"advertise"`
 	Authentication string `key:"authentication"`
+	ConnectionsMax int    `key:"connections_max"`
 	SyncWrites     bool   `key:"sync_writes"`
 	SegmentBytes   int64  `key:"segment_bytes"`
 	MemoryLimit    int64  `key:"memory_limit"`
@@ -208,6 +210,7 @@ type Sink struct {
 	SQLite   SQLite   `key:"sqlite"`
 	Postgres Postgres `key:"postgres"`
 	Webhook  Webhook  `key:"webhook"`
+	Archive  Archive  `key:"archive"`
 }
 
 // SQLite is the read model of `up`.
@@ -238,6 +241,19 @@ type Webhook struct {
 	GroupID        string        `key:"group_id"`
 	SessionTimeout time.Duration `key:"session_timeout"`
 	InFlightMax    int           `key:"in_flight_max"`
+}
+
+// Archive is the archive in a folder or a bucket.
+type Archive struct {
+	Enabled        bool          `key:"enabled"`
+	URL            string        `key:"url"`
+	Topics         []string      `key:"topics"`
+	Rotation       time.Duration `key:"rotation"`
+	ObjectBytesMax int64         `key:"object_bytes_max"`
+	Snapshots      time.Duration `key:"snapshots"`
+	GroupID        string        `key:"group_id"`
+	SessionTimeout time.Duration `key:"session_timeout"`
+	Timeout        time.Duration `key:"timeout"`
 }
 
 // Authenticates reports whether the broker's clients must authenticate.

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// environment returns the layer of variables. A variable whose name is almost that of a key is a problem. Other unknown
-// ones with our prefix are warnings, because an image or a deployment may set variables of its own.
+// environment returns the layer of variables. A variable whose name is almost that of a key is a problem, also one whose
+// prefix is misspelt. Other unknown ones with our prefix are warnings, because an image or a deployment may set variables of its own.
 func environment(environ []string, keys []Key) (l layer, problems []error, warnings []string) {
 	names, origins := make(map[string]string, len(keys)), map[string]string{}
 	candidates := make([]string, 0, len(keys)+1)
@@ -20,9 +20,10 @@ func environment(environ []string, keys []Key) (l layer, problems []error, warni
 	l = layer{func(key string) string { return origins[key] }, map[string]any{}}
 	for _, kv := range slices.Sorted(slices.Values(environ)) {
 		name, value, ok := strings.Cut(kv, "=")
-		if !ok || len(name) < len(EnvPrefix) || !strings.EqualFold(name[:len(EnvPrefix)], EnvPrefix) {
+		if !ok {
 			continue
 		}
+		ours := len(name) >= len(EnvPrefix) && strings.EqualFold(name[:len(EnvPrefix)], EnvPrefix)
 		if key, known := names[name]; known {
 			l.values[key], origins[key] = value, name
 			continue
@@ -35,7 +36,9 @@ func environment(environ []string, keys []Key) (l layer, problems []error, warni
 			problems = append(problems, fmt.Errorf("%s: the environment variable sets no key; did you mean %s?", name, nearest))
 			continue
 		}
-		warnings = append(warnings, fmt.Sprintf("the environment variable %s sets no key and is ignored%s", name, didYouMean(name, candidates)))
+		if ours {
+			warnings = append(warnings, fmt.Sprintf("the environment variable %s sets no key and is ignored%s", name, didYouMean(name, candidates)))
+		}
 	}
 	return l, problems, warnings
 }

@@ -218,6 +218,9 @@ func (c *Config) check(fail func(error)) {
 			fail(invalid.Value(l.key, l.address, "%s", listenAllows))
 		}
 	}
+	if c.Sink.Archive.Enabled && c.Sink.Archive.URL == "" {
+		fail(invalid.Value("sink.archive.enabled", true, "false, or true with sink.archive.url"))
+	}
 	c.checkWaits(fail)
 }
 
@@ -229,8 +232,8 @@ func hostAndPort(address string) bool {
 }
 
 func isPort(s string) bool {
-	n, err := strconv.Atoi(s)
-	return err == nil && n >= 0 && n <= 65535
+	_, err := strconv.ParseUint(s, 10, 16) // no sign
+	return err == nil
 }
 
 // checkWaits looks at the waits of the resequencer: each must be at least as long as the one that it ends.

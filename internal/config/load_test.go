@@ -84,7 +84,7 @@ func TestDefaultFileIsReadOnlyWhenItExists(t *testing.T) {
 	}
 }
 
-// An error names the key, the value, where it came from, and what is allowed.
+// An error names the key, the value, its origin, and the allowed values.
 func TestInvalidValueNamesKeyValueAndAllowed(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, tt := range []struct {
@@ -109,6 +109,7 @@ func TestInvalidValueNamesKeyValueAndAllowed(t *testing.T) {
 		{"kafka.brokers", ":9092", []string{"host:port"}},
 		{"kafka.brokers", "a:0", []string{"host:port"}},
 		{"kafka.brokers", "a:65536", []string{"host:port"}},
+		{"kafka.brokers", "a:+9092", []string{"host:port"}},
 		{"kafka.brokers", "kafka://a:9092", []string{"host:port"}},
 		{"kafka.brokers", "::1", []string{"host:port"}},
 		{"admin.listen", "127.0.0.1:99999", []string{"host:port"}},
@@ -278,7 +279,7 @@ func TestPrintShowsNoSecretAndReadsBack(t *testing.T) {
 	}
 }
 
-// Instances of one group agree, whatever their names and secrets are; anything else tells them apart.
+// Instances of one group agree, for any names and secrets; every other difference shows.
 func TestHashTellsConfigurationsApart(t *testing.T) {
 	t.Chdir(t.TempDir())
 	hash := func(flags map[string]string, environ ...string) string {
@@ -303,7 +304,7 @@ func TestHashTellsConfigurationsApart(t *testing.T) {
 	if a, b := sasl("one"), sasl("two"); a != b || a == base {
 		t.Errorf("passwords %s, %s, none %s", a, b, base)
 	}
-	// What is one instance's own by nature.
+	// The keys that belong to one instance.
 	for key, value := range map[string]string{
 		"admin.listen": "127.0.0.1:9191", "admin.hosts": "ingress-0.example.com", "ingress.listen": ":8181", "data_dir": "elsewhere", "ingress.spool.dir": "/spool/0",
 		"kafka.client_id": "ingress-0", "embedded.listen": "127.0.0.1:9999", "embedded.advertise": "ingress-0:9092",

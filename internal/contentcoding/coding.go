@@ -54,7 +54,7 @@ func (c coding) decode(dst, src []byte, bound int) ([]byte, error) {
 	}
 }
 
-// errBound stops a decoder that would go on beyond the limit.
+// errBound stops a decoder at the limit.
 var errBound = errors.New("limit reached")
 
 var errTrailing = errors.New("data after the end")
@@ -174,7 +174,7 @@ func decodeZstd(dst, src []byte, bound int) ([]byte, error) {
 		return dst, err
 	}
 	dst, err := readAll(dst, z, bound)
-	_ = z.Reset(nil) // let go of src; with a nil reader it cannot fail
+	_ = z.Reset(nil) // release src; with a nil reader it cannot fail
 	zstdPool.Put(z)
 	return dst, err
 }

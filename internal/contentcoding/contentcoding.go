@@ -1,9 +1,9 @@
 // Package contentcoding undoes the content codings of an HTTP body (RFC 9110, section 8.4) within
 // limits, so that a few bytes on the wire cannot become a flood in memory.
 //
-// It knows gzip (and x-gzip), deflate (in its zlib envelope, and bare as some senders have it), br and
-// zstd, and lists of them. All or nothing: an error means that no byte of the result may be used. A
-// body that goes on after its coding has ended, or ends before it, is corrupt.
+// It knows gzip (and x-gzip), deflate (in its zlib envelope, and bare as some senders have it), br and zstd, and lists
+// of them. All or nothing: an error means that no byte of the result may be used. A body that continues after the end
+// of its coding, or ends before it, is corrupt.
 package contentcoding
 
 import (

@@ -80,7 +80,7 @@ func (d *BrokerDamage) judge(fr *finder) {
 	}
 	records := sprintf("records at offsets %d to %d are gone", d.First, d.Last)
 	if !d.Exact {
-		records = sprintf("records from offset %d on are gone; how many is not known, and offsets go on at %d", d.First, d.Last+1)
+		records = sprintf("records from offset %d on are gone; their number is unknown, and offsets continue at %d", d.First, d.Last+1)
 	}
 	if !d.After.IsZero() {
 		records += sprintf(", from %s", d.After.UTC().Format(time.RFC3339))
@@ -88,7 +88,7 @@ func (d *BrokerDamage) judge(fr *finder) {
 			records += sprintf(" to %s", d.Before.UTC().Format(time.RFC3339))
 		}
 	}
-	do := "Replay the raw log of that time (coexstream replay): events that came out already come out once. "
+	do := "Replay the raw log of that time (coexstream replay): events that are already in the topics are not repeated. "
 	switch d.Class {
 	case "raw.live", "raw.bulk", "rerouted":
 		do = "Ask the sender for the webhooks of that time; a history sync may have a gap (check syncs). "

@@ -94,7 +94,7 @@ func judgeCluster(f *Facts, fr *finder) {
 	}
 	if kept, ok := setting("offsets.retention.minutes", time.Minute); ok && kept < c.Topics.Raw.Retention {
 		fr.add(Warn, "offsets.retention.minutes", "Raise it on the brokers to topics.raw.retention at least.",
-			"%s: shorter than topics.raw.retention (%s): after processors were all away for longer, they begin at the oldest raw record, and what is older than processor.dedup_window comes out twice", ageText(kept), ageText(c.Topics.Raw.Retention))
+			"%s: shorter than topics.raw.retention (%s): if all processors are away for longer, they begin at the oldest raw record. Events older than processor.dedup_window are then produced again", ageText(kept), ageText(c.Topics.Raw.Retention))
 	}
 	if f.Settings["unclean.leader.election.enable"] == "true" {
 		fr.add(Warn, "unclean.leader.election.enable", "Set it to false: nothing that was answered with 200 may be lost.", "true: a broker that was behind may become leader, and acknowledged webhooks are gone")

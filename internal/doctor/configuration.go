@@ -10,7 +10,7 @@ import (
 // senderPatience is how long Meta and its partners wait for an answer.
 const senderPatience = 5 * time.Second
 
-const correct = "Correct what is named; `coexstream config keys` explains every key."
+const correct = "Correct the value; `coexstream config keys` explains every key."
 
 func judgeConfig(f *Facts, fr *finder) {
 	if f.Config == nil {
@@ -75,7 +75,7 @@ var limitRules = []limitRule{
 		if !c.Ingress.Spool.Enabled {
 			return ""
 		}
-		return less(c.Processor.DedupWindow, 2*c.Ingress.Spool.AgeMax, false, "its double is %[2]s, longer than processor.dedup_window (%[1]s): what is handed over late, and was in Kafka already, may come out twice")
+		return less(c.Processor.DedupWindow, 2*c.Ingress.Spool.AgeMax, false, "its double is %[2]s, longer than processor.dedup_window (%[1]s): webhooks that are handed over late, and were in Kafka already, may give their events twice")
 	}},
 	{"ingress.spool.after", Warn, "Lower ingress.spool.after.", func(c *config.Config) string {
 		if !c.Ingress.Spool.Enabled {

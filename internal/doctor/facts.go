@@ -114,6 +114,15 @@ type Sink struct {
 	Disabled bool // one that answered 410
 }
 
+// Archive has a process's metrics of its archive.
+type Archive struct {
+	Blocked  float64 // partitions of topics
+	Lost     float64 // offsets, since the process began
+	Waiting  float64 // offsets
+	Oldest   time.Duration
+	Rotation time.Duration
+}
+
 // Process is an ingress, a processor or an `up` with an admin listener.
 type Process struct {
 	URL   string
@@ -123,10 +132,12 @@ type Process struct {
 	Ready   bool
 	Reason  string
 	Trouble []string // parts that are not ready, though the process is
-	Blocked int      // partitions that a processor does not serve, for their state cannot be read
+	Blocked int      // partitions that a processor does not serve: their state cannot be read, or a batch is damaged
+	Damaged int      // damaged batches that a processor's partitions wait for
 	Waiting Waiting  // a processor's deferred webhooks
 	Spooled *Spooled // nil: it has no spool, or no such metrics
 	Sinks   []Sink   // by name
+	Archive *Archive // nil: it archives nothing
 
 	// Largest is how many numbers the business with the most of them has, and Business a hash of its WABA.
 	Largest  int

@@ -65,7 +65,7 @@ func Checks() []Check {
 		{"replicas", "partitions have a leader and enough replicas in sync", "metadata of all topics", true, judgeReplicas},
 		{"group", "processors share all partitions", "described the consumer group", true, judgeGroup},
 		{"lag", "raw records are processed in time", "compared committed offsets with starts, ends and ids of the inputs, and read the oldest record that waits", true, judgeLag},
-		{"state", "the processors' state is there", "compared the ends of state with what was known of it when offsets were committed", true, judgeState},
+		{"state", "the processors' state is there", "compared the ends of state with its ends at the last commits", true, judgeState},
 		{"reading", "all partitions can be read", "read the first and the last batch of every partition", true, judgeReading},
 		{"transactions", "no transaction holds readers back", "asked for the transaction coordinator, described transactions, compared last stable offsets with high watermarks", true, judgeTransactions},
 		{"dlq", "nothing goes to dlq", "read the headers of recent dead letters", true, judgeDeadLetters},

@@ -140,12 +140,12 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"disk nearly full", func(f *Facts) { f.Disks[0].FreeBytes = 4 << 30 }, "disk", Fail, "/data", "(4 %)"},
 		{"small disk full", func(f *Facts) { f.Disks[0].AllBytes, f.Disks[0].FreeBytes = 2<<30, 900<<20 }, "disk", Fail, "/data", "900 MiB"},
 		{"read-only", func(f *Facts) { f.Disks[0].Err = errors.New("read-only file system") }, "disk", Fail, "/data", "read-only"},
-		{"cut", func(f *Facts) { f.Inputs[1].Committed, f.Inputs[1].Seen = 30, 34 }, "lag", Fail, "coex.raw.live/1 (24 offsets)", "the log ends before what was processed"},
-		{"cut, committed by an older version", func(f *Facts) { f.Inputs[1].Committed, f.Inputs[1].ReadID, f.Inputs[1].Seen = 30, [16]byte{}, 0 }, "lag", Fail, "coex.raw.live/1 (20 offsets)", "the log ends before what was processed"},
-		{"made again", func(f *Facts) { f.Inputs[1].ID = [16]byte{7} }, "lag", Fail, "coex.raw.live/1", "made again"},
-		{"made again, its offset gone", func(f *Facts) { f.Inputs[1].ID, f.Inputs[1].Committed = [16]byte{7}, -1 }, "lag", Fail, "coex.raw.live/1", "made again"},
+		{"cut", func(f *Facts) { f.Inputs[1].Committed, f.Inputs[1].Seen = 30, 34 }, "lag", Fail, "coex.raw.live/1 (24 offsets)", "the log ends before processed offsets"},
+		{"cut, committed by an older version", func(f *Facts) { f.Inputs[1].Committed, f.Inputs[1].ReadID, f.Inputs[1].Seen = 30, [16]byte{}, 0 }, "lag", Fail, "coex.raw.live/1 (20 offsets)", "the log ends before processed offsets"},
+		{"made again", func(f *Facts) { f.Inputs[1].ID = [16]byte{7} }, "lag", Fail, "coex.raw.live/1", "created again"},
+		{"made again, its offset gone", func(f *Facts) { f.Inputs[1].ID, f.Inputs[1].Committed = [16]byte{7}, -1 }, "lag", Fail, "coex.raw.live/1", "created again"},
 		{"found an hour ago", func(f *Facts) { f.Inputs[1].Fault = &LogFault{"cut", "raw.live", 3, 9, now.Add(-time.Hour)} }, "lag", Fail, "coex.raw.live", "1h ago a processor found it cut, in 1 partition: 6 offsets are gone"},
-		{"found days ago", func(f *Facts) { f.Inputs[1].Fault = &LogFault{"recreated", "raw.live", 3, 9, now.Add(-72 * time.Hour)} }, "lag", Warn, "coex.raw.live", "made again"},
+		{"found days ago", func(f *Facts) { f.Inputs[1].Fault = &LogFault{"recreated", "raw.live", 3, 9, now.Add(-72 * time.Hour)} }, "lag", Warn, "coex.raw.live", "created again"},
 		{"state emptied", func(f *Facts) { f.States[0].Start = 20 }, "state", Fail, "coex.state", "partitions 0 have lost their records"},
 		{"state emptied, before there were marks", func(f *Facts) { f.States[0].Start, f.States[0].Marked, f.States[0].Records = 20, false, 0 }, "state", Fail, "coex.state", "partitions 0 have lost"},
 		{"state cut", func(f *Facts) { f.States[0].End = 11 }, "state", Fail, "coex.state", "partitions 0 have lost"},
@@ -158,6 +158,10 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"a processor that cannot read its state", func(f *Facts) {
 			f.Processes[0].Ready, f.Processes[0].Blocked, f.Processes[0].Reason = false, 2, "coex.state/3@17"
 		}, "processes", Fail, "http://a", "2 partitions are not served: coex.state/3@17"},
+		{"a processor that waits for a damaged batch", func(f *Facts) {
+			f.Processes[0].Ready, f.Processes[0].Blocked, f.Processes[0].Damaged = false, 1, 2
+			f.Processes[0].Reason = "1 of 4 partitions are not served, because a batch is damaged: coex.raw.live/3@17"
+		}, "processes", Fail, "http://a", "2 batches of logs are damaged: 1 of 4 partitions are not served, because a batch is damaged: coex.raw.live/3@17"},
 		{"no spool", func(f *Facts) { f.Config.Ingress.Spool.Enabled = false }, "spool", Skip, "ingress.spool.enabled", "refused"},
 		{"spool in use", func(f *Facts) { f.Spools[0].Bytes = 1 << 20 }, "spool", OK, "", "1 MiB of 4 GiB"},
 		{"spool fills", func(f *Facts) { f.Spools[0].Bytes = 600 << 20 }, "spool", Warn, "/data/spool/raw.live", "600 MiB of 1 GiB for raw.live"},
@@ -171,7 +175,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		}, "broker", Fail, "coex.raw.live/2", "records at offsets 7 to 9 are gone, from 2026-11-21T03:00:00Z to 2026-11-21T03:00:01Z"},
 		{"end of a log damaged", func(f *Facts) {
 			f.BrokerData.Damage = []BrokerDamage{{Lost: true, Topic: "coex.state", Class: "state", First: 7, Last: 1007}}
-		}, "broker", Fail, "coex.state/0", "from offset 7 on are gone; how many is not known, and offsets go on at 1008"},
+		}, "broker", Fail, "coex.state/0", "from offset 7 on are gone; their number is unknown, and offsets continue at 1008"},
 		{"positions damaged", func(f *Facts) {
 			f.BrokerData.Damage = []BrokerDamage{{Lost: true, File: "groups.log", What: "entries are damaged"}}
 		}, "broker", Fail, "groups.log", "entries are damaged"},
@@ -198,6 +202,14 @@ func TestEachFaultIsFound(t *testing.T) {
 		}, "sinks", Warn, "http://a webhook/crm", "gets probes only"},
 		{"endpoint blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "webhook/crm", Blocked: 1}} }, "sinks", Fail, "http://a webhook/crm", "1 partitions are not read on"},
 		{"endpoint with letters", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "webhook/crm", Letters: 2}} }, "sinks", Warn, "http://a webhook/crm", "2 records were set aside"},
+		{"archive", func(f *Facts) {
+			f.Processes[0].Archive = &Archive{Waiting: 9, Oldest: 2 * time.Minute, Rotation: 10 * time.Minute}
+		}, "sinks", OK, "http://a archive", "9 offsets wait, the oldest for 2m"},
+		{"archive blocked", func(f *Facts) { f.Processes[0].Archive = &Archive{Blocked: 1, Lost: 1} }, "sinks", Fail, "http://a archive", "1 partitions are not continued"},
+		{"archive lost records", func(f *Facts) { f.Processes[0].Archive = &Archive{Lost: 5} }, "sinks", Fail, "http://a archive", "retention removed 5 offsets"},
+		{"archive behind", func(f *Facts) {
+			f.Processes[0].Archive = &Archive{Oldest: 16 * time.Minute, Rotation: 10 * time.Minute}
+		}, "sinks", Warn, "http://a archive", "waited for 16m"},
 		{"no sink", func(f *Facts) { f.Processes[0].Sinks = nil }, "sinks", Skip, "", "no process runs a sink"},
 		{"spool not written", func(f *Facts) { f.Processes[0].Spooled.Writable = false }, "spool", Fail, "http://a", "takes nothing"},
 		{"spool waits", func(f *Facts) { *f.Processes[0].Spooled = Spooled{12, 5 * time.Minute, true} }, "spool", Warn, "http://a", "12 webhooks wait in its spool, the oldest for 5m"},

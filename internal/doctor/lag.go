@@ -8,8 +8,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Ages of the oldest record that waits. Live records are worked on within a second; history may take its
-// time while live goes on.
+// Ages of the oldest waiting record. Live records are processed within a second; history may take its time while there
+// is live traffic.
 const (
 	liveAgeWarn, liveAgeFail = 30 * time.Second, 5 * time.Minute
 	bulkAgeWarn, bulkAgeFail = 30 * time.Minute, 6 * time.Hour

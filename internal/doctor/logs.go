@@ -29,10 +29,10 @@ func judgeLogs(f *Facts, fr *finder, inputs []Input, name string) {
 		}
 	}
 	if len(again) > 0 {
-		fr.add(Fail, some(again), "Start processors: they read it from its start. What was unread in the old one is lost ("+aLogIsNot+").", "the topic was deleted and made again since it was processed")
+		fr.add(Fail, some(again), "Start processors: they read it from its start. Unread records of the old one are lost ("+aLogIsNot+").", "the topic was deleted and created again since it was processed")
 	}
 	if len(cut) > 0 {
-		fr.add(Fail, some(cut), "Start processors: they read again what may be new. Look at the disks and logs of the brokers ("+aLogIsNot+").", "the log ends before what was processed: it was cut, and what it went on with is gone")
+		fr.add(Fail, some(cut), "Start processors: they read again from a place before the cut. Look at the disks and logs of the brokers ("+aLogIsNot+").", "the log ends before processed offsets: it was cut, and records behind the cut are gone")
 	}
 	judgeTold(f, fr, told)
 }
@@ -48,8 +48,8 @@ func judgeTold(f *Facts, fr *finder, told []*LogFault) {
 		sum += max(t.To-t.From, 0)
 	}
 	fr.add(or(f.Now.Sub(newest.Found) < faultFails, Fail, Warn), f.Config.Kafka.Prefix+newest.Topic,
-		"See "+aLogIsNot+". It is told for a week.",
-		"%s ago a processor found it %s, in %s: %s gone, and it went on", ageText(f.Now.Sub(newest.Found)), faultText(newest.Kind), counted(len(told), "partition"), numbered(int(sum), "offset is", "offsets are"))
+		"See "+aLogIsNot+". This finding stays for a week.",
+		"%s ago a processor found it %s, in %s: %s gone, and it continued", ageText(f.Now.Sub(newest.Found)), faultText(newest.Kind), counted(len(told), "partition"), numbered(int(sum), "offset is", "offsets are"))
 }
 
 func faultText(kind string) string {
@@ -57,7 +57,7 @@ func faultText(kind string) string {
 	case "cut":
 		return "cut"
 	case "recreated":
-		return "made again"
+		return "created again"
 	case "forgotten":
 		return "without a committed offset"
 	case "state_lost":
@@ -88,8 +88,8 @@ func judgeState(f *Facts, fr *finder) {
 		return
 	}
 	if len(lost) > 0 {
-		fr.add(Fail, on, "Stop the processors before they go on without it, if a copy of the topic can be had ("+aLogIsNot+").",
-			"partitions %s have lost their records, and the group has committed offsets: what was seen before would come out again, and history that waits is gone", some(lost))
+		fr.add(Fail, on, "Stop the processors before they continue without it, if a copy of the topic exists ("+aLogIsNot+").",
+			"partitions %s have lost their records, and the group has committed offsets: earlier events would be produced again, and held history is gone", some(lost))
 	}
 	judgeTold(f, fr, told)
 	fr.fine(on, "%s, and no record of their state is missing", counted(len(f.States), "partition"))

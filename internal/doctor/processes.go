@@ -21,6 +21,8 @@ func judgeProcesses(f *Facts, fr *finder) {
 			fr.add(Skip, p.URL, "", "nobody answers here; name other instances with --admin URL")
 		case p.Err != nil:
 			fr.add(Fail, p.URL, "Look whether the process runs, and at admin.listen.", "does not answer: %s", oneLine(p.Err.Error()))
+		case p.Damaged > 0:
+			fr.add(Fail, p.URL, "With up: restart it, which moves the batch to quarantine. With Apache Kafka: let an intact replica lead (docs/operations.md, A batch of a log is damaged).", "%s: %s", numbered(p.Damaged, "batch of a log is damaged", "batches of logs are damaged"), p.Reason)
 		case p.Blocked > 0:
 			fr.add(Fail, p.URL, "Run the version that wrote the record, or set it aside (docs/operations.md, A record of the state cannot be read).", "%s not served: %s", numbered(p.Blocked, "partition is", "partitions are"), p.Reason)
 		case !p.Ready && strings.Contains(p.Reason, "no commit makes progress"):

@@ -19,7 +19,7 @@ func judgeSecrets(f *Facts, fr *finder) {
 			fr.add(Warn, at, "Set verify_token or verify_token_file to what the app's dashboard has.", "no verify token: every GET verification is refused, so the webhook cannot be subscribed")
 		}
 		if !s.SignatureRequired {
-			fr.add(Warn, at, "Set signature_required: true once the sender signs.", "signatures are not required: whoever knows the URL can write into the log")
+			fr.add(Warn, at, "Set signature_required: true once the sender signs.", "signatures are not required: anybody who knows the URL can write into the log")
 		}
 		for _, secret := range s.Secrets {
 			on := at + ", secret " + secret.ID

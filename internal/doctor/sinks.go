@@ -11,6 +11,10 @@ const sinkLiveWarn = 5 * time.Minute
 func judgeSinks(f *Facts, fr *finder) {
 	told := false
 	for _, p := range f.Processes {
+		if p.Archive != nil {
+			told = true
+			judgeArchive(p.URL+" archive", p.Archive, fr)
+		}
 		for _, s := range p.Sinks {
 			told = true
 			on := p.URL + " " + s.Name
@@ -34,6 +38,22 @@ func judgeSinks(f *Facts, fr *finder) {
 	}
 	if !told {
 		fr.add(Skip, "", "", "no process runs a sink, or tells")
+	}
+}
+
+// archiveLateWarn is how long after the rotation a record may wait to be archived.
+const archiveLateWarn = 5 * time.Minute
+
+func judgeArchive(on string, a *Archive, fr *finder) {
+	switch {
+	case a.Blocked > 0:
+		fr.add(Fail, on, "The reason is on /readyz and in the log (docs/operations.md, The archive is behind or stopped).", "%.0f partitions are not continued: a log was cut, or an object is damaged", a.Blocked)
+	case a.Lost > 0:
+		fr.add(Fail, on, "Run coexstream sink archive verify: it names the places. Increase topics.raw.retention.", "retention removed %.0f offsets before they were archived", a.Lost)
+	case a.Oldest > a.Rotation+archiveLateWarn:
+		fr.add(Warn, on, "Look at /readyz and the log for what its bucket says.", "records have waited for %s to be archived, and should wait for %s", ageText(a.Oldest), ageText(a.Rotation))
+	default:
+		fr.add(OK, on, "", "%.0f offsets wait, the oldest for %s", a.Waiting, ageText(a.Oldest))
 	}
 }
 

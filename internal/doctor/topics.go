@@ -13,12 +13,12 @@ func judgeTopics(f *Facts, fr *finder) {
 		case "topic":
 			missing = append(missing, d.Topic)
 		case "partitions":
-			fr.add(Fail, d.Topic, "Set kafka.partitions to what the topics have; where topics differ from each other, move to another kafka.prefix (docs/operations.md, Partitions).",
+			fr.add(Fail, d.Topic, "Set kafka.partitions to the number of the topics; if topics differ from each other, move to another kafka.prefix (docs/operations.md, Partitions).",
 				"%s partitions, the configuration says %s: events of one business would come from two partitions", d.Have, d.Want)
 		case "replication_factor":
 			fr.add(Warn, d.Topic, "Reassign replicas with the cluster's tools, or correct kafka.replication_factor.", "%s copies, want %s", d.Have, d.Want)
 		case "cleanup.policy":
-			fr.add(Fail, d.Topic, "coexstream topics create --update", "cleanup.policy is %s, want %s: the topic loses what has to be kept, or grows for ever", d.Have, d.Want)
+			fr.add(Fail, d.Topic, "coexstream topics create --update", "cleanup.policy is %s, want %s: the topic loses records that are needed, or grows without limit", d.Have, d.Want)
 		case "max.message.bytes":
 			fr.add(or(tooSmall(f, d), Fail, Warn), d.Topic, "coexstream topics create --update", "max.message.bytes is %s, want %s", d.Have, d.Want)
 		default:

@@ -23,6 +23,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	"github.com/coexstream/coexstream/internal/listen"
+
 	"github.com/coexstream/coexstream/internal/kafka"
 )
 
@@ -277,7 +279,7 @@ func TestFolderIsForTheUserAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, open := range []string{dir, filepath.Join(dir, "partitions")} {
-		if err := os.Chmod(open, 0o755); err != nil { // whatever the mask is
+		if err := os.Chmod(open, 0o755); err != nil { // for any umask
 			t.Fatal(err)
 		}
 	}
@@ -440,7 +442,8 @@ func TestBrokerListensOnAfterConnectionsThatCouldNotBeAccepted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &gated{Listener: &exhausted{socket, 3}, bytesMax: requestBytesMax}
+	lasting := listen.Lasting{Listener: &exhausted{socket, 3}, Failed: func(error, bool) {}}
+	l := &gated{Listener: lasting, bytesMax: requestBytesMax, connections: listen.NewConnections(4, 1, func() {})}
 	client, err := net.Dial("tcp", socket.Addr().String())
 	if err != nil {
 		t.Fatal(err)

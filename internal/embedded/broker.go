@@ -26,23 +26,26 @@ type Config struct {
 	Dir           string        // folder of the log; the caller holds its lock
 	Listen        string        // address; port 0 is any free one
 	Advertise     string        // address for clients; empty: the address of Listen
-	AnyPort       bool          // take another port of 127.0.0.1 when this one is taken
+	AnyPort       bool          // use another port of 127.0.0.1 if this one is taken
 	Password      string        // clients must authenticate as User with it; empty: no authentication
 	SyncWrites    bool          // fsync before acknowledging
-	SegmentBytes  int64         // of topics that do not say; a start reads segments whole
+	SegmentBytes  int64         // of topics without a setting; a start reads segments whole
 	CleanInterval time.Duration // between two cleanings of the logs
-	MessageBytes  int64         // largest record batch of topics that do not say
+	MessageBytes  int64         // largest record batch of topics without a setting
+	// ConnectionsMax is the maximum number of open connections through the socket.
+	ConnectionsMax int
+	Metrics        *Metrics // nil: none are kept
 }
 
 // DefaultConfig returns the defaults of a folder.
 func DefaultConfig(dir string) Config {
 	return Config{
 		Dir: dir, Listen: "127.0.0.1:9092", SyncWrites: true,
-		SegmentBytes: 8 << 20, CleanInterval: time.Hour, MessageBytes: 20 << 20,
+		SegmentBytes: 8 << 20, CleanInterval: time.Hour, MessageBytes: 20 << 20, ConnectionsMax: 1024,
 	}
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (c *Config) Validate() error {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
@@ -64,6 +67,8 @@ func (c *Config) Validate() error {
 		return invalid.Value("embedded.segment_bytes", c.SegmentBytes, "1MiB or more")
 	case c.CleanInterval <= 0:
 		return invalid.Value("CleanInterval", c.CleanInterval, "more than 0")
+	case c.ConnectionsMax < silentPart:
+		return invalid.Value("embedded.connections_max", c.ConnectionsMax, "4 or more")
 	case c.MessageBytes < 128<<10:
 		return invalid.Value("topics.max_message_bytes", c.MessageBytes, "128KiB or more")
 	}
@@ -78,13 +83,13 @@ type Broker struct {
 	cluster  *kfake.Cluster
 	journal  *journal
 	addr     string // for clients
-	socket   string // that is listened on
+	socket   string // the listening address
 	listener *listen.InProcess
 	changes  atomic.Int64 // requests that change the small files
-	copied   int64        // how many there were when they were last copied; -1: not yet
+	copied   int64        // its value at the last copy; -1: no copy yet
 	copying  sync.Mutex
 	unmarked atomic.Bool // there are no marks
-	marked   int64       // sum of what the marks were written for
+	marked   int64       // its value at the last marks
 	cleaning sync.Mutex
 	closed   sync.Once
 }
@@ -99,7 +104,7 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 		return nil, fmt.Errorf("use the folder of the embedded broker: %w", err)
 	}
 	f := folder{osDisk{}, cfg.Dir}
-	// The broker keeps users at its stop, and takes them from there at its start, over those that it is given.
+	// The broker stores users at its stop, and prefers them at its start over the given ones.
 	if err := f.removeIfThere(f.path(credentialsName)); err != nil {
 		return nil, fmt.Errorf("forget the former credentials of the embedded broker: %w", err)
 	}
@@ -130,17 +135,17 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	return b, nil
 }
 
-// copyFiles copies the small files when they were changed.
+// copyFiles copies the small files after a change.
 func (b *Broker) copyFiles() error {
 	n := b.changes.Load()
 	if n == b.copied {
 		return nil
 	}
-	b.cluster.ListenAddrs() // answered when the request that counts has been carried out
+	b.cluster.ListenAddrs() // answered when the counted request has been carried out
 	b.copying.Lock()
 	defer b.copying.Unlock()
 	if b.changes.Load() != n {
-		return nil // the next one is on its way
+		return nil // the next request is already waiting
 	}
 	if err := b.folder.keepCopies(false); err != nil {
 		return err
@@ -167,7 +172,7 @@ func (b *Broker) watchFiles() {
 	}
 	for _, key := range []kmsg.Key{kmsg.DeleteTopics, kmsg.DeleteRecords} {
 		b.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
-			// Logs begin elsewhere afterwards, or anew. Until the next marks nothing is known of it.
+			// Logs begin elsewhere afterwards, or anew. Their ends are unknown until the next marks.
 			b.unmarked.Store(true)
 			if err := b.folder.removeIfThere(b.folder.path(marksName)); err != nil {
 				b.log.Error("the marks of the broker's logs are out of date", "error", err)
@@ -179,10 +184,10 @@ func (b *Broker) watchFiles() {
 
 const clusterID = "coexstream-embedded"
 
-// User is whom clients authenticate as where they have to, by SCRAM.
+// User is the name of clients that have to authenticate, by SCRAM.
 const User = "coexstream"
 
-// Mechanisms are those by which clients may authenticate. PLAIN is not among them: it would send the password.
+// Mechanisms are the allowed ways to authenticate. PLAIN is not one of them: it would send the password.
 func Mechanisms() []string { return []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} }
 
 // offsetsRetentionMinutes is ten years.
@@ -206,10 +211,14 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 			if err != nil {
 				return nil, fmt.Errorf("open embedded.listen %s: %w", cfg.Listen, err)
 			}
-			listener = listen.WithInProcess(l)
+			listener = listen.WithInProcess(listen.Lasting{Listener: l, Failed: func(err error, _ bool) {
+				cfg.Metrics.acceptFailed()
+				log.Debug("the embedded broker cannot accept connections; trying again", "error", err)
+			}})
 			return &gated{
 				Listener: advertised{listener, cfg.Advertise},
 				bytesMax: max(requestBytesMax, 2*int(cfg.MessageBytes)), shut: cfg.Password != "",
+				connections: listen.NewConnections(cfg.ConnectionsMax, cfg.ConnectionsMax/silentPart, cfg.Metrics.connectionClosed),
 			}, nil
 		}),
 		kfake.BrokerConfigs(map[string]string{
@@ -217,7 +226,7 @@ func start(cfg Config, log *slog.Logger) (*kfake.Cluster, *listen.InProcess, err
 			"log.segment.bytes":          strconv.FormatInt(cfg.SegmentBytes, 10),
 			"message.max.bytes":          strconv.FormatInt(cfg.MessageBytes, 10),
 			"default.replication.factor": "1",
-			// A folder that was left alone for weeks goes on where it was, not at the oldest raw record.
+			// A folder that was unused for weeks continues at its offsets, not at the oldest raw record.
 			"offsets.retention.minutes": offsetsRetentionMinutes,
 		}),
 	}
@@ -257,10 +266,11 @@ type namedAddr string
 func (namedAddr) Network() string  { return "tcp" }
 func (a namedAddr) String() string { return string(a) }
 
-// Addr is the address by which clients reach the broker.
+// Addr returns the address for clients.
 func (b *Broker) Addr() string { return b.addr }
 
-// Dial connects to the broker without a socket, for clients in its own process; to another address, with one.
+// Dial connects to the broker without a socket, for clients in its own process. It connects to another address with
+// one.
 func (b *Broker) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if address == b.addr {
 		return b.listener.Dial(ctx)
@@ -277,7 +287,7 @@ func (b *Broker) Ready() error {
 	return c.Close()
 }
 
-// Close stops the broker in order. Clients should be gone by then.
+// Close stops the broker in order. Clients should have closed their connections.
 func (b *Broker) Close() error {
 	var err error
 	b.closed.Do(func() {
@@ -293,7 +303,7 @@ func (b *Broker) Close() error {
 	return err
 }
 
-// logger passes the broker's lines on. Its warnings are about clients more than about itself.
+// logger passes the broker's log lines on. Its warnings mostly concern clients.
 type logger struct{ log *slog.Logger }
 
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
@@ -304,7 +314,7 @@ func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	case kfake.LogLevelWarn:
 		to = slog.LevelWarn
 		if strings.HasPrefix(format, "txn: ") {
-			to = slog.LevelDebug // how long an ordinary transaction took
+			to = slog.LevelDebug // the duration of an ordinary transaction
 		}
 	case kfake.LogLevelNone, kfake.LogLevelInfo, kfake.LogLevelDebug:
 		return

@@ -14,13 +14,12 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// The broker would clean its logs by itself, in its one loop, and in ways that a kill or an open
-// transaction turn into a loss: it rewrites a compacted partition by deleting its files first; it lets a
-// record of a transaction that is still open, and may be aborted, replace the committed record of its
-// key; and a partition that retention empties begins again at offset 0 after a restart. So its own timer is
-// off, and the cleaner does the same work with care: where the partitions end is written down before
-// retention runs, compaction runs only while no transaction is open, and until it is done the old files
-// stay linked in a second folder from which the next start puts them back.
+// The broker's own cleaning can lose records after a kill or with an open transaction. It rewrites a compacted
+// partition by deleting its files first. It lets a record of an open transaction, which may be aborted, replace the
+// committed record of its key. A partition that retention empties begins again at offset 0 after a restart. So the
+// broker's timer is off, and the cleaner does the work: it writes down the ends of the partitions before retention
+// runs. Compaction runs only while no transaction is open. Until it is done, the old files stay linked in a second
+// folder, from which the next start restores them.
 
 const (
 	backupName  = "compacting"

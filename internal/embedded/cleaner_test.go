@@ -186,8 +186,8 @@ func removeSegments(t *testing.T, folder string) {
 	}
 }
 
-// A partition whose records all expired goes on at the offset where it ended, after a kill and after an
-// orderly stop: consumers have committed that offset.
+// A partition whose records all expired continues at the offset where it ended, after a kill and after an orderly stop:
+// consumers have committed that offset.
 func TestEmptiedPartitionKeepsItsOffsets(t *testing.T) {
 	t.Parallel()
 	for _, kill := range []bool{false, true} {
@@ -211,7 +211,7 @@ func TestEmptiedPartitionKeepsItsOffsets(t *testing.T) {
 				t.Fatalf("%d expired records are left", len(got))
 			}
 			if kill {
-				// What a kill leaves is what is on disk now.
+				// After a kill, the disk has its present content.
 				copied := t.TempDir()
 				if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 					t.Fatal(err)

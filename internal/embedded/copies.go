@@ -9,21 +9,20 @@ import (
 	"strings"
 )
 
-// The broker's small files have no checksum: a flipped byte in topics.json is another name for a topic. So
-// a copy of them, with one, stands beside them. It is emptied before the broker changes one of them, and
-// written again afterwards.
+// The broker's small files have no checksum: a flipped byte in topics.json is another topic name. So a copy with a
+// checksum is kept beside them. It is emptied before the broker changes one of them, and written again afterwards.
 
 const copiesName = "files.copy"
 
-// copies are the small files as they were.
+// copies contains the small files.
 type copies struct {
-	// Stopped: the broker had stopped in order. Then the state logs too are exactly as in the copies.
-	// Otherwise their copies are how they began.
+	// Stopped: the broker had stopped in order. Then the state logs are exactly as in the copies, too. Otherwise the
+	// copies are prefixes of them.
 	Stopped bool              `json:"stopped"`
 	Files   map[string][]byte `json:"files"` // by the path within the folder
 }
 
-// The broker rewrites these as a whole, and only when it is asked to change something, starts or stops.
+// The broker rewrites these as a whole, and only for a request, at its start and at its stop.
 var wholeFiles = []string{
 	"meta.json", "topics.json", "acls.json", "broker_configs.json", "quotas.json", "seq_windows.json", sessionName,
 }
@@ -69,7 +68,7 @@ func (f folder) keepCopies(stopped bool) error {
 	return nil
 }
 
-// dropCopies says that the small files are about to change.
+// dropCopies is called before the small files change.
 func (f folder) dropCopies() error {
 	if f.size(f.path(copiesName)) <= 0 {
 		return nil
@@ -84,7 +83,7 @@ func snapshotName(tp topicPartition) string {
 	return filepath.Join("partitions", filepath.Base(tp.folder("")), "snapshot.json")
 }
 
-// readCopies reads the file of keepCopies; nil: there is none. It reports false if the file is damaged.
+// readCopies reads the file of keepCopies; nil: there is none. It returns false if the file is damaged.
 func (f folder) readCopies() (*copies, bool, error) {
 	b, found, err := f.read(f.path(copiesName))
 	if err != nil || !found || len(b) == 0 {
@@ -98,8 +97,8 @@ func (f folder) readCopies() (*copies, bool, error) {
 	return nil, false, nil
 }
 
-// credentialsName is where the broker keeps users at its stop. It has no copy, and is forgotten at each start: secrets stand
-// in as few places as can be, and the broker is given them each time.
+// credentialsName is the file to which the broker writes users at its stop. It has no copy, and is removed at each
+// start: secrets are stored in few places, and the broker gets them each time.
 const credentialsName = "sasl.json"
 
 // checkFiles compares the small files with their copies and plans to restore those that differ.
@@ -148,8 +147,8 @@ func (r *recovery) checkFiles() error {
 	return nil
 }
 
-// checkUncopied checks the small files of a folder without copies: of an older version, or of a broker that
-// was killed while it changed one of them.
+// checkUncopied checks the small files of a folder without copies: from an older version, or of a broker that was
+// killed while it changed one of them.
 func (r *recovery) checkUncopied() error {
 	tps, err := r.partitionFolders()
 	if err != nil {
@@ -165,7 +164,7 @@ func (r *recovery) checkUncopied() error {
 			continue
 		case there:
 		case len(tps) == 0 || name != "meta.json" && name != "topics.json":
-			continue // a folder of another age need not have it
+			continue // a folder of another version may lack it
 		}
 		d := Damage{Lost: true, What: "the file is missing or no JSON, and there is no copy of it: it was left out", File: name}
 		var instead []byte
@@ -192,7 +191,7 @@ func (r *recovery) put(name string, content []byte) {
 	r.fileOrder = append(r.fileOrder, name)
 }
 
-// current is a small file as it will be.
+// current returns a small file with the planned changes.
 func (r *recovery) current(name string) ([]byte, bool, error) {
 	if b, planned := r.files[name]; planned {
 		return b, b != nil, nil

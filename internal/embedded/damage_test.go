@@ -16,6 +16,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // sample is a broker's folder with all that a broker writes: a topic without transactions, one with, a
@@ -172,7 +174,7 @@ type harm struct {
 	file string
 	kind string // flip, cut, remove
 	at   int64
-	// What may be gone with it: offsets of the partition of the file.
+	// Offsets of the partition that may be gone with it.
 	first, next int64
 }
 
@@ -268,9 +270,9 @@ func (s *sample) unnoticed(h harm, size int64) bool {
 	return h.file == copiesName && h.kind != "flip" || h.file == marksName && h.kind != "flip"
 }
 
-// Some of the damage each time, all of it with ALL=1 (ten minutes). Whatever is damaged in whichever file: every record outside of the damaged batch is read back at its own
-// offset, no record of an aborted transaction appears, new records get offsets above all old ones, the
-// damage is told, and told once.
+// Some of the damage each time, all of it with ALL=1 (ten minutes). After any damage in any file, every record outside
+// of the damaged batch is read at its own offset. No record of an aborted transaction appears, new records get offsets
+// above all old ones, and the damage is reported once.
 func TestDamageCostsWhatIsDamagedOnly(t *testing.T) {
 	t.Parallel()
 	for _, stopped := range []bool{true, false} {
@@ -279,7 +281,7 @@ func TestDamageCostsWhatIsDamagedOnly(t *testing.T) {
 			s := newSample(t, stopped)
 			list := s.harms(t)
 			if os.Getenv("ALL") == "" {
-				rng := seed(t)
+				rng := seed.Rand(t)
 				rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 				some := 40
 				if testing.Short() {

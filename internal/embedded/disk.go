@@ -13,8 +13,8 @@ import (
 	"github.com/coexstream/coexstream/internal/private"
 )
 
-// disk is the file system as recovery, verification and the broker's own files use it. Tests put one in
-// its place that fails. The Kafka broker below (kfake) takes no file system from outside.
+// disk is the file system for recovery, verification and the broker's own files. Tests replace it by one that fails.
+// The Kafka broker below (kfake) accepts no file system.
 type disk interface {
 	ReadFile(name string) ([]byte, error)
 	ReadDir(name string) ([]os.DirEntry, error)
@@ -162,7 +162,7 @@ func (f folder) truncate(path string, size int64) error {
 // isJSON reads b into v and reports whether b is such JSON. Anything else is damage, and no error.
 func isJSON(b []byte, v any) bool { return json.Unmarshal(b, v) == nil }
 
-// readJSON reads a file into v and reports whether it is there.
+// readJSON reads a file into v and reports whether it exists.
 func (f folder) readJSON(path string, v any) (bool, error) {
 	b, found, err := f.read(path)
 	if err != nil || !found {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // faultyDisk fails the operation with the number fail, counted from 1, in the way of how. Then, when it is a
@@ -23,7 +25,7 @@ type faultyDisk struct {
 	mu          sync.Mutex
 	fail, count int
 	how         string // refused, torn, cut
-	failed      string // what failed
+	failed      string // the failed operation
 	unreadable  string // a file whose bytes from to on cannot be read
 	from, to    int64
 }
@@ -126,8 +128,8 @@ func (f *faultyFile) Truncate(size int64) error {
 
 func (f *faultyFile) Sync() error { return errors.Join(f.d.step("sync", f.name), f.diskFile.Sync()) }
 
-// Whichever operation of a repair fails, or is the last one before a power cut: the next start brings the
-// same records back and tells the same damage.
+// Any operation of a repair fails, or is the last one before a power cut: the next start restores the same records and
+// reports the same damage.
 func TestRepairThatFailsIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	s := newSample(t, false)
@@ -143,7 +145,7 @@ func TestRepairThatFailsIsMadeAgain(t *testing.T) {
 	for _, h := range harms {
 		h.do(t, damaged)
 	}
-	rng := seed(t)
+	rng := seed.Rand(t)
 	step := func() int {
 		if os.Getenv("ALL") != "" {
 			return 1

@@ -24,8 +24,8 @@ func (r *recovery) writeSnapshot(p *partitionScan) error {
 	return r.writeJSON(filepath.Join(p.folder, "snapshot.json"), s)
 }
 
-// keepEnds puts a control batch, which no consumer sees, where a partition's log would otherwise begin
-// again below offsets that were given out before.
+// keepEnds appends a control batch, which no consumer sees, to a partition whose log would otherwise begin again below
+// used offsets.
 func (r *recovery) keepEnds() error {
 	var topics topicsFile
 	if _, err := r.readJSON(r.path("topics.json"), &topics); err != nil {

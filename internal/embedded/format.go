@@ -211,8 +211,8 @@ func crcMatches(batch []byte) bool {
 	return binary.BigEndian.Uint32(batch[17:]) == crc32.Checksum(batch[21:], castagnoli)
 }
 
-// committedMarker reports whether a control batch ends its transaction with a commit. What cannot be read
-// counts as an abort, as the broker has it.
+// committedMarker reports whether a control batch ends its transaction with a commit. An unreadable one counts as an
+// abort, as in the broker.
 func committedMarker(batch []byte) bool {
 	var b kmsg.RecordBatch
 	if b.ReadFrom(batch) != nil {

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"container/list"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,16 +10,18 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/coexstream/coexstream/internal/listen"
 )
 
-// gate is a connection that came through a socket. It looks at the head of each request before the broker does:
+// gate is a connection through a socket. It checks the head of each request before the broker reads it:
 //
-//   - The broker makes room for as many bytes as a client says are to come, and ends the process at a request that
-//     it does not know. So bytes that are no request of Kafka's protocol, or too long, end the connection.
-//   - The broker's observers (journal.go, fetch.go) see requests before it asks who sent them. So, where clients have to
-//     authenticate, nothing but the authentication passes until it has succeeded.
-//   - Clients of librdkafka, kcat among them, authenticate only where version 0 of the handshake is offered, though they use
-//     version 1, the only one that the broker has. So it is offered.
+//   - The broker allocates as many bytes as a client announces, and ends the process at an unknown request. So bytes
+//     that are no request of Kafka's protocol, or too long, end the connection.
+//   - The broker's observers (journal.go, fetch.go) see requests before it checks their sender. So, if clients have to
+//     authenticate, only the authentication passes until it has succeeded.
+//   - Clients of librdkafka, such as kcat, authenticate only if version 0 of the handshake is offered. They then use
+//     version 1, the only one of the broker. So version 0 is offered.
 type gate struct {
 	net.Conn
 	bytesMax int // of a request
@@ -32,12 +33,10 @@ type gate struct {
 
 	mu     sync.Mutex
 	shut   bool        // the client has to authenticate first
-	asked  []requested // requests that were not answered, while the gate is shut
-	rounds int         // of the authentication that went well
+	asked  []requested // requests without an answer yet, while the gate is shut
+	rounds int         // successful rounds of the authentication
 
-	strangers *strangers    // those of the listener
-	place     *list.Element // among them; they guard it. nil: it is none
-	passed    bool          // a request was admitted, of the reader
+	member *listen.Connection // of the listener's connections; nil: of none
 }
 
 // requested has the properties of a request that are needed to read its answer.
@@ -55,37 +54,32 @@ const (
 	scramRounds = 2
 )
 
-// gated puts a gate before the connections that come through the socket. Those from within the process need none.
+// gated puts a gate before the connections through the socket, and limits their number. Connections that have sent no
+// request, or have not authenticated where they have to, wait. Clients do both at once. Connections within the process
+// need neither gate nor limit.
 type gated struct {
 	net.Listener
-	bytesMax  int
-	shut      bool
-	strangers strangers
+	bytesMax    int
+	shut        bool
+	connections *listen.Connections
 }
 
-// acceptPause is how long to wait after a connection could not be accepted.
-const acceptPause = 50 * time.Millisecond
+// silentPart is the part of all connections that may wait.
+const silentPart = 4
 
-// Accept implements net.Listener. It fails only when the listener was closed: the broker never listens again after an error,
-// and too many open files, for one, is none that lasts.
+// Accept implements net.Listener.
 func (l *gated) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return nil, err
-		case err != nil:
-			time.Sleep(acceptPause)
-			continue
-		}
-		if _, socket := conn.(*net.TCPConn); !socket {
-			return conn, nil
-		}
-		g := newGate(conn, l.bytesMax, l.shut)
-		g.strangers = &l.strangers
-		g.strangers.enter(g)
-		return g, nil
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
 	}
+	if _, socket := conn.(*net.TCPConn); !socket {
+		return conn, nil
+	}
+	m := l.connections.Enter(conn)
+	g := newGate(m, l.bytesMax, l.shut)
+	g.member = m
+	return g, nil
 }
 
 func newGate(conn net.Conn, bytesMax int, shut bool) *gate {
@@ -95,16 +89,10 @@ func newGate(conn net.Conn, bytesMax int, shut bool) *gate {
 	return &gate{Conn: conn, bytesMax: bytesMax, shut: shut, had: requestHead}
 }
 
-// Close implements net.Conn.
-func (g *gate) Close() error {
-	g.known()
-	return g.Conn.Close()
-}
-
-// known says that the connection is none of a stranger any more.
-func (g *gate) known() {
-	if g.strangers != nil {
-		g.strangers.leave(g)
+// used records that the client has sent an allowed request.
+func (g *gate) used() {
+	if g.member != nil {
+		g.member.Use()
 	}
 }
 
@@ -132,7 +120,7 @@ func (g *gate) Read(p []byte) (int, error) {
 
 var errShut = errors.New("the client has not authenticated")
 
-// admit looks at the head of a request.
+// admit checks the head of a request.
 func (g *gate) admit() error {
 	length := binary.BigEndian.Uint32(g.head[:])
 	r := requested{int16(binary.BigEndian.Uint16(g.head[4:])), int16(binary.BigEndian.Uint16(g.head[6:]))}
@@ -143,10 +131,7 @@ func (g *gate) admit() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.shut {
-		if !g.passed {
-			g.passed = true
-			g.known()
-		}
+		g.used()
 		return nil
 	}
 	switch kmsg.Key(r.key) {
@@ -169,7 +154,7 @@ func (g *gate) Write(p []byte) (int, error) { return g.Conn.Write(g.answer(p)) }
 // answerHead is the length and the correlation id of an answer.
 const answerHead = 8
 
-// answer takes note of an answer, and returns what the client gets of the same length.
+// answer records an answer, and returns the bytes for the client, of the same length.
 func (g *gate) answer(p []byte) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -187,7 +172,7 @@ func (g *gate) answer(p []byte) []byte {
 	return p
 }
 
-// offerHandshake is an answer to ApiVersions that offers version 0 of the handshake, too.
+// offerHandshake changes an answer to ApiVersions so that it offers version 0 of the handshake, too.
 func offerHandshake(p []byte, version int16) []byte {
 	versions := kmsg.NewPtrApiVersionsResponse()
 	versions.SetVersion(version)
@@ -216,7 +201,7 @@ func (g *gate) authenticated(p []byte, r requested) {
 	}
 	if g.rounds++; g.rounds == scramRounds {
 		g.shut, g.asked = false, nil
-		g.known()
+		g.used()
 		_ = g.SetReadDeadline(time.Time{}) // fails where reading will, too
 	}
 }

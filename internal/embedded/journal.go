@@ -16,15 +16,15 @@ import (
 	"github.com/coexstream/coexstream/internal/private"
 )
 
-// journal writes down the decision to commit a transaction before the broker acts on it.
+// journal stores the decision to commit a transaction before the broker acts on it.
 //
-// The broker ends a transaction by writing a marker into each of its partitions, then the offsets, then
-// the producer's state, one after the other. Killed in between, it would find a transaction that is
-// committed in some partitions and open in others, and abort the rest: a torn transaction. With the
-// decision on disk the next start completes it instead.
+// The broker ends a transaction by writing a marker into each of its partitions, then the offsets, then the producer's
+// state, one after the other. After a kill in between, a transaction would be committed in some partitions and open in
+// others, and the broker would abort the rest: a torn transaction. With the decision on disk, the next start completes
+// it instead.
 //
-// The broker handles requests one at a time, so by the time that a decision comes, every earlier one has
-// been carried out: a single slot that is overwritten is enough.
+// The broker handles requests one at a time. When a decision comes, every earlier one has been carried out. So a single
+// slot that is overwritten is enough.
 //
 // Its methods run in the broker's loop, one at a time.
 type journal struct {
@@ -37,7 +37,7 @@ type journal struct {
 	nameOf func(id [16]byte) string
 }
 
-// decision is a transaction that is to be committed.
+// decision is a transaction to commit.
 type decision struct {
 	ProducerID int64          `json:"pid"`
 	Epoch      int16          `json:"epoch"`
@@ -67,8 +67,8 @@ func openJournal(dir string, sync bool, log *slog.Logger) (*journal, error) {
 	return &journal{log: log, file: f, sync: sync, staged: map[int64]*decision{}, topics: map[[16]byte]string{}}, nil
 }
 
-// attach observes the requests that make up a transaction. It leaves Produce alone: the broker would keep
-// the last request of every connection, bodies and all.
+// attach observes the requests of a transaction. It does not observe Produce: the broker would keep the last request of
+// every connection, with bodies.
 func (j *journal) attach(c *kfake.Cluster) {
 	j.nameOf = func(id [16]byte) string {
 		if info := c.TopicIDInfo(id); info != nil {
@@ -88,7 +88,7 @@ func (j *journal) attach(c *kfake.Cluster) {
 			return nil, nil, false
 		}
 		if !j.decide(req) {
-			// The commit has not begun. The client tries again until it can be written down.
+			// The commit has not begun. The client tries again until the decision can be written.
 			c.KeepControl()
 			resp, _ := req.ResponseKind().(*kmsg.EndTxnResponse)
 			resp.ErrorCode = kerr.CoordinatorNotAvailable.Code
@@ -112,7 +112,7 @@ func (j *journal) attach(c *kfake.Cluster) {
 	}
 }
 
-// stage remembers offsets that will be committed with the producer's transaction.
+// stage stores offsets that will be committed with the producer's transaction.
 func (j *journal) stage(req *kmsg.TxnOffsetCommitRequest) {
 	d := j.staged[req.ProducerID]
 	if d == nil || d.Epoch != req.ProducerEpoch {
@@ -145,8 +145,8 @@ func (j *journal) topicName(t kmsg.TxnOffsetCommitRequestTopic) string {
 	return name
 }
 
-// begin drops a decision of a producer that starts its next transaction. Only needed where the epoch does
-// not tell the two apart.
+// begin drops a decision of a producer that starts its next transaction. It is only needed if the epoch does not
+// distinguish the two.
 func (j *journal) begin(producerID int64) {
 	if j.slot == nil || j.slot.ProducerID != producerID || j.slot.Version >= epochPerTxnSince {
 		return
@@ -156,7 +156,7 @@ func (j *journal) begin(producerID int64) {
 	}
 }
 
-// decide is end with its error in the log.
+// decide is end, with its error in the log.
 func (j *journal) decide(req *kmsg.EndTxnRequest) bool {
 	if err := j.end(req); err != nil {
 		j.log.Error("a commit cannot be written down, refusing it", "producer", req.ProducerID, "error", err)
@@ -181,8 +181,8 @@ func (j *journal) end(req *kmsg.EndTxnRequest) error {
 	return nil
 }
 
-// write replaces the slot. A torn write fails its checksum and reads as no decision, and then nothing of
-// the transaction was ended yet.
+// write replaces the slot. A torn write fails its checksum and reads as no decision. In that case no part of the
+// transaction was ended yet.
 func (j *journal) write(d *decision) error {
 	b := make([]byte, 8, 512)
 	if d != nil {
@@ -207,7 +207,7 @@ func (j *journal) write(d *decision) error {
 
 func (j *journal) close() error { return j.file.Close() }
 
-// readJournal is the last decision that was written, or nil.
+// readJournal returns the last written decision; nil: none.
 func (r *recovery) readJournal() (*decision, error) {
 	b, found, err := r.current(journalName)
 	if err != nil {

@@ -117,8 +117,8 @@ func goOn(t *testing.T, dir string, partitions int32) {
 	checkNumbers(t, c.addr, partitions, n)
 }
 
-// Where transactions share an epoch, a decision is dropped as soon as the producer goes on, so that it
-// cannot be taken for a decision about the next transaction.
+// If transactions share an epoch, a decision is dropped as soon as the producer continues. So it cannot count as a
+// decision about the next transaction.
 func TestDecisionOfASharedEpochIsDroppedByTheNextTransaction(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

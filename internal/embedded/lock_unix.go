@@ -15,13 +15,13 @@ import (
 	"github.com/coexstream/coexstream/internal/private"
 )
 
-// ErrLocked says that another process uses the folder.
+// ErrLocked reports that another process uses the folder.
 var ErrLocked = errors.New("in use by another process")
 
-// Lock is the exclusive right to a folder. It ends with the process, however that ends.
+// Lock is the exclusive right to a folder. It ends with the process, in every case.
 type Lock struct{ f *os.File }
 
-// A process that was killed holds the lock until the kernel has taken its memory back.
+// A process that was killed holds the lock until the kernel has freed its memory.
 const lockPatience = 3 * time.Second
 
 // Acquire creates the folder if needed and takes its lock. It waits a moment for a process that is stopping.
@@ -58,11 +58,10 @@ func Acquire(dir string) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Release gives the folder to others. The file stays: removing it would let two processes lock two files
-// of the same name.
+// Release releases the folder. The file stays: removing it would let two processes lock two files of the same name.
 func (l *Lock) Release() error { return l.f.Close() }
 
-// InUse reports whether a process uses the folder. It takes nothing and creates nothing.
+// InUse reports whether a process uses the folder. It changes nothing.
 func InUse(dir string) (bool, error) {
 	f, err := os.Open(filepath.Join(dir, "lock"))
 	if errors.Is(err, os.ErrNotExist) {

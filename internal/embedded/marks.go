@@ -6,9 +6,9 @@ import (
 	"hash/crc32"
 )
 
-// Marks say which offsets each partition has given out, beside its log. Where the end of a log is damaged
-// and the log itself cannot tell how far it went, they can: what comes next gets an offset above Reserved,
-// which is above all that can have been given out since the mark was written.
+// Marks record the used offsets of each partition, beside its log. They are needed if the end of a log is damaged, so
+// that the log itself does not show its end. Then the next record gets an offset above Reserved, which is above every
+// offset that can have been used since the mark was written.
 //
 // They also say where a log began, which distinguishes a removed segment from one beyond retention: while
 // retention and compaction work, the marks are Cleaning.

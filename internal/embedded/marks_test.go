@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// What a user takes away is no damage: a kill right after it finds nothing missing.
+// A removal by a user is no damage: a kill right after it finds nothing missing.
 func TestWhatAUserDeletesIsNotMissing(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(*testing.T, *Broker){
@@ -61,7 +61,7 @@ func TestWhatAUserDeletesIsNotMissing(t *testing.T) {
 	}
 }
 
-// Where nothing tells how far the end of a log had gone, the log goes on where nothing can have been.
+// If nothing shows where the end of a log was, the log continues at an unused offset.
 func TestEndThatNobodyKnowsIsPassedByFar(t *testing.T) {
 	t.Parallel()
 	dir, killed := t.TempDir(), t.TempDir()

@@ -8,25 +8,62 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
+// Metrics are those of a broker. Methods of a nil *Metrics do nothing.
+type Metrics struct {
+	quarantine     quarantineMetrics
+	closed, failed prometheus.Counter // connections
+}
+
 // quarantineMetrics read the quarantine at each scrape, so that they fall when it is acknowledged.
 type quarantineMetrics struct {
 	dir            string
 	bytes, records *prometheus.Desc
 }
 
-// RegisterMetrics registers the metrics of a broker's folder.
-func RegisterMetrics(reg prometheus.Registerer, dir string) error {
-	m := &quarantineMetrics{
+// NewMetrics returns the metrics of a broker and its folder.
+func NewMetrics(dir string) *Metrics {
+	return &Metrics{quarantine: newQuarantineMetrics(dir),
+		closed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "coexstream_broker_connections_closed_total",
+			Help: "Connections of the embedded broker closed for newer ones, at embedded.connections_max or its part for silent ones.",
+		}),
+		failed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "coexstream_broker_accept_failures_total",
+			Help: "Failed attempts of the embedded broker to accept a connection, such as too many open files.",
+		}),
+	}
+}
+
+// Register registers the metrics, when the broker runs.
+func (m *Metrics) Register(reg prometheus.Registerer) error {
+	for _, c := range []prometheus.Collector{&m.quarantine, m.closed, m.failed} {
+		if err := reg.Register(c); err != nil {
+			return fmt.Errorf("register metrics of the embedded broker: %w", err)
+		}
+	}
+	return nil
+}
+
+func (m *Metrics) connectionClosed() {
+	if m != nil {
+		m.closed.Inc()
+	}
+}
+
+func (m *Metrics) acceptFailed() {
+	if m != nil {
+		m.failed.Inc()
+	}
+}
+
+func newQuarantineMetrics(dir string) quarantineMetrics {
+	return quarantineMetrics{
 		dir: dir,
 		bytes: prometheus.NewDesc("coexstream_broker_quarantine_bytes",
 			"Damaged bytes of the embedded broker that are in quarantine and not acknowledged, by topic; broker: its own files.", []string{"topic"}, nil),
 		records: prometheus.NewDesc("coexstream_broker_quarantine_records",
 			"Records that are gone with the damage in quarantine; damage whose records cannot be counted counts as one.", []string{"topic"}, nil),
 	}
-	if err := reg.Register(m); err != nil {
-		return fmt.Errorf("register metrics of the embedded broker: %w", err)
-	}
-	return nil
 }
 
 // Describe is of prometheus.Collector.

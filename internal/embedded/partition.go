@@ -46,7 +46,7 @@ type partitionScan struct {
 type endedTxn struct {
 	producerEpoch
 	first  int64
-	region int // the last one before the producer goes on
+	region int // the last region before the producer continues
 
 	timedOut bool // perhaps
 }
@@ -300,7 +300,7 @@ func (r *recovery) judgeTail(p *partitionScan, w *walk, plan *segmentPlan, tail 
 		return
 	}
 	if r.running {
-		return // it may be a write that is on its way
+		return // it may be a write in progress
 	}
 	acknowledged := tail.first < r.bound(p) || w.entries >= 0 && missing > 0 || w.entries < 0 && (tail.bytes > 0 || plan.size < 0)
 	if !acknowledged {

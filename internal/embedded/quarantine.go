@@ -14,7 +14,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Damage is something in the broker's folder that is not as the broker wrote it.
+// Damage is a difference between the broker's folder and the files that the broker wrote.
 type Damage struct {
 	Found time.Time `json:"found"`
 	// Lost: records or committed positions are gone. Otherwise everything was repaired.
@@ -23,15 +23,15 @@ type Damage struct {
 	File string `json:"file"` // relative to the broker's folder
 
 	Position int64 `json:"position"` // of the damaged bytes in the file
-	Bytes    int64 `json:"bytes"`    // how many they are; 0 where the file had been cut or removed
+	Bytes    int64 `json:"bytes"`    // the number of them; 0: the file had been cut or removed
 
 	// Of records.
 	Topic       string `json:"topic,omitempty"`
 	Partition   int32  `json:"partition"`
 	FirstOffset int64  `json:"first_offset"`
 	LastOffset  int64  `json:"last_offset"`
-	// Exact: the records had exactly these offsets. Otherwise how many there were is not known, and
-	// the offsets are more than they can have had.
+	// Exact: the records had exactly these offsets. Otherwise their number is unknown, and the offsets are an upper
+	// bound.
 	Exact bool `json:"exact"`
 	// The times of the records before and behind them.
 	After  time.Time `json:"after,omitzero"`
@@ -41,7 +41,7 @@ type Damage struct {
 	Kept string `json:"kept,omitempty"`
 }
 
-// Records is how many records are gone, at most; 0 where that is not known.
+// Records returns the maximum number of lost records; 0: unknown.
 func (d *Damage) Records() int64 {
 	if !d.Lost || d.Topic == "" || !d.Exact {
 		return 0
@@ -88,7 +88,7 @@ const (
 	bytesSuffix      = ".bytes"
 )
 
-// quarantine keeps damaged bytes and a note about them. It can be repeated: the same damage has the same name.
+// quarantine stores damaged bytes and a note about them. It can be repeated: the same damage has the same name.
 func (f folder) quarantine(d *Damage, content []byte) error {
 	dir := f.path(quarantineName)
 	if err := f.MkdirAll(dir); err != nil {
@@ -134,8 +134,8 @@ func (f folder) notes() ([]Damage, error) {
 	return list, nil
 }
 
-// Quarantined lists the damage that was set aside in a broker's folder and not acknowledged yet. It only
-// reads, and the broker may run.
+// Quarantined lists the damage in a broker's folder that was set aside and not acknowledged yet. It only reads, and the
+// broker may run.
 func Quarantined(dir string) ([]Damage, error) {
 	list, err := folder{osDisk{}, dir}.notes()
 	if err != nil {

@@ -14,23 +14,21 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// recovery brings a folder that a killed process or a failing disk left behind into the state of an orderly
-// stop, before the broker opens it:
+// recovery repairs the folder of a killed process or a failing disk. It restores the state of an orderly stop before
+// the broker opens the folder:
 //
-//   - Every byte of every log is read and its checksum checked. A damaged batch is kept in quarantine, and a
-//     control batch, which no consumer sees, takes its offsets. What stands behind it stays (ADR 0028).
-//   - Small files that differ from their copies are put back.
-//   - The transaction whose commit was decided and not finished is finished: markers, offsets, producer.
-//   - Every other open transaction is aborted with a marker. The broker would only remember the abort
-//     until it is killed again, and then take the next commit of that producer for this one, too.
+//   - Every byte of every log is read and its checksum checked. A damaged batch goes to quarantine, and a control
+//     batch, which no consumer sees, takes its offsets. Batches behind it stay (ADR 0028).
+//   - Small files that differ from their copies are restored.
+//   - A transaction whose commit was decided and not finished is finished: markers, offsets, producer.
+//   - Every other open transaction is aborted with a marker. Otherwise the broker would remember the abort only until
+//     the next kill. Then it would take the next commit of that producer for this transaction, too.
 //   - Torn writes at the ends are cut off, and index files are made to match.
-//   - A snapshot is written for each partition, so that the broker need not hold the log in memory to
-//     find out the same.
-//   - A partition that retention emptied keeps its offsets: the broker would begin again at 0, below the
-//     offsets that consumers have committed.
+//   - A snapshot is written for each partition, so that the broker need not read the log for the same facts.
+//   - A partition that retention emptied keeps its offsets. The broker would begin again at 0, below the offsets that
+//     consumers have committed.
 //
-// First everything is read and the repair is planned; then it is done. It can be killed at any point and
-// run again.
+// Recovery first reads everything and plans the repair, and then repairs. It can be killed at any point and run again.
 type recovery struct {
 	folder
 	now     time.Time
@@ -46,17 +44,17 @@ type recovery struct {
 	endings      map[producerEpoch]bool       // transactions that ended, with a commit or not, by pids.log
 	pidsBytes    int64                        // whole entries of pids.log
 	groups       int64                        // and of groups.log
-	committed    map[topicPartition]int64     // by consumer groups
+	committed    map[topicPartition]int64     // of consumer groups
 	ends         map[topicPartition]int64     // offsets that must have existed
-	marks        map[topicPartition]watermark // where the logs began and ended
-	cleaning     bool                         // retention or compaction was at work
-	compacted    map[string]bool              // topics; all of them where that is not known
+	marks        map[topicPartition]watermark // the starts and ends of the logs
+	cleaning     bool                         // retention or compaction was running
+	compacted    map[string]bool              // topics; all of them if that is unknown
 	settingsLost bool                         // of topics
-	markers      map[producerEpoch]bool       // transactions whose end stands in some log
+	markers      map[producerEpoch]bool       // transactions whose end is in some log
 	aborted      map[int64]bool               // producers with a transaction that was aborted here
-	parts        []*partitionScan             // those with something to do
+	parts        []*partitionScan             // those with something to repair
 	all          []*partitionScan             // every partition
-	damage       []Damage                     // that was found
+	damage       []Damage                     // the found damage
 	kept         []keptBytes                  // the bytes of each damage
 }
 
@@ -65,14 +63,14 @@ type producerEpoch struct {
 	epoch    int16
 }
 
-// repairNote is damage of a partition's file; its bytes are read when it is set aside.
+// repairNote is damage of a partition's file. Its bytes are read when it goes to quarantine.
 type repairNote struct {
 	damage     Damage
 	path       string
 	pos, bytes int64
 }
 
-// keptBytes are damaged bytes: of memory, or of a file.
+// keptBytes are damaged bytes, in memory or in a file.
 type keptBytes struct {
 	content    []byte
 	path       string
@@ -95,8 +93,8 @@ func (r *recovery) load(k keptBytes) ([]byte, error) {
 
 // Recovered has the findings of a start.
 type Recovered struct {
-	Partitions int      // that were not as an orderly stop leaves them
-	Damage     []Damage // that was set aside
+	Partitions int      // those that differed from an orderly stop
+	Damage     []Damage // it went to quarantine
 	BytesRead  int64    // of logs
 }
 
@@ -169,7 +167,7 @@ func (r *recovery) apply() error {
 		return fmt.Errorf("put the broker's files back: %w", err)
 	}
 	if len(r.fileOrder) > 0 || len(r.parts) > 0 || r.decided != nil {
-		// The next steps change files that the copies have. The copies are no longer needed.
+		// The next steps change files that have copies. The copies are no longer needed.
 		if err := r.dropCopies(); err != nil {
 			return err
 		}
@@ -207,7 +205,7 @@ func (r *recovery) apply() error {
 	return nil
 }
 
-// found takes note of damage. Its bytes are kept as they are.
+// found records damage. Its bytes stay unchanged.
 func (r *recovery) found(d Damage, content []byte) {
 	d.Found, d.Bytes = r.now, int64(len(content))
 	r.damage, r.kept = append(r.damage, d), append(r.kept, keptBytes{content: content})
@@ -291,8 +289,8 @@ func (r *recovery) missingFolders(there []topicPartition) []topicPartition {
 	return missing
 }
 
-// endTransactions writes the missing ends: markers first, then offsets, then the producers' epochs, so
-// that a recovery that is killed finds the rest still to do.
+// endTransactions writes the missing ends: markers first, then offsets, then the producers' epochs. So a recovery that
+// is killed finds the remaining work.
 func (r *recovery) endTransactions() error {
 	for _, p := range r.parts {
 		producers := make([]int64, 0, len(p.open))
@@ -314,7 +312,7 @@ func (r *recovery) endTransactions() error {
 		if r.decided != nil && r.decided.ProducerID == id {
 			continue
 		}
-		// A producer that outlived the broker must not go on in the middle of its transaction.
+		// A producer that outlived the broker must not continue in the middle of its transaction.
 		bumped = append(bumped, pidEntry{Type: "timeout", PID: id, Epoch: r.epochs[id] + 1})
 	}
 	if d := r.decided; d != nil {

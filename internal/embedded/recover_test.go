@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -16,18 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-)
 
-// seed prints the seed of a random test; SEED runs it again.
-func seed(t *testing.T) *rand.Rand {
-	t.Helper()
-	s := rand.Uint64()
-	if v := os.Getenv("SEED"); v != "" {
-		s, _ = strconv.ParseUint(v, 10, 64)
-	}
-	t.Logf("SEED=%d", s)
-	return rand.New(rand.NewPCG(s, 0))
-}
+	"github.com/coexstream/coexstream/internal/testing/seed"
+)
 
 func number(r *kgo.Record) uint64 { return binary.BigEndian.Uint64(r.Value) }
 
@@ -40,7 +30,7 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
 			t.Parallel()
-			rng, dir := seed(t), t.TempDir()
+			rng, dir := seed.Rand(t), t.TempDir()
 			const partitions = 3
 			acked := map[uint64]int32{}
 			next := uint64(0)
@@ -60,7 +50,7 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 					}
 					acked[n] = p
 					if i == killAfter {
-						go c.kill() // while the next ones are on their way
+						go c.kill() // while the next ones are in flight
 					}
 				}
 				c.kill()
@@ -85,15 +75,15 @@ func TestAcknowledgedRecordsSurviveAKill(t *testing.T) {
 	}
 }
 
-// A producer writes the numbers 1, 2, 3, … into every partition, each number in one transaction that also
-// commits it as an offset, and goes on from the committed offset after each kill, as a processor does.
-// Whenever the broker is killed, every partition holds every number up to the committed one once.
+// A producer writes the numbers 1, 2, 3, … into every partition. Each number is one transaction that also commits it as
+// an offset. After each kill the producer continues from the committed offset, as a processor does. After a kill at any
+// time, every partition has every number up to the committed one once.
 func TestTransactionsAreWholeAfterKills(t *testing.T) {
 	t.Parallel()
 	for _, sync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sync=%v", sync), func(t *testing.T) {
 			t.Parallel()
-			rng, dir := seed(t), t.TempDir()
+			rng, dir := seed.Rand(t), t.TempDir()
 			const partitions, rounds = 8, 12
 			for round := range rounds {
 				c := startChild(t, dir, sync)
@@ -251,8 +241,8 @@ func TestRecoveryOfAnOrderlyStopTouchesNothing(t *testing.T) {
 	}
 }
 
-// What follows the last batch of the index was never acknowledged. The last batch of the index may have been:
-// where it is damaged its offset is not given out again.
+// Bytes behind the last batch of the index were never acknowledged. The last batch of the index may have been: if it is
+// damaged, its offset is not used again.
 func TestTornWriteIsCutOffAndADamagedLastBatchIsNot(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -16,8 +16,8 @@ import (
 
 const childLimitEnv = "EMBEDDED_TEST_FILE_BYTES"
 
-// limitFiles makes the kernel cut and refuse what is written beyond a size, as a full disk does: the write
-// that crosses it is torn, those that follow are refused.
+// limitFiles makes the kernel cut and refuse writes beyond a size, as a full disk does: the write that crosses it is
+// torn, and later ones are refused.
 func limitFiles(value string) error {
 	if value == "" {
 		return nil
@@ -30,8 +30,8 @@ func limitFiles(value string) error {
 	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: n, Max: n})
 }
 
-// The disk tears a write and refuses others, in logs, indexes and state logs: what was acknowledged is
-// there once at its offset, and nothing of it counts as lost.
+// The disk tears a write and refuses others, in logs, indexes and state logs. Acknowledged records are present once at
+// their offsets, and none of them counts as lost.
 func TestTornAndRefusedWritesLoseNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []string{"2000", "5000", "20011"} {
@@ -87,7 +87,7 @@ func TestTornAndRefusedWritesLoseNothingAcknowledged(t *testing.T) {
 	}
 }
 
-// A verification beside a broker at work finds nothing, whatever the broker does meanwhile.
+// A verification of a running broker finds nothing, at any work of the broker.
 func TestVerificationBesideABrokerAtWorkFindsNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// repair writes a partition's files as they will be.
+// repair writes the planned files of a partition.
 func (r *recovery) repair(p *partitionScan) error {
 	for _, path := range p.orphans {
 		if err := r.removeIfThere(path); err != nil {
@@ -50,11 +50,12 @@ func (r *recovery) repair(p *partitionScan) error {
 	return nil
 }
 
-// errUnsteady: two reads differ. Damage in memory or on the way from the disk must not count as damage of the disk.
+// errUnsteady: two reads differ. Damage in memory, or between the disk and memory, must not count as damage of the
+// disk.
 var errUnsteady = errors.New("the disk gives other bytes each time that a damaged file is read; nothing of it was changed; start again, and look at the disk and the memory")
 
-// rewrite puts control batches in the place of lost batches. While it works the index says that it proves
-// nothing about the end of the file.
+// rewrite replaces lost batches by control batches. Meanwhile the index says that it proves nothing about the end of
+// the file.
 func (r *recovery) rewrite(p *partitionScan, f *segmentPlan, data, index string) error {
 	b, _, err := r.read(data)
 	if err != nil {

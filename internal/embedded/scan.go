@@ -9,9 +9,9 @@ import (
 // walk goes through the bytes of one segment, batch by batch. Where a batch is damaged it finds the next
 // one that is whole, so that a damaged batch costs nothing but itself.
 //
-// A batch's checksum covers all behind the checksum. The first offset, the length, the leader's epoch and
-// the magic byte stand before it: they are held against the neighbours, and where only they are damaged the
-// batch is mended, because its checksum proves the rest.
+// A batch's checksum covers everything behind the checksum. The first offset, the length, the leader's epoch and the
+// magic byte are in front of it. They are compared with the neighbours. If only they are damaged, the batch is mended,
+// because its checksum proves the rest.
 type walk struct {
 	contiguous bool  // offsets follow each other without holes: the topic is not compacted
 	expected   int64 // the next offset, or the smallest that it can be
@@ -44,8 +44,8 @@ func intact(b []byte) (batchHeader, bool) {
 	return h, ok && h.bytes <= int64(len(b)) && crcMatches(b[:h.bytes])
 }
 
-// run calls batch for every whole batch and bad for every region between two of them, in order. What is
-// left behind the last whole batch is returned; it may be empty.
+// run calls batch for every whole batch and bad for every region between two of them, in order. It returns the rest
+// behind the last whole batch, which may be empty.
 func (w *walk) run(b []byte, batch func(h batchHeader, raw []byte) error, bad func(r region) error) (region, error) {
 	pos, size := int64(0), int64(len(b))
 	for pos < size {
@@ -207,8 +207,8 @@ func mend(raw []byte, first int64, epoch int32) []byte {
 
 // resync finds the next whole batch behind a damaged one. It returns the end of b when there is none.
 //
-// What looks like a batch may be the content of a damaged one. So it is believed when what follows it agrees,
-// or when it at least stands before the next one for which that is so.
+// The content of a damaged batch may look like a batch. So a candidate counts if the bytes behind it agree, or if it is
+// before the next candidate with that property.
 func (w *walk) resync(b []byte, pos int64) (int64, batchHeader) {
 	size := int64(len(b))
 	if size-pos >= batchHeaderBytes {
@@ -250,9 +250,8 @@ func (w *walk) resync(b []byte, pos int64) (int64, batchHeader) {
 // lostMost is more offsets than one damaged place takes.
 const lostMost = 4 * reserveOffsets
 
-// follows reports whether a whole batch begins at pos that can stand behind what came before, and whether what
-// follows it agrees. Damage may reach into its first offset, which no checksum covers: then it is the one that
-// its successor asks for.
+// follows reports whether a whole batch begins at pos that can follow the previous one, and whether the bytes behind it
+// agree. Damage may reach into its first offset, which no checksum covers. Then its successor determines the offset.
 func (w *walk) follows(b []byte, pos int64) (h batchHeader, ok, agrees bool) {
 	h, ok = intact(b[pos:])
 	if !ok || h.magic != 2 {

@@ -26,8 +26,8 @@ func walkOf(contiguous bool) *walk {
 	return &walk{contiguous: contiguous, nextBase: -1, entries: -1, epochOf: none}
 }
 
-// Whatever a stretch of a log is overwritten with: every batch outside of it is found at its own offset with
-// its own bytes, and regions and batches follow each other without a hole or an overlap.
+// After any overwritten stretch of a log, every batch outside of it is found at its own offset with its own bytes.
+// Regions and batches follow each other without a gap or an overlap.
 func FuzzDamagedLog(f *testing.F) {
 	f.Add(true, uint8(9), uint16(200), []byte{1, 2, 3, 4, 5, 6, 7, 8})
 	f.Add(false, uint8(30), uint16(70), bytes.Repeat([]byte{0}, 100))

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// settle finds out how the transactions ended whose end was lost, and collects the damage.
+// settle determines how the transactions ended whose end was lost, and collects the damage.
 func (r *recovery) settle() error {
 	asked := map[producerEpoch]bool{}
 	for _, p := range r.parts {
@@ -41,7 +41,7 @@ func (r *recovery) settle() error {
 	return nil
 }
 
-// readMarkers collects how transactions ended.
+// readMarkers collects the ends of transactions.
 func (r *recovery) readMarkers(p *partitionScan, asked map[producerEpoch]bool) error {
 	for _, f := range p.files {
 		if f.size < 0 {
@@ -66,8 +66,7 @@ func (r *recovery) readMarkers(p *partitionScan, asked map[producerEpoch]bool) e
 	return nil
 }
 
-// outcome returns the end of a transaction, as far as it is known: by the markers in other partitions, then
-// by pids.log.
+// outcome returns the end of a transaction, if it is known: by the markers in other partitions, then by pids.log.
 func (r *recovery) outcome(t producerEpoch) (commit, known bool) {
 	if commit, known = r.markers[t]; known {
 		return commit, true
@@ -76,9 +75,9 @@ func (r *recovery) outcome(t producerEpoch) (commit, known bool) {
 	return commit, known
 }
 
-// settleTransactions puts the ends that were lost back. What nothing is known of counts as committed when
-// its producer went on: transactions are aborted after kills and rebalances only, and a record that comes
-// twice is found by its id; one that is missing is not.
+// settleTransactions restores the ends that were lost. If the end is unknown and the producer continued, it counts as a
+// commit. Transactions are aborted only after kills and rebalances, and a consumer finds a repeated record by its id,
+// but not a missing one.
 func (r *recovery) settleTransactions(p *partitionScan) {
 	if len(p.lost) == 0 {
 		return
@@ -95,7 +94,7 @@ func (r *recovery) settleTransactions(p *partitionScan) {
 		p.aborted = append(p.aborted, abortedTxn{t.producer, first, max(at, g.first)})
 	}
 	if s := &p.snapshot; p.hasSnapshot && r.copies != nil && r.copies.Stopped && s.HighWatermark >= p.end && s.LastStableOffset == s.HighWatermark {
-		// The broker had stopped in order, with no transaction open: its snapshot knows.
+		// The broker had stopped in order, with no transaction open: its snapshot shows that.
 		epochs := map[int64]int16{}
 		for id, t := range p.open {
 			epochs[id] = t.epoch

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// readLog reads a state log. Damaged entries are left out, and entries of its copy are restored.
+// readLog reads a state log. Damaged entries are omitted, and entries of its copy are restored.
 func (r *recovery) readLog(name, consequence string, fn func(data []byte) error) (int64, error) {
 	b, there, err := r.current(name)
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *recovery) readLog(name, consequence string, fn func(data []byte) error)
 	return int64(len(whole)), nil
 }
 
-// beginsAs reports whether a log still begins with its copy, damage aside: it was not rewritten since.
+// beginsAs reports whether a log still begins with its copy, except for damage: it was not rewritten since.
 func beginsAs(b, base []byte, entries []entry) bool {
 	if len(base) == 0 || len(b) < len(base) {
 		return false
@@ -141,9 +141,8 @@ func (r *recovery) readState() error {
 	}
 	epoch, known := r.epochs[d.ProducerID]
 	endedEpoch, hasEnded := ended[d.ProducerID]
-	// Where each transaction has its own epoch, a later epoch or a recorded end says that this one is
-	// complete. Where it has not, the slot is emptied as soon as the producer goes on, and finishing it
-	// again changes nothing.
+	// If each transaction has its own epoch, a later epoch or a recorded end shows that this one is complete. Otherwise
+	// the slot is emptied as soon as the producer continues, and finishing it again changes nothing.
 	complete := d.Version >= epochPerTxnSince && (epoch > d.Epoch || hasEnded && endedEpoch == d.Epoch)
 	switch {
 	case known && !complete:
@@ -159,8 +158,7 @@ type groupPartition struct {
 	topicPartition
 }
 
-// commitAgain commits the offsets of a transaction that is known to have ended with a commit, where damage
-// of groups.log took them back.
+// commitAgain commits the offsets of a transaction that ended with a commit, if damage of groups.log undid them.
 func (r *recovery) commitAgain(d *decision, positions map[groupPartition]int64) error {
 	var missing []stagedOffset
 	for _, o := range d.Offsets {

@@ -8,8 +8,7 @@ import (
 
 // VerifyOptions describe the folder.
 type VerifyOptions struct {
-	// Running: a broker uses the folder: the ends of files may be writes on their way, and are
-	// not judged.
+	// Running: a broker uses the folder. The ends of files may be writes in progress, and are not judged.
 	Running bool
 }
 
@@ -17,7 +16,7 @@ type VerifyOptions struct {
 type Verified struct {
 	Partitions int      `json:"partitions"`
 	BytesRead  int64    `json:"bytes_read"` // of logs
-	Damage     []Damage `json:"damage"`     // that the next start would set aside
+	Damage     []Damage `json:"damage"`     // damage that the next start would set aside
 	Quarantine []Damage `json:"quarantine"` // set aside earlier, and not acknowledged
 }
 

@@ -6,5 +6,5 @@ import "errors"
 
 // Of fails: it is not known.
 func Of(string) (free, all uint64, err error) {
-	return 0, 0, errors.New("the free room of a disk is not told on this system")
+	return 0, 0, errors.New("the free space of a disk is unknown on this system")
 }

@@ -19,7 +19,7 @@ func Of(folder string) (free, all uint64, err error) {
 	if err := syscall.Statfs(folder, &st); err != nil {
 		return 0, 0, fmt.Errorf("ask the file system: %w", err)
 	}
-	if st.Blocks == 0 { // as of /proc, whatever the mode of the folder says
+	if st.Blocks == 0 { // as for /proc, for any mode of the folder
 		return 0, 0, errors.New("cannot be made: the file system has no room for files")
 	}
 	size := uint64(st.Bsize)

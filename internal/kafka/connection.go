@@ -40,7 +40,7 @@ type Connection struct {
 	Log *slog.Logger
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (c *Connection) Validate() error {
 	switch {
 	case len(c.Brokers) == 0:

@@ -20,9 +20,6 @@ var ErrOffsetGone = errors.New("offset is not in the log")
 // ErrLogCut means that a log became shorter while it was read.
 var ErrLogCut = errors.New("the log was cut while it was read")
 
-// ErrDamaged means that the brokers have a batch whose bytes are damaged. Reading it again does not help; a repair of the log does.
-var ErrDamaged = errors.New("the batch at this offset is damaged")
-
 // Fetcher reads a partition at a given offset, outside of any consumer group, and always
 // read-committed. It sends fetch requests of its own, because only their responses have the exact next
 // offset. A consumer does not show whether the control records at the end of a transaction have been read, and restore
@@ -39,6 +36,7 @@ type Fetcher struct {
 
 	mu     sync.Mutex
 	topics map[string]*topicPlace
+	ids    map[string][16]byte // as they were last told, also while the place is asked for again
 }
 
 type topicPlace struct {
@@ -48,7 +46,7 @@ type topicPlace struct {
 
 // NewFetcher fetches through cl, whose own consuming configuration is not used.
 func NewFetcher(cl *kgo.Client) *Fetcher {
-	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}, cutPatience: cutPatience}
+	f := &Fetcher{cl: cl, decompress: kgo.DefaultDecompressor(), topics: map[string]*topicPlace{}, ids: map[string][16]byte{}, cutPatience: cutPatience}
 	f.pooled = kgo.DefaultDecompressor(&f.buffers)
 	return f
 }
@@ -64,7 +62,7 @@ type Fetched struct {
 
 const (
 	fetchAttemptsMax = 60
-	// damagedAttemptsMax bounds the attempts at a batch that seems damaged: it may have been damaged on its way.
+	// damagedAttemptsMax bounds the attempts at a batch that seems damaged, because the network may have damaged it.
 	damagedAttemptsMax = 3
 )
 
@@ -104,6 +102,9 @@ func (f *Fetcher) fetch(ctx context.Context, d kgo.Decompressor, topic string, p
 		if ke := (*kerr.Error)(nil); errors.As(err, &ke) && !ke.Retriable || errors.Is(err, ErrDamaged) && attempt+1 >= damagedAttemptsMax {
 			break
 		}
+	}
+	if errors.Is(last, ErrDamaged) {
+		return Fetched{}, &Damaged{topic, partition, offset, last}
 	}
 	return Fetched{}, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, last)
 }
@@ -151,25 +152,7 @@ func (f *Fetcher) once(ctx context.Context, d kgo.Decompressor, topic string, pa
 		Records: fp.Records, Next: next, LogStart: fp.LogStartOffset,
 		HighWatermark: fp.HighWatermark, LastStable: fp.LastStableOffset,
 	}
-	return got, damage(&got, offset, len(rp.RecordBatches), fp.Err)
-}
-
-// damage returns the error of what was fetched at an offset, with bytes of batches in the response. Records before a damaged batch are
-// returned without an error: the next fetch begins with the batch.
-func damage(got *Fetched, offset int64, bytes int, err error) error {
-	if ke := (*kerr.Error)(nil); errors.As(err, &ke) {
-		return err
-	}
-	switch n := len(got.Records); {
-	case err != nil && n > 0:
-		got.Next = got.Records[n-1].Offset + 1
-		return nil
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	case bytes > 0 && got.Next == offset: // the response has a whole batch at least, and its length says otherwise
-		return fmt.Errorf("%w: its length is wrong", ErrDamaged)
-	}
-	return nil
+	return got, damage(&got, offset, len(rp.RecordBatches) > 0, fp.Err) // a response has a whole batch at least
 }
 
 // ReadAll calls yield for every committed record from offset to the high watermark of the moment of the
@@ -265,7 +248,7 @@ func (f *Fetcher) place(ctx context.Context, topic string) (*topicPlace, error) 
 		place.leaders[p.Partition] = p.Leader
 	}
 	f.mu.Lock()
-	f.topics[topic] = place
+	f.topics[topic], f.ids[topic] = place, place.id
 	f.mu.Unlock()
 	return place, nil
 }

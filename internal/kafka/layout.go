@@ -8,8 +8,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Layout has the settings of the topics. Retention and compaction are explicit for every topic, whatever
-// the cluster's defaults are.
+// Layout has the settings of the topics. Retention and compaction are explicit for every topic, for any defaults of the
+// cluster.
 type Layout struct {
 	Prefix            string
 	Partitions        int
@@ -26,7 +26,7 @@ type Layout struct {
 	StateTombstones   time.Duration
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (l *Layout) Validate() error {
 	switch {
 	case l.Partitions < 1:

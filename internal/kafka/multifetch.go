@@ -20,7 +20,8 @@ type Spot struct {
 }
 
 // SpotFetched is one partition's result of a fetch of many. Err is ErrOffsetGone if the log does not have the offset. Then
-// Fetched.LogStart is the start of the log.
+// Fetched.LogStart is the start of the log. It is a Damaged if the batch there is damaged. A batch with a wrong length is recognised
+// if its partition is the first one with records in the response.
 type SpotFetched struct {
 	Spot
 	Fetched
@@ -91,6 +92,7 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 	}
 	var all []SpotFetched
 	var gone []int32
+	first := true // the first batches of a response are whole; later ones may be cut at its limit
 	for i := range resp.Topics {
 		for j := range resp.Topics[i].Partitions {
 			rp := &resp.Topics[i].Partitions[j]
@@ -108,15 +110,16 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 			case errors.Is(fp.Err, kerr.OffsetOutOfRange):
 				got.Err = fmt.Errorf("fetch %s/%d@%d: %w", topic, rp.Partition, offset, ErrOffsetGone)
 				gone = append(gone, rp.Partition)
-			case fp.Err != nil:
-				// A batch that was cut at the limit of the response looks like one with a wrong length, so lengths are not judged here.
-				if err := damage(&got.Fetched, offset, 0, fp.Err); err != nil {
+			default:
+				got.Err = damage(&got.Fetched, offset, first && len(rp.RecordBatches) > 0, fp.Err)
+				if errors.Is(got.Err, ErrDamaged) {
+					got.Err = &Damaged{topic, rp.Partition, offset, got.Err}
+				} else if got.Err != nil {
 					f.forget(topic)
-					got.Err = fmt.Errorf("fetch %s/%d@%d: %w", topic, rp.Partition, offset, err)
-				} else {
-					got.Err = nil // what stands before the damage
+					got.Err = fmt.Errorf("fetch %s/%d@%d: %w", topic, rp.Partition, offset, got.Err)
 				}
 			}
+			first = first && len(rp.RecordBatches) == 0
 			all = append(all, got)
 		}
 	}
@@ -141,10 +144,7 @@ func (f *Fetcher) FetchFrom(ctx context.Context, broker int32, topic string, spo
 func (f *Fetcher) TopicID(topic string) (id [16]byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if place := f.topics[topic]; place != nil {
-		id = place.id
-	}
-	return id
+	return f.ids[topic]
 }
 
 // Parted compares partitions with an earlier log whose last record was written in a leader epoch. It returns the offset

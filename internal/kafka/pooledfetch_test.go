@@ -13,7 +13,7 @@ import (
 
 const pooledTopic = "test.raw.bulk"
 
-// compressible is a value that is told apart from those of other batches, anywhere in it.
+// compressible returns a value that differs from those of other batches at every place in it.
 func compressible(batch, record int) []byte {
 	return bytes.Repeat(fmt.Appendf(nil, "%d/%d ", batch, record), 2000)
 }
@@ -128,7 +128,7 @@ func TestPooledFetchReusesTheMemoryOfEarlierBatches(t *testing.T) {
 		decompress()
 	}
 	runtime.ReadMemStats(&after)
-	// A collection may take what lies ready, and the race detector drops some of it.
+	// A collection may free memory of the pool, and the race detector drops some of it.
 	if took := (after.TotalAlloc - before.TotalAlloc) / times; took > size/2 {
 		t.Errorf("%d bytes are allocated for a batch of %d", took, size)
 	}

@@ -72,7 +72,7 @@ func TestReaderReturnsCommittedRecordsOnly(t *testing.T) {
 	}
 }
 
-// A range ends where it ended when it was asked for, whatever comes meanwhile.
+// The end of a range is fixed at the request, for any later records.
 func TestReadRangesEndsAtItsEnd(t *testing.T) {
 	conn := topicsFor(t)
 	produce(t, conn, "test.raw.live", 0, 3)

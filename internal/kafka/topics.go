@@ -58,7 +58,7 @@ func (a *Admin) Create(ctx context.Context, l Layout) ([]Created, error) {
 	for _, s := range l.Specs() {
 		if t, ok := have[s.Name]; ok {
 			if len(t.Partitions) != s.Partitions {
-				return done, fmt.Errorf("topic %s exists with %d partitions, want %d: set kafka.partitions to what the topics were created with, or use another kafka.prefix", s.Name, len(t.Partitions), s.Partitions)
+				return done, fmt.Errorf("topic %s exists with %d partitions, want %d: set kafka.partitions to the number of the topics, or use another kafka.prefix", s.Name, len(t.Partitions), s.Partitions)
 			}
 			done = append(done, Created{Name: s.Name})
 			continue

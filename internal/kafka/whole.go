@@ -18,6 +18,25 @@ import (
 // The error is ErrOffsetGone if the log no longer has all segments, segment.ErrInvalid if they make no body, and another
 // one if the log could not be read. With an error, the record is rec.
 func (f *Fetcher) Whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record) (*kgo.Record, error) {
+	var fetched []*kgo.Record
+	return Joined(rec, func(offset int64) (*kgo.Record, error) {
+		if part := at(near, offset); part != nil {
+			return part, nil
+		}
+		if part := at(fetched, offset); part != nil {
+			return part, nil
+		}
+		got, err := f.Fetch(ctx, rec.Topic, rec.Partition, offset, 1, 0)
+		if err != nil {
+			return nil, err
+		}
+		fetched = got.Records
+		return at(fetched, offset), nil
+	})
+}
+
+// Joined is Whole with the records that find returns; nil: there is none.
+func Joined(rec *kgo.Record, find func(offset int64) (*kgo.Record, error)) (*kgo.Record, error) {
 	s, is, err := segment.Of(headersIn(rec))
 	switch {
 	case !is:
@@ -28,24 +47,16 @@ func (f *Fetcher) Whole(ctx context.Context, rec *kgo.Record, near []*kgo.Record
 		return nil, nil
 	}
 	j := s.Join()
-	var fetched []*kgo.Record
 	for i, offset := range s.Offsets {
 		if offset >= rec.Offset {
 			return rec, wholeError(rec, fmt.Errorf("%w: offset %d is not before it", segment.ErrInvalid, offset))
 		}
-		part := at(near, offset)
-		if part == nil {
-			part = at(fetched, offset)
+		part, err := find(offset)
+		if err != nil {
+			return rec, wholeError(rec, err)
 		}
 		if part == nil {
-			got, err := f.Fetch(ctx, rec.Topic, rec.Partition, offset, 1, 0)
-			if err != nil {
-				return rec, wholeError(rec, err)
-			}
-			fetched = got.Records
-			if part = at(fetched, offset); part == nil {
-				return rec, wholeError(rec, fmt.Errorf("offset %d: %w", offset, ErrOffsetGone))
-			}
+			return rec, wholeError(rec, fmt.Errorf("offset %d: %w", offset, ErrOffsetGone))
 		}
 		if err := j.Add(i, headersIn(part), part.Value); err != nil {
 			return rec, wholeError(rec, err)

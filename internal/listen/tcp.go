@@ -1,5 +1,5 @@
-// Package listen opens listeners, with a moment's patience for the port of a process that was killed just
-// now: it lets go of its lock, its ports and its memory one after the other.
+// Package listen opens listeners. It waits a moment for the port of a process that was just killed: the kernel frees
+// its lock, its ports and its memory one after the other.
 package listen
 
 import (

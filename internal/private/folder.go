@@ -36,7 +36,7 @@ func Folder(path string, ours func(name string) bool, log *slog.Logger) error {
 	case owner == os.Geteuid():
 	case owner == 0:
 		if mode&others != 0 {
-			log.Warn("a folder belongs to root and is open to others: only what is kept in it is private", "folder", path, "mode", mode.String())
+			log.Warn("a folder belongs to root and is open to others: only the files in it are private", "folder", path, "mode", mode.String())
 		}
 		return nil
 	default:
@@ -51,7 +51,7 @@ func Folder(path string, ours func(name string) bool, log *slog.Logger) error {
 		if mode&0o022 != 0 {
 			return fmt.Errorf("folder %s holds files of other programs, and others may write to it (%s): use a folder of its own", path, mode)
 		}
-		log.Warn("a folder holds files of other programs and stays open to others: only what is kept in it is private", "folder", path, "mode", mode.String())
+		log.Warn("a folder holds files of other programs and stays open to others: only this program's files in it are private", "folder", path, "mode", mode.String())
 		return nil
 	}
 	return closeTo(d, path, mode, log)

@@ -62,7 +62,7 @@ func TestNewHandshakesUseTheNewCertificateAndAuthorities(t *testing.T) {
 	server := i.Server(tls.VersionTLS12)
 	client := func(signer *certtest.Authority) *tls.Config {
 		own := signer.Issue(t, "client").TLS(t)
-		// Sent whatever authorities the server asks for.
+		// Sent for any authorities in the server's request.
 		give := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }
 		return &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost", GetClientCertificate: give, NextProtos: []string{"h2", "http/1.1"}}
 	}

@@ -184,7 +184,7 @@ func (w *Watcher) Look() (again bool) {
 		if err != nil {
 			w.failed.WithLabelValues(s.Name).Inc()
 			w.stale.WithLabelValues(s.Name).Set(1)
-			w.log.Warn("a changed file cannot be loaded; what was loaded before stays in force", "set", s.Name, "error", err)
+			w.log.Warn("a changed file cannot be loaded; the previous content stays in force", "set", s.Name, "error", err)
 			continue
 		}
 		w.reloads.WithLabelValues(s.Name).Inc()

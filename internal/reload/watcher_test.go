@@ -176,7 +176,7 @@ func TestWhatCannotBeLoadedLeavesTheFormerInForceAndIsTold(t *testing.T) {
 	if w.metric(t, "coexstream_reload_stale") != 0 {
 		t.Error("still told to be stale")
 	}
-	// Back to what is in force, after a failure: not stale any more.
+	// Back to the active content, after a failure: not stale any more.
 	certtest.Write(t, dir, "secret", []byte("broken"))
 	w.settle()
 	certtest.Write(t, dir, "secret", []byte("repaired"))

@@ -23,7 +23,7 @@ type Target struct {
 	numbers numbers
 }
 
-// Placed is a copy on its way.
+// Placed is a copy with its partition.
 type Placed struct {
 	Partition int32
 	Time      time.Time
@@ -32,9 +32,9 @@ type Placed struct {
 	Headers   []Header
 }
 
-// Copies are the copies of a record: one for its own partition, and one for each other partition that has a
-// business of the body, so that nothing has to be rerouted and time is one in each partition. A body that names a number alone goes
-// where the number's WABA is, if that is settled. body is nil where it could not be split.
+// Copies returns the copies of a record: one for its own partition, and one for each other partition that has a
+// business of the body. So nothing has to be rerouted, and time is one in each partition. A body with only a number
+// goes to the partition of the number's WABA, if that is settled. body is nil if it could not be split.
 func (t *Target) Copies(r *Record, body *split.Body) []Placed {
 	headers := t.headers(r)
 	alone := bare(body)

@@ -30,8 +30,9 @@ const (
 	fetchWait  = time.Second
 )
 
-// read sends the records of a range, bodies in segments put together. Offsets that retention has removed are passed
-// over; a body that has lost some of its segments goes on as the last of them, which a processor writes to `dlq`.
+// read sends the records of a range, with bodies in segments put together. Offsets that retention has removed are
+// skipped. A body that has lost some of its segments is passed on as the last of them, which a processor writes to
+// `dlq`.
 func (l *lane) read(ctx context.Context, f *kafka.Fetcher, topic string, of Lane, r Range) {
 	defer close(l.batches)
 	for offset := r.Start; offset < r.End; {

@@ -11,8 +11,7 @@ type Pace struct {
 	at            time.Time // of the last payment
 }
 
-// Wrote takes notice of what was written until now, and returns how long to rest before more is written. What
-// was not used is not saved up.
+// Wrote records the writes until now, and returns the pause before the next one. An unused allowance is not saved up.
 func (p *Pace) Wrote(now time.Time, bodies int, bytes int64) time.Duration {
 	if !p.at.IsZero() {
 		elapsed := now.Sub(p.at).Seconds()

@@ -16,8 +16,8 @@ type Range struct {
 	End   int64 `json:"end"`
 }
 
-// Progress has the options and the position of a replay. Written to a file at each checkpoint,
-// it is all that it takes to go on.
+// Progress has the options and the position of a replay. It is written to a file at each checkpoint. A replay continues
+// from this file alone.
 type Progress struct {
 	Version   int       `json:"version"`
 	ID        string    `json:"id"`
@@ -28,6 +28,11 @@ type Progress struct {
 	// Verify: the signatures are verified again.
 	Verify bool `json:"verify_signatures,omitempty"`
 
+	// Archive is what is read instead of the brokers.
+	Archive *FromArchive `json:"archive,omitempty"`
+	// Fresh: the target's processors know nothing of the source, though the names of its topics are the same.
+	Fresh bool `json:"fresh,omitempty"`
+
 	Ranges map[string]Range `json:"ranges"` // by Lane.String
 	Next   map[string]int64 `json:"next"`   // the first offset of each lane that is not done
 	// Touched are the partitions of the target that got records, and get an end marker.
@@ -36,6 +41,25 @@ type Progress struct {
 	// Numbers are those of which a body was read, by phone_number_id.
 	Numbers map[string]SavedNumber `json:"numbers,omitempty"`
 	Done    bool                   `json:"done"`
+}
+
+// FromArchive says what of an archive is read. The logs of topics that were created again are replayed one after the other, each as a
+// replay of its own, because their offsets begin again.
+type FromArchive struct {
+	URL        string            `json:"url"`
+	Generation int               `json:"generation"`  // which logs
+	Of         int               `json:"generations"` // so many there are
+	Logs       map[string]string `json:"logs"`        // by topic
+	Partitions int32             `json:"partitions"`  // of the source
+	Only       Offsets           `json:"only,omitempty"`
+}
+
+// Following is the generation behind that of this replay; false: there is none.
+func (p *Progress) Following() (generation int, ok bool) {
+	if p.Archive == nil || p.Archive.Generation+1 >= p.Archive.Of {
+		return 0, false
+	}
+	return p.Archive.Generation + 1, true
 }
 
 const progressVersion = 1
@@ -55,7 +79,7 @@ func Parse(b []byte) (*Progress, error) {
 	return p, nil
 }
 
-// From is the offset at which a lane goes on.
+// From returns the offset from which a lane continues.
 func (p *Progress) From(lane string) int64 {
 	return max(p.Next[lane], p.Ranges[lane].Start)
 }

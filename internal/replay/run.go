@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/coexstream/coexstream/internal/archive"
 	"github.com/coexstream/coexstream/internal/contentcoding"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/processors/split"
@@ -21,6 +22,8 @@ import (
 // Config says how to run a replay.
 type Config struct {
 	Connection kafka.Connection
+	// Archive has the source where the progress says so.
+	Archive *archive.Archive
 	// DryRun counts and writes nothing.
 	DryRun bool
 	Pace   Pace
@@ -82,24 +85,33 @@ func Plan(ctx context.Context, conn kafka.Connection, p *Progress, only Offsets,
 	}
 	for tp, r := range ranges {
 		l := Lane{names[tp.Topic], tp.ID}.String()
-		got := Range{r.Start, r.End}
-		if only != nil {
-			o, ok := only[l]
-			if !ok {
-				continue
-			}
-			got.Start = max(got.Start, o.Start)
-			if o.End > 0 {
-				got.End = min(got.End, o.End)
-			}
+		p.restrict(l, Range{r.Start, r.End}, only)
+	}
+	return only.known(len(ranges) / len(topics))
+}
+
+// restrict notes the part of a lane that is wanted.
+func (p *Progress) restrict(lane string, got Range, only Offsets) {
+	if only != nil {
+		o, ok := only[lane]
+		if !ok {
+			return
 		}
-		if got.Start < got.End {
-			p.Ranges[l] = got
+		got.Start = max(got.Start, o.Start)
+		if o.End > 0 {
+			got.End = min(got.End, o.End)
 		}
 	}
-	for l := range only {
-		if t, ok := laneNamed(l); !ok || int(t.Partition) >= len(ranges)/len(topics) {
-			return fmt.Errorf("no lane %q: there are raw.live/0 to raw.bulk/%d", l, len(ranges)/len(topics)-1)
+	if got.Start < got.End {
+		p.Ranges[lane] = got
+	}
+}
+
+// known holds that there are the lanes.
+func (o Offsets) known(partitions int) error {
+	for l := range o {
+		if t, ok := laneNamed(l); !ok || int(t.Partition) >= partitions {
+			return fmt.Errorf("no lane %q: there are raw.live/0 to raw.bulk/%d", l, partitions-1)
 		}
 	}
 	return nil
@@ -117,8 +129,8 @@ func laneNamed(name string) (Lane, bool) {
 	return l, false
 }
 
-// Run replays the rest of p, and keeps p up to date. When it returns, with or without an error, the last
-// checkpoint that Save kept is where another Run goes on.
+// Run replays the rest of p, and keeps p up to date. When it returns, with or without an error, another Run continues
+// from the last checkpoint that Save kept.
 func Run(ctx context.Context, cfg Config, p *Progress) error {
 	cl, err := kgo.NewClient(cfg.Connection.Franz()...)
 	if err != nil {
@@ -185,7 +197,7 @@ func (r *run) aim(ctx context.Context, cl *kgo.Client) error {
 		ranges, err := reader.Ranges(ctx, kafka.FromEnd())
 		return int32(len(ranges)), err
 	}
-	source, err := count(r.p.Source)
+	source, err := r.sourcePartitions(count)
 	if err != nil {
 		return err
 	}
@@ -193,11 +205,18 @@ func (r *run) aim(ctx context.Context, cl *kgo.Client) error {
 	if err != nil {
 		return fmt.Errorf("target: %w; create its topics with `coexstream topics create --prefix %s`", err, r.p.Target)
 	}
-	r.target = Target{ID: r.p.ID, Partitions: target, SameLayout: source == target, OwnState: r.p.Source == r.p.Target}
+	r.target = Target{ID: r.p.ID, Partitions: target, SameLayout: source == target, OwnState: r.p.Source == r.p.Target && !r.p.Fresh}
 	r.out = newWriter(&r.cfg.Connection, schemas.TopicRawBulk.Name(r.p.Target))
 	r.pace = r.cfg.Pace
 	r.retention, err = retention(ctx, cl, schemas.TopicRawBulk.Name(r.p.Target))
 	return err
+}
+
+func (r *run) sourcePartitions(count func(prefix string) (int32, error)) (int32, error) {
+	if r.p.Archive != nil {
+		return r.p.Archive.Partitions, nil
+	}
+	return count(r.p.Source)
 }
 
 // retention is how long a topic keeps records; 0: for ever, or unknown.
@@ -238,7 +257,16 @@ func (r *run) all(ctx context.Context, f *kafka.Fetcher) error {
 		name := l.String()
 		ln := &lane{name: name, batches: make(chan batch)}
 		lanes = append(lanes, ln)
-		go ln.read(ctx, f, l.Topic.Name(r.p.Source), l, Range{r.p.From(name), r.p.Ranges[name].End})
+		wanted := Range{r.p.From(name), r.p.Ranges[name].End}
+		if r.p.Archive == nil {
+			go ln.read(ctx, f, l.Topic.Name(r.p.Source), l, wanted)
+			continue
+		}
+		source, err := newArchiveLane(r.cfg.Archive, r.p, l)
+		if err != nil {
+			return err
+		}
+		go ln.readArchive(ctx, source, wanted)
 	}
 	offer := func(i int) error {
 		rec, err := lanes[i].take(ctx)

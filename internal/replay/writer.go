@@ -57,8 +57,8 @@ func (w *writer) add(p Placed) {
 	w.bytes += int64(len(p.Value))
 }
 
-// flush writes the added copies. An acknowledgement that does not come may hide a success: what is written again
-// is left out by the processor.
+// flush writes the added copies. A missing acknowledgement may hide a success; the processor drops records that are
+// written again.
 func (w *writer) flush(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)

@@ -17,26 +17,26 @@ import (
 // Verdict is the outcome of a check.
 type Verdict = judge.Verdict
 
-// CheckConfig says what to check.
+// CheckConfig configures a check.
 type CheckConfig struct {
 	Brokers    []string
-	Connection *kafka.Connection // instead of Brokers, where TLS or a login is needed
+	Connection *kafka.Connection // instead of Brokers, for TLS or a login
 	Prefix     string            // of the topics' names
 	TruthFile  string
 
 	Wait   time.Duration // maximum wait for missing records
-	Settle time.Duration // how long the topics must be quiet at the end, so that surplus records are noticed
-	Poll   time.Duration // rest between two looks
+	Settle time.Duration // how long the topics must be quiet at the end, to notice surplus records
+	Poll   time.Duration // pause between two looks
 
 	// The processor's waits: a chunk that comes later may be marked late.
 	GapTimeout, PhaseHold, QuietTime time.Duration
 
 	Secrets       []string // app secrets, to verify the signatures again; none: signatures are not judged
-	ValidateEvery int      // every n-th event of a type is held against its JSON Schema; 0: none
+	ValidateEvery int      // every n-th event of a type is validated against its JSON Schema; 0: none
 	SamplesMax    int      // of each kind of fault in each topic
 }
 
-// DefaultCheckConfig fits a coexstream with default settings on this machine.
+// DefaultCheckConfig suits a coexstream with default settings on this machine.
 func DefaultCheckConfig() CheckConfig {
 	o := judge.DefaultOptions()
 	return CheckConfig{
@@ -46,7 +46,7 @@ func DefaultCheckConfig() CheckConfig {
 	}
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (c *CheckConfig) Validate() error {
 	switch {
 	case len(c.Brokers) == 0 && c.Connection == nil:
@@ -73,8 +73,8 @@ func (c *CheckConfig) options() judge.Options {
 	}
 }
 
-// Check reads the topics of a cluster and judges them by the truth of a run. It returns as soon as all that
-// has to be there is there and the topics are quiet, or when the wait is over.
+// Check reads the topics of a cluster and compares them with the truth of a run. It returns when all expected records
+// are present and the topics are quiet, or when the wait is over.
 func Check(ctx context.Context, cfg CheckConfig, p Progress) (Verdict, error) {
 	if err := cfg.Validate(); err != nil {
 		return Verdict{}, fmt.Errorf("check: %w", err)
@@ -143,12 +143,12 @@ func readTruth(file string, j *judge.Judge, p Progress) error {
 		return err
 	}
 	if !ended {
-		p.Say("the run was cut short: its truth holds for what was sent until then")
+		p.Say("the run was interrupted: its truth has the webhooks that were sent until then")
 	}
 	return nil
 }
 
-// checking is a check under way.
+// checking is a running check.
 type checking struct {
 	cfg CheckConfig
 	src Source
@@ -156,8 +156,8 @@ type checking struct {
 	p   Progress
 }
 
-// raw reads the raw topics until nothing more comes. Acknowledged bodies that are missing may be in the spool of
-// an ingress, and is waited for.
+// raw reads the raw topics until no more records come. It waits for missing acknowledged bodies, because they may be in
+// the spool of an ingress.
 func (c *checking) raw(ctx context.Context) error {
 	c.p.Begin("raw", 0)
 	defer c.p.End()
@@ -184,7 +184,7 @@ func (c *checking) raw(ctx context.Context) error {
 	}
 }
 
-// poll is Source.Poll, with the records read side by side ahead of being taken in order, so many at a time.
+// poll is Source.Poll, but records are parsed in parallel before they are passed on in order.
 func poll[R any](ctx context.Context, src Source, topics []schemas.Topic, atATime int, read func(judge.Record) R, take func(*R)) (n int, err error) {
 	err = pipeline.Run(atATime, func(give func(judge.Record) bool) error {
 		var err error
@@ -199,7 +199,7 @@ func poll[R any](ctx context.Context, src Source, topics []schemas.Topic, atATim
 
 const eventsAtATime = 64
 
-// events reads the other topics until all is there and nothing more comes, or the wait is over.
+// events reads the other topics until all expected records are present and no more come, or the wait is over.
 func (c *checking) events(ctx context.Context) error {
 	owed := c.j.Owed()
 	c.p.Begin("events", int64(owed))

@@ -159,7 +159,7 @@ func TestCheckGivesUpAfterItsWait(t *testing.T) {
 	if err != nil || v.OK() || v.Count(judge.Lost) == 0 {
 		t.Fatalf("%v %+v", err, v)
 	}
-	// And what is one too many is seen even when nothing is missing.
+	// A surplus record is found even if no record is missing.
 	cfg, src = onboarded(t)
 	src.rounds = append(src.rounds, src.rounds[1])
 	cfg.Settle = 20 * time.Millisecond
@@ -235,7 +235,7 @@ func TestACheckConfigurationIsRefusedByName(t *testing.T) {
 	}
 }
 
-// A source over Kafka sees what was committed, once, and nothing of what was aborted.
+// A source over Kafka reads committed records, once, and no aborted ones.
 func TestTheSourceReadsWhatWasCommittedOnce(t *testing.T) {
 	topic := schemas.TopicHistory.Name("x.")
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, topic))

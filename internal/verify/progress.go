@@ -9,7 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Progress gets the progress of a run. Its methods may be called by several goroutines.
+// Progress receives the progress of a run. Several goroutines may call its methods.
 type Progress interface {
 	Begin(what string, total int64) // a new stage; total 0: unknown
 	Add(n int64)
@@ -47,7 +47,7 @@ func (p *bar) Begin(what string, total int64) {
 		progressbar.OptionShowIts(), progressbar.OptionClearOnFinish())
 }
 
-// The bar's own errors are those of the terminal: a run does not fail for them.
+// The bar's own errors are errors of the terminal: a run does not fail for them.
 
 func (p *bar) Add(n int64) {
 	p.mu.Lock()

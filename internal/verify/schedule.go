@@ -14,15 +14,15 @@ type delivery struct {
 	body   int
 }
 
-// schedule hands out the deliveries of one stage. Businesses go on independently of each other; within one,
-// a step begins when everything before has ended and its rest is over.
+// schedule distributes the deliveries of one stage. Businesses are independent of each other. Within one, a step begins
+// when everything before has ended and its pause is over.
 type schedule struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed when something may be ready
 	rng     *rand.Rand
 	scripts []scriptState
-	ready   []int // scripts that have a delivery to hand out
-	begun   int   // the scripts before this one have begun
+	ready   []int // scripts with a delivery to start
+	begun   int   // the scripts before this one have started
 	open    int   // scripts that are not at their end
 	skipped int
 }
@@ -32,11 +32,10 @@ type scriptState struct {
 	next     int // in the step's bodies
 	inFlight int
 	failed   bool // a delivery was given up
-	waiting  bool // for the rest before the step
+	waiting  bool // for the pause before the step
 }
 
-// newSchedule plays the scripts, at most atOnce of them at a time (0: all); the seed decides which business
-// comes next.
+// newSchedule plays the scripts, at most atOnce of them at a time (0: all). The seed decides which business is next.
 func newSchedule(scripts []world.Script, atOnce int, seed uint64) *schedule {
 	s := &schedule{changed: make(chan struct{}), rng: rand.New(rand.NewPCG(seed, 0x5eed)), scripts: make([]scriptState, len(scripts)), open: len(scripts)}
 	for i := range scripts {
@@ -45,7 +44,7 @@ func newSchedule(scripts []world.Script, atOnce int, seed uint64) *schedule {
 	if atOnce == 0 {
 		atOnce = len(scripts)
 	}
-	s.mu.Lock() // a rest may be over before all have begun
+	s.mu.Lock() // a pause may be over before all have started
 	defer s.mu.Unlock()
 	for s.begun < min(atOnce, len(scripts)) {
 		s.beginNext()
@@ -58,7 +57,7 @@ func (s *schedule) beginNext() {
 	s.begin(s.begun - 1)
 }
 
-// begin opens the script's first remaining step that has something to deliver, or ends the script.
+// begin opens the script's first remaining step with a delivery, or ends the script.
 func (s *schedule) begin(i int) {
 	st := &s.scripts[i]
 	for len(st.steps) > 0 {
@@ -98,8 +97,8 @@ func (s *schedule) wake() {
 	s.changed = make(chan struct{})
 }
 
-// take hands out a delivery. Without one it returns a channel that closes when there may be one, or nil
-// when the stage is over.
+// take returns a delivery. Without one it returns a channel that closes when there may be one, or nil when the stage is
+// over.
 func (s *schedule) take() (d delivery, ok bool, wait <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +121,7 @@ func (s *schedule) take() (d delivery, ok bool, wait <-chan struct{}) {
 	return d, true, nil
 }
 
-// done takes the outcome of a delivery.
+// done records the outcome of a delivery.
 func (s *schedule) done(d delivery, acked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

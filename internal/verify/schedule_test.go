@@ -7,11 +7,11 @@ import (
 	"github.com/coexstream/coexstream/internal/verify/world"
 )
 
-// drain takes every delivery, and tells how many scripts were under way at most.
+// drain takes every delivery, and returns how many scripts were open at most.
 func drain(t *testing.T, s *schedule) (bodies []int, most int) {
 	t.Helper()
 	under := map[int]int{} // deliveries out, by script
-	last := map[int]int{}  // scripts that have begun, by what is left of them
+	last := map[int]int{}  // started scripts, by their remaining deliveries
 	var out []delivery
 	for {
 		d, ok, wait := s.take()

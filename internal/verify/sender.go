@@ -41,7 +41,7 @@ func newEndpoint(target, provider, secret string, roots *x509.CertPool, conns in
 		client: &fasthttp.HostClient{
 			Addr: host, IsTLS: u.Scheme == "https", TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Name: "facebookexternalua", MaxConns: conns,
 			ReadTimeout: timeout, WriteTimeout: timeout, MaxIdleConnDuration: 10 * time.Second,
-			// A retry is the sender's to count.
+			// The sender itself counts retries.
 			MaxIdemponentCallAttempts: 1, RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
 			NoDefaultUserAgentHeader: false, DisableHeaderNamesNormalizing: false, DisablePathNormalizing: true,
 		},
@@ -68,7 +68,7 @@ func (e *endpoint) sign(body []byte) string {
 	return prefix + hex.EncodeToString(mac.Sum(nil))
 }
 
-// outcome is how a delivery ended.
+// outcome is the end of a delivery.
 type outcome struct {
 	acked       bool
 	attempts    int
@@ -77,14 +77,14 @@ type outcome struct {
 	err         error // of the last attempt
 }
 
-// backoff between attempts, as a share of which the wait is random.
+// backoff between attempts; a share of the wait is random.
 const (
 	backoffMin = 50 * time.Millisecond
 	backoffMax = 3 * time.Second
 )
 
-// deliver sends a body until it gets a 200, as Meta does: anything else, and no answer at all, is tried
-// again until retryFor has passed since the first attempt.
+// deliver sends a body until it gets a 200, as Meta does. Any other answer, and no answer at all, is tried again until
+// retryFor has passed since the first attempt.
 func (e *endpoint) deliver(ctx context.Context, body []byte, retryFor time.Duration) outcome {
 	signature := e.sign(body)
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
@@ -100,7 +100,7 @@ func (e *endpoint) deliver(ctx context.Context, body []byte, retryFor time.Durat
 		req.SetBodyRaw(body)
 		resp.Reset()
 		o.attempts++
-		// Do, unlike DoTimeout, has ended with the body when it returns. Time limits are the connection's.
+		// When Do returns, it no longer uses the body, unlike DoTimeout. The connection has the time limits.
 		o.err = e.client.Do(req, resp)
 		o.last, o.status = time.Now(), 0
 		if o.err == nil {

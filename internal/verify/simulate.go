@@ -25,7 +25,7 @@ const (
 	ProviderYCloud    = "ycloud"
 )
 
-// SimulateConfig says what to play, and against what.
+// SimulateConfig configures a simulation and its target.
 type SimulateConfig struct {
 	URL      string // of the source for Meta's webhooks, or for everything when it is 360dialog's
 	Provider string // of that source: meta or 360dialog
@@ -40,16 +40,16 @@ type SimulateConfig struct {
 	Roots *x509.CertPool `json:"-"` // authorities whose certificates an ingress with TLS may show; nil: the system's
 
 	TruthFile   string        // where the ground truth is written
-	Concurrency int           // webhooks under way at once
-	Onboarding  int           // businesses under way at once, the others one after another; 0: all
-	Rate        float64       // webhooks a second at most; 0: as fast as it goes
+	Concurrency int           // webhooks in flight at once
+	Onboarding  int           // businesses that are onboarded at once, the others one after another; 0: all
+	Rate        float64       // maximum webhooks per second; 0: no limit
 	Timeout     time.Duration // of one attempt
 	RetryFor    time.Duration // how long a webhook is tried again
 
 	World world.Config // seed 0: a random one
 }
 
-// DefaultSimulateConfig lacks only what cannot be guessed: URL and secret.
+// DefaultSimulateConfig has all values except URL and secret.
 func DefaultSimulateConfig() SimulateConfig {
 	return SimulateConfig{
 		Provider: ProviderMeta, TruthFile: "simulate-truth.jsonl", Concurrency: 32, Timeout: 20 * time.Second, RetryFor: 2 * time.Minute,
@@ -57,7 +57,7 @@ func DefaultSimulateConfig() SimulateConfig {
 	}
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (c *SimulateConfig) Validate() error {
 	if err := validURL("url", c.URL); err != nil {
 		return err
@@ -120,26 +120,26 @@ type SimulateReport struct {
 	Seed       uint64        `json:"seed"`
 	Numbers    int           `json:"numbers"`
 	Bodies     int           `json:"bodies"`     // different webhooks that were sent
-	Deliveries int           `json:"deliveries"` // with those that were sent again on purpose
+	Deliveries int           `json:"deliveries"` // including intentional repetitions
 	Acked      int           `json:"acked"`
 	Unacked    int           `json:"unacked"` // given up
-	Skipped    int           `json:"skipped"` // not begun, because something before them was given up
+	Skipped    int           `json:"skipped"` // not started, because an earlier one was given up
 	Retries    int           `json:"retries"`
 	Statuses   map[int]int   `json:"statuses"` // last status of each delivery; 0: no answer
 	Bytes      int64         `json:"bytes"`
-	Messages   int64         `json:"messages"` // of the past, with those that came again
+	Messages   int64         `json:"messages"` // of the past, including repetitions
 	Elapsed    time.Duration `json:"elapsed_ns"`
 	LastError  string        `json:"last_error,omitempty"` // of a delivery that was given up
 }
 
-// Simulate plays a world. It returns when everything was delivered or given up; when ctx ends, it stops in
-// the middle, and the truth has the bodies that were sent until then.
+// Simulate plays a world. It returns when everything was delivered or given up. When ctx ends, it stops in the middle,
+// and the truth has the bodies that were sent until then.
 func Simulate(ctx context.Context, cfg SimulateConfig, p Progress) (SimulateReport, error) {
 	if err := cfg.Validate(); err != nil {
 		return SimulateReport{}, fmt.Errorf("simulate: %w", err)
 	}
 	if cfg.World.Seed == 0 {
-		cfg.World.Seed = rand.Uint64()>>16 + 1 // short enough to be typed again
+		cfg.World.Seed = rand.Uint64()>>16 + 1 // short enough to type again
 	}
 	if cfg.World.Start.IsZero() {
 		cfg.World.Start = time.Now().Truncate(time.Second)
@@ -174,7 +174,7 @@ func Simulate(ctx context.Context, cfg SimulateConfig, p Progress) (SimulateRepo
 	return s.report, err
 }
 
-// simulation is a run under way.
+// simulation is a running simulation.
 type simulation struct {
 	cfg       SimulateConfig
 	w         *world.World
@@ -255,7 +255,7 @@ func (s *simulation) run(ctx context.Context) error {
 	}})
 }
 
-// stage plays the scripts of one stage with as many workers as webhooks may be under way.
+// stage plays the scripts of one stage with as many workers as webhooks may be in flight.
 func (s *simulation) stage(ctx context.Context, sched *schedule) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -307,7 +307,7 @@ func (s *simulation) send(ctx context.Context, body int, buf *[]byte) (bool, err
 	s.mu.Unlock()
 	b, parts := s.w.Render((*buf)[:0], body, at, first)
 	*buf = b
-	// Told before it is sent, the second time too: what gets out is always known.
+	// Written before it is sent, also the second time, so every sent body is known.
 	if first {
 		err := s.truth.Write(truth.Line{Body: &truth.Body{
 			Index: body, Hash: truth.Sum(b), Length: len(b), Source: s.w.Source(body), Parts: parts,

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 	"github.com/coexstream/coexstream/internal/verify/truth"
 )
 
@@ -187,7 +188,7 @@ func TestTheTruthIsWhatTheReceiverKept(t *testing.T) {
 	}
 }
 
-// Whoever does not hear the 200 sends again until it hears one: the receiver has the body twice, and owes it once.
+// A sender without a 200 sends again until it gets one: the receiver has the body twice, and owes it once.
 func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 	r := newReceiver(t, 0)
 	r.mute = 0.3
@@ -211,7 +212,7 @@ func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// Whoever gets no 200 tries again for a while, and then the truth says that nothing is owed.
+// A sender without a 200 tries again for a while, and then the truth says that nothing is owed.
 func TestWhatIsNeverAcknowledgedIsNotOwed(t *testing.T) {
 	r := newReceiver(t, 0)
 	r.down = true
@@ -240,7 +241,7 @@ func TestWhatIsNeverAcknowledgedIsNotOwed(t *testing.T) {
 
 // A receiver that is killed and started again finds its sender patient.
 func TestARestartedReceiverMissesNothing(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := freeport.Listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +314,7 @@ func TestAStoppedRunLeavesATruth(t *testing.T) {
 	}
 }
 
-// The steps of a business follow each other; those of several go on side by side.
+// The steps of a business follow each other; those of several businesses run in parallel.
 func TestAStepBeginsWhenTheOneBeforeHasEnded(t *testing.T) {
 	r := newReceiver(t, 0.1)
 	srv := httptest.NewServer(r)

@@ -13,13 +13,13 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Source is where the checker reads topics: a cluster, or a test's memory.
+// Source is the checker's view of the topics: a cluster, or a test's memory.
 type Source interface {
-	// Partitions is how many partitions every topic has.
+	// Partitions returns the number of partitions of every topic.
 	Partitions(ctx context.Context) (int32, error)
-	// Poll reads the records that were committed to the topics since the last Poll of them, up to the end as it is now,
-	// each partition in the order of its log, and returns how many records that were. It calls visit for one record
-	// after the other, and does not touch their slices again.
+	// Poll reads the records that were committed since its last call, up to the present end, each partition in the
+	// order of its log. It returns their number. It calls visit for one record after the other, and does not touch
+	// their slices again.
 	Poll(ctx context.Context, topics []schemas.Topic, visit func(judge.Record)) (int, error)
 }
 
@@ -56,8 +56,8 @@ func (s *kafkaSource) reader(topics []string) (*kafka.Reader, error) {
 	return r, nil
 }
 
-// Partitions takes the raw topic's count: whether all have the same is for `topics verify` to say, and shows
-// as misplaced events here.
+// Partitions returns the count of the raw topic. `topics verify` checks that all have the same; here a difference shows
+// as misplaced events.
 func (s *kafkaSource) Partitions(ctx context.Context) (int32, error) {
 	r, err := s.reader([]string{schemas.TopicRawLive.Name(s.prefix)})
 	if err != nil {
@@ -114,7 +114,7 @@ func headersOf(rec *kgo.Record) []judge.Header {
 	return hs
 }
 
-// connectionTo is a plain connection with time limits fit for a checker.
+// connectionTo returns a plain connection with time limits for a checker.
 func connectionTo(brokers []string) kafka.Connection {
 	return kafka.Connection{Brokers: brokers, ClientID: "coexstream-check", DialTimeout: 10 * time.Second, RequestTimeout: 30 * time.Second}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// newValidator holds values against the JSON Schema of their ce_type.
+// newValidator validates values against the JSON Schema of their ce_type.
 func newValidator() (func(ceType string, value []byte) error, error) {
 	compiler := jsonschema.NewCompiler()
 	for _, name := range schemas.JSONSchemaNames() {

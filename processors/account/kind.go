@@ -12,7 +12,7 @@ type Kind uint8
 // The kinds.
 const (
 	Neither Kind = iota // nothing
-	Closes              // an onboarding is over: what was running will not be continued
+	Closes              // an onboarding is over: its syncs will not continue
 	Renews              // one is over and another begins
 	Opens               // one begins: a sync that runs is that onboarding's already
 )
@@ -24,11 +24,11 @@ func (k Kind) String() string { return kindNames[k] }
 
 // KindOf is the kind of value.event.
 //
-// PARTNER_REMOVED comes when the business disconnects the Cloud API in the app or the account is no longer
-// shared with the partner; ACCOUNT_OFFBOARDED and ACCOUNT_RECONNECTED when it moves to another device or
-// registers its number again (Meta's Coexistence page and account_update reference). An account that was reconnected was
-// offboarded, whether that was told or not. PARTNER_ADDED is the start of an onboarding; it comes late and doubled, amid
-// the sync that it began. After ACCOUNT_DELETED nothing can come.
+// PARTNER_REMOVED comes when the business disconnects the Cloud API in the app or the account is no longer shared with
+// the partner. ACCOUNT_OFFBOARDED and ACCOUNT_RECONNECTED come when it moves to another device or registers its number
+// again (Meta's Coexistence page and account_update reference). An account that was reconnected was offboarded, with or
+// without an event of that. PARTNER_ADDED is the start of an onboarding; it comes late and doubled, during the sync
+// that it began. After ACCOUNT_DELETED nothing can come.
 //
 // PARTNER_APP_INSTALLED and PARTNER_APP_UNINSTALLED are neither: they tell the permissions of one app, also
 // of an app that has nothing to do with the sync, and come in the middle of one.
@@ -50,7 +50,7 @@ var names = [...][]byte{
 	[]byte("ACCOUNT_RECONNECTED"), []byte("PARTNER_APP_INSTALLED"), []byte("PARTNER_APP_UNINSTALLED"),
 }
 
-// named is an event that is known by name, in whatever case it is written; nil for another.
+// named returns the event of a known name, in any case of letters; nil: unknown.
 func named(event []byte) []byte {
 	for _, n := range names {
 		if bytes.EqualFold(n, event) {

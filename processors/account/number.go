@@ -18,7 +18,7 @@ func Concerns(phoneNumber []byte, display string) bool {
 	return len(named) == 0 || bytes.Equal(named, own) || identity.SamePhone(named, own)
 }
 
-// digitsOf leaves out all that is no digit, whatever it is.
+// digitsOf returns the digits of a text.
 func digitsOf(s []byte) []byte {
 	return bytes.Map(func(r rune) rune {
 		if '0' <= r && r <= '9' {

@@ -8,7 +8,7 @@
 //   - HeldCache and PieceCache keep bodies and chunks that wait for an earlier chunk.
 //   - ScannerPool lends the scanners that cut bodies.
 //
-// What it does not do: it parses no body, keeps no state of a business, and commits nothing. That is the session's work.
+// It parses no body, keeps no state of a business, and commits nothing. That is the session's work.
 //
 // Ownership: a Scheduler, its Policy and the queues belong to the goroutine of the session. While a slot runs, the queue of
 // its partition belongs to the slot's goroutine. Budget, HeldCache, PieceCache and ScannerPool may be used by all goroutines.

@@ -14,6 +14,7 @@ type Queue struct {
 	batches []fetched
 	Next    int64 // offset of the next fetch
 	Epoch   int32 // leader epoch of the record before Next; -1: not known
+	Halted  bool  // nothing more is requested, because the batch at Next is damaged
 }
 
 // fetched has the records of one fetch.
@@ -38,7 +39,7 @@ func (q *Queue) HeldBytes() (n int64) {
 // Requests returns the requests for the partition's next records, if any.
 func (q *Queue) Requests(partition int32) (requests []Request) {
 	a := Request{Spot: kafka.Spot{Partition: partition, Offset: q.Next}, Epoch: q.Epoch}
-	if len(q.batches) < batchesMax {
+	if len(q.batches) < batchesMax && !q.Halted {
 		requests = append(requests, a)
 	}
 	for i := range q.batches {

@@ -189,7 +189,7 @@ func (b *Reader) fetch(ctx context.Context, leader int32, wanted []kafka.Spot, w
 	ok := err == nil
 	for _, s := range got {
 		switch {
-		case s.Err != nil && !errors.Is(s.Err, kafka.ErrOffsetGone):
+		case s.Err != nil && !errors.Is(s.Err, kafka.ErrOffsetGone) && !errors.Is(s.Err, kafka.ErrDamaged):
 			ok = false
 		case s.Err != nil || s.Next != s.Offset:
 			r.Spots = append(r.Spots, s)

@@ -8,17 +8,17 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// entry is what is known of an id, a phone number or a BSUID, of one business's number. The two spellings of a phone number
+// entry is the state of an id (a phone number or a BSUID) of one business's number. The two spellings of a phone number
 // are one id.
 type entry struct {
 	newest Version // the newest change that names the id
 	links  uint32  // head of the list of the ids that were named together with it
 	shown  bool    // there is a row under the id
-	told   bool    // a change that names it was seen; before that newest says nothing
-	// alone: the newest change names no other id. Where it does, the newest that names this id alone is in
-	// Book.alone, if there was one.
+	told   bool    // the Book has seen a change that names it; otherwise newest has no meaning
+	// alone: the newest change names no other id. If it names one, Book.alone has the newest change that names this id
+	// alone, if there was one.
 	alone  bool
-	longer bool // the row stands under the longer spelling of two
+	longer bool // the row is under the longer spelling of two
 }
 
 // Book holds the address books of all numbers of one partition. It is not safe for concurrent use.
@@ -31,17 +31,17 @@ type Book struct {
 	scratch []byte
 }
 
-// New makes an empty Book.
+// New returns an empty Book.
 func New() *Book { return &Book{alone: make(map[*entry]Version), ties: ties{}} }
 
-// Verdict is what became of a change.
+// Verdict is the result of applying a change.
 type Verdict uint8
 
 // The verdicts.
 const (
-	Applied   Verdict = iota // it is the contact's newest
-	Duplicate                // it is known already
-	Stale                    // something newer is known; what it tells of the contact's ids may still merge rows
+	Applied   Verdict = iota // it is the contact's newest change
+	Duplicate                // it is already known
+	Stale                    // a newer change is known; its ids may still merge rows
 	Nobody                   // it names neither a phone number nor a BSUID
 )
 
@@ -50,8 +50,8 @@ var verdictNames = [...]string{Applied: "applied", Duplicate: "duplicate", Stale
 // String is the verdict in lower case.
 func (v Verdict) String() string { return verdictNames[v] }
 
-// Apply takes a change and appends the records that it brings about to dst: at most one Put, and that is the
-// change's own, before any Merge.
+// Apply applies a change and appends the resulting records to dst: at most one Put, for the change itself, before any
+// Merge.
 func (b *Book) Apply(dst []Effect, c Change) ([]Effect, Verdict) {
 	switch {
 	case len(c.Phone) > 0 && len(c.User) > 0 && string(c.Phone) != string(c.User):
@@ -62,7 +62,7 @@ func (b *Book) Apply(dst []Effect, c Change) ([]Effect, Verdict) {
 	return dst, Nobody
 }
 
-// applyAlone takes a change that names one id.
+// applyAlone applies a change that names one id.
 func (b *Book) applyAlone(dst []Effect, c Change) ([]Effect, Verdict) {
 	id := c.ID()
 	e := b.entry(c.Number, id)
@@ -103,7 +103,7 @@ func (b *Book) applyAlone(dst []Effect, c Change) ([]Effect, Verdict) {
 			}
 			dst = b.hide(dst, o, merged)
 		case newest && before.told && o.newest == before.newest:
-			// The row under the phone number was that of the BSUID's newest change.
+			// The row under the phone number belonged to the BSUID's newest change.
 			dst = b.hide(dst, o, Effect{ID: other, Phone: other, User: id})
 		}
 	}
@@ -113,7 +113,7 @@ func (b *Book) applyAlone(dst []Effect, c Change) ([]Effect, Verdict) {
 	return dst, Applied
 }
 
-// applyPair takes a change that names a phone number and a BSUID.
+// applyPair applies a change that names a phone number and a BSUID.
 func (b *Book) applyPair(dst []Effect, c Change) ([]Effect, Verdict) {
 	p, u := b.entry(c.Number, c.Phone), b.entry(c.Number, c.User)
 	if (b.seen(p, c.Version) || b.seen(u, c.Version)) && !b.overtaken(p, c.Version) && !b.overtaken(u, c.Version) {
@@ -152,8 +152,8 @@ func (b *Book) applyPair(dst []Effect, c Change) ([]Effect, Verdict) {
 	return dst, verdict
 }
 
-// leave hides the row of what was the newest change of a BSUID before c: under the BSUID, or under another
-// phone number that it named.
+// leave hides the row of the change that was a BSUID's newest one before c. The row is under the BSUID, or under
+// another phone number of that change.
 func (b *Book) leave(dst []Effect, c Change, u *entry, was Version) []Effect {
 	if u.shown {
 		return b.hide(dst, u, Effect{ID: c.User, Phone: c.Phone, User: c.User})
@@ -167,8 +167,7 @@ func (b *Book) leave(dst []Effect, c Change, u *entry, was Version) []Effect {
 	return dst
 }
 
-// join hides the older of the rows of a phone number and a BSUID that turn out to be one contact, where
-// both were named alone.
+// join hides the older row of a phone number and a BSUID, if both were named alone and are one contact.
 func (b *Book) join(dst []Effect, c Change, p, u *entry) []Effect {
 	ps, pok := b.single(p)
 	us, uok := b.single(u)
@@ -182,8 +181,8 @@ func (b *Book) join(dst []Effect, c Change, p, u *entry) []Effect {
 	return dst
 }
 
-// remember writes a link that no row tells, since the change that tells it is too old for a row, as a
-// tombstone under an id that has no row.
+// remember writes a link as a tombstone under an id without a row, because the change that names both ids is too old
+// for a row.
 func (b *Book) remember(dst []Effect, c Change, p, u *entry) []Effect {
 	switch {
 	case !u.shown && u.newest == c.Version:
@@ -198,8 +197,8 @@ func (b *Book) remember(dst []Effect, c Change, p, u *entry) []Effect {
 	return dst
 }
 
-// write appends a change's own record: the row, or its removal. A row under the other spelling gives way to it; a removal
-// takes away the row that there is, whichever its spelling.
+// write appends a change's own record: the row, or its removal. It removes the row of the other spelling. A removal
+// removes the row under either spelling.
 func (b *Book) write(dst []Effect, e *entry, own Effect) []Effect {
 	b.tellLate(e)
 	own.Tied = b.tiedOf(e)
@@ -229,7 +228,7 @@ func (b *Book) hide(dst []Effect, e *entry, effect Effect) []Effect {
 	return append(dst, effect)
 }
 
-// rowID is the id under which the row of e stands: id, or its other spelling.
+// rowID returns the id of the row of e: id, or its other spelling.
 func (b *Book) rowID(e *entry, id []byte) []byte {
 	if !e.shown || e.longer == longer(id) {
 		return id
@@ -243,7 +242,7 @@ func longer(id []byte) bool {
 	return longer
 }
 
-// canonicalBytes is room for any phone number.
+// canonicalBytes is enough for any phone number.
 const canonicalBytes = 32
 
 func action(c Change) Action {
@@ -253,7 +252,7 @@ func action(c Change) Action {
 	return Put
 }
 
-// raise notes a change that names an id.
+// raise records a change that names an id.
 func (b *Book) raise(e *entry, v Version, alone bool) {
 	was, single := *e, Version{}
 	hadSingle := false
@@ -286,7 +285,7 @@ func (b *Book) raise(e *entry, v Version, alone bool) {
 	b.outdate(e)
 }
 
-// single is the newest change that names an id alone.
+// single returns the newest change that names an id alone.
 func (b *Book) single(e *entry) (Version, bool) {
 	if e.alone {
 		return e.newest, true
@@ -295,11 +294,11 @@ func (b *Book) single(e *entry) (Version, bool) {
 	return v, ok
 }
 
-// linksMax bounds the ids that are remembered as one contact with an id: a user has a phone number and a user id, and seldom
-// another. A list is walked through for each change of the id.
+// linksMax bounds the ids that count as one contact with an id. A user has a phone number and a user id, and seldom
+// another one. Each change of the id walks through the list.
 const linksMax = 64
 
-// link notes that two ids are one contact. It reports whether that is new.
+// link records that two ids are one contact. It reports whether that is new.
 func (b *Book) link(e, o *entry, id, other []byte) bool {
 	if b.links.has(o.links, id) || b.links.full(e.links) || b.links.full(o.links) {
 		return false
@@ -309,7 +308,7 @@ func (b *Book) link(e, o *entry, id, other []byte) bool {
 	return true
 }
 
-// entry is that of an id of a number, a new one when the id was not known.
+// entry returns the entry of an id of a number, and adds it if necessary.
 func (b *Book) entry(number, id []byte) *entry {
 	var buffer [canonicalBytes]byte
 	canonical, _ := identity.AppendCanonical(buffer[:0], id)
@@ -319,10 +318,10 @@ func (b *Book) entry(number, id []byte) *entry {
 	return e
 }
 
-// Len is the number of ids that are known: of rows, and of removed and merged ones.
+// Len returns the number of known ids, with removed and merged ones.
 func (b *Book) Len() int { return b.entries.Len() }
 
-// Bytes is what the Book costs in memory, nearly: a Go map is between 7/16 and 7/8 full.
+// Bytes returns the approximate memory of the Book: a Go map is between 7/16 and 7/8 full.
 func (b *Book) Bytes() int {
 	const slot = int(unsafe.Sizeof((*entry)(nil)) + unsafe.Sizeof(Version{}) + 1)
 	return b.entries.Bytes() + len(b.alone)*slot*3/2 +

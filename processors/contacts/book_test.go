@@ -251,7 +251,8 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// Bytes says what the Book costs, whatever it remembers: ids, links, what was named alone, changes that gave way, late ones.
+// Bytes includes everything that the Book remembers: ids, links, changes of an id alone, changes that gave way, late
+// ones.
 func TestBytesAreThoseOfAllThatIsRemembered(t *testing.T) {
 	const n = 20_000
 	b := contacts.New()

@@ -18,9 +18,9 @@ type Change struct {
 
 var actionRemove = []byte("remove")
 
-// ChangeOf reads a state_sync item of a business's number, with its content, of an entry with a time in Unix seconds (0: none). `remove`
-// removes; `add`, and any action that is not known, adds or edits. A BSUID that stands in the place of the phone number is
-// a BSUID. A phone number is its digits.
+// ChangeOf converts a state_sync item of a business's number, with its content, of an entry with a time in Unix seconds
+// (0: none). `remove` removes; `add`, and any unknown action, adds or edits. A BSUID in the place of the phone number
+// is a BSUID. A phone number is its digits.
 func ChangeOf(number []byte, item *split.ContactItem, content []byte, entryTime int64, arrival Arrival) Change {
 	c := Change{
 		Number: number, Phone: identity.Named(identity.Digits(item.PhoneNumber)), User: identity.Named(item.UserID),
@@ -38,8 +38,8 @@ func ChangeOf(number []byte, item *split.ContactItem, content []byte, entryTime 
 	return c
 }
 
-// ID is the key of the change's row within its number: the phone number, else the BSUID; empty when the
-// change names nobody.
+// ID returns the key of the change's row within its number: the phone number, else the BSUID. It is empty if the change
+// names nobody.
 func (c *Change) ID() []byte {
 	if len(c.Phone) > 0 {
 		return c.Phone

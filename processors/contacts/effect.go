@@ -9,14 +9,14 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Action is what a record of the `contacts` topic does to its row.
+// Action is the effect of a record of the `contacts` topic on its row.
 type Action uint8
 
 // The actions.
 const (
 	Put    Action = iota // the row is the change's content
 	Remove               // a tombstone: the business removed the contact
-	Merge                // a tombstone: the contact's row stands, or stood, under its other id
+	Merge                // a tombstone: the contact's row is, or was, under its other id
 )
 
 var actionNames = [...]string{Put: "add", Remove: "remove", Merge: "merge"}
@@ -24,10 +24,10 @@ var actionNames = [...]string{Put: "add", Remove: "remove", Merge: "merge"}
 // String is the action as the header schemas.HeaderContactAction has it.
 func (a Action) String() string { return actionNames[a] }
 
-// Effect is one record to be written to the `contacts` topic. Its slices are those of the change that
-// caused it, or the Book's own, which stay as they are.
+// Effect is a record to write to the `contacts` topic. Its slices belong to the change that caused it, or to the Book,
+// which does not change them.
 type Effect struct {
-	ID      []byte // second part of the record's key
+	ID      []byte // the second part of the record's key
 	Action  Action
 	Version Version // of the newest change that names ID
 	Phone   []byte  // ids that this change names
@@ -39,7 +39,7 @@ type Effect struct {
 // Tombstone reports whether the record has no value.
 func (e *Effect) Tombstone() bool { return e.Action != Put }
 
-// under puts the record under another spelling of its id.
+// under changes the record's key to another spelling of its id.
 func (e *Effect) under(id []byte) {
 	if bytes.Equal(e.Phone, e.ID) {
 		e.Phone = id
@@ -47,8 +47,8 @@ func (e *Effect) under(id []byte) {
 	e.ID = id
 }
 
-// AppendHeaders calls yield with each header that Restore needs. The values are appended to buf, which
-// is returned: they stay valid for as long as the caller keeps it.
+// AppendHeaders calls yield with each header that Restore needs. It appends the values to buf and returns buf. A value
+// is valid as long as the caller keeps buf.
 func (e *Effect) AppendHeaders(buf []byte, yield func(name string, value []byte)) []byte {
 	add := func(name string, grow func([]byte) []byte) {
 		at := len(buf)

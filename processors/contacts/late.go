@@ -11,26 +11,26 @@ import (
 	"github.com/coexstream/coexstream/processors/identity"
 )
 
-// lateChanges remembers the changes that came, out of the order of arrival, after a newer one of their time: through
-// another partition, or the lane of history. Such a change writes no row, and the row that there is was written before it
-// came. So it stands on `state` until the next record of its id tells it, or until it is lateKept old: without that a
-// restart would forget it, and its next delivery would count as the newest change.
+// lateChanges contains changes that arrived, out of order, after a newer one of their time: through another partition,
+// or the lane of history. Such a change writes no row, and the present row was written before its arrival. So it has a
+// record in `state` until the next record of its id contains it, or until it is lateKept old. Without this, a restart
+// would forget it, and its next delivery would count as the newest change.
 type lateChanges struct {
 	of      map[*entry]*late
-	changed map[string]*late // records to be written, by key; nil: to be taken away
-	oldest  time.Time        // when the next one goes; zero: there is none
+	changed map[string]*late // records to write, by key; nil: to remove
+	oldest  time.Time        // when the next one expires; zero: there is none
 }
 
-// late are the late changes of one id and one time.
+// late contains the late changes of one id and one time.
 type late struct {
-	key      string   // phone_number_id/id, in the spelling that stands for both
-	time     Version  // their timestamp and version
-	digests  []uint64 // tiesMax at most, the last to come at the end
+	key      string   // phone_number_id/id, in the spelling that represents both
+	time     Version  // the timestamp and version
+	digests  []uint64 // at most tiesMax, the last to arrive at the end
 	received time.Time
 }
 
-// lateKept is for how long late changes are remembered after the last one was received: for longer than any sender repeats
-// a webhook. Tombstones of `contacts` are kept as long.
+// lateKept is how long late changes are remembered after the last one was received. No sender repeats a webhook for so
+// long. Tombstones of `contacts` are kept as long.
 const lateKept = 8 * 24 * time.Hour
 
 func (l *lateChanges) has(e *entry, v Version) bool {
@@ -41,12 +41,12 @@ func (l *lateChanges) has(e *entry, v Version) bool {
 	return c != nil && c.time.tied(v) && slices.Contains(c.digests, v.Digest)
 }
 
-// noteLate remembers a change that names an id and is older than another one of its time.
+// noteLate records a change that names an id and is older than another one of its time.
 func (b *Book) noteLate(e *entry, c *Change, id []byte) {
 	l := &b.late
 	at := l.of[e]
 	if at != nil && at.time.outdates(c.Version) {
-		return // it gives way to those that are remembered, whenever it comes
+		return // it gives way to the remembered ones, at any arrival
 	}
 	if at == nil || !at.time.tied(c.Version) {
 		canonical, _ := identity.AppendCanonical(nil, id)
@@ -63,7 +63,8 @@ func (b *Book) noteLate(e *entry, c *Change, id []byte) {
 	l.changed[at.key] = at
 }
 
-// tellLate is called before a record of an id is written: it tells the late changes that are of the time of the newest one.
+// tellLate is called before a record of an id is written. It adds the late changes that have the time of the newest
+// one.
 func (b *Book) tellLate(e *entry) {
 	at := b.late.of[e]
 	if at == nil {
@@ -84,14 +85,14 @@ func (l *lateChanges) put(e *entry, at *late) {
 	l.next(at)
 }
 
-// next notes when the first of the late changes goes.
+// next updates when the first late change expires.
 func (l *lateChanges) next(at *late) {
 	if over := at.received.Add(lateKept); l.oldest.IsZero() || over.Before(l.oldest) {
 		l.oldest = over
 	}
 }
 
-// Expire forgets late changes that nobody delivers again any more.
+// Expire forgets late changes that no sender repeats any more.
 func (b *Book) Expire(now time.Time) {
 	l := &b.late
 	if l.oldest.IsZero() || now.Before(l.oldest) {
@@ -118,7 +119,7 @@ type lateRecord struct {
 
 const lateVersion = 1
 
-// TakeState yields the records of late changes that are to be written to `state`; a nil value takes one away.
+// TakeState yields the records of late changes to write to `state`; a nil value removes one.
 func (b *Book) TakeState(yield func(key string, value []byte)) {
 	for key, at := range b.late.changed {
 		delete(b.late.changed, key)
@@ -138,7 +139,7 @@ func (b *Book) TakeState(yield func(key string, value []byte)) {
 	}
 }
 
-// RestoreLate takes a record of TakeState, before or after those of the topic.
+// RestoreLate reads a record of TakeState, before or after the records of the topic.
 func (b *Book) RestoreLate(key string, value []byte) error {
 	number, id, ok := bytes.Cut([]byte(key), []byte{'/'})
 	if !ok || len(number) == 0 || len(id) == 0 {

@@ -7,21 +7,20 @@ import (
 	"github.com/coexstream/coexstream/processors/identity"
 )
 
-// links holds which ids were named together. A link is in two lists, that of the phone number and that
-// of the BSUID; the heads of the lists are in the entries. Nothing is ever taken out, and there are no
-// pointers for the garbage collector to follow.
+// links records which ids were named together. A link is in two lists: that of the phone number and that of the BSUID.
+// The entries have the heads of the lists. Links are never removed, and have no pointers for the garbage collector.
 type links struct {
 	cells []cell // cells[0] ends the lists
 	ids   []byte // each id once, as its length (uvarint) and its bytes
 }
 
-// cell is one end of a link: an element of one id's list that names the other id.
+// cell is one end of a link: an element of one id's list with the other id.
 type cell struct {
-	other uint32 // where the other id is in ids
+	other uint32 // the place of the other id in ids
 	next  uint32
 }
 
-// id is the id at a place in ids. It stays valid: bytes are only ever appended.
+// id returns the id at a place in ids. It stays valid, because bytes are only appended.
 func (l *links) id(at uint32) []byte {
 	n, w := binary.Uvarint(l.ids[at:])
 	from := int(at) + w
@@ -35,7 +34,7 @@ func (l *links) keep(id []byte) uint32 {
 	return at
 }
 
-// has reports whether a list names an id, in whichever spelling.
+// has reports whether a list contains an id, in either spelling.
 func (l *links) has(head uint32, id []byte) bool {
 	for ; head != 0; head = l.cells[head].next {
 		if other := l.id(l.cells[head].other); bytes.Equal(other, id) || identity.SamePhone(other, id) {
@@ -45,7 +44,7 @@ func (l *links) has(head uint32, id []byte) bool {
 	return false
 }
 
-// full reports whether a list has as many links as it may.
+// full reports whether a list has the maximum number of links.
 func (l *links) full(head uint32) bool {
 	n := 0
 	for ; head != 0 && n < linksMax; head = l.cells[head].next {
@@ -54,7 +53,7 @@ func (l *links) full(head uint32) bool {
 	return n == linksMax
 }
 
-// push puts an id in front of a list and returns the new head.
+// push adds an id at the front of a list, and returns the new head.
 func (l *links) push(head uint32, id []byte) uint32 {
 	if len(l.cells) == 0 {
 		l.cells = append(l.cells, cell{})
@@ -63,7 +62,7 @@ func (l *links) push(head uint32, id []byte) uint32 {
 	return uint32(len(l.cells) - 1)
 }
 
-// first is the newest link of a list, nil when there is none.
+// first returns the newest link of a list; nil: none.
 func (l *links) first(head uint32) []byte {
 	if head == 0 {
 		return nil

@@ -10,9 +10,9 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Restore takes a record of the `contacts` topic: its key, its headers (nil for one that is absent), and
-// whether it is a tombstone. The records of one key have to come in their order, those of several in any. A record without
-// the header of arrival is older than all that have one.
+// Restore reads a record of the `contacts` topic: its key, its headers (nil: absent), and whether it is a tombstone.
+// The records of one key come in their order; the order of keys does not matter. A record without the header of arrival
+// is older than all that have one.
 func (b *Book) Restore(key []byte, header func(name string) []byte, tombstone bool) error {
 	number, id, ok := bytes.Cut(key, []byte{'/'})
 	if !ok || len(number) == 0 || len(id) == 0 {
@@ -39,7 +39,7 @@ func (b *Book) Restore(key []byte, header func(name string) []byte, tombstone bo
 	for _, digest := range tied {
 		b.gaveWay(e, Version{TimestampMS: v.TimestampMS, Number: v.Number, Digest: digest})
 	}
-	// Each spelling of a number has records of its own; the row is that of the newest.
+	// Each spelling of a number has records of its own. The row has the spelling of the newest one.
 	switch spelling := longer(id); {
 	case tombstone:
 		e.shown = e.shown && e.longer != spelling
@@ -74,7 +74,7 @@ func versionOf(header func(name string) []byte) (v Version, err error) {
 	return v, err
 }
 
-// tiedOf reads the digests of the changes that gave way to the record's.
+// tiedOf parses the digests of the changes that gave way to the record's change.
 func tiedOf(header func(name string) []byte) (tied []uint64, err error) {
 	text := header(schemas.HeaderContactTied)
 	if len(text) == 0 {

@@ -2,33 +2,16 @@ package contacts_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/contacts"
 	"github.com/coexstream/coexstream/processors/identity"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
-
-// random is a source whose seed is printed when the test fails; -seed runs it again.
-func random(t testing.TB) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("seed: run again with -seed=%d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 const number = "106540352242922"
 
@@ -89,7 +72,7 @@ func newTopic() *topic {
 	return &topic{rows: table{}, records: map[string]record{}, state: map[string][]byte{}}
 }
 
-// apply feeds a change to the book and writes what follows from it to the topic.
+// apply feeds a change to the book and writes the resulting records to the topic.
 func (tp *topic) apply(t *testing.T, b *contacts.Book, c contacts.Change) contacts.Verdict {
 	t.Helper()
 	effects, verdict := b.Apply(nil, c)
@@ -201,10 +184,10 @@ func permutations(n int, yield func([]int)) {
 	rec(0)
 }
 
-// The compacted topic is at any time the right table whatever the arrival order. docs/webhooks.md,
-// Contacts: one large webhook usually, several unordered ones for big accounts.
+// The compacted topic is the right table at any time, for any order of arrival. docs/webhooks.md, Contacts: one large
+// webhook usually, several unordered ones for big accounts.
 func TestTableIsRightAfterEveryChangeInEveryOrder(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 60 {
 		list := changes(r, 1+r.IntN(6), r.IntN(2) == 0)
 		permutations(len(list), func(order []int) {
@@ -222,7 +205,7 @@ func TestTableIsRightAfterEveryChangeInEveryOrder(t *testing.T) {
 }
 
 func TestLongRunsKeepTheTableRight(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 400 {
 		list := changes(r, 40, r.IntN(2) == 0)
 		b, tp := contacts.New(), newTopic()
@@ -243,7 +226,7 @@ func TestLongRunsKeepTheTableRight(t *testing.T) {
 
 // A contact that is known by its phone number and by its BSUID has one row.
 func TestLinkedContactHasOneRow(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 500 {
 		list := changes(r, 1+r.IntN(8), true)
 		b, tp := contacts.New(), newTopic()
@@ -266,7 +249,7 @@ func TestLinkedContactHasOneRow(t *testing.T) {
 
 // docs/ARCHITECTURE.md, principle 3: the partition of an output topic serves as the changelog of the state it mirrors.
 func TestRestoredFromTheTopicTheTableStaysRight(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 1500 {
 		list := changes(r, 12, true)
 		b, tp := contacts.New(), newTopic()
@@ -282,9 +265,9 @@ func TestRestoredFromTheTopicTheTableStaysRight(t *testing.T) {
 	}
 }
 
-// What a restart forgets (who else an id belonged to) can leave a row too many, never one too few.
+// After a restart, the former ids of others are unknown. This can leave a row too many, never one too few.
 func TestRestartNeverLosesARow(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 1500 {
 		list := changes(r, 12, false)
 		b, tp := contacts.New(), newTopic()
@@ -300,10 +283,10 @@ func TestRestartNeverLosesARow(t *testing.T) {
 	}
 }
 
-// What is delivered again after restarts, and is of one time with others, never undoes a later change, whether it came in
-// order or late, through another partition.
+// A repetition after restarts, of a change that shares its time with others, never undoes a later change. This holds
+// for changes in order and for late ones, which another partition forwarded.
 func TestRedeliveriesAfterRestartsUndoNothing(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 3000 {
 		list := changes(r, 12, true)
 		if r.IntN(2) == 0 {

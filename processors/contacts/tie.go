@@ -2,15 +2,15 @@ package contacts
 
 import "slices"
 
-// tiesMax is how many changes of one time are remembered of an id beside the newest. Vendors write whole seconds, and
-// nobody edits a contact more often in one; contacts without a timestamp are all of one time.
+// tiesMax bounds the changes of one time that an id remembers beside the newest. Vendors write whole seconds, and
+// nobody edits a contact more often than this in one. All contacts without a timestamp are of one time.
 const tiesMax = 16
 
-// ties remembers, of the ids of which several changes of one time are known, those that gave way: delivered again, they
-// are duplicates, and not the newest change.
+// ties contains, for ids with several known changes of one time, the changes that gave way. A repetition of one of them
+// is a duplicate, and not the newest change.
 type ties map[*entry][]Version
 
-// gaveWay notes a change of an id that is not, or no longer, its newest.
+// gaveWay records a change of an id that is not, or no longer, its newest.
 func (b *Book) gaveWay(e *entry, v Version) {
 	if v.is(e.newest) {
 		return
@@ -23,7 +23,7 @@ func (b *Book) gaveWay(e *entry, v Version) {
 	if slices.ContainsFunc(list, v.is) {
 		return
 	}
-	i := len(list) // those of before a restart are in their order, and have no arrival
+	i := len(list) // changes from before a restart are in their order, and have no arrival
 	for i > 0 && list[i-1].Arrival.Compare(v.Arrival) > 0 {
 		i--
 	}
@@ -48,13 +48,13 @@ func (b *Book) seen(e *entry, v Version) bool {
 	return len(b.ties) > 0 && slices.ContainsFunc(b.ties[e], v.is)
 }
 
-// overtaken reports whether a change that is known stands again behind the newest one in the same body: an array that tells of
-// one contact several times was written so, and its last item is the newest.
+// overtaken reports whether a known change is repeated behind the newest one in the same body. An array with several
+// items for one contact is in the order of writing, so its last item is the newest.
 func (b *Book) overtaken(e *entry, v Version) bool {
 	return len(b.ties) > 0 && slices.ContainsFunc(b.ties[e], v.is) && v.Arrival.sameBody(e.newest.Arrival) && v.after(e.newest)
 }
 
-// outdate forgets the changes of an id that are of another time than its newest ones.
+// outdate forgets the changes of an id that have another time than its newest one.
 func (b *Book) outdate(e *entry) {
 	if len(b.ties) == 0 {
 		return
@@ -74,7 +74,7 @@ func (b *Book) outdate(e *entry) {
 	b.ties[e] = list
 }
 
-// tiedOf are the digests of older changes of an id that are of the time of its newest one.
+// tiedOf returns the digests of older changes of an id that have the time of its newest one.
 func (b *Book) tiedOf(e *entry) (digests []uint64) {
 	if single, ok := b.single(e); ok && !e.alone && single.tied(e.newest) {
 		digests = append(digests, single.Digest)

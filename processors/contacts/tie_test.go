@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/contacts"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -35,7 +36,7 @@ func (b *book) body(entryTime int64, items ...*split.ContactItem) (verdicts []co
 	return verdicts
 }
 
-func (b *book) restart() { b.book = b.tp.restored(b.t, random(b.t)) }
+func (b *book) restart() { b.book = b.tp.restored(b.t, seed.Rand(b.t)) }
 
 func (b *book) wants(want ...*split.ContactItem) {
 	b.t.Helper()
@@ -111,7 +112,7 @@ func TestTimestampBeatsArrival(t *testing.T) {
 	b.wants(late)
 }
 
-// A sender that writes one contact three times in one array means the last one, whatever it wrote before.
+// If a sender writes one contact three times in one array, the last one counts.
 func TestLastItemOfAnArrayWinsThoughItsWordsAreThoseOfAnEarlierOne(t *testing.T) {
 	add, remove := item("add", phone, "", 1000, 0), item("remove", phone, "", 1000, 0)
 	pair, alone := item("add", phone, bsuid, 1000, 0), item("remove", phone, "", 1000, 1)
@@ -128,7 +129,7 @@ func TestLastItemOfAnArrayWinsThoughItsWordsAreThoseOfAnEarlierOne(t *testing.T)
 	b.wants()
 }
 
-// What is delivered again is a duplicate after a restart, too, as long as it is one of the last 16 of its second that gave way.
+// A repetition is a duplicate after a restart, too, as long as it is one of the last 16 of its second that gave way.
 func TestRedeliveryDoesNotUndoALaterItemOfItsSecond(t *testing.T) {
 	b := newBook(t)
 	var items []*split.ContactItem
@@ -151,7 +152,7 @@ func TestRedeliveryDoesNotUndoALaterItemOfItsSecond(t *testing.T) {
 	b.wants(items[len(items)-1])
 }
 
-// Records of before the header of arrival was written restore, and give way to what came since.
+// Records that were written before the header of arrival existed are restored, and give way to later ones.
 func TestContactWithoutAnArrivalIsTheOldestOfItsSecond(t *testing.T) {
 	b := newBook(t)
 	old := item("remove", phone, "", 1000, 0)

@@ -10,10 +10,9 @@ import (
 // Recent remembers the messages of the last hours: each for at least the window, and for at most the
 // window and one bucket. It is not safe for concurrent use.
 //
-// Messages lie in buckets by the time at which they came. A bucket is forgotten as a whole, and its
-// start names it: the owner writes the entries that Raise found new or raised to state pages under
-// Bucket(now), and tombstones of these pages when Expired names the bucket. Time never goes back: an
-// earlier time than the latest that was told counts as that.
+// Messages are in buckets by the time of their arrival. A bucket is forgotten as a whole, and its start names it. The
+// owner writes entries that Raise found new or raised to state pages under Bucket(now). It writes tombstones of these
+// pages when Expired names the bucket. Time never goes back: an earlier time counts as the latest one.
 //
 // A message is remembered from when it first came, or from when its rank last rose; a duplicate does not
 // lengthen that, so that an endless repetition costs no state.
@@ -41,14 +40,13 @@ func NewRecent(window time.Duration, buckets int) *Recent {
 	return &Recent{window: window, length: max(length, time.Millisecond)}
 }
 
-// Bucket is the start of the bucket into which Raise puts what comes now, in UTC.
+// Bucket returns the start, in UTC, of the bucket into which Raise puts a message now.
 func (r *Recent) Bucket(now time.Time) time.Time {
 	r.advance(now)
 	return r.start
 }
 
-// Raise remembers a message, or raises what is remembered of it to a higher rank, and returns what was
-// known before.
+// Raise adds a message, or raises its rank, and returns the former rank.
 func (r *Recent) Raise(now time.Time, h schemas.Hash, rank schemas.Rank) (was schemas.Rank, seen bool) {
 	was, seen = r.Lookup(now, h)
 	if !seen || rank > was {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -14,7 +15,7 @@ var start = time.Date(2026, 3, 1, 10, 17, 0, 0, time.UTC)
 const window = 24 * time.Hour
 
 func TestMessageIsRememberedForTheWindowAndAtMostOneBucketMore(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for _, buckets := range []int{1, 7, 24} {
 		length := (window + time.Duration(buckets) - 1) / time.Duration(buckets)
 		for range 200 {
@@ -81,10 +82,10 @@ func TestTimeNeverGoesBack(t *testing.T) {
 	}
 }
 
-// docs/ARCHITECTURE.md: the de-duplication window survives restarts and reassignments. The owner's duties: a page
-// under Bucket(now) for what is new or raised, a tombstone for every bucket in Expired.
+// docs/ARCHITECTURE.md: the deduplication window survives restarts and reassignments. The owner writes a page under
+// Bucket(now) for new and raised entries, and a tombstone for every bucket in Expired.
 func TestRestoredFromItsPagesItAnswersAsBefore(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 30 {
 		recent := dedup.NewRecent(window, 8)
 		state := map[time.Time][][]byte{}

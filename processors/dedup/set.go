@@ -12,8 +12,8 @@ import (
 // Set is a set of messages with the highest rank that each was raised to. Its zero value is an empty
 // set. It is not safe for concurrent use.
 //
-// It is a table, or a tree of tables that each hold the hashes which begin with the same bits: one walk through all of a
-// large set would hold up for tens of milliseconds whatever waits for the message that made it grow.
+// It is a table, or a tree of tables that each hold the hashes which begin with the same bits. One walk through all of
+// a large set would take tens of milliseconds, and the message that made it grow would wait for it.
 //
 // The one message whose entry could look like an empty slot, with 78 zero bits, is kept beside the tables.
 type Set struct {
@@ -22,11 +22,11 @@ type Set struct {
 	zero    uint8 // 1 + rank of the message of zero bits; 0: not seen
 }
 
-// table is a linear-probing table whose entries stand in the order of their hashes: the slot that a hash
-// calls home is its fraction of the table, so the order of the homes is the order of the hashes, and
-// the table can grow by any factor in place, by one walk from its end to its start. A table that grows
-// by doubling would pass through twice the bytes that it needs; this one stays between 0.69 and 0.8
-// full. The slots lie in pages of a fixed size, of which growing copies at most the last.
+// table is a linear-probing table whose entries are in the order of their hashes. The home slot of a hash is its
+// fraction of the table, so the order of the homes is the order of the hashes. The table can therefore grow by any
+// factor in place, by one walk from its end to its start. A table that doubles would need twice the bytes for a while;
+// this one stays between 0.69 and 0.8 full. The slots are in pages of a fixed size, of which growing copies at most the
+// last.
 //
 // A slot of ten zero bytes is empty.
 type table struct {
@@ -41,7 +41,7 @@ type table struct {
 const (
 	pageShift = 7
 	pageSlots = 1 << pageShift
-	pageBytes = pageSlots * EntryBytes // 1280: Go allocates that, and most of what is smaller, with little waste
+	pageBytes = pageSlots * EntryBytes // 1280: Go allocates this size, and most smaller ones, with little waste
 
 	// A table that is full with so many homes is parted, by the next bits of the hashes. To walk through it takes
 	// a fraction of a millisecond.
@@ -66,8 +66,7 @@ func NewSet() *Set { return new(Set) }
 // key is what an entry keeps of a hash: 64 bits and 14, these at the top of 16.
 func key(h schemas.Hash) (hi uint64, lo uint16) { return h.Hi, uint16(h.Lo) &^ 3 }
 
-// Raise remembers a message, or raises what is remembered of it to a higher rank; a rank never falls.
-// It returns what was known before.
+// Raise adds a message, or raises its rank; a rank never falls. It returns the former rank.
 func (s *Set) Raise(h schemas.Hash, r schemas.Rank) (was schemas.Rank, seen bool) {
 	hi, lo := key(h)
 	return s.raise(hi, lo, r&3)
@@ -293,9 +292,8 @@ func step(homes int) int {
 	return homes * 3 / 20
 }
 
-// grow gives the table more homes and moves every entry to its new place. No entry moves down, so that
-// the pages can be done from the last to the first, each from a copy, once it is known where the first
-// entry of each has to go.
+// grow gives the table more homes and moves every entry to its new place. No entry moves down. So the pages are done
+// from the last to the first, each from a copy, once the place of each page's first entry is known.
 func (t *table) grow() {
 	homes := t.homes + step(t.homes)
 	starts := make([]int, len(t.pages)) // the first free slot when all earlier pages are placed

@@ -2,31 +2,14 @@ package dedup_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
-
-// random is a source whose seed is printed when the test fails; -seed runs it again.
-func random(t testing.TB) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("seed: run again with -seed=%d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 // model is what a Set promises, in the plainest form: 78 bits of the hash and the highest rank.
 type model map[[2]uint64]schemas.Rank
@@ -61,7 +44,7 @@ func checkSame(t *testing.T, s *dedup.Set, m model) {
 
 // TestALargeSetAgreesWithAMap: it is parted many times, evenly or by hashes that have little in difference.
 func TestALargeSetAgreesWithAMap(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	size := 300_000
 	if testing.Short() {
 		size = 50_000
@@ -89,7 +72,7 @@ func TestALargeSetAgreesWithAMap(t *testing.T) {
 }
 
 func TestSetAgreesWithAMap(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	draw := map[string]func() schemas.Hash{
 		"spread":  func() schemas.Hash { return schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()} },
 		"few":     func() schemas.Hash { return schemas.Hash{Hi: r.Uint64N(40) << 58, Lo: r.Uint64N(64)} },
@@ -147,7 +130,7 @@ func TestHashOfZerosIsAMessageLikeAnyOther(t *testing.T) {
 
 // docs/webhooks.md, 131060: placeholder/unsupported < concrete < edit < revoke.
 func TestRankOnlyRises(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	s := dedup.NewSet()
 	h := schemas.HashBytes([]byte("wamid.1"))
 	highest, seenBefore := schemas.Rank(0), false
@@ -162,7 +145,7 @@ func TestRankOnlyRises(t *testing.T) {
 }
 
 func TestPagesInAnyOrderGiveTheSameSet(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	s, m := dedup.NewSet(), model{}
 	var pages [][]byte
 	for range 50 {
@@ -202,7 +185,7 @@ func TestPageOfHalfAnEntryIsRefusedWhole(t *testing.T) {
 
 // An open window costs at most 16 bytes a message.
 func TestMessageCostsAtMostSixteenBytes(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	sizeMax := 2_000_000
 	if testing.Short() {
 		sizeMax = 100_000
@@ -229,7 +212,7 @@ func TestMessageCostsAtMostSixteenBytes(t *testing.T) {
 }
 
 func TestRaisingAKnownMessageAllocatesNothing(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	s := dedup.NewSet()
 	hashes := make([]schemas.Hash, 10_000)
 	for i := range hashes {

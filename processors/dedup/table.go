@@ -10,9 +10,9 @@ import (
 // Table maps hashes to values of a fixed size. Its zero value is an empty table. It is not safe for
 // concurrent use.
 //
-// Values lie in blocks that never move, so that a pointer to one stays good, growing copies only the index
-// (four bytes a slot, at least two fifths full), and no memory waits for a map to double. Values are
-// numbered in the order in which they came; none is ever taken out.
+// Values are in blocks that never move, so pointers to them stay valid. Growing copies only the index: four bytes a
+// slot, at least two fifths full. No memory waits for a map to double. Values are numbered in the order of insertion,
+// and never removed.
 type Table[T any] struct {
 	blocks [][]cell[T]
 	n      int

@@ -3,12 +3,13 @@ package dedup_test
 import (
 	"testing"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestTableAgreesWithAMapAndItsPointersStayGood(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for _, spread := range []uint64{1 << 63, 7} { // the second lets all hashes share few slots of the index
 		var table dedup.Table[int]
 		model := map[schemas.Hash]int{}
@@ -44,7 +45,7 @@ func TestTableAgreesWithAMapAndItsPointersStayGood(t *testing.T) {
 }
 
 func TestTableCostsItsCellsAndAnIndex(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	var table dedup.Table[int64]
 	for n := 1; n <= 300_000; n++ {
 		table.Obtain(schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()})

@@ -20,17 +20,17 @@ var reasonNames = [ReasonCount]string{"none", "long_body", "over_share", "in_ord
 // String is the reason's label in metrics.
 func (r Reason) String() string { return reasonNames[r] }
 
-// Limits bound what one business may have of a transaction.
+// Limits bound the share of one business in a transaction.
 type Limits struct {
 	// BodyBytesMax is the longest body that is processed at once.
 	BodyBytesMax int64
 	// BusinessBytesMax is a business's share of a transaction, in bytes of bodies. The first body always fits.
 	BusinessBytesMax int64
-	// RecordsMax bounds the records that wait, over all lines.
+	// RecordsMax bounds the waiting records of all lines.
 	RecordsMax int
 }
 
-// Case is a record of the live lane that came in, and what is known of its business.
+// Case is a record of the live lane, with the state of its business.
 type Case struct {
 	Bytes  int64 // of its body
 	Used   int64 // by its business, of this transaction
@@ -51,22 +51,22 @@ func (l *Limits) Decide(c Case) Reason {
 	return None
 }
 
-// Shares is what the businesses of one partition have used of a transaction. The zero value is ready.
+// Shares are the used shares of the businesses of one partition in a transaction. The zero value is ready.
 type Shares struct {
 	transaction uint64
 	of          map[string]*Share
 }
 
-// Share is what one business has used.
+// Share is the used share of one business.
 type Share struct {
 	transaction uint64
 	Bytes       int64
 }
 
-// sharesKept bounds the businesses that are remembered from one transaction to the next, to allocate little.
+// sharesKept bounds the businesses that are remembered for the next transaction, to allocate little.
 const sharesKept = 4096
 
-// Begin begins a transaction: nobody has used anything of it.
+// Begin begins a transaction, in which no share is used.
 func (s *Shares) Begin() {
 	s.transaction++
 	if len(s.of) > sharesKept {
@@ -74,7 +74,7 @@ func (s *Shares) Begin() {
 	}
 }
 
-// Of is a business's share of the transaction, to read and to add to until the next one begins.
+// Of returns a business's share of the transaction, to read and to add to until the next one begins.
 func (s *Shares) Of(business []byte) *Share {
 	of := s.of[string(business)]
 	if of == nil {

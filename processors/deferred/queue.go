@@ -11,7 +11,7 @@ type Record struct {
 	Topic      schemas.Topic
 	Offset     int64
 	ReceivedAt time.Time // in milliseconds
-	Bytes      int64     // of its body, as it lies in the log
+	Bytes      int64     // of its body, as in the log
 }
 
 // Head is the first record of a line.
@@ -20,10 +20,10 @@ type Head struct {
 	Record
 }
 
-// Queue is the records of one partition that wait.
+// Queue contains the waiting records of one partition.
 type Queue struct {
 	lines map[string]*line
-	turns []*line // those with records, the next one to be served first
+	turns []*line // those with records; the first one is served next
 	next  uint64  // number of the next record
 
 	records int
@@ -39,21 +39,21 @@ type Queue struct {
 // topicsMax is above every schemas.Topic.
 const topicsMax = 16
 
-// line is the records of one business, in order.
+// line contains the records of one business, in order.
 type line struct {
 	business string
 	blocks   []*block
 	changed  bool // since TakeState
 }
 
-// block is records that began to wait in one transaction. Its state is written once, and then only how many of them are
-// done.
+// block contains records that began to wait in one transaction. Its state is written once, and then only the number of
+// processed ones.
 type block struct {
 	number  uint64 // of its first record
 	records []numbered
 	done    int
 	written bool // it is in the state
-	told    int  // done, as the state has it
+	told    int  // processed ones, according to the state
 }
 
 type numbered struct {
@@ -64,7 +64,7 @@ type numbered struct {
 // blockRecordsMax bounds the state of a block.
 const blockRecordsMax = 4096
 
-// Put puts a record at the end of its business's line.
+// Put adds a record at the end of its business's line.
 func (q *Queue) Put(business []byte, r Record) {
 	l := q.lines[string(business)]
 	if l == nil {
@@ -84,7 +84,7 @@ func (q *Queue) Put(business []byte, r Record) {
 	q.touch(l)
 }
 
-// begin begins a line.
+// begin adds a line.
 func (q *Queue) begin(business string) *line {
 	if q.lines == nil {
 		q.lines = map[string]*line{}
@@ -108,25 +108,25 @@ func (q *Queue) touch(l *line) {
 	}
 }
 
-// Len is how many records wait.
+// Len returns the number of waiting records.
 func (q *Queue) Len() int { return q.records }
 
-// Bytes are those of the bodies that wait.
+// Bytes returns the length of the waiting bodies.
 func (q *Queue) Bytes() int64 { return q.bytes }
 
-// Businesses is how many have records that wait.
+// Businesses returns the number of businesses with waiting records.
 func (q *Queue) Businesses() int { return len(q.turns) }
 
-// Of is how many records of an input wait.
+// Of returns the number of waiting records of an input.
 func (q *Queue) Of(t schemas.Topic) int { return q.topics[t] }
 
 // Has reports whether a record of a business waits.
 func (q *Queue) Has(business []byte) bool { return q.lines[string(business)] != nil }
 
-// Mark is behind every record that waits now.
+// Mark is greater than the number of every record that waits now.
 func (q *Queue) Mark() uint64 { return q.next }
 
-// Next is the record that is served next: the first one of the line whose turn it is.
+// Next returns the record that is served next: the first one of the next line.
 func (q *Queue) Next() (Head, bool) {
 	if len(q.turns) == 0 {
 		return Head{}, false
@@ -134,7 +134,7 @@ func (q *Queue) Next() (Head, bool) {
 	return q.turns[0].head(), true
 }
 
-// First is the first record of a business's line, if it began to wait before a mark.
+// First returns the first record of a business's line, if it began to wait before a mark.
 func (q *Queue) First(business []byte, mark uint64) (Head, bool) {
 	l := q.lines[string(business)]
 	if l == nil || l.first().number >= mark {
@@ -143,7 +143,7 @@ func (q *Queue) First(business []byte, mark uint64) (Head, bool) {
 	return l.head(), true
 }
 
-// Longest is the first record of the line that waits the longest, and how many records are in that line.
+// Longest returns the first record of the line that has waited the longest, and the length of that line.
 func (q *Queue) Longest() (h Head, records int) {
 	var longest *line
 	for _, l := range q.turns {
@@ -167,8 +167,8 @@ func (l *line) first() *numbered {
 
 func (l *line) head() Head { return Head{l.business, l.first().Record} }
 
-// Take takes the first record out of a business's line, which goes to the end of the turns. It reports whether the line is
-// empty now.
+// Take removes the first record from a business's line, which becomes the last one to be served. It reports whether the
+// line is empty now.
 func (q *Queue) Take(business string) (empty bool) {
 	l := q.lines[business]
 	if l == nil {

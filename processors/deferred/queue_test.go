@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -67,7 +68,7 @@ func TestAMarkTellsWhatBeganToWaitBefore(t *testing.T) {
 // TestARebuiltQueueHoldsTheSame drives a queue with random steps, writes its state as transactions do, and compares the queue
 // that is rebuilt from it.
 func TestARebuiltQueueHoldsTheSame(t *testing.T) {
-	seed := rand.Uint64()
+	seed := seed.Of(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	state := map[string][]byte{}
 	q := &Queue{}

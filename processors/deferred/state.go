@@ -13,8 +13,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// State has two records for a block: <number>|records, with its business and what waits, and <number>|done, with how many
-// of them have left. Numbers grow in the order in which records began to wait.
+// State has two records for a block: <number>|records, with its business and its waiting records, and <number>|done,
+// with how many of them have left. Numbers grow in the order in which records began to wait.
 
 const (
 	stateVersion = 1
@@ -25,7 +25,7 @@ const (
 func (b *block) key() string     { return strconv.FormatUint(b.number, 10) + "|" + kindRecords }
 func (b *block) doneKey() string { return strconv.FormatUint(b.number, 10) + "|" + kindDone }
 
-// TakeState gives the state that changed since the last call. A nil value removes a key.
+// TakeState yields the state that has changed since the last call. A nil value removes a key.
 func (q *Queue) TakeState(put func(key string, value []byte)) {
 	for _, key := range q.gone {
 		put(key, nil)
@@ -68,7 +68,7 @@ func appendBlock(dst []byte, business string, records []numbered) []byte {
 
 var errCut = errors.New("it is cut short")
 
-// reader reads what appendBlock wrote.
+// reader parses the result of appendBlock.
 type reader struct {
 	rest []byte
 	err  error
@@ -111,7 +111,7 @@ func (r *reader) varint() int64 {
 	return n
 }
 
-// Restore takes the newest record of one key. Restored ends it.
+// Restore reads the newest record of one key. Restored ends the restoration.
 func (q *Queue) Restore(key string, value []byte) error {
 	text, kind, _ := strings.Cut(key, "|")
 	number, err := strconv.ParseUint(text, 10, 64)
@@ -160,7 +160,7 @@ func (r *reader) end() error {
 	return nil
 }
 
-// restored is a block of which state was read, in any order.
+// restored is a block whose state was read, in any order.
 type restored struct {
 	block
 	business string
@@ -185,7 +185,7 @@ func (q *Queue) Restored() {
 		b := r.block
 		b.done = b.told
 		q.next = max(q.next, b.number+uint64(len(b.records)), b.number+1)
-		if b.done >= len(b.records) { // of a block that was removed, or was set aside
+		if b.done >= len(b.records) { // of a block that was removed or set aside
 			q.remove(&b)
 			continue
 		}

@@ -29,7 +29,7 @@ const NamedAtOnceMax = 4
 // namesMax bounds the WABAs that are remembered of a number: it moves rarely, and the latest moves are asked for.
 const namesMax = 4
 
-// Number is what is known of a phone number. The zero Number is not known.
+// Number is the knowledge about a phone number. The zero Number is not known.
 type Number struct {
 	names []name // by since, then by WABA; no two in a row have one WABA
 	last  string
@@ -85,7 +85,7 @@ func (n *Number) Of(at time.Time) string {
 	return ""
 }
 
-// Last is the WABA that was told last, whenever that was.
+// Last returns the WABA that was named last, at any time.
 func (n *Number) Last() string { return n.last }
 
 // Versions of the record. Those of the first version have the WABA alone.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/directory"
 )
 
@@ -35,8 +36,9 @@ func TestTheOrderInWhichNamesAreToldDoesNotMatter(t *testing.T) {
 	for _, n := range names {
 		want.Named(n.waba, start.Add(n.at))
 	}
+	rng := rand.New(rand.NewPCG(seed.Of(t), 0))
 	for range 100 {
-		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		var n directory.Number
 		for _, x := range names {
 			n.Named(x.waba, start.Add(x.at))

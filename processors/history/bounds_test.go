@@ -47,7 +47,7 @@ func TestADepartureIsKnownByTheDigestOfItsChunk(t *testing.T) {
 			t.Errorf("%s counts as the chunk's digest", name)
 		}
 	}
-	// What is kept of a digest are 78 bits. Those in two words both count.
+	// Of a digest, 78 bits are stored, in two words. Both words count.
 	p := &n.next
 	for _, change := range []func(){func() { p.h.identHi++ }, func() { p.h.identHi--; p.h.identLo += 4 }} {
 		if change(); n.Is(d, c.Digest) {
@@ -105,7 +105,7 @@ func TestAChunkThatMayLeaveIsNoReasonForATick(t *testing.T) {
 	}
 }
 
-// What a number costs is told by all that it remembers.
+// MemoryBytes includes everything that a number remembers.
 func TestMemoryGrowsWithAllThatIsRemembered(t *testing.T) {
 	cfg := DefaultConfig()
 	const chunks = 1000

@@ -12,7 +12,7 @@ import (
 // PhaseMax bounds the phases of a window. Vendors document 0, 1 and 2.
 const PhaseMax = 255
 
-// Ref is where a chunk can be read again. The partition is implied by the owner.
+// Ref is the place from which a chunk can be read again. The owner knows the partition.
 type Ref struct {
 	Topic           schemas.Topic
 	Offset          int64
@@ -27,34 +27,33 @@ type Chunk struct {
 	Digest                          schemas.Hash // of the element's bytes
 	Messages                        int
 	ReceivedAt                      time.Time // from the raw record
-	// Again lets a chunk that its window has already leave once more, late: not all of its messages may have
-	// left the first time.
+	// Again lets a chunk that its window has leave once more, late, because not all of its messages may have left.
 	Again bool
-	// Errors are what the chunk says went wrong. They are copied. Failed says that there is nothing else in it: nothing
-	// of it leaves, and its place stays missing. Errors of a webhook without a chunk come as one that failed, too.
+	// Errors are the errors of the chunk; they are copied. Failed reports that it has no content: nothing of it leaves,
+	// and its place stays missing. Errors of a webhook without a chunk come as a failed chunk, too.
 	Errors []Error
 	Failed bool
 }
 
-// Verdict is what became of a chunk.
+// Verdict is the result of offering a chunk.
 type Verdict uint8
 
 // The verdicts.
 const (
 	Accepted  Verdict = iota // it leaves when its turn comes
-	Duplicate                // its window has it already; it was counted
+	Duplicate                // its window has it already; the number counts it
 )
 
 // Departure is a chunk that has to leave now.
 type Departure struct {
 	Ref      Ref
 	Window   int32
-	Messages int // as the chunk told, so that a transaction can be bounded before the bytes are read
-	From     int // the first of its messages that has not left; those before it did, in parts
+	Messages int // as the chunk said, so that a transaction can be bounded before the bytes are read
+	From     int // the first message that has not left; those before it left in earlier parts
 	Position schemas.SyncPosition
 	Late     bool
-	// Known holds the messages that left in this window. The owner raises what it emits. nil when the
-	// window ended so long ago that its memory was given back.
+	// Known contains the messages that left in this window. The owner raises those that it emits. nil: the memory of
+	// the window was released.
 	Known *dedup.Set
 }
 
@@ -83,13 +82,13 @@ const (
 	hasProgress
 )
 
-// held is a chunk that waits: what it takes to read it again, to place it and to know it again. The
-// fields stand in the order that packs them into 56 bytes.
+// held is a held chunk: its reference, its place in the order, and its identity. The order of the fields packs them
+// into 56 bytes.
 type held struct {
 	identHi         uint64
 	offset          int64
 	at              millis
-	seq             uint32 // counts the window's chunks as they came
+	seq             uint32 // counts the window's chunks in the order of arrival
 	phase, order    int32
 	progress        int32
 	messages        int32
@@ -99,7 +98,7 @@ type held struct {
 	flags           uint8
 }
 
-// identity is what dedup.Set keeps of the chunk's phase, order and digest: 78 bits.
+// identity is the part of the chunk's phase, order and digest that dedup.Set stores: 78 bits.
 func (h *held) identity() schemas.Hash { return schemas.Hash{Hi: h.identHi, Lo: uint64(h.identLo)} }
 
 func (h *held) ordered() bool { return h.flags&(hasPhase|hasOrder) == hasPhase|hasOrder }
@@ -122,7 +121,7 @@ func (h *held) position(window int32, late bool) schemas.SyncPosition {
 	return p
 }
 
-// hold makes a held chunk of a chunk.
+// hold returns the held form of a chunk.
 func hold(c *Chunk) held {
 	h := held{
 		offset: c.Ref.Offset, at: at(c.ReceivedAt),
@@ -142,7 +141,7 @@ func hold(c *Chunk) held {
 	return h
 }
 
-// identify is the identity of a chunk of this phase and order with the digest.
+// identify returns the identity of a chunk with this phase and order, and with the digest.
 func (h *held) identify(digest schemas.Hash) (hi uint64, lo uint16) {
 	var b [25]byte
 	b[0] = h.flags & (hasPhase | hasOrder)

@@ -6,25 +6,25 @@ import (
 	"github.com/coexstream/coexstream/internal/invalid"
 )
 
-// Config says how long a sync waits, and for what.
+// Config has the durations that a sync waits, and its bounds.
 type Config struct {
-	// GapTimeout is how long a hole in the chunk order is waited for.
+	// GapTimeout is how long later chunks wait for a missing one.
 	GapTimeout time.Duration
-	// PhaseHold is how long a phase that is not known to be finished holds back the next one.
+	// PhaseHold is how long an unfinished phase holds back the next one.
 	PhaseHold time.Duration
 	// QuietTime without a chunk ends a sync.
 	QuietTime time.Duration
 	// Ceiling is how long a sync can be open.
 	Ceiling time.Duration
-	// ChunkMemory is how long the chunks of a closed window are remembered, so that a redelivery is known.
+	// ChunkMemory is how long the chunks of a closed window are remembered, to drop redeliveries.
 	ChunkMemory time.Duration
-	// HeldChunksMax bounds the chunks that one window holds when those of a body have left that may: beyond it
-	// the first wait is ended as if its time were over, and the next one, until no more are held.
+	// HeldChunksMax bounds the held chunks of a window. Beyond it, the first wait ends as if its time were over, then
+	// the next one, until the bound is kept.
 	HeldChunksMax int
 }
 
-// DefaultConfig follows docs/webhooks.md: webhooks are delivered again for up to 7 days, and a sync is over
-// when it was quiet for 6 hours or open for 7 days.
+// DefaultConfig follows docs/webhooks.md. Senders repeat webhooks for up to 7 days. A sync is over after 6 quiet hours,
+// or after 7 days.
 func DefaultConfig() Config {
 	return Config{
 		GapTimeout:    30 * time.Minute,
@@ -36,8 +36,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate names the first key that has a value which is not allowed. The waits must be in the order of
-// what they end: a phase is held no longer than a hole, a hole no longer than the sync is quiet.
+// Validate names the first key with an invalid value. GapTimeout is at least PhaseHold, and QuietTime at least
+// GapTimeout.
 func (c *Config) Validate() error {
 	for _, k := range []struct {
 		key        string

@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/cost"
 )
 
-// TestCosts guards the resequencer: a chunk that comes out of order and leaves, with the state of its number.
+// TestCosts limits the cost of a chunk that arrives out of order and leaves, with the state of its number.
 func TestCosts(t *testing.T) {
 	cost.Check(t, cost.Operation{Name: "chunk in and out of order", Per: "chunk", Start: func(*testing.T) func(int) {
 		cfg := DefaultConfig()

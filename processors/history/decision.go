@@ -7,9 +7,9 @@ const (
 	idle             action = iota // nothing is held
 	releases                       // the head of a phase, or the first chunk without order, leaves
 	waitsForHole                   // a chunk of this phase is missing
-	waitsForEnd                    // this phase is not known to be finished
-	waitsForAbsent                 // phases below this one never came
-	waitsForEvidence               // this phase may go on with the numbers of the one before
+	waitsForEnd                    // this phase may be unfinished
+	waitsForAbsent                 // phases below this one have no chunk
+	waitsForEvidence               // this phase may continue the numbers of the one before
 )
 
 // decision is a window's next action, its phase (-1: without order), and the end of a wait.
@@ -19,7 +19,7 @@ type decision struct {
 	until  millis
 }
 
-// waits are the times of a Config.
+// waits are the durations of a Config.
 type waits struct{ gap, hold, quiet, ceiling, memory millis }
 
 // decide returns the window's next action. It changes nothing.
@@ -78,20 +78,20 @@ func (w *window) front(i int, c *waits) decision {
 		return leave
 	}
 	if w.seemsThrough(i) {
-		until := max(w.phases[before].lastAt, p.firstAt).plus(c.hold)
+		until := max(w.phases[before].lastAt, p.held.head().at).plus(c.hold)
 		return decision{action: waitsForEvidence, phase: i, until: until}
 	}
 	return hole()
 }
 
-// before is the nearest phase below i that has chunks with an order, or -1.
+// before returns the nearest phase below i that has chunks with an order, or -1.
 func (w *window) before(i int) int {
 	for i--; i >= 0 && !w.phases[i].ordered; i-- {
 	}
 	return i
 }
 
-// absentBelow reports whether there are phases between i and the one below it that never came.
+// absentBelow reports whether phases between i and the one below it have no chunk.
 func (w *window) absentBelow(i int) bool {
 	if i == 0 {
 		return w.phases[0].number > 0
@@ -99,7 +99,7 @@ func (w *window) absentBelow(i int) bool {
 	return w.phases[i].number > w.phases[i-1].number+1
 }
 
-// waitingSince is when the first chunk of the phases from i on that hold something was received.
+// waitingSince returns when the first chunk was received of the phases from i on that hold one.
 func (w *window) waitingSince(i int) millis {
 	since := never
 	for ; i < len(w.phases); i++ {
@@ -110,7 +110,7 @@ func (w *window) waitingSince(i int) millis {
 	return since
 }
 
-// expected is the order with which phase i goes on, or would start.
+// expected returns the next order of phase i, or its first one.
 func (w *window) expected(i int) int64 {
 	p := &w.phases[i]
 	if p.started {
@@ -127,7 +127,7 @@ func (w *window) expected(i int) int64 {
 	return 1
 }
 
-// seemsThrough reports whether phase i could go on with the numbers of the phase before.
+// seemsThrough reports whether phase i could continue the numbers of the phase before.
 func (w *window) seemsThrough(i int) bool {
 	p := &w.phases[i]
 	if w.numbering != numberingUnknown || p.started || p.lowest <= 1 {
@@ -137,7 +137,7 @@ func (w *window) seemsThrough(i int) bool {
 	return b >= 0 && p.lowest == w.phases[b].highest+1
 }
 
-// endWait acts as if the time of a wait were over.
+// endWait applies the end of a wait.
 func (w *window) endWait(s decision) {
 	w.touch()
 	p := &w.phases[s.phase]
@@ -156,7 +156,7 @@ func (w *window) endWait(s decision) {
 	}
 }
 
-// complete returns the time from which the sync is complete, if nothing more comes.
+// complete returns the time from which the sync is complete, if no further chunk comes.
 func (w *window) complete(c *waits) (millis, bool) {
 	if w.ended || !w.orderKnown || len(w.phases) == 0 || w.held() > 0 {
 		return 0, false
@@ -166,7 +166,7 @@ func (w *window) complete(c *waits) (millis, bool) {
 		return 0, false
 	}
 	for i := range w.phases {
-		if w.phases[i].gapCount() > 0 {
+		if w.phases[i].gapCount() > 0 || w.unfinished(i) {
 			return 0, false
 		}
 	}
@@ -174,6 +174,21 @@ func (w *window) complete(c *waits) (millis, bool) {
 		return w.lastAt.plus(c.gap), true
 	}
 	return always, true
+}
+
+// unfinished reports whether phase i lacks chunks by its own progress. That proves something only if progress counts
+// within each phase: a phase below the last one reached 100. Numbers that run through need no such proof.
+func (w *window) unfinished(i int) bool {
+	p := &w.phases[i]
+	if w.numbering == numberingThrough || p.progress == 0 || p.progress >= 100 {
+		return false
+	}
+	for i := range w.phases[:len(w.phases)-1] {
+		if w.phases[i].progress >= 100 {
+			return true
+		}
+	}
+	return false
 }
 
 // deadline returns the end of the next wait in an open window.

@@ -85,6 +85,7 @@
 //  5. Restore: pass the newest value of every key, in any order. Older values before newer ones of the same key do no harm.
 //     Then call Restored, once. If Incomplete is not 0 after that, pass the messages of `history` to Relearn, and call
 //     Relearned.
+//  6. Keep a Boundary that has a Seq while the number Needs it, and pass it to Again after a restore if the number Lacks it.
 //
 // # Cost
 //

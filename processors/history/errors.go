@@ -9,32 +9,31 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Error is one error that a chunk, or a webhook about the history, tells of.
+// Error is one error of a chunk, or of a webhook about the history.
 type Error struct {
-	Code  int64 // 0 where it had none
+	Code  int64 // 0: none
 	Title string
 }
 
-// titleBytesMax bounds the titles of errors, which are told with each change of the sync. Meta's have some 50 bytes.
+// titleBytesMax bounds the titles of errors, because every change of the sync contains them. Meta's have some 50 bytes.
 const titleBytesMax = 256
 
-// chunkPlace is where a chunk stands in the order.
+// chunkPlace is the place of a chunk in the order.
 type chunkPlace struct {
 	Phase int32 `json:"p"`
 	Order int32 `json:"o"`
 }
 
-// unheard are the chunks that failed and whose errors are not listed: whether they came whole since decides whether a sync is
-// complete.
+// unheard are failed chunks whose errors are not listed. A sync is complete only if they came whole later.
 type unheard struct {
 	Places []chunkPlace `json:"p,omitempty"`
-	Forgot int64        `json:"f,omitempty"` // more than are remembered
+	Forgot int64        `json:"f,omitempty"` // those beyond unheardMax
 }
 
-// unheardMax bounds the places that a window remembers. With more failures than these it is never complete.
+// unheardMax bounds the places that a window remembers. With more failures it never counts as complete.
 const unheardMax = 256
 
-// noteErrors keeps the errors of a chunk: the first ones of the window, and how many more there were.
+// noteErrors stores the first errors of the window, and counts the others.
 func (w *window) noteErrors(h *held, c *Chunk) {
 	if room := schemas.SyncErrorsMax - len(w.errors); c.Failed && h.ordered() && len(c.Errors) > 0 && room <= 0 {
 		w.unheard.note(chunkPlace{h.phase, h.order})
@@ -51,7 +50,7 @@ func (w *window) noteErrors(h *held, c *Chunk) {
 	}
 }
 
-// shortened is a copy of a title, cut where it is too long.
+// shortened returns a copy of a title, cut if it is too long.
 func shortened(title string) string {
 	if len(title) > titleBytesMax {
 		title = title[:titleBytesMax]
@@ -62,8 +61,8 @@ func shortened(title string) string {
 	return strings.Clone(title)
 }
 
-// failed takes notice of a chunk of which nothing leaves, so that it is known when it is delivered again. Its place stays
-// missing: it may still come whole.
+// failed records a chunk without content, so that its repetition is a duplicate. Its place stays missing, because it
+// may still come whole.
 func (w *window) failed(h held) {
 	w.chunks++
 	w.received(h.at)
@@ -73,7 +72,7 @@ func (w *window) failed(h held) {
 
 const anyPhase = -1
 
-// anyFailed reports whether a chunk of a phase failed and has not come whole since.
+// anyFailed reports whether a failed chunk of a phase has not come whole since.
 func (w *window) anyFailed(phase int32) bool {
 	for i := range w.errors {
 		e := &w.errors[i]
@@ -99,14 +98,14 @@ func (u *unheard) note(at chunkPlace) {
 	}
 }
 
-// heard notes that a chunk came whole.
+// heard records that a chunk came whole.
 func (u *unheard) heard(at chunkPlace) {
 	if i := slices.Index(u.Places, at); i >= 0 {
 		u.Places = slices.Delete(u.Places, i, i+1)
 	}
 }
 
-// came reports whether a chunk of a place is held or left.
+// came reports whether a chunk of a place is held or has left.
 func (w *window) came(number int32, order int64) bool {
 	for i := range w.phases {
 		if p := &w.phases[i]; p.number == number {

@@ -10,8 +10,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// FuzzNumber plays commands of four bytes: what, and three arguments. Whatever they are, every accepted
-// chunk leaves once, a restart changes nothing that can be seen, and in the end nothing is remembered.
+// FuzzNumber plays commands of four bytes: a kind and three arguments. For all of them, every accepted chunk leaves
+// once, a restart changes nothing that can be seen, and in the end nothing is remembered.
 func FuzzNumber(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 0, 0, 0, 3, 0, 8, 40, 0, 0, 0, 0, 2, 0})
 	f.Add([]byte{0, 0, 1, 255, 0, 16, 2, 255, 8, 5, 0, 0, 0, 16, 1, 0, 9, 1, 1, 0, 0, 0, 1, 7})

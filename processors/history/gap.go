@@ -2,15 +2,15 @@ package history
 
 import "slices"
 
-// gap is a range of orders, both ends included, that the sync went on without.
+// gap is a missing range of orders, both ends included, which the sync has passed.
 type gap struct {
 	From  int64  `json:"f"`
 	To    int64  `json:"t"`
 	Since millis `json:"s"`
-	Lost  bool   `json:"l,omitempty"` // seen, but no longer readable; otherwise given up
+	Lost  bool   `json:"l,omitempty"` // it was received, but is no longer readable; otherwise given up
 }
 
-// gaps are apart and ascending.
+// gaps are separate and ascending.
 type gaps []gap
 
 func (gs gaps) search(order int64) (int, bool) {
@@ -30,7 +30,7 @@ func (gs *gaps) add(g gap) {
 	*gs = slices.Insert(*gs, i, g)
 }
 
-// fill takes one order out, and reports whether it was in a gap.
+// fill removes one order, and reports whether it was in a gap.
 func (gs *gaps) fill(order int64) bool {
 	i, found := gs.search(order)
 	if !found {

@@ -2,7 +2,7 @@ package history
 
 import "slices"
 
-// loose holds the chunks without order, as they came.
+// loose contains the held chunks without order, in the order of arrival.
 type loose struct {
 	items []held
 	first int // items before it have left
@@ -12,7 +12,7 @@ func (l *loose) live() []held { return l.items[l.first:] }
 func (l *loose) len() int     { return len(l.items) - l.first }
 func (l *loose) push(h held)  { l.items = append(l.items, h) }
 
-// bySeq is the chunk with a sequence number; nil where there is none.
+// bySeq returns the chunk with a sequence number; nil: none.
 func (l *loose) bySeq(seq uint32) *held {
 	live := l.live()
 	if i := slices.IndexFunc(live, func(h held) bool { return h.seq == seq }); i >= 0 {
@@ -21,7 +21,7 @@ func (l *loose) bySeq(seq uint32) *held {
 	return nil
 }
 
-// remove takes out the chunk with a sequence number: mostly the first.
+// remove removes the chunk with a sequence number, which is mostly the first.
 func (l *loose) remove(seq uint32) {
 	live := l.live()
 	k := slices.IndexFunc(live, func(h held) bool { return h.seq == seq })

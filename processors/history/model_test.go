@@ -203,7 +203,7 @@ func TestNothingIsLostNothingLeavesTwiceNothingBeforeItsPredecessor(t *testing.T
 		}
 		r.commit()
 		for i, told := range r.syncs {
-			// Of a window before the last, a chunk that came after its end may be told as held for good.
+			// For a window before the last, the sync may keep a held chunk that came after its end.
 			held := told.ChunksHeld != 0 && i == len(r.syncs)-1
 			if told.State == schemas.SyncRunning || held || told.EndedAt == nil {
 				t.Errorf("in the end: %s", describeSync(told))
@@ -225,8 +225,8 @@ func TestNothingIsLostNothingLeavesTwiceNothingBeforeItsPredecessor(t *testing.T
 	}
 }
 
-// TestARestartChangesNothing restores the number from its records at random moments, amid chunks that leave in parts,
-// too: what leaves, what is told and what is waited for is the same as without.
+// TestARestartChangesNothing restores the number from its records at random moments, also between the parts of a chunk.
+// Departures, syncs and waits are the same as without restarts.
 func TestARestartChangesNothing(t *testing.T) {
 	eachSeed(t, func(t *testing.T, rng *rand.Rand) {
 		s := randomScenario(rng, false)

@@ -9,7 +9,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Identity names a number in what is told about it.
+// Identity names a number in its syncs.
 type Identity struct{ WABAID, PhoneNumberID, DisplayPhoneNumber string }
 
 // windowsMax bounds the windows that a number remembers.
@@ -24,35 +24,40 @@ type Number struct {
 	count   int32     // windows so far
 	windows []*window // remembered, ascending; all but the last have ended
 
-	// fence is set when something parted the last window, which has ended, from what comes: chunks received from here
-	// on begin a new one.
+	// fence separates the last window, which has ended, from a new one: chunks received from fence on begin a new
+	// window.
 	fence  millis
 	fenced fenceKind
 
-	farewell []schemas.Sync // of windows that were forgotten before TakeSync gave their end: much time passed at once
+	farewell []schemas.Sync // of windows that were forgotten before TakeSync gave their end, because much time passed at once
 
-	pending []Boundary // told, but not passed yet; by ReceivedAt
+	pending   []Boundary // known, but without effect yet; by ReceivedAt
+	seq       int64      // see Boundary.Seq
+	stale     bool       // the record lacks events of the owner
+	unwritten []int64    // see Unwritten
+	waiting   []int64    // of a restored record: the owner's events that were pending
+	restored  int64      // of a restored record: its seq
 
-	next     pinned // in the record of the number while parts of it have left
+	next     pinned // it is in the record of the number while parts of it have left
 	changed  bool   // the record of the number on `state` is old
-	recorded bool   // there is one
+	recorded bool   // the number has a record on `state`
 	journal  journal
 	staging  *staging              // between Restore and Restored
-	missing  int                   // records that were missing then
+	missing  int                   // records that were missing at that time
 	counted  func(time.Time) int32 // see NumberWindows; nil: windows are counted up from 1
 }
 
-// fenceKind is what parted two windows. The later ones are the stronger ones.
+// fenceKind is the cause that separates two windows. A later kind is stronger.
 type fenceKind uint8
 
 const (
 	fenceNone    fenceKind = iota
-	fenceDecline           // a decline: it may be told again, and so may what came with it
-	fenceOpens             // an account event that begins an onboarding: it may be a late one of the window that ended
-	fenceCloses            // an account event that ends one: all that comes is of another, the same bytes, too
+	fenceDecline           // a decline: it may be delivered again, and so may its chunks
+	fenceOpens             // an account event that begins an onboarding, possibly a late one of the window that ended
+	fenceCloses            // an account event that ends an onboarding: all later chunks belong to another one, even with the same bytes
 )
 
-// pinned is the departure that Next gave, so that it gives the same one until it is answered.
+// pinned is the departure that Next returned. Next returns the same one until it is answered.
 type pinned struct {
 	set   bool
 	d     Departure
@@ -61,7 +66,7 @@ type pinned struct {
 	h     held
 }
 
-// NewNumber makes a number without syncs. cfg has been validated.
+// NewNumber returns a number without syncs. cfg has been validated.
 func NewNumber(cfg *Config, id Identity) *Number {
 	return &Number{
 		id: id, held: cfg.HeldChunksMax,
@@ -72,7 +77,8 @@ func NewNumber(cfg *Config, id Identity) *Number {
 	}
 }
 
-// Waits reports whether a chunk with a phase and an order is held. It may say no of one that another occupies the place of.
+// Waits reports whether a chunk with a phase and an order is held. It may miss a chunk whose place is occupied by
+// another.
 func (n *Number) Waits(ref Ref, number, order int32) bool {
 	for _, w := range n.windows {
 		i, ok := slices.BinarySearchFunc(w.phases, number, func(p phase, n int32) int { return int(p.number) - int(n) })
@@ -83,8 +89,7 @@ func (n *Number) Waits(ref Ref, number, order int32) bool {
 	return false
 }
 
-// Name sets what is told of the number's identity from now on: the display phone number may become known
-// after the first chunk.
+// Name sets the identity in later syncs. The display phone number may become known after the first chunk.
 func (n *Number) Name(id Identity) { n.id = id }
 
 func (n *Number) last() *window {
@@ -94,7 +99,7 @@ func (n *Number) last() *window {
 	return n.windows[len(n.windows)-1]
 }
 
-// Chunk takes a chunk in.
+// Chunk accepts a chunk, or reports that it is a duplicate.
 func (n *Number) Chunk(_ time.Time, c Chunk) Verdict {
 	h := hold(&c)
 	n.passBoundaries(h.at)
@@ -122,11 +127,11 @@ func (n *Number) Chunk(_ time.Time, c Chunk) Verdict {
 	return Accepted
 }
 
-// NumberWindows lets another count the windows: of is the number of the window of which a chunk received at a time
-// is, 0 where it is not known. Windows are counted up nonetheless.
+// NumberWindows sets a function that numbers the windows: of returns the number of the window that a chunk received at
+// a time belongs to, or 0 if it does not know. A window never gets a lower number than the count of windows.
 func (n *Number) NumberWindows(of func(time.Time) int32) { n.counted = of }
 
-// WindowAt is the number of the window of which a chunk received at a time is; 0 where that is not remembered.
+// WindowAt returns the number of the window that a chunk received at a time belongs to; 0: not remembered.
 func (n *Number) WindowAt(t time.Time) int32 {
 	for i := len(n.windows) - 1; i >= 0; i-- {
 		if w := n.windows[i]; w.from <= at(t) && (w.from != always || w.openedAt <= at(t)) {
@@ -136,8 +141,9 @@ func (n *Number) WindowAt(t time.Time) int32 {
 	return 0
 }
 
-// windowOf finds the window of a chunk by when it was received, and opens one where it has to. Unless an account event
-// ended an onboarding, a chunk that the last window has does not begin another, and after a decline none that failed does.
+// windowOf returns the window of a chunk by its time of receipt, and opens one if necessary. A chunk that the last
+// window has does not begin another one, unless an account event ended the onboarding. After a decline, a failed chunk
+// does not begin one either.
 func (n *Number) windowOf(h *held, failed bool) *window {
 	switch {
 	case len(n.windows) == 0:
@@ -157,11 +163,6 @@ func (n *Number) windowOf(h *held, failed bool) *window {
 	return n.windows[0]
 }
 
-// overdue reports whether a window should have ended by a time, had there been a tick.
-func (n *Number) overdue(w *window, t millis) bool {
-	return t >= min(w.lastAt.plus(n.waits.quiet), w.openedAt.plus(n.waits.ceiling))
-}
-
 func (n *Number) open(from, openedAt millis) *window {
 	n.count++
 	if n.counted != nil {
@@ -176,58 +177,8 @@ func (n *Number) open(from, openedAt millis) *window {
 	return w
 }
 
-func (n *Number) end(w *window, at millis, state, reason string) {
-	w.end(at, state, reason)
-	n.settle(w, always)
-}
-
-// settle ends a window that is complete, and closes it when it is empty. waited is the time until which
-// waiting may end: always, but for a tick.
-func (n *Number) settle(w *window, waited millis) {
-	if t, ok := w.complete(&n.waits); ok && t <= waited {
-		w.end(max(t, w.lastAt), schemas.SyncDone, schemas.SyncEndComplete)
-	}
-	w.closeIfEmpty()
-}
-
-// release gives the memory of a closed window's messages back. Until then a chunk that comes late, a 0 after
-// the 1 for example, still knows which of its messages have left.
-func (n *Number) release(w *window) {
-	for ; w.pages > 0; w.pages-- {
-		n.journal.put(pageKey(w.number, w.pages-1), nil)
-	}
-	w.known, w.pagesGone, w.changed = nil, 0, true
-}
-
-// releasedAt is when a window's memory is given back: as long after its end as a hole is waited for.
-func (n *Number) releasedAt(w *window) millis {
-	if !w.closed || w.known == nil {
-		return never
-	}
-	return w.closedAt.plus(n.waits.gap)
-}
-
-// forgetOldest drops a window that is closed and holds nothing.
-func (n *Number) forgetOldest() {
-	w := n.windows[0]
-	if w.untold && !w.closedTold {
-		n.farewell = append(n.farewell, n.sync(w))
-	}
-	n.release(w)
-	n.windows[0] = nil
-	n.windows = n.windows[1:]
-	n.journal.put(windowKey(w.number), nil)
-	for i := range w.chunks {
-		n.journal.put(chunkKey(w.number, i), nil)
-	}
-	if len(n.windows) == 0 {
-		n.fenced = fenceNone
-	}
-	n.changed = true
-}
-
-// Next is the chunk that has to leave now. It gives the same answer until Left or Missing; Partly changes where it goes
-// on. While a window holds more chunks than HeldChunksMax, its waits are over one after another.
+// Next returns the chunk that has to leave now. It returns the same one until Left or Missing; after Partly it returns
+// the rest of it. While a window holds more chunks than HeldChunksMax, its waits end one after another.
 func (n *Number) Next(time.Time) (Departure, bool) {
 	if n.next.set {
 		return n.next.d, true
@@ -263,8 +214,8 @@ func (n *Number) pin(p pinned, late bool, from int) {
 	n.next = p
 }
 
-// Is reports whether bytes with a digest are those of the departure that Next gave. A log that was cut may hold others at
-// its place.
+// Is reports whether bytes with a digest are those of the departure that Next returned. A log that was cut may have
+// other bytes at its place.
 func (n *Number) Is(d Departure, digest schemas.Hash) bool {
 	p := &n.next
 	if !p.is(d) {
@@ -274,8 +225,8 @@ func (n *Number) Is(d Departure, digest schemas.Hash) bool {
 	return hi == p.h.identHi && lo == p.h.identLo
 }
 
-// Partly says that a part of a departure was emitted: its messages from d.From until upTo, of which so many left now,
-// and so many had left before. page is as for Left. No other chunk leaves before the rest.
+// Partly records that a part of a departure was emitted: its messages from d.From until upTo. messages of them left
+// now, and duplicates had left before. page is as for Left. No other chunk leaves before the rest.
 func (n *Number) Partly(_ time.Time, d Departure, upTo, messages, duplicates int, page []byte) {
 	p := &n.next
 	if !p.is(d) || upTo <= p.d.From {
@@ -287,8 +238,8 @@ func (n *Number) Partly(_ time.Time, d Departure, upTo, messages, duplicates int
 	p.w.changed, n.changed = true, true
 }
 
-// parted counts what left of a chunk, and keeps what is known since. Where the chunk goes on, the page of its part before
-// becomes longer if it is not written yet: the state is that of a chunk that left at once.
+// parted counts the messages of a chunk that left, and writes the new ones to a page. For a later part of a chunk it
+// extends the page of the previous part, if that is not written yet. So the state is that of a chunk that left at once.
 func (w *window) parted(n *Number, messages, duplicates int, page []byte, goesOn bool) {
 	w.messages += int64(messages)
 	w.duplicates += int64(duplicates)
@@ -304,8 +255,8 @@ func (w *window) parted(n *Number, messages, duplicates int, page []byte, goesOn
 
 func (p *pinned) is(d Departure) bool { return p.set && p.d.Ref == d.Ref && p.d.Window == d.Window }
 
-// Left says that a departure was emitted, or the rest of it: so many messages left, so many had left before. page has the
-// entries (dedup.AppendEntry) of those that were new or raised in d.Known; it is copied.
+// Left records that a departure, or the rest of it, was emitted: messages left now, and duplicates had left before.
+// page has the entries (dedup.AppendEntry) of the messages that were new or raised in d.Known; Left copies it.
 func (n *Number) Left(_ time.Time, d Departure, messages, duplicates int, page []byte) {
 	goesOn := n.next.d.From > 0
 	w, h := n.depart("Left", d, false)
@@ -314,8 +265,8 @@ func (n *Number) Left(_ time.Time, d Departure, messages, duplicates int, page [
 	n.settle(w, always)
 }
 
-// Missing says that the reference of a departure can no longer be read. It is told as a lost gap, and the
-// sync goes on. When the chunk is delivered again, it is not a duplicate.
+// Missing records that the reference of a departure can no longer be read. The sync reports a lost gap and continues.
+// The chunk is not a duplicate when it is delivered again.
 func (n *Number) Missing(_ time.Time, d Departure) {
 	w, h := n.depart("Missing", d, true)
 	n.journal.put(chunkKey(w.number, h.seq), chunkRecord(recordLost, &h))
@@ -337,7 +288,7 @@ func (n *Number) depart(what string, d Departure, lost bool) (*window, held) {
 	return p.w, p.h
 }
 
-// Tick lets time pass: waits end, windows end, memory expires.
+// Tick lets time pass: it ends waits and windows, and forgets old ones.
 func (n *Number) Tick(now time.Time) {
 	t := at(now)
 	n.passBoundaries(t)
@@ -354,35 +305,7 @@ func (n *Number) Tick(now time.Time) {
 	}
 }
 
-// lapse ends what a window waited for until a time, and the window itself where its own time is over.
-func (n *Number) lapse(w *window, t millis) {
-	for !w.ended {
-		s := w.decide(&n.waits)
-		if s.action <= releases || s.until > t {
-			break
-		}
-		w.endWait(s)
-	}
-	n.settle(w, t)
-	ceiling, quiet := w.openedAt.plus(n.waits.ceiling), w.lastAt.plus(n.waits.quiet)
-	switch {
-	case w.ended:
-	case t >= ceiling && ceiling <= quiet:
-		n.end(w, ceiling, schemas.SyncDone, schemas.SyncEndCeiling)
-	case t >= quiet:
-		n.end(w, quiet, schemas.SyncDone, schemas.SyncEndQuiet)
-	}
-}
-
-// expiry is when a window is forgotten.
-func (n *Number) expiry(w *window) millis {
-	if !w.closed || w.held() > 0 {
-		return never
-	}
-	return w.closedAt.plus(n.waits.memory)
-}
-
-// Deadline is the next time at which Tick can change something; zero: never. It may have passed.
+// Deadline returns the next time at which Tick can change something; zero: never. It may have passed.
 func (n *Number) Deadline() time.Time {
 	until := never
 	if len(n.pending) > 0 {
@@ -400,7 +323,7 @@ func (n *Number) Deadline() time.Time {
 	return until.time()
 }
 
-// MemoryBytes is what the number costs in memory, less what TakeState will give back.
+// MemoryBytes returns the memory of the number, without the records that TakeState will return.
 func (n *Number) MemoryBytes() int {
 	b := int(unsafe.Sizeof(*n)) + cap(n.windows)*int(unsafe.Sizeof(n.windows[0])) +
 		cap(n.pending)*int(unsafe.Sizeof(Boundary{}))

@@ -1,9 +1,7 @@
 package history
 
 import (
-	"bytes"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -125,7 +123,7 @@ func TestAnOpenWindowCostsAtMost16BytesAMessageAndGivesThemBack(t *testing.T) {
 	}
 }
 
-// What a chunk makes the owner write does not grow with what the window has.
+// The records of a chunk do not grow with the content of its window.
 func TestAChunkWritesThreeRecords(t *testing.T) {
 	cfg := DefaultConfig()
 	n := NewNumber(&cfg, testIdentity)
@@ -240,233 +238,7 @@ func TestBoundariesAndWindowsAreBounded(t *testing.T) {
 	o.restart(rand.New(rand.NewPCG(1, 1)))
 }
 
-func TestGapsThatAreNotListedAreCounted(t *testing.T) {
-	cfg := DefaultConfig()
-	n := NewNumber(&cfg, testIdentity)
-	for i := range int32(100) {
-		n.Chunk(epoch, ordered(0, 2*i+2, int64(i)))
-	}
-	s, _ := n.TakeSync()
-	if p := s.Phases[0]; len(p.Gaps) != gapsToldMax || p.GapsOmitted != 100-gapsToldMax {
-		t.Errorf("%d gaps are listed, %d omitted", len(p.Gaps), p.GapsOmitted)
-	}
-}
-
-// TestHolesAreWhatIsMissing looks at each order by itself.
-func TestHolesAreWhatIsMissing(t *testing.T) {
-	rng := rand.New(rand.NewPCG(7, 7))
-	for range 2000 {
-		var p phase
-		at := map[int64]millis{}
-		var highest int64
-		for seq := range rng.IntN(30) {
-			h := held{order: 1 + rng.Int32N(40), at: millis(rng.IntN(1000)), seq: uint32(seq)}
-			p.held.insert(h)
-			order := int64(h.order)
-			highest = max(highest, order)
-			if was, ok := at[order]; !ok || h.at < was {
-				at[order] = h.at
-			}
-		}
-		next := 1 + rng.Int64N(45)
-		var want []gap
-		for order := next; order <= highest; order++ {
-			if _, ok := at[order]; ok {
-				continue
-			}
-			since := never
-			for o, a := range at {
-				if o > order {
-					since = min(since, a)
-				}
-			}
-			if n := len(want); n > 0 && want[n-1].To == order-1 {
-				want[n-1].To = order
-				continue
-			}
-			want = append(want, gap{From: order, To: order, Since: since})
-		}
-		first := make([]gap, rng.IntN(12))
-		n := p.holes(next, first)
-		if told := min(n, len(first)); n != len(want) || !slices.Equal(first[:told], want[:told]) {
-			t.Fatalf("from %d among %v: %d holes that begin with %v, want %v", next, p.held.blocks, n, first, want)
-		}
-	}
-}
-
-// What the log of the state lost is gone on without, whichever records these are, and told once.
-func TestRestoreGoesOnWithoutWhatIsMissing(t *testing.T) {
-	eachSeed(t, func(t *testing.T, rng *rand.Rand) {
-		o := newOwner(t, DefaultConfig())
-		older := make(map[string][]byte) // values that newer ones replaced: they are there again where the newer ones are lost
-		for i := range int32(30) {
-			at := epoch.Add(time.Duration(i) * time.Minute)
-			before := maps.Clone(o.state)
-			if i == 15 {
-				o.n.Boundary(at, Boundary{Time: at, ReceivedAt: at})
-			}
-			c := ordered(rng.Int32N(2), 1+rng.Int32N(12), int64(i))
-			c.ReceivedAt = at
-			o.chunk(c, []message{{fmt.Sprint(i), 1}})
-			o.leave()
-			o.commit()
-			for k, v := range before {
-				if !bytes.Equal(o.state[k], v) {
-					older[k] = v
-				}
-			}
-		}
-		left, lost := make(map[string][]byte), 0
-		for k, v := range o.state {
-			switch old, ok := older[k]; {
-			case rng.IntN(4) > 0:
-				left[k] = v
-			case ok && rng.IntN(2) == 0:
-				left[k] = old
-				lost++
-			default:
-				lost++
-			}
-		}
-		restore := func() *Number {
-			n := NewNumber(&o.cfg, testIdentity)
-			for k, v := range left {
-				if err := n.Restore(k, v); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := n.Restored(epoch); err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
-		n := restore()
-		if lost == 0 && n.Incomplete() > 0 {
-			t.Fatalf("%d records are said to be missing, and none is", n.Incomplete())
-		}
-		write := func(n *Number) {
-			n.TakeState(func(k string, v []byte) {
-				if v == nil {
-					delete(left, k)
-				} else {
-					left[k] = v
-				}
-			})
-		}
-		write(n)
-		if again := restore(); again.Incomplete() > 0 {
-			t.Fatalf("%d records are said to be missing once more", again.Incomplete())
-		}
-		// It works on: what comes leaves, and the sync ends.
-		n = restore()
-		at := epoch.Add(time.Hour)
-		for i := range int32(12) {
-			c := ordered(0, i+1, 1000+int64(i))
-			c.ReceivedAt = at
-			n.Chunk(at, c)
-		}
-		n.Tick(at.Add(8 * 24 * time.Hour))
-		for {
-			d, ok := n.Next(at)
-			if !ok {
-				break
-			}
-			n.Left(at, d, 1, 0, nil)
-		}
-		n.Tick(at.Add(9 * 24 * time.Hour))
-		if _, running := n.Running(); running || n.Held() > 0 {
-			t.Fatalf("running %v, %d chunks held", running, n.Held())
-		}
-		write(n)
-		restore()
-	})
-}
-
-func TestRestoreRefusesWhatIsDamaged(t *testing.T) {
-	o := newOwner(t, DefaultConfig())
-	o.chunk(ordered(0, 1, 1), []message{{"a", 1}})
-	o.chunk(ordered(0, 3, 2), nil)
-	o.leave()
-	o.commit()
-	restore := func(state map[string][]byte) error {
-		n := NewNumber(&o.cfg, testIdentity)
-		for k, v := range state {
-			if err := n.Restore(k, v); err != nil {
-				return err
-			}
-		}
-		return n.Restored(epoch)
-	}
-	if err := restore(o.state); err != nil {
-		t.Fatal(err)
-	}
-	if len(o.state) != 5 {
-		t.Fatalf("%d records", len(o.state))
-	}
-	for key, value := range o.state {
-		without := make(map[string][]byte)
-		for k, v := range o.state {
-			if k != key {
-				without[k] = v
-			}
-		}
-		for cut := 1; cut < len(value); cut++ {
-			without[key] = value[:cut]
-			if err := restore(without); err == nil {
-				t.Errorf("%s is cut at %d, and nobody says so", key, cut)
-			}
-		}
-		without[key] = append([]byte{9}, value[1:]...)
-		if err := restore(without); err == nil {
-			t.Errorf("%s has another version, and nobody says so", key)
-		}
-	}
-	for _, key := range []string{"", "x/1", "w/0", "w/x", "w/1/1", "c/1", "c/1/x", "k/1/-1", "c//1", "x/1/1"} {
-		if err := restore(map[string][]byte{key: {1}}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", key)) {
-			t.Errorf("key %q: %v", key, err)
-		}
-	}
-	for key := range o.state {
-		if err := NewNumber(&o.cfg, testIdentity).Restore(key, nil); err != nil {
-			t.Errorf("tombstone of %s: %v", key, err)
-		}
-	}
-}
-
-// TestGapsAreASet compares gaps to a plain set of orders.
-func TestGapsAreASet(t *testing.T) {
-	eachSeed(t, func(t *testing.T, rng *rand.Rand) {
-		var gs gaps
-		set := make(map[int64]bool)
-		for range 50 {
-			if from := rng.Int64N(60); rng.IntN(3) == 0 {
-				g := gap{From: from, To: from + rng.Int64N(5)}
-				free := true
-				for o := g.From; o <= g.To; o++ {
-					free = free && !set[o]
-				}
-				if !free {
-					continue
-				}
-				gs.add(g)
-				for o := g.From; o <= g.To; o++ {
-					set[o] = true
-				}
-			} else if was := set[from]; gs.fill(from) != was {
-				t.Errorf("fill(%d) of %v: was in: %v", from, gs, was)
-			} else {
-				delete(set, from)
-			}
-			for o := range int64(70) {
-				if _, in := gs.search(o); in != set[o] {
-					t.Errorf("%d in %v: %v, want %v", o, gs, in, set[o])
-				}
-			}
-		}
-	})
-}
-
-// BenchmarkChunkInAndOut is a chunk that comes out of order and leaves, with its state.
+// BenchmarkChunkInAndOut measures a chunk that arrives out of order and leaves, with its state.
 func BenchmarkChunkInAndOut(b *testing.B) {
 	cfg := DefaultConfig()
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -511,7 +283,7 @@ func TestSyncIsOpenedWithTheChunkThatWasReceivedFirst(t *testing.T) {
 			t.Errorf("%s: opened at %s, want %s", name, since(at), since(epoch))
 		}
 	}
-	// What came before the window's own boundary is not of it.
+	// Chunks received before the window's own boundary do not belong to it.
 	cfg := DefaultConfig()
 	n := NewNumber(&cfg, testIdentity)
 	n.Chunk(epoch, early)

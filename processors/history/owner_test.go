@@ -137,7 +137,7 @@ func (o *owner) commit() {
 	})
 }
 
-// restart drops the number and restores it from what was written, in an order that rng chooses.
+// restart drops the number and restores it from the written records, in an order that rng chooses.
 func (o *owner) restart(rng *rand.Rand) {
 	o.t.Helper()
 	o.commit()

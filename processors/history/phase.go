@@ -1,19 +1,19 @@
 package history
 
-// phase is what a window knows of one phase.
+// phase is the state of one phase of a window.
 type phase struct {
 	number  int32
-	ordered bool  // a chunk with an order was seen; what follows but progress and left is about those
+	ordered bool  // a chunk with an order was seen; the fields from here on, except progress and left, concern such chunks
 	started bool  // begin and next are decided
 	begin   int64 // the order from which the phase was counted
 	next    int64 // the order that leaves next
 
 	lowest, highest int64  // orders seen
-	firstAt, lastAt millis // when chunks were received
+	firstAt, lastAt millis // when the first and the last chunk was received
 
-	full    bool // a chunk told progress 100
-	over    bool // the phase hold has passed: nothing more is expected
-	cleared bool // the phase hold has passed for the phases below that never came
+	full    bool // a chunk reported progress 100
+	over    bool // the phase hold has passed: no further chunk is expected
+	cleared bool // the phase hold has passed for the phases below without any chunk
 
 	progress int32
 	left     int64
@@ -22,7 +22,7 @@ type phase struct {
 	held     queue
 }
 
-// note takes notice of an ordered chunk.
+// note records an ordered chunk.
 func (p *phase) note(h *held) {
 	order := int64(h.order)
 	if !p.ordered {
@@ -32,13 +32,13 @@ func (p *phase) note(h *held) {
 	}
 	p.lowest, p.highest = min(p.lowest, order), max(p.highest, order)
 	p.lastAt = max(p.lastAt, h.at)
-	p.over = false // whoever thought so was wrong: the hold starts again
+	p.over = false // the phase was not over: the hold starts again
 	if h.flags&hasProgress != 0 && h.progress >= 100 {
 		p.full = true
 	}
 }
 
-// occupied reports whether a chunk of this order is held or left.
+// occupied reports whether a chunk of this order is held or has left.
 func (p *phase) occupied(order int64) bool {
 	if p.started && order >= p.begin && order < p.next {
 		_, missing := p.gaps.search(order)
@@ -47,11 +47,11 @@ func (p *phase) occupied(order int64) bool {
 	return p.held.occupied(int32(order))
 }
 
-// gapsMax bounds the gaps that a phase remembers, and so what its record on `state` costs. What is missing beyond it is
-// counted; a chunk of it that comes later leaves as any late one does.
+// gapsMax bounds the gaps that a phase remembers, and so the size of its record on `state`. Further gaps are only
+// counted. A later chunk of such a gap leaves as a late one.
 const gapsMax = 1024
 
-// miss notes that the sync went on without a range of orders.
+// miss records that the sync passed a missing range of orders.
 func (p *phase) miss(g gap) {
 	if len(p.gaps) >= gapsMax {
 		p.forgot++
@@ -60,5 +60,5 @@ func (p *phase) miss(g gap) {
 	p.gaps.add(g)
 }
 
-// gapCount is how many ranges of orders are missing.
+// gapCount returns the number of missing ranges.
 func (p *phase) gapCount() int64 { return int64(len(p.gaps)) + p.forgot }

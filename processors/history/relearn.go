@@ -5,11 +5,11 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// relearnPageEntries bounds a page of what is known again.
+// relearnPageEntries bounds a page of relearned messages.
 const relearnPageEntries = 4096
 
-// Relearn says of a message that it left in a window at a rank. It is for a number whose restored state is incomplete, and
-// comes before its first use; Relearned ends it.
+// Relearn records that a message left in a window at a rank. It is for a number whose restored state is incomplete. The
+// owner calls it before the first use, and Relearned after it.
 func (n *Number) Relearn(number int32, h schemas.Hash, rank schemas.Rank) {
 	for _, w := range n.windows {
 		if w.number != number || w.known == nil {
@@ -24,7 +24,7 @@ func (n *Number) Relearn(number int32, h schemas.Hash, rank schemas.Rank) {
 	}
 }
 
-// Relearned writes what is known again.
+// Relearned writes the relearned messages to pages.
 func (n *Number) Relearned() {
 	for _, w := range n.windows {
 		n.keepRelearned(w)

@@ -12,7 +12,7 @@ import (
 	"github.com/coexstream/coexstream/processors/dedup"
 )
 
-// staging is what Restore has read so far.
+// staging collects the records that Restore has read.
 type staging struct {
 	number  *numberRecord
 	windows map[int32]*windowRecord
@@ -25,13 +25,13 @@ type stagedChunk struct {
 	h    held
 }
 
-// stagedPages are loaded as they come: a page is written once, and goes only when its window is released.
+// stagedPages are loaded as they come. A page is written once, and removed only when its window is released.
 type stagedPages struct {
 	seen map[uint32]bool
 	set  *dedup.Set
 }
 
-// Restore reads one record that TakeState gave; an empty value is a tombstone. The value is not kept.
+// Restore reads one record of TakeState; an empty value is a tombstone. It does not keep the value.
 func (n *Number) Restore(key string, value []byte) error {
 	if n.staging == nil {
 		n.staging = &staging{
@@ -131,8 +131,9 @@ func (s *staging) page(w int32, i uint32, value []byte) error {
 	return p.set.Load(value[1:])
 }
 
-// Restored ends the restoring. Records that are missing, because the log of the state was damaged, are gone on without: what
-// is lost may leave again, or does not leave at all where it was held. Incomplete counts them, once.
+// Restored ends the restoration. It continues without records that are missing because the log of the state was
+// damaged. Then a lost message may leave again, and a lost held chunk does not leave. Incomplete counts missing
+// records, once.
 func (n *Number) Restored(time.Time) error {
 	s := n.staging
 	n.staging = nil
@@ -143,7 +144,7 @@ func (n *Number) Restored(time.Time) error {
 		if s.windows[number] != nil {
 			continue
 		}
-		for seq := range chunks { // nothing tells what they are of
+		for seq := range chunks { // no record says to which window they belong
 			n.missing++
 			n.journal.put(chunkKey(number, seq), nil)
 		}
@@ -175,6 +176,7 @@ func (n *Number) Restored(time.Time) error {
 			n.fenced = fenceOpens
 		}
 	}
+	n.seq, n.restored, n.waiting = s.number.Seq, s.number.Seq, s.number.Waiting
 	for i := range s.number.Pending {
 		n.pending = append(n.pending, s.number.Pending[i].boundary())
 	}
@@ -185,13 +187,13 @@ func (n *Number) Restored(time.Time) error {
 	}
 	slices.SortFunc(n.windows, func(a, b *window) int { return cmp.Compare(a.number, b.number) })
 	for i, draining := 1, false; i < len(n.windows); i++ {
-		// TakeSync tells nothing of a window while one before it still holds chunks.
+		// TakeSync returns nothing of a window while an earlier one holds chunks.
 		if draining = draining || !n.windows[i-1].closed; draining {
 			n.windows[i].untold, n.windows[i].closedTold = true, false
 		}
 	}
 	if last := n.last(); last != nil && last.number > n.count {
-		if n.count > 0 { // its newest record is missing, and an older one is there
+		if n.count > 0 { // its newest record is missing, and an older one is present
 			n.missing++
 		}
 		n.count, n.changed = last.number, true
@@ -203,10 +205,10 @@ func (n *Number) Restored(time.Time) error {
 	return nil
 }
 
-// Incomplete is how many records were missing when the number was restored.
+// Incomplete returns how many records were missing when the number was restored.
 func (n *Number) Incomplete() int { return n.missing }
 
-// resume lets the rest of a chunk be what leaves next.
+// resume makes the rest of a chunk the next departure.
 func (n *Number) resume(l *leavingRecord) (held bool) {
 	for _, w := range n.windows {
 		if w.number != l.Window {
@@ -226,7 +228,7 @@ func (n *Number) resume(l *leavingRecord) (held bool) {
 	return false
 }
 
-// fill gives a window its messages and chunks. Parts that are missing were counted once, and are not looked for again.
+// fill gives a window its messages and chunks. It does not search again for missing parts that were counted before.
 func (s *staging) fill(n *Number, w *window) {
 	pages, count := s.pages[w.number], 0
 	if s.windows[w.number].Released {
@@ -274,7 +276,7 @@ func (s *staging) fill(n *Number, w *window) {
 	w.chunksGone = n.lack(w, int(w.chunks)-count, w.chunksGone)
 }
 
-// lack counts parts of a window that are missing, but for those that were counted before. It returns how many there are.
+// lack counts the missing parts of a window, without those that were counted before. It returns their number.
 func (n *Number) lack(w *window, gone int, before uint32) uint32 {
 	if gone <= int(before) {
 		return before

@@ -82,7 +82,7 @@ func randomScenario(rng *rand.Rand, calm bool) scenario {
 			sh = cleanShape(rng)
 		}
 		if !calm && rng.IntN(5) == 0 {
-			// Declined first, and the decline delivered again, even amid the sync that follows.
+			// Declined first, and the decline is delivered again, even during the sync that follows.
 			for _, after := range []time.Duration{0, 10 * time.Second, 20 * time.Minute}[:1+rng.IntN(3)] {
 				at := from.Add(after)
 				s.events = append(s.events, event{kind: eventDecline, at: at, read: at})
@@ -177,7 +177,7 @@ func (s *scenario) window(rng *rand.Rand, sh shape, w int32, from time.Time, off
 		}
 	}
 	if spread < 6*time.Hour && (s.calm || sh.phases[len(sh.phases)-1] < 2) {
-		// That the number was added is told late, and again: it ends nothing that runs. A sync of a phase 2 may be complete.
+		// PARTNER_ADDED comes late and repeatedly, and ends no running sync. A sync of a phase 2 may be complete.
 		for range rng.IntN(3) {
 			at := from.Add(time.Duration(rng.Int64N(int64(end.Sub(from) + 1)))).Truncate(time.Millisecond)
 			s.events = append(s.events, event{kind: eventBoundary, at: at, read: at, time: at, opens: true, window: w})
@@ -194,7 +194,7 @@ func (s *scenario) ticks(rng *rand.Rand) {
 	}
 }
 
-// run plays a scenario. After every event some chunks leave, or all; what happened is told to see.
+// run plays a scenario. After every event some chunks leave, or all; see receives what happened.
 type run struct {
 	*owner
 	verdict   func(e event, v Verdict)

@@ -36,8 +36,7 @@ func partKey(kind byte, w int32, i uint32) string {
 func chunkKey(w int32, i uint32) string { return partKey('c', w, i) }
 func pageKey(w int32, i uint32) string  { return partKey('k', w, i) }
 
-// journal collects the records that changed, the newest of each key, in the order in which the keys
-// changed first.
+// journal collects the changed records, the newest value of each key, in the order in which the keys changed first.
 type journal struct {
 	index   map[string]int
 	entries []journalEntry
@@ -60,7 +59,7 @@ func (j *journal) put(key string, value []byte) {
 	j.entries = append(j.entries, journalEntry{key, value})
 }
 
-// extend makes the value of a record longer that was not taken yet. It reports whether there is one.
+// extend makes the value of a record longer that TakeState has not returned yet. It reports whether there is one.
 func (j *journal) extend(key string, more []byte) bool {
 	i, ok := j.index[key]
 	if ok {
@@ -69,8 +68,8 @@ func (j *journal) extend(key string, more []byte) bool {
 	return ok
 }
 
-// TakeState gives the records that changed since it was called last, for the compacted `state` topic; a
-// nil value is a tombstone. Keys are relative to the number. The values are yield's to keep.
+// TakeState yields the records that have changed since the last call, for the compacted `state` topic; a nil value is a
+// tombstone. Keys are relative to the number. yield may keep the values.
 func (n *Number) TakeState(yield func(key string, value []byte)) {
 	for _, w := range n.windows {
 		if w.changed {
@@ -78,8 +77,9 @@ func (n *Number) TakeState(yield func(key string, value []byte)) {
 			n.journal.put(windowKey(w.number), mustJSON(w.record()))
 		}
 	}
-	if n.changed {
+	if n.changed || n.stale && len(n.journal.entries) > 0 {
 		n.changed, n.recorded = false, true
+		n.stale, n.unwritten = false, nil
 		n.journal.put(numberKey, mustJSON(n.record()))
 	}
 	entries := n.journal.entries
@@ -110,10 +110,12 @@ type numberRecord struct {
 	FenceAccount bool             `json:"fence_account,omitempty"` // fenceCloses
 	FenceOpens   bool             `json:"fence_opens,omitempty"`
 	Pending      []boundaryRecord `json:"pending,omitempty"`
+	Seq          int64            `json:"seq,omitempty"`     // see Boundary
+	Waiting      []int64          `json:"waiting,omitempty"` // of the owner's events up to Seq: those that are pending
 	Leaving      *leavingRecord   `json:"leaving,omitempty"`
 }
 
-// leavingRecord is a chunk of which a part has left.
+// leavingRecord is a chunk that has left in part.
 type leavingRecord struct {
 	Window int32  `json:"w"`
 	Seq    uint32 `json:"seq"`
@@ -126,7 +128,12 @@ func (n *Number) record() numberRecord {
 	if n.fenced != fenceNone {
 		r.Fence, r.FenceAccount, r.FenceOpens = &n.fence, n.fenced == fenceCloses, n.fenced == fenceOpens
 	}
+	r.Seq = n.seq
 	for _, b := range n.pending {
+		if b.Seq > 0 {
+			r.Waiting = append(r.Waiting, b.Seq)
+			continue
+		}
 		br := boundaryRecord{Opens: b.Opens, ReceivedAt: at(b.ReceivedAt)}
 		if !b.Time.IsZero() {
 			t := at(b.Time)
@@ -156,7 +163,7 @@ type windowRecord struct {
 	// Errors and ErrorsOmitted are absent in the records of older versions.
 	Errors        []schemas.SyncError `json:"errors,omitempty"`
 	ErrorsOmitted int64               `json:"errors_omitted,omitempty"`
-	Unheard       *unheard            `json:"unheard,omitempty"` // there where errors were omitted, but in older records
+	Unheard       *unheard            `json:"unheard,omitempty"` // present if errors were omitted, except in older records
 	OrderKnown    bool                `json:"order_known"`
 	Numbering     numbering           `json:"numbering"`
 	Reach         int64               `json:"reach"`

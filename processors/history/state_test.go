@@ -173,7 +173,7 @@ func TestAChunkOfWhichAPartHasLeftIsGoneOnWith(t *testing.T) {
 	if d, ok := restoredFrom(t, state).Next(epoch); !ok || d.From != 3 {
 		t.Errorf("it goes on at %d, %v", d.From, ok)
 	}
-	// Where its record is missing there is nothing to go on with. That counts, too.
+	// Without its record, the chunk cannot continue. That counts, too.
 	delete(state, "c/1/0")
 	again := restoredFrom(t, state)
 	if _, ok := again.Next(epoch); ok || again.Incomplete() != 2 {

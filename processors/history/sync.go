@@ -10,10 +10,9 @@ import (
 // gapsToldMax bounds the gaps of a phase that a sync's state lists.
 const gapsToldMax = 64
 
-// TakeSync gives a sync's state that changed since it was taken. Call it until it says that there is none:
-// a window that closed is told before the one that follows it, which is not told until then. Of a window
-// before the last nothing is told any more once it was told as closed, since the newest record is the
-// state of the number's sync.
+// TakeSync returns a sync whose state has changed since the last call. Call it until it returns false. A closed window
+// comes before the one that follows it. After its closing, TakeSync returns nothing more of a window before the last,
+// because the newest record is the state of the number's sync.
 func (n *Number) TakeSync() (schemas.Sync, bool) {
 	if len(n.farewell) > 0 {
 		s := n.farewell[0]
@@ -35,7 +34,7 @@ func (n *Number) TakeSync() (schemas.Sync, bool) {
 	return schemas.Sync{}, false
 }
 
-// Retell lets TakeSync give the newest sync although nothing changed, and reports whether it would not have.
+// Retell makes TakeSync return the newest sync although nothing changed. It reports whether that was necessary.
 func (n *Number) Retell() bool {
 	w := n.last()
 	if w == nil || w.untold {
@@ -83,7 +82,7 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 		return s
 	}
 	s.Next = clamp(w.expected(i))
-	s.Finished = p.held.len() == 0 && p.gapCount() == 0 && (p.full || p.over || int64(p.number) < w.reach) && !w.anyFailed(p.number)
+	s.Finished = p.held.len() == 0 && p.gapCount() == 0 && (p.full || p.over || int64(p.number) < w.reach) && !w.anyFailed(p.number) && !w.unfinished(i)
 	tell := func(g schemas.SyncGap) {
 		if len(s.Gaps) == gapsToldMax {
 			s.GapsOmitted++
@@ -98,12 +97,12 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 	}
 	s.GapsOmitted += p.forgot
 	if w.ended {
-		return s // what it holds leaves at once
+		return s // its held chunks leave at once
 	}
 	next := w.expected(i)
 	if before := w.before(i); before >= 0 && !p.started && w.numbering == numberingUnknown {
 		if p.lowest > w.phases[before].highest {
-			next = p.lowest // whether something is missing at its start is not known yet
+			next = p.lowest // it is not known yet whether chunks are missing at its start
 		}
 	}
 	var first [gapsToldMax]gap
@@ -116,10 +115,11 @@ func (w *window) phaseState(i int) schemas.SyncPhase {
 	return s
 }
 
-// holes counts the runs of orders from next on that are missing among what is held, and tells the first ones, each since the
-// first chunk behind it was received. It is asked for with each transaction, and there may be as many as chunks are held.
+// holes counts the missing runs of orders from next on, below the held chunks. It also returns the first runs, each
+// with the receipt of the first chunk behind it. Each transaction calls it, and there may be as many runs as held
+// chunks.
 func (p *phase) holes(next int64, first []gap) (n int) {
-	behind := never // when the first chunk behind the last hole was received
+	behind := never // when the first chunk behind the last gap was received
 	p.held.each(func(h *held) {
 		order := int64(h.order)
 		if order > next {

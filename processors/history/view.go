@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Held is the number of chunks that wait.
+// Held returns the number of held chunks.
 func (n *Number) Held() (held int) {
 	for _, w := range n.windows {
 		held += w.held()
@@ -15,7 +15,7 @@ func (n *Number) Held() (held int) {
 	return held
 }
 
-// Gaps is how many holes were given up or lost and are not filled, in all windows remembered.
+// Gaps returns the number of open gaps in all remembered windows, given up or lost.
 func (n *Number) Gaps() (gaps int) {
 	for _, w := range n.windows {
 		for i := range w.phases {
@@ -25,7 +25,7 @@ func (n *Number) Gaps() (gaps int) {
 	return gaps
 }
 
-// Running tells when the newest window opened, if it is still open.
+// Running returns when the newest window opened, if it is still open.
 func (n *Number) Running() (openedAt time.Time, ok bool) {
 	if w := n.last(); w != nil && !w.ended && !n.Awaiting() {
 		return w.openedAt.time(), true
@@ -33,7 +33,7 @@ func (n *Number) Running() (openedAt time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// Opened tells when the newest window opened.
+// Opened returns when the newest window opened.
 func (n *Number) Opened() (openedAt time.Time, ok bool) {
 	if w := n.last(); w != nil {
 		return w.openedAt.time(), true
@@ -41,13 +41,13 @@ func (n *Number) Opened() (openedAt time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// Awaiting reports whether the next chunk can be the first of a sync that nobody has seen yet: there was none,
-// or an account event has parted what came from what comes.
+// Awaiting reports whether the next chunk can be the first of a new sync. This is so before the first window, and after
+// an account event that separates windows.
 func (n *Number) Awaiting() bool {
 	return n.count == 0 || n.fenced != fenceNone || slices.ContainsFunc(n.pending, n.parts)
 }
 
-// Declined tells when the decline was received with which the newest window ended, and its errors, verbatim.
+// Declined returns when the decline that ended the newest window was received, and its errors, verbatim.
 func (n *Number) Declined() (receivedAt time.Time, failure []byte, ok bool) {
 	if w := n.last(); w != nil && w.reason == schemas.SyncEndDeclined {
 		return w.closedAt.time(), w.failure, true
@@ -55,17 +55,17 @@ func (n *Number) Declined() (receivedAt time.Time, failure []byte, ok bool) {
 	return time.Time{}, nil, false
 }
 
-// Untouched reports whether nothing of a history came yet, and no boundary was told.
+// Untouched reports whether the number has no window and no pending boundary.
 func (n *Number) Untouched() bool {
 	return n.count == 0 && n.fenced == fenceNone && len(n.pending) == 0
 }
 
-// Idle reports whether nothing is remembered but how many windows there were, and nothing waits to be written.
+// Idle reports whether the number remembers only its count of windows, and has no record to write.
 func (n *Number) Idle() bool {
 	return len(n.windows) == 0 && len(n.pending) == 0 && !n.next.set && len(n.farewell) == 0 && n.staging == nil && !n.changed && len(n.journal.entries) == 0
 }
 
-// Forget names the records that an idle number has.
+// Forget yields the keys of the records that an idle number has.
 func (n *Number) Forget(yield func(key string)) {
 	if n.recorded {
 		yield(numberKey)

@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// seen is what is told of a number at a time.
+// seen is the view of a number at a time.
 type seen struct {
 	running, opened, declined time.Duration // when; -1: not
 	awaiting, idle            bool

@@ -9,17 +9,17 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// numbering is what is known of how chunk_order goes on in the next phase.
+// numbering is the known relation of chunk_order in one phase to that of the next.
 type numbering uint8
 
 const (
 	numberingUnknown  numbering = iota // treated as restarting
 	numberingRestarts                  // proven
-	numberingThrough                   // runs through all phases
+	numberingThrough                   // continues through all phases
 )
 
-// window is one onboarding window: open, then ended (takes nothing in order any more, what it holds
-// leaves), then closed (it is told as ended), then released (only identities are remembered).
+// window is one onboarding window. It is open; then ended: it accepts no chunk in order, and its held chunks leave;
+// then closed, which its sync reports; then released: only the identities of its chunks are remembered.
 type window struct {
 	number   int32
 	from     millis // chunks received from here on belong to it
@@ -31,7 +31,7 @@ type window struct {
 	state, reason string          // of schemas.Sync, once ended
 	failure       json.RawMessage // errors of a decline
 
-	errors        []schemas.SyncError // of chunks, and of webhooks without one, as they came
+	errors        []schemas.SyncError // of chunks, and of webhooks without one, in the order of arrival
 	errorsOmitted int64
 	unheard       unheard // failed chunks among those omitted
 
@@ -57,7 +57,7 @@ type window struct {
 
 	known      *dedup.Set            // messages that left; nil when released
 	identities dedup.Set             // chunks seen
-	forgotten  map[schemas.Hash]bool // of identities: chunks that were lost, and may come again
+	forgotten  map[schemas.Hash]bool // of identities: lost chunks, which may come again
 	changed    bool                  // the record on `state` is old
 	untold     bool                  // the record on `syncs` is old
 	closedTold bool                  // the record on `syncs` says that it is closed
@@ -97,7 +97,7 @@ func (w *window) held() int {
 	return n
 }
 
-// phase finds or makes a phase.
+// phase returns the index of a phase, and adds the phase if necessary.
 func (w *window) phase(number int32) int {
 	i, found := slices.BinarySearchFunc(w.phases, number, func(p phase, n int32) int { return int(p.number) - int(n) })
 	if !found {
@@ -106,7 +106,7 @@ func (w *window) phase(number int32) int {
 	return i
 }
 
-// received notes when a chunk came. One that was passed on from another partition is taken in after chunks that came later.
+// received records the receipt of a chunk. A rerouted chunk arrives after chunks that were received later.
 func (w *window) received(t millis) {
 	w.lastAt = max(w.lastAt, t)
 	if t >= w.from {
@@ -114,7 +114,7 @@ func (w *window) received(t millis) {
 	}
 }
 
-// accept takes a chunk in. Its window is decided, it is no duplicate, and has the next sequence number.
+// accept adds a chunk. It is no duplicate, belongs to this window, and has the next sequence number.
 func (w *window) accept(h held) {
 	w.chunks++
 	w.received(h.at)
@@ -159,15 +159,15 @@ func (w *window) detectRestart(i int, h *held) {
 	}
 	w.numbering = numberingRestarts
 	for j := range w.phases {
-		// Only a phase that was counted on from another begins above 1: what is below never came.
+		// Only a phase that continued another begins above 1. So the orders below are missing.
 		if p := &w.phases[j]; p.started && p.begin > 1 {
 			p.miss(gap{From: 1, To: p.begin - 1, Since: h.at})
 		}
 	}
 }
 
-// fill takes an order out of the gaps. Where numbering runs through, nobody knows to which phase the
-// orders of a gap belong.
+// fill removes an order from the gaps. If numbering runs through, the phase of a missing order is unknown, and so all
+// phases are searched.
 func (w *window) fill(i int, order int64) bool {
 	if w.phases[i].gaps.fill(order) {
 		return true
@@ -182,8 +182,7 @@ func (w *window) fill(i int, order int64) bool {
 	return false
 }
 
-// depart takes the chunk with a sequence number out of phase i (-1: those without order), late or not.
-// The chunk is lost when it could not be read.
+// depart removes a chunk from phase i (-1: chunks without order). It is lost if it could not be read.
 func (w *window) depart(i int, h held, late, lost bool) {
 	w.touch()
 	if lost {
@@ -205,7 +204,7 @@ func (w *window) depart(i int, h held, late, lost bool) {
 	p := &w.phases[i]
 	order := int64(h.order)
 	if w.ended && w.seemsThrough(i) {
-		w.numbering = numberingThrough // there is no more evidence to come, and this reading has no hole
+		w.numbering = numberingThrough // there is no more evidence to come, and this reading has no gap
 	}
 	w.start(i)
 	missing := w.fill(i, order)
@@ -231,28 +230,8 @@ func (w *window) start(i int) {
 	}
 }
 
-// end stops the window from taking anything in order. It is closed when what it holds has left.
-// The time is that of what ended it, not of when that was noticed: who processes the log again comes to the
-// same.
-func (w *window) end(at millis, state, reason string) {
-	w.ended, w.closedAt, w.state, w.reason = true, at, state, reason
-	w.touch()
-	w.closeIfEmpty()
-}
-
-func (w *window) closeIfEmpty() {
-	if !w.ended || w.closed || w.held() > 0 {
-		return
-	}
-	w.closed = true
-	if w.closedAt == 0 { // a record of state of before the end had a time of its own
-		w.closedAt = w.lastAt
-	}
-	w.touch()
-}
-
-// begins reports whether a chunk that the window does not have is the start of the same sync over again:
-// its slot is the window's first, and another chunk has been there.
+// begins reports whether a chunk that the window does not have is the start of the same sync over again. Its slot is
+// the window's first, and another chunk has occupied it.
 func (w *window) begins(h *held) bool {
 	if !h.ordered() {
 		return false

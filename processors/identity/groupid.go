@@ -2,9 +2,9 @@ package identity
 
 import "bytes"
 
-// IsGroupID tells the id of a group from that of a user by its form: `…@g.us` in any case, `120363…` of 18 digits and
-// `5511987654321-1612345678` (the number of who created it, and when), as WhatsApp has them, and the Groups API's, which is base64
-// of "capi_group:…". Other ids of groups are known by what says so beside them. [Meta: Groups API webhooks]
+// IsGroupID reports by the form of an id whether it is that of a group. WhatsApp has `…@g.us` in any case, `120363…` of
+// 18 digits and `5511987654321-1612345678` (the number of the creator, and the time). The Groups API has base64 of
+// "capi_group:…". Other ids of groups are recognised by the fields beside them. [Meta: Groups API webhooks]
 func IsGroupID(id []byte) bool {
 	// Neither holds of nearly all phone numbers.
 	return (len(id) >= groupDigits || len(id) > 5 && id[len(id)-1]|0x20 == 's') && isGroupID(id)

@@ -25,14 +25,14 @@ func TestPhoneNumbersAreTheSameInEverySpelling(t *testing.T) {
 		{"5511987654321", "551187654321", true},
 		{"+55 11 98765-4321", "551187654321", true},
 		{"5511987654321", "5521987654321", false},
-		{"554791234567", "5547991234567", true}, // WhatsApp leaves the ninth digit out, whatever follows it
+		{"554791234567", "5547991234567", true}, // WhatsApp leaves the ninth digit out, for any digit behind it
 		// Mexico, Argentina.
 		{"5215512345678", "525512345678", true},
 		{"5491112345678", "541112345678", true},
 		{"5215512345678", "545512345678", false},
 		// Other countries have no optional digit.
 		{"4915123456789", "495123456789", false},
-		// What is no phone number is never the same phone.
+		// Ids that are no phone numbers are never the same phone.
 		{"US.1234", "US.1234", false},
 		{"120363043211234567@g.us", "120363043211234567@g.us", false},
 		{"", "", false},

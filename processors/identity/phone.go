@@ -1,6 +1,6 @@
 package identity
 
-// phoneDigitsMax bounds what is taken for a phone number: E.164 allows 15 digits, some senders add a prefix.
+// phoneDigitsMax bounds the digits of a phone number: E.164 allows 15, and some senders add a prefix.
 const phoneDigitsMax = 24
 
 const e164DigitsMax = 15
@@ -82,8 +82,8 @@ func Phone(id []byte) (digits []byte, ok bool) {
 	return withoutPrefix(digits), true
 }
 
-// SamePhone reports whether two phone numbers are one, whatever stands between their digits, and in whichever of its
-// spellings each is. Two ids that are no phone numbers are never the same phone.
+// SamePhone reports whether two phone numbers are one, with any characters between their digits, and each in any of its
+// spellings. Two ids that are no phone numbers are never the same phone.
 func SamePhone(a, b []byte) bool {
 	x, ok := spellingOf(a)
 	if !ok {

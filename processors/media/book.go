@@ -6,7 +6,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Placeholder is what a follow-up takes over from its placeholder.
+// Placeholder has the fields that a follow-up takes over from its placeholder.
 type Placeholder struct {
 	Thread    string
 	Group     bool   // the thread is a group
@@ -14,14 +14,13 @@ type Placeholder struct {
 	Direction string // schemas.DirectionInbound, …
 }
 
-// FollowUp is a follow-up that waited. Its value is the owner's, as it gave it to Wait.
+// FollowUp is a follow-up that waited. Its value is the one that the owner passed to Wait.
 type FollowUp struct {
 	Key   schemas.Hash // schemas.MessageKey of the wamid
 	Value []byte
 }
 
-// Book holds the placeholders and the waiting follow-ups of one phone number. It is not safe for concurrent
-// use.
+// Book contains the placeholders and the waiting follow-ups of one phone number. It is not safe for concurrent use.
 type Book struct {
 	cfg          *Config
 	clock        time.Time
@@ -29,28 +28,28 @@ type Book struct {
 	waiting      waiting
 }
 
-// New makes an empty Book. The configuration has to be valid; it is not copied.
+// New returns an empty Book. The configuration has to be valid; it is not copied.
 func New(cfg *Config) *Book {
 	return &Book{cfg: cfg}
 }
 
-// Placeholder takes a placeholder that was received in a chunk at a time. It returns the follow-ups that
-// waited for it, in the order in which they came; Find finds it from then on, however old the message is: follow-ups of
-// old media were seen when a business reconnected.
+// Placeholder adds a placeholder that was received in a chunk at a time. It returns the follow-ups that waited for it,
+// in the order of arrival. Find returns it from then on, for a message of any age: follow-ups of old media were seen
+// when a business reconnected.
 func (b *Book) Placeholder(receivedAt time.Time, key schemas.Hash, p Placeholder) []FollowUp {
 	b.advance(receivedAt)
 	b.placeholders.add(bucketStart(b.cfg, b.clock), key, p)
 	return b.waiting.take(key)
 }
 
-// Find is the placeholder that has the wamid of a follow-up.
+// Find returns the placeholder that has the wamid of a follow-up.
 func (b *Book) Find(key schemas.Hash) (Placeholder, bool) { return b.placeholders.find(key) }
 
-// Waiting takes out the follow-ups that wait under a key, in the order in which they came.
+// Waiting removes and returns the follow-ups that wait under a key, in the order of arrival.
 func (b *Book) Waiting(key schemas.Hash) []FollowUp { return b.waiting.take(key) }
 
-// Wait takes a follow-up without a placeholder, with a copy of its value, and reports whether it did: it does
-// not when the limits are reached. The same value a second time is taken, and comes back once.
+// Wait adds a follow-up without a placeholder, with a copy of its value. It returns false at the limits. A repetition
+// of the same value is accepted, and returned once.
 func (b *Book) Wait(now time.Time, key schemas.Hash, value []byte) bool {
 	b.advance(now)
 	if b.waiting.has(key, value) {
@@ -63,15 +62,14 @@ func (b *Book) Wait(now time.Time, key schemas.Hash, value []byte) bool {
 	return true
 }
 
-// Tick lets time pass. It returns the follow-ups that waited for as long as Hold, in the order in which
-// they came.
+// Tick lets time pass. It returns the follow-ups that have waited for Hold, in the order of arrival.
 func (b *Book) Tick(now time.Time) []FollowUp {
 	b.advance(now)
 	b.placeholders.expire(b.cfg, b.clock)
 	return b.waiting.expire(b.clock)
 }
 
-// Deadline is the next time at which Tick can change something; zero: never.
+// Deadline returns the next time at which Tick can change something; zero: never.
 func (b *Book) Deadline() time.Time {
 	d := b.placeholders.deadline(b.cfg)
 	if w := b.waiting.deadline(); !w.IsZero() && (d.IsZero() || w.Before(d)) {
@@ -80,16 +78,16 @@ func (b *Book) Deadline() time.Time {
 	return d
 }
 
-// Len is the number of placeholders that are remembered, and of follow-ups that wait.
+// Len returns the number of remembered placeholders, and of waiting follow-ups.
 func (b *Book) Len() (placeholders, followUps int) { return b.placeholders.len(), b.waiting.n }
 
-// Idle reports whether nothing is remembered, and nothing waits to be written.
+// Idle reports whether the Book is empty and has no record to write.
 func (b *Book) Idle() bool {
 	p, w := &b.placeholders, &b.waiting
 	return p.len() == 0 && len(p.gone) == 0 && w.n == 0 && len(w.fresh) == 0 && len(w.gone) == 0
 }
 
-// MemoryBytes is what the Book costs in memory.
+// MemoryBytes returns the memory of the Book.
 func (b *Book) MemoryBytes() int { return b.placeholders.memory() + b.waiting.memory() }
 
 func (b *Book) advance(now time.Time) {

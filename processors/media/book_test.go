@@ -142,7 +142,7 @@ func TestWaitingValueIsACopy(t *testing.T) {
 	}
 }
 
-// What waits and leaves within one transaction needs no state record, and no tombstone.
+// A follow-up that waits and leaves within one transaction needs no state record, and no tombstone.
 func TestStateHasOnlyWhatOutlivesATransaction(t *testing.T) {
 	b := newBook()
 	b.Wait(start, image, []byte("asset"))
@@ -271,7 +271,7 @@ func TestABookIsIdleWhenNothingIsHeldAndNothingIsToBeWritten(t *testing.T) {
 	idle(true, "the record is gone")
 }
 
-// What a book costs is told by what it holds: buckets, threads, and the placeholders that do not fit into a cell.
+// MemoryBytes includes buckets, threads, and the placeholders that do not fit into a cell.
 func TestMemoryGrowsWithAllThatIsRemembered(t *testing.T) {
 	const n = 1000
 	for name, test := range map[string]struct {

@@ -6,9 +6,9 @@ import (
 	"github.com/coexstream/coexstream/internal/invalid"
 )
 
-// Config says what is remembered, and for how long.
+// Config has the bounds and times of a Book.
 type Config struct {
-	// Remember is how long a placeholder is remembered after it was seen, whatever the age of its message.
+	// Remember is how long a placeholder is remembered after it was seen, for a message of any age.
 	Remember time.Duration
 	// Hold is how long a follow-up waits for its placeholder; 0: not at all.
 	Hold time.Duration
@@ -17,18 +17,17 @@ type Config struct {
 	HoldBytesMax int
 }
 
-// DefaultConfig is generous where the documents are known to be vague: they say that assets follow for
-// media of the last 14 days.
+// DefaultConfig is generous where the documents are vague: they say that media of the last 14 days follow.
 func DefaultConfig() Config {
 	return Config{
 		Remember:     14 * 24 * time.Hour,
-		Hold:         time.Hour, // longer than a chunk waits for a hole before it
+		Hold:         time.Hour, // longer than a chunk waits for a gap before it
 		HoldItemsMax: 10_000,
 		HoldBytesMax: 16 << 20,
 	}
 }
 
-// Validate names the first key that has a value which is not allowed.
+// Validate names the first key with an invalid value.
 func (c *Config) Validate() error {
 	for _, k := range []struct {
 		key        string

@@ -1,9 +1,9 @@
 package media
 
-// index finds numbers by hashes, in slots that are two to four fifths full. A slot takes two bytes as long as the numbers
-// fit: most buckets are small.
+// index finds numbers by hashes, in slots that are two to four fifths full. A slot has two bytes as long as the numbers
+// fit, because most buckets are small.
 type index struct {
-	small []uint16 // 1 + number, 0 for an empty slot; as long as a power of two
+	small []uint16 // 1 + number, 0 for an empty slot; the length is a power of two
 	large []uint32 // instead of small, once a number needs it
 	n     int
 }
@@ -13,7 +13,7 @@ const (
 	smallMax = 1<<16 - 1
 )
 
-// find gives the numbers that may have a hash to is, until it says that one has it; -1 when none has.
+// find calls is with the numbers that may have a hash, until it returns true; -1: for none.
 func (x *index) find(hash uint64, is func(number int) bool) int {
 	if x.n == 0 {
 		return -1
@@ -29,7 +29,7 @@ func (x *index) find(hash uint64, is func(number int) bool) int {
 	}
 }
 
-// add adds the next number, which has a hash. hashOf gives those of the numbers before it.
+// add adds the next number, which has a hash. hashOf returns the hashes of the numbers before it.
 func (x *index) add(hash uint64, hashOf func(number int) uint64) {
 	if slots := x.slots(); x.n >= slots/5*4 {
 		size := max(2*slots, indexMin)

@@ -2,7 +2,6 @@ package media_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -10,25 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/media"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
-
-// random is a source whose seed is printed when the test fails; -seed runs it again.
-func random(t testing.TB) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("seed: run again with -seed=%d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 var start = time.Date(2026, 3, 1, 10, 17, 0, 0, time.UTC)
 
@@ -113,7 +97,7 @@ func (s state) restored(t *testing.T, cfg *media.Config, r *rand.Rand) *media.Bo
 }
 
 func TestBookAgreesWithTheModelThroughRestarts(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	for range 150 {
 		cfg := media.DefaultConfig()
 		cfg.HoldItemsMax, cfg.HoldBytesMax = 1+r.IntN(30), 50+r.IntN(400)
@@ -127,7 +111,7 @@ func TestBookAgreesWithTheModelThroughRestarts(t *testing.T) {
 			now = now.Add(time.Duration(r.Int64N(int64(4 * time.Minute))))
 			n := r.IntN(150)
 			key := schemas.HashBytes([]byte{byte(n)})
-			// One wamid has one thread, time and direction, whatever the chunk.
+			// One wamid has one thread, time and direction, in any chunk.
 			p := media.Placeholder{
 				Thread: fmt.Sprintf("1650555%04d", n%7), Group: n%5 == 0, Direction: []string{"inbound", "outbound", "unknown"}[n%3],
 				Timestamp: start.Unix() - int64(n)*6*3600,
@@ -209,7 +193,7 @@ func FuzzRestore(f *testing.F) {
 
 // A bucket of many pages, written by several lives of a book, is restored whole and taken away whole.
 func TestPagesOfSeveralLivesAreOneBucket(t *testing.T) {
-	r := random(t)
+	r := seed.Rand(t)
 	cfg := media.DefaultConfig()
 	b, topic := media.New(&cfg), state{}
 	key := func(i int) schemas.Hash { return schemas.HashBytes(fmt.Append(nil, i)) }

@@ -8,28 +8,28 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// placeholders remembers placeholders by their wamid, in buckets by the time at which they were seen. A
-// bucket is forgotten as a whole.
+// placeholders contains placeholders by their wamid, in buckets by their time of receipt. Buckets are forgotten as a
+// whole.
 type placeholders struct {
 	buckets []*bucket // in the order of their starts
-	gone    []page    // pages of forgotten buckets, to be told as tombstones
+	gone    []page    // pages of forgotten buckets, which TakeState writes as tombstones
 }
 
-// bucket is the placeholders of one stretch of time. Its state records are pages of so many placeholders,
-// in the order in which they came; the last one is written again until it is full.
+// bucket contains the placeholders of one period. Its state records are pages of pageEntries placeholders, in the order
+// of arrival. The last page is written again until it is full.
 type bucket struct {
 	start   time.Time
 	table   table
 	threads threads
-	rare    map[uint64]Placeholder // those that a cell does not hold, by its key
+	rare    map[uint64]Placeholder // by their key, those that do not fit into a cell
 
-	told      int // placeholders that TakeState gave, the restored ones among them
-	restored  int // placeholders that came from pages of an earlier life
-	pagesBase int // number of the first page of this life
+	told      int // placeholders that TakeState returned, with the restored ones
+	restored  int // placeholders from pages of an earlier process
+	pagesBase int // number of the first page of this process
 }
 
-// bucketsInMemory cuts Remember; the last placeholder of a bucket is remembered for Remember, the first for
-// a sixteenth more.
+// bucketsInMemory divides Remember. The last placeholder of a bucket is remembered for Remember, the first for a
+// sixteenth more.
 const bucketsInMemory = 16
 
 func bucketLength(cfg *Config) time.Duration {
@@ -55,7 +55,7 @@ func (p *placeholders) add(start time.Time, key schemas.Hash, ph Placeholder) {
 	p.bucket(start).add(key.Hi, ph)
 }
 
-// find prefers what was seen last.
+// find prefers the placeholder that was seen last.
 func (p *placeholders) find(key schemas.Hash) (Placeholder, bool) {
 	for i := len(p.buckets) - 1; i >= 0; i-- {
 		if k := p.buckets[i].table.find(key.Hi); k >= 0 {
@@ -106,7 +106,7 @@ func (b *bucket) over(cfg *Config) time.Time {
 // The lowest bits of cell.rest.
 const (
 	directionMask = 1<<2 - 1      // the direction, or
-	isRare        = directionMask // the placeholder stands in rare
+	isRare        = directionMask // the placeholder is in rare
 	groupBit      = 1 << 2
 	threadShift   = 3
 
@@ -143,7 +143,7 @@ func (b *bucket) unpack(c *cell) Placeholder {
 	}
 }
 
-// fields is unpack for a page: with the thread as a view of where it stands, and the direction and the group in a byte.
+// fields unpacks a cell for a page: the thread as a view of its place, and the direction and the group in a byte.
 func (b *bucket) fields(c *cell) (thread []byte, timestamp int64, marks byte) {
 	group, direction := c.rest&groupBit != 0, c.rest&directionMask
 	if direction == isRare {

@@ -4,17 +4,17 @@ import (
 	"time"
 )
 
-// Route is what an item of messages[] or message_echoes[] is.
+// Route is the kind of an item of messages[] or message_echoes[].
 type Route uint8
 
 // The routes.
 const (
-	// Live: a message or an echo of now.
+	// Live: a new message or echo.
 	Live Route = iota
 	// Past: media of the past. It is emitted as media, joined or not.
 	Past
-	// Doubtful: an echo that looks like media of the past. It waits like Past for its placeholder; if none
-	// comes, it is an echo, and a historical one.
+	// Doubtful: an echo that looks like media of the past. It waits like Past for its placeholder. Without one, it is
+	// emitted as a historical echo.
 	Doubtful
 )
 
@@ -23,31 +23,31 @@ var routeNames = [...]string{Live: "live", Past: "past", Doubtful: "doubtful"}
 // String is the route in lower case.
 func (r Route) String() string { return routeNames[r] }
 
-// doubtAfter is how much older than the opening of the sync an echo has to be to be doubtful: more than
-// clocks differ and deliveries lag.
+// doubtAfter is the minimum age of a doubtful echo at the opening of the sync. It exceeds differences of clocks and
+// delays of deliveries.
 const doubtAfter = 10 * time.Minute
 
-// Item is what RouteOf looks at.
+// Item is the input of RouteOf.
 type Item struct {
 	Field     []byte // of the change
-	Echo      bool   // of message_echoes[], by whatever name, and under whatever field
+	Echo      bool   // of message_echoes[], under any name and any field
 	Type      []byte // of the message
 	Timestamp int64  // of the message, Unix seconds; 0 when absent
-	// WindowOpenedAt is when the running history sync of the number opened; zero when none is running.
+	// WindowOpenedAt is when the running history sync of the number opened; zero: none is running.
 	WindowOpenedAt time.Time
-	// Awaiting tells that no sync is running, and that the first chunk of one may be on its way: echoes come
-	// by another lane and overtake history.
+	// Awaiting reports that no sync is running, and that the first chunk of one may still come. Echoes use another lane
+	// and overtake history.
 	Awaiting   bool
 	ReceivedAt time.Time // of the webhook
 	// PlaceholderKnown reports whether Find finds a placeholder of the item's wamid.
 	PlaceholderKnown bool
 }
 
-// RouteOf tells media of the past from what happens now (docs/webhooks.md, History: three shapes of follow-up).
-// What comes under the field `history` is of the past, always. What comes under another field is when its
-// placeholder is known and its own time is of the past: whether the placeholder was processed before does not matter for
-// what was just written, so a replay comes to the same. An echo of media that is older than the sync that runs, or old when it came while a
-// sync may be about to begin, may be one whose placeholder is still to come.
+// RouteOf distinguishes media of the past from present items (docs/webhooks.md, History: three shapes of follow-up).
+// Every item of the field `history` is of the past. An item of another field is of the past if its placeholder is known
+// and its own time is old. A new item is live even if its placeholder was processed before it, so a replay has the same
+// result. An echo of media is doubtful if its placeholder may still come: if it is older than the running sync, or if
+// it was old at its receipt and a sync may be about to begin.
 func RouteOf(i Item) Route {
 	switch {
 	case string(i.Field) == "history", i.PlaceholderKnown && i.Timestamp > 0 && Before(i.Timestamp, i.ReceivedAt):
@@ -60,7 +60,7 @@ func RouteOf(i Item) Route {
 	return Live
 }
 
-// Before reports whether a message was written so long before a moment that clocks and delays cannot explain it.
+// Before reports whether a message is so much older than a moment that clocks and delays cannot explain it.
 func Before(timestamp int64, moment time.Time) bool {
 	return time.Unix(timestamp, 0).Before(moment.Add(-doubtAfter))
 }

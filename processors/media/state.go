@@ -21,7 +21,7 @@ const (
 // stateFormat is the first byte of every value.
 const stateFormat = 1
 
-// pageEntries bounds a page: so many placeholders are written again when one is added.
+// pageEntries bounds a page, and so the placeholders that are written again when one is added.
 const pageEntries = 64
 
 type page struct {
@@ -33,8 +33,8 @@ func (p page) stateKey() string {
 	return statePage + strconv.FormatInt(p.start.UnixMilli(), 10) + "|" + strconv.Itoa(p.number)
 }
 
-// TakeState gives the records that changed since it was called last, for the compacted `state` topic; a nil
-// value is a tombstone. A value is the caller's to keep.
+// TakeState yields the records that have changed since the last call, for the compacted `state` topic; a nil value is a
+// tombstone. yield may keep the value.
 func (b *Book) TakeState(yield func(key string, value []byte)) {
 	p := &b.placeholders
 	for _, g := range p.gone {
@@ -68,7 +68,7 @@ func (b *bucket) takeState(yield func(key string, value []byte)) {
 	}
 }
 
-// pages is how many pages of the bucket there are in the state.
+// pages returns the number of pages of the bucket in the state.
 func (b *bucket) pages() int {
 	return b.pagesBase + (b.told-b.restored+pageEntries-1)/pageEntries
 }
@@ -79,7 +79,7 @@ const (
 	groupThread = 0x40 // the thread is a group
 )
 
-// appendPage writes half of each hash, which is what is kept of it, in the place of the whole one.
+// appendPage writes, instead of the whole hash, the half that a cell stores.
 func (b *bucket) appendPage(dst []byte, from, to int) []byte {
 	dst = append(dst, stateFormat)
 	var last []byte
@@ -107,8 +107,8 @@ func (h *held) appendState(dst []byte) []byte {
 	return append(dst, h.value...)
 }
 
-// Restore takes the newest record of one key that TakeState gave; a nil value is a tombstone. The keys may
-// come in any order, all before the Book's first use. The value is not kept.
+// Restore reads the newest record of one key of TakeState; a nil value is a tombstone. The order of keys does not
+// matter. All come before the first use of the Book. The value is not kept.
 func (b *Book) Restore(key string, value []byte) error {
 	if value == nil {
 		return nil

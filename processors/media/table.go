@@ -1,9 +1,9 @@
 package media
 
 // table maps wamids, by half of their hash, to cells of sixteen bytes, so that all placeholders of a sync can be
-// remembered. Of a million placeholders of a number two are one with a probability of 1 to 30 million.
+// remembered. Two of a million placeholders of a number collide with a probability of 1 to 30 million.
 //
-// Cells lie in blocks that never move. They are numbered in the order in which they came; none is ever taken out.
+// Cells are in blocks that never move. They are numbered in the order of arrival, and never removed.
 type table struct {
 	blocks [][]cell
 	index  index
@@ -13,7 +13,7 @@ type table struct {
 type cell struct {
 	key       uint64
 	timestamp uint32 // Unix seconds
-	rest      uint32 // number of the thread, and in the lowest bits whether it is a group, and the direction; see bucket.rare
+	rest      uint32 // the number of the thread, and in the lowest bits the direction and whether it is a group; see bucket.rare
 }
 
 const (
@@ -24,7 +24,7 @@ const (
 
 func (t *table) len() int { return t.index.n }
 
-// find is the number of a key's cell, -1 when there is none.
+// find returns the number of a key's cell; -1: none.
 func (t *table) find(key uint64) int {
 	return t.index.find(key, func(i int) bool { return t.at(i).key == key })
 }
@@ -40,7 +40,7 @@ func (t *table) add(c cell) {
 	t.index.add(c.key, func(i int) uint64 { return t.at(i).key })
 }
 
-// blockCells is the capacity of a block: 16, 16, 32, 64, … and blockCellsMax from there on, so that those before the first
+// blockCells returns the capacity of a block: 16, 16, 32, 64, …, and then blockCellsMax. The blocks before the first
 // full one have blockCellsMax together.
 func blockCells(block int) int {
 	if block >= doubling {
@@ -49,7 +49,7 @@ func blockCells(block int) int {
 	return blockCellsMin << max(block-1, 0)
 }
 
-// at is the cell of a number below len.
+// at returns the cell of a number below len.
 func (t *table) at(i int) *cell {
 	if i >= blockCellsMax {
 		i -= blockCellsMax

@@ -1,7 +1,7 @@
 package media
 
-// threads numbers the threads of a bucket's placeholders, in the order in which they came. Their names stand in one
-// piece of memory.
+// threads numbers the threads of a bucket's placeholders, in the order of arrival. Their names are in one piece of
+// memory.
 type threads struct {
 	text  []byte
 	ends  []uint32 // of each name in text
@@ -10,7 +10,7 @@ type threads struct {
 
 func (t *threads) len() int { return len(t.ends) }
 
-// name is that of a number. It is valid until the next one is added.
+// name returns the name of a number. It is valid until the next one is added.
 func (t *threads) name(number uint32) []byte {
 	start := uint32(0)
 	if number > 0 {
@@ -19,7 +19,7 @@ func (t *threads) name(number uint32) []byte {
 	return t.text[start:t.ends[number]]
 }
 
-// number finds or adds a name.
+// number returns the number of a name, and adds the name if necessary.
 func (t *threads) number(name string) uint32 {
 	hash := hashOfName(name)
 	if i := t.index.find(hash, func(i int) bool { return string(t.name(uint32(i))) == name }); i >= 0 {
@@ -31,7 +31,7 @@ func (t *threads) number(name string) uint32 {
 	return uint32(len(t.ends) - 1)
 }
 
-// hashOfName is FNV-1a.
+// hashOfName returns the FNV-1a hash.
 func hashOfName(name string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(name) {

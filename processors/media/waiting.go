@@ -9,15 +9,15 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// waiting holds follow-ups until their placeholder comes or their time is over.
+// waiting holds follow-ups until their placeholder arrives or their time has passed.
 type waiting struct {
 	byKey map[schemas.Hash][]*held // each list in the order of arrival
-	queue []*held                  // in the order of their deadlines; those that left are taken out later
+	queue []*held                  // in the order of their deadlines; those that left are removed later
 	n     int
 	bytes int
 	seq   uint64 // of the next one
 
-	fresh []*held  // not told by TakeState yet
+	fresh []*held  // not returned by TakeState yet
 	gone  []string // state keys of those that left
 }
 
@@ -36,7 +36,7 @@ func (w *waiting) has(key schemas.Hash, value []byte) bool {
 	return slices.ContainsFunc(w.byKey[key], func(h *held) bool { return bytes.Equal(h.value, value) })
 }
 
-// ofKeyMax bounds the follow-ups that wait under one key: there are few of a message, in few shapes.
+// ofKeyMax bounds the follow-ups that wait under one key. A message has few, in few shapes.
 const ofKeyMax = 64
 
 func (w *waiting) full(key schemas.Hash) bool { return len(w.byKey[key]) >= ofKeyMax }
@@ -60,7 +60,7 @@ func (w *waiting) insert(h *held) {
 	})
 }
 
-// before inserts h into a list before those at its end that come later.
+// before inserts h into a list, before the later ones at its end.
 func before(list []*held, h *held, later func(*held) bool) []*held {
 	i := len(list)
 	for i > 0 && later(list[i-1]) {
@@ -69,7 +69,7 @@ func before(list []*held, h *held, later func(*held) bool) []*held {
 	return slices.Insert(list, i, h)
 }
 
-// take lets all follow-ups of a wamid leave.
+// take removes and returns all follow-ups of a wamid.
 func (w *waiting) take(key schemas.Hash) []FollowUp {
 	list := w.byKey[key]
 	if len(list) == 0 {
@@ -86,7 +86,7 @@ func (w *waiting) take(key schemas.Hash) []FollowUp {
 	return out
 }
 
-// expire lets those leave whose time is over.
+// expire removes and returns the follow-ups whose time has passed.
 func (w *waiting) expire(now time.Time) (out []FollowUp) {
 	for len(w.queue) > 0 && (w.queue[0].left || !w.queue[0].deadline.After(now)) {
 		h := w.queue[0]

@@ -12,6 +12,9 @@ import (
 // business has the numbers of one WABA, and the account events that some of them have not applied yet. A number
 // applies them when a record concerns it. All numbers apply them before time passes, and at the end of a
 // transaction. So the cost of many events about many numbers is their sum, not their product.
+//
+// An event about more than sharedFrom numbers is shared. It is written with the events of the WABA (pendingBoundaries), and not
+// with each number. A restore applies it again to the numbers whose records lack it (history.Number.Lacks).
 type business struct {
 	id      string
 	numbers []*number
@@ -19,6 +22,7 @@ type business struct {
 	counts  map[string]numberCount // by phone as of number; see concerned
 	total   numberCount
 	fresh   []freshEvent // in the order of arrival
+	seq     int64        // of the last shared event
 	next    int          // index into numbers at which the next search for one to forget begins
 }
 
@@ -84,16 +88,24 @@ func (b *business) remove(n *number) {
 	}
 }
 
-// addFreshEvent adds an account event for the known numbers.
-func (p *Partition) addFreshEvent(b *business, e freshEvent) {
+// sharedFrom is the maximum number of phone numbers whose records an account event is written to.
+const sharedFrom = 4
+
+// addFreshEvent adds an account event for the known numbers. It returns the event's number if the event is shared, else 0.
+func (p *Partition) addFreshEvent(b *business, e freshEvent) (seq int64) {
 	if len(b.numbers) == 0 {
-		return
+		return 0
 	}
 	p.begin(b, &e)
+	if about := b.concerned(e.phone); about.live+about.other > sharedFrom {
+		b.seq = max(b.seq, p.pendingBoundaries.lastSeq(b.id)) + 1
+		e.parts.Seq = b.seq
+	}
 	if len(b.fresh) == 0 {
 		p.unapplied = append(p.unapplied, b)
 	}
 	b.fresh = append(b.fresh, e)
+	return e.parts.Seq
 }
 
 // applyFreshEvents applies the account events to a number that it has not applied.
@@ -145,6 +157,7 @@ func (p *Partition) applyFreshEventsToAll() {
 			n.applied = 0
 		}
 		b.fresh = nil
+		p.pendingBoundaries.bound(p, b)
 	}
 	clear(p.unapplied)
 	p.unapplied = p.unapplied[:0]

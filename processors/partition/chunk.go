@@ -1,10 +1,7 @@
 package partition
 
 import (
-	"bytes"
-	"encoding/json"
 	"math"
-	"time"
 
 	"github.com/coexstream/coexstream/processors/dedup"
 	"github.com/coexstream/coexstream/processors/history"
@@ -132,16 +129,18 @@ func (p *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 		page = make([]byte, 0, p.turn.atMost(messagesIn(el)-d.From)*dedup.EntryBytes)
 	}
 	var left, duplicates, at int
-	e := event{topic: schemas.TopicHistory, ceType: schemas.TypeHistory, source: n.source, origin: origin, trace: o}
-	m := schemas.Message{
-		WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: str(n.display(c, o.ReceivedAt)),
-		Historical: true, Sync: &d.Position,
+	past := pastChunk{
+		o: o, n: n,
+		e: event{topic: schemas.TopicHistory, ceType: schemas.TypeHistory, source: n.source, origin: origin, trace: o},
+		m: schemas.Message{
+			WABAID: n.id.WABAID, PhoneNumberID: n.id.PhoneNumberID, DisplayPhoneNumber: str(n.display(c, o.ReceivedAt)),
+			Historical: true, Sync: &d.Position,
+		},
 	}
 	for i := range el.Threads {
 		thread := &el.Threads[i]
 		began := false
-		var key []byte
-		var keyThread string
+		past.key = nil
 		for j := range thread.Messages {
 			msg := &thread.Messages[j]
 			if at++; at <= d.From {
@@ -158,9 +157,9 @@ func (p *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 			if rank == schemas.RankEdit {
 				version = p.editKey(c, id, msg)
 			}
-			e.id = schemas.MessageEventID(schemas.TypeHistory, version, rank)
+			past.e.id = schemas.MessageEventID(schemas.TypeHistory, version, rank)
 			if only := o.Requeue.event(); only != "" {
-				if e.id.Hex() != only {
+				if past.e.id.Hex() != only {
 					continue
 				}
 			} else if d.Known != nil {
@@ -186,70 +185,10 @@ func (p *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 				p.people.Chat(c, n.display(c, o.ReceivedAt), thread)
 				began = true
 			}
-			fill(&m, msg)
-			on(&m, p.people.Past(msg))
-			classify(&m, msg, rank)
-			m.Status = upper(msg.Status)
-			ofMedia := rank == schemas.RankPlaceholder && string(msg.Type) == "media_placeholder"
-			if ofMedia {
-				m.WAMIDToken = p.wamidToken(msg.ID)
-			}
-			if key == nil || m.Thread == "" || m.Thread != keyThread {
-				key, keyThread = p.threadKey(&m, e.id), m.Thread
-			}
-			e.time = unix(msg.Timestamp)
-			e.subject = p.arena.copy(m.WAMID)
-			p.put(&e, o, key, p.message(&m))
-			if ofMedia {
-				p.placeholder(n, id, &m, o.ReceivedAt)
-			}
+			p.pastMessage(&past, msg, id, rank)
 		}
 	}
 	p.turn.items += at - d.From
 	n.history.Left(p.now, d, left, duplicates, page)
 	return true
-}
-
-// longerThanEvents is the detail of a letter about one event.
-const longerThanEvents = "an event of this record is longer than processor.event_bytes_max"
-
-// put emits an event, or a dead letter if its value exceeds the maximum that consumers have to expect.
-func (p *Partition) put(e *event, o *Origin, key, value []byte, extra ...Header) {
-	if len(value) > p.cfg.EventBytesMax {
-		p.eventTooLong(o, e.id, longerThanEvents)
-		return
-	}
-	p.emit(e, key, value, extra...)
-}
-
-// fill sets the fields of a message event that come from the message itself. The strings are views of the body, and
-// are encoded while the body is valid.
-func fill(m *schemas.Message, msg *split.Message) {
-	m.WAMID, m.OriginalWAMID, m.WAMIDToken = str(msg.ID), str(msg.OriginalID), ""
-	m.From, m.To = str(msg.From), str(msg.To)
-	if m.From == "" {
-		m.From = str(msg.FromUserID)
-	}
-	if m.To == "" {
-		m.To = str(msg.ToUserID)
-	}
-	m.Timestamp, m.Type, m.Status = msg.Timestamp, str(msg.Type), ""
-	m.Original = json.RawMessage(msg.Raw)
-}
-
-func unix(seconds int64) time.Time {
-	if seconds <= 0 {
-		return time.Time{}
-	}
-	return time.Unix(seconds, 0)
-}
-
-// upper returns a history status in upper case, as documented. Lower case was seen.
-func upper(status []byte) string {
-	for _, c := range status {
-		if 'a' <= c && c <= 'z' {
-			return string(bytes.ToUpper(status))
-		}
-	}
-	return str(status)
 }

@@ -74,7 +74,7 @@ func (p *Partition) Abandon() {
 }
 
 // setBehind sets for the numbers of a business whether it has deferred records. Time does not pass for such numbers:
-// what is due at a time comes after the records that were received before it.
+// due work comes after the records that were received before it.
 func (p *Partition) setBehind(business string, behind bool) {
 	set := func(n *number) {
 		n.behind = behind

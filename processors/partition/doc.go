@@ -6,13 +6,15 @@
 //
 // Where things are:
 //
-//   - partition.go, config.go, origin.go, event.go: the state, its configuration, its input and its output.
+//   - partition.go, config.go, origin.go, output.go, workspace.go: the state, its configuration, its input and its output.
 //   - webhook.go, parts.go, turn.go, bound.go: a body is processed change by change, whole or in parts, within bounds.
-//   - chunk.go, held.go, pieces.go, historyerrors.go: chunks of history leave at once, or are held and read again.
-//   - live.go, mediafollowup.go, address.go, boundary.go, handover.go, identity.go: the other items, and their ids.
+//   - messageevent.go, statusevent.go, errorevent.go, accountevent.go, contactevent.go, handoverevent.go: an item of a
+//     webhook becomes an event. eventrecord.go makes the record of it.
+//   - chunk.go, release.go, pieces.go, historyerrors.go: chunks of history leave at once, or are held and read again.
+//   - live.go, mediafollowup.go, placeholder.go, messagekey.go: the other items, the media of past messages, and ids.
 //   - schedule.go: time passes.
 //   - number.go, business.go, forget.go, sourceshare.go: the numbers, their state records and their bounds.
-//   - pendingboundaries.go, onboarding.go, undated.go, pages.go, directory.go: what is remembered beside the numbers.
+//   - pendingboundaries.go, onboarding.go, undated.go, pages.go, directory.go: the state beside the numbers.
 //   - replay.go, replaystate.go, requeue.go, relearn.go: replays, dead letters that are processed again, lost state.
 //   - deferral.go, reroute.go, deadletter.go, unprocessed.go: records that wait, belong elsewhere, or cannot be processed.
 //   - counts.go, size.go: figures for metrics.

@@ -15,15 +15,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/golden.txt; read the difference before it is kept")
 
-// TestEveryGoldenWebhookYieldsItsEvents holds how many records of each topic come of each golden webhook, `state`
-// aside: none may vanish, and none may be told twice or elsewhere.
+// TestEveryGoldenWebhookYieldsItsEvents pins how many records of each topic result from each golden webhook, except
+// `state`. None may vanish, and none may appear twice or elsewhere.
 func TestEveryGoldenWebhookYieldsItsEvents(t *testing.T) {
 	const file = "testdata/golden.txt"
 	var got strings.Builder
 	for _, f := range fixtures.All() {
 		p := newPartition(t)
 		p.webhook(string(f.Body))
-		p.tick(p.cfg.Media.Hold + time.Minute) // what waits for a placeholder leaves
+		p.tick(p.cfg.Media.Hold + time.Minute) // follow-ups without a placeholder leave
 		got.WriteString(f.Name + ":")
 		for _, topic := range schemas.Topics() {
 			if n := len(p.topics[topic]); n > 0 && topic != schemas.TopicState {
@@ -55,8 +55,8 @@ func TestEveryGoldenWebhookYieldsItsEvents(t *testing.T) {
 	}
 }
 
-// played are the events of a topic that come of one golden webhook, received when its echoes were written: what is
-// older may be media of the past, which waits for its placeholder. A later phase is waited for.
+// played returns the events of a topic that result from one golden webhook, received when its echoes were written.
+// Older echoes may be media of the past, which wait for their placeholder. A later phase is waited for.
 func played(t *testing.T, name string, topic schemas.Topic) []schemas.Message {
 	t.Helper()
 	p := newPartition(t)
@@ -108,8 +108,8 @@ func TestErrorsAndCreationTypeOfAnEchoStayVerbatim(t *testing.T) {
 	}
 }
 
-// 360dialog sends history and contacts to the partner URL, in an envelope of its own; what comes to the URL
-// of a number is in Meta's.
+// 360dialog sends history and contacts to the partner URL, in an envelope of its own. The URL of a number receives
+// Meta's envelope.
 func TestEchoAtTheNumberURLOf360DialogIsAnEcho(t *testing.T) {
 	p := newPartition(t)
 	p.webhook(string(fixtures.Named("360dialog-echo-number-url").Body))

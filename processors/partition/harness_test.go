@@ -10,6 +10,7 @@ import (
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/fixtures"
 	"github.com/coexstream/coexstream/schemas/schematest"
 )
 
@@ -68,7 +69,7 @@ func newPartition(t *testing.T) *harness {
 	return p
 }
 
-// restart throws the partition away and builds another one from what was committed.
+// restart discards the partition and builds another one from the committed records.
 func (p *harness) restart() {
 	p.t.Helper()
 	part, err := partition.New(p.cfg)
@@ -313,3 +314,5 @@ func text(id string) string {
 }
 
 func historyOf(cfg *partition.Config) *history.Config { return &cfg.History }
+
+func body(name string) string { return string(fixtures.Named(name).Body) }

@@ -319,8 +319,8 @@ func TestAnEventOfTheOnboardingBeforeLetsNoEchoWait(t *testing.T) {
 	}
 }
 
-// TestAChunkThatLeavesInPartsIsTheSame: where a transaction has no room for a whole chunk, the rest follows in
-// others, whoever does them, in its order, and before any other chunk.
+// TestAChunkThatLeavesInPartsIsTheSame: if a transaction has no room for a whole chunk, the rest follows in others, by
+// any owner, in its order, and before any other chunk.
 func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
 	const messages = 700
 	long := func(prefix string) (ids []string) {
@@ -360,7 +360,7 @@ func TestAChunkThatLeavesInPartsIsTheSame(t *testing.T) {
 			afterOne = len(p.topics[schemas.TopicHistory])
 		}
 		for {
-			// What was not committed is done again, after it.
+			// The uncommitted part is done again, after it.
 			bound()
 			h, ok := p.core.NextHeld()
 			if !ok {

@@ -45,7 +45,7 @@ func TestErrorOfAChunkStandsOnSyncsAndItsPlaceStaysAGap(t *testing.T) {
 	p.webhook(body)
 	p.webhook(chunk(0, 3, 100, "m3"))
 	p.restart()
-	p.webhook(body) // again: it is told once
+	p.webhook(body) // again: it is reported once
 	s := p.lastSync()
 	if got, want := told(s), []string{"131000 Something went wrong 0/2", "131016 Service unavailable 0/2"}; !slices.Equal(got, want) {
 		t.Fatalf("errors are %q, want %q", got, want)
@@ -251,7 +251,7 @@ func TestErrorsWithoutANumberAreOnOtherUnderTheirField(t *testing.T) {
 	}
 }
 
-// What is odd beside them is a letter, as ever.
+// Odd parts beside them make a letter, as everywhere.
 func TestErrorsWithoutANumberBesideAnOddPartLeave(t *testing.T) {
 	p := newPartition(t)
 	p.webhook(envelope("history", `{"history":[7,{"errors":[{"code":2593109}]}]}`))

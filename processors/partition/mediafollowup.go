@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/coexstream/coexstream/processors/media"
@@ -30,30 +29,6 @@ type mediaFollowUp struct {
 	Standby    bool   `json:",omitempty"`
 	Replay     []byte `json:",omitempty"`
 	Event      string `json:",omitempty"` // the requested event of a requeue; empty: all. See Requeue
-}
-
-// placeholder stores a placeholder that left, and emits the follow-ups that waited for it.
-func (p *Partition) placeholder(n *number, key schemas.Hash, m *schemas.Message, receivedAt time.Time) {
-	known := media.Placeholder{Thread: string([]byte(m.Thread)), Group: m.GroupID != "", Timestamp: m.Timestamp, Direction: m.Direction}
-	waited := p.remember(n, key, bytesOf(m.WAMID), known, receivedAt)
-	assets := make([]*mediaFollowUp, len(waited))
-	for i := range waited {
-		assets[i] = mediaFollowUpOf(waited[i])
-	}
-	// Of several follow-ups the one that was received first leaves, in any order of processing.
-	order := make([]int, len(assets))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int { return assets[i].ReceivedAt.Compare(assets[j].ReceivedAt) })
-	for _, i := range order {
-		w, a := waited[i], assets[i]
-		// A message to a broadcast list has its token in each chat. The follow-ups of other chats continue to wait.
-		if _, joined := p.placeholderOf(n, a.Key, &a.Message); !joined && n.media.Wait(receivedAt, w.Key, w.Value) {
-			continue
-		}
-		p.emitMediaFollowUp(n, a)
-	}
 }
 
 func (p *Partition) emitWaiting(n *number, waited []media.FollowUp) {

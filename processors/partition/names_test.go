@@ -280,7 +280,7 @@ func TestYCloudEventsHaveTheTopicsOfWhatTheyMean(t *testing.T) {
 	}
 }
 
-// What waits for its placeholder stays marked.
+// A follow-up that waits for its placeholder stays marked.
 func TestMediaOfACopyOnStandbyStaysMarked(t *testing.T) {
 	p := newPartition(t)
 	p.webhook(strings.Replace(chunk(0, 1, 100, "m"), `"type":"text"`, `"type":"media_placeholder"`, 1))

@@ -119,6 +119,7 @@ func (p *Partition) number(o *Origin, c *split.Change) (*number, schemas.Reason)
 	} else if n.show(display, o.ReceivedAt) {
 		n.history.Name(n.id)
 		p.applyFreshEvents(n) // events up to now are applied under its former display number
+		n.history.Write()     // and a restore does not apply them again under the new one
 		n.business.named(n)
 	}
 	p.applyFreshEvents(n)
@@ -386,6 +387,7 @@ func (p *Partition) Restored() error {
 		if err := n.history.Restored(p.now); err != nil {
 			return fmt.Errorf("history of number %s: %w", n.key, err)
 		}
+		p.pendingBoundaries.applyAgain(p, n)
 		p.enqueueHeld(n)
 		p.schedule.touched(n)
 	}

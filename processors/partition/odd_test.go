@@ -275,7 +275,7 @@ func TestRequeueOfAThreadAnArrayAndAnEntryTriesTheseAlone(t *testing.T) {
 	}
 }
 
-// Of a body of several businesses each partition tells what is odd of its own, live and in a replay.
+// For a body of several businesses, each partition reports its own odd parts, live and in a replay.
 func TestOddPartsAreToldByThePartitionOfTheirBusiness(t *testing.T) {
 	of := func(waba, id string) string {
 		return `{"id":"` + waba + `","changes":[{"field":"messages","value":{` + tenant + `,"messages":[null,` + incoming(id, "") + `]}}]}`
@@ -321,8 +321,8 @@ func TestOddPartsAreToldByThePartitionOfTheirBusiness(t *testing.T) {
 	}
 }
 
-// What is too long for an event and what is odd share the body's one letter. Of a letter of one event, as earlier versions
-// wrote them, nothing else is told.
+// Parts that are too long for an event and odd parts share the body's one letter. For a letter of one event, in the
+// form of earlier versions, nothing else is reported.
 func TestABodyHasOneLetterForAllOfItsParts(t *testing.T) {
 	p := newPartition(t)
 	p.cfg.EventBytesMax = 16 << 10

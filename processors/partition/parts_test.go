@@ -125,8 +125,8 @@ func (p *harness) inParts(offset int, between func()) (transactions int) {
 	return transactions
 }
 
-// TestABodyInPartsGivesTheEventsOfAWholeOne: the same events with the same ids and values, in the same order, and one letter,
-// wherever its processing was broken off and begun again from what was committed.
+// TestABodyInPartsGivesTheEventsOfAWholeOne: the events have the same ids and values, in the same order, with one
+// letter. Its processing may stop anywhere and start again from the committed state.
 func TestABodyInPartsGivesTheEventsOfAWholeOne(t *testing.T) {
 	body := everyKind()
 	whole := newPartition(t)

@@ -174,7 +174,7 @@ func TestWhatNamesNobodyIsKeyedByItself(t *testing.T) {
 	}
 }
 
-// One chat has one thread and one key, whoever writes its number and however.
+// One chat has one thread and one key, for every spelling of its number.
 func TestEchoMessageStatusAndHistoryOfOneUserShareTheirKey(t *testing.T) {
 	p := newPartition(t)
 	p.webhook(envelope("messages", value(`"messages":[{"from":"16505551234","id":"w1","type":"text"}]`)))
@@ -193,7 +193,7 @@ func TestEchoMessageStatusAndHistoryOfOneUserShareTheirKey(t *testing.T) {
 	}
 }
 
-// The two spellings of a number are one person wherever ids are compared, and stay two in what is told.
+// The two spellings of a number are one person in every comparison of ids, and remain two in events.
 func TestOtherSpellingIsComparedAndNotRewritten(t *testing.T) {
 	p := newPartition(t)
 	p.webhook(envelope("messages", value(`"contacts":[{"wa_id":"5511955504321","profile":{"name":"Jo"}}],"messages":[{"from":"551155504321","id":"w1","type":"text"}]`)))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -66,10 +67,10 @@ func TestChunksOfBodiesThatLeaveInTurnAreCutOnce(t *testing.T) {
 	}
 }
 
-// A chunk that leaves as a piece is the same events, state and letters of its number, byte for byte and in the same order, as
-// one that is cut out of its body. Numbers take turns.
+// A chunk that leaves as a piece gives the same events, state and letters as one that is cut out of its body: byte for
+// byte and in the same order. Numbers take turns.
 func TestAChunkLeavesAsAPieceAsItDoesFromItsBody(t *testing.T) {
-	seed, made := rand.Uint64(), 0
+	seed, made := seed.Of(t), 0
 	defer func() {
 		if made < 1000 {
 			t.Errorf("there were %d pieces", made)
@@ -128,7 +129,7 @@ func TestAChunkLeavesAsAPieceAsItDoesFromItsBody(t *testing.T) {
 	}
 }
 
-// What was left out of a chunk when it came stays left out when it leaves with others of its body.
+// A part that was left out of a chunk at its arrival stays left out when the chunk leaves with others of its body.
 func TestAPartThatWasLeftOutDoesNotLeaveWithItsChunk(t *testing.T) {
 	p := newPartition(t)
 	p.cfg.EventBytesMax = 16 << 10

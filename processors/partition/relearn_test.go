@@ -8,8 +8,8 @@ import (
 	"github.com/coexstream/coexstream/schemas/fixtures"
 )
 
-// A state without its pages of known messages learns from the events that left, whatever their type is, and writes what
-// it learned: the next restart needs them no more.
+// A state without its pages of known messages learns from the events that left, of any type. It writes them, so the
+// next restart needs the events no more.
 func TestMessagesThatLeftAreKnownAgainFromTheirEvents(t *testing.T) {
 	for _, name := range []string{"history-message-types", "history-placeholder-types", "history-bsuid-context", "history-overlap"} {
 		p := newPartition(t)

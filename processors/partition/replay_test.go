@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/fixtures"
 )
 
 // delivery is a webhook at a time.
@@ -39,7 +41,7 @@ func (p *harness) live(ds []delivery, until time.Duration) {
 	p.commit()
 }
 
-// replayed feeds a record of the log as a replay wrote it, and tells whether it was processed.
+// replayed feeds a record of the log as a replay wrote it, and reports whether it was processed.
 func (p *harness) replayed(id string, offset int, seen time.Time) bool {
 	p.t.Helper()
 	p.copied[offset] = &partition.Replay{ID: []byte(id), Seen: seen}
@@ -91,7 +93,7 @@ func rounds(n uint64) uint64 {
 // A log that is read later, in one go and by a partition whose clock is far ahead, gives what it gave when it was new:
 // holes are given up, phases and syncs end, where they did.
 func TestReplayGivesWhatTheFirstProcessingGave(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := seed.Of(t)
 	for round := range rounds(30) {
 		rng := rand.New(rand.NewPCG(seed, round))
 		var ds []delivery
@@ -146,7 +148,7 @@ func TestReplayGivesWhatTheFirstProcessingGave(t *testing.T) {
 	}
 }
 
-// README: every event of a replay has its id in a header, also what becomes of a sync later because of it.
+// README: every event of a replay has its id in a header. So have later syncs that result from it.
 func TestSyncsOfAReplayNameIt(t *testing.T) {
 	p := newPartition(t)
 	p.raw = []rawRecord{{[]byte(chunk(0, 1, 50, "m1")), start}, {[]byte(chunk(0, 3, 100, "m3")), start.Add(time.Minute)}}
@@ -260,5 +262,25 @@ func TestReplayedBodyOfSeveralBusinessesIsHandledByEachPartitionForItself(t *tes
 	}
 	if origin := p.topics[schemas.TopicMessages][0].headers[schemas.HeaderOrigin]; origin != "raw.bulk/0/0#1.0" {
 		t.Errorf("origin is %s", origin)
+	}
+}
+
+func TestReplayGivesTheSameIDs(t *testing.T) {
+	ids := func() (all []string) {
+		p := newPartition(t)
+		for _, f := range fixtures.All() {
+			p.webhook(string(f.Body))
+		}
+		for _, topic := range schemas.Topics() {
+			for _, r := range p.topics[topic] {
+				if topic != schemas.TopicState {
+					all = append(all, topic.String()+" "+r.headers[schemas.HeaderCEID])
+				}
+			}
+		}
+		return all
+	}
+	if a, b := ids(), ids(); !slices.Equal(a, b) || len(a) < 100 {
+		t.Errorf("two runs over the same raw log gave other ids (%d and %d of them)", len(a), len(b))
 	}
 }

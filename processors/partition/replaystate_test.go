@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -44,7 +45,7 @@ func (p *harness) endOfAgain(id string, at time.Time) {
 	p.commit()
 }
 
-// of is what was told with or without a replay's id, without the syncs.
+// of returns the records with or without a replay's id, without the syncs.
 func (p *harness) of(id string) (all []string) {
 	for _, topic := range []schemas.Topic{schemas.TopicHistory, schemas.TopicMedia, schemas.TopicEchoes, schemas.TopicMessages, schemas.TopicAccount, schemas.TopicOther} {
 		for _, r := range p.topics[topic] {
@@ -79,10 +80,10 @@ func echoOf(id string, at int64) string {
 	return envelope("smb_message_echoes", value(fmt.Sprintf(`"message_echoes":[{"from":"%s","to":"%s","id":"%s","timestamp":"%d","type":"text","text":{"body":"x"}}]`, biz, user, id, at)))
 }
 
-// Into the same topics: what left leaves again, with the same ids and values and in the same order, and the live
+// A replay into the same topics: all events leave again, with the same ids and values and in the same order. The live
 // state is as if nothing had been replayed. Live webhooks come in between, and restarts.
 func TestReplayIntoTheSameTopicsRepeatsTheEventsAndLeavesTheLiveStateAlone(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := seed.Of(t)
 	for round := range rounds(20) {
 		rng := rand.New(rand.NewPCG(seed, round))
 		var ds []delivery
@@ -108,7 +109,7 @@ func TestReplayIntoTheSameTopicsRepeatsTheEventsAndLeavesTheLiveStateAlone(t *te
 		control.live(ds, at)
 		want, n := p.of(""), len(p.raw)
 
-		// A chunk of a third sync is held while the replay goes on.
+		// A chunk of a third sync is held while the replay continues.
 		held := delivery{at + time.Hour, chunk(0, 2, 100, "third-2")}
 		filler := delivery{at + time.Hour + time.Minute, chunk(0, 1, 50, "third-1")}
 		p.live([]delivery{held}, held.after)

@@ -3,6 +3,7 @@ package partition_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 	"github.com/coexstream/coexstream/schemas/fixtures"
 )
 
-// outcome is all that consumers see of a partition: every record of every topic that they read, but for the syncs of a
-// replay with a state of its own, which are not told, and for when a letter was written.
+// outcome returns all that consumers see of a partition: every record of every topic that they read. It omits the syncs
+// of a replay with a state of its own, and the time of a letter.
 func (p *harness) outcome(syncs bool) (all []string) {
 	for _, topic := range schemas.Topics() {
 		if topic == schemas.TopicState || topic == schemas.TopicRerouted || topic == schemas.TopicSyncs && !syncs {
@@ -56,8 +57,8 @@ func playAway(t *testing.T, body string) (away, home *harness) {
 // settle lets everything leave that waits.
 func (p *harness) settle() { p.tick(p.cfg.Media.Hold + time.Minute) }
 
-// Every provider's every kind of event gives the same, whether its raw record lies on its business's partition or on
-// another, live and in a replay, into other topics and into its own.
+// Every event of every provider has the same result, for a raw record on its business's partition or on another. This
+// holds live and in a replay, into other topics and into its own.
 func TestEveryWebhookGivesTheSameWhateverPartitionItLiesOn(t *testing.T) {
 	webhooks := fixtures.All()
 	for name, body := range map[string]string{
@@ -122,7 +123,7 @@ func TestEveryWebhookGivesTheSameWhateverPartitionItLiesOn(t *testing.T) {
 	}
 }
 
-// YCloud sends its events without a key, so that they lie on one partition, whatever their business.
+// YCloud sends its events without a key, so they are on one partition, for all businesses.
 func TestYCloudHistoryOfEveryBusinessReachesItsTopic(t *testing.T) {
 	away, home := atHome(t, false), atHome(t, true)
 	var want []string
@@ -144,5 +145,30 @@ func TestYCloudHistoryOfEveryBusinessReachesItsTopic(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) || len(home.topics[schemas.TopicOther]) != 0 {
 		t.Errorf("history is %v, want %v; other has %d", got, want, len(home.topics[schemas.TopicOther]))
+	}
+}
+
+func TestPartsOfOtherPartitionsAreReroutedAndUnderstoodThere(t *testing.T) {
+	home := newPartition(t)
+	home.cfg.Partitions = 2
+	home.cfg.PartitionOf = func(b []byte) int32 {
+		if string(b) == waba {
+			return 0
+		}
+		return 1
+	}
+	home.restart()
+	two := strings.Replace(envelope("smb_message_echoes", value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"w1","timestamp":"1772366400","type":"text","text":{"body":"a"}}]`)),
+		`"entry":[`, `"entry":[{"id":"555","time":1,"changes":[{"field":"smb_message_echoes","value":`+value(`"message_echoes":[{"from":"`+biz+`","to":"`+user+`","id":"w2","timestamp":"1772366400","type":"text","text":{"body":"b"}}]`)+`}]},`, 1)
+	home.webhook(two)
+	moved := slices.DeleteFunc(home.topics[schemas.TopicRerouted], func(r record) bool { return r.value == nil }) // notes
+	if len(moved) != 1 || moved[0].partition != 1 || moved[0].key != "555" || moved[0].headers[schemas.HeaderOrigin] != "raw.bulk/0/0#0.0" {
+		t.Fatalf("rerouted: %+v", moved)
+	}
+	away := newPartition(t)
+	away.webhook(string(moved[0].value))
+	got := events[schemas.Message](away, schemas.TopicEchoes)
+	if len(got) != 1 || got[0].WAMID != "w2" || got[0].WABAID != "555" {
+		t.Fatalf("the other partition made %+v of it", got)
 	}
 }

@@ -29,8 +29,8 @@ func (s *schedule) refresh() {
 	s.stale = s.stale[:0]
 }
 
-// put updates the place of a number. A number has no place while it waits for a held chunk, because what is due for
-// it comes after that chunk. The same holds while records of its business are deferred.
+// put updates the place of a number. A number has no place while it waits for a held chunk, because its due work comes
+// after that chunk. The same holds while records of its business are deferred.
 func (s *schedule) put(n *number) {
 	due := n.deadline()
 	if n.inHeldQueue || n.behind {
@@ -96,10 +96,10 @@ func (p *Partition) Tick(now time.Time) {
 	}
 }
 
-// Pass lets time pass until the receipt of a record of raw.bulk, before that record is processed. All that was due
-// by then is done first. So the order of history is the same for an owner that keeps up, for one that was stopped,
-// and for a replay. For a record that was received earlier than the previous one, time goes back: what is due
-// because of such a record has to wait for the records received with it.
+// Pass lets time pass until the receipt of a record of raw.bulk, before that record is processed. All work that was due
+// by then is done first. So the order of history is the same for an owner that keeps up, for one that was stopped, and
+// for a replay. For a record that was received earlier than the previous one, time goes back: work that becomes due
+// because of such a record waits for the records received with it.
 func (p *Partition) Pass(now time.Time) {
 	p.applyFreshEventsToAll()
 	p.ticked = now
@@ -113,16 +113,16 @@ func (p *Partition) Pass(now time.Time) {
 		p.catchUp(n, inHand{})
 	}
 	p.pages.expire(p, now)
-	p.pendingBoundaries.expire(now)
+	p.pendingBoundaries.expire(p, now)
 	p.undated.expire(now)
 	if p.outer == nil {
 		p.contacts.Expire(now)
 	}
 }
 
-// catchUp releases a number's chunks and does what was due for it, one after another in the order of the due times,
-// however much time has passed at once. If a chunk has to be read again first, the rest waits for it. So the outcome
-// is that of a partition that was never behind.
+// catchUp releases a number's chunks and does its due work, one after another in the order of the due times, for any
+// time that has passed at once. If a chunk has to be read again first, the rest waits for it. So the outcome is that of
+// a partition that was never behind.
 func (p *Partition) catchUp(n *number, h inHand) {
 	for {
 		p.advance(n, h)

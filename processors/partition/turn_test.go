@@ -49,7 +49,7 @@ func (p *harness) inTurns(body string, u partition.Turn, after func()) (left []i
 		if !ok {
 			return left
 		}
-		if len(left)%2 == 0 { // the owner has let go of the body meanwhile
+		if len(left)%2 == 0 { // the owner has released the body meanwhile
 			b = scan(int(h.Ref().Offset))
 		}
 		call(func() { h.Release(p.origin(int(h.Ref().Offset)), b) })
@@ -57,7 +57,8 @@ func (p *harness) inTurns(body string, u partition.Turn, after func()) (left []i
 }
 
 // TestABodyOfManyChunksThatLeavesInTurnsIsTheSame: the events do not depend on how much leaves in a call, on where
-// transactions end, and on restarts. A limit of items bounds what leaves in a call, however the body is cut into chunks.
+// transactions end, and on restarts. A limit of items bounds the items of a call, for any division of the body into
+// chunks.
 func TestABodyOfManyChunksThatLeavesInTurnsIsTheSame(t *testing.T) {
 	const chunksOfBody, perChunk = 40, 30
 	var all []string

@@ -2,18 +2,15 @@ package partition_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one")
 
 // step is a webhook, when it was received, and by which lane.
 type step struct {
@@ -64,8 +61,8 @@ func liveFirst(steps []step) []int {
 	return order
 }
 
-// docs/webhooks.md, History: account events may have no time. What shows the number connected between two removals makes the
-// second one an event of its own, whichever is processed first.
+// docs/webhooks.md, History: account events may have no time. A sign that the number is connected between two removals
+// makes the second one an event of its own, for any order of processing.
 func TestSecondRemovalWithoutATimeLeavesWhereTheNumberWasBackBetween(t *testing.T) {
 	removed := undatedEvent("PARTNER_REMOVED", biz)
 	all := undatedEvent("PARTNER_REMOVED", "")
@@ -140,11 +137,7 @@ func TestSecondRemovalWithoutATimeLeavesWhereTheNumberWasBackBetween(t *testing.
 
 // The events do not depend on how far live is ahead of history.
 func TestAccountEventsWithoutATimeAreTheSameHoweverFarLiveIsAhead(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := seed.Rand(t)
 	bodies := []string{undatedEvent("PARTNER_REMOVED", biz), undatedEvent("PARTNER_ADDED", biz), undatedEvent("PARTNER_REMOVED", ""),
 		undatedEvent("ACCOUNT_OFFBOARDED", "")}
 	for range 300 {
@@ -175,7 +168,7 @@ func TestAccountEventsWithoutATimeAreTheSameHoweverFarLiveIsAhead(t *testing.T) 
 		}
 		want := newPartition(t).accountIDs(steps, inOrder(steps), false)
 		if got := newPartition(t).accountIDs(steps, order, false); !slices.Equal(got, want) {
-			t.Fatalf("run again with -seed=%d: in the order %v events %v, in that of receipt %v; steps %+v", seed, order, got, want, steps)
+			t.Fatalf("in the order %v events %v, in that of receipt %v; steps %+v", order, got, want, steps)
 		}
 	}
 }
@@ -195,7 +188,7 @@ func TestRemovalThatLeftLatePartsOnboardings(t *testing.T) {
 	}
 }
 
-// However many account events without a time a business has, what is remembered of them has a bound; so has what waits.
+// The memory for account events without a time is bounded, for any number of them. So is the memory for waiting ones.
 func TestAccountEventsWithoutATimeAreBounded(t *testing.T) {
 	p := newPartition(t)
 	for i := range 400 {

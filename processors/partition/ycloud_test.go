@@ -36,7 +36,7 @@ func TestYCloudGroupIsTheThreadAndTheMemberTheContact(t *testing.T) {
 	}
 }
 
-// Groups have no history by the documents. What arrives is a group's all the same.
+// Groups have no history by the documents. A history that arrives still belongs to the group.
 func TestYCloudMessageOfAGroupInTheHistoryIsTheGroups(t *testing.T) {
 	const group = "Y2FwaV9ncm91cDoxOTUwNTU1MDA3OToxMjAzNjMzOTQzMjdZD"
 	m := ycloudMessage(t, "ycloud-history-group", schemas.TopicHistory)

@@ -7,8 +7,8 @@ import (
 	"github.com/coexstream/coexstream/processors/split"
 )
 
-// About are the entries of contacts[] that the messages of an element of history[] can be about, by their positions: all
-// that Chat and Past may find, whatever the number of the business turns out to be. The result is valid until the next call.
+// About returns the entries of contacts[] that the messages of an element of history[] can match, by their positions.
+// It includes all that Chat and Past may find, for any number of the business. The result is valid until the next call.
 func (f *Finder) About(c *split.Change, el *split.HistoryElement) []int32 {
 	f.matched = f.matched[:0]
 	if len(c.Profiles) <= scanMax {
@@ -37,7 +37,7 @@ func (f *Finder) About(c *split.Change, el *split.HistoryElement) []int32 {
 				f.aboutChanged(x, &names.System)
 				f.aboutChanged(x, &names.UserIDUpdate)
 			}
-			if group := firstOf(threadGroup, groupOf(msg, names)); len(group) > 0 { // as Past has it
+			if group := firstOf(threadGroup, groupOf(msg, names)); len(group) > 0 { // as in Past
 				f.about(x, senderOf(msg, names, group))
 				f.about(x, receiverOf(msg, names, group))
 			}
@@ -52,7 +52,7 @@ func hasMessages(el *split.HistoryElement) bool {
 	return slices.ContainsFunc(el.Threads, func(t split.Thread) bool { return len(t.Messages) > 0 })
 }
 
-// aboutChanged appends the entries that changedUser can lead to.
+// aboutChanged appends the entries that changedUser can match.
 func (f *Finder) aboutChanged(x index, y *split.System) {
 	f.about(x, personOf(y.WaID, y.UserID, y.ParentUserID))
 	for _, id := range [...][]byte{y.PreviousUserID, y.PreviousParentUserID, y.PreviousWaID} {
@@ -60,7 +60,7 @@ func (f *Finder) aboutChanged(x index, y *split.System) {
 	}
 }
 
-// about appends the entries that match looks at for a person.
+// about appends the entries that match examines for a person.
 func (f *Finder) about(x index, p person) {
 	if digits, ok := identity.Canonical(p.phone); ok {
 		f.matched = x.appendLookedAt(f.matched, digits)
@@ -69,7 +69,7 @@ func (f *Finder) about(x index, p person) {
 	f.matched = x.appendLookedAt(f.matched, text(p.parent))
 }
 
-// appendLookedAt appends the entries that appendFound looks at for an id.
+// appendLookedAt appends the entries that appendFound examines for an id.
 func (x index) appendLookedAt(dst []int32, id string) []int32 {
 	if id == "" {
 		return dst

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/people"
 )
 
@@ -95,11 +95,7 @@ func TestOfAlikeEntriesTheFirstSixteenAreLookedAt(t *testing.T) {
 
 // A chunk that waits keeps the entries that About names alone. None that Past finds may be missing.
 func TestAllThatPastFindsIsAmongThatWhichTheChunkIsAbout(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	r := rand.New(rand.NewPCG(seed, 1))
+	r := rand.New(rand.NewPCG(seed.Of(t), 1))
 	ids := []string{"16505550100", "+16505550100", "5511987654321", "551187654321", biz, "", "US.1", "x", "1-2@g.us", "120363043211234567"}
 	users := []string{"US.1", "US.2", "US.ENT.1", "", "16505550100"}
 	pick := func(from []string, name string) string {
@@ -135,18 +131,18 @@ func TestAllThatPastFindsIsAmongThatWhichTheChunkIsAbout(t *testing.T) {
 				side := f.Past(&th.Messages[i])
 				var has []json.RawMessage
 				if side.Profiles != nil && json.Unmarshal(side.Profiles, &has) != nil {
-					t.Fatalf("seed %d: profiles %s", seed, side.Profiles)
+					t.Fatalf("profiles %s", side.Profiles)
 				}
 				for _, entry := range has {
 					if found++; !slices.Contains(can, string(entry)) {
-						t.Fatalf("seed %d: message %d of %s has %s, and the chunk is about %s", seed, i, thread, entry, can)
+						t.Fatalf("message %d of %s has %s, and the chunk is about %s", i, thread, entry, can)
 					}
 				}
 			}
 		}
 	}
 	if found < 1000 {
-		t.Errorf("seed %d: %d entries were found; the test looks at next to nothing", seed, found)
+		t.Errorf("%d entries were found; the test looks at next to nothing", found)
 	}
 }
 

@@ -13,14 +13,14 @@ import (
 // Side is the other side of an item.
 type Side struct {
 	Direction string
-	Thread    string // empty where nobody is named
+	Thread    string // empty if nobody is named
 	GroupID   string `json:",omitempty"`
 	Contact   schemas.Contact
-	// Profiles are the entries of contacts[] that are about the contact, as a JSON array of their own; nil: none.
+	// Profiles are the entries of contacts[] about the contact, as a JSON array of their own; nil: none.
 	Profiles []byte `json:"-"`
 }
 
-// Person is the contact, nil where there is nothing of one.
+// Person returns the contact; nil: unknown.
 func (s *Side) Person() *schemas.Contact {
 	if s.Contact == (schemas.Contact{}) {
 		return nil
@@ -38,30 +38,30 @@ type Finder struct {
 	side    Side
 }
 
-// Begin says that another body is at hand.
+// Begin prepares for another body.
 func (f *Finder) Begin() {
 	if len(f.indexes) > 0 {
 		clear(f.indexes)
 	}
 }
 
-// End says that no body is at hand. Nothing of the last one is held.
+// End releases the last body.
 func (f *Finder) End() {
 	f.Begin()
 	f.chat = chat{}
 	f.side = Side{}
 }
 
-// scanMax is up to how many entries contacts[] is walked through for every item. A longer one is sorted once, so that
-// many items of many people cost n log n.
+// scanMax is the maximum length of a contacts[] that is walked through for every item. A longer one is sorted once, so
+// that many items of many people cost n log n.
 const scanMax = 8
 
 const profilesMax = split.ProfilesMax
 
-// lookedAtMax bounds the entries with one id that are looked at.
+// lookedAtMax bounds the entries with one id that are examined.
 const lookedAtMax = 16
 
-// match finds the entries of contacts[] about p, in their order.
+// match returns the entries of contacts[] about p, in their order.
 func (f *Finder) match(c *split.Change, p *person) []int32 {
 	f.matched = f.matched[:0]
 	if len(c.Profiles) == 0 || !p.named() {
@@ -88,7 +88,7 @@ func (f *Finder) match(c *split.Change, p *person) []int32 {
 	return f.matched
 }
 
-// index is that of the contacts[] of a change.
+// index returns the index of the contacts[] of a change.
 func (f *Finder) index(c *split.Change) index {
 	x, ok := f.indexes[c]
 	if !ok {
@@ -101,7 +101,7 @@ func (f *Finder) index(c *split.Change) index {
 	return x
 }
 
-// only is the only person of contacts[], the business aside.
+// only returns the only person of contacts[], except the business.
 func (f *Finder) only(c *split.Change, display []byte) []int32 {
 	f.matched = f.matched[:0]
 	if len(c.Profiles) > scanMax || c.ProfilesChosen {
@@ -126,7 +126,7 @@ func (f *Finder) only(c *split.Change, display []byte) []int32 {
 
 func profilePerson(e *split.Profile) person { return personOf(e.WaID, e.UserID, e.ParentUserID) }
 
-// index is the ids of a long contacts[], sorted.
+// index contains the ids of a long contacts[], sorted.
 type index []indexed
 
 type indexed struct {
@@ -153,7 +153,7 @@ func indexOf(profiles []split.Profile) index {
 	return x
 }
 
-// appendFound appends the entries that have an id, the first of them; one that has it as another kind of id is none.
+// appendFound appends the first entries that have an id. An entry that has it as another kind of id does not count.
 func (x index) appendFound(dst []int32, id string, c *split.Change, p *person) []int32 {
 	if id == "" {
 		return dst
@@ -166,13 +166,13 @@ func (x index) appendFound(dst []int32, id string, c *split.Change, p *person) [
 	return dst
 }
 
-// first is where the entries with an id begin.
+// first returns the position of the first entry with an id.
 func (x index) first(id string) int {
 	i, _ := slices.BinarySearchFunc(x, id, func(e indexed, id string) int { return strings.Compare(e.id, id) })
 	return i
 }
 
-// contact fills the contact and the profiles of a side that has none yet: from p, and from the entries about it.
+// contact sets the contact and the profiles of a side that has none yet: from p, and from the entries about it.
 func (f *Finder) contact(s *Side, c *split.Change, display []byte, p *person, profiles *[]byte) {
 	s.Contact.WaID, s.Contact.UserID, s.Contact.ParentUserID = text(p.phone), text(p.user), text(p.parent)
 	if len(c.Profiles) == 0 {
@@ -206,7 +206,7 @@ func (f *Finder) contact(s *Side, c *split.Change, display []byte, p *person, pr
 	s.Profiles = *profiles
 }
 
-// settle makes the side of p. before is what names the chat where nothing else does.
+// settle returns the side of p. before names the chat if nothing else does.
 func (f *Finder) settle(direction string, c *split.Change, display []byte, p *person, group, before []byte) *Side {
 	s := &f.side
 	*s = Side{Direction: direction, GroupID: text(group)}

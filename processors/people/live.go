@@ -37,8 +37,8 @@ func (f *Finder) Message(c *split.Change, display []byte, msg *split.Message, ec
 	return f.settle(direction, c, display, &from, group, nil)
 }
 
-// asked is the change whose contacts[] is asked about the receiver of what the business wrote. What it wrote to a group is
-// for all of it: whoever stands in contacts[] is not the one.
+// asked returns the change whose contacts[] is searched for the receiver of a message of the business. A message to a
+// group is for all of it, so no entry of contacts[] is the receiver.
 func asked(c *split.Change, group []byte, to *person) *split.Change {
 	if len(group) > 0 && !to.named() {
 		return &noChange
@@ -78,7 +78,7 @@ func (f *Finder) Status(c *split.Change, display []byte, msg *split.Message) *Si
 // Who is one whom an item without a sender and a receiver names.
 type Who struct{ ID, UserID, ParentUserID []byte }
 
-// Named is the side of what has no direction: an error without a message, a thread that was handed over.
+// Named returns the side of an item without a direction: an error without a message, or a thread that was handed over.
 func (f *Finder) Named(c *split.Change, display []byte, who Who) *Side {
 	for _, group := range [...][]byte{who.ID, who.UserID} {
 		if identity.IsGroupID(group) {

@@ -8,24 +8,24 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// chat is a thread of a history chunk: what its messages have in common.
+// chat is a thread of a history chunk: the common part of its messages.
 type chat struct {
 	change  *split.Change
 	display []byte // digits of the business's number; nil: not known
 	thread  *split.Thread
 	user    person // of the thread's context, and of its id
-	byID    person // of the thread's id alone, which may be of another kind or spelling
+	byID    person // of the thread's id alone, possibly of another kind or spelling
 	self    bool   // the user is the business
-	group   []byte // the thread is that of a group
+	group   []byte // the thread is a group
 	side    Side
 }
 
-// Chat begins a thread of a chunk: Past is about its messages from now on.
+// Chat begins a thread of a chunk. Past then concerns the messages of it.
 func (f *Finder) Chat(c *split.Change, display []byte, t *split.Thread) {
 	f.chat = chat{change: c, display: digitsOf(display), thread: t}
 	h := &f.chat
 	if h.group = groupOfThread(t); len(h.group) > 0 {
-		return // each message says for itself who wrote it
+		return // each message names its sender
 	}
 	h.byID = personOf(t.ID, nil, nil)
 	h.user = personOf(t.WaID, t.UserID, t.ParentUserID)
@@ -39,15 +39,15 @@ func (f *Finder) Chat(c *split.Change, display []byte, t *split.Thread) {
 		h.user = h.userOfMessages()
 	}
 	if !h.user.named() {
-		return // each message says for itself
+		return // each message names its people
 	}
 	h.self = samePhone(h.user.phone, h.display)
 	f.describe(&h.side, h, &h.user, &f.ofChat)
 	h.side.Thread = cmp.Or(text(h.byID.phone), h.side.Contact.WaID, h.side.Contact.UserID, h.side.Contact.ParentUserID)
 }
 
-// groupOfThread is the group whose chat a thread is. An id without a known form is a group's where a message is to that
-// very id, and the thread has no user.
+// groupOfThread returns the group of a thread. An id of unknown form is a group if a message is to that id, and the
+// thread has no user.
 func groupOfThread(t *split.Thread) []byte {
 	switch {
 	case len(identity.Named(t.GroupID)) > 0:
@@ -69,7 +69,7 @@ func groupOfThread(t *split.Thread) []byte {
 	return nil
 }
 
-// passOverBusiness drops the business's own number as the id of a thread in which somebody else is named. A chat of the business
+// passOverBusiness removes the business's own number as the id of a thread with another person. A chat of the business
 // with itself keeps it.
 func (h *chat) passOverBusiness() {
 	byID, user := h.byID, h.user
@@ -99,7 +99,7 @@ func (h *chat) namesAnother() bool {
 	return false
 }
 
-// userOfMessages is the user of a thread that names nobody: the one whom its messages agree on.
+// userOfMessages returns the user of a thread that names nobody, if all its messages have the same one.
 func (h *chat) userOfMessages() (user person) {
 	for i := range h.thread.Messages {
 		msg := &h.thread.Messages[i]
@@ -117,14 +117,14 @@ func (h *chat) userOfMessages() (user person) {
 	return user
 }
 
-// describe fills the contact of a message of a chat.
+// describe sets the contact of a message of a chat.
 func (f *Finder) describe(s *Side, h *chat, p *person, profiles *[]byte) {
 	f.contact(s, h.change, h.display, p, profiles)
 	s.Contact.Username = cmp.Or(text(h.thread.Username), s.Contact.Username)
 	s.Contact.CountryCode = cmp.Or(text(h.thread.CountryCode), s.Contact.CountryCode)
 }
 
-// Past is the side of a message of the thread that Chat began.
+// Past returns the side of a message of the thread that Chat began.
 func (f *Finder) Past(msg *split.Message) *Side {
 	h := &f.chat
 	if h.user.named() && len(msg.FromUserID)+len(msg.ToUserID) == 0 && msg.Names == nil && !identity.IsGroupID(msg.To) && !identity.IsGroupID(msg.From) {
@@ -136,7 +136,7 @@ func (f *Finder) Past(msg *split.Message) *Side {
 	return f.pastInFull(h, msg)
 }
 
-// direction of a message that names people by from and to alone, as nearly all do.
+// direction returns the direction of a message that names people by from and to alone, as nearly all do.
 func (h *chat) direction(msg *split.Message) string {
 	if !h.self && msg.FromMe == split.FromMeAbsent {
 		switch {
@@ -150,7 +150,8 @@ func (h *chat) direction(msg *split.Message) string {
 	return h.directionOf(msg, &from, &to)
 }
 
-// directionOf asks whoever can tell: from_me, the business's number, the thread's user, and that a chat has but two.
+// directionOf decides by all signs: from_me, the business's number, the thread's user, and the fact that a chat has two
+// people.
 func (h *chat) directionOf(msg *split.Message, from, to *person) string {
 	fromUser, toUser := h.isUser(from), h.isUser(to)
 	switch {
@@ -167,26 +168,26 @@ func (h *chat) directionOf(msg *split.Message, from, to *person) string {
 	case samePhone(to.phone, h.display):
 		return schemas.DirectionInbound
 	case otherUserID(from, &h.user):
-		return schemas.DirectionOutbound // not the user, and there are but two
+		return schemas.DirectionOutbound // not the user, and a chat has two people
 	case otherUserID(to, &h.user):
-		return schemas.DirectionInbound // for somebody else than the user
+		return schemas.DirectionInbound // to another than the user
 	case isUserID(from):
-		return schemas.DirectionInbound // the thread's user has none that could be compared
+		return schemas.DirectionInbound // the thread's user has no id that could be compared
 	case isUserID(to):
 		return schemas.DirectionOutbound
 	case len(from.phone) > 0 && len(h.user.phone) > 0:
-		return schemas.DirectionOutbound // not the user, and there are but two
+		return schemas.DirectionOutbound // not the user, and a chat has two people
 	case len(from.phone) > 0 && len(h.display) > 0:
 		return schemas.DirectionInbound // not the business
 	case len(from.phone) == 0 && len(to.phone) > 0 && len(h.user.phone) > 0:
-		return schemas.DirectionInbound // for somebody else than the user
+		return schemas.DirectionInbound // to another than the user
 	case len(from.phone) == 0 && len(to.phone) > 0 && len(h.display) > 0:
-		return schemas.DirectionOutbound // for somebody else than the business
+		return schemas.DirectionOutbound // to another than the business
 	}
 	return schemas.DirectionUnknown
 }
 
-// otherUserID reports whether p and the user of a thread, who is somebody else, have business-scoped ids of one kind.
+// otherUserID reports whether p and the user of a thread, who is another person, have business-scoped ids of one kind.
 func otherUserID(p, user *person) bool {
 	return identity.IsUserID(p.user) && identity.IsUserID(user.user) || identity.IsUserID(p.parent) && identity.IsUserID(user.parent)
 }
@@ -195,16 +196,16 @@ func isUserID(p *person) bool { return identity.IsUserID(p.user) || identity.IsU
 
 func (h *chat) isUser(p *person) bool { return p.is(&h.user) || p.is(&h.byID) }
 
-// pastInFull takes all that a message names.
+// pastInFull uses all names of a message.
 func (f *Finder) pastInFull(h *chat, msg *split.Message) *Side {
 	names := namesOf(msg)
-	group := firstOf(h.group, groupOf(msg, names)) // a thread stays one
+	group := firstOf(h.group, groupOf(msg, names)) // the thread is a group for all its messages
 	from, to := senderOf(msg, names, group), receiverOf(msg, names, group)
 	changed := msg.Names != nil && changesUser(names)
 	f.side = Side{}
 	s := &f.side
 	if len(group) > 0 {
-		members := chat{change: h.change, display: h.display, thread: &noThread} // it has more than two
+		members := chat{change: h.change, display: h.display, thread: &noThread} // it has more than two members
 		s.Direction = members.directionOf(msg, &from, &to)
 		if changed {
 			s.Direction = orInbound(s.Direction)
@@ -238,12 +239,12 @@ func (f *Finder) pastInFull(h *chat, msg *split.Message) *Side {
 		p.or(of)
 	}
 	f.describe(s, h, &p, &f.ofItem)
-	// A thread that is named stays one, whatever its messages add.
+	// A thread with a name keeps it, for all names in its messages.
 	s.Thread = cmp.Or(h.side.Thread, text(h.byID.user), s.Contact.WaID, s.Contact.UserID, s.Contact.ParentUserID)
 	return s
 }
 
-// orInbound is the direction of a message about a change of its user, which is the user's where nothing says otherwise.
+// orInbound returns the direction of a message about a change of its user; without other signs it is from the user.
 func orInbound(direction string) string {
 	if direction == schemas.DirectionUnknown {
 		return schemas.DirectionInbound
@@ -251,10 +252,10 @@ func orInbound(direction string) string {
 	return direction
 }
 
-// noThread stands for the thread of a message that says for itself.
+// noThread represents the thread of a message that names its own people.
 var noThread split.Thread
 
-// participant is who of two is the user.
+// participant returns which of two is the user.
 func participant(direction string, from, to person) person {
 	switch direction {
 	case schemas.DirectionInbound:
@@ -265,7 +266,7 @@ func participant(direction string, from, to person) person {
 	return person{}
 }
 
-// byContacts tells the direction where nothing but contacts[] says which of two is the user.
+// byContacts returns the direction if only contacts[] shows which of two is the user.
 func (f *Finder) byContacts(c *split.Change, from, to *person) string {
 	fromKnown := len(f.match(c, from)) > 0
 	toKnown := len(f.match(c, to)) > 0

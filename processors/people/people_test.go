@@ -1,14 +1,12 @@
 package people_test
 
 import (
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coexstream/coexstream/internal/testing/cost"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/people"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
@@ -27,7 +25,7 @@ func scan(t testing.TB, field, value string) *split.Change {
 	return &b.Changes[0]
 }
 
-// show writes a side on one line: what is empty is left out.
+// show writes a side on one line, without empty fields.
 func show(s *people.Side) string {
 	var b strings.Builder
 	b.WriteString(s.Direction)
@@ -337,7 +335,7 @@ func TestEchoOfTypeSystemIsAboutItsUser(t *testing.T) {
 	})
 }
 
-// What stands among echoes and is to the business is from its user.
+// An item among echoes that is to the business is from its user.
 func TestEchoToTheBusinessIsFromItsUser(t *testing.T) {
 	checkSides(t, []sideCase{
 		{"number", `"message_echoes":[{"from":"16505550100","to":"15550009001"}]`, "inbound thread=16505550100 wa_id=16505550100"},
@@ -408,16 +406,10 @@ func TestMediaFollowUpTakesTheChatOfItsPlaceholder(t *testing.T) {
 	}
 }
 
-var seedFlag = flag.Uint64("seed", 0, "seed of the random test; 0: a new one")
-
-// A long contacts[] is looked up in a sorted list, a short one is walked through: what comes of it is the same, and every
-// side keeps to the contract.
+// A long contacts[] is looked up in a sorted list, and a short one is walked through. Both give the same result, and
+// every side keeps to the contract.
 func TestLongAndShortContactsSayTheSame(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := seed.Rand(t)
 	phones := []string{"16505550100", "+16505550100", "+1 650 555 0101", "5511987654321", "551187654321", "+55 11 98765-4321", biz, "", "US.1", "x"}
 	users := []string{"US.1", "US.2", "US.ENT.1", "BR.3", "", "16505550100"}
 	pick := func(from []string, name string) string {
@@ -446,7 +438,7 @@ func TestLongAndShortContactsSayTheSame(t *testing.T) {
 			a, b := f.Message(short, []byte(display), &short.Messages[0], echo), g.Message(long, []byte(display), &long.Messages[0], echo)
 			named := b.Contact != (schemas.Contact{}) // of those that name nobody, the only person is another
 			if named && show(a) != show(b) {
-				t.Fatalf("seed %d: %s of [%s]\nshort %s\nlong  %s", seed, message, contacts, show(a), show(b))
+				t.Fatalf("%s of [%s]\nshort %s\nlong  %s", message, contacts, show(a), show(b))
 			}
 			switch {
 			case a.GroupID != "" && a.Thread != a.GroupID,
@@ -454,7 +446,7 @@ func TestLongAndShortContactsSayTheSame(t *testing.T) {
 				a.GroupID == "" && a.Person() != nil && a.Thread == "" && a.Contact.WaID+a.Contact.UserID+a.Contact.ParentUserID != "",
 				strings.Trim(a.Contact.WaID, "0123456789") != "",
 				a.Person() == nil && a.Profiles != nil:
-				t.Fatalf("seed %d: %s of [%s] is %s", seed, message, contacts, show(a))
+				t.Fatalf("%s of [%s] is %s", message, contacts, show(a))
 			}
 		}
 	}

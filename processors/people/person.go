@@ -8,15 +8,15 @@ import (
 	"github.com/coexstream/coexstream/processors/split"
 )
 
-// person is a WhatsApp user, or the business, by the ids that an item has for it.
+// person is a WhatsApp user, or the business, with the ids that an item has for it.
 type person struct {
 	phone  []byte // digits
 	user   []byte // business-scoped user id, or another id that is no phone number
-	parent []byte // the user id that a parent business knows it by
+	parent []byte // the user id under which a parent business knows it
 }
 
-// personOf reads an id that is a phone number by its name, beside two user ids. Each may stand in the other's place: a
-// user id where a user has no number to be seen.
+// personOf reads an id that is a phone number by its name, and two user ids. Each may be in the other's place: a user
+// without a visible number has a user id there.
 func personOf(id, user, parent []byte) person {
 	user = identity.Named(user)
 	p := person{user: user, parent: identity.Named(parent)}
@@ -36,12 +36,12 @@ func personOf(id, user, parent []byte) person {
 
 func (p *person) named() bool { return len(p.phone)+len(p.user)+len(p.parent) > 0 }
 
-// or takes from q the ids that p lacks.
+// or adds from q the ids that p lacks.
 func (p *person) or(q person) {
 	p.phone, p.user, p.parent = firstOf(p.phone, q.phone), firstOf(p.user, q.user), firstOf(p.parent, q.parent)
 }
 
-// is reports whether two ids, of whichever kinds, name one person.
+// is reports whether two ids, of any kinds, name one person.
 func (p *person) is(q *person) bool {
 	return samePhone(p.phone, q.phone) || equal(p.user, q.user) || equal(p.parent, q.parent) ||
 		equal(p.user, q.parent) || equal(p.parent, q.user)
@@ -59,7 +59,7 @@ func samePhone(a, b []byte) bool {
 
 func equal(a, b []byte) bool { return len(a) > 0 && bytes.Equal(a, b) }
 
-// digitsOf are those of the business's number, which is written for people: whatever else stands in it is passed over.
+// digitsOf returns the digits of the business's number, which is formatted for people.
 func digitsOf(display []byte) []byte {
 	digits, ok := identity.Phone(display)
 	if ok {
@@ -73,7 +73,7 @@ func digitsOf(display []byte) []byte {
 	return digits
 }
 
-// without is id, or nothing where it is that of the group, in any of its spellings.
+// without returns id, or nothing if it is that of the group, in any of its spellings.
 func without(id, group []byte) []byte {
 	if len(group) > 0 && (equal(id, group) || identity.IsGroupID(id)) {
 		return nil
@@ -93,7 +93,7 @@ func firstOf(ids ...[]byte) []byte {
 // text views b as a string without a copy.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// none stands for the names that most messages do not have.
+// none represents the names that most messages do not have.
 var none split.Names
 
 func namesOf(msg *split.Message) *split.Names {
@@ -105,8 +105,8 @@ func namesOf(msg *split.Message) *split.Names {
 
 var typeGroup = []byte("group")
 
-// groupOf is the group that an item belongs to; none in a chat of two. The form of an id tells, too. A status of a group has the group as its
-// recipient, and the user as the participant.
+// groupOf returns the group of an item; empty in a chat of two. The form of an id also shows a group. A status of a
+// group has the group as its recipient, and the user as the participant.
 func groupOf(msg *split.Message, names *split.Names) []byte {
 	group := identity.Named(names.GroupID)
 	switch {
@@ -120,7 +120,7 @@ func groupOf(msg *split.Message, names *split.Names) []byte {
 		return msg.RecipientID
 	case identity.IsGroupID(msg.From):
 		return msg.From
-	case identity.IsGroupID(msg.ToUserID): // where a user is named, too
+	case identity.IsGroupID(msg.ToUserID): // if a user is named, too
 		return msg.ToUserID
 	case identity.IsGroupID(msg.RecipientUserID):
 		return msg.RecipientUserID
@@ -132,12 +132,12 @@ func groupOf(msg *split.Message, names *split.Names) []byte {
 	return nil
 }
 
-// senderOf is who wrote a message.
+// senderOf returns the sender of a message.
 func senderOf(msg *split.Message, names *split.Names, group []byte) person {
 	return personOf(without(msg.From, group), without(msg.FromUserID, group), names.FromParentUserID)
 }
 
-// receiverOf is whom a message or a status is for: in a group, the participant.
+// receiverOf returns the recipient of a message or a status; in a group, the participant.
 func receiverOf(msg *split.Message, names *split.Names, group []byte) person {
 	if msg.Names != nil {
 		if p := personOf(without(names.ParticipantID, group), without(names.ParticipantUserID, group), names.ParticipantParentUserID); p.named() {
@@ -151,7 +151,7 @@ func receiverOf(msg *split.Message, names *split.Names, group []byte) person {
 	return p
 }
 
-// changesUser reports whether a message says how somebody is called from now on, or was called before.
+// changesUser reports whether a message announces another name or number of a user.
 func changesUser(names *split.Names) bool {
 	for _, y := range [...]*split.System{&names.System, &names.UserIDUpdate} {
 		if len(y.WaID)+len(y.UserID)+len(y.ParentUserID)+len(y.PreviousWaID)+len(y.PreviousUserID)+len(y.PreviousParentUserID) > 0 {
@@ -161,8 +161,9 @@ func changesUser(names *split.Names) bool {
 	return false
 }
 
-// changedUser is the user whom a system message is about. The sender is who it was until now, and the message says who it
-// is from now on: with another number it says no more of the sender. Where neither is named, who it was before counts.
+// changedUser returns the user of a system message. The sender has the former identity, and the message has the new
+// one. If that has another number, the message says no more about the sender. If neither is named, the former identity
+// counts.
 func changedUser(names *split.Names, sender person) person {
 	p := sender
 	var before []byte

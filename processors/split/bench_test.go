@@ -13,8 +13,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// historyBody is a history chunk of about size bytes as Meta sends it: compact, with what is not ASCII
-// escaped, a few messages a thread.
+// historyBody returns a history chunk of about size bytes in Meta's form: compact, with other characters than ASCII
+// escaped, and a few messages per thread.
 func historyBody(size int) []byte {
 	rng := rand.New(rand.NewPCG(7, 11))
 	texts := []string{

@@ -7,9 +7,9 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// The output of a body is bounded by its bytes (ADR 0036). The costs of its parts are added up before any is
-// processed, and parts over the bound are left out, like odd ones. The result depends only on the body, not on when
-// a part leaves or on what was seen before.
+// The output of a body is bounded by its bytes (ADR 0036). The costs of its parts are added up before any is processed,
+// and parts over the bound are left out, like odd ones. The result depends only on the body, not on when a part leaves
+// or on earlier webhooks.
 
 // Bounds are the bounds of the events of a body.
 type Bounds struct {

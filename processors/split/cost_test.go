@@ -6,7 +6,7 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/cost"
 )
 
-// TestCosts guards the scanner: nothing is allocated, whatever the number of messages.
+// TestCosts guards the scanner: it allocates nothing, for any number of messages.
 func TestCosts(t *testing.T) {
 	scanning := func(body []byte) func(t *testing.T) func(int) {
 		return func(t *testing.T) func(int) {

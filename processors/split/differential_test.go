@@ -125,8 +125,8 @@ func TestSamplesAgreeWithTheReference(t *testing.T) {
 	t.Run("1 MB of history", func(t *testing.T) { checkAgainstReference(t, s, historyBody(1<<20)) })
 }
 
-// TestEveryCutOfABodyIsRefused cuts and damages the samples at every byte: the grammar that the scanner accepts is
-// jsontext's, whatever the place of the damage.
+// TestEveryCutOfABodyIsRefused cuts and damages the samples at every byte. The scanner accepts the same grammar as
+// jsontext, for damage at any place.
 func TestEveryCutOfABodyIsRefused(t *testing.T) {
 	s := NewScanner(wideLimits)
 	for name, body := range samples {
@@ -162,8 +162,8 @@ func TestEveryDamageIsJudgedAsJSONTextDoes(t *testing.T) {
 	}
 }
 
-// FuzzScanAgainstJSONText holds the scanner against jsontext and the reference: both accept or both
-// refuse, the same parts are left out, and all others are equal, byte for byte. What leaves is strict JSON.
+// FuzzScanAgainstJSONText compares the scanner with jsontext and the reference. Both accept or both refuse, both leave
+// out the same parts, and all others are equal, byte for byte. The output is strict JSON.
 func FuzzScanAgainstJSONText(f *testing.F) {
 	for _, body := range samples {
 		f.Add([]byte(body))

@@ -157,7 +157,7 @@ func (s *Scanner) assemble() fault {
 	switch {
 	case r.hasObject || r.hasEntry:
 		errors := anyError(r.bare.Errors)
-		nothing := r.entries.reason != "" && r.odd == len(s.changes) // beside what is odd
+		nothing := r.entries.reason != "" && r.odd == len(s.changes) // beside odd changes
 		switch {
 		case string(r.object) != objectBusiness:
 			return firstOf(outside, fault{schemas.ReasonObjectUnknown, 0, "object is not " + objectBusiness})

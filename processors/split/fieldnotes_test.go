@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What vendors document and what was seen in production, as far as it concerns parsing. The cases of one
-// quirk that differ in the writing alone must come out equal.
+// Quirks that vendors document or that were seen in production, as far as they concern parsing. Cases of one quirk that
+// differ only in spelling must give equal results.
 
 // first is the first message of the first thread of the first chunk.
 func first(b *Body) Message { return b.Changes[0].History[0].Threads[0].Messages[0] }
@@ -316,7 +316,7 @@ func TestUnknownFieldsAndTypesNeverFailABatch(t *testing.T) {
 	}
 }
 
-// A field that is not ours may call anything messages. It goes on verbatim, and its neighbours with it.
+// An unknown field may use the name messages for anything. It passes verbatim, together with its neighbours.
 func TestForeignFieldMayUseOurNames(t *testing.T) {
 	b := mustScan(t, samples["mixed fields"])
 	c := b.Changes[2]

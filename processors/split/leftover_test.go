@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestNothingOfABodyStaysForTheNextOne: a handover has the type of its own body, whatever the scanner read before.
+// TestNothingOfABodyStaysForTheNextOne: a handover has the type of its own body, after any other body.
 func TestNothingOfABodyStaysForTheNextOne(t *testing.T) {
 	handovers := map[string]string{ // body, and its type
 		`{"messaging_product":"whatsapp","recipient":{"phone_number_id":"1"},"sender":{"wa_id":"2"},"timestamp":1,"type":"control_taken","control_taken":{}}`:                                                                       "control_taken",

@@ -20,9 +20,9 @@ const (
 	slants = '\\' * ones
 )
 
-// special marks, in the high bit of its byte, every byte of x that is below 0x20, a quote or a
-// backslash. A subtraction borrows only from a byte that is marked itself, so marks above the lowest one
-// may be false, and the lowest one is true. Bytes from 0x80 up come out marked or not: see the callers.
+// special marks, in the high bit of its byte, every byte of x that is below 0x20, a quote or a backslash. A subtraction
+// borrows only from a byte that is marked itself, so marks above the lowest one may be false, and the lowest one is
+// true. Bytes from 0x80 up may be marked or not: see the callers.
 func special(x uint64) uint64 {
 	return (x - spaces) | ((x ^ quotes) - ones) | ((x ^ slants) - ones)
 }

@@ -34,8 +34,8 @@ func TestAGrownScannerAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestPartsOfAGrowingScannerAreRight: slabs move while a body is cut. What was cut before has to stay
-// whole, so a new scanner gives what a grown one gives.
+// TestPartsOfAGrowingScannerAreRight: slabs move while a body is cut. Earlier cuts have to stay whole, so a new scanner
+// gives the same parts as a grown one.
 func TestPartsOfAGrowingScannerAreRight(t *testing.T) {
 	body := historyBody(300 << 10)
 	s := NewScanner(Limits{})
@@ -96,7 +96,7 @@ func TestPartsAreSlicesOfTheInput(t *testing.T) {
 	check(reflect.ValueOf(*b))
 }
 
-// TestAGiantLeavesNoMemoryBehind: after a body beyond all that is usual, the next one lets go of it.
+// TestAGiantLeavesNoMemoryBehind: after a body of unusual length, the next one releases its memory.
 func TestAGiantLeavesNoMemoryBehind(t *testing.T) {
 	s := NewScanner(Limits{})
 	giant := []byte(inMeta(`{"messages":[` + string(bytes.Repeat([]byte(`{"id":"a message"},`), 2*keepItems)) + `{}],"x":"` + `"}`))

@@ -6,11 +6,11 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// An odd part does not affect the rest of its body. A part is odd if it has invalid UTF-8, an object with a
-// duplicate name, nesting deeper than the limit, or a value of another kind instead of an array or an object. The
-// smallest enclosing part is left out. This is a message, echo, status or contact, or an entry of contacts[]; else a
-// thread; else an element of history[]; else an array beside others; else a change; else an entry beside others. A
-// fault outside of every entry rejects the body.
+// An odd part does not affect the rest of its body. A part is odd if it has invalid UTF-8, an object with a duplicate
+// name, or nesting deeper than the limit. So is a value of another kind instead of an array or an object. The smallest
+// enclosing part is left out. It is a message, echo, status, contact or entry of contacts[]; else a thread; else an
+// element of history[]; else an array beside others; else a change; else an entry beside others. A fault outside of
+// every entry rejects the body.
 
 // Place is the place of an odd part of a body that was left out.
 type Place struct {
@@ -125,7 +125,7 @@ type cutting struct {
 	firstWhole int32 // its offset
 }
 
-// soft notes what is odd about the part that is being read.
+// soft records the oddness of the part that is being read.
 //
 //go:noinline
 func (s *Scanner) soft(reason schemas.Reason, offset int, detail string) {

@@ -26,7 +26,7 @@ func ids(ms []Message) (all []string) {
 
 // Each body holds one odd part, marked with §, between good ones.
 func TestOddPartIsLeftOutAloneWithItsPlace(t *testing.T) {
-	const at = "§" // the offset that is told
+	const at = "§" // the reported offset
 	good := `{"field":"messages","value":{"messages":[{"id":"before"}]}},`
 	in := func(field, value string) string {
 		return `{"object":"whatsapp_business_account","entry":[{"id":"W","changes":[` + good + `{"field":"` + field + `","value":` + value + `},` +

@@ -1,15 +1,14 @@
 package split
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode/utf16"
-)
 
-var seed = flag.Uint64("split.seed", 0, "seed of the random rewritings; 0: a new one each run")
+	"github.com/coexstream/coexstream/internal/testing/seed"
+)
 
 // rewriter writes a tree as other JSON of the same meaning.
 type rewriter struct {
@@ -109,10 +108,7 @@ func (w *rewriter) string(s string) {
 // TestRewritingNeverChangesWhatIsCut: neither the order of members, nor escapes, white space or unknown
 // members change anything but the verbatim slices, and those are what the reference has.
 func TestRewritingNeverChangesWhatIsCut(t *testing.T) {
-	if *seed == 0 {
-		*seed = rand.Uint64()
-	}
-	t.Logf("rerun with -split.seed=%d", *seed)
+	seed := seed.Of(t)
 	rounds := 60
 	if testing.Short() {
 		rounds = 15
@@ -126,7 +122,7 @@ func TestRewritingNeverChangesWhatIsCut(t *testing.T) {
 		want := dump(mustScan(t, body), verbatimFields...)
 		t.Run(name, func(t *testing.T) {
 			for round := range rounds {
-				w := &rewriter{rng: rand.New(rand.NewPCG(*seed, uint64(round)))}
+				w := &rewriter{rng: rand.New(rand.NewPCG(seed, uint64(round)))}
 				w.reorder, w.escape, w.unknown, w.spaces = round&1 == 0, round&2 == 0, round&4 == 0, round&8 == 0
 				other := w.rewrite(tree)
 				got, err := s.Scan([]byte(other))
@@ -142,8 +138,8 @@ func TestRewritingNeverChangesWhatIsCut(t *testing.T) {
 	}
 }
 
-// TestForeignMembersOfTheRootNeverChangeTheEnvelope: what stands beside a Meta or a 360dialog envelope
-// is nobody's business, even by a name that another envelope has. Errors are the exception: see outerErrors.
+// TestForeignMembersOfTheRootNeverChangeTheEnvelope: members beside a Meta or a 360dialog envelope have no effect, even
+// under a name that another envelope has. Errors are the exception: see outerErrors.
 func TestForeignMembersOfTheRootNeverChangeTheEnvelope(t *testing.T) {
 	for _, name := range []string{"history", "contacts", "360dialog history"} {
 		want := dump(mustScan(t, samples[name]))

@@ -126,7 +126,7 @@ func stricter(value []byte) bool {
 	}
 }
 
-// agree compares what was read with what a JSON library reads.
+// agree compares the result with that of a JSON library.
 func agree(t testing.TB, ceType string, e *event.Event) {
 	t.Helper()
 	var got, want any

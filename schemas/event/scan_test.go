@@ -46,12 +46,12 @@ func TestTextsThatAreNoneAreRefused(t *testing.T) {
 		for before := range 10 {
 			for _, first := range []string{"", `\n`} {
 				text := letters[:before] + first + bad
-				// As the field, and within what is verbatim.
+				// As the field, and within verbatim values.
 				for _, value := range []string{
 					`{"field":"` + text + `","original":{}}`, `{"field":"` + text + `x","original":{}}`, `{"field":"","original":{"a":"` + text + `"}}`, `{"field":"","original":{"` + text + `x":1}}`,
 				} {
 					if stdjson.Valid([]byte(value)) {
-						continue // the backslash escapes the quote, and what is behind it, too
+						continue // the backslash escapes the quote, and the rest behind it, too
 					}
 					if _, err := event.Value(schemas.TypeOther, []byte(value)); err == nil {
 						t.Errorf("%q was read", value)
@@ -78,7 +78,7 @@ func TestAValueThatIsCutAnywhereIsRefused(t *testing.T) {
 	}
 }
 
-// Numbers, literals and white space inside of what is verbatim are judged as a JSON library judges them.
+// Numbers, literals and white space inside verbatim values are judged as a JSON library judges them.
 func TestWhatIsVerbatimIsJSON(t *testing.T) {
 	for _, text := range []string{
 		`0`, `-0`, `00`, `01`, `-`, `+1`, `1.`, `.5`, `1.5`, `1e5`, `1E+5`, `1e-5`, `1e`, `1e+`, `1.e5`, `0.0`, `0e0`, `-01`, `--1`, `1-`, `0x1`, `9`, `10`, `1/`, `1:`,

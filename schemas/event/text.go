@@ -1,10 +1,10 @@
 package event
 
-// Text returns the readable text of a message: its text, a caption, a file name, the name of a place, an emoji, the title of
-// the chosen option, the new text of an edit. original is a message's object and messageType its type, as events have them. It is empty
-// where there is none; then only the type describes the content.
+// Text returns the readable text of a message: its text, a caption, a file name, the name of a place, an emoji, the
+// title of the chosen option, or the new text of an edit. original is a message's object and messageType its type, as
+// in events. It is empty if there is none; then only the type describes the content.
 //
-// The text is as the vendor wrote it: it may have control characters. It is a part of original where it has no escapes.
+// The vendor wrote the text, and it may have control characters. It is a part of original if it has no escapes.
 func Text(original []byte, messageType string) string {
 	return textOf(original, messageType, 0)
 }
@@ -12,7 +12,7 @@ func Text(original []byte, messageType string) string {
 // textNestingMax bounds edits within edits.
 const textNestingMax = 4
 
-// texts are the properties that hold a text, the first that is there counts.
+// texts are the properties with a text; the first one that is present counts.
 var texts = [...]string{"body", "caption", "filename", "name", "emoji", "text", "title", "address"}
 
 func textOf(original []byte, messageType string, depth int) string {

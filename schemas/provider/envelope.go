@@ -45,7 +45,7 @@ type Meaning struct {
 	Object string
 	// Event is the account event where no property of the object names it.
 	Event string
-	// WABA tells that the id of the object is the WABA's.
+	// WABA reports that the id of the object is that of the WABA.
 	WABA bool
 }
 

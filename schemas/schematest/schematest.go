@@ -1,6 +1,5 @@
-// Package schematest holds what comes in and what goes out to the contract: JSON Schemas for values, the
-// AsyncAPI document for topics, types and headers. It is for tests and for checkers; the pipeline does
-// not validate what it writes.
+// Package schematest compares webhooks and events with the contract: JSON Schemas for values, the AsyncAPI document for
+// topics, types and headers. It is for tests and for checkers; the pipeline does not validate its output.
 //
 // A Validator is made once, takes a few milliseconds to make, and is safe for concurrent use.
 package schematest
@@ -19,7 +18,7 @@ import (
 	"github.com/coexstream/coexstream/schemas/provider"
 )
 
-// asyncAPIURL is where the AsyncAPI document stands, seen from the schemas that it refers to.
+// asyncAPIURL is the address of the AsyncAPI document for its references to the schemas.
 const asyncAPIURL = "https://github.com/coexstream/coexstream/schemas/asyncapi.yaml"
 
 // Validator holds the compiled schemas.
@@ -135,7 +134,7 @@ func webhookSchema(of string, members map[string]json.RawMessage) string {
 	p := provider.Named(of)
 	switch {
 	case has("object"):
-		// The standard envelope, whoever passed it through.
+		// The standard envelope, from any sender.
 	case p != nil && p.Envelope.Wrapped != nil && has(p.Envelope.Wrapped.Value):
 		return "webhook." + of
 	case p != nil && p.Envelope.Native != nil:

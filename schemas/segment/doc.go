@@ -1,14 +1,14 @@
 // Package segment cuts a body that is longer than the records of a cluster may be into segments, and puts it
 // together again. It is pure: it neither reads nor writes a log.
 //
-// The segments of a body are ordinary records of one partition, in order, and each has all the headers of the
-// body's record and those of its place (schemas.HeaderSegmentID and its siblings). The last one is written when
-// all others are durable, and names their offsets. So
+// The segments of a body are ordinary records of one partition, in order. Each has all the headers of the body's record
+// and those of its place (schemas.HeaderSegmentID and its siblings). The last one is written when all others are
+// durable, and names their offsets. So
 //
 //   - the last segment stands for the body: it is there, or the body was not written. A reader passes over the
 //     others (Segment.Last), whose writer may have died before the last one;
-//   - the last segment suffices to find the others, whatever stands between them, for a reader that begins or
-//     begins again anywhere. It has to remember nothing;
+//   - a reader that begins or begins again anywhere finds the others by the last segment, with any records between
+//     them. It has to remember nothing;
 //   - a segment that is written twice is named once.
 //
 // Writing:

@@ -1,6 +1,6 @@
 package merge
 
-// Told is a text, and when what tells it was received.
+// Told is a text, and the receipt of the event that has it.
 type Told struct {
 	Order Order
 	Text  string
@@ -22,7 +22,7 @@ type Number struct {
 	Event   Told // name of the last account event that names the number
 }
 
-// Join is as that of Message.
+// Join is like that of Message.
 func (n *Number) Join(o *Number) bool {
 	waba, display, event := n.WABA.join(&o.WABA), n.Display.join(&o.Display), n.Event.join(&o.Event)
 	return waba || display || event
@@ -34,18 +34,18 @@ type Business struct {
 	Event Told // name of its last account event
 }
 
-// Join is as that of Message. The row itself is what the first event of a business makes.
+// Join is like that of Message. The first event of a business makes the row.
 func (b *Business) Join(o *Business) bool { return b.Event.join(&o.Event) }
 
-// SyncKey names a history sync as one partition tells it: a number that was told without its WABA first is told in another partition
-// afterwards, and its window of 0 says up to which record it was taken back here.
+// SyncKey names a history sync in one partition. A number without a known WABA has its syncs in another partition
+// first. Then the window 0 says up to which record they were withdrawn there.
 type SyncKey struct {
 	Number    string
 	Window    int32
 	Partition int32
 }
 
-// Sync is the state of a history sync, or the note that the syncs of a number were taken back.
+// Sync is the state of a history sync, or the note that the syncs of a number were withdrawn.
 type Sync struct {
 	SyncKey
 	Order     Order
@@ -56,13 +56,13 @@ type Sync struct {
 	Progress  int32
 	Messages  int64
 	Held      int64
-	OpenedAt  int64 // Unix seconds, as are the others; 0: not yet
+	OpenedAt  int64 // Unix seconds, like the others; 0: not yet
 	LastAt    int64
 	EndedAt   int64
 	Value     string // the event's value: phases, gaps, errors
 }
 
-// Join is as that of Message.
+// Join is like that of Message.
 func (s *Sync) Join(o *Sync) bool {
 	if o.Order <= s.Order {
 		return false
@@ -71,7 +71,8 @@ func (s *Sync) Join(o *Sync) bool {
 	return true
 }
 
-// Note is an event that stays as it is: an account event, an error or a handover, a change of a field that is unknown here, a message without a wamid.
+// Note is an event that stays as it is: an account event, an error or a handover, a change of an unknown field, a
+// message without a wamid.
 type Note struct {
 	ID       string // ce_id
 	Order    Order
@@ -86,7 +87,7 @@ type Note struct {
 	Original string
 }
 
-// Join is as that of Message.
+// Join is like that of Message.
 func (n *Note) Join(o *Note) bool {
 	if o.Order <= n.Order {
 		return false

@@ -11,36 +11,36 @@ import (
 // MessageKey names a message.
 type MessageKey struct{ Number, WAMID string }
 
-// Message is a row of messages. It is visible when it has content; before, its other registers wait for that.
+// Message is a row of messages. It is visible once it has content; until then its other registers wait.
 type Message struct {
 	MessageKey
 	Content Content
 	Edit    Version // the newest one
 	Revoke  Version
 	Media   Version // the asset of a placeholder
-	Receipt Receipt // but for groups, where each participant has its own
+	Receipt Receipt // except in groups, where each participant has its own
 }
 
-// Content is what a message is about, by the event that says it best.
+// Content is the content of a message, by the event that describes it best.
 type Content struct {
 	Order     Order
 	EventID   string // ce_id
-	Kind      string // message, placeholder, system, or one that is unknown here
+	Kind      string // message, placeholder, system, or an unknown one
 	Type      string
-	Thread    string // as the event names it
-	Chat      string // the thread in the one spelling by which all spellings of a number are found
+	Thread    string // as in the event
+	Chat      string // the thread in the one spelling that represents all spellings of a number
 	Group     string
 	WaID      string // of the user on the other side; in a group, of the participant
 	UserID    string
 	Direction string
 	From, To  string
 	At        int64 // Unix seconds; 0: the webhook had none
-	// SortAt is At, or the time of receipt where there is none.
+	// SortAt is At, or else the time of receipt.
 	SortAt     int64
 	Historical bool
 	Standby    bool
 	Window     int32  // the onboarding window of a message of the past
-	Text       string // what a person reads of it, cleaned
+	Text       string // the readable text of it, cleaned
 	Original   string // verbatim
 }
 
@@ -54,7 +54,7 @@ type Version struct {
 	Original string // verbatim
 }
 
-// Receipt is the fate of a message. Times are Unix seconds, 0 where they are not known.
+// Receipt is the delivery state of a message. Times are Unix seconds; 0: unknown.
 type Receipt struct {
 	Status                                string // the furthest one: see levelOf
 	SentAt, DeliveredAt, ReadAt, PlayedAt int64
@@ -64,7 +64,7 @@ type Receipt struct {
 // Visible reports whether the message has content.
 func (m *Message) Visible() bool { return m.Content.Order != "" }
 
-// Join takes over what is newer in another state of the row, and reports whether anything was.
+// Join takes newer registers from another state of the row, and reports whether there were any.
 func (m *Message) Join(o *Message) bool {
 	changed := o.Content.Order > m.Content.Order
 	if changed {
@@ -100,7 +100,7 @@ func earliest(a, b int64) int64 {
 	return a
 }
 
-// The levels of statuses: they only go forward.
+// The levels of statuses only rise.
 const (
 	levelNone = iota
 	levelOther
@@ -134,7 +134,8 @@ func further(a, b string) bool {
 	return x > y || x == y && a > b
 }
 
-// StatusOrder is the order of the status, for targets that join in the database: the further status has the greater one.
+// StatusOrder returns the order of the status, for targets that join in the database: the further status has the
+// greater order.
 func (r *Receipt) StatusOrder() Order {
 	if r.Status == "" {
 		return ""
@@ -142,7 +143,7 @@ func (r *Receipt) StatusOrder() Order {
 	return Order(append([]byte{byte(levelOf(r.Status))}, r.Status...))
 }
 
-// receiptOf is what one status says, which was told at a time.
+// receiptOf returns the receipt of one status with its time.
 func receiptOf(m *schemas.Message, at int64, id string, digest uint64) (r Receipt) {
 	status := clean(strings.ToLower(m.Status))
 	switch status {
@@ -162,7 +163,7 @@ func receiptOf(m *schemas.Message, at int64, id string, digest uint64) (r Receip
 	return r
 }
 
-// ChatOf is a thread in the spelling by which all are found.
+// ChatOf returns a thread in the spelling that represents all.
 func ChatOf(thread string) string {
 	canonical, _ := identity.AppendCanonical(make([]byte, 0, 32), bytesOf(thread))
 	if string(canonical) == thread {
@@ -171,8 +172,8 @@ func ChatOf(thread string) string {
 	return string(canonical)
 }
 
-// placeholderOf is the wamid of the placeholder of an asset: its own one, or, where that holds the business-scoped id of the user while
-// the chat is known by a phone number, the one that holds the number.
+// placeholderOf returns the wamid of an asset's placeholder. It is the asset's own, unless that has the user's
+// business-scoped id and the chat is known by a phone number. Then it is the wamid with the number.
 func placeholderOf(m *schemas.Message) string {
 	if m.Joined == nil || !*m.Joined || m.GroupID != "" || !identity.IsPhone(bytesOf(m.Thread)) {
 		return m.WAMID

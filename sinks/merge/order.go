@@ -9,7 +9,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Order decides between two values of a register: the greater one, byte by byte, wins. Empty: there is no value.
+// Order decides between two values of a register: the greater one, byte by byte, wins. Empty: no value.
 type Order string
 
 // order builds an Order.
@@ -32,7 +32,7 @@ func (o *order) window(v int32) *order {
 	return o
 }
 
-// number appends a number, negative ones before others.
+// number appends a number; negative ones sort before others.
 func (o *order) number(v int64) *order {
 	binary.BigEndian.PutUint64(o.bytes[o.n:], uint64(v)^1<<63)
 	o.n += 8
@@ -50,7 +50,8 @@ func ofTime(at int64, digest uint64) Order { return new(order).number(at).digest
 
 func ofPlace(p Place) Order { return new(order).number(p.Offset).digest(uint64(p.Partition)) }
 
-// clean is a text without what databases and terminals refuse: U+0000 and other control characters but for line ends and tabs.
+// clean removes characters that databases and terminals refuse: U+0000 and other control characters, except line ends
+// and tabs.
 func clean(s string) string {
 	if !strings.ContainsFunc(s, unclean) {
 		return s

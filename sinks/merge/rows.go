@@ -8,13 +8,13 @@ import (
 	"github.com/coexstream/coexstream/schemas/event"
 )
 
-// Place is where a record stands in its topic.
+// Place is the place of a record in its topic.
 type Place struct {
 	Partition int32
 	Offset    int64
 }
 
-// Rows are those of a batch, by their keys.
+// Rows are the rows of a batch, by their keys.
 type Rows struct {
 	Messages     map[MessageKey]*Message
 	Participants map[ParticipantKey]*Participant
@@ -26,7 +26,7 @@ type Rows struct {
 	Notes        map[string]*Note
 }
 
-// NewRows are none.
+// NewRows returns an empty set of rows.
 func NewRows() *Rows {
 	return &Rows{
 		Messages: map[MessageKey]*Message{}, Participants: map[ParticipantKey]*Participant{}, Reactions: map[ReactionKey]*Reaction{},
@@ -47,7 +47,7 @@ func put[K comparable, T any, P interface {
 	rows[key] = &part
 }
 
-// Add takes an event.
+// Add adds an event.
 func (r *Rows) Add(e *event.Event, at Place) {
 	a := adding{rows: r, e: e, place: at}
 	if len(e.Value) > 0 {
@@ -67,7 +67,7 @@ func (r *Rows) Add(e *event.Event, at Place) {
 	}
 }
 
-// adding is one event on its way into rows.
+// adding is one event that becomes rows.
 type adding struct {
 	rows   *Rows
 	e      *event.Event
@@ -120,7 +120,7 @@ func (a *adding) message(m *schemas.Message) {
 	default:
 		part.Content = a.content(kind, m, &version)
 		if m.Status != "" {
-			part.Receipt = receiptOf(m, 0, a.e.ID, a.digest) // when a message of the past was read is not known
+			part.Receipt = receiptOf(m, 0, a.e.ID, a.digest) // the time at which a message of the past was read is unknown
 		}
 	}
 	put(a.rows.Messages, key, part)
@@ -174,7 +174,7 @@ func (a *adding) reaction(number string, m *schemas.Message) {
 	}})
 }
 
-// person notes what an event says of the user on the other side.
+// person records the fields of an event about the user on the other side.
 func (a *adding) person(number string, m *schemas.Message) {
 	c := m.Contact
 	id := idOf(c)
@@ -191,7 +191,7 @@ func (a *adding) person(number string, m *schemas.Message) {
 	a.link(number, clean(c.WaID), clean(c.UserID), at)
 }
 
-// link notes that two ids are those of one person.
+// link records that two ids belong to one person.
 func (a *adding) link(number, phone, user string, at Order) {
 	if phone == "" || user == "" || phone == user {
 		return
@@ -280,7 +280,7 @@ func (a *adding) note(kind string, m *schemas.Message) {
 	})
 }
 
-// keep takes an event that stays as it is.
+// keep adds an event that stays as it is.
 func (a *adding) keep(n *Note) {
 	n.ID, n.Topic = a.e.ID, a.e.Topic.String()
 	n.Order = ofTime(a.e.ReceivedAt, a.digest)
@@ -290,7 +290,7 @@ func (a *adding) keep(n *Note) {
 	put(a.rows.Notes, n.ID, *n)
 }
 
-// known notes which business and number there are.
+// known records the business and the number of an event.
 func (a *adding) known(waba, number, display string) {
 	waba, display = clean(waba), clean(display)
 	at := ofTime(a.e.ReceivedAt, a.digest)
@@ -310,7 +310,7 @@ func (a *adding) known(waba, number, display string) {
 	put(a.rows.Numbers, number, row)
 }
 
-// kindOf is an event's kind: older records have none.
+// kindOf returns an event's kind: older records have none.
 func kindOf(ceType string, m *schemas.Message) string {
 	switch {
 	case ceType == schemas.TypeStatus:
@@ -338,7 +338,7 @@ func rankOf(m *schemas.Message) schemas.Rank {
 	return schemas.RankOf(bytesOf(m.Type), false, true)
 }
 
-// splitKey takes the key of a record of contacts apart.
+// splitKey splits the key of a record of contacts.
 func splitKey(key string) (number, id string) {
 	for i := range len(key) {
 		if key[i] == '/' {

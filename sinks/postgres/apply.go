@@ -35,6 +35,16 @@ func (st *Store) Positions(ctx context.Context, partition int32) (map[schemas.To
 		positions[topic] = p
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	var version int64
+	if err := st.pool.QueryRow(ctx, newestErasure).Scan(&version); err != nil {
+		return nil, err
+	}
+	if version != st.Erasures().Version {
+		err = st.readErasures(ctx)
+	}
 	return positions, err
 }
 
@@ -50,18 +60,35 @@ func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 			return fmt.Errorf("wait for a connection: %w", ctx.Err())
 		}
 	}
-	return classified(pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	parts := partsOf(b)
+	err := pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		// No limit of the server ends a COPY whose client sends nothing more. So it comes before everything that others wait for.
+		prepared, err := st.stage(ctx, tx, parts)
+		if err != nil {
+			return err
+		}
 		if err := st.advance(ctx, tx, b); err != nil {
 			return err
 		}
-		return st.put(ctx, tx, partsOf(b))
-	}))
+		return st.put(ctx, tx, prepared)
+	})
+	if errors.Is(err, sinks.ErrErased) {
+		return errors.Join(err, st.readErasures(ctx))
+	}
+	return st.classified(ctx, err)
 }
 
 // advance locks the partition and moves the positions.
 func (st *Store) advance(ctx context.Context, tx pgx.Tx, b *sinks.Batch) error {
 	batch := &pgx.Batch{}
 	batch.Queue("SELECT pg_advisory_xact_lock($1, $2)", st.lock, b.Partition)
+	batch.Queue(newestErasure).QueryRow(func(row pgx.Row) error {
+		var version int64
+		if err := row.Scan(&version); err != nil || version == b.Erasures {
+			return err
+		}
+		return sinks.ErrErased
+	})
 	for _, a := range b.Advances {
 		query := "UPDATE positions SET next = $3, at = $4, log = $5 WHERE topic = $1 AND partition = $2 AND next = $6"
 		args := []any{a.Topic.String(), b.Partition, a.To.Next, a.To.At.Round(time.Microsecond), a.To.Log[:], a.From}
@@ -78,26 +105,51 @@ func (st *Store) advance(ctx context.Context, tx pgx.Tx, b *sinks.Batch) error {
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// stagedFrom is how many rows go by COPY: fewer are cheaper as arrays, in one round trip for all tables.
-const stagedFrom = 50
+const (
+	// stagedFrom is how many rows go by COPY: fewer are cheaper as arrays, in one round trip for all tables.
+	stagedFrom = 50
+	// arraysBytesMax is about how much goes as arrays. More would be sent piece by piece, while others wait for the partition.
+	arraysBytesMax = 64 << 10
+)
 
-// put writes the rows of all tables.
-func (st *Store) put(ctx context.Context, tx pgx.Tx, parts []part) error {
-	batch := &pgx.Batch{}
-	var numbersOf, chats []string
+// query is a statement that writes the rows of a table.
+type query struct {
+	table *table
+	text  string
+	args  []any
+}
+
+// stage copies long parts into the tables that only this connection sees, and returns the statements that write all parts.
+func (st *Store) stage(ctx context.Context, tx pgx.Tx, parts []part) ([]query, error) {
+	queries := make([]query, 0, len(parts))
+	room := arraysBytesMax
 	for _, p := range parts {
 		text := st.texts[p.table]
-		query, args := text.staged, []any(nil)
 		if p.rows < stagedFrom {
-			query, args = text.arrays, p.arrays()
-		} else if err := p.stage(ctx, tx.Conn(), text.copyIn); err != nil {
-			return err
+			if a := p.arrays(); a.size <= room {
+				room -= a.size
+				queries = append(queries, query{p.table, text.arrays, a.args})
+				continue
+			}
 		}
-		if p.table != messages {
-			batch.Queue(query, args...)
+		if err := p.stage(ctx, tx.Conn(), text.copyIn); err != nil {
+			return nil, err
+		}
+		queries = append(queries, query{p.table, text.staged, nil})
+	}
+	return queries, nil
+}
+
+// put writes the rows of all tables.
+func (st *Store) put(ctx context.Context, tx pgx.Tx, queries []query) error {
+	batch := &pgx.Batch{}
+	var numbersOf, chats []string
+	for _, q := range queries {
+		queued := batch.Queue(q.text, q.args...)
+		if q.table != messages {
 			continue
 		}
-		batch.Queue(query, args...).Query(func(rows pgx.Rows) error {
+		queued.Query(func(rows pgx.Rows) error {
 			var number, chat string
 			_, err := pgx.ForEachRow(rows, []any{&number, &chat}, func() error {
 				numbersOf, chats = append(numbersOf, strings.Clone(number)), append(chats, strings.Clone(chat))
@@ -134,32 +186,10 @@ func (p *part) stage(ctx context.Context, conn *pgx.Conn, copyIn string) error {
 	return err
 }
 
-func (p *part) arrays() []any {
+func (p *part) arrays() *arrays {
 	a := newArrays(p.table.columns, p.rows)
 	for i := range p.rows {
 		p.encode(a, i)
 	}
-	return a.args
-}
-
-// classified tells content that PostgreSQL cannot take from everything else that can go wrong.
-func classified(err error) error {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		switch e.Code[:min(2, len(e.Code))] {
-		case "21", "22", "23", "54": // cardinality, data, integrity constraint, limit of the program
-			// Its message may quote the content.
-			return fmt.Errorf("%w: SQLSTATE %s%s", sinks.ErrRefused, e.Code, placeOf(e))
-		}
-	}
-	return err
-}
-
-func placeOf(e *pgconn.PgError) (place string) {
-	for _, at := range [...][2]string{{"table", e.TableName}, {"column", e.ColumnName}, {"constraint", e.ConstraintName}} {
-		if at[1] != "" {
-			place += ", " + at[0] + " " + at[1]
-		}
-	}
-	return place
+	return a
 }

@@ -23,7 +23,7 @@ ON CONFLICT (phone_number_id, chat) DO UPDATE SET messages = t.messages + exclud
 RETURNING t.phone_number_id, t.chat`, messages.put(staged))
 }
 
-// walkChats works out the newest message of chats and what is unread, as merge.Thread does.
+// walkChats computes the newest message of chats and their unread messages, as merge.Thread does.
 var walkChats = strings.ReplaceAll(fmt.Sprintf(`UPDATE threads t
 SET last_wamid = w.wamid, last_at = w.sort_at, unread = w.unread, unread_since = w.since
 FROM (

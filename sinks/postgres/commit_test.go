@@ -22,7 +22,8 @@ var commitMessage = []byte("Q\x00\x00\x00\x0bcommit\x00")
 type gate struct {
 	listener net.Listener
 	server   string
-	// atCommit decides what becomes of a commit. forward gives it to the server; with lost, the server's answer is awaited and lost.
+	// atCommit decides the outcome of a commit. forward passes it to the server; with lost, the server's answer is
+	// awaited and lost.
 	atCommit func(forward func(lost bool))
 	running  sync.WaitGroup
 }

@@ -79,7 +79,7 @@ func (c *copying) micros(us int64, null bool) {
 	c.number(us - epochGap*1e6)
 }
 
-// chunkBytes is about what is encoded at a time.
+// chunkBytes is the approximate size of one encoded chunk.
 const chunkBytes = 64 << 10
 
 // copyReader encodes rows while they are read.
@@ -122,6 +122,7 @@ type arrays struct {
 	columns []column
 	args    []any
 	at      int
+	size    int // of the texts, in bytes
 }
 
 func newArrays(columns []column, rows int) *arrays {
@@ -148,9 +149,17 @@ func add[T any](a *arrays, v T) {
 	a.at = (a.at + 1) % len(a.args)
 }
 
-func (a *arrays) text(s string)       { add(a, s) }
+func (a *arrays) text(s string) {
+	a.size += len(s)
+	add(a, s)
+}
+
+func (a *arrays) bytes(b []byte) {
+	a.size += len(b)
+	add(a, b)
+}
+
 func (a *arrays) order(o merge.Order) { add(a, []byte(o)) }
-func (a *arrays) bytes(b []byte)      { add(a, b) }
 func (a *arrays) number(n int64)      { add(a, n) }
 func (a *arrays) flag(v bool)         { add(a, v) }
 

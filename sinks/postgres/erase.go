@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/event"
 	"github.com/coexstream/coexstream/sinks/merge"
 )
 
@@ -43,7 +44,10 @@ type RemovedRow struct {
 // Erase removes what the tables hold of a person, in one transaction. The person's other ids are found by the links of contacts, at each number
 // apart: ids are never linked across numbers. Messages of a chat go with the chat, both sides; of a group, those that the person sent.
 //
-// A rehearsal tells what would be removed, and removes nothing.
+// The table erased keeps a hash of each id, so that earlier events do not bring the person back. It fails with
+// ErrRebuilding beside a rebuild.
+//
+// A rehearsal reports the rows that would be removed, and removes nothing.
 func Erase(ctx context.Context, url, schema string, p Person, rehearsal bool) (done *Erased, err error) {
 	conn, err := connect(ctx, url, schema)
 	if err != nil {
@@ -58,6 +62,13 @@ func Erase(ctx context.Context, url, schema string, p Person, rehearsal bool) (d
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	// A rebuild does not know of erasures that come during it.
+	if err := lockRebuild(ctx, tx, schema, "pg_try_advisory_xact_lock_shared"); err != nil {
+		return nil, err
+	}
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", int32(lockOf(schema)), erasureLock); err != nil {
+		return nil, err
+	}
 	if err := lockAll(ctx, tx, schema); err != nil {
 		return nil, err
 	}
@@ -89,7 +100,7 @@ func (e *erasing) erase(p Person) (*Erased, error) {
 	e.exec(`INSERT INTO gone SELECT m.phone_number_id, m.wamid, m.chat FROM messages m JOIN person p ON p.phone_number_id = m.phone_number_id AND p.chat = m.chat
 UNION SELECT m.phone_number_id, m.wamid, m.chat FROM messages m JOIN person p ON p.phone_number_id = m.phone_number_id
 WHERE m.group_id <> '' AND (m.wa_id = p.id OR m.user_id = p.id) AND m.direction = 'inbound'`)
-	for _, key := range e.named(done.IDs) {
+	for _, key := range append(e.named(done.IDs), e.waiting(done.IDs)...) {
 		e.exec("INSERT INTO gone VALUES ($1, $2, '')", key.Number, key.WAMID)
 	}
 	e.exec("CREATE INDEX ON gone (phone_number_id, wamid)")
@@ -112,6 +123,7 @@ WHERE m.group_id <> '' AND (m.wa_id = p.id OR m.user_id = p.id) AND m.direction 
 		done.Removed = count(done.Removed, step.table, e.exec(step.query))
 	}
 	e.groups()
+	e.remember(p, done.IDs)
 	for _, look := range []struct{ table, query string }{
 		{"messages", "SELECT count(*) FROM messages WHERE strpos(original, $1) > 0"},
 		{"versions", "SELECT count(*) FROM versions WHERE strpos(original, $1) > 0"},
@@ -145,7 +157,7 @@ func idsOf(all []PersonID) (ids []string) {
 	return slices.Compact(ids)
 }
 
-// exec tells how many rows were written. After an error nothing is done.
+// exec returns the number of written rows. After an error it does nothing.
 func (e *erasing) exec(query string, args ...any) int64 {
 	if e.err != nil {
 		return 0
@@ -175,7 +187,7 @@ func (e *erasing) keys(query string, args ...any) (all []merge.MessageKey) {
 	return all
 }
 
-// ids are those of the person at each number: the one that is given, its spellings, and what is linked to one of them.
+// ids returns the ids of the person at each number: the given one, its spellings, and the ids linked to one of them.
 func (e *erasing) ids(p Person) (all []PersonID) {
 	add := func(number, id string) {
 		if one := (PersonID{number, id}); id != "" && !slices.Contains(all, one) {
@@ -210,6 +222,29 @@ func (e *erasing) named(ids []PersonID) (all []merge.MessageKey) {
 					all = append(all, key)
 				}
 			}
+		}
+	}
+	return all
+}
+
+// waiting are messages that are not there, of which an edit, a revoke, an asset, a reaction or a failure names the person as its sender or recipient.
+func (e *erasing) waiting(ids []PersonID) (all []merge.MessageKey) {
+	for _, p := range ids {
+		for table, column := range map[string]string{"versions": "original", "reactions": "original", "receipts": "failed_original"} {
+			if e.err != nil {
+				return nil
+			}
+			rows, _ := e.tx.Query(e.ctx, fmt.Sprintf(`SELECT t.wamid, t.%[2]s FROM %[1]s t WHERE t.phone_number_id = $1 AND strpos(t.%[2]s, $2) > 0
+AND NOT EXISTS (SELECT FROM messages m WHERE m.phone_number_id = t.phone_number_id AND m.wamid = t.wamid)`, table, column), p.Number, p.ID)
+			var wamid, original string
+			_, e.err = pgx.ForEachRow(rows, []any{&wamid, &original}, func() error {
+				for _, name := range [...]string{"from", "to", "recipient_id"} {
+					if who := event.String(event.Member([]byte(original), name)); who != "" && merge.ChatOf(who) == merge.ChatOf(p.ID) {
+						all = append(all, merge.MessageKey{Number: p.Number, WAMID: wamid})
+					}
+				}
+				return nil
+			})
 		}
 	}
 	return all

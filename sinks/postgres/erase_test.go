@@ -41,7 +41,11 @@ func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
 	}
 	values[10] = strings.Replace(strings.Replace(values[10], `"type":"text"`, `"type":"reaction"`, 1), `{"text":{"body":"of r1"}}`, `{"reaction":{"message_id":"b1","emoji":"+"}}`, 1)
 	edit := strings.Replace(message("2", "491702", "v1", bea, `,"original_wamid":"later"`), `"kind":"message","rank":1`, `"kind":"edit","rank":2`, 1)
-	values = append(values, strings.Replace(strings.Replace(edit, `"type":"text"`, `"type":"edit"`, 1), "of v1", "call 491701", 1)) // before its message
+	values = append(values, strings.Replace(strings.Replace(edit, `"type":"text"`, `"type":"edit"`, 1), "of v1", "call 491701", 1))                             // before its message
+	for wamid, original := range map[string]string{"o1": `{"to":"491701","edit":{}}`, "o2": `{"from":"491701","edit":{}}`, "o3": `{"to":"491702","edit":{}}`} { // edits that wait
+		waits := strings.Replace(strings.Replace(edit, `"v1"`, `"e`+wamid+`"`, 1), `"later"`, `"`+wamid+`"`, 1)
+		values = append(values, strings.Replace(waits, `{"text":{"body":"of v1"}}`, original, 1))
+	}
 	if err := st.Apply(t.Context(), batchOf(t, -1, 20, values...)); err != nil {
 		t.Fatal(err)
 	}
@@ -57,19 +61,19 @@ func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{messages 4} {versions 0} {receipts 1} {reactions 1} {notes 0} {contacts 2} {threads 2}] [{messages 1} {versions 1} {receipts 0} {reactions 0} {notes 0} {letters 0}] [2/491701 2/DE.1]"
+	want := "[{messages 4} {versions 2} {receipts 1} {reactions 1} {notes 0} {contacts 2} {threads 2}] [{messages 1} {versions 1} {receipts 0} {reactions 0} {notes 0} {letters 0}] [2/491701 2/DE.1]"
 	for _, d := range []*postgres.Erased{rehearsed, done} {
 		if got := fmt.Sprint(d.Removed, d.Mentions, d.IDs); got != want {
 			t.Errorf("\n got %s\nwant %s", got, want)
 		}
 	}
 	left := strings.Join(contentOf(t, url).Lines(), "\n")
-	for _, gone := range []string{"message 2 a1", "message 2 a2", "message 2 a3", "message 2 g1", sent, "contact 2 491701", "contact 2 DE.1", `thread 2 "491701"`, "reaction 2 b1"} {
+	for _, gone := range []string{"message 2 a1", "message 2 a2", "message 2 a3", "message 2 g1", sent, "contact 2 491701", "contact 2 DE.1", `thread 2 "491701"`, "reaction 2 b1", "message 2 o1 ", "message 2 o2 "} {
 		if strings.Contains(left, gone) {
 			t.Errorf("%s is left", gone)
 		}
 	}
-	for _, kept := range []string{"message 2 g2", "message 2 b1", "message 2 b2", other, "message 3 c1", "contact 2 491702", `thread 2 "g" messages 1 last g2`, `thread 2 "491702" messages 2`, `thread 3 "491701"`} {
+	for _, kept := range []string{"message 2 g2", "message 2 b1", "message 2 b2", "message 2 o3 ", other, "message 3 c1", "contact 2 491702", `thread 2 "g" messages 1 last g2`, `thread 2 "491702" messages 2`, `thread 3 "491701"`} {
 		if !strings.Contains(left, kept) {
 			t.Errorf("%s is gone", kept)
 		}

@@ -58,3 +58,8 @@ func ContentRows(b *sinks.Batch) (rows [][]any) {
 	}
 	return rows
 }
+
+// Setting is a setting of a connection of a store.
+func Setting(ctx context.Context, st *Store, name string) (value string, err error) {
+	return value, st.pool.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
+}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
-	"os"
-	"os/exec"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,8 +15,6 @@ import (
 	"github.com/coexstream/coexstream/sinks/postgres"
 	"github.com/coexstream/coexstream/sinks/sinktest"
 )
-
-const childEnv = "SINK_TEST_URL"
 
 func killedWorld() *sinktest.World {
 	w := sinktest.NewWorld(9, 4000, 0, 1)
@@ -51,69 +47,28 @@ func runUntil(ctx context.Context, sink *sinks.Sink, done func() bool) error {
 	return nil
 }
 
-// child fills a database from the world, and ends when it is full.
-func child(url string) error {
-	st, err := postgres.Open(context.Background(), configOf(url))
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	sink, err := patient(st, sinktest.NewLog(killedWorld()), 20)
-	if err != nil {
-		return err
-	}
-	return runUntil(context.Background(), sink, sink.CaughtUp)
-}
-
-// TestContentIsWholeAfterKills kills a process that writes, at any moment, and reads what the last one left.
+// A process that writes is killed at any moment, and the next one continues.
 func TestContentIsWholeAfterKills(t *testing.T) {
 	t.Parallel()
-	url := migrated(t)
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
-	kills := 50
-	if testing.Short() {
-		kills = 5
-	}
-	start := func() *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), childEnv+"="+url)
-		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return cmd
-	}
-	killed := 0
-	for range kills {
-		cmd := start()
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Fatal(err)
-			}
-		case <-time.After(time.Duration(50+rng.IntN(80)) * time.Millisecond):
-			if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-				t.Fatal(err)
-			}
-			<-ended
-			killed++
-		}
-	}
-	if killed == 0 {
-		t.Error("every process was done before it was killed")
-	}
-	if err := start().Wait(); err != nil {
-		t.Fatal(err)
-	}
-	if err := sinktest.Compare(contentOf(t, url).Lines(), killedWorld().Fold()); err != nil {
-		t.Error(err)
-	}
-	t.Logf("killed %d times", killed)
+	sinktest.Kills(t, place)
 }
 
-// TestContentIsWholeAfterTheDatabaseCrashes ends the server in the middle of transactions, and starts it again.
+// watched counts the results of the batches of a store.
+type watched struct {
+	*postgres.Store
+	begun, failed atomic.Int64
+}
+
+func (w *watched) Apply(ctx context.Context, b *sinks.Batch) error {
+	w.begun.Add(1)
+	err := w.Store.Apply(ctx, b)
+	if err != nil {
+		w.failed.Add(1)
+	}
+	return err
+}
+
+// TestContentIsWholeAfterTheDatabaseCrashes ends the server while batches are written, and starts it again.
 func TestContentIsWholeAfterTheDatabaseCrashes(t *testing.T) {
 	t.Parallel()
 	server := postgresserver.Test(t, postgresserver.Config{})
@@ -121,28 +76,36 @@ func TestContentIsWholeAfterTheDatabaseCrashes(t *testing.T) {
 	if _, err := postgres.Migrate(t.Context(), url, schema); err != nil {
 		t.Fatal(err)
 	}
-	st := opened(t, url)
-	sink, err := patient(st, sinktest.NewLog(killedWorld()), 5)
+	w := killedWorld()
+	st, log := &watched{Store: opened(t, url)}, sinktest.NewLog(w)
+	log.Show(0)
+	sink, err := patient(st, log, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
-	crashes := 0
+	const crashes = 4
+	crashed, begun, failed := 0, int64(0), int64(0)
 	err = runUntil(t.Context(), sink, func() bool {
-		if crashes < 4 && !sink.CaughtUp() {
-			time.Sleep(100 * time.Millisecond)
-			crashes++
+		switch {
+		case st.failed.Load() < failed: // the last crash has not been noticed yet
+		case crashed < crashes && st.begun.Load() >= begun+5: // in the middle of its work
+			failed = st.failed.Load() + 1
 			if err := errors.Join(server.Kill(), server.Start(t.Context())); err != nil {
 				t.Error(err)
 				return true
 			}
+			crashed++
+			begun = st.begun.Load()
+			log.Show(200 * (crashed + 1))
+		case crashed == 0:
+			log.Show(200)
 		}
-		return sink.CaughtUp()
+		return crashed == crashes && st.failed.Load() >= failed && sink.CaughtUp() && len(contentOf(t, url).Lines()) >= len(w.Fold())
 	})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || crashed != crashes || st.failed.Load() < crashes {
+		t.Fatalf("%d crashes, %d batches failed: %v", crashed, st.failed.Load(), err)
 	}
-	if err := sinktest.Compare(contentOf(t, url).Lines(), killedWorld().Fold()); err != nil {
+	if err := sinktest.Compare(contentOf(t, url).Lines(), w.Fold()); err != nil {
 		t.Error(err)
 	}
-	t.Logf("crashed %d times", crashes)
 }

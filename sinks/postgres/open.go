@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/coexstream/coexstream/internal/invalid"
+	"github.com/coexstream/coexstream/sinks"
 )
 
 // Config is how a store reaches its database.
@@ -26,7 +29,7 @@ type Config struct {
 
 const connectionsMax = 1000
 
-// Validate names what cannot be.
+// Validate names the first key with an invalid value.
 func (c *Config) Validate() error {
 	switch {
 	case c.URL == nil || c.URL() == "":
@@ -49,6 +52,8 @@ type Store struct {
 	lock    int32
 	backlog chan struct{} // places of transactions that are not live
 	texts   map[*table]statements
+
+	erasures atomic.Pointer[sinks.Erasures] // the newest that were seen
 }
 
 // Open prepares a store. It connects when it is used: the database may be away, and the schema may be made later.
@@ -61,10 +66,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, withoutPassword(err)
 	}
 	st := &Store{cfg: cfg, lock: int32(lockOf(cfg.Schema)), backlog: make(chan struct{}, max(1, cfg.ConnectionsMax-1)), texts: prepared()}
+	st.erasures.Store(&sinks.Erasures{})
 	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
 		pc.ConnConfig.RuntimeParams["application_name"] = "coexstream sink"
 	}
 	pc.MaxConns, pc.MinConns = int32(cfg.ConnectionsMax), 0
+	if pc.ConnConfig.ConnectTimeout <= 0 {
+		pc.ConnConfig.ConnectTimeout = cfg.Timeout
+	}
+	// A connection that rests while its host is cut off is known to be dead before it is used.
+	pc.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: restMax, Interval: restMax / probes, Count: probes}}).DialContext
 	pc.BeforeConnect = st.beforeConnect
 	pc.AfterConnect = st.afterConnect
 	if st.pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
@@ -90,16 +101,39 @@ func (st *Store) beforeConnect(_ context.Context, cc *pgx.ConnConfig) error {
 }
 
 // session is what a connection sets. Rows are looked up one by one: a plan that was made when a table was small must not read all of it later.
-// A transaction that waits for its client longer than a transaction may take has lost its process: the server ends it, and others continue.
+//
+// The limits end what a process leaves behind on the server that is suspended or whose host is cut off, so that others continue: a statement
+// that nobody waits for any more, a transaction between two statements, and a connection whose other end answers no probe.
 const session = `SET search_path = %s; SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-SET enable_bitmapscan = off; SET idle_in_transaction_session_timeout = %d; SET timezone = 'UTC'; %s`
+SET enable_bitmapscan = off; SET timezone = 'UTC'; SET statement_timeout = %[2]d; SET idle_in_transaction_session_timeout = %[2]d;
+SET tcp_user_timeout = %[2]d; SET tcp_keepalives_idle = %[3]d; SET tcp_keepalives_interval = %[3]d; SET tcp_keepalives_count = %[4]d; %[5]s`
 
+// A commit need not wait for the disk: a crash of the database undoes the last transactions whole, rows and positions
+// together, and in their order. The sink then reads the events of these positions again. The URL can set another value.
+const (
+	waitsForDisk = "synchronous_commit"
+	doNotWait    = "SET synchronous_commit = off;\n"
+)
+
+const (
+	probes  = 3                // that a connection may leave without an answer
+	restMax = 15 * time.Second // after which the first is sent
+)
+
+// afterConnect prepares a connection. The pool does not end it with the attempt that asked for the connection, so it has a limit of its own.
 func (st *Store) afterConnect(ctx context.Context, conn *pgx.Conn) error {
-	var stages strings.Builder
-	for _, t := range tables {
-		stages.WriteString(t.createStage() + ";\n")
+	ctx, cancel := context.WithTimeout(ctx, st.cfg.Timeout)
+	defer cancel()
+	var more strings.Builder
+	if conn.Config().RuntimeParams[waitsForDisk] == "" {
+		more.WriteString(doNotWait)
 	}
-	if _, err := conn.Exec(ctx, fmt.Sprintf(session, pgx.Identifier{st.cfg.Schema}.Sanitize(), max(1, st.cfg.Timeout.Milliseconds()), stages.String())); err != nil {
+	for _, t := range tables {
+		more.WriteString(t.createStage() + ";\n")
+	}
+	limit := max(1, st.cfg.Timeout.Milliseconds())
+	probe := max(1, int64(st.cfg.Timeout.Seconds())/(probes+1)) // in seconds
+	if _, err := conn.Exec(ctx, fmt.Sprintf(session, pgx.Identifier{st.cfg.Schema}.Sanitize(), limit, probe, probes, more.String())); err != nil {
 		return fmt.Errorf("prepare a connection: %w", err)
 	}
 	return checkVersion(ctx, conn, st.cfg.Schema)

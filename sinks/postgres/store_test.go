@@ -7,54 +7,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coexstream/coexstream/schemas"
-	"github.com/coexstream/coexstream/schemas/event"
 	"github.com/coexstream/coexstream/sinks"
-	"github.com/coexstream/coexstream/sinks/merge"
 	"github.com/coexstream/coexstream/sinks/postgres"
 	"github.com/coexstream/coexstream/sinks/sinktest"
 )
 
 func batchOf(t testing.TB, from, to int64, values ...string) *sinks.Batch {
 	t.Helper()
-	b := &sinks.Batch{Live: true, Rows: merge.NewRows(), Advances: []sinks.Advance{{Topic: schemas.TopicMessages, From: from, To: sinks.Position{Next: to, At: time.Now()}}}}
-	for i, v := range values {
-		ceType := schemas.TypeMessage
-		if strings.Contains(v, `"kind":"status"`) {
-			ceType = schemas.TypeStatus
-		}
-		e, err := event.Value(ceType, []byte(v))
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.ID, e.Topic, e.ReceivedAt = fmt.Sprint("id", from, i), schemas.TopicMessages, 1_772_366_400_000
-		b.Rows.Add(&e, merge.Place{Offset: max(from, 0) + int64(i)})
-	}
-	return b
+	return sinktest.Batch(t, from, to, values...)
 }
 
-const oneMessage = `{"waba_id":"1","phone_number_id":"2","kind":"message","rank":1,"wamid":"w","thread":"3","direction":"inbound","timestamp":5,"type":"text","historical":false,"original":{"text":{"body":"x"}}}`
-
-func TestAStepIsTakenOnceAndWhole(t *testing.T) {
-	t.Parallel()
-	url := migrated(t)
-	st := opened(t, url)
-	if err := st.Apply(t.Context(), batchOf(t, -1, 1, oneMessage)); err != nil {
-		t.Fatal(err)
-	}
-	for _, from := range []int64{-1, 0, 2} {
-		if err := st.Apply(t.Context(), batchOf(t, from, 9, strings.Replace(oneMessage, `"w"`, `"other"`, 1))); !errors.Is(err, sinks.ErrFenced) {
-			t.Errorf("from %d: %v, want ErrFenced", from, err)
-		}
-	}
-	if c := contentOf(t, url); len(c.Rows.Messages) != 1 {
-		t.Errorf("%d messages, want that of the step that was taken", len(c.Rows.Messages))
-	}
-	p, err := st.Positions(t.Context(), 0)
-	if err != nil || p[schemas.TopicMessages].Next != 1 || len(p) != 1 {
-		t.Errorf("positions %v, err %v", p, err)
-	}
-}
+var oneMessage = sinktest.Message("w")
 
 // One message in a hundred versions is one row, in one batch as in several, and by COPY as in arrays.
 func TestManyVersionsOfAMessageAreOneRow(t *testing.T) {
@@ -234,7 +197,7 @@ func TestAnErrorNeverHasThePassword(t *testing.T) {
 	}
 }
 
-// Transactions of backlog leave a connection to what is live, also while each of them waits.
+// Transactions of backlog leave a connection to live events, also while each of them waits.
 func TestLiveEventsNeverWaitForAConnectionOfTheBacklog(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)

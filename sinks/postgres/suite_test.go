@@ -24,13 +24,6 @@ func TestMain(m *testing.M) {
 	}) {
 		return
 	}
-	if url := os.Getenv(childEnv); url != "" {
-		if err := child(url); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
 	code := m.Run()
 	if err := shared.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -102,24 +95,42 @@ func subjectAt(url string) sinktest.Subject {
 		Content: func(t testing.TB) *sinktest.Content { return contentOf(t, url) },
 		Hold:    func(t testing.TB) func() { return held(t, url) },
 		Rebuild: func(t testing.TB, fill func(sinktest.Target)) {
-			shadow := configOf(url)
-			shadow.Schema = postgres.ShadowOf(schema)
-			if _, err := postgres.Migrate(t.Context(), url, shadow.Schema); err != nil {
-				t.Fatal(err)
-			}
-			st, err := postgres.Open(t.Context(), shadow)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fill(st)
-			if err := st.Close(); err != nil {
-				t.Error(err)
-			}
-			if _, err := postgres.Replace(t.Context(), url, schema, false); err != nil {
-				t.Fatal(err)
-			}
+			replaced(t, url, fill)
 		},
 	}
+}
+
+// shadowed is the shadow of a schema, filled.
+func shadowed(t testing.TB, url string, fill func(sinktest.Target)) *postgres.Shadow {
+	t.Helper()
+	shadow, err := postgres.OpenShadow(t.Context(), url, schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shadow.Close(context.Background()) })
+	c := configOf(url)
+	c.Schema = shadow.Name()
+	st, err := postgres.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	fill(st)
+	return shadow
+}
+
+// replaced rebuilds the tables.
+func replaced(t testing.TB, url string, fill func(sinktest.Target)) []postgres.Changed {
+	t.Helper()
+	shadow := shadowed(t, url, fill)
+	changed, err := shadow.Replace(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shadow.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	return changed
 }
 
 func TestSuite(t *testing.T) {
@@ -130,10 +141,13 @@ func TestSuite(t *testing.T) {
 // TestProcesses takes about half a minute, and is a part of make test-sinks.
 func TestProcesses(t *testing.T) {
 	sinktest.Long(t)
-	sinktest.Processes(t, func(t *testing.T) sinktest.Place {
-		url := migrated(t)
-		return sinktest.Place{Subject: subjectAt(url), Target: url, Shared: true}
-	})
+	sinktest.Processes(t, place)
+}
+
+// place is a database for processes.
+func place(t *testing.T) sinktest.Place {
+	url := migrated(t)
+	return sinktest.Place{Subject: subjectAt(url), Target: url, Shared: true}
 }
 
 func TestTablesThatAreLockedForLongLoseNothing(t *testing.T) {

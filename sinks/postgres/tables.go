@@ -174,7 +174,7 @@ func (t *table) put(staged bool) string {
 		t.name, t.names(), t.given(staged), strings.Join(t.key, ", "), t.join())
 }
 
-// join says what becomes of a row that is there.
+// join returns the clause for a row that exists.
 func (t *table) join() string {
 	if len(t.registers) == 0 {
 		return "NOTHING"

@@ -66,7 +66,7 @@ func (b *broker) show(t *testing.T, thousandths int) {
 	}
 }
 
-// taken reports whether the target stands at the end of what is there.
+// taken reports whether the target has applied all records.
 func (b *broker) taken(ctx context.Context, target sinks.Target) (bool, error) {
 	for _, partition := range b.world.partitions {
 		positions, err := target.Positions(ctx, partition)

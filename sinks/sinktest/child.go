@@ -18,16 +18,17 @@ import (
 	"github.com/coexstream/coexstream/sinks"
 )
 
-// childEnv has the order of a process that runs a sink for Processes.
+// childEnv has the order of a process that runs a sink for Processes or Kills.
 const childEnv = "COEXSTREAM_SINKTEST_CHILD"
 
 // order is what such a process does.
 type order struct {
-	Target     string // as open understands it
-	Brokers    []string
-	Group      string // empty: it reads all partitions
+	Target     string   // as open understands it
+	Brokers    []string // none: the process reads the world of Kills
+	Group      string   // empty: it reads all partitions
 	Session    time.Duration
 	RecordsMax int
+	Shown      int // for Kills: thousandths of the world
 	Trap       trap
 	TrapAt     int // the batch of the trap, from 1
 }
@@ -41,7 +42,7 @@ const (
 	trapKillAfter  trap = "killed behind the commit" // the target has the batch, and nobody knows
 )
 
-// Child runs a sink where this process was started by Processes, and returns true when it is over. A package's TestMain calls it first.
+// Child runs a sink where this process was started by Processes or Kills, and returns true when it is over. A package's TestMain calls it first.
 func Child(open func(ctx context.Context, target string) (Target, error)) bool {
 	text := os.Getenv(childEnv)
 	if text == "" {
@@ -65,6 +66,9 @@ func (o *order) run(open func(ctx context.Context, target string) (Target, error
 	target, err := open(ctx, o.Target)
 	if err != nil {
 		return err
+	}
+	if len(o.Brokers) == 0 {
+		return errors.Join(o.fill(ctx, target), target.Close())
 	}
 	conn := connection(o.Brokers)
 	log, err := sinks.NewKafkaLog(conn, prefix)
@@ -97,12 +101,15 @@ func connection(brokers []string) kafka.Connection {
 // say tells the parent.
 func say(what string, n int) { fmt.Printf("%s %d\n", what, n) }
 
-// What a child says: that it begins to read, the number of partitions that it gained, a fenced batch, and that it is in its trap.
+// Messages of a child: it begins to read, the number of partitions that it gained, a fenced batch, it is in its trap.
+// Others: the target stored a batch, and nothing is left to read.
 const (
 	saidBegun  = "begun"
 	saidOwned  = "owned"
 	saidFenced = "fenced"
 	saidTrap   = "trap"
+	saidTaken  = "taken" // for Kills: a batch
+	saidIdle   = "idle"  // for Kills: nothing is left to do
 )
 
 // reported says how many partitions a process was given.
@@ -124,6 +131,9 @@ type trapped struct {
 	batches int
 }
 
+// Erasures is as sinks.Eraser has it.
+func (t *trapped) Erasures() *sinks.Erasures { return erasuresOf(t.Target) }
+
 // Apply is as sinks.Target has it.
 func (t *trapped) Apply(ctx context.Context, b *sinks.Batch) error {
 	t.mu.Lock()
@@ -131,7 +141,7 @@ func (t *trapped) Apply(ctx context.Context, b *sinks.Batch) error {
 	caught := t.o.Trap != "" && t.batches == t.o.TrapAt
 	t.mu.Unlock()
 	if caught {
-		// The zombie gives its batch whatever its consumer group thinks by then.
+		// The zombie writes its batch, although its consumer group may have excluded it by then.
 		ctx = context.WithoutCancel(ctx)
 		switch say(saidTrap, int(b.Partition)); t.o.Trap {
 		case trapSuspend:

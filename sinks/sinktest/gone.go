@@ -23,7 +23,7 @@ func gone(t *testing.T, subject func(t *testing.T) Subject) {
 		kept time.Duration // of tombstones
 	}{
 		{"retention", func(l *Log, w *World) *World {
-			start := int64(0) // behind what was read of each partition
+			start := int64(0) // behind the read records of each partition
 			for _, p := range w.partitions {
 				start = max(start, l.end(schemas.TopicMessages, p)+10)
 			}

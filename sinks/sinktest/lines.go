@@ -79,7 +79,7 @@ func sum(text string) string {
 	return fmt.Sprintf("%x", s[:6])
 }
 
-// Compare tells the first difference between what is there and what has to be.
+// Compare returns the first difference between the content and the expected one.
 func Compare(got, want []string) error {
 	for i := range max(len(got), len(want)) {
 		switch {

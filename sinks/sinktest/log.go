@@ -39,7 +39,7 @@ func (l *Log) Show(thousandths int) {
 	l.shown = thousandths
 }
 
-// Retain removes what is before an offset, as retention does.
+// Retain removes the records before an offset, as retention does.
 func (l *Log) Retain(topic schemas.Topic, start int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -39,7 +39,7 @@ func Long(t *testing.T) {
 
 // Processes is what every target passes with sinks in processes of their own, which read a broker. The package's TestMain calls Child.
 func Processes(t *testing.T, place func(t *testing.T) Place) {
-	t.Run("suspended with a batch in hand, and another one goes on", func(t *testing.T) {
+	t.Run("suspended with a batch in hand, and another one continues", func(t *testing.T) {
 		w := NewWorld(11, 2000, partitionsUpTo(1)...) // no transaction of another partition is suspended with it
 		w.Poison(3)
 		s := set(t, place, w)
@@ -180,7 +180,7 @@ func (s *setting) until(what string, holds func() bool) {
 	for !holds() {
 		select {
 		case <-late:
-			s.t.Fatalf("waited %s in vain: %s", patience, what)
+			s.t.Fatalf("timeout after %s: %s", patience, what)
 		case <-look.C:
 		}
 	}
@@ -200,7 +200,10 @@ type child struct {
 
 func (s *setting) start(o order) *child {
 	s.t.Helper()
-	o.Target, o.Brokers, o.Session, o.RecordsMax = s.Target, s.cluster.ListenAddrs(), session, childRecord
+	o.Target, o.Session = s.Target, session
+	if s.broker != nil {
+		o.Brokers, o.RecordsMax = s.cluster.ListenAddrs(), childRecord
+	}
 	if s.Shared {
 		o.Group = "sinktest"
 	}

@@ -20,7 +20,7 @@ type Target interface {
 	io.Closer
 }
 
-// Subject opens a target, and reads what it holds. Open is called again after Close, and finds what was written before.
+// Subject opens a target, and reads its content. Open is called again after Close, and finds the former content.
 type Subject struct {
 	Open    func(t testing.TB) Target
 	Content func(t testing.TB) *Content
@@ -32,6 +32,7 @@ type Subject struct {
 
 // Suite is what every target passes. subject is called for each part, and makes an empty target.
 func Suite(t *testing.T, subject func(t *testing.T) Subject) {
+	t.Run("a step is taken once and whole", func(t *testing.T) { step(t, subject(t)) })
 	t.Run("content equals the fold", func(t *testing.T) {
 		w := NewWorld(1, 3000, 0, 1, 2)
 		w.Poison(7)
@@ -111,7 +112,7 @@ func Suite(t *testing.T, subject func(t *testing.T) Subject) {
 		closed(t, target)
 	})
 	t.Run("a slow target", func(t *testing.T) { slow(t, subject(t)) })
-	t.Run("what is gone unread", func(t *testing.T) { gone(t, subject) })
+	t.Run("records that are gone unread", func(t *testing.T) { gone(t, subject) })
 }
 
 // slow keeps the target from writing again and again, while the log grows.

@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/sinks/merge"
 )
 
-// Positions is as sinks.Target has it.
+// Positions implements sinks.Target.
 func (st *Store) Positions(ctx context.Context, partition int32) (map[schemas.Topic]sinks.Position, error) {
 	st.turns.take(true)
 	defer st.turns.give()
@@ -42,7 +42,7 @@ func (st *Store) Positions(ctx context.Context, partition int32) (map[schemas.To
 	return positions, rows.Err()
 }
 
-// Apply is as sinks.Target has it.
+// Apply implements sinks.Target.
 func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 	if err := st.HasRoom(); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 	})
 }
 
-// advance moves the positions first: a zombie fails before it has done anything.
+// advance moves the positions first, so that a zombie fails before it writes anything.
 func (st *Store) advance(ctx context.Context, b *sinks.Batch) error {
 	for _, a := range b.Advances {
 		name, at, log := a.Topic.String(), a.To.At.UnixMilli(), a.To.Log[:]
@@ -86,11 +86,11 @@ type chat struct{ number, name string }
 type writing struct {
 	ctx   context.Context
 	s     *statements
-	chats map[chat]int // those that changed, and by how many messages
+	chats map[chat]int // changed chats, and by how many messages
 	err   error
 }
 
-// exec tells how many rows were written.
+// exec returns the number of written rows.
 func (w *writing) exec(stmt *sql.Stmt, args ...any) int64 {
 	if w.err != nil {
 		return 0
@@ -163,7 +163,7 @@ func (w *writing) message(m *merge.Message) {
 	}
 }
 
-// content writes what a message is about, and notes which chats change.
+// content writes the content of a message, and notes which chats change.
 func (w *writing) content(m *merge.Message) {
 	c := &m.Content
 	values := []any{
@@ -251,7 +251,7 @@ func (w *writing) business(b *merge.Business) {
 	})
 }
 
-// join writes a row that is not there; else merged reads the one that is, and tells what is to stand there, nil: nothing changed.
+// join inserts a row. If one exists, merged reads it and returns the new values; nil: nothing changed.
 func (w *writing) join(s *joined, key, values []any, merged func(*sql.Row) ([]any, error)) {
 	if w.exec(s.insert, append(append([]any{}, key...), values...)...) == 1 || w.err != nil {
 		return
@@ -266,7 +266,7 @@ func (w *writing) join(s *joined, key, values []any, merged func(*sql.Row) ([]an
 	}
 }
 
-// threads works out the chats that changed.
+// threads computes the chats that changed.
 func (w *writing) threads() {
 	for c, more := range w.chats {
 		if c.name == "" || w.err != nil {
@@ -305,7 +305,7 @@ func (w *writing) thread(c chat) (t merge.Thread, err error) {
 // orderOf reads an order from a column of bytes.
 type orderOf merge.Order
 
-// Scan is as sql.Scanner has it.
+// Scan implements sql.Scanner.
 func (o *orderOf) Scan(v any) error {
 	b, ok := v.([]byte)
 	if !ok && v != nil {

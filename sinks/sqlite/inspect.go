@@ -11,7 +11,7 @@ import (
 	"github.com/coexstream/coexstream/sinks"
 )
 
-// Inspect reads where a file stands; it may be written meanwhile. The error is one of fs.ErrNotExist where there is none.
+// Inspect reads the positions of a file, which may be written meanwhile. Without a file, the error is fs.ErrNotExist.
 func Inspect(ctx context.Context, file string, lettersMax int) (*sinks.Inspection, error) {
 	if _, err := os.Stat(file); err != nil {
 		return nil, err

@@ -25,10 +25,10 @@ const (
 	walKeptBytes  = 64 << 20
 )
 
-// ErrForeign says that a file holds something else.
+// ErrForeign reports that a file is a database of another program.
 var ErrForeign = errors.New("the file is a database of something else")
 
-// Files are the names of the files of a store beside its own: SQLite makes them.
+// Files returns the names of the additional files of a store, which SQLite makes.
 func Files(file string) []string { return []string{file, file + "-wal", file + "-shm"} }
 
 // Store is the file, open for writing. It is a sinks.Target.
@@ -41,7 +41,7 @@ type Store struct {
 	s     statements
 }
 
-// Open opens the file, and makes it where it is not there. The folder must be there.
+// Open opens the file, and creates it if necessary. The folder must exist.
 func Open(ctx context.Context, file string) (*Store, error) {
 	db, err := open(file, fmt.Sprintf("cache_size(-%d)", cacheKiB), "journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(10000)", fmt.Sprintf("journal_size_limit(%d)", walKeptBytes))
 	if err != nil {
@@ -84,7 +84,7 @@ func (st *Store) begin(ctx context.Context) (err error) {
 	return st.s.prepare(ctx, st.conn)
 }
 
-// versionOf is the schema's version; 0: the file is empty.
+// versionOf returns the schema's version; 0: the file is empty.
 func versionOf(ctx context.Context, conn *sql.Conn) (version int, err error) {
 	var id, tables int
 	for pragma, into := range map[string]*int{"PRAGMA user_version": &version, "PRAGMA application_id": &id, "SELECT count(*) FROM sqlite_schema": &tables} {
@@ -108,7 +108,7 @@ func (st *Store) create(ctx context.Context) error {
 	return err
 }
 
-// Close ends a step that is being taken, and closes the file.
+// Close ends a running step, and closes the file.
 func (st *Store) Close() error {
 	st.turns.take(true)
 	defer st.turns.give()
@@ -119,7 +119,7 @@ func (st *Store) Close() error {
 	return errors.Join(append(errs, st.db.Close())...)
 }
 
-// step does something in one transaction.
+// step calls do in one transaction.
 func (st *Store) step(ctx context.Context, live bool, do func() error) (err error) {
 	st.turns.take(live)
 	defer st.turns.give()
@@ -130,14 +130,14 @@ func (st *Store) step(ctx context.Context, live bool, do func() error) (err erro
 		_, err = st.conn.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
-		// Also where the outcome of the commit is not known: then there is nothing to undo, and the positions tell.
+		// If the outcome of the commit is unknown, there is nothing to undo. The positions then show it.
 		_, _ = st.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		return classified(err)
 	}
 	return nil
 }
 
-// classified tells content that SQLite cannot take from everything else that can go wrong.
+// classified separates content that SQLite cannot store from all other errors.
 func classified(err error) error {
 	var e *sqlite.Error
 	if errors.As(err, &e) {

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// pruneRows is how many rows of a table one step looks at.
+// pruneRows is the number of rows of a table that one step examines.
 const pruneRows = 500
 
-// Pruned is what a sweep removed.
+// Pruned counts the rows that a sweep removed.
 type Pruned struct {
 	Messages int64
 	Others   int64 // receipts, versions and reactions, also those without a message, and notes
 }
 
-// Prune removes messages that are older than a time, with their receipts, versions and reactions. It removes those without a message, and notes, by
-// their own time. Account events stay. It looks at all rows, in small steps between those of the sink, and rests as long as it works.
-// What it removed of an unfinished sweep stays removed.
+// Prune removes messages that are older than a time, with their receipts, versions and reactions. It removes those
+// without a message, and notes, by their own time. Account events stay. It examines all rows, in small steps between
+// those of the sink, and pauses for as long as it works. The rows that an unfinished sweep removed stay removed.
 func (st *Store) Prune(ctx context.Context, before time.Time) (p Pruned, err error) {
 	cut := before.Unix()
 	sweeps := []func(context.Context, int64) (int64, error){
@@ -47,7 +47,7 @@ func (st *Store) Prune(ctx context.Context, before time.Time) (p Pruned, err err
 	return p, nil
 }
 
-// withoutMessage holds for rows about a message that is not there. An unknown time, 0, is no reason to remove a row.
+// withoutMessage holds for rows about a message that does not exist. An unknown time, 0, is no reason to remove a row.
 const withoutMessage = "NOT EXISTS (SELECT 1 FROM messages m WHERE m.phone_number_id = t.phone_number_id AND m.wamid = t.wamid)"
 
 func rest(ctx context.Context, d time.Duration) error {
@@ -61,7 +61,7 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// pruneMessages takes one step behind a row, and returns the last row that it looked at, -1 at the end.
+// pruneMessages takes one step behind a row, and returns the last row that it examined; -1: the end.
 func (st *Store) pruneMessages(ctx context.Context, cut, from int64, p *Pruned) (next int64, err error) {
 	removed := Pruned{}
 	err = st.step(ctx, false, func() error {

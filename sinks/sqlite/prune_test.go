@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/sinks/sinktest"
 	"github.com/coexstream/coexstream/sinks/sqlite"
 )
 
@@ -37,7 +38,7 @@ func oldAndNew(t *testing.T, st *sqlite.Store, file string, n int) {
 			add(`"kind":"edit","rank":2,"wamid":"x%d","original_wamid":"lost%[1]d","timestamp":%d,"type":"edit"}`, i, i)
 		}
 	}
-	if err := st.Apply(t.Context(), batchOf(t, -1, int64(len(values)), values...)); err != nil {
+	if err := st.Apply(t.Context(), sinktest.Batch(t, -1, int64(len(values)), values...)); err != nil {
 		t.Fatal(err)
 	}
 	db := writable(t, file)
@@ -71,7 +72,7 @@ func counted(t *testing.T, file, query string) (n int) {
 	return n
 }
 
-// What is older goes, with what belongs to it, and the chats are those of the messages that are left.
+// Older messages are removed with their rows, and the chats are those of the remaining messages.
 func TestMessagesThatAreOlderAreRemoved(t *testing.T) {
 	st, file := opened(t)
 	const n, cut = 1300, 801 // several steps
@@ -120,7 +121,7 @@ func TestMessagesThatAreOlderAreRemoved(t *testing.T) {
 		t.Fatalf("positions %v, err %v", next, err)
 	}
 	for _, at := range next {
-		if err := st.Apply(t.Context(), batchOf(t, at.Next, at.Next+1, late)); err != nil {
+		if err := st.Apply(t.Context(), sinktest.Batch(t, at.Next, at.Next+1, late)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,18 +166,18 @@ func TestADiskThatIsNearlyFullIsNotWrittenTo(t *testing.T) {
 	free, err := uint64(99<<20), error(nil)
 	st.Guard(sqlite.Room{Min: 100 << 20, Free: func() (uint64, error) { return free, err }})
 	const message = `{"waba_id":"1","phone_number_id":"2","direction":"inbound","historical":false,"original":{},"kind":"message","rank":1,"wamid":"w","thread":"3","timestamp":7,"type":"text"}`
-	if err := st.Apply(t.Context(), batchOf(t, -1, 1, message)); err == nil || !strings.Contains(err.Error(), "99 MiB left") || !strings.Contains(err.Error(), "sink.sqlite.free_bytes_min") {
+	if err := st.Apply(t.Context(), sinktest.Batch(t, -1, 1, message)); err == nil || !strings.Contains(err.Error(), "99 MiB left") || !strings.Contains(err.Error(), "sink.sqlite.free_bytes_min") {
 		t.Errorf("err %v", err)
 	}
 	if got := counted(t, file, "SELECT count(*) FROM messages"); got != 0 || st.HasRoom() == nil {
 		t.Errorf("%d messages, room: %v", got, st.HasRoom())
 	}
 	free = 100 << 20
-	if err := st.Apply(t.Context(), batchOf(t, -1, 1, message)); err != nil || st.HasRoom() != nil {
+	if err := st.Apply(t.Context(), sinktest.Batch(t, -1, 1, message)); err != nil || st.HasRoom() != nil {
 		t.Errorf("err %v, room: %v", err, st.HasRoom())
 	}
 	free, err = 0, errors.New("it does not tell")
-	if err := st.Apply(t.Context(), batchOf(t, 1, 2, message)); err != nil {
+	if err := st.Apply(t.Context(), sinktest.Batch(t, 1, 2, message)); err != nil {
 		t.Errorf("a disk that does not tell: %v", err)
 	}
 }

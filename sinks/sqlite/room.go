@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// Room guards the disk of the file, which broker and spool need more than the tables do.
+// Room guards the disk of the file: the broker and the spool need it more than the tables do.
 type Room struct {
 	Free func() (uint64, error) // bytes on the disk; nil: there is no guard
 	Min  uint64                 // below this, nothing is written
@@ -14,7 +14,8 @@ type Room struct {
 // Guard sets the guard. It is called before the first step.
 func (st *Store) Guard(r Room) { st.room = r }
 
-// HasRoom returns an error where the disk is nearly full. A disk that does not tell has room: a full one refuses the step itself.
+// HasRoom returns an error if the disk is nearly full. If the free space is unknown, the disk counts as having room: a
+// full one refuses the step itself.
 func (st *Store) HasRoom() error {
 	if st.room.Free == nil {
 		return nil
@@ -26,7 +27,7 @@ func (st *Store) HasRoom() error {
 	return fmt.Errorf("the disk of %s has %d MiB left, and the limit is %d MiB (sink.sqlite.free_bytes_min): nothing is written until there is more", st.file, free>>20, st.room.Min>>20)
 }
 
-// Bytes is what the files occupy.
+// Bytes returns the size of the files.
 func (st *Store) Bytes() (sum int64) {
 	for _, name := range Files(st.file) {
 		if info, err := os.Stat(name); err == nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// table is how rows of a table are written.
+// table describes how rows of a table are written.
 type table struct {
 	name    string
 	key     []string
@@ -40,13 +40,13 @@ var (
 	businesses = table{"businesses", []string{"waba_id"}, []string{"event", "event_order"}, ""}
 )
 
-// insert writes a row that is not there, and leaves one that is.
+// insert inserts a row, and keeps an existing one.
 func (t *table) insert() string {
 	all := append(append([]string{}, t.key...), t.columns...)
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s) ON CONFLICT (%s) DO NOTHING", t.name, strings.Join(all, ", "), strings.Repeat(", ?", len(all)-1), strings.Join(t.key, ", "))
 }
 
-// newer writes a row unless the one that is there has a greater order, or the same.
+// newer writes a row unless the existing one has a greater order, or the same.
 func (t *table) newer() string {
 	return strings.Replace(t.insert(), "DO NOTHING", "DO UPDATE SET "+t.assign("excluded.%s")+fmt.Sprintf(" WHERE excluded.%s > %s.%s", t.order, t.name, t.order), 1)
 }
@@ -59,7 +59,7 @@ func (t *table) read(columns ...string) string {
 	return fmt.Sprintf("SELECT %s FROM %s WHERE %s", strings.Join(columns, ", "), t.name, strings.Join(t.key, " = ? AND ")+" = ?")
 }
 
-// update writes the columns of a row that is there.
+// update updates the columns of an existing row.
 func (t *table) update() string {
 	return fmt.Sprintf("UPDATE %s SET %s WHERE %s", t.name, t.assign("?"), strings.Join(t.key, " = ? AND ")+" = ?")
 }

@@ -3,7 +3,6 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/coexstream/coexstream/schemas/event"
 	"github.com/coexstream/coexstream/sinks"
 	"github.com/coexstream/coexstream/sinks/merge"
+	"github.com/coexstream/coexstream/sinks/sinktest"
 	"github.com/coexstream/coexstream/sinks/sqlite"
 )
 
@@ -32,44 +32,6 @@ func opened(t testing.TB) (*sqlite.Store, string) {
 	return st, file
 }
 
-func batchOf(t testing.TB, from, to int64, values ...string) *sinks.Batch {
-	t.Helper()
-	b := &sinks.Batch{Live: true, Rows: merge.NewRows(), Advances: []sinks.Advance{{Topic: schemas.TopicMessages, From: from, To: sinks.Position{Next: to, At: time.Now()}}}}
-	for i, v := range values {
-		ceType := schemas.TypeMessage
-		if strings.Contains(v, `"kind":"status"`) {
-			ceType = schemas.TypeStatus
-		}
-		e, err := event.Value(ceType, []byte(v))
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.ID, e.Topic, e.ReceivedAt = fmt.Sprint("id", from, i), schemas.TopicMessages, 1_772_366_400_000
-		b.Rows.Add(&e, merge.Place{Offset: max(from, 0) + int64(i)})
-	}
-	return b
-}
-
-func TestAStepIsTakenOnceAndWhole(t *testing.T) {
-	st, file := opened(t)
-	const value = `{"waba_id":"1","phone_number_id":"2","kind":"message","rank":1,"wamid":"w","thread":"3","direction":"inbound","timestamp":5,"type":"text","historical":false,"original":{"text":{"body":"x"}}}`
-	if err := st.Apply(t.Context(), batchOf(t, -1, 1, value)); err != nil {
-		t.Fatal(err)
-	}
-	for _, from := range []int64{-1, 0, 2} {
-		if err := st.Apply(t.Context(), batchOf(t, from, 9, strings.Replace(value, `"w"`, `"other"`, 1))); !errors.Is(err, sinks.ErrFenced) {
-			t.Errorf("from %d: %v, want ErrFenced", from, err)
-		}
-	}
-	if c := contentOf(t, file); len(c.Rows.Messages) != 1 {
-		t.Errorf("%d messages, want that of the step that was taken", len(c.Rows.Messages))
-	}
-	p, err := st.Positions(t.Context(), 0)
-	if err != nil || p[schemas.TopicMessages].Next != 1 || len(p) != 1 {
-		t.Errorf("positions %v, err %v", p, err)
-	}
-}
-
 func TestViewsShowWhatPeopleRead(t *testing.T) {
 	st, file := opened(t)
 	const head = `{"waba_id":"1","phone_number_id":"2","display_phone_number":"15550001","direction":"inbound","historical":false,"thread":"491701","contact":{"wa_id":"491701","user_id":"DE.1","profile_name":"Ada"},`
@@ -83,7 +45,7 @@ func TestViewsShowWhatPeopleRead(t *testing.T) {
 		strings.Replace(head, "inbound", "outbound", 1) + `"kind":"status","wamid":"m","timestamp":25,"status":"read","original":{}}`,
 		head + `"kind":"edit","rank":2,"wamid":"e2","original_wamid":"unknown","timestamp":21,"type":"edit","original":{}}`,
 	}
-	if err := st.Apply(t.Context(), batchOf(t, -1, 8, values...)); err != nil {
+	if err := st.Apply(t.Context(), sinktest.Batch(t, -1, 8, values...)); err != nil {
 		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")

@@ -2,7 +2,7 @@ package sqlite
 
 import "sync"
 
-// turns lets one step be taken at a time: one with live events before those with backlog.
+// turns admits one step at a time: steps with live events before those with backlog.
 type turns struct {
 	mu   sync.Mutex
 	free *sync.Cond

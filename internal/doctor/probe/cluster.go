@@ -67,8 +67,8 @@ func (p *prober) reach(ctx context.Context) {
 	}
 }
 
-// bootstrap asks one address alone. What stands in the way of a connection is tried first, for its error
-// says more than that of a client that tries again.
+// bootstrap connects to one address alone. It tries the steps of a connection one by one first, because their errors
+// say more than that of a client that tries again.
 func (p *prober) bootstrap(ctx context.Context, address string) doctor.Bootstrap {
 	fact := doctor.Bootstrap{Address: address}
 	started := time.Now()

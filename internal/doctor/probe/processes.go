@@ -98,7 +98,7 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_webhook_failing|coexstream_webhook_disabled)(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_damaged_batches|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_webhook_failing|coexstream_webhook_disabled|coexstream_archive_(?:blocked_partitions|lost_offsets_total|waiting_offsets|oldest_seconds|rotation_seconds))(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
 
@@ -131,6 +131,8 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			}
 		case "coexstream_processor_blocked_partitions":
 			fact.Blocked = int(value)
+		case "coexstream_processor_damaged_batches":
+			fact.Damaged += int(value) // one sample for each topic
 		case "coexstream_processor_largest_business_numbers":
 			if h := businessLabel.FindStringSubmatch(m[2]); h != nil && int(value) > fact.Largest {
 				fact.Largest, fact.Business = int(value), h[1]
@@ -148,6 +150,8 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 		case "coexstream_sink_blocked_partitions", "coexstream_sink_letters_total", "coexstream_sink_writable", "coexstream_sink_lag_records", "coexstream_sink_lag_seconds",
 			"coexstream_webhook_failing", "coexstream_webhook_disabled":
 			readSink(m[1], m[2], value, fact)
+		case "coexstream_archive_blocked_partitions", "coexstream_archive_lost_offsets_total", "coexstream_archive_waiting_offsets", "coexstream_archive_oldest_seconds", "coexstream_archive_rotation_seconds":
+			readArchive(m[1], value, fact)
 		case "coexstream_spool_records":
 			spooled.Records += value
 		case "coexstream_spool_oldest_seconds":
@@ -155,6 +159,25 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 		case "coexstream_spool_writable":
 			spooled.Writable = spooled.Writable && value > 0
 		}
+	}
+}
+
+// readArchive takes a sample about an archive.
+func readArchive(name string, value float64, fact *doctor.Process) {
+	if fact.Archive == nil {
+		fact.Archive = &doctor.Archive{}
+	}
+	switch a := fact.Archive; name {
+	case "coexstream_archive_blocked_partitions":
+		a.Blocked = value
+	case "coexstream_archive_lost_offsets_total":
+		a.Lost = value
+	case "coexstream_archive_waiting_offsets":
+		a.Waiting = value
+	case "coexstream_archive_oldest_seconds":
+		a.Oldest = time.Duration(value * float64(time.Second))
+	case "coexstream_archive_rotation_seconds":
+		a.Rotation = time.Duration(value * float64(time.Second))
 	}
 }
 

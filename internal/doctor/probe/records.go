@@ -89,7 +89,7 @@ func (o *openLetters) facts() doctor.DeadLetters {
 }
 
 func (p *prober) syncs(ctx context.Context) error {
-	// The sync of a number that was told without its WABA first is taken back in one partition, and goes on in another.
+	// The sync of a number without a known WABA is withdrawn in one partition, and continues in another.
 	type place struct {
 		partition int32
 		key       string

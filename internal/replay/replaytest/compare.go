@@ -83,8 +83,8 @@ func eventsOf(topic schemas.Topic, records []*kgo.Record, apart map[string]bool)
 	return e
 }
 
-// withoutMoved leaves out what was told of a sync in a partition where a tombstone has taken its place: it goes on in
-// another one.
+// withoutMoved leaves out the states of a sync in a partition where a tombstone has taken its place, because the sync
+// continues in another one.
 func withoutMoved(records []*kgo.Record) []*kgo.Record {
 	place := func(r *kgo.Record) string { return fmt.Sprint(r.Partition, "/", string(r.Key)) }
 	newest := map[string]*kgo.Record{}
@@ -152,8 +152,8 @@ func messageOf(r *kgo.Record) (m message) {
 	return m
 }
 
-// Compare tells how the events of a topic differ between a first processing and a second one. Those that
-// took a way of their own in the first one are compared without their place when apart is set.
+// Compare returns the differences between the events of a topic in a first processing and in a second one. Events that
+// were rerouted in the first one are compared without their place if apart is set.
 func Compare(topic schemas.Topic, first, second []*kgo.Record, apart bool) (differences []string) {
 	if apart {
 		second = withoutOvertaken(topic, first, second)

@@ -58,8 +58,8 @@ func (s *ledScene) outlivesSeeing(t *testing.T, seen func(told kmsg.MetadataResp
 	}
 }
 
-// TestFaultLeaderCutOff: a leader that clients still reach is cut off from the other brokers for so long that they
-// elect another one. It does not learn of that, and goes on as a leader whose records nobody has but itself.
+// TestFaultLeaderCutOff: a leader that clients still reach is cut off from the other brokers until they elect another
+// one. It does not learn of that, and remains a leader whose records nobody else has.
 func TestFaultLeaderCutOff(t *testing.T) {
 	s := newLedScene(t)
 	replacedUnknown := func(told kmsg.MetadataResponseTopicPartition) bool {
@@ -133,8 +133,8 @@ func TestFaultNetworkCutSenderIngress(t *testing.T) {
 		fault{at: 4 * aSecond, length: 3 * aSecond, kind: kindCut, target: senderLink}).cameAgain(t)
 }
 
-// TestFaultNetworkStallSenderIngress: what was stalled gets to the ingress when its sender has long given up waiting
-// for an answer, at the same time as what the sender tries instead.
+// TestFaultNetworkStallSenderIngress: stalled webhooks reach the ingress long after their sender has stopped waiting,
+// at the same time as the repeated ones.
 func TestFaultNetworkStallSenderIngress(t *testing.T) {
 	outlives(t, fault{at: aSecond, length: senderTimeout + 3*aSecond, kind: kindStall, target: senderLink}).cameAgain(t)
 }
@@ -146,7 +146,8 @@ func TestFaultAnswersToSenderLost(t *testing.T) {
 		fault{at: 5 * aSecond, length: senderTimeout + 2*aSecond, kind: kindDeaf, target: senderLink}).cameAgain(t)
 }
 
-// TestFaultSenderAndClusterCutOff: what the sender repeats is in the spool, or under way to a leader that is none.
+// TestFaultSenderAndClusterCutOff: the repeated webhooks of the sender are in the spool, or in flight to a former
+// leader.
 func TestFaultSenderAndClusterCutOff(t *testing.T) {
 	outlives(t,
 		fault{at: aSecond, length: 15 * aSecond, kind: kindCut, target: brokerName(1) + "~" + everyBroker},

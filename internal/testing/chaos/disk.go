@@ -56,7 +56,7 @@ func (d *disk) free() error {
 	return nil
 }
 
-// unmount ends it, with what is on it.
+// unmount removes the file system with its content.
 func (d *disk) unmount(out io.Writer) {
 	if err := syscall.Unmount(d.dir, syscall.MNT_DETACH); err != nil {
 		_, _ = fmt.Fprintf(out, "chaos: unmount %s: %v\n", d.dir, err)

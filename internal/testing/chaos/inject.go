@@ -59,7 +59,7 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// inject lets a fault happen and be over. What it changed is undone even when ctx ends.
+// inject lets a fault happen and end. It undoes its changes even when ctx ends.
 func (s *stage) inject(ctx context.Context, f fault) error {
 	s.say("begin %s for %s", f.name(), f.length)
 	defer s.say("end   %s", f.name())
@@ -120,7 +120,7 @@ const catchUpTime = 30 * time.Second
 func (s *stage) onBroker(ctx context.Context, f fault) error {
 	b := s.cluster.byName(f.target)
 	back := func() error {
-		// The broker is to be there again whatever happens to the run; its own timeout bounds it.
+		// The broker has to return even if the run ends; its own timeout bounds it.
 		startCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 		defer cancel()
 		return b.Start(startCtx)
@@ -195,7 +195,7 @@ func (s *stage) onProcess(ctx context.Context, f fault) error {
 	return fmt.Errorf("no such fault of a process")
 }
 
-// replaceOverlap is how long the replaced process may go on beside the one that took its place.
+// replaceOverlap is how long the replaced process may run beside its successor.
 const replaceOverlap = 4 * time.Second
 
 // replace stops a process where it is, and starts another one of the same name: an orchestrator that cannot
@@ -279,7 +279,7 @@ func (s *stage) madTenant(ctx context.Context, f fault) error {
 	t := tenant.New("http://"+s.sender.addr()+"/webhooks/meta", metaSecret, senderTimeout)
 	defer t.Close()
 	long := tenant.Long
-	long.Every = time.Second // what comes of it is to be written by three brokers on the same machine
+	long.Every = time.Second // three brokers on the same machine write the result
 	n := t.Flood(ctx, long, tenant.Many, tenant.Crowded)
 	s.say("      %d webhooks of the mad tenant were acknowledged", n)
 	return nil

@@ -19,9 +19,9 @@ const (
 	linkOpen linkMode = iota
 	// linkCut resets all connections, and new ones as soon as they are there.
 	linkCut
-	// linkStalled takes connections and bytes, and forwards nothing until it is open again: nobody is told.
+	// linkStalled takes connections and bytes, and forwards nothing until it is open again, without an error.
 	linkStalled
-	// linkDeaf forwards requests and loses the answers: what was done is not known to who asked for it.
+	// linkDeaf forwards requests and loses the answers: the client does not learn the outcome.
 	linkDeaf
 )
 
@@ -45,7 +45,7 @@ type link struct {
 // carried is one connection of a link.
 type carried struct {
 	client, server net.Conn
-	lost           bool // bytes of it are gone: it cannot go on
+	lost           bool // bytes of it are gone: it cannot continue
 }
 
 // anyPort of loopback is where a link listens that need not be at a certain address.
@@ -124,7 +124,7 @@ func (l *link) carry(client net.Conn) {
 	}
 	server, err := (&net.Dialer{Timeout: 5 * time.Second}).Dial("tcp", l.dial)
 	if err != nil {
-		c.reset() // whoever should be there is away
+		c.reset() // the other side is away
 		return
 	}
 	c.server = server
@@ -192,7 +192,7 @@ func (l *link) forward(c *carried, to net.Conn, b []byte, answers bool) bool {
 	return err == nil
 }
 
-// reset closes both sides so that what is under way is lost, as a network that is cut does.
+// reset closes both sides so that bytes in flight are lost, as in a network that is cut.
 func (c *carried) reset() {
 	for _, conn := range []net.Conn{c.client, c.server} {
 		if t, ok := conn.(*net.TCPConn); ok {

@@ -38,7 +38,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of plan and simulation; 0: a new one")
 	flag.Float64Var(&o.minutes, "minutes", 2, "how long faults are injected")
 	flag.Float64Var(&o.load, "load", 1, "load, as a multiple of about 50 webhooks a second")
-	flag.DurationVar(&o.wait, "wait", 4*time.Minute, "how long check waits for what is missing")
+	flag.DurationVar(&o.wait, "wait", 4*time.Minute, "how long check waits for missing records")
 	flag.StringVar(&o.only, "only", "", "only faults whose name contains one of these words, separated by commas")
 	flag.BoolVar(&o.plan, "plan", false, "print the plan and do nothing")
 	flag.BoolVar(&o.keep, "keep", false, "keep the temporary folder")
@@ -153,7 +153,7 @@ func (o *options) chosen(faults []fault) []fault {
 	return some
 }
 
-// perform plays load and faults at the same time, and judges. Whatever ended by itself fails it.
+// perform plays load and faults at the same time, and judges. A process that ends by itself is a failure.
 func (s *stage) perform(ctx context.Context, faults []fault, l load, wait time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -192,7 +192,7 @@ func (s *stage) perform(ctx context.Context, faults []fault, l load, wait time.D
 	return s.judgeBeside(ctx)
 }
 
-// judgeBeside judges what came of the businesses beside those of the simulation, if there were any.
+// judgeBeside judges the businesses beside those of the simulation, if there were any.
 func (s *stage) judgeBeside(ctx context.Context) error {
 	o, err := s.outcome(ctx)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/bench/tenant"
 )
 
-// outcome is what `messages` tells of the businesses beside those of the simulation, which check does not know.
+// outcome has the events in `messages` of the businesses beside those of the simulation, which check does not know.
 type outcome struct {
 	rotten map[string]int // how often messages came out whose webhooks may have been damaged
 	// mad is how many events of the mad tenant there are; overtaken is how many of those came out behind events of other
@@ -28,10 +28,10 @@ type arrival struct {
 	mad    bool
 }
 
-// outcomeTime is for what comes last of businesses that check does not wait for.
+// outcomeTime is for the last events of businesses that check does not wait for.
 const outcomeTime = 2 * time.Minute
 
-// outcome reads `messages` until all that is to come out of webhooks that were not damaged is there.
+// outcome reads `messages` until all events of undamaged webhooks are there.
 func (s *stage) outcome(ctx context.Context) (*outcome, error) {
 	s.mu.Lock()
 	expected := len(s.rotten.acked) - len(s.rotten.damaged)
@@ -50,7 +50,7 @@ func (s *stage) outcome(ctx context.Context) (*outcome, error) {
 		fetches := cl.PollFetches(poll)
 		stop()
 		if ctx.Err() != nil {
-			break // what is missing is told
+			break // the caller reports missing ones
 		}
 		quiet++
 		for _, r := range fetches.Records() {

@@ -26,7 +26,7 @@ func TestOvertakenIsWhatComesOutBehindWhatWasReceivedLater(t *testing.T) {
 	}
 }
 
-// TestRottenIsJudged: what is missing has to be what was damaged, once each, and its rest has to be in quarantine.
+// TestRottenIsJudged: the damaged webhooks have to be missing, once each, and their bytes have to be in quarantine.
 func TestRottenIsJudged(t *testing.T) {
 	const good, bad = rottenPrefix + "12345678.00", rottenPrefix + "12345678.01"
 	for name, c := range map[string]struct {
@@ -38,7 +38,7 @@ func TestRottenIsJudged(t *testing.T) {
 		"lost":          {map[string]int{}, string(flipped(bad)), good + " came out 0 times"},
 		"twice":         {map[string]int{good: 2}, string(flipped(bad)), good + " came out 2 times"},
 		"not damaged":   {map[string]int{good: 1, bad: 1}, string(flipped(bad)), bad + " was damaged, and came out"},
-		"no quarantine": {map[string]int{good: 1}, bad, "what is left of " + bad},
+		"no quarantine": {map[string]int{good: 1}, bad, "the rest of " + bad},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &stage{dir: t.TempDir(), out: t.Output(), rotten: rotten{acked: []string{good, bad}, damaged: map[string]struct{}{}}}

@@ -20,8 +20,8 @@ const (
 	kindPause kind = "pause"
 	// kindReplace is a zombie whose place is taken meanwhile by a new process of the same name.
 	kindReplace kind = "replace"
-	// kindCut, kindStall, kindDeaf and kindDelay happen to the links between a client and one broker or all, between
-	// two brokers, between a broker and all others, and between the sender of webhooks and the ingress.
+	// kindCut, kindStall, kindDeaf and kindDelay are faults of links. A link is between a client and one broker or all,
+	// between two brokers, between a broker and all others, or between the sender of webhooks and the ingress.
 	kindCut   kind = "cut"
 	kindStall kind = "stall"
 	kindDeaf  kind = "deaf"
@@ -78,9 +78,9 @@ const (
 	sessionTime                   = 6 * time.Second // the session timeout of processors and sinks, the shortest that Kafka allows by default
 	settleTime                    = 5 * time.Second // between a broker's fault and the next one: replicas catch up
 	planPauseMin                  = 500 * time.Millisecond
-	// jumpMin and jumpMax bound by how much a clock is wrong. Two that are wrong in opposite directions are apart by
-	// a minute. That is half of processor.history.phase_hold, the shortest time that history is waited for: the other
-	// half is left to what comes late by itself. So no clock ends a wait that check does not know to be over.
+	// jumpMin and jumpMax bound the error of a clock. Two clocks that are wrong in opposite directions differ by a
+	// minute. That is half of processor.history.phase_hold, the shortest wait for history; the other half is left to
+	// delays. So no clock ends a wait while check expects it to last.
 	jumpMin, jumpMax = time.Second, 30 * time.Second
 )
 

@@ -26,7 +26,7 @@ type process struct {
 	dir    string
 	args   []string // but the address of its admin listener
 	admin  string   // that address
-	// ended is told when the process ends and nobody wanted that.
+	// ended is called when the process ends unexpectedly.
 	ended func(name string, err error)
 
 	mu   sync.Mutex
@@ -232,7 +232,7 @@ func until(ctx context.Context, limit time.Duration, holds func() bool) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			return fmt.Errorf("waited %s in vain", limit)
+			return fmt.Errorf("timeout after %s", limit)
 		case <-look.C:
 		}
 	}

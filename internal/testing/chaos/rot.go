@@ -14,13 +14,14 @@ import (
 	"github.com/coexstream/coexstream/bench/tenant"
 )
 
-// Rotten bytes in the spool of the ingress. Kafka does not take part: what brokers write has checksums of its own, and replicas. The damage
-// hits webhooks of a business beside those of the simulation, which stand in the spool among the simulation's. So check expects all of
-// the simulation's to come out, also those behind the damage; and of the business's own exactly those are to be missing that were damaged.
+// Rotten bytes in the spool of the ingress. Kafka does not take part: brokers have checksums and replicas of their own.
+// The damage hits webhooks of a business beside those of the simulation; in the spool they are mixed with the
+// simulation's. So check expects all of the simulation's webhooks, also those behind the damage. Of the business's own
+// webhooks, exactly the damaged ones may be missing.
 
-// rotten is what became of the webhooks of that business.
+// rotten is the fate of the webhooks of that business.
 type rotten struct {
-	acked   []string            // ids of the messages that are to come out
+	acked   []string            // ids of the expected messages
 	damaged map[string]struct{} // of those, which are not
 	traces  [][]byte            // what stands in their place: quarantine is to have it
 }
@@ -31,8 +32,8 @@ const (
 	toldTime = 60 * time.Second
 )
 
-// rot cuts the ingress off from Kafka, so that its spool takes what comes; kills it; flips bytes of some webhooks in the spool; and
-// starts it again. It fails if the ingress does not tell of the damage.
+// rot cuts the ingress off from Kafka, so that its spool takes the webhooks. It kills the ingress, flips bytes of some
+// webhooks in the spool, and starts the ingress again. It fails if the ingress does not report the damage.
 func (s *stage) rot(ctx context.Context, f fault) error {
 	if err := s.ingress.waitReady(ctx, readyTimeout); err != nil {
 		s.say("SKIP %s: %v", f.name(), err) // brokers are away
@@ -68,9 +69,9 @@ func (s *stage) rot(ctx context.Context, f fault) error {
 		return nil // the run has failed already
 	}
 	if err != nil {
-		return fmt.Errorf("%d webhooks in the spool were damaged, and the ingress does not tell of it: %w", damaged, err)
+		return fmt.Errorf("%d webhooks in the spool were damaged, and the ingress does not report it: %w", damaged, err)
 	}
-	s.say("      %d of %d webhooks were damaged in the spool; the ingress tells of %.0f bytes", damaged, len(acked), told)
+	s.say("      %d of %d webhooks were damaged in the spool; the ingress reports %.0f bytes", damaged, len(acked), told)
 	return nil
 }
 
@@ -104,8 +105,8 @@ const (
 	rottenPrefix             = "wamid.rotten"
 )
 
-// damageSpool flips eight bytes of every third webhook where it lies in the spool, the last one excepted: what is behind the damage is to
-// come out.
+// damageSpool flips eight bytes of every third webhook in the spool, except the last one, because a webhook behind the
+// damage has to arrive.
 func (s *stage) damageSpool(ids []string) (n int, err error) {
 	files, err := filepath.Glob(filepath.Join(s.spoolDir(), "raw.*", "*.spool"))
 	if err != nil {
@@ -161,7 +162,7 @@ func flipped(id string) []byte {
 
 func (s *stage) spoolDir() string { return filepath.Join(s.dir, "spool") }
 
-// judgeRotten holds what came out against what was damaged.
+// judgeRotten compares the arrived webhooks with the damaged ones.
 func (s *stage) judgeRotten(out *outcome) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +190,7 @@ func (s *stage) judgeRotten(out *outcome) error {
 	}
 	for _, trace := range s.rotten.traces {
 		if !bytes.Contains(kept.Bytes(), trace) {
-			wrong = append(wrong, fmt.Sprintf("what is left of %s is not in quarantine", flipped(string(trace))))
+			wrong = append(wrong, fmt.Sprintf("the rest of %s is not in quarantine", flipped(string(trace))))
 		}
 	}
 	if len(wrong) > 0 {

@@ -286,7 +286,8 @@ func (s *stage) check(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-// errFaults: check has found what is lost, repeated or out of order, or tables that differ from the topics. Its exit code says so.
+// errFaults: check has found lost, repeated or misordered records, or tables that differ from the topics. Its exit code
+// says so.
 var errFaults = errors.New("the topics or the tables are not as they should be")
 
 const faultsExitCode = 3

@@ -14,17 +14,23 @@ import (
 // is deployed has nothing of it: the compiler gets other versions of some files.
 type variant struct {
 	file  string      // of the product, in the module's folder
-	edits [][2]string // what is replaced in it, and by what; each stands there once
+	edits [][2]string // replacements in it, as old and new text; each old text occurs once
 	added string      // a file that is not there yet; empty: none
-	code  string      // what is in it
+	code  string      // its content
 }
 
 // buildVariant builds the program with changes to different files, and returns the binary's path. It has to run
 // within the module.
 func buildVariant(ctx context.Context, dir, name string, variants ...variant) (string, error) {
+	binary := filepath.Join(dir, "coexstream-"+name)
+	return binary, build(ctx, dir, name, variants, "-o", binary, ".")
+}
+
+// build runs go build in the module's folder, with changes to different files.
+func build(ctx context.Context, dir, name string, variants []variant, args ...string) error {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
-		return "", fmt.Errorf("find the module's folder: %w", err)
+		return fmt.Errorf("find the module's folder: %w", err)
 	}
 	module := strings.TrimSpace(string(out))
 	replace := map[string]string{}
@@ -36,38 +42,37 @@ func buildVariant(ctx context.Context, dir, name string, variants ...variant) (s
 	for _, v := range variants {
 		original, err := os.ReadFile(filepath.Join(module, v.file))
 		if err != nil {
-			return "", err
+			return err
 		}
 		source := string(original)
 		for _, e := range v.edits {
 			if n := strings.Count(source, e[0]); n != 1 {
-				return "", fmt.Errorf("%s has %q %d times, not once: fit the change to it", v.file, e[0], n)
+				return fmt.Errorf("%s has %q %d times, not once: fit the change to it", v.file, e[0], n)
 			}
 			source = strings.Replace(source, e[0], e[1], 1)
 		}
 		if err := write(v.file, source); err != nil {
-			return "", err
+			return err
 		}
 		if v.added == "" {
 			continue
 		}
 		if err := write(v.added, v.code); err != nil {
-			return "", err
+			return err
 		}
 	}
 	list, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
-		return "", err
+		return err
 	}
 	overlay := filepath.Join(dir, name+"-overlay.json")
 	if err := os.WriteFile(overlay, list, 0o600); err != nil {
-		return "", err
+		return err
 	}
-	binary := filepath.Join(dir, "coexstream-"+name)
-	build := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-o", binary, ".")
-	build.Dir = module
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the variant %s: %w\n%s", name, err, out)
+	command := exec.CommandContext(ctx, "go", append([]string{"build", "-overlay", overlay}, args...)...)
+	command.Dir = module
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the variant %s: %w\n%s", name, err, out)
 	}
-	return binary, nil
+	return nil
 }

@@ -33,7 +33,7 @@ const (
 	instructionsTolerance = 0.08
 )
 
-// against says what is wrong with a measured cost.
+// against returns the complaints about a measured cost.
 func (c Cost) against(budgets Budgets, name string) (complaints []string) {
 	b, ok := budgets[name]
 	if !ok {
@@ -51,7 +51,7 @@ func (c Cost) against(budgets Budgets, name string) (complaints []string) {
 		complaints = append(complaints, fmt.Sprintf("%s: %.0f instructions a %s, %+.1f %% of the budget of %.0f; find them with -cpuprofile, or renew the budget with -costs=renew and say why",
 			name, c.Instructions, c.Per, 100*(c.Instructions/b.Instructions-1), b.Instructions))
 	case c.Instructions < b.Instructions*(1-2*instructionsTolerance):
-		complaints = append(complaints, fmt.Sprintf("%s: %.0f instructions a %s, far below the budget of %.0f: keep what was won with -costs=renew",
+		complaints = append(complaints, fmt.Sprintf("%s: %.0f instructions a %s, far below the budget of %.0f: keep the improvement with -costs=renew",
 			name, c.Instructions, c.Per, b.Instructions))
 	}
 	return complaints
@@ -69,7 +69,7 @@ func readBudgets(path string) (Budgets, error) {
 	return b, nil
 }
 
-// write rounds, for a diff to show what is more than noise.
+// write rounds, so that a diff shows only differences above the noise.
 func (b Budgets) write(path string) error {
 	for name, c := range b {
 		c.Allocations = math.Round(c.Allocations*100) / 100

@@ -56,7 +56,7 @@ func TestInstructionsAreHeldAgainstTheBudget(t *testing.T) {
 		{"op", 1079, ""},
 		{"op", 1081, "1081 instructions a turn, +8.1 %"},
 		{"op", 850, ""},
-		{"op", 800, "keep what was won"},
+		{"op", 800, "keep the improvement"},
 		{"old", 1000, "no budget of instructions"},
 		{"new", 1000, "no budget"},
 	} {

@@ -1,7 +1,7 @@
-// Command crash plays onboardings against `coexstream up`, kills it with SIGKILL while they run, starts it
-// again, and lets `coexstream check` judge the outcome. It uses the binary as a user does. With -peak-max it also
-// fails when a life of `up` took more memory than that. With -rot it then damages the logs, and only what is
-// named may be missing.
+// Command crash plays onboardings against `coexstream up`, kills it with SIGKILL while they run, starts it again, and
+// lets `coexstream check` judge the outcome. It uses the binary as a user does. With -peak-max it also fails when a
+// life of `up` took more memory than that. With -rot it then damages the logs, and only the reported records may be
+// missing.
 package main
 
 import (
@@ -48,9 +48,9 @@ func main() {
 	flag.IntVar(&o.businesses, "businesses", 20, "businesses")
 	flag.IntVar(&o.messages, "messages", 200_000, "messages of history")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed; 0: a new one")
-	flag.DurationVar(&o.wait, "wait", 3*time.Minute, "how long check waits for what is missing")
+	flag.DurationVar(&o.wait, "wait", 3*time.Minute, "how long check waits for missing records")
 	flag.Int64Var(&o.peakMax, "peak-max", 0, "the most resident memory that any life of `up` may have taken, in MiB; 0: any")
-	flag.StringVar(&o.rotten, "rot", "", "at the end, damage a log of each of these `topics`: only what broker verify names may be missing, and a second world comes out whole")
+	flag.StringVar(&o.rotten, "rot", "", "at the end, damage a log of each of these `topics`: only records that broker verify names may be missing, and a second world must be complete")
 	flag.StringVar(&o.upFlags, "up", "", "more flags of `up`")
 	flag.StringVar(&o.simFlags, "simulate", "", "more flags of `simulate`")
 	flag.StringVar(&o.checkFlags, "check", "", "more flags of `check`")

@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// toMiB rounds up, so that what is over a bound does not look as if it were at it.
+// toMiB rounds up, so that a value over a bound does not look equal to it.
 func toMiB(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 
 // withinBound is the verdict on a peak in bytes. A bound of 0 MiB is none.

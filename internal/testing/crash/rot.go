@@ -29,7 +29,7 @@ func judged(topic string) string {
 
 const prefix = "coex."
 
-// verified is what is needed of the output of `broker verify`.
+// verified has the needed fields of the output of `broker verify`.
 type verified struct {
 	Damage     []damage `json:"damage"`
 	Quarantine []damage `json:"quarantine"`
@@ -63,8 +63,8 @@ func (o *options) sound(ctx context.Context, binary, dir string) error {
 	return err
 }
 
-// rot damages a batch in each of several logs while `up` is stopped, starts it, and has `check` judge: of each
-// topic only the records are missing that `broker verify` names. Then a second world must come out whole.
+// rot damages a batch in each of several logs while `up` is stopped, starts it, and has `check` judge: of each topic
+// only the records may be missing that `broker verify` names. Then a second world must be complete.
 func (o *options) rot(ctx context.Context, u *upProcess, truth string) error {
 	u.kill()
 	if err := o.sound(ctx, u.binary, u.dir); err != nil {
@@ -81,7 +81,7 @@ func (o *options) rot(ctx context.Context, u *upProcess, truth string) error {
 	named := map[string]int64{}
 	for _, d := range v.Damage {
 		if !d.Lost || !d.Exact && !strings.HasSuffix(d.Topic, "state") {
-			return fmt.Errorf("broker verify: one damaged batch of %s is told as %+v", d.Topic, d)
+			return fmt.Errorf("broker verify: one damaged batch of %s is reported as %+v", d.Topic, d)
 		}
 		named[judged(strings.TrimPrefix(d.Topic, prefix))] += d.LastOffset - d.FirstOffset + 1
 	}
@@ -106,15 +106,15 @@ func (o *options) rot(ctx context.Context, u *upProcess, truth string) error {
 	check := exec.CommandContext(ctx, u.binary, "check", "--data-dir", u.dir, "--truth", second, "--wait", o.wait.String())
 	check.Stdout, check.Stderr = os.Stdout, os.Stderr
 	if err := check.Run(); err != nil {
-		return fmt.Errorf("check of what came after the damage: %w", err)
+		return fmt.Errorf("check of the world after the damage: %w", err)
 	}
-	fmt.Println("crash: what came after the damage is whole")
+	fmt.Println("crash: the world after the damage is complete")
 	return nil
 }
 
-// learntFromRaw lists the faults that check reports rightly where bodies are gone from the raw log: it learns from that log
-// what was sent and in which order. So it does not expect what came of these bodies, what a media follow-up has from its
-// placeholder in one of them, or what a contact or a sync counts of them.
+// learntFromRaw lists the faults that check rightly reports if bodies are gone from the raw log. It learns from that
+// log the sent bodies and their order. So it does not expect the events of these bodies, the placeholder of a media
+// follow-up in one of them, or their part in a contact or a sync.
 var learntFromRaw = []string{"unexpected", "out_of_order", "wrong_content", "wrong_table"}
 
 // liveTopics may have events twice where a batch of `state` is gone: with one batch go both what says that a deferred record was
@@ -187,7 +187,7 @@ func damageLogs(partitions string, topics []string, rng *rand.Rand) error {
 // The layout of a record batch, as far as it is needed to hit the records of one.
 const (
 	batchHead    = 61
-	batchLength  = 8 // what follows these twelve bytes
+	batchLength  = 8 // the length of the rest behind these twelve bytes
 	batchAttrs   = 21
 	controlBatch = 0x20
 )

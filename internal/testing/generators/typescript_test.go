@@ -10,8 +10,8 @@ import (
 // compilerOptions are strict: a generated type that is not sound does not compile.
 const compilerOptions = `{"compilerOptions": {"strict": true, "target": "es2022", "module": "nodenext", "outDir": "out"}, "include": ["*.ts", "events/*.ts"]}`
 
-// knownField lets the compiler say whether a type has a property of a type of its own. What an index signature gives is
-// unknown, and no known field.
+// knownField lets the compiler check that a type has a property with a type of its own. A property of an index
+// signature is unknown, and no known field.
 const knownField = "type Known<T, K extends string> = K extends keyof T ? (unknown extends T[K] ? never : K) : never;\n"
 
 func compile(t *testing.T, folder, node string) {

@@ -34,8 +34,9 @@ type player struct {
 	space   partition.Workspace
 	raw     map[int64][]byte
 	pieces  map[partition.ChunkRef]*split.Piece
-	body    *split.Body // the one cut last
-	at      int64       // where it stands
+	body    *split.Body   // the one cut last
+	at      int64         // where it stands
+	step    time.Duration // between the receipts of two bodies
 	spent   spent
 }
 
@@ -50,7 +51,7 @@ func newPlayer() (*player, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &player{topic: schemas.TopicRawBulk, core: t, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.ChunkRef]*split.Piece{}}
+	p := &player{topic: schemas.TopicRawBulk, core: t, step: time.Second, scanner: split.NewScanner(split.Limits{}), raw: map[int64][]byte{}, pieces: map[partition.ChunkRef]*split.Piece{}}
 	p.begin()
 	return p, nil
 }
@@ -75,9 +76,13 @@ func (p *player) begin() {
 	}, &p.space)
 }
 
+func (p *player) receipt(offset int64) time.Time {
+	return epoch.Add(time.Duration(offset) * p.step)
+}
+
 func (p *player) origin(offset int64) *partition.Origin {
 	return &partition.Origin{
-		Topic: p.topic, Offset: offset, Label: fmt.Appendf(nil, "%s/0/%d", p.topic, offset), ReceivedAt: epoch.Add(time.Duration(offset) * time.Second),
+		Topic: p.topic, Offset: offset, Label: fmt.Appendf(nil, "%s/0/%d", p.topic, offset), ReceivedAt: p.receipt(offset),
 		Value: p.raw[offset], Headers: []partition.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
 	}
 }
@@ -88,6 +93,10 @@ func (p *player) play(body []byte) {
 	p.raw[offset] = body
 	p.spent.in += len(body)
 	began := threadTime()
+	if p.topic == schemas.TopicRawBulk {
+		p.core.Pass(p.receipt(offset))
+		p.releaseAll()
+	}
 	p.process(offset)
 	p.core.Flush()
 	p.spent.cpu += threadTime() - began
@@ -97,7 +106,7 @@ func (p *player) play(body []byte) {
 // pass lets time pass: waits end, and held chunks leave.
 func (p *player) pass(d time.Duration) {
 	began := threadTime()
-	p.core.Tick(epoch.Add(time.Duration(len(p.raw)) * time.Second).Add(d))
+	p.core.Tick(p.receipt(int64(len(p.raw))).Add(d))
 	p.releaseAll()
 	p.core.Flush()
 	p.spent.cpu += threadTime() - began

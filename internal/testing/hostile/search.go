@@ -15,9 +15,10 @@ const (
 	statePerByte  = 6  // a follow-up that waits takes most; it is part of what goes out
 	cpuPerByte    = 10 // of the ordinary
 	constantBytes = 256 << 10
-	heapPerByte   = 8       // that stay in use; of ids, messages and numbers some hundred bytes each are remembered
-	heapBytesFree = 4 << 20 // of tables that grow by doubling, and of what the collector has not found yet
-	letterPerBody = 2       // one reports the body; a chunk that leaves later may have another
+	heapPerByte   = 8                                  // that stay in use; of ids, messages and numbers some hundred bytes each are remembered
+	heapBytesFree = 4 << 20                            // of tables that grow by doubling, and of what the collector has not found yet
+	bytesFree     = split.OutputBytesFree / outPerByte // of each body but the first
+	letterPerBody = 2                                  // one reports the body; a chunk that leaves later may have another
 )
 
 // bodyBytesMax is the maximum size of a body: more than any sender sends.
@@ -100,6 +101,7 @@ func cost(s shape, scale int, bodies [][]byte, kib time.Duration) (*finding, err
 	if err != nil {
 		return nil, err
 	}
+	p.step = s.step()
 	if s.live {
 		p.topic = schemas.TopicRawLive
 	}
@@ -113,7 +115,8 @@ func cost(s shape, scale int, bodies [][]byte, kib time.Duration) (*finding, err
 		p.rest()
 	}
 	f := &finding{seed: s.seed, scale: scale, spent: p.spent}
-	allowed := p.spent.in + constantBytes + (len(bodies)-1)*split.OutputBytesFree/outPerByte // the free bytes count for each body
+	allowed := p.spent.in + constantBytes + (len(bodies)-1)*s.free()
+	ofTime := p.spent.in + constantBytes + (len(bodies)-1)*bytesFree
 	switch {
 	case p.spent.out > outPerByte*allowed:
 		f.why = fmt.Sprintf("%.1f bytes out for each byte in", float64(p.spent.out)/float64(p.spent.in))
@@ -125,7 +128,7 @@ func cost(s shape, scale int, bodies [][]byte, kib time.Duration) (*finding, err
 		f.why = fmt.Sprintf("%d letters of %d bodies", p.spent.letters, len(bodies))
 	case p.spent.heap > before+heapPerByte*p.spent.in+heapBytesFree:
 		f.why = fmt.Sprintf("%d bytes of memory stay in use, and %d numbers", p.spent.heap-before, p.spent.numbers)
-	case p.spent.cpu > cpuPerByte*kib*time.Duration(allowed)/1024:
+	case p.spent.cpu > cpuPerByte*kib*time.Duration(ofTime)/1024:
 		f.why = whyCPU
 	default:
 		return nil, nil

@@ -4,9 +4,10 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// shape is what a body looks like, whatever its size: the same seed gives the same shape.
+// shape is the form of a body of any size: the same seed gives the same shape.
 type shape struct {
 	seed     uint64
 	features []feature
@@ -22,13 +23,14 @@ type shape struct {
 	inTurn   bool   // the chunks of the bodies leave in turn
 	onboards bool   // the bodies are those of onboardings
 	live     bool   // the bodies come by the live lane
+	synced   bool   // and the numbers of the onboardings have histories, which end before the next body
 }
 
 // idLengths says how long the ids of a body are: 0 is the ordinary length, -1 is left out, more is so many bytes for each
 // scale.
 type idLengths struct{ waba, number, display, person, wamid, name int }
 
-// What grows.
+// The parts that grow.
 const (
 	growsEntries = iota
 	growsChanges
@@ -73,7 +75,7 @@ func newShape(seed uint64) shape {
 	s.field = fields[r.IntN(len(fields))]
 	s.padding = paddings[r.IntN(len(paddings))]
 	s.inTurn = r.IntN(3) == 0
-	s.onboards, s.live = seed%16 == 14, seed%32 == 14
+	s.onboards, s.live, s.synced = seed%16 == 14, seed%32 == 14, seed%128 >= 64
 	return s
 }
 
@@ -88,8 +90,24 @@ type writer struct {
 	shape
 	r     *rand.Rand
 	scale int
-	next  int // numbers what has to differ
+	next  int // numbers the parts that have to differ
 	nth   int // body of the sequence
+}
+
+// step is the time between two bodies.
+func (s *shape) step() time.Duration {
+	if s.onboards && s.synced {
+		return 13 * time.Hour
+	}
+	return time.Second
+}
+
+// free is how many bytes each body but the first has free: what Body.Bound allows. An account event alone has fewer.
+func (s *shape) free() int {
+	if s.onboards && s.synced {
+		return 2 << 10
+	}
+	return bytesFree
 }
 
 // bodies are a sequence of bodies of a shape at a scale.

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Brokers tell each other one address for everybody. So that something can stand between each two of them, they
-// tell a name instead, and each broker has a hosts file of its own, in which the names of the others are
-// addresses of loopback that nobody else uses.
+// Brokers tell each other one address for all clients. To put a link between each two of them, each broker announces a
+// name instead. Each broker has a hosts file of its own, in which the names of the others are addresses of loopback
+// that nobody else uses.
 
 // amongBrokers reports whether brokers use a listener to reach each other.
 func amongBrokers(listener string) bool {

@@ -122,7 +122,7 @@ func (b *Broker) ended() {
 // Pause stops the process where it is (SIGSTOP): it keeps its connections, and answers nothing.
 func (b *Broker) Pause() error { return b.signal(syscall.SIGSTOP) }
 
-// Resume lets a paused process go on.
+// Resume lets a paused process continue.
 func (b *Broker) Resume() error { return b.signal(syscall.SIGCONT) }
 
 var errNotRunning = errors.New("broker is not running")

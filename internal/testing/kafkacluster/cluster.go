@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 )
 
 // Cluster is a running cluster.
@@ -30,8 +30,7 @@ type Cluster struct {
 	certs   *Certificates
 }
 
-// Start starts a cluster and returns when all brokers serve. An error that is ErrUnavailable tells that
-// Kafka cannot be had here.
+// Start starts a cluster and returns when all brokers serve. ErrUnavailable: Kafka is not available here.
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -130,8 +129,8 @@ func (b *Broker) hosts() string { return filepath.Join(b.dir, "hosts") }
 // hostsFlag makes a Java program look names up in a file.
 const hostsFlag = "-Djdk.net.hosts.file="
 
-// format makes the brokers' data folders. What one start of a Java program makes for the first broker is
-// right for the others too, but for who they are.
+// format makes the brokers' data folders. A Java program makes that of the first broker. The others get a copy of it
+// with their own ids.
 func (c *Cluster) format(ctx context.Context) error {
 	first := c.brokers[0]
 	args := []string{"format", "--cluster-id", newID(), "--config", filepath.Join(first.dir, "server.properties")}
@@ -206,7 +205,7 @@ func (c *Cluster) serves(ctx context.Context, id int) error {
 	return fmt.Errorf("broker %d is not among the %d brokers that it knows", id, len(m.Brokers))
 }
 
-// Tool is a command of Kafka's own tools, by its Java class. What it logs goes to its standard error.
+// Tool is a command of Kafka's own tools, by its Java class. Its log goes to its standard error.
 func (c *Cluster) Tool(ctx context.Context, class string, args ...string) *exec.Cmd {
 	all := []string{"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + c.toolLogging(),
 		"-cp", c.classPath()}
@@ -273,32 +272,18 @@ func (c *Cluster) kill() error {
 
 // freePorts finds ports that nobody listens on, for each broker by listener.
 func freePorts(brokers int, listeners []string) ([]map[string]int, error) {
+	free, err := freeport.Ports(context.Background(), brokers*len(listeners))
+	if err != nil {
+		return nil, err
+	}
 	ports := make([]map[string]int, brokers)
 	for i := range ports {
 		ports[i] = map[string]int{}
-		for _, name := range listeners {
-			l, err := listenBelowEphemeral()
-			if err != nil {
-				return nil, err
-			}
-			defer l.Close() //nolint:errcheck // only the number was wanted
-			ports[i][name] = l.Addr().(*net.TCPAddr).Port
+		for k, name := range listeners {
+			ports[i][name] = free[i*len(listeners)+k]
 		}
 	}
 	return ports, nil
-}
-
-// listenBelowEphemeral opens a port from which the kernel makes no outgoing connections: a broker that is down
-// for a moment must find its port free when it comes back.
-func listenBelowEphemeral() (net.Listener, error) {
-	const from, to, attempts = 15000, 32000, 100
-	for range attempts {
-		addr := fmt.Sprintf("127.0.0.1:%d", from+mathrand.IntN(to-from))
-		if l, err := net.Listen("tcp", addr); err == nil { //nolint:noctx // a moment on loopback
-			return l, nil
-		}
-	}
-	return nil, fmt.Errorf("no free port of 127.0.0.1 between %d and %d in %d attempts", from, to, attempts)
 }
 
 const log4j = `status = warn

@@ -18,10 +18,10 @@ type Config struct {
 	Clients []string
 	// Advertise is the address that a listener of Clients tells its clients; nil: the one it listens on.
 	Advertise func(listener string, broker int, listenAddr string) string
-	// Between puts something between the brokers themselves: whatever one of them, from, sends to another one, to,
-	// it sends to the address listen, which has to be forwarded to the address forward. It is called for each ordered pair of
-	// brokers, once for replication and once for the quorum of controllers, before any of them runs. nil: nothing
-	// stands between them. It needs a system on which all of 127.0.0.0/8 is loopback, as on Linux.
+	// Between puts a link between the brokers themselves. All that the broker from sends to the broker to goes to the
+	// address listen, which has to be forwarded to the address forward. It is called for each ordered pair of brokers,
+	// once for replication and once for the quorum of controllers, before any of them runs. nil: no links. It needs a
+	// system on which all of 127.0.0.0/8 is loopback, as on Linux.
 	Between func(from, to int, listen, forward string) error
 	// Secure are listeners with TLS, SASL or both.
 	Secure []Secure

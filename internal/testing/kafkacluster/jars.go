@@ -66,8 +66,7 @@ func java(ctx context.Context) (string, error) {
 	return program(ctx, "java", "default-jre-headless")
 }
 
-// Maven returns the program that builds for Java, and sees to it that there is a compiler. An error that is
-// ErrUnavailable tells that there is none.
+// Maven returns the program that builds for Java, and installs a compiler if necessary. ErrUnavailable: there is none.
 func Maven(ctx context.Context) (string, error) {
 	if _, err := program(ctx, "javac", "default-jdk-headless"); err != nil {
 		return "", err

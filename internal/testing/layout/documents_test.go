@@ -79,7 +79,7 @@ func TestReadmeIsReadInThreeMinutes(t *testing.T) {
 	}
 }
 
-// ADRs say whether they still hold, and are short. Measurements and what was tried are in docs/lab.
+// ADRs have a status, and are short. Measurements and attempts are in docs/lab.
 func TestDecisionsHaveAStatusAndAreShort(t *testing.T) {
 	status := regexp.MustCompile(`(?m)^Status: (accepted|superseded by \[\d{4}\]\([^)]+\))(, .*)?\.$`)
 	for name, text := range documents(t) {
@@ -95,7 +95,7 @@ func TestDecisionsHaveAStatusAndAreShort(t *testing.T) {
 	}
 }
 
-// What a change has to pass is listed for its author.
+// Authors find the checks of a change in CONTRIBUTING.
 func TestContributingNamesTheStepsOfCI(t *testing.T) {
 	script, err := os.ReadFile(filepath.Join(root, ".ci", "run"))
 	if err != nil {

@@ -55,22 +55,24 @@ var rules = map[string][]string{
 	"processors/media":     {"schemas", "processors/split", "processors/identity", "processors/dedup"},
 	"processors/account":   {"schemas", "processors/split", "processors/identity"},
 	"processors/partition": {"schemas", "processors/directory", "processors/split", "processors/identity", "processors/people", "processors/dedup", "processors/history", "processors/deferred", "processors/contacts", "processors/media", "processors/account"},
-	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/private"}, // its packages: ingress_test.go
+	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/listen", "internal/private"}, // its packages: ingress_test.go
 	// The sinks' runtime and its targets. The merge is pure; it compares ids as the processor does.
-	"sinks":       {"schemas", "sinks", "internal/kafka"},
-	"sinks/merge": {"schemas", "processors/identity"},
+	"sinks":         {"schemas", "sinks", "internal/kafka"},
+	"sinks/archive": {"schemas", "sinks", "internal/kafka", "internal/archive"},
+	"sinks/merge":   {"schemas", "processors/identity"},
 	// The queue and the bodies of the webhook sink are pure, too.
 	"sinks/webhook/queue":    {"schemas"},
 	"sinks/webhook/envelope": {"schemas"},
 	// A second opinion shares the contract and the readers of the log with what it checks, and nothing else.
 	"internal/verify": {"internal/verify", "schemas", "internal/kafka", "internal/private"},
-	"bench":           {"bench", "internal/verify", "schemas", "internal/kafka", "internal/private"},
-	// What measures the parts has to know them.
-	"bench/run":                 {"bench", "internal/verify", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/testing/kafkacluster", "internal/testing/postgresserver"},
+	"bench":           {"bench", "internal/verify", "schemas", "internal/kafka", "internal/private", "internal/testing/freeport"},
+	// the benchmarks know the measured parts
+	"bench/run":                 {"bench", "internal/testing/freeport", "internal/verify", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/testing/kafkacluster", "internal/testing/postgresserver"},
 	"internal/kafka":            {"schemas"},
 	"internal/contentcoding":    {},
 	"internal/deadletter":       {"schemas"},
-	"internal/replay":           {"schemas", "internal/kafka", "internal/contentcoding", "processors/split", "processors/account", "processors/directory"},
+	"internal/archive":          {"schemas", "internal/private"},
+	"internal/replay":           {"schemas", "internal/kafka", "internal/archive", "internal/contentcoding", "processors/split", "processors/account", "processors/directory"},
 	"internal/embedded":         {"schemas", "internal/kafka", "internal/listen", "internal/private"},
 	"internal/config":           {"internal/listen", "schemas/provider"},
 	"internal/admin":            {"internal/listen"},
@@ -88,24 +90,27 @@ var rules = map[string][]string{
 	"internal/testing/generators": {"schemas", "processors/split", "processors/partition", "internal/testing/required", "sinks/webhook"},
 	"internal/testing/chaos":      {"internal/verify", "bench/child", "bench/tenant", "internal/testing/kafkacluster", "internal/testing/postgresserver", "internal/testing/required"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
-	"internal/testing/kafkacluster": {"internal/kafka", "schemas", "internal/verify", "internal/testing/required"},
+	"internal/testing/kafkacluster": {"internal/kafka", "schemas", "internal/verify", "internal/testing/freeport", "internal/testing/required"},
 	// Judgements know the configuration, and nobody to ask; only the probe does.
 	"internal/doctor":           {"schemas", "internal/config"},
 	"internal/doctor/probe":     {"schemas", "internal/doctor", "internal/config", "internal/kafka", "internal/deadletter", "internal/freespace"},
 	"internal/testing/fuzzall":  {},
 	"internal/testing/cost":     {"internal/testing/required"},
 	"internal/testing/required": {},
+	"internal/testing/seed":     {},
+	"internal/testing/freeport": {},
 	// PostgreSQL for tests.
-	"internal/testing/postgresserver": {"internal/testing/required"},
+	"internal/testing/postgresserver": {"internal/testing/freeport", "internal/testing/required"},
 	// Only the application knows all.
 	"internal/app": {"schemas", "ingress", "processors", "sinks", "internal"},
 }
 
-// What tests import beside what their folder may: those of all folders, and those of one.
+// Imports of tests beside those of their folder: of all folders, and of one.
 var (
-	testRules  = []string{"internal/testing/certtest", "internal/testing/cost"}
+	testRules  = []string{"internal/testing/certtest", "internal/testing/cost", "internal/testing/freeport", "internal/testing/seed"}
 	testRuleOf = map[string][]string{
-		"ingress":                       {"internal/embedded"},                                             // a 200 is held against a broker
+		"ingress":                       {"internal/embedded"},                                             // a test compares a 200 with the broker
+		"processors":                    {"internal/embedded"},                                             // a broker repairs a batch for which a processor waits
 		"sinks":                         {"internal/testing/postgresserver"},                               // a real one
 		"sinks/merge":                   {"sinks"},                                                         // worlds and their fold
 		"internal/testing/layout":       {"schemas/provider"},                                              // which names there are

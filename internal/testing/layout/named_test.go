@@ -149,8 +149,8 @@ var (
 	camel     = regexp.MustCompile(`^[a-z]+[A-Z]\w*$`)
 )
 
-// missing says what is wrong with a name in backquotes; empty: nothing, or it is no name of this module. A guide names
-// declarations of the module, so it may be held to all of them; in other documents a word such as `groupId` may be of a
+// missing returns what a name in backquotes lacks; empty: nothing, or it is no name of this module. A guide names
+// declarations of the module, so all of them are checked. In other documents a word such as `groupId` may belong to a
 // webhook.
 func (w *tree) missing(document, name string, guide bool) string {
 	command := strings.Fields(name)

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 )
 
 // Config is how the server runs.
@@ -106,11 +108,11 @@ func (s *Server) Start(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
 		fixed := s.port != 0
 		if !fixed {
-			port, err := freePort(ctx)
+			ports, err := freeport.Ports(ctx, 1)
 			if err != nil {
 				return err
 			}
-			s.port = port
+			s.port = ports[0]
 		}
 		if err := s.launch(); err != nil {
 			return err
@@ -121,15 +123,6 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 		s.port = 0 // somebody else may have taken the port meanwhile
 	}
-}
-
-func freePort(ctx context.Context) (int, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()                          //nolint:errcheck // nobody used it
-	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // of a TCP listener
 }
 
 func (s *Server) launch() error {

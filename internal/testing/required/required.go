@@ -1,5 +1,5 @@
-// Package required lets a test leave out what needs something that cannot be had here, or fail where nothing may be
-// left out: a CI that is green has seen it all. Program finds or installs what a test runs.
+// Package required skips tests whose requirements are not available, or fails them if no test may be
+// skipped, as in CI. Program finds or installs a program for a test, and Service starts a service for it.
 package required
 
 import (
@@ -7,24 +7,24 @@ import (
 	"strconv"
 )
 
-// name is the variable that says so.
+// name is the variable that forbids skipping.
 const name = "COEXSTREAM_REQUIRE"
 
-// TB is what LeaveOut needs of a test or a benchmark.
+// TB is a test or a benchmark that can be skipped.
 type TB interface {
 	Helper()
 	Skipf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
-// Everything reports whether nothing may be left out. What is no boolean counts as true.
+// Everything reports whether no test may be left out. A value that is no boolean counts as true.
 func Everything() bool {
 	v := os.Getenv(name)
 	yes, err := strconv.ParseBool(v)
 	return v != "" && (yes || err != nil)
 }
 
-// LeaveOut skips a test because something cannot be had, or fails it where nothing may be left out.
+// LeaveOut skips a test because a requirement is not available, or fails it if no test may be skipped.
 func LeaveOut(t TB, why error) {
 	t.Helper()
 	if Everything() {

@@ -23,8 +23,8 @@ func (s *scene) replace(t *testing.T, i int, pattern, with string) {
 
 func (s *scene) drop(i int) { s.events = append(s.events[:i:i], s.events[i+1:]...) }
 
-// Each behaviour of the field that the world plays is told wrongly in the way in which a pipeline got it wrong, and the judge
-// has to name exactly that.
+// Each behaviour of webhooks that the world plays is falsified as a faulty pipeline once did, and the judge has to name
+// exactly that fault.
 func TestABehaviourOfTheFieldThatIsToldWronglyIsFound(t *testing.T) {
 	c := config(31)
 	c.Businesses, c.Live, c.Contacts = 16, 1500, 600
@@ -327,7 +327,7 @@ func (s *scene) secondOfOne(r *Record) bool {
 	return false
 }
 
-// otherSpelling reports whether the contact that a record removes was told of under another spelling only after its row.
+// otherSpelling reports whether the contact that a record removes has another spelling only after its row.
 func (s *scene) otherSpelling(r *Record) bool {
 	number, id, _ := cut(string(r.Key))
 	action, _ := r.header(schemas.HeaderContactAction)

@@ -9,7 +9,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// told is one change of an address book as the truth has it.
+// told is one change of an address book in the truth.
 type told struct {
 	truth.Contact
 	body int32
@@ -27,11 +27,11 @@ type book struct {
 	told []told
 	want map[string]row
 	have map[string]row
-	// last is the newest version that the topic had of a key.
+	// last is the newest version of a key in the topic.
 	last  map[string][2]int64
 	wrong map[string]bool // keys whose rows differ
 
-	texts map[truth.Digest]int // of what the raw log has, by its text: index into told
+	texts map[truth.Digest]int // index into told, by the text of changes in the raw log
 	names map[string]bool      // keys of changes
 }
 
@@ -53,14 +53,14 @@ func keyOfContact(phone, user string) string {
 func (j *Judge) expectTables() {
 	for _, b := range j.contacts {
 		b.told = slices.DeleteFunc(b.told, func(t told) bool { return !j.bodies[t.body].present() })
-		// Of one second the later one counts: as the raw log has them, and in a body as they stand there. A body that came
-		// again counts where it came first.
+		// Within one second, the later one counts: by the order of the raw log, and within a body by the order of the
+		// array. A repeated body counts at its first place.
 		slices.SortStableFunc(b.told, func(a, c told) int {
 			x, y := &j.bodies[a.body], &j.bodies[c.body]
 			return cmp.Or(cmp.Compare(a.TimestampMS, c.TimestampMS), cmp.Compare(a.Version, c.Version),
 				cmp.Compare(x.receivedMS, y.receivedMS), cmp.Compare(x.offset, y.offset))
 		})
-		rows := map[string]string{} // the key of the row of a person, by the one spelling of its number
+		rows := map[string]string{} // the row key of a person, by the one spelling of its number
 		for i, t := range b.told {
 			b.texts[t.Digest], b.names[keyOfContact(t.Phone, t.User)] = i, true
 			key := keyOfContact(t.Phone, t.User)
@@ -97,7 +97,7 @@ func (j *Judge) contact(r *Record, e *event, n int32) {
 		j.fault(r.Topic, Unexpected, "%s: nobody told of contact %s of %s", r, e.ID, e.PhoneNumberID)
 		return
 	case !known:
-		j.fault(r.Topic, WrongContent, "%s: contact %s of %s: original is not what was sent", r, e.ID, e.PhoneNumberID)
+		j.fault(r.Topic, WrongContent, "%s: contact %s of %s: original differs from the sent one", r, e.ID, e.PhoneNumberID)
 		j.apply(b, e.ID, row{Digest: b.want[e.ID].Digest}, e.TimestampMS, e.Version, r)
 		return
 	}
@@ -117,7 +117,7 @@ func (j *Judge) contact(r *Record, e *event, n int32) {
 	j.apply(b, e.ID, got, e.TimestampMS, e.Version, r)
 }
 
-// contactGone judges a tombstone of the contacts topic: its headers still say what went, and when.
+// contactGone judges a tombstone of the contacts topic: its headers still have the change and its time.
 func (j *Judge) contactGone(p *Reading) {
 	r, ceType := &p.record, p.ceType
 	number, id, ok := cut(string(r.Key))
@@ -166,7 +166,7 @@ func cut(key string) (number, id string, ok bool) {
 	return key, "", false
 }
 
-// apply puts a row into the table as a consumer has it; the zero row takes it away.
+// apply puts a row into the table as a consumer does; the zero row removes it.
 func (j *Judge) apply(b *book, key string, v row, ms, version int64, r *Record) {
 	if last, known := b.last[key]; known && (ms < last[0] || ms == last[0] && version < last[1]) {
 		j.fault(r.Topic, OutOfOrder, "%s: contact %s at %d stands behind its version of %d", r, key, ms, last[0])
@@ -180,7 +180,7 @@ func (j *Judge) apply(b *book, key string, v row, ms, version int64, r *Record) 
 	j.recheck(b, key)
 }
 
-// recheck holds one row of the table against the truth.
+// recheck compares one row of the table with the truth.
 func (j *Judge) recheck(b *book, key string) {
 	want, wanted := b.want[key]
 	have, there := b.have[key]

@@ -14,7 +14,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// event is any event's value, read by the names in the contract and not by its Go types.
+// event is the value of any event, read by the names of the contract and not by its Go types.
 type event struct {
 	WABAID        string        `json:"waba_id"`
 	PhoneNumberID string        `json:"phone_number_id"`
@@ -81,7 +81,7 @@ func (r *Record) String() string {
 	return r.Topic.String() + "/" + strconv.Itoa(int(r.Partition)) + "/" + strconv.FormatInt(r.Offset, 10)
 }
 
-// differences collects the properties that are not as they have to be.
+// differences collects the properties with wrong values.
 type differences []string
 
 func (d *differences) text(name, got, want string) {
@@ -104,7 +104,7 @@ func (d *differences) flag(name string, got *bool, want bool) {
 
 func (d *differences) digest(name string, got, want truth.Digest) {
 	if got != want {
-		*d = append(*d, fmt.Sprintf("%s is not what was sent", name))
+		*d = append(*d, fmt.Sprintf("%s differs from the sent one", name))
 	}
 }
 
@@ -133,12 +133,12 @@ func (j *Judge) keyed(r *Record, want string) {
 	}
 }
 
-// Reading is a record of an event topic, and what can be said of it alone.
+// Reading is a record of an event topic, with the faults of the record alone.
 type Reading struct {
 	record  Record
 	ceType  string
 	event   event
-	err     error    // of a value that cannot be read
+	err     error    // of an unreadable value
 	headers []string // their faults
 	digest  truth.Digest
 }
@@ -155,20 +155,20 @@ func Read(r Record) Reading {
 	if r.Value == nil {
 		return p
 	}
-	// Half of a surrogate pair stays in parts that are passed on verbatim.
+	// Half of a surrogate pair stays in parts that pass verbatim.
 	if p.err = json.Unmarshal(r.Value, &p.event, jsontext.AllowInvalidUTF8(true)); p.err == nil {
 		p.event.digest = truth.Sum(p.event.Original)
 	}
 	return p
 }
 
-// Event takes the next record of an event topic.
+// Event judges the next record of an event topic.
 func (j *Judge) Event(r Record) {
 	p := Read(r)
 	j.Take(&p)
 }
 
-// Take is Event for a record that was read. The reading belongs to the caller when it returns.
+// Take is Event for a record that was read. The caller owns the reading again when it returns.
 func (j *Judge) Take(p *Reading) {
 	r, e := &p.record, &p.event
 	if r.Topic == schemas.TopicDLQ {
@@ -282,7 +282,7 @@ func (j *Judge) envelope(p *Reading) {
 	j.sampled[p.ceType]++
 }
 
-// located judges whom the event says it is of, and the partition.
+// located judges the owner of the event, and the partition.
 func (j *Judge) located(r *Record, e *event, n int32) {
 	if n < 0 {
 		j.partitioned(r, e.WABAID)
@@ -295,7 +295,7 @@ func (j *Judge) located(r *Record, e *event, n int32) {
 		} else {
 			j.partitioned(r, num.PhoneNumberID)
 		}
-		return // the webhook did not say whose it was
+		return // the webhook did not name its owner
 	}
 	if e.WABAID != num.WABA {
 		j.fault(r.Topic, WrongContent, "%s: waba_id is %q instead of %q", r, e.WABAID, num.WABA)
@@ -316,7 +316,7 @@ func (j *Judge) partitioned(r *Record, waba string) {
 	}
 }
 
-// unique judges ce_id: two events that differ have two ids. A second copy of an event is found elsewhere.
+// unique judges ce_id: two different events have two ids. Another check finds a second copy of an event.
 func (j *Judge) unique(r *Record, e *event, n int32) {
 	id, _ := r.header(schemas.HeaderCEID)
 	scope := [16]byte{byte(r.Topic)}
@@ -336,14 +336,14 @@ func (j *Judge) unique(r *Record, e *event, n int32) {
 	}
 }
 
-// mark is a short fingerprint of what makes an event one event.
+// mark returns a short fingerprint of the properties that identify an event.
 func (j *Judge) mark(r *Record, e *event, n int32) int32 {
 	var b [32]byte
 	s := strconv.AppendInt(b[:0], int64(n), 10)
 	j.scratch = append(append(j.scratch[:0], s...), 0)
 	switch r.Topic {
 	case schemas.TopicHistory, schemas.TopicMedia, schemas.TopicEchoes, schemas.TopicMessages:
-		// An altered text leaves the event the same.
+		// An event with an altered text remains the same event.
 		j.scratch = append(append(append(j.scratch, e.WAMID...), 0, byte(rankOfEvent(e))), e.Status...)
 		if e.WAMID == "" {
 			j.scratch = append(j.scratch, e.Original...)

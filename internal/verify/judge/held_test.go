@@ -8,8 +8,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// What was never sent leaves a hole that the truth of a run that was cut short does not know. What is behind it is
-// held by the processor, and not lost, until the wait is over. The check is an hour after the run's begin.
+// A chunk that was never sent leaves a gap that the truth of an interrupted run does not have. The processor holds the
+// chunks behind it until the wait is over; they are not lost. The check is an hour after the start of the run.
 func TestWhatIsBehindAnUnsentChunkIsHeldAndNotLost(t *testing.T) {
 	const check = time.Hour
 	o := options()

@@ -9,7 +9,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Judge collects truth and records. The package comment says in which order.
+// Judge collects truth and records. The package comment has the order of the calls.
 type Judge struct {
 	opt  Options
 	seed uint64
@@ -23,7 +23,7 @@ type Judge struct {
 	parts  []part
 	chunks []chunk
 	items  ledger
-	heads  table // chain of the items that are one thing, in one or several versions
+	heads  table // chain of the items that are versions of one thing
 	words  words // originals
 	people people
 	twins  map[string]string // the first wamid of a message by its second one
@@ -72,19 +72,19 @@ type number struct {
 	windows  []*window
 	sync     syncSeen
 
-	// The last event of the history that stands in order.
+	// The last event of the history that is in order.
 	last struct {
 		window       int32
 		place, index int32
 	}
 }
 
-// bodyRecord is one body and where the raw log has it.
+// bodyRecord is one body and its place in the raw log.
 type bodyRecord struct {
 	hash   truth.Digest
 	length int
 	acked  bool
-	split  bool // concerns several WABAs: parts of it take another way
+	split  bool // it concerns several WABAs: parts of it go through another partition
 	dead   *deadLetter
 
 	copies     int // in the raw log
@@ -130,7 +130,7 @@ var topicOfKind = [...]schemas.Topic{
 	kindHandover: schemas.TopicMessages,
 }
 
-// item is one message, asset, status or error as the truth has it.
+// item is one message, asset, status or error of the truth.
 type item struct {
 	digest      truth.Digest
 	timestamp   int64
@@ -143,23 +143,23 @@ type item struct {
 	rank        schemas.Rank
 	direction   byte
 	state       state
-	flex        bool // may stand out of order
+	flex        bool // may be out of order
 	seen        bool
-	twin        bool // stands under the second wamid of its message
+	twin        bool // has the second wamid of its message
 }
 
 // state is the expectation of an item.
 type state uint8
 
 const (
-	dropped   state = iota // must not be there: a version of it came before
-	owed                   // once
-	optional               // at most once
-	alternate              // another text of the item before it in the chain: either may be there
+	dropped   state = iota // no event is expected: a version of it came before
+	owed                   // exactly one event
+	optional               // at most one event
+	alternate              // another text of the previous item in the chain: either may be present
 	pending                // not yet
 )
 
-// New makes a judge.
+// New returns an empty judge.
 func New(opt Options) (*Judge, error) {
 	if err := opt.Check(); err != nil {
 		return nil, fmt.Errorf("judge: %w", err)
@@ -179,10 +179,10 @@ func New(opt Options) (*Judge, error) {
 	return j, nil
 }
 
-// Missing is how many of the events that have to be there were not seen yet.
+// Missing returns how many expected events were not seen yet.
 func (j *Judge) Missing() int { return j.missing }
 
-// Owed is how many events have to be there in all.
+// Owed returns how many events are expected in all.
 func (j *Judge) Owed() int {
 	n := 0
 	for t, v := range j.topics {
@@ -193,7 +193,7 @@ func (j *Judge) Owed() int {
 	return n
 }
 
-// fault counts a fault and keeps the first of its kind as a sample.
+// fault counts a fault and keeps the first ones of its kind as samples.
 func (j *Judge) fault(t schemas.Topic, f Fault, format string, args ...any) {
 	j.topics[topicSlot(t)].Faults[f]++
 	key := sampleKey{topicSlot(t), f}
@@ -207,7 +207,7 @@ func (j *Judge) owe(t schemas.Topic, n int) {
 	j.missing += n
 }
 
-// chainKey is what makes two items versions of the same thing.
+// chainKey returns the key that all versions of one thing share.
 func (j *Judge) chainKey(k kind, number, window int32, id []byte) schemas.Hash {
 	var head [9]byte
 	head[0] = byte(k)
@@ -217,8 +217,8 @@ func (j *Judge) chainKey(k kind, number, window int32, id []byte) schemas.Hash {
 	return schemas.HashBytes(j.scratch)
 }
 
-// chainID is the part of a chain's key that tells the things of one kind and number apart: a message by its
-// wamid, a status by what it says of which message, an error by its text.
+// chainID returns the part of a chain's key that identifies the thing among those of one kind and number: a message by
+// its wamid, a status by its message and content, an error by its text.
 func chainID(dst []byte, k kind, wamid, status string, digest truth.Digest) []byte {
 	switch k {
 	case kindStatus:
@@ -233,7 +233,7 @@ func chainID(dst []byte, k kind, wamid, status string, digest truth.Digest) []by
 // rankStatus is the rank of statuses and errors in the ledger: they replace nothing.
 const rankStatus = schemas.Rank(255)
 
-// firstWAMID is the wamid under which a message is kept that has two.
+// firstWAMID returns the first wamid of a message that has two.
 func (j *Judge) firstWAMID(wamid string) string {
 	if first, ok := j.twins[wamid]; ok {
 		return first

@@ -1,13 +1,12 @@
 package judge
 
 import (
-	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/internal/verify/truth"
 	"github.com/coexstream/coexstream/internal/verify/world"
 	"github.com/coexstream/coexstream/schemas"
@@ -66,21 +65,8 @@ func show(v Verdict) string {
 	return b.String()
 }
 
-// seed is random, or COEX_SEED to run one again.
-func seed(t testing.TB) uint64 {
-	s := rand.Uint64()
-	if v := os.Getenv("COEX_SEED"); v != "" {
-		var err error
-		if s, err = strconv.ParseUint(v, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("COEX_SEED=%d", s)
-	return s
-}
-
 func TestARightRunIsFoundRight(t *testing.T) {
-	base := seed(t)
+	base := seed.Of(t)
 	for k := range uint64(10) {
 		c := config(base + k)
 		switch k % 5 {
@@ -114,7 +100,7 @@ func TestOnlyWhatGotA200IsOwed(t *testing.T) {
 	}
 }
 
-// An acknowledged body that is in no raw topic is a loss, whatever the events say.
+// An acknowledged body that is in no raw topic is a loss, for any events.
 func TestALostBodyIsFound(t *testing.T) {
 	s := play(t, config(12), nil, nil)
 	for i := range s.raw {

@@ -63,7 +63,7 @@ func (j *Judge) Verdict() Verdict {
 	return v
 }
 
-// judgeTables holds the contacts tables and the states of the syncs against the truth.
+// judgeTables compares the contacts tables and the states of the syncs with the truth.
 func (j *Judge) judgeTables() {
 	for _, n := range slices.Sorted(maps.Keys(j.contacts)) {
 		b := j.contacts[n]

@@ -10,8 +10,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// script is a sync of one number, told by hand: each chunk with its place, its messages and the time at
-// which it came. A message's text is its wamid and its version.
+// script is a sync of one number, written by hand: each chunk with its place, its messages and its time of arrival. A
+// message's text is its wamid and its version.
 type script struct {
 	t      *testing.T
 	s      scene
@@ -94,8 +94,8 @@ func (s *script) expect(ok bool, faults ...Fault) {
 
 var a, b, c = message{"a", "text", ""}, message{"b", "text", ""}, message{"c", "text", ""}
 
-// A chunk that comes after its place was given up tells a message that a later chunk has told by then: either
-// telling is right, in the same words or in others.
+// A chunk arrives after its place was given up, with a message that a later chunk had already. Either event is right,
+// in the same words or in others.
 func TestWhatALateChunkRepeatsMayComeFromEither(t *testing.T) {
 	for _, text := range []string{"", "2"} {
 		s := newScript(t)
@@ -199,8 +199,8 @@ func TestAWaitMayBeOverWhenAChunkIsReadLate(t *testing.T) {
 	}
 }
 
-// A chunk may be taken for the one that goes on from the phase before, as that was known then, when what would come
-// between did not come for the phase hold.
+// A chunk may count as the continuation of the phase before, as far as that was known then, if no chunk between them
+// came for the phase hold.
 func TestAChunkMayGoOnFromThePhaseBefore(t *testing.T) {
 	for at, late := range map[time.Duration]bool{2 * time.Minute: false, 4 * time.Minute: true} {
 		s := newScript(t)
@@ -234,10 +234,10 @@ func TestWithoutAnOrderArrivalIsTheOrder(t *testing.T) {
 	s.event(0, 1, 25, false, b)
 	s.event(0, 1, 50, false, a)
 	s.sync(schemas.SyncRunning, 2, 2)
-	s.expect(false, WrongContent) // chunk_order is told though nobody sent it
+	s.expect(false, WrongContent) // chunk_order appears although nobody sent it
 }
 
-// A chunk that never came and is still waited for holds back what is behind it; nobody owes that yet.
+// A chunk that never came holds back the chunks behind it while its wait lasts. They are not owed yet.
 func TestBehindAHoleNothingIsOwedYet(t *testing.T) {
 	s := newScript(t)
 	s.chunk(59*time.Minute, 0, 1, 25, a)

@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/internal/verify/truth"
 )
 
-// Truth takes the next line of the truth file. The line is the caller's when it returns.
+// Truth reads the next line of the truth file. The caller owns the line again when it returns.
 func (j *Judge) Truth(l *truth.Line) error {
 	switch {
 	case l.Head != nil:
@@ -129,7 +129,7 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 	return nil
 }
 
-// namedMax bounds the remembered webhooks that name a number: one that arrived is sufficient.
+// namedMax bounds the remembered webhooks that name a number; one that arrived is sufficient.
 const namedMax = 8
 
 // kindDecline marks a part without items.

@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// liveOrder is where in the raw log the last live event of a partition came from.
+// liveOrder is the place in the raw log of a partition's last live event.
 type liveOrder struct {
 	offset int64
 	index  int32
@@ -47,7 +47,8 @@ func (j *Judge) liveItem(r *Record, e *event, n int32, k kind) {
 	j.inOrder(r, []int32{p.body}, index)
 }
 
-// matchStatus is match for items without a rank: it is found by its text, one whose text was altered by its time.
+// matchStatus is match for items without a rank. It finds an item by its text, and one with an altered text by its
+// time.
 func (j *Judge) matchStatus(r *Record, e *event, key schemas.Hash, k kind, n int32) int32 {
 	first, exact := int32(-1), int32(-1)
 	j.chain(key, func(i int32, it *item) bool {
@@ -77,7 +78,7 @@ func (j *Judge) matchStatus(r *Record, e *event, key schemas.Hash, k kind, n int
 	return first
 }
 
-// alteredOf finds the error or handover whose text was altered: the only one of its number that was not seen yet.
+// alteredOf returns the error or handover whose text was altered: the only one of its number that was not seen yet.
 func (j *Judge) alteredOf(n int32, k kind) int32 {
 	found := int32(-1)
 	for i := range j.items.count {
@@ -93,15 +94,15 @@ func (j *Judge) alteredOf(n int32, k kind) int32 {
 	return found
 }
 
-// line is the live events of one owner in a partition: of a number, or of a business. Those of different businesses may overtake each
-// other (ADR 0037).
+// line contains the live events of one owner in a partition: of a number, or of a business. Those of different
+// businesses may overtake each other (ADR 0037).
 type line struct {
 	place
 	owner string
 }
 
-// inOrder judges the order of live events: that of the live lane of their partition, for each owner. Events whose bodies
-// went through the bulk lane, or concerned several businesses, take another way and are left out.
+// inOrder judges the order of live events for each owner: that of the live lane of their partition. It omits events
+// whose bodies went through the bulk lane, or concerned several businesses.
 func (j *Judge) inOrder(r *Record, bodies []int32, index int32) {
 	var first *bodyRecord
 	for _, i := range bodies {
@@ -123,7 +124,7 @@ func (j *Judge) inOrder(r *Record, bodies []int32, index int32) {
 	at := line{place{r.Topic, r.Partition}, string(owner)}
 	last, known := j.order[at]
 	if known && (first.offset < last.offset || first.offset == last.offset && index < last.index) {
-		j.fault(r.Topic, OutOfOrder, "%s: it came at offset %d of %s, and stands behind what came at %d", r, first.offset, first.first.topic, last.offset)
+		j.fault(r.Topic, OutOfOrder, "%s: it came at offset %d of %s, and is behind an event from offset %d", r, first.offset, first.first.topic, last.offset)
 		return
 	}
 	j.order[at] = liveOrder{first.offset, index}

@@ -36,7 +36,7 @@ func DefaultOptions() Options {
 	}
 }
 
-// Check returns an error that names the option, its value, and what is allowed.
+// Check returns an error that names the option, its value, and the allowed values.
 func (o *Options) Check() error {
 	for _, d := range []struct {
 		key string

@@ -17,7 +17,7 @@ type Header struct {
 	Value []byte
 }
 
-// header is the value of the first header of that name, and whether there is one.
+// header returns the value of the first header with that name, and whether it exists.
 func (r *Record) header(name string) (string, bool) {
 	for i := range r.Headers {
 		if r.Headers[i].Key == name {
@@ -27,7 +27,7 @@ func (r *Record) header(name string) (string, bool) {
 	return "", false
 }
 
-// Topics lists the topics whose records are events: all that a consumer subscribes to.
+// Topics lists the topics whose records are events: all topics that a consumer subscribes to.
 func Topics() []schemas.Topic {
 	return []schemas.Topic{
 		schemas.TopicHistory, schemas.TopicMedia, schemas.TopicContacts, schemas.TopicEchoes, schemas.TopicMessages,
@@ -35,8 +35,8 @@ func Topics() []schemas.Topic {
 	}
 }
 
-// partitionOf is Kafka's default partitioner: murmur2 of the key, without the sign, modulo the count. It is
-// written anew here so that it does not agree with the pipeline's by being the same.
+// partitionOf is Kafka's default partitioner: murmur2 of the key, without the sign, modulo the count. It is a second
+// implementation, so that a fault of the pipeline's one shows.
 func partitionOf(key string, partitions int32) int32 {
 	const m = 0x5bd1e995
 	n := len(key)

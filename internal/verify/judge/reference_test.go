@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coexstream/coexstream/internal/verify/truth"
-	"github.com/coexstream/coexstream/internal/verify/world"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -20,105 +17,11 @@ import (
 // bodies with encoding/json and shares no code with the judge, so where the two agree, both have read the
 // webhooks rightly.
 
-const partitions = 3
-
-var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-// scene is a run: its truth, its raw log and the events that follow from it.
-type scene struct {
-	lines  []truth.Line
-	raw    []Record
-	events []Record
-	owed   int
-}
-
-// play delivers a world in its order. drop says which deliveries are lost without an acknowledgement, keep
-// which are kept without one.
-func play(t testing.TB, cfg world.Config, drop, keep func(body int) bool) *scene {
-	t.Helper()
-	w, err := world.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &scene{lines: []truth.Line{{Head: &truth.Head{Version: truth.Version, Seed: cfg.Seed, Start: cfg.Start}}}}
-	for _, n := range w.Numbers() {
-		s.lines = append(s.lines, truth.Line{Number: &n})
-	}
-	now := start
-	odd := map[truth.Digest]refOdd{}
-	offsets := map[place]int64{}
-	for _, stage := range w.Stages() {
-		steps := 0
-		for _, script := range stage {
-			steps = max(steps, len(script.Steps))
-		}
-		for k := range steps {
-			for _, script := range stage {
-				if k >= len(script.Steps) {
-					continue
-				}
-				now = now.Add(script.Steps[k].After)
-				for _, i := range script.Steps[k].Bodies {
-					now = now.Add(7 * time.Millisecond)
-					at, first := w.Stamp(i, now)
-					b, parts := w.Render(nil, i, at, first)
-					if first {
-						s.lines = append(s.lines, truth.Line{Body: &truth.Body{Index: i, Hash: truth.Sum(b), Length: len(b), Source: w.Source(i), Parts: parts}})
-						for _, p := range parts {
-							if len(p.Reasons) > 0 {
-								odd[truth.Sum(b)] = refOdd{p.Reasons[0], p.Places}
-							}
-						}
-					}
-					lost, kept := drop != nil && drop(i), keep != nil && keep(i)
-					s.lines = append(s.lines, truth.Line{Sent: &truth.Sent{Body: i, Acked: !lost && !kept, Attempts: 1}})
-					if lost {
-						continue
-					}
-					topic := schemas.TopicRawLive
-					if bytes.Contains(b, []byte(`"history":[`)) || bytes.Contains(b, []byte(`:"history"`)) || bytes.Contains(b, []byte(`:"whatsapp.smb.history"`)) {
-						topic = schemas.TopicRawBulk
-					}
-					var env struct{ Entry []struct{ ID string } }
-					_ = json.Unmarshal(b, &env)
-					p := int32(0)
-					if len(env.Entry) > 0 {
-						p = partitionOf(env.Entry[0].ID, partitions)
-					}
-					at2 := place{topic, p}
-					s.raw = append(s.raw, Record{Topic: topic, Partition: p, Offset: offsets[at2], Value: b, Headers: []Header{
-						{schemas.HeaderSource, []byte("s")}, {schemas.HeaderProvider, []byte("meta")}, {schemas.HeaderRequestID, []byte("r")},
-						{schemas.HeaderReceivedAt, strconv.AppendInt(nil, now.UnixMilli(), 10)},
-					}})
-					offsets[at2]++
-				}
-			}
-		}
-	}
-	ref := &reference{s: s, odd: odd, numbers: w.Numbers()}
-	ref.run(t)
-	return s
-}
-
 // refOdd is what stands in a body that cannot be understood: at which places, or all of it. The reference takes the truth's
 // word for that, and leaves out these places.
 type refOdd struct {
 	reason string
 	places []string
-}
-
-type refChunk struct {
-	at                     int
-	phase, order, progress *int32
-	threads                []refThread
-	whole                  *schemas.Message // YCloud's: its one message
-	n                      *refNumber
-}
-
-type refThread struct {
-	ID       string
-	Context  *schemas.Contact
-	Messages []json.RawMessage
 }
 
 type refMessage struct {
@@ -168,7 +71,7 @@ type reference struct {
 	byID    map[string]*refNumber
 	order   []*refNumber
 	odd     map[truth.Digest]refOdd
-	places  []string // what is odd in the body at hand
+	places  []string // the odd parts of the present body
 	sent    map[string]schemas.Rank
 	assets  []refAsset
 	holders map[string]schemas.Message // placeholders
@@ -472,135 +375,4 @@ func (f *reference) account(entry string, time int64, name, phone, waba string, 
 			n.windows = append(n.windows, nil)
 		}
 	}
-}
-
-func number32(f *reference, b json.RawMessage) *int32 {
-	if b == nil {
-		return nil
-	}
-	v, err := strconv.ParseInt(strings.Trim(string(b), `"`), 10, 32)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	w := int32(v)
-	return &w
-}
-
-func (f *reference) element(at int, path []any, n *refNumber, raw json.RawMessage) {
-	h := must[struct {
-		Metadata struct {
-			Phase, Progress json.RawMessage
-			Order           json.RawMessage `json:"chunk_order"`
-		}
-		Threads []refThread
-		Errors  []json.RawMessage
-		Error   json.RawMessage
-	}](f, raw)
-	if h.Error != nil {
-		h.Errors = append(h.Errors, h.Error)
-	}
-	digest0 := schemas.HashBytes(raw)
-	known := n.seenChunk[digest0]
-	n.seenChunk[digest0] = true
-	for _, e := range h.Errors {
-		said := must[struct {
-			Code  int64
-			Title string
-		}](f, e)
-		if said.Code == decline {
-			n.declined = true
-			return
-		}
-		if known {
-			continue
-		}
-		w := max(len(n.windows)-1, 0)
-		n.failed[w] = append(n.failed[w], schemas.SyncError{Code: said.Code, Title: said.Title, Phase: number32(f, h.Metadata.Phase), ChunkOrder: number32(f, h.Metadata.Order)})
-		if h.Threads == nil {
-			e = raw
-		}
-		f.other(n.WABA, "history", e)
-	}
-	if len(h.Errors) > 0 && h.Threads == nil {
-		return
-	}
-	for k := range h.Threads {
-		h.Threads[k].Messages = f.sound(h.Threads[k].Messages, append(slices.Clone(path), "threads", k, "messages")...)
-	}
-	f.chunk(at, n, raw, &refChunk{
-		at: at, phase: number32(f, h.Metadata.Phase), order: number32(f, h.Metadata.Order), progress: number32(f, h.Metadata.Progress),
-		threads: h.Threads, n: n,
-	})
-}
-
-func (f *reference) chunk(at int, n *refNumber, raw json.RawMessage, c *refChunk) {
-	if len(n.windows) == 0 {
-		n.windows = [][]*refChunk{nil}
-	}
-	w := len(n.windows) - 1
-	digest := schemas.HashBytes(append([]byte{byte(w)}, raw...)) // another onboarding may tell the same
-	if n.seenChunk[digest] {
-		return
-	}
-	n.seenChunk[digest] = true
-	n.windows[w] = append(n.windows[w], c)
-}
-
-func (f *reference) histories(n *refNumber) {
-	if n.declined {
-		f.sync(n, schemas.Sync{State: schemas.SyncDeclined, Window: 1})
-	}
-	for w, chunks := range n.windows {
-		if len(chunks) == 0 {
-			continue
-		}
-		sort.SliceStable(chunks, func(a, b int) bool {
-			x, y := chunks[a], chunks[b]
-			if x.order == nil || y.order == nil {
-				return x.at < y.at
-			}
-			return *x.phase < *y.phase || *x.phase == *y.phase && *x.order < *y.order
-		})
-		f.sync(n, schemas.Sync{State: schemas.SyncRunning, Window: int32(w + 1)})
-		state := schemas.Sync{State: schemas.SyncRunning, Window: int32(w + 1), Chunks: int64(len(chunks))}
-		state.Errors = n.failed[w]
-		top := map[string]schemas.Rank{}
-		for _, c := range chunks {
-			var told []schemas.Message
-			if c.whole != nil {
-				told = append(told, *c.whole)
-			}
-			for _, th := range c.threads {
-				for _, raw := range th.Messages {
-					told = append(told, f.past(n, th, raw))
-				}
-			}
-			for _, m := range told {
-				rank := refRank(m.Type, refErrorsAlone(m.Type, m.Original))
-				if was, seen := top[m.WAMID]; seen && rank <= was {
-					continue
-				}
-				top[m.WAMID] = rank
-				m.Sync = &schemas.SyncPosition{Window: int32(w + 1), Phase: c.phase, ChunkOrder: c.order, Progress: c.progress}
-				if m.Type == "media_placeholder" {
-					m.WAMIDToken = refToken(m.WAMID)
-				}
-				f.message(schemas.TopicHistory, schemas.TypeHistory, n, m, fmt.Sprint(m.WAMID, rank))
-				if _, known := f.holders[refToken(m.WAMID)]; m.Type == "media_placeholder" && !known {
-					f.holders[refToken(m.WAMID)] = m
-				}
-				state.Messages++
-			}
-		}
-		if last := chunks[len(chunks)-1]; last.order != nil && *last.phase == 2 && *last.progress == 100 {
-			state.State, state.EndReason = schemas.SyncDone, schemas.SyncEndComplete
-		}
-		f.sync(n, state)
-	}
-}
-
-func (f *reference) sync(n *refNumber, s schemas.Sync) {
-	s.WABAID, s.PhoneNumberID, s.DisplayPhoneNumber = n.WABA, n.PhoneNumberID, n.Display
-	v := s.AppendJSON(nil)
-	f.put(schemas.TopicSyncs, n.WABA, n.PhoneNumberID, v, ce(schemas.TypeSync, schemas.HashBytes(v).Hex())...)
 }

@@ -8,23 +8,23 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// singleKey is the identity of an account event, or of a change of an unknown field: what it says.
+// singleKey is the identity of an account event, or of a change of an unknown field: its content.
 type singleKey struct {
 	event  truth.Kind
 	owner  string // WABA
 	digest truth.Digest
-	name   string // of an account event: as a field of its own it may have the words of another
-	time   int64  // 0: it has none, and may be there several times
+	name   string // of an account event, because a field may have the same words
+	time   int64  // 0: it has none, and may occur several times
 }
 
-// single is one telling of it.
+// single is one webhook with it.
 type single struct {
 	number  *number
 	account *truth.Account
 	other   *truth.Other
 }
 
-// once is an event that has to be there once; without a time, once for each time that it happened.
+// once is an event that is expected once; without a time, once for each time that it happened.
 type once struct {
 	key     singleKey
 	bodies  []int32
@@ -54,9 +54,9 @@ func (o *once) topic() schemas.Topic {
 	return schemas.TopicOther
 }
 
-// expectSingles works out how often each has to be there. An account event without a time happened again when, between,
-// the log has another one about its number, or about the whole business; the end of an onboarding also when it has anything
-// that shows the number connected.
+// expectSingles computes how often each event is expected. An account event without a time happened again if the log
+// has another one between, about its number or the whole business. The end of an onboarding also happened again if a
+// sign between shows the number connected.
 func (j *Judge) expectSingles() {
 	type telling struct {
 		o    *once
@@ -104,8 +104,8 @@ func (j *Judge) expectSingles() {
 // ends reports whether an account event ends an onboarding.
 func ends(event string) bool { return event == "PARTNER_REMOVED" || event == "ACCOUNT_OFFBOARDED" }
 
-// connectedAt is when each number's webhooks that show it connected were received, sorted: those with history, messages, echoes
-// and contacts.
+// connectedAt returns, for each number, the sorted receipts of webhooks that show it connected: those with history,
+// messages, echoes and contacts.
 func (j *Judge) connectedAt() map[*number][]int64 {
 	at := map[*number][]int64{}
 	note := func(n *number, body int32) {
@@ -154,7 +154,7 @@ func (j *Judge) account(r *Record, e *event) {
 	d.text("entry_id", e.EntryID, a.EntryID)
 	d.text("phone_number", e.PhoneNumber, a.Phone)
 	d.text("event", e.Event, a.Event)
-	// Which number it is about need not be known.
+	// The number of the event may be unknown.
 	if e.PhoneNumberID != "" && !slices.ContainsFunc(o.tellers, func(s single) bool { return s.number.PhoneNumberID == e.PhoneNumberID }) {
 		d.text("phone_number_id", e.PhoneNumberID, o.tellers[0].number.PhoneNumberID)
 	}
@@ -174,7 +174,7 @@ func (j *Judge) other(r *Record, e *event) {
 	j.keyed(r, e.WABAID)
 }
 
-// onlyOnce reports whether the event is to be looked at further.
+// onlyOnce reports whether the event needs further checks.
 func (j *Judge) onlyOnce(r *Record, e *event, o *once) bool {
 	switch {
 	case o == nil && j.altered(r, e):
@@ -198,8 +198,7 @@ func (j *Judge) onlyOnce(r *Record, e *event, o *once) bool {
 	return true
 }
 
-// altered finds the event whose text was altered: the only one of its kind, name and owner that was not
-// seen yet.
+// altered returns the event whose text was altered: the only one of its kind, name and owner that was not seen yet.
 func (j *Judge) altered(r *Record, e *event) bool {
 	var match *once
 	for _, o := range j.singles {
@@ -221,6 +220,6 @@ func (j *Judge) altered(r *Record, e *event) bool {
 	id, _ := r.header(schemas.HeaderCEID)
 	match.seen[id] = true
 	j.missing--
-	j.fault(r.Topic, WrongContent, "%s: this is not what was sent to WABA %s", r, e.WABAID)
+	j.fault(r.Topic, WrongContent, "%s: this differs from the change that was sent to WABA %s", r, e.WABAID)
 	return true
 }

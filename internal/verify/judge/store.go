@@ -2,9 +2,9 @@ package judge
 
 import "encoding/base64"
 
-// The truth of tens of millions of messages is kept in pages, which never move.
+// The truth of tens of millions of messages is stored in pages, which never move.
 
-// ledger keeps the items.
+// ledger stores the items.
 type ledger struct {
 	pages []*[itemsOfPage]item
 	count int32
@@ -41,7 +41,7 @@ func (w *words) of(s string) uint32 {
 	return i
 }
 
-// arena keeps wamids, or the keys that replace them, without an allocation for each.
+// arena stores wamids, or the keys that replace them, without an allocation for each.
 type arena struct {
 	pages   [][]byte
 	scratch []byte
@@ -60,14 +60,14 @@ const (
 	wamidHead = "wamid."
 )
 
-// put keeps a string of up to 32,767 bytes. A wamid is base64 behind its head, and kept as the bytes that it says.
+// put stores a string of up to 32,767 bytes. The base64 part of a wamid is stored decoded.
 func (a *arena) put(s string) span {
 	a.scratch = a.scratch[:0]
 	packed := uint16(0)
 	if len(s) > len(wamidHead) && s[:len(wamidHead)] == wamidHead {
 		said := s[len(wamidHead):]
 		b, err := base64.StdEncoding.Strict().AppendDecode(a.scratch, []byte(said))
-		// The decoder overlooks line breaks.
+		// The decoder ignores line breaks.
 		if err == nil && len(b) < packedBit && base64.StdEncoding.EncodedLen(len(b)) == len(said) {
 			a.scratch, packed = b, packedBit
 		}

@@ -4,11 +4,11 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// table maps identities to small numbers, of tens of millions of things: 16 bytes for each, and little that is free.
-// It keeps 96 bits of an identity, and holds no pointers.
+// table maps identities of tens of millions of things to small numbers, with 16 bytes for each and little free space.
+// It stores 96 bits of an identity, and has no pointers.
 type table struct{ shards [256]shard }
 
-// shard is a table of its own with linear probing, so that growing one leaves the others as they are.
+// shard is a table of its own with linear probing, so that growing one does not touch the others.
 type shard struct {
 	slots []slot
 	used  int
@@ -16,11 +16,11 @@ type shard struct {
 
 type slot struct {
 	hi    uint64
-	lo    uint32 // with hi the identity; both 0: free
+	lo    uint32 // with hi, the identity; both 0: free
 	value int32
 }
 
-// get is the value of a key, and whether there is one.
+// get returns the value of a key, and whether it exists.
 func (t *table) get(key schemas.Hash) (value int32, known bool) {
 	s := &t.shards[key.Lo>>56]
 	if s.used == 0 {
@@ -32,7 +32,7 @@ func (t *table) get(key schemas.Hash) (value int32, known bool) {
 	return 0, false
 }
 
-// put adds a key that is not there yet.
+// put adds a new key.
 func (t *table) put(key schemas.Hash, value int32) {
 	s := &t.shards[key.Lo>>56]
 	if s.used*8 >= len(s.slots)*7 {
@@ -54,7 +54,7 @@ func slotOf(key schemas.Hash) slot {
 
 func (k *slot) free() bool { return k.hi == 0 && k.lo == 0 }
 
-// find is where a key is, or the free slot where it belongs.
+// find returns the slot of a key, or the free slot for it.
 func (s *shard) find(k slot) *slot {
 	n := uint64(len(s.slots))
 	for i := (k.hi >> 32) * n >> 32; ; {
@@ -68,7 +68,7 @@ func (s *shard) find(k slot) *slot {
 	}
 }
 
-// grow makes room for half as many again.
+// grow makes the shard larger by a half.
 func (s *shard) grow() {
 	old := s.slots
 	s.slots = make([]slot, max(16, len(old)+len(old)/2))

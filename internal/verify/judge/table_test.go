@@ -1,14 +1,14 @@
 package judge
 
 import (
-	"math/rand/v2"
 	"testing"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestATableHoldsWhatAMapDoes(t *testing.T) {
-	rng := rand.New(rand.NewPCG(seed(t), 0))
+	rng := seed.Rand(t)
 	var got table
 	want := map[schemas.Hash]int32{}
 	// Keys that begin in the same places, at the ends of the ranges, and any.

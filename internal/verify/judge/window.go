@@ -26,8 +26,8 @@ type chunk struct {
 	place                  int32 // in the window's order, from 0
 	lastIndex              int32 // last event of a chunk that left late
 	mayBeLate              bool
-	pending                bool // held behind a hole that is still waited for
-	twin                   bool // the same chunk as another one
+	pending                bool // held behind a gap whose wait is not over
+	twin                   bool // the same chunk as another one, in other bytes
 }
 
 func (c *chunk) placed() bool { return c.phase != none && c.order != none }
@@ -35,9 +35,9 @@ func (c *chunk) placed() bool { return c.phase != none && c.order != none }
 // window is one onboarding window of a number.
 type window struct {
 	id     int32
-	chunks []int32 // all of the truth, then those that the raw log has, in order
+	chunks []int32 // all of the truth, then those in the raw log, in order
 	holes  bool    // a chunk of it is not in the raw log
-	cut    bool    // it has unknown holes: chunks that were never sent
+	cut    bool    // it has unknown gaps: chunks that were never sent
 	counts struct{ chunks, messages int64 }
 	sure   bool // counts are certain
 
@@ -47,7 +47,7 @@ type window struct {
 // failure is an error in place of a chunk.
 type failure struct {
 	body         int32
-	digest       truth.Digest // of the chunk beside which it stands
+	digest       truth.Digest // of the chunk with the error
 	told         truth.Failure
 	phase, order int32
 }
@@ -65,16 +65,16 @@ func (n *number) window(id int32) *window {
 }
 
 const (
-	// slack is by how much the clocks of two machines may differ.
+	// slack is the maximum difference between the clocks of two machines.
 	slack = time.Second
-	// tickGrace is how far the time of the partitions stays behind the clock, by contract: what is acknowledged within it comes in
-	// time.
+	// tickGrace is how far the time of the partitions stays behind the clock, by contract. A record that is
+	// acknowledged within it is in time.
 	tickGrace = 5 * time.Second
 )
 
-// readAt is the latest time that can have passed for a partition when it read a body. A record before it in its partition lets
-// time pass up to its receipt, though it may have been received later: requests overtake each other. Without such a record
-// time passes up to tickGrace before the body is in the log, which is no later than its acknowledgement.
+// readAt returns the latest time that can have passed for a partition when it read a body. An earlier record of its
+// partition lets time pass up to its receipt, and that can be later, because requests overtake each other. Without such
+// a record, time passes up to tickGrace before the body is in the log, which is no later than its acknowledgement.
 func (b *bodyRecord) readAt() int64 {
 	at := b.receivedMS + slack.Milliseconds()
 	if b.first.topic == schemas.TopicRawBulk { // the other inputs let no time pass
@@ -83,7 +83,7 @@ func (b *bodyRecord) readAt() int64 {
 	return max(at, b.ackedMS-tickGrace.Milliseconds())
 }
 
-// arrange puts the chunks that the raw log has in order, and finds those that may be late.
+// arrange sorts the chunks in the raw log, and finds those that may be late.
 func (j *Judge) arrange(w *window) {
 	var here []int32
 	var absent []int32
@@ -119,7 +119,7 @@ func (j *Judge) arrange(w *window) {
 
 func (j *Judge) bodyOf(c *chunk) *bodyRecord { return &j.bodies[j.parts[c.part].body] }
 
-// compare is the order in which chunks leave: by phase and order; those without a place in the order of arrival.
+// compare returns the order in which chunks leave: by phase and order; those without a place by arrival.
 func (j *Judge) compare(a, b *chunk) int {
 	if !a.placed() || !b.placed() {
 		return int(j.bodyOf(a).offset - j.bodyOf(b).offset)
@@ -130,15 +130,15 @@ func (j *Judge) compare(a, b *chunk) int {
 	return int(a.order - b.order)
 }
 
-// suspend marks the chunks behind a hole as held, unless the hole has been given up by now.
+// suspend marks the chunks behind a gap as held, unless the gap was given up by now.
 func (j *Judge) suspend(hole *chunk, here []int32) {
 	if hole.placed() {
 		j.hold(hole, here, math.MinInt64, j.opt.GapTimeout+j.opt.PhaseHold)
 	}
 }
 
-// hold marks the chunks behind a place as held, unless the wait for what belongs there was over by now. The wait
-// begins when the first of them came, but not before since. It reports whether there are any.
+// hold marks the chunks behind a place as held, unless the wait for the missing ones is over by now. The wait begins
+// when the first held one came, but not before since. It reports whether there are any.
 func (j *Judge) hold(at *chunk, here []int32, since int64, wait time.Duration) bool {
 	first := int64(math.MaxInt64)
 	for _, i := range here {
@@ -164,8 +164,8 @@ func (j *Judge) hold(at *chunk, here []int32, since int64, wait time.Duration) b
 	return true
 }
 
-// suspendUnsent finds the holes of a run that was cut short: the truth does not know what was never sent, and the
-// processor waits for it all the same. It reports whether there are any.
+// suspendUnsent finds the gaps of an interrupted run: the truth does not have chunks that were never sent, but the
+// processor waits for them. It reports whether there are any.
 func (j *Judge) suspendUnsent(here []int32) bool {
 	phases := map[int32][]int32{}
 	for _, i := range here { // which is sorted
@@ -177,7 +177,7 @@ func (j *Judge) suspendUnsent(here []int32) bool {
 	hole := func(phase, order int32, since int64, wait time.Duration) {
 		found = j.hold(&chunk{phase: phase, order: order}, here, since, wait) || found
 	}
-	begun, next := int32(0), int32(0) // phases below were seen; the order after the highest one of them
+	begun, next := int32(0), int32(0) // lower phases were seen; the order after the highest one of them
 	for _, phase := range slices.Sorted(maps.Keys(phases)) {
 		members := phases[phase]
 		if phase > begun {
@@ -202,7 +202,7 @@ func (j *Judge) suspendUnsent(here []int32) bool {
 	return found
 }
 
-// findLate marks the chunks whose place may have passed when they came.
+// findLate marks the chunks whose place may have passed at their arrival.
 func (j *Judge) findLate(here []int32) {
 	phases := map[int32][]int32{}
 	for _, i := range here {
@@ -213,7 +213,7 @@ func (j *Judge) findLate(here []int32) {
 	quietAt := quiet(j.arrivals(here), math.MinInt64, j.opt.QuietTime)
 	for phase, members := range phases {
 		later := int64(math.MaxInt64)
-		before := map[int32]int64{} // chunk_order in the phases before, and when the first of it came
+		before := map[int32]int64{} // chunk_order in the phases before, and the arrival of the first chunk of each
 		for other, them := range phases {
 			if other > phase {
 				later = min(later, j.arrivals(them)[0].received)
@@ -228,13 +228,13 @@ func (j *Judge) findLate(here []int32) {
 				}
 			}
 		}
-		// The phase is taken for finished when nothing of it came for the hold while a later one waited.
+		// The phase counts as finished if no chunk of it came for the hold while a later one waited.
 		heldAt := int64(math.MaxInt64)
 		if later != math.MaxInt64 {
 			heldAt = quiet(j.arrivals(members), later, j.opt.PhaseHold)
 		}
 		behind := int64(math.MaxInt64) // first arrival of a chunk of the phase with a higher order
-		goesOn := int64(math.MaxInt64) // since when a chunk with a higher order would go on from one of a phase before
+		goesOn := int64(math.MaxInt64) // since when a chunk with a higher order would continue a phase before
 		for k := len(members) - 1; k >= 0; k-- {
 			c := &j.chunks[members[k]]
 			b := j.bodyOf(c)
@@ -261,10 +261,10 @@ func (j *Judge) findLate(here []int32) {
 	}
 }
 
-// arrival is when a chunk came, and the latest time that can have passed when it was read.
+// arrival is the receipt of a chunk, and the latest time that can have passed when it was read.
 type arrival struct{ received, read int64 }
 
-// arrivals are those of chunks, by the time at which they came.
+// arrivals returns the arrivals of chunks, sorted by their receipt.
 func (j *Judge) arrivals(chunks []int32) []arrival {
 	at := make([]arrival, len(chunks))
 	for k, i := range chunks {
@@ -275,7 +275,7 @@ func (j *Judge) arrivals(chunks []int32) []arrival {
 	return at
 }
 
-// quiet is the first moment, not before since, at which nothing may have arrived for the hold.
+// quiet returns the first moment, not before since, at which no chunk may have arrived for the hold.
 func quiet(arrivals []arrival, since int64, hold time.Duration) int64 {
 	k := sort.Search(len(arrivals), func(k int) bool { return arrivals[k].received > since })
 	from := since
@@ -294,7 +294,7 @@ func quiet(arrivals []arrival, since int64, hold time.Duration) int64 {
 	return from + hold.Milliseconds()
 }
 
-// name is the chunk's place in words.
+// name returns the chunk's place in words.
 func (c *chunk) name() string {
 	if !c.placed() {
 		return "chunk without a place"

@@ -1,5 +1,5 @@
-// Package pipeline works on values side by side and takes the results in the order of the values. It is for work
-// that needs nothing of what came before it, such as parsing, ahead of work that does.
+// Package pipeline processes values in parallel and passes the results on in the order of the values. It is for work
+// that does not depend on earlier values, such as parsing, before work that does.
 package pipeline
 
 import (
@@ -7,16 +7,17 @@ import (
 	"sync"
 )
 
-// batch is some values on their way.
+// batch is a group of values in processing.
 type batch[V, R any] struct {
 	values  []V
 	results []R
-	done    chan struct{} // receives when the results are there
+	done    chan struct{} // receives when the results are ready
 }
 
-// Run lets produce give values, and take take what work makes of them. Values are worked on in batches of so many,
-// on all processors; few batches are under way at a time. Give and work run in goroutines of Run's own, take in the
-// caller's; a result is Run's again when take returns. The first error of take ends the run: give then returns false, and Run waits for produce to return.
+// Run passes the values of produce to work, and the results to take. Values are processed in batches of a fixed number,
+// on all processors; few batches are in flight. Produce and work run in goroutines of Run's own, take in the caller's.
+// A result belongs to Run again when take returns. The first error of take ends the run: give then returns false, and
+// Run waits for produce to return.
 func Run[V, R any](size int, produce func(give func(V) bool) error, work func(V) R, take func(*R) error) error {
 	workers := runtime.GOMAXPROCS(0)
 	var (
@@ -71,7 +72,7 @@ func Run[V, R any](size int, produce func(give func(V) bool) error, work func(V)
 	})
 	taken := takeAll(line, used, take)
 	close(stop)
-	for range line { // those that were sent before the stop
+	for range line { // results from before the stop
 	}
 	wg.Wait()
 	if taken != nil {
@@ -88,7 +89,7 @@ func takeAll[V, R any](line <-chan *batch[V, R], used chan<- *batch[V, R], take 
 				return err
 			}
 		}
-		clear(b.values) // what they refer to may be large
+		clear(b.values) // the values may refer to large memory
 		clear(b.results)
 		select {
 		case used <- b:

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -22,15 +23,16 @@ type Config struct {
 	Connection kafka.Connection
 	Prefix     string // of the topics' names
 
-	Wait       time.Duration // maximum wait for a sink that is behind
-	Poll       time.Duration // rest between two looks
+	Wait       time.Duration // maximum wait for a sink that is behind and does not come closer
+	Poll       time.Duration // pause between two looks
 	SamplesMax int           // of each kind of fault in each table
+	Before     time.Time     // rows of earlier events may be missing, because of the retention of the tables. Zero: they have none
 }
 
 // Verdict is the outcome.
 type Verdict struct {
 	Target  string         `json:"target"`
-	Behind  int64          `json:"behind"` // offsets that the sink has not read; then nothing is judged
+	Behind  int64          `json:"behind"` // offsets that the sink has not read; if any, nothing is judged
 	Letters int64          `json:"letters"`
 	Tables  []TableVerdict `json:"tables"`
 	Faults  int            `json:"faults"`
@@ -42,17 +44,19 @@ type TableVerdict struct {
 	Table      string `json:"table"`
 	Owed       int    `json:"owed"`
 	Seen       int    `json:"seen"`
-	Lost       int    `json:"lost"`       // rows that have to be there and are not
-	Unexpected int    `json:"unexpected"` // rows that no event makes
-	Wrong      int    `json:"wrong"`      // rows that say something else than the newest event
+	Lost       int    `json:"lost"`       // expected rows that are missing
+	Unexpected int    `json:"unexpected"` // rows without an event
+	Wrong      int    `json:"wrong"`      // rows that differ from the newest event
+	Unjudged   int    `json:"unjudged"`   // rows that retention removed from the tables, or whose events it removed from the topics
 }
 
-// OK reports whether there was something to judge and nothing to find fault with.
+// OK reports whether something was judged, without a fault.
 func (v *Verdict) OK() bool {
 	return v.Behind == 0 && v.Faults == 0 && slices.ContainsFunc(v.Tables, func(t TableVerdict) bool { return t.Seen > 0 })
 }
 
-// Check waits until the sink is at the ends of the topics, and judges its tables.
+// Check waits until the sink is at the ends of the topics, and judges its tables. It gives up a sink that did not come
+// closer to the ends for Config.Wait.
 func Check(ctx context.Context, cfg Config) (*Verdict, error) {
 	v, err := check(ctx, cfg)
 	if err != nil {
@@ -78,7 +82,7 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 	}
 	defer reader.Close()
 	v := &Verdict{Target: cfg.Dialect.Name}
-	for deadline := time.Now().Add(cfg.Wait); ; {
+	for p := (patience{wait: cfg.Wait, least: math.MaxInt64}); ; {
 		ranges, err := reader.Ranges(ctx, kafka.FromStart())
 		if err != nil {
 			return nil, err
@@ -87,16 +91,16 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 			return nil, err
 		}
 		if v.Behind == 0 {
-			want := rows{}
+			want := newRows()
 			if err := reader.ReadRanges(ctx, ranges, func(r *kgo.Record) error {
 				_ = want.add(byName[r.Topic], r) // a record that cannot be read has to be a letter
 				return nil
 			}); err != nil {
 				return nil, err
 			}
-			return v, v.judge(ctx, cfg, want)
+			return v, v.judge(ctx, cfg, want, cutOf(ranges, byName))
 		}
-		if time.Now().After(deadline) {
+		if p.over(time.Now(), v.Behind) {
 			return v, nil
 		}
 		select {
@@ -105,6 +109,21 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 		case <-time.After(cfg.Poll):
 		}
 	}
+}
+
+// patience bounds the wait for a sink that is behind. The wait begins again whenever the sink is closer than ever before.
+type patience struct {
+	wait  time.Duration
+	least int64 // offsets
+	until time.Time
+}
+
+// over reports whether the wait is over for a sink that is behind by some offsets.
+func (p *patience) over(now time.Time, behind int64) bool {
+	if behind < p.least {
+		p.least, p.until = behind, now.Add(p.wait)
+	}
+	return now.After(p.until)
 }
 
 // behind counts the offsets between the positions of the tables and the ends of the topics.
@@ -128,7 +147,7 @@ func behind(ctx context.Context, db *sql.DB, ranges map[kafka.TopicPartition]kaf
 	return n, nil
 }
 
-func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
+func (v *Verdict) judge(ctx context.Context, cfg Config, want *rows, cut map[int32]bool) error {
 	have, chats, err := read(ctx, cfg.DB, cfg.Dialect)
 	if err != nil {
 		return err
@@ -137,10 +156,10 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
 		return err
 	}
 	for key, value := range chats {
-		want.at(threads, key).take(value, 0)
+		want.at(threads, key).take(0, value, 0)
 	}
 	for _, name := range tableNames() {
-		t := TableVerdict{Table: name, Owed: len(want[name]), Seen: len(have[name])}
+		t := TableVerdict{Table: name, Owed: len(want.of[name]), Seen: len(have[name])}
 		samples := map[string]int{}
 		fault := func(n *int, kind, key string) {
 			*n++
@@ -149,9 +168,11 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
 				v.Samples = append(v.Samples, fmt.Sprintf("%s: %s: %q", name, kind, key))
 			}
 		}
-		for key, b := range want[name] {
+		for key, b := range want.of[name] {
 			value, ok := have[name][key]
 			switch {
+			case !ok && want.removed(name, key, cfg.Before), ok && !b.values[value] && want.unknown(name, key, cut):
+				t.Unjudged++
 			case !ok:
 				fault(&t.Lost, "lost", key)
 			case !b.values[value]:
@@ -159,7 +180,11 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
 			}
 		}
 		for key := range have[name] {
-			if want[name][key] == nil {
+			switch {
+			case want.of[name][key] != nil:
+			case want.unknown(name, key, cut):
+				t.Unjudged++
+			default:
 				fault(&t.Unexpected, "unexpected", key)
 			}
 		}
@@ -172,9 +197,9 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want rows) error {
 // WriteTable writes the verdict for people.
 func (v *Verdict) WriteTable(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintf(tw, "%s\towed\tseen\tlost\tunexpected\twrong\t\n", v.Target)
+	_, _ = fmt.Fprintf(tw, "%s\towed\tseen\tlost\tunexpected\twrong\tunjudged\t\n", v.Target)
 	for _, t := range v.Tables {
-		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t\n", t.Table, t.Owed, t.Seen, t.Lost, t.Unexpected, t.Wrong)
+		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", t.Table, t.Owed, t.Seen, t.Lost, t.Unexpected, t.Wrong, t.Unjudged)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -1,8 +1,8 @@
-// Package tables judges the tables of a sink: whether they hold what the event topics hold, once, and the newest of it.
+// Package tables judges the tables of a sink: they have to contain the newest state of the event topics, each row once.
 //
-// It has rules of its own, read off docs/consuming.md, and shares no code with the sinks. It reads all event topics, works out what each row has to
-// say, reads all rows, and compares. Where the rules leave two events equal, either may stand in the table. Chats are compared with the
-// messages of the tables.
+// It has rules of its own, from docs/consuming.md, and shares no code with the sinks. It reads all event topics,
+// computes the content of each row, reads all rows, and compares. If the rules leave two events equal, either may be in
+// the table. Chats are compared with the messages of the tables.
 //
-// It knows nothing of what was sent: package judge compares that with the topics.
+// It knows nothing of the sent webhooks: package judge compares those with the topics.
 package tables

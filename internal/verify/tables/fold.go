@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -14,7 +15,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// event is any event's value, read by the names in the contract.
+// event is the value of any event, read by the names of the contract.
 type event struct {
 	WABAID        string `json:"waba_id"`
 	PhoneNumberID string `json:"phone_number_id"`
@@ -40,38 +41,46 @@ type event struct {
 	Original jsontext.Value `json:"original"`
 }
 
-// best are the values that one row may have: those of the greatest order.
+// best contains the values that one row may have: those of the greatest order.
 type best struct {
 	order  []int64
 	values map[string]bool
+	at     int64 // Unix seconds of the event, the earliest of equal ones. 0: the row has no time of its own
 }
 
-// take keeps a value that is as great as the greatest.
-func (b *best) take(value string, order ...int64) {
+// take keeps a value if no greater one is known.
+func (b *best) take(at int64, value string, order ...int64) {
 	switch c := slices.Compare(order, b.order); {
 	case b.values != nil && c < 0:
 		return
 	case b.values == nil || c > 0:
-		b.order, b.values = order, map[string]bool{}
+		b.order, b.values, b.at = order, map[string]bool{}, at
 	}
-	b.values[value] = true
+	b.values[value], b.at = true, min(b.at, at)
 }
 
-// rows are those that have to be there: by table, then by key.
-type rows map[string]map[string]*best
+// rows contains the expected rows: by table, then by key.
+type rows struct {
+	of         map[string]map[string]*best
+	partitions map[string]int32 // of the business numbers
+}
 
-func (r rows) at(table string, key ...string) *best {
-	if r[table] == nil {
-		r[table] = map[string]*best{}
+func newRows() *rows {
+	return &rows{of: map[string]map[string]*best{}, partitions: map[string]int32{}}
+}
+
+func (r *rows) at(table string, key ...string) *best {
+	if r.of[table] == nil {
+		r.of[table] = map[string]*best{}
 	}
 	name := strings.Join(key, " ")
-	if r[table][name] == nil {
-		r[table][name] = &best{}
+	if r.of[table][name] == nil {
+		r.of[table][name] = &best{}
 	}
-	return r[table][name]
+	return r.of[table][name]
 }
 
-// The tables that are judged by events.
+// The tables that are compared with events.
 const (
 	messages  = "messages"
 	versions  = "versions"
@@ -79,15 +88,15 @@ const (
 	reactions = "reactions"
 	contacts  = "contacts"
 	notes     = "notes"
-	threads   = "threads" // judged by messages
+	threads   = "threads" // compared with messages
 )
 
 func tableNames() []string {
 	return []string{messages, versions, receipts, reactions, contacts, notes, threads}
 }
 
-// add takes a record of an event topic. One that cannot be read is a letter, and no row.
-func (r rows) add(topic schemas.Topic, rec *kgo.Record) error {
+// add adds a record of an event topic. An unreadable one becomes a letter, and no row.
+func (r *rows) add(topic schemas.Topic, rec *kgo.Record) error {
 	header := map[string]string{}
 	for _, h := range rec.Headers {
 		if _, twice := header[h.Key]; !twice {
@@ -101,6 +110,8 @@ func (r rows) add(topic schemas.Topic, rec *kgo.Record) error {
 		}
 	}
 	ceType, id := header["ce_type"], header["ce_id"]
+	received, _ := strconv.ParseInt(header["coex-received-at"], 10, 64) // an event without one has no time
+	received /= 1000
 	switch topic {
 	case schemas.TopicContacts:
 		number, person, _ := strings.Cut(string(rec.Key), "/")
@@ -108,17 +119,24 @@ func (r rows) add(topic schemas.Topic, rec *kgo.Record) error {
 		if len(rec.Value) > 0 {
 			value += " " + clean(e.FullName)
 		}
-		r.at(contacts, number, person).take(value, rec.Offset)
+		r.at(contacts, number, person).take(0, value, rec.Offset)
 	case schemas.TopicSyncs:
-	case schemas.TopicAccount, schemas.TopicOther:
-		r.at(notes, id).take("", 0)
+	case schemas.TopicAccount:
+		r.at(notes, id).take(0, "", 0)
+	case schemas.TopicOther:
+		r.at(notes, id).take(received, "", 0)
 	default:
-		r.message(&e, ceType, id)
+		r.partitions[clean(e.PhoneNumberID)] = rec.Partition
+		r.message(&e, ceType, id, received)
 	}
 	return nil
 }
 
-func (r rows) message(e *event, ceType, id string) {
+func (r *rows) message(e *event, ceType, id string, received int64) {
+	at := e.Timestamp
+	if at <= 0 {
+		at = received
+	}
 	number, wamid, original := clean(e.PhoneNumberID), clean(e.WAMID), hash(e.Original)
 	person := clean(e.Contact.WaID)
 	if person == "" {
@@ -135,29 +153,29 @@ func (r rows) message(e *event, ceType, id string) {
 	}
 	switch {
 	case kind == "error", kind == "handover":
-		r.at(notes, id).take("", 0)
+		r.at(notes, id).take(at, "", 0)
 	case kind == "reaction":
-		r.reaction(e, id, number, person)
+		r.reaction(e, id, number, person, at)
 	case target == "":
-		r.at(notes, id).take("", 0)
+		r.at(notes, id).take(at, "", 0)
 	case kind == "status":
 		if e.GroupID == "" {
 			person = ""
 		}
-		r.status(e.Status, number, target, person)
+		r.status(e.Status, number, target, person, e.Timestamp)
 	case kind == "edit", kind == "revoke":
-		r.at(versions, number, target, kind).take(original, e.Timestamp)
+		r.at(versions, number, target, kind).take(e.Timestamp, original, e.Timestamp)
 	case kind == "media":
-		r.at(versions, number, tokenOf(target), kind).take(original, sign(e.Rank > 0), e.Timestamp)
+		r.at(versions, number, tokenOf(target), kind).take(e.Timestamp, original, sign(e.Rank > 0), e.Timestamp)
 	default:
-		r.at(messages, number, target).take(original, sign(e.Rank > 0), sign(!e.Historical), sign(!e.Standby), e.Sync.Window, e.Timestamp)
+		r.at(messages, number, target).take(at, original, sign(e.Rank > 0), sign(!e.Historical), sign(!e.Standby), e.Sync.Window, e.Timestamp)
 		if e.Status != "" {
-			r.status(e.Status, number, target, "")
+			r.status(e.Status, number, target, "", 0)
 		}
 	}
 }
 
-func (r rows) reaction(e *event, id, number, person string) {
+func (r *rows) reaction(e *event, id, number, person string, at int64) {
 	var original struct {
 		Reaction struct {
 			MessageID string `json:"message_id"`
@@ -167,7 +185,7 @@ func (r rows) reaction(e *event, id, number, person string) {
 	err := json.Unmarshal(e.Original, &original, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	target := clean(original.Reaction.MessageID)
 	if err != nil || target == "" {
-		r.at(notes, id).take("", 0)
+		r.at(notes, id).take(at, "", 0)
 		return
 	}
 	if person == "" {
@@ -176,28 +194,30 @@ func (r rows) reaction(e *event, id, number, person string) {
 	if e.Direction == "outbound" {
 		person = ""
 	}
-	r.at(reactions, number, target, person).take(clean(original.Reaction.Emoji), e.Timestamp, sign(!e.Historical))
+	r.at(reactions, number, target, person).take(e.Timestamp, clean(original.Reaction.Emoji), e.Timestamp, sign(!e.Historical))
 }
 
-// levels of statuses: a receipt goes forward only.
+// levels of statuses: a receipt only rises
 var levels = []string{"pending", "sent", "delivered", "read", "played"}
 
-// status takes a status. A failure leaves no status of its own.
-func (r rows) status(status, number, wamid, participant string) {
+// status adds a status. A failure leaves no status of its own.
+func (r *rows) status(status, number, wamid, participant string, at int64) {
 	status = clean(strings.ToLower(status))
 	b := r.at(receipts, number, wamid, participant)
+	at = max(at, b.at) // the newest time of a receipt is that of the row
+	defer func() { b.at = at }()
 	if status == "failed" || status == "error" {
-		b.take("", -2)
+		b.take(at, "", -2)
 		return
 	}
 	level := int64(slices.Index(levels, status))
-	if level < 0 && b.values != nil && b.order[0] == level { // of those that are unknown, the last one by its letters
+	if level < 0 && b.values != nil && b.order[0] == level { // of unknown ones, the last one by its letters
 		for other := range b.values {
 			status = max(status, other)
 		}
 		b.values = nil
 	}
-	b.take(status, level)
+	b.take(at, status, level)
 }
 
 func sign(v bool) int64 {
@@ -212,7 +232,7 @@ func hash(b []byte) string {
 	return string(sum[:12])
 }
 
-// tokenOf is the part of a wamid that is the same in both spellings of it, or the wamid.
+// tokenOf returns the part of a wamid that both of its spellings share, or the wamid.
 func tokenOf(wamid string) string {
 	if w, ok := schemas.ParseWAMID([]byte(wamid)); ok {
 		return string(w.Token())
@@ -220,7 +240,7 @@ func tokenOf(wamid string) string {
 	return wamid
 }
 
-// clean is a text as the tables show it.
+// clean returns a text as the tables show it.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {

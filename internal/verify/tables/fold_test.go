@@ -14,7 +14,7 @@ func record(ceType, id, value string) *kgo.Record {
 	return &kgo.Record{Value: []byte(value), Headers: []kgo.RecordHeader{{Key: "ce_type", Value: []byte(ceType)}, {Key: "ce_id", Value: []byte(id)}}}
 }
 
-// The rules are those of docs/consuming.md, whatever the order of the records.
+// The rules are those of docs/consuming.md, for any order of the records.
 func TestRowsAreTheSameInEveryOrder(t *testing.T) {
 	message := func(kind string, rank int, at int64, historical bool, original string) *kgo.Record {
 		return record(schemas.TypeMessage, "x", fmt.Sprintf(`{"phone_number_id":"n","wamid":"w","kind":%q,"rank":%d,"timestamp":%d,"historical":%v,"original":%s}`, kind, rank, at, historical, original))
@@ -34,14 +34,14 @@ func TestRowsAreTheSameInEveryOrder(t *testing.T) {
 		"messages n w": hash([]byte(`{"live":"\ud800"}`)), "versions n w edit": hash([]byte(`{"edit":2}`)), "receipts n w ": "read", "notes e1": "",
 	}
 	for turn := range len(records) {
-		r := rows{}
+		r := newRows()
 		for i := range records {
 			if err := r.add(schemas.TopicMessages, records[(i+turn)%len(records)]); err != nil {
 				t.Fatal(err)
 			}
 		}
 		n := 0
-		for table, keys := range r {
+		for table, keys := range r.of {
 			for key, b := range keys {
 				n++
 				if value, ok := want[table+" "+key]; !ok || len(b.values) != 1 || !b.values[value] {
@@ -57,13 +57,13 @@ func TestRowsAreTheSameInEveryOrder(t *testing.T) {
 
 // Where the rules leave two events equal, either is right, and a third is not.
 func TestEqualEventsMayEachStandInTheTable(t *testing.T) {
-	r := rows{}
+	r := newRows()
 	for _, original := range []string{`{"a":1}`, `{"b":1}`} {
 		if err := r.add(schemas.TopicMessages, record(schemas.TypeMessage, "x", `{"phone_number_id":"n","wamid":"w","kind":"message","rank":1,"timestamp":3,"original":`+original+`}`)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b := r[messages]["n w"]
+	b := r.of[messages]["n w"]
 	if !b.values[hash([]byte(`{"a":1}`))] || !b.values[hash([]byte(`{"b":1}`))] || len(b.values) != 2 {
 		t.Errorf("%v", b.values)
 	}
@@ -77,7 +77,7 @@ func TestChatsAreWorkedOutFromTheirMessages(t *testing.T) {
 			t.Errorf("%v: %s", lines, got)
 		}
 	}
-	if err := (rows{}).add(schemas.TopicMessages, record(schemas.TypeMessage, "x", `{`)); err == nil {
+	if err := newRows().add(schemas.TopicMessages, record(schemas.TypeMessage, "x", `{`)); err == nil {
 		t.Error("a record that is no JSON makes a row")
 	}
 }

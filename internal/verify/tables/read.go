@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Dialect is how a database is asked.
+// Dialect has the queries of a database.
 type Dialect struct {
 	Name string
 	// Unix is an expression for a column with a time as Unix seconds.
@@ -21,7 +21,7 @@ var (
 	PostgreSQL = Dialect{"postgres", func(column string) string { return "extract(epoch FROM " + column + ")::bigint" }}
 )
 
-// found are the rows that are there: by table, then by key.
+// found contains the present rows: by table, then by key.
 type found map[string]map[string]string
 
 func (f found) put(table, value string, key ...string) {
@@ -38,7 +38,7 @@ type line struct {
 	seen  bool
 }
 
-// chat is what the messages of the tables make of a chat.
+// chat is a chat computed from the messages of the tables.
 func chatOf(lines []line) string {
 	slices.SortFunc(lines, func(a, b line) int {
 		if a.at != b.at {
@@ -54,7 +54,7 @@ func chatOf(lines []line) string {
 	return fmt.Sprintf("%d messages, last %s at %d, %d unread", len(lines), lines[0].wamid, lines[0].at, unread)
 }
 
-// read reads all rows that are judged, and what the messages make of the chats.
+// read reads all rows to judge, and the chats of the messages.
 func read(ctx context.Context, db *sql.DB, d Dialect) (have found, chats map[string]string, err error) {
 	have = found{}
 	lines := map[string][]line{}

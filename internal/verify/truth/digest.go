@@ -7,7 +7,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// Digest is the identity of a byte string; the zero Digest means that there is none.
+// Digest is the identity of a byte string; the zero Digest means none.
 type Digest schemas.Hash
 
 // Sum is the digest of b.
@@ -30,7 +30,7 @@ func (d Digest) AppendText(b []byte) ([]byte, error) {
 // MarshalText is AppendText into a new slice.
 func (d Digest) MarshalText() ([]byte, error) { return d.AppendText(nil) }
 
-// UnmarshalText reads what AppendText wrote.
+// UnmarshalText parses the result of AppendText.
 func (d *Digest) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*d = Digest{}

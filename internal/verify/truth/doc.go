@@ -1,8 +1,8 @@
-// Package truth is the ground truth of a simulated run: the sent bodies, the responses, and
-// what therefore has to be found in the topics.
+// Package truth is the ground truth of a simulated run: the sent bodies, the responses, and the expected content of the
+// topics.
 //
-// The file is JSON lines, written as the run goes, so that a simulator that is stopped leaves a truth
-// that holds up to that moment. In order of appearance:
+// The file is JSON lines, written during the run. A simulator that is stopped leaves a truth that is valid up to that
+// moment. In order of appearance:
 //
 //	head    once, first: version, seed, start, configuration without secrets
 //	number  each business phone number, before any body
@@ -10,10 +10,9 @@
 //	sent    each delivery of a body that ended: acknowledged or given up. A body may have several
 //	end     once, last; absent when the run was cut short
 //
-// The parts say what stands in the body (which chunk, which messages with which wamids, ranks and
-// digests of their verbatim objects), never what a processor makes of it: order, de-duplication and
-// joins are left to whoever judges. Only a body with an acknowledged delivery is owed; the others may
-// or may not have been kept.
+// The parts describe the body: its chunks, and its messages with their wamids, ranks and digests of their verbatim
+// objects. They do not describe the work of a processor: the judge computes order, deduplication and joins. Only a body
+// with an acknowledged delivery is owed; the others may or may not have been kept.
 package truth
 
 // Version is the version of the file's format.

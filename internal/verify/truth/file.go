@@ -52,8 +52,8 @@ func (w *Writer) Flush() error {
 	return w.err
 }
 
-// Read calls visit for each line of r, with its number from 1. Lines are parsed side by side and visited in order. A
-// last line that is cut short is left out: the simulator was stopped while it wrote.
+// Read calls visit for each line of r, with its number from 1. Lines are parsed in parallel and visited in order. A
+// last line that is incomplete is omitted: the simulator was stopped while it wrote.
 func Read(r io.Reader, visit func(n int, l *Line) error) error {
 	n := 0
 	err := pipeline.Run(1, func(give func([]byte) bool) error { return readLines(r, give) }, parse, func(p *parsed) error {
@@ -77,7 +77,7 @@ func Read(r io.Reader, visit func(n int, l *Line) error) error {
 	return err
 }
 
-// readLines gives whole lines.
+// readLines yields whole lines.
 func readLines(r io.Reader, give func([]byte) bool) error {
 	br := bufio.NewReaderSize(r, 1<<20)
 	for n := 1; ; n++ {

@@ -13,8 +13,8 @@ import (
 const (
 	In           = "i"
 	Out          = "o"
-	OutOrUnknown = "O" // it was sent, which only those know who know the business's number
-	Unknown      = "u" // nobody has one
+	OutOrUnknown = "O" // it was sent, but only a reader that knows the business's number can see that
+	Unknown      = "u" // it has none
 )
 
 // Item is one message, asset, echo, status or error. In the file it is an array, because there are a
@@ -26,10 +26,10 @@ type Item struct {
 	Timestamp int64 // Unix seconds
 	Direction string
 	Type      string
-	Status    string // as the event has to have it
+	Status    string // as expected in the event
 	Digest    Digest // of the verbatim object
-	Original  string // wamid that an edit or a revoke is about
-	Twin      string // the first wamid of a message that stands here under its second one
+	Original  string // wamid of the message that an edit or a revoke concerns
+	Twin      string // the first wamid of a message that appears here under its second one
 }
 
 // MarshalJSON writes the item as an array.
@@ -68,7 +68,7 @@ func (it *Item) appendJSON(b []byte) ([]byte, error) {
 	return append(b, ']'), err
 }
 
-// UnmarshalJSONFrom reads what MarshalJSON wrote.
+// UnmarshalJSONFrom parses the result of MarshalJSON.
 func (it *Item) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	*it = Item{}
 	tok, err := dec.ReadToken()

@@ -55,7 +55,7 @@ type End struct {
 	Bodies     int       `json:"bodies"`
 	Deliveries int       `json:"deliveries"`
 	Unacked    int       `json:"unacked"` // deliveries given up
-	Skipped    int       `json:"skipped"` // deliveries not begun because something before them was given up
+	Skipped    int       `json:"skipped"` // deliveries that were not started, because an earlier one was given up
 }
 
 // Kind is the kind of a part.
@@ -75,7 +75,7 @@ const (
 	KindContact  Kind = "contact"
 	KindAccount  Kind = "account"
 	KindOther    Kind = "other"
-	KindDead     Kind = "dlq" // the whole body, or the change that Places names, cannot be understood
+	KindDead     Kind = "dlq" // the whole body, or the change that Places names, is invalid
 )
 
 // Part is one thing that a body holds.
@@ -88,28 +88,28 @@ type Part struct {
 	Order    *int32 `json:"order,omitzero"`
 	Progress *int32 `json:"progress,omitzero"`
 
-	// People are those whom Items point to.
+	// People are the persons that Items refer to.
 	People   []Person  `json:"people,omitzero"`
 	Items    []Item    `json:"items,omitzero"` // chunk, media, echo, message, status, error, handover: in the order of the document
 	Contacts []Contact `json:"contacts,omitzero"`
 	Account  *Account  `json:"account,omitzero"`
 	Other    *Other    `json:"other,omitzero"`
 	Digest   Digest    `json:"d,omitzero"`       // chunk: the element's bytes; decline: the errors array
-	Reasons  []string  `json:"reasons,omitzero"` // dlq, and a part that is odd in places: the reason codes that are right
-	Places   []string  `json:"places,omitzero"`  // paths of invalid parts, which alone must be left out
+	Reasons  []string  `json:"reasons,omitzero"` // dlq, and a part with odd places: the correct reason codes
+	Places   []string  `json:"places,omitzero"`  // paths of invalid parts; only these are left out
 	Failure  *Failure  `json:"failure,omitzero"` // failure: the error
-	Standby  bool      `json:"standby,omitzero"` // a copy of what another application answers
-	NoName   bool      `json:"no_name,omitzero"` // the body does not say the business's number
-	NoWABA   bool      `json:"no_waba,omitzero"` // the body does not say which WABA it concerns
+	Standby  bool      `json:"standby,omitzero"` // a copy of an item that another application answers
+	NoName   bool      `json:"no_name,omitzero"` // the body does not have the business's number
+	NoWABA   bool      `json:"no_waba,omitzero"` // the body does not name its WABA
 	Split    bool      `json:"split,omitzero"`   // the body concerns several WABAs
 	Echoed   bool      `json:"echoed,omitzero"`  // media: came as an echo
 }
 
-// Person is who is on the other side of items, by all that the webhook says: in the item, in its thread, and in the
-// entries of contacts[] about the same person. Numbers are as they are written there.
+// Person is the person on the other side of items, by all names in the webhook: in the item, in its thread, and in the
+// entries of contacts[]. Numbers have their spelling in the webhook.
 type Person struct {
 	Group    string `json:"g,omitzero"`
-	Thread   string `json:"t,omitzero"` // the number by which the thread is named, where it is written in another way
+	Thread   string `json:"t,omitzero"` // the number of the thread, if its spelling is another one
 	Phone    string `json:"p,omitzero"`
 	User     string `json:"u,omitzero"`
 	Parent   string `json:"pu,omitzero"`
@@ -134,7 +134,7 @@ type Contact struct {
 
 // Account is one account_update change.
 type Account struct {
-	EntryID string `json:"entry,omitzero"` // where it is not the WABA
+	EntryID string `json:"entry,omitzero"` // if it differs from the WABA
 	Event   string `json:"event"`
 	Phone   string `json:"phone,omitzero"`
 	Time    int64  `json:"time"` // 0: the entry has none

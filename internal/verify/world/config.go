@@ -16,7 +16,7 @@ const (
 	NumberingMixed   = "mixed"   // each number its own
 )
 
-// What progress means.
+// Meanings of progress.
 const (
 	ProgressPhase   = "phase"   // to 100 in each phase
 	ProgressOverall = "overall" // to 100 once
@@ -50,8 +50,8 @@ type Config struct {
 	OverlapRate   float64 // chunks that repeat messages of another chunk
 	LateHoles     float64 // chunks that come after all others
 	LateAfter     time.Duration
-	// LeaveAfter keeps an offboarding away from the onboarding that it ends. The times of account events may
-	// be off by a second or two, so an onboarding of less cannot be told from one before it.
+	// LeaveAfter keeps an offboarding away from the onboarding that it ends. The times of account events may be wrong
+	// by a second or two, so a shorter onboarding cannot be distinguished from one before it.
 	LeaveAfter time.Duration
 
 	SecondNumber float64 // businesses with two numbers
@@ -112,7 +112,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns an error that names the key, its value, and what is allowed.
+// Validate returns an error that names the key, its value, and the allowed values.
 func (c *Config) Validate() error {
 	for _, v := range []struct {
 		key           string

@@ -1,6 +1,6 @@
-// Package world makes up businesses that are onboarded to coexistence, and the webhooks that tell of
-// it. A World is a function of its Config: the same seed and start give the same bodies, byte for byte,
-// except for the times that a body takes from the moment at which it is first sent.
+// Package world invents businesses that are onboarded to coexistence, and their webhooks. A World is a function of its
+// Config. The same seed and start give the same bodies, byte for byte, except for the times that a body takes from the
+// moment at which it is first sent.
 //
 // The plan is small (some tens of bytes for a webhook). A body is made when it is sent, and made
 // again when it is sent again. With the body, Render returns its truth: its content.

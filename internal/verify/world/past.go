@@ -25,8 +25,8 @@ func (w *World) placeholder(n *number, message int) bool {
 	return d.chance(w.cfg.Media) && !n.ycloud
 }
 
-// appendPast appends one past message. copied is set for what another chunk tells of a message that has
-// its own chunk: the same message, at times with another status.
+// appendPast appends one past message. copied is set for a repetition in another chunk: the same message, sometimes
+// with another status.
 func (w *World) appendPast(dst []byte, n *number, message, thread int, copied bool, it *truth.Item) []byte {
 	d := roll(w.cfg.Seed, atMessage, uint64(n.index), uint64(message))
 	out := d.chance(0.5)

@@ -185,7 +185,7 @@ func (w *World) script(business int, p *planner) Script {
 		return Step{Bodies: p.again([]int{b}), After: boundaryRest}
 	}
 	if w.cfg.Aliases > 0 && p.d.chance(0.5) {
-		// That the business was added comes again, amid the sync that it began.
+		// PARTNER_ADDED comes again, during the sync that it began.
 		again := told(accountAdded)
 		again.b |= accountAgain
 		p.main = p.strew(p.main, account(again).Bodies)
@@ -215,7 +215,7 @@ func (w *World) script(business int, p *planner) Script {
 			steps = append(steps, back)
 		}
 		if undated {
-			// In the same words as before: only what came between tells them from repetitions.
+			// In the same words as before: only the webhooks between distinguish them from repetitions.
 			for _, again := range [...]change{removed, reconnected, removed} {
 				once := account(again)
 				once.Whole = true
@@ -228,7 +228,8 @@ func (w *World) script(business int, p *planner) Script {
 			Step{Bodies: p.again(p.weave(chunks, early)), After: returnRest, Whole: true},
 			Step{Bodies: p.again(append(holes, after...)), Whole: true})
 		if undated {
-			// Once more in the same words: of what came between only the history tells it from a repetition.
+			// Once more in the same words: of the webhooks between, only the history distinguishes it from a
+			// repetition.
 			last := account(removed)
 			last.Whole = true
 			steps = append(steps, last)

@@ -265,7 +265,7 @@ func TestEveryQuirkIsThere(t *testing.T) {
 	}
 }
 
-// What is measured has to be of one shape.
+// Measured webhooks have to be of one shape.
 func TestAPlainWorldHasNothingThatFewWebhooksHave(t *testing.T) {
 	w := make1(t, 9, func(c *Config) { *c = c.Plain() })
 	each(w, func(i int, b []byte, parts []truth.Part) {
@@ -290,7 +290,7 @@ func TestAPlainWorldHasNothingThatFewWebhooksHave(t *testing.T) {
 	})
 }
 
-// An offboarding ends a sync: whatever belongs to it was delivered in the steps before.
+// An offboarding ends a sync: all chunks of it were delivered in earlier steps.
 func TestASecondOnboardingFollowsTheFirst(t *testing.T) {
 	w := make1(t, 8, func(c *Config) { c.Reonboard = 1 })
 	again := 0

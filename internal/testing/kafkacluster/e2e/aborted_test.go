@@ -14,8 +14,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// What a processor wrote in a transaction that it did not come to commit stays in the log, and no reader that asks
-// for what is committed may see it.
+// Records of a transaction that the processor did not commit stay in the log, and no read-committed reader may see
+// them.
 func TestForeignClientsSeeNothingOfAbortedTransactions(t *testing.T) {
 	c := cluster(t)
 	s := newStage(t, c.Addrs(), 3, 2)
@@ -28,7 +28,7 @@ func TestForeignClientsSeeNothingOfAbortedTransactions(t *testing.T) {
 	w := steady
 	w.live = 1800
 	l := s.load(w)
-	l.last() // check tells what it saw of one world
+	l.last() // check reports on one world
 	s.underLoad(l, 200)
 	for i := range s.processors {
 		s.killWithinTransaction(adm, i)
@@ -78,7 +78,7 @@ func (s *stage) killWithinTransaction(adm *kadm.Client, i int) {
 	s.processors[i].awaitReady()
 }
 
-// uncommitted reports whether a transaction goes on that wrote events.
+// uncommitted reports whether a transaction with events is still open.
 func (s *stage) uncommitted(adm *kadm.Client, transactionalID string) bool {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
 	defer cancel()

@@ -8,7 +8,7 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/kafkacluster"
 )
 
-// steady is a world that goes on for a while, as sender and processors of a small machine can well do.
+// steady is a world that lasts for a while, at a rate that sender and processors of a small machine can keep.
 var steady = world{seed: 11, businesses: 4, messages: 3000, live: 700, contact: 300, rate: 60}
 
 func TestPlainRun(t *testing.T) {
@@ -108,7 +108,7 @@ func TestBrokerKilledWithoutSpool(t *testing.T) {
 	s.up()
 	l := s.load(steady)
 	s.underLoad(l, 200)
-	s.refusalsMax = s.refusals() // a busy machine: not what is looked at here
+	s.refusalsMax = s.refusals() // a busy machine: this test is about other errors
 	const victim = 2
 	began := time.Now()
 	if err := c.Broker(victim).Kill(); err != nil {

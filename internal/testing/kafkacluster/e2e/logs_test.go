@@ -111,7 +111,7 @@ func (l *lane) came() {
 	}
 }
 
-// told expects what the processor and the doctor tell of a fault.
+// told expects the reports of the processor and the doctor about a fault.
 func (l *lane) told(fault, says string, read float64) {
 	l.s.t.Helper()
 	label := fmt.Sprintf("fault=%q", fault)
@@ -142,36 +142,111 @@ func TestTopicDeletedAndMadeAgain(t *testing.T) {
 	until(t, "the topic is made again", func() bool { _, _, code := s.run("topics", "create"); return code == 0 })
 	l.put(15)
 	l.came()
-	l.told("recreated", "made again", 10)
+	l.told("recreated", "created again", 10)
 	l.put(5)
 	l.came()
 	l.processor.stop()
 }
 
-// cut cuts a replica's log so that it ends at an offset.
-func cut(t *testing.T, folder string, end int64) {
+// inLog calls do with a replica's log, and the place of the first batch that begins at an offset or behind it.
+func inLog(t *testing.T, folder string, offset int64, do func(f *os.File, at int64) error) {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(folder, "00000000000000000000.log"), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // Truncate tells
+	defer f.Close() //nolint:errcheck // do tells
 	var at int64
 	for {
-		var head [12]byte // base offset, and the length of what follows
+		var head [12]byte // base offset, and the length of the rest
 		if _, err := f.ReadAt(head[:], at); errors.Is(err, io.EOF) {
-			t.Fatalf("%s ends before offset %d", folder, end)
+			t.Fatalf("%s ends before offset %d", folder, offset)
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		if int64(bigendian.BigEndian.Uint64(head[:])) >= end {
+		if int64(bigendian.BigEndian.Uint64(head[:])) >= offset {
 			break
 		}
 		at += int64(len(head)) + int64(bigendian.BigEndian.Uint32(head[8:]))
 	}
-	if err := f.Truncate(at); err != nil {
+	if err := do(f, at); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// cut cuts a replica's log so that it ends at an offset.
+func cut(t *testing.T, folder string, end int64) {
+	t.Helper()
+	inLog(t, folder, end, func(f *os.File, at int64) error { return f.Truncate(at) })
+}
+
+// flip changes a byte of the records of a batch.
+func flip(t *testing.T, folder string, offset int64) {
+	t.Helper()
+	inLog(t, folder, offset, func(f *os.File, at int64) error {
+		const records = 61
+		one := make([]byte, 1)
+		if _, err := f.ReadAt(one, at+records); err != nil {
+			return err
+		}
+		one[0] ^= 0x55
+		_, err := f.WriteAt(one, at+records)
+		return err
+	})
+}
+
+// TestBatchDamaged: the disk of a leader changes a byte of a batch that waits for a processor. Its partition waits alone, and continues
+// with the batch of an intact replica.
+func TestBatchDamaged(t *testing.T) {
+	c := cluster(t)
+	s := newStage(t, c.Addrs(), 3, 2)
+	s.must("topics", "create")
+	l := newLane(t, c, s, 2)
+	other := *l
+	for other.waba, other.partition = "1", 2; other.partition == 2; {
+		other.waba += "1"
+		other.partition = kafka.Partition([]byte(other.waba), partitions)
+	}
+	l.put(6)
+	replicas := l.replicas() // the leader first
+	leader := c.Broker(int(replicas[0]))
+	flip(t, leader.LogDir(l.topic(), l.partition), 3)
+	l.processor = s.start("processor", "process", "--instance-id", "processor-0")
+	place := fmt.Sprintf("%s/%d@3", l.topic(), l.partition)
+	until(t, "the processor names the batch", func() bool {
+		body, err := l.processor.get("/readyz")
+		return strings.Contains(string(body), place) || err != nil && strings.Contains(err.Error(), place)
+	})
+	if n := l.processor.metric("coexstream_processor_damaged_batches", `topic="raw.live"`); n != 1 {
+		t.Errorf("%v batches are damaged", n)
+	}
+	other.n = l.n
+	other.put(2)
+	l.n = 5 // those before the batch, and of the other partition
+	got := 0
+	until(t, "others are served", func() bool {
+		got = 0
+		eachRecord(t, c, []string{schemas.TopicEchoes.Name(s.prefix)}, kgo.ReadCommitted(), func(*kgo.Record) { got++ })
+		return got >= l.n
+	}, func() { t.Logf("%d came out", got) })
+	if n := l.processor.metric("coexstream_processor_session_restarts_total"); n != 0 {
+		t.Errorf("%v sessions ended", n)
+	}
+	if err := leader.Stop(); err != nil { // another replica leads
+		t.Fatal(err)
+	}
+	l.awaitLeaders()
+	l.n = 8
+	l.came()
+	if err := os.RemoveAll(leader.LogDir(l.topic(), l.partition)); err != nil {
+		t.Fatal(err)
+	}
+	if err := leader.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.awaitLeaders()
+	until(t, "the processor is ready", func() bool { _, err := l.processor.get("/readyz"); return err == nil })
+	l.processor.stop()
 }
 
 // TestLogCut: a broker comes back with less of the only copy than it had, while a processor reads it, and new webhooks take
@@ -222,7 +297,7 @@ func TestUncleanElection(t *testing.T) {
 	if _, err := l.adm.CreateTopic(t.Context(), partitions, 2, map[string]*string{"min.insync.replicas": &least, "unclean.leader.election.enable": &unclean}, l.topic()); err != nil {
 		t.Fatal(err)
 	}
-	if out, errs, code := s.run("topics", "create"); code != 0 { // it may tell of the difference
+	if out, errs, code := s.run("topics", "create"); code != 0 { // it may report the difference
 		t.Logf("topics create: exit code %d\n%s%s", code, out, errs)
 	}
 	l.awaitLeaders()

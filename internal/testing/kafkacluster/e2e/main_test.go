@@ -1,6 +1,6 @@
 // Package e2e runs the program, as a user does, on Apache Kafka: three brokers, replication factor 3,
-// min.insync.replicas 2. What it does to the brokers must not show in the topics: `check` has to find nothing
-// lost, nothing repeated and nothing out of order.
+// min.insync.replicas 2. Failures of the brokers must not show in the topics: `check` has to find nothing lost, nothing
+// repeated and nothing out of order.
 //
 // The tests share one cluster and have topics of their own; they run one after the other. They are skipped
 // unless they are asked for: make test-kafka.

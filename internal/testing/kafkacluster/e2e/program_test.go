@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 	"github.com/coexstream/coexstream/internal/testing/kafkacluster"
 )
 
@@ -52,12 +52,11 @@ func until(t *testing.T, what string, ok func() bool, tell ...func()) {
 // freeAddress is one on which nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment on loopback
+	addrs, err := freeport.Addresses(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // only the number was wanted
-	return l.Addr().String()
+	return addrs[0]
 }
 
 // start starts a command in the stage's folder. It is killed with the test, unless it has ended before.

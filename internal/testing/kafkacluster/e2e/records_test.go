@@ -10,8 +10,8 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/kafkacluster"
 )
 
-// eachRecord reads topics to the ends that they have now, record by record as they are in the log: segments are
-// not put together, and what was aborted is there where it is asked for.
+// eachRecord reads topics to their present ends, record by record as they are in the log: segments are not put
+// together, and aborted records are included on request.
 func eachRecord(t *testing.T, c *kafkacluster.Cluster, topics []string, level kgo.IsolationLevel, yield func(*kgo.Record)) {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...), kgo.ConsumeTopics(topics...), kgo.FetchIsolationLevel(level),

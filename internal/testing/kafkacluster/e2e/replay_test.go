@@ -38,7 +38,7 @@ func (s *stage) replays(c *kafkacluster.Cluster, name string) {
 	again.awaitReady()
 	s.must("replay", "--to", prefix, "--verify-signatures")
 	var left []string
-	// What a business is promised no order for, since it went another way than the rest, is compared without order.
+	// Events that were rerouted have no promised order, and are compared without it.
 	until(s.t, "the replay has the same events", func() bool {
 		left = s.differences(c, prefix)
 		return len(left) == 0

@@ -134,7 +134,7 @@ func bothClients(t *testing.T, c *kafkacluster.Cluster, listener, mechanism stri
 	}
 }
 
-// refusals: whoever is not let in says what was tried and why not, and tells no secret.
+// refusals: a client that is refused reports the operation and the cause, and no secret.
 func refusals(t *testing.T, c *kafkacluster.Cluster) {
 	certs := c.Certificates()
 	// An authority that the brokers' certificates are not from: a certificate that is none.

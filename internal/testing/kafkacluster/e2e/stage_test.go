@@ -78,7 +78,7 @@ func (s *stage) run(args ...string) (stdout, stderr string, code int) {
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// must is run of what has to end with 0.
+// must is run for a command that has to end with 0.
 func (s *stage) must(args ...string) string {
 	s.t.Helper()
 	out, errs, code := s.run(args...)
@@ -150,8 +150,8 @@ func (s *stage) play(w world, truth string) (r verify.SimulateReport, err error)
 	return r, nil
 }
 
-// load plays one world after the other until it is told to finish. An onboarding that is cut short would prove
-// little: what comes behind a chunk that was never sent is held, and rightly so.
+// load plays one world after the other until it has to finish. An interrupted onboarding would prove little: the chunks
+// behind one that was never sent are held, and rightly so.
 type load struct {
 	s       *stage
 	last    func() // the world that is being played is the last one

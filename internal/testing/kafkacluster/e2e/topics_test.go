@@ -14,7 +14,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// What Kafka says of the topics, after `topics create`, is what was configured.
+// After `topics create`, Kafka's topics have the configured settings.
 func TestCreatedTopicsAreAsConfigured(t *testing.T) {
 	c := cluster(t)
 	s := newStage(t, c.Addrs(), 3, 2, "topics.raw.retention: 3d", "topics.events.retention: 5d", "topics.dlq.retention: 6d",
@@ -200,7 +200,7 @@ func (s *stage) verify(flags ...string) ([]kafka.Difference, int) {
 	return diffs, code
 }
 
-// refuse runs what has to fail, and to say so.
+// refuse runs a command that has to fail with a message.
 func (s *stage) refuse(wantCode int, wantText string, args ...string) {
 	s.t.Helper()
 	out, errs, code := s.run(args...)

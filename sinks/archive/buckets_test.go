@@ -1,0 +1,45 @@
+package archive_test
+
+import (
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"github.com/coexstream/coexstream/internal/archive"
+)
+
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// buckets are a folder, and an S3 server.
+func buckets(t *testing.T) map[string]archive.Bucket {
+	t.Helper()
+	backend := s3mem.New()
+	if err := backend.CreateBucket("archive"); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(gofakes3.New(backend).Server())
+	t.Cleanup(server.Close)
+	address := "s3://archive?prefix=" + url.QueryEscape("a folder/") + "&region=eu-central-1&use_path_style=true&endpoint=" + url.QueryEscape(server.URL)
+	cloud, err := archive.Open(t.Context(), address, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cloud.Close() })
+	if !strings.HasPrefix(server.URL, "http://127.0.0.1:") {
+		t.Fatalf("the server is at %s", server.URL)
+	}
+	return map[string]archive.Bucket{"folder": folder(t), "S3": cloud}
+}

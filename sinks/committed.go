@@ -81,7 +81,7 @@ func (g *Group) Committed(ctx context.Context, partitions []int32) (map[schemas.
 	for topic := range ids {
 		for _, p := range partitions {
 			if _, ok := all[topic][p]; !ok {
-				return nil, fmt.Errorf("fetch the offsets of the group %s: the brokers do not tell that of %s/%d", g.id, topic, p)
+				return nil, fmt.Errorf("fetch the offsets of the group %s: the offset of %s/%d is missing in the answer", g.id, topic, p)
 			}
 		}
 	}

@@ -28,7 +28,6 @@ not be applied. rebuild deletes the file, and the next up fills it from the topi
   coexstream sink webhook --help
   coexstream sink archive --help
   coexstream sink status
-  coexstream sink rebuild
   sqlite3 -readonly data/read.db "SELECT * FROM inbox ORDER BY last_at DESC LIMIT 20"`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -33,12 +33,9 @@ func (a *app) webhookLettersCommand() *cobra.Command {
 		Use:   "letters [ENDPOINT...]",
 		Short: "List the events that endpoints did not take",
 		Long: `List the letters of the endpoints: events that became no webhook. They are in the topic dlq, apart from the dead letters
-of the processor. Their reasons are:
-
-  webhook_refused    the endpoint answered 4xx at each attempt
-  webhook_failing    the endpoint failed for this business only, and its events would have delayed others
-  webhook_invalid    the record is no event
-  webhook_noformat   the format cannot represent the event
+of the processor. The reason webhook_refused means 4xx at each attempt. webhook_failing means that the endpoint failed
+for this business only. webhook_invalid means that the record is no event. webhook_noformat means that the format cannot
+represent the event.
 
 'sink webhook resend --letters' sends them again.`,
 		Example: `  coexstream sink webhook letters

@@ -104,7 +104,7 @@ type resending struct {
 	sent, failed int
 }
 
-// did prints what came of an event. It returns an error where going on makes no sense.
+// did prints the outcome of an event. It returns an error if the command was interrupted.
 func (r *resending) did(what string, err error) error {
 	if cause := r.cmd.Context().Err(); cause != nil {
 		return cause

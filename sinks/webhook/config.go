@@ -38,7 +38,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns an error that names the field, its value, and what is allowed.
+// Validate returns an error that names the field, its value, and the allowed values.
 func (c *Config) Validate() error {
 	for _, n := range []struct {
 		field string

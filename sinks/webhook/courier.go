@@ -30,7 +30,7 @@ type courier struct {
 	probe   time.Time // when the next probe is due, while the breaker is open
 	limiter *rate.Limiter
 	readers map[int32]*reader
-	broken  map[string]error // what fails, by its kind: group, commit, letters, read
+	broken  map[string]error // failures by kind: group, commit, letters, read
 	last    string           // the last answer of a request that failed
 	stopped bool             // nothing more is sent
 
@@ -103,7 +103,7 @@ func (c *courier) changed(name string, from, to gobreaker.State) {
 	}
 }
 
-// run delivers until ctx ends. What is in flight then is awaited and committed.
+// run delivers until ctx ends. Requests in flight are then awaited and committed.
 func (c *courier) run(ctx context.Context) error {
 	member, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
@@ -212,7 +212,7 @@ func (c *courier) note(what string, err error) {
 	}
 }
 
-// dispatch sends what is due.
+// dispatch sends the due requests.
 func (c *courier) dispatch(ctx context.Context) {
 	for {
 		wait := c.sendDue(ctx)

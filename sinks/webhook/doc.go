@@ -2,7 +2,7 @@
 //
 // Each endpoint has a consumer group of its own. Its committed offsets say what the endpoint has, together with their metadata: the acknowledged
 // offsets behind the first one that is not (package queue). So an endpoint that is slow, away or disabled delays no other one, and it
-// gets what came meanwhile when it works again, within the retention of the topics.
+// gets its events when it works again, within the retention of the topics.
 //
 // A courier delivers to one endpoint. It
 //

@@ -16,9 +16,9 @@ import (
 // TypePing is the ce_type of a test request.
 const TypePing = "com.coexstream.webhook.ping.v1"
 
-// Pinged is what came of a test request.
+// Pinged is the outcome of a test request.
 type Pinged struct {
-	Sent   string // what was sent
+	Sent   string // the kind of request
 	Answer queue.Answer
 	OK     bool
 }

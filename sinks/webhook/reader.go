@@ -18,7 +18,7 @@ import (
 	"github.com/coexstream/coexstream/sinks/webhook/queue"
 )
 
-// reader reads one partition for one endpoint. run alone uses what is not under the courier's mu.
+// reader reads one partition for one endpoint. Only run uses the fields that are not under the courier's mu.
 type reader struct {
 	c         *courier
 	partition int32
@@ -35,7 +35,7 @@ type reader struct {
 	marks   map[string]*mark        // under mu, by lane
 }
 
-// page is what was fetched of a topic and is not queued yet.
+// page has fetched records of a topic that are not queued yet.
 type page struct {
 	from, next int64
 	items      []*queue.Item
@@ -122,7 +122,7 @@ func (r *reader) resume() error {
 		}
 		if c, ok := committed[topic][r.partition]; ok && c.Next >= 0 {
 			p, err := queue.ParsePosition(c.Next, c.Metadata)
-			if err != nil { // of another program: what is behind the offset may be sent again
+			if err != nil { // of another program: later events may be sent again
 				deps.Logger.Warn("a committed offset has metadata that cannot be read", "topic", topic, "partition", r.partition, "error", err)
 			}
 			none := [16]byte{}
@@ -152,7 +152,7 @@ func (r *reader) resume() error {
 
 // block notes why a topic is not read on, and how it can be.
 func (r *reader) block(topic schemas.Topic, next int64, why string) {
-	err := fmt.Errorf("%s/%d@%d: %s; `missing: %s` of the endpoint goes on with what is there", r.c.s.deps.Log.Name(topic), r.partition, next, why, MissingContinue)
+	err := fmt.Errorf("%s/%d@%d: %s; `missing: %s` of the endpoint continues with the existing records", r.c.s.deps.Log.Name(topic), r.partition, next, why, MissingContinue)
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
 	if r.blocked[topic] == nil {
@@ -167,7 +167,7 @@ func (r *reader) unblock(topic schemas.Topic) {
 	delete(r.blocked, topic)
 }
 
-// read reads what is there and has room, what is live first.
+// read reads the records for which there is room, live ones first.
 func (r *reader) read() error {
 	for moved := true; moved && r.ctx.Err() == nil; {
 		moved = false
@@ -206,7 +206,7 @@ func (r *reader) readTopic(topic schemas.Topic) (moved bool, err error) {
 		return false, nil
 	}
 	p := r.pages[topic]
-	if p != nil && at > p.from && at < p.next { // what is between was acknowledged by a former process
+	if p != nil && at > p.from && at < p.next { // a former process delivered the records between
 		p.items = slices.DeleteFunc(p.items, func(it *queue.Item) bool { return it.Offset < at })
 		p.from = at
 	}
@@ -240,7 +240,7 @@ func (r *reader) readTopic(topic schemas.Topic) (moved bool, err error) {
 	return true, nil
 }
 
-// tooShort notes that a log ends before what was read of it.
+// tooShort notes that a log ends before the offset that was read.
 func (r *reader) tooShort(topic schemas.Topic, at, end int64) {
 	now := r.c.s.deps.Now()
 	switch since, ok := r.short[topic]; {
@@ -253,13 +253,13 @@ func (r *reader) tooShort(topic schemas.Topic, at, end int64) {
 	}
 }
 
-// gone acts on records that the log does not hold: it stops, or goes on at an offset where the endpoint says so.
+// gone acts on records that the log does not hold: it stops, or continues at an offset where the endpoint says so.
 func (r *reader) gone(topic schemas.Topic, at, to int64, why string) {
 	if r.c.endpoint().Missing == MissingStop {
 		r.block(topic, at, why)
 		return
 	}
-	r.c.s.deps.Logger.Warn("the webhook sink goes on behind records that are gone", "topic", topic, "partition", r.partition, "from", at, "to", to, "reason", why)
+	r.c.s.deps.Logger.Warn("the webhook sink continues behind records that are gone", "topic", topic, "partition", r.partition, "from", at, "to", to, "reason", why)
 	r.c.mu.Lock()
 	r.c.q.Reset(queue.Place{Topic: topic, Partition: r.partition}, to)
 	r.c.mu.Unlock()

@@ -193,7 +193,7 @@ func (s *Sink) end(p queue.Place) (int64, bool) {
 	return end, ok
 }
 
-// Ready tells what keeps the sink from reading and committing. An endpoint that does not answer does not: see Trouble.
+// Ready returns the reason why the sink cannot read or commit. An endpoint that does not answer does not: see Trouble.
 func (s *Sink) Ready() error {
 	s.mu.Lock()
 	broken, all := s.broken, maps.Clone(s.couriers)

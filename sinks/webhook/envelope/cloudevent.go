@@ -62,6 +62,6 @@ func AppendCloudEvent[H ~struct {
 
 // appendString appends a JSON string. Bytes that are no UTF-8 become U+FFFD.
 func appendString(dst []byte, s string) []byte {
-	b, _ := jsontext.AppendQuote(dst, s) // the error tells of bytes that it replaced
+	b, _ := jsontext.AppendQuote(dst, s) // it fails for replaced bytes, which are fine here
 	return b
 }

@@ -60,7 +60,7 @@ func (q *Queue) Uncommitted(c *Commit) {
 	}
 }
 
-// position is what is acknowledged now.
+// position is the current position.
 func (t *track) position() Position {
 	p := Position{Log: t.was.Log, End: max(t.read, t.was.End)}
 	add := func(from, to int64) {
@@ -84,7 +84,7 @@ func (t *track) position() Position {
 	return p
 }
 
-// Positions yields all places: the first offset that is not acknowledged, where reading goes on, and how many events are between.
+// Positions yields all places: the first offset that is not acknowledged, where reading continues, and how many events are between.
 func (q *Queue) Positions(yield func(p Place, next, read int64, held int)) {
 	for place, t := range q.tracks {
 		next := t.read

@@ -5,10 +5,10 @@
 //  1. owns a partition with its committed positions, and disowns it;
 //  2. reads where Wants allows it, and adds the records of the endpoint; the others count as acknowledged;
 //  3. takes deliveries, sends them, and tells the answers;
-//  4. takes letters, keeps them, and tells that they are kept;
-//  5. takes changed positions, commits them, and tells that they are committed.
+//  4. takes letters, keeps them, and reports that they are kept;
+//  5. takes changed positions, commits them, and reports that they are committed.
 //
-// What holds:
+// Guarantees:
 //
 //   - The events of a business leave in the order of reading, one request at a time. Live events leave before its backlog.
 //   - An event that waits for its retry holds up its business alone. Businesses whose answers take far longer than those of others share a

@@ -2,7 +2,7 @@ package queue
 
 import "time"
 
-// Answer is what came of a request.
+// Answer is the outcome of a request.
 type Answer struct {
 	Status     int           // 0: none came
 	RetryAfter time.Duration // 0: none was named
@@ -33,7 +33,7 @@ func (f Fate) String() string { return fateNames[f] }
 // Fates are all fates.
 func Fates() []Fate { return []Fate{Delivered, Refused, Failed, Gone} }
 
-// Judge tells what an answer means. A redirect is a failure: it is not followed, and the endpoint's URL has to be corrected.
+// Judge returns the meaning of an answer. A redirect is a failure: it is not followed, and the endpoint's URL has to be corrected.
 func Judge(a Answer) Fate {
 	switch s := a.Status; {
 	case s >= 200 && s < 300:

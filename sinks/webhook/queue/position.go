@@ -12,7 +12,7 @@ import (
 type Position struct {
 	Log  [16]byte // id of the topic; zero where the brokers give none
 	Next int64    // everything before it was acknowledged
-	// Open is what is not acknowledged between Next and End, in order. Everything from End on is not.
+	// Open has the unacknowledged offsets between Next and End, in order. Everything from End on is not.
 	Open []Range
 	End  int64
 }

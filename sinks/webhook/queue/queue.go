@@ -51,7 +51,7 @@ type Item struct {
 	track    *track
 }
 
-// Delivery is what is sent in one request.
+// Delivery has the events of one request.
 type Delivery struct {
 	Items    []*Item
 	Business string
@@ -80,12 +80,12 @@ const (
 	ReasonNoFormat Reason = "webhook_noformat" // the format cannot represent the event
 )
 
-// track is a place and what is not acknowledged of it.
+// track is a place with its unacknowledged events.
 type track struct {
 	Place
 	lane     *lane
 	was      Position // as it was committed when the partition was owned
-	read     int64    // where reading goes on
+	read     int64    // where reading continues
 	open     []*Item  // read and not acknowledged, by offset
 	dirty    bool     // changed since the last commit
 	answered int      // deliveries whose acknowledgement is not committed, and which have an event here
@@ -190,7 +190,7 @@ func (q *Queue) Own(partition int32, positions map[schemas.Topic]Position, live 
 	}
 }
 
-// Drain lets nothing more leave a partition, and nothing in. What is in flight is answered and can be committed.
+// Drain lets nothing more leave a partition, and nothing in. Requests in flight are still answered and committed.
 func (q *Queue) Drain(partition int32) {
 	for key, b := range q.businesses {
 		if key.partition == partition {
@@ -214,7 +214,7 @@ func (q *Queue) Sending(partition int32) int {
 	return n
 }
 
-// Disown forgets a partition. What is in flight is not acknowledged any more.
+// Disown forgets a partition. Requests in flight are no longer acknowledged.
 func (q *Queue) Disown(partition int32) {
 	for key, b := range q.businesses {
 		if key.partition == partition {
@@ -253,7 +253,7 @@ func (q *Queue) Skip(p Place, to int64) {
 	}
 }
 
-// Reset moves the position of a place to an offset, which may be before it: the log is not what it was. What was read of it stays queued.
+// Reset moves the position of a place to an offset, which may be before it: the log was replaced. Events that were read of it stay queued.
 func (q *Queue) Reset(p Place, to int64) {
 	t := q.tracks[p]
 	if t == nil {
@@ -280,8 +280,8 @@ func (q *Queue) Room(p Place) int {
 	return t.lane.room(&q.limits)
 }
 
-// Add takes what was read of a place, from one offset to another. Records of the range that are no items count as acknowledged, and
-// so do those that were before. It reports whether the range is what Wants asked for.
+// Add takes the records of a place from one offset to another. Records of the range that are no items count as acknowledged, and
+// so do those that were before. It reports whether the range is the wanted one.
 func (q *Queue) Add(p Place, from, to int64, items []*Item, now time.Time) bool {
 	t := q.tracks[p]
 	if t == nil || t.read != from || q.lanes[p.Partition] == nil {

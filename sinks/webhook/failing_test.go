@@ -406,7 +406,7 @@ func TestNothingIsSentWithoutALease(t *testing.T) {
 		log, to := newTopics(1), newReceiver()
 		r := newRun(t, log, to, endpoints(t, "start: beginning"))
 		time.Sleep(time.Second)
-		r.groups["crm"].successor() // another process has the partitions
+		r.group("crm").successor() // another process has the partitions
 		fill(log, 5, 5)
 		time.Sleep(time.Minute)
 		if to.asked() != 0 {

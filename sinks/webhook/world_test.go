@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -179,7 +180,10 @@ func (g *group) successor() *group {
 	defer g.mu.Unlock()
 	g.dead = true
 	next := newGroup(int32(len(g.partitions)))
-	next.offsets, next.latency = g.offsets, g.latency
+	next.latency = g.latency
+	for topic, partitions := range g.offsets {
+		next.offsets[topic] = maps.Clone(partitions)
+	}
 	return next
 }
 
@@ -366,7 +370,8 @@ func endpoints(t testing.TB, lines ...string) webhook.Endpoints {
 type run struct {
 	t       testing.TB
 	log     *topics
-	groups  map[string]*group
+	mu      sync.Mutex
+	groups  map[string]*group // under mu
 	letters *kept
 	to      http.RoundTripper
 	reg     *prometheus.Registry
@@ -393,12 +398,7 @@ func (r *run) begin(es webhook.Endpoints, change ...func(*webhook.Config)) {
 	var err error
 	r.sink, err = webhook.New(cfg, webhook.Deps{
 		Log: r.log, Letters: r.letters, Registerer: r.reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Transport: r.to,
-		Group: func(name string) (webhook.Group, error) {
-			if r.groups[name] == nil {
-				r.groups[name] = newGroup(r.log.partitions)
-			}
-			return r.groups[name], nil
-		},
+		Group: func(name string) (webhook.Group, error) { return r.group(name), nil },
 	}, es)
 	if err != nil {
 		r.t.Fatal(err)
@@ -406,6 +406,16 @@ func (r *run) begin(es webhook.Endpoints, change ...func(*webhook.Config)) {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	r.cancel, r.ended = cancel, make(chan error, 1)
 	go func() { r.ended <- r.sink.Run(ctx) }()
+}
+
+// group is the group of an endpoint.
+func (r *run) group(name string) *group {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.groups[name] == nil {
+		r.groups[name] = newGroup(r.log.partitions)
+	}
+	return r.groups[name]
 }
 
 func (r *run) stop() {
@@ -419,9 +429,11 @@ func (r *run) stop() {
 // kill ends the sink so that nothing which it does from now on has an effect, and prepares the groups for another one.
 func (r *run) kill() {
 	r.t.Helper()
+	r.mu.Lock()
 	for name, g := range r.groups {
 		r.groups[name] = g.successor()
 	}
+	r.mu.Unlock()
 	r.stop()
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/embedded"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -190,7 +191,11 @@ func TestLiveMessagesContinueBesideADamagedBatchOfTheBacklog(t *testing.T) {
 func TestAProcessorContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T) {
 	t.Parallel()
 	cfg := embedded.DefaultConfig(t.TempDir())
-	cfg.Listen, cfg.SyncWrites = "127.0.0.1:0", false
+	addrs, err := freeport.Addresses(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Listen, cfg.SyncWrites = addrs[0], false
 	open := func() *embedded.Broker {
 		t.Helper()
 		b, err := embedded.Open(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
@@ -201,7 +206,6 @@ func TestAProcessorContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T)
 		return b
 	}
 	b := open()
-	cfg.Listen = b.Addr()
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ func underAttack(t *testing.T, cfg Config) *abused {
 	// A client address of its own.
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
 	transport := &http.Transport{DialContext: dialer.DialContext}
-	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: transport, Timeout: time.Minute}
 	wg.Go(func() {
 		defer transport.CloseIdleConnections()
 		for ctx.Err() == nil {
@@ -127,7 +127,7 @@ func (a *abused) attackers(n int, attack func(c net.Conn)) {
 		if err != nil {
 			a.t.Fatal(err)
 		}
-		if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 			a.t.Fatal(err)
 		}
 		wg.Go(func() {

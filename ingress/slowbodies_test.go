@@ -300,7 +300,7 @@ func paced(w io.Writer, request string, perSecond int) error {
 // over slow ones.
 func TestSlowButFairSendersAreServedBesideSlowClaims(t *testing.T) {
 	cfg := testConfig()
-	cfg.ReadTimeout, cfg.AckTimeout = 8*time.Second, 5*time.Second
+	cfg.ReadTimeout, cfg.AckTimeout = time.Minute, 30*time.Second
 	m := &rawtest.Memory{Refuse: func(_ *raw.Record, deadline time.Time) error {
 		if !time.Now().Before(deadline) {
 			return raw.ErrUnknown
@@ -308,7 +308,7 @@ func TestSlowButFairSendersAreServedBesideSlowClaims(t *testing.T) {
 		return nil
 	}}
 	s := start(t, cfg, m)
-	s.setSlow(100 * time.Millisecond)
+	s.setSlow(500 * time.Millisecond) // a fair sender may wait for a core that long
 	claimersOfRoom(t, s, 15, "Content-Length: 4000000\r\n")
 	long := historyBody(3 << 20)
 	var all sync.WaitGroup

@@ -115,7 +115,7 @@ const (
 	// lookEvery is the interval between two looks at a damaged batch, or at an input that does not move.
 	lookEvery = 3 * time.Second
 	// lookWait bounds the looks of one time. Other partitions wait meanwhile.
-	lookWait = 500 * time.Millisecond
+	lookWait = time.Second
 	// damagedReadsMax is how often a batch of raw.bulk is read before it counts as damaged: the network may have damaged it.
 	damagedReadsMax = 3
 )

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/embedded"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -186,11 +187,15 @@ func TestLiveMessagesContinueBesideADamagedBatchOfTheBacklog(t *testing.T) {
 	}
 }
 
-// The embedded broker is damaged while it runs, and repairs itself at its next start. The processor runs all the time.
+// The embedded broker is damaged while it runs, and repairs itself at its next start.
 func TestAProcessorContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T) {
 	t.Parallel()
 	cfg := embedded.DefaultConfig(t.TempDir())
-	cfg.Listen, cfg.SyncWrites = "127.0.0.1:0", false
+	addrs, err := freeport.Addresses(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Listen, cfg.SyncWrites = addrs[0], false
 	open := func() *embedded.Broker {
 		t.Helper()
 		b, err := embedded.Open(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
@@ -201,7 +206,6 @@ func TestAProcessorContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T)
 		return b
 	}
 	b := open()
-	cfg.Listen = b.Addr()
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
@@ -224,10 +228,12 @@ func TestAProcessorContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T)
 	damage(t, cfg.Dir, "coex.raw.bulk", partition, 1, batchRecords)
 	s := c.start(c.config("a"))
 	s.waitsAt(t, schemas.TopicRawLive, 2, 1)
+	s.stop() // both restart together, as in up
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
 	open()
+	s = c.start(c.config("a"))
 	c.committed(schemas.TopicRawLive, "1", 3)
 	c.committed(schemas.TopicRawBulk, "1", 3)
 	s.served(t)

@@ -209,7 +209,7 @@ func TestLongDeadLettersAndReroutedPartsTravelInSegments(t *testing.T) {
 			if got := wamids(c.read(schemas.TopicHistory, atLeast(len(ids)))); !slices.Equal(got, ids) {
 				t.Errorf("%d events, want %d in order", len(got), len(ids))
 			}
-			for deadline := time.Now().Add(30 * time.Second); len(c.whole(schemas.TopicDLQ)) < 2; time.Sleep(20 * time.Millisecond) {
+			for deadline := time.Now().Add(time.Minute); len(c.whole(schemas.TopicDLQ)) < 2; time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("%d letters, %d other", len(c.whole(schemas.TopicDLQ)), len(c.whole(schemas.TopicOther)))
 				}

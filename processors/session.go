@@ -344,7 +344,9 @@ func (s *session) cycle(ctx context.Context, fetches kgo.Fetches) error {
 
 // rewind lets the client poll again what it polled since the last commit, by an empty abort.
 func (s *session) rewind(ctx context.Context) error {
-	if _, err := s.txn.End(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.TransactionTimeout)
+	defer cancel()
+	if _, err := s.txn.End(ctx, kgo.TryAbort); err != nil {
 		return fmt.Errorf("rewind polled records: %w", err)
 	}
 	return nil

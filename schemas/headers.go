@@ -110,6 +110,14 @@ const (
 	HeaderDLQParked = "__dlq.errors.parked"
 )
 
+// Headers of letters that a webhook sink writes into `dlq`: events that an endpoint did not take, with their own headers and
+// the HeaderDLQ ones. They are no dead letters: an event does not enter the raw log again.
+const (
+	HeaderWebhookEndpoint = "coex-webhook-endpoint" // name of the endpoint
+	// HeaderWebhookResent is on a note without a value: partition/offset of a letter that was sent again.
+	HeaderWebhookResent = "coex-webhook-resent"
+)
+
 // DLQReturnsMax is how many times a requeued letter comes back before it is parked.
 const DLQReturnsMax = 3
 

@@ -137,9 +137,9 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 			if t.s.setAway(t.partition, nil) {
 				t.s.deps.Logger.Info("the sink continues", "sink", t.s.cfg.Name, "partition", t.partition)
 			}
-			t.s.m.apply.WithLabelValues(lane).Observe(t.s.deps.Now().Sub(began).Seconds())
-			t.s.m.records.WithLabelValues(lane).Add(float64(len(w.items)))
-			t.s.m.letters.Add(float64(len(b.Letters)))
+			t.s.m.Apply.WithLabelValues(lane).Observe(t.s.deps.Now().Sub(began).Seconds())
+			t.s.m.Records.WithLabelValues(lane).Add(float64(len(w.items)))
+			t.s.m.Letters.Add(float64(len(b.Letters)))
 			for i := range b.Letters {
 				l := &b.Letters[i]
 				t.s.deps.Logger.Warn("the sink set a record aside", "sink", t.s.cfg.Name, "topic", l.Topic, "partition", l.Place.Partition, "offset", l.Place.Offset, "reason", l.Reason)
@@ -160,7 +160,7 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 		if t.s.setAway(t.partition, err) {
 			t.s.deps.Logger.Warn("the sink's target does not take a batch", "sink", t.s.cfg.Name, "partition", t.partition, "error", err)
 		}
-		t.s.m.retries.Inc()
+		t.s.m.Retries.Inc()
 		if !retry.wait(ctx) {
 			return ctx.Err()
 		}

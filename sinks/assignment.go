@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,16 +21,23 @@ type Assignment interface {
 	Run(ctx context.Context, own, disown func(partitions []int32), trouble func(error)) error
 }
 
-// Group is an assignment by a consumer group. It fetches nothing, and commits nothing.
+// Group is an assignment by a consumer group. It fetches nothing, and commits what Commit is given alone.
 type Group struct {
-	opts  []kgo.Opt
-	topic string
+	opts    []kgo.Opt
+	topic   string
+	id      string
+	prefix  string
+	session time.Duration
+	now     func() time.Time
+	client  atomic.Pointer[kgo.Client] // while it runs
+	heard   atomic.Pointer[time.Time]  // when the group heard of the process
 }
 
 // GroupConfig configures the group of processes that share partitions.
 type GroupConfig struct {
 	ID             string
 	SessionTimeout time.Duration
+	Now            func() time.Time
 }
 
 // NewGroup prepares a membership. The group subscribes to one topic: all event topics have the same partitions.
@@ -37,11 +45,11 @@ func NewGroup(conn kafka.Connection, prefix string, c GroupConfig) (*Group, erro
 	if err := conn.Validate(); err != nil {
 		return nil, err
 	}
-	if c.ID == "" || c.SessionTimeout <= 0 {
+	if c.ID == "" || c.SessionTimeout <= 0 || c.Now == nil {
 		return nil, fmt.Errorf("a group %q with a session timeout of %s", c.ID, c.SessionTimeout)
 	}
 	topic := schemas.TopicMessages.Name(prefix)
-	return &Group{topic: topic, opts: append(conn.Franz(),
+	return &Group{topic: topic, id: c.ID, prefix: prefix, session: c.SessionTimeout, now: c.Now, opts: append(conn.Franz(),
 		kgo.ConsumerGroup(c.ID), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.RangeBalancer()), kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(c.SessionTimeout), kgo.HeartbeatInterval(c.SessionTimeout/10),
 		// The client discards fetched records. There are none while the topic is paused.
@@ -51,10 +59,13 @@ func NewGroup(conn kafka.Connection, prefix string, c GroupConfig) (*Group, erro
 
 // Run implements Assignment.
 func (g *Group) Run(ctx context.Context, own, disown func([]int32), trouble func(error)) error {
-	take := func(_ context.Context, _ *kgo.Client, topics map[string][]int32) { own(topics[g.topic]) }
+	take := func(_ context.Context, cl *kgo.Client, topics map[string][]int32) {
+		g.client.Store(cl) // before New returns it
+		own(topics[g.topic])
+	}
 	drop := func(_ context.Context, _ *kgo.Client, topics map[string][]int32) { disown(topics[g.topic]) }
 	cl, err := kgo.NewClient(slices.Concat(g.opts, []kgo.Opt{
-		kgo.OnPartitionsAssigned(take), kgo.OnPartitionsRevoked(drop), kgo.OnPartitionsLost(drop), kgo.WithHooks(groupTrouble(trouble)),
+		kgo.OnPartitionsAssigned(take), kgo.OnPartitionsRevoked(drop), kgo.OnPartitionsLost(drop), kgo.WithHooks(groupTrouble(trouble), lease{g}),
 	})...)
 	if err != nil {
 		return fmt.Errorf("join the group: %w", err)

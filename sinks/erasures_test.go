@@ -13,7 +13,7 @@ import (
 	"github.com/coexstream/coexstream/sinks/sinktest"
 )
 
-// forgetful is a target that erases somebody after the sink made a batch, and reports it late.
+// forgetful is a target that erases somebody after a number of batches.
 type forgetful struct {
 	*memory
 	known   atomic.Pointer[sinks.Erasures]
@@ -68,7 +68,7 @@ func TestABatchIsMadeAgainAfterAnErasure(t *testing.T) {
 		time.Sleep(time.Minute)
 		all.stop()
 		if n := target.stale.Load(); n != 1 {
-			t.Errorf("%d batches were refused, want that which was on its way", n)
+			t.Errorf("%d batches were refused, want that which was made before", n)
 		}
 		if target.chats.Load() == 0 || target.leaked.Load() > 0 || target.taken() < 10 {
 			t.Errorf("%d messages of the people, %d after the erasure, in %d batches", target.chats.Load(), target.leaked.Load(), target.taken())

@@ -20,6 +20,9 @@ var (
 // Topics are the topics that a sink reads.
 func Topics() []schemas.Topic { return slices.Concat(liveTopics, backlogTopics) }
 
+// Backlog reports whether a topic has what happened before the onboarding, and gives way to live topics.
+func Backlog(topic schemas.Topic) bool { return slices.Contains(backlogTopics, topic) }
+
 // Log is a sink's view of the topics. It is safe for concurrent use.
 type Log interface {
 	// Partitions returns the partitions of every topic, with a leader or without.

@@ -19,9 +19,10 @@ func newRetry(c *Config) retry {
 }
 
 // wait returns false if ctx ended meanwhile.
-func (r retry) wait(ctx context.Context) bool { return pause(ctx, r.b.NextBackOff()) }
+func (r retry) wait(ctx context.Context) bool { return Pause(ctx, r.b.NextBackOff()) }
 
-func pause(ctx context.Context, d time.Duration) bool {
+// Pause waits. It is false when ctx ended meanwhile.
+func Pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

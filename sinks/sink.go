@@ -16,7 +16,7 @@ import (
 type Sink struct {
 	cfg  Config
 	deps Deps
-	m    *metrics
+	m    *Meter
 
 	mu      sync.Mutex
 	tasks   map[int32]*running
@@ -42,7 +42,7 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 	}
 	s := &Sink{cfg: cfg, deps: deps, tasks: map[int32]*running{}, blocked: map[int32]error{}, away: map[int32]error{}, broken: errors.New("it has not begun to read")}
 	var err error
-	s.m, err = newMetrics(s, deps.Registerer)
+	s.m, err = NewMeter(cfg.Name, deps.Registerer, s.Lag, func() int { return len(s.Blocked()) })
 	return s, err
 }
 
@@ -119,7 +119,7 @@ func (s *Sink) excluded(err error) {
 		s.deps.Logger.Warn("the sink has no place in its group", "sink", s.cfg.Name, "error", err)
 	}
 	s.outside = err
-	s.m.retries.Inc()
+	s.m.Retries.Inc()
 }
 
 // disown ends the tasks of partitions, and forgets them.
@@ -199,7 +199,7 @@ func (s *Sink) told(err error) {
 	s.broken = err
 	s.mu.Unlock()
 	if err != nil {
-		s.m.retries.Inc()
+		s.m.Retries.Inc()
 		if changed {
 			s.deps.Logger.Warn("the brokers do not answer the sink", "sink", s.cfg.Name, "error", err)
 		}
@@ -233,7 +233,7 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 			continue
 		}
 		s.setAway(t.partition, err)
-		s.m.retries.Inc()
+		s.m.Retries.Inc()
 		s.deps.Logger.Warn("the sink begins with this partition again", "sink", s.cfg.Name, "partition", t.partition, "error", err)
 		if !retry.wait(ctx) {
 			return
@@ -244,7 +244,7 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 // awaitOthers returns when the positions in the target differ from those that a blocked task knows, because the target was
 // rebuilt. It returns false if ctx ended.
 func (s *Sink) awaitOthers(ctx context.Context, t *task) bool {
-	for pause(ctx, s.cfg.Recheck) {
+	for Pause(ctx, s.cfg.Recheck) {
 		positions, err := s.deps.Target.Positions(ctx, t.partition)
 		if err == nil && !maps.EqualFunc(t.stands, positions, Position.same) { // after an error it is asked again
 			return true

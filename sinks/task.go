@@ -288,7 +288,7 @@ func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) 
 		if t.s.setAway(t.partition, err) {
 			t.s.deps.Logger.Warn("the sink cannot read", "sink", t.s.cfg.Name, "error", err)
 		}
-		t.s.m.retries.Inc()
+		t.s.m.Retries.Inc()
 		if !retry.wait(ctx) {
 			return ctx.Err()
 		}

@@ -43,7 +43,7 @@ func Markdown(headlines []string, reports ...*Report) (string, error) {
 	}
 	m := &reports[0].Machine
 	const gib = 1 << 30
-	fmt.Fprintf(&b, "%s, %d cores, %.0f GiB, %s. Medians of at least %d rounds, in which all take turns; of ratios also the least\nand the most of a round. A figure stands only where the checker found in the log all that was acknowledged.\n",
+	fmt.Fprintf(&b, "%s, %d cores, %.0f GiB, %s. Medians of at least %d rounds, in which all take turns; of ratios also the least\nand the most of a round. A figure is shown only if the checker found all acknowledged records in the log.\n",
 		m.CPU, m.Cores, float64(m.MemoryBytes)/gib, m.System, RoundsLeast)
 	for _, name := range headlines {
 		for _, r := range reports {

@@ -135,7 +135,7 @@ func (c *catcher) abuse(url, secret string, taken int) {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		_, _ = io.WriteString(conn, garbage)
 		_ = conn.(*net.TCPConn).CloseWrite()
 		b, _ := io.ReadAll(conn)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,16 @@ func registered(t *testing.T) []metric {
 	if err := embedded.NewMetrics(cfg.DataDir).Register(s.metrics); err != nil {
 		t.Fatal(err)
 	}
+	cfg.Sink.Webhook.EndpointsFile = "endpoints.yaml"
+	if err := os.WriteFile(cfg.Sink.Webhook.EndpointsFile, []byte(oneEndpoint), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.startSinkWebhook(conn, s.health.Add); err != nil {
+		t.Fatal(err)
+	}
+	if !registers(t, s.metrics, "coexstream_webhook_disabled") { // the sink starts its endpoint
+		t.Fatal("the endpoint has no metrics")
+	}
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		s.metrics.Describe(descs)
@@ -101,6 +112,23 @@ func registered(t *testing.T) []metric {
 	slices.SortFunc(all, func(a, b metric) int { return strings.Compare(a.name, b.name) })
 	// The spools of the two topics register the same metrics.
 	return slices.CompactFunc(all, func(a, b metric) bool { return a == b })
+}
+
+// registers waits until a metric is there.
+func registers(t *testing.T, reg *prometheus.Registry, name string) bool {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < time.Minute; runtime.Gosched() {
+		found, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			if f.GetName() == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // The table stands between two comments; `go test ./internal/app -run Operations -update` writes it.
@@ -137,7 +165,7 @@ func TestOperationsHasTheTableOfTheMetrics(t *testing.T) {
 
 // Names follow https://prometheus.io/docs/practices/naming/.
 func TestMetricNamesFollowTheConventions(t *testing.T) {
-	unit := regexp.MustCompile(`_(total|seconds|bytes|info|records|ratio|connections|partitions|tasks|chunks|syncs|gaps|numbers|businesses|paused|segments|writable|bytes_max|stale)$`)
+	unit := regexp.MustCompile(`_(total|seconds|bytes|info|records|ratio|connections|partitions|tasks|chunks|syncs|gaps|numbers|businesses|paused|segments|writable|bytes_max|stale|events|failing|disabled|offsets|batches)$`)
 	for _, m := range registered(t) {
 		if !unit.MatchString(m.name) || strings.Contains(m.name, "__") || m.name != strings.ToLower(m.name) {
 			t.Errorf("%s does not end in a unit or in what it counts", m.name)

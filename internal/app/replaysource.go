@@ -23,7 +23,7 @@ func (o *replayOptions) source(ctx context.Context, cfg *config.Config, p *repla
 	return &archive.Archive{Bucket: bucket, Prefix: p.Source}, nil
 }
 
-// plan fixes the read range.
+// plan sets the ranges of the replay.
 func (o *replayOptions) plan(ctx context.Context, conn kafka.Connection, source *archive.Archive, p *replay.Progress) error {
 	only, err := parseOffsets(o.offsets)
 	if err != nil {

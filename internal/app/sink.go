@@ -17,21 +17,22 @@ import (
 func (a *app) sinkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sink",
-		Short: "Keep the events as tables (PostgreSQL, SQLite), and the topics as an archive",
+		Short: "Keep the events as tables (PostgreSQL, SQLite), the topics as an archive, or send webhooks",
 		Long: `A sink writes the events of the topics to tables: messages, chats, contacts, syncs. postgres is the one for
-PostgreSQL, with its commands. archive keeps the topics as files in a folder or a bucket.
+PostgreSQL, with its commands. webhook sends the events to HTTP endpoints. archive keeps the topics as files in a folder
+or a bucket.
 
 status and rebuild are about the SQLite file data/read.db of up. status shows the positions and the records that could
 not be applied. rebuild deletes the file, and the next up fills it from the topics.`,
 		Example: `  coexstream sink postgres --help
+  coexstream sink webhook --help
   coexstream sink archive --help
   coexstream sink status
-  coexstream sink rebuild
   sqlite3 -readonly data/read.db "SELECT * FROM inbox ORDER BY last_at DESC LIMIT 20"`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.sinkPostgresCommand(), a.sinkArchiveCommand(), a.sinkStatusCommand(), a.sinkRebuildCommand())
+	cmd.AddCommand(a.sinkPostgresCommand(), a.sinkWebhookCommand(), a.sinkArchiveCommand(), a.sinkStatusCommand(), a.sinkRebuildCommand())
 	return cmd
 }
 

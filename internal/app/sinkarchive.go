@@ -109,7 +109,7 @@ func (a *app) runSinkArchive(cmd *cobra.Command, _ []string) error {
 			return errors.Join(err, bucket.Close())
 		}
 		c := cfg.Sink.Archive
-		group, err := sinks.NewGroup(conn, cfg.Kafka.Prefix, sinks.GroupConfig{ID: c.GroupID, SessionTimeout: c.SessionTimeout})
+		group, err := sinks.NewGroup(conn, cfg.Kafka.Prefix, sinks.GroupConfig{ID: c.GroupID, SessionTimeout: c.SessionTimeout, Now: time.Now})
 		if err != nil {
 			return errors.Join(err, bucket.Close())
 		}

@@ -212,7 +212,7 @@ func (r *archiveReport) verdict(out io.Writer) {
 		}
 	}
 	if incomplete > 0 {
-		sayf(out, "%d snapshots are incomplete: they are being written, or a process stopped while it wrote them\n", incomplete)
+		sayf(out, "%d snapshots are incomplete: a process is writing them, or stopped before their end\n", incomplete)
 	}
 	verdict := "OK"
 	if r.Faults > 0 {

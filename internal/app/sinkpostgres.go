@@ -89,7 +89,7 @@ func (s *service) startSinkPostgres(ctx context.Context, conn kafka.Connection) 
 	if err != nil {
 		return fmt.Errorf("%w: sink.postgres: %w", config.ErrInvalid, err)
 	}
-	group, err := sinks.NewGroup(conn, s.cfg.Kafka.Prefix, sinks.GroupConfig{ID: p.GroupID, SessionTimeout: p.SessionTimeout})
+	group, err := sinks.NewGroup(conn, s.cfg.Kafka.Prefix, sinks.GroupConfig{ID: p.GroupID, SessionTimeout: p.SessionTimeout, Now: time.Now})
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}

@@ -178,6 +178,11 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 	if err := s.startReadModel(ctx, conn); err != nil {
 		return "", err
 	}
+	if cfg.Sink.Webhook.EndpointsFile != "" {
+		if err := s.startSinkWebhook(conn, s.health.AddOptional); err != nil {
+			return "", err
+		}
+	}
 	if err := s.startArchive(ctx, conn); err != nil {
 		return "", err
 	}

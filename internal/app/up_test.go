@@ -124,7 +124,7 @@ func (p *process) signal(s syscall.Signal) {
 	_ = p.cmd.Process.Signal(s)
 	select {
 	case <-p.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(90 * time.Second):
 		p.t.Errorf("up did not end after %s:\n%s", s, p.stderr)
 		_ = p.cmd.Process.Kill()
 	}

@@ -173,7 +173,7 @@ func topicsSeen(t *testing.T, address string) error {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err = kmsg.NewPtrMetadataRequest().RequestWith(ctx, cl)
 	return err

@@ -157,7 +157,7 @@ func TestOneOfManyWritersCreatesAnObject(t *testing.T) {
 	}
 }
 
-// Files that a killed process leaves in a folder are no objects, and are removed.
+// A file of a killed process is no object, and is removed.
 func TestTemporaryFilesOfKilledProcessesAreRemoved(t *testing.T) {
 	root := t.TempDir()
 	old := filepath.Join(root, "x", ".writing-old")

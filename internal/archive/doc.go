@@ -4,7 +4,7 @@
 // object has that name. Its header says which offset the next object begins with. So
 //
 //  1. the objects alone say how far a partition is archived (Tail): there is no second place that could disagree;
-//  2. of two writers, one writes an object and the other one finds it and continues behind it: no record is there twice;
+//  2. of two writers, one writes an object, and the other one continues behind it: no record is there twice;
 //  3. a missing object is noticed: the one before it names it.
 //
 // A chain belongs to one log, by the id that the brokers gave to the topic. A topic that is deleted and created again has another chain.

@@ -89,7 +89,7 @@ func (f *Folder) write(name string, content []byte, place func(from, to string) 
 	if err != nil && !errors.Is(err, ErrExists) {
 		return err
 	}
-	// Also the name that another process made must be durable before anybody continues behind it.
+	// The name that another process made must be durable, too, before anybody continues behind it.
 	return errors.Join(err, syncFolder(dir))
 }
 

@@ -43,7 +43,7 @@ func (h *Header) NewestAt() time.Time { return time.UnixMilli(h.Newest) }
 // OldestAt is the lowest one.
 func (h *Header) OldestAt() time.Time { return time.UnixMilli(h.Oldest) }
 
-// ErrCorrupt reports that an object differs from the written one.
+// ErrCorrupt says that an object was changed after it was written.
 var ErrCorrupt = errors.New("the object is damaged")
 
 // skippable is the magic number of a frame that zstd passes over.

@@ -42,7 +42,7 @@ func NewBuilder() (*Builder, error) {
 	return b, err
 }
 
-// Begin begins an object. h has its place, and the lost records.
+// Begin begins an object. h has its place and the lost offsets.
 func (b *Builder) Begin(h Header) {
 	b.h, b.next = h, h.First+h.Lost
 	b.h.Format, b.h.Records, b.h.Bytes, b.h.Oldest, b.h.Newest = Format, 0, 0, 0, 0
@@ -104,7 +104,7 @@ func (b *Builder) Finish(next int64, complete bool) (*Header, []byte, error) {
 type Reader struct {
 	Header *Header
 	sum    hash.Hash
-	body   io.Reader // the hashed bytes
+	body   io.Reader // goes through sum
 	dec    *zstd.Decoder
 	lines  *bufio.Reader
 	long   []byte
@@ -172,7 +172,7 @@ func (r *Reader) readLine() ([]byte, error) {
 	return r.long, err
 }
 
-// failed separates damaged objects from unreadable ones.
+// failed separates damage from failures to read.
 func (r *Reader) failed(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, zstd.ErrMagicMismatch) || errors.Is(err, zstd.ErrCRCMismatch) ||
 		errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrReservedBlockType) || errors.Is(err, zstd.ErrCompressedSizeTooBig) ||

@@ -130,7 +130,7 @@ func TestRecordsComeBackByteForByte(t *testing.T) {
 	}
 }
 
-// Every byte counts: for any changed byte, the object is not taken for whole.
+// A change of any byte is noticed.
 func TestAChangedByteIsNoticed(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	b := builder(t)

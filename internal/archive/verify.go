@@ -19,7 +19,7 @@ type Fault struct {
 const (
 	Missing = "missing" // objects are missing
 	Overlap = "overlap" // two objects have the same offsets
-	Damaged = "damaged" // an object differs from the written one
+	Damaged = "damaged" // an object was changed after it was written
 	Lost    = "lost"    // retention removed records before they were archived
 )
 

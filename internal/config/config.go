@@ -209,6 +209,7 @@ type Embedded struct {
 type Sink struct {
 	SQLite   SQLite   `key:"sqlite"`
 	Postgres Postgres `key:"postgres"`
+	Webhook  Webhook  `key:"webhook"`
 	Archive  Archive  `key:"archive"`
 }
 
@@ -232,6 +233,14 @@ type Postgres struct {
 	RecordsMax     int           `key:"records_max"`
 	ConnectionsMax int           `key:"connections_max"`
 	Timeout        time.Duration `key:"timeout"`
+}
+
+// Webhook are the endpoints that get events by HTTP.
+type Webhook struct {
+	EndpointsFile  string        `key:"endpoints_file"`
+	GroupID        string        `key:"group_id"`
+	SessionTimeout time.Duration `key:"session_timeout"`
+	InFlightMax    int           `key:"in_flight_max"`
 }
 
 // Archive is the archive in a folder or a bucket.

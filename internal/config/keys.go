@@ -216,6 +216,10 @@ func sinkKeys() []Key {
 		{Name: "sink.archive.group_id", Default: "coexstream-sink-archive", Doc: "Consumer group of the instances, which share the partitions. Positions are in the archive, and none is committed to Kafka.", Pattern: `.`, Allows: "a name"},
 		{Name: "sink.archive.session_timeout", Kind: Duration, Default: "10s", Min: second, Max: hour, Doc: "Time after which the partitions of an instance without heartbeats go to others."},
 		{Name: "sink.archive.timeout", Kind: Duration, Default: "1m", Min: second, Max: hour, Doc: "Maximum time of a request to the bucket."},
+		{Name: "sink.webhook.endpoints_file", Doc: "YAML file with the endpoints that get events by HTTP ([webhooks-out.md](webhooks-out.md)). A changed file takes effect without a restart. Empty: `up` sends no webhooks."},
+		{Name: "sink.webhook.group_id", Default: "coexstream-sink-webhook", Doc: "Begin of the names of the consumer groups. Each endpoint has a group: this, a dot and its name. Its committed offsets say what the endpoint has.", Pattern: `^[\w.-]{1,180}$`, Allows: "1 to 180 letters, digits, dots, dashes, underscores"},
+		{Name: "sink.webhook.session_timeout", Kind: Duration, Default: "10s", Min: second, Max: hour, Doc: "Time after which the partitions of an instance without heartbeats go to others. An instance that was suspended for longer sends nothing. The brokers limit it (`group.min.session.timeout.ms`)."},
+		{Name: "sink.webhook.in_flight_max", Kind: Int, Default: "256", Min: 1, Max: 100_000, Doc: "Maximum requests in flight of an instance. The limits of its endpoints (`in_flight`) must fit into it, so that none uses the share of another one."},
 	}
 }
 

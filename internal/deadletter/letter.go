@@ -106,8 +106,11 @@ type Book struct{ letters map[Place]*Letter }
 // NewBook knows of no letter yet.
 func NewBook() *Book { return &Book{letters: map[Place]*Letter{}} }
 
-// Add takes a record.
+// Add takes a record. Letters of webhooks have a book of their own.
 func (b *Book) Add(r Record) {
+	if ofWebhook(&r) {
+		return
+	}
 	if place := r.Header(schemas.HeaderRequeued); place != "" {
 		p, err := ParsePlace(place)
 		if l := b.letters[p]; err == nil && l != nil {

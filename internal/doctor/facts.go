@@ -109,6 +109,9 @@ type Sink struct {
 	Records float64 // that it is behind, live and backlog
 	Live    time.Duration
 	NoRoom  bool // it writes nothing: its disk is nearly full
+
+	Failing  bool // an endpoint of webhooks that gets probes only
+	Disabled bool // one that answered 410
 }
 
 // Archive has a process's metrics of its archive.

@@ -196,6 +196,12 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"sink stands still", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Live: 7 * time.Minute}} }, "sinks", Warn, "http://a sqlite", "missing for 7m"},
 		{"sink set aside", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Letters: 3}} }, "sinks", Warn, "http://a sqlite", "3 records were set aside"},
 		{"sink of PostgreSQL blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "postgres", Blocked: 1}} }, "sinks", Fail, "http://a postgres", "1 partitions are not read on"},
+		{"endpoint disabled", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "webhook/crm", Disabled: true}} }, "sinks", Fail, "http://a webhook/crm", "answered 410"},
+		{"endpoint failing", func(f *Facts) {
+			f.Processes[0].Sinks = []Sink{{Name: "webhook/crm", Failing: true, Live: time.Hour}}
+		}, "sinks", Warn, "http://a webhook/crm", "gets probes only"},
+		{"endpoint blocked", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "webhook/crm", Blocked: 1}} }, "sinks", Fail, "http://a webhook/crm", "1 partitions are not read on"},
+		{"endpoint with letters", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "webhook/crm", Letters: 2}} }, "sinks", Warn, "http://a webhook/crm", "2 records were set aside"},
 		{"archive", func(f *Facts) {
 			f.Processes[0].Archive = &Archive{Waiting: 9, Oldest: 2 * time.Minute, Rotation: 10 * time.Minute}
 		}, "sinks", OK, "http://a archive", "9 offsets wait, the oldest for 2m"},

@@ -1,6 +1,9 @@
 package doctor
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // sinkLiveWarn is how long live events may be missing in a sink's target.
 const sinkLiveWarn = 5 * time.Minute
@@ -20,6 +23,10 @@ func judgeSinks(f *Facts, fr *finder) {
 				fr.add(Fail, on, rebuildOf(s.Name)+"; the reason is on /readyz (docs/operations.md, The tables are behind or stopped).", "%.0f partitions are not read on: records are gone unread, or a log is another one", s.Blocked)
 			case s.NoRoom:
 				fr.add(Fail, on, "Free room, or set sink.sqlite.retention (docs/sinks.md, Size); events wait in the topics meanwhile.", "it writes nothing: its disk has fewer free bytes than sink.sqlite.free_bytes_min")
+			case s.Disabled:
+				fr.add(Fail, on, "Change the endpoint in its file, or restart; its events wait in the topics (docs/webhooks-out.md, Answers).", "the endpoint answered 410 and is disabled")
+			case s.Failing:
+				fr.add(Warn, on, "Run coexstream sink webhook ping "+strings.TrimPrefix(s.Name, webhookSinks)+"; its events wait in the topics.", "the endpoint fails and gets probes only")
 			case s.Live > sinkLiveWarn:
 				fr.add(Warn, on, "Look at /readyz and the log for what its target says.", "live events have been missing for %s", ageText(s.Live))
 			case s.Letters > 0:
@@ -53,7 +60,13 @@ func judgeArchive(on string, a *Archive, fr *finder) {
 // postgresSink is the name of the sink that has commands of its own.
 const postgresSink = "postgres"
 
+// webhookSinks begins the names of the endpoints of webhooks.
+const webhookSinks = "webhook/"
+
 func rebuildOf(sink string) string {
+	if strings.HasPrefix(sink, webhookSinks) {
+		return "Set missing: continue for the endpoint in its file; events that are gone are then skipped"
+	}
 	if sink == postgresSink {
 		return "Run coexstream sink postgres rebuild, with --keep to keep what the topics no longer hold"
 	}
@@ -61,6 +74,9 @@ func rebuildOf(sink string) string {
 }
 
 func statusOf(sink string) string {
+	if endpoint, ok := strings.CutPrefix(sink, webhookSinks); ok {
+		return "coexstream sink webhook letters " + endpoint
+	}
 	if sink == postgresSink {
 		return "coexstream sink postgres status"
 	}

@@ -56,7 +56,7 @@ func readable(t *testing.T, b *Broker, mechanism sasl.Mechanism, more ...kgo.Opt
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err = kmsg.NewPtrMetadataRequest().RequestWith(ctx, cl)
 	return err
@@ -99,7 +99,7 @@ func viaKafkaGo(t *testing.T, c *kafka.Connection) error {
 	t.Helper()
 	transport := c.Transport()
 	defer transport.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := (&kafkago.Client{Addr: c.Address(), Transport: transport}).Metadata(ctx, &kafkago.MetadataRequest{})
 	return err
@@ -132,7 +132,7 @@ func TestLogsAreCleanedWithAPasswordToo(t *testing.T) {
 	if err := b.cluster.CreateTopic("t", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := b.Clean(ctx); err != nil {
 		t.Error(err)
@@ -153,7 +153,7 @@ func refused(t *testing.T, b *Broker, sent ...[]byte) bool {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range sent {
@@ -200,7 +200,7 @@ func TestStrangersReachNothingBehindTheGate(t *testing.T) {
 				break
 			}
 		}
-		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -344,7 +344,7 @@ func TestClientsOfLibrdkafkaFindTheHandshake(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		ask := kmsg.NewPtrApiVersionsRequest()

@@ -368,7 +368,7 @@ func (s *sample) check(t *testing.T, h harm, b *Broker) {
 			t.Errorf("%s: record %d of %s appears, which is not committed", h, offset, tp)
 		}
 		r := &kgo.Record{Topic: tp.topic, Key: []byte("new"), Value: []byte("new")}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
 			t.Errorf("%s: produce %s: %v", h, tp, err)
 		} else if r.Offset < s.ends[tp] {

@@ -211,7 +211,7 @@ func produce(t *testing.T, conn Connection, topic string, partition int32, n int
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for i := range n {
 		r := &kgo.Record{Topic: topic, Partition: partition, Value: []byte{byte(i)}}

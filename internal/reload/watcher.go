@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,7 +27,9 @@ const FileBytesMax = 1 << 20
 type Set struct {
 	Name  string // for logs and metrics: the configuration key, or the common part of the keys
 	Files []File
-	// Load takes the contents, in the order of Files. When it fails it has changed nothing. Its error
+	// Named returns the files that the contents of Files name; nil: none. They belong to the set as well.
+	Named func(contents [][]byte) []File
+	// Load takes the contents, in the order of Files, and those of the named ones behind. When it fails it has changed nothing. Its error
 	// holds nothing of the contents.
 	Load func(contents [][]byte) error
 }
@@ -56,17 +59,22 @@ func load(s *Set) (digest, error) {
 // read reads all files. If a file cannot be read, the digest is that of the error. So a missing file is logged once.
 func read(s *Set) ([][]byte, digest, error) {
 	h := sha256.New()
-	contents := make([][]byte, len(s.Files))
+	files := s.Files
+	contents := make([][]byte, 0, len(files))
 	var errs []error
-	for i, f := range s.Files {
+	for i := 0; i < len(files); i++ {
+		f := files[i]
 		b, err := readFile(f.Path)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("read %s: %w", f.Key, err))
 			b = []byte(err.Error())
 		}
-		contents[i] = b
+		contents = append(contents, b)
 		_, _ = fmt.Fprintf(h, "%t %d\n", err == nil, len(b))
 		_, _ = h.Write(b)
+		if i+1 == len(s.Files) && s.Named != nil {
+			files = slices.Concat(s.Files, s.Named(contents))
+		}
 	}
 	return contents, digest(h.Sum(nil)), errors.Join(errs...)
 }

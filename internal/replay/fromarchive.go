@@ -42,7 +42,7 @@ func PlanArchive(ctx context.Context, a *archive.Archive, p *Progress, generatio
 	p.Archive.Generation, p.Archive.Of, p.Archive.Logs = generation, generations, map[string]string{}
 	for topic, logs := range byTopic {
 		if generation+1 < len(logs) && logs[generation+1].oldest.Before(p.AsOf) {
-			p.AsOf = logs[generation+1].oldest // the time of the replay continues there
+			p.AsOf = logs[generation+1].oldest // the next replay continues there
 		}
 		if generation >= len(logs) {
 			continue
@@ -103,7 +103,7 @@ type archiveLane struct {
 	partBytes int
 }
 
-// partBytesMax bounds the stored parts of bodies in segments. Beyond it they are read again.
+// partBytesMax bounds the kept segments of bodies. Beyond it, segments are read again.
 const partBytesMax = 64 << 20
 
 func newArchiveLane(a *archive.Archive, p *Progress, l Lane) (*archiveLane, error) {

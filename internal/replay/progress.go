@@ -28,7 +28,7 @@ type Progress struct {
 	// Verify: the signatures are verified again.
 	Verify bool `json:"verify_signatures,omitempty"`
 
-	// Archive is read instead of the brokers.
+	// Archive is the source; nil: the brokers are.
 	Archive *FromArchive `json:"archive,omitempty"`
 	// Fresh: the target's processors know nothing of the source, though the names of its topics are the same.
 	Fresh bool `json:"fresh,omitempty"`
@@ -43,7 +43,7 @@ type Progress struct {
 	Done    bool                   `json:"done"`
 }
 
-// FromArchive says what of an archive is read. The logs of topics that were created again are replayed one after the other, each as a
+// FromArchive is a source in an archive. The logs of topics that were created again are replayed one after the other, each as a
 // replay of its own, because their offsets begin again.
 type FromArchive struct {
 	URL        string            `json:"url"`

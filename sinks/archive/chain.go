@@ -16,7 +16,7 @@ import (
 // ErrBlocked says that a chain is not continued until somebody acts.
 var ErrBlocked = errors.New("the archive does not continue this partition")
 
-// chain is a partition of a topic that is written to the bucket: a log, or a compacted topic with its snapshots.
+// chain archives a partition of a topic: a log, or a compacted topic with its snapshots.
 type chain struct {
 	s          *Sink
 	topic      schemas.Topic
@@ -148,7 +148,7 @@ func (c *chain) header(lost int64) archive.Header {
 	}
 }
 
-// writeObject reads waiting records, up to the length of an object, and writes it.
+// writeObject reads the waiting records, up to the length of an object, and writes them.
 func (c *chain) writeObject(ctx context.Context, b *archive.Builder, end int64) error {
 	c.s.mu.Lock()
 	offset := max(c.next, c.pace.next)
@@ -160,7 +160,7 @@ func (c *chain) writeObject(ctx context.Context, b *archive.Builder, end int64) 
 		switch {
 		case errors.Is(err, kafka.ErrOffsetGone) && got.LogStart > offset:
 			if b.Records() > 0 {
-				full = true // the next object names the lost records
+				full = true // the next object counts the lost offsets
 				continue
 			}
 			if c.fresh {
@@ -189,7 +189,7 @@ func (c *chain) writeObject(ctx context.Context, b *archive.Builder, end int64) 
 	return c.create(ctx, b, offset, false)
 }
 
-// add adds fetched records. It returns where to read on, and whether the object is full.
+// add adds fetched records. It returns the next offset, and whether the object is full.
 func (c *chain) add(b *archive.Builder, got kafka.Fetched) (next int64, full bool, err error) {
 	const linesMax = 32 // times the object, which compresses very well then
 	for _, r := range got.Records {

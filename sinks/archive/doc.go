@@ -8,7 +8,7 @@
 //  2. It is written only where none has its name. Where one has, another process was faster: the chain continues behind that one.
 //  3. Where a chain stands is what its last object says. Nothing is committed to Kafka, and nothing is kept elsewhere.
 //
-// Failures:
+// Faults, and their handling:
 //
 //   - brokers or a bucket that do not answer are tried again, at growing and random distances, for ever;
 //   - records that retention removed before they were archived are counted in the next object (Header.Lost), in a metric and in the log: the

@@ -35,7 +35,7 @@ func (p *pace) see(end int64, now time.Time) {
 		return
 	}
 	if len(p.seen) == sightingsMax {
-		// Every second one is dropped. Its records count as seen with the one before it: too early rather than too late.
+		// Every second one is dropped, and its records count as seen with the one before it: too early rather than too late.
 		kept := p.seen[:0]
 		for i := 0; i < len(p.seen); i += 2 {
 			kept = append(kept, sighting{p.seen[i+1].end, p.seen[i].at})

@@ -28,7 +28,7 @@ func config(topics ...schemas.Topic) sink.Config {
 	return c
 }
 
-// eager archives present records at once.
+// eager archives records at once.
 func eager(topics ...schemas.Topic) sink.Config {
 	c := config(topics...)
 	c.ObjectBytesMax, c.Rotation, c.Poll, c.RetryMin, c.RetryMax, c.FetchBytes = 2000, time.Millisecond, time.Millisecond, time.Millisecond, 2*time.Millisecond, 1000
@@ -398,7 +398,7 @@ func TestABucketThatOverwritesIsRefused(t *testing.T) {
 	}
 }
 
-// A snapshot has the newest record of every key, and there is one for each period, by any writer.
+// A snapshot has the newest record of every key, and each period has one, also with several writers.
 func TestCompactedTopicsHaveASnapshotOfEachPeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, bucket := newLog(2, schemas.TopicContacts), newMemory()

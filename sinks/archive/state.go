@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Ready returns why the sink does not archive. Records that wait for their time do not.
+// Ready returns the reason why the sink does not archive. Records that wait for their time do not.
 func (s *Sink) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

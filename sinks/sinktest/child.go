@@ -78,7 +78,7 @@ func (o *order) run(open func(ctx context.Context, target string) (Target, error
 	defer log.Close()
 	deps := sinks.Deps{Log: log, Target: &trapped{Target: target, o: o}, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now}
 	if o.Group != "" {
-		group, err := sinks.NewGroup(conn, prefix, sinks.GroupConfig{ID: o.Group, SessionTimeout: o.Session})
+		group, err := sinks.NewGroup(conn, prefix, sinks.GroupConfig{ID: o.Group, SessionTimeout: o.Session, Now: time.Now})
 		if err != nil {
 			return err
 		}

@@ -3,12 +3,12 @@ package sinktest
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/sinks"
 )
 
@@ -24,7 +24,7 @@ func killed() *World {
 func Kills(t *testing.T, place func(t *testing.T) Place) {
 	s := &setting{Place: place(t), t: t}
 	s.Shared = false
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	rng := seed.Rand(t)
 	kills := 50
 	if testing.Short() {
 		kills = 5

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // Place is where the processes of a part of the suite write.
@@ -58,7 +59,7 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 	t.Run("suspended anywhere, in turns", func(t *testing.T) {
 		w := NewWorld(12, 4000, partitionsUpTo(2)...)
 		s := set(t, place, w)
-		rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+		rng := seed.Rand(t)
 		both := []*child{s.start(order{}), s.start(order{})}
 		for i, shown := 0, 0; shown < 1000; i++ {
 			shown = min(shown+250, 1000)
@@ -96,7 +97,7 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 		s := set(t, place, w)
 		s.Shared = false // the next one need not wait for the session of the last
 		s.show(t, 1000)
-		rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+		rng := seed.Rand(t)
 		for i := range 12 {
 			dying := s.start(order{Trap: []trap{trapKillBefore, trapKillAfter}[i%2], TrapAt: 1 + rng.IntN(6)})
 			dying.await(saidTrap, 1)

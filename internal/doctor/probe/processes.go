@@ -98,7 +98,7 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_damaged_batches|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_archive_(?:blocked_partitions|lost_offsets_total|waiting_offsets|oldest_seconds|rotation_seconds))(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_damaged_batches|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_webhook_failing|coexstream_webhook_disabled|coexstream_archive_(?:blocked_partitions|lost_offsets_total|waiting_offsets|oldest_seconds|rotation_seconds))(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
 
@@ -147,7 +147,8 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			if l := sourceLabel.FindStringSubmatch(m[2]); l != nil && int(value) > fact.OfSource {
 				fact.OfSource, fact.Source = int(value), l[1]
 			}
-		case "coexstream_sink_blocked_partitions", "coexstream_sink_letters_total", "coexstream_sink_writable", "coexstream_sink_lag_records", "coexstream_sink_lag_seconds":
+		case "coexstream_sink_blocked_partitions", "coexstream_sink_letters_total", "coexstream_sink_writable", "coexstream_sink_lag_records", "coexstream_sink_lag_seconds",
+			"coexstream_webhook_failing", "coexstream_webhook_disabled":
 			readSink(m[1], m[2], value, fact)
 		case "coexstream_archive_blocked_partitions", "coexstream_archive_lost_offsets_total", "coexstream_archive_waiting_offsets", "coexstream_archive_oldest_seconds", "coexstream_archive_rotation_seconds":
 			readArchive(m[1], value, fact)
@@ -198,6 +199,10 @@ func readSink(name, labels string, value float64, fact *doctor.Process) {
 		s.Letters = value
 	case "coexstream_sink_writable":
 		s.NoRoom = value < 1
+	case "coexstream_webhook_failing":
+		s.Failing = value > 0
+	case "coexstream_webhook_disabled":
+		s.Disabled = value > 0
 	case "coexstream_sink_lag_records":
 		s.Records += value // one for each lane
 	case "coexstream_sink_lag_seconds":

@@ -64,7 +64,7 @@ func (o *openLetters) add(rec *kgo.Record) error {
 	r := deadletter.Record{Place: deadletter.Place{Partition: rec.Partition, Offset: rec.Offset}}
 	for _, h := range rec.Headers {
 		switch h.Key {
-		case schemas.HeaderDLQReason, schemas.HeaderDLQParked, schemas.HeaderRequeued:
+		case schemas.HeaderDLQReason, schemas.HeaderDLQParked, schemas.HeaderRequeued, schemas.HeaderWebhookEndpoint, schemas.HeaderWebhookResent:
 			r.Headers = append(r.Headers, deadletter.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
 		}
 	}

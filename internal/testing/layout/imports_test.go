@@ -57,9 +57,13 @@ var rules = map[string][]string{
 	"processors/partition": {"schemas", "processors/directory", "processors/split", "processors/identity", "processors/people", "processors/dedup", "processors/history", "processors/deferred", "processors/contacts", "processors/media", "processors/account"},
 	"ingress":              {"ingress", "schemas", "internal/kafka", "internal/contentcoding", "internal/listen", "internal/private"}, // its packages: ingress_test.go
 	// The sinks' runtime and its targets. The merge is pure; it compares ids as the processor does.
-	"sinks":         {"schemas", "sinks", "internal/kafka"},
-	"sinks/archive": {"schemas", "sinks", "internal/kafka", "internal/archive"},
-	"sinks/merge":   {"schemas", "processors/identity"},
+	"sinks":          {"schemas", "sinks", "internal/kafka"},
+	"sinks/sinktest": {"schemas", "sinks", "internal/kafka", "internal/testing/seed"},
+	"sinks/archive":  {"schemas", "sinks", "internal/kafka", "internal/archive"},
+	"sinks/merge":    {"schemas", "processors/identity"},
+	// The queue and the bodies of the webhook sink are pure, too.
+	"sinks/webhook/queue":    {"schemas"},
+	"sinks/webhook/envelope": {"schemas"},
 	// A second opinion shares the contract and the readers of the log with what it checks, and nothing else.
 	"internal/verify": {"internal/verify", "schemas", "internal/kafka", "internal/private"},
 	"bench":           {"bench", "internal/verify", "schemas", "internal/kafka", "internal/private", "internal/testing/freeport"},
@@ -83,8 +87,8 @@ var rules = map[string][]string{
 	"internal/testing/crash":    {"bench/child"},
 	// It plays a partition without Kafka.
 	"internal/testing/hostile": {"schemas", "processors/split", "processors/partition"},
-	// Generated types read what a partition makes of the golden webhooks.
-	"internal/testing/generators": {"schemas", "processors/split", "processors/partition", "internal/testing/required"},
+	// Generated types read what a partition makes of the golden webhooks, and reference libraries what the webhook sink signs.
+	"internal/testing/generators": {"schemas", "processors/split", "processors/partition", "internal/testing/required", "sinks/webhook"},
 	"internal/testing/chaos":      {"internal/verify", "bench/child", "bench/tenant", "internal/testing/kafkacluster", "internal/testing/postgresserver", "internal/testing/required"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
 	"internal/testing/kafkacluster": {"internal/kafka", "schemas", "internal/verify", "internal/testing/freeport", "internal/testing/required"},

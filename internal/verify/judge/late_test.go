@@ -164,6 +164,7 @@ func TestAWaitMayBeOverWhenAChunkIsReadLate(t *testing.T) {
 		overtaken time.Duration // a foreign record before it was received then; 0: none
 		of        int32         // its partition
 		acked     time.Duration // when it was acknowledged
+		split     bool          // it came through the partition of another WABA
 		late      bool
 	}{
 		"at once":                                 {acked: inTime},
@@ -173,6 +174,7 @@ func TestAWaitMayBeOverWhenAChunkIsReadLate(t *testing.T) {
 		"acknowledged within the grace":           {acked: over + 4*time.Second},
 		"acknowledged when the hold was over":     {acked: over + 5*time.Second, late: true},
 		"acknowledged within the grace, in doubt": {acked: over + 4*time.Second, overtaken: over, late: true},
+		"through the partition of another WABA":   {acked: inTime, split: true, late: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t)
@@ -186,6 +188,7 @@ func TestAWaitMayBeOverWhenAChunkIsReadLate(t *testing.T) {
 			s.chunk(inTime, 0, 2, 40, message{"c", "text", ""})
 			s.s.raw[len(s.s.raw)-1].Offset = 101
 			s.s.lines[len(s.s.lines)-1].Sent.LastMS = start.Add(c.acked).UnixMilli()
+			s.s.lines[len(s.s.lines)-2].Body.Parts[0].Split = c.split
 			s.event(0, 1, 25, false, a)
 			s.event(1, 1, 50, false, b)
 			s.event(0, 2, 40, true, message{"c", "text", ""})

@@ -70,6 +70,9 @@ const (
 	// tickGrace is how far the time of the partitions stays behind the clock, by contract. A record that is
 	// acknowledged within it is in time.
 	tickGrace = 5 * time.Second
+	// reroutedLag is how long a body that concerns several WABAs may take to the partition of each. The partition of its
+	// raw record may be behind, and the others do not know of the body.
+	reroutedLag = time.Hour
 )
 
 // readAt returns the latest time that can have passed for a partition when it read a body. An earlier record of its
@@ -79,6 +82,9 @@ func (b *bodyRecord) readAt() int64 {
 	at := b.receivedMS + slack.Milliseconds()
 	if b.first.topic == schemas.TopicRawBulk { // the other inputs let no time pass
 		at = max(at, b.passedMS)
+	}
+	if b.split {
+		at = max(at, b.receivedMS+reroutedLag.Milliseconds())
 	}
 	return max(at, b.ackedMS-tickGrace.Milliseconds())
 }

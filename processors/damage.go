@@ -258,8 +258,22 @@ func (s *session) serveAgain(partition int32) (restore bool) {
 	}
 	s.went(partition)
 	s.unblock(partition)
-	s.runners[partition] = nil
+	s.runners[partition], s.servedAgain[partition] = nil, true
 	return true
+}
+
+// readFromCommitted lets the client read a partition that is served again from its committed offsets. Records that it had polled
+// before the partition was blocked were not processed, but the client counts them as committed with each commit of other partitions.
+func (s *session) readFromCommitted(r *runner) {
+	if !s.servedAgain[r.partition] {
+		return
+	}
+	delete(s.servedAgain, r.partition)
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	for _, t := range beforeBulk {
+		offsets[s.names[t]] = map[int32]kgo.EpochOffset{r.partition: {Epoch: r.epoch[t], Offset: r.position[t]}}
+	}
+	s.txn.Client().SetOffsets(offsets)
 }
 
 // beginDamaged gives a restored runner the damage that earlier sessions found. It reports whether the partition is not served.

@@ -153,6 +153,29 @@ func TestADamagedBatchOfTheStateBlocksItsPartitionAlone(t *testing.T) {
 	}
 }
 
+// A new group polls the record of a partition at once, before it finds that the state is damaged. Commits of other partitions must
+// not pass that record.
+func TestARecordThatWasPolledBeforeItsPartitionWasBlockedIsProcessedAfterTheRepair(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := newCluster(t, kfake.DataDir(dir))
+	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
+	former := c.config("a")
+	former.GroupID = "former"
+	s := c.start(former)
+	c.read(schemas.TopicEchoes, atLeast(1))
+	s.stop()
+	mend := damage(t, dir, "coex.state", kafka.Partition([]byte("1"), partitions), 0, batchRecords)
+	s = c.start(c.config("a"))
+	s.waitsAt(t, schemas.TopicState, 0, 1)
+	other := another()
+	c.put(schemas.TopicRawLive, other, echo(other, "o1"))
+	c.committed(schemas.TopicRawLive, other, 0)
+	mend()
+	c.committed(schemas.TopicRawLive, "1", 0)
+	s.served(t)
+}
+
 func TestLiveMessagesContinueBesideADamagedBatchOfTheBacklog(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]int{"records": batchRecords, "length": batchLength} {

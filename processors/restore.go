@@ -72,6 +72,7 @@ func (s *session) restore(ctx context.Context) error {
 		if s.beginDamaged(ctx, r) {
 			continue
 		}
+		s.readFromCommitted(r)
 		s.runners[r.partition] = r
 	}
 	serves := func(p int32) bool {

@@ -56,17 +56,18 @@ type session struct {
 	wake atomic.Pointer[context.CancelFunc]
 
 	// Owned by the loop. The committing goroutine reads blocked, which the loop does not change meanwhile.
-	runners    map[int32]*runner  // assigned partitions; a nil runner has to be restored
-	blocked    map[int32]*blocked // assigned partitions that are not served
-	broken     error              // the reason to end the session; nil: none
-	policy     bulk.Policy
-	crowd      liveBusinesses
-	workspaces workspaces
-	lastTick   time.Time
-	lastLook   time.Time // see damage.go
-	waitTold   time.Time // when a waiting business was logged last
-	scheduler  *bulk.Scheduler
-	worked     time.Duration // processing time of the latest transaction; 0 after its commit
+	runners     map[int32]*runner  // assigned partitions; a nil runner has to be restored
+	blocked     map[int32]*blocked // assigned partitions that are not served
+	servedAgain map[int32]bool     // partitions that were blocked, and are restored next
+	broken      error              // the reason to end the session; nil: none
+	policy      bulk.Policy
+	crowd       liveBusinesses
+	workspaces  workspaces
+	lastTick    time.Time
+	lastLook    time.Time // see damage.go
+	waitTold    time.Time // when a waiting business was logged last
+	scheduler   *bulk.Scheduler
+	worked      time.Duration // processing time of the latest transaction; 0 after its commit
 	// backlogIsNext alternates live and backlog in a session that processes one record at a time.
 	backlogIsNext bool
 	workedAhead   int64 // bytes of the backlog processed during the commit, for the next transaction
@@ -79,7 +80,7 @@ func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
 		scannerPool: bulk.NewScannerPool(p.deps.Cores(), split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
 		heldCache:   bulk.NewHeldCache(p.cfg.HeldBytesMax), pieces: bulk.NewPieceCache(bulk.PieceBytesMax), prefetchReplies: make(chan prefetchReply, 1),
-		policy: bulk.Policy{LiveLagMax: p.cfg.LiveLagRecordsMax, BytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, starts: newStarts(), began: p.deps.Now()}
+		policy: bulk.Policy{LiveLagMax: p.cfg.LiveLagRecordsMax, BytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, servedAgain: map[int32]bool{}, starts: newStarts(), began: p.deps.Now()}
 	defer p.metrics.ended()
 
 	base := p.clientOptions()

@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/coexstream/coexstream/bench/compare"
 	"github.com/coexstream/coexstream/bench/load"
 )
+
+// buildsWait is how long the check waits for events. An earlier build may miss some of them.
+const buildsWait = 5 * time.Second
 
 // build is one of several builds of the program that are compared with each other. The first one is the yardstick.
 type build struct{ name, binary string }
@@ -66,6 +70,16 @@ func buildMatches() []match {
 				Name: "processor", Title: fmt.Sprintf("raw history to ordered events, %d MB, %s", h.o.backlogBytes/megabyte, h.o.embeddedBroker()),
 				Metrics: workMetrics, Plot: messagesMetric.Key,
 			}, h.processorTurn)
+		}},
+		{"kafka-processor", func(ctx context.Context, h *harness) (compare.Outcome, error) {
+			on, why, err := h.kafka(ctx)
+			if err != nil || why != "" {
+				return compare.Outcome{Name: "kafka-processor", Skip: why}, err
+			}
+			return h.playBuildTurns(ctx, compare.Match{
+				Name: "kafka-processor", Title: fmt.Sprintf("raw history to ordered events, %d MB, Apache Kafka", h.o.backlogBytes/megabyte),
+				Metrics: workMetrics, Plot: messagesMetric.Key,
+			}, func(ctx context.Context) (compare.Sample, error) { return h.processorTurnOn(ctx, on) })
 		}},
 		{"isolation", func(ctx context.Context, h *harness) (compare.Outcome, error) {
 			return h.playBuildTurns(ctx, compare.Match{

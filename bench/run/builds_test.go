@@ -34,7 +34,7 @@ func TestMatchesOfBuildsNeedBuilds(t *testing.T) {
 	if got := strings.Join(alone.selected(), " "); got != strings.Join(names(), " ") {
 		t.Errorf("without builds: %s", got)
 	}
-	if got := strings.Join(several.selected(), " "); got != "small paced bulk full kafka-small kafka-paced kafka-bulk processor isolation" {
+	if got := strings.Join(several.selected(), " "); got != "small paced bulk full kafka-small kafka-paced kafka-bulk processor kafka-processor isolation" {
 		t.Errorf("with builds: %s", got)
 	}
 	if goals := several.goalsSelected(); len(goals) != 0 {

@@ -33,7 +33,12 @@ func playProcessor(ctx context.Context, h *harness) (compare.Outcome, error) {
 var workMetrics = []compare.Metric{messagesMetric, megabytesMetric, cpuMessageMetric, brokerCPUMessageMetric, coresMetric, rssMetric}
 
 func (h *harness) processorTurn(ctx context.Context) (compare.Sample, error) {
-	return h.workOff(ctx, &labour{match: "processor", write: func(ctx context.Context, s *stack) (verify.SimulateReport, error) { return s.backlog(ctx) }})
+	return h.processorTurnOn(ctx, nil)
+}
+
+// processorTurnOn is the same on a broker; nil: an embedded one.
+func (h *harness) processorTurnOn(ctx context.Context, on *broker) (compare.Sample, error) {
+	return h.workOff(ctx, &labour{match: "processor", on: on, write: func(ctx context.Context, s *stack) (verify.SimulateReport, error) { return s.backlog(ctx) }})
 }
 
 // liveIsOver waits until the few live webhooks of the onboardings no longer announce others. For five seconds after

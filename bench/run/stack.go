@@ -127,6 +127,9 @@ func (s *stack) check(ctx context.Context) (judge.Verdict, error) {
 	c := verify.DefaultCheckConfig()
 	c.Brokers, c.Prefix, c.TruthFile, c.Secrets = s.broker.addresses, s.sub.prefix, s.truth, []string{secret}
 	c.Settle = time.Second
+	if len(s.h.o.builds) > 0 {
+		c.Wait = buildsWait
+	}
 	if s.patience > 0 {
 		c.GapTimeout, c.PhaseHold = s.patience, s.patience
 	}

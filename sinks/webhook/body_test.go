@@ -23,15 +23,16 @@ func TestEverySecretSignsACloudEvent(t *testing.T) {
 		r := newRun(t, log, to, endpoints(t, "start: beginning\nsecrets: [{id: new, value: "+anotherSecret+"}, {id: old, value: "+someSecret+"}]"))
 		time.Sleep(time.Second)
 		r.stop()
-		if len(to.bodies) != 1 {
-			t.Fatalf("%d requests", len(to.bodies))
+		bodies, heads := to.messages()
+		if len(bodies) != 1 {
+			t.Fatalf("%d requests", len(bodies))
 		}
 		for secret, want := range map[string]bool{someSecret: true, anotherSecret: true, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA": false} {
 			v, err := standardwebhooks.NewWebhook(secret)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := v.Verify(to.bodies[0], to.heads[0]); (err == nil) != want {
+			if err := v.Verify(bodies[0], heads[0]); (err == nil) != want {
 				t.Errorf("%s: %v", secret, err)
 			}
 		}
@@ -39,14 +40,14 @@ func TestEverySecretSignsACloudEvent(t *testing.T) {
 			SpecVersion, ID, Source, Type, Subject, DataContentType, PartitionKey, CoexOrigin, Time string
 			Data                                                                                    json.RawMessage
 		}
-		if err := json.Unmarshal(to.bodies[0], &e); err != nil {
+		if err := json.Unmarshal(bodies[0], &e); err != nil {
 			t.Fatal(err)
 		}
 		if e.SpecVersion != "1.0" || e.ID != "1-0" || e.Source != "/whatsapp/waba1/number1" || e.Type != schemas.TypeMessage || e.Subject != "wamid.1.0" || e.DataContentType != "application/json" ||
 			e.PartitionKey != string(rec.Key) || e.CoexOrigin != "raw.live/0/1#0.0" || e.Time != "2026-03-01T12:00:00Z" || string(e.Data) != string(rec.Value) {
-			t.Errorf("%s", to.bodies[0])
+			t.Errorf("%s", bodies[0])
 		}
-		if h := to.heads[0]; h.Get("webhook-id") != "1-0" || h.Get("content-type") != "application/cloudevents+json; charset=utf-8" || h.Get("user-agent") != "coexstream" {
+		if h := heads[0]; h.Get("webhook-id") != "1-0" || h.Get("content-type") != "application/cloudevents+json; charset=utf-8" || h.Get("user-agent") != "coexstream" {
 			t.Errorf("%v", h)
 		}
 	})
@@ -68,10 +69,11 @@ func TestMetasWebhooksAreSignedAndStayBelowTheirLimit(t *testing.T) {
 		r.stop()
 		var wamids []string
 		most := 0
-		for i, body := range to.bodies {
+		bodies, heads := to.messages()
+		for i, body := range bodies {
 			mac := hmac.New(sha256.New, []byte(metaSecret))
 			_, _ = mac.Write(body)
-			if got := to.heads[i].Get("X-Hub-Signature-256"); got != "sha256="+hex.EncodeToString(mac.Sum(nil)) {
+			if got := heads[i].Get("X-Hub-Signature-256"); got != "sha256="+hex.EncodeToString(mac.Sum(nil)) {
 				t.Errorf("signature %s", got)
 			}
 			var w schemas.Webhook

@@ -39,9 +39,7 @@ func TestOthersKeepTheirThroughputWhileOneBusinessOfAHundredFails(t *testing.T) 
 			})
 			r := newRun(t, log, rec, endpoints(t, "start: beginning"))
 			healthy := func() (n int) {
-				rec.mu.Lock()
-				defer rec.mu.Unlock()
-				for b, ids := range rec.of {
+				for b, ids := range rec.byBusiness() {
 					if !strings.HasSuffix(b, "77") {
 						n += len(ids)
 					}
@@ -55,7 +53,7 @@ func TestOthersKeepTheirThroughputWhileOneBusinessOfAHundredFails(t *testing.T) 
 			if healthy() >= 990*events {
 				t.Errorf("the work was done before the end")
 			}
-			if n := inOrder(t, rec.of); n > 0 {
+			if n := inOrder(t, rec.byBusiness()); n > 0 {
 				t.Errorf("%d repetitions", n)
 			}
 			r.stop()
@@ -143,7 +141,7 @@ func TestAnEndpointThatIsAwayGetsProbesOnlyAndThenEverything(t *testing.T) {
 		}
 		to.answers(nil)
 		time.Sleep(2 * time.Minute)
-		if n := inOrder(t, to.of); to.took() != 6000 || n > 0 || r.letters.count() > 0 {
+		if n := inOrder(t, to.byBusiness()); to.took() != 6000 || n > 0 || r.letters.count() > 0 {
 			t.Errorf("%d events, %d repetitions, %d letters", to.took(), n, r.letters.count())
 		}
 		if r.sink.Trouble() != nil || r.metric("coexstream_sink_lag_seconds", "lane=live") != 0 {
@@ -175,7 +173,7 @@ func TestWhatCameWhileAnEndpointWasDisabledIsDeliveredAfterwards(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if n := inOrder(t, to.of); to.took() != 77 || n > 0 || r.letters.count() > 0 {
+		if n := inOrder(t, to.byBusiness()); to.took() != 77 || n > 0 || r.letters.count() > 0 {
 			t.Errorf("%d events, %d repetitions, %d letters", to.took(), n, r.letters.count())
 		}
 		// Switched off in the file, it gets nothing, and all of it later.
@@ -259,7 +257,7 @@ func TestRetryAfterAndTheRateAreObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, to := newTopics(1), newReceiver()
 		fill(log, 5, 1)
-		to.header = http.Header{"Retry-After": {"120"}}
+		to.sends(http.Header{"Retry-After": {"120"}})
 		to.answers(func(_ string, n int) (int, time.Duration) {
 			if n == 1 {
 				return 429, time.Millisecond
@@ -307,10 +305,10 @@ func TestReplayedAndHistoricalEventsStayAtHome(t *testing.T) {
 		r := newRun(t, log, to, endpoints(t, "start: beginning"))
 		h := newRun(t, log, all, endpoints(t, "start: beginning\nhistorical: true\nwabas: [waba1]"))
 		time.Sleep(10 * time.Second)
-		if got := strings.Join(to.ids, " "); got != "1-0 2-4" && got != "2-4 1-0" {
+		if got := strings.Join(to.accepted(), " "); got != "1-0 2-4" && got != "2-4 1-0" {
 			t.Errorf("%s", got)
 		}
-		if got := strings.Join(all.ids, " "); got != "1-0 1-2" {
+		if got := strings.Join(all.accepted(), " "); got != "1-0 1-2" {
 			t.Errorf("with history: %s", got)
 		}
 		if lag := r.metric("coexstream_sink_lag_records"); lag != 0 {

@@ -19,10 +19,10 @@ func TestEventsArriveInTheOrderOfTheirBusinessOneAtATime(t *testing.T) {
 		}
 		r := newRun(t, log, to, endpoints(t, "start: beginning"))
 		time.Sleep(30 * time.Second)
-		if to.took() != 4000 || to.together != 1 || to.most > 32 || to.most < 10 {
-			t.Errorf("%d events, %d of a business together, %d in flight", to.took(), to.together, to.most)
+		if together, most := to.peaks(); to.took() != 4000 || together != 1 || most > 32 || most < 10 {
+			t.Errorf("%d events, %d of a business together, %d in flight", to.took(), together, most)
 		}
-		if n := inOrder(t, to.of); n > 0 {
+		if n := inOrder(t, to.byBusiness()); n > 0 {
 			t.Errorf("%d repetitions", n)
 		}
 		if err := r.sink.Ready(); err != nil {
@@ -67,7 +67,7 @@ func TestAfterAKillAtMostWhatWasInFlightIsRepeatedAndNothingIsReordered(t *testi
 		time.Sleep(time.Minute)
 		to.answers(nil)
 		time.Sleep(30 * time.Minute)
-		repeated := inOrder(t, to.of)
+		repeated := inOrder(t, to.byBusiness())
 		if distinct := to.took() - repeated; distinct != 6000 || repeated > kills*inFlight || repeated == 0 {
 			t.Errorf("%d events, %d repetitions", distinct, repeated)
 		}

@@ -291,6 +291,45 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader("")), Request: req}, nil
 }
 
+// accepted returns the ids of all accepted events, in the order of their arrival.
+func (r *receiver) accepted() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.ids)
+}
+
+// byBusiness returns the ids of all accepted events by business.
+func (r *receiver) byBusiness() map[string][]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of := map[string][]string{}
+	for business, ids := range r.of {
+		of[business] = slices.Clone(ids)
+	}
+	return of
+}
+
+// messages returns the bodies and headers of the accepted requests.
+func (r *receiver) messages() ([][]byte, []http.Header) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.bodies), slices.Clone(r.heads)
+}
+
+// peaks returns the most requests in flight of a business, and of all.
+func (r *receiver) peaks() (together, most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.together, r.most
+}
+
+// sends sets a header of the answers.
+func (r *receiver) sends(h http.Header) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.header = h
+}
+
 func (r *receiver) took() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

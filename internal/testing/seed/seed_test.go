@@ -22,7 +22,7 @@ func TestSeedZeroTakesANewOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = flag.Set("seed", "1") }()
-	if seed.Of(t) == seed.Of(t) {
+	if a, b := seed.Of(t), seed.Of(t); a == b {
 		t.Error("two tests have one seed")
 	}
 }

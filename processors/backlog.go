@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // runBulk lets the runners process the backlog in slots, while the budget has room. The slots run in parallel, at most
 // one per core. begin is called before each slot.
 func (s *session) runBulk(ctx context.Context, now time.Time, q *bulk.Budget, begin func(*runner)) error {
-	slots := s.policy.Workers(now, s.p.deps.Cores())
+	slots := s.policy.Workers(now, runtime.GOMAXPROCS(0))
 	if s.careful()[laneBacklog] {
 		slots = 1
 	}

@@ -1,8 +1,6 @@
 package processors_test
 
 import (
-	"context"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -312,55 +310,5 @@ func TestATransactionWithNothingInItIsNotEnded(t *testing.T) {
 	c.read(schemas.TopicHistory, atLeast(partitions))
 	if n := empty.Load(); n > 0 {
 		t.Errorf("%d transactions had offsets of no partition", n)
-	}
-}
-
-// TestSignalsLiveAndBulkSideBySide: and not beside bulk alone. The signal ends with the processor, which leaves the
-// runtime of its process alone.
-func TestSignalsLiveAndBulkSideBySide(t *testing.T) {
-	t.Parallel()
-	before := runtime.GOMAXPROCS(0)
-	c := newCluster(t)
-	signals := make(chan bool, 100)
-	p, err := processors.New(c.config("a"), processors.Deps{Now: standingClock(), BothActive: func(active bool) { signals <- active }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }()
-	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 1, 50, "m1"))
-	c.read(schemas.TopicHistory, atLeast(1))
-	if n := len(signals); n > 0 {
-		t.Errorf("%d signals beside bulk alone", n)
-	}
-	c.put(schemas.TopicRawLive, "1", echo("1", "e"))
-	c.put(schemas.TopicRawBulk, "1", chunk("1", 0, 2, 100, "m2"))
-	select {
-	case active := <-signals:
-		if !active {
-			t.Error("the first signal is that bulk and live are not active")
-		}
-	case <-time.After(60 * time.Second):
-		t.Fatal("no signal beside live and bulk")
-	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	close(signals)
-	active := true
-	for signal := range signals {
-		if signal == active {
-			t.Errorf("the signal is %v twice", signal)
-		}
-		active = signal
-	}
-	if active {
-		t.Error("the signal does not end with the processor")
-	}
-	if n := runtime.GOMAXPROCS(0); n != before {
-		t.Errorf("GOMAXPROCS is %d, want %d", n, before)
 	}
 }

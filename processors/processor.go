@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -21,11 +20,6 @@ type Deps struct {
 	Now        func() time.Time // nil: time.Now
 	// ClientOptions are added to the options of every Kafka client, for TLS and SASL.
 	ClientOptions []kgo.Opt
-	// BothActive is called with true when live and bulk begin to be processed side by side, and with false when that ends,
-	// at the latest before Run returns. The calls come from one goroutine, which waits for them. nil: no calls.
-	BothActive func(active bool)
-	// Cores returns how many partitions may be processed in parallel. nil: GOMAXPROCS.
-	Cores func() int
 }
 
 // Processor consumes raw topics and produces event topics until the context of Run ends. Ready may be called by any
@@ -55,12 +49,6 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	}
 	if deps.Now == nil {
 		deps.Now = time.Now
-	}
-	if deps.BothActive == nil {
-		deps.BothActive = func(bool) {}
-	}
-	if deps.Cores == nil {
-		deps.Cores = func() int { return runtime.GOMAXPROCS(0) }
 	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -72,13 +73,12 @@ type session struct {
 	backlogIsNext bool
 	workedAhead   int64 // bytes of the backlog processed during the commit, for the next transaction
 	prefetching   bool  // a prefetch is running
-	bothActive    bool  // the last value that Deps.BothActive got
 }
 
 // session runs one session until ctx ends, and returns nil then. Any error ends the session; a new one may repair it.
 func (p *Processor) session(ctx context.Context) error {
 	s := &session{p: p, cfg: &p.cfg, assignment: newAssignment(&p.cfg), names: topicNames(&p.cfg),
-		scannerPool: bulk.NewScannerPool(p.deps.Cores(), split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
+		scannerPool: bulk.NewScannerPool(runtime.GOMAXPROCS(0), split.Limits{BodyBytesMax: p.cfg.Decode.BytesMax, DepthMax: p.cfg.DepthMax}),
 		heldCache:   bulk.NewHeldCache(p.cfg.HeldBytesMax), pieces: bulk.NewPieceCache(bulk.PieceBytesMax), prefetchReplies: make(chan prefetchReply, 1),
 		policy: bulk.Policy{LiveLagMax: p.cfg.LiveLagRecordsMax, BytesMax: p.cfg.BulkBytesPerTransaction}, runners: map[int32]*runner{}, blocked: map[int32]*blocked{}, servedAgain: map[int32]bool{}, starts: newStarts(), began: p.deps.Now()}
 	defer p.metrics.ended()
@@ -233,9 +233,7 @@ func (s *session) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s.bulkReader.Start(ctx, s.topicIDs[schemas.TopicRawBulk])
-	defer s.signalBothActive(false)
 	for {
-		s.signalBothActive(s.policy.BothActive(s.p.deps.Now()))
 		pollCtx, cancel := context.WithTimeout(ctx, pollWait)
 		s.wake.Store(&cancel)
 		s.scheduler.Fetch()
@@ -258,14 +256,6 @@ func (s *session) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-	}
-}
-
-// signalBothActive passes a changed value to Deps.BothActive.
-func (s *session) signalBothActive(active bool) {
-	if s.bothActive != active {
-		s.bothActive = active
-		s.p.deps.BothActive(active)
 	}
 }
 

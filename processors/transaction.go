@@ -3,6 +3,7 @@ package processors
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -92,7 +93,7 @@ func (d *txnWork) flush(parallel int) error {
 // records, then the backlog within its budget, then the ticks, and the flush.
 func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polledRecords, tick tick) error {
 	var g errgroup.Group
-	g.SetLimit(s.p.deps.Cores())
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for partition, r := range s.runners {
 		w := all[partition]
 		ahead := r != nil && r.workspace != nil
@@ -138,7 +139,7 @@ func (s *session) runWork(ctx context.Context, d *txnWork, all map[int32]*polled
 			return err
 		}
 	}
-	return d.flush(s.p.deps.Cores())
+	return d.flush(runtime.GOMAXPROCS(0))
 }
 
 // liveWaiting reports whether records of raw.live or rerouted are buffered for the next poll.
@@ -157,7 +158,7 @@ func (s *session) joinLive(ctx context.Context, d *txnWork) error {
 		return err
 	}
 	var g errgroup.Group
-	g.SetLimit(s.p.deps.Cores())
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	all := s.groupByPartition(fetches)
 	for partition, w := range all {
 		r := s.runners[partition]
@@ -194,7 +195,7 @@ func (s *session) joinLiveLate(ctx context.Context, d *txnWork) error {
 		if err := s.joinLive(ctx, d); err != nil {
 			return err
 		}
-		if err := d.flush(s.p.deps.Cores()); err != nil {
+		if err := d.flush(runtime.GOMAXPROCS(0)); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,7 @@
 //	roles.go                       a Config turned into the configurations of the parts
 //	service.go, parts.go           long-running processes: starting, stopping, health, metrics
 //	running.go                     settings of a running `up` for the commands beside it
-//	garbage.go, gomaxprocs.go      settings of the Go runtime
+//	garbage.go                     settings of the Go runtime
 //	secrets.go, brokeraccess.go    what `up` generates: app secrets, the broker's password
 //	secretfiles.go, reloading.go   secrets and certificates from files, and their changes
 //	admintransport.go              requests to admin listeners

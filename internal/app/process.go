@@ -27,7 +27,6 @@ admin address.`,
 			if err != nil {
 				return err
 			}
-			s.boost.extra = a.extraProcs(cfg)
 			return s.run(cmd.Context(), func(context.Context) error {
 				conn, err := connect(cfg, s.watcher, s.log)
 				if err != nil {

@@ -35,7 +35,6 @@ type service struct {
 	metrics *prometheus.Registry
 	watcher *reload.Watcher
 	admin   *admin.Server // nil: no listener
-	boost   procBoost     // of the processor
 }
 
 // newService opens the admin listener first, so that /livez answers from the beginning.
@@ -189,7 +188,6 @@ func (s *service) startProcessor(conn kafka.Connection) error {
 	}
 	p, err := processors.New(cfg, processors.Deps{
 		Registerer: s.metrics, Log: s.log, Now: time.Now, ClientOptions: conn.FranzSecurity(),
-		BothActive: s.boost.set, Cores: s.boost.coreCount,
 	})
 	if err != nil {
 		return err

@@ -83,7 +83,6 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	s.boost.extra = a.extraProcs(cfg)
 	release := s.health.Hold()
 	defer forgetRunning(cfg.DataDir)
 	return s.run(cmd.Context(), func(ctx context.Context) error {

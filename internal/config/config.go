@@ -166,7 +166,6 @@ type Processor struct {
 	RebalanceTimeout   time.Duration `key:"rebalance_timeout"`
 	BulkBytesMax       int64         `key:"bulk_bytes_max"`
 	HeldBytesMax       int64         `key:"held_bytes_max"`
-	ExtraProcs         int           `key:"extra_procs"`
 	LiveBodyBytesMax   int64         `key:"live_body_bytes_max"`
 	BusinessBytesMax   int64         `key:"business_bytes_max"`
 	DeferredRecordsMax int           `key:"deferred_records_max"`

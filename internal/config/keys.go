@@ -162,7 +162,6 @@ func processorKeys() []Key {
 		{Name: "processor.rebalance_timeout", Kind: Duration, Default: "2m", Min: 6 * second, Max: hour, Doc: "Maximum time for an instance to release its partitions."},
 		{Name: "processor.bulk_bytes_max", Kind: Bytes, Default: "4MiB", Min: 64 * kib, Max: gib, Doc: "Maximum bytes of history in a transaction while no live traffic is expected. With live traffic a time limit applies instead."},
 		{Name: "processor.held_bytes_max", Kind: Bytes, Default: "32MiB", Min: 0, Max: gib, Doc: "Maximum memory for compressed bodies of held chunks. Others are read again from Kafka. 0 disables the cache (`up`: 0)."},
-		{Name: "processor.extra_procs", Own: true, Kind: Int, Default: "2", Min: 0, Max: 64, Doc: "Increase of GOMAXPROCS while live traffic and history are processed side by side, so that live responses are read at once. Not applied where the environment sets GOMAXPROCS. 0: never."},
 		{Name: "processor.live_body_bytes_max", Kind: Bytes, Default: "64KiB", Min: 1 << 10, Max: gib, Doc: "A live webhook with a longer body is processed in parts, beside those of other businesses."},
 		{Name: "processor.business_bytes_max", Kind: Bytes, Default: "256KiB", Min: 1 << 10, Max: gib, Doc: "Maximum bytes of one business's live webhooks in a transaction while other businesses have live traffic. The rest waits its turn."},
 		{Name: "processor.deferred_records_max", Kind: Int, Default: "100000", Min: 1, Max: 10_000_000, Doc: "Maximum live webhooks of a partition that wait their turn. Beyond it they are processed without waiting."},

@@ -16,8 +16,6 @@ type Policy struct {
 const (
 	// LiveRecent is how long live messages are expected after one was written.
 	LiveRecent = 5 * time.Second
-	// bulkRecent is how long bulk counts as active after it was processed.
-	bulkRecent = time.Second
 	// bulkPatience is how long bulk waits while each poll returns live records.
 	bulkPatience = 50 * time.Millisecond
 	// BesideLiveMax bounds the bulk of a transaction while live messages are expected. Bulk gets half of the time of a commit.
@@ -77,11 +75,6 @@ func (l *Policy) TurnItems(now time.Time) int {
 		return besideLiveItems
 	}
 	return aloneItems
-}
-
-// BothActive reports whether live messages are expected while bulk is processed.
-func (l *Policy) BothActive(now time.Time) bool {
-	return l.LiveExpected(now) && now.Sub(l.BulkAt) < bulkRecent
 }
 
 // Workers returns how many partitions may process bulk in parallel on so many cores. While live messages are expected, one

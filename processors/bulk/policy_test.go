@@ -99,22 +99,3 @@ func TestBulkWaitsWhileLiveHasABacklog(t *testing.T) {
 		}
 	}
 }
-
-func TestBothLanesAreActiveWhileBothAreProcessed(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	for _, c := range []struct {
-		live, bulk time.Duration // ago
-		shared     bool
-	}{
-		{0, 0, true}, {LiveRecent - 1, bulkRecent - 1, true}, {LiveRecent, 0, false}, {0, bulkRecent, false},
-	} {
-		l := Policy{liveAt: now.Add(-c.live), BulkAt: now.Add(-c.bulk)}
-		if l.BothActive(now) != c.shared {
-			t.Errorf("live %v ago, bulk %v ago: %v", c.live, c.bulk, !c.shared)
-		}
-	}
-	var l Policy
-	if l.BothActive(now) {
-		t.Error("nothing came yet")
-	}
-}

@@ -27,8 +27,9 @@ type Meter struct {
 func Lanes() []string { return []string{laneLive, laneBacklog} }
 
 // NewMeter registers the metrics of a sink. lag returns how many offsets a lane is behind, and for how long; blocked the partitions that are
-// not read on.
-func NewMeter(name string, reg prometheus.Registerer, lag func(lane string) (int64, time.Duration), blocked func() int) (*Meter, error) {
+// not read on;
+// damaged the damaged batches that the sink waits for.
+func NewMeter(name string, reg prometheus.Registerer, lag func(lane string) (int64, time.Duration), blocked, damaged func() int) (*Meter, error) {
 	labels := prometheus.Labels{"sink": name}
 	m := &Meter{
 		registerer: reg,
@@ -62,7 +63,9 @@ func NewMeter(name string, reg prometheus.Registerer, lag func(lane string) (int
 	}
 	m.collectors = append(m.collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "coexstream_sink_blocked_partitions", Help: "Partitions that the sink stopped reading: retention removed unread records, or the log was replaced or cut.", ConstLabels: labels,
-	}, func() float64 { return float64(blocked()) }))
+	}, func() float64 { return float64(blocked()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "coexstream_sink_damaged_batches", Help: "Damaged batches of logs that the sink waits for, each with one topic of one partition.", ConstLabels: labels,
+	}, func() float64 { return float64(damaged()) }))
 	own := m.collectors
 	m.collectors = nil
 	return m, m.Register(own...)

@@ -18,6 +18,8 @@ type Sink struct {
 	deps Deps
 	m    *Meter
 
+	damage *Damage
+
 	mu      sync.Mutex
 	tasks   map[int32]*running
 	joined  bool // it knows its partitions, possibly none
@@ -42,7 +44,8 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 	}
 	s := &Sink{cfg: cfg, deps: deps, tasks: map[int32]*running{}, blocked: map[int32]error{}, away: map[int32]error{}, broken: errors.New("it has not begun to read")}
 	var err error
-	s.m, err = NewMeter(cfg.Name, deps.Registerer, s.Lag, func() int { return len(s.Blocked()) })
+	s.damage = NewDamage(cfg.Name, deps.Logger, deps.Now)
+	s.m, err = NewMeter(cfg.Name, deps.Registerer, s.Lag, func() int { return len(s.Blocked()) }, s.damage.Batches)
 	return s, err
 }
 
@@ -131,6 +134,7 @@ func (s *Sink) disown(partitions []int32) {
 		delete(s.tasks, p)
 		delete(s.blocked, p)
 		delete(s.away, p)
+		s.damage.Forget(p)
 	}
 }
 
@@ -286,7 +290,10 @@ func (s *Sink) Ready() error {
 	if s.outside != nil {
 		return s.outside
 	}
-	return s.broken
+	if s.broken != nil {
+		return s.broken
+	}
+	return s.damage.Err()
 }
 
 // Lag returns how many offsets a lane is behind, and since when it has not been at the ends of its topics.

@@ -138,6 +138,7 @@ func (t *task) resume(ctx context.Context) error {
 		return err
 	}
 	t.reading, t.asked = map[schemas.Topic]*reading{}, t.s.deps.Now()
+	t.s.damage.Forget(t.partition)
 	for _, topic := range Topics() {
 		id := t.s.deps.Log.ID(topic)
 		r := &reading{topic: topic, position: positions[topic]}
@@ -158,6 +159,7 @@ func (t *task) resume(ctx context.Context) error {
 }
 
 func (t *task) block(r *reading, why string) error {
+	t.s.damage.Forget(t.partition, r.topic)
 	return &BlockedError{Topic: t.s.deps.Log.Name(r.topic), Partition: t.partition, Next: r.position.Next, Why: why, Rebuild: t.s.cfg.Rebuild}
 }
 
@@ -260,16 +262,16 @@ func (t *task) yield(ctx context.Context, d time.Duration) {
 		}
 		ends, _ := t.newest()
 		for _, topic := range liveTopics {
-			if ends[topic] > t.reading[topic].position.Next {
+			if ends[topic] > t.reading[topic].position.Next && !t.s.damage.Has(topic, t.partition) {
 				return
 			}
 		}
 	}
 }
 
-// fill fetches records when none is left of the last fetch.
+// fill fetches records when none is left of the last fetch, and none at a damaged batch.
 func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) error {
-	if len(r.records) > 0 || r.after > r.position.Next || r.position.Next >= end {
+	if len(r.records) > 0 || r.after > r.position.Next || r.position.Next >= end || t.s.damage.Waits(r.topic, t.partition) {
 		return nil
 	}
 	for retry := newRetry(&t.s.cfg); ; {
@@ -277,6 +279,13 @@ func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) 
 		switch {
 		case err == nil:
 			r.records, r.after = got.Records, got.Next
+			if !t.s.damage.Passed(r.topic, t.partition, r.position.Next, got.Next) {
+				return nil
+			}
+			return t.tombstonesKept(map[schemas.Topic]int64{r.topic: end})
+		case errors.Is(err, kafka.ErrDamaged):
+			t.s.m.Retries.Inc()
+			t.s.damage.Found(r.topic, t.partition, err)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -334,6 +343,9 @@ func (t *task) recheck(ctx context.Context) error {
 func (t *task) heartbeat(ctx context.Context) error {
 	w := &work{live: true, to: map[schemas.Topic]int64{}}
 	for topic, r := range t.reading {
+		if t.s.damage.Has(topic, t.partition) {
+			continue // tombstones behind the damaged batch are unread
+		}
 		if t.s.cfg.tombstones(topic) > 0 && t.s.deps.Now().Sub(r.position.At) > t.s.cfg.Heartbeat {
 			w.to[topic] = r.position.Next
 		}

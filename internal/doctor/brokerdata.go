@@ -88,11 +88,15 @@ func (d *BrokerDamage) judge(fr *finder) {
 			records += sprintf(" to %s", d.Before.UTC().Format(time.RFC3339))
 		}
 	}
-	do := "Replay the raw log of that time (coexstream replay): events that are already in the topics are not repeated. "
+	do := "Run coexstream replay --same-topics for that time: it writes the events of all topics again, with the same ids. "
 	switch d.Class {
-	case "raw.live", "raw.bulk", "rerouted":
+	case "raw.live", "raw.bulk":
 		do = "Ask the sender for the webhooks of that time; a history sync may have a gap (check syncs). "
-	case "dlq", "other":
+	case "rerouted":
+		do = "Run coexstream replay --same-topics for that time: raw.live and raw.bulk still have the webhooks. "
+	case "state":
+		do = "Webhooks that are delivered again within processor.dedup_window may become two events, and held chunks may be missing (check syncs). "
+	case "dlq":
 		do = ""
 	}
 	fr.add(Fail, sprintf("%s/%d", d.Topic, d.Partition), do+acknowledge, "%s", records)

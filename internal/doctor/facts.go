@@ -105,6 +105,7 @@ type Waiting struct {
 type Sink struct {
 	Name    string
 	Blocked float64 // partitions
+	Damaged float64 // batches of logs that it waits for
 	Letters float64 // since the process began
 	Records float64 // that it is behind, live and backlog
 	Live    time.Duration
@@ -117,6 +118,7 @@ type Sink struct {
 // Archive has a process's metrics of its archive.
 type Archive struct {
 	Blocked  float64 // partitions of topics
+	Damaged  float64 // batches of logs that it waits for
 	Lost     float64 // offsets, since the process began
 	Waiting  float64 // offsets
 	Oldest   time.Duration

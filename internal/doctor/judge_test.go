@@ -206,6 +206,8 @@ func TestEachFaultIsFound(t *testing.T) {
 			f.Processes[0].Archive = &Archive{Waiting: 9, Oldest: 2 * time.Minute, Rotation: 10 * time.Minute}
 		}, "sinks", OK, "http://a archive", "9 offsets wait, the oldest for 2m"},
 		{"archive blocked", func(f *Facts) { f.Processes[0].Archive = &Archive{Blocked: 1, Lost: 1} }, "sinks", Fail, "http://a archive", "1 partitions are not continued"},
+		{"archive at a damaged batch", func(f *Facts) { f.Processes[0].Archive = &Archive{Damaged: 2} }, "sinks", Fail, "http://a archive", "2 damaged batches each stop a topic"},
+		{"sink at a damaged batch", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Damaged: 1}} }, "sinks", Fail, "http://a sqlite", "1 damaged batch stops a topic"},
 		{"archive lost records", func(f *Facts) { f.Processes[0].Archive = &Archive{Lost: 5} }, "sinks", Fail, "http://a archive", "retention removed 5 offsets"},
 		{"archive behind", func(f *Facts) {
 			f.Processes[0].Archive = &Archive{Oldest: 16 * time.Minute, Rotation: 10 * time.Minute}

@@ -14,6 +14,9 @@ const numbersWarn = 2048
 // sourceNumbersWarn is half of the limit of a source in a partition.
 const sourceNumbersWarn = 24576
 
+// damagedBatch is the answer to a batch that readers wait for.
+const damagedBatch = "With up: restart it, which moves the batch to quarantine. With Apache Kafka: let an intact replica lead (docs/operations.md, A batch of a log is damaged)."
+
 func judgeProcesses(f *Facts, fr *finder) {
 	for _, p := range f.Processes {
 		switch {
@@ -22,7 +25,7 @@ func judgeProcesses(f *Facts, fr *finder) {
 		case p.Err != nil:
 			fr.add(Fail, p.URL, "Look whether the process runs, and at admin.listen.", "does not answer: %s", oneLine(p.Err.Error()))
 		case p.Damaged > 0:
-			fr.add(Fail, p.URL, "With up: restart it, which moves the batch to quarantine. With Apache Kafka: let an intact replica lead (docs/operations.md, A batch of a log is damaged).", "%s: %s", numbered(p.Damaged, "batch of a log is damaged", "batches of logs are damaged"), p.Reason)
+			fr.add(Fail, p.URL, damagedBatch, "%s: %s", numbered(p.Damaged, "batch of a log is damaged", "batches of logs are damaged"), p.Reason)
 		case p.Blocked > 0:
 			fr.add(Fail, p.URL, "Run the version that wrote the record, or set it aside (docs/operations.md, A record of the state cannot be read).", "%s not served: %s", numbered(p.Blocked, "partition is", "partitions are"), p.Reason)
 		case !p.Ready && strings.Contains(p.Reason, "no commit makes progress"):

@@ -21,6 +21,8 @@ func judgeSinks(f *Facts, fr *finder) {
 			switch {
 			case s.Blocked > 0:
 				fr.add(Fail, on, rebuildOf(s.Name)+"; the reason is on /readyz (docs/operations.md, The tables are behind or stopped).", "%.0f partitions are not read on: records are gone unread, or a log is another one", s.Blocked)
+			case s.Damaged > 0:
+				fr.add(Fail, on, damagedBatch, "%s", numbered(int(s.Damaged), "damaged batch stops a topic of a partition", "damaged batches each stop a topic of a partition"))
 			case s.NoRoom:
 				fr.add(Fail, on, "Free room, or set sink.sqlite.retention (docs/sinks.md, Size); events wait in the topics meanwhile.", "it writes nothing: its disk has fewer free bytes than sink.sqlite.free_bytes_min")
 			case s.Disabled:
@@ -48,6 +50,8 @@ func judgeArchive(on string, a *Archive, fr *finder) {
 	switch {
 	case a.Blocked > 0:
 		fr.add(Fail, on, "The reason is on /readyz and in the log (docs/operations.md, The archive is behind or stopped).", "%.0f partitions are not continued: a log was cut, or an object is damaged", a.Blocked)
+	case a.Damaged > 0:
+		fr.add(Fail, on, damagedBatch, "%s", numbered(int(a.Damaged), "damaged batch stops a topic of a partition", "damaged batches each stop a topic of a partition"))
 	case a.Lost > 0:
 		fr.add(Fail, on, "Run coexstream sink archive verify: it names the places. Increase topics.raw.retention.", "retention removed %.0f offsets before they were archived", a.Lost)
 	case a.Oldest > a.Rotation+archiveLateWarn:

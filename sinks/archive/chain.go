@@ -173,6 +173,9 @@ func (c *chain) writeObject(ctx context.Context, b *archive.Builder, end int64) 
 			continue
 		case errors.Is(err, kafka.ErrOffsetGone):
 			return c.cut(ctx, fmt.Sprintf("does not hold offset %d any more", offset))
+		case errors.Is(err, kafka.ErrDamaged) && b.Records() > 0:
+			full = true // the next step waits at the damaged batch
+			continue
 		case err != nil:
 			return err
 		case got.Next <= offset:

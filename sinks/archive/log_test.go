@@ -30,6 +30,7 @@ type fakeLog struct {
 	ids     map[schemas.Topic][16]byte
 	fetches int
 	err     error
+	damaged map[place]int64 // the offset of a damaged record
 }
 
 func newLog(partitions int, topics ...schemas.Topic) *fakeLog {
@@ -104,9 +105,17 @@ func (l *fakeLog) Fetch(_ context.Context, topic schemas.Topic, partition int32,
 		return got, fmt.Errorf("fetch: %w", kafka.ErrOffsetGone)
 	}
 	got.Next = got.LastStable
+	damaged, isDamaged := l.damaged[at]
 	for i, r := range l.records[at] {
 		if r.Offset < offset {
 			continue
+		}
+		if isDamaged && r.Offset == damaged {
+			if len(got.Records) == 0 {
+				return kafka.Fetched{}, fmt.Errorf("fetch: %w", kafka.ErrDamaged)
+			}
+			got.Next = r.Offset
+			break
 		}
 		if len(got.Records) > 0 && bytesMax <= 0 {
 			got.Next = r.Offset

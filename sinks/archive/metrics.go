@@ -42,6 +42,7 @@ func newMetrics(s *Sink, reg prometheus.Registerer) (*metrics, error) {
 		}),
 		gauge("rotation_seconds", "Time for which a record waits at most, as configured.", func() float64 { return s.cfg.Rotation.Seconds() }),
 		gauge("blocked_partitions", "Partitions of topics that the archive does not continue: the log was cut, or an object is damaged.", func() float64 { return float64(s.blocked()) }),
+		gauge("damaged_batches", "Damaged batches of logs that the archive waits for, each with one topic of one partition.", func() float64 { return float64(s.damaged()) }),
 	} {
 		errs = append(errs, reg.Register(c))
 	}

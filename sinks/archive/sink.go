@@ -327,7 +327,7 @@ func (s *Sink) give(c *chain, err error) {
 	if c.err = err; err == nil {
 		c.waits, c.retry = nil, time.Time{}
 		if was != nil {
-			s.deps.Logger.Info("the archive continues", "topic", c.topic, "partition", c.partition)
+			s.deps.Logger.Info("the archive continues", "topic", c.topic.String(), "partition", c.partition)
 		}
 		return
 	}
@@ -342,9 +342,9 @@ func (s *Sink) give(c *chain, err error) {
 	c.retry = s.deps.Now().Add(wait)
 	switch {
 	case errors.Is(err, ErrBlocked) && !errors.Is(was, ErrBlocked):
-		s.deps.Logger.Error("the archive does not continue a partition", "topic", c.topic, "partition", c.partition, "reason", err)
+		s.deps.Logger.Error("the archive does not continue a partition", "topic", c.topic.String(), "partition", c.partition, "reason", err)
 	case was == nil:
-		s.deps.Logger.Warn("the archive tries again", "topic", c.topic, "partition", c.partition, "error", err)
+		s.deps.Logger.Warn("the archive tries again", "topic", c.topic.String(), "partition", c.partition, "error", err)
 	}
 }
 
@@ -356,7 +356,7 @@ func (s *Sink) wrote(c *chain, h *archive.Header, bytes int64, began time.Time) 
 	s.m.write.Observe(s.deps.Now().Sub(began).Seconds())
 	if h.Lost > 0 {
 		s.m.lost.Add(float64(h.Lost))
-		s.deps.Logger.Error("retention removed records before they were archived", "topic", c.topic, "partition", c.partition, "first", h.First, "offsets", h.Lost)
+		s.deps.Logger.Error("retention removed records before they were archived", "topic", c.topic.String(), "partition", c.partition, "first", h.First, "offsets", h.Lost)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/kafka"
 )
 
 // Ready returns the reason why the sink does not archive. Records that wait for their time do not.
@@ -60,6 +62,18 @@ func (s *Sink) CaughtUp() bool {
 		}
 	}
 	return true
+}
+
+// damaged is how many chains wait for a damaged batch.
+func (s *Sink) damaged() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.chains {
+		if errors.Is(c.err, kafka.ErrDamaged) {
+			n++
+		}
+	}
+	return n
 }
 
 // blocked counts the chains that are not continued.

@@ -21,11 +21,13 @@ type Log struct {
 	ids   map[schemas.Topic][16]byte
 	ends  map[schemas.Topic]int64
 	err   error
+
+	damaged map[schemas.Topic]int64
 }
 
 // NewLog shows all of a world.
 func NewLog(w *World) *Log {
-	l := &Log{world: w, shown: 1000, start: map[schemas.Topic]int64{}, ids: map[schemas.Topic][16]byte{}, ends: map[schemas.Topic]int64{}}
+	l := &Log{world: w, shown: 1000, start: map[schemas.Topic]int64{}, ids: map[schemas.Topic][16]byte{}, ends: map[schemas.Topic]int64{}, damaged: map[schemas.Topic]int64{}}
 	for _, topic := range sinks.Topics() {
 		l.ids[topic] = [16]byte{1}
 	}
@@ -65,6 +67,16 @@ func (l *Log) Fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err = err
+}
+
+// Damage damages the batch that begins at an offset. A negative offset repairs the topic.
+func (l *Log) Damage(topic schemas.Topic, offset int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.damaged, topic)
+	if offset >= 0 {
+		l.damaged[topic] = offset
+	}
 }
 
 // Partitions is as sinks.Log has it.
@@ -116,7 +128,15 @@ func (l *Log) Fetch(_ context.Context, topic schemas.Topic, partition int32, off
 	if offset < got.LogStart || offset > got.LastStable {
 		return got, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, kafka.ErrOffsetGone)
 	}
+	damaged, isDamaged := l.damaged[topic]
+	if isDamaged && offset == damaged {
+		return kafka.Fetched{}, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, kafka.ErrDamaged)
+	}
 	for _, r := range l.world.logs[topic][partition] {
+		if isDamaged && offset < damaged && r.Offset >= damaged {
+			got.Next = damaged
+			break
+		}
 		if r.Offset < offset || r.Offset >= got.LastStable {
 			continue
 		}

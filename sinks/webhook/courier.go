@@ -20,6 +20,8 @@ type courier struct {
 	group Group
 	m     *metrics
 
+	damage *sinks.Damage // the damaged batches that readers wait for
+
 	dispatches, commits, letters bell
 
 	mu      sync.Mutex
@@ -30,7 +32,7 @@ type courier struct {
 	probe   time.Time // when the next probe is due, while the breaker is open
 	limiter *rate.Limiter
 	readers map[int32]*reader
-	broken  map[string]error // failures by kind: group, commit, letters, read
+	broken  map[string]error // failures by kind: group, commit, letters, and a partition that cannot be read
 	last    string           // the last answer of a request that failed
 	stopped bool             // nothing more is sent
 
@@ -49,6 +51,7 @@ func newCourier(s *Sink, e *Endpoint, group Group) (*courier, error) {
 		ReadyToTrip:   func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= uint32(s.cfg.TripAfter) }, //nolint:gosec // validated: it is small
 		OnStateChange: c.changed,
 	})
+	c.damage = sinks.NewDamage(sinkName(e.Name), s.deps.Logger, s.deps.Now)
 	c.use(e)
 	var err error
 	c.m, err = newMetrics(c, e.Name)
@@ -188,6 +191,8 @@ func (c *courier) disown(partitions []int32) {
 	c.mu.Lock()
 	for _, r := range leaving {
 		c.q.Disown(r.partition)
+		c.damage.Forget(r.partition)
+		delete(c.broken, r.reading())
 		delete(c.readers, r.partition)
 	}
 	c.mu.Unlock()

@@ -30,7 +30,7 @@ func newMetrics(c *courier, endpoint string) (*metrics, error) {
 		}
 		return n
 	}
-	meter, err := sinks.NewMeter(sinkName(endpoint), c.s.deps.Registerer, c.lag, blocked)
+	meter, err := sinks.NewMeter(sinkName(endpoint), c.s.deps.Registerer, c.lag, blocked, c.damage.Batches)
 	if err != nil {
 		return nil, err
 	}

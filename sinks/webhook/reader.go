@@ -59,7 +59,7 @@ func (r *reader) run() {
 	defer close(r.ended)
 	for failures := 1; ; failures++ {
 		err := r.resume()
-		r.c.note("positions", err)
+		r.c.note(r.reading(), err)
 		if err == nil {
 			break
 		}
@@ -78,7 +78,7 @@ func (r *reader) run() {
 		if r.ctx.Err() != nil {
 			return
 		}
-		r.c.note("read", err)
+		r.c.note(r.reading(), err)
 		if err == nil {
 			failures = 0
 			continue
@@ -90,6 +90,9 @@ func (r *reader) run() {
 		r.bell.ring()
 	}
 }
+
+// reading is the name of the reader's errors.
+func (r *reader) reading() string { return fmt.Sprintf("partition %d", r.partition) }
 
 // resume owns the partition at its committed positions. Without any, it begins where the endpoint says.
 func (r *reader) resume() error {
@@ -123,7 +126,7 @@ func (r *reader) resume() error {
 		if c, ok := committed[topic][r.partition]; ok && c.Next >= 0 {
 			p, err := queue.ParsePosition(c.Next, c.Metadata)
 			if err != nil { // of another program: later events may be sent again
-				deps.Logger.Warn("a committed offset has metadata that cannot be read", "topic", topic, "partition", r.partition, "error", err)
+				deps.Logger.Warn("a committed offset has metadata that cannot be read", "topic", topic.String(), "partition", r.partition, "error", err)
 			}
 			none := [16]byte{}
 			if p.Log == id || p.Log == none || id == none {
@@ -200,9 +203,10 @@ func (r *reader) readTopic(topic schemas.Topic) (moved bool, err error) {
 		r.c.q.Skip(place, end)
 		r.c.mu.Unlock()
 		delete(r.pages, topic)
+		r.c.damage.Forget(r.partition, topic)
 		return false, nil
 	}
-	if !room {
+	if !room || r.c.damage.Waits(topic, r.partition) {
 		return false, nil
 	}
 	p := r.pages[topic]
@@ -259,7 +263,7 @@ func (r *reader) gone(topic schemas.Topic, at, to int64, why string) {
 		r.block(topic, at, why)
 		return
 	}
-	r.c.s.deps.Logger.Warn("the webhook sink continues behind records that are gone", "topic", topic, "partition", r.partition, "from", at, "to", to, "reason", why)
+	r.c.s.deps.Logger.Warn("the webhook sink continues behind records that are gone", "topic", topic.String(), "partition", r.partition, "from", at, "to", to, "reason", why)
 	r.c.mu.Lock()
 	r.c.q.Reset(queue.Place{Topic: topic, Partition: r.partition}, to)
 	r.c.mu.Unlock()
@@ -269,16 +273,24 @@ func (r *reader) gone(topic schemas.Topic, at, to int64, why string) {
 // fetch reads a page. It is nil where there is nothing to read.
 func (r *reader) fetch(e *Endpoint, place queue.Place, at int64) (*page, error) {
 	got, err := r.c.s.deps.Log.Fetch(r.ctx, place.Topic, place.Partition, at, r.c.s.cfg.FetchBytes)
+	if errors.Is(err, kafka.ErrOffsetGone) {
+		r.c.damage.Forget(r.partition, place.Topic)
+	}
 	switch {
 	case errors.Is(err, kafka.ErrOffsetGone) && got.LogStart > at:
 		r.gone(place.Topic, at, got.LogStart, fmt.Sprintf("retention removed the records before %d unread", got.LogStart))
 		return nil, nil
 	case errors.Is(err, kafka.ErrOffsetGone):
 		return nil, nil // the end says whether it was cut
+	case errors.Is(err, kafka.ErrDamaged): // other topics are read on
+		r.c.m.meter.Retries.Inc()
+		r.c.damage.Found(place.Topic, r.partition, err)
+		return nil, nil
 	case err != nil:
 		return nil, err
 	}
 	r.unblock(place.Topic)
+	r.c.damage.Passed(place.Topic, r.partition, at, got.Next)
 	if got.Next <= at {
 		return nil, nil
 	}

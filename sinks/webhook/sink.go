@@ -213,6 +213,9 @@ func (s *Sink) Ready() error {
 			}
 		}
 		c.mu.Unlock()
+		if err := c.damage.Err(); err != nil {
+			broken = errors.Join(broken, fmt.Errorf("endpoint %s: %w", name, err))
+		}
 	}
 	return broken
 }

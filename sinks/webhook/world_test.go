@@ -32,6 +32,9 @@ type topics struct {
 	start map[queue.Place]int64
 	err   error
 	id    byte
+	// damaged is the place of a damaged batch, with its offset.
+	damaged map[queue.Place]int64
+	away    map[int32]error // of partitions that cannot be read
 }
 
 func newTopics(partitions int32) *topics {
@@ -77,10 +80,19 @@ func (l *topics) Fetch(_ context.Context, topic schemas.Topic, partition int32, 
 	switch {
 	case l.err != nil:
 		return got, l.err
+	case l.away[partition] != nil:
+		return got, l.away[partition]
 	case offset < start || offset > int64(len(log)):
 		return got, kafka.ErrOffsetGone
 	}
+	damaged, isDamaged := l.damaged[place]
 	for _, r := range log[offset:] {
+		if isDamaged && r.Offset == damaged {
+			if len(got.Records) == 0 {
+				return got, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, kafka.ErrDamaged)
+			}
+			break
+		}
 		if len(got.Records) > 0 && bytesMax < int32(len(r.Value)) {
 			break
 		}

@@ -48,17 +48,19 @@ coexstream_sink_lag_records{lane="live",sink="sqlite"} 2
 coexstream_sink_lag_seconds{lane="backlog",sink="sqlite"} 900
 coexstream_sink_lag_seconds{lane="live",sink="sqlite"} 1.5
 coexstream_sink_writable{sink="sqlite"} 0
+coexstream_sink_damaged_batches{sink="sqlite"} 2
 coexstream_sink_letters_total{sink="other"} 0
 coexstream_archive_blocked_partitions 1
+coexstream_archive_damaged_batches 3
 coexstream_archive_lost_offsets_total 5
 coexstream_archive_waiting_offsets 17
 coexstream_archive_oldest_seconds 90
 coexstream_archive_rotation_seconds 600
 `), &fact)
-	if want := (doctor.Archive{Blocked: 1, Lost: 5, Waiting: 17, Oldest: 90 * time.Second, Rotation: 10 * time.Minute}); fact.Archive == nil || *fact.Archive != want {
+	if want := (doctor.Archive{Blocked: 1, Damaged: 3, Lost: 5, Waiting: 17, Oldest: 90 * time.Second, Rotation: 10 * time.Minute}); fact.Archive == nil || *fact.Archive != want {
 		t.Errorf("%+v, want %+v", fact.Archive, want)
 	}
-	want := []doctor.Sink{{Name: "sqlite", Blocked: 1, Letters: 3, Records: 1002, Live: 1500 * time.Millisecond, NoRoom: true}, {Name: "other"}}
+	want := []doctor.Sink{{Name: "sqlite", Blocked: 1, Damaged: 2, Letters: 3, Records: 1002, Live: 1500 * time.Millisecond, NoRoom: true}, {Name: "other"}}
 	if !slices.Equal(fact.Sinks, want) {
 		t.Errorf("%+v, want %+v", fact.Sinks, want)
 	}

@@ -98,7 +98,7 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_damaged_batches|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_webhook_failing|coexstream_webhook_disabled|coexstream_archive_(?:blocked_partitions|lost_offsets_total|waiting_offsets|oldest_seconds|rotation_seconds))(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_damaged_batches|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_damaged_batches|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_webhook_failing|coexstream_webhook_disabled|coexstream_archive_(?:blocked_partitions|damaged_batches|lost_offsets_total|waiting_offsets|oldest_seconds|rotation_seconds))(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
 
@@ -147,10 +147,10 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			if l := sourceLabel.FindStringSubmatch(m[2]); l != nil && int(value) > fact.OfSource {
 				fact.OfSource, fact.Source = int(value), l[1]
 			}
-		case "coexstream_sink_blocked_partitions", "coexstream_sink_letters_total", "coexstream_sink_writable", "coexstream_sink_lag_records", "coexstream_sink_lag_seconds",
+		case "coexstream_sink_blocked_partitions", "coexstream_sink_damaged_batches", "coexstream_sink_letters_total", "coexstream_sink_writable", "coexstream_sink_lag_records", "coexstream_sink_lag_seconds",
 			"coexstream_webhook_failing", "coexstream_webhook_disabled":
 			readSink(m[1], m[2], value, fact)
-		case "coexstream_archive_blocked_partitions", "coexstream_archive_lost_offsets_total", "coexstream_archive_waiting_offsets", "coexstream_archive_oldest_seconds", "coexstream_archive_rotation_seconds":
+		case "coexstream_archive_blocked_partitions", "coexstream_archive_damaged_batches", "coexstream_archive_lost_offsets_total", "coexstream_archive_waiting_offsets", "coexstream_archive_oldest_seconds", "coexstream_archive_rotation_seconds":
 			readArchive(m[1], value, fact)
 		case "coexstream_spool_records":
 			spooled.Records += value
@@ -170,6 +170,8 @@ func readArchive(name string, value float64, fact *doctor.Process) {
 	switch a := fact.Archive; name {
 	case "coexstream_archive_blocked_partitions":
 		a.Blocked = value
+	case "coexstream_archive_damaged_batches":
+		a.Damaged = value
 	case "coexstream_archive_lost_offsets_total":
 		a.Lost = value
 	case "coexstream_archive_waiting_offsets":
@@ -195,6 +197,8 @@ func readSink(name, labels string, value float64, fact *doctor.Process) {
 	switch s := &fact.Sinks[i]; name {
 	case "coexstream_sink_blocked_partitions":
 		s.Blocked = value
+	case "coexstream_sink_damaged_batches":
+		s.Damaged = value
 	case "coexstream_sink_letters_total":
 		s.Letters = value
 	case "coexstream_sink_writable":

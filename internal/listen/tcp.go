@@ -15,11 +15,16 @@ const Patience = time.Second
 
 // TCP opens a listener. The error of a port that stays taken is syscall.EADDRINUSE.
 func TCP(ctx context.Context, address string) (net.Listener, error) {
+	return untilFree(ctx, func() (net.Listener, error) { return new(net.ListenConfig).Listen(ctx, "tcp", address) })
+}
+
+// untilFree calls listen again while the port is taken, for Patience at most.
+func untilFree(ctx context.Context, listen func() (net.Listener, error)) (net.Listener, error) {
 	const pause = 20 * time.Millisecond
 	deadline := time.NewTimer(Patience)
 	defer deadline.Stop()
 	for {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		l, err := listen()
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return l, err
 		}

@@ -4,35 +4,36 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-func TestPortIsTakenOverFromOneWhoLeaves(t *testing.T) {
-	first, err := TCP(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := make(chan error, 1)
-	go func() {
-		l, err := TCP(t.Context(), first.Addr().String())
-		if err == nil {
-			err = l.Close()
+// port is a port that another process has for a while.
+func port(free time.Time) func() (net.Listener, error) {
+	return func() (net.Listener, error) {
+		if time.Now().Before(free) {
+			return nil, &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
 		}
-		got <- err
-	}()
-	select {
-	case err := <-got:
-		t.Fatalf("two listeners on one port, or no patience: %v", err)
-	case <-time.After(50 * time.Millisecond):
+		return &net.TCPListener{}, nil
 	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-got; err != nil {
-		t.Error(err)
-	}
+}
+
+func TestPortIsTakenOverFromOneWhoLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l, err := untilFree(t.Context(), port(began.Add(Patience-100*time.Millisecond)))
+		if took := time.Since(began); l == nil || err != nil || took < Patience-100*time.Millisecond || took > Patience {
+			t.Errorf("%v, %v after %s", l, err, took)
+		}
+		began = time.Now()
+		l, err = untilFree(t.Context(), port(began.Add(Patience+100*time.Millisecond)))
+		if took := time.Since(began); l != nil || !errors.Is(err, syscall.EADDRINUSE) || took != Patience {
+			t.Errorf("%v, %v after %s", l, err, took)
+		}
+	})
 }
 
 func TestPortThatStaysTakenIsAnError(t *testing.T) {

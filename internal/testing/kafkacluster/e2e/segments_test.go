@@ -34,10 +34,11 @@ func segments(t *testing.T, c *kafkacluster.Cluster, prefix string) (n int) {
 }
 
 // The topics take 1 MiB, as those of managed clusters do, chunks have up to 3 MB, and a broker dies among the
-// segments of some.
+// segments of some. A body of 3 MB takes long on a busy machine, also in the spool. Here each has more than ack_timeout's default; the
+// faults in faults_test.go are about that time.
 func TestSegmentsSurviveABrokerKilledUnderLoad(t *testing.T) {
 	c := cluster(t)
-	s := newStage(t, c.Addrs(), 3, 2, "topics.max_message_bytes: 1MiB")
+	s := newStage(t, c.Addrs(), 3, 2, "topics.max_message_bytes: 1MiB", "ingress.ack_timeout: 15s")
 	s.up()
 	l := s.load(world{seed: 21, businesses: 3, messages: 60000, live: 150, contact: 100, rate: 25,
 		more: []string{"--chunk-bytes-min", "1500000", "--chunk-bytes-max", "3000000"}})

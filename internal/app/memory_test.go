@@ -12,7 +12,7 @@ import (
 // heapLeast is the memory in use that an up may have beside what it has to remember: buffers, the broker, the tables.
 const heapLeast = 24 << 20
 
-// What it has to remember of a message is its id.
+// An up remembers the id of each message.
 const heapPerMessage = 300
 
 // TestMemoryFallsAfterTheLargestBodies: each body takes some 30 MiB while it is processed. That memory has to be free after

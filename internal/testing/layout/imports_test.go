@@ -112,7 +112,7 @@ var (
 	testRuleOf = map[string][]string{
 		"ingress":                       {"internal/embedded"},                                             // a test compares a 200 with the broker
 		"processors":                    {"internal/embedded"},                                             // a broker repairs a batch for which a processor waits
-		"sinks":                         {"internal/testing/postgresserver"},                               // a real one
+		"sinks":                         {"internal/testing/postgresserver", "internal/embedded"},          // real ones
 		"sinks/merge":                   {"sinks"},                                                         // worlds and their fold
 		"internal/testing/layout":       {"schemas/provider"},                                              // which names there are
 		"internal/testing/kafkacluster": {"internal/replay/replaytest", "internal/testing/postgresserver"}, // a replay gives the same events there, too

@@ -46,6 +46,11 @@ func TestReadingADamagedBatchEndsWithAnErrorThatNamesIt(t *testing.T) {
 			if !errors.Is(err, ErrDamaged) || !strings.Contains(fmt.Sprint(err), fmt.Sprintf("test.raw.live/0@%d", damaged)) || n != damaged {
 				t.Errorf("%d records, want %d; %v", n, damaged, err)
 			}
+			n = 0
+			err = r.Follow(ctx, FromStart(), func(*kgo.Record) error { n++; return nil })
+			if !errors.Is(err, ErrDamaged) || !strings.Contains(fmt.Sprint(err), fmt.Sprintf("test.raw.live/0@%d", damaged)) || n != damaged {
+				t.Errorf("followed: %d records, want %d; %v", n, damaged, err)
+			}
 			err = r.fetcher.ReadAll(ctx, "test.raw.live", 0, damaged, func(*kgo.Record) error { return nil })
 			if !errors.Is(err, ErrDamaged) {
 				t.Errorf("all that is behind it: %v", err)

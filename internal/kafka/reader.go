@@ -243,59 +243,5 @@ func (r *Reader) wholes(ctx context.Context, records []*kgo.Record, end int64) (
 	return out, nil
 }
 
-// Follow calls yield for every committed record from the start on, as they come, until ctx ends, which is
-// no error, or yield returns one. ErrStop ends it without an error.
-func (r *Reader) Follow(ctx context.Context, from Start, yield func(*kgo.Record) error) error {
-	ranges, err := r.Ranges(ctx, from)
-	if err != nil {
-		return err
-	}
-	at := map[string]map[int32]kgo.Offset{}
-	for p, rg := range ranges {
-		if at[p.Topic] == nil {
-			at[p.Topic] = map[int32]kgo.Offset{}
-		}
-		at[p.Topic][p.ID] = kgo.NewOffset().At(rg.Start)
-	}
-	cl, err := kgo.NewClient(append(r.conn.Franz(),
-		kgo.ConsumePartitions(at),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxWait(500*time.Millisecond),
-		kgo.FetchMaxBytes(16<<20),
-	)...)
-	if err != nil {
-		return fmt.Errorf("connect to %v: %w", r.conn.Brokers, err)
-	}
-	defer cl.Close()
-	for {
-		fetches := cl.PollFetches(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		var failed error
-		fetches.EachError(func(topic string, partition int32, err error) {
-			// The client retries retriable errors itself. Others need an operator.
-			failed = fmt.Errorf("follow %s/%d: %w", topic, partition, err)
-		})
-		if failed != nil {
-			return failed
-		}
-		for it := fetches.RecordIter(); !it.Done(); {
-			rec, err := r.fetcher.whole(ctx, it.Next(), nil)
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err == nil && rec != nil {
-				err = yield(rec)
-			}
-			if errors.Is(err, ErrStop) {
-				return nil
-			} else if err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // ErrStop ends Follow and ReadRanges when the function that they were given returns it.
 var ErrStop = errors.New("stop")

@@ -23,6 +23,8 @@ import (
 const (
 	copyName = "COPY into a bare table"
 	rowsName = "upsert each, 2,000 a transaction"
+	// connectName is Kafka Connect on topics like those of the sink.
+	connectName = "Kafka Connect, Debezium JDBC sink"
 )
 
 // playPostgres lets the sink bring history from the topics into PostgreSQL, all derived tables included. The others write the rows of its
@@ -38,6 +40,10 @@ func playPostgres(ctx context.Context, h *harness) (compare.Outcome, error) {
 	}
 	h.stop.add(db.Close)
 	p := &postgresMatch{h: h, db: db, messages: messages, rows: h.path("postgres-rows")}
+	peer := compare.Contestant{Name: connectName, Turn: p.connect, Remark: connectRemark}
+	if p.java, p.jars, peer.Skip, err = h.buildConnect(ctx); err != nil {
+		return compare.Outcome{}, err
+	}
 	return h.play(ctx, compare.Match{
 		Name:    "postgres",
 		Title:   fmt.Sprintf("%s history messages of %d businesses from the topics to PostgreSQL, fsync on, %s", count(messages), backlogBusinesses, h.o.embeddedBroker()),
@@ -46,9 +52,13 @@ func playPostgres(ctx context.Context, h *harness) (compare.Outcome, error) {
 			{Name: subjectName, Turn: p.sink}, // the first: the others write its rows
 			{Name: copyName, Turn: p.turn(p.copy)},
 			{Name: rowsName, Turn: p.turn(p.insert)},
+			peer,
 		},
-		Pairs: []compare.Pair{{Metric: messagesMetric.Key, Of: subjectName, To: copyName}, {Metric: messagesMetric.Key, Of: subjectName, To: rowsName}},
-		Plot:  messagesMetric.Key,
+		Pairs: []compare.Pair{
+			{Metric: messagesMetric.Key, Of: subjectName, To: copyName}, {Metric: messagesMetric.Key, Of: subjectName, To: rowsName},
+			{Metric: messagesMetric.Key, Of: subjectName, To: connectName}, {Metric: cpuMessageMetric.Key, Of: subjectName, To: connectName},
+		},
+		Plot: messagesMetric.Key,
 	})
 }
 
@@ -58,6 +68,38 @@ type postgresMatch struct {
 	messages int
 	turns    int
 	rows     string // file with the rows of messages, as COPY writes them
+
+	java, jars string // of Kafka Connect
+}
+
+// filled is a stack whose topics have the history.
+func (p *postgresMatch) filled(ctx context.Context) (s *stack, err error) {
+	if s, err = p.h.newStack(ctx, "postgres", nil); err != nil {
+		return s, err
+	}
+	if err = s.process(ctx); err == nil {
+		_, err = s.simulate(ctx, s.past(backlogBusinesses, p.messages), 0, 0)
+	}
+	if err == nil {
+		err = s.drained(ctx, team{s.proc})
+	}
+	if err != nil {
+		s.close(&err)
+	}
+	return s, err
+}
+
+// migrated is a new database with the tables, and the file with its URL.
+func (p *postgresMatch) migrated(ctx context.Context) (url, file string, err error) {
+	if url, err = p.fresh(ctx); err != nil {
+		return "", "", err
+	}
+	file = p.h.path("postgres-url")
+	if err := os.WriteFile(file, []byte(url), 0o600); err != nil {
+		return "", "", err
+	}
+	_, err = child.Run(ctx, child.Command{Name: "migrate", Args: []string{p.h.binary, "sink", "postgres", "migrate", "--url-file", file}}, nil)
+	return url, file, err
 }
 
 // fresh makes a new database.
@@ -84,32 +126,16 @@ func (p *postgresMatch) dropped(ctx context.Context, err *error) {
 }
 
 func (p *postgresMatch) sink(ctx context.Context) (sample compare.Sample, err error) {
-	s, err := p.h.newStack(ctx, "postgres", nil)
+	s, err := p.filled(ctx)
 	if err != nil {
 		return sample, err
 	}
 	defer s.close(&err)
-	if err := s.process(ctx); err != nil {
-		return sample, err
-	}
-	if _, err := s.simulate(ctx, s.past(backlogBusinesses, p.messages), 0, 0); err != nil {
-		return sample, err
-	}
-	if err := s.drained(ctx, team{s.proc}); err != nil {
-		return sample, err
-	}
-	url, err := p.fresh(ctx)
+	url, file, err := p.migrated(ctx)
 	if err != nil {
 		return sample, err
 	}
 	defer p.dropped(ctx, &err)
-	file := p.h.path(s.sub.name + "-url")
-	if err := os.WriteFile(file, []byte(url), 0o600); err != nil {
-		return sample, err
-	}
-	if _, err := child.Run(ctx, child.Command{Name: "migrate", Args: []string{p.h.binary, "sink", "postgres", "migrate", "--config", s.sub.config, "--url-file", file}}, nil); err != nil {
-		return sample, err
-	}
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return sample, err
@@ -207,14 +233,11 @@ func (p *postgresMatch) turn(write func(ctx context.Context, conn *pgx.Conn, row
 		if err != nil {
 			return sample, err
 		}
-		url, err := p.fresh(ctx)
+		url, _, err := p.migrated(ctx)
 		if err != nil {
 			return sample, err
 		}
 		defer p.dropped(ctx, &err)
-		if _, err := child.Run(ctx, child.Command{Name: "migrate", Args: []string{p.h.binary, "sink", "postgres", "migrate"}, Env: []string{"COEXSTREAM_SINK_POSTGRES_URL=" + url}}, nil); err != nil {
-			return sample, err
-		}
 		conn, err := pgx.Connect(ctx, url)
 		if err != nil {
 			return sample, err

@@ -34,12 +34,10 @@ func playPostgres(ctx context.Context, h *harness) (compare.Outcome, error) {
 	if h.o.short {
 		messages = 5_000
 	}
-	db, err := postgresserver.Start(ctx, postgresserver.Config{Fsync: true, Settings: []string{"max_wal_size=4GB"}}, true)
+	p, err := h.newPostgresMatch(ctx, messages)
 	if err != nil {
 		return compare.Outcome{}, err
 	}
-	h.stop.add(db.Close)
-	p := &postgresMatch{h: h, db: db, messages: messages, rows: h.path("postgres-rows")}
 	peer := compare.Contestant{Name: connectName, Turn: p.connect, Remark: connectRemark}
 	if p.java, p.jars, peer.Skip, err = h.buildConnect(ctx); err != nil {
 		return compare.Outcome{}, err
@@ -70,6 +68,16 @@ type postgresMatch struct {
 	rows     string // file with the rows of messages, as COPY writes them
 
 	java, jars string // of Kafka Connect
+}
+
+// newPostgresMatch starts a server of its own.
+func (h *harness) newPostgresMatch(ctx context.Context, messages int) (*postgresMatch, error) {
+	db, err := postgresserver.Start(ctx, postgresserver.Config{Fsync: true, Settings: []string{"max_wal_size=4GB"}}, true)
+	if err != nil {
+		return nil, err
+	}
+	h.stop.add(db.Close)
+	return &postgresMatch{h: h, db: db, messages: messages, rows: h.path("postgres-rows")}, nil
 }
 
 // filled is a stack whose topics have the history.
@@ -141,33 +149,18 @@ func (p *postgresMatch) sink(ctx context.Context) (sample compare.Sample, err er
 		return sample, err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	ends, err := s.broker.admin.ListCommittedOffsets(ctx, s.sub.topics(schemas.TopicHistory)...)
+	total, err := historyEnd(ctx, s)
 	if err != nil {
 		return sample, err
 	}
-	total := int64(0)
-	for _, partitions := range ends {
-		for _, end := range partitions {
-			total += end.Offset
-		}
-	}
 	begin := time.Now()
-	role, err := s.sub.start(ctx, "sink postgres", "--url-file", file, "--group-id", s.sub.prefix+"sink")
+	role, err := p.start(ctx, s, file)
 	if err != nil {
 		return sample, err
 	}
 	defer func() { err = errors.Join(err, role.Stop()) }()
-	for read := int64(0); read < total; {
-		select {
-		case <-ctx.Done():
-			return sample, ctx.Err()
-		case <-role.Done():
-			return sample, fmt.Errorf("the sink ended by itself; see the logs of %s", s.sub.name)
-		case <-time.After(drainPoll):
-		}
-		if err := conn.QueryRow(ctx, "SELECT COALESCE(sum(next), 0)::bigint FROM coexstream.positions WHERE topic = 'history'").Scan(&read); err != nil {
-			return sample, err
-		}
+	if err := loaded(ctx, conn, role, total); err != nil {
+		return sample, err
 	}
 	took := time.Since(begin)
 	cpu, err := role.CPU()
@@ -192,6 +185,39 @@ func (p *postgresMatch) sink(ctx context.Context) (sample compare.Sample, err er
 			messagesMetric.Key: float64(there) / took.Seconds(), cpuMessageMetric.Key: micros(cpu) / float64(max(there, 1)), rssMetric.Key: float64(rss) / megabyte,
 		},
 	}, nil
+}
+
+// start starts the sink.
+func (p *postgresMatch) start(ctx context.Context, s *stack, urlFile string) (*role, error) {
+	return s.sub.start(ctx, "sink postgres", "--url-file", urlFile, "--group-id", s.sub.prefix+"sink")
+}
+
+// historyEnd is the sum of the ends of the partitions of history.
+func historyEnd(ctx context.Context, s *stack) (total int64, err error) {
+	ends, err := s.broker.admin.ListCommittedOffsets(ctx, s.sub.topics(schemas.TopicHistory)...)
+	for _, partitions := range ends {
+		for _, end := range partitions {
+			total += end.Offset
+		}
+	}
+	return total, err
+}
+
+// loaded returns when the tables have all of history.
+func loaded(ctx context.Context, conn *pgx.Conn, sink *role, total int64) error {
+	for read := int64(0); read < total; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-sink.Done():
+			return errors.New("the sink ended by itself; see its log")
+		case <-time.After(drainPoll):
+		}
+		if err := conn.QueryRow(ctx, "SELECT COALESCE(sum(next), 0)::bigint FROM coexstream.positions WHERE topic = 'history'").Scan(&read); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // judged lets check compare the topics with the sent webhooks, and the tables with the topics.

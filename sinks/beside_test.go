@@ -162,7 +162,7 @@ func TestLiveWaitsForAShortStepOfHistoryOnly(t *testing.T) {
 				}
 				for i, d := range target.waited {
 					// The first ones find steps that began before them.
-					if d > waitMax && i > 10 {
+					if d > waitMax && i > 15 {
 						t.Errorf("live message %d waited %s", i, d)
 						break
 					}

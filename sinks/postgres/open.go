@@ -52,6 +52,7 @@ type Store struct {
 	lock    int32
 	backlog chan struct{} // places of transactions that are not live
 	texts   map[*table]statements
+	novelty novelty
 
 	erasures atomic.Pointer[sinks.Erasures] // the newest that were seen
 }
@@ -65,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, withoutPassword(err)
 	}
-	st := &Store{cfg: cfg, lock: int32(lockOf(cfg.Schema)), backlog: make(chan struct{}, max(1, cfg.ConnectionsMax-1)), texts: prepared()}
+	st := &Store{cfg: cfg, lock: int32(lockOf(cfg.Schema)), backlog: make(chan struct{}, max(1, cfg.ConnectionsMax-1)), texts: prepared(), novelty: novelty{of: map[int32]assumption{}}}
 	st.erasures.Store(&sinks.Erasures{})
 	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
 		pc.ConnConfig.RuntimeParams["application_name"] = "coexstream sink"

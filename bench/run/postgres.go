@@ -23,6 +23,7 @@ import (
 const (
 	copyName = "COPY into a bare table"
 	rowsName = "upsert each, 2,000 a transaction"
+	allName  = "upserts of messages, receipts and chats, one by one"
 	// connectName is Kafka Connect on topics like those of the sink.
 	connectName = "Kafka Connect, Debezium JDBC sink"
 )
@@ -50,10 +51,12 @@ func playPostgres(ctx context.Context, h *harness) (compare.Outcome, error) {
 			{Name: subjectName, Turn: p.sink}, // the first: the others write its rows
 			{Name: copyName, Turn: p.turn(p.copy)},
 			{Name: rowsName, Turn: p.turn(p.insert)},
+			{Name: allName, Turn: p.turn(p.insertAll), Remark: "the tables that the sink derives as well, 2,000 messages a transaction"},
 			peer,
 		},
 		Pairs: []compare.Pair{
 			{Metric: messagesMetric.Key, Of: subjectName, To: copyName}, {Metric: messagesMetric.Key, Of: subjectName, To: rowsName},
+			{Metric: messagesMetric.Key, Of: subjectName, To: allName},
 			{Metric: messagesMetric.Key, Of: subjectName, To: connectName}, {Metric: cpuMessageMetric.Key, Of: subjectName, To: connectName},
 		},
 		Plot: messagesMetric.Key,
@@ -66,6 +69,7 @@ type postgresMatch struct {
 	messages int
 	turns    int
 	rows     string // file with the rows of messages, as COPY writes them
+	receipts string // the same of receipts
 
 	java, jars string // of Kafka Connect
 }
@@ -77,7 +81,7 @@ func (h *harness) newPostgresMatch(ctx context.Context, messages int) (*postgres
 		return nil, err
 	}
 	h.stop.add(db.Close)
-	return &postgresMatch{h: h, db: db, messages: messages, rows: h.path("postgres-rows")}, nil
+	return &postgresMatch{h: h, db: db, messages: messages, rows: h.path("postgres-rows"), receipts: h.path("postgres-receipts")}, nil
 }
 
 // filled is a stack whose topics have the history.
@@ -238,24 +242,25 @@ func (p *postgresMatch) judged(ctx context.Context, s *stack, url string) (verdi
 	return strings.Join(last, "; "), err == nil
 }
 
-// keep writes the rows into the file.
+// keep writes the rows into files.
 func (p *postgresMatch) keep(ctx context.Context, conn *pgx.Conn) error {
-	f, err := os.Create(p.rows)
-	if err != nil {
-		return err
+	for table, path := range map[string]string{"messages": p.rows, "receipts": p.receipts} {
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		_, err = conn.PgConn().CopyTo(ctx, f, "COPY coexstream."+table+" TO STDOUT (FORMAT binary)")
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
 	}
-	_, err = conn.PgConn().CopyTo(ctx, f, "COPY coexstream.messages TO STDOUT (FORMAT binary)")
-	return errors.Join(err, f.Close())
+	return nil
 }
 
 // turn gives the rows to a way of writing them.
 func (p *postgresMatch) turn(write func(ctx context.Context, conn *pgx.Conn, rows [][][]byte) error) func(context.Context) (compare.Sample, error) {
 	return func(ctx context.Context) (sample compare.Sample, err error) {
-		content, err := os.ReadFile(p.rows)
-		if err != nil {
-			return sample, err
-		}
-		rows, err := tuples(content)
+		rows, err := readTuples(p.rows)
 		if err != nil {
 			return sample, err
 		}
@@ -269,7 +274,8 @@ func (p *postgresMatch) turn(write func(ctx context.Context, conn *pgx.Conn, row
 			return sample, err
 		}
 		defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-		if _, err := conn.Exec(ctx, "CREATE TABLE bare (LIKE coexstream.messages); CREATE TABLE indexed (LIKE coexstream.messages INCLUDING ALL)"); err != nil {
+		if _, err := conn.Exec(ctx, `CREATE TABLE bare (LIKE coexstream.messages); CREATE TABLE indexed (LIKE coexstream.messages INCLUDING ALL);
+CREATE TABLE receipts (LIKE coexstream.receipts INCLUDING ALL); CREATE TABLE chats (LIKE coexstream.threads INCLUDING ALL)`); err != nil {
 			return sample, err
 		}
 		begin := time.Now()
@@ -286,6 +292,14 @@ func (p *postgresMatch) turn(write func(ctx context.Context, conn *pgx.Conn, row
 			Values: map[string]float64{messagesMetric.Key: float64(there) / took.Seconds()},
 		}, nil
 	}
+}
+
+func readTuples(path string) ([][][]byte, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return tuples(content)
 }
 
 const copyHeaderBytes = 19
@@ -343,35 +357,6 @@ func (p *postgresMatch) copy(ctx context.Context, conn *pgx.Conn, rows [][][]byt
 		}
 		b.WriteString("\xff\xff")
 		if _, err := conn.PgConn().CopyFrom(ctx, io.Reader(&b), "COPY bare FROM STDIN (FORMAT binary)"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// insert writes each row with a statement of its own, as sinks do that know nothing of batches.
-func (p *postgresMatch) insert(ctx context.Context, conn *pgx.Conn, rows [][][]byte) error {
-	const perTransaction = 2000
-	places := make([]string, len(rows[0]))
-	formats := make([]int16, len(places))
-	for i := range places {
-		places[i], formats[i] = fmt.Sprintf("$%d", i+1), 1
-	}
-	if _, err := conn.Prepare(ctx, "insert", "INSERT INTO indexed VALUES ("+strings.Join(places, ", ")+") ON CONFLICT (phone_number_id, wamid) DO UPDATE SET content_order = excluded.content_order, original = excluded.original, text = excluded.text WHERE excluded.content_order > indexed.content_order"); err != nil {
-		return err
-	}
-	for len(rows) > 0 {
-		some := rows[:min(perTransaction, len(rows))]
-		rows = rows[len(some):]
-		if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
-			return err
-		}
-		for _, row := range some {
-			if err := conn.PgConn().ExecPrepared(ctx, "insert", row, formats, nil).Read().Err; err != nil {
-				return err
-			}
-		}
-		if _, err := conn.Exec(ctx, "COMMIT"); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -43,8 +44,10 @@ func (p pace) records(most int) int {
 
 // places are for partitions that apply backlog at the same time.
 type places struct {
+	limit func() int // how many there are now, one at least
+
 	mu      sync.Mutex
-	free    int
+	used    int
 	waiting []chan struct{} // closed when a place is theirs
 }
 
@@ -53,13 +56,17 @@ func (p *places) ask() chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := make(chan struct{})
-	if p.free > 0 {
-		p.free--
-		close(c)
-	} else {
-		p.waiting = append(p.waiting, c)
-	}
+	p.waiting = append(p.waiting, c)
+	p.give()
 	return c
+}
+
+func (p *places) give() {
+	for len(p.waiting) > 0 && p.used < p.limit() {
+		close(p.waiting[0])
+		p.waiting = p.waiting[1:]
+		p.used++
+	}
 }
 
 // leave gives a place back, or stops waiting for one.
@@ -70,12 +77,8 @@ func (p *places) leave(c chan struct{}) {
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 		return
 	}
-	if len(p.waiting) > 0 {
-		close(p.waiting[0])
-		p.waiting = p.waiting[1:]
-		return
-	}
-	p.free++
+	p.used--
+	p.give()
 }
 
 // admitted waits for a place of the backlog. It returns false if live records arrive first; the place in the queue stays.
@@ -114,10 +117,27 @@ func (t *task) liveNews() bool {
 // sawLive records that live events were read.
 func (s *Sink) sawLive() { s.liveAt.Store(s.deps.Now().UnixNano()) }
 
+// besideLive reports whether live events arrive.
+func (s *Sink) besideLive() bool {
+	return s.deps.Now().Sub(time.Unix(0, s.liveAt.Load())) <= liveRecent
+}
+
+// backlogPlaces is how many partitions apply backlog at the same time. Beside live events it is one: the machines of the sink and its target
+// have live events to apply as well.
+func (s *Sink) backlogPlaces() int {
+	switch {
+	case s.cfg.BacklogMax == 0:
+		return math.MaxInt
+	case s.besideLive():
+		return 1
+	}
+	return s.cfg.BacklogMax
+}
+
 // stepMax is the number of records of a step.
 func (t *task) stepMax(live bool) int {
 	most := t.s.cfg.RecordsMax
-	if live || t.s.deps.Now().Sub(time.Unix(0, t.s.liveAt.Load())) > liveRecent {
+	if live || !t.s.besideLive() {
 		return most
 	}
 	return t.pace.records(most)

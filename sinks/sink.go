@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,9 +45,7 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 		return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)
 	}
 	s := &Sink{cfg: cfg, deps: deps, tasks: map[int32]*running{}, blocked: map[int32]error{}, away: map[int32]error{}, broken: errors.New("it has not begun to read")}
-	if s.places.free = cfg.BacklogMax; cfg.BacklogMax == 0 {
-		s.places.free = math.MaxInt
-	}
+	s.places.limit = s.backlogPlaces
 	var err error
 	s.m, err = NewMeter(cfg.Name, deps.Registerer, s.Lag, func() int { return len(s.Blocked()) })
 	return s, err

@@ -84,7 +84,7 @@ func manyPastMessages(business, n int) string {
 func (p *process) sample(name string) float64 {
 	p.t.Helper()
 	_, metrics := get(p.t, p.running().Admin+"/metrics")
-	found := regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(name)+` (\S+)$`).FindStringSubmatch(metrics)
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindStringSubmatch(metrics)
 	if found == nil {
 		return -1
 	}

@@ -321,7 +321,7 @@ func plain(s string, i int) int {
 	)
 	b := unsafe.Slice(unsafe.StringData(s), len(s))
 	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
+		x := binary.LittleEndian.Uint64(b[i : i+8 : i+8]) // with these bounds there is one check only
 		if m := (x | (x - ' '*ones) | ((x ^ '"'*ones) - ones) | ((x ^ '\\'*ones) - ones)) & highs; m != 0 {
 			return i + bits.TrailingZeros64(m)>>3
 		}

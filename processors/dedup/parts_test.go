@@ -55,3 +55,22 @@ func TestATableIsNeverTooFull(t *testing.T) {
 		}
 	}
 }
+
+// A table for the messages of a long chunk grows a few times, not for every seventh of its size.
+func TestATableGrowsSeldomForExpectedMessages(t *testing.T) {
+	grown := func(expected int) (times int) {
+		r := rand.New(rand.NewPCG(5, 6))
+		s := NewSet()
+		s.Expect(expected)
+		for homes := 0; s.n < 10_000; {
+			s.Raise(schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, schemas.RankConcrete)
+			if s.homes != homes {
+				homes, times = s.homes, times+1
+			}
+		}
+		return times
+	}
+	if alone, together := grown(0), grown(10_000); together > 15 || alone < 3*together {
+		t.Errorf("a table of 10000 messages has grown %d times where they were expected, and %d times where not", together, alone)
+	}
+}

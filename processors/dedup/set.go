@@ -18,14 +18,15 @@ import (
 // The one message whose entry could look like an empty slot, with 78 zero bits, is kept beside the tables.
 type Set struct {
 	table
-	entries int
-	zero    uint8 // 1 + rank of the message of zero bits; 0: not seen
+	entries  int
+	expected int   // messages that follow, see Expect
+	zero     uint8 // 1 + rank of the message of zero bits; 0: not seen
 }
 
 // table is a linear-probing table whose entries are in the order of their hashes. The home slot of a hash is its
 // fraction of the table, so the order of the homes is the order of the hashes. The table can therefore grow by any
 // factor in place, by one walk from its end to its start. A table that doubles would need twice the bytes for a while;
-// this one stays between 0.69 and 0.8 full. The slots are in pages of a fixed size, of which growing copies at most the
+// this one stays between 0.65 and 0.8 full, unless expected messages are seen ones (Expect). The slots are in pages of a fixed size, of which growing copies at most the
 // last.
 //
 // A slot of ten zero bytes is empty.
@@ -66,6 +67,10 @@ func NewSet() *Set { return new(Set) }
 // key is what an entry keeps of a hash: 64 bits and 14, these at the top of 16.
 func key(h schemas.Hash) (hi uint64, lo uint16) { return h.Hi, uint16(h.Lo) &^ 3 }
 
+// Expect announces that so many messages follow, for instance those of a chunk. A table that has to grow for one of them
+// makes room for all, but at most doubles. So it grows once or twice for many messages, and not by a little for every few.
+func (s *Set) Expect(messages int) { s.expected = messages }
+
 // Raise adds a message, or raises its rank; a rank never falls. It returns the former rank.
 func (s *Set) Raise(h schemas.Hash, r schemas.Rank) (was schemas.Rank, seen bool) {
 	hi, lo := key(h)
@@ -84,8 +89,9 @@ func (s *Set) raise(hi uint64, lo uint16, r schemas.Rank) (was schemas.Rank, see
 	}
 	t := s.part(hi)
 	if t.homes == 0 {
-		t.grow()
+		t.grow(s.expected)
 	}
+	s.expected = max(s.expected-1, 0)
 	slot, found := t.find(hi, lo)
 	if found {
 		e := t.at(slot)
@@ -100,7 +106,7 @@ func (s *Set) raise(hi uint64, lo uint16, r schemas.Rank) (was schemas.Rank, see
 			t.split()
 			t = t.part(hi)
 		} else {
-			t.grow()
+			t.grow(s.expected)
 		}
 		slot, _ = t.find(hi, lo)
 	}
@@ -289,13 +295,22 @@ func step(homes int) int {
 	if homes < 512 {
 		return max(4, homes/16)
 	}
-	return homes * 3 / 20
+	return homes * 2 / 9
+}
+
+// roomFor returns the number of homes after the table grows, where so many messages of the whole set are expected.
+func (t *table) roomFor(expected int) int {
+	homes := t.homes + step(t.homes)
+	if expected >>= t.shift; expected > 0 { // the leading bits of hashes are evenly distributed
+		homes = max(homes, min((t.n+expected)*5/4, 2*t.homes, partAt))
+	}
+	return homes
 }
 
 // grow gives the table more homes and moves every entry to its new place. No entry moves down. So the pages are done
 // from the last to the first, each from a copy, once the place of each page's first entry is known.
-func (t *table) grow() {
-	homes := t.homes + step(t.homes)
+func (t *table) grow(expected int) {
+	homes := t.roomFor(expected)
 	starts := make([]int, len(t.pages)) // the first free slot when all earlier pages are placed
 	next := 0
 	for i, p := range t.pages {

@@ -85,6 +85,9 @@ func TestSetAgreesWithAMap(t *testing.T) {
 			for range 4 {
 				s, m := dedup.NewSet(), model{}
 				for range r.IntN(4_000) {
+					if r.IntN(300) == 0 {
+						s.Expect(r.IntN(3000)) // so many come, or fewer, or more
+					}
 					h, rank := hash(), schemas.Rank(r.IntN(4))
 					was, seen := s.Raise(h, rank)
 					wantWas, wantSeen := m.raise(h, rank)
@@ -208,6 +211,30 @@ func TestMessageCostsAtMostSixteenBytes(t *testing.T) {
 	t.Logf("worst: %.2f bytes a message, at %d messages", worst, worstAt)
 	if worst > 16 {
 		t.Fatalf("%.2f bytes a message at %d messages", worst, worstAt)
+	}
+}
+
+// Expected messages that come cost as much as others. If they were seen before, the table has at most doubled.
+func TestExpectedMessagesCostAtMostTwiceTheBytes(t *testing.T) {
+	r := seed.Rand(t)
+	for _, size := range []int{100, 1000, 10_000, 50_000} {
+		s := dedup.NewSet()
+		s.Expect(size)
+		hashes := make([]schemas.Hash, size)
+		for i := range hashes {
+			hashes[i] = schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()}
+			s.Raise(hashes[i], schemas.RankConcrete)
+		}
+		if per := float64(s.Bytes()) / float64(size); per > 16 {
+			t.Errorf("%.2f bytes for each of %d messages that were expected", per, size)
+		}
+		for range size / 2 { // each time the others were seen before
+			s.Expect(size)
+			s.Raise(schemas.Hash{Hi: r.Uint64(), Lo: r.Uint64()}, schemas.RankConcrete)
+			if per := float64(s.Bytes()) / float64(s.Len()); per > 32 {
+				t.Fatalf("%.2f bytes for each of %d messages after others were expected", per, s.Len())
+			}
+		}
 	}
 }
 

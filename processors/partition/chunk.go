@@ -126,7 +126,9 @@ func (p *Partition) leave(n *number, d history.Departure, o *Origin, c *split.Ch
 	origin := p.place(o, c.Entry, c.Index, int(d.Ref.Element))
 	var page []byte
 	if d.Known != nil {
-		page = make([]byte, 0, p.turn.atMost(messagesIn(el)-d.From)*dedup.EntryBytes)
+		most := p.turn.atMost(messagesIn(el) - d.From)
+		page = make([]byte, 0, most*dedup.EntryBytes)
+		d.Known.Expect(most)
 	}
 	var left, duplicates, at int
 	past := pastChunk{

@@ -31,7 +31,7 @@ func special(x uint64) uint64 {
 // itself in a string, or len(b).
 func plainASCII(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
+		x := binary.LittleEndian.Uint64(b[i : i+8 : i+8]) // with these bounds there is one check only
 		if m := (special(x) | x) & highs; m != 0 {
 			return i + bits.TrailingZeros64(m)>>3
 		}
@@ -45,7 +45,7 @@ func plainASCII(b []byte, i int) int {
 // plainAny is plainASCII, but bytes from 0x80 up are plain.
 func plainAny(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
+		x := binary.LittleEndian.Uint64(b[i : i+8 : i+8]) // with these bounds there is one check only
 		if m := special(x) &^ x & highs; m != 0 {
 			return i + bits.TrailingZeros64(m)>>3
 		}

@@ -38,7 +38,7 @@ func (s *Scanner) name(o *object, start int) int {
 	b := s.in
 	if start+8 <= len(b) {
 		// Most names are seen whole in one load.
-		x := binary.LittleEndian.Uint64(b[start:])
+		x := binary.LittleEndian.Uint64(b[start : start+8 : start+8])
 		if m := (special(x) | x) & highs; m != 0 {
 			size := bits.TrailingZeros64(m) >> 3
 			if end := start + size; b[end] == '"' {

@@ -80,15 +80,35 @@ func (all erasures) cover(topic schemas.Topic, rec *kgo.Record, e *event, header
 	return false
 }
 
-// goneWithAMessage reports whether an erasure may have removed a row that no erased event is about: what others did with an erased message.
+// goneWithAMessage reports whether an erasure may have removed a row that no erased event is about: what others did with a message, of which the
+// tables held a part of the person's.
 func (r *rows) goneWithAMessage(table, key string) bool {
 	switch table {
 	case versions, receipts, reactions:
-		if parts := strings.SplitN(key, " ", 3); len(parts) == 3 && r.erased != nil {
-			return r.erased.of[messages][parts[0]+" "+parts[1]] != nil
+	default:
+		return false
+	}
+	parts := strings.SplitN(key, " ", 3)
+	if len(parts) < 3 || r.erased == nil {
+		return false
+	}
+	if r.erased.targets == nil {
+		r.erased.targets = r.erased.messageKeys()
+	}
+	return r.erased.targets[parts[0]+" "+parts[1]]
+}
+
+// messageKeys are the messages that the rows are about.
+func (r *rows) messageKeys() map[string]bool {
+	keys := map[string]bool{}
+	for _, table := range []string{messages, versions, receipts, reactions} {
+		for key := range r.of[table] {
+			if parts := strings.SplitN(key, " ", 3); len(parts) > 1 {
+				keys[parts[0]+" "+parts[1]] = true
+			}
 		}
 	}
-	return false
+	return keys
 }
 
 // judgeErased counts the rows of erased events. One that is there, and that no later event explains, is back.

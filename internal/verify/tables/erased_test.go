@@ -74,8 +74,8 @@ func TestErasedRowsAreNotLostAndMayNotComeBack(t *testing.T) {
 func TestErasuresCoverTheAddressBook(t *testing.T) {
 	all := erasures{[32]byte(personHash("n", "49170")): 1_000_000}
 	for value, want := range map[string]bool{
-		`{"phone_number_id":"n","id":"X.1","phone_number":"49170","timestamp_ms":999999}`:  true,
-		`{"phone_number_id":"n","id":"49170","timestamp_ms":1000001}`:                      false,
+		`{"phone_number_id":"n","id":"X.1","phone_number":"49170","timestamp_ms":999999}`:   true,
+		`{"phone_number_id":"n","id":"49170","timestamp_ms":1000001}`:                       false,
 		`{"phone_number_id":"n","id":"49171","phone_number":"49171","timestamp_ms":999999}`: false,
 	} {
 		r := newRows()

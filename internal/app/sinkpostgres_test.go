@@ -94,7 +94,6 @@ func TestPostgresHoldsWhatTheTopicsHold(t *testing.T) {
 	if err := db.QueryRow("SELECT (SELECT count(*) FROM messages WHERE chat = $1) + (SELECT count(*) FROM threads WHERE chat = $1) + (SELECT count(*) FROM contacts WHERE id = $1)", chat).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d rows are left, err %v", left, err)
 	}
-	t.Logf("DEBUG %v %v", e.IDs, e.Removed)
 	p.erasedRowsAreKnown(db, e.Removed[0].Rows)
 	stop()
 }
@@ -105,23 +104,6 @@ func (p *process) erasedRowsAreKnown(db *sql.DB, messages int64) {
 	out, code := p.run("check", "--postgres", "--output", "json")
 	var c checked
 	if err := afterProgress(out, &c); err != nil || code != 0 || len(c.Sinks) != 1 || !c.Sinks[0].OK() || int64(c.Sinks[0].Tables[0].Erased) != messages {
-		rows, _ := db.Query("SELECT phone_number_id, wamid, participant, status, failed_original FROM receipts WHERE wamid LIKE 'wamid.HBgLMTU1NTc4MDI2MzUV%' LIMIT 3")
-		for rows.Next() {
-			var a, b, cc, d, f string
-			_ = rows.Scan(&a, &b, &cc, &d, &f)
-			p.t.Log("DEBUG", a, b, cc, d, f)
-		}
-		for _, w := range c.Sinks[0].Samples {
-			if f := strings.Fields(w); strings.Contains(w, "receipts") && len(f) > 5 {
-				out, _ := p.run("tail", "messages", "echoes", "history", "--from-beginning", "--no-follow", "--output", "json")
-				for l := range strings.Lines(out) {
-					if strings.Contains(l, f[5][:40]) {
-						p.t.Log("DEBUG", l[:min(len(l), 700)])
-					}
-				}
-				break
-			}
-		}
 		p.t.Errorf("check after an erasure of %d messages: %d, err %v\n%s", messages, code, err, out)
 	}
 	if _, err := db.Exec("DELETE FROM erased"); err != nil {

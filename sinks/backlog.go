@@ -137,8 +137,21 @@ func (s *Sink) backlogPlaces() int {
 // stepMax is the number of records of a step.
 func (t *task) stepMax(live bool) int {
 	most := t.s.cfg.RecordsMax
+	if t.limit > 0 {
+		most = min(most, t.limit)
+	}
 	if live || !t.s.besideLive() {
 		return most
 	}
 	return t.pace.records(most)
+}
+
+// took raises the limit after a step that reached it, slowly: each attempt that is too large costs a whole time limit.
+func (t *task) took(records int) {
+	if t.limit == 0 || records < t.limit {
+		return
+	}
+	if t.limit += t.limit/16 + 1; t.limit >= t.s.cfg.RecordsMax {
+		t.limit = 0
+	}
 }

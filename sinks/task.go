@@ -25,6 +25,7 @@ type task struct {
 	asked   time.Time                  // when the target was last asked for them
 	place   chan struct{}              // of the backlog, or in its queue; nil: none was asked for
 	pace    pace                       // of the backlog
+	limit   int                        // records of a step since the target was too slow for more; 0: no limit
 
 	mu    sync.Mutex
 	told  map[schemas.Topic]int64 // the newest known ends; nil: none

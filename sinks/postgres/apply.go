@@ -77,7 +77,19 @@ func (st *Store) settled(ctx context.Context, err error) error {
 	if errors.Is(err, sinks.ErrErased) {
 		return errors.Join(err, st.readErasures(ctx))
 	}
-	return st.classified(ctx, err)
+	return st.classified(ctx, slow(err))
+}
+
+// statementTimeout is the SQLSTATE of a statement that the server ended (statement_timeout).
+const statementTimeout = "57014"
+
+// slow marks errors of the time limit with sinks.ErrSlow.
+func slow(err error) error {
+	var e *pgconn.PgError
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && e.Code == statementTimeout {
+		return fmt.Errorf("%w: %w", sinks.ErrSlow, err)
+	}
+	return err
 }
 
 // transact writes a batch in one transaction. isNew: its messages and receipts are inserted as new rows where they are many.

@@ -10,8 +10,8 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 )
 
-// A live event waits for the step of its partition that is under way. So steps of backlog are short while live events arrive, in any
-// partition, and a partition that waits for its turn applies its live events meanwhile.
+// A live event waits for the current step of its partition. So steps of backlog are short while live events arrive, in any partition, and a
+// partition that waits for its turn applies its live events meanwhile.
 const (
 	liveRecent    = 5 * time.Second        // how long after a live event another one is expected
 	backlogBeside = 100 * time.Millisecond // how long a step of backlog may take then, about
@@ -124,14 +124,14 @@ func (s *Sink) besideLive() bool {
 	return s.deps.Now().Sub(time.Unix(0, s.liveAt.Load())) <= liveRecent
 }
 
-// backlogPlaces is how many partitions apply backlog at the same time. Beside live events it is one: the machines of the sink and its target
-// have live events to apply as well.
+// backlogPlaces is how many partitions apply backlog at the same time. Beside live events it is half of them: the machines of the sink and
+// its target have live events to apply as well.
 func (s *Sink) backlogPlaces() int {
 	switch {
 	case s.cfg.BacklogMax == 0:
 		return math.MaxInt
 	case s.besideLive():
-		return 1
+		return (s.cfg.BacklogMax + 1) / 2
 	}
 	return s.cfg.BacklogMax
 }

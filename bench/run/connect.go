@@ -75,7 +75,7 @@ func (p *postgresMatch) connect(ctx context.Context) (sample compare.Sample, err
 			case <-ctx.Done():
 				return at, there, cpu, ctx.Err()
 			case <-proc.Done():
-				return at, there, cpu, fmt.Errorf("Kafka Connect ended by itself; see the logs of %s", s.sub.name)
+				return at, there, cpu, fmt.Errorf("the worker of Kafka Connect ended by itself; see the logs of %s", s.sub.name)
 			case <-time.After(connectPoll):
 			}
 			if err = conn.QueryRow(ctx, "SELECT count(*) FROM connect").Scan(&there); err != nil {
@@ -164,7 +164,7 @@ func connectRuns(ctx context.Context, api string) error {
 		return err
 	}
 	if len(status.Tasks) < partitions {
-		return fmt.Errorf("Kafka Connect has %d tasks of %d", len(status.Tasks), partitions)
+		return fmt.Errorf("the worker of Kafka Connect has %d tasks of %d", len(status.Tasks), partitions)
 	}
 	for _, t := range status.Tasks {
 		if t.State != "RUNNING" {

@@ -94,7 +94,25 @@ func TestPostgresHoldsWhatTheTopicsHold(t *testing.T) {
 	if err := db.QueryRow("SELECT (SELECT count(*) FROM messages WHERE chat = $1) + (SELECT count(*) FROM threads WHERE chat = $1) + (SELECT count(*) FROM contacts WHERE id = $1)", chat).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d rows are left, err %v", left, err)
 	}
+	p.erasedRowsAreKnown(db, e.Removed[0].Rows)
 	stop()
+}
+
+// erasedRowsAreKnown holds that check counts erased rows apart, and finds one that is there again.
+func (p *process) erasedRowsAreKnown(db *sql.DB, messages int64) {
+	p.t.Helper()
+	out, code := p.run("check", "--postgres", "--output", "json")
+	var c checked
+	if err := afterProgress(out, &c); err != nil || code != 0 || len(c.Sinks) != 1 || !c.Sinks[0].OK() || int64(c.Sinks[0].Tables[0].Erased) != messages {
+		p.t.Errorf("check after an erasure of %d messages: %d, err %v\n%s", messages, code, err, out)
+	}
+	if _, err := db.Exec("DELETE FROM erased"); err != nil {
+		p.t.Fatal(err)
+	}
+	out, code = p.run("check", "--postgres", "--output", "json")
+	if err := afterProgress(out, &c); err != nil || code != ExitFaults || int64(c.Sinks[0].Tables[0].Lost) != messages {
+		p.t.Errorf("check of rows that are missing: %d, err %v\n%s", code, err, out)
+	}
 }
 
 // tablesAreJudged holds that check finds nothing wrong with tables.

@@ -22,7 +22,7 @@ func past(t *testing.T, from, to int64, first, last, at int) *sinks.Batch {
 	return b
 }
 
-// History that is new is inserted without a look for its rows. History that is there is joined, whatever the partition has seen before.
+// History that is new is inserted without a look for its rows. History that is there is joined, after any history of the partition.
 func TestHistoryIsInsertedAsNewAndJoinedWhereItIsThere(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)

@@ -194,7 +194,7 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want *rows, cut map[int
 				fault(&t.Unexpected, "unexpected", key)
 			}
 		}
-		t.Erased += want.judgeErased(name, have[name], func(key string) { fault(&t.Unexpected, "erased, and there", key) })
+		want.judgeErased(&t, have[name], func(key string) { fault(&t.Unexpected, "erased, and there", key) })
 		v.Tables = append(v.Tables, t)
 	}
 	slices.Sort(v.Samples)

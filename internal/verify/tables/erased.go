@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -68,43 +69,84 @@ func (all erasures) cover(topic schemas.Topic, rec *kgo.Record, e *event, header
 		at = received
 	}
 	for _, id := range ids {
-		if id = clean(id); id == "" {
-			continue
-		}
-		for _, of := range [...]string{number, ""} { // an erasure can be for all numbers
-			if until, ok := all[sha256.Sum256([]byte("coexstream\x00"+of+"\x00"+judge.Spelling(id)))]; ok && at <= until {
-				return true
-			}
+		if at <= all.until(number, clean(id)) {
+			return true
 		}
 	}
 	return false
 }
 
-// goneWithAMessage reports whether an erasure may have removed a row that no erased event is about: what others did with an erased message.
+// until is the time of the erasure of somebody at a number. Nobody was erased: before all events.
+func (all erasures) until(number, id string) int64 {
+	latest := int64(math.MinInt64)
+	if id == "" {
+		return latest
+	}
+	for _, of := range [...]string{number, ""} { // an erasure can be for all numbers
+		if until, ok := all[sha256.Sum256([]byte("coexstream\x00"+of+"\x00"+judge.Spelling(id)))]; ok {
+			latest = max(latest, until)
+		}
+	}
+	return latest
+}
+
+// goneWithAMessage reports whether an erasure may have removed a row that no erased event is about: what others did with a message, of which the
+// tables held a part of the person's.
 func (r *rows) goneWithAMessage(table, key string) bool {
 	switch table {
 	case versions, receipts, reactions:
-		if parts := strings.SplitN(key, " ", 3); len(parts) == 3 && r.erased != nil {
-			return r.erased.of[messages][parts[0]+" "+parts[1]] != nil
-		}
+	default:
+		return false
 	}
-	return false
+	parts := strings.SplitN(key, " ", 3)
+	if len(parts) < 3 || r.erased == nil {
+		return false
+	}
+	if r.erased.targets == nil {
+		r.erased.targets = r.erased.messageKeys()
+	}
+	return r.erased.targets[parts[0]+" "+parts[1]]
 }
 
-// judgeErased counts the rows of erased events. One that is there, and that no later event explains, is back.
-func (r *rows) judgeErased(table string, have map[string]string, back func(key string)) (gone int) {
+// messageKeys are the messages that the rows are about.
+func (r *rows) messageKeys() map[string]bool {
+	keys := map[string]bool{}
+	for _, table := range []string{messages, versions, receipts, reactions} {
+		for key := range r.of[table] {
+			if parts := strings.SplitN(key, " ", 3); len(parts) > 1 {
+				keys[parts[0]+" "+parts[1]] = true
+			}
+		}
+	}
+	return keys
+}
+
+// judgeErased counts the rows of erased events in a verdict. One that is there, and that no later event explains, is back.
+func (r *rows) judgeErased(t *TableVerdict, have map[string]string, back func(key string)) {
 	if r.erased == nil {
-		return 0
+		return
 	}
-	for key := range r.erased.of[table] {
-		if r.of[table][key] != nil {
-			continue
-		}
-		if _, ok := have[key]; ok {
+	for key := range r.erased.of[t.Table] {
+		_, there := have[key]
+		switch {
+		case r.of[t.Table][key] != nil:
+		case !there:
+			t.Erased++
+		case r.namesNobody(t.Table, key):
+			t.Unjudged++
+		default:
 			back(key)
-		} else {
-			gone++
 		}
 	}
-	return gone
+}
+
+// namesNobody reports whether a row has nothing of the person whom its events are about, so that no erasure finds it: the status of a message that was sent
+// through the API, where the id of the message does not contain the person's.
+func (r *rows) namesNobody(table, key string) bool {
+	parts := strings.SplitN(key, " ", 3)
+	if table != receipts || len(parts) < 3 || parts[2] != "" || r.erased.of[messages][parts[0]+" "+parts[1]] != nil {
+		return false
+	}
+	w, ok := schemas.ParseWAMID([]byte(parts[1]))
+	return !ok || r.erasures.until(parts[0], string(w.User())) == math.MinInt64
 }

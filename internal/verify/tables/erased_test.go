@@ -70,12 +70,46 @@ func TestErasedRowsAreNotLostAndMayNotComeBack(t *testing.T) {
 	}
 }
 
+// A status whose row names nobody is not found by an erasure, and is not judged. One whose message id contains the person's is a fault.
+func TestAStatusThatNamesNobodyIsNotJudged(t *testing.T) {
+	erasing := Dialect{Name: "postgres", Unix: SQLite.Unix, Erases: true}
+	for wamid, want := range map[string]string{
+		"wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI0OTRFMjI2QTAxRTQ5QzVDM0YA": "0 1", // of 16505551234
+		"wamid.HBgLMTU1NTQzMzI3MjcVAgARGBI0OTRFMjI2QTAxRTQ5QzVDM0YA": "1 0",
+		"x": "1 0",
+	} {
+		db := held(t)
+		if _, err := db.Exec("CREATE TABLE erased (person blob, erased_at timestamp); INSERT INTO receipts VALUES ('n', ?, '', 'read')", wamid); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec("INSERT INTO erased VALUES (?, ?)", personHash("n", "16505551234"), time.Unix(1000, 0).UTC()); err != nil {
+			t.Fatal(err)
+		}
+		rows := newRows()
+		var err error
+		if rows.erasures, err = readErasures(t.Context(), db, erasing); err != nil {
+			t.Fatal(err)
+		}
+		value := fmt.Sprintf(`{"phone_number_id":"n","wamid":%q,"kind":"status","thread":"16505551234","contact":{"wa_id":"16505551234"},"direction":"outbound","timestamp":5,"status":"read","original":{}}`, wamid)
+		if err := rows.add(schemas.TopicMessages, record(schemas.TypeStatus, "id", value)); err != nil {
+			t.Fatal(err)
+		}
+		var v Verdict
+		if err := v.judge(t.Context(), Config{DB: db, Dialect: erasing, SamplesMax: 9}, rows, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%d %d", v.Tables[2].Unjudged, v.Tables[2].Unexpected); got != want {
+			t.Errorf("%s: unjudged, unexpected: %s, want %s", wamid, got, want)
+		}
+	}
+}
+
 // An entry of the address book, and its removal, are about the person of the key and of the headers.
 func TestErasuresCoverTheAddressBook(t *testing.T) {
 	all := erasures{[32]byte(personHash("n", "49170")): 1_000_000}
 	for value, want := range map[string]bool{
-		`{"phone_number_id":"n","id":"X.1","phone_number":"49170","timestamp_ms":999999}`:  true,
-		`{"phone_number_id":"n","id":"49170","timestamp_ms":1000001}`:                      false,
+		`{"phone_number_id":"n","id":"X.1","phone_number":"49170","timestamp_ms":999999}`:   true,
+		`{"phone_number_id":"n","id":"49170","timestamp_ms":1000001}`:                       false,
 		`{"phone_number_id":"n","id":"49171","phone_number":"49171","timestamp_ms":999999}`: false,
 	} {
 		r := newRows()

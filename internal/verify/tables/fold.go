@@ -72,7 +72,8 @@ type rows struct {
 	partitions map[string]int32 // of the business numbers
 
 	erasures erasures
-	erased   *rows // of the events about people who were erased later; nil: none
+	erased   *rows           // of the events about people who were erased later; nil: none
+	targets  map[string]bool // the messages that erased rows are about; nil: not asked for yet
 }
 
 func newRows() *rows {

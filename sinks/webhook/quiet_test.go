@@ -131,7 +131,9 @@ func TestATopicThatCannotBeReadDoesNotDelayTheOthers(t *testing.T) {
 		log, to := newTopics(2), newReceiver()
 		log.bad[queue.Place{Topic: schemas.TopicMessages}] = errors.New("a damaged batch")
 		log.add(schemas.TopicMessages, message(0, 0, 0))
-		echo := func(m *schemas.Message, r *kgo.Record) { m.Direction, r.Headers[2].Value = schemas.DirectionOutbound, []byte(schemas.TypeEcho) }
+		echo := func(m *schemas.Message, r *kgo.Record) {
+			m.Direction, r.Headers[2].Value = schemas.DirectionOutbound, []byte(schemas.TypeEcho)
+		}
 		for n := range 5 {
 			log.add(schemas.TopicEchoes, message(1, n, 0, echo))
 			log.add(schemas.TopicMessages, message(2, n, 1))

@@ -98,7 +98,9 @@ const (
 	stepRead      = "read"
 )
 
-func (r *reader) kind(step string) string { return fmt.Sprintf("%s of partition %d", step, r.partition) }
+func (r *reader) kind(step string) string {
+	return fmt.Sprintf("%s of partition %d", step, r.partition)
+}
 
 // note notes that a step fails, or works again.
 func (r *reader) note(step string, err error) { r.c.note(r.kind(step), err) }

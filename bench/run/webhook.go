@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/bench/compare"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 const (
@@ -47,6 +48,7 @@ func playWebhook(ctx context.Context, h *harness) (compare.Outcome, error) {
 type webhookMatch struct {
 	h        *harness
 	messages int
+	events   int                 // of them
 	bodies   map[string][][]byte // by business, in their order
 }
 
@@ -65,6 +67,15 @@ func (w *webhookMatch) sink(ctx context.Context) (sample compare.Sample, err err
 	if err := s.drained(ctx, team{s.proc}); err != nil {
 		return sample, err
 	}
+	verdict, err := s.check(ctx)
+	if err != nil {
+		return sample, err
+	}
+	for _, t := range verdict.Topics {
+		if t.Topic == schemas.TopicHistory.String() {
+			w.events = t.Seen
+		}
+	}
 	to, err := startEndpoint(ctx)
 	if err != nil {
 		return sample, err
@@ -81,7 +92,7 @@ func (w *webhookMatch) sink(ctx context.Context) (sample compare.Sample, err err
 		return sample, err
 	}
 	defer func() { err = errors.Join(err, role.Stop()) }()
-	if err := to.wait(ctx, w.messages, role.Done()); err != nil {
+	if err := to.wait(ctx, w.events, role.Done()); err != nil {
 		return sample, fmt.Errorf("%w; see the logs of %s", err, s.sub.name)
 	}
 	cpu, err := role.CPU()
@@ -92,13 +103,9 @@ func (w *webhookMatch) sink(ctx context.Context) (sample compare.Sample, err err
 	if err != nil {
 		return sample, err
 	}
-	verdict, err := s.check(ctx)
-	if err != nil {
-		return sample, err
-	}
-	sample = to.sample(w.messages)
+	sample = to.sample(w.events)
 	sample.OK = sample.OK && verdict.OK()
-	sample.Values[cpuMessageMetric.Key] = micros(cpu) / float64(w.messages)
+	sample.Values[cpuMessageMetric.Key] = micros(cpu) / float64(w.events)
 	sample.Values[rssMetric.Key] = float64(rss) / megabyte
 	w.bodies = to.bodies
 	return sample, nil
@@ -146,7 +153,7 @@ func (w *webhookMatch) loop(ctx context.Context) (sample compare.Sample, err err
 	case <-done:
 		close(turns)
 	}
-	return to.sample(w.messages), nil
+	return to.sample(w.events), nil
 }
 
 func postWith(ctx context.Context, client *http.Client, url string, body []byte) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/embedded"
+	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/sinks/sqlite"
 )
 
@@ -35,6 +36,29 @@ not be applied. rebuild deletes the file, and the next up fills it from the topi
 	cmd.AddCommand(onlySecrets(a.sinkPostgresCommand(), "sink.postgres"), onlySecrets(a.sinkWebhookCommand()), onlySecrets(a.sinkArchiveCommand()),
 		a.sinkStatusCommand(), a.sinkRebuildCommand())
 	return cmd
+}
+
+// runSink runs the process of a sink. have names the key without which it has nothing to do.
+func (a *app) runSink(cmd *cobra.Command, have func(*config.Config) error, start func(context.Context, *service, kafka.Connection) error) error {
+	cfg, _, err := a.loadBeside(cmd)
+	if err != nil {
+		return err
+	}
+	if err := have(cfg); err != nil {
+		return err
+	}
+	a.collectEarly()
+	s, err := newService(cmd.Context(), cfg, a.logger(cfg))
+	if err != nil {
+		return err
+	}
+	return s.run(cmd.Context(), func(ctx context.Context) error {
+		conn, err := connect(cfg, s.watcher, s.log)
+		if err != nil {
+			return err
+		}
+		return start(ctx, s, conn)
+	})
 }
 
 func (a *app) sinkStatusCommand() *cobra.Command {

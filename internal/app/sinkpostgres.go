@@ -28,7 +28,11 @@ on /readyz.`,
   coexstream sink postgres --brokers kafka:9092
   coexstream sink postgres status`,
 		Args: none,
-		RunE: a.runSinkPostgres,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runSink(cmd, haveURL, func(ctx context.Context, s *service, conn kafka.Connection) error {
+				return s.startSinkPostgres(ctx, conn)
+			})
+		},
 	}
 	bindPostgres(cmd)
 	bind(cmd.Flags(), "group-id", "sink.postgres.group_id", "consumer group")
@@ -57,28 +61,6 @@ func haveURL(cfg *config.Config) error {
 		return usagef("sink.postgres.url: no database is given; set the key, COEXSTREAM_SINK_POSTGRES_URL, or --url-file")
 	}
 	return nil
-}
-
-func (a *app) runSinkPostgres(cmd *cobra.Command, _ []string) error {
-	cfg, _, err := a.loadBeside(cmd)
-	if err != nil {
-		return err
-	}
-	if err := haveURL(cfg); err != nil {
-		return err
-	}
-	a.collectEarly()
-	s, err := newService(cmd.Context(), cfg, a.logger(cfg))
-	if err != nil {
-		return err
-	}
-	return s.run(cmd.Context(), func(ctx context.Context) error {
-		conn, err := connect(cfg, s.watcher, s.log)
-		if err != nil {
-			return err
-		}
-		return s.startSinkPostgres(ctx, conn)
-	})
 }
 
 func (s *service) startSinkPostgres(ctx context.Context, conn kafka.Connection) error {

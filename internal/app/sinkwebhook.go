@@ -29,7 +29,11 @@ address. 'coexstream up' does the same when the key is set.`,
   coexstream sink webhook ping crm
   coexstream sink webhook letters`,
 		Args: none,
-		RunE: a.runSinkWebhook,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runSink(cmd, haveEndpoints, func(_ context.Context, s *service, conn kafka.Connection) error {
+				return s.startSinkWebhook(conn, s.health.Add)
+			})
+		},
 	}
 	bindEndpoints(cmd)
 	bind(cmd.Flags(), "group-id", "sink.webhook.group_id", "begin of the names of the consumer groups")
@@ -48,28 +52,6 @@ func haveEndpoints(cfg *config.Config) error {
 		return usagef("sink.webhook.endpoints_file: no endpoints are given; set the key, COEXSTREAM_SINK_WEBHOOK_ENDPOINTS_FILE, or --endpoints-file")
 	}
 	return nil
-}
-
-func (a *app) runSinkWebhook(cmd *cobra.Command, _ []string) error {
-	cfg, _, err := a.loadBeside(cmd)
-	if err != nil {
-		return err
-	}
-	if err := haveEndpoints(cfg); err != nil {
-		return err
-	}
-	a.collectEarly()
-	s, err := newService(cmd.Context(), cfg, a.logger(cfg))
-	if err != nil {
-		return err
-	}
-	return s.run(cmd.Context(), func(context.Context) error {
-		conn, err := connect(cfg, s.watcher, s.log)
-		if err != nil {
-			return err
-		}
-		return s.startSinkWebhook(conn, s.health.Add)
-	})
 }
 
 // endpointsOf watches the file of the endpoints and the files that it names. apply gets the endpoints, at first too.

@@ -155,6 +155,8 @@ func TestWebhooksOfUpArriveOnceAndInSpiteOfKills(t *testing.T) {
 		return code == 0 && json.Unmarshal([]byte(out), &letters) == nil && len(letters) == 1 && letters[0].Reason == "webhook_refused" && letters[0].Business == waba && letters[0].Answer == "status 422"
 	})
 	p.want(ExitFailure, "was not taken: status 422", "sink", "webhook", "resend", "crm", "--letters")
+	to.with(func() { to.status = http.StatusServiceUnavailable })
+	p.want(ExitFailure, "the endpoint does not work: ", "sink", "webhook", "resend", "crm", "--since", "1h")
 	to.with(func() { to.status = 0 })
 	p.want(ExitOK, "1 event would be sent", "sink", "webhook", "resend", "crm", "--letters", "--dry-run")
 	p.want(ExitOK, "1 event sent", "sink", "webhook", "resend", "crm", "--letters")

@@ -31,8 +31,8 @@ func (a *app) webhookResendCommand() *cobra.Command {
 endpoint applies. Choose by time of receipt, business or wamid; choices of different kinds must all apply.
 
 --letters sends the letters of the endpoint instead, in the order of their events, and marks each one that was
-accepted. The running sink is not disturbed: it may send newer events of the same business meanwhile. The exit code is 1
-if the endpoint did not accept an event.`,
+accepted. The running sink is not disturbed: it may send newer events of the same business meanwhile. The command ends
+at the first event for which the endpoint does not work. The exit code is 1 if the endpoint did not accept an event.`,
 		Example: `  coexstream sink webhook resend crm --since 2h --waba 102290129340398
   coexstream sink webhook resend crm --wamid wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQ5OUI4RjlFRTNEMkEyQTU2NEM4MgA=
   coexstream sink webhook resend crm --letters --dry-run`,
@@ -90,6 +90,9 @@ func (a *app) webhookResend(cmd *cobra.Command, name string, o *webhookResend) e
 		verb = "would be sent"
 	}
 	sayf(cmd.OutOrStdout(), "%s %s, %d not accepted\n", counted(out.sent, "event"), verb, out.failed)
+	if out.unfit > 0 {
+		sayf(cmd.OutOrStdout(), "%s cannot be sent in the format of the endpoint; 'sink webhook letters' shows why\n", counted(out.unfit, "letter"))
+	}
 	if err == nil && out.failed > 0 {
 		err = errors.New("the endpoint did not accept all events")
 	}
@@ -102,15 +105,19 @@ type resending struct {
 	dryRun       bool
 	to           *webhook.Resender
 	sent, failed int
+	unfit        int // letters that can never be sent
 }
 
-// did prints the outcome of an event. It returns an error if the command was interrupted.
+// did prints the outcome of an event. It returns an error if the rest need not be tried.
 func (r *resending) did(what string, err error) error {
 	if cause := r.cmd.Context().Err(); cause != nil {
 		return cause
 	}
 	if err != nil {
 		r.failed++
+		if errors.Is(err, webhook.ErrAway) {
+			return err
+		}
 		sayf(r.cmd.ErrOrStderr(), "%v\n", err)
 		return nil
 	}
@@ -167,12 +174,14 @@ func (r *resending) letters(ctx context.Context, conn kafka.Connection, cfg *con
 		if l.Resent {
 			continue
 		}
-		var err error
-		if !r.dryRun {
-			if err = r.to.Letter(ctx, l); err == nil {
-				if err := notes.Resent(ctx, l.Partition, l.Offset); err != nil {
-					return err
-				}
+		it, err := r.to.Letter(l)
+		if err != nil {
+			r.unfit++
+			continue
+		}
+		if err = r.send(ctx, it); err == nil && !r.dryRun {
+			if err := notes.Resent(ctx, l.Partition, l.Offset); err != nil {
+				return err
 			}
 		}
 		if err := r.did(fmt.Sprintf("%s/%d@%d  letter %d/%d  %s", l.Topic, l.Partition, l.At, l.Partition, l.Offset, oneLine(l.Business)), err); err != nil {

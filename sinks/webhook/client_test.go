@@ -1,6 +1,8 @@
 package webhook_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -8,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -44,6 +47,7 @@ func TestAddressesThatAreNotPublicAreNotReached(t *testing.T) {
 		"10.0.0.1", "10.255.255.254", "172.16.0.1", "172.31.255.254", "192.168.0.1", "192.168.1.1", "[fd00::1]", "[fc00::1]", // private
 		"169.254.169.254", "169.254.170.2", "[fe80::1]", "[fd00:ec2::254]", "[::ffff:169.254.169.254]", // link-local, metadata
 		"100.64.0.1", "100.100.100.200", "192.0.0.192", "198.18.0.1", "192.0.2.1", "198.51.100.1", "203.0.113.1", // shared, benchmarks, documentation
+		"[64:ff9b:1::a9fe:a9fe]", "[64:ff9b::a9fe:a9fe]", "[2001::1]", "[fec0::1]", "[::ffff:0:127.0.0.1]", "[fe80::a9fe:a9fe]", // translated, tunnels
 		"224.0.0.1", "240.0.0.1", "255.255.255.255", "[ff02::1]", "[64:ff9b::7f00:1]", "[2001:db8::1]", "[2002:7f00:1::]", // multicast, reserved, translated
 	}
 	if len(hosts) < 30 {
@@ -56,8 +60,76 @@ func TestAddressesThatAreNotPublicAreNotReached(t *testing.T) {
 			t.Errorf("%s: %+v", host, p)
 		}
 	}
+	// Other spellings of an address: the resolver of the system may know them or not.
+	for _, host := range []string{"2130706433", "0x7f000001", "0x7f.0.0.1", "017700000001", "0177.0.0.1", "127.1", "127.0.1", "0", "0x0", "127.0.0.1.", "LOCALHOST.", "2852039166", "0xa9fea9fe"} {
+		e := endpoints(t, fmt.Sprintf("url: 'http://%s:%s/'\ninsecure_http: true\ntimeout: 2s", host, port))[0]
+		if p := webhook.Ping(t.Context(), e, "test", time.Now); p.OK || p.Answer.Status != 0 {
+			t.Errorf("%s: %+v", host, p)
+		}
+	}
 	if n := connections.Load(); n > 0 {
 		t.Errorf("%d connections", n)
+	}
+}
+
+// nameServer answers each question for an IPv4 address with the next one of a list. The last one stays.
+func nameServer(t *testing.T, addresses ...[4]byte) (address string) {
+	t.Helper()
+	c, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	go func() {
+		b := make([]byte, 512)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			end := bytes.IndexByte(b[12:n], 0) + 12 + 5 // of the question: a name, a type, a class
+			if end < 17 || end > n {
+				continue
+			}
+			question, answers := b[12:end], byte(0)
+			var answer []byte
+			if question[len(question)-3] == 1 { // type A
+				answers = 1
+				answer = append([]byte{0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4}, addresses[0][:]...)
+				if len(addresses) > 1 {
+					addresses = addresses[1:]
+				}
+			}
+			head := []byte{b[0], b[1], 0x85, 0x80, 0, 1, 0, answers, 0, 0, 0, 0}
+			_, _ = c.WriteTo(slices.Concat(head, question, answer), from)
+		}
+	}()
+	return c.LocalAddr().String()
+}
+
+// A name that answers with an allowed address first, and with another one then. It is not parallel: it replaces the resolver of the process.
+func TestANameThatChangesItsAddressDoesNotReachIt(t *testing.T) {
+	var reached atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer s.Close()
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	dns := nameServer(t, [4]byte{127, 0, 0, 1}, [4]byte{127, 0, 0, 2}, [4]byte{169, 254, 169, 254}, [4]byte{10, 0, 0, 1})
+	was := net.DefaultResolver
+	defer func() { net.DefaultResolver = was }()
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", dns)
+	}}
+	e := endpoints(t, "url: 'http://rebound.example.com:"+port+"/'\ninsecure_http: true\nallow: [127.0.0.1/32]\ntimeout: 5s")[0]
+	if p := webhook.Ping(t.Context(), e, "test", time.Now); !p.OK || reached.Load() != 1 {
+		t.Fatalf("%+v", p)
+	}
+	for range 3 {
+		if p := webhook.Ping(t.Context(), e, "test", time.Now); p.OK || p.Answer.Why != webhook.ErrAddress.Error() {
+			t.Errorf("%+v", p)
+		}
+	}
+	if reached.Load() != 1 {
+		t.Errorf("reached %d times", reached.Load())
 	}
 }
 

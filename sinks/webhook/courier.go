@@ -32,7 +32,7 @@ type courier struct {
 	probe   time.Time // when the next probe is due, while the breaker is open
 	limiter *rate.Limiter
 	readers map[int32]*reader
-	broken  map[string]error // failures by kind: group, commit, letters, and a partition that cannot be read
+	broken  map[string]error // failures by kind: group, commit, letters, and those of the readers
 	last    string           // the last answer of a request that failed
 	stopped bool             // nothing more is sent
 
@@ -49,6 +49,7 @@ func newCourier(s *Sink, e *Endpoint, group Group) (*courier, error) {
 	c.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: e.Name, MaxRequests: 1, Interval: 0, Timeout: s.cfg.Probe,
 		ReadyToTrip:   func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= uint32(s.cfg.TripAfter) }, //nolint:gosec // validated: it is small
+		IsExcluded:    func(err error) bool { return errors.Is(err, errApart) },
 		OnStateChange: c.changed,
 	})
 	c.damage = sinks.NewDamage(sinkName(e.Name), s.deps.Logger, s.deps.Now)
@@ -80,7 +81,11 @@ func (c *courier) configure(e *Endpoint) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.use(e)
-	c.q.Recovered(c.s.deps.Now())
+	now := c.s.deps.Now()
+	c.q.Recheck(func(it *queue.Item) bool { return takes(e, it) }, now)
+	c.q.Recovered(now, true)
+	c.probe = now
+	c.letters.ring()
 	c.ringAll()
 }
 
@@ -102,7 +107,7 @@ func (c *courier) changed(name string, from, to gobreaker.State) {
 		}
 	case gobreaker.StateClosed:
 		c.s.deps.Logger.Info("the endpoint answers again", "endpoint", name)
-		c.q.Recovered(now)
+		c.q.Recovered(now, false)
 	}
 }
 
@@ -192,8 +197,8 @@ func (c *courier) disown(partitions []int32) {
 	for _, r := range leaving {
 		c.q.Disown(r.partition)
 		c.damage.Forget(r.partition)
-		delete(c.broken, r.reading())
 		delete(c.readers, r.partition)
+		r.forget()
 	}
 	c.mu.Unlock()
 	c.dispatches.ring()
@@ -256,11 +261,18 @@ func (c *courier) sendDue(ctx context.Context) time.Duration {
 			r.CancelAt(now)
 			return wait
 		}
-		done, err := c.breaker.Allow()
-		if err != nil {
-			return max(time.Millisecond, min(c.s.cfg.Probe, c.probe.Sub(now)+time.Millisecond))
+		probe := c.breaker.State() != gobreaker.StateClosed
+		if wait := c.probe.Sub(now); probe && wait > 0 {
+			return min(idle, wait)
 		}
-		d := c.q.Next(now)
+		done, err := c.breaker.Allow()
+		switch {
+		case errors.Is(err, gobreaker.ErrOpenState): // its clock is a little behind
+			return time.Millisecond
+		case err != nil: // a probe is in flight
+			return idle
+		}
+		d := c.next(now, probe)
 		r := c.readers[d.Items[0].Partition]
 		r.drained.Add(1)
 		c.sending.Go(func() {
@@ -270,8 +282,19 @@ func (c *courier) sendDue(ctx context.Context) time.Duration {
 	}
 }
 
-// errFailed tells the breaker that a request failed.
-var errFailed = errors.New("failed")
+func (c *courier) next(now time.Time, probe bool) *queue.Delivery {
+	if probe {
+		return c.q.Probe(now)
+	}
+	return c.q.Next(now)
+}
+
+var (
+	// errFailed reports a failed request to the breaker.
+	errFailed = errors.New("failed")
+	// errApart is one that does not count: the business also fails while others succeed.
+	errApart = errors.New("failed for one business")
+)
 
 func (c *courier) send(ctx context.Context, d *queue.Delivery, done func(error)) {
 	c.mu.Lock()
@@ -282,12 +305,19 @@ func (c *courier) send(ctx context.Context, d *queue.Delivery, done func(error))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.q.Disabled()
-	fate := c.q.Done(d, a, c.s.deps.Now())
-	if fate == queue.Failed {
+	now := c.s.deps.Now()
+	fate := c.q.Done(d, a, now)
+	switch {
+	case fate != queue.Failed:
+		done(nil)
+	case d.Apart() && c.breaker.State() == gobreaker.StateClosed:
+		done(errApart)
+	default:
 		done(errFailed)
 		c.last = a.Why
-	} else {
-		done(nil)
+		if at := now.Add(min(a.RetryAfter, queue.RetryAfterMax)); c.breaker.State() != gobreaker.StateClosed && at.After(c.probe) {
+			c.probe = at
+		}
 	}
 	c.m.answer(d, a, fate)
 	if fate != queue.Delivered {

@@ -37,6 +37,7 @@ type reader struct {
 
 // page has fetched records of a topic that are not queued yet.
 type page struct {
+	e          *Endpoint // whose filter was applied
 	from, next int64
 	items      []*queue.Item
 }
@@ -59,7 +60,7 @@ func (r *reader) run() {
 	defer close(r.ended)
 	for failures := 1; ; failures++ {
 		err := r.resume()
-		r.c.note(r.reading(), err)
+		r.note(stepPositions, err)
 		if err == nil {
 			break
 		}
@@ -78,7 +79,7 @@ func (r *reader) run() {
 		if r.ctx.Err() != nil {
 			return
 		}
-		r.c.note(r.reading(), err)
+		r.note(stepRead, err)
 		if err == nil {
 			failures = 0
 			continue
@@ -91,8 +92,24 @@ func (r *reader) run() {
 	}
 }
 
-// reading is the name of the reader's errors.
-func (r *reader) reading() string { return fmt.Sprintf("partition %d", r.partition) }
+// The steps of a reader that can fail.
+const (
+	stepPositions = "positions"
+	stepRead      = "read"
+)
+
+func (r *reader) kind(step string) string {
+	return fmt.Sprintf("%s of partition %d", step, r.partition)
+}
+
+// note notes that a step fails, or works again.
+func (r *reader) note(step string, err error) { r.c.note(r.kind(step), err) }
+
+// forget removes the failures of a partition that belongs to another process now. The caller holds the courier's mu.
+func (r *reader) forget() {
+	delete(r.c.broken, r.kind(stepPositions))
+	delete(r.c.broken, r.kind(stepRead))
+}
 
 // resume owns the partition at its committed positions. Without any, it begins where the endpoint says.
 func (r *reader) resume() error {
@@ -170,22 +187,19 @@ func (r *reader) unblock(topic schemas.Topic) {
 	delete(r.blocked, topic)
 }
 
-// read reads the records for which there is room, live ones first.
-func (r *reader) read() error {
+// read reads the records for which there is room, live ones first. A topic that cannot be read does not delay the others.
+func (r *reader) read() (err error) {
 	for moved := true; moved && r.ctx.Err() == nil; {
-		moved = false
+		moved, err = false, nil
 		for _, topic := range sinks.Topics() {
 			if sinks.Backlog(topic) && moved {
 				break
 			}
-			more, err := r.readTopic(topic)
-			if err != nil {
-				return err
-			}
-			moved = moved || more
+			more, why := r.readTopic(topic)
+			moved, err = moved || more, errors.Join(err, why)
 		}
 	}
-	return nil
+	return err
 }
 
 func (r *reader) readTopic(topic schemas.Topic) (moved bool, err error) {
@@ -210,6 +224,9 @@ func (r *reader) readTopic(topic schemas.Topic) (moved bool, err error) {
 		return false, nil
 	}
 	p := r.pages[topic]
+	if p != nil && p.e != e {
+		p = nil
+	}
 	if p != nil && at > p.from && at < p.next { // a former process delivered the records between
 		p.items = slices.DeleteFunc(p.items, func(it *queue.Item) bool { return it.Offset < at })
 		p.from = at
@@ -227,6 +244,10 @@ func (r *reader) readTopic(topic schemas.Topic) (moved bool, err error) {
 	delete(r.short, topic)
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
+	if p.e != r.c.e { // the filter changed while the page was fetched
+		delete(r.pages, topic)
+		return true, nil
+	}
 	n := min(len(p.items), r.c.q.Room(place))
 	to := p.next
 	if n < len(p.items) {
@@ -294,7 +315,7 @@ func (r *reader) fetch(e *Endpoint, place queue.Place, at int64) (*page, error) 
 	if got.Next <= at {
 		return nil, nil
 	}
-	p := &page{from: at, next: got.Next}
+	p := &page{e: e, from: at, next: got.Next}
 	for _, rec := range got.Records {
 		if it := itemOf(e, place, rec); it != nil {
 			p.items = append(p.items, it)
@@ -308,25 +329,48 @@ func itemOf(e *Endpoint, place queue.Place, rec *kgo.Record) *queue.Item {
 	it := &queue.Item{
 		Place: place, Offset: rec.Offset, Live: !sinks.Backlog(place.Topic), Bytes: len(rec.Key) + len(rec.Value) + 512,
 	}
-	ev, err := event.Read(place.Topic, rec.Key, rec.Headers, rec.Value)
-	it.Event = ev
-	it.Headers = make([]queue.Header, len(rec.Headers))
-	for i, h := range rec.Headers {
-		it.Headers[i] = queue.Header(h)
-	}
+	key, value, headers := owned(rec)
+	ev, err := event.Read(place.Topic, key, headers, value)
+	it.Event, it.Headers = ev, headers
 	if err != nil {
 		it.Bad, it.Reason = err.Error(), queue.ReasonInvalid
-		it.Event.Key, it.Event.Value = rec.Key, rec.Value
-		return it
-	}
-	if !e.Takes(&ev) {
+		it.Event.Key, it.Event.Value = key, value
+	} else if it.Business = envelope.Business(&ev); !takes(e, it) {
 		return nil
 	}
-	it.Business = envelope.Business(&ev)
+	return it
+}
+
+// owned copies a record, which shares its memory with all records of a fetch: an item must not keep these.
+func owned(rec *kgo.Record) (key, value []byte, headers []queue.Header) {
+	n := len(rec.Key) + len(rec.Value)
+	for _, h := range rec.Headers {
+		n += len(h.Value)
+	}
+	b := make([]byte, 0, n)
+	add := func(part []byte) []byte {
+		if len(part) == 0 {
+			return nil
+		}
+		b = append(b, part...)
+		return b[len(b)-len(part) : len(b) : len(b)]
+	}
+	headers = make([]queue.Header, len(rec.Headers))
+	for i, h := range rec.Headers {
+		headers[i] = queue.Header{Key: h.Key, Value: add(h.Value)}
+	}
+	return add(rec.Key), add(rec.Value), headers
+}
+
+// takes reports whether the endpoint takes an item, and notes why its format cannot represent it.
+func takes(e *Endpoint, it *queue.Item) bool {
+	if !e.Takes(&it.Event) {
+		return false
+	}
 	if e.Format == FormatMeta {
-		if err := envelope.CheckMeta(&ev); err != nil {
+		if err := envelope.CheckMeta(&it.Event); err != nil {
 			it.Bad, it.Reason = err.Error(), queue.ReasonNoFormat
 		}
 	}
-	return it
+	return true
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -64,7 +65,11 @@ func (r *Resender) Event(topic schemas.Topic, rec *kgo.Record, s *Selection) *qu
 	return it
 }
 
-// Send sends an event. It tries again as the sink does, and gives up after the endpoint's attempts_max.
+// ErrAway means that the endpoint does not work, so that other events need not be tried.
+var ErrAway = errors.New("the endpoint does not work")
+
+// Send sends an event. It tries again as the sink does, and gives up after the endpoint's attempts_max: with ErrAway, unless the endpoint refused
+// the event.
 func (r *Resender) Send(ctx context.Context, it *queue.Item) error {
 	for attempt := 1; ; attempt++ {
 		a := r.client.send(ctx, r.e, []*queue.Item{it}, attempt-1)
@@ -74,8 +79,12 @@ func (r *Resender) Send(ctx context.Context, it *queue.Item) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if queue.Judge(a) == queue.Gone || attempt >= r.e.AttemptsMax {
-			return fmt.Errorf("%s/%d@%d was not taken: %s", it.Topic, it.Partition, it.Offset, a.Why)
+		if fate := queue.Judge(a); fate == queue.Gone || attempt >= r.e.AttemptsMax {
+			err := fmt.Errorf("%s/%d@%d was not taken: %s", it.Topic, it.Partition, it.Offset, a.Why)
+			if fate != queue.Refused {
+				err = fmt.Errorf("%w: %w", ErrAway, err)
+			}
+			return err
 		}
 		if !sinks.Pause(ctx, max(r.delay(attempt), min(a.RetryAfter, queue.RetryAfterMax))) {
 			return ctx.Err()
@@ -83,20 +92,20 @@ func (r *Resender) Send(ctx context.Context, it *queue.Item) error {
 	}
 }
 
-// Letter sends the event of a letter again.
-func (r *Resender) Letter(ctx context.Context, l *Letter) error {
+// Letter returns the event of a letter. An error means that it can never be sent to the endpoint.
+func (r *Resender) Letter(l *Letter) (*queue.Item, error) {
 	ev, err := l.event()
 	if err != nil {
-		return fmt.Errorf("letter %d/%d cannot be sent: %w", l.Partition, l.Offset, err)
+		return nil, fmt.Errorf("letter %d/%d cannot be sent: %w", l.Partition, l.Offset, err)
 	}
 	it := &queue.Item{Place: queue.Place{Topic: ev.Topic, Partition: l.Partition}, Offset: l.At, Event: ev}
 	for _, h := range l.record.Headers {
 		it.Headers = append(it.Headers, queue.Header(h))
 	}
 	if r.e.Format == FormatMeta && (!envelope.HasMeta(&ev) || envelope.CheckMeta(&ev) != nil) {
-		return fmt.Errorf("letter %d/%d cannot be sent: %w", l.Partition, l.Offset, envelope.ErrForeign)
+		return nil, fmt.Errorf("letter %d/%d cannot be sent: %w", l.Partition, l.Offset, envelope.ErrForeign)
 	}
-	return r.Send(ctx, it)
+	return it, nil
 }
 
 // TopicNames are the full names of the topics that an endpoint gets, in which live ones come first.

@@ -30,6 +30,8 @@ type topics struct {
 	mu    sync.Mutex
 	logs  map[queue.Place][]*kgo.Record
 	start map[queue.Place]int64
+	bad   map[queue.Place]error // a place that cannot be read
+	lent  map[queue.Place][]byte
 	err   error
 	id    byte
 	// damaged is the place of a damaged batch, with its offset.
@@ -38,7 +40,7 @@ type topics struct {
 }
 
 func newTopics(partitions int32) *topics {
-	return &topics{partitions: partitions, logs: map[queue.Place][]*kgo.Record{}, start: map[queue.Place]int64{}, id: 1}
+	return &topics{partitions: partitions, logs: map[queue.Place][]*kgo.Record{}, start: map[queue.Place]int64{}, bad: map[queue.Place]error{}, lent: map[queue.Place][]byte{}, id: 1}
 }
 
 func (l *topics) Partitions(context.Context) (all []int32, err error) {
@@ -71,6 +73,7 @@ func (l *topics) Ends(context.Context, []int32) (map[schemas.Topic]map[int32]int
 	return l.each(func(p queue.Place) int64 { return int64(len(l.logs[p])) })
 }
 
+// Fetch lends the memory of the records until the next fetch of the place: nobody may keep it.
 func (l *topics) Fetch(_ context.Context, topic schemas.Topic, partition int32, offset int64, bytesMax int32) (kafka.Fetched, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,6 +85,8 @@ func (l *topics) Fetch(_ context.Context, topic schemas.Topic, partition int32, 
 		return got, l.err
 	case l.away[partition] != nil:
 		return got, l.away[partition]
+	case l.bad[place] != nil:
+		return got, l.bad[place]
 	case offset < start || offset > int64(len(log)):
 		return got, kafka.ErrOffsetGone
 	}
@@ -99,6 +104,34 @@ func (l *topics) Fetch(_ context.Context, topic schemas.Topic, partition int32, 
 		bytesMax -= int32(len(r.Value))
 		got.Records, got.Next = append(got.Records, r), r.Offset+1
 	}
+	for i := range l.lent[place] {
+		l.lent[place][i] = '!'
+	}
+	var memory []byte
+	lend := func(b []byte) []byte {
+		if len(b) == 0 {
+			return b
+		}
+		memory = append(memory, b...)
+		return memory[len(memory)-len(b):]
+	}
+	n := 0
+	for _, r := range got.Records {
+		n += len(r.Key) + len(r.Value)
+		for _, h := range r.Headers {
+			n += len(h.Value)
+		}
+	}
+	memory = make([]byte, 0, n)
+	for i, r := range got.Records {
+		copied := *r
+		copied.Key, copied.Value, copied.Headers = lend(r.Key), lend(r.Value), nil
+		for _, h := range r.Headers {
+			copied.Headers = append(copied.Headers, kgo.RecordHeader{Key: h.Key, Value: lend(h.Value)})
+		}
+		got.Records[i] = &copied
+	}
+	l.lent[place] = memory
 	return got, nil
 }
 

@@ -25,6 +25,7 @@ func (q *Queue) Done(d *Delivery, a Answer, now time.Time) Fate {
 	switch fate {
 	case Delivered:
 		q.delivered += len(d.Items)
+		b.apart, b.seen = 0, -1
 		q.inRow = 0
 		b.single, b.due = false, time.Time{}
 		q.streak(b, 0, now)
@@ -42,6 +43,9 @@ func (q *Queue) Done(d *Delivery, a Answer, now time.Time) Fate {
 		fate = q.refused(d, a, now)
 	case Failed:
 		q.fail(b, a, now)
+	}
+	if b.stale {
+		q.recheck(b)
 	}
 	q.queue(b, now)
 	if lanes := q.lanes[b.partition]; lanes != nil {
@@ -98,8 +102,8 @@ const (
 
 // streak sets how often a business failed in a row.
 func (q *Queue) streak(b *business, failures int, now time.Time) {
-	if b.failures >= failingAt {
-		q.failing--
+	if failures > 0 && b.seen >= 0 && q.delivered > b.seen {
+		b.apart++
 	}
 	switch {
 	case failures == 0:
@@ -110,9 +114,17 @@ func (q *Queue) streak(b *business, failures int, now time.Time) {
 		b.confirmed++
 	}
 	b.failures = failures
-	b.seen = q.delivered
-	if b.failures >= failingAt {
-		q.failing++
+	if failures > 0 {
+		b.seen = q.delivered
+	}
+	all := q.failing[b.partition]
+	switch {
+	case b.failures < failingAt:
+		delete(all, b)
+	case all == nil:
+		q.failing[b.partition] = map[*business]struct{}{b: {}}
+	default:
+		all[b] = struct{}{}
 	}
 }
 
@@ -158,15 +170,12 @@ func (q *Queue) relieve(partition int32, l *lane, now time.Time) {
 		l.clogged = false
 		return
 	}
-	if q.failing == 0 {
+	if len(q.failing[partition]) == 0 {
 		return
 	}
 	var worst *business
 	all, most := 0, 0
-	for key, b := range q.businesses {
-		if key.partition != partition || b.failures < failingAt {
-			continue
-		}
+	for b := range q.failing[partition] {
 		n := b.holds(l)
 		all += n
 		guilty := b.confirmed >= suspectAt || now.Sub(b.since) >= suspectAfter

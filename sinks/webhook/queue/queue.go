@@ -46,7 +46,7 @@ type Item struct {
 	Bytes    int
 
 	attempts int
-	business *business
+	business *business // nil: it is a letter
 	track    *track
 }
 
@@ -60,6 +60,9 @@ type Delivery struct {
 	business *business
 	slow     bool
 }
+
+// Apart reports whether the business also fails while others succeed, so that its failures say nothing about the endpoint.
+func (d *Delivery) Apart() bool { return d.business.apart >= suspectAt }
 
 // Letter is an event that is set aside.
 type Letter struct {
@@ -118,11 +121,13 @@ type business struct {
 	sending   bool
 	failures  int       // in a row
 	confirmed int       // of them, with deliveries of others between
-	seen      int       // deliveries of the queue at the last failure
+	seen      int       // deliveries of the queue at the last failure after its last delivery; -1: there was none
+	apart     int       // failures since its last delivery, with deliveries of others between; Recovered keeps them
 	since     time.Time // of the first failure in a row
 	due       time.Time
 	why       string // the last answer
 	single    bool   // a request with several events was refused
+	stale     bool   // the filter changed while a request was in flight
 	list      int    // the ready list that counts; none: -1
 	index     int    // in the heap; -1: not in it
 	slow      bool   // its last answer took far longer than those of others
@@ -150,9 +155,10 @@ type Queue struct {
 	ready      [listCount][]*business
 	waiting    dueHeap
 	letters    []*Letter
-	taken      int // slots
-	slow       int // of them, requests of slow businesses
-	failing    int // businesses that failed several times in a row
+	taken      int                              // slots
+	slow       int                              // of them, requests of slow businesses
+	failing    map[int32]map[*business]struct{} // by partition: businesses that failed several times in a row
+	takes      func(*Item) bool                 // the filter of the last Recheck
 	delivered  int
 	inRow      int           // letters since the last delivery
 	mean       time.Duration // of the answers, the newest count most
@@ -167,11 +173,42 @@ type businessKey struct {
 
 // New makes an empty queue.
 func New(l Limits) *Queue {
-	return &Queue{limits: l, tracks: map[Place]*track{}, lanes: map[int32]*[2]lane{}, businesses: map[businessKey]*business{}}
+	return &Queue{
+		limits: l, tracks: map[Place]*track{}, lanes: map[int32]*[2]lane{}, businesses: map[businessKey]*business{}, failing: map[int32]map[*business]struct{}{},
+	}
 }
 
 // Configure changes the limits.
 func (q *Queue) Configure(l Limits) { q.limits = l }
+
+// Recheck applies another filter to the events that are held. Those that takes refuses count as acknowledged. Those that it gives a fault
+// (Bad) become letters.
+func (q *Queue) Recheck(takes func(*Item) bool, now time.Time) {
+	q.takes = takes
+	for _, b := range q.businesses {
+		q.recheck(b)
+		q.queue(b, now)
+	}
+}
+
+func (q *Queue) recheck(b *business) {
+	if b.stale = b.sending; b.stale {
+		return // after the answer
+	}
+	for lane, items := range b.items {
+		b.items[lane] = slices.DeleteFunc(items, func(it *Item) bool {
+			switch {
+			case !q.takes(it):
+				q.acknowledge(it)
+			case it.Bad != "":
+				q.letters = append(q.letters, &Letter{it, it.Reason, it.Bad})
+			default:
+				return false
+			}
+			return true
+		})
+	}
+}
 
 // Own adds a partition, at its committed positions.
 //
@@ -234,6 +271,7 @@ func (q *Queue) Disown(partition int32) {
 	}
 	q.letters = slices.DeleteFunc(q.letters, func(l *Letter) bool { return l.Partition == partition })
 	delete(q.lanes, partition)
+	delete(q.failing, partition)
 }
 
 // Wants returns where a place is read on. ok is false while the window is full, and for a place that is not owned.
@@ -312,12 +350,19 @@ func (q *Queue) Add(p Place, from, to int64, items []*Item, now time.Time) bool 
 	return true
 }
 
-// Recovered ends all waits: the endpoint works again, so that former failures say nothing about a business.
-func (q *Queue) Recovered(now time.Time) {
+// Recovered ends the waits: the endpoint works again, so that former failures say nothing about a business. A business that also failed while others
+// succeeded still waits, unless all is true.
+func (q *Queue) Recovered(now time.Time, all bool) {
 	q.paused = time.Time{}
 	for _, b := range q.businesses {
+		if b.apart >= suspectAt && !all {
+			continue
+		}
 		b.slow, b.due = false, time.Time{}
 		q.streak(b, 0, now)
+		if all {
+			b.apart, b.seen = 0, -1
+		}
 		if b.index >= 0 {
 			heap.Remove(&q.waiting, b.index)
 		}

@@ -10,7 +10,7 @@ func (q *Queue) business(partition int32, key string) *business {
 	k := businessKey{partition, key}
 	b := q.businesses[k]
 	if b == nil {
-		b = &business{key: key, partition: partition, list: listNone, index: -1}
+		b = &business{key: key, partition: partition, list: listNone, index: -1, seen: -1}
 		q.businesses[k] = b
 	}
 	return b
@@ -64,14 +64,13 @@ func (q *Queue) wake(now time.Time) {
 
 // Wake returns the next time at which a wait ends; zero: nothing waits.
 func (q *Queue) Wake(now time.Time) time.Time {
-	at := time.Time{}
+	if q.paused.After(now) {
+		return q.paused
+	}
 	if len(q.waiting) > 0 {
-		at = q.waiting[0].due
+		return q.waiting[0].due
 	}
-	if q.paused.After(now) && q.paused.After(at) {
-		at = q.paused
-	}
-	return at
+	return time.Time{}
 }
 
 // Ready reports whether Next has a delivery.
@@ -114,6 +113,40 @@ func (q *Queue) Next(now time.Time) *Delivery {
 	}
 	b := q.ready[list][0]
 	q.ready[list] = q.ready[list][1:]
+	return q.take(b, list)
+}
+
+// Probe is the delivery that shows best whether the endpoint works: of a business that did not fail, if there is one, and of one that failed
+// while others succeeded only if there is no other one.
+func (q *Queue) Probe(now time.Time) *Delivery {
+	q.wake(now)
+	if q.choose(now) == listNone {
+		return nil
+	}
+	best, from, at := 3, listNone, 0
+	for _, list := range [...]int{listLive, listBacklog, listSlow} {
+		for i, b := range q.ready[list] {
+			rank := 1
+			switch {
+			case b.list != list: // it is elsewhere by now
+				continue
+			case b.apart >= suspectAt:
+				rank = 2
+			case b.failures == 0 && b.apart == 0:
+				rank = 0
+			}
+			if rank < best {
+				best, from, at = rank, list, i
+			}
+		}
+	}
+	b := q.ready[from][at]
+	q.ready[from] = slices.Delete(q.ready[from], at, at+1)
+	return q.take(b, from)
+}
+
+// take makes the delivery of a business that left a ready list.
+func (q *Queue) take(b *business, list int) *Delivery {
 	b.list, b.sending = listNone, true
 	lane := 0
 	if len(b.items[0]) == 0 {

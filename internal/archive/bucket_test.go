@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -201,23 +202,30 @@ func TestOpenSaysWhatIsWrongWithAURL(t *testing.T) {
 
 var chain = archive.Chain{Topic: schemas.TopicRawLive, Partition: 3, Log: archive.LogID{1}}
 
+func object(first int64) archive.Object {
+	return archive.Object{Chain: chain, First: first, Encoding: archive.JSONL}
+}
+
+// file is the name of an object in its folder.
+func file(first int64) string { return path.Base(object(first).Name("")) }
+
 // put writes an object with a record at each offset but the last.
 func put(t *testing.T, a *archive.Archive, first, next, lost int64) {
 	t.Helper()
 	b := builder(t)
 	h := header(first)
 	h.Lost = lost
-	b.Begin(h)
+	begin(t, b, h, archive.JSONL)
 	for o := first + lost; o < next-1; o++ {
 		if err := b.Add(&kgo.Record{Offset: o, Timestamp: time.UnixMilli(o)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, object, err := b.Finish(next, false)
+	_, content, err := b.Finish(next, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Bucket.Create(t.Context(), chain.Object(a.Prefix, first), object); err != nil {
+	if err := a.Bucket.Create(t.Context(), object(first).Name(a.Prefix), content); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -234,7 +242,7 @@ func TestTheTailIsFoundWithAHintAndWithout(t *testing.T) {
 			for i := range int64(5) {
 				put(t, a, 100+10*i, 110+10*i, 0)
 			}
-			for _, hint := range []string{"", "100", "130", "140", "150", "99", "-1", "nonsense"} {
+			for _, hint := range []string{"", file(100), file(130), file(140), file(150), file(99), "-1", "nonsense", strings.Replace(file(100), "jsonl.zst", "parquet", 1)} {
 				if hint != "" {
 					if err := b.Replace(t.Context(), chain.Folder("coex.")+"tail", []byte(hint)); err != nil {
 						t.Fatal(err)
@@ -244,7 +252,7 @@ func TestTheTailIsFoundWithAHintAndWithout(t *testing.T) {
 					t.Errorf("hint %q: %+v, %v", hint, h, err)
 				}
 			}
-			if err := a.Hint(t.Context(), chain, 120); err != nil {
+			if err := a.Hint(t.Context(), object(120)); err != nil {
 				t.Fatal(err)
 			}
 			if h, _, err := a.Tail(t.Context(), chain); err != nil || h.Next != 150 {
@@ -272,7 +280,7 @@ func TestCheckFindsEachFault(t *testing.T) {
 		{"a damaged header", func(t *testing.T, a *archive.Archive) { flip(t, a, 20, 50) }, true, []string{"damaged: "}},
 		{"damaged content", func(t *testing.T, a *archive.Archive) { flip(t, a, 20, archive.HeaderBytes+20) }, false, []string{"damaged: "}},
 		{"an object of another chain", func(t *testing.T, a *archive.Archive) {
-			if err := a.Bucket.Create(t.Context(), chain.Object(a.Prefix, 20), []byte(content(t, a.Bucket, chain.Object(a.Prefix, 10), -1))); err != nil {
+			if err := a.Bucket.Create(t.Context(), object(20).Name(a.Prefix), []byte(content(t, a.Bucket, object(10).Name(a.Prefix), -1))); err != nil {
 				t.Fatal(err)
 			}
 		}, true, []string{"damaged: "}},
@@ -316,7 +324,7 @@ func TestCheckFindsEachFault(t *testing.T) {
 func flip(t *testing.T, a *archive.Archive, first int64, at int) {
 	t.Helper()
 	put(t, a, first, first+10, 0)
-	name := chain.Object(a.Prefix, first)
+	name := object(first).Name(a.Prefix)
 	bad := []byte(content(t, a.Bucket, name, -1))
 	bad[at] ^= 1
 	if err := a.Bucket.Replace(t.Context(), name, bad); err != nil {

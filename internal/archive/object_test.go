@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +175,33 @@ func changed(t *testing.T, as archive.Encoding) {
 	}
 	if _, _, err := readAll(t, append(bytes.Clone(object), 0)); !errors.Is(err, archive.ErrCorrupt) {
 		t.Error("a byte behind the end is not noticed")
+	}
+}
+
+// A line without an end is damage, whatever its length.
+func TestLinesThatAreLongerThanTheObjectSaysAreDamage(t *testing.T) {
+	b := builder(t)
+	begin(t, b, header(10), archive.JSONL)
+	if err := b.Add(&kgo.Record{Offset: 10, Timestamp: time.UnixMilli(1)}); err != nil {
+		t.Fatal(err)
+	}
+	_, object, err := b.Finish(11, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bomb := enc.EncodeAll(bytes.Repeat([]byte("x"), 256<<20), bytes.Clone(object[:archive.HeaderBytes]))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, _, err := readAll(t, bomb); !errors.Is(err, archive.ErrCorrupt) {
+		t.Errorf("err %v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
+		t.Errorf("%d MiB were allocated", n>>20)
 	}
 }
 

@@ -15,13 +15,13 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/azurite"
 )
 
-func TestMain(m *testing.M) {
+// clouds sets the accounts of the emulators.
+func clouds() {
 	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true", "AZURE_STORAGE_ACCOUNT": azurite.Account, "AZURE_STORAGE_KEY": azurite.Key} {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
 }
 
 // buckets are a folder, an S3 server, and with make test-archive an emulator of Azure.

@@ -41,6 +41,8 @@ func (o *options) goals() []compare.Goal {
 		{What: "live echo beside another business's bodies with 1,000 contacts, of idle, p99", Match: "tenant", Metric: p99Metric.Key, Of: crowdedName, To: idleName, Bound: compare.AtMost, Want: 2},
 		{What: "PostgreSQL, all tables, of COPY into a bare table", Match: "postgres", Metric: messagesMetric.Key, Of: subjectName, To: copyName, Bound: compare.AtLeast, Want: 0.6},
 		{What: "PostgreSQL, all tables, of an upsert each, 2,000 a transaction", Match: "postgres", Metric: messagesMetric.Key, Of: subjectName, To: rowsName, Bound: compare.AtLeast, Want: 8},
+		{What: "archive to a folder, of plain uploads of the same objects", Match: "archive", Metric: archivedMetric.Key, Of: toFolderName, To: folderUploadName, Bound: compare.AtLeast, Want: 0.1},
+		{What: "archive to S3, of plain uploads of the same objects", Match: "archive", Metric: archivedMetric.Key, Of: toS3Name, To: s3UploadName, Bound: compare.AtLeast, Want: 0.2},
 		{What: "restart with 1 million contacts and 1,000 open syncs", Match: "restart", Metric: readyMetric.Key, Of: subjectName, Bound: compare.AtMost, Want: 10, Unit: "s"},
 	}
 }

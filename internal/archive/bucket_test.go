@@ -135,7 +135,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// What the first writer wrote down counts, and the object behind says nothing else.
+// The first writer of a chain decides where it begins.
 func TestAChainBeginsWhereItsFirstWriterSays(t *testing.T) {
 	t.Parallel()
 	for name, b := range open(t) {

@@ -49,7 +49,7 @@ type row struct {
 	SentAt             int64  `parquet:"sent_at,optional,timestamp(millisecond)" doc:"Time of the message, of the change of the contact, or of the account event, by its sender."`
 	Type               string `parquet:"type,optional" doc:"Type of the message, such as text."`
 	Status             string `parquet:"status,optional" doc:"Status of the message."`
-	Historical         *bool  `parquet:"historical,optional" doc:"Whether a message is of the past."`
+	Historical         *bool  `parquet:"historical,optional" doc:"True: the message is of the past."`
 	SyncWindow         int32  `parquet:"sync_window,optional" doc:"Onboarding of the number, from 1."`
 	SyncState          string `parquet:"sync_state,optional" doc:"State of a sync."`
 	AccountEvent       string `parquet:"account_event,optional" doc:"Event of an account."`
@@ -86,11 +86,14 @@ func typeName(f parquet.Field) string {
 	if !f.Leaf() {
 		return "LIST of STRUCT"
 	}
-	name := f.Type().String()
-	if name, _, _ = strings.Cut(name, "("); name == "TIMESTAMP" {
-		name += ", milliseconds, UTC"
+	switch name, _, _ := strings.Cut(f.Type().String(), "("); name {
+	case "TIMESTAMP":
+		return "TIMESTAMP (ms, UTC)"
+	case "INT":
+		return f.Type().Kind().String()
+	default:
+		return name
 	}
-	return name
 }
 
 // set makes the row that of a record. It keeps parts of the record.

@@ -53,7 +53,7 @@ type lineReader struct {
 	bytes int64 // of the lines that were read
 }
 
-// watched keeps the error of a reader: what fails without one is damage.
+// watched keeps the error of a reader. A decoder that fails without such an error has found damage.
 type watched struct {
 	r   io.Reader
 	err error

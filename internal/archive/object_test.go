@@ -178,7 +178,7 @@ func changed(t *testing.T, as archive.Encoding) {
 	}
 }
 
-// A line without an end is damage, whatever its length.
+// A line without an end is damage, and takes no memory.
 func TestLinesThatAreLongerThanTheObjectSaysAreDamage(t *testing.T) {
 	b := builder(t)
 	begin(t, b, header(10), archive.JSONL)

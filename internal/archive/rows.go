@@ -45,7 +45,7 @@ func newTable() (*table, error) {
 	}
 	// Bounds of long texts would be as long as the texts.
 	for _, path := range [][]string{
-		{"key_binary"}, {"value"}, {"value_binary"}, {"headers", "list", "element", "key"}, {"headers", "list", "element", "value"},
+		{"key"}, {"key_binary"}, {"value"}, {"value_binary"}, {"headers", "list", "element", "key"}, {"headers", "list", "element", "value"},
 		{"headers", "list", "element", "key_binary"}, {"headers", "list", "element", "value_binary"},
 	} {
 		options = append(options, parquet.SkipPageBounds(path...), parquet.SkipPageStatistics(path...))

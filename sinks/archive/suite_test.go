@@ -59,7 +59,7 @@ func (k *kept) Positions(ctx context.Context, partition int32) (map[schemas.Topi
 	return all, nil
 }
 
-// last is the last object of a partition, in the chain of whatever log.
+// last is the last object of a partition, in the chain of any log.
 func (k *kept) last(ctx context.Context, topic schemas.Topic, partition int32) (*archive.Header, error) {
 	a := &archive.Archive{Bucket: k.bucket, Prefix: "coex."}
 	if k.id != (archive.LogID{}) {

@@ -105,7 +105,7 @@ func (c *chain) position(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return blocking(err)
 	}
-	next := archive.Object{}
+	var next archive.Object
 	if h != nil {
 		next = h.Following(c.id)
 	} else if next, err = c.begin(ctx); err != nil {

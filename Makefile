@@ -33,9 +33,10 @@ race: ## run the tests with the race detector
 	go test -race -short ./...
 
 .PHONY: lint
-lint: prose ## gofmt, go vet, golangci-lint, make prose
+lint: prose ## gofmt, go vet (also of Google Cloud's build tag), golangci-lint, make prose
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
 	go vet ./...
+	go vet -tags gcs ./internal/archive
 	$(GOLANGCI_LINT) run ./...
 
 .PHONY: prose
@@ -57,12 +58,16 @@ test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
 	COEXSTREAM_TEST_KAFKA=1 go test -v -count=1 -p 1 -timeout 20m ./internal/testing/kafkacluster/...
 
 .PHONY: test-sinks
-test-sinks: ## the sinks' suite with processes that are killed, suspended and scaled, on SQLite and PostgreSQL
-	COEXSTREAM_TEST_SINKS=1 go test -v -count=1 -timeout 10m -run 'TestProcesses|Locked' ./sinks/sqlite ./sinks/postgres
+test-sinks: ## the sinks' suite with processes that are killed, suspended and scaled, on SQLite, PostgreSQL and the archive
+	COEXSTREAM_TEST_SINKS=1 go test -v -count=1 -timeout 10m -run 'TestProcesses|Locked' ./sinks/sqlite ./sinks/postgres ./sinks/archive
 
 .PHONY: test-schemas
 test-schemas: ## let code generators and the AsyncAPI parser read the schemas; compile what they make, read events with it
 	COEXSTREAM_TEST_SCHEMAS=1 go test -v -count=1 ./internal/testing/generators
+
+.PHONY: test-archive
+test-archive: ## the archive on an emulator of Azure; DuckDB and ClickHouse read its Parquet objects
+	COEXSTREAM_TEST_ARCHIVE=1 go test -v -count=1 -timeout 15m -run 'DuckDB|Buckets|OneOfMany|Begins|Tail|Union|TwoWriters' ./internal/archive ./sinks/archive
 
 .PHONY: crash
 crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs, and with damaged event topics alone

@@ -42,6 +42,8 @@ func main() {
 			err = runLoad(ctx)
 		case "broker":
 			err = runBroker(ctx, os.Args[2:])
+		case "s3":
+			err = runS3(ctx, os.Args[2:])
 		case "peer":
 			err = runPeer(ctx, os.Args[2:])
 		}

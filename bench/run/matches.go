@@ -41,6 +41,7 @@ func matches() []match {
 		{"postgres", playPostgres},
 		{"tables", playTables},
 		{"webhook", playWebhook},
+		{"archive", playArchive},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +69,21 @@ func archiveOf(cfg *config.Config) (archivesink.Config, error) {
 	if len(topics) > 0 {
 		c.Topics = topics
 	}
+	if c.Parquet, err = parquetTopics(from.Parquet); err != nil {
+		return c, fmt.Errorf("%w: sink.archive.parquet: %w", config.ErrInvalid, err)
+	}
 	return c, nil
+}
+
+// parquetTopics are topics by their names. `events` are all that have events.
+func parquetTopics(names []string) (topics []schemas.Topic, err error) {
+	const all = "events"
+	if slices.Contains(names, all) {
+		topics = sinks.Topics()
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == all })
+	}
+	others, err := topicsNamed(names)
+	return append(topics, others...), err
 }
 
 // topicsNamed are the topics of a list of names without their prefix.

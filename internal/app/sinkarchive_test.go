@@ -107,7 +107,7 @@ func TestWhatWasArchivedOutlivesKafka(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	text := "sink:\n  archive: {enabled: true, url: \"file://" + folder + "\", rotation: 1s}\n"
+	text := "sink:\n  archive: {enabled: true, url: \"file://" + folder + "\", rotation: 1s, parquet: [events, raw.live]}\n"
 	if err := os.WriteFile(filepath.Join(dir, "coexstream.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func (p *process) archiveFaultsAreFound(folder string) {
 	p.t.Helper()
 	var objects []string
 	err := filepath.WalkDir(filepath.Join(folder, "coex.messages"), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".jsonl.zst") {
+		if err == nil && strings.HasSuffix(path, ".parquet") {
 			objects = append(objects, path)
 		}
 		return err

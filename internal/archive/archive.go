@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,16 +19,6 @@ type Archive struct {
 	Bucket Bucket
 	Prefix string // of the topics
 }
-
-// Object is an object of a chain.
-type Object struct {
-	Chain Chain
-	First int64
-	Bytes int64
-}
-
-// Name is the object's name.
-func (a *Archive) Name(o Object) string { return o.Chain.Object(a.Prefix, o.First) }
 
 // markName is the object that every archive has.
 const markName = "coexstream-archive"
@@ -53,20 +42,15 @@ func (a *Archive) Prepare(ctx context.Context) error {
 var ErrUnconditional = errors.New("the bucket lets an object be overwritten that was to be written only where none is (If-None-Match): two writers could lose records in it")
 
 // Header reads the header of an object.
-func (a *Archive) Header(ctx context.Context, c Chain, first int64) (*Header, error) {
-	name := c.Object(a.Prefix, first)
-	r, err := a.Bucket.Open(ctx, name, HeaderBytes)
+func (a *Archive) Header(ctx context.Context, o Object) (*Header, error) {
+	name := o.Name(a.Prefix)
+	head, err := a.text(ctx, name, HeaderBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	defer func() { _ = r.Close() }() // it was only read
-	head, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, err
 	}
 	h, err := ParseHeader(head)
 	if err == nil {
-		err = h.Of(c, a.Prefix, first)
+		err = h.Of(o, a.Prefix)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -74,9 +58,23 @@ func (a *Archive) Header(ctx context.Context, c Chain, first int64) (*Header, er
 	return h, nil
 }
 
+// text reads the first bytes of an object.
+func (a *Archive) text(ctx context.Context, name string, length int64) ([]byte, error) {
+	r, err := a.Bucket.Open(ctx, name, length)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	defer func() { _ = r.Close() }() // it was only read
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return b, nil
+}
+
 // Read calls yield for the records of an object. It returns the header where it could be read.
-func (a *Archive) Read(ctx context.Context, c Chain, first int64, yield func(*kgo.Record) error) (*Header, error) {
-	name := c.Object(a.Prefix, first)
+func (a *Archive) Read(ctx context.Context, o Object, yield func(*kgo.Record) error) (*Header, error) {
+	name := o.Name(a.Prefix)
 	content, err := a.Bucket.Open(ctx, name, -1)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -87,7 +85,7 @@ func (a *Archive) Read(ctx context.Context, c Chain, first int64, yield func(*kg
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer r.Close()
-	if err := r.Header.Of(c, a.Prefix, first); err != nil {
+	if err := r.Header.Of(o, a.Prefix); err != nil {
 		return r.Header, fmt.Errorf("read %s: %w", name, err)
 	}
 	for {
@@ -105,14 +103,14 @@ func (a *Archive) Read(ctx context.Context, c Chain, first int64, yield func(*kg
 }
 
 // Tail is the header of a chain's last object, and the object's size, 0 where it is not known; nil where there is none. The hint saves the
-// list of a long chain: it is the first offset of an object that was the last one, and the chain is followed from there.
+// list of a long chain: it is the name of an object that was the last one, and the chain is followed from there.
 func (a *Archive) Tail(ctx context.Context, c Chain) (h *Header, size int64, err error) {
-	at, err := a.hint(ctx, c)
+	o, ok, err := a.named(ctx, c, hintName)
 	if err != nil {
 		return nil, 0, err
 	}
-	for next := at; at >= 0; next = h.Next {
-		found, err := a.Header(ctx, c, next)
+	for ; ok; o = h.Following(c) {
+		found, err := a.Header(ctx, o)
 		if errors.Is(err, ErrNotFound) {
 			break
 		}
@@ -131,46 +129,57 @@ func (a *Archive) Tail(ctx context.Context, c Chain) (h *Header, size int64, err
 		return nil, 0, err
 	}
 	last := objects[len(objects)-1]
-	h, err = a.Header(ctx, c, last.First)
+	h, err = a.Header(ctx, last)
 	return h, last.Bytes, err
 }
 
-// Hint keeps where the chain's last object begins.
-func (a *Archive) Hint(ctx context.Context, c Chain, first int64) error {
-	return a.Bucket.Replace(ctx, c.hint(a.Prefix), strconv.AppendInt(nil, first, 10))
+// Hint keeps which object is the chain's last one.
+func (a *Archive) Hint(ctx context.Context, o Object) error {
+	return a.Bucket.Replace(ctx, o.Chain.Folder(a.Prefix)+hintName, []byte(o.file()))
 }
 
-// hint is -1 where there is none.
-func (a *Archive) hint(ctx context.Context, c Chain) (int64, error) {
-	r, err := a.Bucket.Open(ctx, c.hint(a.Prefix), offsetWidth)
+// Begin writes down which object a chain begins with, and returns the one that was written down first. Otherwise two writers could begin
+// at different offsets, if retention moves the start of the log between their questions.
+func (a *Archive) Begin(ctx context.Context, first Object) (Object, error) {
+	name := first.Chain.Folder(a.Prefix) + startName
+	err := a.Bucket.Create(ctx, name, []byte(first.file()))
+	if err == nil {
+		return first, nil
+	}
+	if !errors.Is(err, ErrExists) {
+		return first, fmt.Errorf("write %s: %w", name, err)
+	}
+	o, ok, err := a.named(ctx, first.Chain, startName)
+	if err == nil && !ok {
+		err = fmt.Errorf("read %s: %w: it names no object", name, ErrCorrupt)
+	}
+	return o, err
+}
+
+// named is the object that a file of the chain's folder names. It is false where there is no such file, or no such name.
+func (a *Archive) named(ctx context.Context, c Chain, file string) (Object, bool, error) {
+	text, err := a.text(ctx, c.Folder(a.Prefix)+file, HeaderBytes)
 	if errors.Is(err, ErrNotFound) {
-		return -1, nil
+		return Object{}, false, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read %s: %w", c.hint(a.Prefix), err)
+		return Object{}, false, err
 	}
-	defer func() { _ = r.Close() }() // it was only read
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return 0, fmt.Errorf("read %s: %w", c.hint(a.Prefix), err)
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	if err != nil || n < 0 {
-		return -1, nil //nolint:nilerr // the list says the same, at a price
-	}
-	return n, nil
+	o, ok := ParseName(a.Prefix, c.Folder(a.Prefix)+strings.TrimSpace(string(text)))
+	return o, ok && o.Chain == c, nil
 }
 
 // Objects lists the objects of a chain, in the order of their offsets.
 func (a *Archive) Objects(ctx context.Context, c Chain) ([]Object, error) {
 	var all []Object
 	err := a.Bucket.List(ctx, c.Folder(a.Prefix), func(name string, bytes int64) error {
-		if of, first, ok := ParseName(a.Prefix, name); ok && of == c {
-			all = append(all, Object{c, first, bytes})
+		if o, ok := ParseName(a.Prefix, name); ok && o.Chain == c {
+			o.Bytes = bytes
+			all = append(all, o)
 		}
 		return nil
 	})
-	slices.SortFunc(all, func(x, y Object) int { return cmp.Compare(x.First, y.First) })
+	slices.SortFunc(all, compareObjects)
 	return all, err
 }
 
@@ -179,8 +188,9 @@ func (a *Archive) All(ctx context.Context, topics []schemas.Topic) ([][]Object, 
 	chains := map[Chain][]Object{}
 	for _, topic := range topics {
 		err := a.Bucket.List(ctx, topic.Name(a.Prefix)+"/", func(name string, bytes int64) error {
-			if c, first, ok := ParseName(a.Prefix, name); ok {
-				chains[c] = append(chains[c], Object{c, first, bytes})
+			if o, ok := ParseName(a.Prefix, name); ok {
+				o.Bytes = bytes
+				chains[o.Chain] = append(chains[o.Chain], o)
 			}
 			return nil
 		})
@@ -190,11 +200,15 @@ func (a *Archive) All(ctx context.Context, topics []schemas.Topic) ([][]Object, 
 	}
 	all := make([][]Object, 0, len(chains))
 	for _, objects := range chains {
-		slices.SortFunc(objects, func(x, y Object) int { return cmp.Compare(x.First, y.First) })
+		slices.SortFunc(objects, compareObjects)
 		all = append(all, objects)
 	}
 	slices.SortFunc(all, func(x, y []Object) int { return compareChains(x[0].Chain, y[0].Chain) })
 	return all, nil
+}
+
+func compareObjects(a, b Object) int {
+	return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Encoding, b.Encoding))
 }
 
 func compareChains(a, b Chain) int {

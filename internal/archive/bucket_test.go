@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,11 +21,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/archive"
+	"github.com/coexstream/coexstream/internal/testing/azurite"
 	"github.com/coexstream/coexstream/schemas"
 )
 
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"} {
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true", "AZURE_STORAGE_ACCOUNT": azurite.Account, "AZURE_STORAGE_KEY": azurite.Key} {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)
 		}
@@ -32,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// open opens a folder and a bucket of an S3 server, by their URLs.
+// open opens a folder, a bucket of an S3 server, and with make test-archive a container of an emulator of Azure, by their URLs.
 func open(t *testing.T) map[string]archive.Bucket {
 	t.Helper()
 	backend := s3mem.New()
@@ -42,10 +44,14 @@ func open(t *testing.T) map[string]archive.Bucket {
 	server := httptest.NewServer(gofakes3.New(backend).Server())
 	t.Cleanup(server.Close)
 	all := map[string]archive.Bucket{}
-	for name, address := range map[string]string{
+	addresses := map[string]string{
 		"folder": (&url.URL{Scheme: "file", Path: filepath.Join(t.TempDir())}).String(),
 		"S3":     "s3://b?prefix=" + url.QueryEscape("p q/") + "&region=eu-central-1&use_path_style=true&endpoint=" + url.QueryEscape(server.URL),
-	} {
+	}
+	if azurite.Wanted() {
+		addresses["Azure"] = azurite.Start(t, "archive") + "&prefix=" + url.QueryEscape("p q/")
+	}
+	for name, address := range addresses {
 		b, err := archive.Open(t.Context(), address, time.Minute)
 		if err != nil {
 			t.Fatal(err)
@@ -120,9 +126,34 @@ func TestBuckets(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if name == "S3" {
+			if name != "folder" {
 				if err := b.Create(ctx, "late", []byte("x")); err == nil || errors.Is(err, archive.ErrExists) {
 					t.Errorf("after the end of its context: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// The first writer of a chain decides where it begins.
+func TestAChainBeginsWhereItsFirstWriterSays(t *testing.T) {
+	t.Parallel()
+	for name, b := range open(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := &archive.Archive{Bucket: b, Prefix: "coex."}
+			first := archive.Object{Chain: chain, First: 7, Encoding: archive.Parquet}
+			for _, o := range []archive.Object{first, object(9), object(3)} {
+				if got, err := a.Begin(t.Context(), o); err != nil || got != first {
+					t.Errorf("%+v, %v", got, err)
+				}
+			}
+			for _, text := range []string{"nonsense", "00000000000000000007.jsonl"} {
+				if err := b.Replace(t.Context(), chain.Folder("coex.")+"start", []byte(text)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := a.Begin(t.Context(), first); !errors.Is(err, archive.ErrCorrupt) {
+					t.Errorf("%q: %v", text, err)
 				}
 			}
 		})
@@ -188,10 +219,30 @@ func TestTemporaryFilesOfKilledProcessesAreRemoved(t *testing.T) {
 	}
 }
 
+func TestTheURLOfAFolderMayEndWithASlash(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for _, address := range []string{"file://" + root + "/", "file://" + root + "//x/..//"} {
+		if err := os.MkdirAll(filepath.Join(root, "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		b, err := archive.Open(t.Context(), address, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Replace(t.Context(), "a/b/1", []byte("1")); err != nil {
+			t.Error(err)
+		}
+		if names := listed(t, b, "a/"); !slices.Equal(names, []string{"a/b/1"}) {
+			t.Errorf("%s: %v", address, names)
+		}
+	}
+}
+
 func TestOpenSaysWhatIsWrongWithAURL(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
-		"file://host/x": "three slashes", "file://": "three slashes", "ftp://x": "no driver registered", "s3://b?nonsense=1": "nonsense", "file:///does/not/exist": "no such file", "\x00": "no URL",
+		"file://host/x": "three slashes", "file://": "three slashes", "ftp://x": "no driver registered", "s3://b?nonsense=1": "nonsense", "file:///does/not/exist": "no such file", "file:///tmp?prefix=x/": "no parameters", "\x00": "no URL",
 	} {
 		if _, err := archive.Open(t.Context(), address, time.Second); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", address, err)
@@ -201,23 +252,30 @@ func TestOpenSaysWhatIsWrongWithAURL(t *testing.T) {
 
 var chain = archive.Chain{Topic: schemas.TopicRawLive, Partition: 3, Log: archive.LogID{1}}
 
+func object(first int64) archive.Object {
+	return archive.Object{Chain: chain, First: first, Encoding: archive.JSONL}
+}
+
+// file is the name of an object in its folder.
+func file(first int64) string { return path.Base(object(first).Name("")) }
+
 // put writes an object with a record at each offset but the last.
 func put(t *testing.T, a *archive.Archive, first, next, lost int64) {
 	t.Helper()
 	b := builder(t)
 	h := header(first)
 	h.Lost = lost
-	b.Begin(h)
+	begin(t, b, h, archive.JSONL)
 	for o := first + lost; o < next-1; o++ {
 		if err := b.Add(&kgo.Record{Offset: o, Timestamp: time.UnixMilli(o)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, object, err := b.Finish(next, false)
+	_, content, err := b.Finish(next, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Bucket.Create(t.Context(), chain.Object(a.Prefix, first), object); err != nil {
+	if err := a.Bucket.Create(t.Context(), object(first).Name(a.Prefix), content); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -234,7 +292,7 @@ func TestTheTailIsFoundWithAHintAndWithout(t *testing.T) {
 			for i := range int64(5) {
 				put(t, a, 100+10*i, 110+10*i, 0)
 			}
-			for _, hint := range []string{"", "100", "130", "140", "150", "99", "-1", "nonsense"} {
+			for _, hint := range []string{"", file(100), file(130), file(140), file(150), file(99), "-1", "nonsense", strings.Replace(file(100), "jsonl.zst", "parquet", 1)} {
 				if hint != "" {
 					if err := b.Replace(t.Context(), chain.Folder("coex.")+"tail", []byte(hint)); err != nil {
 						t.Fatal(err)
@@ -244,7 +302,7 @@ func TestTheTailIsFoundWithAHintAndWithout(t *testing.T) {
 					t.Errorf("hint %q: %+v, %v", hint, h, err)
 				}
 			}
-			if err := a.Hint(t.Context(), chain, 120); err != nil {
+			if err := a.Hint(t.Context(), object(120)); err != nil {
 				t.Fatal(err)
 			}
 			if h, _, err := a.Tail(t.Context(), chain); err != nil || h.Next != 150 {
@@ -271,8 +329,32 @@ func TestCheckFindsEachFault(t *testing.T) {
 		{"lost records", func(t *testing.T, a *archive.Archive) { put(t, a, 20, 30, 4) }, true, []string{"lost: retention removed 4 offsets from 20 on"}},
 		{"a damaged header", func(t *testing.T, a *archive.Archive) { flip(t, a, 20, 50) }, true, []string{"damaged: "}},
 		{"damaged content", func(t *testing.T, a *archive.Archive) { flip(t, a, 20, archive.HeaderBytes+20) }, false, []string{"damaged: "}},
+		{"an object of another log", func(t *testing.T, a *archive.Archive) {
+			b, h := builder(t), header(20)
+			h.Log = archive.LogID{9}.String()
+			begin(t, b, h, archive.JSONL)
+			_, content, err := b.Finish(30, false)
+			if err == nil {
+				err = a.Bucket.Create(t.Context(), object(20).Name(a.Prefix), content)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, true, []string{"damaged: it is of the log 09"}},
+		{"two objects in two encodings", func(t *testing.T, a *archive.Archive) {
+			put(t, a, 20, 30, 0)
+			b := builder(t)
+			begin(t, b, header(20), archive.Parquet)
+			_, content, err := b.Finish(30, false)
+			if err == nil {
+				err = a.Bucket.Create(t.Context(), archive.Object{Chain: chain, First: 20, Encoding: archive.Parquet}.Name(a.Prefix), content)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, true, []string{"overlap: the object before it ends with 29"}},
 		{"an object of another chain", func(t *testing.T, a *archive.Archive) {
-			if err := a.Bucket.Create(t.Context(), chain.Object(a.Prefix, 20), []byte(content(t, a.Bucket, chain.Object(a.Prefix, 10), -1))); err != nil {
+			if err := a.Bucket.Create(t.Context(), object(20).Name(a.Prefix), []byte(content(t, a.Bucket, object(10).Name(a.Prefix), -1))); err != nil {
 				t.Fatal(err)
 			}
 		}, true, []string{"damaged: "}},
@@ -316,7 +398,7 @@ func TestCheckFindsEachFault(t *testing.T) {
 func flip(t *testing.T, a *archive.Archive, first int64, at int) {
 	t.Helper()
 	put(t, a, first, first+10, 0)
-	name := chain.Object(a.Prefix, first)
+	name := object(first).Name(a.Prefix)
 	bad := []byte(content(t, a.Bucket, name, -1))
 	bad[at] ^= 1
 	if err := a.Bucket.Replace(t.Context(), name, bad); err != nil {

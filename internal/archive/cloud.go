@@ -25,7 +25,7 @@ type Cloud struct {
 
 const responseChecksums = "response_checksum_validation"
 
-// Open opens file:///folder, s3://bucket, or azblob://container, each with ?prefix=folder/. Other parameters are those of gocloud.dev.
+// Open opens file:///folder, s3://bucket, or azblob://container, the last two with ?prefix=folder/. Other parameters are those of gocloud.dev.
 // timeout bounds a request.
 func Open(ctx context.Context, address string, timeout time.Duration) (Bucket, error) {
 	u, err := url.Parse(address)
@@ -35,6 +35,9 @@ func Open(ctx context.Context, address string, timeout time.Duration) (Bucket, e
 	if u.Scheme == "file" {
 		if u.Host != "" || u.Path == "" {
 			return nil, errors.New("the URL of a folder has three slashes: file:///var/lib/archive")
+		}
+		if u.RawQuery != "" {
+			return nil, errors.New("the URL of a folder has no parameters: write the whole path, as file:///var/lib/archive/coexstream")
 		}
 		return NewFolder(u.Path)
 	}
@@ -80,8 +83,11 @@ func (c *Cloud) upload(ctx context.Context, name string, content []byte, absent 
 }
 
 func contentType(name string) string {
-	if strings.HasSuffix(name, extension) {
+	if strings.HasSuffix(name, JSONL.extension()) {
 		return "application/zstd"
+	}
+	if strings.HasSuffix(name, Parquet.extension()) {
+		return "application/vnd.apache.parquet"
 	}
 	return "application/octet-stream"
 }

@@ -44,7 +44,7 @@ func NewFolder(root string) (*Folder, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%s is no folder", root)
 	}
-	return &Folder{root: root, synced: map[string]bool{}}, nil
+	return &Folder{root: filepath.Clean(root), synced: map[string]bool{}}, nil
 }
 
 // Close has nothing to do.
@@ -73,16 +73,15 @@ func (f *Folder) Replace(_ context.Context, name string, content []byte) error {
 func (f *Folder) write(name string, content []byte, place func(from, to string) error) error {
 	to := filepath.Join(f.root, filepath.FromSlash(name))
 	dir := filepath.Dir(to)
-	if err := f.prepare(dir); err != nil {
+	from, err := f.stage(dir, content)
+	if errors.Is(err, fs.ErrNotExist) { // somebody renamed the folder since it was prepared
+		f.forget()
+		from, err = f.stage(dir, content)
+	}
+	if err != nil {
 		return err
 	}
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // never fails
-	from := filepath.Join(dir, temporary+hex.EncodeToString(random[:]))
-	if err := writeSynced(from, content); err != nil {
-		return errors.Join(err, ignoreMissing(os.Remove(from)))
-	}
-	err := place(from, to)
+	err = place(from, to)
 	if err != nil {
 		err = errors.Join(err, ignoreMissing(os.Remove(from)))
 	}
@@ -91,6 +90,27 @@ func (f *Folder) write(name string, content []byte, place func(from, to string) 
 	}
 	// The name that another process made must be durable, too, before anybody continues behind it.
 	return errors.Join(err, syncFolder(dir))
+}
+
+// stage writes under a temporary name.
+func (f *Folder) stage(dir string, content []byte) (from string, err error) {
+	if err := f.prepare(dir); err != nil {
+		return "", err
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	from = filepath.Join(dir, temporary+hex.EncodeToString(random[:]))
+	if err := writeSynced(from, content); err != nil {
+		return "", errors.Join(err, ignoreMissing(os.Remove(from)))
+	}
+	return from, nil
+}
+
+// forget lets all folders be prepared again.
+func (f *Folder) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.synced)
 }
 
 func writeSynced(file string, content []byte) error {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,13 @@ type Header struct {
 	// Snapshot is its date, and Complete says that the object is its last one.
 	Snapshot string `json:"snapshot,omitempty"`
 	Complete bool   `json:"complete,omitempty"`
+	// NextAs is the encoding of the object behind it; empty: JSONL. So all writers give that object the same name.
+	NextAs Encoding `json:"next_as,omitempty"`
+}
+
+// Following is the object behind that of the header.
+func (h *Header) Following(c Chain) Object {
+	return Object{Chain: c, First: h.Next, Encoding: cmp.Or(h.NextAs, JSONL)}
 }
 
 // NewestAt is the highest timestamp of the records.
@@ -46,17 +54,17 @@ func (h *Header) OldestAt() time.Time { return time.UnixMilli(h.Oldest) }
 // ErrCorrupt says that an object was changed after it was written.
 var ErrCorrupt = errors.New("the object is damaged")
 
-// skippable is the magic number of a frame that zstd passes over.
 const (
-	skippable  = 0x184D2A5C
-	frameStart = 8 // magic number and length
+	skippable  = 0x184D2A5C // magic number of a frame that zstd passes over
+	parquetID  = 0x31524150 // PAR1, with which a Parquet file begins
+	frameStart = 8          // magic number and length
 	textMax    = HeaderBytes - frameStart - crc32.Size
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// appendHeader appends the frame.
-func appendHeader(dst []byte, h *Header) ([]byte, error) {
+// appendHeader appends the header with a magic number.
+func appendHeader(dst []byte, magic uint32, h *Header) ([]byte, error) {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
@@ -65,7 +73,7 @@ func appendHeader(dst []byte, h *Header) ([]byte, error) {
 		return nil, fmt.Errorf("the header of %s/%d@%d has %d bytes, at most %d are allowed", h.Topic, h.Partition, h.First, len(text), textMax)
 	}
 	begin := len(dst)
-	dst = binary.LittleEndian.AppendUint32(dst, skippable)
+	dst = binary.LittleEndian.AppendUint32(dst, magic)
 	dst = binary.LittleEndian.AppendUint32(dst, HeaderBytes-frameStart)
 	dst = append(dst, text...)
 	dst = append(dst, bytes.Repeat([]byte{' '}, textMax-len(text))...)
@@ -74,7 +82,7 @@ func appendHeader(dst []byte, h *Header) ([]byte, error) {
 
 // ParseHeader reads the header from the first HeaderBytes of an object.
 func ParseHeader(b []byte) (*Header, error) {
-	if len(b) < HeaderBytes || binary.LittleEndian.Uint32(b) != skippable || binary.LittleEndian.Uint32(b[4:]) != HeaderBytes-frameStart {
+	if len(b) < HeaderBytes || magicOf(b) == "" || binary.LittleEndian.Uint32(b[4:]) != HeaderBytes-frameStart {
 		return nil, fmt.Errorf("%w: it does not begin with a header", ErrCorrupt)
 	}
 	if crc32.Checksum(b[:frameStart+textMax], castagnoli) != binary.LittleEndian.Uint32(b[frameStart+textMax:]) {
@@ -85,6 +93,8 @@ func ParseHeader(b []byte) (*Header, error) {
 		return nil, fmt.Errorf("%w: header: %w", ErrCorrupt, err)
 	}
 	switch {
+	case h.NextAs != "" && h.NextAs != JSONL && h.NextAs != Parquet:
+		return nil, fmt.Errorf("the object behind it is written as %q, which this program does not read", h.NextAs)
 	case h.Format > Format || h.Format < 1:
 		return nil, fmt.Errorf("the object has format %d, this program reads up to %d", h.Format, Format)
 	case h.First < 0 || h.Next < h.First || h.Lost < 0 || h.Lost > h.Next-h.First || h.Records < 0 || h.Records > h.Next-h.First-h.Lost:
@@ -93,10 +103,22 @@ func ParseHeader(b []byte) (*Header, error) {
 	return h, nil
 }
 
-// Of reports whether the header is that of an object of a chain.
-func (h *Header) Of(c Chain, prefix string, first int64) error {
-	if h.Topic != c.Topic.Name(prefix) || h.Partition != c.Partition || h.Log != c.Log.String() || h.First != first || h.Snapshot != c.Snapshot {
-		return fmt.Errorf("%w: its header is of %s/%d@%d, log %s", ErrCorrupt, h.Topic, h.Partition, h.First, h.Log)
+// magicOf is the encoding of an object, by its first bytes; empty: it is no object.
+func magicOf(b []byte) Encoding {
+	switch binary.LittleEndian.Uint32(b) {
+	case skippable:
+		return JSONL
+	case parquetID:
+		return Parquet
+	}
+	return ""
+}
+
+// Of reports whether the header is that of an object. The id of the log is not compared: the folder of a chain may be renamed, so that its
+// log begins another one (docs/archive.md).
+func (h *Header) Of(o Object, prefix string) error {
+	if c := o.Chain; h.Topic != c.Topic.Name(prefix) || h.Partition != c.Partition || h.First != o.First || h.Snapshot != c.Snapshot {
+		return fmt.Errorf("%w: its header is of %s/%d@%d", ErrCorrupt, h.Topic, h.Partition, h.First)
 	}
 	return nil
 }

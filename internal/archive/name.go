@@ -27,9 +27,26 @@ func (id LogID) String() string { return hex.EncodeToString(id[:]) }
 // SnapshotDate is the layout of a snapshot's date. It sorts by time.
 const SnapshotDate = "2006-01-02T15-04-05Z"
 
+// Encoding is how the records of an object are written.
+type Encoding string
+
+// The encodings.
 const (
-	extension   = ".jsonl.zst"
+	JSONL   Encoding = "jsonl"   // lines of JSON, compressed with zstd
+	Parquet Encoding = "parquet" // columns, compressed with zstd, see Columns
+)
+
+// extension ends the names of objects.
+func (e Encoding) extension() string {
+	if e == Parquet {
+		return ".parquet"
+	}
+	return ".jsonl.zst"
+}
+
+const (
 	hintName    = "tail"
+	startName   = "start"
 	offsetWidth = 20
 )
 
@@ -42,12 +59,21 @@ func (c Chain) Folder(prefix string) string {
 	return folder
 }
 
-// Object is the name of the object that begins with an offset.
-func (c Chain) Object(prefix string, first int64) string {
-	return c.Folder(prefix) + fmt.Sprintf("%0*d", offsetWidth, first) + extension
+// Object is an object of a chain.
+type Object struct {
+	Chain    Chain
+	First    int64 // its first offset
+	Encoding Encoding
+	Bytes    int64 // 0: not known
 }
 
-func (c Chain) hint(prefix string) string { return c.Folder(prefix) + hintName }
+// Name is the name of the object. prefix is that of the topics.
+func (o Object) Name(prefix string) string { return o.Chain.Folder(prefix) + o.file() }
+
+// file is the last part of the name.
+func (o Object) file() string {
+	return fmt.Sprintf("%0*d", offsetWidth, o.First) + o.Encoding.extension()
+}
 
 // String is topic/partition, with the date of a snapshot.
 func (c Chain) String() string {
@@ -58,29 +84,32 @@ func (c Chain) String() string {
 	return s
 }
 
-var objectPattern = regexp.MustCompile(`^(\d{4,10})/([0-9a-f]{32})/(?:(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)/)?(\d{20})\.jsonl\.zst$`)
+var objectPattern = regexp.MustCompile(`^(\d{4,10})/([0-9a-f]{32})/(?:(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)/)?(\d{20})(\.jsonl\.zst|\.parquet)$`)
 
-// ParseName returns the chain and the first offset of an object's name. It is false for names of other files.
-func ParseName(prefix, name string) (c Chain, first int64, ok bool) {
+// ParseName returns the object with a name. It is false for names of other files.
+func ParseName(prefix, name string) (o Object, ok bool) {
 	rest, ok := strings.CutPrefix(name, prefix)
 	if !ok {
-		return c, 0, false
+		return o, false
 	}
 	topic, rest, _ := strings.Cut(rest, "/")
 	m := objectPattern.FindStringSubmatch(rest)
-	if c.Topic, ok = schemas.ParseTopic(topic); !ok || m == nil {
-		return c, 0, false
+	if o.Chain.Topic, ok = schemas.ParseTopic(topic); !ok || m == nil {
+		return o, false
 	}
 	partition, err := strconv.ParseInt(m[1], 10, 32)
 	if err != nil {
-		return c, 0, false
+		return o, false
 	}
-	if first, err = strconv.ParseInt(m[4], 10, 64); err != nil {
-		return c, 0, false
+	if o.First, err = strconv.ParseInt(m[4], 10, 64); err != nil {
+		return o, false
 	}
-	if _, err := hex.Decode(c.Log[:], []byte(m[2])); err != nil {
-		return c, 0, false
+	if _, err := hex.Decode(o.Chain.Log[:], []byte(m[2])); err != nil {
+		return o, false
 	}
-	c.Partition, c.Snapshot = int32(partition), m[3]
-	return c, first, c.Object(prefix, first) == name
+	o.Chain.Partition, o.Chain.Snapshot, o.Encoding = int32(partition), m[3], JSONL
+	if m[5] == Parquet.extension() {
+		o.Encoding = Parquet
+	}
+	return o, o.Name(prefix) == name
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/archive"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -66,6 +68,13 @@ func builder(t testing.TB) *archive.Builder {
 	return b
 }
 
+func begin(t testing.TB, b *archive.Builder, h archive.Header, as archive.Encoding) {
+	t.Helper()
+	if err := b.Begin(h, as); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func header(first int64) archive.Header {
 	return archive.Header{Topic: "coex.raw.live", Partition: 3, Partitions: 12, Log: archive.LogID{1}.String(), First: first}
 }
@@ -89,14 +98,15 @@ func readAll(t testing.TB, object []byte) (records []*kgo.Record, h *archive.Hea
 	}
 }
 
+// encodings are those of objects.
+var encodings = []archive.Encoding{archive.JSONL, archive.Parquet}
+
 func TestRecordsComeBackByteForByte(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := seed.Rand(t)
 	b := builder(t)
-	for range 30 {
+	for i := range 60 {
 		first := rng.Int64N(1 << 40)
-		b.Begin(header(first))
+		begin(t, b, header(first), encodings[i%2])
 		var want []*kgo.Record
 		offset := first + rng.Int64N(5)
 		for range rng.IntN(40) {
@@ -132,9 +142,15 @@ func TestRecordsComeBackByteForByte(t *testing.T) {
 
 // A change of any byte is noticed.
 func TestAChangedByteIsNoticed(t *testing.T) {
+	for _, as := range encodings {
+		t.Run(string(as), func(t *testing.T) { changed(t, as) })
+	}
+}
+
+func changed(t *testing.T, as archive.Encoding) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	b := builder(t)
-	b.Begin(header(10))
+	begin(t, b, header(10), as)
 	for i := range int64(20) {
 		if err := b.Add(randomRecord(rng, 10+i)); err != nil {
 			t.Fatal(err)
@@ -148,23 +164,50 @@ func TestAChangedByteIsNoticed(t *testing.T) {
 	for at := 0; at < len(object); at += 1 + at/archive.HeaderBytes*20 {
 		bad := bytes.Clone(object)
 		bad[at] ^= 1 << rng.IntN(8)
-		if records, h, err := readAll(t, bad); err == nil {
-			t.Errorf("byte %d of %d was changed, and %d records were read: %+v", at, len(object), len(records), h)
+		if records, h, err := readAll(t, bad); !errors.Is(err, archive.ErrCorrupt) {
+			t.Errorf("byte %d of %d was changed, and %d records were read: %+v, %v", at, len(object), len(records), h, err)
 		}
 	}
 	for _, length := range []int{0, 8, archive.HeaderBytes - 1, archive.HeaderBytes, len(object) - 1} {
-		if _, _, err := readAll(t, object[:length]); err == nil {
+		if _, _, err := readAll(t, object[:length]); !errors.Is(err, archive.ErrCorrupt) {
 			t.Errorf("the first %d of %d bytes are taken for whole", length, len(object))
 		}
 	}
-	if _, _, err := readAll(t, append(bytes.Clone(object), 0)); err == nil {
+	if _, _, err := readAll(t, append(bytes.Clone(object), 0)); !errors.Is(err, archive.ErrCorrupt) {
 		t.Error("a byte behind the end is not noticed")
+	}
+}
+
+// A line without an end is damage, and takes no memory.
+func TestLinesThatAreLongerThanTheObjectSaysAreDamage(t *testing.T) {
+	b := builder(t)
+	begin(t, b, header(10), archive.JSONL)
+	if err := b.Add(&kgo.Record{Offset: 10, Timestamp: time.UnixMilli(1)}); err != nil {
+		t.Fatal(err)
+	}
+	_, object, err := b.Finish(11, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bomb := enc.EncodeAll(bytes.Repeat([]byte("x"), 256<<20), bytes.Clone(object[:archive.HeaderBytes]))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, _, err := readAll(t, bomb); !errors.Is(err, archive.ErrCorrupt) {
+		t.Errorf("err %v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
+		t.Errorf("%d MiB were allocated", n>>20)
 	}
 }
 
 func TestOffsetsRise(t *testing.T) {
 	b := builder(t)
-	b.Begin(header(10))
+	begin(t, b, header(10), archive.JSONL)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, c := range []struct {
 		offset int64
@@ -182,7 +225,7 @@ func TestOffsetsRise(t *testing.T) {
 // Programs that know nothing of the header read the lines.
 func TestOtherReadersOfZstdPassOverTheHeader(t *testing.T) {
 	b := builder(t)
-	b.Begin(header(7))
+	begin(t, b, header(7), archive.JSONL)
 	r := &kgo.Record{Offset: 7, Timestamp: time.UnixMilli(1_700_000_000_123), Key: []byte("k"), Value: []byte("v\x80"), Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("é\n")}}}
 	if err := b.Add(r); err != nil {
 		t.Fatal(err)
@@ -225,22 +268,24 @@ func TestNames(t *testing.T) {
 		{Topic: schemas.TopicContacts, Partition: 12345, Log: archive.LogID{1}, Snapshot: "2026-11-30T00-00-00Z"},
 	} {
 		for _, first := range []int64{0, 7, 1 << 62} {
-			name := c.Object("co/ex.", first)
-			if got, f, ok := archive.ParseName("co/ex.", name); !ok || got != c || f != first {
-				t.Errorf("%s: %+v %d %t", name, got, f, ok)
+			for _, as := range encodings {
+				o := archive.Object{Chain: c, First: first, Encoding: as}
+				if got, ok := archive.ParseName("co/ex.", o.Name("co/ex.")); !ok || got != o {
+					t.Errorf("%s: %+v %t", o.Name("co/ex."), got, ok)
+				}
 			}
 		}
 	}
-	good := archive.Chain{Topic: schemas.TopicRawLive}.Object("", 5)
+	good := archive.Object{Chain: archive.Chain{Topic: schemas.TopicRawLive}, First: 5, Encoding: archive.JSONL}.Name("")
 	for _, name := range []string{
 		"", "x", "x" + good, good + "x", strings.Replace(good, "raw.live", "raw.dead", 1), strings.Replace(good, "/0000/", "/00000/", 1), strings.Replace(good, "/0000/", "/9999999999/", 1),
 		strings.Replace(good, "00000000000000000005", "99999999999999999999", 1), strings.Replace(good, ".jsonl", "", 1), strings.Replace(good, "0005.", "5.", 1),
 	} {
-		if _, _, ok := archive.ParseName("", name); ok {
+		if _, ok := archive.ParseName("", name); ok {
 			t.Errorf("%q is taken for an object's name", name)
 		}
 	}
-	if _, _, ok := archive.ParseName("", good); !ok {
+	if _, ok := archive.ParseName("", good); !ok {
 		t.Errorf("%q is no object's name", good)
 	}
 }

@@ -43,8 +43,9 @@ type Checked struct {
 func (a *Archive) Check(ctx context.Context, objects []Object, content bool) (*Checked, error) {
 	c := &Checked{Chain: objects[0].Chain, First: objects[0].First, Next: objects[0].First}
 	fault := func(o Object, kind, format string, args ...any) {
-		c.Faults = append(c.Faults, Fault{a.Name(o), kind, fmt.Sprintf(format, args...)})
+		c.Faults = append(c.Faults, Fault{o.Name(a.Prefix), kind, fmt.Sprintf(format, args...)})
 	}
+	log := ""
 	for i, o := range objects {
 		c.Objects++
 		c.Bytes += o.Bytes
@@ -70,6 +71,12 @@ func (a *Archive) Check(ctx context.Context, objects []Object, content bool) (*C
 			}
 			continue
 		}
+		if log == "" {
+			log = h.Log
+		}
+		if h.Log != log {
+			fault(o, Damaged, "it is of the log %s, and those before it of %s", h.Log, log)
+		}
 		if h.Lost > 0 {
 			fault(o, Lost, "retention removed %d offsets from %d on before they were archived", h.Lost, h.First)
 		}
@@ -88,10 +95,10 @@ func (a *Archive) Check(ctx context.Context, objects []Object, content bool) (*C
 // checkOne returns the header where it could be read.
 func (a *Archive) checkOne(ctx context.Context, o Object, content bool) (*Header, error) {
 	if !content {
-		return a.Header(ctx, o.Chain, o.First)
+		return a.Header(ctx, o)
 	}
-	h, err := a.Read(ctx, o.Chain, o.First, func(*kgo.Record) error { return nil })
-	if h != nil && h.Of(o.Chain, a.Prefix, o.First) != nil {
+	h, err := a.Read(ctx, o, func(*kgo.Record) error { return nil })
+	if h != nil && h.Of(o, a.Prefix) != nil {
 		h = nil
 	}
 	return h, err

@@ -247,6 +247,7 @@ type Archive struct {
 	Enabled        bool          `key:"enabled"`
 	URL            string        `key:"url"`
 	Topics         []string      `key:"topics"`
+	Parquet        []string      `key:"parquet"`
 	Rotation       time.Duration `key:"rotation"`
 	ObjectBytesMax int64         `key:"object_bytes_max"`
 	Snapshots      time.Duration `key:"snapshots"`

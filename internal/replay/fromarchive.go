@@ -51,7 +51,7 @@ func PlanArchive(ctx context.Context, a *archive.Archive, p *Progress, generatio
 		p.Archive.Logs[topic.String()] = log.id.String()
 		for _, objects := range log.chains {
 			first, last := objects[0], objects[len(objects)-1]
-			h, err := a.Header(ctx, last.Chain, last.First)
+			h, err := a.Header(ctx, last)
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ func logsOf(ctx context.Context, a *archive.Archive, topic schemas.Topic) ([]arc
 	}
 	var logs []archivedLog
 	for _, objects := range all {
-		h, err := a.Header(ctx, objects[0].Chain, objects[0].First)
+		h, err := a.Header(ctx, objects[0])
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +173,7 @@ func (s *archiveLane) each(ctx context.Context, r Range, yield func(*kgo.Record)
 // object reads the records of an object that are in the range. It returns where the object ends.
 func (s *archiveLane) object(ctx context.Context, o archive.Object, r Range, yield func(*kgo.Record) error) (next int64, err error) {
 	if !s.from.IsZero() {
-		h, err := s.a.Header(ctx, o.Chain, o.First)
+		h, err := s.a.Header(ctx, o)
 		if err != nil {
 			return 0, err
 		}
@@ -181,7 +181,7 @@ func (s *archiveLane) object(ctx context.Context, o archive.Object, r Range, yie
 			return h.Next, nil
 		}
 	}
-	h, err := s.a.Read(ctx, o.Chain, o.First, func(rec *kgo.Record) error {
+	h, err := s.a.Read(ctx, o, func(rec *kgo.Record) error {
 		if rec.Offset < r.Start || rec.Offset >= r.End {
 			return nil
 		}
@@ -228,7 +228,7 @@ func (s *archiveLane) at(ctx context.Context, offset int64) (found *kgo.Record, 
 	if i < 0 {
 		return nil, nil
 	}
-	_, err = s.a.Read(ctx, s.chain, s.objects[i].First, func(rec *kgo.Record) error {
+	_, err = s.a.Read(ctx, s.objects[i], func(rec *kgo.Record) error {
 		if rec.Offset < offset {
 			return nil
 		}

@@ -27,9 +27,9 @@ type chain struct {
 
 	// The worker that has the chain uses these alone.
 	id      archive.Chain
-	next    int64 // where the next object begins
-	fresh   bool  // there is no object yet: next is where the log began
-	written int   // objects, since the hint
+	next    int64            // where the next object begins
+	as      archive.Encoding // of the next object, as the one before it says
+	written int              // objects, since the hint
 
 	// The sink's mutex guards these.
 	busy    bool
@@ -69,7 +69,7 @@ func (c *chain) step(ctx context.Context, b *archive.Builder, now time.Time) err
 		return c.position(ctx, now)
 	}
 	if !short.IsZero() && now.Sub(short) > c.s.cfg.CutPatience {
-		return c.cut(ctx, fmt.Sprintf("ends at %d and is archived up to %d", end, c.next))
+		return c.cut(ctx, end)
 	}
 	if c.snapshot() {
 		return c.writeSnapshot(ctx, b)
@@ -78,7 +78,7 @@ func (c *chain) step(ctx context.Context, b *archive.Builder, now time.Time) err
 }
 
 // cut is the error of a log that is shorter than it was, unless it is another log: of a topic that was deleted and created again.
-func (c *chain) cut(ctx context.Context, what string) error {
+func (c *chain) cut(ctx context.Context, end int64) error {
 	if _, err := c.s.deps.Log.Partitions(ctx); err != nil { // asks for the ids, too
 		return err
 	}
@@ -86,7 +86,7 @@ func (c *chain) cut(ctx context.Context, what string) error {
 		return nil // the next step begins its chain
 	}
 	c.forget()
-	return fmt.Errorf("%w: %s %s: the log was cut, and new records may stand where others stood", ErrBlocked, c.s.name(c), what)
+	return fmt.Errorf("%w: %s ends at %d and is archived up to %d: the log was cut, and new records may stand where others stood", ErrBlocked, c.s.name(c), end, c.next)
 }
 
 // forget makes the next step ask the bucket.
@@ -99,52 +99,103 @@ func (c *chain) forget() {
 // position asks the bucket where the chain stands.
 func (c *chain) position(ctx context.Context, now time.Time) error {
 	h, size, err := c.s.archive.Tail(ctx, c.id)
-	if errors.Is(err, archive.ErrCorrupt) {
-		return fmt.Errorf("%w: %w", ErrBlocked, err)
+	if err == nil && h != nil {
+		err = c.own(h)
 	}
+	if err != nil {
+		return blocking(err)
+	}
+	var next archive.Object
+	if h != nil {
+		next = h.Following(c.id)
+	} else if next, err = c.begin(ctx); err != nil {
+		return blocking(err)
+	}
+	c.next, c.as = next.First, next.Encoding
+	oldest, err := c.oldest(ctx)
 	if err != nil {
 		return err
 	}
-	if c.fresh = h == nil; c.fresh {
-		starts, err := c.s.deps.Log.Starts(ctx, []int32{c.partition})
-		if err != nil {
-			return err
-		}
-		start, ok := starts[c.topic][c.partition]
-		if !ok {
-			return fmt.Errorf("%s does not tell where it begins", c.s.name(c))
-		}
-		c.next = start
-	} else {
-		c.next = h.Next
-	}
 	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
 	c.pace.seen, c.pace.next, c.pace.perOffset, c.markers = nil, c.next, 0, time.Time{}
 	if size > 0 && h.Next > h.First {
 		c.pace.perOffset = float64(size) / float64(h.Next-h.First)
 	}
-	c.known, c.done = true, !c.fresh && h.Complete
-	c.pace.see(c.end, now)
-	waits := c.pace.waiting() > 0 && !c.snapshot()
-	c.s.mu.Unlock()
-	if !waits {
-		return nil
+	c.known, c.done = true, h != nil && h.Complete
+	if c.pace.see(c.end, now); !oldest.IsZero() {
+		c.pace.waitedSince(oldest, now)
 	}
-	// The first record may have waited longer than this process has run.
-	got, err := c.s.deps.Log.Fetch(ctx, c.topic, c.partition, c.next, 1)
-	if err != nil || len(got.Records) == 0 {
-		return nil //nolint:nilerr // the step that writes finds the same
-	}
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.pace.waitedSince(got.Records[0].Timestamp, now)
 	return nil
+}
+
+// own holds that an object is of the chain's log, and was not brought into its folder from another one.
+func (c *chain) own(h *archive.Header) error {
+	if h.Log != c.id.Log.String() {
+		return fmt.Errorf("%w: %s@%d is of the log %s, and the topic's log is %s", archive.ErrCorrupt, c.s.name(c), h.First, h.Log, c.id.Log)
+	}
+	return nil
+}
+
+// blocking is an error that blocks the chain where an object is damaged.
+func blocking(err error) error {
+	if errors.Is(err, archive.ErrCorrupt) {
+		return fmt.Errorf("%w: %w", ErrBlocked, err)
+	}
+	return err
+}
+
+// begin is the first object of the chain.
+func (c *chain) begin(ctx context.Context) (archive.Object, error) {
+	starts, err := c.s.deps.Log.Starts(ctx, []int32{c.partition})
+	if err != nil {
+		return archive.Object{}, err
+	}
+	start, ok := starts[c.topic][c.partition]
+	if !ok {
+		return archive.Object{}, fmt.Errorf("%s does not tell where it begins", c.s.name(c))
+	}
+	return c.s.archive.Begin(ctx, archive.Object{Chain: c.id, First: start, Encoding: c.s.cfg.encoding(c.topic)})
+}
+
+// oldest is the time of the first record that waits, which may have waited longer than this process has run; zero: none waits.
+func (c *chain) oldest(ctx context.Context) (time.Time, error) {
+	c.s.mu.Lock()
+	end := c.end
+	c.s.mu.Unlock()
+	if c.snapshot() {
+		return time.Time{}, nil
+	}
+	for offset, bytesMax := c.next, int32(1); offset < end; bytesMax = c.s.cfg.FetchBytes {
+		got, err := c.s.deps.Log.Fetch(ctx, c.topic, c.partition, offset, bytesMax)
+		switch {
+		case errors.Is(err, kafka.ErrOffsetGone) && got.LogStart > offset:
+			offset = got.LogStart
+			continue
+		case errors.Is(err, kafka.ErrOffsetGone):
+			return time.Time{}, nil // a log that was cut, which the survey notices
+		case err != nil:
+			return time.Time{}, err
+		case len(got.Records) > 0:
+			return got.Records[0].Timestamp, nil
+		case got.Next <= offset:
+			return time.Time{}, c.stuck(offset, end)
+		}
+		offset = got.Next // ends of transactions
+	}
+	return time.Time{}, nil
+}
+
+// stuck is the error of a log that has nothing before its end: a broker that does not know it yet.
+func (c *chain) stuck(offset, end int64) error {
+	return fmt.Errorf("%s holds nothing from offset %d on, and ends at %d", c.s.name(c), offset, end)
 }
 
 // header is that of the next object.
 func (c *chain) header(lost int64) archive.Header {
 	return archive.Header{
 		Topic: c.s.deps.Log.Name(c.topic), Partition: c.partition, Partitions: c.partitions, Log: c.id.Log.String(), First: c.next, Lost: lost, Snapshot: c.id.Snapshot,
+		NextAs: c.s.cfg.encoding(c.topic),
 	}
 }
 
@@ -153,7 +204,9 @@ func (c *chain) writeObject(ctx context.Context, b *archive.Builder, end int64) 
 	c.s.mu.Lock()
 	offset := max(c.next, c.pace.next)
 	c.s.mu.Unlock()
-	b.Begin(c.header(0))
+	if err := b.Begin(c.header(0), c.as); err != nil {
+		return err
+	}
 	lost := int64(0)
 	for full := false; offset < end && !full; {
 		got, err := c.s.deps.Log.Fetch(ctx, c.topic, c.partition, offset, c.s.cfg.FetchBytes)
@@ -163,28 +216,28 @@ func (c *chain) writeObject(ctx context.Context, b *archive.Builder, end int64) 
 				full = true // the next object counts the lost offsets
 				continue
 			}
-			if c.fresh {
-				c.next = got.LogStart
-			} else {
-				lost = got.LogStart - offset
+			lost, offset = got.LogStart-offset, got.LogStart
+			if err := b.Begin(c.header(lost), c.as); err != nil {
+				return err
 			}
-			offset = got.LogStart
-			b.Begin(c.header(lost))
 			continue
-		case errors.Is(err, kafka.ErrOffsetGone):
-			return c.cut(ctx, fmt.Sprintf("does not hold offset %d any more", offset))
 		case errors.Is(err, kafka.ErrDamaged) && b.Records() > 0:
 			full = true // the next step waits at the damaged batch
 			continue
-		case err != nil:
+		case err != nil: // also of a log that was cut: the survey notices it, and waits for a leader that was elected just now
 			return err
+		case got.Next <= offset && b.Records() == 0 && lost == 0:
+			return c.stuck(offset, end)
 		case got.Next <= offset:
-			full = true // nothing that is committed
+			full = true
 			continue
 		}
 		if offset, full, err = c.add(b, got); err != nil {
 			return err
 		}
+	}
+	if c.s.deps.Log.ID(c.topic) != c.id.Log {
+		return nil // the topic was created again while its records were read
 	}
 	if b.Records() == 0 && lost == 0 && !c.flushMarkers(offset) {
 		return nil
@@ -224,16 +277,17 @@ func (c *chain) create(ctx context.Context, b *archive.Builder, next int64, comp
 	if err != nil {
 		return err
 	}
-	name, began := c.id.Object(c.s.cfg.Prefix, c.next), c.s.deps.Now()
+	object := archive.Object{Chain: c.id, First: c.next, Encoding: c.as}
+	name, began := object.Name(c.s.cfg.Prefix), c.s.deps.Now()
 	size := int64(len(content))
 	err = c.s.deps.Bucket.Create(ctx, name, content)
 	switch {
 	case errors.Is(err, archive.ErrExists):
-		if h, err = c.s.archive.Header(ctx, c.id, c.next); errors.Is(err, archive.ErrCorrupt) {
-			return fmt.Errorf("%w: %w", ErrBlocked, err)
+		if h, err = c.s.archive.Header(ctx, object); err == nil {
+			err = c.own(h)
 		}
 		if err != nil {
-			return err
+			return blocking(err)
 		}
 		if h.Next == h.First && !h.Complete {
 			return fmt.Errorf("%w: %s is empty", ErrBlocked, name)
@@ -246,11 +300,11 @@ func (c *chain) create(ctx context.Context, b *archive.Builder, next int64, comp
 		c.s.wrote(c, h, size, began)
 	}
 	if c.written++; c.written%hintEvery == 0 {
-		if err := c.s.archive.Hint(ctx, c.id, h.First); err != nil {
+		if err := c.s.archive.Hint(ctx, object); err != nil {
 			c.s.deps.Logger.Debug("the archive has no hint", "object", name, "error", err)
 		}
 	}
-	c.next, c.fresh = h.Next, false
+	c.next, c.as = h.Next, h.Following(c.id).Encoding
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	c.markers, c.done = time.Time{}, h.Complete
@@ -260,7 +314,9 @@ func (c *chain) create(ctx context.Context, b *archive.Builder, next int64, comp
 
 // writeSnapshot writes the next object of the period's snapshot.
 func (c *chain) writeSnapshot(ctx context.Context, b *archive.Builder) error {
-	b.Begin(c.header(0))
+	if err := b.Begin(c.header(0), c.as); err != nil {
+		return err
+	}
 	offset := c.next
 	for {
 		got, err := c.s.deps.Log.Fetch(ctx, c.topic, c.partition, offset, c.s.cfg.FetchBytes)
@@ -274,17 +330,22 @@ func (c *chain) writeSnapshot(ctx context.Context, b *archive.Builder) error {
 		case err != nil:
 			return err
 		}
+		at := offset
 		next, full, err := c.add(b, got)
 		if err != nil {
 			return err
 		}
 		offset = next
-		// The end is asked for after the records, so that a key which compaction moved meanwhile is among them.
-		if complete := offset >= got.LastStable; complete && !full {
-			return c.create(ctx, b, offset, true)
-		}
-		if full || got.Next <= offset && len(got.Records) == 0 {
+		switch {
+		case c.s.deps.Log.ID(c.topic) != c.id.Log:
+			return nil // as for a log
+		case full:
 			return c.create(ctx, b, offset, false)
+		case offset >= got.LastStable:
+			// The end is asked for after the records, so that a key which compaction moved meanwhile is among them.
+			return c.create(ctx, b, offset, true)
+		case offset <= at:
+			return c.stuck(offset, got.LastStable)
 		}
 	}
 }

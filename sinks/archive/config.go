@@ -2,6 +2,7 @@ package archive
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,16 +17,17 @@ import (
 type Config struct {
 	Prefix         string // of the topics
 	Topics         []schemas.Topic
-	ObjectBytesMax int64         // an object is closed when it is about as long, compressed
-	Rotation       time.Duration // the longest that a record waits
-	Snapshots      time.Duration // the period of the snapshots of compacted topics; 0: none
-	Writers        int           // objects that are written at a time
-	FetchBytes     int32         // of a fetch, about
-	Poll           time.Duration // how often the ends of the logs are asked for
-	RetryMin       time.Duration // the first distance between two attempts
-	RetryMax       time.Duration // the greatest
-	BlockedRetry   time.Duration // how often a blocked chain is looked at again
-	CutPatience    time.Duration // how long a log may seem shorter than it was: a leader that was elected just now
+	Parquet        []schemas.Topic // those whose objects are Parquet
+	ObjectBytesMax int64           // an object is closed when it is about as long, compressed
+	Rotation       time.Duration   // the longest that a record waits
+	Snapshots      time.Duration   // the period of the snapshots of compacted topics; 0: none
+	Writers        int             // objects that are written at a time
+	FetchBytes     int32           // of a fetch, about
+	Poll           time.Duration   // how often the ends of the logs are asked for
+	RetryMin       time.Duration   // the first distance between two attempts
+	RetryMax       time.Duration   // the greatest
+	BlockedRetry   time.Duration   // how often a blocked chain is looked at again
+	CutPatience    time.Duration   // how long a log may seem shorter than it was: a leader that was elected just now
 }
 
 // DefaultConfig has all but the prefix.
@@ -34,6 +36,14 @@ func DefaultConfig() Config {
 		Topics: Topics(), ObjectBytesMax: 8 << 20, Rotation: 10 * time.Minute, Snapshots: 24 * time.Hour, Writers: 2, FetchBytes: 1 << 20,
 		Poll: time.Second, RetryMin: 500 * time.Millisecond, RetryMax: 30 * time.Second, BlockedRetry: time.Minute, CutPatience: 10 * time.Second,
 	}
+}
+
+// encoding is that of a topic's objects.
+func (c *Config) encoding(topic schemas.Topic) archive.Encoding {
+	if slices.Contains(c.Parquet, topic) {
+		return archive.Parquet
+	}
+	return archive.JSONL
 }
 
 // Topics are those that can be archived: all but `rerouted`, whose records are parts of raw ones.

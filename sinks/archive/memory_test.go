@@ -84,6 +84,11 @@ func TestMemoryIsBoundedWhateverTheNumberOfBusinesses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIP: archives some hundred megabytes")
 	}
+	t.Run("JSON Lines", func(t *testing.T) { memoryIsBounded(t, nil) })
+	t.Run("Parquet", func(t *testing.T) { memoryIsBounded(t, schemas.Topics()) })
+}
+
+func memoryIsBounded(t *testing.T, parquet []schemas.Topic) {
 	var topics []schemas.Topic
 	for _, topic := range schemas.Topics() {
 		if !topic.Compacted() && topic != schemas.TopicRerouted {
@@ -93,6 +98,7 @@ func TestMemoryIsBoundedWhateverTheNumberOfBusinesses(t *testing.T) {
 	log := &madeLog{newLog(12, topics...), 10_000, 1000}
 	bucket := &headers{memory: newMemory()}
 	c := config(topics...)
+	c.Parquet = parquet
 	c.Rotation, c.Poll = time.Millisecond, time.Millisecond
 	heap := func() int64 {
 		var m runtime.MemStats
@@ -114,7 +120,7 @@ func TestMemoryIsBoundedWhateverTheNumberOfBusinesses(t *testing.T) {
 	if peak > 64<<20 {
 		t.Errorf("%d MiB of memory are used", peak>>20)
 	}
-	if bucket.bytes.Load() < 64<<20 || bucket.largest.Load() < c.ObjectBytesMax {
+	if bucket.bytes.Load() < 64<<20 || bucket.largest.Load() < c.ObjectBytesMax*3/4 {
 		t.Errorf("only %d MiB were archived, in objects of up to %d KiB", bucket.bytes.Load()>>20, bucket.largest.Load()>>10)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/archive"
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/sinks"
 	sink "github.com/coexstream/coexstream/sinks/archive"
@@ -84,7 +85,7 @@ func chains(t testing.TB, bucket archive.Bucket, topics ...schemas.Topic) map[ar
 			if next >= 0 && o.First != next {
 				t.Errorf("%s: an object begins with %d behind one that ended before %d", o.Chain, o.First, next)
 			}
-			h, err := a.Read(t.Context(), o.Chain, o.First, func(r *kgo.Record) error {
+			h, err := a.Read(t.Context(), o, func(r *kgo.Record) error {
 				records[o.Chain] = append(records[o.Chain], r)
 				return nil
 			})
@@ -95,6 +96,10 @@ func chains(t testing.TB, bucket archive.Bucket, topics ...schemas.Topic) map[ar
 		}
 	}
 	return records
+}
+
+func objectAt(log *fakeLog, at place, first int64) archive.Object {
+	return archive.Object{Chain: archive.Chain{Topic: at.topic, Partition: at.partition, Log: log.ids[at.topic]}, First: first, Encoding: archive.JSONL}
 }
 
 func print(r *kgo.Record) string {
@@ -123,7 +128,9 @@ func TestTheUnionOfTheObjectsIsTheLog(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 1))
 			log := newLog(3, schemas.TopicRawLive, schemas.TopicMessages)
 			log.fill(rng, 400, time.Now())
-			s := newSink(t, eager(log.topics...), log, bucket)
+			c := eager(log.topics...)
+			c.Parquet = []schemas.Topic{schemas.TopicMessages}
+			s := newSink(t, c, log, bucket)
 			stop := started(t, s)
 			until(t, "all is archived", s.CaughtUp)
 			log.fill(rng, 300, time.Now())
@@ -152,29 +159,32 @@ func archived(t testing.TB, bucket archive.Bucket, log *fakeLog) bool {
 	return true
 }
 
-// Two writers, each killed again and again at any call of the bucket, whether the call had its effect or not.
+// Two writers, each killed again and again at any call of the bucket, whether the call had its effect or not. The encoding is switched on the
+// way, by each at another time.
 func TestTwoWritersThatAreKilledArchiveEachRecordOnce(t *testing.T) {
 	t.Parallel()
 	for name, bucket := range buckets(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
-			rng := rand.New(rand.NewPCG(seed, 1))
+			rng := seed.Rand(t)
 			log := newLog(2, schemas.TopicRawLive, schemas.TopicMessages)
 			log.fill(rng, 600, time.Now())
 			var wg sync.WaitGroup
 			for w := range uint64(2) {
+				rng := rand.New(rand.NewPCG(rng.Uint64(), w))
 				wg.Go(func() {
-					rng := rand.New(rand.NewPCG(seed, 2+w))
 					for range 25 {
+						c := eager(log.topics...)
+						if rng.IntN(2) == 0 {
+							c.Parquet = log.topics
+						}
 						// A process that meets no fault, because the other one wrote all, ends as well.
 						ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 						f := &faulty{Bucket: bucket, rng: rng, every: 12, die: func() {
 							log.fill(rng, 20, time.Now())
 							cancel()
 						}}
-						if err := newSink(t, eager(log.topics...), log, f).Run(ctx); err != nil {
+						if err := newSink(t, c, log, f).Run(ctx); err != nil {
 							t.Error(err)
 						}
 						cancel()
@@ -317,7 +327,7 @@ func TestLogsThatAreNotWhatTheyWere(t *testing.T) {
 		until(t, "the rest is archived", func() bool { return archived(t, bucket, log) })
 		stop()
 		log.holds(t, bucket)
-		h, err := (&archive.Archive{Bucket: bucket, Prefix: "coex."}).Header(t.Context(), archive.Chain{Topic: at.topic, Log: log.ids[at.topic]}, next)
+		h, err := (&archive.Archive{Bucket: bucket, Prefix: "coex."}).Header(t.Context(), objectAt(log, at, next))
 		if err != nil || h.Lost != kept[0].Offset-next {
 			t.Errorf("%+v, %v: want %d lost", h, err, kept[0].Offset-next)
 		}
@@ -328,7 +338,7 @@ func TestLogsThatAreNotWhatTheyWere(t *testing.T) {
 		log.starts[at], log.ends[at] = 1000, 1000
 		begin(t, log, bucket)
 		log.holds(t, bucket)
-		if h, err := (&archive.Archive{Bucket: bucket, Prefix: "coex."}).Header(t.Context(), archive.Chain{Topic: at.topic, Log: log.ids[at.topic]}, 1000); err != nil || h.Lost != 0 {
+		if h, err := (&archive.Archive{Bucket: bucket, Prefix: "coex."}).Header(t.Context(), objectAt(log, at, 1000)); err != nil || h.Lost != 0 {
 			t.Errorf("%+v, %v", h, err)
 		}
 	})
@@ -370,11 +380,8 @@ func TestLogsThatAreNotWhatTheyWere(t *testing.T) {
 		t.Parallel()
 		log, bucket := newLog(1, schemas.TopicRawLive), newMemory()
 		begin(t, log, bucket)
-		names := bucket.names()
+		names := slices.DeleteFunc(bucket.names(), func(name string) bool { return !strings.HasSuffix(name, ".zst") })
 		last := names[len(names)-1]
-		if !strings.HasSuffix(last, ".zst") {
-			last = names[len(names)-2]
-		}
 		bucket.objects[last][100] ^= 1
 		s := newSink(t, eager(log.topics...), log, bucket)
 		stop := started(t, s)

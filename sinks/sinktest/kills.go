@@ -31,7 +31,7 @@ func Kills(t *testing.T, place func(t *testing.T) Place) {
 	}
 	hits := 0
 	for i := range kills {
-		c := s.start(order{RecordsMax: 5, Shown: 1000 * (i + 1) / (kills + 1)}) // each one has something to do
+		c := s.start(&Order{RecordsMax: 5, Shown: 1000 * (i + 1) / (kills + 1)}) // each one has something to do
 		c.await(saidTaken, 1+rng.IntN(3))
 		s.elapse(time.Now(), time.Duration(rng.IntN(2000))*time.Microsecond) // anywhere in a batch
 		if err := c.cmd.Process.Kill(); err != nil {
@@ -44,47 +44,20 @@ func Kills(t *testing.T, place func(t *testing.T) Place) {
 	if hits < kills/5 {
 		t.Errorf("%d of %d processes were killed at work", hits, kills)
 	}
-	last := s.start(order{RecordsMax: 5, Shown: 1000})
+	last := s.start(&Order{RecordsMax: 5, Shown: 1000})
 	last.await(saidIdle, 1)
 	last.stop()
 	s.hold(t, killed())
 }
 
 // fill brings the world of Kills to the target.
-func (o *order) fill(ctx context.Context, target Target) error {
-	c := sinks.DefaultConfig()
-	c.Name, c.RecordsMax, c.Poll, c.RetryMin, c.RetryMax = "test", o.RecordsMax, time.Millisecond, time.Millisecond, 50*time.Millisecond
-	log := NewLog(killed())
-	log.Show(o.Shown)
-	sink, err := sinks.New(c, sinks.Deps{Log: log, Target: telling{target}, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		return err
-	}
-	go func() {
-		for look := time.NewTicker(time.Millisecond); !sink.CaughtUp(); <-look.C {
-			if ctx.Err() != nil {
-				return
-			}
-		}
-		say(saidIdle, 1)
-	}()
-	return sink.Run(ctx)
+func (o *Order) fill(ctx context.Context, target Target) error {
+	return o.Fill(ctx, func(log *Log) (Runner, error) {
+		c := sinks.DefaultConfig()
+		c.Name, c.RecordsMax, c.Poll, c.RetryMin, c.RetryMax = "test", o.RecordsMax, time.Millisecond, time.Millisecond, 50*time.Millisecond
+		return sinks.New(c, sinks.Deps{Log: log, Target: &trapped{target, o}, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	})
 }
-
-// telling says which batches its target took.
-type telling struct{ Target }
-
-// Apply is as sinks.Target has it.
-func (t telling) Apply(ctx context.Context, b *sinks.Batch) error {
-	err := t.Target.Apply(ctx, b)
-	if err == nil {
-		say(saidTaken, int(b.Partition))
-	}
-	return err
-}
-
-// Erasures is as sinks.Eraser has it.
-func (t telling) Erasures() *sinks.Erasures { return erasuresOf(t.Target) }
 
 // erasuresOf are those of a target that keeps some.
 func erasuresOf(target sinks.Target) *sinks.Erasures {

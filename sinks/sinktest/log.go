@@ -149,6 +149,9 @@ func (l *Log) Fetch(_ context.Context, topic schemas.Topic, partition int32, off
 		got.Next = r.Offset + offsetStep
 		bytesMax -= int32(len(r.Value))
 	}
+	if len(got.Records) == 0 {
+		got.Next = got.LastStable // control records alone
+	}
 	return got, nil
 }
 

@@ -45,10 +45,10 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 		w.Poison(3)
 		s := set(t, place, w)
 		s.show(t, 500)
-		zombie := s.start(order{Trap: trapSuspend, TrapAt: 3})
+		zombie := s.start(&Order{Trap: trapSuspend, TrapAt: 3})
 		zombie.await(saidTrap, 1)
 		stopped := time.Now()
-		s.start(order{})
+		s.start(&Order{})
 		s.awaitTaken()
 		s.elapse(stopped, suspension)
 		s.show(t, 1000)
@@ -60,7 +60,7 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 		w := NewWorld(12, 4000, partitionsUpTo(2)...)
 		s := set(t, place, w)
 		rng := seed.Rand(t)
-		both := []*child{s.start(order{}), s.start(order{})}
+		both := []*child{s.start(&Order{}), s.start(&Order{})}
 		for i, shown := 0, 0; shown < 1000; i++ {
 			shown = min(shown+250, 1000)
 			s.show(t, shown)
@@ -79,7 +79,7 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 		s := set(t, place, w)
 		s.Shared = false
 		s.show(t, 500)
-		one, two := s.start(order{}), s.start(order{})
+		one, two := s.start(&Order{}), s.start(&Order{})
 		one.await(saidBegun, 1)
 		two.await(saidBegun, 1)
 		for shown := 500; shown <= 1000; shown += 50 {
@@ -99,11 +99,11 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 		s.show(t, 1000)
 		rng := seed.Rand(t)
 		for i := range 12 {
-			dying := s.start(order{Trap: []trap{trapKillBefore, trapKillAfter}[i%2], TrapAt: 1 + rng.IntN(6)})
+			dying := s.start(&Order{Trap: []trap{trapKillBefore, trapKillAfter}[i%2], TrapAt: 1 + rng.IntN(6)})
 			dying.await(saidTrap, 1)
 			dying.killed()
 		}
-		s.start(order{})
+		s.start(&Order{})
 		s.finish()
 	})
 	t.Run("one, three, one", func(t *testing.T) {
@@ -113,9 +113,9 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 			t.Skip("one process has all partitions of this target")
 		}
 		s.show(t, 300)
-		one := s.start(order{})
+		one := s.start(&Order{})
 		one.await(saidOwned, 6)
-		two, three := s.start(order{}), s.start(order{})
+		two, three := s.start(&Order{}), s.start(&Order{})
 		s.show(t, 600) // while partitions move
 		two.await(saidOwned, 2)
 		three.await(saidOwned, 2)
@@ -199,7 +199,7 @@ type child struct {
 	owned int            // partitions that it was given, in all
 }
 
-func (s *setting) start(o order) *child {
+func (s *setting) start(o *Order) *child {
 	s.t.Helper()
 	o.Target, o.Session = s.Target, session
 	if s.broker != nil {

@@ -133,6 +133,9 @@ func (w *World) Log(topic schemas.Topic, partition int32) []*kgo.Record {
 	return all
 }
 
+// Partitions are those of the world.
+func (w *World) Partitions() []int32 { return w.partitions }
+
 func (w *World) pick(words ...string) string { return words[w.rng.IntN(len(words))] }
 
 func (w *World) maybe(n int) bool { return w.rng.IntN(n) == 0 }

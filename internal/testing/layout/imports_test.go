@@ -68,7 +68,7 @@ var rules = map[string][]string{
 	"internal/verify": {"internal/verify", "schemas", "internal/kafka", "internal/private"},
 	"bench":           {"bench", "internal/verify", "schemas", "internal/kafka", "internal/private", "internal/testing/freeport"},
 	// the benchmarks know the measured parts
-	"bench/run":                 {"bench", "internal/testing/freeport", "internal/verify", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/testing/kafkacluster", "internal/testing/postgresserver"},
+	"bench/run":                 {"bench", "internal/testing/freeport", "internal/verify", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/testing/kafkacluster", "internal/testing/postgresserver", "internal/archive"},
 	"internal/kafka":            {"schemas"},
 	"internal/contentcoding":    {},
 	"internal/deadletter":       {"schemas"},
@@ -88,7 +88,7 @@ var rules = map[string][]string{
 	// It plays a partition without Kafka.
 	"internal/testing/hostile": {"schemas", "processors/split", "processors/partition"},
 	// Generated types read what a partition makes of the golden webhooks, and reference libraries what the webhook sink signs.
-	"internal/testing/generators": {"schemas", "processors/split", "processors/partition", "internal/testing/required", "sinks/webhook"},
+	"internal/testing/generators": {"schemas", "processors/split", "processors/partition", "internal/testing/packages", "internal/testing/required", "sinks/webhook"},
 	"internal/testing/chaos":      {"internal/verify", "bench/child", "bench/tenant", "internal/testing/kafkacluster", "internal/testing/postgresserver", "internal/testing/required"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
 	"internal/testing/kafkacluster": {"internal/kafka", "schemas", "internal/verify", "internal/testing/freeport", "internal/testing/required"},
@@ -98,6 +98,8 @@ var rules = map[string][]string{
 	"internal/testing/fuzzall":  {},
 	"internal/testing/cost":     {"internal/testing/required"},
 	"internal/testing/required": {},
+	"internal/testing/packages": {"internal/testing/required"},
+	"internal/testing/azurite":  {"internal/testing/packages"},
 	"internal/testing/seed":     {},
 	"internal/testing/freeport": {},
 	// PostgreSQL for tests.
@@ -113,6 +115,8 @@ var (
 		"ingress":                       {"internal/embedded"},                                             // a test compares a 200 with the broker
 		"processors":                    {"internal/embedded"},                                             // a broker repairs a batch for which a processor waits
 		"sinks":                         {"internal/testing/postgresserver", "internal/embedded"},          // real ones
+		"sinks/archive":                 {"internal/testing/azurite"},                                      // a cloud
+		"internal/archive":              {"internal/testing/azurite", "internal/testing/packages"},         // the same, and databases
 		"sinks/merge":                   {"sinks"},                                                         // worlds and their fold
 		"internal/testing/layout":       {"schemas/provider"},                                              // which names there are
 		"internal/testing/kafkacluster": {"internal/replay/replaytest", "internal/testing/postgresserver"}, // a replay gives the same events there, too

@@ -1,0 +1,192 @@
+package archive_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/archive"
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+)
+
+// oddLog changes what a log answers to a fetch.
+type oddLog struct {
+	*fakeLog
+	fetch func(offset int64, bytesMax int32, got kafka.Fetched) kafka.Fetched
+}
+
+func (l *oddLog) Fetch(ctx context.Context, topic schemas.Topic, partition int32, offset int64, bytesMax int32) (kafka.Fetched, error) {
+	got, err := l.fakeLog.Fetch(ctx, topic, partition, offset, bytesMax)
+	if err != nil {
+		return got, err
+	}
+	return l.fetch(offset, bytesMax, got), nil
+}
+
+// slow is a bucket that holds an object back.
+type slow struct {
+	archive.Bucket
+	began, release chan struct{}
+	once           sync.Once
+}
+
+func (s *slow) Create(ctx context.Context, name string, content []byte) error {
+	if strings.HasSuffix(name, ".zst") {
+		s.once.Do(func() {
+			close(s.began)
+			<-s.release
+		})
+	}
+	return s.Bucket.Create(context.WithoutCancel(ctx), name, content)
+}
+
+// A process that is suspended while it writes the first object of a chain has read the log from an earlier start than its successor can.
+func TestWritersBeginAChainAtOneOffset(t *testing.T) {
+	t.Parallel()
+	at := place{schemas.TopicRawLive, 0}
+	log, bucket := newLog(1, at.topic), newMemory()
+	log.fill(rand.New(rand.NewPCG(1, 1)), 60, time.Now())
+	c := eager(at.topic)
+	c.ObjectBytesMax = 1 << 20 // one object
+	zombie := &slow{Bucket: bucket, began: make(chan struct{}), release: make(chan struct{})}
+	stopZombie := started(t, newSink(t, c, log, zombie))
+	<-zombie.began
+	log.mu.Lock()
+	log.starts[at] = log.records[at][20].Offset // retention
+	log.mu.Unlock()
+	stop := started(t, newSink(t, c, log, bucket))
+	until(t, "the successor has archived all", func() bool { return archived(t, bucket, log) })
+	close(zombie.release)
+	stopZombie()
+	stop()
+	if records := chains(t, bucket, at.topic)[objectAt(log, at, 0).Chain]; len(records) < 40 {
+		t.Errorf("%d records, want 40 at least", len(records))
+	}
+}
+
+// docs/archive.md: somebody renames the folder of a blocked chain while the process runs.
+func TestAChainContinuesInANewFolderAfterItsFolderIsRenamed(t *testing.T) {
+	t.Parallel()
+	at := place{schemas.TopicRawLive, 0}
+	root := t.TempDir()
+	bucket, err := archive.NewFolder(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := newLog(1, at.topic)
+	log.fill(rand.New(rand.NewPCG(1, 1)), 50, time.Now())
+	c := eager(at.topic)
+	c.CutPatience, c.BlockedRetry = 20*time.Millisecond, 10*time.Millisecond
+	s := newSink(t, c, log, bucket)
+	stop := started(t, s)
+	until(t, "all is archived", func() bool { return archived(t, bucket, log) })
+	log.mu.Lock()
+	log.records[at] = log.records[at][:30]
+	log.ends[at] = log.records[at][29].Offset + 1
+	log.mu.Unlock()
+	until(t, "it is blocked", func() bool { return s.Ready() != nil })
+	folder := filepath.Join(root, filepath.FromSlash(objectAt(log, at, 0).Chain.Folder("coex.")))
+	if err := os.Rename(folder, filepath.Join(filepath.Dir(folder), strings.Repeat("f", 32))); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the new chain is archived", func() bool { return archived(t, bucket, log) && s.Ready() == nil })
+	stop()
+	if records := chains(t, bucket, at.topic)[objectAt(log, at, 0).Chain]; len(records) != 30 {
+		t.Errorf("%d records, want 30", len(records))
+	}
+}
+
+// The end of a transaction stands before the record that waits.
+func TestARestartBehindTheEndOfATransactionDoesNotBeginTheRotationAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := place{schemas.TopicMessages, 0}
+		log, bucket := newLog(1, at.topic), newMemory()
+		log.ends[at] = 2 // two ends of transactions
+		log.add(at, kgo.Record{Timestamp: time.Now(), Value: []byte("x")}, 0)
+		odd := &oddLog{log, func(offset int64, bytesMax int32, got kafka.Fetched) kafka.Fetched {
+			if offset < 2 && bytesMax == 1 {
+				got.Records, got.Next = nil, offset+1
+			}
+			return got
+		}}
+		for range 6 { // restarts after two minutes
+			stop := started(t, newSink(t, config(at.topic), odd, bucket))
+			time.Sleep(2 * time.Minute)
+			stop()
+		}
+		log.holds(t, bucket)
+	})
+}
+
+// A broker has the end of a log, and no records yet.
+func TestALogWithoutRecordsBeforeItsEndIsAskedAgainAfterATime(t *testing.T) {
+	for _, topic := range []schemas.Topic{schemas.TopicMessages, schemas.TopicContacts} {
+		t.Run(topic.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log, bucket := newLog(1, topic), newMemory()
+				log.fill(rand.New(rand.NewPCG(1, 1)), 5, time.Now())
+				begin, asked := time.Now(), 0
+				odd := &oddLog{log, func(offset int64, _ int32, got kafka.Fetched) kafka.Fetched {
+					if asked++; time.Since(begin) < 20*time.Minute && asked < 1000 {
+						got.Records, got.Next = nil, offset
+					}
+					return got
+				}}
+				stop := started(t, newSink(t, config(topic), odd, bucket))
+				time.Sleep(40 * time.Minute)
+				stop()
+				if asked >= 1000 {
+					t.Errorf("asked %d times", asked)
+				}
+				found := 0
+				for _, records := range chains(t, bucket, topic) {
+					found += len(records)
+				}
+				if found != 5 {
+					t.Errorf("%d records, want 5", found)
+				}
+			})
+		})
+	}
+}
+
+// A topic is created again between the question for its id and the reading of its records.
+func TestRecordsOfATopicThatIsCreatedAgainComeIntoItsOwnChain(t *testing.T) {
+	t.Parallel()
+	for _, topic := range []schemas.Topic{schemas.TopicRawLive, schemas.TopicContacts} {
+		t.Run(topic.String(), func(t *testing.T) {
+			t.Parallel()
+			log, bucket := newLog(1, topic), newMemory()
+			log.fill(rand.New(rand.NewPCG(1, 1)), 5, time.Now())
+			fetches := 0
+			odd := &oddLog{log, func(_ int64, bytesMax int32, got kafka.Fetched) kafka.Fetched {
+				if bytesMax == 1 {
+					return got
+				}
+				if fetches++; fetches == 1 {
+					log.mu.Lock()
+					defer log.mu.Unlock()
+					log.ids[topic] = archive.LogID{2}
+				}
+				return got
+			}}
+			stop := started(t, newSink(t, eager(topic), odd, bucket))
+			until(t, "the records are archived", func() bool { return len(chains(t, bucket, topic)) > 0 })
+			stop()
+			for c, records := range chains(t, bucket, topic) {
+				if c.Log != (archive.LogID{2}) {
+					t.Errorf("%d records are in the chain of log %s", len(records), c.Log)
+				}
+			}
+		})
+	}
+}

@@ -40,6 +40,7 @@ func matches() []match {
 		{"tenant", playTenant},
 		{"postgres", playPostgres},
 		{"webhook", playWebhook},
+		{"tables", playTables},
 	}
 }
 

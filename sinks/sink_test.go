@@ -463,6 +463,7 @@ func TestPartitionsAreReadWhileTheyAreOwned(t *testing.T) {
 			t.Errorf("%d events, caught up %v", half, sink.CaughtUp())
 		}
 		share.disown <- []int32{0}
+		synctest.Wait() // the partition was given up
 		log.Show(1000)
 		time.Sleep(time.Minute)
 		if records, _ := sink.Lag("live"); target.events() != half || records != 0 {

@@ -92,6 +92,7 @@ type Broker struct {
 	marked   int64       // its value at the last marks
 	cleaning sync.Mutex
 	closed   sync.Once
+	home     home
 }
 
 // Open repairs the folder if the last process that used it was killed, and starts the broker.
@@ -130,6 +131,9 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	b.watchFiles()
 	b.addr, b.socket = cluster.ListenAddrs()[0], listener.Addr().String()
 	if err := errors.Join(b.mark(false), b.copyFiles()); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	if b.home, err = f.homeNow(); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil

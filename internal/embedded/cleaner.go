@@ -250,17 +250,23 @@ func (b *Broker) takeNotes() error {
 	return err
 }
 
-// Run cleans the logs at intervals until ctx ends, and then returns nil.
+// Run cleans the logs at intervals until ctx ends, and then returns nil. It returns an error if the folder is no longer there.
 func (b *Broker) Run(ctx context.Context) error {
 	// Where a transaction was open, it is tried again soon; a pause between two transactions will come.
 	const again = 5 * time.Second
-	next, notes := time.NewTimer(b.cfg.CleanInterval), time.NewTicker(noteInterval)
+	next, notes, looks := time.NewTimer(b.cfg.CleanInterval), time.NewTicker(noteInterval), time.NewTicker(homeInterval)
 	defer next.Stop()
 	defer notes.Stop()
+	defer looks.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-looks.C:
+			if err := b.checkHome(); err != nil {
+				return err
+			}
+			continue
 		case <-notes.C:
 			if err := b.takeNotes(); err != nil {
 				b.log.Error("the embedded broker's notes about its own files cannot be written", "error", err)

@@ -92,6 +92,7 @@ fails. The exit code is 1 if webhooks were given up.`,
 	durationFlag(f, &c.RetryFor, "retry-for", "maximum time for the retries of a webhook")
 	worldFlags(f, &c.World)
 	f.StringVarP(&output, "output", "o", output, "text or json")
+	cmd.AddCommand(a.simulateReceiverCommand())
 	return cmd
 }
 

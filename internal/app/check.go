@@ -26,7 +26,7 @@ order and with the right content. The contacts table must be right. The raw log 
 The command waits up to --wait for missing events. It ends when everything is there and the topics are quiet.
 --sqlite, --postgres, --receiver and --archive compare the targets of the sinks with the topics as well, with rules of
 their own. --receiver judges what 'coexstream simulate receiver' took: nothing lost, nothing out of order, nothing that
-the endpoint does not ask for. A repetition is allowed after an answer that may have been lost. Each restart of the sink
+the endpoint does not ask for. A repetition is allowed where an answer may have been lost. Each restart of the sink
 (--receiver-restarts) allows as many as the in_flight of the endpoint. --archive judges objects, records and bodies.
 
 After an interrupted simulation, the processor may hold chunks whose predecessors were never sent. They count as

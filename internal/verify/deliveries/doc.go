@@ -7,8 +7,9 @@
 //   - A CloudEvent is the record with its id and origin. Its data and attributes have to be those of the record.
 //   - A change of a webhook of Meta is the record whose original it has byte for byte.
 //   - Lost: the filter takes the event, and it neither arrived nor became a letter.
-//   - Repeated: it arrived more often than it is in the topics. An answer may have been lost if no later request came on its connection; such
-//     a repetition counts apart. Of the others, each restart may cause as many as the endpoint may have in flight.
+//   - Repeated: it arrived more often than it is in the topics. An answer may have been lost if no later request came on its connection. A
+//     repetition counts apart if its own answer or the one before may have been lost: it was sent again, or came late. Of the others, each
+//     restart may cause as many as the endpoint may have in flight.
 //   - Out of order: it arrived for the first time behind a later event of the same business and topic. Letters and equal events have no order.
 //   - Excluded, replayed, historical, unknown: it must not have arrived.
 package deliveries

@@ -53,10 +53,10 @@ type ledger struct {
 	sampled  map[string]int
 }
 
-// repeat is a repetition, and the answer to the arrival before it.
+// repeat is a repetition, its answer, and the answer to the arrival before it.
 type repeat struct {
-	what   string
-	before answer
+	what        string
+	before, own answer
 }
 
 func newLedger(e *receiver.Endpoint, since int64, samples int) *ledger {
@@ -171,7 +171,7 @@ func (l *ledger) take(records []*owed, ar *arrival, a answer, atMS int64) {
 		o.arrived, o.answer = true, a
 	case o.arrived:
 		l.v.Repeated++
-		l.repeats = append(l.repeats, repeat{what, o.answer})
+		l.repeats = append(l.repeats, repeat{what, o.answer, a})
 		o.answer = a
 	default:
 		o.arrived, o.answer = true, a
@@ -213,6 +213,11 @@ func (l *ledger) missing() (all []place) {
 	return all
 }
 
+// confirmed reports whether a later request came on the connection of an answer, so that the sender read the answer.
+func (l *ledger) confirmed(a answer) bool {
+	return l.newest[answer{start: a.start, connection: a.connection}] != a.number
+}
+
 // verdict closes the account. allowed is how many repetitions restarts explain.
 func (l *ledger) verdict(allowed int) *Verdict {
 	v := l.v
@@ -226,7 +231,7 @@ func (l *ledger) verdict(allowed int) *Verdict {
 	}
 	unexplained := 0
 	for _, r := range l.repeats {
-		if l.newest[answer{start: r.before.start, connection: r.before.connection}] == r.before.number {
+		if !l.confirmed(r.before) || !l.confirmed(r.own) { // it was sent again, or arrived late after that
 			v.Unconfirmed++
 			continue
 		}

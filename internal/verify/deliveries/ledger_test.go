@@ -80,6 +80,13 @@ func (s *scene) request(i int, connection int64) {
 
 func (s *scene) drop(i int) { s.lines = append(s.lines[:i+1:i+1], s.lines[i+2:]...) }
 
+// again sends messages again, and has their answers confirmed.
+func (s *scene) again(messages ...int) {
+	for _, i := range append(messages, -1) {
+		s.request(i, 7)
+	}
+}
+
 func (s *scene) judge(restarts int) *Verdict {
 	l := newLedger(&s.endpoint, 4000, 3)
 	for i, r := range s.records {
@@ -109,10 +116,11 @@ func TestEachFaultOfASenderIsNoticed(t *testing.T) {
 		"no 2xx":            {func(s *scene) { s.lines[4].Request.Status = 503 }, 0, func(v *Verdict) int { return v.Lost }, 1},
 		"out of order":      {func(s *scene) { s.lines[3], s.lines[5] = s.lines[5], s.lines[3] }, 0, func(v *Verdict) int { return v.Disordered }, 1},
 		"of others first":   {func(s *scene) { s.lines[3], s.lines[4] = s.lines[4], s.lines[3] }, 0, func(v *Verdict) int { return 1 - v.Disordered }, 0},
-		"repeated":          {func(s *scene) { s.request(2, 7) }, 0, func(v *Verdict) int { return v.TooOften }, 1},
-		"within the bound":  {func(s *scene) { s.request(2, 7); s.request(4, 7); s.request(6, 7) }, 1, func(v *Verdict) int { return v.Repeated - 2 }, 0},
-		"beyond the bound":  {func(s *scene) { s.request(2, 7); s.request(3, 7); s.request(4, 7); s.request(6, 7) }, 1, func(v *Verdict) int { return v.TooOften }, 1},
+		"repeated":          {func(s *scene) { s.again(2) }, 0, func(v *Verdict) int { return v.TooOften }, 1},
+		"within the bound":  {func(s *scene) { s.again(2, 4, 6) }, 1, func(v *Verdict) int { return v.Repeated - 2 }, 0},
+		"beyond the bound":  {func(s *scene) { s.again(2, 3, 4, 6) }, 1, func(v *Verdict) int { return v.TooOften }, 1},
 		"answer lost":       {func(s *scene) { s.lines[3].Request.Connection = 9; s.request(2, 0) }, 0, func(v *Verdict) int { return v.Unconfirmed }, 0},
+		"late":              {func(s *scene) { s.request(2, 9) }, 0, func(v *Verdict) int { return v.Unconfirmed }, 0},
 		"excluded":          {func(s *scene) { s.endpoint.WABAs = []string{"w2"}; s.drop(0); s.drop(1); s.drop(2) }, 0, func(v *Verdict) int { return v.Excluded }, 1},
 		"excluded number":   {func(s *scene) { s.endpoint.Numbers = []string{"n2"}; s.drop(0); s.drop(1); s.drop(2) }, 0, func(v *Verdict) int { return v.Excluded }, 1},
 		"excluded type":     {func(s *scene) { s.endpoint.Types = []string{schemas.TypeStatus} }, 0, func(v *Verdict) int { return v.Excluded - messagesInScene + 1 }, messagesInScene},

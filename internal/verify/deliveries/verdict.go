@@ -14,7 +14,7 @@ type Verdict struct {
 	Letters     int      `json:"letters"`     // that the sink wrote instead
 	Lost        int      `json:"lost"`        // neither arrived nor became letters
 	Repeated    int      `json:"repeated"`    // arrivals of events that had arrived
-	Unconfirmed int      `json:"unconfirmed"` // of these: the answer before may have been lost
+	Unconfirmed int      `json:"unconfirmed"` // of these: an answer may have been lost
 	Allowed     int      `json:"allowed"`     // repetitions that restarts explain
 	TooOften    int      `json:"too_often"`   // the others
 	Disordered  int      `json:"disordered"`
@@ -52,7 +52,7 @@ func (v *Verdict) WriteTable(w io.Writer) error {
 	case v.Arrived == 0:
 		verdict = "FAIL: nothing arrived"
 	}
-	_, err := fmt.Fprintf(w, "receiver %s: %s, %d lost, %d repeated (%d after an answer that may have been lost, at most %d others), %d out of order\n",
+	_, err := fmt.Fprintf(w, "receiver %s: %s, %d lost, %d repeated (%d with an answer that may have been lost, at most %d others), %d out of order\n",
 		v.Endpoint, verdict, v.Lost, v.Repeated, v.Unconfirmed, v.Allowed, v.Disordered)
 	return err
 }

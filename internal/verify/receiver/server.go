@@ -188,10 +188,10 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, e *served) {
 	w.WriteHeader(q.Status)
 }
 
-// rest is false when ctx ended first.
+// rest is false when ctx ended first: the sender is gone.
 func rest(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
-		return true
+		return ctx.Err() == nil
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()

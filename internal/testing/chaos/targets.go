@@ -127,8 +127,8 @@ func (s *stage) checkArgs() []string {
 	return []string{"--receiver", s.received(), "--receiver-restarts", strconv.Itoa(t.restarts), "--endpoints-file", t.endpoints, "--archive", t.url}
 }
 
-// restartsOf counts how often faults can make webhook sinks repeat what was in flight: where one is killed, suspended, or cut off from Kafka, and both
-// where a broker is away, which may lead a partition or their group.
+// restartsOf counts how often faults can make webhook sinks repeat their requests in flight. That is once where a sink is killed, suspended,
+// or cut off from Kafka. It is once for each sink where a broker is away, which may lead partitions or coordinate groups.
 func restartsOf(faults []fault) (n int) {
 	for _, f := range faults {
 		client, other, link := strings.Cut(f.target, "~")

@@ -114,7 +114,7 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 			least, until = missing, time.Now().Add(cfg.Wait)
 		}
 		if missing == 0 || time.Now().After(until) {
-			// Each restart can repeat what was in flight. The receiver's own restarts lose answers, and those are unconfirmed.
+			// Each restart can repeat the requests in flight. The receiver's own restarts lose answers, and those are unconfirmed.
 			return c.ledger.verdict(cfg.Restarts * e.InFlight), nil
 		}
 		select {
@@ -135,7 +135,7 @@ type checking struct {
 	ledger *ledger
 }
 
-// look reads what is new: records first, so that each arrival that is read has its record.
+// look reads the new records and the new lines: records first, so that each arrival that is read has its record.
 func (c *checking) look(ctx context.Context) error {
 	info, err := os.Stat(c.file)
 	if err != nil {

@@ -105,7 +105,7 @@ func (j *journal) run() {
 	}
 }
 
-// close writes what is pending.
+// close writes the pending lines.
 func (j *journal) close() error {
 	j.mu.Lock()
 	j.closed = true

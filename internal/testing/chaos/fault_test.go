@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/testing/kafkacluster"
 	"github.com/coexstream/coexstream/internal/testing/required"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // These tests play one fault each against a small load. They share a cluster, and each has its own topics.
@@ -309,10 +312,20 @@ func TestFaultReceiverAndBucket(t *testing.T) {
 	}
 	lines := bytes.SplitAfter(content, []byte("\n"))
 	i := slices.IndexFunc(lines, func(l []byte) bool { return bytes.Contains(l, []byte(schemas.TypeMessage)) })
-	s.damaged(t, file, bytes.Join(slices.Delete(slices.Clone(lines), i, i+1), nil), content)
-	objects, err := filepath.Glob(filepath.Join(s.dir, "bucket", "*coex*messages*"))
+	if i < 0 {
+		t.Fatal("no message arrived")
+	}
+	s.damaged(t, file, bytes.Join(slices.Delete(lines, i, i+1), nil), content)
+	objects, err := filepath.Glob(filepath.Join(s.dir, "bucket", "*messages*.object"))
 	if err != nil || len(objects) == 0 {
 		t.Fatalf("%d objects, %v", len(objects), err)
+	}
+	s.targets.bucket.kill()
+	if err := errors.Join(os.Remove(objects[0]), s.targets.bucket.start(), s.targets.bucket.waitReady(t.Context(), readyTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.check(t.Context(), aSecond); !errors.Is(err, errFaults) {
+		t.Errorf("an object is missing, and check says: %v", err)
 	}
 }
 

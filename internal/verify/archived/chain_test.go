@@ -151,10 +151,13 @@ func TestEachFaultOfAnArchiveIsNoticed(t *testing.T) {
 		"record missing": {func(o []*written, _ *partition) []*written { o[1].lines = o[1].lines[1:]; return o }, lost, 1},
 		"first missing":  {func(o []*written, _ *partition) []*written { o[0].lines = o[0].lines[1:]; return o }, lost, 1},
 		"last missing":   {func(o []*written, _ *partition) []*written { o[2].lines = o[2].lines[:2]; return o }, lost, 1},
-		"surplus":        {func(o []*written, _ *partition) []*written { o[2].lines = slices.Insert(o[2].lines, 0, line(10)); return o }, func(v *TopicVerdict) int { return v.Surplus }, 1},
-		"hole":           {func(o []*written, _ *partition) []*written { return slices.Delete(o, 1, 2) }, func(v *TopicVerdict) int { return v.Holes }, 3},
-		"behind":         {func(o []*written, _ *partition) []*written { return o[:2] }, func(v *TopicVerdict) int { return v.Lost - 2 }, 3},
-		"begins late":    {func(o []*written, _ *partition) []*written { return o[1:] }, func(v *TopicVerdict) int { return v.Lost - 2 }, 3},
+		"surplus": {func(o []*written, _ *partition) []*written {
+			o[2].lines = slices.Insert(o[2].lines, 0, line(10))
+			return o
+		}, func(v *TopicVerdict) int { return v.Surplus }, 1},
+		"hole":        {func(o []*written, _ *partition) []*written { return slices.Delete(o, 1, 2) }, func(v *TopicVerdict) int { return v.Holes }, 3},
+		"behind":      {func(o []*written, _ *partition) []*written { return o[:2] }, func(v *TopicVerdict) int { return v.Lost - 2 }, 3},
+		"begins late": {func(o []*written, _ *partition) []*written { return o[1:] }, func(v *TopicVerdict) int { return v.Lost - 2 }, 3},
 		"overlap": {func(o []*written, _ *partition) []*written {
 			o[1].head.First = 6
 			o[1].lines = slices.Insert(o[1].lines, 0, line(6))
@@ -272,7 +275,7 @@ func TestBodiesAreFoundWholeAndInSegments(t *testing.T) {
 	for i := range g.Count() {
 		r := &record{offset: int64(10 + 2*i), value: bytes.Clone(g.Value(i))}
 		for _, h := range g.Headers(i) {
-			r.headers = append(r.headers, pair{h.Key, []byte(h.Value)})
+			r.headers = append(r.headers, pair{h.Key, h.Value})
 		}
 		g.Written(i, r.offset)
 		if last = r; i+1 < g.Count() {

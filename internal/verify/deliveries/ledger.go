@@ -229,18 +229,20 @@ func (l *ledger) verdict(allowed int) *Verdict {
 	for _, at := range missing {
 		l.fault(&v.Lost, "lost", at.String())
 	}
-	unexplained := 0
+	var unexplained []string
 	for _, r := range l.repeats {
 		if !l.confirmed(r.before) || !l.confirmed(r.own) { // it was sent again, or arrived late after that
 			v.Unconfirmed++
 			continue
 		}
-		unexplained++
-		l.sample("repeated", r.what)
+		unexplained = append(unexplained, r.what)
 	}
-	if over := unexplained - allowed; over > 0 {
+	if over := len(unexplained) - allowed; over > 0 {
 		v.Faults += over
 		v.TooOften = over
+		for _, what := range unexplained {
+			l.sample("repeated", what)
+		}
 	}
 	slices.Sort(v.Samples)
 	return v

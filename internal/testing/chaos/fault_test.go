@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/testing/kafkacluster"
 	"github.com/coexstream/coexstream/internal/testing/required"
+	"github.com/coexstream/coexstream/internal/verify/receiver"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -311,9 +313,13 @@ func TestFaultReceiverAndBucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bytes.SplitAfter(content, []byte("\n"))
-	i := slices.IndexFunc(lines, func(l []byte) bool { return bytes.Contains(l, []byte(schemas.TypeMessage)) })
+	i := slices.IndexFunc(lines, func(line []byte) bool { // that was not repeated
+		var l receiver.Line
+		return json.Unmarshal(line, &l) == nil && l.Request != nil && bytes.Contains(l.Request.Bytes(), []byte(schemas.TypeMessage)) &&
+			bytes.Count(content, []byte(`"webhook_id":"`+l.Request.WebhookID+`"`)) == 1
+	})
 	if i < 0 {
-		t.Fatal("no message arrived")
+		t.Fatal("no message arrived once")
 	}
 	s.damaged(t, file, bytes.Join(slices.Delete(lines, i, i+1), nil), content)
 	objects, err := filepath.Glob(filepath.Join(s.dir, "bucket", "*messages*.object"))

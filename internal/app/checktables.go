@@ -3,16 +3,13 @@ package app
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/spf13/cobra"
 
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/kafka"
@@ -68,49 +65,4 @@ func (t *checkedTables) configs(ctx context.Context, cfg *config.Config, c *veri
 		all = append(all, one)
 	}
 	return all, nil
-}
-
-// checked is the outcome of a check with tables, as JSON.
-type checked struct {
-	verify.Verdict
-	Sinks []*tables.Verdict `json:"sinks,omitempty"`
-}
-
-func (a *app) check(cmd *cobra.Command, c verify.CheckConfig, beside []tables.Config, output string) (err error) {
-	defer func() {
-		for i := range beside {
-			err = errors.Join(err, beside[i].DB.Close())
-		}
-	}()
-	if !a.environmentSets("GOGC") {
-		// The memory of a long check has no pointers, so a collection is cheap.
-		debug.SetGCPercent(collectEarlyPercent)
-	}
-	verdict, err := verify.Check(cmd.Context(), c, verify.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
-	if err != nil {
-		return err
-	}
-	all, ok := checked{Verdict: verdict}, verdict.OK()
-	for i := range beside {
-		v, err := tables.Check(cmd.Context(), beside[i])
-		if err != nil {
-			return err
-		}
-		all.Sinks, ok = append(all.Sinks, v), ok && v.OK()
-	}
-	if output == "json" {
-		err = writeJSON(cmd.OutOrStdout(), all)
-	} else {
-		err = verdict.WriteTable(cmd.OutOrStdout())
-		for _, v := range all.Sinks {
-			err = errors.Join(err, v.WriteTable(cmd.OutOrStdout()))
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return errFaults
-	}
-	return nil
 }

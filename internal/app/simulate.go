@@ -92,6 +92,7 @@ fails. The exit code is 1 if webhooks were given up.`,
 	durationFlag(f, &c.RetryFor, "retry-for", "maximum time for the retries of a webhook")
 	worldFlags(f, &c.World)
 	f.StringVarP(&output, "output", "o", output, "text or json")
+	cmd.AddCommand(onlySecrets(a.simulateReceiverCommand())) // it may run where the secrets of the ingress are not
 	return cmd
 }
 

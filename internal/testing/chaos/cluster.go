@@ -29,7 +29,7 @@ func clients() []string {
 	for i := range sinksMax {
 		names = append(names, sinkName(i+1))
 	}
-	return names
+	return append(append(names, webhookNames()...), archiveNames()...)
 }
 
 // listenerOf is the name of a client's listener.

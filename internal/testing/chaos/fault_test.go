@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +18,8 @@ import (
 
 	"github.com/coexstream/coexstream/internal/testing/kafkacluster"
 	"github.com/coexstream/coexstream/internal/testing/required"
+	"github.com/coexstream/coexstream/internal/verify/receiver"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 // These tests play one fault each against a small load. They share a cluster, and each has its own topics.
@@ -267,6 +272,80 @@ func TestFaultPostgres(t *testing.T) {
 	}
 	if err := s.check(t.Context(), aSecond); !errors.Is(err, errFaults) {
 		t.Errorf("a row is missing, and check says: %v", err)
+	}
+}
+
+// withTargetsToo is outlives with webhook and archive sinks, a receiver and an S3 server. check judges both, too.
+func withTargetsToo(t *testing.T, faults ...fault) *stage {
+	t.Helper()
+	s := emptyScene(t, "")
+	if err := s.setTargets(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.outlives(t, faults...)
+	return s
+}
+
+func TestFaultWebhookAndArchiveSinks(t *testing.T) {
+	withTargetsToo(t,
+		fault{at: aSecond, length: aSecond, kind: kindKill, target: webhookName(1)},
+		fault{at: aSecond, length: aSecond, kind: kindKill, target: archiveName(1)},
+		fault{at: 3 * aSecond, length: 2 * sessionTime, kind: kindZombie, target: webhookName(2)},
+		fault{at: 3 * aSecond, length: 2 * sessionTime, kind: kindZombie, target: archiveName(2)})
+}
+
+func TestFaultReceiverAndBucket(t *testing.T) {
+	s := withTargetsToo(t,
+		fault{at: aSecond, length: aSecond, kind: kindKill, target: receiverName},
+		fault{at: aSecond, length: aSecond, kind: kindKill, target: bucketName},
+		fault{at: 4 * aSecond, length: 3 * aSecond, kind: kindFail, target: receiverName},
+		fault{at: 5 * aSecond, length: 4 * aSecond, kind: kindZombie, target: bucketName},
+		fault{at: 9 * aSecond, length: 4 * aSecond, kind: kindPause, target: receiverName},
+		fault{at: 14 * aSecond, length: 3 * aSecond, kind: kindDeaf, target: webhookName(1) + "~" + receiverName},
+		fault{at: 14 * aSecond, length: 3 * aSecond, kind: kindDeaf, target: archiveName(2) + "~" + bucketName})
+	// The judges notice one answer, and one object.
+	file := filepath.Join(s.received(), "crm.jsonl")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(content, []byte("\n"))
+	i := slices.IndexFunc(lines, func(line []byte) bool { // that was not repeated
+		var l receiver.Line
+		return json.Unmarshal(line, &l) == nil && l.Request != nil && bytes.Contains(l.Request.Bytes(), []byte(schemas.TypeMessage)) &&
+			bytes.Count(content, []byte(`"webhook_id":"`+l.Request.WebhookID+`"`)) == 1
+	})
+	if i < 0 {
+		t.Fatal("no message arrived once")
+	}
+	s.damaged(t, file, bytes.Join(slices.Delete(lines, i, i+1), nil), content)
+	objects, err := filepath.Glob(filepath.Join(s.dir, "bucket", "*messages*.object"))
+	if err != nil || len(objects) == 0 {
+		t.Fatalf("%d objects, %v", len(objects), err)
+	}
+	s.targets.bucket.kill()
+	if err := errors.Join(os.Remove(objects[0]), s.targets.bucket.start(), s.targets.bucket.waitReady(t.Context(), readyTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.check(t.Context(), aSecond); !errors.Is(err, errFaults) {
+		t.Errorf("an object is missing, and check says: %v", err)
+	}
+}
+
+// damaged lets check see other content of a file of the receiver.
+func (s *stage) damaged(t *testing.T, file string, bad, good []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.check(t.Context(), aSecond); !errors.Is(err, errFaults) {
+		t.Errorf("a request is missing, and check says: %v", err)
+	}
+	if err := os.WriteFile(file, good, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -87,6 +87,11 @@ func (s *stage) inject(ctx context.Context, f fault) error {
 	if b := s.cluster.byName(f.target); b != nil {
 		return s.onBroker(ctx, f)
 	}
+	if t := s.targets; t != nil && f.target == receiverName {
+		return s.onTarget(ctx, t.receiver, f)
+	} else if t != nil && f.target == bucketName {
+		return s.onTarget(ctx, t.bucket, f)
+	}
 	return s.onProcess(ctx, f)
 }
 
@@ -167,6 +172,9 @@ func (s *stage) byName(name string) *process {
 	}
 	if s.tables != nil && s.tables.sinks[name] != nil {
 		return s.tables.sinks[name]
+	}
+	if s.targets != nil && s.targets.sinks[name] != nil {
+		return s.targets.sinks[name]
 	}
 	return s.processors[name]
 }

@@ -70,7 +70,7 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	say(out, "chaos: seed %d, %s\n", o.seed, length)
 	if o.plan {
-		for _, f := range o.chosen(plan(o.seed, length, plannedWorld{brokers: brokerCount, disk: true, tables: true})) {
+		for _, f := range o.chosen(plan(o.seed, length, plannedWorld{brokers: brokerCount, disk: true, tables: true, targets: true})) {
 			say(out, "chaos: plan  %s\n", f)
 		}
 		return nil
@@ -122,10 +122,13 @@ func (o *options) runIn(ctx context.Context, out io.Writer, binary, broken, dir 
 	if err := s.setTables(ctx); err != nil {
 		return err
 	}
+	if err := s.setTargets(ctx); err != nil {
+		return err
+	}
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	faults := o.chosen(plan(o.seed, length, plannedWorld{brokers: brokerCount, disk: s.disk != nil, tables: s.tables != nil}))
+	faults := o.chosen(plan(o.seed, length, plannedWorld{brokers: brokerCount, disk: s.disk != nil, tables: s.tables != nil, targets: s.targets != nil}))
 	for _, f := range faults {
 		say(out, "chaos: plan  %s\n", f)
 	}
@@ -161,6 +164,9 @@ func (s *stage) perform(ctx context.Context, faults []fault, l load, wait time.D
 	s.fail = cancel
 	failed := s.failed
 	s.mu.Unlock()
+	if s.targets != nil {
+		s.targets.restarts += restartsOf(faults)
+	}
 	if failed != nil {
 		return failed
 	}

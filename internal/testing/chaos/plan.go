@@ -40,6 +40,8 @@ const (
 	kindMad kind = "mad"
 	// kindRotten cuts the ingress off from Kafka, kills it, and flips bytes in its spool before it starts again.
 	kindRotten kind = "rotten"
+	// kindFail lets the receiver of webhooks answer most requests with 5xx, or not at all. It is killed before and after.
+	kindFail kind = "fail"
 )
 
 // fault is one entry of a plan.
@@ -47,7 +49,7 @@ type fault struct {
 	at     time.Duration // since the beginning
 	length time.Duration
 	kind   kind
-	target string        // a process: ingress, processor-1, sink-2, broker-2, postgres; or both ends of a link: ingress~broker-2, broker-0<every-broker
+	target string        // a process: ingress, processor-1, sink-2, webhook-1, archive-2, broker-2, postgres, receiver, bucket; or both ends of a link: ingress~broker-2, broker-0<every-broker
 	delay  time.Duration // of kindDelay
 	jump   time.Duration // of kindClock; below 0: back
 }
@@ -74,6 +76,8 @@ const (
 	tenantTarget                  = "tenant"
 	spoolTarget                   = "spool"
 	postgresName                  = "postgres"
+	receiverName, bucketName      = "receiver", "bucket" // of the webhooks, and the S3 server
+	webhookPrefix                 = "webhook-"
 	processorsTarget, sinksTarget = "processors", "sinks"
 	sessionTime                   = 6 * time.Second // the session timeout of processors and sinks, the shortest that Kafka allows by default
 	settleTime                    = 5 * time.Second // between a broker's fault and the next one: replicas catch up
@@ -86,6 +90,8 @@ const (
 
 func processorName(i int) string { return fmt.Sprintf("processor-%d", i) }
 func sinkName(i int) string      { return fmt.Sprintf("sink-%d", i) }
+func webhookName(i int) string   { return fmt.Sprintf("%s%d", webhookPrefix, i) }
+func archiveName(i int) string   { return fmt.Sprintf("archive-%d", i) }
 func brokerName(i int) string    { return fmt.Sprintf("broker-%d", i) }
 func isBroker(name string) bool  { return strings.HasPrefix(name, "broker-") }
 
@@ -102,6 +108,7 @@ type plannedWorld struct {
 	brokers int
 	disk    bool // the ingress' disk can be filled
 	tables  bool // there are sinks, and a PostgreSQL
+	targets bool // there are sinks with a receiver of webhooks and an S3 server
 }
 
 func (w plannedWorld) brokerNames() []string {
@@ -134,6 +141,41 @@ func withTables(names ...string) func(plannedWorld) []string {
 		}
 		return names
 	}
+}
+
+// withTargets are targets that are there when there are a receiver and an S3 server.
+func withTargets(names ...string) func(plannedWorld) []string {
+	return func(w plannedWorld) []string {
+		if !w.targets {
+			return nil
+		}
+		return names
+	}
+}
+
+func webhookNames() []string { return numbered(webhookName) }
+func archiveNames() []string { return numbered(archiveName) }
+
+func numbered(name func(int) string) (names []string) {
+	for i := range targetSinks {
+		names = append(names, name(i+1))
+	}
+	return names
+}
+
+// targetLinkNames are the pairs of a webhook or archive sink and its target, one broker, or all brokers. The target is half of them.
+func (w plannedWorld) targetLinkNames() []string {
+	if !w.targets {
+		return nil
+	}
+	var names []string
+	for i := range targetSinks {
+		for _, b := range append(w.brokerNames(), everyBroker) {
+			hook, archive := webhookName(i+1), archiveName(i+1)
+			names = append(names, hook+"~"+b, hook+"~"+receiverName, archive+"~"+b, archive+"~"+bucketName)
+		}
+	}
+	return names
 }
 
 func sinkNames() []string { return []string{sinkName(1), sinkName(2)} }
@@ -219,6 +261,17 @@ func shapes() []shape {
 		{kindStall, 1, 500 * time.Millisecond, 12 * time.Second, plannedWorld.sinkLinkNames},
 		{kindDeaf, 2, 500 * time.Millisecond, 8 * time.Second, plannedWorld.sinkLinkNames},
 		{kindDelay, 1, 3 * time.Second, 10 * time.Second, plannedWorld.sinkLinkNames},
+		{kindKill, 3, 200 * time.Millisecond, 3 * time.Second, withTargets(append(webhookNames(), archiveNames()...)...)},
+		{kindZombie, 3, sessionTime + 2*time.Second, 2 * sessionTime, withTargets(append(webhookNames(), archiveNames()...)...)},
+		{kindPause, 1, 300 * time.Millisecond, sessionTime / 2, withTargets(append(webhookNames(), archiveNames()...)...)},
+		{kindKill, 2, 200 * time.Millisecond, 4 * time.Second, withTargets(receiverName, bucketName)},
+		{kindZombie, 1, 4 * time.Second, 12 * time.Second, withTargets(receiverName, bucketName)},
+		{kindPause, 1, 300 * time.Millisecond, 3 * time.Second, withTargets(receiverName, bucketName)},
+		{kindFail, 2, 2 * time.Second, 8 * time.Second, withTargets(receiverName)},
+		{kindCut, 1, 200 * time.Millisecond, 6 * time.Second, plannedWorld.targetLinkNames},
+		{kindStall, 1, 500 * time.Millisecond, 12 * time.Second, plannedWorld.targetLinkNames},
+		{kindDeaf, 2, 500 * time.Millisecond, 8 * time.Second, plannedWorld.targetLinkNames},
+		{kindDelay, 1, 3 * time.Second, 10 * time.Second, plannedWorld.targetLinkNames},
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var wholeWorld = plannedWorld{brokers: brokerCount, disk: true, tables: true}
+var wholeWorld = plannedWorld{brokers: brokerCount, disk: true, tables: true, targets: true}
 
 func TestPlanIsAFunctionOfItsSeed(t *testing.T) {
 	const length = 5 * time.Minute
@@ -70,6 +70,30 @@ func TestWithoutTablesNoSinkHasAFault(t *testing.T) {
 			if strings.Contains(f.target, "sink") || f.target == postgresName {
 				t.Fatalf("seed %d: %s", seed, f)
 			}
+		}
+	}
+}
+
+func TestWithoutTargetsNoneHasAFault(t *testing.T) {
+	for seed := range uint64(50) {
+		for _, f := range plan(seed, 3*time.Minute, plannedWorld{brokers: brokerCount, disk: true, tables: true}) {
+			for _, name := range []string{webhookPrefix, "archive-", receiverName, bucketName} {
+				if strings.Contains(f.target, name) {
+					t.Fatalf("seed %d: %s", seed, f)
+				}
+			}
+		}
+	}
+}
+
+// TestFaultsOfWebhookSinksAndOfKafkaAllowRepetitions: those of their receiver do not, because check sees lost answers.
+func TestFaultsOfWebhookSinksAndOfKafkaAllowRepetitions(t *testing.T) {
+	for target, want := range map[string]int{
+		webhookName(1): 1, webhookName(2) + "~" + brokerName(0): 1, webhookName(2) + "~" + everyBroker: 1, webhookName(1) + "~" + receiverName: 0, receiverName: 0,
+		brokerName(1): targetSinks, brokerName(1) + "~" + brokerName(2): targetSinks, brokerName(1) + "<" + everyBroker: targetSinks, archiveName(1): 0, processorName(1): 0, postgresName: 0,
+	} {
+		if n := restartsOf([]fault{{target: target}}); n != want {
+			t.Errorf("a fault of %s counts as %d restarts, not %d", target, n, want)
 		}
 	}
 }

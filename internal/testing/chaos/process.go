@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,7 +26,9 @@ type process struct {
 	binary string
 	dir    string
 	args   []string // but the address of its admin listener
-	admin  string   // that address
+	more   []string // of the next lives
+	admin  string   // that address; empty: it has no such listener
+	probe  string   // URL that answers when it serves; empty: that of the admin listener
 	// ended is called when the process ends unexpectedly.
 	ended func(name string, err error)
 
@@ -70,10 +73,14 @@ func (p *process) spawn() (*life, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
-	defer log.Close()                                                                                       //nolint:errcheck // the child has its own descriptor
-	cmd := exec.Command(p.binary, append([]string{p.args[0], "--admin-listen", p.admin}, p.args[1:]...)...) //nolint:noctx // killed by name, and with this program
+	defer log.Close() //nolint:errcheck // the child has its own descriptor
+	args := slices.Concat(p.args, p.more)
+	if p.admin != "" {
+		args = append(args, "--admin-listen", p.admin)
+	}
+	cmd := exec.Command(p.binary, args...) //nolint:noctx // killed by name, and with this program
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
-	cmd.Env = append(os.Environ(), clockVariable+"="+p.clockFile())
+	cmd.Env = append(append(os.Environ(), bucketEnvironment()...), clockVariable+"="+p.clockFile())
 	// Away from the terminal's signals, and gone when this program is.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	l := &life{cmd: cmd, done: make(chan struct{})}
@@ -180,9 +187,12 @@ func (p *process) ready(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	p.mu.Lock()
-	admin := p.admin
+	probe := p.probe
+	if probe == "" {
+		probe = "http://" + p.admin + "/readyz"
+	}
 	p.mu.Unlock()
-	return child.Answers200("http://"+admin+"/readyz")(ctx) == nil
+	return child.Answers200(probe)(ctx) == nil
 }
 
 // counted is the sum of a metric of the process over its labels.

@@ -34,7 +34,8 @@ type stage struct {
 	ingress    *process
 	sender     *link // to the ingress
 	processors map[string]*process
-	tables     *tables // nil: there are none
+	tables     *tables  // nil: there are none
+	targets    *targets // nil: there are none
 
 	mu     sync.Mutex
 	rotten rotten
@@ -114,7 +115,16 @@ sink:
     group_id: %schaos-tables
     session_timeout: %s
     timeout: 15s
-`, s.dir, s.prefix, metaSecret, dialogSecret, s.prefix, sessionTime, s.prefix, sessionTime)
+  webhook:
+    group_id: %schaos-webhooks
+    session_timeout: %s
+  archive:
+    group_id: %schaos-archive
+    session_timeout: %s
+    rotation: 3s
+    snapshots: 1m
+    timeout: 5s
+`, s.dir, s.prefix, metaSecret, dialogSecret, s.prefix, sessionTime, s.prefix, sessionTime, s.prefix, sessionTime, s.prefix, sessionTime)
 }
 
 // links are those between any two that a fault may come between.
@@ -122,6 +132,9 @@ func (s *stage) links() links {
 	all := append(slices.Clip(s.cluster.links), s.sender)
 	if s.tables != nil {
 		all = append(all, s.tables.links...)
+	}
+	if s.targets != nil {
+		all = append(all, s.targets.links...)
 	}
 	return all
 }
@@ -149,7 +162,7 @@ func (s *stage) command(ctx context.Context, args ...string) *exec.Cmd {
 	all = append(all, "--config", s.configFile())
 	cmd := exec.CommandContext(ctx, s.binary, all...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Env = append(os.Environ(), "COEXSTREAM_KAFKA_BROKERS="+joinAddrs(s.cluster.Addrs()))
+	cmd.Env = append(append(os.Environ(), bucketEnvironment()...), "COEXSTREAM_KAFKA_BROKERS="+joinAddrs(s.cluster.Addrs()))
 	if s.tables != nil {
 		cmd.Env = append(cmd.Env, "COEXSTREAM_SINK_POSTGRES_URL="+s.tables.server.URL("postgres"))
 	}
@@ -183,11 +196,14 @@ func (s *stage) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, "chaos: %7.1fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// start starts the ingress, two processors, and two sinks where there are tables. It waits until all serve.
+// start starts the ingress, two processors, and two sinks of each kind where their targets are. It waits until all serve.
 func (s *stage) start(ctx context.Context) error {
 	all := []*process{s.ingress, s.processors[processorName(1)], s.processors[processorName(2)]}
 	if s.tables != nil {
 		all = append(all, s.tables.sinks[sinkName(1)], s.tables.sinks[sinkName(2)])
+	}
+	if s.targets != nil {
+		all = append(all, s.targets.all()...)
 	}
 	for _, p := range all {
 		if err := p.start(); err != nil {
@@ -274,6 +290,9 @@ func (s *stage) check(ctx context.Context, wait time.Duration) error {
 	if s.tables != nil {
 		args = append(args, "--postgres")
 	}
+	if s.targets != nil {
+		args = append(args, s.checkArgs()...)
+	}
 	cmd := s.command(ctx, args...)
 	cmd.Stdout, cmd.Stderr = s.out, s.out
 	err := runHere(cmd)
@@ -286,9 +305,9 @@ func (s *stage) check(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-// errFaults: check has found lost, repeated or misordered records, or tables that differ from the topics. Its exit code
-// says so.
-var errFaults = errors.New("the topics or the tables are not as they should be")
+// errFaults: check has found lost, repeated or misordered records, or targets of sinks that differ from the topics. Its exit
+// code says so.
+var errFaults = errors.New("the topics or the targets of the sinks are not as they should be")
 
 const faultsExitCode = 3
 
@@ -304,6 +323,9 @@ func (s *stage) close() {
 		if err := s.tables.close(); err != nil {
 			s.say("%v", err)
 		}
+	}
+	if s.targets != nil {
+		s.targets.close()
 	}
 	if s.sender != nil {
 		s.sender.close()

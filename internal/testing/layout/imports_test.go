@@ -89,7 +89,7 @@ var rules = map[string][]string{
 	"internal/testing/hostile": {"schemas", "processors/split", "processors/partition"},
 	// Generated types read what a partition makes of the golden webhooks, and reference libraries what the webhook sink signs.
 	"internal/testing/generators": {"schemas", "processors/split", "processors/partition", "internal/testing/packages", "internal/testing/required", "sinks/webhook"},
-	"internal/testing/chaos":      {"internal/verify", "bench/child", "bench/tenant", "internal/testing/kafkacluster", "internal/testing/postgresserver", "internal/testing/required"},
+	"internal/testing/chaos":      {"internal/verify", "schemas", "bench/child", "bench/tenant", "internal/testing/kafkacluster", "internal/testing/postgresserver", "internal/testing/required"},
 	// Apache Kafka for tests; it may judge with what judges elsewhere.
 	"internal/testing/kafkacluster": {"internal/kafka", "schemas", "internal/verify", "internal/testing/freeport", "internal/testing/required"},
 	// Judgements know the configuration, and nobody to ask; only the probe does.

@@ -40,6 +40,7 @@ func matches() []match {
 		{"tenant", playTenant},
 		{"postgres", playPostgres},
 		{"archive", playArchive},
+		{"tables", playTables},
 	}
 }
 

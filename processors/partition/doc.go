@@ -12,6 +12,7 @@
 //     webhook becomes an event. eventrecord.go makes the record of it.
 //   - chunk.go, release.go, pieces.go, historyerrors.go: chunks of history leave at once, or are held and read again.
 //   - live.go, mediafollowup.go, placeholder.go, messagekey.go: the other items, the media of past messages, and ids.
+//   - syncrequest.go: the requests of the desk become part of the syncs.
 //   - schedule.go: time passes.
 //   - number.go, business.go, forget.go, sourceshare.go: the numbers, their state records and their bounds.
 //   - pendingboundaries.go, onboarding.go, undated.go, pages.go, directory.go: the state beside the numbers.
@@ -25,7 +26,8 @@
 //     RestoreContact, then call Restored. If Incomplete is not 0 after that, pass the partition of `history` to Relearn
 //     and call Relearned.
 //   - Transaction: call Begin. Then pass each record in offset order per topic: to Webhook if it is of raw.live or
-//     rerouted, to Part if it is of raw.bulk, and to Number if it is a note about a phone number. Records of a replay or
+//     rerouted, to Part if it is of raw.bulk, to Number if it is a note about a phone number, and to
+//     SyncRequest if its source is the desk. Records of a replay or
 //     a requeue go to Replayed or Requeued first, which report whether to process them. End with Flush. All emitted
 //     records, and the offsets of the records that were read, belong to this transaction.
 //   - Held chunks: while NextHeld returns a chunk, read its record again and call Release of the chunk, or Lost if the

@@ -10,7 +10,7 @@ import (
 
 // requests are the requests of the desk for the newest onboarding of a number. They are part of the number's record.
 type requests struct {
-	// Window is the window that has what was requested; 0: nothing has come.
+	// Window is the window with the requested data; 0: nothing has come.
 	Window      int32  `json:"w,omitempty"`
 	OnboardedAt millis `json:"onboarded,omitempty"` // 0: not known
 	Since       millis `json:"since"`               // the first step
@@ -131,7 +131,7 @@ func (n *Number) separated(t millis) bool {
 	return false
 }
 
-// find looks for the window that has what was requested before the step became known: webhooks may be processed first.
+// find looks for the window with the requested data. Webhooks may be processed before the step.
 func (n *Number) find(r *requests, t millis) {
 	w := n.last()
 	switch {
@@ -145,7 +145,7 @@ func (n *Number) find(r *requests, t millis) {
 	}
 }
 
-// answering returns the window that has what was requested; nil: none, or it is forgotten.
+// answering returns the window with the requested data; nil: none, or it is forgotten.
 func (n *Number) answering(r *requests) *window {
 	for i := len(n.windows) - 1; i >= 0 && r.Window != 0; i-- {
 		if w := n.windows[i]; w.number == r.Window {
@@ -155,7 +155,7 @@ func (n *Number) answering(r *requests) *window {
 	return nil
 }
 
-// answer notes that a window opened: it has what was requested, or belongs to another onboarding.
+// answer notes that a window opened: it has the requested data, or belongs to another onboarding.
 func (n *Number) answer(w *window) {
 	r := n.requests
 	if r == nil {

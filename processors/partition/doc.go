@@ -25,9 +25,9 @@
 //   - Restore: pass every record of the partition of `state` to RestoreState, and every record of `contacts` to
 //     RestoreContact, then call Restored. If Incomplete is not 0 after that, pass the partition of `history` to Relearn
 //     and call Relearned.
-//   - Transaction: call Begin. Then pass each record in offset order per topic: to Webhook if it is of raw.live or
-//     rerouted, to Part if it is of raw.bulk, to Number if it is a note about a phone number, and to
-//     SyncRequest if its source is the desk. Records of a replay or
+//   - Transaction: call Begin. Then pass each record in offset order per topic. A record of the desk goes to SyncRequest,
+//     and a note about a phone number to Number. Others go to Webhook if they are of raw.live or rerouted, to Part if
+//     they are of raw.bulk. Records of a replay or
 //     a requeue go to Replayed or Requeued first, which report whether to process them. End with Flush. All emitted
 //     records, and the offsets of the records that were read, belong to this transaction.
 //   - Held chunks: while NextHeld returns a chunk, read its record again and call Release of the chunk, or Lost if the

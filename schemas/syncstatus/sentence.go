@@ -149,9 +149,9 @@ func missing(s *schemas.Sync) string {
 	over, open := named(gapsOf(s, true)), named(gapsOf(s, false))
 	switch {
 	case over != "" && open != "":
-		return over + " missing for good, " + open + " missing so far"
+		return over + " missing and not waited for, " + open + " missing so far"
 	case over != "":
-		return over + " missing for good"
+		return over + " missing and not waited for"
 	case open != "":
 		return open + " missing so far"
 	}

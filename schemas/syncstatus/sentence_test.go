@@ -76,7 +76,7 @@ func TestEveryStatusHasASentenceThatSaysTheNextStep(t *testing.T) {
 		{"stalled", came(schemas.SyncStatusStalled, schemas.SyncPhase{Phase: 0, Left: 2}), func(s *schemas.Sync) { s.DeadlineAt = before(-4 * time.Hour) },
 			"1204 messages of 2026-02-28 to 2026-03-01 are there; no chunk came since 2026-03-01 12:00 UTC; more is waited for until 2026-03-01 18:00 UTC; check the answers of the ingress and the lag of raw.bulk"},
 		{"hole", came(schemas.SyncStatusHole, schemas.SyncPhase{Phase: 0, Left: 1, Gaps: []schemas.SyncGap{{From: 2, To: 4, GivenUp: true}, {From: 6, To: 6, Lost: true}}}), func(s *schemas.Sync) { s.State = schemas.SyncDone },
-			"1204 messages of 2026-02-28 to 2026-03-01 are there; chunks 2 to 4 of phase 0, chunk 6 of phase 0 are missing for good; look in dlq for the missing chunks, then ask the vendor for them"},
+			"1204 messages of 2026-02-28 to 2026-03-01 are there; chunks 2 to 4 of phase 0, chunk 6 of phase 0 are missing and not waited for; look in dlq for the missing chunks, then ask the vendor for them"},
 		{"complete", came(schemas.SyncStatusDone, schemas.SyncPhase{Phase: 0, Left: 1}, schemas.SyncPhase{Phase: 2, Left: 1}), func(s *schemas.Sync) { s.EndReason, s.Progress = schemas.SyncEndComplete, 100 },
 			"1204 messages of 2025-09-02 to 2026-03-01 are there; nothing is missing; nothing to do"},
 		{"ended early", came(schemas.SyncStatusDone, schemas.SyncPhase{Phase: 0, Left: 1}), func(s *schemas.Sync) { s.EndReason = schemas.SyncEndQuiet },

@@ -13,6 +13,7 @@ import (
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -67,6 +68,43 @@ func TestAllCriteriaHaveToHoldOfOneChange(t *testing.T) {
 	}
 	if got := (&replay.Selection{Fields: []string{"history"}}).Content(record(1, start), nil); got != replay.Other {
 		t.Errorf("a body that cannot be split, by a field: %v", got)
+	}
+}
+
+// A request of the desk has a WABA and a number, and is copied to the partition of its key as any record.
+func TestARequestOfTheDeskIsChosenByItsBusinessAndNumber(t *testing.T) {
+	r := record(1, start, schemas.HeaderSource, syncrequest.Source)
+	r.Key = []byte("10")
+	r.Value = syncrequest.Record{
+		WABAID: "10", PhoneNumberID: "100", SyncType: syncrequest.History, State: syncrequest.Intended, Attempt: "a", At: 1, RequestedBy: "cli", Provider: "meta",
+	}.Append(nil)
+	for name, c := range map[string]struct {
+		s    replay.Selection
+		want replay.Verdict
+	}{
+		"nothing":          {replay.Selection{}, replay.Taken},
+		"its business":     {replay.Selection{WABAs: []string{"10"}}, replay.Taken},
+		"its number":       {replay.Selection{Numbers: []string{"100"}}, replay.Taken},
+		"both":             {replay.Selection{WABAs: []string{"10"}, Numbers: []string{"100"}}, replay.Taken},
+		"another business": {replay.Selection{WABAs: []string{"20"}}, replay.Other},
+		"another number":   {replay.Selection{WABAs: []string{"10"}, Numbers: []string{"200"}}, replay.Other},
+		"a field":          {replay.Selection{WABAs: []string{"10"}, Fields: []string{"history"}}, replay.Other},
+		"a message":        {replay.Selection{WAMIDs: []string{"wamid.A"}}, replay.Other},
+	} {
+		if got := c.s.Content(r, nil); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	target := replay.Target{ID: "r", Partitions: 5}
+	if copies := target.Copies(r, nil); len(copies) != 1 || copies[0].Partition != kafka.Partition([]byte("10"), 5) || string(copies[0].Value) != string(r.Value) {
+		t.Errorf("%+v", copies)
+	}
+	r.Value = []byte("{")
+	if got := (&replay.Selection{WABAs: []string{"10"}}).Content(r, nil); got != replay.Taken {
+		t.Errorf("an unreadable one, by its key: %v", got)
+	}
+	if got := (&replay.Selection{Numbers: []string{"100"}}).Content(r, nil); got != replay.Other {
+		t.Errorf("an unreadable one, by a number: %v", got)
 	}
 }
 

@@ -91,7 +91,7 @@ Configuration comes from a YAML file, the environment and flags. A later one ove
 	bind(f, "log-format", "log.format", "auto, text or json")
 	root.AddCommand(
 		a.upCommand(), a.ingressCommand(), a.processCommand(), a.topicsCommand(), a.tailCommand(),
-		a.replayCommand(), a.dlqCommand(), a.sinkCommand(), a.spoolCommand(), a.brokerCommand(), a.simulateCommand(), a.checkCommand(), a.doctorCommand(), a.configCommand(),
+		a.replayCommand(), a.dlqCommand(), a.sinkCommand(), a.deskCommand(), a.syncCommand(), a.spoolCommand(), a.brokerCommand(), a.simulateCommand(), a.checkCommand(), a.doctorCommand(), a.configCommand(),
 		a.versionCommand(),
 	)
 	return root

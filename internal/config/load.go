@@ -162,6 +162,8 @@ func build(parsed map[string]any, origins map[string]string, problems []error) (
 		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 		{"admin.token", c.Admin.TokenFile, &c.Admin.Token},
 		{"sink.postgres.url", c.Sink.Postgres.URLFile, &c.Sink.Postgres.URL},
+		{"desk.app_token", c.Desk.AppTokenFile, &c.Desk.AppToken},
+		{"desk.client_token", c.Desk.ClientTokenFile, &c.Desk.ClientToken},
 	} {
 		value, read := fromFile(s.key, *s.value, s.file, fail)
 		*s.value, c.unread[s.key] = value, !read

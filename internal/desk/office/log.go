@@ -1,0 +1,122 @@
+package office
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
+)
+
+// Topic is the name of the log's topic, without the prefix. It has one partition, so that all entries have one order.
+const Topic = "desk"
+
+// Log is the log of the desk, and its way into the raw log.
+type Log interface {
+	// Write returns nil once the entry is durable. After an error it may be, too.
+	Write(ctx context.Context, entry []byte) error
+	// Read returns the entries from an offset up to the end of the log at the time of the call, and the offset behind them.
+	Read(ctx context.Context, from int64) (entries [][]byte, next int64, err error)
+	// Raw writes a record into the raw log, durably. It may be written twice.
+	Raw(ctx context.Context, r syncrequest.Record) error
+}
+
+// KafkaLog is the Log in Kafka.
+type KafkaLog struct {
+	topic, raw string
+	transport  *kafkago.Transport
+	client     *kafkago.Client
+	franz      *kgo.Client
+	fetcher    *kafka.Fetcher
+}
+
+// NewKafkaLog creates the topic if it is missing, and opens the log.
+func NewKafkaLog(ctx context.Context, conn kafka.Connection, layout kafka.Layout) (*KafkaLog, error) {
+	l := &KafkaLog{topic: layout.Prefix + Topic, raw: schemas.TopicRawLive.Name(layout.Prefix)}
+	admin, err := kafka.NewAdmin(conn)
+	if err != nil {
+		return nil, err
+	}
+	defer admin.Close()
+	if err := admin.CreateLog(ctx, l.topic, layout); err != nil {
+		return nil, err
+	}
+	l.franz, err = kgo.NewClient(conn.Franz()...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %v: %w", conn.Brokers, err)
+	}
+	l.transport, l.fetcher = conn.Transport(), kafka.NewFetcher(l.franz)
+	l.client = &kafkago.Client{Addr: conn.Address(), Timeout: conn.RequestTimeout, Transport: l.transport}
+	return l, nil
+}
+
+// Close closes the connections.
+func (l *KafkaLog) Close() {
+	l.transport.CloseIdleConnections()
+	l.franz.Close()
+}
+
+// Write implements Log.
+func (l *KafkaLog) Write(ctx context.Context, entry []byte) error {
+	_, err := kafka.Produce(ctx, l.client, l.topic, 0, 0, []kafkago.Record{{Value: kafkago.NewBytes(entry), Time: time.Now()}})
+	return err
+}
+
+const (
+	readBytes = 4 << 20
+	readWait  = 100 * time.Millisecond
+)
+
+// Read implements Log.
+func (l *KafkaLog) Read(ctx context.Context, from int64) (entries [][]byte, next int64, err error) {
+	next, end := from, int64(-1)
+	for {
+		got, err := l.fetcher.Fetch(ctx, l.topic, 0, next, readBytes, readWait)
+		if errors.Is(err, kafka.ErrOffsetGone) && got.LogStart > next {
+			next = got.LogStart // retention or an operator removed the oldest entries
+			continue
+		}
+		if err != nil {
+			return nil, from, fmt.Errorf("read %s: %w", l.topic, err)
+		}
+		if end < 0 {
+			end = got.LastStable
+		}
+		for _, r := range got.Records {
+			entries = append(entries, r.Value)
+		}
+		if got.Next <= next && next < end {
+			return nil, from, fmt.Errorf("read %s: no progress at offset %d of %d", l.topic, next, end)
+		}
+		next = got.Next
+		if next >= end {
+			return entries, next, nil
+		}
+	}
+}
+
+// Raw implements Log.
+func (l *KafkaLog) Raw(ctx context.Context, r syncrequest.Record) error {
+	partitions, err := l.fetcher.Partitions(ctx, l.raw)
+	if err != nil {
+		return fmt.Errorf("partitions of %s: %w", l.raw, err)
+	}
+	now := time.Now()
+	header := func(key, value string) kafkago.Header { return kafkago.Header{Key: key, Value: []byte(value)} }
+	_, err = kafka.Produce(ctx, l.client, l.raw, kafka.Partition([]byte(r.WABAID), int32(len(partitions))), 0, []kafkago.Record{{
+		Key: kafkago.NewBytes([]byte(r.WABAID)), Value: kafkago.NewBytes(r.Append(nil)), Time: now,
+		Headers: []kafkago.Header{
+			header(schemas.HeaderSource, syncrequest.Source), header(schemas.HeaderProvider, r.Provider),
+			header(schemas.HeaderRequestID, r.Attempt), header(schemas.HeaderReceivedAt, strconv.FormatInt(now.UnixMilli(), 10)),
+			header(schemas.HeaderContentType, "application/json"),
+		},
+	}})
+	return err
+}

@@ -86,7 +86,7 @@ func (s *service) startDesk(ctx context.Context, conn kafka.Connection, doctor f
 		return err
 	}
 	o, err := office.New(office.Deps{
-		Log: log, Clients: clients, Tokens: &office.Tokens{Dir: s.cfg.Desk.TokensDir, Command: s.cfg.Desk.TokenCommand},
+		Log: log, Clients: clients, Tokens: &office.Tokens{Dir: s.cfg.Desk.TokensDir, Command: s.cfg.Desk.TokenCommand}, UnknownAfter: s.cfg.Desk.UnknownAfter,
 		Probe: office.Probe{
 			AppID: s.cfg.Desk.AppID, AppToken: appToken.get, PublicURL: s.cfg.Desk.PublicURL,
 			Source: func() (*provider.Provider, []byte) { return sourceOfURL(s.cfg) }, Doctor: doctor, Spool: spools,

@@ -263,6 +263,7 @@ type Desk struct {
 	TokenCommand    []string      `key:"token_command"`
 	Addresses       []string      `key:"addresses"`
 	Timeout         time.Duration `key:"timeout"`
+	UnknownAfter    time.Duration `key:"unknown_after"`
 	AppID           string        `key:"app_id"`
 	AppToken        string        `key:"app_token"`
 	AppTokenFile    string        `key:"app_token_file"`

@@ -229,6 +229,7 @@ func deskKeys() []Key {
 		{Name: "desk.token_command", Kind: List, Doc: "Command and arguments that print a token, run where `desk.tokens_dir` has no file. `{provider}`, `{waba_id}` and `{phone_number_id}` are replaced."},
 		{Name: "desk.addresses", Kind: List, Doc: "Base URLs of the providers' APIs, as `PROVIDER=URL`, where they differ from the public ones. Plain HTTP is possible on loopback only."},
 		{Name: "desk.timeout", Kind: Duration, Default: "30s", Min: second, Max: minute, Doc: "Maximum time of a request to a provider's API. A request without an answer has an unknown outcome, and is not repeated."},
+		{Name: "desk.unknown_after", Kind: Duration, Default: "3m", Min: 3 * second, Max: hour, Doc: "Time after an intent at which its outcome is unknown if none was written: the process has ended. At least three times `desk.timeout`."},
 		{Name: "desk.app_id", Doc: "Id of the app whose webhooks come here. The preflight checks its subscriptions.", Pattern: `^[0-9]{0,32}$`, Allows: "digits"},
 		{Name: "desk.app_token", Secret: true, Doc: "Access token of that app (`APP_ID|APP_SECRET`), to read its subscribed fields."},
 		{Name: "desk.public_url", Doc: "URL that the provider calls, with the path of a source. The preflight sends two webhooks there that cannot become events.", Pattern: `^$|^https?://`, Allows: "an http or https URL"},

@@ -207,6 +207,9 @@ func (c *Config) check(fail func(error)) {
 	if s := c.Kafka.SASL; s.Mechanism != "none" && s.Mechanism != "" && (s.Username == "" || s.Password == "" && !c.unread["kafka.sasl.password"]) {
 		fail(invalid.Value("kafka.sasl.mechanism", s.Mechanism, "none, or any with kafka.sasl.username and kafka.sasl.password"))
 	}
+	if c.Desk.UnknownAfter < 3*c.Desk.Timeout {
+		fail(invalid.Value("desk.unknown_after", c.Desk.UnknownAfter, "at least three times desk.timeout (%s)", 3*c.Desk.Timeout))
+	}
 	checkPair("kafka.tls", c.Kafka.TLS.CertFile, c.Kafka.TLS.KeyFile, "", fail)
 	for _, b := range c.Kafka.Brokers {
 		if !hostAndPort(b) {

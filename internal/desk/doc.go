@@ -1,5 +1,5 @@
-// Package desk decides about the requests for syncs: what has been requested for each number, what may be requested, and what
-// comes next. It is pure: it reads no clock and calls nobody.
+// Package desk decides about the requests for syncs of each number: the state of former requests, the allowed ones, and the next
+// step. It is pure: it reads no clock and calls nobody.
 //
 // The ledger is a fold over a log of entries (Ledger.Apply). The log has one order, which all instances read, so that all have
 // the same ledger.

@@ -37,7 +37,7 @@ type Entry struct {
 	Types       []syncrequest.SyncType `json:"types,omitempty"`
 	// New starts a new onboarding: the business was offboarded and onboarded again.
 	New bool `json:"new_onboarding,omitempty"`
-	// Again allows one more attempt of the types, whatever became of the former one. Reason says why.
+	// Again allows one more attempt of the types, after any outcome of the former one. Reason says why.
 	Again  bool   `json:"again,omitempty"`
 	Reason string `json:"reason,omitempty"`
 

@@ -13,7 +13,7 @@ func Types() []syncrequest.SyncType {
 	return []syncrequest.SyncType{syncrequest.Contacts, syncrequest.History}
 }
 
-// Outcomes of a step that decide what follows.
+// Outcomes of a step that decide about the next one.
 const (
 	OutcomeThrottled        = "throttled"
 	OutcomeDenied           = "denied"
@@ -21,7 +21,7 @@ const (
 	OutcomeWindowMissed     = "window_missed"
 )
 
-// Request is what is known of one type in the present onboarding.
+// Request is the state of one type in the present onboarding.
 type Request struct {
 	Wanted     bool
 	State      syncrequest.State // of the last attempt; empty: there was none
@@ -45,6 +45,8 @@ type Number struct {
 	OnboardedAt        int64  // 0: not known
 	Onboardings        int
 	Requests           map[syncrequest.SyncType]Request
+
+	unknownAfter time.Duration
 }
 
 // Window is the time for requests after an onboarding.
@@ -64,15 +66,18 @@ func (n *Number) clone() Number {
 	return c
 }
 
-// Ledger is what is known of all numbers. The zero value is not ready: use NewLedger.
+// Ledger has the state of all numbers. The zero value is not ready: use NewLedger.
 type Ledger struct {
 	numbers map[string]*Number
 	// uncopied are the steps that count and are not known to be in the raw log, in their order.
-	uncopied []Entry
+	uncopied     []Entry
+	unknownAfter time.Duration
 }
 
-// NewLedger returns an empty ledger.
-func NewLedger() *Ledger { return &Ledger{numbers: map[string]*Number{}} }
+// NewLedger returns an empty ledger. An intent without an outcome counts as unknown after unknownAfter.
+func NewLedger(unknownAfter time.Duration) *Ledger {
+	return &Ledger{numbers: map[string]*Number{}, unknownAfter: unknownAfter}
+}
 
 // Number returns the state of a number.
 func (l *Ledger) Number(id string) (Number, bool) {
@@ -126,7 +131,7 @@ func (l *Ledger) ask(n *Number, e *Entry) bool {
 		return false
 	}
 	if n == nil {
-		n = &Number{ID: e.Number}
+		n = &Number{ID: e.Number, unknownAfter: l.unknownAfter}
 		l.numbers[e.Number] = n
 	}
 	if n.Requests == nil || e.New {

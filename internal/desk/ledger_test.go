@@ -12,7 +12,10 @@ import (
 	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
-const onboarded = int64(1_800_000_000_000)
+const (
+	onboarded    = int64(1_800_000_000_000)
+	unknownAfter = 3 * time.Minute
+)
 
 // book is a ledger and the writer of its entries.
 type book struct {
@@ -22,7 +25,7 @@ type book struct {
 	last string
 }
 
-func newBook(t *testing.T) *book { return &book{t: t, l: NewLedger()} }
+func newBook(t *testing.T) *book { return &book{t: t, l: NewLedger(unknownAfter)} }
 
 func (b *book) put(e Entry) bool {
 	b.t.Helper()
@@ -142,7 +145,7 @@ func TestAnIntentWithoutAnOutcomeBecomesUnknownAndStaysSo(t *testing.T) {
 	b := newBook(t)
 	b.ask()
 	b.put(step(syncrequest.Contacts, syncrequest.Intended, "a1", onboarded, ""))
-	limit := onboarded + AnswerMax.Milliseconds()
+	limit := onboarded + unknownAfter.Milliseconds()
 	b.want(limit-1, Wait, syncrequest.Contacts)
 	b.want(limit, GiveUp, syncrequest.Contacts)
 	b.put(step(syncrequest.Contacts, syncrequest.Unknown, "a1", limit, ""))
@@ -217,7 +220,7 @@ func TestOfManyWritersOneWins(t *testing.T) {
 		}
 		readers := make([]reader, 4)
 		for i := range readers {
-			readers[i].l = NewLedger()
+			readers[i].l = NewLedger(unknownAfter)
 		}
 		ids, posts := 0, 0
 		posted := map[string]bool{}

@@ -6,7 +6,7 @@ import (
 	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
-// Verb says what comes next for a number.
+// Verb is the kind of an Action.
 type Verb uint8
 
 // The verbs.
@@ -23,7 +23,7 @@ var verbNames = [...]string{Nothing: "nothing", Wait: "wait", Post: "request", G
 // String returns the name of the verb.
 func (v Verb) String() string { return verbNames[v] }
 
-// Action is what comes next for a number.
+// Action is the next step for a number.
 type Action struct {
 	Verb  Verb
 	Type  syncrequest.SyncType
@@ -34,10 +34,7 @@ type Action struct {
 	Denied bool
 }
 
-// AnswerMax is the time after an intent in which its outcome has to be written. It exceeds the longest timeout of a request.
-const AnswerMax = 3 * time.Minute
-
-// Next returns what comes next. Contacts come before the history.
+// Next returns the next step. Contacts come before the history.
 func (n *Number) Next(now time.Time) Action {
 	for _, t := range Types() {
 		r := n.Requests[t]
@@ -56,7 +53,7 @@ func (n *Number) next(t syncrequest.SyncType, r *Request, now time.Time) (a Acti
 	a = Action{Type: t}
 	switch {
 	case r.State == syncrequest.Intended:
-		if until := time.UnixMilli(r.IntendedAt).Add(AnswerMax); now.Before(until) {
+		if until := time.UnixMilli(r.IntendedAt).Add(n.unknownAfter); now.Before(until) {
 			a.Verb, a.Until, a.Why = Wait, until, "the request is being sent"
 			return a, false
 		}

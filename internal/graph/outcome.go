@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Kind says what became of a request.
+// Kind is the kind of an Outcome.
 type Kind uint8
 
 // The kinds.
 const (
-	// Unknown: the request was sent, or may have been, and no whole answer says what became of it.
+	// Unknown: the request was sent, or may have been, and no whole answer decides.
 	Unknown Kind = iota
 	// Accepted: the provider accepted the request. For a read: the answer is there.
 	Accepted
@@ -41,7 +41,7 @@ var kindNames = [...]string{
 // String returns the name of the kind.
 func (k Kind) String() string { return kindNames[k] }
 
-// Outcome is what is certain about a request.
+// Outcome is the certain knowledge about a request.
 type Outcome struct {
 	Kind       Kind
 	Status     int    // of the answer; 0: none

@@ -20,13 +20,16 @@ import (
 
 // Deps are the dependencies of an Office.
 type Deps struct {
-	Log        Log
-	Clients    map[string]*graph.Client // by the name of the provider
-	Tokens     *Tokens
-	Probe      Probe
-	Registerer prometheus.Registerer
-	Logger     *slog.Logger
-	Now        func() time.Time
+	Log     Log
+	Clients map[string]*graph.Client // by the name of the provider
+	Tokens  *Tokens
+	// UnknownAfter is the time after an intent in which its outcome has to be written. It is more than twice the timeout of a
+	// request.
+	UnknownAfter time.Duration
+	Probe        Probe
+	Registerer   prometheus.Registerer
+	Logger       *slog.Logger
+	Now          func() time.Time
 }
 
 // Office is the desk of one process.
@@ -52,7 +55,7 @@ type Office struct {
 // New returns an office.
 func New(d Deps) (*Office, error) {
 	o := &Office{
-		Deps: d, ledger: desk.NewLedger(), counts: map[string]bool{}, read: errors.New("the log is being read"),
+		Deps: d, ledger: desk.NewLedger(d.UnknownAfter), counts: map[string]bool{}, read: errors.New("the log is being read"),
 		busy: map[string]bool{}, unsent: map[string]bool{}, pending: map[string]desk.Entry{}, denied: map[string]graph.Token{}, notes: map[string]note{},
 	}
 	var err error
@@ -63,9 +66,7 @@ func New(d Deps) (*Office, error) {
 const (
 	tick = time.Second
 	// copyAfter is the age of a step after which another instance copies it into the raw log.
-	copyAfter = 30 * time.Second
-	// sendWithin is the longest time between an intent and its request. A process that was suspended for longer sends nothing.
-	sendWithin = time.Minute
+	copyAfter  = 30 * time.Second
 	workersMax = 8
 	writeTime  = 30 * time.Second
 )
@@ -231,7 +232,7 @@ func randomID() string {
 	return hex.EncodeToString(b)
 }
 
-// work does what is due for a number, until nothing is.
+// work takes the due steps of a number, until none is left.
 func (o *Office) work(ctx context.Context, id string) {
 	for ctx.Err() == nil {
 		n, ok := o.number(id)
@@ -328,7 +329,8 @@ func (o *Office) post(ctx context.Context, n *desk.Number, a desk.Action) bool {
 	if err := o.copy(ctx, &intent); err != nil {
 		return true // `unfinished` ends the attempt
 	}
-	if ctx.Err() != nil || time.Since(intendedAt) > sendWithin {
+	// A process that was suspended sends nothing: others may hold the outcome for unknown soon.
+	if ctx.Err() != nil || time.Since(intendedAt) > o.UnknownAfter/4 {
 		return true
 	}
 	o.state.Lock()

@@ -25,7 +25,10 @@ import (
 	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
-const canary = "EAAcanaryOfAWABAzyxwvu"
+const (
+	canary       = "EAAcanaryOfAWABAzyxwvu"
+	unknownAfter = 3 * time.Minute
+)
 
 // memory is a Log in memory that several offices can share.
 type memory struct {
@@ -153,7 +156,7 @@ func (r *rig) office() *Office {
 		r.t.Fatal(err)
 	}
 	o, err := New(Deps{
-		Log: r.log, Clients: map[string]*graph.Client{"meta": client}, Tokens: &Tokens{Dir: r.tokens},
+		Log: r.log, Clients: map[string]*graph.Client{"meta": client}, Tokens: &Tokens{Dir: r.tokens}, UnknownAfter: unknownAfter,
 		Probe:      Probe{AppID: "555", AppToken: func() string { return "555|" + canary }},
 		Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(r.text, nil)), Now: r.now,
 	})
@@ -259,7 +262,7 @@ func TestAStartRequestsContactsThenHistoryAndWritesBothDown(t *testing.T) {
 	}
 }
 
-// Each error and each cut leaves the right state, and what is repeated is only what was certainly not accepted.
+// Each error and each cut leaves the right state. Only a request that was certainly not accepted is repeated.
 func TestEachAnswerLeavesTheRightState(t *testing.T) {
 	for name, c := range map[string]struct {
 		reply *fakegraph.Reply
@@ -407,7 +410,7 @@ func TestAFailingLogNeverLeadsToASecondRequest(t *testing.T) {
 	}
 }
 
-// A process that ends between the intent and the outcome leaves an unknown outcome, whoever looks at it later.
+// A process that ends between the intent and the outcome leaves an unknown outcome for all others.
 func TestAnAbandonedIntentBecomesUnknownForTheNextProcess(t *testing.T) {
 	r := newRig(t)
 	dead := r.office()
@@ -420,7 +423,7 @@ func TestAnAbandonedIntentBecomesUnknownForTheNextProcess(t *testing.T) {
 	o := r.office()
 	r.run(o)
 	r.await(o, "the wait", next(desk.Wait))
-	r.forward(desk.AnswerMax)
+	r.forward(unknownAfter)
 	s := r.await(o, "the decision", next(desk.Person))
 	if s.Contacts.State != "unknown" || len(r.fake.Posts()) != 0 {
 		t.Errorf("%+v %+v", s.Contacts, r.fake.Posts())

@@ -23,7 +23,7 @@ type Status struct {
 	Next    string     `json:"next"`
 	Reason  string     `json:"reason,omitempty"`
 	RetryAt *time.Time `json:"retry_at,omitempty"`
-	// Sync is the newest record of the topic `syncs`: what has arrived.
+	// Sync is the newest record of the topic `syncs`, about the webhooks that have arrived.
 	Sync any `json:"sync,omitempty"`
 	// Sentence says it all in one line.
 	Sentence string `json:"sentence"`
@@ -109,7 +109,7 @@ func requestStatus(n *desk.Number, t syncrequest.SyncType) *RequestStatus {
 	return s
 }
 
-// sentence says what was requested, and what comes next.
+// sentence describes the requests and the next step.
 func sentence(n *desk.Number, s *Status, a desk.Action, now time.Time) string {
 	var b strings.Builder
 	for _, t := range desk.Types() {
@@ -144,7 +144,7 @@ func sentence(n *desk.Number, s *Status, a desk.Action, now time.Time) string {
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// words says what became of a request.
+// words describes the outcome of a request.
 func words(r *desk.Request) string {
 	when := clock(time.UnixMilli(r.At))
 	switch {

@@ -52,12 +52,12 @@ Tokens come from desk.tokens_dir or desk.token_command. 'up' includes a desk.`,
 			if err != nil {
 				return err
 			}
-			return s.run(cmd.Context(), func(ctx context.Context) error {
+			return s.run(cmd.Context(), func(context.Context) error {
 				conn, err := connect(cfg, s.watcher, s.log)
 				if err != nil {
 					return err
 				}
-				return s.startDesk(ctx, conn, a.deskDoctor(cmd), nil)
+				return s.startDesk(conn, a.deskDoctor(cmd), nil)
 			})
 		},
 	}
@@ -66,7 +66,7 @@ Tokens come from desk.tokens_dir or desk.token_command. 'up' includes a desk.`,
 }
 
 // startDesk adds the desk. spools returns the bytes in the spool of this process; nil: it has none.
-func (s *service) startDesk(ctx context.Context, conn kafka.Connection, doctor func(context.Context) ([]string, error), spools func() (int64, int64, error)) error {
+func (s *service) startDesk(conn kafka.Connection, doctor func(context.Context) ([]string, error), spools func() (int64, int64, error)) error {
 	clients, err := deskClients(&s.cfg.Desk)
 	if err != nil {
 		return err
@@ -79,9 +79,7 @@ func (s *service) startDesk(ctx context.Context, conn kafka.Connection, doctor f
 	if err != nil {
 		return err
 	}
-	started, cancel := context.WithTimeout(ctx, 3*s.cfg.Kafka.RequestTimeout)
-	defer cancel()
-	log, err := office.NewKafkaLog(started, conn, layoutOf(s.cfg))
+	log, err := office.NewKafkaLog(conn, layoutOf(s.cfg))
 	if err != nil {
 		return err
 	}

@@ -100,8 +100,8 @@ func (a *app) syncPlanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Make the preflight, and request nothing",
-		Long: `Check everything that a request needs: the number's state, the app's subscriptions, the way of a webhook through the public
-URL, the doctor's checks, room in the spool, and whether the types were requested before. Nothing is requested or written.
+		Long: `Check the number's state, the app's subscriptions, and the way of a webhook through the public URL. Then check the doctor's
+findings, room in the spool, and whether the types were requested before. Nothing is requested or written.
 The exit code is 3 if a check fails.`,
 		Example: `  coexstream sync plan --waba 102290129340398
   coexstream sync plan --phone-number-id 106540352242922 --output json | jq '.checks[] | select(.status == "fail")'`,

@@ -186,7 +186,7 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 		return "", err
 	}
 	if cfg.Desk.Enabled {
-		if err := s.startDesk(ctx, conn, doctor, deskSpool(cfg)); err != nil {
+		if err := s.startDesk(conn, doctor, deskSpool(cfg)); err != nil {
 			return "", err
 		}
 	}

@@ -19,10 +19,9 @@ const (
 
 // book is a ledger and the writer of its entries.
 type book struct {
-	t    *testing.T
-	l    *Ledger
-	ids  int
-	last string
+	t   *testing.T
+	l   *Ledger
+	ids int
 }
 
 func newBook(t *testing.T) *book { return &book{t: t, l: NewLedger(unknownAfter)} }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -35,19 +36,21 @@ type KafkaLog struct {
 	client     *kafkago.Client
 	franz      *kgo.Client
 	fetcher    *kafka.Fetcher
+
+	conn   kafka.Connection
+	layout kafka.Layout
+
+	mu    sync.Mutex
+	ready bool // the topic is there
 }
 
-// NewKafkaLog creates the topic if it is missing, and opens the log.
-func NewKafkaLog(ctx context.Context, conn kafka.Connection, layout kafka.Layout) (*KafkaLog, error) {
-	l := &KafkaLog{topic: layout.Prefix + Topic, raw: schemas.TopicRawLive.Name(layout.Prefix)}
-	admin, err := kafka.NewAdmin(conn)
-	if err != nil {
+// NewKafkaLog returns the log without connecting. The first call creates the topic if it is missing.
+func NewKafkaLog(conn kafka.Connection, layout kafka.Layout) (*KafkaLog, error) {
+	if err := conn.Validate(); err != nil {
 		return nil, err
 	}
-	defer admin.Close()
-	if err := admin.CreateLog(ctx, l.topic, layout); err != nil {
-		return nil, err
-	}
+	l := &KafkaLog{topic: layout.Prefix + Topic, raw: schemas.TopicRawLive.Name(layout.Prefix), conn: conn, layout: layout}
+	var err error
 	l.franz, err = kgo.NewClient(conn.Franz()...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %v: %w", conn.Brokers, err)
@@ -63,8 +66,32 @@ func (l *KafkaLog) Close() {
 	l.franz.Close()
 }
 
+// ensure creates the topic once.
+func (l *KafkaLog) ensure(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ready {
+		return nil
+	}
+	admin, err := kafka.NewAdmin(l.conn)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	ctx, cancel := context.WithTimeout(ctx, l.conn.RequestTimeout)
+	defer cancel()
+	if err := admin.CreateLog(ctx, l.topic, l.layout); err != nil {
+		return err
+	}
+	l.ready = true
+	return nil
+}
+
 // Write implements Log.
 func (l *KafkaLog) Write(ctx context.Context, entry []byte) error {
+	if err := l.ensure(ctx); err != nil {
+		return err
+	}
 	_, err := kafka.Produce(ctx, l.client, l.topic, 0, 0, []kafkago.Record{{Value: kafkago.NewBytes(entry), Time: time.Now()}})
 	return err
 }
@@ -76,6 +103,9 @@ const (
 
 // Read implements Log.
 func (l *KafkaLog) Read(ctx context.Context, from int64) (entries [][]byte, next int64, err error) {
+	if err := l.ensure(ctx); err != nil {
+		return nil, from, err
+	}
 	next, end := from, int64(-1)
 	for {
 		got, err := l.fetcher.Fetch(ctx, l.topic, 0, next, readBytes, readWait)

@@ -42,7 +42,6 @@ type Office struct {
 	next   int64
 	counts map[string]bool // ids of own entries that were read back: whether they count
 	read   error           // of the last read
-	loaded bool
 
 	state   sync.Mutex
 	busy    map[string]bool        // numbers that are being worked on
@@ -85,6 +84,7 @@ func (o *Office) Run(ctx context.Context) error {
 	room := make(chan struct{}, workersMax)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	away := false // logged once
 	for {
 		select {
 		case <-ctx.Done():
@@ -93,11 +93,13 @@ func (o *Office) Run(ctx context.Context) error {
 		}
 		timer.Reset(tick)
 		if err := o.Refresh(ctx); err != nil {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !away {
 				o.Logger.Warn("the log of the desk cannot be read", "error", err)
 			}
+			away = true
 			continue
 		}
+		away = false
 		o.copyOthers(ctx)
 		for _, n := range o.numbers() {
 			if !o.due(&n) || !o.take(n.ID) {
@@ -201,7 +203,7 @@ func (o *Office) refreshLocked(ctx context.Context) error {
 			o.counts[e.ID] = o.counts[e.ID] || counts
 		}
 	}
-	o.next, o.read, o.loaded = next, nil, true
+	o.next, o.read = next, nil
 	return nil
 }
 
@@ -286,7 +288,7 @@ func (o *Office) finish(ctx context.Context, n *desk.Number, e desk.Entry) bool 
 	if counts {
 		o.metrics.requests.WithLabelValues(string(e.Record().SyncType), e.Outcome).Inc()
 		o.Logger.Info("a request for a sync has an outcome", "phone_number_id", n.ID, "type", e.Record().SyncType, "outcome", e.Outcome)
-		o.copy(ctx, &e)
+		_ = o.copy(ctx, &e) // copyOthers repeats it
 	}
 	return true
 }

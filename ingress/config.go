@@ -7,6 +7,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/schemas/provider"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
 // Config is the configuration of a Server.
@@ -156,6 +157,9 @@ func leastInFlight(c *Config) int64 {
 }
 
 func (s *Source) validate() error {
+	if strings.EqualFold(s.Name, syncrequest.Source) {
+		return invalid.Value("name", s.Name, "any other name: the records of the desk have this one")
+	}
 	if !plain(s.Name, 64) {
 		return invalid.Value("name", s.Name, "1 to 64 letters, digits, dots, dashes, underscores")
 	}

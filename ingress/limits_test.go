@@ -290,6 +290,8 @@ func TestValidateNamesKeyValueAndWhatIsAllowed(t *testing.T) {
 		`ingress.sources[0].secrets[0].value: "" is not allowed; allowed: the app secret`:                     func(c *Config) { c.Sources[0].Secrets[0].Value = "" },
 		"ingress.sources[0].verify_token: the value is not allowed; allowed: at least 16 characters, or none": func(c *Config) { c.Sources[0].VerifyToken = "fifteen-of-them" },
 		"ingress.sources[3].requests_max: -1 is not allowed; allowed: 0":                                      func(c *Config) { c.Sources[3].RequestsMax = -1 },
+		`ingress.sources[0].name: "desk" is not allowed; allowed: any other name: the records of the desk`:    func(c *Config) { c.Sources[0].Name = "desk" },
+		`ingress.sources[0].name: "Desk" is not allowed; allowed: any other name`:                             func(c *Config) { c.Sources[0].Name = "Desk" },
 		`ingress.sources[0].name: "(none)" is not allowed; allowed: 1 to 64 letters, digits, dots`:            func(c *Config) { c.Sources[0].Name = "(none)" },
 	} {
 		cfg := testConfig()

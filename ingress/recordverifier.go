@@ -45,7 +45,7 @@ func NewVerifier(sources []Source) *Verifier {
 // Verify verifies the signature of a body. source, signature and secretID come from the headers of the record. The secret
 // that matched at the edge is tried first, then the others, because its id may have changed.
 func (v *Verifier) Verify(source, signature, secretID, body []byte) error {
-	if len(signature) == 0 {
+	if len(signature) == 0 { // also a record of the desk, which no source can write
 		return ErrNotSigned
 	}
 	s := v.sources[string(source)]

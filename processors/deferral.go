@@ -12,6 +12,7 @@ import (
 	"github.com/coexstream/coexstream/processors/deferred"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
 // deferral is the runner's part of ADR 0037: it decides which live records are deferred, and when deferred ones are
@@ -62,8 +63,8 @@ func (r *runner) defers(ctx context.Context, topic schemas.Topic, rec *kgo.Recor
 }
 
 // bodyBytes returns the length of a record's decoded body in bytes, as far as the budget needs it. whole is false for
-// records that are never deferred: a segment that another record refers to, a note about a number, and records of a
-// replay.
+// records that are never deferred: a segment that another record refers to, a note about a number, a request
+// of the desk, and records of a replay.
 func (r *runner) bodyBytes(rec *kgo.Record) (length int64, whole bool) {
 	length = int64(len(rec.Value))
 	coded, inSegments := []byte(nil), false
@@ -71,6 +72,10 @@ func (r *runner) bodyBytes(rec *kgo.Record) (length int64, whole bool) {
 		switch h := &rec.Headers[i]; h.Key {
 		case schemas.HeaderReplay:
 			return 0, false
+		case schemas.HeaderSource:
+			if string(h.Value) == syncrequest.Source {
+				return 0, false
+			}
 		case schemas.HeaderRerouted:
 			if string(h.Value) == schemas.ReroutedNumber {
 				return 0, false

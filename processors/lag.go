@@ -174,6 +174,7 @@ func (r *runner) behind(topic schemas.Topic, records int64, now time.Time) {
 func (m *metrics) ended() {
 	m.largestSource.Reset()
 	m.largest.Reset()
+	m.requested.Reset()
 	for _, g := range []interface{ Set(float64) }{m.partitions, m.held, m.waiting, m.running, m.gaps, m.numbers, m.bulkPaused, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest} {
 		g.Set(0)
 	}
@@ -195,6 +196,7 @@ func (s *session) observe() {
 	var deferredBytes int64
 	var largest, ofSource partition.Size
 	var longest partition.Longest
+	requested := map[string]int{}
 	for _, r := range s.runners {
 		if r == nil {
 			continue
@@ -202,6 +204,9 @@ func (s *session) observe() {
 		size := r.core.Size()
 		held, waiting, running = held+size.Held, waiting+size.Waiting, running+size.Running
 		gaps, numbers = gaps+size.Gaps, numbers+size.Numbers
+		for status, n := range size.Requested {
+			requested[status] += n
+		}
 		if size.Largest > largest.Largest {
 			largest = size
 		}
@@ -218,6 +223,9 @@ func (s *session) observe() {
 	m.waiting.Set(float64(waiting))
 	m.running.Set(float64(running))
 	m.gaps.Set(float64(gaps))
+	for _, status := range schemas.SyncStatuses() {
+		m.requested.WithLabelValues(status).Set(float64(requested[status]))
+	}
 	m.numbers.Set(float64(numbers))
 	m.largestSource.Reset()
 	if ofSource.OfSource > 0 {

@@ -40,6 +40,7 @@ type metrics struct {
 	waiting       prometheus.Gauge
 	running       prometheus.Gauge
 	gaps          prometheus.Gauge
+	requested     *prometheus.GaugeVec // by status
 	numbers       prometheus.Gauge
 	largest       *prometheus.GaugeVec // by a hash of the WABA id; it has one business at a time
 	largestSource *prometheus.GaugeVec
@@ -98,6 +99,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 		waiting:       gauge("waiting_syncs", "Phone numbers with held history chunks, because an earlier chunk is missing."),
 		running:       gauge("running_syncs", "Phone numbers with an open history sync."),
 		gaps:          gauge("sync_gaps", "Gaps of history syncs that were abandoned or lost, and not filled later."),
+		requested:     gauges("requested_syncs", "Phone numbers with a sync that the desk requested, by the status of the sync.", "status"),
 		numbers:       gauge("numbers", "Phone numbers known."),
 		largestSource: gauges("largest_source_numbers", "Phone numbers first named by one source, for the source with the most in one partition.", "source"),
 		largest:       gauges("largest_business_numbers", "Known phone numbers of the business with the most of them, by a hash of its WABA id.", "business"),
@@ -112,7 +114,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lags, m.blocked, m.damaged, m.setAside, m.committedAt,
-		m.partitions[0], m.partitions[1], m.held, m.waiting, m.running, m.gaps, m.numbers, m.largest, m.largestSource, m.restarts, m.rebalances, m.bulkPaused,
+		m.partitions[0], m.partitions[1], m.held, m.waiting, m.running, m.gaps, m.requested, m.numbers, m.largest, m.largestSource, m.restarts, m.rebalances, m.bulkPaused,
 		m.deferred, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest)
 	m.begin()
 	return m

@@ -13,6 +13,7 @@ import (
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
 // runner connects the core of one partition to Kafka. It decodes and parses raw records, reads held chunks again, and
@@ -308,6 +309,8 @@ func (r *runner) feed(topic schemas.Topic, rec *kgo.Record, o *partition.Origin,
 		c = r.parse(topic, rec)
 	}
 	switch {
+	case string(o.Source) == syncrequest.Source:
+		r.core.SyncRequest(o)
 	case c.body == nil:
 		r.core.DeadLetter(o, c.reason, c.detail)
 	case topic == schemas.TopicRawBulk:

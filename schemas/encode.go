@@ -183,14 +183,8 @@ func (s *Sync) AppendJSON(dst []byte) []byte {
 	dst = appendTime(dst, s.OpenedAt)
 	dst = append(dst, `,"last_chunk_at":`...)
 	dst = appendTime(dst, s.LastAt)
-	if s.DeadlineAt != nil {
-		dst = append(dst, `,"deadline_at":`...)
-		dst = appendTime(dst, *s.DeadlineAt)
-	}
-	if s.EndedAt != nil {
-		dst = append(dst, `,"ended_at":`...)
-		dst = appendTime(dst, *s.EndedAt)
-	}
+	dst = appendTimeField(dst, `,"deadline_at":`, s.DeadlineAt)
+	dst = appendTimeField(dst, `,"ended_at":`, s.EndedAt)
 	if len(s.Error) > 0 {
 		dst = append(dst, `,"error":`...)
 		dst = append(dst, s.Error...)
@@ -206,6 +200,48 @@ func (s *Sync) AppendJSON(dst []byte) []byte {
 		dst = append(dst, ']')
 	}
 	dst = appendIntField(dst, `,"errors_omitted":`, s.ErrorsOmitted)
+	dst = appendStringField(dst, `,"status":`, s.Status)
+	dst = appendTimeField(dst, `,"onboarded_at":`, s.OnboardedAt)
+	dst = appendTimeField(dst, `,"requested_at":`, s.RequestedAt)
+	dst = appendTimeField(dst, `,"request_deadline_at":`, s.RequestDeadlineAt)
+	if len(s.Requests) > 0 {
+		dst = append(dst, `,"requests":[`...)
+		for i := range s.Requests {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = s.Requests[i].appendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+func (r *SyncRequest) appendJSON(dst []byte) []byte {
+	dst = append(dst, `{"sync_type":`...)
+	dst = appendString(dst, r.SyncType)
+	dst = append(dst, `,"state":`...)
+	dst = appendString(dst, r.State)
+	dst = append(dst, `,"at":`...)
+	dst = appendTime(dst, r.At)
+	dst = appendTimeField(dst, `,"requested_at":`, r.RequestedAt)
+	dst = append(dst, `,"requested_by":`...)
+	dst = appendString(dst, r.RequestedBy)
+	dst = append(dst, `,"provider":`...)
+	dst = appendString(dst, r.Provider)
+	dst = appendStringField(dst, `,"request_id":`, r.RequestID)
+	dst = append(dst, `,"attempt":`...)
+	dst = appendString(dst, r.Attempt)
+	dst = append(dst, `,"attempts":`...)
+	dst = strconv.AppendInt(dst, r.Attempts, 10)
+	dst = appendTimeField(dst, `,"arrived_at":`, r.ArrivedAt)
+	if e := r.Error; e != nil {
+		dst = append(dst, `,"error":{"code":`...)
+		dst = strconv.AppendInt(dst, e.Code, 10)
+		dst = appendIntField(dst, `,"subcode":`, e.Subcode)
+		dst = appendStringField(dst, `,"message":`, e.Message)
+		dst = append(dst, '}')
+	}
 	return append(dst, '}')
 }
 
@@ -300,6 +336,13 @@ func appendRaw(dst []byte, raw json.RawMessage) []byte {
 		return append(dst, "null"...)
 	}
 	return append(dst, raw...)
+}
+
+func appendTimeField(dst []byte, key string, t *time.Time) []byte {
+	if t == nil {
+		return dst
+	}
+	return appendTime(append(dst, key...), *t)
 }
 
 // appendTime writes RFC 3339 with as many digits of the second as there are, as time.Time's own

@@ -202,6 +202,76 @@ type Sync struct {
 	// SyncErrorsMax of the window, and how many more there were.
 	Errors        []SyncError `json:"errors,omitempty"`
 	ErrorsOmitted int64       `json:"errors_omitted,omitempty"`
+
+	// The rest is absent if no sync was requested by the desk.
+	Status            string        `json:"status,omitempty"` // of the request: SyncStatusRequested and so on
+	OnboardedAt       *time.Time    `json:"onboarded_at,omitempty"`
+	RequestedAt       *time.Time    `json:"requested_at,omitempty"`        // when the history was requested
+	RequestDeadlineAt *time.Time    `json:"request_deadline_at,omitempty"` // until when a sync can be requested
+	Requests          []SyncRequest `json:"requests,omitempty"`            // at most one of each sync type
+}
+
+// RequestWindow is the time after an onboarding in which a sync can be requested.
+const RequestWindow = 24 * time.Hour
+
+// Statuses of a requested sync. The enumeration is open.
+const (
+	SyncStatusIntended     = "intended"      // about to be requested; the outcome is not known
+	SyncStatusNotRequested = "not_requested" // contacts were requested, or the call was not sent
+	SyncStatusDeadlineNear = "deadline_near" // no accepted request, and the time to request it ends soon
+	SyncStatusMissed       = "missed"        // no accepted request, and the time to request it is over
+	SyncStatusUnknown      = "unknown"       // sent, and not answered
+	SyncStatusRefused      = "refused"       // the vendor refused the request
+	SyncStatusRequested    = "requested"     // nothing has come yet
+	SyncStatusSilent       = "silent"        // nothing came for a longer time
+	SyncStatusRunning      = "running"       // chunks come
+	SyncStatusStalled      = "stalled"       // chunks came, and none for a longer time
+	SyncStatusHole         = "hole"          // chunks are missing, and are not waited for
+	SyncStatusDone         = "done"          // no more chunks are expected, and no hole is known
+	SyncStatusDeclined     = "declined"      // the business does not share its history
+	SyncStatusOffboarded   = "offboarded"    // an account event ended the onboarding
+)
+
+// SyncStatuses lists all statuses.
+func SyncStatuses() []string {
+	return []string{
+		SyncStatusIntended, SyncStatusNotRequested, SyncStatusDeadlineNear, SyncStatusMissed, SyncStatusUnknown, SyncStatusRefused,
+		SyncStatusRequested, SyncStatusSilent, SyncStatusRunning, SyncStatusStalled, SyncStatusHole, SyncStatusDone,
+		SyncStatusDeclined, SyncStatusOffboarded,
+	}
+}
+
+// SyncRequest is the newest attempt to request a sync.
+type SyncRequest struct {
+	SyncType    string     `json:"sync_type"` // contacts or history
+	State       string     `json:"state"`     // of the attempt: package syncrequest
+	At          time.Time  `json:"at"`        // when the attempt reached its state
+	RequestedAt *time.Time `json:"requested_at,omitempty"`
+	RequestedBy string     `json:"requested_by"`
+	Provider    string     `json:"provider"`
+	RequestID   string     `json:"request_id,omitempty"`
+	Attempt     string     `json:"attempt"`
+	Attempts    int64      `json:"attempts"` // how many there were
+	// ArrivedAt is when the first webhook with the requested data was received.
+	ArrivedAt *time.Time        `json:"arrived_at,omitempty"`
+	Error     *SyncRequestError `json:"error,omitempty"`
+}
+
+// SyncRequestError is the error of an attempt.
+type SyncRequestError struct {
+	Code    int64  `json:"code"` // 0: none
+	Subcode int64  `json:"subcode,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// Request returns the request of a sync type; nil: there is none.
+func (s *Sync) Request(syncType string) *SyncRequest {
+	for i := range s.Requests {
+		if s.Requests[i].SyncType == syncType {
+			return &s.Requests[i]
+		}
+	}
+	return nil
 }
 
 // SyncErrorsMax is how many errors a sync lists.

@@ -27,6 +27,7 @@ const (
 	ReasonTooManyNumbers  Reason = "too_many_numbers"           // the business has more numbers than the limit
 	ReasonSourceNumbers   Reason = "too_many_numbers_of_source" // the source has more than its share of a partition
 	ReasonBodyFailed      Reason = "body_failed"                // processing the body failed, or ended the processor, twice
+	ReasonSyncRequest     Reason = "sync_request"               // a record of the desk that is no request for a sync
 )
 
 // Reasons are all of them.
@@ -35,6 +36,6 @@ func Reasons() []Reason {
 		ReasonJSONInvalid, ReasonJSONDuplicate, ReasonJSONUTF8, ReasonJSONTrailing, ReasonJSONTooDeep, ReasonTooManyItems,
 		ReasonBodyEmpty, ReasonBodyTooLong, ReasonEncoding, ReasonEnvelopeUnknown, ReasonObjectUnknown, ReasonShape,
 		ReasonNoBusiness, ReasonNoNumber, ReasonEmpty, ReasonSegments, ReasonEventTooLong,
-		ReasonIDTooLong, ReasonOutputTooLarge, ReasonTooManyNumbers, ReasonSourceNumbers, ReasonBodyFailed,
+		ReasonIDTooLong, ReasonOutputTooLarge, ReasonTooManyNumbers, ReasonSourceNumbers, ReasonBodyFailed, ReasonSyncRequest,
 	}
 }

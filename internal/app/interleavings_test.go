@@ -35,12 +35,34 @@ func TestFirstRunAndReplaysAgreeInEveryInterleaving(t *testing.T) {
 	}
 }
 
+// The desk requests syncs between the webhooks, in any state and more than once.
+func TestFirstRunAndReplaysAgreeOnRequestsInEveryInterleaving(t *testing.T) {
+	t.Parallel()
+	seed := *interleavingsSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	requests := 0
+	for log := range uint64(*interleavings) {
+		requests += agreeOn(t, seed, log, func(l *modelledLog) int { return l.request() })
+	}
+	if requests < *interleavings {
+		t.Errorf("only %d requests in %d logs", requests, *interleavings)
+	}
+}
+
 func firstRunAndReplaysAgree(t *testing.T, seed, log uint64) {
+	agreeOn(t, seed, log, func(*modelledLog) int { return 0 })
+}
+
+// agreeOn plays a log, and replays of it. more adds to the log.
+func agreeOn(t *testing.T, seed, log uint64, more func(*modelledLog) int) (added int) {
 	rng := rand.New(rand.NewPCG(seed, log))
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	partitions, others := int32(1+rng.IntN(7)), int32(1+rng.IntN(7))
 	l := &modelledLog{t: t, rng: rng, start: start, at: start, contacts: others == partitions}
 	l.fill()
+	added = more(l)
 	first := newModelled(t, rng, partitions, start)
 	first.first(l.posts)
 	want := first.consumed()
@@ -56,6 +78,7 @@ func firstRunAndReplaysAgree(t *testing.T, seed, log uint64) {
 			t.Logf("%.1500s", d)
 		}
 	}
+	return added
 }
 
 // docs/webhooks.md, H26: after an onboarding a number is its WABA's again, of few numbers with the event, and of many with the number's

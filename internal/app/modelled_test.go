@@ -16,6 +16,7 @@ import (
 	"github.com/coexstream/coexstream/processors/partition"
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
 // modelled plays a pipeline without Kafka: the inputs of some partitions, their cores, and the times at which each of
@@ -186,6 +187,11 @@ func (p *modelledPartition) read(topic schemas.Topic) {
 		p.release()
 		return
 	}
+	if string(o.Source) == syncrequest.Source {
+		p.core.SyncRequest(o)
+		p.release()
+		return
+	}
 	body, err := p.scanner.Scan(slices.Clone(o.Value))
 	if err != nil {
 		p.core.DeadLetter(o, err.(*split.Error).Reason, "") //nolint:errorlint // Scan promises this type
@@ -328,10 +334,14 @@ func (m *modelled) first(posts []posted) {
 	for _, post := range posts {
 		m.pass(post.at)
 		topic, key := route.LaneAndKey([]byte(post.body))
+		source := "meta"
+		if step, err := syncrequest.Decode([]byte(post.body)); err == nil { // as the desk writes it
+			topic, key, source = schemas.TopicRawLive, []byte(step.WABAID), syncrequest.Source
+		}
 		at := m.parts[kafka.Partition(key, int32(len(m.parts)))]
 		at.write(topic, key, []byte(post.body), []partition.Header{
 			{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(nil, post.at.UnixMilli(), 10)},
-			{Key: schemas.HeaderSource, Value: []byte("meta")},
+			{Key: schemas.HeaderSource, Value: []byte(source)},
 		})
 	}
 	m.end()

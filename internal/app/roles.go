@@ -138,6 +138,8 @@ func processorOf(cfg *config.Config) (processors.Config, error) {
 	c.UnknownState = from.UnknownState
 	c.Partition.Media.Hold = from.Media.Hold
 	c.Partition.History.GapTimeout, c.Partition.History.PhaseHold = from.History.GapTimeout, from.History.PhaseHold
+	c.Partition.History.SilentAfter, c.Partition.History.StalledAfter = from.History.SilentAfter, from.History.StalledAfter
+	c.Partition.History.DeadlineNear = from.History.DeadlineNear
 	c.Partition.History.QuietTime, c.Partition.History.Ceiling = from.History.QuietTime, from.History.Ceiling
 	return c, nil
 }

@@ -171,7 +171,11 @@ func (e *entry) sync() string {
 	if s == nil {
 		return "removed  continues under its WABA"
 	}
-	return fmt.Sprintf("window %d  %s  progress %d  messages %d  held %d", s.Window, s.State, s.Progress, s.Messages, s.ChunksHeld)
+	line := fmt.Sprintf("window %d  %s  progress %d  messages %d  held %d", s.Window, s.State, s.Progress, s.Messages, s.ChunksHeld)
+	if s.Status != "" {
+		line += "  " + shorten(s.Status)
+	}
+	return line
 }
 
 func (e *entry) message(m *schemas.Message) string {

@@ -188,10 +188,13 @@ type Media struct {
 
 // History is how long the resequencer waits.
 type History struct {
-	GapTimeout time.Duration `key:"gap_timeout"`
-	PhaseHold  time.Duration `key:"phase_hold"`
-	QuietTime  time.Duration `key:"quiet_time"`
-	Ceiling    time.Duration `key:"ceiling"`
+	GapTimeout   time.Duration `key:"gap_timeout"`
+	PhaseHold    time.Duration `key:"phase_hold"`
+	QuietTime    time.Duration `key:"quiet_time"`
+	SilentAfter  time.Duration `key:"silent_after"`
+	StalledAfter time.Duration `key:"stalled_after"`
+	DeadlineNear time.Duration `key:"deadline_near"`
+	Ceiling      time.Duration `key:"ceiling"`
 }
 
 // Embedded is the broker inside `up`.

@@ -176,6 +176,9 @@ func processorKeys() []Key {
 		{Name: "processor.history.gap_timeout", Kind: Duration, Default: "30m", Min: second, Max: 7 * day, Doc: "Maximum time to wait for a missing chunk."},
 		{Name: "processor.history.phase_hold", Kind: Duration, Default: "2m", Min: millisecond, Max: 7 * day, Doc: "Maximum time for which a phase waits for an earlier phase whose end is not known."},
 		{Name: "processor.history.quiet_time", Kind: Duration, Default: "6h", Min: minute, Max: 30 * day, Doc: "Silence after which a sync is done."},
+		{Name: "processor.history.silent_after", Kind: Duration, Default: "30m", Min: second, Max: 7 * day, Doc: "Time after an accepted request without any chunk after which a sync is silent."},
+		{Name: "processor.history.stalled_after", Kind: Duration, Default: "2h", Min: second, Max: 7 * day, Doc: "Time without a chunk after which a requested sync is stalled."},
+		{Name: "processor.history.deadline_near", Kind: Duration, Default: "4h", Min: minute, Max: 23 * hour, Doc: "Time before the end of the 24 hours for a request, from which on the deadline is near."},
 		{Name: "processor.history.ceiling", Kind: Duration, Default: "7d", Min: hour, Max: 60 * day, Doc: "Age at which a sync is done."},
 	}
 }

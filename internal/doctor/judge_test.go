@@ -315,6 +315,29 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"an error of the vendor", func(f *Facts) {
 			f.Syncs[0].Errors = []schemas.SyncError{{Code: 1}, {Code: 131000, Phase: new(int32), ChunkOrder: &[]int32{2}[0]}}
 		}, "syncs", Warn, "1001 (code 131000, phase 0, chunk 2, the last of 2)", "1 sync has errors"},
+		{"a deadline near", func(f *Facts) {
+			f.Syncs[0].Status, f.Syncs[0].RequestDeadlineAt = schemas.SyncStatusDeadlineNear, at(3*time.Hour)
+		}, "syncs", Fail, "1001 (3h left)", "1 number without an accepted request"},
+		{"a deadline missed", func(f *Facts) { f.Syncs[0].Status = schemas.SyncStatusMissed }, "syncs", Warn, "1001", "the 24 hours are over"},
+		{"a refused request", func(f *Facts) {
+			f.Syncs[0].Status = schemas.SyncStatusRefused
+			f.Syncs[0].Requests = []schemas.SyncRequest{{SyncType: "history", At: now, Error: &schemas.SyncRequestError{Code: 2593108}}}
+		}, "syncs", Warn, "1001 (code 2593108)", "1 request was refused"},
+		{"an unknown outcome", func(f *Facts) {
+			f.Syncs[0].Status = schemas.SyncStatusUnknown
+			f.Syncs[0].Requests = []schemas.SyncRequest{{SyncType: "history", At: now.Add(-time.Hour)}}
+		}, "syncs", Warn, "1001 (since 1h)", "1 request has an unknown outcome"},
+		{"a call that is being made", func(f *Facts) {
+			f.Syncs[0].Status = schemas.SyncStatusIntended
+			f.Syncs[0].Requests = []schemas.SyncRequest{{SyncType: "history", At: now.Add(-time.Minute)}}
+		}, "syncs", OK, "coex.syncs", "1 running"},
+		{"silent", func(f *Facts) { f.Syncs[0].Status, f.Syncs[0].RequestedAt = schemas.SyncStatusSilent, at(-time.Hour) }, "syncs", Warn, "1001 (1h)", "1 sync is silent"},
+		{"stalled", func(f *Facts) {
+			f.Syncs[0].Status, f.Syncs[0].LastAt = schemas.SyncStatusStalled, now.Add(-3*time.Hour)
+		}, "syncs", Warn, "1001 (3h)", "1 sync is stalled"},
+		{"a missed request is no partial sync", func(f *Facts) {
+			f.Syncs[0].Status, f.Syncs[0].State, f.Syncs[0].EndReason = schemas.SyncStatusOffboarded, schemas.SyncDone, schemas.SyncEndQuiet
+		}, "syncs", OK, "coex.syncs", "0 running"},
 		{"lost", func(f *Facts) { f.Syncs[0].ChunksLost = 2 }, "syncs", Fail, "1001 (2 chunks)", "retention"},
 		{"never complete", func(f *Facts) {
 			f.Syncs[0].State, f.Syncs[0].EndReason, f.Syncs[0].Progress = schemas.SyncDone, schemas.SyncEndQuiet, 70

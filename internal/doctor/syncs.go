@@ -18,9 +18,11 @@ func judgeSyncs(f *Facts, fr *finder) {
 		return
 	}
 	var running, waiting int
+	var asked requestedSyncs
 	var near, gaps, lost, partial, failed []string
 	for i := range f.Syncs {
 		s := &f.Syncs[i]
+		asked.add(f, s)
 		if s.State == schemas.SyncRunning {
 			running++
 			if s.ChunksHeld > 0 {
@@ -43,13 +45,14 @@ func judgeSyncs(f *Facts, fr *finder) {
 			lost = append(lost, fmt.Sprintf("%s (%s)", s.PhoneNumberID, counted(int(s.ChunksLost), "chunk")))
 		case given > 0:
 			gaps = append(gaps, fmt.Sprintf("%s (%d)", s.PhoneNumberID, given))
-		case s.State == schemas.SyncDone && s.Progress < 100 && (s.EndReason == schemas.SyncEndQuiet || s.EndReason == schemas.SyncEndCeiling):
+		case s.State == schemas.SyncDone && !(s.Status != "" && s.Chunks == 0) && s.Progress < 100 && (s.EndReason == schemas.SyncEndQuiet || s.EndReason == schemas.SyncEndCeiling):
 			partial = append(partial, fmt.Sprintf("%s (%d %%, %s)", s.PhoneNumberID, s.Progress, s.EndReason))
 		}
 	}
 	if len(near) > 0 {
 		fr.add(Warn, some(near), "Look now whether the chunks were refused (coexstream_ingress_requests_total by code) or wait in raw.bulk (check lag): the sender comes again, a history can be had only once.", "%s soon: a missing chunk becomes a gap", numbered(len(near), "sync stops waiting", "syncs stop waiting"))
 	}
+	asked.judge(fr)
 	if len(lost) > 0 {
 		fr.add(Fail, some(lost), "Raise topics.raw.retention; ask the vendor for the chunks while the onboarding is fresh.", "%s lost chunks that retention deleted while they waited", counted(len(lost), "sync"))
 	}

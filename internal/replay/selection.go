@@ -1,10 +1,12 @@
 package replay
 
 import (
+	"slices"
 	"time"
 
 	"github.com/coexstream/coexstream/processors/split"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
 // HopsMax is how many replays a record can go through.
@@ -68,6 +70,9 @@ func (s *Selection) Content(r *Record, body *split.Body) Verdict {
 	if !s.NeedsBody() {
 		return Taken
 	}
+	if string(r.Header(schemas.HeaderSource)) == syncrequest.Source {
+		return s.request(r)
+	}
 	if body == nil {
 		if len(s.Numbers)+len(s.Fields)+len(s.WAMIDs) == 0 && among(s.WABAs, r.Key) {
 			return Taken
@@ -80,6 +85,21 @@ func (s *Selection) Content(r *Record, body *split.Body) Verdict {
 		}
 	}
 	return Other
+}
+
+// request decides about a request of the desk: it has a WABA and a number, and neither fields nor messages.
+func (s *Selection) request(r *Record) Verdict {
+	step, err := syncrequest.Decode(r.Value)
+	switch {
+	case len(s.Fields)+len(s.WAMIDs) > 0, err != nil && len(s.Numbers) > 0:
+		return Other
+	case err != nil: // a processor makes a dead letter of it
+		step.WABAID = string(r.Key)
+	}
+	if len(s.WABAs) > 0 && !slices.Contains(s.WABAs, step.WABAID) || len(s.Numbers) > 0 && !slices.Contains(s.Numbers, step.PhoneNumberID) {
+		return Other
+	}
+	return Taken
 }
 
 func (s *Selection) change(c *split.Change) bool {

@@ -12,7 +12,8 @@ import (
 func TestTheLeastOfTheConfigIsAllowed(t *testing.T) {
 	c := Config{
 		PhaseHold: time.Millisecond, GapTimeout: time.Millisecond, QuietTime: time.Millisecond, Ceiling: time.Millisecond,
-		ChunkMemory: time.Millisecond, HeldChunksMax: 1,
+		ChunkMemory: time.Millisecond, SilentAfter: time.Millisecond, StalledAfter: time.Millisecond, DeadlineNear: time.Millisecond,
+		HeldChunksMax: 1,
 	}
 	if err := c.Validate(); err != nil {
 		t.Error(err)

@@ -18,6 +18,12 @@ type Config struct {
 	Ceiling time.Duration
 	// ChunkMemory is how long the chunks of a closed window are remembered, to drop redeliveries.
 	ChunkMemory time.Duration
+	// SilentAfter is how long after an accepted request a history without any chunk counts as silent.
+	SilentAfter time.Duration
+	// StalledAfter without a chunk makes a requested sync count as stalled.
+	StalledAfter time.Duration
+	// DeadlineNear is how long before the end of the time to request a sync its deadline is near.
+	DeadlineNear time.Duration
 	// HeldChunksMax bounds the held chunks of a window. Beyond it, the first wait ends as if its time were over, then
 	// the next one, until the bound is kept.
 	HeldChunksMax int
@@ -32,6 +38,9 @@ func DefaultConfig() Config {
 		QuietTime:     6 * time.Hour,
 		Ceiling:       7 * 24 * time.Hour,
 		ChunkMemory:   7 * 24 * time.Hour,
+		SilentAfter:   30 * time.Minute,
+		StalledAfter:  2 * time.Hour,
+		DeadlineNear:  4 * time.Hour,
 		HeldChunksMax: 65536,
 	}
 }
@@ -49,6 +58,9 @@ func (c *Config) Validate() error {
 		{"quiet_time", c.QuietTime, c.GapTimeout, "processor.history.gap_timeout"},
 		{"ceiling", c.Ceiling, c.QuietTime, "processor.history.quiet_time"},
 		{"chunk_memory", c.ChunkMemory, time.Millisecond, ""},
+		{"silent_after", c.SilentAfter, time.Millisecond, ""},
+		{"stalled_after", c.StalledAfter, time.Millisecond, ""},
+		{"deadline_near", c.DeadlineNear, time.Millisecond, ""},
 	} {
 		if k.value < k.min && k.minKey == "" {
 			return invalid.Value("processor.history."+k.key, k.value, "%v or more", k.min)

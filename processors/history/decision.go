@@ -20,7 +20,7 @@ type decision struct {
 }
 
 // waits are the durations of a Config.
-type waits struct{ gap, hold, quiet, ceiling, memory millis }
+type waits struct{ gap, hold, quiet, ceiling, memory, silent, stalled, near millis }
 
 // decide returns the window's next action. It changes nothing.
 func (w *window) decide(c *waits) decision {

@@ -59,6 +59,13 @@
 // A chunk is a duplicate if its window has a chunk of the same phase, order and digest. It is dropped and counted, also
 // while the first is held, and until ChunkMemory after the end of the window. Nothing else is dropped.
 //
+// # Requests
+//
+// Request records a step of a request of the desk (package syncrequest). The sync that has the answer tells it. Until then, TakeSync
+// gives the sync of the next window, without chunks. With the time of the onboarding, the answer is the first window that
+// opened at or after it. Otherwise it is one that opened after the request, or the last one if nothing separates them. A closing
+// Boundary ends requests without an answer: pass it to Offboard too. Ticks end their waits (silent, stalled, the deadline).
+//
 // # The end
 //
 // A sync is complete if four conditions hold: its highest phase is at least 2, that phase reported progress 100 and has

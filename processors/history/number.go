@@ -43,6 +43,7 @@ type Number struct {
 	recorded bool   // the number has a record on `state`
 	journal  journal
 	staging  *staging              // between Restore and Restored
+	requests *requests             // nil: the desk requested nothing
 	missing  int                   // records that were missing at that time
 	counted  func(time.Time) int32 // see NumberWindows; nil: windows are counted up from 1
 }
@@ -73,6 +74,7 @@ func NewNumber(cfg *Config, id Identity) *Number {
 		waits: waits{
 			gap: span(cfg.GapTimeout), hold: span(cfg.PhaseHold), quiet: span(cfg.QuietTime),
 			ceiling: span(cfg.Ceiling), memory: span(cfg.ChunkMemory),
+			silent: span(cfg.SilentAfter), stalled: span(cfg.StalledAfter), near: span(cfg.DeadlineNear),
 		},
 	}
 }
@@ -174,6 +176,7 @@ func (n *Number) open(from, openedAt millis) *window {
 	if old := n.windows[0]; len(n.windows) > windowsMax && old.closed && old.held() == 0 {
 		n.forgetOldest()
 	}
+	n.answer(w)
 	return w
 }
 
@@ -303,6 +306,7 @@ func (n *Number) Tick(now time.Time) {
 	for len(n.windows) > 0 && n.expiry(n.windows[0]) <= t {
 		n.forgetOldest()
 	}
+	n.passRequests(t)
 }
 
 // Deadline returns the next time at which Tick can change something; zero: never. It may have passed.
@@ -317,6 +321,9 @@ func (n *Number) Deadline() time.Time {
 	if len(n.windows) > 0 {
 		until = min(until, n.expiry(n.windows[0]))
 	}
+	if r := n.requests; r != nil {
+		until = min(until, n.nextWait(r), n.requestExpiry(r))
+	}
 	if until == never {
 		return time.Time{}
 	}
@@ -330,5 +337,5 @@ func (n *Number) MemoryBytes() int {
 	for _, w := range n.windows {
 		b += w.bytes()
 	}
-	return b
+	return b + n.requests.bytes()
 }

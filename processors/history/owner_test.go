@@ -231,6 +231,26 @@ func describeSync(s schemas.Sync) string {
 	if s.ErrorsOmitted > 0 {
 		fmt.Fprintf(&b, "\n  and %d errors", s.ErrorsOmitted)
 	}
+	if s.Status != "" {
+		fmt.Fprintf(&b, "\n  %s", s.Status)
+		for _, t := range []struct {
+			name string
+			at   *time.Time
+		}{{"onboarded", s.OnboardedAt}, {"requested", s.RequestedAt}, {"until", s.RequestDeadlineAt}} {
+			if t.at != nil {
+				fmt.Fprintf(&b, " %s=%s", t.name, since(*t.at))
+			}
+		}
+	}
+	for _, r := range s.Requests {
+		fmt.Fprintf(&b, "\n  %s %s at %s attempts=%d", r.SyncType, r.State, since(r.At), r.Attempts)
+		if r.ArrivedAt != nil {
+			fmt.Fprintf(&b, " arrived=%s", since(*r.ArrivedAt))
+		}
+		if r.Error != nil {
+			fmt.Fprintf(&b, " code=%d", r.Error.Code)
+		}
+	}
 	for _, p := range s.Phases {
 		fmt.Fprintf(&b, "\n  phase %d: next=%d left=%d", p.Phase, p.Next, p.Left)
 		if p.Held > 0 {

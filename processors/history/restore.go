@@ -176,6 +176,7 @@ func (n *Number) Restored(time.Time) error {
 			n.fenced = fenceOpens
 		}
 	}
+	n.requests = s.number.Requests
 	n.seq, n.restored, n.waiting = s.number.Seq, s.number.Seq, s.number.Waiting
 	for i := range s.number.Pending {
 		n.pending = append(n.pending, s.number.Pending[i].boundary())

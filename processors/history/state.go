@@ -113,6 +113,7 @@ type numberRecord struct {
 	Seq          int64            `json:"seq,omitempty"`     // see Boundary
 	Waiting      []int64          `json:"waiting,omitempty"` // of the owner's events up to Seq: those that are pending
 	Leaving      *leavingRecord   `json:"leaving,omitempty"`
+	Requests     *requests        `json:"requests,omitempty"`
 }
 
 // leavingRecord is a chunk that has left in part.
@@ -124,7 +125,7 @@ type leavingRecord struct {
 }
 
 func (n *Number) record() numberRecord {
-	r := numberRecord{Version: stateVersion, Windows: n.count}
+	r := numberRecord{Version: stateVersion, Windows: n.count, Requests: n.requests}
 	if n.fenced != fenceNone {
 		r.Fence, r.FenceAccount, r.FenceOpens = &n.fence, n.fenced == fenceCloses, n.fenced == fenceOpens
 	}

@@ -19,17 +19,25 @@ func (n *Number) TakeSync() (schemas.Sync, bool) {
 		n.farewell = slices.Delete(n.farewell, 0, 1)
 		return s, true
 	}
+	pending := n.requests != nil && n.requests.Window == 0 // the newest record is that of the requests
 	for i, w := range n.windows {
-		lastOne := i == len(n.windows)-1
+		lastOne := i == len(n.windows)-1 && !pending
 		if w.untold && (lastOne || !w.closedTold) {
 			w.untold = false
 			w.closedTold = w.closed
+			if pending {
+				n.requests.untold = true
+			}
 			return n.sync(w), true
 		}
 		w.untold = false
-		if !w.closed {
+		if !w.closed && !pending {
 			break
 		}
+	}
+	if pending && n.requests.untold {
+		n.requests.untold = false
+		return n.pendingSync(n.requests), true
 	}
 	return schemas.Sync{}, false
 }
@@ -37,6 +45,11 @@ func (n *Number) TakeSync() (schemas.Sync, bool) {
 // Retell makes TakeSync return the newest sync although nothing changed. It reports whether that was necessary.
 func (n *Number) Retell() bool {
 	w := n.last()
+	if r := n.requests; r != nil && r.Window == 0 {
+		told := !r.untold
+		r.untold = true
+		return told
+	}
 	if w == nil || w.untold {
 		return false
 	}
@@ -61,6 +74,9 @@ func (n *Number) sync(w *window) schemas.Sync {
 	} else if until := w.deadline(&n.waits); until != never {
 		deadline := until.time()
 		s.DeadlineAt = &deadline
+	}
+	if r := n.requests; r != nil && r.Window == w.number {
+		n.tellRequests(&s, r, w)
 	}
 	for i := range w.phases {
 		s.Phases[i] = w.phaseState(i)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
 var update = flag.Bool("update", false, "rewrite the transcripts in testdata; read the difference before it is kept")
@@ -23,6 +24,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata; re
 //	chunk [phase=P] [order=O] [progress=N] at=D [body=B] [ms=a,b^2] [errors=C,C] [failed=yes]
 //	   body: other bytes; ms: wamids^rank; errors: codes, each with the title that it has here; failed: nothing leaves
 //	tick D · boundary at=D [time=D] [opens=yes] · decline at=D [errors=JSON]
+//	request type=T state=S at=D [onboarded=D] [attempt=A] [code=N] [received=D] · contacts at=D
 //	leave [n] · lose (the next reference can no longer be read) · sync · deadline · state · auto
 //
 // After auto, chunks leave as soon as they may.
@@ -121,11 +123,17 @@ func (p *player) command(out *strings.Builder, line string) {
 		if v, ok := args["time"]; ok {
 			b.Time = p.at(v)
 		}
+		p.n.Offboard(b)
 		p.n.Boundary(p.now, b)
 	case "decline":
 		at := p.at(args["at"])
 		p.pass(at)
 		p.n.Decline(p.now, at, []byte(args["errors"]))
+	case "request":
+		p.request(args)
+	case "contacts":
+		p.pass(p.at(args["at"]))
+		p.n.ContactsCame(p.at(args["at"]))
 	case "leave":
 		n := 1 << 30
 		if len(words) > 1 {
@@ -217,6 +225,26 @@ func (p *player) parse(args map[string]string) (Chunk, []message) {
 	}
 	c.Messages = len(ms)
 	return c, ms
+}
+
+// request plays a step of a request. Its attempt is of the type, unless it has a name.
+func (p *player) request(args map[string]string) {
+	r := syncrequest.Record{
+		SyncType: syncrequest.SyncType(args["type"]), State: syncrequest.State(args["state"]), At: p.at(args["at"]).UnixMilli(),
+		Attempt: args["type"] + args["attempt"], RequestedBy: "cli", Provider: "meta",
+	}
+	receivedAt := p.at(args["at"])
+	if s, ok := args["received"]; ok {
+		receivedAt = p.at(s)
+	}
+	if s, ok := args["onboarded"]; ok {
+		r.OnboardedAt = p.at(s).UnixMilli()
+	}
+	if s, ok := args["code"]; ok {
+		r.Error = &syncrequest.Failure{Code: int64(p.number(s))}
+	}
+	p.pass(receivedAt)
+	p.n.Request(receivedAt, &r)
 }
 
 func (p *player) at(s string) time.Time {

@@ -62,7 +62,7 @@ func (n *Number) Untouched() bool {
 
 // Idle reports whether the number remembers only its count of windows, and has no record to write.
 func (n *Number) Idle() bool {
-	return len(n.windows) == 0 && len(n.pending) == 0 && !n.next.set && len(n.farewell) == 0 && n.staging == nil && !n.changed && len(n.journal.entries) == 0
+	return len(n.windows) == 0 && len(n.pending) == 0 && !n.next.set && len(n.farewell) == 0 && n.staging == nil && n.requests == nil && !n.changed && len(n.journal.entries) == 0
 }
 
 // Forget yields the keys of the records that an idle number has.

@@ -123,6 +123,10 @@ func (p *Partition) applyFreshEvent(n *number, e *freshEvent) {
 		p.introduceAgain(n, e.parts.ReceivedAt, wabaReport{e.named, e.replay})
 		p.touch(n)
 	}
+	if n.history.Offboard(e.parts) {
+		p.concernedBy(n, e.replay)
+		p.touch(n)
+	}
 	if n.history.Untouched() {
 		return // see pendingBoundaries
 	}

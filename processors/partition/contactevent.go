@@ -14,6 +14,9 @@ import (
 // addressBook applies the state_sync items of a change to the table of contacts. done is the number of processed
 // items of the change, after those of live. It returns false if the rest has to wait.
 func (p *Partition) addressBook(o *Origin, c *split.Change, n *number, done *int) bool {
+	if *done <= itemsOf(c) && n.history.ContactsCame(o.ReceivedAt) {
+		p.touch(n)
+	}
 	origin := p.place(o, c.Entry, c.Index)
 	offset, entry, index := placeOf(origin)
 	change := func(i int) (change contacts.Change, known bool) {

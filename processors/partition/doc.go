@@ -12,6 +12,7 @@
 //     webhook becomes an event. eventrecord.go makes the record of it.
 //   - chunk.go, release.go, pieces.go, historyerrors.go: chunks of history leave at once, or are held and read again.
 //   - live.go, mediafollowup.go, placeholder.go, messagekey.go: the other items, the media of past messages, and ids.
+//   - syncrequest.go: the requests of the desk become part of the syncs.
 //   - schedule.go: time passes.
 //   - number.go, business.go, forget.go, sourceshare.go: the numbers, their state records and their bounds.
 //   - pendingboundaries.go, onboarding.go, undated.go, pages.go, directory.go: the state beside the numbers.
@@ -24,8 +25,9 @@
 //   - Restore: pass every record of the partition of `state` to RestoreState, and every record of `contacts` to
 //     RestoreContact, then call Restored. If Incomplete is not 0 after that, pass the partition of `history` to Relearn
 //     and call Relearned.
-//   - Transaction: call Begin. Then pass each record in offset order per topic: to Webhook if it is of raw.live or
-//     rerouted, to Part if it is of raw.bulk, and to Number if it is a note about a phone number. Records of a replay or
+//   - Transaction: call Begin. Then pass each record in offset order per topic. A record of the desk goes to SyncRequest,
+//     and a note about a phone number to Number. Others go to Webhook if they are of raw.live or rerouted, to Part if
+//     they are of raw.bulk. Records of a replay or
 //     a requeue go to Replayed or Requeued first, which report whether to process them. End with Flush. All emitted
 //     records, and the offsets of the records that were read, belong to this transaction.
 //   - Held chunks: while NextHeld returns a chunk, read its record again and call Release of the chunk, or Lost if the

@@ -16,6 +16,7 @@ import (
 
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/fixtures"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
 // exampleFixtures are the golden webhooks of which an event of each type is shown: in docs/consuming.md, in its JSON
@@ -99,6 +100,11 @@ func TestExamplesOfTheSchemasAreEventsAndGoldenWebhooks(t *testing.T) {
 		}
 	}
 	values["message-event"] = values["message"]
+	values["sync-request"] = syncrequest.Record{
+		WABAID: waba, PhoneNumberID: phone, SyncType: syncrequest.History, State: syncrequest.Refused, Attempt: "01JDZ5K9V7Q2X3Y4Z5A6B7C8D9",
+		At: 1772366400000, OnboardedAt: 1772362800000, RequestedBy: "cli", Provider: "meta",
+		Error: &syncrequest.Failure{Code: syncrequest.CodeTooLate, Message: "The request is outside of the allowed time window"},
+	}.Append(nil)
 	examples := regexp.MustCompile(`(?s),\n  "examples": \[.*?\n  \]`)
 	for _, name := range schemas.JSONSchemaNames() {
 		if values[name] == nil {

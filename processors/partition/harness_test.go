@@ -12,6 +12,7 @@ import (
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/fixtures"
 	"github.com/coexstream/coexstream/schemas/schematest"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
 // harness plays the owner of a partition: a raw log, committed topics, and transactions that either land
@@ -141,13 +142,17 @@ func (p *harness) origin(offset int) *partition.Origin {
 		Requeue: p.requeued[offset],
 		Topic:   schemas.TopicRawBulk, Offset: int64(offset), Label: []byte(label),
 		ReceivedAt: r.at, Source: []byte(source), Key: []byte("hint"), Value: r.body,
-		Headers: []partition.Header{{Key: schemas.HeaderSource, Value: []byte("meta")}},
+		Headers: []partition.Header{{Key: schemas.HeaderSource, Value: []byte(source)}},
 	}
 }
 
 func (p *harness) feed(offset int) {
 	p.t.Helper()
 	o := p.origin(offset)
+	if string(o.Source) == syncrequest.Source {
+		p.core.SyncRequest(o)
+		return
+	}
 	body, err := p.scanner.Scan(append([]byte{}, p.raw[offset].body...))
 	if err != nil {
 		se := err.(*split.Error) //nolint:errorlint // Scan promises this type

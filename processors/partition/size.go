@@ -12,7 +12,9 @@ type Size struct {
 	Running int // numbers whose sync is open
 	Waiting int // numbers that hold chunks
 	Held    int // chunks held
-	Gaps    int // gaps that were given up or lost, and not filled since
+	// Requested has the requested syncs by their status; nil: there are none.
+	Requested map[string]int
+	Gaps      int // gaps that were given up or lost, and not filled since
 	// Largest is the number of numbers of the largest business. Business is a hash of its WABA.
 	Largest  int
 	Business string
@@ -63,6 +65,12 @@ func (p *Partition) Size() Size {
 			s.Running++
 		}
 		s.Gaps += n.history.Gaps()
+		if status := n.history.Status(); status != "" {
+			if s.Requested == nil {
+				s.Requested = map[string]int{}
+			}
+			s.Requested[status]++
+		}
 	})
 	return s
 }

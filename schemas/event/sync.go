@@ -31,6 +31,11 @@ const (
 	syncError
 	syncErrors
 	syncErrorsOmitted
+	syncStatus
+	syncOnboarded
+	syncRequested
+	syncRequestDeadline
+	syncRequests
 )
 
 var syncRequired = []property{
@@ -114,6 +119,21 @@ func (s *scanner) sync() *schemas.Sync {
 		case "errors_omitted":
 			s.once(&seen, syncErrorsOmitted)
 			y.ErrorsOmitted = s.count()
+		case "status":
+			s.once(&seen, syncStatus)
+			y.Status = s.filled()
+		case "onboarded_at":
+			s.once(&seen, syncOnboarded)
+			y.OnboardedAt = s.timeOrNone()
+		case "requested_at":
+			s.once(&seen, syncRequested)
+			y.RequestedAt = s.timeOrNone()
+		case "request_deadline_at":
+			s.once(&seen, syncRequestDeadline)
+			y.RequestDeadlineAt = s.timeOrNone()
+		case "requests":
+			s.once(&seen, syncRequests)
+			y.Requests = s.requests()
 		default:
 			s.skip()
 		}
@@ -148,7 +168,7 @@ func (s *scanner) objects() []byte {
 	return s.b[start:s.i:s.i]
 }
 
-// The items of the three lists below are read by name: a function value would move the scanner to the heap.
+// The items of the four lists below are read by name: a function value would move the scanner to the heap.
 
 func (s *scanner) phases() []schemas.SyncPhase {
 	all := []schemas.SyncPhase{}
@@ -176,6 +196,16 @@ func (s *scanner) failures() []schemas.SyncError {
 	for s.more(']') {
 		all = append(all, schemas.SyncError{})
 		s.failure(&all[len(all)-1])
+	}
+	return all
+}
+
+func (s *scanner) requests() []schemas.SyncRequest {
+	all := []schemas.SyncRequest{}
+	s.enter('[')
+	for s.more(']') {
+		all = append(all, schemas.SyncRequest{})
+		s.request(&all[len(all)-1])
 	}
 	return all
 }

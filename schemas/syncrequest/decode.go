@@ -72,19 +72,19 @@ func Decode(body []byte) (Record, error) {
 		return Record{}, syntaxOf(err)
 	}
 	d := decoder{}
-	if object := d.text("object", w.Object, 1, math.MaxInt); object != Object {
+	if object := d.text("object", w.Object, math.MaxInt); object != Object {
 		d.fail("object", "is not "+Object)
 	}
 	r := Record{
-		WABAID:        d.text("waba_id", w.WABAID, 1, IDBytesMax),
-		PhoneNumberID: d.text("phone_number_id", w.PhoneNumberID, 1, IDBytesMax),
-		SyncType:      SyncType(d.text("sync_type", w.SyncType, 1, math.MaxInt)),
-		State:         State(d.text("state", w.State, 1, math.MaxInt)),
-		Attempt:       d.text("attempt", w.Attempt, 1, IDBytesMax),
+		WABAID:        d.text("waba_id", w.WABAID, IDBytesMax),
+		PhoneNumberID: d.text("phone_number_id", w.PhoneNumberID, IDBytesMax),
+		SyncType:      SyncType(d.text("sync_type", w.SyncType, math.MaxInt)),
+		State:         State(d.text("state", w.State, math.MaxInt)),
+		Attempt:       d.text("attempt", w.Attempt, IDBytesMax),
 		At:            d.millis("at", w.At, 1),
 		OnboardedAt:   d.millis("onboarded_at", w.OnboardedAt, 0),
-		RequestedBy:   d.text("requested_by", w.RequestedBy, 1, NameBytesMax),
-		Provider:      d.text("provider", w.Provider, 1, NameBytesMax),
+		RequestedBy:   d.text("requested_by", w.RequestedBy, NameBytesMax),
+		Provider:      d.text("provider", w.Provider, NameBytesMax),
 	}
 	switch r.SyncType {
 	case Contacts, History:
@@ -92,7 +92,7 @@ func Decode(body []byte) (Record, error) {
 		d.fail("sync_type", "is neither contacts nor history")
 	}
 	if w.RequestID.present {
-		r.RequestID = d.text("request_id", w.RequestID, 1, IDBytesMax)
+		r.RequestID = d.text("request_id", w.RequestID, IDBytesMax)
 	}
 	if e := w.Error.value; w.Error.present {
 		r.Error = &Failure{Code: e.Code.value, Subcode: e.Subcode.value, Message: e.Message.value}
@@ -139,12 +139,12 @@ func (d *decoder) fail(property, why string) {
 	}
 }
 
-func (d *decoder) text(property string, s property[string], least, most int) string {
+func (d *decoder) text(property string, s property[string], most int) string {
 	switch {
 	case !s.present:
 		d.fail(property, "is missing")
 		return ""
-	case len(s.value) < least:
+	case s.value == "":
 		d.fail(property, "is empty")
 	case len(s.value) > most:
 		d.fail(property, fmt.Sprintf("is longer than %d bytes", most))

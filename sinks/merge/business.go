@@ -60,6 +60,14 @@ type Sync struct {
 	LastAt    int64
 	EndedAt   int64
 	Value     string // the event's value: phases, gaps, errors
+
+	// Of the desk's request; empty or 0: there is none, or it is not known.
+	Status            string
+	OnboardedAt       int64
+	RequestedAt       int64
+	RequestDeadlineAt int64
+	RequestedBy       string // who requested the history
+	ErrorCode         int64  // of a refused history: of the webhook, or of the request
 }
 
 // Join is like that of Message.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/event"
+	"github.com/coexstream/coexstream/schemas/syncrequest"
+	"github.com/coexstream/coexstream/schemas/syncstatus"
 )
 
 // Place is the place of a record in its topic.
@@ -251,10 +253,20 @@ func (a *adding) sync() {
 		SyncKey: key, Order: ofPlace(a.place), WABA: clean(s.WABAID), State: s.State, EndReason: s.EndReason, Progress: s.Progress,
 		Messages: s.Messages, Held: s.ChunksHeld, OpenedAt: s.OpenedAt.Unix(), LastAt: s.LastAt.Unix(), Value: view(a.e.Value),
 	}
-	if s.EndedAt != nil {
-		row.EndedAt = s.EndedAt.Unix()
+	row.EndedAt = unixOf(s.EndedAt)
+	row.Status, row.OnboardedAt, row.RequestedAt, row.RequestDeadlineAt = clean(s.Status), unixOf(s.OnboardedAt), unixOf(s.RequestedAt), unixOf(s.RequestDeadlineAt)
+	if h := s.Request(string(syncrequest.History)); h != nil {
+		row.RequestedBy = clean(h.RequestedBy)
 	}
+	row.ErrorCode, _ = syncstatus.Refusal(s)
 	put(a.rows.Syncs, key, row)
+}
+
+func unixOf(t *time.Time) int64 {
+	if t == nil {
+		return 0
+	}
+	return t.Unix()
 }
 
 func (a *adding) account(c *schemas.Account) {

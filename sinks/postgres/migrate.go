@@ -19,7 +19,7 @@ var embedded embed.FS
 
 const (
 	// Version is that of the tables which this program needs. It works with every later one.
-	Version = 3
+	Version = 4
 	// versionTable says which migrations a schema has seen.
 	versionTable = "migrations"
 )

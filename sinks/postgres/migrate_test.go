@@ -70,7 +70,7 @@ WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('r', 'v') AND c.relnam
 // later are the migrations of a program to come: it adds what migrations may add.
 func later(t *testing.T) fs.FS {
 	t.Helper()
-	all := fstest.MapFS{"00004_later.sql": {Data: []byte(`-- +goose Up
+	all := fstest.MapFS{"00005_later.sql": {Data: []byte(`-- +goose Up
 ALTER TABLE messages ADD COLUMN language text NOT NULL DEFAULT '';
 ALTER TABLE positions ADD COLUMN note text;
 CREATE TABLE labels (id bigint PRIMARY KEY);

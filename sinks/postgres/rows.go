@@ -188,6 +188,12 @@ func encodeSync(e encoder, s *merge.Sync) {
 	e.flag(s.Removed)
 	e.text(s.Value)
 	e.order(s.Order)
+	e.text(s.Status)
+	second(e, s.OnboardedAt)
+	second(e, s.RequestedAt)
+	second(e, s.RequestDeadlineAt)
+	e.text(s.RequestedBy)
+	e.number(s.ErrorCode)
 }
 
 func encodeNote(e encoder, n *merge.Note) {

@@ -87,7 +87,8 @@ var (
 	reactions = newTable("reactions", "emoji_order", `phone_number_id, wamid, sender, event_id, at timestamptz, type, emoji, original, emoji_order bytea`,
 		"phone_number_id", "wamid", "sender")
 	syncs = newTable("syncs", "sync_order", `phone_number_id, sync_window bigint, partition bigint, waba_id, state, end_reason, progress bigint, messages bigint, chunks_held bigint,
-		opened_at timestamptz, last_chunk_at timestamptz, ended_at timestamptz, removed boolean, value, sync_order bytea`, "phone_number_id", "sync_window", "partition")
+		opened_at timestamptz, last_chunk_at timestamptz, ended_at timestamptz, removed boolean, value, sync_order bytea, `+`
+		status, onboarded_at timestamptz, requested_at timestamptz, request_deadline_at timestamptz, requested_by, error_code bigint`, "phone_number_id", "sync_window", "partition")
 	notes = newTable("notes", "note_order", `event_id, topic, kind, waba_id, phone_number_id, display_phone_number, thread, at timestamptz, text, original, note_order bytea`,
 		"event_id")
 	businesses = newTable("businesses", "event_order", `waba_id, event, event_order bytea`, "waba_id")

@@ -16,18 +16,21 @@ import (
 // received is when the events of a batch were received, in Unix milliseconds.
 const received = 1_772_366_400_000
 
-// Event is an event of messages: a status, or a message of any other kind.
+// Event is an event of messages (a status, or a message of any other kind), or of syncs.
 func Event(t testing.TB, value string) *event.Event {
 	t.Helper()
-	ceType := schemas.TypeMessage
-	if strings.Contains(value, `"kind":"status"`) {
+	topic, ceType := schemas.TopicMessages, schemas.TypeMessage
+	switch {
+	case strings.Contains(value, `"kind":"status"`):
 		ceType = schemas.TypeStatus
+	case strings.Contains(value, `"last_chunk_at"`):
+		topic, ceType = schemas.TopicSyncs, schemas.TypeSync
 	}
 	e, err := event.Value(ceType, []byte(value))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Topic, e.ReceivedAt = schemas.TopicMessages, received
+	e.Topic, e.ReceivedAt = topic, received
 	return &e
 }
 
@@ -46,6 +49,20 @@ func Batch(t testing.TB, from, to int64, values ...string) *sinks.Batch {
 // Message is a message of a chat.
 func Message(wamid string) string {
 	return fmt.Sprintf(`{"waba_id":"1","phone_number_id":"2","kind":"message","rank":1,"wamid":%q,"thread":"3","direction":"inbound","timestamp":5,"type":"text","historical":false,"original":{"text":{"body":"x"}}}`, wamid)
+}
+
+// RequestedSync is a sync of the window that the desk requested, 2593108 being the code of its refusal if it was refused.
+func RequestedSync(window int, status, state string) string {
+	failure := ""
+	if state == "refused" {
+		failure = `,"error":{"code":2593108}`
+	}
+	return fmt.Sprintf(`{"waba_id":"1","phone_number_id":"2","window":%d,"state":"running","order_known":true,"phases":[],"progress":0,"chunks":0,"chunks_held":0,"chunks_late":0,"chunks_duplicate":0,"messages":0,"duplicates":0,"opened_at":"2026-03-01T12:00:00Z","last_chunk_at":"2026-03-01T12:00:00Z","status":%q,"onboarded_at":"2026-03-01T11:00:00Z","requested_at":"2026-03-01T12:00:00Z","request_deadline_at":"2026-03-02T11:00:00Z","requests":[{"sync_type":"contacts","state":"accepted","at":"2026-03-01T12:00:00Z","requested_by":"somebody else","provider":"meta","attempt":"a","attempts":1},{"sync_type":"history","state":%q,"at":"2026-03-01T12:00:00Z","requested_by":"onboarding","provider":"meta","attempt":"b","attempts":1%s}]}`, window, status, state, failure)
+}
+
+// DeclinedSync is a sync without a request, which the business declined.
+func DeclinedSync(window int) string {
+	return fmt.Sprintf(`{"waba_id":"1","phone_number_id":"2","window":%d,"state":"declined","end_reason":"declined","order_known":true,"phases":[],"progress":0,"chunks":0,"chunks_held":0,"chunks_late":0,"chunks_duplicate":0,"messages":0,"duplicates":0,"opened_at":"2026-03-01T12:00:00Z","last_chunk_at":"2026-03-01T12:00:00Z","ended_at":"2026-03-01T12:00:00Z","error":[{"code":2593109,"title":"off"}]}`, window)
 }
 
 // step gives batches from where the target stands, and from elsewhere.

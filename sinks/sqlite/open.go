@@ -18,6 +18,9 @@ import (
 //go:embed schema.sql
 var schema string
 
+//go:embed syncstatus.sql
+var syncStatus string
+
 const (
 	applicationID = 0x636f6578 // "coex", in the header of the file
 	schemaVersion = 1
@@ -81,7 +84,23 @@ func (st *Store) begin(ctx context.Context) (err error) {
 			return fmt.Errorf("create the tables: %w", err)
 		}
 	}
+	if err := st.renewSyncStatus(ctx); err != nil {
+		return fmt.Errorf("make the view sync_status again: %w", err)
+	}
 	return st.s.prepare(ctx, st.conn)
+}
+
+// renewSyncStatus makes the view again in a file of a version without the requests of the desk. Readers and older programs
+// need no change: the tables stay as they are.
+func (st *Store) renewSyncStatus(ctx context.Context) error {
+	var has bool
+	if err := st.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pragma_table_info('sync_status') WHERE name = 'error_code')").Scan(&has); err != nil || has {
+		return err
+	}
+	return st.step(ctx, true, func() error {
+		_, err := st.conn.ExecContext(ctx, "DROP VIEW IF EXISTS sync_status;\n"+syncStatus)
+		return err
+	})
 }
 
 // versionOf returns the schema's version; 0: the file is empty.
@@ -104,7 +123,7 @@ func versionOf(ctx context.Context, conn *sql.Conn) (version int, err error) {
 }
 
 func (st *Store) create(ctx context.Context) error {
-	_, err := st.conn.ExecContext(ctx, schema+fmt.Sprintf("\nPRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
+	_, err := st.conn.ExecContext(ctx, schema+syncStatus+fmt.Sprintf("\nPRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
 	return err
 }
 

@@ -122,9 +122,3 @@ LEFT JOIN messages m ON m.phone_number_id = t.phone_number_id AND m.wamid = t.la
 LEFT JOIN versions e ON e.phone_number_id = t.phone_number_id AND e.wamid = t.last_wamid AND e.what = 'edit'
 LEFT JOIN versions r ON r.phone_number_id = t.phone_number_id AND r.wamid = t.last_wamid AND r.what = 'revoke'
 LEFT JOIN versions a ON a.phone_number_id = t.phone_number_id AND a.wamid = t.last_wamid AND a.what = 'media';
-
--- History syncs that were not taken back.
-CREATE VIEW sync_status AS
-SELECT s.phone_number_id, n.display_phone_number, s.window, s.state, s.end_reason, s.progress, s.messages, s.chunks_held, s.opened_at, s.last_chunk_at, s.ended_at, s.value
-FROM syncs s LEFT JOIN numbers n ON n.phone_number_id = s.phone_number_id
-WHERE s.window > 0 AND NOT EXISTS (SELECT 1 FROM syncs x WHERE x.phone_number_id = s.phone_number_id AND x.window = 0 AND x.partition = s.partition AND x.sync_order > s.sync_order);

@@ -9,7 +9,7 @@ import (
 // ingressImports are the packages of this module that each package of the ingress may import. The HTTP edge knows
 // neither Kafka nor the disk: it hands records to a raw.Durable.
 var ingressImports = map[string][]string{
-	"ingress":               {"ingress/raw", "ingress/route", "schemas", "schemas/provider", "internal/contentcoding", "internal/listen"},
+	"ingress":               {"ingress/raw", "ingress/route", "schemas", "schemas/provider", "schemas/syncrequest", "internal/contentcoding", "internal/listen"},
 	"ingress/raw":           {"schemas"},
 	"ingress/route":         {"schemas", "schemas/provider"},
 	"ingress/publish":       {"ingress/raw", "schemas", "schemas/segment", "internal/kafka"},

@@ -131,6 +131,7 @@ func TestSlowShortBodiesMakeRoomForMessages(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			cfg := testConfig()
 			cfg.InFlightBytesMax = leastInFlight(&cfg)
+			cfg.ReadTimeout = 5 * time.Minute // the slow bodies stay until the messages come, on a busy machine too
 			s := start(t, cfg, &rawtest.Memory{})
 			s.setSlow(0)
 			begin := 20_000

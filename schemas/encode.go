@@ -369,6 +369,14 @@ func plain(s string, i int) int {
 			return i + bits.TrailingZeros64(m)>>3
 		}
 	}
+	if i < len(b) && len(b) >= 8 { // the last eight bytes, of which the first were looked at before
+		seen := 8 - (len(b) - i)
+		x := binary.LittleEndian.Uint64(b[len(b)-8:])
+		if m := (x | (x - ' '*ones) | ((x ^ '"'*ones) - ones) | ((x ^ '\\'*ones) - ones)) & highs >> (8 * seen); m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+		return len(b)
+	}
 	for i < len(b) && b[i] >= ' ' && b[i] < utf8.RuneSelf && b[i] != '"' && b[i] != '\\' {
 		i++
 	}

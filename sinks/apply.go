@@ -52,22 +52,24 @@ func (w *work) halves() (first, second *work) {
 	return first, second
 }
 
-// apply gives the work to the target. It finds a refused record by halving, and sets it aside.
+// apply gives the work to the target. It finds a refused record by halving, and sets it aside. Work that is too much for the time limit of the
+// target is halved as well.
 func (t *task) apply(ctx context.Context, w *work) error {
-	err := t.deliver(ctx, w, t.batchOf(w))
-	for errors.Is(err, ErrErased) {
-		err = t.deliver(ctx, w, t.batchOf(w))
-	}
-	if !errors.Is(err, ErrRefused) {
-		return err
-	}
-	switch len(w.items) {
-	case 0:
-		return err // a refused position is no record's fault
-	case 1:
-		b := t.batchOf(&work{live: w.live, to: w.to})
-		b.Letters = append(b.Letters, t.letter(w.items[0], err))
-		return t.deliver(ctx, w, b)
+	if t.limit == 0 || len(w.items) <= t.limit {
+		err := t.deliver(ctx, w, t.batchOf(w))
+		for errors.Is(err, ErrErased) {
+			err = t.deliver(ctx, w, t.batchOf(w))
+		}
+		switch {
+		case errors.Is(err, ErrSlow):
+			t.limit = len(w.items) / 2
+		case !errors.Is(err, ErrRefused), len(w.items) == 0: // a refused position is no record's fault
+			return err
+		case len(w.items) == 1:
+			b := t.batchOf(&work{live: w.live, to: w.to})
+			b.Letters = append(b.Letters, t.letter(w.items[0], err))
+			return t.deliver(ctx, w, b)
+		}
 	}
 	first, second := w.halves()
 	if err := t.apply(ctx, first); err != nil {
@@ -123,7 +125,8 @@ func (t *task) letter(it item, why error) Letter {
 	return l
 }
 
-// deliver gives a batch to the target until the target takes it, refuses it, or has another position.
+// deliver gives a batch to the target until the target takes it, refuses it, or has another position. More than one record may also be too slow
+// (ErrSlow).
 func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 	lane := laneBacklog
 	if b.Live {
@@ -144,6 +147,7 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 				l := &b.Letters[i]
 				t.s.deps.Logger.Warn("the sink set a record aside", "sink", t.s.cfg.Name, "topic", l.Topic, "partition", l.Place.Partition, "offset", l.Place.Offset, "reason", l.Reason)
 			}
+			t.took(len(w.items))
 			for _, a := range b.Advances {
 				r := t.reading[a.Topic]
 				r.position, r.from = a.To, a.To.Next
@@ -163,6 +167,9 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 		t.s.m.Retries.Inc()
 		if !retry.wait(ctx) {
 			return ctx.Err()
+		}
+		if errors.Is(err, ErrSlow) && len(w.items) > 1 {
+			return err
 		}
 	}
 }

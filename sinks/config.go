@@ -15,7 +15,8 @@ type Config struct {
 	Name    string // of the sink, in metrics and logs
 	Rebuild string // the command that fills the target again
 
-	RecordsMax        int           // records of a batch
+	RecordsMax        int           // records of a batch; batches of backlog have fewer while live events arrive
+	BacklogMax        int           // partitions that apply backlog at the same time; 0: all
 	LiveBytesMax      int32         // of a fetch of a live topic of a partition, about
 	BacklogBytesMax   int32         // of a fetch of history or media, about
 	Poll              time.Duration // the interval at which the ends of the logs are requested
@@ -46,6 +47,8 @@ func (c *Config) Validate() error {
 		return invalid.Value("Name", c.Name, "a name")
 	case c.RecordsMax < 1:
 		return invalid.Value("RecordsMax", c.RecordsMax, "1 or more")
+	case c.BacklogMax < 0:
+		return invalid.Value("BacklogMax", c.BacklogMax, "0 or more")
 	case c.LiveBytesMax < 1:
 		return invalid.Value("LiveBytesMax", c.LiveBytesMax, "1 or more")
 	case c.BacklogBytesMax < 1:

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coexstream/coexstream/schemas"
@@ -17,6 +18,9 @@ type Sink struct {
 	cfg  Config
 	deps Deps
 	m    *Meter
+
+	places places       // of the backlog
+	liveAt atomic.Int64 // when live events were last read, in Unix nanoseconds
 
 	mu      sync.Mutex
 	tasks   map[int32]*running
@@ -41,6 +45,7 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 		return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)
 	}
 	s := &Sink{cfg: cfg, deps: deps, tasks: map[int32]*running{}, blocked: map[int32]error{}, away: map[int32]error{}, broken: errors.New("it has not begun to read")}
+	s.places.limit = s.backlogPlaces
 	var err error
 	s.m, err = NewMeter(cfg.Name, deps.Registerer, s.Lag, func() int { return len(s.Blocked()) })
 	return s, err

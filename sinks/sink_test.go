@@ -57,6 +57,42 @@ func TestARefusedRecordIsFoundAndSetAside(t *testing.T) {
 	})
 }
 
+// A target that is too slow for a batch gets smaller ones, and larger ones again when it can take them.
+func TestABatchThatTakesTooLongIsHalved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sinktest.NewWorld(1, 3000, 0)
+		target := newMemory()
+		most, largest, refusals := 40, 0, 0
+		size := func(b *sinks.Batch) (n int) {
+			for _, a := range b.Advances {
+				n += int(a.To.Next - max(a.From, 0))
+			}
+			return n
+		}
+		target.fail = func(b *sinks.Batch) error {
+			largest = max(largest, size(b))
+			if size(b) > most {
+				refusals++
+				return fmt.Errorf("statement timeout: %w", sinks.ErrSlow)
+			}
+			if target.steps == 60 { // it recovers
+				most, largest = 1<<20, 0
+			}
+			return nil
+		}
+		r := start(t, sinktest.NewLog(w), target, nil)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if !r.sink.CaughtUp() || r.sink.Ready() != nil {
+			t.Errorf("caught up %v, ready %v, %d steps, %d too large", r.sink.CaughtUp(), r.sink.Ready(), target.steps, refusals)
+		}
+		r.stop()
+		if refusals == 0 || refusals > 30 || largest < 80 || len(target.letters) > 0 {
+			t.Errorf("%d batches were too large, the largest after the recovery had %d records, %d letters", refusals, largest, len(target.letters))
+		}
+	})
+}
+
 func TestATargetThatIsAwayLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := sinktest.NewWorld(2, 400, 0)

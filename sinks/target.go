@@ -19,7 +19,7 @@ type Target interface {
 	//
 	// It fails with ErrFenced if the batch does not begin at the target's positions, and with ErrRefused if the target
 	// cannot store the content of the batch. An Eraser fails with ErrErased if it knows other erasures than the batch
-	// was made with. After any other error the batch is given again.
+	// was made with. After ErrSlow the batch is given again in two halves, after any other error as it is.
 	Apply(ctx context.Context, b *Batch) error
 }
 
@@ -75,6 +75,9 @@ var ErrFenced = errors.New("the target stands at another position")
 
 // ErrRefused reports that the target cannot store the content of a batch, at any attempt.
 var ErrRefused = errors.New("refused by the target")
+
+// ErrSlow reports that a target did not finish a batch in its time limit. A smaller batch may fit.
+var ErrSlow = errors.New("not finished within the time limit")
 
 // BlockedError reports why a partition is not read, and the remedy.
 type BlockedError struct {

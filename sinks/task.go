@@ -23,6 +23,9 @@ type task struct {
 	reading map[schemas.Topic]*reading
 	stands  map[schemas.Topic]Position // the target's positions, as far as the task knows
 	asked   time.Time                  // when the target was last asked for them
+	place   chan struct{}              // of the backlog, or in its queue; nil: none was asked for
+	pace    pace                       // of the backlog
+	limit   int                        // records of a step since the target was too slow for more; 0: no limit
 
 	mu    sync.Mutex
 	told  map[schemas.Topic]int64 // the newest known ends; nil: none
@@ -89,6 +92,7 @@ func (t *task) lag(lane string) (records int64, since time.Time) {
 
 // run reads until ctx ends, the target has other positions, or the partition is blocked.
 func (t *task) run(ctx context.Context) error {
+	defer t.leave()
 	if err := t.resume(ctx); err != nil {
 		return err
 	}
@@ -223,27 +227,54 @@ func (t *task) round(ctx context.Context, ends map[schemas.Topic]int64) (moved b
 		bytes  int32
 		live   bool
 	}{{liveTopics, t.s.cfg.LiveBytesMax, true}, {backlogTopics, t.s.cfg.BacklogBytesMax, false}} {
-		w := &work{live: lane.live, to: map[schemas.Topic]int64{}}
+		waits := false
 		for _, topic := range lane.topics {
 			r := t.reading[topic]
 			if err := t.fill(ctx, r, ends[topic], lane.bytes); err != nil {
 				return false, err
 			}
-			r.take(w, t.s.cfg.RecordsMax)
+			waits = waits || r.waits()
 		}
-		if len(w.to) == 0 {
+		if !waits {
 			continue
 		}
-		began := t.s.deps.Now()
-		if err := t.apply(ctx, w); err != nil {
-			return false, err
+		if !lane.live {
+			if admitted, err := t.admitted(ctx); err != nil || !admitted {
+				return err == nil, err
+			}
 		}
-		if !lane.live && t.s.cfg.Considerate {
-			t.yield(ctx, t.s.deps.Now().Sub(began))
+		err := t.step(ctx, lane.topics, lane.live)
+		if !lane.live {
+			t.leave()
+		}
+		if err != nil {
+			return false, err
 		}
 		return true, nil
 	}
 	return false, nil
+}
+
+// step applies the fetched records of topics, as many as a step may have.
+func (t *task) step(ctx context.Context, topics []schemas.Topic, live bool) error {
+	w := &work{live: live, to: map[schemas.Topic]int64{}}
+	most := t.stepMax(live)
+	for _, topic := range topics {
+		t.reading[topic].take(w, most)
+	}
+	if live && len(w.items) > 0 {
+		t.s.sawLive()
+	}
+	began := t.s.deps.Now()
+	if err := t.apply(ctx, w); err != nil || live {
+		return err
+	}
+	took := t.s.deps.Now().Sub(began)
+	t.pace.took(took, len(w.items))
+	if t.s.cfg.Considerate {
+		t.yield(ctx, took)
+	}
+	return nil
 }
 
 // yield leaves the machine to others for a while, or until a live record arrives.
@@ -258,11 +289,8 @@ func (t *task) yield(ctx context.Context, d time.Duration) {
 			return
 		case <-t.bell:
 		}
-		ends, _ := t.newest()
-		for _, topic := range liveTopics {
-			if ends[topic] > t.reading[topic].position.Next {
-				return
-			}
+		if t.liveNews() {
+			return
 		}
 	}
 }
@@ -295,10 +323,13 @@ func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) 
 	}
 }
 
+// waits reports whether something was fetched that is not applied yet, possibly only offsets without records.
+func (r *reading) waits() bool { return r.after > r.position.Next || len(r.records) > 0 }
+
 // take moves records into a batch that has room for more.
 func (r *reading) take(w *work, recordsMax int) {
 	room := recordsMax - len(w.items)
-	if r.after == r.position.Next && len(r.records) == 0 || room <= 0 {
+	if !r.waits() || room <= 0 {
 		return
 	}
 	n := min(room, len(r.records))

@@ -17,8 +17,9 @@ import (
 // echoes sends echoes to a stack and consumes their events, read-committed. It measures the time of each from when it
 // was due to when the consumer had its event. Sender and consumer are this process, so that there is one clock.
 type echoes struct {
-	s  *stack
-	cl *kgo.Client
+	s      *stack
+	cl     *kgo.Client
+	tables *tables // where the consumer looks for the rows of the events; nil: the event is enough
 
 	mu   sync.Mutex
 	due  map[load.Identity]time.Time
@@ -31,7 +32,10 @@ type echoes struct {
 }
 
 // watchEchoes reads the topic from its present end on.
-func watchEchoes(ctx context.Context, s *stack) (*echoes, error) {
+func watchEchoes(ctx context.Context, s *stack) (*echoes, error) { return watchEchoesIn(ctx, s, nil) }
+
+// watchEchoesIn is the same for tables, where an echo counts when its row is read.
+func watchEchoesIn(ctx context.Context, s *stack, tables *tables) (*echoes, error) {
 	topic := schemas.TopicEchoes.Name(s.sub.prefix)
 	end, err := durable.End(ctx, s.broker.admin, topic)
 	if err != nil {
@@ -45,16 +49,41 @@ func watchEchoes(ctx context.Context, s *stack) (*echoes, error) {
 		return nil, fmt.Errorf("read %s: %w", topic, err)
 	}
 	e := &echoes{
-		s: s, cl: cl, due: map[load.Identity]time.Time{}, seen: map[load.Identity]int{}, rec: load.NewRecorder(),
+		s: s, cl: cl, tables: tables, due: map[load.Identity]time.Time{}, seen: map[load.Identity]int{}, rec: load.NewRecorder(),
 		news: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go e.read(ctx)
+	if tables != nil {
+		go tables.read(ctx, e.saw)
+	}
 	return e, nil
 }
 
 func (e *echoes) close() {
 	e.cl.Close()
 	<-e.done
+	if e.tables != nil {
+		e.tables.close()
+	}
+}
+
+// saw records that echoes are there, or why they cannot be read.
+func (e *echoes) saw(at time.Time, ids []load.Identity, err error) {
+	e.mu.Lock()
+	if err != nil {
+		e.err = fmt.Errorf("read the echoes: %w", err)
+	}
+	for _, id := range ids {
+		e.seen[id]++
+		if due, ok := e.due[id]; ok && e.seen[id] == 1 {
+			e.rec.Record(at.Sub(due))
+		}
+	}
+	e.mu.Unlock()
+	select {
+	case e.news <- struct{}{}:
+	default:
+	}
 }
 
 func (e *echoes) read(ctx context.Context) {
@@ -65,25 +94,18 @@ func (e *echoes) read(ctx context.Context) {
 			return
 		}
 		now := time.Now()
-		e.mu.Lock()
-		if err := fetches.Err(); err != nil {
-			e.err = fmt.Errorf("read the echoes: %w", err)
-		}
+		var ids []load.Identity
 		fetches.EachRecord(func(r *kgo.Record) {
 			id, _, ok := load.FindIdentity(r.Value)
-			if !ok {
-				return // the backlog's
-			}
-			e.seen[id]++
-			if due, ok := e.due[id]; ok && e.seen[id] == 1 {
-				e.rec.Record(now.Sub(due))
+			switch {
+			case !ok: // the backlog's
+			case e.tables != nil:
+				e.tables.expect(id, r.Value)
+			default:
+				ids = append(ids, id)
 			}
 		})
-		e.mu.Unlock()
-		select {
-		case e.news <- struct{}{}:
-		default:
-		}
+		e.saw(now, ids, fetches.Err())
 	}
 }
 

@@ -41,6 +41,9 @@ func (o *options) goals() []compare.Goal {
 		{What: "live echo beside another business's bodies with 1,000 contacts, of idle, p99", Match: "tenant", Metric: p99Metric.Key, Of: crowdedName, To: idleName, Bound: compare.AtMost, Want: 2},
 		{What: "PostgreSQL, all tables, of COPY into a bare table", Match: "postgres", Metric: messagesMetric.Key, Of: subjectName, To: copyName, Bound: compare.AtLeast, Want: 0.6},
 		{What: "PostgreSQL, all tables, of an upsert each, 2,000 a transaction", Match: "postgres", Metric: messagesMetric.Key, Of: subjectName, To: rowsName, Bound: compare.AtLeast, Want: 8},
+		{What: "PostgreSQL, all tables, of the same tables row by row, 2,000 a transaction", Match: "postgres", Metric: messagesMetric.Key, Of: subjectName, To: allName, Bound: compare.AtLeast, Want: 8},
+		{What: "PostgreSQL, all tables, of Kafka Connect with Debezium's JDBC sink", Match: "postgres", Metric: messagesMetric.Key, Of: subjectName, To: connectName, Bound: compare.AtLeast, Want: 3},
+		{What: fmt.Sprintf("live echo readable in PostgreSQL while %s messages are loaded, of idle, p99", count(o.importMessages)), Match: "tables", Metric: p99Metric.Key, Of: importName, To: idleName, Bound: compare.AtMost, Want: 4},
 		{What: "restart with 1 million contacts and 1,000 open syncs", Match: "restart", Metric: readyMetric.Key, Of: subjectName, Bound: compare.AtMost, Want: 10, Unit: "s"},
 	}
 }

@@ -74,7 +74,8 @@ func (h *harness) newReport(ctx context.Context) compare.Report {
 		Versions: versions(ctx),
 		Settings: map[string]string{
 			"rounds": strconv.Itoa(h.o.rounds), "turn": h.o.turn.String(), "kafka": h.o.kafka, "kafka_brokers": strconv.Itoa(h.o.kafkaBrokers), "backlog_bytes": strconv.FormatInt(h.o.backlogBytes, 10),
-			"echo_rate": strconv.Itoa(h.o.echoRate), "sync_writes": strconv.FormatBool(h.o.syncWrites), "server_cpus": h.o.serverCPUs, "load_cpus": h.o.loadCPUs, "broker_cpus": h.o.brokerCPUs,
+			"import_messages": strconv.Itoa(h.o.importMessages),
+			"echo_rate":       strconv.Itoa(h.o.echoRate), "sync_writes": strconv.FormatBool(h.o.syncWrites), "server_cpus": h.o.serverCPUs, "load_cpus": h.o.loadCPUs, "broker_cpus": h.o.brokerCPUs,
 		},
 	}
 	for _, b := range h.o.builds {

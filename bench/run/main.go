@@ -21,6 +21,7 @@ type options struct {
 	rounds                int
 	turn                  time.Duration
 	backlogBytes          int64
+	importMessages        int
 	echoRate              int // at the usual one each echo is on its own, for the most part: it is time that is measured, not throughput
 	kafka                 string
 	kafkaBrokers          int
@@ -65,7 +66,8 @@ func parse() (options, error) {
 	flag.IntVar(&o.rounds, "rounds", 5, "turns of each contestant")
 	flag.DurationVar(&o.turn, "turn", 4*time.Second, "length of a turn under load")
 	flag.Int64Var(&o.backlogBytes, "backlog", 200_000_000, "bytes of history that wait in each turn of the matches processor and isolation")
-	flag.IntVar(&o.echoRate, "echo-rate", 25, "live echoes a second in the matches endtoend, isolation and tenant")
+	flag.IntVar(&o.importMessages, "import", 1_000_000, "messages of history that the match tables loads into PostgreSQL")
+	flag.IntVar(&o.echoRate, "echo-rate", 25, "live echoes a second in the matches endtoend, isolation, tenant and tables")
 	flag.StringVar(&o.kafka, "kafka", "", "bootstrap addresses of an Apache Kafka, separated by commas, for the end-to-end matches; empty: one is started")
 	flag.IntVar(&o.kafkaBrokers, "kafka-brokers", 1, "brokers of the Apache Kafka that is started: 1 or 3")
 	flag.BoolVar(&o.syncWrites, "sync-writes", false, "let the embedded broker fsync before it acknowledges")
@@ -85,6 +87,7 @@ func parse() (options, error) {
 	}
 	if o.short {
 		o.rounds, o.turn, o.backlogBytes, o.results = 1, 500*time.Millisecond, min(o.backlogBytes, 5_000_000), ""
+		o.importMessages = min(o.importMessages, 20_000)
 	}
 	switch {
 	case o.rounds < 1:
@@ -97,6 +100,8 @@ func parse() (options, error) {
 		return o, fmt.Errorf("echo-rate: %d is not allowed, only 1 to 1000", o.echoRate)
 	case o.backlogBytes < 1_000_000:
 		return o, fmt.Errorf("backlog: %d is not allowed, only 1000000 and more", o.backlogBytes)
+	case o.importMessages < 1000:
+		return o, fmt.Errorf("import: %d is not allowed, only 1000 and more", o.importMessages)
 	}
 	for _, name := range o.selected() {
 		if names := namesOf(o.programme()); !slices.Contains(names, name) {

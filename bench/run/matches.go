@@ -39,6 +39,7 @@ func matches() []match {
 		{"isolation", playIsolation},
 		{"tenant", playTenant},
 		{"postgres", playPostgres},
+		{"tables", playTables},
 	}
 }
 

@@ -23,6 +23,9 @@ import (
 const (
 	copyName = "COPY into a bare table"
 	rowsName = "upsert each, 2,000 a transaction"
+	allName  = "upserts of messages, receipts and chats, one by one"
+	// connectName is Kafka Connect on topics like those of the sink.
+	connectName = "Kafka Connect, Debezium JDBC sink"
 )
 
 // playPostgres lets the sink bring history from the topics into PostgreSQL, all derived tables included. The others write the rows of its
@@ -32,12 +35,14 @@ func playPostgres(ctx context.Context, h *harness) (compare.Outcome, error) {
 	if h.o.short {
 		messages = 5_000
 	}
-	db, err := postgresserver.Start(ctx, postgresserver.Config{Fsync: true, Settings: []string{"max_wal_size=4GB"}}, true)
+	p, err := h.newPostgresMatch(ctx, messages)
 	if err != nil {
 		return compare.Outcome{}, err
 	}
-	h.stop.add(db.Close)
-	p := &postgresMatch{h: h, db: db, messages: messages, rows: h.path("postgres-rows")}
+	peer := compare.Contestant{Name: connectName, Turn: p.connect, Remark: connectRemark}
+	if p.java, p.jars, peer.Skip, err = h.buildConnect(ctx); err != nil {
+		return compare.Outcome{}, err
+	}
 	return h.play(ctx, compare.Match{
 		Name:    "postgres",
 		Title:   fmt.Sprintf("%s history messages of %d businesses from the topics to PostgreSQL, fsync on, %s", count(messages), backlogBusinesses, h.o.embeddedBroker()),
@@ -46,9 +51,15 @@ func playPostgres(ctx context.Context, h *harness) (compare.Outcome, error) {
 			{Name: subjectName, Turn: p.sink}, // the first: the others write its rows
 			{Name: copyName, Turn: p.turn(p.copy)},
 			{Name: rowsName, Turn: p.turn(p.insert)},
+			{Name: allName, Turn: p.turn(p.insertAll), Remark: "the tables that the sink derives as well, 2,000 messages a transaction"},
+			peer,
 		},
-		Pairs: []compare.Pair{{Metric: messagesMetric.Key, Of: subjectName, To: copyName}, {Metric: messagesMetric.Key, Of: subjectName, To: rowsName}},
-		Plot:  messagesMetric.Key,
+		Pairs: []compare.Pair{
+			{Metric: messagesMetric.Key, Of: subjectName, To: copyName}, {Metric: messagesMetric.Key, Of: subjectName, To: rowsName},
+			{Metric: messagesMetric.Key, Of: subjectName, To: allName},
+			{Metric: messagesMetric.Key, Of: subjectName, To: connectName}, {Metric: cpuMessageMetric.Key, Of: subjectName, To: connectName},
+		},
+		Plot: messagesMetric.Key,
 	})
 }
 
@@ -58,6 +69,49 @@ type postgresMatch struct {
 	messages int
 	turns    int
 	rows     string // file with the rows of messages, as COPY writes them
+	receipts string // the same of receipts
+
+	java, jars string // of Kafka Connect
+}
+
+// newPostgresMatch starts a server of its own.
+func (h *harness) newPostgresMatch(ctx context.Context, messages int) (*postgresMatch, error) {
+	db, err := postgresserver.Start(ctx, postgresserver.Config{Fsync: true, Settings: []string{"max_wal_size=4GB"}}, true)
+	if err != nil {
+		return nil, err
+	}
+	h.stop.add(db.Close)
+	return &postgresMatch{h: h, db: db, messages: messages, rows: h.path("postgres-rows"), receipts: h.path("postgres-receipts")}, nil
+}
+
+// filled is a stack whose topics have the history.
+func (p *postgresMatch) filled(ctx context.Context) (s *stack, err error) {
+	if s, err = p.h.newStack(ctx, "postgres", nil); err != nil {
+		return s, err
+	}
+	if err = s.process(ctx); err == nil {
+		_, err = s.simulate(ctx, s.past(backlogBusinesses, p.messages), 0, 0)
+	}
+	if err == nil {
+		err = s.drained(ctx, team{s.proc})
+	}
+	if err != nil {
+		s.close(&err)
+	}
+	return s, err
+}
+
+// migrated is a new database with the tables, and the file with its URL.
+func (p *postgresMatch) migrated(ctx context.Context) (url, file string, err error) {
+	if url, err = p.fresh(ctx); err != nil {
+		return "", "", err
+	}
+	file = p.h.path("postgres-url")
+	if err := os.WriteFile(file, []byte(url), 0o600); err != nil {
+		return "", "", err
+	}
+	_, err = child.Run(ctx, child.Command{Name: "migrate", Args: []string{p.h.binary, "sink", "postgres", "migrate", "--url-file", file}}, nil)
+	return url, file, err
 }
 
 // fresh makes a new database.
@@ -84,64 +138,33 @@ func (p *postgresMatch) dropped(ctx context.Context, err *error) {
 }
 
 func (p *postgresMatch) sink(ctx context.Context) (sample compare.Sample, err error) {
-	s, err := p.h.newStack(ctx, "postgres", nil)
+	s, err := p.filled(ctx)
 	if err != nil {
 		return sample, err
 	}
 	defer s.close(&err)
-	if err := s.process(ctx); err != nil {
-		return sample, err
-	}
-	if _, err := s.simulate(ctx, s.past(backlogBusinesses, p.messages), 0, 0); err != nil {
-		return sample, err
-	}
-	if err := s.drained(ctx, team{s.proc}); err != nil {
-		return sample, err
-	}
-	url, err := p.fresh(ctx)
+	url, file, err := p.migrated(ctx)
 	if err != nil {
 		return sample, err
 	}
 	defer p.dropped(ctx, &err)
-	file := p.h.path(s.sub.name + "-url")
-	if err := os.WriteFile(file, []byte(url), 0o600); err != nil {
-		return sample, err
-	}
-	if _, err := child.Run(ctx, child.Command{Name: "migrate", Args: []string{p.h.binary, "sink", "postgres", "migrate", "--config", s.sub.config, "--url-file", file}}, nil); err != nil {
-		return sample, err
-	}
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return sample, err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	ends, err := s.broker.admin.ListCommittedOffsets(ctx, s.sub.topics(schemas.TopicHistory)...)
+	total, err := historyEnd(ctx, s)
 	if err != nil {
 		return sample, err
 	}
-	total := int64(0)
-	for _, partitions := range ends {
-		for _, end := range partitions {
-			total += end.Offset
-		}
-	}
 	begin := time.Now()
-	role, err := s.sub.start(ctx, "sink postgres", "--url-file", file, "--group-id", s.sub.prefix+"sink")
+	role, err := p.start(ctx, s, file)
 	if err != nil {
 		return sample, err
 	}
 	defer func() { err = errors.Join(err, role.Stop()) }()
-	for read := int64(0); read < total; {
-		select {
-		case <-ctx.Done():
-			return sample, ctx.Err()
-		case <-role.Done():
-			return sample, fmt.Errorf("the sink ended by itself; see the logs of %s", s.sub.name)
-		case <-time.After(drainPoll):
-		}
-		if err := conn.QueryRow(ctx, "SELECT COALESCE(sum(next), 0)::bigint FROM coexstream.positions WHERE topic = 'history'").Scan(&read); err != nil {
-			return sample, err
-		}
+	if err := loaded(ctx, conn, role, total); err != nil {
+		return sample, err
 	}
 	took := time.Since(begin)
 	cpu, err := role.CPU()
@@ -168,6 +191,39 @@ func (p *postgresMatch) sink(ctx context.Context) (sample compare.Sample, err er
 	}, nil
 }
 
+// start starts the sink.
+func (p *postgresMatch) start(ctx context.Context, s *stack, urlFile string) (*role, error) {
+	return s.sub.start(ctx, "sink postgres", "--url-file", urlFile, "--group-id", s.sub.prefix+"sink")
+}
+
+// historyEnd is the sum of the ends of the partitions of history.
+func historyEnd(ctx context.Context, s *stack) (total int64, err error) {
+	ends, err := s.broker.admin.ListCommittedOffsets(ctx, s.sub.topics(schemas.TopicHistory)...)
+	for _, partitions := range ends {
+		for _, end := range partitions {
+			total += end.Offset
+		}
+	}
+	return total, err
+}
+
+// loaded returns when the tables have all of history.
+func loaded(ctx context.Context, conn *pgx.Conn, sink *role, total int64) error {
+	for read := int64(0); read < total; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-sink.Done():
+			return errors.New("the sink ended by itself; see its log")
+		case <-time.After(drainPoll):
+		}
+		if err := conn.QueryRow(ctx, "SELECT COALESCE(sum(next), 0)::bigint FROM coexstream.positions WHERE topic = 'history'").Scan(&read); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // judged lets check compare the topics with the sent webhooks, and the tables with the topics.
 func (p *postgresMatch) judged(ctx context.Context, s *stack, url string) (verdict string, ok bool) {
 	out, err := child.Run(ctx, child.Command{
@@ -186,41 +242,40 @@ func (p *postgresMatch) judged(ctx context.Context, s *stack, url string) (verdi
 	return strings.Join(last, "; "), err == nil
 }
 
-// keep writes the rows into the file.
+// keep writes the rows into files.
 func (p *postgresMatch) keep(ctx context.Context, conn *pgx.Conn) error {
-	f, err := os.Create(p.rows)
-	if err != nil {
-		return err
+	for table, path := range map[string]string{"messages": p.rows, "receipts": p.receipts} {
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		_, err = conn.PgConn().CopyTo(ctx, f, "COPY coexstream."+table+" TO STDOUT (FORMAT binary)")
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
 	}
-	_, err = conn.PgConn().CopyTo(ctx, f, "COPY coexstream.messages TO STDOUT (FORMAT binary)")
-	return errors.Join(err, f.Close())
+	return nil
 }
 
 // turn gives the rows to a way of writing them.
 func (p *postgresMatch) turn(write func(ctx context.Context, conn *pgx.Conn, rows [][][]byte) error) func(context.Context) (compare.Sample, error) {
 	return func(ctx context.Context) (sample compare.Sample, err error) {
-		content, err := os.ReadFile(p.rows)
+		rows, err := readTuples(p.rows)
 		if err != nil {
 			return sample, err
 		}
-		rows, err := tuples(content)
-		if err != nil {
-			return sample, err
-		}
-		url, err := p.fresh(ctx)
+		url, _, err := p.migrated(ctx)
 		if err != nil {
 			return sample, err
 		}
 		defer p.dropped(ctx, &err)
-		if _, err := child.Run(ctx, child.Command{Name: "migrate", Args: []string{p.h.binary, "sink", "postgres", "migrate"}, Env: []string{"COEXSTREAM_SINK_POSTGRES_URL=" + url}}, nil); err != nil {
-			return sample, err
-		}
 		conn, err := pgx.Connect(ctx, url)
 		if err != nil {
 			return sample, err
 		}
 		defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-		if _, err := conn.Exec(ctx, "CREATE TABLE bare (LIKE coexstream.messages); CREATE TABLE indexed (LIKE coexstream.messages INCLUDING ALL)"); err != nil {
+		if _, err := conn.Exec(ctx, `CREATE TABLE bare (LIKE coexstream.messages); CREATE TABLE indexed (LIKE coexstream.messages INCLUDING ALL);
+CREATE TABLE receipts (LIKE coexstream.receipts INCLUDING ALL); CREATE TABLE chats (LIKE coexstream.threads INCLUDING ALL)`); err != nil {
 			return sample, err
 		}
 		begin := time.Now()
@@ -237,6 +292,14 @@ func (p *postgresMatch) turn(write func(ctx context.Context, conn *pgx.Conn, row
 			Values: map[string]float64{messagesMetric.Key: float64(there) / took.Seconds()},
 		}, nil
 	}
+}
+
+func readTuples(path string) ([][][]byte, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return tuples(content)
 }
 
 const copyHeaderBytes = 19
@@ -294,35 +357,6 @@ func (p *postgresMatch) copy(ctx context.Context, conn *pgx.Conn, rows [][][]byt
 		}
 		b.WriteString("\xff\xff")
 		if _, err := conn.PgConn().CopyFrom(ctx, io.Reader(&b), "COPY bare FROM STDIN (FORMAT binary)"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// insert writes each row with a statement of its own, as sinks do that know nothing of batches.
-func (p *postgresMatch) insert(ctx context.Context, conn *pgx.Conn, rows [][][]byte) error {
-	const perTransaction = 2000
-	places := make([]string, len(rows[0]))
-	formats := make([]int16, len(places))
-	for i := range places {
-		places[i], formats[i] = fmt.Sprintf("$%d", i+1), 1
-	}
-	if _, err := conn.Prepare(ctx, "insert", "INSERT INTO indexed VALUES ("+strings.Join(places, ", ")+") ON CONFLICT (phone_number_id, wamid) DO UPDATE SET content_order = excluded.content_order, original = excluded.original, text = excluded.text WHERE excluded.content_order > indexed.content_order"); err != nil {
-		return err
-	}
-	for len(rows) > 0 {
-		some := rows[:min(perTransaction, len(rows))]
-		rows = rows[len(some):]
-		if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
-			return err
-		}
-		for _, row := range some {
-			if err := conn.PgConn().ExecPrepared(ctx, "insert", row, formats, nil).Read().Err; err != nil {
-				return err
-			}
-		}
-		if _, err := conn.Exec(ctx, "COMMIT"); err != nil {
 			return err
 		}
 	}

@@ -90,27 +90,35 @@ func (h *harness) buildStreams(ctx context.Context) (s *streams, why string, err
 	if _, err := os.Stat(settings); errors.Is(err, fs.ErrNotExist) {
 		return nil, "its folder " + source + " is not here; run from the root of the repository", nil
 	}
+	java, target, why, err := h.buildJava(ctx, source, "streams")
+	if err != nil || why != "" {
+		return nil, why, err
+	}
+	return &streams{java: java, settings: settings, jars: target}, "", nil
+}
+
+// buildJava builds a peer with Maven, and returns the folder of its jars. Why it cannot be built is an answer, too.
+func (h *harness) buildJava(ctx context.Context, source, name string) (java, jars, why string, err error) {
 	mvn, err := kafkacluster.Maven(ctx)
-	java := ""
 	if err == nil {
 		java, err = kafkacluster.Java(ctx)
 	}
 	switch {
 	case errors.Is(err, kafkacluster.ErrUnavailable):
-		return nil, err.Error(), nil
+		return "", "", err.Error(), nil
 	case err != nil:
-		return nil, "", err
+		return "", "", "", err
 	}
-	fmt.Fprintln(os.Stderr, "building the Kafka Streams topology")
-	target := h.path("streams-target")
-	args := []string{mvn, "-B", "-q", "-f", filepath.Join(source, "pom.xml"), "-Dbuild.dir=" + target, "package", "dependency:copy-dependencies", "-DoutputDirectory=" + target}
+	fmt.Fprintln(os.Stderr, "building "+source)
+	jars = h.path(name + "-target")
+	args := []string{mvn, "-B", "-q", "-f", filepath.Join(source, "pom.xml"), "-Dbuild.dir=" + jars, "package", "dependency:copy-dependencies", "-DoutputDirectory=" + jars}
 	if _, err := child.Run(ctx, child.Command{Name: "build " + source, Args: args}, nil); err != nil {
 		if ctx.Err() != nil {
-			return nil, "", ctx.Err()
+			return "", "", "", ctx.Err()
 		}
-		return nil, strings.Join(strings.Fields(err.Error()), " "), nil
+		return "", "", strings.Join(strings.Fields(err.Error()), " "), nil
 	}
-	return &streams{java: java, settings: settings, jars: target}, "", nil
+	return java, jars, "", nil
 }
 
 func (*streams) output(s *stack) string { return s.sub.prefix + "streams-out" }

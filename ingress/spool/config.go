@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/internal/invalid"
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 // Config is the configuration of a Spool.
@@ -47,5 +48,5 @@ var (
 	ErrTimeout = errors.New("the spool was not written in time")
 	ErrClosed  = errors.New("spool closed")
 	// ErrLocked is of Open: another process uses the folder.
-	ErrLocked = errors.New("in use by another process")
+	ErrLocked = private.ErrInUse
 )

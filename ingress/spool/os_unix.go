@@ -10,9 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/coexstream/coexstream/internal/private"
 )
@@ -20,11 +17,7 @@ import (
 // OS is the file system of the machine. It makes files and folders for this user alone, and follows no link to a file.
 type OS struct{ Logger *slog.Logger } // warns of folders that were open to other users; nil: no warnings
 
-const (
-	// lockPatience bounds the wait for the lock: a killed process holds it until the kernel has freed its memory.
-	lockPatience = 3 * time.Second
-	lockName     = "lock"
-)
+const lockName = "lock"
 
 // MkdirAll implements FS.
 func (o OS) MkdirAll(dir string) error {
@@ -93,31 +86,12 @@ func (OS) SyncDir(dir string) error {
 
 // Lock implements FS. It works on a full and on a read-only disk when the lock's file is there already.
 func (OS) Lock(dir string) (io.Closer, error) {
-	path := filepath.Join(dir, lockName)
-	f, err := private.OpenFile(path, os.O_CREATE|os.O_RDWR)
-	if err != nil {
-		var readOnlyErr error
-		if f, readOnlyErr = private.OpenFile(path, os.O_RDONLY); readOnlyErr != nil {
-			return nil, fmt.Errorf("open the lock of the spool %s: %w", dir, err)
-		}
-	}
-	deadline := time.Now().Add(lockPatience)
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	for errors.Is(err, syscall.EWOULDBLOCK) && time.Now().Before(deadline) {
-		time.Sleep(20 * time.Millisecond)
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	}
-	if err != nil {
-		pid, _ := io.ReadAll(io.LimitReader(f, 32))
-		_ = f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("the spool %s is %w (pid %s): give every process a folder of its own with ingress.spool.dir",
-				dir, ErrLocked, strings.TrimSpace(string(pid)))
-		}
+	f, err := private.Lock(filepath.Join(dir, lockName))
+	switch {
+	case errors.Is(err, private.ErrInUse):
+		return nil, fmt.Errorf("the spool %s is %w: give every process a folder of its own with ingress.spool.dir", dir, err)
+	case err != nil:
 		return nil, fmt.Errorf("lock the spool %s: %w", dir, err)
-	}
-	if f.Truncate(0) == nil { // only for people
-		_, _ = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 	}
 	return f, nil
 }

@@ -90,8 +90,8 @@ Configuration comes from a YAML file, the environment and flags. A later one ove
 	bind(f, "log-level", "log.level", "debug, info, warn or error")
 	bind(f, "log-format", "log.format", "auto, text or json")
 	root.AddCommand(
-		a.upCommand(), a.ingressCommand(), a.processCommand(), a.topicsCommand(), a.tailCommand(),
-		a.replayCommand(), a.dlqCommand(), a.sinkCommand(), a.deskCommand(), a.syncCommand(), a.spoolCommand(), a.brokerCommand(), a.simulateCommand(), a.checkCommand(), a.doctorCommand(), a.configCommand(),
+		a.upCommand(), onlySecrets(a.ingressCommand(), "ingress"), onlySecrets(a.processCommand()), onlySecrets(a.topicsCommand()),
+		onlySecrets(a.tailCommand()), a.replayCommand(), onlySecrets(a.dlqCommand()), a.sinkCommand(), a.deskCommand(), a.syncCommand(), onlySecrets(a.spoolCommand()), a.brokerCommand(), a.simulateCommand(), a.checkCommand(), a.doctorCommand(), a.configCommand(),
 		a.versionCommand(),
 	)
 	return root
@@ -142,6 +142,26 @@ func (a *app) given(cmd *cobra.Command) (map[string]string, error) {
 	return values, nil
 }
 
+// secretsAnnotation has the sections whose secret files a command reads.
+const secretsAnnotation = "coexstream-secrets"
+
+// onlySecrets lets a command and its subcommands read the secret files of Kafka, the admin listener and these sections only.
+// The role then needs no access to the secrets of others. Without it, a command reads all.
+func onlySecrets(cmd *cobra.Command, sections ...string) *cobra.Command {
+	cmd.Annotations = map[string]string{secretsAnnotation: strings.Join(append([]string{"kafka", "admin"}, sections...), " ")}
+	return cmd
+}
+
+// secretsOf returns the sections whose secret files the command reads; nil: all.
+func secretsOf(cmd *cobra.Command) []string {
+	for ; cmd != nil; cmd = cmd.Parent() {
+		if sections, ok := cmd.Annotations[secretsAnnotation]; ok {
+			return strings.Fields(sections)
+		}
+	}
+	return nil
+}
+
 // load reads the configuration for a command.
 func (a *app) load(cmd *cobra.Command, defaults config.Default) (*config.Config, error) {
 	flags, err := a.given(cmd)
@@ -156,7 +176,7 @@ func (a *app) load(cmd *cobra.Command, defaults config.Default) (*config.Config,
 			}
 		}
 	}
-	cfg, err := config.Load(config.Input{File: file, Environ: a.io.Environ, Flags: flags, Defaults: defaults})
+	cfg, err := config.Load(config.Input{File: file, Environ: a.io.Environ, Flags: flags, Defaults: defaults, Secrets: secretsOf(cmd)})
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,8 @@ not be applied. rebuild deletes the file, and the next up fills it from the topi
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.sinkPostgresCommand(), a.sinkWebhookCommand(), a.sinkArchiveCommand(), a.sinkStatusCommand(), a.sinkRebuildCommand())
+	cmd.AddCommand(onlySecrets(a.sinkPostgresCommand(), "sink.postgres"), onlySecrets(a.sinkWebhookCommand()), onlySecrets(a.sinkArchiveCommand()),
+		a.sinkStatusCommand(), a.sinkRebuildCommand())
 	return cmd
 }
 

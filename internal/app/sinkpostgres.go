@@ -46,6 +46,7 @@ func bindPostgres(cmd *cobra.Command) {
 func postgresOf(cfg *config.Config) sinks.Config {
 	c := sinks.DefaultConfig()
 	c.Name, c.Rebuild, c.RecordsMax = "postgres", "coexstream sink postgres rebuild", cfg.Sink.Postgres.RecordsMax
+	c.BacklogMax = max(1, cfg.Sink.Postgres.ConnectionsMax-1)
 	c.ContactTombstones, c.SyncTombstones = cfg.Topics.Contacts.TombstoneRetention, cfg.Topics.State.TombstoneRetention
 	return c
 }

@@ -25,7 +25,7 @@ type Config struct {
 	values   map[string]any // of each key but ingress.sources
 	origins  map[string]string
 	warnings []string
-	unread   map[string]bool // keys whose file cannot be read, which has its own problem
+	unread   map[string]bool // keys whose file was not read: it cannot be, which is a problem of its own, or another role has it
 }
 
 // Log configures the log.

@@ -26,6 +26,9 @@ type Input struct {
 	Environ  []string          // as os.Environ gives it
 	Flags    map[string]string // key to value, already mapped from the flags that were given
 	Defaults Default           // the role's own defaults
+	// Secrets are the sections whose secret files are read, for example "kafka". nil: all. A process needs no access to
+	// the secrets of other roles.
+	Secrets []string
 }
 
 // ErrInvalid is wrapped by every error that is the user's to correct.
@@ -81,7 +84,7 @@ func Load(in Input) (*Config, error) {
 			parsed[name], origins[name] = v, l.origin(name)
 		}
 	}
-	c, err := build(parsed, origins, problems)
+	c, err := build(parsed, origins, problems, secretFiles{in.Secrets})
 	if err == nil {
 		c.warnings = append(warnings, weakSecrets(c.Ingress.Sources)...)
 	}
@@ -147,10 +150,10 @@ func flatten(flat map[string]any, prefix string, value any) {
 	}
 }
 
-func build(parsed map[string]any, origins map[string]string, problems []error) (*Config, error) {
+func build(parsed map[string]any, origins map[string]string, problems []error, files secretFiles) (*Config, error) {
 	fail := func(err error) { problems = append(problems, err) }
 	list, _ := parsed["ingress.sources"].([]any)
-	sources := decodeSources(list, fail)
+	sources := decodeSources(list, files, fail)
 	delete(parsed, "ingress.sources")
 	c := &Config{values: parsed, origins: origins, unread: map[string]bool{}}
 	setFields(reflect.ValueOf(c).Elem(), "", parsed)
@@ -165,7 +168,7 @@ func build(parsed map[string]any, origins map[string]string, problems []error) (
 		{"desk.app_token", c.Desk.AppTokenFile, &c.Desk.AppToken},
 		{"desk.client_token", c.Desk.ClientTokenFile, &c.Desk.ClientToken},
 	} {
-		value, read := fromFile(s.key, *s.value, s.file, fail)
+		value, read := files.value(s.key, *s.value, s.file, fail)
 		*s.value, c.unread[s.key] = value, !read
 	}
 	c.check(fail)

@@ -47,7 +47,7 @@ const appSecretChars = 32
 func weakSecrets(sources []Source) (warnings []string) {
 	for i := range sources {
 		for j, s := range sources[i].Secrets {
-			if n := utf8.RuneCountInString(s.Value); n < appSecretChars/2 && s.Value != Redacted {
+			if n := utf8.RuneCountInString(s.Value); n < appSecretChars/2 && s.Value != Redacted && (n > 0 || s.ValueFile == "") {
 				warnings = append(warnings, fmt.Sprintf("ingress.sources[%d].secrets[%d].value: has less than %d characters; an app secret of Meta has %d", i, j, appSecretChars/2, appSecretChars))
 			}
 		}
@@ -73,7 +73,7 @@ func SourceKeys() []Key {
 }
 
 // decodeSources turns the raw list into sources and reports every problem with the key that has it.
-func decodeSources(list []any, fail func(error)) []Source {
+func decodeSources(list []any, files secretFiles, fail func(error)) []Source {
 	sources := make([]Source, 0, len(list))
 	names, paths := map[string]bool{}, map[string]bool{}
 	for i, raw := range list {
@@ -83,7 +83,7 @@ func decodeSources(list []any, fail func(error)) []Source {
 			fail(invalid.Value(at, invalid.Secret, "a map of name, provider, path, verify_token, secrets"))
 			continue
 		}
-		s := decodeSource(at, entry, fail)
+		s := decodeSource(at, entry, files, fail)
 		if names[s.Name] {
 			fail(invalid.Value(at+".name", s.Name, "a name that no other source has"))
 		}
@@ -99,7 +99,7 @@ func decodeSources(list []any, fail func(error)) []Source {
 	return sources
 }
 
-func decodeSource(at string, entry map[string]any, fail func(error)) Source {
+func decodeSource(at string, entry map[string]any, files secretFiles, fail func(error)) Source {
 	keys := SourceKeys()
 	values := map[string]any{}
 	for name, raw := range entry {
@@ -141,18 +141,18 @@ func decodeSource(at string, entry map[string]any, fail func(error)) Source {
 	if s.Path == "" {
 		s.Path = "/webhooks/" + s.Name
 	}
-	s.VerifyToken, _ = fromFile(at+".verify_token", s.VerifyToken, s.VerifyTokenFile, fail)
+	s.VerifyToken, _ = files.value(at+".verify_token", s.VerifyToken, s.VerifyTokenFile, fail)
 	if s.VerifyToken != "" && s.VerifyToken != Redacted && utf8.RuneCountInString(s.VerifyToken) < VerifyTokenMin {
 		fail(invalid.Value(at+".verify_token", invalid.Secret, "at least %d characters, or none. `openssl rand -hex 16` makes one; change it in the app's dashboard too", VerifyTokenMin))
 	}
 	if s.VerifyToken == sampleVerifyToken {
 		fail(invalid.Value(at+".verify_token", invalid.Secret, "any but the sample of the documentation, which is public. `openssl rand -hex 16` makes one"))
 	}
-	s.Secrets = decodeSecrets(at+".secrets", entry["secrets"], fail)
+	s.Secrets = decodeSecrets(at+".secrets", entry["secrets"], files, fail)
 	return s
 }
 
-func decodeSecrets(at string, raw any, fail func(error)) []Secret {
+func decodeSecrets(at string, raw any, files secretFiles, fail func(error)) []Secret {
 	list, ok := raw.([]any)
 	if !ok && raw != nil {
 		fail(invalid.Value(at, invalid.Secret, "a list of {id, value} or {id, value_file}"))
@@ -188,7 +188,7 @@ func decodeSecrets(at string, raw any, fail func(error)) []Secret {
 		}
 		ids[s.ID] = true
 		var read bool
-		if s.Value, read = fromFile(here+".value", s.Value, s.ValueFile, fail); s.Value == "" && read {
+		if s.Value, read = files.value(here+".value", s.Value, s.ValueFile, fail); s.Value == "" && read {
 			fail(invalid.Value(here+".value", "", "the app secret, or value_file with it"))
 		}
 		secrets = append(secrets, s)
@@ -196,15 +196,23 @@ func decodeSecrets(at string, raw any, fail func(error)) []Secret {
 	return secrets
 }
 
-// fromFile returns the value, or the content of the file without the line end that editors add. It reports false for a file that
-// cannot be read: that is a problem, and an empty value no second one.
-func fromFile(key, value, file string, fail func(error)) (string, bool) {
+// secretFiles reads the secrets that are in files of their own.
+type secretFiles struct {
+	sections []string // sections that are read; nil: all
+}
+
+// value returns the value, or the content of the file without the line end that editors add. It reports false if the file
+// was not read: that is a problem in a section of sections, and an empty value no second one.
+func (f secretFiles) value(key, value, file string, fail func(error)) (string, bool) {
 	if file == "" {
 		return value, true
 	}
 	if value != "" {
 		fail(invalid.Value(key+"_file", file, "empty, because %s is set too", key))
 		return value, true
+	}
+	if f.sections != nil && !slices.ContainsFunc(f.sections, func(section string) bool { return strings.HasPrefix(key, section+".") }) {
+		return "", false
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {

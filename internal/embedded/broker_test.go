@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/coexstream/coexstream/internal/private"
 )
 
 func TestFolderHasOneUser(t *testing.T) {
@@ -17,7 +19,7 @@ func TestFolderHasOneUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Acquire(dir)
-	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--data-dir") {
+	if !errors.Is(err, private.ErrInUse) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--data-dir") {
 		t.Errorf("second user: %v", err)
 	}
 	if err := first.Release(); err != nil {

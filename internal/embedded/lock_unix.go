@@ -5,55 +5,27 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/coexstream/coexstream/internal/private"
 )
 
-// ErrLocked reports that another process uses the folder.
-var ErrLocked = errors.New("in use by another process")
-
 // Lock is the exclusive right to a folder. It ends with the process, in every case.
 type Lock struct{ f *os.File }
 
-// A process that was killed holds the lock until the kernel has freed its memory.
-const lockPatience = 3 * time.Second
-
-// Acquire creates the folder if needed and takes its lock. It waits a moment for a process that is stopping.
+// Acquire creates the folder if needed and takes its lock. The error is private.ErrInUse while another process uses it.
 func Acquire(dir string) (*Lock, error) {
 	if err := os.MkdirAll(dir, private.FolderMode); err != nil {
 		return nil, fmt.Errorf("create data folder %s: %w", dir, err)
 	}
-	path := filepath.Join(dir, "lock")
-	f, err := private.OpenFile(path, os.O_CREATE|os.O_RDWR)
-	if err != nil {
-		return nil, fmt.Errorf("open lock of data folder: %w", err)
-	}
-	deadline := time.Now().Add(lockPatience)
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	for errors.Is(err, syscall.EWOULDBLOCK) && time.Now().Before(deadline) {
-		time.Sleep(20 * time.Millisecond)
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	}
-	if err != nil {
-		pid, _ := io.ReadAll(io.LimitReader(f, 32))
-		_ = f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("data folder %s is %w (pid %s): stop it, or choose another folder with --data-dir", dir, ErrLocked, strings.TrimSpace(string(pid)))
-		}
+	f, err := private.Lock(filepath.Join(dir, "lock"))
+	switch {
+	case errors.Is(err, private.ErrInUse):
+		return nil, fmt.Errorf("data folder %s is %w: stop it, or choose another folder with --data-dir", dir, err)
+	case err != nil:
 		return nil, fmt.Errorf("lock data folder %s: %w", dir, err)
-	}
-	if err := f.Truncate(0); err == nil {
-		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
-		if err != nil {
-			_ = f.Close()
-			return nil, fmt.Errorf("write lock of data folder %s: %w", dir, err)
-		}
 	}
 	return &Lock{f}, nil
 }

@@ -121,8 +121,15 @@ func (w *window) expected(i int) int64 {
 			return w.phases[b].highest + 1
 		}
 	}
-	if p.lowest == 0 {
-		return 0
+	return w.base()
+}
+
+// base returns the order of the first chunk of a phase: 0 if a chunk of any phase has it, otherwise 1.
+func (w *window) base() int64 {
+	for i := range w.phases {
+		if p := &w.phases[i]; p.ordered && p.lowest == 0 {
+			return 0
+		}
 	}
 	return 1
 }
@@ -130,7 +137,7 @@ func (w *window) expected(i int) int64 {
 // seemsThrough reports whether phase i could continue the numbers of the phase before.
 func (w *window) seemsThrough(i int) bool {
 	p := &w.phases[i]
-	if w.numbering != numberingUnknown || p.started || p.lowest <= 1 {
+	if w.numbering != numberingUnknown || p.started || p.lowest <= w.base() {
 		return false
 	}
 	b := w.before(i)

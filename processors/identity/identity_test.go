@@ -2,8 +2,10 @@ package identity_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
+	"github.com/coexstream/coexstream/internal/testing/seed"
 	"github.com/coexstream/coexstream/processors/identity"
 )
 
@@ -45,6 +47,38 @@ func TestPhoneNumbersAreTheSameInEverySpelling(t *testing.T) {
 		if got := identity.SamePhone([]byte(test.b), []byte(test.a)); got != test.want {
 			t.Errorf("SamePhone(%q, %q) = %v", test.b, test.a, got)
 		}
+	}
+}
+
+// The quick look at the ends of two ids decides as their canonical spellings do.
+func TestTheSamePhoneHasTheSameCanonicalSpelling(t *testing.T) {
+	r := rand.New(rand.NewPCG(seed.Of(t), 2))
+	part := func(parts ...string) string { return parts[r.IntN(len(parts))] }
+	one := func() string {
+		id := part("", "", "00", "+", "0") + part("", "55", "52", "54", "1", "44") + part("", "1", "9", "119")
+		for _, c := range part("1187654321", "987654321", "1187654329", "12345", "1") {
+			if r.IntN(20) == 0 {
+				id += part(" ", "-", ".", "(")
+			}
+			id += string(c)
+		}
+		return id + part("", "", "", "1", "9", ")", "x")
+	}
+	same := 0
+	for range 200_000 {
+		a, b := one(), one()
+		x, okA := identity.Canonical([]byte(a))
+		y, okB := identity.Canonical([]byte(b))
+		want := okA && okB && x == y
+		if got := identity.SamePhone([]byte(a), []byte(b)); got != want {
+			t.Fatalf("SamePhone(%q, %q) = %v, their canonical spellings are %q and %q", a, b, got, x, y)
+		}
+		if want && a != b {
+			same++
+		}
+	}
+	if same < 100 {
+		t.Errorf("%d pairs of different spellings are one number; the test looks at next to nothing", same)
 	}
 }
 

@@ -49,11 +49,7 @@ func Digits(id []byte) []byte {
 
 // Phone is IsPhone and Digits in one; digits is nil where ok is false.
 func Phone(id []byte) (digits []byte, ok bool) {
-	n := 0
-	for n < len(id) && isDigit(id[n]) {
-		n++
-	}
-	if n == len(id) { // as nearly all are written
+	if n := leadingDigits(id); n == len(id) { // as nearly all are written
 		if n < phoneDigitsMin || n > phoneDigitsMax {
 			return nil, false
 		}
@@ -85,6 +81,9 @@ func Phone(id []byte) (digits []byte, ok bool) {
 // SamePhone reports whether two phone numbers are one, with any characters between their digits, and each in any of its
 // spellings. Two ids that are no phone numbers are never the same phone.
 func SamePhone(a, b []byte) bool {
+	if !sameEnd(a, b) {
+		return false
+	}
 	x, ok := spellingOf(a)
 	if !ok {
 		return false
@@ -92,6 +91,23 @@ func SamePhone(a, b []byte) bool {
 	y, ok := spellingOf(b)
 	return ok && x.n == y.n && x.digits == y.digits
 }
+
+// sameEnd compares the last digits of two ids, which all spellings of a number share. Nearly all pairs of numbers end here.
+func sameEnd(a, b []byte) bool {
+	for i, j := len(a)-1, len(b)-1; i >= 0 && j >= 0 && isDigit(a[i]) && isDigit(b[j]); i, j = i-1, j-1 {
+		if a[i] != b[j] {
+			return false
+		}
+		if len(a)-i >= commonEnd {
+			break
+		}
+	}
+	return true
+}
+
+// commonEnd is how many digits at the end all spellings of a number share: the optional digit and the international prefix are
+// before them.
+const commonEnd = 4
 
 // Canonical is the one spelling by which all spellings of a phone number are found: the shorter one, in digits
 // alone. It is for comparing, not for showing. ok is false where id is no phone number.
@@ -139,13 +155,20 @@ type spelling struct {
 }
 
 func spellingOf(id []byte) (s spelling, ok bool) {
-	if !IsPhone(id) {
-		return s, false
-	}
-	for _, c := range id {
-		if isDigit(c) {
-			s.digits[s.n] = c
-			s.n++
+	if n := leadingDigits(id); n == len(id) { // as nearly all are written
+		if n < phoneDigitsMin || n > phoneDigitsMax {
+			return s, false
+		}
+		s.n = copy(s.digits[:], id)
+	} else {
+		if !IsPhone(id) {
+			return s, false
+		}
+		for _, c := range id {
+			if isDigit(c) {
+				s.digits[s.n] = c
+				s.n++
+			}
 		}
 	}
 	if n := s.n - len(withoutPrefix(s.digits[:s.n])); n > 0 {
@@ -187,6 +210,13 @@ func optionalDigit(digits []byte) int {
 
 func hasPrefix(digits []byte, prefix string) bool {
 	return len(digits) >= len(prefix) && string(digits[:len(prefix)]) == prefix
+}
+
+func leadingDigits(id []byte) (n int) {
+	for n < len(id) && isDigit(id[n]) {
+		n++
+	}
+	return n
 }
 
 func isDigit(c byte) bool { return c-'0' < 10 }

@@ -61,9 +61,42 @@ func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 		}
 	}
 	parts := partsOf(b)
-	err := pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	if !b.Live && st.novelty.holds(b.Partition) {
+		err := st.transact(ctx, b, parts, true)
+		if !isRepeated(err) {
+			st.novelty.learned(b.Partition, true)
+			return st.settled(ctx, err)
+		}
+		st.novelty.learned(b.Partition, false)
+	}
+	return st.settled(ctx, st.transact(ctx, b, parts, false))
+}
+
+// settled is the error of a batch as sinks.Target has it.
+func (st *Store) settled(ctx context.Context, err error) error {
+	if errors.Is(err, sinks.ErrErased) {
+		return errors.Join(err, st.readErasures(ctx))
+	}
+	return st.classified(ctx, slow(err))
+}
+
+// statementTimeout is the SQLSTATE of a statement that the server ended (statement_timeout).
+const statementTimeout = "57014"
+
+// slow marks errors of the time limit with sinks.ErrSlow.
+func slow(err error) error {
+	var e *pgconn.PgError
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && e.Code == statementTimeout {
+		return fmt.Errorf("%w: %w", sinks.ErrSlow, err)
+	}
+	return err
+}
+
+// transact writes a batch in one transaction. isNew: its messages and receipts are inserted as new rows where they are many.
+func (st *Store) transact(ctx context.Context, b *sinks.Batch, parts []part, isNew bool) error {
+	return pgx.BeginTxFunc(ctx, st.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		// No limit of the server ends a COPY whose client sends nothing more. So it comes before everything that others wait for.
-		prepared, err := st.stage(ctx, tx, parts)
+		prepared, err := st.stage(ctx, tx, parts, isNew)
 		if err != nil {
 			return err
 		}
@@ -72,10 +105,6 @@ func (st *Store) Apply(ctx context.Context, b *sinks.Batch) error {
 		}
 		return st.put(ctx, tx, prepared)
 	})
-	if errors.Is(err, sinks.ErrErased) {
-		return errors.Join(err, st.readErasures(ctx))
-	}
-	return st.classified(ctx, err)
 }
 
 // advance locks the partition and moves the positions.
@@ -117,10 +146,11 @@ type query struct {
 	table *table
 	text  string
 	args  []any
+	chats *chats // of messages that are inserted as new; nil: the statement returns the chats that changed
 }
 
 // stage copies long parts into the tables that only this connection sees, and returns the statements that write all parts.
-func (st *Store) stage(ctx context.Context, tx pgx.Tx, parts []part) ([]query, error) {
+func (st *Store) stage(ctx context.Context, tx pgx.Tx, parts []part, isNew bool) ([]query, error) {
 	queries := make([]query, 0, len(parts))
 	room := arraysBytesMax
 	for _, p := range parts {
@@ -128,14 +158,18 @@ func (st *Store) stage(ctx context.Context, tx pgx.Tx, parts []part) ([]query, e
 		if p.rows < stagedFrom {
 			if a := p.arrays(); a.size <= room {
 				room -= a.size
-				queries = append(queries, query{p.table, text.arrays, a.args})
+				queries = append(queries, query{table: p.table, text: text.arrays, args: a.args})
 				continue
 			}
 		}
 		if err := p.stage(ctx, tx.Conn(), text.copyIn); err != nil {
 			return nil, err
 		}
-		queries = append(queries, query{p.table, text.staged, nil})
+		q := query{table: p.table, text: text.staged}
+		if isNew && text.isNew != "" {
+			q.text, q.chats = text.isNew, p.chats()
+		}
+		queries = append(queries, q)
 	}
 	return queries, nil
 }
@@ -147,6 +181,11 @@ func (st *Store) put(ctx context.Context, tx pgx.Tx, queries []query) error {
 	for _, q := range queries {
 		queued := batch.Queue(q.text, q.args...)
 		if q.table != messages {
+			continue
+		}
+		if c := q.chats; c != nil {
+			numbersOf, chats = c.numbers, c.chats
+			batch.Queue(addToChats, c.numbers, c.chats, c.messages)
 			continue
 		}
 		queued.Query(func(rows pgx.Rows) error {

@@ -63,3 +63,11 @@ func ContentRows(b *sinks.Batch) (rows [][]any) {
 func Setting(ctx context.Context, st *Store, name string) (value string, err error) {
 	return value, st.pool.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
 }
+
+// Novelty is what a store assumes of the partitions.
+type Novelty struct{ n novelty }
+
+func NewNovelty() *Novelty { return &Novelty{novelty{of: map[int32]assumption{}}} }
+
+func (n *Novelty) Holds(partition int32) bool          { return n.n.holds(partition) }
+func (n *Novelty) Learned(partition int32, isNew bool) { n.n.learned(partition, isNew) }

@@ -52,6 +52,10 @@ type Store struct {
 	lock    int32
 	backlog chan struct{} // places of transactions that are not live
 	texts   map[*table]statements
+	novelty novelty
+
+	over context.Context // ends with the connections
+	end  context.CancelFunc
 
 	erasures atomic.Pointer[sinks.Erasures] // the newest that were seen
 }
@@ -65,8 +69,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, withoutPassword(err)
 	}
-	st := &Store{cfg: cfg, lock: int32(lockOf(cfg.Schema)), backlog: make(chan struct{}, max(1, cfg.ConnectionsMax-1)), texts: prepared()}
+	st := &Store{cfg: cfg, lock: int32(lockOf(cfg.Schema)), backlog: make(chan struct{}, max(1, cfg.ConnectionsMax-1)), texts: prepared(), novelty: novelty{of: map[int32]assumption{}}}
 	st.erasures.Store(&sinks.Erasures{})
+	st.over, st.end = context.WithCancel(context.WithoutCancel(ctx))
 	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
 		pc.ConnConfig.RuntimeParams["application_name"] = "coexstream sink"
 	}
@@ -75,19 +80,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		pc.ConnConfig.ConnectTimeout = cfg.Timeout
 	}
 	// A connection that rests while its host is cut off is known to be dead before it is used.
-	pc.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: restMax, Interval: restMax / probes, Count: probes}}).DialContext
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: restMax, Interval: restMax / probes, Count: probes}}
+	pc.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dial(ctx, st.over, dialer, network, address)
+	}
 	pc.BeforeConnect = st.beforeConnect
 	pc.AfterConnect = st.afterConnect
 	if st.pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
 		return nil, withoutPassword(err)
 	}
 	return st, nil
-}
-
-// Close ends all connections.
-func (st *Store) Close() error {
-	st.pool.Close()
-	return nil
 }
 
 // beforeConnect takes the newest password.

@@ -15,12 +15,13 @@ type part struct {
 	table  *table
 	rows   int
 	encode func(e encoder, i int)
+	chats  func() *chats // of messages, if all are new
 }
 
 // partOf sorts the rows by their keys, so that transactions lock them in one order.
 func partOf[T any](t *table, rows []T, compare func(a, b T) int, encode func(encoder, T)) part {
 	slices.SortFunc(rows, compare)
-	return part{t, len(rows), func(e encoder, i int) { encode(e, rows[i]) }}
+	return part{table: t, rows: len(rows), encode: func(e encoder, i int) { encode(e, rows[i]) }, chats: func() *chats { return nil }}
 }
 
 func byKey(a, b merge.MessageKey) int {
@@ -61,9 +62,11 @@ func partsOf(b *sinks.Batch) []part {
 	for _, p := range r.Participants {
 		fates = append(fates, receipt{p.MessageKey, p.ID, &p.Receipt})
 	}
+	mine := partOf(messages, contents, func(a, b *merge.Message) int { return byKey(a.MessageKey, b.MessageKey) }, encodeMessage)
+	mine.chats = func() *chats { return chatsOf(contents) }
 	var parts []part
 	for _, p := range []part{
-		partOf(messages, contents, func(a, b *merge.Message) int { return byKey(a.MessageKey, b.MessageKey) }, encodeMessage),
+		mine,
 		partOf(versions, changes, func(a, b version) int { return cmp.Or(byKey(a.key, b.key), strings.Compare(a.what, b.what)) }, encodeVersion),
 		partOf(receipts, fates, func(a, b receipt) int {
 			return cmp.Or(byKey(a.key, b.key), strings.Compare(a.participant, b.participant))

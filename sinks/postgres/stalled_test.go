@@ -317,6 +317,38 @@ func TestAStatementOfAnInstanceThatIsCutOffEnds(t *testing.T) {
 	}
 }
 
+// A store is closed soon although its host is cut off while a statement runs: nobody answers its cancellation.
+func TestAStoreThatIsCutOffIsClosedSoon(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	conn := connected(t, url)
+	if _, err := conn.Exec(t.Context(), "SELECT pg_advisory_lock($1, 0)", int32(postgres.LockOf(schema))); err != nil {
+		t.Fatal(err)
+	}
+	cut := cutAt(t, url, "pg_advisory_xact_lock")
+	defer cut.heal()
+	st := opened(t, cut.url)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	applied := make(chan error, 1)
+	go func() { applied <- st.Apply(ctx, batchOf(t, -1, 1, oneMessage)) }()
+	if err := within(t, "a statement", func() error { <-cut.begun; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := within(t, "the batch", func() error { return <-applied }); err == nil {
+		t.Error("it was applied")
+	}
+	began := time.Now()
+	if err := within(t, "the end", st.Close); err != nil {
+		t.Error(err)
+	}
+	const pool = 15 * time.Second // what the pool waits for
+	if d := time.Since(began); d > pool*2/3 {
+		t.Errorf("it took %s", d)
+	}
+}
+
 // A batch whose few rows are long goes by COPY as well: sent in pieces, it would keep others waiting.
 func TestFewLongRowsGoByCopy(t *testing.T) {
 	t.Parallel()

@@ -207,14 +207,16 @@ func (t *table) join() string {
 type statements struct {
 	copyIn         string // into the stage
 	staged, arrays string // from the stage, or from one array for each column
+	isNew          string // from the stage, where no row is there; empty: not used
 }
 
 // prepared are the statements of all tables.
 func prepared() map[*table]statements {
 	all := map[*table]statements{}
 	for _, t := range tables {
-		all[t] = statements{t.copyIn(), t.put(true), t.put(false)}
+		all[t] = statements{copyIn: t.copyIn(), staged: t.put(true), arrays: t.put(false)}
 	}
-	all[messages] = statements{messages.copyIn(), putMessages(true), putMessages(false)}
+	all[messages] = statements{messages.copyIn(), putMessages(true), putMessages(false), messages.insert()}
+	all[receipts] = statements{receipts.copyIn(), receipts.put(true), receipts.put(false), receipts.insert()}
 	return all
 }

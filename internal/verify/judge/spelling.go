@@ -17,6 +17,9 @@ func digitsOf(id string) string {
 	}, id)
 }
 
+// Spelling is the same for both spellings of a phone number that has two.
+func Spelling(id string) string { return oneSpelling(id) }
+
 // oneSpelling is the same for both spellings of a mobile number of Brazil, Mexico or Argentina.
 func oneSpelling(id string) string {
 	id = digitsOf(id)

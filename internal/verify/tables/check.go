@@ -45,9 +45,10 @@ type TableVerdict struct {
 	Owed       int    `json:"owed"`
 	Seen       int    `json:"seen"`
 	Lost       int    `json:"lost"`       // expected rows that are missing
-	Unexpected int    `json:"unexpected"` // rows without an event
+	Unexpected int    `json:"unexpected"` // rows without an event, or only with events about people who were erased
 	Wrong      int    `json:"wrong"`      // rows that differ from the newest event
 	Unjudged   int    `json:"unjudged"`   // rows that retention removed from the tables, or whose events it removed from the topics
+	Erased     int    `json:"erased"`     // rows that an erasure removed
 }
 
 // OK reports whether something was judged, without a fault.
@@ -92,6 +93,9 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 		}
 		if v.Behind == 0 {
 			want := newRows()
+			if want.erasures, err = readErasures(ctx, cfg.DB, cfg.Dialect); err != nil {
+				return nil, err
+			}
 			if err := reader.ReadRanges(ctx, ranges, func(r *kgo.Record) error {
 				_ = want.add(byName[r.Topic], r) // a record that cannot be read has to be a letter
 				return nil
@@ -173,6 +177,8 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want *rows, cut map[int
 			switch {
 			case !ok && want.removed(name, key, cfg.Before), ok && !b.values[value] && want.unknown(name, key, cut):
 				t.Unjudged++
+			case !ok && want.goneWithAMessage(name, key):
+				t.Erased++
 			case !ok:
 				fault(&t.Lost, "lost", key)
 			case !b.values[value]:
@@ -181,13 +187,14 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want *rows, cut map[int
 		}
 		for key := range have[name] {
 			switch {
-			case want.of[name][key] != nil:
+			case want.of[name][key] != nil, want.erased != nil && want.erased.of[name][key] != nil:
 			case want.unknown(name, key, cut):
 				t.Unjudged++
 			default:
 				fault(&t.Unexpected, "unexpected", key)
 			}
 		}
+		t.Erased += want.judgeErased(name, have[name], func(key string) { fault(&t.Unexpected, "erased, and there", key) })
 		v.Tables = append(v.Tables, t)
 	}
 	slices.Sort(v.Samples)
@@ -197,9 +204,9 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want *rows, cut map[int
 // WriteTable writes the verdict for people.
 func (v *Verdict) WriteTable(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintf(tw, "%s\towed\tseen\tlost\tunexpected\twrong\tunjudged\t\n", v.Target)
+	_, _ = fmt.Fprintf(tw, "%s\towed\tseen\tlost\tunexpected\twrong\tunjudged\terased\t\n", v.Target)
 	for _, t := range v.Tables {
-		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", t.Table, t.Owed, t.Seen, t.Lost, t.Unexpected, t.Wrong, t.Unjudged)
+		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", t.Table, t.Owed, t.Seen, t.Lost, t.Unexpected, t.Wrong, t.Unjudged, t.Erased)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -27,6 +27,7 @@ type event struct {
 		WaID   string `json:"wa_id"`
 		UserID string `json:"user_id"`
 	} `json:"contact"`
+	Thread     string `json:"thread"`
 	Kind       string `json:"kind"`
 	Rank       int    `json:"rank"`
 	Standby    bool   `json:"standby"`
@@ -37,7 +38,13 @@ type event struct {
 	Sync       struct {
 		Window int64 `json:"window"`
 	} `json:"sync"`
-	FullName string         `json:"full_name"`
+	// Of an entry of the address book.
+	ID          string `json:"id"`
+	PhoneNumber string `json:"phone_number"`
+	UserID      string `json:"user_id"`
+	TimestampMS int64  `json:"timestamp_ms"`
+	FullName    string `json:"full_name"`
+
 	Original jsontext.Value `json:"original"`
 }
 
@@ -63,6 +70,9 @@ func (b *best) take(at int64, value string, order ...int64) {
 type rows struct {
 	of         map[string]map[string]*best
 	partitions map[string]int32 // of the business numbers
+
+	erasures erasures
+	erased   *rows // of the events about people who were erased later; nil: none
 }
 
 func newRows() *rows {
@@ -111,6 +121,15 @@ func (r *rows) add(topic schemas.Topic, rec *kgo.Record) error {
 	}
 	ceType, id := header["ce_type"], header["ce_id"]
 	received, _ := strconv.ParseInt(header["coex-received-at"], 10, 64) // an event without one has no time
+	if r.erasures.cover(topic, rec, &e, header, received) {
+		if r.erased == nil {
+			r.erased = newRows()
+		}
+		if topic != schemas.TopicContacts {
+			r.partitions[clean(e.PhoneNumberID)] = rec.Partition
+		}
+		r = r.erased
+	}
 	received /= 1000
 	switch topic {
 	case schemas.TopicContacts:

@@ -13,12 +13,14 @@ type Dialect struct {
 	Name string
 	// Unix is an expression for a column with a time as Unix seconds.
 	Unix func(column string) string
+	// Erases says that there is a table of people who were erased.
+	Erases bool
 }
 
 // SQLite and PostgreSQL are the databases of the sinks.
 var (
-	SQLite     = Dialect{"sqlite", func(column string) string { return column }}
-	PostgreSQL = Dialect{"postgres", func(column string) string { return "extract(epoch FROM " + column + ")::bigint" }}
+	SQLite     = Dialect{Name: "sqlite", Unix: func(column string) string { return column }}
+	PostgreSQL = Dialect{Name: "postgres", Unix: func(column string) string { return "extract(epoch FROM " + column + ")::bigint" }, Erases: true}
 )
 
 // found contains the present rows: by table, then by key.

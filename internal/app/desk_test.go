@@ -135,6 +135,11 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 		return strings.Count(out, "\n") > 100
 	})
 	simulation.Wait()
+	p.until("shows the sync in the status", func() bool {
+		out, _ := p.run("sync", "status", "--phone-number-id", number, "--config", config[1], "--output", "json")
+		s = office.Status{}
+		return json.Unmarshal([]byte(out), &s) == nil && s.Sync != nil && s.Sync.Messages > 0 && s.Sync.RequestedAt != nil && strings.Contains(s.Sentence, "Webhooks: ")
+	})
 	raw := run(ExitOK, "tail", "raw.live", "--from-beginning", "--output", "json", "--no-follow")
 	if n := strings.Count(raw, "coexstream_sync_request"); n < 4 {
 		t.Errorf("%d records of the desk in the raw log", n)

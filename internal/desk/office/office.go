@@ -14,6 +14,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/desk"
 	"github.com/coexstream/coexstream/internal/graph"
+	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/provider"
 	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
@@ -44,18 +45,19 @@ type Office struct {
 	read   error           // of the last read
 
 	state   sync.Mutex
-	busy    map[string]bool        // numbers that are being worked on
-	unsent  map[string]bool        // attempts of this process whose request was never sent
-	pending map[string]desk.Entry  // outcomes that the log did not take yet, by attempt
-	denied  map[string]graph.Token // tokens that were refused, by number
-	notes   map[string]note        // why a number waits
+	busy    map[string]bool         // numbers that are being worked on
+	unsent  map[string]bool         // attempts of this process whose request was never sent
+	pending map[string]desk.Entry   // outcomes that the log did not take yet, by attempt
+	denied  map[string]graph.Token  // tokens that were refused, by number
+	notes   map[string]note         // why a number waits
+	syncs   map[string]schemas.Sync // newest record of each number
 }
 
 // New returns an office.
 func New(d Deps) (*Office, error) {
 	o := &Office{
 		Deps: d, ledger: desk.NewLedger(d.UnknownAfter), counts: map[string]bool{}, read: errors.New("the log is being read"),
-		busy: map[string]bool{}, unsent: map[string]bool{}, pending: map[string]desk.Entry{}, denied: map[string]graph.Token{}, notes: map[string]note{},
+		busy: map[string]bool{}, unsent: map[string]bool{}, pending: map[string]desk.Entry{}, denied: map[string]graph.Token{}, notes: map[string]note{}, syncs: map[string]schemas.Sync{},
 	}
 	var err error
 	o.metrics, err = newMetrics(d.Registerer, o)
@@ -407,6 +409,24 @@ func (o *Office) forgetNote(number string) {
 	defer o.state.Unlock()
 	delete(o.notes, number)
 	delete(o.denied, number)
+}
+
+// Arrived takes the newest record of a number from the topic `syncs`; nil: it was removed.
+func (o *Office) Arrived(number string, s *schemas.Sync) {
+	o.state.Lock()
+	defer o.state.Unlock()
+	if s == nil {
+		delete(o.syncs, number)
+	} else {
+		o.syncs[number] = *s
+	}
+}
+
+func (o *Office) arrived(number string) (schemas.Sync, bool) {
+	o.state.Lock()
+	defer o.state.Unlock()
+	s, ok := o.syncs[number]
+	return s, ok
 }
 
 func (o *Office) noted(number string) string {

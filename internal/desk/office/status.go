@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/internal/desk"
+	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/syncrequest"
+	"github.com/coexstream/coexstream/schemas/syncstatus"
 )
 
 // Status is the state of a number for people and programs.
@@ -24,7 +26,7 @@ type Status struct {
 	Reason  string     `json:"reason,omitempty"`
 	RetryAt *time.Time `json:"retry_at,omitempty"`
 	// Sync is the newest record of the topic `syncs`, about the webhooks that have arrived.
-	Sync any `json:"sync,omitempty"`
+	Sync *schemas.Sync `json:"sync,omitempty"`
 	// Sentence says it all in one line.
 	Sentence string `json:"sentence"`
 }
@@ -88,6 +90,10 @@ func (o *Office) statusOf(n *desk.Number) *Status {
 	}
 	s.Contacts, s.History = requestStatus(n, syncrequest.Contacts), requestStatus(n, syncrequest.History)
 	s.Sentence = sentence(n, s, a, now)
+	if sync, ok := o.arrived(n.ID); ok {
+		s.Sync = &sync
+		s.Sentence += " Webhooks: " + syncstatus.Sentence(&sync, now)
+	}
 	return s
 }
 

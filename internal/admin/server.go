@@ -6,6 +6,8 @@
 //	/readyz       200 when every part is ready, else 503; JSON with the reason of each part
 //	/debug/pprof  profiles
 //
+// A part of the process can add paths with an access of their own (Mount).
+//
 // Where access is limited (Access), a bearer token or a client certificate gives full access. Elsewhere the Host must be an
 // IP address, localhost or a configured name. Other requests get /livez and /readyz only, because probes send no token and
 // load balancers any name. Then /readyz has no reasons, because they name brokers.
@@ -45,6 +47,8 @@ func NewRegistry() *prometheus.Registry {
 type Server struct {
 	listener net.Listener
 	http     *http.Server
+	mux      *http.ServeMux
+	access   Access
 }
 
 const (
@@ -86,13 +90,14 @@ func newServer(l net.Listener, connectionsMax int, access Access, deps Deps) (*S
 	if access.TLS != nil {
 		l = tls.NewListener(l, access.TLS)
 	}
+	mux := handler(access, deps.Metrics, deps.Health)
 	return &Server{
-		listener: l,
+		listener: l, mux: mux, access: access,
 		http: &http.Server{
-			Handler:           Handler(access, deps.Metrics, deps.Health),
+			Handler:           timely(mux),
 			ReadHeaderTimeout: headerTimeout,
 			MaxHeaderBytes:    16 << 10,
-			ReadTimeout:       10 * time.Second, // nothing here has a body
+			ReadTimeout:       10 * time.Second, // bodies are small
 			WriteTimeout:      profileTimeout,
 			IdleTimeout:       idleTimeout,
 			ConnState:         stateChanged,
@@ -135,6 +140,20 @@ func answer(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the prober went away
 }
+
+// Mount adds a handler for a pattern of net/http. It decides itself who has access, and gets up to MountedTimeout for an answer.
+func (s *Server) Mount(pattern string, h http.Handler) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(MountedTimeout)) // fails where writing will, too
+		h.ServeHTTP(w, r)
+	})
+}
+
+// MountedTimeout is the time of an answer of a mounted handler.
+const MountedTimeout = time.Minute
+
+// Allows reports whether a request has full access to the listener.
+func (s *Server) Allows(r *http.Request) bool { return s.access.allows(r) }
 
 // Addr is the address that the listener has.
 func (s *Server) Addr() string { return s.listener.Addr().String() }

@@ -91,7 +91,7 @@ Configuration comes from a YAML file, the environment and flags. A later one ove
 	bind(f, "log-format", "log.format", "auto, text or json")
 	root.AddCommand(
 		a.upCommand(), onlySecrets(a.ingressCommand(), "ingress"), onlySecrets(a.processCommand()), onlySecrets(a.topicsCommand()),
-		onlySecrets(a.tailCommand()), a.replayCommand(), onlySecrets(a.dlqCommand()), a.sinkCommand(), onlySecrets(a.spoolCommand()), a.brokerCommand(), a.simulateCommand(), a.checkCommand(), a.doctorCommand(), a.configCommand(),
+		onlySecrets(a.tailCommand()), a.replayCommand(), onlySecrets(a.dlqCommand()), a.sinkCommand(), a.deskCommand(), a.syncCommand(), onlySecrets(a.spoolCommand()), a.brokerCommand(), a.simulateCommand(), a.checkCommand(), a.doctorCommand(), a.configCommand(),
 		a.versionCommand(),
 	)
 	return root

@@ -66,6 +66,9 @@ func registered(t *testing.T) []metric {
 	if err := s.startReadModel(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.startDesk(conn, nil, nil); err != nil {
+		t.Fatal(err)
+	}
 	cfg.Sink.Archive.Enabled, cfg.Sink.Archive.URL = true, "file://"+t.TempDir()
 	if err := s.startArchive(t.Context(), conn); err != nil {
 		t.Fatal(err)

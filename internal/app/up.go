@@ -98,7 +98,7 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 		if err := errors.Join(up.write(cfg.DataDir), keepBrokerProperties(cfg.DataDir, broker.Addr(), password)); err != nil {
 			return err
 		}
-		if up.Ingress, err = startRoles(ctx, s, broker, password); err != nil {
+		if up.Ingress, err = startRoles(ctx, s, broker, password, a.deskDoctor(cmd)); err != nil {
 			return err
 		}
 		if err := up.write(cfg.DataDir); err != nil {
@@ -153,7 +153,7 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 
 // startRoles creates the topics, then starts the processor and the ingress, and waits until all parts are ready. It returns
 // the ingress's base URL.
-func startRoles(ctx context.Context, s *service, broker *embedded.Broker, password string) (string, error) {
+func startRoles(ctx context.Context, s *service, broker *embedded.Broker, password string, doctor func(context.Context) ([]string, error)) (string, error) {
 	cfg := s.cfg
 	cfg.Kafka.Brokers = []string{broker.Addr()}
 	if password != "" {
@@ -184,6 +184,11 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 	}
 	if err := s.startArchive(ctx, conn); err != nil {
 		return "", err
+	}
+	if cfg.Desk.Enabled {
+		if err := s.startDesk(conn, doctor, deskSpool(cfg)); err != nil {
+			return "", err
+		}
 	}
 	address, err := s.startIngress(ctx, conn)
 	if err != nil {

@@ -20,6 +20,7 @@ type Config struct {
 	Processor       Processor     `key:"processor"`
 	Embedded        Embedded      `key:"embedded"`
 	Sink            Sink          `key:"sink"`
+	Desk            Desk          `key:"desk"`
 
 	values   map[string]any // of each key but ingress.sources
 	origins  map[string]string
@@ -257,6 +258,24 @@ type Archive struct {
 	GroupID        string        `key:"group_id"`
 	SessionTimeout time.Duration `key:"session_timeout"`
 	Timeout        time.Duration `key:"timeout"`
+}
+
+// Desk requests syncs.
+type Desk struct {
+	Enabled         bool          `key:"enabled"`
+	TokensDir       string        `key:"tokens_dir"`
+	TokenCommand    []string      `key:"token_command"`
+	Addresses       []string      `key:"addresses"`
+	Timeout         time.Duration `key:"timeout"`
+	UnknownAfter    time.Duration `key:"unknown_after"`
+	AppID           string        `key:"app_id"`
+	AppToken        string        `key:"app_token"`
+	AppTokenFile    string        `key:"app_token_file"`
+	PublicURL       string        `key:"public_url"`
+	AccessFile      string        `key:"access_file"`
+	URL             string        `key:"url"`
+	ClientToken     string        `key:"client_token"`
+	ClientTokenFile string        `key:"client_token_file"`
 }
 
 // Authenticates reports whether the broker's clients must authenticate.

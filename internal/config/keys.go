@@ -53,7 +53,7 @@ var listenPattern, listenAllows = `^(.*:\d{1,5})$`, "host:port, or :port for all
 // Keys lists all keys in the order of the documentation. Secrets are followed by the key of the file
 // that can hold them.
 func Keys() []Key {
-	all := slices.Concat(generalKeys(), kafkaKeys(), topicKeys(), ingressKeys(), processorKeys(), embeddedKeys(), sinkKeys())
+	all := slices.Concat(generalKeys(), kafkaKeys(), topicKeys(), ingressKeys(), processorKeys(), embeddedKeys(), sinkKeys(), deskKeys())
 	keys := make([]Key, 0, len(all)+4)
 	for _, k := range all {
 		keys = append(keys, k)
@@ -223,6 +223,23 @@ func sinkKeys() []Key {
 		{Name: "sink.webhook.group_id", Default: "coexstream-sink-webhook", Doc: "Begin of the names of the consumer groups. Each endpoint has a group: this, a dot and its name. Its committed offsets say what the endpoint has.", Pattern: `^[\w.-]{1,180}$`, Allows: "1 to 180 letters, digits, dots, dashes, underscores"},
 		{Name: "sink.webhook.session_timeout", Kind: Duration, Default: "10s", Min: second, Max: hour, Doc: "Time after which the partitions of an instance without heartbeats go to others. An instance that was suspended for longer sends nothing. The brokers limit it (`group.min.session.timeout.ms`)."},
 		{Name: "sink.webhook.in_flight_max", Kind: Int, Default: "256", Min: 1, Max: 100_000, Doc: "Maximum requests in flight of an instance. The limits of its endpoints (`in_flight`) must fit into it, so that none uses the share of another one."},
+	}
+}
+
+func deskKeys() []Key {
+	return []Key{
+		{Name: "desk.enabled", Kind: Bool, Default: "true", Doc: "Run the desk in `up` as well ([desk.md](desk.md)). `coexstream desk` always does."},
+		{Name: "desk.tokens_dir", Own: true, Doc: "Folder with a file for each token: `PROVIDER/ID`, such as `meta/102290129340398`. ID is the WABA's, or the number's where keys belong to numbers. A file is read for each request."},
+		{Name: "desk.token_command", Kind: List, Doc: "Command and arguments that print a token, run where `desk.tokens_dir` has no file. `{provider}`, `{waba_id}` and `{phone_number_id}` are replaced."},
+		{Name: "desk.addresses", Kind: List, Doc: "Base URLs of the providers' APIs, as `PROVIDER=URL`, where they differ from the public ones. Plain HTTP is possible on loopback only."},
+		{Name: "desk.timeout", Kind: Duration, Default: "30s", Min: second, Max: minute, Doc: "Maximum time of a request to a provider's API. A request without an answer has an unknown outcome, and is not repeated."},
+		{Name: "desk.unknown_after", Kind: Duration, Default: "3m", Min: 3 * second, Max: hour, Doc: "Time after an intent at which its outcome is unknown if none was written: the process has ended. At least three times `desk.timeout`."},
+		{Name: "desk.app_id", Doc: "Id of the app whose webhooks come here. The preflight checks its subscriptions.", Pattern: `^[0-9]{0,32}$`, Allows: "digits"},
+		{Name: "desk.app_token", Secret: true, Doc: "Access token of that app (`APP_ID|APP_SECRET`), to read its subscribed fields."},
+		{Name: "desk.public_url", Doc: "URL that the provider calls, with the path of a source. The preflight sends two webhooks there that cannot become events.", Pattern: `^$|^https?://`, Allows: "an http or https URL"},
+		{Name: "desk.access_file", Own: true, Doc: "YAML file with the clients of the desk's HTTP interface: `clients`, each with `name`, `token` and `scopes` (`read`, `start`). A changed file takes effect without a restart. Full access to the admin listener includes both scopes."},
+		{Name: "desk.url", Own: true, Doc: "Base URL of the admin listener of the desk, for `coexstream sync`. Empty: that of this machine.", Pattern: `^$|^https?://`, Allows: "an http or https URL"},
+		{Name: "desk.client_token", Secret: true, Doc: "Token that `coexstream sync` sends. Empty: `admin.token`."},
 	}
 }
 

@@ -165,6 +165,8 @@ func build(parsed map[string]any, origins map[string]string, problems []error, f
 		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 		{"admin.token", c.Admin.TokenFile, &c.Admin.Token},
 		{"sink.postgres.url", c.Sink.Postgres.URLFile, &c.Sink.Postgres.URL},
+		{"desk.app_token", c.Desk.AppTokenFile, &c.Desk.AppToken},
+		{"desk.client_token", c.Desk.ClientTokenFile, &c.Desk.ClientToken},
 	} {
 		value, read := files.value(s.key, *s.value, s.file, fail)
 		*s.value, c.unread[s.key] = value, !read
@@ -207,6 +209,9 @@ func (c *Config) check(fail func(error)) {
 	}
 	if s := c.Kafka.SASL; s.Mechanism != "none" && s.Mechanism != "" && (s.Username == "" || s.Password == "" && !c.unread["kafka.sasl.password"]) {
 		fail(invalid.Value("kafka.sasl.mechanism", s.Mechanism, "none, or any with kafka.sasl.username and kafka.sasl.password"))
+	}
+	if c.Desk.UnknownAfter < 3*c.Desk.Timeout {
+		fail(invalid.Value("desk.unknown_after", c.Desk.UnknownAfter, "at least three times desk.timeout (%s)", 3*c.Desk.Timeout))
 	}
 	checkPair("kafka.tls", c.Kafka.TLS.CertFile, c.Kafka.TLS.KeyFile, "", fail)
 	for _, b := range c.Kafka.Brokers {

@@ -11,6 +11,12 @@ var dialog360 = Provider{
 	Verification: hub,
 	Words:        Words{History: []Word{{"event", "history"}}},
 	Envelope:     Envelope{Wrapped: &Wrapped{Field: "event", Value: "data", WABA: "id"}},
+	// The key belongs to the number. The body is Meta's; the answer is not documented beyond its status.
+	// [360dialog: API reference, Coexistence]
+	Sync: &SyncAPI{
+		Address: "https://waba-v2.360dialog.io", Path: "/synchronization", Header: "D360-API-KEY",
+		Contacts: "smb_app_state_sync", History: "history", PerNumber: true,
+	},
 }
 
 // Webhook360Dialog is the envelope of 360dialog's partner URL: one change a webhook. History and

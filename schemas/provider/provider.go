@@ -8,6 +8,7 @@ type Provider struct {
 	Verification Verification
 	Words        Words
 	Envelope     Envelope
+	Sync         *SyncAPI // nil: the provider has no documented call for it
 }
 
 // all lists the providers. The first one is the default of the configuration.

@@ -68,23 +68,28 @@ var rules = map[string][]string{
 	"internal/verify": {"internal/verify", "schemas", "internal/kafka", "internal/private"},
 	"bench":           {"bench", "internal/verify", "schemas", "internal/kafka", "internal/private", "internal/testing/freeport"},
 	// the benchmarks know the measured parts
-	"bench/run":                 {"bench", "internal/testing/freeport", "internal/verify", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/testing/kafkacluster", "internal/testing/postgresserver", "internal/archive"},
-	"internal/kafka":            {"schemas"},
-	"internal/contentcoding":    {},
-	"internal/deadletter":       {"schemas"},
-	"internal/archive":          {"schemas", "internal/private"},
-	"internal/replay":           {"schemas", "internal/kafka", "internal/archive", "internal/contentcoding", "processors/split", "processors/account", "processors/directory"},
-	"internal/embedded":         {"schemas", "internal/kafka", "internal/listen", "internal/private"},
-	"internal/config":           {"internal/listen", "schemas/provider"},
-	"internal/admin":            {"internal/listen"},
-	"internal/reload":           {},
-	"internal/testing/certtest": {},
-	"internal/listen":           {},
-	"internal/invalid":          {},
-	"internal/private":          {},
-	"internal/freespace":        {},
-	"internal/testing/layout":   {},
-	"internal/testing/crash":    {"bench/child"},
+	"bench/run":              {"bench", "internal/testing/freeport", "internal/verify", "schemas", "ingress", "processors/split", "internal/embedded", "internal/kafka", "internal/testing/kafkacluster", "internal/testing/postgresserver", "internal/archive"},
+	"internal/kafka":         {"schemas"},
+	"internal/contentcoding": {},
+	"internal/deadletter":    {"schemas"},
+	"internal/archive":       {"schemas", "internal/private"},
+	"internal/replay":        {"schemas", "internal/kafka", "internal/archive", "internal/contentcoding", "processors/split", "processors/account", "processors/directory"},
+	"internal/embedded":      {"schemas", "internal/kafka", "internal/listen", "internal/private"},
+	"internal/config":        {"internal/listen", "schemas/provider"},
+	"internal/admin":         {"internal/listen"},
+	"internal/graph":         {"schemas/provider"},
+	// The desk decides without effects; the office has them.
+	"internal/desk":              {"schemas"},
+	"internal/desk/office":       {"schemas", "internal/desk", "internal/graph", "internal/kafka"},
+	"internal/testing/fakegraph": {},
+	"internal/reload":            {},
+	"internal/testing/certtest":  {},
+	"internal/listen":            {},
+	"internal/invalid":           {},
+	"internal/private":           {},
+	"internal/freespace":         {},
+	"internal/testing/layout":    {},
+	"internal/testing/crash":     {"bench/child"},
 	// It plays a partition without Kafka.
 	"internal/testing/hostile": {"schemas", "processors/split", "processors/partition"},
 	// Generated types read what a partition makes of the golden webhooks, and reference libraries what the webhook sink signs.
@@ -112,6 +117,8 @@ var rules = map[string][]string{
 var (
 	testRules  = []string{"internal/testing/certtest", "internal/testing/cost", "internal/testing/freeport", "internal/testing/seed"}
 	testRuleOf = map[string][]string{
+		"internal/graph":                {"internal/testing/fakegraph"},                                    // a fake of the API
+		"internal/desk/office":          {"internal/testing/fakegraph", "internal/embedded"},               // the same, and a broker
 		"ingress":                       {"internal/embedded"},                                             // a test compares a 200 with the broker
 		"processors":                    {"internal/embedded"},                                             // a broker repairs a batch for which a processor waits
 		"sinks":                         {"internal/testing/postgresserver", "internal/embedded"},          // real ones

@@ -21,7 +21,7 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 var pure = []string{
 	"schemas", "schemas/event", "schemas/provider", "schemas/segment", "ingress/raw", "ingress/route", "processors/split", "processors/identity", "processors/directory", "processors/people", "sinks/merge", "sinks/webhook/queue", "sinks/webhook/envelope",
 	"processors/dedup", "processors/history", "processors/deferred",
-	"processors/contacts", "processors/media", "processors/account", "processors/partition", "internal/doctor", "internal/invalid",
+	"processors/contacts", "processors/media", "processors/account", "processors/partition", "internal/doctor", "internal/desk", "internal/invalid",
 }
 
 // effectful lists the packages that a pure package may not import, with everything below them. Package log of the

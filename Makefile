@@ -69,6 +69,10 @@ test-schemas: ## let code generators and the AsyncAPI parser read the schemas; c
 test-archive: ## the archive on an emulator of Azure; DuckDB and ClickHouse read its Parquet objects
 	COEXSTREAM_TEST_ARCHIVE=1 go test -v -count=1 -timeout 15m -run 'DuckDB|Buckets|OneOfMany|Begins|Tail|Union|TwoWriters' ./internal/archive ./sinks/archive
 
+.PHONY: test-chart
+test-chart: ## render the profiles of the Helm chart, and hold them against the schemas of Kubernetes
+	COEXSTREAM_TEST_CHART=1 go test -v -count=1 ./internal/testing/chart
+
 .PHONY: crash
 crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs, and with damaged event topics alone
 	go run ./internal/testing/crash -binary ./coexstream

@@ -75,7 +75,13 @@ func helm(t *testing.T) string {
 // render returns the objects of a profile with more flags, or what Helm says against it.
 func render(t *testing.T, helm, profile string, flags ...string) (string, error) {
 	t.Helper()
-	args := append([]string{"template", "coex", folder, "--namespace", "messaging", "-f", filepath.Join(folder, "ci", profile+"-values.yaml")}, flags...)
+	return renderAs(t, helm, "coex", profile, flags...)
+}
+
+// renderAs is render with the name of the release.
+func renderAs(t *testing.T, helm, release, profile string, flags ...string) (string, error) {
+	t.Helper()
+	args := append([]string{"template", release, folder, "--namespace", "messaging", "-f", filepath.Join(folder, "ci", profile+"-values.yaml")}, flags...)
 	return packages.Output(t.Context(), "", []string{"HELM_CACHE_HOME=" + t.TempDir()}, helm, args...)
 }
 
@@ -196,8 +202,8 @@ func TestReleasesAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	selectors := regexp.MustCompile(`app.kubernetes.io/instance: (\S+)`)
-	for _, other := range [][]string{{"--name-template", "second"}, {"--namespace", "elsewhere"}} {
-		rendered, err := render(t, helm, "everything", other...)
+	for _, other := range []struct{ release, namespace string }{{"second", "messaging"}, {"coex", "elsewhere"}} {
+		rendered, err := renderAs(t, helm, other.release, "everything", "--namespace", other.namespace)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +229,7 @@ func TestReleasesAreApart(t *testing.T) {
 		if prefix == "" || group == "" || prefix == prefix2 || group == group2 {
 			t.Errorf("%v: prefixes %q and %q, groups %q and %q", other, prefix, prefix2, group, group2)
 		}
-		if other[0] == "--namespace" {
+		if other.release == "coex" {
 			continue // names and selectors count within a namespace
 		}
 		for _, m := range selectors.FindAllStringSubmatch(rendered, -1) {

@@ -105,6 +105,7 @@ var rules = map[string][]string{
 	"internal/testing/required": {},
 	"internal/testing/packages": {"internal/testing/required"},
 	"internal/testing/azurite":  {"internal/testing/packages"},
+	"internal/testing/chart":    {"internal/testing/packages"},
 	"internal/testing/seed":     {},
 	"internal/testing/freeport": {},
 	// PostgreSQL for tests.

@@ -35,7 +35,11 @@ type memory struct {
 	mu       sync.Mutex
 	entries  [][]byte
 	raw      []syncrequest.Record
-	failures map[string]int // of the next calls: write, lost (written, and an error), raw
+	failures map[string]int // of the next calls: write, lost (written, and an error), late (an error, and written), hidden, raw
+	late     [][]byte       // entries that come before the next one
+	hidden   int            // entries at the end that the next read does not have yet
+	reads    int
+	writes   int
 	onWrite  func(desk.Entry)
 }
 
@@ -57,10 +61,19 @@ func (m *memory) Write(_ context.Context, b []byte) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.writes++
 	if m.fail("write") {
 		return errors.New("the broker is away")
 	}
+	m.entries, m.late = append(m.entries, m.late...), nil
+	if m.fail("late") {
+		m.late = append(m.late, slices.Clone(b))
+		return errors.New("no acknowledgement")
+	}
 	m.entries = append(m.entries, slices.Clone(b))
+	if m.fail("hidden") {
+		m.hidden = 1
+	}
 	if m.fail("lost") {
 		return errors.New("no acknowledgement")
 	}
@@ -70,7 +83,10 @@ func (m *memory) Write(_ context.Context, b []byte) error {
 func (m *memory) Read(_ context.Context, from int64) ([][]byte, int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Clone(m.entries[from:]), int64(len(m.entries)), nil
+	m.reads++
+	end := int64(len(m.entries) - m.hidden)
+	m.hidden = 0
+	return slices.Clone(m.entries[from:end]), end, nil
 }
 
 func (m *memory) Raw(_ context.Context, r syncrequest.Record) error {
@@ -81,6 +97,12 @@ func (m *memory) Raw(_ context.Context, r syncrequest.Record) error {
 	}
 	m.raw = append(m.raw, r)
 	return nil
+}
+
+func (m *memory) readsNow() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reads
 }
 
 func (m *memory) records() []string {
@@ -378,107 +400,6 @@ func TestOfSeveralDesksOneRequests(t *testing.T) {
 	}
 	if n := len(r.fake.Posts()); n != 2 {
 		t.Errorf("%d requests: %+v", n, r.fake.Posts())
-	}
-}
-
-// A log that fails, or that takes an entry and loses the acknowledgement, at any write.
-func TestAFailingLogNeverLeadsToASecondRequest(t *testing.T) {
-	for _, kind := range []string{"write", "lost", "raw"} {
-		for at := 1; at <= 10; at++ {
-			t.Run(fmt.Sprint(kind, at), func(t *testing.T) {
-				t.Parallel()
-				r := newRig(t)
-				o := r.office()
-				r.start(o)
-				writes := 0
-				r.log.onWrite = func(desk.Entry) {
-					r.log.mu.Lock()
-					defer r.log.mu.Unlock()
-					if writes++; writes == at {
-						r.log.failures[kind] = 1
-					}
-				}
-				r.run(o)
-				limit := time.Now().Add(30 * time.Second)
-				for {
-					if s, _ := o.Status("77"); s != nil && s.Next == desk.Nothing.String() {
-						break
-					}
-					if time.Now().After(limit) {
-						s, _ := o.Status("77")
-						t.Fatalf("%+v\n%s", s, r.text)
-					}
-					r.forward(100 * time.Millisecond)
-					time.Sleep(5 * time.Millisecond)
-				}
-				if c, h := r.accepted("smb_app_state_sync"), r.accepted("history"); c != 1 || h != 1 || len(r.fake.Posts()) != 2 {
-					t.Errorf("%d and %d requests: %+v", c, h, r.fake.Posts())
-				}
-			})
-		}
-	}
-}
-
-// Contacts were accepted, and the history is unknown: another attempt without a type is for the history alone.
-func TestAskingAgainSparesATypeThatTheProviderAccepted(t *testing.T) {
-	r := newRig(t)
-	o := r.office()
-	r.run(o)
-	r.fake.Next("77", "history", fakegraph.Failure(500, 2, 0, "later"))
-	r.start(o)
-	r.await(o, "the decision", next(desk.Person))
-	again := func(w *Wish) { w.AskAgain = "no webhook came" }
-	if s := r.start(o, again); !slices.Equal(s.Types, []syncrequest.SyncType{syncrequest.History}) {
-		t.Errorf("types %q", s.Types)
-	}
-	s := r.await(o, "the history", next(desk.Nothing))
-	if c, h := r.sent("smb_app_state_sync"), r.sent("history"); c != 1 || h != 2 || s.Contacts.Attempts != 1 || s.Contacts.State != "accepted" {
-		t.Errorf("%d and %d requests, %+v", c, h, s.Contacts)
-	}
-	// Both were accepted now. Only a named type is requested once more.
-	w := Wish{PhoneNumberID: "77", AskAgain: "no webhook came"}
-	if _, err := o.Start(t.Context(), w, "cli"); err == nil || !strings.Contains(err.Error(), "--only") {
-		t.Errorf("asked again for types that were accepted: %v", err)
-	}
-	w.Types = []syncrequest.SyncType{syncrequest.Contacts}
-	if s, err := o.Start(t.Context(), w, "cli"); err != nil || !s.Started {
-		t.Errorf("%+v %v", s, err)
-	}
-	r.await(o, "the named type", func(*Status) bool { return r.sent("smb_app_state_sync") == 2 })
-}
-
-// The event of a signup, or a start, comes twice. The time of the onboarding shows the repetition.
-func TestANewOnboardingNeedsItsTime(t *testing.T) {
-	r := newRig(t)
-	o := r.office()
-	r.run(o)
-	r.start(o)
-	r.await(o, "both requests", next(desk.Nothing))
-	signup := Signup{Event: SignupEvent, NewOnboarding: true}
-	signup.Data.WABAID = "9"
-	if w, err := signup.Wish(r.now()); err == nil {
-		t.Errorf("a signup without its time is %+v", w)
-	}
-	if _, err := o.Start(t.Context(), Wish{PhoneNumberID: "77", NewOnboarding: true}, "cli"); err == nil || !strings.Contains(err.Error(), "onboarded_at") {
-		t.Errorf("a start without the time: %v", err)
-	}
-	r.forward(time.Hour)
-	anew := func(w *Wish) {
-		at := r.now().Add(-30 * time.Minute).Truncate(time.Second)
-		w.NewOnboarding, w.OnboardedAt = true, &at
-	}
-	if s := r.start(o, anew); !s.Started {
-		t.Fatalf("%+v", s)
-	}
-	twice := func() bool { return r.sent("smb_app_state_sync") == 2 && r.sent("history") == 2 }
-	r.await(o, "the requests of the new onboarding", func(s *Status) bool { return twice() && s.Next == desk.Nothing.String() })
-	if s := r.start(o, anew); s.Started || s.Passes {
-		t.Errorf("a repeated start of the new onboarding: %+v", s)
-	}
-	r.start(o, anew, func(w *Wish) { w.Despite = []string{"requested"} })
-	r.await(o, "nothing to do", next(desk.Nothing))
-	if !twice() {
-		t.Errorf("requests: %+v", r.fake.Posts())
 	}
 }
 

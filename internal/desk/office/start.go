@@ -49,7 +49,7 @@ func (f *Fault) Error() string { return f.Text }
 // ErrReplaced means that another instance or request changed the number at the same time.
 var errReplaced = &Fault{Status: http.StatusConflict, Kind: "conflict", Text: "another request for this number came at the same time; look at its status"}
 
-// errNoTime refuses a new onboarding that could not be told from its repetition.
+// errNoTime refuses a wish for a new onboarding that may be a repetition.
 var errNoTime = invalidWish("new_onboarding needs onboarded_at: a repeated request for the same onboarding is recognised by it")
 
 func invalidWish(text string, args ...any) *Fault {

@@ -9,8 +9,8 @@ import (
 // unsent is an attempt whose intent may be in the log, and whose request was not sent.
 type unsent struct{ attempt, after string }
 
-// attemptAfter returns the attempt for the next intent of a number. As long as nothing else counts, it is the same one: whichever copy of
-// the intent counts, it is known as unsent.
+// attemptAfter returns the attempt for the next intent of a number. It stays the same until another entry counts. So each copy of the
+// intent in the log is known as unsent.
 func (o *Office) attemptAfter(n *desk.Number) string {
 	o.state.Lock()
 	defer o.state.Unlock()

@@ -1,11 +1,15 @@
 package office
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/internal/desk"
 )
@@ -86,4 +90,35 @@ func TestALogThatTakesNoWritesIsTriedWithPauses(t *testing.T) {
 	if len(r.fake.Posts()) != 2 || len(o.unsent) != 0 {
 		t.Errorf("%+v, %d attempts are kept", r.fake.Posts(), len(o.unsent))
 	}
+}
+
+// A call of the log takes long, for example because no broker answers. Probes, metrics and the status do not wait for it.
+func TestASlowLogHoldsUpNeitherProbesNorMetrics(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	o := r.office()
+	r.start(o)
+	called, answer := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(called); <-answer })
+	r.log.onWrite = func(desk.Entry) { once() }
+	r.run(o)
+	<-called
+	seen := make(chan error, 1)
+	go func() {
+		_, err := o.Registerer.(*prometheus.Registry).Gather()
+		if list := o.List(""); len(list) != 1 {
+			err = errors.Join(err, fmt.Errorf("%d numbers", len(list)))
+		}
+		seen <- errors.Join(err, o.Ready())
+	}()
+	select {
+	case err := <-seen:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("probes wait for the log")
+	}
+	close(answer)
+	r.await(o, "both requests", next(desk.Nothing))
 }

@@ -38,9 +38,11 @@ type Office struct {
 	Deps
 	metrics *metrics
 
-	mu     sync.Mutex // one reader and writer of the log at a time
+	log  sync.Mutex // one reader and writer of the log at a time; held during its calls
+	next int64
+
+	mu     sync.Mutex // never held during a call of the log: probes and metrics need it
 	ledger *desk.Ledger
-	next   int64
 	counts map[string]bool // ids of own entries that were read back: whether they count
 	read   error           // of the last read
 
@@ -179,17 +181,19 @@ func (o *Office) unfinished(n *desk.Number) (desk.Entry, bool) {
 
 // Refresh reads the log up to its end.
 func (o *Office) Refresh(ctx context.Context) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.log.Lock()
+	defer o.log.Unlock()
 	return o.refreshLocked(ctx)
 }
 
 func (o *Office) refreshLocked(ctx context.Context) error {
 	entries, next, err := o.Log.Read(ctx, o.next)
-	if err != nil {
-		o.read = err
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.read = err; err != nil {
 		return err
 	}
+	o.next = next
 	for _, b := range entries {
 		e, err := desk.DecodeEntry(b)
 		if err != nil {
@@ -203,7 +207,6 @@ func (o *Office) refreshLocked(ctx context.Context) error {
 			o.counts[e.ID] = o.counts[e.ID] || counts
 		}
 	}
-	o.next, o.read = next, nil
 	return nil
 }
 
@@ -215,17 +218,33 @@ func (o *Office) commit(ctx context.Context, e *desk.Entry, last string) (bool, 
 	if err != nil {
 		return false, err
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.counts[e.ID] = false
-	defer delete(o.counts, e.ID)
+	o.log.Lock()
+	defer o.log.Unlock()
+	o.await(e.ID)
+	defer o.counted(e.ID)
 	if err := o.Log.Write(ctx, b); err != nil {
 		return false, fmt.Errorf("write to the log of the desk: %w", err)
 	}
 	if err := o.refreshLocked(ctx); err != nil {
 		return false, err
 	}
-	return o.counts[e.ID], nil
+	return o.counted(e.ID), nil
+}
+
+// await lets the next reads note whether an entry counts.
+func (o *Office) await(entry string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.counts[entry] = false
+}
+
+// counted ends await.
+func (o *Office) counted(entry string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	counts := o.counts[entry]
+	delete(o.counts, entry)
+	return counts
 }
 
 func randomID() string {

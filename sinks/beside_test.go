@@ -161,8 +161,8 @@ func TestLiveWaitsForAShortStepOfHistoryOnly(t *testing.T) {
 					t.Fatalf("%d live messages", n)
 				}
 				for i, d := range target.waited {
-					// The first ones find steps that began before them.
-					if d > waitMax && i > 15 {
+					// The first ones find steps that began before them, or the first step of their partition, whose pace is not known.
+					if d > waitMax && i > 30 {
 						t.Errorf("live message %d waited %s", i, d)
 						break
 					}

@@ -40,8 +40,8 @@ func newMetrics(reg prometheus.Registerer, o *Office) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.requests, m.unreadable,
-		gauge("coexstream_desk_numbers_undecided", "Numbers whose sync waits for the decision of a person.", count(desk.Person)),
-		gauge("coexstream_desk_numbers_waiting", "Numbers whose sync is not requested yet and will be tried again.", count(desk.Wait)),
+		gauge("coexstream_desk_undecided_numbers", "Numbers whose sync waits for the decision of a person.", count(desk.Person)),
+		gauge("coexstream_desk_waiting_numbers", "Numbers whose sync is not requested yet and will be tried again.", count(desk.Wait)),
 		gauge("coexstream_desk_deadline_seconds", "Least time until the end of the 24 hours of a number whose syncs are not all requested. 86400: there is none.", leastTime),
 	} {
 		errs = append(errs, reg.Register(c))

@@ -106,11 +106,7 @@ func newServer(l net.Listener, connectionsMax int, access Access, deps Deps) (*S
 	}, nil
 }
 
-// Handler answers the paths of the package comment.
-func Handler(access Access, metrics prometheus.Gatherer, health *Health) http.Handler {
-	return timely(handler(access, metrics, health))
-}
-
+// handler answers the paths of the package comment.
 func handler(access Access, metrics prometheus.Gatherer, health *Health) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", access.guard(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))

@@ -42,7 +42,7 @@ func TestReadinessNamesThePartThatIsNotReady(t *testing.T) {
 	var broken error
 	health.Add("broker", func() error { return nil })
 	health.Add("processor", func() error { return broken })
-	s := httptest.NewServer(Handler(Access{}, NewRegistry(), health))
+	s := httptest.NewServer(timely(handler(Access{}, NewRegistry(), health)))
 	defer s.Close()
 	if status, body := get(t, s.URL+"/readyz"); status != http.StatusOK {
 		t.Errorf("all ready: %d %s", status, body)
@@ -80,7 +80,7 @@ func TestOptionalPartIsToldAndLeavesTheProcessReady(t *testing.T) {
 }
 
 func TestMetricsAndProfilesAreServed(t *testing.T) {
-	s := httptest.NewServer(Handler(Access{}, NewRegistry(), &Health{}))
+	s := httptest.NewServer(timely(handler(Access{}, NewRegistry(), &Health{})))
 	defer s.Close()
 	for path, want := range map[string]string{
 		"/metrics": "go_goroutines", "/debug/pprof/": "goroutine", "/debug/pprof/cmdline": "",

@@ -91,7 +91,7 @@ Configuration comes from a YAML file, the environment and flags. A later one ove
 	bind(f, "log-format", "log.format", "auto, text or json")
 	root.AddCommand(
 		a.upCommand(), onlySecrets(a.ingressCommand(), "ingress"), onlySecrets(a.processCommand()), onlySecrets(a.topicsCommand()),
-		onlySecrets(a.tailCommand()), a.replayCommand(), onlySecrets(a.dlqCommand()), a.sinkCommand(), a.deskCommand(), a.syncCommand(), onlySecrets(a.spoolCommand()), a.brokerCommand(), a.simulateCommand(), a.checkCommand(), a.doctorCommand(), a.configCommand(),
+		onlySecrets(a.tailCommand()), a.replayCommand(), onlySecrets(a.dlqCommand()), a.sinkCommand(), onlySecrets(a.deskCommand(), "desk.app_token", "ingress"), onlySecrets(a.syncCommand(), "desk.client_token"), onlySecrets(a.spoolCommand()), a.brokerCommand(), a.simulateCommand(), a.checkCommand(), a.doctorCommand(), a.configCommand(),
 		a.versionCommand(),
 	)
 	return root
@@ -142,17 +142,17 @@ func (a *app) given(cmd *cobra.Command) (map[string]string, error) {
 	return values, nil
 }
 
-// secretsAnnotation has the sections whose secret files a command reads.
+// secretsAnnotation has the sections and keys whose secret files a command reads.
 const secretsAnnotation = "coexstream-secrets"
 
-// onlySecrets lets a command and its subcommands read the secret files of Kafka, the admin listener and these sections only.
+// onlySecrets lets a command and its subcommands read the secret files of Kafka, the admin listener and these sections or keys only.
 // The role then needs no access to the secrets of others. Without it, a command reads all.
 func onlySecrets(cmd *cobra.Command, sections ...string) *cobra.Command {
 	cmd.Annotations = map[string]string{secretsAnnotation: strings.Join(append([]string{"kafka", "admin"}, sections...), " ")}
 	return cmd
 }
 
-// secretsOf returns the sections whose secret files the command reads; nil: all.
+// secretsOf returns the sections and keys whose secret files the command reads; nil: all.
 func secretsOf(cmd *cobra.Command) []string {
 	for ; cmd != nil; cmd = cmd.Parent() {
 		if sections, ok := cmd.Annotations[secretsAnnotation]; ok {

@@ -262,7 +262,14 @@ func secretFiles(cfg *config.Config, sources []config.Source) []probe.SecretFile
 	add("ingress.tls.key_file", cfg.Ingress.TLS.KeyFile)
 	add("admin.tls.key_file", cfg.Admin.TLS.KeyFile)
 	add("admin.token_file", cfg.Admin.TokenFile)
-	add("sink.postgres.url_file", cfg.Sink.Postgres.URLFile)
+	for _, f := range []struct{ key, path string }{
+		{"sink.postgres.url", cfg.Sink.Postgres.URLFile}, {"desk.app_token", cfg.Desk.AppTokenFile}, {"desk.client_token", cfg.Desk.ClientTokenFile},
+	} {
+		if !cfg.Unread(f.key) { // it belongs to another role, and may be absent here
+			add(f.key+"_file", f.path)
+		}
+	}
+	add("desk.access_file", cfg.Desk.AccessFile)
 	if cfg.Sink.Postgres.URLFile == "" && cfg.Sink.Postgres.URL != "" {
 		add("sink.postgres.url", fileOf(cfg, "sink.postgres.url"))
 	}

@@ -3,7 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,8 +37,19 @@ func (p *patient) process() (admin string, ahead *atomic.Int64, stop func()) {
 	}
 	health := &adminlistener.Health{}
 	health.Add("processor", proc.Ready)
-	server := httptest.NewServer(adminlistener.Handler(adminlistener.Access{}, registry, health))
-	p.t.Cleanup(server.Close)
+	server, err := adminlistener.Listen(p.t.Context(), "127.0.0.1:0", 16, adminlistener.Access{}, adminlistener.Deps{Metrics: registry, Health: health, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	serving, endServing := context.WithCancel(p.t.Context())
+	served := make(chan error, 1)
+	go func() { served <- server.Run(serving) }()
+	p.t.Cleanup(func() { // it answers while the processor does not run
+		endServing()
+		if err := <-served; err != nil {
+			p.t.Errorf("admin listener: %v", err)
+		}
+	})
 	ctx, cancel := context.WithCancel(p.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- proc.Run(ctx) }()
@@ -52,7 +63,7 @@ func (p *patient) process() (admin string, ahead *atomic.Int64, stop func()) {
 		})
 	}
 	p.t.Cleanup(stop)
-	return server.URL, ahead, stop
+	return "http://" + server.Addr(), ahead, stop
 }
 
 // put writes a webhook of a business to a partition of raw.live.

@@ -66,8 +66,8 @@ func (f *syncFlags) wishFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.wish.Provider, "provider", "", "provider of the call (default meta)")
 	cmd.Flags().StringVar(&f.onboardedAt, "onboarded-at", "", "when the business completed the signup, such as 2026-12-01T10:00:00Z; the 24 hours start then")
 	cmd.Flags().StringSliceVar(&f.only, "only", nil, "contacts or history (default: both, contacts first)")
-	cmd.Flags().BoolVar(&f.wish.NewOnboarding, "new-onboarding", false, "the business was offboarded and onboarded again, so both types can be requested again")
-	cmd.Flags().StringVar(&f.wish.AskAgain, "ask-again", "", "`reason` for another request of a type that was requested, or may have been; a second request can fail or break the business's app")
+	cmd.Flags().BoolVar(&f.wish.NewOnboarding, "new-onboarding", false, "the business was offboarded and onboarded again at --onboarded-at, so both types can be requested again")
+	cmd.Flags().StringVar(&f.wish.AskAgain, "ask-again", "", "`reason` for another request of the types that the provider did not accept, or of --only; a second request can fail or break the business's app")
 }
 
 func (f *syncFlags) read() (office.Wish, error) {
@@ -335,7 +335,10 @@ func (a *app) deskAt(cmd *cobra.Command) (*deskAPI, error) {
 		return nil, err
 	}
 	transport.token = cmp.Or(cfg.Desk.ClientToken, transport.token)
-	return &deskAPI{strings.TrimRight(base, "/"), &http.Client{Transport: transport, Timeout: time.Minute}}, nil
+	return &deskAPI{strings.TrimRight(base, "/"), &http.Client{
+		Transport: transport, Timeout: time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the transport would send the token there
+	}}, nil
 }
 
 // call sends a request and reads the answer. Another status is an error.

@@ -292,6 +292,9 @@ const (
 // Warnings returns doubtful settings that are no errors.
 func (c *Config) Warnings() []string { return c.warnings }
 
+// Unread reports whether the file of a secret was not read, because it belongs to another role or cannot be read.
+func (c *Config) Unread(key string) bool { return c.unread[key] }
+
 // IsSet reports whether the key's value is not a default.
 func (c *Config) IsSet(key string) bool { return c.origins[key] != "" }
 

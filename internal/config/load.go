@@ -26,7 +26,7 @@ type Input struct {
 	Environ  []string          // as os.Environ gives it
 	Flags    map[string]string // key to value, already mapped from the flags that were given
 	Defaults Default           // the role's own defaults
-	// Secrets are the sections whose secret files are read, for example "kafka". nil: all. A process needs no access to
+	// Secrets are the sections and keys whose secret files are read, for example "kafka". nil: all. A process needs no access to
 	// the secrets of other roles.
 	Secrets []string
 }

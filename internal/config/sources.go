@@ -211,7 +211,7 @@ func (f secretFiles) value(key, value, file string, fail func(error)) (string, b
 		fail(invalid.Value(key+"_file", file, "empty, because %s is set too", key))
 		return value, true
 	}
-	if f.sections != nil && !slices.ContainsFunc(f.sections, func(section string) bool { return strings.HasPrefix(key, section+".") }) {
+	if f.sections != nil && !slices.ContainsFunc(f.sections, func(section string) bool { return key == section || strings.HasPrefix(key, section+".") }) {
 		return "", false
 	}
 	b, err := os.ReadFile(file)

@@ -35,7 +35,7 @@ type Entry struct {
 	Provider    string                 `json:"provider,omitempty"`
 	OnboardedAt int64                  `json:"onboarded_at,omitempty"` // Unix milliseconds; 0: not known
 	Types       []syncrequest.SyncType `json:"types,omitempty"`
-	// New starts a new onboarding: the business was offboarded and onboarded again.
+	// New starts a new onboarding: the business was offboarded and onboarded again, at OnboardedAt.
 	New bool `json:"new_onboarding,omitempty"`
 	// Again allows one more attempt of the types, after any outcome of the former one. Reason says why.
 	Again  bool   `json:"again,omitempty"`

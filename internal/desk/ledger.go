@@ -60,6 +60,34 @@ func (n *Number) Deadline() time.Time {
 	return time.UnixMilli(n.OnboardedAt).Add(Window)
 }
 
+// Anew reports whether an onboarding at a time (Unix milliseconds) is another one than the present one: it is later than each
+// request that the provider may have. So a repeated wish for a new onboarding leads to no second request.
+func (n *Number) Anew(onboardedAt int64) bool {
+	last := n.lastRequest()
+	return last == 0 || onboardedAt > last
+}
+
+// lastRequest returns the time of the last request that the provider may have, in Unix milliseconds; 0: there is none.
+func (n *Number) lastRequest() (last int64) {
+	for _, r := range n.Requests {
+		if r.Known() {
+			last = max(last, r.IntendedAt)
+		}
+	}
+	return last
+}
+
+// Undecided returns the types that the provider did not accept in this onboarding. Another attempt of the other types has to
+// name them.
+func (n *Number) Undecided() (types []syncrequest.SyncType) {
+	for _, t := range Types() {
+		if r := n.Requests[t]; r.State != syncrequest.Accepted && r.Outcome != OutcomeAlreadyRequested {
+			types = append(types, t)
+		}
+	}
+	return types
+}
+
 func (n *Number) clone() Number {
 	c := *n
 	c.Requests = maps.Clone(n.Requests)
@@ -134,7 +162,7 @@ func (l *Ledger) ask(n *Number, e *Entry) bool {
 		n = &Number{ID: e.Number, unknownAfter: l.unknownAfter}
 		l.numbers[e.Number] = n
 	}
-	if n.Requests == nil || e.New {
+	if n.Requests == nil || e.New && n.Anew(e.OnboardedAt) {
 		n.Requests = map[syncrequest.SyncType]Request{}
 		n.Onboardings++
 		n.AskedAt, n.OnboardedAt = e.At, 0

@@ -196,6 +196,46 @@ func TestANewOnboardingStartsAgainAndOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+// A client repeats its wish for a new onboarding, before or after the requests. Each type is still requested once.
+func TestARepeatedWishForANewOnboardingLeadsToNoSecondRequest(t *testing.T) {
+	for _, state := range []syncrequest.State{syncrequest.Intended, syncrequest.Accepted, syncrequest.Unknown} {
+		b := newBook(t)
+		anew := func(e *Entry) { e.New, e.OnboardedAt = true, onboarded+5000 }
+		b.ask()
+		b.put(step(syncrequest.Contacts, syncrequest.Intended, "a1", onboarded+1, ""))
+		b.put(step(syncrequest.Contacts, syncrequest.Accepted, "a1", onboarded+2, ""))
+		b.ask(anew)
+		b.ask(anew) // nothing was sent yet
+		b.want(onboarded+5001, Post, syncrequest.Contacts)
+		if !b.put(step(syncrequest.Contacts, syncrequest.Intended, "a2", onboarded+5002, "")) {
+			t.Fatal("the request of the new onboarding does not count")
+		}
+		if state != syncrequest.Intended {
+			b.put(step(syncrequest.Contacts, state, "a2", onboarded+5003, ""))
+		}
+		b.ask(anew)
+		if b.put(step(syncrequest.Contacts, syncrequest.Intended, "a3", onboarded+5005, "")) {
+			t.Errorf("%s: a second intent of the onboarding counts", state)
+		}
+		b.ask(func(e *Entry) { e.New, e.OnboardedAt = true, 0 }) // an entry without the time
+		if b.put(step(syncrequest.Contacts, syncrequest.Intended, "a4", onboarded+5006, "")) {
+			t.Errorf("%s: a second intent counts after a wish without a time", state)
+		}
+	}
+}
+
+// A wrong time of the onboarding is corrected by another start, as long as nothing was requested.
+func TestANewOnboardingCorrectsAWrongTimeBeforeTheFirstRequest(t *testing.T) {
+	b := newBook(t)
+	b.ask()
+	b.put(step(syncrequest.Contacts, syncrequest.Intended, "a1", onboarded+1, ""))
+	b.put(step(syncrequest.Contacts, syncrequest.NotSent, "a1", onboarded+2, ""))
+	b.ask(func(e *Entry) { e.New, e.OnboardedAt = true, onboarded-1000 })
+	if n, _ := b.l.Number("77"); n.OnboardedAt != onboarded-1000 {
+		t.Errorf("%+v", n)
+	}
+}
+
 func TestNothingIsRequestedAfterThe24HoursUnasked(t *testing.T) {
 	b := newBook(t)
 	b.ask()
@@ -360,6 +400,9 @@ func TestAPreflightNamesEachFault(t *testing.T) {
 	asked.ask()
 	asked.put(step(syncrequest.History, syncrequest.Intended, "a", onboarded, ""))
 	n, _ := asked.l.Number("77")
+	unasked := newBook(t)
+	unasked.ask()
+	fresh, _ := unasked.l.Number("77")
 	for name, c := range map[string]struct {
 		change func(*Facts)
 		want   Verdict
@@ -372,9 +415,13 @@ func TestAPreflightNamesEachFault(t *testing.T) {
 		"ingress": {func(f *Facts) { f.IngressErr = fmt.Errorf("x") }, Fail}, "ingress ": {func(f *Facts) { f.PublicURL = "" }, Warn},
 		"doctor": {func(f *Facts) { f.DoctorFails = []string{"lag"} }, Fail}, "spool": {func(f *Facts) { f.SpoolUsed = 51 }, Fail},
 		"window": {func(f *Facts) { f.Now = f.Now.Add(Window) }, Fail}, "window ": {func(f *Facts) { f.OnboardedAt = 0 }, Warn},
-		"window  ":  {func(f *Facts) { f.Now = f.Now.Add(23 * time.Hour) }, Warn},
+		"window  ": {func(f *Facts) { f.Now = f.Now.Add(23 * time.Hour) }, Warn},
+		"window   ": {func(f *Facts) { // the first time that was given counts
+			f.Ledger, f.Now, f.OnboardedAt = &fresh, f.Now.Add(Window), onboarded+Window.Milliseconds()
+		}, Fail},
 		"requested": {func(f *Facts) { f.Ledger = &n }, Fail}, "requested ": {func(f *Facts) { f.Ledger, f.Again = &n, true }, Warn},
-		"requested  ": {func(f *Facts) { f.Ledger, f.New = &n, true }, OK},
+		"requested  ":  {func(f *Facts) { f.Ledger, f.New, f.OnboardedAt = &n, true, onboarded+1 }, OK},
+		"requested   ": {func(f *Facts) { f.Ledger, f.New = &n, true }, Fail},
 	} {
 		f := good()
 		c.change(f)

@@ -97,6 +97,11 @@ func Passes(checks []Check) bool {
 }
 
 func (l *list) requested(f *Facts) {
+	if f.Ledger != nil && f.New && !f.Ledger.Anew(f.OnboardedAt) {
+		l.add("requested", Fail, "Look at sync status. If the business was onboarded again since then, give that time with --onboarded-at.",
+			"the last request, at %s, is not older than the new onboarding", time.UnixMilli(f.Ledger.lastRequest()).UTC().Format(time.RFC3339))
+		return
+	}
 	if f.Ledger == nil || f.New {
 		l.add("requested", OK, "", "nothing was requested in this onboarding")
 		return
@@ -119,8 +124,8 @@ func (l *list) requested(f *Facts) {
 
 func (l *list) window(f *Facts) {
 	at := f.OnboardedAt
-	if at == 0 && f.Ledger != nil && !f.New {
-		at = f.Ledger.OnboardedAt
+	if f.Ledger != nil && !f.New && f.Ledger.OnboardedAt != 0 {
+		at = f.Ledger.OnboardedAt // the first one that was given counts
 	}
 	if at == 0 {
 		l.add("window", Warn, "Give the time of the onboarding with --onboarded-at.", "the time of the onboarding is not known, so the end of the 24 hours is not either")

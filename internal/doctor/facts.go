@@ -175,6 +175,7 @@ type Broker struct {
 // Topics is the outcome of `topics verify`.
 type Topics struct {
 	Compared    int
+	Desk        string // name of the log of the desk
 	Differences []Difference
 }
 

@@ -245,6 +245,12 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"unclean leaders", func(f *Facts) { f.Settings["unclean.leader.election.enable"] = "true" }, "cluster", Warn, "unclean.leader.election.enable", "gone"},
 		{"settings hidden", func(f *Facts) { f.Settings = nil }, "cluster", Skip, "", "does not show"},
 		{"missing topic", func(f *Facts) { f.Topics.Differences = []Difference{{"coex.dlq", "topic", "present", "missing"}} }, "topics", Fail, "coex.dlq", "1 of 13"},
+		{"desk partitions", func(f *Facts) {
+			f.Topics.Desk, f.Topics.Differences = "coex.desk", []Difference{{"coex.desk", "partitions", "1", "3"}}
+		}, "topics", Fail, "coex.desk", "no order"},
+		{"desk retention", func(f *Facts) {
+			f.Topics.Desk, f.Topics.Differences = "coex.desk", []Difference{{"coex.desk", "retention.ms", "-1", "604800000"}}
+		}, "topics", Fail, "coex.desk", "forgets"},
 		{"partitions", func(f *Facts) { f.Topics.Differences = []Difference{{"coex.dlq", "partitions", "2", "3"}} }, "topics", Fail, "coex.dlq", "3 partitions"},
 		{"not compacted", func(f *Facts) {
 			f.Topics.Differences = []Difference{{"coex.state", "cleanup.policy", "compact", "delete"}}

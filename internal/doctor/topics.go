@@ -9,6 +9,9 @@ import (
 func judgeTopics(f *Facts, fr *finder) {
 	var missing []string
 	for _, d := range f.Topics.Differences {
+		if desk := f.Topics.Desk; desk != "" && d.Topic == desk && judgeDesk(d, fr) {
+			continue
+		}
 		switch d.What {
 		case "topic":
 			missing = append(missing, d.Topic)
@@ -29,6 +32,19 @@ func judgeTopics(f *Facts, fr *finder) {
 		fr.add(Fail, some(missing), "coexstream topics create", "%d of %s missing", len(missing), numbered(f.Topics.Compared, "topic is", "topics are"))
 	}
 	fr.fine("prefix "+f.Config.Kafka.Prefix, "%s as the configuration has them", numbered(f.Topics.Compared, "topic is", "topics are"))
+}
+
+// judgeDesk judges the differences with which the log of the desk forgets former requests, or has no order.
+func judgeDesk(d Difference, fr *finder) bool {
+	switch d.What {
+	case "partitions":
+		fr.add(Fail, d.Topic, "Delete the topic if nothing was requested yet: the desk creates it again.", "%s partitions, want 1: the entries of the desk have no order", d.Have)
+	case "cleanup.policy", "retention.ms", "retention.bytes":
+		fr.add(Fail, d.Topic, "coexstream topics create --update", "%s is %s, want %s: the desk forgets former requests, and may repeat them", d.What, d.Have, d.Want)
+	default:
+		return false
+	}
+	return true
 }
 
 // tooSmall reports whether a raw topic cannot take a body of the size that the ingress lets in.

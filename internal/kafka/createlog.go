@@ -10,20 +10,30 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 )
 
-// CreateLog creates a topic with one partition and without retention, beside those of the layout, if it is missing. It returns
-// when the topic has a leader. A topic with more partitions is an error: their records have no common order.
-func (a *Admin) CreateLog(ctx context.Context, name string, l Layout) error {
+// Desk returns the log of the desk. It has one partition, so that all entries have one order, and no retention: the first entries of
+// a number decide whether a request can be sent. The desk creates it, so the layout does not include it.
+func (l *Layout) Desk() TopicSpec {
+	return TopicSpec{
+		Name: l.Prefix + "desk", Partitions: 1, ReplicationFactor: l.ReplicationFactor,
+		Config: map[string]string{
+			"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "CreateTime",
+			"min.insync.replicas": strconv.Itoa(l.MinInsyncReplicas), "segment.bytes": strconv.FormatInt(l.SegmentBytes, 10),
+		},
+	}
+}
+
+// CreateDesk creates the log of the desk if it is missing. It returns when the topic has a leader. A topic with more partitions
+// is an error: their records have no common order.
+func (a *Admin) CreateDesk(ctx context.Context, l Layout) error {
+	spec := l.Desk()
+	name := spec.Name
 	_, have, err := a.metadataOf(ctx, a.address)
 	if err != nil {
 		return err
 	}
 	if _, ok := have[name]; !ok {
 		resp, err := a.client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Addr: a.address, Topics: []kafkago.TopicConfig{{
-			Topic: name, NumPartitions: 1, ReplicationFactor: l.ReplicationFactor,
-			ConfigEntries: entries(map[string]string{
-				"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "CreateTime",
-				"min.insync.replicas": strconv.Itoa(l.MinInsyncReplicas), "segment.bytes": strconv.FormatInt(l.SegmentBytes, 10),
-			}),
+			Topic: name, NumPartitions: spec.Partitions, ReplicationFactor: spec.ReplicationFactor, ConfigEntries: entries(spec.Config),
 		}}})
 		if err == nil {
 			err = resp.Errors[name]

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -132,6 +133,50 @@ func TestVerifyNamesEveryDifferenceAndApplyRemovesIt(t *testing.T) {
 	}
 	if diffs, err = a.Verify(t.Context(), layout); err != nil || len(diffs) > 0 {
 		t.Errorf("after: %v, err %v", diffs, err)
+	}
+}
+
+// The desk's log keeps all entries. A topic that somebody made with other settings is a difference, and none where there is no desk.
+func TestVerifyComparesTheLogOfTheDesk(t *testing.T) {
+	a := newAdmin(t, cluster(t))
+	layout := testLayout()
+	if _, err := a.Create(t.Context(), layout); err != nil {
+		t.Fatal(err)
+	}
+	name := layout.Desk().Name
+	resp, err := a.client.CreateTopics(t.Context(), &kafkago.CreateTopicsRequest{Addr: a.address, Topics: []kafkago.TopicConfig{{
+		Topic: name, NumPartitions: 1, ReplicationFactor: layout.ReplicationFactor, ConfigEntries: entries(map[string]string{"retention.ms": "604800000"}),
+	}}})
+	if err := errors.Join(err, resp.Errors[name]); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.CreateDesk(t.Context(), layout); err != nil { // it is there
+		t.Fatal(err)
+	}
+	want := Difference{name, "retention.ms", "-1", "604800000"}
+	diffs, err := a.Verify(t.Context(), layout)
+	if err != nil || !slices.Contains(diffs, want) {
+		t.Errorf("differences: %v, err %v\nwant %v", diffs, err, want)
+	}
+	if _, err := a.Apply(t.Context(), layout); err != nil {
+		t.Fatal(err)
+	}
+	if diffs, err = a.Verify(t.Context(), layout); err != nil || len(diffs) > 0 {
+		t.Errorf("after: %v, err %v", diffs, err)
+	}
+}
+
+func TestTheDeskCreatesItsLogWithoutDifferences(t *testing.T) {
+	a := newAdmin(t, cluster(t))
+	layout := testLayout()
+	if _, err := a.Create(t.Context(), layout); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.CreateDesk(t.Context(), layout); err != nil {
+		t.Fatal(err)
+	}
+	if diffs, err := a.Verify(t.Context(), layout); err != nil || len(diffs) > 0 {
+		t.Errorf("%v, err %v", diffs, err)
 	}
 }
 

@@ -22,14 +22,18 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s is %s, want %s", d.Topic, d.What, d.Have, d.Want)
 }
 
-// Verify compares the cluster with the layout.
+// Verify compares the cluster with the layout. The log of the desk is compared if it is there.
 func (a *Admin) Verify(ctx context.Context, l Layout) ([]Difference, error) {
 	have, err := a.metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
+	specs := l.Specs()
+	if desk := l.Desk(); len(have[desk.Name].Partitions) > 0 {
+		specs = append(specs, desk)
+	}
 	var existing []TopicSpec
-	for _, s := range l.Specs() {
+	for _, s := range specs {
 		if _, ok := have[s.Name]; ok {
 			existing = append(existing, s)
 		}
@@ -39,7 +43,7 @@ func (a *Admin) Verify(ctx context.Context, l Layout) ([]Difference, error) {
 		return nil, err
 	}
 	var diffs []Difference
-	for _, s := range l.Specs() {
+	for _, s := range specs {
 		config, ok := configs[s.Name]
 		if !ok {
 			diffs = append(diffs, Difference{s.Name, "topic", "present", "missing"})

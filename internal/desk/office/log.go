@@ -16,9 +16,6 @@ import (
 	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
 
-// Topic is the name of the log's topic, without the prefix. It has one partition, so that all entries have one order.
-const Topic = "desk"
-
 // Log is the log of the desk, and its way into the raw log.
 type Log interface {
 	// Write returns nil once the entry is durable. After an error it may be, too.
@@ -49,7 +46,7 @@ func NewKafkaLog(conn kafka.Connection, layout kafka.Layout) (*KafkaLog, error) 
 	if err := conn.Validate(); err != nil {
 		return nil, err
 	}
-	l := &KafkaLog{topic: layout.Prefix + Topic, raw: schemas.TopicRawLive.Name(layout.Prefix), conn: conn, layout: layout}
+	l := &KafkaLog{topic: layout.Desk().Name, raw: schemas.TopicRawLive.Name(layout.Prefix), conn: conn, layout: layout}
 	var err error
 	l.franz, err = kgo.NewClient(conn.Franz()...)
 	if err != nil {
@@ -80,7 +77,7 @@ func (l *KafkaLog) ensure(ctx context.Context) error {
 	defer admin.Close()
 	ctx, cancel := context.WithTimeout(ctx, l.conn.RequestTimeout)
 	defer cancel()
-	if err := admin.CreateLog(ctx, l.topic, l.layout); err != nil {
+	if err := admin.CreateDesk(ctx, l.layout); err != nil {
 		return err
 	}
 	l.ready = true

@@ -38,15 +38,17 @@ type Office struct {
 	Deps
 	metrics *metrics
 
-	mu     sync.Mutex // one reader and writer of the log at a time
+	log  sync.Mutex // one reader and writer of the log at a time; held during its calls
+	next int64
+
+	mu     sync.Mutex // never held during a call of the log: probes and metrics need it
 	ledger *desk.Ledger
-	next   int64
 	counts map[string]bool // ids of own entries that were read back: whether they count
 	read   error           // of the last read
 
 	state   sync.Mutex
 	busy    map[string]bool         // numbers that are being worked on
-	unsent  map[string]bool         // attempts of this process whose request was never sent
+	unsent  map[string]unsent       // the attempt of this process whose request was not sent, by number
 	pending map[string]desk.Entry   // outcomes that the log did not take yet, by attempt
 	denied  map[string]graph.Token  // tokens that were refused, by number
 	notes   map[string]note         // why a number waits
@@ -57,7 +59,7 @@ type Office struct {
 func New(d Deps) (*Office, error) {
 	o := &Office{
 		Deps: d, ledger: desk.NewLedger(d.UnknownAfter), counts: map[string]bool{}, read: errors.New("the log is being read"),
-		busy: map[string]bool{}, unsent: map[string]bool{}, pending: map[string]desk.Entry{}, denied: map[string]graph.Token{}, notes: map[string]note{}, syncs: map[string]schemas.Sync{},
+		busy: map[string]bool{}, unsent: map[string]unsent{}, pending: map[string]desk.Entry{}, denied: map[string]graph.Token{}, notes: map[string]note{}, syncs: map[string]schemas.Sync{},
 	}
 	var err error
 	o.metrics, err = newMetrics(d.Registerer, o)
@@ -65,9 +67,7 @@ func New(d Deps) (*Office, error) {
 }
 
 const (
-	tick = time.Second
-	// copyAfter is the age of a step after which another instance copies it into the raw log.
-	copyAfter  = 30 * time.Second
+	tick       = time.Second
 	workersMax = 8
 	writeTime  = 30 * time.Second
 )
@@ -172,7 +172,7 @@ func (o *Office) unfinished(n *desk.Number) (desk.Entry, bool) {
 		if e, ok := o.pending[r.Attempt]; ok {
 			return e, true
 		}
-		if r.State == syncrequest.Intended && o.unsent[r.Attempt] {
+		if r.State == syncrequest.Intended && r.Attempt != "" && o.unsent[n.ID].attempt == r.Attempt {
 			return stepOf(n, t, r.Attempt, r.By, syncrequest.NotSent, o.Now(), graph.Outcome{Kind: graph.NotSent, Message: "the intent was written late"}, r.Tries), true
 		}
 	}
@@ -181,17 +181,19 @@ func (o *Office) unfinished(n *desk.Number) (desk.Entry, bool) {
 
 // Refresh reads the log up to its end.
 func (o *Office) Refresh(ctx context.Context) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.log.Lock()
+	defer o.log.Unlock()
 	return o.refreshLocked(ctx)
 }
 
 func (o *Office) refreshLocked(ctx context.Context) error {
 	entries, next, err := o.Log.Read(ctx, o.next)
-	if err != nil {
-		o.read = err
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.read = err; err != nil {
 		return err
 	}
+	o.next = next
 	for _, b := range entries {
 		e, err := desk.DecodeEntry(b)
 		if err != nil {
@@ -205,7 +207,6 @@ func (o *Office) refreshLocked(ctx context.Context) error {
 			o.counts[e.ID] = o.counts[e.ID] || counts
 		}
 	}
-	o.next, o.read = next, nil
 	return nil
 }
 
@@ -217,17 +218,33 @@ func (o *Office) commit(ctx context.Context, e *desk.Entry, last string) (bool, 
 	if err != nil {
 		return false, err
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.counts[e.ID] = false
-	defer delete(o.counts, e.ID)
+	o.log.Lock()
+	defer o.log.Unlock()
+	o.await(e.ID)
+	defer o.counted(e.ID)
 	if err := o.Log.Write(ctx, b); err != nil {
 		return false, fmt.Errorf("write to the log of the desk: %w", err)
 	}
 	if err := o.refreshLocked(ctx); err != nil {
 		return false, err
 	}
-	return o.counts[e.ID], nil
+	return o.counted(e.ID), nil
+}
+
+// await lets the next reads note whether an entry counts.
+func (o *Office) await(entry string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.counts[entry] = false
+}
+
+// counted ends await.
+func (o *Office) counted(entry string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	counts := o.counts[entry]
+	delete(o.counts, entry)
+	return counts
 }
 
 func randomID() string {
@@ -285,7 +302,9 @@ func (o *Office) finish(ctx context.Context, n *desk.Number, e desk.Entry) bool 
 	}
 	o.state.Lock()
 	delete(o.pending, e.Record().Attempt)
-	delete(o.unsent, e.Record().Attempt)
+	if o.unsent[n.ID].attempt == e.Record().Attempt {
+		delete(o.unsent, n.ID)
+	}
 	o.state.Unlock()
 	if counts {
 		o.metrics.requests.WithLabelValues(string(e.Record().SyncType), e.Outcome).Inc()
@@ -312,33 +331,27 @@ func (o *Office) post(ctx context.Context, n *desk.Number, a desk.Action) bool {
 	}
 	o.note(n.ID, "")
 	r := n.Requests[a.Type]
-	attempt, intendedAt := randomID(), time.Now()
+	attempt, intendedAt := o.attemptAfter(n), time.Now()
 	intent := stepOf(n, a.Type, attempt, r.By, syncrequest.Intended, o.Now(), graph.Outcome{}, 0)
 	intent.Outcome, intent.RetryAt = "", 0
-	o.state.Lock()
-	o.unsent[attempt] = true
-	o.state.Unlock()
 	counts, err := o.commit(ctx, &intent, n.Last)
 	if err != nil {
-		// The log may have taken it. Then `unfinished` ends the attempt.
-		o.Logger.Error("an intent could not be written, so the request is not sent", "phone_number_id", n.ID, "error", err)
+		// The log may have taken it, now or later. Then `unfinished` ends the attempt.
+		o.note(n.ID, "the intent could not be written, so the request is not sent: "+err.Error())
 		return false
 	}
 	if !counts {
-		o.state.Lock()
-		delete(o.unsent, attempt)
-		o.state.Unlock()
-		return true // another instance was faster
+		return true // another instance was faster, or an earlier copy of this intent counts
 	}
 	if err := o.copy(ctx, &intent); err != nil {
 		return true // `unfinished` ends the attempt
 	}
 	// A process that was suspended sends nothing: others may hold the outcome for unknown soon.
-	if ctx.Err() != nil || time.Since(intendedAt) > o.UnknownAfter/4 {
+	if ctx.Err() != nil || elapsed(intendedAt) > o.UnknownAfter/4 {
 		return true
 	}
 	o.state.Lock()
-	delete(o.unsent, attempt)
+	delete(o.unsent, n.ID)
 	o.state.Unlock()
 	syncType := client.Contacts()
 	if a.Type == syncrequest.History {
@@ -381,36 +394,6 @@ func (o *Office) mended(ctx context.Context, client *graph.Client, token graph.T
 	return true
 }
 
-// note is the reason why a number waits, and the time of the next try.
-type note struct {
-	why   string
-	until time.Time
-}
-
-// noteFor is the pause after a token was not found or is still refused.
-const noteFor = 15 * time.Second
-
-func (o *Office) note(number, why string) {
-	o.state.Lock()
-	defer o.state.Unlock()
-	if why == "" {
-		delete(o.notes, number)
-		return
-	}
-	if o.notes[number].why != why {
-		o.Logger.Warn("a request for a sync waits", "phone_number_id", number, "reason", why)
-	}
-	o.notes[number] = note{why, o.Now().Add(noteFor)}
-}
-
-// forgetNote lets the next try come at once.
-func (o *Office) forgetNote(number string) {
-	o.state.Lock()
-	defer o.state.Unlock()
-	delete(o.notes, number)
-	delete(o.denied, number)
-}
-
 // Arrived takes the newest record of a number from the topic `syncs`; nil: it was removed.
 func (o *Office) Arrived(number string, s *schemas.Sync) {
 	o.state.Lock()
@@ -427,12 +410,6 @@ func (o *Office) arrived(number string) (schemas.Sync, bool) {
 	defer o.state.Unlock()
 	s, ok := o.syncs[number]
 	return s, ok
-}
-
-func (o *Office) noted(number string) string {
-	o.state.Lock()
-	defer o.state.Unlock()
-	return o.notes[number].why
 }
 
 func stateOf(k graph.Kind) syncrequest.State {
@@ -465,39 +442,4 @@ func stepOf(n *desk.Number, t syncrequest.SyncType, attempt, by string, s syncre
 		e.RetryAt = now.Add(desk.RetryAfter(e.Outcome, tries, out.RetryAfter)).UnixMilli()
 	}
 	return e
-}
-
-// copy writes a step into the raw log, and a note of that.
-func (o *Office) copy(ctx context.Context, e *desk.Entry) error {
-	if err := o.Log.Raw(ctx, e.Record()); err != nil {
-		o.Logger.Error("a step of a sync is not in the raw log yet", "phone_number_id", e.Number, "error", err)
-		return err
-	}
-	note := desk.Entry{ID: randomID(), Kind: desk.Copied, Of: e.ID, At: o.Now().UnixMilli()}
-	b, err := note.Encode()
-	if err == nil {
-		err = o.Log.Write(ctx, b)
-	}
-	if err != nil {
-		o.Logger.Warn("the note of a copied step is missing, so the step will be copied again", "error", err)
-	}
-	return nil
-}
-
-// copyOthers copies the steps whose writer ended before it had copied them.
-func (o *Office) copyOthers(ctx context.Context) {
-	o.mu.Lock()
-	list := o.ledger.Uncopied()
-	o.mu.Unlock()
-	for i := range list {
-		if o.Now().Sub(time.UnixMilli(list[i].At)) < copyAfter {
-			return // in their order
-		}
-		if o.copy(ctx, &list[i]) != nil {
-			return
-		}
-	}
-	if len(list) > 0 {
-		_ = o.Refresh(ctx) // its error is reported by the next one
-	}
 }

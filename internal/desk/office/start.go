@@ -19,12 +19,14 @@ import (
 
 // Wish is what somebody asks for.
 type Wish struct {
-	PhoneNumberID string                 `json:"phone_number_id,omitempty"`
-	WABAID        string                 `json:"waba_id,omitempty"`
-	Provider      string                 `json:"provider,omitempty"`     // default: the first one
-	OnboardedAt   *time.Time             `json:"onboarded_at,omitempty"` // when the business completed the signup
-	Types         []syncrequest.SyncType `json:"types,omitempty"`        // default: both
-	// NewOnboarding: the business was offboarded and onboarded again, so both types can be requested again.
+	PhoneNumberID string     `json:"phone_number_id,omitempty"`
+	WABAID        string     `json:"waba_id,omitempty"`
+	Provider      string     `json:"provider,omitempty"`     // default: the first one
+	OnboardedAt   *time.Time `json:"onboarded_at,omitempty"` // when the business completed the signup
+	// Types are both by default. With AskAgain, they are those that the provider did not accept.
+	Types []syncrequest.SyncType `json:"types,omitempty"`
+	// NewOnboarding: the business was offboarded and onboarded again, so both types can be requested again. It needs OnboardedAt,
+	// which has to be later than the last request.
 	NewOnboarding bool `json:"new_onboarding,omitempty"`
 	// AskAgain is the reason for another request of a type that was requested, or may have been. Without it there is none.
 	AskAgain string `json:"ask_again,omitempty"`
@@ -46,6 +48,9 @@ func (f *Fault) Error() string { return f.Text }
 
 // ErrReplaced means that another instance or request changed the number at the same time.
 var errReplaced = &Fault{Status: http.StatusConflict, Kind: "conflict", Text: "another request for this number came at the same time; look at its status"}
+
+// errNoTime refuses a wish for a new onboarding that may be a repetition.
+var errNoTime = invalidWish("new_onboarding needs onboarded_at: a repeated request for the same onboarding is recognised by it")
 
 func invalidWish(text string, args ...any) *Fault {
 	return &Fault{Status: http.StatusBadRequest, Kind: "invalid", Text: fmt.Sprintf(text, args...)}
@@ -73,9 +78,6 @@ func (t *target) onboardedAt() int64 {
 // resolve completes a wish. Where a WABA has several numbers, its author has to choose.
 func (o *Office) resolve(ctx context.Context, w Wish) (*target, error) {
 	t := &target{Wish: w}
-	if len(t.Types) == 0 {
-		t.Types = desk.Types()
-	}
 	for _, typ := range t.Types {
 		if !slices.Contains(desk.Types(), typ) {
 			return nil, invalidWish("type %q is neither contacts nor history", typ)
@@ -83,6 +85,9 @@ func (o *Office) resolve(ctx context.Context, w Wish) (*target, error) {
 	}
 	if t.OnboardedAt != nil && (t.OnboardedAt.UnixMilli() <= 0 || t.OnboardedAt.After(o.Now().Add(10*time.Minute))) {
 		return nil, invalidWish("onboarded_at is no time in the past")
+	}
+	if t.NewOnboarding && t.OnboardedAt == nil {
+		return nil, errNoTime
 	}
 	for _, id := range []string{t.PhoneNumberID, t.WABAID} {
 		if id != "" && !graph.ValidID(id) {
@@ -117,10 +122,27 @@ func (o *Office) resolve(ctx context.Context, w Wish) (*target, error) {
 	if t.tokenErr == nil && t.client.Reads() {
 		t.numbers, t.listErr = t.client.Numbers(ctx, t.token, t.WABAID)
 	}
-	if t.PhoneNumberID != "" {
-		return t, nil
+	if t.PhoneNumberID == "" {
+		if err := o.choose(t); err != nil {
+			return nil, err
+		}
 	}
-	return t, o.choose(t)
+	return t, t.chooseTypes()
+}
+
+// chooseTypes sets the types of a wish that names none: both. Another attempt is for those that the provider did not accept.
+func (t *target) chooseTypes() error {
+	if len(t.Types) > 0 {
+		return nil
+	}
+	t.Types = desk.Types()
+	if t.AskAgain == "" || t.NewOnboarding || t.known == nil {
+		return nil
+	}
+	if t.Types = t.known.Undecided(); len(t.Types) == 0 {
+		return invalidWish("ask_again has to name the types (--only): the provider accepted both")
+	}
+	return nil
 }
 
 // choose looks the number of a WABA up.
@@ -311,6 +333,9 @@ func (s *Signup) Wish(now time.Time) (Wish, error) {
 		return Wish{}, invalidWish("data.waba_id is missing")
 	}
 	at := s.OnboardedAt
+	if at == nil && s.NewOnboarding {
+		return Wish{}, errNoTime // the event may come twice
+	}
 	if at == nil {
 		at = &now
 	}

@@ -139,7 +139,7 @@ func sentence(n *desk.Number, s *Status, a desk.Action, now time.Time) string {
 		if s.Reason != "" {
 			fmt.Fprintf(&b, ". The %s cannot be requested: %s.", a.Type, s.Reason)
 		} else {
-			fmt.Fprintf(&b, ". The %s comes next.", a.Type)
+			fmt.Fprintf(&b, ". Next: the %s.", a.Type)
 		}
 	}
 	if d := n.Deadline(); !d.IsZero() && a.Verb != desk.Nothing && now.Before(d) {

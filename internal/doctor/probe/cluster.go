@@ -159,7 +159,7 @@ func (p *prober) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.facts.Topics = doctor.Topics{Compared: len(p.Layout.Specs())}
+	p.facts.Topics = doctor.Topics{Compared: len(p.Layout.Specs()), Desk: p.Layout.Desk().Name}
 	for _, d := range diffs {
 		p.facts.Topics.Differences = append(p.facts.Topics.Differences, doctor.Difference(d))
 	}

@@ -21,6 +21,7 @@ type row struct {
 	ValueBinary []byte      `parquet:"value_binary,optional"`
 }
 
+// rowHeader is a header of a record.
 type rowHeader struct {
 	Key         *string `parquet:"key,optional"`
 	Value       *string `parquet:"value,optional"`

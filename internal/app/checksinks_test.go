@@ -32,7 +32,7 @@ func twoSinks(t *testing.T, dir string) (judges []string, address string) {
 	for name, text := range map[string]string{
 		"endpoints.yaml": "endpoints:\n  - {name: crm, url: 'http://" + addrs[0] + "/crm', " + common + ", secrets: [{id: a, value: " + webhookSecret + "}]}\n" +
 			"  - {name: inbox, format: meta, url: 'http://" + addrs[0] + "/inbox', historical: true, verify_token: tok, " + common + ", secrets: [{id: a, value: 0123456789abcdef}]}\n",
-		"coexstream.yaml": "sink:\n  webhook: {endpoints_file: endpoints.yaml}\n  archive: {enabled: true, url: \"file://" + folder + "\", rotation: 1s}\n",
+		"coexstream.yaml": "sink:\n  webhook: {endpoints_file: endpoints.yaml}\n  archive: {enabled: true, url: \"file://" + folder + "\", rotation: 1s, parquet: [events]}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -97,7 +97,7 @@ func (p *process) judgesSeeFaults(check []string) {
 	if err := os.WriteFile(file, slices.Concat(bytes.Join(lines[:i], nil), bytes.Join(lines[i+1:], nil)), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
-	objects, err := filepath.Glob(filepath.Join(p.dir, "archive", "coex.messages", "*", "*", "*.zst"))
+	objects, err := filepath.Glob(filepath.Join(p.dir, "archive", "coex.messages", "*", "*", "*.parquet"))
 	if err != nil || len(objects) == 0 {
 		p.t.Fatalf("%d objects, %v", len(objects), err)
 	}

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"encoding"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -232,9 +235,22 @@ func (a *app) logger(cfg *config.Config) *slog.Logger {
 	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // validated by config
 	opts := &slog.HandlerOptions{Level: level}
 	if cfg.Log.Format == "json" || cfg.Log.Format == "auto" && !isTerminal(a.io.Err) {
+		opts.ReplaceAttr = asText
 		return slog.New(slog.NewJSONHandler(a.io.Err, opts))
 	}
 	return slog.New(slog.NewTextHandler(a.io.Err, opts))
+}
+
+// asText writes durations and named numbers, such as a topic, as the text format does. JSON would have nanoseconds and the bare number.
+func asText(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case time.Duration:
+		a.Value = slog.StringValue(v.String())
+	case error, json.Marshaler, encoding.TextMarshaler, slog.Level:
+	case fmt.Stringer:
+		a.Value = slog.StringValue(v.String())
+	}
+	return a
 }
 
 func isTerminal(w any) bool {

@@ -439,3 +439,31 @@ func TestAPreflightNamesEachFault(t *testing.T) {
 		}
 	}
 }
+
+type unreached struct{}
+
+func (unreached) Error() string     { return "no such host" }
+func (unreached) Unreachable() bool { return true }
+
+// TestTheRemedyOfAReadWithoutAnAnswerIsNotTheToken gives each read of a preflight an error of the network, and one of the provider.
+func TestTheRemedyOfAReadWithoutAnAnswerIsNotTheToken(t *testing.T) {
+	for _, c := range []struct {
+		err     error
+		network bool
+	}{{fmt.Errorf("read: %w", unreached{}), true}, {fmt.Errorf("code 190"), false}} {
+		f := &Facts{Now: time.UnixMilli(onboarded), Reads: true, AppID: "555", Types: Types(), NumberErr: c.err, InWABAErr: c.err, AppsErr: c.err, FieldsErr: c.err}
+		read := 0
+		for _, check := range Judge(f) {
+			if !slices.Contains([]string{"number", "waba", "subscription", "fields"}, check.Name) {
+				continue
+			}
+			read++
+			if check.Verdict != Fail || strings.Contains(check.Do, "name resolution") != c.network || strings.HasPrefix(check.Do, "Check ") == c.network {
+				t.Errorf("%v: %+v", c.err, check)
+			}
+		}
+		if read != 4 {
+			t.Errorf("%d reads", read)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -143,6 +144,15 @@ func (l *list) window(f *Facts) {
 	}
 }
 
+// remedy returns the remedy for a read that failed: do, if the provider answered.
+func remedy(err error, do string) string {
+	var read interface{ Unreachable() bool }
+	if errors.As(err, &read) && read.Unreachable() {
+		return "Look at name resolution, firewall and proxy: the provider's API cannot be reached from the desk. Then try again."
+	}
+	return do
+}
+
 const noReads = "the provider's API cannot be asked"
 
 func (l *list) number(f *Facts) {
@@ -150,7 +160,7 @@ func (l *list) number(f *Facts) {
 	case !f.Reads:
 		l.add("number", Skip, "", "%s", noReads)
 	case f.NumberErr != nil:
-		l.add("number", Fail, "Check the token, its permissions (whatsapp_business_management, whatsapp_business_messaging), and the number's id.", "%v", f.NumberErr)
+		l.add("number", Fail, remedy(f.NumberErr, "Check the token, its permissions (whatsapp_business_management, whatsapp_business_messaging), and the number's id."), "%v", f.NumberErr)
 	case f.IsOnBizApp == nil || !*f.IsOnBizApp:
 		l.add("number", Fail, "The business has to complete the signup for the WhatsApp Business app. Never register the number: that breaks its app.", "is_on_biz_app is not true")
 	case f.PlatformType != "CLOUD_API":
@@ -161,7 +171,7 @@ func (l *list) number(f *Facts) {
 	switch {
 	case !f.Reads:
 	case f.InWABAErr != nil:
-		l.add("waba", Fail, "Check the token and the WABA's id.", "%v", f.InWABAErr)
+		l.add("waba", Fail, remedy(f.InWABAErr, "Check the token and the WABA's id."), "%v", f.InWABAErr)
 	case !f.InWABA:
 		l.add("waba", Fail, "Check both ids.", "the number does not belong to this WABA")
 	default:
@@ -175,7 +185,7 @@ func (l *list) subscription(f *Facts) {
 	case !f.Reads:
 		l.add("subscription", Skip, "", "%s", noReads)
 	case f.AppsErr != nil:
-		l.add("subscription", Fail, "Check the token and its permissions.", "%v", f.AppsErr)
+		l.add("subscription", Fail, remedy(f.AppsErr, "Check the token and its permissions."), "%v", f.AppsErr)
 	case len(f.Apps) == 0:
 		l.add("subscription", Fail, do, "no app is subscribed to the WABA, so no webhook would come")
 	case f.AppID != "" && !slices.Contains(f.Apps, f.AppID):
@@ -200,7 +210,7 @@ func (l *list) fields(f *Facts) {
 	case f.FieldsSkip != "":
 		l.add("fields", Warn, "Set desk.app_id and desk.app_token_file, or look at the app's dashboard.", "%s", f.FieldsSkip)
 	case f.FieldsErr != nil:
-		l.add("fields", Fail, "Check desk.app_id and desk.app_token_file.", "%v", f.FieldsErr)
+		l.add("fields", Fail, remedy(f.FieldsErr, "Check desk.app_id and desk.app_token_file."), "%v", f.FieldsErr)
 	case len(missing) > 0:
 		l.add("fields", Fail, "Subscribe the app to them before the request: their webhooks are sent once.", "the app is not subscribed to %s", strings.Join(missing, ", "))
 	default:

@@ -3,11 +3,13 @@ package graph
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -254,6 +256,22 @@ func TestReadsReturnTheFieldsOfAPreflight(t *testing.T) {
 	for _, p := range f.Paths() {
 		if strings.Contains(p, "register") || !strings.HasPrefix(p, http.MethodGet) {
 			t.Errorf("sent %s", p)
+		}
+	}
+}
+
+// TestAReadWithoutAnAnswerIsNoFaultOfTheToken reads from an address where nobody listens, and from a provider that refuses.
+func TestAReadWithoutAnAnswerIsNoFaultOfTheToken(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	address := closed.URL
+	closed.Close()
+	refuses := httptest.NewServer(http.NotFoundHandler())
+	defer refuses.Close()
+	for address, want := range map[string]bool{address: true, refuses.URL: false} {
+		_, err := newClient(t, "meta", address).Number(t.Context(), token(t), "77")
+		var read *Error
+		if !errors.As(err, &read) || read.Unreachable() != want {
+			t.Errorf("%v: unreachable %v, want %v", err, read != nil && read.Unreachable(), want)
 		}
 	}
 }

@@ -21,7 +21,11 @@ type Number struct {
 type Error struct {
 	What    string
 	Outcome Outcome
+	away    bool
 }
+
+// Unreachable reports whether no whole answer came from the provider. A token or an id is not the cause.
+func (e *Error) Unreachable() bool { return e.away }
 
 // Error has the object and the reason.
 func (e *Error) Error() string {
@@ -134,7 +138,7 @@ func (c *Client) Subscriptions(ctx context.Context, appToken Token, appID string
 func (c *Client) get(ctx context.Context, token Token, what string, ids []string, edge string, query url.Values, to any) error {
 	for _, id := range ids {
 		if !ValidID(id) {
-			return &Error{what, Outcome{Kind: NotSent, Message: "the id is not a number"}}
+			return &Error{What: what, Outcome: Outcome{Kind: NotSent, Message: "the id is not a number"}}
 		}
 	}
 	path := "/" + strings.Join(ids, "/") + edge
@@ -147,13 +151,13 @@ func (c *Client) get(ctx context.Context, token Token, what string, ids []string
 		if sent {
 			o.Kind = Unknown
 		}
-		return &Error{what, o}
+		return &Error{what, o, true}
 	}
 	if answer.Status != http.StatusOK {
-		return &Error{what, Classify(answer, token, false)}
+		return &Error{What: what, Outcome: Classify(answer, token, false)}
 	}
 	if err := json.Unmarshal(answer.Body, to); err != nil {
-		return &Error{what, Outcome{Kind: Unknown, Status: answer.Status, Message: "the answer has another shape"}}
+		return &Error{What: what, Outcome: Outcome{Kind: Unknown, Status: answer.Status, Message: "the answer has another shape"}}
 	}
 	return nil
 }

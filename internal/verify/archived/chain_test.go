@@ -25,12 +25,17 @@ const testLog = "e6c6e3ff97af84cc515cd73177bee42c"
 
 // written is an object as docs/archive.md describes it.
 type written struct {
-	head  header
-	lines []string
+	head    header
+	lines   []string
+	parquet bool
 }
 
 func (w *written) name() string {
-	return fmt.Sprintf("coex.messages/0003/%s/%s%020d.jsonl.zst", w.head.Log, strings.TrimSuffix(w.head.Snapshot+"/", "//"), w.head.First)
+	extension := "jsonl.zst"
+	if w.parquet {
+		extension = "parquet"
+	}
+	return fmt.Sprintf("coex.messages/0003/%s/%s%020d.%s", w.head.Log, strings.TrimSuffix(w.head.Snapshot+"/", "//"), w.head.First, extension)
 }
 
 func (w *written) bytes(t *testing.T) []byte {
@@ -40,15 +45,19 @@ func (w *written) bytes(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	text := strings.Join(w.lines, "")
-	rest := e.EncodeAll([]byte(text), nil)
+	rest, size, magic := e.EncodeAll([]byte(text), nil), int64(len(text)), uint32(headerMagic)
+	if w.parquet {
+		rest, size = rowsOf(t, w.lines)
+		magic = parquetMagic
+	}
 	sum := sha256.Sum256(rest)
 	h := w.head
-	h.Records, h.Bytes, h.SHA256 = int64(len(w.lines)), int64(len(text)), hex.EncodeToString(sum[:])
+	h.Records, h.Bytes, h.SHA256 = int64(len(w.lines)), size, hex.EncodeToString(sum[:])
 	head, err := json.Marshal(h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, headerMagic), headerBytes-8)
+	b := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, magic), headerBytes-8)
 	b = append(append(b, head...), bytes.Repeat([]byte{' '}, headerBytes-12-len(head))...)
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 	return append(b, rest...)

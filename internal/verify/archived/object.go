@@ -26,9 +26,10 @@ type name struct {
 	log       string // id, in hexadecimal digits
 	snapshot  string // date; empty: none
 	first     int64
+	parquet   bool
 }
 
-var namePattern = regexp.MustCompile(`^([^/]+)/(\d{4,10})/([0-9a-f]{32})/(?:(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)/)?(\d{20})\.jsonl\.zst$`)
+var namePattern = regexp.MustCompile(`^([^/]+)/(\d{4,10})/([0-9a-f]{32})/(?:(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)/)?(\d{20})\.(jsonl\.zst|parquet)$`)
 
 // parseName is false for other files of the archive.
 func parseName(full string) (n name, ok bool) {
@@ -38,7 +39,7 @@ func parseName(full string) (n name, ok bool) {
 	}
 	partition, err := strconv.ParseInt(m[2], 10, 32)
 	first, err2 := strconv.ParseInt(m[5], 10, 64)
-	return name{full, m[1], int32(partition), m[3], m[4], first}, err == nil && err2 == nil
+	return name{full, m[1], int32(partition), m[3], m[4], first, m[6] == "parquet"}, err == nil && err2 == nil
 }
 
 // header is at the begin of an object.
@@ -108,6 +109,7 @@ func (r *record) digest() digest {
 const (
 	headerBytes   = 1024
 	headerMagic   = 0x184D2A5C // of a frame that zstd skips
+	parquetMagic  = 0x31524150 // PAR1
 	checksumBytes = 4
 )
 
@@ -118,29 +120,33 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", errDamaged, fmt.Errorf(format, args...))
 }
 
-// readHeader reads the begin of an object.
-func readHeader(n name, r io.Reader) (*header, error) {
+// readHeader reads the begin of an object, and returns its bytes as well.
+func readHeader(n name, r io.Reader) (*header, []byte, error) {
 	b := make([]byte, headerBytes)
 	if _, err := io.ReadFull(r, b); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, damaged("it ends in its header")
+		return nil, nil, damaged("it ends in its header")
 	} else if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	magic := uint32(headerMagic)
+	if n.parquet {
+		magic = parquetMagic
 	}
 	text, sum := b[:headerBytes-checksumBytes], binary.LittleEndian.Uint32(b[headerBytes-checksumBytes:])
-	if binary.LittleEndian.Uint32(b) != headerMagic || binary.LittleEndian.Uint32(b[4:]) != headerBytes-8 || crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)) != sum {
-		return nil, damaged("its header is not whole")
+	if binary.LittleEndian.Uint32(b) != magic || binary.LittleEndian.Uint32(b[4:]) != headerBytes-8 || crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)) != sum {
+		return nil, nil, damaged("its header is not whole")
 	}
 	h := &header{}
 	if err := json.Unmarshal(bytes.TrimRight(text[8:], " "), h); err != nil {
-		return nil, damaged("header: %w", err)
+		return nil, nil, damaged("header: %w", err)
 	}
 	if h.Format != 1 {
-		return nil, fmt.Errorf("format %d is not known", h.Format)
+		return nil, nil, fmt.Errorf("format %d is not known", h.Format)
 	}
 	if h.Topic != n.topic || h.Partition != n.partition || h.Log != n.log || h.Snapshot != n.snapshot || h.First != n.first || h.Next < h.First {
-		return nil, damaged("its header is of %s/%d@%d, log %s", h.Topic, h.Partition, h.First, h.Log)
+		return nil, nil, damaged("its header is of %s/%d@%d, log %s", h.Topic, h.Partition, h.First, h.Log)
 	}
-	return h, nil
+	return h, b, nil
 }
 
 // peek reads the header of an object.
@@ -150,7 +156,8 @@ func peek(ctx context.Context, b bucket, n name) (*header, error) {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }() // read only
-	return readHeader(n, r)
+	h, _, err := readHeader(n, r)
+	return h, err
 }
 
 // readObject yields the records of an object. The header is nil where it cannot be read. A damaged object fails with errDamaged.
@@ -160,47 +167,63 @@ func readObject(ctx context.Context, b bucket, n name, yield func(*record)) (*he
 		return nil, err
 	}
 	defer func() { _ = r.Close() }() // read only
-	h, err := readHeader(n, r)
+	h, head, err := readHeader(n, r)
 	if err != nil {
 		return nil, err
 	}
+	records, size, next := int64(0), int64(0), h.First+h.Lost
+	take := func(rec *record, bytes int64) error {
+		if rec.offset < next || rec.offset >= h.Next {
+			return damaged("record %d has the offset %d, of %d to %d", records+1, rec.offset, next, h.Next-1)
+		}
+		next, records, size = rec.offset+1, records+1, size+bytes
+		yield(rec)
+		return nil
+	}
+	if n.parquet {
+		err = readRows(head, h, r, take)
+	} else {
+		err = readLines(h, r, take)
+	}
+	if err == nil && (records != h.Records || size != h.Bytes) {
+		err = damaged("%d records of %d bytes, and %d of %d according to its header", records, size, h.Records, h.Bytes)
+	}
+	return h, err
+}
+
+// readLines yields the records of an object of JSON lines, and compares its checksum at the end.
+func readLines(h *header, r io.Reader, yield func(r *record, size int64) error) error {
 	sum := sha256.New()
 	rest := io.TeeReader(r, sum)
 	d, err := zstd.NewReader(rest, zstd.WithDecoderConcurrency(1))
 	if err != nil {
-		return h, err
+		return err
 	}
 	defer d.Close()
 	lines := bufio.NewReaderSize(d, 1<<20)
-	records, size, next := int64(0), int64(0), h.First+h.Lost
-	for {
+	for n := 1; ; n++ {
 		text, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) && len(text) == 0 {
 			break
 		}
 		if err != nil {
-			return h, damaged("line %d: %w", records+1, err)
+			return damaged("line %d: %w", n, err)
 		}
 		rec, err := parseRecord(text)
 		if err != nil {
-			return h, damaged("line %d: %w", records+1, err)
+			return damaged("line %d: %w", n, err)
 		}
-		if rec.offset < next || rec.offset >= h.Next {
-			return h, damaged("line %d has the offset %d, of %d to %d", records+1, rec.offset, next, h.Next-1)
+		if err := yield(rec, int64(len(text))); err != nil {
+			return err
 		}
-		next, records, size = rec.offset+1, records+1, size+int64(len(text))
-		yield(rec)
 	}
 	if _, err := io.Copy(io.Discard, rest); err != nil {
-		return h, err
-	}
-	if records != h.Records || size != h.Bytes {
-		return h, damaged("%d records of %d bytes, and %d of %d according to its header", records, size, h.Records, h.Bytes)
+		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != h.SHA256 {
-		return h, damaged("its SHA-256 is %s", got)
+		return damaged("its SHA-256 is %s", got)
 	}
-	return h, nil
+	return nil
 }
 
 func parseRecord(text []byte) (*record, error) {

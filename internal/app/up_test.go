@@ -14,11 +14,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coexstream/coexstream/internal/testing/seed"
 )
 
 // binaryFolder is the folder of the binary, and empty while no test has asked for it.
@@ -148,6 +152,9 @@ func (p *process) run(args ...string) (string, int) {
 	}
 	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
 	defer cancel()
+	if args[0] == "simulate" && !slices.Contains(args, "--seed") {
+		args = append(slices.Clone(args), "--seed", strconv.FormatUint(seed.Of(p.t), 10))
+	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = p.dir
 	var out bytes.Buffer

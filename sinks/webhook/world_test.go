@@ -31,7 +31,7 @@ type topics struct {
 	logs  map[queue.Place][]*kgo.Record
 	start map[queue.Place]int64
 	bad   map[queue.Place]error // a place that cannot be read
-	lent  map[queue.Place][]byte
+	lent  map[loan][]byte       // the memory of the last fetch, which the next one of the same reader overwrites
 	err   error
 	id    byte
 	// damaged is the place of a damaged batch, with its offset.
@@ -39,8 +39,14 @@ type topics struct {
 	away    map[int32]error // of partitions that cannot be read
 }
 
+// loan names a reader, by its context, and a place.
+type loan struct {
+	reader context.Context
+	place  queue.Place
+}
+
 func newTopics(partitions int32) *topics {
-	return &topics{partitions: partitions, logs: map[queue.Place][]*kgo.Record{}, start: map[queue.Place]int64{}, bad: map[queue.Place]error{}, lent: map[queue.Place][]byte{}, id: 1}
+	return &topics{partitions: partitions, logs: map[queue.Place][]*kgo.Record{}, start: map[queue.Place]int64{}, bad: map[queue.Place]error{}, lent: map[loan][]byte{}, id: 1}
 }
 
 func (l *topics) Partitions(context.Context) (all []int32, err error) {
@@ -74,7 +80,7 @@ func (l *topics) Ends(context.Context, []int32) (map[schemas.Topic]map[int32]int
 }
 
 // Fetch lends the memory of the records until the next fetch of the place: nobody may keep it.
-func (l *topics) Fetch(_ context.Context, topic schemas.Topic, partition int32, offset int64, bytesMax int32) (kafka.Fetched, error) {
+func (l *topics) Fetch(ctx context.Context, topic schemas.Topic, partition int32, offset int64, bytesMax int32) (kafka.Fetched, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	place := queue.Place{Topic: topic, Partition: partition}
@@ -104,8 +110,9 @@ func (l *topics) Fetch(_ context.Context, topic schemas.Topic, partition int32, 
 		bytesMax -= int32(len(r.Value))
 		got.Records, got.Next = append(got.Records, r), r.Offset+1
 	}
-	for i := range l.lent[place] {
-		l.lent[place][i] = '!'
+	last := loan{ctx, place}
+	for i := range l.lent[last] {
+		l.lent[last][i] = '!'
 	}
 	var memory []byte
 	lend := func(b []byte) []byte {
@@ -131,7 +138,7 @@ func (l *topics) Fetch(_ context.Context, topic schemas.Topic, partition int32, 
 		}
 		got.Records[i] = &copied
 	}
-	l.lent[place] = memory
+	l.lent[last] = memory
 	return got, nil
 }
 

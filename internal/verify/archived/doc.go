@@ -9,5 +9,5 @@
 //   - the newest snapshot of each compacted topic: it is complete, and has each record that the topic still has and that is as old;
 //   - the truth of a simulation: each body with a 200 is in the raw chains of some log.
 //
-// Chains of earlier logs are judged without their topics, which are gone.
+// The topics of earlier logs are gone, so their chains are judged by themselves.
 package archived

@@ -45,7 +45,7 @@ var failureStatuses = []int{
 	http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests,
 }
 
-// dice draws fates, which are a function of the seed and of the number of the request.
+// dice chooses how each request fails. The seed and the number of the request decide it.
 type dice struct {
 	f   Failures
 	mu  sync.Mutex

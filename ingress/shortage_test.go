@@ -88,7 +88,8 @@ func servesAfter(t *testing.T, failure error, makesRoom bool) {
 		t.Errorf("after the failures: %d", code)
 	}
 	if makesRoom {
-		if _, err := io.ReadAll(idle.Conn); err != nil {
+		// A connection that is closed before the server has read its first bytes ends with a reset.
+		if _, err := io.ReadAll(idle.Conn); err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("the idle connection of a stranger was not closed for room: %v", err)
 		}
 	} else if err := idle.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {

@@ -176,6 +176,9 @@ func ChatOf(thread string) string {
 	return string(canonical)
 }
 
+// OtherSpelling returns the second spelling of a phone number; empty: it has none.
+func OtherSpelling(id string) string { return string(identity.OtherSpelling(bytesOf(id))) }
+
 // placeholderOf returns the wamid of an asset's placeholder. It is the asset's own, unless that has the user's
 // business-scoped id and the chat is known by a phone number. Then it is the wamid with the number.
 func placeholderOf(m *schemas.Message) string {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/coexstream/coexstream/processors/identity"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/event"
 	"github.com/coexstream/coexstream/sinks"
@@ -44,7 +43,7 @@ AND (id = $2 OR chat = $3 OR linked_id = $2 OR phone_number = $2 OR user_id = $2
 // spellings returns ids with the other spellings of phone numbers.
 func spellings(ids []PersonID) (all []PersonID) {
 	for _, id := range ids {
-		for _, spelling := range [...]string{id.ID, string(identity.OtherSpelling([]byte(id.ID)))} {
+		for _, spelling := range [...]string{id.ID, merge.OtherSpelling(id.ID)} {
 			if one := (PersonID{id.Number, spelling}); spelling != "" && !slices.Contains(all, one) {
 				all = append(all, one)
 			}

@@ -154,8 +154,8 @@ func (r *rows) judgeErased(t *TableVerdict, have map[string]string, back func(ke
 	}
 }
 
-// namesNobody reports whether a row has nothing of the person whom its events are about, so that no erasure finds it: the status of a message that was sent
-// through the API, which a sink of an earlier version wrote without the person, where the id of the message does not contain the person's.
+// namesNobody reports whether a row has nothing of the person whom its events are about, so that no erasure finds it. It is the status of a message that
+// was sent through the API and has an id without the person's. A sink of an earlier version wrote it.
 func (r *rows) namesNobody(table, key string) bool {
 	parts := strings.SplitN(key, " ", 3)
 	if table != receipts || len(parts) < 3 || !r.nobody[key] || r.erased.of[messages][parts[0]+" "+parts[1]] != nil {

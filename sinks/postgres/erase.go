@@ -66,15 +66,44 @@ func Erase(ctx context.Context, url, schema string, p Person, rehearsal bool) (d
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", int32(lockOf(schema)), erasureLock); err != nil {
 		return nil, err
 	}
-	if err := lockAll(ctx, tx, schema); err != nil {
-		return nil, err
+	if !rehearsal {
+		if err := lockAll(ctx, tx, schema); err != nil {
+			return nil, err
+		}
 	}
 	e := erasing{ctx: ctx, tx: tx}
-	done, err = e.erase(p)
-	if err != nil || rehearsal {
-		return done, err
+	if done, err = e.erase(p); err != nil {
+		return nil, err
 	}
-	return done, tx.Commit(ctx)
+	if !rehearsal {
+		if err := tx.Commit(ctx); err != nil {
+			return nil, err
+		}
+	}
+	// The search takes long. Sinks wait for the transaction of an erasure, and not for this.
+	done.Mentions, err = mentions(ctx, conn, idsOf(spellings(done.IDs)))
+	return done, err
+}
+
+// mentions counts the rows that hold one of the ids.
+func mentions(ctx context.Context, conn *pgx.Conn, ids []string) (all []RemovedRow, err error) {
+	for _, look := range []struct{ table, query string }{
+		{"messages", "SELECT count(*) FROM messages WHERE strpos(original, $1) > 0"},
+		{"versions", "SELECT count(*) FROM versions WHERE strpos(original, $1) > 0"},
+		{"receipts", "SELECT count(*) FROM receipts WHERE strpos(failed_original, $1) > 0"},
+		{"reactions", "SELECT count(*) FROM reactions WHERE strpos(original, $1) > 0"},
+		{"notes", "SELECT count(*) FROM notes WHERE strpos(original, $1) > 0"},
+		{"letters", "SELECT count(*) FROM letters WHERE position(convert_to($1, 'UTF8') IN COALESCE(value, '')) > 0"},
+	} {
+		for _, id := range ids {
+			var n int64
+			if err := conn.QueryRow(ctx, look.query, id).Scan(&n); err != nil {
+				return nil, fmt.Errorf("count the rows of %s that mention the person: %w", look.table, err)
+			}
+			all = count(all, look.table, n)
+		}
+	}
+	return all, nil
 }
 
 type erasing struct {
@@ -129,20 +158,6 @@ UNION SELECT r.phone_number_id, r.wamid, '' FROM receipts r JOIN person p ON p.p
 	done.Removed = count(done.Removed, "letters", e.letters(all))
 	e.groups()
 	e.remember(p, done.IDs)
-	for _, look := range []struct{ table, query string }{
-		{"messages", "SELECT count(*) FROM messages WHERE strpos(original, $1) > 0"},
-		{"versions", "SELECT count(*) FROM versions WHERE strpos(original, $1) > 0"},
-		{"receipts", "SELECT count(*) FROM receipts WHERE strpos(failed_original, $1) > 0"},
-		{"reactions", "SELECT count(*) FROM reactions WHERE strpos(original, $1) > 0"},
-		{"notes", "SELECT count(*) FROM notes WHERE strpos(original, $1) > 0"},
-		{"letters", "SELECT count(*) FROM letters WHERE position(convert_to($1, 'UTF8') IN COALESCE(value, '')) > 0"},
-	} {
-		for _, id := range idsOf(all) {
-			var n int64
-			e.scan(&n, look.query, id)
-			done.Mentions = count(done.Mentions, look.table, n)
-		}
-	}
 	return done, e.err
 }
 
@@ -172,12 +187,6 @@ func (e *erasing) exec(query string, args ...any) int64 {
 		e.err = fmt.Errorf("erase: %w", err)
 	}
 	return done.RowsAffected()
-}
-
-func (e *erasing) scan(into any, query string, args ...any) {
-	if e.err == nil {
-		e.err = e.tx.QueryRow(e.ctx, query, args...).Scan(into)
-	}
 }
 
 func (e *erasing) keys(query string, args ...any) (all []merge.MessageKey) {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -47,7 +49,7 @@ func migrate(ctx context.Context, url, schema string, migrations fs.FS) (done *M
 	cfg.RuntimeParams["application_name"] = "coexstream migrate"
 	name := pgx.Identifier{schema}.Sanitize()
 	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "SET search_path = "+name)
+		_, err := conn.Exec(ctx, fmt.Sprintf("SET search_path = %s; SET lock_timeout = %d", name, lockWait.Milliseconds()))
 		return err
 	}))
 	defer func() { err = errors.Join(err, db.Close()) }()
@@ -67,15 +69,41 @@ func migrate(ctx context.Context, url, schema string, migrations fs.FS) (done *M
 	if done.From, err = p.GetDBVersion(ctx); err != nil {
 		return nil, fmt.Errorf("migrate the schema %s: %w", schema, err)
 	}
-	results, err := p.Up(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("migrate the schema %s: %w", schema, err)
-	}
-	for _, r := range results {
-		done.Steps = append(done.Steps, r.Source.Path)
+	for attempt := 1; ; attempt++ {
+		results, err := p.Up(ctx)
+		if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
+			results = partial.Applied
+		}
+		for _, r := range results {
+			done.Steps = append(done.Steps, r.Source.Path)
+		}
+		if err == nil {
+			break
+		}
+		if !isLocked(err) || attempt == lockAttempts {
+			return nil, fmt.Errorf("migrate the schema %s: %w", schema, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("migrate the schema %s: %w", schema, ctx.Err())
+		case <-time.After(lockPause):
+		}
 	}
 	done.To, err = p.GetDBVersion(ctx)
 	return done, err
+}
+
+// A statement that waits for the lock of a table keeps all others from it. So it waits for a moment only, and lets them go first.
+const (
+	lockWait     = 2 * time.Second
+	lockPause    = 3 * time.Second
+	lockAttempts = 60
+)
+
+// isLocked reports whether others used what a migration needs alone.
+func isLocked(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "55P03" || e.Code == "40P01") // lock_timeout, deadlock
 }
 
 // makeSchema makes the schema where it is not there. Where it is, the right to make schemas is not needed.
@@ -86,6 +114,6 @@ func makeSchema(ctx context.Context, db *sql.DB, schema string) error {
 	}
 	name := pgx.Identifier{schema}.Sanitize()
 	// One transaction. IF NOT EXISTS alone fails where another session creates the schema at the same time.
-	_, err := db.ExecContext(ctx, fmt.Sprintf("SELECT pg_advisory_xact_lock(%[2]d); CREATE SCHEMA IF NOT EXISTS %[1]s; COMMENT ON SCHEMA %[1]s IS 'Events of WhatsApp, written by coexstream'", name, lockOf(schema)))
+	_, err := db.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%[2]d); CREATE SCHEMA IF NOT EXISTS %[1]s; COMMENT ON SCHEMA %[1]s IS 'Events of WhatsApp, written by coexstream'", name, lockOf(schema)))
 	return err
 }

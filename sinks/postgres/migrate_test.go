@@ -205,3 +205,44 @@ func TestRowsOfTheVersionBeforeGetTheirPerson(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// A migration that waits for a reader who does not end lets others go first: sinks write meanwhile.
+func TestAMigrationThatWaitsKeepsNobodyFromWriting(t *testing.T) {
+	t.Parallel()
+	url := shared.URL(t)
+	if _, err := postgres.MigrateFrom(t.Context(), url, schema, earlier(t, 4)); err != nil {
+		t.Fatal(err)
+	}
+	reader, writer := connected(t, url), connected(t, url)
+	if _, err := reader.Exec(t.Context(), "BEGIN; SELECT * FROM versions"); err != nil {
+		t.Fatal(err)
+	}
+	migrated := make(chan error, 1)
+	go func() {
+		done, err := postgres.Migrate(t.Context(), url, schema)
+		if err == nil && (done.From != 4 || len(done.Steps) != postgres.Version-4) {
+			err = fmt.Errorf("%+v", done)
+		}
+		migrated <- err
+	}()
+	until(t, func() (waits bool) {
+		if err := reader.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'versions'::regclass)").Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+		return waits
+	})
+	if _, err := writer.Exec(t.Context(), "SET statement_timeout = '50s'; INSERT INTO versions (phone_number_id, wamid, what, event_id, type, text, original, version_order) VALUES ('2', 'w', 'edit', '', '', '', '', '')"); err != nil {
+		t.Errorf("a writer beside the migration: %v", err)
+	}
+	select {
+	case err := <-migrated:
+		t.Errorf("the migration did not wait for the reader: %v", err)
+	default:
+	}
+	if _, err := reader.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-migrated; err != nil {
+		t.Error(err)
+	}
+}

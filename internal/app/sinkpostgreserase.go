@@ -46,10 +46,10 @@ func (a *app) postgresEraseCommand() *cobra.Command {
 phone number in digits or a business-scoped user id. Other ids of the person are found by the links in contacts. A chat
 with the person goes as a whole. In groups, the messages that the person sent go.
 
-The report lists the removed rows, the rows that still mention an id, when the topics of Kafka lose their copies by
-retention, and the copies of other sinks that this configuration names. The person stays erased: the table erased keeps a hash of each id, and the sink leaves out events up to now,
-in a replay and a rebuild too. Later events are new data, and are written. It needs a role that may delete rows of the
-schema, and no rebuild may run meanwhile.`,
+The report lists the removed rows, the rows that still mention an id, and copies that stay: those in Kafka until
+retention, and those of other sinks of this configuration. The person stays erased: the table erased keeps a hash of
+each id, and the sink leaves out events up to now, in a replay and a rebuild too. Later events are new data, and are
+written. It needs a role that may delete rows of the schema, and no rebuild may run meanwhile.`,
 		Example: `  coexstream sink postgres erase --contact 4917012345678 --dry-run
   coexstream sink postgres erase --contact 4917012345678 --phone-number-id 106540352242922`,
 		Args: none,

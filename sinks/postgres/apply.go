@@ -124,7 +124,7 @@ func (st *Store) advance(ctx context.Context, tx pgx.Tx, b *sinks.Batch) error {
 			return nil
 		})
 	}
-	// Behind the positions: of a partition without one, they are what an erasure waits for, or what waits for it.
+	// Behind the positions: an erasure locks their table, so the first batch of a partition comes before or after it.
 	batch.Queue(newestErasure).QueryRow(func(row pgx.Row) error {
 		var version int64
 		if err := row.Scan(&version); err != nil || version == b.Erasures {

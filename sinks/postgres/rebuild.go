@@ -126,7 +126,7 @@ func (sh *Shadow) Name() string { return ShadowOf(sh.schema) }
 func (sh *Shadow) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellMax)
 	defer cancel()
-	// The server lets go of the locks of a closed connection a moment later. An error leaves it at that.
+	// The server releases the locks of a closed connection a moment later. After an error it does the same.
 	_, _ = sh.conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
 	return sh.conn.Close(ctx)
 }

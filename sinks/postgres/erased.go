@@ -49,6 +49,6 @@ func (e *erasing) remember(p Person, ids []PersonID) {
 		add(id.Number, id.ID)
 	}
 	e.exec(`INSERT INTO erased (person, erased_at, version)
-SELECT DISTINCT p, (SELECT clock_timestamp()), (SELECT GREATEST(COALESCE(max(version), 0) + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM erased) FROM unnest($1::bytea[]) AS n (p)
+SELECT DISTINCT p, (SELECT clock_timestamp()), (SELECT GREATEST(COALESCE(max(version), 0) + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) FROM erased) FROM unnest($1::bytea[]) AS n (p)
 ON CONFLICT (person) DO UPDATE SET erased_at = excluded.erased_at, version = excluded.version`, people)
 }

@@ -209,3 +209,21 @@ func until(t *testing.T, holds func() bool) {
 		runtime.Gosched()
 	}
 }
+
+// An erasure that was taken back leaves no version to the next one: instances would not notice the next one.
+func TestAnErasureHasAVersionThatNoneHad(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	conn := connected(t, url)
+	seen := map[int64]bool{}
+	for _, id := range []string{"1", "2", "3"} {
+		if _, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: id}, false); err != nil {
+			t.Fatal(err)
+		}
+		var version int64
+		if err := conn.QueryRow(t.Context(), "DELETE FROM erased RETURNING version").Scan(&version); err != nil || seen[version] {
+			t.Errorf("version %d of %s, after %v, err %v", version, id, seen, err)
+		}
+		seen[version] = true
+	}
+}

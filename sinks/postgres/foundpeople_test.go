@@ -184,7 +184,7 @@ func (v *village) fill(t *testing.T, st *postgres.Store) {
 func TestARebuildAfterAnErasureFindsNothingOfThePerson(t *testing.T) {
 	t.Parallel()
 	rng := seed.Rand(t)
-	for range 3 {
+	for range 2 {
 		v := newVillage(rng, 30+rng.IntN(200))
 		url := migrated(t)
 		v.fill(t, opened(t, url))

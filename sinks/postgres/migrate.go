@@ -66,39 +66,55 @@ func migrate(ctx context.Context, url, schema string, migrations fs.FS) (done *M
 		return nil, err
 	}
 	done = &Migrated{}
-	if done.From, err = p.GetDBVersion(ctx); err != nil {
+	err = letOthersFirst(ctx, func() (err error) {
+		done.From, err = p.GetDBVersion(ctx)
+		return err
+	})
+	if err == nil {
+		err = letOthersFirst(ctx, func() error {
+			results, err := p.Up(ctx)
+			if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
+				results = partial.Applied
+			}
+			for _, r := range results {
+				done.Steps = append(done.Steps, r.Source.Path)
+			}
+			return err
+		})
+	}
+	if err == nil {
+		err = letOthersFirst(ctx, func() (err error) {
+			done.To, err = p.GetDBVersion(ctx)
+			return err
+		})
+	}
+	if err != nil {
 		return nil, fmt.Errorf("migrate the schema %s: %w", schema, err)
 	}
-	for attempt := 1; ; attempt++ {
-		results, err := p.Up(ctx)
-		if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
-			results = partial.Applied
-		}
-		for _, r := range results {
-			done.Steps = append(done.Steps, r.Source.Path)
-		}
-		if err == nil {
-			break
-		}
-		if !isLocked(err) || attempt == lockAttempts {
-			return nil, fmt.Errorf("migrate the schema %s: %w", schema, err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("migrate the schema %s: %w", schema, ctx.Err())
-		case <-time.After(lockPause):
-		}
-	}
-	done.To, err = p.GetDBVersion(ctx)
-	return done, err
+	return done, nil
 }
 
 // A statement that waits for the lock of a table keeps all others from it. So it waits for a moment only, and lets them go first.
 const (
-	lockWait     = 2 * time.Second
-	lockPause    = 3 * time.Second
-	lockAttempts = 60
+	lockWait     = time.Second
+	lockPause    = 2 * time.Second
+	lockAttempts = 100
 )
+
+// letOthersFirst repeats what others keep from a lock.
+func letOthersFirst(ctx context.Context, do func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if err == nil || !isLocked(err) || attempt == lockAttempts {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lockPause):
+		}
+	}
+}
 
 // isLocked reports whether others used what a migration needs alone.
 func isLocked(err error) bool {

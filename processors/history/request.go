@@ -22,7 +22,7 @@ type requests struct {
 	History  *attempt `json:"history,omitempty"`
 
 	untold bool // the record on `syncs` is old
-	behind bool // the record on `syncs` is that of a window; the same state is told again
+	behind bool // the record on `syncs` is that of a window, so the same state has to follow it
 }
 
 // attempt is the newest attempt to request a sync type.

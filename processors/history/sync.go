@@ -45,8 +45,8 @@ func (n *Number) TakeSync() (schemas.Sync, bool) {
 	return schemas.Sync{}, false
 }
 
-// Retold reports whether the sync that TakeSync returned last has a state that was told before. It is told again, because
-// the sync of a window was told in between.
+// Retold reports whether TakeSync returned the same state of a request before. It returns it again behind the sync of a
+// window.
 func (n *Number) Retold() bool {
 	return n.retold
 }

@@ -73,6 +73,10 @@ func registered(t *testing.T) []metric {
 	if err := s.startArchive(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
+	cfg.Sink.Media.Enabled = true
+	if err := s.startMedia(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
 	if err := embedded.NewMetrics(cfg.DataDir).Register(s.metrics); err != nil {
 		t.Fatal(err)
 	}

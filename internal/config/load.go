@@ -229,6 +229,9 @@ func (c *Config) check(fail func(error)) {
 	if c.Sink.Archive.Enabled && c.Sink.Archive.URL == "" {
 		fail(invalid.Value("sink.archive.enabled", true, "false, or true with sink.archive.url"))
 	}
+	if c.Sink.Media.Enabled && c.Sink.Media.URL == "" && c.Sink.Archive.URL == "" {
+		fail(invalid.Value("sink.media.enabled", true, "false, or true with sink.media.url or sink.archive.url"))
+	}
 	c.checkWaits(fail)
 }
 

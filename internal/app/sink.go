@@ -28,7 +28,6 @@ not be applied. rebuild deletes the file, and the next up fills it from the topi
 		Example: `  coexstream sink postgres --help
   coexstream sink webhook --help
   coexstream sink archive --help
-  coexstream sink media --help
   coexstream sink status
   sqlite3 -readonly data/read.db "SELECT * FROM inbox ORDER BY last_at DESC LIMIT 20"`,
 		Args: subcommand,

@@ -92,7 +92,7 @@ func (m *metrics) finished(_ *plan.Item, a *schemas.Asset) {
 	m.assets.WithLabelValues(outcome).Inc()
 }
 
-// lag returns how many records of a lane are not read yet or have an asset without an outcome, and the age of the oldest such asset.
+// lag returns how many records of a lane are not read yet or have an asset without an outcome, and for how long some are not read.
 func (s *Sink) lag(lane string) (records int64, behind time.Duration) {
 	now := s.deps.Now()
 	s.mu.Lock()
@@ -102,8 +102,25 @@ func (s *Sink) lag(lane string) (records int64, behind time.Duration) {
 			records += max(0, s.ends[p.Topic][p.Partition]-read) + int64(held)
 		}
 	})
-	if first := s.plan.Oldest(lane == laneOf(true)); records > 0 && !first.IsZero() {
-		behind = max(0, now.Sub(first.Add(-s.cfg.Life)))
+	if at, ok := s.behind[lane]; ok {
+		behind = max(0, now.Sub(at))
 	}
 	return records, behind
+}
+
+// mark notes since when lanes have records that are not read. The caller holds mu.
+func (s *Sink) mark(now time.Time) {
+	unread := map[string]bool{}
+	s.plan.Positions(func(p queue.Place, read int64, _ int) {
+		if s.ends[p.Topic][p.Partition] > read {
+			unread[laneOf(p.Topic != schemas.TopicMedia)] = true
+		}
+	})
+	for _, lane := range sinks.Lanes() {
+		if _, was := s.behind[lane]; !unread[lane] {
+			delete(s.behind, lane)
+		} else if !was {
+			s.behind[lane] = now
+		}
+	}
 }

@@ -38,7 +38,8 @@ type Sink struct {
 	plan    *plan.Plan
 	readers map[int32]*reader
 	ends    map[schemas.Topic]map[int32]int64
-	broken  map[string]error // failures by kind
+	broken  map[string]error     // failures by kind
+	behind  map[string]time.Time // since when a lane has records that are not read
 	stopped bool
 
 	working sync.WaitGroup
@@ -50,7 +51,7 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 		return nil, fmt.Errorf("sink media: %w", err)
 	}
 	s := &Sink{
-		cfg: cfg, deps: deps, stage: stage{cfg.Dir}, turns: make(chan struct{}, 1), committing: make(chan struct{}, 1), readers: map[int32]*reader{},
+		cfg: cfg, deps: deps, behind: map[string]time.Time{}, stage: stage{cfg.Dir}, turns: make(chan struct{}, 1), committing: make(chan struct{}, 1), readers: map[int32]*reader{},
 		rate: rate.NewLimiter(rate.Limit(cfg.RequestsMax), max(1, int(cfg.RequestsMax))), broken: map[string]error{stepGroup: errors.New("it has no partitions yet")},
 		plan: plan.New(plan.Limits{Slots: cfg.Slots, HeldMax: cfg.HeldMax, RetryMin: cfg.RetryMin, RetryMax: cfg.RetryMax}),
 	}
@@ -175,6 +176,7 @@ func (s *Sink) survey(ctx context.Context) {
 		s.note(stepBrokers, err)
 		s.mu.Lock()
 		if err == nil {
+			s.mark(s.deps.Now()) // before the new ends: a record may wait for one look
 			s.ends = ends
 		}
 		for _, r := range s.readers {

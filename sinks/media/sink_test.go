@@ -222,8 +222,9 @@ func TestABusinessWithoutATokenHoldsUpNoOther(t *testing.T) {
 	const tokenless = "900"
 	for i := range 20 { // more than a topic holds
 		id := fmt.Sprint(8000 + i)
-		w.fake.AddMedia(fakegraph.Asset{ID: id, Content: good})
-		w.message(schemas.TopicMessages, id, good, business(tokenless))
+		own := content(900, byte(20+i)) // a known content would need no token
+		w.fake.AddMedia(fakegraph.Asset{ID: id, Content: own})
+		w.message(schemas.TopicMessages, id, own, business(tokenless))
 	}
 	w.fake.AddMedia(fakegraph.Asset{ID: "81", Content: good})
 	w.message(schemas.TopicMessages, "81", good)

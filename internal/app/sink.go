@@ -34,7 +34,7 @@ not be applied. rebuild deletes the file, and the next up fills it from the topi
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(onlySecrets(a.sinkPostgresCommand(), "sink.postgres"), onlySecrets(a.sinkWebhookCommand()), onlySecrets(a.sinkArchiveCommand()),
-		onlySecrets(a.sinkMediaCommand()),
+		onlySecrets(a.sinkMediaCommand(), "sink.media"),
 		a.sinkStatusCommand(), a.sinkRebuildCommand())
 	return cmd
 }

@@ -47,7 +47,7 @@ and its own sink.media.dir. 'coexstream up' does the same with sink.media.enable
 	bind(cmd.Flags(), "url", "sink.media.url", "folder or bucket of the assets")
 	bind(cmd.Flags(), "group-id", "sink.media.group_id", "consumer group")
 	bind(cmd.Flags(), "admin-listen", "admin.listen", "address of the admin listener")
-	cmd.AddCommand(a.mediaStatusCommand())
+	cmd.AddCommand(a.mediaStatusCommand(), a.mediaLinkCommand())
 	return cmd
 }
 
@@ -165,6 +165,9 @@ func (s *service) startSinkMedia(conn kafka.Connection, bucket archive.Contents,
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("%w: %w", config.ErrInvalid, err), end())
+	}
+	if err := s.startMediaLinks(bucket); err != nil {
+		return errors.Join(err, end())
 	}
 	add("sink media", sink.Ready)
 	s.health.AddOptional("media tokens", sink.Trouble)

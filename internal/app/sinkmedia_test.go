@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/testing/certtest"
 	"github.com/coexstream/coexstream/internal/testing/fakegraph"
+	"github.com/coexstream/coexstream/internal/testing/freeport"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -54,7 +56,14 @@ func TestUpDownloadsMediaAndSurvivesAKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certtest.Write(t, dir, "desk.yaml", fmt.Appendf(file, "sink:\n  media: {enabled: true, url: \"file://%s\", hosts: [\"%s\"]}\n", folder, fake.URL))
+	const linkKey = "canary-key-that-signs-links-to-media"
+	key := certtest.Write(t, dir, "link-key", []byte(linkKey+"\n"))
+	links, err := freeport.Addresses(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certtest.Write(t, dir, "desk.yaml", fmt.Appendf(file, "sink:\n  media: {enabled: true, url: \"file://%s\", hosts: [\"%s\"], link_key_file: %s, link_url: \"http://%s\", link_listen: \"%s\"}\n",
+		folder, fake.URL, key, links[0], links[0]))
 	contents := map[string][]byte{"71": []byte("\xff\xd8\xff\xe0 one"), "72": make([]byte, 300_000), "73": []byte("never")}
 	copy(contents["72"], "\xff\xd8\xff\xe0")
 	for id, content := range contents {
@@ -125,6 +134,17 @@ func TestUpDownloadsMediaAndSurvivesAKill(t *testing.T) {
 	if !strings.Contains(out, "refused") || !strings.Contains(tail, `"media_id":"71"`) {
 		t.Errorf("status:\n%s\ntail:\n%s", out, tail)
 	}
+	link, code := p.run("sink", "media", "link", filepath.Base(object("71")), "--filename", "a.jpg", "--config", flags[1])
+	resp, err := http.Get(strings.TrimSpace(link))
+	if err != nil || code != ExitOK {
+		t.Fatalf("link: %d %s %v", code, link, err)
+	}
+	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != string(contents["71"]) || resp.Header.Get("Content-Disposition") != "attachment; filename=a.jpg" {
+		t.Errorf("the link gives %q, %v (%v)", got, resp.Header, err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
 	p.signal(syscall.SIGTERM)
 	seen := []string{out, tail, log, p.stderr.String(), p.stdout.String()}
 	err = filepath.WalkDir(filepath.Join(dir, "data"), func(path string, d fs.DirEntry, err error) error {
@@ -139,7 +159,7 @@ func TestUpDownloadsMediaAndSurvivesAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range seen {
-		if strings.Contains(text, canaryWABA) {
+		if strings.Contains(text, canaryWABA) || strings.Contains(text, linkKey) {
 			t.Error("the token is in a log, a topic or a file")
 		}
 	}

@@ -82,3 +82,19 @@ func (c *Cloud) Bytes(ctx context.Context, name string) (int64, error) {
 	}
 	return a.Size, nil
 }
+
+// ErrNoLinks says that a bucket makes no links.
+var ErrNoLinks = errors.New("the bucket cannot sign links")
+
+// Link returns a URL of the cloud from which everybody can read an object until the time is over. It fails with ErrNoLinks.
+func Link(ctx context.Context, b Contents, name string, life time.Duration) (string, error) {
+	c, ok := b.(*Cloud)
+	if !ok {
+		return "", ErrNoLinks
+	}
+	address, err := c.bucket.SignedURL(ctx, c.prefix+name, &blob.SignedURLOptions{Expiry: life})
+	if gcerrors.Code(err) == gcerrors.Unimplemented {
+		return "", fmt.Errorf("%w: %w", ErrNoLinks, err)
+	}
+	return address, err
+}

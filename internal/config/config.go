@@ -276,6 +276,11 @@ type Assets struct {
 	AttemptTimeout    time.Duration `key:"attempt_timeout"`
 	GroupID           string        `key:"group_id"`
 	SessionTimeout    time.Duration `key:"session_timeout"`
+
+	LinkKey     string `key:"link_key"`
+	LinkKeyFile string `key:"link_key_file"`
+	LinkURL     string `key:"link_url"`
+	LinkListen  string `key:"link_listen"`
 }
 
 // Desk requests syncs.

@@ -14,7 +14,9 @@ import (
 	"github.com/coexstream/coexstream/schemas/provider"
 )
 
-func newDownloader(t *testing.T, hosts ...string) *Downloader { return patientFor(t, time.Minute, hosts...) }
+func newDownloader(t *testing.T, hosts ...string) *Downloader {
+	return patientFor(t, time.Minute, hosts...)
+}
 
 // patientFor waits that long for more of an answer.
 func patientFor(t *testing.T, quiet time.Duration, hosts ...string) *Downloader {

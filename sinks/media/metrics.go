@@ -63,7 +63,7 @@ func newMetrics(s *Sink) (*metrics, error) {
 	return m, meter.Register(m.assets, m.attempts, m.bytes, m.lost, m.seconds,
 		gauge("waiting_assets", waiting, prometheus.Labels{"lane": laneOf(true)}, func(c plan.Census) float64 { return float64(c.Live) }),
 		gauge("waiting_assets", waiting, prometheus.Labels{"lane": laneOf(false)}, func(c plan.Census) float64 { return float64(c.Past) }),
-		gauge("in_flight", "Assets that are downloaded now.", nil, func(c plan.Census) float64 { return float64(c.InFlight) }),
+		gauge("in_flight_assets", "Assets that are downloaded now.", nil, func(c plan.Census) float64 { return float64(c.InFlight) }),
 		gauge("denied_businesses", "Businesses whose assets wait, because there is no token that the provider accepts.", nil, func(c plan.Census) float64 { return float64(c.Denied) }),
 		gauge("expiry_seconds", "Time until the first waiting asset expires. The configured life of an asset while none waits.", nil, func(c plan.Census) float64 {
 			if c.ExpireFirst.IsZero() {

@@ -64,6 +64,7 @@ var rules = map[string][]string{
 	// The plan of the media sink is pure. Its positions are those of the webhook sink.
 	"sinks/media":      {"schemas", "sinks", "internal/kafka", "internal/archive", "internal/graph", "internal/private"},
 	"sinks/media/plan": {"schemas", "sinks/webhook/queue"},
+	"sinks/media/link": {"sinks/media/plan", "internal/archive"},
 	// The queue and the bodies of the webhook sink are pure, too.
 	"sinks/webhook/queue":    {"schemas"},
 	"sinks/webhook/envelope": {"schemas"},

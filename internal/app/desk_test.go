@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +19,7 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/freeport"
 	"github.com/coexstream/coexstream/internal/verify"
 	"github.com/coexstream/coexstream/internal/verify/world"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 const (
@@ -69,6 +70,7 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 	}
 	simulated := verify.DefaultSimulateConfig().World
 	simulated.Seed, simulated.Businesses, simulated.Messages, simulated.SecondNumber, simulated.Dialog, simulated.YCloud = 7, 1, 300, 0, 0, 0
+	simulated.Declines, simulated.Reonboard, simulated.NoLastPhase = 0, 0, 0
 	simulated.Start = time.Now()
 	number, waba := numberOf(t, simulated)
 	fake := fakegraph.New()
@@ -103,18 +105,6 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 		t.Errorf("the preflight is in the raw log: %s", out)
 	}
 
-	var simulation sync.WaitGroup
-	fake.OnPost(func(post fakegraph.Post) {
-		if post.Type != "history" {
-			return
-		}
-		simulation.Go(func() {
-			out, code := p.run("simulate", "--seed", "7", "--businesses", "1", "--messages", "300", "--second-number", "0", "--dialog", "0", "--ycloud", "0", "--late-after", "1s", "--config", flags[1])
-			if code != ExitOK {
-				t.Errorf("simulate: %d %s", code, out)
-			}
-		})
-	})
 	run(ExitOK, "sync", "start", "--waba", waba, "--onboarded-at", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
 	run(ExitOK, "sync", "watch", "--phone-number-id", number, "--every", "100ms")
 	var s office.Status
@@ -130,16 +120,30 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 	if n := len(fake.Posts()); n != 2 {
 		t.Fatalf("%d requests", n)
 	}
-	p.until("has the history", func() bool {
-		out, _ := p.run("tail", "history", "--from-beginning", "--no-follow", "--output", "json")
-		return strings.Count(out, "\n") > 100
-	})
-	simulation.Wait()
-	p.until("shows the sync in the status", func() bool {
-		out, _ := p.run("sync", "status", "--phone-number-id", number, "--config", config[1], "--output", "json")
+	statuses := func() []string {
+		return statusesOf(t, run(ExitOK, "tail", "syncs", "--from-beginning", "--output", "json", "--no-follow"))
+	}
+	p.until("shows the request in syncs", func() bool { return slices.Contains(statuses(), schemas.SyncStatusRequested) })
+	truth := filepath.Join(dir, "truth.jsonl")
+	run(ExitOK, "simulate", "--seed", "7", "--businesses", "1", "--messages", "300", "--second-number", "0", "--dialog", "0", "--ycloud", "0",
+		"--declines", "0", "--reonboard", "0", "--no-last-phase", "0", "--live", "100", "--contacts", "100", "--late-after", "1s", "--truth", truth)
+	p.until("shows the end of the sync in the status", func() bool {
 		s = office.Status{}
-		return json.Unmarshal([]byte(out), &s) == nil && s.Sync != nil && s.Sync.Messages > 0 && s.Sync.RequestedAt != nil && strings.Contains(s.Sentence, "Webhooks: ")
+		out := run(ExitOK, "sync", "status", "--phone-number-id", number, "--output", "json")
+		return json.Unmarshal([]byte(out), &s) == nil && s.Sync != nil && s.Sync.Status == schemas.SyncStatusDone
 	})
+	if s.Sync.Messages < 100 || s.Sync.RequestedAt == nil || s.Sync.EndReason != schemas.SyncEndComplete || !strings.Contains(s.Sentence, "nothing is missing; nothing to do") {
+		t.Errorf("%s %+v", s.Sentence, s.Sync)
+	}
+	// From the request to the end, each status comes once, in this order. Those before the request may be told together.
+	order := []string{
+		schemas.SyncStatusNotRequested, schemas.SyncStatusIntended, schemas.SyncStatusRequested, schemas.SyncStatusRunning, schemas.SyncStatusDone,
+	}
+	got := statuses()
+	if !slices.Equal(got[slices.Index(got, schemas.SyncStatusRequested):], order[2:]) || !slices.IsSortedFunc(got, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) }) {
+		t.Errorf("statuses %q, want the order %q", got, order)
+	}
+	run(ExitOK, "check", "--truth", truth, "--wait", "90s", "--sqlite", filepath.Join(dir, "data", "read.db"))
 	raw := run(ExitOK, "tail", "raw.live", "--from-beginning", "--output", "json", "--no-follow")
 	if n := strings.Count(raw, "coexstream_sync_request"); n < 4 {
 		t.Errorf("%d records of the desk in the raw log", n)
@@ -194,6 +198,19 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 			t.Errorf("%s is seen", secret)
 		}
 	}
+}
+
+// statusesOf returns the statuses in the output of tail, without repetitions.
+func statusesOf(t *testing.T, out string) (statuses []string) {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		var e struct{ Value schemas.Sync }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		statuses = append(statuses, e.Value.Status)
+	}
+	return slices.Compact(statuses)
 }
 
 // kill -9 when a request has arrived, when its answer has left, and at other moments: the state is right afterwards, and no

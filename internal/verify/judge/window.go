@@ -40,6 +40,8 @@ type window struct {
 	cut    bool    // it has unknown gaps: chunks that were never sent
 	counts struct{ chunks, messages int64 }
 	sure   bool // counts are certain
+	// gaps has, for each chunk that the raw log lacks, the receipt of the first chunk behind it in its phase.
+	gaps []int64
 
 	failures []failure
 }
@@ -114,6 +116,9 @@ func (j *Judge) arrange(w *window) {
 	w.holes = len(absent) > 0
 	for _, i := range absent {
 		j.suspend(&j.chunks[i], here)
+		if at := j.firstBehind(&j.chunks[i], here); at != 0 {
+			w.gaps = append(w.gaps, at)
+		}
 	}
 	w.chunks = here
 	j.findLate(here)
@@ -121,6 +126,18 @@ func (j *Judge) arrange(w *window) {
 		w.cut = j.suspendUnsent(here)
 		w.holes = w.holes || w.cut
 	}
+}
+
+// firstBehind returns the receipt of the first chunk behind a missing one in its phase; 0: there is none.
+func (j *Judge) firstBehind(missing *chunk, here []int32) (ms int64) {
+	for _, i := range here {
+		if c := &j.chunks[i]; missing.placed() && c.placed() && c.phase == missing.phase && c.order > missing.order {
+			if at := j.bodyOf(c).receivedMS; ms == 0 || at < ms {
+				ms = at
+			}
+		}
+	}
+	return ms
 }
 
 func (j *Judge) bodyOf(c *chunk) *bodyRecord { return &j.bodies[j.parts[c.part].body] }

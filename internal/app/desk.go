@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/coexstream/coexstream/internal/config"
@@ -27,7 +25,6 @@ import (
 	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/reload"
-	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/provider"
 )
 
@@ -92,6 +89,9 @@ func (s *service) startDesk(conn kafka.Connection, doctor func(context.Context) 
 			AppID: s.cfg.Desk.AppID, AppToken: appToken.get, PublicURL: s.cfg.Desk.PublicURL,
 			Source: func() (*provider.Provider, []byte) { return sourceOfURL(s.cfg) }, Doctor: doctor, Spool: spools,
 		},
+		Find: func(ctx context.Context, numbers map[string]bool) (map[string]office.Synced, error) {
+			return s.findSyncs(ctx, conn, numbers)
+		},
 		Registerer: s.metrics, Logger: s.log, Now: time.Now,
 	})
 	if err != nil {
@@ -109,39 +109,6 @@ func (s *service) startDesk(conn kafka.Connection, doctor func(context.Context) 
 		defer log.Close()
 		return o.Run(ctx)
 	})
-	return nil
-}
-
-// followSyncs gives the records of `syncs` to the desk. It begins again after an error.
-func (s *service) followSyncs(ctx context.Context, conn kafka.Connection, o *office.Office) error {
-	const pause = 5 * time.Second
-	reader, err := kafka.NewReader(conn, []string{schemas.TopicSyncs.Name(s.cfg.Kafka.Prefix)})
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	for ctx.Err() == nil {
-		err := reader.Follow(ctx, kafka.FromStart(), func(r *kgo.Record) error {
-			if len(r.Value) == 0 {
-				o.Arrived(string(r.Key), nil)
-				return nil
-			}
-			var sync schemas.Sync
-			if err := json.Unmarshal(r.Value, &sync); err != nil {
-				s.log.Error("a record of syncs cannot be read", "partition", r.Partition, "offset", r.Offset)
-				return nil //nolint:nilerr // logged; the others are read
-			}
-			o.Arrived(sync.PhoneNumberID, &sync)
-			return nil
-		})
-		if err != nil && ctx.Err() == nil {
-			s.log.Warn("the desk cannot follow syncs", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-			}
-		}
-	}
 	return nil
 }
 

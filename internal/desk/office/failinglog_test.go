@@ -106,7 +106,7 @@ func TestASlowLogHoldsUpNeitherProbesNorMetrics(t *testing.T) {
 	seen := make(chan error, 1)
 	go func() {
 		_, err := o.Registerer.(*prometheus.Registry).Gather()
-		if list := o.List(""); len(list) != 1 {
+		if list, err := o.List(t.Context(), ""); err != nil || len(list) != 1 {
 			err = errors.Join(err, fmt.Errorf("%d numbers", len(list)))
 		}
 		seen <- errors.Join(err, o.Ready())

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -66,7 +67,7 @@ Tokens come from desk.tokens_dir or desk.token_command. 'up' includes a desk.`,
 }
 
 // startDesk adds the desk. spools returns the bytes in the spool of this process; nil: it has none.
-func (s *service) startDesk(conn kafka.Connection, doctor func(context.Context) ([]string, error), spools func() (int64, int64, error)) error {
+func (s *service) startDesk(conn kafka.Connection, doctor deskDoctor, spools func() (int64, int64, error)) error {
 	clients, err := deskClients(&s.cfg.Desk)
 	if err != nil {
 		return err
@@ -161,26 +162,40 @@ func sourceOfURL(cfg *config.Config) (*provider.Provider, []byte) {
 	return nil, nil
 }
 
-// deskDoctor returns a function that makes all checks of doctor, and lists those that fail.
-func (a *app) deskDoctor(cmd *cobra.Command) func(context.Context) ([]string, error) {
-	return func(ctx context.Context) ([]string, error) {
+// deskDoctor makes all checks of doctor, and lists those that fail. Apart are those that say nothing of a request.
+type deskDoctor func(context.Context) (fails, others []string, err error)
+
+// othersChecks are the checks about letters, syncs and sinks of any business. Their faults lose no webhook of a new onboarding.
+var othersChecks = []string{"dlq", "syncs", "sinks"}
+
+func (a *app) deskDoctor(cmd *cobra.Command) deskDoctor {
+	return func(ctx context.Context) (fails, others []string, err error) {
 		const timeout = 20 * time.Second
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		other := &app{io: a.io, file: a.file, sets: a.sets, warned: true} // facts writes to its app
 		facts, err := other.facts(ctx, cmd, &doctorFlags{timeout: timeout}, doctor.Names())
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		var fails []string
-		report := doctor.Judge(facts, doctor.Names())
-		for _, f := range report.Findings {
-			if f.Status == doctor.Fail {
-				fails = append(fails, strings.TrimSpace(f.Check+": "+strings.TrimSpace(f.On+" "+f.Found)))
-			}
-		}
-		return fails, nil
+		fails, others = failedChecks(doctor.Judge(facts, doctor.Names()))
+		return fails, others, nil
 	}
+}
+
+// failedChecks lists the failures of a report, and apart those that say nothing of a request.
+func failedChecks(report doctor.Report) (fails, others []string) {
+	for _, f := range report.Findings {
+		text := strings.TrimSpace(f.Check + ": " + strings.TrimSpace(f.On+" "+f.Found))
+		switch {
+		case f.Status != doctor.Fail:
+		case slices.Contains(othersChecks, f.Check):
+			others = append(others, text)
+		default:
+			fails = append(fails, text)
+		}
+	}
+	return fails, others
 }
 
 // deskSpool returns the state of the fuller folder of the spool, by its share of the bytes.

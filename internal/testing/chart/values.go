@@ -36,7 +36,7 @@ var patterns = map[string]string{
 }
 
 // roles are the names for secrets[].roles.
-var roles = []any{"ingress", "processor", "sink-postgres", "sink-webhook", "sink-archive", "topics", "up"}
+var roles = []any{"ingress", "processor", "sink-postgres", "sink-webhook", "sink-archive", "desk", "topics", "up"}
 
 // items are the schemas of lists with objects of the chart's own. Other lists hold objects of Kubernetes.
 var items = map[string]map[string]any{
@@ -49,6 +49,9 @@ var items = map[string]map[string]any{
 		"name": map[string]any{"type": "string"}, "refreshInterval": map[string]any{"type": "string"}, "secretStoreRef": map[string]any{"type": "object"},
 		"data": map[string]any{"type": "array"}, "dataFrom": map[string]any{"type": "array"},
 	}, "name", "secretStoreRef"),
+	"desk.tokens": object(map[string]any{
+		"provider": map[string]any{"enum": []any{"meta", "360dialog"}}, "secretName": map[string]any{"type": "string"}, "csi": map[string]any{"type": "object"},
+	}, "provider"),
 	"endpoints": {"type": "object", "required": []string{"name", "url"}},
 }
 

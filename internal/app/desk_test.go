@@ -149,7 +149,7 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 	if s.Sync.Messages < 100 || s.Sync.RequestedAt == nil || s.Sync.EndReason != schemas.SyncEndComplete || !strings.Contains(s.Sentence, "nothing is missing; nothing to do") {
 		t.Errorf("%s %+v", s.Sentence, s.Sync)
 	}
-	// From the request to the end, each status comes once, in this order. Those before the request may be told together.
+	// From the request to the end, each status comes once, in this order. The topic may lack those before the request.
 	order := []string{
 		schemas.SyncStatusNotRequested, schemas.SyncStatusIntended, schemas.SyncStatusRequested, schemas.SyncStatusRunning, schemas.SyncStatusDone,
 	}

@@ -41,18 +41,11 @@ func (c *cutter) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	var got []byte
-	if c.read >= 0 {
-		got = make([]byte, c.read)
-		n, _ := io.ReadFull(conn, got)
-		got = got[:n]
-	} else {
-		for b := make([]byte, 4096); !bytes.HasSuffix(got, []byte("}")); {
-			n, err := conn.Read(b)
-			got = append(got, b[:n]...)
-			if err != nil {
-				break
-			}
+	for b := make([]byte, 1); len(got) != c.read && (c.read >= 0 || !bytes.HasSuffix(got, []byte("}"))); {
+		if _, err := io.ReadFull(conn, b); err != nil {
+			break
 		}
+		got = append(got, b[0])
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok && c.reset {
 		_ = tcp.SetLinger(0)

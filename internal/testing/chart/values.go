@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // Value is a leaf of values.yaml: a scalar, a list, or a map whose keys the user chooses.
@@ -50,9 +52,17 @@ var items = map[string]map[string]any{
 		"data": map[string]any{"type": "array"}, "dataFrom": map[string]any{"type": "array"},
 	}, "name", "secretStoreRef"),
 	"desk.tokens": object(map[string]any{
-		"provider": map[string]any{"enum": []any{"meta", "360dialog"}}, "secretName": map[string]any{"type": "string"}, "csi": map[string]any{"type": "object"},
+		"provider": map[string]any{"enum": syncing()}, "secretName": map[string]any{"type": "string"}, "csi": map[string]any{"type": "object"},
 	}, "provider"),
 	"endpoints": {"type": "object", "required": []string{"name", "url"}},
+}
+
+// syncing lists the providers that a desk can call.
+func syncing() (names []any) {
+	for _, p := range provider.Syncing() {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 func object(properties map[string]any, required ...string) map[string]any {

@@ -14,8 +14,8 @@ import (
 // syncs is the view sync_status: the history syncs, with the requests of the desk.
 const syncs = "sync_status"
 
-// sync is the value of a record on `syncs`, read by the names of the contract.
-type sync struct {
+// syncValue is the value of a record on `syncs`, read by the names of the contract.
+type syncValue struct {
 	Window            int64     `json:"window"`
 	State             string    `json:"state"`
 	Messages          int64     `json:"messages"`
@@ -36,7 +36,7 @@ type sync struct {
 	} `json:"requests"`
 }
 
-// syncKey is a window of a number, as one partition tells of it. Window 0 is the newest tombstone there.
+// syncKey is a window of a number, as one partition has it. Window 0 is the newest tombstone there.
 type syncKey struct {
 	number    string
 	window    int64
@@ -53,7 +53,7 @@ func (r *rows) sync(rec *kgo.Record) error {
 	key := syncKey{clean(string(rec.Key)), 0, rec.Partition}
 	row := syncRow{offset: rec.Offset}
 	if len(rec.Value) > 0 {
-		var s sync
+		var s syncValue
 		if err := json.Unmarshal(rec.Value, &s, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (r *rows) sync(rec *kgo.Record) error {
 	return nil
 }
 
-func (s *sync) row() string {
+func (s *syncValue) row() string {
 	by, code := "", int64(0)
 	for _, q := range s.Requests {
 		if q.SyncType == "history" {

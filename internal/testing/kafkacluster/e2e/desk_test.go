@@ -65,13 +65,19 @@ func TestTwoDesksPlayOneOnboarding(t *testing.T) {
 	}
 	s := newStage(t, c.Addrs(), 3, 2, fmt.Sprintf("desk: {tokens_dir: %q, addresses: [%q], app_id: \"555\", timeout: 5s}", tokens, "meta="+fake.URL))
 	s.up()
-	desks := []*program{s.start("desk-0", "desk"), s.start("desk-1", "desk")}
+	public := "desk.public_url=http://" + s.listen + "/webhooks/meta"
+	desks := []*program{s.start("desk-0", "desk", "--set", public), s.start("desk-1", "desk", "--set", public)}
 	for _, d := range desks {
 		d.awaitReady()
 	}
 	at := []string{"--desk", "http://" + desks[0].admin}
 	start := append([]string{"sync", "start", "--waba", waba, "--onboarded-at", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)}, at...)
-	s.must(append([]string{"sync", "plan", "--waba", waba}, at...)...)
+	plan := s.must(append([]string{"sync", "plan", "--waba", waba, "--output", "text"}, at...)...)
+	for _, check := range []string{"requested", "number", "waba", "subscription", "ingress", "doctor"} {
+		if !strings.Contains(plan, "ok    "+check) {
+			t.Errorf("the plan has no ok for %s:\n%s", check, plan)
+		}
+	}
 	if n := len(fake.Posts()); n != 0 {
 		t.Fatalf("a plan sent %d requests", n)
 	}

@@ -106,10 +106,11 @@ func TestASlowLogHoldsUpNeitherProbesNorMetrics(t *testing.T) {
 	seen := make(chan error, 1)
 	go func() {
 		_, err := o.Registerer.(*prometheus.Registry).Gather()
-		if list := o.List(""); len(list) != 1 {
-			err = errors.Join(err, fmt.Errorf("%d numbers", len(list)))
+		list, listErr := o.List(t.Context(), "")
+		if len(list) != 1 {
+			listErr = errors.Join(listErr, fmt.Errorf("%d numbers", len(list)))
 		}
-		seen <- errors.Join(err, o.Ready())
+		seen <- errors.Join(err, listErr, o.Ready())
 	}()
 	select {
 	case err := <-seen:

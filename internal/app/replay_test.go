@@ -47,7 +47,7 @@ func (p *process) besideUntil(sig syscall.Signal, args ...string) (stop func()) 
 		_ = cmd.Process.Signal(sig)
 		select {
 		case <-ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(90 * time.Second):
 			_ = cmd.Process.Kill()
 		}
 		if p.t.Failed() {

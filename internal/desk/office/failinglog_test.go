@@ -32,7 +32,7 @@ func TestAFailingLogNeverLeadsToASecondRequest(t *testing.T) {
 					}
 				}
 				r.run(o)
-				limit := time.Now().Add(30 * time.Second)
+				limit := time.Now().Add(3 * time.Minute)
 				for {
 					if s, _ := o.Status("77"); s != nil && s.Next == desk.Nothing.String() {
 						break
@@ -116,7 +116,7 @@ func TestASlowLogHoldsUpNeitherProbesNorMetrics(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("probes wait for the log")
 	}
 	close(answer)

@@ -219,7 +219,7 @@ func (r *rig) start(o *Office, change ...func(*Wish)) *Started {
 
 func (r *rig) await(o *Office, what string, ok func(*Status) bool) *Status {
 	r.t.Helper()
-	limit := time.Now().Add(30 * time.Second)
+	limit := time.Now().Add(3 * time.Minute)
 	for {
 		s, found := o.Status("77")
 		if found && ok(s) {
@@ -423,7 +423,7 @@ func TestAnAbandonedIntentBecomesUnknownForTheNextProcess(t *testing.T) {
 	}
 	// The steps of the dead process reach the raw log.
 	r.forward(copyAfter)
-	limit := time.Now().Add(20 * time.Second)
+	limit := time.Now().Add(3 * time.Minute)
 	for !slices.Equal(r.log.records(), []string{"contacts intended", "contacts unknown"}) && time.Now().Before(limit) {
 		time.Sleep(5 * time.Millisecond)
 	}

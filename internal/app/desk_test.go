@@ -17,6 +17,7 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/certtest"
 	"github.com/coexstream/coexstream/internal/testing/fakegraph"
 	"github.com/coexstream/coexstream/internal/testing/freeport"
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/internal/verify"
 	"github.com/coexstream/coexstream/internal/verify/world"
 )
@@ -199,10 +200,8 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 // kill -9 when a request has arrived, when its answer has left, and at other moments: the state is right afterwards, and no
 // request is repeated.
 func TestADeskThatIsKilledAroundARequestRepeatsNone(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary")
-	}
 	const waba, number = "9", "77"
 	for name, c := range map[string]struct {
 		kill  string // the type of the request

@@ -18,6 +18,7 @@ import (
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/internal/replay/replaytest"
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -179,10 +180,8 @@ func (p *process) replayWithAKill(prefix string) {
 }
 
 func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary and plays whole onboardings")
-	}
 	// Holes are open for longer than they are waited for, so that gaps are given up and chunks come late.
 	waits := []string{"--set", "processor.history.phase_hold=1s", "--set", "processor.history.gap_timeout=2s"}
 	dir := t.TempDir()

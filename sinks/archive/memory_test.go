@@ -88,7 +88,7 @@ func TestMemoryIsBoundedWhateverTheNumberOfBusinesses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const most = 64 << 20
 			peak := archivingPeak(t, parquet)
-			// A busy machine holds up collections, and the garbage grows meanwhile. What the sink keeps is there each time.
+			// A busy machine holds up collections, and the garbage grows meanwhile. The memory that the sink keeps is in use each time.
 			for range 3 {
 				if peak > most {
 					peak = min(peak, archivingPeak(t, parquet))

@@ -16,6 +16,7 @@ import (
 
 // A log that fails, that takes an entry and loses the acknowledgement, that takes it later, or that shows it later, at any write.
 func TestAFailingLogNeverLeadsToASecondRequest(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"write", "lost", "late", "hidden", "raw"} {
 		for at := 1; at <= 10; at++ {
 			t.Run(fmt.Sprint(kind, at), func(t *testing.T) {

@@ -44,6 +44,7 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 	at := place{r.Topic, r.Partition}
 	before := j.passed[at]
 	j.passed[at] = max(before, ms)
+	j.noteSpool(ms, before)
 	if i < 0 {
 		j.foreign++
 		return
@@ -62,8 +63,9 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 		j.fault(r.Topic, Unverified, "%s/%d/%d: the signature of body %d does not verify", r.Topic, r.Partition, r.Offset, i)
 	}
 	if b.copies++; b.copies == 1 {
-		b.first, b.offset, b.receivedMS, b.passedMS = at, r.Offset, ms, before
+		b.first, b.offset, b.receivedMS, b.passedMS, b.oldestMS = at, r.Offset, ms, before, ms
 	}
+	b.oldestMS, b.newestMS = min(b.oldestMS, ms), max(b.newestMS, ms)
 }
 
 // verified computes the signature of the stored bytes again.

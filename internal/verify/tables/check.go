@@ -159,6 +159,9 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want *rows, cut map[int
 	if err := cfg.DB.QueryRowContext(ctx, "SELECT count(*) FROM letters").Scan(&v.Letters); err != nil {
 		return err
 	}
+	if err := want.readNobody(ctx, cfg.DB); err != nil {
+		return err
+	}
 	for key, value := range chats {
 		want.at(threads, key).take(0, value, 0)
 	}

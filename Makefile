@@ -29,7 +29,7 @@ up: build ## run everything in one process, data in ./data
 
 .PHONY: test
 test: ## run all tests, the end-to-end ones on the embedded broker included; those that wait for a broker wait beside each other
-	GOGC=400 go test -parallel 8 ./... # a fifth less CPU time than with the default; the tests of the binary run it without GOGC
+	GOGC=400 go test -parallel 8 -timeout 20m ./... # a fifth less CPU time than with the default; the tests of the binary run it without GOGC
 
 .PHONY: test-long
 test-long: ## the tests that `make test` leaves out because they take long (internal/testing/long)

@@ -242,7 +242,7 @@ func TestADeskThatIsKilledAroundARequestRepeatsNone(t *testing.T) {
 			}
 			select {
 			case <-p.ended:
-			case <-time.After(90 * time.Second):
+			case <-time.After(4 * time.Minute):
 				t.Fatal("the process was not killed")
 			}
 			before := len(fake.Posts())

@@ -48,7 +48,7 @@ func (p *process) besideUntil(sig syscall.Signal, args ...string) (stop func()) 
 		_ = cmd.Process.Signal(sig)
 		select {
 		case <-ended:
-		case <-time.After(90 * time.Second):
+		case <-time.After(4 * time.Minute):
 			_ = cmd.Process.Kill()
 		}
 		if p.t.Failed() {
@@ -68,7 +68,7 @@ func committed(t *testing.T, brokers, topic string) []*kgo.Record {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	ranges, err := reader.Ranges(ctx, kafka.FromStart())
 	if err != nil {
@@ -118,7 +118,7 @@ func agree(t *testing.T, brokers, a, b string, apart bool) {
 
 func settles(t *testing.T, what string, compare func() []string) {
 	t.Helper()
-	limit := time.Now().Add(90 * time.Second)
+	limit := time.Now().Add(4 * time.Minute)
 	for {
 		left := compare()
 		if len(left) == 0 {

@@ -25,7 +25,7 @@ func segmentsIn(t *testing.T, brokers, topic string, wholes int) (n int) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	for wholes > 0 {
 		fetches := cl.PollFetches(ctx)

@@ -134,7 +134,9 @@ func (s *service) startMediaLinks(bucket archive.Contents) error {
 		if err := server.Shutdown(grace); err != nil {
 			_ = server.Close() // downloads are cut off
 		}
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve links on %s: %w", m.LinkListen, err)
+		}
 		return nil
 	})
 	return nil

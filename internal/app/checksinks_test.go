@@ -66,7 +66,7 @@ func TestSinksAreJudgedBesideTheTopics(t *testing.T) {
 	p = startUp(t, dir, up...)
 	check := append([]string{"check", "--validate-every", "0", "--receiver-restarts", "1"}, judges...)
 	out := p.want(ExitOK, "\nreceiver crm: OK, 0 lost, ", check...)
-	for _, want := range []string{"\nreceiver inbox: OK, 0 lost, ", "\narchive file://"} {
+	for _, want := range []string{"\nreceiver inbox: OK, 0 lost, ", "\narchive file://", "\narchive: "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

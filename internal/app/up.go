@@ -123,7 +123,7 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 func ofDataFolder(name string) bool {
 	readModel := sqlite.Files(readModelName)
 	return slices.Contains(readModel, name) || slices.Contains([]string{
-		"lock", "broker", "spool", filepath.Base(replaysDir(&config.Config{})), secretsName, runningName, brokerPasswordName, brokerPropertiesName, "lost+found",
+		"lock", "broker", "spool", mediaFolder, filepath.Base(replaysDir(&config.Config{})), secretsName, runningName, brokerPasswordName, brokerPropertiesName, "lost+found",
 	}, strings.TrimSuffix(name, ".tmp"))
 }
 
@@ -183,6 +183,9 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 		}
 	}
 	if err := s.startArchive(ctx, conn); err != nil {
+		return "", err
+	}
+	if err := s.startMedia(ctx, conn); err != nil {
 		return "", err
 	}
 	if cfg.Desk.Enabled {

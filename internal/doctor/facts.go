@@ -137,6 +137,14 @@ type Archive struct {
 	Rotation time.Duration
 }
 
+// Media has a process's metrics of the download of media assets.
+type Media struct {
+	Waiting float64       // assets without an outcome
+	Denied  float64       // businesses without a token that the provider accepts
+	Lost    float64       // offsets, since the process began
+	Expiry  time.Duration // until the first waiting asset expires
+}
+
 // Process is an ingress, a processor or an `up` with an admin listener.
 type Process struct {
 	URL   string
@@ -152,6 +160,7 @@ type Process struct {
 	Spooled *Spooled // nil: it has no spool, or no such metrics
 	Sinks   []Sink   // by name
 	Archive *Archive // nil: it archives nothing
+	Media   *Media   // nil: it downloads no media
 
 	// Largest is how many numbers the business with the most of them has, and Business a hash of its WABA.
 	Largest  int

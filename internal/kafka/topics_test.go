@@ -273,7 +273,7 @@ func TestTooManyReplicasForTheClusterAreOneErrorThatNamesTheKey(t *testing.T) {
 	if err == nil {
 		t.Fatal("topics with three replicas were created on one broker")
 	}
-	for _, want := range []string{"create 13 topics", "kafka.replication_factor: 3 is not allowed; allowed: at most the number of brokers (1)", "kafka.min_insync_replicas"} {
+	for _, want := range []string{"create 14 topics", "kafka.replication_factor: 3 is not allowed; allowed: at most the number of brokers (1)", "kafka.min_insync_replicas"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in: %v", want, err)
 		}

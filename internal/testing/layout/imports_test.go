@@ -61,6 +61,10 @@ var rules = map[string][]string{
 	"sinks/sinktest": {"schemas", "sinks", "internal/kafka", "internal/testing/seed"},
 	"sinks/archive":  {"schemas", "sinks", "internal/kafka", "internal/archive"},
 	"sinks/merge":    {"schemas", "processors/identity"},
+	// The plan of the media sink is pure. Its positions are those of the webhook sink.
+	"sinks/media":      {"schemas", "sinks", "internal/kafka", "internal/archive", "internal/graph", "internal/private"},
+	"sinks/media/plan": {"schemas", "sinks/webhook/queue"},
+	"sinks/media/link": {"sinks/media/plan", "internal/archive"},
 	// The queue and the bodies of the webhook sink are pure, too.
 	"sinks/webhook/queue":    {"schemas"},
 	"sinks/webhook/envelope": {"schemas"},
@@ -125,6 +129,7 @@ var (
 		"sinks":                         {"internal/testing/postgresserver", "internal/embedded"},                                        // real ones
 		"sinks/archive":                 {"internal/testing/azurite"},                                                                    // a cloud
 		"internal/archive":              {"internal/testing/azurite", "internal/testing/packages"},                                       // the same, and databases
+		"sinks/media":                   {"internal/testing/fakegraph"},                                                                  // a provider with faults
 		"sinks/merge":                   {"sinks"},                                                                                       // worlds and their fold
 		"internal/testing/layout":       {"schemas/provider"},                                                                            // which names there are
 		"internal/testing/kafkacluster": {"internal/replay/replaytest", "internal/testing/postgresserver", "internal/testing/fakegraph"}, // a replay gives the same events there, too; a desk calls a fake

@@ -49,11 +49,12 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 	at := place{r.Topic, r.Partition}
 	before := j.passed[at]
 	j.passed[at] = max(before, ms)
-	switch {
-	case reading.step != nil:
+	if reading.step != nil { // no ingress received it
 		j.takeStep(reading.step)
 		return
-	case i < 0:
+	}
+	j.noteSpool(ms, before)
+	if i < 0 {
 		j.foreign++
 		return
 	}
@@ -70,10 +71,10 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 	if !reading.verified {
 		j.fault(r.Topic, Unverified, "%s/%d/%d: the signature of body %d does not verify", r.Topic, r.Partition, r.Offset, i)
 	}
-	b.lastMS = max(b.lastMS, ms)
 	if b.copies++; b.copies == 1 {
-		b.first, b.offset, b.receivedMS, b.passedMS = at, r.Offset, ms, before
+		b.first, b.offset, b.receivedMS, b.passedMS, b.oldestMS = at, r.Offset, ms, before, ms
 	}
+	b.oldestMS, b.newestMS = min(b.oldestMS, ms), max(b.newestMS, ms)
 }
 
 // verified computes the signature of the stored bytes again.

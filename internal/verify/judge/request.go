@@ -101,8 +101,9 @@ func (j *Judge) askedOf(n *number) *asked {
 		return nil
 	}
 	// An account event may end the onboarding, and without its time older windows may count.
-	for _, b := range n.closedBy {
-		a.vague = a.vague || j.bodies[b].present() && j.bodies[b].receivedMS > a.beganMS()
+	for _, e := range n.closedBy {
+		b := &j.bodies[e.body]
+		a.vague = a.vague || b.present() && b.receivedMS > a.beganMS()
 	}
 	for _, w := range n.windows {
 		opened, _, _ := j.spanOf(w)
@@ -151,7 +152,7 @@ func (j *Judge) spanOf(w *window) (opened, last, lastCopy int64) {
 		if opened == 0 || b.receivedMS < opened {
 			opened = b.receivedMS
 		}
-		last, lastCopy = max(last, b.receivedMS), max(lastCopy, b.lastMS)
+		last, lastCopy = max(last, b.receivedMS), max(lastCopy, b.newestMS)
 	}
 	for _, i := range w.chunks {
 		take(j.bodyOf(&j.chunks[i]))

@@ -82,7 +82,7 @@ func (j *Judge) closedBehind(n *number, w *window) bool {
 	for _, i := range w.chunks {
 		last = max(last, j.bodyOf(&j.chunks[i]).receivedMS)
 	}
-	return slices.ContainsFunc(n.closedBy, func(b int32) bool { return j.bodies[b].present() && j.bodies[b].receivedMS > last })
+	return slices.ContainsFunc(n.closedBy, func(e closing) bool { return j.bodies[e.body].present() && j.bodies[e.body].receivedMS > last })
 }
 
 // failuresOf are the errors of a window that the raw log has, sorted: the order in which they came is not judged.

@@ -160,6 +160,9 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want *rows, cut map[int
 		return err
 	}
 	want.foldSyncs()
+	if err := want.readNobody(ctx, cfg.DB); err != nil {
+		return err
+	}
 	for key, value := range chats {
 		want.at(threads, key).take(0, value, 0)
 	}

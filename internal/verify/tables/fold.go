@@ -74,6 +74,7 @@ type rows struct {
 
 	erasures erasures
 	erased   *rows           // of the events about people who were erased later; nil: none
+	nobody   map[string]bool // receipts that do not say whom they are about
 	targets  map[string]bool // the messages that erased rows are about; nil: not asked for yet
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/certtest"
 	"github.com/coexstream/coexstream/internal/testing/fakegraph"
 	"github.com/coexstream/coexstream/internal/testing/freeport"
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/internal/verify"
 	"github.com/coexstream/coexstream/internal/verify/world"
 	"github.com/coexstream/coexstream/schemas"
@@ -226,10 +227,8 @@ func statusesOf(t *testing.T, out string) (statuses []string) {
 // kill -9 when a request has arrived, when its answer has left, and at other moments: the state is right afterwards, and no
 // request is repeated.
 func TestADeskThatIsKilledAroundARequestRepeatsNone(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary")
-	}
 	const waba, number = "9", "77"
 	for name, c := range map[string]struct {
 		kill  string // the type of the request
@@ -270,7 +269,7 @@ func TestADeskThatIsKilledAroundARequestRepeatsNone(t *testing.T) {
 			}
 			select {
 			case <-p.ended:
-			case <-time.After(90 * time.Second):
+			case <-time.After(4 * time.Minute):
 				t.Fatal("the process was not killed")
 			}
 			before := len(fake.Posts())

@@ -83,7 +83,7 @@ func (p *patient) expect(got string, lines ...string) {
 func (p *patient) until(what string, ok func() (string, bool)) {
 	p.t.Helper()
 	var last string
-	for limit := time.Now().Add(90 * time.Second); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(4 * time.Minute); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
 		var done bool
 		if last, done = ok(); done {
 			return

@@ -12,6 +12,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/internal/testing/postgresserver"
 )
 
@@ -27,6 +28,8 @@ func (p *process) inPostgres() {
 
 // TestPostgresHoldsWhatTheTopicsHold runs instances that wait for the tables, are killed, and come and go while events arrive.
 func TestPostgresHoldsWhatTheTopicsHold(t *testing.T) {
+	long.Test(t)
+	t.Parallel()
 	server := postgresserver.Test(t, postgresserver.Config{})
 	url := server.URL("postgres")
 	dir := t.TempDir()

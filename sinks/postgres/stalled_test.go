@@ -164,7 +164,7 @@ func within(t *testing.T, what string, do func() error) error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(30 * time.Second):
+	case <-time.After(3 * time.Minute):
 		t.Fatalf("%s: it still waits", what)
 		return nil
 	}

@@ -49,12 +49,12 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 	at := place{r.Topic, r.Partition}
 	before := j.passed[at]
 	j.passed[at] = max(before, ms)
-	if reading.step != nil { // no ingress received it
+	j.noteSpool(ms, before)
+	switch {
+	case reading.step != nil:
 		j.takeStep(reading.step)
 		return
-	}
-	j.noteSpool(ms, before)
-	if i < 0 {
+	case i < 0:
 		j.foreign++
 		return
 	}

@@ -101,9 +101,8 @@ func (j *Judge) askedOf(n *number) *asked {
 		return nil
 	}
 	// An account event may end the onboarding, and without its time older windows may count.
-	for _, e := range n.closedBy {
-		b := &j.bodies[e.body]
-		a.vague = a.vague || b.present() && b.receivedMS > a.beganMS()
+	for _, c := range n.closedBy {
+		a.vague = a.vague || j.bodies[c.body].present() && j.bodies[c.body].receivedMS > a.beganMS()
 	}
 	for _, w := range n.windows {
 		opened, _, _ := j.spanOf(w)

@@ -41,13 +41,13 @@ type window struct {
 	cut    bool    // it has unknown gaps: chunks that were never sent
 	counts struct{ chunks, messages int64 }
 	sure   bool // counts are certain
-	// gaps has, for each chunk that the raw log lacks, the receipt of the first chunk behind it in its phase.
-	gaps   []int64
 	closed struct {
 		known  bool
 		at     place
 		offset int64 // of the first chunk that left late because the window was closed
 	}
+	// gaps has, for each chunk that the raw log lacks, the receipt of the first chunk behind it in its phase.
+	gaps []int64
 
 	failures []failure
 }

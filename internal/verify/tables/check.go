@@ -159,10 +159,10 @@ func (v *Verdict) judge(ctx context.Context, cfg Config, want *rows, cut map[int
 	if err := cfg.DB.QueryRowContext(ctx, "SELECT count(*) FROM letters").Scan(&v.Letters); err != nil {
 		return err
 	}
-	want.foldSyncs()
 	if err := want.readNobody(ctx, cfg.DB); err != nil {
 		return err
 	}
+	want.foldSyncs()
 	for key, value := range chats {
 		want.at(threads, key).take(0, value, 0)
 	}

@@ -49,12 +49,12 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 	at := place{r.Topic, r.Partition}
 	before := j.passed[at]
 	j.passed[at] = max(before, ms)
-	j.noteSpool(ms, before)
-	switch {
-	case reading.step != nil:
+	if reading.step != nil { // it came through no spool
 		j.takeStep(reading.step)
 		return
-	case i < 0:
+	}
+	j.noteSpool(ms, before)
+	if i < 0 {
 		j.foreign++
 		return
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/archive"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -83,6 +84,9 @@ var _ io.Closer = (*headers)(nil)
 func TestMemoryIsBoundedWhateverTheNumberOfBusinesses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIP: archives some hundred megabytes")
+	}
+	if cost.RaceDetector {
+		t.Skip("SKIP: the race detector changes what memory is used, and takes many times as long")
 	}
 	for name, parquet := range map[string][]schemas.Topic{"JSON Lines": nil, "Parquet": schemas.Topics()} {
 		t.Run(name, func(t *testing.T) {

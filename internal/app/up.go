@@ -153,7 +153,7 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 
 // startRoles creates the topics, then starts the processor and the ingress, and waits until all parts are ready. It returns
 // the ingress's base URL.
-func startRoles(ctx context.Context, s *service, broker *embedded.Broker, password string, doctor func(context.Context) ([]string, error)) (string, error) {
+func startRoles(ctx context.Context, s *service, broker *embedded.Broker, password string, doctor deskDoctor) (string, error) {
 	cfg := s.cfg
 	cfg.Kafka.Brokers = []string{broker.Addr()}
 	if password != "" {

@@ -22,6 +22,7 @@ type Facts struct {
 	Failed map[string]error
 
 	Secrets      []SecretFile
+	Tokens       *TokenFiles // nil: there is no folder of tokens
 	Certificates []Certificate
 	Disks        []Disk
 	Spools       []Spool
@@ -58,6 +59,17 @@ type SecretFile struct {
 	Path string
 	Mode fs.FileMode
 	Err  error
+}
+
+// TokenFiles are the files in a folder of tokens, and those with wrong modes.
+type TokenFiles struct {
+	Key, Path string
+	Absent    bool
+	Files     int
+	Readable  []string // by everybody
+	Writable  []string // by everybody; folders too
+	Unread    []string // not readable for this user
+	Err       error    // of the folder
 }
 
 // Certificate is a certificate file with its chain: the first to expire counts.

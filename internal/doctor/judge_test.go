@@ -125,6 +125,18 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"everybody reads", func(f *Facts) { f.Secrets[0].Mode = 0o644 }, "secrets", Warn, "/run/secret", "-rw-r--r--"},
 		{"everybody writes", func(f *Facts) { f.Secrets[0].Mode = 0o666 }, "secrets", Fail, "/run/secret", "can write"},
 		{"unreadable", func(f *Facts) { f.Secrets[0].Err = fs.ErrPermission }, "secrets", Fail, "/run/secret", "permission denied"},
+		{"everybody reads a token", func(f *Facts) {
+			f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Files: 1, Readable: []string{"meta/9"}}
+		}, "secrets", Warn, "/tokens", "read meta/9"},
+		{"everybody writes a token", func(f *Facts) {
+			f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Files: 1, Writable: []string{"meta/9"}}
+		}, "secrets", Fail, "/tokens", "write to meta/9"},
+		{"unreadable token", func(f *Facts) {
+			f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Files: 1, Unread: []string{"meta/9"}}
+		}, "secrets", Fail, "/tokens", "meta/9 cannot be read"},
+		{"no folder of tokens", func(f *Facts) { f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Absent: true} }, "secrets", Skip, "/tokens", "a desk needs it"},
+		{"a file as folder of tokens", func(f *Facts) { f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Err: fs.ErrInvalid} }, "secrets", Fail, "/tokens", "invalid argument"},
+		{"plain desk", func(f *Facts) { f.Config.Desk.URL = "http://desk.internal:9090" }, "config", Warn, "desk.url", "plain text"},
 		{"no source", func(f *Facts) { f.Sources = nil }, "secrets", Skip, "ingress.sources", "no source"},
 
 		// Certificates.

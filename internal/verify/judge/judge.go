@@ -32,7 +32,7 @@ type Judge struct {
 
 	contacts map[int32]*book     // of each number
 	singles  map[singleKey]*once // account and other events
-	declines map[int32]bool      // numbers that declined
+	declines map[int32]int64     // numbers that declined, and the newest receipt of that
 	events   table               // marks by ce_id
 	order    map[line]liveOrder  // last live event of an owner
 	passed   map[place]int64     // the newest receipt in a raw partition so far
@@ -72,6 +72,7 @@ type number struct {
 	closedBy []closing
 	windows  []*window
 	sync     syncSeen
+	steps    []step // of the desk, from the raw log
 
 	// The last event of the history that is in order.
 	last struct {
@@ -181,7 +182,7 @@ func New(opt Options) (*Judge, error) {
 	}
 	j := &Judge{
 		opt: opt, cut: true, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{},
-		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, twins: map[string]string{}, declines: map[int32]bool{},
+		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, twins: map[string]string{}, declines: map[int32]int64{},
 		order: map[line]liveOrder{}, passed: map[place]int64{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
 	}
 	j.words.init()

@@ -15,11 +15,16 @@ import (
 type RawReading struct {
 	record   Record // without its value
 	body     int32  // -1: of another run
+	step     *step  // of the desk
 	verified bool
 }
 
 // ReadRaw reads a record of a raw topic. Several may be read at a time, once the truth has been read.
 func (j *Judge) ReadRaw(r Record) RawReading {
+	if s := readStep(&r); s != nil {
+		r.Value = nil
+		return RawReading{record: r, body: -1, step: s}
+	}
 	i, known := j.byHash[truth.Sum(r.Value)]
 	if !known {
 		r.Value = nil
@@ -45,7 +50,11 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 	before := j.passed[at]
 	j.passed[at] = max(before, ms)
 	j.noteSpool(ms, before)
-	if i < 0 {
+	switch {
+	case reading.step != nil:
+		j.takeStep(reading.step)
+		return
+	case i < 0:
 		j.foreign++
 		return
 	}

@@ -46,6 +46,8 @@ type window struct {
 		at     place
 		offset int64 // of the first chunk that left late because the window was closed
 	}
+	// gaps has, for each chunk that the raw log lacks, the receipt of the first chunk behind it in its phase.
+	gaps []int64
 
 	failures []failure
 }
@@ -95,6 +97,9 @@ func (j *Judge) arrange(n *number, w *window) {
 	w.holes = len(absent) > 0
 	for _, i := range absent {
 		j.suspend(&j.chunks[i], here)
+		if at := j.firstBehind(&j.chunks[i], here); at != 0 {
+			w.gaps = append(w.gaps, at)
+		}
 	}
 	w.chunks = here
 	j.findLate(here)
@@ -103,6 +108,18 @@ func (j *Judge) arrange(n *number, w *window) {
 		w.cut = j.suspendUnsent(here)
 		w.holes = w.holes || w.cut
 	}
+}
+
+// firstBehind returns the receipt of the first chunk behind a missing one in its phase; 0: there is none.
+func (j *Judge) firstBehind(missing *chunk, here []int32) (ms int64) {
+	for _, i := range here {
+		if c := &j.chunks[i]; missing.placed() && c.placed() && c.phase == missing.phase && c.order > missing.order {
+			if at := j.bodyOf(c).receivedMS; ms == 0 || at < ms {
+				ms = at
+			}
+		}
+	}
+	return ms
 }
 
 func (j *Judge) bodyOf(c *chunk) *bodyRecord { return &j.bodies[j.parts[c.part].body] }

@@ -18,7 +18,7 @@ func personHash(number, id string) []byte {
 
 // Rows of people who were erased are not lost. They are a fault where they are there, and so are rows of later events that are missing.
 func TestErasedRowsAreNotLostAndMayNotComeBack(t *testing.T) {
-	erasing := Dialect{Name: "postgres", Unix: SQLite.Unix, Erases: true}
+	erasing := Dialect{Name: "postgres", Window: "window", Unix: SQLite.Unix, Erases: true}
 	const until = 1000 // seconds
 	message := func(wamid, user string, at int64) string {
 		return fmt.Sprintf(`{"phone_number_id":"n","wamid":%q,"kind":"message","rank":1,"thread":%q,"contact":{"wa_id":%q},"direction":"inbound","timestamp":%d,"type":"text","historical":true,"status":"read","original":{}}`, wamid, user, user, at)
@@ -72,7 +72,7 @@ func TestErasedRowsAreNotLostAndMayNotComeBack(t *testing.T) {
 
 // A status whose row names nobody is not found by an erasure, and is not judged. One whose row or message id contains the person's is a fault.
 func TestAStatusThatNamesNobodyIsNotJudged(t *testing.T) {
-	erasing := Dialect{Name: "postgres", Unix: SQLite.Unix, Erases: true}
+	erasing := Dialect{Name: "postgres", Window: "window", Unix: SQLite.Unix, Erases: true}
 	for _, c := range []struct{ wamid, person, want string }{
 		{"wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI0OTRFMjI2QTAxRTQ5QzVDM0YA", "", "0 1"}, // of 16505551234
 		{"wamid.HBgLMTU1NTQzMzI3MjcVAgARGBI0OTRFMjI2QTAxRTQ5QzVDM0YA", "", "1 0"},

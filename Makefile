@@ -33,7 +33,7 @@ test: ## run all tests, the end-to-end ones on the embedded broker included; tho
 
 .PHONY: test-long
 test-long: ## the tests that `make test` leaves out because they take long (internal/testing/long)
-	COEXSTREAM_TEST_LONG=1 GOGC=400 go test -count=1 -parallel 4 -timeout 20m -run "^($$(echo $(LONG) | tr ' ' '|'))$$" $(sort $(dir $(LONG_FILES)))
+	TEST_LONG=1 GOGC=400 go test -count=1 -parallel 4 -timeout 20m -run "^($$(echo $(LONG) | tr ' ' '|'))$$" $(sort $(dir $(LONG_FILES)))
 
 .PHONY: race
 race: ## run the tests with the race detector

@@ -134,7 +134,7 @@ func (s *service) startMediaLinks(bucket archive.Contents) error {
 		if err := server.Shutdown(grace); err != nil {
 			_ = server.Close() // downloads are cut off
 		}
-		<-served
+		_ = <-served // the listener was closed
 		return nil
 	})
 	return nil

@@ -238,6 +238,9 @@ func (p *Partition) flushNumber(n *number) {
 		p.removeSync(n)
 		n.removing = time.Time{}
 	}
+	if missed := n.history.TakeMissed(); p.outer == nil && n.replay == "" && !n.moved { // a replay repeats gaps that were counted
+		p.counts.Gaps += missed
+	}
 	for {
 		s, ok := n.history.TakeSync()
 		if !ok {

@@ -58,8 +58,8 @@ type rule struct {
 
 type ruleFile struct {
 	Groups []struct {
-		Name  string
-		Rules []rule
+		Name, Interval string
+		Rules          []rule
 	}
 }
 

@@ -118,7 +118,7 @@ func (c *cluster) read(topic schemas.Topic, until func([]*kgo.Record) bool) []*k
 		c.t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Minute)
 	defer cancel()
 	var got []*kgo.Record
 	for !until(got) {

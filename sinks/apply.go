@@ -88,11 +88,11 @@ func (t *task) batchOf(w *work) *Batch {
 	for _, it := range w.items {
 		r := it.record
 		e, err := event.Read(it.topic, r.Key, r.Headers, r.Value)
-		if err != nil {
-			b.Letters = append(b.Letters, t.letter(it, err))
+		switch {
+		case err != nil && erasures.CoverUnread(it.topic, r), err == nil && erasures.Cover(&e):
 			continue
-		}
-		if erasures.Cover(&e) {
+		case err != nil:
+			b.Letters = append(b.Letters, t.letter(it, err))
 			continue
 		}
 		b.Rows.Add(&e, merge.Place{Partition: r.Partition, Offset: r.Offset})

@@ -318,7 +318,7 @@ func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) 
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, kafka.ErrOffsetGone) && got.LogStart > r.position.Next:
-			return t.block(r, fmt.Sprintf("retention removed the records before %d unread", got.LogStart))
+			return t.block(r, fmt.Sprintf("retention removed the records before %d unread; `coexstream replay` brings events back from the raw log or the archive", got.LogStart))
 		case errors.Is(err, kafka.ErrOffsetGone):
 			return t.block(r, "the log does not hold this offset any more: it was cut")
 		}

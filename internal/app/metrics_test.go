@@ -75,6 +75,10 @@ func registered(t *testing.T) []metric {
 	if err := s.startArchive(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
+	cfg.Sink.Media.Enabled = true
+	if err := s.startMedia(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
 	if err := embedded.NewMetrics(cfg.DataDir).Register(s.metrics); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +198,7 @@ func TestMetricsDocumentIsThatOfTheCode(t *testing.T) {
 
 // Names follow https://prometheus.io/docs/practices/naming/.
 func TestMetricNamesFollowTheConventions(t *testing.T) {
-	unit := regexp.MustCompile(`_(total|seconds|bytes|info|records|ratio|connections|partitions|tasks|chunks|syncs|gaps|numbers|businesses|paused|segments|writable|bytes_max|stale|events|failing|disabled|offsets|batches)$`)
+	unit := regexp.MustCompile(`_(total|seconds|bytes|info|records|ratio|connections|partitions|tasks|chunks|syncs|gaps|numbers|businesses|paused|segments|writable|bytes_max|stale|events|failing|disabled|offsets|batches|assets)$`)
 	for _, m := range registered(t) {
 		if !unit.MatchString(m.name) || strings.Contains(m.name, "__") || m.name != strings.ToLower(m.name) {
 			t.Errorf("%s does not end in a unit or in what it counts", m.name)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/desk"
 	"github.com/coexstream/coexstream/internal/desk/office"
 	"github.com/coexstream/coexstream/schemas/syncrequest"
@@ -329,6 +330,9 @@ func (a *app) deskAt(cmd *cobra.Command) (*deskAPI, error) {
 	base := cmp.Or(cfg.Desk.URL, adminURL(cfg, up))
 	if base == "" {
 		return nil, usagef("there is no desk: set desk.url")
+	}
+	if config.PlainBeyondLoopback(cfg.Desk.URL) {
+		a.logger(cfg).Warn("desk.url is http to another machine: the token of the client is sent in plain text", "desk_url", cfg.Desk.URL)
 	}
 	transport, err := newAdminTransport(cfg)
 	if err != nil {

@@ -77,18 +77,6 @@ func (c *chain) step(ctx context.Context, b *archive.Builder, now time.Time) err
 	return c.writeObject(ctx, b, end)
 }
 
-// cut is the error of a log that is shorter than it was, unless it is another log: of a topic that was deleted and created again.
-func (c *chain) cut(ctx context.Context, end int64) error {
-	if _, err := c.s.deps.Log.Partitions(ctx); err != nil { // asks for the ids, too
-		return err
-	}
-	if c.s.deps.Log.ID(c.topic) != c.id.Log {
-		return nil // the next step begins its chain
-	}
-	c.forget()
-	return fmt.Errorf("%w: %s ends at %d and is archived up to %d: the log was cut, and new records may stand where others stood", ErrBlocked, c.s.name(c), end, c.next)
-}
-
 // forget makes the next step ask the bucket.
 func (c *chain) forget() {
 	c.s.mu.Lock()
@@ -112,6 +100,9 @@ func (c *chain) position(ctx context.Context, now time.Time) error {
 		return blocking(err)
 	}
 	c.next, c.as = next.First, next.Encoding
+	if err := c.wholeAgain(ctx, h != nil); err != nil {
+		return err
+	}
 	oldest, err := c.oldest(ctx)
 	if err != nil {
 		return err
@@ -123,7 +114,7 @@ func (c *chain) position(ctx context.Context, now time.Time) error {
 		c.pace.perOffset = float64(size) / float64(h.Next-h.First)
 	}
 	c.known, c.done = true, h != nil && h.Complete
-	if c.pace.see(c.end, now); !oldest.IsZero() {
+	if c.see(c.end, now); !oldest.IsZero() {
 		c.pace.waitedSince(oldest, now)
 	}
 	return nil

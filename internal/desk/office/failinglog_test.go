@@ -16,6 +16,7 @@ import (
 
 // A log that fails, that takes an entry and loses the acknowledgement, that takes it later, or that shows it later, at any write.
 func TestAFailingLogNeverLeadsToASecondRequest(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"write", "lost", "late", "hidden", "raw"} {
 		for at := 1; at <= 10; at++ {
 			t.Run(fmt.Sprint(kind, at), func(t *testing.T) {
@@ -32,7 +33,7 @@ func TestAFailingLogNeverLeadsToASecondRequest(t *testing.T) {
 					}
 				}
 				r.run(o)
-				limit := time.Now().Add(30 * time.Second)
+				limit := time.Now().Add(3 * time.Minute)
 				for {
 					if s, _ := o.Status("77"); s != nil && s.Next == desk.Nothing.String() {
 						break
@@ -106,17 +107,18 @@ func TestASlowLogHoldsUpNeitherProbesNorMetrics(t *testing.T) {
 	seen := make(chan error, 1)
 	go func() {
 		_, err := o.Registerer.(*prometheus.Registry).Gather()
-		if list := o.List(""); len(list) != 1 {
-			err = errors.Join(err, fmt.Errorf("%d numbers", len(list)))
+		list, listErr := o.List(t.Context(), "")
+		if len(list) != 1 {
+			listErr = errors.Join(listErr, fmt.Errorf("%d numbers", len(list)))
 		}
-		seen <- errors.Join(err, o.Ready())
+		seen <- errors.Join(err, listErr, o.Ready())
 	}()
 	select {
 	case err := <-seen:
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("probes wait for the log")
 	}
 	close(answer)

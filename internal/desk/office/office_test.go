@@ -219,7 +219,7 @@ func (r *rig) start(o *Office, change ...func(*Wish)) *Started {
 
 func (r *rig) await(o *Office, what string, ok func(*Status) bool) *Status {
 	r.t.Helper()
-	limit := time.Now().Add(30 * time.Second)
+	limit := time.Now().Add(3 * time.Minute)
 	for {
 		s, found := o.Status("77")
 		if found && ok(s) {
@@ -255,6 +255,7 @@ func (r *rig) accepted(syncType string) (n int) {
 }
 
 func TestAStartRequestsContactsThenHistoryAndWritesBothDown(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	o := r.office()
 	r.run(o)
@@ -295,6 +296,7 @@ func TestAStartRequestsContactsThenHistoryAndWritesBothDown(t *testing.T) {
 
 // Each error and each cut leaves the right state. Only a request that was certainly not accepted is repeated.
 func TestEachAnswerLeavesTheRightState(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		reply *fakegraph.Reply
 		state string
@@ -350,6 +352,7 @@ func TestEachAnswerLeavesTheRightState(t *testing.T) {
 }
 
 func TestARefusedTokenIsTriedAgainOnceItIsReplaced(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.fake.Next("77", "smb_app_state_sync", fakegraph.Failure(401, 190, 0, "Malformed access token "+canary))
 	o := r.office()
@@ -370,6 +373,7 @@ func TestARefusedTokenIsTriedAgainOnceItIsReplaced(t *testing.T) {
 }
 
 func TestAMissingTokenIsANoteAndNoRequest(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	o := r.office()
 	r.run(o)
@@ -388,6 +392,7 @@ func TestAMissingTokenIsANoteAndNoRequest(t *testing.T) {
 
 // Four offices share one log. Each type is requested once.
 func TestOfSeveralDesksOneRequests(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	var offices []*Office
 	for range 4 {
@@ -405,6 +410,7 @@ func TestOfSeveralDesksOneRequests(t *testing.T) {
 
 // A process that ends between the intent and the outcome leaves an unknown outcome for all others.
 func TestAnAbandonedIntentBecomesUnknownForTheNextProcess(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	dead := r.office()
 	r.start(dead)
@@ -423,7 +429,7 @@ func TestAnAbandonedIntentBecomesUnknownForTheNextProcess(t *testing.T) {
 	}
 	// The steps of the dead process reach the raw log.
 	r.forward(copyAfter)
-	limit := time.Now().Add(20 * time.Second)
+	limit := time.Now().Add(3 * time.Minute)
 	for !slices.Equal(r.log.records(), []string{"contacts intended", "contacts unknown"}) && time.Now().Before(limit) {
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -437,6 +443,7 @@ func TestAnAbandonedIntentBecomesUnknownForTheNextProcess(t *testing.T) {
 }
 
 func TestASignupWithoutANumberIsLookedUpAndSeveralAreAskedAbout(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	o := r.office()
 	r.run(o)
@@ -516,6 +523,7 @@ func readAll(resp *http.Response) string {
 }
 
 func TestScopesLimitWhatATokenMayDo(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	o := r.office()
 	server := serve(r, o)
@@ -543,6 +551,7 @@ func TestScopesLimitWhatATokenMayDo(t *testing.T) {
 }
 
 func TestThePreflightOfTheProviderIsSeenInThePlan(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	o := r.office()
 	verdicts := func() map[string]desk.Verdict {
@@ -578,6 +587,7 @@ func TestThePreflightOfTheProviderIsSeenInThePlan(t *testing.T) {
 }
 
 func TestNoTokenIsInLogsAndEntries(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.fake.SetTokens("another")
 	o := r.office()

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/coexstream/coexstream/internal/archive"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/sinks"
 )
 
 // ErrBlocked says that a chain is not continued until somebody acts.
@@ -36,13 +35,13 @@ type chain struct {
 	known   bool // next is what the bucket says
 	done    bool // the snapshot is complete
 	pace    pace
-	end     int64     // of the log, -1: not told yet
-	short   time.Time // since when the log is shorter than the chain
-	markers time.Time // since when records that are none (ends of transactions) wait for the next object
-	served  time.Time // when a worker had it last
-	retry   time.Time // not before
-	waits   *backoff.ExponentialBackOff
-	err     error // of the last attempt
+	end     int64       // of the log, -1: not told yet
+	short   time.Time   // since when the log is shorter than the chain
+	markers time.Time   // since when records that are none (ends of transactions) wait for the next object
+	served  time.Time   // when a worker had it last
+	retry   time.Time   // not before
+	waits   sinks.Retry // since the first of the failures in a row
+	err     error       // of the last attempt
 }
 
 // hintEvery is how many objects come between two hints.

@@ -80,6 +80,15 @@ test-archive: ## the archive on an emulator of Azure; DuckDB and ClickHouse read
 test-chart: ## render the profiles of the Helm chart, and hold them against the schemas of Kubernetes
 	COEXSTREAM_TEST_CHART=1 go test -v -count=1 ./internal/testing/chart
 
+.PHONY: test-alerts
+test-alerts: ## the rules of docs/alerts.yaml on simulated series, by the rule engine of Prometheus
+	cd internal/testing/alerting && go vet ./... && go test -count=1 ./...
+
+.PHONY: slos
+slos: ## write docs/slo-rules.yaml from docs/slos.yaml, by Sloth
+	go run github.com/slok/sloth/cmd/sloth@v0.16.0 generate --no-log -i docs/slos.yaml -o docs/slo-rules.yaml
+	cp docs/slo-rules.yaml helm/coexstream/files/slo-rules.yaml
+
 .PHONY: crash
 crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs, and with damaged event topics alone
 	go run ./internal/testing/crash -binary ./coexstream

@@ -446,3 +446,19 @@ func TestALimitThatWasLoweredDoesNotStopThePartition(t *testing.T) {
 		t.Errorf("the letter is %s, want %s", got, want)
 	}
 }
+
+// A processor that rebuilds a long state makes no progress meanwhile, and its metrics have the reason.
+func TestARestoreIsShown(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
+	s := c.start(c.config("a"))
+	c.committed(schemas.TopicRawLive, "1", 0)
+	s.stop()
+	held, letGo := c.holdFetch(schemas.TopicState.Name("coex."), anyPartition, 0)
+	s = c.start(c.config("a"))
+	<-held
+	eventually(t, "the restore is shown", func() bool { return s.value(t, "restoring_partitions") > 0 })
+	letGo()
+	eventually(t, "the restore ends", func() bool { return s.value(t, "restoring_partitions") == 0 && s.value(t, "partitions") > 0 })
+}

@@ -29,6 +29,8 @@ type Number struct {
 	fence  millis
 	fenced fenceKind
 
+	missed int64 // gaps of forgotten windows, until TakeMissed
+
 	farewell []schemas.Sync // of windows that were forgotten before TakeSync gave their end, because much time passed at once
 
 	pending   []Boundary // known, but without effect yet; by ReceivedAt

@@ -240,6 +240,9 @@ func (p *Partition) flushNumber(n *number) {
 		p.removeSync(n)
 		n.removing = time.Time{}
 	}
+	if missed := n.history.TakeMissed(); p.outer == nil && n.replay == "" && !n.moved { // a replay repeats gaps that were counted
+		p.counts.Gaps += missed
+	}
 	var before schemas.Hash
 	for {
 		s, ok := n.history.TakeSync()

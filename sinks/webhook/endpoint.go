@@ -269,7 +269,9 @@ func (e *Endpoint) checkFilter(bad func(string, any, string, ...any)) {
 func typeNames() []string {
 	var names []string
 	for _, t := range schemas.EventTypes() {
-		names = append(names, t.Type)
+		if slices.Contains(sinks.Topics(), t.Topic) {
+			names = append(names, t.Type)
+		}
 	}
 	return names
 }

@@ -47,6 +47,17 @@ func goldenEvents(t *testing.T) []event {
 			}
 		})
 	}
+	// The media sink writes assets, of which the schema has an example.
+	asset := schemaOf[schemas.TypeAsset]
+	text, _ := schemas.JSONSchema(asset)
+	var shown struct{ Examples []json.RawMessage }
+	if err := json.Unmarshal(text, &shown); err != nil {
+		t.Fatal(err)
+	}
+	for i, value := range shown.Examples {
+		count[asset]++
+		all = append(all, event{asset, fmt.Sprintf("example-%d", i+1), value})
+	}
 	for ceType, schema := range schemaOf {
 		if schema != "" && count[schema] == 0 {
 			t.Fatalf("no golden webhook yields an event of type %s", ceType)

@@ -1,6 +1,10 @@
 package split
 
-import "github.com/coexstream/coexstream/schemas"
+import (
+	"slices"
+
+	"github.com/coexstream/coexstream/schemas"
+)
 
 // Scanner parses bodies. It keeps its memory from one body to the next. One goroutine at a time uses it.
 type Scanner struct {
@@ -193,12 +197,10 @@ func room[T any](s *Scanner, slab *[]T, i int) (*T, bool) {
 		return nil, false
 	}
 	n := len(*slab)
-	if n < cap(*slab) {
-		*slab = (*slab)[:n+1]
-	} else {
-		var zero T
-		*slab = append(*slab, zero)
+	if n == cap(*slab) {
+		*slab = slices.Grow(*slab, max(n, 1)) // append grows long slabs by a quarter, and copies them often
 	}
+	*slab = (*slab)[:n+1]
 	return &(*slab)[n], true
 }
 

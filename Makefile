@@ -73,6 +73,10 @@ test-archive: ## the archive on an emulator of Azure; DuckDB and ClickHouse read
 test-chart: ## render the profiles of the Helm chart, and hold them against the schemas of Kubernetes
 	COEXSTREAM_TEST_CHART=1 go test -v -count=1 ./internal/testing/chart
 
+.PHONY: test-kube
+test-kube: ## install the profiles of the Helm chart on a real Kubernetes node; needs Linux and root. The first run builds Kubernetes
+	COEXSTREAM_TEST_KUBE=1 go test -v -count=1 -p 1 -timeout 40m ./internal/testing/kube/...
+
 .PHONY: crash
 crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs, and with damaged event topics alone
 	go run ./internal/testing/crash -binary ./coexstream

@@ -146,7 +146,7 @@ func (p *programs) furnish(ctx context.Context) error {
 	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("/proc: %w", err)
 	}
-	// containerd, kubelet and the CNI plugins write there, whatever their configuration.
+	// containerd, kubelet and the CNI plugins write there, and no configuration moves these folders.
 	for _, folder := range []string{"/run", "/var/lib", "/var/log"} {
 		if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "mode=755"); err != nil {
 			return fmt.Errorf("%s: %w", folder, err)

@@ -188,7 +188,7 @@ func (n *Node) command(ctx context.Context, input, name string, args ...string) 
 	if err := cmd.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(name), strings.Join(args, " "), err, stderr.Bytes(), stdout.Bytes())
 	}
-	// A warning of the API server is for whoever reads the errors.
+	// A warning of the API server is an error here.
 	if w := strings.ToLower(stderr.String()); strings.Contains(w, "warning") || strings.Contains(w, "warn ") {
 		return stdout.String(), fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(args, " "), ErrWarning, stderr.Bytes())
 	}

@@ -73,7 +73,7 @@ func (k kafka) secrets(t *testing.T, node *kube.Node, namespace string) {
 	t.Helper()
 	for _, args := range []string{
 		"coexstream-kafka --from-file=ca.crt=" + k.Certificates().CA + " --from-literal=password=" + strings.ReplaceAll(kafkaSecret, " ", "\x00"),
-		"coexstream-app --from-literal=verify-token=a-verify-token --from-literal=app-secret=" + appSecret,
+		"coexstream-app --from-literal=verify-token=a-verify-token-of-the-tests --from-literal=app-secret=" + appSecret,
 		"coexstream-admin --from-literal=token=a-token-of-the-admin-listeners",
 	} {
 		fields := strings.Fields(args)
@@ -118,7 +118,7 @@ func (w *world) simulate(args ...string) {
 	}
 }
 
-// check compares the topics with what was sent.
+// check compares the topics with the truth of the simulation.
 func (w *world) check() {
 	w.r.t.Helper()
 	prefix := w.r.namespace + "." + w.r.name() + "."
